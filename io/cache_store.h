@@ -1,0 +1,43 @@
+/* io/cache_store.h: activation caches: a folder of shards with `activations` F32 or BF16 [rows, D] and
+ * `token_ids`, `positions` (from 0, BOS counted), `window_ids` I32 [rows].
+ *
+ * Writing: rows arrive in order; a shard is committed when full, so that an interrupted cache continues at the
+ * first missing shard (ps_cache_writer_resume_row). Reading: shards are mapped; a folder of other tools' files
+ * with `activations` alone is taken, as unverified. */
+#ifndef PS_IO_CACHE_STORE_H
+#define PS_IO_CACHE_STORE_H
+
+#include <jansson.h>
+
+#include "core/rows.h"
+#include "io/artefact.h"
+#include "io/safetensors.h"
+
+typedef struct ps_cache_writer ps_cache_writer;
+
+/* rows: of the whole cache; shard_rows: rows per shard. *done when the folder is already complete. */
+int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const char *path, const json_t *provenance, bool force,
+			   ps_dtype dtype, uint64_t rows, size_t width, size_t shard_rows, bool *done, ps_diag *diag) PS_MUST_USE;
+/* First row still wanted: a multiple of shard_rows. Rows before it are skipped by the caller. */
+uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer);
+int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids, const int32_t *positions,
+			const int32_t *window_ids, size_t rows, ps_diag *diag) PS_MUST_USE;
+/* Commits the last shard and completes the manifest. */
+int ps_cache_writer_finish(ps_cache_writer *writer, ps_diag *diag) PS_MUST_USE;
+void ps_cache_writer_close(ps_cache_writer *writer); /* NULL allowed; an unfinished shard is dropped */
+
+typedef struct ps_cache {
+	ps_row_source source; /* gather widens bf16 */
+	size_t shard_count;
+	ps_safetensors *shards;
+	uint64_t *first_row;  /* shard_count + 1 */
+	ps_dtype dtype;
+	json_t *manifest;     /* or NULL */
+	uint64_t digest;      /* of the manifest, or of the shards' headers and sizes */
+	int32_t *ids;         /* token, window, position columns when there are several shards */
+} ps_cache;
+
+int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+void ps_cache_close(ps_cache *cache);
+
+#endif

@@ -1,0 +1,52 @@
+/* io/checkpoint.h: a Hugging Face checkpoint as a ps_weight_source: mapped, and streamed layer by layer.
+ *
+ * MODEL is a folder (config.json, model.safetensors or model.safetensors.index.json with shards) or a hub id
+ * found in the local Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; refs/main ->
+ * snapshots -> blobs; read-only). Every tensor the config needs must be there in the right shape and a dtype
+ * of BF16, F16, F32; biases and tensors of unknown meaning in decoder layers are refused, naming them. Names
+ * with the prefixes "model.", "language_model.model." and "model.language_model." are understood.
+ *
+ * Backends: uring (io_uring, reads of the next layer in flight while one computes), pread (a reader thread),
+ * mmap (no copy; madvise of the next layer). auto: uring, else pread, said in ps_checkpoint_backend. The two
+ * layer slots come from the arena; mmap needs none. Slot states: EMPTY -> READING -> READY -> HELD -> EMPTY. */
+#ifndef PS_IO_CHECKPOINT_H
+#define PS_IO_CHECKPOINT_H
+
+#include "core/arena.h"
+#include "core/config.h"
+#include "core/weights.h"
+#include "io/mask_file.h"
+#include "io/safetensors.h"
+
+typedef enum ps_backend { PS_IO_AUTO, PS_IO_URING, PS_IO_PREAD, PS_IO_MMAP } ps_backend;
+
+int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag) PS_MUST_USE;
+
+/* The folder of MODEL into path (PATH_MAX bytes): itself when a folder, else the cached snapshot. */
+int ps_model_resolve(const char *model, char *path, ps_diag *diag) PS_MUST_USE;
+
+typedef struct ps_checkpoint ps_checkpoint;
+
+/* Parses config.json, opens and checks all shards. No weights are read, no arena needed yet. */
+int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char *model, ps_diag *diag) PS_MUST_USE;
+void ps_checkpoint_close(ps_checkpoint *checkpoint); /* NULL allowed */
+
+const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
+const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
+uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint); /* of all weights */
+
+/* Identity of the weights: XXH3 over config.json, every shard's header, and 4 KiB of every MiB of its data. */
+int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
+
+/* The tensor's view in the mapping, dense. PS_EINPUT when absent. */
+int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag) PS_MUST_USE;
+int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
+
+/* Arena bytes of the layer slots and the head slot for this backend. */
+size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, ps_backend backend);
+/* Starts streaming; mask (or NULL) is attached to every projection handed out. */
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, ps_backend backend, const ps_mask_file *mask, ps_arena *arena,
+			 ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
+const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint); /* "uring", "pread (io_uring: Operation not permitted)", ... */
+
+#endif

@@ -1,0 +1,29 @@
+/* io/sys.h: the system calls that io/ makes on files, through a table that a test can replace (to shorten
+ * reads and writes, fail the Nth call, or cut the power at a boundary). Same contracts as the calls of the
+ * same name, but errors come back as -errno. */
+#ifndef PS_IO_SYS_H
+#define PS_IO_SYS_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+typedef struct ps_sys {
+	int (*open)(const char *path, int flags, mode_t mode);
+	int (*close)(int fd);
+	ssize_t (*pread)(int fd, void *buffer, size_t bytes, off_t offset);
+	ssize_t (*pwrite)(int fd, const void *buffer, size_t bytes, off_t offset);
+	int (*fsync)(int fd);
+	int (*rename)(const char *from, const char *to);
+	int (*unlink)(const char *path);
+	int (*mkdir)(const char *path, mode_t mode);
+	int (*fstat)(int fd, struct stat *st);
+} ps_sys;
+
+extern const ps_sys ps_sys_linux;
+
+/* Whole-buffer forms: short transfers and EINTR are retried; end of file early is -ENODATA. 0 or -errno. */
+int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset);
+int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes, off_t offset);
+
+#endif

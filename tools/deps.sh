@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs the packages that prunescope builds and runs with (Debian, Ubuntu); elsewhere names them.
+set -eu
+packages="gcc make pkg-config liburing-dev libblis-dev libxxhash-dev libjansson-dev libyajl-dev libpcre2-dev libgsl-dev libcyaml-dev libcmocka-dev gnuplot-nox"
+
+missing=""
+if command -v dpkg-query >/dev/null 2>&1; then
+	for p in $packages; do
+		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+	done
+else
+	echo "Not a Debian or Ubuntu system: please install the equivalents of: $packages" >&2
+	exit 0
+fi
+[ -n "$missing" ] || exit 0
+
+echo "installing:$missing"
+as_root=""
+[ "$(id -u)" = 0 ] || as_root="sudo"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,40 @@
+/* core/ops.h: what stands between the matrix products: norms, rotary embedding, gates, soft caps, exponentials.
+ *
+ * Every sum runs over 16 fixed lanes that are then added pairwise: the order depends on the length alone.
+ * Each function has its one-line formula; tests compare with a double-precision reference. */
+#ifndef PS_CORE_OPS_H
+#define PS_CORE_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/config.h"
+
+/* sum_i a[i] b[i] */
+float ps_dot(const float *a, const float *b, size_t n);
+
+/* out[i] = x[i] / sqrt(mean_j x[j]^2 + eps) * (plus_one ? 1 + gain[i] : gain[i]); out may be x. */
+void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool plus_one, float *out);
+
+/* e^x to 2 ulp for x in [-87, 88], 0 below, clamped above; vectorised. */
+void ps_exp(const float *x, size_t n, float *out);
+
+/* out[i] = silu(gate[i]) * up[i], silu(z) = z / (1 + e^-z); out may be gate. */
+void ps_gate_silu(const float *gate, const float *up, size_t n, float *out);
+
+/* out[i] = gelu(gate[i]) * up[i], gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))); out may be gate. */
+void ps_gate_gelu(const float *gate, const float *up, size_t n, float *out);
+
+/* x[i] = cap tanh(x[i] / cap) */
+void ps_softcap(float *x, size_t n, double cap);
+
+/* Rotary tables for positions [0, positions): cos and sin (positions, head_width / 2) of position * f_i,
+ * f_i = theta^(-2i / head_width), scaled as the rope says (linear factor; llama3's three bands as in
+ * transformers' _compute_llama3_parameters). */
+void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, float *cos_table, float *sin_table);
+
+/* Rotates one head's vector in place, rotate-half form: (a, b) -> (a cos - b sin, b cos + a sin) with a the
+ * first and b the second half. */
+void ps_rope_apply(float *head, size_t head_width, const float *cos_row, const float *sin_row);
+
+#endif

@@ -2,8 +2,8 @@
  *
  * MATRIX (default): one threshold per matrix. ROW: per output row. GLOBAL: one threshold over all projections,
  * with the token embedding in the pool when pool_embedding is set (counted, never zeroed): the protocol of
- * arXiv 2603.25325. Thresholds come from exact histograms of the f32 bit patterns of |w|: two passes over the
- * mapped weights, memory independent of the model. */
+ * arXiv 2603.25325. Thresholds come from exact histograms of the f32 bit patterns of |w|: two counting passes
+ * over the mapped weights and one that writes the masks; memory independent of the model but for one mask. */
 #ifndef PS_PRUNE_MAGNITUDE_H
 #define PS_PRUNE_MAGNITUDE_H
 

@@ -1,0 +1,278 @@
+#include "prune/masker.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "core/clones.h"
+#include "prune/select.h"
+
+#define BLOCK_ROWS 32
+#define ALL_FINITE UINT64_MAX
+
+/* What is done with a row of scores. */
+typedef enum step { STEP_UPPER, STEP_LOWER, STEP_THRESHOLD, STEP_ROW, STEP_NM } step;
+
+struct job {
+	ps_masker *masker;
+	const ps_scored *matrix;
+	step step;
+	float threshold;
+	const ps_prune_options *options;
+	uint8_t *bits;
+};
+
+size_t ps_masker_bitmap_bytes(const ps_model_config *config, ps_projection projection)
+{
+	size_t rows, cols;
+
+	ps_projection_shape(config, projection, &rows, &cols);
+	return rows * ps_bitmap_row_bytes(cols);
+}
+
+size_t ps_masker_largest_bitmap(const ps_model_config *config)
+{
+	size_t most = 0;
+
+	for (int p = 0; p < PS_PROJECTIONS; p++)
+		most = ps_max_size(most, ps_masker_bitmap_bytes(config, (ps_projection)p));
+	return most;
+}
+
+/* The longest row that is ever scored: of a projection, or of the embedding. */
+static size_t longest_row(const ps_model_config *config)
+{
+	size_t most = config->width;
+
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		size_t rows, cols;
+
+		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
+		most = ps_max_size(most, cols);
+	}
+	return ps_round_up(most, PS_ALIGN / sizeof(float));
+}
+
+size_t ps_masker_bytes(const ps_model_config *config, int threads)
+{
+	size_t scores = (size_t)threads * longest_row(config) * sizeof(float);
+	size_t bad = (size_t)threads * sizeof(uint64_t);
+
+	return ps_round_up(ps_histogram_bytes(threads), PS_ALIGN) + ps_round_up(scores, PS_ALIGN) +
+	       ps_round_up(bad, PS_ALIGN);
+}
+
+int ps_masker_create(ps_masker *masker, const ps_model_config *config, const ps_context *context, ps_arena *arena)
+{
+	size_t threads = (size_t)ps_pool_threads(context->pool);
+	int code;
+
+	*masker = (ps_masker){.context = context, .max_cols = longest_row(config)};
+	code = ps_histogram_create(&masker->histogram, (int)threads, arena, context->diag);
+	if (code)
+		return code;
+	masker->scores = ps_arena_take(arena, threads * masker->max_cols * sizeof *masker->scores);
+	masker->bad = ps_arena_take(arena, threads * sizeof *masker->bad);
+	if (!masker->scores || !masker->bad)
+		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for pruning");
+	return 0;
+}
+
+int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options, ps_diag *diag)
+{
+	char name[96];
+
+	if (options->pool_embedding && (options->m || options->scope != PS_SCOPE_GLOBAL))
+		return ps_fail(diag, PS_EUSAGE, "the embedding can be in the pool of a global threshold only");
+	if (!options->m) {
+		if (options->sparsity >= 0 && options->sparsity < 1)
+			return 0;
+		return ps_fail(diag, PS_EUSAGE, "sparsity %g is not in [0, 1)", options->sparsity);
+	}
+	if (options->n >= options->m)
+		return ps_fail(diag, PS_EUSAGE, "%u:%u does not leave a weight in a group", options->n, options->m);
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		size_t rows, cols;
+
+		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
+		if (cols % options->m)
+			return ps_fail(diag, PS_EINPUT, "%s has %zu inputs, which groups of %u do not divide",
+				       ps_projection_tensor(0, (ps_projection)p, name), cols, options->m);
+	}
+	return 0;
+}
+
+/* scores = |values| * scale in place; returns whether all values are finite. */
+PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
+{
+	uint32_t worst = 0;
+
+	for (size_t c = 0; c < cols; c++) {
+		uint32_t bits;
+
+		memcpy(&bits, values + c, sizeof bits);
+		bits &= 0x7fffffffu;
+		memcpy(values + c, &bits, sizeof bits);
+		worst = bits > worst ? bits : worst;
+	}
+	if (scale)
+		for (size_t c = 0; c < cols; c++)
+			values[c] *= scale[c];
+	return worst < 0x7f800000u;
+}
+
+/* Widens and scores one row; notes where a weight is not finite. */
+static bool load_row(const struct job *job, size_t row, int worker, float *scores)
+{
+	const ps_weight *w = &job->matrix->weight;
+	size_t cols = w->cols, element = ps_dtype_size(w->dtype);
+	const char *data = (const char *)w->data + row * cols * element;
+	uint64_t *bad = job->masker->bad + worker;
+
+	ps_widen(data, w->dtype, cols, scores);
+	if (score_row(scores, job->matrix->scale, cols))
+		return true;
+	ps_widen(data, w->dtype, cols, scores);
+	for (size_t c = 0; c < cols; c++)
+		if (!isfinite(scores[c]) && row * cols + c < *bad)
+			*bad = row * cols + c;
+	return false;
+}
+
+static void run_row(const struct job *job, size_t row, int worker)
+{
+	ps_masker *masker = job->masker;
+	size_t cols = job->matrix->weight.cols;
+	float *scores = masker->scores + (size_t)worker * masker->max_cols;
+	uint8_t *keep = job->bits ? job->bits + row * ps_bitmap_row_bytes(cols) : NULL;
+
+	if (!load_row(job, row, worker, scores))
+		return;
+	switch (job->step) {
+	case STEP_UPPER:
+		ps_histogram_add_upper(&masker->histogram, worker, scores, cols);
+		break;
+	case STEP_LOWER:
+		ps_histogram_add_lower(&masker->histogram, worker, scores, cols);
+		break;
+	case STEP_THRESHOLD:
+		ps_select_threshold(scores, cols, job->threshold, keep);
+		break;
+	case STEP_ROW:
+		ps_select_row(scores, cols, job->options->sparsity, keep);
+		break;
+	case STEP_NM:
+		ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
+		break;
+	}
+}
+
+static void run_block(void *context, size_t item, int worker)
+{
+	const struct job *job = context;
+	size_t last = ps_min_size(job->matrix->weight.rows, (item + 1) * BLOCK_ROWS);
+
+	for (size_t row = item * BLOCK_ROWS; row < last; row++)
+		run_row(job, row, worker);
+}
+
+static int run_job(struct job *job)
+{
+	ps_masker *masker = job->masker;
+	const ps_weight *w = &job->matrix->weight;
+	int threads = ps_pool_threads(masker->context->pool);
+	uint64_t bad = ALL_FINITE;
+
+	if (w->cols > masker->max_cols)
+		return ps_fail(masker->context->diag, PS_EINPUT, "%s has %zu columns, more than the model's shape allows",
+			       job->matrix->name, w->cols);
+	for (int t = 0; t < threads; t++)
+		masker->bad[t] = ALL_FINITE;
+	if (job->bits)
+		ps_bitmap_fill(job->bits, w->rows, w->cols);
+	ps_pool_run(masker->context->pool, (w->rows + BLOCK_ROWS - 1) / BLOCK_ROWS, run_block, job);
+	for (int t = 0; t < threads; t++)
+		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
+	if (bad == ALL_FINITE)
+		return 0;
+	return ps_fail(masker->context->diag, PS_EINPUT, "%s: element %llu (row %llu, column %llu) is not finite",
+		       job->matrix->name, (unsigned long long)bad, (unsigned long long)(bad / w->cols),
+		       (unsigned long long)(bad % w->cols));
+}
+
+void ps_masker_threshold_begin(ps_masker *masker)
+{
+	ps_histogram_clear(&masker->histogram);
+}
+
+int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix)
+{
+	struct job job = {.masker = masker, .matrix = matrix, .step = STEP_UPPER};
+
+	return run_job(&job);
+}
+
+void ps_masker_end_upper(ps_masker *masker, uint64_t count, double sparsity)
+{
+	uint64_t k = (uint64_t)((double)count * sparsity);
+
+	/* The product may round up to count when sparsity is within a rounding of 1. */
+	ps_histogram_end_upper(&masker->histogram, k < count ? k : count - 1);
+}
+
+int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix)
+{
+	struct job job = {.masker = masker, .matrix = matrix, .step = STEP_LOWER};
+
+	return run_job(&job);
+}
+
+float ps_masker_threshold_end(ps_masker *masker)
+{
+	return ps_histogram_end_lower(&masker->histogram);
+}
+
+int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float threshold, uint8_t *bits)
+{
+	struct job job = {.masker = masker, .matrix = matrix, .step = STEP_THRESHOLD, .threshold = threshold, .bits = bits};
+
+	return run_job(&job);
+}
+
+static int matrix_scope(ps_masker *masker, const ps_scored *matrix, double sparsity, uint8_t *bits)
+{
+	int code;
+
+	ps_masker_threshold_begin(masker);
+	code = ps_masker_add_upper(masker, matrix);
+	if (code)
+		return code;
+	if (sparsity == 0) {
+		ps_bitmap_fill(bits, matrix->weight.rows, matrix->weight.cols);
+		return 0;
+	}
+	ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols, sparsity);
+	code = ps_masker_add_lower(masker, matrix);
+	if (code)
+		return code;
+	return ps_masker_apply_threshold(masker, matrix, ps_masker_threshold_end(masker), bits);
+}
+
+int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options, uint8_t *bits)
+{
+	struct job job = {.masker = masker, .matrix = matrix, .options = options, .bits = bits};
+
+	if (!options->m && options->scope == PS_SCOPE_MATRIX)
+		return matrix_scope(masker, matrix, options->sparsity, bits);
+	job.step = options->m ? STEP_NM : STEP_ROW;
+	return run_job(&job);
+}
+
+int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection, const uint8_t *bits, ps_mask_sink sink,
+		   void *sink_context)
+{
+	ps_bitmap mask = {.bits = bits, .rows = weight->rows, .cols = weight->cols};
+	uint64_t dropped = (uint64_t)weight->rows * weight->cols - ps_bitmap_count(bits, weight->rows, weight->cols);
+
+	return sink(sink_context, layer, projection, &mask, dropped);
+}

@@ -1,0 +1,121 @@
+#include "prune/select.h"
+
+#include <string.h>
+
+#include "core/bitmap.h"
+#include "core/checked.h"
+#include "core/clones.h"
+
+#define INFINITY_BITS 0x7f800000u
+
+static inline float float_of(uint32_t bits)
+{
+	float value;
+
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+static inline uint32_t bits_of(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof bits);
+	return bits;
+}
+
+/* A block's count fits 32 bits, so the inner loop stays in lanes as wide as the scores. */
+static inline size_t count_below(const float *scores, size_t cols, float limit)
+{
+	size_t below = 0;
+
+	for (size_t first = 0; first < cols; first += 1u << 16) {
+		size_t last = ps_min_size(cols, first + (1u << 16));
+		uint32_t block = 0;
+
+		for (size_t c = first; c < last; c++)
+			block += scores[c] < limit;
+		below += block;
+	}
+	return below;
+}
+
+/* The k-th smallest score (from 0), bit by bit: the largest v with at most k scores below it. Non-negative
+ * floats order as their bit patterns do. *below: how many scores are smaller than it. */
+PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k, size_t *below)
+{
+	uint32_t bits = 0;
+
+	*below = 0;
+	for (uint32_t bit = 1u << 30; bit; bit >>= 1) {
+		uint32_t trial = bits | bit;
+		size_t count;
+
+		if (trial > INFINITY_BITS)
+			continue;
+		count = count_below(scores, cols, float_of(trial));
+		if (count <= k) {
+			bits = trial;
+			*below = count;
+		}
+	}
+	return float_of(bits);
+}
+
+/* Clears the bits of columns [first, last) whose score is at most limit. */
+PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last, float limit, uint8_t *keep)
+{
+	size_t c = first;
+
+	for (; c < last && c % 8; c++)
+		keep[c / 8] &= (uint8_t)~((unsigned)(scores[c] <= limit) << c % 8);
+	for (; c + 8 <= last; c += 8) {
+		unsigned gone = 0;
+
+		for (unsigned j = 0; j < 8; j++)
+			gone |= (unsigned)(scores[c + j] <= limit) << j;
+		keep[c / 8] &= (uint8_t)~gone;
+	}
+	for (; c < last; c++)
+		keep[c / 8] &= (uint8_t)~((unsigned)(scores[c] <= limit) << c % 8);
+}
+
+void ps_select_threshold(const float *scores, size_t cols, float threshold, uint8_t *keep)
+{
+	drop_up_to(scores, 0, cols, threshold, keep);
+}
+
+void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *keep)
+{
+	size_t drop = (size_t)((double)cols * sparsity), below, cut = 0;
+	float limit;
+
+	if (!drop)
+		return;
+	limit = kth_smallest(scores, cols, drop - 1, &below);
+	/* Columns left of the cut drop at equality too: exactly drop - below of them tie. */
+	for (size_t ties = drop - below; ties; cut++)
+		ties -= scores[cut] == limit;
+	drop_up_to(scores, 0, cut, limit, keep);
+	if (bits_of(limit))
+		drop_up_to(scores, cut, cols, float_of(bits_of(limit) - 1), keep);
+}
+
+/* A column's rank in its group: how many of the group go before it. Groups are short, so all pairs are compared. */
+PS_CLONES void ps_select_nm(const float *scores, size_t cols, unsigned n, unsigned m, uint8_t *keep)
+{
+	for (size_t first = 0; first + m <= cols; first += m) {
+		const float *group = scores + first;
+
+		for (unsigned i = 0; i < m; i++) {
+			size_t c = first + i;
+			unsigned rank = 0;
+
+			for (unsigned j = 0; j < m; j++)
+				rank += group[j] < group[i];
+			for (unsigned j = 0; j < i; j++)
+				rank += group[j] == group[i];
+			keep[c / 8] &= (uint8_t)~((unsigned)(rank < n) << c % 8);
+		}
+	}
+}

@@ -15,7 +15,8 @@ typedef struct ps_evaluation {
 } ps_evaluation;
 
 size_t ps_evaluate_bytes(const ps_sae *sae, int threads);
-/* firing (F) or NULL: number of rows on which each latent fires. */
+/* firing (F) or NULL: number of rows on which each latent fires. fvu is infinite where the rows do not vary.
+ * Takes ps_evaluate_bytes from the arena and gives them back. */
 int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_context *context,
 		     ps_arena *arena, ps_evaluation *out, uint64_t *firing) PS_MUST_USE;
 

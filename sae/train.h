@@ -25,6 +25,7 @@ typedef struct ps_train_options {
 
 typedef struct ps_trainer ps_trainer;
 
+/* Whole batches in tokens; a remainder is left out, and a batch is never larger than tokens. */
 uint64_t ps_trainer_steps(const ps_train_options *options);
 size_t ps_trainer_bytes(size_t d_in, const ps_train_options *options, int threads);
 /* rows: the kept rows (ids into source), borrowed. Initialises from the seeds. */
@@ -37,17 +38,18 @@ typedef struct ps_train_step {
 	double fvu;            /* of the batch */
 	double dead_fraction;  /* latents silent for dead_after_tokens */
 } ps_train_step;
-/* One step. */
+/* One step. PS_EFAILED when the loss is not finite; the state is then that of the step before. */
 int ps_trainer_step(ps_trainer *trainer, ps_train_step *out) PS_MUST_USE;
 
 /* The SAE with the input scale folded in (takes raw x), written into out, created by the caller with the same shape. */
 void ps_trainer_export(const ps_trainer *trainer, ps_sae *out);
 
-/* All that a resumed run needs, as named f32/u64 arrays in a fixed order: tools/ writes and reads them as tensors. */
+/* All that a resumed run needs, as named arrays in a fixed order: tools/ writes and reads them as tensors. */
 typedef struct ps_state_part {
 	const char *name;
 	void *data;
 	size_t bytes;
+	ps_dtype dtype; /* PS_F32 or PS_I64 */
 } ps_state_part;
 size_t ps_trainer_state(ps_trainer *trainer, ps_state_part *parts, size_t max_parts); /* returns the count */
 /* After the parts' data were overwritten by saved ones: checks and takes them over. */

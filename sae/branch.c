@@ -1,0 +1,100 @@
+#include "sae/branch.h"
+
+#include "core/checked.h"
+#include "sae/room.h"
+
+enum { ROWS_AN_ITEM = 8 };
+
+struct backward {
+	ps_branch *branch;
+	const float *dec, *target;
+	size_t width;
+	float sign;
+};
+
+size_t ps_branch_bytes(const ps_sae *sae, size_t rows)
+{
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "codes", ps_codes_bytes(sae, rows));
+	ps_plan_add(&plan, "errors", rows * sae->d_in * sizeof(float));
+	ps_plan_add(&plan, "gradients of activations", rows * sae->k * sizeof(float));
+	ps_plan_add(&plan, "losses", rows * sizeof(double));
+	ps_plan_add(&plan, "lists by latent", ps_by_latent_bytes(sae->d_sae, rows * sae->k));
+	return plan.total_bytes;
+}
+
+int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context, ps_arena *arena)
+{
+	int code = ps_room_check(arena, ps_branch_bytes(sae, rows), "gradients", context->diag);
+
+	if (code < 0)
+		return code;
+	code = ps_codes_create(&branch->codes, sae, rows, arena, context->diag);
+	if (code < 0)
+		return code;
+	branch->context = context;
+	branch->error = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
+	branch->df = ps_arena_take(arena, branch->codes.capacity * sizeof(float));
+	branch->loss = ps_arena_take(arena, rows * sizeof(double));
+	return ps_by_latent_create(&branch->lists, sae->d_sae, branch->codes.capacity, arena, context->diag);
+}
+
+static void backward_row(const struct backward *b, size_t row)
+{
+	const ps_branch *branch = b->branch;
+	const size_t begin = branch->codes.start[row], count = branch->codes.start[row + 1] - begin;
+	const float *target = b->target + row * b->width;
+	float *error = branch->error + row * b->width;
+
+	for (size_t d = 0; d < b->width; d++)
+		error[d] = b->sign * target[d];
+	ps_rows_combine(b->dec, b->width, branch->codes.index + begin, branch->codes.value + begin, count, error);
+	ps_rows_dot(b->dec, b->width, branch->codes.index + begin, count, error, branch->df + begin);
+	branch->loss[row] = ps_squared_norm(error, b->width);
+}
+
+static void backward_rows(void *context, size_t item, int worker)
+{
+	const struct backward *b = context;
+	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, b->branch->codes.rows);
+
+	(void)worker;
+	for (size_t row = first; row < end; row++)
+		backward_row(b, row);
+}
+
+void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target, float sign, float scale)
+{
+	struct backward b = {.branch = branch, .dec = dec, .target = target, .width = width, .sign = sign};
+
+	ps_pool_run(branch->context->pool, (branch->codes.rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, backward_rows, &b);
+	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);
+}
+
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t width, float *enc, float *dec)
+{
+	const ps_by_latent *lists = &branch->lists;
+	const size_t begin = lists->start[latent], count = ps_branch_active(branch, latent);
+
+	ps_rows_combine(x, width, lists->row + begin, lists->gradient + begin, count, enc);
+	ps_rows_combine(branch->error, width, lists->row + begin, lists->value + begin, count, dec);
+}
+
+float ps_branch_bias_gradient(const ps_branch *branch, size_t latent)
+{
+	double sum = 0;
+
+	for (size_t i = branch->lists.start[latent]; i < branch->lists.start[latent + 1]; i++)
+		sum += branch->lists.gradient[i];
+	return (float)sum;
+}
+
+double ps_branch_loss(const ps_branch *branch)
+{
+	double sum = 0;
+
+	for (size_t r = 0; r < branch->codes.rows; r++)
+		sum += branch->loss[r];
+	return sum;
+}

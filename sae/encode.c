@@ -1,0 +1,196 @@
+#include <math.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "core/clones.h"
+#include "sae/room.h"
+#include "sae/sae.h"
+#include "sae/topk.h"
+
+/* Pre-activations exist for one block of rows at a time; each row's active latents are listed right after the
+ * product, while the block is still in the cache. Rows are first listed at fixed places of the codes, as if
+ * every row were full, and then moved together: with TopK almost always nothing has to move. */
+
+enum {
+	BLOCK_ROWS = 512,
+	ROWS_AN_ITEM = 8,      /* of a block, per item of work */
+	LATENTS_AN_ITEM = 64,
+};
+
+struct ps_encoder {
+	const ps_sae *sae;
+	const ps_context *context;
+	ps_matmul *matmul;
+	size_t block_rows;
+	float *input;          /* (block_rows, D): x - b_dec; NULL when b_dec is not applied */
+	float *z;              /* (block_rows, F) */
+	float *norm;           /* (F): |dec_j|; NULL unless rescaled */
+	char *scratch;         /* (threads, scratch_bytes) */
+	size_t scratch_bytes;
+};
+
+/* The block that is being encoded. */
+struct encode_block {
+	ps_encoder *encoder;
+	const float *x;        /* (rows, D) */
+	size_t first, rows;    /* first: the block's first row in the batch */
+	ps_codes *codes;       /* start[row] holds the row's count until the rows are moved together */
+};
+
+static void take_buffers(ps_encoder *encoder, const ps_sae *sae, int threads, ps_arena *arena)
+{
+	const size_t rows = encoder->block_rows;
+
+	if (sae->apply_b_dec_to_input)
+		encoder->input = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
+	if (sae->rescale_by_decoder_norm)
+		encoder->norm = ps_arena_take(arena, sae->d_sae * sizeof(float));
+	encoder->scratch_bytes = ps_round_up(ps_topk_scratch(sae->d_sae), PS_ALIGN);
+	encoder->scratch = ps_arena_take(arena, (size_t)threads * encoder->scratch_bytes);
+	encoder->z = ps_arena_take(arena, rows * sae->d_sae * sizeof(float));
+}
+
+size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
+{
+	const size_t rows = ps_min_size(max_rows, BLOCK_ROWS);
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "encoder", sizeof(ps_encoder));
+	ps_plan_add(&plan, "block of inputs", rows * sae->d_in * sizeof(float));
+	ps_plan_add(&plan, "decoder norms", sae->d_sae * sizeof(float));
+	ps_plan_add(&plan, "selection", (size_t)threads * ps_round_up(ps_topk_scratch(sae->d_sae), PS_ALIGN));
+	ps_plan_add(&plan, "block of pre-activations", rows * sae->d_sae * sizeof(float));
+	ps_plan_add(&plan, "products", ps_matmul_bytes(threads, rows, sae->d_in));
+	return plan.total_bytes;
+}
+
+int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *context, size_t max_rows, ps_arena *arena)
+{
+	const int threads = ps_pool_threads(context->pool);
+	ps_encoder *encoder;
+	int code = ps_room_check(arena, ps_encoder_bytes(sae, threads, max_rows), "an encoder", context->diag);
+
+	if (code < 0)
+		return code;
+	encoder = ps_arena_take(arena, sizeof *encoder);
+	*encoder = (ps_encoder){.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
+	take_buffers(encoder, sae, threads, arena);
+	*out = encoder;
+	return ps_matmul_create(&encoder->matmul, context->pool, encoder->block_rows, sae->d_in, arena, context->diag);
+}
+
+static void measure_norms(void *context, size_t item, int worker)
+{
+	const ps_encoder *encoder = context;
+	const ps_sae *sae = encoder->sae;
+	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, sae->d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++) {
+		double sum = 0;
+
+		for (size_t d = 0; d < sae->d_in; d++)
+			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
+		encoder->norm[j] = (float)sqrt(sum);
+	}
+}
+
+static size_t block_items(size_t rows)
+{
+	return (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM;
+}
+
+static void centre_rows(void *context, size_t item, int worker)
+{
+	const struct encode_block *block = context;
+	const ps_sae *sae = block->encoder->sae;
+	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
+
+	(void)worker;
+	for (size_t r = first; r < end; r++)
+		for (size_t d = 0; d < sae->d_in; d++)
+			block->encoder->input[r * sae->d_in + d] = block->x[r * sae->d_in + d] - sae->b_dec[d];
+}
+
+PS_CLONES static void finish_pre_activations(float *restrict z, const float *restrict bias, const float *restrict norm, size_t n)
+{
+	if (norm)
+		for (size_t j = 0; j < n; j++)
+			z[j] = (z[j] + bias[j]) * norm[j];
+	else
+		for (size_t j = 0; j < n; j++)
+			z[j] += bias[j];
+}
+
+static void list_rows(void *context, size_t item, int worker)
+{
+	const struct encode_block *block = context;
+	const ps_encoder *encoder = block->encoder;
+	const ps_sae *sae = encoder->sae;
+	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
+	const size_t most = sae->arch == PS_SAE_TOPK ? sae->k : sae->d_sae;
+
+	for (size_t r = first; r < end; r++) {
+		const size_t row = block->first + r;
+		float *z = encoder->z + r * sae->d_sae;
+		uint32_t *index = block->codes->index + row * most;
+		float *value = block->codes->value + row * most;
+
+		finish_pre_activations(z, sae->b_enc, encoder->norm, sae->d_sae);
+		block->codes->start[row] =
+			sae->arch == PS_SAE_TOPK
+				? ps_topk_select(z, sae->d_sae, sae->k, encoder->scratch + (size_t)worker * encoder->scratch_bytes, index, value)
+				: ps_above_select(z, sae->threshold, sae->d_sae, index, value);
+	}
+}
+
+static void encode_block(struct encode_block *block)
+{
+	ps_encoder *encoder = block->encoder;
+	const ps_sae *sae = encoder->sae;
+	const ps_weight weight = {.data = sae->enc, .dtype = PS_F32, .rows = sae->d_sae, .cols = sae->d_in};
+	const float *input = block->x;
+
+	if (sae->apply_b_dec_to_input) {
+		ps_pool_run(encoder->context->pool, block_items(block->rows), centre_rows, block);
+		input = encoder->input;
+	}
+	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z, sae->d_sae, false);
+	ps_pool_run(encoder->context->pool, block_items(block->rows), list_rows, block);
+}
+
+/* From counts at start[r] and entries at r * most to consecutive entries. */
+static void move_together(ps_codes *codes, size_t most)
+{
+	size_t total = 0;
+
+	for (size_t r = 0; r < codes->rows; r++) {
+		const size_t count = codes->start[r];
+
+		if (total != r * most) {
+			memmove(codes->index + total, codes->index + r * most, count * sizeof *codes->index);
+			memmove(codes->value + total, codes->value + r * most, count * sizeof *codes->value);
+		}
+		codes->start[r] = total;
+		total += count;
+	}
+	codes->start[codes->rows] = total;
+}
+
+void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *codes)
+{
+	const ps_sae *sae = encoder->sae;
+
+	if (encoder->norm)
+		ps_pool_run(encoder->context->pool, (sae->d_sae + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, measure_norms, encoder);
+	codes->rows = rows;
+	for (size_t first = 0; first < rows; first += encoder->block_rows) {
+		struct encode_block block = {
+			.encoder = encoder, .x = x + first * sae->d_in, .first = first,
+			.rows = ps_min_size(encoder->block_rows, rows - first), .codes = codes,
+		};
+
+		encode_block(&block);
+	}
+	move_together(codes, sae->arch == PS_SAE_TOPK ? sae->k : sae->d_sae);
+}

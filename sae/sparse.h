@@ -1,0 +1,33 @@
+/* sae/sparse.h: products of a few selected rows of a matrix with a vector, and sparse codes turned latent-major.
+ *
+ * Sums over entries run in the order of the entries, sums over a row's elements over fixed lanes: the same bits
+ * whoever computes them. */
+#ifndef PS_SAE_SPARSE_H
+#define PS_SAE_SPARSE_H
+
+#include "sae/sae.h"
+
+/* out[d] += sum_i value[i] * matrix[row[i], d]; matrix (any, width), out (width). */
+void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, float *out);
+
+/* out[i] = matrix[row[i]] . vector */
+void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out);
+
+/* sum_i vector[i]^2, in double. */
+double ps_squared_norm(const float *vector, size_t n);
+
+/* The entries of a batch's codes grouped by latent, rows ascending: latent j's are [start[j], start[j + 1]). */
+typedef struct ps_by_latent {
+	size_t latents;
+	size_t *start;            /* latents + 1 */
+	uint32_t *row;            /* (entries) */
+	float *value, *gradient;  /* (entries), both multiplied by the scale */
+} ps_by_latent;
+
+size_t ps_by_latent_bytes(size_t latents, size_t max_entries);
+int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+
+/* A counting sort of codes and of gradient (one per entry of codes), both times scale. */
+void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient, float scale);
+
+#endif

@@ -33,6 +33,8 @@ typedef struct ps_layer_weights {
 	ps_weight norm[PS_NORMS]; /* rows = 1 */
 } ps_layer_weights;
 
+#define PS_HEAD_ROWS_MAX 2048 /* most rows of the output head that one call asks for */
+
 typedef struct ps_weight_source {
 	void *self;
 	/* The weights of layer, waiting for them if need be; then starts reading `next` (-1: nothing to prefetch). */
@@ -40,7 +42,8 @@ typedef struct ps_weight_source {
 	void (*release_layer)(void *self, int layer);
 	/* out [count, D]: rows ids[i] of the token embedding, widened. Ids are checked by the caller. */
 	int (*embedding_rows)(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag);
-	/* Rows [first, first + rows) of the output head (the embedding when tied); valid until the next call. */
+	/* Rows [first, first + rows), at most PS_HEAD_ROWS_MAX, of the output head (the embedding when tied); valid
+	 * until the next call. */
 	int (*head_rows)(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag);
 	/* out [D]: the final norm's gain, widened. */
 	int (*final_norm)(void *self, float *out, ps_diag *diag);

@@ -1,0 +1,238 @@
+#include "io/checkpoint.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/checked.h"
+#include "core/digest.h"
+#include "io/artefact.h"
+#include "io/hub.h"
+#include "io/weight_stream.h"
+
+#define CONFIG_BYTES_MAX ((size_t)16 << 20)
+#define DIGEST_STRIDE ((uint64_t)1 << 20)
+#define DIGEST_SAMPLE 4096
+
+struct ps_checkpoint {
+	const ps_sys *sys;
+	char *folder, *config_text;
+	size_t config_length;
+	ps_model_config config;
+	ps_shard_set shards;
+	ps_model_map map;
+	ps_weight_stream *stream; /* NULL until ps_checkpoint_stream */
+};
+
+int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag)
+{
+	static const char *const names[] = {
+		[PS_IO_AUTO] = "auto", [PS_IO_URING] = "uring", [PS_IO_PREAD] = "pread", [PS_IO_MMAP] = "mmap"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(name, names[i])) {
+			*backend = (ps_backend)i;
+			return 0;
+		}
+	return ps_fail(diag, PS_EUSAGE, "'%s' is not an I/O backend (auto, uring, pread or mmap)", name);
+}
+
+int ps_model_resolve(const char *model, char *path, ps_diag *diag)
+{
+	size_t length = strlen(model);
+	struct stat st;
+
+	if (!stat(model, &st)) {
+		if (!S_ISDIR(st.st_mode))
+			return ps_fail(diag, PS_EINPUT, "%s: not a checkpoint folder; single files are not supported", model);
+		if (length >= PATH_MAX)
+			return ps_fail(diag, PS_EINPUT, "%s: the path is too long", model);
+		memcpy(path, model, length + 1);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return ps_fail(diag, PS_EINPUT, "%s: %s", model, strerror(errno));
+	if (!ps_hub_is_id(model))
+		return ps_fail(diag, PS_EINPUT, "%s: no such folder", model);
+	return ps_hub_snapshot(model, path, diag);
+}
+
+/* --- opening --- */
+
+static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	int err;
+
+	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
+		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
+	err = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text, &checkpoint->config_length, diag);
+	if (err)
+		return err;
+	return ps_config_parse(checkpoint->config_text, checkpoint->config_length, path, &checkpoint->config, diag);
+}
+
+int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model, ps_diag *diag)
+{
+	ps_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
+	char folder[PATH_MAX];
+	int err;
+
+	if (!checkpoint)
+		return ps_fail_errno(diag, ENOMEM, "%s", model);
+	checkpoint->sys = sys;
+	err = ps_model_resolve(model, folder, diag);
+	if (err)
+		goto out;
+	checkpoint->folder = strdup(folder);
+	if (!checkpoint->folder) {
+		err = ps_fail_errno(diag, ENOMEM, "%s", model);
+		goto out;
+	}
+	err = read_config(checkpoint, diag);
+	if (!err)
+		err = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
+	if (!err)
+		err = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config, folder, diag);
+out:
+	if (err) {
+		ps_checkpoint_close(checkpoint);
+		return err;
+	}
+	*out = checkpoint;
+	return 0;
+}
+
+void ps_checkpoint_close(ps_checkpoint *checkpoint)
+{
+	if (!checkpoint)
+		return;
+	ps_weight_stream_destroy(checkpoint->stream);
+	ps_model_map_free(&checkpoint->map);
+	ps_shard_set_close(&checkpoint->shards);
+	free(checkpoint->config_text);
+	free(checkpoint->folder);
+	free(checkpoint);
+}
+
+const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint)
+{
+	return &checkpoint->config;
+}
+
+const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint)
+{
+	return checkpoint->folder;
+}
+
+uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint)
+{
+	return checkpoint->map.bytes;
+}
+
+/* --- digest --- */
+
+static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest, uint64_t offset, uint64_t bytes,
+			ps_diag *diag)
+{
+	char buffer[DIGEST_SAMPLE];
+
+	while (bytes) {
+		size_t part = ps_min_size(bytes, sizeof buffer);
+		int err = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
+
+		if (err) {
+			(void)ps_fail_errno(diag, -err, "%s: cannot read at offset %llu", file->path, (unsigned long long)offset);
+			return PS_EINPUT;
+		}
+		ps_digest_add(digest, buffer, part);
+		offset += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest, ps_diag *diag)
+{
+	int err = digest_range(sys, file, digest, 0, file->data_offset, diag);
+
+	for (uint64_t at = file->data_offset; !err && at < file->file_bytes; at += DIGEST_STRIDE)
+		err = digest_range(sys, file, digest, at, ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
+	return err;
+}
+
+int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *value, ps_diag *diag)
+{
+	ps_digest *digest = ps_digest_create();
+	int err = 0;
+
+	if (!digest)
+		return ps_fail_errno(diag, ENOMEM, "%s", checkpoint->folder);
+	ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
+	for (size_t i = 0; !err && i < checkpoint->shards.shard_count; i++)
+		err = digest_file(checkpoint->sys, &checkpoint->shards.shards[i], digest, diag);
+	if (!err)
+		*value = ps_digest_value(digest);
+	ps_digest_destroy(digest);
+	return err;
+}
+
+/* --- views --- */
+
+static ps_weight mapped_view(const ps_located *located)
+{
+	return (ps_weight){
+		.data = ps_safetensors_data(located->file, located->info),
+		.dtype = (ps_dtype)located->info->dtype,
+		.rows = (size_t)located->info->shape[0],
+		.cols = (size_t)located->info->shape[1],
+	};
+}
+
+int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag)
+{
+	if (layer < 0 || (size_t)layer >= checkpoint->config.layers)
+		return ps_fail(diag, PS_EINPUT, "%s: has no layer %d (0 to %zu)", checkpoint->folder, layer,
+			       checkpoint->config.layers - 1);
+	*out = mapped_view(ps_model_map_layer(&checkpoint->map, layer) + projection);
+	return 0;
+}
+
+int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag)
+{
+	(void)diag;
+	*out = mapped_view(&checkpoint->map.embedding);
+	return 0;
+}
+
+/* --- streaming --- */
+
+size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, ps_backend backend)
+{
+	return ps_weight_stream_bytes(&checkpoint->map, &checkpoint->config, backend);
+}
+
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, ps_backend backend, const ps_mask_file *mask, ps_arena *arena,
+			 ps_weight_source *source, ps_diag *diag)
+{
+	const ps_weight_stream_options options = {
+		.map = &checkpoint->map,
+		.config = &checkpoint->config,
+		.mask = mask,
+		.sys = checkpoint->sys,
+		.ring = &ps_ring_linux,
+		.backend = backend,
+	};
+
+	ps_weight_stream_destroy(checkpoint->stream);
+	checkpoint->stream = NULL;
+	return ps_weight_stream_create(&checkpoint->stream, &options, arena, source, diag);
+}
+
+const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint)
+{
+	return checkpoint->stream ? ps_weight_stream_backend(checkpoint->stream) : "none";
+}

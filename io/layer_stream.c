@@ -1,0 +1,253 @@
+#include "io/layer_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/checked.h"
+
+#define SLOTS 2
+#define GAP_BYTES 65536 /* at most, between two tensors that are read as one range */
+
+typedef enum slot_state { EMPTY, READING, READY, HELD } slot_state;
+
+/* Where a layer's tensors go: ranges of files, one behind the other in the slot. */
+struct layout {
+	size_t bytes, range_count;
+	struct range {
+		const ps_safetensors *file;
+		uint64_t first, end; /* in the file */
+		size_t place;        /* in the slot */
+	} ranges[PS_LAYER_TENSORS];
+	size_t place[PS_LAYER_TENSORS]; /* of each tensor in the slot */
+};
+
+struct slot {
+	slot_state state;
+	int layer; /* whose bytes these are or will be; -1: nobody's */
+	char *base;
+	const char *data[PS_LAYER_TENSORS]; /* of each tensor; NULL where there is none */
+	ps_read reads[PS_LAYER_TENSORS];
+	ps_read_job job;
+};
+
+struct ps_layer_stream {
+	const ps_model_map *map;
+	const ps_model_config *config;
+	ps_reader *reader;
+	struct slot slots[SLOTS];
+};
+
+/* --- layout --- */
+
+static int by_place(const void *a, const void *b)
+{
+	const ps_located *x = *(const ps_located *const *)a, *y = *(const ps_located *const *)b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return (x->info->offset > y->info->offset) - (x->info->offset < y->info->offset);
+}
+
+/* The tensors that there are, in the order of files and offsets; returns how many. */
+static size_t sort_tensors(const ps_located *tensors, const ps_located *sorted[PS_LAYER_TENSORS])
+{
+	size_t count = 0;
+
+	for (int t = 0; t < PS_LAYER_TENSORS; t++)
+		if (tensors[t].file)
+			sorted[count++] = &tensors[t];
+	qsort(sorted, count, sizeof *sorted, by_place);
+	return count;
+}
+
+static void lay_out(const ps_located *tensors, struct layout *layout)
+{
+	const ps_located *sorted[PS_LAYER_TENSORS];
+	size_t count = sort_tensors(tensors, sorted);
+	struct range *range = NULL;
+
+	layout->bytes = layout->range_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const ps_tensor_info *info = sorted[i]->info;
+
+		if (!range || range->file != sorted[i]->file || info->offset > range->end + GAP_BYTES) {
+			range = &layout->ranges[layout->range_count++];
+			range->file = sorted[i]->file;
+			range->first = info->offset - info->offset % PS_READ_ALIGNMENT;
+			range->place = ps_round_up(layout->bytes, PS_ALIGN);
+		}
+		range->end = ps_round_up(info->offset + info->bytes, PS_READ_ALIGNMENT);
+		layout->place[sorted[i] - tensors] = range->place + (size_t)(info->offset - range->first);
+		layout->bytes = range->place + (size_t)(range->end - range->first);
+	}
+}
+
+static size_t slot_bytes(const ps_model_map *map, const ps_model_config *config)
+{
+	size_t most = 0;
+
+	for (size_t layer = 0; layer < config->layers; layer++) {
+		struct layout layout;
+
+		lay_out(ps_model_map_layer(map, (int)layer), &layout);
+		most = ps_max_size(most, layout.bytes);
+	}
+	return ps_round_up(most, PS_ALIGN);
+}
+
+size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *config)
+{
+	return SLOTS * slot_bytes(map, config);
+}
+
+/* --- life --- */
+
+int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map, const ps_model_config *config,
+			   ps_reader *reader, ps_arena *arena, ps_diag *diag)
+{
+	ps_layer_stream *stream = calloc(1, sizeof *stream);
+	size_t bytes = slot_bytes(map, config);
+
+	if (!stream)
+		return ps_fail_errno(diag, ENOMEM, "layer slots");
+	*stream = (ps_layer_stream){.map = map, .config = config, .reader = reader};
+	for (int i = 0; i < SLOTS; i++) {
+		stream->slots[i].layer = -1;
+		stream->slots[i].base = ps_arena_take(arena, bytes);
+		if (!stream->slots[i].base) {
+			free(stream);
+			return ps_fail(diag, PS_EBUDGET, "a layer slot of %zu bytes does not fit the plan", bytes);
+		}
+	}
+	*out = stream;
+	return 0;
+}
+
+void ps_layer_stream_destroy(ps_layer_stream *stream)
+{
+	free(stream);
+}
+
+/* --- transitions --- */
+
+/* EMPTY -> READING */
+static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer, bool urgent)
+{
+	const ps_located *tensors = ps_model_map_layer(stream->map, layer);
+	struct layout layout;
+
+	lay_out(tensors, &layout);
+	for (size_t i = 0; i < layout.range_count; i++) {
+		const struct range *range = &layout.ranges[i];
+
+		slot->reads[i] = (ps_read){range->file, range->first, (size_t)(range->end - range->first), slot->base + range->place};
+	}
+	for (int t = 0; t < PS_LAYER_TENSORS; t++)
+		slot->data[t] = tensors[t].file ? slot->base + layout.place[t] : NULL;
+	slot->job.reads = slot->reads;
+	slot->job.count = layout.range_count;
+	slot->layer = layer;
+	slot->state = READING;
+	ps_reader_submit(stream->reader, &slot->job, urgent);
+}
+
+/* READING -> READY, or EMPTY on failure */
+static int finish_reading(ps_layer_stream *stream, struct slot *slot, ps_diag *diag)
+{
+	int err = ps_reader_wait(stream->reader, &slot->job, diag);
+
+	slot->state = err ? EMPTY : READY;
+	if (err)
+		slot->layer = -1;
+	return err;
+}
+
+static struct slot *find(ps_layer_stream *stream, int layer)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (stream->slots[i].layer == layer)
+			return &stream->slots[i];
+	return NULL;
+}
+
+/* A slot for another layer: an empty one, else one that was read in vain. NULL: none, or none without waiting. */
+static struct slot *vacate(ps_layer_stream *stream, bool wait)
+{
+	struct slot *best = NULL;
+
+	for (int i = 0; i < SLOTS; i++) {
+		struct slot *slot = &stream->slots[i];
+
+		if (slot->state == HELD || (slot->state == READING && !wait))
+			continue;
+		if (!best || (slot->state == EMPTY && best->state != EMPTY) || (best->state == READING && slot->state == READY))
+			best = slot;
+	}
+	if (best && best->state == READING)
+		(void)finish_reading(stream, best, NULL); /* nobody asked for these bytes: nor for their error */
+	if (best)
+		best->state = EMPTY;
+	return best;
+}
+
+static void prefetch(ps_layer_stream *stream, int layer)
+{
+	struct slot *slot;
+
+	if (layer < 0 || find(stream, layer))
+		return;
+	slot = vacate(stream, false);
+	if (slot)
+		start_reading(stream, slot, layer, false);
+}
+
+int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out, ps_diag *diag)
+{
+	struct slot *slot = find(stream, layer);
+	slot_state before;
+	int err;
+
+	if (!slot) {
+		slot = vacate(stream, true);
+		if (!slot)
+			return ps_fail(diag, PS_EFAILED, "layer %d is asked for while all slots are held", layer);
+		start_reading(stream, slot, layer, true);
+	}
+	if (slot->state == HELD)
+		return ps_fail(diag, PS_EFAILED, "layer %d is held already", layer);
+	/* Held before the next layer is queued, so that it cannot be chosen for it; queued before this one is
+	 * waited for, so that the device does not pause in between. */
+	before = slot->state;
+	slot->state = HELD;
+	prefetch(stream, next);
+	if (before == READING) {
+		err = finish_reading(stream, slot, diag);
+		if (err)
+			return err;
+		slot->state = HELD;
+	}
+	ps_layer_views(ps_model_map_layer(stream->map, layer), stream->config, slot->data, out);
+	return 0;
+}
+
+void ps_layer_stream_release(ps_layer_stream *stream, int layer)
+{
+	struct slot *slot = find(stream, layer);
+
+	if (slot && slot->state == HELD)
+		slot->state = EMPTY;
+}
+
+void ps_layer_views(const ps_located *tensors, const ps_model_config *config, const char *const *data, ps_layer_weights *out)
+{
+	for (int t = 0; t < PS_LAYER_TENSORS; t++) {
+		ps_weight *view = t < (int)PS_PROJECTIONS ? &out->projection[t] : &out->norm[t - (int)PS_PROJECTIONS];
+
+		*view = (ps_weight){0};
+		if (!tensors[t].file)
+			continue;
+		view->data = data[t];
+		view->dtype = (ps_dtype)tensors[t].info->dtype;
+		ps_layer_tensor_shape(config, t, &view->rows, &view->cols);
+	}
+}

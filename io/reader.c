@@ -1,0 +1,152 @@
+#include "io/reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "io/shard_index.h"
+
+struct ps_reader {
+	ps_read_engine engine;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	ps_read_job *first; /* queued */
+	atomic_bool stop;
+};
+
+/* The next job, or NULL when it is time to stop. */
+static ps_read_job *next_job(ps_reader *reader)
+{
+	ps_read_job *job = NULL;
+
+	pthread_mutex_lock(&reader->lock);
+	while (!reader->first && !atomic_load(&reader->stop))
+		pthread_cond_wait(&reader->work, &reader->lock);
+	if (!atomic_load(&reader->stop)) {
+		job = reader->first;
+		reader->first = job->next;
+	}
+	pthread_mutex_unlock(&reader->lock);
+	return job;
+}
+
+static void *serve(void *argument)
+{
+	ps_reader *reader = argument;
+	ps_read_job *job;
+
+	while ((job = next_job(reader))) {
+		ps_read_failure failure = {0};
+
+		failure.error = reader->engine.run(reader->engine.self, job->reads, job->count, &reader->stop, &failure);
+		pthread_mutex_lock(&reader->lock);
+		job->failure = failure;
+		job->state = PS_JOB_DONE;
+		pthread_cond_broadcast(&reader->done);
+		pthread_mutex_unlock(&reader->lock);
+	}
+	return NULL;
+}
+
+/* Starts the thread with signals blocked, so that they reach the thread that computes. */
+static int start_thread(ps_reader *reader)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	err = pthread_create(&reader->thread, NULL, serve, reader);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+int ps_reader_create(ps_reader **out, ps_read_engine engine)
+{
+	ps_reader *reader = calloc(1, sizeof *reader);
+	int err = -ENOMEM;
+
+	if (!reader)
+		goto out;
+	reader->engine = engine;
+	pthread_mutex_init(&reader->lock, NULL);
+	pthread_cond_init(&reader->work, NULL);
+	pthread_cond_init(&reader->done, NULL);
+	err = start_thread(reader);
+out:
+	if (err) {
+		engine.destroy(engine.self);
+		free(reader);
+		return err;
+	}
+	*out = reader;
+	return 0;
+}
+
+void ps_reader_destroy(ps_reader *reader)
+{
+	if (!reader)
+		return;
+	pthread_mutex_lock(&reader->lock);
+	atomic_store(&reader->stop, true);
+	pthread_cond_signal(&reader->work);
+	pthread_mutex_unlock(&reader->lock);
+	pthread_join(reader->thread, NULL);
+	reader->engine.destroy(reader->engine.self);
+	pthread_cond_destroy(&reader->done);
+	pthread_cond_destroy(&reader->work);
+	pthread_mutex_destroy(&reader->lock);
+	free(reader);
+}
+
+void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent)
+{
+	ps_read_job **place = &reader->first;
+
+	pthread_mutex_lock(&reader->lock);
+	while (!urgent && *place)
+		place = &(*place)->next;
+	job->next = *place;
+	*place = job;
+	job->state = PS_JOB_QUEUED;
+	pthread_cond_signal(&reader->work);
+	pthread_mutex_unlock(&reader->lock);
+}
+
+bool ps_reader_is_done(ps_reader *reader, ps_read_job *job)
+{
+	bool done;
+
+	pthread_mutex_lock(&reader->lock);
+	done = job->state == PS_JOB_DONE;
+	pthread_mutex_unlock(&reader->lock);
+	return done;
+}
+
+static int report(const ps_read_job *job, ps_diag *diag)
+{
+	const ps_read_failure *failure = &job->failure;
+	const ps_read *read = &job->reads[failure->read];
+	const char *path = read->file->path, *tensor = ps_shard_tensor_at(read->file, failure->offset);
+
+	if (failure->error == -ENODATA)
+		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the file ends at offset %" PRIu64, path, tensor, failure->offset);
+	(void)ps_fail_errno(diag, -failure->error, "%s: tensor %s: cannot read at offset %" PRIu64, path, tensor,
+			    failure->offset);
+	return PS_EINPUT;
+}
+
+int ps_reader_wait(ps_reader *reader, ps_read_job *job, ps_diag *diag)
+{
+	pthread_mutex_lock(&reader->lock);
+	while (job->state != PS_JOB_DONE)
+		pthread_cond_wait(&reader->done, &reader->lock);
+	job->state = PS_JOB_IDLE;
+	pthread_mutex_unlock(&reader->lock);
+	return job->failure.error ? report(job, diag) : 0;
+}

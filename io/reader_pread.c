@@ -1,0 +1,51 @@
+/* The engine for where io_uring is not allowed: one pread after the other. */
+#include <errno.h>
+
+#include "core/checked.h"
+#include "io/reader.h"
+
+/* Reads one range; *done counts the bytes got. */
+static int read_range(const ps_sys *sys, const ps_read *read, const atomic_bool *stop, size_t *done)
+{
+	int retries = 0;
+
+	while (*done < read->bytes) {
+		size_t want = ps_min_size(read->bytes - *done, PS_READ_CHUNK);
+		ssize_t got = sys->pread(read->file->fd, read->buffer + *done, want, (off_t)(read->offset + *done));
+
+		if (atomic_load_explicit(stop, memory_order_relaxed))
+			return -ECANCELED;
+		if ((got == -EINTR || got == -EAGAIN) && ++retries < PS_READ_RETRIES)
+			continue;
+		if (got <= 0)
+			return got ? (int)got : -ENODATA;
+		*done += (size_t)got;
+		retries = 0;
+	}
+	return 0;
+}
+
+static int run(void *self, const ps_read *reads, size_t count, const atomic_bool *stop, ps_read_failure *failure)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t done = 0;
+		int err = read_range(self, &reads[i], stop, &done);
+
+		if (err) {
+			*failure = (ps_read_failure){.error = err, .read = i, .offset = reads[i].offset + done};
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void destroy(void *self)
+{
+	(void)self;
+}
+
+int ps_engine_pread_create(ps_read_engine *engine, const ps_sys *sys)
+{
+	*engine = (ps_read_engine){.self = (void *)sys, .run = run, .destroy = destroy};
+	return 0;
+}

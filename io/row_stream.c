@@ -1,0 +1,245 @@
+#include "io/row_stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/checked.h"
+
+#define BLOCK_ROWS 256 /* of the embedding, read together */
+#define HALVES 2
+
+struct half {
+	bool reading;
+	size_t first, rows; /* rows 0: nothing */
+	char *base;
+	ps_read read;
+	ps_read_job job;
+};
+
+struct wanted {
+	int32_t id;
+	size_t at; /* row of the output */
+};
+
+struct ps_row_stream {
+	const ps_model_map *map;
+	const ps_model_config *config;
+	ps_reader *reader;
+	struct half halves[HALVES];
+	char *staging; /* (BLOCK_ROWS, D) */
+	struct wanted wanted[BLOCK_ROWS];
+	ps_read reads[BLOCK_ROWS];
+	ps_read_job job;
+};
+
+static size_t half_bytes(const ps_model_map *map, const ps_model_config *config)
+{
+	size_t rows = ps_min_size(PS_HEAD_ROWS_MAX, config->vocab);
+
+	return ps_round_up(rows * ps_located_row_bytes(&map->head), PS_ALIGN);
+}
+
+/* Also enough for the final norm, whose one row may be wider by a factor of two. */
+static size_t staging_bytes(const ps_model_map *map)
+{
+	return ps_round_up(BLOCK_ROWS * ps_located_row_bytes(&map->embedding), PS_ALIGN);
+}
+
+size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config)
+{
+	return HALVES * half_bytes(map, config) + staging_bytes(map);
+}
+
+int ps_row_stream_create(ps_row_stream **out, const ps_model_map *map, const ps_model_config *config, ps_reader *reader,
+			 ps_arena *arena, ps_diag *diag)
+{
+	ps_row_stream *stream = calloc(1, sizeof *stream);
+	bool fits = true;
+
+	if (!stream)
+		return ps_fail_errno(diag, ENOMEM, "embedding and head rows");
+	stream->map = map;
+	stream->config = config;
+	stream->reader = reader;
+	for (int i = 0; i < HALVES; i++)
+		fits &= !!(stream->halves[i].base = ps_arena_take(arena, half_bytes(map, config)));
+	fits &= !!(stream->staging = ps_arena_take(arena, staging_bytes(map)));
+	if (!fits) {
+		free(stream);
+		return ps_fail(diag, PS_EBUDGET, "embedding and head rows do not fit the plan");
+	}
+	*out = stream;
+	return 0;
+}
+
+void ps_row_stream_destroy(ps_row_stream *stream)
+{
+	free(stream);
+}
+
+/* --- embedding --- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static int run_job(ps_row_stream *stream, size_t reads, ps_diag *diag)
+{
+	stream->job.reads = stream->reads;
+	stream->job.count = reads;
+	ps_reader_submit(stream->reader, &stream->job, true);
+	return ps_reader_wait(stream->reader, &stream->job, diag);
+}
+
+/* One block of at most BLOCK_ROWS ids. */
+static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	const ps_located *matrix = &stream->map->embedding;
+	size_t row_bytes = ps_located_row_bytes(matrix), width = stream->config->width, reads = 0;
+	int err;
+
+	for (size_t i = 0; i < count; i++)
+		stream->wanted[i] = (struct wanted){ids[i], i};
+	qsort(stream->wanted, count, sizeof *stream->wanted, by_id);
+	for (size_t i = 0; i < count; i++)
+		if (!i || stream->wanted[i].id != stream->wanted[i - 1].id) {
+			stream->reads[reads] = (ps_read){
+				.file = matrix->file,
+				.offset = matrix->info->offset + (uint64_t)stream->wanted[i].id * row_bytes,
+				.bytes = row_bytes,
+				.buffer = stream->staging + reads * row_bytes,
+			};
+			reads++;
+		}
+	err = run_job(stream, reads, diag);
+	if (err)
+		return err;
+	reads = 0;
+	for (size_t i = 0; i < count; i++) {
+		reads += i && stream->wanted[i].id != stream->wanted[i - 1].id;
+		ps_widen(stream->staging + reads * row_bytes, (ps_dtype)matrix->info->dtype, width,
+			 out + stream->wanted[i].at * width);
+	}
+	return 0;
+}
+
+int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	for (size_t first = 0; first < count; first += BLOCK_ROWS) {
+		int err = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
+				 out + first * stream->config->width, diag);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag)
+{
+	const ps_tensor_info *info = stream->map->final_norm.info;
+	int err;
+
+	stream->reads[0] = (ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes, stream->staging};
+	err = run_job(stream, 1, diag);
+	if (!err)
+		ps_widen(stream->staging, (ps_dtype)info->dtype, stream->config->width, out);
+	return err;
+}
+
+/* --- head --- */
+
+static void start_half(ps_row_stream *stream, struct half *half, size_t first, size_t rows)
+{
+	const ps_located *matrix = &stream->map->head;
+	size_t row_bytes = ps_located_row_bytes(matrix);
+
+	half->first = first;
+	half->rows = rows;
+	half->read = (ps_read){matrix->file, matrix->info->offset + (uint64_t)first * row_bytes, rows * row_bytes, half->base};
+	half->job.reads = &half->read;
+	half->job.count = 1;
+	half->reading = true;
+	ps_reader_submit(stream->reader, &half->job, true);
+}
+
+static int finish_half(ps_row_stream *stream, struct half *half, ps_diag *diag)
+{
+	int err = half->reading ? ps_reader_wait(stream->reader, &half->job, diag) : 0;
+
+	half->reading = false;
+	if (err)
+		half->rows = 0;
+	return err;
+}
+
+static struct half *find_half(ps_row_stream *stream, size_t first, size_t rows)
+{
+	for (int i = 0; i < HALVES; i++)
+		if (stream->halves[i].first == first && stream->halves[i].rows >= rows)
+			return &stream->halves[i];
+	return NULL;
+}
+
+/* The half to read rows into that are wanted now: an idle one if there is one. */
+static struct half *vacate_half(ps_row_stream *stream)
+{
+	struct half *half = &stream->halves[stream->halves[0].reading];
+
+	(void)finish_half(stream, half, NULL); /* nobody asked for these bytes: nor for their error */
+	return half;
+}
+
+static void prefetch_half(ps_row_stream *stream, const struct half *used, size_t first, size_t rows)
+{
+	struct half *other = &stream->halves[used == &stream->halves[0]];
+
+	rows = ps_min_size(rows, stream->config->vocab - first);
+	if (rows && !other->reading && !find_half(stream, first, rows))
+		start_half(stream, other, first, rows);
+}
+
+int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
+{
+	int err = ps_head_rows_check(stream->config, first, rows, diag);
+	struct half *half;
+
+	if (err)
+		return err;
+	half = find_half(stream, first, rows);
+	if (!half) {
+		half = vacate_half(stream);
+		start_half(stream, half, first, rows);
+	}
+	err = finish_half(stream, half, diag);
+	if (err)
+		return err;
+	prefetch_half(stream, half, first + rows, rows);
+	*out = ps_row_view(&stream->map->head, rows, half->base);
+	return 0;
+}
+
+/* --- shared with the mapping --- */
+
+ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data)
+{
+	return (ps_weight){
+		.data = data,
+		.dtype = (ps_dtype)matrix->info->dtype,
+		.rows = rows,
+		.cols = (size_t)matrix->info->shape[1],
+	};
+}
+
+int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows, ps_diag *diag)
+{
+	if (rows && rows <= PS_HEAD_ROWS_MAX && ps_range_fits(first, rows, config->vocab))
+		return 0;
+	return ps_fail(diag, PS_EFAILED, "head rows %zu to %zu of %zu are asked for (at most %d at a time)", first, first + rows,
+		       config->vocab, PS_HEAD_ROWS_MAX);
+}

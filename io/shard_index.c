@@ -1,0 +1,202 @@
+#include "io/shard_index.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/artefact.h"
+
+#define SINGLE "model.safetensors"
+#define INDEX "model.safetensors.index.json"
+#define INDEX_BYTES_MAX ((size_t)64 << 20)
+#define SHARDS_MAX 4096
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const ps_located *x = a, *y = b;
+
+	return strcmp(x->info->name, y->info->name);
+}
+
+static int compare_key(const void *key, const void *element)
+{
+	const ps_located *located = element;
+
+	return strcmp(key, located->info->name);
+}
+
+/* Opens count files of the folder, named in ascending order. */
+static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder, const char *const *names, size_t count,
+		       ps_diag *diag)
+{
+	char path[PATH_MAX];
+
+	set->shards = calloc(count, sizeof *set->shards);
+	if (!set->shards)
+		return ps_fail_errno(diag, ENOMEM, "%s", folder);
+	for (size_t i = 0; i < count; i++) {
+		int err;
+
+		if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= (int)sizeof path)
+			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder, names[i]);
+		err = ps_safetensors_open(&set->shards[i], sys, path, diag);
+		if (err)
+			return err;
+		set->shard_count++;
+		set->tensor_count += set->shards[i].count;
+	}
+	return 0;
+}
+
+/* The table of all tensors, which must have different names. */
+static int collect_tensors(ps_shard_set *set, ps_diag *diag)
+{
+	ps_located *next;
+
+	set->tensors = next = calloc(set->tensor_count + 1, sizeof *set->tensors);
+	if (!next)
+		return ps_fail_errno(diag, ENOMEM, "%zu tensors", set->tensor_count);
+	for (size_t i = 0; i < set->shard_count; i++)
+		for (size_t j = 0; j < set->shards[i].count; j++)
+			*next++ = (ps_located){&set->shards[i], &set->shards[i].tensors[j]};
+	qsort(set->tensors, set->tensor_count, sizeof *set->tensors, by_name);
+	for (size_t i = 1; i < set->tensor_count; i++)
+		if (!by_name(&set->tensors[i - 1], &set->tensors[i]))
+			return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands in %s as well", set->tensors[i].file->path,
+				       set->tensors[i].info->name, set->tensors[i - 1].file->path);
+	return 0;
+}
+
+static bool is_plain_name(const char *name)
+{
+	return name && name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\\');
+}
+
+/* The different file names of the weight map in ascending order, borrowed from it. */
+static int list_files(json_t *map, const char *path, const char **names, size_t *count, ps_diag *diag)
+{
+	size_t all = 0, kept = 0;
+	const char *tensor;
+	json_t *value;
+
+	json_object_foreach(map, tensor, value) {
+		names[all] = json_string_value(value);
+		if (!is_plain_name(names[all]))
+			return ps_fail(diag, PS_EINPUT, "%s: the file of tensor %s is not a plain file name", path, tensor);
+		all++;
+	}
+	qsort(names, all, sizeof *names, by_text);
+	for (size_t i = 0; i < all; i++)
+		if (!kept || strcmp(names[kept - 1], names[i]))
+			names[kept++] = names[i];
+	if (!kept || kept > SHARDS_MAX)
+		return ps_fail(diag, PS_EINPUT, "%s: names %zu files (1 to %d are expected)", path, kept, SHARDS_MAX);
+	*count = kept;
+	return 0;
+}
+
+/* Every tensor stands where the index says. */
+static int check_map(const ps_shard_set *set, json_t *map, const char *path, ps_diag *diag)
+{
+	const char *tensor;
+	json_t *value;
+
+	json_object_foreach(map, tensor, value) {
+		const ps_located *located = ps_shard_set_find(set, tensor);
+		const char *want = json_string_value(value), *have = located ? strrchr(located->file->path, '/') : NULL;
+
+		if (!have || strcmp(have + 1, want))
+			return ps_fail(diag, PS_EINPUT, "%s: places tensor %s in %s, which lacks it", path, tensor, want);
+	}
+	return 0;
+}
+
+static int open_indexed(ps_shard_set *set, const ps_sys *sys, const char *folder, const char *path, ps_diag *diag)
+{
+	const char **names = NULL;
+	json_t *index = NULL, *map;
+	size_t count = 0;
+	int err = ps_file_read_json(sys, path, INDEX_BYTES_MAX, &index, diag);
+
+	if (err)
+		return err;
+	map = json_object_get(index, "weight_map");
+	if (!json_is_object(map)) {
+		err = ps_fail(diag, PS_EINPUT, "%s: has no weight_map", path);
+		goto out;
+	}
+	names = calloc(json_object_size(map) + 1, sizeof *names);
+	if (!names) {
+		err = ps_fail_errno(diag, ENOMEM, "%s", path);
+		goto out;
+	}
+	err = list_files(map, path, names, &count, diag);
+	if (!err)
+		err = open_shards(set, sys, folder, names, count, diag);
+	if (!err)
+		err = collect_tensors(set, diag);
+	if (!err)
+		err = check_map(set, map, path, diag);
+out:
+	free(names);
+	json_decref(index);
+	return err;
+}
+
+static int open_single(ps_shard_set *set, const ps_sys *sys, const char *folder, ps_diag *diag)
+{
+	const char *name = SINGLE;
+	int err = open_shards(set, sys, folder, &name, 1, diag);
+
+	return err ? err : collect_tensors(set, diag);
+}
+
+int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, ps_diag *diag)
+{
+	char single[PATH_MAX], index[PATH_MAX];
+	int err;
+
+	*set = (ps_shard_set){0};
+	if (snprintf(single, sizeof single, "%s/" SINGLE, folder) >= (int)sizeof single ||
+	    snprintf(index, sizeof index, "%s/" INDEX, folder) >= (int)sizeof index)
+		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", folder);
+	if (!access(single, F_OK))
+		err = open_single(set, sys, folder, diag);
+	else if (!access(index, F_OK))
+		err = open_indexed(set, sys, folder, index, diag);
+	else
+		err = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there", folder);
+	if (err)
+		ps_shard_set_close(set);
+	return err;
+}
+
+void ps_shard_set_close(ps_shard_set *set)
+{
+	for (size_t i = 0; i < set->shard_count; i++)
+		ps_safetensors_close(&set->shards[i]);
+	free(set->shards);
+	free(set->tensors);
+	*set = (ps_shard_set){0};
+}
+
+const ps_located *ps_shard_set_find(const ps_shard_set *set, const char *name)
+{
+	return bsearch(name, set->tensors, set->tensor_count, sizeof *set->tensors, compare_key);
+}
+
+const char *ps_shard_tensor_at(const ps_safetensors *file, uint64_t offset)
+{
+	for (size_t i = 0; i < file->count; i++)
+		if (offset >= file->tensors[i].offset && offset - file->tensors[i].offset < file->tensors[i].bytes)
+			return file->tensors[i].name;
+	return "";
+}

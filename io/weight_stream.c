@@ -1,0 +1,247 @@
+#include "io/weight_stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "io/layer_stream.h"
+#include "io/row_stream.h"
+
+struct ps_weight_stream {
+	ps_weight_stream_options options;
+	ps_reader *reader; /* this and the next two: NULL for mmap */
+	ps_layer_stream *layers;
+	ps_row_stream *rows;
+	char backend[96];
+};
+
+static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weights *out)
+{
+	const ps_weight_stream_options *options = &stream->options;
+
+	if (!options->mask)
+		return;
+	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
+		out->projection[p].keep = ps_mask_file_find(options->mask, layer, (ps_projection)p, options->config).bits;
+}
+
+/* --- by a reader --- */
+
+static int streamed_acquire(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag)
+{
+	ps_weight_stream *stream = self;
+	int err = ps_layer_stream_acquire(stream->layers, layer, next, out, diag);
+
+	if (!err)
+		attach_mask(stream, layer, out);
+	return err;
+}
+
+static void streamed_release(void *self, int layer)
+{
+	ps_weight_stream *stream = self;
+
+	ps_layer_stream_release(stream->layers, layer);
+}
+
+static int streamed_embedding(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	ps_weight_stream *stream = self;
+
+	return ps_row_stream_embedding(stream->rows, ids, count, out, diag);
+}
+
+static int streamed_head(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
+{
+	ps_weight_stream *stream = self;
+
+	return ps_row_stream_head(stream->rows, first, rows, out, diag);
+}
+
+static int streamed_final_norm(void *self, float *out, ps_diag *diag)
+{
+	ps_weight_stream *stream = self;
+
+	return ps_row_stream_final_norm(stream->rows, out, diag);
+}
+
+static const ps_weight_source streamed_source = {
+	.acquire_layer = streamed_acquire,
+	.release_layer = streamed_release,
+	.embedding_rows = streamed_embedding,
+	.head_rows = streamed_head,
+	.final_norm = streamed_final_norm,
+};
+
+/* --- in the mapping --- */
+
+static const char *located_data(const ps_located *located)
+{
+	return ps_safetensors_data(located->file, located->info);
+}
+
+/* Asks the kernel to bring a tensor in; what it makes of it changes no result. */
+static void advise(const ps_located *located)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t first = located->info->offset / page * page;
+
+	(void)madvise((void *)(located->file->map + first), (size_t)(located->info->offset + located->info->bytes - first),
+		      MADV_WILLNEED);
+}
+
+static int mapped_acquire(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag)
+{
+	const ps_weight_stream *stream = self;
+	const ps_located *tensors = ps_model_map_layer(stream->options.map, layer);
+	const char *data[PS_LAYER_TENSORS];
+
+	(void)diag;
+	for (int t = 0; t < PS_LAYER_TENSORS; t++)
+		data[t] = tensors[t].file ? located_data(&tensors[t]) : NULL;
+	ps_layer_views(tensors, stream->options.config, data, out);
+	attach_mask(stream, layer, out);
+	tensors = next < 0 ? NULL : ps_model_map_layer(stream->options.map, next);
+	for (int t = 0; tensors && t < PS_LAYER_TENSORS; t++)
+		if (tensors[t].file)
+			advise(&tensors[t]);
+	return 0;
+}
+
+static void mapped_release(void *self, int layer)
+{
+	(void)self;
+	(void)layer;
+}
+
+static int mapped_embedding(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	const ps_weight_stream *stream = self;
+	const ps_located *matrix = &stream->options.map->embedding;
+	size_t width = stream->options.config->width;
+
+	(void)diag;
+	for (size_t i = 0; i < count; i++)
+		ps_widen(located_data(matrix) + (size_t)ids[i] * ps_located_row_bytes(matrix), (ps_dtype)matrix->info->dtype,
+			 width, out + i * width);
+	return 0;
+}
+
+static int mapped_head(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
+{
+	const ps_weight_stream *stream = self;
+	const ps_located *matrix = &stream->options.map->head;
+	int err = ps_head_rows_check(stream->options.config, first, rows, diag);
+
+	if (!err)
+		*out = ps_row_view(matrix, rows, located_data(matrix) + first * ps_located_row_bytes(matrix));
+	return err;
+}
+
+static int mapped_final_norm(void *self, float *out, ps_diag *diag)
+{
+	const ps_weight_stream *stream = self;
+	const ps_located *norm = &stream->options.map->final_norm;
+
+	(void)diag;
+	ps_widen(located_data(norm), (ps_dtype)norm->info->dtype, stream->options.config->width, out);
+	return 0;
+}
+
+static const ps_weight_source mapped_source = {
+	.acquire_layer = mapped_acquire,
+	.release_layer = mapped_release,
+	.embedding_rows = mapped_embedding,
+	.head_rows = mapped_head,
+	.final_norm = mapped_final_norm,
+};
+
+/* --- choice of the backend --- */
+
+static int choose_engine(ps_weight_stream *stream, ps_read_engine *engine, ps_diag *diag)
+{
+	const ps_weight_stream_options *options = &stream->options;
+	char reason[64];
+	int err;
+
+	if (options->backend != PS_IO_PREAD) {
+		err = ps_engine_uring_create(engine, options->ring);
+		if (!err) {
+			snprintf(stream->backend, sizeof stream->backend, "uring");
+			return 0;
+		}
+		if (options->backend == PS_IO_URING)
+			return ps_fail_errno(diag, -err, "io_uring cannot be set up");
+		snprintf(stream->backend, sizeof stream->backend, "pread (io_uring: %s)",
+			 strerror_r(-err, reason, sizeof reason));
+	} else {
+		snprintf(stream->backend, sizeof stream->backend, "pread");
+	}
+	err = ps_engine_pread_create(engine, options->sys);
+	return err ? ps_fail_errno(diag, -err, "the reader cannot be set up") : 0;
+}
+
+static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *diag)
+{
+	const ps_weight_stream_options *options = &stream->options;
+	ps_read_engine engine;
+	int err = choose_engine(stream, &engine, diag);
+
+	if (err)
+		return err;
+	err = ps_reader_create(&stream->reader, engine);
+	if (err)
+		return ps_fail_errno(diag, -err, "the reader thread cannot be started");
+	err = ps_layer_stream_create(&stream->layers, options->map, options->config, stream->reader, arena, diag);
+	if (!err)
+		err = ps_row_stream_create(&stream->rows, options->map, options->config, stream->reader, arena, diag);
+	return err;
+}
+
+size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, ps_backend backend)
+{
+	return backend == PS_IO_MMAP ? 0 : ps_layer_stream_bytes(map, config) + ps_row_stream_bytes(map, config);
+}
+
+int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_options *options, ps_arena *arena,
+			    ps_weight_source *source, ps_diag *diag)
+{
+	ps_weight_stream *stream = calloc(1, sizeof *stream);
+	int err = 0;
+
+	if (!stream)
+		return ps_fail_errno(diag, ENOMEM, "weight stream");
+	stream->options = *options;
+	if (options->backend == PS_IO_MMAP) {
+		snprintf(stream->backend, sizeof stream->backend, "mmap");
+		*source = mapped_source;
+	} else {
+		err = start_streaming(stream, arena, diag);
+		*source = streamed_source;
+	}
+	if (err) {
+		ps_weight_stream_destroy(stream);
+		return err;
+	}
+	source->self = stream;
+	*out = stream;
+	return 0;
+}
+
+void ps_weight_stream_destroy(ps_weight_stream *stream)
+{
+	if (!stream)
+		return;
+	ps_reader_destroy(stream->reader); /* first: it writes into the slots of the other two */
+	ps_row_stream_destroy(stream->rows);
+	ps_layer_stream_destroy(stream->layers);
+	free(stream);
+}
+
+const char *ps_weight_stream_backend(const ps_weight_stream *stream)
+{
+	return stream->backend;
+}

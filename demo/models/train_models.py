@@ -11,7 +11,8 @@ import numpy as np, torch, transformers, tokenizers
 from tokenizers import Tokenizer, models, pre_tokenizers, normalizers, decoders, trainers, Regex, AddedToken
 
 WIDTH, LAYERS, MLP, HEADS, KV_HEADS, HEAD_DIM, VOCAB = 128, 6, 384, 4, 2, 32, 2048
-WINDOW, BATCH, SLIDING = 192, 16, 64
+WINDOW, BATCH, SLIDING = 144, 16, 64
+DROPOUT = 0.1  # on what attention and MLP add to the residual stream: the text is small
 LLAMA3_REGEX = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
                 r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
@@ -67,16 +68,21 @@ def model_of(family, bos, eos, pad):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("family", choices=["llama", "gemma2", "gemma3"]); ap.add_argument("text"); ap.add_argument("out")
-    ap.add_argument("--steps", type=int, default=4000); ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--steps", type=int, default=3000); ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--seed", type=int, default=0); ap.add_argument("--lr", type=float, default=3e-3)
     a = ap.parse_args()
     torch.set_num_threads(a.threads); torch.manual_seed(a.seed); rng = np.random.default_rng(a.seed)
     text = open(a.text, encoding="utf-8").read()
     tok, bos, eos, pad = (llama_tokenizer if a.family == "llama" else gemma_tokenizer)(text)
     ids = np.array(tok.encode(text, add_special_tokens=False).ids, dtype=np.int64)
-    cut = len(ids) * 97 // 100; train, valid = ids[:cut], ids[cut:]
+    chunks = np.array_split(ids, 256)  # every 32nd chunk watches the training; it takes no decision
+    valid = np.concatenate(chunks[31::32]); train = np.concatenate([c for i, c in enumerate(chunks) if i % 32 != 31])
     print(f"{a.family}: {len(text)} characters, {len(ids)} tokens, vocabulary {tok.get_vocab_size()}", flush=True)
+    drop = lambda x: torch.nn.functional.dropout(x, DROPOUT, model.training)
     model = model_of(a.family, bos, eos, pad).train()
+    for layer in model.model.layers:
+        layer.self_attn.register_forward_hook(lambda m, i, o: (drop(o[0]), *o[1:]))
+        layer.mlp.register_forward_hook(lambda m, i, o: drop(o))
     count = sum(p.numel() for p in model.parameters())
     decay = [p for p in model.parameters() if p.ndim == 2]; rest = [p for p in model.parameters() if p.ndim != 2]
     opt = torch.optim.AdamW([dict(params=decay, weight_decay=0.1), dict(params=rest, weight_decay=0.0)], lr=a.lr, betas=(0.9, 0.95))

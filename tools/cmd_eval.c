@@ -1,0 +1,294 @@
+/* eval: reconstruction on a cache, or with a model the loss when the reconstruction is spliced in. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "sae/evaluate.h"
+#include "tools/commands.h"
+#include "tools/engine.h"
+#include "tools/row_filter.h"
+#include "tools/sae_folder.h"
+
+#define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */
+
+static json_t *evaluation_json(const ps_evaluation *v)
+{
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "rows", (json_int_t)v->rows, "explained_variance", v->explained_variance, "fvu", v->fvu,
+			 "l0", v->l0, "dead_fraction", v->dead_fraction, "cosine", v->cosine);
+}
+
+static int check_width(ps_session *s, const ps_sae_folder *sae, const char *path, size_t width)
+{
+	if (sae->sae.d_in != width)
+		return ps_fail(&s->diag, PS_EINPUT, "%s takes rows of width %zu, these are %zu wide: it belongs to another model", path, sae->sae.d_in,
+			       width);
+	return 0;
+}
+
+static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
+{
+	ps_cache cache;
+	ps_row_list rows = {0};
+	ps_arena arena = {0};
+	ps_plan plan = {.limit_bytes = s->memory_bytes};
+	ps_evaluation evaluation;
+	int rc = ps_cache_open(&cache, &ps_sys_linux, args->cache, &s->diag);
+
+	if (rc)
+		return rc;
+	rc = check_width(s, sae, args->sae, cache.source.width);
+	if (!rc)
+		rc = ps_rows_that_count(&cache, args->keep_special, &rows, &s->diag);
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "SAE", sae->arena.size_bytes);
+	ps_plan_add(&plan, "row numbers", (size_t)rows.count * sizeof(uint64_t));
+	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&sae->sae, s->threads));
+	if (!rc)
+		rc = ps_plan_check(&plan, &s->diag);
+	if (!rc)
+		rc = ps_arena_create(&arena, ps_evaluate_bytes(&sae->sae, s->threads), &s->diag);
+	if (!rc)
+		rc = ps_evaluate_rows(&sae->sae, &cache.source, &rows, &s->context, &arena, &evaluation, NULL);
+	if (!rc)
+		*result = evaluation_json(&evaluation);
+	ps_arena_destroy(&arena);
+	free((void *)rows.ids);
+	ps_cache_close(&cache);
+	return rc;
+}
+
+/* Everything of a spliced evaluation. Three hidden states per token of a pass: the layer's, clean, changed. */
+struct splice {
+	ps_engine engine;
+	ps_token_file tokens;
+	const ps_sae *sae;
+	bool keep_special;
+	int layer;
+	size_t windows;
+	ps_encoder *encoder;
+	ps_codes codes;
+	float *x_hat;                       /* (SPLICE_ROWS, D) */
+	int32_t *targets;                   /* of a pass */
+	double *nll_clean, *nll_other, *kl; /* of a pass */
+	/* sums */
+	double clean, spliced, zero, divergence, error, cosine;
+	uint64_t predicted, rows, active;
+	double *mean, square;               /* (D) sum of rows; sum of squares */
+	uint8_t *fired;                     /* (F) */
+};
+
+static bool counts(const struct splice *p, int32_t id)
+{
+	return p->keep_special || !ps_config_is_special(p->engine.config, id);
+}
+
+static void add_row(struct splice *p, const float *x, const float *x_hat)
+{
+	double dot = 0, xx = 0, yy = 0;
+
+	for (size_t d = 0; d < p->sae->d_in; d++) {
+		double e = (double)x[d] - (double)x_hat[d];
+
+		p->error += e * e;
+		p->mean[d] += (double)x[d];
+		dot += (double)x[d] * (double)x_hat[d];
+		xx += (double)x[d] * (double)x[d];
+		yy += (double)x_hat[d] * (double)x_hat[d];
+	}
+	p->square += xx;
+	p->cosine += xx > 0 && yy > 0 ? dot / sqrt(xx * yy) : 0;
+	p->rows++;
+}
+
+/* changed = reconstruction of base where the token counts, base elsewhere. */
+static void splice_reconstruction(struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
+{
+	size_t width = p->sae->d_in;
+
+	for (size_t first = 0; first < rows; first += SPLICE_ROWS) {
+		size_t count = ps_min_size(SPLICE_ROWS, rows - first);
+
+		ps_encoder_run(p->encoder, base + first * width, count, &p->codes);
+		ps_sae_decode(p->sae, &p->engine.session->context, &p->codes, p->x_hat);
+		for (size_t i = 0; i < count; i++) {
+			const float *from = base + (first + i) * width;
+			bool counted = counts(p, ids[first + i]);
+
+			memcpy(changed + (first + i) * width, counted ? p->x_hat + i * width : from, width * sizeof(float));
+			if (!counted)
+				continue;
+			add_row(p, from, p->x_hat + i * width);
+			p->active += p->codes.start[i + 1] - p->codes.start[i];
+			for (size_t a = p->codes.start[i]; a < p->codes.start[i + 1]; a++)
+				p->fired[p->codes.index[a]] = 1;
+		}
+	}
+}
+
+static void splice_zero(const struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
+{
+	size_t width = p->sae->d_in;
+
+	for (size_t i = 0; i < rows; i++) {
+		if (counts(p, ids[i]))
+			memset(changed + i * width, 0, width * sizeof(float));
+		else
+			memcpy(changed + i * width, base + i * width, width * sizeof(float));
+	}
+}
+
+/* The layers behind the spliced one, then the rows whose next id is known, packed to the front. */
+static int finish_forward(struct splice *p, const ps_windows *windows, float *hidden)
+{
+	ps_engine *e = &p->engine;
+	size_t width = e->config->width, window = p->tokens.window, kept = 0;
+	int last = (int)e->config->layers - 1;
+	int rc = p->layer < last ? ps_forward_layers(e->forward, p->layer + 1, last, p->layer + 1, windows, hidden, NULL, NULL) : 0;
+
+	for (size_t w = 0; w < windows->count && !rc; w++, kept += window - 1)
+		memmove(hidden + kept * width, hidden + w * window * width, (window - 1) * width * sizeof(float));
+	return rc;
+}
+
+static double sum(const double *values, size_t count)
+{
+	double total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += values[i];
+	return total;
+}
+
+static int run_pass(struct splice *p, size_t first, size_t count)
+{
+	ps_engine *e = &p->engine;
+	ps_windows windows = ps_engine_windows(e, &p->tokens, first, count);
+	size_t window = p->tokens.window, rows = count * window, width = e->config->width, predicted = count * (window - 1);
+	float *base = e->hidden, *clean = base + e->pass_tokens * width, *changed = clean + e->pass_tokens * width;
+	int rc = ps_forward_embed(e->forward, &windows, base);
+
+	if (!rc)
+		rc = ps_forward_layers(e->forward, 0, p->layer, p->layer + 1 < (int)e->config->layers ? p->layer + 1 : -1, &windows, base, NULL, NULL);
+	if (rc)
+		return rc;
+	for (size_t w = 0; w < count; w++)
+		memcpy(p->targets + w * (window - 1), windows.ids + w * window + 1, (window - 1) * sizeof(int32_t));
+	memcpy(clean, base, rows * width * sizeof(float));
+	splice_reconstruction(p, windows.ids, base, changed, rows);
+	rc = finish_forward(p, &windows, clean);
+	if (!rc)
+		rc = finish_forward(p, &windows, changed);
+	if (!rc)
+		rc = ps_head_kl(e->head, clean, changed, p->targets, predicted, p->nll_clean, p->nll_other, p->kl);
+	if (rc)
+		return rc;
+	p->clean += sum(p->nll_clean, predicted);
+	p->spliced += sum(p->nll_other, predicted);
+	p->divergence += sum(p->kl, predicted);
+	splice_zero(p, windows.ids, base, changed, rows);
+	rc = finish_forward(p, &windows, changed);
+	if (!rc)
+		rc = ps_head_nll(e->head, changed, p->targets, predicted, p->nll_other);
+	p->zero += sum(p->nll_other, predicted);
+	p->predicted += predicted;
+	return rc;
+}
+
+static int start_splice(struct splice *p)
+{
+	ps_engine *e = &p->engine;
+	const ps_sae *sae = p->sae;
+	size_t window = p->tokens.window;
+	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true,
+			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
+	int rc;
+
+	need.extra_bytes = ps_encoder_bytes(sae, e->session->threads, SPLICE_ROWS) + ps_codes_bytes(sae, SPLICE_ROWS) +
+			   SPLICE_ROWS * sae->d_in * sizeof(float) + sae->d_in * sizeof(double) + sae->d_sae + 16 * PS_ALIGN;
+	rc = ps_engine_start(e, &need);
+	if (!rc)
+		rc = ps_encoder_create(&p->encoder, sae, &e->session->context, SPLICE_ROWS, &e->arena);
+	if (!rc)
+		rc = ps_codes_create(&p->codes, sae, SPLICE_ROWS, &e->arena, &e->session->diag);
+	if (rc)
+		return rc;
+	p->x_hat = ps_arena_take(&e->arena, SPLICE_ROWS * sae->d_in * sizeof(float));
+	p->mean = ps_arena_take(&e->arena, sae->d_in * sizeof(double));
+	p->fired = ps_arena_take(&e->arena, sae->d_sae);
+	p->targets = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
+	p->nll_clean = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
+	p->nll_other = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
+	p->kl = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
+	return 0;
+}
+
+static json_t *splice_json(const struct splice *p)
+{
+	double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n, zero = p->zero / n, variance = p->square, fired = 0;
+	ps_evaluation v = {.rows = p->rows};
+	json_t *result;
+
+	for (size_t d = 0; d < p->sae->d_in; d++)
+		variance -= p->mean[d] * p->mean[d] / (double)p->rows;
+	for (size_t f = 0; f < p->sae->d_sae; f++)
+		fired += p->fired[f];
+	v.fvu = p->error / variance;
+	v.explained_variance = 1 - v.fvu;
+	v.l0 = (double)p->active / (double)p->rows;
+	v.dead_fraction = 1 - fired / (double)p->sae->d_sae;
+	v.cosine = p->cosine / (double)p->rows;
+	result = evaluation_json(&v);
+	json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "ce_clean", clean, "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
+						 (zero - spliced) / (zero - clean), "kl", p->divergence / n, "predicted", (json_int_t)p->predicted));
+	return result;
+}
+
+static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
+{
+	struct splice p = {.sae = &sae->sae, .keep_special = args->keep_special, .layer = (int)args->layer};
+	size_t per_pass;
+	int rc = ps_engine_open(&p.engine, s, args->model, args->mask);
+
+	if (!rc)
+		rc = ps_engine_check_layer(&p.engine, args->layer);
+	if (!rc)
+		rc = ps_token_file_open(&p.tokens, &ps_sys_linux, args->tokens, &s->diag);
+	if (!rc)
+		rc = ps_engine_check_tokens(&p.engine, &p.tokens);
+	if (!rc)
+		rc = check_width(s, sae, args->sae, p.engine.config->width);
+	if (!rc && p.tokens.window < 2)
+		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing", args->tokens);
+	if (rc)
+		goto out;
+	p.windows = args->windows > 0 ? ps_min_size((size_t)args->windows, p.tokens.windows) : p.tokens.windows;
+	rc = start_splice(&p);
+	per_pass = rc ? 1 : p.engine.pass_tokens / p.tokens.window;
+	for (size_t first = 0; first < p.windows && !rc; first += per_pass) {
+		rc = run_pass(&p, first, ps_min_size(per_pass, p.windows - first));
+		ps_progress_tick(&s->context, "spliced loss, windows", "win", ps_min_size(first + per_pass, p.windows), p.windows);
+		if (!rc)
+			rc = ps_progress_check(&s->context);
+	}
+	if (!rc && !p.rows)
+		rc = ps_fail(&s->diag, PS_EINPUT, "%s has no tokens besides BOS, EOS and PAD", args->tokens);
+	if (!rc)
+		*result = splice_json(&p);
+out:
+	ps_token_file_close(&p.tokens);
+	ps_engine_close(&p.engine);
+	return rc;
+}
+
+int ps_run_eval(ps_session *s, const ps_eval_args *args, json_t **result)
+{
+	ps_sae_folder sae;
+	int rc = ps_sae_folder_load(&sae, args->sae, &s->diag);
+
+	if (rc)
+		return rc;
+	rc = args->cache ? evaluate_cache(s, args, &sae, result) : evaluate_model(s, args, &sae, result);
+	ps_sae_folder_close(&sae);
+	return rc;
+}

@@ -1,0 +1,336 @@
+/* train: SAEs from an activation cache; the same command again resumes, bit for bit. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/checked.h"
+#include "core/digest.h"
+#include "sae/evaluate.h"
+#include "sae/train.h"
+#include "tools/commands.h"
+#include "tools/row_filter.h"
+#include "tools/sae_folder.h"
+
+#define CHECKPOINT_SECONDS 20.0
+#define REPORT_ROWS 65536
+#define STATE_PARTS_MAX 32
+
+struct training {
+	ps_session *s;
+	const ps_train_args *args;
+	ps_cache cache;
+	ps_row_list rows;
+	ps_train_options options;
+	ps_sae_about about;
+};
+
+struct outcome {
+	ps_evaluation evaluation;
+	double seconds, tokens_per_s;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int parse(struct training *t)
+{
+	const ps_train_args *a = t->args;
+	ps_diag *diag = &t->s->diag;
+	size_t width = t->cache.source.width;
+
+	if (strcmp(a->arch, "topk")) {
+		const char *const known[] = {"batchtopk", "jumprelu", "relu", "gated", NULL};
+
+		for (int i = 0; known[i]; i++)
+			if (!strcmp(a->arch, known[i]))
+				return ps_fail(diag, PS_EINPUT, "--arch %s is not built yet: topk is", a->arch);
+		return ps_fail(diag, PS_EUSAGE, "--arch %s: must be topk, batchtopk, jumprelu, relu or gated", a->arch);
+	}
+	if (a->d_sae < 0 || a->expansion < 1 || a->k < 1 || a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->d_sae > INT32_MAX ||
+	    a->expansion > INT32_MAX || a->batch > INT32_MAX)
+		return ps_fail(diag, PS_EUSAGE, "--d-sae, --expansion, --k, --tokens, --batch and --lr must be positive");
+	t->options = (ps_train_options){
+		.d_sae = a->d_sae ? (size_t)a->d_sae : (size_t)a->expansion * width,
+		.k = (size_t)a->k,
+		.batch = (size_t)a->batch,
+		.tokens = a->tokens ? (uint64_t)a->tokens : t->rows.count,
+		.lr = a->lr,
+		.warmup_fraction = PS_TRAIN_WARMUP_FRACTION,
+		.decay_fraction = PS_TRAIN_DECAY_FRACTION,
+		.auxk_coefficient = PS_TRAIN_AUXK_COEFFICIENT,
+		.dead_after_tokens = PS_TRAIN_DEAD_AFTER_TOKENS,
+	};
+	if (t->options.k > t->options.d_sae)
+		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", t->options.k, t->options.d_sae);
+	return 0;
+}
+
+static json_t *make_provenance(const struct training *t)
+{
+	const ps_train_options *o = &t->options;
+	char digest[PS_DIGEST_TEXT];
+
+	return json_pack("{s:s, s:{s:s}, s:{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:b}, s:i}", "command", "train", "inputs",
+			 "cache", ps_digest_format(t->cache.digest, digest), "options", "arch", t->args->arch, "d_sae", (json_int_t)o->d_sae, "k",
+			 (json_int_t)o->k, "batch", (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "lr", o->lr, "warmup",
+			 o->warmup_fraction, "decay", o->decay_fraction, "auxk", o->auxk_coefficient, "dead_after", (json_int_t)o->dead_after_tokens,
+			 "init_seed", (json_int_t)o->init_seed, "data_seed", (json_int_t)o->data_seed, "keep_special", t->args->keep_special, "code",
+			 PS_CODE_VERSION);
+}
+
+static void describe_source(struct training *t)
+{
+	const json_t *provenance = json_object_get(t->cache.manifest, "provenance"), *model = json_object_get(provenance, "model");
+	const char *family = json_string_value(json_object_get(model, "family")), *hook = json_string_value(json_object_get(model, "hook_name"));
+
+	snprintf(t->about.model_name, sizeof t->about.model_name, "%s", family ? family : "unknown");
+	snprintf(t->about.hook_name, sizeof t->about.hook_name, "%s", hook ? hook : "unknown");
+	t->about.prepend_bos = json_is_true(json_object_get(model, "prepend_bos"));
+	t->about.context_size = json_integer_value(json_object_get(model, "context_size"));
+}
+
+static int save_checkpoint(struct training *t, ps_trainer *trainer, const char *path, const json_t *provenance)
+{
+	ps_state_part parts[STATE_PARTS_MAX];
+	ps_tensor_decl decls[STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(trainer, parts, STATE_PARTS_MAX);
+	json_t *extra = json_pack("{s:O}", "provenance", provenance);
+	ps_artefact *artefact;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae-checkpoint", extra, decls, count, &t->s->diag);
+	json_decref(extra);
+	for (size_t i = 0; i < count && !rc; i++) {
+		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, &t->s->diag);
+		if (rc)
+			ps_artefact_abort(artefact);
+	}
+	return rc ? rc : ps_artefact_commit(artefact, &t->s->diag);
+}
+
+static void note_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
+{
+	(void)path, (void)block, (void)offset, (void)what;
+	*(bool *)context = true;
+}
+
+/* Takes the state over when there is a whole checkpoint of the same provenance; a damaged one is not used. */
+static int load_checkpoint(struct training *t, ps_trainer *trainer, const char *path, const json_t *provenance)
+{
+	ps_state_part parts[STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(trainer, parts, STATE_PARTS_MAX);
+	ps_safetensors file;
+	ps_diag ignored = {{0}};
+	bool bad = false, verified = false;
+
+	if (access(path, F_OK))
+		return 0;
+	if (ps_safetensors_open(&file, &ps_sys_linux, path, &ignored)) {
+		ps_session_say(t->s, "%s: not usable (%s): training starts anew", path, ignored.text);
+		return 0;
+	}
+	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad || !verified ||
+	    !json_equal(json_object_get(file.metadata, "provenance"), provenance))
+		bad = true;
+	for (size_t i = 0; i < count && !bad; i++) {
+		const ps_tensor_info *tensor = ps_safetensors_find(&file, parts[i].name);
+
+		if (!tensor || tensor->bytes != parts[i].bytes)
+			bad = true;
+		else
+			memcpy(parts[i].data, ps_safetensors_data(&file, tensor), parts[i].bytes);
+	}
+	ps_safetensors_close(&file);
+	if (bad) {
+		ps_session_say(t->s, "%s: damaged or of another run: training starts anew", path);
+		return 1;
+	}
+	return ps_trainer_resume(trainer);
+}
+
+static int train_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance)
+{
+	uint64_t steps = ps_trainer_steps(&t->options);
+	ps_train_step step = {0};
+	double saved = now();
+	int rc = 0;
+
+	for (step.step = ps_trainer_done(trainer); step.step < steps && !rc;) {
+		rc = ps_trainer_step(trainer, &step);
+		if (rc)
+			break;
+		ps_progress_tick(&t->s->context, "training", "tok", step.tokens, t->options.tokens);
+		rc = ps_progress_check(&t->s->context);
+		if (rc || now() - saved > CHECKPOINT_SECONDS) {
+			int saved_rc = save_checkpoint(t, trainer, checkpoint, provenance);
+
+			rc = saved_rc ? saved_rc : rc;
+			saved = now();
+		}
+	}
+	return rc;
+}
+
+/* Trains or continues, writes the SAE into an open folder. */
+static int train_into(struct training *t, ps_folder *folder, const char *path, const json_t *provenance, ps_arena *arena,
+		      struct outcome *outcome)
+{
+	ps_trainer *trainer;
+	ps_sae sae;
+	char checkpoint[PATH_MAX];
+	ps_row_list report = {t->rows.ids, t->rows.count < REPORT_ROWS ? t->rows.count : REPORT_ROWS};
+	uint64_t *firing, resumed_at;
+	double started;
+	json_t *extra;
+	int rc = ps_trainer_create(&trainer, &t->options, &t->cache.source, &t->rows, &t->s->context, arena);
+
+	if (rc)
+		return rc;
+	snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", path);
+	rc = load_checkpoint(t, trainer, checkpoint, provenance);
+	if (rc > 0) {
+		/* What was copied in is not to be used: initialise again. */
+		ps_arena_rewind(arena, 0);
+		rc = ps_trainer_create(&trainer, &t->options, &t->cache.source, &t->rows, &t->s->context, arena);
+	}
+	if (rc)
+		return rc;
+	resumed_at = ps_trainer_done(trainer);
+	started = now();
+	rc = train_steps(t, trainer, checkpoint, provenance);
+	if (rc)
+		return rc;
+	outcome->seconds = now() - started;
+	outcome->tokens_per_s = (double)(ps_trainer_steps(&t->options) - resumed_at) * (double)t->options.batch /
+				(outcome->seconds > 0 ? outcome->seconds : 1e-9);
+	rc = ps_sae_create(&sae, PS_SAE_TOPK, t->cache.source.width, t->options.d_sae, t->options.k, arena, &t->s->diag);
+	if (rc)
+		return rc;
+	ps_trainer_export(trainer, &sae);
+	firing = ps_arena_take(arena, t->options.d_sae * sizeof *firing);
+	rc = ps_evaluate_rows(&sae, &t->cache.source, &report, &t->s->context, arena, &outcome->evaluation, firing);
+	if (!rc)
+		rc = ps_sae_folder_save(folder, path, &sae, &t->about, firing, provenance, &t->s->diag);
+	if (rc)
+		return rc;
+	extra = json_pack("{s:{s:f, s:f, s:f}}", "result", "fvu", outcome->evaluation.fvu, "l0", outcome->evaluation.l0, "dead_fraction",
+			  outcome->evaluation.dead_fraction);
+	rc = ps_folder_finish(folder, extra, &t->s->diag);
+	json_decref(extra);
+	if (!rc)
+		unlink(checkpoint);
+	return rc;
+}
+
+static int train_seed(struct training *t, const char *path, uint64_t seed, struct outcome *outcome)
+{
+	ps_session *s = t->s;
+	ps_folder *folder = NULL;
+	ps_arena arena = {0};
+	ps_plan plan = {.limit_bytes = s->memory_bytes};
+	json_t *provenance;
+	bool done = false;
+	int rc;
+
+	t->options.init_seed = seed;
+	t->options.data_seed = t->args->data_seed < 0 ? seed : (uint64_t)t->args->data_seed;
+	provenance = make_provenance(t);
+	rc = ps_folder_begin(&folder, &ps_sys_linux, path, "sae", provenance, s->force, &done, &s->diag);
+	if (rc)
+		goto out;
+	if (done) {
+		const json_t *result = json_object_get(ps_folder_manifest(folder), "result");
+
+		outcome->evaluation.fvu = json_number_value(json_object_get(result, "fvu"));
+		outcome->evaluation.l0 = json_number_value(json_object_get(result, "l0"));
+		outcome->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
+		goto out;
+	}
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "row numbers", (size_t)t->rows.count * sizeof(uint64_t));
+	ps_plan_add(&plan, "trainer", ps_trainer_bytes(t->cache.source.width, &t->options, s->threads));
+	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(t->cache.source.width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
+	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&(ps_sae){.d_in = t->cache.source.width, .d_sae = t->options.d_sae, .k = t->options.k},
+							   s->threads));
+	rc = ps_plan_check(&plan, &s->diag);
+	if (!rc)
+		rc = ps_arena_create(&arena, plan.total_bytes - PS_PROGRAM_BYTES, &s->diag);
+	if (!rc)
+		rc = train_into(t, folder, path, provenance, &arena, outcome);
+out:
+	json_decref(provenance);
+	ps_folder_close(folder);
+	ps_arena_destroy(&arena);
+	return rc;
+}
+
+static json_t *outcome_json(const struct outcome *o)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "tokens_per_s", o->tokens_per_s, "seconds", o->seconds, "fvu", o->evaluation.fvu, "l0",
+			 o->evaluation.l0, "dead_fraction", o->evaluation.dead_fraction);
+}
+
+/* One seed: its values; several: those of the last, and all of them under "seeds". */
+static int train_all(struct training *t, json_t **result)
+{
+	const ps_int_list *seeds = &t->args->seeds;
+	json_t *list = json_array(), *last = NULL;
+	int rc = 0;
+
+	if (seeds->count > 1)
+		rc = ps_folder_make(&ps_sys_linux, t->args->out, &t->s->diag);
+	for (size_t i = 0; i < ps_max_size(seeds->count, 1) && !rc; i++) {
+		int64_t seed = seeds->count ? seeds->item[i] : (int64_t)t->s->seed;
+		struct outcome outcome = {0};
+		char path[PATH_MAX];
+
+		if (seeds->count > 1)
+			snprintf(path, sizeof path, "%s/seed-%lld", t->args->out, (long long)seed);
+		else
+			snprintf(path, sizeof path, "%s", t->args->out);
+		rc = seed < 0 ? ps_fail(&t->s->diag, PS_EUSAGE, "--seed must not be negative") : train_seed(t, path, (uint64_t)seed, &outcome);
+		if (rc)
+			break;
+		last = outcome_json(&outcome);
+		json_object_set_new(last, "seed", json_integer(seed));
+		json_array_append_new(list, last);
+	}
+	if (!rc) {
+		*result = json_copy(last);
+		if (seeds->count > 1)
+			json_object_set(*result, "seeds", list);
+	}
+	json_decref(list);
+	return rc;
+}
+
+int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
+{
+	struct training t = {.s = s, .args = args};
+	int rc = ps_cache_open(&t.cache, &ps_sys_linux, args->cache, &s->diag);
+
+	if (rc)
+		return rc;
+	rc = ps_rows_that_count(&t.cache, args->keep_special, &t.rows, &s->diag);
+	if (!rc)
+		rc = parse(&t);
+	if (!rc) {
+		describe_source(&t);
+		if (!t.cache.verified)
+			ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified", args->cache);
+		rc = train_all(&t, result);
+	}
+	free((void *)t.rows.ids);
+	ps_cache_close(&t.cache);
+	return rc;
+}

@@ -1,0 +1,106 @@
+/* tools/commands.h: the commands as functions, shared by the command line and the study.
+ *
+ * ps_run_X does the work of command X from a filled-in argument struct and returns the values of --json in
+ * *result (a new object, owned by the caller; untouched on failure). ps_command_X parses a command line. */
+#ifndef PS_TOOLS_COMMANDS_H
+#define PS_TOOLS_COMMANDS_H
+
+#include "tools/session.h"
+
+typedef struct ps_tokenize_args {
+	const char *model, *out;
+	ps_text_list texts;
+	int64_t window, windows; /* windows 0: all */
+	bool bos_window, per_line;
+	int64_t min_chars;
+} ps_tokenize_args;
+int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_ppl_args {
+	const char *model, *text, *mask;
+	int64_t window, stride, max_tokens; /* max_tokens 0: all */
+	bool per_window;                    /* result also has window_nll and window_tokens (sums and counts) */
+} ps_ppl_args;
+int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_logits_args {
+	const char *model, *tokens, *mask, *out;
+} ps_logits_args;
+int ps_run_logits(ps_session *session, const ps_logits_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_calibrate_args {
+	const char *model, *tokens, *out;
+} ps_calibrate_args;
+int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_prune_args {
+	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm, *out; /* NULL: the method's default */
+	double sparsity; /* negative: not given */
+	bool pool_embedding;
+} ps_prune_args;
+int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_export_args {
+	const char *model, *mask, *out;
+} ps_export_args;
+int ps_run_export(ps_session *session, const ps_export_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_cache_args {
+	const char *model, *tokens, *mask, *dtype, *order, *out;
+	ps_int_list layers;
+} ps_cache_args;
+int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_train_args {
+	const char *cache, *arch, *out;
+	int64_t d_sae, expansion, k, tokens, batch; /* d_sae 0: expansion * width; tokens 0: one epoch */
+	double lr;                                  /* 0: the default */
+	int64_t data_seed;                          /* negative: the SAE's own seed */
+	ps_int_list seeds;                          /* empty: the session's seed */
+	bool keep_special;
+} ps_train_args;
+int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_eval_args {
+	const char *sae, *cache;                 /* cache, or */
+	const char *model, *tokens, *mask;       /* a model, its tokens */
+	int64_t layer, windows;                  /* windows 0: all */
+	bool keep_special;
+} ps_eval_args;
+int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_compare_args {
+	const char *a, *b;
+	double tau;
+} ps_compare_args;
+int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_study_args {
+	const char *file, *out;
+	bool dry_run, keep_caches;
+	size_t disk_bytes; /* 0: no limit */
+} ps_study_args;
+int ps_run_study(ps_session *session, const ps_study_args *args, json_t **result) PS_MUST_USE;
+
+typedef struct ps_report_args {
+	const char *folder;
+} ps_report_args;
+int ps_run_report(ps_session *session, const ps_report_args *args, json_t **result) PS_MUST_USE;
+
+/* One entry of the command line's table. */
+typedef struct ps_command {
+	const char *name, *usage, *summary;
+	int (*main)(ps_session *session, int argc, char **argv, json_t **result);
+} ps_command;
+
+extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache, NULL-ended */
+extern const ps_command ps_commands_sae[];   /* train eval compare */
+extern const ps_command ps_commands_study[]; /* study report */
+
+/* Parses with the common options added, checks the number of positional arguments and starts the session. */
+int ps_command_begin(ps_session *session, int argc, char **argv, const ps_option *table, size_t least, size_t most,
+		     ps_text_list *positional) PS_MUST_USE;
+/* PS_EUSAGE naming the option when value is NULL. */
+int ps_command_require(ps_session *session, const char *option, const void *value) PS_MUST_USE;
+
+#endif

@@ -1,0 +1,78 @@
+/* The command lines of the commands on SAEs. */
+#include "tools/commands.h"
+
+static int main_train(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_train_args args = {.arch = "topk", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"-o", PS_OPTION_TEXT, &args.out, "SAE  folder"},
+		{"--arch", PS_OPTION_TEXT, &args.arch, "topk|batchtopk|jumprelu|relu|gated  (topk)"},
+		{"--d-sae", PS_OPTION_INT, &args.d_sae, "N  latents"},
+		{"--expansion", PS_OPTION_INT, &args.expansion, "N  latents per dimension, when --d-sae is absent (8)"},
+		{"--k", PS_OPTION_INT, &args.k, "N  active latents (64)"},
+		{"--tokens", PS_OPTION_INT, &args.tokens, "N  to train on (one epoch)"},
+		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
+		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate (2e-4 / sqrt(d_sae / 16384))"},
+		{"--seed", PS_OPTION_INTS, &args.seeds, "N ...  several: SAE/seed-N/"},
+		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed)"},
+		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	if (!rc)
+		rc = ps_command_require(s, "-o", args.out);
+	args.cache = positional.item[0];
+	return rc ? rc : ps_run_train(s, &args, result);
+}
+
+static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_eval_args args = {.layer = -1};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE  rows to reconstruct; or a MODEL with:"},
+		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
+		{"--layer", PS_OPTION_INT, &args.layer, "L  where the SAE is spliced in"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--windows", PS_OPTION_INT, &args.windows, "N  only the first N windows"},
+		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "BOS, EOS and PAD count too"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 2, &positional);
+
+	if (rc)
+		return rc;
+	args.sae = positional.item[0];
+	args.model = positional.count > 1 ? positional.item[1] : NULL;
+	if (!args.cache == !args.model)
+		return ps_fail(&s->diag, PS_EUSAGE, "either --cache or a MODEL is wanted");
+	if (args.model && (!args.tokens || args.layer < 0))
+		return ps_fail(&s->diag, PS_EUSAGE, "with a MODEL, --tokens and --layer are wanted");
+	if (args.cache && (args.tokens || args.mask || args.layer >= 0 || args.windows))
+		return ps_fail(&s->diag, PS_EUSAGE, "--tokens, --layer, --mask and --windows go with a MODEL, not with --cache");
+	return ps_run_eval(s, &args, result);
+}
+
+static int main_compare(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_compare_args args = {.tau = 0.7};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--tau", PS_OPTION_REAL, &args.tau, "X  least cosine of a survivor (0.7)"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 2, 2, &positional);
+
+	args.a = positional.item[0];
+	args.b = positional.item[1];
+	return rc ? rc : ps_run_compare(s, &args, result);
+}
+
+const ps_command ps_commands_sae[] = {
+	{"train", "CACHE -o SAE", "a sparse autoencoder", main_train},
+	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss", main_eval},
+	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare},
+	{NULL, NULL, NULL, NULL},
+};

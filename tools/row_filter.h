@@ -1,0 +1,11 @@
+/* tools/row_filter.h: the rows of a cache that count: those whose token is not BOS, EOS or PAD. */
+#ifndef PS_TOOLS_ROW_FILTER_H
+#define PS_TOOLS_ROW_FILTER_H
+
+#include "io/cache_store.h"
+
+/* *list: ascending ids, malloc'ed (free((void *)list->ids)). Where the cache names no token or special ids, or
+ * keep_special is set, every row counts. */
+int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *list, ps_diag *diag) PS_MUST_USE;
+
+#endif

@@ -4,8 +4,9 @@
  *   X f32 (T, K) with row stride x_stride, W (N, K) bf16, f16 or f32 with its bitmap, Y f32 (T, N) with y_stride.
  *
  * W is widened and masked while it is packed into micro-panels, panel by panel: no second copy of a matrix
- * exists. The micro-kernel is BLIS's sgemm kernel from its context for this CPU (called here and nowhere
- * else), or the portable reference; PRUNESCOPE_MATMUL=blis|ref overrides.
+ * exists. The micro-kernel is our own AVX-512 one where the CPU has that (BLIS 0.9 takes an AVX2 kernel on many
+ * of those), else BLIS's sgemm kernel from its context for this CPU (called by core/blis_kernel.c and nowhere
+ * else), or the portable reference; PRUNESCOPE_MATMUL=avx512|blis|ref overrides.
  *
  * Same bits: each Y[t, n] is summed over k in one fixed order (blocks of KC, ascending), whatever T, N, the
  * tile it falls in and the number of threads. T, N, K need not be multiples of anything; K = 0 gives zeros. */

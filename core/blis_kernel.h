@@ -1,0 +1,20 @@
+/* core/blis_kernel.h: the one place where BLIS is called. Private to core/matmul.c. */
+#ifndef PS_CORE_BLIS_KERNEL_H
+#define PS_CORE_BLIS_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* C = A B on packed panels: A is (k, mr), B is (k, nr), each k-slice contiguous.
+ * C (mr, nr) is row-major when rows, else column-major; what it held is not read. */
+typedef struct ps_blis_kernel {
+	size_t mr, nr;
+	bool rows;
+	const char *arch;
+	void (*run)(size_t k, const float *a, const float *b, const float *next_a, const float *next_b, float *c);
+} ps_blis_kernel;
+
+/* The sgemm micro-kernel of BLIS's context for this CPU. */
+ps_blis_kernel ps_blis_kernel_query(void);
+
+#endif

@@ -50,20 +50,25 @@ struct product {
 	size_t rows_per_item;
 };
 
-typedef float vector16 __attribute__((vector_size(64)));
+/* Sixteen floats, at any address. */
+typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 PS_CLONES
 static void tile_ref(const ps_blis_kernel *blis, size_t k, const float *x, const float *w, const float *next_x, const float *next_w, float *tile)
 {
-	vector16 sum[REF_TOKENS] = {{0}}, row;
+	vector16 sum[REF_TOKENS] = {{0}};
 
 	(void)blis, (void)next_x, (void)next_w;
 	for (size_t p = 0; p < k; p++) {
-		memcpy(&row, w + p * REF_ROWS, sizeof row);
+		vector16 row = *(const vector16 *)(w + p * REF_ROWS);
+
+#pragma GCC unroll 6
 		for (size_t t = 0; t < REF_TOKENS; t++)
 			sum[t] += x[p * REF_TOKENS + t] * row;
 	}
-	memcpy(tile, sum, sizeof sum);
+#pragma GCC unroll 6
+	for (size_t t = 0; t < REF_TOKENS; t++)
+		*(vector16 *)(tile + t * REF_ROWS) = sum[t];
 }
 
 #if defined(__x86_64__)
@@ -71,20 +76,25 @@ static void tile_ref(const ps_blis_kernel *blis, size_t k, const float *x, const
 __attribute__((target("avx512f"))) static void tile_avx512(const ps_blis_kernel *blis, size_t k, const float *x, const float *w,
 							   const float *next_x, const float *next_w, float *tile)
 {
-	vector16 sum[AVX512_TOKENS][2] = {{{0}}}, row[2];
+	vector16 sum[AVX512_TOKENS][2] = {{{0}}};
 
 	(void)blis, (void)next_x, (void)next_w;
 	for (size_t p = 0; p < k; p++) {
-		memcpy(row, w + p * AVX512_ROWS, sizeof row);
+		vector16 low = *(const vector16 *)(w + p * AVX512_ROWS), high = *(const vector16 *)(w + p * AVX512_ROWS + 16);
+
 #pragma GCC unroll 12
 		for (size_t t = 0; t < AVX512_TOKENS; t++) {
 			float value = x[p * AVX512_TOKENS + t];
 
-			sum[t][0] += value * row[0];
-			sum[t][1] += value * row[1];
+			sum[t][0] += value * low;
+			sum[t][1] += value * high;
 		}
 	}
-	memcpy(tile, sum, sizeof sum);
+#pragma GCC unroll 12
+	for (size_t t = 0; t < AVX512_TOKENS; t++) {
+		*(vector16 *)(tile + t * AVX512_ROWS) = sum[t][0];
+		*(vector16 *)(tile + t * AVX512_ROWS + 16) = sum[t][1];
+	}
 }
 
 static bool use_avx512(ps_matmul *m, const char *wish)

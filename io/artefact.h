@@ -36,6 +36,9 @@ int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const char *pa
 		       const ps_tensor_decl *tensors, size_t count, ps_diag *diag) PS_MUST_USE;
 /* The next bytes of the data, in the order of the declarations. */
 int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes, ps_diag *diag) PS_MUST_USE;
+/* Replaces the metadata given to create, for values that are known only at the end; its JSON must not be longer
+ * than the first one's (start with the widest numbers): the data's place in the file is fixed. */
+int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag) PS_MUST_USE;
 /* Writes header and checksums, fsyncs, renames. Frees the artefact, whatever it returns. */
 int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag) PS_MUST_USE;
 /* Removes the temporary. */
@@ -57,9 +60,16 @@ int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const char *path, con
 		    bool force, bool *done, ps_diag *diag) PS_MUST_USE;
 /* Records a file written in the folder (its size and digest are taken from the disk), and rewrites the manifest. */
 int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_USE;
+/* The manifest as it stands: borrowed. */
+const json_t *ps_folder_manifest(const ps_folder *folder);
 bool ps_folder_has(const ps_folder *folder, const char *name);
 /* Merges extra's keys into the manifest, marks it complete. */
 int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag) PS_MUST_USE;
 void ps_folder_close(ps_folder *folder); /* NULL allowed */
+
+/* A plain folder, with its parents; one that is there is fine. */
+int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+/* Removes one of our folders: the files its manifest names, the manifest, the folder. None there: 0. */
+int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 
 #endif

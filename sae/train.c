@@ -252,6 +252,11 @@ int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const p
 	return code < 0 ? code : start_values(t);
 }
 
+uint64_t ps_trainer_done(const ps_trainer *t)
+{
+	return *t->step;
+}
+
 void ps_trainer_export(const ps_trainer *t, ps_sae *out)
 {
 	const size_t f = t->sae.d_sae, d = t->sae.d_in;

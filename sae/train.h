@@ -13,6 +13,12 @@
 #include "core/rows.h"
 #include "sae/sae.h"
 
+/* Defaults of the command line. */
+#define PS_TRAIN_WARMUP_FRACTION 0.02
+#define PS_TRAIN_DECAY_FRACTION 0.2
+#define PS_TRAIN_AUXK_COEFFICIENT (1.0 / 32)
+#define PS_TRAIN_DEAD_AFTER_TOKENS 50000
+
 typedef struct ps_train_options {
 	size_t d_sae, k, batch;
 	uint64_t tokens;        /* to train on in all */
@@ -31,6 +37,9 @@ size_t ps_trainer_bytes(size_t d_in, const ps_train_options *options, int thread
 /* rows: the kept rows (ids into source), borrowed. Initialises from the seeds. */
 int ps_trainer_create(ps_trainer **trainer, const ps_train_options *options, const ps_row_source *source,
 		      const ps_row_list *rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+
+/* Steps done so far. */
+uint64_t ps_trainer_done(const ps_trainer *trainer);
 
 typedef struct ps_train_step {
 	uint64_t step, tokens; /* done so far */

@@ -47,6 +47,19 @@ void analysis_fill_matrix(float *out, size_t count, uint64_t seed, unsigned leve
 	}
 }
 
+void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels, const double *added)
+{
+	ps_rng rng = ps_rng_make(seed, 0);
+
+	for (size_t i = 0; i < count; i++) {
+		double u = ps_rng_uniform(&rng);
+
+		out[i] = (double)(float)(levels ? floor(u * levels) : u - 0.5);
+		if (added)
+			out[i] += added[i];
+	}
+}
+
 static void add_noise(const float *rows, const float *noise, size_t f_a, size_t f_b, size_t width, float *out)
 {
 	for (size_t j = 0; j < f_b; j++)
@@ -91,4 +104,13 @@ void analysis_check(double value, double expected, double limit, double *largest
 		fail_msg("%s is %.17g, expected %.17g within %g", what, value, expected, limit);
 	if (error > *largest)
 		*largest = error;
+}
+
+void analysis_check_interval(const ps_interval *value, const double golden[3], double limit, double *largest, const char *what)
+{
+	const double got[3] = {value->estimate, value->low, value->high};
+
+	for (int i = 0; i < 3; i++)
+		if (!isnan(golden[i]) || !isnan(got[i]))
+			analysis_check(got[i], golden[i], limit, largest, what);
 }

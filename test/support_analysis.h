@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/statistics.h"
 #include "core/progress.h"
 
 /* values[count] of the line called name in test/fixtures/analysis/goldens.txt; fails the test unless it has count. */
@@ -25,7 +26,13 @@ typedef struct analysis_bench {
 void analysis_open(analysis_bench *bench, int threads);
 void analysis_close(analysis_bench *bench);
 
+/* The same as doubles; values[i] += added[i] where added is not NULL. */
+void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels, const double *added);
+
 /* Raises *largest to |value - expected| and fails the test beyond the limit. */
 void analysis_check(double value, double expected, double limit, double *largest, const char *what);
+
+/* The same for estimate, low and high against three goldens; NaN equals NaN. */
+void analysis_check_interval(const ps_interval *value, const double golden[3], double limit, double *largest, const char *what);
 
 #endif

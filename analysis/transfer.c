@@ -1,0 +1,311 @@
+#include "analysis/transfer.h"
+
+#include <math.h>
+
+#include "analysis/sizes.h"
+#include "core/clones.h"
+
+#define BATCH 1024 /* rows encoded at a time */
+#define CHUNK 64   /* columns of the mean that one worker takes at a time */
+#define LANES 8
+
+enum { DENSE, PRUNED, SIDES };
+
+/* What is summed per cluster, and per row on the way there. */
+enum measure { JACCARD, COSINE, L0, ERROR = L0 + SIDES, VARIANCE = ERROR + SIDES, MEASURES = VARIANCE + SIDES };
+
+struct transfer {
+	const ps_sae *sae;
+	const ps_row_source *source[SIDES];
+	const ps_row_list *rows;
+	const ps_clusters *clusters;
+	const ps_context *context;
+	ps_encoder *encoder;
+	ps_codes codes[SIDES];
+	float *x[SIDES], *x_hat[SIDES]; /* (BATCH, D) */
+	double *mean[SIDES];            /* (D) */
+	double *row[MEASURES];          /* (BATCH) */
+	double *sum[MEASURES];          /* (clusters) */
+	double *count;                  /* (clusters): rows */
+	size_t batch_rows;
+	int side; /* whose mean is under way */
+};
+
+size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap, int threads)
+{
+	size_t bytes = ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN), sides, measures;
+
+	sides = ps_bytes_sum(ps_array_bytes(sae->d_in, 2 * BATCH * sizeof(float)), ps_array_bytes(sae->d_in, sizeof(double)));
+	sides = ps_bytes_sum(sides, ps_bytes_sum(ps_codes_bytes(sae, BATCH), 2 * PS_ALIGN));
+	measures = ps_bytes_sum(ps_array_bytes(BATCH, sizeof(double)), ps_array_bytes(clusters, sizeof(double)));
+	for (int s = 0; s < SIDES; s++)
+		bytes = ps_bytes_sum(bytes, sides);
+	for (int m = 0; m < MEASURES + 1; m++)
+		bytes = ps_bytes_sum(bytes, measures);
+	return ps_bytes_sum(bytes, ps_bootstrap_bytes(bootstrap, clusters, threads));
+}
+
+static int check_sources(const struct transfer *t)
+{
+	const ps_row_source *dense = t->source[DENSE], *pruned = t->source[PRUNED];
+	ps_diag *diag = t->context->diag;
+
+	if (dense->width != t->sae->d_in || pruned->width != t->sae->d_in)
+		return ps_fail(diag, PS_EINPUT, "the SAE takes rows of width %zu, the dense cache has %zu and the pruned one %zu", t->sae->d_in,
+			       dense->width, pruned->width);
+	if (dense->rows != pruned->rows)
+		return ps_fail(diag, PS_EINPUT, "the dense cache has %llu rows, the pruned one %llu", (unsigned long long)dense->rows,
+			       (unsigned long long)pruned->rows);
+	if (!dense->token_ids || !pruned->token_ids)
+		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids", dense->token_ids ? "pruned" : "dense");
+	if (!t->rows->count || t->clusters->rows != t->rows->count)
+		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters", (unsigned long long)t->rows->count, t->clusters->rows);
+	for (uint64_t i = 0; i < t->rows->count; i++) {
+		uint64_t id = t->rows->ids[i];
+
+		if (id >= dense->rows)
+			return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows", (unsigned long long)id,
+				       (unsigned long long)dense->rows);
+		if (dense->token_ids[id] != pruned->token_ids[id])
+			return ps_fail(diag, PS_EINPUT, "row %llu is token %ld in the dense cache and %ld in the pruned one: not the same text",
+				       (unsigned long long)id, (long)dense->token_ids[id], (long)pruned->token_ids[id]);
+	}
+	return 0;
+}
+
+static int prepare(struct transfer *t, ps_arena *arena)
+{
+	size_t width = t->sae->d_in, clusters = t->clusters->count;
+	ps_diag *diag = t->context->diag;
+	int rc = ps_encoder_create(&t->encoder, t->sae, t->context, BATCH, arena), full = 0;
+
+	for (int s = 0; s < SIDES && rc == 0; s++) {
+		rc = ps_codes_create(&t->codes[s], t->sae, BATCH, arena, diag);
+		t->x[s] = ps_array_take(arena, width, BATCH * sizeof(float));
+		t->x_hat[s] = ps_array_take(arena, width, BATCH * sizeof(float));
+		t->mean[s] = ps_array_take(arena, width, sizeof(double));
+		full |= !t->x[s] || !t->x_hat[s] || !t->mean[s];
+	}
+	t->count = ps_array_take(arena, clusters, sizeof(double));
+	full |= !t->count;
+	for (int m = 0; m < MEASURES; m++) {
+		t->row[m] = ps_array_take(arena, BATCH, sizeof(double));
+		t->sum[m] = ps_array_take(arena, clusters, sizeof(double));
+		full |= !t->row[m] || !t->sum[m];
+	}
+	if (rc == 0 && full)
+		rc = ps_fail(diag, PS_EFAILED, "the arena is too small to compare a dictionary's codes");
+	return rc;
+}
+
+static int gather(const struct transfer *t, int side, uint64_t first, size_t count)
+{
+	const ps_row_source *source = t->source[side];
+
+	return source->gather(source->self, t->rows->ids + first, count, t->x[side], t->context->diag);
+}
+
+static void add_to_mean(void *context, size_t item, int worker)
+{
+	const struct transfer *t = context;
+	size_t width = t->sae->d_in, last = ps_min_size((item + 1) * CHUNK, width);
+	double *mean = t->mean[t->side];
+
+	(void)worker;
+	for (size_t r = 0; r < t->batch_rows; r++)
+		for (size_t d = item * CHUNK; d < last; d++)
+			mean[d] += (double)t->x[t->side][r * width + d];
+}
+
+static int find_means(struct transfer *t)
+{
+	size_t width = t->sae->d_in;
+
+	for (t->side = 0; t->side < SIDES; t->side++) {
+		double *mean = t->mean[t->side];
+
+		for (size_t d = 0; d < width; d++)
+			mean[d] = 0;
+		for (uint64_t first = 0; first < t->rows->count; first += t->batch_rows) {
+			int rc = ps_progress_check(t->context);
+
+			t->batch_rows = ps_min_size(BATCH, t->rows->count - first);
+			if (rc == 0)
+				rc = gather(t, t->side, first, t->batch_rows);
+			if (rc < 0)
+				return rc;
+			ps_pool_run(t->context->pool, (width + CHUNK - 1) / CHUNK, add_to_mean, t);
+		}
+		for (size_t d = 0; d < width; d++)
+			mean[d] /= (double)t->rows->count;
+	}
+	return 0;
+}
+
+/* Both lists ascend, so one merge counts what they share. */
+static double jaccard_of(const ps_codes *a, const ps_codes *b, size_t row)
+{
+	size_t i = a->start[row], j = b->start[row], i_end = a->start[row + 1], j_end = b->start[row + 1], shared = 0, both;
+
+	both = i_end - i + j_end - j;
+	while (i < i_end && j < j_end) {
+		uint32_t x = a->index[i], y = b->index[j];
+
+		shared += x == y;
+		i += x <= y;
+		j += y <= x;
+	}
+	return both ? (double)shared / (double)(both - shared) : 1;
+}
+
+PS_CLONES static double squared_distance(const float *x, const float *y, size_t n)
+{
+	double lane[LANES] = {0}, sum = 0;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (int l = 0; l < LANES; l++) {
+			double d = (double)x[i + l] - (double)y[i + l];
+
+			lane[l] += d * d;
+		}
+	for (; i < n; i++)
+		lane[0] += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+	for (int l = 0; l < LANES; l++)
+		sum += lane[l];
+	return sum;
+}
+
+PS_CLONES static double squared_deviation(const float *x, const double *mean, size_t n)
+{
+	double lane[LANES] = {0}, sum = 0;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (int l = 0; l < LANES; l++) {
+			double d = (double)x[i + l] - mean[i + l];
+
+			lane[l] += d * d;
+		}
+	for (; i < n; i++)
+		lane[0] += ((double)x[i] - mean[i]) * ((double)x[i] - mean[i]);
+	for (int l = 0; l < LANES; l++)
+		sum += lane[l];
+	return sum;
+}
+
+static double product(const float *x, const float *y, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (double)x[i] * (double)y[i];
+	return sum;
+}
+
+static double cosine_of(const float *x, const float *y, size_t n)
+{
+	double norms = sqrt(product(x, x, n)) * sqrt(product(y, y, n));
+
+	return norms > 0 ? product(x, y, n) / norms : 0;
+}
+
+static void measure_row(void *context, size_t item, int worker)
+{
+	const struct transfer *t = context;
+	size_t width = t->sae->d_in, at = item * width;
+
+	(void)worker;
+	t->row[JACCARD][item] = jaccard_of(&t->codes[DENSE], &t->codes[PRUNED], item);
+	t->row[COSINE][item] = cosine_of(t->x[DENSE] + at, t->x[PRUNED] + at, width);
+	for (int s = 0; s < SIDES; s++) {
+		t->row[L0 + s][item] = (double)(t->codes[s].start[item + 1] - t->codes[s].start[item]);
+		t->row[ERROR + s][item] = squared_distance(t->x[s] + at, t->x_hat[s] + at, width);
+		t->row[VARIANCE + s][item] = squared_deviation(t->x[s] + at, t->mean[s], width);
+	}
+}
+
+static int measure_batch(struct transfer *t, uint64_t first)
+{
+	int rc = ps_progress_check(t->context);
+
+	t->batch_rows = ps_min_size(BATCH, t->rows->count - first);
+	for (int s = 0; s < SIDES && rc == 0; s++) {
+		rc = gather(t, s, first, t->batch_rows);
+		if (rc < 0)
+			break;
+		ps_encoder_run(t->encoder, t->x[s], t->batch_rows, &t->codes[s]);
+		ps_sae_decode(t->sae, t->context, &t->codes[s], t->x_hat[s]);
+	}
+	if (rc < 0)
+		return rc;
+	ps_pool_run(t->context->pool, t->batch_rows, measure_row, t);
+	for (size_t r = 0; r < t->batch_rows; r++) {
+		uint32_t c = t->clusters->of_row[first + r];
+
+		t->count[c] += 1;
+		for (int m = 0; m < MEASURES; m++)
+			t->sum[m][c] += t->row[m][r];
+	}
+	return 0;
+}
+
+static int measure_all(struct transfer *t)
+{
+	int rc = 0;
+
+	for (size_t c = 0; c < t->clusters->count; c++) {
+		t->count[c] = 0;
+		for (int m = 0; m < MEASURES; m++)
+			t->sum[m][c] = 0;
+	}
+	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += t->batch_rows) {
+		rc = measure_batch(t, first);
+		ps_progress_tick(t->context, "transfer", "rows", first + t->batch_rows, t->rows->count);
+	}
+	return rc;
+}
+
+static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstrap, ps_arena *arena, ps_transfer *out)
+{
+	const double *const *sum = (const double *const *)t->sum, *count = t->count;
+	const struct {
+		const double *above, *below, *base_above, *base_below;
+		ps_interval *out;
+	} wanted[] = {
+		{sum[JACCARD], count, NULL, NULL, &out->jaccard},
+		{sum[COSINE], count, NULL, NULL, &out->cosine},
+		{sum[L0 + DENSE], count, NULL, NULL, &out->l0_dense},
+		{sum[L0 + PRUNED], count, NULL, NULL, &out->l0_pruned},
+		{sum[L0 + PRUNED], count, sum[L0 + DENSE], count, &out->l0_change},
+		{sum[ERROR + DENSE], sum[VARIANCE + DENSE], NULL, NULL, &out->fvu_dense},
+		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], NULL, NULL, &out->fvu_pruned},
+		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], sum[ERROR + DENSE], sum[VARIANCE + DENSE], &out->fvu_change},
+	};
+	int rc = 0;
+
+	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
+		rc = ps_bootstrap_ratio_change(bootstrap, wanted[w].above, wanted[w].below, wanted[w].base_above, wanted[w].base_below,
+					       t->clusters->count, t->context, arena, wanted[w].out);
+	return rc;
+}
+
+int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows,
+		    const ps_clusters *clusters, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_transfer *out)
+{
+	struct transfer t = {.sae = sae, .source = {dense, pruned}, .rows = rows, .clusters = clusters, .context = context};
+	size_t mark = ps_arena_mark(arena);
+	int rc = check_sources(&t);
+
+	*out = (ps_transfer){.rows = rows->count, .clusters = clusters->count};
+	if (rc == 0)
+		rc = prepare(&t, arena);
+	if (rc == 0)
+		rc = find_means(&t);
+	if (rc == 0)
+		rc = measure_all(&t);
+	if (rc == 0)
+		rc = find_intervals(&t, bootstrap, arena, out);
+	ps_arena_rewind(arena, mark);
+	return rc;
+}

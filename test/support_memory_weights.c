@@ -48,7 +48,7 @@ static bool map_tensors(ps_memory_weights *weights, const char *path)
 		return false;
 	}
 	weights->map_bytes = (size_t)st.st_size;
-	weights->map = mmap(NULL, weights->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+	weights->map = mmap(NULL, weights->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (weights->map == MAP_FAILED) {
 		perror(path);

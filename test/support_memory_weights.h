@@ -9,7 +9,7 @@
 #include "core/weights.h"
 
 typedef struct ps_memory_weights {
-	char *map; /* the whole file */
+	char *map; /* the whole file; a private copy, which a test may change */
 	size_t map_bytes;
 	const char *data; /* behind the header */
 	json_t *header;

@@ -1,0 +1,551 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/rng.h"
+#include "sae/evaluate.h"
+#include "sae/train.h"
+#include "test/support_sae.h"
+
+enum { PARTS = 24 };
+
+/* A trainer over rows in memory. */
+struct run {
+	workspace w;
+	memory_rows rows;
+	ps_train_options options;
+	ps_trainer *trainer;
+};
+
+static void run_open(struct run *run, const float *data, size_t count, size_t d, const ps_train_options *options, int threads)
+{
+	*run = (struct run){.options = *options};
+	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
+	memory_rows_open(&run->rows, data, count, d);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+}
+
+static void run_close(struct run *run)
+{
+	memory_rows_close(&run->rows);
+	workspace_close(&run->w);
+}
+
+static ps_state_part part_of(struct run *run, const char *name)
+{
+	ps_state_part parts[PARTS];
+	const size_t count = ps_trainer_state(run->trainer, parts, PARTS);
+
+	assert_true(count <= PARTS);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(parts[i].name, name))
+			return parts[i];
+	fail_msg("no state part named %s", name);
+	return parts[0];
+}
+
+static float *floats_of(struct run *run, const char *name)
+{
+	return part_of(run, name).data;
+}
+
+static ps_train_step step(struct run *run)
+{
+	ps_train_step out;
+
+	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	return out;
+}
+
+/* Every bit of the state of a and b. */
+static void check_same_state(struct run *a, struct run *b)
+{
+	ps_state_part of_a[PARTS], of_b[PARTS];
+	const size_t count = ps_trainer_state(a->trainer, of_a, PARTS);
+
+	assert_int_equal(ps_trainer_state(b->trainer, of_b, PARTS), count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(of_a[i].bytes, of_b[i].bytes);
+		assert_memory_equal(of_a[i].data, of_b[i].data, of_a[i].bytes);
+	}
+}
+
+/* Rows that are sums of `active` of `sources` fixed directions, with a common offset. */
+static float *make_rows(size_t count, size_t d, size_t sources, size_t active, uint64_t seed)
+{
+	float *rows = malloc(count * d * sizeof *rows), *direction = malloc(sources * d * sizeof *direction);
+	ps_rng rng = ps_rng_make(seed, 1);
+
+	fill_normal(direction, sources * d, 1 / sqrt((double)d), seed);
+	for (size_t r = 0; r < count; r++) {
+		for (size_t i = 0; i < d; i++)
+			rows[r * d + i] = 0.3f;
+		for (size_t a = 0; a < active; a++) {
+			const float *chosen = direction + ps_rng_below(&rng, sources) * d;
+			const float weight = (float)(1 + 3 * ps_rng_uniform(&rng));
+
+			for (size_t i = 0; i < d; i++)
+				rows[r * d + i] += weight * chosen[i];
+		}
+	}
+	free(direction);
+	return rows;
+}
+
+/* --- against torch --- */
+
+struct torch_case {
+	const char *path;
+	size_t d, f, k, batch, steps;
+	double lr, warmup, decay, auxk;
+	uint64_t dead_after;
+};
+
+static const struct torch_case plain = {"test/fixtures/sae/steps.golden", 22, 70, 4, 32, 50, 3e-3, 0.1, 0.2, 0, 0};
+static const struct torch_case with_auxk = {"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
+
+/* The trainer at torch's start, about to see torch's batches in their order. */
+static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
+	const ps_train_options options = {
+		.d_sae = c->f, .k = c->k, .batch = c->batch, .tokens = c->steps * c->batch, .lr = c->lr,
+		.warmup_fraction = c->warmup, .decay_fraction = c->decay, .auxk_coefficient = c->auxk,
+		.dead_after_tokens = c->dead_after,
+	};
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+	const float *start[4], *data;
+
+	for (int i = 0; i < 4; i++)
+		start[i] = golden_next(g, names[i], counts[i]);
+	data = golden_next(g, "rows", c->steps * c->batch * c->d);
+	run_open(run, data, c->steps * c->batch, c->d, &options, 1);
+	for (int i = 0; i < 4; i++)
+		memcpy(floats_of(run, names[i]), start[i], counts[i] * sizeof(float));
+	*floats_of(run, "scale") = 1;
+	assert_int_equal(ps_trainer_resume(run->trainer), 0);
+	run->rows.scripted = true;
+	run->rows.next = 0;
+}
+
+/* After the first step Adam's first moment is a tenth of the gradient. */
+static void check_first_gradients(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const moment[] = {"enc_m", "dec_m", "b_enc_m", "b_dec_m"};
+	static const char *const name[] = {"grad_enc", "grad_dec", "grad_b_enc", "grad_b_dec"};
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+
+	for (int i = 0; i < 4; i++) {
+		const float *expected = golden_next(g, name[i], counts[i]), *m = floats_of(run, moment[i]);
+		float *gradient = malloc(counts[i] * sizeof *gradient);
+		double error;
+
+		for (size_t e = 0; e < counts[i]; e++)
+			gradient[e] = m[e] / 0.1f;
+		error = largest_error(gradient, expected, counts[i]);
+		print_message("%s: largest error %.1e of the largest (threshold 1e-4)\n", name[i], error);
+		assert_true(error < 1e-4);
+		free(gradient);
+	}
+}
+
+static void check_end(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
+	static const char *const end[] = {"end_enc", "end_dec", "end_b_enc", "end_b_dec"};
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+	double error = 0;
+
+	for (int i = 0; i < 4; i++)
+		error = fmax(error, largest_error(floats_of(run, names[i]), golden_next(g, end[i], counts[i]), counts[i]));
+	print_message("parameters after %zu steps: largest error %.1e (threshold 1e-3)\n", c->steps, error);
+	assert_true(error < 1e-3);
+}
+
+static void check_against_torch(const struct torch_case *c)
+{
+	golden g = golden_open(c->path);
+	const float *losses, *dead;
+	ps_train_step done[64];
+	double worst = 0;
+	struct run run;
+
+	open_torch_case(&run, c, &g);
+	done[0] = step(&run);
+	check_first_gradients(&run, c, &g);
+	for (size_t i = 1; i < c->steps; i++)
+		done[i] = step(&run);
+	losses = golden_next(&g, "losses", c->steps);
+	dead = golden_next(&g, "dead", c->steps);
+	for (size_t i = 0; i < c->steps; i++)
+		worst = fmax(worst, fabs(done[i].loss - losses[i]) / losses[i]);
+	for (size_t i = 0; c->dead_after && i + 1 < c->steps; i++)
+		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
+	print_message("losses of %zu steps: largest relative error %.1e (threshold 1e-3)\n", c->steps, worst);
+	assert_true(worst < 1e-3);
+	check_end(&run, c, &g);
+	run_close(&run);
+	golden_close(&g);
+}
+
+static void steps_agree_with_torch(void **state)
+{
+	(void)state;
+	check_against_torch(&plain);
+}
+
+static void steps_with_auxk_agree_with_torch(void **state)
+{
+	(void)state;
+	check_against_torch(&with_auxk);
+}
+
+/* --- against finite differences --- */
+
+enum { TINY_D = 5, TINY_F = 9, TINY_K = 2, TINY_B = 7 };
+
+struct tiny {
+	double enc[TINY_F * TINY_D], b_enc[TINY_F], dec[TINY_F * TINY_D], b_dec[TINY_D];
+};
+
+/* The loss by its formula. */
+static double tiny_loss(const struct tiny *p, const float *x)
+{
+	double loss = 0;
+
+	for (size_t r = 0; r < TINY_B; r++, x += TINY_D) {
+		double z[TINY_F], x_hat[TINY_D];
+
+		memcpy(x_hat, p->b_dec, sizeof x_hat);
+		for (size_t j = 0; j < TINY_F; j++) {
+			z[j] = p->b_enc[j];
+			for (size_t d = 0; d < TINY_D; d++)
+				z[j] += p->enc[j * TINY_D + d] * (x[d] - p->b_dec[d]);
+		}
+		for (size_t k = 0; k < TINY_K; k++) {
+			size_t best = 0;
+
+			for (size_t j = 1; j < TINY_F; j++)
+				best = z[j] > z[best] ? j : best;
+			for (size_t d = 0; z[best] > 0 && d < TINY_D; d++)
+				x_hat[d] += z[best] * p->dec[best * TINY_D + d];
+			z[best] = -INFINITY;
+		}
+		for (size_t d = 0; d < TINY_D; d++)
+			loss += (x_hat[d] - x[d]) * (x_hat[d] - x[d]);
+	}
+	return loss / (TINY_B * TINY_D);
+}
+
+static double difference(struct tiny *p, double *parameter, const float *x)
+{
+	const double at = *parameter, h = 1e-6;
+	double up, down;
+
+	*parameter = at + h;
+	up = tiny_loss(p, x);
+	*parameter = at - h;
+	down = tiny_loss(p, x);
+	*parameter = at;
+	return (up - down) / (2 * h);
+}
+
+static double worst_difference(struct tiny *p, double *parameters, size_t count, const float *moment, const float *x)
+{
+	double worst = 0;
+
+	for (size_t i = 0; i < count; i++)
+		worst = fmax(worst, fabs(moment[i] / 0.1 - difference(p, parameters + i, x)));
+	return worst;
+}
+
+/* The trainer removes from a decoder row's gradient what is parallel to the row. */
+static double worst_projected(struct tiny *p, const float *moment, const float *x)
+{
+	double worst = 0;
+
+	for (size_t j = 0; j < TINY_F; j++) {
+		double gradient[TINY_D], along = 0;
+		const double *row = p->dec + j * TINY_D;
+
+		for (size_t d = 0; d < TINY_D; d++) {
+			gradient[d] = difference(p, p->dec + j * TINY_D + d, x);
+			along += gradient[d] * row[d];
+		}
+		for (size_t d = 0; d < TINY_D; d++)
+			worst = fmax(worst, fabs(moment[j * TINY_D + d] / 0.1 - (gradient[d] - along * row[d])));
+	}
+	return worst;
+}
+
+static void gradients_agree_with_finite_differences(void **state)
+{
+	const ps_train_options options = {.d_sae = TINY_F, .k = TINY_K, .batch = TINY_B, .tokens = TINY_B, .lr = 1e-3, .init_seed = 5};
+	float x[TINY_B * TINY_D];
+	struct tiny p;
+	struct run run;
+	double worst;
+
+	(void)state;
+	fill_normal(x, TINY_B * TINY_D, 1, 8);
+	run_open(&run, x, TINY_B, TINY_D, &options, 1);
+	*floats_of(&run, "scale") = 1;
+	fill_normal(floats_of(&run, "b_enc"), TINY_F, 0.3, 9);
+	for (size_t i = 0; i < TINY_F * TINY_D; i++) {
+		p.enc[i] = floats_of(&run, "enc")[i];
+		p.dec[i] = floats_of(&run, "dec")[i];
+	}
+	for (size_t j = 0; j < TINY_F; j++)
+		p.b_enc[j] = floats_of(&run, "b_enc")[j];
+	for (size_t d = 0; d < TINY_D; d++)
+		p.b_dec[d] = floats_of(&run, "b_dec")[d];
+	step(&run);
+	worst = worst_difference(&p, p.enc, TINY_F * TINY_D, floats_of(&run, "enc_m"), x);
+	worst = fmax(worst, worst_difference(&p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x));
+	worst = fmax(worst, worst_difference(&p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x));
+	worst = fmax(worst, worst_projected(&p, floats_of(&run, "dec_m"), x));
+	print_message("largest error of a gradient: %.1e (threshold 1e-6)\n", worst);
+	assert_true(worst < 1e-6);
+	run_close(&run);
+}
+
+/* --- exactness --- */
+
+enum { D = 33, ROWS = 500 };
+
+static const ps_train_options small = {
+	.d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * 40, .warmup_fraction = 0.1, .decay_fraction = 0.3, .lr = 2e-3,
+	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
+};
+
+static void a_resumed_run_ends_with_the_same_bits(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	ps_state_part saved[PARTS], fresh[PARTS];
+	struct run whole, first, second;
+	size_t count;
+
+	(void)state;
+	run_open(&whole, rows, ROWS, D, &small, 2);
+	for (int i = 0; i < 40; i++)
+		step(&whole);
+	run_open(&first, rows, ROWS, D, &small, 1);
+	for (int i = 0; i < 17; i++)
+		step(&first);
+	run_open(&second, rows, ROWS, D, &small, 2);
+	count = ps_trainer_state(first.trainer, saved, PARTS);
+	assert_int_equal(ps_trainer_state(second.trainer, fresh, PARTS), count);
+	for (size_t i = 0; i < count; i++)
+		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
+	assert_int_equal(ps_trainer_resume(second.trainer), 0);
+	for (int i = 17; i < 40; i++)
+		assert_int_equal(step(&second).step, i + 1);
+	check_same_state(&whole, &second);
+	run_close(&whole);
+	run_close(&first);
+	run_close(&second);
+	free(rows);
+}
+
+static void any_number_of_threads_gives_the_same_bits(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 2);
+	struct run one, more;
+
+	(void)state;
+	run_open(&one, rows, ROWS, D, &small, 1);
+	for (int i = 0; i < 40; i++)
+		step(&one);
+	for (int threads = 2; threads <= 3; threads++) {
+		run_open(&more, rows, ROWS, D, &small, threads);
+		for (int i = 0; i < 40; i++)
+			step(&more);
+		check_same_state(&one, &more);
+		run_close(&more);
+	}
+	run_close(&one);
+	free(rows);
+}
+
+static void seeds_change_what_they_name(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 3);
+	ps_train_options options = small;
+	struct run a, b, c;
+
+	(void)state;
+	run_open(&a, rows, ROWS, D, &options, 1);
+	options.data_seed++;
+	run_open(&b, rows, ROWS, D, &options, 1);
+	options = small;
+	options.init_seed++;
+	run_open(&c, rows, ROWS, D, &options, 1);
+	assert_memory_equal(floats_of(&a, "dec"), floats_of(&b, "dec"), 150 * D * sizeof(float));
+	assert_memory_not_equal(floats_of(&a, "dec"), floats_of(&c, "dec"), 150 * D * sizeof(float));
+	assert_memory_equal(floats_of(&a, "b_dec"), floats_of(&c, "b_dec"), D * sizeof(float));
+	assert_true(step(&a).loss != step(&b).loss);
+	run_close(&a);
+	run_close(&b);
+	run_close(&c);
+	free(rows);
+}
+
+/* --- what comes out --- */
+
+/* Largest |row norm - 1| of the decoder. */
+static double norm_error(const ps_sae *sae)
+{
+	double worst = 0;
+
+	for (size_t j = 0; j < sae->d_sae; j++) {
+		double sum = 0;
+
+		for (size_t d = 0; d < sae->d_in; d++)
+			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
+		worst = fmax(worst, fabs(sqrt(sum) - 1));
+	}
+	return worst;
+}
+
+static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **state)
+{
+	enum { N = 6000, WIDTH = 32, LATENTS = 128 };
+	const ps_train_options options = {.d_sae = LATENTS, .k = 4, .batch = 128, .tokens = 128 * 1500, .lr = 3e-3,
+					  .warmup_fraction = 0.05, .decay_fraction = 0.2, .auxk_coefficient = 0.03,
+					  .dead_after_tokens = 2000, .init_seed = 1, .data_seed = 2};
+	float *rows = make_rows(N, WIDTH, 40, 3, 4);
+	ps_train_step last = {0};
+	ps_evaluation evaluation;
+	struct run run;
+	workspace w;
+	ps_sae sae;
+
+	(void)state;
+	run_open(&run, rows, N, WIDTH, &options, 2);
+	for (uint64_t i = 0; i < ps_trainer_steps(&options); i++)
+		last = step(&run);
+	workspace_open(&w, 2, 64 << 20);
+	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, 4, &w.arena, &w.diag), 0);
+	ps_trainer_export(run.trainer, &sae);
+	assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context, &w.arena, &evaluation, NULL), 0);
+	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), l0 %.2f, dead %.3f; "
+		      "decoder norms off by %.1e (threshold 1e-6)\n", *floats_of(&run, "scale"), last.fvu, evaluation.fvu,
+		      evaluation.l0, evaluation.dead_fraction, norm_error(&sae));
+	assert_true(evaluation.fvu < 0.1);
+	assert_true(fabs(last.fvu - evaluation.fvu) < 0.3 * evaluation.fvu);
+	assert_true(norm_error(&sae) < 1e-6);
+	workspace_close(&w);
+	run_close(&run);
+	free(rows);
+}
+
+static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
+{
+	enum { N = 10, WIDTH = 1 };
+	const ps_train_options options = {.d_sae = 1, .k = 1, .batch = 5, .tokens = 20, .lr = 1e-9, .init_seed = 1, .data_seed = 2};
+	float rows[N];
+	double first = 0, second = 0;
+	ps_train_step steps[4];
+	struct run run;
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		rows[i] = (float)(1 << i);
+	run_open(&run, rows, N, WIDTH, &options, 1);
+	/* With a frozen, useless latent the batch losses of an epoch add up to the loss of all rows. */
+	floats_of(&run, "enc")[0] = 0;
+	for (int i = 0; i < 4; i++)
+		steps[i] = step(&run);
+	first = steps[0].loss + steps[1].loss;
+	second = steps[2].loss + steps[3].loss;
+	assert_true(fabs(first - second) < 1e-4 * first);
+	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first && fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
+	assert_int_equal(steps[3].tokens, 20);
+	run_close(&run);
+}
+
+/* --- refusals --- */
+
+static int create_with(const ps_train_options *options, const float *data, size_t count, ps_diag *diag)
+{
+	ps_trainer *trainer;
+	memory_rows rows;
+	workspace w;
+	int code;
+
+	workspace_open(&w, 1, 8 << 20);
+	memory_rows_open(&rows, data, count, D);
+	code = ps_trainer_create(&trainer, options, &rows.source, &rows.list, &w.context, &w.arena);
+	*diag = w.diag;
+	memory_rows_close(&rows);
+	workspace_close(&w);
+	return code;
+}
+
+static void impossible_options_and_rows_are_refused(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 5);
+	ps_train_options o;
+	ps_diag diag;
+
+	(void)state;
+	assert_int_equal(create_with(&small, rows, ROWS, &diag), 0);
+	o = small, o.k = 151;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.batch = 0;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.lr = NAN;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.decay_fraction = 1.5;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.d_sae = (size_t)1 << 40;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EBUDGET);
+	assert_int_equal(create_with(&small, rows, 0, &diag), PS_EINPUT);
+	rows[3 * D + 4] = INFINITY;
+	assert_int_equal(create_with(&small, rows, ROWS, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "not finite"));
+	free(rows);
+}
+
+static void spoilt_saved_states_are_refused(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 6);
+	struct run run;
+
+	(void)state;
+	run_open(&run, rows, ROWS, D, &small, 1);
+	*(uint64_t *)part_of(&run, "step").data = 41;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	*(uint64_t *)part_of(&run, "step").data = 40;
+	assert_int_equal(ps_trainer_resume(run.trainer), 0);
+	floats_of(&run, "dec_v")[3] = NAN;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	run_close(&run);
+	free(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steps_agree_with_torch),
+		cmocka_unit_test(steps_with_auxk_agree_with_torch),
+		cmocka_unit_test(gradients_agree_with_finite_differences),
+		cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
+		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+		cmocka_unit_test(seeds_change_what_they_name),
+		cmocka_unit_test(sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows),
+		cmocka_unit_test(every_epoch_visits_every_row_once_in_its_own_order),
+		cmocka_unit_test(impossible_options_and_rows_are_refused),
+		cmocka_unit_test(spoilt_saved_states_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

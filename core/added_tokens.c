@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/array.h"
+#include "core/checked.h"
 #include "core/unicode_tables.h"
 #include "core/utf8.h"
 
@@ -90,9 +91,10 @@ int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, p
 		rc = descend(set, at, (uint8_t)text[i], &at, diag);
 	if (rc)
 		return rc;
-	if (!set->node[at].token)
-		set->node[at].token = (uint32_t)++set->count;
-	set->token[set->node[at].token - 1] = token;
+	if (set->node[at].token)
+		return ps_fail(diag, PS_EINPUT, "two added tokens, one with id %d, are searched as the same text", token.id);
+	set->token[set->count++] = token;
+	set->node[at].token = (uint32_t)set->count;
 	return 0;
 }
 
@@ -160,12 +162,12 @@ int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t len
 		if (!end || (token->single_word && beside_word(text, start, end, length)))
 			continue;
 		if (token->lstrip)
-			start = spaces_before(text, start, done);
+			start = ps_max_size(spaces_before(text, start, done), done);
 		if (token->rstrip)
 			end = spaces_after(text, end, length);
 		if (done < start)
 			rc = sink->between(sink->context, done, start);
-		if (!rc)
+		if (!rc && start < end) /* else the match before took all of it along */
 			rc = sink->found(sink->context, token->id);
 		done = end;
 	}

@@ -2,7 +2,7 @@
  *
  * Tokens that are not "normalized" are searched in the raw text, the others (in normalized form) in what the
  * normalizer makes of the pieces between. A match of a token with single_word beside a word character is
- * dropped, with all text up to its end; lstrip and rstrip take the spaces beside the match along. */
+ * dropped, and the search goes on after it; lstrip and rstrip take the spaces beside the match along. */
 #ifndef PS_CORE_ADDED_TOKENS_H
 #define PS_CORE_ADDED_TOKENS_H
 
@@ -23,7 +23,7 @@ int ps_added_tokens_create(ps_added_tokens **set, ps_diag *diag) PS_MUST_USE;
 void ps_added_tokens_destroy(ps_added_tokens *set);
 size_t ps_added_tokens_bytes(const ps_added_tokens *set);
 
-/* A text that is there already keeps its place and takes the new properties. length > 0. */
+/* length > 0. PS_EINPUT: the text is there already. */
 int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token, ps_diag *diag) PS_MUST_USE;
 
 /* Cuts text at the tokens: between gets what lies between them (never empty), found their ids. */

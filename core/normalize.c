@@ -61,6 +61,8 @@ static int add_steps(ps_normalizer *n, const json_t *json, int depth, ps_diag *d
 	if (n->count == MOST_STEPS)
 		return ps_fail(diag, PS_EINPUT, "more than %d normalizers", MOST_STEPS);
 	if (!strcmp(type, "Prepend")) {
+		if (!json_string_length(json_object_get(json, "prepend")))
+			return ps_fail(diag, PS_EINPUT, "the normalizer Prepend has no text");
 		n->count++;
 		return set_content(s, json_object_get(json, "prepend"), type, diag);
 	}
@@ -131,6 +133,8 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 	int rc = ps_pattern_open(s->pattern, piece->text, piece->length, diag), found = 0;
 
 	while (!rc && (found = ps_pattern_next(s->pattern, &start, &end, diag)) > 0) {
+		if (!end && s->content_length) /* the library then leaves this text out of later steps, in part */
+			return ps_fail(diag, PS_EINPUT, "a normalizer that inserts text before the first character is not supported");
 		rc = ps_buffer_append(out, piece->text + copied, start - copied, diag);
 		if (!rc && copied < piece->origin_bytes)
 			origin = out->used - (start > piece->origin_bytes ? start - piece->origin_bytes : 0);

@@ -79,35 +79,37 @@ static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *t
 	if (!listed->normalized)
 		return ps_added_tokens_add(t->raw, text, listed->length, token, diag);
 	rc = ps_normalizer_apply(t->normalizer, &piece, diag);
-	return rc || !piece.length ? rc : ps_added_tokens_add(t->normalized, piece.text, piece.length, token, diag);
+	if (!rc && !piece.length)
+		rc = ps_fail(diag, PS_EINPUT, "the normalizer leaves nothing of the added token with id %d", id);
+	return rc ? rc : ps_added_tokens_add(t->normalized, piece.text, piece.length, token, diag);
 }
 
-/* The id the library gives: the model's for a text of its vocabulary, the earlier one for a text that was added
- * before, else the next free one after the vocabulary. The file's own ids only say the same again. */
+static bool same_flags(const ps_listed_token *a, const ps_listed_token *b)
+{
+	return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip && a->normalized == b->normalized;
+}
+
+/* Ids as the library gives them: the model's for a text of its vocabulary, else the next free one after the
+ * vocabulary. The file's own ids only say the same again. */
 static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
 {
-	ps_vocab fresh = {0};
-	int64_t next = (int64_t)ps_bpe_token_count(t->bpe);
+	int32_t next = (int32_t)ps_bpe_token_count(t->bpe);
+	ps_vocab seen = {0}; /* text to its place in the list */
 	int rc = 0;
 
 	for (size_t i = 0; i < parts->added_count && !rc; i++) {
 		const ps_listed_token *listed = &parts->added[i];
 		const char *text = parts->content.data + listed->start;
-		int32_t id;
+		int32_t before = ps_vocab_find(&seen, text, listed->length), id;
 
-		if (!listed->length)
+		if (!listed->length || (before >= 0 && same_flags(listed, &parts->added[before])))
 			continue;
 		id = ps_bpe_find(t->bpe, text, listed->length);
-		if (id < 0)
-			id = ps_vocab_find(&fresh, text, listed->length);
-		if (id < 0) {
-			rc = ps_vocab_add(&fresh, text, listed->length, next, diag);
-			id = (int32_t)next++;
-		}
+		rc = ps_vocab_add(&seen, text, listed->length, (int64_t)i, diag);
 		if (!rc)
-			rc = add_one(t, listed, text, id, diag);
+			rc = add_one(t, listed, text, id < 0 ? next++ : id, diag);
 	}
-	ps_vocab_free(&fresh);
+	ps_vocab_free(&seen);
 	return rc;
 }
 

@@ -7,72 +7,77 @@
 #include "sae/room.h"
 
 enum {
-	TILE = 64,  /* columns summed in registers over all entries */
-	LANES = 16, /* of a dot product */
+	LANES = 16,     /* floats in a vector, and lanes of a dot product */
+	STRIP = 8,      /* vectors that are summed in registers over all entries */
 	WIDE_LANES = 8, /* of a sum in double */
 };
 
-/* One tile of ps_rows_combine: the sums stay in registers while the entries go by. */
-static inline void combine_tile(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count,
-				float *restrict out)
+/* Sixteen floats, at any address. Explicit, because gcc's loop transformations undo plain loops over sums here;
+ * and inlined always, because a helper left outside a clone is compiled for the baseline. */
+typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
+#define HELPER static inline __attribute__((always_inline))
+
+/* out (vectors * 16) += the entries' rows; `vectors` is a constant wherever this is inlined. */
+HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, int vectors,
+			  float *out)
 {
-	float sum[TILE];
+	vector16 sum[STRIP];
 
-	for (int d = 0; d < TILE; d++)
-		sum[d] = out[d];
+#pragma GCC unroll 8
+	for (int v = 0; v < vectors; v++)
+		sum[v] = *(const vector16 *)(out + v * LANES);
 	for (size_t i = 0; i < count; i++) {
-		const float *restrict source = matrix + row[i] * width;
-		const float scale = value[i];
+		const float *source = matrix + row[i] * width;
 
-		for (int d = 0; d < TILE; d++)
-			sum[d] += scale * source[d];
+#pragma GCC unroll 8
+		for (int v = 0; v < vectors; v++)
+			sum[v] += value[i] * *(const vector16 *)(source + v * LANES);
 	}
-	for (int d = 0; d < TILE; d++)
-		out[d] = sum[d];
+#pragma GCC unroll 8
+	for (int v = 0; v < vectors; v++)
+		*(vector16 *)(out + v * LANES) = sum[v];
 }
 
 PS_CLONES void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count,
 			       float *out)
 {
-	const size_t whole = width - width % TILE;
+	size_t first = 0;
 
-	for (size_t first = 0; first < whole; first += TILE)
-		combine_tile(matrix + first, width, row, value, count, out + first);
-	for (size_t i = 0; i < count && whole < width; i++) {
+	for (; first + STRIP * LANES <= width; first += STRIP * LANES)
+		combine_strip(matrix + first, width, row, value, count, STRIP, out + first);
+	for (; first + LANES <= width; first += LANES)
+		combine_strip(matrix + first, width, row, value, count, 1, out + first);
+	for (size_t i = 0; i < count && first < width; i++) {
 		const float *source = matrix + row[i] * width;
 
-		for (size_t d = whole; d < width; d++)
+		for (size_t d = first; d < width; d++)
 			out[d] += value[i] * source[d];
 	}
 }
 
-static inline float add_lanes(const float *lane)
+HELPER float add_lanes(float *lane)
 {
-	float sum[LANES];
-
-	memcpy(sum, lane, sizeof sum);
 	for (int half = LANES / 2; half; half /= 2)
 		for (int i = 0; i < half; i++)
-			sum[i] += sum[i + half];
-	return sum[0];
+			lane[i] += lane[i + half];
+	return lane[0];
 }
 
-static inline float dot(const float *restrict a, const float *restrict b, size_t n)
+HELPER float dot(const float *a, const float *b, size_t n)
 {
-	float even[LANES] = {0}, odd[LANES] = {0};
+	vector16 even = {0}, odd = {0};
+	float lane[LANES];
 	size_t i = 0;
 
 	for (; i + 2 * LANES <= n; i += 2 * LANES) {
-		for (int l = 0; l < LANES; l++)
-			even[l] += a[i + l] * b[i + l];
-		for (int l = 0; l < LANES; l++)
-			odd[l] += a[i + LANES + l] * b[i + LANES + l];
+		even += *(const vector16 *)(a + i) * *(const vector16 *)(b + i);
+		odd += *(const vector16 *)(a + i + LANES) * *(const vector16 *)(b + i + LANES);
 	}
+	even += odd;
+	memcpy(lane, &even, sizeof lane);
 	for (; i < n; i++)
-		even[i % LANES] += a[i] * b[i];
-	for (int l = 0; l < LANES; l++)
-		even[l] += odd[l];
-	return add_lanes(even);
+		lane[i % LANES] += a[i] * b[i];
+	return add_lanes(lane);
 }
 
 PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out)

@@ -152,13 +152,11 @@ int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t len
 	uint32_t index = 0;
 	int rc = 0;
 
-	for (size_t at = 0; at < length && !rc; at = next) {
-		size_t start = at, end = set->count ? longest_at(set, text, at, length, &index) : 0;
+	for (size_t at = set->count ? 0 : length; at < length && !rc; at = next) {
+		size_t start = at, end = longest_at(set, text, at, length, &index);
 		const ps_added_token *token = &set->token[index];
 
 		next = end ? end : at + 1;
-		if (!set->count)
-			break;
 		if (!end || (token->single_word && beside_word(text, start, end, length)))
 			continue;
 		if (token->lstrip)

@@ -134,7 +134,8 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 
 	while (!rc && (found = ps_pattern_next(s->pattern, &start, &end, diag)) > 0) {
 		if (!end && s->content_length) /* the library then leaves this text out of later steps, in part */
-			return ps_fail(diag, PS_EINPUT, "a normalizer that inserts text before the first character is not supported");
+			return ps_fail(diag, PS_EINPUT,
+				       "a normalizer that inserts text before the first character is not supported");
 		rc = ps_buffer_append(out, piece->text + copied, start - copied, diag);
 		if (!rc && copied < piece->origin_bytes)
 			origin = out->used - (start > piece->origin_bytes ? start - piece->origin_bytes : 0);

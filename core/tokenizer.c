@@ -86,7 +86,8 @@ static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *t
 
 static bool same_flags(const ps_listed_token *a, const ps_listed_token *b)
 {
-	return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip && a->normalized == b->normalized;
+	return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip &&
+	       a->normalized == b->normalized;
 }
 
 /* Ids as the library gives them: the model's for a text of its vocabulary, else the next free one after the

@@ -27,11 +27,13 @@ typedef struct ps_tensor_info {
 	uint64_t offset, bytes; /* from the start of the file */
 } ps_tensor_info;
 
+/* All zero, or {.fd = -1}: closed; closing it again does nothing. */
 typedef struct ps_safetensors {
+	const ps_sys *sys;
 	char *path;
 	int fd;
 	uint64_t file_bytes, data_offset; /* data_offset: 8 + n */
-	const char *map;                  /* the whole file, read-only */
+	const char *map;                  /* the whole file, read-only, page-aligned */
 	json_t *header;                   /* owns the names */
 	json_t *metadata;                 /* the prunescope object parsed out of __metadata__, or NULL */
 	size_t count;
@@ -54,7 +56,8 @@ static inline const void *ps_safetensors_data(const ps_safetensors *file, const 
 }
 
 /* Checks every checksum our writer recorded: calls bad() for each block or header that does not match, with the
- * tensor-independent block index and byte offset. *verified false when the file carries no checksums. */
+ * tensor-independent block index and byte offset. *verified false when the file carries no checksums; one of
+ * ours that has lost them is bad. 0 once everything was checked, whatever was found. (io/checksums.c) */
 typedef void (*ps_verify_fn)(void *context, const char *path, long block /* -1: header */, uint64_t offset, const char *what);
 int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context, bool *verified, ps_diag *diag) PS_MUST_USE;
 

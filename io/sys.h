@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "core/error.h"
+
 typedef struct ps_sys {
 	int (*open)(const char *path, int flags, mode_t mode);
 	int (*close)(int fd);
@@ -17,13 +19,14 @@ typedef struct ps_sys {
 	int (*rename)(const char *from, const char *to);
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);
+	int (*rmdir)(const char *path);
 	int (*fstat)(int fd, struct stat *st);
 } ps_sys;
 
 extern const ps_sys ps_sys_linux;
 
 /* Whole-buffer forms: short transfers and EINTR are retried; end of file early is -ENODATA. 0 or -errno. */
-int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset);
-int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes, off_t offset);
+int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset) PS_MUST_USE;
+int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes, off_t offset) PS_MUST_USE;
 
 #endif

@@ -1,0 +1,328 @@
+/* The order on disk: data first, at its final place behind the bytes reserved for the header; the header last,
+ * when all checksums are known. The checksums' text has a fixed length, so create knows how much to reserve.
+ *
+ *   0            data_offset                                                 data_offset + data_bytes
+ *   | n | JSON   | head: blocks held (defer) | written blocks | block: tail  |
+ */
+#include "io/artefact.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "core/digest.h"
+#include "io/checksums.h"
+#include "io/temporary.h"
+
+#define DATA_ALIGNMENT ((size_t)4096)
+
+static const char zero_digits[PS_DIGEST_TEXT] = "0000000000000000";
+
+struct ps_artefact {
+	const ps_sys *sys;
+	char *path, *kind;
+	ps_temporary file;
+	json_t *ours;    /* the prunescope object without xxh3 */
+	json_t *entries; /* name -> {dtype, shape, data_offsets}, in order */
+	uint64_t data_offset, data_bytes;
+	uint64_t position;   /* next byte of the data to come from write */
+	uint64_t *sums;      /* of the blocks */
+	size_t block_count;
+	char *block;         /* the block that position lies in, as far as it is buffered; NULL until needed */
+	size_t block_used;
+	char *head;          /* deferred: whole blocks, or NULL */
+	size_t head_bytes;   /* held, a multiple of a block or all of the data */
+};
+
+static size_t block_length(const ps_artefact *artefact, size_t block)
+{
+	return (size_t)ps_min_size(PS_BLOCK_BYTES, (size_t)artefact->data_bytes - block * PS_BLOCK_BYTES);
+}
+
+/* --- header --- */
+
+/* The prunescope object with its checksums, the header's own as zeros, as text. */
+static char *ours_text(const ps_artefact *artefact)
+{
+	json_t *whole = json_copy(artefact->ours), *blocks = json_array();
+	char digits[PS_DIGEST_TEXT], *text;
+
+	for (size_t i = 0; i < artefact->block_count; i++)
+		json_array_append_new(blocks, json_string(ps_digest_format(artefact->sums[i], digits)));
+	json_object_set_new(whole, "xxh3", json_pack("{s:I, s:o, s:s}", "block_bytes", (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
+						     "header", zero_digits));
+	text = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(whole);
+	return text;
+}
+
+/* All bytes before the data, padded, malloc'ed; the header's checksum still zeros. */
+static char *header_text(const ps_artefact *artefact, size_t *bytes)
+{
+	char *ours = ours_text(artefact), *json, *raw = NULL;
+	json_t *header = json_pack("{s:{s:s}}", "__metadata__", "prunescope", ours ? ours : ""), *entry;
+	const char *name;
+	size_t length;
+
+	json_object_foreach(artefact->entries, name, entry)
+		json_object_set(header, name, entry);
+	json = ours && header ? json_dumps(header, JSON_COMPACT) : NULL;
+	if (json) {
+		length = strlen(json);
+		*bytes = ps_round_up(8 + length, DATA_ALIGNMENT);
+		raw = malloc(*bytes);
+		if (raw) {
+			memset(raw, ' ', *bytes);
+			memcpy(raw + 8, json, length);
+		}
+	}
+	free(json);
+	free(ours);
+	json_decref(header);
+	return raw;
+}
+
+static void put_length(char *raw, size_t bytes)
+{
+	for (int i = 0; i < 8; i++)
+		raw[i] = (char)((bytes - 8) >> 8 * i & 0xff);
+}
+
+static int write_header(ps_artefact *artefact, ps_diag *diag)
+{
+	size_t bytes = 0, whole = (size_t)artefact->data_offset;
+	char digits[PS_DIGEST_TEXT], *text = header_text(artefact, &bytes), *raw = text ? realloc(text, ps_max_size(whole, bytes)) : NULL;
+	const char *place;
+	int err;
+
+	if (!raw) {
+		free(text);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its header", artefact->path);
+	}
+	if (bytes > whole) {
+		free(raw);
+		return ps_fail(diag, PS_EFAILED, "%s: a header of %zu bytes does not fit into the %zu reserved", artefact->path, bytes, whole);
+	}
+	memset(raw + bytes, ' ', whole - bytes);
+	put_length(raw, whole);
+	place = ps_checksum_place(raw, whole, zero_digits);
+	if (!place) {
+		free(raw);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksums", artefact->path);
+	}
+	memcpy(raw + (place - raw), ps_digest_format(ps_digest_of(raw, whole), digits), PS_DIGITS);
+	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
+	free(raw);
+	return err ? ps_fail_errno(diag, -err, "%s: cannot be written at offset 0", artefact->path) : 0;
+}
+
+/* --- create --- */
+
+static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *width, ps_diag *diag)
+{
+	size_t bytes = ps_dtype_size(tensor->dtype), begin = (size_t)artefact->data_bytes, end = 0;
+	json_t *shape = json_array();
+	int rc = 0;
+
+	for (int i = 0; i < tensor->rank; i++) {
+		if (!ps_size_mul(bytes, tensor->shape[i], &bytes) || tensor->shape[i] > INT64_MAX)
+			rc = PS_EFAILED;
+		json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
+	}
+	if (rc || !ps_size_add(begin, bytes, &end) || end > INT64_MAX - ((uint64_t)1 << 40))
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: its size overflows", artefact->path, tensor->name);
+	else if (ps_dtype_size(tensor->dtype) > *width)
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first", artefact->path, tensor->name);
+	else if (json_object_get(artefact->entries, tensor->name) || !strcmp(tensor->name, "__metadata__"))
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s is declared twice", artefact->path, tensor->name);
+	if (rc) {
+		json_decref(shape);
+		return rc;
+	}
+	*width = ps_dtype_size(tensor->dtype);
+	artefact->data_bytes = end;
+	if (json_object_set_new(artefact->entries, tensor->name,
+				json_pack("{s:s, s:o, s:[I, I]}", "dtype", ps_dtype_name(tensor->dtype), "shape", shape, "data_offsets",
+					  (json_int_t)begin, (json_int_t)end)))
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: not a name in UTF-8", artefact->path, tensor->name);
+	return 0;
+}
+
+static void release(ps_artefact *artefact)
+{
+	json_decref(artefact->ours);
+	json_decref(artefact->entries);
+	free(artefact->sums);
+	free(artefact->block);
+	free(artefact->head);
+	free(artefact->kind);
+	free(artefact->path);
+	free(artefact);
+}
+
+int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag)
+{
+	json_decref(artefact->ours);
+	artefact->ours = extra ? json_deep_copy(extra) : json_object();
+	if (json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
+	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", artefact->path);
+	return 0;
+}
+
+/* How long the header will be, from one whose checksums are all zero. */
+static int reserve(ps_artefact *artefact, ps_diag *diag)
+{
+	size_t bytes = 0;
+	char *raw;
+
+	artefact->block_count = (size_t)((artefact->data_bytes + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);
+	artefact->sums = calloc(artefact->block_count + 1, sizeof *artefact->sums);
+	raw = artefact->sums ? header_text(artefact, &bytes) : NULL;
+	if (!raw)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its header", artefact->path);
+	free(raw);
+	artefact->data_offset = bytes;
+	return 0;
+}
+
+int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, const char *kind, const json_t *extra,
+		       const ps_tensor_decl *tensors, size_t count, ps_diag *diag)
+{
+	ps_artefact *artefact = calloc(1, sizeof *artefact);
+	size_t width = SIZE_MAX;
+	int rc;
+
+	*out = NULL;
+	if (!artefact)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+	artefact->sys = sys;
+	artefact->path = strdup(path);
+	artefact->kind = strdup(kind);
+	artefact->entries = json_object();
+	if (!artefact->path || !artefact->kind || !artefact->entries)
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+	else
+		rc = ps_artefact_set_extra(artefact, extra, diag);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = declare(artefact, &tensors[i], &width, diag);
+	if (!rc)
+		rc = reserve(artefact, diag);
+	if (!rc)
+		rc = ps_temporary_open(&artefact->file, sys, artefact->path, diag);
+	if (rc) {
+		release(artefact);
+		return rc;
+	}
+	*out = artefact;
+	return 0;
+}
+
+/* --- data --- */
+
+/* A whole block goes out. */
+static int put_block(ps_artefact *artefact, size_t block, const char *data, ps_diag *diag)
+{
+	uint64_t offset = artefact->data_offset + (uint64_t)block * PS_BLOCK_BYTES;
+	size_t bytes = block_length(artefact, block);
+	int err;
+
+	artefact->sums[block] = ps_digest_of(data, bytes);
+	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, data, bytes, (off_t)offset);
+	if (err)
+		return ps_fail_errno(diag, -err, "%s: cannot be written at offset %llu", artefact->path, (unsigned long long)offset);
+	return 0;
+}
+
+/* Takes up to bytes of data into the head, the block buffer, or straight to disk; *taken of them. */
+static int take(ps_artefact *artefact, const char *data, size_t bytes, size_t *taken, ps_diag *diag)
+{
+	size_t block = (size_t)(artefact->position / PS_BLOCK_BYTES), length = block_length(artefact, block);
+
+	if (artefact->position < artefact->head_bytes) {
+		*taken = ps_min_size(bytes, artefact->head_bytes - (size_t)artefact->position);
+		memcpy(artefact->head + artefact->position, data, *taken);
+		return 0;
+	}
+	if (!artefact->block_used && bytes >= length) {
+		*taken = length;
+		return put_block(artefact, block, data, diag);
+	}
+	if (!artefact->block)
+		artefact->block = malloc(ps_min_size(PS_BLOCK_BYTES, (size_t)artefact->data_bytes));
+	if (!artefact->block)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a block", artefact->path);
+	*taken = ps_min_size(bytes, length - artefact->block_used);
+	memcpy(artefact->block + artefact->block_used, data, *taken);
+	artefact->block_used += *taken;
+	if (artefact->block_used < length)
+		return 0;
+	artefact->block_used = 0;
+	return put_block(artefact, block, artefact->block, diag);
+}
+
+int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes, ps_diag *diag)
+{
+	const char *at = data;
+
+	if (bytes > artefact->data_bytes - artefact->position)
+		return ps_fail(diag, PS_EFAILED, "%s: more data than was declared", artefact->path);
+	while (bytes) {
+		size_t taken = 0;
+		int rc = take(artefact, at, bytes, &taken, diag);
+
+		if (rc)
+			return rc;
+		artefact->position += taken;
+		at += taken;
+		bytes -= taken;
+	}
+	return 0;
+}
+
+int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag)
+{
+	if (artefact->position || artefact->head || bytes > artefact->data_bytes)
+		return ps_fail(diag, PS_EFAILED, "%s: only the beginning of the data can be deferred", artefact->path);
+	artefact->head_bytes = ps_min_size(ps_round_up(bytes, PS_BLOCK_BYTES), (size_t)artefact->data_bytes);
+	artefact->head = calloc(1, artefact->head_bytes + 1);
+	if (!artefact->head)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu bytes", artefact->path, artefact->head_bytes);
+	artefact->position = bytes;
+	return 0;
+}
+
+void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, size_t bytes)
+{
+	memcpy(artefact->head + offset, data, bytes);
+}
+
+int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag)
+{
+	int rc = 0;
+
+	if (artefact->position != artefact->data_bytes)
+		rc = ps_fail(diag, PS_EFAILED, "%s: %llu bytes of data, %llu were declared", artefact->path,
+			     (unsigned long long)artefact->position, (unsigned long long)artefact->data_bytes);
+	for (size_t block = 0; !rc && block * PS_BLOCK_BYTES < artefact->head_bytes; block++)
+		rc = put_block(artefact, block, artefact->head + block * PS_BLOCK_BYTES, diag);
+	if (!rc)
+		rc = write_header(artefact, diag);
+	if (rc) {
+		ps_artefact_abort(artefact);
+		return rc;
+	}
+	rc = ps_temporary_keep(&artefact->file, diag);
+	release(artefact);
+	return rc;
+}
+
+void ps_artefact_abort(ps_artefact *artefact)
+{
+	if (!artefact)
+		return;
+	ps_temporary_drop(&artefact->file);
+	release(artefact);
+}

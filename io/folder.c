@@ -1,0 +1,310 @@
+#include "io/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/artefact.h"
+#include "io/checksums.h"
+#include "io/temporary.h"
+
+struct ps_folder {
+	const ps_sys *sys;
+	char *path;
+	json_t *manifest;
+	json_t *files; /* borrowed from manifest */
+};
+
+bool ps_folder_plain_name(const char *name)
+{
+	return name && name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) <= NAME_MAX;
+}
+
+/* path/name into out (PATH_MAX). */
+static int join(const char *path, const char *name, char *out, ps_diag *diag)
+{
+	if (snprintf(out, PATH_MAX, "%s/%s", path, name) >= PATH_MAX)
+		return ps_fail(diag, PS_EOUTPUT, "%s/%s: the path is too long", path, name);
+	return 0;
+}
+
+static int make_one(const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	char parent[PATH_MAX];
+	struct stat st;
+	int err = sys->mkdir(path, 0777);
+
+	if (err == -EEXIST)
+		return !stat(path, &st) && S_ISDIR(st.st_mode) ? 0 : ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a folder", path);
+	if (!err)
+		err = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX ? ps_folder_fsync(sys, parent) : -ENAMETOOLONG;
+	return err ? ps_fail_errno(diag, -err, "%s: the folder cannot be created", path) : 0;
+}
+
+int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	char part[PATH_MAX];
+	size_t length = strlen(path);
+
+	if (length >= sizeof part)
+		return ps_fail_errno(diag, ENAMETOOLONG, "%s", path);
+	for (size_t i = 1; i < length; i++) {
+		struct stat st;
+		int rc;
+
+		if (path[i] != '/' || path[i - 1] == '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		rc = stat(part, &st) ? make_one(sys, part, diag) : 0;
+		if (rc)
+			return rc;
+	}
+	return make_one(sys, path, diag);
+}
+
+/* --- the manifest --- */
+
+int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, ps_diag *diag)
+{
+	char name[PATH_MAX];
+	const char *file;
+	uint64_t digest;
+	struct stat st;
+	json_t *manifest, *entry;
+	int rc = join(path, PS_MANIFEST, name, diag);
+
+	*out = NULL;
+	if (rc || (stat(name, &st) && errno == ENOENT))
+		return rc;
+	rc = ps_file_read_json(sys, name, PS_MANIFEST_BYTES_MAX, &manifest, diag);
+	if (rc)
+		return rc;
+	if (!json_is_string(json_object_get(manifest, "kind")) || !json_is_object(json_object_get(manifest, "files")))
+		rc = ps_fail(diag, PS_EINPUT, "%s: is not a manifest (no kind or files)", name);
+	json_object_foreach(json_object_get(manifest, "files"), file, entry)
+		if (!rc && (!ps_folder_plain_name(file) || !json_is_integer(json_object_get(entry, "bytes")) ||
+			    json_integer_value(json_object_get(entry, "bytes")) < 0 ||
+			    ps_checksum_parse(json_string_value(json_object_get(entry, "xxh3")), &digest)))
+			rc = ps_fail(diag, PS_EINPUT, "%s: the entry of file %s is damaged", name, file);
+	if (rc)
+		json_decref(manifest);
+	else
+		*out = manifest;
+	return rc;
+}
+
+static int write_manifest(ps_folder *folder, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	int rc = join(folder->path, PS_MANIFEST, path, diag);
+
+	return rc ? rc : ps_file_replace_json(folder->sys, path, folder->manifest, diag);
+}
+
+static bool same_work(const json_t *manifest, const char *kind, const json_t *provenance)
+{
+	return !strcmp(json_string_value(json_object_get(manifest, "kind")), kind) &&
+	       json_integer_value(json_object_get(manifest, "version")) == PS_ARTEFACT_VERSION &&
+	       json_equal(json_object_get(manifest, "provenance"), provenance);
+}
+
+/* Forgets the files that are not there as noted; false when there were any. */
+static bool drop_missing(const char *path, json_t *files)
+{
+	char name[PATH_MAX];
+	const char *file;
+	struct stat st;
+	json_t *entry;
+	void *next;
+	bool all = true;
+
+	json_object_foreach_safe(files, next, file, entry) {
+		json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
+
+		if (!join(path, file, name, NULL) && !stat(name, &st) && S_ISREG(st.st_mode) && st.st_size == bytes)
+			continue;
+		json_object_del(files, file);
+		all = false;
+	}
+	return all;
+}
+
+/* --- what stands in the way --- */
+
+static bool is_empty(const char *path)
+{
+	DIR *list = opendir(path);
+	const struct dirent *entry;
+	bool empty = true;
+
+	if (!list)
+		return false;
+	while ((entry = readdir(list)))
+		empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || ps_temporary_is(entry->d_name);
+	closedir(list);
+	return empty;
+}
+
+/* The manifest goes last: until then the folder is still known as ours. */
+static int remove_files(const ps_sys *sys, const char *path, const json_t *manifest, ps_diag *diag)
+{
+	char name[PATH_MAX];
+	const char *file;
+	json_t *entry;
+	int err;
+
+	json_object_foreach(json_object_get(manifest, "files"), file, entry) {
+		err = join(path, file, name, diag);
+		if (err)
+			return err;
+		err = sys->unlink(name);
+		if (err && err != -ENOENT)
+			return ps_fail_errno(diag, -err, "%s: cannot be removed", name);
+	}
+	err = join(path, PS_MANIFEST, name, diag);
+	if (err)
+		return err;
+	err = sys->unlink(name);
+	if (err && err != -ENOENT)
+		return ps_fail_errno(diag, -err, "%s: cannot be removed", name);
+	return 0;
+}
+
+int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	json_t *manifest = NULL;
+	int rc = ps_folder_read_manifest(sys, path, &manifest, diag), err;
+
+	if (!rc)
+		rc = remove_files(sys, path, manifest, diag);
+	json_decref(manifest);
+	if (rc)
+		return rc;
+	ps_temporary_sweep(sys, path);
+	err = sys->rmdir(path);
+	if (err && err != -ENOTEMPTY && err != -EEXIST && err != -ENOENT)
+		return ps_fail_errno(diag, -err, "%s: cannot be removed", path);
+	return 0;
+}
+
+/* Clears the way for new work in a folder that holds other things: manifest is NULL when they are not ours. */
+static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool force, ps_diag *diag)
+{
+	if (!manifest)
+		return force || is_empty(path)
+			       ? 0
+			       : ps_fail(diag, PS_EUSAGE, "%s: is not empty and not a folder of this program (--force writes into it)", path);
+	if (!force)
+		return ps_fail(diag, PS_EUSAGE, "%s: holds %s of another provenance (--force replaces it)", path,
+			       json_string_value(json_object_get(manifest, "kind")));
+	return remove_files(sys, path, manifest, diag);
+}
+
+/* --- begin to close --- */
+
+static int start_manifest(ps_folder *folder, const char *kind, const json_t *provenance, ps_diag *diag)
+{
+	folder->manifest = json_pack("{s:s, s:i, s:O, s:b, s:{}}", "kind", kind, "version", PS_ARTEFACT_VERSION, "provenance",
+				     (json_t *)provenance, "complete", 0, "files");
+	if (!folder->manifest)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
+	return write_manifest(folder, diag);
+}
+
+/* Reads what is there and decides: *done, continued, or begun anew. */
+static int take_over(ps_folder *folder, const char *kind, const json_t *provenance, bool force, bool *done, ps_diag *diag)
+{
+	ps_diag damage = {{0}};
+	json_t *found = NULL;
+	int rc = ps_folder_read_manifest(folder->sys, folder->path, &found, &damage);
+
+	if (rc && !force)
+		return ps_fail(diag, rc, "%s", damage.text);
+	ps_temporary_sweep(folder->sys, folder->path);
+	if (found && same_work(found, kind, provenance)) {
+		folder->manifest = found;
+		if (drop_missing(folder->path, json_object_get(found, "files")) && json_is_true(json_object_get(found, "complete"))) {
+			*done = true;
+			return 0;
+		}
+		json_object_set_new(found, "complete", json_false());
+		return write_manifest(folder, diag);
+	}
+	rc = make_way(folder->sys, folder->path, found, force, diag);
+	json_decref(found);
+	return rc ? rc : start_manifest(folder, kind, provenance, diag);
+}
+
+int ps_folder_begin(ps_folder **out, const ps_sys *sys, const char *path, const char *kind, const json_t *provenance, bool force,
+		    bool *done, ps_diag *diag)
+{
+	ps_folder *folder = calloc(1, sizeof *folder);
+	int rc;
+
+	*out = NULL;
+	*done = false;
+	if (!folder || !(folder->path = strdup(path))) {
+		free(folder);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+	}
+	folder->sys = sys;
+	rc = make_one(sys, path, diag);
+	if (!rc)
+		rc = take_over(folder, kind, provenance, force, done, diag);
+	if (rc) {
+		ps_folder_close(folder);
+		return rc;
+	}
+	folder->files = json_object_get(folder->manifest, "files");
+	*out = folder;
+	return 0;
+}
+
+int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag)
+{
+	char path[PATH_MAX], digits[PS_DIGEST_TEXT];
+	uint64_t bytes, digest;
+	int rc = join(folder->path, name, path, diag);
+
+	if (!rc && (!ps_folder_plain_name(name) || !strcmp(name, PS_MANIFEST)))
+		rc = ps_fail(diag, PS_EFAILED, "%s: cannot be noted in the manifest", path);
+	if (!rc)
+		rc = ps_file_digest(folder->sys, path, &bytes, &digest, diag);
+	if (rc)
+		return rc;
+	if (json_object_set_new(folder->files, name,
+				json_pack("{s:I, s:s}", "bytes", (json_int_t)bytes, "xxh3", ps_digest_format(digest, digits))))
+		return ps_fail(diag, PS_EFAILED, "%s: not a name in UTF-8", path);
+	return write_manifest(folder, diag);
+}
+
+bool ps_folder_has(const ps_folder *folder, const char *name)
+{
+	return json_object_get(folder->files, name) != NULL;
+}
+
+const json_t *ps_folder_manifest(const ps_folder *folder)
+{
+	return folder->manifest;
+}
+
+int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag)
+{
+	if (extra && json_object_update(folder->manifest, (json_t *)extra))
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
+	json_object_set_new(folder->manifest, "complete", json_true());
+	return write_manifest(folder, diag);
+}
+
+void ps_folder_close(ps_folder *folder)
+{
+	if (!folder)
+		return;
+	json_decref(folder->manifest);
+	free(folder->path);
+	free(folder);
+}

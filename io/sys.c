@@ -1,0 +1,116 @@
+#include "io/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int linux_open(const char *path, int flags, mode_t mode)
+{
+	int fd = open(path, flags, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int linux_close(int fd)
+{
+	return close(fd) ? -errno : 0;
+}
+
+static ssize_t linux_pread(int fd, void *buffer, size_t bytes, off_t offset)
+{
+	ssize_t got = pread(fd, buffer, bytes, offset);
+
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t linux_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+{
+	ssize_t put = pwrite(fd, buffer, bytes, offset);
+
+	return put < 0 ? -errno : put;
+}
+
+static int linux_fsync(int fd)
+{
+	return fsync(fd) ? -errno : 0;
+}
+
+static int linux_rename(const char *from, const char *to)
+{
+	return rename(from, to) ? -errno : 0;
+}
+
+static int linux_unlink(const char *path)
+{
+	return unlink(path) ? -errno : 0;
+}
+
+static int linux_mkdir(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) ? -errno : 0;
+}
+
+static int linux_rmdir(const char *path)
+{
+	return rmdir(path) ? -errno : 0;
+}
+
+static int linux_fstat(int fd, struct stat *st)
+{
+	return fstat(fd, st) ? -errno : 0;
+}
+
+const ps_sys ps_sys_linux = {
+	.open = linux_open,
+	.close = linux_close,
+	.pread = linux_pread,
+	.pwrite = linux_pwrite,
+	.fsync = linux_fsync,
+	.rename = linux_rename,
+	.unlink = linux_unlink,
+	.mkdir = linux_mkdir,
+	.rmdir = linux_rmdir,
+	.fstat = linux_fstat,
+};
+
+int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset)
+{
+	char *at = buffer;
+
+	while (bytes) {
+		ssize_t got = sys->pread(fd, at, bytes, offset);
+
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return (int)got;
+		if (!got)
+			return -ENODATA;
+		at += got;
+		bytes -= (size_t)got;
+		offset += got;
+	}
+	return 0;
+}
+
+int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes, off_t offset)
+{
+	const char *at = buffer;
+
+	while (bytes) {
+		ssize_t put = sys->pwrite(fd, at, bytes, offset);
+
+		if (put == -EINTR)
+			continue;
+		if (put < 0)
+			return (int)put;
+		/* A write of something that writes nothing would be tried forever. */
+		if (!put)
+			return -EIO;
+		at += put;
+		bytes -= (size_t)put;
+		offset += put;
+	}
+	return 0;
+}

@@ -1,0 +1,140 @@
+#include "io/temporary.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define SUFFIX ".ps-partial"
+#define NAME_BYTES 200 /* of the file's own name, so that the temporary's name is never too long */
+#define ATTEMPTS 100
+
+int ps_folder_fsync(const ps_sys *sys, const char *folder)
+{
+	int fd = sys->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return fd;
+	err = sys->fsync(fd);
+	(void)sys->close(fd);
+	/* File systems that cannot sync a folder say so; there is nothing more to do on them. */
+	return err == -EINVAL ? 0 : err;
+}
+
+static int make_names(ps_temporary *temporary, ps_diag *diag)
+{
+	const char *path = temporary->path, *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	size_t folder_length = slash ? (size_t)(base - path) : 0;
+	struct stat st;
+
+	if (!*base || folder_length + NAME_BYTES + sizeof SUFFIX + 2 > PATH_MAX)
+		return ps_fail(diag, PS_EOUTPUT, "%s: not the name of a file", path);
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a regular file", path);
+	snprintf(temporary->folder, sizeof temporary->folder, "%.*s", slash ? (int)folder_length : 2, slash ? path : "./");
+	snprintf(temporary->name, sizeof temporary->name, "%.*s.%.*s" SUFFIX, (int)folder_length, path, NAME_BYTES, base);
+	return 0;
+}
+
+/* Removes the leftover name unless a process holds it: 0 or -errno (-EBUSY: held). Whoever unlinks holds
+ * the lock, so a process that has locked a file that still has its name keeps that name. */
+static int remove_leftover(const ps_sys *sys, const char *name)
+{
+	int fd = sys->open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? -EBUSY : sys->unlink(name);
+	(void)sys->close(fd);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* A new file of that name, locked: its descriptor or -errno; -EAGAIN when another process got in between. */
+static int create_locked(const ps_sys *sys, const char *name)
+{
+	struct stat st;
+	int fd = sys->open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), err;
+
+	if (fd == -EEXIST) {
+		err = remove_leftover(sys, name);
+		return err ? err : -EAGAIN;
+	}
+	if (fd < 0)
+		return fd;
+	err = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? -EBUSY : sys->fstat(fd, &st);
+	if (!err && !st.st_nlink)
+		err = -EAGAIN;
+	if (err)
+		(void)sys->close(fd);
+	return err ? err : fd;
+}
+
+int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	int fd = -EAGAIN, err;
+
+	*temporary = (ps_temporary){.sys = sys, .fd = -1, .path = path};
+	err = make_names(temporary, diag);
+	if (err)
+		return err;
+	for (int i = 0; i < ATTEMPTS && fd == -EAGAIN; i++)
+		fd = create_locked(sys, temporary->name);
+	if (fd == -EBUSY)
+		return ps_fail(diag, PS_EOUTPUT, "%s: another process is writing it", path);
+	if (fd < 0)
+		return ps_fail_errno(diag, -fd, "%s: cannot be created", path);
+	temporary->fd = fd;
+	return 0;
+}
+
+int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
+{
+	const ps_sys *sys = temporary->sys;
+	const char *what = "fsync";
+	int err = sys->fsync(temporary->fd);
+
+	if (!err) {
+		what = "rename";
+		err = sys->rename(temporary->name, temporary->path);
+	}
+	if (err) {
+		ps_temporary_drop(temporary);
+		return ps_fail_errno(diag, -err, "%s: %s", temporary->path, what);
+	}
+	(void)sys->close(temporary->fd);
+	temporary->fd = -1;
+	err = ps_folder_fsync(sys, temporary->folder);
+	return err ? ps_fail_errno(diag, -err, "%s: fsync of its folder", temporary->path) : 0;
+}
+
+void ps_temporary_drop(ps_temporary *temporary)
+{
+	if (temporary->fd < 0)
+		return;
+	(void)temporary->sys->unlink(temporary->name);
+	(void)temporary->sys->close(temporary->fd);
+	temporary->fd = -1;
+}
+
+int ps_temporary_is(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(SUFFIX);
+
+	return name[0] == '.' && length > suffix && !strcmp(name + length - suffix, SUFFIX);
+}
+
+void ps_temporary_sweep(const ps_sys *sys, const char *folder)
+{
+	DIR *list = opendir(folder);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	if (!list)
+		return;
+	while ((entry = readdir(list)))
+		if (ps_temporary_is(entry->d_name) && snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+			(void)remove_leftover(sys, path);
+	closedir(list);
+}

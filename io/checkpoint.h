@@ -44,7 +44,9 @@ int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *
 
 /* Arena bytes of the layer slots and the head slot for this backend. */
 size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, ps_backend backend);
-/* Starts streaming; mask (or NULL) is attached to every projection handed out. */
+/* Starts streaming (anew: what the source handed out before is gone); mask (or NULL) is attached to every
+ * projection handed out. mask and arena outlive the streaming, that is until the checkpoint is closed or streamed
+ * anew. uring asked for by name where it cannot be set up: -errno; a failing read: PS_EINPUT. */
 int ps_checkpoint_stream(ps_checkpoint *checkpoint, ps_backend backend, const ps_mask_file *mask, ps_arena *arena,
 			 ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
 const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint); /* "uring", "pread (io_uring: Operation not permitted)", ... */

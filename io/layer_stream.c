@@ -178,7 +178,8 @@ static struct slot *vacate(ps_layer_stream *stream, bool wait)
 	for (int i = 0; i < SLOTS; i++) {
 		struct slot *slot = &stream->slots[i];
 
-		if (slot->state == HELD || (slot->state == READING && !wait))
+		if (slot->state == HELD ||
+		    (slot->state == READING && !wait && !ps_reader_is_done(stream->reader, &slot->job)))
 			continue;
 		if (!best || (slot->state == EMPTY && best->state != EMPTY) || (best->state == READING && slot->state == READY))
 			best = slot;

@@ -71,7 +71,8 @@ static int check_noted_shape(const ps_mask_file *mask, const char *name, size_t 
 	if (json_is_integer(noted_rows) && json_is_integer(noted_cols) &&
 	    json_integer_value(noted_rows) == (json_int_t)rows && json_integer_value(noted_cols) == (json_int_t)cols)
 		return 0;
-	return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the logical shape in the metadata is not [%zu, %zu]: the mask belongs to another model",
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: tensor %s: the metadata's shape is not [%zu, %zu]: the mask belongs to another model",
 		       mask->file.path, name, rows, cols);
 }
 

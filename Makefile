@@ -16,9 +16,10 @@ FOLDERS = core io prune sae analysis
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a)
 # Link order: users before what they use.
 LINK = $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
-TOOL_SOURCES = $(filter-out tools/shardinfo.c,$(wildcard tools/*.c))
+SHARDINFO_SOURCES = $(wildcard tools/shard*.c)
+TOOL_SOURCES = $(filter-out $(SHARDINFO_SOURCES),$(wildcard tools/*.c))
 TOOL_OBJECTS = $(TOOL_SOURCES:%.c=$(BUILD)/%.o)
-SHARDINFO_OBJECTS = $(BUILD)/tools/shardinfo.o
+SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
 TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
 TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
 

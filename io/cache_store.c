@@ -1,0 +1,333 @@
+#include "io/cache_store.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "core/digest.h"
+
+#define SUFFIX ".safetensors"
+
+struct names {
+	char **item;
+	size_t count, room;
+};
+
+static void free_names(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->item[i]);
+	free(names->item);
+	*names = (struct names){0};
+}
+
+/* Takes the names of safetensors files, passes over others. */
+static int add_name(struct names *names, const char *name, ps_diag *diag)
+{
+	size_t length = strlen(name), suffix = strlen(SUFFIX);
+
+	if (name[0] == '.' || length <= suffix || strcmp(name + length - suffix, SUFFIX))
+		return 0;
+	if (names->count == names->room) {
+		size_t room = names->room ? 2 * names->room : 64;
+		char **item = realloc(names->item, room * sizeof *item);
+
+		if (!item)
+			return ps_fail(diag, PS_EBUDGET, "no memory for %zu names", room);
+		names->item = item;
+		names->room = room;
+	}
+	names->item[names->count] = strdup(name);
+	if (!names->item[names->count])
+		return ps_fail(diag, PS_EBUDGET, "no memory for %s", name);
+	names->count++;
+	return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The shards' names in order: the manifest's, or without one all that the folder holds. */
+static int list_shards(const char *path, const json_t *manifest, struct names *names, ps_diag *diag)
+{
+	const struct dirent *entry;
+	const char *name;
+	json_t *value;
+	int rc = 0;
+
+	if (manifest) {
+		json_object_foreach(json_object_get(manifest, "files"), name, value)
+			if (!rc)
+				rc = add_name(names, name, diag);
+	} else {
+		DIR *list = opendir(path);
+
+		if (!list)
+			return ps_fail(diag, PS_EINPUT, "%s: is not a folder that can be read", path);
+		while (!rc && (entry = readdir(list)))
+			rc = add_name(names, entry->d_name, diag);
+		closedir(list);
+	}
+	if (rc)
+		return rc;
+	if (!names->count)
+		return ps_fail(diag, PS_EINPUT, "%s: holds no " SUFFIX " files with activations", path);
+	qsort(names->item, names->count, sizeof *names->item, by_text);
+	return 0;
+}
+
+/* --- checks --- */
+
+static int check_manifest(const json_t *manifest, const char *path, ps_diag *diag)
+{
+	const char *kind = json_string_value(json_object_get(manifest, "kind"));
+
+	if (strcmp(kind, "activations"))
+		return ps_fail(diag, PS_EINPUT, "%s: holds %s, no activations", path, kind);
+	if (!json_is_true(json_object_get(manifest, "complete")))
+		return ps_fail(diag, PS_EINPUT, "%s: the cache is not finished: the command that began it continues it", path);
+	return 0;
+}
+
+/* What the manifest promises of a shard. */
+static int check_noted(const ps_cache *cache, const ps_safetensors *file, const char *name, ps_diag *diag)
+{
+	const json_t *entry = json_object_get(json_object_get(cache->manifest, "files"), name);
+	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
+	uint64_t first = cache->first_row[cache->shard_count];
+
+	if (json_integer_value(json_object_get(entry, "bytes")) != (json_int_t)file->file_bytes)
+		return ps_fail(diag, PS_EINPUT, "%s: has %" PRIu64 " bytes, the manifest says %lld", file->path, file->file_bytes,
+			       (long long)json_integer_value(json_object_get(entry, "bytes")));
+	if (!kind || strcmp(kind, "activations"))
+		return ps_fail(diag, PS_EINPUT, "%s: has lost its metadata", file->path);
+	if (json_integer_value(json_object_get(file->metadata, "first_row")) != (json_int_t)first)
+		return ps_fail(diag, PS_EINPUT, "%s: begins with row %lld, the shards before end at %" PRIu64, file->path,
+			       (long long)json_integer_value(json_object_get(file->metadata, "first_row")), first);
+	return 0;
+}
+
+static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_diag *diag)
+{
+	const ps_tensor_info *info = ps_safetensors_find(file, "activations");
+	size_t count;
+
+	if (!info)
+		return ps_fail(diag, PS_EINPUT, "%s: has no tensor activations", file->path);
+	if ((info->dtype != PS_F32 && info->dtype != PS_BF16 && info->dtype != PS_F16) || info->rank != 2 || !info->bytes)
+		return ps_fail(diag, PS_EINPUT, "%s: tensor activations: must be F32, BF16 or F16 of [rows, width], neither 0", file->path);
+	if (!cache->shard_count) {
+		cache->dtype = (ps_dtype)info->dtype;
+		cache->source.width = (size_t)info->shape[1];
+	}
+	if ((ps_dtype)info->dtype != cache->dtype || info->shape[1] != cache->source.width)
+		return ps_fail(diag, PS_EINPUT, "%s: tensor activations: %s, width %" PRIu64 "; the shards before: %s, width %zu", file->path,
+			       info->dtype_name, info->shape[1], ps_dtype_name(cache->dtype), cache->source.width);
+	if (!ps_size_add((size_t)cache->source.rows, (size_t)info->shape[0], &count))
+		return ps_fail(diag, PS_EINPUT, "%s: the number of rows overflows", file->path);
+	cache->activations[cache->shard_count] = info;
+	cache->source.rows = count;
+	return 0;
+}
+
+static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, const char *name, ps_diag *diag)
+{
+	ps_safetensors *file = &cache->shards[cache->shard_count];
+	char path[PATH_MAX];
+	int rc;
+
+	if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+		return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder, name);
+	rc = ps_safetensors_open(file, sys, path, diag);
+	if (rc)
+		return rc;
+	if (cache->manifest)
+		rc = check_noted(cache, file, name, diag);
+	if (!rc)
+		rc = check_activations(cache, file, diag);
+	if (rc) {
+		ps_safetensors_close(file);
+		return rc;
+	}
+	cache->first_row[++cache->shard_count] = cache->source.rows;
+	return 0;
+}
+
+static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path, const struct names *names, ps_diag *diag)
+{
+	const json_t *rows = json_object_get(cache->manifest, "rows");
+
+	cache->shards = calloc(names->count, sizeof *cache->shards);
+	cache->activations = calloc(names->count, sizeof *cache->activations);
+	cache->first_row = calloc(names->count + 1, sizeof *cache->first_row);
+	if (!cache->shards || !cache->activations || !cache->first_row)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu shards", path, names->count);
+	for (size_t i = 0; i < names->count; i++) {
+		int rc = open_shard(cache, sys, path, names->item[i], diag);
+
+		if (rc)
+			return rc;
+	}
+	if (cache->manifest && (!json_is_integer(rows) || (uint64_t)json_integer_value(rows) != cache->source.rows))
+		return ps_fail(diag, PS_EINPUT, "%s: the shards hold %" PRIu64 " rows, the manifest says otherwise", path, cache->source.rows);
+	return 0;
+}
+
+/* --- columns --- */
+
+/* 1: every shard has the column; 0: one has none; or an error when one is not I32 [rows]. */
+static int has_column(const ps_cache *cache, const char *name, ps_diag *diag)
+{
+	for (size_t i = 0; i < cache->shard_count; i++) {
+		uint64_t rows = cache->first_row[i + 1] - cache->first_row[i];
+		const ps_tensor_info *info;
+		int rc;
+
+		if (!ps_safetensors_find(&cache->shards[i], name))
+			return 0;
+		rc = ps_safetensors_expect(&cache->shards[i], name, PS_I32, 1, &rows, &info, diag);
+		if (rc)
+			return rc;
+	}
+	return 1;
+}
+
+/* The column of a single shard where it stands, aligned; else a copy into room. */
+static const int32_t *place_column(const ps_cache *cache, const char *name, int32_t *room)
+{
+	const ps_tensor_info *only = ps_safetensors_find(&cache->shards[0], name);
+
+	if (cache->shard_count == 1 && only->offset % sizeof *room == 0)
+		return ps_safetensors_data(&cache->shards[0], only);
+	for (size_t i = 0; i < cache->shard_count; i++) {
+		const ps_tensor_info *info = ps_safetensors_find(&cache->shards[i], name);
+
+		memcpy(room + cache->first_row[i], ps_safetensors_data(&cache->shards[i], info), (size_t)info->bytes);
+	}
+	return room;
+}
+
+static int load_columns(ps_cache *cache, const char *path, ps_diag *diag)
+{
+	const char *const names[] = {"token_ids", "window_ids", "positions"};
+	const int32_t **const columns[] = {&cache->source.token_ids, &cache->source.window_ids, &cache->source.positions};
+	size_t bytes;
+
+	if (!ps_size_mul((size_t)cache->source.rows, 3 * sizeof *cache->ids, &bytes))
+		return ps_fail(diag, PS_EINPUT, "%s: the number of rows overflows", path);
+	/* Pages that no column is copied to are never touched. */
+	cache->ids = malloc(bytes);
+	if (!cache->ids)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for the ids of %" PRIu64 " rows", path, cache->source.rows);
+	for (size_t i = 0; i < 3; i++) {
+		int rc = has_column(cache, names[i], diag);
+
+		if (rc < 0)
+			return rc;
+		if (rc)
+			*columns[i] = place_column(cache, names[i], cache->ids + i * (size_t)cache->source.rows);
+	}
+	return 0;
+}
+
+/* --- rows --- */
+
+/* The shard with first_row[s] <= row < first_row[s + 1], starting from a guess. */
+static size_t find_shard(const ps_cache *cache, uint64_t row, size_t guess)
+{
+	size_t low = 0, high = cache->shard_count;
+
+	if (cache->first_row[guess] <= row && row < cache->first_row[guess + 1])
+		return guess;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (cache->first_row[middle] <= row)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	const ps_cache *cache = self;
+	size_t width = cache->source.width, row_bytes = width * ps_dtype_size(cache->dtype), shard = 0;
+
+	(void)diag;
+	for (size_t i = 0; i < count; i++) {
+		const char *data;
+
+		shard = find_shard(cache, ids[i], shard);
+		data = ps_safetensors_data(&cache->shards[shard], cache->activations[shard]);
+		ps_widen(data + (size_t)(ids[i] - cache->first_row[shard]) * row_bytes, cache->dtype, width, out + i * width);
+	}
+	return 0;
+}
+
+/* --- open and close --- */
+
+static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
+{
+	char *text = cache->manifest ? json_dumps(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	ps_digest *digest = ps_digest_create();
+	int rc = 0;
+
+	if (!digest || (cache->manifest && !text))
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
+	else if (text)
+		ps_digest_add(digest, text, strlen(text));
+	for (size_t i = 0; !rc && !cache->manifest && i < cache->shard_count; i++) {
+		ps_digest_add(digest, &cache->shards[i].file_bytes, sizeof cache->shards[i].file_bytes);
+		ps_digest_add(digest, cache->shards[i].map, (size_t)cache->shards[i].data_offset);
+	}
+	if (!rc)
+		cache->digest = ps_digest_value(digest);
+	ps_digest_destroy(digest);
+	free(text);
+	return rc;
+}
+
+int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	struct names names = {0};
+	int rc;
+
+	*cache = (ps_cache){.source = {.self = cache, .gather = gather}};
+	rc = ps_folder_read_manifest(sys, path, &cache->manifest, diag);
+	if (!rc && cache->manifest)
+		rc = check_manifest(cache->manifest, path, diag);
+	if (!rc)
+		rc = list_shards(path, cache->manifest, &names, diag);
+	if (!rc)
+		rc = open_shards(cache, sys, path, &names, diag);
+	if (!rc)
+		rc = load_columns(cache, path, diag);
+	if (!rc)
+		rc = digest_cache(cache, path, diag);
+	free_names(&names);
+	if (rc)
+		ps_cache_close(cache);
+	else
+		cache->verified = cache->manifest != NULL;
+	return rc;
+}
+
+void ps_cache_close(ps_cache *cache)
+{
+	for (size_t i = 0; i < cache->shard_count; i++)
+		ps_safetensors_close(&cache->shards[i]);
+	free(cache->shards);
+	free((void *)cache->activations);
+	free(cache->first_row);
+	free(cache->ids);
+	json_decref(cache->manifest);
+	*cache = (ps_cache){0};
+}

@@ -1,12 +1,15 @@
 /* core/tokenizer.h: a tokenizer.json of the BPE kind, ids identical to encode(add_special_tokens=False) of
  * Hugging Face's tokenizers library; added tokens are matched in the text.
  *
- * Supported: normalizers Replace (string or regex), Prepend, Sequence, NFC-free identity (null); pre-tokenizers
- * Split (string or regex, all behaviours, invert), ByteLevel (with and without its regex, add_prefix_space),
- * Digits, Metaspace, Sequence, null; model BPE with byte_fallback, fuse_unk, ignore_merges, both spellings of
- * merges; added tokens with lstrip, rstrip, single_word, normalized. Anything else: PS_EINPUT naming it.
- * Text must be UTF-8; the first invalid byte's offset is named (PS_EINPUT). post_processor and decoder play
- * no part. The file is read by events, never as a tree. One tokenizer may be used by one thread at a time. */
+ * Supported: normalizers Replace (string or regex), Prepend, Sequence, null; pre-tokenizers Split (string or
+ * regex, all behaviours, invert), ByteLevel (with and without its regex, add_prefix_space), Digits, Metaspace,
+ * Sequence, null; model BPE with byte_fallback, fuse_unk, ignore_merges, both spellings of merges; added tokens
+ * with lstrip, rstrip, single_word, normalized. Anything else: PS_EINPUT naming it; core/pattern.h says which
+ * regular expressions are understood. Also refused are files on which the library itself is not sure of its
+ * result (two added tokens searched as the same text, text inserted before the first character by a pattern).
+ * Text must be UTF-8; the first invalid byte's offset is named (PS_EINPUT). truncation, padding, post_processor
+ * and decoder play no part. The file is read by events, never as a tree. One tokenizer may be used by one thread
+ * at a time. */
 #ifndef PS_CORE_TOKENIZER_H
 #define PS_CORE_TOKENIZER_H
 

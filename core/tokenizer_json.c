@@ -444,6 +444,42 @@ static int on_close_array(void *context)
 	return take(context, (event){.kind = CLOSE_ARRAY});
 }
 
+/* The upper byte of the four hex digits of an escape \uXXXX at text, or -1. */
+static int escaped_high(const char *text, const char *end)
+{
+	char digits[3] = {0};
+	char *stop;
+	long value;
+
+	if (end - text < 6 || text[0] != '\\' || text[1] != 'u')
+		return -1;
+	memcpy(digits, text + 2, 2);
+	value = strtol(digits, &stop, 16);
+	return *stop ? -1 : (int)value;
+}
+
+/* Half a surrogate pair, which the parser would read as a question mark: its offset, or length when there is none. */
+static size_t lone_surrogate(const char *json, size_t length)
+{
+	const char *end = json + length, *at = json;
+
+	while (end - at >= 2 && (at = memchr(at, '\\', (size_t)(end - at) - 1))) {
+		int first = escaped_high(at, end);
+
+		if (first >= 0xDC && first <= 0xDF)
+			return (size_t)(at - json);
+		if (first >= 0xD8 && first <= 0xDB) {
+			int second = escaped_high(at + 6, end);
+
+			if (second < 0xDC || second > 0xDF)
+				return (size_t)(at - json);
+			at += 6;
+		}
+		at += first < 0 ? 2 : 6;
+	}
+	return length;
+}
+
 static int parse(reader *r, const char *json, size_t length)
 {
 	static const yajl_callbacks callbacks = {.yajl_null = on_null,
@@ -486,8 +522,11 @@ static void close_reader(reader *r)
 int ps_tokenizer_json_read(ps_tokenizer_parts *parts, const char *json, size_t length, ps_diag *diag)
 {
 	reader first = {.parts = parts, .diag = diag}, second = {.parts = parts, .merges_only = true, .diag = diag};
+	size_t surrogate = lone_surrogate(json, length);
 	int rc = 0;
 
+	if (surrogate < length)
+		return ps_fail(diag, PS_EINPUT, "not valid JSON at byte %zu: half a surrogate pair", surrogate);
 	parts->options = json_object();
 	if (!parts->options)
 		rc = ps_fail(diag, PS_EBUDGET, "no memory for the model's options");

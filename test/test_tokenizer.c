@@ -266,6 +266,8 @@ static void malformed_files_are_refused_with_a_reason(void **state)
 		  "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
 		  "\"normalized\":false,\"special\":false}],"},
 	     "out of range"},
+	    {{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
+	    {{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
 	    {{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
 	};
 

@@ -63,9 +63,15 @@ static int create_locked(const ps_sys *sys, const char *name)
 	}
 	if (fd < 0)
 		return fd;
-	err = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? -EBUSY : sys->fstat(fd, &st);
-	if (!err && !st.st_nlink)
-		err = -EAGAIN;
+	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+		err = -EBUSY;
+	} else {
+		err = sys->fstat(fd, &st);
+		if (err)
+			(void)sys->unlink(name);
+		else if (!st.st_nlink)
+			err = -EAGAIN;
+	}
 	if (err)
 		(void)sys->close(fd);
 	return err ? err : fd;

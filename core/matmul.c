@@ -149,7 +149,8 @@ static void choose_kernel(ps_matmul *m)
 
 static size_t packed_x_floats(size_t max_tokens, size_t max_k)
 {
-	return ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), PANEL_MAX) * max_k + PANEL_MAX * PANEL_MAX;
+	/* The last panel of a block may stand out by almost its whole width. */
+	return (ps_min_size(max_tokens, TOKEN_BLOCK) + PANEL_MAX) * max_k;
 }
 
 static size_t packed_w_floats(void)

@@ -11,7 +11,7 @@
 #include "tools/commands.h"
 #include "tools/engine.h"
 
-#define SHARD_BYTES ((size_t)64 << 20)
+#define SHARD_BYTES ((size_t)32 << 20)
 #define SHUFFLE_ROWS ((size_t)4096)
 
 struct target {
@@ -219,7 +219,7 @@ static int write_caches(struct cache_run *r, const ps_cache_args *args, ps_dtype
 		return rc;
 	rc = ps_engine_start(&r->engine, &(ps_engine_need){.window = window, .tokens = r->tokens.windows * window, .hidden_copies = 1,
 							   .extra_token_bytes = 2 * sizeof(int32_t),
-							   .extra_bytes = args->layers.count * PS_BLOCK_BYTES});
+							   .extra_bytes = args->layers.count * (PS_BLOCK_BYTES + (dtype == PS_BF16 ? SHARD_BYTES : 0))});
 	if (rc)
 		return rc;
 	r->positions = ps_arena_take(&r->engine.arena, r->engine.pass_tokens * sizeof(int32_t));
@@ -304,8 +304,8 @@ static bool all_shuffled(struct cache_run *r, const ps_cache_args *args, ps_dtyp
 int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 {
 	struct cache_run *r = calloc(1, sizeof *r);
-	ps_dtype dtype;
-	bool shuffled;
+	ps_dtype dtype = PS_F32;
+	bool shuffled = false;
 	uint64_t rows, shards;
 	int rc;
 

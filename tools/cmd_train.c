@@ -187,7 +187,7 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 {
 	ps_trainer *trainer;
 	ps_sae sae;
-	char checkpoint[PATH_MAX];
+	char checkpoint[PATH_MAX + 32];
 	ps_row_list report = {t->rows.ids, t->rows.count < REPORT_ROWS ? t->rows.count : REPORT_ROWS};
 	uint64_t *firing, resumed_at;
 	double started;

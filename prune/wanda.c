@@ -93,12 +93,11 @@ static int observe(void *context, ps_input input, const float *x, size_t rows, s
 	return 0;
 }
 
-/* Sums over tokens to means. */
-static void finish(struct observer *observer, size_t tokens)
+static void divide_sums(struct observer *observer, size_t count)
 {
 	for (int i = 0; i < PS_INPUTS; i++)
 		for (size_t c = 0; c < observer->cols[i]; c++)
-			observer->sum[i][c] /= (double)tokens;
+			observer->sum[i][c] /= (double)count;
 }
 
 static int check_tokens(const ps_windows *windows, ps_diag *diag)
@@ -122,7 +121,7 @@ static int calibrate_layer(ps_forward *forward, const ps_weight_source *source, 
 	code = ps_forward_layer(forward, layer, &weights, windows, hidden, last ? NULL : hidden, observe, observer);
 	source->release_layer(source->self, layer);
 	if (!code)
-		finish(observer, windows->start[windows->count]);
+		divide_sums(observer, windows->start[windows->count]);
 	return code;
 }
 
@@ -290,7 +289,9 @@ static int sequential_layer(struct pruner *pruner, ps_forward *forward, int laye
 	code = ps_forward_layer(forward, layer, weights, windows, hidden, NULL, observe, &observer);
 	if (code)
 		return code;
-	finish(&observer, windows->start[windows->count]);
+	/* locuslab/wanda divides by the windows, not by their tokens: the same order but for rounding. We round as
+	 * it does, because one near-tie decided otherwise grows, layer by layer, to thousands. */
+	divide_sums(&observer, windows->count);
 	for (int i = 0; !code && i < PS_INPUTS; i++)
 		code = take_scale(pruner, layer, (ps_input)i, observer.sum[i]);
 	for (int p = 0; !code && p < PS_PROJECTIONS; p++) {

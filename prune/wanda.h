@@ -1,9 +1,11 @@
 /* prune/wanda.h: Wanda (Sun et al., arXiv 2306.11695): score[n, k] = |W[n, k]| * sqrt(mean_t x[t, k]^2).
  *
  * x: the projection's input over the calibration tokens. Means are summed in double over tokens in order.
- * Scopes ROW (canonical) and MATRIX. Calibration SEQUENTIAL (canonical, locuslab/wanda): layer by layer, each
- * layer's statistics from the outputs of the already pruned layers below; DENSE: statistics of the dense model,
- * collected in one pass (ps_wanda_calibrate) or read from a file. */
+ * Scopes ROW (canonical) and MATRIX.
+ * Calibration SEQUENTIAL (canonical, locuslab/wanda): layer by layer, each layer's statistics from the outputs of
+ * the already pruned layers below; sums are divided by the number of windows, as there, which can only change the
+ * order of scores closer than their rounding. DENSE: statistics of the dense model, means over tokens, collected in
+ * one pass (ps_wanda_calibrate) or read from a file. */
 #ifndef PS_PRUNE_WANDA_H
 #define PS_PRUNE_WANDA_H
 

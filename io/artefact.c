@@ -43,34 +43,49 @@ static size_t block_length(const ps_artefact *artefact, size_t block)
 
 /* --- header --- */
 
-/* The prunescope object with its checksums, the header's own as zeros, as text. */
+/* The prunescope object with its checksums, the header's own as zeros, as text; NULL: no memory. */
 static char *ours_text(const ps_artefact *artefact)
 {
 	json_t *whole = json_copy(artefact->ours), *blocks = json_array();
-	char digits[PS_DIGEST_TEXT], *text;
+	char digits[PS_DIGEST_TEXT], *text = NULL;
+	int lost = 0;
 
 	for (size_t i = 0; i < artefact->block_count; i++)
-		json_array_append_new(blocks, json_string(ps_digest_format(artefact->sums[i], digits)));
-	json_object_set_new(whole, "xxh3", json_pack("{s:I, s:o, s:s}", "block_bytes", (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
-						     "header", zero_digits));
-	text = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
+		lost |= json_array_append_new(blocks, json_string(ps_digest_format(artefact->sums[i], digits)));
+	lost |= json_object_set_new(whole, "xxh3", json_pack("{s:I, s:O, s:s}", "block_bytes", (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
+							     "header", zero_digits));
+	if (!lost && json_object_size(whole) == json_object_size(artefact->ours) + 1)
+		text = ps_json_text(whole, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(blocks);
 	json_decref(whole);
 	return text;
 }
 
-/* All bytes before the data, padded, malloc'ed; the header's checksum still zeros. */
-static char *header_text(const ps_artefact *artefact, size_t *bytes)
+/* The header's JSON, the header's checksum still zeros; NULL: no memory. */
+static char *header_json(const ps_artefact *artefact)
 {
-	char *ours = ours_text(artefact), *json, *raw = NULL;
+	char *ours = ours_text(artefact), *json = NULL;
 	json_t *header = json_pack("{s:{s:s}}", "__metadata__", "prunescope", ours ? ours : ""), *entry;
 	const char *name;
-	size_t length;
+	int lost = !ours || !header;
 
 	json_object_foreach(artefact->entries, name, entry)
-		json_object_set(header, name, entry);
-	json = ours && header ? json_dumps(header, JSON_COMPACT) : NULL;
+		lost |= json_object_set(header, name, entry);
+	if (!lost)
+		json = ps_json_text(header, JSON_COMPACT);
+	free(ours);
+	json_decref(header);
+	return json;
+}
+
+/* All bytes before the data, padded, malloc'ed; the length still to be put. */
+static char *header_text(const ps_artefact *artefact, size_t *bytes)
+{
+	char *json = header_json(artefact), *raw = NULL;
+
 	if (json) {
-		length = strlen(json);
+		size_t length = strlen(json);
+
 		*bytes = ps_round_up(8 + length, DATA_ALIGNMENT);
 		raw = malloc(*bytes);
 		if (raw) {
@@ -79,8 +94,6 @@ static char *header_text(const ps_artefact *artefact, size_t *bytes)
 		}
 	}
 	free(json);
-	free(ours);
-	json_decref(header);
 	return raw;
 }
 
@@ -126,13 +139,12 @@ static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *
 	json_t *shape = json_array();
 	int rc = 0;
 
-	for (int i = 0; i < tensor->rank; i++) {
-		if (!ps_size_mul(bytes, tensor->shape[i], &bytes) || tensor->shape[i] > INT64_MAX)
+	for (int i = 0; i < tensor->rank; i++)
+		if (!ps_size_mul(bytes, tensor->shape[i], &bytes) || tensor->shape[i] > INT64_MAX ||
+		    json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])))
 			rc = PS_EFAILED;
-		json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-	}
 	if (rc || !ps_size_add(begin, bytes, &end) || end > INT64_MAX - ((uint64_t)1 << 40))
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: its size overflows", artefact->path, tensor->name);
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: its size overflows, or there is no memory", artefact->path, tensor->name);
 	else if (ps_dtype_size(tensor->dtype) > *width)
 		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first", artefact->path, tensor->name);
 	else if (json_object_get(artefact->entries, tensor->name) || !strcmp(tensor->name, "__metadata__"))
@@ -146,7 +158,7 @@ static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *
 	if (json_object_set_new(artefact->entries, tensor->name,
 				json_pack("{s:s, s:o, s:[I, I]}", "dtype", ps_dtype_name(tensor->dtype), "shape", shape, "data_offsets",
 					  (json_int_t)begin, (json_int_t)end)))
-		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: not a name in UTF-8", artefact->path, tensor->name);
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: not a name in UTF-8, or there is no memory", artefact->path, tensor->name);
 	return 0;
 }
 
@@ -166,7 +178,8 @@ int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *d
 {
 	json_decref(artefact->ours);
 	artefact->ours = extra ? json_deep_copy(extra) : json_object();
-	if (json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
+	/* A copy that ran out of memory on the way lacks what it could not hold. */
+	if ((extra && !json_equal(artefact->ours, extra)) || json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
 	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", artefact->path);
 	return 0;

@@ -276,7 +276,7 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
 {
-	char *text = cache->manifest ? json_dumps(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *text = cache->manifest ? ps_json_text(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	ps_digest *digest = ps_digest_create();
 	int rc = 0;
 

@@ -143,9 +143,24 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
 	return err ? ps_fail(diag, err, "%s", first.text) : 0;
 }
 
+char *ps_json_text(const json_t *value, size_t flags)
+{
+	size_t length = json_dumpb(value, NULL, 0, flags);
+	char *text = length ? malloc(length + 1) : NULL;
+
+	if (!text)
+		return NULL;
+	if (json_dumpb(value, text, length, flags) != length) {
+		free(text);
+		return NULL;
+	}
+	text[length] = 0;
+	return text;
+}
+
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value, ps_diag *diag)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	char *text = ps_json_text(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	size_t length;
 	int err;
 

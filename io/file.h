@@ -12,6 +12,9 @@
 /* bytes replace path atomically (temporary, fsync, rename, fsync of the folder). When an fsync fails, what the
  * kernel still holds cannot be trusted: everything is written anew, once, to a new temporary. */
 int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size_t length, ps_diag *diag) PS_MUST_USE;
+/* A value's text, NUL-terminated, malloc'ed; flags: jansson's. NULL when memory runs out at any point (json_dumps
+ * may then return a text that lacks a key). */
+char *ps_json_text(const json_t *value, size_t flags);
 /* As text with sorted keys, indented, ending in a newline: equal values give equal bytes. */
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value, ps_diag *diag) PS_MUST_USE;
 

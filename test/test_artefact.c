@@ -409,6 +409,44 @@ static void a_full_disk_leaves_nothing_behind(void **state)
 	}
 }
 
+static long allocations, failing_allocation;
+
+static void *allocate_or_fail(size_t bytes)
+{
+	return ++allocations == failing_allocation ? NULL : malloc(bytes);
+}
+
+/* Of the JSON library's, where a lost piece could go unseen. */
+static void whichever_allocation_fails_no_wrong_file_appears(void **state)
+{
+	json_malloc_t real_malloc;
+	json_free_t real_free;
+	long failures = 0;
+
+	(void)state;
+	assert_int_equal(write_artefact(&ps_sys_linux, other, 1 << 20, 7, NULL), 0);
+	json_get_alloc_funcs(&real_malloc, &real_free);
+	for (failing_allocation = 40;; failing_allocation++) { /* the first are make_extra's */
+		int rc;
+
+		allocations = 0;
+		json_set_alloc_funcs(allocate_or_fail, free);
+		rc = write_artefact(&ps_sys_linux, path, 1 << 20, 7, NULL);
+		json_set_alloc_funcs(real_malloc, real_free);
+		if (rc) {
+			failures++;
+			assert_int_equal(scratch_count(folder), 1);
+			continue;
+		}
+		assert_same_files(path, other);
+		if (allocations < failing_allocation)
+			break;
+		assert_int_equal(unlink(path), 0);
+	}
+	print_message("each of %ld allocations failed once, %ld times the file\n", failing_allocation - 40, failures);
+	assert_true(failures > 20);
+}
+
 static int write_beyond_limit(void *unused)
 {
 	struct rlimit limit = {1000000, 1000000};
@@ -546,6 +584,7 @@ int main(void)
 		TEST(syncs_before_the_rename_and_the_folder_after_it),
 		TEST(a_failed_fsync_is_not_retried),
 		TEST(a_full_disk_leaves_nothing_behind),
+		TEST(whichever_allocation_fails_no_wrong_file_appears),
 		TEST(a_file_size_limit_is_exit_4),
 		TEST(killed_at_any_boundary_the_file_is_old_or_new),
 		TEST(two_writers_of_one_file_do_not_mix),

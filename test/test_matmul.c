@@ -1,0 +1,458 @@
+/* The matrix product, with each of its micro-kernels: against double precision, and its promises about bits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <math.h>
+
+#include <cmocka.h>
+
+#include "core/checked.h"
+#include "core/matmul.h"
+#include "core/rng.h"
+
+#define TOLERANCE 1e-6 /* of sum |x w| of the element */
+#define GAP 5	       /* floats between rows that no product may touch */
+#define UNTOUCHED 12345.0f
+
+static const char *const kernels[] = {"blis", "avx512", "ref"};
+
+#define KERNELS (sizeof kernels / sizeof *kernels)
+
+/* Y (T, N) = X (T, K) W^T with operands drawn from a seed. */
+struct problem {
+	size_t tokens, rows, cols, x_stride, y_stride;
+	float *x, *y, *wide; /* wide (N, K): the weights in f32, zeros where they are masked */
+	void *data;
+	uint8_t *keep;
+	ps_weight w;
+};
+
+struct bench {
+	ps_pool *pool;
+	ps_arena arena;
+	ps_matmul *matmul;
+};
+
+static void bench_open(struct bench *b, const char *kernel, int threads, size_t max_tokens, size_t max_k)
+{
+	ps_diag diag = {{0}};
+
+	*b = (struct bench){0};
+	setenv("PRUNESCOPE_MATMUL", kernel, 1);
+	assert_int_equal(ps_pool_create(&b->pool, threads, &diag), 0);
+	assert_int_equal(ps_arena_create(&b->arena, ps_matmul_bytes(threads, max_tokens, max_k), &diag), 0);
+	assert_int_equal(ps_matmul_create(&b->matmul, b->pool, max_tokens, max_k, &b->arena, &diag), 0);
+	unsetenv("PRUNESCOPE_MATMUL");
+}
+
+static void bench_close(struct bench *b)
+{
+	ps_arena_destroy(&b->arena);
+	ps_pool_destroy(b->pool);
+}
+
+static void *buffer(size_t bytes)
+{
+	void *p = calloc(bytes + 1, 1);
+
+	assert_non_null(p);
+	return p;
+}
+
+/* One weight as the dtype holds it; returns its value in f32. */
+static float store_weight(char *at, ps_dtype dtype, ps_rng *rng)
+{
+	float value = ps_rng_normal(rng);
+	uint16_t half =
+	    dtype == PS_BF16
+		? ps_f32_to_bf16(value)
+		: (uint16_t)(ps_rng_below(rng, 2) << 15 | (10 + ps_rng_below(rng, 7)) << 10 | ps_rng_below(rng, 1024));
+
+	memcpy(at, dtype == PS_F32 ? (const void *)&value : &half, ps_dtype_size(dtype));
+	ps_widen(at, dtype, 1, &value);
+	return value;
+}
+
+static struct problem problem_make(size_t tokens, size_t rows, size_t cols, ps_dtype dtype, bool masked, uint64_t seed)
+{
+	struct problem p = {.tokens = tokens, .rows = rows, .cols = cols, .x_stride = cols + GAP, .y_stride = rows + GAP};
+	ps_rng rng = ps_rng_make(seed, 0);
+	size_t width = ps_dtype_size(dtype);
+
+	p.x = buffer(tokens * p.x_stride * sizeof(float));
+	p.y = buffer(tokens * p.y_stride * sizeof(float));
+	p.wide = buffer(rows * cols * sizeof(float));
+	p.data = buffer(rows * cols * width);
+	p.keep = buffer(rows * ps_bitmap_row_bytes(cols));
+	for (size_t i = 0; i < tokens * p.x_stride; i++)
+		p.x[i] = i % p.x_stride < cols ? ps_rng_normal(&rng) : NAN;
+	for (size_t i = 0; i < tokens * p.y_stride; i++)
+		p.y[i] = UNTOUCHED;
+	for (size_t i = 0; i < rows * cols; i++)
+		p.wide[i] = store_weight((char *)p.data + i * width, dtype, &rng);
+	ps_bitmap_fill(p.keep, rows, cols);
+	for (size_t i = 0; masked && i < rows * cols; i++)
+		if (ps_rng_below(&rng, 2)) {
+			ps_bitmap_drop(p.keep + i / cols * ps_bitmap_row_bytes(cols), i % cols);
+			p.wide[i] = 0;
+		}
+	p.w = (ps_weight){.data = p.data, .dtype = dtype, .rows = rows, .cols = cols, .keep = masked ? p.keep : NULL};
+	return p;
+}
+
+static void problem_free(struct problem *p)
+{
+	free(p->x);
+	free(p->y);
+	free(p->wide);
+	free(p->data);
+	free(p->keep);
+}
+
+static void run(const struct bench *b, const struct problem *p, bool accumulate)
+{
+	ps_matmul_run(b->matmul, p->x, p->x_stride, p->tokens, &p->w, p->y, p->y_stride, accumulate);
+}
+
+/* Largest error of Y as a share of sum |x w| (plus |start|), against double precision. */
+static double largest_error(const struct problem *p, float start)
+{
+	double worst = 0;
+
+	for (size_t t = 0; t < p->tokens; t++)
+		for (size_t n = 0; n < p->rows; n++) {
+			double sum = (double)start, size = fabs((double)start);
+
+			for (size_t k = 0; k < p->cols; k++) {
+				double product = (double)p->x[t * p->x_stride + k] * (double)p->wide[n * p->cols + k];
+
+				sum += product;
+				size += fabs(product);
+			}
+			worst = fmax(worst, fabs(sum - (double)p->y[t * p->y_stride + n]) / fmax(size, 1e-30));
+		}
+	return worst;
+}
+
+static void assert_gaps_untouched(const struct problem *p)
+{
+	for (size_t t = 0; t < p->tokens; t++)
+		for (size_t n = p->rows; n < p->y_stride; n++)
+			assert_true(p->y[t * p->y_stride + n] == UNTOUCHED);
+}
+
+static void assert_same_y(const struct problem *p, const float *y)
+{
+	assert_memory_equal(p->y, y, p->tokens * p->y_stride * sizeof(float));
+}
+
+static float *copy_y(const struct problem *p)
+{
+	size_t bytes = p->tokens * p->y_stride * sizeof(float);
+
+	return memcpy(buffer(bytes), p->y, bytes);
+}
+
+/* First in the list: BLIS reads its environment once in a process, and would abort on this value. */
+static void unknown_blis_architecture_in_the_environment_is_ignored(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	setenv("BLIS_ARCH_TYPE", "nonsense", 1);
+	bench_open(&b, "blis", 1, 8, 8);
+	print_message("kernel %s\n", ps_matmul_kernel(b.matmul));
+	assert_memory_equal(ps_matmul_kernel(b.matmul), "blis", 4);
+	bench_close(&b);
+}
+
+static void any_shape_and_dtype_matches_double_precision(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_BF16, PS_F16, PS_F32};
+	ps_rng rng = ps_rng_make(1, 1);
+
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct bench b;
+		double worst = 0;
+
+		bench_open(&b, kernels[k], 2, 200, 300);
+		for (uint64_t i = 0; i < 60; i++) {
+			struct problem p = problem_make(1 + ps_rng_below(&rng, 200), 1 + ps_rng_below(&rng, 300),
+							1 + ps_rng_below(&rng, 300), dtypes[i % 3], i / 3 % 2, i);
+
+			run(&b, &p, false);
+			worst = fmax(worst, largest_error(&p, 0));
+			assert_gaps_untouched(&p);
+			problem_free(&p);
+		}
+		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul), worst, TOLERANCE);
+		assert_true(worst <= TOLERANCE);
+		bench_close(&b);
+	}
+}
+
+static void long_sums_and_many_tokens_match_double_precision(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct problem p = problem_make(1100, 37, 1031, PS_BF16, true, 7);
+		struct bench b;
+		double worst;
+
+		bench_open(&b, kernels[k], 2, 1100, 1031);
+		run(&b, &p, false);
+		worst = largest_error(&p, 0);
+		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul), worst);
+		assert_true(worst <= TOLERANCE);
+		assert_gaps_untouched(&p);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void any_number_of_threads_gives_the_same_bits(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++)
+		for (uint64_t shape = 0; shape < 4; shape++) {
+			struct problem p = problem_make(shape % 2 ? 3 : 1065, shape / 2 ? 19 : 301, 520, PS_BF16, true, shape);
+			float *one = NULL;
+
+			for (int threads = 1; threads <= 3; threads++) {
+				struct bench b;
+
+				bench_open(&b, kernels[k], threads, p.tokens, p.cols);
+				run(&b, &p, false);
+				if (one)
+					assert_same_y(&p, one);
+				else
+					one = copy_y(&p);
+				bench_close(&b);
+			}
+			free(one);
+			problem_free(&p);
+		}
+}
+
+/* Tokens and weight rows cut at every place put the same element into whole and cut tiles. */
+static void any_split_of_tokens_or_rows_gives_the_same_bits(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct problem p = problem_make(70, 101, 300, PS_BF16, true, 11);
+		size_t row_bytes = ps_bitmap_row_bytes(p.cols);
+		struct bench b;
+		float *whole;
+
+		bench_open(&b, kernels[k], 2, p.tokens, p.cols);
+		run(&b, &p, false);
+		whole = copy_y(&p);
+		for (size_t cut = 1; cut < p.tokens; cut++) {
+			memset(p.y, 0, p.y_stride * sizeof(float));
+			ps_matmul_run(b.matmul, p.x, p.x_stride, cut, &p.w, p.y, p.y_stride, false);
+			ps_matmul_run(b.matmul, p.x + cut * p.x_stride, p.x_stride, p.tokens - cut, &p.w, p.y + cut * p.y_stride,
+				      p.y_stride, false);
+			for (size_t t = 0; t < p.tokens; t++)
+				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride, p.rows * sizeof(float));
+		}
+		for (size_t cut = 1; cut < p.rows; cut++) {
+			ps_weight low = p.w, high = p.w;
+
+			low.rows = cut;
+			high.rows = p.rows - cut;
+			high.data = (const char *)p.w.data + cut * p.cols * sizeof(uint16_t);
+			high.keep = p.w.keep + cut * row_bytes;
+			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &low, p.y, p.y_stride, false);
+			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &high, p.y + cut, p.y_stride, false);
+			for (size_t t = 0; t < p.tokens; t++)
+				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride, p.rows * sizeof(float));
+		}
+		free(whole);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void masked_weights_give_the_bits_of_zeroed_weights(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++)
+		for (size_t cols = 1; cols <= 601; cols += 60) {
+			struct problem p = problem_make(29, 45, cols, PS_BF16, true, cols);
+			uint16_t *zeroed = buffer(p.rows * cols * sizeof *zeroed);
+			struct bench b;
+			float *masked;
+
+			bench_open(&b, kernels[k], 2, p.tokens, cols);
+			run(&b, &p, false);
+			masked = copy_y(&p);
+			ps_narrow_bf16(p.wide, p.rows * cols, zeroed);
+			p.w.data = zeroed;
+			p.w.keep = NULL;
+			run(&b, &p, false);
+			assert_same_y(&p, masked);
+			free(masked);
+			free(zeroed);
+			bench_close(&b);
+			problem_free(&p);
+		}
+}
+
+static void dropped_weights_may_be_anything(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct problem p = problem_make(9, 40, 77, PS_F32, true, 3);
+		struct bench b;
+
+		for (size_t i = 0; i < p.rows * p.cols; i++)
+			if (!ps_bitmap_kept(p.keep + i / p.cols * ps_bitmap_row_bytes(p.cols), i % p.cols))
+				((float *)p.data)[i] = i % 2 ? NAN : INFINITY;
+		bench_open(&b, kernels[k], 2, p.tokens, p.cols);
+		run(&b, &p, false);
+		assert_true(largest_error(&p, 0) <= TOLERANCE);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void accumulation_adds_to_what_is_there(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++)
+		for (size_t cols = 40; cols <= 840; cols += 400) {
+			struct problem p = problem_make(33, 50, cols, PS_F16, true, cols);
+			struct bench b;
+			double worst;
+
+			bench_open(&b, kernels[k], 2, p.tokens, cols);
+			for (size_t i = 0; i < p.tokens * p.y_stride; i++)
+				p.y[i] = i % p.y_stride < p.rows ? 2.5f : UNTOUCHED;
+			run(&b, &p, true);
+			worst = largest_error(&p, 2.5f);
+			print_message("%s, K = %zu: error %.2g\n", ps_matmul_kernel(b.matmul), cols, worst);
+			assert_true(worst <= TOLERANCE);
+			assert_gaps_untouched(&p);
+			bench_close(&b);
+			problem_free(&p);
+		}
+}
+
+static void no_columns_give_zeros_or_leave_the_sum(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct problem p = problem_make(7, 12, 0, PS_BF16, false, 1);
+		struct bench b;
+
+		bench_open(&b, kernels[k], 2, p.tokens, 8);
+		run(&b, &p, true);
+		for (size_t i = 0; i < p.tokens * p.y_stride; i++)
+			assert_true(p.y[i] == UNTOUCHED);
+		run(&b, &p, false);
+		for (size_t i = 0; i < p.tokens * p.y_stride; i++)
+			assert_true(p.y[i] == (i % p.y_stride < p.rows ? 0 : UNTOUCHED));
+		assert_gaps_untouched(&p);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void no_tokens_or_no_rows_touch_nothing(void **state)
+{
+	struct problem p = problem_make(4, 6, 20, PS_BF16, false, 1);
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, "ref", 2, p.tokens, p.cols);
+	ps_matmul_run(b.matmul, p.x, p.x_stride, 0, &p.w, p.y, p.y_stride, false);
+	p.w.rows = 0;
+	run(&b, &p, false);
+	for (size_t i = 0; i < p.tokens * p.y_stride; i++)
+		assert_true(p.y[i] == UNTOUCHED);
+	bench_close(&b);
+	problem_free(&p);
+}
+
+static void weights_may_lie_at_any_address(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_BF16, PS_F16, PS_F32};
+
+	(void)state;
+	for (size_t d = 0; d < 3; d++) {
+		struct problem p = problem_make(13, 21, 90, dtypes[d], true, d);
+		size_t bytes = p.rows * p.cols * ps_dtype_size(dtypes[d]);
+		char *odd = buffer(bytes + 1);
+		struct bench b;
+		float *aligned;
+
+		bench_open(&b, "avx512", 2, p.tokens, p.cols);
+		run(&b, &p, false);
+		aligned = copy_y(&p);
+		p.w.data = memcpy(odd + 1, p.data, bytes);
+		run(&b, &p, false);
+		assert_same_y(&p, aligned);
+		free(aligned);
+		free(odd);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void memory_is_modest(void **state)
+{
+	const size_t tokens = 4096, k = 6912, packed_x = tokens * k * sizeof(float), each = (size_t)8 << 20;
+
+	(void)state;
+	for (int threads = 1; threads <= 64; threads *= 4) {
+		size_t bytes = ps_matmul_bytes(threads, tokens, k);
+
+		print_message("%d threads: %.1f MiB\n", threads, (double)bytes / (1 << 20));
+		assert_true(bytes <= packed_x + (size_t)threads * each);
+	}
+}
+
+static void reference_matches_double_precision(void **state)
+{
+	struct problem p = problem_make(17, 23, 130, PS_BF16, true, 5);
+	double worst;
+
+	(void)state;
+	ps_matmul_ref(p.x, p.x_stride, p.tokens, &p.w, p.y, p.y_stride, false);
+	worst = largest_error(&p, 0);
+	print_message("error %.2g of sum |x w|\n", worst);
+	assert_true(worst <= TOLERANCE);
+	assert_gaps_untouched(&p);
+	for (size_t i = 0; i < p.tokens * p.y_stride; i++)
+		p.y[i] = i % p.y_stride < p.rows ? -1 : UNTOUCHED;
+	ps_matmul_ref(p.x, p.x_stride, p.tokens, &p.w, p.y, p.y_stride, true);
+	assert_true(largest_error(&p, -1) <= TOLERANCE);
+	problem_free(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(unknown_blis_architecture_in_the_environment_is_ignored),
+	    cmocka_unit_test(any_shape_and_dtype_matches_double_precision),
+	    cmocka_unit_test(long_sums_and_many_tokens_match_double_precision),
+	    cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+	    cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
+	    cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
+	    cmocka_unit_test(dropped_weights_may_be_anything),
+	    cmocka_unit_test(accumulation_adds_to_what_is_there),
+	    cmocka_unit_test(no_columns_give_zeros_or_leave_the_sum),
+	    cmocka_unit_test(no_tokens_or_no_rows_touch_nothing),
+	    cmocka_unit_test(weights_may_lie_at_any_address),
+	    cmocka_unit_test(memory_is_modest),
+	    cmocka_unit_test(reference_matches_double_precision),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

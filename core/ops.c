@@ -1,9 +1,10 @@
-/* Sums run over PS_LANES fixed lanes, added pairwise at the end: the compiler may use any vector width, the
- * order stays the same. e^x: Cody-Waite reduction by ln 2 in two parts and a degree-6 polynomial on
- * [-ln2/2, ln2/2] (coefficients of the Taylor series, error below 2^-24 there). */
+/* Sums run over LANES fixed lanes, added pairwise at the end: the compiler may use any vector width, the
+ * order stays the same. e^x: Cody-Waite reduction by ln 2 in two parts and a degree-7 polynomial on
+ * [-ln2/2, ln2/2] (coefficients of the Taylor series, error below 2^-27 there). */
 #include "core/ops.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "core/clones.h"
@@ -42,26 +43,25 @@ void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool p
 		out[i] = x[i] * scale * (one + gain[i]);
 }
 
+/* round shifts the integer n into the low bits of a float, where the exponent of 2^n is taken from: no
+ * conversion to an integer that a NaN or an infinity would leave undefined. */
 static inline float exp_one(float x)
 {
 	const float log2e = 1.44269504088896341f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-	const float round = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-	float n, r, p, scale;
+	const float round = 12582912.0f; /* 1.5 * 2^23 */
+	float clamped = x > 88.3f ? 88.3f : x, shifted = clamped * log2e + round, n = shifted - round, scale;
+	float r = (clamped - n * ln2_high) - n * ln2_low, p = 1.0f / 5040;
 	uint32_t bits;
 
-	x = x > 88.3f ? 88.3f : x;
-	n = x * log2e + round;
-	n -= round;
-	n = n < -127 ? -127 : n;
-	r = (x - n * ln2_high) - n * ln2_low;
-	p = 1.0f / 720;
+	p = p * r + 1.0f / 720;
 	p = p * r + 1.0f / 120;
 	p = p * r + 1.0f / 24;
 	p = p * r + 1.0f / 6;
 	p = p * r + 0.5f;
 	p = p * r + 1;
 	p = p * r + 1;
-	bits = (uint32_t)((int32_t)n + 127) << 23;
+	memcpy(&bits, &shifted, sizeof bits);
+	bits = (bits + 127) << 23;
 	memcpy(&scale, &bits, sizeof scale);
 	return x < -87.0f ? 0 : p * scale;
 }
@@ -89,13 +89,16 @@ void ps_gate_silu(const float *gate, const float *up, size_t n, float *out)
 		out[i] = gate[i] / (1 + exp_one(-gate[i])) * up[i];
 }
 
+/* (1 + tanh u) / 2 = 1 / (1 + e^-2u), which does not cancel where u is negative. */
 PS_CLONES
 void ps_gate_gelu(const float *gate, const float *up, size_t n, float *out)
 {
-	for (size_t i = 0; i < n; i++) {
-		float z = gate[i], t = tanh_one(0.7978845608028654f * (z + 0.044715f * z * z * z));
+	const float twice = -2 * 0.7978845608028654f; /* -2 sqrt(2/pi) */
 
-		out[i] = 0.5f * z * (1 + t) * up[i];
+	for (size_t i = 0; i < n; i++) {
+		float z = gate[i];
+
+		out[i] = z / (1 + exp_one(twice * (z + 0.044715f * z * z * z))) * up[i];
 	}
 }
 

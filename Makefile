@@ -1,9 +1,13 @@
 # prunescope: `make help` lists the targets.
-CC ?= gcc
-AR ?= ar
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 PREFIX ?= /usr/local
 BUILD ?= build
+PROGRAM ?= prunescope
+SHARDINFO ?= tools/shardinfo
 OPT ?= -O3
+FUZZ_SECONDS ?= 60
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
 CFLAGS ?= $(OPT) -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
@@ -22,14 +26,18 @@ TOOL_OBJECTS = $(TOOL_SOURCES:%.c=$(BUILD)/%.o)
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
 TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
 TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
+BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
+FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
+PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib help deps demo test check bench lint fuzz check-asan check-tsan install clean
-all: prunescope tools/shardinfo ## build ./prunescope and tools/shardinfo
+.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench lint fuzz fuzzers install clean
+all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 deps: ## install what is missing (Debian, Ubuntu), or name it
 	@sh tools/deps.sh
@@ -45,26 +53,81 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-prunescope: $(TOOL_OBJECTS) $(LIB_FILES)
+# BLIS's header asks for omp.h and uses nothing of it; clang without libomp has none: an empty one, searched last.
+$(BUILD)/core/blis_kernel.o: ALL_CFLAGS += -idirafter $(BUILD)/empty
+$(BUILD)/core/blis_kernel.o: | $(BUILD)/empty/omp.h
+$(BUILD)/empty/omp.h:
+	@mkdir -p $(@D)
+	@touch $@
+
+$(PROGRAM): $(TOOL_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(TOOL_OBJECTS) $(LINK) $(LIBS)
 
-tools/shardinfo: $(SHARDINFO_OBJECTS) $(LIB_FILES)
+$(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(SHARDINFO_OBJECTS) $(LINK) $(LIBS)
 
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(TEST_SUPPORT) $(LINK) $(LIBS) -lcmocka
 
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(LINK) $(LIBS)
+
+$(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.o $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK) $(LIBS)
+
 tests: $(TESTS)
+fuzzers: $(FUZZERS)
+objects: $(OBJECTS)
+
+demo: ## set up, fetch a text, run the embedded study (about five minutes), say where its report is
+	@$(MAKE) --no-print-directory deps
+	@$(PARALLEL) -s all
+	@sh demo/get-text.sh
+	./$(PROGRAM) study studies/demo.yaml -o build/demo
+	@echo "the report: $(CURDIR)/build/demo/report.html"
+
+test: ## set up and run the tests (no Python, no network beyond packages)
+	@$(MAKE) --no-print-directory deps
+	@$(PARALLEL) all tests
+	@$(MAKE) --no-print-directory check
 
 check: all $(TESTS) ## run the tests with what is installed
 	@sh test/run.sh $(TESTS)
 
-test: ## set up and run the tests (no Python, no network beyond packages)
-	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -j$$(nproc) all tests
-	@$(MAKE) --no-print-directory check
+check-asan: ## the tests under AddressSanitizer and UBSan, in build/asan
+	@$(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \
+		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+
+check-tsan: ## the tests under ThreadSanitizer, in build/tsan
+	@$(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope SHARDINFO=build/tsan/shardinfo OPT=-O1 \
+		EXTRA_CFLAGS=-fsanitize=thread
+
+check-real: all ## compare with real models and tokenizers, where variables say where they are (test/README.md)
+	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)
+
+fuzz: ## run libFuzzer (clang) on what reads files: FUZZ_SECONDS each (60), in build/fuzz
+	@$(PARALLEL) -s fuzzers BUILD=build/fuzz CC=clang OPT=-O1 \
+		EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+	@sh test/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS:$(BUILD)/test/fuzz/fuzz_%=%)
+
+bench: $(BENCHES) ## build and run the benchmarks in bench/; CSV on stdout
+	@for b in $(BENCHES); do echo "# $${b##*/}"; $$b || exit 1; done
+
+lint: ## the include law, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
+	@sh test/arrows.sh
+	@$(PARALLEL) -s objects BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror
+	@echo "gcc: no warnings"
+	@if command -v clang >/dev/null; then $(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
+		echo "clang: no warnings"; else echo "clang: not installed, left out"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
+		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi
+
+install: all ## install into PREFIX (/usr/local); DESTDIR is honoured
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/prunescope
+	install -m 755 $(PROGRAM) $(SHARDINFO) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 README.md $(wildcard LICENSE*) $(DESTDIR)$(PREFIX)/share/doc/prunescope
 
 clean: ## remove what was built
-	rm -rf $(BUILD) prunescope tools/shardinfo
+	rm -rf $(BUILD) $(PROGRAM) $(SHARDINFO)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(OBJECTS:.o=.d)

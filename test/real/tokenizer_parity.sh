@@ -5,7 +5,9 @@
 [ -n "$PRUNESCOPE_TOKENIZERS" ] || { echo "PRUNESCOPE_TOKENIZERS is not set"; exit 77; }
 set -e
 make -s lib
+# shellcheck disable=SC2046 # a list of words
 ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -o build/tokenize_file test/real/tokenize_file.c build/libcore.a \
 	$(pkg-config --libs jansson yajl libpcre2-8 libxxhash) -lm -pthread
+# shellcheck disable=SC2086 # a list of words
 exec "${PYTHON:-python3}" test/real/tokenizer_parity.py build/tokenize_file "$PRUNESCOPE_TOKENIZERS"/*/tokenizer.json \
 	-- $PRUNESCOPE_TEXTS --fuzz 8

@@ -1,0 +1,24 @@
+/* analysis/report_sections.h: the questions of a report: words, figures and tables of each. */
+#ifndef PS_ANALYSIS_REPORT_SECTIONS_H
+#define PS_ANALYSIS_REPORT_SECTIONS_H
+
+#include <stdio.h>
+
+#include "analysis/report_data.h"
+
+typedef struct ps_section {
+	const char *id, *title, *question;
+	const char *definition; /* HTML */
+	const char *figures[3]; /* by name, NULL-ended */
+	void (*finding)(FILE *out, const ps_results *results, bool brief);
+	void (*table)(FILE *out, const ps_results *results);
+} ps_section;
+
+/* perplexity, RQ1 .. RQ5, diagnostics; NULL beyond the last. */
+const ps_section *ps_report_section(size_t index);
+
+void ps_report_models_table(FILE *out, const ps_results *results);
+void ps_report_reference_table(FILE *out, const ps_results *results);
+void ps_report_settings_table(FILE *out, const ps_results *results);
+
+#endif

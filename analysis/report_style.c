@@ -1,0 +1,77 @@
+#include "analysis/report_style.h"
+
+#include "analysis/figure_canvas.h"
+
+static const char style[] =
+	":root{color-scheme:light dark;--page:#fff;--ink:#1d1d1f;--soft:#5d5d63;--line:#d9d9de;--faint:#f4f4f6;--mark:#0b63a5;}\n"
+	"@media (prefers-color-scheme:dark){:root{--page:#151618;--ink:#e4e4e6;--soft:#a0a0a8;--line:#37383d;--faint:#1f2024;--mark:#7ab8ea;}}\n"
+	"*{box-sizing:border-box}\n"
+	"html{-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
+	"body{margin:0;background:var(--page);color:var(--ink);font:1.0625rem/1.6 Charter,'Bitstream Charter','Source Serif 4',Cambria,Georgia,serif;"
+	"font-kerning:normal;text-rendering:optimizeLegibility}\n"
+	"main{max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 5rem}\n"
+	"h1,h2,h3,table,figcaption,nav,.kicker,.tag,svg text,details summary{font-family:'Helvetica Neue',Helvetica,Arial,'Liberation Sans',sans-serif}\n"
+	"h1{font-size:clamp(1.6rem,4.5vw,2.3rem);line-height:1.18;font-weight:600;letter-spacing:-.012em;margin:.2rem 0 1rem;overflow-wrap:anywhere}\n"
+	"h2{font-size:1.35rem;line-height:1.3;font-weight:600;margin:3.6rem 0 .3rem;padding-top:1.1rem;border-top:1px solid var(--line)}\n"
+	"h3{font-size:1rem;font-weight:600;margin:1.8rem 0 .3rem}\n"
+	"p,ul,dl{max-width:44rem;margin:.7rem 0}\nli{margin:.35rem 0}\n"
+	"a{color:var(--mark);text-underline-offset:.15em}\n"
+	".kicker{font-size:.8rem;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);margin:0}\n"
+	".question{font-style:italic;color:var(--soft);margin-top:0}\n"
+	".lead{font-size:1.14rem;line-height:1.55}\n"
+	".definition{border-left:2px solid var(--line);padding-left:1rem;color:var(--soft);font-size:.97rem}\n"
+	".finding{border-left:2px solid var(--mark);padding-left:1rem}\n"
+	"nav{font-size:.88rem;color:var(--soft);margin:1.4rem 0 0;max-width:44rem}\nnav a{white-space:nowrap;margin-right:1rem;text-decoration:none}\n"
+	"nav a:hover{text-decoration:underline}\n"
+	"figure{margin:1.8rem 0}\n"
+	"figure svg{display:block;width:100%;height:auto}\n"
+	"figure svg>g>rect:first-child{fill:none}\n"
+	".wide svg{max-width:60rem}.narrow{display:none}\n"
+	"@media (max-width:43rem){.wide{display:none}.narrow{display:block;max-width:27rem}main{padding-top:1.5rem}body{font-size:1rem}}\n"
+	"figcaption{font-size:.86rem;line-height:1.5;color:var(--soft);max-width:46rem;margin-top:.5rem}\n"
+	"figcaption b,caption b{color:var(--ink);font-weight:600}\n"
+	".scroll{overflow-x:auto;margin:1.4rem 0;-webkit-overflow-scrolling:touch}\n"
+	"table{border-collapse:collapse;font-size:.82rem;line-height:1.35;font-variant-numeric:tabular-nums lining-nums;min-width:100%}\n"
+	"caption{text-align:left;font-size:.86rem;line-height:1.5;color:var(--soft);padding-bottom:.6rem;max-width:46rem}\n"
+	"th,td{padding:.28rem .75rem .28rem 0;text-align:left;vertical-align:baseline;white-space:nowrap}\n"
+	"th:last-child,td:last-child{padding-right:0}\n"
+	".n{text-align:right}\n"
+	"thead th{font-weight:500;color:var(--soft);vertical-align:bottom;border-top:1.5px solid var(--ink);border-bottom:1px solid var(--ink);"
+	"padding-top:.4rem;padding-bottom:.4rem}\n"
+	"table.settings td:last-child{white-space:normal;overflow-wrap:anywhere}\n"
+	"tbody:last-child tr:last-child>*{border-bottom:1.5px solid var(--ink);padding-bottom:.45rem}\n"
+	".group>*{padding-top:.75rem}\n.group th{font-weight:600;white-space:normal;overflow-wrap:anywhere;min-width:6rem}\n"
+	".text{white-space:normal;min-width:16rem}\n"
+	".ends,.none{color:var(--soft)}\n"
+	".tag{font-size:.72rem;color:var(--soft);border:1px solid var(--line);border-radius:3px;padding:0 .3rem;white-space:nowrap}\n"
+	"code{font:.86em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}\n"
+	"details{margin:1.2rem 0}\nsummary{cursor:pointer;font-size:.9rem;color:var(--mark)}\n"
+	"footer{margin-top:4rem;border-top:1px solid var(--line);padding-top:1rem;color:var(--soft);font-size:.88rem}\n"
+	"@media print{nav,summary{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}}\n";
+
+/* Every way in which gnuplot writes a colour of ours. */
+static void write_dark(FILE *out, const ps_colour *colour)
+{
+	static const char *const attributes[] = {"stroke", "fill", "color"};
+	unsigned r, g, b;
+
+	if (sscanf(colour->light, "#%02x%02x%02x", &r, &g, &b) != 3)
+		return;
+	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+		fprintf(out, "svg [%s='rgb(%3u, %3u, %3u)'],svg [%s='rgb(%u,%u,%u)']{%s:%s}\n", attributes[i], r, g, b, attributes[i], r, g, b, attributes[i],
+			colour->dark);
+}
+
+void ps_report_style(FILE *out)
+{
+	fputs(style, out);
+	fputs("@media screen and (prefers-color-scheme:dark){\n", out);
+	write_dark(out, &ps_colour_ink);
+	write_dark(out, &ps_colour_muted);
+	write_dark(out, &ps_colour_grid);
+	for (size_t i = 0; i < PS_COLOUR_METHODS; i++)
+		write_dark(out, &ps_colour_method[i]);
+	for (size_t i = 0; i < PS_COLOUR_STEPS; i++)
+		write_dark(out, &ps_colour_scale[i]);
+	fputs("}\n", out);
+}

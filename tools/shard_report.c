@@ -1,0 +1,273 @@
+#include "tools/shard_report.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/digest.h"
+#include "io/file.h"
+#include "io/folder.h"
+#include "io/safetensors.h"
+#include "tools/shard_stats.h"
+
+#define DEPTH_MAX 8 /* of folders in folders: a study's caches lie five deep */
+
+static const char *const suffix = ".safetensors";
+
+/* --- entries --- */
+
+static json_t *list_of(json_t *object, const char *key)
+{
+	json_t *list = json_object_get(object, key);
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(object, key, list);
+	}
+	return list;
+}
+
+static json_t *add_entry(json_t *report, const char *list, const char *path, const char *kind)
+{
+	/* A path is bytes, JSON is not: one that is no UTF-8 cannot be shown. */
+	json_t *name = json_string(path);
+	json_t *entry = json_pack("{s:o, s:s, s:[], s:b}", "path", name ? name : json_string("(not UTF-8)"), "kind", kind, "tensors", "ok", 1);
+
+	json_array_append_new(list_of(report, list), entry);
+	return entry;
+}
+
+static void add_problem(json_t *entry, const char *what)
+{
+	json_object_set_new(entry, "ok", json_false());
+	json_array_append_new(list_of(entry, "problems"), json_pack("{s:s}", "what", what));
+}
+
+static void add_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
+{
+	json_t *entry = context;
+
+	(void)path;
+	json_object_set_new(entry, "ok", json_false());
+	json_array_append_new(list_of(entry, "problems"), json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block, "offset",
+								    (json_int_t)offset));
+}
+
+static bool is_ok(const json_t *entry)
+{
+	return json_is_true(json_object_get(entry, "ok"));
+}
+
+/* --- one file --- */
+
+static void describe_tensors(const ps_safetensors *file, json_t *entry)
+{
+	json_t *tensors = json_object_get(entry, "tensors");
+
+	for (size_t i = 0; i < file->count; i++) {
+		const ps_tensor_info *info = &file->tensors[i];
+		json_t *shape = json_array();
+
+		for (int d = 0; d < info->rank; d++)
+			json_array_append_new(shape, json_integer((json_int_t)info->shape[d]));
+		json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", info->name, "dtype", info->dtype_name, "shape", shape));
+	}
+}
+
+static void describe_metadata(const ps_safetensors *file, json_t *entry)
+{
+	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
+	json_t *metadata;
+
+	json_object_set_new(entry, "kind", json_string(kind ? kind : "safetensors"));
+	if (!file->metadata)
+		return;
+	metadata = json_copy(file->metadata);
+	json_object_del(metadata, "xxh3");
+	json_object_set_new(entry, "metadata", metadata);
+	if (!kind)
+		add_problem(entry, "the metadata names no kind");
+}
+
+static void verify_blocks(const ps_safetensors *file, json_t *entry)
+{
+	ps_diag diag = {{0}};
+	bool verified = false;
+	size_t before = json_array_size(json_object_get(entry, "problems"));
+
+	if (ps_safetensors_verify(file, add_bad_block, entry, &verified, &diag)) {
+		add_problem(entry, diag.text);
+		return;
+	}
+	json_object_set_new(entry, "checksums", json_string(!verified ? "none"
+							    : json_array_size(json_object_get(entry, "problems")) > before ? "wrong" : "right"));
+}
+
+static void describe_safetensors(json_t *entry, const char *path, bool verify, bool ours)
+{
+	ps_diag diag = {{0}};
+	ps_safetensors file;
+
+	if (ps_safetensors_open(&file, &ps_sys_linux, path, &diag)) {
+		add_problem(entry, diag.text);
+		return;
+	}
+	json_object_set_new(entry, "bytes", json_integer((json_int_t)file.file_bytes));
+	describe_tensors(&file, entry);
+	describe_metadata(&file, entry);
+	json_object_set_new(entry, "checksums", json_string(file.metadata ? "not read" : "none"));
+	if (ours && !file.metadata)
+		add_problem(entry, "the manifest names it as ours, and it has lost its metadata");
+	if (verify)
+		verify_blocks(&file, entry);
+	json_object_set_new(entry, "statistics", ps_shard_stats(&file, json_object_get(entry, "tensors")));
+	ps_safetensors_close(&file);
+}
+
+/* Against the manifest: the size always, the whole file's XXH3 when verifying. */
+static void compare_noted(json_t *entry, const char *path, const json_t *noted, bool verify)
+{
+	ps_diag diag = {{0}};
+	char digits[PS_DIGEST_TEXT];
+	uint64_t bytes = 0, digest = 0;
+	struct stat st;
+	int rc = 0;
+
+	if (stat(path, &st)) {
+		add_problem(entry, errno == ENOENT ? "the manifest names it, and it is missing" : strerror(errno));
+		return;
+	}
+	json_object_set_new(entry, "bytes", json_integer((json_int_t)st.st_size));
+	if (st.st_size != json_integer_value(json_object_get(noted, "bytes"))) {
+		add_problem(entry, "its size differs from the manifest's");
+		return;
+	}
+	if (verify)
+		rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &diag);
+	if (rc)
+		add_problem(entry, diag.text);
+	else if (verify && strcmp(ps_digest_format(digest, digits), json_string_value(json_object_get(noted, "xxh3"))))
+		add_problem(entry, "its XXH3 differs from the manifest's");
+}
+
+static bool is_safetensors(const char *name)
+{
+	size_t length = strlen(name), end = strlen(suffix);
+
+	return length > end && !strcmp(name + length - end, suffix);
+}
+
+/* noted: its entry in the manifest, or NULL. */
+static bool report_file(json_t *report, const char *path, const json_t *noted, bool verify)
+{
+	bool tensors = !noted || is_safetensors(path);
+	json_t *entry = add_entry(report, "files", path, tensors ? "safetensors" : "file");
+
+	if (noted)
+		compare_noted(entry, path, noted, verify);
+	if (tensors && (!noted || json_object_get(entry, "bytes")))
+		describe_safetensors(entry, path, verify, noted != NULL);
+	return is_ok(entry);
+}
+
+/* --- folders --- */
+
+static bool report_noted(json_t *report, const char *path, const json_t *manifest, bool verify)
+{
+	char file[PATH_MAX];
+	const char **names;
+	size_t count = 0;
+	json_t *files = json_object_get(manifest, "files"), *value;
+	const char *name;
+	bool good = true;
+
+	names = malloc((json_object_size(files) + 1) * sizeof *names);
+	json_object_foreach(files, name, value)
+		if (names)
+			names[count++] = name;
+	for (size_t i = 0; i < count; i++) {
+		snprintf(file, sizeof file, "%s/%s", path, names[i]);
+		good &= report_file(report, file, json_object_get(files, names[i]), verify);
+	}
+	free(names);
+	return good;
+}
+
+static json_t *describe_folder(json_t *report, const char *path, json_t **manifest)
+{
+	ps_diag diag = {{0}};
+	json_t *entry = NULL;
+	int rc = ps_folder_read_manifest(&ps_sys_linux, path, manifest, &diag);
+
+	if (!rc && !*manifest)
+		return NULL;
+	entry = add_entry(report, "folders", path, "folder");
+	json_object_del(entry, "tensors");
+	if (rc) {
+		add_problem(entry, diag.text);
+		return entry;
+	}
+	json_object_set(entry, "kind", json_object_get(*manifest, "kind"));
+	json_object_set(entry, "complete", json_object_get(*manifest, "complete"));
+	json_object_set(entry, "provenance", json_object_get(*manifest, "provenance"));
+	return entry;
+}
+
+static bool report_folder(json_t *report, const char *path, bool verify, int depth);
+
+/* Files that the manifest does not name, and folders. */
+static bool report_rest(json_t *report, const char *path, const json_t *manifest, bool verify, int depth)
+{
+	struct dirent **entries = NULL;
+	char name[PATH_MAX];
+	bool good = true;
+	int count = scandir(path, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		const char *base = entries[i]->d_name;
+		struct stat st, link;
+
+		if (base[0] != '.' && !json_object_get(json_object_get(manifest, "files"), base) &&
+		    snprintf(name, sizeof name, "%s/%s", path, base) < (int)sizeof name && !stat(name, &st) && !lstat(name, &link)) {
+			if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode) && depth < DEPTH_MAX)
+				good &= report_folder(report, name, verify, depth + 1);
+			else if (S_ISREG(st.st_mode) && is_safetensors(base))
+				good &= report_file(report, name, NULL, verify);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return good;
+}
+
+static bool report_folder(json_t *report, const char *path, bool verify, int depth)
+{
+	json_t *manifest = NULL, *entry = describe_folder(report, path, &manifest);
+	bool good = !entry || is_ok(entry);
+
+	if (manifest)
+		good &= report_noted(report, path, manifest, verify);
+	good &= report_rest(report, path, manifest, verify, depth);
+	json_decref(manifest);
+	return good;
+}
+
+bool ps_shard_report(json_t *report, const char *path, bool verify)
+{
+	size_t before = json_array_size(list_of(report, "files")), folders = json_array_size(list_of(report, "folders"));
+	struct stat st;
+	bool good;
+
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return report_file(report, path, NULL, verify);
+	good = report_folder(report, path, verify, 0);
+	if (json_array_size(list_of(report, "files")) == before && json_array_size(list_of(report, "folders")) == folders) {
+		add_problem(add_entry(report, "files", path, "folder"), "holds no safetensors files");
+		return false;
+	}
+	return good;
+}

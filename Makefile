@@ -25,6 +25,7 @@ TOOL_SOURCES = $(filter-out $(SHARDINFO_SOURCES),$(wildcard tools/*.c))
 TOOL_OBJECTS = $(TOOL_SOURCES:%.c=$(BUILD)/%.o)
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
 TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
+TEST_SCRIPTS = $(wildcard test/test_*.sh)
 TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
@@ -92,7 +93,7 @@ test: ## set up and run the tests (no Python, no network beyond packages)
 	@$(MAKE) --no-print-directory check
 
 check: all $(TESTS) ## run the tests with what is installed
-	@sh test/run.sh $(TESTS)
+	@sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
 check-asan: ## the tests under AddressSanitizer and UBSan, in build/asan
 	@$(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \

@@ -25,6 +25,7 @@ struct cache_run {
 	ps_token_file tokens;
 	struct target targets[PS_LIST_MAX];
 	size_t target_count;
+	ps_engine_need need;
 	size_t first_window;   /* of the current pass */
 	int32_t *positions, *window_ids; /* (pass_tokens) */
 };
@@ -217,9 +218,7 @@ static int write_caches(struct cache_run *r, const ps_cache_args *args, ps_dtype
 	}
 	if (rc || all_done)
 		return rc;
-	rc = ps_engine_start(&r->engine, &(ps_engine_need){.window = window, .tokens = r->tokens.windows * window, .hidden_copies = 1,
-							   .extra_token_bytes = 2 * sizeof(int32_t),
-							   .extra_bytes = args->layers.count * (PS_BLOCK_BYTES + (dtype == PS_BF16 ? SHARD_BYTES : 0))});
+	rc = ps_engine_start(&r->engine, &r->need);
 	if (rc)
 		return rc;
 	r->positions = ps_arena_take(&r->engine.arena, r->engine.pass_tokens * sizeof(int32_t));
@@ -279,6 +278,20 @@ static int parse(ps_session *s, struct cache_run *r, const ps_cache_args *args, 
 	return 0;
 }
 
+/* What a run holds: the writers' buffers, and while it shuffles a batch of rows and the ids of all of them. */
+static int plan_memory(struct cache_run *r, const ps_cache_args *args, ps_dtype dtype, bool shuffled)
+{
+	size_t width = r->engine.config->width, rows = r->tokens.windows * r->tokens.window;
+	size_t writer = ps_cache_writer_bytes(dtype, width, ps_min_size(rows, shard_rows(width, dtype, r->tokens.window)));
+
+	r->need = (ps_engine_need){.window = r->tokens.window, .tokens = rows, .hidden_copies = 1, .extra_token_bytes = 2 * sizeof(int32_t),
+				   .extra_bytes = 2 * PS_ALIGN, .held_bytes = args->layers.count * writer};
+	if (shuffled)
+		r->need.held_bytes += writer + 3 * rows * sizeof(int32_t) +
+				      SHUFFLE_ROWS * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
+	return ps_engine_check(&r->engine, &r->need);
+}
+
 /* Whether every asked cache is there already, shuffled and complete (its sequence cache is then gone). */
 static bool all_shuffled(struct cache_run *r, const ps_cache_args *args, ps_dtype dtype, int *rc)
 {
@@ -318,6 +331,8 @@ int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 		rc = ps_token_file_open(&r->tokens, &ps_sys_linux, args->tokens, &s->diag);
 	if (!rc)
 		rc = ps_engine_check_tokens(&r->engine, &r->tokens);
+	if (!rc)
+		rc = plan_memory(r, args, dtype, shuffled);
 	if (rc)
 		goto out;
 	if (!shuffled) {

@@ -61,6 +61,7 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 /* Everything of a spliced evaluation. Three hidden states per token of a pass: the layer's, clean, changed. */
 struct splice {
 	ps_engine engine;
+	size_t sae_bytes;
 	ps_token_file tokens;
 	const ps_sae *sae;
 	bool keep_special;
@@ -200,7 +201,7 @@ static int start_splice(struct splice *p)
 	ps_engine *e = &p->engine;
 	const ps_sae *sae = p->sae;
 	size_t window = p->tokens.window;
-	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true,
+	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true, .held_bytes = p->sae_bytes,
 			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
 	int rc;
 
@@ -246,7 +247,7 @@ static json_t *splice_json(const struct splice *p)
 
 static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
 {
-	struct splice p = {.sae = &sae->sae, .keep_special = args->keep_special, .layer = (int)args->layer};
+	struct splice p = {.sae_bytes = sae->arena.size_bytes, .sae = &sae->sae, .keep_special = args->keep_special, .layer = (int)args->layer};
 	size_t per_pass;
 	int rc = ps_engine_open(&p.engine, s, args->model, args->mask);
 

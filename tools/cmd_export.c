@@ -167,6 +167,40 @@ static int export_files(ps_engine *e, const char *out, ps_folder *folder, const 
 	return rc;
 }
 
+/* Beside the program: a row of weights, a block of the file that is written, and the largest file that is copied. */
+static int check_memory(const ps_engine *e)
+{
+	const ps_model_config *config = e->config;
+	const char *folder = ps_checkpoint_folder(e->checkpoint);
+	ps_plan plan = {.limit_bytes = e->session->memory_bytes};
+	char path[PATH_MAX];
+	struct dirent **entries;
+	size_t largest = 0, widest = 0;
+	int count = scandir(folder, &entries, NULL, alphasort);
+
+	if (count < 0)
+		return ps_fail(&e->session->diag, PS_EINPUT, "cannot list %s: %s", folder, strerror(errno));
+	for (int i = 0; i < count; i++) {
+		struct stat about;
+
+		snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+		if (wanted(path) && !ends_with(path, ".safetensors") && !stat(path, &about))
+			largest = ps_max_size(largest, (size_t)about.st_size);
+		free(entries[i]);
+	}
+	free(entries);
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		size_t rows, cols;
+
+		ps_projection_shape(config, p, &rows, &cols);
+		widest = ps_max_size(widest, cols);
+	}
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "row of weights", widest * sizeof(float));
+	ps_plan_add(&plan, "largest file copied", ps_max_size(largest, PS_BLOCK_BYTES));
+	return ps_plan_check(&plan, &e->session->diag);
+}
+
 int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 {
 	ps_engine e;
@@ -176,6 +210,8 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	int64_t files = 0;
 	int rc = ps_engine_open(&e, s, args->model, args->mask);
 
+	if (!rc)
+		rc = check_memory(&e);
 	if (rc)
 		goto out;
 	provenance = ps_engine_provenance(&e, "export", NULL);

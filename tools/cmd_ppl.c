@@ -15,6 +15,7 @@
 struct text_ids {
 	int32_t *ids;
 	size_t count, capacity, most;
+	size_t reading_bytes; /* held at most while the text was read */
 };
 
 static int collect(void *context, int32_t id)
@@ -42,7 +43,7 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 	char *text = NULL;
 	size_t length;
 	uint64_t digest;
-	int rc = ps_model_tokenizer(args->model, s->memory_bytes, &tokenizer, &digest, &s->diag);
+	int rc = ps_model_tokenizer(args->model, 0, &tokenizer, &digest, &s->diag);
 
 	if (!rc)
 		rc = ps_file_read(&ps_sys_linux, args->text, PS_TEXT_BYTES_MAX, &text, &length, &s->diag);
@@ -50,6 +51,8 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 		rc = ps_tokenizer_encode(tokenizer, text, length, collect, t, &s->diag);
 	if (rc == PS_EBUDGET)
 		rc = ps_fail(&s->diag, rc, "no memory for the token ids of %s", args->text);
+	if (rc >= 0)
+		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) + length + t->capacity * sizeof *t->ids;
 	ps_tokenizer_destroy(tokenizer);
 	free(text);
 	if (rc < 0)
@@ -198,7 +201,9 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	make_spans(text.count, window, (size_t)args->stride, spans);
 	window = ps_min_size(window, text.count);
 	rc = ps_engine_start(&r.engine, &(ps_engine_need){.window = window, .tokens = r.span_count * window, .hidden_copies = 1, .head = true,
-							  .extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double)});
+							  .extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
+							  .held_bytes = text.capacity * sizeof *text.ids + r.span_count * sizeof *spans,
+							  .earlier_bytes = text.reading_bytes});
 	if (rc)
 		goto out;
 	r.inputs = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));

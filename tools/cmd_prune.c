@@ -9,6 +9,7 @@
 #include "prune/wanda.h"
 #include "tools/commands.h"
 #include "tools/engine.h"
+#include "tools/verified_file.h"
 
 enum method { MAGNITUDE, WANDA };
 enum calibration { SEQUENTIAL, DENSE };
@@ -194,6 +195,22 @@ static int read_stats(ps_engine *e, const ps_safetensors *file, ps_wanda_stats *
 	return 0;
 }
 
+/* Statistics of another model of the same shapes would prune without complaint, so the digests are compared. */
+static int open_stats(const ps_engine *e, const char *path, ps_safetensors *file)
+{
+	ps_diag *diag = &e->session->diag;
+	char digest[PS_DIGEST_TEXT];
+	const char *model;
+	int rc = ps_verified_file_open(file, path, diag);
+
+	if (rc)
+		return rc;
+	model = json_string_value(json_object_get(json_object_get(json_object_get(file->metadata, "provenance"), "inputs"), "model"));
+	if (model && strcmp(model, ps_digest_format(e->model_digest, digest)))
+		return ps_fail(diag, PS_EINPUT, "%s: statistics of another model (digest %s, this one's is %s)", path, model, digest);
+	return 0;
+}
+
 static int prune_wanda(ps_engine *e, const struct plan *plan, const ps_token_file *tokens, const ps_safetensors *stats_file,
 		       const ps_weight_lookup *lookup, struct mask_writer *w)
 {
@@ -265,7 +282,7 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 	if (!rc && args->tokens)
 		rc = ps_engine_check_tokens(&e, &tokens);
 	if (!rc && args->stats)
-		rc = ps_safetensors_open(&stats, &ps_sys_linux, args->stats, &s->diag);
+		rc = open_stats(&e, args->stats, &stats);
 	if (!rc)
 		rc = start_engine(&e, &plan, args->tokens ? &tokens : NULL, args->out);
 	if (rc)

@@ -232,12 +232,31 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 	return rc;
 }
 
+/* Memory of one seed's training, checked before anything is written. */
+static int make_arena(const struct training *t, ps_arena *arena)
+{
+	ps_session *s = t->s;
+	size_t width = t->cache.source.width;
+	ps_plan plan = {.limit_bytes = s->memory_bytes};
+	size_t outside_bytes;
+	int rc;
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "row numbers", (size_t)t->rows.count * sizeof(uint64_t));
+	ps_plan_add(&plan, "ids of the rows", t->cache.ids ? 3 * (size_t)t->cache.source.rows * sizeof(int32_t) : 0);
+	outside_bytes = plan.total_bytes;
+	ps_plan_add(&plan, "trainer", ps_trainer_bytes(width, &t->options, s->threads));
+	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
+	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&(ps_sae){.d_in = width, .d_sae = t->options.d_sae, .k = t->options.k}, s->threads));
+	rc = ps_plan_check(&plan, &s->diag);
+	return rc ? rc : ps_arena_create(arena, plan.total_bytes - outside_bytes, &s->diag);
+}
+
 static int train_seed(struct training *t, const char *path, uint64_t seed, struct outcome *outcome)
 {
 	ps_session *s = t->s;
 	ps_folder *folder = NULL;
 	ps_arena arena = {0};
-	ps_plan plan = {.limit_bytes = s->memory_bytes};
 	json_t *provenance;
 	bool done = false;
 	int rc;
@@ -245,7 +264,11 @@ static int train_seed(struct training *t, const char *path, uint64_t seed, struc
 	t->options.init_seed = seed;
 	t->options.data_seed = t->args->data_seed < 0 ? seed : (uint64_t)t->args->data_seed;
 	provenance = make_provenance(t);
-	rc = ps_folder_begin(&folder, &ps_sys_linux, path, "sae", provenance, s->force, &done, &s->diag);
+	rc = make_arena(t, &arena);
+	if (!rc && t->args->seeds.count > 1)
+		rc = ps_folder_make(&ps_sys_linux, t->args->out, &s->diag);
+	if (!rc)
+		rc = ps_folder_begin(&folder, &ps_sys_linux, path, "sae", provenance, s->force, &done, &s->diag);
 	if (rc)
 		goto out;
 	if (done) {
@@ -256,17 +279,7 @@ static int train_seed(struct training *t, const char *path, uint64_t seed, struc
 		outcome->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
 		goto out;
 	}
-	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "row numbers", (size_t)t->rows.count * sizeof(uint64_t));
-	ps_plan_add(&plan, "trainer", ps_trainer_bytes(t->cache.source.width, &t->options, s->threads));
-	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(t->cache.source.width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
-	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&(ps_sae){.d_in = t->cache.source.width, .d_sae = t->options.d_sae, .k = t->options.k},
-							   s->threads));
-	rc = ps_plan_check(&plan, &s->diag);
-	if (!rc)
-		rc = ps_arena_create(&arena, plan.total_bytes - PS_PROGRAM_BYTES, &s->diag);
-	if (!rc)
-		rc = train_into(t, folder, path, provenance, &arena, outcome);
+	rc = train_into(t, folder, path, provenance, &arena, outcome);
 out:
 	json_decref(provenance);
 	ps_folder_close(folder);
@@ -287,8 +300,6 @@ static int train_all(struct training *t, json_t **result)
 	json_t *list = json_array(), *last = NULL;
 	int rc = 0;
 
-	if (seeds->count > 1)
-		rc = ps_folder_make(&ps_sys_linux, t->args->out, &t->s->diag);
 	for (size_t i = 0; i < ps_max_size(seeds->count, 1) && !rc; i++) {
 		int64_t seed = seeds->count ? seeds->item[i] : (int64_t)t->s->seed;
 		struct outcome outcome = {0};

@@ -43,8 +43,11 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->threads, ps_min_size(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
 	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens);
+	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
 	if (!spilled)
 		ps_plan_add(&plan, "hidden states", need->hidden_copies * pass_tokens * e->config->width * sizeof(float));
+	if (plan.total_bytes < need->earlier_bytes)
+		ps_plan_add(&plan, "tokenizer and text", need->earlier_bytes - plan.total_bytes);
 	return plan;
 }
 
@@ -100,6 +103,15 @@ static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 	return 0;
 }
 
+int ps_engine_check(const ps_engine *e, const ps_engine_need *need)
+{
+	size_t pass_tokens, chunk;
+	bool spilled;
+	ps_plan plan = choose(e, need, &pass_tokens, &chunk, &spilled);
+
+	return ps_plan_check(&plan, &e->session->diag);
+}
+
 int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 {
 	ps_session *s = e->session;
@@ -111,7 +123,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	if (rc)
 		return rc;
 	e->planned_bytes = plan.total_bytes;
-	rc = ps_arena_create(&e->arena, plan.total_bytes - PS_PROGRAM_BYTES, &s->diag);
+	rc = ps_arena_create(&e->arena, plan.total_bytes - PS_PROGRAM_BYTES - ps_round_up(need->held_bytes, PS_ALIGN), &s->diag);
 	if (rc)
 		return rc;
 	rc = ps_checkpoint_stream(e->checkpoint, s->backend, e->masked ? &e->mask : NULL, &e->arena, &e->source, &s->diag);

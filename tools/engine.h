@@ -43,8 +43,12 @@ typedef struct ps_engine_need {
 	const char *spill_folder;
 	size_t extra_bytes;      /* the command's own, taken from engine->arena after the start */
 	size_t extra_token_bytes; /* the same, per token of a pass */
+	size_t held_bytes;       /* what the command holds besides the arena */
+	size_t earlier_bytes;    /* the most it held in all before the start: the plan is no smaller */
 } ps_engine_need;
 
+/* Whether the budget is enough for a start with this need; PS_EBUDGET names the least that would do. */
+int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 /* Plans, checks the budget (PS_EBUDGET), allocates, starts streaming. */
 int ps_engine_start(ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 void ps_engine_close(ps_engine *engine);

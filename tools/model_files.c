@@ -7,6 +7,7 @@
 #include "core/digest.h"
 #include "io/artefact.h"
 #include "io/checkpoint.h"
+#include "tools/session.h"
 
 #define TOKENIZER_BYTES_MAX ((size_t)512 << 20)
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
@@ -25,6 +26,7 @@ static int path_of(const char *model, const char *name, char *path, ps_diag *dia
 
 int ps_model_tokenizer(const char *model, size_t memory_bytes, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
 {
+	ps_plan plan = {.limit_bytes = memory_bytes};
 	char path[PATH_MAX], *json;
 	size_t length;
 	int rc = path_of(model, "tokenizer.json", path, diag);
@@ -36,10 +38,11 @@ int ps_model_tokenizer(const char *model, size_t memory_bytes, ps_tokenizer **to
 	*digest = ps_digest_of(json, length);
 	rc = ps_tokenizer_create(tokenizer, json, length, path, diag);
 	free(json);
-	if (!rc && memory_bytes && ps_tokenizer_bytes(*tokenizer) > memory_bytes)
-		return ps_fail(diag, PS_EBUDGET, "memory budget too small: %s needs %zu bytes, --memory is %zu", path,
-			       ps_tokenizer_bytes(*tokenizer), memory_bytes);
-	return rc;
+	if (rc)
+		return rc;
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(*tokenizer));
+	return ps_plan_check(&plan, diag);
 }
 
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)

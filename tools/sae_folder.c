@@ -9,6 +9,7 @@
 #include "core/checked.h"
 #include "core/digest.h"
 #include "io/safetensors.h"
+#include "tools/verified_file.h"
 
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */
@@ -163,7 +164,7 @@ static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	if (!probe)
 		return 0;
 	fclose(probe);
-	rc = ps_safetensors_open(&file, &ps_sys_linux, file_path, diag);
+	rc = ps_verified_file_open(&file, file_path, diag);
 	if (rc)
 		return rc;
 	rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
@@ -190,7 +191,7 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	if (rc)
 		return rc;
 	snprintf(file_path, sizeof file_path, "%s/sae_weights.safetensors", path);
-	rc = ps_safetensors_open(&file, &ps_sys_linux, file_path, diag);
+	rc = ps_verified_file_open(&file, file_path, diag);
 	if (rc)
 		return rc;
 	/* Sizes are checked against the file before memory is taken for them. */

@@ -1,0 +1,468 @@
+#!/bin/sh
+# The commands as users call them, on the demo models: what they make, how they fail, that the bits do not depend on
+# threads, memory or backend, that what was interrupted continues to the same bytes, and a study of one small model.
+# PRUNESCOPE and SHARDINFO name other binaries. Needs no Python and no network; about a minute on two cores.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+program=$PWD/${PRUNESCOPE:-prunescope}
+shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+llama=demo/models/llama
+gemma=demo/models/gemma3
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP TERM
+failed_names=
+
+passed() {
+	echo "[       OK ] $1"
+}
+
+# name [what happened]; the error output of the last command explains.
+failed() {
+	echo "[  FAILED  ] $1"
+	echo "    ${2:-}"
+	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
+	failed_names="$failed_names
+[  FAILED  ] $1"
+}
+
+# name, then a command that must succeed silently
+holds() {
+	name=$1
+	shift
+	if "$@" >"$scratch/said" 2>&1; then passed "$name"; else failed "$name" "$(head -n 3 "$scratch/said")"; fi
+}
+
+# prunescope with the common flags of these tests; stdout in $scratch/out, stderr in $scratch/err
+run() {
+	command=$1
+	shift
+	"$program" "$command" --json "$@" >"$scratch/out" 2>"$scratch/err"
+}
+
+# name, then arguments that must give exit 0
+works() {
+	name=$1
+	shift
+	if run "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
+}
+
+# A number or word of the last command's JSON (the last of that key).
+value() {
+	sed -n 's/.*"'"$1"'": *"\{0,1\}\([^,"}]*\).*/\1/p' "$scratch/out"
+}
+
+# name, an expression of awk over a (the value of key 1) and b (of key 2)
+values_hold() {
+	if awk -v a="$(value "$2")" -v b="$(value "$3")" "BEGIN { exit !($4) }"; then
+		passed "$1"
+	else
+		failed "$1" "$2 = $(value "$2"), $3 = $(value "$3"), not: $4"
+	fi
+}
+
+# name, exit code, a pattern of its message, then arguments; -o goes to $none, where nothing may be afterwards
+none=$scratch/none
+refuses() {
+	name=$1 wanted=$2 pattern=$3
+	shift 3
+	run "$@"
+	code=$?
+	lines=$(wc -l <"$scratch/err")
+	if [ $code -ne "$wanted" ]; then
+		failed "$name" "exit $code, not $wanted, of: $*"
+	elif ! grep -q -- "$pattern" "$scratch/err"; then
+		failed "$name" "the message does not say '$pattern'"
+	elif [ "$lines" -ne 1 ]; then
+		failed "$name" "$lines lines on stderr, not 1"
+	elif [ -s "$scratch/out" ]; then
+		failed "$name" "something on stdout: $(head -c 200 "$scratch/out")"
+	elif [ -n "$(find "$scratch" -maxdepth 1 -name '*none*')" ]; then
+		failed "$name" "left behind: $(find "$scratch" -maxdepth 2 -path '*none*' | head -n 3 | tr '\n' ' ')"
+	else
+		passed "$name"
+	fi
+	rm -rf "$none"
+}
+
+# A tokens file as another tool writes it: ids below 256 x 256, given as octal byte pairs.
+write_foreign_tokens() {
+	printf '\101\000\000\000\000\000\000\000{"tokens":{"dtype":"I32","shape":[1,4],"data_offsets":[0,16]}}   ' >"$1"
+	printf '\001\000\000\000\002\000\000\000\003\000\000\000%b\000\000' "$2" >>"$1"
+}
+
+# file, offset: another byte there
+spoil() {
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\$(printf %o $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+size_of() {
+	wc -c <"$1" | tr -d ' '
+}
+
+copy_model() {
+	rm -rf "$2"
+	cp -r "$1" "$2"
+}
+
+make_texts() {
+	awk -v seed=1 -v bytes=30000 -f test/fixtures/cli/text.awk >"$scratch/text"
+	awk -v seed=2 -v bytes=12000 -f test/fixtures/cli/text.awk >"$scratch/held-out"
+	awk -v seed=3 -v bytes=300000 -f test/fixtures/cli/text.awk >"$scratch/long"
+}
+
+commands_make_what_they_say() {
+	for model in $llama $gemma; do
+		m=${model##*/}
+		tokens=$scratch/$m.tokens
+		works "$m: tokenize" tokenize $model --text "$scratch/text" "$scratch/held-out" -o "$tokens" --window 64 --bos window
+		values_hold "$m: tokens are windows times window" windows tokens 'a > 100 && b == 64 * a'
+		works "$m: ppl" ppl $model --text "$scratch/held-out" --window 96 --stride 32 --max-tokens 1000
+		values_hold "$m: ppl is the exponential of nll" ppl nll 'a > 1 && log(a) - b < 1e-12 && b - log(a) < 1e-12'
+		values_hold "$m: every id asked for is scored" tokens windows 'a == 1000 && b == 30'
+		works "$m: logits" logits $model --tokens "$tokens" -o "$scratch/$m.logits"
+		works "$m: calibrate" calibrate $model --tokens "$tokens" -o "$scratch/$m.stats"
+		works "$m: prune, magnitude" prune $model --method magnitude --sparsity 0.5 -o "$scratch/$m.magnitude"
+		values_hold "$m: half of the weights go" sparsity_achieved tensors 'a >= 0.5 && a < 0.502 && b == 42'
+		works "$m: prune, wanda" prune $model --method wanda --sparsity 0.4 --tokens "$tokens" -o "$scratch/$m.wanda"
+		values_hold "$m: two fifths of each row go" sparsity_achieved tensors 'a > 0.39 && a <= 0.4 && b == 42'
+		works "$m: export" export $model --mask "$scratch/$m.wanda" -o "$scratch/$m.exported"
+		run ppl $model --mask "$scratch/$m.wanda" --text "$scratch/held-out" --max-tokens 1000 --window 128 --stride 64
+		masked=$(value nll)
+		run ppl "$scratch/$m.exported" --text "$scratch/held-out" --max-tokens 1000 --window 128 --stride 64
+		holds "$m: the exported model has the masked one's perplexity, exactly" test -n "$masked" -a "$masked" = "$(value nll)"
+	done
+}
+
+masks_of_every_kind() {
+	works "prune 2:4" prune $llama --method magnitude --nm 2:4 -o "$scratch/nm"
+	values_hold "2:4 drops half, exactly" sparsity_achieved tensors 'a == 0.5 && b == 42'
+	works "prune 2:4 by wanda" prune $llama --method wanda --nm 2:4 --tokens "$scratch/llama.tokens" -o "$scratch/nm.wanda"
+	values_hold "2:4 by wanda drops half, exactly" sparsity_achieved tensors 'a == 0.5 && b == 42'
+	for scope in row matrix global; do
+		works "prune magnitude, scope $scope" prune $llama --method magnitude --sparsity 0.3 --scope $scope -o "$scratch/scope-$scope"
+		values_hold "three tenths go, scope $scope" sparsity_achieved tensors 'a > 0.29 && a < 0.302 && b == 42'
+	done
+	works "prune global with the embedding in the pool" prune $llama --method magnitude --sparsity 0.3 --scope global --pool-embedding -o "$scratch/pool"
+	works "prune wanda, dense calibration" prune $llama --method wanda --sparsity 0.4 --calibration dense --tokens "$scratch/llama.tokens" -o "$scratch/dense"
+	works "prune wanda from statistics" prune $llama --method wanda --sparsity 0.4 --stats "$scratch/llama.stats" -o "$scratch/from-stats"
+}
+
+saes_and_caches() {
+	works "cache: two layers, bf16, shuffled" cache $llama --tokens "$scratch/llama.tokens" --layer 1 --layer 3 --dtype bf16 --order shuffled \
+		--mask "$scratch/llama.wanda" -o "$scratch/caches"
+	values_hold "a row for every token of both layers" rows shards 'a % 64 == 0 && a > 5000 && b == 2'
+	works "a cache that is done is left alone" cache $llama --tokens "$scratch/llama.tokens" --layer 1 --layer 3 --dtype bf16 --order shuffled \
+		--mask "$scratch/llama.wanda" -o "$scratch/caches"
+	works "train: two seeds" train "$scratch/caches/layer-01" -o "$scratch/saes" --d-sae 256 --k 8 --batch 256 --tokens 30000 --seed 1 2
+	values_hold "at most k latents are active, the error below the variance" l0 fvu 'a > 7 && a <= 8 && b > 0 && b < 1'
+	works "eval on a cache" eval "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01"
+	values_hold "explained variance and fvu add up to 1" explained_variance fvu 'a + b > 1 - 1e-12 && a + b < 1 + 1e-12'
+	works "eval in a model" eval "$scratch/saes/seed-1" $llama --tokens "$scratch/llama.tokens" --layer 1 --mask "$scratch/llama.wanda" --windows 20
+	values_hold "the spliced loss lies between clean and zero" ce_clean ce_sae 'a < b && b < '"$(value ce_zero)"
+	works "compare" compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+	works "compare with itself" compare "$scratch/saes/seed-1" "$scratch/saes/seed-1"
+	values_hold "every feature survives in its own dictionary" mnn_survival shared_fraction 'a == 1 && b == 1'
+	if [ -x "$shardinfo" ]; then
+		holds "shardinfo verifies what the commands made" "$shardinfo" --verify "$scratch/llama.tokens" "$scratch/llama.logits" "$scratch/llama.stats" \
+			"$scratch/llama.wanda" "$scratch/nm" "$scratch/caches/layer-01" "$scratch/saes/seed-1" "$scratch/llama.exported"
+	fi
+}
+
+usage_errors() {
+	t=$scratch/llama.tokens
+	refuses "bad flag" 2 'text' ppl $llama --txt "$scratch/text"
+	refuses "unknown command" 2 'tokenize' tokenise $llama
+	refuses "a missing argument" 2 'argument' ppl
+	refuses "an argument too many" 2 'extra' ppl $llama extra --text "$scratch/text"
+	refuses "a missing flag" 2 '--text' ppl $llama
+	refuses "a flag without its value" 2 '--text' ppl $llama --text
+	refuses "a number that is none" 2 '--window' ppl $llama --text "$scratch/text" --window many
+	refuses "layer out of range" 2 '--layer 6' cache $llama --tokens "$t" --layer 6 -o "$none"
+	refuses "layer out of range in eval" 2 '--layer 6' eval "$scratch/saes/seed-1" $llama --tokens "$t" --layer 6
+	refuses "a layer twice" 2 'twice' cache $llama --tokens "$t" --layer 2 --layer 2 -o "$none"
+	for s in 1 1.5 -0.1; do
+		refuses "sparsity $s" 2 '--sparsity' prune $llama --method magnitude --sparsity=$s -o "$none"
+	done
+	refuses "sparsity that is no number" 2 '--sparsity' prune $llama --method magnitude --sparsity nan -o "$none"
+	refuses "4:2" 2 '--nm 4:2' prune $llama --method magnitude --nm 4:2 -o "$none"
+	refuses "no zero threads" 2 '--threads' ppl $llama --text "$scratch/text" --threads 0
+	refuses "an unknown backend" 2 'tape' ppl $llama --text "$scratch/text" --io tape
+	refuses "a size that is none" 2 'lots' ppl $llama --text "$scratch/text" --memory lots
+	refuses "more active latents than latents" 2 '--k' train "$scratch/caches/layer-01" -o "$none" --d-sae 8 --k 16
+	refuses "no batch" 2 '--batch' train "$scratch/caches/layer-01" -o "$none" --batch 0
+	refuses "a cache of another provenance in the way" 2 'provenance' cache $llama --tokens "$t" --layer 2 -o "$scratch/caches/layer-01"
+	refuses "an SAE of another provenance in the way" 2 'provenance' train "$scratch/caches/layer-01" -o "$scratch/saes/seed-2" --d-sae 128 --k 8
+	refuses "a model of another provenance in the way" 2 'provenance' export $llama --mask "$scratch/nm" -o "$scratch/llama.exported"
+	works "--force replaces it" export $llama --mask "$scratch/nm" -o "$scratch/llama.exported" --force
+	holds "wholly" cmp -s "$scratch/llama.exported/tokenizer.json" $llama/tokenizer.json
+}
+
+bad_inputs() {
+	t=$scratch/llama.tokens
+	refuses "a missing model" 3 'nowhere' ppl "$scratch/nowhere" --text "$scratch/text"
+	refuses "a hub id that is not in the cache" 3 'nobody/no-model' ppl nobody/no-model --text "$scratch/text"
+	refuses "a missing text" 3 'nowhere' tokenize $llama --text "$scratch/nowhere" -o "$none"
+	refuses "missing tokens" 3 'nowhere' logits $llama --tokens "$scratch/nowhere" -o "$none"
+	refuses "a missing mask" 3 'nowhere' ppl $llama --text "$scratch/text" --mask "$scratch/nowhere"
+	refuses "a missing cache" 3 'nowhere' train "$scratch/nowhere" -o "$none"
+	refuses "a missing SAE" 3 'nowhere' compare "$scratch/saes/seed-1" "$scratch/nowhere"
+	refuses "a text too short for a window" 3 'window' tokenize $llama --text test/fixtures/cli/text.awk --window 100000 -o "$none"
+	refuses "--precision bf16" 3 'bf16' ppl $llama --text "$scratch/text" --precision bf16
+	refuses "another model's mask" 3 'gemma3.wanda' ppl $llama --text "$scratch/text" --mask "$scratch/gemma3.wanda"
+	refuses "another model's statistics" 3 'gemma3.stats' prune $llama --method wanda --sparsity 0.5 --stats "$scratch/gemma3.stats" -o "$none"
+	write_foreign_tokens "$scratch/foreign" '\377\007'
+	works "tokens of another tool" logits $llama --tokens "$scratch/foreign" -o "$scratch/foreign.logits"
+	write_foreign_tokens "$scratch/beyond" '\000\010'
+	refuses "a token id beyond the vocabulary" 3 '2048' logits $llama --tokens "$scratch/beyond" -o "$none"
+	for command in calibrate cache prune; do
+		case $command in
+		cache) set -- --layer 1 ;;
+		prune) set -- --method wanda --sparsity 0.5 ;;
+		*) set -- ;;
+		esac
+		refuses "a token id beyond the vocabulary, $command" 3 '2048' $command $llama --tokens "$scratch/beyond" "$@" -o "$none"
+	done
+	broken=$scratch/broken
+	copy_model $llama "$broken"
+	rm "$broken/config.json"
+	refuses "a model without config.json" 3 'config.json' logits "$broken" --tokens "$t" -o "$none"
+	copy_model $llama "$broken"
+	spoil "$broken/model.safetensors" 5
+	refuses "a header of impossible length" 3 'model.safetensors' logits "$broken" --tokens "$t" -o "$none"
+	copy_model $llama "$broken"
+	spoil "$broken/model.safetensors" 9
+	refuses "a header that is no JSON" 3 'model.safetensors' logits "$broken" --tokens "$t" -o "$none"
+	head -c 2000000 $llama/model.safetensors >"$broken/model.safetensors"
+	refuses "a truncated shard" 3 'model.safetensors' logits "$broken" --tokens "$t" -o "$none"
+	copy_model $llama "$broken"
+	sed 's/"llama"/"mamba"/' $llama/config.json >"$broken/config.json"
+	refuses "a family that is not built" 3 'mamba' logits "$broken" --tokens "$t" -o "$none"
+	head -c 1000 $llama/tokenizer.json >"$broken/tokenizer.json"
+	refuses "a truncated tokenizer" 3 'tokenizer.json' tokenize "$broken" --text "$scratch/text" -o "$none"
+	for kind in tokens wanda stats; do
+		cp "$scratch/llama.$kind" "$scratch/flipped"
+		spoil "$scratch/flipped" $(($(size_of "$scratch/flipped") - 3))
+		case $kind in
+		tokens) set -- logits $llama --tokens "$scratch/flipped" -o "$none" ;;
+		wanda) set -- ppl $llama --text "$scratch/text" --mask "$scratch/flipped" ;;
+		stats) set -- prune $llama --method wanda --sparsity 0.5 --stats "$scratch/flipped" -o "$none" ;;
+		esac
+		refuses "flipped bits in $kind" 3 'flipped' "$@"
+	done
+	cp -r "$scratch/saes/seed-1" "$scratch/flipped-sae"
+	spoil "$scratch/flipped-sae/sae_weights.safetensors" 50000
+	refuses "flipped bits in an SAE" 3 'sae_weights.safetensors' compare "$scratch/flipped-sae" "$scratch/saes/seed-2"
+	rm -rf "$scratch/half-cache"
+	cp -r "$scratch/caches/layer-01" "$scratch/half-cache"
+	head -c 100000 "$scratch/caches/layer-01/shard-00000.safetensors" >"$scratch/half-cache/shard-00000.safetensors"
+	refuses "a truncated cache" 3 'shard-00000' train "$scratch/half-cache" -o "$none"
+	rm "$scratch/half-cache/shard-00000.safetensors"
+	refuses "a cache without its shard" 3 'shard-00000' train "$scratch/half-cache" -o "$none"
+}
+
+# name, arguments: names the least memory that would do; exactly that does; a byte less does not
+names_the_least() {
+	what=$1
+	shift
+	refuses "$what: too little memory" 5 'least' "$@" --memory 1
+	least=$(sed -n 's/.*would do is [^(]*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
+	if [ -z "$least" ]; then
+		failed "$what: the least is named"
+		return
+	fi
+	refuses "$what: a byte less than the least" 5 'least' "$@" --memory $((least - 1))
+	works "$what: the least does" "$@" --memory "$least"
+	rm -rf "$none"
+}
+
+budgets() {
+	t=$scratch/llama.tokens
+	names_the_least ppl ppl $llama --text "$scratch/held-out" --max-tokens 500
+	names_the_least logits logits $llama --tokens "$t" -o "$none"
+	names_the_least calibrate calibrate $llama --tokens "$t" -o "$none"
+	names_the_least "prune magnitude" prune $llama --method magnitude --sparsity 0.5 -o "$none"
+	names_the_least "prune wanda" prune $llama --method wanda --sparsity 0.5 --tokens "$t" -o "$none"
+	names_the_least cache cache $llama --tokens "$t" --layer 1 -o "$none"
+	names_the_least export export $llama --mask "$scratch/nm" -o "$none"
+	names_the_least tokenize tokenize $llama --text "$scratch/text" -o "$none"
+	names_the_least train train "$scratch/caches/layer-01" -o "$none" --d-sae 256 --k 8 --batch 256 --tokens 2000
+	names_the_least "eval on a cache" eval "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01"
+	names_the_least "eval in a model" eval "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 --windows 4
+	names_the_least compare compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+}
+
+outputs_that_cannot_be() {
+	t=$scratch/llama.tokens
+	refuses "a folder that is not there" 4 'nowhere' logits $llama --tokens "$t" -o "$scratch/nowhere/none"
+	refuses "a folder that is a file" 4 'text/none' prune $llama --method magnitude --sparsity 0.5 -o "$scratch/text/none"
+	refuses "a file that is a folder" 4 'caches' tokenize $llama --text "$scratch/text" -o "$scratch/caches"
+	refuses "a cache that is a file" 4 'text' cache $llama --tokens "$t" --layer 1 -o "$scratch/text"
+	refuses "a cache in a folder that is not there" 4 'nowhere' cache $llama --tokens "$t" --layer 1 -o "$scratch/nowhere/none"
+	# shellcheck disable=SC3045 # dash, bash and busybox all have it
+	(
+		ulimit -f 64
+		"$program" logits $llama --tokens "$t" -o "$none" 2>"$scratch/err"
+	)
+	code=$?
+	holds "a file beyond the limit is exit 4" test $code -eq 4
+	holds "and leaves nothing" test -z "$(find "$scratch" -maxdepth 1 -name '*none*')"
+	if [ -c /dev/full ]; then
+		"$program" ppl $llama --text "$scratch/held-out" --max-tokens 50 --json >/dev/full 2>"$scratch/err"
+		code=$?
+		holds "standard output that is full is exit 4" test $code -eq 4
+	fi
+}
+
+# The same work under five configurations, byte for byte.
+same_bits() {
+	uring=uring
+	run ppl $llama --text "$scratch/held-out" --max-tokens 20 --io uring || uring=auto
+	head -c 9000 "$scratch/text" >"$scratch/short"
+	for model in $llama $gemma; do
+		m=${model##*/}
+		run tokenize $model --text "$scratch/short" -o "$scratch/short.tokens" --window 48 --bos window
+		number=0
+		for setting in "1 pread 4G 4G" "2 $uring 4G 4G" "3 mmap 4G 4G" "2 pread 19M 22M" "3 $uring 20M 22M"; do
+			# shellcheck disable=SC2086 # four words
+			set -- $setting
+			flags="--threads $1 --io $2 --memory $3"
+			d=$scratch/bits-$m-$number
+			mkdir "$d"
+			# shellcheck disable=SC2086 # words
+			{
+				run logits $model --tokens "$scratch/short.tokens" -o "$d/logits" $flags || failed "$m: logits $flags" "exit $?"
+				run prune $model --method wanda --sparsity 0.5 --tokens "$scratch/short.tokens" -o "$d/mask" $flags ||
+					failed "$m: prune $flags" "exit $?"
+				run calibrate $model --tokens "$scratch/short.tokens" -o "$d/stats" $flags || failed "$m: calibrate $flags" "exit $?"
+				run cache $model --tokens "$scratch/short.tokens" --mask "$d/mask" --layer 2 -o "$d/cache" $flags ||
+					failed "$m: cache $flags" "exit $?"
+				run cache $model --tokens "$scratch/short.tokens" --layer 2 --layer 5 --order shuffled --dtype bf16 -o "$d/shuffled" $flags --memory "$4" ||
+					failed "$m: shuffled cache $flags" "exit $?"
+				run train "$d/cache" -o "$d/sae" --d-sae 192 --k 8 --batch 128 --tokens 6000 --threads "$1" || failed "$m: train $flags" "exit $?"
+				run ppl $model --text "$scratch/short" --max-tokens 600 --window 64 --stride 32 --per-window --mask "$d/mask" $flags --memory "$4" ||
+					failed "$m: ppl $flags" "exit $?"
+			}
+			sed 's/"backend": "[a-z]*"//' "$scratch/out" >"$d/ppl"
+			[ $number -eq 0 ] || holds "$m: the same bits with $flags" diff -r "$scratch/bits-$m-0" "$d"
+			number=$((number + 1))
+		done
+	done
+}
+
+# signal, seconds, arguments: prints the exit code of a run to which the signal was sent after so long
+strike() {
+	signal=$1 delay=$2
+	shift 2
+	"$program" "$@" >"$scratch/out" 2>"$scratch/err" &
+	pid=$!
+	sleep "$delay"
+	kill -s "$signal" $pid 2>/dev/null
+	wait $pid
+	echo $?
+}
+
+# name, delays, reference folder, output folder, arguments: struck again and again by each signal, then run to the end
+survives() {
+	work=$1 delays=$2 reference=$3 out=$4
+	shift 4
+	for signal in INT TERM KILL; do
+		codes=
+		for delay in $delays; do
+			codes="$codes $(strike $signal "$delay" "$@" -o "$out" 2>/dev/null)"
+		done
+		case $signal:$codes in
+		KILL:*137* | INT:*130* | TERM:*130*) passed "$work: stopped by $signal, exit codes$codes" ;;
+		*) failed "$work: stopped by $signal" "exit codes$codes" ;;
+		esac
+		case " $codes " in
+		*" 1 "* | *" 3 "* | *" 4 "* | *" 2 "*) failed "$work: runs go on after $signal" "exit codes$codes" ;;
+		esac
+		works "$work: the same command finishes after $signal" "$@" -o "$out"
+		holds "$work: to the same bytes" diff -r "$reference" "$out"
+		rm -rf "$out"
+	done
+}
+
+interrupted_work_goes_on() {
+	run tokenize $llama --text "$scratch/long" "$scratch/text" -o "$scratch/long.tokens" --window 64 || failed "tokenize a long text"
+	set -- cache $llama --tokens "$scratch/long.tokens" --layer 1 --layer 2
+	works "cache, uninterrupted" "$@" -o "$scratch/whole"
+	survives cache "0.05 0.2 0.5" "$scratch/whole" "$scratch/parts" "$@"
+	set -- cache $llama --tokens "$scratch/long.tokens" --layer 0 --order shuffled --dtype bf16
+	works "shuffled cache, uninterrupted" "$@" -o "$scratch/whole-shuffled"
+	survives "shuffled cache" "0.05 0.2 0.3" "$scratch/whole-shuffled" "$scratch/parts-shuffled" "$@"
+	set -- train "$scratch/whole/layer-01" --d-sae 512 --k 16 --batch 512 --tokens 300000 --seed 5
+	works "train, uninterrupted" "$@" -o "$scratch/whole-sae"
+	survives train "0.1 0.4 0.2" "$scratch/whole-sae" "$scratch/parts-sae" "$@"
+	strike INT 0.4 "$@" -o "$scratch/parts-sae" >/dev/null
+	if [ -f "$scratch/parts-sae/checkpoint.safetensors" ]; then
+		spoil "$scratch/parts-sae/checkpoint.safetensors" $(($(size_of "$scratch/parts-sae/checkpoint.safetensors") / 2))
+		works "a damaged checkpoint is not used" "$@" -o "$scratch/parts-sae"
+		holds "which is said" grep -q 'anew' "$scratch/err"
+		holds "and training anew gives the same bytes" diff -r "$scratch/whole-sae" "$scratch/parts-sae"
+	else
+		failed "an interrupted training leaves its state"
+	fi
+}
+
+write_study() {
+	cat >"$1" <<STUDY
+name: a small study
+models:
+  - {name: llama, path: $llama, layer: 2}
+text: [$scratch/text, $scratch/held-out]
+methods: [magnitude, wanda]
+sparsities: [0.5]
+seeds: [7, 42]
+window: 64
+calibration_tokens: 1024
+train_tokens: 8000
+ppl: {text: $scratch/held-out, window: 64, stride: 32, max_tokens: 400}
+sae: {d_sae: 192, k: 8, batch: 128}
+splice: {windows: 8}
+ablation: {features: 10, windows: 4}
+bootstrap: {samples: 100}
+STUDY
+}
+
+a_study() {
+	write_study "$scratch/study.yaml"
+	works "study --dry-run" study "$scratch/study.yaml" -o "$scratch/none-study" --dry-run
+	holds "which writes nothing" test ! -e "$scratch/none-study"
+	works "study" study "$scratch/study.yaml" -o "$scratch/study"
+	values_hold "one dense and two pruned runs" runs conditions 'a == 3 && b == 2'
+	holds "results.json is there" grep -q '"mnn_survival"' "$scratch/study/results.json"
+	holds "caches are gone" test -z "$(find "$scratch/study" -name 'shard-*')"
+	cp "$scratch/study/results.json" "$scratch/results"
+	started=$(date +%s)
+	works "study again" study "$scratch/study.yaml" -o "$scratch/study"
+	holds "takes seconds" test $(($(date +%s) - started)) -le 5
+	values_hold "every step was done before" steps steps_done_before 'a == b && a > 3'
+	holds "and results.json is the same" cmp "$scratch/results" "$scratch/study/results.json"
+	code=$(strike INT 1 study "$scratch/study.yaml" -o "$scratch/study-parts" --quiet)
+	holds "study: interrupted (exit $code)" test "$code" -eq 130
+	works "study: the same command finishes" study "$scratch/study.yaml" -o "$scratch/study-parts"
+	holds "to the same results" cmp "$scratch/results" "$scratch/study-parts/results.json"
+	sed 's/^sparsities/sparsity/' "$scratch/study.yaml" >"$scratch/wrong.yaml"
+	refuses "an unknown key names the nearest" 3 'sparsities' study "$scratch/wrong.yaml" -o "$none"
+	sed 's/features/featurs/' "$scratch/study.yaml" >"$scratch/wrong.yaml"
+	refuses "an unknown inner key names the nearest" 3 'features' study "$scratch/wrong.yaml" -o "$none"
+	sed 's/\[0.5\]/[1.5]/' "$scratch/study.yaml" >"$scratch/wrong.yaml"
+	refuses "a sparsity out of range in a study" 3 '1.5' study "$scratch/wrong.yaml" -o "$none"
+	sed 's/layer: 2/layer: 6/' "$scratch/study.yaml" >"$scratch/wrong.yaml"
+	refuses "a layer out of range in a study" 3 'layer 6' study "$scratch/wrong.yaml" -o "$none"
+	refuses "a missing study file" 3 'nowhere' study "$scratch/nowhere" -o "$none"
+}
+
+[ -x "$program" ] || { echo "$program is not built"; exit 77; }
+: >"$scratch/err"
+make_texts
+for part in ${1:-commands_make_what_they_say masks_of_every_kind saes_and_caches usage_errors bad_inputs budgets outputs_that_cannot_be same_bits \
+	interrupted_work_goes_on a_study}; do
+	$part
+done
+# As cmocka does, the failed ones once more: test/run.sh halves their number.
+[ -z "$failed_names" ] || { echo "$failed_names"; exit 1; }

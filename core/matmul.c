@@ -118,14 +118,14 @@ static bool use_avx512(ps_matmul *m, const char *wish)
 static void tile_blis_rows(const ps_blis_kernel *blis, size_t k, const float *x, const float *w, const float *next_x, const float *next_w,
 			   float *tile)
 {
-	blis->run(k, x, w, next_x, next_w, tile);
+	ps_blis_kernel_run(blis, k, x, w, next_x, next_w, tile);
 }
 
 /* A kernel that prefers columns computes the tile's transpose column-major, which is the tile row-major. */
 static void tile_blis_columns(const ps_blis_kernel *blis, size_t k, const float *x, const float *w, const float *next_x,
 			      const float *next_w, float *tile)
 {
-	blis->run(k, w, x, next_w, next_x, tile);
+	ps_blis_kernel_run(blis, k, w, x, next_w, next_x, tile);
 }
 
 static void choose_kernel(ps_matmul *m)

@@ -54,13 +54,6 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# BLIS's header asks for omp.h and uses nothing of it; clang without libomp has none: an empty one, searched last.
-$(BUILD)/core/blis_kernel.o: ALL_CFLAGS += -idirafter $(BUILD)/empty
-$(BUILD)/core/blis_kernel.o: | $(BUILD)/empty/omp.h
-$(BUILD)/empty/omp.h:
-	@mkdir -p $(@D)
-	@touch $@
-
 $(PROGRAM): $(TOOL_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(TOOL_OBJECTS) $(LINK) $(LIBS)
 
@@ -93,14 +86,14 @@ test: ## set up and run the tests (no Python, no network beyond packages)
 	@$(MAKE) --no-print-directory check
 
 check: all $(TESTS) ## run the tests with what is installed
-	@sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
+	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
-check-asan: ## the tests under AddressSanitizer and UBSan, in build/asan
-	@$(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \
+check-asan: all ## the tests under AddressSanitizer and UBSan, in build/asan
+	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \
 		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 
-check-tsan: ## the tests under ThreadSanitizer, in build/tsan
-	@$(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope SHARDINFO=build/tsan/shardinfo OPT=-O1 \
+check-tsan: all ## the tests under ThreadSanitizer, in build/tsan
+	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope SHARDINFO=build/tsan/shardinfo OPT=-O1 \
 		EXTRA_CFLAGS=-fsanitize=thread
 
 check-real: all ## compare with real models and tokenizers, where variables say where they are (test/README.md)

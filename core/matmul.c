@@ -15,7 +15,8 @@
 #define TOKEN_BLOCK ((size_t)1024)   /* rows of X packed at a time */
 #define W_BLOCK ((size_t)128)        /* rows of W packed at a time, at most */
 #define PANEL_MAX ((size_t)64)       /* widest micro-panel of any kernel */
-#define ITEMS_PER_THREAD ((size_t)4)
+#define ITEMS_PER_THREAD ((size_t)4) /* wished for, so that a thread that falls behind does not hold up all */
+#define TOKENS_PER_ITEM ((size_t)64) /* at least, where tokens are cut */
 
 #define REF_TOKENS ((size_t)6)
 #define REF_ROWS ((size_t)16)
@@ -47,11 +48,14 @@ struct product {
 	float *y;
 	size_t y_stride;
 	bool accumulate;
-	size_t rows_per_item;
+	size_t rows_per_item, tokens_per_item; /* an item is so many rows of W for so many tokens */
+	size_t row_items, token_items;
 };
 
-/* Sixteen floats, at any address. */
+/* Floats and masks of floats, at any address. */
 typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float vector4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint32_t mask8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 PS_CLONES
 static void tile_ref(const ps_blis_kernel *blis, size_t k, const float *x, const float *w, const float *next_x, const float *next_w, float *tile)
@@ -186,18 +190,43 @@ const char *ps_matmul_kernel(const ps_matmul *m)
 	return m->name;
 }
 
-/* Panel (k, panel) from `count` rows of X; missing rows are zero. */
+static inline __attribute__((always_inline)) void transpose_4x4(const float *in, size_t in_stride, float *out, size_t out_stride)
+{
+	vector4 a = *(const vector4 *)in, b = *(const vector4 *)(in + in_stride), c = *(const vector4 *)(in + 2 * in_stride),
+		d = *(const vector4 *)(in + 3 * in_stride);
+	vector4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+	vector4 cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+
+	*(vector4 *)out = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+	*(vector4 *)(out + out_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+	*(vector4 *)(out + 2 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+	*(vector4 *)(out + 3 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* out[p, r] = in[r, p] for p < k, r < count. */
 PS_CLONES
+static void transpose(const float *in, size_t in_stride, size_t count, size_t k, float *out, size_t out_stride)
+{
+	size_t whole_rows = count / 4 * 4, whole_columns = k / 4 * 4;
+
+	for (size_t p = 0; p < whole_columns; p += 4) {
+		for (size_t r = 0; r < whole_rows; r += 4)
+			transpose_4x4(in + r * in_stride + p, in_stride, out + p * out_stride + r, out_stride);
+		for (size_t r = whole_rows; r < count; r++)
+			for (size_t i = p; i < p + 4; i++)
+				out[i * out_stride + r] = in[r * in_stride + i];
+	}
+	for (size_t p = whole_columns; p < k; p++)
+		for (size_t r = 0; r < count; r++)
+			out[p * out_stride + r] = in[r * in_stride + p];
+}
+
+/* Panel (k, panel) from `count` rows of X; missing rows are zero. */
 static void pack_x_panel(const float *x, size_t stride, size_t count, size_t k, size_t panel, float *out)
 {
-	for (size_t t = 0; t < panel; t++) {
-		if (t < count)
-			for (size_t p = 0; p < k; p++)
-				out[p * panel + t] = x[t * stride + p];
-		else
-			for (size_t p = 0; p < k; p++)
-				out[p * panel + t] = 0;
-	}
+	if (count < panel)
+		memset(out, 0, k * panel * sizeof *out);
+	transpose(x, stride, count, k, out, panel);
 }
 
 static void pack_x_item(void *context, size_t item, int worker)
@@ -224,16 +253,11 @@ static void widen_bf16(const uint16_t *src, size_t count, float *dst)
 PS_CLONES
 static void apply_mask(const uint8_t *bits, size_t count, float *values)
 {
+	const mask8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
 	size_t whole = count / 8;
 
-	for (size_t b = 0; b < whole; b++) {
-		uint32_t byte = bits[b], lane[8];
-
-		memcpy(lane, values + 8 * b, sizeof lane);
-		for (uint32_t j = 0; j < 8; j++)
-			lane[j] &= -(byte >> j & 1);
-		memcpy(values + 8 * b, lane, sizeof lane);
-	}
+	for (size_t b = 0; b < whole; b++)
+		*(mask8 *)(values + 8 * b) &= (mask8)((bits[b] & bit) != 0);
 	ps_bitmap_apply(bits, 8 * whole, count - 8 * whole, values + 8 * whole);
 }
 
@@ -251,15 +275,6 @@ static void load_row(const ps_weight *w, size_t r, size_t first, size_t k, float
 		apply_mask(w->keep + r * ps_bitmap_row_bytes(w->cols) + first / 8, k, out);
 }
 
-/* 16 x 16 blocks keep both sides of the transposition in cache lines. */
-PS_CLONES
-static void scatter_rows(const float *rows, size_t count, size_t k, size_t panel, float *out)
-{
-	for (size_t p = 0; p < k; p++)
-		for (size_t n = 0; n < count; n++)
-			out[p * panel + n] = rows[n * KC + p];
-}
-
 /* Panel (k, panel) from rows [first_row, first_row + count) of W; missing rows are zero. */
 static void pack_w_panel(const ps_weight *w, size_t first_row, size_t count, size_t first, size_t k, size_t panel, float *out)
 {
@@ -274,7 +289,7 @@ static void pack_w_panel(const ps_weight *w, size_t first_row, size_t count, siz
 			else
 				memset(rows + i * KC, 0, k * sizeof *rows);
 		}
-		scatter_rows(rows, group, k, panel, out + n);
+		transpose(rows, KC, group, k, out + n, panel);
 	}
 }
 
@@ -286,21 +301,22 @@ static void store_tile(const float *tile, size_t tile_stride, size_t tokens, siz
 			y[t * y_stride + n] = add ? y[t * y_stride + n] + tile[t * tile_stride + n] : tile[t * tile_stride + n];
 }
 
-/* Rows [first_row, first_row + rows) of W, columns [first, first + k), for every token of the block. */
-static void multiply_block(const struct product *job, const float *packed_w, size_t first_row, size_t rows, size_t first, size_t k)
+/* Rows [first_row, first_row + rows) of W, columns [first, first + k), for tokens [first_token, end_token). */
+static void multiply_block(const struct product *job, const float *packed_w, size_t first_row, size_t rows, size_t first, size_t k,
+			   size_t first_token, size_t end_token)
 {
 	const ps_matmul *m = job->m;
 	_Alignas(64) float tile[PANEL_MAX * PANEL_MAX];
 	bool add = job->accumulate || first > 0;
 
-	for (size_t t = 0; t < job->tokens; t += m->x_panel) {
+	for (size_t t = first_token; t < end_token; t += m->x_panel) {
 		const float *x = m->packed_x + t * job->w->cols + first * m->x_panel;
 
 		for (size_t n = 0; n < rows; n += m->w_panel) {
 			const float *w = packed_w + n * KC;
 
 			m->tile(&m->blis, k, x, w, x, w + m->w_panel * KC, tile);
-			store_tile(tile, m->w_panel, ps_min_size(m->x_panel, job->tokens - t), ps_min_size(m->w_panel, rows - n),
+			store_tile(tile, m->w_panel, ps_min_size(m->x_panel, end_token - t), ps_min_size(m->w_panel, rows - n),
 				   job->y + t * job->y_stride + first_row + n, job->y_stride, add);
 		}
 	}
@@ -310,7 +326,9 @@ static void multiply_item(void *context, size_t item, int worker)
 {
 	const struct product *job = context;
 	const ps_matmul *m = job->m;
-	size_t first_row = item * job->rows_per_item, rows = ps_min_size(job->rows_per_item, job->w->rows - first_row);
+	size_t first_row = item / job->token_items * job->rows_per_item, rows = ps_min_size(job->rows_per_item, job->w->rows - first_row);
+	size_t first_token = item % job->token_items * job->tokens_per_item;
+	size_t end_token = ps_min_size(first_token + job->tokens_per_item, job->tokens);
 	float *packed_w = m->packed_w + (size_t)worker * m->packed_w_floats;
 
 	for (size_t first = 0; first < job->w->cols; first += KC) {
@@ -318,7 +336,7 @@ static void multiply_item(void *context, size_t item, int worker)
 
 		for (size_t n = 0; n < rows; n += m->w_panel)
 			pack_w_panel(job->w, first_row + n, ps_min_size(m->w_panel, rows - n), first, k, m->w_panel, packed_w + n * KC);
-		multiply_block(job, packed_w, first_row, rows, first, k);
+		multiply_block(job, packed_w, first_row, rows, first, k, first_token, end_token);
 	}
 }
 
@@ -328,12 +346,38 @@ static void zero_product(const struct product *job)
 		memset(job->y + t * job->y_stride, 0, job->w->rows * sizeof(float));
 }
 
+static size_t divide_up(size_t a, size_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* The largest item among those with which the slowest thread has least to do; tokens are cut as well where
+ * there are fewer items than threads, though each part then packs W for itself. */
+static void cut_into_items(struct product *job)
+{
+	const ps_matmul *m = job->m;
+	size_t threads = (size_t)ps_pool_threads(m->pool), least = SIZE_MAX;
+	size_t share = ps_round_up(job->w->rows / (threads * ITEMS_PER_THREAD), m->w_panel);
+	size_t largest = ps_max_size(ps_min_size(share, W_BLOCK / m->w_panel * m->w_panel), m->w_panel);
+
+	for (size_t rows = largest; rows; rows -= m->w_panel) {
+		size_t work = divide_up(divide_up(job->w->rows, rows), threads) * rows;
+
+		if (work < least) {
+			least = work;
+			job->rows_per_item = rows;
+		}
+	}
+	job->row_items = divide_up(job->w->rows, job->rows_per_item);
+	job->token_items = ps_min_size(divide_up(threads, ps_max_size(job->row_items, 1)), divide_up(job->tokens, TOKENS_PER_ITEM));
+	job->tokens_per_item = ps_round_up(divide_up(job->tokens, job->token_items), m->x_panel);
+	job->token_items = divide_up(job->tokens, job->tokens_per_item);
+}
+
 void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride, bool accumulate)
 {
-	size_t share = w->rows / ((size_t)ps_pool_threads(m->pool) * ITEMS_PER_THREAD);
 	struct product job = {.m = m, .x_stride = x_stride, .w = w, .y_stride = y_stride, .accumulate = accumulate};
 
-	job.rows_per_item = ps_min_size(ps_max_size(ps_round_up(share, m->w_panel), m->w_panel), ps_max_size(W_BLOCK / m->w_panel, 1) * m->w_panel);
 	for (size_t first = 0; first < tokens; first += m->token_block) {
 		job.x = x + first * x_stride;
 		job.y = y + first * y_stride;
@@ -342,8 +386,9 @@ void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 			zero_product(&job);
 			continue;
 		}
-		ps_pool_run(m->pool, (job.tokens + m->x_panel - 1) / m->x_panel, pack_x_item, &job);
-		ps_pool_run(m->pool, (w->rows + job.rows_per_item - 1) / job.rows_per_item, multiply_item, &job);
+		cut_into_items(&job);
+		ps_pool_run(m->pool, divide_up(job.tokens, m->x_panel), pack_x_item, &job);
+		ps_pool_run(m->pool, job.row_items * job.token_items, multiply_item, &job);
 	}
 }
 

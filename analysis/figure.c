@@ -146,7 +146,7 @@ void ps_figure_caption(const char *name, const ps_results *results, FILE *out)
 		if (!strcmp(captions[i][0], name))
 			fputs(captions[i][1], out);
 	if (plot && results->method_count > 1)
-		fputs(" Points of the methods are moved apart sideways by under one percentage point.", out);
+		fputs(" Points of the methods stand a little apart sideways so that all can be seen.", out);
 	if (plot && ps_figure_own_axes(plot, results))
 		fputs(" The models differ so much that each panel has a vertical axis of its own.", out);
 }

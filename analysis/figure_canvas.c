@@ -5,7 +5,7 @@
 
 #define RIGHT 14
 #define TOP 30
-#define BOTTOM 50
+#define BOTTOM 56
 #define LEGEND_ROW 24
 #define TITLE_MOST 34
 
@@ -71,11 +71,16 @@ void ps_gnuplot_number(FILE *out, double value)
 void ps_canvas_legend(ps_canvas *canvas, const char *text, const ps_colour *colour, int point)
 {
 	ps_legend *entry;
+	size_t length = 0;
 
 	if (canvas->legend_count == PS_LEGEND_MAX)
 		return;
 	entry = &canvas->legend[canvas->legend_count++];
-	snprintf(entry->text, sizeof entry->text, "%s", text);
+	while (text[length] && length + 4 < sizeof entry->text)
+		length++;
+	while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	snprintf(entry->text, sizeof entry->text, "%.*s", (int)length, text);
 	entry->colour = colour;
 	entry->point = point;
 }
@@ -87,7 +92,7 @@ static int legend_width(const ps_legend *entry)
 
 	for (const char *c = entry->text; *c; c++)
 		letters += ((unsigned char)*c & 0xc0) != 0x80;
-	return 40 + letters * 33 / 5;
+	return 46 + letters * 33 / 5;
 }
 
 /* Walks the legend's entries in rows; out NULL: only counts the pixels of height. */
@@ -139,7 +144,7 @@ void ps_canvas_begin(ps_canvas *c, const char *name)
 		"set terminal svg size %d,%d noenhanced font 'Helvetica,12' background '#ffffff' name '%s%s'\n"
 		"set encoding utf8\nset minussign\nset multiplot\n"
 		"set border 3 lw 0.8 lc rgb '%s'\nset tics nomirror out scale 0.5 textcolor rgb '%s'\n"
-		"set grid ytics lt 1 lw 0.7 lc rgb '%s'\nset format '%%g'\nset key off\nset bars 0.5\n",
+		"set grid ytics lt 1 lw 0.7 lc rgb '%s'\nset format '%%g'\nset key off\n",
 		c->width, c->height, name, c->narrow ? "_narrow" : "", ps_colour_ink.light, ps_colour_ink.light, ps_colour_grid.light);
 }
 
@@ -160,6 +165,15 @@ void ps_canvas_panel(const ps_canvas *c, size_t index, const char *title, const 
 	fprintf(c->out, " offset 0,0.3 textcolor rgb '%s'\nset ylabel ", ps_colour_ink.light);
 	ps_gnuplot_text(c->out, index % c->per_row == 0 ? y : "", 0);
 	fprintf(c->out, " offset 0.6,0 textcolor rgb '%s'\n", ps_colour_ink.light);
+}
+
+void ps_canvas_subtitle(const ps_canvas *c, const char *what, const char *name)
+{
+	fputs("set title ", c->out);
+	ps_gnuplot_text(c->out, what, TITLE_MOST / 2);
+	fputs(" . ': ' . ", c->out);
+	ps_gnuplot_text(c->out, name, TITLE_MOST - 10);
+	fputc('\n', c->out);
 }
 
 void ps_canvas_empty(const ps_canvas *c)

@@ -47,10 +47,9 @@ static void set_unit_axes(bool quintiles, FILE *out)
 static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, const ps_results *r, size_t panel, const char *model, const char *method)
 {
 	const char *lead = "plot ";
-	char title[512];
 
-	snprintf(title, sizeof title, "%s: %.40s", ps_method_label(method), model);
-	ps_canvas_panel(canvas, panel, title, plot->x, plot->y);
+	ps_canvas_panel(canvas, panel, model, plot->x, plot->y);
+	ps_canvas_subtitle(canvas, ps_method_label(method), model);
 	set_unit_axes(plot->quintiles, canvas->out);
 	for (size_t s = 0; s < r->sparsity_count; s++) {
 		const json_t *c = ps_results_find(r, model, method, r->sparsities[s]);
@@ -202,8 +201,10 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 		fprintf(out, " %zu", n - i);
 	}
 	fprintf(out, ")\nset arrow from first 0, graph 0 to first 0, graph 1 nohead lw 1 lc rgb '%s' back\n", ps_colour_muted.light);
-	fprintf(out, "plot $paper using 1:2:3:4 with xerrorbars pt 6 ps 0.7 lw 1.2 lc rgb '%s', $own using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.4 lc rgb '%s'\n",
-		ps_colour_muted.light, ps_colour_method[1].light);
+	fprintf(out, "plot $paper using 3:2:($4-$3):(0) with vectors nohead lw 1.2 lc rgb '%s', $paper using 1:2 with points pt 6 ps 0.8 lw 1.2 lc rgb '%s', ",
+		ps_colour_muted.light, ps_colour_muted.light);
+	fprintf(out, "$own using 3:2:($4-$3):(0) with vectors nohead lw 1.6 lc rgb '%s', $own using 1:2 with points pt 7 ps 0.7 lc rgb '%s'\n",
+		ps_colour_method[1].light, ps_colour_method[1].light);
 	ps_canvas_end(&canvas);
 	return true;
 }

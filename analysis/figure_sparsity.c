@@ -4,8 +4,9 @@
 
 #include "analysis/figure_plots.h"
 
-#define DODGE 0.9         /* percentage points between the methods' points, so that both can be seen */
-#define OWN_AXIS_RATIO 4  /* of the largest panel's range to the least */
+#define PAD 4            /* percentage points left and right of the data */
+#define DODGE 0.03       /* of the axis, between the methods' points, so that both can be seen */
+#define OWN_AXIS_RATIO 4 /* of the largest panel's range to the least */
 
 struct extent {
 	double low, high;
@@ -84,7 +85,7 @@ static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const js
 			stretch(&all, e.high);
 		}
 	pad = all.high > all.low ? 0.05 * (all.high - all.low) : 1;
-	fprintf(out, "set xrange [%.4g:%.4g]\nset xtics autofreq\n", 100 * first - 4, 100 * last + 4);
+	fprintf(out, "set xrange [%.4g:%.4g]\nset xtics 10\n", 100 * first - PAD, 100 * last + PAD);
 	if (plot->share)
 		fputs("set yrange [0:1.02]\nset ytics 0.2\n", out);
 	else
@@ -94,7 +95,8 @@ static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const js
 /* $mI of a method: x, value, low, high, hollow, other seed; the last row keeps the block from being empty. */
 static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model, size_t method, FILE *out)
 {
-	double shift = ((double)method - 0.5 * (double)(r->method_count - 1)) * DODGE;
+	double length = 100 * (r->sparsities[r->sparsity_count - 1] - r->sparsities[0]) + 2 * PAD;
+	double shift = ((double)method - 0.5 * (double)(r->method_count - 1)) * DODGE * length;
 
 	fprintf(out, "$m%zu << EOD\n", method);
 	for (size_t i = 0; i < r->sparsity_count; i++) {
@@ -153,7 +155,8 @@ static void plot_method(const ps_sparsity_plot *plot, const ps_results *r, size_
 
 	if (plot->joined)
 		fprintf(out, "$m%zu using 1:2 with lines lw 1.3 lc rgb '%s', ", method, colour);
-	fprintf(out, "$m%zu using 1:2:3:4 with yerrorbars pt %d ps 0.6 lw 1.2 lc rgb '%s'", method, point, colour);
+	fprintf(out, "$m%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '%s', $m%zu using 1:2 with points pt %d ps 0.6 lc rgb '%s'", method, colour,
+		method, point, colour);
 	if (plot->hollow)
 		fprintf(out, ", $m%zu using 1:5 with points pt %d ps 1.1 lw 1.2 lc rgb '%s'", method, point - 1, colour);
 	if (plot->is_survival)

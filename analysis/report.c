@@ -77,15 +77,16 @@ static void write_headline(FILE *out, const ps_results *r)
 	ps_html_text(out, *ps_results_text(r->root, "name") ? ps_results_text(r->root, "name") : "A pruning study");
 	fputs("</h1>\n", out);
 	write_what(out, r);
-	fputs("<p>", out);
 	if (!r->condition_count)
-		fputs("No pruned condition has been measured. ", out);
-	for (size_t i = 0; r->condition_count && (s = ps_report_section(i)); i++)
+		fputs("<p>No pruned condition has been measured.</p>\n", out);
+	fputs("<ul class=\"findings\">\n", out);
+	for (size_t i = 0; r->condition_count && (s = ps_report_section(i)); i++) {
+		fprintf(out, "<li><a href=\"#%s\">%s.</a> ", s->id, s->label);
 		s->finding(out, r, true);
-	fputs("Intervals are at 95&nbsp;% and not corrected for the number of conditions.</p>\n<nav aria-label=\"Sections\">", out);
-	for (size_t i = 0; (s = ps_report_section(i)); i++)
-		fprintf(out, "<a href=\"#%s\">%s</a> ", s->id, s->title);
-	fputs("<a href=\"#reference\">Reference study</a> <a href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n", out);
+		fputs("</li>\n", out);
+	}
+	fputs("</ul>\n<p>Intervals are at 95&nbsp;% and not corrected for the number of conditions.</p>\n<nav aria-label=\"Sections\">"
+	      "<a href=\"#models\">Models</a> <a href=\"#reference\">Reference study</a> <a href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n", out);
 }
 
 static void write_svg(FILE *out, const char *name, const char *suffix, const char *class, const char *svg, const char *label)
@@ -119,12 +120,11 @@ static void write_section(FILE *out, const ps_results *r, const ps_section *s, c
 {
 	fprintf(out, "<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"question\">%s</p>\n<p class=\"finding\">", s->id, s->title, s->question);
 	s->finding(out, r, false);
-	fputs("</p>\n", out);
+	fprintf(out, "</p>\n<p class=\"definition\">%s</p>\n", s->definition);
 	for (size_t f = 0; f < sizeof s->figures / sizeof *s->figures && s->figures[f]; f++)
 		for (size_t i = 0; i < count; i++)
 			if (!strcmp(figures[i].name, s->figures[f]))
 				write_figure(out, r, &figures[i], number);
-	fprintf(out, "<p class=\"definition\">%s</p>\n", s->definition);
 	s->table(out, r);
 	fputs("</section>\n", out);
 }

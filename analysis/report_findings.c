@@ -38,7 +38,7 @@ static void write_tally(FILE *out, ps_tally t, const char *things, const char *a
 {
 	size_t neither = t.count - t.above - t.below;
 
-	fprintf(out, "%s in %zu of %zu %s, %s in %zu", above, t.above, t.count, things, below, t.below);
+	fprintf(out, "%s in %zu of %zu %s%s, %s in %zu", above, t.above, t.count, things, t.count == 1 ? "" : "s", below, t.below);
 	if (neither == t.count)
 		fputs("; every interval includes zero, so no difference is shown. ", out);
 	else if (neither)
@@ -64,18 +64,26 @@ static bool range_at(const ps_results *r, const char *method, double sparsity, c
 	return found;
 }
 
-/* " under A and by x to y under B" of a path at a sparsity; false when there is nothing to say. */
-static bool write_by_method(FILE *out, const ps_results *r, double sparsity, const char *path, const char *lead, const char *next)
+/* "LEAD x to y UNIT under A NEXT x to y under B" of a path at a sparsity, with one model its interval instead of the
+ * range; false when there is nothing to say. */
+static bool write_by_method(FILE *out, const ps_results *r, double sparsity, const char *path, const char *lead, const char *next, const char *unit)
 {
+	char interval_path[64];
 	double least, largest;
 	bool any = false;
 
+	snprintf(interval_path, sizeof interval_path, "%s_interval", path);
 	for (size_t i = 0; i < r->method_count; i++) {
 		if (!range_at(r, r->methods[i], sparsity, path, &least, &largest))
 			continue;
 		fputs(any ? next : lead, out);
-		write_range(out, least, largest, 3);
-		fputs(" under ", out);
+		if (r->model_count == 1)
+			ps_html_interval(out, ps_results_interval(ps_results_find(r, ps_results_text(ps_results_model(r, 0), "name"), r->methods[i], sparsity),
+								  interval_path),
+					 3);
+		else
+			write_range(out, least, largest, 3);
+		fprintf(out, "%s under ", any ? "" : unit);
 		ps_html_text(out, ps_method_label(r->methods[i]));
 		any = true;
 	}
@@ -99,23 +107,40 @@ void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 	char lead[96];
 
 	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% sparsity log perplexity changes by ", 100 * highest(r));
-	if (write_by_method(out, r, highest(r), "delta_log_ppl", lead, " and by "))
-		fprintf(out, " nats%s. ", over_models(r));
+	if (write_by_method(out, r, highest(r), "delta_log_ppl", lead, " and by ", " nats"))
+		fprintf(out, "%s. ", over_models(r));
 	else
 		fputs(NOT_MEASURED, out);
 	if (change.count && !brief) {
 		fputs("The change is", out);
-		write_tally(out, change, "conditions", " above zero", "below zero");
+		write_tally(out, change, "condition", " above zero", "below zero");
 	}
 	if (pairs.count) {
 		fputs("Paired over the same windows, Wanda’s loss against magnitude’s at the same label is", out);
-		write_tally(out, pairs, pairs.count == 1 ? "pair" : "pairs", " higher", "lower");
+		write_tally(out, pairs, "pair", " higher", "lower");
 	}
+}
+
+/* Least and largest over the pairs of seeds of all models. */
+static bool pair_range(const ps_results *r, const char *path, double *least, double *largest)
+{
+	bool found = false;
+
+	for (size_t m = 0; m < r->model_count; m++) {
+		double a, b;
+
+		if (!ps_results_range(ps_results_at(ps_results_model(r, m), "seeds.pairs"), path, &a, &b))
+			continue;
+		*least = found ? fmin(*least, a) : a;
+		*largest = found ? fmax(*largest, b) : b;
+		found = true;
+	}
+	return found;
 }
 
 void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 {
-	double least, largest, mmcs, null;
+	double least, largest;
 
 	if (!ps_results_range(r->models, "seeds.survival.2.mean", &least, &largest)) {
 		fputs("Agreement between seeds was not measured: it takes at least two seeds. ", out);
@@ -126,21 +151,15 @@ void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 	fprintf(out, " is found again at τ = 0.7 in another SAE of the same activations that differs in its seed%s. ", over_models(r));
 	if (brief)
 		return;
-	for (size_t m = 0; m < r->model_count; m++) {
-		const json_t *model = ps_results_model(r, m), *pairs = ps_results_at(model, "seeds.pairs");
-
-		mmcs = ps_results_mean(pairs, "mmcs");
-		null = ps_results_mean(pairs, "mmcs_null");
-		if (!isfinite(mmcs) || !isfinite(null))
-			continue;
-		fputs("On ", out);
-		ps_html_text(out, ps_results_text(model, "name"));
-		fputs(" the mean largest cosine between seeds is ", out);
-		ps_html_number(out, mmcs, 3);
-		fputs(", against random directions ", out);
-		ps_html_number(out, null, 3);
-		fputs(mmcs > null ? ". " : ": by this measure the seeds agree no better than chance. ", out);
+	if (pair_range(r, "mmcs", &least, &largest)) {
+		fputs("Over pairs the mean largest cosine is ", out);
+		write_range(out, least, largest, 3);
 	}
+	if (pair_range(r, "mmcs_null", &least, &largest)) {
+		fputs(", and against random directions, which is what chance gives, ", out);
+		write_range(out, least, largest, 3);
+	}
+	fputs(". ", out);
 }
 
 /* What part of survival the shared start may explain. */
@@ -165,7 +184,9 @@ static void write_shared_start(FILE *out, const ps_results *r)
 	fputs(" when the pruned SAE starts from the dense one’s initial weights, and ", out);
 	ps_html_number(out, other, 3);
 	fputs(" when it starts from another seed", out);
-	fputs(other < 0.5 * own ? ": most of the survival seen here goes with the shared start and cannot be read as the model keeping its features. " : ". ", out);
+	fputs(other < 0.5 * own ? ". So a survivor is a feature that both SAEs reach from the same start, not one that any SAE of the pruned model would find. "
+				: ". ",
+	      out);
 }
 
 void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
@@ -182,7 +203,7 @@ void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 	write_shared_start(out, r);
 	if (brief || !isfinite(w))
 		return;
-	fputs("The thresholds 0.6, 0.7 and 0.8 rank the conditions with Kendall’s W = ", out);
+	fputs("The thresholds 0.6, 0.7 and 0.8 rank the conditions with Kendall’s W&nbsp;=&nbsp;", out);
 	ps_html_number(out, w, 3);
 	fputs(" (1: all alike). ", out);
 }
@@ -193,13 +214,13 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 	char lead[96];
 
 	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% the frozen dense SAE keeps a Jaccard overlap of ", 100 * highest(r));
-	if (write_by_method(out, r, highest(r), "jaccard", lead, " and "))
+	if (write_by_method(out, r, highest(r), "jaccard", lead, " and ", ""))
 		fprintf(out, "%s. ", over_models(r));
 	else
 		fputs("Transfer of the dense SAE: not measured in this study. ", out);
 	if (change.count && !brief) {
 		fputs("Its FVU on the pruned model, less that on the dense one, is", out);
-		write_tally(out, change, "conditions", " above zero (worse)", "below zero (better)");
+		write_tally(out, change, "condition", " above zero (worse)", "below zero (better)");
 	}
 }
 
@@ -210,11 +231,11 @@ void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 
 	if (clusters.count) {
 		fputs("Rare features survive", out);
-		write_tally(out, clusters, "conditions", " more often than frequent ones (windows resampled)", "less often");
+		write_tally(out, clusters, "condition", " more often than frequent ones (windows resampled)", "less often");
 	}
 	if (latents.count && (!brief || !clusters.count)) {
 		fputs("With latents resampled instead, S(Q1) − S(Q5) is", out);
-		write_tally(out, latents, "conditions", " above zero", "below zero");
+		write_tally(out, latents, "condition", " above zero", "below zero");
 	}
 	if (!clusters.count && !latents.count)
 		fputs("Survival of rare and frequent features: not measured in this study. ", out);
@@ -241,11 +262,11 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 			ablated);
 	if (difference.count) {
 		fputs("Ablating survivors hurts the dense model", out);
-		write_tally(out, difference, "conditions", " more than ablating lost features", "less");
+		write_tally(out, difference, "condition", " more than ablating lost features", "less");
 	}
 	if (partial.count && !brief) {
 		fputs("At fixed firing rate, survival and effect correlate", out);
-		write_tally(out, partial, "conditions", " positively", "negatively");
+		write_tally(out, partial, "condition", " positively", "negatively");
 	}
 }
 
@@ -273,7 +294,9 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 		ps_html_text(out, ps_results_text(best, "name"));
 		fputs(" follows the change of log perplexity most closely: Spearman ", out);
 		ps_html_interval(out, ps_results_interval(best, "spearman"), 3);
-		fprintf(out, " over %.0f conditions. ", ps_results_number(best, "n"));
+		fputs(" over ", out);
+		ps_html_number(out, ps_results_number(best, "n"), 0);
+		fputs(" conditions. ", out);
 	} else {
 		fputs("No diagnostic has a correlation with the change of log perplexity whose interval leaves zero out. ", out);
 	}

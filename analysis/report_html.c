@@ -83,12 +83,12 @@ void ps_html_interval(FILE *out, ps_interval i, int decimals)
 
 void ps_html_table_begin(FILE *out, const char *caption)
 {
-	fprintf(out, "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table\"><table>\n<caption>%s</caption>\n", caption);
+	fprintf(out, "<figure>\n<figcaption>%s</figcaption>\n<div class=\"scroll\" tabindex=\"0\"><table>\n", caption);
 }
 
 void ps_html_table_end(FILE *out)
 {
-	fputs("</table></div>\n", out);
+	fputs("</table></div>\n</figure>\n", out);
 }
 
 void ps_html_head(FILE *out, const char *html, bool number)
@@ -184,11 +184,10 @@ static bool shown(const ps_results *r, const ps_column *column)
 
 static size_t write_heads(FILE *out, const ps_results *r, const ps_column *columns)
 {
-	size_t count = 2;
+	size_t count = 1;
 
 	fputs("<thead><tr>", out);
-	ps_html_head(out, "method", false);
-	ps_html_head(out, "label, %", true);
+	ps_html_head(out, "condition", false);
 	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++)
 		if (shown(r, c)) {
 			ps_html_head(out, c->head, true);
@@ -202,8 +201,7 @@ static void write_condition(FILE *out, const ps_results *r, const ps_column *col
 {
 	fputs("<tr><td>", out);
 	ps_html_text(out, ps_method_label(ps_results_text(condition, "method")));
-	fputs("</td>", out);
-	ps_html_cell_number(out, 100 * ps_results_number(condition, "sparsity"), 0);
+	fprintf(out, " %.4g&nbsp;%%</td>", 100 * ps_results_number(condition, "sparsity"));
 	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++)
 		if (shown(r, c))
 			write_cell(out, r, c, condition);
@@ -219,9 +217,9 @@ void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns
 	for (size_t m = 0; m < r->model_count; m++) {
 		const char *name = ps_results_text(ps_results_model(r, m), "name");
 
-		fputs("<tbody><tr class=\"group\"><th scope=\"rowgroup\">", out);
+		fprintf(out, "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", count);
 		ps_html_text(out, name);
-		fprintf(out, "</th><td colspan=\"%zu\"></td></tr>\n", count - 1);
+		fputs("</th></tr>\n", out);
 		for (size_t i = 0; i < r->condition_count; i++)
 			if (!strcmp(ps_results_text(ps_results_condition(r, i), "model"), name))
 				write_condition(out, r, columns, ps_results_condition(r, i));
@@ -249,16 +247,20 @@ static const char *skip_names(const char *at)
 	return end ? strchr(end, '>') + 1 : at;
 }
 
-/* The first tag without its size, which is the page's to give. */
+/* The first tag without its size, which is the page's to give up to the one it was drawn for. */
 static const char *write_svg_tag(FILE *out, const char *svg, const char *label)
 {
 	const char *box = strstr(svg, "viewBox="), *end = strchr(svg, '>');
+	int width;
 
 	if (!box || !end || box > end)
 		return svg;
 	fputs("<svg role=\"img\" aria-label=\"", out);
 	ps_html_text(out, label);
-	fprintf(out, "\" %.*s", (int)(end - box), box);
+	fputs("\" ", out);
+	if (sscanf(box, "viewBox=\"0 0 %d", &width) == 1)
+		fprintf(out, "style=\"max-width:%dpx\" ", width);
+	fprintf(out, "%.*s", (int)(end - box), box);
 	return end;
 }
 

@@ -35,10 +35,10 @@ typedef struct ps_column {
 	bool if_any;          /* left out when no condition has it */
 } ps_column;
 
-/* A row per condition: method, label, then the columns (ended by PS_COLUMN_END). */
+/* A row per condition: method and label, then the columns (ended by PS_COLUMN_END). */
 void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *columns, const char *caption);
 
-/* <div class="scroll"><table> with a caption; the caller writes head and body. */
+/* A table within a figure, which carries the caption and scrolls; the caller writes head and body. */
 void ps_html_table_begin(FILE *out, const char *caption);
 void ps_html_table_end(FILE *out);
 /* One <th scope="col">; number: right-aligned. */

@@ -71,7 +71,11 @@ static void write_pair(FILE *out, const char *model, const json_t *pair)
 {
 	fputs("<tr><td>", out);
 	ps_html_text(out, model);
-	fprintf(out, "</td><td class=\"n\">%.0f, %.0f</td>", ps_results_number(pair, "a"), ps_results_number(pair, "b"));
+	fputs("</td><td class=\"n\">", out);
+	ps_html_number(out, ps_results_number(pair, "a"), 0);
+	fputs(" and ", out);
+	ps_html_number(out, ps_results_number(pair, "b"), 0);
+	fputs("</td>", out);
 	ps_html_cell_number(out, ps_results_number(pair, "survival.2"), 4);
 	ps_html_cell_number(out, ps_results_number(pair, "hungarian_cosine"), 4);
 	ps_html_cell_number(out, ps_results_number(pair, "shared_fraction"), 4);
@@ -207,41 +211,41 @@ static void diagnostics_table(FILE *out, const ps_results *r)
 }
 
 static const ps_section sections[] = {
-	{"perplexity", "What pruning does to the models", "How much does each method cost at each sparsity?",
+	{"perplexity", "Damage", "What pruning does to the models", "How much does each method cost at each sparsity?",
 	 "<b>Change of log perplexity</b> = mean negative log likelihood of the pruned model less that of the dense one, nats per token, over the same windows of "
 	 "the same text (BOS before every window; each token scored once). Intervals: percentile bootstrap over windows. <b>Magnitude</b> drops the smallest "
 	 "|w|; <b>Wanda</b> (Sun et al., arXiv 2306.11695) the smallest |w| · √E[x²] of the weight’s input x over the calibration text. A label is what was "
 	 "asked for; ties, thresholds and whole weights make what is achieved differ, so it stands beside it.",
 	 {"perplexity", NULL, NULL}, ps_finding_perplexity, perplexity_table},
-	{"rq1", "RQ1. Seed stability", "How far do SAEs trained on the same activations with other seeds agree?",
+	{"rq1", "RQ1, seeds", "RQ1. Seed stability", "How far do SAEs trained on the same activations with other seeds agree?",
 	 "Two dictionaries are compared by the cosines of their decoder rows. <b>Survival</b> at τ: share of the first’s features that are mutual nearest "
 	 "neighbours of one in the second with cosine ≥ τ. <b>Assignment cosine</b>: mean over the one-to-one assignment of largest total cosine. "
 	 "<b>Shared</b>: assignments of decoder and encoder rows agree on the pair and both cosines are ≥ τ (Paulo and Belrose, arXiv 2501.16615). <b>Largest "
 	 "cosine</b>: mean over the first’s features; against random: the same with random directions in place of the second. The mean survival over pairs is "
 	 "the <b>seed floor</b> of RQ2.",
 	 {"seeds", NULL, NULL}, ps_finding_seeds, seeds_table},
-	{"rq2", "RQ2. Feature survival", "Which of the dense model’s features are found again in the SAE of the pruned model?",
+	{"rq2", "RQ2, survival", "RQ2. Feature survival", "Which of the dense model’s features are found again in the SAE of the pruned model?",
 	 "A feature of the dense SAE <b>survives</b> when it and a feature of the pruned model’s SAE are each other’s nearest in decoder cosine and that cosine is "
 	 "≥ τ (arXiv 2603.25325; τ = 0.7, swept from 0.5 to 0.9). Denominator: all latents. Read it against the seed floor, and against survival from another "
 	 "initial seed: where dense and pruned SAE share their initial weights, features can match because they never left them.",
 	 {"survival", "tau", NULL}, ps_finding_survival, survival_table},
-	{"rq3", "RQ3. Transfer of the dense SAE", "Does the SAE of the dense model still work on the pruned one?",
+	{"rq3", "RQ3, transfer", "RQ3. Transfer of the dense SAE", "Does the SAE of the dense model still work on the pruned one?",
 	 "The frozen dense SAE encodes both models’ activations on identical tokens. <b>Jaccard</b>: mean over tokens of the active latents in common, over those "
 	 "active in either. <b>FVU</b> = Σ|x − x̂|² / Σ|x − x̄|² over the tokens, x̄ the pruned model’s own mean; it may exceed 1. Special tokens are left out. "
 	 "<b>CE recovered</b> = (zero − SAE) / (zero − clean), with losses of the model with the layer zeroed, reconstructed and left alone. Source: "
 	 "arXiv 2603.25325; Jaccard over tokens is our reading of it.",
 	 {"jaccard", "fvu", NULL}, ps_finding_transfer, transfer_table},
-	{"rq4", "RQ4. Fragility", "Do rare features survive better than frequent ones?",
+	{"rq4", "RQ4, fragility", "RQ4. Fragility", "Do rare features survive better than frequent ones?",
 	 "The dense SAE’s latents that fired at all, sorted by firing count on the dense model and cut into five equal parts. <b>S(Q)</b>: share of a part that "
 	 "survives at τ = 0.7 (first seed). The effect is <b>S(Q1) − S(Q5)</b>, rare less frequent; its interval resamples windows, which moves latents between "
 	 "parts, and for comparison latents. Source: the corrected release of arXiv 2603.25325.",
 	 {"fragility", NULL, NULL}, ps_finding_fragility, fragility_table},
-	{"rq5", "RQ5. Causal relevance", "Does survival predict how much the model needs a feature?",
+	{"rq5", "RQ5, causal effect", "RQ5. Causal relevance", "Does survival predict how much the model needs a feature?",
 	 "A sample of the dense SAE’s latents, as many from each quintile of firing, is ablated one at a time on the dense model: x′ = x − f·d where the latent "
 	 "fires, f its activation and d its decoder row, the SAE’s error kept (Marks et al., arXiv 2403.19647). <b>Effect</b>: change of mean loss, nats per "
 	 "token. Frequent latents have larger effects for their frequency alone, hence the correlations at fixed firing rate.",
 	 {"ablation", "ablation_means", NULL}, ps_finding_ablation, ablation_table},
-	{"diagnostics", "Which diagnostic follows the damage?", "Do measures on SAEs track the change of log perplexity over conditions?",
+	{"diagnostics", "Diagnostics", "Which diagnostic follows the damage?", "Do measures on SAEs track the change of log perplexity over conditions?",
 	 "<b>Spearman’s ρ</b> over all conditions of all models, conditions resampled for the interval. Conditions of one model are not independent of each "
 	 "other, and sparsity drives most quantities at once: a correlation here is no evidence of a cause.",
 	 {"diagnostics", NULL, NULL}, ps_finding_diagnostics, diagnostics_table},

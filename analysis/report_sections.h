@@ -7,7 +7,7 @@
 #include "analysis/report_data.h"
 
 typedef struct ps_section {
-	const char *id, *title, *question;
+	const char *id, *label, *title, *question;
 	const char *definition; /* HTML */
 	const char *figures[3]; /* by name, NULL-ended */
 	void (*finding)(FILE *out, const ps_results *results, bool brief);

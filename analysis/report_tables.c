@@ -5,7 +5,7 @@
 #include "analysis/report_html.h"
 #include "analysis/report_sections.h"
 
-static void write_model(FILE *out, const json_t *m, bool reference_text)
+static void write_model(FILE *out, const json_t *m, bool reference, bool reference_text)
 {
 	const json_t *saes = json_object_get(m, "saes");
 
@@ -14,7 +14,11 @@ static void write_model(FILE *out, const json_t *m, bool reference_text)
 	fputs("</th><td>", out);
 	ps_html_text(out, ps_results_text(m, "family"));
 	fputs("</td>", out);
-	fprintf(out, "<td class=\"n\">%.0f of %.0f</td>", ps_results_number(m, "layer"), ps_results_number(m, "layers"));
+	fputs("<td class=\"n\">", out);
+	ps_html_number(out, ps_results_number(m, "layer"), 0);
+	fputs(" of ", out);
+	ps_html_number(out, ps_results_number(m, "layers"), 0);
+	fputs("</td>", out);
 	ps_html_cell_number(out, ps_results_number(m, "width"), 0);
 	ps_html_cell_number(out, ps_results_number(m, "ppl"), 2);
 	ps_html_cell_number(out, ps_results_number(m, "ppl_tokens"), 0);
@@ -22,10 +26,12 @@ static void write_model(FILE *out, const json_t *m, bool reference_text)
 	ps_html_cell_number(out, ps_results_mean(saes, "l0"), 1);
 	ps_html_cell_number(out, 100 * ps_results_mean(saes, "dead_fraction"), 1);
 	ps_html_cell_number(out, ps_results_number(m, "splice.ce_recovered"), 3);
-	fputs("<td>", out);
-	ps_html_text(out, ps_results_text(m, "reference.name"));
-	fputs("</td>", out);
-	if (reference_text)
+	if (reference) {
+		fputs("<td>", out);
+		ps_html_text(out, ps_results_text(m, "reference.name"));
+		fputs("</td>", out);
+	}
+	if (reference && reference_text)
 		ps_html_cell_number(out, ps_results_number(m, "reference.ppl"), 2);
 	fputs("</tr>\n", out);
 }
@@ -33,19 +39,23 @@ static void write_model(FILE *out, const json_t *m, bool reference_text)
 void ps_report_models_table(FILE *out, const ps_results *r)
 {
 	static const char *const heads[] = {"layer", "width", "perplexity", "tokens scored", "SAE FVU", "L0", "dead, %", "CE recovered"};
+	bool reference = false;
 
+	for (size_t i = 0; i < r->model_count; i++)
+		reference |= *ps_results_text(ps_results_model(r, i), "reference.name") != 0;
 	ps_html_table_begin(out, "<b>Models and their dense SAEs.</b> Layer: the residual stream after this layer, counted from 0. SAE figures: means over seeds.");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	ps_html_head(out, "family", false);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
 		ps_html_head(out, heads[i], true);
-	ps_html_head(out, "in the reference", false);
-	if (r->reference_text)
+	if (reference)
+		ps_html_head(out, "in the reference", false);
+	if (reference && r->reference_text)
 		ps_html_head(out, "its perplexity", true);
 	fputs("</tr></thead><tbody>\n", out);
 	for (size_t i = 0; i < r->model_count; i++)
-		write_model(out, ps_results_model(r, i), r->reference_text);
+		write_model(out, ps_results_model(r, i), reference, r->reference_text);
 	fputs("</tbody>\n", out);
 	ps_html_table_end(out);
 }
@@ -124,7 +134,8 @@ void ps_report_settings_table(FILE *out, const ps_results *r)
 	json_t *settings = json_object_get(r->root, "settings"), *value, *inner;
 	const char *key, *inner_key;
 
-	fputs("<div class=\"scroll\"><table class=\"settings\">\n<caption><b>Settings</b>, by their names in the study file.</caption>\n<tbody>\n", out);
+	ps_html_table_begin(out, "<b>Settings</b>, by their names in the study file.");
+	fputs("<tbody class=\"settings\">\n", out);
 	json_object_foreach(settings, key, value) {
 		if (!json_is_object(value))
 			write_setting(out, "", key, value);

@@ -262,11 +262,16 @@ static int write_page(struct report *r)
 	return rc;
 }
 
-static int read_results(const struct report *r, json_t **root)
+static int read_results(struct report *r, json_t **root)
 {
 	char *path = path_in(r, "results.json");
 	int rc = path ? ps_file_read_json(&ps_sys_linux, path, RESULTS_BYTES_MAX, root, &r->s->diag) : no_memory(r);
+	ps_diag why = {{0}};
 
+	if (!rc)
+		rc = ps_results_open(&r->results, *root, &why);
+	if (rc && *why.text)
+		rc = ps_fail(&r->s->diag, rc, "%s: %s", path, why.text);
 	free(path);
 	return rc;
 }
@@ -288,8 +293,6 @@ int ps_run_report(ps_session *s, const ps_report_args *args, json_t **result)
 	json_t *root = NULL;
 	int rc = read_results(&r, &root);
 
-	if (!rc)
-		rc = ps_results_open(&r.results, root, &s->diag);
 	if (!rc)
 		rc = write_tables(&r);
 	if (!rc)

@@ -1,0 +1,374 @@
+/* The report: results are checked, tables are CSV, scripts are safe and draw, sentences say what the numbers show. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/figure.h"
+#include "analysis/report.h"
+#include "analysis/report_csv.h"
+#include "analysis/report_findings.h"
+#include "analysis/report_html.h"
+
+#define FIXTURE "test/fixtures/report/results.json"
+
+struct study {
+	json_t *root;
+	ps_results results;
+};
+
+static int open_study(void **state)
+{
+	static struct study study;
+	ps_diag diag = {{0}};
+
+	study.root = json_load_file(FIXTURE, 0, NULL);
+	*state = &study;
+	return study.root && ps_results_open(&study.results, study.root, &diag) == 0 ? 0 : -1;
+}
+
+static int close_study(void **state)
+{
+	struct study *study = *state;
+
+	json_decref(study->root);
+	return 0;
+}
+
+static const ps_results *results_of(void **state)
+{
+	return &((struct study *)*state)->results;
+}
+
+struct text {
+	char *bytes;
+	size_t length;
+	FILE *out;
+};
+
+static FILE *begin(struct text *text)
+{
+	text->out = open_memstream(&text->bytes, &text->length);
+	assert_non_null(text->out);
+	return text->out;
+}
+
+static const char *end(struct text *text)
+{
+	fclose(text->out);
+	return text->bytes;
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+	size_t count = 0;
+
+	for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+		count++;
+	return count;
+}
+
+static void number_is(double value, int decimals, const char *expected)
+{
+	struct text text;
+
+	ps_html_number(begin(&text), value, decimals);
+	assert_string_equal(end(&text), expected);
+	free(text.bytes);
+}
+
+static void numbers_have_sensible_digits(void **state)
+{
+	(void)state;
+	number_is(0.12345, 3, "0.123");
+	number_is(-0.0004, 3, "0.000");
+	number_is(-0.5, 2, "−0.50");
+	number_is(12.3456, 4, "12.35");
+	number_is(386224.4, 2, "386,224");
+	number_is(12345678, 0, "12,345,678");
+	number_is(2304, 0, "2304");
+	number_is(1e300, 2, "1.000e+300");
+	number_is((double)NAN, 2, "<span class=\"none\" title=\"not measured\">–</span>");
+}
+
+static void bad_results_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"{}",
+		"{\"version\": 1, \"models\": [], \"conditions\": {}}",
+		"{\"version\": 2, \"models\": [], \"conditions\": []}",
+		"{\"version\": 1, \"models\": [{}], \"conditions\": []}",
+		"{\"version\": 1, \"models\": [3], \"conditions\": [null]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"b\", \"method\": \"wanda\", \"sparsity\": 0.5}]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"method\": \"wanda\", \"sparsity\": 1.5}]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"sparsity\": 0.5}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		json_t *root = json_loads(bad[i], 0, NULL);
+		ps_results results;
+		ps_diag diag = {{0}};
+
+		assert_non_null(root);
+		assert_int_equal(ps_results_open(&results, root, &diag), PS_EINPUT);
+		assert_true(strlen(diag.text) > 0);
+		json_decref(root);
+	}
+}
+
+static void paths_reach_into_objects_and_lists(void **state)
+{
+	const ps_results *r = results_of(state);
+	const json_t *condition = ps_results_find(r, "gemma-2-2b", "wanda", 0.3);
+
+	assert_non_null(condition);
+	assert_true(ps_results_number(condition, "reference.mnn_survival") == 0.794);
+	assert_true(ps_results_number(condition, "fragility.size.4") == 3603);
+	assert_true(isnan(ps_results_number(condition, "fragility.size.9")));
+	assert_true(isnan(ps_results_number(condition, "method")));
+	assert_true(isnan(ps_results_number(NULL, "method")));
+	assert_string_equal(ps_results_text(condition, "sparsity"), "");
+	assert_null(ps_results_find(r, "gemma-2-2b", "wanda", 0.31));
+	assert_int_equal(r->method_count, 2);
+	assert_int_equal(r->sparsity_count, 2);
+	assert_true(fabs(ps_results_reference_change(r, condition) - log(8.82 / 8.21)) < 1e-12);
+}
+
+static void tables_have_a_row_for_each_condition(void **state)
+{
+	const ps_results *r = results_of(state);
+	size_t rows[] = {3, 12, 12, 12, 12, 9};
+
+	for (size_t i = 0; ps_csv_name(i); i++) {
+		struct text text;
+		size_t columns;
+
+		ps_csv_write(begin(&text), r, i);
+		end(&text);
+		assert_int_equal(count_of(text.bytes, "\n"), rows[i] + 1);
+		*strchr(text.bytes, '\n') = 0;
+		columns = count_of(text.bytes, ",");
+		assert_true(columns > 8);
+		/* The last row's name holds neither commas nor quotes. */
+		text.bytes[text.length - 1] = 0;
+		assert_int_equal(count_of(strrchr(text.bytes + strlen(text.bytes) + 1, '\n'), ","), columns);
+		free(text.bytes);
+	}
+	assert_null(ps_csv_name(6));
+}
+
+static void tables_quote_names_and_leave_out_nulls(void **state)
+{
+	struct text text;
+	const char *row;
+
+	ps_csv_write(begin(&text), results_of(state), 4);
+	end(&text);
+	assert_non_null(strstr(text.bytes, "\n\"llama <b>&\"\"it's\"\"</b> `id` 3\",magnitude,0.3,"));
+	row = strstr(text.bytes, "gemma-2-2b,magnitude,0.5,");
+	assert_non_null(row);
+	assert_true(!strncmp(row, "gemma-2-2b,magnitude,0.5,,,,,,,", 31));
+	free(text.bytes);
+}
+
+/* Nothing of the user's stands where gnuplot would expand it: backquotes occur within single quotes only. */
+static void assert_safe(const char *script)
+{
+	int quoted = 0;
+
+	for (; *script; script++) {
+		if (*script == '\'')
+			quoted = !quoted;
+		assert_true(*script != '`' || quoted);
+		assert_true(*script != '\n' || !quoted);
+	}
+	assert_false(quoted);
+}
+
+static void scripts_are_the_same_each_time_and_quote_names(void **state)
+{
+	const ps_results *r = results_of(state);
+	size_t figures = 0;
+
+	for (; ps_figure_name(figures); figures++)
+		for (int narrow = 0; narrow < 2; narrow++) {
+			struct text first, second;
+
+			assert_true(ps_figure_script(figures, r, narrow, begin(&first)));
+			assert_true(ps_figure_script(figures, r, narrow, begin(&second)));
+			assert_string_equal(end(&first), end(&second));
+			assert_safe(first.bytes);
+			free(first.bytes);
+			free(second.bytes);
+		}
+	assert_int_equal(figures, 10);
+}
+
+/* gnuplot's SVG of a script, by way of temporary files. */
+static char *draw(const char *script)
+{
+	char path[] = "/tmp/prunescope-figure-XXXXXX", command[128], *svg = calloc(1, 1 << 20);
+	int fd = mkstemp(path);
+	FILE *in = fdopen(fd, "w"), *out;
+
+	assert_non_null(in);
+	fputs(script, in);
+	fclose(in);
+	snprintf(command, sizeof command, "gnuplot -d %s", path);
+	out = popen(command, "r");
+	assert_non_null(out);
+	svg[fread(svg, 1, (1 << 20) - 1, out)] = 0;
+	assert_int_equal(pclose(out), 0);
+	remove(path);
+	return svg;
+}
+
+static void gnuplot_draws_every_figure(void **state)
+{
+	const ps_results *r = results_of(state);
+
+	if (system("gnuplot --version >/dev/null 2>&1"))
+		skip();
+	for (size_t i = 0; ps_figure_name(i); i++) {
+		struct text script, inlined;
+		char *svg;
+
+		ps_figure_script(i, r, i % 2, begin(&script));
+		svg = draw(end(&script));
+		assert_non_null(strstr(svg, "</svg>"));
+		ps_html_svg(begin(&inlined), svg, "here", "what \"it\" is");
+		end(&inlined);
+		assert_true(!strncmp(inlined.bytes, "<svg role=\"img\" aria-label=\"what &quot;it&quot; is\" ", 51));
+		assert_null(strstr(inlined.bytes, "<title>"));
+		assert_null(strstr(inlined.bytes, "href='#gp"));
+		assert_int_equal(count_of(inlined.bytes, " id="), count_of(inlined.bytes, " id='here-") + count_of(inlined.bytes, " id=\"here-"));
+		if (!strcmp(ps_figure_name(i), "survival"))
+			assert_non_null(strstr(svg, "llama &lt;b>&amp;\"it's\"&lt;/b> `id` 3"));
+		free(svg);
+		free(script.bytes);
+		free(inlined.bytes);
+	}
+}
+
+static void the_page_is_whole_and_needs_nothing_else(void **state)
+{
+	static const char *const parts[] = {"id=\"perplexity\"", "id=\"rq1\"", "id=\"rq2\"", "id=\"rq3\"", "id=\"rq4\"", "id=\"rq5\"", "id=\"diagnostics\"",
+					    "id=\"reference\"", "id=\"methods\"", "id=\"limits\"", "</html>"};
+	static char svg[] = "<svg \n width=\"9\"\n viewBox=\"0 0 9 9\"\n><title>x</title></svg>";
+	ps_report_figure figures[] = {{"survival", svg, svg}, {"tau", NULL, NULL}};
+	struct text text;
+
+	ps_report_write(begin(&text), results_of(state), figures, 2, NULL);
+	end(&text);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		assert_non_null(strstr(text.bytes, parts[i]));
+	assert_null(strstr(text.bytes, "<script"));
+	assert_null(strstr(text.bytes, "src="));
+	assert_null(strstr(text.bytes, "url("));
+	assert_null(strstr(text.bytes, "llama <b>"));
+	assert_non_null(strstr(text.bytes, "llama &lt;b&gt;&amp;&quot;it&#39;s&quot;&lt;/b&gt; `id` 3"));
+	assert_int_equal(count_of(text.bytes, "<svg "), 2);
+	assert_int_equal(count_of(text.bytes, "<b>Figure "), 1);
+	assert_int_equal(count_of(text.bytes, "<table>"), count_of(text.bytes, "</table>"));
+	assert_null(strstr(text.bytes, "nan"));
+	free(text.bytes);
+}
+
+static void a_page_without_figures_says_so(void **state)
+{
+	struct text text;
+
+	ps_report_write(begin(&text), results_of(state), NULL, 0, "gnuplot is <not> installed");
+	assert_non_null(strstr(end(&text), "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
+	free(text.bytes);
+}
+
+static void a_study_of_nothing_gives_a_page(void **state)
+{
+	json_t *root = json_loads("{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": []}", 0, NULL);
+	ps_diag diag = {{0}};
+	ps_results r;
+	struct text text;
+
+	(void)state;
+	assert_int_equal(ps_results_open(&r, root, &diag), 0);
+	for (size_t i = 0; ps_figure_name(i); i++) {
+		assert_false(ps_figure_script(i, &r, false, begin(&text)));
+		assert_string_equal(end(&text), "");
+		free(text.bytes);
+	}
+	ps_report_write(begin(&text), &r, NULL, 0, NULL);
+	assert_non_null(strstr(end(&text), "No pruned condition has been measured."));
+	free(text.bytes);
+	json_decref(root);
+}
+
+static void a_condition_with_nulls_alone_is_not_measured(void **state)
+{
+	json_t *root = json_loads("{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"method\": \"own\", \"sparsity\": 0.5, "
+				  "\"ppl\": null, \"fragility\": null, \"ablation\": null}], \"kendall_w\": null, \"diagnostics\": []}",
+				  0, NULL);
+	ps_diag diag = {{0}};
+	ps_results r;
+	struct text text;
+
+	(void)state;
+	assert_int_equal(ps_results_open(&r, root, &diag), 0);
+	ps_report_write(begin(&text), &r, NULL, 0, NULL);
+	end(&text);
+	assert_true(count_of(text.bytes, "ot measured in this study.") >= 4);
+	assert_null(strstr(text.bytes, "nan"));
+	assert_null(strstr(text.bytes, "inf"));
+	free(text.bytes);
+	json_decref(root);
+}
+
+static void sentences_count_intervals_and_claim_no_more(void **state)
+{
+	const ps_results *r = results_of(state);
+	json_t *root = json_deep_copy(r->root), *list = json_object_get(root, "comparisons");
+	ps_results changed;
+	ps_diag diag = {{0}};
+	ps_tally t;
+	struct text text;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		json_object_set_new(json_array_get(list, i), "wanda_minus_magnitude",
+				    json_pack("{s:f, s:f, s:f}", "estimate", -0.1, "low", i == 0 ? -0.2 : -0.3, "high", i == 0 ? -0.05 : 0.0));
+	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
+	t = ps_tally_intervals(list, "wanda_minus_magnitude");
+	assert_int_equal(t.count, 6);
+	assert_int_equal(t.below, 1);
+	assert_int_equal(t.above, 0);
+	ps_finding_perplexity(begin(&text), &changed, true);
+	assert_non_null(strstr(end(&text), "is higher in 0 of 6 pairs, lower in 1; in the other 5 the interval includes zero, so no difference is shown."));
+	free(text.bytes);
+	json_decref(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_have_sensible_digits),
+		cmocka_unit_test(bad_results_are_refused),
+		cmocka_unit_test(paths_reach_into_objects_and_lists),
+		cmocka_unit_test(tables_have_a_row_for_each_condition),
+		cmocka_unit_test(tables_quote_names_and_leave_out_nulls),
+		cmocka_unit_test(scripts_are_the_same_each_time_and_quote_names),
+		cmocka_unit_test(gnuplot_draws_every_figure),
+		cmocka_unit_test(the_page_is_whole_and_needs_nothing_else),
+		cmocka_unit_test(a_page_without_figures_says_so),
+		cmocka_unit_test(a_study_of_nothing_gives_a_page),
+		cmocka_unit_test(a_condition_with_nulls_alone_is_not_measured),
+		cmocka_unit_test(sentences_count_intervals_and_claim_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, open_study, close_study);
+}

@@ -70,9 +70,16 @@ static int main_compare(ps_session *s, int argc, char **argv, json_t **result)
 	return rc ? rc : ps_run_compare(s, &args, result);
 }
 
+static int main_convert(ps_session *s, int argc, char **argv, json_t **result)
+{
+	(void)argc, (void)argv, (void)result;
+	return ps_fail(&s->diag, PS_EINPUT, "convert is not built yet: SAE folders are already in SAELens' form");
+}
+
 const ps_command ps_commands_sae[] = {
 	{"train", "CACHE -o SAE", "a sparse autoencoder", main_train},
 	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss", main_eval},
 	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare},
+	{"convert", "SAE_IN -o SAE_OUT --to saelens|sparsify", "not built yet", main_convert},
 	{NULL, NULL, NULL, NULL},
 };

@@ -212,7 +212,7 @@ static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, co
 		ps_canvas_empty(canvas);
 		return;
 	}
-	if (e.low < 0)
+	if (e.low < 0 && !plot->share)
 		horizontal(canvas->out, 0, "1");
 	if (plot->is_survival)
 		draw_floor(model, canvas->out);

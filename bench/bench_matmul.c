@@ -1,0 +1,289 @@
+/* bench/bench_matmul.c: the matrix product and attention against the CPU's measured multiply-add ceiling.
+ *
+ *   bench_matmul [threads]     (default 2)
+ * Checks each result first. Prints CSV: best of as many runs as take half a second, GFLOP/s of wall time and
+ * the share of what the same threads reach with multiply-adds on registers alone. PRUNESCOPE_MATMUL chooses
+ * the micro-kernel. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/attention.h"
+#include "core/clones.h"
+#include "core/matmul.h"
+#include "core/rng.h"
+
+#define SECONDS 0.5
+#define CHAINS 24 /* independent sums: enough to hide a multiply-add's latency */
+#define CEILING_STEPS ((size_t)1 << 21)
+#define HEADS ((size_t)4)
+#define QUERIES ((size_t)64)
+
+typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
+
+struct bench {
+	ps_pool *pool;
+	int threads;
+	double ceiling; /* GFLOP/s */
+	float sink[64];
+};
+
+struct product {
+	ps_matmul *matmul;
+	const float *x;
+	size_t tokens;
+	ps_weight w;
+	float *y;
+};
+
+struct heads {
+	size_t tokens, width;
+	const float *q, *k, *v;
+	float *out, *scratch; /* scratch: ps_attention_scratch floats for each thread */
+};
+
+typedef void (*task_fn)(const struct bench *b, void *task);
+
+static void check(int code, const ps_diag *diag)
+{
+	if (code >= 0)
+		return;
+	fprintf(stderr, "bench_matmul: %s\n", diag->text);
+	exit(1);
+}
+
+static void verify(const char *what, double error, double tolerance)
+{
+	if (error <= tolerance)
+		return;
+	fprintf(stderr, "bench_matmul: %s is off by %g\n", what, error);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void *buffer(size_t bytes)
+{
+	void *p = malloc(bytes);
+
+	if (p)
+		return p;
+	fprintf(stderr, "bench_matmul: no memory\n");
+	exit(1);
+}
+
+static float *draw(size_t n, uint64_t seed)
+{
+	float *x = buffer(n * sizeof *x);
+	ps_rng rng = ps_rng_make(seed, 0);
+
+	for (size_t i = 0; i < n; i++)
+		x[i] = ps_rng_normal(&rng);
+	return x;
+}
+
+/* Seconds of the fastest run. */
+static double best(const struct bench *b, task_fn run, void *task)
+{
+	double fastest = INFINITY, begin = now();
+
+	for (int i = 0; i < 3 || now() - begin < SECONDS; i++) {
+		double start = now();
+
+		run(b, task);
+		fastest = fmin(fastest, now() - start);
+	}
+	return fastest;
+}
+
+PS_CLONES
+static void multiply_add(void *context, size_t item, int worker)
+{
+	struct bench *b = context;
+	vector16 sum[CHAINS], factor = (vector16){0} + 0.5f;
+
+	/* Each chain starts elsewhere, lest the compiler see that all are one. */
+	for (size_t c = 0; c < CHAINS; c++)
+		sum[c] = (vector16){0} + (float)(item + c);
+	for (size_t i = 0; i < CEILING_STEPS; i++)
+#pragma GCC unroll 24
+		for (size_t c = 0; c < CHAINS; c++)
+			sum[c] = sum[c] * factor + factor;
+	for (size_t c = 1; c < CHAINS; c++)
+		sum[0] += sum[c];
+	b->sink[worker % 64] = sum[0][0];
+}
+
+static void run_ceiling(const struct bench *b, void *task)
+{
+	ps_pool_run(b->pool, (size_t)b->threads, multiply_add, task);
+}
+
+static void run_product(const struct bench *b, void *task)
+{
+	const struct product *p = task;
+
+	(void)b;
+	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows, false);
+}
+
+static void row(const struct bench *b, const char *what, const char *kernel, const char *shape, double flop, double seconds)
+{
+	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel, shape, b->threads, seconds, flop / seconds * 1e-9,
+	       flop / seconds * 1e-9 / b->ceiling);
+}
+
+/* Largest difference of the first token's outputs from the reference. */
+static double product_error(const struct product *p)
+{
+	float *exact = buffer(p->w.rows * sizeof *exact);
+	double worst = 0;
+
+	ps_matmul_ref(p->x, p->w.cols, 1, &p->w, exact, p->w.rows, false);
+	for (size_t n = 0; n < p->w.rows; n++)
+		worst = fmax(worst, fabs((double)exact[n] - (double)p->y[n]));
+	free(exact);
+	return worst;
+}
+
+static void bench_product(const struct bench *b, size_t tokens, size_t cols, size_t rows, bool masked)
+{
+	ps_diag diag = {{0}};
+	ps_arena arena = {0};
+	struct product p = {.tokens = tokens, .x = draw(tokens * cols, 1), .y = buffer(tokens * rows * sizeof(float))};
+	float *wide = draw(rows * cols, 2);
+	uint16_t *data = buffer(rows * cols * sizeof *data);
+	uint8_t *keep = buffer(rows * ps_bitmap_row_bytes(cols));
+	ps_rng rng = ps_rng_make(3, 0);
+	char shape[96];
+
+	ps_narrow_bf16(wide, rows * cols, data);
+	ps_bitmap_fill(keep, rows, cols);
+	for (size_t i = 0; i < rows * cols; i++)
+		if (ps_rng_below(&rng, 2))
+			ps_bitmap_drop(keep + i / cols * ps_bitmap_row_bytes(cols), i % cols);
+	p.w = (ps_weight){.data = data, .dtype = PS_BF16, .rows = rows, .cols = cols, .keep = masked ? keep : NULL};
+	check(ps_arena_create(&arena, ps_matmul_bytes(b->threads, tokens, cols), &diag), &diag);
+	check(ps_matmul_create(&p.matmul, b->pool, tokens, cols, &arena, &diag), &diag);
+	run_product(b, &p);
+	verify("a product", product_error(&p), 1e-4 * sqrt((double)cols));
+	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows, masked ? " masked" : "");
+	row(b, "matmul", ps_matmul_kernel(p.matmul), shape, 2.0 * (double)tokens * (double)cols * (double)rows,
+	    best(b, run_product, &p));
+	ps_arena_destroy(&arena);
+	free((float *)p.x);
+	free(p.y);
+	free(wide);
+	free(data);
+	free(keep);
+}
+
+static ps_attention attention_of(const struct heads *h, size_t head, float *out)
+{
+	size_t stride = HEADS * h->width, at = head * h->width;
+
+	return (ps_attention){.head_width = h->width,
+			      .tokens = h->tokens,
+			      .scale = 1 / sqrt((double)h->width),
+			      .q = h->q + at,
+			      .k = h->k + at,
+			      .v = h->v + at,
+			      .out = out + at,
+			      .q_stride = stride,
+			      .k_stride = stride,
+			      .v_stride = stride,
+			      .out_stride = stride};
+}
+
+static void attend(void *context, size_t item, int worker)
+{
+	const struct heads *h = context;
+	const ps_attention a = attention_of(h, item % HEADS, h->out);
+	size_t first = item / HEADS * QUERIES, count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
+
+	ps_attention_run(&a, first, count, h->scratch + (size_t)worker * ps_attention_scratch(h->tokens, h->width));
+}
+
+static void run_attention(const struct bench *b, void *task)
+{
+	const struct heads *h = task;
+
+	ps_pool_run(b->pool, (h->tokens + QUERIES - 1) / QUERIES * HEADS, attend, task);
+}
+
+/* Largest difference of the last query's output of head 0 from the reference. */
+static double attention_error(const struct heads *h)
+{
+	size_t last = (h->tokens - 1) * HEADS * h->width;
+	float *exact = buffer((last + h->width) * sizeof *exact);
+	double worst = 0, *scratch = buffer(h->tokens * sizeof *scratch);
+	const ps_attention a = attention_of(h, 0, exact);
+
+	ps_attention_ref(&a, h->tokens - 1, 1, scratch);
+	for (size_t d = 0; d < h->width; d++)
+		worst = fmax(worst, fabs((double)exact[last + d] - (double)h->out[last + d]));
+	free(exact);
+	free(scratch);
+	return worst;
+}
+
+static void bench_attention(const struct bench *b, size_t tokens, size_t width)
+{
+	size_t n = tokens * HEADS * width;
+	float *q = draw(n, 1), *k = draw(n, 2), *v = draw(n, 3);
+	struct heads h = {.tokens = tokens,
+			  .width = width,
+			  .q = q,
+			  .k = k,
+			  .v = v,
+			  .out = buffer(n * sizeof(float)),
+			  .scratch = buffer((size_t)b->threads * ps_attention_scratch(tokens, width) * sizeof(float))};
+	char shape[64];
+
+	run_attention(b, &h);
+	verify("attention", attention_error(&h), 1e-5);
+	snprintf(shape, sizeof shape, "T=%zu d=%zu H=%zu causal", tokens, width, HEADS);
+	row(b, "attention", "16 queries", shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS),
+	    best(b, run_attention, &h));
+	free(q);
+	free(k);
+	free(v);
+	free(h.out);
+	free(h.scratch);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {.threads = argc > 1 ? atoi(argv[1]) : 2};
+	ps_diag diag = {{0}};
+	double seconds;
+
+	if (b.threads < 1) {
+		fprintf(stderr, "usage: bench_matmul [threads]\n");
+		return 2;
+	}
+	check(ps_pool_create(&b.pool, b.threads, &diag), &diag);
+	seconds = best(&b, run_ceiling, &b);
+	b.ceiling = 2.0 * 16 * CHAINS * (double)CEILING_STEPS * b.threads / seconds * 1e-9;
+	puts("bench,kernel,shape,threads,seconds,gflops,share_of_ceiling");
+	row(&b, "ceiling", "multiply-add", "registers", b.ceiling * seconds * 1e9, seconds);
+	for (int masked = 0; masked < 2; masked++) {
+		bench_product(&b, 2048, 640, 2048, masked);
+		bench_product(&b, 2048, 1152, 6912, masked);
+		bench_product(&b, 2048, 6912, 1152, masked);
+		bench_product(&b, 16, 640, 2048, masked);
+	}
+	bench_product(&b, 2048, 640, 32, false);
+	bench_attention(&b, 256, 256);
+	bench_attention(&b, 1024, 64);
+	bench_attention(&b, 2048, 128);
+	ps_pool_destroy(b.pool);
+	return 0;
+}

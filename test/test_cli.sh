@@ -294,6 +294,22 @@ budgets() {
 	names_the_least compare compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
 }
 
+# A command needs only the files that it uses, and where they lie is no part of what it makes.
+only_what_is_used() {
+	mkdir "$scratch/bare" "$scratch/words"
+	cp $llama/config.json $llama/model.safetensors "$scratch/bare"
+	cp $llama/config.json $llama/tokenizer.json "$scratch/words"
+	works "tokenize without weights" tokenize "$scratch/words" --text "$scratch/text" "$scratch/held-out" -o "$scratch/again.tokens" --window 64 \
+		--bos window
+	holds "gives the same bytes" cmp "$scratch/llama.tokens" "$scratch/again.tokens"
+	works "calibrate without a tokenizer" calibrate "$scratch/bare" --tokens "$scratch/llama.tokens" -o "$scratch/again.stats"
+	holds "gives the same bytes as well" cmp "$scratch/llama.stats" "$scratch/again.stats"
+	rm "$scratch/words/config.json"
+	works "tokenize with tokenizer.json alone" tokenize "$scratch/words" --text "$scratch/text" -o "$scratch/again.tokens" --window 64
+	holds "--json is one object in one line" awk 'NR == 1 && /^\{.*\}$/ { good = 1 } END { exit !(good && NR == 1) }' "$scratch/out"
+	holds "and nothing is said" test ! -s "$scratch/err"
+}
+
 outputs_that_cannot_be() {
 	t=$scratch/llama.tokens
 	refuses "a folder that is not there" 4 'nowhere' logits $llama --tokens "$t" -o "$scratch/nowhere/none"
@@ -336,6 +352,8 @@ same_bits() {
 				run logits $model --tokens "$scratch/short.tokens" -o "$d/logits" $flags || failed "$m: logits $flags" "exit $?"
 				run prune $model --method wanda --sparsity 0.5 --tokens "$scratch/short.tokens" -o "$d/mask" $flags ||
 					failed "$m: prune $flags" "exit $?"
+				run prune $model --method magnitude --sparsity 0.5 --scope global -o "$d/magnitude" $flags ||
+					failed "$m: prune magnitude $flags" "exit $?"
 				run calibrate $model --tokens "$scratch/short.tokens" -o "$d/stats" $flags || failed "$m: calibrate $flags" "exit $?"
 				run cache $model --tokens "$scratch/short.tokens" --mask "$d/mask" --layer 2 -o "$d/cache" $flags ||
 					failed "$m: cache $flags" "exit $?"
@@ -386,8 +404,21 @@ survives() {
 	done
 }
 
+# name, arguments: interrupted, it says so with exit 130 and leaves nothing
+leaves_nothing() {
+	work=$1
+	shift
+	code=$(strike INT 0.2 "$@" -o "$none")
+	holds "$work: interrupted (exit $code)" test "$code" -eq 130
+	holds "$work: leaves nothing" test -z "$(find "$scratch" -maxdepth 1 -name '*none*')"
+	rm -f "$none"
+}
+
 interrupted_work_goes_on() {
 	run tokenize $llama --text "$scratch/long" "$scratch/text" -o "$scratch/long.tokens" --window 64 || failed "tokenize a long text"
+	leaves_nothing logits logits $llama --tokens "$scratch/long.tokens"
+	leaves_nothing calibrate calibrate $llama --tokens "$scratch/long.tokens"
+	leaves_nothing "prune wanda" prune $llama --method wanda --sparsity 0.5 --tokens "$scratch/long.tokens"
 	set -- cache $llama --tokens "$scratch/long.tokens" --layer 1 --layer 2
 	works "cache, uninterrupted" "$@" -o "$scratch/whole"
 	survives cache "0.05 0.2 0.5" "$scratch/whole" "$scratch/parts" "$@"
@@ -442,8 +473,10 @@ a_study() {
 	holds "takes seconds" test $(($(date +%s) - started)) -le 5
 	values_hold "every step was done before" steps steps_done_before 'a == b && a > 3'
 	holds "and results.json is the same" cmp "$scratch/results" "$scratch/study/results.json"
-	code=$(strike INT 1 study "$scratch/study.yaml" -o "$scratch/study-parts" --quiet)
+	code=$(strike INT 0.3 study "$scratch/study.yaml" -o "$scratch/study-parts")
 	holds "study: interrupted (exit $code)" test "$code" -eq 130
+	code=$(strike KILL 0.6 study "$scratch/study.yaml" -o "$scratch/study-parts" 2>/dev/null)
+	holds "study: killed (exit $code)" test "$code" -eq 137
 	works "study: the same command finishes" study "$scratch/study.yaml" -o "$scratch/study-parts"
 	holds "to the same results" cmp "$scratch/results" "$scratch/study-parts/results.json"
 	sed 's/^sparsities/sparsity/' "$scratch/study.yaml" >"$scratch/wrong.yaml"
@@ -460,7 +493,7 @@ a_study() {
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 : >"$scratch/err"
 make_texts
-for part in ${1:-commands_make_what_they_say masks_of_every_kind saes_and_caches usage_errors bad_inputs budgets outputs_that_cannot_be same_bits \
+for part in ${1:-commands_make_what_they_say masks_of_every_kind saes_and_caches usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
 	interrupted_work_goes_on a_study}; do
 	$part
 done

@@ -2,8 +2,9 @@
  *
  *   s[i, j] = cap(scale * q[i] . k[j]),  j in (i - sliding, i]  (sliding 0: j in [0, i])
  *   out[i] = sum_j softmax_j(s[i, j]) v[j]
- * q (T, head_width) with row stride q_stride, likewise k, v, out. What the mask hides is never computed.
- * scratch: ps_attention_scratch(T) floats. Rows are independent: same bits however rows are split. */
+ * q (T, head_width) with row stride q_stride, likewise k, v, out. What the mask hides leaves no
+ * trace, even where it is not a number. scratch: ps_attention_scratch(T, head_width) floats. Rows are independent:
+ * same bits however rows are split; blocks of 16 or more rows are fastest. */
 #ifndef PS_CORE_ATTENTION_H
 #define PS_CORE_ATTENTION_H
 

@@ -91,7 +91,7 @@ static void make_b_row(void *context, size_t item, int worker)
 	if (s->task->b) {
 		scale_row(s->task->b + j * width, s->b_inverse[j], width, out);
 	} else {
-		ps_rng rng = ps_rng_make(s->task->seed, j);
+		ps_rng rng = ps_rng_make(s->task->seed, PS_NULL_STREAMS + j);
 
 		for (size_t d = 0; d < width; d++)
 			out[d] = ps_rng_normal(&rng);

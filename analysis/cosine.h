@@ -3,7 +3,8 @@
  *   C[i, j] = a_i . b_j / (|a_i| |b_j|),  A (N_a, D), B (N_b, D) f32;  a row of zeros has cosine 0 with everything
  *   row_best[i], row_index[i]: the largest C[i, .] and the lowest j that has it;  col_*: the same of C[., j]
  *   matrix (N_a, N_b): -C[i, j], the cost that an assignment of the largest sum minimises
- * B NULL: N_b random unit rows instead, row j from stream j of the seed (normal numbers, normalised), for nulls.
+ * B NULL: N_b random unit rows instead, row j from stream PS_NULL_STREAMS + j of the seed (normal numbers,
+ * normalised), for nulls: streams from which no SAE starts, whatever the seed.
  *
  * Rows are normalised in f64 as their tile is made, so no copy of a matrix exists: scratch does not depend on
  * N_a N_b. Products on core/matmul. Same bits for any number of threads.
@@ -15,6 +16,8 @@
 
 #include "core/arena.h"
 #include "core/progress.h"
+
+#define PS_NULL_STREAMS ((uint64_t)1 << 40)
 
 typedef struct ps_cosine_task {
 	const float *a, *b;

@@ -117,19 +117,19 @@ commands_make_what_they_say() {
 	for model in $llama $gemma; do
 		m=${model##*/}
 		tokens=$scratch/$m.tokens
-		works "$m: tokenize" tokenize $model --text "$scratch/text" "$scratch/held-out" -o "$tokens" --window 64 --bos window
+		works "$m: tokenize" tokenize "$model" --text "$scratch/text" "$scratch/held-out" -o "$tokens" --window 64 --bos window
 		values_hold "$m: tokens are windows times window" windows tokens 'a > 100 && b == 64 * a'
-		works "$m: ppl" ppl $model --text "$scratch/held-out" --window 96 --stride 32 --max-tokens 1000
+		works "$m: ppl" ppl "$model" --text "$scratch/held-out" --window 96 --stride 32 --max-tokens 1000
 		values_hold "$m: ppl is the exponential of nll" ppl nll 'a > 1 && log(a) - b < 1e-12 && b - log(a) < 1e-12'
 		values_hold "$m: every id asked for is scored" tokens windows 'a == 1000 && b == 30'
-		works "$m: logits" logits $model --tokens "$tokens" -o "$scratch/$m.logits"
-		works "$m: calibrate" calibrate $model --tokens "$tokens" -o "$scratch/$m.stats"
-		works "$m: prune, magnitude" prune $model --method magnitude --sparsity 0.5 -o "$scratch/$m.magnitude"
+		works "$m: logits" logits "$model" --tokens "$tokens" -o "$scratch/$m.logits"
+		works "$m: calibrate" calibrate "$model" --tokens "$tokens" -o "$scratch/$m.stats"
+		works "$m: prune, magnitude" prune "$model" --method magnitude --sparsity 0.5 -o "$scratch/$m.magnitude"
 		values_hold "$m: half of the weights go" sparsity_achieved tensors 'a >= 0.5 && a < 0.502 && b == 42'
-		works "$m: prune, wanda" prune $model --method wanda --sparsity 0.4 --tokens "$tokens" -o "$scratch/$m.wanda"
+		works "$m: prune, wanda" prune "$model" --method wanda --sparsity 0.4 --tokens "$tokens" -o "$scratch/$m.wanda"
 		values_hold "$m: two fifths of each row go" sparsity_achieved tensors 'a > 0.39 && a <= 0.4 && b == 42'
-		works "$m: export" export $model --mask "$scratch/$m.wanda" -o "$scratch/$m.exported"
-		run ppl $model --mask "$scratch/$m.wanda" --text "$scratch/held-out" --max-tokens 1000 --window 128 --stride 64
+		works "$m: export" export "$model" --mask "$scratch/$m.wanda" -o "$scratch/$m.exported"
+		run ppl "$model" --mask "$scratch/$m.wanda" --text "$scratch/held-out" --max-tokens 1000 --window 128 --stride 64
 		masked=$(value nll)
 		run ppl "$scratch/$m.exported" --text "$scratch/held-out" --max-tokens 1000 --window 128 --stride 64
 		holds "$m: the exported model has the masked one's perplexity, exactly" test -n "$masked" -a "$masked" = "$(value nll)"
@@ -339,7 +339,7 @@ same_bits() {
 	head -c 9000 "$scratch/text" >"$scratch/short"
 	for model in $llama $gemma; do
 		m=${model##*/}
-		run tokenize $model --text "$scratch/short" -o "$scratch/short.tokens" --window 48 --bos window
+		run tokenize "$model" --text "$scratch/short" -o "$scratch/short.tokens" --window 48 --bos window
 		number=0
 		for setting in "1 pread 4G 4G" "2 $uring 4G 4G" "3 mmap 4G 4G" "2 pread 19M 22M" "3 $uring 20M 22M"; do
 			# shellcheck disable=SC2086 # four words

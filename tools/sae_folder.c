@@ -99,18 +99,6 @@ static size_t load_bytes(const ps_sae *sae)
 	return ps_sae_bytes(sae->d_in, sae->d_sae) + sae->d_sae * (sizeof(uint64_t) + 1) + 4 * PS_ALIGN;
 }
 
-int ps_sae_folder_bytes(const char *path, size_t *bytes, ps_diag *diag)
-{
-	ps_sae sae;
-	ps_sae_about about;
-	uint64_t digest;
-	int rc = read_config(path, &sae, &about, &digest, diag);
-
-	if (!rc)
-		*bytes = load_bytes(&sae);
-	return rc;
-}
-
 static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols, float *out, ps_diag *diag)
 {
 	const ps_tensor_info *tensor;

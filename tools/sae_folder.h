@@ -31,8 +31,6 @@ typedef struct ps_sae_folder {
 	ps_sae_about about;
 } ps_sae_folder;
 
-/* Bytes that loading needs, known from cfg.json alone: for plans. */
-int ps_sae_folder_bytes(const char *path, size_t *bytes, ps_diag *diag) PS_MUST_USE;
 /* Loads into its own arena. Shapes and finiteness are checked (PS_EINPUT). */
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */

@@ -157,11 +157,6 @@ static int refuse(const char *path, cyaml_err_t error, const struct complaint *c
 	return ps_fail(diag, PS_EINPUT, "%s: unknown key '%s'%s%s", path, word, nearest ? "; the nearest known one is " : "", nearest ? nearest : "");
 }
 
-static char *copy_text(const char *text)
-{
-	return strdup(text);
-}
-
 static void fill_defaults(ps_study_file *f)
 {
 	if (!f->window)
@@ -185,15 +180,15 @@ static void fill_defaults(ps_study_file *f)
 	if (!f->bootstrap.samples)
 		f->bootstrap.samples = 1000;
 	if (!f->name)
-		f->name = copy_text("study");
+		f->name = strdup("study");
 	if (!f->bos)
-		f->bos = copy_text("none");
+		f->bos = strdup("none");
 	if (!f->documents)
-		f->documents = copy_text("file");
+		f->documents = strdup("file");
 	if (!f->sae.init)
-		f->sae.init = copy_text("shared");
+		f->sae.init = strdup("shared");
 	if (!f->sae.arch)
-		f->sae.arch = copy_text("topk");
+		f->sae.arch = strdup("topk");
 }
 
 static bool one_of(const char *word, const char *a, const char *b)

@@ -11,7 +11,7 @@
 
 uint64_t ps_json_digest(const json_t *value)
 {
-	char *text = json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+	char *text = ps_json_text(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 	uint64_t digest = text ? ps_digest_of(text, strlen(text)) : 0;
 
 	free(text);

@@ -30,7 +30,7 @@ size_t ps_cosine_bytes(size_t a_rows, size_t b_rows, size_t width, int threads)
 	bytes = ps_bytes_sum(bytes, ps_bytes_sum(unit_rows, unit_rows));
 	bytes = ps_bytes_sum(bytes, ps_array_bytes(a_rows, sizeof(double)));
 	bytes = ps_bytes_sum(bytes, ps_array_bytes(b_rows, sizeof(double)));
-	return ps_bytes_sum(bytes, ps_round_up(ps_matmul_bytes(threads, TILE, width), PS_ALIGN) + PS_ALIGN);
+	return ps_bytes_sum(bytes, ps_round_up(ps_matmul_bytes(PS_PRECISION_F32, threads, TILE, width), PS_ALIGN) + PS_ALIGN);
 }
 
 PS_CLONES static double square_sum(const float *x, size_t n)
@@ -209,7 +209,7 @@ static int prepare(struct sweep *s, const ps_context *context, ps_arena *arena)
 	s->b_inverse = ps_array_take(arena, task->b_rows, sizeof(double));
 	if (!s->own_tile || !s->a_tile || !s->b_tile || !s->a_inverse || !s->b_inverse)
 		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for cosines of %zu and %zu rows", task->a_rows, task->b_rows);
-	rc = ps_matmul_create(&s->matmul, context->pool, TILE, task->width, arena, context->diag);
+	rc = ps_matmul_create(&s->matmul, PS_PRECISION_F32, context->pool, TILE, task->width, arena, context->diag);
 	if (rc < 0)
 		return rc;
 	rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse, context->diag);

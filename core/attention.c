@@ -1,8 +1,8 @@
-/* Sixteen queries at a time, one in each lane: their vectors are transposed once, then every key's scores for
- * all sixteen are one vector, a softmax runs down the keys lane by lane, and no sum crosses lanes. Scores stand
- * in scratch as (keys, 16). A lane's arithmetic is the same whatever its neighbours hold; keys that some of the
- * sixteen may not see (the diagonal, a sliding window's edge) are scored with the rest and then hidden from
- * those lanes, and their values are weighed row by row. */
+/* A panel of queries at a time: its scores against one panel of keys after another are tiles of a product, rows of
+ * scores become rows of exponentials, and these, packed as X, times the packed values give the output. Blocks of keys
+ * that are summed together begin at multiples of the kernel's block counted from key 0, and hidden keys weigh exactly
+ * zero: so a row's result does not depend on which rows share its panel. Zero times a value that is no number is not
+ * zero: a row whose result is not finite is weighed once more, with the values that it does not see set to zero. */
 #include "core/attention.h"
 
 #include <math.h>
@@ -11,27 +11,91 @@
 #include "core/checked.h"
 #include "core/clones.h"
 #include "core/ops.h"
+#include "core/panel.h"
 
-#define LANES ((size_t)16)	/* queries of a block */
-#define KEY_GROUP ((size_t)6)	/* keys scored together: as many sums as 16 registers of 8 floats hold */
-#define ROW_GROUP ((size_t)6)	/* rows of the output summed together */
-#define KEY_BLOCK ((size_t)256) /* keys whose values and weights stay in the first cache */
+#define LINE ((size_t)16) /* floats of a cache line */
 
-typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* Queries [first, first + count), count <= LANES, and the keys that any of them sees: [begin, end). */
-struct block {
+/* Queries [first, first + count), count <= x_panel, and the keys that any of them sees: [begin, end), begin a multiple
+ * of w_panel. */
+struct panel {
 	const ps_attention *a;
 	size_t first, count, begin, end;
-	float *q;      /* (head_width, LANES) */
-	float *scores; /* (end - begin, LANES) */
+	const float *q_rows;
+	float *out_rows;
+	uint32_t *q;       /* (slices(d), x_panel) */
+	float *scores;     /* (x_panel, stride): the keys of [begin, end) */
+	size_t stride;
+	uint32_t *weights; /* (slices(end - begin), x_panel) */
+	float *tile;       /* (x_panel, w_panel) */
+	uint32_t *seen;    /* (slices(block), w_panel): values with those that a row does not see set to zero */
 };
 
-size_t ps_attention_scratch(size_t tokens, size_t head_width)
+static size_t key_panel_words(const ps_keys *keys)
 {
-	return (tokens + head_width) * LANES;
+	return ps_slices(keys->kernel->dtype, keys->head_width) * keys->kernel->w_panel;
+}
+
+static size_t value_panel_words(const ps_keys *keys)
+{
+	return ps_slices(keys->kernel->dtype, keys->tokens) * keys->kernel->w_panel;
+}
+
+static size_t panels_of(const ps_keys *keys, size_t count)
+{
+	return (count + keys->kernel->w_panel - 1) / keys->kernel->w_panel;
+}
+
+size_t ps_keys_words(const ps_kernel *kernel, size_t tokens, size_t head_width)
+{
+	const ps_keys keys = {.kernel = kernel, .head_width = head_width, .tokens = tokens};
+
+	return ps_round_up(panels_of(&keys, tokens) * key_panel_words(&keys), LINE) +
+	       ps_round_up(panels_of(&keys, head_width) * value_panel_words(&keys), LINE);
+}
+
+static uint32_t *key_panel(const ps_keys *keys, size_t first_key)
+{
+	return keys->words + first_key / keys->kernel->w_panel * key_panel_words(keys);
+}
+
+static uint32_t *value_panel(const ps_keys *keys, size_t first_dimension)
+{
+	return keys->words + ps_round_up(panels_of(keys, keys->tokens) * key_panel_words(keys), LINE) +
+	       first_dimension / keys->kernel->w_panel * value_panel_words(keys);
+}
+
+void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *k, size_t k_stride, const float *v, size_t v_stride)
+{
+	const ps_kernel *kernel = keys->kernel;
+	const size_t width = kernel->w_panel, end = first + count;
+
+	for (size_t j = first; j < end; j += width)
+		ps_panel_put(kernel, width, k + j * k_stride, k_stride, ps_min_size(width, end - j), 0, keys->head_width, key_panel(keys, j));
+	for (size_t d = 0; d < keys->head_width; d += width)
+		ps_panel_put_columns(kernel, width, v + first * v_stride + d, v_stride, ps_min_size(width, keys->head_width - d), first, count,
+				     value_panel(keys, d));
+}
+
+/* Parts of the scratch, in floats, each beginning on a cache line. */
+static size_t query_floats(const ps_kernel *kernel, size_t head_width)
+{
+	return ps_round_up(ps_slices(kernel->dtype, head_width) * kernel->x_panel, LINE);
+}
+
+static size_t row_floats(const ps_kernel *kernel, size_t tokens)
+{
+	return ps_round_up(ps_round_up(tokens, kernel->w_panel), LINE);
+}
+
+static size_t tile_floats(const ps_kernel *kernel)
+{
+	return ps_round_up(kernel->x_panel * kernel->w_panel, LINE);
+}
+
+size_t ps_attention_scratch(const ps_kernel *kernel, size_t tokens, size_t head_width)
+{
+	return query_floats(kernel, head_width) + 2 * kernel->x_panel * row_floats(kernel, tokens) + tile_floats(kernel) +
+	       ps_round_up(ps_slices(kernel->dtype, kernel->block) * kernel->w_panel, LINE);
 }
 
 static size_t first_key(const ps_attention *a, size_t query)
@@ -39,220 +103,185 @@ static size_t first_key(const ps_attention *a, size_t query)
 	return a->sliding && query + 1 > a->sliding ? query + 1 - a->sliding : 0;
 }
 
-/* Lanes without a query stay zero. */
-PS_CLONES
-static void transpose_queries(const struct block *b)
+static struct panel open_panel(const ps_attention *a, size_t first, size_t count, size_t done, float *scratch)
 {
-	const ps_attention *a = b->a;
+	const ps_kernel *kernel = a->keys.kernel;
+	struct panel p = {
+		.a = a,
+		.first = first + done,
+		.count = count,
+		.begin = first_key(a, first + done) / kernel->w_panel * kernel->w_panel,
+		.end = first + done + count,
+		.q_rows = a->q + done * a->q_stride,
+		.out_rows = a->out + done * a->out_stride,
+		.q = (uint32_t *)(void *)scratch,
+		.stride = row_floats(kernel, a->keys.tokens),
+	};
 
-	memset(b->q, 0, a->head_width * LANES * sizeof(float));
-	for (size_t lane = 0; lane < b->count; lane++)
-		for (size_t d = 0; d < a->head_width; d++)
-			b->q[d * LANES + lane] = a->q[(b->first + lane) * a->q_stride + d];
+	p.scores = scratch + query_floats(kernel, a->keys.head_width);
+	p.weights = (uint32_t *)(void *)(p.scores + kernel->x_panel * p.stride);
+	p.tile = p.scores + 2 * kernel->x_panel * p.stride;
+	p.seen = (uint32_t *)(void *)(p.tile + tile_floats(kernel));
+	return p;
 }
 
-/* scores of `keys` neighbouring keys, d ascending. */
-INLINE void score_keys(const float *q, const float *k, size_t stride, size_t head_width, float scale, size_t keys, float *scores)
+/* Columns of the tile's rows [first, end) into rows of `to`, stride apart. */
+static void copy_tile(const struct panel *p, size_t first, size_t end, size_t columns, float *to, size_t stride)
 {
-	vector16 sum[KEY_GROUP] = {{0}};
-
-	for (size_t d = 0; d < head_width; d++) {
-		vector16 column = *(const vector16 *)(q + d * LANES);
-
-#pragma GCC unroll 6
-		for (size_t j = 0; j < keys; j++)
-			sum[j] += k[j * stride + d] * column;
-	}
-#pragma GCC unroll 6
-	for (size_t j = 0; j < keys; j++)
-		*(vector16 *)(scores + j * LANES) = sum[j] * scale;
+	for (size_t r = first; r < end; r++)
+		memcpy(to + r * stride, p->tile + r * p->a->keys.kernel->w_panel, columns * sizeof(float));
 }
 
-PS_CLONES
-static void score(const struct block *b)
+/* scores = q . k for every key of the panel's range. */
+static void score(const struct panel *p)
 {
-	const ps_attention *a = b->a;
-	const float *k = a->k + b->begin * a->k_stride;
-	size_t keys = b->end - b->begin, j = 0;
+	const ps_keys *keys = &p->a->keys;
+	const ps_kernel *kernel = keys->kernel;
 
-	for (; j + KEY_GROUP <= keys; j += KEY_GROUP)
-		score_keys(b->q, k + j * a->k_stride, a->k_stride, a->head_width, (float)a->scale, KEY_GROUP,
-			   b->scores + j * LANES);
-	for (; j < keys; j++)
-		score_keys(b->q, k + j * a->k_stride, a->k_stride, a->head_width, (float)a->scale, 1, b->scores + j * LANES);
-}
-
-/* Minus infinity where a lane's query does not see the key. */
-static void hide(const struct block *b)
-{
-	for (size_t lane = 0; lane < b->count; lane++) {
-		size_t query = b->first + lane, begin = first_key(b->a, query);
-
-		for (size_t j = b->begin; j < begin; j++)
-			b->scores[(j - b->begin) * LANES + lane] = -INFINITY;
-		for (size_t j = query + 1; j < b->end; j++)
-			b->scores[(j - b->begin) * LANES + lane] = -INFINITY;
+	ps_panel_pack_x(kernel, p->q_rows, p->a->q_stride, p->count, keys->head_width, p->q);
+	for (size_t j = p->begin; j < p->end; j += kernel->w_panel) {
+		for (size_t d = 0; d < keys->head_width; d += kernel->block)
+			kernel->tile(kernel, ps_slices(kernel->dtype, ps_min_size(kernel->block, keys->head_width - d)),
+				     p->q + ps_slices(kernel->dtype, d) * kernel->x_panel,
+				     key_panel(keys, j) + ps_slices(kernel->dtype, d) * kernel->w_panel, p->tile, d > 0);
+		copy_tile(p, 0, p->count, kernel->w_panel, p->scores + j - p->begin, p->stride);
 	}
 }
 
-/* Each lane less its largest. */
 PS_CLONES
-static void subtract_largest(float *scores, size_t keys)
+static void scale_by(float *x, size_t n, float factor)
 {
-	float largest[LANES];
+	for (size_t i = 0; i < n; i++)
+		x[i] *= factor;
+}
 
-	memcpy(largest, scores, sizeof largest);
-	for (size_t j = 1; j < keys; j++)
-		for (size_t lane = 0; lane < LANES; lane++) {
-			float s = scores[j * LANES + lane];
+/* Exponentials of the keys that row r sees, zeros for the others; returns 1 / their sum. */
+static float exponentials(const struct panel *p, size_t r)
+{
+	const ps_attention *a = p->a;
+	const size_t from = first_key(a, p->first + r) - p->begin, to = p->first + r + 1 - p->begin;
+	float *row = p->scores + r * p->stride;
 
-			largest[lane] = s > largest[lane] ? s : largest[lane];
+	memset(row, 0, from * sizeof *row);
+	memset(row + to, 0, (p->end - p->begin - to) * sizeof *row);
+	scale_by(row + from, to - from, (float)a->scale);
+	if (a->softcap != 0)
+		ps_softcap(row + from, to - from, a->softcap);
+	return 1 / ps_exp_sum(row + from, to - from);
+}
+
+/* The bits of a slice, which begins with key j, that belong to keys in [from, to). */
+static uint32_t seen_bits(ps_dtype dtype, size_t j, size_t from, size_t to)
+{
+	if (dtype == PS_F32)
+		return j >= from && j < to ? UINT32_MAX : 0;
+	return (j >= from && j < to ? 0xffff0000u : 0) | (j + 1 >= from && j + 1 < to ? 0x0000ffffu : 0);
+}
+
+/* The slices of keys [first, end) with what row r does not see set to zero. */
+static const uint32_t *seen_values(const struct panel *p, const uint32_t *values, size_t first, size_t end, size_t r)
+{
+	const ps_kernel *kernel = p->a->keys.kernel;
+	const size_t slices = ps_slices(kernel->dtype, end - first), step = kernel->dtype == PS_BF16 ? 2 : 1;
+	const size_t from = first_key(p->a, p->first + r), to = p->first + r + 1;
+
+	for (size_t s = 0; s < slices; s++) {
+		const uint32_t bits = seen_bits(kernel->dtype, first + s * step, from, to);
+
+		for (size_t i = s * kernel->w_panel; i < (s + 1) * kernel->w_panel; i++)
+			p->seen[i] = values[i] & bits;
+	}
+	return p->seen;
+}
+
+/* out = weights times values; alone: of row r only, with nothing but the values that it sees. */
+static void weigh(const struct panel *p, bool alone, size_t r)
+{
+	const ps_keys *keys = &p->a->keys;
+	const ps_kernel *kernel = keys->kernel;
+
+	for (size_t d = 0; d < keys->head_width; d += kernel->w_panel) {
+		const uint32_t *panel = value_panel(keys, d);
+
+		for (size_t j = p->begin, next; j < p->end; j = next) {
+			const uint32_t *values = panel + ps_slices(kernel->dtype, j) * kernel->w_panel;
+
+			next = ps_min_size((j / kernel->block + 1) * kernel->block, p->end);
+			if (alone)
+				values = seen_values(p, values, j, next, r);
+			kernel->tile(kernel, ps_slices(kernel->dtype, next - j),
+				     p->weights + ps_slices(kernel->dtype, j - p->begin) * kernel->x_panel, values, p->tile, j > p->begin);
 		}
-	for (size_t j = 0; j < keys; j++)
-		for (size_t lane = 0; lane < LANES; lane++)
-			scores[j * LANES + lane] -= largest[lane];
-}
-
-/* 1 / sum of each lane, key j going to partial sum j % 4 counted from key 0, not from the block's begin. */
-PS_CLONES
-static void inverse_sums(const struct block *b, float *inverse)
-{
-	vector16 part[4] = {{0}};
-
-	for (size_t j = b->begin; j < b->end; j++)
-		part[j % 4] += *(const vector16 *)(b->scores + (j - b->begin) * LANES);
-	*(vector16 *)inverse = 1 / ((part[0] + part[1]) + (part[2] + part[3]));
-}
-
-/* out[row] (+)= sum over `keys` of weight[key, row] v[key], keys ascending, for `rows` neighbouring rows. */
-INLINE void weigh_rows(const float *weight, const float *v, size_t v_stride, size_t keys, size_t head_width, size_t rows,
-		       float *out, size_t out_stride)
-{
-	size_t d = 0;
-
-	for (; d + LANES <= head_width; d += LANES) {
-		vector16 sum[ROW_GROUP];
-
-#pragma GCC unroll 6
-		for (size_t r = 0; r < rows; r++)
-			sum[r] = *(const vector16 *)(out + r * out_stride + d);
-		for (size_t j = 0; j < keys; j++) {
-			vector16 value = *(const vector16 *)(v + j * v_stride + d);
-
-#pragma GCC unroll 6
-			for (size_t r = 0; r < rows; r++)
-				sum[r] += weight[j * LANES + r] * value;
-		}
-#pragma GCC unroll 6
-		for (size_t r = 0; r < rows; r++)
-			*(vector16 *)(out + r * out_stride + d) = sum[r];
+		copy_tile(p, alone ? r : 0, alone ? r + 1 : p->count, ps_min_size(kernel->w_panel, keys->head_width - d), p->out_rows + d,
+			  p->a->out_stride);
 	}
-	for (; d < head_width; d++)
-		for (size_t r = 0; r < rows; r++) {
-			float sum = out[r * out_stride + d];
-
-			for (size_t j = 0; j < keys; j++)
-				sum += weight[j * LANES + r] * v[j * v_stride + d];
-			out[r * out_stride + d] = sum;
-		}
-}
-
-/* Keys [begin, end) weighed into the block's rows [row, row + rows). */
-PS_CLONES
-static void weigh(const struct block *b, size_t row, size_t rows, size_t begin, size_t end)
-{
-	const ps_attention *a = b->a;
-	float *out = a->out + (b->first + row) * a->out_stride;
-
-	for (size_t j = begin; j < end; j += KEY_BLOCK) {
-		const float *weight = b->scores + (j - b->begin) * LANES + row, *v = a->v + j * a->v_stride;
-		size_t keys = ps_min_size(KEY_BLOCK, end - j), r = 0;
-
-		for (; r + ROW_GROUP <= rows; r += ROW_GROUP)
-			weigh_rows(weight + r, v, a->v_stride, keys, a->head_width, ROW_GROUP, out + r * a->out_stride,
-				   a->out_stride);
-		for (; r + 4 <= rows; r += 4)
-			weigh_rows(weight + r, v, a->v_stride, keys, a->head_width, 4, out + r * a->out_stride, a->out_stride);
-		for (; r < rows; r++)
-			weigh_rows(weight + r, v, a->v_stride, keys, a->head_width, 1, out + r * a->out_stride, a->out_stride);
-	}
-}
-
-/* Rows see the keys of [begin, end) that all of them see together, and what is left at both sides alone. */
-static void weigh_block(const struct block *b)
-{
-	const ps_attention *a = b->a;
-	size_t last = b->first + b->count - 1, begin = ps_min_size(first_key(a, last), b->first + 1), end = b->first + 1;
-
-	for (size_t row = 0; row < b->count; row++) {
-		memset(a->out + (b->first + row) * a->out_stride, 0, a->head_width * sizeof(float));
-		weigh(b, row, 1, first_key(a, b->first + row), ps_min_size(begin, b->first + row + 1));
-	}
-	weigh(b, 0, b->count, begin, end);
-	for (size_t row = 0; row < b->count; row++)
-		weigh(b, row, 1, ps_max_size(end, first_key(a, b->first + row)), b->first + row + 1);
 }
 
 PS_CLONES
-static void scale_rows(const struct block *b, const float *inverse)
+static bool all_finite(const float *x, size_t n)
 {
-	const ps_attention *a = b->a;
+	float sum = 0; /* of zeros, or of what is not a number: x - x */
 
-	for (size_t row = 0; row < b->count; row++) {
-		float *out = a->out + (b->first + row) * a->out_stride;
+	for (size_t i = 0; i < n; i++)
+		sum += x[i] - x[i] != 0;
+	return sum == 0;
+}
 
-		for (size_t d = 0; d < a->head_width; d++)
-			out[d] *= inverse[row];
-	}
+/* Divides row r by the sum of its weights; false: it holds what is not a number. */
+static bool finish_row(const struct panel *p, size_t r, float inverse)
+{
+	float *out = p->out_rows + r * p->a->out_stride;
+
+	scale_by(out, p->a->keys.head_width, inverse);
+	return all_finite(out, p->a->keys.head_width);
 }
 
 void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *scratch)
 {
-	for (size_t i = 0; i < count; i += LANES) {
-		struct block b = {.a = a, .first = first + i, .count = ps_min_size(LANES, count - i), .q = scratch};
-		float inverse[LANES];
-		size_t n;
+	const size_t width = a->keys.kernel->x_panel;
 
-		b.begin = first_key(a, b.first);
-		b.end = b.first + b.count;
-		b.scores = scratch + a->head_width * LANES;
-		n = (b.end - b.begin) * LANES;
-		transpose_queries(&b);
-		score(&b);
-		if (a->softcap != 0)
-			ps_softcap(b.scores, n, a->softcap);
-		hide(&b);
-		subtract_largest(b.scores, b.end - b.begin);
-		ps_exp(b.scores, n, b.scores);
-		inverse_sums(&b, inverse);
-		weigh_block(&b);
-		scale_rows(&b, inverse);
+	for (size_t done = 0; done < count; done += width) {
+		const struct panel p = open_panel(a, first, ps_min_size(width, count - done), done, scratch);
+		float inverse[PS_PANEL_MAX];
+
+		score(&p);
+		for (size_t r = 0; r < p.count; r++)
+			inverse[r] = exponentials(&p, r);
+		ps_panel_pack_x(a->keys.kernel, p.scores, p.stride, p.count, p.end - p.begin, p.weights);
+		weigh(&p, false, 0);
+		for (size_t r = 0; r < p.count; r++)
+			if (!finish_row(&p, r, inverse[r])) {
+				weigh(&p, true, r);
+				(void)finish_row(&p, r, inverse[r]);
+			}
 	}
 }
 
-void ps_attention_ref(const ps_attention *a, size_t first, size_t count, double *scratch)
+void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v, size_t v_stride, size_t first,
+		      size_t count, double *scratch)
 {
-	for (size_t query = first; query < first + count; query++) {
-		size_t begin = first_key(a, query);
+	for (size_t i = 0; i < count; i++) {
+		const size_t query = first + i, begin = first_key(a, query);
+		const float *q = a->q + i * a->q_stride;
 		double max = -INFINITY, total = 0;
 
 		for (size_t j = begin; j <= query; j++) {
 			double s = 0;
 
-			for (size_t d = 0; d < a->head_width; d++)
-				s += (double)a->q[query * a->q_stride + d] * (double)a->k[j * a->k_stride + d];
+			for (size_t d = 0; d < a->keys.head_width; d++)
+				s += (double)q[d] * (double)k[j * k_stride + d];
 			s *= a->scale;
 			scratch[j] = a->softcap != 0 ? a->softcap * tanh(s / a->softcap) : s;
 			max = fmax(max, scratch[j]);
 		}
 		for (size_t j = begin; j <= query; j++)
 			total += scratch[j] = exp(scratch[j] - max);
-		for (size_t d = 0; d < a->head_width; d++) {
+		for (size_t d = 0; d < a->keys.head_width; d++) {
 			double sum = 0;
 
 			for (size_t j = begin; j <= query; j++)
-				sum += scratch[j] / total * (double)a->v[j * a->v_stride + d];
-			a->out[query * a->out_stride + d] = (float)sum;
+				sum += scratch[j] / total * (double)v[j * v_stride + d];
+			a->out[i * a->out_stride + d] = (float)sum;
 		}
 	}
 }

@@ -36,16 +36,15 @@ ps_blis_kernel ps_blis_kernel_query(void)
 	};
 }
 
-void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, const float *next_a, const float *next_b,
-			float *c)
+void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, float *c, bool add)
 {
 	sgemm_kernel kernel = (sgemm_kernel)blis->kernel;
 	dim_t mr = (dim_t)blis->mr, nr = (dim_t)blis->nr;
-	float one = 1, zero = 0;
+	float one = 1, beta = add ? 1 : 0;
 	auxinfo_t data = {0};
 
-	bli_auxinfo_set_next_a((void *)next_a, &data);
-	bli_auxinfo_set_next_b((void *)next_b, &data);
-	kernel(mr, nr, (dim_t)k, &one, (float *)a, (float *)b, &zero, c, blis->rows ? (inc_t)nr : 1, blis->rows ? 1 : (inc_t)mr, &data,
+	bli_auxinfo_set_next_a((void *)a, &data);
+	bli_auxinfo_set_next_b((void *)(b + k * blis->nr), &data);
+	kernel(mr, nr, (dim_t)k, &one, (float *)a, (float *)b, &beta, c, blis->rows ? (inc_t)nr : 1, blis->rows ? 1 : (inc_t)mr, &data,
 	       blis->context);
 }

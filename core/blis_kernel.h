@@ -1,12 +1,12 @@
-/* core/blis_kernel.h: the one place where BLIS is called. Private to core/matmul.c. */
+/* core/blis_kernel.h: the one place where BLIS is called. Private to core/kernel.c. */
 #ifndef PS_CORE_BLIS_KERNEL_H
 #define PS_CORE_BLIS_KERNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* C = A B on packed panels: A is (k, mr), B is (k, nr), each k-slice contiguous.
- * C (mr, nr) is row-major when rows, else column-major; what it held is not read. */
+/* C (+)= A B on packed panels: A is (k, mr), B is (k, nr), each k-slice contiguous.
+ * C (mr, nr) is row-major when rows, else column-major; without add, what it held is not read. */
 typedef struct ps_blis_kernel {
 	size_t mr, nr;
 	bool rows;
@@ -18,8 +18,6 @@ typedef struct ps_blis_kernel {
 /* The sgemm micro-kernel of BLIS's context for this CPU. */
 ps_blis_kernel ps_blis_kernel_query(void);
 
-/* next_a, next_b: the panels of the next call, which may be fetched early. */
-void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, const float *next_a, const float *next_b,
-			float *c);
+void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, float *c, bool add);
 
 #endif

@@ -26,14 +26,13 @@ ps_input ps_input_of(ps_projection projection)
 	return input[projection];
 }
 
-size_t ps_forward_bytes(const ps_model_config *config, int threads, size_t max_window, size_t chunk_tokens)
+size_t ps_forward_bytes(const ps_model_config *config, int threads, const ps_forward_options *options)
 {
-	return ps_round_up(sizeof(ps_forward), PS_ALIGN) +
-	       ps_layer_bytes(config, threads, max_window, ps_max_size(max_window, chunk_tokens));
+	return ps_round_up(sizeof(ps_forward), PS_ALIGN) + ps_layer_bytes(config, threads, options);
 }
 
 int ps_forward_create(ps_forward **out, const ps_model_config *config, const ps_weight_source *source,
-		      const ps_context *context, size_t max_window, size_t chunk_tokens, ps_arena *arena)
+		      const ps_context *context, const ps_forward_options *options, ps_arena *arena)
 {
 	ps_forward *forward = ps_arena_take(arena, sizeof *forward);
 
@@ -41,17 +40,12 @@ int ps_forward_create(ps_forward **out, const ps_model_config *config, const ps_
 		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the forward pass");
 	*forward = (ps_forward){.config = config, .source = source, .context = context};
 	*out = forward;
-	return ps_layer_create(&forward->work, config, context, max_window, ps_max_size(max_window, chunk_tokens), arena);
+	return ps_layer_create(&forward->work, config, context, options, arena);
 }
 
 const ps_model_config *ps_forward_config(const ps_forward *forward)
 {
 	return forward->config;
-}
-
-ps_matmul *ps_forward_matmul(ps_forward *forward)
-{
-	return forward->work.matmul;
 }
 
 static int check_ids(const ps_forward *forward, const ps_windows *windows)
@@ -96,17 +90,6 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 	return rc;
 }
 
-/* The end of the longest run of windows from first that fits a chunk; first itself: its window is too long. */
-static size_t chunk_end(const ps_forward *forward, const ps_windows *windows, size_t first)
-{
-	size_t last = first;
-
-	while (last < windows->count && windows->start[last + 1] - windows->start[last] <= forward->work.max_window &&
-	       windows->start[last + 1] - windows->start[first] <= forward->work.chunk_tokens)
-		last++;
-	return last;
-}
-
 /* Tokens through all layers of the run, in proportion to the layers done. */
 static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 {
@@ -115,32 +98,48 @@ static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 				 (forward->layers_done * (uint64_t)rows + rows_done) / forward->layers, rows);
 }
 
-int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
-		     const float *in, float *out, ps_input_fn observe, void *observe_context)
+static size_t wanted_rows(const ps_windows *windows, size_t first, size_t last)
+{
+	size_t rows = windows->start[last] - windows->start[first];
+
+	for (size_t w = first; windows->wanted && w < last; w++)
+		rows -= ps_min_size(windows->wanted[w], windows->start[w + 1] - windows->start[w]);
+	return rows;
+}
+
+/* The layer whose weights are packed, over all windows. */
+static int run_chunks(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+		      void *observe_context)
 {
 	const size_t width = forward->config->width, rows = windows->start[windows->count];
-	size_t last;
+	size_t last, out_row = 0;
 	int rc;
 
-	ps_layer_begin(&forward->work, weights);
 	for (size_t first = 0; first < windows->count; first = last) {
-		size_t row = windows->start[first];
-
-		last = chunk_end(forward, windows, first);
+		last = ps_layer_chunk_end(&forward->work, windows, first);
 		if (last == first)
 			return ps_fail(forward->context->diag, PS_EFAILED, "window %zu is longer than the %zu tokens planned for",
 				       first, forward->work.max_window);
 		rc = ps_progress_check(forward->context);
 		if (!rc)
-			rc = ps_layer_chunk(&forward->work, layer, weights, windows, first, last, in + row * width,
-					    out ? out + row * width : NULL, observe, observe_context);
+			rc = ps_layer_chunk(&forward->work, layer, windows, first, last, in + windows->start[first] * width,
+					    out ? out + out_row * width : NULL, observe, observe_context);
 		if (rc)
 			return rc;
+		out_row += wanted_rows(windows, first, last);
 		tick(forward, windows->start[last], rows);
 	}
 	return 0;
 }
 
+int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
+		     const float *in, float *out, ps_input_fn observe, void *observe_context)
+{
+	ps_layer_begin(&forward->work, weights);
+	return run_chunks(forward, layer, windows, in, out, observe, observe_context);
+}
+
+/* The source has its memory back, and can read the next layer into it, before this one is computed. */
 static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows, float *hidden)
 {
 	const ps_weight_source *source = forward->source;
@@ -149,22 +148,25 @@ static int run_layer(ps_forward *forward, int layer, int next, const ps_windows 
 
 	if (rc)
 		return rc;
-	rc = ps_forward_layer(forward, layer, &weights, windows, hidden, hidden, NULL, NULL);
+	ps_layer_begin(&forward->work, &weights);
 	source->release_layer(source->self, layer);
-	return rc;
+	return run_chunks(forward, layer, windows, hidden, hidden, NULL, NULL);
 }
 
 int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after, const ps_windows *windows,
 		      float *hidden, ps_layer_fn after_layer, void *after_context)
 {
+	const ps_windows all = {windows->ids, windows->start, windows->count, NULL};
 	int rc = 0;
 
 	forward->layers = last >= first ? (size_t)(last - first + 1) : 0;
 	for (int layer = first; !rc && layer <= last; layer++) {
+		const ps_windows *these = layer < last ? &all : windows;
+
 		forward->layers_done = (size_t)(layer - first);
-		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, windows, hidden);
+		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, these, hidden);
 		if (!rc && after_layer)
-			rc = after_layer(after_context, layer, hidden, windows->start[windows->count]);
+			rc = after_layer(after_context, layer, hidden, wanted_rows(these, 0, these->count));
 	}
 	forward->layers = 0;
 	return rc;

@@ -55,7 +55,7 @@ static size_t block_rows(const ps_model_config *config)
 	return ps_min_size(BLOCK_ROWS, config->vocab);
 }
 
-size_t ps_head_bytes(const ps_model_config *config, int threads, size_t max_tokens)
+size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads, size_t max_tokens)
 {
 	const size_t rows = capacity(max_tokens), block = block_rows(config);
 
@@ -64,17 +64,17 @@ size_t ps_head_bytes(const ps_model_config *config, int threads, size_t max_toke
 	       ps_round_up(rows * block * sizeof(float), PS_ALIGN) +
 	       ps_round_up((size_t)threads * BLOCK_ROWS * sizeof(float), PS_ALIGN) +
 	       ps_round_up(rows * sizeof(struct running), PS_ALIGN) +
-	       ps_round_up(ps_matmul_bytes(threads, rows, config->width), PS_ALIGN);
+	       ps_round_up(ps_matmul_bytes(precision, threads, rows, config->width), PS_ALIGN);
 }
 
 int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight_source *source, const ps_context *context,
-		   size_t max_tokens, ps_arena *arena)
+		   ps_precision precision, size_t max_tokens, ps_arena *arena)
 {
 	const size_t rows = capacity(max_tokens), threads = (size_t)ps_pool_threads(context->pool);
 	ps_head *head;
 	int rc;
 
-	if (ps_head_bytes(config, (int)threads, max_tokens) > arena->size_bytes - arena->used_bytes)
+	if (ps_head_bytes(config, precision, (int)threads, max_tokens) > arena->size_bytes - arena->used_bytes)
 		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the output head");
 	head = ps_arena_take(arena, sizeof *head);
 	*head = (ps_head){.config = config, .source = source, .context = context, .max_tokens = rows};
@@ -83,7 +83,7 @@ int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight
 	head->logits = ps_arena_take(arena, rows * block_rows(config) * sizeof(float));
 	head->scratch = ps_arena_take(arena, threads * BLOCK_ROWS * sizeof(float));
 	head->running = ps_arena_take(arena, rows * sizeof(struct running));
-	rc = ps_matmul_create(&head->matmul, context->pool, rows, config->width, arena, context->diag);
+	rc = ps_matmul_create(&head->matmul, precision, context->pool, rows, config->width, arena, context->diag);
 	if (!rc)
 		rc = source->final_norm(source->self, head->gain, context->diag);
 	*out = head;
@@ -143,23 +143,6 @@ static int compute_block(struct batch *batch)
 	return 0;
 }
 
-PS_CLONES static float find_max(const float *z, size_t n)
-{
-	float lane[LANES], max;
-	size_t i = 0;
-
-	for (size_t l = 0; l < LANES; l++)
-		lane[l] = -INFINITY;
-	for (; i + LANES <= n; i += LANES)
-		for (size_t l = 0; l < LANES; l++)
-			lane[l] = z[i + l] > lane[l] ? z[i + l] : lane[l];
-	for (max = -INFINITY; i < n; i++)
-		max = z[i] > max ? z[i] : max;
-	for (size_t l = 0; l < LANES; l++)
-		max = lane[l] > max ? lane[l] : max;
-	return max;
-}
-
 PS_CLONES static void subtract(const float *z, size_t n, float max, float *out)
 {
 	for (size_t i = 0; i < n; i++)
@@ -199,7 +182,7 @@ PS_CLONES static double sum_of_gaps(const float *e, const float *z, const float 
 /* Adds a block of n logits; other: the same block of the compared row, or NULL. */
 static void absorb(struct running *running, const float *z, const float *other, size_t n, float *scratch)
 {
-	const double max = (double)find_max(z, n);
+	const double max = (double)ps_max(z, n);
 
 	if (max > running->max) {
 		const double shrink = exp(running->max - max);

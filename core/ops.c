@@ -83,23 +83,61 @@ static inline float tanh_one(float z)
 }
 
 PS_CLONES
-void ps_gate_silu(const float *gate, const float *up, size_t n, float *out)
+float ps_max(const float *x, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = gate[i] / (1 + exp_one(-gate[i])) * up[i];
+	float lane[LANES], max = x[0];
+	size_t i = 0;
+
+	for (size_t l = 0; l < LANES; l++)
+		lane[l] = max;
+	for (; i + LANES <= n; i += LANES)
+		for (size_t l = 0; l < LANES; l++)
+			lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+	for (; i < n; i++)
+		max = x[i] > max ? x[i] : max;
+	for (size_t l = 0; l < LANES; l++)
+		max = lane[l] > max ? lane[l] : max;
+	return max;
+}
+
+PS_CLONES
+float ps_exp_sum(float *x, size_t n)
+{
+	float lane[LANES] = {0}, max = ps_max(x, n);
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (size_t l = 0; l < LANES; l++) {
+			x[i + l] = exp_one(x[i + l] - max);
+			lane[l] += x[i + l];
+		}
+	for (size_t l = 0; i < n; i++, l++) {
+		x[i] = exp_one(x[i] - max);
+		lane[l] += x[i];
+	}
+	return add_lanes(lane);
+}
+
+PS_CLONES
+void ps_gate_silu(float *gate, const float *up, size_t rows, size_t n, size_t stride)
+{
+	for (size_t r = 0; r < rows; r++)
+		for (size_t i = r * stride; i < r * stride + n; i++)
+			gate[i] = gate[i] / (1 + exp_one(-gate[i])) * up[i];
 }
 
 /* (1 + tanh u) / 2 = 1 / (1 + e^-2u), which does not cancel where u is negative. */
 PS_CLONES
-void ps_gate_gelu(const float *gate, const float *up, size_t n, float *out)
+void ps_gate_gelu(float *gate, const float *up, size_t rows, size_t n, size_t stride)
 {
 	const float twice = -2 * 0.7978845608028654f; /* -2 sqrt(2/pi) */
 
-	for (size_t i = 0; i < n; i++) {
-		float z = gate[i];
+	for (size_t r = 0; r < rows; r++)
+		for (size_t i = r * stride; i < r * stride + n; i++) {
+			float z = gate[i];
 
-		out[i] = z / (1 + exp_one(twice * (z + 0.044715f * z * z * z))) * up[i];
-	}
+			gate[i] = z / (1 + exp_one(twice * (z + 0.044715f * z * z * z))) * up[i];
+		}
 }
 
 PS_CLONES

@@ -19,11 +19,16 @@ void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool p
 /* e^x to 2 ulp for x in [-87, 88], 0 below, clamped above; vectorised. */
 void ps_exp(const float *x, size_t n, float *out);
 
-/* out[i] = silu(gate[i]) * up[i], silu(z) = z / (1 + e^-z); out may be gate. */
-void ps_gate_silu(const float *gate, const float *up, size_t n, float *out);
+/* The largest of n values, n > 0; NaN is passed over unless it comes first. */
+float ps_max(const float *x, size_t n);
 
-/* out[i] = gelu(gate[i]) * up[i], gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))); out may be gate. */
-void ps_gate_gelu(const float *gate, const float *up, size_t n, float *out);
+/* x[i] = e^(x[i] - max x); returns their sum. n > 0. */
+float ps_exp_sum(float *x, size_t n);
+
+/* gate[r, i] = act(gate[r, i]) * up[r, i] for rows of n values, stride apart in both:
+ * silu(z) = z / (1 + e^-z), gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). */
+void ps_gate_silu(float *gate, const float *up, size_t rows, size_t n, size_t stride);
+void ps_gate_gelu(float *gate, const float *up, size_t rows, size_t n, size_t stride);
 
 /* x[i] = cap tanh(x[i] / cap) */
 void ps_softcap(float *x, size_t n, double cap);

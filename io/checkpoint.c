@@ -133,6 +133,15 @@ uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint)
 	return checkpoint->map.bytes;
 }
 
+ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)
+{
+	for (size_t layer = 0; layer < checkpoint->config.layers; layer++)
+		for (int p = 0; p < (int)PS_PROJECTIONS; p++)
+			if (ps_model_map_layer(&checkpoint->map, (int)layer)[p].info->dtype != (int)PS_BF16)
+				return PS_F32;
+	return PS_BF16;
+}
+
 /* --- digest --- */
 
 static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest, uint64_t offset, uint64_t bytes,

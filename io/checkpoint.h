@@ -35,6 +35,9 @@ const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
 const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint); /* of all weights */
 
+/* PS_BF16 when every projection of the decoder layers is stored so, else PS_F32. */
+ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
+
 /* Identity of the weights: XXH3 over config.json, every shard's header, and 4 KiB of every MiB of its data. */
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
 

@@ -60,7 +60,7 @@ size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 	ps_plan_add(&plan, "decoder norms", sae->d_sae * sizeof(float));
 	ps_plan_add(&plan, "selection", (size_t)threads * ps_round_up(ps_topk_scratch(sae->d_sae), PS_ALIGN));
 	ps_plan_add(&plan, "block of pre-activations", rows * sae->d_sae * sizeof(float));
-	ps_plan_add(&plan, "products", ps_matmul_bytes(threads, rows, sae->d_in));
+	ps_plan_add(&plan, "products", ps_matmul_bytes(PS_PRECISION_F32, threads, rows, sae->d_in));
 	return plan.total_bytes;
 }
 
@@ -76,7 +76,7 @@ int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *con
 	*encoder = (ps_encoder){.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
 	take_buffers(encoder, sae, threads, arena);
 	*out = encoder;
-	return ps_matmul_create(&encoder->matmul, context->pool, encoder->block_rows, sae->d_in, arena, context->diag);
+	return ps_matmul_create(&encoder->matmul, PS_PRECISION_F32, context->pool, encoder->block_rows, sae->d_in, arena, context->diag);
 }
 
 static void measure_norms(void *context, size_t item, int worker)

@@ -17,6 +17,7 @@
 #include "test/support_memory_weights.h"
 
 #define FOLDER "test/fixtures/forward/"
+#define BF16_TOLERANCE 2e-2 /* of the largest value: bf16 keeps 8 bits of what is multiplied */
 #define HIDDEN_TOLERANCE 1e-5 /* of the largest value; the contract allows 2e-4 of the largest logit */
 #define LOSS_TOLERANCE 1e-5
 
@@ -40,8 +41,9 @@ struct bench {
 	float *hidden; /* (rows, D) */
 };
 
-static void bench_open(struct bench *b, const char *model, int threads, size_t max_window, size_t chunk)
+static void bench_open_as(struct bench *b, ps_precision precision, const char *model, int threads, size_t max_window, size_t chunk)
 {
+	const ps_forward_options options = {precision, PS_F32, max_window, chunk};
 	char config[128], tensors[128];
 	const int32_t *starts;
 	size_t count;
@@ -54,7 +56,7 @@ static void bench_open(struct bench *b, const char *model, int threads, size_t m
 	starts = ps_memory_weights_data(&b->weights, "golden.start", &count);
 	for (size_t w = 0; w < count; w++)
 		b->start[w] = (size_t)starts[w];
-	b->windows = (ps_windows){ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows), b->start, count - 1};
+	b->windows = (ps_windows){ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows), b->start, count - 1, NULL};
 	b->width = b->weights.config.width;
 	b->vocab = b->weights.config.vocab;
 	b->hidden = calloc(b->rows * b->width, sizeof *b->hidden);
@@ -62,12 +64,17 @@ static void bench_open(struct bench *b, const char *model, int threads, size_t m
 	assert_int_equal(ps_pool_create(&b->pool, threads, &b->diag), 0);
 	b->context = (ps_context){.pool = b->pool, .diag = &b->diag};
 	assert_int_equal(ps_arena_create(&b->arena,
-					 ps_forward_bytes(&b->weights.config, threads, max_window, chunk) +
-						 ps_head_bytes(&b->weights.config, threads, chunk),
+					 ps_forward_bytes(&b->weights.config, threads, &options) +
+						 ps_head_bytes(&b->weights.config, precision, threads, chunk),
 					 &b->diag),
 			 0);
-	assert_int_equal(ps_forward_create(&b->forward, &b->weights.config, &b->source, &b->context, max_window, chunk, &b->arena), 0);
-	assert_int_equal(ps_head_create(&b->head, &b->weights.config, &b->source, &b->context, chunk, &b->arena), 0);
+	assert_int_equal(ps_forward_create(&b->forward, &b->weights.config, &b->source, &b->context, &options, &b->arena), 0);
+	assert_int_equal(ps_head_create(&b->head, &b->weights.config, &b->source, &b->context, precision, chunk, &b->arena), 0);
+}
+
+static void bench_open(struct bench *b, const char *model, int threads, size_t max_window, size_t chunk)
+{
+	bench_open_as(b, PS_PRECISION_F32, model, threads, max_window, chunk);
 }
 
 static void bench_close(struct bench *b)
@@ -190,22 +197,21 @@ static void run_all(struct bench *b, double *nll)
 	assert_int_equal(ps_head_nll(b->head, b->hidden, ps_memory_weights_data(&b->weights, "golden.targets", NULL), b->rows, nll), 0);
 }
 
-static void same_bits_whatever_threads_and_chunk(void **state)
+static void check_ways(ps_precision precision)
 {
 	static const struct {
 		int threads;
 		size_t max_window, chunk;
 	} ways[] = {{1, 24, 24}, {2, 24, 24}, {3, 24, 33}, {1, 64, 1000}, {4, 30, 51}};
 
-	(void)state;
 	for (size_t m = 0; m < MODELS; m++) {
 		struct bench first, b;
 		double nll_first[64], nll[64];
 
-		bench_open(&first, models[m], 1, 24, 24);
+		bench_open_as(&first, precision, models[m], 1, 24, 24);
 		run_all(&first, nll_first);
 		for (size_t i = 1; i < sizeof ways / sizeof *ways; i++) {
-			bench_open(&b, models[m], ways[i].threads, ways[i].max_window, ways[i].chunk);
+			bench_open_as(&b, precision, models[m], ways[i].threads, ways[i].max_window, ways[i].chunk);
 			run_all(&b, nll);
 			assert_memory_equal(b.hidden, first.hidden, b.rows * b.width * sizeof(float));
 			assert_memory_equal(nll, nll_first, b.rows * sizeof *nll);
@@ -213,6 +219,64 @@ static void same_bits_whatever_threads_and_chunk(void **state)
 		}
 		bench_close(&first);
 	}
+}
+
+static void same_bits_whatever_threads_and_chunk(void **state)
+{
+	(void)state;
+	check_ways(PS_PRECISION_F32);
+	check_ways(PS_PRECISION_BF16);
+}
+
+/* bf16 rounds what is multiplied, not what is kept: near transformers' float32, and not equal to it. */
+static void bf16_stays_near_transformers_float32(void **state)
+{
+	(void)state;
+	for (size_t m = 0; m < MODELS; m++) {
+		struct bench b;
+		double nll[64], error, loss;
+		char name[32];
+
+		bench_open_as(&b, PS_PRECISION_BF16, models[m], 2, 24, 32);
+		run_all(&b, nll);
+		snprintf(name, sizeof name, "golden.hidden.%d", last_layer(&b));
+		error = worst(b.hidden, ps_memory_weights_data(&b.weights, name, NULL), b.rows * b.width);
+		loss = worst_loss(nll, ps_memory_weights_data(&b.weights, "golden.nll", NULL), b.rows);
+		print_message("%s: %.2g of the largest, nll %.2g nats\n", models[m], error, loss);
+		assert_true(error > 1e-5 && error <= BF16_TOLERANCE);
+		assert_true(loss <= 10 * BF16_TOLERANCE);
+		bench_close(&b);
+	}
+}
+
+/* The last layer leaves out rows that nobody wants; the others keep their bits, and move together. */
+static void wanted_rows_have_the_bits_of_a_whole_layer(void **state)
+{
+	(void)state;
+	for (size_t m = 0; m < MODELS; m++)
+		for (size_t skip = 0; skip <= 60; skip = 2 * skip + 1)
+			for (int bf16 = 0; bf16 < 2; bf16++) {
+				struct bench all, some;
+				size_t wanted[64], kept = 0;
+				double nll[64];
+
+				bench_open_as(&all, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32, models[m], 2, 24, 32);
+				bench_open_as(&some, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32, models[m], 1, 24, 24);
+				run_all(&all, nll);
+				for (size_t w = 0; w < all.windows.count; w++)
+					wanted[w] = w % 3 == 1 ? 0 : skip;
+				some.windows.wanted = wanted;
+				assert_int_equal(ps_forward_embed(some.forward, &some.windows, some.hidden), 0);
+				assert_int_equal(ps_forward_layers(some.forward, 0, last_layer(&some), -1, &some.windows, some.hidden,
+								   NULL, NULL), 0);
+				for (size_t w = 0; w < all.windows.count; w++)
+					for (size_t t = wanted[w]; t < all.start[w + 1] - all.start[w]; t++)
+						assert_memory_equal(some.hidden + kept++ * all.width,
+								    all.hidden + (all.start[w] + t) * all.width,
+								    all.width * sizeof(float));
+				bench_close(&all);
+				bench_close(&some);
+			}
 }
 
 static void same_bits_for_a_window_alone(void **state)
@@ -229,7 +293,7 @@ static void same_bits_for_a_window_alone(void **state)
 		assert_non_null(alone);
 		for (size_t w = 0; w < b.windows.count; w++) {
 			const size_t rows = b.start[w + 1] - b.start[w], start[2] = {0, rows};
-			const ps_windows window = {b.windows.ids + b.start[w], start, 1};
+			const ps_windows window = {.ids = b.windows.ids + b.start[w], .start = start, .count = 1};
 
 			assert_int_equal(ps_forward_embed(b.forward, &window, alone), 0);
 			assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &window, alone, NULL, NULL), 0);
@@ -452,7 +516,7 @@ static void ids_outside_the_vocabulary_are_named(void **state)
 	bench_open(&b, "gemma2", 1, 24, 24);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		const int32_t ids[5] = {1, 2, 3, bad[i], 5};
-		const ps_windows windows = {ids, start, 2};
+		const ps_windows windows = {.ids = ids, .start = start, .count = 2};
 		char expected[64];
 
 		assert_int_equal(ps_forward_embed(b.forward, &windows, b.hidden), PS_EINPUT);
@@ -486,11 +550,11 @@ static void empty_windows_and_empty_passes_are_nothing(void **state)
 	(void)state;
 	bench_open(&b, "gemma3", 2, 24, 33);
 	bench_open(&plain, "gemma3", 2, 24, 33);
-	b.windows = (ps_windows){b.windows.ids, none, 0};
+	b.windows = (ps_windows){.ids = b.windows.ids, .start = none};
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
 	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL), 0);
 	assert_int_equal(ps_head_nll(b.head, b.hidden, NULL, 0, NULL), 0);
-	b.windows = (ps_windows){b.windows.ids, gaps, 5};
+	b.windows = (ps_windows){.ids = b.windows.ids, .start = gaps, .count = 5};
 	plain.windows.count = 2;
 	for (int i = 0; i < 2; i++) {
 		struct bench *one = i ? &plain : &b;
@@ -547,14 +611,15 @@ static void too_small_an_arena_is_said_so(void **state)
 {
 	struct bench b;
 	ps_arena arena;
+	const ps_forward_options options = {PS_PRECISION_F32, PS_F32, 24, 24};
 	ps_forward *forward;
 	ps_head *head;
 
 	(void)state;
 	bench_open(&b, "llama", 1, 24, 24);
 	assert_int_equal(ps_arena_create(&arena, 4096, &b.diag), 0);
-	assert_int_equal(ps_forward_create(&forward, &b.weights.config, &b.source, &b.context, 24, 24, &arena), PS_EFAILED);
-	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context, 24, &arena), PS_EFAILED);
+	assert_int_equal(ps_forward_create(&forward, &b.weights.config, &b.source, &b.context, &options, &arena), PS_EFAILED);
+	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context, PS_PRECISION_F32, 24, &arena), PS_EFAILED);
 	b.diag.text[0] = 0;
 	ps_arena_destroy(&arena);
 	bench_close(&b);
@@ -566,6 +631,8 @@ int main(void)
 		cmocka_unit_test(every_layer_equals_transformers),
 		cmocka_unit_test(logits_and_losses_equal_transformers),
 		cmocka_unit_test(same_bits_whatever_threads_and_chunk),
+		cmocka_unit_test(bf16_stays_near_transformers_float32),
+		cmocka_unit_test(wanted_rows_have_the_bits_of_a_whole_layer),
 		cmocka_unit_test(same_bits_for_a_window_alone),
 		cmocka_unit_test(observers_see_every_row_in_order),
 		cmocka_unit_test(the_last_input_explains_the_layer),

@@ -84,8 +84,8 @@ static void bench_open(struct bench *b, struct data *data, double cap, int threa
 	*b = (struct bench){.config = make_config(cap), .source = {.self = data, .head_rows = head_rows, .final_norm = final_norm}};
 	assert_int_equal(ps_pool_create(&b->pool, threads, &b->diag), 0);
 	b->context = (ps_context){.pool = b->pool, .diag = &b->diag};
-	assert_int_equal(ps_arena_create(&b->arena, ps_head_bytes(&b->config, threads, max_tokens), &b->diag), 0);
-	assert_int_equal(ps_head_create(&b->head, &b->config, &b->source, &b->context, max_tokens, &b->arena), 0);
+	assert_int_equal(ps_arena_create(&b->arena, ps_head_bytes(&b->config, PS_PRECISION_F32, threads, max_tokens), &b->diag), 0);
+	assert_int_equal(ps_head_create(&b->head, &b->config, &b->source, &b->context, PS_PRECISION_F32, max_tokens, &b->arena), 0);
 }
 
 static void bench_close(struct bench *b)

@@ -19,7 +19,7 @@
 #define GAP 5	       /* floats between rows that no product may touch */
 #define UNTOUCHED 12345.0f
 
-static const char *const kernels[] = {"blis", "avx512", "ref"};
+static const char *const kernels[] = {"blis", "avx2", "avx512", "avx512_bf16", "ref"};
 
 #define KERNELS (sizeof kernels / sizeof *kernels)
 
@@ -38,16 +38,21 @@ struct bench {
 	ps_matmul *matmul;
 };
 
-static void bench_open(struct bench *b, const char *kernel, int threads, size_t max_tokens, size_t max_k)
+static void bench_open_as(struct bench *b, ps_precision precision, const char *kernel, int threads, size_t max_tokens, size_t max_k)
 {
 	ps_diag diag = {{0}};
 
 	*b = (struct bench){0};
 	setenv("PRUNESCOPE_MATMUL", kernel, 1);
 	assert_int_equal(ps_pool_create(&b->pool, threads, &diag), 0);
-	assert_int_equal(ps_arena_create(&b->arena, ps_matmul_bytes(threads, max_tokens, max_k), &diag), 0);
-	assert_int_equal(ps_matmul_create(&b->matmul, b->pool, max_tokens, max_k, &b->arena, &diag), 0);
+	assert_int_equal(ps_arena_create(&b->arena, ps_matmul_bytes(precision, threads, max_tokens, max_k), &diag), 0);
+	assert_int_equal(ps_matmul_create(&b->matmul, precision, b->pool, max_tokens, max_k, &b->arena, &diag), 0);
 	unsetenv("PRUNESCOPE_MATMUL");
+}
+
+static void bench_open(struct bench *b, const char *kernel, int threads, size_t max_tokens, size_t max_k)
+{
+	bench_open_as(b, PS_PRECISION_F32, kernel, threads, max_tokens, max_k);
 }
 
 static void bench_close(struct bench *b)
@@ -166,8 +171,8 @@ static void unknown_blis_architecture_in_the_environment_is_ignored(void **state
 	(void)state;
 	setenv("BLIS_ARCH_TYPE", "nonsense", 1);
 	bench_open(&b, "blis", 1, 8, 8);
-	print_message("kernel %s\n", ps_matmul_kernel(b.matmul));
-	assert_memory_equal(ps_matmul_kernel(b.matmul), "blis", 4);
+	print_message("kernel %s\n", ps_matmul_kernel(b.matmul)->name);
+	assert_memory_equal(ps_matmul_kernel(b.matmul)->name, "blis", 4);
 	bench_close(&b);
 }
 
@@ -191,7 +196,7 @@ static void any_shape_and_dtype_matches_double_precision(void **state)
 			assert_gaps_untouched(&p);
 			problem_free(&p);
 		}
-		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul), worst, TOLERANCE);
+		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
 		assert_true(worst <= TOLERANCE);
 		bench_close(&b);
 	}
@@ -208,7 +213,7 @@ static void long_sums_and_many_tokens_match_double_precision(void **state)
 		bench_open(&b, kernels[k], 2, 1100, 1031);
 		run(&b, &p, false);
 		worst = largest_error(&p, 0);
-		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul), worst);
+		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul)->name, worst);
 		assert_true(worst <= TOLERANCE);
 		assert_gaps_untouched(&p);
 		bench_close(&b);
@@ -336,7 +341,7 @@ static void accumulation_adds_to_what_is_there(void **state)
 				p.y[i] = i % p.y_stride < p.rows ? 2.5f : UNTOUCHED;
 			run(&b, &p, true);
 			worst = largest_error(&p, 2.5f);
-			print_message("%s, K = %zu: error %.2g\n", ps_matmul_kernel(b.matmul), cols, worst);
+			print_message("%s, K = %zu: error %.2g\n", ps_matmul_kernel(b.matmul)->name, cols, worst);
 			assert_true(worst <= TOLERANCE);
 			assert_gaps_untouched(&p);
 			bench_close(&b);
@@ -405,13 +410,186 @@ static void weights_may_lie_at_any_address(void **state)
 	}
 }
 
+/* X and the weights rounded as the product rounds them. */
+static void round_operands(struct problem *p)
+{
+	for (size_t i = 0; i < p->tokens * p->x_stride; i++)
+		p->x[i] = ps_bf16_to_f32(ps_f32_to_bf16(p->x[i]));
+	for (size_t i = 0; i < p->rows * p->cols; i++)
+		p->wide[i] = ps_bf16_to_f32(ps_f32_to_bf16(p->wide[i]));
+}
+
+static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_BF16, PS_F16, PS_F32};
+	ps_rng rng = ps_rng_make(2, 1);
+
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++) {
+		struct bench b;
+		double worst = 0;
+
+		bench_open_as(&b, PS_PRECISION_BF16, kernels[k], 2, 200, 1400);
+		for (uint64_t i = 0; i < 40; i++) {
+			struct problem p = problem_make(1 + ps_rng_below(&rng, 200), 1 + ps_rng_below(&rng, 200),
+							1 + ps_rng_below(&rng, i % 4 ? 300 : 1400), dtypes[i % 3], i / 3 % 2, i);
+
+			run(&b, &p, false);
+			round_operands(&p);
+			worst = fmax(worst, largest_error(&p, 0));
+			assert_gaps_untouched(&p);
+			problem_free(&p);
+		}
+		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
+		assert_true(worst <= TOLERANCE);
+		bench_close(&b);
+	}
+}
+
+static void *aligned(size_t bytes)
+{
+	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+
+	assert_non_null(p);
+	memset(p, 0xff, bytes);
+	return p;
+}
+
+/* The problem's X in panels, of what the matrix product reads. */
+static uint32_t *pack_x(const ps_kernel *kernel, const struct problem *p)
+{
+	const size_t slices = ps_slices(kernel->dtype, p->cols), panel = kernel->x_panel;
+	uint32_t *x = aligned((p->tokens + panel) * slices * sizeof *x);
+
+	for (size_t t = 0; t < p->tokens; t += panel)
+		ps_panel_pack_x(kernel, p->x + t * p->x_stride, p->x_stride, p->tokens - t < panel ? p->tokens - t : panel, p->cols, x + t * slices);
+	return x;
+}
+
+/* Weights packed beforehand, two matrices below each other, give the bits of the products of each. */
+static void packed_weights_give_the_same_bits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4 * KERNELS; i++) {
+		const ps_precision precision = i % 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32;
+		struct problem p = problem_make(i % 4 == 3 ? 401 : 33, 75, i % 3 ? 331 : 1100, i / 2 % 2 ? PS_F32 : PS_BF16, true, i);
+		ps_weight top = p.w, rest = p.w;
+		struct bench b;
+		ps_panels panels;
+		ps_tile_rows rows;
+		uint32_t *x;
+		float *y;
+
+		bench_open_as(&b, precision, kernels[i / 4], 2, p.tokens, p.cols);
+		panels.kernel = ps_matmul_kernel(b.matmul);
+		rows = (ps_tile_rows){.kernel = panels.kernel, .y = p.y, .y_stride = p.y_stride};
+		panels.dtype = ps_panels_dtype(panels.kernel, p.w.dtype);
+		panels.data = aligned(ps_panels_bytes(panels.kernel, panels.dtype, p.rows, p.cols));
+		run(&b, &p, false);
+		y = copy_y(&p);
+		top.rows = 22;
+		rest.rows = p.rows - top.rows;
+		rest.data = (const char *)p.w.data + top.rows * p.cols * ps_dtype_size(p.w.dtype);
+		rest.keep = p.w.keep + top.rows * ps_bitmap_row_bytes(p.cols);
+		ps_panels_pack(&panels, b.pool, (const ps_weight *const[]){&top, &rest}, 2);
+		assert_int_equal(panels.rows, p.rows);
+		x = pack_x(panels.kernel, &p);
+		for (size_t t = 0; t < p.tokens; t++)
+			memset(p.y + t * p.y_stride, 0xff, p.rows * sizeof *p.y);
+		ps_matmul_panels(b.matmul, x, p.tokens, &panels, ps_tile_store, &rows);
+		assert_same_y(&p, y);
+		free(x);
+		free(y);
+		free(panels.data);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+struct halves {
+	const ps_kernel *kernel;
+	size_t rows;
+	float *a, *b; /* (tokens, rows) */
+};
+
+static void store_halves(void *context, const ps_tile *tile)
+{
+	const struct halves *h = context;
+	const size_t half = h->kernel->w_panel / 2, first = tile->first_row / 2;
+
+	for (size_t t = 0; t < tile->tokens; t++)
+		for (size_t n = 0; n < half && first + n < h->rows; n++) {
+			h->a[(tile->first_token + t) * h->rows + first + n] = tile->y[t * h->kernel->w_panel + n];
+			h->b[(tile->first_token + t) * h->rows + first + n] = tile->y[t * h->kernel->w_panel + half + n];
+		}
+}
+
+static void paired_weights_give_both_products_in_each_tile(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * KERNELS; i++) {
+		const ps_precision precision = i % 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32;
+		struct problem p = problem_make(37, 86, 600, PS_BF16, true, i);
+		ps_weight low = p.w, high = p.w;
+		struct halves halves = {.rows = p.rows / 2};
+		struct bench b;
+		ps_panels panels;
+		uint32_t *x;
+
+		low.rows = high.rows = halves.rows;
+		high.data = (const char *)p.w.data + halves.rows * p.cols * sizeof(uint16_t);
+		high.keep = p.w.keep + halves.rows * ps_bitmap_row_bytes(p.cols);
+		bench_open_as(&b, precision, kernels[i / 2], 2, p.tokens, p.cols);
+		halves.kernel = panels.kernel = ps_matmul_kernel(b.matmul);
+		halves.a = buffer(p.tokens * halves.rows * sizeof(float));
+		halves.b = buffer(p.tokens * halves.rows * sizeof(float));
+		panels.dtype = ps_panels_dtype(panels.kernel, PS_BF16);
+		panels.data = aligned(ps_panels_bytes(panels.kernel, panels.dtype, ps_panels_paired_rows(panels.kernel, halves.rows), p.cols));
+		run(&b, &p, false);
+		ps_panels_pack_paired(&panels, b.pool, &low, &high);
+		x = pack_x(panels.kernel, &p);
+		ps_matmul_panels(b.matmul, x, p.tokens, &panels, store_halves, &halves);
+		for (size_t t = 0; t < p.tokens; t++) {
+			assert_memory_equal(halves.a + t * halves.rows, p.y + t * p.y_stride, halves.rows * sizeof(float));
+			assert_memory_equal(halves.b + t * halves.rows, p.y + t * p.y_stride + halves.rows, halves.rows * sizeof(float));
+		}
+		free(x);
+		free(halves.a);
+		free(halves.b);
+		free(panels.data);
+		bench_close(&b);
+		problem_free(&p);
+	}
+}
+
+static void a_panel_of_x_can_be_read_back(void **state)
+{
+	(void)state;
+	for (int bf16 = 0; bf16 < 2; bf16++)
+		for (size_t cols = 1; cols < 600; cols += 99) {
+			const ps_kernel kernel = ps_kernel_choose(bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32);
+			struct problem p = problem_make(kernel.x_panel - 1, 1, cols, PS_F32, false, cols);
+			uint32_t *x = pack_x(&kernel, &p);
+			float *back = buffer(p.tokens * cols * sizeof *back);
+
+			ps_panel_unpack_x(&kernel, x, p.tokens, cols, back, cols);
+			if (bf16)
+				round_operands(&p);
+			for (size_t t = 0; t < p.tokens; t++)
+				assert_memory_equal(back + t * cols, p.x + t * p.x_stride, cols * sizeof *back);
+			free(x);
+			free(back);
+			problem_free(&p);
+		}
+}
+
 static void memory_is_modest(void **state)
 {
 	const size_t tokens = 4096, k = 6912, packed_x = tokens * k * sizeof(float), each = (size_t)8 << 20;
 
 	(void)state;
 	for (int threads = 1; threads <= 64; threads *= 4) {
-		size_t bytes = ps_matmul_bytes(threads, tokens, k);
+		size_t bytes = ps_matmul_bytes(PS_PRECISION_F32, threads, tokens, k);
 
 		print_message("%d threads: %.1f MiB\n", threads, (double)bytes / (1 << 20));
 		assert_true(bytes <= packed_x + (size_t)threads * each);
@@ -450,6 +628,10 @@ int main(void)
 	    cmocka_unit_test(no_columns_give_zeros_or_leave_the_sum),
 	    cmocka_unit_test(no_tokens_or_no_rows_touch_nothing),
 	    cmocka_unit_test(weights_may_lie_at_any_address),
+	    cmocka_unit_test(bf16_is_exact_but_for_the_rounding_of_its_operands),
+	    cmocka_unit_test(packed_weights_give_the_same_bits),
+	    cmocka_unit_test(paired_weights_give_both_products_in_each_tile),
+	    cmocka_unit_test(a_panel_of_x_can_be_read_back),
 	    cmocka_unit_test(memory_is_modest),
 	    cmocka_unit_test(reference_matches_double_precision),
 	};

@@ -171,14 +171,18 @@ static void elementwise_functions_have_the_same_bits_at_any_place(void **state)
 		ps_exp(x + i, 1, &one);
 		assert_memory_equal(&one, all + i, sizeof one);
 	}
-	ps_gate_silu(x, up, 100, all);
+	memcpy(all, x, sizeof all);
+	ps_gate_silu(all, up, 5, 20, 20);
 	for (size_t i = 0; i < 100; i++) {
-		ps_gate_silu(x + i, up + i, 1, &one);
+		one = x[i];
+		ps_gate_silu(&one, up + i, 1, 1, 1);
 		assert_memory_equal(&one, all + i, sizeof one);
 	}
-	ps_gate_gelu(x, up, 100, all);
+	memcpy(all, x, sizeof all);
+	ps_gate_gelu(all, up, 5, 20, 20);
 	for (size_t i = 0; i < 100; i++) {
-		ps_gate_gelu(x + i, up + i, 1, &one);
+		one = x[i];
+		ps_gate_gelu(&one, up + i, 1, 1, 1);
 		assert_memory_equal(&one, all + i, sizeof one);
 	}
 	memcpy(all, x, sizeof all);
@@ -201,15 +205,15 @@ static double gelu(double z)
 }
 
 /* Largest error of a gate over [-40, 40] as a share of max(1, |exact|). */
-static double gate_error(void (*gate)(const float *, const float *, size_t, float *), double (*exact)(double))
+static double gate_error(void (*gate)(float *, const float *, size_t, size_t, size_t), double (*exact)(double))
 {
 	double worst = 0;
 
 	for (float z = -40; z <= 40; z += 0.0003f) {
-		float up = 1.5f, out;
+		float up = 1.5f, out = z;
 		double value = exact((double)z) * 1.5;
 
-		gate(&z, &up, 1, &out);
+		gate(&out, &up, 1, 1, 1);
 		worst = fmax(worst, fabs((double)out - value) / fmax(1, fabs(value)));
 	}
 	return worst;
@@ -225,17 +229,41 @@ static void gates_match_double_precision(void **state)
 	assert_true(g <= 4e-7);
 }
 
-static void gates_hold_at_extremes_and_in_place(void **state)
+/* Two rows of two values among four: what lies between is not touched. */
+static void gates_hold_at_extremes_and_keep_to_their_rows(void **state)
 {
-	float z[] = {-1e4f, 1e4f, 0, 2}, up[] = {3, 3, 3, 3}, out[4];
+	const float z[] = {-1e4f, 1e4f, 7, 7, 0, 2, 7, 7}, up[] = {3, 3, 3, 3, 3, 3, 3, 3};
 
 	(void)state;
-	ps_gate_silu(z, up, 4, out);
-	assert_true(fabsf(out[0]) < 1e-30f && out[1] == 3e4f && out[2] == 0);
-	ps_gate_gelu(z, up, 4, out);
-	assert_true(fabsf(out[0]) < 1e-30f && out[1] == 3e4f && out[2] == 0);
-	ps_gate_gelu(z, up, 4, z);
-	assert_memory_equal(z, out, sizeof out);
+	for (int gelu_too = 0; gelu_too < 2; gelu_too++) {
+		float out[8];
+
+		memcpy(out, z, sizeof z);
+		(gelu_too ? ps_gate_gelu : ps_gate_silu)(out, up, 2, 2, 4);
+		assert_true(fabsf(out[0]) < 1e-30f && out[1] == 3e4f && out[4] == 0);
+		assert_true(out[2] == 7 && out[3] == 7 && out[6] == 7 && out[7] == 7);
+	}
+}
+
+static void sums_of_exponentials_match_double_precision(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 300; n += 23) {
+		float x[300], y[300];
+		double sum = 0, largest = -1e30, got;
+
+		draw(x, n, 20, n);
+		memcpy(y, x, sizeof y);
+		for (size_t i = 0; i < n; i++)
+			largest = fmax(largest, (double)x[i]);
+		assert_true((double)ps_max(x, n) == largest);
+		got = (double)ps_exp_sum(y, n);
+		for (size_t i = 0; i < n; i++) {
+			sum += exp((double)x[i] - largest);
+			assert_true(fabs((double)y[i] - exp((double)x[i] - largest)) <= 3e-6);
+		}
+		assert_true(fabs(got - sum) <= 3e-6 * sum);
+	}
 }
 
 static void softcap_matches_double_precision(void **state)
@@ -356,7 +384,8 @@ int main(void)
 	    cmocka_unit_test(exp_falls_nowhere_by_more_than_two_ulp),
 	    cmocka_unit_test(elementwise_functions_have_the_same_bits_at_any_place),
 	    cmocka_unit_test(gates_match_double_precision),
-	    cmocka_unit_test(gates_hold_at_extremes_and_in_place),
+	    cmocka_unit_test(gates_hold_at_extremes_and_keep_to_their_rows),
+	    cmocka_unit_test(sums_of_exponentials_match_double_precision),
 	    cmocka_unit_test(softcap_matches_double_precision),
 	    cmocka_unit_test(softcap_saturates_and_keeps_nan),
 	    cmocka_unit_test(rope_tables_hold_cos_and_sin_of_the_scaled_angles),

@@ -97,6 +97,7 @@ static void bench_windows(struct bench *b)
 static void bench_open(struct bench *b, int threads, size_t chunk_tokens)
 {
 	const ps_model_config *config = &b->fixture.config;
+	ps_forward_options options;
 	size_t bytes;
 
 	*b = (struct bench){0};
@@ -106,10 +107,11 @@ static void bench_open(struct bench *b, int threads, size_t chunk_tokens)
 	b->context.diag = &b->diag;
 	bench_windows(b);
 	assert_int_equal(ps_pool_create(&b->context.pool, threads, &b->diag), 0);
-	bytes = ps_forward_bytes(config, threads, b->start[1], chunk_tokens);
+	options = (ps_forward_options){PS_PRECISION_F32, PS_F32, b->start[1], chunk_tokens};
+	bytes = ps_forward_bytes(config, threads, &options);
 	assert_int_equal(ps_arena_create(&b->arena, bytes, &b->diag), 0);
 	assert_int_equal(ps_arena_create(&b->prune_arena, ps_wanda_bytes(config, threads), &b->diag), 0);
-	assert_int_equal(ps_forward_create(&b->forward, config, &b->source, &b->context, b->start[1], chunk_tokens, &b->arena), 0);
+	assert_int_equal(ps_forward_create(&b->forward, config, &b->source, &b->context, &options, &b->arena), 0);
 }
 
 static void bench_close(struct bench *b)

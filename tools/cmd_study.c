@@ -130,10 +130,10 @@ static int probe_rate(ps_study *study, double *rate)
 	float *x, *y;
 	ps_weight w = {.dtype = PS_F32, .rows = PROBE_WIDTH, .cols = PROBE_WIDTH};
 	size_t bytes = (2 * PROBE_TOKENS + PROBE_WIDTH) * PROBE_WIDTH * sizeof(float), runs = 0;
-	int rc = ps_arena_create(&arena, bytes + ps_matmul_bytes(s->threads, PROBE_TOKENS, PROBE_WIDTH) + 4 * PS_ALIGN, &s->diag);
+	int rc = ps_arena_create(&arena, bytes + ps_matmul_bytes(s->precision, s->threads, PROBE_TOKENS, PROBE_WIDTH) + 4 * PS_ALIGN, &s->diag);
 
 	if (!rc)
-		rc = ps_matmul_create(&matmul, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena, &s->diag);
+		rc = ps_matmul_create(&matmul, s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena, &s->diag);
 	if (rc)
 		return rc;
 	x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *x);

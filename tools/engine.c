@@ -30,17 +30,24 @@ int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const c
 	return rc;
 }
 
+static ps_forward_options forward_options(const ps_engine *e, size_t window, size_t chunk)
+{
+	return (ps_forward_options){.precision = e->session->precision, .weights = ps_checkpoint_weights_dtype(e->checkpoint),
+				    .max_window = window, .chunk_tokens = chunk};
+}
+
 /* The parts of a run with this many tokens a pass and a chunk. */
 static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens, size_t chunk, bool spilled)
 {
 	const ps_session *s = e->session;
+	const ps_forward_options options = forward_options(e, need->window, chunk);
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "layer slots", ps_checkpoint_stream_bytes(e->checkpoint, s->backend));
-	ps_plan_add(&plan, "forward pass", ps_forward_bytes(e->config, s->threads, need->window, chunk));
+	ps_plan_add(&plan, "forward pass", ps_forward_bytes(e->config, s->threads, &options));
 	if (need->head)
-		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->threads, ps_min_size(chunk, pass_tokens)));
+		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, ps_min_size(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
 	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens);
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
@@ -118,6 +125,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	size_t chunk, hidden_bytes;
 	bool spilled;
 	ps_plan plan = choose(e, need, &e->pass_tokens, &chunk, &spilled);
+	const ps_forward_options options = forward_options(e, need->window, chunk);
 	int rc = ps_plan_check(&plan, &s->diag);
 
 	if (rc)
@@ -128,9 +136,9 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 		return rc;
 	rc = ps_checkpoint_stream(e->checkpoint, s->backend, e->masked ? &e->mask : NULL, &e->arena, &e->source, &s->diag);
 	if (!rc)
-		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, need->window, chunk, &e->arena);
+		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options, &e->arena);
 	if (!rc && need->head)
-		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, ps_min_size(chunk, e->pass_tokens), &e->arena);
+		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, ps_min_size(chunk, e->pass_tokens), &e->arena);
 	if (rc)
 		return rc;
 	e->starts = ps_arena_take(&e->arena, (e->pass_tokens + 1) * sizeof(size_t));
@@ -184,6 +192,8 @@ json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_t
 		set_digest(inputs, "mask", e->mask.digest);
 	if (tokens)
 		set_digest(inputs, "tokens", tokens->digest);
+	if (e->session->precision == PS_PRECISION_BF16)
+		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs, "precision", "bf16", "code", PS_CODE_VERSION);
 	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code", PS_CODE_VERSION);
 }
 

@@ -10,7 +10,7 @@
 #include "tools/session.h"
 
 #define PS_PASS_TOKENS ((size_t)16384)
-#define PS_CHUNK_TOKENS ((size_t)2048)
+#define PS_CHUNK_TOKENS ((size_t)1024)
 
 typedef struct ps_engine {
 	ps_session *session;

@@ -104,9 +104,8 @@ int ps_session_start(ps_session *s)
 		return ps_fail(&s->diag, PS_EUSAGE, "--threads must be 1 to 256");
 	if (s->seed_option < 0)
 		return ps_fail(&s->diag, PS_EUSAGE, "--seed must not be negative");
-	if (!strcmp(s->precision_option, "bf16"))
-		return ps_fail(&s->diag, PS_EINPUT, "--precision bf16 is not built yet: use f32");
-	if (strcmp(s->precision_option, "f32"))
+	s->precision = !strcmp(s->precision_option, "bf16") ? PS_PRECISION_BF16 : PS_PRECISION_F32;
+	if (s->precision == PS_PRECISION_F32 && strcmp(s->precision_option, "f32"))
 		return ps_fail(&s->diag, PS_EUSAGE, "--precision %s: must be f32 or bf16", s->precision_option);
 	rc = ps_backend_parse(s->backend_option, &s->backend, &s->diag);
 	if (rc)

@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/kernel.h"
 #include "core/progress.h"
 #include "io/checkpoint.h"
 #include "tools/options.h"
 
 /* Part of every provenance: raised when the same inputs would give other bits. */
-#define PS_CODE_VERSION 1
+#define PS_CODE_VERSION 2
 /* Counted into every plan for the program itself, its libraries and their small tables. */
 #define PS_PROGRAM_BYTES ((size_t)12 << 20)
 
@@ -19,6 +20,7 @@ typedef struct ps_session {
 	size_t memory_bytes;
 	int threads;
 	ps_backend backend;
+	ps_precision precision;
 	uint64_t seed;
 	bool json, quiet, force;
 	/* as given on the command line, before they are checked */

@@ -40,7 +40,10 @@ struct product {
 struct heads {
 	size_t tokens, width;
 	const float *q, *k, *v;
-	float *out, *scratch; /* scratch: ps_attention_scratch floats for each thread */
+	float *out, *scratch; /* scratch: scratch_floats for each thread */
+	size_t scratch_floats;
+	ps_kernel kernel;
+	uint32_t *keys; /* ps_keys_words for each head */
 };
 
 typedef void (*task_fn)(const struct bench *b, void *task);
@@ -153,7 +156,7 @@ static double product_error(const struct product *p)
 	return worst;
 }
 
-static void bench_product(const struct bench *b, size_t tokens, size_t cols, size_t rows, bool masked)
+static void bench_product(const struct bench *b, ps_precision precision, size_t tokens, size_t cols, size_t rows, bool masked)
 {
 	ps_diag diag = {{0}};
 	ps_arena arena = {0};
@@ -170,12 +173,12 @@ static void bench_product(const struct bench *b, size_t tokens, size_t cols, siz
 		if (ps_rng_below(&rng, 2))
 			ps_bitmap_drop(keep + i / cols * ps_bitmap_row_bytes(cols), i % cols);
 	p.w = (ps_weight){.data = data, .dtype = PS_BF16, .rows = rows, .cols = cols, .keep = masked ? keep : NULL};
-	check(ps_arena_create(&arena, ps_matmul_bytes(b->threads, tokens, cols), &diag), &diag);
-	check(ps_matmul_create(&p.matmul, b->pool, tokens, cols, &arena, &diag), &diag);
+	check(ps_arena_create(&arena, ps_matmul_bytes(precision, b->threads, tokens, cols), &diag), &diag);
+	check(ps_matmul_create(&p.matmul, precision, b->pool, tokens, cols, &arena, &diag), &diag);
 	run_product(b, &p);
-	verify("a product", product_error(&p), 1e-4 * sqrt((double)cols));
+	verify("a product", product_error(&p), (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
 	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows, masked ? " masked" : "");
-	row(b, "matmul", ps_matmul_kernel(p.matmul), shape, 2.0 * (double)tokens * (double)cols * (double)rows,
+	row(b, "matmul", ps_matmul_kernel(p.matmul)->name, shape, 2.0 * (double)tokens * (double)cols * (double)rows,
 	    best(b, run_product, &p));
 	ps_arena_destroy(&arena);
 	free((float *)p.x);
@@ -185,36 +188,42 @@ static void bench_product(const struct bench *b, size_t tokens, size_t cols, siz
 	free(keep);
 }
 
-static ps_attention attention_of(const struct heads *h, size_t head, float *out)
+static ps_attention attention_of(const struct heads *h, size_t head, size_t first, float *out)
 {
-	size_t stride = HEADS * h->width, at = head * h->width;
+	const size_t stride = HEADS * h->width, at = first * stride + head * h->width;
 
-	return (ps_attention){.head_width = h->width,
-			      .tokens = h->tokens,
+	return (ps_attention){.keys = {&h->kernel, h->width, h->tokens, h->keys + head * ps_keys_words(&h->kernel, h->tokens, h->width)},
 			      .scale = 1 / sqrt((double)h->width),
 			      .q = h->q + at,
-			      .k = h->k + at,
-			      .v = h->v + at,
 			      .out = out + at,
 			      .q_stride = stride,
-			      .k_stride = stride,
-			      .v_stride = stride,
 			      .out_stride = stride};
+}
+
+static void pack_keys(void *context, size_t head, int worker)
+{
+	const struct heads *h = context;
+	const ps_attention a = attention_of(h, head, 0, h->out);
+	const size_t stride = HEADS * h->width, at = head * h->width;
+
+	(void)worker;
+	ps_keys_pack(&a.keys, 0, h->tokens, h->k + at, stride, h->v + at, stride);
 }
 
 static void attend(void *context, size_t item, int worker)
 {
 	const struct heads *h = context;
-	const ps_attention a = attention_of(h, item % HEADS, h->out);
-	size_t first = item / HEADS * QUERIES, count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
+	const size_t first = item / HEADS * QUERIES, count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
+	const ps_attention a = attention_of(h, item % HEADS, first, h->out);
 
-	ps_attention_run(&a, first, count, h->scratch + (size_t)worker * ps_attention_scratch(h->tokens, h->width));
+	ps_attention_run(&a, first, count, h->scratch + (size_t)worker * h->scratch_floats);
 }
 
 static void run_attention(const struct bench *b, void *task)
 {
 	const struct heads *h = task;
 
+	ps_pool_run(b->pool, HEADS, pack_keys, task);
 	ps_pool_run(b->pool, (h->tokens + QUERIES - 1) / QUERIES * HEADS, attend, task);
 }
 
@@ -224,9 +233,9 @@ static double attention_error(const struct heads *h)
 	size_t last = (h->tokens - 1) * HEADS * h->width;
 	float *exact = buffer((last + h->width) * sizeof *exact);
 	double worst = 0, *scratch = buffer(h->tokens * sizeof *scratch);
-	const ps_attention a = attention_of(h, 0, exact);
+	const ps_attention a = attention_of(h, 0, h->tokens - 1, exact);
 
-	ps_attention_ref(&a, h->tokens - 1, 1, scratch);
+	ps_attention_ref(&a, h->k, HEADS * h->width, h->v, HEADS * h->width, h->tokens - 1, 1, scratch);
 	for (size_t d = 0; d < h->width; d++)
 		worst = fmax(worst, fabs((double)exact[last + d] - (double)h->out[last + d]));
 	free(exact);
@@ -234,29 +243,45 @@ static double attention_error(const struct heads *h)
 	return worst;
 }
 
-static void bench_attention(const struct bench *b, size_t tokens, size_t width)
+static void bench_attention(const struct bench *b, ps_precision precision, size_t tokens, size_t width)
 {
 	size_t n = tokens * HEADS * width;
 	float *q = draw(n, 1), *k = draw(n, 2), *v = draw(n, 3);
-	struct heads h = {.tokens = tokens,
-			  .width = width,
-			  .q = q,
-			  .k = k,
-			  .v = v,
-			  .out = buffer(n * sizeof(float)),
-			  .scratch = buffer((size_t)b->threads * ps_attention_scratch(tokens, width) * sizeof(float))};
+	struct heads h = {.tokens = tokens, .width = width, .q = q, .k = k, .v = v, .out = buffer(n * sizeof(float)),
+			  .kernel = ps_kernel_choose(precision)};
+	ps_diag diag = {{0}};
+	ps_arena arena;
+	size_t scratch_bytes, key_bytes = HEADS * ps_keys_words(&h.kernel, tokens, width) * sizeof(uint32_t);
 	char shape[64];
 
+	h.scratch_floats = (ps_attention_scratch(&h.kernel, tokens, width) + 15) / 16 * 16;
+	scratch_bytes = (size_t)b->threads * h.scratch_floats * sizeof(float);
+	check(ps_arena_create(&arena, key_bytes + scratch_bytes + 2 * PS_ALIGN, &diag), &diag);
+	h.keys = ps_arena_take(&arena, key_bytes);
+	h.scratch = ps_arena_take(&arena, scratch_bytes);
 	run_attention(b, &h);
-	verify("attention", attention_error(&h), 1e-5);
+	verify("attention", attention_error(&h), precision == PS_PRECISION_BF16 ? 2e-2 : 1e-5);
 	snprintf(shape, sizeof shape, "T=%zu d=%zu H=%zu causal", tokens, width, HEADS);
-	row(b, "attention", "16 queries", shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS),
-	    best(b, run_attention, &h));
+	row(b, "attention", h.kernel.name, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
+	ps_arena_destroy(&arena);
 	free(q);
 	free(k);
 	free(v);
 	free(h.out);
-	free(h.scratch);
+}
+
+static void bench_precision(const struct bench *b, ps_precision precision)
+{
+	for (int masked = 0; masked < 2; masked++) {
+		bench_product(b, precision, 2048, 640, 2048, masked);
+		bench_product(b, precision, 2048, 1152, 6912, masked);
+		bench_product(b, precision, 2048, 6912, 1152, masked);
+		bench_product(b, precision, 16, 640, 2048, masked);
+	}
+	bench_product(b, precision, 2048, 640, 32, false);
+	bench_attention(b, precision, 256, 256);
+	bench_attention(b, precision, 1024, 64);
+	bench_attention(b, precision, 2048, 128);
 }
 
 int main(int argc, char **argv)
@@ -274,16 +299,8 @@ int main(int argc, char **argv)
 	b.ceiling = 2.0 * 16 * CHAINS * (double)CEILING_STEPS * b.threads / seconds * 1e-9;
 	puts("bench,kernel,shape,threads,seconds,gflops,share_of_ceiling");
 	row(&b, "ceiling", "multiply-add", "registers", b.ceiling * seconds * 1e9, seconds);
-	for (int masked = 0; masked < 2; masked++) {
-		bench_product(&b, 2048, 640, 2048, masked);
-		bench_product(&b, 2048, 1152, 6912, masked);
-		bench_product(&b, 2048, 6912, 1152, masked);
-		bench_product(&b, 16, 640, 2048, masked);
-	}
-	bench_product(&b, 2048, 640, 32, false);
-	bench_attention(&b, 256, 256);
-	bench_attention(&b, 1024, 64);
-	bench_attention(&b, 2048, 128);
+	bench_precision(&b, PS_PRECISION_F32);
+	bench_precision(&b, PS_PRECISION_BF16);
 	ps_pool_destroy(b.pool);
 	return 0;
 }

@@ -10,7 +10,7 @@ OPT ?= -O3
 FUZZ_SECONDS ?= 60
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
 CFLAGS ?= $(OPT) -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -fno-trapping-math -MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
 PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl libcyaml
 # Expanded in recipes only, so that `make deps` runs where nothing is installed yet.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread

@@ -118,26 +118,41 @@ float ps_exp_sum(float *x, size_t n)
 	return add_lanes(lane);
 }
 
-PS_CLONES
-void ps_gate_silu(float *gate, const float *up, size_t rows, size_t n, size_t stride)
+static inline float silu_one(float z)
 {
-	for (size_t r = 0; r < rows; r++)
-		for (size_t i = r * stride; i < r * stride + n; i++)
-			gate[i] = gate[i] / (1 + exp_one(-gate[i])) * up[i];
+	return z / (1 + exp_one(-z));
 }
 
 /* (1 + tanh u) / 2 = 1 / (1 + e^-2u), which does not cancel where u is negative. */
-PS_CLONES
-void ps_gate_gelu(float *gate, const float *up, size_t rows, size_t n, size_t stride)
+static inline float gelu_one(float z)
 {
 	const float twice = -2 * 0.7978845608028654f; /* -2 sqrt(2/pi) */
 
-	for (size_t r = 0; r < rows; r++)
-		for (size_t i = r * stride; i < r * stride + n; i++) {
-			float z = gate[i];
+	return z / (1 + exp_one(twice * (z + 0.044715f * z * z * z)));
+}
 
-			gate[i] = z / (1 + exp_one(twice * (z + 0.044715f * z * z * z))) * up[i];
-		}
+/* Rows are short, half a panel: a loop of known length becomes vectors without a preamble. */
+#define GATE_ROWS(activation)                                                                                          \
+	for (size_t r = 0; r < rows; r++, gate += stride, up += stride) {                                              \
+		size_t i = 0;                                                                                          \
+                                                                                                                       \
+		for (; i + LANES / 2 <= n; i += LANES / 2)                                                             \
+			for (size_t l = i; l < i + LANES / 2; l++)                                                     \
+				gate[l] = activation(gate[l]) * up[l];                                                 \
+		for (; i < n; i++)                                                                                     \
+			gate[i] = activation(gate[i]) * up[i];                                                         \
+	}
+
+PS_CLONES
+void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride)
+{
+	GATE_ROWS(silu_one)
+}
+
+PS_CLONES
+void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride)
+{
+	GATE_ROWS(gelu_one)
 }
 
 PS_CLONES

@@ -27,8 +27,8 @@ float ps_exp_sum(float *x, size_t n);
 
 /* gate[r, i] = act(gate[r, i]) * up[r, i] for rows of n values, stride apart in both:
  * silu(z) = z / (1 + e^-z), gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). */
-void ps_gate_silu(float *gate, const float *up, size_t rows, size_t n, size_t stride);
-void ps_gate_gelu(float *gate, const float *up, size_t rows, size_t n, size_t stride);
+void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride);
+void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride);
 
 /* x[i] = cap tanh(x[i] / cap) */
 void ps_softcap(float *x, size_t n, double cap);

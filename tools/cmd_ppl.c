@@ -93,43 +93,35 @@ struct ppl_run {
 	int32_t *inputs, *targets; /* of a pass */
 	double *nll;               /* of a pass */
 	double *span_nll;          /* per span, summed */
+	size_t *wanted;            /* per span: its first input whose prediction counts */
 };
 
-/* Spans [first, first + n): forward, compact the scored rows, head. */
+/* Spans [first, first + n): the last layer and the head see only the rows that are scored. */
 static int score_pass(struct ppl_run *r, size_t first, size_t n)
 {
 	ps_engine *e = &r->engine;
-	const size_t width = e->config->width;
 	size_t rows = 0, scored = 0;
-	ps_windows windows = {.ids = r->inputs, .start = e->starts, .count = n};
+	ps_windows windows = {.ids = r->inputs, .start = e->starts, .count = n, .wanted = r->wanted + first};
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct span *span = &r->spans[first + i];
-		size_t inputs = span->end - span->begin; /* BOS and all ids but the last */
+		const size_t inputs = span->end - span->begin, count = span->end - span->scored; /* BOS and all ids but the last */
 
 		e->starts[i] = rows;
 		r->inputs[rows] = e->config->bos;
 		memcpy(r->inputs + rows + 1, r->text + span->begin, (inputs - 1) * sizeof(int32_t));
+		memcpy(r->targets + scored, r->text + span->scored, count * sizeof(int32_t));
 		rows += inputs;
+		scored += count;
 	}
 	e->starts[n] = rows;
 	rc = ps_forward_embed(e->forward, &windows, e->hidden);
 	if (!rc)
 		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1, first + n < r->span_count ? 0 : -1, &windows, e->hidden, NULL,
 				       NULL);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < n; i++) {
-		const struct span *span = &r->spans[first + i];
-		size_t count = span->end - span->scored;
-
-		memmove(e->hidden + scored * width, e->hidden + (e->starts[i] + span->scored - span->begin) * width,
-			count * width * sizeof(float));
-		memcpy(r->targets + scored, r->text + span->scored, count * sizeof(int32_t));
-		scored += count;
-	}
-	rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);
+	if (!rc)
+		rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);
 	for (size_t i = 0, t = 0; i < n && !rc; i++)
 		for (size_t j = r->spans[first + i].scored; j < r->spans[first + i].end; j++)
 			r->span_nll[first + i] += r->nll[t++];
@@ -194,15 +186,18 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	r.span_count = make_spans(text.count, window, (size_t)args->stride, NULL);
 	r.spans = spans = calloc(r.span_count, sizeof *spans);
 	r.span_nll = calloc(r.span_count, sizeof *r.span_nll);
-	if (!spans || !r.span_nll) {
+	r.wanted = calloc(r.span_count, sizeof *r.wanted);
+	if (!spans || !r.span_nll || !r.wanted) {
 		rc = ps_fail(&s->diag, PS_EBUDGET, "no memory for %zu windows", r.span_count);
 		goto out;
 	}
 	make_spans(text.count, window, (size_t)args->stride, spans);
+	for (size_t i = 0; i < r.span_count; i++)
+		r.wanted[i] = spans[i].scored - spans[i].begin;
 	window = ps_min_size(window, text.count);
 	rc = ps_engine_start(&r.engine, &(ps_engine_need){.window = window, .tokens = r.span_count * window, .hidden_copies = 1, .head = true,
 							  .extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
-							  .held_bytes = text.capacity * sizeof *text.ids + r.span_count * sizeof *spans,
+							  .held_bytes = text.capacity * sizeof *text.ids + r.span_count * (sizeof *spans + sizeof *r.span_nll + sizeof *r.wanted),
 							  .earlier_bytes = text.reading_bytes});
 	if (rc)
 		goto out;
@@ -215,6 +210,7 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 out:
 	ps_engine_close(&r.engine);
 	free(r.span_nll);
+	free(r.wanted);
 	free(spans);
 	free(text.ids);
 	return rc;

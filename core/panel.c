@@ -241,20 +241,22 @@ void ps_panel_pack_w(const ps_weight *w, size_t first_row, size_t count, size_t 
 }
 
 PS_CLONES
-static void split_pairs(const uint32_t *restrict pairs, size_t width, uint32_t *restrict even, uint32_t *restrict odd)
+static void split_pairs(const uint32_t *restrict pairs, size_t slices, size_t width, uint32_t *restrict out)
 {
-	for (size_t i = 0; i < width; i++)
-		even[i] = pairs[i] & 0xffff0000u;
-	for (size_t i = 0; i < width; i++)
-		odd[i] = pairs[i] << 16;
+	for (size_t s = 0; s < slices; s++, pairs += width, out += 2 * width)
+		for (size_t i = 0; i < width; i++) {
+			out[i] = pairs[i] & 0xffff0000u;
+			out[width + i] = pairs[i] << 16;
+		}
 }
 
 void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out)
 {
-	uint32_t *words = (uint32_t *)(void *)out, last[PS_PANEL_MAX];
+	uint32_t *words = (uint32_t *)(void *)out;
 
-	for (size_t k = 0; k < cols; k += 2)
-		split_pairs(pairs + k / 2 * width, width, words + k * width, k + 1 < cols ? words + (k + 1) * width : last);
+	split_pairs(pairs, cols / 2, width, words);
+	for (size_t i = 0; cols % 2 && i < width; i++)
+		words[(cols - 1) * width + i] = pairs[cols / 2 * width + i] & 0xffff0000u;
 }
 
 ps_dtype ps_panels_dtype(const ps_kernel *kernel, ps_dtype weights)

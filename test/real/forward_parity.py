@@ -1,0 +1,39 @@
+"""Compares WORK/{f32,bf16}.safetensors and WORK/cache-* with transformers. usage: forward_parity.py MODEL WORK LAYER"""
+import sys
+
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+model, work, layer = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tokens = load_file(f"{work}/tokens.safetensors")["tokens"].long()
+
+
+def run(dtype):
+    net = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="eager").eval()
+    with torch.no_grad():
+        out = net(tokens, use_cache=False, output_hidden_states=True)
+    return out.logits.float(), out.hidden_states[layer + 1].float().flatten(0, 1)
+
+
+def distance(a, truth):
+    """Relative L2 distance of the whole, and of the worst row."""
+    rows = (a - truth).norm(dim=-1) / truth.norm(dim=-1)
+    return ((a - truth).norm() / truth.norm()).item(), rows.max().item()
+
+
+def ours(precision):
+    return (load_file(f"{work}/{precision}.safetensors")["logits"],
+            load_file(f"{work}/cache-{precision}/shard-00000.safetensors")["activations"])
+
+
+truth, theirs = run(torch.float32), run(torch.bfloat16)
+failed = 0
+for i, what in enumerate(("logits", f"layer {layer}")):
+    f32, bf16, peer = (distance(x[i], truth[i]) for x in (ours("f32"), ours("bf16"), theirs))
+    print(f"{what}: relative L2 distance from float32, whole and worst row: f32 {f32[0]:.2e} {f32[1]:.2e}, "
+          f"bf16 {bf16[0]:.2e} {bf16[1]:.2e}, transformers bfloat16 {peer[0]:.2e} {peer[1]:.2e}")
+    good = f32[1] <= 1e-4 and bf16[0] <= peer[0] and bf16[1] <= peer[1]
+    failed += not good
+print(f"{2 - failed} passed, {failed} failed")
+sys.exit(failed > 0)

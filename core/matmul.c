@@ -5,12 +5,13 @@
 #include "core/matmul.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "core/checked.h"
 #include "core/clones.h"
 
+#define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, where the system does not say */
 #define TOKEN_BLOCK ((size_t)1024)   /* rows of X packed at a time: W is packed once for them */
-#define READY_TOKENS ((size_t)192)   /* of an item whose panels of W lie ready: what the second cache holds */
 #define W_BLOCK ((size_t)128)        /* rows of W of an item, at most */
 #define ITEMS_PER_THREAD ((size_t)4) /* wished for, so that a thread that falls behind does not hold up all */
 #define TOKENS_PER_ITEM ((size_t)64) /* at least, where tokens are cut */
@@ -23,7 +24,7 @@ struct worker_buffer {
 struct ps_matmul {
 	ps_pool *pool;
 	ps_kernel kernel;
-	size_t token_block, max_k;
+	size_t token_block, ready_tokens, max_k;
 	uint32_t *packed_x; /* (token_block / x_panel, slices(max_k), x_panel) */
 	char *buffers;      /* per worker: tiles, then packed_w */
 	size_t tile_bytes, packed_w_bytes;
@@ -50,14 +51,26 @@ struct packing {
 	uint32_t *panels;
 };
 
-static size_t item_tokens(const ps_kernel *kernel, size_t max_tokens)
-{
-	return ps_round_up(ps_max_size(ps_min_size(max_tokens, TOKEN_BLOCK), READY_TOKENS), kernel->x_panel);
-}
-
 static size_t item_rows(const ps_kernel *kernel)
 {
 	return ps_max_size(W_BLOCK / kernel->w_panel, 1) * kernel->w_panel;
+}
+
+/* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its tiles three quarters of
+ * the second cache. */
+static size_t ready_tokens(const ps_kernel *kernel)
+{
+	const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
+	const size_t cache = found > 0 ? (size_t)found : CACHE_BYTES, column = ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
+	const size_t w = item_rows(kernel) * column, each = column + item_rows(kernel) * sizeof(float);
+	const size_t tokens = cache / 4 * 3 > w ? (cache / 4 * 3 - w) / each : 0;
+
+	return ps_round_up(ps_min_size(ps_max_size(tokens, TOKENS_PER_ITEM), TOKEN_BLOCK), kernel->x_panel);
+}
+
+static size_t item_tokens(const ps_kernel *kernel, size_t max_tokens)
+{
+	return ps_max_size(ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel), ready_tokens(kernel));
 }
 
 static size_t tile_bytes(const ps_kernel *kernel, size_t max_tokens)
@@ -94,6 +107,7 @@ int ps_matmul_create(ps_matmul **out, ps_precision precision, ps_pool *pool, siz
 		return ps_fail(diag, PS_EFAILED, "the memory plan leaves no room for the matrix product");
 	*m = (ps_matmul){.pool = pool, .kernel = ps_kernel_choose(precision), .max_k = max_k};
 	m->token_block = ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), m->kernel.x_panel);
+	m->ready_tokens = ready_tokens(&m->kernel);
 	m->tile_bytes = tile_bytes(&m->kernel, max_tokens);
 	m->packed_w_bytes = packed_w_bytes(&m->kernel);
 	m->packed_x = ps_arena_take(arena, packed_x_bytes(&m->kernel, max_tokens, max_k));
@@ -195,7 +209,7 @@ static void multiply_item(void *context, size_t item, int worker)
 static void cut_into_items(struct product *job)
 {
 	const ps_matmul *m = job->m;
-	const size_t threads = (size_t)ps_pool_threads(m->pool), most = job->w ? TOKEN_BLOCK : READY_TOKENS;
+	const size_t threads = (size_t)ps_pool_threads(m->pool), most = job->w ? m->token_block : m->ready_tokens;
 	size_t share = ps_round_up(job->rows / (threads * ITEMS_PER_THREAD), m->kernel.w_panel), least = SIZE_MAX;
 	size_t largest = ps_max_size(ps_min_size(share, item_rows(&m->kernel)), m->kernel.w_panel);
 

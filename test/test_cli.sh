@@ -150,6 +150,42 @@ masks_of_every_kind() {
 	works "prune wanda from statistics" prune $llama --method wanda --sparsity 0.4 --stats "$scratch/llama.stats" -o "$scratch/from-stats"
 }
 
+# dense, magnitude and wanda in one pass, against runs of their own: name, then the cache's options
+one_pass_makes_the_same() {
+	lay=$1
+	shift
+	rm -rf "$scratch/many" "$scratch/apart"
+	mkdir "$scratch/apart"
+	works "cache, $lay: three variants" cache $llama --tokens "$scratch/llama.tokens" "$@" --mask dense --mask "$scratch/a.safetensors" \
+		--mask "$scratch/llama.wanda" -o "$scratch/many"
+	values_hold "cache, $lay: three variants are told" rows variants 'a > 5000 && b == 3'
+	run cache $llama --tokens "$scratch/llama.tokens" "$@" -o "$scratch/apart/dense" || failed "cache, $lay: dense alone"
+	run cache $llama --tokens "$scratch/llama.tokens" "$@" --mask "$scratch/a.safetensors" -o "$scratch/apart/a" || failed "cache, $lay: a alone"
+	run cache $llama --tokens "$scratch/llama.tokens" "$@" --mask "$scratch/llama.wanda" -o "$scratch/apart/llama.wanda" ||
+		failed "cache, $lay: wanda alone"
+	holds "$lay: each as by a run of its own" diff -r "$scratch/apart" "$scratch/many"
+}
+
+several_masks() {
+	cp "$scratch/llama.magnitude" "$scratch/a.safetensors"
+	mkdir "$scratch/other"
+	cp "$scratch/llama.wanda" "$scratch/other/a"
+	cp "$scratch/llama.wanda" "$scratch/dense.safetensors"
+	one_pass_makes_the_same "one layer" --layer 2
+	one_pass_makes_the_same "two layers" --layer 1 --layer 3
+	one_pass_makes_the_same "shuffled" --layer 1 --layer 3 --order shuffled --dtype bf16
+	one_pass_makes_the_same "little memory" --layer 1 --memory 39M
+	set -- cache $llama --tokens "$scratch/llama.tokens" --layer 1 -o "$none"
+	refuses "two masks of one name" 2 'would both be' "$@" --mask "$scratch/a.safetensors" --mask "$scratch/other/a"
+	refuses "a mask that is called dense beside the dense model" 2 'would both be' "$@" --mask dense --mask "$scratch/dense.safetensors"
+	refuses "another model's mask among several" 3 'gemma3.wanda' "$@" --mask dense --mask "$scratch/gemma3.wanda"
+	refuses "a missing mask among several" 3 'nowhere' "$@" --mask dense --mask "$scratch/nowhere"
+	run "$@" --mask dense || failed "cache, --mask dense alone"
+	run cache $llama --tokens "$scratch/llama.tokens" --layer 1 -o "$scratch/apart/one" || failed "cache without masks"
+	holds "--mask dense alone is the dense model, in DIR itself" diff -r "$scratch/apart/one" "$none"
+	rm -rf "$none"
+}
+
 saes_and_caches() {
 	works "cache: two layers, bf16, shuffled" cache $llama --tokens "$scratch/llama.tokens" --layer 1 --layer 3 --dtype bf16 --order shuffled \
 		--mask "$scratch/llama.wanda" -o "$scratch/caches"
@@ -286,6 +322,8 @@ budgets() {
 	names_the_least "prune magnitude" prune $llama --method magnitude --sparsity 0.5 -o "$none"
 	names_the_least "prune wanda" prune $llama --method wanda --sparsity 0.5 --tokens "$t" -o "$none"
 	names_the_least cache cache $llama --tokens "$t" --layer 1 -o "$none"
+	names_the_least "cache of three variants" cache $llama --tokens "$t" --layer 1 --mask dense --mask "$scratch/llama.magnitude" \
+		--mask "$scratch/llama.wanda" -o "$none"
 	names_the_least export export $llama --mask "$scratch/nm" -o "$none"
 	names_the_least tokenize tokenize $llama --text "$scratch/text" -o "$none"
 	names_the_least train train "$scratch/caches/layer-01" -o "$none" --d-sae 256 --k 8 --batch 256 --tokens 2000
@@ -425,6 +463,15 @@ interrupted_work_goes_on() {
 	set -- cache $llama --tokens "$scratch/long.tokens" --layer 0 --order shuffled --dtype bf16
 	works "shuffled cache, uninterrupted" "$@" -o "$scratch/whole-shuffled"
 	survives "shuffled cache" "0.05 0.2 0.3" "$scratch/whole-shuffled" "$scratch/parts-shuffled" "$@"
+	set -- cache $llama --tokens "$scratch/long.tokens" --layer 1 --mask dense --mask "$scratch/llama.magnitude" --mask "$scratch/llama.wanda"
+	works "cache of three variants, uninterrupted" "$@" -o "$scratch/whole-many"
+	survives "cache of three variants" "0.05 0.3 0.6" "$scratch/whole-many" "$scratch/parts-many" "$@"
+	cp -r "$scratch/whole-many" "$scratch/parts-many"
+	holds "it has more than one shard" test -f "$scratch/parts-many/dense/shard-00001.safetensors"
+	rm -r "$scratch/parts-many/llama.magnitude/shard-00001.safetensors" "$scratch/parts-many/llama.wanda"
+	works "one variant done, one half, one not begun" "$@" -o "$scratch/parts-many"
+	holds "come to the same bytes" diff -r "$scratch/whole-many" "$scratch/parts-many"
+	rm -rf "$scratch/whole-many" "$scratch/parts-many"
 	set -- train "$scratch/whole/layer-01" --d-sae 512 --k 16 --batch 512 --tokens 300000 --seed 5
 	works "train, uninterrupted" "$@" -o "$scratch/whole-sae"
 	survives train "0.1 0.4 0.2" "$scratch/whole-sae" "$scratch/parts-sae" "$@"
@@ -493,7 +540,7 @@ a_study() {
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 : >"$scratch/err"
 make_texts
-for part in ${1:-commands_make_what_they_say masks_of_every_kind saes_and_caches usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
+for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
 	interrupted_work_goes_on a_study}; do
 	$part
 done

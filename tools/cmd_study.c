@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/checked.h"
 #include "core/matmul.h"
 #include "io/file.h"
+#include "tools/clock.h"
 #include "tools/model_files.h"
 #include "tools/study.h"
 
@@ -125,8 +125,7 @@ static int probe_rate(ps_study *study, double *rate)
 	ps_session *s = study->s;
 	ps_arena arena = {0};
 	ps_matmul *matmul;
-	struct timespec t;
-	double started, now;
+	double started;
 	float *x, *y;
 	ps_weight w = {.dtype = PS_F32, .rows = PROBE_WIDTH, .cols = PROBE_WIDTH};
 	size_t bytes = (2 * PROBE_TOKENS + PROBE_WIDTH) * PROBE_WIDTH * sizeof(float), runs = 0;
@@ -139,15 +138,12 @@ static int probe_rate(ps_study *study, double *rate)
 	x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *x);
 	y = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *y);
 	w.data = ps_arena_take(&arena, PROBE_WIDTH * PROBE_WIDTH * sizeof *x);
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	started = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+	started = ps_clock();
 	do {
 		ps_matmul_run(matmul, x, PROBE_WIDTH, PROBE_TOKENS, &w, y, PROBE_WIDTH, false);
 		runs++;
-		clock_gettime(CLOCK_MONOTONIC, &t);
-		now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-	} while (now - started < 0.2);
-	*rate = 2.0 * (double)(PROBE_TOKENS * PROBE_WIDTH * PROBE_WIDTH) * (double)runs / (now - started);
+	} while (ps_clock() - started < 0.2);
+	*rate = 2.0 * (double)(PROBE_TOKENS * PROBE_WIDTH * PROBE_WIDTH) * (double)runs / (ps_clock() - started);
 	ps_arena_destroy(&arena);
 	return 0;
 }

@@ -19,24 +19,27 @@ int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **
 typedef struct ps_ppl_args {
 	const char *model, *text, *mask;
 	int64_t window, stride, max_tokens; /* max_tokens 0: all */
+	bool dry_run;
 	bool per_window;                    /* result also has window_nll and window_tokens (sums and counts) */
 } ps_ppl_args;
 int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_logits_args {
 	const char *model, *tokens, *mask, *out;
+	bool dry_run;
 } ps_logits_args;
 int ps_run_logits(ps_session *session, const ps_logits_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_calibrate_args {
 	const char *model, *tokens, *out;
+	bool dry_run;
 } ps_calibrate_args;
 int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_prune_args {
 	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm, *out; /* NULL: the method's default */
 	double sparsity; /* negative: not given */
-	bool pool_embedding;
+	bool pool_embedding, dry_run;
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;
 
@@ -45,9 +48,16 @@ typedef struct ps_export_args {
 } ps_export_args;
 int ps_run_export(ps_session *session, const ps_export_args *args, json_t **result) PS_MUST_USE;
 
+typedef struct ps_cache_variant {
+	const char *mask, *out; /* mask NULL: dense; out: its cache, or with several layers the folder of them */
+} ps_cache_variant;
+
 typedef struct ps_cache_args {
-	const char *model, *tokens, *mask, *dtype, *order, *out;
+	const char *model, *tokens, *dtype, *order;
 	ps_int_list layers;
+	size_t variant_count;
+	ps_cache_variant variants[PS_LIST_MAX];
+	bool dry_run;
 } ps_cache_args;
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
@@ -65,7 +75,7 @@ typedef struct ps_eval_args {
 	const char *sae, *cache;                 /* cache, or */
 	const char *model, *tokens, *mask;       /* a model, its tokens */
 	int64_t layer, windows;                  /* windows 0: all */
-	bool keep_special;
+	bool keep_special, dry_run;              /* dry_run: with a model only */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
@@ -97,10 +107,9 @@ extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate pr
 extern const ps_command ps_commands_sae[];   /* train eval compare */
 extern const ps_command ps_commands_study[]; /* study report */
 
-/* Parses with the common options added, checks the number of positional arguments and starts the session. */
+/* Parses with the common options added, checks the number of positional arguments and the wanted options, and starts
+ * the session. */
 int ps_command_begin(ps_session *session, int argc, char **argv, const ps_option *table, size_t least, size_t most,
 		     ps_text_list *positional) PS_MUST_USE;
-/* PS_EUSAGE naming the option when value is NULL. */
-int ps_command_require(ps_session *session, const char *option, const void *value) PS_MUST_USE;
 
 #endif

@@ -6,7 +6,7 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 	ps_train_args args = {.arch = "topk", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"-o", PS_OPTION_TEXT, &args.out, "SAE  folder"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "SAE  folder"},
 		{"--arch", PS_OPTION_TEXT, &args.arch, "topk|batchtopk|jumprelu|relu|gated  (topk)"},
 		{"--d-sae", PS_OPTION_INT, &args.d_sae, "N  latents"},
 		{"--expansion", PS_OPTION_INT, &args.expansion, "N  latents per dimension, when --d-sae is absent (8)"},
@@ -21,8 +21,6 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
 
-	if (!rc)
-		rc = ps_command_require(s, "-o", args.out);
 	args.cache = positional.item[0];
 	return rc ? rc : ps_run_train(s, &args, result);
 }

@@ -6,7 +6,7 @@ static int main_study(ps_session *s, int argc, char **argv, json_t **result)
 	ps_study_args args = {0};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"-o", PS_OPTION_TEXT, &args.out, "DIR  study folder"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR  study folder"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "steps, bytes, memory and time; nothing is done"},
 		{"--disk", PS_OPTION_SIZE, &args.disk_bytes, "SIZE  most that caches may take at a time"},
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches, "keep activation caches after their last use"},
@@ -14,8 +14,6 @@ static int main_study(ps_session *s, int argc, char **argv, json_t **result)
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
 
-	if (!rc)
-		rc = ps_command_require(s, "-o", args.out);
 	args.file = positional.item[0];
 	return rc ? rc : ps_run_study(s, &args, result);
 }

@@ -42,6 +42,11 @@ static size_t head_tokens(size_t chunk, size_t pass_tokens)
 	return ps_min_size(4 * chunk, pass_tokens);
 }
 
+static size_t hidden_bytes(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens)
+{
+	return need->hidden_copies * pass_tokens * e->config->width * sizeof(float);
+}
+
 /* The parts of a run with this many tokens a pass and a chunk. */
 static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens, size_t chunk, bool spilled)
 {
@@ -58,38 +63,37 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens);
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
 	if (!spilled)
-		ps_plan_add(&plan, "hidden states", need->hidden_copies * pass_tokens * e->config->width * sizeof(float));
+		ps_plan_add(&plan, "hidden states", hidden_bytes(e, need, pass_tokens));
 	if (plan.total_bytes < need->earlier_bytes)
 		ps_plan_add(&plan, "tokenizer and text", need->earlier_bytes - plan.total_bytes);
 	return plan;
 }
 
-/* The largest pass and chunk that fit; the smallest ones when none does (the check then names them). */
-static ps_plan choose(const ps_engine *e, const ps_engine_need *need, size_t *pass_tokens, size_t *chunk, bool *spilled)
+ps_engine_plan ps_engine_choose(const ps_engine *e, const ps_engine_need *need)
 {
 	size_t window = ps_max_size(need->window, 1), most = need->pass_tokens ? need->pass_tokens : PS_PASS_TOKENS;
-	ps_plan plan;
+	ps_engine_plan p = {0};
+	size_t *chunk = &p.chunk_tokens, *pass = &p.pass_tokens;
 
-	*spilled = false;
 	most = need->spill ? need->tokens : ps_max_size(window, ps_min_size(most / window * window, need->tokens));
 	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));; *chunk = ps_max_size(window, *chunk / 2)) {
-		for (*pass_tokens = most;; *pass_tokens = ps_max_size(window, *pass_tokens / 2 / window * window)) {
-			plan = make_plan(e, need, *pass_tokens, *chunk, false);
-			if (plan.total_bytes <= plan.limit_bytes)
-				return plan;
-			if (*pass_tokens <= window || need->spill)
+		for (*pass = most;; *pass = ps_max_size(window, *pass / 2 / window * window)) {
+			p.parts = make_plan(e, need, *pass, *chunk, false);
+			if (p.parts.total_bytes <= p.parts.limit_bytes)
+				return p;
+			if (*pass <= window || need->spill)
 				break;
 		}
 		if (*chunk == window)
 			break;
 	}
 	if (!need->spill)
-		return plan;
-	*spilled = true;
+		return p;
+	p.spill_bytes = hidden_bytes(e, need, *pass);
 	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));; *chunk = ps_max_size(window, *chunk / 2)) {
-		plan = make_plan(e, need, *pass_tokens, *chunk, true);
-		if (plan.total_bytes <= plan.limit_bytes || *chunk == window)
-			return plan;
+		p.parts = make_plan(e, need, *pass, *chunk, true);
+		if (p.parts.total_bytes <= p.parts.limit_bytes || *chunk == window)
+			return p;
 	}
 }
 
@@ -118,40 +122,36 @@ static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 
 int ps_engine_check(const ps_engine *e, const ps_engine_need *need)
 {
-	size_t pass_tokens, chunk;
-	bool spilled;
-	ps_plan plan = choose(e, need, &pass_tokens, &chunk, &spilled);
+	ps_engine_plan plan = ps_engine_choose(e, need);
 
-	return ps_plan_check(&plan, &e->session->diag);
+	return ps_plan_check(&plan.parts, &e->session->diag);
 }
 
 int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 {
 	ps_session *s = e->session;
-	size_t chunk, hidden_bytes;
-	bool spilled;
-	ps_plan plan = choose(e, need, &e->pass_tokens, &chunk, &spilled);
-	const ps_forward_options options = forward_options(e, need->window, chunk);
-	int rc = ps_plan_check(&plan, &s->diag);
+	ps_engine_plan plan = ps_engine_choose(e, need);
+	const ps_forward_options options = forward_options(e, need->window, plan.chunk_tokens);
+	int rc = ps_plan_check(&plan.parts, &s->diag);
 
 	if (rc)
 		return rc;
-	e->planned_bytes = plan.total_bytes;
-	rc = ps_arena_create(&e->arena, plan.total_bytes - PS_PROGRAM_BYTES - ps_round_up(need->held_bytes, PS_ALIGN), &s->diag);
+	e->pass_tokens = plan.pass_tokens;
+	e->planned_bytes = plan.parts.total_bytes;
+	rc = ps_arena_create(&e->arena, e->planned_bytes - PS_PROGRAM_BYTES - ps_round_up(need->held_bytes, PS_ALIGN), &s->diag);
 	if (rc)
 		return rc;
 	rc = ps_checkpoint_stream(e->checkpoint, s->backend, e->masked ? &e->mask : NULL, &e->arena, &e->source, &s->diag);
 	if (!rc)
 		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options, &e->arena);
 	if (!rc && need->head)
-		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, head_tokens(chunk, e->pass_tokens), &e->arena);
+		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, head_tokens(plan.chunk_tokens, e->pass_tokens), &e->arena);
 	if (rc)
 		return rc;
 	e->starts = ps_arena_take(&e->arena, (e->pass_tokens + 1) * sizeof(size_t));
-	hidden_bytes = need->hidden_copies * e->pass_tokens * e->config->width * sizeof(float);
-	if (spilled)
-		return map_spill(e, need->spill_folder, hidden_bytes);
-	e->hidden = ps_arena_take(&e->arena, hidden_bytes);
+	if (plan.spill_bytes)
+		return map_spill(e, need->spill_folder, plan.spill_bytes);
+	e->hidden = ps_arena_take(&e->arena, hidden_bytes(e, need, e->pass_tokens));
 	return 0;
 }
 
@@ -189,18 +189,23 @@ static void set_digest(json_t *object, const char *name, uint64_t digest)
 	json_object_set_new(object, name, json_string(ps_digest_format(digest, text)));
 }
 
-json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_token_file *tokens)
+json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command, const ps_mask_file *mask, const ps_token_file *tokens)
 {
 	json_t *inputs = json_object();
 
 	set_digest(inputs, "model", e->model_digest);
-	if (e->masked)
-		set_digest(inputs, "mask", e->mask.digest);
+	if (mask)
+		set_digest(inputs, "mask", mask->digest);
 	if (tokens)
 		set_digest(inputs, "tokens", tokens->digest);
 	if (e->session->precision == PS_PRECISION_BF16)
 		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs, "precision", "bf16", "code", PS_CODE_VERSION);
 	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code", PS_CODE_VERSION);
+}
+
+json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_token_file *tokens)
+{
+	return ps_engine_provenance_masked(e, command, e->masked ? &e->mask : NULL, tokens);
 }
 
 int ps_engine_check_layer(const ps_engine *e, int64_t layer)

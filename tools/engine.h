@@ -47,6 +47,14 @@ typedef struct ps_engine_need {
 	size_t earlier_bytes;    /* the most it held in all before the start: the plan is no smaller */
 } ps_engine_need;
 
+/* What a start with this need would take: the largest pass and chunk within the budget, or the smallest there are. */
+typedef struct ps_engine_plan {
+	ps_plan parts;
+	size_t pass_tokens, chunk_tokens;
+	size_t spill_bytes; /* of hidden states in a file, 0: in memory */
+} ps_engine_plan;
+
+ps_engine_plan ps_engine_choose(const ps_engine *engine, const ps_engine_need *need);
 /* Whether the budget is enough for a start with this need; PS_EBUDGET names the least that would do. */
 int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 /* Plans, checks the budget (PS_EBUDGET), allocates, starts streaming. */
@@ -61,6 +69,8 @@ int ps_engine_check_tokens(const ps_engine *engine, const ps_token_file *tokens)
 
 /* {"inputs": {"model": digest, "mask": digest?, "tokens": digest?}, "code": version}: the provenance's beginning. */
 json_t *ps_engine_provenance(const ps_engine *engine, const char *command, const ps_token_file *tokens);
+/* The same with another mask than the engine's; NULL: dense. */
+json_t *ps_engine_provenance_masked(const ps_engine *engine, const char *command, const ps_mask_file *mask, const ps_token_file *tokens);
 
 /* The folder part of a path ("." when it has none) into out (PATH_MAX bytes); returns out. */
 char *ps_path_folder(const char *path, char *out);

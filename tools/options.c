@@ -92,9 +92,14 @@ static bool looks_numeric(const char *text)
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
 
+static unsigned kind_of(const ps_option *option)
+{
+	return option->kind & ~(unsigned)PS_OPTION_WANTED;
+}
+
 static int store(const ps_option *option, const char *text, ps_diag *diag)
 {
-	switch (option->kind) {
+	switch (kind_of(option)) {
 	case PS_OPTION_TEXT:
 		*(const char **)option->value = text;
 		return 0;
@@ -105,6 +110,7 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 	case PS_OPTION_SIZE:
 		return ps_size_parse(text, option->value, diag);
 	case PS_OPTION_LIST:
+	case PS_OPTION_TEXTS:
 		return add_text(option->name, text, option->value, diag);
 	case PS_OPTION_INTS:
 		return add_int(option->name, text, option->value, diag);
@@ -117,7 +123,7 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {
-		bool more = option->kind == PS_OPTION_LIST ? argv[i][0] != '-' : option->kind == PS_OPTION_INTS && looks_numeric(argv[i]);
+		bool more = kind_of(option) == PS_OPTION_LIST ? argv[i][0] != '-' : kind_of(option) == PS_OPTION_INTS && looks_numeric(argv[i]);
 		int rc = more ? store(option, argv[i], diag) : 0;
 
 		if (rc)
@@ -174,7 +180,7 @@ int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size
 		option = find(argument, equals ? (size_t)(equals - argument) : strlen(argument), tables, count);
 		if (!option)
 			return unknown(argument, tables, count, diag);
-		if (option->kind == PS_OPTION_FLAG && !equals) {
+		if (kind_of(option) == PS_OPTION_FLAG && !equals) {
 			*(bool *)option->value = true;
 			continue;
 		}
@@ -190,8 +196,29 @@ int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size
 	return 0;
 }
 
+static bool is_given(const ps_option *option)
+{
+	switch (kind_of(option)) {
+	case PS_OPTION_LIST:
+	case PS_OPTION_TEXTS:
+		return ((const ps_text_list *)option->value)->count;
+	case PS_OPTION_INTS:
+		return ((const ps_int_list *)option->value)->count;
+	default:
+		return *(const char *const *)option->value;
+	}
+}
+
+int ps_options_check(const ps_option *table, ps_diag *diag)
+{
+	for (; table->name; table++)
+		if (table->kind & PS_OPTION_WANTED && !is_given(table))
+			return ps_fail(diag, PS_EUSAGE, "%s is wanted", table->name);
+	return 0;
+}
+
 void ps_options_help(const ps_option *table)
 {
 	for (; table->name; table++)
-		printf("  %-14s %s\n", table->name, table->help);
+		printf("  %-14s %s%s\n", table->name, table->help, table->kind & PS_OPTION_WANTED ? "  (wanted)" : "");
 }

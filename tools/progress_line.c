@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "io/safetensors.h"
+#include "tools/clock.h"
 
 static volatile sig_atomic_t stop_requested;
 
@@ -18,14 +18,6 @@ static struct {
 	double started, last;
 	uint64_t first_done;
 } line;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void format_time(double seconds, char out[32])
 {
@@ -75,7 +67,7 @@ static void show(const char *unit, uint64_t done, uint64_t total, double elapsed
 
 static void tick(void *self, const char *what, const char *unit, uint64_t done, uint64_t total)
 {
-	double t = now();
+	double t = ps_clock();
 
 	(void)self;
 	if (line.quiet)

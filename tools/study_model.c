@@ -143,8 +143,9 @@ static json_t *ppl_inputs(const ps_study *study, const ps_study_run *run, const 
 static int make_cache(ps_study *study, ps_study_run *run, ps_study_condition *c)
 {
 	char mask[PS_STUDY_PATH + 64], out[PS_STUDY_PATH + 64], stage[160];
-	ps_cache_args args = {.model = run->spec->path, .tokens = run->tokens_path, .mask = mask_path(c, mask), .dtype = "f32", .order = "sequence",
-			      .out = ps_study_path(c, "cache", out), .layers = {1, {run->spec->layer}}};
+	ps_cache_args args = {.model = run->spec->path, .tokens = run->tokens_path, .dtype = "f32", .order = "sequence",
+			      .layers = {1, {run->spec->layer}}, .variant_count = 1,
+			      .variants = {{mask_path(c, mask), ps_study_path(c, "cache", out)}}};
 	bool force = study->s->force;
 	json_t *result = NULL;
 	int rc;

@@ -1,0 +1,68 @@
+#include "tools/cache_shuffle.h"
+
+#include <stdlib.h>
+
+#include "core/checked.h"
+#include "core/rng.h"
+
+#define SHARD_BYTES ((size_t)32 << 20)
+#define SHUFFLE_ROWS ((size_t)4096)
+
+size_t ps_cache_shard_rows(size_t width, ps_dtype dtype, size_t window)
+{
+	size_t rows = SHARD_BYTES / (width * ps_dtype_size(dtype));
+
+	return ps_max_size(rows / window, 1) * window;
+}
+
+size_t ps_cache_shuffle_bytes(size_t rows, size_t width)
+{
+	return 3 * rows * sizeof(int32_t) + SHUFFLE_ROWS * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
+}
+
+int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json_t *provenance, ps_dtype dtype)
+{
+	ps_cache cache;
+	ps_cache_writer *writer = NULL;
+	bool done = false;
+	size_t batch = SHUFFLE_ROWS;
+	uint64_t *ids = NULL;
+	int32_t *columns = NULL;
+	float *rows = NULL;
+	int rc = ps_cache_open(&cache, &ps_sys_linux, from, &s->diag);
+
+	if (rc)
+		return rc;
+	ids = malloc(batch * sizeof *ids);
+	columns = malloc(3 * batch * sizeof *columns);
+	rows = malloc(batch * cache.source.width * sizeof *rows);
+	if (!ids || !columns || !rows)
+		rc = ps_fail(&s->diag, PS_EBUDGET, "no memory for %zu rows", batch);
+	if (!rc)
+		rc = ps_cache_writer_create(&writer, &ps_sys_linux, to, provenance, s->force, dtype, cache.source.rows, cache.source.width,
+					    ps_cache_shard_rows(cache.source.width, dtype, 1), &done, &s->diag);
+	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer); !rc && first < cache.source.rows; first += batch) {
+		size_t count = ps_min_size(batch, (size_t)(cache.source.rows - first));
+
+		for (size_t i = 0; i < count; i++) {
+			ids[i] = ps_permute(first + i, cache.source.rows, s->seed);
+			columns[i] = cache.source.token_ids[ids[i]];
+			columns[batch + i] = cache.source.positions[ids[i]];
+			columns[2 * batch + i] = cache.source.window_ids[ids[i]];
+		}
+		rc = cache.source.gather(cache.source.self, ids, count, rows, &s->diag);
+		if (!rc)
+			rc = ps_cache_writer_add(writer, rows, columns, columns + batch, columns + 2 * batch, count, &s->diag);
+		ps_progress_tick(&s->context, "shuffling", "row", first + count, cache.source.rows);
+		if (!rc)
+			rc = ps_progress_check(&s->context);
+	}
+	if (!rc && !done)
+		rc = ps_cache_writer_finish(writer, &s->diag);
+	ps_cache_writer_close(writer);
+	ps_cache_close(&cache);
+	free(ids);
+	free(columns);
+	free(rows);
+	return rc;
+}

@@ -9,6 +9,7 @@
 #include "io/cache_store.h"
 #include "tools/cache_shuffle.h"
 #include "tools/commands.h"
+#include "tools/forecast.h"
 #include "tools/variants.h"
 
 struct target {
@@ -353,6 +354,26 @@ static int make_caches(struct cache_run *r)
 	return rc ? rc : shuffle_caches(r);
 }
 
+/* As if nothing were there yet. A shuffled cache is written in sequence first. */
+static int dry_run(struct cache_run *r, json_t **result)
+{
+	const ps_model_config *config = r->engine.config;
+	size_t rows = all_rows(r), row_bytes = config->width * ps_dtype_size(r->dtype) + 3 * sizeof(int32_t);
+	int last = 0;
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, &r->engine, &r->need, r->tokens.ids, rows);
+
+	for (size_t i = 0; i < r->target_count; i++)
+		if (r->targets[i].layer > last)
+			last = r->targets[i].layer;
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows), 1);
+	if (rc)
+		return rc;
+	ps_forecast_write(&f, r->args->variants[0].out, (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes);
+	return ps_forecast_end(&f, result);
+}
+
 static json_t *make_result(const struct cache_run *r)
 {
 	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype, r->shuffled ? 1 : r->tokens.window);
@@ -378,8 +399,8 @@ int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 	if (rc)
 		goto out;
 	plan_memory(&r);
-	rc = make_caches(&r);
-	if (!rc)
+	rc = args->dry_run ? dry_run(&r, result) : make_caches(&r);
+	if (!rc && !args->dry_run)
 		*result = make_result(&r);
 out:
 	for (size_t i = 0; i < r.target_count; i++)

@@ -3,9 +3,8 @@
 
 #include "core/checked.h"
 #include "io/artefact.h"
-#include "prune/wanda.h"
 #include "tools/commands.h"
-#include "tools/engine.h"
+#include "tools/forecast.h"
 
 static const ps_projection order[] = {PS_Q, PS_K, PS_V, PS_O, PS_GATE, PS_UP, PS_DOWN};
 
@@ -42,9 +41,29 @@ static int write_stats(ps_engine *e, const ps_wanda_stats *stats, const ps_token
 	return rc;
 }
 
+static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens, const char *out, json_t **result)
+{
+	ps_wanda_stats stats;
+	ps_forecast f;
+	uint64_t bytes = 0;
+	int rc = ps_forecast_begin(&f, e, need, tokens->ids, need->tokens);
+
+	if (!rc)
+		rc = ps_wanda_stats_create(&stats, e->config, &e->arena, &e->session->diag);
+	if (!rc)
+		rc = ps_forecast_observed(&f, (double)need->tokens, true, &stats);
+	if (rc)
+		return rc;
+	for (size_t p = 0; p < PS_PROJECTIONS; p++)
+		bytes += e->config->layers * stats.cols[ps_input_of(order[p])] * sizeof(float);
+	ps_forecast_write(&f, out, bytes);
+	return ps_forecast_end(&f, result);
+}
+
 int ps_run_calibrate(ps_session *s, const ps_calibrate_args *args, json_t **result)
 {
 	ps_engine e;
+	ps_engine_need need;
 	ps_token_file tokens = {0};
 	ps_wanda_stats stats;
 	ps_windows windows;
@@ -60,9 +79,12 @@ int ps_run_calibrate(ps_session *s, const ps_calibrate_args *args, json_t **resu
 	if (rc)
 		goto out;
 	widest = ps_max_size(e.config->mlp_width, ps_max_size(e.config->width, e.config->heads * e.config->head_width));
-	rc = ps_engine_start(&e, &(ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1,
-						   .spill = true, .spill_folder = ps_path_folder(args->out, folder),
-						   .extra_bytes = ps_wanda_stats_bytes(e.config) + widest * sizeof(float) + PS_ALIGN});
+	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .spill = true,
+				.spill_folder = ps_path_folder(args->out, folder),
+				.extra_bytes = ps_wanda_stats_bytes(e.config) + widest * sizeof(float) + PS_ALIGN};
+	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result) : ps_engine_start(&e, &need);
+	if (!rc && args->dry_run)
+		goto out;
 	if (!rc)
 		rc = ps_wanda_stats_create(&stats, e.config, &e.arena, &s->diag);
 	if (rc)

@@ -2,7 +2,7 @@
 #include "core/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
-#include "tools/engine.h"
+#include "tools/forecast.h"
 
 #define BLOCK_ROWS ((size_t)32) /* rows of logits held at a time */
 
@@ -42,9 +42,25 @@ static int write_all(ps_engine *e, const ps_token_file *tokens, ps_artefact *art
 	return rc;
 }
 
+static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens, const char *out, json_t **result)
+{
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, e, need, tokens->ids, need->tokens);
+
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1);
+	if (!rc)
+		rc = ps_forecast_head(&f, (double)need->tokens, BLOCK_ROWS);
+	if (rc)
+		return rc;
+	ps_forecast_write(&f, out, need->tokens * e->config->vocab * sizeof(float));
+	return ps_forecast_end(&f, result);
+}
+
 int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 {
 	ps_engine e;
+	ps_engine_need need;
 	ps_token_file tokens = {0};
 	ps_artefact *artefact = NULL;
 	json_t *extra = NULL;
@@ -54,10 +70,12 @@ int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 		rc = ps_token_file_open(&tokens, &ps_sys_linux, args->tokens, &s->diag);
 	if (!rc)
 		rc = ps_engine_check_tokens(&e, &tokens);
-	if (!rc)
-		rc = ps_engine_start(&e, &(ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1,
-							   .head = true, .extra_bytes = BLOCK_ROWS * e.config->vocab * sizeof(float)});
 	if (rc)
+		goto out;
+	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .head = true,
+				.extra_bytes = BLOCK_ROWS * e.config->vocab * sizeof(float)};
+	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result) : ps_engine_start(&e, &need);
+	if (rc || args->dry_run)
 		goto out;
 	extra = json_pack("{s:o}", "provenance", ps_engine_provenance(&e, "logits", &tokens));
 	rc = ps_artefact_create(&artefact, &ps_sys_linux, args->out, "logits", extra,

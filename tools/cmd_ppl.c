@@ -9,7 +9,7 @@
 #include "core/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
-#include "tools/engine.h"
+#include "tools/forecast.h"
 #include "tools/model_files.h"
 
 struct text_ids {
@@ -165,11 +165,27 @@ static json_t *make_result(const struct ppl_run *r, size_t tokens, bool per_wind
 	return result;
 }
 
+static int dry_run(struct ppl_run *r, const ps_engine_need *need, size_t scored, json_t **result)
+{
+	ps_forecast f;
+	double inputs = 0;
+	int rc = ps_forecast_begin(&f, &r->engine, need, r->text, scored);
+
+	for (size_t i = 0; i < r->span_count; i++)
+		inputs += (double)(r->spans[i].end - r->spans[i].begin);
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, (int)r->engine.config->layers - 1, inputs, 1);
+	if (!rc)
+		rc = ps_forecast_head(&f, (double)scored, 0);
+	return rc ? rc : ps_forecast_end(&f, result);
+}
+
 int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 {
 	struct text_ids text = {.most = args->max_tokens > 0 ? (size_t)args->max_tokens : SIZE_MAX};
 	struct ppl_run r = {.s = s};
 	struct span *spans = NULL;
+	ps_engine_need need;
 	size_t window = (size_t)args->window;
 	int rc;
 
@@ -195,11 +211,12 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	for (size_t i = 0; i < r.span_count; i++)
 		r.wanted[i] = spans[i].scored - spans[i].begin;
 	window = ps_min_size(window, text.count);
-	rc = ps_engine_start(&r.engine, &(ps_engine_need){.window = window, .tokens = r.span_count * window, .hidden_copies = 1, .head = true,
-							  .extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
-							  .held_bytes = text.capacity * sizeof *text.ids + r.span_count * (sizeof *spans + sizeof *r.span_nll + sizeof *r.wanted),
-							  .earlier_bytes = text.reading_bytes});
-	if (rc)
+	need = (ps_engine_need){.window = window, .tokens = r.span_count * window, .hidden_copies = 1, .head = true,
+				.extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
+				.held_bytes = text.capacity * sizeof *text.ids + r.span_count * (sizeof *spans + sizeof *r.span_nll + sizeof *r.wanted),
+				.earlier_bytes = text.reading_bytes};
+	rc = args->dry_run ? dry_run(&r, &need, text.count, result) : ps_engine_start(&r.engine, &need);
+	if (rc || args->dry_run)
 		goto out;
 	r.inputs = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));
 	r.targets = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));

@@ -1,4 +1,5 @@
 /* prune: the mask of a model, by magnitude or Wanda. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +7,8 @@
 #include "core/checked.h"
 #include "core/digest.h"
 #include "io/artefact.h"
-#include "prune/wanda.h"
 #include "tools/commands.h"
-#include "tools/engine.h"
+#include "tools/forecast.h"
 #include "tools/verified_file.h"
 
 enum method { MAGNITUDE, WANDA };
@@ -232,9 +232,9 @@ static int prune_wanda(ps_engine *e, const struct plan *plan, const ps_token_fil
 	return ps_wanda_prune_dense(e->config, lookup, &stats, &plan->options, context, &e->arena, write_mask, w);
 }
 
-static int start_engine(ps_engine *e, const struct plan *plan, const ps_token_file *tokens, const char *out)
+/* folder: PATH_MAX bytes that outlive need. */
+static ps_engine_need make_need(const ps_engine *e, const struct plan *plan, const ps_token_file *tokens, const char *out, char *folder)
 {
-	char folder[4096];
 	ps_engine_need need = {.window = 1, .tokens = 1, .hidden_copies = 1};
 
 	if (tokens) {
@@ -245,7 +245,88 @@ static int start_engine(ps_engine *e, const struct plan *plan, const ps_token_fi
 	}
 	need.extra_bytes = PS_ALIGN + (plan->method == MAGNITUDE ? ps_magnitude_bytes(e->config, e->session->threads)
 								 : ps_wanda_bytes(e->config, e->session->threads) + ps_wanda_stats_bytes(e->config));
-	return ps_engine_start(e, &need);
+	return need;
+}
+
+/* --- the dry run --- */
+
+/* The masks of the first layer, which go nowhere. */
+struct first_masks {
+	ps_engine *engine;
+	ps_model_config config; /* of one layer */
+	const ps_weight_lookup *lookup;
+	ps_wanda_stats stats;   /* likewise */
+	ps_prune_options options;
+	enum method method;
+};
+
+static int ignore_mask(void *context, int layer, ps_projection projection, const ps_bitmap *mask, uint64_t dropped)
+{
+	(void)context, (void)layer, (void)projection, (void)mask, (void)dropped;
+	return 0;
+}
+
+static int prune_first(void *context)
+{
+	const struct first_masks *m = context;
+	ps_arena *arena = &m->engine->arena;
+	const ps_context *session = &m->engine->session->context;
+
+	if (m->method == MAGNITUDE)
+		return ps_magnitude_prune(&m->config, m->lookup, &m->options, session, arena, ignore_mask, NULL);
+	return ps_wanda_prune_dense(&m->config, m->lookup, &m->stats, &m->options, session, arena, ignore_mask, NULL);
+}
+
+static uint64_t mask_bytes(const ps_model_config *config)
+{
+	uint64_t bytes = 0;
+	size_t rows, cols;
+
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		ps_projection_shape(config, p, &rows, &cols);
+		bytes += config->layers * rows * ps_bitmap_row_bytes(cols);
+	}
+	return bytes;
+}
+
+/* The statistics are those of the sample, or the file's. */
+static int forecast_statistics(ps_forecast *f, const struct plan *plan, const ps_token_file *tokens, const ps_safetensors *stats_file,
+			       ps_wanda_stats *stats)
+{
+	ps_engine *e = f->engine;
+	double count = tokens ? (double)(tokens->windows * tokens->window) : 0;
+	int rc = ps_wanda_stats_create(stats, e->config, &e->arena, &e->session->diag);
+
+	if (rc || stats_file)
+		return rc ? rc : read_stats(e, stats_file, stats);
+	rc = ps_forecast_observed(f, count, plan->calibration == DENSE, stats);
+	if (!rc && plan->calibration == SEQUENTIAL)
+		rc = ps_forecast_layers(f, 0, (int)e->config->layers - 2, count, 0);
+	return rc;
+}
+
+static int dry_run(ps_engine *e, const ps_engine_need *need, const struct plan *plan, const ps_token_file *tokens, const ps_safetensors *stats_file,
+		   const ps_weight_lookup *lookup, const char *out, json_t **result)
+{
+	struct first_masks first = {.engine = e, .config = *e->config, .lookup = lookup, .options = plan->options, .method = plan->method};
+	double times = (double)e->config->layers;
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, e, need, tokens ? tokens->ids : NULL, tokens ? need->tokens : 0);
+
+	if (!rc && plan->method == WANDA)
+		rc = forecast_statistics(&f, plan, tokens, stats_file, &first.stats);
+	if (rc)
+		return rc;
+	first.config.layers = first.stats.layers = 1;
+	/* The embedding's weights count as layers do: they are looked at as often. */
+	if (first.options.pool_embedding)
+		times += (double)(e->config->vocab * e->config->width) / (8.0 * (double)mask_bytes(&first.config));
+	first.options.pool_embedding = false;
+	rc = ps_forecast_add(&f, prune_first, &first, times);
+	if (rc)
+		return rc;
+	ps_forecast_write(&f, out, mask_bytes(e->config));
+	return ps_forecast_end(&f, result);
 }
 
 static int check_shapes(const ps_engine *e, const ps_prune_options *options)
@@ -268,6 +349,8 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 	struct plan plan;
 	struct mask_writer writer = {0};
 	ps_engine e = {0};
+	ps_engine_need need;
+	char folder[PATH_MAX];
 	ps_token_file tokens = {0};
 	ps_safetensors stats = {.fd = -1};
 	ps_weight_lookup lookup;
@@ -283,14 +366,19 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 		rc = ps_engine_check_tokens(&e, &tokens);
 	if (!rc && args->stats)
 		rc = open_stats(&e, args->stats, &stats);
-	if (!rc)
-		rc = start_engine(&e, &plan, args->tokens ? &tokens : NULL, args->out);
 	if (rc)
+		goto out;
+	need = make_need(&e, &plan, args->tokens ? &tokens : NULL, args->out, folder);
+	lookup = (ps_weight_lookup){e.checkpoint, look_up_projection, look_up_embedding};
+	if (args->dry_run)
+		rc = dry_run(&e, &need, &plan, args->tokens ? &tokens : NULL, args->stats ? &stats : NULL, &lookup, args->out, result);
+	else
+		rc = ps_engine_start(&e, &need);
+	if (rc || args->dry_run)
 		goto out;
 	writer.engine = &e;
 	writer.extra = make_extra(&e, args->tokens ? &tokens : NULL, args->stats ? &stats : NULL, &plan);
 	writer.tensors = json_object_get(writer.extra, "tensors");
-	lookup = (ps_weight_lookup){e.checkpoint, look_up_projection, look_up_embedding};
 	rc = open_writer(&writer, args->out);
 	if (rc)
 		goto out;

@@ -4,15 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/checked.h"
-#include "core/matmul.h"
 #include "io/file.h"
-#include "tools/clock.h"
 #include "tools/model_files.h"
+#include "tools/probe.h"
 #include "tools/study.h"
 
-#define PROBE_TOKENS ((size_t)1024)
-#define PROBE_WIDTH ((size_t)512)
 #define USUAL_SHARE 0.5 /* of the matrix product's rate that a whole study reaches, roughly */
 
 ps_bootstrap ps_study_bootstrap(const ps_study *study)
@@ -119,35 +115,6 @@ static int check_disk(const ps_study *study)
 		       ps_size_format(study->args->disk_bytes, have), ps_size_format((size_t)wanted, need));
 }
 
-/* Operations per second of the matrix product, measured for a fraction of a second. */
-static int probe_rate(ps_study *study, double *rate)
-{
-	ps_session *s = study->s;
-	ps_arena arena = {0};
-	ps_matmul *matmul;
-	double started;
-	float *x, *y;
-	ps_weight w = {.dtype = PS_F32, .rows = PROBE_WIDTH, .cols = PROBE_WIDTH};
-	size_t bytes = (2 * PROBE_TOKENS + PROBE_WIDTH) * PROBE_WIDTH * sizeof(float), runs = 0;
-	int rc = ps_arena_create(&arena, bytes + ps_matmul_bytes(s->precision, s->threads, PROBE_TOKENS, PROBE_WIDTH) + 4 * PS_ALIGN, &s->diag);
-
-	if (!rc)
-		rc = ps_matmul_create(&matmul, s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena, &s->diag);
-	if (rc)
-		return rc;
-	x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *x);
-	y = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *y);
-	w.data = ps_arena_take(&arena, PROBE_WIDTH * PROBE_WIDTH * sizeof *x);
-	started = ps_clock();
-	do {
-		ps_matmul_run(matmul, x, PROBE_WIDTH, PROBE_TOKENS, &w, y, PROBE_WIDTH, false);
-		runs++;
-	} while (ps_clock() - started < 0.2);
-	*rate = 2.0 * (double)(PROBE_TOKENS * PROBE_WIDTH * PROBE_WIDTH) * (double)runs / (ps_clock() - started);
-	ps_arena_destroy(&arena);
-	return 0;
-}
-
 static void print_listing(const ps_study *study, double seconds)
 {
 	char disk[24], memory[24];
@@ -179,7 +146,7 @@ static json_t *counts_json(const ps_study *study)
 static int finish_dry_run(ps_study *study, json_t **result)
 {
 	double rate = 0;
-	int rc = probe_rate(study, &rate);
+	int rc = ps_probe_product(study->s, &rate);
 
 	if (rc)
 		return rc;

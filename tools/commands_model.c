@@ -79,6 +79,7 @@ static int main_ppl(ps_session *s, int argc, char **argv, json_t **result)
 		{"--max-tokens", PS_OPTION_INT, &args.max_tokens, "N  only the first N ids of the text"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
 		{"--per-window", PS_OPTION_FLAG, &args.per_window, "sums and counts of every window in the result"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
@@ -95,6 +96,7 @@ static int main_logits(ps_session *s, int argc, char **argv, json_t **result)
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT.safetensors"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
@@ -110,6 +112,7 @@ static int main_calibrate(ps_session *s, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "STATS.safetensors"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
@@ -133,6 +136,7 @@ static int main_prune(ps_session *s, int argc, char **argv, json_t **result)
 		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  calibration windows"},
 		{"--stats", PS_OPTION_TEXT, &args.stats, "STATS  of calibrate (dense calibration)"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "MASK.safetensors"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
@@ -212,6 +216,7 @@ static int main_cache(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
 		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);

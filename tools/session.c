@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/checked.h"
+#include "tools/clock.h"
 #include "tools/progress_line.h"
 
 static size_t read_number(const char *path)
@@ -79,7 +80,7 @@ void ps_session_init(ps_session *s)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	*s = (ps_session){.threads_option = processors > 0 ? processors : 1, .precision_option = "f32", .backend_option = "auto"};
+	*s = (ps_session){.threads_option = processors > 0 ? processors : 1, .precision_option = "f32", .backend_option = "auto", .started = ps_clock()};
 	const ps_option table[] = {
 		{"--memory", PS_OPTION_SIZE, &s->memory_bytes, "SIZE  hard budget (bytes, or with K M G KiB MiB GiB)"},
 		{"--threads", PS_OPTION_INT, &s->threads_option, "N  default: all processors"},

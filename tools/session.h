@@ -29,6 +29,7 @@ typedef struct ps_session {
 	ps_option options[12];
 	const struct ps_command *command; /* for --help */
 	bool helped;                      /* --help was answered */
+	double started;                   /* ps_clock when the command began */
 
 	ps_diag diag;
 	ps_pool *pool;

@@ -367,7 +367,7 @@ static int dry_run(struct cache_run *r, json_t **result)
 		if (r->targets[i].layer > last)
 			last = r->targets[i].layer;
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows), 1);
+		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows), r->variants.count, 1);
 	if (rc)
 		return rc;
 	ps_forecast_write(&f, r->args->variants[0].out, (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes);

@@ -6,7 +6,7 @@
 #include "core/checked.h"
 #include "sae/evaluate.h"
 #include "tools/commands.h"
-#include "tools/engine.h"
+#include "tools/forecast.h"
 #include "tools/row_filter.h"
 #include "tools/sae_folder.h"
 
@@ -196,20 +196,25 @@ static int run_pass(struct splice *p, size_t first, size_t count)
 	return rc;
 }
 
-static int start_splice(struct splice *p)
+static ps_engine_need splice_need(const struct splice *p)
 {
-	ps_engine *e = &p->engine;
 	const ps_sae *sae = p->sae;
 	size_t window = p->tokens.window;
 	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true, .held_bytes = p->sae_bytes,
 			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
-	int rc;
 
-	need.extra_bytes = ps_encoder_bytes(sae, e->session->threads, SPLICE_ROWS) + ps_codes_bytes(sae, SPLICE_ROWS) +
+	need.extra_bytes = ps_encoder_bytes(sae, p->engine.session->threads, SPLICE_ROWS) + ps_codes_bytes(sae, SPLICE_ROWS) +
 			   SPLICE_ROWS * sae->d_in * sizeof(float) + sae->d_in * sizeof(double) + sae->d_sae + 16 * PS_ALIGN;
-	rc = ps_engine_start(e, &need);
-	if (!rc)
-		rc = ps_encoder_create(&p->encoder, sae, &e->session->context, SPLICE_ROWS, &e->arena);
+	return need;
+}
+
+/* What the engine, once started, has planned for. */
+static int take_parts(struct splice *p)
+{
+	ps_engine *e = &p->engine;
+	const ps_sae *sae = p->sae;
+	int rc = ps_encoder_create(&p->encoder, sae, &e->session->context, SPLICE_ROWS, &e->arena);
+
 	if (!rc)
 		rc = ps_codes_create(&p->codes, sae, SPLICE_ROWS, &e->arena, &e->session->diag);
 	if (rc)
@@ -222,6 +227,36 @@ static int start_splice(struct splice *p)
 	p->nll_other = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
 	p->kl = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
 	return 0;
+}
+
+static int splice_sample(void *context)
+{
+	struct splice *p = context;
+
+	splice_reconstruction(p, p->tokens.ids, p->engine.hidden, p->engine.hidden + p->engine.pass_tokens * p->sae->d_in, p->tokens.window);
+	return 0;
+}
+
+/* The layers behind the SAE, and the head, see three versions of every window. */
+static int dry_run(struct splice *p, json_t **result)
+{
+	ps_engine *e = &p->engine;
+	ps_engine_need need = splice_need(p);
+	int layers = (int)e->config->layers;
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, e, &need, p->tokens.ids, need.tokens);
+
+	if (!rc)
+		rc = take_parts(p);
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, p->layer, (double)need.tokens, 1, 1);
+	if (!rc)
+		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1, 3 * (double)need.tokens, 3, 3);
+	if (!rc)
+		rc = ps_forecast_head(&f, 3 * (double)(p->windows * (p->tokens.window - 1)), 0);
+	if (!rc)
+		rc = ps_forecast_add(&f, splice_sample, p, (double)p->windows);
+	return rc ? rc : ps_forecast_end(&f, result);
 }
 
 static json_t *splice_json(const struct splice *p)
@@ -248,6 +283,7 @@ static json_t *splice_json(const struct splice *p)
 static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
 {
 	struct splice p = {.sae_bytes = sae->arena.size_bytes, .sae = &sae->sae, .keep_special = args->keep_special, .layer = (int)args->layer};
+	ps_engine_need need;
 	size_t per_pass;
 	int rc = ps_engine_open(&p.engine, s, args->model, args->mask);
 
@@ -264,7 +300,14 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_
 	if (rc)
 		goto out;
 	p.windows = args->windows > 0 ? ps_min_size((size_t)args->windows, p.tokens.windows) : p.tokens.windows;
-	rc = start_splice(&p);
+	if (args->dry_run) {
+		rc = dry_run(&p, result);
+		goto out;
+	}
+	need = splice_need(&p);
+	rc = ps_engine_start(&p.engine, &need);
+	if (!rc)
+		rc = take_parts(&p);
 	per_pass = rc ? 1 : p.engine.pass_tokens / p.tokens.window;
 	for (size_t first = 0; first < p.windows && !rc; first += per_pass) {
 		rc = run_pass(&p, first, ps_min_size(per_pass, p.windows - first));

@@ -48,7 +48,7 @@ static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file
 	int rc = ps_forecast_begin(&f, e, need, tokens->ids, need->tokens);
 
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1);
+		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1, 1);
 	if (!rc)
 		rc = ps_forecast_head(&f, (double)need->tokens, BLOCK_ROWS);
 	if (rc)

@@ -174,7 +174,7 @@ static int dry_run(struct ppl_run *r, const ps_engine_need *need, size_t scored,
 	for (size_t i = 0; i < r->span_count; i++)
 		inputs += (double)(r->spans[i].end - r->spans[i].begin);
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, (int)r->engine.config->layers - 1, inputs, 1);
+		rc = ps_forecast_layers(&f, 0, (int)r->engine.config->layers - 1, inputs, 1, 1);
 	if (!rc)
 		rc = ps_forecast_head(&f, (double)scored, 0);
 	return rc ? rc : ps_forecast_end(&f, result);

@@ -301,7 +301,7 @@ static int forecast_statistics(ps_forecast *f, const struct plan *plan, const ps
 		return rc ? rc : read_stats(e, stats_file, stats);
 	rc = ps_forecast_observed(f, count, plan->calibration == DENSE, stats);
 	if (!rc && plan->calibration == SEQUENTIAL)
-		rc = ps_forecast_layers(f, 0, (int)e->config->layers - 2, count, 0);
+		rc = ps_forecast_layers(f, 0, (int)e->config->layers - 2, count, 1, 0);
 	return rc;
 }
 

@@ -36,6 +36,7 @@ static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
 		{"--windows", PS_OPTION_INT, &args.windows, "N  only the first N windows"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "BOS, EOS and PAD count too"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "with a MODEL: the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 2, &positional);
@@ -48,8 +49,8 @@ static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
 		return ps_fail(&s->diag, PS_EUSAGE, "either --cache or a MODEL is wanted");
 	if (args.model && (!args.tokens || args.layer < 0))
 		return ps_fail(&s->diag, PS_EUSAGE, "with a MODEL, --tokens and --layer are wanted");
-	if (args.cache && (args.tokens || args.mask || args.layer >= 0 || args.windows))
-		return ps_fail(&s->diag, PS_EUSAGE, "--tokens, --layer, --mask and --windows go with a MODEL, not with --cache");
+	if (args.cache && (args.tokens || args.mask || args.layer >= 0 || args.windows || args.dry_run))
+		return ps_fail(&s->diag, PS_EUSAGE, "--tokens, --layer, --mask, --windows and --dry-run go with a MODEL, not with --cache");
 	return ps_run_eval(s, &args, result);
 }
 

@@ -9,7 +9,7 @@
 #include "core/checked.h"
 #include "tools/clock.h"
 
-#define SAMPLE_SECONDS 0.1 /* about: one layer over the sample */
+#define SAMPLE_SECONDS 0.1 /* about: one layer over the larger sample */
 
 static uint64_t layer_bytes(const ps_engine *e, int layer)
 {
@@ -52,6 +52,26 @@ static int run_layer(void *context)
 	return ps_forward_layer(e->forward, run->layer, &run->weights, &run->f->sample, e->hidden, e->hidden, NULL, NULL);
 }
 
+/* fn on a few windows and on many: a call's share and a token's. */
+static int time_sample(ps_forecast *f, ps_probe_fn fn, void *context, ps_forecast_cost *cost)
+{
+	double few = 0, many = 0;
+	int rc;
+
+	f->sample.count = f->many;
+	rc = ps_probe_time(fn, context, &many);
+	f->sample.count = f->few;
+	if (!rc && f->few < f->many)
+		rc = ps_probe_time(fn, context, &few);
+	f->sample.count = f->many;
+	if (f->few < f->many)
+		cost->token = fmax(many - few, 0) / (double)((f->many - f->few) * f->window);
+	else
+		cost->token = many / (double)(f->many * f->window);
+	cost->call = fmax(many - cost->token * (double)(f->many * f->window), 0);
+	return rc;
+}
+
 /* How many windows take about SAMPLE_SECONDS; the first layer's reading is timed on the way. */
 static int choose_sample(ps_forecast *f, size_t most)
 {
@@ -70,8 +90,8 @@ static int choose_sample(ps_forecast *f, size_t most)
 		rc = run_layer(&run);
 	seconds = ps_clock() - started;
 	e->source.release_layer(e->source.self, 0);
-	f->sample.count = ps_max_size(1, (size_t)fmin((double)most, SAMPLE_SECONDS / seconds));
-	f->sample_rows = f->sample.count * f->window;
+	f->many = ps_max_size(ps_min_size(2, most), (size_t)fmin((double)most, SAMPLE_SECONDS / seconds));
+	f->few = ps_max_size(1, f->many / 4);
 	return rc;
 }
 
@@ -94,6 +114,7 @@ static size_t head_bytes(const ps_engine *e, size_t rows)
 int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, const int32_t *ids, size_t count)
 {
 	ps_engine_need little = *need;
+	ps_forecast_cost embedding = {0};
 	size_t most;
 	int32_t *sampled;
 	int rc;
@@ -105,7 +126,8 @@ int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, 
 		return rc;
 	f->window_count = count ? (need->tokens + f->window - 1) / f->window : 0;
 	f->passes = (f->window_count * f->window + f->plan.pass_tokens - 1) / f->plan.pass_tokens;
-	most = ps_max_size(1, ps_min_size(f->plan.chunk_tokens / f->window, f->window_count));
+	most = ps_max_size(1, ps_min_size(ps_max_size(2, 2 * f->plan.chunk_tokens / f->window), f->window_count));
+	most = ps_min_size(most, f->plan.pass_tokens / f->window);
 	little.tokens = most * f->window;
 	little.extra_token_bytes += sizeof *ids;
 	little.head = false;
@@ -125,15 +147,15 @@ int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, 
 		rc = choose_sample(f, most);
 	if (rc || !count)
 		return rc;
-	rc = ps_probe_time(embed, f, &f->embed_seconds);
-	f->compute_seconds = f->embed_seconds * (double)need->tokens / (double)f->sample_rows;
+	rc = time_sample(f, embed, f, &embedding);
+	f->compute_seconds = embedding.token * (double)need->tokens;
 	f->read_bytes = need->tokens * embedding_row_bytes(e);
 	return rc;
 }
 
 /* --- kinds of work --- */
 
-static int time_layer(ps_forecast *f, int layer, double *seconds)
+static int time_layer(ps_forecast *f, int layer, ps_forecast_cost *cost)
 {
 	ps_engine *e = f->engine;
 	struct layer_run run = {.f = f, .layer = layer};
@@ -141,23 +163,23 @@ static int time_layer(ps_forecast *f, int layer, double *seconds)
 
 	if (rc)
 		return rc;
-	rc = ps_probe_time(run_layer, &run, seconds);
+	rc = time_sample(f, run_layer, &run, cost);
 	e->source.release_layer(e->source.self, layer);
 	return rc;
 }
 
-int ps_forecast_layers(ps_forecast *f, int first, int last, double tokens, size_t reads)
+int ps_forecast_layers(ps_forecast *f, int first, int last, double tokens, size_t runs, size_t reads)
 {
 	const ps_model_config *config = f->engine->config;
 	int rc = 0;
 
 	for (int layer = first; layer <= last && !rc; layer++) {
 		/* A window within reach of a sliding layer is attended to as a whole. */
-		double *seconds = &f->layer_seconds[config->sliding[layer] && f->window > config->sliding_window];
+		ps_forecast_cost *cost = &f->layer[config->sliding[layer] && f->window > config->sliding_window];
 
-		if (*seconds <= 0)
-			rc = time_layer(f, layer, seconds);
-		f->compute_seconds += *seconds * tokens / (double)f->sample_rows;
+		if (cost->token <= 0)
+			rc = time_layer(f, layer, cost);
+		f->compute_seconds += cost->call * (double)(runs * f->passes) + cost->token * tokens;
 		f->read_bytes += reads * f->passes * layer_bytes(f->engine, layer);
 	}
 	return rc;
@@ -217,21 +239,27 @@ static int observe(void *context)
 int ps_forecast_observed(ps_forecast *f, double tokens, bool outputs, const ps_wanda_stats *stats)
 {
 	struct observed_run run = {.f = f, .stats = *stats};
-	double layers = (double)stats->layers, last = 0, two = 0;
-	int rc;
+	ps_forecast_cost embedding, last, two;
+	double layers = (double)stats->layers;
+	int rc = time_sample(f, embed, f, &embedding);
 
 	run.stats.layers = 1;
-	rc = ps_probe_time(observe, &run, &last);
-	if (!rc && outputs && stats->layers > 1) {
-		run.stats.layers = 2;
-		rc = ps_probe_time(observe, &run, &two);
-	}
-	/* With outputs: one layer more, and all but the last like it. Without: all like the last. */
-	two = outputs ? fmax(two - last, 0) : last - f->embed_seconds;
-	f->compute_seconds += (last - f->embed_seconds + (layers - 1) * two) * tokens / (double)f->sample_rows;
+	if (!rc)
+		rc = time_sample(f, observe, &run, &last);
+	two = last;
+	run.stats.layers = 2;
+	if (!rc && outputs && stats->layers > 1)
+		rc = time_sample(f, observe, &run, &two);
+	if (rc)
+		return rc;
+	/* Two layers less one: a layer with outputs. The last has none; one alone is timed with the embedding. */
+	last = (ps_forecast_cost){last.call - embedding.call, last.token - embedding.token};
+	two = outputs ? (ps_forecast_cost){two.call - last.call - embedding.call, two.token - last.token - embedding.token} : last;
+	f->compute_seconds += fmax(last.call + (layers - 1) * two.call, 0) * (double)f->passes;
+	f->compute_seconds += fmax(last.token + (layers - 1) * two.token, 0) * tokens;
 	for (size_t layer = 0; layer < stats->layers; layer++)
 		f->read_bytes += f->passes * layer_bytes(f->engine, (int)layer);
-	return rc;
+	return 0;
 }
 
 int ps_forecast_add(ps_forecast *f, ps_probe_fn fn, void *context, double times)

@@ -16,14 +16,18 @@
 #include "tools/engine.h"
 #include "tools/probe.h"
 
+/* Seconds of one call, whatever its tokens (packing), and of each token. All zero: not timed yet. */
+typedef struct ps_forecast_cost {
+	double call, token;
+} ps_forecast_cost;
+
 typedef struct ps_forecast {
 	ps_engine *engine;
 	ps_engine_plan plan;
 	size_t window, window_count, passes;
 	ps_windows sample;
-	size_t sample_rows;
-	double layer_seconds[2]; /* of the sample: a layer that attends globally, one that slides; 0: not yet timed */
-	double embed_seconds;    /* of the sample */
+	size_t few, many;       /* windows: times on both tell what a call costs from what a token does */
+	ps_forecast_cost layer[2]; /* one that attends globally, one that slides */
 	double start_seconds, compute_seconds, write_seconds, read_rate;
 	uint64_t read_bytes, written_bytes;
 } ps_forecast;
@@ -32,8 +36,8 @@ typedef struct ps_forecast {
  * caller closes it, and may take need's extra bytes from its arena. */
 int ps_forecast_begin(ps_forecast *forecast, ps_engine *engine, const ps_engine_need *need, const int32_t *ids, size_t count) PS_MUST_USE;
 
-/* So many tokens through layers first to last, whose weights are read `reads` times a pass. */
-int ps_forecast_layers(ps_forecast *forecast, int first, int last, double tokens, size_t reads) PS_MUST_USE;
+/* So many tokens in all through layers first to last, each computed `runs` times a pass from weights read `reads` times. */
+int ps_forecast_layers(ps_forecast *forecast, int first, int last, double tokens, size_t runs, size_t reads) PS_MUST_USE;
 /* So many rows through the output head, losses included, at most `batch` at a time (0: as many as a chunk). */
 int ps_forecast_head(ps_forecast *forecast, double rows, size_t batch) PS_MUST_USE;
 /* So many tokens through all layers, their inputs observed (as ps_wanda_calibrate). outputs: with the layers' outputs,

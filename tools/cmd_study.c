@@ -76,6 +76,7 @@ static int open_study(ps_study *study)
 
 	study->text_digests = json_array();
 	study->listing = json_array();
+	study->passes = json_array();
 	study->runs = calloc(f->models_count, sizeof *study->runs);
 	if (!study->runs)
 		return ps_fail(&study->s->diag, PS_EBUDGET, "no memory for %u models", f->models_count);
@@ -90,14 +91,15 @@ static int open_study(ps_study *study)
 	return rc;
 }
 
-/* Most bytes of caches at a time: the dense one and a pruned one, of the widest model. */
-static uint64_t cache_bytes(const ps_study *study)
+/* Bytes of caches at a time, of the model that needs most: as many as are made, or the least to get through with. */
+static uint64_t cache_bytes(const ps_study *study, bool least)
 {
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < study->f->models_count; i++) {
-		uint64_t one = (uint64_t)study->f->cache_tokens * (study->runs[i].config.width * sizeof(float) + 3 * sizeof(int32_t));
-		uint64_t all = study->args->keep_caches ? one * study->runs[i].condition_count : 2 * one;
+		const ps_study_run *run = &study->runs[i];
+		size_t slots = least && !study->args->keep_caches ? 2 : ps_study_cache_slots(study, run);
+		uint64_t all = slots * ps_study_cache_bytes(study, run);
 
 		most = study->args->keep_caches ? most + all : all > most ? all : most;
 	}
@@ -106,7 +108,7 @@ static uint64_t cache_bytes(const ps_study *study)
 
 static int check_disk(const ps_study *study)
 {
-	uint64_t wanted = cache_bytes(study);
+	uint64_t wanted = cache_bytes(study, true);
 	char have[24], need[24];
 
 	if (!study->args->disk_bytes || wanted <= study->args->disk_bytes)
@@ -118,8 +120,8 @@ static int check_disk(const ps_study *study)
 static void print_listing(const ps_study *study, double seconds)
 {
 	char disk[24], memory[24];
-	const json_t *step;
-	size_t i;
+	const json_t *step, *pass, *name;
+	size_t i, j;
 
 	if (study->s->json)
 		return;
@@ -127,6 +129,13 @@ static void print_listing(const ps_study *study, double seconds)
 		printf("%-5s %-16s %-16s %s\n", json_is_true(json_object_get(step, "done")) ? "done" : "to do",
 		       json_string_value(json_object_get(step, "model")), json_string_value(json_object_get(step, "condition")),
 		       json_string_value(json_object_get(step, "step")));
+	putchar('\n');
+	json_array_foreach(study->passes, i, pass) {
+		printf("caches in one pass: %s", json_string_value(json_object_get(pass, "model")));
+		json_array_foreach(json_object_get(pass, "conditions"), j, name)
+			printf("%s %s", j ? "," : "", json_string_value(name));
+		putchar('\n');
+	}
 	printf("\n%zu steps, %zu of them done; caches at most %s at a time; memory budget %s; about %.0f min to go\n", study->steps_all,
 	       study->steps_done, ps_size_format((size_t)study->disk_peak, disk), ps_size_format(study->s->memory_bytes, memory), seconds / 60);
 }
@@ -150,12 +159,12 @@ static int finish_dry_run(ps_study *study, json_t **result)
 
 	if (rc)
 		return rc;
-	study->disk_peak = cache_bytes(study);
+	study->disk_peak = cache_bytes(study, false);
 	print_listing(study, study->flops / (rate * USUAL_SHARE));
 	*result = counts_json(study);
-	json_object_update_new(*result, json_pack("{s:I, s:I, s:f, s:O}", "disk_bytes", (json_int_t)study->disk_peak, "memory_bytes",
+	json_object_update_new(*result, json_pack("{s:I, s:I, s:f, s:O, s:O}", "disk_bytes", (json_int_t)study->disk_peak, "memory_bytes",
 						  (json_int_t)study->s->memory_bytes, "seconds", study->flops / (rate * USUAL_SHARE), "listing",
-						  study->listing));
+						  study->listing, "cache_passes", study->passes));
 	return 0;
 }
 
@@ -219,6 +228,7 @@ int ps_run_study(ps_session *s, const ps_study_args *args, json_t **result)
 	free(study.runs);
 	json_decref(study.text_digests);
 	json_decref(study.listing);
+	json_decref(study.passes);
 	ps_study_file_free(study.f);
 	return rc;
 }

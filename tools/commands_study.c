@@ -8,7 +8,7 @@ static int main_study(ps_session *s, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR  study folder"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "steps, bytes, memory and time; nothing is done"},
-		{"--disk", PS_OPTION_SIZE, &args.disk_bytes, "SIZE  most that caches may take at a time"},
+		{"--disk", PS_OPTION_SIZE, &args.disk_bytes, "SIZE  most that caches may take at a time (two of them); more: more are made in one pass"},
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches, "keep activation caches after their last use"},
 		{NULL, 0, NULL, NULL},
 	};

@@ -1,7 +1,8 @@
 /* tools/study.h: a study in progress, shared by the modules that carry it out.
  *
  *   cmd_study.c       the order of things, the dry run
- *   study_model.c     one model: tokens, masks, perplexities, caches, SAEs, transfer, spliced loss, ablation
+ *   study_model.c     one model: tokens, masks, perplexities, SAEs, transfer, spliced loss, ablation
+ *   study_caches.c    activation caches: several in one pass as far as the disk allows, removed after their last use
  *   study_findings.c  what the five questions' answers are computed from: seeds, survival, fragility
  *   study_results.c   results.json and tables
  *
@@ -27,6 +28,7 @@ typedef struct ps_study_condition {
 	ps_step train[PS_STUDY_SEEDS_MAX];
 	size_t seeds;       /* SAEs of this condition */
 	char activations[PS_DIGEST_TEXT]; /* key of its cache */
+	bool cached;        /* made, or found, by this run */
 } ps_study_condition;
 
 typedef struct ps_study_run {
@@ -52,6 +54,7 @@ typedef struct ps_study {
 	double flops;       /* dry run: of the steps still to do */
 	uint64_t disk_peak; /* dry run: bytes of caches at a time */
 	json_t *listing;    /* dry run: one entry a step */
+	json_t *passes;     /* dry run: one entry for each forward pass that makes caches */
 } ps_study;
 
 /* The bootstrap of every interval in the study. */
@@ -66,6 +69,19 @@ int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *conditio
 /* Path of a file or folder of a condition, into out (PS_STUDY_PATH + 64). */
 char *ps_study_path(const ps_study_condition *condition, const char *name, char *out);
 char *ps_study_sae_path(const ps_study *study, const ps_study_condition *condition, size_t seed_index, char *out);
+
+const char *ps_study_mask_path(const ps_study_condition *condition, char *out); /* NULL: dense */
+
+/* Bytes of one cache of a model, and how many are on disk at a time: what --disk holds, without it two; with
+ * --keep-caches all. */
+uint64_t ps_study_cache_bytes(const ps_study *study, const ps_study_run *run);
+size_t ps_study_cache_slots(const ps_study *study, const ps_study_run *run);
+/* The condition's cache, and in the same pass those of the conditions after it that are wanted, as far as disk and
+ * memory allow. In a dry run: listed. */
+int ps_study_caches_make(ps_study *study, ps_study_run *run, ps_study_condition *condition) PS_MUST_USE;
+int ps_study_cache_remove(ps_study *study, ps_study_condition *condition) PS_MUST_USE;
+/* Opens the records of what depends on a condition's cache; whether any of it is still to do. */
+int ps_study_cache_wanted(ps_study *study, ps_study_run *run, ps_study_condition *condition, bool *wanted) PS_MUST_USE;
 
 int ps_study_run_open(ps_study *study, size_t index) PS_MUST_USE;
 int ps_study_run_all(ps_study *study, ps_study_run *run) PS_MUST_USE;

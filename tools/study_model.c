@@ -111,7 +111,7 @@ static json_t *mask_inputs(const ps_study *study, const ps_study_run *run, const
 			 "calibration", wanda ? f->wanda.calibration : NULL, "tokens", wanda ? run->calibration.key : NULL, "code", PS_CODE_VERSION);
 }
 
-static const char *mask_path(const ps_study_condition *c, char *out)
+const char *ps_study_mask_path(const ps_study_condition *c, char *out)
 {
 	return c->method ? ps_study_path(c, "mask.safetensors", out) : NULL;
 }
@@ -120,7 +120,7 @@ static int step_ppl(ps_study *study, ps_study_run *run, ps_study_condition *c, s
 {
 	const ps_study_file *f = study->f;
 	char mask[PS_STUDY_PATH + 64];
-	ps_ppl_args args = {.model = run->spec->path, .text = f->ppl.text, .mask = mask_path(c, mask), .window = f->ppl.window, .stride = f->ppl.stride,
+	ps_ppl_args args = {.model = run->spec->path, .text = f->ppl.text, .mask = ps_study_mask_path(c, mask), .window = f->ppl.window, .stride = f->ppl.stride,
 			    .max_tokens = f->ppl.max_tokens, .per_window = true};
 	int rc = ps_run_ppl(study->s, &args, result);
 
@@ -139,35 +139,6 @@ static json_t *ppl_inputs(const ps_study *study, const ps_study_run *run, const 
 }
 
 /* --- caches and SAEs --- */
-
-static int make_cache(ps_study *study, ps_study_run *run, ps_study_condition *c)
-{
-	char mask[PS_STUDY_PATH + 64], out[PS_STUDY_PATH + 64], stage[160];
-	ps_cache_args args = {.model = run->spec->path, .tokens = run->tokens_path, .dtype = "f32", .order = "sequence",
-			      .layers = {1, {run->spec->layer}}, .variant_count = 1,
-			      .variants = {{mask_path(c, mask), ps_study_path(c, "cache", out)}}};
-	bool force = study->s->force;
-	json_t *result = NULL;
-	int rc;
-
-	snprintf(stage, sizeof stage, "%s %s", run->spec->name, c->name);
-	ps_session_stage(study->s, stage);
-	/* A cache of another provenance in our own folder is an earlier form of this study. */
-	study->s->force = true;
-	rc = ps_run_cache(study->s, &args, &result);
-	study->s->force = force;
-	json_decref(result);
-	return rc;
-}
-
-static int remove_cache(ps_study *study, ps_study_condition *c)
-{
-	char path[PS_STUDY_PATH + 64];
-
-	if (study->args->keep_caches || study->args->dry_run)
-		return 0;
-	return ps_folder_remove(&ps_sys_linux, ps_study_path(c, "cache", path), &study->s->diag);
-}
 
 static void set_activations_key(const ps_study_run *run, ps_study_condition *c)
 {
@@ -295,7 +266,7 @@ static int step_splice(ps_study *study, ps_study_run *run, ps_study_condition *c
 {
 	char mask[PS_STUDY_PATH + 64], sae[PS_STUDY_PATH + 64];
 	ps_eval_args args = {.sae = ps_study_sae_path(study, &run->conditions[0], 0, sae), .model = run->spec->path, .tokens = run->tokens_path,
-			     .mask = mask_path(c, mask), .layer = run->spec->layer, .windows = study->f->splice.windows};
+			     .mask = ps_study_mask_path(c, mask), .layer = run->spec->layer, .windows = study->f->splice.windows};
 
 	(void)index;
 	return ps_run_eval(study->s, &args, result);
@@ -329,8 +300,7 @@ static json_t *ablation_inputs(const ps_study *study, const ps_study_run *run)
 
 /* --- the order of things --- */
 
-/* Opens the records of what depends on a cache; whether any of it is still to do. */
-static int cache_wanted(ps_study *study, ps_study_run *run, ps_study_condition *c, bool *wanted)
+int ps_study_cache_wanted(ps_study *study, ps_study_run *run, ps_study_condition *c, bool *wanted)
 {
 	char name[64];
 	int rc = 0;
@@ -388,14 +358,14 @@ static int do_condition(ps_study *study, ps_study_run *run, ps_study_condition *
 {
 	char name[64], path[PS_STUDY_PATH + 64];
 	bool wanted;
-	int rc = cache_wanted(study, run, c, &wanted);
+	int rc = ps_study_cache_wanted(study, run, c, &wanted);
 
 	if (rc)
 		return rc;
 	if (wanted && study->args->dry_run)
 		study->flops += layer_flops(&run->config) * (double)layers_up_to(run) * (double)study->f->cache_tokens;
-	if (wanted && !study->args->dry_run)
-		rc = make_cache(study, run, c);
+	if (wanted)
+		rc = ps_study_caches_make(study, run, c);
 	for (size_t i = 0; i < c->seeds && !rc; i++) {
 		snprintf(name, sizeof name, "train-%lld", (long long)study->f->seeds[i]);
 		strcat(ps_study_sae_path(study, c, i, path), "/cfg.json");
@@ -405,7 +375,7 @@ static int do_condition(ps_study *study, ps_study_run *run, ps_study_condition *
 		rc = ps_study_do(study, run, c, &c->transfer, "transfer", NULL, transfer_inputs(study, run, c),
 				 8.0 * (double)run->config.width * (double)latents(study, run) * (double)study->f->cache_tokens, step_transfer, 0);
 	if (!rc && c->method)
-		rc = remove_cache(study, c);
+		rc = ps_study_cache_remove(study, c);
 	return rc;
 }
 
@@ -431,12 +401,12 @@ static int do_splices_and_ablation(ps_study *study, ps_study_run *run)
 /* Whether anything will read the dense cache. */
 static int dense_cache_wanted(ps_study *study, ps_study_run *run, bool *wanted)
 {
-	int rc = cache_wanted(study, run, &run->conditions[0], wanted);
+	int rc = ps_study_cache_wanted(study, run, &run->conditions[0], wanted);
 
 	for (size_t i = 1; i < run->condition_count && !rc && !*wanted; i++) {
 		ps_study_condition *c = &run->conditions[i];
 
-		rc = cache_wanted(study, run, c, wanted);
+		rc = ps_study_cache_wanted(study, run, c, wanted);
 		*wanted = !ps_step_done(&c->transfer);
 		if (rc || *wanted)
 			break;
@@ -455,14 +425,14 @@ int ps_study_run_all(ps_study *study, ps_study_run *run)
 	if (!rc)
 		rc = do_masks_and_ppl(study, run);
 	if (!rc && study->f->ablation.features) {
-		rc = cache_wanted(study, run, &run->conditions[0], &dense_wanted);
+		rc = ps_study_cache_wanted(study, run, &run->conditions[0], &dense_wanted);
 		if (!rc)
 			rc = ps_step_open(&run->ablation, run->conditions[0].folder, "ablation", ablation_inputs(study, run), &study->s->diag);
 	}
 	if (!rc)
 		rc = dense_cache_wanted(study, run, &dense_wanted);
-	if (!rc && dense_wanted && !study->args->dry_run)
-		rc = make_cache(study, run, &run->conditions[0]);
+	if (!rc && dense_wanted)
+		rc = ps_study_caches_make(study, run, &run->conditions[0]);
 	for (size_t i = 0; i < run->condition_count && !rc; i++)
 		rc = do_condition(study, run, &run->conditions[i]);
 	if (!rc)
@@ -471,7 +441,7 @@ int ps_study_run_all(ps_study *study, ps_study_run *run)
 		rc = ps_study_seeds(study, run);
 	if (!rc)
 		rc = ps_study_findings(study, run);
-	return rc ? rc : remove_cache(study, &run->conditions[0]);
+	return rc ? rc : ps_study_cache_remove(study, &run->conditions[0]);
 }
 
 static int digest_file(const char *folder, const char *name, char out[PS_DIGEST_TEXT], ps_diag *diag)

@@ -207,6 +207,41 @@ saes_and_caches() {
 	fi
 }
 
+# name, arguments: a dry run that writes nothing, whose parts add up, and which wants the memory that the command wants
+foresees() {
+	what=$1
+	shift
+	works "$what: --dry-run" "$@" --dry-run --memory 64M
+	holds "$what: its parts add up to what is planned" awk '{
+		parts = $0; sub(/.*"parts": \{/, "", parts); sub(/\}.*/, "", parts); n = split(parts, part, ",")
+		for (i = 1; i <= n; i++) { sub(/.*: /, "", part[i]); sum += part[i] }
+		sub(/.*"planned_bytes": /, ""); exit !($1 + 0 == sum && sum > 0) }' "$scratch/out"
+	values_hold "$what: passes cover the windows, within the budget" planned_bytes memory_bytes \
+		'a <= b && b == 67108864 && '"$(value passes) * $(value windows_per_pass) >= $(value windows) && $(value seconds_expected) > 0"
+	holds "$what: nothing is written" test ! -e "$none"
+	run "$@" --memory 1
+	least=$(cat "$scratch/err")
+	run "$@" --dry-run --memory 1
+	holds "$what: the dry run names the same least memory" test -n "$least" -a "$least" = "$(cat "$scratch/err")"
+}
+
+dry_runs() {
+	t=$scratch/llama.tokens
+	foresees ppl ppl $llama --text "$scratch/held-out" --window 96 --stride 32
+	foresees logits logits $gemma --tokens "$scratch/gemma3.tokens" -o "$none"
+	foresees calibrate calibrate $llama --tokens "$t" -o "$none"
+	foresees "prune wanda" prune $gemma --method wanda --sparsity 0.5 --tokens "$scratch/gemma3.tokens" -o "$none"
+	foresees "prune wanda, dense" prune $llama --method wanda --sparsity 0.5 --calibration dense --tokens "$t" -o "$none"
+	foresees "prune wanda from statistics" prune $llama --method wanda --sparsity 0.5 --stats "$scratch/llama.stats" -o "$none"
+	foresees "prune magnitude" prune $llama --method magnitude --scope global --pool-embedding --sparsity 0.5 -o "$none"
+	foresees cache cache $llama --tokens "$t" --layer 1 --layer 4 --mask dense --mask "$scratch/llama.wanda" -o "$none"
+	foresees "eval in a model" eval "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1
+	works "a calibration set beyond the budget" calibrate $llama --tokens "$scratch/llama.tokens" -o "$none" --dry-run --memory 16M
+	values_hold "is foreseen in a file" spill_bytes passes 'a == 128 * 4 * '"$(value windows) * 64"' && b == 1'
+	refuses "no dry run on a cache" 2 'dry-run' eval "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01" --dry-run
+	refuses "a dry run of another model's tokens" 3 'nowhere' logits $llama --tokens "$scratch/nowhere" -o "$none" --dry-run
+}
+
 usage_errors() {
 	t=$scratch/llama.tokens
 	refuses "bad flag" 2 'text' ppl $llama --txt "$scratch/text"
@@ -510,6 +545,12 @@ a_study() {
 	write_study "$scratch/study.yaml"
 	works "study --dry-run" study "$scratch/study.yaml" -o "$scratch/none-study" --dry-run
 	holds "which writes nothing" test ! -e "$scratch/none-study"
+	holds "two caches at a time, in one pass" grep -q '"cache_passes": \[{"conditions": \["dense", "magnitude-0.5"\], "model": "llama"}, {"conditions": \["wanda-0.5"\]' \
+		"$scratch/out"
+	works "study --dry-run --disk" study "$scratch/study.yaml" -o "$scratch/none-study" --dry-run --disk 1G
+	holds "all caches in one pass where the disk holds them" \
+		grep -q '"cache_passes": \[{"conditions": \["dense", "magnitude-0.5", "wanda-0.5"\], "model": "llama"}\]' "$scratch/out"
+	refuses "study --disk that holds no two caches" 4 'too small' study "$scratch/study.yaml" -o "$none" --dry-run --disk 1M
 	works "study" study "$scratch/study.yaml" -o "$scratch/study"
 	values_hold "one dense and two pruned runs" runs conditions 'a == 3 && b == 2'
 	holds "results.json is there" grep -q '"mnn_survival"' "$scratch/study/results.json"
@@ -520,6 +561,9 @@ a_study() {
 	holds "takes seconds" test $(($(date +%s) - started)) -le 5
 	values_hold "every step was done before" steps steps_done_before 'a == b && a > 3'
 	holds "and results.json is the same" cmp "$scratch/results" "$scratch/study/results.json"
+	works "study with all caches from one pass" study "$scratch/study.yaml" -o "$scratch/study-wide" --disk 1G
+	holds "has the same results" cmp "$scratch/results" "$scratch/study-wide/results.json"
+	holds "and leaves no caches either" test -z "$(find "$scratch/study-wide" -name 'shard-*')"
 	code=$(strike INT 0.3 study "$scratch/study.yaml" -o "$scratch/study-parts")
 	holds "study: interrupted (exit $code)" test "$code" -eq 130
 	code=$(strike KILL 0.6 study "$scratch/study.yaml" -o "$scratch/study-parts" 2>/dev/null)
@@ -540,7 +584,7 @@ a_study() {
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 : >"$scratch/err"
 make_texts
-for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
+for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches dry_runs usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
 	interrupted_work_goes_on a_study}; do
 	$part
 done

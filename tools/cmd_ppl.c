@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/forecast.h"
 #include "tools/model_files.h"
+#include "tools/text_file.h"
 
 struct text_ids {
 	int32_t *ids;
@@ -40,21 +41,20 @@ static int collect(void *context, int32_t id)
 static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 {
 	ps_tokenizer *tokenizer = NULL;
-	char *text = NULL;
-	size_t length;
+	ps_text_file text = {0};
 	uint64_t digest;
-	int rc = ps_model_tokenizer(args->model, 0, &tokenizer, &digest, &s->diag);
+	int rc = ps_model_tokenizer(args->model, &tokenizer, &digest, &s->diag);
 
 	if (!rc)
-		rc = ps_file_read(&ps_sys_linux, args->text, PS_TEXT_BYTES_MAX, &text, &length, &s->diag);
+		rc = ps_text_file_open(&text, args->text, PS_TEXT_BYTES_MAX, &s->diag);
 	if (!rc)
-		rc = ps_tokenizer_encode(tokenizer, text, length, collect, t, &s->diag);
+		rc = ps_tokenizer_encode(tokenizer, text.text, text.length, collect, t, &s->diag);
 	if (rc == PS_EBUDGET)
 		rc = ps_fail(&s->diag, rc, "no memory for the token ids of %s", args->text);
 	if (rc >= 0)
-		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) + length + t->capacity * sizeof *t->ids;
+		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) + t->capacity * sizeof *t->ids;
 	ps_tokenizer_destroy(tokenizer);
-	free(text);
+	ps_text_file_close(&text);
 	if (rc < 0)
 		return rc;
 	if (!t->count)

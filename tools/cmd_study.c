@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "tools/model_files.h"
 #include "tools/probe.h"
 #include "tools/study.h"
+#include "tools/text_file.h"
 
 #define USUAL_SHARE 0.5 /* of the matrix product's rate that a whole study reaches, roughly */
 
@@ -57,14 +57,13 @@ int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *c, ps_st
 
 static int digest_text(const char *path, char out[PS_DIGEST_TEXT], ps_diag *diag)
 {
-	char *text;
-	size_t length;
-	int rc = ps_file_read(&ps_sys_linux, path, PS_TEXT_BYTES_MAX, &text, &length, diag);
+	ps_text_file text;
+	int rc = ps_text_file_open(&text, path, PS_TEXT_BYTES_MAX, diag);
 
 	if (rc)
 		return rc;
-	ps_digest_format(ps_digest_of(text, length), out);
-	free(text);
+	ps_digest_format(ps_digest_of(text.text, text.length), out);
+	ps_text_file_close(&text);
 	return 0;
 }
 

@@ -9,15 +9,43 @@
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/model_files.h"
+#include "tools/text_file.h"
 
 struct collector {
 	int32_t *ids;        /* (capacity_windows, window), complete windows and the one being filled */
 	size_t window, text_start; /* text_start: 1 when BOS opens a window */
 	size_t filled;       /* ids of the current window */
 	size_t windows, most, capacity;
+	size_t room_bytes;   /* that ids may take; beyond them windows are only counted, to know what would be enough */
+	bool full;
 	int32_t bos;
 	uint64_t tokens;     /* text ids seen */
 };
+
+static int grow(struct collector *c)
+{
+	size_t capacity = c->capacity ? 2 * c->capacity : 256, bytes;
+	int32_t *grown;
+
+	if (!ps_size_mul(capacity, c->window * sizeof *c->ids, &bytes))
+		return PS_EBUDGET;
+	c->capacity = capacity;
+	c->full |= bytes > c->room_bytes;
+	if (c->full)
+		return 0;
+	grown = realloc(c->ids, bytes);
+	if (!grown)
+		return PS_EBUDGET;
+	c->ids = grown;
+	return 0;
+}
+
+static void put(struct collector *c, int32_t id)
+{
+	if (!c->full)
+		c->ids[c->windows * c->window + c->filled] = id;
+	c->filled++;
+}
 
 static int collect(void *context, int32_t id)
 {
@@ -26,18 +54,11 @@ static int collect(void *context, int32_t id)
 	c->tokens++;
 	if (c->windows == c->most)
 		return 1; /* enough */
-	if (c->windows == c->capacity) {
-		size_t capacity = c->capacity ? 2 * c->capacity : 256;
-		int32_t *grown = realloc(c->ids, capacity * c->window * sizeof *grown);
-
-		if (!grown)
-			return PS_EBUDGET;
-		c->ids = grown;
-		c->capacity = capacity;
-	}
+	if (c->windows == c->capacity && grow(c))
+		return PS_EBUDGET;
 	if (!c->filled && c->text_start)
-		c->ids[c->windows * c->window + c->filled++] = c->bos;
-	c->ids[c->windows * c->window + c->filled++] = id;
+		put(c, c->bos);
+	put(c, id);
 	if (c->filled == c->window) {
 		c->windows++;
 		c->filled = 0;
@@ -73,29 +94,57 @@ static int encode_document(ps_tokenizer *tokenizer, struct collector *c, const c
 	return rc < 0 ? rc : 0;
 }
 
-static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args, struct collector *c, const char *path)
+static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args, struct collector *c, const char *path,
+		       json_t *digests)
 {
-	size_t length, start = 0;
-	char *text;
-	int rc = ps_file_read(&ps_sys_linux, path, PS_TEXT_BYTES_MAX, &text, &length, &s->diag);
+	char hex[PS_DIGEST_TEXT];
+	ps_text_file file;
+	size_t start = 0;
+	int rc = ps_text_file_open(&file, path, PS_TEXT_BYTES_MAX, &s->diag);
 
 	if (rc)
 		return rc;
+	json_array_append_new(digests, json_string(ps_digest_format(ps_digest_of(file.text, file.length), hex)));
 	if (!args->per_line)
-		rc = encode_document(tokenizer, c, text, length, args->min_chars, path, 0, &s->diag);
-	while (args->per_line && !rc && start < length) {
-		const char *newline = memchr(text + start, '\n', length - start);
-		size_t end = newline ? (size_t)(newline - text) : length;
+		rc = encode_document(tokenizer, c, file.text, file.length, args->min_chars, path, 0, &s->diag);
+	while (args->per_line && !rc && start < file.length) {
+		const char *newline = memchr(file.text + start, '\n', file.length - start);
+		size_t end = newline ? (size_t)(newline - file.text) : file.length;
 
 		if (end > start)
-			rc = encode_document(tokenizer, c, text + start, end - start, args->min_chars, path, start, &s->diag);
+			rc = encode_document(tokenizer, c, file.text + start, end - start, args->min_chars, path, start, &s->diag);
 		start = end + 1;
-		ps_progress_tick(&s->context, "tokenizing", "B", start < length ? start : length, length);
+		ps_progress_tick(&s->context, "tokenizing", "B", start < file.length ? start : file.length, file.length);
 		if (!rc)
 			rc = ps_progress_check(&s->context);
 	}
-	free(text);
+	ps_text_file_close(&file);
 	return rc;
+}
+
+/* The tables, which may have grown with the longest document; the ids; a block of the output. */
+static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const struct collector *c)
+{
+	ps_plan plan = {.limit_bytes = s->memory_bytes};
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(tokenizer));
+	ps_plan_add(&plan, "token ids", c->capacity * c->window * sizeof *c->ids);
+	ps_plan_add(&plan, "output", ps_min_size(PS_BLOCK_BYTES, c->windows * c->window * sizeof *c->ids));
+	return ps_plan_check(&plan, &s->diag);
+}
+
+static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args, struct collector *c, json_t *digests)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < args->texts.count && !rc; i++) {
+		size_t held = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer);
+
+		c->room_bytes = s->memory_bytes > held ? s->memory_bytes - held : 0;
+		rc = encode_file(s, tokenizer, args, c, args->texts.item[i], digests);
+	}
+	return rc ? rc : check_memory(s, tokenizer, c);
 }
 
 static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c, json_t *provenance)
@@ -127,19 +176,6 @@ static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_
 			 (json_int_t)args->min_chars, "code", PS_CODE_VERSION);
 }
 
-static int digest_text(const char *path, json_t *texts, ps_diag *diag)
-{
-	char hex[PS_DIGEST_TEXT], *text;
-	size_t length;
-	int rc = ps_file_read(&ps_sys_linux, path, PS_TEXT_BYTES_MAX, &text, &length, diag);
-
-	if (rc)
-		return rc;
-	json_array_append_new(texts, json_string(ps_digest_format(ps_digest_of(text, length), hex)));
-	free(text);
-	return 0;
-}
-
 int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result)
 {
 	struct collector c = {.window = (size_t)args->window, .text_start = args->bos_window,
@@ -158,12 +194,9 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 		if (rc)
 			goto out;
 	}
-	rc = ps_model_tokenizer(args->model, s->memory_bytes, &tokenizer, &tokenizer_digest, &s->diag);
-	for (size_t i = 0; i < args->texts.count && !rc; i++) {
-		rc = digest_text(args->texts.item[i], texts, &s->diag);
-		if (!rc)
-			rc = encode_file(s, tokenizer, args, &c, args->texts.item[i]);
-	}
+	rc = ps_model_tokenizer(args->model, &tokenizer, &tokenizer_digest, &s->diag);
+	if (!rc)
+		rc = encode_all(s, tokenizer, args, &c, texts);
 	if (rc)
 		goto out;
 	if (!c.windows) {

@@ -7,7 +7,7 @@
 #include "core/digest.h"
 #include "io/artefact.h"
 #include "io/checkpoint.h"
-#include "tools/session.h"
+#include "tools/text_file.h"
 
 #define TOKENIZER_BYTES_MAX ((size_t)512 << 20)
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
@@ -24,25 +24,20 @@ static int path_of(const char *model, const char *name, char *path, ps_diag *dia
 	return 0;
 }
 
-int ps_model_tokenizer(const char *model, size_t memory_bytes, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
+int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
 {
-	ps_plan plan = {.limit_bytes = memory_bytes};
-	char path[PATH_MAX], *json;
-	size_t length;
+	char path[PATH_MAX];
+	ps_text_file json = {0};
 	int rc = path_of(model, "tokenizer.json", path, diag);
 
 	if (!rc)
-		rc = ps_file_read(&ps_sys_linux, path, TOKENIZER_BYTES_MAX, &json, &length, diag);
+		rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
 	if (rc)
 		return rc;
-	*digest = ps_digest_of(json, length);
-	rc = ps_tokenizer_create(tokenizer, json, length, path, diag);
-	free(json);
-	if (rc)
-		return rc;
-	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(*tokenizer));
-	return ps_plan_check(&plan, diag);
+	*digest = ps_digest_of(json.text, json.length);
+	rc = ps_tokenizer_create(tokenizer, json.text, json.length, path, diag);
+	ps_text_file_close(&json);
+	return rc;
 }
 
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)

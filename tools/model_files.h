@@ -8,10 +8,8 @@
 #include "core/config.h"
 #include "core/tokenizer.h"
 
-#define PS_TEXT_BYTES_MAX ((size_t)4 << 30)
-
-/* tokenizer.json of MODEL, and its digest. PS_EBUDGET when the tables exceed memory_bytes. */
-int ps_model_tokenizer(const char *model, size_t memory_bytes, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
+/* tokenizer.json of MODEL, and its digest. */
+int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
 
 /* config.json's bos_token_id (the first of a list); null or absent: PS_EINPUT. Reads nothing else of the config. */
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag) PS_MUST_USE;

@@ -174,7 +174,7 @@ several_masks() {
 	one_pass_makes_the_same "one layer" --layer 2
 	one_pass_makes_the_same "two layers" --layer 1 --layer 3
 	one_pass_makes_the_same "shuffled" --layer 1 --layer 3 --order shuffled --dtype bf16
-	one_pass_makes_the_same "little memory" --layer 1 --memory 39M
+	one_pass_makes_the_same "little memory" --layer 1 --memory 40M
 	set -- cache $llama --tokens "$scratch/llama.tokens" --layer 1 -o "$none"
 	refuses "two masks of one name" 2 'would both be' "$@" --mask "$scratch/a.safetensors" --mask "$scratch/other/a"
 	refuses "a mask that is called dense beside the dense model" 2 'would both be' "$@" --mask dense --mask "$scratch/dense.safetensors"

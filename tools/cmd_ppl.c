@@ -169,12 +169,16 @@ static int dry_run(struct ppl_run *r, const ps_engine_need *need, size_t scored,
 {
 	ps_forecast f;
 	double inputs = 0;
+	int last = (int)r->engine.config->layers - 1;
 	int rc = ps_forecast_begin(&f, &r->engine, need, r->text, scored);
 
 	for (size_t i = 0; i < r->span_count; i++)
 		inputs += (double)(r->spans[i].end - r->spans[i].begin);
+	/* The last layer computes little but what is scored. */
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, (int)r->engine.config->layers - 1, inputs, 1, 1);
+		rc = ps_forecast_layers(&f, 0, last - 1, inputs, 1, 1);
+	if (!rc)
+		rc = ps_forecast_layers(&f, last, last, (double)scored, 1, 1);
 	if (!rc)
 		rc = ps_forecast_head(&f, (double)scored, 0);
 	return rc ? rc : ps_forecast_end(&f, result);

@@ -36,12 +36,6 @@ static ps_forward_options forward_options(const ps_engine *e, size_t window, siz
 				    .max_window = window, .chunk_tokens = chunk};
 }
 
-/* Rows that the head takes at a time: its whole matrix streams by once for them. */
-static size_t head_tokens(size_t chunk, size_t pass_tokens)
-{
-	return ps_min_size(4 * chunk, pass_tokens);
-}
-
 static size_t hidden_bytes(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens)
 {
 	return need->hidden_copies * pass_tokens * e->config->width * sizeof(float);
@@ -58,7 +52,7 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 	ps_plan_add(&plan, "layer slots", ps_checkpoint_stream_bytes(e->checkpoint, s->backend));
 	ps_plan_add(&plan, "forward pass", ps_forward_bytes(e->config, s->threads, &options));
 	if (need->head)
-		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, head_tokens(chunk, pass_tokens)));
+		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, ps_engine_head_tokens(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
 	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens);
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
@@ -145,7 +139,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	if (!rc)
 		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options, &e->arena);
 	if (!rc && need->head)
-		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, head_tokens(plan.chunk_tokens, e->pass_tokens), &e->arena);
+		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, ps_engine_head_tokens(plan.chunk_tokens, e->pass_tokens), &e->arena);
 	if (rc)
 		return rc;
 	e->starts = ps_arena_take(&e->arena, (e->pass_tokens + 1) * sizeof(size_t));

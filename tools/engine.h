@@ -54,6 +54,12 @@ typedef struct ps_engine_plan {
 	size_t spill_bytes; /* of hidden states in a file, 0: in memory */
 } ps_engine_plan;
 
+/* Rows that the head takes at a time: its whole matrix streams by once for them. */
+static inline size_t ps_engine_head_tokens(size_t chunk_tokens, size_t pass_tokens)
+{
+	return chunk_tokens < pass_tokens / 4 ? 4 * chunk_tokens : pass_tokens;
+}
+
 ps_engine_plan ps_engine_choose(const ps_engine *engine, const ps_engine_need *need);
 /* Whether the budget is enough for a start with this need; PS_EBUDGET names the least that would do. */
 int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;

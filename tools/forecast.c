@@ -188,7 +188,7 @@ int ps_forecast_layers(ps_forecast *f, int first, int last, double tokens, size_
 struct head_run {
 	ps_forecast *f;
 	ps_head *head;
-	size_t rows;
+	size_t most; /* rows at a time */
 	int32_t *targets;
 	double *nll;
 };
@@ -197,29 +197,40 @@ static int run_head(void *context)
 {
 	const struct head_run *run = context;
 
-	return ps_head_nll(run->head, run->f->engine->hidden, run->targets, run->rows, run->nll);
+	return ps_head_nll(run->head, run->f->engine->hidden, run->targets, ps_min_size(run->f->sample.count * run->f->window, run->most), run->nll);
+}
+
+/* Over one block of the vocabulary: of as many rows as the command hands over, or what a call and what a row costs. */
+static int time_head(ps_forecast *f, struct head_run *run, size_t batch, ps_forecast_cost *cost)
+{
+	int rc;
+
+	if (!batch)
+		return time_sample(f, run_head, run, cost);
+	rc = ps_probe_time(run_head, run, &cost->call);
+	cost->token = 0;
+	return rc;
 }
 
 int ps_forecast_head(ps_forecast *f, double rows, size_t batch)
 {
 	ps_engine *e = f->engine;
 	const ps_model_config block = head_config(e);
-	struct head_run run = {.f = f, .rows = batch ? ps_min_size(batch, e->pass_tokens) : e->pass_tokens};
-	size_t mark = ps_arena_mark(&e->arena);
-	double seconds = 0;
-	int rc;
+	struct head_run run = {.f = f, .most = batch ? ps_min_size(batch, e->pass_tokens) : e->pass_tokens};
+	size_t mark = ps_arena_mark(&e->arena), at_a_time = batch ? run.most : ps_engine_head_tokens(f->plan.chunk_tokens, f->plan.pass_tokens);
+	double calls = fmax(ceil(rows / (double)at_a_time), (double)f->passes);
+	ps_forecast_cost cost = {0};
+	int rc = ps_head_create(&run.head, &block, &e->source, &e->session->context, e->session->precision, run.most, &e->arena);
 
-	run.rows = (size_t)fmin(rows, (double)run.rows);
-	rc = ps_head_create(&run.head, &block, &e->source, &e->session->context, e->session->precision, run.rows, &e->arena);
-	run.targets = ps_arena_take(&e->arena, run.rows * sizeof(int32_t));
-	run.nll = ps_arena_take(&e->arena, run.rows * sizeof(double));
+	run.targets = ps_arena_take(&e->arena, run.most * sizeof(int32_t));
+	run.nll = ps_arena_take(&e->arena, run.most * sizeof(double));
 	if (!rc && (!run.targets || !run.nll))
 		rc = ps_fail(&e->session->diag, PS_EFAILED, "the arena is too small for the output head");
 	if (!rc)
-		rc = ps_probe_time(run_head, &run, &seconds);
+		rc = time_head(f, &run, batch, &cost);
 	ps_arena_rewind(&e->arena, mark);
-	f->compute_seconds += seconds * (double)e->config->vocab / (double)block.vocab * rows / (double)run.rows;
-	f->read_bytes += (uint64_t)ceil(rows / (double)run.rows) * e->config->vocab * embedding_row_bytes(e);
+	f->compute_seconds += (cost.call * calls + cost.token * rows) * (double)e->config->vocab / (double)block.vocab;
+	f->read_bytes += (uint64_t)calls * e->config->vocab * embedding_row_bytes(e);
 	return rc;
 }
 

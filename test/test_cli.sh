@@ -122,6 +122,10 @@ commands_make_what_they_say() {
 		works "$m: ppl" ppl "$model" --text "$scratch/held-out" --window 96 --stride 32 --max-tokens 1000
 		values_hold "$m: ppl is the exponential of nll" ppl nll 'a > 1 && log(a) - b < 1e-12 && b - log(a) < 1e-12'
 		values_hold "$m: every id asked for is scored" tokens windows 'a == 1000 && b == 30'
+		f32=$(value nll)
+		works "$m: ppl in bf16" ppl "$model" --text "$scratch/held-out" --window 96 --stride 32 --max-tokens 1000 --precision bf16
+		values_hold "$m: bf16 changes little, and something" nll tokens "a != $f32 && a < 1.005 * $f32 && a > 0.995 * $f32"
+		works "$m: ppl of three ids" ppl "$model" --text "$scratch/held-out" --window 4 --stride 2 --max-tokens 3
 		works "$m: logits" logits "$model" --tokens "$tokens" -o "$scratch/$m.logits"
 		works "$m: calibrate" calibrate "$model" --tokens "$tokens" -o "$scratch/$m.stats"
 		works "$m: prune, magnitude" prune "$model" --method magnitude --sparsity 0.5 -o "$scratch/$m.magnitude"
@@ -281,7 +285,7 @@ bad_inputs() {
 	refuses "a missing cache" 3 'nowhere' train "$scratch/nowhere" -o "$none"
 	refuses "a missing SAE" 3 'nowhere' compare "$scratch/saes/seed-1" "$scratch/nowhere"
 	refuses "a text too short for a window" 3 'window' tokenize $llama --text test/fixtures/cli/text.awk --window 100000 -o "$none"
-	refuses "--precision bf16" 3 'bf16' ppl $llama --text "$scratch/text" --precision bf16
+	refuses "a precision that is none" 2 'int4' ppl $llama --text "$scratch/text" --precision int4
 	refuses "another model's mask" 3 'gemma3.wanda' ppl $llama --text "$scratch/text" --mask "$scratch/gemma3.wanda"
 	refuses "another model's statistics" 3 'gemma3.stats' prune $llama --method wanda --sparsity 0.5 --stats "$scratch/gemma3.stats" -o "$none"
 	write_foreign_tokens "$scratch/foreign" '\377\007'
@@ -389,6 +393,8 @@ outputs_that_cannot_be() {
 	refuses "a folder that is a file" 4 'text/none' prune $llama --method magnitude --sparsity 0.5 -o "$scratch/text/none"
 	refuses "a file that is a folder" 4 'caches' tokenize $llama --text "$scratch/text" -o "$scratch/caches"
 	refuses "a cache that is a file" 4 'text' cache $llama --tokens "$t" --layer 1 -o "$scratch/text"
+	run cache $llama --tokens "$t" --layer 1 -o "$scratch/precise"
+	refuses "a cache of another precision" 2 'precise' cache $llama --tokens "$t" --layer 1 -o "$scratch/precise" --precision bf16
 	refuses "a cache in a folder that is not there" 4 'nowhere' cache $llama --tokens "$t" --layer 1 -o "$scratch/nowhere/none"
 	# shellcheck disable=SC3045 # dash, bash and busybox all have it
 	(
@@ -432,6 +438,8 @@ same_bits() {
 					failed "$m: cache $flags" "exit $?"
 				run cache $model --tokens "$scratch/short.tokens" --layer 2 --layer 5 --order shuffled --dtype bf16 -o "$d/shuffled" $flags --memory "$4" ||
 					failed "$m: shuffled cache $flags" "exit $?"
+				run cache $model --tokens "$scratch/short.tokens" --mask "$d/mask" --layer 3 --precision bf16 --dtype bf16 -o "$d/bf16" $flags ||
+					failed "$m: cache in bf16 $flags" "exit $?"
 				run train "$d/cache" -o "$d/sae" --d-sae 192 --k 8 --batch 128 --tokens 6000 --threads "$1" || failed "$m: train $flags" "exit $?"
 				run ppl $model --text "$scratch/short" --max-tokens 600 --window 64 --stride 32 --per-window --mask "$d/mask" $flags --memory "$4" ||
 					failed "$m: ppl $flags" "exit $?"

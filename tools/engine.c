@@ -12,6 +12,8 @@
 #include "core/checked.h"
 #include "core/digest.h"
 
+#define OWN_PARTS 8 /* that a command takes from the arena, each rounded up to PS_ALIGN */
+
 int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const char *mask_path)
 {
 	ps_diag *diag = &session->diag;
@@ -54,7 +56,7 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 	if (need->head)
 		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, ps_engine_head_tokens(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
-	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens);
+	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens + OWN_PARTS * PS_ALIGN);
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
 	if (!spilled)
 		ps_plan_add(&plan, "hidden states", hidden_bytes(e, need, pass_tokens));

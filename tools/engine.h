@@ -42,7 +42,7 @@ typedef struct ps_engine_need {
 	bool spill;           /* all tokens in one pass; hidden states go to a file when the budget is too small */
 	const char *spill_folder;
 	size_t extra_bytes;      /* the command's own, taken from engine->arena after the start */
-	size_t extra_token_bytes; /* the same, per token of a pass */
+	size_t extra_token_bytes; /* the same, per token of a pass; up to 8 parts in all, their rounding is counted */
 	size_t held_bytes;       /* what the command holds besides the arena */
 	size_t earlier_bytes;    /* the most it held in all before the start: the plan is no smaller */
 } ps_engine_need;

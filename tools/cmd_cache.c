@@ -354,6 +354,14 @@ static int make_caches(struct cache_run *r)
 	return rc ? rc : shuffle_caches(r);
 }
 
+/* Of all targets. */
+static size_t shards(const struct cache_run *r)
+{
+	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype, r->shuffled ? 1 : r->tokens.window);
+
+	return r->target_count * ((all_rows(r) + shard - 1) / shard);
+}
+
 /* As if nothing were there yet. A shuffled cache is written in sequence first. */
 static int dry_run(struct cache_run *r, json_t **result)
 {
@@ -370,16 +378,13 @@ static int dry_run(struct cache_run *r, json_t **result)
 		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows), r->variants.count, 1);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, r->args->variants[0].out, (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes);
+	ps_forecast_write(&f, r->args->variants[0].out, (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes, (r->shuffled ? 2 : 1) * shards(r));
 	return ps_forecast_end(&f, result);
 }
 
 static json_t *make_result(const struct cache_run *r)
 {
-	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype, r->shuffled ? 1 : r->tokens.window);
-	uint64_t rows = all_rows(r), shards = (rows + shard - 1) / shard;
-
-	return json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)rows, "shards", (json_int_t)(shards * r->target_count), "layers",
+	return json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)all_rows(r), "shards", (json_int_t)shards(r), "layers",
 			 (json_int_t)r->args->layers.count, "variants", (json_int_t)r->variants.count);
 }
 

@@ -56,7 +56,7 @@ static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file
 		return rc;
 	for (size_t p = 0; p < PS_PROJECTIONS; p++)
 		bytes += e->config->layers * stats.cols[ps_input_of(order[p])] * sizeof(float);
-	ps_forecast_write(&f, out, bytes);
+	ps_forecast_write(&f, out, bytes, 1);
 	return ps_forecast_end(&f, result);
 }
 

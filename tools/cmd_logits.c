@@ -53,7 +53,7 @@ static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file
 		rc = ps_forecast_head(&f, (double)need->tokens, BLOCK_ROWS);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, out, need->tokens * e->config->vocab * sizeof(float));
+	ps_forecast_write(&f, out, need->tokens * e->config->vocab * sizeof(float), 1);
 	return ps_forecast_end(&f, result);
 }
 

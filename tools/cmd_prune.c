@@ -325,7 +325,7 @@ static int dry_run(ps_engine *e, const ps_engine_need *need, const struct plan *
 	rc = ps_forecast_add(&f, prune_first, &first, times);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, out, mask_bytes(e->config));
+	ps_forecast_write(&f, out, mask_bytes(e->config), 1);
 	return ps_forecast_end(&f, result);
 }
 

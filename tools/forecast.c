@@ -9,7 +9,7 @@
 #include "core/checked.h"
 #include "tools/clock.h"
 
-#define SAMPLE_SECONDS 0.1 /* about: one layer over the larger sample */
+#define SAMPLE_SECONDS 0.04 /* about: one layer over the larger sample */
 
 static uint64_t layer_bytes(const ps_engine *e, int layer)
 {
@@ -247,27 +247,38 @@ static int observe(void *context)
 	return ps_wanda_calibrate(e->forward, &e->source, &run->f->sample, e->hidden, &e->session->context, &run->stats);
 }
 
+/* Share of a layer's products that its last one has: what a layer without outputs is spared. */
+static double down_share(const ps_model_config *config)
+{
+	double all = 0, down = 0;
+	size_t rows, cols;
+
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
+		all += (double)(rows * cols);
+		if (p == PS_DOWN)
+			down = (double)(rows * cols);
+	}
+	return down / all;
+}
+
 int ps_forecast_observed(ps_forecast *f, double tokens, bool outputs, const ps_wanda_stats *stats)
 {
 	struct observed_run run = {.f = f, .stats = *stats};
-	ps_forecast_cost embedding, last, two;
-	double layers = (double)stats->layers;
+	ps_forecast_cost embedding, cost;
+	double timed, layers = (double)stats->layers, spared = down_share(f->engine->config);
 	int rc = time_sample(f, embed, f, &embedding);
 
-	run.stats.layers = 1;
+	/* The last of the layers that are timed has no outputs, nor has the model's. */
+	run.stats.layers = outputs ? ps_min_size(2, stats->layers) : 1;
+	timed = outputs ? (double)run.stats.layers - spared : 1;
+	layers -= outputs ? spared : 0;
 	if (!rc)
-		rc = time_sample(f, observe, &run, &last);
-	two = last;
-	run.stats.layers = 2;
-	if (!rc && outputs && stats->layers > 1)
-		rc = time_sample(f, observe, &run, &two);
+		rc = time_sample(f, observe, &run, &cost);
 	if (rc)
 		return rc;
-	/* Two layers less one: a layer with outputs. The last has none; one alone is timed with the embedding. */
-	last = (ps_forecast_cost){last.call - embedding.call, last.token - embedding.token};
-	two = outputs ? (ps_forecast_cost){two.call - last.call - embedding.call, two.token - last.token - embedding.token} : last;
-	f->compute_seconds += fmax(last.call + (layers - 1) * two.call, 0) * (double)f->passes;
-	f->compute_seconds += fmax(last.token + (layers - 1) * two.token, 0) * tokens;
+	f->compute_seconds += fmax(cost.call - embedding.call, 0) * layers / timed * (double)f->passes;
+	f->compute_seconds += fmax(cost.token - embedding.token, 0) * layers / timed * tokens;
 	for (size_t layer = 0; layer < stats->layers; layer++)
 		f->read_bytes += f->passes * layer_bytes(f->engine, (int)layer);
 	return 0;
@@ -282,18 +293,17 @@ int ps_forecast_add(ps_forecast *f, ps_probe_fn fn, void *context, double times)
 	return rc;
 }
 
-void ps_forecast_write(ps_forecast *f, const char *path, uint64_t bytes)
+void ps_forecast_write(ps_forecast *f, const char *path, uint64_t bytes, size_t files)
 {
 	char folder[PATH_MAX], above[PATH_MAX];
-	double rate;
+	ps_probe_writing writing;
 
 	ps_path_folder(path, folder);
 	while (access(folder, F_OK) && strcmp(folder, ".") && strcmp(folder, "/"))
 		strcpy(folder, ps_path_folder(folder, above));
-	rate = ps_probe_write(folder);
+	writing = ps_probe_write(folder);
 	f->written_bytes += bytes;
-	if (rate > 0)
-		f->write_seconds += (double)bytes / rate;
+	f->write_seconds += writing.file_seconds * (double)files + writing.byte_seconds * (double)bytes;
 }
 
 /* --- the result --- */

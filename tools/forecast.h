@@ -4,7 +4,7 @@
  * what goes where, and each kind of work is timed on the sample, with the model's own weights, by the code that would
  * do it; end tells the sum:
  *
- *   seconds = start-up as measured + max(computing, bytes read / rate) + bytes written / rate
+ *   seconds = start-up as measured + max(computing, bytes read / rate) + writing of files and bytes
  *
  * Reading overlaps computing; the rate of reading is that of the sample's first layer, from the page cache if the
  * file is in it. --json: planned_bytes, memory_bytes, parts {name: bytes}, windows, windows_per_pass, passes,
@@ -45,8 +45,8 @@ int ps_forecast_head(ps_forecast *forecast, double rows, size_t batch) PS_MUST_U
 int ps_forecast_observed(ps_forecast *forecast, double tokens, bool outputs, const ps_wanda_stats *stats) PS_MUST_USE;
 /* A further part of the work, of which fn does one of so many times. */
 int ps_forecast_add(ps_forecast *forecast, ps_probe_fn fn, void *context, double times) PS_MUST_USE;
-/* Bytes written to a file or folder of that path. */
-void ps_forecast_write(ps_forecast *forecast, const char *path, uint64_t bytes);
+/* Bytes in so many files written to a file or folder of that path. */
+void ps_forecast_write(ps_forecast *forecast, const char *path, uint64_t bytes, size_t files);
 
 /* Prints the plan, unless --json, and returns it. */
 int ps_forecast_end(const ps_forecast *forecast, json_t **result) PS_MUST_USE;

@@ -6,13 +6,16 @@
 
 typedef int (*ps_probe_fn)(void *context);
 
-/* Mean seconds of one call, the first left out unless it alone takes long. A failing call's code is returned. */
+/* Median seconds of a call, the first left out unless it alone takes long. A failing call's code is returned. */
 int ps_probe_time(ps_probe_fn fn, void *context, double *seconds) PS_MUST_USE;
 
 /* Operations (multiplications and additions) per second of the matrix product on the session's threads. */
 int ps_probe_product(ps_session *session, double *rate) PS_MUST_USE;
 
-/* Bytes per second, fsync included, to a file in the folder that never has a name; 0 where that cannot be had. */
-double ps_probe_write(const char *folder);
+/* Seconds that a file takes, its fsync included, and a byte of it; 0 where the folder cannot say. Nothing is left there. */
+typedef struct ps_probe_writing {
+	double file_seconds, byte_seconds;
+} ps_probe_writing;
+ps_probe_writing ps_probe_write(const char *folder);
 
 #endif

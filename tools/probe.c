@@ -9,7 +9,7 @@
 #include "tools/clock.h"
 
 #define PROBE_SECONDS 0.1
-#define LONG_SECONDS 0.4 /* of a call that is not made twice */
+#define LONG_SECONDS 0.15 /* of a call that is not made twice */
 #define RUNS_LEAST 3
 #define RUNS_MAX 200
 #define PROBE_TOKENS ((size_t)1024)

@@ -3,13 +3,14 @@
 
 #include "core/checked.h"
 #include "core/clones.h"
+#include "sae/encode_topk.h"
 #include "sae/room.h"
 #include "sae/sae.h"
 #include "sae/topk.h"
 
-/* Pre-activations exist for one block of rows at a time; each row's active latents are listed right after the
- * product, while the block is still in the cache. Rows are first listed at fixed places of the codes, as if
- * every row were full, and then moved together: with TopK almost always nothing has to move. */
+/* TopK is sae/encode_topk's. Elsewhere pre-activations exist for one block of rows at a time; each row's active
+ * latents are listed right after the product, while the block is still in the cache. Rows are first listed at fixed
+ * places of the codes, as if every row were full, and then moved together: with TopK almost always nothing has to. */
 
 enum {
 	BLOCK_ROWS = 512,
@@ -20,13 +21,12 @@ enum {
 struct ps_encoder {
 	const ps_sae *sae;
 	const ps_context *context;
+	ps_topk_encoder *topk; /* then the rest but norm is NULL */
 	ps_matmul *matmul;
 	size_t block_rows;
 	float *input;          /* (block_rows, D): x - b_dec; NULL when b_dec is not applied */
 	float *z;              /* (block_rows, F) */
 	float *norm;           /* (F): |dec_j|; NULL unless rescaled */
-	char *scratch;         /* (threads, scratch_bytes) */
-	size_t scratch_bytes;
 };
 
 /* The block that is being encoded. */
@@ -37,16 +37,12 @@ struct encode_block {
 	ps_codes *codes;       /* start[row] holds the row's count until the rows are moved together */
 };
 
-static void take_buffers(ps_encoder *encoder, const ps_sae *sae, int threads, ps_arena *arena)
+static void take_buffers(ps_encoder *encoder, const ps_sae *sae, ps_arena *arena)
 {
 	const size_t rows = encoder->block_rows;
 
 	if (sae->apply_b_dec_to_input)
 		encoder->input = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
-	if (sae->rescale_by_decoder_norm)
-		encoder->norm = ps_arena_take(arena, sae->d_sae * sizeof(float));
-	encoder->scratch_bytes = ps_round_up(ps_topk_scratch(sae->d_sae), PS_ALIGN);
-	encoder->scratch = ps_arena_take(arena, (size_t)threads * encoder->scratch_bytes);
 	encoder->z = ps_arena_take(arena, rows * sae->d_sae * sizeof(float));
 }
 
@@ -56,9 +52,12 @@ size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 	ps_plan plan = {0};
 
 	ps_plan_add(&plan, "encoder", sizeof(ps_encoder));
-	ps_plan_add(&plan, "block of inputs", rows * sae->d_in * sizeof(float));
 	ps_plan_add(&plan, "decoder norms", sae->d_sae * sizeof(float));
-	ps_plan_add(&plan, "selection", (size_t)threads * ps_round_up(ps_topk_scratch(sae->d_sae), PS_ALIGN));
+	if (sae->arch == PS_SAE_TOPK) {
+		ps_plan_add(&plan, "topk", ps_topk_encoder_bytes(sae, threads, max_rows));
+		return plan.total_bytes;
+	}
+	ps_plan_add(&plan, "block of inputs", rows * sae->d_in * sizeof(float));
 	ps_plan_add(&plan, "block of pre-activations", rows * sae->d_sae * sizeof(float));
 	ps_plan_add(&plan, "products", ps_matmul_bytes(PS_PRECISION_F32, threads, rows, sae->d_in));
 	return plan.total_bytes;
@@ -74,8 +73,12 @@ int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *con
 		return code;
 	encoder = ps_arena_take(arena, sizeof *encoder);
 	*encoder = (ps_encoder){.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
-	take_buffers(encoder, sae, threads, arena);
+	if (sae->rescale_by_decoder_norm)
+		encoder->norm = ps_arena_take(arena, sae->d_sae * sizeof(float));
 	*out = encoder;
+	if (sae->arch == PS_SAE_TOPK)
+		return ps_topk_encoder_create(&encoder->topk, sae, context, max_rows, arena);
+	take_buffers(encoder, sae, arena);
 	return ps_matmul_create(&encoder->matmul, PS_PRECISION_F32, context->pool, encoder->block_rows, sae->d_in, arena, context->diag);
 }
 
@@ -128,19 +131,15 @@ static void list_rows(void *context, size_t item, int worker)
 	const ps_encoder *encoder = block->encoder;
 	const ps_sae *sae = encoder->sae;
 	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
-	const size_t most = sae->arch == PS_SAE_TOPK ? sae->k : sae->d_sae;
 
+	(void)worker;
 	for (size_t r = first; r < end; r++) {
 		const size_t row = block->first + r;
 		float *z = encoder->z + r * sae->d_sae;
-		uint32_t *index = block->codes->index + row * most;
-		float *value = block->codes->value + row * most;
 
 		finish_pre_activations(z, sae->b_enc, encoder->norm, sae->d_sae);
-		block->codes->start[row] =
-			sae->arch == PS_SAE_TOPK
-				? ps_topk_select(z, sae->d_sae, sae->k, encoder->scratch + (size_t)worker * encoder->scratch_bytes, index, value)
-				: ps_above_select(z, sae->threshold, sae->d_sae, index, value);
+		block->codes->start[row] = ps_above_select(z, sae->threshold, sae->d_sae, block->codes->index + row * sae->d_sae,
+							   block->codes->value + row * sae->d_sae);
 	}
 }
 
@@ -184,7 +183,11 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 	if (encoder->norm)
 		ps_pool_run(encoder->context->pool, (sae->d_sae + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, measure_norms, encoder);
 	codes->rows = rows;
-	for (size_t first = 0; first < rows; first += encoder->block_rows) {
+	if (encoder->topk) {
+		ps_topk_encoder_take_all(encoder->topk, encoder->norm);
+		ps_topk_encoder_run(encoder->topk, x, rows, encoder->norm, codes);
+	}
+	for (size_t first = encoder->topk ? rows : 0; first < rows; first += encoder->block_rows) {
 		struct encode_block block = {
 			.encoder = encoder, .x = x + first * sae->d_in, .first = first,
 			.rows = ps_min_size(encoder->block_rows, rows - first), .codes = codes,
@@ -192,5 +195,5 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 
 		encode_block(&block);
 	}
-	move_together(codes, sae->arch == PS_SAE_TOPK ? sae->k : sae->d_sae);
+	move_together(codes, encoder->topk ? sae->k : sae->d_sae);
 }

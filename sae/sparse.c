@@ -7,35 +7,44 @@
 #include "sae/room.h"
 
 enum {
-	LANES = 16,     /* floats in a vector, and lanes of a dot product */
-	STRIP = 8,      /* vectors that are summed in registers over all entries */
+	LANES = 8,      /* floats in a vector */
+	CHAINS = 4,     /* vectors that a dot product sums into: 32 lanes */
+	STRIP = 12,     /* vectors that are summed in registers over all entries: with a row's and a factor, all 16 of AVX2 */
+	AHEAD = 4,      /* entries whose rows are fetched ahead */
+	LINE = 16,      /* floats in a cache line */
+	DOT_ROWS = 3,   /* of a block of dot products: 12 chains */
 	WIDE_LANES = 8, /* of a sum in double */
 };
 
-/* Sixteen floats, at any address. Explicit, because gcc's loop transformations undo plain loops over sums here;
- * and inlined always, because a helper left outside a clone is compiled for the baseline. */
-typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
+/* Eight floats, at any address: wider vectors are lowered through memory by gcc 12 where there is no AVX-512.
+ * Explicit, because gcc's loop transformations undo plain loops over sums here; and inlined always, because a
+ * helper left outside a clone is compiled for the baseline. */
+typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float vector4 __attribute__((vector_size(16)));
 #define HELPER static inline __attribute__((always_inline))
 
-/* out (vectors * 16) += the entries' rows; `vectors` is a constant wherever this is inlined. */
+/* out (vectors * 8) += the entries' rows; `vectors` is a constant wherever this is inlined. */
 HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, int vectors,
 			  float *out)
 {
-	vector16 sum[STRIP];
+	vector8 sum[STRIP];
 
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 	for (int v = 0; v < vectors; v++)
-		sum[v] = *(const vector16 *)(out + v * LANES);
+		sum[v] = *(const vector8 *)(out + v * LANES);
 	for (size_t i = 0; i < count; i++) {
-		const float *source = matrix + row[i] * width;
+		const float *source = matrix + row[i] * width, *later = matrix + row[i + AHEAD < count ? i + AHEAD : i] * width;
 
-#pragma GCC unroll 8
+#pragma GCC unroll 12
+		for (int v = 0; v < vectors; v += LINE / LANES)
+			__builtin_prefetch(later + v * LANES);
+#pragma GCC unroll 12
 		for (int v = 0; v < vectors; v++)
-			sum[v] += value[i] * *(const vector16 *)(source + v * LANES);
+			sum[v] += value[i] * *(const vector8 *)(source + v * LANES);
 	}
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 	for (int v = 0; v < vectors; v++)
-		*(vector16 *)(out + v * LANES) = sum[v];
+		*(vector8 *)(out + v * LANES) = sum[v];
 }
 
 PS_CLONES void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count,
@@ -55,35 +64,65 @@ PS_CLONES void ps_rows_combine(const float *matrix, size_t width, const uint32_t
 	}
 }
 
-HELPER float add_lanes(float *lane)
+/* The last of a dot product: what is left of the vectors, then the lanes in halves. */
+HELPER float finish_dot(const vector8 *chain, const float *a, const float *b, size_t left)
 {
-	for (int half = LANES / 2; half; half /= 2)
-		for (int i = 0; i < half; i++)
-			lane[i] += lane[i + half];
-	return lane[0];
+	vector8 pair[2] = {chain[0] + chain[2], chain[1] + chain[3]};
+	float lane[2 * LANES];
+	vector4 half;
+
+	if (left) {
+		memcpy(lane, pair, sizeof lane);
+		for (size_t i = 0; i < left; i++)
+			lane[i % (2 * LANES)] += a[i] * b[i];
+		memcpy(pair, lane, sizeof lane);
+	}
+	pair[0] += pair[1];
+	half = __builtin_shufflevector(pair[0], pair[0], 0, 1, 2, 3) + __builtin_shufflevector(pair[0], pair[0], 4, 5, 6, 7);
+	half += __builtin_shufflevector(half, half, 2, 3, 2, 3);
+	return half[0] + half[1];
 }
 
-HELPER float dot(const float *a, const float *b, size_t n)
+/* out[r] = a[r] . b for a block of rows of a, `stride` apart; rows is a constant wherever this is inlined. */
+HELPER void dot_block(const float *a, size_t stride, const float *b, const float *later, size_t n, int rows, float *out, size_t out_stride)
 {
-	vector16 even = {0}, odd = {0};
-	float lane[LANES];
+	vector8 chain[DOT_ROWS][CHAINS] = {{{0}}};
 	size_t i = 0;
 
-	for (; i + 2 * LANES <= n; i += 2 * LANES) {
-		even += *(const vector16 *)(a + i) * *(const vector16 *)(b + i);
-		odd += *(const vector16 *)(a + i + LANES) * *(const vector16 *)(b + i + LANES);
+	for (; i + CHAINS * LANES <= n; i += CHAINS * LANES) {
+		__builtin_prefetch(later + i);
+		__builtin_prefetch(later + i + LINE);
+#pragma GCC unroll 4
+		for (int c = 0; c < CHAINS; c++) {
+			const vector8 values = *(const vector8 *)(b + i + c * LANES);
+
+#pragma GCC unroll 3
+			for (int r = 0; r < rows; r++)
+				chain[r][c] += *(const vector8 *)(a + r * stride + i + c * LANES) * values;
+		}
 	}
-	even += odd;
-	memcpy(lane, &even, sizeof lane);
-	for (; i < n; i++)
-		lane[i % LANES] += a[i] * b[i];
-	return add_lanes(lane);
+#pragma GCC unroll 3
+	for (int r = 0; r < rows; r++)
+		out[r * out_stride] = finish_dot(chain[r], a + r * stride + i, b + i, n - i);
 }
 
 PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out)
 {
 	for (size_t i = 0; i < count; i++)
-		out[i] = dot(matrix + row[i] * width, vector, width);
+		dot_block(vector, 0, matrix + row[i] * width, matrix + row[i + 2 < count ? i + 2 : i] * width, width, 1, out + i, 0);
+}
+
+PS_CLONES void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const float *row = matrix + i * width;
+		size_t r = 0;
+
+		for (; r + DOT_ROWS <= rows; r += DOT_ROWS)
+			dot_block(vectors + r * width, width, row, row, width, DOT_ROWS, out + r * count + i, count);
+		for (; r < rows; r++)
+			dot_block(vectors + r * width, width, row, row, width, 1, out + r * count + i, count);
+	}
 }
 
 PS_CLONES double ps_squared_norm(const float *vector, size_t n)

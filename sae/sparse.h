@@ -10,8 +10,13 @@
 /* out[d] += sum_i value[i] * matrix[row[i], d]; matrix (any, width), out (width). */
 void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, float *out);
 
-/* out[i] = matrix[row[i]] . vector */
+/* out[i] = matrix[row[i]] . vector: 32 lanes, each summing every 32nd product in ascending order (what is left over
+ * goes to the first 16 after 16 pairs were added), then added in halves. A product and its addition are one
+ * operation where the CPU has that. */
 void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out);
+
+/* out[r, i] = matrix[i] . vectors[r], the very bits of ps_rows_dot; matrix (count, width), vectors (rows, width). */
+void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out);
 
 /* sum_i vector[i]^2, in double. */
 double ps_squared_norm(const float *vector, size_t n);

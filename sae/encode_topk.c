@@ -1,0 +1,220 @@
+#include "sae/encode_topk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "sae/room.h"
+#include "sae/screen.h"
+#include "sae/sparse.h"
+#include "sae/topk.h"
+
+enum { PLAIN_ROWS = 12 }; /* rows of a plain group: their inputs stay in the first two caches */
+
+struct worker {
+	float *input;  /* (group_rows, D): x - b_dec; NULL when b_dec is not applied */
+	float *z;      /* (PLAIN_ROWS, F) plain; (F) screened */
+	void *scratch; /* of ps_topk_select */
+	uint32_t *index;
+};
+
+struct ps_topk_encoder {
+	const ps_sae *sae;
+	const ps_context *context;
+	ps_screen *screen; /* NULL: plain */
+	struct worker *worker;
+};
+
+struct run {
+	ps_topk_encoder *encoder;
+	const float *x, *norm;
+	size_t rows, group_rows;
+	ps_codes *codes;
+};
+
+static bool screens(const ps_sae *sae)
+{
+	const char *wish = getenv("PRUNESCOPE_SCREEN");
+
+	return !(wish && !strcmp(wish, "plain")) && ps_screen_pays(sae->d_in, sae->d_sae, sae->k);
+}
+
+static size_t most_rows(bool screened, size_t max_rows)
+{
+	return ps_min_size(screened ? PS_SCREEN_ROWS : PLAIN_ROWS, max_rows);
+}
+
+size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
+{
+	const bool screened = screens(sae);
+	const size_t rows = most_rows(screened, max_rows);
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "encoder", sizeof(ps_topk_encoder));
+	ps_plan_add(&plan, "workers", (size_t)threads * sizeof(struct worker));
+	for (int i = 0; i < threads; i++) {
+		ps_plan_add(&plan, "inputs", rows * sae->d_in * sizeof(float));
+		ps_plan_add(&plan, "pre-activations", (screened ? 1 : rows) * sae->d_sae * sizeof(float));
+		ps_plan_add(&plan, "selection", ps_topk_scratch(sae->d_sae));
+		ps_plan_add(&plan, "selected", sae->k * sizeof(uint32_t));
+	}
+	ps_plan_add(&plan, "screening", screened ? ps_screen_bytes(sae->d_in, sae->d_sae, sae->k, threads) : 0);
+	return plan.total_bytes;
+}
+
+int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_context *context, size_t max_rows, ps_arena *arena)
+{
+	const int threads = ps_pool_threads(context->pool);
+	const bool screened = screens(sae);
+	const size_t rows = most_rows(screened, max_rows);
+	ps_topk_encoder *e;
+	int code = ps_room_check(arena, ps_topk_encoder_bytes(sae, threads, max_rows), "an encoder", context->diag);
+
+	if (code < 0)
+		return code;
+	e = ps_arena_take(arena, sizeof *e);
+	*e = (ps_topk_encoder){.sae = sae, .context = context};
+	e->worker = ps_arena_take(arena, (size_t)threads * sizeof *e->worker);
+	for (int i = 0; i < threads; i++)
+		e->worker[i] = (struct worker){
+			.input = sae->apply_b_dec_to_input ? ps_arena_take(arena, rows * sae->d_in * sizeof(float)) : NULL,
+			.z = ps_arena_take(arena, (screened ? 1 : rows) * sae->d_sae * sizeof(float)),
+			.scratch = ps_arena_take(arena, ps_topk_scratch(sae->d_sae)),
+			.index = ps_arena_take(arena, sae->k * sizeof(uint32_t)),
+		};
+	*out = e;
+	return screened ? ps_screen_create(&e->screen, sae->d_in, sae->d_sae, sae->k, threads, arena, context->diag) : 0;
+}
+
+void ps_topk_encoder_take(ps_topk_encoder *e, size_t first, size_t end, const float *norm)
+{
+	if (e->screen)
+		ps_screen_take_latents(e->screen, first, end, e->sae->enc, e->sae->b_enc, norm);
+}
+
+static void take_item(void *context, size_t item, int worker)
+{
+	const struct run *run = context;
+	const size_t first = item * PS_SCREEN_LATENTS;
+
+	(void)worker;
+	ps_topk_encoder_take(run->encoder, first, ps_min_size(first + PS_SCREEN_LATENTS, run->encoder->sae->d_sae), run->norm);
+}
+
+void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
+{
+	struct run run = {.encoder = e, .norm = norm};
+
+	if (e->screen)
+		ps_pool_run(e->context->pool, (e->sae->d_sae + PS_SCREEN_LATENTS - 1) / PS_SCREEN_LATENTS, take_item, &run);
+}
+
+/* The group's rows as the encoder sees them. */
+static const float *centred(const struct run *run, struct worker *w, size_t first, size_t rows)
+{
+	const ps_sae *sae = run->encoder->sae;
+	const float *x = run->x + first * sae->d_in;
+
+	if (!sae->apply_b_dec_to_input)
+		return x;
+	for (size_t r = 0; r < rows; r++)
+		for (size_t d = 0; d < sae->d_in; d++)
+			w->input[r * sae->d_in + d] = x[r * sae->d_in + d] - sae->b_dec[d];
+	return w->input;
+}
+
+/* From all latents' products. */
+static void list_all(const struct run *run, struct worker *w, float *z, size_t row)
+{
+	const ps_sae *sae = run->encoder->sae;
+	uint32_t *index = run->codes->index + row * sae->k;
+	float *value = run->codes->value + row * sae->k;
+
+	for (size_t j = 0; j < sae->d_sae; j++)
+		z[j] = run->norm ? (z[j] + sae->b_enc[j]) * run->norm[j] : z[j] + sae->b_enc[j];
+	run->codes->start[row] = ps_topk_select(z, sae->d_sae, sae->k, w->scratch, index, value);
+}
+
+/* From the products of the candidates. */
+static void list_candidates(const struct run *run, struct worker *w, const uint32_t *candidate, size_t count, const float *x, size_t row)
+{
+	const ps_sae *sae = run->encoder->sae;
+	uint32_t *index = run->codes->index + row * sae->k;
+	float *value = run->codes->value + row * sae->k;
+	size_t listed;
+
+	ps_rows_dot(sae->enc, sae->d_in, candidate, count, x, w->z);
+	for (size_t i = 0; i < count; i++) {
+		const uint32_t j = candidate[i];
+
+		w->z[i] = run->norm ? (w->z[i] + sae->b_enc[j]) * run->norm[j] : w->z[i] + sae->b_enc[j];
+	}
+	listed = ps_topk_select(w->z, count, sae->k, w->scratch, w->index, value);
+	for (size_t i = 0; i < listed; i++)
+		index[i] = candidate[w->index[i]];
+	run->codes->start[row] = listed;
+}
+
+static void screen_group(const struct run *run, int worker, const float *x, size_t first, size_t rows)
+{
+	ps_topk_encoder *e = run->encoder;
+	struct worker *w = &e->worker[worker];
+
+	ps_screen_run(e->screen, x, rows, e->sae->d_sae, e->sae->k, true, worker);
+	for (size_t r = 0; r < rows; r++) {
+		const float *row = x + r * e->sae->d_in;
+		size_t count;
+		const uint32_t *candidate = ps_screen_candidates(e->screen, worker, r, &count);
+
+		if (candidate) {
+			list_candidates(run, w, candidate, count, row, first + r);
+			continue;
+		}
+		ps_all_rows_dot(e->sae->enc, e->sae->d_in, e->sae->d_sae, row, 1, w->z);
+		list_all(run, w, w->z, first + r);
+	}
+}
+
+static void encode_group(void *context, size_t item, int worker)
+{
+	const struct run *run = context;
+	const ps_sae *sae = run->encoder->sae;
+	struct worker *w = &run->encoder->worker[worker];
+	const size_t first = item * run->group_rows, rows = ps_min_size(run->group_rows, run->rows - first);
+	const float *x = centred(run, w, first, rows);
+
+	if (run->encoder->screen) {
+		screen_group(run, worker, x, first, rows);
+		return;
+	}
+	ps_all_rows_dot(sae->enc, sae->d_in, sae->d_sae, x, rows, w->z);
+	for (size_t r = 0; r < rows; r++)
+		list_all(run, w, w->z + r * sae->d_sae, first + r);
+}
+
+/* The largest groups among those with which the slowest thread has least to do. */
+static size_t group_rows(const ps_topk_encoder *e, size_t rows)
+{
+	const size_t threads = (size_t)ps_pool_threads(e->context->pool), tile = e->screen ? ps_screen_tile_rows(e->screen) : 1;
+	size_t best = 0, least = SIZE_MAX;
+
+	for (size_t tried = (e->screen ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried; tried -= tile) {
+		const size_t groups = (rows + tried - 1) / tried, work = (groups + threads - 1) / threads * tried;
+
+		if (work < least) {
+			least = work;
+			best = tried;
+		}
+	}
+	return best;
+}
+
+void ps_topk_encoder_run(ps_topk_encoder *e, const float *x, size_t rows, const float *norm, ps_codes *codes)
+{
+	struct run run = {.encoder = e, .x = x, .norm = norm, .rows = rows, .codes = codes};
+
+	if (!rows)
+		return;
+	run.group_rows = group_rows(e, rows);
+	ps_pool_run(e->context->pool, (rows + run.group_rows - 1) / run.group_rows, encode_group, &run);
+}

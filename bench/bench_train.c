@@ -1,15 +1,24 @@
 /* bench/bench_train.c: tokens per second of SAE training from rows in memory.
  *
  *   bench_train [D F K batch threads steps]     (default 640 5120 64 4096 2 5)
- * Checks first that one and two threads take a step to the same bits. Prints one CSV line with its header:
- * median over the steps, and the encoder's share of the arithmetic as GFLOP/s (2 B D F per step). */
+ * Checks first that one and two threads take a step to the same bits, and that the screened encoding lists what the
+ * plain one does. Prints one CSV line with its header: median and best over the steps; the best times of a step's
+ * parts, each run by itself on the same rows (encode: the codes of a batch; backward: errors, gradients of the
+ * activations and the lists by latent; the rest of a step is fetching rows and updating latents); the dense
+ * arithmetic that a step replaces, 2 B D F, as GFLOP/s; the process's peak memory, rows included. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include <sys/resource.h>
+
 #include "core/rng.h"
+#include "sae/branch.h"
 #include "sae/train.h"
+
+enum { PLAIN_FLOATS = 256 }; /* bytes a latent that the plain path's groups need beyond the screened one's */
 
 struct shape {
 	size_t d, f, k, batch;
@@ -82,6 +91,78 @@ static double run(const struct shape *s, const ps_row_source *source, const ps_r
 	return step.loss;
 }
 
+struct parts {
+	double encode, backward; /* seconds, best */
+};
+
+static void random_sae(const ps_sae *sae)
+{
+	ps_rng rng = ps_rng_make(3, 1);
+
+	for (size_t i = 0; i < sae->d_in * sae->d_sae; i++)
+		sae->enc[i] = sae->dec[i] = (float)((ps_rng_uniform(&rng) - 0.5) * sqrt(12.0 / (double)sae->d_in));
+}
+
+static void encode(const ps_sae *sae, const struct shape *s, const float *x, const ps_context *context, ps_arena *arena, const char *path,
+		   int times, ps_codes *codes, double *best)
+{
+	const size_t mark = ps_arena_mark(arena);
+	ps_encoder *encoder;
+
+	if (path)
+		setenv("PRUNESCOPE_SCREEN", path, 1);
+	check(ps_encoder_create(&encoder, sae, context, s->batch, arena), context->diag);
+	for (int i = 0; i < times; i++) {
+		const double start = now();
+
+		ps_encoder_run(encoder, x, s->batch, codes);
+		if (best && (!i || now() - start < *best))
+			*best = now() - start;
+	}
+	if (path)
+		unsetenv("PRUNESCOPE_SCREEN");
+	ps_arena_rewind(arena, mark);
+}
+
+/* The encoding and the backward pass by themselves, from a random SAE. */
+static struct parts run_parts(const struct shape *s, const float *x)
+{
+	ps_diag diag = {0};
+	ps_context context = {.diag = &diag};
+	ps_sae sae = {.arch = PS_SAE_TOPK, .d_in = s->d, .d_sae = s->f, .k = s->k};
+	struct parts parts = {0};
+	ps_branch branch;
+	ps_codes plain;
+	ps_arena arena;
+
+	check(ps_pool_create(&context.pool, s->threads, &diag), &diag);
+	check(ps_arena_create(&arena, ps_sae_bytes(s->d, s->f) + ps_codes_bytes(&sae, s->batch) + ps_branch_bytes(&sae, s->batch) +
+					      2 * ps_encoder_bytes(&sae, s->threads, s->batch) + s->f * PLAIN_FLOATS, &diag), &diag);
+	check(ps_sae_create(&sae, PS_SAE_TOPK, s->d, s->f, s->k, &arena, &diag), &diag);
+	sae.apply_b_dec_to_input = false;
+	random_sae(&sae);
+	check(ps_codes_create(&plain, &sae, s->batch, &arena, &diag), &diag);
+	check(ps_branch_create(&branch, &sae, s->batch, &context, &arena), &diag);
+	encode(&sae, s, x, &context, &arena, "plain", 1, &plain, NULL);
+	encode(&sae, s, x, &context, &arena, NULL, s->steps, &branch.codes, &parts.encode);
+	if (memcmp(plain.start, branch.codes.start, (s->batch + 1) * sizeof *plain.start) ||
+	    memcmp(plain.index, branch.codes.index, plain.start[s->batch] * sizeof *plain.index) ||
+	    memcmp(plain.value, branch.codes.value, plain.start[s->batch] * sizeof *plain.value)) {
+		fprintf(stderr, "bench_train: the screened encoding is not the plain one\n");
+		exit(1);
+	}
+	for (int i = 0; i < s->steps; i++) {
+		const double start = now();
+
+		ps_branch_backward(&branch, sae.dec, s->d, x, -1, 1e-6f);
+		if (!i || now() - start < parts.backward)
+			parts.backward = now() - start;
+	}
+	ps_arena_destroy(&arena);
+	ps_pool_destroy(context.pool);
+	return parts;
+}
+
 static void fill(float *data, uint64_t *ids, size_t rows, size_t d)
 {
 	ps_rng rng = ps_rng_make(1, 1);
@@ -98,6 +179,8 @@ static void measure(const struct shape *s)
 	float *data = malloc(count * s->d * sizeof *data);
 	uint64_t *ids = malloc(count * sizeof *ids);
 	double *seconds = malloc((size_t)s->steps * sizeof *seconds), median;
+	struct rusage usage;
+	struct parts parts;
 	struct rows rows = {.data = data, .width = s->d};
 	const ps_row_source source = {.self = &rows, .rows = count, .width = s->d, .gather = gather};
 	const ps_row_list list = {.ids = ids, .count = count};
@@ -110,9 +193,13 @@ static void measure(const struct shape *s)
 	run(s, &source, &list, s->threads, s->steps, seconds);
 	qsort(seconds, (size_t)s->steps, sizeof *seconds, by_value);
 	median = seconds[s->steps / 2];
-	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,encoder_gflops\n");
-	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f\n", s->d, s->f, s->k, s->batch, s->threads, s->steps, (double)s->batch / median,
-	       (double)s->batch / seconds[0], 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median);
+	getrusage(RUSAGE_SELF, &usage);
+	parts = run_parts(s, data);
+	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,step_ms,encode_ms,backward_ms,rest_ms,dense_gflops,peak_mib\n");
+	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f\n", s->d, s->f, s->k, s->batch, s->threads, s->steps,
+	       (double)s->batch / median, (double)s->batch / seconds[0], 1e3 * seconds[0], 1e3 * parts.encode, 1e3 * parts.backward,
+	       1e3 * (seconds[0] - parts.encode - parts.backward), 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
+	       (double)usage.ru_maxrss / 1024);
 	free(data);
 	free(ids);
 	free(seconds);

@@ -1,14 +1,17 @@
 #include "sae/branch.h"
 
+#include <string.h>
+
 #include "core/checked.h"
 #include "sae/room.h"
 
-enum { ROWS_AN_ITEM = 8 };
+/* All rows take a strip of columns before the next one is begun: of a large decoder the strip alone stays in the cache. */
+enum { ROWS_AN_ITEM = 32 };
 
 struct backward {
 	ps_branch *branch;
 	const float *dec, *target;
-	size_t width;
+	size_t width, first, columns; /* first, columns: the strip */
 	float sign;
 };
 
@@ -40,18 +43,19 @@ int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps
 	return ps_by_latent_create(&branch->lists, sae->d_sae, branch->codes.capacity, arena, context->diag);
 }
 
+/* Columns [first, first + columns) of a row's error, and what they add to the gradients of its activations. */
 static void backward_row(const struct backward *b, size_t row)
 {
 	const ps_branch *branch = b->branch;
 	const size_t begin = branch->codes.start[row], count = branch->codes.start[row + 1] - begin;
-	const float *target = b->target + row * b->width;
-	float *error = branch->error + row * b->width;
+	const float *restrict target = b->target + row * b->width + b->first, *dec = b->dec + b->first;
+	float *restrict error = branch->error + row * b->width + b->first;
 
-	for (size_t d = 0; d < b->width; d++)
+	for (size_t d = 0; d < b->columns; d++)
 		error[d] = b->sign * target[d];
-	ps_rows_combine(b->dec, b->width, branch->codes.index + begin, branch->codes.value + begin, count, error);
-	ps_rows_dot(b->dec, b->width, branch->codes.index + begin, count, error, branch->df + begin);
-	branch->loss[row] = ps_squared_norm(error, b->width);
+	ps_rows_combine_columns(dec, b->width, b->columns, branch->codes.index + begin, branch->codes.value + begin, count, error);
+	ps_rows_add_dot(dec, b->width, b->columns, branch->codes.index + begin, count, error, branch->df + begin);
+	branch->loss[row] += ps_squared_norm(error, b->columns);
 }
 
 static void backward_rows(void *context, size_t item, int worker)
@@ -67,8 +71,14 @@ static void backward_rows(void *context, size_t item, int worker)
 void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target, float sign, float scale)
 {
 	struct backward b = {.branch = branch, .dec = dec, .target = target, .width = width, .sign = sign};
+	const size_t rows = branch->codes.rows;
 
-	ps_pool_run(branch->context->pool, (branch->codes.rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, backward_rows, &b);
+	memset(branch->loss, 0, rows * sizeof *branch->loss);
+	memset(branch->df, 0, branch->codes.start[rows] * sizeof *branch->df);
+	for (; b.first < width; b.first += PS_STRIP) {
+		b.columns = ps_min_size(PS_STRIP, width - b.first);
+		ps_pool_run(branch->context->pool, (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, backward_rows, &b);
+	}
 	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);
 }
 

@@ -20,6 +20,7 @@ enum {
 	LONGEST_ROW = 65536,
 	LANES = 8,
 	PACK = 512,             /* columns packed at a time */
+	LINE = 32,              /* int16 in a cache line */
 	TOP_BIT = 30, BOUND_LOW_BIT = 12, /* of the running bound: it needs no more than 11 bits of mantissa */
 };
 
@@ -334,6 +335,13 @@ static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32
 	}
 }
 
+/* Brings part t of n of a panel to the second-level cache. */
+static void fetch_panel(const int16_t *w, size_t elements, size_t t, size_t n)
+{
+	for (size_t i = elements * t / n; i < elements * (t + 1) / n; i += LINE)
+		__builtin_prefetch(w + i, 0, 2);
+}
+
 /* What the panel's sums say of each row. */
 static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t panel, size_t k)
 {
@@ -353,14 +361,17 @@ static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t 
 static void multiply_panel(const ps_screen *s, struct group *g, size_t tiles, size_t panel)
 {
 	const size_t tall = s->kernel->rows, wide = s->kernel->latents;
-	const int16_t *w = s->w + panel * s->pairs * wide * 2;
+	const size_t elements = s->pairs * wide * 2;
+	const int16_t *w = s->w + panel * elements;
 
 	for (size_t first = 0; first < s->pairs; first += BLOCK_PAIRS) {
 		const size_t pairs = ps_min_size(BLOCK_PAIRS, s->pairs - first);
 
-		for (size_t t = 0; t < tiles; t++)
+		for (size_t t = 0; t < tiles; t++) {
+			fetch_panel(w + elements + first * wide * 2, pairs * wide * 2, t, tiles);
 			s->kernel->tile(pairs, g->x + (t * s->pairs + first) * tall * 2, w + first * wide * 2, first > 0,
 					g->sum + t * tall * wide);
+		}
 	}
 }
 

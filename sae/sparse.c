@@ -47,19 +47,19 @@ HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row
 		*(vector8 *)(out + v * LANES) = sum[v];
 }
 
-PS_CLONES void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count,
-			       float *out)
+PS_CLONES void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns, const uint32_t *row, const float *value,
+				       size_t count, float *out)
 {
 	size_t first = 0;
 
-	for (; first + STRIP * LANES <= width; first += STRIP * LANES)
+	for (; first + STRIP * LANES <= columns; first += STRIP * LANES)
 		combine_strip(matrix + first, width, row, value, count, STRIP, out + first);
-	for (; first + LANES <= width; first += LANES)
+	for (; first + LANES <= columns; first += LANES)
 		combine_strip(matrix + first, width, row, value, count, 1, out + first);
-	for (size_t i = 0; i < count && first < width; i++) {
+	for (size_t i = 0; i < count && first < columns; i++) {
 		const float *source = matrix + row[i] * width;
 
-		for (size_t d = first; d < width; d++)
+		for (size_t d = first; d < columns; d++)
 			out[d] += value[i] * source[d];
 	}
 }
@@ -110,6 +110,18 @@ PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *ro
 {
 	for (size_t i = 0; i < count; i++)
 		dot_block(vector, 0, matrix + row[i] * width, matrix + row[i + 2 < count ? i + 2 : i] * width, width, 1, out + i, 0);
+}
+
+PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row, size_t count, const float *vector,
+			       float *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const float *source = matrix + row[i] * width;
+		float sum;
+
+		dot_block(vector, 0, source, source, columns, 1, &sum, 0);
+		out[i] += sum;
+	}
 }
 
 PS_CLONES void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out)

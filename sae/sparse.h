@@ -7,13 +7,28 @@
 
 #include "sae/sae.h"
 
-/* out[d] += sum_i value[i] * matrix[row[i], d]; matrix (any, width), out (width). */
-void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, float *out);
+/* out[d] += sum_i value[i] * matrix[row[i], d] for d < columns; matrix (any, width), from its first wanted column. */
+void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns, const uint32_t *row, const float *value, size_t count,
+			     float *out);
+
+/* Of all columns. */
+static inline void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, float *out)
+{
+	ps_rows_combine_columns(matrix, width, width, row, value, count, out);
+}
+
+/* Columns that a caller may take at a time with ps_rows_combine_columns: its sums do not change, and what the rows' strips
+ * have of a large matrix then stays in a cache. */
+#define PS_STRIP ((size_t)96)
 
 /* out[i] = matrix[row[i]] . vector: 32 lanes, each summing every 32nd product in ascending order (what is left over
  * goes to the first 16 after 16 pairs were added), then added in halves. A product and its addition are one
  * operation where the CPU has that. */
 void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out);
+
+/* out[i] += the same over `columns` of the matrix's columns alone; matrix points to the first of them. */
+void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row, size_t count, const float *vector,
+		     float *out);
 
 /* out[r, i] = matrix[i] . vectors[r], the very bits of ps_rows_dot; matrix (count, width), vectors (rows, width). */
 void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out);

@@ -67,8 +67,9 @@ static int by_value(const void *a, const void *b)
 static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list, int threads, int steps, double *seconds)
 {
 	const ps_train_options options = {
-		.d_sae = s->f, .k = s->k, .batch = s->batch, .tokens = s->batch * (uint64_t)(steps + 1), .lr = 1e-3,
-		.dead_after_tokens = 1000000, .init_seed = 1, .data_seed = 2,
+		.arch = PS_TRAIN_TOPK, .d_sae = s->f, .k = s->k, .batch = s->batch, .tokens = s->batch * (uint64_t)(steps + 1), .lr = 1e-3,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+		.init_seed = 1, .data_seed = 2,
 	};
 	ps_diag diag = {0};
 	ps_context context = {.diag = &diag};

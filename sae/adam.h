@@ -2,21 +2,25 @@
  *
  *   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
  *   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
- * b1 = 0.9, b2 = 0.999, eps = 6.25e-10 (Gao et al., arXiv 2406.04093, appendix A.1). Elementwise: same bits
- * however an array is cut. */
+ * Elementwise: same bits however an array is cut. */
 #ifndef PS_SAE_ADAM_H
 #define PS_SAE_ADAM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct ps_adam_options {
+	double beta1, beta2, epsilon;
+} ps_adam_options;
+
 typedef struct ps_adam {
+	float beta1, one_less_beta1, beta2, one_less_beta2, epsilon;
 	float rate;       /* lr / (1 - b1^t) */
 	float correction; /* 1 / sqrt(1 - b2^t) */
 } ps_adam;
 
 /* t counts from 1. */
-ps_adam ps_adam_at(double lr, uint64_t t);
+ps_adam ps_adam_at(const ps_adam_options *options, double lr, uint64_t t);
 
 void ps_adam_update(const ps_adam *adam, float *p, float *m, float *v, const float *g, size_t n);
 

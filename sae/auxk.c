@@ -7,8 +7,10 @@
 
 struct ps_auxk {
 	const ps_sae *sae;
+	ps_auxk_form form;
 	ps_sae dead;          /* the dead latents' encoder rows, gathered; d_sae and k change from step to step */
 	size_t k_aux;
+	const float *norm;    /* (F), or NULL */
 	uint32_t *latent;     /* (F): of the full SAE, per dead latent */
 	ps_encoder *encoder;
 	ps_branch branch;
@@ -20,14 +22,15 @@ static size_t aux_active(const ps_sae *sae)
 }
 
 /* The largest shape that the dead latents can take. */
-static ps_sae largest_shape(const ps_sae *sae)
+static ps_sae largest_shape(const ps_sae *sae, const ps_train_options *options)
 {
-	return (ps_sae){.arch = PS_SAE_TOPK, .d_in = sae->d_in, .d_sae = sae->d_sae, .k = aux_active(sae)};
+	return (ps_sae){.arch = PS_SAE_TOPK, .d_in = sae->d_in, .d_sae = sae->d_sae, .k = aux_active(sae),
+			.signed_values = options->auxk_form == PS_AUXK_SAELENS};
 }
 
-size_t ps_auxk_bytes(const ps_sae *sae, int threads, size_t rows)
+size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int threads, size_t rows)
 {
-	const ps_sae shape = largest_shape(sae);
+	const ps_sae shape = largest_shape(sae, options);
 	ps_plan plan = {0};
 
 	ps_plan_add(&plan, "auxiliary loss", sizeof(ps_auxk));
@@ -39,16 +42,17 @@ size_t ps_auxk_bytes(const ps_sae *sae, int threads, size_t rows)
 	return plan.total_bytes;
 }
 
-int ps_auxk_create(ps_auxk **out, const ps_sae *sae, size_t rows, const ps_context *context, ps_arena *arena)
+int ps_auxk_create(ps_auxk **out, const ps_sae *sae, const ps_train_options *options, size_t rows, const ps_context *context,
+		   ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
 	ps_auxk *auxk;
-	int code = ps_room_check(arena, ps_auxk_bytes(sae, threads, rows), "the auxiliary loss", context->diag);
+	int code = ps_room_check(arena, ps_auxk_bytes(sae, options, threads, rows), "the auxiliary loss", context->diag);
 
 	if (code < 0)
 		return code;
 	auxk = ps_arena_take(arena, sizeof *auxk);
-	*auxk = (ps_auxk){.sae = sae, .dead = largest_shape(sae), .k_aux = aux_active(sae)};
+	*auxk = (ps_auxk){.sae = sae, .form = options->auxk_form, .dead = largest_shape(sae, options), .k_aux = aux_active(sae)};
 	auxk->latent = ps_arena_take(arena, sae->d_sae * sizeof(uint32_t));
 	auxk->dead.enc = ps_arena_take(arena, sae->d_sae * sae->d_in * sizeof(float));
 	auxk->dead.b_enc = ps_arena_take(arena, sae->d_sae * sizeof(float));
@@ -59,33 +63,49 @@ int ps_auxk_create(ps_auxk **out, const ps_sae *sae, size_t rows, const ps_conte
 	return ps_branch_create(&auxk->branch, &auxk->dead, rows, context, arena);
 }
 
-static void gather_dead(ps_auxk *auxk, const uint64_t *since_fired, uint64_t dead_after)
+size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm)
 {
 	const ps_sae *sae = auxk->sae;
+	const size_t d = sae->d_in;
 	size_t count = 0;
 
+	auxk->norm = norm;
 	for (size_t j = 0; j < sae->d_sae; j++) {
-		if (since_fired[j] < dead_after)
+		const float by = norm ? norm[j] : 1;
+
+		if (!dead[j])
 			continue;
-		memcpy(auxk->dead.enc + count * sae->d_in, sae->enc + j * sae->d_in, sae->d_in * sizeof(float));
-		auxk->dead.b_enc[count] = sae->b_enc[j];
+		for (size_t i = 0; i < d; i++)
+			auxk->dead.enc[count * d + i] = by * sae->enc[j * d + i];
+		auxk->dead.b_enc[count] = by * sae->b_enc[j];
 		auxk->latent[count++] = (uint32_t)j;
 	}
 	auxk->dead.d_sae = count;
 	auxk->dead.k = ps_min_size(auxk->k_aux, count);
+	return count;
 }
 
-const ps_branch *ps_auxk_backward(ps_auxk *auxk, const uint64_t *since_fired, uint64_t dead_after, const float *x,
-				  const float *error, size_t rows, float scale)
+double ps_auxk_weight(const ps_auxk *auxk, double unit, double variance)
+{
+	switch (auxk->form) {
+	case PS_AUXK_PAPER: break;
+	case PS_AUXK_SAELENS:
+	case PS_AUXK_SPARSIFY: return unit * (double)auxk->dead.k / (double)auxk->k_aux;
+	case PS_AUXK_DICTIONARY: return variance > 0 ? 1 / variance : 0;
+	}
+	return unit;
+}
+
+const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows, float scale)
 {
 	ps_codes *codes = &auxk->branch.codes;
 
-	gather_dead(auxk, since_fired, dead_after);
-	if (!auxk->dead.d_sae)
-		return NULL;
 	ps_encoder_run(auxk->encoder, x, rows, codes);
-	for (size_t i = 0; i < codes->start[rows]; i++)
+	for (size_t i = 0; i < codes->start[rows]; i++) {
 		codes->index[i] = auxk->latent[codes->index[i]];
+		if (auxk->norm)
+			codes->value[i] /= auxk->norm[codes->index[i]];
+	}
 	ps_branch_backward(&auxk->branch, auxk->sae->dec, auxk->sae->d_in, error, 1, scale);
 	return &auxk->branch;
 }

@@ -1,23 +1,34 @@
 /* sae/auxk.h: the auxiliary loss that revives dead latents (Gao et al., arXiv 2406.04093, appendix A.2).
  *
- *   e = x - x_hat,  e_hat = W_dec^T topk_{k_aux}(z of the dead latents),  loss += coefficient * mean |e - e_hat|^2 / D
- * e is a constant here. k_aux = D / 2, at most the number of dead latents; nothing is done while none is dead. */
+ *   e = x - x_hat,  e_hat = W_dec^T topk_{k_aux}(z of the dead latents),  loss += coefficient * w * sum |e - e_hat|^2
+ * e is a constant here. k_aux = D / 2, at most the number of dead latents n; nothing is done while none is dead.
+ *   form        w (u: the loss's unit)             the selected z     dead
+ *   paper       u                                  after a ReLU       before the step
+ *   saelens     u min(n / (D / 2), 1)              of any sign        before the step
+ *   sparsify    u min(n / (D / 2), 1)              after a ReLU       before the step
+ *   dictionary  1 / sum |e - mean e|^2             after a ReLU       silent in the step as well (dictionary_learning)
+ * sparsify's own backward pass gives the encoder no gradient of this loss; here it has one. */
 #ifndef PS_SAE_AUXK_H
 #define PS_SAE_AUXK_H
 
 #include <stdint.h>
 
 #include "sae/branch.h"
+#include "sae/train.h"
 
 typedef struct ps_auxk ps_auxk;
 
-size_t ps_auxk_bytes(const ps_sae *sae, int threads, size_t rows);
+size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int threads, size_t rows);
 /* sae is borrowed: the one that is being trained. */
-int ps_auxk_create(ps_auxk **auxk, const ps_sae *sae, size_t rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_auxk_create(ps_auxk **auxk, const ps_sae *sae, const ps_train_options *options, size_t rows, const ps_context *context,
+		   ps_arena *arena) PS_MUST_USE;
 
-/* Latents with since_fired[j] >= dead_after reconstruct -error (rows, D), the main branch's, from x (rows, D).
- * Returns the branch that holds codes, losses and gradients (times scale), or NULL when no latent is dead. */
-const ps_branch *ps_auxk_backward(ps_auxk *auxk, const uint64_t *since_fired, uint64_t dead_after, const float *x,
-				  const float *error, size_t rows, float scale);
+/* Takes the dead latents' encoder rows; norm (F): chosen by z norm[j]; NULL: by z. Returns their number. */
+size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm);
+/* The weight beside the coefficient, w above, after ps_auxk_gather. variance: sum |e - mean e|^2. */
+double ps_auxk_weight(const ps_auxk *auxk, double unit, double variance);
+/* The dead latents reconstruct -error (rows, D), the main branch's, from x (rows, D).
+ * Returns the branch that holds codes, losses and gradients (times scale). At least one latent is dead. */
+const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows, float scale);
 
 #endif

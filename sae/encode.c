@@ -125,6 +125,31 @@ PS_CLONES static void finish_pre_activations(float *restrict z, const float *res
 			z[j] += bias[j];
 }
 
+/* gated: from z > 0 to the magnitudes that are positive. */
+static size_t list_gated(const ps_sae *sae, const float *z, uint32_t *index, float *value)
+{
+	const size_t open = ps_above_select(z, NULL, 0, sae->d_sae, index, value);
+	size_t count = 0;
+
+	for (size_t i = 0; i < open; i++) {
+		const uint32_t j = index[i];
+		const float magnitude = ps_gated_magnitude(sae, j, value[i]);
+
+		if (magnitude > 0) {
+			index[count] = j;
+			value[count++] = magnitude;
+		}
+	}
+	return count;
+}
+
+static size_t list_row(const ps_sae *sae, const float *z, uint32_t *index, float *value)
+{
+	if (sae->arch == PS_SAE_GATED)
+		return list_gated(sae, z, index, value);
+	return ps_above_select(z, sae->threshold, sae->signed_values ? -INFINITY : 0, sae->d_sae, index, value);
+}
+
 static void list_rows(void *context, size_t item, int worker)
 {
 	const struct encode_block *block = context;
@@ -138,8 +163,7 @@ static void list_rows(void *context, size_t item, int worker)
 		float *z = encoder->z + r * sae->d_sae;
 
 		finish_pre_activations(z, sae->b_enc, encoder->norm, sae->d_sae);
-		block->codes->start[row] = ps_above_select(z, sae->threshold, sae->d_sae, block->codes->index + row * sae->d_sae,
-							   block->codes->value + row * sae->d_sae);
+		block->codes->start[row] = list_row(sae, z, block->codes->index + row * sae->d_sae, block->codes->value + row * sae->d_sae);
 	}
 }
 

@@ -39,6 +39,17 @@ static bool screens(const ps_sae *sae)
 	return !(wish && !strcmp(wish, "plain")) && ps_screen_pays(sae->d_in, sae->d_sae, sae->k);
 }
 
+static size_t scratch_bytes(const ps_sae *sae)
+{
+	return sae->signed_values ? ps_topk_signed_scratch(sae->d_sae) : ps_topk_scratch(sae->d_sae);
+}
+
+static size_t select_among(const ps_sae *sae, const float *z, size_t n, void *scratch, uint32_t *index, float *value)
+{
+	return sae->signed_values ? ps_topk_select_signed(z, n, sae->k, scratch, index, value)
+				  : ps_topk_select(z, n, sae->k, scratch, index, value);
+}
+
 static size_t most_rows(bool screened, size_t max_rows)
 {
 	return ps_min_size(screened ? PS_SCREEN_ROWS : PLAIN_ROWS, max_rows);
@@ -55,7 +66,7 @@ size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 	for (int i = 0; i < threads; i++) {
 		ps_plan_add(&plan, "inputs", rows * sae->d_in * sizeof(float));
 		ps_plan_add(&plan, "pre-activations", (screened ? 1 : rows) * sae->d_sae * sizeof(float));
-		ps_plan_add(&plan, "selection", ps_topk_scratch(sae->d_sae));
+		ps_plan_add(&plan, "selection", scratch_bytes(sae));
 		ps_plan_add(&plan, "selected", sae->k * sizeof(uint32_t));
 	}
 	ps_plan_add(&plan, "screening", screened ? ps_screen_bytes(sae->d_in, sae->d_sae, sae->k, threads) : 0);
@@ -79,7 +90,7 @@ int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_co
 		e->worker[i] = (struct worker){
 			.input = sae->apply_b_dec_to_input ? ps_arena_take(arena, rows * sae->d_in * sizeof(float)) : NULL,
 			.z = ps_arena_take(arena, (screened ? 1 : rows) * sae->d_sae * sizeof(float)),
-			.scratch = ps_arena_take(arena, ps_topk_scratch(sae->d_sae)),
+			.scratch = ps_arena_take(arena, scratch_bytes(sae)),
 			.index = ps_arena_take(arena, sae->k * sizeof(uint32_t)),
 		};
 	*out = e;
@@ -132,7 +143,7 @@ static void list_all(const struct run *run, struct worker *w, float *z, size_t r
 
 	for (size_t j = 0; j < sae->d_sae; j++)
 		z[j] = run->norm ? (z[j] + sae->b_enc[j]) * run->norm[j] : z[j] + sae->b_enc[j];
-	run->codes->start[row] = ps_topk_select(z, sae->d_sae, sae->k, w->scratch, index, value);
+	run->codes->start[row] = select_among(sae, z, sae->d_sae, w->scratch, index, value);
 }
 
 /* From the products of the candidates. */
@@ -149,7 +160,7 @@ static void list_candidates(const struct run *run, struct worker *w, const uint3
 
 		w->z[i] = run->norm ? (w->z[i] + sae->b_enc[j]) * run->norm[j] : w->z[i] + sae->b_enc[j];
 	}
-	listed = ps_topk_select(w->z, count, sae->k, w->scratch, w->index, value);
+	listed = select_among(sae, w->z, count, w->scratch, w->index, value);
 	for (size_t i = 0; i < listed; i++)
 		index[i] = candidate[w->index[i]];
 	run->codes->start[row] = listed;
@@ -160,7 +171,7 @@ static void screen_group(const struct run *run, int worker, const float *x, size
 	ps_topk_encoder *e = run->encoder;
 	struct worker *w = &e->worker[worker];
 
-	ps_screen_run(e->screen, x, rows, e->sae->d_sae, e->sae->k, true, worker);
+	ps_screen_run(e->screen, x, rows, e->sae->d_sae, e->sae->k, !e->sae->signed_values, worker);
 	for (size_t r = 0; r < rows; r++) {
 		const float *row = x + r * e->sae->d_in;
 		size_t count;

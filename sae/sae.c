@@ -5,6 +5,17 @@
 #include "core/checked.h"
 #include "sae/room.h"
 
+/* Besides the bias at most: gated's two. */
+enum { LATENT_VECTORS = 2 };
+
+static float *take_zeros(ps_arena *arena, size_t count)
+{
+	float *values = ps_arena_take(arena, count * sizeof *values);
+
+	memset(values, 0, count * sizeof *values);
+	return values;
+}
+
 static bool shape_fits(size_t d_in, size_t d_sae, size_t *elements)
 {
 	size_t bytes;
@@ -23,7 +34,8 @@ size_t ps_sae_bytes(size_t d_in, size_t d_sae)
 	ps_plan_add(&plan, "encoder", elements * sizeof(float));
 	ps_plan_add(&plan, "decoder", elements * sizeof(float));
 	ps_plan_add(&plan, "encoder bias", d_sae * sizeof(float));
-	ps_plan_add(&plan, "thresholds", d_sae * sizeof(float));
+	for (int i = 0; i < LATENT_VECTORS; i++)
+		ps_plan_add(&plan, "parameters of latents", d_sae * sizeof(float));
 	ps_plan_add(&plan, "decoder bias", d_in * sizeof(float));
 	return plan.total_bytes;
 }
@@ -42,18 +54,15 @@ int ps_sae_create(ps_sae *sae, ps_sae_arch arch, size_t d_in, size_t d_sae, size
 		return code;
 	*sae = (ps_sae){
 		.arch = arch, .d_in = d_in, .d_sae = d_sae, .k = k, .apply_b_dec_to_input = true,
-		.enc = ps_arena_take(arena, elements * sizeof(float)),
-		.dec = ps_arena_take(arena, elements * sizeof(float)),
-		.b_enc = ps_arena_take(arena, d_sae * sizeof(float)),
-		.threshold = arch == PS_SAE_JUMPRELU ? ps_arena_take(arena, d_sae * sizeof(float)) : NULL,
-		.b_dec = ps_arena_take(arena, d_in * sizeof(float)),
+		.enc = take_zeros(arena, elements), .dec = take_zeros(arena, elements),
+		.b_enc = take_zeros(arena, d_sae), .b_dec = take_zeros(arena, d_in),
 	};
-	memset(sae->enc, 0, elements * sizeof(float));
-	memset(sae->dec, 0, elements * sizeof(float));
-	memset(sae->b_enc, 0, d_sae * sizeof(float));
-	memset(sae->b_dec, 0, d_in * sizeof(float));
-	if (sae->threshold)
-		memset(sae->threshold, 0, d_sae * sizeof(float));
+	if (arch == PS_SAE_JUMPRELU)
+		sae->threshold = take_zeros(arena, d_sae);
+	if (arch == PS_SAE_GATED) {
+		sae->r_mag = take_zeros(arena, d_sae);
+		sae->b_mag = take_zeros(arena, d_sae);
+	}
 	return 0;
 }
 

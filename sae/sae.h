@@ -3,26 +3,31 @@
  *   z = W_enc (x - apply_b_dec * b_dec) + b_enc,   f = act(z),   x_hat = W_dec^T f + b_dec
  *   topk: the K largest of z (ties to the lower index), then ReLU. jumprelu: f = z where z > threshold (strict).
  *   relu (SAELens "standard"): f = max(z, 0).
+ *   gated (Rajamanoharan et al., arXiv 2404.16014): b_enc is the gate's bias; where z > 0,
+ *   f = max(exp(r_mag) (z - b_enc) + b_mag, 0).
  * Shapes: both matrices are kept latent-major here, enc (F, D), dec (F, D); files have W_enc [D, F], W_dec [F, D].
  * rescale: SAELens' rescale_acts_by_decoder_norm: f_j is multiplied by |dec_j| for selection, and divided out
  * again when decoding. f32 throughout; sums in fixed order: same bits for any threads and batch size. */
 #ifndef PS_SAE_SAE_H
 #define PS_SAE_SAE_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "core/arena.h"
 #include "core/matmul.h"
 #include "core/progress.h"
 
-typedef enum ps_sae_arch { PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU } ps_sae_arch;
+typedef enum ps_sae_arch { PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED } ps_sae_arch;
 
 typedef struct ps_sae {
 	ps_sae_arch arch;
 	size_t d_in, d_sae, k;
 	bool apply_b_dec_to_input, rescale_by_decoder_norm;
+	bool signed_values;       /* of training alone: topk without its ReLU, jumprelu by a threshold that may be negative */
 	float *enc, *dec;         /* (F, D) */
 	float *b_enc, *threshold; /* (F); threshold NULL unless jumprelu */
+	float *r_mag, *b_mag;     /* (F); NULL unless gated */
 	float *b_dec;             /* (D) */
 } ps_sae;
 
@@ -37,6 +42,12 @@ typedef struct ps_codes {
 	uint32_t *index;
 	float *value;
 } ps_codes;
+
+/* gated: the magnitude of latent j where its gate's pre-activation is z, before the ReLU. */
+static inline float ps_gated_magnitude(const ps_sae *sae, size_t j, float z)
+{
+	return expf(sae->r_mag[j]) * (z - sae->b_enc[j]) + sae->b_mag[j];
+}
 
 typedef struct ps_encoder ps_encoder; /* scratch for batches of at most max_rows */
 size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows);

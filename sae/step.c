@@ -4,8 +4,11 @@
 #include "core/checked.h"
 #include "core/clones.h"
 #include "core/rng.h"
+#include "sae/arch.h"
 #include "sae/batch.h"
-#include "sae/trainer.h"
+#include "sae/jumprelu.h"
+#include "sae/resample.h"
+#include "sae/schedule.h"
 
 enum {
 	ROWS_AN_ITEM = 32,
@@ -16,8 +19,10 @@ enum {
 /* What the items of a step's loops share. */
 struct step {
 	ps_trainer *trainer;
-	const ps_branch *aux; /* NULL: none */
-	float scale;          /* of the gradients: 2 / (B D) */
+	ps_pass pass;       /* the present one */
+	double lr, variance, loss, aux_loss;
+	uint64_t active;    /* entries that are not zero */
+	float clip;         /* factor of all gradients */
 	ps_adam adam;
 };
 
@@ -75,67 +80,295 @@ static int load_batch(ps_trainer *t)
 	return 0;
 }
 
-static void encoder_bias_gradients(void *context, size_t item, int worker)
-{
-	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+/* --- before the rows --- */
 
-	(void)worker;
-	for (size_t j = first; j < end; j++)
-		t->b_enc_gradient[j] = ps_branch_bias_gradient(&t->branch, j) + (s->aux ? ps_branch_bias_gradient(s->aux, j) : 0);
-}
-
-/* Over the batch's rows: the sum of the errors, and of (x - mean)^2, of columns [first, first + count). */
-PS_CLONES static void sum_columns(const ps_trainer *t, size_t first, size_t count, double *error_sum, double *variance)
+/* Over the batch: the sum of (x - mean)^2 of columns [first, first + count). */
+PS_CLONES static void find_variance(const float *x, size_t rows, size_t d, size_t first, size_t count, double *variance)
 {
-	const size_t d = t->sae.d_in, rows = t->options.batch;
 	double sum[COLUMNS_AN_ITEM] = {0}, square[COLUMNS_AN_ITEM] = {0};
 
-	memset(error_sum, 0, COLUMNS_AN_ITEM * sizeof *error_sum);
 	for (size_t r = 0; r < rows; r++) {
-		const float *restrict x = t->x + r * d + first, *restrict error = t->branch.error + r * d + first;
+		const float *restrict row = x + r * d + first;
 
 		for (size_t i = 0; i < count; i++) {
-			error_sum[i] += error[i];
-			sum[i] += x[i];
-			square[i] += (double)x[i] * x[i];
+			sum[i] += row[i];
+			square[i] += (double)row[i] * row[i];
 		}
 	}
 	for (size_t i = 0; i < count; i++)
 		variance[i] = square[i] - sum[i] * sum[i] / (double)rows;
 }
 
-/* The gradient of b_dec: through x_hat, and through x - b_dec before the encoder. */
-static void column_gradients(void *context, size_t item, int worker)
+static void column_variances(void *context, size_t item, int worker)
+{
+	ps_trainer *t = context;
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+
+	(void)worker;
+	find_variance(t->x, t->options.batch, d, first, count, t->column_variance + first);
+}
+
+static void measure_norms(void *context, size_t item, int worker)
+{
+	ps_trainer *t = context;
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++)
+		t->norm[j] = (float)sqrt(ps_squared_norm(t->sae.dec + j * d, d));
+}
+
+static void clear_sums(ps_trainer *t)
+{
+	const size_t f = t->sae.d_sae, matrix = f * t->sae.d_in * sizeof(float);
+
+	memset(t->b_enc_gradient, 0, f * sizeof *t->b_enc_gradient);
+	memset(t->through_input, 0, f * sizeof *t->through_input);
+	memset(t->along, 0, f * sizeof *t->along);
+	memset(t->penalty, 0, f * sizeof *t->penalty);
+	memset(t->fired, 0, f);
+	for (int i = 0; i < t->arch->extras; i++)
+		memset(t->extra_gradient[i], 0, f * sizeof *t->extra_gradient[i]);
+	memset(t->error_sum, 0, t->sae.d_in * sizeof *t->error_sum);
+	if (!t->enc_gradient)
+		return;
+	memset(t->enc_gradient, 0, matrix);
+	memset(t->dec_gradient, 0, matrix);
+}
+
+static double unit_of(const struct step *s)
+{
+	const ps_trainer *t = s->trainer;
+	const double rows = (double)t->options.batch;
+
+	switch (t->options.unit) {
+	case PS_LOSS_PER_ELEMENT: return 1 / (rows * (double)t->sae.d_in);
+	case PS_LOSS_PER_ROW: return 1 / rows;
+	case PS_LOSS_OF_VARIANCE: return s->variance > 0 ? 1 / s->variance : 1;
+	}
+	return 1;
+}
+
+static void prepare(struct step *s)
+{
+	ps_trainer *t = s->trainer;
+
+	ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), column_variances, t);
+	for (size_t i = 0; i < t->sae.d_in; i++)
+		s->variance += t->column_variance[i];
+	s->pass.unit = unit_of(s);
+	s->pass.scale = (float)(2 * s->pass.unit);
+	s->pass.sparsity = ps_schedule_sparsity(&t->options, *t->step, t->steps);
+	if (t->arch->norms || t->options.rescale)
+		ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), measure_norms, t);
+	clear_sums(t);
+	if (t->arch->prepare)
+		t->arch->prepare(t);
+}
+
+/* --- a pass over rows --- */
+
+/* Adds the sums over the pass's rows of the errors of columns [first, first + count). */
+PS_CLONES static void sum_errors(const float *error, size_t rows, size_t d, size_t first, size_t count, double *sum)
+{
+	for (size_t r = 0; r < rows; r++)
+		for (size_t i = 0; i < count; i++)
+			sum[i] += error[r * d + first + i];
+}
+
+static void error_sums(void *context, size_t item, int worker)
 {
 	const struct step *s = context;
 	ps_trainer *t = s->trainer;
 	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
-	double through_encoder[COLUMNS_AN_ITEM] = {0}, error_sum[COLUMNS_AN_ITEM];
 
 	(void)worker;
-	sum_columns(t, first, count, error_sum, t->column_variance + first);
+	sum_errors(t->branch.error, s->pass.rows, d, first, count, t->error_sum + first);
+	if (t->arch->gate && !t->options.gate_alone)
+		sum_errors(t->gate.error, s->pass.rows, d, first, count, t->error_sum + first);
+}
+
+static void mark_dead(ps_trainer *t)
+{
+	const bool now = t->options.auxk_form == PS_AUXK_DICTIONARY;
+	const uint64_t after = t->options.dead_after_tokens, rows = t->options.batch;
+
+	for (size_t j = 0; j < t->sae.d_sae; j++)
+		t->dead[j] = now ? !ps_branch_active(&t->branch, j) && t->since_fired[j] + rows >= after : t->since_fired[j] >= after;
+}
+
+/* sum |e - mean e|^2 over the pass's rows, which are all of the batch's. */
+static double error_variance(const ps_trainer *t, double loss)
+{
+	for (size_t i = 0; i < t->sae.d_in; i++)
+		loss -= t->error_sum[i] * t->error_sum[i] / (double)t->options.batch;
+	return loss;
+}
+
+static void run_auxk(struct step *s, double loss)
+{
+	ps_trainer *t = s->trainer;
+	double weight;
+
+	mark_dead(t);
+	if (!ps_auxk_gather(t->auxk, t->dead, t->options.rescale ? t->norm : NULL))
+		return;
+	weight = t->options.auxk_coefficient * ps_auxk_weight(t->auxk, s->pass.unit, error_variance(t, loss));
+	s->pass.aux = ps_auxk_backward(t->auxk, s->pass.x, t->branch.error, s->pass.rows, (float)(2 * weight));
+	s->aux_loss += weight * ps_branch_loss(s->pass.aux);
+}
+
+static void finish_latent_entries(void *context, size_t item, int worker)
+{
+	const struct step *s = context;
+	ps_trainer *t = s->trainer;
+	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++) {
+		t->arch->latent(t, &s->pass, j);
+		if (s->pass.aux)
+			ps_arch_add_bias(t, s->pass.aux, j);
+	}
+}
+
+/* Adds the pass's gradients of latent j's rows. */
+static void add_latent_gradients(const struct step *s, size_t j, float *enc, float *dec)
+{
+	const ps_trainer *t = s->trainer;
+	const size_t d = t->sae.d_in;
+
+	ps_branch_add_gradient(&t->branch, j, s->pass.x, d, enc, dec);
+	if (s->pass.aux)
+		ps_branch_add_gradient(s->pass.aux, j, s->pass.x, d, enc, dec);
+	if (!t->arch->gate)
+		return;
+	if (t->options.gate_alone)
+		ps_rows_combine(s->pass.x, d, t->gate.lists.row + t->gate.lists.start[j], t->gate.lists.gradient + t->gate.lists.start[j],
+				ps_branch_active(&t->gate, j), enc);
+	else
+		ps_branch_add_gradient(&t->gate, j, s->pass.x, d, enc, dec);
+}
+
+static void store_gradients(void *context, size_t item, int worker)
+{
+	const struct step *s = context;
+	ps_trainer *t = s->trainer;
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++)
+		add_latent_gradients(s, j, t->enc_gradient + j * d, t->dec_gradient + j * d);
+}
+
+static int run_pass(struct step *s, size_t first)
+{
+	ps_trainer *t = s->trainer;
+	ps_branch *branch = &t->branch;
+	double loss;
+	int code;
+
+	s->pass.first = first;
+	s->pass.rows = ps_min_size(t->pass_rows, t->options.batch - first);
+	s->pass.x = t->x + first * t->sae.d_in;
+	ps_encoder_run(t->encoder, s->pass.x, s->pass.rows, &branch->codes);
+	code = t->arch->activate(t, &s->pass);
+	if (code < 0)
+		return code;
+	ps_branch_backward(branch, t->sae.dec, t->sae.d_in, s->pass.x, -1, s->pass.scale);
+	memcpy(t->row_loss + first, branch->loss, s->pass.rows * sizeof *t->row_loss);
+	loss = ps_branch_loss(branch);
+	s->loss += loss;
+	if (t->arch->gate)
+		s->aux_loss += s->pass.unit * ps_branch_loss(&t->gate);
+	for (size_t i = 0; i < branch->codes.start[s->pass.rows]; i++)
+		s->active += branch->codes.value[i] != 0;
+	ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), error_sums, s);
+	if (t->auxk && t->options.dead_after_tokens)
+		run_auxk(s, loss);
+	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), finish_latent_entries, s);
+	if (t->enc_gradient)
+		ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), store_gradients, s);
+	return 0;
+}
+
+/* --- after the rows --- */
+
+/* The gradient of b_dec: through x_hat, and through x - b_dec before the encoder. */
+static void b_dec_gradients(void *context, size_t item, int worker)
+{
+	const struct step *s = context;
+	ps_trainer *t = s->trainer;
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+	double through_encoder[COLUMNS_AN_ITEM] = {0};
+
+	(void)worker;
 	for (size_t j = 0; j < t->sae.d_sae; j++) {
 		const float *enc = t->sae.enc + j * d + first;
-		const double gradient = t->b_enc_gradient[j];
+		const double gradient = t->through_input[j];
 
 		for (size_t i = 0; gradient != 0 && i < count; i++)
 			through_encoder[i] += gradient * enc[i];
 	}
 	for (size_t i = 0; i < count; i++)
-		t->b_dec_gradient[first + i] = (float)(s->scale * error_sum[i] - through_encoder[i]);
+		t->b_dec_gradient[first + i] = (float)(s->pass.scale * t->error_sum[first + i] - through_encoder[i]);
 }
 
-/* Removes the part of the gradient that is parallel to the unit row. */
-static void project_off(const float *row, float *gradient, size_t d)
+/* row * factor added to out (D). */
+static void add_multiple(const float *row, float factor, float *out, size_t d)
 {
 	const uint32_t only = 0;
-	float along;
 
-	ps_rows_dot(row, d, &only, 1, gradient, &along);
-	along = -along;
-	ps_rows_combine(row, d, &only, &along, 1, gradient);
+	ps_rows_combine(row, d, &only, &factor, 1, out);
+}
+
+/* The penalty's part, and away with what is parallel to a unit row. */
+static void finish_decoder_gradient(const ps_trainer *t, size_t j, float *dec)
+{
+	const size_t d = t->sae.d_in;
+	const float *row = t->sae.dec + j * d;
+	const uint32_t only = 0;
+	float parallel;
+
+	if (t->along[j] != 0)
+		add_multiple(row, t->along[j], dec, d);
+	if (!t->options.unit_decoder)
+		return;
+	ps_rows_dot(row, d, &only, 1, dec, &parallel);
+	add_multiple(row, -parallel, dec, d);
+}
+
+static void finish_stored(void *context, size_t item, int worker)
+{
+	const struct step *s = context;
+	ps_trainer *t = s->trainer;
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++) {
+		finish_decoder_gradient(t, j, t->dec_gradient + j * d);
+		t->square[j] = ps_squared_norm(t->enc_gradient + j * d, d) + ps_squared_norm(t->dec_gradient + j * d, d);
+	}
+}
+
+/* The factor that brings the gradient's norm down to options.clip, as torch's clip_grad_norm_ has it. */
+static float clip_factor(const ps_trainer *t)
+{
+	const size_t f = t->sae.d_sae;
+	double square = ps_squared_norm(t->b_enc_gradient, f) + ps_squared_norm(t->b_dec_gradient, t->sae.d_in), factor;
+
+	for (size_t j = 0; j < f; j++)
+		square += t->square[j];
+	for (int i = 0; i < t->arch->extras; i++)
+		square += ps_squared_norm(t->extra_gradient[i], f);
+	factor = t->options.clip / (sqrt(square) + 1e-6);
+	return factor < 1 ? (float)factor : 1;
+}
+
+static void scale_by(float *values, size_t count, float factor)
+{
+	for (size_t i = 0; factor != 1 && i < count; i++)
+		values[i] *= factor;
 }
 
 static void make_unit(float *row, size_t d)
@@ -149,21 +382,24 @@ static void make_unit(float *row, size_t d)
 		row[i] *= factor;
 }
 
-static void update_latent(const struct step *s, size_t j, float *gradients)
+static void update_latent(const struct step *s, size_t j, float *scratch)
 {
 	ps_trainer *t = s->trainer;
 	const size_t d = t->sae.d_in, at = j * d;
-	float *enc = gradients, *dec = gradients + d;
+	float *enc = t->enc_gradient ? t->enc_gradient + at : scratch, *dec = t->enc_gradient ? t->dec_gradient + at : scratch + d;
 
-	memset(gradients, 0, 2 * d * sizeof *gradients);
-	ps_branch_add_gradient(&t->branch, j, t->x, d, enc, dec);
-	if (s->aux)
-		ps_branch_add_gradient(s->aux, j, t->x, d, enc, dec);
-	project_off(t->sae.dec + at, dec, d);
+	if (!t->enc_gradient) {
+		memset(scratch, 0, 2 * d * sizeof *scratch);
+		add_latent_gradients(s, j, enc, dec);
+		finish_decoder_gradient(t, j, dec);
+	}
+	scale_by(enc, d, s->clip);
+	scale_by(dec, d, s->clip);
 	ps_adam_update(&s->adam, t->sae.enc + at, t->enc.m + at, t->enc.v + at, enc, d);
 	ps_adam_update(&s->adam, t->sae.dec + at, t->dec.m + at, t->dec.v + at, dec, d);
-	make_unit(t->sae.dec + at, d);
-	t->since_fired[j] = ps_branch_active(&t->branch, j) ? 0 : t->since_fired[j] + t->options.batch;
+	if (t->options.unit_decoder)
+		make_unit(t->sae.dec + at, d);
+	t->since_fired[j] = t->fired[j] ? 0 : t->since_fired[j] + t->options.batch;
 }
 
 static void update_latents(void *context, size_t item, int worker)
@@ -174,34 +410,12 @@ static void update_latents(void *context, size_t item, int worker)
 
 	for (size_t j = first; j < end; j++)
 		update_latent(s, j, t->latent_gradients + (size_t)worker * 2 * t->sae.d_in);
-	ps_adam_update(&s->adam, t->sae.b_enc + first, t->b_enc.m + first, t->b_enc.v + first, t->b_enc_gradient + first,
-		       end - first);
 }
 
-static double learning_rate(const ps_trainer *t)
+static void update_vector(const struct step *s, float *values, const ps_moments *moments, float *gradient, size_t count)
 {
-	const ps_train_options *o = &t->options;
-	const double warmup = o->warmup_fraction * (double)t->steps, decay = o->decay_fraction * (double)t->steps;
-	const double begun = (double)(*t->step + 1), left = (double)(t->steps - *t->step);
-	double factor = 1;
-
-	if (begun < warmup)
-		factor = begun / warmup;
-	if (left < decay)
-		factor *= left / decay;
-	return o->lr * factor;
-}
-
-/* Codes, losses and everything by latent, of both branches. */
-static void run_backward(struct step *s)
-{
-	ps_trainer *t = s->trainer;
-
-	ps_encoder_run(t->encoder, t->x, t->options.batch, &t->branch.codes);
-	ps_branch_backward(&t->branch, t->sae.dec, t->sae.d_in, t->x, -1, s->scale);
-	if (t->auxk && t->options.dead_after_tokens)
-		s->aux = ps_auxk_backward(t->auxk, t->since_fired, t->options.dead_after_tokens, t->x, t->branch.error,
-					  t->options.batch, (float)(s->scale * t->options.auxk_coefficient));
+	scale_by(gradient, count, s->clip);
+	ps_adam_update(&s->adam, values, moments->m, moments->v, gradient, count);
 }
 
 static void run_updates(struct step *s)
@@ -209,39 +423,40 @@ static void run_updates(struct step *s)
 	ps_trainer *t = s->trainer;
 	const size_t f = t->sae.d_sae, d = t->sae.d_in;
 
-	ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), encoder_bias_gradients, s);
-	ps_pool_run(t->context->pool, items_of(d, COLUMNS_AN_ITEM), column_gradients, s);
+	ps_pool_run(t->context->pool, items_of(d, COLUMNS_AN_ITEM), b_dec_gradients, s);
+	if (t->enc_gradient)
+		ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), finish_stored, s);
+	s->clip = t->options.clip > 0 ? clip_factor(t) : 1;
 	ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), update_latents, s);
-	ps_adam_update(&s->adam, t->sae.b_dec, t->b_dec.m, t->b_dec.v, t->b_dec_gradient, d);
+	update_vector(s, t->sae.b_enc, &t->b_enc, t->b_enc_gradient, f);
+	update_vector(s, t->sae.b_dec, &t->b_dec, t->b_dec_gradient, d);
+	for (int i = 0; i < t->arch->extras; i++)
+		update_vector(s, t->extra[i], &t->extra_moments[i], t->extra_gradient[i], f);
+	if (t->options.arch == PS_TRAIN_JUMPRELU)
+		ps_jumprelu_clamp(t);
 }
 
-static void report(const struct step *s, double lr, double loss, ps_train_step *out)
+static void report(const struct step *s, ps_train_step *out)
 {
 	const ps_trainer *t = s->trainer;
-	const double cells = (double)t->options.batch * (double)t->sae.d_in;
-	double variance = 0;
+	double penalty = 0;
 	size_t dead = 0;
 
-	for (size_t i = 0; i < t->sae.d_in; i++)
-		variance += t->column_variance[i];
-	for (size_t j = 0; j < t->sae.d_sae; j++)
+	for (size_t j = 0; j < t->sae.d_sae; j++) {
 		dead += t->options.dead_after_tokens && t->since_fired[j] >= t->options.dead_after_tokens;
+		penalty += t->penalty[j];
+	}
 	*out = (ps_train_step){
-		.step = *t->step, .tokens = *t->step * t->options.batch, .lr = lr, .loss = loss / cells,
-		.fvu = variance > 0 ? loss / variance : 0, .dead_fraction = (double)dead / (double)t->sae.d_sae,
+		.step = *t->step, .tokens = *t->step * t->options.batch, .lr = s->lr,
+		.loss = s->pass.unit * (s->loss + s->pass.sparsity * penalty) + s->aux_loss,
+		.fvu = s->variance > 0 ? s->loss / s->variance : 0, .l0 = (double)s->active / (double)t->options.batch,
+		.dead_fraction = (double)dead / (double)t->sae.d_sae,
 	};
-	if (s->aux)
-		out->loss += t->options.auxk_coefficient * ps_branch_loss(s->aux) / cells;
 }
 
 int ps_trainer_step(ps_trainer *t, ps_train_step *out)
 {
-	const double lr = learning_rate(t);
-	struct step s = {
-		.trainer = t, .scale = (float)(2 / ((double)t->options.batch * (double)t->sae.d_in)),
-		.adam = ps_adam_at(lr, *t->step + 1),
-	};
-	double loss;
+	struct step s = {.trainer = t, .lr = ps_schedule_rate(&t->options, *t->step, t->steps)};
 	int code;
 
 	if (*t->step >= t->steps)
@@ -249,13 +464,20 @@ int ps_trainer_step(ps_trainer *t, ps_train_step *out)
 	code = load_batch(t);
 	if (code < 0)
 		return code;
-	run_backward(&s);
-	loss = ps_branch_loss(&t->branch);
-	if (!isfinite(loss))
+	prepare(&s);
+	for (size_t first = 0; first < t->options.batch; first += t->pass_rows) {
+		code = run_pass(&s, first);
+		if (code < 0)
+			return code;
+	}
+	if (!isfinite(s.loss))
 		return ps_fail(t->context->diag, PS_EFAILED, "the loss is not finite at step %llu: the activations hold such values, "
 			       "or the learning rate is too high", (unsigned long long)*t->step + 1);
+	s.adam = ps_adam_at(&t->options.adam, s.lr, *t->step + 1);
 	run_updates(&s);
 	++*t->step;
-	report(&s, lr, loss, out);
+	report(&s, out);
+	if (ps_resample_is_due(t))
+		ps_resample(t);
 	return 0;
 }

@@ -15,6 +15,7 @@ enum {
 	GROUPS_PER_K = 4,
 	TOP_BIT = 30,       /* the highest bit of a positive float's pattern */
 	BOUND_LOW_BIT = 15, /* a bound needs no more than 8 bits of mantissa */
+	LARGEST_BITS = 0x7f800000, /* of infinity */
 };
 
 size_t ps_topk_scratch(size_t n)
@@ -128,12 +129,55 @@ size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_
 	return count;
 }
 
-size_t ps_above_select(const float *z, const float *threshold, size_t n, uint32_t *index, float *value)
+size_t ps_topk_signed_scratch(size_t n)
+{
+	return ps_topk_scratch(n) + 3 * ps_round_up(n, STRIP) * sizeof(float);
+}
+
+/* A positive pattern for each value that is not positive, the larger the nearer it is to 0; -1 for the others. */
+static void mirror(const float *z, size_t n, float *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		int32_t bits;
+		const float size = -z[i];
+
+		memcpy(&bits, &size, sizeof bits);
+		key[i] = z[i] <= 0 ? float_of(LARGEST_BITS - (bits & INT32_MAX)) : -1;
+	}
+}
+
+size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, uint32_t *index, float *value)
+{
+	float *key = (float *)((char *)scratch + ps_topk_scratch(n)), *negative = key + ps_round_up(n, STRIP);
+	uint32_t *negative_index = (uint32_t *)(negative + ps_round_up(n, STRIP));
+	const size_t positives = ps_topk_select(z, n, k, scratch, index, value);
+	size_t negatives, total, left = positives;
+
+	if (positives == k)
+		return k;
+	mirror(z, n, key);
+	negatives = ps_topk_select(key, n, k - positives, scratch, negative_index, negative);
+	total = positives + negatives;
+	/* Both are by ascending index: merged from the back. */
+	for (size_t at = total; negatives; at--) {
+		if (left && index[left - 1] > negative_index[negatives - 1]) {
+			left--;
+			index[at - 1] = index[left];
+			value[at - 1] = value[left];
+		} else {
+			index[at - 1] = negative_index[--negatives];
+			value[at - 1] = z[index[at - 1]];
+		}
+	}
+	return total;
+}
+
+size_t ps_above_select(const float *z, const float *threshold, float floor, size_t n, uint32_t *index, float *value)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (z[i] > 0 && (!threshold || z[i] > threshold[i])) {
+		if (z[i] > floor && (!threshold || z[i] > threshold[i])) {
 			index[count] = (uint32_t)i;
 			value[count++] = z[i];
 		}

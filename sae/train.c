@@ -4,19 +4,16 @@
 #include <string.h>
 
 #include "core/checked.h"
-#include "core/rng.h"
-#include "sae/batch.h"
+#include "sae/arch.h"
 #include "sae/room.h"
+#include "sae/schedule.h"
+#include "sae/start.h"
 #include "sae/trainer.h"
 
 enum {
-	SAMPLE_ROWS = 65536,
-	LATENTS_AN_ITEM = 16,
-	STATE_PARTS = 15,
+	STATE_PARTS = 22,
+	PASS_ENTRIES = 1 << 21, /* of a pass where a row may list every latent */
 };
-
-/* Streams of the two seeds; epochs take the streams of data_seed from 0. */
-#define SAMPLE_STREAM UINT64_MAX
 
 static size_t batch_rows(const ps_train_options *options)
 {
@@ -30,56 +27,178 @@ uint64_t ps_trainer_steps(const ps_train_options *options)
 	return batch ? options->tokens / batch : 0;
 }
 
-static ps_sae shape_of(size_t d_in, const ps_train_options *options)
+/* Rows of a pass: a function of the shapes alone, because sums are grouped by it. */
+static size_t pass_rows(const ps_train_options *o)
 {
-	return (ps_sae){.arch = PS_SAE_TOPK, .d_in = d_in, .d_sae = options->d_sae, .k = options->k};
+	if (!ps_arch_of(o->arch)->dense)
+		return batch_rows(o);
+	return ps_min_size(batch_rows(o), ps_max_size(PASS_ENTRIES / o->d_sae, 16));
 }
 
-size_t ps_trainer_bytes(size_t d_in, const ps_train_options *options, int threads)
+static bool gradients_are_stored(const ps_train_options *o)
 {
-	const ps_sae shape = shape_of(d_in, options);
-	const size_t f = options->d_sae, rows = batch_rows(options);
-	ps_plan plan = {0};
+	return o->clip > 0 || pass_rows(o) < batch_rows(o);
+}
+
+/* The most latents that a row may list. */
+static size_t most_listed(const ps_train_options *o)
+{
+	const size_t k = ps_schedule_k_most(o);
+
+	switch (o->arch) {
+	case PS_TRAIN_TOPK: return k;
+	case PS_TRAIN_BATCHTOPK: return ps_batch_topk_candidates(k, o->d_sae);
+	default: return o->d_sae;
+	}
+}
+
+/* For parts that are sized by the number of latents listed, however they are chosen. */
+static ps_sae listed_shape(size_t d_in, const ps_train_options *o)
+{
+	return (ps_sae){.arch = PS_SAE_TOPK, .d_in = d_in, .d_sae = o->d_sae, .k = most_listed(o)};
+}
+
+/* For the encoder. */
+static ps_sae lister_shape(size_t d_in, const ps_train_options *o)
+{
+	ps_sae shape = listed_shape(d_in, o);
+
+	shape.arch = ps_arch_of(o->arch)->dense ? PS_SAE_RELU : PS_SAE_TOPK;
+	return shape;
+}
+
+/* Of the branches and encoders of a step. */
+static void plan_branches(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
+{
+	const ps_sae listed = listed_shape(d_in, o), lister = lister_shape(d_in, o);
+	const size_t rows = pass_rows(o);
+
+	ps_plan_add(plan, "encoder", ps_encoder_bytes(&lister, threads, rows));
+	ps_plan_add(plan, "gradients", ps_branch_bytes(&listed, rows));
+	if (ps_arch_of(o->arch)->gate)
+		ps_plan_add(plan, "gradients of the gate", ps_branch_bytes(&listed, rows));
+	if (o->auxk_coefficient > 0)
+		ps_plan_add(plan, "auxiliary loss", ps_auxk_bytes(&listed, o, threads, rows));
+	if (o->arch == PS_TRAIN_BATCHTOPK)
+		ps_plan_add(plan, "selection over the batch", ps_batch_topk_bytes(&listed, threads, rows, ps_schedule_k_most(o)));
+}
+
+static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
+{
+	const size_t f = o->d_sae, rows = batch_rows(o);
+
+	ps_plan_add(plan, "row ids", rows * sizeof(uint64_t));
+	ps_plan_add(plan, "batch", rows * d_in * sizeof(float));
+	ps_plan_add(plan, "losses of rows", rows * sizeof(double));
+	ps_plan_add(plan, "active latents of rows", pass_rows(o) * sizeof(uint32_t));
+	for (int i = 0; i < 3 + 2 + PS_EXTRAS_MOST; i++)
+		ps_plan_add(plan, "gradients of latents' scalars", f * sizeof(float));
+	for (int i = 0; i < 2; i++) {
+		ps_plan_add(plan, "sums of latents", f * sizeof(double));
+		ps_plan_add(plan, "marks of latents", f);
+		ps_plan_add(plan, "sums of columns", d_in * sizeof(double));
+		if (gradients_are_stored(o))
+			ps_plan_add(plan, "gradients of a matrix", f * d_in * sizeof(float));
+	}
+	ps_plan_add(plan, "gradient of the decoder's bias", d_in * sizeof(float));
+	ps_plan_add(plan, "gradients of a latent", (size_t)threads * 2 * d_in * sizeof(float));
+}
+
+static bool sizes_fit(size_t d_in, const ps_train_options *o)
+{
+	const size_t f = o->d_sae, rows = batch_rows(o);
 	size_t elements, entries;
 
-	if (f > UINT32_MAX || rows > UINT32_MAX || options->k > f || !ps_size_mul(d_in, f, &elements) ||
-	    !ps_size_mul(elements, 2 * sizeof(float), &elements) ||
-	    !ps_size_mul(rows, ps_max_size(d_in, options->k) * 8 * sizeof(float), &entries))
+	return f && f <= UINT32_MAX && rows <= UINT32_MAX && ps_schedule_k_most(o) <= f && ps_size_mul(d_in, f, &elements) &&
+	       ps_size_mul(elements, 8 * sizeof(float), &elements) &&
+	       ps_size_mul(rows, ps_max_size(d_in, most_listed(o)) * 16 * sizeof(float), &entries);
+}
+
+size_t ps_trainer_bytes(size_t d_in, const ps_train_options *o, int threads)
+{
+	const size_t f = o->d_sae;
+	ps_plan plan = {0};
+
+	if (!sizes_fit(d_in, o))
 		return SIZE_MAX;
 	ps_plan_add(&plan, "trainer", sizeof(ps_trainer));
 	ps_plan_add(&plan, "parameters", ps_sae_bytes(d_in, f));
 	for (int i = 0; i < 2; i++) {
-		ps_plan_add(&plan, "moments of a matrix", elements);
+		ps_plan_add(&plan, "moments of a matrix", 2 * ps_round_up(f * d_in * sizeof(float), PS_ALIGN));
 		ps_plan_add(&plan, "moments of a bias", 2 * ps_round_up(ps_max_size(f, d_in) * sizeof(float), PS_ALIGN));
 	}
-	ps_plan_add(&plan, "counters", 3 * PS_ALIGN + f * sizeof(uint64_t));
-	ps_plan_add(&plan, "row ids", rows * sizeof(uint64_t));
-	ps_plan_add(&plan, "batch", rows * d_in * sizeof(float));
-	ps_plan_add(&plan, "encoder", ps_encoder_bytes(&shape, threads, rows));
-	ps_plan_add(&plan, "gradients", ps_branch_bytes(&shape, rows));
-	ps_plan_add(&plan, "auxiliary loss", options->auxk_coefficient != 0 ? ps_auxk_bytes(&shape, threads, rows) : 0);
-	ps_plan_add(&plan, "gradient of the encoder's bias", f * sizeof(float));
-	ps_plan_add(&plan, "gradient of the decoder's bias", d_in * sizeof(float));
-	ps_plan_add(&plan, "variances", d_in * sizeof(double));
-	ps_plan_add(&plan, "gradients of a latent", (size_t)threads * 2 * d_in * sizeof(float));
+	for (int i = 0; i < ps_arch_of(o->arch)->extras; i++)
+		ps_plan_add(&plan, "moments of latents' scalars", 2 * ps_round_up(f * sizeof(float), PS_ALIGN));
+	ps_plan_add(&plan, "counters", 4 * PS_ALIGN + f * sizeof(uint64_t));
+	plan_scratch(&plan, d_in, o, threads);
+	plan_branches(&plan, d_in, o, threads);
 	return plan.total_bytes;
 }
 
-static int check_options(const ps_train_options *o, const ps_row_list *rows, ps_diag *diag)
+static bool fraction(double x)
 {
-	if (!o->batch || !o->tokens || o->batch > UINT32_MAX)
-		return ps_fail(diag, PS_EUSAGE, "training needs at least one token and a batch of at least one row");
-	if (!o->k || o->k > o->d_sae)
-		return ps_fail(diag, PS_EUSAGE, "k is %zu, it must lie between 1 and the number of latents, %zu", o->k, o->d_sae);
-	if (!(o->lr >= 0 && isfinite(o->lr)))
+	return x >= 0 && x <= 1;
+}
+
+static bool finite_and_positive(double x)
+{
+	return x > 0 && isfinite(x);
+}
+
+static bool zero_or_positive(double x)
+{
+	return x >= 0 && isfinite(x);
+}
+
+static int check_schedules(const ps_train_options *o, ps_diag *diag)
+{
+	if (!finite_and_positive(o->lr))
 		return ps_fail(diag, PS_EUSAGE, "the learning rate must be positive");
-	if (!(o->warmup_fraction >= 0 && o->warmup_fraction <= 1 && o->decay_fraction >= 0 && o->decay_fraction <= 1))
-		return ps_fail(diag, PS_EUSAGE, "warm-up and decay are fractions of the run, between 0 and 1");
-	if (!(o->auxk_coefficient >= 0 && isfinite(o->auxk_coefficient)))
-		return ps_fail(diag, PS_EUSAGE, "the coefficient of the auxiliary loss must be 0 or positive");
-	if (!rows->count)
-		return ps_fail(diag, PS_EINPUT, "there are no rows to train on");
+	if (!(o->adam.beta1 >= 0 && o->adam.beta1 < 1 && o->adam.beta2 > 0 && o->adam.beta2 < 1 && finite_and_positive(o->adam.epsilon)))
+		return ps_fail(diag, PS_EUSAGE, "Adam's betas must lie between 0 and 1, its epsilon must be positive");
+	if (!fraction(o->warmup_fraction) || !fraction(o->decay_fraction) || !fraction(o->sparsity_warmup) || !fraction(o->k_fraction))
+		return ps_fail(diag, PS_EUSAGE, "warm-up, decay and annealing are fractions of the run, between 0 and 1");
+	if (!fraction(o->lr_end) || !zero_or_positive(o->clip))
+		return ps_fail(diag, PS_EUSAGE, "the last rate is a share of the rate, and the largest gradient is positive, or 0 for none");
 	return 0;
+}
+
+/* What belongs to an architecture. */
+static int check_arch(const ps_train_options *o, ps_diag *diag)
+{
+	const bool topk = o->arch == PS_TRAIN_TOPK || o->arch == PS_TRAIN_BATCHTOPK;
+
+	if (topk && (!o->k || ps_schedule_k_most(o) > o->d_sae))
+		return ps_fail(diag, PS_EUSAGE, "k is %zu, it must lie between 1 and the number of latents, %zu", ps_schedule_k_most(o), o->d_sae);
+	if (o->arch == PS_TRAIN_BATCHTOPK && !(o->threshold_rate > 0 && o->threshold_rate <= 1))
+		return ps_fail(diag, PS_EUSAGE, "the rate of the threshold must lie between 0 and 1");
+	if (!topk && o->auxk_coefficient != 0)
+		return ps_fail(diag, PS_EUSAGE, "the auxiliary loss for dead latents goes with topk and batchtopk; resampling goes with all");
+	if (!topk && !zero_or_positive(o->sparsity))
+		return ps_fail(diag, PS_EUSAGE, "the coefficient of the sparsity penalty must be 0 or positive");
+	if (o->arch == PS_TRAIN_JUMPRELU && (!finite_and_positive(o->bandwidth) || !zero_or_positive(o->threshold_start)))
+		return ps_fail(diag, PS_EUSAGE, "jumprelu's bandwidth must be positive, its first threshold 0 or positive");
+	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TARGET && !(o->target_l0 > 0 && o->target_l0 <= (double)o->d_sae))
+		return ps_fail(diag, PS_EUSAGE, "the target L0 must lie between 0 and the number of latents, %zu", o->d_sae);
+	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TANH && !finite_and_positive(o->tanh_scale))
+		return ps_fail(diag, PS_EUSAGE, "the scale of the tanh penalty must be positive");
+	return 0;
+}
+
+int ps_train_options_check(const ps_train_options *o, size_t d_in, ps_diag *diag)
+{
+	int code;
+
+	if (!o->batch || !o->tokens || o->batch > UINT32_MAX || !o->d_sae || !d_in)
+		return ps_fail(diag, PS_EUSAGE, "training needs at least one latent, one token and a batch of at least one row");
+	code = check_schedules(o, diag);
+	if (code < 0)
+		return code;
+	if (!zero_or_positive(o->auxk_coefficient))
+		return ps_fail(diag, PS_EUSAGE, "the coefficient of the auxiliary loss must be 0 or positive");
+	if (!finite_and_positive(o->decoder_norm))
+		return ps_fail(diag, PS_EUSAGE, "the decoder's first norm must be positive");
+	return check_arch(o, diag);
 }
 
 static ps_moments take_moments(size_t count, ps_arena *arena)
@@ -102,9 +221,14 @@ static void take_state(ps_trainer *t, ps_arena *arena)
 	t->dec = take_moments(f * d, arena);
 	t->b_enc = take_moments(f, arena);
 	t->b_dec = take_moments(d, arena);
+	t->extra[0] = t->sae.threshold ? t->sae.threshold : t->sae.r_mag;
+	t->extra[1] = t->sae.b_mag;
+	for (int i = 0; i < t->arch->extras; i++)
+		t->extra_moments[i] = take_moments(f, arena);
 	t->since_fired = ps_arena_take(arena, f * sizeof(uint64_t));
 	t->step = ps_arena_take(arena, sizeof(uint64_t));
 	t->scale = ps_arena_take(arena, sizeof(float));
+	t->threshold = ps_arena_take(arena, sizeof(double));
 }
 
 static void take_scratch(ps_trainer *t, ps_arena *arena)
@@ -113,143 +237,95 @@ static void take_scratch(ps_trainer *t, ps_arena *arena)
 
 	t->ids = ps_arena_take(arena, rows * sizeof(uint64_t));
 	t->x = ps_arena_take(arena, rows * d * sizeof(float));
+	t->row_loss = ps_arena_take(arena, rows * sizeof(double));
+	t->active = ps_arena_take(arena, t->pass_rows * sizeof(uint32_t));
+	t->lower = ps_arena_take(arena, f * sizeof(float));
+	t->norm = ps_arena_take(arena, f * sizeof(float));
 	t->b_enc_gradient = ps_arena_take(arena, f * sizeof(float));
-	t->b_dec_gradient = ps_arena_take(arena, d * sizeof(float));
+	t->through_input = ps_arena_take(arena, f * sizeof(float));
+	t->along = ps_arena_take(arena, f * sizeof(float));
+	for (int i = 0; i < PS_EXTRAS_MOST; i++)
+		t->extra_gradient[i] = ps_arena_take(arena, f * sizeof(float));
+	t->penalty = ps_arena_take(arena, f * sizeof(double));
+	t->square = ps_arena_take(arena, f * sizeof(double));
+	t->fired = ps_arena_take(arena, f);
+	t->dead = ps_arena_take(arena, f);
+	t->error_sum = ps_arena_take(arena, d * sizeof(double));
 	t->column_variance = ps_arena_take(arena, d * sizeof(double));
+	t->b_dec_gradient = ps_arena_take(arena, d * sizeof(float));
 	t->latent_gradients = ps_arena_take(arena, (size_t)ps_pool_threads(t->context->pool) * 2 * d * sizeof(float));
+	if (!gradients_are_stored(&t->options))
+		return;
+	t->enc_gradient = ps_arena_take(arena, f * d * sizeof(float));
+	t->dec_gradient = ps_arena_take(arena, f * d * sizeof(float));
+}
+
+static int take_branches(ps_trainer *t, ps_arena *arena)
+{
+	const ps_train_options *o = &t->options;
+	const ps_sae listed = listed_shape(t->sae.d_in, o);
+	int code;
+
+	t->lister = t->arch->lister(t);
+	code = ps_encoder_create(&t->encoder, &t->lister, t->context, t->pass_rows, arena);
+	if (code < 0)
+		return code;
+	code = ps_branch_create(&t->branch, &listed, t->pass_rows, t->context, arena);
+	if (code < 0)
+		return code;
+	if (t->arch->gate)
+		code = ps_branch_create(&t->gate, &listed, t->pass_rows, t->context, arena);
+	if (code < 0)
+		return code;
+	if (o->arch == PS_TRAIN_BATCHTOPK)
+		code = ps_batch_topk_create(&t->batch_topk, &t->lister, t->pass_rows, ps_schedule_k_most(o), t->context, arena);
+	if (code < 0 || o->auxk_coefficient == 0)
+		return code;
+	return ps_auxk_create(&t->auxk, &t->sae, o, t->pass_rows, t->context, arena);
+}
+
+/* How the parameters are held; topk and batchtopk alike. */
+static ps_sae_arch held_arch(ps_train_arch arch)
+{
+	return arch == PS_TRAIN_BATCHTOPK ? PS_SAE_TOPK : ps_train_saved_arch(arch);
 }
 
 /* Everything but the contents. */
 static int take_parts(ps_trainer *t, ps_arena *arena)
 {
-	int code = ps_sae_create(&t->sae, PS_SAE_TOPK, t->source->width, t->options.d_sae, t->options.k, arena, t->context->diag);
+	const ps_train_options *o = &t->options;
+	int code = ps_sae_create(&t->sae, held_arch(o->arch), t->source->width, o->d_sae, o->k, arena, t->context->diag);
 
 	if (code < 0)
 		return code;
 	t->sae.apply_b_dec_to_input = false;
 	take_state(t, arena);
 	take_scratch(t, arena);
-	code = ps_encoder_create(&t->encoder, &t->sae, t->context, t->options.batch, arena);
-	if (code < 0)
-		return code;
-	code = ps_branch_create(&t->branch, &t->sae, t->options.batch, t->context, arena);
-	if (code < 0 || t->options.auxk_coefficient == 0)
-		return code;
-	return ps_auxk_create(&t->auxk, &t->sae, t->options.batch, t->context, arena);
-}
-
-/* Decoder rows: seeded random directions; encoder = decoder. */
-static void start_latents(void *context, size_t item, int worker)
-{
-	ps_trainer *t = context;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-
-	(void)worker;
-	for (size_t j = first; j < end; j++) {
-		ps_rng rng = ps_rng_make(t->options.init_seed, j);
-		float *row = t->sae.dec + j * d;
-		double norm = 0;
-
-		for (size_t i = 0; i < d; i++) {
-			row[i] = ps_rng_normal(&rng);
-			norm += (double)row[i] * row[i];
-		}
-		for (size_t i = 0; i < d; i++)
-			row[i] = (float)(row[i] / sqrt(norm));
-		memcpy(t->sae.enc + j * d, row, d * sizeof *row);
-	}
-}
-
-/* Adds the first `count` rows of t->x to sum (D); returns the sum of their norms. */
-static double add_rows(const ps_trainer *t, size_t count, double *sum)
-{
-	const size_t d = t->sae.d_in;
-	double norms = 0;
-
-	for (size_t r = 0; r < count; r++) {
-		double square = 0;
-
-		for (size_t i = 0; i < d; i++) {
-			const double value = t->x[r * d + i];
-
-			sum[i] += value;
-			square += value * value;
-		}
-		norms += sqrt(square);
-	}
-	return norms;
-}
-
-/* The i-th of n sampled rows: one from each of n equal stretches, so that a file is read forwards. */
-static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_rng *rng)
-{
-	const uint64_t first = rows->count / n * i + rows->count % n * i / n;
-	const uint64_t end = rows->count / n * (i + 1) + rows->count % n * (i + 1) / n;
-
-	return rows->ids[first + ps_rng_below(rng, end - first)];
-}
-
-/* The input scale and b_dec from a sample of the rows. */
-static int measure_sample(ps_trainer *t)
-{
-	const uint64_t n = t->rows->count < SAMPLE_ROWS ? t->rows->count : SAMPLE_ROWS;
-	const size_t d = t->sae.d_in;
-	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
-	double *sum = t->column_variance, norms = 0;
-
-	memset(sum, 0, d * sizeof *sum);
-	for (uint64_t done = 0; done < n;) {
-		const size_t count = (size_t)(n - done < t->options.batch ? n - done : t->options.batch);
-		int code;
-
-		for (size_t r = 0; r < count; r++)
-			t->ids[r] = sampled_row(t->rows, done + r, n, &rng);
-		code = ps_batch_gather(t->source, t->ids, count, t->x, t->context);
-		if (code < 0)
-			return code;
-		norms += add_rows(t, count, sum);
-		done += count;
-	}
-	if (!isfinite(norms))
-		return ps_fail(t->context->diag, PS_EINPUT, "the activations hold values that are not finite");
-	*t->scale = norms > 0 ? (float)(sqrt((double)d) * (double)n / norms) : 1;
-	for (size_t i = 0; i < d; i++)
-		t->sae.b_dec[i] = (float)(*t->scale * sum[i] / (double)n);
-	return 0;
-}
-
-static int start_values(ps_trainer *t)
-{
-	const size_t f = t->sae.d_sae;
-
-	ps_pool_run(t->context->pool, (f + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, start_latents, t);
-	memset(t->sae.b_enc, 0, f * sizeof(float));
-	memset(t->since_fired, 0, f * sizeof(uint64_t));
-	*t->step = 0;
-	return measure_sample(t);
+	return take_branches(t, arena);
 }
 
 int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const ps_row_source *source,
 		      const ps_row_list *rows, const ps_context *context, ps_arena *arena)
 {
-	int code = check_options(options, rows, context->diag);
+	int code = ps_train_options_check(options, source->width, context->diag);
 	ps_trainer *t;
 
 	if (code < 0)
 		return code;
+	if (!rows->count)
+		return ps_fail(context->diag, PS_EINPUT, "there are no rows to train on");
 	code = ps_room_check(arena, ps_trainer_bytes(source->width, options, ps_pool_threads(context->pool)), "training",
 			     context->diag);
 	if (code < 0)
 		return code;
 	t = ps_arena_take(arena, sizeof *t);
-	*t = (ps_trainer){.options = *options, .source = source, .rows = rows, .context = context};
+	*t = (ps_trainer){.options = *options, .arch = ps_arch_of(options->arch), .source = source, .rows = rows, .context = context};
 	t->steps = ps_trainer_steps(options);
 	t->options.batch = batch_rows(options);
-	if (options->lr == 0)
-		t->options.lr = 2e-4 / sqrt((double)options->d_sae / 16384);
+	t->pass_rows = pass_rows(options);
 	*out = t;
 	code = take_parts(t, arena);
-	return code < 0 ? code : start_values(t);
+	return code < 0 ? code : ps_start_values(t);
 }
 
 uint64_t ps_trainer_done(const ps_trainer *t)
@@ -257,23 +333,63 @@ uint64_t ps_trainer_done(const ps_trainer *t)
 	return *t->step;
 }
 
+ps_sae_arch ps_train_saved_arch(ps_train_arch arch)
+{
+	switch (arch) {
+	case PS_TRAIN_TOPK: return PS_SAE_TOPK;
+	case PS_TRAIN_BATCHTOPK:
+	case PS_TRAIN_JUMPRELU: return PS_SAE_JUMPRELU;
+	case PS_TRAIN_RELU: return PS_SAE_RELU;
+	case PS_TRAIN_GATED: return PS_SAE_GATED;
+	}
+	return PS_SAE_TOPK;
+}
+
+static double row_norm(const float *row, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (double)row[i] * row[i];
+	return sqrt(sum);
+}
+
+/* Decoder rows to norm 1, activations times their norms. Not where that would change which latents topk selects. */
+static bool norms_are_folded(const ps_train_options *o)
+{
+	return !o->unit_decoder && (o->arch != PS_TRAIN_TOPK || o->rescale);
+}
+
+/* Latent j of x where s x went in: activations become smaller by s, larger by the decoder row's norm n. */
+static void export_latent(const ps_trainer *t, ps_sae *out, size_t j)
+{
+	const size_t d = t->sae.d_in, at = j * d;
+	const double n = norms_are_folded(&t->options) ? row_norm(t->sae.dec + at, d) : 1, by = n / *t->scale;
+	/* The threshold of batchtopk is one of z n where latents are chosen by that, and of z where not. */
+	const double batch_by = t->options.rescale ? 1 / *t->scale : by;
+
+	for (size_t i = 0; i < d; i++) {
+		out->enc[at + i] = (float)(t->sae.enc[at + i] * n);
+		out->dec[at + i] = n > 0 ? (float)(t->sae.dec[at + i] / n) : 0;
+	}
+	out->b_enc[j] = (float)(t->sae.b_enc[j] * by);
+	if (t->options.arch == PS_TRAIN_BATCHTOPK)
+		out->threshold[j] = (float)(fmax(*t->threshold, 0) * batch_by);
+	if (t->options.arch == PS_TRAIN_JUMPRELU)
+		out->threshold[j] = (float)(t->sae.threshold[j] * by);
+	if (t->options.arch == PS_TRAIN_GATED) {
+		out->r_mag[j] = t->sae.r_mag[j];
+		out->b_mag[j] = (float)(t->sae.b_mag[j] * by);
+	}
+}
+
 void ps_trainer_export(const ps_trainer *t, ps_sae *out)
 {
-	const size_t f = t->sae.d_sae, d = t->sae.d_in;
-	const float scale = *t->scale;
-
-	/* z is homogeneous in (x, b_enc, b_dec), and TopK with ReLU in z: dividing all three by s divides the codes
-	 * and the reconstruction by s, and leaves both matrices, and the decoder's unit rows, as they are. */
-	out->arch = PS_SAE_TOPK;
-	out->k = t->sae.k;
 	out->apply_b_dec_to_input = true;
-	out->rescale_by_decoder_norm = false;
-	memcpy(out->enc, t->sae.enc, f * d * sizeof(float));
-	memcpy(out->dec, t->sae.dec, f * d * sizeof(float));
-	for (size_t j = 0; j < f; j++)
-		out->b_enc[j] = t->sae.b_enc[j] / scale;
-	for (size_t i = 0; i < d; i++)
-		out->b_dec[i] = t->sae.b_dec[i] / scale;
+	for (size_t j = 0; j < t->sae.d_sae; j++)
+		export_latent(t, out, j);
+	for (size_t i = 0; i < t->sae.d_in; i++)
+		out->b_dec[i] = t->sae.b_dec[i] / *t->scale;
 }
 
 size_t ps_trainer_state(ps_trainer *t, ps_state_part *parts, size_t max_parts)
@@ -287,14 +403,20 @@ size_t ps_trainer_state(ps_trainer *t, ps_state_part *parts, size_t max_parts)
 		{"dec_m", t->dec.m, matrix, PS_F32}, {"dec_v", t->dec.v, matrix, PS_F32},
 		{"b_enc_m", t->b_enc.m, bias, PS_F32}, {"b_enc_v", t->b_enc.v, bias, PS_F32},
 		{"b_dec_m", t->b_dec.m, output, PS_F32}, {"b_dec_v", t->b_dec.v, output, PS_F32},
-		{"scale", t->scale, sizeof(float), PS_F32},
-		{"since_fired", t->since_fired, f * sizeof(uint64_t), PS_I64},
-		{"step", t->step, sizeof(uint64_t), PS_I64},
+		{"scale", t->scale, sizeof(float), PS_F32}, {"threshold_mean", t->threshold, sizeof(double), PS_F64},
+		{"since_fired", t->since_fired, f * sizeof(uint64_t), PS_I64}, {"step", t->step, sizeof(uint64_t), PS_I64},
+		/* the latents' further scalars, as many as the architecture has */
+		{t->sae.threshold ? "threshold" : "r_mag", t->extra[0], bias, PS_F32},
+		{t->sae.threshold ? "threshold_m" : "r_mag_m", t->extra_moments[0].m, bias, PS_F32},
+		{t->sae.threshold ? "threshold_v" : "r_mag_v", t->extra_moments[0].v, bias, PS_F32},
+		{"b_mag", t->extra[1], bias, PS_F32}, {"b_mag_m", t->extra_moments[1].m, bias, PS_F32},
+		{"b_mag_v", t->extra_moments[1].v, bias, PS_F32},
 	};
+	const size_t count = STATE_PARTS - 3 * (size_t)(PS_EXTRAS_MOST - t->arch->extras);
 
-	for (size_t i = 0; i < STATE_PARTS && i < max_parts; i++)
+	for (size_t i = 0; i < count && i < max_parts; i++)
 		parts[i] = all[i];
-	return STATE_PARTS;
+	return count;
 }
 
 static bool all_finite(const float *x, size_t count)
@@ -308,9 +430,9 @@ static bool all_finite(const float *x, size_t count)
 int ps_trainer_resume(ps_trainer *t)
 {
 	ps_state_part parts[STATE_PARTS];
+	const size_t count = ps_trainer_state(t, parts, STATE_PARTS);
 
-	ps_trainer_state(t, parts, STATE_PARTS);
-	for (int i = 0; i < STATE_PARTS; i++)
+	for (size_t i = 0; i < count; i++)
 		if (parts[i].dtype == PS_F32 && !all_finite(parts[i].data, parts[i].bytes / sizeof(float)))
 			return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's '%s' holds values that are not finite",
 				       parts[i].name);
@@ -319,5 +441,7 @@ int ps_trainer_resume(ps_trainer *t)
 			       (unsigned long long)*t->step, (unsigned long long)t->steps);
 	if (!(*t->scale > 0))
 		return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's input scale is not positive");
+	if (!isfinite(*t->threshold))
+		return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's threshold is not finite");
 	return 0;
 }

@@ -102,6 +102,16 @@ static float *make_rows(size_t count, size_t d, size_t sources, size_t active, u
 
 /* --- against torch --- */
 
+/* Plain TopK: Adam as the paper has it, unit decoder rows, the loss per element. */
+static ps_train_options topk_options(size_t f, size_t k, size_t batch, uint64_t tokens, double lr)
+{
+	return (ps_train_options){
+		.arch = PS_TRAIN_TOPK, .d_sae = f, .k = k, .batch = batch, .tokens = tokens, .lr = lr,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .unit = PS_LOSS_PER_ELEMENT,
+		.b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+	};
+}
+
 struct torch_case {
 	const char *path;
 	size_t d, f, k, batch, steps;
@@ -116,14 +126,14 @@ static const struct torch_case with_auxk = {"test/fixtures/sae/auxk.golden", 14,
 static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
-	const ps_train_options options = {
-		.d_sae = c->f, .k = c->k, .batch = c->batch, .tokens = c->steps * c->batch, .lr = c->lr,
-		.warmup_fraction = c->warmup, .decay_fraction = c->decay, .auxk_coefficient = c->auxk,
-		.dead_after_tokens = c->dead_after,
-	};
+	ps_train_options options = topk_options(c->f, c->k, c->batch, c->steps * c->batch, c->lr);
 	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
 	const float *start[4], *data;
 
+	options.warmup_fraction = c->warmup;
+	options.decay_fraction = c->decay;
+	options.auxk_coefficient = c->auxk;
+	options.dead_after_tokens = c->dead_after;
 	for (int i = 0; i < 4; i++)
 		start[i] = golden_next(g, names[i], counts[i]);
 	data = golden_next(g, "rows", c->steps * c->batch * c->d);
@@ -288,7 +298,7 @@ static double worst_projected(struct tiny *p, const float *moment, const float *
 
 static void gradients_agree_with_finite_differences(void **state)
 {
-	const ps_train_options options = {.d_sae = TINY_F, .k = TINY_K, .batch = TINY_B, .tokens = TINY_B, .lr = 1e-3, .init_seed = 5};
+	const ps_train_options options = topk_options(TINY_F, TINY_K, TINY_B, TINY_B, 1e-3);
 	float x[TINY_B * TINY_D];
 	struct tiny p;
 	struct run run;
@@ -323,6 +333,7 @@ enum { D = 33, ROWS = 500 };
 
 static const ps_train_options small = {
 	.d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * 40, .warmup_fraction = 0.1, .decay_fraction = 0.3, .lr = 2e-3,
+	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
 	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
 };
 
@@ -418,9 +429,7 @@ static double norm_error(const ps_sae *sae)
 static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **state)
 {
 	enum { N = 6000, WIDTH = 32, LATENTS = 128 };
-	const ps_train_options options = {.d_sae = LATENTS, .k = 4, .batch = 128, .tokens = 128 * 1500, .lr = 3e-3,
-					  .warmup_fraction = 0.05, .decay_fraction = 0.2, .auxk_coefficient = 0.03,
-					  .dead_after_tokens = 2000, .init_seed = 1, .data_seed = 2};
+	ps_train_options options = topk_options(LATENTS, 4, 128, 128 * 1500, 3e-3);
 	float *rows = make_rows(N, WIDTH, 40, 3, 4);
 	ps_train_step last = {0};
 	ps_evaluation evaluation;
@@ -429,6 +438,12 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 	ps_sae sae;
 
 	(void)state;
+	options.warmup_fraction = 0.05;
+	options.decay_fraction = 0.2;
+	options.auxk_coefficient = 0.03;
+	options.dead_after_tokens = 2000;
+	options.init_seed = 1;
+	options.data_seed = 2;
 	run_open(&run, rows, N, WIDTH, &options, 2);
 	for (uint64_t i = 0; i < ps_trainer_steps(&options); i++)
 		last = step(&run);
@@ -450,13 +465,14 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 {
 	enum { N = 10, WIDTH = 1 };
-	const ps_train_options options = {.d_sae = 1, .k = 1, .batch = 5, .tokens = 20, .lr = 1e-9, .init_seed = 1, .data_seed = 2};
+	ps_train_options options = topk_options(1, 1, 5, 20, 1e-9);
 	float rows[N];
 	double first = 0, second = 0;
 	ps_train_step steps[4];
 	struct run run;
 
 	(void)state;
+	options.data_seed = 2;
 	for (size_t i = 0; i < N; i++)
 		rows[i] = (float)(1 << i);
 	run_open(&run, rows, N, WIDTH, &options, 1);

@@ -10,6 +10,7 @@
 #include "core/digest.h"
 #include "sae/evaluate.h"
 #include "sae/train.h"
+#include "tools/cmd_train_options.h"
 #include "tools/commands.h"
 #include "tools/row_filter.h"
 #include "tools/sae_folder.h"
@@ -40,50 +41,14 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int parse(struct training *t)
-{
-	const ps_train_args *a = t->args;
-	ps_diag *diag = &t->s->diag;
-	size_t width = t->cache.source.width;
-
-	if (strcmp(a->arch, "topk")) {
-		const char *const known[] = {"batchtopk", "jumprelu", "relu", "gated", NULL};
-
-		for (int i = 0; known[i]; i++)
-			if (!strcmp(a->arch, known[i]))
-				return ps_fail(diag, PS_EINPUT, "--arch %s is not built yet: topk is", a->arch);
-		return ps_fail(diag, PS_EUSAGE, "--arch %s: must be topk, batchtopk, jumprelu, relu or gated", a->arch);
-	}
-	if (a->d_sae < 0 || a->expansion < 1 || a->k < 1 || a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->d_sae > INT32_MAX ||
-	    a->expansion > INT32_MAX || a->batch > INT32_MAX)
-		return ps_fail(diag, PS_EUSAGE, "--d-sae, --expansion, --k, --tokens, --batch and --lr must be positive");
-	t->options = (ps_train_options){
-		.d_sae = a->d_sae ? (size_t)a->d_sae : (size_t)a->expansion * width,
-		.k = (size_t)a->k,
-		.batch = (size_t)a->batch,
-		.tokens = a->tokens ? (uint64_t)a->tokens : t->rows.count,
-		.lr = a->lr,
-		.warmup_fraction = PS_TRAIN_WARMUP_FRACTION,
-		.decay_fraction = PS_TRAIN_DECAY_FRACTION,
-		.auxk_coefficient = PS_TRAIN_AUXK_COEFFICIENT,
-		.dead_after_tokens = PS_TRAIN_DEAD_AFTER_TOKENS,
-	};
-	if (t->options.k > t->options.d_sae)
-		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", t->options.k, t->options.d_sae);
-	return 0;
-}
-
 static json_t *make_provenance(const struct training *t)
 {
-	const ps_train_options *o = &t->options;
 	char digest[PS_DIGEST_TEXT];
+	json_t *options = ps_train_options_json(&t->options);
 
-	return json_pack("{s:s, s:{s:s}, s:{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:b}, s:i}", "command", "train", "inputs",
-			 "cache", ps_digest_format(t->cache.digest, digest), "options", "arch", t->args->arch, "d_sae", (json_int_t)o->d_sae, "k",
-			 (json_int_t)o->k, "batch", (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "lr", o->lr, "warmup",
-			 o->warmup_fraction, "decay", o->decay_fraction, "auxk", o->auxk_coefficient, "dead_after", (json_int_t)o->dead_after_tokens,
-			 "init_seed", (json_int_t)o->init_seed, "data_seed", (json_int_t)o->data_seed, "keep_special", t->args->keep_special, "code",
-			 PS_CODE_VERSION);
+	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
+	return json_pack("{s:s, s:{s:s}, s:o, s:i}", "command", "train", "inputs", "cache", ps_digest_format(t->cache.digest, digest), "options",
+			 options, "code", PS_CODE_VERSION);
 }
 
 static void describe_source(struct training *t)
@@ -213,7 +178,8 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 	outcome->seconds = now() - started;
 	outcome->tokens_per_s = (double)(ps_trainer_steps(&t->options) - resumed_at) * (double)t->options.batch /
 				(outcome->seconds > 0 ? outcome->seconds : 1e-9);
-	rc = ps_sae_create(&sae, PS_SAE_TOPK, t->cache.source.width, t->options.d_sae, t->options.k, arena, &t->s->diag);
+	rc = ps_sae_create(&sae, ps_train_saved_arch(t->options.arch), t->cache.source.width, t->options.d_sae, t->options.k, arena,
+			   &t->s->diag);
 	if (rc)
 		return rc;
 	ps_trainer_export(trainer, &sae);
@@ -237,6 +203,7 @@ static int make_arena(const struct training *t, ps_arena *arena)
 {
 	ps_session *s = t->s;
 	size_t width = t->cache.source.width;
+	const ps_sae saved = {.arch = ps_train_saved_arch(t->options.arch), .d_in = width, .d_sae = t->options.d_sae, .k = t->options.k};
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
 	size_t outside_bytes;
 	int rc;
@@ -247,7 +214,7 @@ static int make_arena(const struct training *t, ps_arena *arena)
 	outside_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "trainer", ps_trainer_bytes(width, &t->options, s->threads));
 	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
-	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&(ps_sae){.d_in = width, .d_sae = t->options.d_sae, .k = t->options.k}, s->threads));
+	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&saved, s->threads));
 	rc = ps_plan_check(&plan, &s->diag);
 	return rc ? rc : ps_arena_create(arena, plan.total_bytes - outside_bytes, &s->diag);
 }
@@ -334,7 +301,7 @@ int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 		return rc;
 	rc = ps_rows_that_count(&t.cache, args->keep_special, &t.rows, &s->diag);
 	if (!rc)
-		rc = parse(&t);
+		rc = ps_train_options_make(args, t.cache.source.width, t.rows.count, &t.options, &s->diag);
 	if (!rc) {
 		describe_source(&t);
 		if (!t.cache.verified)

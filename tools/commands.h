@@ -62,13 +62,18 @@ typedef struct ps_cache_args {
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_train_args {
-	const char *cache, *arch, *out;
+	const char *cache, *arch, *recipe, *out;
 	int64_t d_sae, expansion, k, tokens, batch; /* d_sae 0: expansion * width; tokens 0: one epoch */
-	double lr;                                  /* 0: the default */
 	int64_t data_seed;                          /* negative: the SAE's own seed */
 	ps_int_list seeds;                          /* empty: the session's seed */
 	bool keep_special;
+	/* over the recipe's: NULL, NaN, a negative count or a rate of 0 leave it as it is */
+	double lr, warmup, decay, lr_end, clip, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
+	const char *schedule, *penalty, *auxk_form, *b_dec;
+	int64_t dead_after, resample, k_start;
 } ps_train_args;
+/* What holds where the user says nothing. */
+ps_train_args ps_train_args_default(void);
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_eval_args {

@@ -1,22 +1,51 @@
 /* The command lines of the commands on SAEs. */
+#include <math.h>
+
 #include "tools/commands.h"
+
+ps_train_args ps_train_args_default(void)
+{
+	return (ps_train_args){
+		.arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
+		.warmup = NAN, .decay = NAN, .lr_end = NAN, .clip = NAN, .sparsity = NAN, .sparsity_warmup = NAN, .target_l0 = NAN,
+		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
+	};
+}
 
 static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 {
-	ps_train_args args = {.arch = "topk", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1};
+	ps_train_args args = ps_train_args_default();
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "SAE  folder"},
 		{"--arch", PS_OPTION_TEXT, &args.arch, "topk|batchtopk|jumprelu|relu|gated  (topk)"},
+		{"--recipe", PS_OPTION_TEXT, &args.recipe, "prunescope|paper|saelens|sparsify|dictionary_learning  defaults of what follows --batch"},
 		{"--d-sae", PS_OPTION_INT, &args.d_sae, "N  latents"},
 		{"--expansion", PS_OPTION_INT, &args.expansion, "N  latents per dimension, when --d-sae is absent (8)"},
-		{"--k", PS_OPTION_INT, &args.k, "N  active latents (64)"},
+		{"--k", PS_OPTION_INT, &args.k, "N  active latents: of a row, of a row on average, or aimed at by jumprelu (64)"},
 		{"--tokens", PS_OPTION_INT, &args.tokens, "N  to train on (one epoch)"},
-		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
-		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate (2e-4 / sqrt(d_sae / 16384))"},
 		{"--seed", PS_OPTION_INTS, &args.seeds, "N ...  several: SAE/seed-N/"},
 		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed)"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
+		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
+		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate"},
+		{"--warmup", PS_OPTION_REAL, &args.warmup, "X  share of the steps until the rate is reached"},
+		{"--schedule", PS_OPTION_TEXT, &args.schedule, "linear|cosine|constant  how the rate falls at the end"},
+		{"--decay", PS_OPTION_REAL, &args.decay, "X  share of the steps in which it falls"},
+		{"--lr-end", PS_OPTION_REAL, &args.lr_end, "X  share of the rate that is left at the end"},
+		{"--clip", PS_OPTION_REAL, &args.clip, "X  largest norm of the gradient; 0: any"},
+		{"--b-dec", PS_OPTION_TEXT, &args.b_dec, "zero|mean|median  where the decoder's bias starts"},
+		{"--k-start", PS_OPTION_INT, &args.k_start, "N  topk, batchtopk: k at the start"},
+		{"--k-anneal", PS_OPTION_REAL, &args.k_anneal, "X  share of the steps in which it falls to --k"},
+		{"--sparsity", PS_OPTION_REAL, &args.sparsity, "X  coefficient of the penalty of jumprelu, relu, gated"},
+		{"--sparsity-warmup", PS_OPTION_REAL, &args.sparsity_warmup, "X  share of the steps until it is reached"},
+		{"--penalty", PS_OPTION_TEXT, &args.penalty, "step|tanh|target  jumprelu's"},
+		{"--target-l0", PS_OPTION_REAL, &args.target_l0, "X  of --penalty target (--k)"},
+		{"--bandwidth", PS_OPTION_REAL, &args.bandwidth, "X  of jumprelu's estimator"},
+		{"--auxk", PS_OPTION_REAL, &args.auxk, "X  topk, batchtopk: coefficient of the dead latents' loss; 0: none"},
+		{"--auxk-form", PS_OPTION_TEXT, &args.auxk_form, "paper|saelens|sparsify|dictionary_learning  its normalisation"},
+		{"--dead-after", PS_OPTION_INT, &args.dead_after, "N  tokens without firing"},
+		{"--resample", PS_OPTION_INT, &args.resample, "N  dead latents start anew every N tokens; 0: never"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);

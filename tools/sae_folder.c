@@ -16,7 +16,30 @@
 /* Without a version of at least 6.0.0 SAELens converts the folder as an old one. */
 #define SAE_LENS_VERSION "6.0.0"
 
-static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk", [PS_SAE_JUMPRELU] = "jumprelu", [PS_SAE_RELU] = "standard"};
+static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk", [PS_SAE_JUMPRELU] = "jumprelu", [PS_SAE_RELU] = "standard",
+					  [PS_SAE_GATED] = "gated"};
+
+/* The scalars of latents by their names in files. */
+enum { LATENT_VECTORS_MOST = 3 };
+
+struct latent_vector {
+	const char *name;
+	float *values;
+};
+
+static size_t latent_vectors(const ps_sae *sae, struct latent_vector *out)
+{
+	size_t count = 0;
+
+	out[count++] = (struct latent_vector){sae->arch == PS_SAE_GATED ? "b_gate" : "b_enc", sae->b_enc};
+	if (sae->arch == PS_SAE_JUMPRELU)
+		out[count++] = (struct latent_vector){"threshold", sae->threshold};
+	if (sae->arch == PS_SAE_GATED) {
+		out[count++] = (struct latent_vector){"r_mag", sae->r_mag};
+		out[count++] = (struct latent_vector){"b_mag", sae->b_mag};
+	}
+	return count;
+}
 
 static int64_t get_int(const json_t *object, const char *key, int64_t otherwise)
 {
@@ -47,10 +70,10 @@ static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae
 	int64_t d_in = get_int(cfg, "d_in", 0), d_sae = get_int(cfg, "d_sae", 0), k = get_int(cfg, "k", 100);
 
 	*sae = (ps_sae){.arch = PS_SAE_TOPK};
-	while (sae->arch <= PS_SAE_RELU && (!arch || strcmp(arch, arch_names[sae->arch])))
+	while (sae->arch <= PS_SAE_GATED && (!arch || strcmp(arch, arch_names[sae->arch])))
 		sae->arch++;
-	if (sae->arch > PS_SAE_RELU)
-		return ps_fail(diag, PS_EINPUT, "%s: architecture %s is not supported (topk, jumprelu and standard are)", path,
+	if (sae->arch > PS_SAE_GATED)
+		return ps_fail(diag, PS_EINPUT, "%s: architecture %s is not supported (topk, jumprelu, standard and gated are)", path,
 			       arch ? arch : "(none)");
 	if (d_in <= 0 || d_sae <= 0 || d_in > INT32_MAX || d_sae > INT32_MAX)
 		return ps_fail(diag, PS_EINPUT, "%s: d_in and d_sae must be positive", path);
@@ -138,6 +161,21 @@ static int load_encoder(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
 	return 0;
 }
 
+static int load_weights(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
+{
+	struct latent_vector vectors[LATENT_VECTORS_MOST];
+	const size_t count = latent_vectors(sae, vectors);
+	int rc = load_encoder(file, sae, diag);
+
+	if (!rc)
+		rc = load_vector(file, "W_dec", sae->d_sae, sae->d_in, sae->dec, diag);
+	if (!rc)
+		rc = load_vector(file, "b_dec", sae->d_in, 0, sae->b_dec, diag);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = load_vector(file, vectors[i].name, sae->d_sae, 0, vectors[i].values, diag);
+	return rc;
+}
+
 static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
 {
 	char file_path[PATH_MAX];
@@ -171,7 +209,7 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 {
 	char file_path[PATH_MAX];
 	ps_safetensors file;
-	ps_sae shape;
+	ps_sae shape = {0};
 	int rc;
 
 	*folder = (ps_sae_folder){0};
@@ -190,23 +228,13 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	if (!rc)
 		rc = ps_sae_create(&folder->sae, shape.arch, shape.d_in, shape.d_sae, shape.k, &folder->arena, diag);
 	if (!rc) {
-		ps_sae *sae = &folder->sae;
-
-		sae->apply_b_dec_to_input = shape.apply_b_dec_to_input;
-		sae->rescale_by_decoder_norm = shape.rescale_by_decoder_norm;
+		folder->sae.apply_b_dec_to_input = shape.apply_b_dec_to_input;
+		folder->sae.rescale_by_decoder_norm = shape.rescale_by_decoder_norm;
 		folder->digest ^= ps_digest_of(file.map, file.file_bytes);
-		rc = load_encoder(&file, sae, diag);
-		if (!rc)
-			rc = load_vector(&file, "W_dec", sae->d_sae, sae->d_in, sae->dec, diag);
-		if (!rc)
-			rc = load_vector(&file, "b_enc", sae->d_sae, 0, sae->b_enc, diag);
-		if (!rc)
-			rc = load_vector(&file, "b_dec", sae->d_in, 0, sae->b_dec, diag);
-		if (!rc && sae->threshold)
-			rc = load_vector(&file, "threshold", sae->d_sae, 0, sae->threshold, diag);
-		if (!rc)
-			rc = load_firing(folder, path, diag);
+		rc = load_weights(&file, &folder->sae, diag);
 	}
+	if (!rc)
+		rc = load_firing(folder, path, diag);
 	ps_safetensors_close(&file);
 	if (rc)
 		ps_sae_folder_close(folder);
@@ -238,24 +266,26 @@ static int write_encoder(ps_artefact *artefact, const ps_sae *sae, ps_diag *diag
 
 static int save_weights(const char *path, const ps_sae *sae, const json_t *extra, ps_diag *diag)
 {
-	const ps_tensor_decl decls[] = {
-		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}}, {"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}}, {"b_enc", PS_F32, 1, {sae->d_sae}},
-		{"b_dec", PS_F32, 1, {sae->d_in}}, {"threshold", PS_F32, 1, {sae->d_sae}},
+	struct latent_vector vectors[LATENT_VECTORS_MOST];
+	const size_t count = latent_vectors(sae, vectors);
+	ps_tensor_decl decls[3 + LATENT_VECTORS_MOST] = {
+		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}}, {"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}}, {"b_dec", PS_F32, 1, {sae->d_in}},
 	};
 	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae", extra, decls, sae->threshold ? 5 : 4, diag);
+	int rc;
 
+	for (size_t i = 0; i < count; i++)
+		decls[3 + i] = (ps_tensor_decl){vectors[i].name, PS_F32, 1, {sae->d_sae}};
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae", extra, decls, 3 + count, diag);
 	if (rc)
 		return rc;
 	rc = write_encoder(artefact, sae, diag);
 	if (!rc)
 		rc = ps_artefact_write(artefact, sae->dec, sae->d_sae * sae->d_in * sizeof(float), diag);
 	if (!rc)
-		rc = ps_artefact_write(artefact, sae->b_enc, sae->d_sae * sizeof(float), diag);
-	if (!rc)
 		rc = ps_artefact_write(artefact, sae->b_dec, sae->d_in * sizeof(float), diag);
-	if (!rc && sae->threshold)
-		rc = ps_artefact_write(artefact, sae->threshold, sae->d_sae * sizeof(float), diag);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_artefact_write(artefact, vectors[i].values, sae->d_sae * sizeof(float), diag);
 	if (rc) {
 		ps_artefact_abort(artefact);
 		return rc;

@@ -1,6 +1,7 @@
 /* tools/sae_folder.h: an SAE as the folder that SAELens 6 reads and writes, and what we keep beside it.
  *
- *   sae_weights.safetensors  W_enc [D, F], W_dec [F, D], b_enc [F], b_dec [D], threshold [F] (jumprelu), F32
+ *   sae_weights.safetensors  W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F], threshold [F] (jumprelu), F32;
+ *                           gated has b_gate, r_mag and b_mag [F] instead of b_enc
  *   cfg.json                 architecture, d_in, d_sae, k, ..., metadata
  *   training.safetensors     firing_count I64 [F]: rows of the last evaluation on which each latent fired
  *   manifest.json            sizes, digests, provenance, results of training

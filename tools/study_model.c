@@ -162,12 +162,20 @@ static int step_train(ps_study *study, ps_study_run *run, ps_study_condition *c,
 {
 	const ps_study_file *f = study->f;
 	char cache[PS_STUDY_PATH + 64], out[PS_STUDY_PATH + 64];
-	ps_train_args args = {.cache = ps_study_path(c, "cache", cache), .arch = f->sae.arch, .out = ps_study_sae_path(study, c, index, out),
-			      .d_sae = (int64_t)latents(study, run), .expansion = f->sae.expansion, .k = f->sae.k, .tokens = f->train_tokens,
-			      .batch = f->sae.batch, .lr = f->sae.lr, .data_seed = f->seeds[index], .seeds = {1, {init_seed(study, c, index)}}};
+	ps_train_args args = ps_train_args_default();
 	bool force = study->s->force;
 	int rc;
 
+	args.cache = ps_study_path(c, "cache", cache);
+	args.out = ps_study_sae_path(study, c, index, out);
+	args.arch = f->sae.arch;
+	args.d_sae = (int64_t)latents(study, run);
+	args.k = f->sae.k;
+	args.tokens = f->train_tokens;
+	args.batch = f->sae.batch;
+	args.lr = f->sae.lr;
+	args.data_seed = f->seeds[index];
+	args.seeds = (ps_int_list){1, {init_seed(study, c, index)}};
 	study->s->force = true;
 	rc = ps_run_train(study->s, &args, result);
 	study->s->force = force;

@@ -1,0 +1,251 @@
+#include "sae/batch_topk.h"
+
+#include <string.h>
+
+#include "core/checked.h"
+#include "sae/room.h"
+
+enum {
+	CANDIDATES = 4, /* of a row, per mean activation */
+	FULL_ROWS = 16, /* listed in full at a time */
+	DIGIT_BITS = 11,
+	DIGITS = 1 << DIGIT_BITS,
+};
+
+/* An entry that a row listed in full adds. */
+struct extra {
+	uint32_t row, index;
+	float value;
+};
+
+struct ps_batch_topk {
+	ps_sae full;          /* lists every positive latent */
+	const ps_sae *lister;
+	ps_encoder *encoder;  /* FULL_ROWS rows */
+	ps_codes codes;
+	float *x;             /* (FULL_ROWS, D) */
+	uint8_t *crowded;     /* (rows): every candidate reached the cut */
+	struct extra *extra;  /* of crowded rows, by row and index */
+	size_t extras;
+	uint32_t *count;      /* (DIGITS) */
+};
+
+/* What is kept: values above cut, and the first `ties` that equal it. */
+struct cut {
+	float value;
+	size_t ties;
+};
+
+size_t ps_batch_topk_candidates(size_t k, size_t d_sae)
+{
+	return ps_min_size(CANDIDATES * k, d_sae);
+}
+
+static ps_sae full_of(const ps_sae *lister)
+{
+	ps_sae full = *lister;
+
+	full.arch = PS_SAE_RELU;
+	return full;
+}
+
+/* Twice what may be kept, for ties, and what a few rows can add. */
+static size_t extras_most(const ps_sae *sae, size_t rows, size_t k)
+{
+	return 2 * rows * k + FULL_ROWS * sae->d_sae;
+}
+
+size_t ps_batch_topk_bytes(const ps_sae *sae, int threads, size_t rows, size_t k)
+{
+	const ps_sae full = full_of(sae);
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "selection over the batch", sizeof(ps_batch_topk));
+	ps_plan_add(&plan, "encoder", ps_encoder_bytes(&full, threads, FULL_ROWS));
+	ps_plan_add(&plan, "codes", ps_codes_bytes(&full, FULL_ROWS));
+	ps_plan_add(&plan, "rows", FULL_ROWS * sae->d_in * sizeof(float));
+	ps_plan_add(&plan, "crowded rows", rows);
+	ps_plan_add(&plan, "their entries", extras_most(sae, rows, k) * sizeof(struct extra));
+	ps_plan_add(&plan, "digits", DIGITS * sizeof(uint32_t));
+	return plan.total_bytes;
+}
+
+int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k, const ps_context *context, ps_arena *arena)
+{
+	ps_batch_topk *b;
+	int code = ps_room_check(arena, ps_batch_topk_bytes(lister, ps_pool_threads(context->pool), rows, k), "a selection over the batch",
+				 context->diag);
+
+	if (code < 0)
+		return code;
+	b = ps_arena_take(arena, sizeof *b);
+	*b = (ps_batch_topk){.full = full_of(lister), .lister = lister};
+	b->x = ps_arena_take(arena, FULL_ROWS * lister->d_in * sizeof(float));
+	b->crowded = ps_arena_take(arena, rows);
+	b->extra = ps_arena_take(arena, extras_most(lister, rows, k) * sizeof *b->extra);
+	b->count = ps_arena_take(arena, DIGITS * sizeof *b->count);
+	*out = b;
+	code = ps_encoder_create(&b->encoder, &b->full, context, FULL_ROWS, arena);
+	return code < 0 ? code : ps_codes_create(&b->codes, &b->full, FULL_ROWS, arena, context->diag);
+}
+
+static uint32_t bits_of(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof bits);
+	return bits;
+}
+
+/* The n-th largest value of codes (crowded rows' are 0) and extras, digit by digit from the top; positive floats
+ * compare as their bits do. 0 when fewer than n are positive. */
+static struct cut find_cut(ps_batch_topk *b, const ps_codes *codes, size_t n)
+{
+	const size_t entries = codes->start[codes->rows];
+	struct cut cut = {0, 0};
+	uint32_t prefix = 0, mask = 0;
+
+	for (int shift = 2 * DIGIT_BITS; shift >= 0; shift -= DIGIT_BITS) {
+		uint32_t digit = DIGITS;
+
+		memset(b->count, 0, DIGITS * sizeof *b->count);
+		for (size_t i = 0; i < entries; i++) {
+			const uint32_t bits = bits_of(codes->value[i]);
+
+			b->count[bits >> shift & (DIGITS - 1)] += (bits & mask) == prefix;
+		}
+		for (size_t i = 0; i < b->extras; i++) {
+			const uint32_t bits = bits_of(b->extra[i].value);
+
+			b->count[bits >> shift & (DIGITS - 1)] += (bits & mask) == prefix;
+		}
+		while (digit-- > 0 && b->count[digit] < n)
+			n -= b->count[digit];
+		if (digit == UINT32_MAX)
+			return cut;
+		prefix |= digit << shift;
+		mask |= (uint32_t)(DIGITS - 1) << shift;
+	}
+	memcpy(&cut.value, &prefix, sizeof prefix);
+	cut.ties = n;
+	return cut;
+}
+
+/* Rows that list as many candidates as they could, all of them at the cut or above; their entries are set to 0. */
+static size_t mark_crowded(ps_batch_topk *b, const ps_codes *codes, size_t candidates, float cut)
+{
+	size_t crowded = 0;
+
+	for (size_t r = 0; r < codes->rows; r++) {
+		const size_t begin = codes->start[r], end = codes->start[r + 1];
+		bool full = end - begin == candidates && candidates < b->full.d_sae;
+
+		for (size_t i = begin; i < end && full; i++)
+			full = codes->value[i] >= cut;
+		b->crowded[r] = full;
+		crowded += full;
+		if (full)
+			memset(codes->value + begin, 0, (end - begin) * sizeof *codes->value);
+	}
+	return crowded;
+}
+
+static bool passes(struct cut *cut, float value)
+{
+	return value > cut->value || (value == cut->value && cut->ties && cut->ties--);
+}
+
+/* Keeps of the extras what a batch could still need. */
+static void drop_extras(ps_batch_topk *b, struct cut cut)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < b->extras; i++)
+		if (passes(&cut, b->extra[i].value))
+			b->extra[kept++] = b->extra[i];
+	b->extras = kept;
+}
+
+/* The entries at the cut or above of up to FULL_ROWS crowded rows from *row on. */
+static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *codes, float cut, size_t *row)
+{
+	const size_t d = b->full.d_in;
+	uint32_t rows[FULL_ROWS];
+	size_t count = 0;
+
+	for (; *row < codes->rows && count < FULL_ROWS; ++*row) {
+		if (!b->crowded[*row])
+			continue;
+		memcpy(b->x + count * d, x + *row * d, d * sizeof *b->x);
+		rows[count++] = (uint32_t)*row;
+	}
+	if (!count)
+		return;
+	ps_encoder_run(b->encoder, b->x, count, &b->codes);
+	for (size_t r = 0; r < count; r++)
+		for (size_t i = b->codes.start[r]; i < b->codes.start[r + 1]; i++)
+			if (b->codes.value[i] >= cut)
+				b->extra[b->extras++] = (struct extra){rows[r], b->codes.index[i], b->codes.value[i]};
+}
+
+/* Drops what the cut leaves out, from the codes and from the extras, both in place. */
+static void drop_the_rest(ps_batch_topk *b, ps_codes *codes, struct cut cut)
+{
+	size_t kept = 0, extra = 0, kept_extras = 0;
+
+	for (size_t r = 0; r < codes->rows; r++) {
+		const size_t begin = codes->start[r], end = codes->start[r + 1];
+
+		codes->start[r] = kept;
+		for (size_t i = begin; i < end && !b->crowded[r]; i++) {
+			if (!passes(&cut, codes->value[i]))
+				continue;
+			codes->index[kept] = codes->index[i];
+			codes->value[kept++] = codes->value[i];
+		}
+		for (; extra < b->extras && b->extra[extra].row == r; extra++)
+			if (passes(&cut, b->extra[extra].value))
+				b->extra[kept_extras++] = b->extra[extra];
+	}
+	codes->start[codes->rows] = kept;
+	b->extras = kept_extras;
+}
+
+/* The extras' rows into the codes, from the back: a row never moves forwards. */
+static void merge(ps_batch_topk *b, ps_codes *codes)
+{
+	size_t end = codes->start[codes->rows], at = end + b->extras, extra = b->extras;
+
+	codes->start[codes->rows] = at;
+	for (size_t r = codes->rows; r-- > 0;) {
+		const size_t begin = codes->start[r], count = end - begin;
+
+		at -= count;
+		memmove(codes->index + at, codes->index + begin, count * sizeof *codes->index);
+		memmove(codes->value + at, codes->value + begin, count * sizeof *codes->value);
+		for (; extra && b->extra[extra - 1].row == r; extra--) {
+			codes->index[--at] = b->extra[extra - 1].index;
+			codes->value[at] = b->extra[extra - 1].value;
+		}
+		end = begin;
+		codes->start[r] = at;
+	}
+}
+
+void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates, ps_codes *codes)
+{
+	struct cut cut;
+
+	b->extras = 0;
+	cut = find_cut(b, codes, total);
+	if (mark_crowded(b, codes, candidates, cut.value)) {
+		for (size_t row = 0; row < codes->rows;) {
+			add_full_rows(b, x, codes, cut.value, &row);
+			cut = find_cut(b, codes, total);
+			drop_extras(b, (struct cut){cut.value, total});
+		}
+	}
+	drop_the_rest(b, codes, cut);
+	if (b->extras)
+		merge(b, codes);
+}

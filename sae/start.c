@@ -1,0 +1,175 @@
+#include "sae/start.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "core/rng.h"
+#include "sae/batch.h"
+
+enum {
+	SAMPLE_ROWS = 65536,
+	LATENTS_AN_ITEM = 16,
+	MEDIAN_TURNS = 100,
+};
+
+#define MEDIAN_TOLERANCE 1e-6
+/* A stream of data_seed that no epoch takes: those count from 0. */
+#define SAMPLE_STREAM UINT64_MAX
+
+/* Decoder rows: seeded random directions; encoder = decoder. */
+static void start_latents(void *context, size_t item, int worker)
+{
+	ps_trainer *t = context;
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+
+	(void)worker;
+	for (size_t j = first; j < end; j++) {
+		ps_rng rng = ps_rng_make(t->options.init_seed, j);
+		float *row = t->sae.dec + j * d;
+		double norm = 0;
+
+		for (size_t i = 0; i < d; i++) {
+			row[i] = ps_rng_normal(&rng);
+			norm += (double)row[i] * row[i];
+		}
+		for (size_t i = 0; i < d; i++)
+			row[i] = (float)(row[i] * (t->options.decoder_norm / sqrt(norm)));
+		memcpy(t->sae.enc + j * d, row, d * sizeof *row);
+	}
+}
+
+/* Adds the first `count` rows of t->x to sum (D); returns the sum of their norms. */
+static double add_rows(const ps_trainer *t, size_t count, double *sum)
+{
+	const size_t d = t->sae.d_in;
+	double norms = 0;
+
+	for (size_t r = 0; r < count; r++) {
+		double square = 0;
+
+		for (size_t i = 0; i < d; i++) {
+			const double value = t->x[r * d + i];
+
+			sum[i] += value;
+			square += value * value;
+		}
+		norms += sqrt(square);
+	}
+	return norms;
+}
+
+/* The i-th of n sampled rows: one from each of n equal stretches, so that a file is read forwards. */
+static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_rng *rng)
+{
+	const uint64_t first = rows->count / n * i + rows->count % n * i / n;
+	const uint64_t end = rows->count / n * (i + 1) + rows->count % n * (i + 1) / n;
+
+	return rows->ids[first + ps_rng_below(rng, end - first)];
+}
+
+/* Rows [done, done + count) of a sample of n into t->x. */
+static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n, ps_rng *rng)
+{
+	for (size_t r = 0; r < count; r++)
+		t->ids[r] = sampled_row(t->rows, done + r, n, rng);
+	return ps_batch_gather(t->source, t->ids, count, t->x, t->context);
+}
+
+/* The input scale, and b_dec = the sample's mean. */
+static int measure_sample(ps_trainer *t)
+{
+	const uint64_t n = t->rows->count < SAMPLE_ROWS ? t->rows->count : SAMPLE_ROWS;
+	const size_t d = t->sae.d_in;
+	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
+	double *sum = t->column_variance, norms = 0;
+
+	memset(sum, 0, d * sizeof *sum);
+	for (uint64_t done = 0; done < n;) {
+		const size_t count = (size_t)(n - done < t->options.batch ? n - done : t->options.batch);
+		int code = gather_sample(t, done, count, n, &rng);
+
+		if (code < 0)
+			return code;
+		norms += add_rows(t, count, sum);
+		done += count;
+	}
+	if (!isfinite(norms))
+		return ps_fail(t->context->diag, PS_EINPUT, "the activations hold values that are not finite");
+	*t->scale = norms > 0 ? (float)(sqrt((double)d) * (double)n / norms) : 1;
+	for (size_t i = 0; i < d; i++)
+		t->sae.b_dec[i] = (float)(*t->scale * sum[i] / (double)n);
+	return 0;
+}
+
+/* One of Weiszfeld's steps over t->x from `at` (D) to `next` (D); returns |next - at| / |next|. */
+static double median_step(const ps_trainer *t, size_t count, const double *at, double *next)
+{
+	const size_t d = t->sae.d_in;
+	double weights = 0, moved = 0, size = 0;
+
+	memset(next, 0, d * sizeof *next);
+	for (size_t r = 0; r < count; r++) {
+		const float *row = t->x + r * d;
+		double square = 0, weight;
+
+		for (size_t i = 0; i < d; i++)
+			square += (row[i] - at[i]) * (row[i] - at[i]);
+		weight = square > 0 ? 1 / sqrt(square) : 0; /* a row at the median itself pulls nowhere */
+		weights += weight;
+		for (size_t i = 0; i < d; i++)
+			next[i] += weight * row[i];
+	}
+	for (size_t i = 0; i < d; i++) {
+		next[i] = weights > 0 ? next[i] / weights : at[i];
+		moved += (next[i] - at[i]) * (next[i] - at[i]);
+		size += next[i] * next[i];
+	}
+	return size > 0 ? sqrt(moved / size) : 0;
+}
+
+/* b_dec = s times the geometric median of a batch of rows, from s times their mean. */
+static int start_at_median(ps_trainer *t)
+{
+	const size_t d = t->sae.d_in, count = (size_t)(t->rows->count < t->options.batch ? t->rows->count : t->options.batch);
+	double *at = t->column_variance, *next = t->error_sum;
+	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
+	int code = gather_sample(t, 0, count, count, &rng);
+
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < d; i++)
+		at[i] = t->sae.b_dec[i] / *t->scale;
+	for (int turn = 0; turn < MEDIAN_TURNS; turn++) {
+		const double moved = median_step(t, count, at, next);
+
+		memcpy(at, next, d * sizeof *at);
+		if (moved < MEDIAN_TOLERANCE)
+			break;
+	}
+	for (size_t i = 0; i < d; i++)
+		t->sae.b_dec[i] = (float)(*t->scale * at[i]);
+	return 0;
+}
+
+int ps_start_values(ps_trainer *t)
+{
+	const size_t f = t->sae.d_sae;
+	int code;
+
+	ps_pool_run(t->context->pool, (f + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, start_latents, t);
+	memset(t->sae.b_enc, 0, f * sizeof(float));
+	memset(t->since_fired, 0, f * sizeof(uint64_t));
+	for (size_t j = 0; j < f && t->sae.threshold; j++)
+		t->sae.threshold[j] = (float)t->options.threshold_start;
+	*t->step = 0;
+	*t->threshold = t->options.threshold_from_zero ? 0 : -1;
+	code = measure_sample(t);
+	if (code < 0)
+		return code;
+	if (t->options.b_dec == PS_B_DEC_MEDIAN)
+		return start_at_median(t);
+	if (t->options.b_dec == PS_B_DEC_ZERO)
+		memset(t->sae.b_dec, 0, t->sae.d_in * sizeof(float));
+	return 0;
+}

@@ -15,7 +15,7 @@
 #include "sae/topk.h"
 #include "test/support_sae.h"
 
-enum { D = 19, F = 48, K = 5, ROWS = 21, CASES = 5 };
+enum { D = 19, F = 48, K = 5, ROWS = 21, CASES = 6 };
 
 /* The selection by its definition: k times the largest that is left, ties to the lower index. */
 static size_t select_plainly(const float *z, size_t n, size_t k, uint8_t *chosen)
@@ -82,6 +82,43 @@ static void topk_selects_the_largest_with_ties_to_the_lower_index(void **state)
 	}
 }
 
+/* Without the ReLU: the k largest of any sign, ties to the lower index. */
+static void signed_topk_selects_the_largest_of_any_sign(void **state)
+{
+	enum { N = 300 };
+	static float z[N];
+	void *scratch = malloc(ps_topk_signed_scratch(N));
+
+	(void)state;
+	for (size_t k = 1; k <= N; k = 2 * k + 1) {
+		uint32_t index[N];
+		float value[N];
+		uint8_t chosen[N] = {0};
+		size_t at = 0;
+
+		fill_normal(z, N, 1, k);
+		for (size_t i = 0; i < N; i++)
+			z[i] = roundf(3 * z[i]) - 2; /* many ties, more negative than not */
+		for (size_t i = 0; i < k; i++) {
+			size_t best = N;
+
+			for (size_t j = 0; j < N; j++)
+				if (!chosen[j] && (best == N || z[j] > z[best]))
+					best = j;
+			chosen[best] = 1;
+		}
+		assert_int_equal(ps_topk_select_signed(z, N, k, scratch, index, value), k);
+		for (size_t j = 0; j < N; j++) {
+			if (!chosen[j])
+				continue;
+			assert_int_equal(index[at], j);
+			assert_true(value[at] == z[j]);
+			at++;
+		}
+	}
+	free(scratch);
+}
+
 static void topk_takes_extreme_values_and_passes_over_nan(void **state)
 {
 	static float z[640];
@@ -101,9 +138,18 @@ static void topk_takes_extreme_values_and_passes_over_nan(void **state)
 	check_selection(z, 640, 3);
 }
 
+/* Every case has the record; not every architecture the values. */
+static void take_or_skip(golden *g, const char *name, float *values)
+{
+	const float *record = golden_next(g, name, F);
+
+	if (values)
+		memcpy(values, record, F * sizeof *values);
+}
+
 static void load_case(golden *g, ps_sae *sae, ps_arena *arena, ps_diag *diag, int number)
 {
-	static const ps_sae_arch arch[CASES] = {PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU};
+	static const ps_sae_arch arch[CASES] = {PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED};
 
 	assert_int_equal(ps_sae_create(sae, arch[number], D, F, K, arena, diag), 0);
 	sae->rescale_by_decoder_norm = number == 1;
@@ -112,10 +158,9 @@ static void load_case(golden *g, ps_sae *sae, ps_arena *arena, ps_diag *diag, in
 	memcpy(sae->dec, golden_next(g, "dec", F * D), F * D * sizeof(float));
 	memcpy(sae->b_enc, golden_next(g, "b_enc", F), F * sizeof(float));
 	memcpy(sae->b_dec, golden_next(g, "b_dec", D), D * sizeof(float));
-	if (sae->threshold)
-		memcpy(sae->threshold, golden_next(g, "threshold", F), F * sizeof(float));
-	else
-		golden_next(g, "threshold", F);
+	take_or_skip(g, "threshold", sae->threshold);
+	take_or_skip(g, "r_mag", sae->r_mag);
+	take_or_skip(g, "b_mag", sae->b_mag);
 }
 
 static void check_codes(const ps_codes *codes, const float *acts, double *error)
@@ -254,6 +299,7 @@ static void any_threads_and_batches_give_the_same_bits(void **state)
 	fill_normal(x, BIG_ROWS * BIG_D, 1, 4);
 	check_same_bits(PS_SAE_TOPK, x);
 	check_same_bits(PS_SAE_RELU, x);
+	check_same_bits(PS_SAE_GATED, x);
 	free(x);
 }
 
@@ -276,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(topk_selects_the_largest_with_ties_to_the_lower_index),
+		cmocka_unit_test(signed_topk_selects_the_largest_of_any_sign),
 		cmocka_unit_test(topk_takes_extreme_values_and_passes_over_nan),
 		cmocka_unit_test(codes_and_reconstructions_agree_with_saelens),
 		cmocka_unit_test(any_threads_and_batches_give_the_same_bits),

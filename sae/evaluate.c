@@ -8,8 +8,7 @@
 #include "sae/room.h"
 #include "sae/sparse.h"
 
-/* Rows go by in batches. Each row's numbers are found by any thread, each column's sums by one; both are then
- * added in order. Columns are measured from the first row, so that a large common mean costs no precision. */
+/* Each row's numbers are found by any thread, each column's sums by one; both are then added in order. */
 
 enum {
 	BATCH_ROWS = 1024,
@@ -18,99 +17,107 @@ enum {
 	COLUMNS_AN_ITEM = 64,
 };
 
-struct evaluation {
-	const ps_sae *sae;
-	const ps_context *context;
-	size_t batch, rows;       /* rows of the current batch */
-	ps_encoder *encoder;
-	ps_codes codes;
-	float *x, *x_hat;         /* (batch, D) */
-	double *error, *cosine;   /* (batch) */
-	double *sum, *square;     /* (D): of x - origin and its square */
-	float *origin;            /* (D): the first row */
-	uint64_t *firing;         /* (F) */
-	uint64_t active;
-	double error_sum, cosine_sum;
+/* Of one row. */
+struct row_measures {
+	double error, product, x_square, x_hat_square, variance; /* variance: |x - mean|^2 */
 };
 
-static size_t batch_rows(const ps_sae *sae)
-{
-	return sae->arch == PS_SAE_TOPK ? BATCH_ROWS : BATCH_ROWS_DENSE;
-}
+struct ps_evaluator {
+	const ps_sae *sae;
+	const ps_context *context;
+	ps_encoder *encoder;
+	ps_codes codes;
+	const float *x;           /* (rows, D): of the present call */
+	size_t rows;
+	float *x_hat;             /* (max_rows, D) */
+	struct row_measures *row; /* (max_rows) */
+	const double *mean;       /* (D), or NULL */
+	float *origin;            /* (D): the first row */
+	double *sum, *square, *error_sum; /* (D): of x - origin, its square, x - x_hat */
+	uint64_t *firing;         /* (F) */
+	uint64_t seen, active;
+	struct row_measures total;
+	double cosine, norm_ratio, legacy;
+};
 
-size_t ps_evaluate_bytes(const ps_sae *sae, int threads)
+size_t ps_evaluator_bytes(const ps_sae *sae, int threads, size_t max_rows)
 {
-	const size_t batch = batch_rows(sae), d = sae->d_in;
+	const size_t d = sae->d_in;
 	ps_plan plan = {0};
 
-	ps_plan_add(&plan, "encoder", ps_encoder_bytes(sae, threads, batch));
-	ps_plan_add(&plan, "codes", ps_codes_bytes(sae, batch));
-	for (int i = 0; i < 2; i++) {
-		ps_plan_add(&plan, "rows", batch * d * sizeof(float));
-		ps_plan_add(&plan, "sums of rows", batch * sizeof(double));
+	ps_plan_add(&plan, "evaluator", sizeof(ps_evaluator));
+	ps_plan_add(&plan, "encoder", ps_encoder_bytes(sae, threads, max_rows));
+	ps_plan_add(&plan, "codes", ps_codes_bytes(sae, max_rows));
+	ps_plan_add(&plan, "reconstructions", max_rows * d * sizeof(float));
+	ps_plan_add(&plan, "measures of rows", max_rows * sizeof(struct row_measures));
+	for (int i = 0; i < 3; i++)
 		ps_plan_add(&plan, "sums of columns", d * sizeof(double));
-	}
 	ps_plan_add(&plan, "first row", d * sizeof(float));
 	ps_plan_add(&plan, "firing counts", sae->d_sae * sizeof(uint64_t));
 	return plan.total_bytes;
 }
 
-static int take_parts(struct evaluation *e, ps_arena *arena)
+static double *take_zeros(ps_arena *arena, size_t count)
 {
-	const size_t d = e->sae->d_in;
-	int code = ps_room_check(arena, ps_evaluate_bytes(e->sae, ps_pool_threads(e->context->pool)), "an evaluation",
-				 e->context->diag);
+	double *values = ps_arena_take(arena, count * sizeof *values);
 
-	if (code < 0)
-		return code;
-	code = ps_encoder_create(&e->encoder, e->sae, e->context, e->batch, arena);
-	if (code < 0)
-		return code;
-	code = ps_codes_create(&e->codes, e->sae, e->batch, arena, e->context->diag);
-	e->x = ps_arena_take(arena, e->batch * d * sizeof(float));
-	e->x_hat = ps_arena_take(arena, e->batch * d * sizeof(float));
-	e->error = ps_arena_take(arena, e->batch * sizeof(double));
-	e->cosine = ps_arena_take(arena, e->batch * sizeof(double));
-	e->sum = ps_arena_take(arena, d * sizeof(double));
-	e->square = ps_arena_take(arena, d * sizeof(double));
-	e->origin = ps_arena_take(arena, d * sizeof(float));
-	e->firing = ps_arena_take(arena, e->sae->d_sae * sizeof(uint64_t));
-	memset(e->sum, 0, d * sizeof(double));
-	memset(e->square, 0, d * sizeof(double));
-	memset(e->firing, 0, e->sae->d_sae * sizeof(uint64_t));
-	return code;
+	memset(values, 0, count * sizeof *values);
+	return values;
 }
 
-static void measure_row(const struct evaluation *e, size_t r)
+int ps_evaluator_create(ps_evaluator **out, const ps_sae *sae, const ps_context *context, size_t max_rows, const double *mean,
+			ps_arena *arena)
+{
+	const size_t d = sae->d_in;
+	ps_evaluator *e;
+	int code = ps_room_check(arena, ps_evaluator_bytes(sae, ps_pool_threads(context->pool), max_rows), "an evaluation", context->diag);
+
+	if (code < 0)
+		return code;
+	e = ps_arena_take(arena, sizeof *e);
+	*e = (ps_evaluator){.sae = sae, .context = context, .mean = mean};
+	e->x_hat = ps_arena_take(arena, max_rows * d * sizeof *e->x_hat);
+	e->row = ps_arena_take(arena, max_rows * sizeof *e->row);
+	e->sum = take_zeros(arena, d);
+	e->square = take_zeros(arena, d);
+	e->error_sum = take_zeros(arena, d);
+	e->origin = ps_arena_take(arena, d * sizeof *e->origin);
+	e->firing = ps_arena_take(arena, sae->d_sae * sizeof *e->firing);
+	memset(e->firing, 0, sae->d_sae * sizeof *e->firing);
+	*out = e;
+	code = ps_encoder_create(&e->encoder, sae, context, max_rows, arena);
+	return code < 0 ? code : ps_codes_create(&e->codes, sae, max_rows, arena, context->diag);
+}
+
+static struct row_measures measure_row(const ps_evaluator *e, size_t r)
 {
 	const size_t d = e->sae->d_in;
 	const float *x = e->x + r * d, *x_hat = e->x_hat + r * d;
-	double error = 0, product = 0, norms;
+	struct row_measures m = {.x_square = ps_squared_norm(x, d), .x_hat_square = ps_squared_norm(x_hat, d)};
 
 	for (size_t i = 0; i < d; i++) {
-		const double difference = (double)x[i] - x_hat[i];
+		const double difference = (double)x[i] - x_hat[i], apart = e->mean ? x[i] - e->mean[i] : 0;
 
-		error += difference * difference;
-		product += (double)x[i] * x_hat[i];
+		m.error += difference * difference;
+		m.product += (double)x[i] * x_hat[i];
+		m.variance += apart * apart;
 	}
-	norms = sqrt(ps_squared_norm(x, d)) * sqrt(ps_squared_norm(x_hat, d));
-	e->error[r] = error;
-	e->cosine[r] = norms > 0 ? product / norms : 0;
+	return m;
 }
 
 static void measure_rows(void *context, size_t item, int worker)
 {
-	const struct evaluation *e = context;
+	const ps_evaluator *e = context;
 	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, e->rows);
 
 	(void)worker;
 	for (size_t r = first; r < end; r++)
-		measure_row(e, r);
+		e->row[r] = measure_row(e, r);
 }
 
 static void measure_columns(void *context, size_t item, int worker)
 {
-	const struct evaluation *e = context;
+	const ps_evaluator *e = context;
 	const size_t d = e->sae->d_in, first = item * COLUMNS_AN_ITEM, end = ps_min_size(first + COLUMNS_AN_ITEM, d);
 
 	(void)worker;
@@ -120,89 +127,183 @@ static void measure_columns(void *context, size_t item, int worker)
 
 			e->sum[i] += value;
 			e->square[i] += value * value;
+			e->error_sum[i] += (double)e->x[r * d + i] - e->x_hat[r * d + i];
 		}
 	}
 }
 
-/* Encodes, decodes and measures the rows in e->x. */
-static int measure_batch(struct evaluation *e)
+static void add_row(ps_evaluator *e, const struct row_measures *m)
+{
+	const double norms = sqrt(m->x_square) * sqrt(m->x_hat_square);
+
+	e->total.error += m->error;
+	e->total.product += m->product;
+	e->total.x_square += m->x_square;
+	e->total.x_hat_square += m->x_hat_square;
+	e->cosine += norms > 0 ? m->product / norms : 0;
+	e->norm_ratio += m->x_square > 0 ? sqrt(m->x_hat_square / m->x_square) : 0;
+	e->legacy += m->variance > 0 ? 1 - m->error / m->variance : 0;
+}
+
+int ps_evaluator_add(ps_evaluator *e, const float *x, size_t rows, const float **x_hat)
 {
 	ps_pool *pool = e->context->pool;
+	const ps_codes *codes = &e->codes;
 
-	ps_encoder_run(e->encoder, e->x, e->rows, &e->codes);
-	ps_sae_decode(e->sae, e->context, &e->codes, e->x_hat);
-	ps_pool_run(pool, (e->rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, measure_rows, e);
+	e->x = x;
+	e->rows = rows;
+	if (rows && !e->seen)
+		memcpy(e->origin, x, e->sae->d_in * sizeof *x);
+	ps_encoder_run(e->encoder, x, rows, &e->codes);
+	ps_sae_decode(e->sae, e->context, codes, e->x_hat);
+	ps_pool_run(pool, (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, measure_rows, e);
 	ps_pool_run(pool, (e->sae->d_in + COLUMNS_AN_ITEM - 1) / COLUMNS_AN_ITEM, measure_columns, e);
-	for (size_t r = 0; r < e->rows; r++) {
-		e->error_sum += e->error[r];
-		e->cosine_sum += e->cosine[r];
-	}
-	for (size_t i = 0; i < e->codes.start[e->rows]; i++)
-		e->firing[e->codes.index[i]]++;
-	e->active += e->codes.start[e->rows];
-	if (!isfinite(e->error_sum))
+	for (size_t r = 0; r < rows; r++)
+		add_row(e, &e->row[r]);
+	for (size_t i = 0; i < codes->start[rows]; i++)
+		e->firing[codes->index[i]]++;
+	e->active += codes->start[rows];
+	e->seen += rows;
+	if (x_hat)
+		*x_hat = e->x_hat;
+	if (!isfinite(e->total.error))
 		return ps_fail(e->context->diag, PS_EINPUT, "the activations, or the SAE, hold values that are not finite");
 	return 0;
 }
 
-static int measure_all(struct evaluation *e, const ps_row_source *source, const ps_row_list *rows)
+static int density_bin(double density)
 {
-	for (uint64_t done = 0; done < rows->count; done += e->rows) {
-		int code = ps_progress_check(e->context);
+	const int bin = PS_DENSITY_BINS + (int)floor(2 * log10(density));
+
+	return bin < 0 ? 0 : bin < PS_DENSITY_BINS ? bin : PS_DENSITY_BINS - 1;
+}
+
+void ps_evaluator_conclude(const ps_evaluator *e, ps_evaluation *out, uint64_t *firing)
+{
+	const double rows = (double)e->seen;
+	double variance = 0, centred = e->total.error;
+	size_t dead = 0;
+
+	*out = (ps_evaluation){
+		.rows = e->seen, .l0 = (double)e->active / rows, .cosine = e->cosine / rows, .norm_ratio = e->norm_ratio / rows,
+		.relative_bias = e->total.x_hat_square / e->total.product,
+		.explained_variance_legacy = e->mean ? e->legacy / rows : (double)NAN,
+	};
+	for (size_t i = 0; i < e->sae->d_in; i++) {
+		variance += e->square[i] - e->sum[i] * e->sum[i] / rows;
+		centred -= e->error_sum[i] * e->error_sum[i] / rows;
+	}
+	for (size_t j = 0; j < e->sae->d_sae; j++) {
+		dead += e->firing[j] == 0;
+		if (e->firing[j])
+			out->density[density_bin((double)e->firing[j] / rows)]++;
+	}
+	out->dead_fraction = (double)dead / (double)e->sae->d_sae;
+	out->fvu = e->total.error > 0 ? e->total.error / fmax(variance, 0) : 0;
+	out->explained_variance = 1 - out->fvu;
+	out->explained_variance_centred = e->total.error > 0 ? 1 - fmax(centred, 0) / fmax(variance, 0) : 1;
+	if (firing)
+		memcpy(firing, e->firing, e->sae->d_sae * sizeof *firing);
+}
+
+/* --- rows of a list --- */
+
+static size_t batch_rows(const ps_sae *sae)
+{
+	return sae->arch == PS_SAE_TOPK ? BATCH_ROWS : BATCH_ROWS_DENSE;
+}
+
+size_t ps_evaluate_bytes(const ps_sae *sae, int threads)
+{
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "rows", batch_rows(sae) * sae->d_in * sizeof(float));
+	ps_plan_add(&plan, "mean", sae->d_in * sizeof(double));
+	ps_plan_add(&plan, "evaluator", ps_evaluator_bytes(sae, threads, batch_rows(sae)));
+	return plan.total_bytes;
+}
+
+/* What the two readings of a list share. */
+struct reading {
+	const ps_row_source *source;
+	const ps_row_list *rows;
+	const ps_context *context;
+	size_t batch;
+	float *x;     /* (batch, D) */
+	double *mean; /* (D) */
+};
+
+static int next_rows(const struct reading *r, uint64_t done, size_t *count)
+{
+	int code = ps_progress_check(r->context);
+
+	*count = (size_t)(r->rows->count - done < r->batch ? r->rows->count - done : r->batch);
+	return code < 0 ? code : ps_batch_gather(r->source, r->rows->ids + done, *count, r->x, r->context);
+}
+
+static int find_mean(const struct reading *r)
+{
+	const size_t d = r->source->width;
+	size_t count;
+
+	memset(r->mean, 0, d * sizeof *r->mean);
+	for (uint64_t done = 0; done < r->rows->count; done += count) {
+		int code = next_rows(r, done, &count);
 
 		if (code < 0)
 			return code;
-		e->rows = (size_t)(rows->count - done < e->batch ? rows->count - done : e->batch);
-		code = ps_batch_gather(source, rows->ids + done, e->rows, e->x, e->context);
-		if (code < 0)
-			return code;
-		if (!done)
-			memcpy(e->origin, e->x, e->sae->d_in * sizeof(float));
-		code = measure_batch(e);
-		if (code < 0)
-			return code;
-		ps_progress_tick(e->context, "evaluating", "tok", done + e->rows, rows->count);
+		for (size_t i = 0; i < count * d; i++)
+			r->mean[i % d] += r->x[i];
 	}
+	for (size_t i = 0; i < d; i++)
+		r->mean[i] /= (double)r->rows->count;
 	return 0;
 }
 
-static void conclude(const struct evaluation *e, uint64_t rows, ps_evaluation *out)
+static int add_all(const struct reading *r, ps_evaluator *e)
 {
-	double variance = 0;
-	size_t dead = 0;
+	size_t count;
 
-	for (size_t i = 0; i < e->sae->d_in; i++)
-		variance += e->square[i] - e->sum[i] * e->sum[i] / (double)rows;
-	for (size_t j = 0; j < e->sae->d_sae; j++)
-		dead += e->firing[j] == 0;
-	*out = (ps_evaluation){
-		.rows = rows, .fvu = e->error_sum > 0 ? e->error_sum / fmax(variance, 0) : 0,
-		.l0 = (double)e->active / (double)rows, .dead_fraction = (double)dead / (double)e->sae->d_sae,
-		.cosine = e->cosine_sum / (double)rows,
-	};
-	out->explained_variance = 1 - out->fvu;
+	for (uint64_t done = 0; done < r->rows->count; done += count) {
+		int code = next_rows(r, done, &count);
+
+		if (code < 0)
+			return code;
+		code = ps_evaluator_add(e, r->x, count, NULL);
+		if (code < 0)
+			return code;
+		ps_progress_tick(r->context, "evaluating", "tok", done + count, r->rows->count);
+	}
+	return 0;
 }
 
 int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_context *context,
 		     ps_arena *arena, ps_evaluation *out, uint64_t *firing)
 {
-	struct evaluation e = {.sae = sae, .context = context, .batch = batch_rows(sae)};
+	struct reading r = {.source = source, .rows = rows, .context = context, .batch = batch_rows(sae)};
 	const size_t mark = ps_arena_mark(arena);
+	ps_evaluator *e;
 	int code;
 
 	if (source->width != sae->d_in)
 		return ps_fail(context->diag, PS_EINPUT, "the activations have %zu columns, the SAE takes %zu", source->width, sae->d_in);
 	if (!rows->count)
 		return ps_fail(context->diag, PS_EINPUT, "there are no rows to evaluate");
-	code = take_parts(&e, arena);
+	code = ps_room_check(arena, ps_evaluate_bytes(sae, ps_pool_threads(context->pool)), "an evaluation", context->diag);
+	if (code < 0)
+		return code;
+	r.x = ps_arena_take(arena, r.batch * sae->d_in * sizeof *r.x);
+	r.mean = ps_arena_take(arena, sae->d_in * sizeof *r.mean);
+	code = find_mean(&r);
 	if (code < 0)
 		goto out;
-	code = measure_all(&e, source, rows);
+	code = ps_evaluator_create(&e, sae, context, r.batch, r.mean, arena);
 	if (code < 0)
 		goto out;
-	conclude(&e, rows->count, out);
-	if (firing)
-		memcpy(firing, e.firing, sae->d_sae * sizeof *firing);
+	code = add_all(&r, e);
+	if (code < 0)
+		goto out;
+	ps_evaluator_conclude(e, out, firing);
 out:
 	ps_arena_rewind(arena, mark);
 	return code;

@@ -51,7 +51,8 @@ static size_t code_plainly(const ps_sae *sae, const float *x, double *f)
 
 static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation *out, uint64_t *firing)
 {
-	double mean[D] = {0}, error = 0, variance = 0, cosine = 0, active = 0, dead = 0;
+	double mean[D] = {0}, error_mean[D] = {0}, error = 0, variance = 0, cosine = 0, active = 0, dead = 0, legacy = 0, ratio = 0;
+	double x_hat_square = 0, product = 0, centred;
 
 	memset(firing, 0, F * sizeof *firing);
 	for (size_t r = 0; r < ROWS; r++)
@@ -59,7 +60,7 @@ static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation
 			mean[d] += rows[r * D + d] / (double)ROWS;
 	for (size_t r = 0; r < ROWS; r++) {
 		const float *x = rows + r * D;
-		double f[F], xx = 0, yy = 0, xy = 0;
+		double f[F], xx = 0, yy = 0, xy = 0, ee = 0, apart = 0;
 
 		active += (double)code_plainly(sae, x, f);
 		for (size_t d = 0; d < D; d++) {
@@ -67,17 +68,38 @@ static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation
 
 			for (size_t j = 0; j < F; j++)
 				y += f[j] * sae->dec[j * D + d];
-			error += (x[d] - y) * (x[d] - y);
-			variance += (x[d] - mean[d]) * (x[d] - mean[d]);
+			ee += (x[d] - y) * (x[d] - y);
+			apart += (x[d] - mean[d]) * (x[d] - mean[d]);
+			error_mean[d] += (x[d] - y) / ROWS;
 			xx += (double)x[d] * x[d], yy += y * y, xy += x[d] * y;
 		}
+		error += ee;
+		variance += apart;
+		legacy += 1 - ee / apart;
+		ratio += sqrt(yy / xx);
+		x_hat_square += yy;
+		product += xy;
 		cosine += xy / sqrt(xx * yy);
 		for (size_t j = 0; j < F; j++)
 			firing[j] += f[j] != 0;
 	}
 	for (size_t j = 0; j < F; j++)
 		dead += firing[j] == 0;
-	*out = (ps_evaluation){.fvu = error / variance, .l0 = active / ROWS, .dead_fraction = dead / F, .cosine = cosine / ROWS};
+	centred = error;
+	for (size_t d = 0; d < D; d++)
+		centred -= ROWS * error_mean[d] * error_mean[d];
+	*out = (ps_evaluation){
+		.fvu = error / variance, .l0 = active / ROWS, .dead_fraction = dead / F, .cosine = cosine / ROWS,
+		.explained_variance = 1 - error / variance, .explained_variance_legacy = legacy / ROWS,
+		.explained_variance_centred = 1 - centred / variance, .norm_ratio = ratio / ROWS, .relative_bias = x_hat_square / product,
+	};
+	for (size_t j = 0; j < F; j++) {
+		int bin = 0;
+
+		while (firing[j] && bin < PS_DENSITY_BINS - 1 && (double)firing[j] / ROWS >= pow(10, ps_density_edge(bin + 1)))
+			bin++;
+		out->density[bin] += firing[j] > 0;
+	}
 }
 
 static float *make_rows(double offset)
@@ -107,6 +129,28 @@ static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evalua
 	workspace_close(&w);
 }
 
+static double relative(double a, double b)
+{
+	return fabs(a / b - 1);
+}
+
+/* Largest relative error of all measures but counts. */
+static double measures_error(const ps_evaluation *got, const ps_evaluation *plain)
+{
+	const double errors[] = {
+		relative(got->fvu, plain->fvu), relative(got->l0, plain->l0), relative(got->cosine, plain->cosine),
+		relative(got->explained_variance, plain->explained_variance),
+		relative(got->explained_variance_legacy, plain->explained_variance_legacy),
+		relative(got->explained_variance_centred, plain->explained_variance_centred),
+		relative(got->norm_ratio, plain->norm_ratio), relative(got->relative_bias, plain->relative_bias),
+	};
+	double worst = 0;
+
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		worst = fmax(worst, errors[i]);
+	return worst;
+}
+
 static void numbers_agree_with_their_definitions(void **state)
 {
 	static const ps_sae_arch arch[] = {PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU};
@@ -119,13 +163,13 @@ static void numbers_agree_with_their_definitions(void **state)
 		double error;
 
 		evaluate(arch[i], rows, 2, &got, firing, &plain, plain_firing);
-		error = fmax(fabs(got.fvu / plain.fvu - 1), fmax(fabs(got.l0 / plain.l0 - 1), fabs(got.cosine / plain.cosine - 1)));
+		error = measures_error(&got, &plain);
 		print_message("fvu %.4f, l0 %.3f, cosine %.4f, dead %.3f: largest relative error %.1e (threshold 1e-5)\n", got.fvu,
 			      got.l0, got.cosine, got.dead_fraction, error);
 		assert_true(error < 1e-5);
 		assert_int_equal(got.rows, ROWS);
 		assert_true(got.dead_fraction == plain.dead_fraction && got.dead_fraction >= 10.0 / F);
-		assert_true(got.explained_variance == 1 - got.fvu);
+		assert_memory_equal(got.density, plain.density, sizeof got.density);
 		for (size_t j = 0; j < F; j++)
 			assert_true(firing[j] + 1 >= plain_firing[j] && firing[j] <= plain_firing[j] + 1);
 	}

@@ -12,10 +12,30 @@
 
 #define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */
 
+/* null where the data do not define a number. */
+static json_t *number(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *density_json(const ps_evaluation *v)
+{
+	json_t *edges = json_array(), *latents = json_array();
+
+	for (int bin = 0; bin < PS_DENSITY_BINS; bin++) {
+		json_array_append_new(edges, json_real(ps_density_edge(bin)));
+		json_array_append_new(latents, json_integer((json_int_t)v->density[bin]));
+	}
+	return json_pack("{s:o, s:o}", "log10_from", edges, "latents", latents);
+}
+
 static json_t *evaluation_json(const ps_evaluation *v)
 {
-	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "rows", (json_int_t)v->rows, "explained_variance", v->explained_variance, "fvu", v->fvu,
-			 "l0", v->l0, "dead_fraction", v->dead_fraction, "cosine", v->cosine);
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)v->rows, "explained_variance",
+			 number(v->explained_variance), "explained_variance_legacy", number(v->explained_variance_legacy),
+			 "explained_variance_centred", number(v->explained_variance_centred), "fvu", number(v->fvu), "l0", number(v->l0),
+			 "dead_fraction", number(v->dead_fraction), "cosine", number(v->cosine), "norm_ratio", number(v->norm_ratio),
+			 "relative_bias", number(v->relative_bias), "density", density_json(v));
 }
 
 static int check_width(ps_session *s, const ps_sae_folder *sae, const char *path, size_t width)
@@ -29,7 +49,7 @@ static int check_width(ps_session *s, const ps_sae_folder *sae, const char *path
 static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
 {
 	ps_cache cache;
-	ps_row_list rows = {0};
+	ps_row_list rows = {0}, kept;
 	ps_arena arena = {0};
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
 	ps_evaluation evaluation;
@@ -40,6 +60,9 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 	rc = check_width(s, sae, args->sae, cache.source.width);
 	if (!rc)
 		rc = ps_rows_that_count(&cache, args->keep_special, &rows, &s->diag);
+	kept = rows;
+	if (args->last && (uint64_t)args->last < rows.count)
+		kept = (ps_row_list){rows.ids + rows.count - args->last, (uint64_t)args->last};
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "SAE", sae->arena.size_bytes);
 	ps_plan_add(&plan, "row numbers", (size_t)rows.count * sizeof(uint64_t));
@@ -49,7 +72,7 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 	if (!rc)
 		rc = ps_arena_create(&arena, ps_evaluate_bytes(&sae->sae, s->threads), &s->diag);
 	if (!rc)
-		rc = ps_evaluate_rows(&sae->sae, &cache.source, &rows, &s->context, &arena, &evaluation, NULL);
+		rc = ps_evaluate_rows(&sae->sae, &cache.source, &kept, &s->context, &arena, &evaluation, NULL);
 	if (!rc)
 		*result = evaluation_json(&evaluation);
 	ps_arena_destroy(&arena);
@@ -67,16 +90,14 @@ struct splice {
 	bool keep_special;
 	int layer;
 	size_t windows;
-	ps_encoder *encoder;
-	ps_codes codes;
-	float *x_hat;                       /* (SPLICE_ROWS, D) */
+	ps_evaluator *evaluator;
+	float *x;                           /* (SPLICE_ROWS, D): rows that count */
+	size_t *place;                      /* (SPLICE_ROWS): of a pass */
 	int32_t *targets;                   /* of a pass */
 	double *nll_clean, *nll_other, *kl; /* of a pass */
 	/* sums */
-	double clean, spliced, zero, divergence, error, cosine;
-	uint64_t predicted, rows, active;
-	double *mean, square;               /* (D) sum of rows; sum of squares */
-	uint8_t *fired;                     /* (F) */
+	double clean, spliced, zero, divergence;
+	uint64_t predicted, rows;
 };
 
 static bool counts(const struct splice *p, int32_t id)
@@ -84,47 +105,39 @@ static bool counts(const struct splice *p, int32_t id)
 	return p->keep_special || !ps_config_is_special(p->engine.config, id);
 }
 
-static void add_row(struct splice *p, const float *x, const float *x_hat)
+/* The next rows that count, from *row on, side by side in p->x; returns their number. */
+static size_t collect_rows(struct splice *p, const int32_t *ids, const float *base, size_t rows, size_t *row)
 {
-	double dot = 0, xx = 0, yy = 0;
+	const size_t width = p->sae->d_in;
+	size_t count = 0;
 
-	for (size_t d = 0; d < p->sae->d_in; d++) {
-		double e = (double)x[d] - (double)x_hat[d];
-
-		p->error += e * e;
-		p->mean[d] += (double)x[d];
-		dot += (double)x[d] * (double)x_hat[d];
-		xx += (double)x[d] * (double)x[d];
-		yy += (double)x_hat[d] * (double)x_hat[d];
+	for (; *row < rows && count < SPLICE_ROWS; ++*row) {
+		if (!counts(p, ids[*row]))
+			continue;
+		memcpy(p->x + count * width, base + *row * width, width * sizeof(float));
+		p->place[count++] = *row;
 	}
-	p->square += xx;
-	p->cosine += xx > 0 && yy > 0 ? dot / sqrt(xx * yy) : 0;
-	p->rows++;
+	return count;
 }
 
 /* changed = reconstruction of base where the token counts, base elsewhere. */
-static void splice_reconstruction(struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
+static int splice_reconstruction(struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
 {
-	size_t width = p->sae->d_in;
+	const size_t width = p->sae->d_in;
 
-	for (size_t first = 0; first < rows; first += SPLICE_ROWS) {
-		size_t count = ps_min_size(SPLICE_ROWS, rows - first);
+	memcpy(changed, base, rows * width * sizeof(float));
+	for (size_t row = 0; row < rows;) {
+		const size_t count = collect_rows(p, ids, base, rows, &row);
+		const float *x_hat;
+		int rc = count ? ps_evaluator_add(p->evaluator, p->x, count, &x_hat) : 0;
 
-		ps_encoder_run(p->encoder, base + first * width, count, &p->codes);
-		ps_sae_decode(p->sae, &p->engine.session->context, &p->codes, p->x_hat);
-		for (size_t i = 0; i < count; i++) {
-			const float *from = base + (first + i) * width;
-			bool counted = counts(p, ids[first + i]);
-
-			memcpy(changed + (first + i) * width, counted ? p->x_hat + i * width : from, width * sizeof(float));
-			if (!counted)
-				continue;
-			add_row(p, from, p->x_hat + i * width);
-			p->active += p->codes.start[i + 1] - p->codes.start[i];
-			for (size_t a = p->codes.start[i]; a < p->codes.start[i + 1]; a++)
-				p->fired[p->codes.index[a]] = 1;
-		}
+		if (rc)
+			return rc;
+		for (size_t i = 0; i < count; i++)
+			memcpy(changed + p->place[i] * width, x_hat + i * width, width * sizeof(float));
+		p->rows += count;
 	}
+	return 0;
 }
 
 static void splice_zero(const struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
@@ -176,8 +189,9 @@ static int run_pass(struct splice *p, size_t first, size_t count)
 	for (size_t w = 0; w < count; w++)
 		memcpy(p->targets + w * (window - 1), windows.ids + w * window + 1, (window - 1) * sizeof(int32_t));
 	memcpy(clean, base, rows * width * sizeof(float));
-	splice_reconstruction(p, windows.ids, base, changed, rows);
-	rc = finish_forward(p, &windows, clean);
+	rc = splice_reconstruction(p, windows.ids, base, changed, rows);
+	if (!rc)
+		rc = finish_forward(p, &windows, clean);
 	if (!rc)
 		rc = finish_forward(p, &windows, changed);
 	if (!rc)
@@ -203,8 +217,8 @@ static ps_engine_need splice_need(const struct splice *p)
 	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true, .held_bytes = p->sae_bytes,
 			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
 
-	need.extra_bytes = ps_encoder_bytes(sae, p->engine.session->threads, SPLICE_ROWS) + ps_codes_bytes(sae, SPLICE_ROWS) +
-			   SPLICE_ROWS * sae->d_in * sizeof(float) + sae->d_in * sizeof(double) + sae->d_sae + 16 * PS_ALIGN;
+	need.extra_bytes = ps_evaluator_bytes(sae, p->engine.session->threads, SPLICE_ROWS) +
+			   SPLICE_ROWS * (sae->d_in * sizeof(float) + sizeof(size_t)) + 16 * PS_ALIGN;
 	return need;
 }
 
@@ -213,15 +227,12 @@ static int take_parts(struct splice *p)
 {
 	ps_engine *e = &p->engine;
 	const ps_sae *sae = p->sae;
-	int rc = ps_encoder_create(&p->encoder, sae, &e->session->context, SPLICE_ROWS, &e->arena);
+	int rc = ps_evaluator_create(&p->evaluator, sae, &e->session->context, SPLICE_ROWS, NULL, &e->arena);
 
-	if (!rc)
-		rc = ps_codes_create(&p->codes, sae, SPLICE_ROWS, &e->arena, &e->session->diag);
 	if (rc)
 		return rc;
-	p->x_hat = ps_arena_take(&e->arena, SPLICE_ROWS * sae->d_in * sizeof(float));
-	p->mean = ps_arena_take(&e->arena, sae->d_in * sizeof(double));
-	p->fired = ps_arena_take(&e->arena, sae->d_sae);
+	p->x = ps_arena_take(&e->arena, SPLICE_ROWS * sae->d_in * sizeof(float));
+	p->place = ps_arena_take(&e->arena, SPLICE_ROWS * sizeof(size_t));
 	p->targets = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
 	p->nll_clean = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
 	p->nll_other = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
@@ -233,8 +244,8 @@ static int splice_sample(void *context)
 {
 	struct splice *p = context;
 
-	splice_reconstruction(p, p->tokens.ids, p->engine.hidden, p->engine.hidden + p->engine.pass_tokens * p->sae->d_in, p->tokens.window);
-	return 0;
+	return splice_reconstruction(p, p->tokens.ids, p->engine.hidden, p->engine.hidden + p->engine.pass_tokens * p->sae->d_in,
+				     p->tokens.window);
 }
 
 /* The layers behind the SAE, and the head, see three versions of every window. */
@@ -261,22 +272,14 @@ static int dry_run(struct splice *p, json_t **result)
 
 static json_t *splice_json(const struct splice *p)
 {
-	double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n, zero = p->zero / n, variance = p->square, fired = 0;
-	ps_evaluation v = {.rows = p->rows};
+	const double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n, zero = p->zero / n;
+	ps_evaluation evaluation;
 	json_t *result;
 
-	for (size_t d = 0; d < p->sae->d_in; d++)
-		variance -= p->mean[d] * p->mean[d] / (double)p->rows;
-	for (size_t f = 0; f < p->sae->d_sae; f++)
-		fired += p->fired[f];
-	v.fvu = p->error / variance;
-	v.explained_variance = 1 - v.fvu;
-	v.l0 = (double)p->active / (double)p->rows;
-	v.dead_fraction = 1 - fired / (double)p->sae->d_sae;
-	v.cosine = p->cosine / (double)p->rows;
-	result = evaluation_json(&v);
-	json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "ce_clean", clean, "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
-						 (zero - spliced) / (zero - clean), "kl", p->divergence / n, "predicted", (json_int_t)p->predicted));
+	ps_evaluator_conclude(p->evaluator, &evaluation, NULL);
+	result = evaluation_json(&evaluation);
+	json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:o, s:f, s:I}", "ce_clean", clean, "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
+						 number((zero - spliced) / (zero - clean)), "kl", p->divergence / n, "predicted", (json_int_t)p->predicted));
 	return result;
 }
 

@@ -23,13 +23,13 @@ struct training {
 	ps_session *s;
 	const ps_train_args *args;
 	ps_cache cache;
-	ps_row_list rows;
+	ps_row_list rows, held_out; /* held_out.count 0: none */
 	ps_train_options options;
 	ps_sae_about about;
 };
 
 struct outcome {
-	ps_evaluation evaluation;
+	ps_evaluation evaluation, held_out;
 	double seconds, tokens_per_s;
 };
 
@@ -47,6 +47,7 @@ static json_t *make_provenance(const struct training *t)
 	json_t *options = ps_train_options_json(&t->options);
 
 	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
+	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->held_out.count));
 	return json_pack("{s:s, s:{s:s}, s:o, s:i}", "command", "train", "inputs", "cache", ps_digest_format(t->cache.digest, digest), "options",
 			 options, "code", PS_CODE_VERSION);
 }
@@ -146,6 +147,16 @@ static int train_steps(struct training *t, ps_trainer *trainer, const char *chec
 	return rc;
 }
 
+/* What is reported of a trained SAE, and kept in its manifest. */
+static json_t *measures_json(const struct training *t, const struct outcome *o)
+{
+	json_t *json = json_pack("{s:f, s:f, s:f}", "fvu", o->evaluation.fvu, "l0", o->evaluation.l0, "dead_fraction", o->evaluation.dead_fraction);
+
+	if (t->held_out.count)
+		json_object_update_new(json, json_pack("{s:f, s:f}", "held_out_fvu", o->held_out.fvu, "held_out_l0", o->held_out.l0));
+	return json;
+}
+
 /* Trains or continues, writes the SAE into an open folder. */
 static int train_into(struct training *t, ps_folder *folder, const char *path, const json_t *provenance, ps_arena *arena,
 		      struct outcome *outcome)
@@ -185,12 +196,13 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 	ps_trainer_export(trainer, &sae);
 	firing = ps_arena_take(arena, t->options.d_sae * sizeof *firing);
 	rc = ps_evaluate_rows(&sae, &t->cache.source, &report, &t->s->context, arena, &outcome->evaluation, firing);
+	if (!rc && t->held_out.count)
+		rc = ps_evaluate_rows(&sae, &t->cache.source, &t->held_out, &t->s->context, arena, &outcome->held_out, NULL);
 	if (!rc)
 		rc = ps_sae_folder_save(folder, path, &sae, &t->about, firing, provenance, &t->s->diag);
 	if (rc)
 		return rc;
-	extra = json_pack("{s:{s:f, s:f, s:f}}", "result", "fvu", outcome->evaluation.fvu, "l0", outcome->evaluation.l0, "dead_fraction",
-			  outcome->evaluation.dead_fraction);
+	extra = json_pack("{s:o}", "result", measures_json(t, outcome));
 	rc = ps_folder_finish(folder, extra, &t->s->diag);
 	json_decref(extra);
 	if (!rc)
@@ -209,7 +221,7 @@ static int make_arena(const struct training *t, ps_arena *arena)
 	int rc;
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "row numbers", (size_t)t->rows.count * sizeof(uint64_t));
+	ps_plan_add(&plan, "row numbers", (size_t)(t->rows.count + t->held_out.count) * sizeof(uint64_t));
 	ps_plan_add(&plan, "ids of the rows", t->cache.ids ? 3 * (size_t)t->cache.source.rows * sizeof(int32_t) : 0);
 	outside_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "trainer", ps_trainer_bytes(width, &t->options, s->threads));
@@ -244,6 +256,8 @@ static int train_seed(struct training *t, const char *path, uint64_t seed, struc
 		outcome->evaluation.fvu = json_number_value(json_object_get(result, "fvu"));
 		outcome->evaluation.l0 = json_number_value(json_object_get(result, "l0"));
 		outcome->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
+		outcome->held_out.fvu = json_number_value(json_object_get(result, "held_out_fvu"));
+		outcome->held_out.l0 = json_number_value(json_object_get(result, "held_out_l0"));
 		goto out;
 	}
 	rc = train_into(t, folder, path, provenance, &arena, outcome);
@@ -254,10 +268,12 @@ out:
 	return rc;
 }
 
-static json_t *outcome_json(const struct outcome *o)
+static json_t *outcome_json(const struct training *t, const struct outcome *o)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "tokens_per_s", o->tokens_per_s, "seconds", o->seconds, "fvu", o->evaluation.fvu, "l0",
-			 o->evaluation.l0, "dead_fraction", o->evaluation.dead_fraction);
+	json_t *json = json_pack("{s:f, s:f}", "tokens_per_s", o->tokens_per_s, "seconds", o->seconds);
+
+	json_object_update_new(json, measures_json(t, o));
+	return json;
 }
 
 /* One seed: its values; several: those of the last, and all of them under "seeds". */
@@ -279,7 +295,7 @@ static int train_all(struct training *t, json_t **result)
 		rc = seed < 0 ? ps_fail(&t->s->diag, PS_EUSAGE, "--seed must not be negative") : train_seed(t, path, (uint64_t)seed, &outcome);
 		if (rc)
 			break;
-		last = outcome_json(&outcome);
+		last = outcome_json(t, &outcome);
 		json_object_set_new(last, "seed", json_integer(seed));
 		json_array_append_new(list, last);
 	}
@@ -292,6 +308,19 @@ static int train_all(struct training *t, json_t **result)
 	return rc;
 }
 
+/* The last rows are measured, not trained on. */
+static int hold_out(struct training *t)
+{
+	const int64_t count = t->args->hold_out;
+
+	if (count < 0 || (uint64_t)count >= t->rows.count)
+		return ps_fail(&t->s->diag, PS_EUSAGE, "--hold-out %lld of %llu rows leaves nothing to train on", (long long)count,
+			       (unsigned long long)t->rows.count);
+	t->rows.count -= (uint64_t)count;
+	t->held_out = (ps_row_list){t->rows.ids + t->rows.count, (uint64_t)count};
+	return 0;
+}
+
 int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 {
 	struct training t = {.s = s, .args = args};
@@ -300,6 +329,8 @@ int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 	if (rc)
 		return rc;
 	rc = ps_rows_that_count(&t.cache, args->keep_special, &t.rows, &s->diag);
+	if (!rc)
+		rc = hold_out(&t);
 	if (!rc)
 		rc = ps_train_options_make(args, t.cache.source.width, t.rows.count, &t.options, &s->diag);
 	if (!rc) {

@@ -64,6 +64,7 @@ int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result
 typedef struct ps_train_args {
 	const char *cache, *arch, *recipe, *out;
 	int64_t d_sae, expansion, k, tokens, batch; /* d_sae 0: expansion * width; tokens 0: one epoch */
+	int64_t hold_out;                           /* rows at the end that are not trained on but measured */
 	int64_t data_seed;                          /* negative: the SAE's own seed */
 	ps_int_list seeds;                          /* empty: the session's seed */
 	bool keep_special;
@@ -79,7 +80,7 @@ int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result
 typedef struct ps_eval_args {
 	const char *sae, *cache;                 /* cache, or */
 	const char *model, *tokens, *mask;       /* a model, its tokens */
-	int64_t layer, windows;                  /* windows 0: all */
+	int64_t layer, windows, last;            /* windows, last (rows of the cache) 0: all */
 	bool keep_special, dry_run;              /* dry_run: with a model only */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;

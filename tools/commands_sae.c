@@ -26,6 +26,7 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--tokens", PS_OPTION_INT, &args.tokens, "N  to train on (one epoch)"},
 		{"--seed", PS_OPTION_INTS, &args.seeds, "N ...  several: SAE/seed-N/"},
 		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed)"},
+		{"--hold-out", PS_OPTION_INT, &args.hold_out, "N  measure on the last N rows, train on the others"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
 		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
 		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate"},
@@ -59,7 +60,8 @@ static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
 	ps_eval_args args = {.layer = -1};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE  rows to reconstruct; or a MODEL with:"},
+		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE  rows to reconstruct; or a MODEL with --tokens"},
+		{"--last", PS_OPTION_INT, &args.last, "N  only the cache's last N rows that count"},
 		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"--layer", PS_OPTION_INT, &args.layer, "L  where the SAE is spliced in"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
@@ -78,6 +80,8 @@ static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
 		return ps_fail(&s->diag, PS_EUSAGE, "either --cache or a MODEL is wanted");
 	if (args.model && (!args.tokens || args.layer < 0))
 		return ps_fail(&s->diag, PS_EUSAGE, "with a MODEL, --tokens and --layer are wanted");
+	if (args.last < 0 || (args.last && !args.cache))
+		return ps_fail(&s->diag, PS_EUSAGE, "--last is a number of rows of --cache");
 	if (args.cache && (args.tokens || args.mask || args.layer >= 0 || args.windows || args.dry_run))
 		return ps_fail(&s->diag, PS_EUSAGE, "--tokens, --layer, --mask, --windows and --dry-run go with a MODEL, not with --cache");
 	return ps_run_eval(s, &args, result);

@@ -246,6 +246,41 @@ dry_runs() {
 	refuses "a dry run of another model's tokens" 3 'nowhere' logits $llama --tokens "$scratch/nowhere" -o "$none" --dry-run
 }
 
+architectures_and_recipes() {
+	for arch in topk batchtopk jumprelu relu gated; do
+		set -- train "$scratch/caches/layer-01" --arch $arch --d-sae 128 --k 8 --batch 128 --tokens 12800 --hold-out 500
+		works "train $arch" "$@" -o "$scratch/arch-$arch" --threads 2
+		values_hold "$arch: the error is below the variance, on rows not seen too" fvu held_out_fvu 'a > 0 && a < 1 && b > 0 && b < 1'
+		works "train $arch with one thread" "$@" -o "$scratch/one-$arch" --threads 1
+		holds "$arch: the same bytes" diff -r "$scratch/arch-$arch" "$scratch/one-$arch"
+		works "$arch: done is left alone" "$@" -o "$scratch/arch-$arch"
+		values_hold "and says the same" fvu held_out_fvu 'a > 0 && a < 1 && b > 0 && b < 1'
+		works "eval $arch" eval "$scratch/arch-$arch" --cache "$scratch/caches/layer-01" --last 500
+		values_hold "$arch: the older forms of explained variance are near the global one" explained_variance explained_variance_centred \
+			'b >= a && b - a < 0.2'
+		works "eval $arch in a model" eval "$scratch/arch-$arch" $llama --tokens "$scratch/llama.tokens" --layer 1 --windows 4
+	done
+	for recipe in paper saelens sparsify dictionary_learning; do
+		works "train by the recipe of $recipe" train "$scratch/caches/layer-01" -o "$scratch/by-$recipe" --recipe $recipe --d-sae 128 --k 8 \
+			--batch 128 --tokens 6400
+	done
+	works "train with every option" train "$scratch/caches/layer-01" -o "$scratch/options" --arch jumprelu --d-sae 128 --k 8 --batch 128 --tokens 6400 \
+		--penalty tanh --sparsity 0.1 --sparsity-warmup 0.2 --bandwidth 0.1 --schedule cosine --decay 0.5 --lr-end 0.1 --warmup 0.1 --clip 1 \
+		--b-dec median --dead-after 1000 --resample 2000 --lr 1e-3
+	works "train with k falling" train "$scratch/caches/layer-01" -o "$scratch/annealed" --d-sae 128 --k 8 --k-start 32 --k-anneal 0.5 --batch 128 \
+		--tokens 6400 --auxk 0.1 --auxk-form dictionary_learning
+	values_hold "to k" l0 fvu 'a > 7 && a <= 8 && b < 1'
+	set -- train "$scratch/caches/layer-01" -o "$none" --d-sae 128 --k 8
+	refuses "a recipe that is none" 2 'saelens' "$@" --recipe sealens
+	refuses "an architecture that is none" 2 'gated' "$@" --arch gate
+	refuses "a recipe without the architecture" 2 'sparsify' "$@" --recipe sparsify --arch gated
+	refuses "an auxiliary loss where there is none" 2 'topk' "$@" --arch relu --auxk 0.1
+	refuses "a penalty that is none" 2 'tanh' "$@" --arch jumprelu --penalty tan
+	refuses "a target beyond the latents" 2 '128' "$@" --arch jumprelu --target-l0 129
+	refuses "all rows held out" 2 '--hold-out' "$@" --hold-out 100000000
+	refuses "--last without a cache" 2 '--last' eval "$scratch/arch-topk" $llama --tokens "$scratch/llama.tokens" --layer 1 --last 5
+}
+
 usage_errors() {
 	t=$scratch/llama.tokens
 	refuses "bad flag" 2 'text' ppl $llama --txt "$scratch/text"
@@ -592,7 +627,7 @@ a_study() {
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 : >"$scratch/err"
 make_texts
-for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches dry_runs usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
+for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches architectures_and_recipes dry_runs usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
 	interrupted_work_goes_on a_study}; do
 	$part
 done

@@ -188,6 +188,17 @@ static void error_sums(void *context, size_t item, int worker)
 		sum_errors(t->gate.error, s->pass.rows, d, first, count, t->error_sum + first);
 }
 
+static void level_error_sums(void *context, size_t item, int worker)
+{
+	const struct step *s = context;
+	ps_trainer *t = s->trainer;
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+
+	(void)worker;
+	for (size_t l = 0; l < t->matryoshka->levels; l++)
+		sum_errors(t->matryoshka->branch[l].error, s->pass.rows, d, first, count, t->error_sum + first);
+}
+
 static void mark_dead(ps_trainer *t)
 {
 	const bool now = t->options.auxk_form == PS_AUXK_DICTIONARY;
@@ -229,6 +240,8 @@ static void finish_latent_entries(void *context, size_t item, int worker)
 		t->arch->latent(t, &s->pass, j);
 		if (s->pass.aux)
 			ps_arch_add_bias(t, s->pass.aux, j);
+		for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++)
+			ps_arch_add_bias(t, &t->matryoshka->branch[l], j);
 	}
 }
 
@@ -241,6 +254,8 @@ static void add_latent_gradients(const struct step *s, size_t j, float *enc, flo
 	ps_branch_add_gradient(&t->branch, j, s->pass.x, d, enc, dec);
 	if (s->pass.aux)
 		ps_branch_add_gradient(s->pass.aux, j, s->pass.x, d, enc, dec);
+	for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++)
+		ps_branch_add_gradient(&t->matryoshka->branch[l], j, s->pass.x, d, enc, dec);
 	if (!t->arch->gate)
 		return;
 	if (t->options.gate_alone)
@@ -286,6 +301,10 @@ static int run_pass(struct step *s, size_t first)
 	ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), error_sums, s);
 	if (t->auxk && t->options.dead_after_tokens)
 		run_auxk(s, loss);
+	if (t->matryoshka) {
+		s->aux_loss += s->pass.unit * ps_matryoshka_backward(t->matryoshka, &branch->codes, &t->sae, s->pass.x, s->pass.scale);
+		ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), level_error_sums, s);
+	}
 	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), finish_latent_entries, s);
 	if (t->enc_gradient)
 		ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), store_gradients, s);

@@ -81,6 +81,8 @@ static void plan_branches(ps_plan *plan, size_t d_in, const ps_train_options *o,
 		ps_plan_add(plan, "auxiliary loss", ps_auxk_bytes(&listed, o, threads, rows));
 	if (o->arch == PS_TRAIN_BATCHTOPK)
 		ps_plan_add(plan, "selection over the batch", ps_batch_topk_bytes(&listed, threads, rows, ps_schedule_k_most(o)));
+	if (o->matryoshka_levels)
+		ps_plan_add(plan, "nested levels", ps_matryoshka_bytes(&listed, o, rows));
 }
 
 static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
@@ -163,6 +165,22 @@ static int check_schedules(const ps_train_options *o, ps_diag *diag)
 	return 0;
 }
 
+static int check_matryoshka(const ps_train_options *o, ps_diag *diag)
+{
+	size_t below = 0;
+
+	if (o->matryoshka_levels && o->arch != PS_TRAIN_BATCHTOPK)
+		return ps_fail(diag, PS_EUSAGE, "nested levels go with batchtopk");
+	if (o->matryoshka_levels > PS_MATRYOSHKA_MOST)
+		return ps_fail(diag, PS_EUSAGE, "at most %d nested levels", PS_MATRYOSHKA_MOST);
+	for (size_t l = 0; l < o->matryoshka_levels; l++) {
+		if (o->matryoshka_width[l] <= below || o->matryoshka_width[l] >= o->d_sae)
+			return ps_fail(diag, PS_EUSAGE, "nested levels are ascending and below the number of latents, %zu", o->d_sae);
+		below = o->matryoshka_width[l];
+	}
+	return 0;
+}
+
 /* What belongs to an architecture. */
 static int check_arch(const ps_train_options *o, ps_diag *diag)
 {
@@ -182,7 +200,7 @@ static int check_arch(const ps_train_options *o, ps_diag *diag)
 		return ps_fail(diag, PS_EUSAGE, "the target L0 must lie between 0 and the number of latents, %zu", o->d_sae);
 	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TANH && !finite_and_positive(o->tanh_scale))
 		return ps_fail(diag, PS_EUSAGE, "the scale of the tanh penalty must be positive");
-	return 0;
+	return check_matryoshka(o, diag);
 }
 
 int ps_train_options_check(const ps_train_options *o, size_t d_in, ps_diag *diag)
@@ -279,6 +297,8 @@ static int take_branches(ps_trainer *t, ps_arena *arena)
 		return code;
 	if (o->arch == PS_TRAIN_BATCHTOPK)
 		code = ps_batch_topk_create(&t->batch_topk, &t->lister, t->pass_rows, ps_schedule_k_most(o), t->context, arena);
+	if (code >= 0 && o->matryoshka_levels)
+		code = ps_matryoshka_create(&t->matryoshka, &listed, o, t->pass_rows, t->context, arena);
 	if (code < 0 || o->auxk_coefficient == 0)
 		return code;
 	return ps_auxk_create(&t->auxk, &t->sae, o, t->pass_rows, t->context, arena);

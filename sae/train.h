@@ -32,6 +32,9 @@ typedef enum ps_l0_penalty { PS_L0_STEP, PS_L0_TANH, PS_L0_TARGET } ps_l0_penalt
 typedef enum ps_decay { PS_DECAY_LINEAR, PS_DECAY_COSINE } ps_decay;
 typedef enum ps_b_dec_start { PS_B_DEC_ZERO, PS_B_DEC_MEAN, PS_B_DEC_MEDIAN } ps_b_dec_start;
 
+/* Nested levels at most, besides the whole. */
+#define PS_MATRYOSHKA_MOST 8
+
 typedef struct ps_train_options {
 	ps_train_arch arch;
 	size_t d_sae, k, batch;    /* k: topk; the batch's mean for batchtopk */
@@ -62,6 +65,8 @@ typedef struct ps_train_options {
 	bool gate_alone;           /* gated: the auxiliary reconstruction does not train the decoder (the paper) */
 	double threshold_rate;     /* batchtopk: of the running mean of the least active value */
 	bool threshold_from_zero;  /* that mean starts at 0 (SAELens), not at the first value */
+	size_t matryoshka_levels;  /* batchtopk; 0: none (sae/matryoshka.h) */
+	size_t matryoshka_width[PS_MATRYOSHKA_MOST]; /* ascending, below d_sae */
 
 	double auxk_coefficient;   /* topk, batchtopk; 0: none */
 	ps_auxk_form auxk_form;

@@ -5,7 +5,7 @@
  *   in passes over rows (one pass of all B rows, unless a row may list every latent):
  *     list     the latents that may get a gradient, and their activations          arch.h
  *     backward error, loss, df per row; then sorted by latent                      branch.h
- *     auxk     a second branch for dead latents                                    auxk.h
+ *     auxk     a second branch for dead latents; nested levels                     auxk.h, matryoshka.h
  *     latents  per latent: dz, gradients of its scalars, its penalty               arch.h
  *     gather   gradients of enc and dec rows (only with passes or clipping: else as part of update)
  *   b_dec      its gradient
@@ -18,6 +18,7 @@
 #include "sae/auxk.h"
 #include "sae/batch_topk.h"
 #include "sae/branch.h"
+#include "sae/matryoshka.h"
 #include "sae/train.h"
 
 enum { PS_EXTRAS_MOST = 2 }; /* parameters of a latent besides its bias */
@@ -67,6 +68,7 @@ struct ps_trainer {
 	ps_branch gate;           /* gated's auxiliary reconstruction */
 	ps_auxk *auxk;            /* NULL: coefficient 0 */
 	ps_batch_topk *batch_topk; /* NULL unless batchtopk */
+	ps_matryoshka *matryoshka; /* NULL: no nested levels */
 	float *lower;             /* (F): least z listed; jumprelu */
 	uint32_t *active;         /* (pass_rows): active latents of a row; jumprelu */
 	float *norm;              /* (F): |dec_j|; NULL where nobody asks */

@@ -270,7 +270,10 @@ architectures_and_recipes() {
 	works "train with k falling" train "$scratch/caches/layer-01" -o "$scratch/annealed" --d-sae 128 --k 8 --k-start 32 --k-anneal 0.5 --batch 128 \
 		--tokens 6400 --auxk 0.1 --auxk-form dictionary_learning
 	values_hold "to k" l0 fvu 'a > 7 && a <= 8 && b < 1'
+	works "train nested levels" train "$scratch/caches/layer-01" -o "$scratch/nested" --arch batchtopk --d-sae 128 --k 8 --matryoshka 16 48 --batch 128 \
+		--tokens 6400
 	set -- train "$scratch/caches/layer-01" -o "$none" --d-sae 128 --k 8
+	refuses "nested levels beyond the latents" 2 'nested' "$@" --arch batchtopk --matryoshka 16 128
 	refuses "a recipe that is none" 2 'saelens' "$@" --recipe sealens
 	refuses "an architecture that is none" 2 'gated' "$@" --arch gate
 	refuses "a recipe without the architecture" 2 'sparsify' "$@" --recipe sparsify --arch gated

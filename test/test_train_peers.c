@@ -203,6 +203,17 @@ static void batchtopk_trains_as_in_saelens(void **state)
 	golden_close(&g);
 }
 
+static void nested_batchtopk_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_BATCHTOPK);
+
+	(void)state;
+	o.matryoshka_levels = 2;
+	o.matryoshka_width[0] = 8;
+	o.matryoshka_width[1] = 20;
+	check_against("test/fixtures/training/saelens_nested.golden", &o, none);
+}
+
 static void jumprelu_with_a_step_penalty_trains_as_in_saelens(void **state)
 {
 	ps_train_options o = saelens_options(PS_TRAIN_JUMPRELU);
@@ -284,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(topk_trains_as_in_saelens),
 		cmocka_unit_test(batchtopk_trains_as_in_saelens),
+		cmocka_unit_test(nested_batchtopk_trains_as_in_saelens),
 		cmocka_unit_test(jumprelu_with_a_step_penalty_trains_as_in_saelens),
 		cmocka_unit_test(jumprelu_with_a_tanh_penalty_trains_as_in_saelens),
 		cmocka_unit_test(jumprelu_with_a_target_trains_as_in_saelens),

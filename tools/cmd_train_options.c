@@ -96,6 +96,18 @@ static int check_sizes(const ps_train_args *a, ps_diag *diag)
 	return 0;
 }
 
+static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
+{
+	const size_t levels = a->matryoshka.count;
+
+	if (levels > PS_MATRYOSHKA_MOST)
+		return ps_fail(diag, PS_EUSAGE, "--matryoshka takes at most %d levels", PS_MATRYOSHKA_MOST);
+	o->matryoshka_levels = levels;
+	for (size_t l = 0; l < levels; l++)
+		o->matryoshka_width[l] = a->matryoshka.item[l] > 0 ? (size_t)a->matryoshka.item[l] : 0;
+	return 0;
+}
+
 int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, ps_train_options *o, ps_diag *diag)
 {
 	int arch = 0, recipe = 0, rc = check_sizes(a, diag);
@@ -116,6 +128,8 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, p
 	rc = ps_recipe_apply((ps_recipe)recipe, o, diag);
 	if (!rc)
 		rc = apply_names(a, o, diag);
+	if (!rc)
+		rc = apply_levels(a, o, diag);
 	if (rc)
 		return rc;
 	apply_numbers(a, o);
@@ -141,6 +155,11 @@ json_t *ps_train_options_json(const ps_train_options *o)
 	json_t *dead = json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form", auxk_names[o->auxk_form], "dead_after",
 				 (json_int_t)o->dead_after_tokens, "resample", (json_int_t)o->resample_tokens);
 
+	json_t *levels = json_array();
+
+	for (size_t l = 0; l < o->matryoshka_levels; l++)
+		json_array_append_new(levels, json_integer((json_int_t)o->matryoshka_width[l]));
+	json_object_set_new(json, "matryoshka", levels);
 	json_object_update_new(json, rate);
 	json_object_update_new(json, start);
 	json_object_update_new(json, penalty);

@@ -72,6 +72,7 @@ typedef struct ps_train_args {
 	double lr, warmup, decay, lr_end, clip, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;
 	int64_t dead_after, resample, k_start;
+	ps_int_list matryoshka; /* widths of nested levels */
 } ps_train_args;
 /* What holds where the user says nothing. */
 ps_train_args ps_train_args_default(void);

@@ -43,6 +43,7 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--penalty", PS_OPTION_TEXT, &args.penalty, "step|tanh|target  jumprelu's"},
 		{"--target-l0", PS_OPTION_REAL, &args.target_l0, "X  of --penalty target (--k)"},
 		{"--bandwidth", PS_OPTION_REAL, &args.bandwidth, "X  of jumprelu's estimator"},
+		{"--matryoshka", PS_OPTION_INTS, &args.matryoshka, "N ...  batchtopk: the first N latents reconstruct by themselves too"},
 		{"--auxk", PS_OPTION_REAL, &args.auxk, "X  topk, batchtopk: coefficient of the dead latents' loss; 0: none"},
 		{"--auxk-form", PS_OPTION_TEXT, &args.auxk_form, "paper|saelens|sparsify|dictionary_learning  its normalisation"},
 		{"--dead-after", PS_OPTION_INT, &args.dead_after, "N  tokens without firing"},

@@ -73,6 +73,8 @@ static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n,
 {
 	for (size_t r = 0; r < count; r++)
 		t->ids[r] = sampled_row(t->rows, done + r, n, rng);
+	if (t->source->ahead)
+		t->source->ahead(t->source->self, t->ids, count);
 	return ps_batch_gather(t->source, t->ids, count, t->x, t->context);
 }
 

@@ -38,10 +38,10 @@ static uint64_t epoch_seed(const ps_trainer *t, uint64_t epoch)
 	return ps_rng_u64(&rng);
 }
 
-/* The ids of the step's rows: each epoch is a permutation of the kept rows of its own. */
-static void choose_rows(ps_trainer *t)
+/* The ids of a step's rows: each epoch is a permutation of the kept rows of its own. */
+static void choose_rows(ps_trainer *t, uint64_t step)
 {
-	const uint64_t rows = t->rows->count, first = *t->step * t->options.batch;
+	const uint64_t rows = t->rows->count, first = step * t->options.batch;
 	uint64_t epoch = first / rows, place = first % rows, seed = epoch_seed(t, epoch);
 
 	for (size_t i = 0; i < t->options.batch; i++) {
@@ -72,10 +72,14 @@ static int load_batch(ps_trainer *t)
 {
 	int code;
 
-	choose_rows(t);
+	choose_rows(t, *t->step);
 	code = ps_batch_gather(t->source, t->ids, t->options.batch, t->x, t->context);
 	if (code < 0)
 		return code;
+	if (t->source->ahead && *t->step + 1 < t->steps) {
+		choose_rows(t, *t->step + 1);
+		t->source->ahead(t->source->self, t->ids, t->options.batch);
+	}
 	ps_pool_run(t->context->pool, items_of(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "core/checked.h"
 #include "core/digest.h"
+#include "io/row_ahead.h"
 #include "sae/evaluate.h"
 #include "sae/train.h"
 #include "tools/cmd_train_options.h"
@@ -26,6 +27,7 @@ struct training {
 	ps_row_list rows, held_out; /* held_out.count 0: none */
 	ps_train_options options;
 	ps_sae_about about;
+	ps_row_ahead *ahead; /* of the run under way */
 };
 
 struct outcome {
@@ -162,22 +164,27 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 		      struct outcome *outcome)
 {
 	ps_trainer *trainer;
+	ps_row_source source;
 	ps_sae sae;
 	char checkpoint[PATH_MAX + 32];
 	ps_row_list report = {t->rows.ids, t->rows.count < REPORT_ROWS ? t->rows.count : REPORT_ROWS};
 	uint64_t *firing, resumed_at;
 	double started;
+	size_t mark;
 	json_t *extra;
-	int rc = ps_trainer_create(&trainer, &t->options, &t->cache.source, &t->rows, &t->s->context, arena);
+	int rc = ps_row_ahead_create(&t->ahead, &t->cache, t->s->backend, t->options.batch, arena, &source, &t->s->diag);
 
+	mark = ps_arena_mark(arena);
+	if (!rc)
+		rc = ps_trainer_create(&trainer, &t->options, &source, &t->rows, &t->s->context, arena);
 	if (rc)
 		return rc;
 	snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", path);
 	rc = load_checkpoint(t, trainer, checkpoint, provenance);
 	if (rc > 0) {
 		/* What was copied in is not to be used: initialise again. */
-		ps_arena_rewind(arena, 0);
-		rc = ps_trainer_create(&trainer, &t->options, &t->cache.source, &t->rows, &t->s->context, arena);
+		ps_arena_rewind(arena, mark);
+		rc = ps_trainer_create(&trainer, &t->options, &source, &t->rows, &t->s->context, arena);
 	}
 	if (rc)
 		return rc;
@@ -224,6 +231,8 @@ static int make_arena(const struct training *t, ps_arena *arena)
 	ps_plan_add(&plan, "row numbers", (size_t)(t->rows.count + t->held_out.count) * sizeof(uint64_t));
 	ps_plan_add(&plan, "ids of the rows", t->cache.ids ? 3 * (size_t)t->cache.source.rows * sizeof(int32_t) : 0);
 	outside_bytes = plan.total_bytes;
+	if (s->backend != PS_IO_MMAP)
+		ps_plan_add(&plan, "rows read ahead", ps_row_ahead_bytes(width, t->cache.dtype, t->options.batch));
 	ps_plan_add(&plan, "trainer", ps_trainer_bytes(width, &t->options, s->threads));
 	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
 	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&saved, s->threads));
@@ -264,6 +273,8 @@ static int train_seed(struct training *t, const char *path, uint64_t seed, struc
 out:
 	json_decref(provenance);
 	ps_folder_close(folder);
+	ps_row_ahead_destroy(t->ahead);
+	t->ahead = NULL;
 	ps_arena_destroy(&arena);
 	return rc;
 }

@@ -1,0 +1,194 @@
+#include "io/row_ahead.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+#include "io/reader.h"
+
+#define BLOCK ((size_t)4096)
+
+struct ps_row_ahead {
+	const ps_cache *cache;
+	ps_reader *reader;
+	ps_read_job job;
+	size_t rows, count; /* slots; rows announced */
+	uint64_t *ids;      /* (rows) */
+	ps_read *reads;     /* (rows) */
+	char *slots;
+	pthread_mutex_t lock; /* of state, code and diag: parts of a batch are gathered at the same time */
+	enum { IDLE, READING, READY, FAILED } state;
+	int code;
+	ps_diag diag;
+	char backend[96];
+};
+
+static size_t slot_bytes(size_t width, ps_dtype dtype)
+{
+	return ps_round_up(width * ps_dtype_size(dtype) + BLOCK - 1, BLOCK) + BLOCK;
+}
+
+size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows)
+{
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "row reader", sizeof(ps_row_ahead));
+	ps_plan_add(&plan, "row numbers", rows * sizeof(uint64_t));
+	ps_plan_add(&plan, "reads", rows * sizeof(ps_read));
+	ps_plan_add(&plan, "slots", rows * slot_bytes(width, dtype) + BLOCK);
+	return plan.total_bytes;
+}
+
+/* --- announcing --- */
+
+static size_t find_shard(const ps_cache *cache, uint64_t row)
+{
+	size_t low = 0, high = cache->shard_count;
+
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (cache->first_row[middle] <= row)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static ps_read read_of(const ps_row_ahead *a, size_t slot, uint64_t row)
+{
+	const ps_cache *cache = a->cache;
+	const size_t shard = find_shard(cache, row), bytes = cache->source.width * ps_dtype_size(cache->dtype);
+	const uint64_t offset = cache->activations[shard]->offset + (row - cache->first_row[shard]) * bytes;
+
+	return (ps_read){.file = &cache->shards[shard], .offset = offset, .bytes = bytes,
+			 .buffer = a->slots + slot * slot_bytes(cache->source.width, cache->dtype) + offset % BLOCK};
+}
+
+/* The rows announced before are there, or why not. */
+static void settle(ps_row_ahead *a)
+{
+	if (a->state != READING)
+		return;
+	a->code = ps_reader_wait(a->reader, &a->job, &a->diag);
+	a->state = a->code ? FAILED : READY;
+}
+
+static void announce(void *self, const uint64_t *ids, size_t count)
+{
+	ps_row_ahead *a = self;
+
+	settle(a);
+	a->count = ps_min_size(count, a->rows);
+	memcpy(a->ids, ids, a->count * sizeof *ids);
+	for (size_t i = 0; i < a->count; i++)
+		a->reads[i] = read_of(a, i, ids[i]);
+	a->job = (ps_read_job){.reads = a->reads, .count = a->count};
+	a->state = READING;
+	ps_reader_submit(a->reader, &a->job, false);
+}
+
+/* --- gathering --- */
+
+/* The slot from which ids stand in a row of slots, or a->count. */
+static size_t find_slots(const ps_row_ahead *a, const uint64_t *ids, size_t count)
+{
+	for (size_t i = 0; i + count <= a->count; i++)
+		if (a->ids[i] == ids[0] && !memcmp(a->ids + i, ids, count * sizeof *ids))
+			return i;
+	return a->count;
+}
+
+static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	ps_row_ahead *a = self;
+	const size_t width = a->cache->source.width;
+	size_t first;
+
+	if (!count)
+		return 0;
+	pthread_mutex_lock(&a->lock);
+	first = a->state == IDLE ? a->count : find_slots(a, ids, count);
+	if (first < a->count)
+		settle(a);
+	pthread_mutex_unlock(&a->lock);
+	if (first == a->count)
+		return a->cache->source.gather(a->cache->source.self, ids, count, out, diag);
+	if (a->state == FAILED)
+		return ps_fail(diag, a->code, "%s", a->diag.text);
+	for (size_t i = 0; i < count; i++)
+		ps_widen(a->reads[first + i].buffer, a->cache->dtype, width, out + i * width);
+	return 0;
+}
+
+/* --- start and end --- */
+
+static int choose_engine(ps_row_ahead *a, ps_backend backend, ps_read_engine *engine, ps_diag *diag)
+{
+	int err = 0;
+
+	if (backend != PS_IO_PREAD) {
+		err = ps_engine_uring_create(engine, &ps_ring_linux);
+		snprintf(a->backend, sizeof a->backend, "uring");
+		if (!err)
+			return 0;
+		if (backend == PS_IO_URING)
+			return ps_fail_errno(diag, -err, "io_uring cannot be used here");
+		snprintf(a->backend, sizeof a->backend, "pread (io_uring: %s)", strerror(-err));
+	} else {
+		snprintf(a->backend, sizeof a->backend, "pread");
+	}
+	err = ps_engine_pread_create(engine, a->cache->shards[0].sys);
+	return err ? ps_fail_errno(diag, -err, "cannot set up reading") : 0;
+}
+
+int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, size_t rows, ps_arena *arena,
+			ps_row_source *source, ps_diag *diag)
+{
+	const size_t bytes = ps_row_ahead_bytes(cache->source.width, cache->dtype, rows);
+	ps_read_engine engine;
+	ps_row_ahead *a;
+	int rc;
+
+	*source = cache->source;
+	*out = NULL;
+	if (backend == PS_IO_MMAP)
+		return 0;
+	if (bytes > arena->size_bytes - arena->used_bytes)
+		return ps_fail(diag, PS_EBUDGET, "no room to read rows ahead: %zu bytes", bytes);
+	a = ps_arena_take(arena, sizeof *a);
+	*a = (ps_row_ahead){
+		.cache = cache, .rows = rows, .ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
+		.reads = ps_arena_take(arena, rows * sizeof(ps_read)),
+		.slots = ps_arena_take(arena, rows * slot_bytes(cache->source.width, cache->dtype) + BLOCK),
+	};
+	a->slots += (BLOCK - (uintptr_t)a->slots % BLOCK) % BLOCK;
+	rc = choose_engine(a, backend, &engine, diag);
+	if (rc)
+		return rc;
+	rc = ps_reader_create(&a->reader, engine);
+	if (rc)
+		return ps_fail_errno(diag, -rc, "cannot start the reader thread");
+	pthread_mutex_init(&a->lock, NULL);
+	source->self = a;
+	source->gather = gather;
+	source->ahead = announce;
+	*out = a;
+	return 0;
+}
+
+void ps_row_ahead_destroy(ps_row_ahead *a)
+{
+	if (!a)
+		return;
+	ps_reader_destroy(a->reader);
+	pthread_mutex_destroy(&a->lock);
+}
+
+const char *ps_row_ahead_backend(const ps_row_ahead *a)
+{
+	return a ? a->backend : "mmap";
+}

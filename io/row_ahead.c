@@ -1,5 +1,6 @@
 #include "io/row_ahead.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,13 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 /* --- start and end --- */
 
+/* Whether the kernel reads on after a read: many times a row's bytes, lost where the order is random. Advice only. */
+static void read_on(const ps_cache *cache, bool on)
+{
+	for (size_t i = 0; i < cache->shard_count; i++)
+		(void)posix_fadvise(cache->shards[i].fd, 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+}
+
 static int choose_engine(ps_row_ahead *a, ps_backend backend, ps_read_engine *engine, ps_diag *diag)
 {
 	int err = 0;
@@ -173,6 +181,7 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend ba
 	if (rc)
 		return ps_fail_errno(diag, -rc, "cannot start the reader thread");
 	pthread_mutex_init(&a->lock, NULL);
+	read_on(cache, false);
 	source->self = a;
 	source->gather = gather;
 	source->ahead = announce;
@@ -185,6 +194,7 @@ void ps_row_ahead_destroy(ps_row_ahead *a)
 	if (!a)
 		return;
 	ps_reader_destroy(a->reader);
+	read_on(a->cache, true);
 	pthread_mutex_destroy(&a->lock);
 }
 

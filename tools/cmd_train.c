@@ -159,6 +159,12 @@ static json_t *measures_json(const struct training *t, const struct outcome *o)
 	return json;
 }
 
+static void stop_reading(struct training *t)
+{
+	ps_row_ahead_destroy(t->ahead);
+	t->ahead = NULL;
+}
+
 /* Trains or continues, writes the SAE into an open folder. */
 static int train_into(struct training *t, ps_folder *folder, const char *path, const json_t *provenance, ps_arena *arena,
 		      struct outcome *outcome)
@@ -193,6 +199,7 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 	rc = train_steps(t, trainer, checkpoint, provenance);
 	if (rc)
 		return rc;
+	stop_reading(t);
 	outcome->seconds = now() - started;
 	outcome->tokens_per_s = (double)(ps_trainer_steps(&t->options) - resumed_at) * (double)t->options.batch /
 				(outcome->seconds > 0 ? outcome->seconds : 1e-9);
@@ -273,8 +280,7 @@ static int train_seed(struct training *t, const char *path, uint64_t seed, struc
 out:
 	json_decref(provenance);
 	ps_folder_close(folder);
-	ps_row_ahead_destroy(t->ahead);
-	t->ahead = NULL;
+	stop_reading(t);
 	ps_arena_destroy(&arena);
 	return rc;
 }

@@ -1,13 +1,10 @@
 /* report: tables, figures and the page of a study, from its results.json.
  *
- * gnuplot gets each script on its standard input and gives the SVG on its standard output, both unnamed temporary
- * files; without it the report has tables only, and says so. */
+ * Scripts and SVG pass through unnamed temporary files (tools/gnuplot.h); without gnuplot the report has tables only, and says so. */
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "analysis/figure.h"
@@ -16,12 +13,11 @@
 #include "io/file.h"
 #include "io/folder.h"
 #include "tools/commands.h"
+#include "tools/gnuplot.h"
 
 #define RESULTS_BYTES_MAX ((size_t)256 << 20)
 #define FIGURES_MAX 16
 #define GNUPLOT_FAILED 1 /* of draw: no figure, but nothing wrong with the study */
-
-extern char **environ;
 
 struct report {
 	ps_session *s;
@@ -111,33 +107,6 @@ static char *read_whole(FILE *file)
 	return text;
 }
 
-/* 0, or why gnuplot could not be run: an errno, or -1 when it says no. */
-static int run_gnuplot(FILE *script, FILE *out, FILE *errors)
-{
-	/* -d: without the user's or the machine's settings. */
-	static char *const arguments[] = {"gnuplot", "-d", NULL};
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int status, rc = posix_spawn_file_actions_init(&actions);
-
-	if (rc)
-		return rc;
-	rc = posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-	if (!rc)
-		rc = posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
-	if (!rc)
-		rc = posix_spawn_file_actions_adddup2(&actions, fileno(errors), STDERR_FILENO);
-	if (!rc)
-		rc = posix_spawnp(&pid, "gnuplot", &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (rc)
-		return rc;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
-}
-
 static void note_missing(struct report *r, const char *name, int error, FILE *errors)
 {
 	char *said = error == -1 ? read_whole(errors) : NULL;
@@ -161,7 +130,7 @@ static int draw(struct report *r, const char *name, const char *text, size_t len
 		goto out;
 	}
 	rewind(script);
-	error = run_gnuplot(script, out, errors);
+	error = ps_gnuplot_run(script, out, errors);
 	if (!error)
 		*svg = read_whole(out);
 	if (error || !*svg || !strstr(*svg, "</svg>")) {

@@ -13,10 +13,11 @@
 #include "sae/train.h"
 #include "tools/cmd_train_options.h"
 #include "tools/commands.h"
+#include "tools/progress_line.h"
 #include "tools/row_filter.h"
 #include "tools/sae_folder.h"
+#include "tools/train_log.h"
 
-#define CHECKPOINT_SECONDS 20.0
 #define REPORT_ROWS 65536
 #define STATE_PARTS_MAX 32
 
@@ -126,26 +127,32 @@ static int load_checkpoint(struct training *t, ps_trainer *trainer, const char *
 	return ps_trainer_resume(trainer);
 }
 
-static int train_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance)
+static int train_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance, ps_train_log *log)
 {
 	uint64_t steps = ps_trainer_steps(&t->options);
 	ps_train_step step = {0};
 	double saved = now();
+	char measures[96];
 	int rc = 0;
 
 	for (step.step = ps_trainer_done(trainer); step.step < steps && !rc;) {
 		rc = ps_trainer_step(trainer, &step);
 		if (rc)
 			break;
+		snprintf(measures, sizeof measures, "FVU %.4f, L0 %.1f, dead %.1f %%", step.fvu, step.l0, 100 * step.dead_fraction);
+		ps_progress_note(measures);
 		ps_progress_tick(&t->s->context, "training", "tok", step.tokens, t->options.tokens);
-		rc = ps_progress_check(&t->s->context);
-		if (rc || now() - saved > CHECKPOINT_SECONDS) {
+		rc = ps_train_log_add(log, &step, now(), &t->s->diag);
+		if (!rc)
+			rc = ps_progress_check(&t->s->context);
+		if (rc || now() - saved > t->args->save_every) {
 			int saved_rc = save_checkpoint(t, trainer, checkpoint, provenance);
 
 			rc = saved_rc ? saved_rc : rc;
 			saved = now();
 		}
 	}
+	ps_progress_note(NULL);
 	return rc;
 }
 
@@ -157,6 +164,34 @@ static json_t *measures_json(const struct training *t, const struct outcome *o)
 	if (t->held_out.count)
 		json_object_update_new(json, json_pack("{s:f, s:f}", "held_out_fvu", o->held_out.fvu, "held_out_l0", o->held_out.l0));
 	return json;
+}
+
+/* PREFIX, or with several seeds PREFIX-N; NULL: no log. */
+static const char *log_prefix(const struct training *t, char *out, size_t size)
+{
+	if (!t->args->log || t->args->seeds.count < 2)
+		return t->args->log;
+	snprintf(out, size, "%s-%llu", t->args->log, (unsigned long long)t->options.init_seed);
+	return out;
+}
+
+/* All steps that are left, with their log. */
+static int run_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance)
+{
+	char prefix[PATH_MAX];
+	ps_train_log log;
+	bool drawn = true;
+	int rc = ps_train_log_open(&log, log_prefix(t, prefix, sizeof prefix), ps_trainer_done(trainer), ps_trainer_steps(&t->options),
+				   &t->s->diag);
+
+	if (!rc)
+		rc = train_steps(t, trainer, checkpoint, provenance, &log);
+	if (!rc)
+		rc = ps_train_log_draw(&log, &drawn, &t->s->diag);
+	if (!rc && !drawn && t->args->log)
+		ps_session_say(t->s, "no curves: gnuplot could not be run");
+	ps_train_log_close(&log);
+	return rc;
 }
 
 static void stop_reading(struct training *t)
@@ -196,7 +231,7 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 		return rc;
 	resumed_at = ps_trainer_done(trainer);
 	started = now();
-	rc = train_steps(t, trainer, checkpoint, provenance);
+	rc = run_steps(t, trainer, checkpoint, provenance);
 	if (rc)
 		return rc;
 	stop_reading(t);

@@ -68,6 +68,8 @@ typedef struct ps_train_args {
 	int64_t data_seed;                          /* negative: the SAE's own seed */
 	ps_int_list seeds;                          /* empty: the session's seed */
 	bool keep_special;
+	const char *log;   /* prefix of the log's files; NULL: none */
+	double save_every; /* seconds between states saved */
 	/* over the recipe's: NULL, NaN, a negative count or a rate of 0 leave it as it is */
 	double lr, warmup, decay, lr_end, clip, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;

@@ -6,7 +6,7 @@
 ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
-		.arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
+		.save_every = 20, .arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
 		.warmup = NAN, .decay = NAN, .lr_end = NAN, .clip = NAN, .sparsity = NAN, .sparsity_warmup = NAN, .target_l0 = NAN,
 		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
 	};
@@ -28,6 +28,8 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed)"},
 		{"--hold-out", PS_OPTION_INT, &args.hold_out, "N  measure on the last N rows, train on the others"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
+		{"--log", PS_OPTION_TEXT, &args.log, "PREFIX  the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},
+		{"--save-every", PS_OPTION_REAL, &args.save_every, "SECONDS  between states saved (20)"},
 		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
 		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate"},
 		{"--warmup", PS_OPTION_REAL, &args.warmup, "X  share of the steps until the rate is reached"},

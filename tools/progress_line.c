@@ -14,7 +14,7 @@ static volatile sig_atomic_t stop_requested;
 
 static struct {
 	bool quiet, terminal, plain, shown;
-	char stage[96], what[64];
+	char stage[96], what[64], note[96];
 	double started, last;
 	uint64_t first_done;
 } line;
@@ -56,11 +56,11 @@ static void show(const char *unit, uint64_t done, uint64_t total, double elapsed
 	memset(bar, '#', (size_t)filled);
 	bar[20] = 0;
 	if (line.terminal)
-		fprintf(stderr, "\r\x1b[K%s%s%s [%s] %s/%s %s, %s %s/s, %s left", line.stage, line.stage[0] ? ": " : "", line.what, bar,
-			done_text, total_text, unit, rate_text, unit, left_text);
+		fprintf(stderr, "\r\x1b[K%s%s%s [%s] %s/%s %s, %s %s/s, %s left%s", line.stage, line.stage[0] ? ": " : "", line.what, bar,
+			done_text, total_text, unit, rate_text, unit, left_text, line.note);
 	else
-		fprintf(stderr, "%s%s%s: %s of %s %s (%d %%), %s %s/s, %s left\n", line.stage, line.stage[0] ? ": " : "", line.what, done_text,
-			total_text, unit, total ? (int)(100 * done / total) : 0, rate_text, unit, left_text);
+		fprintf(stderr, "%s%s%s: %s of %s %s (%d %%), %s %s/s, %s left%s\n", line.stage, line.stage[0] ? ": " : "", line.what, done_text,
+			total_text, unit, total ? (int)(100 * done / total) : 0, rate_text, unit, left_text, line.note);
 	fflush(stderr);
 	line.shown = line.terminal;
 }
@@ -103,6 +103,11 @@ void ps_progress_stage(const char *stage)
 {
 	snprintf(line.stage, sizeof line.stage, "%s", stage ? stage : "");
 	line.what[0] = 0;
+}
+
+void ps_progress_note(const char *note)
+{
+	snprintf(line.note, sizeof line.note, "%s%s", note ? "; " : "", note ? note : "");
 }
 
 void ps_progress_clear(void)

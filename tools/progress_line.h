@@ -12,6 +12,8 @@
 /* The process's one progress line (signals know no context). */
 ps_progress ps_progress_line(bool quiet);
 void ps_progress_stage(const char *stage); /* copied; NULL: none */
+/* What the line ends with from now on; copied; NULL: nothing. */
+void ps_progress_note(const char *note);
 /* Ends the line that is being rewritten, so that other output starts on its own. */
 void ps_progress_clear(void);
 

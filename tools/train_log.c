@@ -117,7 +117,7 @@ static void write_script(const ps_train_log *log, FILE *out)
 	for (bool first = true; fgets(line, sizeof line, log->csv); first = false)
 		if (!first)
 			fputs(line, out);
-	fputs("EOD\n", out);
+	fprintf(out, "EOD\nset xtics 0, %" PRIu64 "\n", log->tokens / 4 ? log->tokens / 4 : 1);
 	for (size_t i = 0; i < sizeof panels / sizeof *panels; i++)
 		fprintf(out, "set title '%s'\nset yrange [0:*]\nset xlabel 'tokens'\nplot $d using 2:%s with lines lw 1.5 lc rgb '#0072b2'\n",
 			panels[i].title, panels[i].column);

@@ -266,7 +266,7 @@ architectures_and_recipes() {
 	done
 	works "train with every option" train "$scratch/caches/layer-01" -o "$scratch/options" --arch jumprelu --d-sae 128 --k 8 --batch 128 --tokens 6400 \
 		--penalty tanh --sparsity 0.1 --sparsity-warmup 0.2 --bandwidth 0.1 --schedule cosine --decay 0.5 --lr-end 0.1 --warmup 0.1 --clip 1 \
-		--b-dec median --dead-after 1000 --resample 2000 --lr 1e-3
+		--beta1 0.8 --beta2 0.99 --b-dec median --dead-after 1000 --resample 2000 --lr 1e-3
 	works "train with k falling" train "$scratch/caches/layer-01" -o "$scratch/annealed" --d-sae 128 --k 8 --k-start 32 --k-anneal 0.5 --batch 128 \
 		--tokens 6400 --auxk 0.1 --auxk-form dictionary_learning
 	values_hold "to k" l0 fvu 'a > 7 && a <= 8 && b < 1'

@@ -75,6 +75,8 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 	replace(&o->warmup_fraction, a->warmup);
 	replace(&o->decay_fraction, a->decay);
 	replace(&o->lr_end, a->lr_end);
+	replace(&o->adam.beta1, a->beta1);
+	replace(&o->adam.beta2, a->beta2);
 	replace(&o->clip, a->clip);
 	replace(&o->sparsity, a->sparsity);
 	replace(&o->sparsity_warmup, a->sparsity_warmup);

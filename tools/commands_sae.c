@@ -7,7 +7,8 @@ ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
 		.save_every = 20, .arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
-		.warmup = NAN, .decay = NAN, .lr_end = NAN, .clip = NAN, .sparsity = NAN, .sparsity_warmup = NAN, .target_l0 = NAN,
+		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .sparsity = NAN,
+		.sparsity_warmup = NAN, .target_l0 = NAN,
 		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
 	};
 }
@@ -36,6 +37,8 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--schedule", PS_OPTION_TEXT, &args.schedule, "linear|cosine|constant  how the rate falls at the end"},
 		{"--decay", PS_OPTION_REAL, &args.decay, "X  share of the steps in which it falls"},
 		{"--lr-end", PS_OPTION_REAL, &args.lr_end, "X  share of the rate that is left at the end"},
+		{"--beta1", PS_OPTION_REAL, &args.beta1, "X  Adam's, of the gradient's running mean"},
+		{"--beta2", PS_OPTION_REAL, &args.beta2, "X  and of its square's"},
 		{"--clip", PS_OPTION_REAL, &args.clip, "X  largest norm of the gradient; 0: any"},
 		{"--b-dec", PS_OPTION_TEXT, &args.b_dec, "zero|mean|median  where the decoder's bias starts"},
 		{"--k-start", PS_OPTION_INT, &args.k_start, "N  topk, batchtopk: k at the start"},

@@ -3,6 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+/* Ours: from so many steps on the rate is the paper's; with fewer it grows, to RATE_MOST times that. Adam's window of
+ * squared gradients is a fifth of the run. Chosen on Gemma 3 270M, layer 9, runs of 65 to 1,044 steps. */
+#define LONG_RUN 25000.0
+#define RATE_MOST 10.0
+#define WINDOW_LEAST 20.0
+#define WINDOW_MOST 1000.0
+
 static const char *const names[PS_RECIPE_COUNT] = {"prunescope", "paper", "saelens", "sparsify", "dictionary_learning"};
 
 const char *ps_recipe_name(ps_recipe recipe)
@@ -38,12 +45,20 @@ static ps_train_options common(const ps_train_options *given)
 	};
 }
 
+static double clamp(double x, double least, double most)
+{
+	return fmin(fmax(x, least), most);
+}
+
 static void prunescope(ps_train_options *o)
 {
-	o->lr = rate_by_latents(1e-3, o->d_sae);
-	o->warmup_fraction = 0.02;
-	o->decay_fraction = 0.2;
+	const double steps = fmax((double)ps_trainer_steps(o), 1);
+
+	o->lr = rate_by_latents(2e-4, o->d_sae) * clamp(sqrt(LONG_RUN / steps), 1, RATE_MOST);
+	o->adam.beta2 = 1 - 1 / clamp(steps / 5, WINDOW_LEAST, WINDOW_MOST);
 	o->adam.epsilon = 6.25e-10;
+	o->warmup_fraction = 0.05;
+	o->decay_fraction = 0.2;
 	o->dead_after_tokens = 50000;
 	o->auxk_form = PS_AUXK_PAPER;
 	switch (o->arch) {

@@ -1,6 +1,8 @@
 /* sae/recipe.h: named sets of training options: ours, the paper's, and those of three libraries.
  *
- *   prunescope           ours; for short runs as well as long ones
+ *   prunescope           ours; for short runs as well as long ones: rate 2e-4 / sqrt(F / 16384) sqrt(25000 / steps), at
+ *                        least the first factor alone and at most ten times it; beta2 = 1 - 5 / steps, .95 to .999;
+ *                        topk and batchtopk with the paper's AuxK, latents dead after 50,000 tokens
  *   paper                Gao et al., arXiv 2406.04093 (topk); Bussmann et al., arXiv 2412.06410 (batchtopk)
  *   saelens              SAELens 6.54: its training configs' defaults; inputs scaled ("expected_average_only_in")
  *   sparsify             sparsify 1.3 with its `adam` (topk)

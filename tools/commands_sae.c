@@ -32,7 +32,7 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--log", PS_OPTION_TEXT, &args.log, "PREFIX  the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},
 		{"--save-every", PS_OPTION_REAL, &args.save_every, "SECONDS  between states saved (20)"},
 		{"--batch", PS_OPTION_INT, &args.batch, "N  rows a step (4096)"},
-		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate"},
+		{"--lr", PS_OPTION_REAL, &args.lr, "X  peak rate (prunescope: by latents and steps, sae/recipe.h)"},
 		{"--warmup", PS_OPTION_REAL, &args.warmup, "X  share of the steps until the rate is reached"},
 		{"--schedule", PS_OPTION_TEXT, &args.schedule, "linear|cosine|constant  how the rate falls at the end"},
 		{"--decay", PS_OPTION_REAL, &args.decay, "X  share of the steps in which it falls"},

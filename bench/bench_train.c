@@ -4,8 +4,8 @@
  * Checks first that one and two threads take a step to the same bits, and that the screened encoding lists what the
  * plain one does. Prints one CSV line with its header: median and best over the steps; the best times of a step's
  * parts, each run by itself on the same rows (encode: the codes of a batch; backward: errors, gradients of the
- * activations and the lists by latent; the rest of a step is fetching rows and updating latents); the dense
- * arithmetic that a step replaces, 2 B D F, as GFLOP/s; the process's peak memory, rows included. */
+ * activations and the lists by latent; the rest of a step is fetching rows and updating latents); the process's CPU
+ * time for its cheapest step, which other work on the machine disturbs less than the clock; the dense arithmetic that a step replaces, 2 B D F, as GFLOP/s; the process's peak memory, rows included. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,12 +48,17 @@ static void check(int code, const ps_diag *diag)
 	exit(1);
 }
 
-static double now(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double now(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
 }
 
 static int by_value(const void *a, const void *b)
@@ -63,8 +68,9 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Runs `steps` steps after one to warm up; seconds (steps) or NULL. Returns the last loss. */
-static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list, int threads, int steps, double *seconds)
+/* Runs `steps` steps after one to warm up; seconds (steps) or NULL, *cpu the least CPU time of one. Returns the last loss. */
+static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list, int threads, int steps, double *seconds,
+		  double *cpu)
 {
 	const ps_train_options options = {
 		.arch = PS_TRAIN_TOPK, .d_sae = s->f, .k = s->k, .batch = s->batch, .tokens = s->batch * (uint64_t)(steps + 1), .lr = 1e-3,
@@ -81,11 +87,13 @@ static double run(const struct shape *s, const ps_row_source *source, const ps_r
 	check(ps_arena_create(&arena, ps_trainer_bytes(s->d, &options, threads), &diag), &diag);
 	check(ps_trainer_create(&trainer, &options, source, list, &context, &arena), &diag);
 	for (int i = 0; i <= steps; i++) {
-		const double start = now();
+		const double start = now(), cpu_start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 		check(ps_trainer_step(trainer, &step), &diag);
 		if (i && seconds)
 			seconds[i - 1] = now() - start;
+		if (i && cpu)
+			*cpu = fmin(*cpu, seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_start);
 	}
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
@@ -179,7 +187,7 @@ static void measure(const struct shape *s)
 	const size_t count = 4 * s->batch;
 	float *data = malloc(count * s->d * sizeof *data);
 	uint64_t *ids = malloc(count * sizeof *ids);
-	double *seconds = malloc((size_t)s->steps * sizeof *seconds), median;
+	double *seconds = malloc((size_t)s->steps * sizeof *seconds), median, cpu = INFINITY;
 	struct rusage usage;
 	struct parts parts;
 	struct rows rows = {.data = data, .width = s->d};
@@ -187,19 +195,19 @@ static void measure(const struct shape *s)
 	const ps_row_list list = {.ids = ids, .count = count};
 
 	fill(data, ids, count, s->d);
-	if (run(s, &source, &list, 1, 1, NULL) != run(s, &source, &list, 2, 1, NULL)) {
+	if (run(s, &source, &list, 1, 1, NULL, NULL) != run(s, &source, &list, 2, 1, NULL, NULL)) {
 		fprintf(stderr, "bench_train: one and two threads disagree\n");
 		exit(1);
 	}
-	run(s, &source, &list, s->threads, s->steps, seconds);
+	run(s, &source, &list, s->threads, s->steps, seconds, &cpu);
 	qsort(seconds, (size_t)s->steps, sizeof *seconds, by_value);
 	median = seconds[s->steps / 2];
 	getrusage(RUSAGE_SELF, &usage);
 	parts = run_parts(s, data);
-	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,step_ms,encode_ms,backward_ms,rest_ms,dense_gflops,peak_mib\n");
-	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f\n", s->d, s->f, s->k, s->batch, s->threads, s->steps,
+	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,step_ms,encode_ms,backward_ms,rest_ms,cpu_ms,dense_gflops,peak_mib\n");
+	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f\n", s->d, s->f, s->k, s->batch, s->threads, s->steps,
 	       (double)s->batch / median, (double)s->batch / seconds[0], 1e3 * seconds[0], 1e3 * parts.encode, 1e3 * parts.backward,
-	       1e3 * (seconds[0] - parts.encode - parts.backward), 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
+	       1e3 * (seconds[0] - parts.encode - parts.backward), 1e3 * cpu, 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
 	       (double)usage.ru_maxrss / 1024);
 	free(data);
 	free(ids);

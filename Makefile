@@ -28,6 +28,7 @@ TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
 TEST_SCRIPTS = $(wildcard test/test_*.sh)
 TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
+BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
@@ -64,8 +65,8 @@ $(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(TEST_SUPPORT) $(LINK) $(LIBS) -lcmocka
 
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_FILES)
-	$(CC) $(ALL_CFLAGS) -o $@ $< $(LINK) $(LIBS)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_SUPPORT) $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(BENCH_SUPPORT) $(LINK) $(LIBS)
 
 $(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.o $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK) $(LIBS)

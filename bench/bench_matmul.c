@@ -7,26 +7,20 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/support_ceiling.h"
 #include "core/attention.h"
-#include "core/clones.h"
 #include "core/matmul.h"
 #include "core/rng.h"
 
 #define SECONDS 0.5
-#define CHAINS 24 /* independent sums: enough to hide a multiply-add's latency */
-#define CEILING_STEPS ((size_t)1 << 21)
 #define HEADS ((size_t)4)
 #define QUERIES ((size_t)64)
-
-typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 struct bench {
 	ps_pool *pool;
 	int threads;
-	double ceiling; /* GFLOP/s */
-	float sink[64];
+	bench_ceiling ceiling;
 };
 
 struct product {
@@ -64,14 +58,6 @@ static void verify(const char *what, double error, double tolerance)
 	exit(1);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void *buffer(size_t bytes)
 {
 	void *p = malloc(bytes);
@@ -95,38 +81,15 @@ static float *draw(size_t n, uint64_t seed)
 /* Seconds of the fastest run. */
 static double best(const struct bench *b, task_fn run, void *task)
 {
-	double fastest = INFINITY, begin = now();
+	double fastest = INFINITY, begin = bench_now();
 
-	for (int i = 0; i < 3 || now() - begin < SECONDS; i++) {
-		double start = now();
+	for (int i = 0; i < 3 || bench_now() - begin < SECONDS; i++) {
+		double start = bench_now();
 
 		run(b, task);
-		fastest = fmin(fastest, now() - start);
+		fastest = fmin(fastest, bench_now() - start);
 	}
 	return fastest;
-}
-
-PS_CLONES
-static void multiply_add(void *context, size_t item, int worker)
-{
-	struct bench *b = context;
-	vector16 sum[CHAINS], factor = (vector16){0} + 0.5f;
-
-	/* Each chain starts elsewhere, lest the compiler see that all are one. */
-	for (size_t c = 0; c < CHAINS; c++)
-		sum[c] = (vector16){0} + (float)(item + c);
-	for (size_t i = 0; i < CEILING_STEPS; i++)
-#pragma GCC unroll 24
-		for (size_t c = 0; c < CHAINS; c++)
-			sum[c] = sum[c] * factor + factor;
-	for (size_t c = 1; c < CHAINS; c++)
-		sum[0] += sum[c];
-	b->sink[worker % 64] = sum[0][0];
-}
-
-static void run_ceiling(const struct bench *b, void *task)
-{
-	ps_pool_run(b->pool, (size_t)b->threads, multiply_add, task);
 }
 
 static void run_product(const struct bench *b, void *task)
@@ -140,7 +103,7 @@ static void run_product(const struct bench *b, void *task)
 static void row(const struct bench *b, const char *what, const char *kernel, const char *shape, double flop, double seconds)
 {
 	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel, shape, b->threads, seconds, flop / seconds * 1e-9,
-	       flop / seconds * 1e-9 / b->ceiling);
+	       flop / seconds * 1e-9 / b->ceiling.rate);
 }
 
 /* Largest difference of the first token's outputs from the reference. */
@@ -288,17 +251,15 @@ int main(int argc, char **argv)
 {
 	struct bench b = {.threads = argc > 1 ? atoi(argv[1]) : 2};
 	ps_diag diag = {{0}};
-	double seconds;
 
 	if (b.threads < 1) {
 		fprintf(stderr, "usage: bench_matmul [threads]\n");
 		return 2;
 	}
 	check(ps_pool_create(&b.pool, b.threads, &diag), &diag);
-	seconds = best(&b, run_ceiling, &b);
-	b.ceiling = 2.0 * 16 * CHAINS * (double)CEILING_STEPS * b.threads / seconds * 1e-9;
+	bench_ceiling_f32(b.pool, &b.ceiling);
 	puts("bench,kernel,shape,threads,seconds,gflops,share_of_ceiling");
-	row(&b, "ceiling", "multiply-add", "registers", b.ceiling * seconds * 1e9, seconds);
+	row(&b, "ceiling", b.ceiling.name, "registers", b.ceiling.rate * b.ceiling.seconds * 1e9, b.ceiling.seconds);
 	bench_precision(&b, PS_PRECISION_F32);
 	bench_precision(&b, PS_PRECISION_BF16);
 	ps_pool_destroy(b.pool);

@@ -1,0 +1,127 @@
+#!/bin/sh
+# Whole commands against transformers, taking turns (A B A B): `prunescope cache` of the last layer into a bf16 cache
+# (start, streaming, packing and writing included) beside the forward passes alone of bench/forward_torch.py on the
+# same windows of 512; `prunescope ppl` beside its perplexity. From the repository's root, after `make bench-programs`.
+#   bench/forward.sh [SHAPE...]     (BENCH_FULL=1: llama-135m gemma3-270m gemma3-1b llama-1b; else two layers of the first two)
+# Our rate is tokens over the whole command's wall time, theirs tokens over their forward passes: import and loading are
+# not counted against them. First their activations must agree with the rows we wrote. Variables: bench/lib.sh.
+set -eu
+. bench/lib.sh
+
+# windows_of SHAPE: so many that a run takes about a minute on two slow cores; the small models get 16,384 tokens
+windows_of() {
+	if [ "$BENCH_FULL" != 1 ]; then
+		echo 16
+		return
+	fi
+	case $1 in
+	gemma3-1b | llama-1b) echo "${PRUNESCOPE_BENCH_WINDOWS:-8}" ;;
+	*) echo "${PRUNESCOPE_BENCH_WINDOWS:-32}" ;;
+	esac
+}
+
+# torch's rate does not depend on how many batches follow each other: two of 8 windows, one where a batch takes long
+batches_of() {
+	case $1-$2 in
+	*-1b-* | *-bf16) echo 1 ;;
+	*) echo 2 ;;
+	esac
+}
+
+# ours MODEL TOKENS LAYER PRECISION: sets rate
+ours() {
+	rm -rf $work/cache
+	measured "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" --threads "$threads" --quiet --json \
+		-o $work/cache
+	tokens=$(json_number rows)
+	rate=$(calc "$tokens / $seconds" 1)
+}
+
+# theirs MODE ARGUMENT...: sets rate, and result to the difference or the loss
+theirs() {
+	measured "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py "$@"
+	read -r tokens seconds result <$work/out
+	rate=$(calc "$tokens / $seconds" 1)
+}
+
+# A row's relative L2 difference: a bf16 cache rounds by 0.002; in bf16 arithmetic both sides are off by some percent.
+check_difference() {
+	limit=0.0025
+	[ "$1" = f32 ] || limit=0.2
+	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' || die "$3 in $1: a row differs from transformers' by $2"
+}
+
+# The median of the pairs' ratios, ours over theirs.
+ratio_row() {
+	row "$1" "$2" "$threads" ratio "$3" - median - - "$(median <$work/ratios)" x - - - -
+}
+
+bench_model() { # SHAPE PRECISION
+	layers=
+	[ "$BENCH_FULL" = 1 ] || layers=2
+	model=$(model_path "$1" $layers)
+	tokens_file=$(token_path "$1" "$(windows_of "$1")")
+	last=$((${layers:-$(shape_field "$1" layers)} - 1))
+	what=$1${layers:+ $layers layers}
+	: >$work/ratios
+	warm "$model"
+	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
+		ours "$model" "$tokens_file" $last "$2"
+		row "$what" "$2" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" \
+			"$anonymous" "$read"
+		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
+		mine=$rate
+		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(batches_of "$1" "$2")" $work/cache
+		check_difference "$2" "$result" "$what"
+		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+		calc "$mine / $rate" >>$work/ratios
+		echo >>$work/ratios
+	done
+	[ ! -s $work/ratios ] || ratio_row "$what" "$2" warm
+}
+
+# Perplexity needs a tokenizer, so a real model: 4,096 ids in windows of 1,024 at stride 512.
+bench_ppl() { # PRECISION
+	model=$PRUNESCOPE_BENCH_REAL
+	text=${PRUNESCOPE_BENCH_TEXT:-build/text/jargon-heldout.txt}
+	[ -f "$text" ] || sh demo/get-text.sh >&2
+	: >$work/ratios
+	warm "$model"
+	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
+		measured "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens 4096 --precision "$1" \
+			--threads "$threads" --quiet --json
+		tokens=$(json_number tokens)
+		mine=$(calc "$tokens / $seconds" 1) nll=$(json_number nll)
+		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$mine" tokens/s - \
+			"$rss" "$anonymous" "$read"
+		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
+		theirs ppl "$model" "$text" "$1" "$threads" 1024 512 4096
+		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03)) }' ||
+			die "perplexity in $1: $nll nats against transformers' $result"
+		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+		calc "$mine / $rate" >>$work/ratios
+		echo >>$work/ratios
+	done
+	[ ! -s $work/ratios ] || ratio_row "ppl gemma3-270m" "$1" warm
+}
+
+shapes="llama-135m gemma3-270m"
+[ "$BENCH_FULL" != 1 ] || shapes="llama-135m gemma3-270m gemma3-1b llama-1b"
+[ $# = 0 ] || shapes=$*
+begin_part forward
+if [ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ]; then
+	torch=$("$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py version) || die "$PRUNESCOPE_BENCH_PYTHON lacks torch or transformers"
+else
+	say "PRUNESCOPE_BENCH_PYTHON is not set: prunescope alone"
+fi
+for precision in $(precisions); do
+	for shape in $shapes; do
+		bench_model "$shape" "$precision"
+	done
+	if [ -n "${PRUNESCOPE_BENCH_REAL:-}" ]; then
+		bench_ppl "$precision"
+	elif [ "$BENCH_FULL" = 1 ]; then
+		say "PRUNESCOPE_BENCH_REAL is not set: no perplexity"
+	fi
+done
+rm -rf $work/cache

@@ -20,11 +20,14 @@ windows_of() {
 	esac
 }
 
-# torch's rate does not depend on how many batches follow each other: two of 8 windows, one where a batch takes long
-batches_of() {
+# torch's rate does not depend on how many batches of 8 windows follow each other: two, one of the large models. Without
+# bf16 instructions it is so slow in bf16 that two windows of those must do.
+torch_windows_of() { # SHAPE PRECISION
 	case $1-$2 in
-	*-1b-* | *-bf16) echo 1 ;;
-	*) echo 2 ;;
+	*-1b-bf16) if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then echo 8; else echo 2; fi ;;
+	*-1b-*) echo 8 ;;
+	*-bf16) if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then echo 16; else echo 8; fi ;;
+	*) echo 16 ;;
 	esac
 }
 
@@ -71,7 +74,7 @@ bench_model() { # SHAPE PRECISION
 			"$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
 		mine=$rate
-		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(batches_of "$1" "$2")" $work/cache
+		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(torch_windows_of "$1" "$2")" $work/cache
 		check_difference "$2" "$result" "$what"
 		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
 		calc "$mine / $rate" >>$work/ratios

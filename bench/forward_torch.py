@@ -1,10 +1,10 @@
 """What a user would run instead: transformers' forward pass on the CPU, on the same tokens and threads.
 
-usage: forward_torch.py forward MODEL TOKENS.safetensors f32|bf16 THREADS BATCHES [CACHE]
+usage: forward_torch.py forward MODEL TOKENS.safetensors f32|bf16 THREADS WINDOWS [CACHE]
        forward_torch.py ppl MODEL TEXT f32|bf16 THREADS WINDOW STRIDE MAX_TOKENS
        forward_torch.py version
 
-forward: the decoder without the output head, BATCHES batches of 8 windows. With CACHE, a folder that `prunescope
+forward: the decoder without the output head, the first WINDOWS windows in batches of 8. With CACHE, a folder that `prunescope
 cache` wrote of the last layer, also the largest relative L2 difference of a row of the first batch.
 ppl: windows start at 0, STRIDE, ...: BOS and up to WINDOW ids, logits of every position (what transformers gives),
 the loss of the ids that no window before has scored.
@@ -43,9 +43,9 @@ def difference(cache, rows):
     return ((got - rows).norm(dim=1) / rows.norm(dim=1)).max().item()
 
 
-def forward(path, tokens, precision, threads, batches, cache=None):
+def forward(path, tokens, precision, threads, windows, cache=None):
     model = load(path, precision, int(threads))
-    ids = load_file(tokens)["tokens"].long()[: BATCH * int(batches)]
+    ids = load_file(tokens)["tokens"].long()[: int(windows)]
     seen = []
 
     def see(module, inputs, output):

@@ -10,6 +10,7 @@
 #   PRUNESCOPE_BENCH_PRECISION "f32 bf16" (those that the program has)
 #   PRUNESCOPE_BENCH_PAIRS     how often A and B take turns (3)
 #   PRUNESCOPE_BENCH_WRAP      put in front of each measured command: taskset, nice, a lock
+#   PRUNESCOPE_BENCH_RESULTS   (bench/results/MACHINE.csv; under build/ unless BENCH_FULL=1)
 #   BENCH_FULL=1               exact shapes; otherwise two layers of the small ones
 : "${PRUNESCOPE:=./prunescope}"
 : "${PRUNESCOPE_BENCH_DIR:=build/bench/data}"
@@ -56,7 +57,9 @@ compiler_name() {
 	readelf -p .comment "$PRUNESCOPE" 2>/dev/null | sed -n 's/^ *\[ *[0-9a-f]*\] *//p' | head -n 1 | sed 's/^GCC: (.*) /gcc /; s/,/ /g'
 }
 
-results=${PRUNESCOPE_BENCH_RESULTS:-bench/results/$(machine_name).csv}
+results=bench/results/$(machine_name).csv
+[ "$BENCH_FULL" = 1 ] || results=build/$results
+results=${PRUNESCOPE_BENCH_RESULTS:-$results}
 
 # begin_part PART: the file without the part's earlier rows.
 begin_part() {

@@ -20,8 +20,8 @@ machine=$(awk -F , 'NR == 2 { print $NF }' "$results")
 # label SHAPE-or-other: as a reader knows it
 names='function label(what) {
 	gsub(/gemma3-270m/, "Gemma 3 270M", what); gsub(/gemma3-1b/, "Gemma 3 1B", what); gsub(/gemma2-2b/, "Gemma 2 2B", what)
-	gsub(/llama-1b/, "Llama 3.2 1B", what); gsub(/llama-135m/, "Llama 135M", what); sub(/^ppl (.*)/, "&\\nperplexity", what)
-	sub(/^ppl /, "", what)
+	gsub(/llama-1b/, "Llama 3.2 1B", what); gsub(/llama-135m/, "Llama 135M", what)
+	if (sub(/^ppl /, "", what)) what = what " ppl"
 	return what
 }'
 
@@ -44,7 +44,9 @@ forward_data() {
 		END {
 			for (i = 1; i <= count; i++) {
 				split(key_of[i], part, ",")
-				printf "\"%s\\n%s\" %s %s %s\n", label(part[1]), part[2], median(ours[key_of[i]]), median(theirs[key_of[i]]),
+				name = label(part[1])
+				sub(/Llama /, "Llama\\n", name); sub(/\\n3.2 /, " 3.2\\n", name); sub(/Gemma [23] /, "&\\n", name)
+				printf "\"%s\\n%s\" %s %s %s\n", name, part[2], median(ours[key_of[i]]), median(theirs[key_of[i]]),
 					(key_of[i] in ratio ? ratio[key_of[i]] : "nan")
 			}
 		}' "$results" >$work/forward.dat
@@ -65,11 +67,12 @@ plot_forward() {
 		set yrange [0:*]
 		set offsets 0, 0, graph 0.12, 0
 		set key top right
-		set xtics scale 0
+		set xtics scale 0 font ",12"
+		set bmargin 5
 		plot "$work/forward.dat" using 2:xtic(1) title "prunescope" lc rgb "$blue", \
 			"" using 3 title "transformers" lc rgb "$grey", \
-			"" using 0:2:(sprintf("%.0f", \$2)) with labels offset -2.2,0.6 font ",11" notitle, \
-			"" using 0:3:(\$3 == \$3 ? sprintf("%.0f", \$3) : "") with labels offset 2.2,0.6 font ",11" notitle, \
+			"" using 0:2:(sprintf("%.0f", \$2)) with labels offset -1.7,0.6 font ",11" notitle, \
+			"" using 0:3:(\$3 == \$3 ? sprintf("%.0f", \$3) : "") with labels offset 1.7,0.6 font ",11" notitle, \
 			"" using 0:(\$3 == \$3 && \$3 > \$2 ? \$3 : \$2):(\$4 == \$4 ? sprintf("× %.2f", \$4) : "") with labels offset 0,1.7 \
 				font ",12" tc rgb "$orange" notitle
 	END
@@ -118,7 +121,7 @@ plot_roofline() {
 		set title "Roofline of the stream of weights\n{/*0.85 $machine}"
 		set logscale xy
 		set xrange [8:40000]
-		set yrange [1:*]
+		set yrange [5:*]
 		set samples 400
 		set grid x
 		set xlabel "FLOP per byte of weights read (tokens of a pass × FLOP a token / bytes of the layers)"
@@ -133,7 +136,8 @@ plot_memory() {
 	[ -f "$series" ] || return 0
 	limit=$(awk -F , 'NR > 1 && match($1, /limit [0-9]+ MiB/) { split($1, w, " "); print w[3]; exit }' "$series")
 	curves=
-	for run in $(awk -F , 'NR > 1 { print $1 }' "$series" | uniq | tr ' ' '_'); do
+	precision=$(awk -F , 'END { split($1, w, " "); print w[1] }' "$series")
+	for run in $(awk -F , -v precision="$precision" 'NR > 1 && $1 ~ "^" precision { print $1 }' "$series" | uniq | tr ' ' '_'); do
 		name=$(echo "$run" | tr '_' ' ')
 		case $name in
 		*limit\ [0-9]*) colour=$blue ;;
@@ -195,7 +199,7 @@ table_forward() {
 			print "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 			for (i = 1; i <= count; i++) {
 				split(key_of[i], part, ",")
-				name = label(part[1]); sub(/\\n/, ", ", name)
+				name = label(part[1])
 				roof = part[2] == "bf16" && bf16 + 0 ? bf16 : f32
 				share = (part[1] in flop) && roof + 0 ? sprintf("%.0f %%", ours[i] * flop[part[1]] / (roof * 1e7)) : "-"
 				printf "| %s | %s | %s | %.0f | %s | %s | %s | %.0f, %.0f | %s |\n", name, part[2], tokens[key_of[i], 1], ours[i], share,

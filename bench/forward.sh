@@ -47,9 +47,9 @@ theirs() {
 	rate=$(calc "$tokens / $seconds" 1)
 }
 
-# A row's relative L2 difference: a bf16 cache rounds by 0.002; in bf16 arithmetic both sides are off by some percent.
+# A row's relative L2 difference: a bf16 cache rounds by up to 1/256; in bf16 arithmetic both sides are off by some percent.
 check_difference() {
-	limit=0.0025
+	limit=0.004
 	[ "$1" = f32 ] || limit=0.2
 	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' || die "$3 in $1: a row differs from transformers' by $2"
 }
@@ -67,8 +67,8 @@ bench_model() { # SHAPE PRECISION
 	last=$((${layers:-$(shape_field "$1" layers)} - 1))
 	what=$1${layers:+ $layers layers}
 	: >$work/ratios
-	warm "$model"
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
+		warm "$model"
 		ours "$model" "$tokens_file" $last "$2"
 		row "$what" "$2" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" \
 			"$anonymous" "$read"
@@ -77,7 +77,7 @@ bench_model() { # SHAPE PRECISION
 		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(torch_windows_of "$1" "$2")" $work/cache
 		check_difference "$2" "$result" "$what"
 		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
-		calc "$mine / $rate" >>$work/ratios
+		calc "$mine / $rate" 3 >>$work/ratios
 		echo >>$work/ratios
 	done
 	[ ! -s $work/ratios ] || ratio_row "$what" "$2" warm
@@ -89,8 +89,8 @@ bench_ppl() { # PRECISION
 	text=${PRUNESCOPE_BENCH_TEXT:-build/text/jargon-heldout.txt}
 	[ -f "$text" ] || sh demo/get-text.sh >&2
 	: >$work/ratios
-	warm "$model"
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
+		warm "$model"
 		measured "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens 4096 --precision "$1" \
 			--threads "$threads" --quiet --json
 		tokens=$(json_number tokens)
@@ -102,7 +102,7 @@ bench_ppl() { # PRECISION
 		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03)) }' ||
 			die "perplexity in $1: $nll nats against transformers' $result"
 		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
-		calc "$mine / $rate" >>$work/ratios
+		calc "$mine / $rate" 3 >>$work/ratios
 		echo >>$work/ratios
 	done
 	[ ! -s $work/ratios ] || ratio_row "ppl gemma3-270m" "$1" warm

@@ -1,7 +1,8 @@
 #!/bin/sh
 # A hard memory limit: `prunescope cache` at layer 12 of Gemma 2 2B's shapes (5.2 GB of weights) in a cgroup of 1 GiB and
 # without one, both from a cold page cache: rate, peak anonymous memory beside the plan's, and memory over time. Needs
-# root, for the cgroup (v2, or v1's memory controller). From the repository's root, after `make bench-programs`.
+# root, for the cgroup (v2, or v1's memory controller). The two take turns, PRUNESCOPE_BENCH_MEMORY_PAIRS (2) times; the ratio
+# of their rates is the median of the pairs'. From the repository's root, after `make bench-programs`.
 #   bench/memory.sh     (BENCH_FULL=1: 32 windows of 512, unless PRUNESCOPE_BENCH_MEMORY_WINDOWS; else 4 of gemma3-270m in 256 MiB)
 # Variables: bench/lib.sh.
 set -eu
@@ -30,6 +31,7 @@ thin() { # NAME SERIES
 		}' "$2" >>"$series"
 }
 
+# The run in this turn; the first turn's samples are kept.
 run() { # NAME PREFIX...: the rest is put before the command
 	name=$1
 	shift
@@ -43,11 +45,11 @@ run() { # NAME PREFIX...: the rest is put before the command
 	read -r seconds user system rss anonymous read status <$work/result
 	tokens=$(json_number rows)
 	planned=$(json_number planned_bytes)
-	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" 1 "$tokens" "$seconds" \
+	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" "$turn" "$tokens" "$seconds" \
 		"$(calc "$tokens / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
-	[ "$planned" = - ] || row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - 1 - - \
+	[ "$planned" = - ] || row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - "$turn" - - \
 		"$(calc "$planned / 1048576" 1)" MiB "$(calc "$anonymous * 1048576 / $planned")" - - -
-	thin "$precision $name" $work/series
+	[ "$turn" != 1 ] || thin "$precision $name" $work/series
 }
 
 # shellcheck disable=SC2016 # the inner shell's own variables
@@ -56,7 +58,7 @@ limited() {
 	echo "$limit" >$group/$limit_file
 	[ ! -w $group/$peak_file ] || echo 0 >$group/$peak_file
 	run "limit $((limit >> 20)) MiB" sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group
-	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" prunescope - - 1 - - \
+	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" prunescope - - "$turn" - - \
 		"$(calc "$(cat $group/$peak_file) / 1048576" 1)" MiB - - - -
 	rmdir $group
 }
@@ -73,9 +75,14 @@ tokens_file=$(token_path $shape "$windows")
 begin_part memory
 echo "run,seconds,resident_mib,anonymous_mib" >"$series"
 for precision in $(precisions); do
-	limited
-	with=$seconds
-	run "no limit"
-	row "$what layer $layer" "$precision" "$threads" ratio cold - 1 - - "$(calc "$seconds / $with")" x - - - -
+	: >$work/ratios
+	for turn in $(seq "${PRUNESCOPE_BENCH_MEMORY_PAIRS:-2}"); do
+		limited
+		with=$seconds
+		run "no limit"
+		calc "$seconds / $with" 3 >>$work/ratios
+		echo >>$work/ratios
+	done
+	row "$what layer $layer" "$precision" "$threads" ratio cold - median - - "$(median <$work/ratios)" x - - - -
 done
 rm -rf $work/cache

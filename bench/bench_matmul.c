@@ -2,8 +2,8 @@
  *
  *   bench_matmul [threads]     (default 2)
  * Checks each result first. Prints CSV: best of as many runs as take half a second, GFLOP/s of wall time and
- * the share of what the same threads reach with multiply-adds on registers alone. PRUNESCOPE_MATMUL chooses
- * the micro-kernel. */
+ * the share of what the same threads reach with the kernel's instruction on registers alone. PRUNESCOPE_MATMUL
+ * chooses the micro-kernel. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 struct bench {
 	ps_pool *pool;
 	int threads;
-	bench_ceiling ceiling;
+	bench_ceiling f32, bf16; /* bf16.rate 0: none */
 };
 
 struct product {
@@ -100,10 +100,17 @@ static void run_product(const struct bench *b, void *task)
 	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows, false);
 }
 
-static void row(const struct bench *b, const char *what, const char *kernel, const char *shape, double flop, double seconds)
+static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape, double flop, double seconds)
 {
-	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel, shape, b->threads, seconds, flop / seconds * 1e-9,
-	       flop / seconds * 1e-9 / b->ceiling.rate);
+	const double rate = flop / seconds * 1e-9;
+
+	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds, rate,
+	       rate / (kernel->dtype == PS_BF16 && b->bf16.rate > 0 ? b->bf16.rate : b->f32.rate));
+}
+
+static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)
+{
+	printf("ceiling,\"%s\",registers,%d,%.6f,%.1f,1.00\n", ceiling->name, b->threads, ceiling->seconds, ceiling->rate);
 }
 
 /* Largest difference of the first token's outputs from the reference. */
@@ -141,7 +148,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 	run_product(b, &p);
 	verify("a product", product_error(&p), (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
 	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows, masked ? " masked" : "");
-	row(b, "matmul", ps_matmul_kernel(p.matmul)->name, shape, 2.0 * (double)tokens * (double)cols * (double)rows,
+	row(b, "matmul", ps_matmul_kernel(p.matmul), shape, 2.0 * (double)tokens * (double)cols * (double)rows,
 	    best(b, run_product, &p));
 	ps_arena_destroy(&arena);
 	free((float *)p.x);
@@ -225,7 +232,7 @@ static void bench_attention(const struct bench *b, ps_precision precision, size_
 	run_attention(b, &h);
 	verify("attention", attention_error(&h), precision == PS_PRECISION_BF16 ? 2e-2 : 1e-5);
 	snprintf(shape, sizeof shape, "T=%zu d=%zu H=%zu causal", tokens, width, HEADS);
-	row(b, "attention", h.kernel.name, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
+	row(b, "attention", &h.kernel, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
 	ps_arena_destroy(&arena);
 	free(q);
 	free(k);
@@ -257,9 +264,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	check(ps_pool_create(&b.pool, b.threads, &diag), &diag);
-	bench_ceiling_f32(b.pool, &b.ceiling);
+	bench_ceiling_f32(b.pool, &b.f32);
 	puts("bench,kernel,shape,threads,seconds,gflops,share_of_ceiling");
-	row(&b, "ceiling", b.ceiling.name, "registers", b.ceiling.rate * b.ceiling.seconds * 1e9, b.ceiling.seconds);
+	ceiling_row(&b, &b.f32);
+	if (bench_ceiling_bf16(b.pool, &b.bf16))
+		ceiling_row(&b, &b.bf16);
 	bench_precision(&b, PS_PRECISION_F32);
 	bench_precision(&b, PS_PRECISION_BF16);
 	ps_pool_destroy(b.pool);

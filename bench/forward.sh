@@ -20,21 +20,37 @@ windows_of() {
 	esac
 }
 
+has_bf16() {
+	grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo
+}
+
 # torch's rate does not depend on how many batches of 8 windows follow each other: two, one of the large models. Without
 # bf16 instructions it is so slow in bf16 that two windows of those must do.
 torch_windows_of() { # SHAPE PRECISION
-	case $1-$2 in
-	*-1b-bf16) if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then echo 8; else echo 2; fi ;;
-	*-1b-*) echo 8 ;;
-	*-bf16) if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then echo 16; else echo 8; fi ;;
-	*) echo 16 ;;
+	windows=16
+	case $1 in
+	*-1b) windows=8 ;;
 	esac
+	if [ "$2" = bf16 ] && ! has_bf16; then
+		windows=$((windows == 16 ? 8 : 2))
+	fi
+	echo $windows
+}
+
+# ids of a perplexity: eight windows of 1,024 at stride 512; one, where torch is so slow
+ppl_tokens_of() { # PRECISION
+	if [ "$1" = bf16 ] && ! has_bf16; then
+		echo 1024
+	else
+		echo 4096
+	fi
 }
 
 # ours MODEL TOKENS LAYER PRECISION: sets rate
 ours() {
-	rm -rf $work/cache
-	measured "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" --threads "$threads" --quiet --json \
+	again="rm -rf $work/cache"
+	$again
+	watched "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" --threads "$threads" --quiet --json \
 		-o $work/cache
 	tokens=$(json_number rows)
 	rate=$(calc "$tokens / $seconds" 1)
@@ -42,7 +58,8 @@ ours() {
 
 # theirs MODE ARGUMENT...: sets rate, and result to the difference or the loss
 theirs() {
-	measured "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py "$@"
+	again=
+	watched "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py "$@"
 	read -r tokens seconds result <$work/out
 	rate=$(calc "$tokens / $seconds" 1)
 }
@@ -83,22 +100,24 @@ bench_model() { # SHAPE PRECISION
 	[ ! -s $work/ratios ] || ratio_row "$what" "$2" warm
 }
 
-# Perplexity needs a tokenizer, so a real model: 4,096 ids in windows of 1,024 at stride 512.
+# Perplexity needs a tokenizer, so a real model: windows of 1,024 at stride 512.
 bench_ppl() { # PRECISION
 	model=$PRUNESCOPE_BENCH_REAL
+	most=$(ppl_tokens_of "$1")
 	text=${PRUNESCOPE_BENCH_TEXT:-build/text/jargon-heldout.txt}
 	[ -f "$text" ] || sh demo/get-text.sh >&2
 	: >$work/ratios
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 		warm "$model"
-		measured "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens 4096 --precision "$1" \
+		again=
+		watched "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens "$most" --precision "$1" \
 			--threads "$threads" --quiet --json
 		tokens=$(json_number tokens)
 		mine=$(calc "$tokens / $seconds" 1) nll=$(json_number nll)
 		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$mine" tokens/s - \
 			"$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
-		theirs ppl "$model" "$text" "$1" "$threads" 1024 512 4096
+		theirs ppl "$model" "$text" "$1" "$threads" 1024 512 "$most"
 		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03)) }' ||
 			die "perplexity in $1: $nll nats against transformers' $result"
 		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"

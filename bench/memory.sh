@@ -31,18 +31,19 @@ thin() { # NAME SERIES
 		}' "$2" >>"$series"
 }
 
+prepare() {
+	cool "$model"
+	rm -rf $work/cache
+}
+
 # The run in this turn; the first turn's samples are kept.
 run() { # NAME PREFIX...: the rest is put before the command
 	name=$1
 	shift
-	rm -rf $work/cache
-	cool "$model"
-	# shellcheck disable=SC2086 # the wrapper's words
-	${PRUNESCOPE_BENCH_WRAP:-} build/bench/watch_command -i 100 -s $work/series -r $work/result "$@" "$PRUNESCOPE" cache "$model" \
-		--tokens "$tokens_file" --layer $layer --dtype bf16 --precision "$precision" --threads "$threads" --quiet --json \
-		-o $work/cache >$work/out 2>$work/err || die "failed in $name: $(tail -n 1 $work/err)"
-	# shellcheck disable=SC2034 # user, system and status are not used
-	read -r seconds user system rss anonymous read status <$work/result
+	again=prepare
+	prepare
+	watched -i 100 -s $work/series "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer --dtype bf16 \
+		--precision "$precision" --threads "$threads" --quiet --json -o $work/cache
 	tokens=$(json_number rows)
 	planned=$(json_number planned_bytes)
 	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" "$turn" "$tokens" "$seconds" \

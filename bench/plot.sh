@@ -120,7 +120,7 @@ plot_roofline() {
 		set output "docs/performance-roofline.svg"
 		set title "Roofline of the stream of weights\n{/*0.85 $machine}"
 		set logscale xy
-		set xrange [8:40000]
+		set xrange [2:40000]
 		set yrange [5:*]
 		set samples 400
 		set grid x

@@ -14,28 +14,35 @@ token_file() { # WINDOWS WINDOW
 	echo "$path"
 }
 
-pass() { # WINDOWS WINDOW PRECISION STATE RUN
-	tokens_file=$(token_file "$1" "$2")
-	if [ "$4" = cold ]; then
+# The page cache as the state wants it, and no output.
+prepare() {
+	if [ "$state" = cold ]; then
 		cool "$model"
 	else
 		warm "$model"
 	fi
 	rm -rf $work/cache
-	measured "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $last --dtype bf16 --precision "$3" --threads "$threads" --quiet \
-		--json -o $work/cache
-	row "$what pass $(($1 * $2))" "$3" "$threads" prunescope "$4" "$(json_text backend)" "$5" $(($1 * $2)) "$seconds" \
+}
+
+pass() { # WINDOWS WINDOW
+	tokens_file=$(token_file "$1" "$2")
+	again=prepare
+	prepare
+	watched "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $last --dtype bf16 --precision "$precision" --threads "$threads" \
+		--quiet --json -o $work/cache
+	row "$what pass $(($1 * $2))" "$precision" "$threads" prunescope "$state" "$(json_text backend)" 1 $(($1 * $2)) "$seconds" \
 		"$(calc "$1 * $2 / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
 }
 
 reading() {
 	[ -x build/bench/bench_stream ] || return 0
-	measured build/bench/bench_stream --part layers "$model"
+	again=
+	watched build/bench/bench_stream --part layers "$model"
 	table part backend cache seconds MB_per_s <$work/out | while IFS=$tab read -r name backend state seconds rate; do
 		row "$what read $name" - 1 bench_stream "$state" "$backend" - - "$seconds" "$rate" MB/s - - - -
 	done
 	[ -f "$model/model.safetensors" ] && command -v fio >/dev/null || return 0
-	measured build/bench/bench_stream --part layers --backend uring --fio "$model"
+	watched build/bench/bench_stream --part layers --backend uring --fio "$model"
 	sed -n '/^fio_bs/,$p' $work/out | table fio_bs uring_MB_per_s share_percent | while IFS=$tab read -r name rate share; do
 		[ "$share" = - ] || row "$what read beside fio" - 1 bench_stream cold uring "$name" - - "$rate" MB/s "$(calc "$share / 100")" - - -
 	done
@@ -53,11 +60,11 @@ last=$((${layers:-$(shape_field "$shape" layers)} - 1))
 begin_part stream
 for precision in $(precisions); do
 	for state in cold warm; do
-		pass 1 16 "$precision" $state 1
-		pass 1 64 "$precision" $state 1
-		pass 1 256 "$precision" $state 1
-		pass 2 512 "$precision" $state 1
-		[ "$BENCH_FULL" != 1 ] || pass 8 512 "$precision" $state 1
+		pass 1 16
+		pass 1 64
+		pass 1 256
+		pass 2 512
+		[ "$BENCH_FULL" != 1 ] || pass 8 512
 	done
 done
 reading

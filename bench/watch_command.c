@@ -2,7 +2,8 @@
  *
  *   watch_command [-r RESULT] [-s SERIES.csv] [-i MILLISECONDS] COMMAND [ARGUMENT...]
  * RESULT (or stderr) gets one line: wall seconds, user seconds, system seconds, peak resident MiB, peak anonymous
- * MiB, MiB read from storage, the command's exit status (128 + signal). SERIES gets resident and anonymous MiB
+ * MiB, MiB read from storage, the share of all processors that others took meanwhile (other processes, the kernel, the
+ * host of a virtual machine), the command's exit status (128 + signal). SERIES gets resident and anonymous MiB
  * over time. Exits with the command's status.
  *
  * Memory is the command's own process's: start a program from a shell with exec. Peak resident and bytes read are
@@ -24,7 +25,7 @@ struct watch {
 	long interval_ms;
 	FILE *points;
 	pid_t child;
-	double begin;
+	double begin, busy; /* seconds: the clock, and the processors' work since boot, at the start */
 	long peak_anonymous_kib;
 };
 
@@ -34,6 +35,25 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Seconds that all processors have worked since boot, or were taken by the host. */
+static double busy_seconds(void)
+{
+	unsigned long long user, nice, system, idle, wait, irq, softirq, steal = 0;
+	FILE *stat = fopen("/proc/stat", "r");
+	int found = 0;
+
+	if (stat) {
+		found = fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal);
+		fclose(stat);
+	}
+	return found < 7 ? 0 : (double)(user + nice + system + irq + softirq + steal) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double seconds_of(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
 }
 
 /* Once the command has ended, status has no such lines and nothing changes. */
@@ -60,15 +80,16 @@ static void sample(struct watch *w)
 
 static void report(const struct watch *w, double seconds, const struct rusage *use, int status)
 {
+	const double user = seconds_of(use->ru_utime), system = seconds_of(use->ru_stime);
+	const double others = (busy_seconds() - w->busy - user - system) / (seconds * (double)sysconf(_SC_NPROCESSORS_ONLN));
 	FILE *out = w->result ? fopen(w->result, "w") : stderr;
 
 	if (!out) {
 		fprintf(stderr, "watch_command: %s: %s\n", w->result, strerror(errno));
 		exit(4);
 	}
-	fprintf(out, "%.4f %.3f %.3f %.1f %.1f %.1f %d\n", seconds, (double)use->ru_utime.tv_sec + (double)use->ru_utime.tv_usec * 1e-6,
-		(double)use->ru_stime.tv_sec + (double)use->ru_stime.tv_usec * 1e-6, (double)use->ru_maxrss / 1024,
-		(double)w->peak_anonymous_kib / 1024, (double)use->ru_inblock / 2048, status);
+	fprintf(out, "%.4f %.3f %.3f %.1f %.1f %.1f %.3f %d\n", seconds, user, system, (double)use->ru_maxrss / 1024,
+		(double)w->peak_anonymous_kib / 1024, (double)use->ru_inblock / 2048, others > 0 ? others : 0, status);
 	if (w->result)
 		fclose(out);
 }
@@ -97,6 +118,7 @@ static int watch(struct watch *w, char **command)
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &wanted, &before);
+	w->busy = busy_seconds();
 	w->begin = now();
 	w->child = start(command, &before);
 	if (w->child < 0) {

@@ -51,9 +51,10 @@ listed_bytes() { # the published file of Gemma 3 270M is 536,223,056 bytes: this
 watched() {
 	"$watch_command" -r "$scratch/watched" -s "$scratch/series" -i 10 sh -c 'x=$(head -c 30000000 /dev/zero | tr "\0" x); sleep 0.3; exit ${x:+7}'
 	[ $? -eq 7 ] || return 1
-	read -r seconds user system rss anonymous read status <"$scratch/watched"
-	echo "$seconds $user $system $rss $anonymous $read $status"
-	[ "$status" = 7 ] && awk -v s="$seconds" -v r="$rss" -v a="$anonymous" 'BEGIN { exit !(s > 0.3 && s < 30 && a > 25 && a <= r + 1) }' &&
+	read -r seconds user system rss anonymous read others status <"$scratch/watched"
+	echo "$seconds $user $system $rss $anonymous $read $others $status"
+	[ "$status" = 7 ] && awk -v s="$seconds" -v r="$rss" -v a="$anonymous" -v o="$others" \
+		'BEGIN { exit !(s > 0.3 && s < 30 && a > 25 && a <= r + 1 && o >= 0 && o <= 1.05) }' &&
 		[ "$(wc -l <"$scratch/series")" -gt 10 ]
 }
 

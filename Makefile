@@ -28,11 +28,13 @@ TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
 TEST_SCRIPTS = $(wildcard test/test_*.sh)
 TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
+BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
+BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench lint fuzz fuzzers install clean
+.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -63,8 +65,8 @@ $(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(TEST_SUPPORT) $(LINK) $(LIBS) -lcmocka
 
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIB_FILES)
-	$(CC) $(ALL_CFLAGS) -o $@ $< $(LINK) $(LIBS)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_SUPPORT) $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(BENCH_SUPPORT) $(LINK) $(LIBS)
 
 $(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.o $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK) $(LIBS)
@@ -85,8 +87,9 @@ test: ## set up and run the tests (no Python, no network beyond packages)
 	@$(PARALLEL) all tests
 	@$(MAKE) --no-print-directory check
 
-check: all $(TESTS) ## run the tests with what is installed
-	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
+check: all $(TESTS) $(BENCH_TOOLS) ## run the tests with what is installed
+	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
+		WATCH_COMMAND=$(BUILD)/bench/watch_command sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
 check-asan: all ## the tests under AddressSanitizer and UBSan, in build/asan
 	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \
@@ -104,8 +107,13 @@ fuzz: ## run libFuzzer (clang) on what reads files: FUZZ_SECONDS each (60), in b
 		EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
 	@sh test/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS:$(BUILD)/test/fuzz/fuzz_%=%)
 
-bench: $(BENCHES) ## build and run the benchmarks in bench/; CSV on stdout
-	@for b in $(BENCHES); do echo "# $${b##*/}"; $$b || exit 1; done
+bench-programs: $(PROGRAM) $(BENCHES) $(BENCH_TOOLS)
+
+bench: bench-programs ## a few minutes of benchmarks; CSV on stdout and in build/bench/results (BENCH_FULL=1: as bench-full)
+	@BENCH_FULL=$${BENCH_FULL:-0} PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh kernels forward stream
+
+bench-full: bench-programs ## the measurements behind docs/PERFORMANCE.md, and its pictures (bench/measure.sh; half an hour)
+	@PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh
 
 lint: ## the include law, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
 	@sh test/arrows.sh

@@ -2,31 +2,25 @@
  *
  *   bench_matmul [threads]     (default 2)
  * Checks each result first. Prints CSV: best of as many runs as take half a second, GFLOP/s of wall time and
- * the share of what the same threads reach with multiply-adds on registers alone. PRUNESCOPE_MATMUL chooses
- * the micro-kernel. */
+ * the share of what the same threads reach with the kernel's instruction on registers alone. PRUNESCOPE_MATMUL
+ * chooses the micro-kernel. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/support_ceiling.h"
 #include "core/attention.h"
-#include "core/clones.h"
 #include "core/matmul.h"
 #include "core/rng.h"
 
 #define SECONDS 0.5
-#define CHAINS 24 /* independent sums: enough to hide a multiply-add's latency */
-#define CEILING_STEPS ((size_t)1 << 21)
 #define HEADS ((size_t)4)
 #define QUERIES ((size_t)64)
-
-typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 struct bench {
 	ps_pool *pool;
 	int threads;
-	double ceiling; /* GFLOP/s */
-	float sink[64];
+	bench_ceiling f32, bf16; /* bf16.rate 0: none */
 };
 
 struct product {
@@ -64,14 +58,6 @@ static void verify(const char *what, double error, double tolerance)
 	exit(1);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void *buffer(size_t bytes)
 {
 	void *p = malloc(bytes);
@@ -95,38 +81,15 @@ static float *draw(size_t n, uint64_t seed)
 /* Seconds of the fastest run. */
 static double best(const struct bench *b, task_fn run, void *task)
 {
-	double fastest = INFINITY, begin = now();
+	double fastest = INFINITY, begin = bench_now();
 
-	for (int i = 0; i < 3 || now() - begin < SECONDS; i++) {
-		double start = now();
+	for (int i = 0; i < 3 || bench_now() - begin < SECONDS; i++) {
+		double start = bench_now();
 
 		run(b, task);
-		fastest = fmin(fastest, now() - start);
+		fastest = fmin(fastest, bench_now() - start);
 	}
 	return fastest;
-}
-
-PS_CLONES
-static void multiply_add(void *context, size_t item, int worker)
-{
-	struct bench *b = context;
-	vector16 sum[CHAINS], factor = (vector16){0} + 0.5f;
-
-	/* Each chain starts elsewhere, lest the compiler see that all are one. */
-	for (size_t c = 0; c < CHAINS; c++)
-		sum[c] = (vector16){0} + (float)(item + c);
-	for (size_t i = 0; i < CEILING_STEPS; i++)
-#pragma GCC unroll 24
-		for (size_t c = 0; c < CHAINS; c++)
-			sum[c] = sum[c] * factor + factor;
-	for (size_t c = 1; c < CHAINS; c++)
-		sum[0] += sum[c];
-	b->sink[worker % 64] = sum[0][0];
-}
-
-static void run_ceiling(const struct bench *b, void *task)
-{
-	ps_pool_run(b->pool, (size_t)b->threads, multiply_add, task);
 }
 
 static void run_product(const struct bench *b, void *task)
@@ -137,10 +100,17 @@ static void run_product(const struct bench *b, void *task)
 	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows, false);
 }
 
-static void row(const struct bench *b, const char *what, const char *kernel, const char *shape, double flop, double seconds)
+static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape, double flop, double seconds)
 {
-	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel, shape, b->threads, seconds, flop / seconds * 1e-9,
-	       flop / seconds * 1e-9 / b->ceiling);
+	const double rate = flop / seconds * 1e-9;
+
+	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds, rate,
+	       rate / (kernel->dtype == PS_BF16 && b->bf16.rate > 0 ? b->bf16.rate : b->f32.rate));
+}
+
+static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)
+{
+	printf("ceiling,\"%s\",registers,%d,%.6f,%.1f,1.00\n", ceiling->name, b->threads, ceiling->seconds, ceiling->rate);
 }
 
 /* Largest difference of the first token's outputs from the reference. */
@@ -178,7 +148,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 	run_product(b, &p);
 	verify("a product", product_error(&p), (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
 	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows, masked ? " masked" : "");
-	row(b, "matmul", ps_matmul_kernel(p.matmul)->name, shape, 2.0 * (double)tokens * (double)cols * (double)rows,
+	row(b, "matmul", ps_matmul_kernel(p.matmul), shape, 2.0 * (double)tokens * (double)cols * (double)rows,
 	    best(b, run_product, &p));
 	ps_arena_destroy(&arena);
 	free((float *)p.x);
@@ -262,7 +232,7 @@ static void bench_attention(const struct bench *b, ps_precision precision, size_
 	run_attention(b, &h);
 	verify("attention", attention_error(&h), precision == PS_PRECISION_BF16 ? 2e-2 : 1e-5);
 	snprintf(shape, sizeof shape, "T=%zu d=%zu H=%zu causal", tokens, width, HEADS);
-	row(b, "attention", h.kernel.name, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
+	row(b, "attention", &h.kernel, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
 	ps_arena_destroy(&arena);
 	free(q);
 	free(k);
@@ -288,17 +258,17 @@ int main(int argc, char **argv)
 {
 	struct bench b = {.threads = argc > 1 ? atoi(argv[1]) : 2};
 	ps_diag diag = {{0}};
-	double seconds;
 
 	if (b.threads < 1) {
 		fprintf(stderr, "usage: bench_matmul [threads]\n");
 		return 2;
 	}
 	check(ps_pool_create(&b.pool, b.threads, &diag), &diag);
-	seconds = best(&b, run_ceiling, &b);
-	b.ceiling = 2.0 * 16 * CHAINS * (double)CEILING_STEPS * b.threads / seconds * 1e-9;
+	bench_ceiling_f32(b.pool, &b.f32);
 	puts("bench,kernel,shape,threads,seconds,gflops,share_of_ceiling");
-	row(&b, "ceiling", "multiply-add", "registers", b.ceiling * seconds * 1e9, seconds);
+	ceiling_row(&b, &b.f32);
+	if (bench_ceiling_bf16(b.pool, &b.bf16))
+		ceiling_row(&b, &b.bf16);
 	bench_precision(&b, PS_PRECISION_F32);
 	bench_precision(&b, PS_PRECISION_BF16);
 	ps_pool_destroy(b.pool);

@@ -1,0 +1,105 @@
+"""What a user would run instead: transformers' forward pass on the CPU, on the same tokens and threads.
+
+usage: forward_torch.py forward MODEL TOKENS.safetensors f32|bf16 THREADS WINDOWS [CACHE]
+       forward_torch.py ppl MODEL TEXT f32|bf16 THREADS WINDOW STRIDE MAX_TOKENS
+       forward_torch.py version
+
+forward: the decoder without the output head, the first WINDOWS windows in batches of 8. With CACHE, a folder that `prunescope
+cache` wrote of the last layer, also the largest relative L2 difference of a row of the first batch.
+ppl: windows start at 0, STRIDE, ...: BOS and up to WINDOW ids, logits of every position (what transformers gives),
+the loss of the ids that no window before has scored.
+Prints `tokens seconds result`: the forward passes' time alone, without imports, loading and one window to warm up;
+result is the difference (or -), or the mean loss in nats. Memory is bench/watch_command's to measure."""
+
+import glob
+import os
+import sys
+import time
+
+import torch
+import transformers
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+BATCH = 8
+
+
+def load(path, precision, threads):
+    torch.set_num_threads(threads)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
+    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
+
+
+def difference(cache, rows):
+    """Largest relative L2 difference of the cache's first rows from these."""
+    shards = sorted(glob.glob(os.path.join(cache, "shard-*.safetensors")))
+    got, count = [], 0
+    while count < len(rows):
+        got.append(load_file(shards.pop(0))["activations"].float())
+        count += len(got[-1])
+    got = torch.cat(got)[: len(rows)]
+    return ((got - rows).norm(dim=1) / rows.norm(dim=1)).max().item()
+
+
+def forward(path, tokens, precision, threads, windows, cache=None):
+    model = load(path, precision, int(threads))
+    ids = load_file(tokens)["tokens"].long()[: int(windows)]
+    seen = []
+
+    def see(module, inputs, output):
+        seen.append(output[0] if isinstance(output, tuple) else output)
+
+    seconds = 0.0
+    with torch.inference_mode():
+        model.model(ids[:1], use_cache=False)
+        hook = model.model.layers[-1].register_forward_hook(see) if cache else None
+        for batch in ids.split(BATCH):
+            begin = time.perf_counter()
+            model.model(batch, use_cache=False)
+            seconds += time.perf_counter() - begin
+            if hook:
+                hook.remove()
+                hook = None
+    result = f"{difference(cache, seen[0].float().flatten(0, 1)):.3g}" if cache else "-"
+    print(ids.numel(), f"{seconds:.4f}", result)
+
+
+def spans(count, window, stride):
+    """(begin, first id that counts, end) of each window."""
+    done = begin = 0
+    while done < count:
+        end = min(begin + window, count)
+        if end > done:
+            yield begin, done, end
+            done = end
+        begin += stride
+
+
+def perplexity(path, text, precision, threads, window, stride, most):
+    from tokenizers import Tokenizer
+
+    model = load(path, precision, int(threads))
+    with open(text, encoding="utf-8", newline="") as file:
+        ids = Tokenizer.from_file(os.path.join(path, "tokenizer.json")).encode(file.read(), add_special_tokens=False).ids
+    ids = torch.tensor(ids[: int(most)])
+    bos = torch.tensor([model.config.bos_token_id])
+    loss = seconds = 0.0
+    with torch.inference_mode():
+        model(torch.cat([bos, ids[: int(window) - 1]])[None], use_cache=False)
+        for begin, scored, end in spans(len(ids), int(window), int(stride)):
+            start = time.perf_counter()
+            logits = model(torch.cat([bos, ids[begin : end - 1]])[None], use_cache=False).logits[0]
+            loss += torch.nn.functional.cross_entropy(logits[scored - begin :].float(), ids[scored:end], reduction="sum").item()
+            seconds += time.perf_counter() - start
+    print(len(ids), f"{seconds:.4f}", f"{loss / len(ids):.6f}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "forward":
+        forward(*sys.argv[2:])
+    elif sys.argv[1] == "ppl":
+        perplexity(*sys.argv[2:])
+    else:
+        print(f"torch {torch.__version__.split('+')[0]} transformers {transformers.__version__}")

@@ -1,0 +1,219 @@
+# What the scripts of bench/ share. Sourced from the repository's root.
+# shellcheck shell=sh
+#
+# Variables (all optional):
+#   PRUNESCOPE_BENCH_DIR       where checkpoints and token files are made and kept (build/bench/data)
+#   PRUNESCOPE_BENCH_PYTHON    a Python with torch and transformers: measured beside ours
+#   PRUNESCOPE_BENCH_REAL      a folder of the real Gemma 3 270M with its tokenizer.json: used for its shape, and for perplexity
+#   PRUNESCOPE_BENCH_TEXT      the text of perplexity (build/text/jargon-heldout.txt, which demo/get-text.sh fetches)
+#   PRUNESCOPE_BENCH_THREADS   (all processors)
+#   PRUNESCOPE_BENCH_PRECISION "f32 bf16" (those that the program has)
+#   PRUNESCOPE_BENCH_PAIRS     how often A and B take turns (3)
+#   PRUNESCOPE_BENCH_TRIES     a run is done again when others took more than 3 % of the processors, so often at most in all (3)
+#   PRUNESCOPE_BENCH_WRAP      put in front of each measured command: taskset, nice, a lock
+#   PRUNESCOPE_BENCH_RESULTS   (bench/results/MACHINE.csv; under build/ unless BENCH_FULL=1)
+#   BENCH_FULL=1               exact shapes; otherwise two layers of the small ones
+: "${PRUNESCOPE:=./prunescope}"
+: "${PRUNESCOPE_BENCH_DIR:=build/bench/data}"
+: "${PRUNESCOPE_BENCH_THREADS:=$(getconf _NPROCESSORS_ONLN)}"
+: "${PRUNESCOPE_BENCH_PAIRS:=3}"
+: "${BENCH_FULL:=0}"
+# shellcheck disable=SC2034 # used by those who source this
+threads=$PRUNESCOPE_BENCH_THREADS
+work=build/bench/work
+columns="part,what,precision,threads,program,state,backend,run,tokens,seconds,rate,unit,share,peak_rss_mib,peak_anonymous_mib,read_mib,others_cpu,commit,compiler,cpu"
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+say() {
+	echo "${0##*/}: $*" >&2
+}
+
+# The CPU's model and cores. Virtual machines hide the model's name: family and model numbers stand beside it.
+cpu_name() {
+	awk -F ': *' -v cores="$(getconf _NPROCESSORS_ONLN)" '
+		/^model name/ { name = $2 }
+		/^cpu family/ { family = $2 }
+		/^model[ \t]*:/ { model = $2 }
+		END {
+			gsub(/,/, " ", name)
+			if (family != "")
+				name = name " family " family " model " model
+			print (name == "" ? "unknown CPU" : name) " " cores " cores"
+		}' /proc/cpuinfo
+}
+
+machine_name() {
+	cpu_name | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9\n' '-' | sed 's/-$//'
+}
+
+commit_name() {
+	git describe --always --dirty --abbrev=9 2>/dev/null || echo unknown
+}
+
+compiler_name() {
+	readelf -p .comment "$PRUNESCOPE" 2>/dev/null | sed -n 's/^ *\[ *[0-9a-f]*\] *//p' | head -n 1 | sed 's/^GCC: (.*) /gcc /; s/,/ /g'
+}
+
+results=bench/results/$(machine_name).csv
+[ "$BENCH_FULL" = 1 ] || results=build/$results
+results=${PRUNESCOPE_BENCH_RESULTS:-$results}
+
+# begin_part PART: the file without the part's earlier rows.
+begin_part() {
+	mkdir -p "${results%/*}" "$work"
+	part=$1
+	others=-
+	commit=$(commit_name) compiler=$(compiler_name) cpu=$(cpu_name)
+	{
+		echo "$columns"
+		[ ! -f "$results" ] || awk -F , -v part="$part" 'NR > 1 && $1 != part' "$results"
+	} >"$results.new"
+	mv "$results.new" "$results"
+}
+
+# row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS READ; - for none. What others
+# took stands beside rows that have seconds or memory of their own.
+row() {
+	{
+		printf '%s' "$part"
+		for field; do
+			[ "$field" != - ] || field=
+			printf ',%s' "$field"
+		done
+		beside=${others#-}
+		[ "$9${13}" != "--" ] || beside=
+		printf ',%s,%s,%s,%s\n' "$beside" "$commit" "$compiler" "$cpu"
+	} | tee -a "$results"
+}
+
+calc() {
+	awk "BEGIN { printf \"%.${2:-3}f\", $1 }"
+}
+
+# median of the lines of stdin
+median() {
+	sort -g | awk '{ x[NR] = $1 } END { if (NR) print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
+}
+
+# shape_field SHAPE COLUMN
+shape_field() {
+	build/bench/make_checkpoint --shapes | awk -F , -v shape="$1" -v want="$2" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) column = i }
+		$1 == shape { print $column }'
+}
+
+# model_path SHAPE [LAYERS]: the checkpoint, made unless it is there.
+model_path() {
+	if [ "$1" = gemma3-270m ] && [ -n "${PRUNESCOPE_BENCH_REAL:-}" ] && [ -z "${2:-}" ]; then
+		echo "$PRUNESCOPE_BENCH_REAL"
+		return
+	fi
+	path=$PRUNESCOPE_BENCH_DIR/$1${2:+-$2-layers}
+	if [ ! -f "$path/config.json" ]; then
+		say "making $path"
+		# shellcheck disable=SC2086 # no words at all without LAYERS
+		build/bench/make_checkpoint "$1" "$path" ${2:+--layers $2} >&2 || die "cannot make $path"
+	fi
+	echo "$path"
+}
+
+# token_path SHAPE WINDOWS: windows of 512
+token_path() {
+	path=$PRUNESCOPE_BENCH_DIR/tokens-$2x512-$(shape_field "$1" vocab).safetensors
+	if [ ! -f "$path" ]; then
+		mkdir -p "$PRUNESCOPE_BENCH_DIR"
+		build/bench/make_checkpoint "$1" --tokens "$path" --windows "$2" --window 512 >&2 || die "cannot make $path"
+	fi
+	echo "$path"
+}
+
+# warm MODEL: its weights into the page cache. cool MODEL: out of it, checked.
+warm() {
+	cat "$1"/*.safetensors >/dev/null
+}
+
+cool() {
+	sync
+	for shard in "$1"/*.safetensors; do
+		dd if="$shard" iflag=nocache count=0 status=none
+		kept=$(fincore --bytes --noheadings --output RES "$shard" 2>/dev/null | tr -d ' ')
+		[ "${kept:-0}" -lt 1048576 ] || die "$kept bytes of $shard stay in the page cache"
+	done
+}
+
+# watched OPTION... COMMAND...: watch_command with these, its stdout in $work/out; sets seconds rss anonymous read others. Again,
+# from a page cache in the state that $again makes, while others take too much of the processors.
+watched() {
+	try=1
+	while :; do
+		# shellcheck disable=SC2086 # the wrapper's words
+		${PRUNESCOPE_BENCH_WRAP:-} build/bench/watch_command -r $work/result "$@" >$work/out 2>$work/err ||
+			die "failed: $*: $(tail -n 1 $work/err)"
+		# shellcheck disable=SC2034 # user, system and status are not used
+		read -r seconds user system rss anonymous read others status <$work/result
+		if [ "$try" -ge "${PRUNESCOPE_BENCH_TRIES:-3}" ] || awk -v x="$others" 'BEGIN { exit !(x <= 0.03) }'; then
+			return
+		fi
+		say "others took $others of the processors: once more"
+		try=$((try + 1))
+		${again:-:}
+	done
+}
+
+# json_text KEY: a string member of the object in $work/out, - when it is not there
+json_text() {
+	value=$(sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" $work/out)
+	echo "${value:--}"
+}
+
+json_number() {
+	value=$(sed -n "s/.*\"$1\": *\([-+.0-9e]*\).*/\1/p" $work/out)
+	echo "${value:--}"
+}
+
+# table COLUMN...: these columns of the CSV on stdin by their headers' names, '-' for what is empty or not there, between
+# tabs. Quoted fields may hold commas, which become semicolons. Lines before the header, comments and empty ones are left out.
+table() {
+	awk -v wanted="$*" '
+		/^#/ || /^$/ { next }
+		{
+			n = split($0, piece, "\"")
+			line = ""
+			for (i = 1; i <= n; i++) {
+				if (i % 2 == 0)
+					gsub(/,/, ";", piece[i])
+				line = line piece[i]
+			}
+			count = split(line, field, ",")
+		}
+		!header {
+			for (i = 1; i <= count; i++)
+				at[field[i]] = i
+			n_wanted = split(wanted, want, " ")
+			header = want[1] in at
+			next
+		}
+		{
+			line = ""
+			for (i = 1; i <= n_wanted; i++) {
+				value = want[i] in at ? field[at[want[i]]] : ""
+				line = line (i > 1 ? "\t" : "") (value == "" ? "-" : value)
+			}
+			print line
+		}'
+}
+
+# The precisions asked for that this build has: an unbuilt one is refused before anything is read.
+precisions() {
+	for p in ${PRUNESCOPE_BENCH_PRECISION:-f32 bf16}; do
+		if $PRUNESCOPE cache /nonexistent --tokens /nonexistent --layer 0 -o /nonexistent --precision "$p" 2>&1 | grep -q 'not built'; then
+			say "--precision $p is not built: left out"
+		else
+			echo "$p"
+		fi
+	done
+}

@@ -1,0 +1,89 @@
+#!/bin/sh
+# A hard memory limit: `prunescope cache` at layer 12 of Gemma 2 2B's shapes (5.2 GB of weights) in a cgroup of 1 GiB and
+# without one, both from a cold page cache: rate, peak anonymous memory beside the plan's, and memory over time. Needs
+# root, for the cgroup (v2, or v1's memory controller). The two take turns, PRUNESCOPE_BENCH_MEMORY_PAIRS (2) times; the ratio
+# of their rates is the median of the pairs'. From the repository's root, after `make bench-programs`.
+#   bench/memory.sh     (BENCH_FULL=1: 32 windows of 512, unless PRUNESCOPE_BENCH_MEMORY_WINDOWS; else 4 of gemma3-270m in 256 MiB)
+# Variables: bench/lib.sh.
+set -eu
+. bench/lib.sh
+
+if [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+	group=/sys/fs/cgroup/memory/prunescope-bench limit_file=memory.limit_in_bytes peak_file=memory.max_usage_in_bytes
+else
+	group=/sys/fs/cgroup/prunescope-bench limit_file=memory.max peak_file=memory.peak
+fi
+
+# As many points as a picture can show: the largest of each group of samples.
+thin() { # NAME SERIES
+	awk -F , -v name="$1" -v points=400 '
+		NR > 1 { t[NR - 1] = $1; r[NR - 1] = $2; a[NR - 1] = $3; n = NR - 1 }
+		END {
+			step = n > points ? n / points : 1
+			for (from = 1; from <= n; from += step) {
+				resident = anonymous = 0
+				for (i = int(from); i < from + step && i <= n; i++) {
+					if (r[i] > resident) resident = r[i]
+					if (a[i] > anonymous) anonymous = a[i]
+				}
+				printf "%s,%s,%s,%s\n", name, t[int(from)], resident, anonymous
+			}
+		}' "$2" >>"$series"
+}
+
+prepare() {
+	cool "$model"
+	rm -rf $work/cache
+}
+
+# The run in this turn; the first turn's samples are kept.
+run() { # NAME PREFIX...: the rest is put before the command
+	name=$1
+	shift
+	again=prepare
+	prepare
+	watched -i 100 -s $work/series "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer --dtype bf16 \
+		--precision "$precision" --threads "$threads" --quiet --json -o $work/cache
+	tokens=$(json_number rows)
+	planned=$(json_number planned_bytes)
+	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" "$turn" "$tokens" "$seconds" \
+		"$(calc "$tokens / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
+	[ "$planned" = - ] || row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - "$turn" - - \
+		"$(calc "$planned / 1048576" 1)" MiB "$(calc "$anonymous * 1048576 / $planned")" - - -
+	[ "$turn" != 1 ] || thin "$precision $name" $work/series
+}
+
+# shellcheck disable=SC2016 # the inner shell's own variables
+limited() {
+	mkdir -p $group
+	echo "$limit" >$group/$limit_file
+	[ ! -w $group/$peak_file ] || echo 0 >$group/$peak_file
+	run "limit $((limit >> 20)) MiB" sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group
+	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" prunescope - - "$turn" - - \
+		"$(calc "$(cat $group/$peak_file) / 1048576" 1)" MiB - - - -
+	rmdir $group
+}
+
+[ -w /sys/fs/cgroup ] || die "this part needs root, for a cgroup with a memory limit"
+if [ "$BENCH_FULL" = 1 ]; then
+	shape=gemma2-2b layer=12 limit=$((1 << 30)) windows=${PRUNESCOPE_BENCH_MEMORY_WINDOWS:-32}
+else
+	shape=gemma3-270m layer=3 limit=$((256 << 20)) windows=4
+fi
+what=$shape series=${results%.csv}-memory.csv
+model=$(model_path $shape)
+tokens_file=$(token_path $shape "$windows")
+begin_part memory
+echo "run,seconds,resident_mib,anonymous_mib" >"$series"
+for precision in $(precisions); do
+	: >$work/ratios
+	for turn in $(seq "${PRUNESCOPE_BENCH_MEMORY_PAIRS:-2}"); do
+		limited
+		with=$seconds
+		run "no limit"
+		calc "$seconds / $with" 3 >>$work/ratios
+		echo >>$work/ratios
+	done
+	row "$what layer $layer" "$precision" "$threads" ratio cold - median - - "$(median <$work/ratios)" x - - - -
+done
+rm -rf $work/cache

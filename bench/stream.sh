@@ -1,0 +1,71 @@
+#!/bin/sh
+# Streaming: `prunescope cache` of the last layer with ever more tokens in a pass, the weights cold (page cache dropped
+# and checked) and warm: from where the disk sets the rate to where arithmetic does. Then build/bench/bench_stream where
+# it is built: reading alone, beside fio. From the repository's root, after `make bench-programs`. Variables: bench/lib.sh.
+#   bench/stream.sh [SHAPE]     (BENCH_FULL=1: gemma3-1b; else two layers of gemma3-270m)
+set -eu
+. bench/lib.sh
+
+tab=$(printf '\t')
+
+token_file() { # WINDOWS WINDOW
+	path=$PRUNESCOPE_BENCH_DIR/tokens-$1x$2-$(shape_field "$shape" vocab).safetensors
+	[ -f "$path" ] || build/bench/make_checkpoint "$shape" --tokens "$path" --windows "$1" --window "$2" >&2 || die "cannot make $path"
+	echo "$path"
+}
+
+# The page cache as the state wants it, and no output.
+prepare() {
+	if [ "$state" = cold ]; then
+		cool "$model"
+	else
+		warm "$model"
+	fi
+	rm -rf $work/cache
+}
+
+pass() { # WINDOWS WINDOW
+	tokens_file=$(token_file "$1" "$2")
+	again=prepare
+	prepare
+	watched "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $last --dtype bf16 --precision "$precision" --threads "$threads" \
+		--quiet --json -o $work/cache
+	row "$what pass $(($1 * $2))" "$precision" "$threads" prunescope "$state" "$(json_text backend)" 1 $(($1 * $2)) "$seconds" \
+		"$(calc "$1 * $2 / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
+}
+
+reading() {
+	[ -x build/bench/bench_stream ] || return 0
+	again=
+	watched build/bench/bench_stream --part layers "$model"
+	table part backend cache seconds MB_per_s <$work/out | while IFS=$tab read -r name backend state seconds rate; do
+		row "$what read $name" - 1 bench_stream "$state" "$backend" - - "$seconds" "$rate" MB/s - - - -
+	done
+	[ -f "$model/model.safetensors" ] && command -v fio >/dev/null || return 0
+	watched build/bench/bench_stream --part layers --backend uring --fio "$model"
+	sed -n '/^fio_bs/,$p' $work/out | table fio_bs uring_MB_per_s share_percent | while IFS=$tab read -r name rate share; do
+		[ "$share" = - ] || row "$what read beside fio" - 1 bench_stream cold uring "$name" - - "$rate" MB/s "$(calc "$share / 100")" - - -
+	done
+}
+
+shape=gemma3-270m
+[ "$BENCH_FULL" != 1 ] || shape=gemma3-1b
+shape=${1:-$shape}
+layers=
+[ "$BENCH_FULL" = 1 ] || layers=2
+mkdir -p "$PRUNESCOPE_BENCH_DIR"
+model=$(model_path "$shape" $layers)
+what=$shape${layers:+ $layers layers}
+last=$((${layers:-$(shape_field "$shape" layers)} - 1))
+begin_part stream
+for precision in $(precisions); do
+	for state in cold warm; do
+		pass 1 16
+		pass 1 64
+		pass 1 256
+		pass 2 512
+		[ "$BENCH_FULL" != 1 ] || pass 8 512
+	done
+done
+reading
+rm -rf $work/cache

@@ -216,6 +216,7 @@ foresees() {
 	what=$1
 	shift
 	works "$what: --dry-run" "$@" --dry-run --memory 64M
+	# shellcheck disable=SC2016 # awk's $
 	holds "$what: its parts add up to what is planned" awk '{
 		parts = $0; sub(/.*"parts": \{/, "", parts); sub(/\}.*/, "", parts); n = split(parts, part, ",")
 		for (i = 1; i <= n; i++) { sub(/.*: /, "", part[i]); sum += part[i] }

@@ -219,21 +219,20 @@ int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *
 
 /* --- streaming --- */
 
-size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, ps_backend backend)
+size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, const ps_stream_options *options)
 {
-	return ps_weight_stream_bytes(&checkpoint->map, &checkpoint->config, backend);
+	return ps_weight_stream_bytes(&checkpoint->map, &checkpoint->config, options);
 }
 
-int ps_checkpoint_stream(ps_checkpoint *checkpoint, ps_backend backend, const ps_mask_file *mask, ps_arena *arena,
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *stream, ps_arena *arena,
 			 ps_weight_source *source, ps_diag *diag)
 {
 	const ps_weight_stream_options options = {
 		.map = &checkpoint->map,
 		.config = &checkpoint->config,
-		.mask = mask,
 		.sys = checkpoint->sys,
 		.ring = &ps_ring_linux,
-		.backend = backend,
+		.stream = *stream,
 	};
 
 	ps_weight_stream_destroy(checkpoint->stream);

@@ -6,9 +6,10 @@
  * of BF16, F16, F32; biases and tensors of unknown meaning in decoder layers are refused, naming them. Names
  * with the prefixes "model.", "language_model.model." and "model.language_model." are understood.
  *
- * Backends: uring (io_uring, reads of the next layer in flight while one computes), pread (a reader thread),
- * mmap (no copy; madvise of the next layer). auto: uring, else pread, said in ps_checkpoint_backend. The two
- * layer slots come from the arena; mmap needs none. Slot states: EMPTY -> READING -> READY -> HELD -> EMPTY. */
+ * Backends: uring (io_uring, reads of the next layer in flight while one computes, past the page cache where
+ * that is possible and the cache does not hold them), pread (a reader thread), mmap (no copy; madvise of the next
+ * layer). auto: uring, else pread, said in ps_checkpoint_backend. The layer slots come from the arena; mmap
+ * needs none. Slot states: EMPTY -> READING -> READY -> HELD -> EMPTY. */
 #ifndef PS_IO_CHECKPOINT_H
 #define PS_IO_CHECKPOINT_H
 
@@ -45,13 +46,23 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *d
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 
-/* Arena bytes of the layer slots and the head slot for this backend. */
-size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, ps_backend backend);
-/* Starts streaming (anew: what the source handed out before is gone); mask (or NULL) is attached to every
- * projection handed out. mask and arena outlive the streaming, that is until the checkpoint is closed or streamed
- * anew. uring asked for by name where it cannot be set up: -errno; a failing read: PS_EINPUT. */
-int ps_checkpoint_stream(ps_checkpoint *checkpoint, ps_backend backend, const ps_mask_file *mask, ps_arena *arena,
+#define PS_LAYER_SLOTS_MAX 2
+
+typedef struct ps_stream_options {
+	ps_backend backend;
+	int layer_slots; /* 2; 1 where a layer is released as soon as it is acquired (it is packed elsewhere) */
+	const ps_mask_file *mask; /* attached to every projection handed out; or NULL */
+} ps_stream_options;
+
+/* Arena bytes of the layer slots and the rows of embedding and head. */
+size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, const ps_stream_options *options);
+/* Starts streaming (anew: what the source handed out before is gone). Mask and arena outlive the streaming, that
+ * is until the checkpoint is closed or streamed anew. uring asked for by name where it cannot be set up: -errno; a
+ * failing read: PS_EINPUT. */
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *options, ps_arena *arena,
 			 ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
-const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint); /* "uring", "pread (io_uring: Operation not permitted)", ... */
+/* "uring (direct, registered buffers)", "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Cannot
+ * allocate memory)", "pread (io_uring: Operation not permitted)", "mmap"; "none" before the streaming. */
+const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint);
 
 #endif

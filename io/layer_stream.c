@@ -5,18 +5,17 @@
 
 #include "core/checked.h"
 
-#define SLOTS 2
 #define GAP_BYTES 65536 /* at most, between two tensors that are read as one range */
 
 typedef enum slot_state { EMPTY, READING, READY, HELD } slot_state;
 
-/* Where a layer's tensors go: ranges of files, one behind the other in the slot. */
+/* Where a layer's tensors go: ranges of files, each in whole blocks of the slot. */
 struct layout {
 	size_t bytes, range_count;
 	struct range {
 		const ps_safetensors *file;
 		uint64_t first, end; /* in the file */
-		size_t place;        /* in the slot */
+		size_t place;        /* in the slot, of the block that holds first */
 	} ranges[PS_LAYER_TENSORS];
 	size_t place[PS_LAYER_TENSORS]; /* of each tensor in the slot */
 };
@@ -34,7 +33,9 @@ struct ps_layer_stream {
 	const ps_model_map *map;
 	const ps_model_config *config;
 	ps_reader *reader;
-	struct slot slots[SLOTS];
+	int slot_count;
+	struct slot slots[PS_LAYER_SLOTS_MAX];
+	int waiting; /* the layer to read once a slot is free; -1: none */
 };
 
 /* --- layout --- */
@@ -73,12 +74,13 @@ static void lay_out(const ps_located *tensors, struct layout *layout)
 		if (!range || range->file != sorted[i]->file || info->offset > range->end + GAP_BYTES) {
 			range = &layout->ranges[layout->range_count++];
 			range->file = sorted[i]->file;
-			range->first = info->offset - info->offset % PS_READ_ALIGNMENT;
-			range->place = ps_round_up(layout->bytes, PS_ALIGN);
+			range->first = info->offset;
+			range->place = layout->bytes;
 		}
-		range->end = ps_round_up(info->offset + info->bytes, PS_READ_ALIGNMENT);
-		layout->place[sorted[i] - tensors] = range->place + (size_t)(info->offset - range->first);
-		layout->bytes = range->place + (size_t)(range->end - range->first);
+		range->end = info->offset + info->bytes;
+		layout->place[sorted[i] - tensors] =
+			range->place + (size_t)(info->offset - (range->first - range->first % PS_READ_ALIGNMENT));
+		layout->bytes = range->place + ps_read_room((size_t)(range->end - range->first));
 	}
 }
 
@@ -92,17 +94,17 @@ static size_t slot_bytes(const ps_model_map *map, const ps_model_config *config)
 		lay_out(ps_model_map_layer(map, (int)layer), &layout);
 		most = ps_max_size(most, layout.bytes);
 	}
-	return ps_round_up(most, PS_ALIGN);
+	return most;
 }
 
-size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *config)
+size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *config, int slots)
 {
-	return SLOTS * slot_bytes(map, config);
+	return (size_t)slots * slot_bytes(map, config);
 }
 
 /* --- life --- */
 
-int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map, const ps_model_config *config,
+int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map, const ps_model_config *config, int slots,
 			   ps_reader *reader, ps_arena *arena, ps_diag *diag)
 {
 	ps_layer_stream *stream = calloc(1, sizeof *stream);
@@ -110,8 +112,8 @@ int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map, const
 
 	if (!stream)
 		return ps_fail_errno(diag, ENOMEM, "layer slots");
-	*stream = (ps_layer_stream){.map = map, .config = config, .reader = reader};
-	for (int i = 0; i < SLOTS; i++) {
+	*stream = (ps_layer_stream){.map = map, .config = config, .reader = reader, .slot_count = slots, .waiting = -1};
+	for (int i = 0; i < slots; i++) {
 		stream->slots[i].layer = -1;
 		stream->slots[i].base = ps_arena_take(arena, bytes);
 		if (!stream->slots[i].base) {
@@ -140,7 +142,8 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 	for (size_t i = 0; i < layout.range_count; i++) {
 		const struct range *range = &layout.ranges[i];
 
-		slot->reads[i] = (ps_read){range->file, range->first, (size_t)(range->end - range->first), slot->base + range->place};
+		slot->reads[i] = (ps_read){range->file, range->first, (size_t)(range->end - range->first),
+					    ps_read_place(slot->base + range->place, range->first)};
 	}
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
 		slot->data[t] = tensors[t].file ? slot->base + layout.place[t] : NULL;
@@ -164,7 +167,7 @@ static int finish_reading(ps_layer_stream *stream, struct slot *slot, ps_diag *d
 
 static struct slot *find(ps_layer_stream *stream, int layer)
 {
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < stream->slot_count; i++)
 		if (stream->slots[i].layer == layer)
 			return &stream->slots[i];
 	return NULL;
@@ -175,7 +178,7 @@ static struct slot *vacate(ps_layer_stream *stream, bool wait)
 {
 	struct slot *best = NULL;
 
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < stream->slot_count; i++) {
 		struct slot *slot = &stream->slots[i];
 
 		if (slot->state == HELD ||
@@ -191,15 +194,19 @@ static struct slot *vacate(ps_layer_stream *stream, bool wait)
 	return best;
 }
 
+/* Starts reading a layer, or leaves it for the next release when there is no slot. */
 static void prefetch(ps_layer_stream *stream, int layer)
 {
 	struct slot *slot;
 
+	stream->waiting = -1;
 	if (layer < 0 || find(stream, layer))
 		return;
 	slot = vacate(stream, false);
 	if (slot)
 		start_reading(stream, slot, layer, false);
+	else
+		stream->waiting = layer;
 }
 
 int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out, ps_diag *diag)
@@ -235,8 +242,10 @@ void ps_layer_stream_release(ps_layer_stream *stream, int layer)
 {
 	struct slot *slot = find(stream, layer);
 
-	if (slot && slot->state == HELD)
-		slot->state = EMPTY;
+	if (!slot || slot->state != HELD)
+		return;
+	slot->state = EMPTY;
+	prefetch(stream, stream->waiting);
 }
 
 void ps_layer_views(const ps_located *tensors, const ps_model_config *config, const char *const *data, ps_layer_weights *out)

@@ -184,7 +184,7 @@ int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_mode
 	struct builder b = {.map = map, .set = set, .config = config, .folder = folder, .diag = diag};
 	int err;
 
-	*map = (ps_model_map){.layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
+	*map = (ps_model_map){.set = set, .layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
 	if (!map->layers)
 		return ps_fail_errno(diag, ENOMEM, "%s", folder);
 	err = choose_prefix(&b);

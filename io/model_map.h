@@ -15,6 +15,7 @@
 #define PS_NAME_MAX 160 /* bytes of a prefixed tensor name with its NUL */
 
 typedef struct ps_model_map {
+	const ps_shard_set *set;
 	ps_located *layers; /* (L, PS_LAYER_TENSORS): projections, then norms; file NULL where the family has none */
 	ps_located embedding, final_norm, head; /* head: the embedding when the file has none and the config ties them */
 	uint64_t bytes;                         /* of all of them */

@@ -17,15 +17,15 @@ struct ps_reader {
 	atomic_bool stop;
 };
 
-/* The next job, or NULL when it is time to stop. */
-static ps_read_job *next_job(ps_reader *reader)
+static ps_read_job *next_job(void *self, bool wait)
 {
+	ps_reader *reader = self;
 	ps_read_job *job = NULL;
 
 	pthread_mutex_lock(&reader->lock);
-	while (!reader->first && !atomic_load(&reader->stop))
+	while (wait && !reader->first && !atomic_load(&reader->stop))
 		pthread_cond_wait(&reader->work, &reader->lock);
-	if (!atomic_load(&reader->stop)) {
+	if (reader->first && !atomic_load(&reader->stop)) {
 		job = reader->first;
 		reader->first = job->next;
 	}
@@ -33,21 +33,22 @@ static ps_read_job *next_job(ps_reader *reader)
 	return job;
 }
 
+static void finish_job(void *self, ps_read_job *job)
+{
+	ps_reader *reader = self;
+
+	pthread_mutex_lock(&reader->lock);
+	job->state = PS_JOB_DONE;
+	pthread_cond_broadcast(&reader->done);
+	pthread_mutex_unlock(&reader->lock);
+}
+
 static void *serve(void *argument)
 {
 	ps_reader *reader = argument;
-	ps_read_job *job;
+	const ps_read_feed feed = {.context = reader, .next = next_job, .finish = finish_job, .stop = &reader->stop};
 
-	while ((job = next_job(reader))) {
-		ps_read_failure failure = {0};
-
-		failure.error = reader->engine.run(reader->engine.self, job->reads, job->count, &reader->stop, &failure);
-		pthread_mutex_lock(&reader->lock);
-		job->failure = failure;
-		job->state = PS_JOB_DONE;
-		pthread_cond_broadcast(&reader->done);
-		pthread_mutex_unlock(&reader->lock);
-	}
+	reader->engine.serve(reader->engine.self, &feed);
 	return NULL;
 }
 
@@ -108,6 +109,9 @@ void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent)
 {
 	ps_read_job **place = &reader->first;
 
+	job->at = job->asked = 0;
+	job->in_flight = 0;
+	job->failure = (ps_read_failure){0};
 	pthread_mutex_lock(&reader->lock);
 	while (!urgent && *place)
 		place = &(*place)->next;

@@ -25,18 +25,25 @@ static int read_range(const ps_sys *sys, const ps_read *read, const atomic_bool 
 	return 0;
 }
 
-static int run(void *self, const ps_read *reads, size_t count, const atomic_bool *stop, ps_read_failure *failure)
+static void read_job(const ps_sys *sys, ps_read_job *job, const atomic_bool *stop)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < job->count && !job->failure.error; i++) {
 		size_t done = 0;
-		int err = read_range(self, &reads[i], stop, &done);
+		int err = read_range(sys, &job->reads[i], stop, &done);
 
-		if (err) {
-			*failure = (ps_read_failure){.error = err, .read = i, .offset = reads[i].offset + done};
-			return err;
-		}
+		if (err)
+			job->failure = (ps_read_failure){.error = err, .read = i, .offset = job->reads[i].offset + done};
 	}
-	return 0;
+}
+
+static void serve(void *self, const ps_read_feed *feed)
+{
+	ps_read_job *job;
+
+	while ((job = feed->next(feed->context, true))) {
+		read_job(self, job, feed->stop);
+		feed->finish(feed->context, job);
+	}
 }
 
 static void destroy(void *self)
@@ -46,6 +53,6 @@ static void destroy(void *self)
 
 int ps_engine_pread_create(ps_read_engine *engine, const ps_sys *sys)
 {
-	*engine = (ps_read_engine){.self = (void *)sys, .run = run, .destroy = destroy};
+	*engine = (ps_read_engine){.self = (void *)sys, .serve = serve, .destroy = destroy, .text = "pread"};
 	return 0;
 }

@@ -70,20 +70,37 @@ static void ring_close(void *self)
 	free(self);
 }
 
-static int ring_prepare(void *self, int fd, void *buffer, unsigned bytes, uint64_t offset, uint64_t tag)
+static int ring_register_memory(void *self, const struct iovec *ranges, unsigned count)
+{
+	return io_uring_register_buffers(self, ranges, count);
+}
+
+static int ring_register_files(void *self, const int *fds, unsigned count)
+{
+	return io_uring_register_files(self, fds, count);
+}
+
+static int ring_prepare(void *self, const ps_ring_read *read)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(self);
 
 	if (!sqe)
 		return -EBUSY;
-	io_uring_prep_read(sqe, fd, buffer, bytes, offset);
-	io_uring_sqe_set_data64(sqe, tag);
+	if (read->memory < 0)
+		io_uring_prep_read(sqe, read->fd, read->buffer, read->bytes, read->offset);
+	else
+		io_uring_prep_read_fixed(sqe, read->fd, read->buffer, read->bytes, read->offset, read->memory);
+	if (read->fd_registered)
+		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_data64(sqe, read->tag);
 	return 0;
 }
 
 const ps_ring ps_ring_linux = {
 	.open = ring_open,
 	.close = ring_close,
+	.register_memory = ring_register_memory,
+	.register_files = ring_register_files,
 	.prepare = ring_prepare,
 	.submit = ring_submit,
 	.wait = ring_wait,

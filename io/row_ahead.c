@@ -23,7 +23,7 @@ struct ps_row_ahead {
 	enum { IDLE, READING, READY, FAILED } state;
 	int code;
 	ps_diag diag;
-	char backend[96];
+	char backend[sizeof((ps_read_engine *)0)->text];
 };
 
 static size_t slot_bytes(size_t width, ps_dtype dtype)
@@ -134,23 +134,40 @@ static void read_on(const ps_cache *cache, bool on)
 		(void)posix_fadvise(cache->shards[i].fd, 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
 }
 
+static size_t slots_bytes(const ps_cache *cache, size_t rows)
+{
+	return rows * slot_bytes(cache->source.width, cache->dtype);
+}
+
 static int choose_engine(ps_row_ahead *a, ps_backend backend, ps_read_engine *engine, ps_diag *diag)
 {
-	int err = 0;
+	const ps_uring_options uring = {
+		.ring = &ps_ring_linux,
+		.sys = a->cache->shards[0].sys,
+		.files = a->cache->shards,
+		.file_count = a->cache->shard_count,
+		.memory = a->slots,
+		.memory_bytes = slots_bytes(a->cache, a->rows),
+	};
+	int err, refusal = 0;
 
 	if (backend != PS_IO_PREAD) {
-		err = ps_engine_uring_create(engine, &ps_ring_linux);
-		snprintf(a->backend, sizeof a->backend, "uring");
-		if (!err)
+		refusal = ps_engine_uring_create(engine, &uring);
+		if (!refusal) {
+			snprintf(a->backend, sizeof a->backend, "%s", engine->text);
 			return 0;
+		}
 		if (backend == PS_IO_URING)
-			return ps_fail_errno(diag, -err, "io_uring cannot be used here");
-		snprintf(a->backend, sizeof a->backend, "pread (io_uring: %s)", strerror(-err));
-	} else {
-		snprintf(a->backend, sizeof a->backend, "pread");
+			return ps_fail_errno(diag, -refusal, "io_uring cannot be used here");
 	}
 	err = ps_engine_pread_create(engine, a->cache->shards[0].sys);
-	return err ? ps_fail_errno(diag, -err, "cannot set up reading") : 0;
+	if (err)
+		return ps_fail_errno(diag, -err, "cannot set up reading");
+	if (refusal)
+		snprintf(a->backend, sizeof a->backend, "pread (io_uring: %s)", strerror(-refusal));
+	else
+		snprintf(a->backend, sizeof a->backend, "%s", engine->text);
+	return 0;
 }
 
 int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, size_t rows, ps_arena *arena,
@@ -171,7 +188,7 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend ba
 	*a = (ps_row_ahead){
 		.cache = cache, .rows = rows, .ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
 		.reads = ps_arena_take(arena, rows * sizeof(ps_read)),
-		.slots = ps_arena_take(arena, rows * slot_bytes(cache->source.width, cache->dtype) + BLOCK),
+		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + BLOCK),
 	};
 	a->slots += (BLOCK - (uintptr_t)a->slots % BLOCK) % BLOCK;
 	rc = choose_engine(a, backend, &engine, diag);

@@ -26,7 +26,7 @@ struct ps_row_stream {
 	const ps_model_config *config;
 	ps_reader *reader;
 	struct half halves[HALVES];
-	char *staging; /* (BLOCK_ROWS, D) */
+	char *staging; /* (BLOCK_ROWS) rows, each with the room that its blocks take */
 	struct wanted wanted[BLOCK_ROWS];
 	ps_read reads[BLOCK_ROWS];
 	ps_read_job job;
@@ -36,13 +36,13 @@ static size_t half_bytes(const ps_model_map *map, const ps_model_config *config)
 {
 	size_t rows = ps_min_size(PS_HEAD_ROWS_MAX, config->vocab);
 
-	return ps_round_up(rows * ps_located_row_bytes(&map->head), PS_ALIGN);
+	return ps_read_room(rows * ps_located_row_bytes(&map->head));
 }
 
 /* Also enough for the final norm, whose one row may be wider by a factor of two. */
 static size_t staging_bytes(const ps_model_map *map)
 {
-	return ps_round_up(BLOCK_ROWS * ps_located_row_bytes(&map->embedding), PS_ALIGN);
+	return BLOCK_ROWS * ps_read_room(ps_located_row_bytes(&map->embedding));
 }
 
 size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config)
@@ -100,7 +100,7 @@ static int run_job(ps_row_stream *stream, size_t reads, ps_diag *diag)
 static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag)
 {
 	const ps_located *matrix = &stream->map->embedding;
-	size_t row_bytes = ps_located_row_bytes(matrix), width = stream->config->width, reads = 0;
+	size_t row_bytes = ps_located_row_bytes(matrix), room = ps_read_room(row_bytes), width = stream->config->width, reads = 0;
 	int err;
 
 	for (size_t i = 0; i < count; i++)
@@ -108,12 +108,10 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 	qsort(stream->wanted, count, sizeof *stream->wanted, by_id);
 	for (size_t i = 0; i < count; i++)
 		if (!i || stream->wanted[i].id != stream->wanted[i - 1].id) {
+			uint64_t offset = matrix->info->offset + (uint64_t)stream->wanted[i].id * row_bytes;
+
 			stream->reads[reads] = (ps_read){
-				.file = matrix->file,
-				.offset = matrix->info->offset + (uint64_t)stream->wanted[i].id * row_bytes,
-				.bytes = row_bytes,
-				.buffer = stream->staging + reads * row_bytes,
-			};
+				matrix->file, offset, row_bytes, ps_read_place(stream->staging + reads * room, offset)};
 			reads++;
 		}
 	err = run_job(stream, reads, diag);
@@ -122,8 +120,7 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 	reads = 0;
 	for (size_t i = 0; i < count; i++) {
 		reads += i && stream->wanted[i].id != stream->wanted[i - 1].id;
-		ps_widen(stream->staging + reads * row_bytes, (ps_dtype)matrix->info->dtype, width,
-			 out + stream->wanted[i].at * width);
+		ps_widen(stream->reads[reads].buffer, (ps_dtype)matrix->info->dtype, width, out + stream->wanted[i].at * width);
 	}
 	return 0;
 }
@@ -145,10 +142,11 @@ int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag)
 	const ps_tensor_info *info = stream->map->final_norm.info;
 	int err;
 
-	stream->reads[0] = (ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes, stream->staging};
+	stream->reads[0] = (ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes,
+				     ps_read_place(stream->staging, info->offset)};
 	err = run_job(stream, 1, diag);
 	if (!err)
-		ps_widen(stream->staging, (ps_dtype)info->dtype, stream->config->width, out);
+		ps_widen(stream->reads[0].buffer, (ps_dtype)info->dtype, stream->config->width, out);
 	return err;
 }
 
@@ -158,10 +156,11 @@ static void start_half(ps_row_stream *stream, struct half *half, size_t first, s
 {
 	const ps_located *matrix = &stream->map->head;
 	size_t row_bytes = ps_located_row_bytes(matrix);
+	uint64_t offset = matrix->info->offset + (uint64_t)first * row_bytes;
 
 	half->first = first;
 	half->rows = rows;
-	half->read = (ps_read){matrix->file, matrix->info->offset + (uint64_t)first * row_bytes, rows * row_bytes, half->base};
+	half->read = (ps_read){matrix->file, offset, rows * row_bytes, ps_read_place(half->base, offset)};
 	half->job.reads = &half->read;
 	half->job.count = 1;
 	half->reading = true;
@@ -220,7 +219,7 @@ int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weig
 	if (err)
 		return err;
 	prefetch_half(stream, half, first + rows, rows);
-	*out = ps_row_view(&stream->map->head, rows, half->base);
+	*out = ps_row_view(&stream->map->head, rows, half->read.buffer);
 	return 0;
 }
 

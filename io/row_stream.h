@@ -11,9 +11,10 @@
 
 typedef struct ps_row_stream ps_row_stream;
 
+/* Whole blocks of PS_READ_ALIGNMENT. */
 size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config);
 
-/* All arguments outlive the stream; staging memory comes from the arena. */
+/* All arguments outlive the stream; staging memory comes from the arena, whose next part starts on a block. */
 int ps_row_stream_create(ps_row_stream **stream, const ps_model_map *map, const ps_model_config *config, ps_reader *reader,
 			 ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 /* The reader goes first. NULL allowed. */

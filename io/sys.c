@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static int linux_open(const char *path, int flags, mode_t mode)
@@ -61,6 +62,11 @@ static int linux_fstat(int fd, struct stat *st)
 	return fstat(fd, st) ? -errno : 0;
 }
 
+static int linux_mincore(const void *address, size_t bytes, unsigned char *resident)
+{
+	return mincore((void *)address, bytes, resident) ? -errno : 0;
+}
+
 const ps_sys ps_sys_linux = {
 	.open = linux_open,
 	.close = linux_close,
@@ -72,6 +78,7 @@ const ps_sys ps_sys_linux = {
 	.mkdir = linux_mkdir,
 	.rmdir = linux_rmdir,
 	.fstat = linux_fstat,
+	.mincore = linux_mincore,
 };
 
 int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset)

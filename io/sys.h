@@ -21,6 +21,7 @@ typedef struct ps_sys {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*rmdir)(const char *path);
 	int (*fstat)(int fd, struct stat *st);
+	int (*mincore)(const void *address, size_t bytes, unsigned char *resident);
 } ps_sys;
 
 extern const ps_sys ps_sys_linux;

@@ -15,17 +15,17 @@ struct ps_weight_stream {
 	ps_reader *reader; /* this and the next two: NULL for mmap */
 	ps_layer_stream *layers;
 	ps_row_stream *rows;
-	char backend[96];
+	char backend[352];
 };
 
 static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weights *out)
 {
 	const ps_weight_stream_options *options = &stream->options;
 
-	if (!options->mask)
+	if (!options->stream.mask)
 		return;
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		out->projection[p].keep = ps_mask_file_find(options->mask, layer, (ps_projection)p, options->config).bits;
+		out->projection[p].keep = ps_mask_file_find(options->stream.mask, layer, (ps_projection)p, options->config).bits;
 }
 
 /* --- by a reader --- */
@@ -161,49 +161,78 @@ static const ps_weight_source mapped_source = {
 
 /* --- choice of the backend --- */
 
-static int choose_engine(ps_weight_stream *stream, ps_read_engine *engine, ps_diag *diag)
+/* memory: what all buffers will lie in. */
+static int choose_engine(ps_weight_stream *stream, char *memory, size_t bytes, ps_read_engine *engine, ps_diag *diag)
 {
 	const ps_weight_stream_options *options = &stream->options;
+	const ps_uring_options uring = {
+		.ring = options->ring,
+		.sys = options->sys,
+		.files = options->map->set->shards,
+		.file_count = options->map->set->shard_count,
+		.memory = memory,
+		.memory_bytes = bytes,
+	};
 	char reason[64];
-	int err;
+	int err, refusal = 0;
 
-	if (options->backend != PS_IO_PREAD) {
-		err = ps_engine_uring_create(engine, options->ring);
-		if (!err) {
-			snprintf(stream->backend, sizeof stream->backend, "uring");
+	if (options->stream.backend != PS_IO_PREAD) {
+		refusal = ps_engine_uring_create(engine, &uring);
+		if (!refusal) {
+			snprintf(stream->backend, sizeof stream->backend, "%s", engine->text);
 			return 0;
 		}
-		if (options->backend == PS_IO_URING)
-			return ps_fail_errno(diag, -err, "io_uring cannot be set up");
-		snprintf(stream->backend, sizeof stream->backend, "pread (io_uring: %s)",
-			 strerror_r(-err, reason, sizeof reason));
-	} else {
-		snprintf(stream->backend, sizeof stream->backend, "pread");
+		if (options->stream.backend == PS_IO_URING)
+			return ps_fail_errno(diag, -refusal, "io_uring cannot be set up");
 	}
 	err = ps_engine_pread_create(engine, options->sys);
-	return err ? ps_fail_errno(diag, -err, "the reader cannot be set up") : 0;
+	if (err)
+		return ps_fail_errno(diag, -err, "the reader cannot be set up");
+	if (refusal)
+		snprintf(stream->backend, sizeof stream->backend, "%s (io_uring: %s)", engine->text,
+			 strerror_r(-refusal, reason, sizeof reason));
+	else
+		snprintf(stream->backend, sizeof stream->backend, "%s", engine->text);
+	return 0;
+}
+
+static size_t buffer_bytes(const ps_model_map *map, const ps_model_config *config, int layer_slots)
+{
+	return ps_layer_stream_bytes(map, config, layer_slots) + ps_row_stream_bytes(map, config);
 }
 
 static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *diag)
 {
 	const ps_weight_stream_options *options = &stream->options;
+	int slots = options->stream.layer_slots, err;
+	size_t bytes = buffer_bytes(options->map, options->config, slots);
+	char *memory = ps_arena_take(arena, bytes + PS_READ_ALIGNMENT);
+	ps_arena buffers = {.size_bytes = bytes};
 	ps_read_engine engine;
-	int err = choose_engine(stream, &engine, diag);
 
+	if (!memory)
+		return ps_fail(diag, PS_EBUDGET, "layer slots and rows of %zu bytes do not fit the plan", bytes);
+	buffers.base = memory + (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
+	/* In small pages a chunk is scattered over more places than a disk takes in one request: cold layers came at
+	 * 1,126 MB/s (median, 128 x 1 MiB) so, at 1,533 in large ones. A refusal changes nothing else. */
+	(void)madvise(buffers.base, bytes, MADV_HUGEPAGE);
+	err = choose_engine(stream, buffers.base, bytes, &engine, diag);
 	if (err)
 		return err;
 	err = ps_reader_create(&stream->reader, engine);
 	if (err)
 		return ps_fail_errno(diag, -err, "the reader thread cannot be started");
-	err = ps_layer_stream_create(&stream->layers, options->map, options->config, stream->reader, arena, diag);
+	err = ps_layer_stream_create(&stream->layers, options->map, options->config, slots, stream->reader, &buffers, diag);
 	if (!err)
-		err = ps_row_stream_create(&stream->rows, options->map, options->config, stream->reader, arena, diag);
+		err = ps_row_stream_create(&stream->rows, options->map, options->config, stream->reader, &buffers, diag);
 	return err;
 }
 
-size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, ps_backend backend)
+size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, const ps_stream_options *options)
 {
-	return backend == PS_IO_MMAP ? 0 : ps_layer_stream_bytes(map, config) + ps_row_stream_bytes(map, config);
+	if (options->backend == PS_IO_MMAP)
+		return 0;
+	return buffer_bytes(map, config, options->layer_slots) + PS_READ_ALIGNMENT;
 }
 
 int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_options *options, ps_arena *arena,
@@ -215,7 +244,7 @@ int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_optio
 	if (!stream)
 		return ps_fail_errno(diag, ENOMEM, "weight stream");
 	stream->options = *options;
-	if (options->backend == PS_IO_MMAP) {
+	if (options->stream.backend == PS_IO_MMAP) {
 		snprintf(stream->backend, sizeof stream->backend, "mmap");
 		*source = mapped_source;
 	} else {

@@ -12,13 +12,12 @@ typedef struct ps_weight_stream ps_weight_stream;
 typedef struct ps_weight_stream_options {
 	const ps_model_map *map;
 	const ps_model_config *config;
-	const ps_mask_file *mask; /* or NULL */
 	const ps_sys *sys;
 	const ps_ring *ring;
-	ps_backend backend;
+	ps_stream_options stream;
 } ps_weight_stream_options;
 
-size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, ps_backend backend);
+size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, const ps_stream_options *options);
 
 /* What the options point to outlives the stream; so does the arena. */
 int ps_weight_stream_create(ps_weight_stream **stream, const ps_weight_stream_options *options, ps_arena *arena,

@@ -162,6 +162,13 @@ static int double_fstat(int fd, struct stat *st)
 	return err ? err : ps_sys_linux.fstat(fd, st);
 }
 
+static int double_mincore(const void *address, size_t bytes, unsigned char *resident)
+{
+	int err = enter(SYS_MINCORE, 0, NULL);
+
+	return err ? err : ps_sys_linux.mincore(address, bytes, resident);
+}
+
 const ps_sys sys_double = {
 	.open = double_open,
 	.close = double_close,
@@ -173,6 +180,7 @@ const ps_sys sys_double = {
 	.mkdir = double_mkdir,
 	.rmdir = double_rmdir,
 	.fstat = double_fstat,
+	.mincore = double_mincore,
 };
 
 void scratch_make(char *path, size_t size)

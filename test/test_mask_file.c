@@ -141,9 +141,11 @@ static void hands_the_bits_out_with_the_weights(void **state)
 			ps_layer_weights weights;
 			ps_weight_source source;
 			ps_arena arena;
+			const ps_stream_options options = {
+				.backend = backends[b], .layer_slots = 1 + masked, .mask = masked ? &mask : NULL};
 
-			assert_int_equal(ps_arena_create(&arena, ps_checkpoint_stream_bytes(checkpoint, backends[b]), NULL), 0);
-			assert_int_equal(ps_checkpoint_stream(checkpoint, backends[b], masked ? &mask : NULL, &arena, &source, NULL), 0);
+			assert_int_equal(ps_arena_create(&arena, ps_checkpoint_stream_bytes(checkpoint, &options), NULL), 0);
+			assert_int_equal(ps_checkpoint_stream(checkpoint, &options, &arena, &source, NULL), 0);
 			for (int layer = 0; layer < 2; layer++) {
 				assert_int_equal(source.acquire_layer(source.self, layer, !layer ? 1 : -1, &weights, NULL), 0);
 				assert_int_equal(ck_count_wrong_in_layer(&weights, config, layer), 0);

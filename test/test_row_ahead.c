@@ -100,12 +100,12 @@ static void rows_are_the_caches_own(void **state)
 {
 	(void)state;
 	for (int backend = PS_IO_AUTO; backend <= PS_IO_MMAP; backend++) {
-		ps_read_engine engine;
+		void *ring;
 
-		if (backend == PS_IO_URING && ps_engine_uring_create(&engine, &ps_ring_linux))
+		if (backend == PS_IO_URING && ps_ring_linux.open(&ring, 1))
 			continue;
 		if (backend == PS_IO_URING)
-			engine.destroy(engine.self);
+			ps_ring_linux.close(ring);
 		check_rows(PS_F32, (ps_backend)backend);
 		check_rows(PS_BF16, (ps_backend)backend);
 	}

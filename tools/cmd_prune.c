@@ -238,6 +238,7 @@ static ps_engine_need make_need(const ps_engine *e, const struct plan *plan, con
 	ps_engine_need need = {.window = 1, .tokens = 1, .hidden_copies = 1};
 
 	if (tokens) {
+		need.holds_layers = true;
 		need.window = tokens->window;
 		need.tokens = tokens->windows * tokens->window;
 		need.spill = true;

@@ -43,15 +43,22 @@ static size_t hidden_bytes(const ps_engine *e, const ps_engine_need *need, size_
 	return need->hidden_copies * pass_tokens * e->config->width * sizeof(float);
 }
 
+static ps_stream_options stream_options(const ps_engine *e, const ps_engine_need *need)
+{
+	return (ps_stream_options){.backend = e->session->backend, .layer_slots = need->holds_layers ? 2 : 1,
+				   .mask = e->masked ? &e->mask : NULL};
+}
+
 /* The parts of a run with this many tokens a pass and a chunk. */
 static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens, size_t chunk, bool spilled)
 {
 	const ps_session *s = e->session;
 	const ps_forward_options options = forward_options(e, need->window, chunk);
+	const ps_stream_options stream = stream_options(e, need);
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "layer slots", ps_checkpoint_stream_bytes(e->checkpoint, s->backend));
+	ps_plan_add(&plan, "layer slots", ps_checkpoint_stream_bytes(e->checkpoint, &stream));
 	ps_plan_add(&plan, "forward pass", ps_forward_bytes(e->config, s->threads, &options));
 	if (need->head)
 		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, ps_engine_head_tokens(chunk, pass_tokens)));
@@ -128,6 +135,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	ps_session *s = e->session;
 	ps_engine_plan plan = ps_engine_choose(e, need);
 	const ps_forward_options options = forward_options(e, need->window, plan.chunk_tokens);
+	const ps_stream_options stream = stream_options(e, need);
 	int rc = ps_plan_check(&plan.parts, &s->diag);
 
 	if (rc)
@@ -137,7 +145,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	rc = ps_arena_create(&e->arena, e->planned_bytes - PS_PROGRAM_BYTES - ps_round_up(need->held_bytes, PS_ALIGN), &s->diag);
 	if (rc)
 		return rc;
-	rc = ps_checkpoint_stream(e->checkpoint, s->backend, e->masked ? &e->mask : NULL, &e->arena, &e->source, &s->diag);
+	rc = ps_checkpoint_stream(e->checkpoint, &stream, &e->arena, &e->source, &s->diag);
 	if (!rc)
 		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options, &e->arena);
 	if (!rc && need->head)

@@ -39,6 +39,7 @@ typedef struct ps_engine_need {
 	size_t hidden_copies; /* hidden states kept per token of a pass; 1 at least */
 	size_t pass_tokens;   /* upper bound of a pass; 0: PS_PASS_TOKENS */
 	bool head;            /* the output head is used, and the source streams it */
+	bool holds_layers;    /* a layer is kept while it is computed: there are two slots then, else one */
 	bool spill;           /* all tokens in one pass; hidden states go to a file when the budget is too small */
 	const char *spill_folder;
 	size_t extra_bytes;      /* the command's own, taken from engine->arena after the start */

@@ -5,7 +5,7 @@
 
 #include "core/checked.h"
 
-#define BLOCK_ROWS 256 /* of the embedding, read together */
+#define BLOCK_ROWS 64 /* of the embedding, read together */
 #define HALVES 2
 
 struct half {

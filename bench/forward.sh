@@ -60,7 +60,7 @@ ours() {
 theirs() {
 	again=
 	watched "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py "$@"
-	read -r tokens seconds result <$work/out
+	read -r tokens seconds cpu_seconds result <$work/out
 	rate=$(calc "$tokens / $seconds" 1)
 }
 
@@ -71,9 +71,18 @@ check_difference() {
 	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' || die "$3 in $1: a row differs from transformers' by $2"
 }
 
-# The median of the pairs' ratios, ours over theirs.
-ratio_row() {
-	row "$1" "$2" "$threads" ratio "$3" - median - - "$(median <$work/ratios)" x - - - -
+# A pair's ratios, ours over theirs: rates, and tokens for a second of the processors' time, which others do not slow much.
+note_pair() { # OUR-RATE OUR-TOKENS OUR-CPU: against what theirs set
+	calc "$1 / $rate" 3 >>$work/ratios
+	calc "$2 / $3 * $cpu_seconds / $tokens" 3 >>$work/cpu_ratios
+	echo >>$work/ratios
+	echo >>$work/cpu_ratios
+}
+
+ratio_rows() { # WHAT PRECISION
+	[ -s $work/ratios ] || return 0
+	row "$1" "$2" "$threads" ratio warm - median - - "$(median <$work/ratios)" x - - - -
+	row "$1" "$2" "$threads" "ratio by CPU time" warm - median - - "$(median <$work/cpu_ratios)" x - - - -
 }
 
 bench_model() { # SHAPE PRECISION
@@ -84,20 +93,20 @@ bench_model() { # SHAPE PRECISION
 	last=$((${layers:-$(shape_field "$1" layers)} - 1))
 	what=$1${layers:+ $layers layers}
 	: >$work/ratios
+	: >$work/cpu_ratios
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 		warm "$model"
 		ours "$model" "$tokens_file" $last "$2"
 		row "$what" "$2" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" \
 			"$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
-		mine=$rate
+		mine=$rate mine_tokens=$tokens mine_cpu=$cpu_seconds
 		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(torch_windows_of "$1" "$2")" $work/cache
 		check_difference "$2" "$result" "$what"
 		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
-		calc "$mine / $rate" 3 >>$work/ratios
-		echo >>$work/ratios
+		note_pair "$mine" "$mine_tokens" "$mine_cpu"
 	done
-	[ ! -s $work/ratios ] || ratio_row "$what" "$2" warm
+	ratio_rows "$what" "$2"
 }
 
 # Perplexity needs a tokenizer, so a real model: windows of 1,024 at stride 512.
@@ -107,13 +116,14 @@ bench_ppl() { # PRECISION
 	text=${PRUNESCOPE_BENCH_TEXT:-build/text/jargon-heldout.txt}
 	[ -f "$text" ] || sh demo/get-text.sh >&2
 	: >$work/ratios
+	: >$work/cpu_ratios
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 		warm "$model"
 		again=
 		watched "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens "$most" --precision "$1" \
 			--threads "$threads" --quiet --json
 		tokens=$(json_number tokens)
-		mine=$(calc "$tokens / $seconds" 1) nll=$(json_number nll)
+		mine=$(calc "$tokens / $seconds" 1) mine_tokens=$tokens mine_cpu=$cpu_seconds nll=$(json_number nll)
 		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$mine" tokens/s - \
 			"$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
@@ -121,10 +131,9 @@ bench_ppl() { # PRECISION
 		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03)) }' ||
 			die "perplexity in $1: $nll nats against transformers' $result"
 		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
-		calc "$mine / $rate" 3 >>$work/ratios
-		echo >>$work/ratios
+		note_pair "$mine" "$mine_tokens" "$mine_cpu"
 	done
-	[ ! -s $work/ratios ] || ratio_row "ppl gemma3-270m" "$1" warm
+	ratio_rows "ppl gemma3-270m" "$1"
 }
 
 shapes="llama-135m gemma3-270m"

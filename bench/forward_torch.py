@@ -8,8 +8,8 @@ forward: the decoder without the output head, the first WINDOWS windows in batch
 cache` wrote of the last layer, also the largest relative L2 difference of a row of the first batch.
 ppl: windows start at 0, STRIDE, ...: BOS and up to WINDOW ids, logits of every position (what transformers gives),
 the loss of the ids that no window before has scored.
-Prints `tokens seconds result`: the forward passes' time alone, without imports, loading and one window to warm up;
-result is the difference (or -), or the mean loss in nats. Memory is bench/watch_command's to measure."""
+Prints `tokens seconds cpu result`: the forward passes' time alone, by the clock and of the processors, without imports,
+loading and one window to warm up; result is the difference (or -), or the mean loss in nats. Memory is bench/watch_command's to measure."""
 
 import glob
 import os
@@ -22,6 +22,22 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 BATCH = 8
+
+
+class Stopwatch:
+    """Adds up what happens within it: seconds by the clock, and of all threads' processors."""
+
+    seconds = cpu = 0.0
+
+    def __enter__(self):
+        self.begin = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *exception):
+        self.seconds += time.perf_counter() - self.begin[0]
+        self.cpu += time.process_time() - self.begin[1]
+
+    def __str__(self):
+        return f"{self.seconds:.4f} {self.cpu:.3f}"
 
 
 def load(path, precision, threads):
@@ -51,19 +67,18 @@ def forward(path, tokens, precision, threads, windows, cache=None):
     def see(module, inputs, output):
         seen.append(output[0] if isinstance(output, tuple) else output)
 
-    seconds = 0.0
+    watch = Stopwatch()
     with torch.inference_mode():
         model.model(ids[:1], use_cache=False)
         hook = model.model.layers[-1].register_forward_hook(see) if cache else None
         for batch in ids.split(BATCH):
-            begin = time.perf_counter()
-            model.model(batch, use_cache=False)
-            seconds += time.perf_counter() - begin
+            with watch:
+                model.model(batch, use_cache=False)
             if hook:
                 hook.remove()
                 hook = None
     result = f"{difference(cache, seen[0].float().flatten(0, 1)):.3g}" if cache else "-"
-    print(ids.numel(), f"{seconds:.4f}", result)
+    print(ids.numel(), watch, result)
 
 
 def spans(count, window, stride):
@@ -85,15 +100,14 @@ def perplexity(path, text, precision, threads, window, stride, most):
         ids = Tokenizer.from_file(os.path.join(path, "tokenizer.json")).encode(file.read(), add_special_tokens=False).ids
     ids = torch.tensor(ids[: int(most)])
     bos = torch.tensor([model.config.bos_token_id])
-    loss = seconds = 0.0
+    loss, watch = 0.0, Stopwatch()
     with torch.inference_mode():
         model(torch.cat([bos, ids[: int(window) - 1]])[None], use_cache=False)
         for begin, scored, end in spans(len(ids), int(window), int(stride)):
-            start = time.perf_counter()
-            logits = model(torch.cat([bos, ids[begin : end - 1]])[None], use_cache=False).logits[0]
-            loss += torch.nn.functional.cross_entropy(logits[scored - begin :].float(), ids[scored:end], reduction="sum").item()
-            seconds += time.perf_counter() - start
-    print(len(ids), f"{seconds:.4f}", f"{loss / len(ids):.6f}")
+            with watch:
+                logits = model(torch.cat([bos, ids[begin : end - 1]])[None], use_cache=False).logits[0]
+                loss += torch.nn.functional.cross_entropy(logits[scored - begin :].float(), ids[scored:end], reduction="sum").item()
+    print(len(ids), watch, f"{loss / len(ids):.6f}")
 
 
 if __name__ == "__main__":

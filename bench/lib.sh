@@ -21,7 +21,7 @@
 # shellcheck disable=SC2034 # used by those who source this
 threads=$PRUNESCOPE_BENCH_THREADS
 work=build/bench/work
-columns="part,what,precision,threads,program,state,backend,run,tokens,seconds,rate,unit,share,peak_rss_mib,peak_anonymous_mib,read_mib,others_cpu,commit,compiler,cpu"
+columns="part,what,precision,threads,program,state,backend,run,tokens,seconds,rate,unit,share,peak_rss_mib,peak_anonymous_mib,read_mib,cpu_seconds,others_cpu,commit,compiler,cpu"
 
 die() {
 	echo "${0##*/}: $*" >&2
@@ -66,7 +66,7 @@ results=${PRUNESCOPE_BENCH_RESULTS:-$results}
 begin_part() {
 	mkdir -p "${results%/*}" "$work"
 	part=$1
-	others=-
+	cpu_seconds='' others=''
 	commit=$(commit_name) compiler=$(compiler_name) cpu=$(cpu_name)
 	{
 		echo "$columns"
@@ -75,8 +75,8 @@ begin_part() {
 	mv "$results.new" "$results"
 }
 
-# row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS READ; - for none. What others
-# took stands beside rows that have seconds or memory of their own.
+# row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS READ; - for none. The processors'
+# time and what others took of them stand beside rows that have seconds or memory of their own.
 row() {
 	{
 		printf '%s' "$part"
@@ -84,8 +84,8 @@ row() {
 			[ "$field" != - ] || field=
 			printf ',%s' "$field"
 		done
-		beside=${others#-}
-		[ "$9${13}" != "--" ] || beside=
+		beside=$cpu_seconds,$others
+		[ "$9${13}" != "--" ] || beside=,
 		printf ',%s,%s,%s,%s\n' "$beside" "$commit" "$compiler" "$cpu"
 	} | tee -a "$results"
 }
@@ -145,7 +145,7 @@ cool() {
 	done
 }
 
-# watched OPTION... COMMAND...: watch_command with these, its stdout in $work/out; sets seconds rss anonymous read others. Again,
+# watched OPTION... COMMAND...: watch_command with these, its stdout in $work/out; sets seconds cpu_seconds rss anonymous read others. Again,
 # from a page cache in the state that $again makes, while others take too much of the processors.
 watched() {
 	try=1
@@ -153,8 +153,9 @@ watched() {
 		# shellcheck disable=SC2086 # the wrapper's words
 		${PRUNESCOPE_BENCH_WRAP:-} build/bench/watch_command -r $work/result "$@" >$work/out 2>$work/err ||
 			die "failed: $*: $(tail -n 1 $work/err)"
-		# shellcheck disable=SC2034 # user, system and status are not used
+		# shellcheck disable=SC2034 # status is not used
 		read -r seconds user system rss anonymous read others status <$work/result
+		cpu_seconds=$(calc "$user + $system")
 		if [ "$try" -ge "${PRUNESCOPE_BENCH_TRIES:-3}" ] || awk -v x="$others" 'BEGIN { exit !(x <= 0.03) }'; then
 			return
 		fi

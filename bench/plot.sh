@@ -39,7 +39,7 @@ forward_data() {
 			if (!(key in seen)) { seen[key] = ++count; key_of[count] = key }
 			if ($5 == "ratio") ratio[key] = $11
 			else if ($5 == "prunescope") ours[key] = ours[key] " " $11
-			else theirs[key] = theirs[key] " " $11
+			else if ($5 ~ /^torch/) theirs[key] = theirs[key] " " $11
 		}
 		END {
 			for (i = 1; i <= count; i++) {
@@ -186,7 +186,8 @@ table_forward() {
 		$1 != "forward" { next }
 		{ key = $2 "," $3 }
 		!(key in seen) { seen[key] = ++count; key_of[count] = key }
-		$5 != "ratio" { who = ($5 == "prunescope" ? 1 : 2); tokens[key, who] = $9; if ($14 > rss[key, who]) rss[key, who] = $14 }
+		$5 == "ratio by CPU time" { cpu_ratio[key] = $11 }
+		$5 !~ /^ratio/ { who = ($5 == "prunescope" ? 1 : 2); tokens[key, who] = $9; if ($14 > rss[key, who]) rss[key, who] = $14 }
 		$5 == "prunescope" && $15 > anonymous[key] { anonymous[key] = $15 }
 		END {
 			while ((getline line < medians) > 0) {
@@ -195,15 +196,16 @@ table_forward() {
 			}
 			if (!count)
 				exit
-			print "| model | precision | tokens | prunescope tokens/s | share of the ceiling | transformers tokens/s | ratio | peak RSS, anonymous MiB | theirs, RSS MiB |"
-			print "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+			print "| model | precision | tokens | prunescope tokens/s | share of the ceiling | transformers tokens/s | ratio | by CPU time | peak RSS, anonymous MiB | theirs, RSS MiB |"
+			print "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 			for (i = 1; i <= count; i++) {
 				split(key_of[i], part, ",")
 				name = label(part[1])
 				roof = part[2] == "bf16" && bf16 + 0 ? bf16 : f32
 				share = (part[1] in flop) && roof + 0 ? sprintf("%.0f %%", ours[i] * flop[part[1]] / (roof * 1e7)) : "-"
-				printf "| %s | %s | %s | %.0f | %s | %s | %s | %.0f, %.0f | %s |\n", name, part[2], tokens[key_of[i], 1], ours[i], share,
+				printf "| %s | %s | %s | %.0f | %s | %s | %s | %s | %.0f, %.0f | %s |\n", name, part[2], tokens[key_of[i], 1], ours[i], share,
 					(theirs[i] == "nan" ? "-" : sprintf("%.0f", theirs[i])), (ratio[i] == "nan" ? "-" : sprintf("%.2f", ratio[i])),
+					((key_of[i] in cpu_ratio) ? sprintf("%.2f", cpu_ratio[key_of[i]]) : "-"),
 					rss[key_of[i], 1], anonymous[key_of[i]], (theirs[i] == "nan" ? "-" : sprintf("%.0f", rss[key_of[i], 2]))
 			}
 		}' medians=$work/forward.dat f32="$f32" bf16="$bf16" $work/shapes "$results"

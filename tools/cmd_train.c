@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/checked.h"
@@ -11,6 +10,7 @@
 #include "io/row_ahead.h"
 #include "sae/evaluate.h"
 #include "sae/train.h"
+#include "tools/clock.h"
 #include "tools/cmd_train_options.h"
 #include "tools/commands.h"
 #include "tools/progress_line.h"
@@ -35,14 +35,6 @@ struct outcome {
 	ps_evaluation evaluation, held_out;
 	double seconds, tokens_per_s;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static json_t *make_provenance(const struct training *t)
 {
@@ -131,7 +123,7 @@ static int train_steps(struct training *t, ps_trainer *trainer, const char *chec
 {
 	uint64_t steps = ps_trainer_steps(&t->options);
 	ps_train_step step = {0};
-	double saved = now();
+	double saved = ps_clock();
 	char measures[96];
 	int rc = 0;
 
@@ -142,14 +134,14 @@ static int train_steps(struct training *t, ps_trainer *trainer, const char *chec
 		snprintf(measures, sizeof measures, "FVU %.4f, L0 %.1f, dead %.1f %%", step.fvu, step.l0, 100 * step.dead_fraction);
 		ps_progress_note(measures);
 		ps_progress_tick(&t->s->context, "training", "tok", step.tokens, t->options.tokens);
-		rc = ps_train_log_add(log, &step, now(), &t->s->diag);
+		rc = ps_train_log_add(log, &step, ps_clock(), &t->s->diag);
 		if (!rc)
 			rc = ps_progress_check(&t->s->context);
-		if (rc || now() - saved > t->args->save_every) {
+		if (rc || ps_clock() - saved > t->args->save_every) {
 			int saved_rc = save_checkpoint(t, trainer, checkpoint, provenance);
 
 			rc = saved_rc ? saved_rc : rc;
-			saved = now();
+			saved = ps_clock();
 		}
 	}
 	ps_progress_note(NULL);
@@ -230,12 +222,12 @@ static int train_into(struct training *t, ps_folder *folder, const char *path, c
 	if (rc)
 		return rc;
 	resumed_at = ps_trainer_done(trainer);
-	started = now();
+	started = ps_clock();
 	rc = run_steps(t, trainer, checkpoint, provenance);
 	if (rc)
 		return rc;
 	stop_reading(t);
-	outcome->seconds = now() - started;
+	outcome->seconds = ps_clock() - started;
 	outcome->tokens_per_s = (double)(ps_trainer_steps(&t->options) - resumed_at) * (double)t->options.batch /
 				(outcome->seconds > 0 ? outcome->seconds : 1e-9);
 	rc = ps_sae_create(&sae, ps_train_saved_arch(t->options.arch), t->cache.source.width, t->options.d_sae, t->options.k, arena,

@@ -15,13 +15,23 @@
 		}                                                                                                      \
 	} while (0)
 
-float ck_value(const char *name, size_t i)
+static size_t sum_of(const char *name)
 {
 	size_t sum = 0;
 
 	for (const char *c = name; *c; c++)
 		sum += (unsigned char)*c;
+	return sum;
+}
+
+static float value_of(size_t sum, size_t i)
+{
 	return ((float)((7 * i + 13 * sum) % 251) - 125.0f) / 64.0f;
+}
+
+float ck_value(const char *name, size_t i)
+{
+	return value_of(sum_of(name), i);
 }
 
 /* --- a model --- */
@@ -240,14 +250,14 @@ void ck_write_llama(const char *folder, const ck_model *model)
 
 size_t ck_count_wrong(const ps_weight *view, const char *name, size_t first_row)
 {
-	size_t wrong = 0;
+	size_t wrong = 0, sum = sum_of(name);
 	float *row = malloc(view->cols * sizeof *row);
 
 	MUST(row);
 	for (size_t r = 0; r < view->rows; r++) {
 		ps_widen((const char *)view->data + r * view->cols * ps_dtype_size(view->dtype), view->dtype, view->cols, row);
 		for (size_t c = 0; c < view->cols; c++)
-			wrong += row[c] != ck_value(name, (first_row + r) * view->cols + c);
+			wrong += row[c] != value_of(sum, (first_row + r) * view->cols + c);
 	}
 	free(row);
 	return wrong;

@@ -97,7 +97,7 @@ static void run_product(const struct bench *b, void *task)
 	const struct product *p = task;
 
 	(void)b;
-	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows, false);
+	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows);
 }
 
 static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape, double flop, double seconds)
@@ -119,7 +119,7 @@ static double product_error(const struct product *p)
 	float *exact = buffer(p->w.rows * sizeof *exact);
 	double worst = 0;
 
-	ps_matmul_ref(p->x, p->w.cols, 1, &p->w, exact, p->w.rows, false);
+	ps_matmul_ref(p->x, p->w.cols, 1, &p->w, exact, p->w.rows);
 	for (size_t n = 0; n < p->w.rows; n++)
 		worst = fmax(worst, fabs((double)exact[n] - (double)p->y[n]));
 	free(exact);

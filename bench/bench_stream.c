@@ -33,6 +33,7 @@
 #include "core/digest.h"
 #include "core/rng.h"
 #include "io/checkpoint.h"
+#include "io/layer_stream.h"
 #include "io/model_map.h"
 
 #define IDS ((size_t)16384)

@@ -137,7 +137,7 @@ static int compute_block(struct batch *batch)
 		rc = source->head_rows(source->self, batch->first, batch->count, &w, head->context->diag);
 	if (rc)
 		return rc;
-	ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w, batch->logits, batch->stride, false);
+	ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w, batch->logits, batch->stride);
 	if (head->config->logit_softcap > 0)
 		run_rows(batch, batch->rows, cap_rows);
 	return 0;

@@ -244,14 +244,10 @@ void ps_matmul_panels(ps_matmul *m, const uint32_t *x, size_t tokens, const ps_p
 }
 
 PS_CLONES
-static void store_row(const float *restrict from, size_t n, bool add, float *restrict to)
+static void store_row(const float *restrict from, size_t n, float *restrict to)
 {
-	if (add)
-		for (size_t i = 0; i < n; i++)
-			to[i] += from[i];
-	else
-		for (size_t i = 0; i < n; i++)
-			to[i] = from[i];
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i];
 }
 
 void ps_tile_store(void *context, const ps_tile *tile)
@@ -260,7 +256,7 @@ void ps_tile_store(void *context, const ps_tile *tile)
 	float *y = rows->y + tile->first_token * rows->y_stride + tile->first_row;
 
 	for (size_t t = 0; t < tile->tokens; t++)
-		store_row(tile->y + t * rows->kernel->w_panel, tile->rows, rows->accumulate, y + t * rows->y_stride);
+		store_row(tile->y + t * rows->kernel->w_panel, tile->rows, y + t * rows->y_stride);
 }
 
 static void pack_x_item(void *context, size_t item, int worker)
@@ -280,13 +276,13 @@ static void zero_rows(size_t tokens, size_t rows, float *y, size_t y_stride)
 		memset(y + t * y_stride, 0, rows * sizeof *y);
 }
 
-void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride, bool accumulate)
+void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride)
 {
-	ps_tile_rows rows = {.kernel = &m->kernel, .y_stride = y_stride, .accumulate = accumulate};
+	ps_tile_rows rows = {.kernel = &m->kernel, .y_stride = y_stride};
 	struct product job = {.m = m, .x = m->packed_x, .rows = w->rows, .cols = w->cols, .w = w, .use = ps_tile_store, .context = &rows};
 	struct packing packing = {.job = &job, .x_stride = x_stride, .panels = m->packed_x};
 
-	if (!w->cols && !accumulate)
+	if (!w->cols)
 		zero_rows(tokens, w->rows, y, y_stride);
 	for (size_t first = 0; w->cols && first < tokens; first += m->token_block) {
 		packing.x = x + first * x_stride;
@@ -297,13 +293,13 @@ void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 	}
 }
 
-void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride, bool accumulate)
+void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride)
 {
 	size_t width = ps_dtype_size(w->dtype);
 
 	for (size_t t = 0; t < tokens; t++)
 		for (size_t n = 0; n < w->rows; n++) {
-			float sum = accumulate ? y[t * y_stride + n] : 0;
+			float sum = 0;
 
 			for (size_t k = 0; k < w->cols; k++) {
 				float value;

@@ -30,9 +30,9 @@ size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, s
 int ps_matmul_create(ps_matmul **matmul, ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k,
 		     ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 
-/* The product above. accumulate: Y += instead of Y =. */
+/* The product above. */
 void ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
-		   size_t y_stride, bool accumulate);
+		   size_t y_stride);
 
 /* A finished tile: y (x_panel, w_panel), of which tokens x rows from (first_token, first_row) on are part of Y; what
  * lies beyond comes from missing tokens and rows and is 0. */
@@ -52,14 +52,12 @@ typedef struct ps_tile_rows {
 	const ps_kernel *kernel;
 	float *y;
 	size_t y_stride;
-	bool accumulate;
 } ps_tile_rows;
 void ps_tile_store(void *tile_rows, const ps_tile *tile);
 
 const ps_kernel *ps_matmul_kernel(const ps_matmul *matmul);
 
 /* The didactic reference: three loops, k ascending, f32 weights widened one at a time. Tests compare with it. */
-void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride,
-		   bool accumulate);
+void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride);
 
 #endif

@@ -27,19 +27,6 @@ struct ps_checkpoint {
 	ps_weight_stream *stream; /* NULL until ps_checkpoint_stream */
 };
 
-int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag)
-{
-	static const char *const names[] = {
-		[PS_IO_AUTO] = "auto", [PS_IO_URING] = "uring", [PS_IO_PREAD] = "pread", [PS_IO_MMAP] = "mmap"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (!strcmp(name, names[i])) {
-			*backend = (ps_backend)i;
-			return 0;
-		}
-	return ps_fail(diag, PS_EUSAGE, "'%s' is not an I/O backend (auto, uring, pread or mmap)", name);
-}
-
 int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 {
 	size_t length = strlen(model);

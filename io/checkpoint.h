@@ -16,12 +16,9 @@
 #include "core/arena.h"
 #include "core/config.h"
 #include "core/weights.h"
+#include "io/backend.h"
 #include "io/mask_file.h"
 #include "io/safetensors.h"
-
-typedef enum ps_backend { PS_IO_AUTO, PS_IO_URING, PS_IO_PREAD, PS_IO_MMAP } ps_backend;
-
-int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag) PS_MUST_USE;
 
 /* The folder of MODEL into path (PATH_MAX bytes): itself when a folder, else the cached snapshot. */
 int ps_model_resolve(const char *model, char *path, ps_diag *diag) PS_MUST_USE;
@@ -45,8 +42,6 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *d
 /* The tensor's view in the mapping, dense. PS_EINPUT when absent. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
-
-#define PS_LAYER_SLOTS_MAX 2
 
 typedef struct ps_stream_options {
 	ps_backend backend;

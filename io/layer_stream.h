@@ -17,6 +17,8 @@
 #include "io/model_map.h"
 #include "io/reader.h"
 
+#define PS_LAYER_SLOTS_MAX 2
+
 typedef struct ps_layer_stream ps_layer_stream;
 
 /* Whole blocks of PS_READ_ALIGNMENT. */

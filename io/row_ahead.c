@@ -23,7 +23,7 @@ struct ps_row_ahead {
 	enum { IDLE, READING, READY, FAILED } state;
 	int code;
 	ps_diag diag;
-	char backend[sizeof((ps_read_engine *)0)->text];
+	char backend[PS_BACKEND_TEXT];
 };
 
 static size_t slot_bytes(size_t width, ps_dtype dtype)
@@ -139,42 +139,13 @@ static size_t slots_bytes(const ps_cache *cache, size_t rows)
 	return rows * slot_bytes(cache->source.width, cache->dtype);
 }
 
-static int choose_engine(ps_row_ahead *a, ps_backend backend, ps_read_engine *engine, ps_diag *diag)
-{
-	const ps_uring_options uring = {
-		.ring = &ps_ring_linux,
-		.sys = a->cache->shards[0].sys,
-		.files = a->cache->shards,
-		.file_count = a->cache->shard_count,
-		.memory = a->slots,
-		.memory_bytes = slots_bytes(a->cache, a->rows),
-	};
-	int err, refusal = 0;
-
-	if (backend != PS_IO_PREAD) {
-		refusal = ps_engine_uring_create(engine, &uring);
-		if (!refusal) {
-			snprintf(a->backend, sizeof a->backend, "%s", engine->text);
-			return 0;
-		}
-		if (backend == PS_IO_URING)
-			return ps_fail_errno(diag, -refusal, "io_uring cannot be used here");
-	}
-	err = ps_engine_pread_create(engine, a->cache->shards[0].sys);
-	if (err)
-		return ps_fail_errno(diag, -err, "cannot set up reading");
-	if (refusal)
-		snprintf(a->backend, sizeof a->backend, "pread (io_uring: %s)", strerror(-refusal));
-	else
-		snprintf(a->backend, sizeof a->backend, "%s", engine->text);
-	return 0;
-}
-
 int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, size_t rows, ps_arena *arena,
 			ps_row_source *source, ps_diag *diag)
 {
 	const size_t bytes = ps_row_ahead_bytes(cache->source.width, cache->dtype, rows);
-	ps_read_engine engine;
+	ps_uring_options places = {
+		.ring = &ps_ring_linux, .sys = cache->shards[0].sys, .files = cache->shards, .file_count = cache->shard_count,
+	};
 	ps_row_ahead *a;
 	int rc;
 
@@ -191,12 +162,11 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend ba
 		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + BLOCK),
 	};
 	a->slots += (BLOCK - (uintptr_t)a->slots % BLOCK) % BLOCK;
-	rc = choose_engine(a, backend, &engine, diag);
+	places.memory = a->slots;
+	places.memory_bytes = slots_bytes(cache, rows);
+	rc = ps_backend_reader(&a->reader, backend, &places, a->backend, diag);
 	if (rc)
 		return rc;
-	rc = ps_reader_create(&a->reader, engine);
-	if (rc)
-		return ps_fail_errno(diag, -rc, "cannot start the reader thread");
 	pthread_mutex_init(&a->lock, NULL);
 	read_on(cache, false);
 	source->self = a;

@@ -15,7 +15,7 @@ struct ps_weight_stream {
 	ps_reader *reader; /* this and the next two: NULL for mmap */
 	ps_layer_stream *layers;
 	ps_row_stream *rows;
-	char backend[352];
+	char backend[PS_BACKEND_TEXT];
 };
 
 static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weights *out)
@@ -159,42 +159,7 @@ static const ps_weight_source mapped_source = {
 	.final_norm = mapped_final_norm,
 };
 
-/* --- choice of the backend --- */
-
-/* memory: what all buffers will lie in. */
-static int choose_engine(ps_weight_stream *stream, char *memory, size_t bytes, ps_read_engine *engine, ps_diag *diag)
-{
-	const ps_weight_stream_options *options = &stream->options;
-	const ps_uring_options uring = {
-		.ring = options->ring,
-		.sys = options->sys,
-		.files = options->map->set->shards,
-		.file_count = options->map->set->shard_count,
-		.memory = memory,
-		.memory_bytes = bytes,
-	};
-	char reason[64];
-	int err, refusal = 0;
-
-	if (options->stream.backend != PS_IO_PREAD) {
-		refusal = ps_engine_uring_create(engine, &uring);
-		if (!refusal) {
-			snprintf(stream->backend, sizeof stream->backend, "%s", engine->text);
-			return 0;
-		}
-		if (options->stream.backend == PS_IO_URING)
-			return ps_fail_errno(diag, -refusal, "io_uring cannot be set up");
-	}
-	err = ps_engine_pread_create(engine, options->sys);
-	if (err)
-		return ps_fail_errno(diag, -err, "the reader cannot be set up");
-	if (refusal)
-		snprintf(stream->backend, sizeof stream->backend, "%s (io_uring: %s)", engine->text,
-			 strerror_r(-refusal, reason, sizeof reason));
-	else
-		snprintf(stream->backend, sizeof stream->backend, "%s", engine->text);
-	return 0;
-}
+/* --- start and end --- */
 
 static size_t buffer_bytes(const ps_model_map *map, const ps_model_config *config, int layer_slots)
 {
@@ -207,21 +172,24 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 	int slots = options->stream.layer_slots, err;
 	size_t bytes = buffer_bytes(options->map, options->config, slots);
 	char *memory = ps_arena_take(arena, bytes + PS_READ_ALIGNMENT);
-	ps_arena buffers = {.size_bytes = bytes};
-	ps_read_engine engine;
+	ps_arena buffers = {.size_bytes = bytes, .base = memory + (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT};
+	const ps_uring_options places = {
+		.ring = options->ring,
+		.sys = options->sys,
+		.files = options->map->set->shards,
+		.file_count = options->map->set->shard_count,
+		.memory = buffers.base,
+		.memory_bytes = bytes,
+	};
 
 	if (!memory)
 		return ps_fail(diag, PS_EBUDGET, "layer slots and rows of %zu bytes do not fit the plan", bytes);
-	buffers.base = memory + (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
 	/* In small pages a chunk is scattered over more places than a disk takes in one request: cold layers came at
 	 * 1,126 MB/s (median, 128 x 1 MiB) so, at 1,533 in large ones. A refusal changes nothing else. */
 	(void)madvise(buffers.base, bytes, MADV_HUGEPAGE);
-	err = choose_engine(stream, buffers.base, bytes, &engine, diag);
+	err = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend, diag);
 	if (err)
 		return err;
-	err = ps_reader_create(&stream->reader, engine);
-	if (err)
-		return ps_fail_errno(diag, -err, "the reader thread cannot be started");
 	err = ps_layer_stream_create(&stream->layers, options->map, options->config, slots, stream->reader, &buffers, diag);
 	if (!err)
 		err = ps_row_stream_create(&stream->rows, options->map, options->config, stream->reader, &buffers, diag);

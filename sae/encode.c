@@ -178,7 +178,7 @@ static void encode_block(struct encode_block *block)
 		ps_pool_run(encoder->context->pool, block_items(block->rows), centre_rows, block);
 		input = encoder->input;
 	}
-	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z, sae->d_sae, false);
+	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z, sae->d_sae);
 	ps_pool_run(encoder->context->pool, block_items(block->rows), list_rows, block);
 }
 

@@ -15,6 +15,7 @@
 
 #include "core/rng.h"
 #include "io/checkpoint.h"
+#include "io/layer_stream.h"
 #include "io/weight_stream.h"
 #include "test/support_checkpoint.h"
 #include "test/support_ring_double.h"

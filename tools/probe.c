@@ -53,7 +53,7 @@ static int multiply(void *context)
 {
 	struct product *p = context;
 
-	ps_matmul_run(p->matmul, p->x, PROBE_WIDTH, PROBE_TOKENS, &p->w, p->y, PROBE_WIDTH, false);
+	ps_matmul_run(p->matmul, p->x, PROBE_WIDTH, PROBE_TOKENS, &p->w, p->y, PROBE_WIDTH);
 	return 0;
 }
 

@@ -107,8 +107,12 @@ static size_t wanted_rows(const ps_windows *windows, size_t first, size_t last)
 	return rows;
 }
 
-/* The layer whose weights are packed, over all windows. */
-static int run_chunks(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
+{
+	ps_layer_begin(&forward->work, weights);
+}
+
+int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
 		      void *observe_context)
 {
 	const size_t width = forward->config->width, rows = windows->start[windows->count];
@@ -135,8 +139,8 @@ static int run_chunks(ps_forward *forward, int layer, const ps_windows *windows,
 int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
 		     const float *in, float *out, ps_input_fn observe, void *observe_context)
 {
-	ps_layer_begin(&forward->work, weights);
-	return run_chunks(forward, layer, windows, in, out, observe, observe_context);
+	ps_forward_pack(forward, weights);
+	return ps_forward_packed(forward, layer, windows, in, out, observe, observe_context);
 }
 
 /* The source has its memory back, and can read the next layer into it, before this one is computed. */
@@ -148,9 +152,9 @@ static int run_layer(ps_forward *forward, int layer, int next, const ps_windows 
 
 	if (rc)
 		return rc;
-	ps_layer_begin(&forward->work, &weights);
+	ps_forward_pack(forward, &weights);
 	source->release_layer(source->self, layer);
-	return run_chunks(forward, layer, windows, hidden, hidden, NULL, NULL);
+	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL, NULL);
 }
 
 int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after, const ps_windows *windows,

@@ -60,6 +60,10 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
  * computed (calibration). Where windows say which rows are wanted, out holds only these, one behind the other. */
 int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
 		     const float *in, float *out, ps_input_fn observe, void *observe_context) PS_MUST_USE;
+/* Its two halves, for callers that release the weights in between: once packed they are not looked at again. */
+void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights);
+int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+		      void *observe_context) PS_MUST_USE;
 
 /* Called after a layer with the whole pass's hidden states (T, D), which it may change (splicing). */
 typedef int (*ps_layer_fn)(void *context, int layer, float *hidden, size_t rows);

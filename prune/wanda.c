@@ -118,8 +118,9 @@ static int calibrate_layer(ps_forward *forward, const ps_weight_source *source, 
 
 	if (code)
 		return code;
-	code = ps_forward_layer(forward, layer, &weights, windows, hidden, last ? NULL : hidden, observe, observer);
+	ps_forward_pack(forward, &weights);
 	source->release_layer(source->self, layer);
+	code = ps_forward_packed(forward, layer, windows, hidden, last ? NULL : hidden, observe, observer);
 	if (!code)
 		divide_sums(observer, windows->start[windows->count]);
 	return code;

@@ -336,7 +336,7 @@ static void plan_memory(struct cache_run *r)
 	size_t width = r->engine.config->width, rows = all_rows(r);
 	size_t writer = ps_cache_writer_bytes(r->dtype, width, ps_min_size(rows, ps_cache_shard_rows(width, r->dtype, r->tokens.window)));
 
-	r->need = (ps_engine_need){.window = r->tokens.window, .tokens = rows, .holds_layers = true, .hidden_copies = r->args->variant_count,
+	r->need = (ps_engine_need){.window = r->tokens.window, .tokens = rows, .holds_layers = r->args->variant_count > 1, .hidden_copies = r->args->variant_count,
 				   .extra_token_bytes = 2 * sizeof(int32_t), .held_bytes = r->target_count * writer};
 	if (r->shuffled)
 		r->need.held_bytes += writer + ps_cache_shuffle_bytes(rows, width);

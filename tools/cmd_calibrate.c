@@ -79,7 +79,7 @@ int ps_run_calibrate(ps_session *s, const ps_calibrate_args *args, json_t **resu
 	if (rc)
 		goto out;
 	widest = ps_max_size(e.config->mlp_width, ps_max_size(e.config->width, e.config->heads * e.config->head_width));
-	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .holds_layers = true, .spill = true,
+	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .spill = true,
 				.spill_folder = ps_path_folder(args->out, folder),
 				.extra_bytes = ps_wanda_stats_bytes(e.config) + widest * sizeof(float) + PS_ALIGN};
 	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result) : ps_engine_start(&e, &need);

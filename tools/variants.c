@@ -63,24 +63,43 @@ static int embed(ps_variants *v, const ps_windows *windows)
 	return rc;
 }
 
+/* The last of those that go through this layer. */
+static size_t last_of_layer(const ps_variants *v, int layer)
+{
+	size_t last = v->count;
+
+	while (last && v->item[last - 1].last < layer)
+		last--;
+	return last - 1;
+}
+
+/* Releases the layer. */
 static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, int layers, ps_layer_weights *weights)
 {
 	const ps_engine *e = v->engine;
-	size_t rows = pass->windows->start[pass->windows->count];
+	const size_t rows = pass->windows->start[pass->windows->count], last = last_of_layer(v, layer);
+	bool held = true;
 	int rc = 0;
 
-	for (size_t i = 0; i < v->count && !rc; i++) {
+	for (size_t i = 0; i <= last && !rc; i++) {
 		float *hidden = v->item[i].hidden;
 
 		if (v->item[i].last < layer)
 			continue;
 		attach(v, i, layer, weights);
-		rc = ps_forward_layer(e->forward, layer, weights, pass->windows, hidden, hidden, NULL, NULL);
+		ps_forward_pack(e->forward, weights);
+		if (i == last) {
+			e->source.release_layer(e->source.self, layer);
+			held = false;
+		}
+		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL, NULL);
 		if (!rc)
 			rc = pass->after_layer(pass->context, i, layer, hidden, rows);
 		ps_progress_tick(&e->session->context, "forward pass", "tok",
 				 pass->tokens_done + rows * ((uint64_t)layer * v->count + i + 1) / ((uint64_t)layers * v->count), pass->tokens);
 	}
+	if (held)
+		e->source.release_layer(e->source.self, layer);
 	return rc;
 }
 
@@ -100,7 +119,6 @@ int ps_variants_run(ps_variants *v, const ps_variants_pass *pass)
 		if (rc)
 			return rc;
 		rc = run_layer(v, pass, layer, last + 1, &weights);
-		source->release_layer(source->self, layer);
 	}
 	return rc;
 }

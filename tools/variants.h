@@ -1,7 +1,7 @@
 /* tools/variants.h: one model under several masks in one pass: a layer's weights are read once for all of them.
  *
- * A layer is acquired, then every variant's hidden states go through it under that variant's bitmaps, and only then
- * is it released. The hidden states of all variants are in memory at once. Rows are the bits of a pass of its own. */
+ * A layer is acquired, then every variant's hidden states go through it under that variant's bitmaps; it is released
+ * as soon as it is packed for the last of them. The hidden states of all variants are in memory at once. Rows are the bits of a pass of its own. */
 #ifndef PS_TOOLS_VARIANTS_H
 #define PS_TOOLS_VARIANTS_H
 

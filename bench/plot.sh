@@ -85,7 +85,7 @@ roofline_data() { # STATE PRECISION
 		FNR == NR { if (FNR > 1) { bytes[$1] = $6 - 2 * $4 * $5; flop[$1] = $7 } next }
 		($1 == "stream" || $1 == "forward") && $3 == precision && $5 == "prunescope" && $6 == state {
 			split($2, word, " ")
-			if (!(word[1] in flop) || $2 ~ /layers/)
+			if (!(word[1] in flop) || $2 ~ /layers|masked/)
 				next
 			pass = $9 < 16384 ? $9 : 16384
 			print flop[word[1]] * pass / bytes[word[1]], flop[word[1]] * $11 * 1e-9

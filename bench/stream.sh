@@ -1,7 +1,8 @@
 #!/bin/sh
 # Streaming: `prunescope cache` of the last layer with ever more tokens in a pass, the weights cold (page cache dropped
-# and checked) and warm: from where the disk sets the rate to where arithmetic does. Then build/bench/bench_stream where
-# it is built: reading alone, beside fio. From the repository's root, after `make bench-programs`. Variables: bench/lib.sh.
+# and checked) and warm: from where the disk sets the rate to where arithmetic does; and with a mask of half the weights,
+# read as bits beside them. Then build/bench/bench_stream where it is built: reading alone, beside fio. From the
+# repository's root, after `make bench-programs`. Variables: bench/lib.sh.
 #   bench/stream.sh [SHAPE]     (BENCH_FULL=1: gemma3-1b; else two layers of gemma3-270m)
 set -eu
 . bench/lib.sh
@@ -24,14 +25,21 @@ prepare() {
 	rm -rf $work/cache
 }
 
-pass() { # WINDOWS WINDOW
+pass() { # WINDOWS WINDOW [MASK]
 	tokens_file=$(token_file "$1" "$2")
 	again=prepare
 	prepare
 	watched "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $last --dtype bf16 --precision "$precision" --threads "$threads" \
-		--quiet --json -o $work/cache
-	row "$what pass $(($1 * $2))" "$precision" "$threads" prunescope "$state" "$(json_text backend)" 1 $(($1 * $2)) "$seconds" \
+		--quiet --json -o $work/cache ${3:+--mask "$3"}
+	row "$what${3:+ masked} pass $(($1 * $2))" "$precision" "$threads" prunescope "$state" "$(json_text backend)" 1 $(($1 * $2)) "$seconds" \
 		"$(calc "$1 * $2 / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
+}
+
+# A bitmap of half the weights: one bit a weight is read beside the dense ones, and applied while they are packed.
+mask_path() {
+	path=$model-half.mask.safetensors
+	[ -f "$path" ] || "$PRUNESCOPE" prune "$model" --method magnitude --sparsity 0.5 --quiet -o "$path" >&2 || die "cannot make $path"
+	echo "$path"
 }
 
 reading() {
@@ -57,6 +65,7 @@ mkdir -p "$PRUNESCOPE_BENCH_DIR"
 model=$(model_path "$shape" $layers)
 what=$shape${layers:+ $layers layers}
 last=$((${layers:-$(shape_field "$shape" layers)} - 1))
+mask=$(mask_path)
 begin_part stream
 for precision in $(precisions); do
 	for state in cold warm; do
@@ -65,6 +74,8 @@ for precision in $(precisions); do
 		pass 1 256
 		pass 2 512
 		[ "$BENCH_FULL" != 1 ] || pass 8 512
+		pass 1 256 "$mask"
+		pass 2 512 "$mask"
 	done
 done
 reading

@@ -74,7 +74,7 @@ static double run(const struct shape *s, const ps_row_source *source, const ps_r
 {
 	const ps_train_options options = {
 		.arch = PS_TRAIN_TOPK, .d_sae = s->f, .k = s->k, .batch = s->batch, .tokens = s->batch * (uint64_t)(steps + 1), .lr = 1e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
 		.init_seed = 1, .data_seed = 2,
 	};
 	ps_diag diag = {0};

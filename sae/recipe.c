@@ -39,7 +39,7 @@ static ps_train_options common(const ps_train_options *given)
 		.arch = given->arch, .d_sae = given->d_sae, .k = given->k, .batch = given->batch, .tokens = given->tokens,
 		.init_seed = given->init_seed, .data_seed = given->data_seed,
 		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
-		.unit = PS_LOSS_PER_ROW, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+		.unit = PS_LOSS_PER_ROW, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
 		.dead_after_tokens = 10000000, .threshold_rate = 0.01,
 		.target_l0 = (double)given->k, .tanh_scale = 4, .bandwidth = 0.05, .threshold_start = 0.01,
 	};
@@ -122,6 +122,7 @@ static bool sparsify(ps_train_options *o)
 		return false;
 	o->lr = rate_by_latents(2e-4, o->d_sae);
 	o->unit = PS_LOSS_OF_VARIANCE;
+	o->encoder_scale = 1 / sqrt(3); /* torch.nn.Linear's own start, of which the decoder is the unit rows */
 	o->warmup_fraction = 0.05;
 	o->decay_fraction = 1 - o->warmup_fraction;
 	o->auxk_form = PS_AUXK_SPARSIFY;

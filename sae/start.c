@@ -17,7 +17,7 @@ enum {
 /* A stream of data_seed that no epoch takes: those count from 0. */
 #define SAMPLE_STREAM UINT64_MAX
 
-/* Decoder rows: seeded random directions; encoder = decoder. */
+/* Decoder rows: seeded random directions; the encoder's the same, scaled. */
 static void start_latents(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
@@ -33,9 +33,10 @@ static void start_latents(void *context, size_t item, int worker)
 			row[i] = ps_rng_normal(&rng);
 			norm += (double)row[i] * row[i];
 		}
-		for (size_t i = 0; i < d; i++)
+		for (size_t i = 0; i < d; i++) {
 			row[i] = (float)(row[i] * (t->options.decoder_norm / sqrt(norm)));
-		memcpy(t->sae.enc + j * d, row, d * sizeof *row);
+			t->sae.enc[j * d + i] = (float)(t->options.encoder_scale * row[i]);
+		}
 	}
 }
 

@@ -216,6 +216,8 @@ int ps_train_options_check(const ps_train_options *o, size_t d_in, ps_diag *diag
 		return ps_fail(diag, PS_EUSAGE, "the coefficient of the auxiliary loss must be 0 or positive");
 	if (!finite_and_positive(o->decoder_norm))
 		return ps_fail(diag, PS_EUSAGE, "the decoder's first norm must be positive");
+	if (!finite_and_positive(o->encoder_scale))
+		return ps_fail(diag, PS_EUSAGE, "the encoder's first scale must be positive");
 	return check_arch(o, diag);
 }
 

@@ -6,7 +6,7 @@
  * Architectures (penalties: sae/arch.h): topk (Gao et al., arXiv 2406.04093), batchtopk (Bussmann et al., 2412.06410),
  *   jumprelu (Rajamanoharan et al., 2407.14435), relu (L1 weighted by decoder norms), gated (2404.16014).
  * Named sets of these options: sae/recipe.h. Schedules are fractions of the number of steps (sae/schedule.h).
- * Start: decoder rows random directions (seeded), encoder = decoder, b_dec = mean or geometric median of s x.
+ * Start: decoder rows random directions (seeded), encoder a multiple of them, b_dec = mean or geometric median of s x.
  * Adam on all parameters, touched or not, as dense Adam does.
  * Batches: epoch e's order is a seeded permutation of the kept rows; more tokens than rows: further epochs.
  * Same bits for any threads; state saved and restored exactly by ps_trainer_state_*. */
@@ -52,6 +52,7 @@ typedef struct ps_train_options {
 
 	ps_b_dec_start b_dec;
 	double decoder_norm;       /* of decoder rows at the start */
+	double encoder_scale;      /* encoder = so many times the decoder at the start */
 	bool unit_decoder;         /* rows kept at norm 1, the gradient's parallel part removed */
 	bool rescale;              /* topk, batchtopk: latents are chosen by z |dec_j| */
 	size_t k_start;            /* topk, batchtopk: k falls linearly from here to k; 0: no annealing */

@@ -108,7 +108,7 @@ static ps_train_options topk_options(size_t f, size_t k, size_t batch, uint64_t 
 	return (ps_train_options){
 		.arch = PS_TRAIN_TOPK, .d_sae = f, .k = k, .batch = batch, .tokens = tokens, .lr = lr,
 		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .unit = PS_LOSS_PER_ELEMENT,
-		.b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+		.b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
 	};
 }
 
@@ -333,7 +333,7 @@ enum { D = 33, ROWS = 500 };
 
 static const ps_train_options small = {
 	.d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * 40, .warmup_fraction = 0.1, .decay_fraction = 0.3, .lr = 2e-3,
-	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .unit_decoder = true,
+	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
 	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
 };
 

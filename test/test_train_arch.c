@@ -72,7 +72,7 @@ static ps_train_options options_for(ps_train_arch arch)
 {
 	return (ps_train_options){
 		.arch = arch, .d_sae = F, .k = K, .batch = B, .tokens = B, .lr = 1e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ELEMENT, .decoder_norm = 1,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ELEMENT, .decoder_norm = 1, .encoder_scale = 1,
 		.sparsity = 0.3, .l0_penalty = PS_L0_STEP, .tanh_scale = 2, .bandwidth = 0.2, .target_l0 = K, .threshold_rate = 0.01,
 	};
 }

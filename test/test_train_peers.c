@@ -26,7 +26,7 @@ static ps_train_options library_options(ps_train_arch arch)
 {
 	return (ps_train_options){
 		.arch = arch, .d_sae = F, .k = K, .batch = BATCH, .tokens = BATCH * STEPS, .lr = 3e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ROW, .decoder_norm = 1,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ROW, .decoder_norm = 1, .encoder_scale = 1,
 	};
 }
 

@@ -78,6 +78,7 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 	replace(&o->adam.beta1, a->beta1);
 	replace(&o->adam.beta2, a->beta2);
 	replace(&o->clip, a->clip);
+	replace(&o->encoder_scale, a->encoder_scale);
 	replace(&o->sparsity, a->sparsity);
 	replace(&o->sparsity_warmup, a->sparsity_warmup);
 	replace(&o->target_l0, a->target_l0);
@@ -146,7 +147,8 @@ json_t *ps_train_options_json(const ps_train_options *o)
 	json_t *rate = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr, "beta1", o->adam.beta1, "beta2",
 				 o->adam.beta2, "epsilon", o->adam.epsilon, "warmup", o->warmup_fraction, "schedule", schedule_names[o->decay],
 				 "decay", o->decay_fraction, "lr_end", o->lr_end, "clip", o->clip, "unit", unit_names[o->unit]);
-	json_t *start = json_pack("{s:s, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec], "decoder_norm", o->decoder_norm,
+	json_t *start = json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec], "decoder_norm",
+				  o->decoder_norm, "encoder_scale", o->encoder_scale,
 				  "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start", (json_int_t)o->k_start, "k_anneal",
 				  o->k_fraction);
 	json_t *penalty = json_pack("{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity", o->sparsity, "sparsity_warmup",

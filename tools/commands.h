@@ -71,7 +71,7 @@ typedef struct ps_train_args {
 	const char *log;   /* prefix of the log's files; NULL: none */
 	double save_every; /* seconds between states saved */
 	/* over the recipe's: NULL, NaN, a negative count or a rate of 0 leave it as it is */
-	double lr, warmup, decay, lr_end, beta1, beta2, clip, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
+	double lr, warmup, decay, lr_end, beta1, beta2, clip, encoder_scale, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;
 	int64_t dead_after, resample, k_start;
 	ps_int_list matryoshka; /* widths of nested levels */

@@ -7,7 +7,7 @@ ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
 		.save_every = 20, .arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
-		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .sparsity = NAN,
+		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
 		.sparsity_warmup = NAN, .target_l0 = NAN,
 		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
 	};
@@ -41,6 +41,7 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--beta2", PS_OPTION_REAL, &args.beta2, "X  and of its square's"},
 		{"--clip", PS_OPTION_REAL, &args.clip, "X  largest norm of the gradient; 0: any"},
 		{"--b-dec", PS_OPTION_TEXT, &args.b_dec, "zero|mean|median  where the decoder's bias starts"},
+		{"--encoder-scale", PS_OPTION_REAL, &args.encoder_scale, "X  the encoder starts as X times the decoder"},
 		{"--k-start", PS_OPTION_INT, &args.k_start, "N  topk, batchtopk: k at the start"},
 		{"--k-anneal", PS_OPTION_REAL, &args.k_anneal, "X  share of the steps in which it falls to --k"},
 		{"--sparsity", PS_OPTION_REAL, &args.sparsity, "X  coefficient of the penalty of jumprelu, relu, gated"},

@@ -36,19 +36,22 @@ prepare() {
 	rm -rf $work/cache
 }
 
-# The run in this turn; the first turn's samples are kept.
+# The plan (--dry-run) and the run in this turn; the first turn's samples are kept.
 run() { # NAME PREFIX...: the rest is put before the command
 	name=$1
 	shift
+	set -- "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer --dtype bf16 --precision "$precision" \
+		--threads "$threads" --quiet --json -o $work/cache
 	again=prepare
 	prepare
-	watched -i 100 -s $work/series "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer --dtype bf16 \
-		--precision "$precision" --threads "$threads" --quiet --json -o $work/cache
-	tokens=$(json_number rows)
+	"$@" --dry-run >$work/out || die "no plan: $*"
 	planned=$(json_number planned_bytes)
+	prepare
+	watched -i 100 -s $work/series "$@"
+	tokens=$(json_number rows)
 	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" "$turn" "$tokens" "$seconds" \
 		"$(calc "$tokens / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
-	[ "$planned" = - ] || row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - "$turn" - - \
+	row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - "$turn" - - \
 		"$(calc "$planned / 1048576" 1)" MiB "$(calc "$anonymous * 1048576 / $planned")" - - -
 	[ "$turn" != 1 ] || thin "$precision $name" $work/series
 }

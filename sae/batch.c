@@ -1,6 +1,7 @@
 #include "sae/batch.h"
 
 #include "core/checked.h"
+#include "core/rng.h"
 
 enum { PARTS = 16 };
 
@@ -32,5 +33,44 @@ int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t cou
 	for (int part = 0; part < PARTS; part++)
 		if (g.code[part] < 0)
 			return ps_fail(context->diag, g.code[part], "%s", g.diag[part].text);
+	return 0;
+}
+
+/* --- the rows of a step --- */
+
+static uint64_t epoch_seed(const ps_train_options *o, uint64_t epoch)
+{
+	ps_rng rng = ps_rng_make(o->data_seed, epoch);
+
+	return ps_rng_u64(&rng);
+}
+
+void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_t step, uint64_t *ids)
+{
+	const uint64_t count = rows->count, first = step * o->batch;
+	uint64_t epoch = first / count, place = first % count, seed = epoch_seed(o, epoch);
+
+	for (size_t i = 0; i < o->batch; i++) {
+		ids[i] = rows->ids[o->sequential ? place : ps_permute(place, count, seed)];
+		if (++place == count) {
+			place = 0;
+			seed = epoch_seed(o, ++epoch);
+		}
+	}
+}
+
+int ps_batch_load(const ps_train_options *o, const ps_row_source *source, const ps_row_list *rows, uint64_t step, uint64_t steps,
+		  uint64_t *ids, float *out, const ps_context *context)
+{
+	int code;
+
+	ps_batch_choose(o, rows, step, ids);
+	code = ps_batch_gather(source, ids, o->batch, out, context);
+	if (code < 0)
+		return code;
+	if (source->ahead && step + 1 < steps) {
+		ps_batch_choose(o, rows, step + 1, ids);
+		source->ahead(source->self, ids, o->batch);
+	}
 	return 0;
 }

@@ -155,7 +155,17 @@ static int start_at_median(ps_trainer *t)
 	return 0;
 }
 
-int ps_start_values(ps_trainer *t)
+/* What a sample of the same rows told another trainer that is at its start. */
+static bool take_sample_of(ps_trainer *t, const ps_trainer *like)
+{
+	if (!like || like->options.data_seed != t->options.data_seed || like->options.b_dec != t->options.b_dec)
+		return false;
+	*t->scale = *like->scale;
+	memcpy(t->sae.b_dec, like->sae.b_dec, t->sae.d_in * sizeof(float));
+	return true;
+}
+
+int ps_start_values(ps_trainer *t, const ps_trainer *like)
 {
 	const size_t f = t->sae.d_sae;
 	int code;
@@ -167,6 +177,8 @@ int ps_start_values(ps_trainer *t)
 		t->sae.threshold[j] = (float)t->options.threshold_start;
 	*t->step = 0;
 	*t->threshold = t->options.threshold_from_zero ? 0 : -1;
+	if (take_sample_of(t, like))
+		return 0;
 	code = measure_sample(t);
 	if (code < 0)
 		return code;

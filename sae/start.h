@@ -9,6 +9,7 @@
 
 #include "sae/trainer.h"
 
-int ps_start_values(ps_trainer *trainer) PS_MUST_USE;
+/* like: a trainer at its start on the same rows and batches, whose sample serves where the seeds agree; or NULL. */
+int ps_start_values(ps_trainer *trainer, const ps_trainer *like) PS_MUST_USE;
 
 #endif

@@ -3,9 +3,7 @@
 
 #include "core/checked.h"
 #include "core/clones.h"
-#include "core/rng.h"
 #include "sae/arch.h"
-#include "sae/batch.h"
 #include "sae/jumprelu.h"
 #include "sae/resample.h"
 #include "sae/schedule.h"
@@ -31,28 +29,6 @@ static size_t items_of(size_t count, size_t an_item)
 	return (count + an_item - 1) / an_item;
 }
 
-static uint64_t epoch_seed(const ps_trainer *t, uint64_t epoch)
-{
-	ps_rng rng = ps_rng_make(t->options.data_seed, epoch);
-
-	return ps_rng_u64(&rng);
-}
-
-/* The ids of a step's rows: each epoch is a permutation of the kept rows of its own. */
-static void choose_rows(ps_trainer *t, uint64_t step)
-{
-	const uint64_t rows = t->rows->count, first = step * t->options.batch;
-	uint64_t epoch = first / rows, place = first % rows, seed = epoch_seed(t, epoch);
-
-	for (size_t i = 0; i < t->options.batch; i++) {
-		t->ids[i] = t->rows->ids[ps_permute(place, rows, seed)];
-		if (++place == rows) {
-			place = 0;
-			seed = epoch_seed(t, ++epoch);
-		}
-	}
-}
-
 static void centre_rows(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
@@ -63,25 +39,11 @@ static void centre_rows(void *context, size_t item, int worker)
 	for (size_t r = first; r < end; r++) {
 		float *restrict row = t->x + r * d;
 
+		if (t->batch != t->x)
+			memcpy(row, t->batch + r * d, d * sizeof *row);
 		for (size_t i = 0; i < d; i++)
 			row[i] = scale * row[i] - b_dec[i];
 	}
-}
-
-static int load_batch(ps_trainer *t)
-{
-	int code;
-
-	choose_rows(t, *t->step);
-	code = ps_batch_gather(t->source, t->ids, t->options.batch, t->x, t->context);
-	if (code < 0)
-		return code;
-	if (t->source->ahead && *t->step + 1 < t->steps) {
-		choose_rows(t, *t->step + 1);
-		t->source->ahead(t->source->self, t->ids, t->options.batch);
-	}
-	ps_pool_run(t->context->pool, items_of(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
-	return 0;
 }
 
 /* --- before the rows --- */
@@ -477,19 +439,15 @@ static void report(const struct step *s, ps_train_step *out)
 	};
 }
 
-int ps_trainer_step(ps_trainer *t, ps_train_step *out)
+int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
 {
 	struct step s = {.trainer = t, .lr = ps_schedule_rate(&t->options, *t->step, t->steps)};
-	int code;
 
-	if (*t->step >= t->steps)
-		return ps_fail(t->context->diag, PS_EFAILED, "all %llu training steps are done", (unsigned long long)t->steps);
-	code = load_batch(t);
-	if (code < 0)
-		return code;
+	ps_pool_run(t->context->pool, items_of(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
 	prepare(&s);
 	for (size_t first = 0; first < t->options.batch; first += t->pass_rows) {
-		code = run_pass(&s, first);
+		int code = run_pass(&s, first);
+
 		if (code < 0)
 			return code;
 	}

@@ -9,6 +9,7 @@
 #include "sae/schedule.h"
 #include "sae/start.h"
 #include "sae/trainer.h"
+#include "sae/trainers.h"
 
 enum {
 	STATE_PARTS = 22,
@@ -85,12 +86,18 @@ static void plan_branches(ps_plan *plan, size_t d_in, const ps_train_options *o,
 		ps_plan_add(plan, "nested levels", ps_matryoshka_bytes(&listed, o, rows));
 }
 
+size_t ps_trainer_lent_bytes(size_t d_in, const ps_train_options *o)
+{
+	const size_t rows = batch_rows(o);
+
+	return ps_round_up(rows * sizeof(uint64_t), PS_ALIGN) + ps_round_up(rows * d_in * sizeof(float), PS_ALIGN);
+}
+
 static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
 {
 	const size_t f = o->d_sae, rows = batch_rows(o);
 
-	ps_plan_add(plan, "row ids", rows * sizeof(uint64_t));
-	ps_plan_add(plan, "batch", rows * d_in * sizeof(float));
+	ps_plan_add(plan, "row ids and batch", ps_trainer_lent_bytes(d_in, o));
 	ps_plan_add(plan, "losses of rows", rows * sizeof(double));
 	ps_plan_add(plan, "active latents of rows", pass_rows(o) * sizeof(uint32_t));
 	for (int i = 0; i < 3 + 2 + PS_EXTRAS_MOST; i++)
@@ -251,12 +258,19 @@ static void take_state(ps_trainer *t, ps_arena *arena)
 	t->threshold = ps_arena_take(arena, sizeof(double));
 }
 
+static void take_batch(ps_trainer *t, const ps_trainer *with, ps_arena *arena)
+{
+	const size_t rows = t->options.batch;
+
+	t->ids = with ? with->ids : ps_arena_take(arena, rows * sizeof(uint64_t));
+	t->x = with ? with->x : ps_arena_take(arena, rows * t->sae.d_in * sizeof(float));
+	t->batch = with ? with->batch : t->x;
+}
+
 static void take_scratch(ps_trainer *t, ps_arena *arena)
 {
 	const size_t f = t->sae.d_sae, d = t->sae.d_in, rows = t->options.batch;
 
-	t->ids = ps_arena_take(arena, rows * sizeof(uint64_t));
-	t->x = ps_arena_take(arena, rows * d * sizeof(float));
 	t->row_loss = ps_arena_take(arena, rows * sizeof(double));
 	t->active = ps_arena_take(arena, t->pass_rows * sizeof(uint32_t));
 	t->lower = ps_arena_take(arena, f * sizeof(float));
@@ -313,7 +327,7 @@ static ps_sae_arch held_arch(ps_train_arch arch)
 }
 
 /* Everything but the contents. */
-static int take_parts(ps_trainer *t, ps_arena *arena)
+static int take_parts(ps_trainer *t, const ps_trainer *with, ps_arena *arena)
 {
 	const ps_train_options *o = &t->options;
 	int code = ps_sae_create(&t->sae, held_arch(o->arch), t->source->width, o->d_sae, o->k, arena, t->context->diag);
@@ -322,13 +336,15 @@ static int take_parts(ps_trainer *t, ps_arena *arena)
 		return code;
 	t->sae.apply_b_dec_to_input = false;
 	take_state(t, arena);
+	take_batch(t, with, arena);
 	take_scratch(t, arena);
 	return take_branches(t, arena);
 }
 
-int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const ps_row_source *source,
-		      const ps_row_list *rows, const ps_context *context, ps_arena *arena)
+int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_row_source *source, const ps_row_list *rows,
+		    const ps_context *context, ps_arena *arena, const ps_trainer *with)
 {
+	const size_t lent = with ? ps_trainer_lent_bytes(source->width, options) : 0;
 	int code = ps_train_options_check(options, source->width, context->diag);
 	ps_trainer *t;
 
@@ -336,7 +352,7 @@ int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const p
 		return code;
 	if (!rows->count)
 		return ps_fail(context->diag, PS_EINPUT, "there are no rows to train on");
-	code = ps_room_check(arena, ps_trainer_bytes(source->width, options, ps_pool_threads(context->pool)), "training",
+	code = ps_room_check(arena, ps_trainer_bytes(source->width, options, ps_pool_threads(context->pool)) - lent, "training",
 			     context->diag);
 	if (code < 0)
 		return code;
@@ -346,8 +362,29 @@ int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const p
 	t->options.batch = batch_rows(options);
 	t->pass_rows = pass_rows(options);
 	*out = t;
-	code = take_parts(t, arena);
-	return code < 0 ? code : ps_start_values(t);
+	code = take_parts(t, with, arena);
+	return code < 0 ? code : ps_start_values(t, with);
+}
+
+int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const ps_row_source *source,
+		      const ps_row_list *rows, const ps_context *context, ps_arena *arena)
+{
+	return ps_trainer_make(out, options, source, rows, context, arena, NULL);
+}
+
+int ps_trainer_restart(ps_trainer *t)
+{
+	ps_state_part parts[STATE_PARTS];
+	const size_t count = ps_trainer_state(t, parts, STATE_PARTS);
+
+	for (size_t i = 0; i < count; i++)
+		memset(parts[i].data, 0, parts[i].bytes);
+	return ps_start_values(t, NULL);
+}
+
+int ps_trainer_step(ps_trainer *t, ps_train_step *out)
+{
+	return ps_trainers_step(&t, 1, out);
 }
 
 uint64_t ps_trainer_done(const ps_trainer *t)

@@ -8,7 +8,8 @@
  * Named sets of these options: sae/recipe.h. Schedules are fractions of the number of steps (sae/schedule.h).
  * Start: decoder rows random directions (seeded), encoder a multiple of them, b_dec = mean or geometric median of s x.
  * Adam on all parameters, touched or not, as dense Adam does.
- * Batches: epoch e's order is a seeded permutation of the kept rows; more tokens than rows: further epochs.
+ * Batches: epoch e's order is a seeded permutation of the kept rows, or theirs; more tokens than rows: further epochs.
+ * Several SAEs from one read of the data: sae/trainers.h.
  * Same bits for any threads; state saved and restored exactly by ps_trainer_state_*. */
 #ifndef PS_SAE_TRAIN_H
 #define PS_SAE_TRAIN_H
@@ -40,6 +41,7 @@ typedef struct ps_train_options {
 	size_t d_sae, k, batch;    /* k: topk; the batch's mean for batchtopk */
 	uint64_t tokens;           /* to train on in all */
 	uint64_t init_seed, data_seed;
+	bool sequential;           /* rows in the source's order, not permuted */
 
 	ps_adam_options adam;
 	double lr;
@@ -85,6 +87,9 @@ int ps_train_options_check(const ps_train_options *options, size_t d_in, ps_diag
 /* rows: the kept rows (ids into source), borrowed. Initialises from the seeds. */
 int ps_trainer_create(ps_trainer **trainer, const ps_train_options *options, const ps_row_source *source,
 		      const ps_row_list *rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+
+/* Back to the start, whatever its state holds. */
+int ps_trainer_restart(ps_trainer *trainer) PS_MUST_USE;
 
 /* Steps done so far. */
 uint64_t ps_trainer_done(const ps_trainer *trainer);

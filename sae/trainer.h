@@ -1,7 +1,7 @@
 /* sae/trainer.h: the state of a training run, shared by train.c (state, export), start.c, step.c and the architectures.
  *
  * Parameters live in the space of scaled rows, s x. A step (sae/step.c):
- *   load       x = s rows - b_dec                                     (B, D)
+ *   load       x = s batch - b_dec                                    (B, D)
  *   in passes over rows (one pass of all B rows, unless a row may list every latent):
  *     list     the latents that may get a gradient, and their activations          arch.h
  *     backward error, loss, df per row; then sorted by latent                      branch.h
@@ -61,6 +61,7 @@ struct ps_trainer {
 	ps_sae lister;            /* what the encoder sees */
 	size_t pass_rows;         /* rows of a pass at most */
 	uint64_t *ids;            /* (B) */
+	float *batch;             /* (B, D): rows as they come; x itself where nobody else takes them */
 	float *x;                 /* (B, D) */
 	double *row_loss;         /* (B): |error|^2 */
 	ps_encoder *encoder;
@@ -85,6 +86,15 @@ struct ps_trainer {
 	double *column_variance;               /* (D): sum over the batch of (x - mean)^2 */
 	float *latent_gradients;               /* (threads, 2, D) */
 };
+
+/* As ps_trainer_create. with: a trainer whose ids, batch and x are borrowed, which has room for both; NULL: none. */
+int ps_trainer_make(ps_trainer **trainer, const ps_train_options *options, const ps_row_source *source, const ps_row_list *rows,
+		    const ps_context *context, ps_arena *arena, const ps_trainer *with) PS_MUST_USE;
+/* What `with` lends. */
+size_t ps_trainer_lent_bytes(size_t d_in, const ps_train_options *options);
+
+/* A step on the rows that stand in t->batch. */
+int ps_trainer_take_step(ps_trainer *t, ps_train_step *out) PS_MUST_USE;
 
 /* What a penalty of 1 counts in the loss. */
 static inline float ps_penalty_unit(const ps_pass *pass)

@@ -12,7 +12,9 @@
 
 #include "core/rng.h"
 #include "sae/evaluate.h"
+#include "sae/batch.h"
 #include "sae/train.h"
+#include "sae/trainers.h"
 #include "test/support_sae.h"
 
 enum { PARTS = 24 };
@@ -337,12 +339,20 @@ static const ps_train_options small = {
 	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
 };
 
+static void copy_state(ps_trainer *from, ps_trainer *to)
+{
+	ps_state_part saved[PARTS], fresh[PARTS];
+	const size_t count = ps_trainer_state(from, saved, PARTS);
+
+	assert_int_equal(ps_trainer_state(to, fresh, PARTS), count);
+	for (size_t i = 0; i < count; i++)
+		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
+}
+
 static void a_resumed_run_ends_with_the_same_bits(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
-	ps_state_part saved[PARTS], fresh[PARTS];
 	struct run whole, first, second;
-	size_t count;
 
 	(void)state;
 	run_open(&whole, rows, ROWS, D, &small, 2);
@@ -352,10 +362,7 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
 	for (int i = 0; i < 17; i++)
 		step(&first);
 	run_open(&second, rows, ROWS, D, &small, 2);
-	count = ps_trainer_state(first.trainer, saved, PARTS);
-	assert_int_equal(ps_trainer_state(second.trainer, fresh, PARTS), count);
-	for (size_t i = 0; i < count; i++)
-		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
+	copy_state(first.trainer, second.trainer);
 	assert_int_equal(ps_trainer_resume(second.trainer), 0);
 	for (int i = 17; i < 40; i++)
 		assert_int_equal(step(&second).step, i + 1);
@@ -363,6 +370,126 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
 	run_close(&whole);
 	run_close(&first);
 	run_close(&second);
+	free(rows);
+}
+
+/* Options of three SAEs that take the same batches. */
+static void make_three(ps_train_options three[3])
+{
+	three[0] = three[1] = three[2] = small;
+	three[1].d_sae = 90;
+	three[1].init_seed = 8;
+	three[2].k = 11;
+	three[2].arch = PS_TRAIN_BATCHTOPK;
+	three[2].threshold_rate = 0.01;
+	three[2].resample_tokens = 480;
+}
+
+enum { STEPS = 40 };
+
+static uint64_t least_of(ps_trainer *const *trainer)
+{
+	uint64_t least = STEPS;
+
+	for (int i = 0; i < 3; i++)
+		least = ps_trainer_done(trainer[i]) < least ? ps_trainer_done(trainer[i]) : least;
+	return least;
+}
+
+/* A step of those that are behind; the others wait. */
+static void step_together(ps_trainer *const *trainer)
+{
+	const uint64_t least = least_of(trainer), done[3] = {ps_trainer_done(trainer[0]), ps_trainer_done(trainer[1]), ps_trainer_done(trainer[2])};
+	ps_train_step out[3];
+
+	assert_int_equal(ps_trainers_step(trainer, 3, out), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(out[i].step, done[i] == least ? least + 1 : 0);
+		assert_int_equal(ps_trainer_done(trainer[i]), done[i] + (done[i] == least));
+	}
+}
+
+/* So many steps of each by itself, then all until their end side by side. */
+static void check_side_by_side(const int before[3])
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	ps_train_options three[3];
+	struct run whole[3], many = {0};
+	ps_trainer *trainer[3];
+	ps_train_step out[3];
+
+	make_three(three);
+	workspace_open(&many.w, 2, ps_trainers_bytes(D, three, 3, 2));
+	memory_rows_open(&many.rows, rows, ROWS, D);
+	assert_int_equal(ps_trainers_create(trainer, three, 3, &many.rows.source, &many.rows.list, &many.w.context, &many.w.arena), 0);
+	for (int i = 0; i < 3; i++) {
+		run_open(&whole[i], rows, ROWS, D, &three[i], 2);
+		for (int s = 0; s < STEPS; s++) {
+			if (s == before[i])
+				copy_state(whole[i].trainer, trainer[i]);
+			step(&whole[i]);
+		}
+		if (before[i] == STEPS)
+			copy_state(whole[i].trainer, trainer[i]);
+	}
+	while (least_of(trainer) < STEPS)
+		step_together(trainer);
+	assert_int_equal(ps_trainers_step(trainer, 3, out), PS_EFAILED);
+	for (int i = 0; i < 3; i++) {
+		many.trainer = trainer[i];
+		check_same_state(&whole[i], &many);
+		run_close(&whole[i]);
+	}
+	run_close(&many);
+	free(rows);
+}
+
+static void saes_side_by_side_get_the_bits_that_they_get_alone(void **state)
+{
+	(void)state;
+	check_side_by_side((int[]){0, 0, 0});
+}
+
+static void saes_ahead_wait_for_those_behind(void **state)
+{
+	(void)state;
+	check_side_by_side((int[]){3, 0, 17});
+	check_side_by_side((int[]){STEPS, STEPS - 1, STEPS});
+}
+
+static void saes_of_other_batches_do_not_go_side_by_side(void **state)
+{
+	ps_train_options a = small, b = small;
+
+	(void)state;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.init_seed++;
+	b.k++;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.data_seed++;
+	assert_false(ps_trainers_agree(&a, &b));
+	a.sequential = true;
+	assert_false(ps_trainers_agree(&a, &b));
+	b.sequential = true;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.batch++;
+	assert_false(ps_trainers_agree(&a, &b));
+}
+
+static void a_restarted_run_is_a_new_one(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	struct run fresh, used;
+
+	(void)state;
+	run_open(&fresh, rows, ROWS, D, &small, 2);
+	run_open(&used, rows, ROWS, D, &small, 2);
+	for (int i = 0; i < 5; i++)
+		step(&used);
+	assert_int_equal(ps_trainer_restart(used.trainer), 0);
+	check_same_state(&fresh, &used);
+	run_close(&fresh);
+	run_close(&used);
 	free(rows);
 }
 
@@ -488,6 +615,21 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 	run_close(&run);
 }
 
+static void sequential_batches_take_the_rows_as_they_stand(void **state)
+{
+	ps_train_options options = {.batch = 4, .sequential = true, .data_seed = 3};
+	const uint64_t kept[] = {1, 2, 3, 5, 8, 13};
+	const ps_row_list list = {.ids = kept, .count = 6};
+	uint64_t ids[4];
+
+	(void)state;
+	for (uint64_t step = 0; step < 9; step++) {
+		ps_batch_choose(&options, &list, step, ids);
+		for (uint64_t i = 0; i < 4; i++)
+			assert_int_equal(ids[i], kept[(step * 4 + i) % 6]);
+	}
+}
+
 /* --- refusals --- */
 
 static int create_with(const ps_train_options *options, const float *data, size_t count, ps_diag *diag)
@@ -555,10 +697,15 @@ int main(void)
 		cmocka_unit_test(steps_with_auxk_agree_with_torch),
 		cmocka_unit_test(gradients_agree_with_finite_differences),
 		cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
+		cmocka_unit_test(saes_side_by_side_get_the_bits_that_they_get_alone),
+		cmocka_unit_test(saes_ahead_wait_for_those_behind),
+		cmocka_unit_test(saes_of_other_batches_do_not_go_side_by_side),
+		cmocka_unit_test(a_restarted_run_is_a_new_one),
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
 		cmocka_unit_test(seeds_change_what_they_name),
 		cmocka_unit_test(sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows),
 		cmocka_unit_test(every_epoch_visits_every_row_once_in_its_own_order),
+		cmocka_unit_test(sequential_batches_take_the_rows_as_they_stand),
 		cmocka_unit_test(impossible_options_and_rows_are_refused),
 		cmocka_unit_test(spoilt_saved_states_are_refused),
 	};

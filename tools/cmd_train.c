@@ -1,146 +1,321 @@
-/* train: SAEs from an activation cache; the same command again resumes, bit for bit. */
-#include <limits.h>
+/* train: SAEs from an activation cache, side by side where they take the same batches; the same command again resumes,
+ * bit for bit.
+ *
+ * An SAE for each of the widths, ks and seeds (ps_train_job). A group of those that agree in their batches and fit the
+ * budget together is trained from one read of the data (sae/trainers.h); what is left forms the next group. Groups change
+ * how often the data are read, never a bit of an SAE. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/checked.h"
-#include "core/digest.h"
-#include "io/row_ahead.h"
-#include "sae/evaluate.h"
-#include "sae/train.h"
+#include "sae/trainers.h"
 #include "tools/clock.h"
 #include "tools/cmd_train_options.h"
 #include "tools/commands.h"
 #include "tools/progress_line.h"
-#include "tools/row_filter.h"
-#include "tools/sae_folder.h"
-#include "tools/train_log.h"
+#include "tools/train_data.h"
+#include "tools/train_job.h"
 
-#define REPORT_ROWS 65536
-#define STATE_PARTS_MAX 32
+enum { JOBS_MOST = 256 };
+
+/* SAEs that are trained together. */
+struct group {
+	size_t count;
+	ps_train_job *job[JOBS_MOST];
+	ps_train_options options[JOBS_MOST];
+	ps_trainer *trainer[JOBS_MOST];
+	ps_train_step step[JOBS_MOST];
+};
 
 struct training {
 	ps_session *s;
 	const ps_train_args *args;
-	ps_cache cache;
-	ps_row_list rows, held_out; /* held_out.count 0: none */
-	ps_train_options options;
+	ps_train_data data;
 	ps_sae_about about;
-	ps_row_ahead *ahead; /* of the run under way */
+	ps_train_job *jobs;
+	size_t job_count;
+	struct group *group; /* the present one */
 };
 
-struct outcome {
-	ps_evaluation evaluation, held_out;
-	double seconds, tokens_per_s;
-};
+/* --- the SAEs asked for --- */
 
-static json_t *make_provenance(const struct training *t)
+static json_t *make_provenance(const struct training *t, const ps_train_options *o)
 {
-	char digest[PS_DIGEST_TEXT];
-	json_t *options = ps_train_options_json(&t->options);
+	json_t *options = ps_train_options_json(o);
 
 	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
-	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->held_out.count));
-	return json_pack("{s:s, s:{s:s}, s:o, s:i}", "command", "train", "inputs", "cache", ps_digest_format(t->cache.digest, digest), "options",
-			 options, "code", PS_CODE_VERSION);
+	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->data.held_out.count));
+	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs", ps_train_data_inputs(&t->data), "options", options, "code",
+			 PS_CODE_VERSION);
 }
 
-static void describe_source(struct training *t)
-{
-	const json_t *provenance = json_object_get(t->cache.manifest, "provenance"), *model = json_object_get(provenance, "model");
-	const char *family = json_string_value(json_object_get(model, "family")), *hook = json_string_value(json_object_get(model, "hook_name"));
+/* What a command's SAEs differ in. */
+struct choices {
+	int64_t width[PS_LIST_MAX], k[PS_LIST_MAX];
+	ps_int_list seeds;
+	size_t widths, ks;
+};
 
-	snprintf(t->about.model_name, sizeof t->about.model_name, "%s", family ? family : "unknown");
-	snprintf(t->about.hook_name, sizeof t->about.hook_name, "%s", hook ? hook : "unknown");
-	t->about.prepend_bos = json_is_true(json_object_get(model, "prepend_bos"));
-	t->about.context_size = json_integer_value(json_object_get(model, "context_size"));
+/* "d-4096-k-32-seed-7", of what varies; empty when nothing does. */
+static void name_job(const struct choices *c, ps_train_job *job)
+{
+	const ps_train_options *o = &job->options;
+	char *name = job->name;
+	const size_t size = sizeof job->name;
+
+	if (c->widths > 1)
+		snprintf(name, size, "-d-%zu", o->d_sae);
+	if (c->ks > 1)
+		snprintf(name + strlen(name), size - strlen(name), "-k-%zu", o->k);
+	if (c->seeds.count > 1)
+		snprintf(name + strlen(name), size - strlen(name), "-seed-%llu", (unsigned long long)o->init_seed);
+	if (*name)
+		memmove(name, name + 1, strlen(name));
 }
 
-static int save_checkpoint(struct training *t, ps_trainer *trainer, const char *path, const json_t *provenance)
+static int make_job(struct training *t, const struct choices *c, int64_t width, int64_t k, int64_t seed)
 {
-	ps_state_part parts[STATE_PARTS_MAX];
-	ps_tensor_decl decls[STATE_PARTS_MAX];
-	size_t count = ps_trainer_state(trainer, parts, STATE_PARTS_MAX);
-	json_t *extra = json_pack("{s:O}", "provenance", provenance);
-	ps_artefact *artefact;
-	int rc;
+	ps_train_job *job = &t->jobs[t->job_count++];
+	int rc = ps_train_options_make(t->args, t->data.source.width, t->data.rows.count, (size_t)width, (size_t)k, &job->options, &t->s->diag);
 
-	for (size_t i = 0; i < count; i++)
-		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae-checkpoint", extra, decls, count, &t->s->diag);
-	json_decref(extra);
-	for (size_t i = 0; i < count && !rc; i++) {
-		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, &t->s->diag);
+	if (rc)
+		return rc;
+	job->options.init_seed = (uint64_t)seed;
+	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
+	job->provenance = make_provenance(t, &job->options);
+	name_job(c, job);
+	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "", job->name) >= (int)sizeof job->path)
+		return ps_fail(&t->s->diag, PS_EUSAGE, "-o: the path is too long");
+	return 0;
+}
+
+static int check_seeds(const ps_int_list *seeds, ps_diag *diag)
+{
+	for (size_t i = 0; i < seeds->count; i++) {
+		if (seeds->item[i] < 0)
+			return ps_fail(diag, PS_EUSAGE, "--seed must not be negative");
+		for (size_t j = 0; j < i; j++)
+			if (seeds->item[j] == seeds->item[i])
+				return ps_fail(diag, PS_EUSAGE, "--seed %lld is given twice", (long long)seeds->item[i]);
+	}
+	return 0;
+}
+
+static int read_choices(const struct training *t, struct choices *c)
+{
+	int widths = ps_train_widths(t->args, t->data.source.width, c->width, &t->s->diag), ks, rc;
+
+	if (widths < 0)
+		return widths;
+	ks = ps_train_ks(t->args, c->k, &t->s->diag);
+	if (ks < 0)
+		return ks;
+	c->widths = (size_t)widths;
+	c->ks = (size_t)ks;
+	c->seeds = t->args->seeds;
+	rc = check_seeds(&c->seeds, &t->s->diag);
+	if (!c->seeds.count)
+		c->seeds = (ps_int_list){1, {(int64_t)t->s->seed}};
+	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MOST)
+		return ps_fail(&t->s->diag, PS_EUSAGE, "%zu SAEs are asked for, at most %d at a time", c->widths * c->ks * c->seeds.count, JOBS_MOST);
+	return rc;
+}
+
+static int make_jobs(struct training *t)
+{
+	struct choices c;
+	int rc = read_choices(t, &c);
+
+	if (rc)
+		return rc;
+	t->jobs = calloc(c.widths * c.ks * c.seeds.count, sizeof *t->jobs);
+	t->group = calloc(1, sizeof *t->group);
+	if (!t->jobs || !t->group)
+		return ps_fail(&t->s->diag, PS_EBUDGET, "no memory for the list of SAEs");
+	for (size_t w = 0; w < c.widths; w++)
+		for (size_t k = 0; k < c.ks; k++)
+			for (size_t i = 0; i < c.seeds.count && !rc; i++)
+				rc = make_job(t, &c, c.width[w], c.k[k], c.seeds.item[i]);
+	return rc;
+}
+
+/* --- memory --- */
+
+/* Returns what of it is not taken from the arena. */
+static size_t plan_group(const struct training *t, const struct group *g, ps_plan *plan)
+{
+	const ps_session *s = t->s;
+	const size_t width = t->data.source.width;
+	size_t outside_bytes, finish = 0;
+
+	*plan = (ps_plan){.limit_bytes = s->memory_bytes};
+	ps_plan_add(plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_train_data_plan(&t->data, plan);
+	ps_plan_add(plan, "list of SAEs", t->job_count * sizeof *t->jobs + sizeof *t->group);
+	outside_bytes = plan->total_bytes;
+	for (size_t i = 0; i < g->count; i++)
+		finish = ps_max_size(finish, ps_train_job_finish_bytes(g->job[i], width, s->threads));
+	ps_plan_add(plan, "rows read ahead", ps_train_data_ahead_bytes(&t->data, s->backend, g->options[0].batch));
+	ps_plan_add(plan, g->count > 1 ? "trainers" : "trainer", ps_trainers_bytes(width, g->options, g->count, s->threads));
+	ps_plan_add(plan, "trained SAE and its evaluation", finish);
+	return outside_bytes;
+}
+
+static void group_add(struct group *g, ps_train_job *job)
+{
+	g->job[g->count] = job;
+	g->options[g->count++] = job->options;
+}
+
+/* Before anything is written: each SAE fits by itself. */
+static int check_memory(const struct training *t)
+{
+	ps_plan largest = {0}, plan;
+
+	for (size_t i = 0; i < t->job_count; i++) {
+		t->group->count = 0;
+		group_add(t->group, &t->jobs[i]);
+		plan_group(t, t->group, &plan);
+		if (plan.total_bytes > largest.total_bytes)
+			largest = plan;
+	}
+	return ps_plan_check(&largest, &t->s->diag);
+}
+
+/* --- training --- */
+
+/* Whether the group takes one more. */
+static bool admits(const struct training *t, struct group *g, ps_train_job *job)
+{
+	ps_plan plan;
+
+	if (!g->count)
+		return true;
+	if (!ps_trainers_agree(&g->options[0], &job->options))
+		return false;
+	group_add(g, job);
+	plan_group(t, g, &plan);
+	g->count--;
+	return plan.total_bytes <= plan.limit_bytes;
+}
+
+/* The SAEs that go together, in the order asked for; their folders are begun. */
+static int form_group(struct training *t)
+{
+	struct group *g = t->group;
+
+	g->count = 0;
+	for (size_t i = 0; i < t->job_count; i++) {
+		ps_train_job *job = &t->jobs[i];
+		int rc;
+
+		if (job->over || !admits(t, g, job))
+			continue;
+		rc = ps_train_job_begin(job, t->s);
 		if (rc)
-			ps_artefact_abort(artefact);
-	}
-	return rc ? rc : ps_artefact_commit(artefact, &t->s->diag);
-}
-
-static void note_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
-{
-	(void)path, (void)block, (void)offset, (void)what;
-	*(bool *)context = true;
-}
-
-/* Takes the state over when there is a whole checkpoint of the same provenance; a damaged one is not used. */
-static int load_checkpoint(struct training *t, ps_trainer *trainer, const char *path, const json_t *provenance)
-{
-	ps_state_part parts[STATE_PARTS_MAX];
-	size_t count = ps_trainer_state(trainer, parts, STATE_PARTS_MAX);
-	ps_safetensors file;
-	ps_diag ignored = {{0}};
-	bool bad = false, verified = false;
-
-	if (access(path, F_OK))
-		return 0;
-	if (ps_safetensors_open(&file, &ps_sys_linux, path, &ignored)) {
-		ps_session_say(t->s, "%s: not usable (%s): training starts anew", path, ignored.text);
-		return 0;
-	}
-	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad || !verified ||
-	    !json_equal(json_object_get(file.metadata, "provenance"), provenance))
-		bad = true;
-	for (size_t i = 0; i < count && !bad; i++) {
-		const ps_tensor_info *tensor = ps_safetensors_find(&file, parts[i].name);
-
-		if (!tensor || tensor->bytes != parts[i].bytes)
-			bad = true;
+			return rc;
+		if (job->over)
+			ps_train_job_close(job);
 		else
-			memcpy(parts[i].data, ps_safetensors_data(&file, tensor), parts[i].bytes);
+			group_add(g, job);
 	}
-	ps_safetensors_close(&file);
-	if (bad) {
-		ps_session_say(t->s, "%s: damaged or of another run: training starts anew", path);
-		return 1;
-	}
-	return ps_trainer_resume(trainer);
+	return 0;
 }
 
-static int train_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance, ps_train_log *log)
+/* What is shown beside the progress: of several the least and the largest error. */
+static void note_measures(const struct group *g)
 {
-	uint64_t steps = ps_trainer_steps(&t->options);
-	ps_train_step step = {0};
-	double saved = ps_clock();
-	char measures[96];
+	double low = 1e300, high = 0;
+	const ps_train_step *only = &g->step[0];
+	char text[96];
+
+	for (size_t i = 0; i < g->count; i++) {
+		if (!g->step[i].step)
+			continue;
+		low = g->step[i].fvu < low ? g->step[i].fvu : low;
+		high = g->step[i].fvu > high ? g->step[i].fvu : high;
+	}
+	if (g->count == 1)
+		snprintf(text, sizeof text, "FVU %.4f, L0 %.1f, dead %.1f %%", only->fvu, only->l0, 100 * only->dead_fraction);
+	else
+		snprintf(text, sizeof text, "%zu SAEs, FVU %.4f to %.4f", g->count, low, high);
+	ps_progress_note(text);
+}
+
+static uint64_t least_done(const struct group *g)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < g->count; i++)
+		least = ps_trainer_done(g->trainer[i]) < least ? ps_trainer_done(g->trainer[i]) : least;
+	return least;
+}
+
+/* Which SAE it was that failed. */
+static int name_fault(const struct training *t, int code)
+{
+	const struct group *g = t->group;
+	const ps_diag diag = t->s->diag;
+	size_t at = 0;
+
+	while (ps_trainer_done(g->trainer[at]) > least_done(g))
+		at++;
+	return g->count > 1 ? ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text) : code;
+}
+
+static int save_states(const struct training *t, int rc)
+{
+	for (size_t i = 0; i < t->group->count; i++) {
+		ps_train_job *job = t->group->job[i];
+		int saved = job->over ? 0 : ps_train_job_save(job, &t->s->diag);
+
+		if (saved)
+			return saved;
+	}
+	return rc;
+}
+
+static int log_steps(const struct training *t)
+{
+	const struct group *g = t->group;
+	const double now = ps_clock();
 	int rc = 0;
 
-	for (step.step = ps_trainer_done(trainer); step.step < steps && !rc;) {
-		rc = ps_trainer_step(trainer, &step);
-		if (rc)
+	for (size_t i = 0; i < g->count && !rc; i++)
+		if (g->step[i].step)
+			rc = ps_train_log_add(&g->job[i]->log, &g->step[i], now, &t->s->diag);
+	return rc;
+}
+
+static uint64_t tokens_of(const struct group *g, uint64_t steps)
+{
+	const ps_train_options *o = &g->options[0];
+
+	return steps * (o->tokens < o->batch ? o->tokens : o->batch);
+}
+
+static int train_steps(struct training *t)
+{
+	struct group *g = t->group;
+	const uint64_t steps = ps_trainer_steps(&g->options[0]);
+	double saved = ps_clock();
+	uint64_t done;
+	int rc = 0;
+
+	while (!rc && (done = least_done(g)) < steps) {
+		rc = ps_trainers_step(g->trainer, g->count, g->step);
+		if (rc) {
+			rc = name_fault(t, rc);
 			break;
-		snprintf(measures, sizeof measures, "FVU %.4f, L0 %.1f, dead %.1f %%", step.fvu, step.l0, 100 * step.dead_fraction);
-		ps_progress_note(measures);
-		ps_progress_tick(&t->s->context, "training", "tok", step.tokens, t->options.tokens);
-		rc = ps_train_log_add(log, &step, ps_clock(), &t->s->diag);
+		}
+		note_measures(g);
+		ps_progress_tick(&t->s->context, "training", "tok", tokens_of(g, done + 1), g->options[0].tokens);
+		rc = log_steps(t);
 		if (!rc)
 			rc = ps_progress_check(&t->s->context);
 		if (rc || ps_clock() - saved > t->args->save_every) {
-			int saved_rc = save_checkpoint(t, trainer, checkpoint, provenance);
-
-			rc = saved_rc ? saved_rc : rc;
+			rc = save_states(t, rc);
 			saved = ps_clock();
 		}
 	}
@@ -148,242 +323,124 @@ static int train_steps(struct training *t, ps_trainer *trainer, const char *chec
 	return rc;
 }
 
-/* What is reported of a trained SAE, and kept in its manifest. */
-static json_t *measures_json(const struct training *t, const struct outcome *o)
+static int start_trainers(struct training *t, ps_arena *arena, ps_row_source *source)
 {
-	json_t *json = json_pack("{s:f, s:f, s:f}", "fvu", o->evaluation.fvu, "l0", o->evaluation.l0, "dead_fraction", o->evaluation.dead_fraction);
-
-	if (t->held_out.count)
-		json_object_update_new(json, json_pack("{s:f, s:f}", "held_out_fvu", o->held_out.fvu, "held_out_l0", o->held_out.l0));
-	return json;
-}
-
-/* PREFIX, or with several seeds PREFIX-N; NULL: no log. */
-static const char *log_prefix(const struct training *t, char *out, size_t size)
-{
-	if (!t->args->log || t->args->seeds.count < 2)
-		return t->args->log;
-	snprintf(out, size, "%s-%llu", t->args->log, (unsigned long long)t->options.init_seed);
-	return out;
-}
-
-/* All steps that are left, with their log. */
-static int run_steps(struct training *t, ps_trainer *trainer, const char *checkpoint, const json_t *provenance)
-{
-	char prefix[PATH_MAX];
-	ps_train_log log;
-	bool drawn = true;
-	int rc = ps_train_log_open(&log, log_prefix(t, prefix, sizeof prefix), ps_trainer_done(trainer), ps_trainer_steps(&t->options),
-				   &t->s->diag);
+	struct group *g = t->group;
+	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, arena, source, &t->s->diag);
 
 	if (!rc)
-		rc = train_steps(t, trainer, checkpoint, provenance, &log);
-	if (!rc)
-		rc = ps_train_log_draw(&log, &drawn, &t->s->diag);
-	if (!rc && !drawn && t->args->log)
-		ps_session_say(t->s, "no curves: gnuplot could not be run");
-	ps_train_log_close(&log);
-	return rc;
-}
-
-static void stop_reading(struct training *t)
-{
-	ps_row_ahead_destroy(t->ahead);
-	t->ahead = NULL;
-}
-
-/* Trains or continues, writes the SAE into an open folder. */
-static int train_into(struct training *t, ps_folder *folder, const char *path, const json_t *provenance, ps_arena *arena,
-		      struct outcome *outcome)
-{
-	ps_trainer *trainer;
-	ps_row_source source;
-	ps_sae sae;
-	char checkpoint[PATH_MAX + 32];
-	ps_row_list report = {t->rows.ids, t->rows.count < REPORT_ROWS ? t->rows.count : REPORT_ROWS};
-	uint64_t *firing, resumed_at;
-	double started;
-	size_t mark;
-	json_t *extra;
-	int rc = ps_row_ahead_create(&t->ahead, &t->cache, t->s->backend, t->options.batch, arena, &source, &t->s->diag);
-
-	mark = ps_arena_mark(arena);
-	if (!rc)
-		rc = ps_trainer_create(&trainer, &t->options, &source, &t->rows, &t->s->context, arena);
-	if (rc)
-		return rc;
-	snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", path);
-	rc = load_checkpoint(t, trainer, checkpoint, provenance);
-	if (rc > 0) {
-		/* What was copied in is not to be used: initialise again. */
-		ps_arena_rewind(arena, mark);
-		rc = ps_trainer_create(&trainer, &t->options, &source, &t->rows, &t->s->context, arena);
+		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows, &t->s->context, arena);
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		g->job[i]->trainer = g->trainer[i];
+		rc = ps_train_job_load(g->job[i], t->s, t->args->log);
 	}
-	if (rc)
-		return rc;
-	resumed_at = ps_trainer_done(trainer);
-	started = ps_clock();
-	rc = run_steps(t, trainer, checkpoint, provenance);
-	if (rc)
-		return rc;
-	stop_reading(t);
-	outcome->seconds = ps_clock() - started;
-	outcome->tokens_per_s = (double)(ps_trainer_steps(&t->options) - resumed_at) * (double)t->options.batch /
-				(outcome->seconds > 0 ? outcome->seconds : 1e-9);
-	rc = ps_sae_create(&sae, ps_train_saved_arch(t->options.arch), t->cache.source.width, t->options.d_sae, t->options.k, arena,
-			   &t->s->diag);
-	if (rc)
-		return rc;
-	ps_trainer_export(trainer, &sae);
-	firing = ps_arena_take(arena, t->options.d_sae * sizeof *firing);
-	rc = ps_evaluate_rows(&sae, &t->cache.source, &report, &t->s->context, arena, &outcome->evaluation, firing);
-	if (!rc && t->held_out.count)
-		rc = ps_evaluate_rows(&sae, &t->cache.source, &t->held_out, &t->s->context, arena, &outcome->held_out, NULL);
-	if (!rc)
-		rc = ps_sae_folder_save(folder, path, &sae, &t->about, firing, provenance, &t->s->diag);
-	if (rc)
-		return rc;
-	extra = json_pack("{s:o}", "result", measures_json(t, outcome));
-	rc = ps_folder_finish(folder, extra, &t->s->diag);
-	json_decref(extra);
-	if (!rc)
-		unlink(checkpoint);
 	return rc;
 }
 
-/* Memory of one seed's training, checked before anything is written. */
-static int make_arena(const struct training *t, ps_arena *arena)
+/* One after the other; interrupted, those that are left keep their state. */
+static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
 {
-	ps_session *s = t->s;
-	size_t width = t->cache.source.width;
-	const ps_sae saved = {.arch = ps_train_saved_arch(t->options.arch), .d_in = width, .d_sae = t->options.d_sae, .k = t->options.k};
-	ps_plan plan = {.limit_bytes = s->memory_bytes};
-	size_t outside_bytes;
-	int rc;
+	struct group *g = t->group;
+	int rc = 0;
 
-	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "row numbers", (size_t)(t->rows.count + t->held_out.count) * sizeof(uint64_t));
-	ps_plan_add(&plan, "ids of the rows", t->cache.ids ? 3 * (size_t)t->cache.source.rows * sizeof(int32_t) : 0);
-	outside_bytes = plan.total_bytes;
-	if (s->backend != PS_IO_MMAP)
-		ps_plan_add(&plan, "rows read ahead", ps_row_ahead_bytes(width, t->cache.dtype, t->options.batch));
-	ps_plan_add(&plan, "trainer", ps_trainer_bytes(width, &t->options, s->threads));
-	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, t->options.d_sae) + t->options.d_sae * sizeof(uint64_t) + PS_ALIGN);
-	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&saved, s->threads));
-	rc = ps_plan_check(&plan, &s->diag);
-	return rc ? rc : ps_arena_create(arena, plan.total_bytes - outside_bytes, &s->diag);
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		ps_train_job *job = g->job[i];
+		const uint64_t steps = ps_trainer_steps(&job->options) - job->resumed_at;
+
+		job->seconds = seconds;
+		job->tokens_per_s = (double)steps * (double)job->options.batch / (seconds > 0 ? seconds : 1e-9);
+		rc = ps_train_job_finish(job, t->s, &t->data, &t->about, arena);
+	}
+	return rc == PS_EINTERRUPTED ? save_states(t, rc) : rc;
 }
 
-static int train_seed(struct training *t, const char *path, uint64_t seed, struct outcome *outcome)
+/* Which of several SAEs are under way. */
+static void say_group(const struct training *t)
 {
-	ps_session *s = t->s;
-	ps_folder *folder = NULL;
+	const struct group *g = t->group;
+
+	if (g->count > 1)
+		ps_session_say(t->s, "%zu of %zu SAEs side by side, from one read of the data: %s to %s", g->count, t->job_count, g->job[0]->name,
+			       g->job[g->count - 1]->name);
+	else if (t->job_count > 1)
+		ps_session_say(t->s, "1 of %zu SAEs: %s", t->job_count, g->job[0]->name);
+}
+
+static int train_group(struct training *t)
+{
+	struct group *g = t->group;
 	ps_arena arena = {0};
-	json_t *provenance;
-	bool done = false;
-	int rc;
+	ps_row_source source;
+	ps_plan plan;
+	double started;
+	const size_t outside_bytes = plan_group(t, g, &plan);
+	int rc = ps_arena_create(&arena, plan.total_bytes - outside_bytes, &t->s->diag);
 
-	t->options.init_seed = seed;
-	t->options.data_seed = t->args->data_seed < 0 ? seed : (uint64_t)t->args->data_seed;
-	provenance = make_provenance(t);
-	rc = make_arena(t, &arena);
-	if (!rc && t->args->seeds.count > 1)
-		rc = ps_folder_make(&ps_sys_linux, t->args->out, &s->diag);
 	if (!rc)
-		rc = ps_folder_begin(&folder, &ps_sys_linux, path, "sae", provenance, s->force, &done, &s->diag);
-	if (rc)
-		goto out;
-	if (done) {
-		const json_t *result = json_object_get(ps_folder_manifest(folder), "result");
-
-		outcome->evaluation.fvu = json_number_value(json_object_get(result, "fvu"));
-		outcome->evaluation.l0 = json_number_value(json_object_get(result, "l0"));
-		outcome->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
-		outcome->held_out.fvu = json_number_value(json_object_get(result, "held_out_fvu"));
-		outcome->held_out.l0 = json_number_value(json_object_get(result, "held_out_l0"));
-		goto out;
-	}
-	rc = train_into(t, folder, path, provenance, &arena, outcome);
-out:
-	json_decref(provenance);
-	ps_folder_close(folder);
-	stop_reading(t);
+		say_group(t);
+	if (!rc)
+		rc = start_trainers(t, &arena, &source);
+	started = ps_clock();
+	if (!rc)
+		rc = train_steps(t);
+	ps_train_data_stop(&t->data);
+	if (!rc)
+		rc = finish_jobs(t, ps_clock() - started, &arena);
 	ps_arena_destroy(&arena);
 	return rc;
 }
 
-static json_t *outcome_json(const struct training *t, const struct outcome *o)
+static int train_all(struct training *t)
 {
-	json_t *json = json_pack("{s:f, s:f}", "tokens_per_s", o->tokens_per_s, "seconds", o->seconds);
+	int rc = check_memory(t);
 
-	json_object_update_new(json, measures_json(t, o));
-	return json;
-}
-
-/* One seed: its values; several: those of the last, and all of them under "seeds". */
-static int train_all(struct training *t, json_t **result)
-{
-	const ps_int_list *seeds = &t->args->seeds;
-	json_t *list = json_array(), *last = NULL;
-	int rc = 0;
-
-	for (size_t i = 0; i < ps_max_size(seeds->count, 1) && !rc; i++) {
-		int64_t seed = seeds->count ? seeds->item[i] : (int64_t)t->s->seed;
-		struct outcome outcome = {0};
-		char path[PATH_MAX];
-
-		if (seeds->count > 1)
-			snprintf(path, sizeof path, "%s/seed-%lld", t->args->out, (long long)seed);
-		else
-			snprintf(path, sizeof path, "%s", t->args->out);
-		rc = seed < 0 ? ps_fail(&t->s->diag, PS_EUSAGE, "--seed must not be negative") : train_seed(t, path, (uint64_t)seed, &outcome);
-		if (rc)
+	while (!rc) {
+		rc = form_group(t);
+		if (!rc && !t->group->count)
 			break;
-		last = outcome_json(t, &outcome);
-		json_object_set_new(last, "seed", json_integer(seed));
-		json_array_append_new(list, last);
+		if (!rc)
+			rc = train_group(t);
+		for (size_t i = 0; i < t->job_count; i++)
+			ps_train_job_close(&t->jobs[i]);
 	}
-	if (!rc) {
-		*result = json_copy(last);
-		if (seeds->count > 1)
-			json_object_set(*result, "seeds", list);
-	}
-	json_decref(list);
 	return rc;
 }
 
-/* The last rows are measured, not trained on. */
-static int hold_out(struct training *t)
+/* One SAE: its values; several: those of the last, and all of them under "saes", of seeds alone under "seeds" too. */
+static json_t *result_json(const struct training *t)
 {
-	const int64_t count = t->args->hold_out;
+	const ps_train_job *last = &t->jobs[t->job_count - 1];
+	json_t *result = ps_train_job_json(last, &t->data), *list = json_array();
 
-	if (count < 0 || (uint64_t)count >= t->rows.count)
-		return ps_fail(&t->s->diag, PS_EUSAGE, "--hold-out %lld of %llu rows leaves nothing to train on", (long long)count,
-			       (unsigned long long)t->rows.count);
-	t->rows.count -= (uint64_t)count;
-	t->held_out = (ps_row_list){t->rows.ids + t->rows.count, (uint64_t)count};
-	return 0;
+	for (size_t i = 0; i < t->job_count; i++)
+		json_array_append_new(list, ps_train_job_json(&t->jobs[i], &t->data));
+	if (t->job_count > 1)
+		json_object_set(result, "saes", list);
+	if (t->job_count > 1 && !strncmp(last->name, "seed-", 5))
+		json_object_set(result, "seeds", list);
+	json_decref(list);
+	return result;
 }
 
 int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 {
 	struct training t = {.s = s, .args = args};
-	int rc = ps_cache_open(&t.cache, &ps_sys_linux, args->cache, &s->diag);
+	int rc = ps_train_data_open(&t.data, s, args, &s->diag);
 
-	if (rc)
-		return rc;
-	rc = ps_rows_that_count(&t.cache, args->keep_special, &t.rows, &s->diag);
 	if (!rc)
-		rc = hold_out(&t);
-	if (!rc)
-		rc = ps_train_options_make(args, t.cache.source.width, t.rows.count, &t.options, &s->diag);
+		rc = make_jobs(&t);
 	if (!rc) {
-		describe_source(&t);
-		if (!t.cache.verified)
-			ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified", args->cache);
-		rc = train_all(&t, result);
+		ps_train_data_describe(&t.data, &t.about);
+		rc = train_all(&t);
 	}
-	free((void *)t.rows.ids);
-	ps_cache_close(&t.cache);
+	if (!rc)
+		*result = result_json(&t);
+	for (size_t i = 0; i < t.job_count; i++) {
+		ps_train_job_close(&t.jobs[i]);
+		json_decref(t.jobs[i].provenance);
+	}
+	free(t.jobs);
+	free(t.group);
+	ps_train_data_close(&t.data);
 	return rc;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/checked.h"
 #include "sae/recipe.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};
@@ -12,6 +13,7 @@ static const char *const schedule_names[] = {"linear", "cosine", "constant", NUL
 static const char *const penalty_names[] = {"step", "tanh", "target", NULL};
 static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictionary_learning", NULL};
 static const char *const b_dec_names[] = {"zero", "mean", "median", NULL};
+static const char *const order_names[] = {"shuffled", "sequential", NULL};
 static const char *const unit_names[] = {"element", "row", "variance", NULL};
 
 /* word's place among names into *place; untouched when word is NULL. */
@@ -47,7 +49,7 @@ static void replace_tokens(uint64_t *value, int64_t given)
 /* The choices among names. */
 static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
 {
-	int schedule = -1, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form, b_dec = (int)o->b_dec;
+	int schedule = -1, order = 0, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form, b_dec = (int)o->b_dec;
 	int rc = choose("--schedule", a->schedule, schedule_names, &schedule, diag);
 
 	if (!rc)
@@ -56,11 +58,14 @@ static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *dia
 		rc = choose("--auxk-form", a->auxk_form, auxk_names, &auxk, diag);
 	if (!rc)
 		rc = choose("--b-dec", a->b_dec, b_dec_names, &b_dec, diag);
+	if (!rc)
+		rc = choose("--order", a->order, order_names, &order, diag);
 	if (rc)
 		return rc;
 	o->l0_penalty = (ps_l0_penalty)penalty;
 	o->auxk_form = (ps_auxk_form)auxk;
 	o->b_dec = (ps_b_dec_start)b_dec;
+	o->sequential = order == 1;
 	if (schedule == 2)
 		o->decay_fraction = 0;
 	else if (schedule >= 0)
@@ -93,10 +98,42 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 
 static int check_sizes(const ps_train_args *a, ps_diag *diag)
 {
-	if (a->d_sae < 0 || a->expansion < 1 || a->k < 1 || a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->d_sae > INT32_MAX ||
-	    a->expansion > INT32_MAX || a->batch > INT32_MAX || a->k > INT32_MAX || a->k_start > INT32_MAX)
-		return ps_fail(diag, PS_EUSAGE, "--d-sae, --expansion, --k, --tokens, --batch and --lr must be positive");
+	if (a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->batch > INT32_MAX || a->k_start > INT32_MAX)
+		return ps_fail(diag, PS_EUSAGE, "--tokens, --batch and --lr must be positive");
 	return 0;
+}
+
+/* The list's values, or the one that holds where there are none. */
+static int take_list(const char *option, const ps_int_list *list, int64_t otherwise, int64_t *out, ps_diag *diag)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		out[i] = list->item[i];
+		if (out[i] < 1 || out[i] > INT32_MAX)
+			return ps_fail(diag, PS_EUSAGE, "%s must be positive", option);
+		for (size_t j = 0; j < i; j++)
+			if (out[j] == out[i])
+				return ps_fail(diag, PS_EUSAGE, "%s %lld is given twice", option, (long long)out[i]);
+	}
+	if (!list->count)
+		out[0] = otherwise;
+	return (int)ps_max_size(list->count, 1);
+}
+
+int ps_train_widths(const ps_train_args *a, size_t width, int64_t *out, ps_diag *diag)
+{
+	int count;
+
+	if (a->d_sae.count)
+		return take_list("--d-sae", &a->d_sae, 0, out, diag);
+	count = take_list("--expansion", &a->expansion, 8, out, diag);
+	for (int i = 0; i < count; i++)
+		out[i] *= (int64_t)width;
+	return count;
+}
+
+int ps_train_ks(const ps_train_args *a, int64_t *out, ps_diag *diag)
+{
+	return take_list("--k", &a->k, 64, out, diag);
 }
 
 static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
@@ -111,7 +148,8 @@ static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *di
 	return 0;
 }
 
-int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, ps_train_options *o, ps_diag *diag)
+int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, size_t d_sae, size_t k, ps_train_options *o,
+			  ps_diag *diag)
 {
 	int arch = 0, recipe = 0, rc = check_sizes(a, diag);
 
@@ -122,8 +160,7 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, p
 	if (rc)
 		return rc;
 	*o = (ps_train_options){
-		.arch = (ps_train_arch)arch, .k = (size_t)a->k, .batch = (size_t)a->batch,
-		.d_sae = a->d_sae ? (size_t)a->d_sae : (size_t)a->expansion * width,
+		.arch = (ps_train_arch)arch, .k = k, .batch = (size_t)a->batch, .d_sae = d_sae,
 		.tokens = a->tokens ? (uint64_t)a->tokens : rows,
 	};
 	if (o->k > o->d_sae)
@@ -168,5 +205,7 @@ json_t *ps_train_options_json(const ps_train_options *o)
 	json_object_update_new(json, start);
 	json_object_update_new(json, penalty);
 	json_object_update_new(json, dead);
+	if (o->sequential)
+		json_object_set_new(json, "order", json_string(order_names[1]));
 	return json;
 }

@@ -62,11 +62,12 @@ typedef struct ps_cache_args {
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_train_args {
-	const char *cache, *arch, *recipe, *out;
-	int64_t d_sae, expansion, k, tokens, batch; /* d_sae 0: expansion * width; tokens 0: one epoch */
+	const char *cache, *arch, *recipe, *order, *out;
+	ps_int_list d_sae, expansion, k;            /* d_sae empty: expansion * width; expansion empty: 8; k empty: 64 */
+	int64_t tokens, batch;                      /* tokens 0: one epoch */
 	int64_t hold_out;                           /* rows at the end that are not trained on but measured */
 	int64_t data_seed;                          /* negative: the SAE's own seed */
-	ps_int_list seeds;                          /* empty: the session's seed */
+	ps_int_list seeds;                          /* empty: the session's seed; an SAE for each of width, k and seed */
 	bool keep_special;
 	const char *log;   /* prefix of the log's files; NULL: none */
 	double save_every; /* seconds between states saved */

@@ -6,7 +6,7 @@
 ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
-		.save_every = 20, .arch = "topk", .recipe = "prunescope", .expansion = 8, .k = 64, .batch = 4096, .data_seed = -1,
+		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1,
 		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
 		.sparsity_warmup = NAN, .target_l0 = NAN,
 		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
@@ -21,12 +21,13 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "SAE  folder"},
 		{"--arch", PS_OPTION_TEXT, &args.arch, "topk|batchtopk|jumprelu|relu|gated  (topk)"},
 		{"--recipe", PS_OPTION_TEXT, &args.recipe, "prunescope|paper|saelens|sparsify|dictionary_learning  defaults of what follows --batch"},
-		{"--d-sae", PS_OPTION_INT, &args.d_sae, "N  latents"},
-		{"--expansion", PS_OPTION_INT, &args.expansion, "N  latents per dimension, when --d-sae is absent (8)"},
-		{"--k", PS_OPTION_INT, &args.k, "N  active latents: of a row, of a row on average, or aimed at by jumprelu (64)"},
+		{"--d-sae", PS_OPTION_INTS, &args.d_sae, "N ...  latents; several of N, of --k or of --seed: an SAE of each, SAE/d-N-k-N-seed-N/"},
+		{"--expansion", PS_OPTION_INTS, &args.expansion, "N ...  latents per dimension, when --d-sae is absent (8)"},
+		{"--k", PS_OPTION_INTS, &args.k, "N ...  active latents: of a row, of a row on average, or aimed at by jumprelu (64)"},
 		{"--tokens", PS_OPTION_INT, &args.tokens, "N  to train on (one epoch)"},
 		{"--seed", PS_OPTION_INTS, &args.seeds, "N ...  several: SAE/seed-N/"},
-		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed)"},
+		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed); SAEs that share it share one read of the data"},
+		{"--order", PS_OPTION_TEXT, &args.order, "shuffled|sequential  rows in an order of their own each epoch, or in the cache's"},
 		{"--hold-out", PS_OPTION_INT, &args.hold_out, "N  measure on the last N rows, train on the others"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
 		{"--log", PS_OPTION_TEXT, &args.log, "PREFIX  the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},

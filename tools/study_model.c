@@ -169,8 +169,8 @@ static int step_train(ps_study *study, ps_study_run *run, ps_study_condition *c,
 	args.cache = ps_study_path(c, "cache", cache);
 	args.out = ps_study_sae_path(study, c, index, out);
 	args.arch = f->sae.arch;
-	args.d_sae = (int64_t)latents(study, run);
-	args.k = f->sae.k;
+	args.d_sae = (ps_int_list){1, {(int64_t)latents(study, run)}};
+	args.k = (ps_int_list){1, {f->sae.k}};
 	args.tokens = f->train_tokens;
 	args.batch = f->sae.batch;
 	args.lr = f->sae.lr;

@@ -1,0 +1,33 @@
+/* tools/train_data.h: what SAEs are trained on: the rows of an activation cache that count, less those held out. */
+#ifndef PS_TOOLS_TRAIN_DATA_H
+#define PS_TOOLS_TRAIN_DATA_H
+
+#include "io/row_ahead.h"
+#include "tools/commands.h"
+#include "tools/sae_folder.h"
+
+typedef struct ps_train_data {
+	ps_cache cache;
+	ps_row_source source;      /* as mapped */
+	ps_row_list rows, held_out; /* held_out.count 0: none */
+	ps_row_ahead *ahead;       /* between start and stop */
+} ps_train_data;
+
+/* data stays where it is until it is closed. */
+int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args, ps_diag *diag) PS_MUST_USE;
+void ps_train_data_close(ps_train_data *data);
+
+/* The caches by their digests, as a provenance names its inputs; and what an SAE's cfg.json says of them. */
+json_t *ps_train_data_inputs(const ps_train_data *data);
+void ps_train_data_describe(const ps_train_data *data, ps_sae_about *about);
+
+/* What is held from open to close. */
+void ps_train_data_plan(const ps_train_data *data, ps_plan *plan);
+/* Of start, from its arena; 0 for mmap. batch: rows announced at a time. */
+size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, size_t batch);
+/* *source: the rows, read ahead from now on, until stop, before the arena goes. */
+int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, ps_arena *arena, ps_row_source *source,
+			ps_diag *diag) PS_MUST_USE;
+void ps_train_data_stop(ps_train_data *data); /* more than once is fine */
+
+#endif

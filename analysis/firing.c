@@ -50,6 +50,7 @@ int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row
 {
 	ps_encoder *encoder;
 	ps_codes codes;
+	uint64_t ids[BATCH];
 	float *x;
 	size_t mark;
 	int rc = check(sae, source, rows, clusters, context->diag);
@@ -68,9 +69,10 @@ int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row
 	for (uint64_t first = 0; first < rows->count && rc == 0; first += BATCH) {
 		size_t count = ps_min_size(BATCH, rows->count - first);
 
+		ps_row_list_get(rows, first, count, ids);
 		rc = ps_progress_check(context);
 		if (rc == 0)
-			rc = source->gather(source->self, rows->ids + first, count, x, context->diag);
+			rc = source->gather(source->self, ids, count, x, context->diag);
 		if (rc < 0)
 			break;
 		ps_encoder_run(encoder, x, count, &codes);

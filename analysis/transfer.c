@@ -45,10 +45,29 @@ size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap 
 	return ps_bytes_sum(bytes, ps_bootstrap_bytes(bootstrap, clusters, threads));
 }
 
+/* Both sides' tokens of a batch of rows. */
+static int check_tokens(const struct transfer *t, uint64_t first)
+{
+	const size_t count = ps_min_size(BATCH, t->rows->count - first);
+	int32_t tokens[SIDES][BATCH];
+	uint64_t ids[BATCH];
+
+	ps_row_list_get(t->rows, first, count, ids);
+	for (int s = 0; s < SIDES; s++)
+		t->source[s]->column(t->source[s]->self, PS_ROW_TOKEN_ID, ids, count, tokens[s]);
+	for (size_t i = 0; i < count; i++)
+		if (tokens[DENSE][i] != tokens[PRUNED][i])
+			return ps_fail(t->context->diag, PS_EINPUT, "row %llu is token %ld in the dense cache and %ld in the pruned one: not the same text",
+				       (unsigned long long)ids[i], (long)tokens[DENSE][i], (long)tokens[PRUNED][i]);
+	return 0;
+}
+
 static int check_sources(const struct transfer *t)
 {
 	const ps_row_source *dense = t->source[DENSE], *pruned = t->source[PRUNED];
 	ps_diag *diag = t->context->diag;
+	uint64_t last;
+	int rc = 0;
 
 	if (dense->width != t->sae->d_in || pruned->width != t->sae->d_in)
 		return ps_fail(diag, PS_EINPUT, "the SAE takes rows of width %zu, the dense cache has %zu and the pruned one %zu", t->sae->d_in,
@@ -56,21 +75,16 @@ static int check_sources(const struct transfer *t)
 	if (dense->rows != pruned->rows)
 		return ps_fail(diag, PS_EINPUT, "the dense cache has %llu rows, the pruned one %llu", (unsigned long long)dense->rows,
 			       (unsigned long long)pruned->rows);
-	if (!dense->token_ids || !pruned->token_ids)
-		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids", dense->token_ids ? "pruned" : "dense");
+	if (!ps_row_source_has(dense, PS_ROW_TOKEN_ID) || !ps_row_source_has(pruned, PS_ROW_TOKEN_ID))
+		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids", ps_row_source_has(dense, PS_ROW_TOKEN_ID) ? "pruned" : "dense");
 	if (!t->rows->count || t->clusters->rows != t->rows->count)
 		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters", (unsigned long long)t->rows->count, t->clusters->rows);
-	for (uint64_t i = 0; i < t->rows->count; i++) {
-		uint64_t id = t->rows->ids[i];
-
-		if (id >= dense->rows)
-			return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows", (unsigned long long)id,
-				       (unsigned long long)dense->rows);
-		if (dense->token_ids[id] != pruned->token_ids[id])
-			return ps_fail(diag, PS_EINPUT, "row %llu is token %ld in the dense cache and %ld in the pruned one: not the same text",
-				       (unsigned long long)id, (long)dense->token_ids[id], (long)pruned->token_ids[id]);
-	}
-	return 0;
+	last = ps_row_list_at(t->rows, t->rows->count - 1);
+	if (last >= dense->rows)
+		return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows", (unsigned long long)last, (unsigned long long)dense->rows);
+	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += BATCH)
+		rc = check_tokens(t, first);
+	return rc;
 }
 
 static int prepare(struct transfer *t, ps_arena *arena)
@@ -101,8 +115,10 @@ static int prepare(struct transfer *t, ps_arena *arena)
 static int gather(const struct transfer *t, int side, uint64_t first, size_t count)
 {
 	const ps_row_source *source = t->source[side];
+	uint64_t ids[BATCH];
 
-	return source->gather(source->self, t->rows->ids + first, count, t->x[side], t->context->diag);
+	ps_row_list_get(t->rows, first, count, ids);
+	return source->gather(source->self, ids, count, t->x[side], t->context->diag);
 }
 
 static void add_to_mean(void *context, size_t item, int worker)

@@ -172,29 +172,26 @@ static struct parts run_parts(const struct shape *s, const float *x)
 	return parts;
 }
 
-static void fill(float *data, uint64_t *ids, size_t rows, size_t d)
+static void fill(float *data, size_t rows, size_t d)
 {
 	ps_rng rng = ps_rng_make(1, 1);
 
 	for (size_t i = 0; i < rows * d; i++)
 		data[i] = (float)(4 * ps_rng_uniform(&rng) - 1);
-	for (size_t i = 0; i < rows; i++)
-		ids[i] = i;
 }
 
 static void measure(const struct shape *s)
 {
 	const size_t count = 4 * s->batch;
 	float *data = malloc(count * s->d * sizeof *data);
-	uint64_t *ids = malloc(count * sizeof *ids);
 	double *seconds = malloc((size_t)s->steps * sizeof *seconds), median, cpu = INFINITY;
 	struct rusage usage;
 	struct parts parts;
 	struct rows rows = {.data = data, .width = s->d};
 	const ps_row_source source = {.self = &rows, .rows = count, .width = s->d, .gather = gather};
-	const ps_row_list list = {.ids = ids, .count = count};
+	const ps_row_list list = {.count = count};
 
-	fill(data, ids, count, s->d);
+	fill(data, count, s->d);
 	if (run(s, &source, &list, 1, 1, NULL, NULL) != run(s, &source, &list, 2, 1, NULL, NULL)) {
 		fprintf(stderr, "bench_train: one and two threads disagree\n");
 		exit(1);
@@ -210,7 +207,6 @@ static void measure(const struct shape *s)
 	       1e3 * (seconds[0] - parts.encode - parts.backward), 1e3 * cpu, 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
 	       (double)usage.ru_maxrss / 1024);
 	free(data);
-	free(ids);
 	free(seconds);
 }
 

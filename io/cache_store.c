@@ -11,6 +11,8 @@
 #include "core/digest.h"
 
 #define SUFFIX ".safetensors"
+/* What a shard's header, parsed, and its path take: 4 tensors and the provenance, a little more than is measured. */
+#define SHARD_HEADER_BYTES ((size_t)16 << 10)
 
 struct names {
 	char **item;
@@ -181,6 +183,10 @@ static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path, con
 
 /* --- columns --- */
 
+static const char *const column_names[PS_ROW_COLUMNS] = {
+	[PS_ROW_TOKEN_ID] = "token_ids", [PS_ROW_POSITION] = "positions", [PS_ROW_WINDOW_ID] = "window_ids",
+};
+
 /* 1: every shard has the column; 0: one has none; or an error when one is not I32 [rows]. */
 static int has_column(const ps_cache *cache, const char *name, ps_diag *diag)
 {
@@ -198,40 +204,14 @@ static int has_column(const ps_cache *cache, const char *name, ps_diag *diag)
 	return 1;
 }
 
-/* The column of a single shard where it stands, aligned; else a copy into room. */
-static const int32_t *place_column(const ps_cache *cache, const char *name, int32_t *room)
+static int check_columns(ps_cache *cache, ps_diag *diag)
 {
-	const ps_tensor_info *only = ps_safetensors_find(&cache->shards[0], name);
-
-	if (cache->shard_count == 1 && only->offset % sizeof *room == 0)
-		return ps_safetensors_data(&cache->shards[0], only);
-	for (size_t i = 0; i < cache->shard_count; i++) {
-		const ps_tensor_info *info = ps_safetensors_find(&cache->shards[i], name);
-
-		memcpy(room + cache->first_row[i], ps_safetensors_data(&cache->shards[i], info), (size_t)info->bytes);
-	}
-	return room;
-}
-
-static int load_columns(ps_cache *cache, const char *path, ps_diag *diag)
-{
-	const char *const names[] = {"token_ids", "window_ids", "positions"};
-	const int32_t **const columns[] = {&cache->source.token_ids, &cache->source.window_ids, &cache->source.positions};
-	size_t bytes;
-
-	if (!ps_size_mul((size_t)cache->source.rows, 3 * sizeof *cache->ids, &bytes))
-		return ps_fail(diag, PS_EINPUT, "%s: the number of rows overflows", path);
-	/* Pages that no column is copied to are never touched. */
-	cache->ids = malloc(bytes);
-	if (!cache->ids)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for the ids of %" PRIu64 " rows", path, cache->source.rows);
-	for (size_t i = 0; i < 3; i++) {
-		int rc = has_column(cache, names[i], diag);
+	for (int c = 0; c < PS_ROW_COLUMNS; c++) {
+		int rc = has_column(cache, column_names[c], diag);
 
 		if (rc < 0)
 			return rc;
-		if (rc)
-			*columns[i] = place_column(cache, names[i], cache->ids + i * (size_t)cache->source.rows);
+		cache->source.columns |= (unsigned)rc << c;
 	}
 	return 0;
 }
@@ -272,6 +252,22 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return 0;
 }
 
+/* The values stand in the shards as they may, not aligned. */
+static void column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+{
+	const ps_cache *cache = self;
+	size_t shard = 0, at = cache->shard_count;
+	const char *data = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		shard = find_shard(cache, ids[i], shard);
+		if (shard != at)
+			data = ps_safetensors_data(&cache->shards[shard], ps_safetensors_find(&cache->shards[shard], column_names[which]));
+		at = shard;
+		memcpy(&out[i], data + (size_t)(ids[i] - cache->first_row[shard]) * sizeof *out, sizeof *out);
+	}
+}
+
 /* --- open and close --- */
 
 static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
@@ -295,12 +291,17 @@ static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
 	return rc;
 }
 
+size_t ps_cache_bytes(const ps_cache *cache)
+{
+	return cache->shard_count * (sizeof *cache->shards + sizeof *cache->activations + sizeof *cache->first_row + SHARD_HEADER_BYTES);
+}
+
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag)
 {
 	struct names names = {0};
 	int rc;
 
-	*cache = (ps_cache){.source = {.self = cache, .gather = gather}};
+	*cache = (ps_cache){.source = {.self = cache, .gather = gather, .column = column}};
 	rc = ps_folder_read_manifest(sys, path, &cache->manifest, diag);
 	if (!rc && cache->manifest)
 		rc = check_manifest(cache->manifest, path, diag);
@@ -309,7 +310,7 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag 
 	if (!rc)
 		rc = open_shards(cache, sys, path, &names, diag);
 	if (!rc)
-		rc = load_columns(cache, path, diag);
+		rc = check_columns(cache, diag);
 	if (!rc)
 		rc = digest_cache(cache, path, diag);
 	free_names(&names);
@@ -327,7 +328,6 @@ void ps_cache_close(ps_cache *cache)
 	free(cache->shards);
 	free((void *)cache->activations);
 	free(cache->first_row);
-	free(cache->ids);
 	json_decref(cache->manifest);
 	*cache = (ps_cache){0};
 }

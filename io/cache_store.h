@@ -41,11 +41,12 @@ typedef struct ps_cache {
 	json_t *manifest;     /* or NULL */
 	bool verified;        /* the files are as the manifest says (sizes, kinds, rows; no checksums) */
 	uint64_t digest;      /* of the manifest, or of the shards' headers and sizes */
-	int32_t *ids;         /* token, window, position columns, unless they can be borrowed from one shard */
 } ps_cache;
 
 /* Sizes, shapes, dtypes and consecutive rows are checked; PS_EINPUT for an unfinished cache. */
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+/* What an open cache holds: by its shards, not its rows, whose columns are looked up where they are mapped. */
+size_t ps_cache_bytes(const ps_cache *cache);
 /* source.self is the cache: it must stay where it is. All zero: nothing happens. */
 void ps_cache_close(ps_cache *cache);
 

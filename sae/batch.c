@@ -47,11 +47,13 @@ static uint64_t epoch_seed(const ps_train_options *o, uint64_t epoch)
 
 void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_t step, uint64_t *ids)
 {
-	const uint64_t count = rows->count, first = step * o->batch;
+	const uint64_t count = rows->count, together = ps_row_list_together(rows), first = step * o->batch;
 	uint64_t epoch = first / count, place = first % count, seed = epoch_seed(o, epoch);
 
 	for (size_t i = 0; i < o->batch; i++) {
-		ids[i] = rows->ids[o->sequential ? place : ps_permute(place, count, seed)];
+		const uint64_t run = place / together, at = o->sequential ? run : ps_permute(run, count / together, seed);
+
+		ids[i] = ps_row_list_at(rows, at * together + place % together);
 		if (++place == count) {
 			place = 0;
 			seed = epoch_seed(o, ++epoch);

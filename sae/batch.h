@@ -11,7 +11,7 @@ int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t cou
 		    const ps_context *context) PS_MUST_USE;
 
 /* ids (batch): the rows of a step, counted from 0. Epoch e takes every kept row once: in a permutation seeded by
- * (data_seed, e), or in the source's order. options->batch: as it is trained with. */
+ * (data_seed, e), which permutes runs where rows stay together, or in the source's order. options->batch: as it is trained with. */
 void ps_batch_choose(const ps_train_options *options, const ps_row_list *rows, uint64_t step, uint64_t *ids);
 
 /* out (batch, D): the rows of a step of so many; ids (batch) is scratch. The next step's rows are announced. */

@@ -217,6 +217,7 @@ size_t ps_evaluate_bytes(const ps_sae *sae, int threads)
 {
 	ps_plan plan = {0};
 
+	ps_plan_add(&plan, "row ids", batch_rows(sae) * sizeof(uint64_t));
 	ps_plan_add(&plan, "rows", batch_rows(sae) * sae->d_in * sizeof(float));
 	ps_plan_add(&plan, "mean", sae->d_in * sizeof(double));
 	ps_plan_add(&plan, "evaluator", ps_evaluator_bytes(sae, threads, batch_rows(sae)));
@@ -229,8 +230,9 @@ struct reading {
 	const ps_row_list *rows;
 	const ps_context *context;
 	size_t batch;
-	float *x;     /* (batch, D) */
-	double *mean; /* (D) */
+	uint64_t *ids; /* (batch) */
+	float *x;      /* (batch, D) */
+	double *mean;  /* (D) */
 };
 
 static int next_rows(const struct reading *r, uint64_t done, size_t *count)
@@ -238,7 +240,10 @@ static int next_rows(const struct reading *r, uint64_t done, size_t *count)
 	int code = ps_progress_check(r->context);
 
 	*count = (size_t)(r->rows->count - done < r->batch ? r->rows->count - done : r->batch);
-	return code < 0 ? code : ps_batch_gather(r->source, r->rows->ids + done, *count, r->x, r->context);
+	if (code < 0)
+		return code;
+	ps_row_list_get(r->rows, done, *count, r->ids);
+	return ps_batch_gather(r->source, r->ids, *count, r->x, r->context);
 }
 
 static int find_mean(const struct reading *r)
@@ -292,6 +297,7 @@ int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_ro
 	code = ps_room_check(arena, ps_evaluate_bytes(sae, ps_pool_threads(context->pool)), "an evaluation", context->diag);
 	if (code < 0)
 		return code;
+	r.ids = ps_arena_take(arena, r.batch * sizeof *r.ids);
 	r.x = ps_arena_take(arena, r.batch * sae->d_in * sizeof *r.x);
 	r.mean = ps_arena_take(arena, sae->d_in * sizeof *r.mean);
 	code = find_mean(&r);

@@ -66,7 +66,7 @@ static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_
 	const uint64_t first = rows->count / n * i + rows->count % n * i / n;
 	const uint64_t end = rows->count / n * (i + 1) + rows->count % n * (i + 1) / n;
 
-	return rows->ids[first + ps_rng_below(rng, end - first)];
+	return ps_row_list_at(rows, first + ps_rng_below(rng, end - first));
 }
 
 /* Rows [done, done + count) of a sample of n into t->x. */

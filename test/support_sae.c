@@ -79,17 +79,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t width)
 {
-	*rows = (memory_rows){.data = data, .width = width, .ids = malloc(count * sizeof *rows->ids)};
-	require(rows->ids != NULL, "memory");
-	for (size_t i = 0; i < count; i++)
-		rows->ids[i] = i;
-	rows->list = (ps_row_list){.ids = rows->ids, .count = count};
+	*rows = (memory_rows){.data = data, .width = width, .list = {.count = count}};
 	rows->source = (ps_row_source){.self = rows, .rows = count, .width = width, .gather = gather};
-}
-
-void memory_rows_close(memory_rows *rows)
-{
-	free(rows->ids);
 }
 
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed)

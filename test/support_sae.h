@@ -37,13 +37,11 @@ typedef struct memory_rows {
 	size_t width;
 	bool scripted;
 	size_t next;
-	uint64_t *ids; /* 0, 1, 2, ... */
 	ps_row_list list;
 	ps_row_source source;
 } memory_rows;
 
 void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t width);
-void memory_rows_close(memory_rows *rows);
 
 /* Seeded normal numbers. */
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed);

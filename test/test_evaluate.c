@@ -125,7 +125,6 @@ static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evalua
 	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, out, firing), 0);
 	if (plain)
 		evaluate_plainly(&sae, data, plain, plain_firing);
-	memory_rows_close(&rows);
 	workspace_close(&w);
 }
 
@@ -227,7 +226,6 @@ static void unfit_rows_are_refused(void **state)
 	w.diag.text[0] = 0;
 	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL), PS_EINPUT);
 	assert_non_null(strstr(w.diag.text, "not finite"));
-	memory_rows_close(&rows);
 	workspace_close(&w);
 	free(data);
 }

@@ -37,7 +37,6 @@ static void run_open(struct run *run, const float *data, size_t count, size_t d,
 
 static void run_close(struct run *run)
 {
-	memory_rows_close(&run->rows);
 	workspace_close(&run->w);
 }
 
@@ -615,14 +614,35 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 	run_close(&run);
 }
 
+static void rows_that_stay_together_are_permuted_as_one(void **state)
+{
+	enum { TOGETHER = 3, RUNS = 200, BATCH = 30 };
+	const ps_train_options options = {.batch = BATCH, .data_seed = 3}, of_runs = {.batch = BATCH / TOGETHER, .data_seed = 3};
+	const ps_row_list list = {.count = RUNS * TOGETHER, .together = TOGETHER}, runs = {.count = RUNS};
+	uint64_t ids[BATCH], run_ids[BATCH / TOGETHER];
+
+	(void)state;
+	for (uint64_t step = 0; step < 50; step++) {
+		ps_batch_choose(&options, &list, step, ids);
+		ps_batch_choose(&of_runs, &runs, step, run_ids);
+		for (size_t i = 0; i < BATCH; i++)
+			assert_int_equal(ids[i], run_ids[i / TOGETHER] * TOGETHER + i % TOGETHER);
+	}
+}
+
 static void sequential_batches_take_the_rows_as_they_stand(void **state)
 {
 	ps_train_options options = {.batch = 4, .sequential = true, .data_seed = 3};
 	const uint64_t kept[] = {1, 2, 3, 5, 8, 13};
-	const ps_row_list list = {.ids = kept, .count = 6};
-	uint64_t ids[4];
+	uint64_t ids[4], words[PS_ROW_BLOCK / 64 + 1] = {0};
+	ps_row_list list;
 
 	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		words[0] |= (uint64_t)1 << kept[i];
+	assert_int_equal(ps_row_list_words(14), sizeof words / sizeof *words);
+	list = ps_row_list_make(words, 14);
+	assert_int_equal(list.count, 6);
 	for (uint64_t step = 0; step < 9; step++) {
 		ps_batch_choose(&options, &list, step, ids);
 		for (uint64_t i = 0; i < 4; i++)
@@ -643,7 +663,6 @@ static int create_with(const ps_train_options *options, const float *data, size_
 	memory_rows_open(&rows, data, count, D);
 	code = ps_trainer_create(&trainer, options, &rows.source, &rows.list, &w.context, &w.arena);
 	*diag = w.diag;
-	memory_rows_close(&rows);
 	workspace_close(&w);
 	return code;
 }
@@ -705,6 +724,7 @@ int main(void)
 		cmocka_unit_test(seeds_change_what_they_name),
 		cmocka_unit_test(sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows),
 		cmocka_unit_test(every_epoch_visits_every_row_once_in_its_own_order),
+		cmocka_unit_test(rows_that_stay_together_are_permuted_as_one),
 		cmocka_unit_test(sequential_batches_take_the_rows_as_they_stand),
 		cmocka_unit_test(impossible_options_and_rows_are_refused),
 		cmocka_unit_test(spoilt_saved_states_are_refused),

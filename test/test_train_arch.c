@@ -41,7 +41,6 @@ static void run_open(struct run *run, const float *data, size_t count, size_t d,
 
 static void run_close(struct run *run)
 {
-	memory_rows_close(&run->rows);
 	workspace_close(&run->w);
 }
 

@@ -98,7 +98,6 @@ static void run_open(struct run *run, const ps_train_options *options, golden *g
 
 static void run_close(struct run *run)
 {
-	memory_rows_close(&run->rows);
 	golden_close(&run->all_rows);
 	workspace_close(&run->w);
 }

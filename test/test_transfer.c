@@ -21,7 +21,7 @@ static struct {
 	float enc[LATENTS * WIDTH], dec[LATENTS * WIDTH], b_enc[LATENTS], b_dec[WIDTH];
 	float dense[ROWS * WIDTH], pruned[ROWS * WIDTH];
 	int32_t tokens[ROWS], other_tokens[ROWS], windows[ROWS];
-	uint64_t ids[ROWS];
+	uint64_t words[(ROWS / PS_ROW_BLOCK + 1) * (PS_ROW_BLOCK / 64 + 1)];
 } data;
 
 static const ps_sae sae = {.arch = PS_SAE_TOPK, .d_in = WIDTH, .d_sae = LATENTS, .k = ACTIVE, .apply_b_dec_to_input = true,
@@ -38,16 +38,36 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return 0;
 }
 
+static void take(const int32_t *values, const uint64_t *ids, size_t count, int32_t *out)
+{
+	for (size_t i = 0; i < count; i++)
+		out[i] = values[ids[i]];
+}
+
+static void column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+{
+	(void)self;
+	take(which == PS_ROW_TOKEN_ID ? data.tokens : data.windows, ids, count, out);
+}
+
+static void other_column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+{
+	(void)self;
+	take(which == PS_ROW_TOKEN_ID ? data.other_tokens : data.windows, ids, count, out);
+}
+
 static ps_row_source source_of(float *rows, const int32_t *tokens)
 {
-	return (ps_row_source){.self = rows, .rows = ROWS, .width = WIDTH, .gather = gather, .token_ids = tokens, .window_ids = data.windows};
+	return (ps_row_source){.self = rows, .rows = ROWS, .width = WIDTH, .gather = gather,
+			       .columns = 1 << PS_ROW_TOKEN_ID | 1 << PS_ROW_WINDOW_ID, .column = tokens == data.tokens ? column : other_column};
 }
 
 static ps_row_list fill(void)
 {
 	static float noise[ROWS * WIDTH];
-	ps_row_list rows = {.ids = data.ids};
 
+	memset(data.words, 0, sizeof data.words);
+	assert_true(ps_row_list_words(ROWS) <= sizeof data.words / sizeof *data.words);
 	analysis_fill_matrix(data.enc, LATENTS * WIDTH, 900, 0);
 	analysis_fill_matrix(data.dec, LATENTS * WIDTH, 901, 0);
 	analysis_fill_matrix(data.b_enc, LATENTS, 902, 0);
@@ -62,9 +82,9 @@ static ps_row_list fill(void)
 		data.tokens[r] = data.other_tokens[r] = r % 97;
 		data.windows[r] = r * 7919 % WINDOWS * 3 + 5;
 		if (r % 11)
-			data.ids[rows.count++] = (uint64_t)r;
+			data.words[r / 64] |= (uint64_t)1 << r % 64;
 	}
-	return rows;
+	return ps_row_list_make(data.words, ROWS);
 }
 
 static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows, int threads, ps_diag *diag, ps_transfer *out)
@@ -146,7 +166,7 @@ static void other_texts_and_shapes_are_refused(void **state)
 	data.other_tokens[1000] = 5000;
 	assert_int_equal(run(&dense, &pruned, &rows, 1, &diag, &out), PS_EINPUT);
 	assert_non_null(strstr(diag.text, "row 1000 is token 30 in the dense cache and 5000"));
-	pruned.token_ids = NULL;
+	pruned.columns = 1 << PS_ROW_WINDOW_ID;
 	assert_int_equal(run(&dense, &pruned, &rows, 1, &diag, &out), PS_EINPUT);
 	assert_non_null(strstr(diag.text, "pruned cache does not say its token ids"));
 	pruned = source_of(data.pruned, data.tokens);
@@ -207,13 +227,19 @@ static void firing_is_counted_by_window(void **state)
 	analysis_close(&bench);
 }
 
+static void from_self(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+{
+	assert_int_equal(which, PS_ROW_WINDOW_ID);
+	take(self, ids, count, out);
+}
+
 static void windows_become_clusters_in_order_of_their_ids(void **state)
 {
 	static const int32_t windows[8] = {7, -2, 7, 9, 2000000000, -2, 9, 7};
-	static const uint64_t ids[6] = {0, 1, 2, 4, 5, 7};
+	uint64_t words[PS_ROW_BLOCK / 64 + 1] = {1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 7};
 	static const uint32_t expected[6] = {1, 0, 1, 2, 0, 1};
-	ps_row_source source = {.rows = 8, .window_ids = windows};
-	const ps_row_list rows = {.ids = ids, .count = 6};
+	ps_row_source source = {.self = (void *)(uintptr_t)windows, .rows = 8, .columns = 1 << PS_ROW_WINDOW_ID, .column = from_self};
+	const ps_row_list rows = ps_row_list_make(words, 8);
 	ps_diag diag = {{0}};
 	ps_arena arena;
 	ps_clusters clusters;
@@ -227,7 +253,7 @@ static void windows_become_clusters_in_order_of_their_ids(void **state)
 	source.rows = 7;
 	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters), PS_EINPUT);
 	ps_arena_rewind(&arena, 0);
-	source.window_ids = NULL;
+	source.columns = 0;
 	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters), PS_EINPUT);
 	ps_arena_destroy(&arena);
 }

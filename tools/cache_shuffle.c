@@ -17,7 +17,7 @@ size_t ps_cache_shard_rows(size_t width, ps_dtype dtype, size_t window)
 
 size_t ps_cache_shuffle_bytes(size_t rows, size_t width)
 {
-	return 3 * rows * sizeof(int32_t) + SHUFFLE_ROWS * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
+	return ps_min_size(rows, SHUFFLE_ROWS) * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
 }
 
 int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json_t *provenance, ps_dtype dtype)
@@ -25,7 +25,7 @@ int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json
 	ps_cache cache;
 	ps_cache_writer *writer = NULL;
 	bool done = false;
-	size_t batch = SHUFFLE_ROWS;
+	size_t batch;
 	uint64_t *ids = NULL;
 	int32_t *columns = NULL;
 	float *rows = NULL;
@@ -33,6 +33,7 @@ int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json
 
 	if (rc)
 		return rc;
+	batch = ps_min_size(SHUFFLE_ROWS, (size_t)cache.source.rows);
 	ids = malloc(batch * sizeof *ids);
 	columns = malloc(3 * batch * sizeof *columns);
 	rows = malloc(batch * cache.source.width * sizeof *rows);
@@ -44,12 +45,10 @@ int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json
 	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer); !rc && first < cache.source.rows; first += batch) {
 		size_t count = ps_min_size(batch, (size_t)(cache.source.rows - first));
 
-		for (size_t i = 0; i < count; i++) {
+		for (size_t i = 0; i < count; i++)
 			ids[i] = ps_permute(first + i, cache.source.rows, s->seed);
-			columns[i] = cache.source.token_ids[ids[i]];
-			columns[batch + i] = cache.source.positions[ids[i]];
-			columns[2 * batch + i] = cache.source.window_ids[ids[i]];
-		}
+		for (size_t c = 0; c < PS_ROW_COLUMNS; c++)
+			cache.source.column(cache.source.self, (ps_row_column)c, ids, count, columns + c * batch);
 		rc = cache.source.gather(cache.source.self, ids, count, rows, &s->diag);
 		if (!rc)
 			rc = ps_cache_writer_add(writer, rows, columns, columns + batch, columns + 2 * batch, count, &s->diag);

@@ -8,7 +8,7 @@
 /* Rows per shard: about 32 MiB, whole windows (window 1: any number). */
 size_t ps_cache_shard_rows(size_t width, ps_dtype dtype, size_t window);
 
-/* What a shuffle holds besides its writer, for a cache of so many rows. */
+/* What a shuffle holds besides its writer, for a cache of so many rows: a batch of them. */
 size_t ps_cache_shuffle_bytes(size_t rows, size_t width);
 
 /* Row i of the cache at to is row ps_permute(i, rows, the session's seed) of the one at from. Continues where an

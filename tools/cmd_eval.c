@@ -62,10 +62,11 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 		rc = ps_rows_that_count(&cache, args->keep_special, &rows, &s->diag);
 	kept = rows;
 	if (args->last && (uint64_t)args->last < rows.count)
-		kept = (ps_row_list){rows.ids + rows.count - args->last, (uint64_t)args->last};
+		kept = ps_row_list_part(&rows, rows.count - (uint64_t)args->last, (uint64_t)args->last);
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "SAE", sae->arena.size_bytes);
-	ps_plan_add(&plan, "row numbers", (size_t)rows.count * sizeof(uint64_t));
+	ps_plan_add(&plan, "rows that count", ps_rows_held_bytes(&rows));
+	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&cache));
 	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&sae->sae, s->threads));
 	if (!rc)
 		rc = ps_plan_check(&plan, &s->diag);
@@ -76,7 +77,7 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 	if (!rc)
 		*result = evaluation_json(&evaluation);
 	ps_arena_destroy(&arena);
-	free((void *)rows.ids);
+	ps_rows_release(&rows);
 	ps_cache_close(&cache);
 	return rc;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define BATCH 1024 /* rows asked for at a time */
+
 static const json_t *special_ids(const ps_cache *cache)
 {
 	const json_t *provenance = json_object_get(cache->manifest, "provenance");
@@ -20,20 +22,48 @@ static bool contains(const json_t *ids, int32_t id)
 	return false;
 }
 
+/* Marks the rows of a batch from `first` on that count. */
+static void mark_rows(const ps_cache *cache, const json_t *special, uint64_t first, uint64_t *words)
+{
+	const size_t count = (size_t)(cache->source.rows - first < BATCH ? cache->source.rows - first : BATCH);
+	int32_t tokens[BATCH];
+	uint64_t ids[BATCH] = {0};
+
+	for (size_t i = 0; i < count; i++)
+		ids[i] = first + i;
+	cache->source.column(cache->source.self, PS_ROW_TOKEN_ID, ids, count, tokens);
+	for (size_t i = 0; i < count; i++)
+		if (!contains(special, tokens[i]))
+			words[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
+}
+
 int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *list, ps_diag *diag)
 {
 	const json_t *special = special_ids(cache);
-	uint64_t *ids = malloc((size_t)cache->source.rows * sizeof *ids + 1), count = 0;
+	uint64_t *words;
 
-	if (!ids)
-		return ps_fail(diag, PS_EBUDGET, "no memory for %llu row numbers", (unsigned long long)cache->source.rows);
-	for (uint64_t r = 0; r < cache->source.rows; r++)
-		if (keep_special || !special || !cache->source.token_ids || !contains(special, cache->source.token_ids[r]))
-			ids[count++] = r;
-	*list = (ps_row_list){ids, count};
-	if (count)
+	*list = (ps_row_list){.count = cache->source.rows};
+	if (keep_special || !special || !ps_row_source_has(&cache->source, PS_ROW_TOKEN_ID))
 		return 0;
-	free(ids);
-	*list = (ps_row_list){0};
+	words = calloc(ps_row_list_words(cache->source.rows), sizeof *words);
+	if (!words)
+		return ps_fail(diag, PS_EBUDGET, "no memory to mark which of %llu rows count", (unsigned long long)cache->source.rows);
+	for (uint64_t first = 0; first < cache->source.rows; first += BATCH)
+		mark_rows(cache, special, first, words);
+	*list = ps_row_list_make(words, cache->source.rows);
+	if (list->count)
+		return 0;
+	ps_rows_release(list);
 	return ps_fail(diag, PS_EINPUT, "the cache has no rows besides BOS, EOS and PAD");
+}
+
+void ps_rows_release(ps_row_list *list)
+{
+	free((void *)list->bits);
+	*list = (ps_row_list){0};
+}
+
+size_t ps_rows_held_bytes(const ps_row_list *list)
+{
+	return list->bits ? ps_row_list_words(list->blocks * PS_ROW_BLOCK) * sizeof *list->bits : 0;
 }

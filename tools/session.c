@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/checked.h"
@@ -96,6 +97,17 @@ void ps_session_init(ps_session *s)
 	memcpy(s->options, table, sizeof table);
 }
 
+/* Every shard of an open cache or checkpoint is an open file: as many as the system lets us have. */
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int ps_session_start(ps_session *s)
 {
 	int rc;
@@ -122,6 +134,7 @@ int ps_session_start(ps_session *s)
 	s->context.pool = s->pool;
 	s->context.progress = &s->progress;
 	ps_signals_install();
+	allow_many_files();
 	return 0;
 }
 

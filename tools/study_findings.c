@@ -159,7 +159,7 @@ static int prepare_firing(ps_study *study, ps_study_run *run, struct shared *sha
 			rc = ps_clusters_of_windows(&cache.source, &rows, &shared->arena, &study->s->diag, &shared->clusters);
 		if (!rc)
 			rc = ps_firing_count(sae, &cache.source, &rows, &shared->clusters, &study->s->context, &shared->arena, &shared->firing);
-		free((void *)rows.ids);
+		ps_rows_release(&rows);
 	}
 	ps_cache_close(&cache);
 	return rc;

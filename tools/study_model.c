@@ -228,7 +228,7 @@ static int transfer(ps_study *study, const ps_sae *sae, const ps_cache *dense, c
 	if (!rc)
 		rc = ps_transfer_run(sae, &dense->source, &pruned->source, &rows, &clusters, &bootstrap, &s->context, &arena, out);
 	ps_arena_destroy(&arena);
-	free((void *)rows.ids);
+	ps_rows_release(&rows);
 	return rc;
 }
 

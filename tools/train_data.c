@@ -1,7 +1,6 @@
 #include "tools/train_data.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/digest.h"
 #include "tools/row_filter.h"
@@ -13,7 +12,7 @@ static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 		return ps_fail(diag, PS_EUSAGE, "--hold-out %lld of %llu rows leaves nothing to train on", (long long)count,
 			       (unsigned long long)d->rows.count);
 	d->rows.count -= (uint64_t)count;
-	d->held_out = (ps_row_list){d->rows.ids + d->rows.count, (uint64_t)count};
+	d->held_out = ps_row_list_part(&d->rows, d->rows.count, (uint64_t)count);
 	return 0;
 }
 
@@ -38,7 +37,7 @@ int ps_train_data_open(ps_train_data *d, const ps_session *s, const ps_train_arg
 
 void ps_train_data_close(ps_train_data *d)
 {
-	free((void *)d->rows.ids);
+	ps_rows_release(&d->rows);
 	ps_cache_close(&d->cache);
 	*d = (ps_train_data){0};
 }
@@ -65,8 +64,8 @@ void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 
 void ps_train_data_plan(const ps_train_data *d, ps_plan *plan)
 {
-	ps_plan_add(plan, "row numbers", (size_t)(d->rows.count + d->held_out.count) * sizeof(uint64_t));
-	ps_plan_add(plan, "ids of the rows", d->cache.ids ? 3 * (size_t)d->cache.source.rows * sizeof(int32_t) : 0);
+	ps_plan_add(plan, "rows that count", ps_rows_held_bytes(&d->rows));
+	ps_plan_add(plan, "shards' headers", ps_cache_bytes(&d->cache));
 }
 
 size_t ps_train_data_ahead_bytes(const ps_train_data *d, ps_backend backend, size_t batch)

@@ -153,7 +153,7 @@ size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int thre
 static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
 {
 	const ps_train_options *o = &job->options;
-	const ps_row_list report = {data->rows.ids, data->rows.count < REPORT_ROWS ? data->rows.count : REPORT_ROWS};
+	const ps_row_list report = ps_row_list_part(&data->rows, 0, data->rows.count < REPORT_ROWS ? data->rows.count : REPORT_ROWS);
 	uint64_t *firing;
 	ps_sae sae;
 	int rc = ps_sae_create(&sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);

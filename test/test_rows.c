@@ -1,0 +1,82 @@
+/* core/rows: the list of kept rows says what a plain array of their numbers says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/rng.h"
+#include "core/rows.h"
+
+/* Rows kept with this probability, beside an array of them; then parts and runs of the list. */
+static void check_list(uint64_t rows, double probability)
+{
+	uint64_t *words = calloc(ps_row_list_words(rows), sizeof *words), *kept = malloc(rows * sizeof *kept), *got = malloc(rows * sizeof *got);
+	ps_rng rng = ps_rng_make(rows, 0);
+	uint64_t count = 0;
+	ps_row_list list, part;
+
+	assert_true(words && kept && got);
+	for (uint64_t r = 0; r < rows; r++) {
+		if (ps_rng_uniform(&rng) >= probability)
+			continue;
+		words[r / 64] |= (uint64_t)1 << r % 64;
+		kept[count++] = r;
+	}
+	list = ps_row_list_make(words, rows);
+	assert_int_equal(list.count, count);
+	ps_row_list_get(&list, 0, count, got);
+	assert_memory_equal(got, kept, count * sizeof *got);
+	part = ps_row_list_part(&list, count / 3, count - count / 3);
+	for (uint64_t i = 0; i < part.count; i++)
+		assert_int_equal(ps_row_list_at(&part, i), kept[count / 3 + i]);
+	list.together = 3;
+	list.count *= 3;
+	part = ps_row_list_part(&list, count / 3 * 3, list.count - count / 3 * 3);
+	for (uint64_t i = 0; i < part.count; i++)
+		assert_int_equal(ps_row_list_at(&part, i), kept[count / 3 + i / 3] * 3 + i % 3);
+	free(words);
+	free(kept);
+	free(got);
+}
+
+static void elements_are_the_kept_rows_in_order(void **state)
+{
+	(void)state;
+	for (uint64_t rows = 1; rows < 1600; rows += 61) {
+		check_list(rows, 0);
+		check_list(rows, 0.02);
+		check_list(rows, 0.98);
+		check_list(rows, 1);
+	}
+	check_list(300000, 0.5);
+	check_list(300000, 0.001);
+}
+
+static void a_list_of_all_rows_needs_no_memory(void **state)
+{
+	const ps_row_list all = {.count = (uint64_t)1 << 40}, last = ps_row_list_part(&all, all.count - 5, 5);
+
+	(void)state;
+	assert_int_equal(ps_row_list_at(&all, 123456789012), 123456789012);
+	assert_int_equal(ps_row_list_at(&last, 4), all.count - 1);
+}
+
+static void a_row_takes_little_more_than_a_bit(void **state)
+{
+	(void)state;
+	assert_int_equal(ps_row_list_words(PS_ROW_BLOCK * 1000000) * 64, PS_ROW_BLOCK * 1000000 * 9 / 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(elements_are_the_kept_rows_in_order),
+		cmocka_unit_test(a_list_of_all_rows_needs_no_memory),
+		cmocka_unit_test(a_row_takes_little_more_than_a_bit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Several SAEs of one `train` command: each has the bytes that it has when it is trained alone, whether all share one read of
+# Several SAEs, and several caches, of one `train` command. Each SAE has the bytes that it has when it is trained alone, whether all share one read of
 # the data, the budget splits them, or they are stopped and resumed at different steps. PRUNESCOPE names another binary.
 # shellcheck disable=SC2086 # lists of options
 set -u
@@ -106,6 +106,24 @@ holds "as when trained alone" diff -r "$scratch/sequential/seed-2" "$scratch/two
 holds "which is another SAE than of the shuffled rows" test -n "$(cmp "$scratch/two/sae_weights.safetensors" "$scratch/two-sequential/sae_weights.safetensors")"
 holds "its provenance says so" grep -q '"order": "sequential"' "$scratch/two-sequential/manifest.json"
 refuses "an order that is none" 2 'sequential' "$@" --order sequental
+
+# --- paired caches ---
+run prune $model --method magnitude --sparsity 0.5 -o "$scratch/mask" || exit 1
+run cache $model --tokens "$scratch/tokens" --layer 1 --mask "$scratch/mask" -o "$scratch/pruned" || exit 1
+run tokenize $model --text "$scratch/text" -o "$scratch/other-tokens" --window 32 || exit 1
+run cache $model --tokens "$scratch/other-tokens" --layer 1 -o "$scratch/other" || exit 1
+set -- train "$scratch/cache" --with "$scratch/pruned" $common --d-sae 128 --k 8 --hold-out 400
+works "a dense and a pruned cache" "$@" -o "$scratch/paired"
+holds "measured on rows held out of both" grep -q held_out_fvu "$scratch/out"
+holds "provenance names both" grep -q '"with"' "$scratch/paired/manifest.json"
+for options in "--io mmap" "--threads 1" "--read-ahead 100" "--read-ahead 0"; do
+	works "the same with $options" "$@" $options -o "$scratch/paired-again"
+	holds "to the same bytes" diff -r "$scratch/paired" "$scratch/paired-again"
+	rm -r "$scratch/paired-again"
+done
+refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratch/cache" --with "$scratch/other" $common
+refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
+refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
 
 # --- interrupted ---
 set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 --save-every 0.1

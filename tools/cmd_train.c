@@ -81,6 +81,9 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 
 	if (rc)
 		return rc;
+	rc = ps_train_data_check_batch(&t->data, job->options.batch, job->options.tokens, &t->s->diag);
+	if (rc)
+		return rc;
 	job->options.init_seed = (uint64_t)seed;
 	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
 	job->provenance = make_provenance(t, &job->options);

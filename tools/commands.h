@@ -64,7 +64,9 @@ int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result
 typedef struct ps_train_args {
 	const char *cache, *arch, *recipe, *order, *out;
 	ps_int_list d_sae, expansion, k;            /* d_sae empty: expansion * width; expansion empty: 8; k empty: 64 */
+	ps_text_list with;                          /* further caches, of the same tokens */
 	int64_t tokens, batch;                      /* tokens 0: one epoch */
+	int64_t read_ahead;                         /* rows; negative: a batch */
 	int64_t hold_out;                           /* rows at the end that are not trained on but measured */
 	int64_t data_seed;                          /* negative: the SAE's own seed */
 	ps_int_list seeds;                          /* empty: the session's seed; an SAE for each of width, k and seed */

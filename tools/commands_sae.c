@@ -6,7 +6,7 @@
 ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
-		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1,
+		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1, .read_ahead = -1,
 		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
 		.sparsity_warmup = NAN, .target_l0 = NAN,
 		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
@@ -28,6 +28,8 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--seed", PS_OPTION_INTS, &args.seeds, "N ...  several: SAE/seed-N/"},
 		{"--data-seed", PS_OPTION_INT, &args.data_seed, "N  order of the rows (the SAE's seed); SAEs that share it share one read of the data"},
 		{"--order", PS_OPTION_TEXT, &args.order, "shuffled|sequential  rows in an order of their own each epoch, or in the cache's"},
+		{"--with", PS_OPTION_TEXTS, &args.with, "CACHE  train on this cache of the same tokens too, side by side; may be repeated"},
+		{"--read-ahead", PS_OPTION_INT, &args.read_ahead, "N  rows read while a step computes, of the next batch (all of it); 0: none"},
 		{"--hold-out", PS_OPTION_INT, &args.hold_out, "N  measure on the last N rows, train on the others"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special, "train on BOS, EOS and PAD rows too"},
 		{"--log", PS_OPTION_TEXT, &args.log, "PREFIX  the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},
@@ -117,7 +119,7 @@ static int main_convert(ps_session *s, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_sae[] = {
-	{"train", "CACHE -o SAE", "a sparse autoencoder", main_train},
+	{"train", "CACHE [--with CACHE ...] -o SAE", "a sparse autoencoder", main_train},
 	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss", main_eval},
 	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare},
 	{"convert", "SAE_IN -o SAE_OUT --to saelens|sparsify", "not built yet", main_convert},

@@ -153,7 +153,8 @@ size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int thre
 static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
 {
 	const ps_train_options *o = &job->options;
-	const ps_row_list report = ps_row_list_part(&data->rows, 0, data->rows.count < REPORT_ROWS ? data->rows.count : REPORT_ROWS);
+	const uint64_t most = REPORT_ROWS - REPORT_ROWS % data->count;
+	const ps_row_list report = ps_row_list_part(&data->rows, 0, data->rows.count < most ? data->rows.count : most);
 	uint64_t *firing;
 	ps_sae sae;
 	int rc = ps_sae_create(&sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);

@@ -145,6 +145,29 @@ cool() {
 	done
 }
 
+# A cgroup with a memory limit (v2, or v1's memory controller; root): group_begin BYTES makes it, bench/in_group.sh $group
+# COMMAND... runs in it, group_peak tells the MiB it held at most, page cache included, group_end removes it.
+if [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+	group=/sys/fs/cgroup/memory/prunescope-bench-$$ limit_file=memory.limit_in_bytes peak_file=memory.max_usage_in_bytes
+else
+	group=/sys/fs/cgroup/prunescope-bench-$$ limit_file=memory.max peak_file=memory.peak
+fi
+
+group_begin() {
+	[ -w /sys/fs/cgroup ] || die "this part needs root, for a cgroup with a memory limit"
+	mkdir -p $group
+	echo "$1" >$group/$limit_file
+	[ ! -w $group/$peak_file ] || echo 0 >$group/$peak_file
+}
+
+group_peak() {
+	calc "$(cat $group/$peak_file) / 1048576" 1
+}
+
+group_end() {
+	rmdir $group
+}
+
 # watched OPTION... COMMAND...: watch_command with these, its stdout in $work/out; sets seconds cpu_seconds rss anonymous read others. Again,
 # from a page cache in the state that $again makes, while others take too much of the processors.
 watched() {

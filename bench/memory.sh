@@ -8,12 +8,6 @@
 set -eu
 . bench/lib.sh
 
-if [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
-	group=/sys/fs/cgroup/memory/prunescope-bench limit_file=memory.limit_in_bytes peak_file=memory.max_usage_in_bytes
-else
-	group=/sys/fs/cgroup/prunescope-bench limit_file=memory.max peak_file=memory.peak
-fi
-
 # As many points as a picture can show: the largest of each group of samples.
 thin() { # NAME SERIES
 	awk -F , -v name="$1" -v points=400 '
@@ -56,18 +50,14 @@ run() { # NAME PREFIX...: the rest is put before the command
 	[ "$turn" != 1 ] || thin "$precision $name" $work/series
 }
 
-# shellcheck disable=SC2016 # the inner shell's own variables
 limited() {
-	mkdir -p $group
-	echo "$limit" >$group/$limit_file
-	[ ! -w $group/$peak_file ] || echo 0 >$group/$peak_file
-	run "limit $((limit >> 20)) MiB" sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group
+	group_begin "$limit"
+	run "limit $((limit >> 20)) MiB" bench/in_group.sh "$group"
 	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" prunescope - - "$turn" - - \
-		"$(calc "$(cat $group/$peak_file) / 1048576" 1)" MiB - - - -
-	rmdir $group
+		"$(group_peak)" MiB - - - -
+	group_end
 }
 
-[ -w /sys/fs/cgroup ] || die "this part needs root, for a cgroup with a memory limit"
 if [ "$BENCH_FULL" = 1 ]; then
 	shape=gemma2-2b layer=12 limit=$((1 << 30)) windows=${PRUNESCOPE_BENCH_MEMORY_WINDOWS:-32}
 else

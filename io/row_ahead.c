@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/checked.h"
 #include "io/reader.h"
@@ -127,11 +128,15 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 /* --- start and end --- */
 
-/* Whether the kernel reads on after a read: many times a row's bytes, lost where the order is random. Advice only. */
+/* Whether the kernel reads on after a read or around a page of the mapping: many times a row's bytes, lost where the order is random. Advice only. */
 static void read_on(const ps_cache *cache, bool on)
 {
-	for (size_t i = 0; i < cache->shard_count; i++)
-		(void)posix_fadvise(cache->shards[i].fd, 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+	for (size_t i = 0; i < cache->shard_count; i++) {
+		const ps_safetensors *shard = &cache->shards[i];
+
+		(void)posix_fadvise(shard->fd, 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+		(void)posix_madvise((void *)(uintptr_t)shard->map, (size_t)shard->file_bytes, on ? POSIX_MADV_NORMAL : POSIX_MADV_RANDOM);
+	}
 }
 
 static size_t slots_bytes(const ps_cache *cache, size_t rows)

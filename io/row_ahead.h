@@ -4,7 +4,7 @@
  * into a slot of its own (io/reader.h: io_uring or pread); `gather` of those rows, in that order and in any parts,
  * waits for them and widens them out of their slots. Rows that were not announced come from the mapping, to the same
  * bits. So a random order over a cache of any size needs memory for one batch, and nothing is read twice.
- * While it lives the kernel is asked not to read on after a read of the shards.
+ * While it lives the kernel is asked not to read on after a read of the shards, nor around a page of their mapping.
  * A slot holds a row and the blocks of 4,096 bytes that it touches. States: IDLE -> (ahead) READING -> (first
  * gather) READY or FAILED -> (ahead) READING ... */
 #ifndef PS_IO_ROW_AHEAD_H

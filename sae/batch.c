@@ -62,17 +62,20 @@ void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_
 }
 
 int ps_batch_load(const ps_train_options *o, const ps_row_source *source, const ps_row_list *rows, uint64_t step, uint64_t steps,
-		  uint64_t *ids, float *out, const ps_context *context)
+		  uint64_t *announced, uint64_t *ids, float *out, const ps_context *context)
 {
 	int code;
 
 	ps_batch_choose(o, rows, step, ids);
+	if (source->ahead && *announced != step)
+		source->ahead(source->self, ids, o->batch);
 	code = ps_batch_gather(source, ids, o->batch, out, context);
 	if (code < 0)
 		return code;
 	if (source->ahead && step + 1 < steps) {
 		ps_batch_choose(o, rows, step + 1, ids);
 		source->ahead(source->self, ids, o->batch);
+		*announced = step + 1;
 	}
 	return 0;
 }

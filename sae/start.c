@@ -176,6 +176,7 @@ int ps_start_values(ps_trainer *t, const ps_trainer *like)
 	for (size_t j = 0; j < f && t->sae.threshold; j++)
 		t->sae.threshold[j] = (float)t->options.threshold_start;
 	*t->step = 0;
+	t->announced = UINT64_MAX;
 	*t->threshold = t->options.threshold_from_zero ? 0 : -1;
 	if (take_sample_of(t, like))
 		return 0;

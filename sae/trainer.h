@@ -60,6 +60,7 @@ struct ps_trainer {
 	/* Scratch of a step. */
 	ps_sae lister;            /* what the encoder sees */
 	size_t pass_rows;         /* rows of a pass at most */
+	uint64_t announced;       /* the step whose rows the source reads ahead; UINT64_MAX: none */
 	uint64_t *ids;            /* (B) */
 	float *batch;             /* (B, D): rows as they come; x itself where nobody else takes them */
 	float *x;                 /* (B, D) */

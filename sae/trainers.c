@@ -60,13 +60,14 @@ static uint64_t least_done(ps_trainer *const *trainers, size_t count)
 
 int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *out)
 {
-	const ps_trainer *first = trainers[0];
+	ps_trainer *first = trainers[0];
 	const uint64_t step = least_done(trainers, count);
 	int code;
 
 	if (step >= first->steps)
 		return ps_fail(first->context->diag, PS_EFAILED, "all %llu training steps are done", (unsigned long long)first->steps);
-	code = ps_batch_load(&first->options, first->source, first->rows, step, first->steps, first->ids, first->batch, first->context);
+	code = ps_batch_load(&first->options, first->source, first->rows, step, first->steps, &first->announced, first->ids,
+			     first->batch, first->context);
 	for (size_t i = 0; i < count && code >= 0; i++) {
 		out[i] = (ps_train_step){0};
 		if (*trainers[i]->step == step)

@@ -188,9 +188,9 @@ watched() {
 	done
 }
 
-# json_text KEY: a string member of the object in $work/out, - when it is not there
+# json_text KEY: a string member of the object in $work/out, its commas as semicolons; - when it is not there
 json_text() {
-	value=$(sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" $work/out)
+	value=$(sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" $work/out | tr ',' ';')
 	echo "${value:--}"
 }
 

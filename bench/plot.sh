@@ -93,7 +93,7 @@ roofline_data() { # STATE PRECISION
 }
 
 value_of() { # PART WHAT-PATTERN: the last rate
-	awk -F , -v part="$1" -v what="$2" '$1 == part && $2 ~ what { rate = $11 } END { print rate }' "$results"
+	awk -F , -v part="$1" -v what="$2" '$1 == part && $2 ~ what && $11 != "" { rate = $11 } END { print rate }' "$results"
 }
 
 plot_roofline() {

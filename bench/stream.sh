@@ -19,8 +19,10 @@ token_file() { # WINDOWS WINDOW
 prepare() {
 	if [ "$state" = cold ]; then
 		cool "$model"
+		cool "$masks"
 	else
 		warm "$model"
+		warm "$masks"
 	fi
 	rm -rf $work/cache
 }
@@ -37,7 +39,8 @@ pass() { # WINDOWS WINDOW [MASK]
 
 # A bitmap of half the weights: one bit a weight is read beside the dense ones, and applied while they are packed.
 mask_path() {
-	path=$model-half.mask.safetensors
+	path=$masks/mask.safetensors
+	mkdir -p "$masks"
 	[ -f "$path" ] || "$PRUNESCOPE" prune "$model" --method magnitude --sparsity 0.5 --quiet -o "$path" >&2 || die "cannot make $path"
 	echo "$path"
 }
@@ -65,6 +68,7 @@ mkdir -p "$PRUNESCOPE_BENCH_DIR"
 model=$(model_path "$shape" $layers)
 what=$shape${layers:+ $layers layers}
 last=$((${layers:-$(shape_field "$shape" layers)} - 1))
+masks=$model-half
 mask=$(mask_path)
 begin_part stream
 for precision in $(precisions); do

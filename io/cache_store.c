@@ -11,7 +11,7 @@
 #include "core/digest.h"
 
 #define SUFFIX ".safetensors"
-/* What a shard's header, parsed, and its path take: 4 tensors and the provenance, a little more than is measured. */
+/* What a shard's header, parsed, and its path take: 4 tensors and the provenance; an estimate. */
 #define SHARD_HEADER_BYTES ((size_t)16 << 10)
 
 struct names {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "core/checked.h"
-#include "core/clones.h"
 
 #define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, where the system does not say */
 #define TOKEN_BLOCK ((size_t)1024)   /* rows of X packed at a time: W is packed once for them */
@@ -243,20 +242,13 @@ void ps_matmul_panels(ps_matmul *m, const uint32_t *x, size_t tokens, const ps_p
 	multiply(&job);
 }
 
-PS_CLONES
-static void store_row(const float *restrict from, size_t n, float *restrict to)
-{
-	for (size_t i = 0; i < n; i++)
-		to[i] = from[i];
-}
-
 void ps_tile_store(void *context, const ps_tile *tile)
 {
 	const ps_tile_rows *rows = context;
 	float *y = rows->y + tile->first_token * rows->y_stride + tile->first_row;
 
 	for (size_t t = 0; t < tile->tokens; t++)
-		store_row(tile->y + t * rows->kernel->w_panel, tile->rows, y + t * rows->y_stride);
+		memcpy(y + t * rows->y_stride, tile->y + t * rows->kernel->w_panel, tile->rows * sizeof *y);
 }
 
 static void pack_x_item(void *context, size_t item, int worker)

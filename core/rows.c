@@ -30,6 +30,21 @@ ps_row_list ps_row_list_make(uint64_t *words, uint64_t rows)
 	return (ps_row_list){.bits = words, .before = before, .blocks = blocks, .count = count};
 }
 
+size_t ps_find_part(const uint64_t *first, size_t count, uint64_t i)
+{
+	size_t low = 0, high = count;
+
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (first[middle] <= i)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The place of the n-th set bit, counted from 0; there are more than n. */
 static unsigned nth_bit(uint64_t word, uint64_t n)
 {
@@ -41,20 +56,14 @@ static unsigned nth_bit(uint64_t word, uint64_t n)
 /* The n-th run that is kept. */
 static uint64_t find_run(const ps_row_list *list, uint64_t n)
 {
-	uint64_t low = 0, high = list->blocks, word;
+	uint64_t word;
+	size_t block;
 
 	if (!list->bits)
 		return n;
-	while (high - low > 1) {
-		const uint64_t middle = low + (high - low) / 2;
-
-		if (list->before[middle] <= n)
-			low = middle;
-		else
-			high = middle;
-	}
-	n -= list->before[low];
-	for (word = low * WORDS; n >= count_bits(list->bits[word]); word++)
+	block = ps_find_part(list->before, (size_t)list->blocks, n);
+	n -= list->before[block];
+	for (word = block * WORDS; n >= count_bits(list->bits[word]); word++)
 		n -= count_bits(list->bits[word]);
 	return word * 64 + nth_bit(list->bits[word], n);
 }

@@ -58,6 +58,9 @@ void ps_row_list_get(const ps_row_list *list, uint64_t first, size_t count, uint
 /* Elements [first, first + count) as a list over the same memory. */
 ps_row_list ps_row_list_part(const ps_row_list *list, uint64_t first, uint64_t count);
 
+/* The part that element i lies in: the last p of count with first[p] <= i; first is ascending, first[0] <= i. */
+size_t ps_find_part(const uint64_t *first, size_t count, uint64_t i);
+
 /* Rows, or runs of rows, that stay side by side: at least 1. */
 static inline uint64_t ps_row_list_together(const ps_row_list *list)
 {

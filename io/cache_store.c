@@ -221,19 +221,9 @@ static int check_columns(ps_cache *cache, ps_diag *diag)
 /* The shard with first_row[s] <= row < first_row[s + 1], starting from a guess. */
 static size_t find_shard(const ps_cache *cache, uint64_t row, size_t guess)
 {
-	size_t low = 0, high = cache->shard_count;
-
 	if (cache->first_row[guess] <= row && row < cache->first_row[guess + 1])
 		return guess;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cache->first_row[middle] <= row)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
+	return ps_find_part(cache->first_row, cache->shard_count, row);
 }
 
 static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)

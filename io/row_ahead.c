@@ -10,8 +10,6 @@
 #include "core/checked.h"
 #include "io/reader.h"
 
-#define BLOCK ((size_t)4096)
-
 struct ps_row_ahead {
 	const ps_cache *cache;
 	ps_reader *reader;
@@ -29,7 +27,7 @@ struct ps_row_ahead {
 
 static size_t slot_bytes(size_t width, ps_dtype dtype)
 {
-	return ps_round_up(width * ps_dtype_size(dtype) + BLOCK - 1, BLOCK) + BLOCK;
+	return ps_read_room(width * ps_dtype_size(dtype));
 }
 
 size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows)
@@ -39,35 +37,20 @@ size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows)
 	ps_plan_add(&plan, "row reader", sizeof(ps_row_ahead));
 	ps_plan_add(&plan, "row numbers", rows * sizeof(uint64_t));
 	ps_plan_add(&plan, "reads", rows * sizeof(ps_read));
-	ps_plan_add(&plan, "slots", rows * slot_bytes(width, dtype) + BLOCK);
+	ps_plan_add(&plan, "slots", rows * slot_bytes(width, dtype) + PS_READ_ALIGNMENT);
 	return plan.total_bytes;
 }
 
 /* --- announcing --- */
 
-static size_t find_shard(const ps_cache *cache, uint64_t row)
-{
-	size_t low = 0, high = cache->shard_count;
-
-	while (high - low > 1) {
-		const size_t middle = low + (high - low) / 2;
-
-		if (cache->first_row[middle] <= row)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static ps_read read_of(const ps_row_ahead *a, size_t slot, uint64_t row)
 {
 	const ps_cache *cache = a->cache;
-	const size_t shard = find_shard(cache, row), bytes = cache->source.width * ps_dtype_size(cache->dtype);
+	const size_t shard = ps_find_part(cache->first_row, cache->shard_count, row), bytes = cache->source.width * ps_dtype_size(cache->dtype);
 	const uint64_t offset = cache->activations[shard]->offset + (row - cache->first_row[shard]) * bytes;
 
 	return (ps_read){.file = &cache->shards[shard], .offset = offset, .bytes = bytes,
-			 .buffer = a->slots + slot * slot_bytes(cache->source.width, cache->dtype) + offset % BLOCK};
+			 .buffer = ps_read_place(a->slots + slot * slot_bytes(cache->source.width, cache->dtype), offset)};
 }
 
 /* The rows announced before are there, or why not. */
@@ -128,7 +111,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 /* --- start and end --- */
 
-/* Whether the kernel reads on after a read or around a page of the mapping: many times a row's bytes, lost where the order is random. Advice only. */
+/* Whether the kernel reads on after a read or around a page of the mapping: many times a row's bytes, lost where the
+ * order is random. Advice only. */
 static void read_on(const ps_cache *cache, bool on)
 {
 	for (size_t i = 0; i < cache->shard_count; i++) {
@@ -164,9 +148,9 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend ba
 	*a = (ps_row_ahead){
 		.cache = cache, .rows = rows, .ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
 		.reads = ps_arena_take(arena, rows * sizeof(ps_read)),
-		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + BLOCK),
+		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + PS_READ_ALIGNMENT),
 	};
-	a->slots += (BLOCK - (uintptr_t)a->slots % BLOCK) % BLOCK;
+	a->slots += (PS_READ_ALIGNMENT - (uintptr_t)a->slots % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
 	places.memory = a->slots;
 	places.memory_bytes = slots_bytes(cache, rows);
 	rc = ps_backend_reader(&a->reader, backend, &places, a->backend, diag);

@@ -16,14 +16,14 @@ enum {
 	PASS_ENTRIES = 1 << 21, /* of a pass where a row may list every latent */
 };
 
-static size_t batch_rows(const ps_train_options *options)
+size_t ps_train_batch_rows(const ps_train_options *options)
 {
 	return options->tokens < options->batch ? (size_t)options->tokens : options->batch;
 }
 
 uint64_t ps_trainer_steps(const ps_train_options *options)
 {
-	const size_t batch = batch_rows(options);
+	const size_t batch = ps_train_batch_rows(options);
 
 	return batch ? options->tokens / batch : 0;
 }
@@ -32,13 +32,13 @@ uint64_t ps_trainer_steps(const ps_train_options *options)
 static size_t pass_rows(const ps_train_options *o)
 {
 	if (!ps_arch_of(o->arch)->dense)
-		return batch_rows(o);
-	return ps_min_size(batch_rows(o), ps_max_size(PASS_ENTRIES / o->d_sae, 16));
+		return ps_train_batch_rows(o);
+	return ps_min_size(ps_train_batch_rows(o), ps_max_size(PASS_ENTRIES / o->d_sae, 16));
 }
 
 static bool gradients_are_stored(const ps_train_options *o)
 {
-	return o->clip > 0 || pass_rows(o) < batch_rows(o);
+	return o->clip > 0 || pass_rows(o) < ps_train_batch_rows(o);
 }
 
 /* The most latents that a row may list. */
@@ -88,14 +88,14 @@ static void plan_branches(ps_plan *plan, size_t d_in, const ps_train_options *o,
 
 size_t ps_trainer_lent_bytes(size_t d_in, const ps_train_options *o)
 {
-	const size_t rows = batch_rows(o);
+	const size_t rows = ps_train_batch_rows(o);
 
 	return ps_round_up(rows * sizeof(uint64_t), PS_ALIGN) + ps_round_up(rows * d_in * sizeof(float), PS_ALIGN);
 }
 
 static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
 {
-	const size_t f = o->d_sae, rows = batch_rows(o);
+	const size_t f = o->d_sae, rows = ps_train_batch_rows(o);
 
 	ps_plan_add(plan, "row ids and batch", ps_trainer_lent_bytes(d_in, o));
 	ps_plan_add(plan, "losses of rows", rows * sizeof(double));
@@ -115,7 +115,7 @@ static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, 
 
 static bool sizes_fit(size_t d_in, const ps_train_options *o)
 {
-	const size_t f = o->d_sae, rows = batch_rows(o);
+	const size_t f = o->d_sae, rows = ps_train_batch_rows(o);
 	size_t elements, entries;
 
 	return f && f <= UINT32_MAX && rows <= UINT32_MAX && ps_schedule_k_most(o) <= f && ps_size_mul(d_in, f, &elements) &&
@@ -359,7 +359,7 @@ int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_
 	t = ps_arena_take(arena, sizeof *t);
 	*t = (ps_trainer){.options = *options, .arch = ps_arch_of(options->arch), .source = source, .rows = rows, .context = context};
 	t->steps = ps_trainer_steps(options);
-	t->options.batch = batch_rows(options);
+	t->options.batch = ps_train_batch_rows(options);
 	t->pass_rows = pass_rows(options);
 	*out = t;
 	code = take_parts(t, with, arena);

@@ -79,7 +79,9 @@ typedef struct ps_train_options {
 
 typedef struct ps_trainer ps_trainer;
 
-/* Whole batches in tokens; a remainder is left out, and a batch is never larger than tokens. */
+/* Rows of a batch: never more than tokens. */
+size_t ps_train_batch_rows(const ps_train_options *options);
+/* Whole batches in tokens; a remainder is left out. */
 uint64_t ps_trainer_steps(const ps_train_options *options);
 size_t ps_trainer_bytes(size_t d_in, const ps_train_options *options, int threads);
 /* PS_EUSAGE when the options do not fit each other or the width. */

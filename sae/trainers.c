@@ -13,9 +13,7 @@ bool ps_trainers_agree(const ps_train_options *a, const ps_train_options *b)
 
 static size_t raw_bytes(size_t d_in, const ps_train_options *o)
 {
-	const size_t rows = o->tokens < o->batch ? (size_t)o->tokens : o->batch;
-
-	return ps_round_up(rows * d_in * sizeof(float), PS_ALIGN);
+	return ps_round_up(ps_train_batch_rows(o) * d_in * sizeof(float), PS_ALIGN);
 }
 
 size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t count, int threads)
@@ -49,7 +47,7 @@ int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, s
 	return code;
 }
 
-static uint64_t least_done(ps_trainer *const *trainers, size_t count)
+uint64_t ps_trainers_done(ps_trainer *const *trainers, size_t count)
 {
 	uint64_t least = *trainers[0]->step;
 
@@ -61,7 +59,7 @@ static uint64_t least_done(ps_trainer *const *trainers, size_t count)
 int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *out)
 {
 	ps_trainer *first = trainers[0];
-	const uint64_t step = least_done(trainers, count);
+	const uint64_t step = ps_trainers_done(trainers, count);
 	int code;
 
 	if (step >= first->steps)

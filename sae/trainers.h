@@ -20,6 +20,9 @@ size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t co
 int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count, const ps_row_source *source,
 		       const ps_row_list *rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
 
+/* Steps done by those that have done the fewest. */
+uint64_t ps_trainers_done(ps_trainer *const *trainers, size_t count);
+
 /* One step of those that have done the fewest; out (count): their steps, zero for those that waited. On failure the
  * trainer at fault is the first of the list that has done the fewest steps. */
 int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *out) PS_MUST_USE;

@@ -81,7 +81,7 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 
 	if (rc)
 		return rc;
-	rc = ps_train_data_check_batch(&t->data, job->options.batch, job->options.tokens, &t->s->diag);
+	rc = ps_train_data_check_batch(&t->data, ps_train_batch_rows(&job->options), &t->s->diag);
 	if (rc)
 		return rc;
 	job->options.init_seed = (uint64_t)seed;
@@ -246,23 +246,15 @@ static void note_measures(const struct group *g)
 	ps_progress_note(text);
 }
 
-static uint64_t least_done(const struct group *g)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (size_t i = 0; i < g->count; i++)
-		least = ps_trainer_done(g->trainer[i]) < least ? ps_trainer_done(g->trainer[i]) : least;
-	return least;
-}
-
 /* Which SAE it was that failed. */
 static int name_fault(const struct training *t, int code)
 {
 	const struct group *g = t->group;
 	const ps_diag diag = t->s->diag;
+	const uint64_t done = ps_trainers_done(g->trainer, g->count);
 	size_t at = 0;
 
-	while (ps_trainer_done(g->trainer[at]) > least_done(g))
+	while (ps_trainer_done(g->trainer[at]) > done)
 		at++;
 	return g->count > 1 ? ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text) : code;
 }
@@ -291,13 +283,6 @@ static int log_steps(const struct training *t)
 	return rc;
 }
 
-static uint64_t tokens_of(const struct group *g, uint64_t steps)
-{
-	const ps_train_options *o = &g->options[0];
-
-	return steps * (o->tokens < o->batch ? o->tokens : o->batch);
-}
-
 static int train_steps(struct training *t)
 {
 	struct group *g = t->group;
@@ -306,14 +291,14 @@ static int train_steps(struct training *t)
 	uint64_t done;
 	int rc = 0;
 
-	while (!rc && (done = least_done(g)) < steps) {
+	while (!rc && (done = ps_trainers_done(g->trainer, g->count)) < steps) {
 		rc = ps_trainers_step(g->trainer, g->count, g->step);
 		if (rc) {
 			rc = name_fault(t, rc);
 			break;
 		}
 		note_measures(g);
-		ps_progress_tick(&t->s->context, "training", "tok", tokens_of(g, done + 1), g->options[0].tokens);
+		ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
 		rc = log_steps(t);
 		if (!rc)
 			rc = ps_progress_check(&t->s->context);

@@ -96,10 +96,8 @@ void ps_train_data_close(ps_train_data *d)
 	*d = (ps_train_data){0};
 }
 
-int ps_train_data_check_batch(const ps_train_data *d, size_t batch, uint64_t tokens, ps_diag *diag)
+int ps_train_data_check_batch(const ps_train_data *d, size_t rows, ps_diag *diag)
 {
-	const size_t rows = tokens < batch ? (size_t)tokens : batch;
-
 	if (rows % d->count)
 		return ps_fail(diag, PS_EUSAGE, "--batch %zu: with %zu caches a multiple of %zu is wanted, such as %zu", rows, d->count, d->count,
 			       ps_round_up(rows, d->count));

@@ -23,8 +23,8 @@ typedef struct ps_train_data {
 int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args, ps_diag *diag) PS_MUST_USE;
 void ps_train_data_close(ps_train_data *data);
 
-/* PS_EUSAGE unless a batch holds the same tokens of every cache. */
-int ps_train_data_check_batch(const ps_train_data *data, size_t batch, uint64_t tokens, ps_diag *diag) PS_MUST_USE;
+/* PS_EUSAGE unless a batch of so many rows holds the same tokens of every cache. */
+int ps_train_data_check_batch(const ps_train_data *data, size_t rows, ps_diag *diag) PS_MUST_USE;
 
 /* The caches by their digests, as a provenance names its inputs; and what an SAE's cfg.json says of the first. */
 json_t *ps_train_data_inputs(const ps_train_data *data);

@@ -1,9 +1,9 @@
 /* io/reader.h: reading ranges of files into memory while the caller computes.
  *
- * A reader is a thread in which an engine serves jobs in order. Engines: io_uring (PS_READ_DEPTH reads of up to PS_READ_CHUNK in flight; O_DIRECT where the file allows
- * it and the page cache does not hold the chunk already; registered files and buffers where the kernel allows
- * them; the first chunks of a job are asked for while the last of the one before are still in flight) and pread
- * (one after the other, through the cache). Short reads, EINTR and EAGAIN are continued; end of
+ * A reader is a thread in which an engine serves jobs in order. Engines: io_uring (PS_READ_DEPTH reads of up to PS_READ_CHUNK in
+ * flight; O_DIRECT where the file allows it, the read is not too small and the page cache does not hold it already;
+ * registered files and buffers where the kernel allows them; the first chunks of a job are asked for while the
+ * last of the one before are still in flight) and pread (one after the other, through the cache). Short reads, EINTR and EAGAIN are continued; end of
  * file early is ENODATA. A direct read that is refused or stops within its first block goes on through the cache.
  *
  * A job's states: idle -> queued -> (thread) reading -> done -> idle. Jobs, their reads and buffers are the
@@ -89,6 +89,12 @@ typedef struct ps_ring_read {
 	uint64_t offset, tag;
 } ps_ring_read;
 
+/* What became of one. */
+typedef struct ps_ring_done {
+	uint64_t tag;
+	int result; /* bytes, or -errno */
+} ps_ring_done;
+
 /* The calls that the io_uring engine makes, through a table that a test can replace. Errors are -errno. */
 typedef struct ps_ring {
 	int (*open)(void **self, unsigned depth); /* and sees that a request goes through */
@@ -96,8 +102,9 @@ typedef struct ps_ring {
 	int (*register_memory)(void *self, const struct iovec *ranges, unsigned count);
 	int (*register_files)(void *self, const int *fds, unsigned count); /* -1: none at that index */
 	int (*prepare)(void *self, const ps_ring_read *read); /* -EBUSY: full */
-	int (*submit)(void *self);                            /* the number taken of those prepared */
-	int (*wait)(void *self, uint64_t *tag, int *result);  /* takes one completion */
+	int (*submit)(void *self); /* the number taken of those prepared */
+	/* Takes the completions that are there, at most PS_READ_DEPTH, once there are `least` of them; their number. */
+	int (*wait)(void *self, unsigned least, ps_ring_done *done);
 } ps_ring;
 extern const ps_ring ps_ring_linux;
 
@@ -106,6 +113,7 @@ typedef struct ps_uring_options {
 	const ps_sys *sys;
 	const ps_safetensors *files; /* (file_count): every file that is read */
 	size_t file_count;
+	size_t direct_least; /* bytes of the smallest read that goes past the page cache */
 	char *memory; /* from a block boundary on, whole blocks: every buffer lies in it */
 	size_t memory_bytes;
 } ps_uring_options;

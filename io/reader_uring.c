@@ -1,5 +1,6 @@
 /* The io_uring engine: jobs are cut into chunks, up to PS_READ_DEPTH of them in flight; what a completion left
- * unread goes in again. While the last chunks of a job are in flight, the next job's go in behind them, so that
+ * unread goes in again. Of small ones, rows, it waits for half of those in flight and asks for as many again at once: one
+ * at a time they would cost as many calls, wake-ups and doorbells of the device, and those are most of such a read. While the last chunks of a job are in flight, the next job's go in behind them, so that
  * the device's queue does not run empty between two layers. A job is finished once all that it has in flight has
  * come back, because the kernel writes into the caller's buffers until then; only a ring that fails itself cannot
  * say so, and is not used again.
@@ -16,12 +17,14 @@
 #include "io/reader.h"
 
 #define RANGE_BYTES ((size_t)1 << 30) /* the most that the kernel registers as one range */
+#define ASK_EVERY 16
 
 struct chunk {
 	ps_read_job *job;     /* NULL: not in use */
 	size_t read;          /* index in the job */
 	uint64_t offset, end; /* in the file */
 	char *buffer;         /* where the byte at offset goes */
+	size_t bytes;         /* of the whole chunk */
 	bool direct;
 	unsigned lead; /* of the request under way */
 	int retries;
@@ -37,6 +40,10 @@ struct engine {
 	ps_read_job *current; /* that chunks are cut off; NULL: none */
 	struct chunk chunks[PS_READ_DEPTH];
 	int free_chunks[PS_READ_DEPTH], free_count;
+	size_t direct_least;
+	unsigned unasked;  /* small reads until the next about which the page cache is asked */
+	bool cached;       /* what it said last */
+	size_t used_bytes; /* of the chunks in use */
 	int prepared, flying; /* known to the ring but not the kernel; known to the kernel */
 	int broken;           /* -errno: the ring itself failed */
 };
@@ -71,6 +78,7 @@ static void put_back(struct engine *engine, int slot)
 
 	engine->chunks[slot].job = NULL;
 	engine->free_chunks[engine->free_count++] = slot;
+	engine->used_bytes -= engine->chunks[slot].bytes;
 	job->in_flight--;
 	settle(engine, job);
 }
@@ -121,8 +129,19 @@ static void prepare(struct engine *engine, int slot)
 	put_back(engine, slot);
 }
 
+/* Whether the page cache holds it, and reading it from there saves the device. That question is a call of its own: of
+ * small reads one in ASK_EVERY is asked about, and answers for those after it. */
+static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset, size_t bytes)
+{
+	if (bytes >= PS_DIRECT_LEAST || !engine->unasked--) {
+		engine->cached = ps_direct_is_cached(engine->direct.sys, file, offset, bytes);
+		engine->unasked = ASK_EVERY - 1;
+	}
+	return engine->cached;
+}
+
 /* The next chunk of a job: it ends on a block boundary of the file or with its read. */
-static struct chunk cut(const struct engine *engine, ps_read_job *job)
+static struct chunk cut(struct engine *engine, ps_read_job *job)
 {
 	const ps_read *read = &job->reads[job->at];
 	uint64_t offset = read->offset + job->asked, end = read->offset + read->bytes;
@@ -135,9 +154,11 @@ static struct chunk cut(const struct engine *engine, ps_read_job *job)
 		.buffer = read->buffer + job->asked,
 	};
 
-	chunk.direct = read->bytes >= PS_DIRECT_LEAST && engine->direct.fds[read->file - engine->direct.files] >= 0 &&
-		       !ps_direct_is_cached(engine->direct.sys, read->file, offset, (size_t)(chunk.end - offset));
-	job->asked += (size_t)(chunk.end - offset);
+	chunk.bytes = (size_t)(chunk.end - offset);
+	chunk.direct = read->bytes >= engine->direct_least && engine->direct.fds[read->file - engine->direct.files] >= 0 &&
+		       !is_cached(engine, read->file, offset, chunk.bytes);
+	engine->used_bytes += chunk.bytes;
+	job->asked += chunk.bytes;
 	job->in_flight++;
 	return chunk;
 }
@@ -256,23 +277,26 @@ static void complete(struct engine *engine, int slot, int result)
 		put_back(engine, slot);
 }
 
+/* How many completions to wait for. Large reads each keep the device busy for a while; small ones come in crowds. */
+static unsigned enough(const struct engine *engine)
+{
+	return engine->used_bytes < PS_READ_CHUNK ? (unsigned)(engine->flying + 1) / 2 : 1;
+}
+
 static int reap(struct engine *engine)
 {
-	for (int tries = 0; tries < PS_READ_RETRIES; tries++) {
-		uint64_t tag;
-		int result, err = engine->ring->wait(engine->self, &tag, &result);
+	ps_ring_done done[PS_READ_DEPTH];
+	int count = -EAGAIN;
 
-		if (err && !is_passing(err))
-			return err;
-		if (err)
-			continue;
-		if (tag >= PS_READ_DEPTH || !engine->chunks[tag].job)
+	for (int tries = 0; is_passing(count) && tries < PS_READ_RETRIES; tries++)
+		count = engine->ring->wait(engine->self, enough(engine), done);
+	for (int i = 0; i < count; i++) {
+		if (done[i].tag >= PS_READ_DEPTH || !engine->chunks[done[i].tag].job)
 			return -EPROTO;
 		engine->flying--;
-		complete(engine, (int)tag, result);
-		return 0;
+		complete(engine, (int)done[i].tag, done[i].result);
 	}
-	return -EAGAIN;
+	return count < 0 ? count : 0;
 }
 
 /* Fails all that is in flight with the ring. */
@@ -376,6 +400,7 @@ int ps_engine_uring_create(ps_read_engine *out, const ps_uring_options *options)
 		return -ENOMEM;
 	engine->ring = options->ring;
 	engine->memory = options->memory;
+	engine->direct_least = options->direct_least;
 	while (engine->free_count < PS_READ_DEPTH) {
 		engine->free_chunks[engine->free_count] = engine->free_count;
 		engine->free_count++;

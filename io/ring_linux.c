@@ -10,17 +10,21 @@ static int ring_submit(void *self)
 	return io_uring_submit(self);
 }
 
-static int ring_wait(void *self, uint64_t *tag, int *result)
+static int ring_wait(void *self, unsigned least, ps_ring_done *done)
 {
 	struct io_uring_cqe *cqe;
-	int err = io_uring_wait_cqe(self, &cqe);
+	unsigned head, count = 0;
+	int err = io_uring_wait_cqe_nr(self, &cqe, least);
 
 	if (err)
 		return err;
-	*tag = io_uring_cqe_get_data64(cqe);
-	*result = cqe->res;
-	io_uring_cqe_seen(self, cqe);
-	return 0;
+	io_uring_for_each_cqe((struct io_uring *)self, head, cqe) {
+		if (count == PS_READ_DEPTH)
+			break;
+		done[count++] = (ps_ring_done){.tag = io_uring_cqe_get_data64(cqe), .result = cqe->res};
+	}
+	io_uring_cq_advance(self, count);
+	return (int)count;
 }
 
 static bool is_passing(int err)
@@ -31,8 +35,8 @@ static bool is_passing(int err)
 /* A request that does nothing: some sandboxes allow io_uring_setup but not io_uring_enter. */
 static int probe(struct io_uring *ring)
 {
-	int err = -EAGAIN, result = 0;
-	uint64_t tag;
+	ps_ring_done done[PS_READ_DEPTH];
+	int err = -EAGAIN;
 
 	io_uring_prep_nop(io_uring_get_sqe(ring));
 	for (int tries = 0; is_passing(err) && tries < PS_READ_RETRIES; tries++)
@@ -41,14 +45,14 @@ static int probe(struct io_uring *ring)
 		return err;
 	err = -EAGAIN;
 	for (int tries = 0; is_passing(err) && tries < PS_READ_RETRIES; tries++)
-		err = ring_wait(ring, &tag, &result);
-	return err ? err : result;
+		err = ring_wait(ring, 1, done);
+	return err < 0 ? err : done[0].result;
 }
 
 static int ring_open(void **self, unsigned depth)
 {
 	struct io_uring *ring = malloc(sizeof *ring);
-	int err = ring ? io_uring_queue_init(depth, ring, 0) : -ENOMEM;
+	int err = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
 
 	if (err) {
 		free(ring);

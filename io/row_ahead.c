@@ -128,12 +128,13 @@ static size_t slots_bytes(const ps_cache *cache, size_t rows)
 	return rows * slot_bytes(cache->source.width, cache->dtype);
 }
 
-int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, size_t rows, ps_arena *arena,
+int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, bool past_cache, size_t rows, ps_arena *arena,
 			ps_row_source *source, ps_diag *diag)
 {
 	const size_t bytes = ps_row_ahead_bytes(cache->source.width, cache->dtype, rows);
 	ps_uring_options places = {
 		.ring = &ps_ring_linux, .sys = cache->shards[0].sys, .files = cache->shards, .file_count = cache->shard_count,
+		.direct_least = past_cache ? 1 : SIZE_MAX,
 	};
 	ps_row_ahead *a;
 	int rc;

@@ -178,6 +178,7 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 		.sys = options->sys,
 		.files = options->map->set->shards,
 		.file_count = options->map->set->shard_count,
+		.direct_least = PS_DIRECT_LEAST,
 		.memory = buffers.base,
 		.memory_bytes = bytes,
 	};

@@ -175,20 +175,30 @@ static int fake_result(const ps_ring_read *read)
 	return (int)pread(read->fd, read->buffer, limit(read->bytes, read->offset), (off_t)read->offset);
 }
 
-static int fake_wait(void *self, uint64_t *tag, int *result)
+static void take_one(ps_ring_done *done)
 {
 	int at = ring_fault.shuffle ? (int)ps_rng_below(&ring_fault.rng, (uint64_t)ring.flying_count) : 0;
+
+	*done = (ps_ring_done){.tag = ring.flying[at].tag, .result = fake_result(&ring.flying[at])};
+	ring.flying_count--;
+	memmove(ring.flying + at, ring.flying + at + 1, (size_t)(ring.flying_count - at) * sizeof *ring.flying);
+}
+
+/* Gives as many as are wanted, shuffling some more. */
+static int fake_wait(void *self, unsigned least, ps_ring_done *done)
+{
+	unsigned count = least;
 
 	(void)self;
 	if (ring_fault.break_at && ++ring_fault.waits >= ring_fault.break_at)
 		return -EBADF;
-	if (!ring.flying_count)
+	if ((unsigned)ring.flying_count < least || !least)
 		return -EIO; /* the kernel would never wake */
-	*tag = ring.flying[at].tag;
-	*result = fake_result(&ring.flying[at]);
-	ring.flying_count--;
-	memmove(ring.flying + at, ring.flying + at + 1, (size_t)(ring.flying_count - at) * sizeof *ring.flying);
-	return 0;
+	if (ring_fault.shuffle)
+		count += (unsigned)ps_rng_below(&ring_fault.rng, (uint64_t)ring.flying_count - least + 1);
+	for (unsigned i = 0; i < count; i++)
+		take_one(&done[i]);
+	return (int)count;
 }
 
 const ps_ring ring_double = {

@@ -17,7 +17,7 @@
 /* A file in memory whose byte i is byte_at(i), and aligned memory to read it into. */
 struct rig {
 	char path[64], *memory;
-	size_t bytes, memory_bytes;
+	size_t bytes, memory_bytes, direct_least;
 	ps_safetensors file;
 	ps_read_engine engine;
 };
@@ -31,7 +31,7 @@ static void rig_make(struct rig *rig, size_t bytes, size_t memory_bytes)
 {
 	char block[4096];
 
-	*rig = (struct rig){.bytes = bytes, .memory_bytes = memory_bytes};
+	*rig = (struct rig){.bytes = bytes, .memory_bytes = memory_bytes, .direct_least = PS_DIRECT_LEAST};
 	rig->file.fd = memfd_create("chunks", MFD_CLOEXEC);
 	snprintf(rig->path, sizeof rig->path, "/proc/self/fd/%d", rig->file.fd);
 	rig->file.path = rig->path;
@@ -54,6 +54,7 @@ static int rig_start(struct rig *rig, const ps_ring *ring)
 		.sys = ring == &ring_double ? &ring_double_sys : &ps_sys_linux,
 		.files = &rig->file,
 		.file_count = 1,
+		.direct_least = rig->direct_least,
 		.memory = rig->memory,
 		.memory_bytes = rig->memory_bytes,
 	};
@@ -244,6 +245,38 @@ static void the_end_of_a_file_is_found_to_the_byte(void **state)
 	rig_drop(&rig);
 }
 
+/* Rows read one by one: half of those in flight are waited for, so a call asks for many; the page cache is asked about
+ * some. */
+static void small_reads_go_in_crowds(void **state)
+{
+	enum { ROWS = 1000, BYTES = 1300, STEP = 3 * PS_READ_ALIGNMENT };
+	static ps_read reads[ROWS];
+	ps_read_failure failure;
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, ROWS * STEP, ROWS * STEP);
+	for (int cached = RD_NOTHING_CACHED; cached <= RD_ALL_CACHED; cached++) {
+		ring_double_reset();
+		ring_fault.cached = cached;
+		rig.direct_least = 1;
+		for (size_t i = 0; i < ROWS; i++) {
+			const uint64_t offset = (i * 7919 % ROWS) * STEP + i % STEP / 2;
+
+			reads[i] = (ps_read){&rig.file, offset, BYTES, ps_read_place(rig.memory + i * STEP, offset)};
+		}
+		assert_int_equal(rig_start(&rig, &ring_double), 0);
+		assert_int_equal(run(&rig, reads, ROWS, &failure), 0);
+		for (size_t i = 0; i < ROWS; i++)
+			assert_int_equal(wrong_bytes(&reads[i]), 0);
+		assert_int_equal(ring_fault.completions, ROWS);
+		assert_int_equal(ring_fault.direct_completions, cached == RD_NOTHING_CACHED ? ROWS : 0);
+		assert_in_range(ring_fault.submits, ROWS / PS_READ_DEPTH, 3 * ROWS / PS_READ_DEPTH);
+		rig.engine.destroy(rig.engine.self);
+	}
+	rig_drop(&rig);
+}
+
 /* Of eight jobs of 6 chunks the first failing must not touch the others. */
 static void jobs_are_read_without_a_pause_between_them(void **state)
 {
@@ -338,6 +371,7 @@ int main(void)
 		cmocka_unit_test(direct_reads_are_right_at_every_alignment),
 		cmocka_unit_test(buffers_astride_two_registered_ranges_are_read),
 		cmocka_unit_test(the_end_of_a_file_is_found_to_the_byte),
+		cmocka_unit_test(small_reads_go_in_crowds),
 		cmocka_unit_test(jobs_are_read_without_a_pause_between_them),
 		cmocka_unit_test(a_ring_that_breaks_fails_every_job),
 		cmocka_unit_test(a_stopped_engine_gives_up_early),

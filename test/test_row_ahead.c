@@ -59,7 +59,7 @@ static void write_cache(ps_dtype dtype)
 }
 
 /* Random rows, most of them announced, fetched by two threads in parts. */
-static void check_rows(ps_dtype dtype, ps_backend backend)
+static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 {
 	static float got[BATCH * WIDTH], expected[BATCH * WIDTH];
 	ps_diag diag = {{0}};
@@ -75,7 +75,7 @@ static void check_rows(ps_dtype dtype, ps_backend backend)
 	assert_int_equal(ps_pool_create(&context.pool, 2, &diag), 0);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, BATCH, &arena, &source, &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, past_cache, BATCH, &arena, &source, &diag), 0);
 	assert_true((source.ahead == NULL) == (backend == PS_IO_MMAP));
 	for (int step = 0; step < 40; step++) {
 		const size_t count = 1 + (size_t)ps_rng_below(&rng, BATCH);
@@ -106,8 +106,10 @@ static void rows_are_the_caches_own(void **state)
 			continue;
 		if (backend == PS_IO_URING)
 			ps_ring_linux.close(ring);
-		check_rows(PS_F32, (ps_backend)backend);
-		check_rows(PS_BF16, (ps_backend)backend);
+		for (int past_cache = 0; past_cache < 2; past_cache++) {
+			check_rows(PS_F32, (ps_backend)backend, past_cache);
+			check_rows(PS_BF16, (ps_backend)backend, past_cache);
+		}
 	}
 }
 
@@ -126,7 +128,7 @@ static void a_shard_cut_short_is_named(void **state)
 	write_cache(PS_F32);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, BATCH, &arena, &source, &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), 0);
 	snprintf(path, sizeof path, "%s/shard-00002.safetensors", folder);
 	assert_int_equal(truncate(path, 8192), 0);
 	source.ahead(source.self, ids, 3);
@@ -149,7 +151,7 @@ static void too_little_room_is_refused(void **state)
 	write_cache(PS_F32);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH) / 2, &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, BATCH, &arena, &source, &diag), PS_EBUDGET);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), PS_EBUDGET);
 	ps_row_ahead_destroy(ahead);
 	ps_cache_close(&cache);
 	ps_arena_destroy(&arena);

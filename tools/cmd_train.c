@@ -311,10 +311,10 @@ static int train_steps(struct training *t)
 	return rc;
 }
 
-static int start_trainers(struct training *t, ps_arena *arena, ps_row_source *source)
+static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *arena, ps_row_source *source)
 {
 	struct group *g = t->group;
-	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, arena, source, &t->s->diag);
+	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, spare_bytes, arena, source, &t->s->diag);
 
 	if (!rc)
 		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows, &t->s->context, arena);
@@ -367,7 +367,7 @@ static int train_group(struct training *t)
 	if (!rc)
 		say_group(t);
 	if (!rc)
-		rc = start_trainers(t, &arena, &source);
+		rc = start_trainers(t, plan.limit_bytes - plan.total_bytes, &arena, &source);
 	started = ps_clock();
 	if (!rc)
 		rc = train_steps(t);

@@ -159,16 +159,28 @@ size_t ps_train_data_ahead_bytes(const ps_train_data *d, ps_backend backend, siz
 	return bytes;
 }
 
-int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, ps_arena *arena, ps_row_source *source, ps_diag *diag)
+static bool fits(const ps_train_data *d, size_t bytes)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		for (size_t shard = 0; shard < d->caches[i].shard_count; shard++)
+			total += d->caches[i].shards[shard].file_bytes;
+	return total <= bytes;
+}
+
+int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size_t spare_bytes, ps_arena *arena,
+			ps_row_source *source, ps_diag *diag)
 {
 	const size_t rows = rows_ahead(d, backend, batch);
+	const bool past_cache = !fits(d, spare_bytes);
 	int rc = 0;
 
 	*source = d->source;
 	for (size_t i = 0; i < d->count && rows && !rc; i++) {
 		ps_row_source ahead;
 
-		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, rows, arena, &ahead, diag);
+		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, past_cache, rows, arena, &ahead, diag);
 		if (!rc && d->join)
 			ps_row_join_replace(d->join, i, &ahead);
 		else if (!rc)

@@ -34,9 +34,10 @@ void ps_train_data_describe(const ps_train_data *data, ps_sae_about *about);
 void ps_train_data_plan(const ps_train_data *data, ps_plan *plan);
 /* Of start, from its arena; 0 for mmap. batch: rows announced at a time. */
 size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, size_t batch);
-/* *source: the rows, read ahead from now on, until stop, before the arena goes. */
-int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, ps_arena *arena, ps_row_source *source,
-			ps_diag *diag) PS_MUST_USE;
+/* *source: the rows, read ahead from now on, until stop, before the arena goes. spare_bytes: what the plan leaves of the
+ * budget; the page cache is used for caches that fit in there. */
+int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes, ps_arena *arena,
+			ps_row_source *source, ps_diag *diag) PS_MUST_USE;
 void ps_train_data_stop(ps_train_data *data); /* more than once is fine */
 
 #endif

@@ -1,10 +1,11 @@
 /* io/reader.h: reading ranges of files into memory while the caller computes.
  *
- * A reader is a thread in which an engine serves jobs in order. Engines: io_uring (PS_READ_DEPTH reads of up to PS_READ_CHUNK in
- * flight; O_DIRECT where the file allows it, the read is not too small and the page cache does not hold it already;
- * registered files and buffers where the kernel allows them; the first chunks of a job are asked for while the
- * last of the one before are still in flight) and pread (one after the other, through the cache). Short reads, EINTR and EAGAIN are continued; end of
- * file early is ENODATA. A direct read that is refused or stops within its first block goes on through the cache.
+ * A reader is a thread in which an engine serves jobs in order. Engines: io_uring (PS_READ_DEPTH reads of up to
+ * PS_READ_CHUNK in flight; O_DIRECT where the file allows it, the read is not too small and the page cache does not
+ * hold it already; registered files and buffers where the kernel allows them; the first chunks of a job are asked for
+ * while the last of the one before are still in flight) and pread (one after the other, through the cache). Short
+ * reads, EINTR and EAGAIN are continued; end of file early is ENODATA. A direct read that is refused or stops within
+ * its first block goes on through the cache.
  *
  * A job's states: idle -> queued -> (thread) reading -> done -> idle. Jobs, their reads and buffers are the
  * caller's and stay as they are from submit to wait. */

@@ -1,9 +1,10 @@
 /* The io_uring engine: jobs are cut into chunks, up to PS_READ_DEPTH of them in flight; what a completion left
- * unread goes in again. Of small ones, rows, it waits for half of those in flight and asks for as many again at once: one
- * at a time they would cost as many calls, wake-ups and doorbells of the device, and those are most of such a read. While the last chunks of a job are in flight, the next job's go in behind them, so that
- * the device's queue does not run empty between two layers. A job is finished once all that it has in flight has
- * come back, because the kernel writes into the caller's buffers until then; only a ring that fails itself cannot
- * say so, and is not used again.
+ * unread goes in again. Of small ones, rows, it waits for half of those in flight and asks for as many again at once:
+ * one at a time they would cost as many calls, wake-ups and doorbells of the device, and those are most of such a
+ * read. While the last chunks of a job are in flight, the next job's go in behind them, so that the device's queue
+ * does not run empty between two layers. A job is finished once all that it has in flight has come back, because the
+ * kernel writes into the caller's buffers until then; only a ring that fails itself cannot say so, and is not used
+ * again.
  *
  * A chunk wants [offset, end) of a file. Read directly, it takes the whole blocks around that: `lead` bytes
  * before offset come along, and again when a short read is continued inside a block. */

@@ -48,6 +48,7 @@ int ps_arena_create(ps_arena *arena, size_t bytes, ps_diag *diag)
 
 	if (base == MAP_FAILED)
 		return ps_fail(diag, PS_EBUDGET, "cannot get %zu bytes of memory: %s", size, strerror(errno));
+	(void)madvise(base, size, MADV_HUGEPAGE); /* advice: a kernel without large pages says no */
 	*arena = (ps_arena){.base = base, .size_bytes = size};
 	return 0;
 }

@@ -2,7 +2,9 @@
  *
  * A command adds up what its parts need (ps_plan_add), checks the sum against --memory (ps_plan_check), and
  * takes all of it in one anonymous mapping (ps_arena_create). Parts are handed out by bumping a pointer and
- * freed together. Nothing in a hot loop allocates. */
+ * freed together. Nothing in a hot loop allocates. Large pages are asked for: sums over rows from all over a matrix then
+ * find them in the TLB (strips of a matrix of 38 MB: 55 ms instead of 75), and a disk takes a chunk of 1 MiB in one request
+ * instead of in pieces (cold layers came at 1,533 MB/s instead of 1,126). */
 #ifndef PS_CORE_ARENA_H
 #define PS_CORE_ARENA_H
 

@@ -185,9 +185,6 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 
 	if (!memory)
 		return ps_fail(diag, PS_EBUDGET, "layer slots and rows of %zu bytes do not fit the plan", bytes);
-	/* In small pages a chunk is scattered over more places than a disk takes in one request: cold layers came at
-	 * 1,126 MB/s (median, 128 x 1 MiB) so, at 1,533 in large ones. A refusal changes nothing else. */
-	(void)madvise(buffers.base, bytes, MADV_HUGEPAGE);
 	err = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend, diag);
 	if (err)
 		return err;

@@ -17,6 +17,7 @@ enum {
 	GROUP_ROWS = PS_SCREEN_ROWS, /* whole tiles of every kernel */
 	BLOCK_PAIRS = 256,      /* pairs of columns between loads and stores of a tile's sums */
 	SPARE_CANDIDATES = 512, /* of a row besides 2 k */
+	LEAST_ENOUGH = 64,
 	LONGEST_ROW = 65536,
 	LANES = 8,
 	PACK = 512,             /* columns packed at a time */
@@ -44,6 +45,7 @@ struct group {
 	ps_screen_row row[GROUP_ROWS];
 	float bound[GROUP_ROWS];
 	size_t count[GROUP_ROWS]; /* candidates */
+	size_t enough[GROUP_ROWS]; /* of them, to look for a higher bound */
 	bool all[GROUP_ROWS];     /* no candidates: all latents have to be computed */
 	uint32_t *index;       /* (GROUP_ROWS, capacity) each */
 	float *lower, *upper;
@@ -294,6 +296,12 @@ PS_CLONES static float kth_lower(const float *lower, size_t n, size_t k)
 	return float_of(found);
 }
 
+/* Candidates of a row at which a higher bound is worth looking for. */
+static size_t enough_of(const ps_screen *s, size_t left)
+{
+	return ps_min_size(ps_max_size(2 * left, LEAST_ENOUGH), s->capacity - s->kernel->latents + 1);
+}
+
 /* Raises the row's bound and drops what has fallen below it. */
 static void drop_candidates(const ps_screen *s, struct group *g, size_t r, size_t k)
 {
@@ -311,27 +319,28 @@ static void drop_candidates(const ps_screen *s, struct group *g, size_t r, size_
 		count += upper[i] >= g->bound[r];
 	}
 	g->count[r] = count;
+	g->enough[r] = enough_of(s, ps_max_size(count, k));
 }
 
 static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32_t reached, size_t first, const float *lower,
 			   const float *upper, size_t k)
 {
-	size_t at;
+	uint32_t *index = g->index + r * s->capacity;
+	float *lower_end = g->lower + r * s->capacity, *upper_end = g->upper + r * s->capacity;
 
-	if (g->count[r] + s->kernel->latents > s->capacity)
+	if (g->count[r] >= g->enough[r])
 		drop_candidates(s, g, r, k);
 	if (g->count[r] + s->kernel->latents > s->capacity) {
 		g->all[r] = true;
 		return;
 	}
-	at = r * s->capacity + g->count[r];
-	g->count[r] += (size_t)__builtin_popcount(reached);
-	for (; reached; reached &= reached - 1, at++) {
+	for (; reached; reached &= reached - 1) {
 		const int n = __builtin_ctz(reached);
+		const size_t at = g->count[r]++;
 
-		g->index[at] = (uint32_t)first + (uint32_t)n;
-		g->lower[at] = lower[n];
-		g->upper[at] = upper[n];
+		index[at] = (uint32_t)first + (uint32_t)n;
+		lower_end[at] = lower[n];
+		upper_end[at] = upper[n];
 	}
 }
 
@@ -349,12 +358,14 @@ static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t 
 	const ps_screen_bounds bounds = {s->latent.scale + first, s->latent.bias + first, s->latent.by_x_norm + first,
 					 s->latent.by_x_error + first, s->latent.fixed + first};
 	float lower[PS_SCREEN_LATENTS_MAX], upper[PS_SCREEN_LATENTS_MAX];
+	uint32_t reached[GROUP_ROWS];
 
+	s->kernel->reach(g->sum, &bounds, g->row, g->bound, rows, reached);
 	for (size_t r = 0; r < rows; r++) {
-		const uint32_t reached = s->kernel->estimate(g->sum + r * wide, &bounds, &g->row[r], g->bound[r], lower, upper);
-
-		if (reached && !g->all[r])
-			add_candidates(s, g, r, reached, first, lower, upper, k);
+		if (!reached[r] || g->all[r])
+			continue;
+		s->kernel->estimate(g->sum + r * wide, &bounds, &g->row[r], lower, upper);
+		add_candidates(s, g, r, reached[r], first, lower, upper, k);
 	}
 }
 
@@ -375,7 +386,7 @@ static void multiply_panel(const ps_screen *s, struct group *g, size_t tiles, si
 	}
 }
 
-static void pack_group(const ps_screen *s, struct group *g, const float *x, size_t rows, size_t tiles, bool positive)
+static void pack_group(const ps_screen *s, struct group *g, const float *x, size_t rows, size_t tiles, size_t k, bool positive)
 {
 	const size_t tall = s->kernel->rows;
 
@@ -389,6 +400,7 @@ static void pack_group(const ps_screen *s, struct group *g, const float *x, size
 		g->row[r] = (ps_screen_row){.scale = scale, .norm = norm, .error = quantise(row, s->d_in, norm, scale, out, 2 * tall)};
 		g->bound[r] = positive ? 0 : -FLT_MAX; /* above what fills up the last panel */
 		g->count[r] = 0;
+		g->enough[r] = enough_of(s, k);
 		g->all[r] = !(norm < LARGEST_NORM);
 		if (g->all[r])
 			g->row[r] = (ps_screen_row){0};
@@ -400,7 +412,7 @@ void ps_screen_run(ps_screen *s, const float *x, size_t rows, size_t d_sae, size
 	struct group *g = &s->group[worker];
 	const size_t wide = s->kernel->latents, tiles = (rows + s->kernel->rows - 1) / s->kernel->rows;
 
-	pack_group(s, g, x, rows, tiles, positive);
+	pack_group(s, g, x, rows, tiles, k, positive);
 	for (size_t panel = 0; panel * wide < d_sae; panel++) {
 		multiply_panel(s, g, tiles, panel);
 		read_panel(s, g, rows, panel, k);

@@ -18,20 +18,28 @@ static void tile_ref(size_t pairs, const int16_t *x, const int16_t *w, bool add,
 				sum[r * REF_LATENTS + n] += x[2 * r] * w[2 * n] + x[2 * r + 1] * w[2 * n + 1];
 }
 
-static uint32_t estimate_ref(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row, float bound, float *lower,
-			     float *upper)
+static void estimate_ref(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row, float *lower, float *upper)
 {
-	uint32_t reached = 0;
-
 	for (int n = 0; n < REF_LATENTS; n++) {
 		const float value = (float)sum[n] * (b->scale[n] * row->scale) + b->bias[n];
 		const float error = row->norm * b->by_x_norm[n] + row->error * b->by_x_error[n] + b->fixed[n];
 
 		lower[n] = value - error;
 		upper[n] = value + error;
-		reached |= (uint32_t)(upper[n] >= bound) << n;
 	}
-	return reached;
+}
+
+static void reach_ref(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row, const float *bound, size_t count,
+		      uint32_t *reached)
+{
+	float lower[REF_LATENTS], upper[REF_LATENTS];
+
+	for (size_t r = 0; r < count; r++) {
+		estimate_ref(sum + r * REF_LATENTS, b, &row[r], lower, upper);
+		reached[r] = 0;
+		for (int n = 0; n < REF_LATENTS; n++)
+			reached[r] |= (uint32_t)(upper[n] >= bound[r]) << n;
+	}
 }
 
 #if defined(__x86_64__)
@@ -64,23 +72,44 @@ __attribute__((target("avx2,fma"))) static void tile_avx2(size_t pairs, const in
 			_mm256_storeu_si256((__m256i *)(sum + r * AVX2_LATENTS + 8 * v), total[r][v]);
 }
 
-__attribute__((target("avx2,fma"))) static uint32_t estimate_avx2(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
-								   float bound, float *lower, float *upper)
+/* Eight latents' value and error, for a row. */
+struct ends_avx2 {
+	__m256 value, error;
+};
+
+__attribute__((target("avx2,fma"), always_inline)) static inline struct ends_avx2 ends_avx2(__m256i sum, const ps_screen_bounds *b, int n,
+											     const ps_screen_row *row)
 {
-	const __m256 scale = _mm256_set1_ps(row->scale), norm = _mm256_set1_ps(row->norm), off = _mm256_set1_ps(row->error);
-	uint32_t reached = 0;
+	const __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(b->scale + n), _mm256_set1_ps(row->scale));
+	const __m256 most = _mm256_fmadd_ps(_mm256_set1_ps(row->norm), _mm256_loadu_ps(b->by_x_norm + n), _mm256_loadu_ps(b->fixed + n));
 
+	return (struct ends_avx2){_mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, _mm256_loadu_ps(b->bias + n)),
+				  _mm256_fmadd_ps(_mm256_set1_ps(row->error), _mm256_loadu_ps(b->by_x_error + n), most)};
+}
+
+__attribute__((target("avx2,fma"))) static void estimate_avx2(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
+							       float *lower, float *upper)
+{
 	for (int n = 0; n < AVX2_LATENTS; n += 8) {
-		const __m256 total = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(sum + n)));
-		const __m256 value = _mm256_fmadd_ps(total, _mm256_mul_ps(_mm256_loadu_ps(b->scale + n), scale), _mm256_loadu_ps(b->bias + n));
-		const __m256 most = _mm256_fmadd_ps(norm, _mm256_loadu_ps(b->by_x_norm + n), _mm256_loadu_ps(b->fixed + n));
-		const __m256 error = _mm256_fmadd_ps(off, _mm256_loadu_ps(b->by_x_error + n), most), top = _mm256_add_ps(value, error);
+		const struct ends_avx2 ends = ends_avx2(_mm256_loadu_si256((const __m256i *)(sum + n)), b, n, row);
 
-		_mm256_storeu_ps(lower + n, _mm256_sub_ps(value, error));
-		_mm256_storeu_ps(upper + n, top);
-		reached |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(top, _mm256_set1_ps(bound), _CMP_GE_OQ)) << n;
+		_mm256_storeu_ps(lower + n, _mm256_sub_ps(ends.value, ends.error));
+		_mm256_storeu_ps(upper + n, _mm256_add_ps(ends.value, ends.error));
 	}
-	return reached;
+}
+
+__attribute__((target("avx2,fma"))) static void reach_avx2(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
+							    const float *bound, size_t count, uint32_t *reached)
+{
+	for (size_t r = 0; r < count; r++, sum += AVX2_LATENTS) {
+		reached[r] = 0;
+		for (int n = 0; n < AVX2_LATENTS; n += 8) {
+			const struct ends_avx2 ends = ends_avx2(_mm256_loadu_si256((const __m256i *)(sum + n)), b, n, &row[r]);
+			const __m256 upper = _mm256_add_ps(ends.value, ends.error);
+
+			reached[r] |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(upper, _mm256_set1_ps(bound[r]), _CMP_GE_OQ)) << n;
+		}
+	}
 }
 
 /* 12 x 2 sums, two vectors of w, a pair of x and a product: 28 of 32 registers. The body of both kernels below:
@@ -115,23 +144,44 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) static void tile_vnni(siz
 	TILE_512(_mm512_dpwssd_epi32)
 }
 
-__attribute__((target("avx512f"))) static uint32_t estimate_avx512(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
-								    float bound, float *lower, float *upper)
+/* Sixteen latents' value and error, for a row. */
+struct ends_avx512 {
+	__m512 value, error;
+};
+
+__attribute__((target("avx512f"), always_inline)) static inline struct ends_avx512 ends_avx512(__m512i sum, const ps_screen_bounds *b, int n,
+												const ps_screen_row *row)
 {
-	const __m512 scale = _mm512_set1_ps(row->scale), norm = _mm512_set1_ps(row->norm), off = _mm512_set1_ps(row->error);
-	uint32_t reached = 0;
+	const __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(b->scale + n), _mm512_set1_ps(row->scale));
+	const __m512 most = _mm512_fmadd_ps(_mm512_set1_ps(row->norm), _mm512_loadu_ps(b->by_x_norm + n), _mm512_loadu_ps(b->fixed + n));
 
+	return (struct ends_avx512){_mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_loadu_ps(b->bias + n)),
+				    _mm512_fmadd_ps(_mm512_set1_ps(row->error), _mm512_loadu_ps(b->by_x_error + n), most)};
+}
+
+__attribute__((target("avx512f"))) static void estimate_avx512(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
+								float *lower, float *upper)
+{
 	for (int n = 0; n < AVX512_LATENTS; n += 16) {
-		const __m512 total = _mm512_cvtepi32_ps(_mm512_loadu_si512(sum + n));
-		const __m512 value = _mm512_fmadd_ps(total, _mm512_mul_ps(_mm512_loadu_ps(b->scale + n), scale), _mm512_loadu_ps(b->bias + n));
-		const __m512 most = _mm512_fmadd_ps(norm, _mm512_loadu_ps(b->by_x_norm + n), _mm512_loadu_ps(b->fixed + n));
-		const __m512 error = _mm512_fmadd_ps(off, _mm512_loadu_ps(b->by_x_error + n), most), top = _mm512_add_ps(value, error);
+		const struct ends_avx512 ends = ends_avx512(_mm512_loadu_si512(sum + n), b, n, row);
 
-		_mm512_storeu_ps(lower + n, _mm512_sub_ps(value, error));
-		_mm512_storeu_ps(upper + n, top);
-		reached |= (uint32_t)_mm512_cmp_ps_mask(top, _mm512_set1_ps(bound), _CMP_GE_OQ) << n;
+		_mm512_storeu_ps(lower + n, _mm512_sub_ps(ends.value, ends.error));
+		_mm512_storeu_ps(upper + n, _mm512_add_ps(ends.value, ends.error));
 	}
-	return reached;
+}
+
+__attribute__((target("avx512f"))) static void reach_avx512(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *row,
+							     const float *bound, size_t count, uint32_t *reached)
+{
+	for (size_t r = 0; r < count; r++, sum += AVX512_LATENTS) {
+		reached[r] = 0;
+		for (int n = 0; n < AVX512_LATENTS; n += 16) {
+			const struct ends_avx512 ends = ends_avx512(_mm512_loadu_si512(sum + n), b, n, &row[r]);
+			const __m512 upper = _mm512_add_ps(ends.value, ends.error);
+
+			reached[r] |= (uint32_t)_mm512_cmp_ps_mask(upper, _mm512_set1_ps(bound[r]), _CMP_GE_OQ) << n;
+		}
+	}
 }
 #endif
 
@@ -155,11 +205,11 @@ const ps_screen_kernel *ps_screen_kernel_choose(const char *wish)
 {
 	static const ps_screen_kernel kernels[] = {
 #if defined(__x86_64__)
-		{"vnni", AVX512_ROWS, AVX512_LATENTS, tile_vnni, estimate_avx512},
-		{"avx512", AVX512_ROWS, AVX512_LATENTS, tile_avx512, estimate_avx512},
-		{"avx2", AVX2_ROWS, AVX2_LATENTS, tile_avx2, estimate_avx2},
+		{"vnni", AVX512_ROWS, AVX512_LATENTS, tile_vnni, reach_avx512, estimate_avx512},
+		{"avx512", AVX512_ROWS, AVX512_LATENTS, tile_avx512, reach_avx512, estimate_avx512},
+		{"avx2", AVX2_ROWS, AVX2_LATENTS, tile_avx2, reach_avx2, estimate_avx2},
 #endif
-		{"ref", REF_ROWS, REF_LATENTS, tile_ref, estimate_ref},
+		{"ref", REF_ROWS, REF_LATENTS, tile_ref, reach_ref, estimate_ref},
 	};
 	const int count = sizeof kernels / sizeof *kernels;
 

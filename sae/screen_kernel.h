@@ -5,7 +5,9 @@
  * long as no partial sum leaves int32, which the caller sees to; so all kernels give the same integers.
  * A row's estimates, one per latent of the panel, are the last step:
  *   value = sum * (scale_w * scale_x) + bias,   error = x_norm * by_x_norm + x_error * by_x_error + fixed
- *   lower = value - error,  upper = value + error;  returned: a bit per latent, set where upper >= bound. */
+ *   lower = value - error,  upper = value + error
+ * `reach` finds for `count` rows the latents whose upper end is at least the row's bound, a bit each: few are, so only
+ * of those rows does anyone want the ends themselves, from `estimate`. */
 #ifndef PS_SAE_SCREEN_KERNEL_H
 #define PS_SAE_SCREEN_KERNEL_H
 
@@ -29,8 +31,9 @@ typedef struct ps_screen_kernel {
 	const char *name;
 	size_t rows, latents; /* of a tile */
 	void (*tile)(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *sum);
-	uint32_t (*estimate)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row, float bound,
-			     float *lower, float *upper);
+	void (*reach)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row, const float *bound, size_t count,
+		      uint32_t *reached);
+	void (*estimate)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row, float *lower, float *upper);
 } ps_screen_kernel;
 
 /* The best for this CPU, or the one named (ref, avx2, avx512, vnni) where the CPU has it, else the best. */

@@ -222,10 +222,49 @@ static void kernels_sum_exactly(void **state)
 	}
 }
 
+/* What `reach` marks is what `estimate` finds at or above the bound; and every kernel's ends are those of the definition. */
+static void kernels_estimate_alike(void **state)
+{
+	enum { COUNT = 29, WIDE = PS_SCREEN_LATENTS_MAX };
+	float latent[5][WIDE], bound[COUNT], lower[WIDE], upper[WIDE];
+	const ps_screen_bounds bounds = {latent[0], latent[1], latent[2], latent[3], latent[4]};
+	int32_t sum[COUNT * WIDE];
+	ps_screen_row row[COUNT];
+	uint32_t reached[COUNT];
+	ps_rng rng = ps_rng_make(12, 0);
+
+	(void)state;
+	for (size_t i = 0; i < 5 * WIDE; i++)
+		latent[i / WIDE][i % WIDE] = (i / WIDE == 0 ? 1e-4f : 0.1f) * (float)ps_rng_uniform(&rng);
+	for (size_t i = 0; i < COUNT * WIDE; i++)
+		sum[i] = (int32_t)ps_rng_below(&rng, 2000001) - 1000000;
+	for (size_t r = 0; r < COUNT; r++) {
+		row[r] = (ps_screen_row){1e-2f * (float)ps_rng_uniform(&rng), (float)ps_rng_uniform(&rng), (float)ps_rng_uniform(&rng)};
+		bound[r] = 0.5f * (float)ps_rng_uniform(&rng);
+	}
+	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+		const ps_screen_kernel *kernel = ps_screen_kernel_choose(kernels[i]);
+
+		kernel->reach(sum, &bounds, row, bound, COUNT, reached);
+		for (size_t r = 0; r < COUNT; r++) {
+			kernel->estimate(sum + r * kernel->latents, &bounds, &row[r], lower, upper);
+			for (size_t n = 0; n < kernel->latents; n++) {
+				const double value = sum[r * kernel->latents + n] * (double)latent[0][n] * row[r].scale + latent[1][n];
+				const double error = row[r].norm * (double)latent[2][n] + row[r].error * (double)latent[3][n] + latent[4][n];
+
+				assert_float_equal(lower[n], value - error, 1e-6);
+				assert_float_equal(upper[n], value + error, 1e-6);
+				assert_int_equal(reached[r] >> n & 1, upper[n] >= bound[r]);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kernels_sum_exactly),
+		cmocka_unit_test(kernels_estimate_alike),
 		cmocka_unit_test(random_rows_of_any_shape),
 		cmocka_unit_test(ties_and_near_ties),
 		cmocka_unit_test(values_of_every_size),

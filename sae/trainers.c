@@ -1,5 +1,7 @@
 #include "sae/trainers.h"
 
+#include <string.h>
+
 #include "core/checked.h"
 #include "sae/batch.h"
 #include "sae/room.h"
@@ -62,14 +64,13 @@ int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *o
 	const uint64_t step = ps_trainers_done(trainers, count);
 	int code;
 
+	memset(out, 0, count * sizeof *out);
 	if (step >= first->steps)
 		return ps_fail(first->context->diag, PS_EFAILED, "all %llu training steps are done", (unsigned long long)first->steps);
 	code = ps_batch_load(&first->options, first->source, first->rows, step, first->steps, &first->announced, first->ids,
 			     first->batch, first->context);
-	for (size_t i = 0; i < count && code >= 0; i++) {
-		out[i] = (ps_train_step){0};
+	for (size_t i = 0; i < count && code >= 0; i++)
 		if (*trainers[i]->step == step)
 			code = ps_trainer_take_step(trainers[i], &out[i]);
-	}
 	return code;
 }

@@ -23,8 +23,8 @@ int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, s
 /* Steps done by those that have done the fewest. */
 uint64_t ps_trainers_done(ps_trainer *const *trainers, size_t count);
 
-/* One step of those that have done the fewest; out (count): their steps, zero for those that waited. On failure the
- * trainer at fault is the first of the list that has done the fewest steps. */
+/* One step of those that have done the fewest; out (count): their steps, zero for those that took none. On PS_EFAILED the
+ * trainer at fault is the first of the list that has done the fewest steps; other failures are of reading. */
 int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *out) PS_MUST_USE;
 
 #endif

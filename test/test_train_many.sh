@@ -125,6 +125,13 @@ refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratc
 refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
 refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
 
+# --- one of them fails ---
+run train "$scratch/cache" --batch 256 --tokens 40000 --d-sae 128 256 --k 8 --lr 1e38 -o "$scratch/wild"
+code=$?
+holds "an SAE that diverges: exit 1" test $code -eq 1
+says "which one, and where" 'd-128: the loss is not finite at step'
+holds "the state of each before it is kept" ls "$scratch/wild/d-128/checkpoint.safetensors" "$scratch/wild/d-256/checkpoint.safetensors"
+
 # --- interrupted ---
 set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 --save-every 0.1
 works "two widths, uninterrupted" "$@" -o "$scratch/whole"

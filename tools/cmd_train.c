@@ -246,7 +246,7 @@ static void note_measures(const struct group *g)
 	ps_progress_note(text);
 }
 
-/* Which SAE it was that failed. */
+/* Which SAE it was that failed, unless it was the reading. */
 static int name_fault(const struct training *t, int code)
 {
 	const struct group *g = t->group;
@@ -254,9 +254,12 @@ static int name_fault(const struct training *t, int code)
 	const uint64_t done = ps_trainers_done(g->trainer, g->count);
 	size_t at = 0;
 
+	if (g->count == 1 || code != PS_EFAILED)
+		return code;
 	while (ps_trainer_done(g->trainer[at]) > done)
 		at++;
-	return g->count > 1 ? ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text) : code;
+	t->s->diag.text[0] = 0;
+	return ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text);
 }
 
 static int save_states(const struct training *t, int rc)
@@ -283,6 +286,22 @@ static int log_steps(const struct training *t)
 	return rc;
 }
 
+/* One step of the group, shown and logged; whatever of it was done is, also when the rest failed. */
+static int train_step(struct training *t, uint64_t done)
+{
+	struct group *g = t->group;
+	int code = ps_trainers_step(g->trainer, g->count, g->step), logged;
+
+	if (code)
+		code = name_fault(t, code);
+	logged = log_steps(t);
+	if (code || logged)
+		return code ? code : logged;
+	note_measures(g);
+	ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
+	return ps_progress_check(&t->s->context);
+}
+
 static int train_steps(struct training *t)
 {
 	struct group *g = t->group;
@@ -292,16 +311,7 @@ static int train_steps(struct training *t)
 	int rc = 0;
 
 	while (!rc && (done = ps_trainers_done(g->trainer, g->count)) < steps) {
-		rc = ps_trainers_step(g->trainer, g->count, g->step);
-		if (rc) {
-			rc = name_fault(t, rc);
-			break;
-		}
-		note_measures(g);
-		ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
-		rc = log_steps(t);
-		if (!rc)
-			rc = ps_progress_check(&t->s->context);
+		rc = train_step(t, done);
 		if (rc || ps_clock() - saved > t->args->save_every) {
 			rc = save_states(t, rc);
 			saved = ps_clock();

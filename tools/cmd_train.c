@@ -4,6 +4,7 @@
  * An SAE for each of the widths, ks and seeds (ps_train_job). A group of those that agree in their batches and fit the
  * budget together is trained from one read of the data (sae/trainers.h); what is left forms the next group. Groups change
  * how often the data are read, never a bit of an SAE. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,8 +240,11 @@ static void note_measures(const struct group *g)
 		low = g->step[i].fvu < low ? g->step[i].fvu : low;
 		high = g->step[i].fvu > high ? g->step[i].fvu : high;
 	}
-	if (g->count == 1)
+	if (g->count == 1 && isnan(g->job[0]->checked_fvu))
 		snprintf(text, sizeof text, "FVU %.4f, L0 %.1f, dead %.1f %%", only->fvu, only->l0, 100 * only->dead_fraction);
+	else if (g->count == 1)
+		snprintf(text, sizeof text, "FVU %.4f, held out %.4f, L0 %.1f, dead %.1f %%", only->fvu, g->job[0]->checked_fvu, only->l0,
+			 100 * only->dead_fraction);
 	else
 		snprintf(text, sizeof text, "%zu SAEs, FVU %.4f to %.4f", g->count, low, high);
 	ps_progress_note(text);
@@ -274,7 +278,7 @@ static int save_states(const struct training *t, int rc)
 	return rc;
 }
 
-static int log_steps(const struct training *t)
+static int log_steps(const struct training *t, ps_arena *arena)
 {
 	const struct group *g = t->group;
 	const double now = ps_clock();
@@ -282,19 +286,19 @@ static int log_steps(const struct training *t)
 
 	for (size_t i = 0; i < g->count && !rc; i++)
 		if (g->step[i].step)
-			rc = ps_train_log_add(&g->job[i]->log, &g->step[i], now, &t->s->diag);
+			rc = ps_train_job_note(g->job[i], t->s, &t->data, &g->step[i], now, arena);
 	return rc;
 }
 
 /* One step of the group, shown and logged; whatever of it was done is, also when the rest failed. */
-static int train_step(struct training *t, uint64_t done)
+static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 {
 	struct group *g = t->group;
 	int code = ps_trainers_step(g->trainer, g->count, g->step), logged;
 
 	if (code)
 		code = name_fault(t, code);
-	logged = log_steps(t);
+	logged = log_steps(t, arena);
 	if (code || logged)
 		return code ? code : logged;
 	note_measures(g);
@@ -302,7 +306,7 @@ static int train_step(struct training *t, uint64_t done)
 	return ps_progress_check(&t->s->context);
 }
 
-static int train_steps(struct training *t)
+static int train_steps(struct training *t, ps_arena *arena)
 {
 	struct group *g = t->group;
 	const uint64_t steps = ps_trainer_steps(&g->options[0]);
@@ -311,7 +315,7 @@ static int train_steps(struct training *t)
 	int rc = 0;
 
 	while (!rc && (done = ps_trainers_done(g->trainer, g->count)) < steps) {
-		rc = train_step(t, done);
+		rc = train_step(t, done, arena);
 		if (rc || ps_clock() - saved > t->args->save_every) {
 			rc = save_states(t, rc);
 			saved = ps_clock();
@@ -380,7 +384,7 @@ static int train_group(struct training *t)
 		rc = start_trainers(t, plan.limit_bytes - plan.total_bytes, &arena, &source);
 	started = ps_clock();
 	if (!rc)
-		rc = train_steps(t);
+		rc = train_steps(t, &arena);
 	ps_train_data_stop(&t->data);
 	if (!rc)
 		rc = finish_jobs(t, ps_clock() - started, &arena);

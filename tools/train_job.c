@@ -1,10 +1,12 @@
 #include "tools/train_job.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define REPORT_ROWS 65536
+#define CHECK_ROWS 8192 /* of those held out, at every state saved */
 #define STATE_PARTS_MAX 32
 
 /* --- the state on disk --- */
@@ -34,6 +36,7 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 		if (rc)
 			ps_artefact_abort(artefact);
 	}
+	job->check_due = true;
 	return rc ? rc : ps_artefact_commit(artefact, diag);
 }
 
@@ -94,6 +97,7 @@ int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
 	if (rc)
 		return rc;
 	job->resumed_at = ps_trainer_done(job->trainer);
+	job->checked_fvu = NAN;
 	return ps_train_log_open(&job->log, log_prefix(job, log, prefix, sizeof prefix), job->resumed_at, ps_trainer_steps(&job->options),
 				 &s->diag);
 }
@@ -149,24 +153,67 @@ size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int thre
 	return plan.total_bytes;
 }
 
+/* The first of rows, at most so many, all of a token's. */
+static ps_row_list first_rows(const ps_train_data *data, const ps_row_list *rows, uint64_t most)
+{
+	most -= most % data->count;
+	return ps_row_list_part(rows, 0, rows->count < most ? rows->count : most);
+}
+
+static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena, ps_sae *sae)
+{
+	const ps_train_options *o = &job->options;
+	int rc = ps_sae_create(sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);
+
+	if (!rc)
+		ps_trainer_export(job->trainer, sae);
+	return rc;
+}
+
 /* The SAE with its measures, into the open folder. */
 static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
 {
 	const ps_train_options *o = &job->options;
-	const uint64_t most = REPORT_ROWS - REPORT_ROWS % data->count;
-	const ps_row_list report = ps_row_list_part(&data->rows, 0, data->rows.count < most ? data->rows.count : most);
+	const ps_row_list report = first_rows(data, &data->rows, REPORT_ROWS);
 	uint64_t *firing;
 	ps_sae sae;
-	int rc = ps_sae_create(&sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);
+	int rc = make_sae(job, s, data, arena, &sae);
 
 	if (rc)
 		return rc;
-	ps_trainer_export(job->trainer, &sae);
 	firing = ps_arena_take(arena, o->d_sae * sizeof *firing);
 	rc = ps_evaluate_rows(&sae, &data->source, &report, &s->context, arena, &job->evaluation, firing);
 	if (!rc && data->held_out.count)
 		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena, &job->held_out, NULL);
 	return rc ? rc : ps_sae_folder_save(job->folder, job->path, &sae, about, firing, job->provenance, &s->diag);
+}
+
+/* Quick: no progress, no interruption. */
+static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena)
+{
+	const ps_row_list slice = first_rows(data, &data->held_out, CHECK_ROWS);
+	const ps_context context = {.pool = s->context.pool, .diag = &s->diag};
+	const size_t mark = ps_arena_mark(arena);
+	ps_evaluation evaluation;
+	ps_sae sae;
+	int rc = make_sae(job, s, data, arena, &sae);
+
+	if (!rc)
+		rc = ps_evaluate_rows(&sae, &data->source, &slice, &context, arena, &evaluation, NULL);
+	ps_arena_rewind(arena, mark);
+	if (rc)
+		return rc;
+	job->checked_fvu = evaluation.fvu;
+	job->check_due = false;
+	return 0;
+}
+
+int ps_train_job_note(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_train_step *step, double now, ps_arena *arena)
+{
+	const bool checks = job->check_due && data->held_out.count && ps_train_log_takes(&job->log, step->step);
+	int rc = checks ? check(job, s, data, arena) : 0;
+
+	return rc ? rc : ps_train_log_add(&job->log, step, checks ? job->checked_fvu : NAN, now, &s->diag);
 }
 
 int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)

@@ -1,6 +1,6 @@
 /* tools/train_job.h: one SAE of a `train` command: its options and folder, its state on disk, its log, what is said of it.
  *
- * begin -> load -> (note_step, save) ... -> finish, or at any time close. */
+ * begin -> load -> (note, save) ... -> finish, or at any time close. */
 #ifndef PS_TOOLS_TRAIN_JOB_H
 #define PS_TOOLS_TRAIN_JOB_H
 
@@ -21,6 +21,8 @@ typedef struct ps_train_job {
 	ps_trainer *trainer; /* in the arena of its group */
 	ps_train_log log;
 	uint64_t resumed_at; /* steps */
+	bool check_due;      /* the state was saved since check */
+	double checked_fvu;  /* by the last check; NaN: none yet */
 	ps_evaluation evaluation, held_out;
 	double seconds, tokens_per_s;
 } ps_train_job;
@@ -31,6 +33,11 @@ int ps_train_job_begin(ps_train_job *job, ps_session *session) PS_MUST_USE;
  * NULL. */
 int ps_train_job_load(ps_train_job *job, ps_session *session, const char *log) PS_MUST_USE;
 int ps_train_job_save(ps_train_job *job, ps_diag *diag) PS_MUST_USE;
+
+/* After a step: its line of the log, if it has one, and on the first line since a save, where rows are held out, how the
+ * SAE reconstructs a slice of them. Takes of the arena what finish takes. */
+int ps_train_job_note(ps_train_job *job, ps_session *session, const ps_train_data *data, const ps_train_step *step, double now,
+		      ps_arena *arena) PS_MUST_USE;
 
 /* Bytes that finish takes of the arena. */
 size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int threads);

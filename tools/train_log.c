@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 
 #define LINES 1000
 #define LINE_BYTES 512
-static const char header[] = "step,tokens,lr,loss,fvu,l0,dead_fraction,tokens_per_s\n";
+static const char header[] = "step,tokens,lr,loss,fvu,l0,dead_fraction,tokens_per_s,held_out_fvu\n";
 
 static void path_of(const ps_train_log *log, const char *suffix, char *out, size_t size)
 {
@@ -82,20 +83,31 @@ int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint
 	return fflush(log->csv) ? complain(log, "csv", diag) : 0;
 }
 
-int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double seconds, ps_diag *diag)
+bool ps_train_log_takes(const ps_train_log *log, uint64_t step)
+{
+	return log->csv && step % log->every == 0;
+}
+
+int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_fvu, double seconds, ps_diag *diag)
 {
 	/* A rate needs a line before it in the same run. */
 	const double rate = log->seconds > 0 ? (double)(s->tokens - log->tokens) / (seconds - log->seconds) : 0;
 
-	if (!log->csv || s->step % log->every)
+	if (!ps_train_log_takes(log, s->step))
 		return 0;
 	errno = 0;
-	fprintf(log->csv, "%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.0f\n", s->step, s->tokens, s->lr, s->loss, s->fvu, s->l0,
+	fprintf(log->csv, "%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.0f,", s->step, s->tokens, s->lr, s->loss, s->fvu, s->l0,
 		s->dead_fraction, rate);
 	fprintf(log->jsonl,
 		"{\"step\": %" PRIu64 ", \"tokens\": %" PRIu64 ", \"lr\": %.9g, \"loss\": %.9g, \"fvu\": %.9g, \"l0\": %.9g, "
-		"\"dead_fraction\": %.9g, \"tokens_per_s\": %.0f}\n",
+		"\"dead_fraction\": %.9g, \"tokens_per_s\": %.0f",
 		s->step, s->tokens, s->lr, s->loss, s->fvu, s->l0, s->dead_fraction, rate);
+	if (!isnan(held_out_fvu)) {
+		fprintf(log->csv, "%.9g", held_out_fvu);
+		fprintf(log->jsonl, ", \"held_out_fvu\": %.9g", held_out_fvu);
+	}
+	fputs("\n", log->csv);
+	fputs("}\n", log->jsonl);
 	log->tokens = s->tokens;
 	log->seconds = seconds;
 	if (fflush(log->csv))
@@ -107,8 +119,11 @@ int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double seconds, 
 static void write_script(const ps_train_log *log, FILE *out)
 {
 	static const struct {
-		const char *title, *column;
-	} panels[] = {{"loss", "4"}, {"FVU", "5"}, {"L0", "6"}, {"share of dead latents", "7"}, {"tokens a second", "8"}, {"learning rate", "3"}};
+		const char *title, *column, *beside;
+	} panels[] = {
+		{"loss", "4", ""}, {"FVU (points: of rows held out)", "5", ", $d using 2:9 with points pt 7 ps 0.4 lc rgb '#d55e00'"}, {"L0", "6", ""},
+		{"share of dead latents", "7", ""}, {"tokens a second", "8", ""}, {"learning rate", "3", ""},
+	};
 	char line[LINE_BYTES];
 
 	fputs("set terminal svg size 960,560 font 'sans-serif,12' background '#ffffff'\nset datafile separator ','\nset key off\n"
@@ -119,8 +134,8 @@ static void write_script(const ps_train_log *log, FILE *out)
 			fputs(line, out);
 	fprintf(out, "EOD\nset xtics 0, %" PRIu64 "\n", log->tokens / 4 ? log->tokens / 4 : 1);
 	for (size_t i = 0; i < sizeof panels / sizeof *panels; i++)
-		fprintf(out, "set title '%s'\nset yrange [0:*]\nset xlabel 'tokens'\nplot $d using 2:%s with lines lw 1.5 lc rgb '#0072b2'\n",
-			panels[i].title, panels[i].column);
+		fprintf(out, "set title '%s'\nset yrange [0:*]\nset xlabel 'tokens'\nplot $d using 2:%s with lines lw 1.5 lc rgb '#0072b2'%s\n",
+			panels[i].title, panels[i].column, panels[i].beside);
 	fputs("unset multiplot\n", out);
 }
 

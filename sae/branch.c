@@ -79,16 +79,28 @@ void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const
 		b.columns = ps_min_size(PS_STRIP, width - b.first);
 		ps_pool_run(branch->context->pool, (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, backward_rows, &b);
 	}
+	branch->scale = scale;
 	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);
 }
 
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t width, float *enc, float *dec)
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width, const float *error, size_t error_width,
+			    size_t columns, float *enc, float *dec)
 {
 	const ps_by_latent *lists = &branch->lists;
 	const size_t begin = lists->start[latent], count = ps_branch_active(branch, latent);
 
-	ps_rows_combine(x, width, lists->row + begin, lists->gradient + begin, count, enc);
-	ps_rows_combine(branch->error, width, lists->row + begin, lists->value + begin, count, dec);
+	ps_rows_combine_columns(x, x_width, columns, lists->row + begin, lists->gradient + begin, count, enc);
+	ps_rows_combine_columns(error, error_width, columns, lists->row + begin, lists->value + begin, count, dec);
+}
+
+double ps_branch_parallel(const ps_branch *branch, size_t latent)
+{
+	const ps_by_latent *lists = &branch->lists;
+	double sum = 0;
+
+	for (size_t i = lists->start[latent]; i < lists->start[latent + 1]; i++)
+		sum += (double)lists->value[i] * lists->gradient[i];
+	return sum != 0 ? sum / branch->scale : 0; /* both carry the scale */
 }
 
 float ps_branch_bias_gradient(const ps_branch *branch, size_t latent)

@@ -17,6 +17,7 @@ typedef struct ps_branch {
 	float *df;          /* one per entry of codes */
 	double *loss;       /* (rows) */
 	ps_by_latent lists;
+	float scale;        /* of the lists' values and gradients */
 } ps_branch;
 
 /* sae gives the shapes: d_in, d_sae and k (TopK). */
@@ -26,8 +27,13 @@ int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps
 /* From branch->codes, whose indices are rows of dec (F, D): error, loss and the lists by latent. target (rows, D). */
 void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target, float sign, float scale);
 
-/* Adds latent j's gradients: enc (D) from x (rows, D), dec (D). */
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t width, float *enc, float *dec);
+/* Adds some columns of latent j's gradients, enc and dec (columns). x and error: from the first of those columns on, rows
+ * x_width and error_width apart. */
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width, const float *error, size_t error_width,
+			    size_t columns, float *enc, float *dec);
+
+/* The gradient of dec[j] along dec[j]: sum_r f[r, j] df[r, j], while the lists hold df. */
+double ps_branch_parallel(const ps_branch *branch, size_t latent);
 
 /* The gradient of latent j's encoder bias. */
 float ps_branch_bias_gradient(const ps_branch *branch, size_t latent);

@@ -4,9 +4,9 @@
 #include "core/checked.h"
 #include "core/clones.h"
 #include "sae/arch.h"
-#include "sae/jumprelu.h"
 #include "sae/resample.h"
 #include "sae/schedule.h"
+#include "sae/update.h"
 
 enum {
 	ROWS_AN_ITEM = 32,
@@ -20,8 +20,6 @@ struct step {
 	ps_pass pass;       /* the present one */
 	double lr, variance, loss, aux_loss;
 	uint64_t active;    /* entries that are not zero */
-	float clip;         /* factor of all gradients */
-	ps_adam adam;
 };
 
 static size_t items_of(size_t count, size_t an_item)
@@ -195,51 +193,44 @@ static void run_auxk(struct step *s, double loss)
 	s->aux_loss += weight * ps_branch_loss(s->pass.aux);
 }
 
-static void finish_latent_entries(void *context, size_t item, int worker)
+/* The gradient of latent j's decoder row along that row: of all that reconstruct with it. */
+static double parallel_gradient(const ps_trainer *t, const ps_pass *pass, size_t j)
 {
-	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	double sum = ps_branch_parallel(&t->branch, j);
 
-	(void)worker;
-	for (size_t j = first; j < end; j++) {
-		t->arch->latent(t, &s->pass, j);
-		if (s->pass.aux)
-			ps_arch_add_bias(t, s->pass.aux, j);
-		for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++)
-			ps_arch_add_bias(t, &t->matryoshka->branch[l], j);
-	}
-}
-
-/* Adds the pass's gradients of latent j's rows. */
-static void add_latent_gradients(const struct step *s, size_t j, float *enc, float *dec)
-{
-	const ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in;
-
-	ps_branch_add_gradient(&t->branch, j, s->pass.x, d, enc, dec);
-	if (s->pass.aux)
-		ps_branch_add_gradient(s->pass.aux, j, s->pass.x, d, enc, dec);
+	if (t->arch->gate && !t->options.gate_alone)
+		sum += ps_branch_parallel(&t->gate, j);
+	if (pass->aux)
+		sum += ps_branch_parallel(pass->aux, j);
 	for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++)
-		ps_branch_add_gradient(&t->matryoshka->branch[l], j, s->pass.x, d, enc, dec);
-	if (!t->arch->gate)
-		return;
-	if (t->options.gate_alone)
-		ps_rows_combine(s->pass.x, d, t->gate.lists.row + t->gate.lists.start[j], t->gate.lists.gradient + t->gate.lists.start[j],
-				ps_branch_active(&t->gate, j), enc);
-	else
-		ps_branch_add_gradient(&t->gate, j, s->pass.x, d, enc, dec);
+		sum += ps_branch_parallel(&t->matryoshka->branch[l], j);
+	return sum;
 }
 
-static void store_gradients(void *context, size_t item, int worker)
+/* Of a decoder row of norm 1 the gradient along the row is taken out, the penalty's with it. */
+static void finish_latent(const struct step *s, size_t j)
+{
+	ps_trainer *t = s->trainer;
+	const bool unit = t->options.unit_decoder;
+	const double along = unit ? t->along[j] - parallel_gradient(t, &s->pass, j) : 0;
+
+	t->arch->latent(t, &s->pass, j);
+	if (s->pass.aux)
+		ps_arch_add_bias(t, s->pass.aux, j);
+	for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++)
+		ps_arch_add_bias(t, &t->matryoshka->branch[l], j);
+	if (unit)
+		t->along[j] = (float)along;
+}
+
+static void finish_latents(void *context, size_t item, int worker)
 {
 	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, s->trainer->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++)
-		add_latent_gradients(s, j, t->enc_gradient + j * d, t->dec_gradient + j * d);
+		finish_latent(s, j);
 }
 
 static int run_pass(struct step *s, size_t first)
@@ -271,155 +262,13 @@ static int run_pass(struct step *s, size_t first)
 		s->aux_loss += s->pass.unit * ps_matryoshka_backward(t->matryoshka, &branch->codes, &t->sae, s->pass.x, s->pass.scale);
 		ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), level_error_sums, s);
 	}
-	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), finish_latent_entries, s);
+	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents, s);
 	if (t->enc_gradient)
-		ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), store_gradients, s);
+		ps_update_gather(t, &s->pass);
 	return 0;
 }
 
 /* --- after the rows --- */
-
-/* The gradient of b_dec: through x_hat, and through x - b_dec before the encoder. */
-static void b_dec_gradients(void *context, size_t item, int worker)
-{
-	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
-	double through_encoder[COLUMNS_AN_ITEM] = {0};
-
-	(void)worker;
-	for (size_t j = 0; j < t->sae.d_sae; j++) {
-		const float *enc = t->sae.enc + j * d + first;
-		const double gradient = t->through_input[j];
-
-		for (size_t i = 0; gradient != 0 && i < count; i++)
-			through_encoder[i] += gradient * enc[i];
-	}
-	for (size_t i = 0; i < count; i++)
-		t->b_dec_gradient[first + i] = (float)(s->pass.scale * t->error_sum[first + i] - through_encoder[i]);
-}
-
-/* row * factor added to out (D). */
-static void add_multiple(const float *row, float factor, float *out, size_t d)
-{
-	const uint32_t only = 0;
-
-	ps_rows_combine(row, d, &only, &factor, 1, out);
-}
-
-/* The penalty's part, and away with what is parallel to a unit row. */
-static void finish_decoder_gradient(const ps_trainer *t, size_t j, float *dec)
-{
-	const size_t d = t->sae.d_in;
-	const float *row = t->sae.dec + j * d;
-	const uint32_t only = 0;
-	float parallel;
-
-	if (t->along[j] != 0)
-		add_multiple(row, t->along[j], dec, d);
-	if (!t->options.unit_decoder)
-		return;
-	ps_rows_dot(row, d, &only, 1, dec, &parallel);
-	add_multiple(row, -parallel, dec, d);
-}
-
-static void finish_stored(void *context, size_t item, int worker)
-{
-	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-
-	(void)worker;
-	for (size_t j = first; j < end; j++) {
-		finish_decoder_gradient(t, j, t->dec_gradient + j * d);
-		t->square[j] = ps_squared_norm(t->enc_gradient + j * d, d) + ps_squared_norm(t->dec_gradient + j * d, d);
-	}
-}
-
-/* The factor that brings the gradient's norm down to options.clip, as torch's clip_grad_norm_ has it. */
-static float clip_factor(const ps_trainer *t)
-{
-	const size_t f = t->sae.d_sae;
-	double square = ps_squared_norm(t->b_enc_gradient, f) + ps_squared_norm(t->b_dec_gradient, t->sae.d_in), factor;
-
-	for (size_t j = 0; j < f; j++)
-		square += t->square[j];
-	for (int i = 0; i < t->arch->extras; i++)
-		square += ps_squared_norm(t->extra_gradient[i], f);
-	factor = t->options.clip / (sqrt(square) + 1e-6);
-	return factor < 1 ? (float)factor : 1;
-}
-
-static void scale_by(float *values, size_t count, float factor)
-{
-	for (size_t i = 0; factor != 1 && i < count; i++)
-		values[i] *= factor;
-}
-
-static void make_unit(float *row, size_t d)
-{
-	const uint32_t only = 0;
-	float square, factor;
-
-	ps_rows_dot(row, d, &only, 1, row, &square);
-	factor = square > 0 ? 1 / sqrtf(square) : 1;
-	for (size_t i = 0; i < d; i++)
-		row[i] *= factor;
-}
-
-static void update_latent(const struct step *s, size_t j, float *scratch)
-{
-	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, at = j * d;
-	float *enc = t->enc_gradient ? t->enc_gradient + at : scratch, *dec = t->enc_gradient ? t->dec_gradient + at : scratch + d;
-
-	if (!t->enc_gradient) {
-		memset(scratch, 0, 2 * d * sizeof *scratch);
-		add_latent_gradients(s, j, enc, dec);
-		finish_decoder_gradient(t, j, dec);
-	}
-	scale_by(enc, d, s->clip);
-	scale_by(dec, d, s->clip);
-	ps_adam_update(&s->adam, t->sae.enc + at, t->enc.m + at, t->enc.v + at, enc, d);
-	ps_adam_update(&s->adam, t->sae.dec + at, t->dec.m + at, t->dec.v + at, dec, d);
-	if (t->options.unit_decoder)
-		make_unit(t->sae.dec + at, d);
-	t->since_fired[j] = t->fired[j] ? 0 : t->since_fired[j] + t->options.batch;
-}
-
-static void update_latents(void *context, size_t item, int worker)
-{
-	const struct step *s = context;
-	ps_trainer *t = s->trainer;
-	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-
-	for (size_t j = first; j < end; j++)
-		update_latent(s, j, t->latent_gradients + (size_t)worker * 2 * t->sae.d_in);
-}
-
-static void update_vector(const struct step *s, float *values, const ps_moments *moments, float *gradient, size_t count)
-{
-	scale_by(gradient, count, s->clip);
-	ps_adam_update(&s->adam, values, moments->m, moments->v, gradient, count);
-}
-
-static void run_updates(struct step *s)
-{
-	ps_trainer *t = s->trainer;
-	const size_t f = t->sae.d_sae, d = t->sae.d_in;
-
-	ps_pool_run(t->context->pool, items_of(d, COLUMNS_AN_ITEM), b_dec_gradients, s);
-	if (t->enc_gradient)
-		ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), finish_stored, s);
-	s->clip = t->options.clip > 0 ? clip_factor(t) : 1;
-	ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), update_latents, s);
-	update_vector(s, t->sae.b_enc, &t->b_enc, t->b_enc_gradient, f);
-	update_vector(s, t->sae.b_dec, &t->b_dec, t->b_dec_gradient, d);
-	for (int i = 0; i < t->arch->extras; i++)
-		update_vector(s, t->extra[i], &t->extra_moments[i], t->extra_gradient[i], f);
-	if (t->options.arch == PS_TRAIN_JUMPRELU)
-		ps_jumprelu_clamp(t);
-}
 
 static void report(const struct step *s, ps_train_step *out)
 {
@@ -454,8 +303,7 @@ int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
 	if (!isfinite(s.loss))
 		return ps_fail(t->context->diag, PS_EFAILED, "the loss is not finite at step %llu: the activations hold such values, "
 			       "or the learning rate is too high", (unsigned long long)*t->step + 1);
-	s.adam = ps_adam_at(&t->options.adam, s.lr, *t->step + 1);
-	run_updates(&s);
+	ps_update_run(t, &s.pass, s.lr);
 	++*t->step;
 	report(&s, out);
 	if (ps_resample_is_due(t))

@@ -10,6 +10,7 @@
 #include "sae/start.h"
 #include "sae/trainer.h"
 #include "sae/trainers.h"
+#include "sae/update.h"
 
 enum {
 	STATE_PARTS = 22,
@@ -110,7 +111,7 @@ static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, 
 			ps_plan_add(plan, "gradients of a matrix", f * d_in * sizeof(float));
 	}
 	ps_plan_add(plan, "gradient of the decoder's bias", d_in * sizeof(float));
-	ps_plan_add(plan, "gradients of a latent", (size_t)threads * 2 * d_in * sizeof(float));
+	ps_plan_add(plan, "updates", ps_update_bytes(d_in, rows, threads, gradients_are_stored(o)));
 }
 
 static bool sizes_fit(size_t d_in, const ps_train_options *o)
@@ -287,7 +288,7 @@ static void take_scratch(ps_trainer *t, ps_arena *arena)
 	t->error_sum = ps_arena_take(arena, d * sizeof(double));
 	t->column_variance = ps_arena_take(arena, d * sizeof(double));
 	t->b_dec_gradient = ps_arena_take(arena, d * sizeof(float));
-	t->latent_gradients = ps_arena_take(arena, (size_t)ps_pool_threads(t->context->pool) * 2 * d * sizeof(float));
+	ps_update_take(t, gradients_are_stored(&t->options), arena);
 	if (!gradients_are_stored(&t->options))
 		return;
 	t->enc_gradient = ps_arena_take(arena, f * d * sizeof(float));

@@ -8,8 +8,7 @@
  *     auxk     a second branch for dead latents; nested levels                     auxk.h, matryoshka.h
  *     latents  per latent: dz, gradients of its scalars, its penalty               arch.h
  *     gather   gradients of enc and dec rows (only with passes or clipping: else as part of update)
- *   b_dec      its gradient
- *   update     per latent: projection, Adam, unit norm
+ *   update     b_dec's gradient, clipping, Adam, unit norm                            update.h
  *   resample   dead latents start anew                                             resample.h */
 #ifndef PS_SAE_TRAINER_H
 #define PS_SAE_TRAINER_H
@@ -79,13 +78,14 @@ struct ps_trainer {
 	float *b_enc_gradient;                 /* (F) */
 	float *extra_gradient[PS_EXTRAS_MOST]; /* (F) */
 	float *through_input;                  /* (F): sum over rows of dz */
-	float *along;                          /* (F): factor of dec_j in its own gradient */
+	float *along;                          /* (F): factor of dec_j in its own gradient; takes out what is along a unit row */
 	double *penalty;                       /* (F): the penalty's sum over rows, without its coefficient */
-	double *square;                        /* (F): of a latent's gradients; for clipping */
+	double *square;                        /* (F): |gradients|^2 of a latent, for clipping; then |dec_j|^2 */
 	double *error_sum;                     /* (D) */
 	float *b_dec_gradient;                 /* (D) */
 	double *column_variance;               /* (D): sum over the batch of (x - mean)^2 */
-	float *latent_gradients;               /* (threads, 2, D) */
+	float *x_strip, *error_strip;          /* (B, columns of a strip): sae/update.h's, as is the next */
+	float *strip_gradients;                /* (threads, 2, columns of a strip) */
 };
 
 /* As ps_trainer_create. with: a trainer whose ids, batch and x are borrowed, which has room for both; NULL: none. */

@@ -636,17 +636,18 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 			workspace w;
 			ps_sae sae;
 
+			o.k = 3; /* a row's directions: the threshold of batchtopk then stands where values are rare */
 			o.batch = MANY;
 			o.tokens = 300 * MANY;
 			o.resample_tokens = o.k_start = 0;
 			o.dead_after_tokens = 0;
 			o.decay_fraction = 1;
-			o.threshold_rate = 0.5;
+			o.threshold_rate = 1;
 			run_open(&run, rows, MANY, WIDTH, &o, 2);
 			for (int i = 0; i < 300; i++)
 				last = step(&run);
 			workspace_open(&w, 2, 64 << 20);
-			assert_int_equal(ps_sae_create(&sae, ps_train_saved_arch(o.arch), WIDTH, 150, 6, &w.arena, &w.diag), 0);
+			assert_int_equal(ps_sae_create(&sae, ps_train_saved_arch(o.arch), WIDTH, 150, o.k, &w.arena, &w.diag), 0);
 			ps_trainer_export(run.trainer, &sae);
 			assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context, &w.arena, &evaluation, NULL), 0);
 			print_message("architecture %d, %s: fvu %.5f trained, %.5f saved; l0 %.2f, %.2f\n", arch,

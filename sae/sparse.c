@@ -109,7 +109,7 @@ HELPER void dot_block(const float *a, size_t stride, const float *b, const float
 PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out)
 {
 	for (size_t i = 0; i < count; i++)
-		dot_block(vector, 0, matrix + row[i] * width, matrix + row[i + 2 < count ? i + 2 : i] * width, width, 1, out + i, 0);
+		dot_block(vector, 0, matrix + row[i] * width, matrix + row[i + AHEAD < count ? i + AHEAD : i] * width, width, 1, out + i, 0);
 }
 
 PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row, size_t count, const float *vector,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The full measurement session: builds, measures the parts named (all of them), draws the pictures of docs/PERFORMANCE.md.
-#   bench/measure.sh [kernels] [forward] [stream] [memory] [train_memory] [plot]
+#   bench/measure.sh [kernels] [forward] [stream] [memory] [train_pairs] [train_memory] [plot]
 # From the repository's root. Each part replaces its own rows in bench/results/MACHINE.csv (BENCH_FULL=0, which measures the
 # small shapes that `make bench` does: build/bench/results/MACHINE.csv). On two cores, with bf16 and
 # torch, forward takes about a quarter of an hour and the others together as long; memory and train_memory need root. Checkpoints of 10 GB
@@ -9,10 +9,10 @@ set -eu
 : "${BENCH_FULL:=1}"
 export BENCH_FULL
 make --no-print-directory -s -j"$(getconf _NPROCESSORS_ONLN)" bench-programs
-[ $# -gt 0 ] || set -- kernels forward stream memory train_memory plot
+[ $# -gt 0 ] || set -- kernels forward stream memory train_pairs train_memory plot
 for part; do
 	case $part in
-	kernels | forward | stream | memory | train_memory | plot) ;;
+	kernels | forward | stream | memory | train_pairs | train_memory | plot) ;;
 	*)
 		echo "measure.sh: no part is called $part" >&2
 		exit 2

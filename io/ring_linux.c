@@ -54,6 +54,8 @@ static int ring_open(void **self, unsigned depth)
 	struct io_uring *ring = malloc(sizeof *ring);
 	int err = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
 
+	if (err == -EINVAL) /* before Linux 5.19: a completion then interrupts the reader's thread */
+		err = io_uring_queue_init(depth, ring, 0);
 	if (err) {
 		free(ring);
 		return err;

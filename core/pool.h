@@ -18,6 +18,12 @@ int ps_pool_create(ps_pool **pool, int threads, ps_diag *diag) PS_MUST_USE;
 void ps_pool_destroy(ps_pool *pool);
 int ps_pool_threads(const ps_pool *pool);
 
+/* Items of a loop over `count` things, `an_item` of them each: the last may have fewer. */
+static inline size_t ps_pool_items(size_t count, size_t an_item)
+{
+	return (count + an_item - 1) / an_item;
+}
+
 /* fn(context, i, worker) for every i in [0, items); returns when all are done. Not reentrant. */
 void ps_pool_run(ps_pool *pool, size_t items, ps_pool_fn fn, void *context);
 

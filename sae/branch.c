@@ -77,7 +77,7 @@ void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const
 	memset(branch->df, 0, branch->codes.start[rows] * sizeof *branch->df);
 	for (; b.first < width; b.first += PS_STRIP) {
 		b.columns = ps_min_size(PS_STRIP, width - b.first);
-		ps_pool_run(branch->context->pool, (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, backward_rows, &b);
+		ps_pool_run(branch->context->pool, ps_pool_items(rows, ROWS_AN_ITEM), backward_rows, &b);
 	}
 	branch->scale = scale;
 	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);

@@ -56,5 +56,5 @@ void ps_sae_decode(const ps_sae *sae, const ps_context *context, const ps_codes 
 {
 	struct decoding decoding = {.sae = sae, .codes = codes, .x_hat = x_hat};
 
-	ps_pool_run(context->pool, (codes->rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, decode_rows, &decoding);
+	ps_pool_run(context->pool, ps_pool_items(codes->rows, ROWS_AN_ITEM), decode_rows, &decoding);
 }

@@ -100,7 +100,7 @@ static void measure_norms(void *context, size_t item, int worker)
 
 static size_t block_items(size_t rows)
 {
-	return (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM;
+	return ps_pool_items(rows, ROWS_AN_ITEM);
 }
 
 static void centre_rows(void *context, size_t item, int worker)
@@ -205,7 +205,7 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 	const ps_sae *sae = encoder->sae;
 
 	if (encoder->norm)
-		ps_pool_run(encoder->context->pool, (sae->d_sae + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, measure_norms, encoder);
+		ps_pool_run(encoder->context->pool, ps_pool_items(sae->d_sae, LATENTS_AN_ITEM), measure_norms, encoder);
 	codes->rows = rows;
 	if (encoder->topk) {
 		ps_topk_encoder_take_all(encoder->topk, encoder->norm);

@@ -117,7 +117,7 @@ void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
 	struct run run = {.encoder = e, .norm = norm};
 
 	if (e->screen)
-		ps_pool_run(e->context->pool, (e->sae->d_sae + PS_SCREEN_LATENTS - 1) / PS_SCREEN_LATENTS, take_item, &run);
+		ps_pool_run(e->context->pool, ps_pool_items(e->sae->d_sae, PS_SCREEN_LATENTS), take_item, &run);
 }
 
 /* The group's rows as the encoder sees them. */
@@ -227,5 +227,5 @@ void ps_topk_encoder_run(ps_topk_encoder *e, const float *x, size_t rows, const 
 	if (!rows)
 		return;
 	run.group_rows = group_rows(e, rows);
-	ps_pool_run(e->context->pool, (rows + run.group_rows - 1) / run.group_rows, encode_group, &run);
+	ps_pool_run(e->context->pool, ps_pool_items(rows, run.group_rows), encode_group, &run);
 }

@@ -156,8 +156,8 @@ int ps_evaluator_add(ps_evaluator *e, const float *x, size_t rows, const float *
 		memcpy(e->origin, x, e->sae->d_in * sizeof *x);
 	ps_encoder_run(e->encoder, x, rows, &e->codes);
 	ps_sae_decode(e->sae, e->context, codes, e->x_hat);
-	ps_pool_run(pool, (rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, measure_rows, e);
-	ps_pool_run(pool, (e->sae->d_in + COLUMNS_AN_ITEM - 1) / COLUMNS_AN_ITEM, measure_columns, e);
+	ps_pool_run(pool, ps_pool_items(rows, ROWS_AN_ITEM), measure_rows, e);
+	ps_pool_run(pool, ps_pool_items(e->sae->d_in, COLUMNS_AN_ITEM), measure_columns, e);
 	for (size_t r = 0; r < rows; r++)
 		add_row(e, &e->row[r]);
 	for (size_t i = 0; i < codes->start[rows]; i++)

@@ -46,7 +46,7 @@ static void activate_rows(void *context, size_t item, int worker)
 
 static int jumprelu_activate(ps_trainer *t, const ps_pass *pass)
 {
-	ps_pool_run(t->context->pool, (pass->rows + ROWS_AN_ITEM - 1) / ROWS_AN_ITEM, activate_rows, t);
+	ps_pool_run(t->context->pool, ps_pool_items(pass->rows, ROWS_AN_ITEM), activate_rows, t);
 	return 0;
 }
 

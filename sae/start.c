@@ -170,7 +170,7 @@ int ps_start_values(ps_trainer *t, const ps_trainer *like)
 	const size_t f = t->sae.d_sae;
 	int code;
 
-	ps_pool_run(t->context->pool, (f + LATENTS_AN_ITEM - 1) / LATENTS_AN_ITEM, start_latents, t);
+	ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), start_latents, t);
 	memset(t->sae.b_enc, 0, f * sizeof(float));
 	memset(t->since_fired, 0, f * sizeof(uint64_t));
 	for (size_t j = 0; j < f && t->sae.threshold; j++)

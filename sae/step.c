@@ -22,11 +22,6 @@ struct step {
 	uint64_t active;    /* entries that are not zero */
 };
 
-static size_t items_of(size_t count, size_t an_item)
-{
-	return (count + an_item - 1) / an_item;
-}
-
 static void centre_rows(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
@@ -117,14 +112,14 @@ static void prepare(struct step *s)
 {
 	ps_trainer *t = s->trainer;
 
-	ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), column_variances, t);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), column_variances, t);
 	for (size_t i = 0; i < t->sae.d_in; i++)
 		s->variance += t->column_variance[i];
 	s->pass.unit = unit_of(s);
 	s->pass.scale = (float)(2 * s->pass.unit);
 	s->pass.sparsity = ps_schedule_sparsity(&t->options, *t->step, t->steps);
 	if (t->arch->norms || t->options.rescale)
-		ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), measure_norms, t);
+		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), measure_norms, t);
 	clear_sums(t);
 	if (t->arch->prepare)
 		t->arch->prepare(t);
@@ -255,14 +250,14 @@ static int run_pass(struct step *s, size_t first)
 		s->aux_loss += s->pass.unit * ps_branch_loss(&t->gate);
 	for (size_t i = 0; i < branch->codes.start[s->pass.rows]; i++)
 		s->active += branch->codes.value[i] != 0;
-	ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), error_sums, s);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), error_sums, s);
 	if (t->auxk && t->options.dead_after_tokens)
 		run_auxk(s, loss);
 	if (t->matryoshka) {
 		s->aux_loss += s->pass.unit * ps_matryoshka_backward(t->matryoshka, &branch->codes, &t->sae, s->pass.x, s->pass.scale);
-		ps_pool_run(t->context->pool, items_of(t->sae.d_in, COLUMNS_AN_ITEM), level_error_sums, s);
+		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), level_error_sums, s);
 	}
-	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents, s);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents, s);
 	if (t->enc_gradient)
 		ps_update_gather(t, &s->pass);
 	return 0;
@@ -292,7 +287,7 @@ int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
 {
 	struct step s = {.trainer = t, .lr = ps_schedule_rate(&t->options, *t->step, t->steps)};
 
-	ps_pool_run(t->context->pool, items_of(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
+	ps_pool_run(t->context->pool, ps_pool_items(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
 	prepare(&s);
 	for (size_t first = 0; first < t->options.batch; first += t->pass_rows) {
 		int code = run_pass(&s, first);

@@ -29,11 +29,6 @@ struct strip {
 	const float *x, *error;       /* from the first column on */
 };
 
-static size_t items_of(size_t count, size_t an_item)
-{
-	return (count + an_item - 1) / an_item;
-}
-
 /* --- memory --- */
 
 static size_t strip_columns(size_t d_in)
@@ -113,7 +108,7 @@ void ps_update_gather(ps_trainer *t, const ps_pass *pass)
 {
 	struct update u = {.trainer = t, .pass = pass};
 
-	ps_pool_run(t->context->pool, items_of(t->sae.d_sae, LATENTS_AN_ITEM), gather_latents, &u);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), gather_latents, &u);
 }
 
 /* --- b_dec, clipping --- */
@@ -254,10 +249,10 @@ static void update_latents(struct update *u)
 	for (u->first = 0; u->first < d; u->first += strip) {
 		u->columns = ps_min_size(strip, d - u->first);
 		if (!t->enc_gradient)
-			ps_pool_run(pool, items_of(u->pass->rows, ROWS_AN_ITEM), copy_strips, u);
-		ps_pool_run(pool, items_of(f, LATENTS_AN_ITEM), update_strip, u);
+			ps_pool_run(pool, ps_pool_items(u->pass->rows, ROWS_AN_ITEM), copy_strips, u);
+		ps_pool_run(pool, ps_pool_items(f, LATENTS_AN_ITEM), update_strip, u);
 	}
-	ps_pool_run(pool, items_of(f, LATENTS_AN_ITEM), finish_latents, u);
+	ps_pool_run(pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_latents, u);
 }
 
 static void update_vector(const struct update *u, float *values, const ps_moments *moments, float *gradient, size_t count)
@@ -271,9 +266,9 @@ void ps_update_run(ps_trainer *t, const ps_pass *pass, double lr)
 	const size_t f = t->sae.d_sae, d = t->sae.d_in;
 	struct update u = {.trainer = t, .pass = pass, .adam = ps_adam_at(&t->options.adam, lr, *t->step + 1), .clip = 1};
 
-	ps_pool_run(t->context->pool, items_of(d, COLUMNS_AN_ITEM), b_dec_gradients, &u);
+	ps_pool_run(t->context->pool, ps_pool_items(d, COLUMNS_AN_ITEM), b_dec_gradients, &u);
 	if (t->enc_gradient)
-		ps_pool_run(t->context->pool, items_of(f, LATENTS_AN_ITEM), finish_gathered, &u);
+		ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_gathered, &u);
 	if (t->options.clip > 0)
 		u.clip = clip_factor(t);
 	update_latents(&u);

@@ -2,8 +2,8 @@
  *
  * PREFIX.csv and PREFIX.jsonl: a line of step, tokens, lr, loss, fvu, l0, dead_fraction, tokens_per_s (since the line
  * before) and, where it was measured, held_out_fvu for each of at most about 1,000 equal stretches of the run;
- * PREFIX.svg: their curves, drawn at the end where gnuplot is installed. A resumed run drops the lines of steps that are done again and goes on. The files lie outside
- * the SAE's folder, whose bytes depend on nothing but its inputs: rates do. */
+ * PREFIX.svg: their curves, drawn at the end where gnuplot is installed. A resumed run drops the lines of steps that are
+ * done again and goes on. The files lie outside the SAE's folder, whose bytes depend on nothing but its inputs: rates do. */
 #ifndef PS_TOOLS_TRAIN_LOG_H
 #define PS_TOOLS_TRAIN_LOG_H
 

@@ -15,8 +15,9 @@ PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl libcyaml
 # Expanded in recipes only, so that `make deps` runs where nothing is installed yet.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 
-# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all.
+# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/arrows.sh).
 FOLDERS = core io prune sae analysis
+ROOMS = core/base core/model core/tokenizer io prune sae analysis
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a)
 # Link order: users before what they use.
 LINK = $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
@@ -31,7 +32,7 @@ BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
@@ -46,7 +47,7 @@ deps: ## install what is missing (Debian, Ubuntu), or name it
 	@sh tools/deps.sh
 
 define folder_library
-$(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+$(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
 endef

@@ -4,7 +4,7 @@
 
 #include "analysis/fragility.h"
 #include "analysis/sizes.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 size_t ps_ablation_choose_bytes(size_t latents)
 {

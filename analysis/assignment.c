@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "analysis/sizes.h"
-#include "core/clones.h"
+#include "core/base/clones.h"
 
 #define NONE UINT32_MAX
 #define LANES 16

@@ -15,8 +15,8 @@
 
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/progress.h"
+#include "core/base/arena.h"
+#include "core/base/progress.h"
 
 typedef struct ps_assignment {
 	uint32_t *column; /* (R) */

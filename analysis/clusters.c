@@ -3,7 +3,7 @@
 #include <gsl/gsl_sort_int.h>
 
 #include "analysis/sizes.h"
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define BATCH ((size_t)1024) /* rows asked for at a time */
 

@@ -4,8 +4,8 @@
 #ifndef PS_ANALYSIS_CLUSTERS_H
 #define PS_ANALYSIS_CLUSTERS_H
 
-#include "core/arena.h"
-#include "core/rows.h"
+#include "core/base/arena.h"
+#include "core/base/rows.h"
 
 typedef struct ps_clusters {
 	uint32_t *of_row; /* (rows): cluster of the i-th row of the list, 0 .. count - 1 by ascending window id */

@@ -9,9 +9,9 @@
 #ifndef PS_ANALYSIS_COMPARE_H
 #define PS_ANALYSIS_COMPARE_H
 
-#include "core/arena.h"
-#include "core/matmul.h"
-#include "core/progress.h"
+#include "core/base/arena.h"
+#include "core/model/matmul.h"
+#include "core/base/progress.h"
 #include "sae/sae.h"
 
 typedef struct ps_match {

@@ -3,9 +3,9 @@
 #include <math.h>
 
 #include "analysis/sizes.h"
-#include "core/clones.h"
-#include "core/matmul.h"
-#include "core/rng.h"
+#include "core/base/clones.h"
+#include "core/model/matmul.h"
+#include "core/base/rng.h"
 
 #define TILE 1024 /* rows of A and of B in a tile: 4 MiB of cosines */
 #define CHUNK 64  /* rows or columns of a tile that one worker takes at a time */

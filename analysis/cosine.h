@@ -14,8 +14,8 @@
 
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/progress.h"
+#include "core/base/arena.h"
+#include "core/base/progress.h"
 
 #define PS_NULL_STREAMS ((uint64_t)1 << 40)
 

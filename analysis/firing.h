@@ -5,7 +5,7 @@
 #define PS_ANALYSIS_FIRING_H
 
 #include "analysis/clusters.h"
-#include "core/rows.h"
+#include "core/base/rows.h"
 #include "sae/sae.h"
 
 typedef struct ps_firing {

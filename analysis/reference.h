@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "core/model/config.h"
 
 typedef struct ps_reference_model {
 	const char *name; /* "Gemma 2 2B" */

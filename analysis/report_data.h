@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "analysis/statistics.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 #define PS_RESULTS_VERSION 1
 #define PS_RESULTS_METHODS 8

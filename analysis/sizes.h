@@ -2,8 +2,8 @@
 #ifndef PS_ANALYSIS_SIZES_H
 #define PS_ANALYSIS_SIZES_H
 
-#include "core/arena.h"
-#include "core/checked.h"
+#include "core/base/arena.h"
+#include "core/base/checked.h"
 
 /* Bytes that ps_arena_take uses for count elements of size bytes. */
 static inline size_t ps_array_bytes(size_t count, size_t size)

@@ -6,7 +6,7 @@
 #include <gsl/gsl_statistics_double.h>
 
 #include "analysis/sizes.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 double ps_mean(const double *values, size_t count)
 {

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
-#include "core/progress.h"
+#include "core/base/arena.h"
+#include "core/base/progress.h"
 
 double ps_mean(const double *values, size_t count);
 double ps_sd(const double *values, size_t count); /* divisor count - 1; NaN below two values */

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "analysis/sizes.h"
-#include "core/clones.h"
+#include "core/base/clones.h"
 
 #define BATCH 1024 /* rows encoded at a time */
 #define CHUNK 64   /* columns of the mean that one worker takes at a time */

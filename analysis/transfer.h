@@ -14,7 +14,7 @@
 
 #include "analysis/clusters.h"
 #include "analysis/statistics.h"
-#include "core/rows.h"
+#include "core/base/rows.h"
 #include "sae/sae.h"
 
 typedef struct ps_transfer {

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "bench/support_ceiling.h"
-#include "core/attention.h"
-#include "core/matmul.h"
-#include "core/rng.h"
+#include "core/model/attention.h"
+#include "core/model/matmul.h"
+#include "core/base/rng.h"
 
 #define SECONDS 0.5
 #define HEADS ((size_t)4)

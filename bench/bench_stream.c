@@ -29,9 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
+#include "core/base/rng.h"
 #include "io/checkpoint.h"
 #include "io/layer_stream.h"
 #include "io/model_map.h"

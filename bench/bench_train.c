@@ -14,7 +14,7 @@
 
 #include <sys/resource.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/branch.h"
 #include "sae/train.h"
 

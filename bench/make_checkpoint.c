@@ -23,10 +23,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/checked.h"
-#include "core/config.h"
-#include "core/pool.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/model/config.h"
+#include "core/base/pool.h"
+#include "core/base/rng.h"
 #include "io/artefact.h"
 #include "io/temporary.h"
 

@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-#include "core/clones.h"
+#include "core/base/clones.h"
 
 #define SECONDS 2.0 /* other work on the machine seldom lasts so long */
 #define STEPS ((size_t)1 << 17)

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "core/pool.h"
+#include "core/base/pool.h"
 
 typedef struct bench_ceiling {
 	const char *name;  /* what was measured: "avx2 multiply-add", "memory read", ... */

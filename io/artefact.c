@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 #include "io/checksums.h"
 #include "io/temporary.h"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 
 #define SUFFIX ".safetensors"
 /* What a shard's header, parsed, and its path take: 4 tensors and the provenance; an estimate. */

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "core/rows.h"
+#include "core/base/rows.h"
 #include "io/artefact.h"
 #include "io/safetensors.h"
 

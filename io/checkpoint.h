@@ -13,9 +13,9 @@
 #ifndef PS_IO_CHECKPOINT_H
 #define PS_IO_CHECKPOINT_H
 
-#include "core/arena.h"
-#include "core/config.h"
-#include "core/weights.h"
+#include "core/base/arena.h"
+#include "core/model/config.h"
+#include "core/model/weights.h"
 #include "io/backend.h"
 #include "io/mask_file.h"
 #include "io/safetensors.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/safetensors.h"
 
 #define BLOCK_BYTES_MAX ((uint64_t)1 << 30)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 
 #define PS_DIGITS (PS_DIGEST_TEXT - 1)
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define PAGES_AT_A_TIME 512
 

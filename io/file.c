@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 #include "io/temporary.h"
 
 #define DIGEST_BUFFER ((size_t)1 << 20)

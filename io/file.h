@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "io/sys.h"
 
 /* bytes replace path atomically (temporary, fsync, rename, fsync of the folder). When an fsync fails, what the

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "io/sys.h"
 
 #define PS_MANIFEST "manifest.json"

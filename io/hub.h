@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 /* "name" or "org/name" of letters, digits, '.', '_' and '-', no part starting with '.' or '-'. */
 bool ps_hub_is_id(const char *id);

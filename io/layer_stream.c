@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define GAP_BYTES 65536 /* at most, between two tensors that are read as one range */
 

@@ -12,7 +12,7 @@
 #ifndef PS_IO_LAYER_STREAM_H
 #define PS_IO_LAYER_STREAM_H
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 #include "io/checkpoint.h"
 #include "io/model_map.h"
 #include "io/reader.h"

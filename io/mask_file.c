@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 #include "io/model_map.h"
 
 /* The weight that a tensor's name means, under any of the prefixes. */

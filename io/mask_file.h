@@ -2,8 +2,8 @@
 #ifndef PS_IO_MASK_FILE_H
 #define PS_IO_MASK_FILE_H
 
-#include "core/bitmap.h"
-#include "core/weights.h"
+#include "core/base/bitmap.h"
+#include "core/model/weights.h"
 #include "io/safetensors.h"
 
 typedef struct ps_mask_file {

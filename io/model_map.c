@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define MODEL "model."
 #define HEAD "lm_head.weight"

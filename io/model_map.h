@@ -6,8 +6,8 @@
 #ifndef PS_IO_MODEL_MAP_H
 #define PS_IO_MODEL_MAP_H
 
-#include "core/config.h"
-#include "core/weights.h"
+#include "core/model/config.h"
+#include "core/model/weights.h"
 #include "io/shard_index.h"
 
 #define PS_LAYER_TENSORS ((int)PS_PROJECTIONS + (int)PS_NORMS)

@@ -1,7 +1,7 @@
 /* The engine for where io_uring is not allowed: one pread after the other. */
 #include <errno.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/reader.h"
 
 /* Reads one range; *done counts the bytes got. */

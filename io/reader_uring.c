@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/reader.h"
 
 #define RANGE_BYTES ((size_t)1 << 30) /* the most that the kernel registers as one range */

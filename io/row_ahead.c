@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/reader.h"
 
 struct ps_row_ahead {

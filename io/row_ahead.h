@@ -10,7 +10,7 @@
 #ifndef PS_IO_ROW_AHEAD_H
 #define PS_IO_ROW_AHEAD_H
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 #include "io/cache_store.h"
 #include "io/checkpoint.h"
 

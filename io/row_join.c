@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define CHUNK ((size_t)64)   /* rows gathered at a time */
 #define COMPARED ((size_t)1024) /* rows compared at a time */

@@ -8,8 +8,8 @@
 #ifndef PS_IO_ROW_JOIN_H
 #define PS_IO_ROW_JOIN_H
 
-#include "core/arena.h"
-#include "core/rows.h"
+#include "core/base/arena.h"
+#include "core/base/rows.h"
 
 #define PS_JOIN_MOST 16 /* sources */
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 #define BLOCK_ROWS 64 /* of the embedding, read together */
 #define HALVES 2

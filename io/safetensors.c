@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/file.h"
 
 #define HEADER_BYTES_MAX ((uint64_t)100000000)

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 typedef struct ps_sys {
 	int (*open)(const char *path, int flags, mode_t mode);

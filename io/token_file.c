@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 
 static void note_first(void *context, const char *path, long block, uint64_t offset, const char *what)
 {

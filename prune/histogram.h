@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 
 typedef struct ps_histogram {
 	uint64_t *bins; /* (threads, 65,536) */

@@ -1,6 +1,6 @@
 #include "prune/magnitude.h"
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "prune/masker.h"
 
 struct run {

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-#include "core/arena.h"
-#include "core/progress.h"
-#include "core/weights.h"
+#include "core/base/arena.h"
+#include "core/base/progress.h"
+#include "core/model/weights.h"
 
 typedef enum ps_scope { PS_SCOPE_ROW, PS_SCOPE_MATRIX, PS_SCOPE_GLOBAL } ps_scope;
 

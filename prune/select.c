@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "core/bitmap.h"
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/bitmap.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 
 #define INFINITY_BITS 0x7f800000u
 

@@ -5,7 +5,7 @@
  * Threshold: |w| <= threshold drops. Magnitude per matrix: the threshold is the (size_t)(n * S)-th smallest |w|
  * (counted from 0), so ties overshoot a little (locuslab/wanda's rule); S = 0 drops nothing.
  * Scores are f32, not negative; NaN is refused by the caller (PS_EINPUT naming the tensor).
- * keep: the row's bitmap (core/bitmap.h); bits of dropped columns are cleared, no other bit changes.
+ * keep: the row's bitmap (core/base/bitmap.h); bits of dropped columns are cleared, no other bit changes.
  * Cost: ps_select_row reads the row 33 times, in vectors; nothing is sorted or allocated. */
 #ifndef PS_PRUNE_SELECT_H
 #define PS_PRUNE_SELECT_H

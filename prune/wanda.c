@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 #include "prune/masker.h"
 
 #define BLOCK_COLS 128

@@ -9,7 +9,7 @@
 #ifndef PS_PRUNE_WANDA_H
 #define PS_PRUNE_WANDA_H
 
-#include "core/forward.h"
+#include "core/model/forward.h"
 #include "prune/magnitude.h"
 
 /* mean of x^2 per input column of every projection: layer-major, mean[layer][input] (cols of that input). */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "core/clones.h"
+#include "core/base/clones.h"
 
 ps_adam ps_adam_at(const ps_adam_options *o, double lr, uint64_t t)
 {

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/batch_topk.h"
 #include "sae/gated.h"
 #include "sae/jumprelu.h"

@@ -1,7 +1,7 @@
 #include "sae/batch.h"
 
-#include "core/checked.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/base/rng.h"
 
 enum { PARTS = 16 };
 

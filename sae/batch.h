@@ -2,8 +2,8 @@
 #ifndef PS_SAE_BATCH_H
 #define PS_SAE_BATCH_H
 
-#include "core/progress.h"
-#include "core/rows.h"
+#include "core/base/progress.h"
+#include "core/base/rows.h"
 #include "sae/train.h"
 
 /* out (count, D): rows ids[i] of the source. The first failing part's code and message are handed on. */

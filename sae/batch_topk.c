@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/room.h"
 
 enum {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/room.h"
 
 /* All rows take a strip of columns before the next one is begun: of a large decoder the strip alone stays in the cache. */

@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/sae.h"
 #include "sae/sparse.h"
 

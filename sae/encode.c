@@ -1,8 +1,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 #include "sae/encode_topk.h"
 #include "sae/room.h"
 #include "sae/sae.h"

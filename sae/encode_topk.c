@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/room.h"
 #include "sae/screen.h"
 #include "sae/sparse.h"

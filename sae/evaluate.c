@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/batch.h"
 #include "sae/room.h"
 #include "sae/sparse.h"

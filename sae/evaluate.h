@@ -13,7 +13,7 @@
 #ifndef PS_SAE_EVALUATE_H
 #define PS_SAE_EVALUATE_H
 
-#include "core/rows.h"
+#include "core/base/rows.h"
 #include "sae/sae.h"
 
 enum { PS_DENSITY_BINS = 12 };

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 enum { R_MAG, B_MAG };
 

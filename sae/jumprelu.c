@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 enum { ROWS_AN_ITEM = 16 };
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/room.h"
 
 size_t ps_matryoshka_bytes(const ps_sae *listed, const ps_train_options *o, size_t rows)

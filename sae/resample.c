@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/arch.h"
 
 #define ENCODER_SHARE 0.2

@@ -2,7 +2,7 @@
 #ifndef PS_SAE_ROOM_H
 #define PS_SAE_ROOM_H
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 
 static inline int ps_room_check(const ps_arena *arena, size_t bytes, const char *what, ps_diag *diag)
 {

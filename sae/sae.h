@@ -14,9 +14,9 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "core/arena.h"
-#include "core/matmul.h"
-#include "core/progress.h"
+#include "core/base/arena.h"
+#include "core/model/matmul.h"
+#include "core/base/progress.h"
 
 typedef enum ps_sae_arch { PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED } ps_sae_arch;
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 
 double ps_schedule_rate(const ps_train_options *o, uint64_t step, uint64_t steps)
 {

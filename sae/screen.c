@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 #include "sae/room.h"
 #include "sae/screen_kernel.h"
 

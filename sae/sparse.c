@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 #include "sae/room.h"
 
 enum {

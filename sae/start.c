@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/base/rng.h"
 #include "sae/batch.h"
 
 enum {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/clones.h"
+#include "core/base/checked.h"
+#include "core/base/clones.h"
 
 /* Positive floats compare as their bit patterns do, so the k-th largest is found bit by bit from the top by
  * counting: no data-dependent branches, any input takes the same time. Rows are first reduced to the maxima

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/arch.h"
 #include "sae/room.h"
 #include "sae/schedule.h"

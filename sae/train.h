@@ -14,8 +14,8 @@
 #ifndef PS_SAE_TRAIN_H
 #define PS_SAE_TRAIN_H
 
-#include "core/dtype.h"
-#include "core/rows.h"
+#include "core/base/dtype.h"
+#include "core/base/rows.h"
 #include "sae/adam.h"
 #include "sae/sae.h"
 

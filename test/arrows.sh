@@ -1,7 +1,7 @@
 #!/bin/sh
 # The include law: which folder may include which. Run from the repository's root.
 #   core: nobody else. io, prune, sae: core. analysis: core, prune, sae. tools: anything but test. test, bench:
-#   anything but tools. Includes are written from the root: "core/error.h", never "error.h" or "../core/error.h".
+#   anything but tools. Includes are written from the root: "core/base/error.h", never "error.h" or "../core/error.h".
 # First it checks itself: an include that breaks the law must be found.
 set -eu
 
@@ -37,7 +37,7 @@ self_check() {
 	root=$(mktemp -d)
 	trap 'rm -rf "$root"' EXIT
 	mkdir "$root/core" "$root/io" "$root/test"
-	echo '#include "core/error.h"' >"$root/io/lawful.c"
+	echo '#include "core/base/error.h"' >"$root/io/lawful.c"
 	check_tree "$root" >"$root/found" || { echo "arrows: the self-check refuses a lawful include"; exit 1; }
 	echo '#include "io/file.h"' >"$root/core/upward.c"
 	printf 'int x;\n  #  include "sae/sae.h"\n' >"$root/io/sideways.h"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 #define GOLDENS "test/fixtures/analysis/goldens.txt"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "analysis/statistics.h"
-#include "core/progress.h"
+#include "core/base/progress.h"
 
 /* values[count] of the line called name in test/fixtures/analysis/goldens.txt; fails the test unless it has count. */
 void analysis_golden(const char *name, double *values, size_t count);

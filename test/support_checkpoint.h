@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/weights.h"
+#include "core/model/weights.h"
 
 #define CK_FIXTURES "test/fixtures/checkpoint/"
 #define CK_TENSORS_MAX 96

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "core/weights.h"
+#include "core/model/weights.h"
 
 typedef struct ps_memory_weights {
 	char *map; /* the whole file; a private copy, which a test may change */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "io/reader.h"
 
 enum { RD_NOTHING_CACHED, RD_ALL_CACHED, RD_SOME_CACHED /* every other MiB */, RD_NOT_TOLD /* mincore fails */ };

@@ -2,9 +2,9 @@
 #ifndef PS_TEST_SUPPORT_SAE_H
 #define PS_TEST_SUPPORT_SAE_H
 
-#include "core/arena.h"
-#include "core/progress.h"
-#include "core/rows.h"
+#include "core/base/arena.h"
+#include "core/base/progress.h"
+#include "core/base/rows.h"
 #include "sae/sae.h"
 
 /* A golden file (test/fixtures/sae/generate.py), read record by record. */

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/attention.h"
-#include "core/rng.h"
+#include "core/model/attention.h"
+#include "core/base/rng.h"
 
 #define TOLERANCE 2e-6 /* of the largest |v| */
 #define BF16_TOLERANCE 1.5e-2 /* bf16 keeps 8 bits of q, k, v and of the weights */

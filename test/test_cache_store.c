@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "io/cache_store.h"
 #include "test/support_sys_double.h"
 

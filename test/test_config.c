@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
-#include "core/weights.h"
+#include "core/model/config.h"
+#include "core/model/weights.h"
 #include "test/support_memory_weights.h"
 
 /* As published with the models of these names, keys without influence left out. */

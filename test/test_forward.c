@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "core/forward.h"
-#include "core/head.h"
-#include "core/rng.h"
+#include "core/model/forward.h"
+#include "core/model/head.h"
+#include "core/base/rng.h"
 #include "test/support_memory_weights.h"
 
 #define FOLDER "test/fixtures/forward/"

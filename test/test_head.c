@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "core/head.h"
-#include "core/rng.h"
+#include "core/model/head.h"
+#include "core/base/rng.h"
 
 #define WIDTH 60
 #define VOCAB 5003 /* two whole blocks and a piece */

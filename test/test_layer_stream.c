@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "io/checkpoint.h"
 #include "io/layer_stream.h"
 #include "io/weight_stream.h"

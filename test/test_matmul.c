@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "core/checked.h"
-#include "core/matmul.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/model/matmul.h"
+#include "core/base/rng.h"
 
 #define TOLERANCE 1e-6 /* of sum |x w| of the element */
 #define GAP 5	       /* floats between rows that no product may touch */

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/ops.h"
-#include "core/rng.h"
+#include "core/model/ops.h"
+#include "core/base/rng.h"
 
 #define LENGTH_MAX 600
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "io/reader.h"
 #include "io/row_ahead.h"
 #include "sae/batch.h"

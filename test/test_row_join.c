@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/progress.h"
-#include "core/rng.h"
+#include "core/base/progress.h"
+#include "core/base/rng.h"
 #include "io/row_join.h"
 
 enum { ROWS = 700, WIDTH = 3, SOURCES = 3, BATCH = 150 };

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "core/rows.h"
+#include "core/base/rng.h"
+#include "core/base/rows.h"
 
 /* Rows kept with this probability, beside an array of them; then parts and runs of the list. */
 static void check_list(uint64_t rows, double probability)

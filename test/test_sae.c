@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/sae.h"
 #include "sae/topk.h"
 #include "test/support_sae.h"

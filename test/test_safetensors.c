@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "io/safetensors.h"
 #include "io/token_file.h"
 #include "test/support_sys_double.h"

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/sae.h"
 #include "sae/screen.h"
 #include "sae/screen_kernel.h"

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "core/bitmap.h"
-#include "core/rng.h"
+#include "core/base/bitmap.h"
+#include "core/base/rng.h"
 #include "prune/histogram.h"
 #include "prune/select.h"
 

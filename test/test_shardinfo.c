@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "core/bitmap.h"
-#include "core/rng.h"
+#include "core/base/bitmap.h"
+#include "core/base/rng.h"
 #include "io/cache_store.h"
 #include "test/support_sys_double.h"
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/tokenizer.h"
-#include "core/utf8.h"
+#include "core/tokenizer/tokenizer.h"
+#include "core/base/utf8.h"
 
 #define FOLDER "test/fixtures/tokenizer/"
 

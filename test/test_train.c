@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/evaluate.h"
 #include "sae/batch.h"
 #include "sae/train.h"

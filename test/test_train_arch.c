@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "sae/batch_topk.h"
 #include "sae/evaluate.h"
 #include "sae/recipe.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "analysis/ablation.h"
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/sae.h"
 #include "tools/engine.h"
 #include "tools/sae_folder.h"

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "core/checked.h"
-#include "core/rng.h"
+#include "core/base/checked.h"
+#include "core/base/rng.h"
 
 #define SHARD_BYTES ((size_t)32 << 20)
 #define SHUFFLE_ROWS ((size_t)4096)

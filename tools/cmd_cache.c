@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/cache_store.h"
 #include "tools/cache_shuffle.h"
 #include "tools/commands.h"

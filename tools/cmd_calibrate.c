@@ -1,7 +1,7 @@
 /* calibrate: mean of x^2 of every projection's input, dense model, one pass. */
 #include <stdlib.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/evaluate.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/engine.h"

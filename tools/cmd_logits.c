@@ -1,5 +1,5 @@
 /* logits: tensor `logits` F32 [windows, window, vocab]. */
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"

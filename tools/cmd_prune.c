@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
-#include "core/tokenizer.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
+#include "core/tokenizer/tokenizer.h"
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/model_files.h"

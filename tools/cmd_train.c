@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/trainers.h"
 #include "tools/clock.h"
 #include "tools/cmd_train_options.h"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "sae/recipe.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 
 #define OWN_PARTS 8 /* that a command takes from the arena, each rounded up to PS_ALIGN */
 

@@ -5,7 +5,7 @@
 #ifndef PS_TOOLS_ENGINE_H
 #define PS_TOOLS_ENGINE_H
 
-#include "core/head.h"
+#include "core/model/head.h"
 #include "io/token_file.h"
 #include "tools/session.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "tools/clock.h"
 
 #define SAMPLE_SECONDS 0.04 /* about: one layer over the larger sample */

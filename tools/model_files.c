@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 #include "io/artefact.h"
 #include "io/checkpoint.h"
 #include "tools/text_file.h"

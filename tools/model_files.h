@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/config.h"
-#include "core/tokenizer.h"
+#include "core/model/config.h"
+#include "core/tokenizer/tokenizer.h"
 
 /* tokenizer.json of MODEL, and its digest. */
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag) PS_MUST_USE;

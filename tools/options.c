@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arena.h"
-#include "core/checked.h"
+#include "core/base/arena.h"
+#include "core/base/checked.h"
 
 #define NAME_MAX_LENGTH 63
 

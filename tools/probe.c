@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/matmul.h"
+#include "core/model/matmul.h"
 #include "tools/clock.h"
 
 #define PROBE_SECONDS 0.1

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "core/progress.h"
+#include "core/base/progress.h"
 
 /* The process's one progress line (signals know no context). */
 ps_progress ps_progress_line(bool quiet);

@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-#include "core/arena.h"
+#include "core/base/arena.h"
 #include "io/artefact.h"
 #include "sae/sae.h"
 

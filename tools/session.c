@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "tools/clock.h"
 #include "tools/progress_line.h"
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/kernel.h"
-#include "core/progress.h"
+#include "core/model/kernel.h"
+#include "core/base/progress.h"
 #include "io/checkpoint.h"
 #include "tools/options.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "io/safetensors.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bitmap.h"
-#include "core/checked.h"
+#include "core/base/bitmap.h"
+#include "core/base/checked.h"
 
 #define NORM_ROWS ((uint64_t)1024)
 #define NORM_PART ((size_t)1024)          /* values widened at a time */

@@ -12,7 +12,7 @@
 #define PS_TOOLS_STUDY_H
 
 #include "analysis/statistics.h"
-#include "core/config.h"
+#include "core/model/config.h"
 #include "tools/commands.h"
 #include "tools/study_file.h"
 #include "tools/study_step.h"

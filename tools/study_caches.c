@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "io/folder.h"
 #include "tools/study.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "analysis/transfer.h"
-#include "core/checked.h"
+#include "core/base/checked.h"
 #include "tools/ablation_effect.h"
 #include "tools/row_filter.h"
 #include "tools/sae_folder.h"

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "core/digest.h"
+#include "core/base/digest.h"
 #include "tools/session.h"
 
 typedef struct ps_step {

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 #define PS_TEXT_BYTES_MAX ((size_t)4 << 30)
 

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "core/checked.h"
-#include "core/digest.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
 #include "tools/row_filter.h"
 
 /* --- open and close --- */

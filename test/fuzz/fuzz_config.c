@@ -1,5 +1,5 @@
 /* test/fuzz/fuzz_config.c: any bytes as a config.json: refused with a message, or a shape within its ranges. */
-#include "core/config.h"
+#include "core/model/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

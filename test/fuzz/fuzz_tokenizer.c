@@ -2,7 +2,7 @@
  * text of every kind of character). Ids lie within the vocabulary; a refusal has a message. */
 #include <string.h>
 
-#include "core/tokenizer.h"
+#include "core/tokenizer/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/tokenizer.h"
+#include "core/tokenizer/tokenizer.h"
 
 typedef struct file_bytes {
 	char *data;

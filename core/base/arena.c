@@ -1,0 +1,124 @@
+#include "core/base/arena.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/base/checked.h"
+
+void ps_plan_add(ps_plan *plan, const char *name, size_t bytes)
+{
+	size_t rounded;
+
+	if (!ps_size_add(bytes, PS_ALIGN - 1, &rounded))
+		rounded = SIZE_MAX;
+	rounded -= rounded % PS_ALIGN;
+	if (!ps_size_add(plan->total_bytes, rounded, &plan->total_bytes))
+		plan->total_bytes = SIZE_MAX;
+	if (plan->count < PS_PLAN_PARTS) {
+		plan->part[plan->count].name = name;
+		plan->part[plan->count++].bytes = rounded;
+	}
+}
+
+int ps_plan_check(const ps_plan *plan, ps_diag *diag)
+{
+	char least[24], limit[24], part[24];
+	int largest = 0;
+
+	if (!plan->limit_bytes || plan->total_bytes <= plan->limit_bytes)
+		return 0;
+	for (int i = 1; i < plan->count; i++)
+		if (plan->part[i].bytes > plan->part[largest].bytes)
+			largest = i;
+	return ps_fail(diag, PS_EBUDGET,
+		       "memory budget too small: --memory is %s (%zu bytes), the least that would do is %s (%zu bytes); "
+		       "the largest part is %s with %s",
+		       ps_size_format(plan->limit_bytes, limit), plan->limit_bytes, ps_size_format(plan->total_bytes, least),
+		       plan->total_bytes, plan->part[largest].name, ps_size_format(plan->part[largest].bytes, part));
+}
+
+int ps_arena_create(ps_arena *arena, size_t bytes, ps_diag *diag)
+{
+	size_t size = ps_round_up(ps_max_size(bytes, PS_ALIGN), 4096);
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED)
+		return ps_fail(diag, PS_EBUDGET, "cannot get %zu bytes of memory: %s", size, strerror(errno));
+	(void)madvise(base, size, MADV_HUGEPAGE); /* advice: a kernel without large pages says no */
+	*arena = (ps_arena){.base = base, .size_bytes = size};
+	return 0;
+}
+
+void ps_arena_destroy(ps_arena *arena)
+{
+	if (arena->base)
+		munmap(arena->base, arena->size_bytes);
+	*arena = (ps_arena){0};
+}
+
+void *ps_arena_take(ps_arena *arena, size_t bytes)
+{
+	size_t rounded;
+	char *part;
+
+	if (!ps_size_add(bytes, PS_ALIGN - 1, &rounded))
+		return NULL;
+	rounded -= rounded % PS_ALIGN;
+	if (rounded > arena->size_bytes - arena->used_bytes)
+		return NULL;
+	part = arena->base + arena->used_bytes;
+	arena->used_bytes += rounded;
+	return part;
+}
+
+size_t ps_arena_mark(const ps_arena *arena)
+{
+	return arena->used_bytes;
+}
+
+void ps_arena_rewind(ps_arena *arena, size_t mark)
+{
+	arena->used_bytes = mark;
+}
+
+int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag)
+{
+	static const struct {
+		const char *suffix;
+		double factor;
+	} units[] = {{"", 1}, {"K", 0x1p10}, {"M", 0x1p20}, {"G", 0x1p30}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+	char *end = NULL;
+	double value;
+
+	errno = 0;
+	value = strtod(text, &end);
+	if (end == text || errno || !isfinite(value) || value <= 0)
+		return ps_fail(diag, PS_EUSAGE, "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)", text);
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (strcmp(end, units[i].suffix))
+			continue;
+		if (value * units[i].factor >= 0x1p62)
+			break;
+		*bytes = (size_t)(value * units[i].factor);
+		return 0;
+	}
+	return ps_fail(diag, PS_EUSAGE, "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)", text);
+}
+
+char *ps_size_format(size_t bytes, char *out)
+{
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes;
+	int u = 0;
+
+	while (value >= 1024 && u < 4) {
+		value /= 1024;
+		u++;
+	}
+	snprintf(out, 24, u ? "%.2f %s" : "%.0f %s", value, unit[u]);
+	return out;
+}

@@ -1,0 +1,51 @@
+/* core/base/checked.h: sizes from files pass through here before they are used.
+ * Each returns false on overflow or when the range does not fit; *out is then untouched. */
+#ifndef PS_CORE_BASE_CHECKED_H
+#define PS_CORE_BASE_CHECKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static inline bool ps_size_mul(size_t a, size_t b, size_t *out)
+{
+	size_t r;
+
+	if (__builtin_mul_overflow(a, b, &r))
+		return false;
+	*out = r;
+	return true;
+}
+
+static inline bool ps_size_add(size_t a, size_t b, size_t *out)
+{
+	size_t r;
+
+	if (__builtin_add_overflow(a, b, &r))
+		return false;
+	*out = r;
+	return true;
+}
+
+/* [offset, offset + length) lies within [0, limit). */
+static inline bool ps_range_fits(uint64_t offset, uint64_t length, uint64_t limit)
+{
+	return offset <= limit && length <= limit - offset;
+}
+
+static inline size_t ps_round_up(size_t value, size_t multiple)
+{
+	return (value + multiple - 1) / multiple * multiple;
+}
+
+static inline size_t ps_min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline size_t ps_max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+#endif

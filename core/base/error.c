@@ -1,0 +1,49 @@
+#include "core/base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void note(ps_diag *diag, const char *format, va_list args, int err)
+{
+	char reason[128];
+
+	if (!diag || diag->text[0])
+		return;
+	vsnprintf(diag->text, sizeof diag->text, format, args);
+	if (err) {
+		size_t used = strlen(diag->text);
+		snprintf(diag->text + used, sizeof diag->text - used, ": %s", strerror_r(err, reason, sizeof reason));
+	}
+}
+
+int ps_fail(ps_diag *diag, int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note(diag, format, args, 0);
+	va_end(args);
+	return code;
+}
+
+int ps_fail_errno(ps_diag *diag, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note(diag, format, args, err);
+	va_end(args);
+	return -err;
+}
+
+int ps_exit_code(int code)
+{
+	if (code >= 0)
+		return 0;
+	if (code == PS_EINTERRUPTED)
+		return 130;
+	if (code <= PS_EFAILED && code >= PS_EBUDGET)
+		return -2000 - code;
+	return 4;
+}

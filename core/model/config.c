@@ -1,0 +1,450 @@
+#include "core/model/config.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+/* No published model comes near; below it no product of two sizes and an element's bytes can overflow. */
+#define SIZE_LIMIT ((json_int_t)1 << 24)
+
+/* The first failure sticks in code; what is read after it has no effect. */
+struct reader {
+	const json_t *model; /* the object with the decoder's keys */
+	const json_t *outer; /* Gemma 3's enclosing object, or NULL */
+	const char *path;
+	ps_diag *diag;
+	int code;
+};
+
+struct defaults {
+	const char *name;
+	size_t heads, kv_heads, head_width, vocab, max_positions, sliding_window;
+	double scale_base, attention_softcap, logit_softcap, theta, theta_local;
+	int32_t bos, eos, pad;
+	bool tied, gelu;
+};
+
+/* What transformers takes for keys that are absent. Zero: required, derived, or none. */
+static const struct defaults families[] = {
+	[PS_FAMILY_LLAMA] = {.name = "llama", .heads = 32, .vocab = 32000, .max_positions = 2048, .theta = 1e4,
+			     .theta_local = 1e4, .bos = 1, .eos = 2, .pad = -1},
+	[PS_FAMILY_GEMMA2] = {.name = "gemma2", .heads = 8, .kv_heads = 4, .head_width = 256, .vocab = 256000,
+			      .max_positions = 8192, .sliding_window = 4096, .scale_base = 256, .attention_softcap = 50,
+			      .logit_softcap = 30, .theta = 1e4, .theta_local = 1e4, .bos = 2, .eos = 1, .pad = 0,
+			      .tied = true, .gelu = true},
+	[PS_FAMILY_GEMMA3] = {.name = "gemma3_text", .heads = 8, .kv_heads = 4, .head_width = 256, .vocab = 262208,
+			      .max_positions = 131072, .sliding_window = 4096, .scale_base = 256, .theta = 1e6,
+			      .theta_local = 1e4, .bos = 2, .eos = 1, .pad = 0, .tied = true, .gelu = true},
+};
+
+#define FAMILY_COUNT (sizeof families / sizeof *families)
+
+const char *ps_family_name(ps_family family)
+{
+	return families[family].name;
+}
+
+/* The value of key, NULL when absent. */
+static const json_t *find(const struct reader *r, const char *key)
+{
+	return json_object_get(r->model, key);
+}
+
+/* As find, with null taken for absent. */
+static const json_t *find_value(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_null(value) ? NULL : value;
+}
+
+static void refuse(struct reader *r, const char *key, const char *why)
+{
+	if (!r->code)
+		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s", r->path, key, why);
+}
+
+static void refuse_name(struct reader *r, const char *key, const char *name)
+{
+	if (!r->code)
+		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: '%.60s' is not supported", r->path, key, name);
+}
+
+/* fallback 0: the key is required. */
+static size_t read_size(struct reader *r, const char *key, size_t fallback)
+{
+	const json_t *value = find_value(r->model, key);
+	json_int_t size = json_integer_value(value);
+
+	if (!value && fallback)
+		return fallback;
+	if (!value)
+		refuse(r, key, "missing");
+	else if (!json_is_integer(value))
+		refuse(r, key, "not an integer");
+	else if (size <= 0)
+		refuse(r, key, "not positive");
+	else if (size > SIZE_LIMIT)
+		refuse(r, key, "too large");
+	else
+		return (size_t)size;
+	return 1;
+}
+
+/* A positive number out of object; absent: fallback, or a failure where that is 0. */
+static double read_number(struct reader *r, const json_t *object, const char *key, double fallback)
+{
+	const json_t *value = find_value(object, key);
+	double number = json_number_value(value);
+
+	if (!value && fallback > 0)
+		return fallback;
+	if (!value)
+		refuse(r, key, "missing");
+	else if (!json_is_number(value))
+		refuse(r, key, "not a number");
+	else if (!isfinite(number) || number <= 0)
+		refuse(r, key, "not positive");
+	else
+		return number;
+	return 1;
+}
+
+/* A soft cap: null says none, where absent says the family's own. */
+static double read_cap(struct reader *r, const char *key, double fallback)
+{
+	const json_t *value = find(r, key);
+
+	if (!value)
+		return fallback;
+	return json_is_null(value) ? 0 : read_number(r, r->model, key, 0);
+}
+
+static void refuse_when_set(struct reader *r, const char *key)
+{
+	const json_t *value = find_value(r->model, key);
+
+	if (value && !json_is_false(value))
+		refuse(r, key, "not supported");
+}
+
+static bool read_activation(struct reader *r, const char *key, bool gelu)
+{
+	const json_t *value = find_value(r->model, key);
+	const char *name = json_string_value(value);
+
+	if (!value)
+		return gelu;
+	if (!name)
+		refuse(r, key, "not a string");
+	else if (!strcmp(name, "gelu_pytorch_tanh"))
+		return true;
+	else if (strcmp(name, "silu") && strcmp(name, "swish"))
+		refuse_name(r, key, name);
+	return false;
+}
+
+/* Token ids and tying may stand beside text_config instead of in it. */
+static const json_t *find_outer(const struct reader *r, const char *key)
+{
+	const json_t *value = find(r, key);
+
+	return value || !r->outer ? value : json_object_get(r->outer, key);
+}
+
+static bool read_tied(struct reader *r, bool fallback)
+{
+	const json_t *value = find_outer(r, "tie_word_embeddings");
+
+	if (!value || json_is_null(value))
+		return fallback;
+	if (!json_is_boolean(value))
+		refuse(r, "tie_word_embeddings", "neither true nor false");
+	return json_is_true(value);
+}
+
+/* Negative ids stand for none: some published configurations say -1. */
+static int32_t token_id(struct reader *r, const char *key, const json_t *value)
+{
+	json_int_t id = json_integer_value(value);
+
+	if (json_is_null(value))
+		return -1;
+	if (!json_is_integer(value) || id > SIZE_LIMIT)
+		refuse(r, key, "not a token id");
+	return id < 0 ? -1 : (int32_t)id;
+}
+
+static int32_t read_token_id(struct reader *r, const char *key, int32_t fallback)
+{
+	const json_t *value = find_outer(r, key);
+
+	if (json_is_array(value))
+		value = json_array_get(value, 0);
+	else if (!value)
+		return fallback;
+	return value ? token_id(r, key, value) : -1;
+}
+
+static void read_eos(struct reader *r, int32_t fallback, ps_model_config *config)
+{
+	const size_t most = sizeof config->eos / sizeof *config->eos;
+	const json_t *value = find_outer(r, "eos_token_id");
+
+	if (json_is_array(value)) {
+		if (json_array_size(value) > most) {
+			refuse(r, "eos_token_id", "more than 8 ids");
+			return;
+		}
+		for (size_t i = 0; i < json_array_size(value); i++)
+			config->eos[config->eos_count++] = token_id(r, "eos_token_id", json_array_get(value, i));
+		return;
+	}
+	config->eos[0] = value ? token_id(r, "eos_token_id", value) : fallback;
+	config->eos_count = config->eos[0] >= 0;
+}
+
+static void read_tokens(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	config->bos = read_token_id(r, "bos_token_id", family->bos);
+	config->pad = read_token_id(r, "pad_token_id", family->pad);
+	read_eos(r, family->eos, config);
+	if (config->bos >= 0 && (size_t)config->bos >= config->vocab)
+		refuse(r, "bos_token_id", "beyond the vocabulary");
+}
+
+static void read_llama3(struct reader *r, const json_t *object, size_t max_positions, ps_rope *rope)
+{
+	double original = read_number(r, r->model, "original_max_position_embeddings", (double)max_positions);
+
+	rope->llama3 = true;
+	rope->llama3_factor = read_number(r, object, "factor", 0);
+	rope->low_freq_factor = read_number(r, object, "low_freq_factor", 0);
+	rope->high_freq_factor = read_number(r, object, "high_freq_factor", 0);
+	rope->original_positions = read_number(r, object, "original_max_position_embeddings", original);
+	if (rope->high_freq_factor <= rope->low_freq_factor)
+		refuse(r, "high_freq_factor", "not above low_freq_factor");
+}
+
+/* One rope from rope_parameters, one of its members, or rope_scaling; object NULL: unscaled. */
+static void read_rope(struct reader *r, const json_t *object, double theta, size_t max_positions, ps_rope *rope)
+{
+	const json_t *type = find_value(object, "rope_type");
+	const char *name;
+
+	if (!type)
+		type = find_value(object, "type");
+	name = type ? json_string_value(type) : "default";
+	*rope = (ps_rope){.theta = read_number(r, object, "rope_theta", theta), .factor = 1};
+	if (read_number(r, object, "partial_rotary_factor", 1) != 1 || read_number(r, r->model, "partial_rotary_factor", 1) != 1)
+		refuse(r, "partial_rotary_factor", "other than 1 is not supported");
+	if (!name)
+		refuse(r, "rope_type", "not a string");
+	else if (!strcmp(name, "linear"))
+		rope->factor = read_number(r, object, "factor", 0);
+	else if (!strcmp(name, "llama3"))
+		read_llama3(r, object, max_positions, rope);
+	else if (strcmp(name, "default"))
+		refuse_name(r, "rope_type", name);
+}
+
+/* key's object; NULL when absent, null or empty. */
+static const json_t *find_object(struct reader *r, const json_t *holder, const char *key)
+{
+	const json_t *value = find_value(holder, key);
+
+	if (value && !json_is_object(value))
+		refuse(r, key, "not an object");
+	return json_object_size(value) ? value : NULL;
+}
+
+/* Llama and Gemma 2: one rope for all layers. */
+static void read_one_rope(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	const json_t *object = find_object(r, r->model, "rope_scaling");
+	const char *key;
+	json_t *member;
+
+	if (!object)
+		object = find_object(r, r->model, "rope_parameters");
+	json_object_foreach((json_t *)object, key, member)
+		if (json_is_object(member))
+			refuse_name(r, "rope_parameters", key);
+	read_rope(r, object, read_number(r, r->model, "rope_theta", family->theta), config->max_positions, &config->rope_global);
+	config->rope_local = config->rope_global;
+}
+
+/* Gemma 3: rope_parameters holds one object per layer type; rope_scaling speaks of the full layers. */
+static void read_two_ropes(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	const json_t *both = find_object(r, r->model, "rope_parameters");
+	const json_t *global = find_object(r, both, "full_attention"), *local = find_object(r, both, "sliding_attention");
+	double theta = read_number(r, r->model, "rope_theta", family->theta);
+	double theta_local = read_number(r, r->model, "rope_local_base_freq", family->theta_local);
+	const json_t *scaling = find_object(r, r->model, "rope_scaling");
+
+	if (both && !global && !local)
+		refuse(r, "rope_parameters", "neither full_attention nor sliding_attention in it");
+	if (scaling && global)
+		theta = read_number(r, global, "rope_theta", theta);
+	read_rope(r, scaling ? scaling : global, theta, config->max_positions, &config->rope_global);
+	read_rope(r, local, theta_local, config->max_positions, &config->rope_local);
+}
+
+static void read_layer_types(struct reader *r, const json_t *types, ps_model_config *config)
+{
+	if (!json_is_array(types) || json_array_size(types) != config->layers) {
+		refuse(r, "layer_types", "not a list with one entry per layer");
+		return;
+	}
+	for (size_t i = 0; i < config->layers; i++) {
+		const char *name = json_string_value(json_array_get(types, i));
+
+		config->sliding[i] = name && !strcmp(name, "sliding_attention");
+		if (!name || (!config->sliding[i] && strcmp(name, "full_attention")))
+			refuse_name(r, "layer_types", name ? name : "(no string)");
+		if (config->sliding[i] && config->family == PS_FAMILY_LLAMA)
+			refuse_name(r, "layer_types", "sliding_attention of a llama");
+	}
+}
+
+/* Which layers slide: layer_types, else every pattern-th layer is full (Gemma 2: every second). */
+static void read_sliding(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	const json_t *types = find_value(r->model, "layer_types");
+	size_t pattern = config->family == PS_FAMILY_GEMMA3 ? read_size(r, "sliding_window_pattern", 6) : 2;
+	bool any = false;
+
+	if (types)
+		read_layer_types(r, types, config);
+	else if (config->family != PS_FAMILY_LLAMA)
+		for (size_t i = 0; i < config->layers; i++)
+			config->sliding[i] = (i + 1) % pattern != 0;
+	for (size_t i = 0; i < config->layers; i++)
+		any |= config->sliding[i];
+	if (!any)
+		return;
+	if (json_is_null(find(r, "sliding_window")))
+		refuse(r, "sliding_window", "null, but there are sliding layers");
+	config->sliding_window = read_size(r, "sliding_window", family->sliding_window);
+}
+
+static void read_heads(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	config->heads = read_size(r, "num_attention_heads", family->heads);
+	config->kv_heads = read_size(r, "num_key_value_heads", family->kv_heads ? family->kv_heads : config->heads);
+	if (config->width % config->heads)
+		refuse(r, "num_attention_heads", "does not divide hidden_size");
+	if (config->heads % config->kv_heads)
+		refuse(r, "num_key_value_heads", "does not divide num_attention_heads");
+	if (r->code)
+		return;
+	config->head_width = read_size(r, "head_dim", family->head_width ? family->head_width : config->width / config->heads);
+	if (config->head_width % 2)
+		refuse(r, "head_dim", "odd");
+	if (config->head_width > (size_t)SIZE_LIMIT / config->heads)
+		refuse(r, "head_dim", "too large for so many heads");
+}
+
+static void read_shape(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	config->width = read_size(r, "hidden_size", 0);
+	config->mlp_width = read_size(r, "intermediate_size", 0);
+	config->layers = read_size(r, "num_hidden_layers", 0);
+	config->vocab = read_size(r, "vocab_size", family->vocab);
+	config->max_positions = read_size(r, "max_position_embeddings", family->max_positions);
+	if (config->layers > PS_LAYERS_MAX)
+		refuse(r, "num_hidden_layers", "too large");
+	read_heads(r, family, config);
+}
+
+static void read_arithmetic(struct reader *r, const struct defaults *family, ps_model_config *config)
+{
+	bool llama = config->family == PS_FAMILY_LLAMA;
+	double base = llama ? (double)config->head_width : read_number(r, r->model, "query_pre_attn_scalar", family->scale_base);
+
+	config->norm_eps = read_number(r, r->model, "rms_norm_eps", 1e-6);
+	config->attention_scale = 1 / sqrt(base);
+	/* Gemma 3's attention never looks at the key. */
+	if (config->family == PS_FAMILY_GEMMA2)
+		config->attention_softcap = read_cap(r, "attn_logit_softcapping", family->attention_softcap);
+	if (!llama)
+		config->logit_softcap = read_cap(r, "final_logit_softcapping", family->logit_softcap);
+	config->tied = read_tied(r, family->tied);
+	/* Gemma's code reads hidden_activation alone, whatever an old hidden_act beside it says. */
+	config->gelu = read_activation(r, llama ? "hidden_act" : "hidden_activation", family->gelu);
+}
+
+static void read_model(struct reader *r, ps_model_config *config)
+{
+	static const char *const unsupported[] = {"attention_bias", "mlp_bias", "use_bidirectional_attention", "quantization_config"};
+	const struct defaults *family = &families[config->family];
+
+	for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
+		refuse_when_set(r, unsupported[i]);
+	if (!r->code)
+		read_shape(r, family, config);
+	if (r->code)
+		return;
+	read_arithmetic(r, family, config);
+	read_sliding(r, family, config);
+	if (config->family == PS_FAMILY_GEMMA3)
+		read_two_ropes(r, family, config);
+	else
+		read_one_rope(r, family, config);
+	read_tokens(r, family, config);
+}
+
+/* Sets the family from model_type; steps into Gemma 3's text_config. */
+static void read_family(struct reader *r, ps_model_config *config)
+{
+	const char *name = json_string_value(find(r, "model_type"));
+
+	if (name && !strcmp(name, "gemma3")) {
+		r->outer = r->model;
+		r->model = find_object(r, r->outer, "text_config");
+		if (!r->model)
+			refuse(r, "text_config", "missing");
+		name = find(r, "model_type") ? json_string_value(find(r, "model_type")) : "gemma3_text";
+	}
+	if (!name) {
+		refuse(r, "model_type", "missing");
+		return;
+	}
+	for (size_t i = 0; i < FAMILY_COUNT; i++)
+		if (!strcmp(name, families[i].name)) {
+			config->family = (ps_family)i;
+			return;
+		}
+	refuse_name(r, "model_type", name);
+}
+
+int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config, ps_diag *diag)
+{
+	struct reader r = {.path = path, .diag = diag};
+	json_error_t error;
+	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+
+	if (!root)
+		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s", path, error.line, error.text);
+	r.model = root;
+	*config = (ps_model_config){0};
+	if (!json_is_object(root))
+		r.code = ps_fail(diag, PS_EINPUT, "%s: not a JSON object", path);
+	if (!r.code)
+		read_family(&r, config);
+	if (!r.code)
+		read_model(&r, config);
+	json_decref(root);
+	return r.code;
+}
+
+bool ps_config_is_special(const ps_model_config *config, int32_t id)
+{
+	if (id < 0)
+		return false;
+	for (int i = 0; i < config->eos_count; i++)
+		if (config->eos[i] == id)
+			return true;
+	return id == config->bos || id == config->pad;
+}

@@ -1,0 +1,177 @@
+#include "core/model/forward.h"
+
+#include <math.h>
+
+#include "core/base/checked.h"
+#include "core/model/layer.h"
+
+#define EMBED_BATCH 1024 /* ids handed to the source at a time */
+
+struct ps_forward {
+	const ps_model_config *config;
+	const ps_weight_source *source;
+	const ps_context *context;
+	ps_layer_work work;
+	/* Where a run of several layers is; layers 0: a layer alone, which ticks no progress. */
+	size_t layers_done, layers;
+};
+
+ps_input ps_input_of(ps_projection projection)
+{
+	static const ps_input input[PS_PROJECTIONS] = {
+		[PS_Q] = PS_INPUT_ATTENTION, [PS_K] = PS_INPUT_ATTENTION, [PS_V] = PS_INPUT_ATTENTION, [PS_O] = PS_INPUT_O,
+		[PS_GATE] = PS_INPUT_MLP, [PS_UP] = PS_INPUT_MLP, [PS_DOWN] = PS_INPUT_DOWN,
+	};
+
+	return input[projection];
+}
+
+size_t ps_forward_bytes(const ps_model_config *config, int threads, const ps_forward_options *options)
+{
+	return ps_round_up(sizeof(ps_forward), PS_ALIGN) + ps_layer_bytes(config, threads, options);
+}
+
+int ps_forward_create(ps_forward **out, const ps_model_config *config, const ps_weight_source *source,
+		      const ps_context *context, const ps_forward_options *options, ps_arena *arena)
+{
+	ps_forward *forward = ps_arena_take(arena, sizeof *forward);
+
+	if (!forward)
+		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the forward pass");
+	*forward = (ps_forward){.config = config, .source = source, .context = context};
+	*out = forward;
+	return ps_layer_create(&forward->work, config, context, options, arena);
+}
+
+const ps_model_config *ps_forward_config(const ps_forward *forward)
+{
+	return forward->config;
+}
+
+static int check_ids(const ps_forward *forward, const ps_windows *windows)
+{
+	for (size_t w = 0; w < windows->count; w++)
+		for (size_t i = windows->start[w]; i < windows->start[w + 1]; i++)
+			if (windows->ids[i] < 0 || (size_t)windows->ids[i] >= forward->config->vocab)
+				return ps_fail(forward->context->diag, PS_EINPUT,
+					       "window %zu, position %zu: token id %d is outside the vocabulary of %zu", w,
+					       i - windows->start[w], (int)windows->ids[i], forward->config->vocab);
+	return 0;
+}
+
+struct scaling {
+	float *hidden, factor;
+	size_t rows, width;
+};
+
+static void scale_rows(void *context, size_t item, int worker)
+{
+	const struct scaling *s = context;
+	size_t last = ps_min_size(s->rows, (item + 1) * EMBED_BATCH) * s->width;
+
+	(void)worker;
+	for (size_t i = item * EMBED_BATCH * s->width; i < last; i++)
+		s->hidden[i] *= s->factor;
+}
+
+int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidden)
+{
+	const ps_model_config *config = forward->config;
+	const ps_weight_source *source = forward->source;
+	const size_t rows = windows->start[windows->count];
+	struct scaling scaling = {hidden, (float)sqrt((double)config->width), rows, config->width};
+	int rc = check_ids(forward, windows);
+
+	for (size_t first = 0; !rc && first < rows; first += EMBED_BATCH)
+		rc = source->embedding_rows(source->self, windows->ids + first, ps_min_size(EMBED_BATCH, rows - first),
+					    hidden + first * config->width, forward->context->diag);
+	if (!rc && config->family != PS_FAMILY_LLAMA)
+		ps_pool_run(forward->context->pool, (rows + EMBED_BATCH - 1) / EMBED_BATCH, scale_rows, &scaling);
+	return rc;
+}
+
+/* Tokens through all layers of the run, in proportion to the layers done. */
+static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
+{
+	if (forward->layers)
+		ps_progress_tick(forward->context, "forward pass", "tok",
+				 (forward->layers_done * (uint64_t)rows + rows_done) / forward->layers, rows);
+}
+
+static size_t wanted_rows(const ps_windows *windows, size_t first, size_t last)
+{
+	size_t rows = windows->start[last] - windows->start[first];
+
+	for (size_t w = first; windows->wanted && w < last; w++)
+		rows -= ps_min_size(windows->wanted[w], windows->start[w + 1] - windows->start[w]);
+	return rows;
+}
+
+void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
+{
+	ps_layer_begin(&forward->work, weights);
+}
+
+int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+		      void *observe_context)
+{
+	const size_t width = forward->config->width, rows = windows->start[windows->count];
+	size_t last, out_row = 0;
+	int rc;
+
+	for (size_t first = 0; first < windows->count; first = last) {
+		last = ps_layer_chunk_end(&forward->work, windows, first);
+		if (last == first)
+			return ps_fail(forward->context->diag, PS_EFAILED, "window %zu is longer than the %zu tokens planned for",
+				       first, forward->work.max_window);
+		rc = ps_progress_check(forward->context);
+		if (!rc)
+			rc = ps_layer_chunk(&forward->work, layer, windows, first, last, in + windows->start[first] * width,
+					    out ? out + out_row * width : NULL, observe, observe_context);
+		if (rc)
+			return rc;
+		out_row += wanted_rows(windows, first, last);
+		tick(forward, windows->start[last], rows);
+	}
+	return 0;
+}
+
+int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
+		     const float *in, float *out, ps_input_fn observe, void *observe_context)
+{
+	ps_forward_pack(forward, weights);
+	return ps_forward_packed(forward, layer, windows, in, out, observe, observe_context);
+}
+
+/* The source has its memory back, and can read the next layer into it, before this one is computed. */
+static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows, float *hidden)
+{
+	const ps_weight_source *source = forward->source;
+	ps_layer_weights weights;
+	int rc = source->acquire_layer(source->self, layer, next, &weights, forward->context->diag);
+
+	if (rc)
+		return rc;
+	ps_forward_pack(forward, &weights);
+	source->release_layer(source->self, layer);
+	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL, NULL);
+}
+
+int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after, const ps_windows *windows,
+		      float *hidden, ps_layer_fn after_layer, void *after_context)
+{
+	const ps_windows all = {windows->ids, windows->start, windows->count, NULL};
+	int rc = 0;
+
+	forward->layers = last >= first ? (size_t)(last - first + 1) : 0;
+	for (int layer = first; !rc && layer <= last; layer++) {
+		const ps_windows *these = layer < last ? &all : windows;
+
+		forward->layers_done = (size_t)(layer - first);
+		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, these, hidden);
+		if (!rc && after_layer)
+			rc = after_layer(after_context, layer, hidden, wanted_rows(these, 0, these->count));
+	}
+	forward->layers = 0;
+	return rc;
+}

@@ -1,0 +1,31 @@
+/* core/model/head.h: final norm, output head, and what is read off the logits, blocked over the vocabulary.
+ *
+ *   logits[t, v] = cap(sum_d norm(h[t])[d] * W[v, d]),  cap(z) = c tanh(z / c) where the config has a cap c
+ *   nll[t]  = logsumexp_v logits[t, v] - logits[t, target[t]]
+ *   kl[t]   = sum_v p[t, v] (log p[t, v] - log q[t, v]),  p from clean, q from other
+ *
+ * Logits are never all in memory: blocks of vocabulary rows stream through, with a running maximum and sum per
+ * token (Milakov, Gimelshein, arXiv 1805.02867). The order over the vocabulary is fixed. Natural logarithms. */
+#ifndef PS_CORE_MODEL_HEAD_H
+#define PS_CORE_MODEL_HEAD_H
+
+#include "core/model/forward.h"
+
+typedef struct ps_head ps_head;
+
+/* Arena bytes for at most max_tokens rows a call. */
+size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads, size_t max_tokens);
+int ps_head_create(ps_head **head, const ps_model_config *config, const ps_weight_source *source,
+		   const ps_context *context, ps_precision precision, size_t max_tokens, ps_arena *arena) PS_MUST_USE;
+
+/* nll[t] in nats for hidden (tokens, D), target[t] in [0, V). Any number of tokens (internally by max_tokens). */
+int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens, double *nll) PS_MUST_USE;
+
+/* nll of both (either may be NULL) and kl(clean || other), one pass over the head. */
+int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets, size_t tokens,
+	       double *nll_clean, double *nll_other, double *kl) PS_MUST_USE;
+
+/* logits (tokens, V). */
+int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *logits) PS_MUST_USE;
+
+#endif

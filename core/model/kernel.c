@@ -1,0 +1,195 @@
+/* Why one macro makes the tiles: the loops are the same for every CPU, only the width of its vectors differs, and a
+ * vector type wider than the CPU's would live in memory. Why 12 x 2 vectors with 32 registers and 6 x 2 with 16: the
+ * sums, two vectors of W and a broadcast fill them, and 12 independent chains hide a multiply-add's latency. */
+#include "core/model/kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define F32_BLOCK ((size_t)256)  /* columns; short sums keep f32's error near that of the peers it is compared with */
+#define BF16_BLOCK ((size_t)512) /* bf16's rounding of the operands hides the longer sum's */
+
+#define ELEMENTS 2 /* vectors of W in a slice of a panel */
+
+#define ADD_OR_STORE(FLOATS, LANES, TOKENS)                                                                            \
+	for (size_t t = 0; t < TOKENS; t++)                                                                            \
+		for (size_t v = 0; v < ELEMENTS; v++) {                                                                \
+			FLOATS *place = (FLOATS *)(tile + (t * ELEMENTS + v) * LANES), total = (FLOATS)sum[t][v];      \
+                                                                                                                       \
+			if (add)                                                                                       \
+				total += *place;                                                                       \
+			*place = total;                                                                                \
+		}
+
+/* The f32 tile for vectors of LANES floats, and the type of such a vector. */
+#define DEFINE_TILE(ISA, ATTRIBUTES, LANES, TOKENS)                                                                   \
+	typedef float floats_##ISA __attribute__((vector_size(4 * LANES), aligned(4), may_alias));                     \
+                                                                                                                       \
+	ATTRIBUTES static void tile_f32_##ISA(const ps_kernel *kernel, size_t slices, const void *x_panel,         \
+						  const void *w_panel, float *tile, bool add)                          \
+	{                                                                                                              \
+		const float *x = x_panel, *w = w_panel;                                                                \
+		floats_##ISA sum[TOKENS][ELEMENTS] = {{{0}}};                                                          \
+                                                                                                                       \
+		(void)kernel;                                                                                          \
+		for (size_t s = 0; s < slices; s++, x += TOKENS, w += ELEMENTS * LANES) {                              \
+			floats_##ISA low = *(const floats_##ISA *)w, high = *(const floats_##ISA *)(w + LANES);        \
+                                                                                                                       \
+			_Pragma("GCC unroll 12") for (size_t t = 0; t < TOKENS; t++)                                   \
+			{                                                                                              \
+				sum[t][0] += x[t] * low;                                                               \
+				sum[t][1] += x[t] * high;                                                              \
+			}                                                                                              \
+		}                                                                                                      \
+		_Pragma("GCC unroll 12") ADD_OR_STORE(floats_##ISA, LANES, TOKENS)                                     \
+	}
+
+DEFINE_TILE(ref, , 4, 6)
+
+#if defined(__x86_64__)
+DEFINE_TILE(avx2, __attribute__((target("avx2,fma"))), 8, 6)
+DEFINE_TILE(avx512, __attribute__((target("avx512f"))), 16, 12)
+
+__attribute__((target("avx512f,avx512bf16"))) static void tile_bf16_avx512(const ps_kernel *kernel, size_t slices,
+										const void *x_panel, const void *w_panel,
+										float *tile, bool add)
+{
+	enum { LANES = 16, TOKENS = 12 };
+	const uint32_t *x = x_panel, *w = w_panel;
+	__m512 sum[TOKENS][ELEMENTS];
+
+	(void)kernel;
+#pragma GCC unroll 12
+	for (size_t t = 0; t < TOKENS; t++)
+		sum[t][0] = sum[t][1] = _mm512_setzero_ps();
+	for (size_t s = 0; s < slices; s++, x += TOKENS, w += ELEMENTS * LANES) {
+		__m512bh low = (__m512bh)_mm512_loadu_si512(w), high = (__m512bh)_mm512_loadu_si512(w + LANES);
+
+#pragma GCC unroll 12
+		for (size_t t = 0; t < TOKENS; t++) {
+			__m512bh pair = (__m512bh)_mm512_set1_epi32((int)x[t]);
+
+			sum[t][0] = _mm512_dpbf16_ps(sum[t][0], pair, low);
+			sum[t][1] = _mm512_dpbf16_ps(sum[t][1], pair, high);
+		}
+	}
+#pragma GCC unroll 12
+	ADD_OR_STORE(floats_avx512, LANES, TOKENS)
+}
+#endif
+
+static void tile_blis_rows(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add)
+{
+	ps_blis_kernel_run(&kernel->blis, slices, x, w, tile, add);
+}
+
+/* A kernel that prefers columns computes the tile's transpose column-major, which is the tile row-major. */
+static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add)
+{
+	ps_blis_kernel_run(&kernel->blis, slices, w, x, tile, add);
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+#if defined(__x86_64__)
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f");
+}
+
+static bool has_avx512_bf16(void)
+{
+	return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+#endif
+
+/* The table, worst first. */
+struct row {
+	const char *isa;
+	bool (*supported)(void);
+	ps_dtype dtype;
+	size_t x_panel, w_panel; /* 0: BLIS's own */
+	ps_tile_fn tile;
+};
+
+static const struct row rows[] = {
+	{"ref", always, PS_F32, 6, 8, tile_f32_ref},
+#if defined(__x86_64__)
+	{"avx2", has_avx2, PS_F32, 6, 16, tile_f32_avx2},
+#endif
+	{"blis", always, PS_F32, 0, 0, NULL},
+#if defined(__x86_64__)
+	{"avx512", has_avx512, PS_F32, 12, 32, tile_f32_avx512},
+	{"avx512_bf16", has_avx512_bf16, PS_BF16, 12, 32, tile_bf16_avx512},
+#endif
+};
+
+#define ROWS (sizeof rows / sizeof *rows)
+
+/* The rows up to the wished one; all of them where there is no such wish. */
+static size_t rows_allowed(const char *wish)
+{
+	for (size_t i = 0; wish && i < ROWS; i++)
+		if (!strcmp(rows[i].isa, wish))
+			return i + 1;
+	return ROWS;
+}
+
+/* BLIS's kernel, unless it knows nothing of this CPU and was not asked for by name. */
+static bool take_blis(ps_kernel *kernel, bool wished)
+{
+	ps_blis_kernel blis = ps_blis_kernel_query();
+
+	if (blis.mr > PS_PANEL_MAX || blis.nr > PS_PANEL_MAX || (blis.rows ? blis.nr : blis.mr) % 2 ||
+	    (!wished && !strcmp(blis.arch, "generic")))
+		return false;
+	kernel->blis = blis;
+	kernel->tile = blis.rows ? tile_blis_rows : tile_blis_columns;
+	kernel->x_panel = blis.rows ? blis.mr : blis.nr;
+	kernel->w_panel = blis.rows ? blis.nr : blis.mr;
+	return true;
+}
+
+static bool take_row(const struct row *row, ps_precision precision, const char *wish, ps_kernel *kernel)
+{
+	bool bf16 = precision == PS_PRECISION_BF16;
+
+	*kernel = (ps_kernel){
+		.dtype = row->dtype,
+		.round = bf16 && row->dtype == PS_F32,
+		.x_panel = row->x_panel,
+		.w_panel = row->w_panel,
+		.block = bf16 ? BF16_BLOCK : F32_BLOCK,
+		.tile = row->tile,
+	};
+	if (!row->supported() || (row->dtype == PS_BF16 && !bf16) || (!row->tile && !take_blis(kernel, wish && !strcmp(wish, row->isa))))
+		return false;
+	snprintf(kernel->name, sizeof kernel->name, "%s%s%s, %s%s (%zux%zu)", row->isa, row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch,
+		 bf16 ? "bf16" : "f32", kernel->round ? " by f32" : "", kernel->x_panel, kernel->w_panel);
+	return true;
+}
+
+ps_kernel ps_kernel_choose(ps_precision precision)
+{
+	const char *wish = getenv("PRUNESCOPE_MATMUL");
+	ps_kernel kernel;
+	size_t i = rows_allowed(wish);
+
+	/* The first row always is taken. */
+	while (i > 0 && !take_row(&rows[i - 1], precision, wish, &kernel))
+		i--;
+	return kernel;
+}

@@ -1,0 +1,52 @@
+/* core/model/kernel.h: the micro-kernels of the matrix product, one tile of Y at a time, in a table by CPU.
+ *
+ *   tile[t, n] (+)= sum_k x[k, t] * w[k, n],   t < x_panel, n < w_panel, k in one block of columns
+ *
+ * Panels are sequences of slices; a slice is one 32-bit element for each token (of X) or row (of W), contiguous:
+ *   PS_F32    a slice is one column:   element = x[t, k]
+ *   PS_BF16   a slice is two columns:  element = x[t, 2s] << 16 | x[t, 2s + 1], the last one padded with zero
+ * Kinds:
+ *   f32    multiply-adds: BLIS's sgemm kernel from its context for this CPU (core/model/blis_kernel.h), or our own where
+ *          that has none for the CPU's vectors (BLIS 0.9 takes an AVX2 kernel on many CPUs with AVX-512)
+ *   bf16   vdpbf16ps, f32 sums (BLIS has no such kernel); without it, an f32 kernel on operands rounded to bf16
+ * Each sums k upwards in one chain of multiply-adds an element, fused where the CPU can, so that kernels which
+ * fuse agree in every bit; vdpbf16ps takes a pair's high half first (Intel's manual), hence the order in a pair,
+ * but flushes denormals.
+ * PRUNESCOPE_MATMUL=ref|avx2|blis|avx512|avx512_bf16 lowers the choice to that row of the table. */
+#ifndef PS_CORE_MODEL_KERNEL_H
+#define PS_CORE_MODEL_KERNEL_H
+
+#include <stdbool.h>
+
+#include "core/model/blis_kernel.h"
+#include "core/base/dtype.h"
+
+#define PS_PANEL_MAX ((size_t)64) /* tokens or rows of the widest panel of any kernel */
+
+typedef enum ps_precision { PS_PRECISION_F32, PS_PRECISION_BF16 } ps_precision;
+
+typedef struct ps_kernel ps_kernel;
+
+/* tile (x_panel, w_panel), row-major; tile and w aligned to 64 bytes; add: += instead of =. */
+typedef void (*ps_tile_fn)(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add);
+
+struct ps_kernel {
+	char name[48];           /* "blis zen3, f32 (6x16)" */
+	ps_dtype dtype;          /* PS_F32 or PS_BF16: of the panels */
+	bool round;              /* operands are rounded to bf16 before they are packed as f32 */
+	size_t x_panel, w_panel; /* tokens and rows of a tile; w_panel is even */
+	size_t block;            /* columns summed in one call, even: part of the result's bits */
+	ps_tile_fn tile;
+	ps_blis_kernel blis;
+};
+
+/* The best kernel of this CPU. */
+ps_kernel ps_kernel_choose(ps_precision precision);
+
+/* Slices of a panel with this many columns. */
+static inline size_t ps_slices(ps_dtype dtype, size_t cols)
+{
+	return dtype == PS_BF16 ? (cols + 1) / 2 : cols;
+}
+
+#endif

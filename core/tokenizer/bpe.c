@@ -1,0 +1,296 @@
+#include "core/tokenizer/bpe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/array.h"
+#include "core/tokenizer/bpe_merge.h"
+#include "core/base/digest.h"
+#include "core/tokenizer/token_vocab.h"
+#include "core/base/utf8.h"
+
+#define DIRECT_CHARACTERS 0x10000 /* code points whose token is found by index */
+#define JOIN_BITS (1u << 22)
+#define CACHE_SLOTS (1u << 15)
+#define CACHE_TEXT 46 /* bytes of a word that may be cached */
+#define CACHE_IDS 12
+
+typedef struct cached_word {
+	uint8_t length, count; /* length 0: free */
+	char text[CACHE_TEXT];
+	int32_t ids[CACHE_IDS];
+} cached_word;
+
+struct ps_bpe {
+	ps_vocab vocab;
+	ps_merge_table merges;
+	uint32_t merge_count; /* merges seen, the next one's rank */
+	ps_buffer joined;     /* a merge's two sides */
+	ps_bpe_options options;
+	int32_t unknown_id; /* -1: none, or not in the vocabulary */
+	int32_t byte_id[256];
+	int32_t *character_id; /* (DIRECT_CHARACTERS) -1: no token */
+	/* Bit join_bit(a, b) is set when some merge's left side ends in the character a and its right side begins
+	 * with b. Strange pairs may share a bit: that only forgoes a cut. */
+	uint64_t *joins;
+	cached_word *cache; /* (CACHE_SLOTS) a newer word takes an older one's slot */
+	int32_t *ids;	    /* the symbols of the part at hand */
+	size_t ids_capacity;
+	ps_merge_scratch scratch;
+};
+
+int ps_bpe_create(ps_bpe **bpe, ps_diag *diag)
+{
+	ps_bpe *b = calloc(1, sizeof *b);
+
+	if (!b)
+		goto failed;
+	b->character_id = malloc(DIRECT_CHARACTERS * sizeof *b->character_id);
+	b->joins = calloc(JOIN_BITS / 64, sizeof *b->joins);
+	b->cache = calloc(CACHE_SLOTS, sizeof *b->cache);
+	if (!b->character_id || !b->joins || !b->cache)
+		goto failed;
+	memset(b->character_id, 0xFF, DIRECT_CHARACTERS * sizeof *b->character_id);
+	*bpe = b;
+	return 0;
+failed:
+	ps_bpe_destroy(b);
+	return ps_fail(diag, PS_EBUDGET, "no memory for a tokenizer");
+}
+
+void ps_bpe_destroy(ps_bpe *bpe)
+{
+	if (!bpe)
+		return;
+	ps_vocab_free(&bpe->vocab);
+	ps_merge_table_free(&bpe->merges);
+	ps_buffer_free(&bpe->joined);
+	ps_merge_scratch_free(&bpe->scratch);
+	free(bpe->character_id);
+	free(bpe->joins);
+	free(bpe->cache);
+	free(bpe->ids);
+	free(bpe);
+}
+
+int ps_bpe_add_token(ps_bpe *bpe, const char *text, size_t length, int64_t id, ps_diag *diag)
+{
+	int rc = ps_vocab_add(&bpe->vocab, text, length, id, diag);
+
+	if (rc)
+		return rc;
+	if (length && ps_utf8_length((unsigned char)text[0]) == length && ps_utf8_decode(text) < DIRECT_CHARACTERS)
+		bpe->character_id[ps_utf8_decode(text)] = (int32_t)id;
+	return 0;
+}
+
+static uint32_t join_bit(uint32_t left, uint32_t right)
+{
+	uint64_t key = ((uint64_t)left << 21 | right) * 0x9E3779B97F4A7C15u;
+
+	return (uint32_t)(key >> 42) & (JOIN_BITS - 1);
+}
+
+static bool may_join(const ps_bpe *bpe, uint32_t left, uint32_t right)
+{
+	uint32_t bit = join_bit(left, right);
+
+	return bpe->joins[bit / 64] >> bit % 64 & 1;
+}
+
+static int find_side(const ps_bpe *bpe, const char *text, size_t length, int32_t *id, ps_diag *diag)
+{
+	*id = length ? ps_vocab_find(&bpe->vocab, text, length) : -1;
+	if (*id >= 0)
+		return 0;
+	return ps_fail(diag, PS_EINPUT, "merge %" PRIu32 " names \"%.*s\", which is not in the vocabulary", bpe->merge_count,
+		       length < 60 ? (int)length : 60, text);
+}
+
+int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right, size_t right_length, ps_diag *diag)
+{
+	ps_merge merge = {.rank = bpe->merge_count};
+	uint32_t bit;
+	int rc;
+
+	bpe->joined.used = 0;
+	if ((rc = ps_buffer_append(&bpe->joined, left, left_length, diag)) ||
+	    (rc = ps_buffer_append(&bpe->joined, right, right_length, diag)) ||
+	    (rc = find_side(bpe, left, left_length, &merge.left, diag)) ||
+	    (rc = find_side(bpe, right, right_length, &merge.right, diag)) ||
+	    (rc = find_side(bpe, bpe->joined.data, bpe->joined.used, &merge.merged, diag)) ||
+	    (rc = ps_merge_table_add(&bpe->merges, merge, diag)))
+		return rc;
+	bpe->merge_count++;
+	bit = join_bit(ps_utf8_decode(left + ps_utf8_before(left, left_length)), ps_utf8_decode(right));
+	bpe->joins[bit / 64] |= (uint64_t)1 << bit % 64;
+	return 0;
+}
+
+int ps_bpe_seal(ps_bpe *bpe, const ps_bpe_options *options, ps_diag *diag)
+{
+	char name[8];
+
+	bpe->options = *options;
+	bpe->options.unknown = NULL;
+	bpe->unknown_id = options->has_unknown ? ps_vocab_find(&bpe->vocab, options->unknown, options->unknown_length) : -1;
+	for (int byte = 0; byte < 256; byte++) {
+		int length = snprintf(name, sizeof name, "<0x%02X>", byte);
+
+		bpe->byte_id[byte] = ps_vocab_find(&bpe->vocab, name, (size_t)length);
+	}
+	return ps_vocab_check(&bpe->vocab, diag);
+}
+
+int32_t ps_bpe_find(const ps_bpe *bpe, const char *text, size_t length)
+{
+	return ps_vocab_find(&bpe->vocab, text, length);
+}
+
+size_t ps_bpe_token_count(const ps_bpe *bpe)
+{
+	return bpe->vocab.count;
+}
+
+int32_t ps_bpe_top(const ps_bpe *bpe)
+{
+	return bpe->vocab.top;
+}
+
+size_t ps_bpe_bytes(const ps_bpe *bpe)
+{
+	return sizeof *bpe + ps_vocab_bytes(&bpe->vocab) + bpe->merges.slot_count * sizeof *bpe->merges.slot +
+	       bpe->joined.capacity + DIRECT_CHARACTERS * sizeof *bpe->character_id + JOIN_BITS / 8 +
+	       CACHE_SLOTS * sizeof *bpe->cache + bpe->ids_capacity * sizeof *bpe->ids + ps_merge_scratch_bytes(&bpe->scratch);
+}
+
+static int32_t character_id(const ps_bpe *bpe, uint32_t code, const char *text, size_t length)
+{
+	return code < DIRECT_CHARACTERS ? bpe->character_id[code] : ps_vocab_find(&bpe->vocab, text, length);
+}
+
+/* Writes the tokens of a character's bytes after *n symbols; false when one of them has none. */
+static bool fall_back(const ps_bpe *bpe, const char *text, size_t length, int32_t *ids, size_t *n)
+{
+	for (size_t i = 0; i < length; i++)
+		if (bpe->byte_id[(unsigned char)text[i]] < 0)
+			return false;
+	for (size_t i = 0; i < length; i++)
+		ids[(*n)++] = bpe->byte_id[(unsigned char)text[i]];
+	return true;
+}
+
+/* Symbols of text to bpe->ids, which has room for one per byte. The unknown token waits for the next known
+ * character or the end, even past bytes that fell back: the library orders them so. */
+static int make_symbols(ps_bpe *bpe, const char *text, size_t length, size_t *count, ps_diag *diag)
+{
+	size_t n = 0, step;
+	bool waiting = false;
+
+	for (size_t at = 0; at < length; at += step) {
+		int32_t id;
+
+		step = ps_utf8_length((unsigned char)text[at]);
+		id = character_id(bpe, ps_utf8_decode(text + at), text + at, step);
+		if (id >= 0) {
+			if (waiting)
+				bpe->ids[n++] = bpe->unknown_id;
+			waiting = false;
+			bpe->ids[n++] = id;
+			continue;
+		}
+		if (bpe->options.byte_fallback && fall_back(bpe, text + at, step, bpe->ids, &n))
+			continue;
+		if (!bpe->options.has_unknown)
+			continue;
+		if (bpe->unknown_id < 0)
+			return ps_fail(diag, PS_EINPUT, "the text needs the unknown token, which is not in the vocabulary");
+		if (waiting && !bpe->options.fuse_unknown)
+			bpe->ids[n++] = bpe->unknown_id;
+		waiting = true;
+	}
+	if (waiting)
+		bpe->ids[n++] = bpe->unknown_id;
+	*count = n;
+	return 0;
+}
+
+static int hand_over(const int32_t *ids, size_t count, ps_token_sink sink, void *context)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = sink(context, ids[i]);
+	return rc;
+}
+
+/* One part: from the cache, or symbols, merges, sink. */
+static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_sink sink, void *context, ps_diag *diag)
+{
+	cached_word *cached = NULL;
+	int32_t *ids;
+	size_t count = 0;
+	int rc;
+
+	if (length <= CACHE_TEXT) {
+		cached = &bpe->cache[ps_digest_of(text, length) & (CACHE_SLOTS - 1)];
+		if (cached->length == length && !memcmp(cached->text, text, length))
+			return hand_over(cached->ids, cached->count, sink, context);
+	}
+	ids = ps_array_grow(bpe->ids, &bpe->ids_capacity, length, sizeof *ids, diag);
+	if (!ids)
+		return PS_EBUDGET;
+	bpe->ids = ids;
+	if ((rc = make_symbols(bpe, text, length, &count, diag)) ||
+	    (rc = ps_merge_row(&bpe->merges, &bpe->scratch, bpe->ids, &count, diag)))
+		return rc;
+	if (cached && count <= CACHE_IDS) {
+		cached->length = (uint8_t)length;
+		cached->count = (uint8_t)count;
+		memcpy(cached->text, text, length);
+		memcpy(cached->ids, bpe->ids, count * sizeof *bpe->ids);
+	}
+	return hand_over(bpe->ids, count, sink, context);
+}
+
+/* End of the part that begins at start: a cut lies only between two characters that have tokens of their own. */
+static size_t part_end(const ps_bpe *bpe, const char *word, size_t start, size_t length)
+{
+	uint32_t left = 0;
+	bool left_known = false;
+	size_t step;
+
+	for (size_t at = start; at < length; at += step) {
+		uint32_t code = ps_utf8_decode(word + at);
+		bool known;
+
+		step = ps_utf8_length((unsigned char)word[at]);
+		known = character_id(bpe, code, word + at, step) >= 0;
+		if (known && left_known && !may_join(bpe, left, code))
+			return at;
+		left = code;
+		left_known = known;
+	}
+	return length;
+}
+
+int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context, ps_diag *diag)
+{
+	int rc = 0;
+
+	if (bpe->options.ignore_merges) {
+		int32_t id = ps_vocab_find(&bpe->vocab, word, length);
+
+		if (id >= 0)
+			return sink(context, id);
+	}
+	if (length <= CACHE_TEXT)
+		return encode_part(bpe, word, length, sink, context, diag);
+	for (size_t start = 0, end; start < length && !rc; start = end) {
+		end = part_end(bpe, word, start, length);
+		rc = encode_part(bpe, word + start, end - start, sink, context, diag);
+	}
+	return rc;
+}

@@ -1,0 +1,41 @@
+/* core/tokenizer/normalize.h: the normalizer of a tokenizer.json: Replace, Prepend, Sequence, or none.
+ *
+ * A piece of text carries origin_bytes: how many of its leading bytes stem from the first character of the whole
+ * text (Metaspace's scheme "first" asks whether a piece begins there). */
+#ifndef PS_CORE_TOKENIZER_NORMALIZE_H
+#define PS_CORE_TOKENIZER_NORMALIZE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "core/base/array.h"
+#include "core/base/error.h"
+#include "core/tokenizer/pattern.h"
+
+typedef struct ps_piece {
+	const char *text;
+	size_t length, origin_bytes;
+} ps_piece;
+
+/* [start, end) of a piece, with its own origin. */
+static inline ps_piece ps_piece_slice(ps_piece piece, size_t start, size_t end)
+{
+	size_t origin = piece.origin_bytes > start ? piece.origin_bytes - start : 0;
+
+	return (ps_piece){piece.text + start, end - start, origin < end - start ? origin : end - start};
+}
+
+typedef struct ps_normalizer ps_normalizer;
+
+/* json: the value of "normalizer" (NULL or null: text stays as it is). PS_EINPUT names what is unsupported. */
+int ps_normalizer_create(ps_normalizer **normalizer, const json_t *json, ps_diag *diag) PS_MUST_USE;
+void ps_normalizer_destroy(ps_normalizer *normalizer);
+size_t ps_normalizer_bytes(const ps_normalizer *normalizer);
+
+/* *piece becomes its normalized form, valid until the next call. */
+int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;
+
+/* "pattern": {"String": ..} or {"Regex": ..} of a component named owner. */
+int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner, ps_diag *diag) PS_MUST_USE;
+
+#endif

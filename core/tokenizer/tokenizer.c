@@ -1,0 +1,229 @@
+#include "core/tokenizer/tokenizer.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/tokenizer/added_tokens.h"
+#include "core/tokenizer/bpe.h"
+#include "core/tokenizer/normalize.h"
+#include "core/tokenizer/pretokenize.h"
+#include "core/tokenizer/token_vocab.h"
+#include "core/tokenizer/tokenizer_json.h"
+#include "core/base/utf8.h"
+
+struct ps_tokenizer {
+	ps_bpe *bpe;
+	ps_normalizer *normalizer;
+	ps_pretokenizer *pretokenizer;
+	ps_added_tokens *raw, *normalized; /* searched before and after the normalizer */
+	int32_t top;			   /* one more than the largest id */
+};
+
+/* ---- loading ---- */
+
+static int read_flag(const json_t *options, const char *key, bool *flag, ps_diag *diag)
+{
+	const json_t *value = json_object_get(options, key);
+
+	*flag = json_is_true(value);
+	if (value && !json_is_boolean(value) && !json_is_null(value))
+		return ps_fail(diag, PS_EINPUT, "\"%s\" of the model is not true or false", key);
+	return 0;
+}
+
+/* null and "" are the same as absent. */
+static int refuse_text(const json_t *options, const char *key, ps_diag *diag)
+{
+	const json_t *value = json_object_get(options, key);
+
+	if (!value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)))
+		return 0;
+	return ps_fail(diag, PS_EINPUT, "\"%s\" of the model is not supported", key);
+}
+
+static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
+{
+	const json_t *type = json_object_get(parts->options, "type"), *dropout = json_object_get(parts->options, "dropout");
+	const json_t *unknown = json_object_get(parts->options, "unk_token");
+	const char *name = json_string_value(type);
+	ps_bpe_options options = {.has_unknown = json_is_string(unknown),
+				  .unknown = json_string_value(unknown),
+				  .unknown_length = json_string_length(unknown)};
+	int rc;
+
+	if (type && (!name || strcmp(name, "BPE")))
+		return ps_fail(diag, PS_EINPUT, "unsupported model type \"%s\"", name ? name : "");
+	if (dropout && !json_is_null(dropout))
+		return ps_fail(diag, PS_EINPUT, "\"dropout\" of the model is not supported");
+	if (unknown && !json_is_string(unknown) && !json_is_null(unknown))
+		return ps_fail(diag, PS_EINPUT, "\"unk_token\" of the model is not a string");
+	if ((rc = refuse_text(parts->options, "continuing_subword_prefix", diag)) ||
+	    (rc = refuse_text(parts->options, "end_of_word_suffix", diag)) ||
+	    (rc = read_flag(parts->options, "byte_fallback", &options.byte_fallback, diag)) ||
+	    (rc = read_flag(parts->options, "fuse_unk", &options.fuse_unknown, diag)) ||
+	    (rc = read_flag(parts->options, "ignore_merges", &options.ignore_merges, diag)))
+		return rc;
+	return ps_bpe_seal(t->bpe, &options, diag);
+}
+
+static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *text, int32_t id, ps_diag *diag)
+{
+	const ps_added_token token = {
+	    .id = id, .single_word = listed->single_word, .lstrip = listed->lstrip, .rstrip = listed->rstrip};
+	ps_piece piece = {text, listed->length, 0};
+	int rc = 0;
+
+	if (id >= t->top)
+		t->top = id + 1;
+	if (!listed->normalized)
+		return ps_added_tokens_add(t->raw, text, listed->length, token, diag);
+	rc = ps_normalizer_apply(t->normalizer, &piece, diag);
+	if (!rc && !piece.length)
+		rc = ps_fail(diag, PS_EINPUT, "the normalizer leaves nothing of the added token with id %d", id);
+	return rc ? rc : ps_added_tokens_add(t->normalized, piece.text, piece.length, token, diag);
+}
+
+static bool same_flags(const ps_listed_token *a, const ps_listed_token *b)
+{
+	return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip &&
+	       a->normalized == b->normalized;
+}
+
+/* Ids as the library gives them: the model's for a text of its vocabulary, else the next free one after the
+ * vocabulary. The file's own ids only say the same again. */
+static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
+{
+	int32_t next = (int32_t)ps_bpe_token_count(t->bpe);
+	ps_vocab seen = {0}; /* text to its place in the list */
+	int rc = 0;
+
+	for (size_t i = 0; i < parts->added_count && !rc; i++) {
+		const ps_listed_token *listed = &parts->added[i];
+		const char *text = parts->content.data + listed->start;
+		int32_t before = ps_vocab_find(&seen, text, listed->length), id;
+
+		if (!listed->length || (before >= 0 && same_flags(listed, &parts->added[before])))
+			continue;
+		id = ps_bpe_find(t->bpe, text, listed->length);
+		rc = ps_vocab_add(&seen, text, listed->length, (int64_t)i, diag);
+		if (!rc)
+			rc = add_one(t, listed, text, id < 0 ? next++ : id, diag);
+	}
+	ps_vocab_free(&seen);
+	return rc;
+}
+
+static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, size_t length, ps_diag *diag)
+{
+	int rc;
+
+	if ((rc = ps_bpe_create(&t->bpe, diag)))
+		return rc;
+	parts->bpe = t->bpe;
+	if ((rc = ps_tokenizer_json_read(parts, json, length, diag)) || (rc = seal_model(t, parts, diag)) ||
+	    (rc = ps_normalizer_create(&t->normalizer, parts->normalizer, diag)) ||
+	    (rc = ps_pretokenizer_create(&t->pretokenizer, parts->pre_tokenizer, diag)) ||
+	    (rc = ps_added_tokens_create(&t->raw, diag)) || (rc = ps_added_tokens_create(&t->normalized, diag)))
+		return rc;
+	t->top = ps_bpe_top(t->bpe);
+	return add_tokens(t, parts, diag);
+}
+
+int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path, ps_diag *diag)
+{
+	ps_tokenizer *t = calloc(1, sizeof *t);
+	ps_tokenizer_parts parts = {0};
+	ps_diag inner = {{0}};
+	int rc;
+
+	if (!t)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a tokenizer", path);
+	rc = build(t, &parts, json, length, &inner);
+	ps_tokenizer_parts_free(&parts);
+	if (rc) {
+		ps_tokenizer_destroy(t);
+		return ps_fail(diag, rc, "%s: %s", path, inner.text);
+	}
+	*tokenizer = t;
+	return 0;
+}
+
+void ps_tokenizer_destroy(ps_tokenizer *tokenizer)
+{
+	if (!tokenizer)
+		return;
+	ps_bpe_destroy(tokenizer->bpe);
+	ps_normalizer_destroy(tokenizer->normalizer);
+	ps_pretokenizer_destroy(tokenizer->pretokenizer);
+	ps_added_tokens_destroy(tokenizer->raw);
+	ps_added_tokens_destroy(tokenizer->normalized);
+	free(tokenizer);
+}
+
+int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer)
+{
+	return tokenizer->top;
+}
+
+size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
+{
+	return sizeof *tokenizer + ps_bpe_bytes(tokenizer->bpe) + ps_normalizer_bytes(tokenizer->normalizer) +
+	       ps_pretokenizer_bytes(tokenizer->pretokenizer) + ps_added_tokens_bytes(tokenizer->raw) +
+	       ps_added_tokens_bytes(tokenizer->normalized);
+}
+
+/* ---- encoding ---- */
+
+typedef struct encoding {
+	ps_tokenizer *tokenizer;
+	const char *text; /* the whole text */
+	ps_piece piece;	  /* the normalized piece at hand */
+	ps_token_sink sink;
+	void *context;
+	ps_diag *diag;
+} encoding;
+
+static int on_word(void *context, const char *word, size_t length)
+{
+	encoding *e = context;
+
+	return ps_bpe_encode(e->tokenizer->bpe, word, length, e->sink, e->context, e->diag);
+}
+
+static int on_token(void *context, int32_t id)
+{
+	encoding *e = context;
+
+	return e->sink(e->context, id);
+}
+
+static int on_normalized(void *context, size_t start, size_t end)
+{
+	encoding *e = context;
+
+	return ps_pretokenizer_run(e->tokenizer->pretokenizer, ps_piece_slice(e->piece, start, end), on_word, e, e->diag);
+}
+
+static int on_raw(void *context, size_t start, size_t end)
+{
+	encoding *e = context;
+	const ps_added_sink sink = {on_normalized, on_token, e};
+	int rc;
+
+	e->piece = (ps_piece){e->text + start, end - start, start ? 0 : ps_utf8_length((unsigned char)e->text[0])};
+	rc = ps_normalizer_apply(e->tokenizer->normalizer, &e->piece, e->diag);
+	return rc ? rc : ps_added_tokens_cut(e->tokenizer->normalized, e->piece.text, e->piece.length, &sink);
+}
+
+int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length, ps_token_sink sink, void *context,
+			ps_diag *diag)
+{
+	encoding e = {.tokenizer = tokenizer, .text = text, .sink = sink, .context = context, .diag = diag};
+	const ps_added_sink pieces = {on_raw, on_token, &e};
+	size_t invalid = ps_utf8_invalid(text, length);
+
+	if (invalid < length)
+		return ps_fail(diag, PS_EINPUT, "the text is not UTF-8 at byte %zu", invalid);
+	return ps_added_tokens_cut(tokenizer->raw, text, length, &pieces);
+}

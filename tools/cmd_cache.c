@@ -7,7 +7,7 @@
 
 #include "core/base/checked.h"
 #include "io/cache_store.h"
-#include "tools/cache_shuffle.h"
+#include "io/cache_shuffle.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"
 #include "tools/variants.h"
@@ -256,7 +256,8 @@ static int shuffle_caches(struct cache_run *r)
 
 		target_path(r, t, "", to);
 		target_path(r, t, ".sequence", from);
-		rc = ps_cache_shuffle(s, from, to, provenance, r->dtype);
+		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from, .to = to, .provenance = provenance, .dtype = r->dtype, .seed = s->seed,
+								 .replace = s->force}, &s->context);
 		json_decref(provenance);
 		if (!rc)
 			rc = ps_folder_remove(&ps_sys_linux, from, &s->diag);

@@ -7,7 +7,7 @@
 #include "sae/evaluate.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"
-#include "tools/row_filter.h"
+#include "io/row_filter.h"
 #include "tools/sae_folder.h"
 
 #define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */

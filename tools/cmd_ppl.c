@@ -11,7 +11,7 @@
 #include "tools/commands.h"
 #include "tools/forecast.h"
 #include "tools/model_files.h"
-#include "tools/text_file.h"
+#include "io/text_file.h"
 
 struct text_ids {
 	int32_t *ids;

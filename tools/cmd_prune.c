@@ -9,7 +9,7 @@
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/forecast.h"
-#include "tools/verified_file.h"
+#include "io/verified_file.h"
 
 enum method { MAGNITUDE, WANDA };
 enum calibration { SEQUENTIAL, DENSE };

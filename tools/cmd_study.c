@@ -7,7 +7,7 @@
 #include "io/file.h"
 #include "tools/probe.h"
 #include "tools/study.h"
-#include "tools/text_file.h"
+#include "io/text_file.h"
 
 #define USUAL_SHARE 0.5 /* of the matrix product's rate that a whole study reaches, roughly */
 

@@ -9,7 +9,7 @@
 #include "io/artefact.h"
 #include "tools/commands.h"
 #include "tools/model_files.h"
-#include "tools/text_file.h"
+#include "io/text_file.h"
 
 struct collector {
 	int32_t *ids;        /* (capacity_windows, window), complete windows and the one being filled */

@@ -7,7 +7,7 @@
 #include "core/base/digest.h"
 #include "io/artefact.h"
 #include "io/checkpoint.h"
-#include "tools/text_file.h"
+#include "io/text_file.h"
 
 #define TOKENIZER_BYTES_MAX ((size_t)512 << 20)
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)

@@ -9,7 +9,7 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "io/safetensors.h"
-#include "tools/verified_file.h"
+#include "io/verified_file.h"
 
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */

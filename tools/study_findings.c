@@ -8,7 +8,7 @@
 #include "analysis/fragility.h"
 #include "analysis/seeds.h"
 #include "io/cache_store.h"
-#include "tools/row_filter.h"
+#include "io/row_filter.h"
 #include "tools/sae_folder.h"
 #include "tools/study.h"
 

@@ -8,7 +8,7 @@
 #include "analysis/transfer.h"
 #include "core/base/checked.h"
 #include "tools/ablation_effect.h"
-#include "tools/row_filter.h"
+#include "io/row_filter.h"
 #include "tools/sae_folder.h"
 #include "tools/study.h"
 

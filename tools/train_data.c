@@ -4,7 +4,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
-#include "tools/row_filter.h"
+#include "io/row_filter.h"
 
 /* --- open and close --- */
 

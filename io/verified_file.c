@@ -1,4 +1,4 @@
-#include "tools/verified_file.h"
+#include "io/verified_file.h"
 
 #include <inttypes.h>
 

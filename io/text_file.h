@@ -1,7 +1,7 @@
-/* tools/text_file.h: a file mapped read-only: texts, tokenizer.json. Its pages can be dropped at any time and count
+/* io/text_file.h: a file mapped read-only: texts, tokenizer.json. Its pages can be dropped at any time and count
  * as nobody's memory. A file that shrinks meanwhile ends the program with exit 3 (ps_map_guard). */
-#ifndef PS_TOOLS_TEXT_FILE_H
-#define PS_TOOLS_TEXT_FILE_H
+#ifndef PS_IO_TEXT_FILE_H
+#define PS_IO_TEXT_FILE_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
-/* tools/row_filter.h: the rows of a cache that count: those whose token is not BOS, EOS or PAD. */
-#ifndef PS_TOOLS_ROW_FILTER_H
-#define PS_TOOLS_ROW_FILTER_H
+/* io/row_filter.h: the rows of a cache that count: those whose token is not BOS, EOS or PAD. */
+#ifndef PS_IO_ROW_FILTER_H
+#define PS_IO_ROW_FILTER_H
 
 #include "io/cache_store.h"
 

@@ -1,4 +1,4 @@
-#include "tools/text_file.h"
+#include "io/text_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

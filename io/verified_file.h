@@ -1,6 +1,6 @@
-/* tools/verified_file.h: a safetensors file that is read as a whole anyway, with its checksums looked at. */
-#ifndef PS_TOOLS_VERIFIED_FILE_H
-#define PS_TOOLS_VERIFIED_FILE_H
+/* io/verified_file.h: a safetensors file that is read as a whole anyway, with its checksums looked at. */
+#ifndef PS_IO_VERIFIED_FILE_H
+#define PS_IO_VERIFIED_FILE_H
 
 #include "io/safetensors.h"
 

@@ -1,4 +1,4 @@
-#include "tools/cache_shuffle.h"
+#include "io/cache_shuffle.h"
 
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ size_t ps_cache_shuffle_bytes(size_t rows, size_t width)
 	return ps_min_size(rows, SHUFFLE_ROWS) * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
 }
 
-int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json_t *provenance, ps_dtype dtype)
+int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *context)
 {
 	ps_cache cache;
 	ps_cache_writer *writer = NULL;
@@ -29,7 +29,7 @@ int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json
 	uint64_t *ids = NULL;
 	int32_t *columns = NULL;
 	float *rows = NULL;
-	int rc = ps_cache_open(&cache, &ps_sys_linux, from, &s->diag);
+	int rc = ps_cache_open(&cache, &ps_sys_linux, o->from, context->diag);
 
 	if (rc)
 		return rc;
@@ -38,26 +38,26 @@ int ps_cache_shuffle(ps_session *s, const char *from, const char *to, const json
 	columns = malloc(3 * batch * sizeof *columns);
 	rows = malloc(batch * cache.source.width * sizeof *rows);
 	if (!ids || !columns || !rows)
-		rc = ps_fail(&s->diag, PS_EBUDGET, "no memory for %zu rows", batch);
+		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for %zu rows", batch);
 	if (!rc)
-		rc = ps_cache_writer_create(&writer, &ps_sys_linux, to, provenance, s->force, dtype, cache.source.rows, cache.source.width,
-					    ps_cache_shard_rows(cache.source.width, dtype, 1), &done, &s->diag);
+		rc = ps_cache_writer_create(&writer, &ps_sys_linux, o->to, o->provenance, o->replace, o->dtype, cache.source.rows, cache.source.width,
+					    ps_cache_shard_rows(cache.source.width, o->dtype, 1), &done, context->diag);
 	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer); !rc && first < cache.source.rows; first += batch) {
 		size_t count = ps_min_size(batch, (size_t)(cache.source.rows - first));
 
 		for (size_t i = 0; i < count; i++)
-			ids[i] = ps_permute(first + i, cache.source.rows, s->seed);
+			ids[i] = ps_permute(first + i, cache.source.rows, o->seed);
 		for (size_t c = 0; c < PS_ROW_COLUMNS; c++)
 			cache.source.column(cache.source.self, (ps_row_column)c, ids, count, columns + c * batch);
-		rc = cache.source.gather(cache.source.self, ids, count, rows, &s->diag);
+		rc = cache.source.gather(cache.source.self, ids, count, rows, context->diag);
 		if (!rc)
-			rc = ps_cache_writer_add(writer, rows, columns, columns + batch, columns + 2 * batch, count, &s->diag);
-		ps_progress_tick(&s->context, "shuffling", "row", first + count, cache.source.rows);
+			rc = ps_cache_writer_add(writer, rows, columns, columns + batch, columns + 2 * batch, count, context->diag);
+		ps_progress_tick(context, "shuffling", "row", first + count, cache.source.rows);
 		if (!rc)
-			rc = ps_progress_check(&s->context);
+			rc = ps_progress_check(context);
 	}
 	if (!rc && !done)
-		rc = ps_cache_writer_finish(writer, &s->diag);
+		rc = ps_cache_writer_finish(writer, context->diag);
 	ps_cache_writer_close(writer);
 	ps_cache_close(&cache);
 	free(ids);

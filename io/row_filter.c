@@ -1,4 +1,4 @@
-#include "tools/row_filter.h"
+#include "io/row_filter.h"
 
 #include <stdlib.h>
 

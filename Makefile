@@ -17,7 +17,7 @@ LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 
 # core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/arrows.sh).
 FOLDERS = core io prune sae analysis
-ROOMS = core/base core/model core/tokenizer io prune sae analysis
+ROOMS = core/base core/model core/tokenizer io prune sae analysis analysis/report
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a)
 # Link order: users before what they use.
 LINK = $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a

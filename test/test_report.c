@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
-#include "analysis/figure.h"
-#include "analysis/report.h"
-#include "analysis/report_csv.h"
-#include "analysis/report_findings.h"
-#include "analysis/report_html.h"
+#include "analysis/report/figure.h"
+#include "analysis/report/report.h"
+#include "analysis/report/report_csv.h"
+#include "analysis/report/report_findings.h"
+#include "analysis/report/report_html.h"
 
 #define FIXTURE "test/fixtures/report/results.json"
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/figure.h"
-#include "analysis/report.h"
-#include "analysis/report_csv.h"
+#include "analysis/report/figure.h"
+#include "analysis/report/report.h"
+#include "analysis/report/report_csv.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "tools/commands.h"

@@ -1,9 +1,9 @@
-/* analysis/figure_plots.h: the kinds of figure behind analysis/figure.h; each returns false when it has no data. */
-#ifndef PS_ANALYSIS_FIGURE_PLOTS_H
-#define PS_ANALYSIS_FIGURE_PLOTS_H
+/* analysis/report/figure_plots.h: the kinds of figure behind analysis/report/figure.h; each returns false when it has no data. */
+#ifndef PS_ANALYSIS_REPORT_FIGURE_PLOTS_H
+#define PS_ANALYSIS_REPORT_FIGURE_PLOTS_H
 
-#include "analysis/figure_canvas.h"
-#include "analysis/report_data.h"
+#include "analysis/report/figure_canvas.h"
+#include "analysis/report/report_data.h"
 
 /* figure_sparsity.c: a number against sparsity, a line per method, a panel per model. */
 typedef struct ps_sparsity_plot {

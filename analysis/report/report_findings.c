@@ -1,9 +1,9 @@
-#include "analysis/report_findings.h"
+#include "analysis/report/report_findings.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "analysis/report_html.h"
+#include "analysis/report/report_html.h"
 
 #define NOT_MEASURED "Not measured in this study. "
 

@@ -1,4 +1,4 @@
-/* analysis/figure.h: the report's figures as gnuplot scripts with their data in them.
+/* analysis/report/figure.h: the report's figures as gnuplot scripts with their data in them.
  *
  *   perplexity  change of log perplexity against sparsity      seeds     survival between seeds against tau
  *   survival    MNN survival against sparsity, seed floor       tau       survival against tau
@@ -8,12 +8,12 @@
  *
  * A script needs gnuplot 5.2 and writes one SVG to its standard output: the same bytes from the same results and
  * gnuplot. wide: panels side by side; narrow: one below the other, legible at the width of a phone. */
-#ifndef PS_ANALYSIS_FIGURE_H
-#define PS_ANALYSIS_FIGURE_H
+#ifndef PS_ANALYSIS_REPORT_FIGURE_H
+#define PS_ANALYSIS_REPORT_FIGURE_H
 
 #include <stdio.h>
 
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 /* NULL beyond the last. */
 const char *ps_figure_name(size_t index);

@@ -1,10 +1,10 @@
-/* analysis/report_sections.h: the questions of a report: words, figures and tables of each. */
-#ifndef PS_ANALYSIS_REPORT_SECTIONS_H
-#define PS_ANALYSIS_REPORT_SECTIONS_H
+/* analysis/report/report_sections.h: the questions of a report: words, figures and tables of each. */
+#ifndef PS_ANALYSIS_REPORT_REPORT_SECTIONS_H
+#define PS_ANALYSIS_REPORT_REPORT_SECTIONS_H
 
 #include <stdio.h>
 
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 typedef struct ps_section {
 	const char *id, *label, *title, *question;

@@ -1,13 +1,13 @@
-/* analysis/report_html.h: the page's parts: escaped text, numbers, intervals, tables, figures.
+/* analysis/report/report_html.h: the page's parts: escaped text, numbers, intervals, tables, figures.
  *
  * Numbers have a real minus sign, groups of three from 10,000 on, and an en dash where nothing was measured. A table
  * of conditions is described by its columns; rows are grouped by model, cells carry figures of equal digits. */
-#ifndef PS_ANALYSIS_REPORT_HTML_H
-#define PS_ANALYSIS_REPORT_HTML_H
+#ifndef PS_ANALYSIS_REPORT_REPORT_HTML_H
+#define PS_ANALYSIS_REPORT_REPORT_HTML_H
 
 #include <stdio.h>
 
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 /* & < > " ' escaped; control characters become spaces. */
 void ps_html_text(FILE *out, const char *text);

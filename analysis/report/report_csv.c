@@ -1,4 +1,4 @@
-#include "analysis/report_csv.h"
+#include "analysis/report/report_csv.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-/* analysis/figure_canvas.h: a gnuplot script of panels in a grid, under a legend.
+/* analysis/report/figure_canvas.h: a gnuplot script of panels in a grid, under a legend.
  *
  * Sizes are pixels of the SVG, which begin turns into the script's screen coordinates; nothing in a script depends
  * on the date, the host or the user's gnuplot settings. Texts of the user (names of models) go through
  * ps_gnuplot_text: single quotes, in which gnuplot neither expands nor runs anything. */
-#ifndef PS_ANALYSIS_FIGURE_CANVAS_H
-#define PS_ANALYSIS_FIGURE_CANVAS_H
+#ifndef PS_ANALYSIS_REPORT_FIGURE_CANVAS_H
+#define PS_ANALYSIS_REPORT_FIGURE_CANVAS_H
 
 #include <stdbool.h>
 #include <stddef.h>

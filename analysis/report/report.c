@@ -1,13 +1,13 @@
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "analysis/figure.h"
-#include "analysis/report_findings.h"
-#include "analysis/report_html.h"
-#include "analysis/report_sections.h"
-#include "analysis/report_style.h"
+#include "analysis/report/figure.h"
+#include "analysis/report/report_findings.h"
+#include "analysis/report/report_html.h"
+#include "analysis/report/report_sections.h"
+#include "analysis/report/report_style.h"
 
 #define NARROW_SUFFIX "-narrow"
 

@@ -1,9 +1,9 @@
-/* analysis/report_data.h: a study's results.json, checked once and then read by path.
+/* analysis/report/report_data.h: a study's results.json, checked once and then read by path.
  *
  * Paths are keys and positions joined by dots: "fragility.difference_clusters.low", "survival.2". What is null,
  * absent or of another type was not measured: NaN for a number, "" for a text. Everything is borrowed from root. */
-#ifndef PS_ANALYSIS_REPORT_DATA_H
-#define PS_ANALYSIS_REPORT_DATA_H
+#ifndef PS_ANALYSIS_REPORT_REPORT_DATA_H
+#define PS_ANALYSIS_REPORT_REPORT_DATA_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/figure_plots.h"
+#include "analysis/report/figure_plots.h"
 
 #define PAD 4            /* percentage points left and right of the data */
 #define DODGE 0.03       /* of the axis, between the methods' points, so that both can be seen */

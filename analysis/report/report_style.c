@@ -1,6 +1,6 @@
-#include "analysis/report_style.h"
+#include "analysis/report/report_style.h"
 
-#include "analysis/figure_canvas.h"
+#include "analysis/report/figure_canvas.h"
 
 static const char style[] =
 	":root{color-scheme:light dark;--page:#fff;--ink:#1d1d1f;--soft:#5d5d63;--line:#d9d9de;--faint:#f4f4f6;--mark:#0b63a5;}\n"

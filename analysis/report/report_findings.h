@@ -1,14 +1,14 @@
-/* analysis/report_findings.h: what the numbers show, as sentences of HTML.
+/* analysis/report/report_findings.h: what the numbers show, as sentences of HTML.
  *
  * A sentence says what was measured, over how many conditions, and how many 95 % intervals leave zero out; where an
  * interval includes zero it says that no difference is shown, never that there is none. Nothing is said of what was
  * not measured, but that. brief: the first sentence only, for the headline. */
-#ifndef PS_ANALYSIS_REPORT_FINDINGS_H
-#define PS_ANALYSIS_REPORT_FINDINGS_H
+#ifndef PS_ANALYSIS_REPORT_REPORT_FINDINGS_H
+#define PS_ANALYSIS_REPORT_REPORT_FINDINGS_H
 
 #include <stdio.h>
 
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 typedef struct ps_tally {
 	size_t count, above, below; /* intervals measured; of these above zero, below zero */

@@ -1,4 +1,4 @@
-#include "analysis/figure_canvas.h"
+#include "analysis/report/figure_canvas.h"
 
 #include <math.h>
 #include <string.h>

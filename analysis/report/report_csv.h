@@ -1,11 +1,11 @@
-/* analysis/report_csv.h: the tables of a study as CSV (RFC 4180, a header line, LF, full precision, empty where
+/* analysis/report/report_csv.h: the tables of a study as CSV (RFC 4180, a header line, LF, full precision, empty where
  * nothing was measured). */
-#ifndef PS_ANALYSIS_REPORT_CSV_H
-#define PS_ANALYSIS_REPORT_CSV_H
+#ifndef PS_ANALYSIS_REPORT_REPORT_CSV_H
+#define PS_ANALYSIS_REPORT_REPORT_CSV_H
 
 #include <stdio.h>
 
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 /* models, conditions, survival, fragility, ablation, seeds. NULL beyond the last. */
 const char *ps_csv_name(size_t index);

@@ -1,10 +1,10 @@
-#include "analysis/report_sections.h"
+#include "analysis/report/report_sections.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "analysis/report_findings.h"
-#include "analysis/report_html.h"
+#include "analysis/report/report_findings.h"
+#include "analysis/report/report_html.h"
 
 #define PERCENT 100
 #define MILLI 1000

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/report_html.h"
-#include "analysis/report_sections.h"
+#include "analysis/report/report_html.h"
+#include "analysis/report/report_sections.h"
 
 static void write_model(FILE *out, const json_t *m, bool reference, bool reference_text)
 {

@@ -1,9 +1,9 @@
-#include "analysis/figure.h"
+#include "analysis/report/figure.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "analysis/figure_plots.h"
+#include "analysis/report/figure_plots.h"
 
 static ps_interval perplexity(const ps_results *r, const json_t *c)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/figure_plots.h"
+#include "analysis/report/figure_plots.h"
 
 static const double default_taus[PS_RESULTS_TAUS] = {0.5, 0.6, 0.7, 0.8, 0.9};
 

@@ -1,4 +1,4 @@
-#include "analysis/report_data.h"
+#include "analysis/report/report_data.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "analysis/report_html.h"
+#include "analysis/report/report_html.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,9 @@
+/* analysis/report/report_style.h: the report's style sheet: one column of text, wide tables that scroll, light and dark. */
+#ifndef PS_ANALYSIS_REPORT_REPORT_STYLE_H
+#define PS_ANALYSIS_REPORT_REPORT_STYLE_H
+
+#include <stdio.h>
+
+void ps_report_style(FILE *out);
+
+#endif

@@ -1,9 +1,0 @@
-/* analysis/report_style.h: the report's style sheet: one column of text, wide tables that scroll, light and dark. */
-#ifndef PS_ANALYSIS_REPORT_STYLE_H
-#define PS_ANALYSIS_REPORT_STYLE_H
-
-#include <stdio.h>
-
-void ps_report_style(FILE *out);
-
-#endif

@@ -22,7 +22,8 @@ LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a)
 # Link order: users before what they use.
 LINK = $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
 SHARDINFO_SOURCES = $(wildcard tools/shard*.c)
-TOOL_SOURCES = $(filter-out $(SHARDINFO_SOURCES),$(wildcard tools/*.c))
+TOOL_ROOMS = tools/run tools/engine tools/train tools/cmd tools/study tools/cli
+TOOL_SOURCES = $(wildcard $(TOOL_ROOMS:%=%/*.c))
 TOOL_OBJECTS = $(TOOL_SOURCES:%.c=$(BUILD)/%.o)
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
 TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
@@ -32,7 +33,7 @@ BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean

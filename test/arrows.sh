@@ -41,7 +41,7 @@ self_check() {
 	check_tree "$root" >"$root/found" || { echo "arrows: the self-check refuses a lawful include"; exit 1; }
 	echo '#include "io/file.h"' >"$root/core/upward.c"
 	printf 'int x;\n  #  include "sae/sae.h"\n' >"$root/io/sideways.h"
-	echo '#include "tools/session.h"' >"$root/test/test_tools.c"
+	echo '#include "tools/run/session.h"' >"$root/test/test_tools.c"
 	echo '#include "error.h"' >"$root/core/bare.c"
 	if check_tree "$root" >"$root/found" || [ "$(wc -l <"$root/found")" -ne 4 ]; then
 		echo "arrows: the self-check finds something else than the four unlawful includes:"

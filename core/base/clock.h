@@ -1,0 +1,15 @@
+/* core/base/clock.h: the one clock: seconds that only go forward, from an arbitrary start. */
+#ifndef PS_CORE_BASE_CLOCK_H
+#define PS_CORE_BASE_CLOCK_H
+
+#include <time.h>
+
+static inline double ps_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#endif

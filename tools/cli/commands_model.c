@@ -1,0 +1,243 @@
+/* The command lines of the commands that take a model. */
+#include "tools/cmd/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int print_help(ps_session *s, const ps_option *table)
+{
+	printf("usage: prunescope %s %s\n%s\n\n", s->command->name, s->command->usage, s->command->summary);
+	ps_options_help(table);
+	puts("common options:");
+	ps_options_help(s->options);
+	s->helped = true;
+	return PS_EUSAGE;
+}
+
+int ps_command_begin(ps_session *s, int argc, char **argv, const ps_option *table, size_t least, size_t most, ps_text_list *positional)
+{
+	const ps_option *const tables[] = {table, s->options};
+	int rc;
+
+	for (int i = 0; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return print_help(s, table);
+	rc = ps_options_parse(argc, argv, tables, 2, positional, &s->diag);
+	if (rc)
+		return rc;
+	if (positional->count < least)
+		return ps_fail(&s->diag, PS_EUSAGE, "%zu argument%s wanted, %zu given", least, least == 1 ? " is" : "s are", positional->count);
+	if (positional->count > most)
+		return ps_fail(&s->diag, PS_EUSAGE, "'%s' is one argument too many", positional->item[most]);
+	rc = ps_options_check(table, &s->diag);
+	return rc ? rc : ps_session_start(s);
+}
+
+/* value is one of two words: whether it is the second; NULL is the first. */
+static int either(ps_session *s, const char *option, const char *value, const char *first, const char *second, bool *is_second)
+{
+	*is_second = value && !strcmp(value, second);
+	if (value && !*is_second && strcmp(value, first))
+		return ps_fail(&s->diag, PS_EUSAGE, "%s %s: must be %s or %s", option, value, first, second);
+	return 0;
+}
+
+static int main_tokenize(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_tokenize_args args = {.window = 256};
+	const char *bos = NULL, *documents = NULL;
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--text", PS_OPTION_WANTED | PS_OPTION_LIST, &args.texts, "FILE...  UTF-8 text"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "T.safetensors"},
+		{"--window", PS_OPTION_INT, &args.window, "N  ids per window (256)"},
+		{"--windows", PS_OPTION_INT, &args.windows, "N  at most so many (all)"},
+		{"--bos", PS_OPTION_TEXT, &bos, "none|window  BOS opens each window (none)"},
+		{"--documents", PS_OPTION_TEXT, &documents, "file|line  what a document is (file)"},
+		{"--min-chars", PS_OPTION_INT, &args.min_chars, "N  shorter documents are skipped (0)"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	if (!rc)
+		rc = either(s, "--bos", bos, "none", "window", &args.bos_window);
+	if (!rc)
+		rc = either(s, "--documents", documents, "file", "line", &args.per_line);
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_tokenize(s, &args, result);
+}
+
+static int main_ppl(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_ppl_args args = {.window = 1024, .stride = 512};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE  UTF-8 text"},
+		{"--window", PS_OPTION_INT, &args.window, "N  text ids per window (1024)"},
+		{"--stride", PS_OPTION_INT, &args.stride, "N  ids between windows' starts (512)"},
+		{"--max-tokens", PS_OPTION_INT, &args.max_tokens, "N  only the first N ids of the text"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--per-window", PS_OPTION_FLAG, &args.per_window, "sums and counts of every window in the result"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_ppl(s, &args, result);
+}
+
+static int main_logits(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_logits_args args = {0};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT.safetensors"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_logits(s, &args, result);
+}
+
+static int main_calibrate(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_calibrate_args args = {0};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "STATS.safetensors"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_calibrate(s, &args, result);
+}
+
+static int main_prune(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_prune_args args = {.sparsity = -1};
+	double sparsity = -2;
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method, "magnitude|wanda"},
+		{"--sparsity", PS_OPTION_REAL, &sparsity, "S  fraction to drop, 0 <= S < 1"},
+		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
+		{"--scope", PS_OPTION_TEXT, &args.scope, "row|matrix|global  (wanda: row; magnitude: matrix)"},
+		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding, "global: the embedding counts, but keeps its weights"},
+		{"--calibration", PS_OPTION_TEXT, &args.calibration, "sequential|dense  whose inputs Wanda sees (sequential)"},
+		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  calibration windows"},
+		{"--stats", PS_OPTION_TEXT, &args.stats, "STATS  of calibrate (dense calibration)"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "MASK.safetensors"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	if (!rc && sparsity > -2 && sparsity < 0)
+		rc = ps_fail(&s->diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1", sparsity);
+	if (sparsity >= 0)
+		args.sparsity = sparsity;
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_prune(s, &args, result);
+}
+
+static int main_export(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_export_args args = {0};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask, "M  whose zeros are written"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	args.model = positional.item[0];
+	return rc ? rc : ps_run_export(s, &args, result);
+}
+
+/* A variant's name: `dense`, or its mask's file name without .safetensors. */
+static int name_variant(ps_session *s, const char *mask, const char *out, char **path)
+{
+	const char *slash = strrchr(mask, '/'), *name = slash ? slash + 1 : mask;
+	size_t length = strlen(name), ending = strlen(".safetensors");
+
+	if (length > ending && !strcmp(name + length - ending, ".safetensors"))
+		length -= ending;
+	if (!length || name[0] == '.')
+		return ps_fail(&s->diag, PS_EUSAGE, "--mask %s: its file name gives the cache no name", mask);
+	if (asprintf(path, "%s/%.*s", out, (int)length, name) < 0) {
+		*path = NULL;
+		return ps_fail(&s->diag, PS_EBUDGET, "no memory for a path");
+	}
+	return 0;
+}
+
+/* One mask or none: its caches are out itself. Several: out/NAME each; paths receives what is to be freed. */
+static int lay_out_variants(ps_session *s, const ps_text_list *masks, const char *out, ps_cache_args *args, char **paths)
+{
+	int rc = 0;
+
+	args->variant_count = masks->count ? masks->count : 1;
+	args->variants[0].out = out;
+	for (size_t i = 0; i < masks->count && !rc; i++) {
+		const char *mask = masks->item[i];
+
+		args->variants[i].mask = strcmp(mask, "dense") ? mask : NULL;
+		if (masks->count == 1)
+			return 0;
+		rc = name_variant(s, mask, out, &paths[i]);
+		args->variants[i].out = paths[i];
+		for (size_t j = 0; j < i && !rc; j++)
+			if (!strcmp(paths[i], paths[j]))
+				rc = ps_fail(&s->diag, PS_EUSAGE, "--mask %s and --mask %s would both be %s", masks->item[j], mask, paths[i]);
+	}
+	return rc;
+}
+
+static int main_cache(ps_session *s, int argc, char **argv, json_t **result)
+{
+	ps_cache_args args = {.dtype = "f32", .order = "sequence"};
+	ps_text_list positional = {0}, masks = {0};
+	const char *out = NULL;
+	char *paths[PS_LIST_MAX] = {NULL};
+	const ps_option table[] = {
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
+		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS, &args.layers, "L  residual stream after decoder layer L; repeatable"},
+		{"--mask", PS_OPTION_TEXTS, &masks, "M  prune with this mask, or `dense`; repeated: all in one pass, to DIR/NAME each"},
+		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
+		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+
+	args.model = positional.item[0];
+	if (!rc)
+		rc = lay_out_variants(s, &masks, out, &args, paths);
+	if (!rc)
+		rc = ps_run_cache(s, &args, result);
+	for (size_t i = 0; i < PS_LIST_MAX; i++)
+		free(paths[i]);
+	return rc;
+}
+
+const ps_command ps_commands_model[] = {
+	{"tokenize", "MODEL --text FILE... -o T.safetensors", "text to windows of token ids", main_tokenize},
+	{"ppl", "MODEL --text FILE", "perplexity", main_ppl},
+	{"logits", "MODEL --tokens T -o OUT.safetensors", "logits of every position", main_logits},
+	{"calibrate", "MODEL --tokens T -o STATS.safetensors", "mean squares of every projection's input", main_calibrate},
+	{"prune", "MODEL --method magnitude|wanda --sparsity S -o MASK.safetensors", "a pruning mask", main_prune},
+	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint with the zeros in it", main_export},
+	{"cache", "MODEL --tokens T --layer L [--mask M...] -o DIR", "activations of the residual stream", main_cache},
+	{NULL, NULL, NULL, NULL},
+};

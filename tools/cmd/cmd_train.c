@@ -1,0 +1,448 @@
+/* train: SAEs from an activation cache, side by side where they take the same batches; the same command again resumes,
+ * bit for bit.
+ *
+ * An SAE for each of the widths, ks and seeds (ps_train_job). A group of those that agree in their batches and fit the
+ * budget together is trained from one read of the data (sae/trainers.h); what is left forms the next group. Groups change
+ * how often the data are read, never a bit of an SAE. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/checked.h"
+#include "sae/trainers.h"
+#include "core/base/clock.h"
+#include "tools/train/train_args.h"
+#include "tools/cmd/commands.h"
+#include "tools/run/progress_line.h"
+#include "tools/train/train_data.h"
+#include "tools/train/train_job.h"
+
+enum { JOBS_MOST = 256 };
+
+/* SAEs that are trained together. */
+struct group {
+	size_t count;
+	ps_train_job *job[JOBS_MOST];
+	ps_train_options options[JOBS_MOST];
+	ps_trainer *trainer[JOBS_MOST];
+	ps_train_step step[JOBS_MOST];
+};
+
+struct training {
+	ps_session *s;
+	const ps_train_args *args;
+	ps_train_data data;
+	ps_sae_about about;
+	ps_train_job *jobs;
+	size_t job_count;
+	struct group *group; /* the present one */
+};
+
+/* --- the SAEs asked for --- */
+
+static json_t *make_provenance(const struct training *t, const ps_train_options *o)
+{
+	json_t *options = ps_train_options_json(o);
+
+	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
+	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->data.held_out.count));
+	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs", ps_train_data_inputs(&t->data), "options", options, "code",
+			 PS_CODE_VERSION);
+}
+
+/* What a command's SAEs differ in. */
+struct choices {
+	int64_t width[PS_LIST_MAX], k[PS_LIST_MAX];
+	ps_int_list seeds;
+	size_t widths, ks;
+};
+
+/* "d-4096-k-32-seed-7", of what varies; empty when nothing does. */
+static void name_job(const struct choices *c, ps_train_job *job)
+{
+	const ps_train_options *o = &job->options;
+	char *name = job->name;
+	const size_t size = sizeof job->name;
+
+	if (c->widths > 1)
+		snprintf(name, size, "-d-%zu", o->d_sae);
+	if (c->ks > 1)
+		snprintf(name + strlen(name), size - strlen(name), "-k-%zu", o->k);
+	if (c->seeds.count > 1)
+		snprintf(name + strlen(name), size - strlen(name), "-seed-%llu", (unsigned long long)o->init_seed);
+	if (*name)
+		memmove(name, name + 1, strlen(name));
+}
+
+static int make_job(struct training *t, const struct choices *c, int64_t width, int64_t k, int64_t seed)
+{
+	ps_train_job *job = &t->jobs[t->job_count++];
+	int rc = ps_train_options_make(t->args, t->data.source.width, t->data.rows.count, (size_t)width, (size_t)k, &job->options, &t->s->diag);
+
+	if (rc)
+		return rc;
+	rc = ps_train_data_check_batch(&t->data, ps_train_batch_rows(&job->options), &t->s->diag);
+	if (rc)
+		return rc;
+	job->options.init_seed = (uint64_t)seed;
+	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
+	job->provenance = make_provenance(t, &job->options);
+	name_job(c, job);
+	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "", job->name) >= (int)sizeof job->path)
+		return ps_fail(&t->s->diag, PS_EUSAGE, "-o: the path is too long");
+	return 0;
+}
+
+static int check_seeds(const ps_int_list *seeds, ps_diag *diag)
+{
+	for (size_t i = 0; i < seeds->count; i++) {
+		if (seeds->item[i] < 0)
+			return ps_fail(diag, PS_EUSAGE, "--seed must not be negative");
+		for (size_t j = 0; j < i; j++)
+			if (seeds->item[j] == seeds->item[i])
+				return ps_fail(diag, PS_EUSAGE, "--seed %lld is given twice", (long long)seeds->item[i]);
+	}
+	return 0;
+}
+
+static int read_choices(const struct training *t, struct choices *c)
+{
+	int widths = ps_train_widths(t->args, t->data.source.width, c->width, &t->s->diag), ks, rc;
+
+	if (widths < 0)
+		return widths;
+	ks = ps_train_ks(t->args, c->k, &t->s->diag);
+	if (ks < 0)
+		return ks;
+	c->widths = (size_t)widths;
+	c->ks = (size_t)ks;
+	c->seeds = t->args->seeds;
+	rc = check_seeds(&c->seeds, &t->s->diag);
+	if (!c->seeds.count)
+		c->seeds = (ps_int_list){1, {(int64_t)t->s->seed}};
+	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MOST)
+		return ps_fail(&t->s->diag, PS_EUSAGE, "%zu SAEs are asked for, at most %d at a time", c->widths * c->ks * c->seeds.count, JOBS_MOST);
+	return rc;
+}
+
+static int make_jobs(struct training *t)
+{
+	struct choices c;
+	int rc = read_choices(t, &c);
+
+	if (rc)
+		return rc;
+	t->jobs = calloc(c.widths * c.ks * c.seeds.count, sizeof *t->jobs);
+	t->group = calloc(1, sizeof *t->group);
+	if (!t->jobs || !t->group)
+		return ps_fail(&t->s->diag, PS_EBUDGET, "no memory for the list of SAEs");
+	for (size_t w = 0; w < c.widths; w++)
+		for (size_t k = 0; k < c.ks; k++)
+			for (size_t i = 0; i < c.seeds.count && !rc; i++)
+				rc = make_job(t, &c, c.width[w], c.k[k], c.seeds.item[i]);
+	return rc;
+}
+
+/* --- memory --- */
+
+/* Returns what of it is not taken from the arena. */
+static size_t plan_group(const struct training *t, const struct group *g, ps_plan *plan)
+{
+	const ps_session *s = t->s;
+	const size_t width = t->data.source.width;
+	size_t outside_bytes, finish = 0;
+
+	*plan = (ps_plan){.limit_bytes = s->memory_bytes};
+	ps_plan_add(plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_train_data_plan(&t->data, plan);
+	ps_plan_add(plan, "list of SAEs", t->job_count * sizeof *t->jobs + sizeof *t->group);
+	outside_bytes = plan->total_bytes;
+	for (size_t i = 0; i < g->count; i++)
+		finish = ps_max_size(finish, ps_train_job_finish_bytes(g->job[i], width, s->threads));
+	ps_plan_add(plan, "rows read ahead", ps_train_data_ahead_bytes(&t->data, s->backend, g->options[0].batch));
+	ps_plan_add(plan, g->count > 1 ? "trainers" : "trainer", ps_trainers_bytes(width, g->options, g->count, s->threads));
+	ps_plan_add(plan, "trained SAE and its evaluation", finish);
+	return outside_bytes;
+}
+
+static void group_add(struct group *g, ps_train_job *job)
+{
+	g->job[g->count] = job;
+	g->options[g->count++] = job->options;
+}
+
+/* Before anything is written: each SAE fits by itself. */
+static int check_memory(const struct training *t)
+{
+	ps_plan largest = {0}, plan;
+
+	for (size_t i = 0; i < t->job_count; i++) {
+		t->group->count = 0;
+		group_add(t->group, &t->jobs[i]);
+		plan_group(t, t->group, &plan);
+		if (plan.total_bytes > largest.total_bytes)
+			largest = plan;
+	}
+	return ps_plan_check(&largest, &t->s->diag);
+}
+
+/* --- training --- */
+
+/* Whether the group takes one more. */
+static bool admits(const struct training *t, struct group *g, ps_train_job *job)
+{
+	ps_plan plan;
+
+	if (!g->count)
+		return true;
+	if (!ps_trainers_agree(&g->options[0], &job->options))
+		return false;
+	group_add(g, job);
+	plan_group(t, g, &plan);
+	g->count--;
+	return plan.total_bytes <= plan.limit_bytes;
+}
+
+/* The SAEs that go together, in the order asked for; their folders are begun. */
+static int form_group(struct training *t)
+{
+	struct group *g = t->group;
+
+	g->count = 0;
+	for (size_t i = 0; i < t->job_count; i++) {
+		ps_train_job *job = &t->jobs[i];
+		int rc;
+
+		if (job->over || !admits(t, g, job))
+			continue;
+		rc = ps_train_job_begin(job, t->s);
+		if (rc)
+			return rc;
+		if (job->over)
+			ps_train_job_close(job);
+		else
+			group_add(g, job);
+	}
+	return 0;
+}
+
+/* What is shown beside the progress: of several the least and the largest error. */
+static void note_measures(const struct group *g)
+{
+	double low = 1e300, high = 0;
+	const ps_train_step *only = &g->step[0];
+	char text[96];
+
+	for (size_t i = 0; i < g->count; i++) {
+		if (!g->step[i].step)
+			continue;
+		low = g->step[i].fvu < low ? g->step[i].fvu : low;
+		high = g->step[i].fvu > high ? g->step[i].fvu : high;
+	}
+	if (g->count == 1 && isnan(g->job[0]->checked_fvu))
+		snprintf(text, sizeof text, "FVU %.4f, L0 %.1f, dead %.1f %%", only->fvu, only->l0, 100 * only->dead_fraction);
+	else if (g->count == 1)
+		snprintf(text, sizeof text, "FVU %.4f, held out %.4f, L0 %.1f, dead %.1f %%", only->fvu, g->job[0]->checked_fvu, only->l0,
+			 100 * only->dead_fraction);
+	else
+		snprintf(text, sizeof text, "%zu SAEs, FVU %.4f to %.4f", g->count, low, high);
+	ps_progress_note(text);
+}
+
+/* Which SAE it was that failed, unless it was the reading. */
+static int name_fault(const struct training *t, int code)
+{
+	const struct group *g = t->group;
+	const ps_diag diag = t->s->diag;
+	const uint64_t done = ps_trainers_done(g->trainer, g->count);
+	size_t at = 0;
+
+	if (g->count == 1 || code != PS_EFAILED)
+		return code;
+	while (ps_trainer_done(g->trainer[at]) > done)
+		at++;
+	t->s->diag.text[0] = 0;
+	return ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text);
+}
+
+static int save_states(const struct training *t, int rc)
+{
+	for (size_t i = 0; i < t->group->count; i++) {
+		ps_train_job *job = t->group->job[i];
+		int saved = job->over ? 0 : ps_train_job_save(job, &t->s->diag);
+
+		if (saved)
+			return saved;
+	}
+	return rc;
+}
+
+static int log_steps(const struct training *t, ps_arena *arena)
+{
+	const struct group *g = t->group;
+	const double now = ps_clock();
+	int rc = 0;
+
+	for (size_t i = 0; i < g->count && !rc; i++)
+		if (g->step[i].step)
+			rc = ps_train_job_note(g->job[i], t->s, &t->data, &g->step[i], now, arena);
+	return rc;
+}
+
+/* One step of the group, shown and logged; whatever of it was done is, also when the rest failed. */
+static int train_step(struct training *t, uint64_t done, ps_arena *arena)
+{
+	struct group *g = t->group;
+	int code = ps_trainers_step(g->trainer, g->count, g->step), logged;
+
+	if (code)
+		code = name_fault(t, code);
+	logged = log_steps(t, arena);
+	if (code || logged)
+		return code ? code : logged;
+	note_measures(g);
+	ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
+	return ps_progress_check(&t->s->context);
+}
+
+static int train_steps(struct training *t, ps_arena *arena)
+{
+	struct group *g = t->group;
+	const uint64_t steps = ps_trainer_steps(&g->options[0]);
+	double saved = ps_clock();
+	uint64_t done;
+	int rc = 0;
+
+	while (!rc && (done = ps_trainers_done(g->trainer, g->count)) < steps) {
+		rc = train_step(t, done, arena);
+		if (rc || ps_clock() - saved > t->args->save_every) {
+			rc = save_states(t, rc);
+			saved = ps_clock();
+		}
+	}
+	ps_progress_note(NULL);
+	return rc;
+}
+
+static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *arena, ps_row_source *source)
+{
+	struct group *g = t->group;
+	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, spare_bytes, arena, source, &t->s->diag);
+
+	if (!rc)
+		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows, &t->s->context, arena);
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		g->job[i]->trainer = g->trainer[i];
+		rc = ps_train_job_load(g->job[i], t->s, t->args->log);
+	}
+	return rc;
+}
+
+/* One after the other; interrupted, those that are left keep their state. */
+static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
+{
+	struct group *g = t->group;
+	int rc = 0;
+
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		ps_train_job *job = g->job[i];
+		const uint64_t steps = ps_trainer_steps(&job->options) - job->resumed_at;
+
+		job->seconds = seconds;
+		job->tokens_per_s = (double)steps * (double)job->options.batch / (seconds > 0 ? seconds : 1e-9);
+		rc = ps_train_job_finish(job, t->s, &t->data, &t->about, arena);
+	}
+	return rc == PS_EINTERRUPTED ? save_states(t, rc) : rc;
+}
+
+/* Which of several SAEs are under way. */
+static void say_group(const struct training *t)
+{
+	const struct group *g = t->group;
+
+	if (g->count > 1)
+		ps_session_say(t->s, "%zu of %zu SAEs side by side, from one read of the data: %s to %s", g->count, t->job_count, g->job[0]->name,
+			       g->job[g->count - 1]->name);
+	else if (t->job_count > 1)
+		ps_session_say(t->s, "1 of %zu SAEs: %s", t->job_count, g->job[0]->name);
+}
+
+static int train_group(struct training *t)
+{
+	struct group *g = t->group;
+	ps_arena arena = {0};
+	ps_row_source source;
+	ps_plan plan;
+	double started;
+	const size_t outside_bytes = plan_group(t, g, &plan);
+	int rc = ps_arena_create(&arena, plan.total_bytes - outside_bytes, &t->s->diag);
+
+	if (!rc)
+		say_group(t);
+	if (!rc)
+		rc = start_trainers(t, plan.limit_bytes - plan.total_bytes, &arena, &source);
+	started = ps_clock();
+	if (!rc)
+		rc = train_steps(t, &arena);
+	ps_train_data_stop(&t->data);
+	if (!rc)
+		rc = finish_jobs(t, ps_clock() - started, &arena);
+	ps_arena_destroy(&arena);
+	return rc;
+}
+
+static int train_all(struct training *t)
+{
+	int rc = check_memory(t);
+
+	while (!rc) {
+		rc = form_group(t);
+		if (!rc && !t->group->count)
+			break;
+		if (!rc)
+			rc = train_group(t);
+		for (size_t i = 0; i < t->job_count; i++)
+			ps_train_job_close(&t->jobs[i]);
+	}
+	return rc;
+}
+
+/* One SAE: its values; several: those of the last, and all of them under "saes", of seeds alone under "seeds" too. */
+static json_t *result_json(const struct training *t)
+{
+	const ps_train_job *last = &t->jobs[t->job_count - 1];
+	json_t *result = ps_train_job_json(last, &t->data), *list = json_array();
+
+	for (size_t i = 0; i < t->job_count; i++)
+		json_array_append_new(list, ps_train_job_json(&t->jobs[i], &t->data));
+	if (t->job_count > 1)
+		json_object_set(result, "saes", list);
+	if (t->job_count > 1 && !strncmp(last->name, "seed-", 5))
+		json_object_set(result, "seeds", list);
+	json_decref(list);
+	return result;
+}
+
+int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
+{
+	struct training t = {.s = s, .args = args};
+	int rc = ps_train_data_open(&t.data, s, args, &s->diag);
+
+	if (!rc)
+		rc = make_jobs(&t);
+	if (!rc) {
+		ps_train_data_describe(&t.data, &t.about);
+		rc = train_all(&t);
+	}
+	if (!rc)
+		*result = result_json(&t);
+	for (size_t i = 0; i < t.job_count; i++) {
+		ps_train_job_close(&t.jobs[i]);
+		json_decref(t.jobs[i].provenance);
+	}
+	free(t.jobs);
+	free(t.group);
+	ps_train_data_close(&t.data);
+	return rc;
+}

@@ -1,0 +1,69 @@
+/* tools/study/study_file.h: the study as its YAML file describes it, defaults filled in and ranges checked. */
+#ifndef PS_TOOLS_STUDY_STUDY_FILE_H
+#define PS_TOOLS_STUDY_STUDY_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+
+typedef struct ps_study_model {
+	char *name, *path;
+	int64_t layer;
+} ps_study_model;
+
+/* Which seed initialises the SAE of a pruned model. */
+typedef enum ps_study_init { PS_INIT_SHARED, PS_INIT_INDEPENDENT } ps_study_init;
+
+typedef struct ps_study_file {
+	char *name;
+	ps_study_model *models;
+	unsigned models_count;
+	char **text;
+	unsigned text_count;
+	char **methods;
+	unsigned methods_count;
+	double *sparsities;
+	unsigned sparsities_count;
+	int64_t *seeds;
+	unsigned seeds_count;
+	int64_t pruned_seeds; /* how many of the seeds train SAEs of pruned models; 0: all */
+	int64_t window, calibration_tokens, train_tokens;
+	int64_t cache_tokens; /* rows of a cache; 0: train_tokens, else further epochs */
+	int64_t min_chars;
+	char *bos;       /* none | window: of the study's windows */
+	char *documents; /* file | line */
+	struct {
+		char *scope;
+		bool pool_embedding;
+	} magnitude;
+	struct {
+		char *scope, *calibration;
+	} wanda;
+	struct {
+		char *text;
+		int64_t window, stride, max_tokens;
+	} ppl;
+	struct {
+		char *arch, *init;
+		int64_t expansion, d_sae, k, batch;
+		double lr;
+	} sae;
+	struct {
+		int64_t windows; /* of the spliced loss; 0: none */
+	} splice;
+	struct {
+		int64_t features, windows; /* features 0: none */
+	} ablation;
+	struct {
+		int64_t samples;
+	} bootstrap;
+} ps_study_file;
+
+/* path: the YAML file; relative paths in it are relative to the working folder. Unknown keys are PS_EINPUT
+ * naming the nearest known one; so are missing keys, wrong types, aliases, and values out of range. */
+int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS_MUST_USE;
+void ps_study_file_free(ps_study_file *file); /* NULL allowed */
+
+#endif

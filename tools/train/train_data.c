@@ -1,0 +1,200 @@
+#include "tools/train/train_data.h"
+
+#include <stdio.h>
+
+#include "core/base/checked.h"
+#include "core/base/digest.h"
+#include "io/row_filter.h"
+
+/* --- open and close --- */
+
+static int open_cache(ps_train_data *d, const ps_session *s, const char *path, ps_diag *diag)
+{
+	ps_cache *cache = &d->caches[d->count];
+	int rc = ps_cache_open(cache, &ps_sys_linux, path, diag);
+
+	if (rc)
+		return rc;
+	d->count++;
+	if (!cache->verified)
+		ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified", path);
+	return 0;
+}
+
+/* One source of them all. */
+static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+{
+	const size_t batch = (size_t)(args->batch > 0 ? args->batch : 1);
+	const char *names[PS_JOIN_MOST] = {args->cache};
+	ps_row_source sources[PS_JOIN_MOST];
+	int rc;
+
+	for (size_t i = 0; i < d->count; i++) {
+		names[i] = i ? args->with.item[i - 1] : args->cache;
+		sources[i] = d->caches[i].source;
+	}
+	rc = ps_row_join_check(sources, names, d->count, diag);
+	if (!rc)
+		rc = ps_arena_create(&d->arena, ps_row_join_bytes(sources[0].width, batch, s->threads), diag);
+	if (!rc)
+		rc = ps_row_join_create(&d->join, sources, d->count, batch, s->threads, &d->arena, &d->source, diag);
+	return rc;
+}
+
+/* The last rows are measured, not trained on. */
+static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
+{
+	if (count < 0 || (uint64_t)count >= d->rows.count)
+		return ps_fail(diag, PS_EUSAGE, "--hold-out %lld of %llu rows leaves nothing to train on", (long long)count,
+			       (unsigned long long)d->rows.count);
+	if ((size_t)count % d->count)
+		return ps_fail(diag, PS_EUSAGE, "--hold-out %lld: with %zu caches a multiple of %zu is wanted", (long long)count, d->count, d->count);
+	d->rows.count -= (uint64_t)count;
+	d->held_out = ps_row_list_part(&d->rows, d->rows.count, (uint64_t)count);
+	return 0;
+}
+
+static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+{
+	int rc = args->with.count < PS_JOIN_MOST ? open_cache(d, s, args->cache, diag)
+						 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MOST - 1);
+
+	for (size_t i = 0; i < args->with.count && !rc; i++)
+		rc = open_cache(d, s, args->with.item[i], diag);
+	if (rc)
+		return rc;
+	d->source = d->caches[0].source;
+	if (d->count > 1)
+		rc = join_caches(d, s, args, diag);
+	if (!rc)
+		rc = ps_rows_that_count(&d->caches[0], args->keep_special, &d->rows, diag);
+	if (rc)
+		return rc;
+	d->rows.together = (uint32_t)d->count;
+	d->rows.count *= d->count;
+	return hold_out(d, args->hold_out, diag);
+}
+
+int ps_train_data_open(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+{
+	int rc;
+
+	*d = (ps_train_data){.ahead_rows = args->read_ahead < 0 ? SIZE_MAX : (size_t)args->read_ahead};
+	rc = open_all(d, s, args, diag);
+	if (rc)
+		ps_train_data_close(d);
+	return rc;
+}
+
+void ps_train_data_close(ps_train_data *d)
+{
+	ps_rows_release(&d->rows);
+	ps_row_join_destroy(d->join);
+	ps_arena_destroy(&d->arena);
+	for (size_t i = 0; i < d->count; i++)
+		ps_cache_close(&d->caches[i]);
+	*d = (ps_train_data){0};
+}
+
+int ps_train_data_check_batch(const ps_train_data *d, size_t rows, ps_diag *diag)
+{
+	if (rows % d->count)
+		return ps_fail(diag, PS_EUSAGE, "--batch %zu: with %zu caches a multiple of %zu is wanted, such as %zu", rows, d->count, d->count,
+			       ps_round_up(rows, d->count));
+	return 0;
+}
+
+/* --- what is said of it --- */
+
+json_t *ps_train_data_inputs(const ps_train_data *d)
+{
+	char digest[PS_DIGEST_TEXT];
+	json_t *inputs = json_pack("{s:s}", "cache", ps_digest_format(d->caches[0].digest, digest)), *with = json_array();
+
+	for (size_t i = 1; i < d->count; i++)
+		json_array_append_new(with, json_string(ps_digest_format(d->caches[i].digest, digest)));
+	if (d->count > 1)
+		json_object_set(inputs, "with", with);
+	json_decref(with);
+	return inputs;
+}
+
+void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
+{
+	const json_t *provenance = json_object_get(d->caches[0].manifest, "provenance"), *model = json_object_get(provenance, "model");
+	const char *family = json_string_value(json_object_get(model, "family")), *hook = json_string_value(json_object_get(model, "hook_name"));
+
+	snprintf(about->model_name, sizeof about->model_name, "%s", family ? family : "unknown");
+	snprintf(about->hook_name, sizeof about->hook_name, "%s", hook ? hook : "unknown");
+	about->prepend_bos = json_is_true(json_object_get(model, "prepend_bos"));
+	about->context_size = json_integer_value(json_object_get(model, "context_size"));
+}
+
+/* --- memory, reading --- */
+
+void ps_train_data_plan(const ps_train_data *d, ps_plan *plan)
+{
+	size_t headers = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		headers += ps_cache_bytes(&d->caches[i]);
+	ps_plan_add(plan, "rows that count", ps_rows_held_bytes(&d->rows));
+	ps_plan_add(plan, "shards' headers", headers);
+	ps_plan_add(plan, "joint rows", d->arena.size_bytes);
+}
+
+/* Rows of each cache that are announced at a time; 0: none are. */
+static size_t rows_ahead(const ps_train_data *d, ps_backend backend, size_t batch)
+{
+	return backend == PS_IO_MMAP ? 0 : ps_min_size(batch, d->ahead_rows) / d->count;
+}
+
+size_t ps_train_data_ahead_bytes(const ps_train_data *d, ps_backend backend, size_t batch)
+{
+	const size_t rows = rows_ahead(d, backend, batch);
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < d->count && rows; i++)
+		bytes += ps_row_ahead_bytes(d->source.width, d->caches[i].dtype, rows);
+	return bytes;
+}
+
+static bool fits(const ps_train_data *d, size_t bytes)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		for (size_t shard = 0; shard < d->caches[i].shard_count; shard++)
+			total += d->caches[i].shards[shard].file_bytes;
+	return total <= bytes;
+}
+
+int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size_t spare_bytes, ps_arena *arena,
+			ps_row_source *source, ps_diag *diag)
+{
+	const size_t rows = rows_ahead(d, backend, batch);
+	const bool past_cache = !fits(d, spare_bytes);
+	int rc = 0;
+
+	*source = d->source;
+	for (size_t i = 0; i < d->count && rows && !rc; i++) {
+		ps_row_source ahead;
+
+		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, past_cache, rows, arena, &ahead, diag);
+		if (!rc && d->join)
+			ps_row_join_replace(d->join, i, &ahead);
+		else if (!rc)
+			*source = ahead;
+	}
+	return rc;
+}
+
+void ps_train_data_stop(ps_train_data *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->join)
+			ps_row_join_replace(d->join, i, &d->caches[i].source);
+		ps_row_ahead_destroy(d->ahead[i]);
+		d->ahead[i] = NULL;
+	}
+}

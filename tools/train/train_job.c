@@ -1,0 +1,261 @@
+#include "tools/train/train_job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REPORT_ROWS 65536
+#define CHECK_ROWS 8192 /* of those held out, at every state saved */
+#define STATE_PARTS_MAX 32
+
+/* --- the state on disk --- */
+
+static const char *checkpoint_path(const ps_train_job *job, char out[PATH_MAX + 32])
+{
+	snprintf(out, PATH_MAX + 32, "%s/checkpoint.safetensors", job->path);
+	return out;
+}
+
+int ps_train_job_save(ps_train_job *job, ps_diag *diag)
+{
+	ps_state_part parts[STATE_PARTS_MAX];
+	ps_tensor_decl decls[STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(job->trainer, parts, STATE_PARTS_MAX);
+	json_t *extra = json_pack("{s:O}", "provenance", job->provenance);
+	char path[PATH_MAX + 32];
+	ps_artefact *artefact;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, checkpoint_path(job, path), "sae-checkpoint", extra, decls, count, diag);
+	json_decref(extra);
+	for (size_t i = 0; i < count && !rc; i++) {
+		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, diag);
+		if (rc)
+			ps_artefact_abort(artefact);
+	}
+	job->check_due = true;
+	return rc ? rc : ps_artefact_commit(artefact, diag);
+}
+
+static void note_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
+{
+	(void)path, (void)block, (void)offset, (void)what;
+	*(bool *)context = true;
+}
+
+/* Takes the state over when there is a whole checkpoint of the same provenance; a damaged one is not used. */
+static int load_checkpoint(ps_train_job *job, ps_session *s)
+{
+	ps_state_part parts[STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(job->trainer, parts, STATE_PARTS_MAX);
+	char path[PATH_MAX + 32];
+	ps_safetensors file;
+	ps_diag ignored = {{0}};
+	bool bad = false, verified = false;
+
+	if (access(checkpoint_path(job, path), F_OK))
+		return 0;
+	if (ps_safetensors_open(&file, &ps_sys_linux, path, &ignored)) {
+		ps_session_say(s, "%s: not usable (%s): training starts anew", path, ignored.text);
+		return 0;
+	}
+	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad || !verified ||
+	    !json_equal(json_object_get(file.metadata, "provenance"), job->provenance))
+		bad = true;
+	for (size_t i = 0; i < count && !bad; i++) {
+		const ps_tensor_info *tensor = ps_safetensors_find(&file, parts[i].name);
+
+		if (!tensor || tensor->bytes != parts[i].bytes)
+			bad = true;
+		else
+			memcpy(parts[i].data, ps_safetensors_data(&file, tensor), parts[i].bytes);
+	}
+	ps_safetensors_close(&file);
+	if (!bad)
+		return ps_trainer_resume(job->trainer);
+	ps_session_say(s, "%s: damaged or of another run: training starts anew", path);
+	return ps_trainer_restart(job->trainer);
+}
+
+/* PREFIX, or with several SAEs PREFIX-NAME, of seeds alone PREFIX-N; NULL: no log. */
+static const char *log_prefix(const ps_train_job *job, const char *prefix, char *out, size_t size)
+{
+	if (!prefix || !*job->name)
+		return prefix;
+	snprintf(out, size, "%s-%s", prefix, job->name + (strncmp(job->name, "seed-", 5) ? 0 : 5));
+	return out;
+}
+
+int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
+{
+	char prefix[PATH_MAX];
+	int rc = load_checkpoint(job, s);
+
+	if (rc)
+		return rc;
+	job->resumed_at = ps_trainer_done(job->trainer);
+	job->checked_fvu = NAN;
+	return ps_train_log_open(&job->log, log_prefix(job, log, prefix, sizeof prefix), job->resumed_at, ps_trainer_steps(&job->options),
+				 &s->diag);
+}
+
+/* --- the folder --- */
+
+static void read_measures(ps_train_job *job)
+{
+	const json_t *result = json_object_get(ps_folder_manifest(job->folder), "result");
+
+	job->evaluation.fvu = json_number_value(json_object_get(result, "fvu"));
+	job->evaluation.l0 = json_number_value(json_object_get(result, "l0"));
+	job->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
+	job->held_out.fvu = json_number_value(json_object_get(result, "held_out_fvu"));
+	job->held_out.l0 = json_number_value(json_object_get(result, "held_out_l0"));
+}
+
+int ps_train_job_begin(ps_train_job *job, ps_session *s)
+{
+	char parent[PATH_MAX];
+	int rc = 0;
+
+	if (*job->name) {
+		snprintf(parent, sizeof parent, "%.*s", (int)(strlen(job->path) - strlen(job->name) - 1), job->path);
+		rc = ps_folder_make(&ps_sys_linux, parent, &s->diag);
+	}
+	if (!rc)
+		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance, s->force, &job->over, &s->diag);
+	if (!rc && job->over)
+		read_measures(job);
+	return rc;
+}
+
+/* What is reported of a trained SAE, and kept in its manifest. */
+static json_t *measures_json(const ps_train_job *job, const ps_train_data *data)
+{
+	json_t *json = json_pack("{s:f, s:f, s:f}", "fvu", job->evaluation.fvu, "l0", job->evaluation.l0, "dead_fraction",
+				 job->evaluation.dead_fraction);
+
+	if (data->held_out.count)
+		json_object_update_new(json, json_pack("{s:f, s:f}", "held_out_fvu", job->held_out.fvu, "held_out_l0", job->held_out.l0));
+	return json;
+}
+
+size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int threads)
+{
+	const ps_sae saved = {.arch = ps_train_saved_arch(job->options.arch), .d_in = width, .d_sae = job->options.d_sae, .k = job->options.k};
+	ps_plan plan = {0};
+
+	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, saved.d_sae));
+	ps_plan_add(&plan, "firing counts", saved.d_sae * sizeof(uint64_t));
+	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&saved, threads));
+	return plan.total_bytes;
+}
+
+/* The first of rows, at most so many, all of a token's. */
+static ps_row_list first_rows(const ps_train_data *data, const ps_row_list *rows, uint64_t most)
+{
+	most -= most % data->count;
+	return ps_row_list_part(rows, 0, rows->count < most ? rows->count : most);
+}
+
+static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena, ps_sae *sae)
+{
+	const ps_train_options *o = &job->options;
+	int rc = ps_sae_create(sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);
+
+	if (!rc)
+		ps_trainer_export(job->trainer, sae);
+	return rc;
+}
+
+/* The SAE with its measures, into the open folder. */
+static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
+{
+	const ps_train_options *o = &job->options;
+	const ps_row_list report = first_rows(data, &data->rows, REPORT_ROWS);
+	uint64_t *firing;
+	ps_sae sae;
+	int rc = make_sae(job, s, data, arena, &sae);
+
+	if (rc)
+		return rc;
+	firing = ps_arena_take(arena, o->d_sae * sizeof *firing);
+	rc = ps_evaluate_rows(&sae, &data->source, &report, &s->context, arena, &job->evaluation, firing);
+	if (!rc && data->held_out.count)
+		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena, &job->held_out, NULL);
+	return rc ? rc : ps_sae_folder_save(job->folder, job->path, &sae, about, firing, job->provenance, &s->diag);
+}
+
+/* Quick: no progress, no interruption. */
+static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena)
+{
+	const ps_row_list slice = first_rows(data, &data->held_out, CHECK_ROWS);
+	const ps_context context = {.pool = s->context.pool, .diag = &s->diag};
+	const size_t mark = ps_arena_mark(arena);
+	ps_evaluation evaluation;
+	ps_sae sae;
+	int rc = make_sae(job, s, data, arena, &sae);
+
+	if (!rc)
+		rc = ps_evaluate_rows(&sae, &data->source, &slice, &context, arena, &evaluation, NULL);
+	ps_arena_rewind(arena, mark);
+	if (rc)
+		return rc;
+	job->checked_fvu = evaluation.fvu;
+	job->check_due = false;
+	return 0;
+}
+
+int ps_train_job_note(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_train_step *step, double now, ps_arena *arena)
+{
+	const bool checks = job->check_due && data->held_out.count && ps_train_log_takes(&job->log, step->step);
+	int rc = checks ? check(job, s, data, arena) : 0;
+
+	return rc ? rc : ps_train_log_add(&job->log, step, checks ? job->checked_fvu : NAN, now, &s->diag);
+}
+
+int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
+{
+	const size_t mark = ps_arena_mark(arena);
+	char path[PATH_MAX + 32];
+	bool drawn = true;
+	json_t *extra;
+	int rc = ps_train_log_draw(&job->log, &drawn, &s->diag);
+
+	if (rc)
+		return rc;
+	if (!drawn && job->log.csv)
+		ps_session_say(s, "no curves: gnuplot could not be run");
+	rc = write_sae(job, s, data, about, arena);
+	ps_arena_rewind(arena, mark);
+	if (rc)
+		return rc;
+	extra = json_pack("{s:o}", "result", measures_json(job, data));
+	rc = ps_folder_finish(job->folder, extra, &s->diag);
+	json_decref(extra);
+	if (rc)
+		return rc;
+	unlink(checkpoint_path(job, path));
+	job->over = true;
+	return 0;
+}
+
+void ps_train_job_close(ps_train_job *job)
+{
+	ps_train_log_close(&job->log);
+	ps_folder_close(job->folder);
+	job->folder = NULL;
+	job->trainer = NULL;
+}
+
+json_t *ps_train_job_json(const ps_train_job *job, const ps_train_data *data)
+{
+	json_t *json = json_pack("{s:f, s:f}", "tokens_per_s", job->tokens_per_s, "seconds", job->seconds);
+
+	json_object_update_new(json, measures_json(job, data));
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "seed", (json_int_t)job->options.init_seed, "k", (json_int_t)job->options.k,
+					       "d_sae", (json_int_t)job->options.d_sae));
+	return json;
+}

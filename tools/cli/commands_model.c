@@ -1,49 +1,20 @@
 /* The command lines of the commands that take a model. */
-#include "tools/cmd/commands.h"
+#include "tools/cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int print_help(ps_session *s, const ps_option *table)
-{
-	printf("usage: prunescope %s %s\n%s\n\n", s->command->name, s->command->usage, s->command->summary);
-	ps_options_help(table);
-	puts("common options:");
-	ps_options_help(s->options);
-	s->helped = true;
-	return PS_EUSAGE;
-}
-
-int ps_command_begin(ps_session *s, int argc, char **argv, const ps_option *table, size_t least, size_t most, ps_text_list *positional)
-{
-	const ps_option *const tables[] = {table, s->options};
-	int rc;
-
-	for (int i = 0; i < argc; i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return print_help(s, table);
-	rc = ps_options_parse(argc, argv, tables, 2, positional, &s->diag);
-	if (rc)
-		return rc;
-	if (positional->count < least)
-		return ps_fail(&s->diag, PS_EUSAGE, "%zu argument%s wanted, %zu given", least, least == 1 ? " is" : "s are", positional->count);
-	if (positional->count > most)
-		return ps_fail(&s->diag, PS_EUSAGE, "'%s' is one argument too many", positional->item[most]);
-	rc = ps_options_check(table, &s->diag);
-	return rc ? rc : ps_session_start(s);
-}
-
 /* value is one of two words: whether it is the second; NULL is the first. */
-static int either(ps_session *s, const char *option, const char *value, const char *first, const char *second, bool *is_second)
+static int either(ps_cli *cli, const char *option, const char *value, const char *first, const char *second, bool *is_second)
 {
 	*is_second = value && !strcmp(value, second);
 	if (value && !*is_second && strcmp(value, first))
-		return ps_fail(&s->diag, PS_EUSAGE, "%s %s: must be %s or %s", option, value, first, second);
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "%s %s: must be %s or %s", option, value, first, second);
 	return 0;
 }
 
-static int main_tokenize(ps_session *s, int argc, char **argv, json_t **result)
+static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_tokenize_args args = {.window = 256};
 	const char *bos = NULL, *documents = NULL;
@@ -58,17 +29,17 @@ static int main_tokenize(ps_session *s, int argc, char **argv, json_t **result)
 		{"--min-chars", PS_OPTION_INT, &args.min_chars, "N  shorter documents are skipped (0)"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	if (!rc)
-		rc = either(s, "--bos", bos, "none", "window", &args.bos_window);
+		rc = either(cli, "--bos", bos, "none", "window", &args.bos_window);
 	if (!rc)
-		rc = either(s, "--documents", documents, "file", "line", &args.per_line);
+		rc = either(cli, "--documents", documents, "file", "line", &args.per_line);
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_tokenize(s, &args, result);
+	return rc ? rc : ps_run_tokenize(&cli->session, &args, result);
 }
 
-static int main_ppl(ps_session *s, int argc, char **argv, json_t **result)
+static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_ppl_args args = {.window = 1024, .stride = 512};
 	ps_text_list positional = {0};
@@ -82,13 +53,13 @@ static int main_ppl(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_ppl(s, &args, result);
+	return rc ? rc : ps_run_ppl(&cli->session, &args, result);
 }
 
-static int main_logits(ps_session *s, int argc, char **argv, json_t **result)
+static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_logits_args args = {0};
 	ps_text_list positional = {0};
@@ -99,13 +70,13 @@ static int main_logits(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_logits(s, &args, result);
+	return rc ? rc : ps_run_logits(&cli->session, &args, result);
 }
 
-static int main_calibrate(ps_session *s, int argc, char **argv, json_t **result)
+static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_calibrate_args args = {0};
 	ps_text_list positional = {0};
@@ -115,13 +86,13 @@ static int main_calibrate(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_calibrate(s, &args, result);
+	return rc ? rc : ps_run_calibrate(&cli->session, &args, result);
 }
 
-static int main_prune(ps_session *s, int argc, char **argv, json_t **result)
+static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_prune_args args = {.sparsity = -1};
 	double sparsity = -2;
@@ -139,17 +110,17 @@ static int main_prune(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	if (!rc && sparsity > -2 && sparsity < 0)
-		rc = ps_fail(&s->diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1", sparsity);
+		rc = ps_fail(&cli->session.diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1", sparsity);
 	if (sparsity >= 0)
 		args.sparsity = sparsity;
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_prune(s, &args, result);
+	return rc ? rc : ps_run_prune(&cli->session, &args, result);
 }
 
-static int main_export(ps_session *s, int argc, char **argv, json_t **result)
+static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_export_args args = {0};
 	ps_text_list positional = {0};
@@ -158,14 +129,15 @@ static int main_export(ps_session *s, int argc, char **argv, json_t **result)
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_export(s, &args, result);
+	args.replace = cli->force;
+	return rc ? rc : ps_run_export(&cli->session, &args, result);
 }
 
 /* A variant's name: `dense`, or its mask's file name without .safetensors. */
-static int name_variant(ps_session *s, const char *mask, const char *out, char **path)
+static int name_variant(ps_cli *cli, const char *mask, const char *out, char **path)
 {
 	const char *slash = strrchr(mask, '/'), *name = slash ? slash + 1 : mask;
 	size_t length = strlen(name), ending = strlen(".safetensors");
@@ -173,16 +145,16 @@ static int name_variant(ps_session *s, const char *mask, const char *out, char *
 	if (length > ending && !strcmp(name + length - ending, ".safetensors"))
 		length -= ending;
 	if (!length || name[0] == '.')
-		return ps_fail(&s->diag, PS_EUSAGE, "--mask %s: its file name gives the cache no name", mask);
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "--mask %s: its file name gives the cache no name", mask);
 	if (asprintf(path, "%s/%.*s", out, (int)length, name) < 0) {
 		*path = NULL;
-		return ps_fail(&s->diag, PS_EBUDGET, "no memory for a path");
+		return ps_fail(&cli->session.diag, PS_EBUDGET, "no memory for a path");
 	}
 	return 0;
 }
 
 /* One mask or none: its caches are out itself. Several: out/NAME each; paths receives what is to be freed. */
-static int lay_out_variants(ps_session *s, const ps_text_list *masks, const char *out, ps_cache_args *args, char **paths)
+static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *out, ps_cache_args *args, char **paths)
 {
 	int rc = 0;
 
@@ -194,16 +166,16 @@ static int lay_out_variants(ps_session *s, const ps_text_list *masks, const char
 		args->variants[i].mask = strcmp(mask, "dense") ? mask : NULL;
 		if (masks->count == 1)
 			return 0;
-		rc = name_variant(s, mask, out, &paths[i]);
+		rc = name_variant(cli, mask, out, &paths[i]);
 		args->variants[i].out = paths[i];
 		for (size_t j = 0; j < i && !rc; j++)
 			if (!strcmp(paths[i], paths[j]))
-				rc = ps_fail(&s->diag, PS_EUSAGE, "--mask %s and --mask %s would both be %s", masks->item[j], mask, paths[i]);
+				rc = ps_fail(&cli->session.diag, PS_EUSAGE, "--mask %s and --mask %s would both be %s", masks->item[j], mask, paths[i]);
 	}
 	return rc;
 }
 
-static int main_cache(ps_session *s, int argc, char **argv, json_t **result)
+static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_cache_args args = {.dtype = "f32", .order = "sequence"};
 	ps_text_list positional = {0}, masks = {0};
@@ -219,13 +191,15 @@ static int main_cache(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
+	args.seed = (uint64_t)cli->seed;
+	args.replace = cli->force;
 	if (!rc)
-		rc = lay_out_variants(s, &masks, out, &args, paths);
+		rc = lay_out_variants(cli, &masks, out, &args, paths);
 	if (!rc)
-		rc = ps_run_cache(s, &args, result);
+		rc = ps_run_cache(&cli->session, &args, result);
 	for (size_t i = 0; i < PS_LIST_MAX; i++)
 		free(paths[i]);
 	return rc;

@@ -1,19 +1,7 @@
 /* The command lines of the commands on SAEs. */
-#include <math.h>
+#include "tools/cli/cli.h"
 
-#include "tools/cmd/commands.h"
-
-ps_train_args ps_train_args_default(void)
-{
-	return (ps_train_args){
-		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1, .read_ahead = -1,
-		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
-		.sparsity_warmup = NAN, .target_l0 = NAN,
-		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
-	};
-}
-
-static int main_train(ps_session *s, int argc, char **argv, json_t **result)
+static int main_train(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_train_args args = ps_train_args_default();
 	ps_text_list positional = {0};
@@ -59,13 +47,16 @@ static int main_train(ps_session *s, int argc, char **argv, json_t **result)
 		{"--resample", PS_OPTION_INT, &args.resample, "N  dead latents start anew every N tokens; 0: never"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.cache = positional.item[0];
-	return rc ? rc : ps_run_train(s, &args, result);
+	args.replace = cli->force;
+	if (!args.seeds.count)
+		args.seeds = (ps_int_list){1, {cli->seed}};
+	return rc ? rc : ps_run_train(&cli->session, &args, result);
 }
 
-static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
+static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_eval_args args = {.layer = -1};
 	ps_text_list positional = {0};
@@ -80,24 +71,24 @@ static int main_eval(ps_session *s, int argc, char **argv, json_t **result)
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "with a MODEL: the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 2, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 2, &positional);
 
 	if (rc)
 		return rc;
 	args.sae = positional.item[0];
 	args.model = positional.count > 1 ? positional.item[1] : NULL;
 	if (!args.cache == !args.model)
-		return ps_fail(&s->diag, PS_EUSAGE, "either --cache or a MODEL is wanted");
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "either --cache or a MODEL is wanted");
 	if (args.model && (!args.tokens || args.layer < 0))
-		return ps_fail(&s->diag, PS_EUSAGE, "with a MODEL, --tokens and --layer are wanted");
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "with a MODEL, --tokens and --layer are wanted");
 	if (args.last < 0 || (args.last && !args.cache))
-		return ps_fail(&s->diag, PS_EUSAGE, "--last is a number of rows of --cache");
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "--last is a number of rows of --cache");
 	if (args.cache && (args.tokens || args.mask || args.layer >= 0 || args.windows || args.dry_run))
-		return ps_fail(&s->diag, PS_EUSAGE, "--tokens, --layer, --mask, --windows and --dry-run go with a MODEL, not with --cache");
-	return ps_run_eval(s, &args, result);
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "--tokens, --layer, --mask, --windows and --dry-run go with a MODEL, not with --cache");
+	return ps_run_eval(&cli->session, &args, result);
 }
 
-static int main_compare(ps_session *s, int argc, char **argv, json_t **result)
+static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_compare_args args = {.tau = 0.7};
 	ps_text_list positional = {0};
@@ -105,17 +96,18 @@ static int main_compare(ps_session *s, int argc, char **argv, json_t **result)
 		{"--tau", PS_OPTION_REAL, &args.tau, "X  least cosine of a survivor (0.7)"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 2, 2, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 2, 2, &positional);
 
 	args.a = positional.item[0];
 	args.b = positional.item[1];
-	return rc ? rc : ps_run_compare(s, &args, result);
+	args.seed = (uint64_t)cli->seed;
+	return rc ? rc : ps_run_compare(&cli->session, &args, result);
 }
 
-static int main_convert(ps_session *s, int argc, char **argv, json_t **result)
+static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	(void)argc, (void)argv, (void)result;
-	return ps_fail(&s->diag, PS_EINPUT, "convert is not built yet: SAE folders are already in SAELens' form");
+	return ps_fail(&cli->session.diag, PS_EINPUT, "convert is not built yet: SAE folders are already in SAELens' form");
 }
 
 const ps_command ps_commands_sae[] = {

@@ -1,7 +1,7 @@
 /* The command lines of the study and its report. */
-#include "tools/cmd/commands.h"
+#include "tools/cli/cli.h"
 
-static int main_study(ps_session *s, int argc, char **argv, json_t **result)
+static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_study_args args = {0};
 	ps_text_list positional = {0};
@@ -12,21 +12,22 @@ static int main_study(ps_session *s, int argc, char **argv, json_t **result)
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches, "keep activation caches after their last use"},
 		{NULL, 0, NULL, NULL},
 	};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.file = positional.item[0];
-	return rc ? rc : ps_run_study(s, &args, result);
+	args.force = cli->force;
+	return rc ? rc : ps_run_study(&cli->session, &args, result);
 }
 
-static int main_report(ps_session *s, int argc, char **argv, json_t **result)
+static int main_report(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_report_args args = {0};
 	ps_text_list positional = {0};
 	const ps_option table[] = {{NULL, 0, NULL, NULL}};
-	int rc = ps_command_begin(s, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.folder = positional.item[0];
-	return rc ? rc : ps_run_report(s, &args, result);
+	return rc ? rc : ps_run_report(&cli->session, &args, result);
 }
 
 const ps_command ps_commands_study[] = {

@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/cmd/commands.h"
+#include "tools/cli/cli.h"
+#include "tools/run/nearest.h"
 
 static const ps_command *const tables[] = {ps_commands_model, ps_commands_sae, ps_commands_study};
 
@@ -67,7 +68,7 @@ static void print_result(const ps_session *s, const json_t *result)
 int main(int argc, char **argv)
 {
 	const ps_command *command;
-	ps_session session;
+	ps_cli cli;
 	json_t *result = NULL;
 	int rc;
 
@@ -78,18 +79,17 @@ int main(int argc, char **argv)
 	command = find(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	ps_session_init(&session);
-	session.command = command;
-	rc = command->main(&session, argc - 2, argv + 2, &result);
-	ps_session_end(&session);
-	if (rc && !session.helped)
-		fprintf(stderr, "prunescope %s: %s\n", command->name, session.diag.text[0] ? session.diag.text : "failed");
-	if (result && !session.helped)
-		print_result(&session, result);
+	ps_cli_init(&cli, command);
+	rc = command->main(&cli, argc - 2, argv + 2, &result);
+	ps_session_end(&cli.session);
+	if (rc && !cli.helped)
+		fprintf(stderr, "prunescope %s: %s\n", command->name, cli.session.diag.text[0] ? cli.session.diag.text : "failed");
+	if (result && !cli.helped)
+		print_result(&cli.session, result);
 	if (!rc && fflush(stdout)) {
 		perror("prunescope: standard output");
 		rc = PS_EOUTPUT;
 	}
 	json_decref(result);
-	return session.helped ? 0 : ps_exit_code(rc);
+	return cli.helped ? 0 : ps_exit_code(rc);
 }

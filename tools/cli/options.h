@@ -11,18 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
-
-#define PS_LIST_MAX 64
-
-typedef struct ps_text_list {
-	size_t count;
-	const char *item[PS_LIST_MAX];
-} ps_text_list;
-
-typedef struct ps_int_list {
-	size_t count;
-	int64_t item[PS_LIST_MAX];
-} ps_int_list;
+#include "tools/run/lists.h"
 
 typedef enum ps_option_kind {
 	PS_OPTION_FLAG,  /* bool */
@@ -52,8 +41,5 @@ int ps_options_check(const ps_option *table, ps_diag *diag) PS_MUST_USE;
 
 /* Prints a table's options to stdout. */
 void ps_options_help(const ps_option *table);
-
-/* The entry of names (NULL-ended) nearest to word in edit distance, or NULL when none is near. */
-const char *ps_nearest_name(const char *word, const char *const *names);
 
 #endif

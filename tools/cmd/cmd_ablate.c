@@ -1,12 +1,14 @@
-/* The residual stream at the layer is computed once for all windows. Then (feature, window) pairs in which the
+/* ablate: how the loss changes when one latent of an SAE is taken out.
+ *
+ * The residual stream at the layer is computed once for all windows. Then (feature, window) pairs in which the
  * feature fires are run through the layers behind it, as many side by side as a pass holds. */
-#include "tools/cmd/ablation_effect.h"
 
 #include <string.h>
 
 #include "analysis/ablation.h"
 #include "core/base/checked.h"
 #include "sae/sae.h"
+#include "tools/cmd/commands.h"
 #include "tools/engine/engine.h"
 #include "tools/train/sae_folder.h"
 

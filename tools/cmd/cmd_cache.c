@@ -77,7 +77,7 @@ static json_t *shuffled_provenance(const struct cache_run *r, const struct targe
 {
 	json_t *p = make_provenance(r, t, "shuffled");
 
-	json_object_set_new(json_object_get(p, "options"), "seed", json_integer((json_int_t)r->engine.session->seed));
+	json_object_set_new(json_object_get(p, "options"), "seed", json_integer((json_int_t)r->args->seed));
 	return p;
 }
 
@@ -197,7 +197,7 @@ static int open_writers(struct cache_run *r, const char *suffix)
 		struct target *t = &r->targets[i];
 		json_t *provenance = make_provenance(r, t, "sequence");
 
-		rc = ps_cache_writer_create(&t->writer, &ps_sys_linux, target_path(r, t, suffix, path), provenance, e->session->force, r->dtype,
+		rc = ps_cache_writer_create(&t->writer, &ps_sys_linux, target_path(r, t, suffix, path), provenance, r->args->replace, r->dtype,
 					    all_rows(r), e->config->width, ps_cache_shard_rows(e->config->width, r->dtype, r->tokens.window),
 					    &t->done, &e->session->diag);
 		json_decref(provenance);
@@ -256,8 +256,8 @@ static int shuffle_caches(struct cache_run *r)
 
 		target_path(r, t, "", to);
 		target_path(r, t, ".sequence", from);
-		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from, .to = to, .provenance = provenance, .dtype = r->dtype, .seed = s->seed,
-								 .replace = s->force}, &s->context);
+		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from, .to = to, .provenance = provenance, .dtype = r->dtype, .seed = r->args->seed,
+								 .replace = r->args->replace}, &s->context);
 		json_decref(provenance);
 		if (!rc)
 			rc = ps_folder_remove(&ps_sys_linux, from, &s->diag);
@@ -277,7 +277,7 @@ static bool all_shuffled(const struct cache_run *r, int *rc)
 		json_t *provenance = shuffled_provenance(r, &r->targets[i]);
 		ps_folder *folder = NULL;
 
-		*rc = ps_folder_begin(&folder, &ps_sys_linux, target_path(r, &r->targets[i], "", path), "activations", provenance, s->force, &all,
+		*rc = ps_folder_begin(&folder, &ps_sys_linux, target_path(r, &r->targets[i], "", path), "activations", provenance, r->args->replace, &all,
 				      &s->diag);
 		ps_folder_close(folder);
 		json_decref(provenance);

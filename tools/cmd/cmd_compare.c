@@ -30,7 +30,7 @@ int ps_run_compare(ps_session *s, const ps_compare_args *args, json_t **result)
 	if (!rc)
 		rc = ps_arena_create(&arena, bytes, &s->diag);
 	if (!rc)
-		rc = ps_compare_saes(&a.sae, &b.sae, args->tau, a.alive, s->seed, &s->context, &arena, &c);
+		rc = ps_compare_saes(&a.sae, &b.sae, args->tau, a.alive, args->seed, &s->context, &arena, &c);
 	if (!rc)
 		*result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "mnn_survival", c.mnn_survival, "mnn_survival_alive", c.mnn_survival_alive,
 				    "mmcs", c.mmcs, "mmcs_null", c.mmcs_null, "hungarian_cosine", c.hungarian_cosine, "shared_fraction",

@@ -215,7 +215,7 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	if (rc)
 		goto out;
 	provenance = ps_engine_provenance(&e, "export", NULL);
-	rc = ps_folder_begin(&folder, &ps_sys_linux, args->out, "checkpoint", provenance, s->force, &done, &s->diag);
+	rc = ps_folder_begin(&folder, &ps_sys_linux, args->out, "checkpoint", provenance, args->replace, &done, &s->diag);
 	if (!rc && !done)
 		rc = export_files(&e, args->out, folder, provenance, &files);
 	if (!rc && !done)

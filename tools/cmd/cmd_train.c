@@ -120,7 +120,7 @@ static int read_choices(const struct training *t, struct choices *c)
 	c->seeds = t->args->seeds;
 	rc = check_seeds(&c->seeds, &t->s->diag);
 	if (!c->seeds.count)
-		c->seeds = (ps_int_list){1, {(int64_t)t->s->seed}};
+		c->seeds = (ps_int_list){1, {0}};
 	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MOST)
 		return ps_fail(&t->s->diag, PS_EUSAGE, "%zu SAEs are asked for, at most %d at a time", c->widths * c->ks * c->seeds.count, JOBS_MOST);
 	return rc;
@@ -216,7 +216,7 @@ static int form_group(struct training *t)
 
 		if (job->over || !admits(t, g, job))
 			continue;
-		rc = ps_train_job_begin(job, t->s);
+		rc = ps_train_job_begin(job, t->args->replace, t->s);
 		if (rc)
 			return rc;
 		if (job->over)

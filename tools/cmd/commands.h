@@ -1,11 +1,13 @@
 /* tools/cmd/commands.h: the commands as functions, shared by the command line and the study.
  *
  * ps_run_X does the work of command X from a filled-in argument struct and returns the values of --json in
- * *result (a new object, owned by the caller; untouched on failure). ps_command_X parses a command line. */
+ * *result (a new object, owned by the caller; untouched on failure). */
 #ifndef PS_TOOLS_CMD_COMMANDS_H
 #define PS_TOOLS_CMD_COMMANDS_H
 
+#include "tools/run/lists.h"
 #include "tools/run/session.h"
+#include "tools/train/train_args.h"
 
 typedef struct ps_tokenize_args {
 	const char *model, *out;
@@ -45,6 +47,7 @@ int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result
 
 typedef struct ps_export_args {
 	const char *model, *mask, *out;
+	bool replace; /* an output of another provenance */
 } ps_export_args;
 int ps_run_export(ps_session *session, const ps_export_args *args, json_t **result) PS_MUST_USE;
 
@@ -57,30 +60,12 @@ typedef struct ps_cache_args {
 	ps_int_list layers;
 	size_t variant_count;
 	ps_cache_variant variants[PS_LIST_MAX];
+	uint64_t seed; /* of the order, where it is shuffled */
+	bool replace;  /* caches of another provenance */
 	bool dry_run;
 } ps_cache_args;
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
-typedef struct ps_train_args {
-	const char *cache, *arch, *recipe, *order, *out;
-	ps_int_list d_sae, expansion, k;            /* d_sae empty: expansion * width; expansion empty: 8; k empty: 64 */
-	ps_text_list with;                          /* further caches, of the same tokens */
-	int64_t tokens, batch;                      /* tokens 0: one epoch */
-	int64_t read_ahead;                         /* rows; negative: a batch */
-	int64_t hold_out;                           /* rows at the end that are not trained on but measured */
-	int64_t data_seed;                          /* negative: the SAE's own seed */
-	ps_int_list seeds;                          /* empty: the session's seed; an SAE for each of width, k and seed */
-	bool keep_special;
-	const char *log;   /* prefix of the log's files; NULL: none */
-	double save_every; /* seconds between states saved */
-	/* over the recipe's: NULL, NaN, a negative count or a rate of 0 leave it as it is */
-	double lr, warmup, decay, lr_end, beta1, beta2, clip, encoder_scale, sparsity, sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
-	const char *schedule, *penalty, *auxk_form, *b_dec;
-	int64_t dead_after, resample, k_start;
-	ps_int_list matryoshka; /* widths of nested levels */
-} ps_train_args;
-/* What holds where the user says nothing. */
-ps_train_args ps_train_args_default(void);
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_eval_args {
@@ -91,15 +76,25 @@ typedef struct ps_eval_args {
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
+/* How the dense model's loss changes when one latent of its SAE is taken out (defined in analysis/ablation.h).
+ * result: features [N], effect [N] (nats per token), rate [N], window_tokens, window_change [N][windows] (sums). */
+typedef struct ps_ablation_args {
+	const char *model, *sae, *tokens;
+	int64_t layer, features, windows;
+	uint64_t seed;
+} ps_ablation_args;
+int ps_run_ablation(ps_session *session, const ps_ablation_args *args, json_t **result) PS_MUST_USE;
+
 typedef struct ps_compare_args {
 	const char *a, *b;
 	double tau;
+	uint64_t seed; /* of the random rows behind mmcs_null */
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_study_args {
 	const char *file, *out;
-	bool dry_run, keep_caches;
+	bool dry_run, keep_caches, force;
 	size_t disk_bytes; /* 0: no limit */
 } ps_study_args;
 int ps_run_study(ps_session *session, const ps_study_args *args, json_t **result) PS_MUST_USE;
@@ -108,20 +103,5 @@ typedef struct ps_report_args {
 	const char *folder;
 } ps_report_args;
 int ps_run_report(ps_session *session, const ps_report_args *args, json_t **result) PS_MUST_USE;
-
-/* One entry of the command line's table. */
-typedef struct ps_command {
-	const char *name, *usage, *summary;
-	int (*main)(ps_session *session, int argc, char **argv, json_t **result);
-} ps_command;
-
-extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache, NULL-ended */
-extern const ps_command ps_commands_sae[];   /* train eval compare */
-extern const ps_command ps_commands_study[]; /* study report */
-
-/* Parses with the common options added, checks the number of positional arguments and the wanted options, and starts
- * the session. */
-int ps_command_begin(ps_session *session, int argc, char **argv, const ps_option *table, size_t least, size_t most,
-		     ps_text_list *positional) PS_MUST_USE;
 
 #endif

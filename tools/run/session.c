@@ -77,26 +77,6 @@ size_t ps_memory_default(void)
 	return available - available / 10;
 }
 
-void ps_session_init(ps_session *s)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	*s = (ps_session){.threads_option = processors > 0 ? processors : 1, .precision_option = "f32", .backend_option = "auto", .started = ps_clock()};
-	const ps_option table[] = {
-		{"--memory", PS_OPTION_SIZE, &s->memory_bytes, "SIZE  hard budget (bytes, or with K M G KiB MiB GiB)"},
-		{"--threads", PS_OPTION_INT, &s->threads_option, "N  default: all processors"},
-		{"--precision", PS_OPTION_TEXT, &s->precision_option, "f32|bf16  arithmetic of the forward pass (f32)"},
-		{"--io", PS_OPTION_TEXT, &s->backend_option, "auto|uring|pread|mmap  how weights are read (auto)"},
-		{"--seed", PS_OPTION_INT, &s->seed_option, "N  (0)"},
-		{"--json", PS_OPTION_FLAG, &s->json, "one JSON object on stdout"},
-		{"--quiet", PS_OPTION_FLAG, &s->quiet, "no progress, no remarks"},
-		{"--force", PS_OPTION_FLAG, &s->force, "replace an output folder of another provenance"},
-		{NULL, 0, NULL, NULL},
-	};
-	_Static_assert(sizeof table <= sizeof s->options, "the common options fit");
-	memcpy(s->options, table, sizeof table);
-}
-
 /* Every shard of an open cache or checkpoint is an open file: as many as the system lets us have. */
 static void allow_many_files(void)
 {
@@ -110,29 +90,14 @@ static void allow_many_files(void)
 
 int ps_session_start(ps_session *s)
 {
-	int rc;
+	int rc = ps_pool_create(&s->pool, s->threads, &s->diag);
 
-	s->context.diag = &s->diag;
-	if (s->threads_option < 1 || s->threads_option > 256)
-		return ps_fail(&s->diag, PS_EUSAGE, "--threads must be 1 to 256");
-	if (s->seed_option < 0)
-		return ps_fail(&s->diag, PS_EUSAGE, "--seed must not be negative");
-	s->precision = !strcmp(s->precision_option, "bf16") ? PS_PRECISION_BF16 : PS_PRECISION_F32;
-	if (s->precision == PS_PRECISION_F32 && strcmp(s->precision_option, "f32"))
-		return ps_fail(&s->diag, PS_EUSAGE, "--precision %s: must be f32 or bf16", s->precision_option);
-	rc = ps_backend_parse(s->backend_option, &s->backend, &s->diag);
 	if (rc)
 		return rc;
 	if (!s->memory_bytes)
 		s->memory_bytes = ps_memory_default();
-	s->threads = (int)s->threads_option;
-	s->seed = (uint64_t)s->seed_option;
-	rc = ps_pool_create(&s->pool, s->threads, &s->diag);
-	if (rc)
-		return rc;
 	s->progress = ps_progress_line(s->quiet);
-	s->context.pool = s->pool;
-	s->context.progress = &s->progress;
+	s->context = (ps_context){.pool = s->pool, .progress = &s->progress, .diag = &s->diag};
 	ps_signals_install();
 	allow_many_files();
 	return 0;

@@ -1,4 +1,7 @@
-/* tools/run/session.h: what every command runs in: the common flags, threads, progress, signals, the diagnostic. */
+/* tools/run/session.h: the run context: what every piece of work runs in, however it was asked for.
+ *
+ * Budget, threads, precision, I/O backend, progress, diagnostics. None of it but the precision determines the bits
+ * of a result. Options of a command are in its own argument struct; the command line is tools/cli's. */
 #ifndef PS_TOOLS_RUN_SESSION_H
 #define PS_TOOLS_RUN_SESSION_H
 
@@ -9,7 +12,6 @@
 #include "core/model/kernel.h"
 #include "core/base/progress.h"
 #include "io/checkpoint.h"
-#include "tools/cli/options.h"
 
 /* Part of every provenance: raised when the same inputs would give other bits. */
 #define PS_CODE_VERSION 2
@@ -17,19 +19,12 @@
 #define PS_PROGRAM_BYTES ((size_t)12 << 20)
 
 typedef struct ps_session {
-	size_t memory_bytes;
+	size_t memory_bytes; /* hard budget */
 	int threads;
 	ps_backend backend;
 	ps_precision precision;
-	uint64_t seed;
-	bool json, quiet, force;
-	/* as given on the command line, before they are checked */
-	int64_t threads_option, seed_option;
-	const char *precision_option, *backend_option;
-	ps_option options[12];
-	const struct ps_command *command; /* for --help */
-	bool helped;                      /* --help was answered */
-	double started;                   /* ps_clock when the command began */
+	bool json, quiet;    /* stdout is one JSON object; no progress and no remarks */
+	double started;      /* ps_clock when the work began */
 
 	ps_diag diag;
 	ps_pool *pool;
@@ -37,11 +32,10 @@ typedef struct ps_session {
 	ps_context context;
 } ps_session;
 
-/* Defaults and the table of common options (session->options). */
-void ps_session_init(ps_session *session);
-/* After parsing: checks the common options, starts threads, installs signal handlers. */
+/* Starts threads and installs signal handlers for a session whose first part is filled in; memory_bytes 0 becomes
+ * ps_memory_default. */
 int ps_session_start(ps_session *session) PS_MUST_USE;
-void ps_session_end(ps_session *session);
+void ps_session_end(ps_session *session); /* one that was not started is allowed */
 
 /* A step of a longer command: its name is shown in front of the progress. NULL: none. */
 void ps_session_stage(ps_session *session, const char *stage);

@@ -58,8 +58,8 @@ struct paths {
 static int run_pass(ps_study *study, const ps_study_run *run, ps_study_condition *const *group, size_t count, struct paths *paths)
 {
 	ps_cache_args args = {.model = run->spec->path, .tokens = run->tokens_path, .dtype = "f32", .order = "sequence",
-			      .layers = {1, {run->spec->layer}}, .variant_count = count};
-	bool force = study->s->force;
+			      .layers = {1, {run->spec->layer}}, .variant_count = count,
+			      .replace = true /* in our own folder it is an earlier form of this study */};
 	json_t *result = NULL;
 	char stage[160];
 	int rc;
@@ -71,10 +71,7 @@ static int run_pass(ps_study *study, const ps_study_run *run, ps_study_condition
 	else
 		snprintf(stage, sizeof stage, "%s %s", run->spec->name, group[0]->name);
 	ps_session_stage(study->s, stage);
-	/* A cache of another provenance in our own folder is an earlier form of this study. */
-	study->s->force = true;
 	rc = ps_run_cache(study->s, &args, &result);
-	study->s->force = force;
 	json_decref(result);
 	return rc;
 }

@@ -8,7 +8,8 @@
 #include <cyaml/cyaml.h>
 
 #include "io/artefact.h"
-#include "tools/cli/options.h"
+#include "tools/run/lists.h"
+#include "tools/run/nearest.h"
 
 #define STUDY_BYTES_MAX ((size_t)1 << 20)
 #define OPTIONAL CYAML_FLAG_OPTIONAL

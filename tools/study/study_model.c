@@ -7,7 +7,6 @@
 
 #include "analysis/transfer.h"
 #include "core/base/checked.h"
-#include "tools/cmd/ablation_effect.h"
 #include "io/row_filter.h"
 #include "tools/train/sae_folder.h"
 #include "tools/study/study.h"
@@ -163,7 +162,6 @@ static int step_train(ps_study *study, ps_study_run *run, ps_study_condition *c,
 	const ps_study_file *f = study->f;
 	char cache[PS_STUDY_PATH + 64], out[PS_STUDY_PATH + 64];
 	ps_train_args args = ps_train_args_default();
-	bool force = study->s->force;
 	int rc;
 
 	args.cache = ps_study_path(c, "cache", cache);
@@ -176,9 +174,8 @@ static int step_train(ps_study *study, ps_study_run *run, ps_study_condition *c,
 	args.lr = f->sae.lr;
 	args.data_seed = f->seeds[index];
 	args.seeds = (ps_int_list){1, {init_seed(study, c, index)}};
-	study->s->force = true;
+	args.replace = true;
 	rc = ps_run_train(study->s, &args, result);
-	study->s->force = force;
 	if (!rc) {
 		json_object_del(*result, "seconds");
 		json_object_del(*result, "tokens_per_s");

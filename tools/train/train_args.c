@@ -6,6 +6,7 @@
 
 #include "core/base/checked.h"
 #include "sae/recipe.h"
+#include "tools/run/nearest.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};
 static const char *const recipe_names[] = {"prunescope", "paper", "saelens", "sparsify", "dictionary_learning", NULL};
@@ -15,6 +16,16 @@ static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictio
 static const char *const b_dec_names[] = {"zero", "mean", "median", NULL};
 static const char *const order_names[] = {"shuffled", "sequential", NULL};
 static const char *const unit_names[] = {"element", "row", "variance", NULL};
+
+ps_train_args ps_train_args_default(void)
+{
+	return (ps_train_args){
+		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1, .read_ahead = -1,
+		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
+		.sparsity_warmup = NAN, .target_l0 = NAN,
+		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
+	};
+}
 
 /* word's place among names into *place; untouched when word is NULL. */
 static int choose(const char *option, const char *word, const char *const *names, int *place, ps_diag *diag)

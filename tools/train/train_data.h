@@ -5,8 +5,9 @@
 
 #include "io/row_ahead.h"
 #include "io/row_join.h"
-#include "tools/cmd/commands.h"
+#include "tools/run/session.h"
 #include "tools/train/sae_folder.h"
+#include "tools/train/train_args.h"
 
 typedef struct ps_train_data {
 	size_t count;

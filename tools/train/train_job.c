@@ -115,7 +115,7 @@ static void read_measures(ps_train_job *job)
 	job->held_out.l0 = json_number_value(json_object_get(result, "held_out_l0"));
 }
 
-int ps_train_job_begin(ps_train_job *job, ps_session *s)
+int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 {
 	char parent[PATH_MAX];
 	int rc = 0;
@@ -125,7 +125,7 @@ int ps_train_job_begin(ps_train_job *job, ps_session *s)
 		rc = ps_folder_make(&ps_sys_linux, parent, &s->diag);
 	}
 	if (!rc)
-		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance, s->force, &job->over, &s->diag);
+		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance, replace, &job->over, &s->diag);
 	if (!rc && job->over)
 		read_measures(job);
 	return rc;

@@ -27,8 +27,8 @@ typedef struct ps_train_job {
 	double seconds, tokens_per_s;
 } ps_train_job;
 
-/* The folder, of which the parent is made; job->over when an earlier command has finished it, its measures read. */
-int ps_train_job_begin(ps_train_job *job, ps_session *session) PS_MUST_USE;
+/* The folder, of which the parent is made; replace: one of another provenance goes. job->over when an earlier command has finished it, its measures read. */
+int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *session) PS_MUST_USE;
 /* The trainer's saved state, where there is a whole one of the same provenance; and its log, of files PREFIX[-NAME].*, or
  * NULL. */
 int ps_train_job_load(ps_train_job *job, ps_session *session, const char *log) PS_MUST_USE;

@@ -1,0 +1,20 @@
+/* tools/run/lists.h: lists of words and of whole numbers, as arguments of commands hold them. */
+#ifndef PS_TOOLS_RUN_LISTS_H
+#define PS_TOOLS_RUN_LISTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PS_LIST_MAX 64
+
+typedef struct ps_text_list {
+	size_t count;
+	const char *item[PS_LIST_MAX]; /* borrowed */
+} ps_text_list;
+
+typedef struct ps_int_list {
+	size_t count;
+	int64_t item[PS_LIST_MAX];
+} ps_int_list;
+
+#endif

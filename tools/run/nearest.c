@@ -1,0 +1,47 @@
+#include "tools/run/nearest.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "core/base/checked.h"
+
+#define NAME_MAX_LENGTH 63
+
+static size_t edit_distance(const char *a, const char *b)
+{
+	size_t row[NAME_MAX_LENGTH + 1], n = strlen(b);
+
+	if (n > NAME_MAX_LENGTH)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			best = ps_min_size(best, ps_min_size(row[j], row[j - 1]) + 1);
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *ps_nearest_name(const char *word, const char *const *names)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(word) / 2 + 2;
+
+	for (; *names; names++) {
+		size_t distance = edit_distance(word, *names);
+
+		if (distance < best_distance) {
+			best_distance = distance;
+			best = *names;
+		}
+	}
+	return best;
+}

@@ -18,22 +18,23 @@ LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 # core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/arrows.sh).
 FOLDERS = core io prune sae analysis
 ROOMS = core/base core/model core/tokenizer io prune sae analysis analysis/report
-LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a)
+LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a) $(BUILD)/libtools.a
 # Link order: users before what they use.
-LINK = $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
+LINK = $(BUILD)/libtools.a $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
 SHARDINFO_SOURCES = $(wildcard tools/shard*.c)
-TOOL_ROOMS = tools/run tools/engine tools/train tools/cmd tools/study tools/cli
-TOOL_SOURCES = $(wildcard $(TOOL_ROOMS:%=%/*.c))
-TOOL_OBJECTS = $(TOOL_SOURCES:%.c=$(BUILD)/%.o)
+TOOL_ROOMS = tools/run tools/engine tools/train tools/cmd tools/study
+TOOL_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(TOOL_ROOMS:%=%/*.c)))
+CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/cli/*.c))
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
-TESTS = $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/test_*.c))
-TEST_SCRIPTS = $(wildcard test/test_*.sh)
-TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support_*.c))
+TESTS = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/*/test_*.c test/*/*/test_*.c)))
+TEST_SCRIPTS = $(wildcard test/*/test_*.sh)
+TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/*.c test/*.c test/fuzz/*.c bench/*.c))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c test/*/*.c \
+	test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
@@ -54,17 +55,22 @@ $(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 endef
 $(foreach folder,$(FOLDERS),$(eval $(call folder_library,$(folder))))
 
+# Everything of tools but the command line: what tests may link.
+$(BUILD)/libtools.a: $(TOOL_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(PROGRAM): $(TOOL_OBJECTS) $(LIB_FILES)
-	$(CC) $(ALL_CFLAGS) -o $@ $(TOOL_OBJECTS) $(LINK) $(LIBS)
+$(PROGRAM): $(CLI_OBJECTS) $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $(CLI_OBJECTS) $(LINK) $(LIBS)
 
 $(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(SHARDINFO_OBJECTS) $(LINK) $(LIBS)
 
-$(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(LIB_FILES)
+$(TESTS): %: %.o $(TEST_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(TEST_SUPPORT) $(LINK) $(LIBS) -lcmocka
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_SUPPORT) $(LIB_FILES)

@@ -1,0 +1,171 @@
+/* analysis/ablation: the choice of features, the ablation itself, and the summary against numpy. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/ablation.h"
+#include "analysis/fragility.h"
+#include "test/support/support_analysis.h"
+
+#define LIMIT 1e-9
+
+enum { LATENTS = 403, FEATURES = 60, CLUSTERS = 14 };
+
+static void choose(const uint64_t *firing, size_t count, uint64_t seed, uint32_t *features, size_t *chosen)
+{
+	ps_arena arena;
+
+	assert_int_equal(ps_arena_create(&arena, ps_ablation_choose_bytes(LATENTS), NULL), 0);
+	assert_int_equal(ps_ablation_choose(firing, LATENTS, count, seed, &arena, NULL, features, chosen), 0);
+	ps_arena_destroy(&arena);
+}
+
+static void the_choice_is_even_over_quintiles_and_seeded(void **state)
+{
+	uint64_t firing[LATENTS];
+	uint32_t order[LATENTS], features[LATENTS], again[LATENTS], place[LATENTS] = {0};
+	size_t first[PS_QUINTILES + 1], chosen, chosen_again, taken[PS_QUINTILES] = {0}, q = 0, alive;
+	double rates[LATENTS];
+
+	(void)state;
+	for (size_t j = 0; j < LATENTS; j++)
+		firing[j] = j % 4 ? j * 7919 % 1000 + 1 : 0;
+	alive = ps_fragility_order(firing, LATENTS, rates, order, first);
+	for (size_t i = 0; i < alive; i++) {
+		while (i >= first[q + 1])
+			q++;
+		place[order[i]] = (uint32_t)q;
+	}
+	choose(firing, 102, 5, features, &chosen);
+	assert_int_equal(chosen, 102);
+	for (size_t i = 0; i < chosen; i++) {
+		assert_true(firing[features[i]] > 0);
+		assert_true(i == 0 || features[i] > features[i - 1]);
+		taken[place[features[i]]]++;
+	}
+	for (size_t i = 0; i < PS_QUINTILES; i++)
+		assert_int_equal(taken[i], 20 + (i < 2));
+	choose(firing, 102, 5, again, &chosen_again);
+	assert_memory_equal(features, again, chosen * sizeof *features);
+	choose(firing, 102, 6, again, &chosen_again);
+	assert_memory_not_equal(features, again, chosen * sizeof *features);
+	choose(firing, 100000, 5, features, &chosen);
+	assert_int_equal(chosen, alive);
+}
+
+/* Rows 0 and 2 fire latent 1 with 2 and -0.5 more; row 1 does not; row 3 is empty. */
+static void ablation_takes_the_feature_and_leaves_the_rest(void **state)
+{
+	float dec[] = {1, 0, 0, 3, 0, 4, 0, 0, 1}, rows[] = {1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4};
+	const float plain[] = {-5, 1, -7, 2, 2, 2, 1.5f, 3, 1, 4, 4, 4}, scaled[] = {-0.2f, 1, -0.6f, 2, 2, 2, 2.7f, 3, 2.6f, 4, 4, 4};
+	size_t start[] = {0, 2, 4, 5, 5};
+	uint32_t index[] = {0, 1, 0, 2, 1};
+	float value[] = {9, 2, 8, 7, 0.5f}, copy[12];
+	ps_sae sae = {.d_in = 3, .d_sae = 3, .dec = dec};
+	const ps_codes codes = {.rows = 4, .capacity = 5, .start = start, .index = index, .value = value};
+
+	(void)state;
+	memcpy(copy, rows, sizeof rows);
+	assert_int_equal(ps_ablation_apply(&sae, &codes, 1, rows), 2);
+	for (int i = 0; i < 12; i++)
+		assert_float_equal(rows[i], plain[i], 1e-6);
+	sae.rescale_by_decoder_norm = true;
+	assert_int_equal(ps_ablation_apply(&sae, &codes, 1, copy), 2);
+	for (int i = 0; i < 12; i++)
+		assert_float_equal(copy[i], scaled[i], 1e-6);
+}
+
+static struct {
+	uint8_t survived[FEATURES];
+	double cosine[FEATURES], rate[FEATURES], effect[FEATURES], sums[FEATURES * CLUSTERS], tokens[CLUSTERS];
+} measured;
+
+/* As generate.py's ablation() makes it. */
+static ps_ablation_data fill(void)
+{
+	double all = 0;
+
+	analysis_fill_vector(measured.rate, FEATURES, 950, 0, NULL);
+	analysis_fill_vector(measured.cosine, FEATURES, 951, 0, NULL);
+	analysis_fill_vector(measured.tokens, CLUSTERS, 952, 0, NULL);
+	analysis_fill_vector(measured.sums, FEATURES * CLUSTERS, 953, 0, NULL);
+	for (size_t c = 0; c < CLUSTERS; c++)
+		all += measured.tokens[c] += 8;
+	for (size_t i = 0; i < FEATURES; i++) {
+		measured.rate[i] += 0.5;
+		measured.cosine[i] += 0.5;
+		measured.survived[i] = measured.cosine[i] > 0.6;
+		measured.effect[i] = 0;
+		for (size_t c = 0; c < CLUSTERS; c++)
+			measured.effect[i] += (measured.sums[i * CLUSTERS + c] += measured.rate[i] * 0.4 + measured.cosine[i] * 0.2);
+		measured.effect[i] /= all;
+	}
+	return (ps_ablation_data){.features = FEATURES, .clusters = CLUSTERS, .survived = measured.survived, .cosine = measured.cosine,
+				  .rate = measured.rate, .effect = measured.effect, .cluster_sum = measured.sums, .cluster_tokens = measured.tokens};
+}
+
+static void summarise(const ps_ablation_data *data, int threads, ps_ablation *out)
+{
+	const ps_bootstrap plan = {.replicates = 200, .confidence = 0.95, .seed = 41};
+	analysis_bench bench;
+	ps_arena arena;
+
+	analysis_open(&bench, threads);
+	assert_int_equal(ps_arena_create(&arena, ps_ablation_bytes(FEATURES, CLUSTERS, &plan, threads), &bench.diag), 0);
+	assert_int_equal(ps_ablation_summarise(data, &plan, &bench.context, &arena, out), 0);
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+}
+
+static void the_summary_equals_numpys(void **state)
+{
+	const ps_ablation_data data = fill();
+	double golden[21], largest = 0;
+	ps_ablation out;
+
+	(void)state;
+	analysis_golden("ablation", golden, 21);
+	summarise(&data, 2, &out);
+	assert_int_equal(out.survivors, golden[0]);
+	analysis_check(out.mean_survivors, golden[1], LIMIT, &largest, "mean effect of survivors");
+	analysis_check(out.mean_lost, golden[2], LIMIT, &largest, "mean effect of lost");
+	analysis_check_interval(&out.rho_survival, golden + 3, LIMIT, &largest, "rho with survival");
+	analysis_check_interval(&out.rho_cosine, golden + 6, LIMIT, &largest, "rho with cosine");
+	analysis_check_interval(&out.partial_survival, golden + 9, LIMIT, &largest, "partial rho with survival");
+	analysis_check_interval(&out.partial_cosine, golden + 12, LIMIT, &largest, "partial rho with cosine");
+	analysis_check_interval(&out.difference_features, golden + 15, LIMIT, &largest, "difference over features");
+	analysis_check_interval(&out.difference_clusters, golden + 18, LIMIT, &largest, "difference over clusters");
+	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+}
+
+static void without_survivors_the_difference_is_undefined(void **state)
+{
+	ps_ablation_data data = fill();
+	ps_ablation out;
+
+	(void)state;
+	memset(measured.survived, 0, sizeof measured.survived);
+	data.cluster_sum = NULL;
+	summarise(&data, 1, &out);
+	assert_true(out.survivors == 0 && isnan(out.mean_survivors) && !isnan(out.mean_lost));
+	assert_true(isnan(out.difference_features.estimate) && isnan(out.difference_clusters.estimate) && isnan(out.rho_survival.estimate));
+	assert_false(isnan(out.rho_cosine.estimate));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_choice_is_even_over_quintiles_and_seeded),
+		cmocka_unit_test(ablation_takes_the_feature_and_leaves_the_rest),
+		cmocka_unit_test(the_summary_equals_numpys),
+		cmocka_unit_test(without_survivors_the_difference_is_undefined),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

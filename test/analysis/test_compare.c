@@ -1,0 +1,217 @@
+/* analysis/compare against numpy and scipy, and its rules on ties, threads and bad input. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/compare.h"
+#include "test/support/support_analysis.h"
+
+static const double taus[5] = {0.5, 0.6, 0.7, 0.8, 0.9};
+
+struct pair {
+	ps_sae a, b;
+};
+
+static float *floats(size_t count)
+{
+	float *values = calloc(count, sizeof *values);
+
+	assert_non_null(values);
+	return values;
+}
+
+static void make_pair(struct pair *pair, uint64_t seed, size_t f_a, size_t f_b, size_t width)
+{
+	*pair = (struct pair){.a = {.d_in = width, .d_sae = f_a, .dec = floats(f_a * width), .enc = floats(f_a * width)},
+			      .b = {.d_in = width, .d_sae = f_b, .dec = floats(f_b * width), .enc = floats(f_b * width)}};
+	analysis_fill_pair(seed, f_a, f_b, width, pair->a.dec, pair->b.dec, pair->a.enc, pair->b.enc);
+}
+
+static void free_pair(struct pair *pair)
+{
+	free(pair->a.dec);
+	free(pair->a.enc);
+	free(pair->b.dec);
+	free(pair->b.enc);
+}
+
+static ps_comparison compare_with(const struct pair *pair, int threads, const uint8_t *alive, double survival[5])
+{
+	size_t f_a = pair->a.d_sae, f_b = pair->b.d_sae, width = pair->a.d_in;
+	analysis_bench bench;
+	ps_arena arena;
+	ps_comparison out;
+	ps_match match;
+
+	analysis_open(&bench, threads);
+	assert_int_equal(ps_arena_create(&arena, ps_compare_bytes(f_a, f_b, width, threads), &bench.diag), 0);
+	assert_int_equal(ps_compare_saes(&pair->a, &pair->b, 0.7, alive, 5, &bench.context, &arena, &out), 0);
+	ps_arena_destroy(&arena);
+	assert_int_equal(ps_arena_create(&arena, ps_match_bytes(f_a, f_b, width, threads), &bench.diag), 0);
+	assert_int_equal(ps_match_decoders(&pair->a, &pair->b, &bench.context, &arena, &match), 0);
+	for (int t = 0; t < 5; t++)
+		survival[t] = ps_match_survival(&match, taus[t], NULL);
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+	return out;
+}
+
+static void measures_equal_numpys(void **state)
+{
+	double largest = 0;
+
+	(void)state;
+	for (int seed = 100; seed <= 400; seed += 100) {
+		double golden[13], survival[5];
+		char name[32];
+		struct pair pair;
+		uint8_t *alive;
+		ps_comparison out;
+
+		snprintf(name, sizeof name, "compare.%d", seed);
+		analysis_golden(name, golden, 13);
+		make_pair(&pair, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1], (size_t)golden[2]);
+		alive = calloc(pair.a.d_sae, 1);
+		assert_non_null(alive);
+		for (size_t i = 0; i < pair.a.d_sae; i++)
+			alive[i] = i % 3 != 0;
+		out = compare_with(&pair, 2, alive, survival);
+		for (int t = 0; t < 5; t++)
+			analysis_check(survival[t], golden[3 + t], 1e-12, &largest, "survival");
+		analysis_check(out.mnn_survival, golden[5], 1e-12, &largest, "mnn_survival");
+		analysis_check(out.mnn_survival_alive, golden[8], 1e-12, &largest, "mnn_survival_alive");
+		analysis_check(out.mmcs, golden[9], 1e-6, &largest, "mmcs");
+		analysis_check(out.mmcs_null, golden[10], 1e-6, &largest, "mmcs_null");
+		analysis_check(out.hungarian_cosine, golden[11], 1e-6, &largest, "hungarian_cosine");
+		analysis_check(out.shared_fraction, golden[12], 1e-12, &largest, "shared_fraction");
+		free(alive);
+		free_pair(&pair);
+	}
+	print_message("largest error %.2g (1e-6)\n", largest);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+	struct pair pair;
+	double one_survival[5], three_survival[5];
+	ps_comparison one, three;
+
+	(void)state;
+	make_pair(&pair, 77, 1100, 1300, 33);
+	one = compare_with(&pair, 1, NULL, one_survival);
+	three = compare_with(&pair, 3, NULL, three_survival);
+	assert_memory_equal(&one, &three, sizeof one);
+	assert_memory_equal(one_survival, three_survival, sizeof one_survival);
+	free_pair(&pair);
+}
+
+static void a_dictionary_survives_in_itself_however_scaled(void **state)
+{
+	struct pair pair;
+	double survival[5];
+	ps_comparison out;
+
+	(void)state;
+	make_pair(&pair, 9, 200, 200, 32);
+	for (size_t i = 0; i < 200 * 32; i++) {
+		pair.b.dec[i] = pair.a.dec[i] * (i / 32 % 2 ? 1e-20f : 3e15f);
+		pair.b.enc[i] = pair.a.enc[i];
+	}
+	out = compare_with(&pair, 2, NULL, survival);
+	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 && out.shared_fraction == 1);
+	assert_float_equal(out.hungarian_cosine, 1, 1e-6);
+	assert_float_equal(out.mmcs, 1, 1e-6);
+	assert_true(out.mmcs_null < 0.7);
+	free_pair(&pair);
+}
+
+/* Equal rows: the lower index wins in both directions, so of a group of copies one latent survives. */
+static void ties_go_to_the_lower_index(void **state)
+{
+	struct pair pair;
+	analysis_bench bench;
+	ps_arena arena;
+	ps_match match;
+
+	(void)state;
+	make_pair(&pair, 10, 6, 6, 8);
+	for (size_t i = 0; i < 6; i++) {
+		memcpy(pair.b.dec + i * 8, pair.a.dec + i / 3 * 8, 8 * sizeof(float));
+		memcpy(pair.a.dec + (5 - i) * 8, pair.a.dec + (5 - i) / 3 * 8, 8 * sizeof(float));
+	}
+	analysis_open(&bench, 2);
+	assert_int_equal(ps_arena_create(&arena, ps_match_bytes(6, 6, 8, 2), &bench.diag), 0);
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		assert_int_equal(match.nearest[i], i / 3 * 3);
+		assert_int_equal(match.mutual[i], i % 3 == 0);
+	}
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+	free_pair(&pair);
+}
+
+static void a_row_of_zeros_is_near_nothing(void **state)
+{
+	struct pair pair;
+	double survival[5];
+	ps_comparison out;
+
+	(void)state;
+	make_pair(&pair, 11, 20, 20, 8);
+	memcpy(pair.b.dec, pair.a.dec, 20 * 8 * sizeof(float));
+	memset(pair.a.dec + 4 * 8, 0, 8 * sizeof(float));
+	out = compare_with(&pair, 1, NULL, survival);
+	assert_float_equal(out.mnn_survival, 19.0 / 20, 1e-12);
+	free_pair(&pair);
+}
+
+static void bad_dictionaries_are_named(void **state)
+{
+	struct pair pair;
+	analysis_bench bench;
+	ps_arena arena;
+	ps_match match;
+
+	(void)state;
+	make_pair(&pair, 12, 20, 20, 8);
+	analysis_open(&bench, 1);
+	assert_int_equal(ps_arena_create(&arena, ps_match_bytes(20, 20, 8, 1), &bench.diag), 0);
+	pair.b.dec[13 * 8 + 2] = NAN;
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_non_null(strstr(bench.diag.text, "row 13 of the second"));
+	ps_arena_rewind(&arena, 0);
+	bench.diag.text[0] = 0;
+	pair.b.dec[13 * 8 + 2] = -INFINITY;
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_non_null(strstr(bench.diag.text, "row 13 of the second"));
+	ps_arena_rewind(&arena, 0);
+	bench.diag.text[0] = 0;
+	pair.b.d_in = 7;
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_non_null(strstr(bench.diag.text, "widths 8 and 7"));
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+	free_pair(&pair);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(measures_equal_numpys),
+		cmocka_unit_test(threads_do_not_change_a_bit),
+		cmocka_unit_test(a_dictionary_survives_in_itself_however_scaled),
+		cmocka_unit_test(ties_go_to_the_lower_index),
+		cmocka_unit_test(a_row_of_zeros_is_near_nothing),
+		cmocka_unit_test(bad_dictionaries_are_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+/* analysis/statistics against numpy and scipy: estimates, and intervals from the same draws. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/statistics.h"
+#include "test/support/support_analysis.h"
+
+#define MOST 500
+#define LIMIT 1e-9
+
+struct data {
+	double x[MOST], y[MOST], z[MOST];
+	size_t count;
+};
+
+static void golden_of(const char *prefix, int seed, double *values, size_t count)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "%s.%d", prefix, seed);
+	analysis_golden(name, values, count);
+}
+
+static void fill(struct data *data, uint64_t seed, size_t count, unsigned levels)
+{
+	data->count = count;
+	analysis_fill_vector(data->x, count, seed, levels, NULL);
+	analysis_fill_vector(data->y, count, seed + 50, levels, data->x);
+	analysis_fill_vector(data->z, count, seed + 90, 0, data->x);
+}
+
+static void estimates_equal_scipys(void **state)
+{
+	static struct data data;
+	static double work[2 * MOST];
+	double largest = 0;
+
+	(void)state;
+	for (int seed = 0; seed < 5; seed++) {
+		double golden[6];
+
+		golden_of("statistics", seed, golden, 6);
+		fill(&data, (uint64_t)seed, (size_t)golden[0], (unsigned)golden[1]);
+		analysis_check(ps_mean(data.x, data.count), golden[2], LIMIT, &largest, "mean");
+		analysis_check(ps_sd(data.x, data.count), golden[3], LIMIT, &largest, "sd");
+		analysis_check(ps_spearman(data.x, data.y, data.count, work), golden[5], LIMIT, &largest, "spearman");
+		analysis_check(ps_quantile_sorting(data.x, data.count, 0.3), golden[4], LIMIT, &largest, "quantile");
+	}
+	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+}
+
+static void ranks_share_ties(void **state)
+{
+	const double values[7] = {3, -1, 3, 0, 3, 0, 9}, expected[7] = {5, 1, 5, 2.5, 5, 2.5, 7};
+	const uint32_t sorted[7] = {1, 3, 5, 0, 2, 4, 6};
+	uint32_t order[7];
+	double ranks[7];
+
+	(void)state;
+	ps_ranks(values, 7, order, ranks);
+	assert_memory_equal(order, sorted, sizeof sorted);
+	assert_memory_equal(ranks, expected, sizeof expected);
+}
+
+static void kendalls_w_corrects_for_ties(void **state)
+{
+	static double scores[64];
+	double largest = 0;
+	ps_arena arena;
+
+	(void)state;
+	assert_int_equal(ps_arena_create(&arena, ps_kendall_w_bytes(17), NULL), 0);
+	for (int seed = 0; seed < 4; seed++) {
+		double golden[4], w;
+
+		golden_of("kendall", seed, golden, 4);
+		analysis_fill_vector(scores, (size_t)(golden[0] * golden[1]), (uint64_t)seed, (unsigned)golden[2], NULL);
+		assert_int_equal(ps_kendall_w(scores, (size_t)golden[0], (size_t)golden[1], &arena, NULL, &w), 0);
+		analysis_check(w, golden[3], LIMIT, &largest, "Kendall's W");
+	}
+	ps_arena_destroy(&arena);
+	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+}
+
+static void all_intervals(const struct data *data, int threads, ps_interval out[5])
+{
+	ps_bootstrap plan = {.replicates = 200, .confidence = 0.95, .seed = 11};
+	static double shifted[MOST];
+	analysis_bench bench;
+	ps_arena arena;
+
+	for (size_t i = 0; i < data->count; i++)
+		shifted[i] = data->y[i] + 9;
+	analysis_open(&bench, threads);
+	assert_int_equal(ps_arena_create(&arena, ps_partial_interval_bytes(&plan, data->count, threads), &bench.diag), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, shifted, data->count, &bench.context, &arena, &out[0]), 0);
+	plan.seed++;
+	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, NULL, data->count, &bench.context, &arena, &out[1]), 0);
+	plan.seed++;
+	assert_int_equal(ps_bootstrap_paired(&plan, data->x, data->y, data->count, &bench.context, &arena, &out[2]), 0);
+	plan.seed++;
+	assert_int_equal(ps_spearman_interval(&plan, data->x, data->y, data->count, &bench.context, &arena, &out[3]), 0);
+	plan.seed++;
+	assert_int_equal(ps_partial_interval(&plan, data->x, data->y, data->z, data->count, &bench.context, &arena, &out[4]), 0);
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+}
+
+static void intervals_equal_numpys_from_the_same_draws(void **state)
+{
+	static const char *const names[5] = {"ratio of sums", "mean", "paired difference", "spearman", "partial spearman"};
+	static struct data data;
+	double largest = 0;
+
+	(void)state;
+	for (int seed = 2; seed < 5; seed++) {
+		double head[6], golden[15], partial;
+		ps_interval out[5];
+
+		golden_of("statistics", seed, head, 6);
+		golden_of("bootstrap", seed, golden, 15);
+		golden_of("partial", seed, &partial, 1);
+		fill(&data, (uint64_t)seed, (size_t)head[0], (unsigned)head[1]);
+		all_intervals(&data, 2, out);
+		for (int i = 0; i < 5; i++) {
+			analysis_check_interval(&out[i], golden + 3 * i, LIMIT, &largest, names[i]);
+			assert_int_equal(out[i].replicates, 200);
+		}
+		analysis_check(out[4].estimate, partial, LIMIT, &largest, "partial spearman");
+	}
+	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+	static struct data data;
+	ps_interval one[5], three[5];
+
+	(void)state;
+	fill(&data, 3, 333, 6);
+	all_intervals(&data, 1, one);
+	all_intervals(&data, 3, three);
+	assert_memory_equal(one, three, sizeof one);
+}
+
+static void what_the_data_do_not_define_is_nan(void **state)
+{
+	const double same[4] = {2, 2, 2, 2}, other[4] = {1, 2, 3, 4}, holed[4] = {1, NAN, 2, 3}, zeros[4] = {0};
+	const ps_bootstrap plan = {.replicates = 20, .confidence = 0.95, .seed = 1};
+	analysis_bench bench;
+	ps_arena arena;
+	ps_interval out;
+	double work[8], w;
+
+	(void)state;
+	assert_true(isnan(ps_mean(same, 0)) && isnan(ps_sd(same, 1)));
+	assert_true(isnan(ps_spearman(same, other, 4, work)) && isnan(ps_spearman(holed, other, 4, work)) && isnan(ps_spearman(other, other, 1, work)));
+	analysis_open(&bench, 1);
+	assert_int_equal(ps_arena_create(&arena, ps_partial_interval_bytes(&plan, 4, 1), &bench.diag), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, other, zeros, 4, &bench.context, &arena, &out), 0);
+	assert_true(isnan(out.estimate) && isnan(out.low) && isnan(out.high) && out.replicates == 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, other, NULL, 0, &bench.context, &arena, &out), 0);
+	assert_true(isnan(out.estimate) && isnan(out.low));
+	assert_int_equal(ps_spearman_interval(&plan, holed, other, 4, &bench.context, &arena, &out), 0);
+	assert_true(isnan(out.estimate));
+	assert_int_equal(ps_kendall_w(same, 1, 4, &arena, &bench.diag, &w), 0);
+	assert_true(isnan(w));
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+}
+
+/* The point of resampling clusters: copies within a cluster do not narrow the interval. */
+static void copies_within_a_cluster_add_no_certainty(void **state)
+{
+	enum { N = 60, COPIES = 25 };
+	static double values[N], sums[N], counts[N];
+	const ps_bootstrap plan = {.replicates = 300, .confidence = 0.95, .seed = 4};
+	analysis_bench bench;
+	ps_arena arena;
+	ps_interval plain, copied;
+
+	(void)state;
+	analysis_fill_vector(values, N, 8, 0, NULL);
+	for (size_t i = 0; i < N; i++) {
+		sums[i] = COPIES * values[i];
+		counts[i] = COPIES;
+	}
+	analysis_open(&bench, 2);
+	assert_int_equal(ps_arena_create(&arena, ps_bootstrap_bytes(&plan, N, 2), &bench.diag), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, values, NULL, N, &bench.context, &arena, &plain), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, sums, counts, N, &bench.context, &arena, &copied), 0);
+	assert_float_equal(plain.low, copied.low, 1e-12);
+	assert_float_equal(plain.high, copied.high, 1e-12);
+	ps_arena_destroy(&arena);
+	analysis_close(&bench);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(estimates_equal_scipys),
+		cmocka_unit_test(ranks_share_ties),
+		cmocka_unit_test(kendalls_w_corrects_for_ties),
+		cmocka_unit_test(intervals_equal_numpys_from_the_same_draws),
+		cmocka_unit_test(threads_do_not_change_a_bit),
+		cmocka_unit_test(what_the_data_do_not_define_is_nan),
+		cmocka_unit_test(copies_within_a_cluster_add_no_certainty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,540 @@
+/* test/core/tokenizer/test_tokenizer.c: ids of the fixtures made with the tokenizers library, and what malformed files and
+ * texts lead to. */
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/tokenizer/tokenizer.h"
+#include "core/base/utf8.h"
+
+#define FOLDER "test/fixtures/tokenizer/"
+
+typedef struct id_list {
+	int32_t *ids;
+	size_t count, capacity, stop_at; /* stop_at: ids taken before the sink refuses; 0: never */
+} id_list;
+
+static int take_id(void *context, int32_t id)
+{
+	id_list *list = context;
+
+	if (list->stop_at && list->count == list->stop_at)
+		return -77;
+	if (list->count == list->capacity) {
+		list->capacity = list->capacity ? 2 * list->capacity : 256;
+		list->ids = realloc(list->ids, list->capacity * sizeof *list->ids);
+		assert_non_null(list->ids);
+	}
+	list->ids[list->count++] = id;
+	return 0;
+}
+
+static json_t *load(const char *path)
+{
+	json_error_t error;
+	json_t *json = json_load_file(path, JSON_ALLOW_NUL, &error);
+
+	if (!json)
+		fail_msg("%s: %s", path, error.text);
+	return json;
+}
+
+static uint64_t fnv(const id_list *list)
+{
+	uint64_t value = 0xCBF29CE484222325u;
+
+	for (size_t i = 0; i < list->count; i++)
+		value = (value ^ (uint32_t)list->ids[i]) * 0x100000001B3u;
+	return value;
+}
+
+/* The case's text: as it stands, or repeated. */
+static char *case_text(const json_t *c, size_t *length)
+{
+	const json_t *repeat = json_object_get(c, "repeat"), *unit = repeat ? repeat : json_object_get(c, "text");
+	size_t times = repeat ? (size_t)json_integer_value(json_object_get(c, "times")) : 1, bytes = json_string_length(unit);
+	char *text = malloc(times * bytes + 1);
+
+	assert_non_null(text);
+	for (size_t i = 0; i < times; i++)
+		memcpy(text + i * bytes, json_string_value(unit), bytes);
+	*length = times * bytes;
+	return text;
+}
+
+static void compare_ids(const json_t *c, const id_list *got, const char *name, size_t index)
+{
+	const json_t *ids = json_object_get(c, "ids");
+	char digest[17];
+
+	if (!ids) {
+		snprintf(digest, sizeof digest, "%016llx", (unsigned long long)fnv(got));
+		if ((json_int_t)got->count != json_integer_value(json_object_get(c, "count")) ||
+		    strcmp(digest, json_string_value(json_object_get(c, "fnv"))))
+			fail_msg("%s, case %zu: %zu ids with another digest", name, index, got->count);
+		return;
+	}
+	for (size_t i = 0; i < got->count && i < json_array_size(ids); i++)
+		if (json_integer_value(json_array_get(ids, i)) != got->ids[i])
+			fail_msg("%s, case %zu: id %zu is %d, expected %lld", name, index, i, got->ids[i],
+				 (long long)json_integer_value(json_array_get(ids, i)));
+	if (got->count != json_array_size(ids))
+		fail_msg("%s, case %zu: %zu ids, expected %zu", name, index, got->count, json_array_size(ids));
+}
+
+static void compare_cases(ps_tokenizer *tokenizer, const json_t *cases, const char *name)
+{
+	/* Twice: the second time words come from the cache. */
+	for (size_t i = 0; i < 2 * json_array_size(cases); i++) {
+		const json_t *c = json_array_get(cases, i % json_array_size(cases));
+		id_list got = {0};
+		ps_diag diag = {{0}};
+		size_t length;
+		char *text = case_text(c, &length);
+
+		if (ps_tokenizer_encode(tokenizer, text, length, take_id, &got, &diag))
+			fail_msg("%s, case %zu: %s", name, i, diag.text);
+		compare_ids(c, &got, name, i);
+		free(got.ids);
+		free(text);
+	}
+}
+
+static void gives_the_ids_of_the_library(void **state)
+{
+	static const char *const names[] = {"llama3", "qwen2",	"o200k",  "cl100k", "deepseek",
+					    "gpt2",   "digits", "gemma3", "llama2", "metaspace"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char path[128];
+		json_t *model, *cases;
+		ps_tokenizer *tokenizer = NULL;
+		ps_diag diag = {{0}};
+		char *text;
+
+		snprintf(path, sizeof path, FOLDER "%s.cases.json", names[i]);
+		cases = load(path);
+		snprintf(path, sizeof path, FOLDER "%s.json", names[i]);
+		model = load(path);
+		text = json_dumps(model, JSON_COMPACT);
+		if (ps_tokenizer_create(&tokenizer, text, strlen(text), path, &diag))
+			fail_msg("%s", diag.text);
+		compare_cases(tokenizer, cases, names[i]);
+		assert_true(ps_tokenizer_bytes(tokenizer) > 0);
+		ps_tokenizer_destroy(tokenizer);
+		free(text);
+		json_decref(model);
+		json_decref(cases);
+	}
+}
+
+/* A variant's tokenizer.json. */
+static char *variant_text(const json_t *model, const json_t *variant)
+{
+	json_t *whole = json_object(), *own = json_copy((json_t *)model);
+	static const char *const keys[] = {"normalizer", "pre_tokenizer", "added_tokens"};
+	char *text;
+
+	json_object_update(own, json_object_get(variant, "options"));
+	for (size_t k = 0; k < 3; k++)
+		json_object_set(whole, keys[k], json_object_get(variant, keys[k]));
+	json_object_set_new(whole, "model", own);
+	text = json_dumps(whole, JSON_COMPACT);
+	json_decref(whole);
+	return text;
+}
+
+static void every_component_cuts_as_the_library_does(void **state)
+{
+	json_t *all = load(FOLDER "components.json");
+	const json_t *variants = json_object_get(all, "variants");
+
+	(void)state;
+	for (size_t i = 0; i < json_array_size(variants); i++) {
+		const json_t *variant = json_array_get(variants, i);
+		char *text = variant_text(json_object_get(all, "model"), variant), name[32];
+		ps_tokenizer *tokenizer = NULL;
+		ps_diag diag = {{0}};
+
+		snprintf(name, sizeof name, "variant %zu", i);
+		if (ps_tokenizer_create(&tokenizer, text, strlen(text), name, &diag))
+			fail_msg("%s", diag.text);
+		compare_cases(tokenizer, json_object_get(variant, "cases"), name);
+		ps_tokenizer_destroy(tokenizer);
+		free(text);
+	}
+	printf("%zu variants\n", json_array_size(variants));
+	json_decref(all);
+}
+
+/* ---- a tiny tokenizer.json whose parts can be replaced ---- */
+
+typedef struct parts {
+	const char *top, *vocab, *merges, *model;
+} parts;
+
+#define VOCAB "{\"a\":0,\"b\":1,\"ab\":2,\"aba\":3,\" \":4}"
+
+static char *tiny(const parts *p)
+{
+	char *text = NULL;
+
+	assert_true(asprintf(&text, "{%s\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":%s%s}}", p->top ? p->top : "",
+			     p->vocab ? p->vocab : VOCAB, p->merges ? p->merges : "[\"a b\",\"ab a\"]",
+			     p->model ? p->model : "") > 0);
+	return text;
+}
+
+static ps_tokenizer *open_tiny(const parts *p)
+{
+	char *text = tiny(p);
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag diag = {{0}};
+
+	if (ps_tokenizer_create(&tokenizer, text, strlen(text), "tiny", &diag))
+		fail_msg("%s", diag.text);
+	free(text);
+	return tokenizer;
+}
+
+/* The file is refused as invalid input, with all of said in the message. */
+static void assert_refused(const char *text, size_t length, const char *said)
+{
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag diag = {{0}};
+	int rc = ps_tokenizer_create(&tokenizer, text, length, "dir/tokenizer.json", &diag);
+
+	if (rc != PS_EINPUT || !strstr(diag.text, said) || strncmp(diag.text, "dir/tokenizer.json: ", 20))
+		fail_msg("%.200s\ngave %d \"%s\", expected \"%s\"", text, rc, diag.text, said);
+}
+
+static void malformed_files_are_refused_with_a_reason(void **state)
+{
+	static const struct {
+		parts parts;
+		const char *said;
+	} cases[] = {
+	    {{.merges = "[\"a c\"]"}, "merge 0 names \"c\""},
+	    {{.merges = "[\"b a\"]"}, "merge 0 names \"ba\""},
+	    {{.merges = "[\"a b c\"]"}, "not two tokens"},
+	    {{.merges = "[\"ab\"]"}, "not two tokens"},
+	    {{.merges = "[\"a b\",[\"ab\",\"a\"]]"}, "wrong type"},
+	    {{.merges = "[[\"a\"]]"}, "wrong type"},
+	    {{.merges = "[[\"a\",\"b\",\"a\"]]"}, "wrong type"},
+	    {{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
+	    {{.merges = "[1]"}, "wrong type"},
+	    {{.merges = "{}"}, "wrong type"},
+	    {{.vocab = "[]"}, "wrong type"},
+	    {{.vocab = "{\"a\":-1}"}, "out of range"},
+	    {{.vocab = "{\"a\":16777216}"}, "out of range"},
+	    {{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
+	    {{.vocab = "{\"a\":1.5}"}, "wrong type"},
+	    {{.vocab = "{\"a\":\"1\"}"}, "not an integer in range"},
+	    {{.vocab = "{\"a\":0,\"b\":0,\"ab\":2,\"aba\":3}"}, "have the id 0"},
+	    {{.vocab = "{\"a\":0,\"a\":1}"}, "in the vocabulary twice"},
+	    {{.model = ",\"vocab\":{}"}, "twice"},
+	    {{.model = ",\"dropout\":0.1"}, "dropout"},
+	    {{.model = ",\"continuing_subword_prefix\":\"##\""}, "continuing_subword_prefix"},
+	    {{.model = ",\"end_of_word_suffix\":\"</w>\""}, "end_of_word_suffix"},
+	    {{.model = ",\"byte_fallback\":1"}, "byte_fallback"},
+	    {{.model = ",\"unk_token\":1"}, "unk_token"},
+	    {{.model = ",\"type\":\"WordPiece\""}, "WordPiece"},
+	    {{.top = "\"normalizer\":{\"type\":\"NFC\"},"}, "unsupported normalizer \"NFC\""},
+	    {{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
+	    {{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
+	    {{.top = "\"normalizer\":[1],"}, "no type"},
+	    {{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"}, "unsupported pre-tokenizer \"Punctuation\""},
+	    {{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"}, "no single character"},
+	    {{.top = "\"pre_tokenizer\":{\"type\":\"Digits\"},"}, "individual_digits"},
+	    {{.top =
+		  "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\",\"invert\":false},"},
+	     "Odd"},
+	    {{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{},\"behavior\":\"Removed\",\"invert\":false},"},
+	     "pattern"},
+	    {{.top = "\"added_tokens\":[{\"id\":0}],"}, "added token 0"},
+	    {{.top = "\"added_tokens\":[1],"}, "wrong type"},
+	    {{.top = "\"added_tokens\":{},"}, "wrong type"},
+	    {{.top =
+		  "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+		  "\"normalized\":false,\"special\":false}],"},
+	     "out of range"},
+	    {{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
+	    {{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
+	    {{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *text = tiny(&cases[i].parts);
+
+		assert_refused(text, strlen(text), cases[i].said);
+		free(text);
+	}
+	assert_refused("[]", 2, "outermost");
+	assert_refused("{}", 2, "vocab");
+	assert_refused("", 0, "JSON");
+	assert_refused("{\"model\":7}", 11, "wrong type");
+	assert_refused("{\"model\":{\"vocab\":{}}}", 22, "merges");
+}
+
+static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
+{
+	static const struct {
+		const char *regex, *said;
+	} cases[] = {
+	    {"(a", "closing parenthesis"},	{"a)", "opening one"},
+	    {"[a", "closing bracket"},		{"[]a]", "character class"},
+	    {"[b-a]", "empty range"},		{"[a&&b]", "character class"},
+	    {"[[:alpha:]]", "character class"}, {"*a", "without a target"},
+	    {"a|+", "without a target"},	{"\\\\1", "unsupported escape"},
+	    {"\\\\bx", "unsupported escape"},	{"\\\\p{Greek}", "unsupported property"},
+	    {"\\\\p{L", "closing brace"},	{"\\\\x{110000}", "invalid code point"},
+	    {"(?<n>a)", "unsupported group"},	{"(?#c)", "unsupported group"},
+	    {"a(?i)b", "unsupported group"},	{"(?i:\\u00e9)", "ignoring case"},
+	    {"(?i:ss)", "ignoring case"},	{"a{3,2}", "out of range"},
+	    {"a{2}?", "followed by ?"},		{"(?:a{1,9999}){1,9999}", "too large"},
+	    {"(?<=a+)b", "lookbehind"},		{"a\\\\", "backslash"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char top[256];
+		const parts p = {.top = top};
+		char *text;
+
+		snprintf(top, sizeof top,
+			 "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\","
+			 "\"invert\":false},",
+			 cases[i].regex);
+		text = tiny(&p);
+		assert_refused(text, strlen(text), cases[i].said);
+		free(text);
+	}
+}
+
+static void deep_nesting_is_refused(void **state)
+{
+	static const char *const opening[] = {"{\"x\":", "{\"normalizer\":", "{\"pre_tokenizer\":", "{\"model\":{\"x\":"};
+	size_t depth = 2000000;
+	char *text = malloc(depth + 32);
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < 4; i++) {
+		size_t length = strlen(opening[i]);
+
+		memcpy(text, opening[i], length);
+		memset(text + length, '[', depth);
+		assert_refused(text, length + depth, "too deeply");
+	}
+	free(text);
+}
+
+static void every_shortened_file_is_refused(void **state)
+{
+	const parts p = {
+	    .top = "\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"},\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_"
+		   "digits\":true},"
+		   "\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":true,\"rstrip\":false,"
+		   "\"normalized\":true,\"special\":true}],"};
+	char *text = tiny(&p);
+
+	(void)state;
+	for (size_t length = 0; length < strlen(text); length++)
+		assert_refused(text, length, "");
+	free(text);
+}
+
+static void damaged_files_load_or_are_refused(void **state)
+{
+	const parts p = {
+	    .top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"[a-b]+?\"},\"content\":\"ab\"},"
+		   "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:a)|[^\\\\p{L}]{1,3}\"},\"behavior\":"
+		   "\"Isolated\",\"invert\":false},"
+		   "\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":true,\"rstrip\":false,"
+		   "\"normalized\":true,\"special\":true}],"};
+	static const char replacements[] = "\"{}[]:,0-9ab\\+*?()\x80\n";
+	char *text = tiny(&p);
+	size_t length = strlen(text), loaded = 0;
+	uint64_t at = 1;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		ps_tokenizer *tokenizer = NULL;
+		id_list got = {0};
+		ps_diag diag = {{0}};
+		size_t where;
+		char before;
+		int rc;
+
+		at = at * 6364136223846793005u + 1442695040888963407u;
+		where = (size_t)(at >> 33) % length;
+		before = text[where];
+		text[where] = replacements[(at >> 20) % (sizeof replacements - 1)];
+		rc = ps_tokenizer_create(&tokenizer, text, length, "damaged", &diag);
+		if (!rc) {
+			loaded++;
+			rc = ps_tokenizer_encode(tokenizer, "ab <s> ba\xc3\xa9", 11, take_id, &got, &diag);
+			ps_tokenizer_destroy(tokenizer);
+		}
+		if (rc && (rc != PS_EINPUT || !diag.text[0]))
+			fail_msg("%.*s\ngave %d \"%s\"", (int)length, text, rc, diag.text);
+		text[where] = before;
+		free(got.ids);
+	}
+	printf("%zu of 3000 damaged files loaded\n", loaded);
+	free(text);
+}
+
+static void merges_may_come_before_the_vocabulary(void **state)
+{
+	static const char text[] = "{\"model\":{\"merges\":"
+				   "[[\"a\",\"b\"],[\"ab\",\"a\"]]"
+				   ",\"vocab\":" VOCAB "},\"added_tokens\":[]}";
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag diag = {{0}};
+	id_list got = {0};
+
+	(void)state;
+	assert_int_equal(ps_tokenizer_create(&tokenizer, text, sizeof text - 1, "early", &diag), 0);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "abaab b", 7, take_id, &got, &diag), 0);
+	assert_int_equal(got.count, 4);
+	assert_memory_equal(got.ids, ((const int32_t[]){3, 2, 4, 1}), 4 * sizeof *got.ids);
+	assert_int_equal(ps_tokenizer_vocab(tokenizer), 5);
+	free(got.ids);
+	ps_tokenizer_destroy(tokenizer);
+}
+
+static void invalid_utf8_is_refused_naming_the_byte(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length, at;
+	} cases[] = {
+	    {"\x80", 1, 0},
+	    {"ab\xc3", 3, 2},
+	    {"ab\xc3(", 4, 2},
+	    {"abababab\xff", 9, 8},
+	    {"abababab\xc0\xaf", 10, 8},
+	    {"\xe0\x80\xaf", 3, 0},
+	    {"a\xed\xa0\x80", 4, 1},
+	    {"\xf4\x90\x80\x80", 4, 0},
+	    {"\xf0\x9f\x98", 3, 0},
+	    {"\xc3\xa9\xf8\x88\x80\x80\x80", 7, 2},
+	};
+	ps_tokenizer *tokenizer = open_tiny(&(parts){0});
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ps_diag diag = {{0}};
+		id_list got = {0};
+		char said[64];
+
+		snprintf(said, sizeof said, "not UTF-8 at byte %zu", cases[i].at);
+		assert_int_equal(ps_tokenizer_encode(tokenizer, cases[i].text, cases[i].length, take_id, &got, &diag), PS_EINPUT);
+		assert_non_null(strstr(diag.text, said));
+		assert_int_equal(got.count, 0);
+	}
+	ps_tokenizer_destroy(tokenizer);
+}
+
+static void every_code_point_is_valid_and_no_surrogate(void **state)
+{
+	(void)state;
+	for (uint32_t c = 0x80; c < 0x120000; c++) {
+		const size_t length = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+		const int valid = c < 0x110000 && (c < 0xD800 || c >= 0xE000);
+		char text[16] = {(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
+				 (char)(0x80 | (c & 0x3F))};
+
+		if (length == 2)
+			text[2] = (char)(0xC0 | c >> 6);
+		else if (length == 3)
+			text[1] = (char)(0xE0 | c >> 12);
+		assert_int_equal(ps_utf8_invalid(text + 4 - length, length) == length, valid);
+		if (valid)
+			assert_int_equal(ps_utf8_decode(text + 4 - length), c);
+	}
+}
+
+static void a_sink_that_refuses_stops_the_encoding(void **state)
+{
+	ps_tokenizer *tokenizer = open_tiny(&(parts){0});
+	id_list got = {.stop_at = 2};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "b b b b", 7, take_id, &got, &diag), -77);
+	assert_int_equal(got.count, 2);
+	free(got.ids);
+	ps_tokenizer_destroy(tokenizer);
+}
+
+static void a_pattern_that_backtracks_without_end_fails_soon(void **state)
+{
+	const parts p = {.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a+)+(?:b|c)\"},\"behavior\":"
+				"\"Isolated\",\"invert\":false},"};
+	ps_tokenizer *tokenizer = open_tiny(&p);
+	id_list got = {0};
+	ps_diag diag = {{0}};
+	char text[400];
+
+	(void)state;
+	memset(text, 'a', sizeof text);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, text, sizeof text, take_id, &got, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "match limit"));
+	free(got.ids);
+	ps_tokenizer_destroy(tokenizer);
+}
+
+static void a_long_word_merges_in_the_order_of_ranks(void **state)
+{
+	const parts p = {.vocab = "{\"a\":0,\"aa\":1,\"aaaa\":2}", .merges = "[\"a a\",\"aa aa\"]"};
+	ps_tokenizer *tokenizer = open_tiny(&p);
+	size_t length = 1000003;
+	char *text = malloc(length);
+	id_list got = {0};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'a', length);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, text, length, take_id, &got, &diag), 0);
+	assert_int_equal(got.count, 250002);
+	assert_int_equal(got.ids[0], 2);
+	assert_int_equal(got.ids[249999], 2);
+	assert_int_equal(got.ids[250000], 1);
+	assert_int_equal(got.ids[250001], 0);
+	free(got.ids);
+	free(text);
+	ps_tokenizer_destroy(tokenizer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gives_the_ids_of_the_library),
+	    cmocka_unit_test(every_component_cuts_as_the_library_does),
+	    cmocka_unit_test(malformed_files_are_refused_with_a_reason),
+	    cmocka_unit_test(patterns_beyond_the_syntax_are_refused_by_name),
+	    cmocka_unit_test(deep_nesting_is_refused),
+	    cmocka_unit_test(every_shortened_file_is_refused),
+	    cmocka_unit_test(damaged_files_load_or_are_refused),
+	    cmocka_unit_test(merges_may_come_before_the_vocabulary),
+	    cmocka_unit_test(invalid_utf8_is_refused_naming_the_byte),
+	    cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),
+	    cmocka_unit_test(a_sink_that_refuses_stops_the_encoding),
+	    cmocka_unit_test(a_pattern_that_backtracks_without_end_fails_soon),
+	    cmocka_unit_test(a_long_word_merges_in_the_order_of_ranks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,364 @@
+/* io/folder: a folder is empty, ours and unfinished, or ours and done; what is another's is left alone. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io/artefact.h"
+#include "test/support/support_sys_double.h"
+
+static char scratch[256], folder[300];
+static json_t *provenance, *another;
+
+static int set_up(void **state)
+{
+	(void)state;
+	scratch_make(scratch, sizeof scratch);
+	snprintf(folder, sizeof folder, "%s/out", scratch);
+	provenance = json_pack("{s:s, s:f}", "command", "test", "sparsity", 0.3);
+	another = json_pack("{s:s, s:f}", "command", "test", "sparsity", 0.5);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	scratch_remove(scratch);
+	json_decref(provenance);
+	json_decref(another);
+	return 0;
+}
+
+static char *inside(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return path;
+}
+
+static void put(const char *name, const char *text)
+{
+	ps_diag diag = {{0}};
+
+	if (ps_file_replace(&ps_sys_linux, inside(name), text, strlen(text), &diag))
+		fail_msg("%s", diag.text);
+}
+
+static bool is_there(const char *name)
+{
+	return !access(inside(name), F_OK);
+}
+
+static int begin(ps_folder **out, const json_t *wanted, bool force, bool *done, ps_diag *diag)
+{
+	return ps_folder_begin(out, &ps_sys_linux, folder, "test", wanted, force, done, diag);
+}
+
+/* The work that the tests have done: two files, one after the other; continues what is there. */
+static int do_work(const ps_sys *sys, const json_t *wanted, bool force, ps_diag *diag)
+{
+	static const char *const names[] = {"one", "two"};
+	json_t *extra = json_pack("{s:i}", "result", 7);
+	ps_folder *out;
+	bool done = false;
+	int rc = ps_folder_begin(&out, sys, folder, "test", wanted, force, &done, diag);
+
+	for (size_t i = 0; i < 2 && !rc && !done; i++) {
+		if (ps_folder_has(out, names[i]))
+			continue;
+		rc = ps_file_replace(sys, inside(names[i]), names[i], 3, diag);
+		if (!rc)
+			rc = ps_folder_note(out, names[i], diag);
+	}
+	if (!rc && !done)
+		rc = ps_folder_finish(out, extra, diag);
+	ps_folder_close(out);
+	json_decref(extra);
+	return rc;
+}
+
+static void work(const json_t *wanted, bool force)
+{
+	ps_diag diag = {{0}};
+
+	if (do_work(&ps_sys_linux, wanted, force, &diag))
+		fail_msg("%s", diag.text);
+}
+
+static char *manifest_text(void)
+{
+	char *text = NULL;
+	size_t length;
+
+	assert_int_equal(ps_file_read(&ps_sys_linux, inside(PS_MANIFEST), 100000, &text, &length, NULL), 0);
+	return text;
+}
+
+/* --- states --- */
+
+static void a_new_folder_is_ours_from_the_beginning(void **state)
+{
+	json_t *manifest;
+	ps_folder *out;
+	bool done = true;
+
+	(void)state;
+	assert_int_equal(begin(&out, provenance, false, &done, NULL), 0);
+	assert_false(done);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL), 0);
+	assert_true(json_equal(manifest, ps_folder_manifest(out)));
+	assert_true(json_equal(json_object_get(manifest, "provenance"), provenance));
+	assert_false(json_is_true(json_object_get(manifest, "complete")));
+	json_decref(manifest);
+	ps_folder_close(out);
+	ps_folder_close(NULL);
+}
+
+static void finished_work_is_left_alone(void **state)
+{
+	struct stat before, after;
+	ps_folder *out;
+	bool done = false;
+
+	(void)state;
+	work(provenance, false);
+	assert_int_equal(stat(inside(PS_MANIFEST), &before), 0);
+	for (int force = 0; force < 2; force++) {
+		assert_int_equal(begin(&out, provenance, force, &done, NULL), 0);
+		assert_true(done && ps_folder_has(out, "one") && !ps_folder_has(out, "three"));
+		assert_int_equal(json_integer_value(json_object_get(ps_folder_manifest(out), "result")), 7);
+		ps_folder_close(out);
+	}
+	assert_int_equal(stat(inside(PS_MANIFEST), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
+static void missing_and_shortened_files_are_done_again(void **state)
+{
+	char *whole, *again;
+
+	(void)state;
+	work(provenance, false);
+	whole = manifest_text();
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			assert_int_equal(truncate(inside("one"), 1), 0);
+		else
+			assert_int_equal(unlink(inside("two")), 0);
+		work(provenance, false);
+		again = manifest_text();
+		assert_string_equal(whole, again);
+		free(again);
+		assert_true(is_there("one") && is_there("two"));
+	}
+	free(whole);
+}
+
+static void another_provenance_is_refused_unless_forced(void **state)
+{
+	ps_diag diag = {{0}};
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	work(another, false);
+	put("kept", "not ours");
+	assert_int_equal(begin(&out, provenance, false, &done, &diag), PS_EUSAGE);
+	assert_null(out);
+	assert_non_null(strstr(diag.text, folder));
+	assert_non_null(strstr(diag.text, "another provenance"));
+	assert_true(is_there("one"));
+	assert_int_equal(begin(&out, provenance, true, &done, NULL), 0);
+	assert_true(!done && !is_there("one") && !is_there("two") && is_there("kept"));
+	ps_folder_close(out);
+	/* Another kind is another provenance. */
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux, folder, "other", provenance, false, &done, NULL), PS_EUSAGE);
+}
+
+static void a_folder_of_other_things_is_refused_unless_forced(void **state)
+{
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_int_equal(ps_folder_make(&ps_sys_linux, folder, NULL), 0);
+	put("thesis.txt", "four years");
+	assert_int_equal(do_work(&ps_sys_linux, provenance, false, &diag), PS_EUSAGE);
+	assert_non_null(strstr(diag.text, "not empty"));
+	assert_int_equal(scratch_count(folder), 1);
+	work(provenance, true);
+	assert_true(is_there("thesis.txt"));
+}
+
+static void an_empty_folder_and_leftovers_of_killed_writers_are_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(ps_folder_make(&ps_sys_linux, folder, NULL), 0);
+	put(".one.ps-partial", "half");
+	work(provenance, false);
+	assert_int_equal(scratch_count(folder), 3);
+}
+
+static void damaged_manifests_are_refused_unless_forced(void **state)
+{
+	static const char *const texts[] = {
+		"", "{", "[]", "{\"kind\": \"test\"}", "{\"kind\": 3, \"files\": {}}",
+		"{\"kind\": \"test\", \"files\": {\"../one\": {\"bytes\": 3, \"xxh3\": \"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"a/b\": {\"bytes\": 3, \"xxh3\": \"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": -3, \"xxh3\": \"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": 3, \"xxh3\": \"0123456789ABCDEF\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": 3}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": 3}}",
+	};
+
+	(void)state;
+	assert_int_equal(ps_folder_make(&ps_sys_linux, folder, NULL), 0);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		ps_diag diag = {{0}};
+
+		put(PS_MANIFEST, texts[i]);
+		assert_int_equal(do_work(&ps_sys_linux, provenance, false, &diag), PS_EINPUT);
+		assert_non_null(strstr(diag.text, PS_MANIFEST));
+	}
+	work(provenance, true);
+}
+
+static void only_plain_names_are_noted(void **state)
+{
+	static const char *const names[] = {"../out/one", "", ".hidden", PS_MANIFEST, "missing"};
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	assert_int_equal(begin(&out, provenance, false, &done, NULL), 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_int_not_equal(ps_folder_note(out, names[i], NULL), 0);
+	ps_folder_close(out);
+}
+
+static void folders_are_made_with_parents_and_removed(void **state)
+{
+	char deep[400];
+	ps_diag diag = {{0}};
+
+	(void)state;
+	snprintf(deep, sizeof deep, "%s/a//b/c/", folder);
+	assert_int_equal(ps_folder_make(&ps_sys_linux, deep, &diag), 0);
+	assert_int_equal(ps_folder_make(&ps_sys_linux, deep, &diag), 0);
+	assert_int_equal(access(deep, W_OK), 0);
+	scratch_remove(folder);
+	work(provenance, false);
+	put(".x.ps-partial", "");
+	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
+	assert_int_not_equal(access(folder, F_OK), 0);
+	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
+	/* What is not ours stays, and with it the folder. */
+	work(provenance, false);
+	put("kept", "");
+	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(scratch_count(folder), 1);
+	/* A file in the way. */
+	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, inside("kept"), &diag)), 4);
+	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, inside("kept/below"), NULL)), 4);
+}
+
+static void a_missing_parent_is_an_output_error(void **state)
+{
+	ps_diag diag = {{0}};
+
+	(void)state;
+	snprintf(folder, sizeof folder, "%s/missing/out", scratch);
+	assert_int_equal(ps_exit_code(do_work(&ps_sys_linux, provenance, false, &diag)), 4);
+	assert_non_null(strstr(diag.text, folder));
+}
+
+/* --- faults --- */
+
+static int work_with_plan(void *context)
+{
+	sys_double_plan(*(const sys_plan *)context);
+	return ps_exit_code(do_work(&sys_double, provenance, true, NULL));
+}
+
+/* After the fault the same command completes the folder to the same manifest. forced: over another's folder. */
+static void survive(bool forced, bool kill)
+{
+	char *whole, *again;
+	int status = -1;
+	long n = 1;
+
+	work(provenance, false);
+	whole = manifest_text();
+	scratch_remove(folder);
+	for (; status; n++) {
+		sys_plan plan = {.calls = kill ? SYS_ALL : SYS_ALL & ~SYS_CLOSE, .error = EIO};
+
+		if (kill)
+			plan.kill_at = n;
+		else
+			plan.fail_at = n;
+		if (forced)
+			work(another, false);
+		status = kill ? run_in_child(work_with_plan, &plan) : work_with_plan(&plan);
+		if (!kill)
+			assert_int_equal(sys_double_open_files(), 0);
+		/* A failure that writing anew overcame, and one nothing depends on, leave no trace. */
+		if (!status && sys_double_count() >= n && !kill)
+			status = -1;
+		work(provenance, true);
+		again = manifest_text();
+		assert_string_equal(whole, again);
+		free(again);
+		assert_int_equal(scratch_count(folder), 3);
+		scratch_remove(folder);
+	}
+	print_message("%s at %ld calls\n", kill ? "killed" : "failed", n - 2);
+	assert_true(n > 30);
+	free(whole);
+}
+
+static void whichever_call_fails_the_work_can_be_continued(void **state)
+{
+	(void)state;
+	survive(false, false);
+	survive(true, false);
+}
+
+static void killed_at_any_boundary_the_work_can_be_continued(void **state)
+{
+	(void)state;
+	survive(false, true);
+	survive(true, true);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_folder_is_ours_from_the_beginning),
+		TEST(finished_work_is_left_alone),
+		TEST(missing_and_shortened_files_are_done_again),
+		TEST(another_provenance_is_refused_unless_forced),
+		TEST(a_folder_of_other_things_is_refused_unless_forced),
+		TEST(an_empty_folder_and_leftovers_of_killed_writers_are_taken),
+		TEST(damaged_manifests_are_refused_unless_forced),
+		TEST(only_plain_names_are_noted),
+		TEST(folders_are_made_with_parents_and_removed),
+		TEST(a_missing_parent_is_an_output_error),
+		TEST(whichever_call_fails_the_work_can_be_continued),
+		TEST(killed_at_any_boundary_the_work_can_be_continued),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/* io/mask_file: the masks of this model are found and handed out with its weights; any other file is refused. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "io/artefact.h"
+#include "io/checkpoint.h"
+#include "test/support/support_checkpoint.h"
+
+#define DIGEST 0x0123456789abcdefu
+#define GATE "model.layers.1.mlp.gate_proj.weight" /* [10, 8] */
+#define DOWN "model.layers.0.mlp.down_proj.weight" /* [8, 10]: six bits of padding a row */
+
+static char folder[256];
+static ps_checkpoint *checkpoint;
+static const ps_model_config *config;
+static const uint8_t gate_bits[10] = {0xff, 0x01, 0x80, 0x55, 0xaa, 0x00, 0xf0, 0x0f, 0x3c, 0xc3};
+static const uint8_t down_bits[16] = {0xff, 0x03, 0x01, 0x02, 0x00, 0x00, 0x10, 0x01,
+				      0xff, 0x03, 0xff, 0x03, 0xff, 0x03, 0xff, 0x03};
+
+static int set_up(void **state)
+{
+	ck_model model;
+
+	(void)state;
+	ck_make_folder(folder, sizeof folder);
+	ck_llama(&model);
+	ck_write_llama(folder, &model);
+	if (ps_checkpoint_open(&checkpoint, &ps_sys_linux, folder, NULL))
+		return -1;
+	config = ps_checkpoint_config(checkpoint);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	ps_checkpoint_close(checkpoint);
+	ck_remove_folder(folder);
+	return 0;
+}
+
+static ck_tensor *add_bits(ck_model *model, const char *name, size_t rows, size_t row_bytes, const uint8_t *bits)
+{
+	ck_tensor *tensor = ck_add(model, name, "U8", 2, rows, row_bytes);
+
+	tensor->data = bits;
+	return tensor;
+}
+
+static void good_mask(ck_model *model)
+{
+	memset(model, 0, sizeof *model);
+	add_bits(model, GATE, 10, 1, gate_bits);
+	add_bits(model, DOWN, 8, 2, down_bits);
+}
+
+static int open_mask(const ck_model *model, ps_mask_file *mask, ps_diag *diag)
+{
+	ck_model named = *model;
+	char path[512];
+
+	for (int i = 0; i < named.count; i++)
+		strcpy(named.tensors[i].file, "mask.safetensors");
+	ck_write_file(folder, "mask.safetensors", &named);
+	snprintf(path, sizeof path, "%s/mask.safetensors", folder);
+	return ps_mask_file_open(mask, &ps_sys_linux, path, config, DIGEST, diag);
+}
+
+static void refuse(const ck_model *model, const char *want)
+{
+	ps_mask_file mask;
+	ps_diag diag = {0};
+	int err = open_mask(model, &mask, &diag);
+
+	if (err != PS_EINPUT || !strstr(diag.text, "mask.safetensors") || !strstr(diag.text, want))
+		fail_msg("returned %d, '%s'; '%s' is expected", err, diag.text, want);
+}
+
+static void finds_the_bits_of_a_projection(void **state)
+{
+	ps_mask_file mask;
+	ps_bitmap bitmap;
+	uint64_t digest;
+	ck_model model;
+
+	(void)state;
+	good_mask(&model);
+	assert_int_equal(open_mask(&model, &mask, NULL), 0);
+	bitmap = ps_mask_file_find(&mask, 0, PS_DOWN, config);
+	assert_int_equal(bitmap.rows, 8);
+	assert_int_equal(bitmap.cols, 10);
+	assert_memory_equal(bitmap.bits, down_bits, sizeof down_bits);
+	bitmap = ps_mask_file_find(&mask, 1, PS_GATE, config);
+	assert_memory_equal(bitmap.bits, gate_bits, sizeof gate_bits);
+	assert_null(ps_mask_file_find(&mask, 0, PS_GATE, config).bits);
+	digest = mask.digest;
+	ps_mask_file_close(&mask);
+	assert_int_equal(open_mask(&model, &mask, NULL), 0);
+	assert_true(mask.digest == digest);
+	ps_mask_file_close(&mask);
+	model.tensors[0].data = down_bits;
+	assert_int_equal(open_mask(&model, &mask, NULL), 0);
+	assert_true(mask.digest != digest);
+	ps_mask_file_close(&mask);
+}
+
+static void understands_the_prefixes_of_checkpoints(void **state)
+{
+	ps_mask_file mask;
+	ck_model model;
+
+	(void)state;
+	memset(&model, 0, sizeof model);
+	add_bits(&model, "language_model." GATE, 10, 1, gate_bits);
+	assert_int_equal(open_mask(&model, &mask, NULL), 0);
+	assert_memory_equal(ps_mask_file_find(&mask, 1, PS_GATE, config).bits, gate_bits, sizeof gate_bits);
+	ps_mask_file_close(&mask);
+	add_bits(&model, GATE, 10, 1, gate_bits);
+	refuse(&model, "another mask too");
+}
+
+static void hands_the_bits_out_with_the_weights(void **state)
+{
+	static const ps_backend backends[] = {PS_IO_AUTO, PS_IO_PREAD, PS_IO_MMAP};
+	ps_mask_file mask;
+	ck_model model;
+
+	(void)state;
+	good_mask(&model);
+	assert_int_equal(open_mask(&model, &mask, NULL), 0);
+	for (int b = 0; b < 3; b++)
+		for (int masked = 0; masked < 2; masked++) {
+			ps_layer_weights weights;
+			ps_weight_source source;
+			ps_arena arena;
+			const ps_stream_options options = {
+				.backend = backends[b], .layer_slots = 1 + masked, .mask = masked ? &mask : NULL};
+
+			assert_int_equal(ps_arena_create(&arena, ps_checkpoint_stream_bytes(checkpoint, &options), NULL), 0);
+			assert_int_equal(ps_checkpoint_stream(checkpoint, &options, &arena, &source, NULL), 0);
+			for (int layer = 0; layer < 2; layer++) {
+				assert_int_equal(source.acquire_layer(source.self, layer, !layer ? 1 : -1, &weights, NULL), 0);
+				assert_int_equal(ck_count_wrong_in_layer(&weights, config, layer), 0);
+				for (int p = 0; p < (int)PS_PROJECTIONS; p++)
+					assert_ptr_equal(weights.projection[p].keep,
+							 masked ? ps_mask_file_find(&mask, layer, (ps_projection)p, config).bits : NULL);
+				source.release_layer(source.self, layer);
+			}
+			ps_arena_destroy(&arena);
+		}
+	ps_mask_file_close(&mask);
+}
+
+static void refuses_masks_of_other_shapes(void **state)
+{
+	static const struct {
+		const char *name, *dtype, *want;
+		int rank;
+		size_t rows, cols;
+	} cases[] = {
+		{"model.layers.2.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
+		{"model.layers.-1.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
+		{"model.layers.00.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
+		{"model.layers.0.input_layernorm.weight", "U8", "belongs to another model", 2, 1, 1},
+		{"model.embed_tokens.weight", "U8", "belongs to another model", 2, 16, 1},
+		{"activations", "F32", "belongs to another model", 2, 16, 1},
+		{"model.layers.0.mlp.up_proj.weight", "U8", "U8 [10, 1] is expected", 2, 11, 1},
+		{"model.layers.0.mlp.up_proj.weight", "U8", "U8 [10, 1] is expected", 2, 10, 2},
+		{"model.layers.0.mlp.up_proj.weight", "U8", "U8 [10, 1] is expected", 1, 0, 10},
+		{"model.layers.0.mlp.up_proj.weight", "BOOL", "U8 [10, 1] is expected", 2, 10, 1},
+		{"model.layers.0.mlp.up_proj.weight", "F32", "U8 [10, 1] is expected", 2, 10, 8},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_model model;
+
+		good_mask(&model);
+		ck_add(&model, cases[i].name, cases[i].dtype, cases[i].rank, cases[i].rows, cases[i].cols);
+		refuse(&model, cases[i].want);
+		refuse(&model, cases[i].name);
+	}
+}
+
+static void refuses_padding_that_is_set(void **state)
+{
+	uint8_t bits[16];
+	ck_model model;
+
+	(void)state;
+	for (int row = 0; row < 8; row++)
+		for (int bit = 2; bit < 8; bit++) {
+			memcpy(bits, down_bits, sizeof bits);
+			bits[2 * row + 1] |= (uint8_t)(1u << bit);
+			good_mask(&model);
+			model.tensors[1].data = bits;
+			refuse(&model, DOWN ": padding bits are set at offset");
+		}
+}
+
+static void refuses_metadata_that_does_not_fit(void **state)
+{
+	static const struct {
+		const char *metadata, *want;
+	} cases[] = {
+		{"{\\\"kind\\\":\\\"tokens\\\"}", "is not a mask (kind tokens)"},
+		{"{\\\"kind\\\":3}", "is not a mask"},
+		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":\\\"0123456789abcdee\\\"}}}", "belongs to another model"},
+		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":7}}}", "belongs to another model"},
+		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":8,\\\"cols\\\":9}}}", DOWN},
+		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":7,\\\"cols\\\":10}}}", "belongs to another model"},
+		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":8}}}", DOWN},
+		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":\\\"8x10\\\"}}", DOWN},
+	};
+	char metadata[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_model model;
+
+		good_mask(&model);
+		snprintf(metadata, sizeof metadata, "{\"prunescope\":\"%s\"}", cases[i].metadata);
+		model.metadata = metadata;
+		refuse(&model, cases[i].want);
+	}
+}
+
+/* A mask as this program writes it, into path. */
+static void write_artefact(char *path, size_t size)
+{
+	const ps_tensor_decl tensors[] = {
+		{.name = DOWN, .dtype = PS_U8, .rank = 2, .shape = {8, 2}}, {.name = GATE, .dtype = PS_U8, .rank = 2, .shape = {10, 1}}};
+	json_t *extra = json_loads("{\"provenance\": {\"inputs\": {\"model\": \"0123456789abcdef\"}},"
+				   " \"tensors\": {\"" DOWN "\": {\"rows\": 8, \"cols\": 10, \"requested\": 0.5, \"achieved\": 0.5}}}", 0, NULL);
+	ps_artefact *artefact;
+
+	snprintf(path, size, "%s/mask.safetensors", folder);
+	assert_non_null(extra);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "mask", extra, tensors, 2, NULL), 0);
+	assert_int_equal(ps_artefact_write(artefact, down_bits, sizeof down_bits, NULL), 0);
+	assert_int_equal(ps_artefact_write(artefact, gate_bits, sizeof gate_bits, NULL), 0);
+	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
+	json_decref(extra);
+}
+
+static void flip(const char *path, long at, int bit)
+{
+	FILE *file = fopen(path, "r+b");
+	int byte;
+
+	assert_non_null(file);
+	fseek(file, at, SEEK_SET);
+	byte = getc(file);
+	fseek(file, at, SEEK_SET);
+	putc(byte ^ 1 << bit, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Every bit of the data: a flip that padding or shape do not show is found by the checksums. */
+static void finds_any_flipped_bit_of_its_own_masks(void **state)
+{
+	char path[512];
+	ps_mask_file mask;
+	long first;
+
+	(void)state;
+	write_artefact(path, sizeof path);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, NULL), 0);
+	assert_memory_equal(ps_mask_file_find(&mask, 0, PS_DOWN, config).bits, down_bits, sizeof down_bits);
+	first = (long)mask.file.data_offset;
+	ps_mask_file_close(&mask);
+	for (long at = first; at < first + (long)(sizeof down_bits + sizeof gate_bits); at++)
+		for (int bit = 0; bit < 8; bit++) {
+			ps_diag diag = {0};
+
+			flip(path, at, bit);
+			assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, &diag), PS_EINPUT);
+			assert_non_null(strstr(diag.text, "offset"));
+			flip(path, at, bit);
+		}
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST + 1, NULL), PS_EINPUT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_the_bits_of_a_projection),
+		cmocka_unit_test(understands_the_prefixes_of_checkpoints),
+		cmocka_unit_test(hands_the_bits_out_with_the_weights),
+		cmocka_unit_test(refuses_masks_of_other_shapes),
+		cmocka_unit_test(refuses_padding_that_is_set),
+		cmocka_unit_test(refuses_metadata_that_does_not_fit),
+		cmocka_unit_test(finds_any_flipped_bit_of_its_own_masks),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,169 @@
+/* io/row_ahead: rows read ahead are the cache's own, announced or not, and a failing read says where. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/rng.h"
+#include "io/reader.h"
+#include "io/row_ahead.h"
+#include "sae/batch.h"
+#include "test/support/support_sys_double.h"
+
+enum { ROWS = 300, WIDTH = 1031, SHARD_ROWS = 64, BATCH = 70 };
+
+static char scratch[256], folder[300];
+static float values[ROWS * WIDTH];
+
+static int set_up(void **state)
+{
+	ps_rng rng = ps_rng_make(5, 0);
+
+	(void)state;
+	scratch_make(scratch, sizeof scratch);
+	snprintf(folder, sizeof folder, "%s/cache", scratch);
+	for (size_t i = 0; i < ROWS * WIDTH; i++)
+		values[i] = ps_rng_normal(&rng);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	scratch_remove(scratch);
+	return 0;
+}
+
+static void write_cache(ps_dtype dtype)
+{
+	static const int32_t ids[ROWS];
+	json_t *provenance = json_pack("{s:s, s:i}", "command", "test", "dtype", (int)dtype);
+	ps_cache_writer *writer;
+	ps_diag diag = {{0}};
+	bool done = false;
+
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, true, dtype, ROWS, WIDTH, SHARD_ROWS, &done, &diag), 0);
+	if (!done) {
+		assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, &diag), 0);
+		assert_int_equal(ps_cache_writer_finish(writer, &diag), 0);
+	}
+	ps_cache_writer_close(writer);
+	json_decref(provenance);
+}
+
+/* Random rows, most of them announced, fetched by two threads in parts. */
+static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
+{
+	static float got[BATCH * WIDTH], expected[BATCH * WIDTH];
+	ps_diag diag = {{0}};
+	ps_context context = {.diag = &diag};
+	ps_rng rng = ps_rng_make(6, backend);
+	ps_row_ahead *ahead;
+	ps_row_source source;
+	uint64_t ids[BATCH];
+	ps_cache cache;
+	ps_arena arena;
+
+	write_cache(dtype);
+	assert_int_equal(ps_pool_create(&context.pool, 2, &diag), 0);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, past_cache, BATCH, &arena, &source, &diag), 0);
+	assert_true((source.ahead == NULL) == (backend == PS_IO_MMAP));
+	for (int step = 0; step < 40; step++) {
+		const size_t count = 1 + (size_t)ps_rng_below(&rng, BATCH);
+
+		for (size_t i = 0; i < count; i++)
+			ids[i] = ps_rng_below(&rng, ROWS);
+		if (source.ahead && step % 4)
+			source.ahead(source.self, ids, count);
+		if (source.ahead && step % 7 == 0) /* announced in vain, then others */
+			source.ahead(source.self, ids + 1, count - 1);
+		assert_int_equal(ps_batch_gather(&source, ids, count, got, &context), 0);
+		assert_int_equal(cache.source.gather(cache.source.self, ids, count, expected, &diag), 0);
+		assert_memory_equal(got, expected, count * WIDTH * sizeof *got);
+	}
+	ps_row_ahead_destroy(ahead);
+	ps_cache_close(&cache);
+	ps_arena_destroy(&arena);
+	ps_pool_destroy(context.pool);
+}
+
+static void rows_are_the_caches_own(void **state)
+{
+	(void)state;
+	for (int backend = PS_IO_AUTO; backend <= PS_IO_MMAP; backend++) {
+		void *ring;
+
+		if (backend == PS_IO_URING && ps_ring_linux.open(&ring, 1))
+			continue;
+		if (backend == PS_IO_URING)
+			ps_ring_linux.close(ring);
+		for (int past_cache = 0; past_cache < 2; past_cache++) {
+			check_rows(PS_F32, (ps_backend)backend, past_cache);
+			check_rows(PS_BF16, (ps_backend)backend, past_cache);
+		}
+	}
+}
+
+static void a_shard_cut_short_is_named(void **state)
+{
+	static float got[BATCH * WIDTH];
+	const uint64_t ids[] = {3, 140, 5};
+	ps_diag diag = {{0}};
+	ps_row_ahead *ahead;
+	ps_row_source source;
+	char path[400];
+	ps_cache cache;
+	ps_arena arena;
+
+	(void)state;
+	write_cache(PS_F32);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), 0);
+	snprintf(path, sizeof path, "%s/shard-00002.safetensors", folder);
+	assert_int_equal(truncate(path, 8192), 0);
+	source.ahead(source.self, ids, 3);
+	assert_int_equal(source.gather(source.self, ids, 3, got, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "shard-00002.safetensors: tensor activations"));
+	ps_row_ahead_destroy(ahead);
+	ps_cache_close(&cache);
+	ps_arena_destroy(&arena);
+}
+
+static void too_little_room_is_refused(void **state)
+{
+	ps_diag diag = {{0}};
+	ps_row_ahead *ahead;
+	ps_row_source source;
+	ps_cache cache;
+	ps_arena arena;
+
+	(void)state;
+	write_cache(PS_F32);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH) / 2, &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), PS_EBUDGET);
+	ps_row_ahead_destroy(ahead);
+	ps_cache_close(&cache);
+	ps_arena_destroy(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(rows_are_the_caches_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_shard_cut_short_is_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(too_little_room_is_refused, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

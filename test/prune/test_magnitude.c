@@ -1,0 +1,201 @@
+/* prune/magnitude against torch (test/fixtures/prune/generate.py), and its counts, threads and errors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/support/support_prune.h"
+
+#define ODD "test/fixtures/prune/odd.bin"
+#define TIES "test/fixtures/prune/ties.bin"
+
+static int prune_with(prune_fixture *fixture, const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
+{
+	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
+	ps_context context = {.diag = diag};
+	ps_arena arena;
+	int code;
+
+	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads), diag), 0);
+	code = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena, mask_set_collect, set);
+	assert_int_equal(arena.used_bytes, 0);
+	ps_arena_destroy(&arena);
+	ps_pool_destroy(context.pool);
+	return code;
+}
+
+static void matches_torch(const char *path)
+{
+	prune_fixture fixture;
+	size_t checked = 0;
+
+	prune_fixture_load(&fixture, path);
+	for (size_t v = 0; v < prune_fixture_variants(&fixture); v++) {
+		ps_prune_options options;
+		mask_set set = {0};
+		ps_diag diag = {0};
+
+		if (prune_fixture_variant(&fixture, v, &options))
+			continue;
+		assert_int_equal(prune_with(&fixture, &options, 2, &set, &diag), 0);
+		assert_int_equal(set.calls, fixture.config.layers * PS_PROJECTIONS);
+		assert_int_equal(set.wrong, 0);
+		assert_int_equal(mask_set_differing(&set, &fixture, v), 0);
+		mask_set_free(&set);
+		checked++;
+	}
+	assert_true(checked > 0);
+	print_message("%s: %zu settings, every bit as torch\n", path, checked);
+	prune_fixture_free(&fixture);
+}
+
+static void f32_of_odd_shapes_matches_torch(void **state)
+{
+	(void)state;
+	matches_torch(ODD);
+}
+
+static void bf16_with_ties_matches_torch(void **state)
+{
+	(void)state;
+	matches_torch(TIES);
+}
+
+static void rows_drop_exactly_their_share(void **state)
+{
+	prune_fixture fixture;
+	ps_prune_options options = {.sparsity = 0.3, .scope = PS_SCOPE_ROW};
+	mask_set set = {0};
+
+	(void)state;
+	prune_fixture_load(&fixture, TIES);
+	assert_int_equal(prune_with(&fixture, &options, 2, &set, NULL), 0);
+	for (int i = 0; i < set.calls; i++) {
+		size_t rows, cols;
+
+		ps_projection_shape(&fixture.config, (ps_projection)(i % PS_PROJECTIONS), &rows, &cols);
+		assert_int_equal(set.dropped[i], rows * (size_t)((double)cols * 0.3));
+	}
+	mask_set_free(&set);
+	prune_fixture_free(&fixture);
+}
+
+static void ties_overshoot_and_the_count_says_so(void **state)
+{
+	prune_fixture fixture;
+	ps_prune_options options = {.sparsity = 0.3, .scope = PS_SCOPE_MATRIX};
+	mask_set set = {0};
+
+	(void)state;
+	prune_fixture_load(&fixture, TIES);
+	assert_int_equal(prune_with(&fixture, &options, 2, &set, NULL), 0);
+	assert_int_equal(set.wrong, 0);
+	for (int i = 0; i < set.calls; i++)
+		assert_true(set.dropped[i] > (uint64_t)((double)set.total[i] * 0.3) + 1);
+	mask_set_free(&set);
+	prune_fixture_free(&fixture);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+	static const int threads[] = {1, 2, 5};
+	prune_fixture fixture;
+
+	(void)state;
+	prune_fixture_load(&fixture, ODD);
+	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_GLOBAL; scope++) {
+		mask_set sets[3] = {{0}, {0}, {0}};
+		ps_prune_options options = {.sparsity = 0.47, .scope = (ps_scope)scope};
+
+		for (int i = 0; i < 3; i++) {
+			assert_int_equal(prune_with(&fixture, &options, threads[i], &sets[i], NULL), 0);
+			assert_int_equal(sets[i].used_bytes, sets[0].used_bytes);
+			assert_memory_equal(sets[i].bytes, sets[0].bytes, sets[0].used_bytes);
+		}
+		for (int i = 0; i < 3; i++)
+			mask_set_free(&sets[i]);
+	}
+	prune_fixture_free(&fixture);
+}
+
+static void spoil(const prune_fixture *fixture, const char *record, size_t index, uint32_t bits)
+{
+	ps_weight w = prune_fixture_find(fixture, record);
+	size_t offset = (size_t)((const unsigned char *)w.data - fixture->bytes) + index * sizeof bits;
+
+	assert_int_equal(w.dtype, PS_F32);
+	memcpy(fixture->bytes + offset, &bits, sizeof bits);
+}
+
+static void refuses(const char *record, uint32_t bits, ps_scope scope, bool pool_embedding, const char *expected)
+{
+	prune_fixture fixture;
+	ps_prune_options options = {.sparsity = 0.5, .scope = scope, .pool_embedding = pool_embedding};
+	mask_set set = {0};
+	ps_diag diag = {0};
+
+	prune_fixture_load(&fixture, ODD);
+	spoil(&fixture, record, 40, bits);
+	assert_int_equal(prune_with(&fixture, &options, 2, &set, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, expected));
+	assert_non_null(strstr(diag.text, "element 40 (row 1, column 3) is not finite"));
+	mask_set_free(&set);
+	prune_fixture_free(&fixture);
+}
+
+static void weights_that_are_not_finite_are_named(void **state)
+{
+	(void)state;
+	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_GLOBAL; scope++) {
+		refuses("w1.4", 0x7fc00000u, (ps_scope)scope, false, "model.layers.1.mlp.gate_proj.weight");
+		refuses("w0.0", 0xff800000u, (ps_scope)scope, false, "model.layers.0.self_attn.q_proj.weight");
+	}
+	refuses("embed", 0x7f800001u, PS_SCOPE_GLOBAL, true, "model.embed_tokens.weight");
+}
+
+static void refuses_settings_out_of_range(void **state)
+{
+	static const struct {
+		ps_prune_options options;
+		int code;
+	} cases[] = {
+		{{.sparsity = 1, .scope = PS_SCOPE_ROW}, PS_EUSAGE},
+		{{.sparsity = -0.1, .scope = PS_SCOPE_MATRIX}, PS_EUSAGE},
+		{{.sparsity = __builtin_nan(""), .scope = PS_SCOPE_MATRIX}, PS_EUSAGE},
+		{{.n = 4, .m = 4}, PS_EUSAGE},
+		{{.sparsity = 0.5, .scope = PS_SCOPE_MATRIX, .pool_embedding = true}, PS_EUSAGE},
+		{{.n = 2, .m = 4}, PS_EINPUT}, /* 37 inputs */
+	};
+	prune_fixture fixture;
+
+	(void)state;
+	prune_fixture_load(&fixture, ODD);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		mask_set set = {0};
+		ps_diag diag = {0};
+
+		assert_int_equal(prune_with(&fixture, &cases[i].options, 1, &set, &diag), cases[i].code);
+		assert_true(diag.text[0]);
+		assert_int_equal(set.calls, 0);
+	}
+	prune_fixture_free(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(f32_of_odd_shapes_matches_torch),
+		cmocka_unit_test(bf16_with_ties_matches_torch),
+		cmocka_unit_test(rows_drop_exactly_their_share),
+		cmocka_unit_test(ties_overshoot_and_the_count_says_so),
+		cmocka_unit_test(threads_do_not_change_a_bit),
+		cmocka_unit_test(weights_that_are_not_finite_are_named),
+		cmocka_unit_test(refuses_settings_out_of_range),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,734 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/rng.h"
+#include "sae/evaluate.h"
+#include "sae/batch.h"
+#include "sae/train.h"
+#include "sae/trainers.h"
+#include "test/support/support_sae.h"
+
+enum { PARTS = 24 };
+
+/* A trainer over rows in memory. */
+struct run {
+	workspace w;
+	memory_rows rows;
+	ps_train_options options;
+	ps_trainer *trainer;
+};
+
+static void run_open(struct run *run, const float *data, size_t count, size_t d, const ps_train_options *options, int threads)
+{
+	*run = (struct run){.options = *options};
+	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
+	memory_rows_open(&run->rows, data, count, d);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+}
+
+static void run_close(struct run *run)
+{
+	workspace_close(&run->w);
+}
+
+static ps_state_part part_of(struct run *run, const char *name)
+{
+	ps_state_part parts[PARTS];
+	const size_t count = ps_trainer_state(run->trainer, parts, PARTS);
+
+	assert_true(count <= PARTS);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(parts[i].name, name))
+			return parts[i];
+	fail_msg("no state part named %s", name);
+	return parts[0];
+}
+
+static float *floats_of(struct run *run, const char *name)
+{
+	return part_of(run, name).data;
+}
+
+static ps_train_step step(struct run *run)
+{
+	ps_train_step out;
+
+	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	return out;
+}
+
+/* Every bit of the state of a and b. */
+static void check_same_state(struct run *a, struct run *b)
+{
+	ps_state_part of_a[PARTS], of_b[PARTS];
+	const size_t count = ps_trainer_state(a->trainer, of_a, PARTS);
+
+	assert_int_equal(ps_trainer_state(b->trainer, of_b, PARTS), count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(of_a[i].bytes, of_b[i].bytes);
+		assert_memory_equal(of_a[i].data, of_b[i].data, of_a[i].bytes);
+	}
+}
+
+/* Rows that are sums of `active` of `sources` fixed directions, with a common offset. */
+static float *make_rows(size_t count, size_t d, size_t sources, size_t active, uint64_t seed)
+{
+	float *rows = malloc(count * d * sizeof *rows), *direction = malloc(sources * d * sizeof *direction);
+	ps_rng rng = ps_rng_make(seed, 1);
+
+	fill_normal(direction, sources * d, 1 / sqrt((double)d), seed);
+	for (size_t r = 0; r < count; r++) {
+		for (size_t i = 0; i < d; i++)
+			rows[r * d + i] = 0.3f;
+		for (size_t a = 0; a < active; a++) {
+			const float *chosen = direction + ps_rng_below(&rng, sources) * d;
+			const float weight = (float)(1 + 3 * ps_rng_uniform(&rng));
+
+			for (size_t i = 0; i < d; i++)
+				rows[r * d + i] += weight * chosen[i];
+		}
+	}
+	free(direction);
+	return rows;
+}
+
+/* --- against torch --- */
+
+/* Plain TopK: Adam as the paper has it, unit decoder rows, the loss per element. */
+static ps_train_options topk_options(size_t f, size_t k, size_t batch, uint64_t tokens, double lr)
+{
+	return (ps_train_options){
+		.arch = PS_TRAIN_TOPK, .d_sae = f, .k = k, .batch = batch, .tokens = tokens, .lr = lr,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .unit = PS_LOSS_PER_ELEMENT,
+		.b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
+	};
+}
+
+struct torch_case {
+	const char *path;
+	size_t d, f, k, batch, steps;
+	double lr, warmup, decay, auxk;
+	uint64_t dead_after;
+};
+
+static const struct torch_case plain = {"test/fixtures/sae/steps.golden", 22, 70, 4, 32, 50, 3e-3, 0.1, 0.2, 0, 0};
+static const struct torch_case with_auxk = {"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
+
+/* The trainer at torch's start, about to see torch's batches in their order. */
+static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
+	ps_train_options options = topk_options(c->f, c->k, c->batch, c->steps * c->batch, c->lr);
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+	const float *start[4], *data;
+
+	options.warmup_fraction = c->warmup;
+	options.decay_fraction = c->decay;
+	options.auxk_coefficient = c->auxk;
+	options.dead_after_tokens = c->dead_after;
+	for (int i = 0; i < 4; i++)
+		start[i] = golden_next(g, names[i], counts[i]);
+	data = golden_next(g, "rows", c->steps * c->batch * c->d);
+	run_open(run, data, c->steps * c->batch, c->d, &options, 1);
+	for (int i = 0; i < 4; i++)
+		memcpy(floats_of(run, names[i]), start[i], counts[i] * sizeof(float));
+	*floats_of(run, "scale") = 1;
+	assert_int_equal(ps_trainer_resume(run->trainer), 0);
+	run->rows.scripted = true;
+	run->rows.next = 0;
+}
+
+/* After the first step Adam's first moment is a tenth of the gradient. */
+static void check_first_gradients(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const moment[] = {"enc_m", "dec_m", "b_enc_m", "b_dec_m"};
+	static const char *const name[] = {"grad_enc", "grad_dec", "grad_b_enc", "grad_b_dec"};
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+
+	for (int i = 0; i < 4; i++) {
+		const float *expected = golden_next(g, name[i], counts[i]), *m = floats_of(run, moment[i]);
+		float *gradient = malloc(counts[i] * sizeof *gradient);
+		double error;
+
+		for (size_t e = 0; e < counts[i]; e++)
+			gradient[e] = m[e] / 0.1f;
+		error = largest_error(gradient, expected, counts[i]);
+		print_message("%s: largest error %.1e of the largest (threshold 1e-4)\n", name[i], error);
+		assert_true(error < 1e-4);
+		free(gradient);
+	}
+}
+
+static void check_end(struct run *run, const struct torch_case *c, golden *g)
+{
+	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
+	static const char *const end[] = {"end_enc", "end_dec", "end_b_enc", "end_b_dec"};
+	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
+	double error = 0;
+
+	for (int i = 0; i < 4; i++)
+		error = fmax(error, largest_error(floats_of(run, names[i]), golden_next(g, end[i], counts[i]), counts[i]));
+	print_message("parameters after %zu steps: largest error %.1e (threshold 1e-3)\n", c->steps, error);
+	assert_true(error < 1e-3);
+}
+
+static void check_against_torch(const struct torch_case *c)
+{
+	golden g = golden_open(c->path);
+	const float *losses, *dead;
+	ps_train_step done[64];
+	double worst = 0;
+	struct run run;
+
+	open_torch_case(&run, c, &g);
+	done[0] = step(&run);
+	check_first_gradients(&run, c, &g);
+	for (size_t i = 1; i < c->steps; i++)
+		done[i] = step(&run);
+	losses = golden_next(&g, "losses", c->steps);
+	dead = golden_next(&g, "dead", c->steps);
+	for (size_t i = 0; i < c->steps; i++)
+		worst = fmax(worst, fabs(done[i].loss - losses[i]) / losses[i]);
+	for (size_t i = 0; c->dead_after && i + 1 < c->steps; i++)
+		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
+	print_message("losses of %zu steps: largest relative error %.1e (threshold 1e-3)\n", c->steps, worst);
+	assert_true(worst < 1e-3);
+	check_end(&run, c, &g);
+	run_close(&run);
+	golden_close(&g);
+}
+
+static void steps_agree_with_torch(void **state)
+{
+	(void)state;
+	check_against_torch(&plain);
+}
+
+static void steps_with_auxk_agree_with_torch(void **state)
+{
+	(void)state;
+	check_against_torch(&with_auxk);
+}
+
+/* --- against finite differences --- */
+
+enum { TINY_D = 5, TINY_F = 9, TINY_K = 2, TINY_B = 7 };
+
+struct tiny {
+	double enc[TINY_F * TINY_D], b_enc[TINY_F], dec[TINY_F * TINY_D], b_dec[TINY_D];
+};
+
+/* The loss by its formula. */
+static double tiny_loss(const struct tiny *p, const float *x)
+{
+	double loss = 0;
+
+	for (size_t r = 0; r < TINY_B; r++, x += TINY_D) {
+		double z[TINY_F], x_hat[TINY_D];
+
+		memcpy(x_hat, p->b_dec, sizeof x_hat);
+		for (size_t j = 0; j < TINY_F; j++) {
+			z[j] = p->b_enc[j];
+			for (size_t d = 0; d < TINY_D; d++)
+				z[j] += p->enc[j * TINY_D + d] * (x[d] - p->b_dec[d]);
+		}
+		for (size_t k = 0; k < TINY_K; k++) {
+			size_t best = 0;
+
+			for (size_t j = 1; j < TINY_F; j++)
+				best = z[j] > z[best] ? j : best;
+			for (size_t d = 0; z[best] > 0 && d < TINY_D; d++)
+				x_hat[d] += z[best] * p->dec[best * TINY_D + d];
+			z[best] = -INFINITY;
+		}
+		for (size_t d = 0; d < TINY_D; d++)
+			loss += (x_hat[d] - x[d]) * (x_hat[d] - x[d]);
+	}
+	return loss / (TINY_B * TINY_D);
+}
+
+static double difference(struct tiny *p, double *parameter, const float *x)
+{
+	const double at = *parameter, h = 1e-6;
+	double up, down;
+
+	*parameter = at + h;
+	up = tiny_loss(p, x);
+	*parameter = at - h;
+	down = tiny_loss(p, x);
+	*parameter = at;
+	return (up - down) / (2 * h);
+}
+
+static double worst_difference(struct tiny *p, double *parameters, size_t count, const float *moment, const float *x)
+{
+	double worst = 0;
+
+	for (size_t i = 0; i < count; i++)
+		worst = fmax(worst, fabs(moment[i] / 0.1 - difference(p, parameters + i, x)));
+	return worst;
+}
+
+/* The trainer removes from a decoder row's gradient what is parallel to the row. */
+static double worst_projected(struct tiny *p, const float *moment, const float *x)
+{
+	double worst = 0;
+
+	for (size_t j = 0; j < TINY_F; j++) {
+		double gradient[TINY_D], along = 0;
+		const double *row = p->dec + j * TINY_D;
+
+		for (size_t d = 0; d < TINY_D; d++) {
+			gradient[d] = difference(p, p->dec + j * TINY_D + d, x);
+			along += gradient[d] * row[d];
+		}
+		for (size_t d = 0; d < TINY_D; d++)
+			worst = fmax(worst, fabs(moment[j * TINY_D + d] / 0.1 - (gradient[d] - along * row[d])));
+	}
+	return worst;
+}
+
+static void gradients_agree_with_finite_differences(void **state)
+{
+	const ps_train_options options = topk_options(TINY_F, TINY_K, TINY_B, TINY_B, 1e-3);
+	float x[TINY_B * TINY_D];
+	struct tiny p;
+	struct run run;
+	double worst;
+
+	(void)state;
+	fill_normal(x, TINY_B * TINY_D, 1, 8);
+	run_open(&run, x, TINY_B, TINY_D, &options, 1);
+	*floats_of(&run, "scale") = 1;
+	fill_normal(floats_of(&run, "b_enc"), TINY_F, 0.3, 9);
+	for (size_t i = 0; i < TINY_F * TINY_D; i++) {
+		p.enc[i] = floats_of(&run, "enc")[i];
+		p.dec[i] = floats_of(&run, "dec")[i];
+	}
+	for (size_t j = 0; j < TINY_F; j++)
+		p.b_enc[j] = floats_of(&run, "b_enc")[j];
+	for (size_t d = 0; d < TINY_D; d++)
+		p.b_dec[d] = floats_of(&run, "b_dec")[d];
+	step(&run);
+	worst = worst_difference(&p, p.enc, TINY_F * TINY_D, floats_of(&run, "enc_m"), x);
+	worst = fmax(worst, worst_difference(&p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x));
+	worst = fmax(worst, worst_difference(&p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x));
+	worst = fmax(worst, worst_projected(&p, floats_of(&run, "dec_m"), x));
+	print_message("largest error of a gradient: %.1e (threshold 1e-6)\n", worst);
+	assert_true(worst < 1e-6);
+	run_close(&run);
+}
+
+/* --- exactness --- */
+
+enum { D = 33, ROWS = 500 };
+
+static const ps_train_options small = {
+	.d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * 40, .warmup_fraction = 0.1, .decay_fraction = 0.3, .lr = 2e-3,
+	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
+	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
+};
+
+static void copy_state(ps_trainer *from, ps_trainer *to)
+{
+	ps_state_part saved[PARTS], fresh[PARTS];
+	const size_t count = ps_trainer_state(from, saved, PARTS);
+
+	assert_int_equal(ps_trainer_state(to, fresh, PARTS), count);
+	for (size_t i = 0; i < count; i++)
+		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
+}
+
+static void a_resumed_run_ends_with_the_same_bits(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	struct run whole, first, second;
+
+	(void)state;
+	run_open(&whole, rows, ROWS, D, &small, 2);
+	for (int i = 0; i < 40; i++)
+		step(&whole);
+	run_open(&first, rows, ROWS, D, &small, 1);
+	for (int i = 0; i < 17; i++)
+		step(&first);
+	run_open(&second, rows, ROWS, D, &small, 2);
+	copy_state(first.trainer, second.trainer);
+	assert_int_equal(ps_trainer_resume(second.trainer), 0);
+	for (int i = 17; i < 40; i++)
+		assert_int_equal(step(&second).step, i + 1);
+	check_same_state(&whole, &second);
+	run_close(&whole);
+	run_close(&first);
+	run_close(&second);
+	free(rows);
+}
+
+/* Options of three SAEs that take the same batches. */
+static void make_three(ps_train_options three[3])
+{
+	three[0] = three[1] = three[2] = small;
+	three[1].d_sae = 90;
+	three[1].init_seed = 8;
+	three[2].k = 11;
+	three[2].arch = PS_TRAIN_BATCHTOPK;
+	three[2].threshold_rate = 0.01;
+	three[2].resample_tokens = 480;
+}
+
+enum { STEPS = 40 };
+
+static uint64_t least_of(ps_trainer *const *trainer)
+{
+	uint64_t least = STEPS;
+
+	for (int i = 0; i < 3; i++)
+		least = ps_trainer_done(trainer[i]) < least ? ps_trainer_done(trainer[i]) : least;
+	return least;
+}
+
+/* A step of those that are behind; the others wait. */
+static void step_together(ps_trainer *const *trainer)
+{
+	const uint64_t least = least_of(trainer), done[3] = {ps_trainer_done(trainer[0]), ps_trainer_done(trainer[1]), ps_trainer_done(trainer[2])};
+	ps_train_step out[3];
+
+	assert_int_equal(ps_trainers_step(trainer, 3, out), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(out[i].step, done[i] == least ? least + 1 : 0);
+		assert_int_equal(ps_trainer_done(trainer[i]), done[i] + (done[i] == least));
+	}
+}
+
+/* So many steps of each by itself, then all until their end side by side. */
+static void check_side_by_side(const int before[3])
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	ps_train_options three[3];
+	struct run whole[3], many = {0};
+	ps_trainer *trainer[3];
+	ps_train_step out[3];
+
+	make_three(three);
+	workspace_open(&many.w, 2, ps_trainers_bytes(D, three, 3, 2));
+	memory_rows_open(&many.rows, rows, ROWS, D);
+	assert_int_equal(ps_trainers_create(trainer, three, 3, &many.rows.source, &many.rows.list, &many.w.context, &many.w.arena), 0);
+	for (int i = 0; i < 3; i++) {
+		run_open(&whole[i], rows, ROWS, D, &three[i], 2);
+		for (int s = 0; s < STEPS; s++) {
+			if (s == before[i])
+				copy_state(whole[i].trainer, trainer[i]);
+			step(&whole[i]);
+		}
+		if (before[i] == STEPS)
+			copy_state(whole[i].trainer, trainer[i]);
+	}
+	while (least_of(trainer) < STEPS)
+		step_together(trainer);
+	assert_int_equal(ps_trainers_step(trainer, 3, out), PS_EFAILED);
+	for (int i = 0; i < 3; i++) {
+		many.trainer = trainer[i];
+		check_same_state(&whole[i], &many);
+		run_close(&whole[i]);
+	}
+	run_close(&many);
+	free(rows);
+}
+
+static void saes_side_by_side_get_the_bits_that_they_get_alone(void **state)
+{
+	(void)state;
+	check_side_by_side((int[]){0, 0, 0});
+}
+
+static void saes_ahead_wait_for_those_behind(void **state)
+{
+	(void)state;
+	check_side_by_side((int[]){3, 0, 17});
+	check_side_by_side((int[]){STEPS, STEPS - 1, STEPS});
+}
+
+static void saes_of_other_batches_do_not_go_side_by_side(void **state)
+{
+	ps_train_options a = small, b = small;
+
+	(void)state;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.init_seed++;
+	b.k++;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.data_seed++;
+	assert_false(ps_trainers_agree(&a, &b));
+	a.sequential = true;
+	assert_false(ps_trainers_agree(&a, &b));
+	b.sequential = true;
+	assert_true(ps_trainers_agree(&a, &b));
+	b.batch++;
+	assert_false(ps_trainers_agree(&a, &b));
+}
+
+static void a_restarted_run_is_a_new_one(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 1);
+	struct run fresh, used;
+
+	(void)state;
+	run_open(&fresh, rows, ROWS, D, &small, 2);
+	run_open(&used, rows, ROWS, D, &small, 2);
+	for (int i = 0; i < 5; i++)
+		step(&used);
+	assert_int_equal(ps_trainer_restart(used.trainer), 0);
+	check_same_state(&fresh, &used);
+	run_close(&fresh);
+	run_close(&used);
+	free(rows);
+}
+
+static void any_number_of_threads_gives_the_same_bits(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 2);
+	struct run one, more;
+
+	(void)state;
+	run_open(&one, rows, ROWS, D, &small, 1);
+	for (int i = 0; i < 40; i++)
+		step(&one);
+	for (int threads = 2; threads <= 3; threads++) {
+		run_open(&more, rows, ROWS, D, &small, threads);
+		for (int i = 0; i < 40; i++)
+			step(&more);
+		check_same_state(&one, &more);
+		run_close(&more);
+	}
+	run_close(&one);
+	free(rows);
+}
+
+static void seeds_change_what_they_name(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 3);
+	ps_train_options options = small;
+	struct run a, b, c;
+
+	(void)state;
+	run_open(&a, rows, ROWS, D, &options, 1);
+	options.data_seed++;
+	run_open(&b, rows, ROWS, D, &options, 1);
+	options = small;
+	options.init_seed++;
+	run_open(&c, rows, ROWS, D, &options, 1);
+	assert_memory_equal(floats_of(&a, "dec"), floats_of(&b, "dec"), 150 * D * sizeof(float));
+	assert_memory_not_equal(floats_of(&a, "dec"), floats_of(&c, "dec"), 150 * D * sizeof(float));
+	assert_memory_equal(floats_of(&a, "b_dec"), floats_of(&c, "b_dec"), D * sizeof(float));
+	assert_true(step(&a).loss != step(&b).loss);
+	run_close(&a);
+	run_close(&b);
+	run_close(&c);
+	free(rows);
+}
+
+/* --- what comes out --- */
+
+/* Largest |row norm - 1| of the decoder. */
+static double norm_error(const ps_sae *sae)
+{
+	double worst = 0;
+
+	for (size_t j = 0; j < sae->d_sae; j++) {
+		double sum = 0;
+
+		for (size_t d = 0; d < sae->d_in; d++)
+			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
+		worst = fmax(worst, fabs(sqrt(sum) - 1));
+	}
+	return worst;
+}
+
+static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **state)
+{
+	enum { N = 6000, WIDTH = 32, LATENTS = 128 };
+	ps_train_options options = topk_options(LATENTS, 4, 128, 128 * 1500, 3e-3);
+	float *rows = make_rows(N, WIDTH, 40, 3, 4);
+	ps_train_step last = {0};
+	ps_evaluation evaluation;
+	struct run run;
+	workspace w;
+	ps_sae sae;
+
+	(void)state;
+	options.warmup_fraction = 0.05;
+	options.decay_fraction = 0.2;
+	options.auxk_coefficient = 0.03;
+	options.dead_after_tokens = 2000;
+	options.init_seed = 1;
+	options.data_seed = 2;
+	run_open(&run, rows, N, WIDTH, &options, 2);
+	for (uint64_t i = 0; i < ps_trainer_steps(&options); i++)
+		last = step(&run);
+	workspace_open(&w, 2, 64 << 20);
+	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, 4, &w.arena, &w.diag), 0);
+	ps_trainer_export(run.trainer, &sae);
+	assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context, &w.arena, &evaluation, NULL), 0);
+	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), l0 %.2f, dead %.3f; "
+		      "decoder norms off by %.1e (threshold 1e-6)\n", *floats_of(&run, "scale"), last.fvu, evaluation.fvu,
+		      evaluation.l0, evaluation.dead_fraction, norm_error(&sae));
+	assert_true(evaluation.fvu < 0.1);
+	assert_true(fabs(last.fvu - evaluation.fvu) < 0.3 * evaluation.fvu);
+	assert_true(norm_error(&sae) < 1e-6);
+	workspace_close(&w);
+	run_close(&run);
+	free(rows);
+}
+
+static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
+{
+	enum { N = 10, WIDTH = 1 };
+	ps_train_options options = topk_options(1, 1, 5, 20, 1e-9);
+	float rows[N];
+	double first = 0, second = 0;
+	ps_train_step steps[4];
+	struct run run;
+
+	(void)state;
+	options.data_seed = 2;
+	for (size_t i = 0; i < N; i++)
+		rows[i] = (float)(1 << i);
+	run_open(&run, rows, N, WIDTH, &options, 1);
+	/* With a frozen, useless latent the batch losses of an epoch add up to the loss of all rows. */
+	floats_of(&run, "enc")[0] = 0;
+	for (int i = 0; i < 4; i++)
+		steps[i] = step(&run);
+	first = steps[0].loss + steps[1].loss;
+	second = steps[2].loss + steps[3].loss;
+	assert_true(fabs(first - second) < 1e-4 * first);
+	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first && fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
+	assert_int_equal(steps[3].tokens, 20);
+	run_close(&run);
+}
+
+static void rows_that_stay_together_are_permuted_as_one(void **state)
+{
+	enum { TOGETHER = 3, RUNS = 200, BATCH = 30 };
+	const ps_train_options options = {.batch = BATCH, .data_seed = 3}, of_runs = {.batch = BATCH / TOGETHER, .data_seed = 3};
+	const ps_row_list list = {.count = RUNS * TOGETHER, .together = TOGETHER}, runs = {.count = RUNS};
+	uint64_t ids[BATCH], run_ids[BATCH / TOGETHER];
+
+	(void)state;
+	for (uint64_t step = 0; step < 50; step++) {
+		ps_batch_choose(&options, &list, step, ids);
+		ps_batch_choose(&of_runs, &runs, step, run_ids);
+		for (size_t i = 0; i < BATCH; i++)
+			assert_int_equal(ids[i], run_ids[i / TOGETHER] * TOGETHER + i % TOGETHER);
+	}
+}
+
+static void sequential_batches_take_the_rows_as_they_stand(void **state)
+{
+	ps_train_options options = {.batch = 4, .sequential = true, .data_seed = 3};
+	const uint64_t kept[] = {1, 2, 3, 5, 8, 13};
+	uint64_t ids[4], words[PS_ROW_BLOCK / 64 + 1] = {0};
+	ps_row_list list;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		words[0] |= (uint64_t)1 << kept[i];
+	assert_int_equal(ps_row_list_words(14), sizeof words / sizeof *words);
+	list = ps_row_list_make(words, 14);
+	assert_int_equal(list.count, 6);
+	for (uint64_t step = 0; step < 9; step++) {
+		ps_batch_choose(&options, &list, step, ids);
+		for (uint64_t i = 0; i < 4; i++)
+			assert_int_equal(ids[i], kept[(step * 4 + i) % 6]);
+	}
+}
+
+/* --- refusals --- */
+
+static int create_with(const ps_train_options *options, const float *data, size_t count, ps_diag *diag)
+{
+	ps_trainer *trainer;
+	memory_rows rows;
+	workspace w;
+	int code;
+
+	workspace_open(&w, 1, 8 << 20);
+	memory_rows_open(&rows, data, count, D);
+	code = ps_trainer_create(&trainer, options, &rows.source, &rows.list, &w.context, &w.arena);
+	*diag = w.diag;
+	workspace_close(&w);
+	return code;
+}
+
+static void impossible_options_and_rows_are_refused(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 5);
+	ps_train_options o;
+	ps_diag diag;
+
+	(void)state;
+	assert_int_equal(create_with(&small, rows, ROWS, &diag), 0);
+	o = small, o.k = 151;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.batch = 0;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.lr = NAN;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.decay_fraction = 1.5;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EUSAGE);
+	o = small, o.d_sae = (size_t)1 << 40;
+	assert_int_equal(create_with(&o, rows, ROWS, &diag), PS_EBUDGET);
+	assert_int_equal(create_with(&small, rows, 0, &diag), PS_EINPUT);
+	rows[3 * D + 4] = INFINITY;
+	assert_int_equal(create_with(&small, rows, ROWS, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "not finite"));
+	free(rows);
+}
+
+static void spoilt_saved_states_are_refused(void **state)
+{
+	float *rows = make_rows(ROWS, D, 60, 3, 6);
+	struct run run;
+
+	(void)state;
+	run_open(&run, rows, ROWS, D, &small, 1);
+	*(uint64_t *)part_of(&run, "step").data = 41;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	*(uint64_t *)part_of(&run, "step").data = 40;
+	assert_int_equal(ps_trainer_resume(run.trainer), 0);
+	floats_of(&run, "dec_v")[3] = NAN;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	run_close(&run);
+	free(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steps_agree_with_torch),
+		cmocka_unit_test(steps_with_auxk_agree_with_torch),
+		cmocka_unit_test(gradients_agree_with_finite_differences),
+		cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
+		cmocka_unit_test(saes_side_by_side_get_the_bits_that_they_get_alone),
+		cmocka_unit_test(saes_ahead_wait_for_those_behind),
+		cmocka_unit_test(saes_of_other_batches_do_not_go_side_by_side),
+		cmocka_unit_test(a_restarted_run_is_a_new_one),
+		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+		cmocka_unit_test(seeds_change_what_they_name),
+		cmocka_unit_test(sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows),
+		cmocka_unit_test(every_epoch_visits_every_row_once_in_its_own_order),
+		cmocka_unit_test(rows_that_stay_together_are_permuted_as_one),
+		cmocka_unit_test(sequential_batches_take_the_rows_as_they_stand),
+		cmocka_unit_test(impossible_options_and_rows_are_refused),
+		cmocka_unit_test(spoilt_saved_states_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,308 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sae/train.h"
+#include "test/support/support_sae.h"
+
+/* The same start, rows and order as SAELens, sparsify and dictionary_learning had: test/fixtures/training. */
+
+enum { D = 16, F = 48, K = 5, BATCH = 32, STEPS = 200, ROWS = 1024, WINDOW = 6, PARTS = 24 };
+
+#define GRADIENT_THRESHOLD 1e-4
+#define LOSS_THRESHOLD 1e-3
+
+static const char *const shared[] = {"enc", "dec", "b_enc", "b_dec"};
+
+static ps_train_options library_options(ps_train_arch arch)
+{
+	return (ps_train_options){
+		.arch = arch, .d_sae = F, .k = K, .batch = BATCH, .tokens = BATCH * STEPS, .lr = 3e-3,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ROW, .decoder_norm = 1, .encoder_scale = 1,
+	};
+}
+
+static ps_train_options saelens_options(ps_train_arch arch)
+{
+	ps_train_options o = library_options(arch);
+
+	o.clip = 1;
+	o.rescale = arch == PS_TRAIN_TOPK || arch == PS_TRAIN_BATCHTOPK;
+	o.auxk_coefficient = o.rescale ? 1 : 0;
+	o.auxk_form = PS_AUXK_SAELENS;
+	o.dead_after_tokens = (WINDOW + 1) * BATCH;
+	o.threshold_rate = 0.01;
+	o.threshold_from_zero = true;
+	o.bandwidth = 0.3;
+	o.target_l0 = K;
+	o.tanh_scale = 4;
+	return o;
+}
+
+struct run {
+	workspace w;
+	memory_rows rows;
+	golden all_rows;
+	ps_trainer *trainer;
+	ps_state_part part[PARTS];
+	size_t parts;
+};
+
+static ps_state_part *find(struct run *run, const char *name)
+{
+	for (size_t i = 0; i < run->parts; i++)
+		if (!strcmp(run->part[i].name, name))
+			return &run->part[i];
+	fail_msg("no state part named %s", name);
+	return NULL;
+}
+
+static size_t floats_in(const ps_state_part *part)
+{
+	return part->bytes / sizeof(float);
+}
+
+/* A trainer at the golden's start, about to see its rows. extras: names of further scalars, NULL-ended. */
+static void run_open(struct run *run, const ps_train_options *options, golden *g, const char *const *extras, int threads)
+{
+	const float *since, *data;
+	uint64_t *fired;
+
+	*run = (struct run){.all_rows = golden_open("test/fixtures/training/rows.golden")};
+	data = golden_next(&run->all_rows, "rows", ROWS * D);
+	workspace_open(&run->w, threads, ps_trainer_bytes(D, options, threads));
+	memory_rows_open(&run->rows, data, ROWS, D);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+	run->parts = ps_trainer_state(run->trainer, run->part, PARTS);
+	for (int i = 0; i < 4; i++)
+		memcpy(find(run, shared[i])->data, golden_next(g, shared[i], floats_in(find(run, shared[i]))), find(run, shared[i])->bytes);
+	for (; *extras; extras++)
+		memcpy(find(run, *extras)->data, golden_next(g, *extras, F), F * sizeof(float));
+	since = golden_next(g, "since", F);
+	fired = find(run, "since_fired")->data;
+	for (size_t j = 0; j < F; j++)
+		fired[j] = (uint64_t)since[j];
+	*(float *)find(run, "scale")->data = 1;
+	assert_int_equal(ps_trainer_resume(run->trainer), 0);
+	run->rows.scripted = true;
+	run->rows.next = 0;
+}
+
+static void run_close(struct run *run)
+{
+	golden_close(&run->all_rows);
+	workspace_close(&run->w);
+}
+
+static double step(struct run *run)
+{
+	ps_train_step out;
+
+	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	return out.loss;
+}
+
+/* After the first step Adam's first moment is a tenth of the gradient. */
+static double gradient_error(struct run *run, golden *g, const char *name)
+{
+	char moment[32], record[32];
+	const ps_state_part *part;
+	const float *expected;
+	float *gradient;
+	double error;
+
+	snprintf(moment, sizeof moment, "%s_m", name);
+	snprintf(record, sizeof record, "grad_%s", name);
+	part = find(run, moment);
+	expected = golden_next(g, record, floats_in(part));
+	gradient = malloc(part->bytes);
+	for (size_t i = 0; i < floats_in(part); i++)
+		gradient[i] = ((float *)part->data)[i] / 0.1f;
+	error = largest_error(gradient, expected, floats_in(part));
+	free(gradient);
+	print_message("  gradient of %-9s largest error %.1e of the largest\n", name, error);
+	return error;
+}
+
+static void check_against(const char *path, const ps_train_options *options, const char *const *extras)
+{
+	golden g = golden_open(path);
+	double loss[STEPS], gradient = 0, worst = 0;
+	const float *expected;
+	struct run run;
+
+	run_open(&run, options, &g, extras, 2);
+	loss[0] = step(&run);
+	for (int i = 0; i < 4; i++)
+		gradient = fmax(gradient, gradient_error(&run, &g, shared[i]));
+	for (const char *const *extra = extras; *extra; extra++)
+		gradient = fmax(gradient, gradient_error(&run, &g, *extra));
+	for (int i = 1; i < STEPS; i++)
+		loss[i] = step(&run);
+	expected = golden_next(&g, "losses", STEPS);
+	for (int i = 0; i < STEPS; i++)
+		worst = fmax(worst, fabs(loss[i] / expected[i] - 1));
+	print_message("%s: first gradients off by %.1e (threshold 1e-4), losses of %d steps by %.1e relatively (threshold 1e-3)\n",
+		      path, gradient, STEPS, worst);
+	assert_true(gradient < GRADIENT_THRESHOLD);
+	assert_true(worst < LOSS_THRESHOLD);
+	run_close(&run);
+	golden_close(&g);
+}
+
+static const char *const none[] = {NULL}, *const threshold[] = {"threshold", NULL}, *const magnitudes[] = {"r_mag", "b_mag", NULL};
+
+static void topk_trains_as_in_saelens(void **state)
+{
+	const ps_train_options o = saelens_options(PS_TRAIN_TOPK);
+
+	(void)state;
+	check_against("test/fixtures/training/saelens_topk.golden", &o, none);
+}
+
+/* Its threshold for inference too. */
+static void batchtopk_trains_as_in_saelens(void **state)
+{
+	const ps_train_options o = saelens_options(PS_TRAIN_BATCHTOPK);
+	golden g = golden_open("test/fixtures/training/saelens_batchtopk.golden");
+	double learned, expected;
+	struct run run;
+
+	(void)state;
+	check_against("test/fixtures/training/saelens_batchtopk.golden", &o, none);
+	run_open(&run, &o, &g, none, 1);
+	for (int i = 0; i < STEPS; i++)
+		step(&run);
+	for (int i = 0; i < 4; i++) {
+		char record[32];
+
+		snprintf(record, sizeof record, "grad_%s", shared[i]);
+		golden_next(&g, record, floats_in(find(&run, shared[i])));
+	}
+	golden_next(&g, "losses", STEPS);
+	for (int i = 0; i < 4; i++) {
+		char record[32];
+
+		snprintf(record, sizeof record, "end_%s", shared[i]);
+		golden_next(&g, record, floats_in(find(&run, shared[i])));
+	}
+	expected = *golden_next(&g, "topk_threshold", 1);
+	learned = *(double *)find(&run, "threshold_mean")->data;
+	print_message("threshold %.6f, SAELens' %.6f (threshold 1e-3)\n", learned, expected);
+	assert_true(fabs(learned / expected - 1) < 1e-3);
+	run_close(&run);
+	golden_close(&g);
+}
+
+static void nested_batchtopk_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_BATCHTOPK);
+
+	(void)state;
+	o.matryoshka_levels = 2;
+	o.matryoshka_width[0] = 8;
+	o.matryoshka_width[1] = 20;
+	check_against("test/fixtures/training/saelens_nested.golden", &o, none);
+}
+
+static void jumprelu_with_a_step_penalty_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_JUMPRELU);
+
+	(void)state;
+	o.l0_penalty = PS_L0_STEP;
+	o.sparsity = 0.05;
+	o.sparsity_warmup = 0.25;
+	check_against("test/fixtures/training/saelens_step.golden", &o, threshold);
+}
+
+static void jumprelu_with_a_tanh_penalty_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_JUMPRELU);
+
+	(void)state;
+	o.l0_penalty = PS_L0_TANH;
+	o.sparsity = 0.1;
+	o.ste_to_input = true;
+	check_against("test/fixtures/training/saelens_tanh.golden", &o, threshold);
+}
+
+static void jumprelu_with_a_target_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_JUMPRELU);
+
+	(void)state;
+	o.l0_penalty = PS_L0_TARGET;
+	o.sparsity = 0.1;
+	check_against("test/fixtures/training/saelens_target.golden", &o, threshold);
+	o.ste_to_input = true;
+	check_against("test/fixtures/training/saelens_target_in.golden", &o, threshold);
+}
+
+static void relu_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_RELU);
+
+	(void)state;
+	o.sparsity = 0.2;
+	o.sparsity_warmup = 0.25;
+	check_against("test/fixtures/training/saelens_relu.golden", &o, none);
+}
+
+static void gated_trains_as_in_saelens(void **state)
+{
+	ps_train_options o = saelens_options(PS_TRAIN_GATED);
+
+	(void)state;
+	o.sparsity = 0.2;
+	check_against("test/fixtures/training/saelens_gated.golden", &o, magnitudes);
+}
+
+static void topk_trains_as_in_sparsify(void **state)
+{
+	ps_train_options o = library_options(PS_TRAIN_TOPK);
+
+	(void)state;
+	o.unit = PS_LOSS_OF_VARIANCE;
+	o.unit_decoder = true;
+	check_against("test/fixtures/training/sparsify_topk.golden", &o, none);
+}
+
+static void topk_trains_as_in_dictionary_learning(void **state)
+{
+	ps_train_options o = library_options(PS_TRAIN_TOPK);
+
+	(void)state;
+	o.unit_decoder = true;
+	o.clip = 1;
+	o.auxk_coefficient = 1.0 / 32;
+	o.auxk_form = PS_AUXK_DICTIONARY;
+	o.dead_after_tokens = WINDOW * BATCH;
+	check_against("test/fixtures/training/dictionary_topk.golden", &o, none);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(topk_trains_as_in_saelens),
+		cmocka_unit_test(batchtopk_trains_as_in_saelens),
+		cmocka_unit_test(nested_batchtopk_trains_as_in_saelens),
+		cmocka_unit_test(jumprelu_with_a_step_penalty_trains_as_in_saelens),
+		cmocka_unit_test(jumprelu_with_a_tanh_penalty_trains_as_in_saelens),
+		cmocka_unit_test(jumprelu_with_a_target_trains_as_in_saelens),
+		cmocka_unit_test(relu_trains_as_in_saelens),
+		cmocka_unit_test(gated_trains_as_in_saelens),
+		cmocka_unit_test(topk_trains_as_in_sparsify),
+		cmocka_unit_test(topk_trains_as_in_dictionary_learning),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

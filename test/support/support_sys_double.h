@@ -1,0 +1,46 @@
+/* test/support/support_sys_double.h: a ps_sys over the real calls that misbehaves as asked.
+ *
+ * Calls that a plan counts are numbered from 1. State is one per process: tests run one after the other. */
+#ifndef PS_TEST_SUPPORT_SUPPORT_SYS_DOUBLE_H
+#define PS_TEST_SUPPORT_SUPPORT_SYS_DOUBLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "io/sys.h"
+
+enum {
+	SYS_OPEN = 1, SYS_CLOSE = 2, SYS_PREAD = 4, SYS_PWRITE = 8, SYS_FSYNC = 16, SYS_RENAME = 32, SYS_UNLINK = 64, SYS_MKDIR = 128,
+	SYS_RMDIR = 256, SYS_FSTAT = 512, SYS_MINCORE = 1024, SYS_ALL = 2047
+};
+
+typedef struct sys_plan {
+	unsigned calls;       /* which calls are counted: SYS_... */
+	long fail_at;         /* the one that fails with error, once; 0: none */
+	int error;            /* errno */
+	long kill_at;         /* the process is killed before it (of a pwrite: after half of its bytes); 0: none */
+	size_t shorten;       /* transfers move at most so many bytes; 0: as asked */
+	bool interrupt;       /* every other transfer is interrupted first */
+	size_t capacity;      /* the disk is full after so many bytes written: a short write, then ENOSPC; 0: never */
+} sys_plan;
+
+extern const ps_sys sys_double;
+
+/* Starts counting anew. */
+void sys_double_plan(sys_plan plan);
+long sys_double_count(void);
+/* Descriptors opened and not closed since the plan. */
+int sys_double_open_files(void);
+/* A letter per call since the plan: o open, r pread, w pwrite, s fsync, m rename, u unlink, d mkdir (the rest are left out). */
+const char *sys_double_trace(void);
+
+/* A new folder under TMPDIR; removed with all in it. */
+void scratch_make(char *path, size_t size);
+void scratch_remove(const char *path);
+/* Files in the folder, of all names (not . and ..). */
+int scratch_count(const char *path);
+
+/* Runs fn(context) in a child: its exit status, or -signal. */
+int run_in_child(int (*fn)(void *context), void *context);
+
+#endif

@@ -1,0 +1,163 @@
+#!/bin/sh
+# Several SAEs, and several caches, of one `train` command. Each SAE has the bytes that it has when it is trained alone, whether all share one read of
+# the data, the budget splits them, or they are stopped and resumed at different steps. PRUNESCOPE names another binary.
+# shellcheck disable=SC2086 # lists of options
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+program=$PWD/${PRUNESCOPE:-prunescope}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+status=0
+model=demo/models/llama
+
+[ -x "$program" ] || { echo "$program is not built"; exit 77; }
+
+# name, then a command that must succeed
+holds() {
+	name=$1
+	shift
+	if "$@" >"$scratch/said" 2>&1; then
+		echo "[       OK ] $name"
+	else
+		echo "[  FAILED  ] $name"
+		head -n 3 "$scratch/said" | sed 's/^/    /'
+		status=1
+	fi
+}
+
+# stdout in $scratch/out, stderr in $scratch/err
+run() {
+	"$program" "$@" --json >"$scratch/out" 2>"$scratch/err"
+}
+
+works() {
+	name=$1
+	shift
+	run "$@"
+	code=$?
+	holds "$name" test $code -eq 0
+	[ $code -eq 0 ] || sed 's/^/    stderr: /' "$scratch/err"
+}
+
+# name, exit code, pattern of the message, arguments
+refuses() {
+	what=$1 wanted=$2 pattern=$3
+	shift 3
+	run "$@" -o "$scratch/none"
+	code=$?
+	holds "$what: exit $wanted" test $code -eq "$wanted"
+	holds "$what: says why" grep -q -e "$pattern" "$scratch/err"
+	holds "$what: writes nothing" test ! -e "$scratch/none"
+}
+
+says() {
+	holds "$1" grep -q -e "$2" "$scratch/err"
+}
+
+head -c 60000 README.md CONTRIBUTING.md docs/*.md 2>/dev/null >"$scratch/text"
+run tokenize $model --text "$scratch/text" -o "$scratch/tokens" --window 64 || exit 1
+run cache $model --tokens "$scratch/tokens" --layer 1 --dtype bf16 -o "$scratch/cache" || exit 1
+
+# --- one read ---
+common="--batch 256 --tokens 40000"
+set -- train "$scratch/cache" $common --data-seed 5
+mkdir "$scratch/alone"
+for width in 128 256; do
+	for k in 8 16; do
+		for seed in 1 2; do
+			run "$@" -o "$scratch/alone/d-$width-k-$k-seed-$seed" --d-sae $width --k $k --seed $seed || exit 1
+		done
+	done
+done
+many="--d-sae 128 256 --k 8 16 --seed 1 2"
+works "eight SAEs in one command" "$@" $many -o "$scratch/many"
+says "from one read" '8 of 8 SAEs side by side, from one read'
+holds "each as when trained alone" diff -r "$scratch/alone" "$scratch/many"
+holds "each in the result" test "$(grep -o '"d_sae": 128, "dead_fraction"' "$scratch/out" | wc -l)" -eq 4
+works "again: all are done" "$@" $many -o "$scratch/many"
+holds "nothing is trained" test ! -s "$scratch/err"
+rm -r "$scratch/many/d-128-k-16-seed-2"
+works "one is missing" "$@" $many -o "$scratch/many"
+says "and trained by itself" '1 of 8 SAEs: d-128-k-16-seed-2'
+holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
+rm -r "$scratch/many"
+
+run "$@" $many -o "$scratch/none" --memory 1
+least=$(sed -n 's/.*would do is .*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
+works "a budget that holds the largest alone" "$@" $many -o "$scratch/many" --memory "$least"
+holds "takes more than one read" test "$(grep -c 'of 8 SAEs' "$scratch/err")" -gt 1
+holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
+refuses "a byte less" 5 "$least" "$@" $many --memory $((least - 1))
+refuses "a width given twice" 2 'd-sae 128 is given twice' "$@" --d-sae 128 128
+refuses "a seed given twice" 2 'seed 3 is given twice' "$@" --seed 3 3
+rm -r "$scratch/many"
+
+# --- orders of their own, and the cache's ---
+set -- train "$scratch/cache" $common --d-sae 128 --k 8
+works "seeds with an order each" "$@" --seed 1 2 -o "$scratch/orders"
+says "are trained one after the other" '1 of 2 SAEs: seed-2'
+run "$@" --seed 2 -o "$scratch/two" || exit 1
+holds "as when trained alone" diff -r "$scratch/orders/seed-2" "$scratch/two"
+works "in the cache's order" "$@" --seed 1 2 --order sequential -o "$scratch/sequential"
+says "all seeds share it" '2 of 2 SAEs side by side'
+run "$@" --seed 2 --order sequential -o "$scratch/two-sequential" || exit 1
+holds "as when trained alone" diff -r "$scratch/sequential/seed-2" "$scratch/two-sequential"
+holds "which is another SAE than of the shuffled rows" test -n "$(cmp "$scratch/two/sae_weights.safetensors" "$scratch/two-sequential/sae_weights.safetensors")"
+holds "its provenance says so" grep -q '"order": "sequential"' "$scratch/two-sequential/manifest.json"
+refuses "an order that is none" 2 'sequential' "$@" --order sequental
+
+# --- paired caches ---
+run prune $model --method magnitude --sparsity 0.5 -o "$scratch/mask" || exit 1
+run cache $model --tokens "$scratch/tokens" --layer 1 --mask "$scratch/mask" -o "$scratch/pruned" || exit 1
+run tokenize $model --text "$scratch/text" -o "$scratch/other-tokens" --window 32 || exit 1
+run cache $model --tokens "$scratch/other-tokens" --layer 1 -o "$scratch/other" || exit 1
+set -- train "$scratch/cache" --with "$scratch/pruned" $common --d-sae 128 --k 8 --hold-out 400
+works "a dense and a pruned cache" "$@" -o "$scratch/paired"
+holds "measured on rows held out of both" grep -q held_out_fvu "$scratch/out"
+holds "provenance names both" grep -q '"with"' "$scratch/paired/manifest.json"
+for options in "--io mmap" "--threads 1" "--read-ahead 100" "--read-ahead 0"; do
+	works "the same with $options" "$@" $options -o "$scratch/paired-again"
+	holds "to the same bytes" diff -r "$scratch/paired" "$scratch/paired-again"
+	rm -r "$scratch/paired-again"
+done
+refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratch/cache" --with "$scratch/other" $common
+refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
+refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
+
+# --- one of them fails ---
+run train "$scratch/cache" --batch 256 --tokens 40000 --d-sae 128 256 --k 8 --lr 1e38 -o "$scratch/wild"
+code=$?
+holds "an SAE that diverges: exit 1" test $code -eq 1
+says "which one, and where" 'd-128: the loss is not finite at step'
+holds "the state of each before it is kept" ls "$scratch/wild/d-128/checkpoint.safetensors" "$scratch/wild/d-256/checkpoint.safetensors"
+
+# --- interrupted ---
+set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 --save-every 0.1
+works "two widths, uninterrupted" "$@" -o "$scratch/whole"
+# In a subshell: its process becomes the program.
+stopped() {
+	(exec "$program" "$@" -o "$scratch/part" --quiet >/dev/null 2>&1) &
+	pid=$!
+	sleep "$pause"
+	kill -"$signal" $pid 2>/dev/null
+	wait $pid 2>/dev/null
+}
+state=$scratch/part/d-192/checkpoint.safetensors
+for signal in INT KILL; do
+	pause=0.1
+	while :; do
+		stopped "$@"
+		[ ! -f "$state" ] || break
+		rm -rf "$scratch/part"
+		pause=$(echo "$pause" | awk '{ print $1 * 1.5 }')
+	done
+	[ $signal = KILL ] || holds "$signal leaves a state of each" test -f "$scratch/part/d-256/checkpoint.safetensors"
+	cp "$state" "$scratch/early"
+	stopped "$@"
+	[ ! -f "$state" ] || cp "$scratch/early" "$state"
+	works "$signal: resumed at different steps" "$@" -o "$scratch/part"
+	holds "$signal: to the same bytes" diff -r "$scratch/whole" "$scratch/part"
+	rm -rf "$scratch/part"
+done
+exit $status

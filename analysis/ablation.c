@@ -8,7 +8,8 @@
 
 size_t ps_ablation_choose_bytes(size_t latents)
 {
-	size_t arrays = ps_bytes_sum(ps_array_bytes(latents, sizeof(double)), ps_array_bytes(latents, sizeof(uint32_t)));
+	size_t arrays = ps_bytes_sum(ps_array_bytes(latents, sizeof(double)),
+				     ps_array_bytes(latents, sizeof(uint32_t)));
 
 	return ps_bytes_sum(arrays, ps_array_bytes(latents, 1));
 }
@@ -25,8 +26,8 @@ static void draw(uint32_t *members, size_t count, size_t wanted, ps_rng *rng)
 	}
 }
 
-int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed, ps_arena *arena, ps_diag *diag,
-		       uint32_t *features, size_t *chosen)
+int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed,
+		       ps_arena *arena, ps_diag *diag, uint32_t *features, size_t *chosen)
 {
 	size_t mark = ps_arena_mark(arena), first[PS_QUINTILES + 1];
 	double *rates = ps_array_take(arena, latents, sizeof *rates);
@@ -36,14 +37,17 @@ int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uin
 
 	*chosen = 0;
 	if (!rates || !order || !taken) {
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small to choose among %zu latents", latents);
+		rc = ps_fail(diag, PS_EFAILED, "the arena is too small to choose among %zu latents",
+			     latents);
 		goto out;
 	}
 	for (size_t j = 0; j < latents; j++)
 		taken[j] = 0;
 	ps_fragility_order(firing, latents, rates, order, first);
 	for (size_t q = 0; q < PS_QUINTILES; q++) {
-		size_t size = first[q + 1] - first[q], wanted = ps_min_size(count / PS_QUINTILES + (q < count % PS_QUINTILES), size);
+		size_t size = first[q + 1] - first[q],
+		       wanted =
+			       ps_min_size(count / PS_QUINTILES + (q < count % PS_QUINTILES), size);
 		ps_rng rng = ps_rng_make(seed, q);
 
 		draw(order + first[q], size, wanted, &rng);
@@ -122,7 +126,8 @@ static double cluster_effect(const ps_ablation_data *data, const uint32_t *weigh
 }
 
 /* Means of the effect among survivors and among lost: feature i counts weights[i] times, or, over clusters, once. */
-static void group_means(const struct groups *g, const uint32_t *weights, double *survivors, double *lost)
+static void group_means(const struct groups *g, const uint32_t *weights, double *survivors,
+			double *lost)
 {
 	double sum[2] = {0}, count[2] = {0};
 
@@ -130,7 +135,8 @@ static void group_means(const struct groups *g, const uint32_t *weights, double 
 		int group = g->data->survived[i] != 0;
 		double weight = g->effect ? weights[i] : 1;
 
-		sum[group] += weight * (g->effect ? g->effect[i] : cluster_effect(g->data, weights, i));
+		sum[group] +=
+			weight * (g->effect ? g->effect[i] : cluster_effect(g->data, weights, i));
 		count[group] += weight;
 	}
 	*survivors = count[1] > 0 ? sum[1] / count[1] : (double)NAN;
@@ -146,9 +152,11 @@ static double difference_statistic(void *self, const uint32_t *weights, int work
 	return survivors - lost;
 }
 
-size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap, int threads)
+size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap,
+			 int threads)
 {
-	size_t working = ps_max_size(ps_partial_interval_bytes(bootstrap, features, threads), ps_bootstrap_bytes(bootstrap, clusters, threads));
+	size_t working = ps_max_size(ps_partial_interval_bytes(bootstrap, features, threads),
+				     ps_bootstrap_bytes(bootstrap, clusters, threads));
 
 	return ps_bytes_sum(working, ps_array_bytes(features, sizeof(double)));
 }
@@ -164,10 +172,13 @@ static void count_groups(const ps_ablation_data *data, double *survived, ps_abla
 		sum[data->survived[i] != 0] += data->effect[i];
 	}
 	out->mean_survivors = out->survivors ? sum[1] / (double)out->survivors : (double)NAN;
-	out->mean_lost = out->survivors < data->features ? sum[0] / (double)(data->features - out->survivors) : (double)NAN;
+	out->mean_lost = out->survivors < data->features
+				 ? sum[0] / (double)(data->features - out->survivors)
+				 : (double)NAN;
 }
 
-int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_ablation *out)
+int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap,
+			  const ps_context *context, ps_arena *arena, ps_ablation *out)
 {
 	size_t mark = ps_arena_mark(arena), n = data->features;
 	struct groups over_features = {data, data->effect}, over_clusters = {data, NULL};
@@ -176,20 +187,27 @@ int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *boot
 
 	*out = (ps_ablation){0};
 	if (!survived)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for %zu ablated features", n);
+		return ps_fail(context->diag, PS_EFAILED,
+			       "the arena is too small for %zu ablated features", n);
 	count_groups(data, survived, out);
 	out->difference_clusters = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
-	rc = ps_spearman_interval(bootstrap, data->effect, survived, n, context, arena, &out->rho_survival);
+	rc = ps_spearman_interval(bootstrap, data->effect, survived, n, context, arena,
+				  &out->rho_survival);
 	if (rc == 0)
-		rc = ps_spearman_interval(bootstrap, data->effect, data->cosine, n, context, arena, &out->rho_cosine);
+		rc = ps_spearman_interval(bootstrap, data->effect, data->cosine, n, context, arena,
+					  &out->rho_cosine);
 	if (rc == 0)
-		rc = ps_partial_interval(bootstrap, data->effect, survived, data->rate, n, context, arena, &out->partial_survival);
+		rc = ps_partial_interval(bootstrap, data->effect, survived, data->rate, n, context,
+					 arena, &out->partial_survival);
 	if (rc == 0)
-		rc = ps_partial_interval(bootstrap, data->effect, data->cosine, data->rate, n, context, arena, &out->partial_cosine);
+		rc = ps_partial_interval(bootstrap, data->effect, data->cosine, data->rate, n,
+					 context, arena, &out->partial_cosine);
 	if (rc == 0)
-		rc = ps_bootstrap_run(bootstrap, n, difference_statistic, &over_features, context, arena, &out->difference_features);
+		rc = ps_bootstrap_run(bootstrap, n, difference_statistic, &over_features, context,
+				      arena, &out->difference_features);
 	if (rc == 0 && data->cluster_sum)
-		rc = ps_bootstrap_run(bootstrap, data->clusters, difference_statistic, &over_clusters, context, arena, &out->difference_clusters);
+		rc = ps_bootstrap_run(bootstrap, data->clusters, difference_statistic,
+				      &over_clusters, context, arena, &out->difference_clusters);
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

@@ -19,8 +19,9 @@
  * more from the lower ones where 5 does not divide, all of a quintile that is smaller), drawn without replacement
  * by the seed. features (count) by ascending index; *chosen: how many. */
 size_t ps_ablation_choose_bytes(size_t latents);
-int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed, ps_arena *arena, ps_diag *diag,
-		       uint32_t *features, size_t *chosen) PS_MUST_USE;
+int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed,
+		       ps_arena *arena, ps_diag *diag, uint32_t *features,
+		       size_t *chosen) PS_MUST_USE;
 
 /* rows (codes->rows, D), in place: row r loses what the codes' row r says of the feature. Returns how many rows
  * changed. */
@@ -33,7 +34,8 @@ typedef struct ps_ablation_data {
 	const double *cosine;      /* (N): of the match */
 	const double *rate;        /* (N): rows on which the feature fires / rows */
 	const double *effect;      /* (N): nats per token */
-	const double *cluster_sum;    /* (N, C): sum over the cluster's scored tokens of the change of nll; NULL: none */
+	const double *
+		cluster_sum; /* (N, C): sum over the cluster's scored tokens of the change of nll; NULL: none */
 	const double *cluster_tokens; /* (C): scored tokens */
 } ps_ablation_data;
 
@@ -41,11 +43,13 @@ typedef struct ps_ablation {
 	size_t features, survivors;
 	double mean_survivors, mean_lost; /* NaN for none */
 	ps_interval rho_survival, rho_cosine, partial_survival, partial_cosine;
-	ps_interval difference_features, difference_clusters; /* clusters: NaN without sums per cluster */
+	ps_interval difference_features,
+		difference_clusters; /* clusters: NaN without sums per cluster */
 } ps_ablation;
 
-size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap, int threads);
-int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
-			  ps_ablation *out) PS_MUST_USE;
+size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap,
+			 int threads);
+int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap,
+			  const ps_context *context, ps_arena *arena, ps_ablation *out) PS_MUST_USE;
 
 #endif

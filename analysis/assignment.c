@@ -7,9 +7,11 @@
 
 #define NONE UINT32_MAX
 #define LANES 16
-#define BLOCK 256 /* columns whose minimum is kept together, so that its place is searched in one block only */
+#define BLOCK                                                                                      \
+	256 /* columns whose minimum is kept together, so that its place is searched in one block only */
 #define SWEEPS 2
-#define SWEEP_STEPS 16 /* row scans of a sweep, in units of R: beyond it displaced rows wait for a path */
+#define SWEEP_STEPS                                                                                \
+	16 /* row scans of a sweep, in units of R: beyond it displaced rows wait for a path */
 
 struct reached {
 	uint32_t column;
@@ -24,9 +26,9 @@ struct problem {
 	double *price;    /* (C): the column's dual; -inf while a path has passed it */
 	uint32_t *free;   /* (R): rows without a column, in the order they will be served */
 	size_t free_count;
-	double *distance;   /* (C): shortest known path to the column; +inf once passed */
-	uint32_t *previous; /* (C): the row from which it is reached */
-	double *block_low;  /* (ceil(C / BLOCK)) */
+	double *distance;        /* (C): shortest known path to the column; +inf once passed */
+	uint32_t *previous;      /* (C): the row from which it is reached */
+	double *block_low;       /* (ceil(C / BLOCK)) */
 	struct reached *reached; /* (R) */
 };
 
@@ -66,7 +68,8 @@ static inline double greater(double a, double b)
 }
 
 /* low[j] = min_i cost[i, j], who[j] the first i that has it. */
-PS_CLONES static void column_minima(const float *cost, size_t rows, size_t cols, float *low, uint32_t *who)
+PS_CLONES static void column_minima(const float *cost, size_t rows, size_t cols, float *low,
+				    uint32_t *who)
 {
 	for (size_t j = 0; j < cols; j++) {
 		low[j] = cost[j];
@@ -90,7 +93,8 @@ struct two_least {
 };
 
 /* The two least of n <= BLOCK reduced costs. */
-PS_CLONES static void block_two_least(const float *cost, const double *price, size_t n, double *first, double *second)
+PS_CLONES static void block_two_least(const float *cost, const double *price, size_t n,
+				      double *first, double *second)
 {
 	double least[LANES], next[LANES];
 	size_t j = 0;
@@ -117,7 +121,8 @@ PS_CLONES static void block_two_least(const float *cost, const double *price, si
 	}
 }
 
-PS_CLONES static struct two_least find_two_least(const float *cost, const double *price, size_t cols)
+PS_CLONES static struct two_least find_two_least(const float *cost, const double *price,
+						 size_t cols)
 {
 	struct two_least found = {INFINITY, INFINITY, 0};
 	size_t in = 0;
@@ -125,7 +130,8 @@ PS_CLONES static struct two_least find_two_least(const float *cost, const double
 	for (size_t start = 0; start < cols; start += BLOCK) {
 		double first, second;
 
-		block_two_least(cost + start, price + start, ps_min_size(BLOCK, cols - start), &first, &second);
+		block_two_least(cost + start, price + start, ps_min_size(BLOCK, cols - start),
+				&first, &second);
 		if (first < found.first) {
 			found.second = lesser(found.first, second);
 			found.first = first;
@@ -164,7 +170,8 @@ static void transfer_reductions(struct problem *p)
 {
 	for (size_t i = 0; i < p->rows; i++)
 		if (p->column[i] != NONE && p->reached[i].column == 1)
-			p->price[p->column[i]] -= find_two_least(row_costs(p, i), p->price, p->cols).second;
+			p->price[p->column[i]] -=
+				find_two_least(row_costs(p, i), p->price, p->cols).second;
 }
 
 /* The first column but `except` whose reduced cost is `value`, or `except` when there is none. */
@@ -220,8 +227,9 @@ static void sweep_free_rows(struct problem *p)
 }
 
 /* Offers every column the path through `row`; block_low receives each block's least distance; returns the least. */
-PS_CLONES static double relax(const float *restrict cost, const double *restrict price, double offset, uint32_t row, size_t cols,
-			      double *restrict distance, uint32_t *restrict previous, double *restrict block_low)
+PS_CLONES static double relax(const float *restrict cost, const double *restrict price,
+			      double offset, uint32_t row, size_t cols, double *restrict distance,
+			      uint32_t *restrict previous, double *restrict block_low)
 {
 	double least = INFINITY;
 
@@ -233,7 +241,8 @@ PS_CLONES static double relax(const float *restrict cost, const double *restrict
 			low[l] = INFINITY;
 		for (; j + LANES <= end; j += LANES)
 			for (int l = 0; l < LANES; l++) {
-				double x = (double)cost[j + l] - price[j + l] - offset, d = distance[j + l];
+				double x = (double)cost[j + l] - price[j + l] - offset,
+				       d = distance[j + l];
 
 				previous[j + l] = x < d ? row : previous[j + l];
 				d = lesser(x, d);
@@ -284,7 +293,8 @@ static void augment(struct problem *p, uint32_t start)
 
 	for (j = 0; j < p->cols; j++)
 		p->distance[j] = INFINITY;
-	least = relax(row_costs(p, start), p->price, 0, start, p->cols, p->distance, p->previous, p->block_low);
+	least = relax(row_costs(p, start), p->price, 0, start, p->cols, p->distance, p->previous,
+		      p->block_low);
 	while (p->row[j = nearest_column(p, least)] != NONE) {
 		double offset;
 
@@ -293,10 +303,12 @@ static void augment(struct problem *p, uint32_t start)
 		p->reached[passed++] = (struct reached){(uint32_t)j, p->price[j], least};
 		p->price[j] = -INFINITY;
 		p->distance[j] = INFINITY;
-		least = relax(row_costs(p, i), p->price, offset, i, p->cols, p->distance, p->previous, p->block_low);
+		least = relax(row_costs(p, i), p->price, offset, i, p->cols, p->distance,
+			      p->previous, p->block_low);
 	}
 	for (size_t r = 0; r < passed; r++)
-		p->price[p->reached[r].column] = p->reached[r].price + (p->reached[r].distance - least);
+		p->price[p->reached[r].column] =
+			p->reached[r].price + (p->reached[r].distance - least);
 	do {
 		size_t before;
 
@@ -316,7 +328,8 @@ static int augment_free_rows(struct problem *p, const ps_context *context)
 		if (rc < 0)
 			return rc;
 		augment(p, p->free[f]);
-		ps_progress_tick(context, "assignment", "rows", p->rows - p->free_count + f + 1, p->rows);
+		ps_progress_tick(context, "assignment", "rows", p->rows - p->free_count + f + 1,
+				 p->rows);
 	}
 	return 0;
 }
@@ -333,7 +346,8 @@ static int take_arrays(struct problem *p, ps_arena *arena, ps_assignment *out, s
 	p->previous = ps_array_take(arena, p->cols, sizeof *p->previous);
 	p->block_low = ps_array_take(arena, block_count(p->cols), sizeof *p->block_low);
 	p->reached = ps_array_take(arena, p->rows, sizeof *p->reached);
-	return p->column && out->row_dual && p->price && p->row && p->free && p->distance && p->previous && p->block_low && p->reached;
+	return p->column && out->row_dual && p->price && p->row && p->free && p->distance &&
+	       p->previous && p->block_low && p->reached;
 }
 
 static void start_solution(struct problem *p)
@@ -355,7 +369,8 @@ static void start_solution(struct problem *p)
 		sweep_free_rows(p);
 }
 
-int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_context *context, ps_arena *arena, ps_assignment *out)
+int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_context *context,
+			ps_arena *arena, ps_assignment *out)
 {
 	struct problem p = {.cost = cost, .rows = rows, .cols = cols};
 	size_t mark = 0;
@@ -363,9 +378,14 @@ int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_co
 
 	*out = (ps_assignment){0};
 	if (rows > cols || cols >= NONE)
-		return ps_fail(context->diag, PS_EUSAGE, "an assignment of %zu rows to %zu columns is not possible", rows, cols);
+		return ps_fail(context->diag, PS_EUSAGE,
+			       "an assignment of %zu rows to %zu columns is not possible", rows,
+			       cols);
 	if (!take_arrays(&p, arena, out, &mark))
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the assignment of %zu rows to %zu columns", rows, cols);
+		return ps_fail(
+			context->diag, PS_EFAILED,
+			"the arena is too small for the assignment of %zu rows to %zu columns",
+			rows, cols);
 	rc = ps_progress_check(context);
 	if (rc < 0)
 		goto out;

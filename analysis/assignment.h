@@ -29,7 +29,7 @@ size_t ps_assignment_bytes(size_t rows, size_t cols);
 
 /* out's arrays are taken from the arena and stay valid with it; cost is borrowed for the call.
  * PS_EUSAGE: R > C, or a side beyond 2^32 - 2. PS_EINTERRUPTED: at the start and between paths. */
-int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_context *context, ps_arena *arena,
-			ps_assignment *out) PS_MUST_USE;
+int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_context *context,
+			ps_arena *arena, ps_assignment *out) PS_MUST_USE;
 
 #endif

@@ -9,7 +9,8 @@
 
 size_t ps_clusters_bytes(size_t rows)
 {
-	return ps_bytes_sum(ps_array_bytes(rows, sizeof(uint32_t)), ps_array_bytes(rows, sizeof(int)));
+	return ps_bytes_sum(ps_array_bytes(rows, sizeof(uint32_t)),
+			    ps_array_bytes(rows, sizeof(int)));
 }
 
 static uint32_t place_of(const int *sorted, size_t count, int id)
@@ -28,7 +29,8 @@ static uint32_t place_of(const int *sorted, size_t count, int id)
 }
 
 /* The windows of a batch of the list; returns how many rows it has. */
-static size_t take_windows(const ps_row_source *source, const ps_row_list *rows, size_t first, int32_t *out)
+static size_t take_windows(const ps_row_source *source, const ps_row_list *rows, size_t first,
+			   int32_t *out)
 {
 	const size_t count = ps_min_size(BATCH, rows->count - first);
 	uint64_t ids[BATCH];
@@ -38,7 +40,8 @@ static size_t take_windows(const ps_row_source *source, const ps_row_list *rows,
 	return count;
 }
 
-int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows, ps_arena *arena, ps_diag *diag, ps_clusters *out)
+int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows, ps_arena *arena,
+			   ps_diag *diag, ps_clusters *out)
 {
 	uint32_t *of_row = ps_array_take(arena, rows->count, sizeof *of_row);
 	size_t mark = ps_arena_mark(arena), distinct = 0;
@@ -48,16 +51,19 @@ int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows,
 
 	*out = (ps_clusters){.of_row = of_row, .rows = rows->count};
 	if (!of_row || !ids) {
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small for the windows of %zu rows", out->rows);
+		rc = ps_fail(diag, PS_EFAILED, "the arena is too small for the windows of %zu rows",
+			     out->rows);
 		goto out;
 	}
 	if (!ps_row_source_has(source, PS_ROW_WINDOW_ID)) {
-		rc = ps_fail(diag, PS_EINPUT, "the activation cache does not say which window a row is from");
+		rc = ps_fail(diag, PS_EINPUT,
+			     "the activation cache does not say which window a row is from");
 		goto out;
 	}
 	if (rows->count && ps_row_list_at(rows, rows->count - 1) >= source->rows) {
 		rc = ps_fail(diag, PS_EINPUT, "row %llu is beyond the activation cache's %llu rows",
-			     (unsigned long long)ps_row_list_at(rows, rows->count - 1), (unsigned long long)source->rows);
+			     (unsigned long long)ps_row_list_at(rows, rows->count - 1),
+			     (unsigned long long)source->rows);
 		goto out;
 	}
 	for (size_t first = 0; first < out->rows; first += BATCH)

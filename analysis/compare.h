@@ -10,8 +10,8 @@
 #define PS_ANALYSIS_COMPARE_H
 
 #include "core/base/arena.h"
-#include "core/model/matmul.h"
 #include "core/base/progress.h"
+#include "core/model/matmul.h"
 #include "sae/sae.h"
 
 typedef struct ps_match {
@@ -23,7 +23,8 @@ typedef struct ps_match {
 
 size_t ps_match_bytes(size_t f_a, size_t f_b, size_t d, int threads);
 /* match's arrays are taken from the arena and stay valid with it. */
-int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *context, ps_arena *arena, ps_match *match) PS_MUST_USE;
+int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *context, ps_arena *arena,
+		      ps_match *match) PS_MUST_USE;
 
 /* Fraction of A's latents (those with alive[i], or all when NULL) that are mutual with cosine >= tau. */
 double ps_match_survival(const ps_match *match, double tau, const uint8_t *alive);
@@ -34,7 +35,8 @@ typedef struct ps_comparison {
 
 size_t ps_compare_bytes(size_t f_a, size_t f_b, size_t d, int threads);
 /* alive: latents of A alive in training, or NULL. */
-int ps_compare_saes(const ps_sae *a, const ps_sae *b, double tau, const uint8_t *alive, uint64_t null_seed,
-		    const ps_context *context, ps_arena *arena, ps_comparison *out) PS_MUST_USE;
+int ps_compare_saes(const ps_sae *a, const ps_sae *b, double tau, const uint8_t *alive,
+		    uint64_t null_seed, const ps_context *context, ps_arena *arena,
+		    ps_comparison *out) PS_MUST_USE;
 
 #endif

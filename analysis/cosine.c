@@ -4,8 +4,8 @@
 
 #include "analysis/sizes.h"
 #include "core/base/clones.h"
-#include "core/model/matmul.h"
 #include "core/base/rng.h"
+#include "core/model/matmul.h"
 
 #define TILE 1024 /* rows of A and of B in a tile: 4 MiB of cosines */
 #define CHUNK 64  /* rows or columns of a tile that one worker takes at a time */
@@ -30,7 +30,10 @@ size_t ps_cosine_bytes(size_t a_rows, size_t b_rows, size_t width, int threads)
 	bytes = ps_bytes_sum(bytes, ps_bytes_sum(unit_rows, unit_rows));
 	bytes = ps_bytes_sum(bytes, ps_array_bytes(a_rows, sizeof(double)));
 	bytes = ps_bytes_sum(bytes, ps_array_bytes(b_rows, sizeof(double)));
-	return ps_bytes_sum(bytes, ps_round_up(ps_matmul_bytes(PS_PRECISION_F32, threads, TILE, width), PS_ALIGN) + PS_ALIGN);
+	return ps_bytes_sum(
+		bytes,
+		ps_round_up(ps_matmul_bytes(PS_PRECISION_F32, threads, TILE, width), PS_ALIGN) +
+			PS_ALIGN);
 }
 
 PS_CLONES static double square_sum(const float *x, size_t n)
@@ -55,13 +58,17 @@ static double inverse_norm(const float *row, size_t width)
 	return sum > 0 || isnan(sum) ? 1 / sqrt(sum) : 0;
 }
 
-static int inverse_norms(const float *rows, size_t count, size_t width, const char *name, double *inverse, ps_diag *diag)
+static int inverse_norms(const float *rows, size_t count, size_t width, const char *name,
+			 double *inverse, ps_diag *diag)
 {
 	for (size_t i = 0; i < count; i++) {
 		inverse[i] = inverse_norm(rows + i * width, width);
 		/* f32 squares do not overflow f64: a sum that is infinite or NaN has an element that is. */
-		if (isnan(inverse[i]) || (inverse[i] == 0 && isinf(square_sum(rows + i * width, width))))
-			return ps_fail(diag, PS_EINPUT, "row %zu of the %s matrix holds a number that is not finite", i, name);
+		if (isnan(inverse[i]) ||
+		    (inverse[i] == 0 && isinf(square_sum(rows + i * width, width))))
+			return ps_fail(diag, PS_EINPUT,
+				       "row %zu of the %s matrix holds a number that is not finite",
+				       i, name);
 	}
 	return 0;
 }
@@ -173,7 +180,8 @@ static void run_tile(struct sweep *s, ps_pool *pool)
 	ps_weight w = {.data = s->b_tile, .dtype = PS_F32, .rows = s->b_count, .cols = task->width};
 	size_t row_chunks = (s->a_count + CHUNK - 1) / CHUNK;
 
-	s->tile = task->matrix ? task->matrix + s->a_first * task->b_rows + s->b_first : s->own_tile;
+	s->tile =
+		task->matrix ? task->matrix + s->a_first * task->b_rows + s->b_first : s->own_tile;
 	s->stride = task->matrix ? task->b_rows : TILE;
 	ps_pool_run(pool, s->a_count, make_a_row, s);
 	ps_matmul_run(s->matmul, s->a_tile, task->width, s->a_count, &w, s->tile, s->stride);
@@ -208,14 +216,19 @@ static int prepare(struct sweep *s, const ps_context *context, ps_arena *arena)
 	s->a_inverse = ps_array_take(arena, task->a_rows, sizeof(double));
 	s->b_inverse = ps_array_take(arena, task->b_rows, sizeof(double));
 	if (!s->own_tile || !s->a_tile || !s->b_tile || !s->a_inverse || !s->b_inverse)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for cosines of %zu and %zu rows", task->a_rows, task->b_rows);
-	rc = ps_matmul_create(&s->matmul, PS_PRECISION_F32, context->pool, TILE, task->width, arena, context->diag);
+		return ps_fail(context->diag, PS_EFAILED,
+			       "the arena is too small for cosines of %zu and %zu rows",
+			       task->a_rows, task->b_rows);
+	rc = ps_matmul_create(&s->matmul, PS_PRECISION_F32, context->pool, TILE, task->width, arena,
+			      context->diag);
 	if (rc < 0)
 		return rc;
-	rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse, context->diag);
+	rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse,
+			   context->diag);
 	if (rc < 0 || !task->b)
 		return rc;
-	return inverse_norms(task->b, task->b_rows, task->width, "second", s->b_inverse, context->diag);
+	return inverse_norms(task->b, task->b_rows, task->width, "second", s->b_inverse,
+			     context->diag);
 }
 
 int ps_cosine_run(const ps_cosine_task *task, const ps_context *context, ps_arena *arena)

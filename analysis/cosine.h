@@ -22,7 +22,7 @@
 typedef struct ps_cosine_task {
 	const float *a, *b;
 	size_t a_rows, b_rows, width;
-	uint64_t seed; /* of the random rows, where b is NULL */
+	uint64_t seed;       /* of the random rows, where b is NULL */
 	float *row_best;     /* (N_a) or NULL */
 	uint32_t *row_index; /* (N_a), with row_best */
 	float *col_best;     /* (N_b) or NULL */
@@ -32,6 +32,7 @@ typedef struct ps_cosine_task {
 
 /* Scratch taken from the arena while a task runs, and given back. */
 size_t ps_cosine_bytes(size_t a_rows, size_t b_rows, size_t width, int threads);
-int ps_cosine_run(const ps_cosine_task *task, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_cosine_run(const ps_cosine_task *task, const ps_context *context,
+		  ps_arena *arena) PS_MUST_USE;
 
 #endif

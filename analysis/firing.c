@@ -8,9 +8,11 @@ size_t ps_firing_bytes(const ps_sae *sae, size_t clusters, int threads)
 {
 	size_t row = ps_array_bytes(sae->d_sae, sizeof(uint32_t)), bytes;
 
-	bytes = ps_bytes_sum(ps_array_bytes(row, clusters), ps_array_bytes(sae->d_sae, sizeof(uint64_t)));
+	bytes = ps_bytes_sum(ps_array_bytes(row, clusters),
+			     ps_array_bytes(sae->d_sae, sizeof(uint64_t)));
 	bytes = ps_bytes_sum(bytes, ps_array_bytes(sae->d_in, BATCH * sizeof(float)));
-	bytes = ps_bytes_sum(bytes, ps_bytes_sum(ps_codes_bytes(sae, BATCH), ps_encoder_bytes(sae, threads, BATCH)));
+	bytes = ps_bytes_sum(bytes, ps_bytes_sum(ps_codes_bytes(sae, BATCH),
+						 ps_encoder_bytes(sae, threads, BATCH)));
 	return ps_bytes_sum(bytes, 4 * PS_ALIGN);
 }
 
@@ -23,12 +25,16 @@ static void count_batch(const ps_codes *codes, const uint32_t *of_row, ps_firing
 		}
 }
 
-static int check(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_clusters *clusters, ps_diag *diag)
+static int check(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows,
+		 const ps_clusters *clusters, ps_diag *diag)
 {
 	if (source->width != sae->d_in)
-		return ps_fail(diag, PS_EINPUT, "the SAE takes rows of width %zu, the cache has %zu", sae->d_in, source->width);
+		return ps_fail(diag, PS_EINPUT,
+			       "the SAE takes rows of width %zu, the cache has %zu", sae->d_in,
+			       source->width);
 	if (clusters->rows != rows->count)
-		return ps_fail(diag, PS_EINPUT, "%llu rows to count, %zu rows in clusters", (unsigned long long)rows->count, clusters->rows);
+		return ps_fail(diag, PS_EINPUT, "%llu rows to count, %zu rows in clusters",
+			       (unsigned long long)rows->count, clusters->rows);
 	return 0;
 }
 
@@ -37,7 +43,9 @@ static int take_arrays(ps_firing *out, ps_arena *arena, ps_diag *diag)
 	out->total = ps_array_take(arena, out->latents, sizeof *out->total);
 	out->counts = ps_array_take(arena, out->clusters, out->latents * sizeof *out->counts);
 	if (!out->total || !out->counts)
-		return ps_fail(diag, PS_EFAILED, "the arena is too small to count %zu latents in %zu clusters", out->latents, out->clusters);
+		return ps_fail(diag, PS_EFAILED,
+			       "the arena is too small to count %zu latents in %zu clusters",
+			       out->latents, out->clusters);
 	for (size_t j = 0; j < out->latents; j++)
 		out->total[j] = 0;
 	for (size_t i = 0; i < out->clusters * out->latents; i++)
@@ -45,8 +53,9 @@ static int take_arrays(ps_firing *out, ps_arena *arena, ps_diag *diag)
 	return 0;
 }
 
-int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_clusters *clusters,
-		    const ps_context *context, ps_arena *arena, ps_firing *out)
+int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows,
+		    const ps_clusters *clusters, const ps_context *context, ps_arena *arena,
+		    ps_firing *out)
 {
 	ps_encoder *encoder;
 	ps_codes codes;

@@ -17,7 +17,8 @@ typedef struct ps_firing {
 
 size_t ps_firing_bytes(const ps_sae *sae, size_t clusters, int threads);
 /* out's arrays are taken from the arena and stay valid with it. */
-int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_clusters *clusters,
-		    const ps_context *context, ps_arena *arena, ps_firing *out) PS_MUST_USE;
+int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows,
+		    const ps_clusters *clusters, const ps_context *context, ps_arena *arena,
+		    ps_firing *out) PS_MUST_USE;
 
 #endif

@@ -38,7 +38,8 @@ static size_t quintile_start(size_t count, size_t quintile)
 	return (size_t)((unsigned __int128)count * quintile / PS_QUINTILES);
 }
 
-size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates, uint32_t *order, size_t first[PS_QUINTILES + 1])
+size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates, uint32_t *order,
+			  size_t first[PS_QUINTILES + 1])
 {
 	size_t alive;
 
@@ -51,8 +52,9 @@ size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates,
 }
 
 /* S(Q) where the i-th alive latent in order occurs weights[i] times (NULL: once); copies may fall on both sides of a cut. */
-static void quintile_survival(const uint32_t *order, size_t alive, const uint32_t *weights, const uint8_t *survived,
-			      size_t size[PS_QUINTILES], double survival[PS_QUINTILES])
+static void quintile_survival(const uint32_t *order, size_t alive, const uint32_t *weights,
+			      const uint8_t *survived, size_t size[PS_QUINTILES],
+			      double survival[PS_QUINTILES])
 {
 	size_t total = 0, at = 0, q = 0, survivors[PS_QUINTILES] = {0};
 
@@ -80,7 +82,8 @@ static double effect(const double survival[PS_QUINTILES], int as_rho)
 	const double places[PS_QUINTILES] = {1, 2, 3, 4, 5};
 	double work[2 * PS_QUINTILES];
 
-	return as_rho ? ps_spearman(places, survival, PS_QUINTILES, work) : survival[0] - survival[PS_QUINTILES - 1];
+	return as_rho ? ps_spearman(places, survival, PS_QUINTILES, work)
+		      : survival[0] - survival[PS_QUINTILES - 1];
 }
 
 static double latents_statistic(void *self, const uint32_t *weights, int worker)
@@ -94,7 +97,8 @@ static double latents_statistic(void *self, const uint32_t *weights, int worker)
 	return effect(survival, f->as_rho);
 }
 
-PS_CLONES static void add_counts(const uint32_t *counts, double weight, size_t latents, double *rates)
+PS_CLONES static void add_counts(const uint32_t *counts, double weight, size_t latents,
+				 double *rates)
 {
 	for (size_t j = 0; j < latents; j++)
 		rates[j] += weight * counts[j];
@@ -111,15 +115,18 @@ static double clusters_statistic(void *self, const uint32_t *weights, int worker
 		s->rates[j] = 0;
 	for (size_t c = 0; c < f->by_cluster->clusters; c++)
 		if (weights[c])
-			add_counts(f->by_cluster->counts + c * f->latents, weights[c], f->latents, s->rates);
+			add_counts(f->by_cluster->counts + c * f->latents, weights[c], f->latents,
+				   s->rates);
 	alive = order_by_rate(s->rates, f->latents, s->order);
 	quintile_survival(s->order, alive, NULL, f->survived, size, survival);
 	return effect(survival, 0);
 }
 
-size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap, int threads)
+size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap,
+			  int threads)
 {
-	size_t doubles = ps_array_bytes(latents, sizeof(double)), order = ps_array_bytes(latents, sizeof(uint32_t));
+	size_t doubles = ps_array_bytes(latents, sizeof(double)),
+	       order = ps_array_bytes(latents, sizeof(uint32_t));
 	size_t bytes = ps_array_bytes((size_t)threads, sizeof(struct scratch)), resampling, one;
 
 	for (int i = 0; i < threads + 2; i++)
@@ -129,22 +136,27 @@ size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *b
 	return ps_bytes_sum(bytes, ps_max_size(resampling, one));
 }
 
-static int find_effects(struct fragility *f, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_fragility *out)
+static int find_effects(struct fragility *f, const ps_bootstrap *bootstrap,
+			const ps_context *context, ps_arena *arena, ps_fragility *out)
 {
-	int rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena, &out->difference_latents);
+	int rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena,
+				  &out->difference_latents);
 
 	out->difference_clusters = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
 	if (rc == 0 && f->by_cluster)
-		rc = ps_bootstrap_run(bootstrap, f->by_cluster->clusters, clusters_statistic, f, context, arena, &out->difference_clusters);
+		rc = ps_bootstrap_run(bootstrap, f->by_cluster->clusters, clusters_statistic, f,
+				      context, arena, &out->difference_clusters);
 	f->as_rho = 1;
 	if (rc == 0)
-		rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena, &out->rho_quintiles);
+		rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena,
+				      &out->rho_quintiles);
 	return rc;
 }
 
 /* Spearman of count and survival over the latents that fired. */
-static int correlate_latents(const struct fragility *f, const uint64_t *firing, double *x, double *y, const ps_bootstrap *bootstrap,
-			     const ps_context *context, ps_arena *arena, ps_interval *out)
+static int correlate_latents(const struct fragility *f, const uint64_t *firing, double *x,
+			     double *y, const ps_bootstrap *bootstrap, const ps_context *context,
+			     ps_arena *arena, ps_interval *out)
 {
 	for (size_t i = 0; i < f->alive; i++) {
 		x[i] = (double)firing[f->order[i]];
@@ -153,7 +165,8 @@ static int correlate_latents(const struct fragility *f, const uint64_t *firing, 
 	return ps_spearman_interval(bootstrap, x, y, f->alive, context, arena, out);
 }
 
-static int take_arrays(struct fragility *f, int threads, ps_arena *arena, uint32_t **order, double **x, double **y)
+static int take_arrays(struct fragility *f, int threads, ps_arena *arena, uint32_t **order,
+		       double **x, double **y)
 {
 	int full;
 
@@ -170,8 +183,9 @@ static int take_arrays(struct fragility *f, int threads, ps_arena *arena, uint32
 	return !full;
 }
 
-int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t latents, const ps_firing *by_cluster,
-		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_fragility *out)
+int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t latents,
+		     const ps_firing *by_cluster, const ps_bootstrap *bootstrap,
+		     const ps_context *context, ps_arena *arena, ps_fragility *out)
 {
 	struct fragility f = {.survived = survived, .latents = latents, .by_cluster = by_cluster};
 	size_t mark = ps_arena_mark(arena), first[PS_QUINTILES + 1];
@@ -181,9 +195,12 @@ int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t lat
 
 	*out = (ps_fragility){0};
 	if (by_cluster && by_cluster->latents != latents)
-		return ps_fail(context->diag, PS_EINPUT, "firing rates of %zu latents, counts per window of %zu", latents, by_cluster->latents);
+		return ps_fail(context->diag, PS_EINPUT,
+			       "firing rates of %zu latents, counts per window of %zu", latents,
+			       by_cluster->latents);
 	if (!take_arrays(&f, ps_pool_threads(context->pool), arena, &order, &x, &y)) {
-		rc = ps_fail(context->diag, PS_EFAILED, "the arena is too small for the firing rates of %zu latents", latents);
+		rc = ps_fail(context->diag, PS_EFAILED,
+			     "the arena is too small for the firing rates of %zu latents", latents);
 		goto out;
 	}
 	f.order = order;
@@ -191,7 +208,8 @@ int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t lat
 	quintile_survival(order, f.alive, NULL, survived, out->size, out->survival);
 	rc = find_effects(&f, bootstrap, context, arena, out);
 	if (rc == 0)
-		rc = correlate_latents(&f, firing, x, y, bootstrap, context, arena, &out->rho_latents);
+		rc = correlate_latents(&f, firing, x, y, bootstrap, context, arena,
+				       &out->rho_latents);
 out:
 	ps_arena_rewind(arena, mark);
 	return rc;

@@ -20,19 +20,23 @@ typedef struct ps_fragility {
 	size_t alive; /* latents that fired */
 	size_t size[PS_QUINTILES];
 	double survival[PS_QUINTILES]; /* NaN for an empty quintile */
-	ps_interval difference_latents, difference_clusters; /* clusters: NaN without counts per cluster */
-	ps_interval rho_quintiles, rho_latents;              /* both over latents */
+	ps_interval difference_latents,
+		difference_clusters;            /* clusters: NaN without counts per cluster */
+	ps_interval rho_quintiles, rho_latents; /* both over latents */
 } ps_fragility;
 
 /* clusters: 0 where counts per cluster will not be given. */
-size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap, int threads);
+size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap,
+			  int threads);
 
 /* firing, survived (F): of the dense SAE; by_cluster: counts per cluster of the same rows, or NULL. */
-int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t latents, const ps_firing *by_cluster,
-		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_fragility *out) PS_MUST_USE;
+int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t latents,
+		     const ps_firing *by_cluster, const ps_bootstrap *bootstrap,
+		     const ps_context *context, ps_arena *arena, ps_fragility *out) PS_MUST_USE;
 
 /* order (F) receives the latents that fired, by ascending count; quintile q holds order[first[q] .. first[q + 1]).
  * rates: scratch (F). Returns how many fired. */
-size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates, uint32_t *order, size_t first[PS_QUINTILES + 1]);
+size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates, uint32_t *order,
+			  size_t first[PS_QUINTILES + 1]);
 
 #endif

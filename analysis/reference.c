@@ -28,17 +28,27 @@ static const ps_reference_condition conditions[] = {
 };
 
 static const ps_reference_finding findings[] = {
-	{"RQ1", "MNN survival between seeds of one model, tau 0.7, mean over 22 pairs", 0.0273, 0.0113, 0.0393, false},
-	{"RQ2", "Kendall's W of the conditions' ranking over tau 0.6, 0.7, 0.8", 0.9416, NONE, NONE, false},
-	{"RQ2", "survival under Wanda over survival under magnitude, at most", 3.7, NONE, NONE, true},
-	{"RQ2", "Spearman of MNN survival and the change of log perplexity, 17 conditions", -0.684, -0.889, -0.276, false},
-	{"RQ3", "Spearman of fixed-dictionary Jaccard and the change of log perplexity, 17 conditions", -0.975, -1.000, -0.873, false},
-	{"RQ3", "Spearman of fixed-dictionary FVU and the change of log perplexity, 17 conditions", 0.556, 0.030, 0.918, false},
+	{"RQ1", "MNN survival between seeds of one model, tau 0.7, mean over 22 pairs", 0.0273,
+	 0.0113, 0.0393, false},
+	{"RQ2", "Kendall's W of the conditions' ranking over tau 0.6, 0.7, 0.8", 0.9416, NONE, NONE,
+	 false},
+	{"RQ2", "survival under Wanda over survival under magnitude, at most", 3.7, NONE, NONE,
+	 true},
+	{"RQ2", "Spearman of MNN survival and the change of log perplexity, 17 conditions", -0.684,
+	 -0.889, -0.276, false},
+	{"RQ3",
+	 "Spearman of fixed-dictionary Jaccard and the change of log perplexity, 17 conditions",
+	 -0.975, -1.000, -0.873, false},
+	{"RQ3", "Spearman of fixed-dictionary FVU and the change of log perplexity, 17 conditions",
+	 0.556, 0.030, 0.918, false},
 	{"RQ3", "Gemma 3 1B, official layer 13 SAE on layer 13: FVU", 0.0064, NONE, NONE, false},
 	{"RQ3", "Gemma 3 1B, official layer 13 SAE on layer 13: L0", 20.68, NONE, NONE, false},
-	{"RQ4", "Spearman of firing quintile and survival: -1 in 11 of 17 conditions", -1.0, NONE, NONE, true},
-	{"RQ4", "Spearman of firing rate and survival: least and largest over conditions", NONE, -0.540, 0.062, false},
-	{"RQ4", "Spearman of S(Q1) - S(Q5) and the change of log perplexity, 17 conditions", -0.032, -0.473, 0.514, false},
+	{"RQ4", "Spearman of firing quintile and survival: -1 in 11 of 17 conditions", -1.0, NONE,
+	 NONE, true},
+	{"RQ4", "Spearman of firing rate and survival: least and largest over conditions", NONE,
+	 -0.540, 0.062, false},
+	{"RQ4", "Spearman of S(Q1) - S(Q5) and the change of log perplexity, 17 conditions", -0.032,
+	 -0.473, 0.514, false},
 	{"RQ5", "survival does not predict causal importance", NONE, NONE, NONE, true},
 };
 
@@ -63,7 +73,8 @@ const ps_reference_finding *ps_reference_findings(size_t *count)
 const ps_reference_model *ps_reference_model_of(const ps_model_config *config)
 {
 	for (size_t m = 0; m < COUNT(models); m++)
-		if (models[m].family == config->family && models[m].layers == config->layers && models[m].width == config->width)
+		if (models[m].family == config->family && models[m].layers == config->layers &&
+		    models[m].width == config->width)
 			return &models[m];
 	return NULL;
 }
@@ -93,10 +104,12 @@ const ps_reference_model *ps_reference_model_named(const char *name)
 	return NULL;
 }
 
-const ps_reference_condition *ps_reference_find(const ps_reference_model *model, const char *method, double sparsity)
+const ps_reference_condition *ps_reference_find(const ps_reference_model *model, const char *method,
+						double sparsity)
 {
 	for (size_t c = 0; c < COUNT(conditions); c++)
-		if (conditions[c].model == model && !strcmp(conditions[c].method, method) && fabs(conditions[c].sparsity - sparsity) < 1e-6)
+		if (conditions[c].model == model && !strcmp(conditions[c].method, method) &&
+		    fabs(conditions[c].sparsity - sparsity) < 1e-6)
 			return &conditions[c];
 	return NULL;
 }

@@ -21,7 +21,7 @@ typedef struct ps_reference_model {
 typedef struct ps_reference_condition {
 	const ps_reference_model *model;
 	const char *method; /* "magnitude", "wanda" */
-	double sparsity;    /* the label; magnitude's threshold is global, so what is achieved differs per matrix */
+	double sparsity; /* the label; magnitude's threshold is global, so what is achieved differs per matrix */
 	double survival, survival_sd; /* MNN survival at tau .7, over seeds */
 	double jaccard;               /* fixed dictionary */
 	double ppl;
@@ -41,7 +41,8 @@ const ps_reference_model *ps_reference_model_of(const ps_model_config *config);
 const ps_reference_model *ps_reference_model_named(const char *name);
 
 /* The condition, sparsity within 1e-6, or NULL. */
-const ps_reference_condition *ps_reference_find(const ps_reference_model *model, const char *method, double sparsity);
+const ps_reference_condition *ps_reference_find(const ps_reference_model *model, const char *method,
+						double sparsity);
 
 const ps_reference_model *ps_reference_models(size_t *count);
 const ps_reference_condition *ps_reference_conditions(size_t *count);

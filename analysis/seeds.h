@@ -24,8 +24,8 @@ typedef struct ps_summary {
 } ps_summary;
 
 size_t ps_summary_bytes(const ps_bootstrap *bootstrap, size_t count, int threads);
-int ps_summary_of(const double *values, size_t count, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
-		  ps_summary *out) PS_MUST_USE;
+int ps_summary_of(const double *values, size_t count, const ps_bootstrap *bootstrap,
+		  const ps_context *context, ps_arena *arena, ps_summary *out) PS_MUST_USE;
 
 typedef struct ps_seed_pair {
 	size_t a, b; /* positions in the list of SAEs */
@@ -40,19 +40,23 @@ typedef struct ps_seed_agreement {
 } ps_seed_agreement;
 
 /* For S SAEs of at most latents latents and width d. */
-size_t ps_seeds_bytes(size_t count, size_t latents, size_t d, const ps_bootstrap *bootstrap, int threads);
+size_t ps_seeds_bytes(size_t count, size_t latents, size_t d, const ps_bootstrap *bootstrap,
+		      int threads);
 /* out->pairs is taken from the arena and stays valid with it. */
-int ps_seeds_compare(const ps_sae *const *saes, size_t count, uint64_t null_seed, const ps_bootstrap *bootstrap,
-		     const ps_context *context, ps_arena *arena, ps_seed_agreement *out) PS_MUST_USE;
+int ps_seeds_compare(const ps_sae *const *saes, size_t count, uint64_t null_seed,
+		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
+		     ps_seed_agreement *out) PS_MUST_USE;
 
 /* survival[t] of one match at ps_taus[t]; alive as in ps_match_survival. */
 void ps_survival_grid(const ps_match *match, const uint8_t *alive, double survival[PS_TAUS]);
 
 /* Mean and SD over seeds of grids (S, PS_TAUS). */
-void ps_survival_over_seeds(const double (*grids)[PS_TAUS], size_t seeds, double mean[PS_TAUS], double sd[PS_TAUS]);
+void ps_survival_over_seeds(const double (*grids)[PS_TAUS], size_t seeds, double mean[PS_TAUS],
+			    double sd[PS_TAUS]);
 
 /* Kendall's W over .6, .7, .8 of the conditions' survival (conditions, PS_TAUS). */
 size_t ps_survival_agreement_bytes(size_t conditions);
-int ps_survival_agreement(const double (*survival)[PS_TAUS], size_t conditions, ps_arena *arena, ps_diag *diag, double *w) PS_MUST_USE;
+int ps_survival_agreement(const double (*survival)[PS_TAUS], size_t conditions, ps_arena *arena,
+			  ps_diag *diag, double *w) PS_MUST_USE;
 
 #endif

@@ -90,14 +90,16 @@ void ps_sort_order(const double *values, size_t count, uint32_t *order)
 }
 
 /* Ranks of the items in sorted order, item i standing for weights[i] equal ones (NULL: one). Returns sum (t^3 - t). */
-static double weighted_ranks(const double *values, const uint32_t *order, const uint32_t *weights, size_t count, double *ranks)
+static double weighted_ranks(const double *values, const uint32_t *order, const uint32_t *weights,
+			     size_t count, double *ranks)
 {
 	double before = 0, ties = 0;
 
 	for (size_t first = 0, last; first < count; first = last) {
 		double group = 0;
 
-		for (last = first; last < count && values[order[last]] == values[order[first]]; last++)
+		for (last = first; last < count && values[order[last]] == values[order[first]];
+		     last++)
 			group += weights ? weights[order[last]] : 1;
 		for (size_t i = first; i < last; i++)
 			ranks[order[i]] = before + (group + 1) / 2;
@@ -117,20 +119,24 @@ size_t ps_kendall_w_bytes(size_t items)
 {
 	size_t doubles = ps_array_bytes(items, sizeof(double));
 
-	return ps_bytes_sum(ps_bytes_sum(doubles, doubles), ps_array_bytes(items, sizeof(uint32_t)));
+	return ps_bytes_sum(ps_bytes_sum(doubles, doubles),
+			    ps_array_bytes(items, sizeof(uint32_t)));
 }
 
-int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena, ps_diag *diag, double *out)
+int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena, ps_diag *diag,
+		 double *out)
 {
 	size_t mark = ps_arena_mark(arena);
 	uint32_t *order = ps_array_take(arena, items, sizeof *order);
-	double *ranks = ps_array_take(arena, items, sizeof *ranks), *sums = ps_array_take(arena, items, sizeof *sums);
+	double *ranks = ps_array_take(arena, items, sizeof *ranks),
+	       *sums = ps_array_take(arena, items, sizeof *sums);
 	double m = (double)raters, n = (double)items, ties = 0, squares = 0;
 	int rc = 0;
 
 	*out = (double)NAN;
 	if (!order || !ranks || !sums) {
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small for Kendall's W of %zu items", items);
+		rc = ps_fail(diag, PS_EFAILED,
+			     "the arena is too small for Kendall's W of %zu items", items);
 		goto out;
 	}
 	if (any_nan(scores, raters * items))
@@ -145,7 +151,8 @@ int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *ar
 	}
 	for (size_t i = 0; i < items; i++)
 		squares += sums[i] * sums[i];
-	*out = (12 * squares - 3 * m * m * n * (n + 1) * (n + 1)) / (m * m * n * (n * n - 1) - m * ties);
+	*out = (12 * squares - 3 * m * m * n * (n + 1) * (n + 1)) /
+	       (m * m * n * (n * n - 1) - m * ties);
 out:
 	ps_arena_rewind(arena, mark);
 	return rc;
@@ -162,7 +169,8 @@ struct resampling {
 
 size_t ps_bootstrap_bytes(const ps_bootstrap *bootstrap, size_t clusters, int threads)
 {
-	return ps_bytes_sum(ps_array_bytes(clusters, (size_t)threads * sizeof(uint32_t)), ps_array_bytes(bootstrap->replicates, sizeof(double)));
+	return ps_bytes_sum(ps_array_bytes(clusters, (size_t)threads * sizeof(uint32_t)),
+			    ps_array_bytes(bootstrap->replicates, sizeof(double)));
 }
 
 static void run_replicate(void *context, size_t item, int worker)
@@ -188,20 +196,23 @@ static void percentiles(double *values, size_t count, double confidence, ps_inte
 	out->high = ps_quantile_sorting(values, out->replicates, (1 + confidence) / 2);
 }
 
-int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic, void *self, const ps_context *context,
-		     ps_arena *arena, ps_interval *out)
+int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic,
+		     void *self, const ps_context *context, ps_arena *arena, ps_interval *out)
 {
-	struct resampling r = {.bootstrap = bootstrap, .clusters = clusters, .statistic = statistic, .self = self};
+	struct resampling r = {
+		.bootstrap = bootstrap, .clusters = clusters, .statistic = statistic, .self = self};
 	size_t mark = ps_arena_mark(arena);
 	int rc = ps_progress_check(context);
 
 	*out = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
 	if (rc < 0 || !clusters)
 		return rc;
-	r.weights = ps_array_take(arena, clusters, (size_t)ps_pool_threads(context->pool) * sizeof *r.weights);
+	r.weights = ps_array_take(arena, clusters,
+				  (size_t)ps_pool_threads(context->pool) * sizeof *r.weights);
 	r.values = ps_array_take(arena, bootstrap->replicates, sizeof *r.values);
 	if (!r.weights || !r.values) {
-		rc = ps_fail(context->diag, PS_EFAILED, "the arena is too small for a bootstrap over %zu clusters", clusters);
+		rc = ps_fail(context->diag, PS_EFAILED,
+			     "the arena is too small for a bootstrap over %zu clusters", clusters);
 		goto out;
 	}
 	for (size_t c = 0; c < clusters; c++)
@@ -215,12 +226,14 @@ out:
 }
 
 struct cluster_sums {
-	const double *numerator, *denominator;           /* denominator NULL: ones */
-	const double *base_numerator, *base_denominator; /* a second ratio, subtracted; base_numerator NULL: none */
+	const double *numerator, *denominator; /* denominator NULL: ones */
+	const double *base_numerator,
+		*base_denominator; /* a second ratio, subtracted; base_numerator NULL: none */
 	size_t clusters;
 };
 
-static double ratio_of(const double *numerator, const double *denominator, const uint32_t *weights, size_t clusters)
+static double ratio_of(const double *numerator, const double *denominator, const uint32_t *weights,
+		       size_t clusters)
 {
 	double above = 0, below = 0;
 
@@ -237,28 +250,36 @@ static double ratio_statistic(void *self, const uint32_t *weights, int worker)
 	double ratio = ratio_of(s->numerator, s->denominator, weights, s->clusters);
 
 	(void)worker;
-	return s->base_numerator ? ratio - ratio_of(s->base_numerator, s->base_denominator, weights, s->clusters) : ratio;
+	return s->base_numerator ? ratio - ratio_of(s->base_numerator, s->base_denominator, weights,
+						    s->clusters)
+				 : ratio;
 }
 
-int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, const double *numerator, const double *denominator, size_t clusters,
-		       const ps_context *context, ps_arena *arena, ps_interval *out)
+int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, const double *numerator,
+		       const double *denominator, size_t clusters, const ps_context *context,
+		       ps_arena *arena, ps_interval *out)
 {
-	return ps_bootstrap_ratio_change(bootstrap, numerator, denominator, NULL, NULL, clusters, context, arena, out);
+	return ps_bootstrap_ratio_change(bootstrap, numerator, denominator, NULL, NULL, clusters,
+					 context, arena, out);
 }
 
-int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, const double *numerator, const double *denominator,
-			      const double *base_numerator, const double *base_denominator, size_t clusters,
+int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, const double *numerator,
+			      const double *denominator, const double *base_numerator,
+			      const double *base_denominator, size_t clusters,
 			      const ps_context *context, ps_arena *arena, ps_interval *out)
 {
-	struct cluster_sums sums = {numerator, denominator, base_numerator, base_denominator, clusters};
+	struct cluster_sums sums = {numerator, denominator, base_numerator, base_denominator,
+				    clusters};
 
 	return ps_bootstrap_run(bootstrap, clusters, ratio_statistic, &sums, context, arena, out);
 }
 
-int ps_bootstrap_paired(const ps_bootstrap *bootstrap, const double *a, const double *b, size_t clusters, const ps_context *context,
-			ps_arena *arena, ps_interval *out)
+int ps_bootstrap_paired(const ps_bootstrap *bootstrap, const double *a, const double *b,
+			size_t clusters, const ps_context *context, ps_arena *arena,
+			ps_interval *out)
 {
-	return ps_bootstrap_ratio_change(bootstrap, a, NULL, b, NULL, clusters, context, arena, out);
+	return ps_bootstrap_ratio_change(bootstrap, a, NULL, b, NULL, clusters, context, arena,
+					 out);
 }
 
 #define VARIABLES 3
@@ -272,7 +293,8 @@ struct rank_data {
 };
 
 /* Both sums of squares run over copies, so the mean rank is (n + 1) / 2 whatever the ties. */
-static double rank_correlation(const double *a, const double *b, const uint32_t *weights, size_t count)
+static double rank_correlation(const double *a, const double *b, const uint32_t *weights,
+			       size_t count)
 {
 	double n = 0, ab = 0, aa = 0, bb = 0, mean;
 
@@ -296,16 +318,20 @@ static double rank_statistic(void *self, const uint32_t *weights, int worker)
 	const double *x = ranks, *y = ranks + d->count, *z = ranks + 2 * d->count;
 
 	for (int v = 0; v < d->variables; v++)
-		weighted_ranks(d->values[v], d->order[v], weights, d->count, ranks + (size_t)v * d->count);
+		weighted_ranks(d->values[v], d->order[v], weights, d->count,
+			       ranks + (size_t)v * d->count);
 	if (d->variables == 2)
 		return rank_correlation(x, y, weights, d->count);
-	return ps_partial(rank_correlation(x, y, weights, d->count), rank_correlation(x, z, weights, d->count),
+	return ps_partial(rank_correlation(x, y, weights, d->count),
+			  rank_correlation(x, z, weights, d->count),
 			  rank_correlation(y, z, weights, d->count));
 }
 
 size_t ps_partial_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads)
 {
-	size_t bytes = ps_bytes_sum(ps_bootstrap_bytes(bootstrap, count, threads), ps_array_bytes(count, (size_t)threads * VARIABLES * sizeof(double)));
+	size_t bytes =
+		ps_bytes_sum(ps_bootstrap_bytes(bootstrap, count, threads),
+			     ps_array_bytes(count, (size_t)threads * VARIABLES * sizeof(double)));
 
 	for (int v = 0; v < VARIABLES; v++)
 		bytes = ps_bytes_sum(bytes, ps_array_bytes(count, sizeof(uint32_t)));
@@ -317,17 +343,21 @@ size_t ps_spearman_interval_bytes(const ps_bootstrap *bootstrap, size_t count, i
 	return ps_partial_interval_bytes(bootstrap, count, threads);
 }
 
-static int correlate(struct rank_data *d, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_interval *out)
+static int correlate(struct rank_data *d, const ps_bootstrap *bootstrap, const ps_context *context,
+		     ps_arena *arena, ps_interval *out)
 {
 	size_t mark = ps_arena_mark(arena);
 	int rc = 0;
 
 	*out = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
-	d->ranks = ps_array_take(arena, d->count, (size_t)ps_pool_threads(context->pool) * VARIABLES * sizeof(double));
+	d->ranks =
+		ps_array_take(arena, d->count,
+			      (size_t)ps_pool_threads(context->pool) * VARIABLES * sizeof(double));
 	for (int v = 0; v < d->variables; v++) {
 		d->order[v] = ps_array_take(arena, d->count, sizeof(uint32_t));
 		if (!d->ranks || !d->order[v]) {
-			rc = ps_fail(context->diag, PS_EFAILED, "the arena is too small to rank %zu values", d->count);
+			rc = ps_fail(context->diag, PS_EFAILED,
+				     "the arena is too small to rank %zu values", d->count);
 			goto out;
 		}
 		if (any_nan(d->values[v], d->count))
@@ -340,16 +370,17 @@ out:
 	return rc;
 }
 
-int ps_spearman_interval(const ps_bootstrap *bootstrap, const double *x, const double *y, size_t count, const ps_context *context,
-			 ps_arena *arena, ps_interval *out)
+int ps_spearman_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
+			 size_t count, const ps_context *context, ps_arena *arena, ps_interval *out)
 {
 	struct rank_data d = {.values = {x, y}, .count = count, .variables = 2};
 
 	return correlate(&d, bootstrap, context, arena, out);
 }
 
-int ps_partial_interval(const ps_bootstrap *bootstrap, const double *x, const double *y, const double *z, size_t count,
-			const ps_context *context, ps_arena *arena, ps_interval *out)
+int ps_partial_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
+			const double *z, size_t count, const ps_context *context, ps_arena *arena,
+			ps_interval *out)
 {
 	struct rank_data d = {.values = {x, y, z}, .count = count, .variables = 3};
 

@@ -36,7 +36,8 @@ double ps_partial(double r_xy, double r_xz, double r_yz);
  *   W = (12 sum_i R_i^2 - 3 m^2 n (n + 1)^2) / (m^2 n (n^2 - 1) - m sum_j T_j)
  * R_i: sum of item i's ranks; T_j = sum (t^3 - t) over rater j's groups of t tied items (Kendall, Gibbons 1990). */
 size_t ps_kendall_w_bytes(size_t items);
-int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena, ps_diag *diag, double *out) PS_MUST_USE;
+int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena, ps_diag *diag,
+		 double *out) PS_MUST_USE;
 
 typedef struct ps_bootstrap {
 	size_t replicates;
@@ -54,30 +55,37 @@ typedef struct ps_interval {
 typedef double (*ps_statistic)(void *self, const uint32_t *weights, int worker);
 
 size_t ps_bootstrap_bytes(const ps_bootstrap *bootstrap, size_t clusters, int threads);
-int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic, void *self, const ps_context *context,
-		     ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic,
+		     void *self, const ps_context *context, ps_arena *arena,
+		     ps_interval *out) PS_MUST_USE;
 
 /* sum_c w_c numerator[c] / sum_c w_c denominator[c]; denominator NULL: ones, so the mean of the numerators. */
-int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, const double *numerator, const double *denominator, size_t clusters,
-		       const ps_context *context, ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, const double *numerator,
+		       const double *denominator, size_t clusters, const ps_context *context,
+		       ps_arena *arena, ps_interval *out) PS_MUST_USE;
 
 /* The difference of two such ratios, both on the same replicate's clusters. */
-int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, const double *numerator, const double *denominator,
-			      const double *base_numerator, const double *base_denominator, size_t clusters,
-			      const ps_context *context, ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, const double *numerator,
+			      const double *denominator, const double *base_numerator,
+			      const double *base_denominator, size_t clusters,
+			      const ps_context *context, ps_arena *arena,
+			      ps_interval *out) PS_MUST_USE;
 
 /* The mean over clusters of a[c] - b[c], both measured on cluster c. */
-int ps_bootstrap_paired(const ps_bootstrap *bootstrap, const double *a, const double *b, size_t clusters, const ps_context *context,
-			ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_bootstrap_paired(const ps_bootstrap *bootstrap, const double *a, const double *b,
+			size_t clusters, const ps_context *context, ps_arena *arena,
+			ps_interval *out) PS_MUST_USE;
 
 /* Spearman of x and y over items, the items resampled. O(count) a replicate: the order is found once. */
 size_t ps_spearman_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads);
-int ps_spearman_interval(const ps_bootstrap *bootstrap, const double *x, const double *y, size_t count, const ps_context *context,
-			 ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_spearman_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
+			 size_t count, const ps_context *context, ps_arena *arena,
+			 ps_interval *out) PS_MUST_USE;
 
 /* The same with z held fixed (ps_partial). */
 size_t ps_partial_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads);
-int ps_partial_interval(const ps_bootstrap *bootstrap, const double *x, const double *y, const double *z, size_t count,
-			const ps_context *context, ps_arena *arena, ps_interval *out) PS_MUST_USE;
+int ps_partial_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
+			const double *z, size_t count, const ps_context *context, ps_arena *arena,
+			ps_interval *out) PS_MUST_USE;
 
 #endif

@@ -12,7 +12,14 @@
 enum { DENSE, PRUNED, SIDES };
 
 /* What is summed per cluster, and per row on the way there. */
-enum measure { JACCARD, COSINE, L0, ERROR = L0 + SIDES, VARIANCE = ERROR + SIDES, MEASURES = VARIANCE + SIDES };
+enum measure {
+	JACCARD,
+	COSINE,
+	L0,
+	ERROR = L0 + SIDES,
+	VARIANCE = ERROR + SIDES,
+	MEASURES = VARIANCE + SIDES
+};
 
 struct transfer {
 	const ps_sae *sae;
@@ -31,13 +38,17 @@ struct transfer {
 	int side; /* whose mean is under way */
 };
 
-size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap, int threads)
+size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap,
+			 int threads)
 {
-	size_t bytes = ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN), sides, measures;
+	size_t bytes = ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN), sides,
+	       measures;
 
-	sides = ps_bytes_sum(ps_array_bytes(sae->d_in, 2 * BATCH * sizeof(float)), ps_array_bytes(sae->d_in, sizeof(double)));
+	sides = ps_bytes_sum(ps_array_bytes(sae->d_in, 2 * BATCH * sizeof(float)),
+			     ps_array_bytes(sae->d_in, sizeof(double)));
 	sides = ps_bytes_sum(sides, ps_bytes_sum(ps_codes_bytes(sae, BATCH), 2 * PS_ALIGN));
-	measures = ps_bytes_sum(ps_array_bytes(BATCH, sizeof(double)), ps_array_bytes(clusters, sizeof(double)));
+	measures = ps_bytes_sum(ps_array_bytes(BATCH, sizeof(double)),
+				ps_array_bytes(clusters, sizeof(double)));
 	for (int s = 0; s < SIDES; s++)
 		bytes = ps_bytes_sum(bytes, sides);
 	for (int m = 0; m < MEASURES + 1; m++)
@@ -57,8 +68,11 @@ static int check_tokens(const struct transfer *t, uint64_t first)
 		t->source[s]->column(t->source[s]->self, PS_ROW_TOKEN_ID, ids, count, tokens[s]);
 	for (size_t i = 0; i < count; i++)
 		if (tokens[DENSE][i] != tokens[PRUNED][i])
-			return ps_fail(t->context->diag, PS_EINPUT, "row %llu is token %ld in the dense cache and %ld in the pruned one: not the same text",
-				       (unsigned long long)ids[i], (long)tokens[DENSE][i], (long)tokens[PRUNED][i]);
+			return ps_fail(t->context->diag, PS_EINPUT,
+				       "row %llu is token %ld in the dense cache and %ld in the "
+				       "pruned one: not the same text",
+				       (unsigned long long)ids[i], (long)tokens[DENSE][i],
+				       (long)tokens[PRUNED][i]);
 	return 0;
 }
 
@@ -70,18 +84,25 @@ static int check_sources(const struct transfer *t)
 	int rc = 0;
 
 	if (dense->width != t->sae->d_in || pruned->width != t->sae->d_in)
-		return ps_fail(diag, PS_EINPUT, "the SAE takes rows of width %zu, the dense cache has %zu and the pruned one %zu", t->sae->d_in,
-			       dense->width, pruned->width);
+		return ps_fail(diag, PS_EINPUT,
+			       "the SAE takes rows of width %zu, the dense cache has %zu and the "
+			       "pruned one %zu",
+			       t->sae->d_in, dense->width, pruned->width);
 	if (dense->rows != pruned->rows)
-		return ps_fail(diag, PS_EINPUT, "the dense cache has %llu rows, the pruned one %llu", (unsigned long long)dense->rows,
-			       (unsigned long long)pruned->rows);
-	if (!ps_row_source_has(dense, PS_ROW_TOKEN_ID) || !ps_row_source_has(pruned, PS_ROW_TOKEN_ID))
-		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids", ps_row_source_has(dense, PS_ROW_TOKEN_ID) ? "pruned" : "dense");
+		return ps_fail(diag, PS_EINPUT,
+			       "the dense cache has %llu rows, the pruned one %llu",
+			       (unsigned long long)dense->rows, (unsigned long long)pruned->rows);
+	if (!ps_row_source_has(dense, PS_ROW_TOKEN_ID) ||
+	    !ps_row_source_has(pruned, PS_ROW_TOKEN_ID))
+		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids",
+			       ps_row_source_has(dense, PS_ROW_TOKEN_ID) ? "pruned" : "dense");
 	if (!t->rows->count || t->clusters->rows != t->rows->count)
-		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters", (unsigned long long)t->rows->count, t->clusters->rows);
+		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters",
+			       (unsigned long long)t->rows->count, t->clusters->rows);
 	last = ps_row_list_at(t->rows, t->rows->count - 1);
 	if (last >= dense->rows)
-		return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows", (unsigned long long)last, (unsigned long long)dense->rows);
+		return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows",
+			       (unsigned long long)last, (unsigned long long)dense->rows);
 	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += BATCH)
 		rc = check_tokens(t, first);
 	return rc;
@@ -108,7 +129,8 @@ static int prepare(struct transfer *t, ps_arena *arena)
 		full |= !t->row[m] || !t->sum[m];
 	}
 	if (rc == 0 && full)
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small to compare a dictionary's codes");
+		rc = ps_fail(diag, PS_EFAILED,
+			     "the arena is too small to compare a dictionary's codes");
 	return rc;
 }
 
@@ -161,7 +183,8 @@ static int find_means(struct transfer *t)
 /* Both lists ascend, so one merge counts what they share. */
 static double jaccard_of(const ps_codes *a, const ps_codes *b, size_t row)
 {
-	size_t i = a->start[row], j = b->start[row], i_end = a->start[row + 1], j_end = b->start[row + 1], shared = 0, both;
+	size_t i = a->start[row], j = b->start[row], i_end = a->start[row + 1],
+	       j_end = b->start[row + 1], shared = 0, both;
 
 	both = i_end - i + j_end - j;
 	while (i < i_end && j < j_end) {
@@ -235,7 +258,8 @@ static void measure_row(void *context, size_t item, int worker)
 	t->row[JACCARD][item] = jaccard_of(&t->codes[DENSE], &t->codes[PRUNED], item);
 	t->row[COSINE][item] = cosine_of(t->x[DENSE] + at, t->x[PRUNED] + at, width);
 	for (int s = 0; s < SIDES; s++) {
-		t->row[L0 + s][item] = (double)(t->codes[s].start[item + 1] - t->codes[s].start[item]);
+		t->row[L0 + s][item] =
+			(double)(t->codes[s].start[item + 1] - t->codes[s].start[item]);
 		t->row[ERROR + s][item] = squared_distance(t->x[s] + at, t->x_hat[s] + at, width);
 		t->row[VARIANCE + s][item] = squared_deviation(t->x[s] + at, t->mean[s], width);
 	}
@@ -277,12 +301,14 @@ static int measure_all(struct transfer *t)
 	}
 	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += t->batch_rows) {
 		rc = measure_batch(t, first);
-		ps_progress_tick(t->context, "transfer", "rows", first + t->batch_rows, t->rows->count);
+		ps_progress_tick(t->context, "transfer", "rows", first + t->batch_rows,
+				 t->rows->count);
 	}
 	return rc;
 }
 
-static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstrap, ps_arena *arena, ps_transfer *out)
+static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstrap, ps_arena *arena,
+			  ps_transfer *out)
 {
 	const double *const *sum = (const double *const *)t->sum, *count = t->count;
 	const struct {
@@ -296,20 +322,28 @@ static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstra
 		{sum[L0 + PRUNED], count, sum[L0 + DENSE], count, &out->l0_change},
 		{sum[ERROR + DENSE], sum[VARIANCE + DENSE], NULL, NULL, &out->fvu_dense},
 		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], NULL, NULL, &out->fvu_pruned},
-		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], sum[ERROR + DENSE], sum[VARIANCE + DENSE], &out->fvu_change},
+		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], sum[ERROR + DENSE],
+		 sum[VARIANCE + DENSE], &out->fvu_change},
 	};
 	int rc = 0;
 
 	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
-		rc = ps_bootstrap_ratio_change(bootstrap, wanted[w].above, wanted[w].below, wanted[w].base_above, wanted[w].base_below,
-					       t->clusters->count, t->context, arena, wanted[w].out);
+		rc = ps_bootstrap_ratio_change(
+			bootstrap, wanted[w].above, wanted[w].below, wanted[w].base_above,
+			wanted[w].base_below, t->clusters->count, t->context, arena, wanted[w].out);
 	return rc;
 }
 
-int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows,
-		    const ps_clusters *clusters, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena, ps_transfer *out)
+int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned,
+		    const ps_row_list *rows, const ps_clusters *clusters,
+		    const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
+		    ps_transfer *out)
 {
-	struct transfer t = {.sae = sae, .source = {dense, pruned}, .rows = rows, .clusters = clusters, .context = context};
+	struct transfer t = {.sae = sae,
+			     .source = {dense, pruned},
+			     .rows = rows,
+			     .clusters = clusters,
+			     .context = context};
 	size_t mark = ps_arena_mark(arena);
 	int rc = check_sources(&t);
 

@@ -25,12 +25,14 @@ typedef struct ps_transfer {
 	ps_interval l0_dense, l0_pruned, l0_change;
 } ps_transfer;
 
-size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap, int threads);
+size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap,
+			 int threads);
 
 /* clusters: of the rows of the list (ps_clusters_of_windows). PS_EINPUT: widths, row counts or token ids of the two
  * sources differ, or one does not say its token ids. */
-int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows,
-		    const ps_clusters *clusters, const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
+int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned,
+		    const ps_row_list *rows, const ps_clusters *clusters,
+		    const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
 		    ps_transfer *out) PS_MUST_USE;
 
 #endif

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "bench/support_ceiling.h"
+#include "core/base/rng.h"
 #include "core/model/attention.h"
 #include "core/model/matmul.h"
-#include "core/base/rng.h"
 
 #define SECONDS 0.5
 #define HEADS ((size_t)4)
@@ -100,17 +100,20 @@ static void run_product(const struct bench *b, void *task)
 	ps_matmul_run(p->matmul, p->x, p->w.cols, p->tokens, &p->w, p->y, p->w.rows);
 }
 
-static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape, double flop, double seconds)
+static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape,
+		double flop, double seconds)
 {
 	const double rate = flop / seconds * 1e-9;
 
-	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds, rate,
+	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds,
+	       rate,
 	       rate / (kernel->dtype == PS_BF16 && b->bf16.rate > 0 ? b->bf16.rate : b->f32.rate));
 }
 
 static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)
 {
-	printf("ceiling,\"%s\",registers,%d,%.6f,%.1f,1.00\n", ceiling->name, b->threads, ceiling->seconds, ceiling->rate);
+	printf("ceiling,\"%s\",registers,%d,%.6f,%.1f,1.00\n", ceiling->name, b->threads,
+	       ceiling->seconds, ceiling->rate);
 }
 
 /* Largest difference of the first token's outputs from the reference. */
@@ -126,11 +129,14 @@ static double product_error(const struct product *p)
 	return worst;
 }
 
-static void bench_product(const struct bench *b, ps_precision precision, size_t tokens, size_t cols, size_t rows, bool masked)
+static void bench_product(const struct bench *b, ps_precision precision, size_t tokens, size_t cols,
+			  size_t rows, bool masked)
 {
 	ps_diag diag = {{0}};
 	ps_arena arena = {0};
-	struct product p = {.tokens = tokens, .x = draw(tokens * cols, 1), .y = buffer(tokens * rows * sizeof(float))};
+	struct product p = {.tokens = tokens,
+			    .x = draw(tokens * cols, 1),
+			    .y = buffer(tokens * rows * sizeof(float))};
 	float *wide = draw(rows * cols, 2);
 	uint16_t *data = buffer(rows * cols * sizeof *data);
 	uint8_t *keep = buffer(rows * ps_bitmap_row_bytes(cols));
@@ -142,14 +148,21 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 	for (size_t i = 0; i < rows * cols; i++)
 		if (ps_rng_below(&rng, 2))
 			ps_bitmap_drop(keep + i / cols * ps_bitmap_row_bytes(cols), i % cols);
-	p.w = (ps_weight){.data = data, .dtype = PS_BF16, .rows = rows, .cols = cols, .keep = masked ? keep : NULL};
-	check(ps_arena_create(&arena, ps_matmul_bytes(precision, b->threads, tokens, cols), &diag), &diag);
+	p.w = (ps_weight){.data = data,
+			  .dtype = PS_BF16,
+			  .rows = rows,
+			  .cols = cols,
+			  .keep = masked ? keep : NULL};
+	check(ps_arena_create(&arena, ps_matmul_bytes(precision, b->threads, tokens, cols), &diag),
+	      &diag);
 	check(ps_matmul_create(&p.matmul, precision, b->pool, tokens, cols, &arena, &diag), &diag);
 	run_product(b, &p);
-	verify("a product", product_error(&p), (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
-	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows, masked ? " masked" : "");
-	row(b, "matmul", ps_matmul_kernel(p.matmul), shape, 2.0 * (double)tokens * (double)cols * (double)rows,
-	    best(b, run_product, &p));
+	verify("a product", product_error(&p),
+	       (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
+	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows,
+		 masked ? " masked" : "");
+	row(b, "matmul", ps_matmul_kernel(p.matmul), shape,
+	    2.0 * (double)tokens * (double)cols * (double)rows, best(b, run_product, &p));
 	ps_arena_destroy(&arena);
 	free((float *)p.x);
 	free(p.y);
@@ -162,12 +175,14 @@ static ps_attention attention_of(const struct heads *h, size_t head, size_t firs
 {
 	const size_t stride = HEADS * h->width, at = first * stride + head * h->width;
 
-	return (ps_attention){.keys = {&h->kernel, h->width, h->tokens, h->keys + head * ps_keys_words(&h->kernel, h->tokens, h->width)},
-			      .scale = 1 / sqrt((double)h->width),
-			      .q = h->q + at,
-			      .out = out + at,
-			      .q_stride = stride,
-			      .out_stride = stride};
+	return (ps_attention){
+		.keys = {&h->kernel, h->width, h->tokens,
+			 h->keys + head * ps_keys_words(&h->kernel, h->tokens, h->width)},
+		.scale = 1 / sqrt((double)h->width),
+		.q = h->q + at,
+		.out = out + at,
+		.q_stride = stride,
+		.out_stride = stride};
 }
 
 static void pack_keys(void *context, size_t head, int worker)
@@ -183,7 +198,8 @@ static void pack_keys(void *context, size_t head, int worker)
 static void attend(void *context, size_t item, int worker)
 {
 	const struct heads *h = context;
-	const size_t first = item / HEADS * QUERIES, count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
+	const size_t first = item / HEADS * QUERIES,
+		     count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
 	const ps_attention a = attention_of(h, item % HEADS, first, h->out);
 
 	ps_attention_run(&a, first, count, h->scratch + (size_t)worker * h->scratch_floats);
@@ -205,7 +221,8 @@ static double attention_error(const struct heads *h)
 	double worst = 0, *scratch = buffer(h->tokens * sizeof *scratch);
 	const ps_attention a = attention_of(h, 0, h->tokens - 1, exact);
 
-	ps_attention_ref(&a, h->k, HEADS * h->width, h->v, HEADS * h->width, h->tokens - 1, 1, scratch);
+	ps_attention_ref(&a, h->k, HEADS * h->width, h->v, HEADS * h->width, h->tokens - 1, 1,
+			 scratch);
 	for (size_t d = 0; d < h->width; d++)
 		worst = fmax(worst, fabs((double)exact[last + d] - (double)h->out[last + d]));
 	free(exact);
@@ -213,15 +230,22 @@ static double attention_error(const struct heads *h)
 	return worst;
 }
 
-static void bench_attention(const struct bench *b, ps_precision precision, size_t tokens, size_t width)
+static void bench_attention(const struct bench *b, ps_precision precision, size_t tokens,
+			    size_t width)
 {
 	size_t n = tokens * HEADS * width;
 	float *q = draw(n, 1), *k = draw(n, 2), *v = draw(n, 3);
-	struct heads h = {.tokens = tokens, .width = width, .q = q, .k = k, .v = v, .out = buffer(n * sizeof(float)),
+	struct heads h = {.tokens = tokens,
+			  .width = width,
+			  .q = q,
+			  .k = k,
+			  .v = v,
+			  .out = buffer(n * sizeof(float)),
 			  .kernel = ps_kernel_choose(precision)};
 	ps_diag diag = {{0}};
 	ps_arena arena;
-	size_t scratch_bytes, key_bytes = HEADS * ps_keys_words(&h.kernel, tokens, width) * sizeof(uint32_t);
+	size_t scratch_bytes,
+		key_bytes = HEADS * ps_keys_words(&h.kernel, tokens, width) * sizeof(uint32_t);
 	char shape[64];
 
 	h.scratch_floats = (ps_attention_scratch(&h.kernel, tokens, width) + 15) / 16 * 16;
@@ -232,7 +256,8 @@ static void bench_attention(const struct bench *b, ps_precision precision, size_
 	run_attention(b, &h);
 	verify("attention", attention_error(&h), precision == PS_PRECISION_BF16 ? 2e-2 : 1e-5);
 	snprintf(shape, sizeof shape, "T=%zu d=%zu H=%zu causal", tokens, width, HEADS);
-	row(b, "attention", &h.kernel, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS), best(b, run_attention, &h));
+	row(b, "attention", &h.kernel, shape, 2.0 * (double)(tokens * (tokens + 1) * width * HEADS),
+	    best(b, run_attention, &h));
 	ps_arena_destroy(&arena);
 	free(q);
 	free(k);

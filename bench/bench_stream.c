@@ -92,18 +92,23 @@ static double now(void)
 /* --- a checkpoint of one file --- */
 
 static const char made_config[] =
-	"{\"model_type\": \"llama\", \"hidden_size\": 2048, \"num_attention_heads\": 32, \"num_key_value_heads\": 8, \"head_dim\": 64,"
-	" \"intermediate_size\": 8192, \"num_hidden_layers\": %zu, \"vocab_size\": 32768, \"max_position_embeddings\": 2048,"
-	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true,"
+	"{\"model_type\": \"llama\", \"hidden_size\": 2048, \"num_attention_heads\": 32, "
+	"\"num_key_value_heads\": 8, \"head_dim\": 64,"
+	" \"intermediate_size\": 8192, \"num_hidden_layers\": %zu, \"vocab_size\": 32768, "
+	"\"max_position_embeddings\": 2048,"
+	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", "
+	"\"tie_word_embeddings\": true,"
 	" \"bos_token_id\": 1, \"eos_token_id\": 2}";
 
 static void add_tensor(json_t *header, const char *name, size_t rows, size_t cols, size_t *at)
 {
 	size_t end = *at + 2 * (rows ? rows : 1) * cols;
-	json_t *shape = rows ? json_pack("[I, I]", (json_int_t)rows, (json_int_t)cols) : json_pack("[I]", (json_int_t)cols);
+	json_t *shape = rows ? json_pack("[I, I]", (json_int_t)rows, (json_int_t)cols)
+			     : json_pack("[I]", (json_int_t)cols);
 
-	json_object_set_new(header, name, json_pack("{s:s, s:o, s:[I, I]}", "dtype", "BF16", "shape", shape, "data_offsets",
-						    (json_int_t)*at, (json_int_t)end));
+	json_object_set_new(header, name,
+			    json_pack("{s:s, s:o, s:[I, I]}", "dtype", "BF16", "shape", shape,
+				      "data_offsets", (json_int_t)*at, (json_int_t)end));
 	*at = end;
 }
 
@@ -162,7 +167,8 @@ static void finish(FILE *out, const char *folder)
 
 static void make_checkpoint(struct bench *b)
 {
-	const size_t layer_bytes = 2 * (2 * 2048 * 2048 + 2 * 512 * 2048 + 3 * 8192 * 2048), rest = 2 * 32768 * 2048;
+	const size_t layer_bytes = 2 * (2 * 2048 * 2048 + 2 * 512 * 2048 + 3 * 8192 * 2048),
+		     rest = 2 * 32768 * 2048;
 	size_t layers = b->size > rest + layer_bytes ? (b->size - rest) / layer_bytes : 1, bytes;
 	const char *where = getenv("TMPDIR");
 	ps_model_config config;
@@ -237,8 +243,11 @@ static void open_run(struct run *run, struct bench *b, ps_backend backend)
 	run->config = ps_checkpoint_config(run->checkpoint);
 	check(ps_shard_set_open(&run->shards, &ps_sys_linux, b->folder, &diag), &diag);
 	check(ps_model_map_build(&run->map, &run->shards, run->config, b->folder, &diag), &diag);
-	check(ps_arena_create(&run->arena, ps_checkpoint_stream_bytes(run->checkpoint, &options), &diag), &diag);
-	check(ps_checkpoint_stream(run->checkpoint, &options, &run->arena, &run->source, &diag), &diag);
+	check(ps_arena_create(&run->arena, ps_checkpoint_stream_bytes(run->checkpoint, &options),
+			      &diag),
+	      &diag);
+	check(ps_checkpoint_stream(run->checkpoint, &options, &run->arena, &run->source, &diag),
+	      &diag);
 }
 
 static void close_run(struct run *run)
@@ -255,21 +264,25 @@ static void draw_ids(struct bench *b, size_t vocab)
 	ps_rng rng = ps_rng_make(7, 0);
 
 	for (size_t i = 0; i < IDS; i++)
-		b->ids[i] = (int32_t)((uint64_t)exp(ps_rng_uniform(&rng) * log((double)vocab)) * 40503 % vocab);
+		b->ids[i] = (int32_t)((uint64_t)exp(ps_rng_uniform(&rng) * log((double)vocab)) *
+				      40503 % vocab);
 }
 
 /* --- the bytes that are there, by pread --- */
 
 /* Compares data with the file's bytes; a wrong byte ends the program. */
-static void compare(struct bench *b, const ps_located *located, uint64_t offset, size_t bytes, const void *data)
+static void compare(struct bench *b, const ps_located *located, uint64_t offset, size_t bytes,
+		    const void *data)
 {
 	for (size_t at = 0; at < bytes; at += BLOCK) {
 		size_t part = ps_min_size(bytes - at, BLOCK);
 
-		if (ps_sys_pread_full(&ps_sys_linux, located->file->fd, b->block, part, (off_t)(located->info->offset + offset + at)))
+		if (ps_sys_pread_full(&ps_sys_linux, located->file->fd, b->block, part,
+				      (off_t)(located->info->offset + offset + at)))
 			fail("cannot be read", located->file->path);
 		if (ps_digest_of(b->block, part) != ps_digest_of((const char *)data + at, part)) {
-			fprintf(stderr, "bench_stream: %s: tensor %s was read wrongly\n", located->file->path, located->info->name);
+			fprintf(stderr, "bench_stream: %s: tensor %s was read wrongly\n",
+				located->file->path, located->info->name);
 			exit(1);
 		}
 	}
@@ -280,28 +293,34 @@ static void compare_layer(struct run *run, int layer, const ps_layer_weights *we
 	const ps_located *tensors = ps_model_map_layer(&run->map, layer);
 
 	for (int t = 0; t < PS_LAYER_TENSORS; t++) {
-		const ps_weight *view = t < (int)PS_PROJECTIONS ? &weights->projection[t] : &weights->norm[t - (int)PS_PROJECTIONS];
+		const ps_weight *view = t < (int)PS_PROJECTIONS
+						? &weights->projection[t]
+						: &weights->norm[t - (int)PS_PROJECTIONS];
 
 		if (tensors[t].file)
-			compare(run->bench, &tensors[t], 0, (size_t)tensors[t].info->bytes, view->data);
+			compare(run->bench, &tensors[t], 0, (size_t)tensors[t].info->bytes,
+				view->data);
 	}
 }
 
 static void compare_embedding(struct run *run)
 {
 	const ps_located *matrix = &run->map.embedding;
-	size_t width = run->config->width, row_bytes = (size_t)(matrix->info->bytes / matrix->info->shape[0]);
+	size_t width = run->config->width,
+	       row_bytes = (size_t)(matrix->info->bytes / matrix->info->shape[0]);
 	float *want = malloc(width * sizeof *want);
 	char *row = malloc(row_bytes);
 
 	for (size_t i = 0; i < IDS; i++) {
 		uint64_t offset = matrix->info->offset + (uint64_t)run->bench->ids[i] * row_bytes;
 
-		if (ps_sys_pread_full(&ps_sys_linux, matrix->file->fd, row, row_bytes, (off_t)offset))
+		if (ps_sys_pread_full(&ps_sys_linux, matrix->file->fd, row, row_bytes,
+				      (off_t)offset))
 			fail("cannot be read", matrix->file->path);
 		ps_widen(row, (ps_dtype)matrix->info->dtype, width, want);
 		if (memcmp(want, run->bench->rows + i * width, width * sizeof *want)) {
-			fprintf(stderr, "bench_stream: embedding row %d was read wrongly\n", run->bench->ids[i]);
+			fprintf(stderr, "bench_stream: embedding row %d was read wrongly\n",
+				run->bench->ids[i]);
 			exit(1);
 		}
 	}
@@ -321,7 +340,10 @@ static uint64_t pass_layers(struct run *run, bool compared)
 		const ps_located *tensors = ps_model_map_layer(&run->map, layer);
 		ps_layer_weights weights;
 
-		check(run->source.acquire_layer(run->source.self, layer, layer + 1 < layers ? layer + 1 : -1, &weights, &diag), &diag);
+		check(run->source.acquire_layer(run->source.self, layer,
+						layer + 1 < layers ? layer + 1 : -1, &weights,
+						&diag),
+		      &diag);
 		if (compared)
 			compare_layer(run, layer, &weights);
 		run->source.release_layer(run->source.self, layer);
@@ -336,7 +358,9 @@ static uint64_t pass_embedding(struct run *run, bool compared)
 	const ps_located *matrix = &run->map.embedding;
 	ps_diag diag = {0};
 
-	check(run->source.embedding_rows(run->source.self, run->bench->ids, IDS, run->bench->rows, &diag), &diag);
+	check(run->source.embedding_rows(run->source.self, run->bench->ids, IDS, run->bench->rows,
+					 &diag),
+	      &diag);
 	if (compared)
 		compare_embedding(run);
 	return IDS * (matrix->info->bytes / matrix->info->shape[0]);
@@ -345,7 +369,8 @@ static uint64_t pass_embedding(struct run *run, bool compared)
 static uint64_t pass_head(struct run *run, bool compared)
 {
 	const ps_located *matrix = &run->map.head;
-	size_t vocab = run->config->vocab, row_bytes = (size_t)(matrix->info->bytes / matrix->info->shape[0]);
+	size_t vocab = run->config->vocab,
+	       row_bytes = (size_t)(matrix->info->bytes / matrix->info->shape[0]);
 	ps_diag diag = {0};
 
 	for (size_t first = 0; first < vocab; first += PS_HEAD_ROWS_MAX) {
@@ -359,7 +384,8 @@ static uint64_t pass_head(struct run *run, bool compared)
 	return matrix->info->bytes;
 }
 
-static uint64_t (*const passes[PARTS])(struct run *run, bool compared) = {pass_layers, pass_embedding, pass_head};
+static uint64_t (*const passes[PARTS])(struct run *run,
+				       bool compared) = {pass_layers, pass_embedding, pass_head};
 
 /* Share of the model's pages that the page cache holds. */
 static double resident_share(const struct run *run)
@@ -416,8 +442,9 @@ static double time_pass(struct bench *b, ps_backend backend, enum part part, boo
 		touch_mapping(&run, part);
 	seconds = now() - start;
 	if (print)
-		printf("%s,\"%s\",%d,%s,%.3f,%llu,%.4f,%.0f\n", part_names[part], ps_checkpoint_backend(run.checkpoint), b->slots,
-		       cold ? "cold" : "warm", share, (unsigned long long)bytes, seconds, 1e-6 * (double)bytes / seconds);
+		printf("%s,\"%s\",%d,%s,%.3f,%llu,%.4f,%.0f\n", part_names[part],
+		       ps_checkpoint_backend(run.checkpoint), b->slots, cold ? "cold" : "warm",
+		       share, (unsigned long long)bytes, seconds, 1e-6 * (double)bytes / seconds);
 	fflush(stdout);
 	close_run(&run);
 	return 1e-6 * (double)bytes / seconds;
@@ -442,9 +469,11 @@ static void warm_up(const struct bench *b)
 	check(ps_shard_set_open(&run.shards, &ps_sys_linux, b->folder, &diag), &diag);
 	for (size_t i = 0; i < run.shards.shard_count; i++)
 		for (uint64_t at = 0; at < run.shards.shards[i].file_bytes; at += BLOCK) {
-			size_t part = ps_min_size(BLOCK, (size_t)(run.shards.shards[i].file_bytes - at));
+			size_t part =
+				ps_min_size(BLOCK, (size_t)(run.shards.shards[i].file_bytes - at));
 
-			if (ps_sys_pread_full(&ps_sys_linux, run.shards.shards[i].fd, b->block, part, (off_t)at))
+			if (ps_sys_pread_full(&ps_sys_linux, run.shards.shards[i].fd, b->block,
+					      part, (off_t)at))
 				fail("cannot be read", b->folder);
 		}
 	ps_shard_set_close(&run.shards);
@@ -456,13 +485,15 @@ static void run_table(struct bench *b)
 	for (int part = 0; part < PARTS; part++)
 		for (int backend = PS_IO_URING; backend <= PS_IO_MMAP; backend++)
 			for (int cold = 1; cold >= 0; cold--) {
-				if ((b->part >= 0 && part != b->part) || (b->backend >= 0 && backend != b->backend))
+				if ((b->part >= 0 && part != b->part) ||
+				    (b->backend >= 0 && backend != b->backend))
 					continue;
 				verify_pass(b, (ps_backend)backend, (enum part)part, cold);
 				if (!cold)
 					warm_up(b);
 				for (size_t i = 0; i < b->pairs; i++)
-					(void)time_pass(b, (ps_backend)backend, (enum part)part, cold, true);
+					(void)time_pass(b, (ps_backend)backend, (enum part)part,
+							cold, true);
 			}
 }
 
@@ -479,15 +510,18 @@ static double time_fio(const struct bench *b, const char *path)
 
 	drop_cache(b);
 	snprintf(command, sizeof command,
-		 "fio --name=read --filename='%s' --readonly --rw=read --ioengine=io_uring --direct=1 --fixedbufs --bs=%s "
+		 "fio --name=read --filename='%s' --readonly --rw=read --ioengine=io_uring "
+		 "--direct=1 --fixedbufs --bs=%s "
 		 "--iodepth=%s --output-format=json %s",
 		 path, b->fio_bs, b->fio_depth, b->fio_options);
 	out = popen(command, "r");
 	if (!out)
 		fail("fio cannot be started", path);
 	result = json_loadf(out, JSON_DISABLE_EOF_CHECK, &error);
-	rate = 1e-6 * json_number_value(json_object_get(
-			      json_object_get(json_array_get(json_object_get(result, "jobs"), 0), "read"), "bw_bytes"));
+	rate = 1e-6 *
+	       json_number_value(json_object_get(
+		       json_object_get(json_array_get(json_object_get(result, "jobs"), 0), "read"),
+		       "bw_bytes"));
 	json_decref(result);
 	if (pclose(out) || rate <= 0)
 		fail("fio failed", path);
@@ -511,19 +545,22 @@ static void run_pairs(struct bench *b)
 	check(ps_shard_set_open(&set, &ps_sys_linux, b->folder, &diag), &diag);
 	snprintf(path, sizeof path, "%s", set.shards[0].path);
 	if (set.shard_count != 1 || strchr(path, '\'') || strchr(path, ':')) {
-		fprintf(stderr, "bench_stream: --fio needs a checkpoint of one file, without ' and : in its path\n");
+		fprintf(stderr, "bench_stream: --fio needs a checkpoint of one file, without ' and "
+				": in its path\n");
 		exit(2);
 	}
 	ps_shard_set_close(&set);
 	verify_pass(b, PS_IO_URING, LAYERS, true);
-	printf("fio_bs,fio_depth,layer_slots,fio_before_MB_per_s,uring_MB_per_s,fio_after_MB_per_s,share_percent\n");
+	printf("fio_bs,fio_depth,layer_slots,fio_before_MB_per_s,uring_MB_per_s,fio_after_MB_per_s,"
+	       "share_percent\n");
 	before = time_fio(b, path);
 	for (size_t i = 0; i < b->pairs; i++) {
 		double ours = time_pass(b, PS_IO_URING, LAYERS, true, false);
 
 		after = time_fio(b, path);
 		shares[i] = 200 * ours / (before + after);
-		printf("%s,%s,%d,%.0f,%.0f,%.0f,%.1f\n", b->fio_bs, b->fio_depth, b->slots, before, ours, after, shares[i]);
+		printf("%s,%s,%d,%.0f,%.0f,%.0f,%.1f\n", b->fio_bs, b->fio_depth, b->slots, before,
+		       ours, after, shares[i]);
 		fflush(stdout);
 		before = after;
 	}
@@ -535,8 +572,10 @@ static void run_pairs(struct bench *b)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: bench_stream [--size SIZE] [--slots 1|2] [--backend uring|pread|mmap] [--part layers|embedding|head]\n"
-			"                    [--pairs N] [--fio] [--fio-bs 1m] [--fio-depth 128] [--fio-options TEXT] [--keep] [MODEL]\n");
+	fprintf(stderr, "usage: bench_stream [--size SIZE] [--slots 1|2] [--backend "
+			"uring|pread|mmap] [--part layers|embedding|head]\n"
+			"                    [--pairs N] [--fio] [--fio-bs 1m] [--fio-depth 128] "
+			"[--fio-options TEXT] [--keep] [MODEL]\n");
 	exit(2);
 }
 
@@ -582,7 +621,8 @@ static void parse(struct bench *b, int argc, char **argv)
 		} else
 			usage();
 	}
-	if (b->slots < 1 || b->slots > PS_LAYER_SLOTS_MAX || b->pairs < 1 || b->pairs > PAIRS_MAX || b->part == PARTS)
+	if (b->slots < 1 || b->slots > PS_LAYER_SLOTS_MAX || b->pairs < 1 || b->pairs > PAIRS_MAX ||
+	    b->part == PARTS)
 		usage();
 }
 

@@ -18,7 +18,9 @@
 #include "sae/branch.h"
 #include "sae/train.h"
 
-enum { PLAIN_FLOATS = 256 }; /* bytes a latent that the plain path's groups need beyond the screened one's */
+enum {
+	PLAIN_FLOATS = 256
+}; /* bytes a latent that the plain path's groups need beyond the screened one's */
 
 struct shape {
 	size_t d, f, k, batch;
@@ -36,7 +38,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++)
-		memcpy(out + i * rows->width, rows->data + ids[i] * rows->width, rows->width * sizeof *out);
+		memcpy(out + i * rows->width, rows->data + ids[i] * rows->width,
+		       rows->width * sizeof *out);
 	return 0;
 }
 
@@ -69,13 +72,23 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Runs `steps` steps after one to warm up; seconds (steps) or NULL, *cpu the least CPU time of one. Returns the last loss. */
-static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list, int threads, int steps, double *seconds,
-		  double *cpu)
+static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list,
+		  int threads, int steps, double *seconds, double *cpu)
 {
 	const ps_train_options options = {
-		.arch = PS_TRAIN_TOPK, .d_sae = s->f, .k = s->k, .batch = s->batch, .tokens = s->batch * (uint64_t)(steps + 1), .lr = 1e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
-		.init_seed = 1, .data_seed = 2,
+		.arch = PS_TRAIN_TOPK,
+		.d_sae = s->f,
+		.k = s->k,
+		.batch = s->batch,
+		.tokens = s->batch * (uint64_t)(steps + 1),
+		.lr = 1e-3,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+		.b_dec = PS_B_DEC_MEAN,
+		.decoder_norm = 1,
+		.encoder_scale = 1,
+		.unit_decoder = true,
+		.init_seed = 1,
+		.data_seed = 2,
 	};
 	ps_diag diag = {0};
 	ps_context context = {.diag = &diag};
@@ -109,11 +122,13 @@ static void random_sae(const ps_sae *sae)
 	ps_rng rng = ps_rng_make(3, 1);
 
 	for (size_t i = 0; i < sae->d_in * sae->d_sae; i++)
-		sae->enc[i] = sae->dec[i] = (float)((ps_rng_uniform(&rng) - 0.5) * sqrt(12.0 / (double)sae->d_in));
+		sae->enc[i] = sae->dec[i] =
+			(float)((ps_rng_uniform(&rng) - 0.5) * sqrt(12.0 / (double)sae->d_in));
 }
 
-static void encode(const ps_sae *sae, const struct shape *s, const float *x, const ps_context *context, ps_arena *arena, const char *path,
-		   int times, ps_codes *codes, double *best)
+static void encode(const ps_sae *sae, const struct shape *s, const float *x,
+		   const ps_context *context, ps_arena *arena, const char *path, int times,
+		   ps_codes *codes, double *best)
 {
 	const size_t mark = ps_arena_mark(arena);
 	ps_encoder *encoder;
@@ -145,8 +160,13 @@ static struct parts run_parts(const struct shape *s, const float *x)
 	ps_arena arena;
 
 	check(ps_pool_create(&context.pool, s->threads, &diag), &diag);
-	check(ps_arena_create(&arena, ps_sae_bytes(s->d, s->f) + ps_codes_bytes(&sae, s->batch) + ps_branch_bytes(&sae, s->batch) +
-					      2 * ps_encoder_bytes(&sae, s->threads, s->batch) + s->f * PLAIN_FLOATS, &diag), &diag);
+	check(ps_arena_create(&arena,
+			      ps_sae_bytes(s->d, s->f) + ps_codes_bytes(&sae, s->batch) +
+				      ps_branch_bytes(&sae, s->batch) +
+				      2 * ps_encoder_bytes(&sae, s->threads, s->batch) +
+				      s->f * PLAIN_FLOATS,
+			      &diag),
+	      &diag);
 	check(ps_sae_create(&sae, PS_SAE_TOPK, s->d, s->f, s->k, &arena, &diag), &diag);
 	sae.apply_b_dec_to_input = false;
 	random_sae(&sae);
@@ -188,7 +208,8 @@ static void measure(const struct shape *s)
 	struct rusage usage;
 	struct parts parts;
 	struct rows rows = {.data = data, .width = s->d};
-	const ps_row_source source = {.self = &rows, .rows = count, .width = s->d, .gather = gather};
+	const ps_row_source source = {
+		.self = &rows, .rows = count, .width = s->d, .gather = gather};
 	const ps_row_list list = {.count = count};
 
 	fill(data, count, s->d);
@@ -201,10 +222,13 @@ static void measure(const struct shape *s)
 	median = seconds[s->steps / 2];
 	getrusage(RUSAGE_SELF, &usage);
 	parts = run_parts(s, data);
-	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,step_ms,encode_ms,backward_ms,rest_ms,cpu_ms,dense_gflops,peak_mib\n");
-	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f\n", s->d, s->f, s->k, s->batch, s->threads, s->steps,
-	       (double)s->batch / median, (double)s->batch / seconds[0], 1e3 * seconds[0], 1e3 * parts.encode, 1e3 * parts.backward,
-	       1e3 * (seconds[0] - parts.encode - parts.backward), 1e3 * cpu, 2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
+	printf("d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,step_ms,encode_ms,"
+	       "backward_ms,rest_ms,cpu_ms,dense_gflops,peak_mib\n");
+	printf("%zu,%zu,%zu,%zu,%d,%d,%.0f,%.0f,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.0f\n", s->d, s->f,
+	       s->k, s->batch, s->threads, s->steps, (double)s->batch / median,
+	       (double)s->batch / seconds[0], 1e3 * seconds[0], 1e3 * parts.encode,
+	       1e3 * parts.backward, 1e3 * (seconds[0] - parts.encode - parts.backward), 1e3 * cpu,
+	       2e-9 * (double)s->batch * (double)s->d * (double)s->f / median,
 	       (double)usage.ru_maxrss / 1024);
 	free(data);
 	free(seconds);
@@ -215,8 +239,12 @@ int main(int argc, char **argv)
 	struct shape s = {640, 5120, 64, 4096, 2, 5};
 
 	if (argc > 6)
-		s = (struct shape){strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
-				   strtoull(argv[4], NULL, 10), atoi(argv[5]), atoi(argv[6])};
+		s = (struct shape){strtoull(argv[1], NULL, 10),
+				   strtoull(argv[2], NULL, 10),
+				   strtoull(argv[3], NULL, 10),
+				   strtoull(argv[4], NULL, 10),
+				   atoi(argv[5]),
+				   atoi(argv[6])};
 	if (!s.d || !s.f || !s.k || !s.batch || s.threads < 1 || s.steps < 1) {
 		fprintf(stderr, "usage: bench_train [D F K batch threads steps]\n");
 		return 2;

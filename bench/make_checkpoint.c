@@ -24,9 +24,9 @@
 #include <unistd.h>
 
 #include "core/base/checked.h"
-#include "core/model/config.h"
 #include "core/base/pool.h"
 #include "core/base/rng.h"
+#include "core/model/config.h"
 #include "io/artefact.h"
 #include "io/temporary.h"
 
@@ -49,11 +49,16 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-	{"gemma3-1b", "google/gemma-3-1b-pt", GEMMA3, 26, 1152, 4, 1, 256, 6912, 262144, 32768, 512, 2, 1, 4, 262140, 1e6},
-	{"gemma3-270m", "google/gemma-3-270m", GEMMA3, 18, 640, 4, 1, 256, 2048, 262144, 32768, 512, 2, 1, 4, 262140, 1e6},
-	{"gemma2-2b", "google/gemma-2-2b", GEMMA2, 26, 2304, 8, 4, 256, 9216, 256000, 8192, 4096, 2, 1, 4, 255996, 1e4},
-	{"llama-1b", "meta-llama/Llama-3.2-1B", LLAMA, 16, 2048, 32, 8, 64, 8192, 128256, 131072, 0, 128000, 128001, 0, 128000, 5e5},
-	{"llama-135m", "HuggingFaceTB/SmolLM-135M", LLAMA, 30, 576, 9, 3, 64, 1536, 49152, 2048, 0, 0, 0, 17, 49135, 1e4},
+	{"gemma3-1b", "google/gemma-3-1b-pt", GEMMA3, 26, 1152, 4, 1, 256, 6912, 262144, 32768, 512,
+	 2, 1, 4, 262140, 1e6},
+	{"gemma3-270m", "google/gemma-3-270m", GEMMA3, 18, 640, 4, 1, 256, 2048, 262144, 32768, 512,
+	 2, 1, 4, 262140, 1e6},
+	{"gemma2-2b", "google/gemma-2-2b", GEMMA2, 26, 2304, 8, 4, 256, 9216, 256000, 8192, 4096, 2,
+	 1, 4, 255996, 1e4},
+	{"llama-1b", "meta-llama/Llama-3.2-1B", LLAMA, 16, 2048, 32, 8, 64, 8192, 128256, 131072, 0,
+	 128000, 128001, 0, 128000, 5e5},
+	{"llama-135m", "HuggingFaceTB/SmolLM-135M", LLAMA, 30, 576, 9, 3, 64, 1536, 49152, 2048, 0,
+	 0, 0, 17, 49135, 1e4},
 };
 
 #define SHAPES (sizeof shapes / sizeof *shapes)
@@ -95,7 +100,8 @@ static uint64_t weights_of(const struct tensor *t)
 	return t->rows * (t->cols ? t->cols : 1);
 }
 
-static void add(struct maker *m, enum kind kind, uint64_t rows, uint64_t cols, int layer, const char *name)
+static void add(struct maker *m, enum kind kind, uint64_t rows, uint64_t cols, int layer,
+		const char *name)
 {
 	struct tensor *t = &m->tensors[m->count++];
 
@@ -109,7 +115,8 @@ static void add(struct maker *m, enum kind kind, uint64_t rows, uint64_t cols, i
 static void add_layer(struct maker *m, int l)
 {
 	const struct shape *s = m->shape;
-	const uint64_t d = (uint64_t)s->width, q = (uint64_t)(s->heads * s->head_width), kv = (uint64_t)(s->kv_heads * s->head_width);
+	const uint64_t d = (uint64_t)s->width, q = (uint64_t)(s->heads * s->head_width),
+		       kv = (uint64_t)(s->kv_heads * s->head_width);
 
 	add(m, GAIN, d, 0, l, "input_layernorm");
 	add(m, MATRIX, (uint64_t)s->mlp, d, l, "mlp.gate_proj");
@@ -157,7 +164,8 @@ static void make_tables(struct maker *m)
 	const float mean = m->shape->family == LLAMA ? 1 : 0;
 
 	for (size_t i = 0; i < QUANTILES; i++) {
-		const float z = (float)gsl_cdf_ugaussian_Pinv(((double)i + 0.5) / (double)QUANTILES);
+		const float z =
+			(float)gsl_cdf_ugaussian_Pinv(((double)i + 0.5) / (double)QUANTILES);
 
 		m->table[MATRIX][i] = ps_f32_to_bf16(0.02f * z);
 		m->table[GAIN][i] = ps_f32_to_bf16(mean + 0.1f * z);
@@ -177,7 +185,8 @@ static void draw(uint16_t *out, size_t count, ps_rng rng, const uint16_t *table)
 static int write_at(int fd, const void *data, size_t bytes, uint64_t offset)
 {
 	for (size_t done = 0; done < bytes;) {
-		const ssize_t n = pwrite(fd, (const char *)data + done, bytes - done, (off_t)(offset + done));
+		const ssize_t n =
+			pwrite(fd, (const char *)data + done, bytes - done, (off_t)(offset + done));
 
 		if (n > 0)
 			done += (size_t)n;
@@ -191,7 +200,8 @@ static void write_block(void *context, size_t item, int worker)
 {
 	struct maker *m = context;
 	const struct tensor *t = &m->tensors[m->current];
-	const size_t first = item * BLOCK_WEIGHTS, count = ps_min_size(BLOCK_WEIGHTS, (size_t)weights_of(t) - first);
+	const size_t first = item * BLOCK_WEIGHTS,
+		     count = ps_min_size(BLOCK_WEIGHTS, (size_t)weights_of(t) - first);
 	ps_rng rng = ps_rng_make(m->seed, m->current);
 	int error;
 
@@ -218,9 +228,11 @@ static char *make_header(const struct maker *m, int shard, size_t *bytes)
 
 		if (t->shard != shard)
 			continue;
-		dims = t->cols ? json_pack("[I,I]", (json_int_t)t->rows, (json_int_t)t->cols) : json_pack("[I]", (json_int_t)t->rows);
-		json_object_set_new(root, t->name, json_pack("{s:s, s:o, s:[I,I]}", "dtype", "BF16", "shape", dims, "data_offsets",
-							     (json_int_t)begin, (json_int_t)end));
+		dims = t->cols ? json_pack("[I,I]", (json_int_t)t->rows, (json_int_t)t->cols)
+			       : json_pack("[I]", (json_int_t)t->rows);
+		json_object_set_new(root, t->name,
+				    json_pack("{s:s, s:o, s:[I,I]}", "dtype", "BF16", "shape", dims,
+					      "data_offsets", (json_int_t)begin, (json_int_t)end));
 		begin = end;
 	}
 	text = ps_json_text(root, JSON_COMPACT);
@@ -264,7 +276,8 @@ static int fill_shard(struct maker *m, int shard, const char *path)
 
 		if (m->tensors[m->current].shard != shard)
 			continue;
-		ps_pool_run(m->pool, (size_t)((weights + BLOCK_WEIGHTS - 1) / BLOCK_WEIGHTS), write_block, m);
+		ps_pool_run(m->pool, (size_t)((weights + BLOCK_WEIGHTS - 1) / BLOCK_WEIGHTS),
+			    write_block, m);
 		m->offset += 2 * weights;
 	}
 	error = atomic_load(&m->error);
@@ -300,7 +313,8 @@ static int write_index(struct maker *m)
 		shard_name(m, m->tensors[i].shard, name, sizeof name);
 		json_object_set_new(map, m->tensors[i].name, json_string(name));
 	}
-	index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->total_bytes, "weight_map", map);
+	index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->total_bytes,
+			  "weight_map", map);
 	snprintf(path, sizeof path, "%s/model.safetensors.index.json", m->folder);
 	rc = ps_file_replace_json(&ps_sys_linux, path, index, &m->diag);
 	json_decref(index);
@@ -322,8 +336,11 @@ static void list_shapes(struct maker *m)
 		m->total_bytes = 0;
 		lay_out(m);
 		for (size_t i = 1; i < m->count; i++)
-			flop += m->tensors[i].kind == MATRIX ? 2.0 * (double)weights_of(&m->tensors[i]) : 0;
-		printf("%s,%s,%d,%d,%d,%llu,%.0f\n", s->name, s->of, s->layers, s->width, s->vocab, (unsigned long long)m->total_bytes, flop);
+			flop += m->tensors[i].kind == MATRIX
+					? 2.0 * (double)weights_of(&m->tensors[i])
+					: 0;
+		printf("%s,%s,%d,%d,%d,%llu,%.0f\n", s->name, s->of, s->layers, s->width, s->vocab,
+		       (unsigned long long)m->total_bytes, flop);
 	}
 }
 
@@ -331,21 +348,29 @@ static json_t *common_config(const struct maker *m)
 {
 	const struct shape *s = m->shape;
 
-	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:b, s:b, s:b, s:s}", "num_hidden_layers", m->layers,
-			 "hidden_size", s->width, "num_attention_heads", s->heads, "num_key_value_heads", s->kv_heads, "head_dim",
-			 s->head_width, "intermediate_size", s->mlp, "vocab_size", s->vocab, "max_position_embeddings", s->positions,
-			 "bos_token_id", s->bos, "eos_token_id", s->eos, "rope_theta", s->theta, "initializer_range", 0.02, "attention_dropout",
-			 0.0, "attention_bias", 0, "tie_word_embeddings", 1, "use_cache", 1, "torch_dtype", "bfloat16");
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:b, "
+			 "s:b, s:b, s:s}",
+			 "num_hidden_layers", m->layers, "hidden_size", s->width,
+			 "num_attention_heads", s->heads, "num_key_value_heads", s->kv_heads,
+			 "head_dim", s->head_width, "intermediate_size", s->mlp, "vocab_size",
+			 s->vocab, "max_position_embeddings", s->positions, "bos_token_id", s->bos,
+			 "eos_token_id", s->eos, "rope_theta", s->theta, "initializer_range", 0.02,
+			 "attention_dropout", 0.0, "attention_bias", 0, "tie_word_embeddings", 1,
+			 "use_cache", 1, "torch_dtype", "bfloat16");
 }
 
 static void set_llama(json_t *config, const struct shape *s)
 {
-	json_object_update_new(config, json_pack("{s:s, s:[s], s:s, s:f, s:b}", "model_type", "llama", "architectures", "LlamaForCausalLM",
-						 "hidden_act", "silu", "rms_norm_eps", 1e-5, "mlp_bias", 0));
+	json_object_update_new(config,
+			       json_pack("{s:s, s:[s], s:s, s:f, s:b}", "model_type", "llama",
+					 "architectures", "LlamaForCausalLM", "hidden_act", "silu",
+					 "rms_norm_eps", 1e-5, "mlp_bias", 0));
 	if (s->positions > 8192)
 		json_object_set_new(config, "rope_scaling",
-				    json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", 32.0, "low_freq_factor", 1.0,
-					      "high_freq_factor", 4.0, "original_max_position_embeddings", 8192));
+				    json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3",
+					      "factor", 32.0, "low_freq_factor", 1.0,
+					      "high_freq_factor", 4.0,
+					      "original_max_position_embeddings", 8192));
 	else
 		json_object_set_new(config, "rope_scaling", json_null());
 }
@@ -354,15 +379,20 @@ static void set_gemma(json_t *config, const struct shape *s)
 {
 	const bool second = s->family == GEMMA2;
 
-	json_object_update_new(config, json_pack("{s:s, s:[s], s:s, s:f, s:i, s:i, s:i}", "model_type", second ? "gemma2" : "gemma3_text",
-						 "architectures", second ? "Gemma2ForCausalLM" : "Gemma3ForCausalLM", "hidden_activation",
-						 "gelu_pytorch_tanh", "rms_norm_eps", 1e-6, "query_pre_attn_scalar", 256, "sliding_window",
-						 s->sliding_window, "pad_token_id", 0));
+	json_object_update_new(config,
+			       json_pack("{s:s, s:[s], s:s, s:f, s:i, s:i, s:i}", "model_type",
+					 second ? "gemma2" : "gemma3_text", "architectures",
+					 second ? "Gemma2ForCausalLM" : "Gemma3ForCausalLM",
+					 "hidden_activation", "gelu_pytorch_tanh", "rms_norm_eps",
+					 1e-6, "query_pre_attn_scalar", 256, "sliding_window",
+					 s->sliding_window, "pad_token_id", 0));
 	json_object_set_new(config, "attn_logit_softcapping", second ? json_real(50) : json_null());
-	json_object_set_new(config, "final_logit_softcapping", second ? json_real(30) : json_null());
+	json_object_set_new(config, "final_logit_softcapping",
+			    second ? json_real(30) : json_null());
 	if (second)
 		return;
-	json_object_update_new(config, json_pack("{s:i, s:f, s:n}", "sliding_window_pattern", 6, "rope_local_base_freq", 1e4, "rope_scaling"));
+	json_object_update_new(config, json_pack("{s:i, s:f, s:n}", "sliding_window_pattern", 6,
+						 "rope_local_base_freq", 1e4, "rope_scaling"));
 }
 
 static int write_config(struct maker *m)
@@ -413,7 +443,8 @@ static int32_t draw_id(const struct shape *s, uint64_t seed, ps_rng *rng)
 static int write_tokens(const struct request *r, const struct maker *m, ps_diag *diag)
 {
 	const size_t windows = (size_t)r->windows, window = (size_t)r->window;
-	const ps_tensor_decl decl = {.name = "tokens", .dtype = PS_I32, .rank = 2, .shape = {windows, window}};
+	const ps_tensor_decl decl = {
+		.name = "tokens", .dtype = PS_I32, .rank = 2, .shape = {windows, window}};
 	int32_t *row = malloc(window * sizeof *row);
 	ps_artefact *artefact = NULL;
 	ps_rng rng = ps_rng_make(m->seed, TOKEN_STREAM);
@@ -421,7 +452,8 @@ static int write_tokens(const struct request *r, const struct maker *m, ps_diag 
 
 	if (!row)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a window");
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, r->tokens, "tokens", NULL, &decl, 1, diag);
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, r->tokens, "tokens", NULL, &decl, 1,
+				diag);
 	for (size_t w = 0; w < windows && !rc; w++) {
 		row[0] = m->shape->bos;
 		for (size_t i = 1; i < window; i++)
@@ -437,7 +469,8 @@ static int write_tokens(const struct request *r, const struct maker *m, ps_diag 
 
 static int usage(void)
 {
-	fputs("usage: make_checkpoint SHAPE [DIR] [--layers N] [--seed S] [--threads N] [--tokens FILE --windows N --window W]\n"
+	fputs("usage: make_checkpoint SHAPE [DIR] [--layers N] [--seed S] [--threads N] [--tokens "
+	      "FILE --windows N --window W]\n"
 	      "       make_checkpoint --shapes\n",
 	      stderr);
 	return 2;
@@ -455,9 +488,11 @@ static bool read_number(const char *text, long least, long most, long *out)
 /* Takes the option at argv[*i] and its value; false: none of ours, or a bad value. */
 static bool read_option(struct request *r, int argc, char **argv, int *i)
 {
-	static const char *const names[] = {"--layers", "--seed", "--threads", "--windows", "--window"};
+	static const char *const names[] = {"--layers", "--seed", "--threads", "--windows",
+					    "--window"};
 	long *const values[] = {&r->layers, &r->seed, &r->threads, &r->windows, &r->window};
-	const long least[] = {1, 0, 1, 1, 1}, most[] = {PS_LAYERS_MAX, LONG_MAX, WORKERS_MAX, 1 << 24, 1 << 24};
+	const long least[] = {1, 0, 1, 1, 1},
+		   most[] = {PS_LAYERS_MAX, LONG_MAX, WORKERS_MAX, 1 << 24, 1 << 24};
 	const char *name = argv[(*i)++];
 
 	if (*i == argc)
@@ -508,7 +543,8 @@ int main(int argc, char **argv)
 		free(m);
 		return 0;
 	}
-	if (!m || !read_arguments(&r, argc, argv) || !find_shape(r.shape) || r.layers > find_shape(r.shape)->layers) {
+	if (!m || !read_arguments(&r, argc, argv) || !find_shape(r.shape) ||
+	    r.layers > find_shape(r.shape)->layers) {
 		free(m);
 		return usage();
 	}

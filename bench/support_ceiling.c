@@ -138,7 +138,8 @@ static const struct instruction *choose_f32(void)
 
 static const struct instruction *choose_bf16(void)
 {
-	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16") ? &bf16 : NULL;
+	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16") ? &bf16
+											  : NULL;
 }
 #else
 static const struct instruction *choose_f32(void)

@@ -11,9 +11,9 @@
 #include "core/base/pool.h"
 
 typedef struct bench_ceiling {
-	const char *name;  /* what was measured: "avx2 multiply-add", "memory read", ... */
-	double rate;       /* GFLOP/s, or GB/s (10^9 bytes) */
-	double seconds;    /* of the fastest run */
+	const char *name; /* what was measured: "avx2 multiply-add", "memory read", ... */
+	double rate;      /* GFLOP/s, or GB/s (10^9 bytes) */
+	double seconds;   /* of the fastest run */
 } bench_ceiling;
 
 double bench_now(void); /* seconds, monotonic */

@@ -25,7 +25,8 @@ struct watch {
 	long interval_ms;
 	FILE *points;
 	pid_t child;
-	double begin, busy; /* seconds: the clock, and the processors' work since boot, at the start */
+	double begin,
+		busy; /* seconds: the clock, and the processors' work since boot, at the start */
 	long peak_anonymous_kib;
 };
 
@@ -45,10 +46,13 @@ static double busy_seconds(void)
 	int found = 0;
 
 	if (stat) {
-		found = fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal);
+		found = fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
+			       &system, &idle, &wait, &irq, &softirq, &steal);
 		fclose(stat);
 	}
-	return found < 7 ? 0 : (double)(user + nice + system + irq + softirq + steal) / (double)sysconf(_SC_CLK_TCK);
+	return found < 7 ? 0
+			 : (double)(user + nice + system + irq + softirq + steal) /
+				   (double)sysconf(_SC_CLK_TCK);
 }
 
 static double seconds_of(struct timeval t)
@@ -75,21 +79,24 @@ static void sample(struct watch *w)
 	if (anonymous > w->peak_anonymous_kib)
 		w->peak_anonymous_kib = anonymous;
 	if (w->points && resident >= 0)
-		fprintf(w->points, "%.3f,%.1f,%.1f\n", now() - w->begin, (double)resident / 1024, (double)anonymous / 1024);
+		fprintf(w->points, "%.3f,%.1f,%.1f\n", now() - w->begin, (double)resident / 1024,
+			(double)anonymous / 1024);
 }
 
 static void report(const struct watch *w, double seconds, const struct rusage *use, int status)
 {
 	const double user = seconds_of(use->ru_utime), system = seconds_of(use->ru_stime);
-	const double others = (busy_seconds() - w->busy - user - system) / (seconds * (double)sysconf(_SC_NPROCESSORS_ONLN));
+	const double others = (busy_seconds() - w->busy - user - system) /
+			      (seconds * (double)sysconf(_SC_NPROCESSORS_ONLN));
 	FILE *out = w->result ? fopen(w->result, "w") : stderr;
 
 	if (!out) {
 		fprintf(stderr, "watch_command: %s: %s\n", w->result, strerror(errno));
 		exit(4);
 	}
-	fprintf(out, "%.4f %.3f %.3f %.1f %.1f %.1f %.3f %d\n", seconds, user, system, (double)use->ru_maxrss / 1024,
-		(double)w->peak_anonymous_kib / 1024, (double)use->ru_inblock / 2048, others > 0 ? others : 0, status);
+	fprintf(out, "%.4f %.3f %.3f %.1f %.1f %.1f %.3f %d\n", seconds, user, system,
+		(double)use->ru_maxrss / 1024, (double)w->peak_anonymous_kib / 1024,
+		(double)use->ru_inblock / 2048, others > 0 ? others : 0, status);
 	if (w->result)
 		fclose(out);
 }
@@ -137,7 +144,9 @@ static int watch(struct watch *w, char **command)
 
 static int usage(void)
 {
-	fputs("usage: watch_command [-r RESULT] [-s SERIES.csv] [-i MILLISECONDS] COMMAND [ARGUMENT...]\n", stderr);
+	fputs("usage: watch_command [-r RESULT] [-s SERIES.csv] [-i MILLISECONDS] COMMAND "
+	      "[ARGUMENT...]\n",
+	      stderr);
 	return 2;
 }
 

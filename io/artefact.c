@@ -27,18 +27,19 @@ struct ps_artefact {
 	json_t *ours;    /* the prunescope object without xxh3 */
 	json_t *entries; /* name -> {dtype, shape, data_offsets}, in order */
 	uint64_t data_offset, data_bytes;
-	uint64_t position;   /* next byte of the data to come from write */
-	uint64_t *sums;      /* of the blocks */
+	uint64_t position; /* next byte of the data to come from write */
+	uint64_t *sums;    /* of the blocks */
 	size_t block_count;
-	char *block;         /* the block that position lies in, as far as it is buffered; NULL until needed */
+	char *block; /* the block that position lies in, as far as it is buffered; NULL until needed */
 	size_t block_used;
-	char *head;          /* deferred: whole blocks, or NULL */
-	size_t head_bytes;   /* held, a multiple of a block or all of the data */
+	char *head;        /* deferred: whole blocks, or NULL */
+	size_t head_bytes; /* held, a multiple of a block or all of the data */
 };
 
 static size_t block_length(const ps_artefact *artefact, size_t block)
 {
-	return (size_t)ps_min_size(PS_BLOCK_BYTES, (size_t)artefact->data_bytes - block * PS_BLOCK_BYTES);
+	return (size_t)ps_min_size(PS_BLOCK_BYTES,
+				   (size_t)artefact->data_bytes - block * PS_BLOCK_BYTES);
 }
 
 /* --- header --- */
@@ -51,9 +52,12 @@ static char *ours_text(const ps_artefact *artefact)
 	int lost = 0;
 
 	for (size_t i = 0; i < artefact->block_count; i++)
-		lost |= json_array_append_new(blocks, json_string(ps_digest_format(artefact->sums[i], digits)));
-	lost |= json_object_set_new(whole, "xxh3", json_pack("{s:I, s:O, s:s}", "block_bytes", (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
-							     "header", zero_digits));
+		lost |= json_array_append_new(
+			blocks, json_string(ps_digest_format(artefact->sums[i], digits)));
+	lost |= json_object_set_new(whole, "xxh3",
+				    json_pack("{s:I, s:O, s:s}", "block_bytes",
+					      (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
+					      "header", zero_digits));
 	if (!lost && json_object_size(whole) == json_object_size(artefact->ours) + 1)
 		text = ps_json_text(whole, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(blocks);
@@ -65,11 +69,12 @@ static char *ours_text(const ps_artefact *artefact)
 static char *header_json(const ps_artefact *artefact)
 {
 	char *ours = ours_text(artefact), *json = NULL;
-	json_t *header = json_pack("{s:{s:s}}", "__metadata__", "prunescope", ours ? ours : ""), *entry;
+	json_t *header = json_pack("{s:{s:s}}", "__metadata__", "prunescope", ours ? ours : ""),
+	       *entry;
 	const char *name;
 	int lost = !ours || !header;
 
-	json_object_foreach(artefact->entries, name, entry)
+	json_object_foreach (artefact->entries, name, entry)
 		lost |= json_object_set(header, name, entry);
 	if (!lost)
 		json = ps_json_text(header, JSON_COMPACT);
@@ -106,7 +111,8 @@ static void put_length(char *raw, size_t bytes)
 static int write_header(ps_artefact *artefact, ps_diag *diag)
 {
 	size_t bytes = 0, whole = (size_t)artefact->data_offset;
-	char digits[PS_DIGEST_TEXT], *text = header_text(artefact, &bytes), *raw = text ? realloc(text, ps_max_size(whole, bytes)) : NULL;
+	char digits[PS_DIGEST_TEXT], *text = header_text(artefact, &bytes),
+				     *raw = text ? realloc(text, ps_max_size(whole, bytes)) : NULL;
 	const char *place;
 	int err;
 
@@ -116,7 +122,9 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 	}
 	if (bytes > whole) {
 		free(raw);
-		return ps_fail(diag, PS_EFAILED, "%s: a header of %zu bytes does not fit into the %zu reserved", artefact->path, bytes, whole);
+		return ps_fail(diag, PS_EFAILED,
+			       "%s: a header of %zu bytes does not fit into the %zu reserved",
+			       artefact->path, bytes, whole);
 	}
 	memset(raw + bytes, ' ', whole - bytes);
 	put_length(raw, whole);
@@ -128,12 +136,14 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 	memcpy(raw + (place - raw), ps_digest_format(ps_digest_of(raw, whole), digits), PS_DIGITS);
 	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
 	free(raw);
-	return err ? ps_fail_errno(diag, -err, "%s: cannot be written at offset 0", artefact->path) : 0;
+	return err ? ps_fail_errno(diag, -err, "%s: cannot be written at offset 0", artefact->path)
+		   : 0;
 }
 
 /* --- create --- */
 
-static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *width, ps_diag *diag)
+static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *width,
+		   ps_diag *diag)
 {
 	size_t bytes = ps_dtype_size(tensor->dtype), begin = (size_t)artefact->data_bytes, end = 0;
 	json_t *shape = json_array();
@@ -144,11 +154,16 @@ static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *
 		    json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])))
 			rc = PS_EFAILED;
 	if (rc || !ps_size_add(begin, bytes, &end) || end > INT64_MAX - ((uint64_t)1 << 40))
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: its size overflows, or there is no memory", artefact->path, tensor->name);
+		rc = ps_fail(diag, PS_EFAILED,
+			     "%s: tensor %s: its size overflows, or there is no memory",
+			     artefact->path, tensor->name);
 	else if (ps_dtype_size(tensor->dtype) > *width)
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first", artefact->path, tensor->name);
-	else if (json_object_get(artefact->entries, tensor->name) || !strcmp(tensor->name, "__metadata__"))
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s is declared twice", artefact->path, tensor->name);
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first",
+			     artefact->path, tensor->name);
+	else if (json_object_get(artefact->entries, tensor->name) ||
+		 !strcmp(tensor->name, "__metadata__"))
+		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s is declared twice", artefact->path,
+			     tensor->name);
 	if (rc) {
 		json_decref(shape);
 		return rc;
@@ -156,9 +171,12 @@ static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *
 	*width = ps_dtype_size(tensor->dtype);
 	artefact->data_bytes = end;
 	if (json_object_set_new(artefact->entries, tensor->name,
-				json_pack("{s:s, s:o, s:[I, I]}", "dtype", ps_dtype_name(tensor->dtype), "shape", shape, "data_offsets",
-					  (json_int_t)begin, (json_int_t)end)))
-		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: not a name in UTF-8, or there is no memory", artefact->path, tensor->name);
+				json_pack("{s:s, s:o, s:[I, I]}", "dtype",
+					  ps_dtype_name(tensor->dtype), "shape", shape,
+					  "data_offsets", (json_int_t)begin, (json_int_t)end)))
+		return ps_fail(diag, PS_EFAILED,
+			       "%s: tensor %s: not a name in UTF-8, or there is no memory",
+			       artefact->path, tensor->name);
 	return 0;
 }
 
@@ -179,7 +197,8 @@ int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *d
 	json_decref(artefact->ours);
 	artefact->ours = extra ? json_deep_copy(extra) : json_object();
 	/* A copy that ran out of memory on the way lacks what it could not hold. */
-	if ((extra && !json_equal(artefact->ours, extra)) || json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
+	if ((extra && !json_equal(artefact->ours, extra)) ||
+	    json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
 	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", artefact->path);
 	return 0;
@@ -191,7 +210,8 @@ static int reserve(ps_artefact *artefact, ps_diag *diag)
 	size_t bytes = 0;
 	char *raw;
 
-	artefact->block_count = (size_t)((artefact->data_bytes + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);
+	artefact->block_count =
+		(size_t)((artefact->data_bytes + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);
 	artefact->sums = calloc(artefact->block_count + 1, sizeof *artefact->sums);
 	raw = artefact->sums ? header_text(artefact, &bytes) : NULL;
 	if (!raw)
@@ -201,8 +221,9 @@ static int reserve(ps_artefact *artefact, ps_diag *diag)
 	return 0;
 }
 
-int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, const char *kind, const json_t *extra,
-		       const ps_tensor_decl *tensors, size_t count, ps_diag *diag)
+int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, const char *kind,
+		       const json_t *extra, const ps_tensor_decl *tensors, size_t count,
+		       ps_diag *diag)
 {
 	ps_artefact *artefact = calloc(1, sizeof *artefact);
 	size_t width = SIZE_MAX;
@@ -245,14 +266,16 @@ static int put_block(ps_artefact *artefact, size_t block, const char *data, ps_d
 	artefact->sums[block] = ps_digest_of(data, bytes);
 	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, data, bytes, (off_t)offset);
 	if (err)
-		return ps_fail_errno(diag, -err, "%s: cannot be written at offset %llu", artefact->path, (unsigned long long)offset);
+		return ps_fail_errno(diag, -err, "%s: cannot be written at offset %llu",
+				     artefact->path, (unsigned long long)offset);
 	return 0;
 }
 
 /* Takes up to bytes of data into the head, the block buffer, or straight to disk; *taken of them. */
 static int take(ps_artefact *artefact, const char *data, size_t bytes, size_t *taken, ps_diag *diag)
 {
-	size_t block = (size_t)(artefact->position / PS_BLOCK_BYTES), length = block_length(artefact, block);
+	size_t block = (size_t)(artefact->position / PS_BLOCK_BYTES),
+	       length = block_length(artefact, block);
 
 	if (artefact->position < artefact->head_bytes) {
 		*taken = ps_min_size(bytes, artefact->head_bytes - (size_t)artefact->position);
@@ -298,11 +321,15 @@ int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes, ps_
 int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag)
 {
 	if (artefact->position || artefact->head || bytes > artefact->data_bytes)
-		return ps_fail(diag, PS_EFAILED, "%s: only the beginning of the data can be deferred", artefact->path);
-	artefact->head_bytes = ps_min_size(ps_round_up(bytes, PS_BLOCK_BYTES), (size_t)artefact->data_bytes);
+		return ps_fail(diag, PS_EFAILED,
+			       "%s: only the beginning of the data can be deferred",
+			       artefact->path);
+	artefact->head_bytes =
+		ps_min_size(ps_round_up(bytes, PS_BLOCK_BYTES), (size_t)artefact->data_bytes);
 	artefact->head = calloc(1, artefact->head_bytes + 1);
 	if (!artefact->head)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu bytes", artefact->path, artefact->head_bytes);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu bytes", artefact->path,
+			       artefact->head_bytes);
 	artefact->position = bytes;
 	return 0;
 }
@@ -317,8 +344,9 @@ int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag)
 	int rc = 0;
 
 	if (artefact->position != artefact->data_bytes)
-		rc = ps_fail(diag, PS_EFAILED, "%s: %llu bytes of data, %llu were declared", artefact->path,
-			     (unsigned long long)artefact->position, (unsigned long long)artefact->data_bytes);
+		rc = ps_fail(diag, PS_EFAILED, "%s: %llu bytes of data, %llu were declared",
+			     artefact->path, (unsigned long long)artefact->position,
+			     (unsigned long long)artefact->data_bytes);
 	for (size_t block = 0; !rc && block * PS_BLOCK_BYTES < artefact->head_bytes; block++)
 		rc = put_block(artefact, block, artefact->head + block * PS_BLOCK_BYTES, diag);
 	if (!rc)

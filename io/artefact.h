@@ -35,10 +35,12 @@ typedef struct ps_tensor_decl {
 
 /* kind: "tokens", "mask", "activations", "sae", "logits", "statistics", ...; extra: a JSON object merged into the
  * prunescope object ("provenance" and whatever the kind needs), borrowed; NULL: nothing. */
-int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const char *path, const char *kind, const json_t *extra,
-		       const ps_tensor_decl *tensors, size_t count, ps_diag *diag) PS_MUST_USE;
+int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const char *path,
+		       const char *kind, const json_t *extra, const ps_tensor_decl *tensors,
+		       size_t count, ps_diag *diag) PS_MUST_USE;
 /* The next bytes of the data, in the order of the declarations. */
-int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes, ps_diag *diag) PS_MUST_USE;
+int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes,
+		      ps_diag *diag) PS_MUST_USE;
 
 /* For data whose beginning is known last: after create, the first `bytes` of the data are left out of the stream
  * of ps_artefact_write and given by ps_artefact_fill before commit. Holds them, rounded up to whole blocks. */

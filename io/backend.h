@@ -16,6 +16,7 @@ int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag) PS_MU
 
 /* A reader of places->files into places->memory; not for mmap. text (PS_BACKEND_TEXT) says what was got. uring by name
  * where it cannot be had: -errno. */
-int ps_backend_reader(ps_reader **reader, ps_backend backend, const ps_uring_options *places, char *text, ps_diag *diag) PS_MUST_USE;
+int ps_backend_reader(ps_reader **reader, ps_backend backend, const ps_uring_options *places,
+		      char *text, ps_diag *diag) PS_MUST_USE;
 
 #endif

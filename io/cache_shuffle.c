@@ -17,7 +17,8 @@ size_t ps_cache_shard_rows(size_t width, ps_dtype dtype, size_t window)
 
 size_t ps_cache_shuffle_bytes(size_t rows, size_t width)
 {
-	return ps_min_size(rows, SHUFFLE_ROWS) * (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
+	return ps_min_size(rows, SHUFFLE_ROWS) *
+	       (sizeof(uint64_t) + 3 * sizeof(int32_t) + width * sizeof(float));
 }
 
 int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *context)
@@ -40,18 +41,23 @@ int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *contex
 	if (!ids || !columns || !rows)
 		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for %zu rows", batch);
 	if (!rc)
-		rc = ps_cache_writer_create(&writer, &ps_sys_linux, o->to, o->provenance, o->replace, o->dtype, cache.source.rows, cache.source.width,
-					    ps_cache_shard_rows(cache.source.width, o->dtype, 1), &done, context->diag);
-	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer); !rc && first < cache.source.rows; first += batch) {
+		rc = ps_cache_writer_create(
+			&writer, &ps_sys_linux, o->to, o->provenance, o->replace, o->dtype,
+			cache.source.rows, cache.source.width,
+			ps_cache_shard_rows(cache.source.width, o->dtype, 1), &done, context->diag);
+	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer);
+	     !rc && first < cache.source.rows; first += batch) {
 		size_t count = ps_min_size(batch, (size_t)(cache.source.rows - first));
 
 		for (size_t i = 0; i < count; i++)
 			ids[i] = ps_permute(first + i, cache.source.rows, o->seed);
 		for (size_t c = 0; c < PS_ROW_COLUMNS; c++)
-			cache.source.column(cache.source.self, (ps_row_column)c, ids, count, columns + c * batch);
+			cache.source.column(cache.source.self, (ps_row_column)c, ids, count,
+					    columns + c * batch);
 		rc = cache.source.gather(cache.source.self, ids, count, rows, context->diag);
 		if (!rc)
-			rc = ps_cache_writer_add(writer, rows, columns, columns + batch, columns + 2 * batch, count, context->diag);
+			rc = ps_cache_writer_add(writer, rows, columns, columns + batch,
+						 columns + 2 * batch, count, context->diag);
 		ps_progress_tick(context, "shuffling", "row", first + count, cache.source.rows);
 		if (!rc)
 			rc = ps_progress_check(context);

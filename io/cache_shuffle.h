@@ -21,6 +21,7 @@ typedef struct ps_cache_shuffle_options {
 
 /* Row i of the cache at to is row ps_permute(i, rows, seed) of the one at from. Continues where an
  * interrupted one stopped; leaves a finished one alone. */
-int ps_cache_shuffle(const ps_cache_shuffle_options *options, const ps_context *context) PS_MUST_USE;
+int ps_cache_shuffle(const ps_cache_shuffle_options *options,
+		     const ps_context *context) PS_MUST_USE;
 
 #endif

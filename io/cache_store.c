@@ -64,14 +64,15 @@ static int list_shards(const char *path, const json_t *manifest, struct names *n
 	int rc = 0;
 
 	if (manifest) {
-		json_object_foreach(json_object_get(manifest, "files"), name, value)
+		json_object_foreach (json_object_get(manifest, "files"), name, value)
 			if (!rc)
 				rc = add_name(names, name, diag);
 	} else {
 		DIR *list = opendir(path);
 
 		if (!list)
-			return ps_fail(diag, PS_EINPUT, "%s: is not a folder that can be read", path);
+			return ps_fail(diag, PS_EINPUT, "%s: is not a folder that can be read",
+				       path);
 		while (!rc && (entry = readdir(list)))
 			rc = add_name(names, entry->d_name, diag);
 		closedir(list);
@@ -79,7 +80,8 @@ static int list_shards(const char *path, const json_t *manifest, struct names *n
 	if (rc)
 		return rc;
 	if (!names->count)
-		return ps_fail(diag, PS_EINPUT, "%s: holds no " SUFFIX " files with activations", path);
+		return ps_fail(diag, PS_EINPUT, "%s: holds no " SUFFIX " files with activations",
+			       path);
 	qsort(names->item, names->count, sizeof *names->item, by_text);
 	return 0;
 }
@@ -93,25 +95,33 @@ static int check_manifest(const json_t *manifest, const char *path, ps_diag *dia
 	if (strcmp(kind, "activations"))
 		return ps_fail(diag, PS_EINPUT, "%s: holds %s, no activations", path, kind);
 	if (!json_is_true(json_object_get(manifest, "complete")))
-		return ps_fail(diag, PS_EINPUT, "%s: the cache is not finished: the command that began it continues it", path);
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: the cache is not finished: the command that began it continues it",
+			path);
 	return 0;
 }
 
 /* What the manifest promises of a shard. */
-static int check_noted(const ps_cache *cache, const ps_safetensors *file, const char *name, ps_diag *diag)
+static int check_noted(const ps_cache *cache, const ps_safetensors *file, const char *name,
+		       ps_diag *diag)
 {
 	const json_t *entry = json_object_get(json_object_get(cache->manifest, "files"), name);
 	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
 	uint64_t first = cache->first_row[cache->shard_count];
 
 	if (json_integer_value(json_object_get(entry, "bytes")) != (json_int_t)file->file_bytes)
-		return ps_fail(diag, PS_EINPUT, "%s: has %" PRIu64 " bytes, the manifest says %lld", file->path, file->file_bytes,
+		return ps_fail(diag, PS_EINPUT, "%s: has %" PRIu64 " bytes, the manifest says %lld",
+			       file->path, file->file_bytes,
 			       (long long)json_integer_value(json_object_get(entry, "bytes")));
 	if (!kind || strcmp(kind, "activations"))
 		return ps_fail(diag, PS_EINPUT, "%s: has lost its metadata", file->path);
 	if (json_integer_value(json_object_get(file->metadata, "first_row")) != (json_int_t)first)
-		return ps_fail(diag, PS_EINPUT, "%s: begins with row %lld, the shards before end at %" PRIu64, file->path,
-			       (long long)json_integer_value(json_object_get(file->metadata, "first_row")), first);
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: begins with row %lld, the shards before end at %" PRIu64, file->path,
+			(long long)json_integer_value(json_object_get(file->metadata, "first_row")),
+			first);
 	return 0;
 }
 
@@ -122,15 +132,22 @@ static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_dia
 
 	if (!info)
 		return ps_fail(diag, PS_EINPUT, "%s: has no tensor activations", file->path);
-	if ((info->dtype != PS_F32 && info->dtype != PS_BF16 && info->dtype != PS_F16) || info->rank != 2 || !info->bytes)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor activations: must be F32, BF16 or F16 of [rows, width], neither 0", file->path);
+	if ((info->dtype != PS_F32 && info->dtype != PS_BF16 && info->dtype != PS_F16) ||
+	    info->rank != 2 || !info->bytes)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor activations: must be F32, BF16 or F16 of [rows, width], "
+			       "neither 0",
+			       file->path);
 	if (!cache->shard_count) {
 		cache->dtype = (ps_dtype)info->dtype;
 		cache->source.width = (size_t)info->shape[1];
 	}
 	if ((ps_dtype)info->dtype != cache->dtype || info->shape[1] != cache->source.width)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor activations: %s, width %" PRIu64 "; the shards before: %s, width %zu", file->path,
-			       info->dtype_name, info->shape[1], ps_dtype_name(cache->dtype), cache->source.width);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor activations: %s, width %" PRIu64
+			       "; the shards before: %s, width %zu",
+			       file->path, info->dtype_name, info->shape[1],
+			       ps_dtype_name(cache->dtype), cache->source.width);
 	if (!ps_size_add((size_t)cache->source.rows, (size_t)info->shape[0], &count))
 		return ps_fail(diag, PS_EINPUT, "%s: the number of rows overflows", file->path);
 	cache->activations[cache->shard_count] = info;
@@ -138,7 +155,8 @@ static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_dia
 	return 0;
 }
 
-static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, const char *name, ps_diag *diag)
+static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, const char *name,
+		      ps_diag *diag)
 {
 	ps_safetensors *file = &cache->shards[cache->shard_count];
 	char path[PATH_MAX];
@@ -161,7 +179,8 @@ static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, co
 	return 0;
 }
 
-static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path, const struct names *names, ps_diag *diag)
+static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path,
+		       const struct names *names, ps_diag *diag)
 {
 	const json_t *rows = json_object_get(cache->manifest, "rows");
 
@@ -169,22 +188,28 @@ static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path, con
 	cache->activations = calloc(names->count, sizeof *cache->activations);
 	cache->first_row = calloc(names->count + 1, sizeof *cache->first_row);
 	if (!cache->shards || !cache->activations || !cache->first_row)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu shards", path, names->count);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu shards", path,
+			       names->count);
 	for (size_t i = 0; i < names->count; i++) {
 		int rc = open_shard(cache, sys, path, names->item[i], diag);
 
 		if (rc)
 			return rc;
 	}
-	if (cache->manifest && (!json_is_integer(rows) || (uint64_t)json_integer_value(rows) != cache->source.rows))
-		return ps_fail(diag, PS_EINPUT, "%s: the shards hold %" PRIu64 " rows, the manifest says otherwise", path, cache->source.rows);
+	if (cache->manifest &&
+	    (!json_is_integer(rows) || (uint64_t)json_integer_value(rows) != cache->source.rows))
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: the shards hold %" PRIu64 " rows, the manifest says otherwise",
+			       path, cache->source.rows);
 	return 0;
 }
 
 /* --- columns --- */
 
 static const char *const column_names[PS_ROW_COLUMNS] = {
-	[PS_ROW_TOKEN_ID] = "token_ids", [PS_ROW_POSITION] = "positions", [PS_ROW_WINDOW_ID] = "window_ids",
+	[PS_ROW_TOKEN_ID] = "token_ids",
+	[PS_ROW_POSITION] = "positions",
+	[PS_ROW_WINDOW_ID] = "window_ids",
 };
 
 /* 1: every shard has the column; 0: one has none; or an error when one is not I32 [rows]. */
@@ -229,7 +254,8 @@ static size_t find_shard(const ps_cache *cache, uint64_t row, size_t guess)
 static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
 {
 	const ps_cache *cache = self;
-	size_t width = cache->source.width, row_bytes = width * ps_dtype_size(cache->dtype), shard = 0;
+	size_t width = cache->source.width, row_bytes = width * ps_dtype_size(cache->dtype),
+	       shard = 0;
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++) {
@@ -237,7 +263,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 		shard = find_shard(cache, ids[i], shard);
 		data = ps_safetensors_data(&cache->shards[shard], cache->activations[shard]);
-		ps_widen(data + (size_t)(ids[i] - cache->first_row[shard]) * row_bytes, cache->dtype, width, out + i * width);
+		ps_widen(data + (size_t)(ids[i] - cache->first_row[shard]) * row_bytes,
+			 cache->dtype, width, out + i * width);
 	}
 	return 0;
 }
@@ -252,9 +279,12 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 	for (size_t i = 0; i < count; i++) {
 		shard = find_shard(cache, ids[i], shard);
 		if (shard != at)
-			data = ps_safetensors_data(&cache->shards[shard], ps_safetensors_find(&cache->shards[shard], column_names[which]));
+			data = ps_safetensors_data(
+				&cache->shards[shard],
+				ps_safetensors_find(&cache->shards[shard], column_names[which]));
 		at = shard;
-		memcpy(&out[i], data + (size_t)(ids[i] - cache->first_row[shard]) * sizeof *out, sizeof *out);
+		memcpy(&out[i], data + (size_t)(ids[i] - cache->first_row[shard]) * sizeof *out,
+		       sizeof *out);
 	}
 }
 
@@ -262,7 +292,8 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 
 static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
 {
-	char *text = cache->manifest ? ps_json_text(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *text = cache->manifest ? ps_json_text(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS)
+				     : NULL;
 	ps_digest *digest = ps_digest_create();
 	int rc = 0;
 
@@ -271,7 +302,8 @@ static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
 	else if (text)
 		ps_digest_add(digest, text, strlen(text));
 	for (size_t i = 0; !rc && !cache->manifest && i < cache->shard_count; i++) {
-		ps_digest_add(digest, &cache->shards[i].file_bytes, sizeof cache->shards[i].file_bytes);
+		ps_digest_add(digest, &cache->shards[i].file_bytes,
+			      sizeof cache->shards[i].file_bytes);
 		ps_digest_add(digest, cache->shards[i].map, (size_t)cache->shards[i].data_offset);
 	}
 	if (!rc)
@@ -283,7 +315,8 @@ static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
 
 size_t ps_cache_bytes(const ps_cache *cache)
 {
-	return cache->shard_count * (sizeof *cache->shards + sizeof *cache->activations + sizeof *cache->first_row + SHARD_HEADER_BYTES);
+	return cache->shard_count * (sizeof *cache->shards + sizeof *cache->activations +
+				     sizeof *cache->first_row + SHARD_HEADER_BYTES);
 }
 
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag)

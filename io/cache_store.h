@@ -21,26 +21,29 @@ typedef struct ps_cache_writer ps_cache_writer;
 size_t ps_cache_writer_bytes(ps_dtype dtype, size_t width, size_t shard_rows);
 
 /* rows: of the whole cache; shard_rows: rows per shard. *done when the folder is already complete. */
-int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const char *path, const json_t *provenance, bool force,
-			   ps_dtype dtype, uint64_t rows, size_t width, size_t shard_rows, bool *done, ps_diag *diag) PS_MUST_USE;
+int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const char *path,
+			   const json_t *provenance, bool force, ps_dtype dtype, uint64_t rows,
+			   size_t width, size_t shard_rows, bool *done, ps_diag *diag) PS_MUST_USE;
 /* First row still wanted: a multiple of shard_rows, or rows. Rows before it are skipped by the caller. */
 uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer);
-int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids, const int32_t *positions,
-			const int32_t *window_ids, size_t rows, ps_diag *diag) PS_MUST_USE;
+int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids,
+			const int32_t *positions, const int32_t *window_ids, size_t rows,
+			ps_diag *diag) PS_MUST_USE;
 /* Completes the manifest, once all rows are there. */
 int ps_cache_writer_finish(ps_cache_writer *writer, ps_diag *diag) PS_MUST_USE;
-void ps_cache_writer_close(ps_cache_writer *writer); /* NULL allowed; an unfinished shard is dropped */
+void ps_cache_writer_close(
+	ps_cache_writer *writer); /* NULL allowed; an unfinished shard is dropped */
 
 typedef struct ps_cache {
 	ps_row_source source; /* gather widens bf16 */
 	size_t shard_count;
 	ps_safetensors *shards;
 	const ps_tensor_info **activations; /* of each shard */
-	uint64_t *first_row;  /* shard_count + 1 */
-	ps_dtype dtype;       /* PS_F32, PS_BF16, or PS_F16 (other tools') */
-	json_t *manifest;     /* or NULL */
-	bool verified;        /* the files are as the manifest says (sizes, kinds, rows; no checksums) */
-	uint64_t digest;      /* of the manifest, or of the shards' headers and sizes */
+	uint64_t *first_row;                /* shard_count + 1 */
+	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools') */
+	json_t *manifest;                   /* or NULL */
+	bool verified;   /* the files are as the manifest says (sizes, kinds, rows; no checksums) */
+	uint64_t digest; /* of the manifest, or of the shards' headers and sizes */
 } ps_cache;
 
 /* Sizes, shapes, dtypes and consecutive rows are checked; PS_EINPUT for an unfinished cache. */

@@ -34,7 +34,10 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 
 	if (!stat(model, &st)) {
 		if (!S_ISDIR(st.st_mode))
-			return ps_fail(diag, PS_EINPUT, "%s: not a checkpoint folder; single files are not supported", model);
+			return ps_fail(
+				diag, PS_EINPUT,
+				"%s: not a checkpoint folder; single files are not supported",
+				model);
 		if (length >= PATH_MAX)
 			return ps_fail(diag, PS_EINPUT, "%s: the path is too long", model);
 		memcpy(path, model, length + 1);
@@ -56,10 +59,12 @@ static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 
 	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
-	err = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text, &checkpoint->config_length, diag);
+	err = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
+			   &checkpoint->config_length, diag);
 	if (err)
 		return err;
-	return ps_config_parse(checkpoint->config_text, checkpoint->config_length, path, &checkpoint->config, diag);
+	return ps_config_parse(checkpoint->config_text, checkpoint->config_length, path,
+			       &checkpoint->config, diag);
 }
 
 int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model, ps_diag *diag)
@@ -83,7 +88,8 @@ int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model
 	if (!err)
 		err = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
 	if (!err)
-		err = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config, folder, diag);
+		err = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config,
+					 folder, diag);
 out:
 	if (err) {
 		ps_checkpoint_close(checkpoint);
@@ -124,15 +130,16 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)
 {
 	for (size_t layer = 0; layer < checkpoint->config.layers; layer++)
 		for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-			if (ps_model_map_layer(&checkpoint->map, (int)layer)[p].info->dtype != (int)PS_BF16)
+			if (ps_model_map_layer(&checkpoint->map, (int)layer)[p].info->dtype !=
+			    (int)PS_BF16)
 				return PS_F32;
 	return PS_BF16;
 }
 
 /* --- digest --- */
 
-static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest, uint64_t offset, uint64_t bytes,
-			ps_diag *diag)
+static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest,
+			uint64_t offset, uint64_t bytes, ps_diag *diag)
 {
 	char buffer[DIGEST_SAMPLE];
 
@@ -141,7 +148,8 @@ static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest
 		int err = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
 
 		if (err) {
-			(void)ps_fail_errno(diag, -err, "%s: cannot read at offset %llu", file->path, (unsigned long long)offset);
+			(void)ps_fail_errno(diag, -err, "%s: cannot read at offset %llu",
+					    file->path, (unsigned long long)offset);
 			return PS_EINPUT;
 		}
 		ps_digest_add(digest, buffer, part);
@@ -151,12 +159,14 @@ static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest
 	return 0;
 }
 
-static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest, ps_diag *diag)
+static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest,
+		       ps_diag *diag)
 {
 	int err = digest_range(sys, file, digest, 0, file->data_offset, diag);
 
 	for (uint64_t at = file->data_offset; !err && at < file->file_bytes; at += DIGEST_STRIDE)
-		err = digest_range(sys, file, digest, at, ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
+		err = digest_range(sys, file, digest, at,
+				   ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
 	return err;
 }
 
@@ -188,11 +198,12 @@ static ps_weight mapped_view(const ps_located *located)
 	};
 }
 
-int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag)
+int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
+			     ps_weight *out, ps_diag *diag)
 {
 	if (layer < 0 || (size_t)layer >= checkpoint->config.layers)
-		return ps_fail(diag, PS_EINPUT, "%s: has no layer %d (0 to %zu)", checkpoint->folder, layer,
-			       checkpoint->config.layers - 1);
+		return ps_fail(diag, PS_EINPUT, "%s: has no layer %d (0 to %zu)",
+			       checkpoint->folder, layer, checkpoint->config.layers - 1);
 	*out = mapped_view(ps_model_map_layer(&checkpoint->map, layer) + projection);
 	return 0;
 }
@@ -211,8 +222,8 @@ size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, const ps_stre
 	return ps_weight_stream_bytes(&checkpoint->map, &checkpoint->config, options);
 }
 
-int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *stream, ps_arena *arena,
-			 ps_weight_source *source, ps_diag *diag)
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *stream,
+			 ps_arena *arena, ps_weight_source *source, ps_diag *diag)
 {
 	const ps_weight_stream_options options = {
 		.map = &checkpoint->map,

@@ -26,7 +26,8 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag) PS_MUST_USE;
 typedef struct ps_checkpoint ps_checkpoint;
 
 /* Parses config.json, opens and checks all shards. No weights are read, no arena needed yet. */
-int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char *model, ps_diag *diag) PS_MUST_USE;
+int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char *model,
+		       ps_diag *diag) PS_MUST_USE;
 void ps_checkpoint_close(ps_checkpoint *checkpoint); /* NULL allowed */
 
 const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
@@ -40,7 +41,8 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
 
 /* The tensor's view in the mapping, dense. PS_EINPUT when absent. */
-int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection, ps_weight *out, ps_diag *diag) PS_MUST_USE;
+int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
+			     ps_weight *out, ps_diag *diag) PS_MUST_USE;
 int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 
 typedef struct ps_stream_options {
@@ -50,12 +52,13 @@ typedef struct ps_stream_options {
 } ps_stream_options;
 
 /* Arena bytes of the layer slots and the rows of embedding and head. */
-size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, const ps_stream_options *options);
+size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint,
+				  const ps_stream_options *options);
 /* Starts streaming (anew: what the source handed out before is gone). Mask and arena outlive the streaming, that
  * is until the checkpoint is closed or streamed anew. uring asked for by name where it cannot be set up: -errno; a
  * failing read: PS_EINPUT. */
-int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *options, ps_arena *arena,
-			 ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
+int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *options,
+			 ps_arena *arena, ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
 /* "uring (direct, registered buffers)", "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Cannot
  * allocate memory)", "pread (io_uring: Operation not permitted)", "mmap"; "none" before the streaming. */
 const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint);

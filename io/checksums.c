@@ -46,7 +46,8 @@ int ps_checksum_parse(const char *digits, uint64_t *value)
 
 static bool read_recorded(const ps_safetensors *file, struct recorded *recorded)
 {
-	const json_t *sums = json_object_get(file->metadata, "xxh3"), *size = json_object_get(sums, "block_bytes");
+	const json_t *sums = json_object_get(file->metadata, "xxh3"),
+		     *size = json_object_get(sums, "block_bytes");
 	uint64_t data_bytes = file->file_bytes - file->data_offset;
 
 	recorded->blocks = json_object_get(sums, "blocks");
@@ -54,7 +55,8 @@ static bool read_recorded(const ps_safetensors *file, struct recorded *recorded)
 	recorded->block_bytes = json_is_integer(size) ? (uint64_t)json_integer_value(size) : 0;
 	if (!recorded->block_bytes || recorded->block_bytes > BLOCK_BYTES_MAX)
 		return false;
-	return json_array_size(recorded->blocks) == data_bytes / recorded->block_bytes + (data_bytes % recorded->block_bytes != 0);
+	return json_array_size(recorded->blocks) ==
+	       data_bytes / recorded->block_bytes + (data_bytes % recorded->block_bytes != 0);
 }
 
 static int check_header(const ps_safetensors *file, const char *digits, ps_diag *diag, bool *good)
@@ -72,7 +74,8 @@ static int check_header(const ps_safetensors *file, const char *digits, ps_diag 
 		return 0;
 	copy = malloc(bytes);
 	if (!copy)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %zu bytes", file->path, bytes);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %zu bytes",
+			       file->path, bytes);
 	memcpy(copy, file->map, bytes);
 	memset(copy + (place - file->map), '0', PS_DIGITS);
 	*good = ps_digest_of(copy, bytes) == want;
@@ -80,7 +83,8 @@ static int check_header(const ps_safetensors *file, const char *digits, ps_diag 
 	return 0;
 }
 
-int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context, bool *verified, ps_diag *diag)
+int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context,
+			  bool *verified, ps_diag *diag)
 {
 	struct recorded recorded;
 	uint64_t offset = file->data_offset;
@@ -91,7 +95,8 @@ int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *co
 	if (!file->metadata)
 		return 0;
 	if (!read_recorded(file, &recorded)) {
-		bad(context, file->path, -1, 0, "the checksums in the header are missing or damaged");
+		bad(context, file->path, -1, 0,
+		    "the checksums in the header are missing or damaged");
 		return 0;
 	}
 	err = check_header(file, recorded.header, diag, &good);
@@ -100,12 +105,15 @@ int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *co
 	if (!good)
 		bad(context, file->path, -1, 0, "the header differs from its checksum");
 	for (size_t i = 0; offset < file->file_bytes; i++) {
-		size_t bytes = ps_min_size((size_t)recorded.block_bytes, (size_t)(file->file_bytes - offset));
+		size_t bytes = ps_min_size((size_t)recorded.block_bytes,
+					   (size_t)(file->file_bytes - offset));
 		uint64_t want;
 
-		if (ps_checksum_parse(json_string_value(json_array_get(recorded.blocks, i)), &want) ||
+		if (ps_checksum_parse(json_string_value(json_array_get(recorded.blocks, i)),
+				      &want) ||
 		    ps_digest_of(file->map + offset, bytes) != want)
-			bad(context, file->path, (long)i, offset, "the block differs from its checksum");
+			bad(context, file->path, (long)i, offset,
+			    "the block differs from its checksum");
 		offset += bytes;
 	}
 	return 0;

@@ -62,10 +62,12 @@ static void note_refusal(ps_direct_files *direct, int err)
 	if (err == -EACCES)
 		snprintf(direct->refusal, sizeof direct->refusal, "not told what is cached");
 	else
-		snprintf(direct->refusal, sizeof direct->refusal, "O_DIRECT: %s", strerror_r(-err, reason, sizeof reason));
+		snprintf(direct->refusal, sizeof direct->refusal, "O_DIRECT: %s",
+			 strerror_r(-err, reason, sizeof reason));
 }
 
-int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files, size_t count, void *block)
+int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
+		   size_t count, void *block)
 {
 	*direct = (ps_direct_files){.sys = sys, .files = files};
 	direct->fds = malloc((count ? count : 1) * sizeof *direct->fds);
@@ -93,7 +95,8 @@ void ps_direct_close(ps_direct_files *direct)
 	*direct = (ps_direct_files){0};
 }
 
-bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset, size_t bytes)
+bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset,
+			 size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (size_t)offset / page;
 	size_t pages = ps_round_up((size_t)offset + bytes, page) / page - first, resident = 0;

@@ -24,10 +24,12 @@ typedef struct ps_direct_files {
 
 /* block: PS_READ_ALIGNMENT bytes so aligned, overwritten. -ENOMEM; files without a descriptor are no error.
  * The files outlive this. */
-int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files, size_t count, void *block) PS_MUST_USE;
+int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
+		   size_t count, void *block) PS_MUST_USE;
 void ps_direct_close(ps_direct_files *direct); /* of a zeroed one: nothing */
 
 /* At least half of the pages that [offset, offset + bytes) touches are in the page cache. */
-bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset, size_t bytes);
+bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset,
+			 size_t bytes);
 
 #endif

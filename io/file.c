@@ -30,7 +30,9 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 	if (err)
 		err = input_failure(diag, err, path);
 	else if (!S_ISREG(st.st_mode))
-		err = ps_fail(diag, PS_EINPUT, "%s: %s", path, S_ISDIR(st.st_mode) ? "is a folder, not a file" : "is not a regular file");
+		err = ps_fail(diag, PS_EINPUT, "%s: %s", path,
+			      S_ISDIR(st.st_mode) ? "is a folder, not a file"
+						  : "is not a regular file");
 	if (err) {
 		(void)sys->close(fd);
 		return err;
@@ -39,7 +41,8 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 	return fd;
 }
 
-int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, size_t *length, ps_diag *diag)
+int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, size_t *length,
+		 ps_diag *diag)
 {
 	uint64_t size = 0;
 	char *bytes = NULL;
@@ -48,13 +51,15 @@ int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, 
 	if (fd < 0)
 		return fd;
 	if (size > limit) {
-		err = ps_fail(diag, PS_EINPUT, "%s: %llu bytes, more than the %zu that such a file may have", path,
+		err = ps_fail(diag, PS_EINPUT,
+			      "%s: %llu bytes, more than the %zu that such a file may have", path,
 			      (unsigned long long)size, limit);
 		goto out;
 	}
 	bytes = malloc((size_t)size + 1);
 	if (!bytes) {
-		err = ps_fail(diag, PS_EBUDGET, "%s: no memory for %llu bytes", path, (unsigned long long)size);
+		err = ps_fail(diag, PS_EBUDGET, "%s: no memory for %llu bytes", path,
+			      (unsigned long long)size);
 		goto out;
 	}
 	err = ps_sys_pread_full(sys, fd, bytes, (size_t)size, 0);
@@ -72,7 +77,8 @@ out:
 	return err;
 }
 
-int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t **value, ps_diag *diag)
+int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t **value,
+		      ps_diag *diag)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -88,7 +94,8 @@ int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t 
 	return 0;
 }
 
-int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_t *digest, ps_diag *diag)
+int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_t *digest,
+		   ps_diag *diag)
 {
 	uint64_t size = 0;
 	int fd = ps_file_open(sys, path, &size, diag), err = 0;
@@ -117,7 +124,8 @@ int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_
 	return fd < 0 ? fd : err;
 }
 
-static int replace_once(const ps_sys *sys, const char *path, const void *bytes, size_t length, ps_diag *diag)
+static int replace_once(const ps_sys *sys, const char *path, const void *bytes, size_t length,
+			ps_diag *diag)
 {
 	ps_temporary temporary;
 	int err = ps_temporary_open(&temporary, sys, path, diag);
@@ -132,7 +140,8 @@ static int replace_once(const ps_sys *sys, const char *path, const void *bytes, 
 	return ps_temporary_keep(&temporary, diag);
 }
 
-int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size_t length, ps_diag *diag)
+int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size_t length,
+		    ps_diag *diag)
 {
 	ps_diag first = {{0}};
 	int err = replace_once(sys, path, bytes, length, &first);

@@ -38,9 +38,14 @@ static int make_one(const ps_sys *sys, const char *path, ps_diag *diag)
 	int err = sys->mkdir(path, 0777);
 
 	if (err == -EEXIST)
-		return !stat(path, &st) && S_ISDIR(st.st_mode) ? 0 : ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a folder", path);
+		return !stat(path, &st) && S_ISDIR(st.st_mode)
+			       ? 0
+			       : ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a folder",
+					 path);
 	if (!err)
-		err = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX ? ps_folder_fsync(sys, parent) : -ENAMETOOLONG;
+		err = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX
+			      ? ps_folder_fsync(sys, parent)
+			      : -ENAMETOOLONG;
 	return err ? ps_fail_errno(diag, -err, "%s: the folder cannot be created", path) : 0;
 }
 
@@ -83,13 +88,17 @@ int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, p
 	rc = ps_file_read_json(sys, name, PS_MANIFEST_BYTES_MAX, &manifest, diag);
 	if (rc)
 		return rc;
-	if (!json_is_string(json_object_get(manifest, "kind")) || !json_is_object(json_object_get(manifest, "files")))
+	if (!json_is_string(json_object_get(manifest, "kind")) ||
+	    !json_is_object(json_object_get(manifest, "files")))
 		rc = ps_fail(diag, PS_EINPUT, "%s: is not a manifest (no kind or files)", name);
-	json_object_foreach(json_object_get(manifest, "files"), file, entry)
-		if (!rc && (!ps_folder_plain_name(file) || !json_is_integer(json_object_get(entry, "bytes")) ||
-			    json_integer_value(json_object_get(entry, "bytes")) < 0 ||
-			    ps_checksum_parse(json_string_value(json_object_get(entry, "xxh3")), &digest)))
-			rc = ps_fail(diag, PS_EINPUT, "%s: the entry of file %s is damaged", name, file);
+	json_object_foreach (json_object_get(manifest, "files"), file, entry)
+		if (!rc &&
+		    (!ps_folder_plain_name(file) ||
+		     !json_is_integer(json_object_get(entry, "bytes")) ||
+		     json_integer_value(json_object_get(entry, "bytes")) < 0 ||
+		     ps_checksum_parse(json_string_value(json_object_get(entry, "xxh3")), &digest)))
+			rc = ps_fail(diag, PS_EINPUT, "%s: the entry of file %s is damaged", name,
+				     file);
 	if (rc)
 		json_decref(manifest);
 	else
@@ -122,10 +131,12 @@ static bool drop_missing(const char *path, json_t *files)
 	void *next;
 	bool all = true;
 
-	json_object_foreach_safe(files, next, file, entry) {
+	json_object_foreach_safe(files, next, file, entry)
+	{
 		json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
 
-		if (!join(path, file, name, NULL) && !stat(name, &st) && S_ISREG(st.st_mode) && st.st_size == bytes)
+		if (!join(path, file, name, NULL) && !stat(name, &st) && S_ISREG(st.st_mode) &&
+		    st.st_size == bytes)
 			continue;
 		json_object_del(files, file);
 		all = false;
@@ -144,7 +155,8 @@ static bool is_empty(const char *path)
 	if (!list)
 		return false;
 	while ((entry = readdir(list)))
-		empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || ps_temporary_is(entry->d_name);
+		empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+			 ps_temporary_is(entry->d_name);
 	closedir(list);
 	return empty;
 }
@@ -157,7 +169,7 @@ static int remove_files(const ps_sys *sys, const char *path, const json_t *manif
 	json_t *entry;
 	int err;
 
-	json_object_foreach(json_object_get(manifest, "files"), file, entry) {
+	json_object_foreach (json_object_get(manifest, "files"), file, entry) {
 		err = join(path, file, name, diag);
 		if (err)
 			return err;
@@ -192,31 +204,38 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 }
 
 /* Clears the way for new work in a folder that holds other things: manifest is NULL when they are not ours. */
-static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool force, ps_diag *diag)
+static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool force,
+		    ps_diag *diag)
 {
 	if (!manifest)
-		return force || is_empty(path)
-			       ? 0
-			       : ps_fail(diag, PS_EUSAGE, "%s: is not empty and not a folder of this program (--force writes into it)", path);
+		return force || is_empty(path) ? 0
+					       : ps_fail(diag, PS_EUSAGE,
+							 "%s: is not empty and not a folder of "
+							 "this program (--force writes into it)",
+							 path);
 	if (!force)
-		return ps_fail(diag, PS_EUSAGE, "%s: holds %s of another provenance (--force replaces it)", path,
+		return ps_fail(diag, PS_EUSAGE,
+			       "%s: holds %s of another provenance (--force replaces it)", path,
 			       json_string_value(json_object_get(manifest, "kind")));
 	return remove_files(sys, path, manifest, diag);
 }
 
 /* --- begin to close --- */
 
-static int start_manifest(ps_folder *folder, const char *kind, const json_t *provenance, ps_diag *diag)
+static int start_manifest(ps_folder *folder, const char *kind, const json_t *provenance,
+			  ps_diag *diag)
 {
-	folder->manifest = json_pack("{s:s, s:i, s:O, s:b, s:{}}", "kind", kind, "version", PS_ARTEFACT_VERSION, "provenance",
-				     (json_t *)provenance, "complete", 0, "files");
+	folder->manifest = json_pack("{s:s, s:i, s:O, s:b, s:{}}", "kind", kind, "version",
+				     PS_ARTEFACT_VERSION, "provenance", (json_t *)provenance,
+				     "complete", 0, "files");
 	if (!folder->manifest)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
 	return write_manifest(folder, diag);
 }
 
 /* Reads what is there and decides: *done, continued, or begun anew. */
-static int take_over(ps_folder *folder, const char *kind, const json_t *provenance, bool force, bool *done, ps_diag *diag)
+static int take_over(ps_folder *folder, const char *kind, const json_t *provenance, bool force,
+		     bool *done, ps_diag *diag)
 {
 	ps_diag damage = {{0}};
 	json_t *found = NULL;
@@ -227,7 +246,8 @@ static int take_over(ps_folder *folder, const char *kind, const json_t *provenan
 	ps_temporary_sweep(folder->sys, folder->path);
 	if (found && same_work(found, kind, provenance)) {
 		folder->manifest = found;
-		if (drop_missing(folder->path, json_object_get(found, "files")) && json_is_true(json_object_get(found, "complete"))) {
+		if (drop_missing(folder->path, json_object_get(found, "files")) &&
+		    json_is_true(json_object_get(found, "complete"))) {
 			*done = true;
 			return 0;
 		}
@@ -239,8 +259,8 @@ static int take_over(ps_folder *folder, const char *kind, const json_t *provenan
 	return rc ? rc : start_manifest(folder, kind, provenance, diag);
 }
 
-int ps_folder_begin(ps_folder **out, const ps_sys *sys, const char *path, const char *kind, const json_t *provenance, bool force,
-		    bool *done, ps_diag *diag)
+int ps_folder_begin(ps_folder **out, const ps_sys *sys, const char *path, const char *kind,
+		    const json_t *provenance, bool force, bool *done, ps_diag *diag)
 {
 	ps_folder *folder = calloc(1, sizeof *folder);
 	int rc;
@@ -277,7 +297,8 @@ int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag)
 	if (rc)
 		return rc;
 	if (json_object_set_new(folder->files, name,
-				json_pack("{s:I, s:s}", "bytes", (json_int_t)bytes, "xxh3", ps_digest_format(digest, digits))))
+				json_pack("{s:I, s:s}", "bytes", (json_int_t)bytes, "xxh3",
+					  ps_digest_format(digest, digits))))
 		return ps_fail(diag, PS_EFAILED, "%s: not a name in UTF-8", path);
 	return write_manifest(folder, diag);
 }

@@ -21,8 +21,8 @@ typedef struct ps_folder ps_folder;
  * provenance is *done (complete, all files there in their sizes) or continued: files that are missing or of
  * another size are no longer noted. Another provenance, or a non-empty folder that is not ours, is PS_EUSAGE
  * unless force, which removes the files the manifest names. */
-int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const char *path, const char *kind, const json_t *provenance,
-		    bool force, bool *done, ps_diag *diag) PS_MUST_USE;
+int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const char *path, const char *kind,
+		    const json_t *provenance, bool force, bool *done, ps_diag *diag) PS_MUST_USE;
 /* Records a file written in the folder (its size and digest are taken from the disk), and rewrites the manifest. */
 int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_USE;
 bool ps_folder_has(const ps_folder *folder, const char *name);
@@ -40,7 +40,8 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST
 
 /* The manifest of a folder, checked: an object with files, each with a plain name, bytes and xxh3. *manifest is
  * NULL when there is no such file; PS_EINPUT when it is damaged. */
-int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest, ps_diag *diag) PS_MUST_USE;
+int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest,
+			    ps_diag *diag) PS_MUST_USE;
 
 /* A name that stays within its folder. */
 bool ps_folder_plain_name(const char *name);

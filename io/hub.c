@@ -55,8 +55,11 @@ static int cache_root(char *root, ps_diag *diag)
 	else if (user && *user)
 		fits = join(root, "%s/.cache/huggingface/hub", user);
 	else
-		return ps_fail(diag, PS_EINPUT, "no Hugging Face cache: none of HF_HUB_CACHE, HF_HOME and HOME is set");
-	return fits ? 0 : ps_fail(diag, PS_EINPUT, "the path of the Hugging Face cache is too long");
+		return ps_fail(
+			diag, PS_EINPUT,
+			"no Hugging Face cache: none of HF_HUB_CACHE, HF_HOME and HOME is set");
+	return fits ? 0
+		    : ps_fail(diag, PS_EINPUT, "the path of the Hugging Face cache is too long");
 }
 
 /* CACHE/models--org--name */
@@ -100,10 +103,17 @@ int ps_hub_snapshot(const char *id, char *path, ps_diag *diag)
 	if (err)
 		return err;
 	if (stat(repo, &st))
-		return ps_fail(diag, PS_EINPUT, "%s: neither a folder nor in the Hugging Face cache (looked for %s)", id, repo);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: neither a folder nor in the Hugging Face cache (looked for %s)",
+			       id, repo);
 	if (!join(ref, "%s/refs/main", repo) || !read_revision(ref, revision))
-		return ps_fail(diag, PS_EINPUT, "%s: no revision in %s/refs/main of the Hugging Face cache", id, repo);
-	if (!join(path, "%s/snapshots/%s", repo, revision) || stat(path, &st) || !S_ISDIR(st.st_mode))
-		return ps_fail(diag, PS_EINPUT, "%s: no snapshot %s/snapshots/%s in the Hugging Face cache", id, repo, revision);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: no revision in %s/refs/main of the Hugging Face cache", id,
+			       repo);
+	if (!join(path, "%s/snapshots/%s", repo, revision) || stat(path, &st) ||
+	    !S_ISDIR(st.st_mode))
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: no snapshot %s/snapshots/%s in the Hugging Face cache", id,
+			       repo, revision);
 	return 0;
 }

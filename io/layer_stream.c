@@ -71,7 +71,8 @@ static void lay_out(const ps_located *tensors, struct layout *layout)
 	for (size_t i = 0; i < count; i++) {
 		const ps_tensor_info *info = sorted[i]->info;
 
-		if (!range || range->file != sorted[i]->file || info->offset > range->end + GAP_BYTES) {
+		if (!range || range->file != sorted[i]->file ||
+		    info->offset > range->end + GAP_BYTES) {
 			range = &layout->ranges[layout->range_count++];
 			range->file = sorted[i]->file;
 			range->first = info->offset;
@@ -79,7 +80,8 @@ static void lay_out(const ps_located *tensors, struct layout *layout)
 		}
 		range->end = info->offset + info->bytes;
 		layout->place[sorted[i] - tensors] =
-			range->place + (size_t)(info->offset - (range->first - range->first % PS_READ_ALIGNMENT));
+			range->place +
+			(size_t)(info->offset - (range->first - range->first % PS_READ_ALIGNMENT));
 		layout->bytes = range->place + ps_read_room((size_t)(range->end - range->first));
 	}
 }
@@ -104,21 +106,24 @@ size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *con
 
 /* --- life --- */
 
-int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map, const ps_model_config *config, int slots,
-			   ps_reader *reader, ps_arena *arena, ps_diag *diag)
+int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map,
+			   const ps_model_config *config, int slots, ps_reader *reader,
+			   ps_arena *arena, ps_diag *diag)
 {
 	ps_layer_stream *stream = calloc(1, sizeof *stream);
 	size_t bytes = slot_bytes(map, config);
 
 	if (!stream)
 		return ps_fail_errno(diag, ENOMEM, "layer slots");
-	*stream = (ps_layer_stream){.map = map, .config = config, .reader = reader, .slot_count = slots, .waiting = -1};
+	*stream = (ps_layer_stream){
+		.map = map, .config = config, .reader = reader, .slot_count = slots, .waiting = -1};
 	for (int i = 0; i < slots; i++) {
 		stream->slots[i].layer = -1;
 		stream->slots[i].base = ps_arena_take(arena, bytes);
 		if (!stream->slots[i].base) {
 			free(stream);
-			return ps_fail(diag, PS_EBUDGET, "a layer slot of %zu bytes does not fit the plan", bytes);
+			return ps_fail(diag, PS_EBUDGET,
+				       "a layer slot of %zu bytes does not fit the plan", bytes);
 		}
 	}
 	*out = stream;
@@ -142,8 +147,9 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 	for (size_t i = 0; i < layout.range_count; i++) {
 		const struct range *range = &layout.ranges[i];
 
-		slot->reads[i] = (ps_read){range->file, range->first, (size_t)(range->end - range->first),
-					    ps_read_place(slot->base + range->place, range->first)};
+		slot->reads[i] =
+			(ps_read){range->file, range->first, (size_t)(range->end - range->first),
+				  ps_read_place(slot->base + range->place, range->first)};
 	}
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
 		slot->data[t] = tensors[t].file ? slot->base + layout.place[t] : NULL;
@@ -181,14 +187,16 @@ static struct slot *vacate(ps_layer_stream *stream, bool wait)
 	for (int i = 0; i < stream->slot_count; i++) {
 		struct slot *slot = &stream->slots[i];
 
-		if (slot->state == HELD ||
-		    (slot->state == READING && !wait && !ps_reader_is_done(stream->reader, &slot->job)))
+		if (slot->state == HELD || (slot->state == READING && !wait &&
+					    !ps_reader_is_done(stream->reader, &slot->job)))
 			continue;
-		if (!best || (slot->state == EMPTY && best->state != EMPTY) || (best->state == READING && slot->state == READY))
+		if (!best || (slot->state == EMPTY && best->state != EMPTY) ||
+		    (best->state == READING && slot->state == READY))
 			best = slot;
 	}
 	if (best && best->state == READING)
-		(void)finish_reading(stream, best, NULL); /* nobody asked for these bytes: nor for their error */
+		(void)finish_reading(stream, best,
+				     NULL); /* nobody asked for these bytes: nor for their error */
 	if (best)
 		best->state = EMPTY;
 	return best;
@@ -209,7 +217,8 @@ static void prefetch(ps_layer_stream *stream, int layer)
 		stream->waiting = layer;
 }
 
-int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out, ps_diag *diag)
+int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out,
+			    ps_diag *diag)
 {
 	struct slot *slot = find(stream, layer);
 	slot_state before;
@@ -218,7 +227,8 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 	if (!slot) {
 		slot = vacate(stream, true);
 		if (!slot)
-			return ps_fail(diag, PS_EFAILED, "layer %d is asked for while all slots are held", layer);
+			return ps_fail(diag, PS_EFAILED,
+				       "layer %d is asked for while all slots are held", layer);
 		start_reading(stream, slot, layer, true);
 	}
 	if (slot->state == HELD)
@@ -248,10 +258,12 @@ void ps_layer_stream_release(ps_layer_stream *stream, int layer)
 	prefetch(stream, stream->waiting);
 }
 
-void ps_layer_views(const ps_located *tensors, const ps_model_config *config, const char *const *data, ps_layer_weights *out)
+void ps_layer_views(const ps_located *tensors, const ps_model_config *config,
+		    const char *const *data, ps_layer_weights *out)
 {
 	for (int t = 0; t < PS_LAYER_TENSORS; t++) {
-		ps_weight *view = t < (int)PS_PROJECTIONS ? &out->projection[t] : &out->norm[t - (int)PS_PROJECTIONS];
+		ps_weight *view = t < (int)PS_PROJECTIONS ? &out->projection[t]
+							  : &out->norm[t - (int)PS_PROJECTIONS];
 
 		*view = (ps_weight){0};
 		if (!tensors[t].file)

@@ -25,16 +25,19 @@ typedef struct ps_layer_stream ps_layer_stream;
 size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *config, int slots);
 
 /* All arguments outlive the stream; the slots come from the arena, whose next part starts on a block. */
-int ps_layer_stream_create(ps_layer_stream **stream, const ps_model_map *map, const ps_model_config *config, int slots,
-			   ps_reader *reader, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_layer_stream_create(ps_layer_stream **stream, const ps_model_map *map,
+			   const ps_model_config *config, int slots, ps_reader *reader,
+			   ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 /* The reader goes first. NULL allowed. */
 void ps_layer_stream_destroy(ps_layer_stream *stream);
 
 /* As in ps_weight_source; keep is left NULL. */
-int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out, ps_diag *diag) PS_MUST_USE;
+int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out,
+			    ps_diag *diag) PS_MUST_USE;
 void ps_layer_stream_release(ps_layer_stream *stream, int layer);
 
 /* The views of a layer whose tensor t lies at data[t]. */
-void ps_layer_views(const ps_located *tensors, const ps_model_config *config, const char *const *data, ps_layer_weights *out);
+void ps_layer_views(const ps_located *tensors, const ps_model_config *config,
+		    const char *const *data, ps_layer_weights *out);
 
 #endif

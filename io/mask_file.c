@@ -9,7 +9,8 @@
 #include "io/model_map.h"
 
 /* The weight that a tensor's name means, under any of the prefixes. */
-static bool parse_name(const char *name, const ps_model_config *config, int *layer, ps_projection *projection)
+static bool parse_name(const char *name, const ps_model_config *config, int *layer,
+		       ps_projection *projection)
 {
 	const char *number = strstr(name, "layers.");
 	char known[96], full[PS_NAME_MAX];
@@ -44,7 +45,8 @@ static const ps_tensor_info *find(const ps_mask_file *mask, int layer, ps_projec
 
 /* --- checks --- */
 
-static int check_padding(const ps_mask_file *mask, const ps_tensor_info *info, size_t rows, size_t cols, ps_diag *diag)
+static int check_padding(const ps_mask_file *mask, const ps_tensor_info *info, size_t rows,
+			 size_t cols, ps_diag *diag)
 {
 	const uint8_t *bits = ps_safetensors_data(&mask->file, info);
 	size_t row_bytes = ps_bitmap_row_bytes(cols);
@@ -54,43 +56,55 @@ static int check_padding(const ps_mask_file *mask, const ps_tensor_info *info, s
 		size_t last = r * row_bytes + row_bytes - 1;
 
 		if (bits[last] & padding)
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s: padding bits are set at offset %" PRIu64, mask->file.path,
-				       info->name, info->offset + last);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s: padding bits are set at offset %" PRIu64,
+				       mask->file.path, info->name, info->offset + last);
 	}
 	return 0;
 }
 
 /* The logical shape in the metadata, where it is told. */
-static int check_noted_shape(const ps_mask_file *mask, const char *name, size_t rows, size_t cols, ps_diag *diag)
+static int check_noted_shape(const ps_mask_file *mask, const char *name, size_t rows, size_t cols,
+			     ps_diag *diag)
 {
 	const json_t *note = json_object_get(json_object_get(mask->file.metadata, "tensors"), name);
-	const json_t *noted_rows = json_object_get(note, "rows"), *noted_cols = json_object_get(note, "cols");
+	const json_t *noted_rows = json_object_get(note, "rows"),
+		     *noted_cols = json_object_get(note, "cols");
 
 	if (!note)
 		return 0;
 	if (json_is_integer(noted_rows) && json_is_integer(noted_cols) &&
-	    json_integer_value(noted_rows) == (json_int_t)rows && json_integer_value(noted_cols) == (json_int_t)cols)
+	    json_integer_value(noted_rows) == (json_int_t)rows &&
+	    json_integer_value(noted_cols) == (json_int_t)cols)
 		return 0;
 	return ps_fail(diag, PS_EINPUT,
-		       "%s: tensor %s: the metadata's shape is not [%zu, %zu]: the mask belongs to another model",
+		       "%s: tensor %s: the metadata's shape is not [%zu, %zu]: the mask belongs to "
+		       "another model",
 		       mask->file.path, name, rows, cols);
 }
 
-static int check_tensor(const ps_mask_file *mask, const ps_tensor_info *info, const ps_model_config *config, ps_diag *diag)
+static int check_tensor(const ps_mask_file *mask, const ps_tensor_info *info,
+			const ps_model_config *config, ps_diag *diag)
 {
 	ps_projection projection;
 	size_t rows, cols;
 	int layer;
 
 	if (!parse_name(info->name, config, &layer, &projection))
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s is no projection of this model: the mask belongs to another model",
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s is no projection of this model: the mask belongs to "
+			       "another model",
 			       mask->file.path, info->name);
 	if (find(mask, layer, projection) != info)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands for a weight that has another mask too", mask->file.path,
-			       info->name);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s stands for a weight that has another mask too",
+			       mask->file.path, info->name);
 	ps_projection_shape(config, projection, &rows, &cols);
-	if (info->dtype != (int)PS_U8 || info->rank != 2 || info->shape[0] != rows || info->shape[1] != ps_bitmap_row_bytes(cols))
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: U8 [%zu, %zu] is expected: the mask belongs to another model",
+	if (info->dtype != (int)PS_U8 || info->rank != 2 || info->shape[0] != rows ||
+	    info->shape[1] != ps_bitmap_row_bytes(cols))
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: U8 [%zu, %zu] is expected: the mask belongs to "
+			       "another model",
 			       mask->file.path, info->name, rows, ps_bitmap_row_bytes(cols));
 	if (check_noted_shape(mask, info->name, rows, cols, diag))
 		return PS_EINPUT;
@@ -110,7 +124,8 @@ static int check_kind(const ps_mask_file *mask, ps_diag *diag)
 /* The digest of the model that the mask was made from, where it is told. */
 static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag *diag)
 {
-	const json_t *inputs = json_object_get(json_object_get(mask->file.metadata, "provenance"), "inputs");
+	const json_t *inputs =
+		json_object_get(json_object_get(mask->file.metadata, "provenance"), "inputs");
 	const json_t *model = json_object_get(inputs, "model");
 	char want[PS_DIGEST_TEXT];
 
@@ -119,7 +134,9 @@ static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag 
 	ps_digest_format(model_digest, want);
 	if (json_is_string(model) && !strcmp(json_string_value(model), want))
 		return 0;
-	return ps_fail(diag, PS_EINPUT, "%s: the mask belongs to another model (made from %s, this one is %s)", mask->file.path,
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: the mask belongs to another model (made from %s, this one is %s)",
+		       mask->file.path,
 		       json_is_string(model) ? json_string_value(model) : "an unknown one", want);
 }
 
@@ -128,11 +145,13 @@ struct damage {
 	int err;
 };
 
-static void note_damage(void *context, const char *path, long block, uint64_t offset, const char *what)
+static void note_damage(void *context, const char *path, long block, uint64_t offset,
+			const char *what)
 {
 	struct damage *damage = context;
 
-	damage->err = ps_fail(damage->diag, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path, block, offset, what);
+	damage->err = ps_fail(damage->diag, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s",
+			      path, block, offset, what);
 }
 
 /* A flipped bit would prune another weight unseen, so the checksums are looked at where there are any. */
@@ -147,8 +166,8 @@ static int check_sums(const ps_mask_file *mask, ps_diag *diag)
 
 /* --- interface --- */
 
-int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path, const ps_model_config *config,
-		      uint64_t model_digest, ps_diag *diag)
+int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
+		      const ps_model_config *config, uint64_t model_digest, ps_diag *diag)
 {
 	int err;
 
@@ -177,7 +196,8 @@ void ps_mask_file_close(ps_mask_file *mask)
 	*mask = (ps_mask_file){0};
 }
 
-ps_bitmap ps_mask_file_find(const ps_mask_file *mask, int layer, ps_projection projection, const ps_model_config *config)
+ps_bitmap ps_mask_file_find(const ps_mask_file *mask, int layer, ps_projection projection,
+			    const ps_model_config *config)
 {
 	const ps_tensor_info *info = find(mask, layer, projection);
 	ps_bitmap bitmap = {0};

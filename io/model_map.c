@@ -16,7 +16,8 @@
  * first published; the same as transformers 5 saves it. */
 static const struct {
 	const char *model, *head;
-} prefixes[PS_PREFIXES] = {{MODEL, ""}, {"language_model.model.", "language_model."}, {"model.language_model.", ""}};
+} prefixes[PS_PREFIXES] = {
+	{MODEL, ""}, {"language_model.model.", "language_model."}, {"model.language_model.", ""}};
 
 char *ps_prefixed_name(int prefix, const char *name, char *out)
 {
@@ -63,30 +64,37 @@ static int choose_prefix(struct builder *b)
 		if (!ps_shard_set_find(b->set, ps_prefixed_name(i, EMBEDDING, name)))
 			continue;
 		if (found >= 0)
-			return ps_fail(b->diag, PS_EINPUT, "%s: holds several token embeddings, %s among them", b->folder, name);
+			return ps_fail(b->diag, PS_EINPUT,
+				       "%s: holds several token embeddings, %s among them",
+				       b->folder, name);
 		found = i;
 	}
 	if (found < 0)
-		return ps_fail(b->diag, PS_EINPUT, "%s: tensor " EMBEDDING " is missing", b->folder);
+		return ps_fail(b->diag, PS_EINPUT, "%s: tensor " EMBEDDING " is missing",
+			       b->folder);
 	b->prefix = found;
 	return 0;
 }
 
 /* The tensor of that name, checked; rows 1 and rank 1 for a vector. */
-static int locate(struct builder *b, const char *name, int rank, size_t rows, size_t cols, ps_located *out)
+static int locate(struct builder *b, const char *name, int rank, size_t rows, size_t cols,
+		  ps_located *out)
 {
 	const uint64_t vector[1] = {cols}, matrix[2] = {rows, cols};
 	char full[PS_NAME_MAX];
-	const ps_located *found = ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, name, full));
+	const ps_located *found =
+		ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, name, full));
 	int dtype = found ? found->info->dtype : -1, err;
 	const ps_tensor_info *info;
 
 	if (!found)
 		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is missing", b->folder, full);
 	if (dtype != (int)PS_BF16 && dtype != (int)PS_F16 && dtype != (int)PS_F32)
-		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is %s; BF16, F16 or F32 is expected", found->file->path, full,
-			       found->info->dtype_name);
-	err = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix, &info, b->diag);
+		return ps_fail(b->diag, PS_EINPUT,
+			       "%s: tensor %s is %s; BF16, F16 or F32 is expected",
+			       found->file->path, full, found->info->dtype_name);
+	err = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix,
+				    &info, b->diag);
 	if (err)
 		return err;
 	*out = *found;
@@ -101,13 +109,15 @@ static int locate_layers(struct builder *b)
 
 	for (int layer = 0; layer < (int)config->layers; layer++)
 		for (int t = 0; t < PS_LAYER_TENSORS; t++) {
-			size_t at = (size_t)layer * (size_t)PS_LAYER_TENSORS + (size_t)t, rows, cols;
+			size_t at = (size_t)layer * (size_t)PS_LAYER_TENSORS + (size_t)t, rows,
+			       cols;
 			int err;
 
 			if (!ps_layer_tensor_name(config, layer, t, name))
 				continue;
 			ps_layer_tensor_shape(config, t, &rows, &cols);
-			err = locate(b, name, t < (int)PS_PROJECTIONS ? 2 : 1, rows, cols, &b->map->layers[at]);
+			err = locate(b, name, t < (int)PS_PROJECTIONS ? 2 : 1, rows, cols,
+				     &b->map->layers[at]);
 			if (err)
 				return err;
 		}
@@ -144,7 +154,8 @@ static int check_layer_tensor(const struct builder *b, const ps_located *located
 	if (rest[0] < '0' || rest[0] > '9' || *end != '.')
 		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s belongs to no layer", path, name);
 	if (layer >= b->config->layers)
-		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is beyond the %zu layers of config.json", path, name,
+		return ps_fail(b->diag, PS_EINPUT,
+			       "%s: tensor %s is beyond the %zu layers of config.json", path, name,
 			       b->config->layers);
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
 		if (ps_layer_tensor_name(b->config, (int)layer, t, known) &&
@@ -154,9 +165,11 @@ static int check_layer_tensor(const struct builder *b, const ps_located *located
 		return 0;
 	suffix = strrchr(name, '.');
 	if (!strcmp(suffix, ".bias"))
-		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is a bias, which is not supported", path, name);
-	return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is unknown in a %s decoder layer, which is not supported", path, name,
-		       ps_family_name(b->config->family));
+		return ps_fail(b->diag, PS_EINPUT,
+			       "%s: tensor %s is a bias, which is not supported", path, name);
+	return ps_fail(b->diag, PS_EINPUT,
+		       "%s: tensor %s is unknown in a %s decoder layer, which is not supported",
+		       path, name, ps_family_name(b->config->family));
 }
 
 static int check_unknown(const struct builder *b)
@@ -178,13 +191,16 @@ static int check_unknown(const struct builder *b)
 	return 0;
 }
 
-int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_model_config *config, const char *folder,
-		       ps_diag *diag)
+int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_model_config *config,
+		       const char *folder, ps_diag *diag)
 {
-	struct builder b = {.map = map, .set = set, .config = config, .folder = folder, .diag = diag};
+	struct builder b = {
+		.map = map, .set = set, .config = config, .folder = folder, .diag = diag};
 	int err;
 
-	*map = (ps_model_map){.set = set, .layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
+	*map = (ps_model_map){
+		.set = set,
+		.layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
 	if (!map->layers)
 		return ps_fail_errno(diag, ENOMEM, "%s", folder);
 	err = choose_prefix(&b);

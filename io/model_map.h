@@ -16,14 +16,16 @@
 
 typedef struct ps_model_map {
 	const ps_shard_set *set;
-	ps_located *layers; /* (L, PS_LAYER_TENSORS): projections, then norms; file NULL where the family has none */
-	ps_located embedding, final_norm, head; /* head: the embedding when the file has none and the config ties them */
-	uint64_t bytes;                         /* of all of them */
+	ps_located *
+		layers; /* (L, PS_LAYER_TENSORS): projections, then norms; file NULL where the family has none */
+	ps_located embedding, final_norm,
+		head;   /* head: the embedding when the file has none and the config ties them */
+	uint64_t bytes; /* of all of them */
 } ps_model_map;
 
 /* folder: for messages. The set outlives the map. */
-int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_model_config *config, const char *folder,
-		       ps_diag *diag) PS_MUST_USE;
+int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_model_config *config,
+		       const char *folder, ps_diag *diag) PS_MUST_USE;
 void ps_model_map_free(ps_model_map *map); /* of a zeroed map: nothing */
 
 static inline const ps_located *ps_model_map_layer(const ps_model_map *map, int layer)

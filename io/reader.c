@@ -46,7 +46,8 @@ static void finish_job(void *self, ps_read_job *job)
 static void *serve(void *argument)
 {
 	ps_reader *reader = argument;
-	const ps_read_feed feed = {.context = reader, .next = next_job, .finish = finish_job, .stop = &reader->stop};
+	const ps_read_feed feed = {
+		.context = reader, .next = next_job, .finish = finish_job, .stop = &reader->stop};
 
 	reader->engine.serve(reader->engine.self, &feed);
 	return NULL;
@@ -136,12 +137,14 @@ static int report(const ps_read_job *job, ps_diag *diag)
 {
 	const ps_read_failure *failure = &job->failure;
 	const ps_read *read = &job->reads[failure->read];
-	const char *path = read->file->path, *tensor = ps_shard_tensor_at(read->file, failure->offset);
+	const char *path = read->file->path,
+		   *tensor = ps_shard_tensor_at(read->file, failure->offset);
 
 	if (failure->error == -ENODATA)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the file ends at offset %" PRIu64, path, tensor, failure->offset);
-	(void)ps_fail_errno(diag, -failure->error, "%s: tensor %s: cannot read at offset %" PRIu64, path, tensor,
-			    failure->offset);
+		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the file ends at offset %" PRIu64,
+			       path, tensor, failure->offset);
+	(void)ps_fail_errno(diag, -failure->error, "%s: tensor %s: cannot read at offset %" PRIu64,
+			    path, tensor, failure->offset);
 	return PS_EINPUT;
 }
 

@@ -55,7 +55,11 @@ static inline char *ps_read_place(char *buffer, uint64_t offset)
 typedef struct ps_read_job {
 	const ps_read *reads;
 	size_t count;
-	enum { PS_JOB_IDLE, PS_JOB_QUEUED, PS_JOB_DONE } state; /* under the reader's lock, as is next */
+	enum {
+		PS_JOB_IDLE,
+		PS_JOB_QUEUED,
+		PS_JOB_DONE
+	} state; /* under the reader's lock, as is next */
 	struct ps_read_job *next;
 	/* The engine's, while queued: the next byte to ask for is `asked` of reads[at]. */
 	size_t at, asked;
@@ -66,7 +70,8 @@ typedef struct ps_read_job {
 /* Where an engine takes jobs from and returns them to, in any order. */
 typedef struct ps_read_feed {
 	void *context;
-	ps_read_job *(*next)(void *context, bool wait); /* NULL: time to stop, or none when it need not wait */
+	ps_read_job *(*next)(void *context,
+			     bool wait); /* NULL: time to stop, or none when it need not wait */
 	void (*finish)(void *context, ps_read_job *job);
 	const atomic_bool *stop; /* once set, what is begun is given up (-ECANCELED) */
 } ps_read_feed;
@@ -101,7 +106,8 @@ typedef struct ps_ring {
 	int (*open)(void **self, unsigned depth); /* and sees that a request goes through */
 	void (*close)(void *self);
 	int (*register_memory)(void *self, const struct iovec *ranges, unsigned count);
-	int (*register_files)(void *self, const int *fds, unsigned count); /* -1: none at that index */
+	int (*register_files)(void *self, const int *fds,
+			      unsigned count);                /* -1: none at that index */
 	int (*prepare)(void *self, const ps_ring_read *read); /* -EBUSY: full */
 	int (*submit)(void *self); /* the number taken of those prepared */
 	/* Takes the completions that are there, at most PS_READ_DEPTH, once there are `least` of them; their number. */
@@ -115,7 +121,7 @@ typedef struct ps_uring_options {
 	const ps_safetensors *files; /* (file_count): every file that is read */
 	size_t file_count;
 	size_t direct_least; /* bytes of the smallest read that goes past the page cache */
-	char *memory; /* from a block boundary on, whole blocks: every buffer lies in it */
+	char *memory;        /* from a block boundary on, whole blocks: every buffer lies in it */
 	size_t memory_bytes;
 } ps_uring_options;
 

@@ -11,7 +11,8 @@ static int read_range(const ps_sys *sys, const ps_read *read, const atomic_bool 
 
 	while (*done < read->bytes) {
 		size_t want = ps_min_size(read->bytes - *done, PS_READ_CHUNK);
-		ssize_t got = sys->pread(read->file->fd, read->buffer + *done, want, (off_t)(read->offset + *done));
+		ssize_t got = sys->pread(read->file->fd, read->buffer + *done, want,
+					 (off_t)(read->offset + *done));
 
 		if (atomic_load_explicit(stop, memory_order_relaxed))
 			return -ECANCELED;
@@ -32,7 +33,8 @@ static void read_job(const ps_sys *sys, ps_read_job *job, const atomic_bool *sto
 		int err = read_range(sys, &job->reads[i], stop, &done);
 
 		if (err)
-			job->failure = (ps_read_failure){.error = err, .read = i, .offset = job->reads[i].offset + done};
+			job->failure = (ps_read_failure){
+				.error = err, .read = i, .offset = job->reads[i].offset + done};
 	}
 }
 
@@ -53,6 +55,7 @@ static void destroy(void *self)
 
 int ps_engine_pread_create(ps_read_engine *engine, const ps_sys *sys)
 {
-	*engine = (ps_read_engine){.self = (void *)sys, .serve = serve, .destroy = destroy, .text = "pread"};
+	*engine = (ps_read_engine){
+		.self = (void *)sys, .serve = serve, .destroy = destroy, .text = "pread"};
 	return 0;
 }

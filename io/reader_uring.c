@@ -42,9 +42,9 @@ struct engine {
 	struct chunk chunks[PS_READ_DEPTH];
 	int free_chunks[PS_READ_DEPTH], free_count;
 	size_t direct_least;
-	unsigned unasked;  /* small reads until the next about which the page cache is asked */
-	bool cached;       /* what it said last */
-	size_t used_bytes; /* of the chunks in use */
+	unsigned unasked;     /* small reads until the next about which the page cache is asked */
+	bool cached;          /* what it said last */
+	size_t used_bytes;    /* of the chunks in use */
 	int prepared, flying; /* known to the ring but not the kernel; known to the kernel */
 	int broken;           /* -errno: the ring itself failed */
 };
@@ -57,7 +57,8 @@ static bool is_before_failure(const ps_read_job *job, size_t read, uint64_t offs
 {
 	const ps_read_failure *failure = &job->failure;
 
-	return !failure->error || read < failure->read || (read == failure->read && offset < failure->offset);
+	return !failure->error || read < failure->read ||
+	       (read == failure->read && offset < failure->offset);
 }
 
 static void note_failure(ps_read_job *job, int error, size_t read, uint64_t offset)
@@ -132,7 +133,8 @@ static void prepare(struct engine *engine, int slot)
 
 /* Whether the page cache holds it, and reading it from there saves the device. That question is a call of its own: of
  * small reads one in ASK_EVERY is asked about, and answers for those after it. */
-static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset, size_t bytes)
+static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset,
+		      size_t bytes)
 {
 	if (bytes >= PS_DIRECT_LEAST || !engine->unasked--) {
 		engine->cached = ps_direct_is_cached(engine->direct.sys, file, offset, bytes);
@@ -156,7 +158,8 @@ static struct chunk cut(struct engine *engine, ps_read_job *job)
 	};
 
 	chunk.bytes = (size_t)(chunk.end - offset);
-	chunk.direct = read->bytes >= engine->direct_least && engine->direct.fds[read->file - engine->direct.files] >= 0 &&
+	chunk.direct = read->bytes >= engine->direct_least &&
+		       engine->direct.fds[read->file - engine->direct.files] >= 0 &&
 		       !is_cached(engine, read->file, offset, chunk.bytes);
 	engine->used_bytes += chunk.bytes;
 	job->asked += chunk.bytes;
@@ -191,7 +194,8 @@ static bool fill(struct engine *engine)
 		int slot;
 
 		if (!job)
-			engine->current = job = feed->next(feed->context, engine->free_count == PS_READ_DEPTH);
+			engine->current = job =
+				feed->next(feed->context, engine->free_count == PS_READ_DEPTH);
 		if (!job)
 			break;
 		if (!has_more(engine, job)) {
@@ -271,7 +275,8 @@ static void complete(struct engine *engine, int slot, int result)
 	struct chunk *chunk = &engine->chunks[slot];
 
 	if (!advance(chunk, result) && !may_retry(chunk, result))
-		note_failure(chunk->job, result < 0 ? result : -ENODATA, chunk->read, chunk->offset);
+		note_failure(chunk->job, result < 0 ? result : -ENODATA, chunk->read,
+			     chunk->offset);
 	if (chunk->offset < chunk->end && is_before_failure(chunk->job, chunk->read, chunk->offset))
 		prepare(engine, slot);
 	else
@@ -383,11 +388,13 @@ static void describe(const struct engine *engine, int memory_err, char *text, si
 	if (direct->direct_count == direct->count)
 		snprintf(how, sizeof how, "direct");
 	else if (direct->direct_count)
-		snprintf(how, sizeof how, "direct for %zu of %zu files: %s", direct->direct_count, direct->count, direct->refusal);
+		snprintf(how, sizeof how, "direct for %zu of %zu files: %s", direct->direct_count,
+			 direct->count, direct->refusal);
 	else
 		snprintf(how, sizeof how, "buffered: %s", direct->refusal);
 	if (memory_err)
-		snprintf(text, size, "uring (%s, buffers not registered: %s)", how, strerror_r(-memory_err, reason, sizeof reason));
+		snprintf(text, size, "uring (%s, buffers not registered: %s)", how,
+			 strerror_r(-memory_err, reason, sizeof reason));
 	else
 		snprintf(text, size, "uring (%s, registered buffers)", how);
 }
@@ -412,12 +419,14 @@ int ps_engine_uring_create(ps_read_engine *out, const ps_uring_options *options)
 		return err;
 	}
 	*out = (ps_read_engine){.self = engine, .serve = serve, .destroy = destroy};
-	err = ps_direct_open(&engine->direct, options->sys, options->files, options->file_count, options->memory);
+	err = ps_direct_open(&engine->direct, options->sys, options->files, options->file_count,
+			     options->memory);
 	if (err) {
 		destroy(engine);
 		return err;
 	}
 	(void)register_files(engine); /* a convenience: where it is refused, descriptors do */
-	describe(engine, register_memory(engine, options->memory_bytes), out->text, sizeof out->text);
+	describe(engine, register_memory(engine, options->memory_bytes), out->text,
+		 sizeof out->text);
 	return 0;
 }

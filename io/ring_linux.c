@@ -18,10 +18,12 @@ static int ring_wait(void *self, unsigned least, ps_ring_done *done)
 
 	if (err)
 		return err;
-	io_uring_for_each_cqe((struct io_uring *)self, head, cqe) {
+	io_uring_for_each_cqe((struct io_uring *)self, head, cqe)
+	{
 		if (count == PS_READ_DEPTH)
 			break;
-		done[count++] = (ps_ring_done){.tag = io_uring_cqe_get_data64(cqe), .result = cqe->res};
+		done[count++] =
+			(ps_ring_done){.tag = io_uring_cqe_get_data64(cqe), .result = cqe->res};
 	}
 	io_uring_cq_advance(self, count);
 	return (int)count;
@@ -54,7 +56,8 @@ static int ring_open(void **self, unsigned depth)
 	struct io_uring *ring = malloc(sizeof *ring);
 	int err = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
 
-	if (err == -EINVAL) /* before Linux 5.19: a completion then interrupts the reader's thread */
+	if (err ==
+	    -EINVAL) /* before Linux 5.19: a completion then interrupts the reader's thread */
 		err = io_uring_queue_init(depth, ring, 0);
 	if (err) {
 		free(ring);
@@ -95,7 +98,8 @@ static int ring_prepare(void *self, const ps_ring_read *read)
 	if (read->memory < 0)
 		io_uring_prep_read(sqe, read->fd, read->buffer, read->bytes, read->offset);
 	else
-		io_uring_prep_read_fixed(sqe, read->fd, read->buffer, read->bytes, read->offset, read->memory);
+		io_uring_prep_read_fixed(sqe, read->fd, read->buffer, read->bytes, read->offset,
+					 read->memory);
 	if (read->fd_registered)
 		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data64(sqe, read->tag);

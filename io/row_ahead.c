@@ -18,7 +18,8 @@ struct ps_row_ahead {
 	uint64_t *ids;      /* (rows) */
 	ps_read *reads;     /* (rows) */
 	char *slots;
-	pthread_mutex_t lock; /* of state, code and diag: parts of a batch are gathered at the same time */
+	pthread_mutex_t
+		lock; /* of state, code and diag: parts of a batch are gathered at the same time */
 	enum { IDLE, READING, READY, FAILED } state;
 	int code;
 	ps_diag diag;
@@ -46,11 +47,17 @@ size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows)
 static ps_read read_of(const ps_row_ahead *a, size_t slot, uint64_t row)
 {
 	const ps_cache *cache = a->cache;
-	const size_t shard = ps_find_part(cache->first_row, cache->shard_count, row), bytes = cache->source.width * ps_dtype_size(cache->dtype);
-	const uint64_t offset = cache->activations[shard]->offset + (row - cache->first_row[shard]) * bytes;
+	const size_t shard = ps_find_part(cache->first_row, cache->shard_count, row),
+		     bytes = cache->source.width * ps_dtype_size(cache->dtype);
+	const uint64_t offset =
+		cache->activations[shard]->offset + (row - cache->first_row[shard]) * bytes;
 
-	return (ps_read){.file = &cache->shards[shard], .offset = offset, .bytes = bytes,
-			 .buffer = ps_read_place(a->slots + slot * slot_bytes(cache->source.width, cache->dtype), offset)};
+	return (ps_read){
+		.file = &cache->shards[shard],
+		.offset = offset,
+		.bytes = bytes,
+		.buffer = ps_read_place(
+			a->slots + slot * slot_bytes(cache->source.width, cache->dtype), offset)};
 }
 
 /* The rows announced before are there, or why not. */
@@ -119,7 +126,8 @@ static void read_on(const ps_cache *cache, bool on)
 		const ps_safetensors *shard = &cache->shards[i];
 
 		(void)posix_fadvise(shard->fd, 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
-		(void)posix_madvise((void *)(uintptr_t)shard->map, (size_t)shard->file_bytes, on ? POSIX_MADV_NORMAL : POSIX_MADV_RANDOM);
+		(void)posix_madvise((void *)(uintptr_t)shard->map, (size_t)shard->file_bytes,
+				    on ? POSIX_MADV_NORMAL : POSIX_MADV_RANDOM);
 	}
 }
 
@@ -128,12 +136,16 @@ static size_t slots_bytes(const ps_cache *cache, size_t rows)
 	return rows * slot_bytes(cache->source.width, cache->dtype);
 }
 
-int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend, bool past_cache, size_t rows, ps_arena *arena,
-			ps_row_source *source, ps_diag *diag)
+int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend,
+			bool past_cache, size_t rows, ps_arena *arena, ps_row_source *source,
+			ps_diag *diag)
 {
 	const size_t bytes = ps_row_ahead_bytes(cache->source.width, cache->dtype, rows);
 	ps_uring_options places = {
-		.ring = &ps_ring_linux, .sys = cache->shards[0].sys, .files = cache->shards, .file_count = cache->shard_count,
+		.ring = &ps_ring_linux,
+		.sys = cache->shards[0].sys,
+		.files = cache->shards,
+		.file_count = cache->shard_count,
 		.direct_least = past_cache ? 1 : SIZE_MAX,
 	};
 	ps_row_ahead *a;
@@ -147,11 +159,14 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend ba
 		return ps_fail(diag, PS_EBUDGET, "no room to read rows ahead: %zu bytes", bytes);
 	a = ps_arena_take(arena, sizeof *a);
 	*a = (ps_row_ahead){
-		.cache = cache, .rows = rows, .ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
+		.cache = cache,
+		.rows = rows,
+		.ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
 		.reads = ps_arena_take(arena, rows * sizeof(ps_read)),
 		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + PS_READ_ALIGNMENT),
 	};
-	a->slots += (PS_READ_ALIGNMENT - (uintptr_t)a->slots % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
+	a->slots +=
+		(PS_READ_ALIGNMENT - (uintptr_t)a->slots % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
 	places.memory = a->slots;
 	places.memory_bytes = slots_bytes(cache, rows);
 	rc = ps_backend_reader(&a->reader, backend, &places, a->backend, diag);

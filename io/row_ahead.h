@@ -23,11 +23,13 @@ size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows);
  * half the processors' time, and stay out of it; right for a cache that memory does not hold, and for one that it does
  * wrong from the second epoch on. The cache outlives it. *source is the cache's, with `ahead`, and as it
  * was for mmap. uring by name where it cannot be had: -errno. NULL is handed out for mmap. */
-int ps_row_ahead_create(ps_row_ahead **ahead, const ps_cache *cache, ps_backend backend, bool past_cache, size_t rows, ps_arena *arena,
-			ps_row_source *source, ps_diag *diag) PS_MUST_USE;
+int ps_row_ahead_create(ps_row_ahead **ahead, const ps_cache *cache, ps_backend backend,
+			bool past_cache, size_t rows, ps_arena *arena, ps_row_source *source,
+			ps_diag *diag) PS_MUST_USE;
 /* Before the arena goes. NULL allowed. */
 void ps_row_ahead_destroy(ps_row_ahead *ahead);
 
-const char *ps_row_ahead_backend(const ps_row_ahead *ahead); /* "uring", "pread (io_uring: ...)", "mmap" */
+const char *
+ps_row_ahead_backend(const ps_row_ahead *ahead); /* "uring", "pread (io_uring: ...)", "mmap" */
 
 #endif

@@ -16,7 +16,7 @@ static bool contains(const json_t *ids, int32_t id)
 	size_t i;
 	json_t *value;
 
-	json_array_foreach(ids, i, value)
+	json_array_foreach (ids, i, value)
 		if (json_integer_value(value) == id)
 			return true;
 	return false;
@@ -25,7 +25,8 @@ static bool contains(const json_t *ids, int32_t id)
 /* Marks the rows of a batch from `first` on that count. */
 static void mark_rows(const ps_cache *cache, const json_t *special, uint64_t first, uint64_t *words)
 {
-	const size_t count = (size_t)(cache->source.rows - first < BATCH ? cache->source.rows - first : BATCH);
+	const size_t count =
+		(size_t)(cache->source.rows - first < BATCH ? cache->source.rows - first : BATCH);
 	int32_t tokens[BATCH];
 	uint64_t ids[BATCH] = {0};
 
@@ -47,7 +48,8 @@ int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *li
 		return 0;
 	words = calloc(ps_row_list_words(cache->source.rows), sizeof *words);
 	if (!words)
-		return ps_fail(diag, PS_EBUDGET, "no memory to mark which of %llu rows count", (unsigned long long)cache->source.rows);
+		return ps_fail(diag, PS_EBUDGET, "no memory to mark which of %llu rows count",
+			       (unsigned long long)cache->source.rows);
 	for (uint64_t first = 0; first < cache->source.rows; first += BATCH)
 		mark_rows(cache, special, first, words);
 	*list = ps_row_list_make(words, cache->source.rows);

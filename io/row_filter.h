@@ -6,7 +6,8 @@
 
 /* *list: released by ps_rows_release. Where the cache names no token or special ids, or keep_special is set, every row
  * counts, and the list needs no memory; else ps_rows_held_bytes. */
-int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *list, ps_diag *diag) PS_MUST_USE;
+int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *list,
+		       ps_diag *diag) PS_MUST_USE;
 void ps_rows_release(ps_row_list *list); /* a zeroed one is allowed */
 size_t ps_rows_held_bytes(const ps_row_list *list);
 

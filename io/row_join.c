@@ -6,7 +6,7 @@
 
 #include "core/base/checked.h"
 
-#define CHUNK ((size_t)64)   /* rows gathered at a time */
+#define CHUNK ((size_t)64)      /* rows gathered at a time */
 #define COMPARED ((size_t)1024) /* rows compared at a time */
 
 struct ps_row_join {
@@ -34,11 +34,13 @@ size_t ps_row_join_bytes(size_t width, size_t batch, int threads)
 /* --- the same tokens --- */
 
 static const char *const column_names[PS_ROW_COLUMNS] = {
-	[PS_ROW_TOKEN_ID] = "token", [PS_ROW_POSITION] = "position", [PS_ROW_WINDOW_ID] = "window",
+	[PS_ROW_TOKEN_ID] = "token",
+	[PS_ROW_POSITION] = "position",
+	[PS_ROW_WINDOW_ID] = "window",
 };
 
-static int compare_rows(const ps_row_source *a, const ps_row_source *b, ps_row_column column, uint64_t first, const char *const *names,
-			ps_diag *diag)
+static int compare_rows(const ps_row_source *a, const ps_row_source *b, ps_row_column column,
+			uint64_t first, const char *const *names, ps_diag *diag)
 {
 	const size_t count = (size_t)(a->rows - first < COMPARED ? a->rows - first : COMPARED);
 	int32_t of_a[COMPARED], of_b[COMPARED];
@@ -50,23 +52,31 @@ static int compare_rows(const ps_row_source *a, const ps_row_source *b, ps_row_c
 	b->column(b->self, column, ids, count, of_b);
 	for (size_t i = 0; i < count; i++)
 		if (of_a[i] != of_b[i])
-			return ps_fail(diag, PS_EINPUT, "%s: row %" PRIu64 " is %s %d, in %s it is %d: not the same tokens", names[1], ids[i],
-				       column_names[column], (int)of_b[i], names[0], (int)of_a[i]);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: row %" PRIu64
+				       " is %s %d, in %s it is %d: not the same tokens",
+				       names[1], ids[i], column_names[column], (int)of_b[i],
+				       names[0], (int)of_a[i]);
 	return 0;
 }
 
-static int compare(const ps_row_source *a, const ps_row_source *b, const char *const *names, ps_diag *diag)
+static int compare(const ps_row_source *a, const ps_row_source *b, const char *const *names,
+		   ps_diag *diag)
 {
 	int rc = 0;
 
 	if (a->rows != b->rows)
-		return ps_fail(diag, PS_EINPUT, "%s: has %" PRIu64 " rows, %s has %" PRIu64 ": not the same tokens", names[1], b->rows, names[0],
-			       a->rows);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: has %" PRIu64 " rows, %s has %" PRIu64 ": not the same tokens",
+			       names[1], b->rows, names[0], a->rows);
 	if (a->width != b->width)
-		return ps_fail(diag, PS_EINPUT, "%s: rows of width %zu, those of %s of %zu", names[1], b->width, names[0], a->width);
+		return ps_fail(diag, PS_EINPUT, "%s: rows of width %zu, those of %s of %zu",
+			       names[1], b->width, names[0], a->width);
 	for (int c = 0; c < PS_ROW_COLUMNS; c++) {
-		if (!ps_row_source_has(a, (ps_row_column)c) || !ps_row_source_has(b, (ps_row_column)c))
-			return ps_fail(diag, PS_EINPUT, "%s: does not say the %s of a row", ps_row_source_has(a, (ps_row_column)c) ? names[1] : names[0],
+		if (!ps_row_source_has(a, (ps_row_column)c) ||
+		    !ps_row_source_has(b, (ps_row_column)c))
+			return ps_fail(diag, PS_EINPUT, "%s: does not say the %s of a row",
+				       ps_row_source_has(a, (ps_row_column)c) ? names[1] : names[0],
 				       column_names[c]);
 		for (uint64_t first = 0; first < a->rows && !rc; first += COMPARED)
 			rc = compare_rows(a, b, (ps_row_column)c, first, names, diag);
@@ -76,19 +86,22 @@ static int compare(const ps_row_source *a, const ps_row_source *b, const char *c
 	return 0;
 }
 
-int ps_row_join_check(const ps_row_source *sources, const char *const *names, size_t count, ps_diag *diag)
+int ps_row_join_check(const ps_row_source *sources, const char *const *names, size_t count,
+		      ps_diag *diag)
 {
 	int rc = 0;
 
 	for (size_t i = 1; i < count && !rc; i++)
-		rc = compare(&sources[0], &sources[i], (const char *const[]){names[0], names[i]}, diag);
+		rc = compare(&sources[0], &sources[i], (const char *const[]){names[0], names[i]},
+			     diag);
 	return rc;
 }
 
 /* --- rows --- */
 
 /* Of rows ids (count) those of one source, by its own numbers; at (count): where they stand among ids. */
-static size_t pick(const ps_row_join *join, size_t source, const uint64_t *ids, size_t count, uint64_t *own, size_t *at)
+static size_t pick(const ps_row_join *join, size_t source, const uint64_t *ids, size_t count,
+		   uint64_t *own, size_t *at)
 {
 	size_t picked = 0;
 
@@ -127,7 +140,8 @@ static void give_scratch(ps_row_join *join, int slot)
 	pthread_mutex_unlock(&join->lock);
 }
 
-static int gather_chunk(ps_row_join *join, const uint64_t *ids, size_t count, float *scratch, float *out, ps_diag *diag)
+static int gather_chunk(ps_row_join *join, const uint64_t *ids, size_t count, float *scratch,
+			float *out, ps_diag *diag)
 {
 	const size_t width = join->sources[0].width;
 
@@ -153,8 +167,9 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	int rc = 0;
 
 	for (size_t first = 0; first < count && !rc; first += CHUNK)
-		rc = gather_chunk(join, ids + first, ps_min_size(CHUNK, count - first), join->scratch + (size_t)slot * CHUNK * width,
-				  out + first * width, diag);
+		rc = gather_chunk(join, ids + first, ps_min_size(CHUNK, count - first),
+				  join->scratch + (size_t)slot * CHUNK * width, out + first * width,
+				  diag);
 	give_scratch(join, slot);
 	return rc;
 }
@@ -167,7 +182,9 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 		const ps_row_source *source = &join->sources[s];
 
 		if (source->ahead)
-			source->ahead(source->self, join->announced, pick(join, s, ids, ps_min_size(count, join->batch), join->announced, NULL));
+			source->ahead(source->self, join->announced,
+				      pick(join, s, ids, ps_min_size(count, join->batch),
+					   join->announced, NULL));
 	}
 }
 
@@ -184,8 +201,8 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 
 /* --- start and end --- */
 
-int ps_row_join_create(ps_row_join **out, const ps_row_source *sources, size_t count, size_t batch, int threads, ps_arena *arena,
-		       ps_row_source *source, ps_diag *diag)
+int ps_row_join_create(ps_row_join **out, const ps_row_source *sources, size_t count, size_t batch,
+		       int threads, ps_arena *arena, ps_row_source *source, ps_diag *diag)
 {
 	const size_t bytes = ps_row_join_bytes(sources[0].width, batch, threads);
 	ps_row_join *join;
@@ -197,13 +214,19 @@ int ps_row_join_create(ps_row_join **out, const ps_row_source *sources, size_t c
 	*join = (ps_row_join){.count = count, .batch = batch, .threads = threads};
 	memcpy(join->sources, sources, count * sizeof *sources);
 	join->announced = ps_arena_take(arena, batch * sizeof *join->announced);
-	join->scratch = ps_arena_take(arena, (size_t)threads * CHUNK * sources[0].width * sizeof *join->scratch);
+	join->scratch = ps_arena_take(arena, (size_t)threads * CHUNK * sources[0].width *
+						     sizeof *join->scratch);
 	join->taken = ps_arena_take(arena, (size_t)threads * sizeof *join->taken);
 	memset(join->taken, 0, (size_t)threads * sizeof *join->taken);
 	pthread_mutex_init(&join->lock, NULL);
 	pthread_cond_init(&join->freed, NULL);
-	*source = (ps_row_source){.self = join, .rows = sources[0].rows * count, .width = sources[0].width, .gather = gather, .ahead = announce,
-				  .columns = sources[0].columns, .column = column};
+	*source = (ps_row_source){.self = join,
+				  .rows = sources[0].rows * count,
+				  .width = sources[0].width,
+				  .gather = gather,
+				  .ahead = announce,
+				  .columns = sources[0].columns,
+				  .column = column};
 	*out = join;
 	return 0;
 }

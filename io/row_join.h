@@ -19,11 +19,13 @@ size_t ps_row_join_bytes(size_t width, size_t batch, int threads);
 
 /* All rows of the sources are compared: PS_EINPUT naming the source and, where one differs, the first such row, unless they
  * agree in number, width, token ids, positions and window ids. names (count): static as long as the call. */
-int ps_row_join_check(const ps_row_source *sources, const char *const *names, size_t count, ps_diag *diag) PS_MUST_USE;
+int ps_row_join_check(const ps_row_source *sources, const char *const *names, size_t count,
+		      ps_diag *diag) PS_MUST_USE;
 
 /* sources (count, 1 to PS_JOIN_MOST), checked, are copied; batch: rows announced at most. Memory from the arena. */
-int ps_row_join_create(ps_row_join **join, const ps_row_source *sources, size_t count, size_t batch, int threads, ps_arena *arena,
-		       ps_row_source *source, ps_diag *diag) PS_MUST_USE;
+int ps_row_join_create(ps_row_join **join, const ps_row_source *sources, size_t count, size_t batch,
+		       int threads, ps_arena *arena, ps_row_source *source,
+		       ps_diag *diag) PS_MUST_USE;
 /* Another way to the same rows of a source, while nothing is gathered. */
 void ps_row_join_replace(ps_row_join *join, size_t index, const ps_row_source *source);
 void ps_row_join_destroy(ps_row_join *join); /* before the arena goes; NULL allowed */

@@ -50,8 +50,9 @@ size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *confi
 	return HALVES * half_bytes(map, config) + staging_bytes(map);
 }
 
-int ps_row_stream_create(ps_row_stream **out, const ps_model_map *map, const ps_model_config *config, ps_reader *reader,
-			 ps_arena *arena, ps_diag *diag)
+int ps_row_stream_create(ps_row_stream **out, const ps_model_map *map,
+			 const ps_model_config *config, ps_reader *reader, ps_arena *arena,
+			 ps_diag *diag)
 {
 	ps_row_stream *stream = calloc(1, sizeof *stream);
 	bool fits = true;
@@ -97,10 +98,12 @@ static int run_job(ps_row_stream *stream, size_t reads, ps_diag *diag)
 }
 
 /* One block of at most BLOCK_ROWS ids. */
-static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
+		  ps_diag *diag)
 {
 	const ps_located *matrix = &stream->map->embedding;
-	size_t row_bytes = ps_located_row_bytes(matrix), room = ps_read_room(row_bytes), width = stream->config->width, reads = 0;
+	size_t row_bytes = ps_located_row_bytes(matrix), room = ps_read_room(row_bytes),
+	       width = stream->config->width, reads = 0;
 	int err;
 
 	for (size_t i = 0; i < count; i++)
@@ -108,10 +111,12 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 	qsort(stream->wanted, count, sizeof *stream->wanted, by_id);
 	for (size_t i = 0; i < count; i++)
 		if (!i || stream->wanted[i].id != stream->wanted[i - 1].id) {
-			uint64_t offset = matrix->info->offset + (uint64_t)stream->wanted[i].id * row_bytes;
+			uint64_t offset =
+				matrix->info->offset + (uint64_t)stream->wanted[i].id * row_bytes;
 
-			stream->reads[reads] = (ps_read){
-				matrix->file, offset, row_bytes, ps_read_place(stream->staging + reads * room, offset)};
+			stream->reads[reads] =
+				(ps_read){matrix->file, offset, row_bytes,
+					  ps_read_place(stream->staging + reads * room, offset)};
 			reads++;
 		}
 	err = run_job(stream, reads, diag);
@@ -120,12 +125,14 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 	reads = 0;
 	for (size_t i = 0; i < count; i++) {
 		reads += i && stream->wanted[i].id != stream->wanted[i - 1].id;
-		ps_widen(stream->reads[reads].buffer, (ps_dtype)matrix->info->dtype, width, out + stream->wanted[i].at * width);
+		ps_widen(stream->reads[reads].buffer, (ps_dtype)matrix->info->dtype, width,
+			 out + stream->wanted[i].at * width);
 	}
 	return 0;
 }
 
-int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
+			    ps_diag *diag)
 {
 	for (size_t first = 0; first < count; first += BLOCK_ROWS) {
 		int err = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
@@ -142,11 +149,13 @@ int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag)
 	const ps_tensor_info *info = stream->map->final_norm.info;
 	int err;
 
-	stream->reads[0] = (ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes,
-				     ps_read_place(stream->staging, info->offset)};
+	stream->reads[0] =
+		(ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes,
+			  ps_read_place(stream->staging, info->offset)};
 	err = run_job(stream, 1, diag);
 	if (!err)
-		ps_widen(stream->reads[0].buffer, (ps_dtype)info->dtype, stream->config->width, out);
+		ps_widen(stream->reads[0].buffer, (ps_dtype)info->dtype, stream->config->width,
+			 out);
 	return err;
 }
 
@@ -160,7 +169,8 @@ static void start_half(ps_row_stream *stream, struct half *half, size_t first, s
 
 	half->first = first;
 	half->rows = rows;
-	half->read = (ps_read){matrix->file, offset, rows * row_bytes, ps_read_place(half->base, offset)};
+	half->read = (ps_read){matrix->file, offset, rows * row_bytes,
+			       ps_read_place(half->base, offset)};
 	half->job.reads = &half->read;
 	half->job.count = 1;
 	half->reading = true;
@@ -190,7 +200,8 @@ static struct half *vacate_half(ps_row_stream *stream)
 {
 	struct half *half = &stream->halves[stream->halves[0].reading];
 
-	(void)finish_half(stream, half, NULL); /* nobody asked for these bytes: nor for their error */
+	(void)finish_half(stream, half,
+			  NULL); /* nobody asked for these bytes: nor for their error */
 	return half;
 }
 
@@ -203,7 +214,8 @@ static void prefetch_half(ps_row_stream *stream, const struct half *used, size_t
 		start_half(stream, other, first, rows);
 }
 
-int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
+int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out,
+		       ps_diag *diag)
 {
 	int err = ps_head_rows_check(stream->config, first, rows, diag);
 	struct half *half;
@@ -239,6 +251,7 @@ int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows,
 {
 	if (rows && rows <= PS_HEAD_ROWS_MAX && ps_range_fits(first, rows, config->vocab))
 		return 0;
-	return ps_fail(diag, PS_EFAILED, "head rows %zu to %zu of %zu are asked for (at most %d at a time)", first, first + rows,
-		       config->vocab, PS_HEAD_ROWS_MAX);
+	return ps_fail(diag, PS_EFAILED,
+		       "head rows %zu to %zu of %zu are asked for (at most %d at a time)", first,
+		       first + rows, config->vocab, PS_HEAD_ROWS_MAX);
 }

@@ -15,21 +15,25 @@ typedef struct ps_row_stream ps_row_stream;
 size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config);
 
 /* All arguments outlive the stream; staging memory comes from the arena, whose next part starts on a block. */
-int ps_row_stream_create(ps_row_stream **stream, const ps_model_map *map, const ps_model_config *config, ps_reader *reader,
-			 ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_row_stream_create(ps_row_stream **stream, const ps_model_map *map,
+			 const ps_model_config *config, ps_reader *reader, ps_arena *arena,
+			 ps_diag *diag) PS_MUST_USE;
 /* The reader goes first. NULL allowed. */
 void ps_row_stream_destroy(ps_row_stream *stream);
 
 /* As in ps_weight_source. */
-int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out, ps_diag *diag) PS_MUST_USE;
-int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out, ps_diag *diag) PS_MUST_USE;
+int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
+			    ps_diag *diag) PS_MUST_USE;
+int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out,
+		       ps_diag *diag) PS_MUST_USE;
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag) PS_MUST_USE;
 
 /* The view of rows [first, first + rows) of a matrix that start at data. */
 ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data);
 
 /* PS_EFAILED when a caller asks for rows of the head that there are not, or too many at a time. */
-int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows, ps_diag *diag) PS_MUST_USE;
+int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows,
+		       ps_diag *diag) PS_MUST_USE;
 
 static inline size_t ps_located_row_bytes(const ps_located *matrix)
 {

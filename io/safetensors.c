@@ -20,9 +20,11 @@ static const struct {
 	const char *name;
 	unsigned bits;
 } formats[] = {
-	{"F64", 64}, {"I64", 64}, {"U64", 64}, {"C64", 64}, {"F32", 32}, {"I32", 32}, {"U32", 32}, {"BF16", 16}, {"F16", 16},
-	{"I16", 16}, {"U16", 16}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
-	{"I8", 8}, {"U8", 8}, {"BOOL", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},
+	{"F64", 64},        {"I64", 64},    {"U64", 64},    {"C64", 64},    {"F32", 32},
+	{"I32", 32},        {"U32", 32},    {"BF16", 16},   {"F16", 16},    {"I16", 16},
+	{"U16", 16},        {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+	{"F8_E5M2FNUZ", 8}, {"I8", 8},      {"U8", 8},      {"BOOL", 8},    {"F6_E2M3", 6},
+	{"F6_E3M2", 6},     {"F4", 4},
 };
 
 static unsigned bits_of(const char *dtype_name)
@@ -42,26 +44,34 @@ static bool get_u64(const json_t *value, uint64_t *out)
 	return true;
 }
 
-static int parse_shape(ps_tensor_info *info, const json_t *shape, const char *path, uint64_t *elements, ps_diag *diag)
+static int parse_shape(ps_tensor_info *info, const json_t *shape, const char *path,
+		       uint64_t *elements, ps_diag *diag)
 {
 	size_t product = 1, all = 1;
 
 	if (!json_is_array(shape) || json_array_size(shape) > PS_RANK_MAX)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the shape must be a list of at most %d sizes", path, info->name, PS_RANK_MAX);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: the shape must be a list of at most %d sizes", path,
+			       info->name, PS_RANK_MAX);
 	info->rank = (int)json_array_size(shape);
 	for (int i = 0; i < info->rank; i++) {
 		if (!get_u64(json_array_get(shape, (size_t)i), &info->shape[i]))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s: size %d of the shape is not a count", path, info->name, i);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s: size %d of the shape is not a count", path,
+				       info->name, i);
 		/* The product without the zeros must fit too: users multiply some of the sizes. */
 		if (!ps_size_mul(all, info->shape[i] ? info->shape[i] : 1, &all))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the product of the shape overflows", path, info->name);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s: the product of the shape overflows", path,
+				       info->name);
 		product *= info->shape[i];
 	}
 	*elements = product;
 	return 0;
 }
 
-static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safetensors *file, ps_diag *diag)
+static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safetensors *file,
+			ps_diag *diag)
 {
 	const json_t *offsets = json_object_get(value, "data_offsets");
 	const char *path = file->path;
@@ -78,18 +88,28 @@ static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safe
 	err = parse_shape(info, json_object_get(value, "shape"), path, &elements, diag);
 	if (err)
 		return err;
-	if (json_object_size(value) != 3 || json_array_size(offsets) != 2 || !get_u64(json_array_get(offsets, 0), &begin) ||
+	if (json_object_size(value) != 3 || json_array_size(offsets) != 2 ||
+	    !get_u64(json_array_get(offsets, 0), &begin) ||
 	    !get_u64(json_array_get(offsets, 1), &end) || end < begin)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: must have dtype, shape and data_offsets [begin, end] alone", path, info->name);
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: tensor %s: must have dtype, shape and data_offsets [begin, end] alone",
+			path, info->name);
 	if (!ps_size_mul(elements, bits, &bits) || bits % 8)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: its size overflows or ends within a byte", path, info->name);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: its size overflows or ends within a byte", path,
+			       info->name);
 	want = bits / 8;
 	if (end - begin != want)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: data_offsets [%" PRIu64 ", %" PRIu64 "] do not hold the %" PRIu64
-			       " bytes of its dtype and shape", path, info->name, begin, end, want);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: data_offsets [%" PRIu64 ", %" PRIu64
+			       "] do not hold the %" PRIu64 " bytes of its dtype and shape",
+			       path, info->name, begin, end, want);
 	if (!ps_range_fits(begin, want, file->file_bytes - file->data_offset))
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: data_offsets [%" PRIu64 ", %" PRIu64 "] pass the end of the file (%" PRIu64
-			       " bytes of data): truncated?", path, info->name, begin, end, file->file_bytes - file->data_offset);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: data_offsets [%" PRIu64 ", %" PRIu64
+			       "] pass the end of the file (%" PRIu64 " bytes of data): truncated?",
+			       path, info->name, begin, end, file->file_bytes - file->data_offset);
 	info->offset = file->data_offset + begin;
 	info->bytes = want;
 	return 0;
@@ -103,18 +123,22 @@ static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 
 	if (!json_is_object(metadata))
 		return ps_fail(diag, PS_EINPUT, "%s: __metadata__ is not an object", file->path);
-	json_object_foreach(metadata, key, value) {
+	json_object_foreach (metadata, key, value) {
 		if (!json_is_string(value))
-			return ps_fail(diag, PS_EINPUT, "%s: __metadata__: %s is not a string", file->path, key);
+			return ps_fail(diag, PS_EINPUT, "%s: __metadata__: %s is not a string",
+				       file->path, key);
 		/* One damaged letter in the key must not turn our file into one without checksums. */
 		if (!ours && strstr(json_string_value(value), "\"xxh3\":{\"block_bytes\":"))
-			return ps_fail(diag, PS_EINPUT, "%s: __metadata__: the key prunescope is damaged (%s)", file->path, key);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: __metadata__: the key prunescope is damaged (%s)",
+				       file->path, key);
 	}
 	if (!ours)
 		return 0;
 	file->metadata = json_loads(ours, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(file->metadata))
-		return ps_fail(diag, PS_EINPUT, "%s: __metadata__: prunescope is not a JSON object", file->path);
+		return ps_fail(diag, PS_EINPUT, "%s: __metadata__: prunescope is not a JSON object",
+			       file->path);
 	return 0;
 }
 
@@ -139,13 +163,17 @@ static int check_layout(ps_safetensors *file, ps_diag *diag)
 		const ps_tensor_info *info = &file->tensors[i];
 
 		if (info->offset != at)
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s: begins at offset %" PRIu64 ", the one before ends at %" PRIu64 ": %s",
-				       file->path, info->name, info->offset, at, info->offset < at ? "they overlap" : "a hole");
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s: begins at offset %" PRIu64
+				       ", the one before ends at %" PRIu64 ": %s",
+				       file->path, info->name, info->offset, at,
+				       info->offset < at ? "they overlap" : "a hole");
 		at += info->bytes;
 	}
 	if (at != file->file_bytes)
-		return ps_fail(diag, PS_EINPUT, "%s: the tensors end at offset %" PRIu64 ", the file at %" PRIu64, file->path, at,
-			       file->file_bytes);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: the tensors end at offset %" PRIu64 ", the file at %" PRIu64,
+			       file->path, at, file->file_bytes);
 	return 0;
 }
 
@@ -159,8 +187,9 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 		return ps_fail(diag, PS_EINPUT, "%s: the header is not a JSON object", file->path);
 	file->tensors = calloc(json_object_size(file->header) + 1, sizeof *file->tensors);
 	if (!file->tensors)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu tensors", file->path, json_object_size(file->header));
-	json_object_foreach(file->header, name, value) {
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu tensors", file->path,
+			       json_object_size(file->header));
+	json_object_foreach (file->header, name, value) {
 		if (!strcmp(name, "__metadata__")) {
 			err = parse_metadata(file, value, diag);
 		} else {
@@ -183,16 +212,21 @@ static int read_header(ps_safetensors *file, ps_diag *diag)
 	int err;
 
 	if (file->file_bytes < sizeof raw)
-		return ps_fail(diag, PS_EINPUT, "%s: %" PRIu64 " bytes are no safetensors file", file->path, file->file_bytes);
+		return ps_fail(diag, PS_EINPUT, "%s: %" PRIu64 " bytes are no safetensors file",
+			       file->path, file->file_bytes);
 	err = ps_sys_pread_full(file->sys, file->fd, raw, sizeof raw, 0);
 	for (int i = 0; i < 8; i++)
 		length |= (uint64_t)raw[i] << 8 * i;
 	if (!err && (length > HEADER_BYTES_MAX || length > file->file_bytes - sizeof raw))
-		return ps_fail(diag, PS_EINPUT, "%s: a header of %" PRIu64 " bytes (offset 0) does not fit into %s", file->path, length,
-			       length > HEADER_BYTES_MAX ? "the format's 100 MB" : "the file: truncated?");
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: a header of %" PRIu64 " bytes (offset 0) does not fit into %s",
+			       file->path, length,
+			       length > HEADER_BYTES_MAX ? "the format's 100 MB"
+							 : "the file: truncated?");
 	text = err ? NULL : malloc((size_t)length + 1);
 	if (!err && !text)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %" PRIu64 " bytes", file->path, length);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %" PRIu64 " bytes",
+			       file->path, length);
 	if (!err)
 		err = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof raw);
 	if (err) {
@@ -204,11 +238,14 @@ static int read_header(ps_safetensors *file, ps_diag *diag)
 	if (length && text[0] == '{')
 		file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
 	else
-		snprintf(error.text, sizeof error.text, "does not begin with {"), error.position = 0;
+		snprintf(error.text, sizeof error.text, "does not begin with {"),
+			error.position = 0;
 	free(text);
 	if (!file->header)
-		return ps_fail(diag, PS_EINPUT, "%s: the header is invalid at offset %" PRIu64 ": %s", file->path,
-			       sizeof raw + (uint64_t)(error.position > 0 ? error.position : 0), error.text);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: the header is invalid at offset %" PRIu64 ": %s", file->path,
+			       sizeof raw + (uint64_t)(error.position > 0 ? error.position : 0),
+			       error.text);
 	return 0;
 }
 
@@ -267,22 +304,25 @@ const ps_tensor_info *ps_safetensors_find(const ps_safetensors *file, const char
 	return NULL;
 }
 
-int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank, const uint64_t *want_shape,
-			  const ps_tensor_info **out, ps_diag *diag)
+int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,
+			  const uint64_t *want_shape, const ps_tensor_info **out, ps_diag *diag)
 {
 	const ps_tensor_info *info = ps_safetensors_find(file, name);
 
 	if (!info)
 		return ps_fail(diag, PS_EINPUT, "%s: has no tensor %s", file->path, name);
 	if (info->dtype != dtype)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: is %s, must be %s", file->path, name, info->dtype_name,
-			       ps_dtype_name((ps_dtype)dtype));
+		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: is %s, must be %s", file->path,
+			       name, info->dtype_name, ps_dtype_name((ps_dtype)dtype));
 	if (info->rank != rank)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: has %d dimensions, must have %d", file->path, name, info->rank, rank);
+		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: has %d dimensions, must have %d",
+			       file->path, name, info->rank, rank);
 	for (int i = 0; i < rank; i++)
 		if (want_shape && want_shape[i] && want_shape[i] != info->shape[i])
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s: dimension %d is %" PRIu64 ", must be %" PRIu64, file->path, name, i,
-				       info->shape[i], want_shape[i]);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s: dimension %d is %" PRIu64
+				       ", must be %" PRIu64,
+				       file->path, name, i, info->shape[i], want_shape[i]);
 	*out = info;
 	return 0;
 }

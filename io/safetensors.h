@@ -20,7 +20,7 @@
 
 typedef struct ps_tensor_info {
 	const char *name;
-	int dtype;             /* ps_dtype, or -1 for a valid safetensors type this program does not compute with */
+	int dtype; /* ps_dtype, or -1 for a valid safetensors type this program does not compute with */
 	const char *dtype_name;
 	int rank;
 	uint64_t shape[PS_RANK_MAX];
@@ -35,22 +35,25 @@ typedef struct ps_safetensors {
 	uint64_t file_bytes, data_offset; /* data_offset: 8 + n */
 	const char *map;                  /* the whole file, read-only, page-aligned */
 	json_t *header;                   /* owns the names */
-	json_t *metadata;                 /* the prunescope object parsed out of __metadata__, or NULL */
+	json_t *metadata; /* the prunescope object parsed out of __metadata__, or NULL */
 	size_t count;
-	ps_tensor_info *tensors;          /* by ascending offset */
+	ps_tensor_info *tensors; /* by ascending offset */
 } ps_safetensors;
 
-int ps_safetensors_open(ps_safetensors *file, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+int ps_safetensors_open(ps_safetensors *file, const ps_sys *sys, const char *path,
+			ps_diag *diag) PS_MUST_USE;
 void ps_safetensors_close(ps_safetensors *file);
 
 /* NULL when there is none of that name. */
 const ps_tensor_info *ps_safetensors_find(const ps_safetensors *file, const char *name);
 
 /* The tensor, checked against dtype and shape (a 0 in want_shape: any size); PS_EINPUT naming file and tensor. */
-int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank, const uint64_t *want_shape,
-			  const ps_tensor_info **out, ps_diag *diag) PS_MUST_USE;
+int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,
+			  const uint64_t *want_shape, const ps_tensor_info **out,
+			  ps_diag *diag) PS_MUST_USE;
 
-static inline const void *ps_safetensors_data(const ps_safetensors *file, const ps_tensor_info *tensor)
+static inline const void *ps_safetensors_data(const ps_safetensors *file,
+					      const ps_tensor_info *tensor)
 {
 	return file->map + tensor->offset;
 }
@@ -58,8 +61,10 @@ static inline const void *ps_safetensors_data(const ps_safetensors *file, const 
 /* Checks every checksum our writer recorded: calls bad() for each block or header that does not match, with the
  * tensor-independent block index and byte offset. *verified false when the file carries no checksums; one of
  * ours that has lost them is bad. 0 once everything was checked, whatever was found. (io/checksums.c) */
-typedef void (*ps_verify_fn)(void *context, const char *path, long block /* -1: header */, uint64_t offset, const char *what);
-int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context, bool *verified, ps_diag *diag) PS_MUST_USE;
+typedef void (*ps_verify_fn)(void *context, const char *path, long block /* -1: header */,
+			     uint64_t offset, const char *what);
+int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context,
+			  bool *verified, ps_diag *diag) PS_MUST_USE;
 
 /* Name of the mapped file that address lies in, or NULL. Async-signal-safe. */
 const char *ps_map_guard_find(const void *address);

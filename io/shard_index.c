@@ -34,8 +34,8 @@ static int compare_key(const void *key, const void *element)
 }
 
 /* Opens count files of the folder, named in ascending order. */
-static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder, const char *const *names, size_t count,
-		       ps_diag *diag)
+static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
+		       const char *const *names, size_t count, ps_diag *diag)
 {
 	char path[PATH_MAX];
 
@@ -46,7 +46,8 @@ static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 		int err;
 
 		if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= (int)sizeof path)
-			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder, names[i]);
+			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder,
+				       names[i]);
 		err = ps_safetensors_open(&set->shards[i], sys, path, diag);
 		if (err)
 			return err;
@@ -70,8 +71,9 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 	qsort(set->tensors, set->tensor_count, sizeof *set->tensors, by_name);
 	for (size_t i = 1; i < set->tensor_count; i++)
 		if (!by_name(&set->tensors[i - 1], &set->tensors[i]))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands in %s as well", set->tensors[i].file->path,
-				       set->tensors[i].info->name, set->tensors[i - 1].file->path);
+			return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands in %s as well",
+				       set->tensors[i].file->path, set->tensors[i].info->name,
+				       set->tensors[i - 1].file->path);
 	return 0;
 }
 
@@ -81,16 +83,19 @@ static bool is_plain_name(const char *name)
 }
 
 /* The different file names of the weight map in ascending order, borrowed from it. */
-static int list_files(json_t *map, const char *path, const char **names, size_t *count, ps_diag *diag)
+static int list_files(json_t *map, const char *path, const char **names, size_t *count,
+		      ps_diag *diag)
 {
 	size_t all = 0, kept = 0;
 	const char *tensor;
 	json_t *value;
 
-	json_object_foreach(map, tensor, value) {
+	json_object_foreach (map, tensor, value) {
 		names[all] = json_string_value(value);
 		if (!is_plain_name(names[all]))
-			return ps_fail(diag, PS_EINPUT, "%s: the file of tensor %s is not a plain file name", path, tensor);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: the file of tensor %s is not a plain file name", path,
+				       tensor);
 		all++;
 	}
 	qsort(names, all, sizeof *names, by_text);
@@ -98,7 +103,8 @@ static int list_files(json_t *map, const char *path, const char **names, size_t 
 		if (!kept || strcmp(names[kept - 1], names[i]))
 			names[kept++] = names[i];
 	if (!kept || kept > SHARDS_MAX)
-		return ps_fail(diag, PS_EINPUT, "%s: names %zu files (1 to %d are expected)", path, kept, SHARDS_MAX);
+		return ps_fail(diag, PS_EINPUT, "%s: names %zu files (1 to %d are expected)", path,
+			       kept, SHARDS_MAX);
 	*count = kept;
 	return 0;
 }
@@ -109,17 +115,21 @@ static int check_map(const ps_shard_set *set, json_t *map, const char *path, ps_
 	const char *tensor;
 	json_t *value;
 
-	json_object_foreach(map, tensor, value) {
+	json_object_foreach (map, tensor, value) {
 		const ps_located *located = ps_shard_set_find(set, tensor);
-		const char *want = json_string_value(value), *have = located ? strrchr(located->file->path, '/') : NULL;
+		const char *want = json_string_value(value),
+			   *have = located ? strrchr(located->file->path, '/') : NULL;
 
 		if (!have || strcmp(have + 1, want))
-			return ps_fail(diag, PS_EINPUT, "%s: places tensor %s in %s, which lacks it", path, tensor, want);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: places tensor %s in %s, which lacks it", path, tensor,
+				       want);
 	}
 	return 0;
 }
 
-static int open_indexed(ps_shard_set *set, const ps_sys *sys, const char *folder, const char *path, ps_diag *diag)
+static int open_indexed(ps_shard_set *set, const ps_sys *sys, const char *folder, const char *path,
+			ps_diag *diag)
 {
 	const char **names = NULL;
 	json_t *index = NULL, *map;
@@ -173,7 +183,8 @@ int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, 
 	else if (!access(index, F_OK))
 		err = open_indexed(set, sys, folder, index, diag);
 	else
-		err = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there", folder);
+		err = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there",
+			      folder);
 	if (err)
 		ps_shard_set_close(set);
 	return err;
@@ -196,7 +207,8 @@ const ps_located *ps_shard_set_find(const ps_shard_set *set, const char *name)
 const char *ps_shard_tensor_at(const ps_safetensors *file, uint64_t offset)
 {
 	for (size_t i = 0; i < file->count; i++)
-		if (offset >= file->tensors[i].offset && offset - file->tensors[i].offset < file->tensors[i].bytes)
+		if (offset >= file->tensors[i].offset &&
+		    offset - file->tensors[i].offset < file->tensors[i].bytes)
 			return file->tensors[i].name;
 	return "";
 }

@@ -19,7 +19,8 @@ typedef struct ps_shard_set {
 	ps_located *tensors;    /* by name */
 } ps_shard_set;
 
-int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, ps_diag *diag) PS_MUST_USE;
+int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder,
+		      ps_diag *diag) PS_MUST_USE;
 void ps_shard_set_close(ps_shard_set *set); /* of a zeroed set: nothing */
 
 /* NULL when there is none of that name. */

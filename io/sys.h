@@ -27,7 +27,9 @@ typedef struct ps_sys {
 extern const ps_sys ps_sys_linux;
 
 /* Whole-buffer forms: short transfers and EINTR are retried; end of file early is -ENODATA. 0 or -errno. */
-int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes, off_t offset) PS_MUST_USE;
-int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes, off_t offset) PS_MUST_USE;
+int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes,
+		      off_t offset) PS_MUST_USE;
+int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes,
+		       off_t offset) PS_MUST_USE;
 
 #endif

@@ -25,7 +25,8 @@ int ps_folder_fsync(const ps_sys *sys, const char *folder)
 
 static int make_names(ps_temporary *temporary, ps_diag *diag)
 {
-	const char *path = temporary->path, *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	const char *path = temporary->path, *slash = strrchr(path, '/'),
+		   *base = slash ? slash + 1 : path;
 	size_t folder_length = slash ? (size_t)(base - path) : 0;
 	struct stat st;
 
@@ -33,8 +34,10 @@ static int make_names(ps_temporary *temporary, ps_diag *diag)
 		return ps_fail(diag, PS_EOUTPUT, "%s: not the name of a file", path);
 	if (!stat(path, &st) && !S_ISREG(st.st_mode))
 		return ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a regular file", path);
-	snprintf(temporary->folder, sizeof temporary->folder, "%.*s", slash ? (int)folder_length : 2, slash ? path : "./");
-	snprintf(temporary->name, sizeof temporary->name, "%.*s.%.*s" SUFFIX, (int)folder_length, path, NAME_BYTES, base);
+	snprintf(temporary->folder, sizeof temporary->folder, "%.*s",
+		 slash ? (int)folder_length : 2, slash ? path : "./");
+	snprintf(temporary->name, sizeof temporary->name, "%.*s.%.*s" SUFFIX, (int)folder_length,
+		 path, NAME_BYTES, base);
 	return 0;
 }
 
@@ -140,7 +143,8 @@ void ps_temporary_sweep(const ps_sys *sys, const char *folder)
 	if (!list)
 		return;
 	while ((entry = readdir(list)))
-		if (ps_temporary_is(entry->d_name) && snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+		if (ps_temporary_is(entry->d_name) &&
+		    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
 			(void)remove_leftover(sys, path);
 	closedir(list);
 }

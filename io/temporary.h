@@ -19,7 +19,8 @@ typedef struct ps_temporary {
 } ps_temporary;
 
 /* path must stay valid until keep or drop; it may name an existing regular file, which is then replaced. */
-int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *path,
+		      ps_diag *diag) PS_MUST_USE;
 /* On failure the temporary is gone, and path is either the old file or the whole new one. */
 int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
 void ps_temporary_drop(ps_temporary *temporary);

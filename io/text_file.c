@@ -35,7 +35,9 @@ int ps_text_file_open(ps_text_file *file, const char *path, size_t limit, ps_dia
 	if (!file->path)
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
 	else if (bytes > limit)
-		rc = ps_fail(diag, PS_EINPUT, "%s: %llu bytes, more than the %zu that such a file may have", path, (unsigned long long)bytes, limit);
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: %llu bytes, more than the %zu that such a file may have", path,
+			     (unsigned long long)bytes, limit);
 	else if (bytes)
 		rc = map(file, fd, (size_t)bytes, diag);
 	close(fd);

@@ -16,7 +16,8 @@ typedef struct ps_text_file {
 } ps_text_file;
 
 /* PS_EINPUT when missing, unreadable, not a regular file, or over limit bytes. */
-int ps_text_file_open(ps_text_file *file, const char *path, size_t limit, ps_diag *diag) PS_MUST_USE;
+int ps_text_file_open(ps_text_file *file, const char *path, size_t limit,
+		      ps_diag *diag) PS_MUST_USE;
 void ps_text_file_close(ps_text_file *file); /* a zeroed one is allowed */
 
 #endif

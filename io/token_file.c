@@ -6,9 +6,11 @@
 
 #include "core/base/digest.h"
 
-static void note_first(void *context, const char *path, long block, uint64_t offset, const char *what)
+static void note_first(void *context, const char *path, long block, uint64_t offset,
+		       const char *what)
 {
-	(void)ps_fail(context, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path, block, offset, what);
+	(void)ps_fail(context, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path, block,
+		      offset, what);
 }
 
 /* The ids are read as a whole for their digest anyway: checksums cost little here. */
@@ -28,7 +30,9 @@ static int place_ids(ps_token_file *tokens, const ps_tensor_info *info, ps_diag 
 	if (info->offset % sizeof(int32_t)) {
 		tokens->copy = malloc((size_t)info->bytes);
 		if (!tokens->copy)
-			return ps_fail(diag, PS_EBUDGET, "%s: no memory for %" PRIu64 " bytes of ids", tokens->file.path, info->bytes);
+			return ps_fail(diag, PS_EBUDGET,
+				       "%s: no memory for %" PRIu64 " bytes of ids",
+				       tokens->file.path, info->bytes);
 		data = memcpy(tokens->copy, data, (size_t)info->bytes);
 	}
 	tokens->ids = data;
@@ -41,7 +45,8 @@ static int digest_ids(ps_token_file *tokens, ps_diag *diag)
 	ps_digest *digest = ps_digest_create();
 
 	if (!digest)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", tokens->file.path);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum",
+			       tokens->file.path);
 	ps_digest_add(digest, shape, sizeof shape);
 	ps_digest_add(digest, tokens->ids, tokens->windows * tokens->window * sizeof *tokens->ids);
 	tokens->digest = ps_digest_value(digest);
@@ -60,8 +65,9 @@ int ps_token_file_open(ps_token_file *tokens, const ps_sys *sys, const char *pat
 		return rc;
 	rc = ps_safetensors_expect(&tokens->file, "tokens", PS_I32, 2, NULL, &info, diag);
 	if (!rc && !info->bytes)
-		rc = ps_fail(diag, PS_EINPUT, "%s: tensor tokens: [%" PRIu64 ", %" PRIu64 "] holds no ids", path, info->shape[0],
-			     info->shape[1]);
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: tensor tokens: [%" PRIu64 ", %" PRIu64 "] holds no ids", path,
+			     info->shape[0], info->shape[1]);
 	if (!rc)
 		rc = check_bytes(tokens, diag);
 	if (!rc)

@@ -9,12 +9,13 @@ typedef struct ps_token_file {
 	ps_safetensors file;
 	const int32_t *ids; /* (windows, window) */
 	size_t windows, window;
-	uint64_t digest;    /* of the ids and their shape */
-	bool verified;      /* the file carries checksums, and they are right */
-	int32_t *copy;      /* of ids that are not aligned in the file, or NULL */
+	uint64_t digest; /* of the ids and their shape */
+	bool verified;   /* the file carries checksums, and they are right */
+	int32_t *copy;   /* of ids that are not aligned in the file, or NULL */
 } ps_token_file;
 
-int ps_token_file_open(ps_token_file *tokens, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+int ps_token_file_open(ps_token_file *tokens, const ps_sys *sys, const char *path,
+		       ps_diag *diag) PS_MUST_USE;
 void ps_token_file_close(ps_token_file *tokens);
 
 #endif

@@ -8,7 +8,8 @@ static void note_bad(void *context, const char *path, long block, uint64_t offse
 	ps_diag *first = context;
 
 	if (!first->text[0])
-		(void)ps_fail(first, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path, block, offset, what);
+		(void)ps_fail(first, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path,
+			      block, offset, what);
 }
 
 int ps_verified_file_open(ps_safetensors *file, const char *path, ps_diag *diag)

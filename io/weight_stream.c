@@ -25,7 +25,9 @@ static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weig
 	if (!options->stream.mask)
 		return;
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		out->projection[p].keep = ps_mask_file_find(options->stream.mask, layer, (ps_projection)p, options->config).bits;
+		out->projection[p].keep = ps_mask_file_find(options->stream.mask, layer,
+							    (ps_projection)p, options->config)
+						  .bits;
 }
 
 /* --- by a reader --- */
@@ -47,7 +49,8 @@ static void streamed_release(void *self, int layer)
 	ps_layer_stream_release(stream->layers, layer);
 }
 
-static int streamed_embedding(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag)
+static int streamed_embedding(void *self, const int32_t *ids, size_t count, float *out,
+			      ps_diag *diag)
 {
 	ps_weight_stream *stream = self;
 
@@ -89,7 +92,8 @@ static void advise(const ps_located *located)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint64_t first = located->info->offset / page * page;
 
-	(void)madvise((void *)(located->file->map + first), (size_t)(located->info->offset + located->info->bytes - first),
+	(void)madvise((void *)(located->file->map + first),
+		      (size_t)(located->info->offset + located->info->bytes - first),
 		      MADV_WILLNEED);
 }
 
@@ -125,8 +129,8 @@ static int mapped_embedding(void *self, const int32_t *ids, size_t count, float 
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++)
-		ps_widen(located_data(matrix) + (size_t)ids[i] * ps_located_row_bytes(matrix), (ps_dtype)matrix->info->dtype,
-			 width, out + i * width);
+		ps_widen(located_data(matrix) + (size_t)ids[i] * ps_located_row_bytes(matrix),
+			 (ps_dtype)matrix->info->dtype, width, out + i * width);
 	return 0;
 }
 
@@ -137,7 +141,8 @@ static int mapped_head(void *self, size_t first, size_t rows, ps_weight *out, ps
 	int err = ps_head_rows_check(stream->options.config, first, rows, diag);
 
 	if (!err)
-		*out = ps_row_view(matrix, rows, located_data(matrix) + first * ps_located_row_bytes(matrix));
+		*out = ps_row_view(matrix, rows,
+				   located_data(matrix) + first * ps_located_row_bytes(matrix));
 	return err;
 }
 
@@ -147,7 +152,8 @@ static int mapped_final_norm(void *self, float *out, ps_diag *diag)
 	const ps_located *norm = &stream->options.map->final_norm;
 
 	(void)diag;
-	ps_widen(located_data(norm), (ps_dtype)norm->info->dtype, stream->options.config->width, out);
+	ps_widen(located_data(norm), (ps_dtype)norm->info->dtype, stream->options.config->width,
+		 out);
 	return 0;
 }
 
@@ -172,7 +178,10 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 	int slots = options->stream.layer_slots, err;
 	size_t bytes = buffer_bytes(options->map, options->config, slots);
 	char *memory = ps_arena_take(arena, bytes + PS_READ_ALIGNMENT);
-	ps_arena buffers = {.size_bytes = bytes, .base = memory + (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT};
+	ps_arena buffers = {.size_bytes = bytes,
+			    .base = memory +
+				    (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) %
+					    PS_READ_ALIGNMENT};
 	const ps_uring_options places = {
 		.ring = options->ring,
 		.sys = options->sys,
@@ -184,25 +193,30 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 	};
 
 	if (!memory)
-		return ps_fail(diag, PS_EBUDGET, "layer slots and rows of %zu bytes do not fit the plan", bytes);
-	err = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend, diag);
+		return ps_fail(diag, PS_EBUDGET,
+			       "layer slots and rows of %zu bytes do not fit the plan", bytes);
+	err = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend,
+				diag);
 	if (err)
 		return err;
-	err = ps_layer_stream_create(&stream->layers, options->map, options->config, slots, stream->reader, &buffers, diag);
+	err = ps_layer_stream_create(&stream->layers, options->map, options->config, slots,
+				     stream->reader, &buffers, diag);
 	if (!err)
-		err = ps_row_stream_create(&stream->rows, options->map, options->config, stream->reader, &buffers, diag);
+		err = ps_row_stream_create(&stream->rows, options->map, options->config,
+					   stream->reader, &buffers, diag);
 	return err;
 }
 
-size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, const ps_stream_options *options)
+size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config,
+			      const ps_stream_options *options)
 {
 	if (options->backend == PS_IO_MMAP)
 		return 0;
 	return buffer_bytes(map, config, options->layer_slots) + PS_READ_ALIGNMENT;
 }
 
-int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_options *options, ps_arena *arena,
-			    ps_weight_source *source, ps_diag *diag)
+int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_options *options,
+			    ps_arena *arena, ps_weight_source *source, ps_diag *diag)
 {
 	ps_weight_stream *stream = calloc(1, sizeof *stream);
 	int err = 0;

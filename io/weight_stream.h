@@ -17,11 +17,12 @@ typedef struct ps_weight_stream_options {
 	ps_stream_options stream;
 } ps_weight_stream_options;
 
-size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config, const ps_stream_options *options);
+size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config,
+			      const ps_stream_options *options);
 
 /* What the options point to outlives the stream; so does the arena. */
-int ps_weight_stream_create(ps_weight_stream **stream, const ps_weight_stream_options *options, ps_arena *arena,
-			    ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
+int ps_weight_stream_create(ps_weight_stream **stream, const ps_weight_stream_options *options,
+			    ps_arena *arena, ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
 void ps_weight_stream_destroy(ps_weight_stream *stream); /* NULL allowed */
 
 const char *ps_weight_stream_backend(const ps_weight_stream *stream);

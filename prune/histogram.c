@@ -11,8 +11,11 @@ size_t ps_histogram_bytes(int threads)
 
 int ps_histogram_create(ps_histogram *histogram, int threads, ps_arena *arena, ps_diag *diag)
 {
-	*histogram = (ps_histogram){.threads = threads, .bins = ps_arena_take(arena, ps_histogram_bytes(threads))};
-	return histogram->bins ? 0 : ps_fail(diag, PS_EFAILED, "the arena is too small for the pruning histogram");
+	*histogram = (ps_histogram){.threads = threads,
+				    .bins = ps_arena_take(arena, ps_histogram_bytes(threads))};
+	return histogram->bins ? 0
+			       : ps_fail(diag, PS_EFAILED,
+					 "the arena is too small for the pruning histogram");
 }
 
 void ps_histogram_clear(ps_histogram *histogram)

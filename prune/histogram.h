@@ -16,12 +16,13 @@
 typedef struct ps_histogram {
 	uint64_t *bins; /* (threads, 65,536) */
 	int threads;
-	uint32_t upper;  /* upper bits of the k-th smallest, after end_upper */
-	uint64_t rank;   /* its rank within that bin, from 0 */
+	uint32_t upper; /* upper bits of the k-th smallest, after end_upper */
+	uint64_t rank;  /* its rank within that bin, from 0 */
 } ps_histogram;
 
 size_t ps_histogram_bytes(int threads);
-int ps_histogram_create(ps_histogram *histogram, int threads, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_histogram_create(ps_histogram *histogram, int threads, ps_arena *arena,
+			ps_diag *diag) PS_MUST_USE;
 
 void ps_histogram_clear(ps_histogram *histogram);
 void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *scores, size_t count);

@@ -17,7 +17,8 @@ typedef int (*pool_step)(ps_masker *masker, const ps_scored *matrix);
 
 size_t ps_magnitude_bytes(const ps_model_config *config, int threads)
 {
-	return ps_masker_bytes(config, threads) + ps_round_up(ps_masker_largest_bitmap(config), PS_ALIGN);
+	return ps_masker_bytes(config, threads) +
+	       ps_round_up(ps_masker_largest_bitmap(config), PS_ALIGN);
 }
 
 static int create(struct run *run, ps_arena *arena)
@@ -32,10 +33,12 @@ static int create(struct run *run, ps_arena *arena)
 	return 0;
 }
 
-static int find(const struct run *run, int layer, ps_projection projection, ps_scored *matrix, char *name)
+static int find(const struct run *run, int layer, ps_projection projection, ps_scored *matrix,
+		char *name)
 {
 	*matrix = (ps_scored){.name = ps_projection_tensor(layer, projection, name)};
-	return run->weights->projection(run->weights->self, layer, projection, &matrix->weight, run->context->diag);
+	return run->weights->projection(run->weights->self, layer, projection, &matrix->weight,
+					run->context->diag);
 }
 
 /* Runs a step over every projection and, when it is in the pool, the embedding; adds up the elements. */
@@ -58,7 +61,8 @@ static int over_pool(struct run *run, pool_step one, const char *what, uint64_t 
 				return code;
 			*count += (uint64_t)matrix.weight.rows * matrix.weight.cols;
 		}
-		ps_progress_tick(run->context, what, "layers", (uint64_t)layer + 1, run->config->layers);
+		ps_progress_tick(run->context, what, "layers", (uint64_t)layer + 1,
+				 run->config->layers);
 	}
 	if (!run->options->pool_embedding)
 		return 0;
@@ -87,7 +91,8 @@ static int global_threshold(struct run *run, float *threshold)
 	return 0;
 }
 
-static int prune_layer(struct run *run, int layer, const float *threshold, ps_mask_sink sink, void *sink_context)
+static int prune_layer(struct run *run, int layer, const float *threshold, ps_mask_sink sink,
+		       void *sink_context)
 {
 	char name[96];
 	ps_scored matrix;
@@ -98,21 +103,25 @@ static int prune_layer(struct run *run, int layer, const float *threshold, ps_ma
 		if (code)
 			return code;
 		if (threshold)
-			code = ps_masker_apply_threshold(&run->masker, &matrix, *threshold, run->bits);
+			code = ps_masker_apply_threshold(&run->masker, &matrix, *threshold,
+							 run->bits);
 		else
 			code = ps_masker_matrix(&run->masker, &matrix, run->options, run->bits);
 		if (!code)
-			code = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits, sink, sink_context);
+			code = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits,
+					      sink, sink_context);
 		if (code)
 			return code;
 	}
 	return 0;
 }
 
-int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights, const ps_prune_options *options,
-		       const ps_context *context, ps_arena *arena, ps_mask_sink sink, void *sink_context)
+int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights,
+		       const ps_prune_options *options, const ps_context *context, ps_arena *arena,
+		       ps_mask_sink sink, void *sink_context)
 {
-	struct run run = {.config = config, .weights = weights, .options = options, .context = context};
+	struct run run = {
+		.config = config, .weights = weights, .options = options, .context = context};
 	bool global = !options->m && options->scope == PS_SCOPE_GLOBAL;
 	/* Nothing is at or below it: S = 0 drops nothing. */
 	float threshold = -1;
@@ -127,9 +136,11 @@ int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *we
 	for (int layer = 0; !code && layer < (int)config->layers; layer++) {
 		code = ps_progress_check(context);
 		if (!code)
-			code = prune_layer(&run, layer, global ? &threshold : NULL, sink, sink_context);
+			code = prune_layer(&run, layer, global ? &threshold : NULL, sink,
+					   sink_context);
 		if (!code)
-			ps_progress_tick(context, "magnitude, layer", "layers", (uint64_t)layer + 1, config->layers);
+			ps_progress_tick(context, "magnitude, layer", "layers", (uint64_t)layer + 1,
+					 config->layers);
 	}
 	ps_arena_rewind(arena, mark);
 	return code;

@@ -62,7 +62,8 @@ size_t ps_masker_bytes(const ps_model_config *config, int threads)
 	       ps_round_up(bad, PS_ALIGN);
 }
 
-int ps_masker_create(ps_masker *masker, const ps_model_config *config, const ps_context *context, ps_arena *arena)
+int ps_masker_create(ps_masker *masker, const ps_model_config *config, const ps_context *context,
+		     ps_arena *arena)
 {
 	size_t threads = (size_t)ps_pool_threads(context->pool);
 	int code;
@@ -78,26 +79,31 @@ int ps_masker_create(ps_masker *masker, const ps_model_config *config, const ps_
 	return 0;
 }
 
-int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options, ps_diag *diag)
+int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
+			    ps_diag *diag)
 {
 	char name[96];
 
 	if (options->pool_embedding && (options->m || options->scope != PS_SCOPE_GLOBAL))
-		return ps_fail(diag, PS_EUSAGE, "the embedding can be in the pool of a global threshold only");
+		return ps_fail(diag, PS_EUSAGE,
+			       "the embedding can be in the pool of a global threshold only");
 	if (!options->m) {
 		if (options->sparsity >= 0 && options->sparsity < 1)
 			return 0;
 		return ps_fail(diag, PS_EUSAGE, "sparsity %g is not in [0, 1)", options->sparsity);
 	}
 	if (options->n >= options->m)
-		return ps_fail(diag, PS_EUSAGE, "%u:%u does not leave a weight in a group", options->n, options->m);
+		return ps_fail(diag, PS_EUSAGE, "%u:%u does not leave a weight in a group",
+			       options->n, options->m);
 	for (int p = 0; p < PS_PROJECTIONS; p++) {
 		size_t rows, cols;
 
 		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
 		if (cols % options->m)
-			return ps_fail(diag, PS_EINPUT, "%s has %zu inputs, which groups of %u do not divide",
-				       ps_projection_tensor(0, (ps_projection)p, name), cols, options->m);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s has %zu inputs, which groups of %u do not divide",
+				       ps_projection_tensor(0, (ps_projection)p, name), cols,
+				       options->m);
 	}
 	return 0;
 }
@@ -184,7 +190,8 @@ static int run_job(struct job *job)
 	uint64_t bad = ALL_FINITE;
 
 	if (w->cols > masker->max_cols)
-		return ps_fail(masker->context->diag, PS_EINPUT, "%s has %zu columns, more than the model's shape allows",
+		return ps_fail(masker->context->diag, PS_EINPUT,
+			       "%s has %zu columns, more than the model's shape allows",
 			       job->matrix->name, w->cols);
 	for (int t = 0; t < threads; t++)
 		masker->bad[t] = ALL_FINITE;
@@ -195,8 +202,9 @@ static int run_job(struct job *job)
 		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
 	if (bad == ALL_FINITE)
 		return 0;
-	return ps_fail(masker->context->diag, PS_EINPUT, "%s: element %llu (row %llu, column %llu) is not finite",
-		       job->matrix->name, (unsigned long long)bad, (unsigned long long)(bad / w->cols),
+	return ps_fail(masker->context->diag, PS_EINPUT,
+		       "%s: element %llu (row %llu, column %llu) is not finite", job->matrix->name,
+		       (unsigned long long)bad, (unsigned long long)(bad / w->cols),
 		       (unsigned long long)(bad % w->cols));
 }
 
@@ -232,9 +240,14 @@ float ps_masker_threshold_end(ps_masker *masker)
 	return ps_histogram_end_lower(&masker->histogram);
 }
 
-int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float threshold, uint8_t *bits)
+int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float threshold,
+			      uint8_t *bits)
 {
-	struct job job = {.masker = masker, .matrix = matrix, .step = STEP_THRESHOLD, .threshold = threshold, .bits = bits};
+	struct job job = {.masker = masker,
+			  .matrix = matrix,
+			  .step = STEP_THRESHOLD,
+			  .threshold = threshold,
+			  .bits = bits};
 
 	return run_job(&job);
 }
@@ -258,7 +271,8 @@ static int matrix_scope(ps_masker *masker, const ps_scored *matrix, double spars
 	return ps_masker_apply_threshold(masker, matrix, ps_masker_threshold_end(masker), bits);
 }
 
-int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options, uint8_t *bits)
+int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options,
+		     uint8_t *bits)
 {
 	struct job job = {.masker = masker, .matrix = matrix, .options = options, .bits = bits};
 
@@ -268,11 +282,12 @@ int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_
 	return run_job(&job);
 }
 
-int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection, const uint8_t *bits, ps_mask_sink sink,
-		   void *sink_context)
+int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,
+		   const uint8_t *bits, ps_mask_sink sink, void *sink_context)
 {
 	ps_bitmap mask = {.bits = bits, .rows = weight->rows, .cols = weight->cols};
-	uint64_t dropped = (uint64_t)weight->rows * weight->cols - ps_bitmap_count(bits, weight->rows, weight->cols);
+	uint64_t dropped = (uint64_t)weight->rows * weight->cols -
+			   ps_bitmap_count(bits, weight->rows, weight->cols);
 
 	return sink(sink_context, layer, projection, &mask, dropped);
 }

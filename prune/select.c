@@ -63,12 +63,13 @@ PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k, 
 }
 
 /* Clears the bits of columns [first, last) whose score is at most limit. */
-PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last, float limit, uint8_t *keep)
+PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last, float limit,
+				 uint8_t *keep)
 {
 	size_t c = first;
 
 	for (; c < last && c % 8; c++)
-		keep[c / 8] &= (uint8_t)~((unsigned)(scores[c] <= limit) << c % 8);
+		keep[c / 8] &= (uint8_t) ~((unsigned)(scores[c] <= limit) << c % 8);
 	for (; c + 8 <= last; c += 8) {
 		unsigned gone = 0;
 
@@ -77,7 +78,7 @@ PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last,
 		keep[c / 8] &= (uint8_t)~gone;
 	}
 	for (; c < last; c++)
-		keep[c / 8] &= (uint8_t)~((unsigned)(scores[c] <= limit) << c % 8);
+		keep[c / 8] &= (uint8_t) ~((unsigned)(scores[c] <= limit) << c % 8);
 }
 
 void ps_select_threshold(const float *scores, size_t cols, float threshold, uint8_t *keep)
@@ -115,7 +116,7 @@ PS_CLONES void ps_select_nm(const float *scores, size_t cols, unsigned n, unsign
 				rank += group[j] < group[i];
 			for (unsigned j = 0; j < i; j++)
 				rank += group[j] == group[i];
-			keep[c / 8] &= (uint8_t)~((unsigned)(rank < n) << c % 8);
+			keep[c / 8] &= (uint8_t) ~((unsigned)(rank < n) << c % 8);
 		}
 	}
 }

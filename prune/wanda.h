@@ -22,22 +22,26 @@ typedef struct ps_wanda_stats {
 
 size_t ps_wanda_stats_bytes(const ps_model_config *config);
 /* Zeroed statistics from the arena. */
-int ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena,
+			  ps_diag *diag) PS_MUST_USE;
 
 /* One dense pass over the windows; hidden: (T, D) scratch for all of them. */
-int ps_wanda_calibrate(ps_forward *forward, const ps_weight_source *source, const ps_windows *windows, float *hidden,
-		       const ps_context *context, ps_wanda_stats *stats) PS_MUST_USE;
+int ps_wanda_calibrate(ps_forward *forward, const ps_weight_source *source,
+		       const ps_windows *windows, float *hidden, const ps_context *context,
+		       ps_wanda_stats *stats) PS_MUST_USE;
 
 size_t ps_wanda_bytes(const ps_model_config *config, int threads);
 
 /* Masks from given statistics (dense calibration). */
-int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights, const ps_wanda_stats *stats,
-			 const ps_prune_options *options, const ps_context *context, ps_arena *arena, ps_mask_sink sink,
+int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
+			 const ps_wanda_stats *stats, const ps_prune_options *options,
+			 const ps_context *context, ps_arena *arena, ps_mask_sink sink,
 			 void *sink_context) PS_MUST_USE;
 
 /* Sequential: statistics and masks layer by layer; hidden: (T, D) for all windows. */
-int ps_wanda_prune_sequential(ps_forward *forward, const ps_weight_source *source, const ps_windows *windows, float *hidden,
-			      const ps_prune_options *options, const ps_context *context, ps_arena *arena, ps_mask_sink sink,
-			      void *sink_context) PS_MUST_USE;
+int ps_wanda_prune_sequential(ps_forward *forward, const ps_weight_source *source,
+			      const ps_windows *windows, float *hidden,
+			      const ps_prune_options *options, const ps_context *context,
+			      ps_arena *arena, ps_mask_sink sink, void *sink_context) PS_MUST_USE;
 
 #endif

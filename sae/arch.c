@@ -43,7 +43,8 @@ static void topk_prepare(ps_trainer *t)
 
 static void batch_topk_prepare(ps_trainer *t)
 {
-	t->lister.k = ps_batch_topk_candidates(ps_schedule_k(&t->options, *t->step, t->steps), t->sae.d_sae);
+	t->lister.k = ps_batch_topk_candidates(ps_schedule_k(&t->options, *t->step, t->steps),
+					       t->sae.d_sae);
 }
 
 /* From z |dec_j|, by which they were chosen, to z. */
@@ -70,7 +71,8 @@ static void follow_threshold(ps_trainer *t, const ps_codes *codes)
 	for (size_t i = 0; i < codes->start[codes->rows]; i++)
 		least = codes->value[i] < least ? codes->value[i] : least;
 	if (isfinite(least))
-		*t->threshold = *t->threshold < 0 ? least : (1 - rate) * *t->threshold + rate * least;
+		*t->threshold =
+			*t->threshold < 0 ? least : (1 - rate) * *t->threshold + rate * least;
 }
 
 static int batch_topk_activate(ps_trainer *t, const ps_pass *pass)
@@ -126,20 +128,35 @@ static void relu_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 	ps_arch_add_bias(t, &t->branch, j);
 }
 
-static const ps_arch topk = {.lister = topk_lister, .prepare = topk_prepare, .activate = topk_activate, .latent = topk_latent};
+static const ps_arch topk = {.lister = topk_lister,
+			     .prepare = topk_prepare,
+			     .activate = topk_activate,
+			     .latent = topk_latent};
 static const ps_arch batch_topk = {
-	.lister = batch_topk_lister, .prepare = batch_topk_prepare, .activate = batch_topk_activate, .latent = topk_latent,
+	.lister = batch_topk_lister,
+	.prepare = batch_topk_prepare,
+	.activate = batch_topk_activate,
+	.latent = topk_latent,
 };
-static const ps_arch relu = {.dense = true, .norms = true, .lister = relu_lister, .activate = relu_activate, .latent = relu_latent};
+static const ps_arch relu = {.dense = true,
+			     .norms = true,
+			     .lister = relu_lister,
+			     .activate = relu_activate,
+			     .latent = relu_latent};
 
 const ps_arch *ps_arch_of(ps_train_arch arch)
 {
 	switch (arch) {
-	case PS_TRAIN_TOPK: return &topk;
-	case PS_TRAIN_BATCHTOPK: return &batch_topk;
-	case PS_TRAIN_JUMPRELU: return &ps_arch_jumprelu;
-	case PS_TRAIN_RELU: return &relu;
-	case PS_TRAIN_GATED: return &ps_arch_gated;
+	case PS_TRAIN_TOPK:
+		return &topk;
+	case PS_TRAIN_BATCHTOPK:
+		return &batch_topk;
+	case PS_TRAIN_JUMPRELU:
+		return &ps_arch_jumprelu;
+	case PS_TRAIN_RELU:
+		return &relu;
+	case PS_TRAIN_GATED:
+		return &ps_arch_gated;
 	}
 	return NULL;
 }

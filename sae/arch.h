@@ -15,10 +15,10 @@
 #include "sae/trainer.h"
 
 struct ps_arch {
-	int extras;        /* parameters of a latent besides its bias: t->extra[0 .. extras) */
-	bool dense;        /* a row may list every latent: rows go through a step in chunks */
-	bool gate;         /* has the branch t->gate */
-	bool norms;        /* needs |dec_j| */
+	int extras; /* parameters of a latent besides its bias: t->extra[0 .. extras) */
+	bool dense; /* a row may list every latent: rows go through a step in chunks */
+	bool gate;  /* has the branch t->gate */
+	bool norms; /* needs |dec_j| */
 	/* What the encoder sees: parameters shared with t->sae, a selection of its own. */
 	ps_sae (*lister)(const ps_trainer *t);
 	/* Before a step's rows are listed; NULL: nothing. */

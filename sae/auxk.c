@@ -8,10 +8,10 @@
 struct ps_auxk {
 	const ps_sae *sae;
 	ps_auxk_form form;
-	ps_sae dead;          /* the dead latents' encoder rows, gathered; d_sae and k change from step to step */
+	ps_sae dead; /* the dead latents' encoder rows, gathered; d_sae and k change from step to step */
 	size_t k_aux;
-	const float *norm;    /* (F), or NULL */
-	uint32_t *latent;     /* (F): of the full SAE, per dead latent */
+	const float *norm; /* (F), or NULL */
+	uint32_t *latent;  /* (F): of the full SAE, per dead latent */
 	ps_encoder *encoder;
 	ps_branch branch;
 };
@@ -24,7 +24,10 @@ static size_t aux_active(const ps_sae *sae)
 /* The largest shape that the dead latents can take. */
 static ps_sae largest_shape(const ps_sae *sae, const ps_train_options *options)
 {
-	return (ps_sae){.arch = PS_SAE_TOPK, .d_in = sae->d_in, .d_sae = sae->d_sae, .k = aux_active(sae),
+	return (ps_sae){.arch = PS_SAE_TOPK,
+			.d_in = sae->d_in,
+			.d_sae = sae->d_sae,
+			.k = aux_active(sae),
 			.signed_values = options->auxk_form == PS_AUXK_SAELENS};
 }
 
@@ -42,17 +45,21 @@ size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int thr
 	return plan.total_bytes;
 }
 
-int ps_auxk_create(ps_auxk **out, const ps_sae *sae, const ps_train_options *options, size_t rows, const ps_context *context,
-		   ps_arena *arena)
+int ps_auxk_create(ps_auxk **out, const ps_sae *sae, const ps_train_options *options, size_t rows,
+		   const ps_context *context, ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
 	ps_auxk *auxk;
-	int code = ps_room_check(arena, ps_auxk_bytes(sae, options, threads, rows), "the auxiliary loss", context->diag);
+	int code = ps_room_check(arena, ps_auxk_bytes(sae, options, threads, rows),
+				 "the auxiliary loss", context->diag);
 
 	if (code < 0)
 		return code;
 	auxk = ps_arena_take(arena, sizeof *auxk);
-	*auxk = (ps_auxk){.sae = sae, .form = options->auxk_form, .dead = largest_shape(sae, options), .k_aux = aux_active(sae)};
+	*auxk = (ps_auxk){.sae = sae,
+			  .form = options->auxk_form,
+			  .dead = largest_shape(sae, options),
+			  .k_aux = aux_active(sae)};
 	auxk->latent = ps_arena_take(arena, sae->d_sae * sizeof(uint32_t));
 	auxk->dead.enc = ps_arena_take(arena, sae->d_sae * sae->d_in * sizeof(float));
 	auxk->dead.b_enc = ps_arena_take(arena, sae->d_sae * sizeof(float));
@@ -88,15 +95,19 @@ size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm)
 double ps_auxk_weight(const ps_auxk *auxk, double unit, double variance)
 {
 	switch (auxk->form) {
-	case PS_AUXK_PAPER: break;
+	case PS_AUXK_PAPER:
+		break;
 	case PS_AUXK_SAELENS:
-	case PS_AUXK_SPARSIFY: return unit * (double)auxk->dead.k / (double)auxk->k_aux;
-	case PS_AUXK_DICTIONARY: return variance > 0 ? 1 / variance : 0;
+	case PS_AUXK_SPARSIFY:
+		return unit * (double)auxk->dead.k / (double)auxk->k_aux;
+	case PS_AUXK_DICTIONARY:
+		return variance > 0 ? 1 / variance : 0;
 	}
 	return unit;
 }
 
-const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows, float scale)
+const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows,
+				  float scale)
 {
 	ps_codes *codes = &auxk->branch.codes;
 

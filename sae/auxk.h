@@ -20,8 +20,8 @@ typedef struct ps_auxk ps_auxk;
 
 size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int threads, size_t rows);
 /* sae is borrowed: the one that is being trained. */
-int ps_auxk_create(ps_auxk **auxk, const ps_sae *sae, const ps_train_options *options, size_t rows, const ps_context *context,
-		   ps_arena *arena) PS_MUST_USE;
+int ps_auxk_create(ps_auxk **auxk, const ps_sae *sae, const ps_train_options *options, size_t rows,
+		   const ps_context *context, ps_arena *arena) PS_MUST_USE;
 
 /* Takes the dead latents' encoder rows; norm (F): chosen by z norm[j]; NULL: by z. Returns their number. */
 size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm);
@@ -29,6 +29,7 @@ size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm);
 double ps_auxk_weight(const ps_auxk *auxk, double unit, double variance);
 /* The dead latents reconstruct -error (rows, D), the main branch's, from x (rows, D).
  * Returns the branch that holds codes, losses and gradients (times scale). At least one latent is dead. */
-const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows, float scale);
+const ps_branch *ps_auxk_backward(ps_auxk *auxk, const float *x, const float *error, size_t rows,
+				  float scale);
 
 #endif

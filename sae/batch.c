@@ -21,11 +21,13 @@ static void gather_part(void *context, size_t part, int worker)
 
 	(void)worker;
 	if (first < end)
-		g->code[part] = g->source->gather(g->source->self, g->ids + first, end - first,
-						  g->out + first * g->source->width, &g->diag[part]);
+		g->code[part] =
+			g->source->gather(g->source->self, g->ids + first, end - first,
+					  g->out + first * g->source->width, &g->diag[part]);
 }
 
-int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t count, float *out, const ps_context *context)
+int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t count, float *out,
+		    const ps_context *context)
 {
 	struct gathering g = {.source = source, .ids = ids, .count = count, .out = out};
 
@@ -45,13 +47,16 @@ static uint64_t epoch_seed(const ps_train_options *o, uint64_t epoch)
 	return ps_rng_u64(&rng);
 }
 
-void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_t step, uint64_t *ids)
+void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_t step,
+		     uint64_t *ids)
 {
-	const uint64_t count = rows->count, together = ps_row_list_together(rows), first = step * o->batch;
+	const uint64_t count = rows->count, together = ps_row_list_together(rows),
+		       first = step * o->batch;
 	uint64_t epoch = first / count, place = first % count, seed = epoch_seed(o, epoch);
 
 	for (size_t i = 0; i < o->batch; i++) {
-		const uint64_t run = place / together, at = o->sequential ? run : ps_permute(run, count / together, seed);
+		const uint64_t run = place / together,
+			       at = o->sequential ? run : ps_permute(run, count / together, seed);
 
 		ids[i] = ps_row_list_at(rows, at * together + place % together);
 		if (++place == count) {
@@ -61,8 +66,9 @@ void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_
 	}
 }
 
-int ps_batch_load(const ps_train_options *o, const ps_row_source *source, const ps_row_list *rows, uint64_t step, uint64_t steps,
-		  uint64_t *announced, uint64_t *ids, float *out, const ps_context *context)
+int ps_batch_load(const ps_train_options *o, const ps_row_source *source, const ps_row_list *rows,
+		  uint64_t step, uint64_t steps, uint64_t *announced, uint64_t *ids, float *out,
+		  const ps_context *context)
 {
 	int code;
 

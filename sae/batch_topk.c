@@ -19,15 +19,15 @@ struct extra {
 };
 
 struct ps_batch_topk {
-	ps_sae full;          /* lists every positive latent */
+	ps_sae full; /* lists every positive latent */
 	const ps_sae *lister;
-	ps_encoder *encoder;  /* FULL_ROWS rows */
+	ps_encoder *encoder; /* FULL_ROWS rows */
 	ps_codes codes;
-	float *x;             /* (FULL_ROWS, D) */
-	uint8_t *crowded;     /* (rows): every candidate reached the cut */
-	struct extra *extra;  /* of crowded rows, by row and index */
+	float *x;            /* (FULL_ROWS, D) */
+	uint8_t *crowded;    /* (rows): every candidate reached the cut */
+	struct extra *extra; /* of crowded rows, by row and index */
 	size_t extras;
-	uint32_t *count;      /* (DIGITS) */
+	uint32_t *count; /* (DIGITS) */
 };
 
 /* What is kept: values above cut, and the first `ties` that equal it. */
@@ -70,11 +70,13 @@ size_t ps_batch_topk_bytes(const ps_sae *sae, int threads, size_t rows, size_t k
 	return plan.total_bytes;
 }
 
-int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k, const ps_context *context, ps_arena *arena)
+int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k,
+			 const ps_context *context, ps_arena *arena)
 {
 	ps_batch_topk *b;
-	int code = ps_room_check(arena, ps_batch_topk_bytes(lister, ps_pool_threads(context->pool), rows, k), "a selection over the batch",
-				 context->diag);
+	int code = ps_room_check(
+		arena, ps_batch_topk_bytes(lister, ps_pool_threads(context->pool), rows, k),
+		"a selection over the batch", context->diag);
 
 	if (code < 0)
 		return code;
@@ -86,7 +88,8 @@ int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows,
 	b->count = ps_arena_take(arena, DIGITS * sizeof *b->count);
 	*out = b;
 	code = ps_encoder_create(&b->encoder, &b->full, context, FULL_ROWS, arena);
-	return code < 0 ? code : ps_codes_create(&b->codes, &b->full, FULL_ROWS, arena, context->diag);
+	return code < 0 ? code
+			: ps_codes_create(&b->codes, &b->full, FULL_ROWS, arena, context->diag);
 }
 
 static uint32_t bits_of(float value)
@@ -167,7 +170,8 @@ static void drop_extras(ps_batch_topk *b, struct cut cut)
 }
 
 /* The entries at the cut or above of up to FULL_ROWS crowded rows from *row on. */
-static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *codes, float cut, size_t *row)
+static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *codes, float cut,
+			  size_t *row)
 {
 	const size_t d = b->full.d_in;
 	uint32_t rows[FULL_ROWS];
@@ -185,7 +189,8 @@ static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *code
 	for (size_t r = 0; r < count; r++)
 		for (size_t i = b->codes.start[r]; i < b->codes.start[r + 1]; i++)
 			if (b->codes.value[i] >= cut)
-				b->extra[b->extras++] = (struct extra){rows[r], b->codes.index[i], b->codes.value[i]};
+				b->extra[b->extras++] = (struct extra){rows[r], b->codes.index[i],
+								       b->codes.value[i]};
 }
 
 /* Drops what the cut leaves out, from the codes and from the extras, both in place. */
@@ -232,7 +237,8 @@ static void merge(ps_batch_topk *b, ps_codes *codes)
 	}
 }
 
-void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates, ps_codes *codes)
+void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates,
+			  ps_codes *codes)
 {
 	struct cut cut;
 

@@ -17,10 +17,11 @@ size_t ps_batch_topk_candidates(size_t k, size_t d_sae);
 /* k: the largest that will be asked for. */
 size_t ps_batch_topk_bytes(const ps_sae *sae, int threads, size_t rows, size_t k);
 /* lister: what the codes are listed by (rescaled or not); borrowed, its k may change. */
-int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k, const ps_context *context,
-			 ps_arena *arena) PS_MUST_USE;
+int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k,
+			 const ps_context *context, ps_arena *arena) PS_MUST_USE;
 
 /* codes: each row's `candidates` largest of x (rows, D), by the lister; left are the `total` largest of the batch. */
-void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates, ps_codes *codes);
+void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates,
+			  ps_codes *codes);
 
 #endif

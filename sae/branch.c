@@ -27,7 +27,8 @@ size_t ps_branch_bytes(const ps_sae *sae, size_t rows)
 	return plan.total_bytes;
 }
 
-int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context, ps_arena *arena)
+int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context,
+		     ps_arena *arena)
 {
 	int code = ps_room_check(arena, ps_branch_bytes(sae, rows), "gradients", context->diag);
 
@@ -40,7 +41,8 @@ int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps
 	branch->error = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
 	branch->df = ps_arena_take(arena, branch->codes.capacity * sizeof(float));
 	branch->loss = ps_arena_take(arena, rows * sizeof(double));
-	return ps_by_latent_create(&branch->lists, sae->d_sae, branch->codes.capacity, arena, context->diag);
+	return ps_by_latent_create(&branch->lists, sae->d_sae, branch->codes.capacity, arena,
+				   context->diag);
 }
 
 /* Columns [first, first + columns) of a row's error, and what they add to the gradients of its activations. */
@@ -48,49 +50,59 @@ static void backward_row(const struct backward *b, size_t row)
 {
 	const ps_branch *branch = b->branch;
 	const size_t begin = branch->codes.start[row], count = branch->codes.start[row + 1] - begin;
-	const float *restrict target = b->target + row * b->width + b->first, *dec = b->dec + b->first;
+	const float *restrict target = b->target + row * b->width + b->first,
+			      *dec = b->dec + b->first;
 	float *restrict error = branch->error + row * b->width + b->first;
 
 	for (size_t d = 0; d < b->columns; d++)
 		error[d] = b->sign * target[d];
-	ps_rows_combine_columns(dec, b->width, b->columns, branch->codes.index + begin, branch->codes.value + begin, count, error);
-	ps_rows_add_dot(dec, b->width, b->columns, branch->codes.index + begin, count, error, branch->df + begin);
+	ps_rows_combine_columns(dec, b->width, b->columns, branch->codes.index + begin,
+				branch->codes.value + begin, count, error);
+	ps_rows_add_dot(dec, b->width, b->columns, branch->codes.index + begin, count, error,
+			branch->df + begin);
 	branch->loss[row] += ps_squared_norm(error, b->columns);
 }
 
 static void backward_rows(void *context, size_t item, int worker)
 {
 	const struct backward *b = context;
-	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, b->branch->codes.rows);
+	const size_t first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, b->branch->codes.rows);
 
 	(void)worker;
 	for (size_t row = first; row < end; row++)
 		backward_row(b, row);
 }
 
-void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target, float sign, float scale)
+void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target,
+			float sign, float scale)
 {
-	struct backward b = {.branch = branch, .dec = dec, .target = target, .width = width, .sign = sign};
+	struct backward b = {
+		.branch = branch, .dec = dec, .target = target, .width = width, .sign = sign};
 	const size_t rows = branch->codes.rows;
 
 	memset(branch->loss, 0, rows * sizeof *branch->loss);
 	memset(branch->df, 0, branch->codes.start[rows] * sizeof *branch->df);
 	for (; b.first < width; b.first += PS_STRIP) {
 		b.columns = ps_min_size(PS_STRIP, width - b.first);
-		ps_pool_run(branch->context->pool, ps_pool_items(rows, ROWS_AN_ITEM), backward_rows, &b);
+		ps_pool_run(branch->context->pool, ps_pool_items(rows, ROWS_AN_ITEM), backward_rows,
+			    &b);
 	}
 	branch->scale = scale;
 	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);
 }
 
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width, const float *error, size_t error_width,
-			    size_t columns, float *enc, float *dec)
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width,
+			    const float *error, size_t error_width, size_t columns, float *enc,
+			    float *dec)
 {
 	const ps_by_latent *lists = &branch->lists;
 	const size_t begin = lists->start[latent], count = ps_branch_active(branch, latent);
 
-	ps_rows_combine_columns(x, x_width, columns, lists->row + begin, lists->gradient + begin, count, enc);
-	ps_rows_combine_columns(error, error_width, columns, lists->row + begin, lists->value + begin, count, dec);
+	ps_rows_combine_columns(x, x_width, columns, lists->row + begin, lists->gradient + begin,
+				count, enc);
+	ps_rows_combine_columns(error, error_width, columns, lists->row + begin,
+				lists->value + begin, count, dec);
 }
 
 double ps_branch_parallel(const ps_branch *branch, size_t latent)

@@ -13,24 +13,27 @@
 typedef struct ps_branch {
 	const ps_context *context;
 	ps_codes codes;
-	float *error;       /* (rows, D) */
-	float *df;          /* one per entry of codes */
-	double *loss;       /* (rows) */
+	float *error; /* (rows, D) */
+	float *df;    /* one per entry of codes */
+	double *loss; /* (rows) */
 	ps_by_latent lists;
-	float scale;        /* of the lists' values and gradients */
+	float scale; /* of the lists' values and gradients */
 } ps_branch;
 
 /* sae gives the shapes: d_in, d_sae and k (TopK). */
 size_t ps_branch_bytes(const ps_sae *sae, size_t rows);
-int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context,
+		     ps_arena *arena) PS_MUST_USE;
 
 /* From branch->codes, whose indices are rows of dec (F, D): error, loss and the lists by latent. target (rows, D). */
-void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target, float sign, float scale);
+void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target,
+			float sign, float scale);
 
 /* Adds some columns of latent j's gradients, enc and dec (columns). x and error: from the first of those columns on, rows
  * x_width and error_width apart. */
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width, const float *error, size_t error_width,
-			    size_t columns, float *enc, float *dec);
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width,
+			    const float *error, size_t error_width, size_t columns, float *enc,
+			    float *dec);
 
 /* The gradient of dec[j] along dec[j]: sum_r f[r, j] df[r, j], while the lists hold df. */
 double ps_branch_parallel(const ps_branch *branch, size_t latent);

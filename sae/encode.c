@@ -14,7 +14,7 @@
 
 enum {
 	BLOCK_ROWS = 512,
-	ROWS_AN_ITEM = 8,      /* of a block, per item of work */
+	ROWS_AN_ITEM = 8, /* of a block, per item of work */
 	LATENTS_AN_ITEM = 64,
 };
 
@@ -24,17 +24,17 @@ struct ps_encoder {
 	ps_topk_encoder *topk; /* then the rest but norm is NULL */
 	ps_matmul *matmul;
 	size_t block_rows;
-	float *input;          /* (block_rows, D): x - b_dec; NULL when b_dec is not applied */
-	float *z;              /* (block_rows, F) */
-	float *norm;           /* (F): |dec_j|; NULL unless rescaled */
+	float *input; /* (block_rows, D): x - b_dec; NULL when b_dec is not applied */
+	float *z;     /* (block_rows, F) */
+	float *norm;  /* (F): |dec_j|; NULL unless rescaled */
 };
 
 /* The block that is being encoded. */
 struct encode_block {
 	ps_encoder *encoder;
-	const float *x;        /* (rows, D) */
-	size_t first, rows;    /* first: the block's first row in the batch */
-	ps_codes *codes;       /* start[row] holds the row's count until the rows are moved together */
+	const float *x;     /* (rows, D) */
+	size_t first, rows; /* first: the block's first row in the batch */
+	ps_codes *codes;    /* start[row] holds the row's count until the rows are moved together */
 };
 
 static void take_buffers(ps_encoder *encoder, const ps_sae *sae, ps_arena *arena)
@@ -63,30 +63,35 @@ size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 	return plan.total_bytes;
 }
 
-int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *context, size_t max_rows, ps_arena *arena)
+int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *context,
+		      size_t max_rows, ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
 	ps_encoder *encoder;
-	int code = ps_room_check(arena, ps_encoder_bytes(sae, threads, max_rows), "an encoder", context->diag);
+	int code = ps_room_check(arena, ps_encoder_bytes(sae, threads, max_rows), "an encoder",
+				 context->diag);
 
 	if (code < 0)
 		return code;
 	encoder = ps_arena_take(arena, sizeof *encoder);
-	*encoder = (ps_encoder){.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
+	*encoder = (ps_encoder){
+		.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
 	if (sae->rescale_by_decoder_norm)
 		encoder->norm = ps_arena_take(arena, sae->d_sae * sizeof(float));
 	*out = encoder;
 	if (sae->arch == PS_SAE_TOPK)
 		return ps_topk_encoder_create(&encoder->topk, sae, context, max_rows, arena);
 	take_buffers(encoder, sae, arena);
-	return ps_matmul_create(&encoder->matmul, PS_PRECISION_F32, context->pool, encoder->block_rows, sae->d_in, arena, context->diag);
+	return ps_matmul_create(&encoder->matmul, PS_PRECISION_F32, context->pool,
+				encoder->block_rows, sae->d_in, arena, context->diag);
 }
 
 static void measure_norms(void *context, size_t item, int worker)
 {
 	const ps_encoder *encoder = context;
 	const ps_sae *sae = encoder->sae;
-	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, sae->d_sae);
+	const size_t first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, sae->d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
@@ -107,15 +112,18 @@ static void centre_rows(void *context, size_t item, int worker)
 {
 	const struct encode_block *block = context;
 	const ps_sae *sae = block->encoder->sae;
-	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
+	const size_t first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
 
 	(void)worker;
 	for (size_t r = first; r < end; r++)
 		for (size_t d = 0; d < sae->d_in; d++)
-			block->encoder->input[r * sae->d_in + d] = block->x[r * sae->d_in + d] - sae->b_dec[d];
+			block->encoder->input[r * sae->d_in + d] =
+				block->x[r * sae->d_in + d] - sae->b_dec[d];
 }
 
-PS_CLONES static void finish_pre_activations(float *restrict z, const float *restrict bias, const float *restrict norm, size_t n)
+PS_CLONES static void finish_pre_activations(float *restrict z, const float *restrict bias,
+					     const float *restrict norm, size_t n)
 {
 	if (norm)
 		for (size_t j = 0; j < n; j++)
@@ -147,7 +155,8 @@ static size_t list_row(const ps_sae *sae, const float *z, uint32_t *index, float
 {
 	if (sae->arch == PS_SAE_GATED)
 		return list_gated(sae, z, index, value);
-	return ps_above_select(z, sae->threshold, sae->signed_values ? -INFINITY : 0, sae->d_sae, index, value);
+	return ps_above_select(z, sae->threshold, sae->signed_values ? -INFINITY : 0, sae->d_sae,
+			       index, value);
 }
 
 static void list_rows(void *context, size_t item, int worker)
@@ -155,7 +164,8 @@ static void list_rows(void *context, size_t item, int worker)
 	const struct encode_block *block = context;
 	const ps_encoder *encoder = block->encoder;
 	const ps_sae *sae = encoder->sae;
-	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
+	const size_t first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, block->rows);
 
 	(void)worker;
 	for (size_t r = first; r < end; r++) {
@@ -163,7 +173,8 @@ static void list_rows(void *context, size_t item, int worker)
 		float *z = encoder->z + r * sae->d_sae;
 
 		finish_pre_activations(z, sae->b_enc, encoder->norm, sae->d_sae);
-		block->codes->start[row] = list_row(sae, z, block->codes->index + row * sae->d_sae, block->codes->value + row * sae->d_sae);
+		block->codes->start[row] = list_row(sae, z, block->codes->index + row * sae->d_sae,
+						    block->codes->value + row * sae->d_sae);
 	}
 }
 
@@ -171,14 +182,16 @@ static void encode_block(struct encode_block *block)
 {
 	ps_encoder *encoder = block->encoder;
 	const ps_sae *sae = encoder->sae;
-	const ps_weight weight = {.data = sae->enc, .dtype = PS_F32, .rows = sae->d_sae, .cols = sae->d_in};
+	const ps_weight weight = {
+		.data = sae->enc, .dtype = PS_F32, .rows = sae->d_sae, .cols = sae->d_in};
 	const float *input = block->x;
 
 	if (sae->apply_b_dec_to_input) {
 		ps_pool_run(encoder->context->pool, block_items(block->rows), centre_rows, block);
 		input = encoder->input;
 	}
-	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z, sae->d_sae);
+	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z,
+		      sae->d_sae);
 	ps_pool_run(encoder->context->pool, block_items(block->rows), list_rows, block);
 }
 
@@ -191,8 +204,10 @@ static void move_together(ps_codes *codes, size_t most)
 		const size_t count = codes->start[r];
 
 		if (total != r * most) {
-			memmove(codes->index + total, codes->index + r * most, count * sizeof *codes->index);
-			memmove(codes->value + total, codes->value + r * most, count * sizeof *codes->value);
+			memmove(codes->index + total, codes->index + r * most,
+				count * sizeof *codes->index);
+			memmove(codes->value + total, codes->value + r * most,
+				count * sizeof *codes->value);
 		}
 		codes->start[r] = total;
 		total += count;
@@ -205,7 +220,8 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 	const ps_sae *sae = encoder->sae;
 
 	if (encoder->norm)
-		ps_pool_run(encoder->context->pool, ps_pool_items(sae->d_sae, LATENTS_AN_ITEM), measure_norms, encoder);
+		ps_pool_run(encoder->context->pool, ps_pool_items(sae->d_sae, LATENTS_AN_ITEM),
+			    measure_norms, encoder);
 	codes->rows = rows;
 	if (encoder->topk) {
 		ps_topk_encoder_take_all(encoder->topk, encoder->norm);
@@ -213,8 +229,11 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 	}
 	for (size_t first = encoder->topk ? rows : 0; first < rows; first += encoder->block_rows) {
 		struct encode_block block = {
-			.encoder = encoder, .x = x + first * sae->d_in, .first = first,
-			.rows = ps_min_size(encoder->block_rows, rows - first), .codes = codes,
+			.encoder = encoder,
+			.x = x + first * sae->d_in,
+			.first = first,
+			.rows = ps_min_size(encoder->block_rows, rows - first),
+			.codes = codes,
 		};
 
 		encode_block(&block);

@@ -41,10 +41,12 @@ static bool screens(const ps_sae *sae)
 
 static size_t scratch_bytes(const ps_sae *sae)
 {
-	return sae->signed_values ? ps_topk_signed_scratch(sae->d_sae) : ps_topk_scratch(sae->d_sae);
+	return sae->signed_values ? ps_topk_signed_scratch(sae->d_sae)
+				  : ps_topk_scratch(sae->d_sae);
 }
 
-static size_t select_among(const ps_sae *sae, const float *z, size_t n, void *scratch, uint32_t *index, float *value)
+static size_t select_among(const ps_sae *sae, const float *z, size_t n, void *scratch,
+			   uint32_t *index, float *value)
 {
 	return sae->signed_values ? ps_topk_select_signed(z, n, sae->k, scratch, index, value)
 				  : ps_topk_select(z, n, sae->k, scratch, index, value);
@@ -65,21 +67,25 @@ size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 	ps_plan_add(&plan, "workers", (size_t)threads * sizeof(struct worker));
 	for (int i = 0; i < threads; i++) {
 		ps_plan_add(&plan, "inputs", rows * sae->d_in * sizeof(float));
-		ps_plan_add(&plan, "pre-activations", (screened ? 1 : rows) * sae->d_sae * sizeof(float));
+		ps_plan_add(&plan, "pre-activations",
+			    (screened ? 1 : rows) * sae->d_sae * sizeof(float));
 		ps_plan_add(&plan, "selection", scratch_bytes(sae));
 		ps_plan_add(&plan, "selected", sae->k * sizeof(uint32_t));
 	}
-	ps_plan_add(&plan, "screening", screened ? ps_screen_bytes(sae->d_in, sae->d_sae, sae->k, threads) : 0);
+	ps_plan_add(&plan, "screening",
+		    screened ? ps_screen_bytes(sae->d_in, sae->d_sae, sae->k, threads) : 0);
 	return plan.total_bytes;
 }
 
-int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_context *context, size_t max_rows, ps_arena *arena)
+int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_context *context,
+			   size_t max_rows, ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
 	const bool screened = screens(sae);
 	const size_t rows = most_rows(screened, max_rows);
 	ps_topk_encoder *e;
-	int code = ps_room_check(arena, ps_topk_encoder_bytes(sae, threads, max_rows), "an encoder", context->diag);
+	int code = ps_room_check(arena, ps_topk_encoder_bytes(sae, threads, max_rows), "an encoder",
+				 context->diag);
 
 	if (code < 0)
 		return code;
@@ -88,13 +94,18 @@ int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_co
 	e->worker = ps_arena_take(arena, (size_t)threads * sizeof *e->worker);
 	for (int i = 0; i < threads; i++)
 		e->worker[i] = (struct worker){
-			.input = sae->apply_b_dec_to_input ? ps_arena_take(arena, rows * sae->d_in * sizeof(float)) : NULL,
-			.z = ps_arena_take(arena, (screened ? 1 : rows) * sae->d_sae * sizeof(float)),
+			.input = sae->apply_b_dec_to_input
+					 ? ps_arena_take(arena, rows * sae->d_in * sizeof(float))
+					 : NULL,
+			.z = ps_arena_take(arena,
+					   (screened ? 1 : rows) * sae->d_sae * sizeof(float)),
 			.scratch = ps_arena_take(arena, scratch_bytes(sae)),
 			.index = ps_arena_take(arena, sae->k * sizeof(uint32_t)),
 		};
 	*out = e;
-	return screened ? ps_screen_create(&e->screen, sae->d_in, sae->d_sae, sae->k, threads, arena, context->diag) : 0;
+	return screened ? ps_screen_create(&e->screen, sae->d_in, sae->d_sae, sae->k, threads,
+					   arena, context->diag)
+			: 0;
 }
 
 void ps_topk_encoder_take(ps_topk_encoder *e, size_t first, size_t end, const float *norm)
@@ -109,7 +120,9 @@ static void take_item(void *context, size_t item, int worker)
 	const size_t first = item * PS_SCREEN_LATENTS;
 
 	(void)worker;
-	ps_topk_encoder_take(run->encoder, first, ps_min_size(first + PS_SCREEN_LATENTS, run->encoder->sae->d_sae), run->norm);
+	ps_topk_encoder_take(run->encoder, first,
+			     ps_min_size(first + PS_SCREEN_LATENTS, run->encoder->sae->d_sae),
+			     run->norm);
 }
 
 void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
@@ -117,7 +130,8 @@ void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
 	struct run run = {.encoder = e, .norm = norm};
 
 	if (e->screen)
-		ps_pool_run(e->context->pool, ps_pool_items(e->sae->d_sae, PS_SCREEN_LATENTS), take_item, &run);
+		ps_pool_run(e->context->pool, ps_pool_items(e->sae->d_sae, PS_SCREEN_LATENTS),
+			    take_item, &run);
 }
 
 /* The group's rows as the encoder sees them. */
@@ -147,7 +161,8 @@ static void list_all(const struct run *run, struct worker *w, float *z, size_t r
 }
 
 /* From the products of the candidates. */
-static void list_candidates(const struct run *run, struct worker *w, const uint32_t *candidate, size_t count, const float *x, size_t row)
+static void list_candidates(const struct run *run, struct worker *w, const uint32_t *candidate,
+			    size_t count, const float *x, size_t row)
 {
 	const ps_sae *sae = run->encoder->sae;
 	uint32_t *index = run->codes->index + row * sae->k;
@@ -158,7 +173,8 @@ static void list_candidates(const struct run *run, struct worker *w, const uint3
 	for (size_t i = 0; i < count; i++) {
 		const uint32_t j = candidate[i];
 
-		w->z[i] = run->norm ? (w->z[i] + sae->b_enc[j]) * run->norm[j] : w->z[i] + sae->b_enc[j];
+		w->z[i] = run->norm ? (w->z[i] + sae->b_enc[j]) * run->norm[j]
+				    : w->z[i] + sae->b_enc[j];
 	}
 	listed = select_among(sae, w->z, count, w->scratch, w->index, value);
 	for (size_t i = 0; i < listed; i++)
@@ -166,7 +182,8 @@ static void list_candidates(const struct run *run, struct worker *w, const uint3
 	run->codes->start[row] = listed;
 }
 
-static void screen_group(const struct run *run, int worker, const float *x, size_t first, size_t rows)
+static void screen_group(const struct run *run, int worker, const float *x, size_t first,
+			 size_t rows)
 {
 	ps_topk_encoder *e = run->encoder;
 	struct worker *w = &e->worker[worker];
@@ -191,7 +208,8 @@ static void encode_group(void *context, size_t item, int worker)
 	const struct run *run = context;
 	const ps_sae *sae = run->encoder->sae;
 	struct worker *w = &run->encoder->worker[worker];
-	const size_t first = item * run->group_rows, rows = ps_min_size(run->group_rows, run->rows - first);
+	const size_t first = item * run->group_rows,
+		     rows = ps_min_size(run->group_rows, run->rows - first);
 	const float *x = centred(run, w, first, rows);
 
 	if (run->encoder->screen) {
@@ -206,11 +224,14 @@ static void encode_group(void *context, size_t item, int worker)
 /* The largest groups among those with which the slowest thread has least to do. */
 static size_t group_rows(const ps_topk_encoder *e, size_t rows)
 {
-	const size_t threads = (size_t)ps_pool_threads(e->context->pool), tile = e->screen ? ps_screen_tile_rows(e->screen) : 1;
+	const size_t threads = (size_t)ps_pool_threads(e->context->pool),
+		     tile = e->screen ? ps_screen_tile_rows(e->screen) : 1;
 	size_t best = 0, least = SIZE_MAX;
 
-	for (size_t tried = (e->screen ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried; tried -= tile) {
-		const size_t groups = (rows + tried - 1) / tried, work = (groups + threads - 1) / threads * tried;
+	for (size_t tried = (e->screen ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried;
+	     tried -= tile) {
+		const size_t groups = (rows + tried - 1) / tried,
+			     work = (groups + threads - 1) / threads * tried;
 
 		if (work < least) {
 			least = work;
@@ -220,7 +241,8 @@ static size_t group_rows(const ps_topk_encoder *e, size_t rows)
 	return best;
 }
 
-void ps_topk_encoder_run(ps_topk_encoder *e, const float *x, size_t rows, const float *norm, ps_codes *codes)
+void ps_topk_encoder_run(ps_topk_encoder *e, const float *x, size_t rows, const float *norm,
+			 ps_codes *codes)
 {
 	struct run run = {.encoder = e, .x = x, .norm = norm, .rows = rows, .codes = codes};
 

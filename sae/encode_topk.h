@@ -14,8 +14,8 @@ typedef struct ps_topk_encoder ps_topk_encoder;
 
 size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows);
 /* sae is borrowed; its d_sae and k may shrink later. */
-int ps_topk_encoder_create(ps_topk_encoder **encoder, const ps_sae *sae, const ps_context *context, size_t max_rows,
-			   ps_arena *arena) PS_MUST_USE;
+int ps_topk_encoder_create(ps_topk_encoder **encoder, const ps_sae *sae, const ps_context *context,
+			   size_t max_rows, ps_arena *arena) PS_MUST_USE;
 
 /* Takes the weights of latents [first, end) over, as sae/screen.h takes them; norm (F) or NULL. */
 void ps_topk_encoder_take(ps_topk_encoder *encoder, size_t first, size_t end, const float *norm);
@@ -23,6 +23,7 @@ void ps_topk_encoder_take(ps_topk_encoder *encoder, size_t first, size_t end, co
 void ps_topk_encoder_take_all(ps_topk_encoder *encoder, const float *norm);
 
 /* Row r's entries at r * k of index and value, their number at start[r]. The weights were taken over before. */
-void ps_topk_encoder_run(ps_topk_encoder *encoder, const float *x, size_t rows, const float *norm, ps_codes *codes);
+void ps_topk_encoder_run(ps_topk_encoder *encoder, const float *x, size_t rows, const float *norm,
+			 ps_codes *codes);
 
 #endif

@@ -27,14 +27,14 @@ struct ps_evaluator {
 	const ps_context *context;
 	ps_encoder *encoder;
 	ps_codes codes;
-	const float *x;           /* (rows, D): of the present call */
+	const float *x; /* (rows, D): of the present call */
 	size_t rows;
-	float *x_hat;             /* (max_rows, D) */
-	struct row_measures *row; /* (max_rows) */
-	const double *mean;       /* (D), or NULL */
-	float *origin;            /* (D): the first row */
+	float *x_hat;                     /* (max_rows, D) */
+	struct row_measures *row;         /* (max_rows) */
+	const double *mean;               /* (D), or NULL */
+	float *origin;                    /* (D): the first row */
 	double *sum, *square, *error_sum; /* (D): of x - origin, its square, x - x_hat */
-	uint64_t *firing;         /* (F) */
+	uint64_t *firing;                 /* (F) */
 	uint64_t seen, active;
 	struct row_measures total;
 	double cosine, norm_ratio, legacy;
@@ -65,12 +65,14 @@ static double *take_zeros(ps_arena *arena, size_t count)
 	return values;
 }
 
-int ps_evaluator_create(ps_evaluator **out, const ps_sae *sae, const ps_context *context, size_t max_rows, const double *mean,
-			ps_arena *arena)
+int ps_evaluator_create(ps_evaluator **out, const ps_sae *sae, const ps_context *context,
+			size_t max_rows, const double *mean, ps_arena *arena)
 {
 	const size_t d = sae->d_in;
 	ps_evaluator *e;
-	int code = ps_room_check(arena, ps_evaluator_bytes(sae, ps_pool_threads(context->pool), max_rows), "an evaluation", context->diag);
+	int code = ps_room_check(arena,
+				 ps_evaluator_bytes(sae, ps_pool_threads(context->pool), max_rows),
+				 "an evaluation", context->diag);
 
 	if (code < 0)
 		return code;
@@ -93,10 +95,12 @@ static struct row_measures measure_row(const ps_evaluator *e, size_t r)
 {
 	const size_t d = e->sae->d_in;
 	const float *x = e->x + r * d, *x_hat = e->x_hat + r * d;
-	struct row_measures m = {.x_square = ps_squared_norm(x, d), .x_hat_square = ps_squared_norm(x_hat, d)};
+	struct row_measures m = {.x_square = ps_squared_norm(x, d),
+				 .x_hat_square = ps_squared_norm(x_hat, d)};
 
 	for (size_t i = 0; i < d; i++) {
-		const double difference = (double)x[i] - x_hat[i], apart = e->mean ? x[i] - e->mean[i] : 0;
+		const double difference = (double)x[i] - x_hat[i],
+			     apart = e->mean ? x[i] - e->mean[i] : 0;
 
 		m.error += difference * difference;
 		m.product += (double)x[i] * x_hat[i];
@@ -118,7 +122,8 @@ static void measure_rows(void *context, size_t item, int worker)
 static void measure_columns(void *context, size_t item, int worker)
 {
 	const ps_evaluator *e = context;
-	const size_t d = e->sae->d_in, first = item * COLUMNS_AN_ITEM, end = ps_min_size(first + COLUMNS_AN_ITEM, d);
+	const size_t d = e->sae->d_in, first = item * COLUMNS_AN_ITEM,
+		     end = ps_min_size(first + COLUMNS_AN_ITEM, d);
 
 	(void)worker;
 	for (size_t r = 0; r < e->rows; r++) {
@@ -167,7 +172,8 @@ int ps_evaluator_add(ps_evaluator *e, const float *x, size_t rows, const float *
 	if (x_hat)
 		*x_hat = e->x_hat;
 	if (!isfinite(e->total.error))
-		return ps_fail(e->context->diag, PS_EINPUT, "the activations, or the SAE, hold values that are not finite");
+		return ps_fail(e->context->diag, PS_EINPUT,
+			       "the activations, or the SAE, hold values that are not finite");
 	return 0;
 }
 
@@ -185,7 +191,10 @@ void ps_evaluator_conclude(const ps_evaluator *e, ps_evaluation *out, uint64_t *
 	size_t dead = 0;
 
 	*out = (ps_evaluation){
-		.rows = e->seen, .l0 = (double)e->active / rows, .cosine = e->cosine / rows, .norm_ratio = e->norm_ratio / rows,
+		.rows = e->seen,
+		.l0 = (double)e->active / rows,
+		.cosine = e->cosine / rows,
+		.norm_ratio = e->norm_ratio / rows,
 		.relative_bias = e->total.x_hat_square / e->total.product,
 		.explained_variance_legacy = e->mean ? e->legacy / rows : (double)NAN,
 	};
@@ -201,7 +210,8 @@ void ps_evaluator_conclude(const ps_evaluator *e, ps_evaluation *out, uint64_t *
 	out->dead_fraction = (double)dead / (double)e->sae->d_sae;
 	out->fvu = e->total.error > 0 ? e->total.error / fmax(variance, 0) : 0;
 	out->explained_variance = 1 - out->fvu;
-	out->explained_variance_centred = e->total.error > 0 ? 1 - fmax(centred, 0) / fmax(variance, 0) : 1;
+	out->explained_variance_centred =
+		e->total.error > 0 ? 1 - fmax(centred, 0) / fmax(variance, 0) : 1;
 	if (firing)
 		memcpy(firing, e->firing, e->sae->d_sae * sizeof *firing);
 }
@@ -282,19 +292,24 @@ static int add_all(const struct reading *r, ps_evaluator *e)
 	return 0;
 }
 
-int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_context *context,
-		     ps_arena *arena, ps_evaluation *out, uint64_t *firing)
+int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows,
+		     const ps_context *context, ps_arena *arena, ps_evaluation *out,
+		     uint64_t *firing)
 {
-	struct reading r = {.source = source, .rows = rows, .context = context, .batch = batch_rows(sae)};
+	struct reading r = {
+		.source = source, .rows = rows, .context = context, .batch = batch_rows(sae)};
 	const size_t mark = ps_arena_mark(arena);
 	ps_evaluator *e;
 	int code;
 
 	if (source->width != sae->d_in)
-		return ps_fail(context->diag, PS_EINPUT, "the activations have %zu columns, the SAE takes %zu", source->width, sae->d_in);
+		return ps_fail(context->diag, PS_EINPUT,
+			       "the activations have %zu columns, the SAE takes %zu", source->width,
+			       sae->d_in);
 	if (!rows->count)
 		return ps_fail(context->diag, PS_EINPUT, "there are no rows to evaluate");
-	code = ps_room_check(arena, ps_evaluate_bytes(sae, ps_pool_threads(context->pool)), "an evaluation", context->diag);
+	code = ps_room_check(arena, ps_evaluate_bytes(sae, ps_pool_threads(context->pool)),
+			     "an evaluation", context->diag);
 	if (code < 0)
 		return code;
 	r.ids = ps_arena_take(arena, r.batch * sizeof *r.ids);

@@ -37,18 +37,20 @@ typedef struct ps_evaluator ps_evaluator;
 
 size_t ps_evaluator_bytes(const ps_sae *sae, int threads, size_t max_rows);
 /* mean (D): of the rows that will come, or NULL: not known. */
-int ps_evaluator_create(ps_evaluator **evaluator, const ps_sae *sae, const ps_context *context, size_t max_rows, const double *mean,
-			ps_arena *arena) PS_MUST_USE;
+int ps_evaluator_create(ps_evaluator **evaluator, const ps_sae *sae, const ps_context *context,
+			size_t max_rows, const double *mean, ps_arena *arena) PS_MUST_USE;
 /* Takes x (rows, D), rows <= max_rows, into the sums. x_hat (rows, D): valid until the next call; NULL: not wanted.
  * PS_EINPUT when values are not finite. */
-int ps_evaluator_add(ps_evaluator *evaluator, const float *x, size_t rows, const float **x_hat) PS_MUST_USE;
+int ps_evaluator_add(ps_evaluator *evaluator, const float *x, size_t rows,
+		     const float **x_hat) PS_MUST_USE;
 /* firing (F) or NULL: number of rows on which each latent fires. fvu is infinite where the rows do not vary. */
 void ps_evaluator_conclude(const ps_evaluator *evaluator, ps_evaluation *out, uint64_t *firing);
 
 size_t ps_evaluate_bytes(const ps_sae *sae, int threads);
 /* All rows of a list, read twice: for their mean, then for the rest. firing as above.
  * Takes ps_evaluate_bytes from the arena and gives them back. */
-int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows, const ps_context *context,
-		     ps_arena *arena, ps_evaluation *out, uint64_t *firing) PS_MUST_USE;
+int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_row_list *rows,
+		     const ps_context *context, ps_arena *arena, ps_evaluation *out,
+		     uint64_t *firing) PS_MUST_USE;
 
 #endif

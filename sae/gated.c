@@ -27,7 +27,8 @@ static int gated_activate(ps_trainer *t, const ps_pass *pass)
 	memcpy(gate->index, main->index, entries * sizeof *gate->index);
 	memcpy(gate->value, main->value, entries * sizeof *gate->value);
 	for (size_t i = 0; i < entries; i++)
-		main->value[i] = fmaxf(ps_gated_magnitude(&t->sae, main->index[i], main->value[i]), 0);
+		main->value[i] =
+			fmaxf(ps_gated_magnitude(&t->sae, main->index[i], main->value[i]), 0);
 	ps_branch_backward(&t->gate, t->sae.dec, t->sae.d_in, pass->x, -1, pass->scale);
 	return 0;
 }
@@ -61,6 +62,11 @@ static void gated_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 }
 
 const ps_arch ps_arch_gated = {
-	.extras = 2, .dense = true, .gate = true, .norms = true, .lister = gated_lister, .activate = gated_activate,
+	.extras = 2,
+	.dense = true,
+	.gate = true,
+	.norms = true,
+	.lister = gated_lister,
+	.activate = gated_activate,
 	.latent = gated_latent,
 };

@@ -28,7 +28,8 @@ static void activate_rows(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
 	ps_codes *codes = &t->branch.codes;
-	const size_t first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, codes->rows);
+	const size_t first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, codes->rows);
 
 	(void)worker;
 	for (size_t r = first; r < end; r++) {
@@ -63,9 +64,12 @@ static double step_weight(const struct estimator *e, uint32_t l0)
 	const double target = e->options->target_l0;
 
 	switch (e->options->l0_penalty) {
-	case PS_L0_STEP: return e->unit;
-	case PS_L0_TARGET: return e->unit * 4 / target * (l0 - target);
-	case PS_L0_TANH: break;
+	case PS_L0_STEP:
+		return e->unit;
+	case PS_L0_TARGET:
+		return e->unit * 4 / target * (l0 - target);
+	case PS_L0_TANH:
+		break;
 	}
 	return 0;
 }
@@ -73,7 +77,8 @@ static double step_weight(const struct estimator *e, uint32_t l0)
 /* The tanh penalty of an activation: its gradient of f. */
 static double tanh_gradient(struct estimator *e, double f)
 {
-	const double scale = e->options->tanh_scale, value = tanh(scale * f * e->norm), slope = e->unit * scale * (1 - value * value);
+	const double scale = e->options->tanh_scale, value = tanh(scale * f * e->norm),
+		     slope = e->unit * scale * (1 - value * value);
 
 	e->penalty += value;
 	e->along += slope * f;
@@ -96,22 +101,28 @@ static double estimate(struct estimator *e, double f, double df, uint32_t l0)
 
 static double row_penalty(const ps_train_options *o, uint32_t l0)
 {
-	return o->l0_penalty == PS_L0_TARGET ? 2 / o->target_l0 * (l0 - o->target_l0) * (l0 - o->target_l0) : l0;
+	return o->l0_penalty == PS_L0_TARGET
+		       ? 2 / o->target_l0 * (l0 - o->target_l0) * (l0 - o->target_l0)
+		       : l0;
 }
 
 static void jumprelu_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 {
 	const ps_by_latent *lists = &t->branch.lists;
 	struct estimator e = {
-		.options = &t->options, .theta = t->sae.threshold[j], .norm = t->norm[j],
-		.half = (float)(t->options.bandwidth / 2), .unit = ps_penalty_unit(pass),
+		.options = &t->options,
+		.theta = t->sae.threshold[j],
+		.norm = t->norm[j],
+		.half = (float)(t->options.bandwidth / 2),
+		.unit = ps_penalty_unit(pass),
 	};
 
 	for (size_t i = lists->start[j]; i < lists->start[j + 1]; i++) {
 		const double f = lists->value[i] / pass->scale;
 
 		t->fired[j] |= f > 0;
-		lists->gradient[i] = (float)estimate(&e, f, lists->gradient[i], t->active[lists->row[i]]);
+		lists->gradient[i] =
+			(float)estimate(&e, f, lists->gradient[i], t->active[lists->row[i]]);
 	}
 	t->extra_gradient[0][j] += (float)e.theta_gradient;
 	t->penalty[j] += e.penalty;
@@ -124,8 +135,13 @@ static void jumprelu_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 }
 
 const ps_arch ps_arch_jumprelu = {
-	.extras = 1, .dense = true, .norms = true, .lister = jumprelu_lister, .prepare = jumprelu_prepare,
-	.activate = jumprelu_activate, .latent = jumprelu_latent,
+	.extras = 1,
+	.dense = true,
+	.norms = true,
+	.lister = jumprelu_lister,
+	.prepare = jumprelu_prepare,
+	.activate = jumprelu_activate,
+	.latent = jumprelu_latent,
 };
 
 void ps_jumprelu_clamp(ps_trainer *t)

@@ -15,11 +15,12 @@ size_t ps_matryoshka_bytes(const ps_sae *listed, const ps_train_options *o, size
 	return plan.total_bytes;
 }
 
-int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *o, size_t rows, const ps_context *context,
-			 ps_arena *arena)
+int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *o,
+			 size_t rows, const ps_context *context, ps_arena *arena)
 {
 	ps_matryoshka *m;
-	int code = ps_room_check(arena, ps_matryoshka_bytes(listed, o, rows), "nested levels", context->diag);
+	int code = ps_room_check(arena, ps_matryoshka_bytes(listed, o, rows), "nested levels",
+				 context->diag);
 
 	if (code < 0)
 		return code;
@@ -40,7 +41,8 @@ static void take_below(const ps_codes *codes, size_t width, ps_codes *out)
 	out->rows = codes->rows;
 	for (size_t r = 0; r < codes->rows; r++) {
 		out->start[r] = count;
-		for (size_t i = codes->start[r]; i < codes->start[r + 1] && codes->index[i] < width; i++) {
+		for (size_t i = codes->start[r]; i < codes->start[r + 1] && codes->index[i] < width;
+		     i++) {
 			out->index[count] = codes->index[i];
 			out->value[count++] = codes->value[i];
 		}
@@ -48,7 +50,8 @@ static void take_below(const ps_codes *codes, size_t width, ps_codes *out)
 	out->start[codes->rows] = count;
 }
 
-double ps_matryoshka_backward(ps_matryoshka *m, const ps_codes *codes, const ps_sae *sae, const float *x, float scale)
+double ps_matryoshka_backward(ps_matryoshka *m, const ps_codes *codes, const ps_sae *sae,
+			      const float *x, float scale)
 {
 	double loss = 0;
 

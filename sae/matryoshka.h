@@ -17,10 +17,11 @@ typedef struct ps_matryoshka {
 
 /* listed: shape with the most latents a row lists as its k. */
 size_t ps_matryoshka_bytes(const ps_sae *listed, const ps_train_options *options, size_t rows);
-int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *options, size_t rows,
-			 const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *options,
+			 size_t rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
 
 /* From the main branch's codes: errors, losses and lists of every level. Returns the sum of their losses. */
-double ps_matryoshka_backward(ps_matryoshka *m, const ps_codes *codes, const ps_sae *sae, const float *x, float scale);
+double ps_matryoshka_backward(ps_matryoshka *m, const ps_codes *codes, const ps_sae *sae,
+			      const float *x, float scale);
 
 #endif

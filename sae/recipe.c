@@ -12,7 +12,8 @@
 #define WINDOW_LEAST 20.0
 #define WINDOW_MOST 1000.0
 
-static const char *const names[PS_RECIPE_COUNT] = {"prunescope", "paper", "saelens", "sparsify", "dictionary_learning"};
+static const char *const names[PS_RECIPE_COUNT] = {"prunescope", "paper", "saelens", "sparsify",
+						   "dictionary_learning"};
 
 const char *ps_recipe_name(ps_recipe recipe)
 {
@@ -38,12 +39,25 @@ static double rate_by_latents(double rate, size_t d_sae)
 static ps_train_options common(const ps_train_options *given)
 {
 	return (ps_train_options){
-		.arch = given->arch, .d_sae = given->d_sae, .k = given->k, .batch = given->batch, .tokens = given->tokens,
-		.init_seed = given->init_seed, .data_seed = given->data_seed,
+		.arch = given->arch,
+		.d_sae = given->d_sae,
+		.k = given->k,
+		.batch = given->batch,
+		.tokens = given->tokens,
+		.init_seed = given->init_seed,
+		.data_seed = given->data_seed,
 		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
-		.unit = PS_LOSS_PER_ROW, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
-		.dead_after_tokens = 10000000, .threshold_rate = 0.01,
-		.target_l0 = (double)given->k, .tanh_scale = 4, .bandwidth = 0.05, .threshold_start = 0.01,
+		.unit = PS_LOSS_PER_ROW,
+		.b_dec = PS_B_DEC_MEAN,
+		.decoder_norm = 1,
+		.encoder_scale = 1,
+		.unit_decoder = true,
+		.dead_after_tokens = 10000000,
+		.threshold_rate = 0.01,
+		.target_l0 = (double)given->k,
+		.tanh_scale = 4,
+		.bandwidth = 0.05,
+		.threshold_start = 0.01,
 	};
 }
 
@@ -125,7 +139,9 @@ static bool sparsify(ps_train_options *o)
 		return false;
 	o->lr = rate_by_latents(2e-4, o->d_sae);
 	o->unit = PS_LOSS_OF_VARIANCE;
-	o->encoder_scale = 1 / sqrt(3); /* torch.nn.Linear's own start, of which the decoder is the unit rows */
+	o->encoder_scale =
+		1 /
+		sqrt(3); /* torch.nn.Linear's own start, of which the decoder is the unit rows */
 	o->warmup_fraction = 0.05;
 	o->decay_fraction = 1 - o->warmup_fraction;
 	o->auxk_form = PS_AUXK_SPARSIFY;
@@ -169,14 +185,27 @@ int ps_recipe_apply(ps_recipe recipe, ps_train_options *o, ps_diag *diag)
 
 	*o = common(o);
 	switch (recipe) {
-	case PS_RECIPE_PRUNESCOPE: prunescope(o); break;
-	case PS_RECIPE_PAPER: known = paper(o); break;
-	case PS_RECIPE_SAELENS: saelens(o); break;
-	case PS_RECIPE_SPARSIFY: known = sparsify(o); break;
-	case PS_RECIPE_DICTIONARY_LEARNING: known = dictionary_learning(o); break;
-	case PS_RECIPE_COUNT: known = false; break;
+	case PS_RECIPE_PRUNESCOPE:
+		prunescope(o);
+		break;
+	case PS_RECIPE_PAPER:
+		known = paper(o);
+		break;
+	case PS_RECIPE_SAELENS:
+		saelens(o);
+		break;
+	case PS_RECIPE_SPARSIFY:
+		known = sparsify(o);
+		break;
+	case PS_RECIPE_DICTIONARY_LEARNING:
+		known = dictionary_learning(o);
+		break;
+	case PS_RECIPE_COUNT:
+		known = false;
+		break;
 	}
 	if (!known)
-		return ps_fail(diag, PS_EUSAGE, "the recipe %s does not have this architecture", recipe < PS_RECIPE_COUNT ? names[recipe] : "?");
+		return ps_fail(diag, PS_EUSAGE, "the recipe %s does not have this architecture",
+			       recipe < PS_RECIPE_COUNT ? names[recipe] : "?");
 	return 0;
 }

@@ -14,7 +14,8 @@ bool ps_resample_is_due(const ps_trainer *t)
 {
 	const uint64_t every = t->options.resample_tokens, done = *t->step * t->options.batch;
 
-	return every && t->options.dead_after_tokens && *t->step < t->steps && done / every > (done - t->options.batch) / every;
+	return every && t->options.dead_after_tokens && *t->step < t->steps &&
+	       done / every > (done - t->options.batch) / every;
 }
 
 static bool is_dead(const ps_trainer *t, size_t j)
@@ -68,7 +69,8 @@ static void clear_moments(const ps_moments *moments, size_t first, size_t count)
 static void start_anew(ps_trainer *t, size_t j, const float *x, double encoder_norm)
 {
 	const size_t d = t->sae.d_in, at = j * d;
-	const double norm = sqrt(ps_squared_norm(x, d)), decoder_norm = t->options.unit_decoder ? 1 : t->options.decoder_norm;
+	const double norm = sqrt(ps_squared_norm(x, d)),
+		     decoder_norm = t->options.unit_decoder ? 1 : t->options.decoder_norm;
 
 	for (size_t i = 0; i < d; i++) {
 		t->sae.dec[at + i] = (float)(x[i] / norm * decoder_norm);
@@ -92,7 +94,9 @@ void ps_resample(ps_trainer *t)
 	ps_rng rng = ps_rng_make(t->options.init_seed, STREAM_OF(*t->step));
 
 	for (size_t r = 0; r < rows; r++)
-		t->row_loss[r] = ps_squared_norm(t->x + r * t->sae.d_in, t->sae.d_in) > 0 ? t->row_loss[r] * t->row_loss[r] : 0;
+		t->row_loss[r] = ps_squared_norm(t->x + r * t->sae.d_in, t->sae.d_in) > 0
+					 ? t->row_loss[r] * t->row_loss[r]
+					 : 0;
 	for (size_t j = 0; j < t->sae.d_sae; j++) {
 		size_t row;
 

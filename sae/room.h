@@ -4,7 +4,8 @@
 
 #include "core/base/arena.h"
 
-static inline int ps_room_check(const ps_arena *arena, size_t bytes, const char *what, ps_diag *diag)
+static inline int ps_room_check(const ps_arena *arena, size_t bytes, const char *what,
+				ps_diag *diag)
 {
 	if (bytes <= arena->size_bytes - arena->used_bytes)
 		return 0;

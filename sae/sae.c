@@ -40,22 +40,32 @@ size_t ps_sae_bytes(size_t d_in, size_t d_sae)
 	return plan.total_bytes;
 }
 
-int ps_sae_create(ps_sae *sae, ps_sae_arch arch, size_t d_in, size_t d_sae, size_t k, ps_arena *arena, ps_diag *diag)
+int ps_sae_create(ps_sae *sae, ps_sae_arch arch, size_t d_in, size_t d_sae, size_t k,
+		  ps_arena *arena, ps_diag *diag)
 {
 	size_t elements;
 	int code;
 
 	if (!shape_fits(d_in, d_sae, &elements))
-		return ps_fail(diag, PS_EINPUT, "an SAE of %zu inputs and %zu latents is not possible", d_in, d_sae);
+		return ps_fail(diag, PS_EINPUT,
+			       "an SAE of %zu inputs and %zu latents is not possible", d_in, d_sae);
 	if (arch == PS_SAE_TOPK && (!k || k > d_sae))
-		return ps_fail(diag, PS_EINPUT, "k is %zu, it must lie between 1 and the number of latents, %zu", k, d_sae);
+		return ps_fail(diag, PS_EINPUT,
+			       "k is %zu, it must lie between 1 and the number of latents, %zu", k,
+			       d_sae);
 	code = ps_room_check(arena, ps_sae_bytes(d_in, d_sae), "an SAE", diag);
 	if (code < 0)
 		return code;
 	*sae = (ps_sae){
-		.arch = arch, .d_in = d_in, .d_sae = d_sae, .k = k, .apply_b_dec_to_input = true,
-		.enc = take_zeros(arena, elements), .dec = take_zeros(arena, elements),
-		.b_enc = take_zeros(arena, d_sae), .b_dec = take_zeros(arena, d_in),
+		.arch = arch,
+		.d_in = d_in,
+		.d_sae = d_sae,
+		.k = k,
+		.apply_b_dec_to_input = true,
+		.enc = take_zeros(arena, elements),
+		.dec = take_zeros(arena, elements),
+		.b_enc = take_zeros(arena, d_sae),
+		.b_dec = take_zeros(arena, d_in),
 	};
 	if (arch == PS_SAE_JUMPRELU)
 		sae->threshold = take_zeros(arena, d_sae);
@@ -85,7 +95,8 @@ size_t ps_codes_bytes(const ps_sae *sae, size_t max_rows)
 	return plan.total_bytes;
 }
 
-int ps_codes_create(ps_codes *codes, const ps_sae *sae, size_t max_rows, ps_arena *arena, ps_diag *diag)
+int ps_codes_create(ps_codes *codes, const ps_sae *sae, size_t max_rows, ps_arena *arena,
+		    ps_diag *diag)
 {
 	const size_t capacity = max_rows * most_active(sae);
 	int code = ps_room_check(arena, ps_codes_bytes(sae, max_rows), "codes", diag);

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 
 #include "core/base/arena.h"
-#include "core/model/matmul.h"
 #include "core/base/progress.h"
+#include "core/model/matmul.h"
 
 typedef enum ps_sae_arch { PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED } ps_sae_arch;
 
@@ -24,7 +24,7 @@ typedef struct ps_sae {
 	ps_sae_arch arch;
 	size_t d_in, d_sae, k;
 	bool apply_b_dec_to_input, rescale_by_decoder_norm;
-	bool signed_values;       /* of training alone: topk without its ReLU, jumprelu by a threshold that may be negative */
+	bool signed_values; /* of training alone: topk without its ReLU, jumprelu by a threshold that may be negative */
 	float *enc, *dec;         /* (F, D) */
 	float *b_enc, *threshold; /* (F); threshold NULL unless jumprelu */
 	float *r_mag, *b_mag;     /* (F); NULL unless gated */
@@ -33,7 +33,8 @@ typedef struct ps_sae {
 
 size_t ps_sae_bytes(size_t d_in, size_t d_sae);
 /* Zeroed parameters from the arena. */
-int ps_sae_create(ps_sae *sae, ps_sae_arch arch, size_t d_in, size_t d_sae, size_t k, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_sae_create(ps_sae *sae, ps_sae_arch arch, size_t d_in, size_t d_sae, size_t k,
+		  ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 
 /* The active latents of a batch, row by row: row r's are index/value[start[r] .. start[r + 1]), by ascending index. */
 typedef struct ps_codes {
@@ -51,13 +52,16 @@ static inline float ps_gated_magnitude(const ps_sae *sae, size_t j, float z)
 
 typedef struct ps_encoder ps_encoder; /* scratch for batches of at most max_rows */
 size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows);
-int ps_encoder_create(ps_encoder **encoder, const ps_sae *sae, const ps_context *context, size_t max_rows, ps_arena *arena) PS_MUST_USE;
+int ps_encoder_create(ps_encoder **encoder, const ps_sae *sae, const ps_context *context,
+		      size_t max_rows, ps_arena *arena) PS_MUST_USE;
 size_t ps_codes_bytes(const ps_sae *sae, size_t max_rows);
-int ps_codes_create(ps_codes *codes, const ps_sae *sae, size_t max_rows, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_codes_create(ps_codes *codes, const ps_sae *sae, size_t max_rows, ps_arena *arena,
+		    ps_diag *diag) PS_MUST_USE;
 
 /* codes = act(x) for x (rows, D), rows <= max_rows. Only non-zero activations are listed. */
 void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *codes);
 /* x_hat (rows, D) of the codes. */
-void ps_sae_decode(const ps_sae *sae, const ps_context *context, const ps_codes *codes, float *x_hat);
+void ps_sae_decode(const ps_sae *sae, const ps_context *context, const ps_codes *codes,
+		   float *x_hat);
 
 #endif

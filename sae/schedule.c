@@ -6,7 +6,8 @@
 
 double ps_schedule_rate(const ps_train_options *o, uint64_t step, uint64_t steps)
 {
-	const double warmup = o->warmup_fraction * (double)steps, decay = o->decay_fraction * (double)steps;
+	const double warmup = o->warmup_fraction * (double)steps,
+		     decay = o->decay_fraction * (double)steps;
 	const double begun = (double)(step + 1), left = (double)(steps - step);
 	double factor = 1;
 

@@ -20,16 +20,18 @@ enum {
 	LEAST_ENOUGH = 64,
 	LONGEST_ROW = 65536,
 	LANES = 8,
-	PACK = 512,             /* columns packed at a time */
-	LINE = 32,              /* int16 in a cache line */
-	TOP_BIT = 30, BOUND_LOW_BIT = 12, /* of the running bound: it needs no more than 11 bits of mantissa */
+	PACK = 512, /* columns packed at a time */
+	LINE = 32,  /* int16 in a cache line */
+	TOP_BIT = 30,
+	BOUND_LOW_BIT = 12, /* of the running bound: it needs no more than 11 bits of mantissa */
 };
 
-#define NORM_TARGET 44000.0f     /* of an int16 row: rounding adds at most sqrt(LONGEST_ROW) / 2 = 128 */
-#define LARGEST 32766.0f         /* of an int16 element before rounding */
-#define INFLATE 1.001f           /* covers the rounding of norms and bounds themselves */
-#define TINY 1e-18f              /* added to norms: squares that underflow */
-#define LARGEST_NORM 1e15f       /* of rows whose bound cannot overflow */
+#define NORM_TARGET                                                                                \
+	44000.0f           /* of an int16 row: rounding adds at most sqrt(LONGEST_ROW) / 2 = 128 */
+#define LARGEST 32766.0f   /* of an int16 element before rounding */
+#define INFLATE 1.001f     /* covers the rounding of norms and bounds themselves */
+#define TINY 1e-18f        /* added to norms: squares that underflow */
+#define LARGEST_NORM 1e15f /* of rows whose bound cannot overflow */
 
 typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t ints8 __attribute__((vector_size(32), aligned(4), may_alias));
@@ -40,24 +42,24 @@ struct latents { /* (F rounded up to panels) each */
 
 /* A worker's group. */
 struct group {
-	int16_t *x;            /* tiles (pairs, rows of a tile, 2) */
-	int32_t *sum;          /* (GROUP_ROWS, latents of a panel) */
+	int16_t *x;   /* tiles (pairs, rows of a tile, 2) */
+	int32_t *sum; /* (GROUP_ROWS, latents of a panel) */
 	ps_screen_row row[GROUP_ROWS];
 	float bound[GROUP_ROWS];
-	size_t count[GROUP_ROWS]; /* candidates */
+	size_t count[GROUP_ROWS];  /* candidates */
 	size_t enough[GROUP_ROWS]; /* of them, to look for a higher bound */
-	bool all[GROUP_ROWS];     /* no candidates: all latents have to be computed */
-	uint32_t *index;       /* (GROUP_ROWS, capacity) each */
+	bool all[GROUP_ROWS];      /* no candidates: all latents have to be computed */
+	uint32_t *index;           /* (GROUP_ROWS, capacity) each */
 	float *lower, *upper;
 };
 
 struct ps_screen {
 	const ps_screen_kernel *kernel;
 	size_t d_in, pairs, capacity;
-	float rounding;        /* of the f32 product and of the estimate, relative */
-	int16_t *w;            /* panels (pairs, latents of a panel, 2) */
+	float rounding; /* of the f32 product and of the estimate, relative */
+	int16_t *w;     /* panels (pairs, latents of a panel, 2) */
 	struct latents latent;
-	struct group *group;   /* per worker */
+	struct group *group; /* per worker */
 };
 
 bool ps_screen_pays(size_t d_in, size_t d_sae, size_t k)
@@ -85,7 +87,8 @@ size_t ps_screen_bytes(size_t d_in, size_t d_sae, size_t k, int threads)
 	ps_plan plan = {0};
 
 	ps_plan_add(&plan, "screen", sizeof(ps_screen));
-	ps_plan_add(&plan, "int16 encoder", padded_latents(d_sae) * pairs_of(d_in) * 2 * sizeof(int16_t));
+	ps_plan_add(&plan, "int16 encoder",
+		    padded_latents(d_sae) * pairs_of(d_in) * 2 * sizeof(int16_t));
 	for (int i = 0; i < 5; i++)
 		ps_plan_add(&plan, "bounds of latents", padded_latents(d_sae) * sizeof(float));
 	ps_plan_add(&plan, "groups", (size_t)threads * sizeof(struct group));
@@ -93,14 +96,17 @@ size_t ps_screen_bytes(size_t d_in, size_t d_sae, size_t k, int threads)
 		ps_plan_add(&plan, "int16 rows", GROUP_ROWS * pairs_of(d_in) * 2 * sizeof(int16_t));
 		ps_plan_add(&plan, "sums", GROUP_ROWS * PS_SCREEN_LATENTS_MAX * sizeof(int32_t));
 		for (int part = 0; part < 3; part++)
-			ps_plan_add(&plan, "candidates", GROUP_ROWS * capacity_of(k) * sizeof(float));
+			ps_plan_add(&plan, "candidates",
+				    GROUP_ROWS * capacity_of(k) * sizeof(float));
 	}
 	return plan.total_bytes;
 }
 
-int ps_screen_create(ps_screen **out, size_t d_in, size_t d_sae, size_t k, int threads, ps_arena *arena, ps_diag *diag)
+int ps_screen_create(ps_screen **out, size_t d_in, size_t d_sae, size_t k, int threads,
+		     ps_arena *arena, ps_diag *diag)
 {
-	int code = ps_room_check(arena, ps_screen_bytes(d_in, d_sae, k, threads), "screening", diag);
+	int code =
+		ps_room_check(arena, ps_screen_bytes(d_in, d_sae, k, threads), "screening", diag);
 	const size_t padded = padded_latents(d_sae), latent_bytes = padded * sizeof(float);
 	ps_screen *s;
 
@@ -108,11 +114,15 @@ int ps_screen_create(ps_screen **out, size_t d_in, size_t d_sae, size_t k, int t
 		return code;
 	s = ps_arena_take(arena, sizeof *s);
 	*s = (ps_screen){
-		.kernel = ps_screen_kernel_choose(getenv("PRUNESCOPE_SCREEN")), .d_in = d_in, .pairs = pairs_of(d_in),
-		.capacity = capacity_of(k), .rounding = ((float)d_in / 32 + 40) * 0x1p-24f,
+		.kernel = ps_screen_kernel_choose(getenv("PRUNESCOPE_SCREEN")),
+		.d_in = d_in,
+		.pairs = pairs_of(d_in),
+		.capacity = capacity_of(k),
+		.rounding = ((float)d_in / 32 + 40) * 0x1p-24f,
 		.w = ps_arena_take(arena, padded * pairs_of(d_in) * 2 * sizeof(int16_t)),
-		.latent = {ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes),
-			   ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes)},
+		.latent = {ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes),
+			   ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes),
+			   ps_arena_take(arena, latent_bytes)},
 		.group = ps_arena_take(arena, (size_t)threads * sizeof(struct group)),
 	};
 	for (int i = 0; i < threads; i++) {
@@ -146,7 +156,8 @@ PS_CLONES static float measure(const float *values, size_t n, float *largest)
 	size_t i = 0;
 
 	for (; i + LANES <= n; i += LANES) {
-		const vector8 v = *(const vector8 *)(values + i), size = (vector8)((ints8)v & 0x7fffffff);
+		const vector8 v = *(const vector8 *)(values + i),
+			      size = (vector8)((ints8)v & 0x7fffffff);
 		const ints8 more = size > most;
 
 		square += v * v;
@@ -166,7 +177,8 @@ PS_CLONES static float measure(const float *values, size_t n, float *largest)
 
 /* out[p * stride] = the pair p of columns of values / scale, to the nearest; returns |values - scale * out|. The
  * multiplication by the inverse may round to the next integer: the error is measured from what was written. */
-PS_CLONES static float pack_row(const float *values, size_t n, float scale, int16_t *out, size_t stride)
+PS_CLONES static float pack_row(const float *values, size_t n, float scale, int16_t *out,
+				size_t stride)
 {
 	const float inverse = scale > 0 ? 1 / scale : 0;
 	float lane[LANES] = {0}, sum = 0;
@@ -194,7 +206,8 @@ PS_CLONES static float pack_row(const float *values, size_t n, float scale, int1
 		}
 		whole[count] = 0;
 		for (size_t p = 0; 2 * p < count; p++) {
-			const int32_t pair = (int32_t)(((uint32_t)whole[2 * p + 1] << 16) | ((uint32_t)whole[2 * p] & 0xffff));
+			const int32_t pair = (int32_t)(((uint32_t)whole[2 * p + 1] << 16) |
+						       ((uint32_t)whole[2 * p] & 0xffff));
 
 			memcpy(out + (first / 2 + p) * stride, &pair, sizeof pair);
 		}
@@ -213,7 +226,8 @@ static float scale_of(float norm, float largest)
 }
 
 /* |values - scale * packed|, with the rounding of the difference where there is no fused operation. */
-static float quantise(const float *values, size_t n, float norm, float scale, int16_t *out, size_t stride)
+static float quantise(const float *values, size_t n, float norm, float scale, int16_t *out,
+		      size_t stride)
 {
 	if (scale == 0) {
 		for (size_t p = 0; 2 * p < n; p++)
@@ -229,7 +243,8 @@ static void take_latent(ps_screen *s, size_t j, const float *enc, float bias, fl
 	int16_t *panel = s->w + j / wide * s->pairs * wide * 2 + 2 * at;
 	const struct latents *l = &s->latent;
 	float largest, norm = measure(enc, s->d_in, &largest) + TINY;
-	const bool fits = norm < LARGEST_NORM && fabsf(bias) < LARGEST_NORM && factor >= 0 && factor < LARGEST_NORM;
+	const bool fits = norm < LARGEST_NORM && fabsf(bias) < LARGEST_NORM && factor >= 0 &&
+			  factor < LARGEST_NORM;
 	const float scale = fits ? scale_of(norm, largest) : 0;
 	const float error = quantise(enc, s->d_in, norm, scale, panel, 2 * wide);
 
@@ -252,13 +267,15 @@ static void close_panel(ps_screen *s, size_t j)
 
 	for (; j % wide; j++) {
 		for (size_t p = 0; p < s->pairs; p++)
-			memset(s->w + (j / wide * s->pairs + p) * wide * 2 + 2 * (j % wide), 0, 2 * sizeof *s->w);
+			memset(s->w + (j / wide * s->pairs + p) * wide * 2 + 2 * (j % wide), 0,
+			       2 * sizeof *s->w);
 		l->scale[j] = l->by_x_norm[j] = l->by_x_error[j] = l->fixed[j] = 0;
 		l->bias[j] = -INFINITY;
 	}
 }
 
-void ps_screen_take_latents(ps_screen *s, size_t first, size_t end, const float *enc, const float *b, const float *norm)
+void ps_screen_take_latents(ps_screen *s, size_t first, size_t end, const float *enc,
+			    const float *b, const float *norm)
 {
 	for (size_t j = first; j < end; j++)
 		take_latent(s, j, enc + j * s->d_in, b[j], norm ? norm[j] : 1);
@@ -277,7 +294,8 @@ static float float_of(int32_t bits)
 /* A positive value that at least k of the lower ends reach, or 0. */
 PS_CLONES static float kth_lower(const float *lower, size_t n, size_t k)
 {
-	const int32_t *bits = (const int32_t *)(const void *)lower; /* of positive floats: they compare as integers do */
+	const int32_t *bits = (const int32_t *)(const void *)
+		lower; /* of positive floats: they compare as integers do */
 	int32_t found = 0;
 
 	for (int bit = TOP_BIT; bit >= BOUND_LOW_BIT; bit--) {
@@ -299,7 +317,8 @@ PS_CLONES static float kth_lower(const float *lower, size_t n, size_t k)
 /* Candidates of a row at which a higher bound is worth looking for. */
 static size_t enough_of(const ps_screen *s, size_t left)
 {
-	return ps_min_size(ps_max_size(2 * left, LEAST_ENOUGH), s->capacity - s->kernel->latents + 1);
+	return ps_min_size(ps_max_size(2 * left, LEAST_ENOUGH),
+			   s->capacity - s->kernel->latents + 1);
 }
 
 /* Raises the row's bound and drops what has fallen below it. */
@@ -322,8 +341,8 @@ static void drop_candidates(const ps_screen *s, struct group *g, size_t r, size_
 	g->enough[r] = enough_of(s, ps_max_size(count, k));
 }
 
-static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32_t reached, size_t first, const float *lower,
-			   const float *upper, size_t k)
+static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32_t reached,
+			   size_t first, const float *lower, const float *upper, size_t k)
 {
 	uint32_t *index = g->index + r * s->capacity;
 	float *lower_end = g->lower + r * s->capacity, *upper_end = g->upper + r * s->capacity;
@@ -355,8 +374,9 @@ static void fetch_panel(const int16_t *w, size_t elements, size_t t, size_t n)
 static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t panel, size_t k)
 {
 	const size_t wide = s->kernel->latents, first = panel * wide;
-	const ps_screen_bounds bounds = {s->latent.scale + first, s->latent.bias + first, s->latent.by_x_norm + first,
-					 s->latent.by_x_error + first, s->latent.fixed + first};
+	const ps_screen_bounds bounds = {s->latent.scale + first, s->latent.bias + first,
+					 s->latent.by_x_norm + first, s->latent.by_x_error + first,
+					 s->latent.fixed + first};
 	float lower[PS_SCREEN_LATENTS_MAX], upper[PS_SCREEN_LATENTS_MAX];
 	uint32_t reached[GROUP_ROWS];
 
@@ -380,13 +400,14 @@ static void multiply_panel(const ps_screen *s, struct group *g, size_t tiles, si
 
 		for (size_t t = 0; t < tiles; t++) {
 			fetch_panel(w + elements + first * wide * 2, pairs * wide * 2, t, tiles);
-			s->kernel->tile(pairs, g->x + (t * s->pairs + first) * tall * 2, w + first * wide * 2, first > 0,
-					g->sum + t * tall * wide);
+			s->kernel->tile(pairs, g->x + (t * s->pairs + first) * tall * 2,
+					w + first * wide * 2, first > 0, g->sum + t * tall * wide);
 		}
 	}
 }
 
-static void pack_group(const ps_screen *s, struct group *g, const float *x, size_t rows, size_t tiles, size_t k, bool positive)
+static void pack_group(const ps_screen *s, struct group *g, const float *x, size_t rows,
+		       size_t tiles, size_t k, bool positive)
 {
 	const size_t tall = s->kernel->rows;
 
@@ -397,7 +418,10 @@ static void pack_group(const ps_screen *s, struct group *g, const float *x, size
 		float largest, norm = measure(row, s->d_in, &largest) + TINY;
 		const float scale = scale_of(norm, largest);
 
-		g->row[r] = (ps_screen_row){.scale = scale, .norm = norm, .error = quantise(row, s->d_in, norm, scale, out, 2 * tall)};
+		g->row[r] = (ps_screen_row){
+			.scale = scale,
+			.norm = norm,
+			.error = quantise(row, s->d_in, norm, scale, out, 2 * tall)};
 		g->bound[r] = positive ? 0 : -FLT_MAX; /* above what fills up the last panel */
 		g->count[r] = 0;
 		g->enough[r] = enough_of(s, k);
@@ -407,10 +431,12 @@ static void pack_group(const ps_screen *s, struct group *g, const float *x, size
 	}
 }
 
-void ps_screen_run(ps_screen *s, const float *x, size_t rows, size_t d_sae, size_t k, bool positive, int worker)
+void ps_screen_run(ps_screen *s, const float *x, size_t rows, size_t d_sae, size_t k, bool positive,
+		   int worker)
 {
 	struct group *g = &s->group[worker];
-	const size_t wide = s->kernel->latents, tiles = (rows + s->kernel->rows - 1) / s->kernel->rows;
+	const size_t wide = s->kernel->latents,
+		     tiles = (rows + s->kernel->rows - 1) / s->kernel->rows;
 
 	pack_group(s, g, x, rows, tiles, k, positive);
 	for (size_t panel = 0; panel * wide < d_sae; panel++) {

@@ -27,13 +27,15 @@ bool ps_screen_pays(size_t d_in, size_t d_sae, size_t k);
 
 size_t ps_screen_bytes(size_t d_in, size_t d_sae, size_t k, int threads);
 /* For at most d_sae latents and k of them. */
-int ps_screen_create(ps_screen **screen, size_t d_in, size_t d_sae, size_t k, int threads, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_screen_create(ps_screen **screen, size_t d_in, size_t d_sae, size_t k, int threads,
+		     ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 
 /* Latents that lie together in memory: [n * PS_SCREEN_LATENTS, ...) may be taken by different threads at a time. */
 #define PS_SCREEN_LATENTS ((size_t)32)
 /* Latents [first, end) from now on: enc (F, D), b (F), norm (F) or NULL: z = (enc x + b) * norm. first is a multiple of
  * PS_SCREEN_LATENTS; end as well, unless it is the number of latents. */
-void ps_screen_take_latents(ps_screen *screen, size_t first, size_t end, const float *enc, const float *b, const float *norm);
+void ps_screen_take_latents(ps_screen *screen, size_t first, size_t end, const float *enc,
+			    const float *b, const float *norm);
 
 /* Rows that are screened together, at most. */
 #define PS_SCREEN_ROWS ((size_t)120)
@@ -42,11 +44,13 @@ size_t ps_screen_tile_rows(const ps_screen *screen);
 
 /* Candidates for the k largest of each of the rows (rows, D) among the first d_sae latents, kept with the worker
  * until its next call. positive: only what may be above 0 is wanted. */
-void ps_screen_run(ps_screen *screen, const float *x, size_t rows, size_t d_sae, size_t k, bool positive, int worker);
+void ps_screen_run(ps_screen *screen, const float *x, size_t rows, size_t d_sae, size_t k,
+		   bool positive, int worker);
 
 /* Of the worker's row: ascending latents, or NULL where all have to be computed (values beyond the bound's range,
  * too many candidates). Valid until the worker's next ps_screen_run. */
-const uint32_t *ps_screen_candidates(const ps_screen *screen, int worker, size_t row, size_t *count);
+const uint32_t *ps_screen_candidates(const ps_screen *screen, int worker, size_t row,
+				     size_t *count);
 
 const char *ps_screen_kernel_name(const ps_screen *screen);
 

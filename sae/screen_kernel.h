@@ -31,9 +31,10 @@ typedef struct ps_screen_kernel {
 	const char *name;
 	size_t rows, latents; /* of a tile */
 	void (*tile)(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *sum);
-	void (*reach)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row, const float *bound, size_t count,
-		      uint32_t *reached);
-	void (*estimate)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row, float *lower, float *upper);
+	void (*reach)(const int32_t *sum, const ps_screen_bounds *bounds, const ps_screen_row *row,
+		      const float *bound, size_t count, uint32_t *reached);
+	void (*estimate)(const int32_t *sum, const ps_screen_bounds *bounds,
+			 const ps_screen_row *row, float *lower, float *upper);
 } ps_screen_kernel;
 
 /* The best for this CPU, or the one named (ref, avx2, avx512, vnni) where the CPU has it, else the best. */

@@ -7,11 +7,11 @@
 #include "sae/room.h"
 
 enum {
-	LANES = 8,      /* floats in a vector */
-	CHAINS = 4,     /* vectors that a dot product sums into: 32 lanes */
-	STRIP = 12,     /* vectors that are summed in registers over all entries: with a row's and a factor, all 16 of AVX2 */
-	AHEAD = 4,      /* entries whose rows are fetched ahead */
-	LINE = 16,      /* floats in a cache line */
+	LANES = 8,  /* floats in a vector */
+	CHAINS = 4, /* vectors that a dot product sums into: 32 lanes */
+	STRIP = 12, /* vectors that are summed in registers over all entries: with a row's and a factor, all 16 of AVX2 */
+	AHEAD = 4,  /* entries whose rows are fetched ahead */
+	LINE = 16,  /* floats in a cache line */
 	DOT_ROWS = 3,   /* of a block of dot products: 12 chains */
 	WIDE_LANES = 8, /* of a sum in double */
 };
@@ -24,8 +24,8 @@ typedef float vector4 __attribute__((vector_size(16)));
 #define HELPER static inline __attribute__((always_inline))
 
 /* out (vectors * 8) += the entries' rows; `vectors` is a constant wherever this is inlined. */
-HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, int vectors,
-			  float *out)
+HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row,
+			  const float *value, size_t count, int vectors, float *out)
 {
 	vector8 sum[STRIP];
 
@@ -33,7 +33,8 @@ HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row
 	for (int v = 0; v < vectors; v++)
 		sum[v] = *(const vector8 *)(out + v * LANES);
 	for (size_t i = 0; i < count; i++) {
-		const float *source = matrix + row[i] * width, *later = matrix + row[i + AHEAD < count ? i + AHEAD : i] * width;
+		const float *source = matrix + row[i] * width,
+			    *later = matrix + row[i + AHEAD < count ? i + AHEAD : i] * width;
 
 #pragma GCC unroll 12
 		for (int v = 0; v < vectors; v += LINE / LANES)
@@ -47,8 +48,9 @@ HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row
 		*(vector8 *)(out + v * LANES) = sum[v];
 }
 
-PS_CLONES void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns, const uint32_t *row, const float *value,
-				       size_t count, float *out)
+PS_CLONES void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns,
+				       const uint32_t *row, const float *value, size_t count,
+				       float *out)
 {
 	size_t first = 0;
 
@@ -78,13 +80,15 @@ HELPER float finish_dot(const vector8 *chain, const float *a, const float *b, si
 		memcpy(pair, lane, sizeof lane);
 	}
 	pair[0] += pair[1];
-	half = __builtin_shufflevector(pair[0], pair[0], 0, 1, 2, 3) + __builtin_shufflevector(pair[0], pair[0], 4, 5, 6, 7);
+	half = __builtin_shufflevector(pair[0], pair[0], 0, 1, 2, 3) +
+	       __builtin_shufflevector(pair[0], pair[0], 4, 5, 6, 7);
 	half += __builtin_shufflevector(half, half, 2, 3, 2, 3);
 	return half[0] + half[1];
 }
 
 /* out[r] = a[r] . b for a block of rows of a, `stride` apart; rows is a constant wherever this is inlined. */
-HELPER void dot_block(const float *a, size_t stride, const float *b, const float *later, size_t n, int rows, float *out, size_t out_stride)
+HELPER void dot_block(const float *a, size_t stride, const float *b, const float *later, size_t n,
+		      int rows, float *out, size_t out_stride)
 {
 	vector8 chain[DOT_ROWS][CHAINS] = {{{0}}};
 	size_t i = 0;
@@ -98,7 +102,8 @@ HELPER void dot_block(const float *a, size_t stride, const float *b, const float
 
 #pragma GCC unroll 3
 			for (int r = 0; r < rows; r++)
-				chain[r][c] += *(const vector8 *)(a + r * stride + i + c * LANES) * values;
+				chain[r][c] +=
+					*(const vector8 *)(a + r * stride + i + c * LANES) * values;
 		}
 	}
 #pragma GCC unroll 3
@@ -106,14 +111,17 @@ HELPER void dot_block(const float *a, size_t stride, const float *b, const float
 		out[r * out_stride] = finish_dot(chain[r], a + r * stride + i, b + i, n - i);
 }
 
-PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out)
+PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count,
+			   const float *vector, float *out)
 {
 	for (size_t i = 0; i < count; i++)
-		dot_block(vector, 0, matrix + row[i] * width, matrix + row[i + AHEAD < count ? i + AHEAD : i] * width, width, 1, out + i, 0);
+		dot_block(vector, 0, matrix + row[i] * width,
+			  matrix + row[i + AHEAD < count ? i + AHEAD : i] * width, width, 1,
+			  out + i, 0);
 }
 
-PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row, size_t count, const float *vector,
-			       float *out)
+PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns,
+			       const uint32_t *row, size_t count, const float *vector, float *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		const float *source = matrix + row[i] * width;
@@ -124,16 +132,19 @@ PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns
 	}
 }
 
-PS_CLONES void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out)
+PS_CLONES void ps_all_rows_dot(const float *matrix, size_t width, size_t count,
+			       const float *vectors, size_t rows, float *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		const float *row = matrix + i * width;
 		size_t r = 0;
 
 		for (; r + DOT_ROWS <= rows; r += DOT_ROWS)
-			dot_block(vectors + r * width, width, row, row, width, DOT_ROWS, out + r * count + i, count);
+			dot_block(vectors + r * width, width, row, row, width, DOT_ROWS,
+				  out + r * count + i, count);
 		for (; r < rows; r++)
-			dot_block(vectors + r * width, width, row, row, width, 1, out + r * count + i, count);
+			dot_block(vectors + r * width, width, row, row, width, 1,
+				  out + r * count + i, count);
 	}
 }
 
@@ -163,9 +174,11 @@ size_t ps_by_latent_bytes(size_t latents, size_t max_entries)
 	return plan.total_bytes;
 }
 
-int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena, ps_diag *diag)
+int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena,
+			ps_diag *diag)
 {
-	int code = ps_room_check(arena, ps_by_latent_bytes(latents, max_entries), "sparse entries", diag);
+	int code = ps_room_check(arena, ps_by_latent_bytes(latents, max_entries), "sparse entries",
+				 diag);
 
 	if (code < 0)
 		return code;
@@ -179,7 +192,8 @@ int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, 
 	return 0;
 }
 
-void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient, float scale)
+void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient,
+		       float scale)
 {
 	const size_t entries = codes->start[codes->rows];
 	size_t *start = list->start;

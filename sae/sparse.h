@@ -8,11 +8,12 @@
 #include "sae/sae.h"
 
 /* out[d] += sum_i value[i] * matrix[row[i], d] for d < columns; matrix (any, width), from its first wanted column. */
-void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns, const uint32_t *row, const float *value, size_t count,
-			     float *out);
+void ps_rows_combine_columns(const float *matrix, size_t width, size_t columns, const uint32_t *row,
+			     const float *value, size_t count, float *out);
 
 /* Of all columns. */
-static inline void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row, const float *value, size_t count, float *out)
+static inline void ps_rows_combine(const float *matrix, size_t width, const uint32_t *row,
+				   const float *value, size_t count, float *out)
 {
 	ps_rows_combine_columns(matrix, width, width, row, value, count, out);
 }
@@ -24,14 +25,16 @@ static inline void ps_rows_combine(const float *matrix, size_t width, const uint
 /* out[i] = matrix[row[i]] . vector: 32 lanes, each summing every 32nd product in ascending order (what is left over
  * goes to the first 16 after 16 pairs were added), then added in halves. A product and its addition are one
  * operation where the CPU has that. */
-void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count, const float *vector, float *out);
+void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count,
+		 const float *vector, float *out);
 
 /* out[i] += the same over `columns` of the matrix's columns alone; matrix points to the first of them. */
-void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row, size_t count, const float *vector,
-		     float *out);
+void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const uint32_t *row,
+		     size_t count, const float *vector, float *out);
 
 /* out[r, i] = matrix[i] . vectors[r], the very bits of ps_rows_dot; matrix (count, width), vectors (rows, width). */
-void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors, size_t rows, float *out);
+void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors,
+		     size_t rows, float *out);
 
 /* sum_i vector[i]^2, in double. */
 double ps_squared_norm(const float *vector, size_t n);
@@ -39,15 +42,17 @@ double ps_squared_norm(const float *vector, size_t n);
 /* The entries of a batch's codes grouped by latent, rows ascending: latent j's are [start[j], start[j + 1]). */
 typedef struct ps_by_latent {
 	size_t latents;
-	size_t *start;            /* latents + 1 */
-	uint32_t *row;            /* (entries) */
-	float *value, *gradient;  /* (entries), both multiplied by the scale */
+	size_t *start;           /* latents + 1 */
+	uint32_t *row;           /* (entries) */
+	float *value, *gradient; /* (entries), both multiplied by the scale */
 } ps_by_latent;
 
 size_t ps_by_latent_bytes(size_t latents, size_t max_entries);
-int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena,
+			ps_diag *diag) PS_MUST_USE;
 
 /* A counting sort of codes and of gradient (one per entry of codes), both times scale. */
-void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient, float scale);
+void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient,
+		       float scale);
 
 #endif

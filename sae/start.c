@@ -21,7 +21,8 @@ enum {
 static void start_latents(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
@@ -89,7 +90,8 @@ static int measure_sample(ps_trainer *t)
 
 	memset(sum, 0, d * sizeof *sum);
 	for (uint64_t done = 0; done < n;) {
-		const size_t count = (size_t)(n - done < t->options.batch ? n - done : t->options.batch);
+		const size_t count =
+			(size_t)(n - done < t->options.batch ? n - done : t->options.batch);
 		int code = gather_sample(t, done, count, n, &rng);
 
 		if (code < 0)
@@ -98,7 +100,8 @@ static int measure_sample(ps_trainer *t)
 		done += count;
 	}
 	if (!isfinite(norms))
-		return ps_fail(t->context->diag, PS_EINPUT, "the activations hold values that are not finite");
+		return ps_fail(t->context->diag, PS_EINPUT,
+			       "the activations hold values that are not finite");
 	*t->scale = norms > 0 ? (float)(sqrt((double)d) * (double)n / norms) : 1;
 	for (size_t i = 0; i < d; i++)
 		t->sae.b_dec[i] = (float)(*t->scale * sum[i] / (double)n);
@@ -118,7 +121,8 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 
 		for (size_t i = 0; i < d; i++)
 			square += (row[i] - at[i]) * (row[i] - at[i]);
-		weight = square > 0 ? 1 / sqrt(square) : 0; /* a row at the median itself pulls nowhere */
+		weight = square > 0 ? 1 / sqrt(square)
+				    : 0; /* a row at the median itself pulls nowhere */
 		weights += weight;
 		for (size_t i = 0; i < d; i++)
 			next[i] += weight * row[i];
@@ -134,7 +138,9 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 /* b_dec = s times the geometric median of a batch of rows, from s times their mean. */
 static int start_at_median(ps_trainer *t)
 {
-	const size_t d = t->sae.d_in, count = (size_t)(t->rows->count < t->options.batch ? t->rows->count : t->options.batch);
+	const size_t d = t->sae.d_in,
+		     count = (size_t)(t->rows->count < t->options.batch ? t->rows->count
+									: t->options.batch);
 	double *at = t->column_variance, *next = t->error_sum;
 	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
 	int code = gather_sample(t, 0, count, count, &rng);
@@ -158,7 +164,8 @@ static int start_at_median(ps_trainer *t)
 /* What a sample of the same rows told another trainer that is at its start. */
 static bool take_sample_of(ps_trainer *t, const ps_trainer *like)
 {
-	if (!like || like->options.data_seed != t->options.data_seed || like->options.b_dec != t->options.b_dec)
+	if (!like || like->options.data_seed != t->options.data_seed ||
+	    like->options.b_dec != t->options.b_dec)
 		return false;
 	*t->scale = *like->scale;
 	memcpy(t->sae.b_dec, like->sae.b_dec, t->sae.d_in * sizeof(float));

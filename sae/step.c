@@ -17,15 +17,16 @@ enum {
 /* What the items of a step's loops share. */
 struct step {
 	ps_trainer *trainer;
-	ps_pass pass;       /* the present one */
+	ps_pass pass; /* the present one */
 	double lr, variance, loss, aux_loss;
-	uint64_t active;    /* entries that are not zero */
+	uint64_t active; /* entries that are not zero */
 };
 
 static void centre_rows(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
-	const size_t d = t->sae.d_in, first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, t->options.batch);
+	const size_t d = t->sae.d_in, first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, t->options.batch);
 	const float *restrict b_dec = t->sae.b_dec, scale = *t->scale;
 
 	(void)worker;
@@ -42,7 +43,8 @@ static void centre_rows(void *context, size_t item, int worker)
 /* --- before the rows --- */
 
 /* Over the batch: the sum of (x - mean)^2 of columns [first, first + count). */
-PS_CLONES static void find_variance(const float *x, size_t rows, size_t d, size_t first, size_t count, double *variance)
+PS_CLONES static void find_variance(const float *x, size_t rows, size_t d, size_t first,
+				    size_t count, double *variance)
 {
 	double sum[COLUMNS_AN_ITEM] = {0}, square[COLUMNS_AN_ITEM] = {0};
 
@@ -61,7 +63,8 @@ PS_CLONES static void find_variance(const float *x, size_t rows, size_t d, size_
 static void column_variances(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
-	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM,
+		     count = ps_min_size(COLUMNS_AN_ITEM, d - first);
 
 	(void)worker;
 	find_variance(t->x, t->options.batch, d, first, count, t->column_variance + first);
@@ -70,7 +73,8 @@ static void column_variances(void *context, size_t item, int worker)
 static void measure_norms(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++)
@@ -101,9 +105,12 @@ static double unit_of(const struct step *s)
 	const double rows = (double)t->options.batch;
 
 	switch (t->options.unit) {
-	case PS_LOSS_PER_ELEMENT: return 1 / (rows * (double)t->sae.d_in);
-	case PS_LOSS_PER_ROW: return 1 / rows;
-	case PS_LOSS_OF_VARIANCE: return s->variance > 0 ? 1 / s->variance : 1;
+	case PS_LOSS_PER_ELEMENT:
+		return 1 / (rows * (double)t->sae.d_in);
+	case PS_LOSS_PER_ROW:
+		return 1 / rows;
+	case PS_LOSS_OF_VARIANCE:
+		return s->variance > 0 ? 1 / s->variance : 1;
 	}
 	return 1;
 }
@@ -112,14 +119,16 @@ static void prepare(struct step *s)
 {
 	ps_trainer *t = s->trainer;
 
-	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), column_variances, t);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), column_variances,
+		    t);
 	for (size_t i = 0; i < t->sae.d_in; i++)
 		s->variance += t->column_variance[i];
 	s->pass.unit = unit_of(s);
 	s->pass.scale = (float)(2 * s->pass.unit);
 	s->pass.sparsity = ps_schedule_sparsity(&t->options, *t->step, t->steps);
 	if (t->arch->norms || t->options.rescale)
-		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), measure_norms, t);
+		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM),
+			    measure_norms, t);
 	clear_sums(t);
 	if (t->arch->prepare)
 		t->arch->prepare(t);
@@ -128,7 +137,8 @@ static void prepare(struct step *s)
 /* --- a pass over rows --- */
 
 /* Adds the sums over the pass's rows of the errors of columns [first, first + count). */
-PS_CLONES static void sum_errors(const float *error, size_t rows, size_t d, size_t first, size_t count, double *sum)
+PS_CLONES static void sum_errors(const float *error, size_t rows, size_t d, size_t first,
+				 size_t count, double *sum)
 {
 	for (size_t r = 0; r < rows; r++)
 		for (size_t i = 0; i < count; i++)
@@ -139,7 +149,8 @@ static void error_sums(void *context, size_t item, int worker)
 {
 	const struct step *s = context;
 	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM,
+		     count = ps_min_size(COLUMNS_AN_ITEM, d - first);
 
 	(void)worker;
 	sum_errors(t->branch.error, s->pass.rows, d, first, count, t->error_sum + first);
@@ -151,11 +162,13 @@ static void level_error_sums(void *context, size_t item, int worker)
 {
 	const struct step *s = context;
 	ps_trainer *t = s->trainer;
-	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM,
+		     count = ps_min_size(COLUMNS_AN_ITEM, d - first);
 
 	(void)worker;
 	for (size_t l = 0; l < t->matryoshka->levels; l++)
-		sum_errors(t->matryoshka->branch[l].error, s->pass.rows, d, first, count, t->error_sum + first);
+		sum_errors(t->matryoshka->branch[l].error, s->pass.rows, d, first, count,
+			   t->error_sum + first);
 }
 
 static void mark_dead(ps_trainer *t)
@@ -164,7 +177,9 @@ static void mark_dead(ps_trainer *t)
 	const uint64_t after = t->options.dead_after_tokens, rows = t->options.batch;
 
 	for (size_t j = 0; j < t->sae.d_sae; j++)
-		t->dead[j] = now ? !ps_branch_active(&t->branch, j) && t->since_fired[j] + rows >= after : t->since_fired[j] >= after;
+		t->dead[j] =
+			now ? !ps_branch_active(&t->branch, j) && t->since_fired[j] + rows >= after
+			    : t->since_fired[j] >= after;
 }
 
 /* sum |e - mean e|^2 over the pass's rows, which are all of the batch's. */
@@ -183,8 +198,10 @@ static void run_auxk(struct step *s, double loss)
 	mark_dead(t);
 	if (!ps_auxk_gather(t->auxk, t->dead, t->options.rescale ? t->norm : NULL))
 		return;
-	weight = t->options.auxk_coefficient * ps_auxk_weight(t->auxk, s->pass.unit, error_variance(t, loss));
-	s->pass.aux = ps_auxk_backward(t->auxk, s->pass.x, t->branch.error, s->pass.rows, (float)(2 * weight));
+	weight = t->options.auxk_coefficient *
+		 ps_auxk_weight(t->auxk, s->pass.unit, error_variance(t, loss));
+	s->pass.aux = ps_auxk_backward(t->auxk, s->pass.x, t->branch.error, s->pass.rows,
+				       (float)(2 * weight));
 	s->aux_loss += weight * ps_branch_loss(s->pass.aux);
 }
 
@@ -221,7 +238,8 @@ static void finish_latent(const struct step *s, size_t j)
 static void finish_latents(void *context, size_t item, int worker)
 {
 	const struct step *s = context;
-	const size_t first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, s->trainer->sae.d_sae);
+	const size_t first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, s->trainer->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++)
@@ -254,10 +272,14 @@ static int run_pass(struct step *s, size_t first)
 	if (t->auxk && t->options.dead_after_tokens)
 		run_auxk(s, loss);
 	if (t->matryoshka) {
-		s->aux_loss += s->pass.unit * ps_matryoshka_backward(t->matryoshka, &branch->codes, &t->sae, s->pass.x, s->pass.scale);
-		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM), level_error_sums, s);
+		s->aux_loss +=
+			s->pass.unit * ps_matryoshka_backward(t->matryoshka, &branch->codes,
+							      &t->sae, s->pass.x, s->pass.scale);
+		ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_in, COLUMNS_AN_ITEM),
+			    level_error_sums, s);
 	}
-	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents, s);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents,
+		    s);
 	if (t->enc_gradient)
 		ps_update_gather(t, &s->pass);
 	return 0;
@@ -272,13 +294,17 @@ static void report(const struct step *s, ps_train_step *out)
 	size_t dead = 0;
 
 	for (size_t j = 0; j < t->sae.d_sae; j++) {
-		dead += t->options.dead_after_tokens && t->since_fired[j] >= t->options.dead_after_tokens;
+		dead += t->options.dead_after_tokens &&
+			t->since_fired[j] >= t->options.dead_after_tokens;
 		penalty += t->penalty[j];
 	}
 	*out = (ps_train_step){
-		.step = *t->step, .tokens = *t->step * t->options.batch, .lr = s->lr,
+		.step = *t->step,
+		.tokens = *t->step * t->options.batch,
+		.lr = s->lr,
 		.loss = s->pass.unit * (s->loss + s->pass.sparsity * penalty) + s->aux_loss,
-		.fvu = s->variance > 0 ? s->loss / s->variance : 0, .l0 = (double)s->active / (double)t->options.batch,
+		.fvu = s->variance > 0 ? s->loss / s->variance : 0,
+		.l0 = (double)s->active / (double)t->options.batch,
 		.dead_fraction = (double)dead / (double)t->sae.d_sae,
 	};
 }
@@ -287,7 +313,8 @@ int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
 {
 	struct step s = {.trainer = t, .lr = ps_schedule_rate(&t->options, *t->step, t->steps)};
 
-	ps_pool_run(t->context->pool, ps_pool_items(t->options.batch, ROWS_AN_ITEM), centre_rows, t);
+	ps_pool_run(t->context->pool, ps_pool_items(t->options.batch, ROWS_AN_ITEM), centre_rows,
+		    t);
 	prepare(&s);
 	for (size_t first = 0; first < t->options.batch; first += t->pass_rows) {
 		int code = run_pass(&s, first);
@@ -296,8 +323,11 @@ int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
 			return code;
 	}
 	if (!isfinite(s.loss))
-		return ps_fail(t->context->diag, PS_EFAILED, "the loss is not finite at step %llu: the activations hold such values, "
-			       "or the learning rate is too high", (unsigned long long)*t->step + 1);
+		return ps_fail(
+			t->context->diag, PS_EFAILED,
+			"the loss is not finite at step %llu: the activations hold such values, "
+			"or the learning rate is too high",
+			(unsigned long long)*t->step + 1);
 	ps_update_run(t, &s.pass, s.lr);
 	++*t->step;
 	report(&s, out);

@@ -11,10 +11,10 @@
  * little more than k values reach it. */
 
 enum {
-	STRIP = 32,         /* values compared at a time */
+	STRIP = 32, /* values compared at a time */
 	GROUPS_PER_K = 4,
-	TOP_BIT = 30,       /* the highest bit of a positive float's pattern */
-	BOUND_LOW_BIT = 15, /* a bound needs no more than 8 bits of mantissa */
+	TOP_BIT = 30,              /* the highest bit of a positive float's pattern */
+	BOUND_LOW_BIT = 15,        /* a bound needs no more than 8 bits of mantissa */
 	LARGEST_BITS = 0x7f800000, /* of infinity */
 };
 
@@ -41,7 +41,8 @@ PS_CLONES static int32_t kth_largest(const int32_t *bits, size_t n, size_t k, in
 }
 
 /* maxima[g] = max(0, z[g], z[g + groups], ...) */
-PS_CLONES static void group_maxima(const float *restrict z, size_t n, size_t groups, float *restrict maxima)
+PS_CLONES static void group_maxima(const float *restrict z, size_t n, size_t groups,
+				   float *restrict maxima)
 {
 	memset(maxima, 0, groups * sizeof *maxima);
 	for (size_t first = 0; first < n; first += groups) {
@@ -53,7 +54,8 @@ PS_CLONES static void group_maxima(const float *restrict z, size_t n, size_t gro
 }
 
 /* Lists every z[i] >= bound; bound is positive. */
-PS_CLONES static size_t collect(const float *z, size_t n, float bound, uint32_t *index, float *value)
+PS_CLONES static size_t collect(const float *z, size_t n, float bound, uint32_t *index,
+				float *value)
 {
 	const size_t whole = n - n % STRIP;
 	size_t count = 0;
@@ -101,7 +103,8 @@ static float lower_bound(const float *z, size_t n, size_t k, float *maxima, int3
 	return float_of(bound > 0 ? bound : 1);
 }
 
-size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_t *index, float *value)
+size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_t *index,
+		      float *value)
 {
 	float *candidate = scratch;
 	uint32_t *candidate_index = (uint32_t *)scratch + ps_round_up(n, STRIP);
@@ -109,7 +112,8 @@ size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_
 	size_t candidates, above = 0, ties, count = 0;
 	float cut;
 
-	candidates = collect(z, n, lower_bound(z, n, k, candidate, bits), candidate_index, candidate);
+	candidates =
+		collect(z, n, lower_bound(z, n, k, candidate, bits), candidate_index, candidate);
 	if (candidates <= k) {
 		memcpy(index, candidate_index, candidates * sizeof *index);
 		memcpy(value, candidate, candidates * sizeof *value);
@@ -146,9 +150,11 @@ static void mirror(const float *z, size_t n, float *key)
 	}
 }
 
-size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, uint32_t *index, float *value)
+size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, uint32_t *index,
+			     float *value)
 {
-	float *key = (float *)((char *)scratch + ps_topk_scratch(n)), *negative = key + ps_round_up(n, STRIP);
+	float *key = (float *)((char *)scratch + ps_topk_scratch(n)),
+	      *negative = key + ps_round_up(n, STRIP);
 	uint32_t *negative_index = (uint32_t *)(negative + ps_round_up(n, STRIP));
 	const size_t positives = ps_topk_select(z, n, k, scratch, index, value);
 	size_t negatives, total, left = positives;
@@ -172,7 +178,8 @@ size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, 
 	return total;
 }
 
-size_t ps_above_select(const float *z, const float *threshold, float floor, size_t n, uint32_t *index, float *value)
+size_t ps_above_select(const float *z, const float *threshold, float floor, size_t n,
+		       uint32_t *index, float *value)
 {
 	size_t count = 0;
 

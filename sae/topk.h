@@ -12,13 +12,16 @@
 size_t ps_topk_scratch(size_t n);
 
 /* The k largest of z (n), ties to the lower index; index and value hold k. Returns how many are listed. */
-size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_t *index, float *value);
+size_t ps_topk_select(const float *z, size_t n, size_t k, void *scratch, uint32_t *index,
+		      float *value);
 
 /* The same without the ReLU: k values of any sign (fewer only where values are NaN). Needs ps_topk_signed_scratch(n). */
 size_t ps_topk_signed_scratch(size_t n);
-size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, uint32_t *index, float *value);
+size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, uint32_t *index,
+			     float *value);
 
 /* Every z[i] > max(threshold[i], floor) (threshold NULL: floor); index and value hold n. Returns how many are listed. */
-size_t ps_above_select(const float *z, const float *threshold, float floor, size_t n, uint32_t *index, float *value);
+size_t ps_above_select(const float *z, const float *threshold, float floor, size_t n,
+		       uint32_t *index, float *value);
 
 #endif

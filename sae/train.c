@@ -48,9 +48,12 @@ static size_t most_listed(const ps_train_options *o)
 	const size_t k = ps_schedule_k_most(o);
 
 	switch (o->arch) {
-	case PS_TRAIN_TOPK: return k;
-	case PS_TRAIN_BATCHTOPK: return ps_batch_topk_candidates(k, o->d_sae);
-	default: return o->d_sae;
+	case PS_TRAIN_TOPK:
+		return k;
+	case PS_TRAIN_BATCHTOPK:
+		return ps_batch_topk_candidates(k, o->d_sae);
+	default:
+		return o->d_sae;
 	}
 }
 
@@ -82,7 +85,8 @@ static void plan_branches(ps_plan *plan, size_t d_in, const ps_train_options *o,
 	if (o->auxk_coefficient > 0)
 		ps_plan_add(plan, "auxiliary loss", ps_auxk_bytes(&listed, o, threads, rows));
 	if (o->arch == PS_TRAIN_BATCHTOPK)
-		ps_plan_add(plan, "selection over the batch", ps_batch_topk_bytes(&listed, threads, rows, ps_schedule_k_most(o)));
+		ps_plan_add(plan, "selection over the batch",
+			    ps_batch_topk_bytes(&listed, threads, rows, ps_schedule_k_most(o)));
 	if (o->matryoshka_levels)
 		ps_plan_add(plan, "nested levels", ps_matryoshka_bytes(&listed, o, rows));
 }
@@ -91,7 +95,8 @@ size_t ps_trainer_lent_bytes(size_t d_in, const ps_train_options *o)
 {
 	const size_t rows = ps_train_batch_rows(o);
 
-	return ps_round_up(rows * sizeof(uint64_t), PS_ALIGN) + ps_round_up(rows * d_in * sizeof(float), PS_ALIGN);
+	return ps_round_up(rows * sizeof(uint64_t), PS_ALIGN) +
+	       ps_round_up(rows * d_in * sizeof(float), PS_ALIGN);
 }
 
 static void plan_scratch(ps_plan *plan, size_t d_in, const ps_train_options *o, int threads)
@@ -119,7 +124,8 @@ static bool sizes_fit(size_t d_in, const ps_train_options *o)
 	const size_t f = o->d_sae, rows = ps_train_batch_rows(o);
 	size_t elements, entries;
 
-	return f && f <= UINT32_MAX && rows <= UINT32_MAX && ps_schedule_k_most(o) <= f && ps_size_mul(d_in, f, &elements) &&
+	return f && f <= UINT32_MAX && rows <= UINT32_MAX && ps_schedule_k_most(o) <= f &&
+	       ps_size_mul(d_in, f, &elements) &&
 	       ps_size_mul(elements, 8 * sizeof(float), &elements) &&
 	       ps_size_mul(rows, ps_max_size(d_in, most_listed(o)) * 16 * sizeof(float), &entries);
 }
@@ -134,11 +140,14 @@ size_t ps_trainer_bytes(size_t d_in, const ps_train_options *o, int threads)
 	ps_plan_add(&plan, "trainer", sizeof(ps_trainer));
 	ps_plan_add(&plan, "parameters", ps_sae_bytes(d_in, f));
 	for (int i = 0; i < 2; i++) {
-		ps_plan_add(&plan, "moments of a matrix", 2 * ps_round_up(f * d_in * sizeof(float), PS_ALIGN));
-		ps_plan_add(&plan, "moments of a bias", 2 * ps_round_up(ps_max_size(f, d_in) * sizeof(float), PS_ALIGN));
+		ps_plan_add(&plan, "moments of a matrix",
+			    2 * ps_round_up(f * d_in * sizeof(float), PS_ALIGN));
+		ps_plan_add(&plan, "moments of a bias",
+			    2 * ps_round_up(ps_max_size(f, d_in) * sizeof(float), PS_ALIGN));
 	}
 	for (int i = 0; i < ps_arch_of(o->arch)->extras; i++)
-		ps_plan_add(&plan, "moments of latents' scalars", 2 * ps_round_up(f * sizeof(float), PS_ALIGN));
+		ps_plan_add(&plan, "moments of latents' scalars",
+			    2 * ps_round_up(f * sizeof(float), PS_ALIGN));
 	ps_plan_add(&plan, "counters", 4 * PS_ALIGN + f * sizeof(uint64_t));
 	plan_scratch(&plan, d_in, o, threads);
 	plan_branches(&plan, d_in, o, threads);
@@ -164,12 +173,20 @@ static int check_schedules(const ps_train_options *o, ps_diag *diag)
 {
 	if (!finite_and_positive(o->lr))
 		return ps_fail(diag, PS_EUSAGE, "the learning rate must be positive");
-	if (!(o->adam.beta1 >= 0 && o->adam.beta1 < 1 && o->adam.beta2 > 0 && o->adam.beta2 < 1 && finite_and_positive(o->adam.epsilon)))
-		return ps_fail(diag, PS_EUSAGE, "Adam's betas must lie between 0 and 1, its epsilon must be positive");
-	if (!fraction(o->warmup_fraction) || !fraction(o->decay_fraction) || !fraction(o->sparsity_warmup) || !fraction(o->k_fraction))
-		return ps_fail(diag, PS_EUSAGE, "warm-up, decay and annealing are fractions of the run, between 0 and 1");
+	if (!(o->adam.beta1 >= 0 && o->adam.beta1 < 1 && o->adam.beta2 > 0 && o->adam.beta2 < 1 &&
+	      finite_and_positive(o->adam.epsilon)))
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"Adam's betas must lie between 0 and 1, its epsilon must be positive");
+	if (!fraction(o->warmup_fraction) || !fraction(o->decay_fraction) ||
+	    !fraction(o->sparsity_warmup) || !fraction(o->k_fraction))
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"warm-up, decay and annealing are fractions of the run, between 0 and 1");
 	if (!fraction(o->lr_end) || !zero_or_positive(o->clip))
-		return ps_fail(diag, PS_EUSAGE, "the last rate is a share of the rate, and the largest gradient is positive, or 0 for none");
+		return ps_fail(diag, PS_EUSAGE,
+			       "the last rate is a share of the rate, and the largest gradient is "
+			       "positive, or 0 for none");
 	return 0;
 }
 
@@ -183,7 +200,10 @@ static int check_matryoshka(const ps_train_options *o, ps_diag *diag)
 		return ps_fail(diag, PS_EUSAGE, "at most %d nested levels", PS_MATRYOSHKA_MOST);
 	for (size_t l = 0; l < o->matryoshka_levels; l++) {
 		if (o->matryoshka_width[l] <= below || o->matryoshka_width[l] >= o->d_sae)
-			return ps_fail(diag, PS_EUSAGE, "nested levels are ascending and below the number of latents, %zu", o->d_sae);
+			return ps_fail(
+				diag, PS_EUSAGE,
+				"nested levels are ascending and below the number of latents, %zu",
+				o->d_sae);
 		below = o->matryoshka_width[l];
 	}
 	return 0;
@@ -195,18 +215,31 @@ static int check_arch(const ps_train_options *o, ps_diag *diag)
 	const bool topk = o->arch == PS_TRAIN_TOPK || o->arch == PS_TRAIN_BATCHTOPK;
 
 	if (topk && (!o->k || ps_schedule_k_most(o) > o->d_sae))
-		return ps_fail(diag, PS_EUSAGE, "k is %zu, it must lie between 1 and the number of latents, %zu", ps_schedule_k_most(o), o->d_sae);
+		return ps_fail(diag, PS_EUSAGE,
+			       "k is %zu, it must lie between 1 and the number of latents, %zu",
+			       ps_schedule_k_most(o), o->d_sae);
 	if (o->arch == PS_TRAIN_BATCHTOPK && !(o->threshold_rate > 0 && o->threshold_rate <= 1))
-		return ps_fail(diag, PS_EUSAGE, "the rate of the threshold must lie between 0 and 1");
+		return ps_fail(diag, PS_EUSAGE,
+			       "the rate of the threshold must lie between 0 and 1");
 	if (!topk && o->auxk_coefficient != 0)
-		return ps_fail(diag, PS_EUSAGE, "the auxiliary loss for dead latents goes with topk and batchtopk; resampling goes with all");
+		return ps_fail(diag, PS_EUSAGE,
+			       "the auxiliary loss for dead latents goes with topk and batchtopk; "
+			       "resampling goes with all");
 	if (!topk && !zero_or_positive(o->sparsity))
-		return ps_fail(diag, PS_EUSAGE, "the coefficient of the sparsity penalty must be 0 or positive");
-	if (o->arch == PS_TRAIN_JUMPRELU && (!finite_and_positive(o->bandwidth) || !zero_or_positive(o->threshold_start)))
-		return ps_fail(diag, PS_EUSAGE, "jumprelu's bandwidth must be positive, its first threshold 0 or positive");
-	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TARGET && !(o->target_l0 > 0 && o->target_l0 <= (double)o->d_sae))
-		return ps_fail(diag, PS_EUSAGE, "the target L0 must lie between 0 and the number of latents, %zu", o->d_sae);
-	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TANH && !finite_and_positive(o->tanh_scale))
+		return ps_fail(diag, PS_EUSAGE,
+			       "the coefficient of the sparsity penalty must be 0 or positive");
+	if (o->arch == PS_TRAIN_JUMPRELU &&
+	    (!finite_and_positive(o->bandwidth) || !zero_or_positive(o->threshold_start)))
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"jumprelu's bandwidth must be positive, its first threshold 0 or positive");
+	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TARGET &&
+	    !(o->target_l0 > 0 && o->target_l0 <= (double)o->d_sae))
+		return ps_fail(diag, PS_EUSAGE,
+			       "the target L0 must lie between 0 and the number of latents, %zu",
+			       o->d_sae);
+	if (o->arch == PS_TRAIN_JUMPRELU && o->l0_penalty == PS_L0_TANH &&
+	    !finite_and_positive(o->tanh_scale))
 		return ps_fail(diag, PS_EUSAGE, "the scale of the tanh penalty must be positive");
 	return check_matryoshka(o, diag);
 }
@@ -216,12 +249,15 @@ int ps_train_options_check(const ps_train_options *o, size_t d_in, ps_diag *diag
 	int code;
 
 	if (!o->batch || !o->tokens || o->batch > UINT32_MAX || !o->d_sae || !d_in)
-		return ps_fail(diag, PS_EUSAGE, "training needs at least one latent, one token and a batch of at least one row");
+		return ps_fail(diag, PS_EUSAGE,
+			       "training needs at least one latent, one token and a batch of at "
+			       "least one row");
 	code = check_schedules(o, diag);
 	if (code < 0)
 		return code;
 	if (!zero_or_positive(o->auxk_coefficient))
-		return ps_fail(diag, PS_EUSAGE, "the coefficient of the auxiliary loss must be 0 or positive");
+		return ps_fail(diag, PS_EUSAGE,
+			       "the coefficient of the auxiliary loss must be 0 or positive");
 	if (!finite_and_positive(o->decoder_norm))
 		return ps_fail(diag, PS_EUSAGE, "the decoder's first norm must be positive");
 	if (!finite_and_positive(o->encoder_scale))
@@ -313,9 +349,11 @@ static int take_branches(ps_trainer *t, ps_arena *arena)
 	if (code < 0)
 		return code;
 	if (o->arch == PS_TRAIN_BATCHTOPK)
-		code = ps_batch_topk_create(&t->batch_topk, &t->lister, t->pass_rows, ps_schedule_k_most(o), t->context, arena);
+		code = ps_batch_topk_create(&t->batch_topk, &t->lister, t->pass_rows,
+					    ps_schedule_k_most(o), t->context, arena);
 	if (code >= 0 && o->matryoshka_levels)
-		code = ps_matryoshka_create(&t->matryoshka, &listed, o, t->pass_rows, t->context, arena);
+		code = ps_matryoshka_create(&t->matryoshka, &listed, o, t->pass_rows, t->context,
+					    arena);
 	if (code < 0 || o->auxk_coefficient == 0)
 		return code;
 	return ps_auxk_create(&t->auxk, &t->sae, o, t->pass_rows, t->context, arena);
@@ -331,7 +369,8 @@ static ps_sae_arch held_arch(ps_train_arch arch)
 static int take_parts(ps_trainer *t, const ps_trainer *with, ps_arena *arena)
 {
 	const ps_train_options *o = &t->options;
-	int code = ps_sae_create(&t->sae, held_arch(o->arch), t->source->width, o->d_sae, o->k, arena, t->context->diag);
+	int code = ps_sae_create(&t->sae, held_arch(o->arch), t->source->width, o->d_sae, o->k,
+				 arena, t->context->diag);
 
 	if (code < 0)
 		return code;
@@ -342,8 +381,9 @@ static int take_parts(ps_trainer *t, const ps_trainer *with, ps_arena *arena)
 	return take_branches(t, arena);
 }
 
-int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_row_source *source, const ps_row_list *rows,
-		    const ps_context *context, ps_arena *arena, const ps_trainer *with)
+int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_row_source *source,
+		    const ps_row_list *rows, const ps_context *context, ps_arena *arena,
+		    const ps_trainer *with)
 {
 	const size_t lent = with ? ps_trainer_lent_bytes(source->width, options) : 0;
 	int code = ps_train_options_check(options, source->width, context->diag);
@@ -353,12 +393,18 @@ int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_
 		return code;
 	if (!rows->count)
 		return ps_fail(context->diag, PS_EINPUT, "there are no rows to train on");
-	code = ps_room_check(arena, ps_trainer_bytes(source->width, options, ps_pool_threads(context->pool)) - lent, "training",
-			     context->diag);
+	code = ps_room_check(
+		arena,
+		ps_trainer_bytes(source->width, options, ps_pool_threads(context->pool)) - lent,
+		"training", context->diag);
 	if (code < 0)
 		return code;
 	t = ps_arena_take(arena, sizeof *t);
-	*t = (ps_trainer){.options = *options, .arch = ps_arch_of(options->arch), .source = source, .rows = rows, .context = context};
+	*t = (ps_trainer){.options = *options,
+			  .arch = ps_arch_of(options->arch),
+			  .source = source,
+			  .rows = rows,
+			  .context = context};
 	t->steps = ps_trainer_steps(options);
 	t->options.batch = ps_train_batch_rows(options);
 	t->pass_rows = pass_rows(options);
@@ -367,8 +413,9 @@ int ps_trainer_make(ps_trainer **out, const ps_train_options *options, const ps_
 	return code < 0 ? code : ps_start_values(t, with);
 }
 
-int ps_trainer_create(ps_trainer **out, const ps_train_options *options, const ps_row_source *source,
-		      const ps_row_list *rows, const ps_context *context, ps_arena *arena)
+int ps_trainer_create(ps_trainer **out, const ps_train_options *options,
+		      const ps_row_source *source, const ps_row_list *rows,
+		      const ps_context *context, ps_arena *arena)
 {
 	return ps_trainer_make(out, options, source, rows, context, arena, NULL);
 }
@@ -396,11 +443,15 @@ uint64_t ps_trainer_done(const ps_trainer *t)
 ps_sae_arch ps_train_saved_arch(ps_train_arch arch)
 {
 	switch (arch) {
-	case PS_TRAIN_TOPK: return PS_SAE_TOPK;
+	case PS_TRAIN_TOPK:
+		return PS_SAE_TOPK;
 	case PS_TRAIN_BATCHTOPK:
-	case PS_TRAIN_JUMPRELU: return PS_SAE_JUMPRELU;
-	case PS_TRAIN_RELU: return PS_SAE_RELU;
-	case PS_TRAIN_GATED: return PS_SAE_GATED;
+	case PS_TRAIN_JUMPRELU:
+		return PS_SAE_JUMPRELU;
+	case PS_TRAIN_RELU:
+		return PS_SAE_RELU;
+	case PS_TRAIN_GATED:
+		return PS_SAE_GATED;
 	}
 	return PS_SAE_TOPK;
 }
@@ -424,7 +475,8 @@ static bool norms_are_folded(const ps_train_options *o)
 static void export_latent(const ps_trainer *t, ps_sae *out, size_t j)
 {
 	const size_t d = t->sae.d_in, at = j * d;
-	const double n = norms_are_folded(&t->options) ? row_norm(t->sae.dec + at, d) : 1, by = n / *t->scale;
+	const double n = norms_are_folded(&t->options) ? row_norm(t->sae.dec + at, d) : 1,
+		     by = n / *t->scale;
 	/* The threshold of batchtopk is one of z n where latents are chosen by that, and of z where not. */
 	const double batch_by = t->options.rescale ? 1 / *t->scale : by;
 
@@ -455,21 +507,31 @@ void ps_trainer_export(const ps_trainer *t, ps_sae *out)
 size_t ps_trainer_state(ps_trainer *t, ps_state_part *parts, size_t max_parts)
 {
 	const size_t f = t->sae.d_sae, d = t->sae.d_in;
-	const size_t matrix = f * d * sizeof(float), bias = f * sizeof(float), output = d * sizeof(float);
+	const size_t matrix = f * d * sizeof(float), bias = f * sizeof(float),
+		     output = d * sizeof(float);
 	const ps_state_part all[STATE_PARTS] = {
-		{"enc", t->sae.enc, matrix, PS_F32}, {"dec", t->sae.dec, matrix, PS_F32},
-		{"b_enc", t->sae.b_enc, bias, PS_F32}, {"b_dec", t->sae.b_dec, output, PS_F32},
-		{"enc_m", t->enc.m, matrix, PS_F32}, {"enc_v", t->enc.v, matrix, PS_F32},
-		{"dec_m", t->dec.m, matrix, PS_F32}, {"dec_v", t->dec.v, matrix, PS_F32},
-		{"b_enc_m", t->b_enc.m, bias, PS_F32}, {"b_enc_v", t->b_enc.v, bias, PS_F32},
-		{"b_dec_m", t->b_dec.m, output, PS_F32}, {"b_dec_v", t->b_dec.v, output, PS_F32},
-		{"scale", t->scale, sizeof(float), PS_F32}, {"threshold_mean", t->threshold, sizeof(double), PS_F64},
-		{"since_fired", t->since_fired, f * sizeof(uint64_t), PS_I64}, {"step", t->step, sizeof(uint64_t), PS_I64},
+		{"enc", t->sae.enc, matrix, PS_F32},
+		{"dec", t->sae.dec, matrix, PS_F32},
+		{"b_enc", t->sae.b_enc, bias, PS_F32},
+		{"b_dec", t->sae.b_dec, output, PS_F32},
+		{"enc_m", t->enc.m, matrix, PS_F32},
+		{"enc_v", t->enc.v, matrix, PS_F32},
+		{"dec_m", t->dec.m, matrix, PS_F32},
+		{"dec_v", t->dec.v, matrix, PS_F32},
+		{"b_enc_m", t->b_enc.m, bias, PS_F32},
+		{"b_enc_v", t->b_enc.v, bias, PS_F32},
+		{"b_dec_m", t->b_dec.m, output, PS_F32},
+		{"b_dec_v", t->b_dec.v, output, PS_F32},
+		{"scale", t->scale, sizeof(float), PS_F32},
+		{"threshold_mean", t->threshold, sizeof(double), PS_F64},
+		{"since_fired", t->since_fired, f * sizeof(uint64_t), PS_I64},
+		{"step", t->step, sizeof(uint64_t), PS_I64},
 		/* the latents' further scalars, as many as the architecture has */
 		{t->sae.threshold ? "threshold" : "r_mag", t->extra[0], bias, PS_F32},
 		{t->sae.threshold ? "threshold_m" : "r_mag_m", t->extra_moments[0].m, bias, PS_F32},
 		{t->sae.threshold ? "threshold_v" : "r_mag_v", t->extra_moments[0].v, bias, PS_F32},
-		{"b_mag", t->extra[1], bias, PS_F32}, {"b_mag_m", t->extra_moments[1].m, bias, PS_F32},
+		{"b_mag", t->extra[1], bias, PS_F32},
+		{"b_mag_m", t->extra_moments[1].m, bias, PS_F32},
 		{"b_mag_v", t->extra_moments[1].v, bias, PS_F32},
 	};
 	const size_t count = STATE_PARTS - 3 * (size_t)(PS_EXTRAS_MOST - t->arch->extras);
@@ -493,15 +555,21 @@ int ps_trainer_resume(ps_trainer *t)
 	const size_t count = ps_trainer_state(t, parts, STATE_PARTS);
 
 	for (size_t i = 0; i < count; i++)
-		if (parts[i].dtype == PS_F32 && !all_finite(parts[i].data, parts[i].bytes / sizeof(float)))
-			return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's '%s' holds values that are not finite",
-				       parts[i].name);
+		if (parts[i].dtype == PS_F32 &&
+		    !all_finite(parts[i].data, parts[i].bytes / sizeof(float)))
+			return ps_fail(
+				t->context->diag, PS_EINPUT,
+				"the saved training state's '%s' holds values that are not finite",
+				parts[i].name);
 	if (*t->step > t->steps)
-		return ps_fail(t->context->diag, PS_EINPUT, "the saved training state is at step %llu of %llu",
+		return ps_fail(t->context->diag, PS_EINPUT,
+			       "the saved training state is at step %llu of %llu",
 			       (unsigned long long)*t->step, (unsigned long long)t->steps);
 	if (!(*t->scale > 0))
-		return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's input scale is not positive");
+		return ps_fail(t->context->diag, PS_EINPUT,
+			       "the saved training state's input scale is not positive");
 	if (!isfinite(*t->threshold))
-		return ps_fail(t->context->diag, PS_EINPUT, "the saved training state's threshold is not finite");
+		return ps_fail(t->context->diag, PS_EINPUT,
+			       "the saved training state's threshold is not finite");
 	return 0;
 }

@@ -30,11 +30,11 @@ typedef struct ps_moments {
 
 /* The rows of a step that go through it together. */
 typedef struct ps_pass {
-	size_t first, rows;  /* of the batch */
-	const float *x;      /* (rows, D) */
-	double unit;         /* of the loss */
-	float scale;         /* of the gradients of |error|^2: 2 unit */
-	double sparsity;     /* the penalty's coefficient at this step */
+	size_t first, rows;   /* of the batch */
+	const float *x;       /* (rows, D) */
+	double unit;          /* of the loss */
+	float scale;          /* of the gradients of |error|^2: 2 unit */
+	double sparsity;      /* the penalty's coefficient at this step */
 	const ps_branch *aux; /* NULL: none */
 } ps_pass;
 
@@ -49,7 +49,8 @@ struct ps_trainer {
 	/* What a resumed run needs. */
 	ps_sae sae; /* apply_b_dec_to_input false: the rows are centred when they are loaded */
 	ps_moments enc, dec, b_enc, b_dec;
-	float *extra[PS_EXTRAS_MOST]; /* (F): jumprelu: threshold; gated: r_mag, b_mag; shared with sae */
+	float *extra
+		[PS_EXTRAS_MOST]; /* (F): jumprelu: threshold; gated: r_mag, b_mag; shared with sae */
 	ps_moments extra_moments[PS_EXTRAS_MOST];
 	uint64_t *since_fired; /* (F): tokens */
 	uint64_t *step;        /* (1): steps done */
@@ -57,40 +58,42 @@ struct ps_trainer {
 	double *threshold;     /* (1): batchtopk's; negative: not set yet */
 
 	/* Scratch of a step. */
-	ps_sae lister;            /* what the encoder sees */
-	size_t pass_rows;         /* rows of a pass at most */
-	uint64_t announced;       /* the step whose rows the source reads ahead; UINT64_MAX: none */
-	uint64_t *ids;            /* (B) */
-	float *batch;             /* (B, D): rows as they come; x itself where nobody else takes them */
-	float *x;                 /* (B, D) */
-	double *row_loss;         /* (B): |error|^2 */
+	ps_sae lister;      /* what the encoder sees */
+	size_t pass_rows;   /* rows of a pass at most */
+	uint64_t announced; /* the step whose rows the source reads ahead; UINT64_MAX: none */
+	uint64_t *ids;      /* (B) */
+	float *batch;       /* (B, D): rows as they come; x itself where nobody else takes them */
+	float *x;           /* (B, D) */
+	double *row_loss;   /* (B): |error|^2 */
 	ps_encoder *encoder;
 	ps_branch branch;
-	ps_branch gate;           /* gated's auxiliary reconstruction */
-	ps_auxk *auxk;            /* NULL: coefficient 0 */
+	ps_branch gate;            /* gated's auxiliary reconstruction */
+	ps_auxk *auxk;             /* NULL: coefficient 0 */
 	ps_batch_topk *batch_topk; /* NULL unless batchtopk */
 	ps_matryoshka *matryoshka; /* NULL: no nested levels */
-	float *lower;             /* (F): least z listed; jumprelu */
-	uint32_t *active;         /* (pass_rows): active latents of a row; jumprelu */
-	float *norm;              /* (F): |dec_j|; NULL where nobody asks */
-	uint8_t *fired, *dead;    /* (F): in this step; before it */
-	float *enc_gradient, *dec_gradient;    /* (F, D) of all passes; NULL: found when a latent is updated */
-	float *b_enc_gradient;                 /* (F) */
+	float *lower;              /* (F): least z listed; jumprelu */
+	uint32_t *active;          /* (pass_rows): active latents of a row; jumprelu */
+	float *norm;               /* (F): |dec_j|; NULL where nobody asks */
+	uint8_t *fired, *dead;     /* (F): in this step; before it */
+	float *enc_gradient,
+		*dec_gradient; /* (F, D) of all passes; NULL: found when a latent is updated */
+	float *b_enc_gradient; /* (F) */
 	float *extra_gradient[PS_EXTRAS_MOST]; /* (F) */
 	float *through_input;                  /* (F): sum over rows of dz */
-	float *along;                          /* (F): factor of dec_j in its own gradient; takes out what is along a unit row */
-	double *penalty;                       /* (F): the penalty's sum over rows, without its coefficient */
-	double *square;                        /* (F): |gradients|^2 of a latent, for clipping; then |dec_j|^2 */
-	double *error_sum;                     /* (D) */
-	float *b_dec_gradient;                 /* (D) */
-	double *column_variance;               /* (D): sum over the batch of (x - mean)^2 */
-	float *x_strip, *error_strip;          /* (B, columns of a strip): sae/update.h's, as is the next */
-	float *strip_gradients;                /* (threads, 2, columns of a strip) */
+	float *along; /* (F): factor of dec_j in its own gradient; takes out what is along a unit row */
+	double *penalty;         /* (F): the penalty's sum over rows, without its coefficient */
+	double *square;          /* (F): |gradients|^2 of a latent, for clipping; then |dec_j|^2 */
+	double *error_sum;       /* (D) */
+	float *b_dec_gradient;   /* (D) */
+	double *column_variance; /* (D): sum over the batch of (x - mean)^2 */
+	float *x_strip, *error_strip; /* (B, columns of a strip): sae/update.h's, as is the next */
+	float *strip_gradients;       /* (threads, 2, columns of a strip) */
 };
 
 /* As ps_trainer_create. with: a trainer whose ids, batch and x are borrowed, which has room for both; NULL: none. */
-int ps_trainer_make(ps_trainer **trainer, const ps_train_options *options, const ps_row_source *source, const ps_row_list *rows,
-		    const ps_context *context, ps_arena *arena, const ps_trainer *with) PS_MUST_USE;
+int ps_trainer_make(ps_trainer **trainer, const ps_train_options *options,
+		    const ps_row_source *source, const ps_row_list *rows, const ps_context *context,
+		    ps_arena *arena, const ps_trainer *with) PS_MUST_USE;
 /* What `with` lends. */
 size_t ps_trainer_lent_bytes(size_t d_in, const ps_train_options *options);
 

@@ -25,26 +25,33 @@ size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t co
 	for (size_t i = 0; i < count; i++) {
 		const size_t bytes = ps_trainer_bytes(d_in, &options[i], threads);
 
-		if (bytes == SIZE_MAX || !ps_size_add(total, bytes - (i ? ps_trainer_lent_bytes(d_in, &options[i]) : 0), &total))
+		if (bytes == SIZE_MAX ||
+		    !ps_size_add(total, bytes - (i ? ps_trainer_lent_bytes(d_in, &options[i]) : 0),
+				 &total))
 			return SIZE_MAX;
 	}
 	return total;
 }
 
-int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count, const ps_row_source *source,
-		       const ps_row_list *rows, const ps_context *context, ps_arena *arena)
+int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count,
+		       const ps_row_source *source, const ps_row_list *rows,
+		       const ps_context *context, ps_arena *arena)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < count && code >= 0; i++) {
 		if (!ps_trainers_agree(&options[0], &options[i]))
-			return ps_fail(context->diag, PS_EFAILED, "SAEs side by side want the same batches");
-		code = ps_trainer_make(&trainers[i], &options[i], source, rows, context, arena, i ? trainers[0] : NULL);
+			return ps_fail(context->diag, PS_EFAILED,
+				       "SAEs side by side want the same batches");
+		code = ps_trainer_make(&trainers[i], &options[i], source, rows, context, arena,
+				       i ? trainers[0] : NULL);
 		if (i || code < 0 || count == 1)
 			continue;
-		code = ps_room_check(arena, raw_bytes(source->width, options), "a batch", context->diag);
+		code = ps_room_check(arena, raw_bytes(source->width, options), "a batch",
+				     context->diag);
 		if (code >= 0)
-			trainers[0]->batch = ps_arena_take(arena, raw_bytes(source->width, options));
+			trainers[0]->batch =
+				ps_arena_take(arena, raw_bytes(source->width, options));
 	}
 	return code;
 }
@@ -66,9 +73,10 @@ int ps_trainers_step(ps_trainer *const *trainers, size_t count, ps_train_step *o
 
 	memset(out, 0, count * sizeof *out);
 	if (step >= first->steps)
-		return ps_fail(first->context->diag, PS_EFAILED, "all %llu training steps are done", (unsigned long long)first->steps);
-	code = ps_batch_load(&first->options, first->source, first->rows, step, first->steps, &first->announced, first->ids,
-			     first->batch, first->context);
+		return ps_fail(first->context->diag, PS_EFAILED, "all %llu training steps are done",
+			       (unsigned long long)first->steps);
+	code = ps_batch_load(&first->options, first->source, first->rows, step, first->steps,
+			     &first->announced, first->ids, first->batch, first->context);
 	for (size_t i = 0; i < count && code >= 0; i++)
 		if (*trainers[i]->step == step)
 			code = ps_trainer_take_step(trainers[i], &out[i]);

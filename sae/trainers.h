@@ -17,8 +17,9 @@ size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t co
 
 /* trainers (count): as ps_trainer_create, which this is for one. A sample that several start from is read once. PS_EFAILED
  * when the options do not agree. */
-int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count, const ps_row_source *source,
-		       const ps_row_list *rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count,
+		       const ps_row_source *source, const ps_row_list *rows,
+		       const ps_context *context, ps_arena *arena) PS_MUST_USE;
 
 /* Steps done by those that have done the fewest. */
 uint64_t ps_trainers_done(ps_trainer *const *trainers, size_t count);

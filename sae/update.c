@@ -44,43 +44,53 @@ size_t ps_update_bytes(size_t d_in, size_t rows, int threads, bool gathers)
 		return 0;
 	for (int i = 0; i < 2; i++)
 		ps_plan_add(&plan, "strips of a batch", rows * strip_columns(d_in) * sizeof(float));
-	ps_plan_add(&plan, "gradients of a latent's strip", (size_t)threads * 2 * strip_columns(d_in) * sizeof(float));
+	ps_plan_add(&plan, "gradients of a latent's strip",
+		    (size_t)threads * 2 * strip_columns(d_in) * sizeof(float));
 	return plan.total_bytes;
 }
 
 void ps_update_take(ps_trainer *t, bool gathers, ps_arena *arena)
 {
-	const size_t columns = strip_columns(t->sae.d_in), strip = t->options.batch * columns * sizeof(float);
+	const size_t columns = strip_columns(t->sae.d_in),
+		     strip = t->options.batch * columns * sizeof(float);
 
 	if (gathers)
 		return;
 	t->x_strip = ps_arena_take(arena, strip);
 	t->error_strip = ps_arena_take(arena, strip);
-	t->strip_gradients = ps_arena_take(arena, (size_t)ps_pool_threads(t->context->pool) * 2 * columns * sizeof(float));
+	t->strip_gradients = ps_arena_take(arena, (size_t)ps_pool_threads(t->context->pool) * 2 *
+							  columns * sizeof(float));
 }
 
 /* --- a latent's gradients --- */
 
 /* Adds the pass's, but for what is along dec[j]. */
-static void add_gradients(const ps_trainer *t, const ps_pass *pass, const struct strip *s, size_t j, float *enc, float *dec)
+static void add_gradients(const ps_trainer *t, const ps_pass *pass, const struct strip *s, size_t j,
+			  float *enc, float *dec)
 {
 	const size_t d = t->sae.d_in;
 
-	ps_branch_add_gradient(&t->branch, j, s->x, s->width, s->error, s->width, s->columns, enc, dec);
+	ps_branch_add_gradient(&t->branch, j, s->x, s->width, s->error, s->width, s->columns, enc,
+			       dec);
 	if (pass->aux)
-		ps_branch_add_gradient(pass->aux, j, s->x, s->width, pass->aux->error + s->first, d, s->columns, enc, dec);
+		ps_branch_add_gradient(pass->aux, j, s->x, s->width, pass->aux->error + s->first, d,
+				       s->columns, enc, dec);
 	for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++) {
 		const ps_branch *level = &t->matryoshka->branch[l];
 
-		ps_branch_add_gradient(level, j, s->x, s->width, level->error + s->first, d, s->columns, enc, dec);
+		ps_branch_add_gradient(level, j, s->x, s->width, level->error + s->first, d,
+				       s->columns, enc, dec);
 	}
 	if (!t->arch->gate)
 		return;
 	if (t->options.gate_alone)
-		ps_rows_combine_columns(s->x, s->width, s->columns, t->gate.lists.row + t->gate.lists.start[j],
-					t->gate.lists.gradient + t->gate.lists.start[j], ps_branch_active(&t->gate, j), enc);
+		ps_rows_combine_columns(s->x, s->width, s->columns,
+					t->gate.lists.row + t->gate.lists.start[j],
+					t->gate.lists.gradient + t->gate.lists.start[j],
+					ps_branch_active(&t->gate, j), enc);
 	else
-		ps_branch_add_gradient(&t->gate, j, s->x, s->width, t->gate.error + s->first, d, s->columns, enc, dec);
+		ps_branch_add_gradient(&t->gate, j, s->x, s->width, t->gate.error + s->first, d,
+				       s->columns, enc, dec);
 }
 
 /* dec (columns) += along[j] dec[j], from column `first` on. */
@@ -89,26 +99,31 @@ static void add_along(const ps_trainer *t, size_t j, size_t first, size_t column
 	const uint32_t only = 0;
 
 	if (t->along[j] != 0)
-		ps_rows_combine_columns(t->sae.dec + j * t->sae.d_in + first, columns, columns, &only, &t->along[j], 1, dec);
+		ps_rows_combine_columns(t->sae.dec + j * t->sae.d_in + first, columns, columns,
+					&only, &t->along[j], 1, dec);
 }
 
 static void gather_latents(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-	const struct strip whole = {.columns = d, .width = d, .x = u->pass->x, .error = t->branch.error};
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const struct strip whole = {
+		.columns = d, .width = d, .x = u->pass->x, .error = t->branch.error};
 
 	(void)worker;
 	for (size_t j = first; j < end; j++)
-		add_gradients(t, u->pass, &whole, j, t->enc_gradient + j * d, t->dec_gradient + j * d);
+		add_gradients(t, u->pass, &whole, j, t->enc_gradient + j * d,
+			      t->dec_gradient + j * d);
 }
 
 void ps_update_gather(ps_trainer *t, const ps_pass *pass)
 {
 	struct update u = {.trainer = t, .pass = pass};
 
-	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), gather_latents, &u);
+	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), gather_latents,
+		    &u);
 }
 
 /* --- b_dec, clipping --- */
@@ -118,7 +133,8 @@ static void b_dec_gradients(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM, count = ps_min_size(COLUMNS_AN_ITEM, d - first);
+	const size_t d = t->sae.d_in, first = item * COLUMNS_AN_ITEM,
+		     count = ps_min_size(COLUMNS_AN_ITEM, d - first);
 	double through_encoder[COLUMNS_AN_ITEM] = {0};
 
 	(void)worker;
@@ -130,26 +146,31 @@ static void b_dec_gradients(void *context, size_t item, int worker)
 			through_encoder[i] += gradient * enc[i];
 	}
 	for (size_t i = 0; i < count; i++)
-		t->b_dec_gradient[first + i] = (float)(u->pass->scale * t->error_sum[first + i] - through_encoder[i]);
+		t->b_dec_gradient[first + i] =
+			(float)(u->pass->scale * t->error_sum[first + i] - through_encoder[i]);
 }
 
 static void finish_gathered(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
 		add_along(t, j, 0, d, t->dec_gradient + j * d);
-		t->square[j] = ps_squared_norm(t->enc_gradient + j * d, d) + ps_squared_norm(t->dec_gradient + j * d, d);
+		t->square[j] = ps_squared_norm(t->enc_gradient + j * d, d) +
+			       ps_squared_norm(t->dec_gradient + j * d, d);
 	}
 }
 
 static float clip_factor(const ps_trainer *t)
 {
 	const size_t f = t->sae.d_sae;
-	double square = ps_squared_norm(t->b_enc_gradient, f) + ps_squared_norm(t->b_dec_gradient, t->sae.d_in), factor;
+	double square = ps_squared_norm(t->b_enc_gradient, f) +
+			ps_squared_norm(t->b_dec_gradient, t->sae.d_in),
+	       factor;
 
 	for (size_t j = 0; j < f; j++)
 		square += t->square[j];
@@ -171,19 +192,23 @@ static void copy_strips(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * ROWS_AN_ITEM, end = ps_min_size(first + ROWS_AN_ITEM, u->pass->rows);
+	const size_t d = t->sae.d_in, first = item * ROWS_AN_ITEM,
+		     end = ps_min_size(first + ROWS_AN_ITEM, u->pass->rows);
 
 	(void)worker;
 	for (size_t r = first; r < end; r++) {
-		memcpy(t->x_strip + r * u->columns, u->pass->x + r * d + u->first, u->columns * sizeof(float));
-		memcpy(t->error_strip + r * u->columns, t->branch.error + r * d + u->first, u->columns * sizeof(float));
+		memcpy(t->x_strip + r * u->columns, u->pass->x + r * d + u->first,
+		       u->columns * sizeof(float));
+		memcpy(t->error_strip + r * u->columns, t->branch.error + r * d + u->first,
+		       u->columns * sizeof(float));
 	}
 }
 
 /* A strip of a matrix is a few lines here and there, which no prefetcher foresees. */
 static void fetch(const ps_trainer *t, size_t at, size_t columns)
 {
-	const float *const values[] = {t->sae.enc, t->enc.m, t->enc.v, t->sae.dec, t->dec.m, t->dec.v};
+	const float *const values[] = {t->sae.enc, t->enc.m, t->enc.v,
+				       t->sae.dec, t->dec.m, t->dec.v};
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
 		for (size_t c = 0; c < columns; c += LINE)
@@ -195,8 +220,13 @@ static void update_rows(const struct update *u, size_t j, float *gradients)
 {
 	ps_trainer *t = u->trainer;
 	const size_t at = j * t->sae.d_in + u->first, columns = u->columns;
-	float *enc = t->enc_gradient ? t->enc_gradient + at : gradients, *dec = t->enc_gradient ? t->dec_gradient + at : gradients + columns;
-	const struct strip strip = {.first = u->first, .columns = columns, .width = columns, .x = t->x_strip, .error = t->error_strip};
+	float *enc = t->enc_gradient ? t->enc_gradient + at : gradients,
+	      *dec = t->enc_gradient ? t->dec_gradient + at : gradients + columns;
+	const struct strip strip = {.first = u->first,
+				    .columns = columns,
+				    .width = columns,
+				    .x = t->x_strip,
+				    .error = t->error_strip};
 
 	if (!t->enc_gradient) {
 		memset(gradients, 0, 2 * columns * sizeof *gradients);
@@ -215,8 +245,10 @@ static void update_strip(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	const ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-	float *gradients = t->enc_gradient ? NULL : t->strip_gradients + (size_t)worker * 2 * strip_columns(d);
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	float *gradients =
+		t->enc_gradient ? NULL : t->strip_gradients + (size_t)worker * 2 * strip_columns(d);
 
 	for (size_t j = first; j < end; j++) {
 		if (j + 1 < t->sae.d_sae)
@@ -229,7 +261,8 @@ static void finish_latents(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
 	ps_trainer *t = u->trainer;
-	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM, end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
+	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
+		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
 
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
@@ -243,19 +276,22 @@ static void update_latents(struct update *u)
 {
 	ps_trainer *t = u->trainer;
 	ps_pool *pool = t->context->pool;
-	const size_t f = t->sae.d_sae, d = t->sae.d_in, strip = t->enc_gradient ? d : strip_columns(d);
+	const size_t f = t->sae.d_sae, d = t->sae.d_in,
+		     strip = t->enc_gradient ? d : strip_columns(d);
 
 	memset(t->square, 0, f * sizeof *t->square);
 	for (u->first = 0; u->first < d; u->first += strip) {
 		u->columns = ps_min_size(strip, d - u->first);
 		if (!t->enc_gradient)
-			ps_pool_run(pool, ps_pool_items(u->pass->rows, ROWS_AN_ITEM), copy_strips, u);
+			ps_pool_run(pool, ps_pool_items(u->pass->rows, ROWS_AN_ITEM), copy_strips,
+				    u);
 		ps_pool_run(pool, ps_pool_items(f, LATENTS_AN_ITEM), update_strip, u);
 	}
 	ps_pool_run(pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_latents, u);
 }
 
-static void update_vector(const struct update *u, float *values, const ps_moments *moments, float *gradient, size_t count)
+static void update_vector(const struct update *u, float *values, const ps_moments *moments,
+			  float *gradient, size_t count)
 {
 	scale_by(gradient, count, u->clip);
 	ps_adam_update(&u->adam, values, moments->m, moments->v, gradient, count);
@@ -264,11 +300,15 @@ static void update_vector(const struct update *u, float *values, const ps_moment
 void ps_update_run(ps_trainer *t, const ps_pass *pass, double lr)
 {
 	const size_t f = t->sae.d_sae, d = t->sae.d_in;
-	struct update u = {.trainer = t, .pass = pass, .adam = ps_adam_at(&t->options.adam, lr, *t->step + 1), .clip = 1};
+	struct update u = {.trainer = t,
+			   .pass = pass,
+			   .adam = ps_adam_at(&t->options.adam, lr, *t->step + 1),
+			   .clip = 1};
 
 	ps_pool_run(t->context->pool, ps_pool_items(d, COLUMNS_AN_ITEM), b_dec_gradients, &u);
 	if (t->enc_gradient)
-		ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_gathered, &u);
+		ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_gathered,
+			    &u);
 	if (t->options.clip > 0)
 		u.clip = clip_factor(t);
 	update_latents(&u);

@@ -35,7 +35,9 @@ static json_t *add_entry(json_t *report, const char *list, const char *path, con
 {
 	/* A path is bytes, JSON is not: one that is no UTF-8 cannot be shown. */
 	json_t *name = json_string(path);
-	json_t *entry = json_pack("{s:o, s:s, s:[], s:b}", "path", name ? name : json_string("(not UTF-8)"), "kind", kind, "tensors", "ok", 1);
+	json_t *entry =
+		json_pack("{s:o, s:s, s:[], s:b}", "path", name ? name : json_string("(not UTF-8)"),
+			  "kind", kind, "tensors", "ok", 1);
 
 	json_array_append_new(list_of(report, list), entry);
 	return entry;
@@ -47,14 +49,16 @@ static void add_problem(json_t *entry, const char *what)
 	json_array_append_new(list_of(entry, "problems"), json_pack("{s:s}", "what", what));
 }
 
-static void add_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
+static void add_bad_block(void *context, const char *path, long block, uint64_t offset,
+			  const char *what)
 {
 	json_t *entry = context;
 
 	(void)path;
 	json_object_set_new(entry, "ok", json_false());
-	json_array_append_new(list_of(entry, "problems"), json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block, "offset",
-								    (json_int_t)offset));
+	json_array_append_new(list_of(entry, "problems"),
+			      json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block,
+					"offset", (json_int_t)offset));
 }
 
 static bool is_ok(const json_t *entry)
@@ -74,7 +78,9 @@ static void describe_tensors(const ps_safetensors *file, json_t *entry)
 
 		for (int d = 0; d < info->rank; d++)
 			json_array_append_new(shape, json_integer((json_int_t)info->shape[d]));
-		json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", info->name, "dtype", info->dtype_name, "shape", shape));
+		json_array_append_new(tensors,
+				      json_pack("{s:s, s:s, s:o}", "name", info->name, "dtype",
+						info->dtype_name, "shape", shape));
 	}
 }
 
@@ -103,8 +109,12 @@ static void verify_blocks(const ps_safetensors *file, json_t *entry)
 		add_problem(entry, diag.text);
 		return;
 	}
-	json_object_set_new(entry, "checksums", json_string(!verified ? "none"
-							    : json_array_size(json_object_get(entry, "problems")) > before ? "wrong" : "right"));
+	json_object_set_new(
+		entry, "checksums",
+		json_string(!verified ? "none"
+			    : json_array_size(json_object_get(entry, "problems")) > before
+				    ? "wrong"
+				    : "right"));
 }
 
 static void describe_safetensors(json_t *entry, const char *path, bool verify, bool ours)
@@ -124,7 +134,8 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 		add_problem(entry, "the manifest names it as ours, and it has lost its metadata");
 	if (verify)
 		verify_blocks(&file, entry);
-	json_object_set_new(entry, "statistics", ps_shard_stats(&file, json_object_get(entry, "tensors")));
+	json_object_set_new(entry, "statistics",
+			    ps_shard_stats(&file, json_object_get(entry, "tensors")));
 	ps_safetensors_close(&file);
 }
 
@@ -138,7 +149,8 @@ static void compare_noted(json_t *entry, const char *path, const json_t *noted, 
 	int rc = 0;
 
 	if (stat(path, &st)) {
-		add_problem(entry, errno == ENOENT ? "the manifest names it, and it is missing" : strerror(errno));
+		add_problem(entry, errno == ENOENT ? "the manifest names it, and it is missing"
+						   : strerror(errno));
 		return;
 	}
 	json_object_set_new(entry, "bytes", json_integer((json_int_t)st.st_size));
@@ -150,7 +162,8 @@ static void compare_noted(json_t *entry, const char *path, const json_t *noted, 
 		rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &diag);
 	if (rc)
 		add_problem(entry, diag.text);
-	else if (verify && strcmp(ps_digest_format(digest, digits), json_string_value(json_object_get(noted, "xxh3"))))
+	else if (verify && strcmp(ps_digest_format(digest, digits),
+				  json_string_value(json_object_get(noted, "xxh3"))))
 		add_problem(entry, "its XXH3 differs from the manifest's");
 }
 
@@ -186,7 +199,7 @@ static bool report_noted(json_t *report, const char *path, const json_t *manifes
 	bool good = true;
 
 	names = malloc((json_object_size(files) + 1) * sizeof *names);
-	json_object_foreach(files, name, value)
+	json_object_foreach (files, name, value)
 		if (names)
 			names[count++] = name;
 	for (size_t i = 0; i < count; i++) {
@@ -220,7 +233,8 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 static bool report_folder(json_t *report, const char *path, bool verify, int depth);
 
 /* Files that the manifest does not name, and folders. */
-static bool report_rest(json_t *report, const char *path, const json_t *manifest, bool verify, int depth)
+static bool report_rest(json_t *report, const char *path, const json_t *manifest, bool verify,
+			int depth)
 {
 	struct dirent **entries = NULL;
 	char name[PATH_MAX];
@@ -232,7 +246,8 @@ static bool report_rest(json_t *report, const char *path, const json_t *manifest
 		struct stat st, link;
 
 		if (base[0] != '.' && !json_object_get(json_object_get(manifest, "files"), base) &&
-		    snprintf(name, sizeof name, "%s/%s", path, base) < (int)sizeof name && !stat(name, &st) && !lstat(name, &link)) {
+		    snprintf(name, sizeof name, "%s/%s", path, base) < (int)sizeof name &&
+		    !stat(name, &st) && !lstat(name, &link)) {
 			if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode) && depth < DEPTH_MAX)
 				good &= report_folder(report, name, verify, depth + 1);
 			else if (S_ISREG(st.st_mode) && is_safetensors(base))
@@ -258,15 +273,18 @@ static bool report_folder(json_t *report, const char *path, bool verify, int dep
 
 bool ps_shard_report(json_t *report, const char *path, bool verify)
 {
-	size_t before = json_array_size(list_of(report, "files")), folders = json_array_size(list_of(report, "folders"));
+	size_t before = json_array_size(list_of(report, "files")),
+	       folders = json_array_size(list_of(report, "folders"));
 	struct stat st;
 	bool good;
 
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
 		return report_file(report, path, NULL, verify);
 	good = report_folder(report, path, verify, 0);
-	if (json_array_size(list_of(report, "files")) == before && json_array_size(list_of(report, "folders")) == folders) {
-		add_problem(add_entry(report, "files", path, "folder"), "holds no safetensors files");
+	if (json_array_size(list_of(report, "files")) == before &&
+	    json_array_size(list_of(report, "folders")) == folders) {
+		add_problem(add_entry(report, "files", path, "folder"),
+			    "holds no safetensors files");
 		return false;
 	}
 	return good;

@@ -8,8 +8,8 @@
 #include "core/base/checked.h"
 
 #define NORM_ROWS ((uint64_t)1024)
-#define NORM_PART ((size_t)1024)          /* values widened at a time */
-#define WINDOWS_MAX ((uint64_t)1 << 28)   /* range of ids: 32 MiB of bits */
+#define NORM_PART ((size_t)1024)        /* values widened at a time */
+#define WINDOWS_MAX ((uint64_t)1 << 28) /* range of ids: 32 MiB of bits */
 
 static int32_t load_id(const char *ids, uint64_t i)
 {
@@ -87,8 +87,8 @@ static uint64_t count_different(const char *ids, uint64_t count)
 static void count_activations(const ps_safetensors *file, const ps_tensor_info *info, json_t *stats)
 {
 	const ps_tensor_info *windows = ps_safetensors_find(file, "window_ids");
-	uint64_t rows = info->shape[0], step = rows / NORM_ROWS + (rows % NORM_ROWS != 0), sampled = 0, non_finite = 0,
-		 different = 0;
+	uint64_t rows = info->shape[0], step = rows / NORM_ROWS + (rows % NORM_ROWS != 0),
+		 sampled = 0, non_finite = 0, different = 0;
 	size_t width = (size_t)info->shape[1];
 	const char *data = ps_safetensors_data(file, info);
 	double sum = 0;
@@ -101,7 +101,8 @@ static void count_activations(const ps_safetensors *file, const ps_tensor_info *
 	if (different)
 		json_object_set_new(stats, "windows", json_integer((json_int_t)different));
 	for (uint64_t r = 0; r < rows; r += step, sampled++)
-		sum += row_norm(data + r * width * ps_dtype_size((ps_dtype)info->dtype), (ps_dtype)info->dtype, width, &non_finite);
+		sum += row_norm(data + r * width * ps_dtype_size((ps_dtype)info->dtype),
+				(ps_dtype)info->dtype, width, &non_finite);
 	json_object_set_new(stats, "sampled_rows", json_integer((json_int_t)sampled));
 	json_object_set_new(stats, "non_finite", json_integer((json_int_t)non_finite));
 	/* JSON knows no infinity: without a number there is no key. */
@@ -114,10 +115,12 @@ static void count_activations(const ps_safetensors *file, const ps_tensor_info *
 /* The weights of a row: the metadata says, and must agree with the row's bytes. */
 static size_t logical_cols(const ps_safetensors *file, const ps_tensor_info *info)
 {
-	const json_t *about = json_object_get(json_object_get(file->metadata, "tensors"), info->name);
+	const json_t *about =
+		json_object_get(json_object_get(file->metadata, "tensors"), info->name);
 	json_int_t cols = json_integer_value(json_object_get(about, "cols"));
 
-	return cols > 0 && (uint64_t)cols <= info->shape[1] * 8 && ps_bitmap_row_bytes((size_t)cols) == info->shape[1]
+	return cols > 0 && (uint64_t)cols <= info->shape[1] * 8 &&
+			       ps_bitmap_row_bytes((size_t)cols) == info->shape[1]
 		       ? (size_t)cols
 		       : (size_t)info->shape[1] * 8;
 }
@@ -131,12 +134,15 @@ static void count_mask(const ps_safetensors *file, json_t *tensors, json_t *stat
 		size_t cols;
 		uint64_t all, left;
 
-		if (info->dtype != PS_U8 || info->rank != 2 || !info->bytes || info->bytes > UINT64_MAX / 8)
+		if (info->dtype != PS_U8 || info->rank != 2 || !info->bytes ||
+		    info->bytes > UINT64_MAX / 8)
 			continue;
 		cols = logical_cols(file, info);
 		all = info->shape[0] * cols;
-		left = ps_bitmap_count(ps_safetensors_data(file, info), (size_t)info->shape[0], cols);
-		json_object_set_new(json_array_get(tensors, i), "sparsity", json_real(1 - (double)left / (double)all));
+		left = ps_bitmap_count(ps_safetensors_data(file, info), (size_t)info->shape[0],
+				       cols);
+		json_object_set_new(json_array_get(tensors, i), "sparsity",
+				    json_real(1 - (double)left / (double)all));
 		weights += all;
 		kept += left;
 	}
@@ -150,14 +156,16 @@ static void count_mask(const ps_safetensors *file, json_t *tensors, json_t *stat
 json_t *ps_shard_stats(const ps_safetensors *file, json_t *tensors)
 {
 	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
-	const ps_tensor_info *tokens = ps_safetensors_find(file, "tokens"), *rows = ps_safetensors_find(file, "activations");
+	const ps_tensor_info *tokens = ps_safetensors_find(file, "tokens"),
+			     *rows = ps_safetensors_find(file, "activations");
 	json_t *stats = json_object();
 
 	if (kind && !strcmp(kind, "mask"))
 		count_mask(file, tensors, stats);
 	else if (tokens && tokens->dtype == PS_I32 && tokens->rank == 2)
 		count_tokens(file, tokens, stats);
-	else if (rows && rows->rank == 2 && (rows->dtype == PS_F32 || rows->dtype == PS_BF16 || rows->dtype == PS_F16))
+	else if (rows && rows->rank == 2 &&
+		 (rows->dtype == PS_F32 || rows->dtype == PS_BF16 || rows->dtype == PS_F16))
 		count_activations(file, rows, stats);
 	return stats;
 }

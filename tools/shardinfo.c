@@ -14,7 +14,8 @@
 static const char usage[] =
 	"usage: shardinfo PATH... [--verify] [--json]\n"
 	"\n"
-	"Shows what safetensors files, and folders of them, hold: kind, tensors, provenance, statistics.\n"
+	"Shows what safetensors files, and folders of them, hold: kind, tensors, provenance, "
+	"statistics.\n"
 	"Folders with a manifest.json are checked against it.\n"
 	"\n"
 	"  --verify  read everything and check every checksum\n"
@@ -55,7 +56,9 @@ static void put_text(const char *text)
 
 static void put_value(const char *key, const json_t *value)
 {
-	char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+	char *text = json_is_string(value) ? NULL
+					   : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY |
+								       JSON_REAL_PRECISION(9));
 
 	printf("  %-14s ", key);
 	put_text(text ? text : json_is_string(value) ? json_string_value(value) : "?");
@@ -68,7 +71,7 @@ static void put_members(const json_t *object, const char *skip)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, key, value)
+	json_object_foreach ((json_t *)object, key, value)
 		if (strcmp(key, "kind") && strcmp(key, "version") && strcmp(key, skip))
 			put_value(key, value);
 }
@@ -78,19 +81,20 @@ static void put_tensors(const json_t *tensors)
 	size_t i, widest = 6;
 	json_t *tensor;
 
-	json_array_foreach(tensors, i, tensor) {
+	json_array_foreach (tensors, i, tensor) {
 		size_t length = json_string_length(json_object_get(tensor, "name"));
 
 		widest = length > widest ? length : widest;
 	}
-	json_array_foreach(tensors, i, tensor) {
+	json_array_foreach (tensors, i, tensor) {
 		const char *name = json_string_value(json_object_get(tensor, "name"));
 		const json_t *sparsity = json_object_get(tensor, "sparsity");
 		char *shape = json_dumps(json_object_get(tensor, "shape"), 0);
 
 		printf("  ");
 		put_text(name);
-		printf("%*s  %-5s %s", (int)(widest - strlen(name)), "", json_string_value(json_object_get(tensor, "dtype")), shape ? shape : "?");
+		printf("%*s  %-5s %s", (int)(widest - strlen(name)), "",
+		       json_string_value(json_object_get(tensor, "dtype")), shape ? shape : "?");
 		if (sparsity)
 			printf("  sparsity %.4f", json_real_value(sparsity));
 		putchar('\n');
@@ -103,12 +107,14 @@ static void put_problems(const json_t *entry)
 	size_t i;
 	json_t *problem;
 
-	json_array_foreach(json_object_get(entry, "problems"), i, problem) {
+	json_array_foreach (json_object_get(entry, "problems"), i, problem) {
 		const json_t *block = json_object_get(problem, "block");
 
 		printf("  CORRUPT        ");
 		if (block && json_integer_value(block) >= 0)
-			printf("block %" JSON_INTEGER_FORMAT " at offset %" JSON_INTEGER_FORMAT ": ", json_integer_value(block),
+			printf("block %" JSON_INTEGER_FORMAT " at offset %" JSON_INTEGER_FORMAT
+			       ": ",
+			       json_integer_value(block),
 			       json_integer_value(json_object_get(problem, "offset")));
 		put_text(json_string_value(json_object_get(problem, "what")));
 		putchar('\n');
@@ -117,16 +123,20 @@ static void put_problems(const json_t *entry)
 
 static void put_entry(const json_t *entry)
 {
-	const json_t *bytes = json_object_get(entry, "bytes"), *complete = json_object_get(entry, "complete");
+	const json_t *bytes = json_object_get(entry, "bytes"),
+		     *complete = json_object_get(entry, "complete");
 	char size[24];
 
 	put_text(json_string_value(json_object_get(entry, "path")));
 	putchar('\n');
 	put_value("kind", json_object_get(entry, "kind"));
 	if (bytes)
-		printf("  %-14s %s\n", "size", ps_size_format((size_t)json_integer_value(bytes), size));
+		printf("  %-14s %s\n", "size",
+		       ps_size_format((size_t)json_integer_value(bytes), size));
 	if (complete)
-		printf("  %-14s %s\n", "complete", json_is_true(complete) ? "yes" : "no: the command that began it continues it");
+		printf("  %-14s %s\n", "complete",
+		       json_is_true(complete) ? "yes"
+					      : "no: the command that began it continues it");
 	if (json_object_get(entry, "provenance"))
 		put_value("provenance", json_object_get(entry, "provenance"));
 	/* A mask's metadata repeats each tensor. */
@@ -146,7 +156,7 @@ static void put_report(const json_t *report)
 		size_t i;
 		json_t *entry;
 
-		json_array_foreach(json_object_get(report, lists[l]), i, entry)
+		json_array_foreach (json_object_get(report, lists[l]), i, entry)
 			put_entry(entry);
 	}
 }
@@ -160,8 +170,10 @@ struct flags {
 /* -1: go on with the paths from optind; else the exit status. */
 static int parse_flags(int argc, char **argv, struct flags *flags)
 {
-	static const struct option options[] = {
-		{"verify", no_argument, NULL, 'v'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option options[] = {{"verify", no_argument, NULL, 'v'},
+						{"json", no_argument, NULL, 'j'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

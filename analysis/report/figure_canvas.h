@@ -47,7 +47,8 @@ typedef struct ps_canvas {
 void ps_canvas_begin(ps_canvas *canvas, const char *name);
 void ps_canvas_legend(ps_canvas *canvas, const char *text, const ps_colour *colour, int point);
 /* Margins, title and axes' names of a panel; labels, arrows and objects of the one before are gone. */
-void ps_canvas_panel(const ps_canvas *canvas, size_t index, const char *title, const char *x, const char *y);
+void ps_canvas_panel(const ps_canvas *canvas, size_t index, const char *title, const char *x,
+		     const char *y);
 /* Title "what: name" instead of the panel's. */
 void ps_canvas_subtitle(const ps_canvas *canvas, const char *what, const char *name);
 /* Instead of a plot where there is nothing to show. */

@@ -38,13 +38,15 @@ static void set_unit_axes(bool quintiles, FILE *out)
 {
 	fputs("set yrange [0:1.02]\nset ytics 0.2\n", out);
 	if (quintiles)
-		fputs("set xrange [0.7:5.3]\nset xtics ('Q1' 1, 'Q2' 2, 'Q3' 3, 'Q4' 4, 'Q5' 5)\n", out);
+		fputs("set xrange [0.7:5.3]\nset xtics ('Q1' 1, 'Q2' 2, 'Q3' 3, 'Q4' 4, 'Q5' 5)\n",
+		      out);
 	else
 		fputs("set xrange [0.47:0.93]\nset xtics 0.1\n", out);
 }
 
 /* One panel: a line per sparsity of a model under a method. */
-static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, const ps_results *r, size_t panel, const char *model, const char *method)
+static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, const ps_results *r,
+			size_t panel, const char *model, const char *method)
 {
 	const char *lead = "plot ";
 
@@ -67,8 +69,9 @@ static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, con
 
 		if (!c || !measured(plot, c))
 			continue;
-		fprintf(canvas->out, "%s$s%zu using 1:2 with linespoints pt 7 ps 0.45 lw 1.5 lc rgb '%s'", lead, s,
-			ps_scale_colour(s, r->sparsity_count)->light);
+		fprintf(canvas->out,
+			"%s$s%zu using 1:2 with linespoints pt 7 ps 0.45 lw 1.5 lc rgb '%s'", lead,
+			s, ps_scale_colour(s, r->sparsity_count)->light);
 		lead = ", ";
 	}
 	if (!strcmp(lead, ", "))
@@ -80,7 +83,10 @@ static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, con
 bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narrow, FILE *out)
 {
 	bool by_method = r->model_count <= 3, found = false;
-	ps_canvas canvas = {.out = out, .narrow = narrow, .panels = r->model_count * r->method_count, .panel_height = 250};
+	ps_canvas canvas = {.out = out,
+			    .narrow = narrow,
+			    .panels = r->model_count * r->method_count,
+			    .panel_height = 250};
 	size_t most = by_method ? r->model_count : r->method_count;
 
 	for (size_t i = 0; i < r->condition_count; i++)
@@ -96,9 +102,12 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 	}
 	ps_canvas_begin(&canvas, plot->name);
 	for (size_t p = 0; p < canvas.panels; p++) {
-		size_t model = by_method ? p % r->model_count : p / r->method_count, method = by_method ? p / r->model_count : p % r->method_count;
+		size_t model = by_method ? p % r->model_count : p / r->method_count,
+		       method = by_method ? p / r->model_count : p % r->method_count;
 
-		draw_curves(&canvas, plot, r, p, ps_results_text(ps_results_model(r, model), "name"), r->methods[method]);
+		draw_curves(&canvas, plot, r, p,
+			    ps_results_text(ps_results_model(r, model), "name"),
+			    r->methods[method]);
 	}
 	ps_canvas_end(&canvas);
 	return true;
@@ -108,10 +117,12 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 
 static void draw_pairs(const ps_canvas *canvas, size_t panel, const json_t *model)
 {
-	const json_t *pairs = ps_results_at(model, "seeds.pairs"), *means = ps_results_at(model, "seeds.survival");
+	const json_t *pairs = ps_results_at(model, "seeds.pairs"),
+		     *means = ps_results_at(model, "seeds.survival");
 	FILE *out = canvas->out;
 
-	ps_canvas_panel(canvas, panel, ps_results_text(model, "name"), "least cosine τ", "survival between seeds");
+	ps_canvas_panel(canvas, panel, ps_results_text(model, "name"), "least cosine τ",
+			"survival between seeds");
 	set_unit_axes(false, out);
 	if (!json_array_size(pairs)) {
 		ps_canvas_empty(canvas);
@@ -130,14 +141,20 @@ static void draw_pairs(const ps_canvas *canvas, size_t panel, const json_t *mode
 		ps_gnuplot_number(out, ps_results_number(json_array_get(means, (size_t)t), "mean"));
 		fputc('\n', out);
 	}
-	fprintf(out, "EOD\nplot $means using 1:2 with lines lw 1.6 lc rgb '%s', $pairs using 1:2 with points pt 6 ps 0.7 lw 1.2 lc rgb '%s'\n",
+	fprintf(out,
+		"EOD\nplot $means using 1:2 with lines lw 1.6 lc rgb '%s', $pairs using 1:2 with "
+		"points pt 6 ps 0.7 lw 1.2 lc rgb '%s'\n",
 		ps_colour_muted.light, ps_colour_method[1].light);
 }
 
 bool ps_figure_seeds(const ps_results *r, bool narrow, FILE *out)
 {
 	size_t in_a_row = r->model_count < 3 ? r->model_count : 3;
-	ps_canvas canvas = {.out = out, .narrow = narrow, .panels = r->model_count, .per_row = in_a_row, .panel_height = 250};
+	ps_canvas canvas = {.out = out,
+			    .narrow = narrow,
+			    .panels = r->model_count,
+			    .per_row = in_a_row,
+			    .panel_height = 250};
 	bool found = false;
 
 	for (size_t m = 0; m < r->model_count; m++)
@@ -170,10 +187,12 @@ static void write_diagnostics(const ps_results *r, const json_t *list, FILE *out
 
 	fputs("$own << EOD\n", out);
 	for (size_t i = 0; i < n; i++)
-		write_row((double)(n - i) + 0.12, ps_results_at(json_array_get(list, i), "spearman"), "estimate", out);
+		write_row((double)(n - i) + 0.12,
+			  ps_results_at(json_array_get(list, i), "spearman"), "estimate", out);
 	fputs("EOD\n$paper << EOD\nNaN NaN NaN NaN\n", out);
 	for (size_t i = 0; i < n; i++) {
-		const json_t *reference = ps_results_reference_diagnostic(r, ps_results_text(json_array_get(list, i), "key"));
+		const json_t *reference = ps_results_reference_diagnostic(
+			r, ps_results_text(json_array_get(list, i), "key"));
 
 		if (reference)
 			write_row((double)(n - i) - 0.18, reference, "value", out);
@@ -185,7 +204,13 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 {
 	const json_t *list = json_object_get(r->root, "diagnostics");
 	size_t n = json_array_size(list);
-	ps_canvas canvas = {.out = out, .narrow = narrow, .panels = 1, .per_row = 1, .panel_width = 640, .panel_height = 90 + 52 * (int)(n < 40 ? n : 40), .left = 178};
+	ps_canvas canvas = {.out = out,
+			    .narrow = narrow,
+			    .panels = 1,
+			    .per_row = 1,
+			    .panel_width = 640,
+			    .panel_height = 90 + 52 * (int)(n < 40 ? n : 40),
+			    .left = 178};
 
 	if (!isfinite(ps_results_mean(list, "spearman.estimate")))
 		return false;
@@ -194,16 +219,26 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 	ps_canvas_begin(&canvas, "diagnostics");
 	ps_canvas_panel(&canvas, 0, "", "Spearman with the change of log perplexity", "");
 	write_diagnostics(r, list, out);
-	fprintf(out, "set xrange [-1.05:1.05]\nset xtics 0.5\nset yrange [0.4:%zu.6]\nset grid noytics xtics\nset ytics (", n);
+	fprintf(out,
+		"set xrange [-1.05:1.05]\nset xtics 0.5\nset yrange [0.4:%zu.6]\nset grid noytics "
+		"xtics\nset ytics (",
+		n);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? ", " : "", out);
 		ps_gnuplot_text(out, ps_results_text(json_array_get(list, i), "name"), 26);
 		fprintf(out, " %zu", n - i);
 	}
-	fprintf(out, ")\nset arrow from first 0, graph 0 to first 0, graph 1 nohead lw 1 lc rgb '%s' back\n", ps_colour_muted.light);
-	fprintf(out, "plot $paper using 3:2:($4-$3):(0) with vectors nohead lw 1.2 lc rgb '%s', $paper using 1:2 with points pt 6 ps 0.8 lw 1.2 lc rgb '%s', ",
+	fprintf(out,
+		")\nset arrow from first 0, graph 0 to first 0, graph 1 nohead lw 1 lc rgb '%s' "
+		"back\n",
+		ps_colour_muted.light);
+	fprintf(out,
+		"plot $paper using 3:2:($4-$3):(0) with vectors nohead lw 1.2 lc rgb '%s', $paper "
+		"using 1:2 with points pt 6 ps 0.8 lw 1.2 lc rgb '%s', ",
 		ps_colour_muted.light, ps_colour_muted.light);
-	fprintf(out, "$own using 3:2:($4-$3):(0) with vectors nohead lw 1.6 lc rgb '%s', $own using 1:2 with points pt 7 ps 0.7 lc rgb '%s'\n",
+	fprintf(out,
+		"$own using 3:2:($4-$3):(0) with vectors nohead lw 1.6 lc rgb '%s', $own using 1:2 "
+		"with points pt 7 ps 0.7 lc rgb '%s'\n",
 		ps_colour_method[1].light, ps_colour_method[1].light);
 	ps_canvas_end(&canvas);
 	return true;

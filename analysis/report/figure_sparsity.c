@@ -21,13 +21,16 @@ static void stretch(struct extent *e, double value)
 }
 
 /* An interval for drawing: ends that were not measured fall on the estimate. */
-static ps_interval value_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *condition)
+static ps_interval value_of(const ps_sparsity_plot *plot, const ps_results *r,
+			    const json_t *condition)
 {
 	ps_interval v = plot->value(r, condition);
 
 	v.low = isfinite(v.low) ? v.low : v.estimate;
 	v.high = isfinite(v.high) ? v.high : v.estimate;
-	return (ps_interval){.estimate = v.estimate * plot->scale, .low = v.low * plot->scale, .high = v.high * plot->scale};
+	return (ps_interval){.estimate = v.estimate * plot->scale,
+			     .low = v.low * plot->scale,
+			     .high = v.high * plot->scale};
 }
 
 static bool is_of(const json_t *condition, const json_t *model)
@@ -36,7 +39,8 @@ static bool is_of(const json_t *condition, const json_t *model)
 }
 
 /* Range of a model's panel, zero included; false when it has no value. */
-static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model, struct extent *e)
+static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+		      struct extent *e)
 {
 	bool found = false;
 
@@ -73,14 +77,17 @@ bool ps_figure_own_axes(const ps_sparsity_plot *plot, const ps_results *r)
 	return !plot->share && largest > OWN_AXIS_RATIO * least;
 }
 
-static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model, bool own, FILE *out)
+static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+		     bool own, FILE *out)
 {
 	struct extent all = {0, 0}, e;
-	double first = r->sparsity_count ? r->sparsities[0] : 0, last = r->sparsity_count ? r->sparsities[r->sparsity_count - 1] : 1;
+	double first = r->sparsity_count ? r->sparsities[0] : 0,
+	       last = r->sparsity_count ? r->sparsities[r->sparsity_count - 1] : 1;
 	double pad;
 
 	for (size_t m = 0; m < r->model_count; m++)
-		if (extent_of(plot, r, ps_results_model(r, m), &e) && (!own || ps_results_model(r, m) == model)) {
+		if (extent_of(plot, r, ps_results_model(r, m), &e) &&
+		    (!own || ps_results_model(r, m) == model)) {
 			stretch(&all, e.low);
 			stretch(&all, e.high);
 		}
@@ -89,18 +96,21 @@ static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const js
 	if (plot->share)
 		fputs("set yrange [0:1.02]\nset ytics 0.2\n", out);
 	else
-		fprintf(out, "set yrange [%.6g:%.6g]\nset ytics autofreq\n", all.low < 0 ? all.low - pad : 0, all.high + pad);
+		fprintf(out, "set yrange [%.6g:%.6g]\nset ytics autofreq\n",
+			all.low < 0 ? all.low - pad : 0, all.high + pad);
 }
 
 /* $mI of a method: x, value, low, high, hollow, other seed; the last row keeps the block from being empty. */
-static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model, size_t method, FILE *out)
+static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+			size_t method, FILE *out)
 {
 	double length = 100 * (r->sparsities[r->sparsity_count - 1] - r->sparsities[0]) + 2 * PAD;
 	double shift = ((double)method - 0.5 * (double)(r->method_count - 1)) * DODGE * length;
 
 	fprintf(out, "$m%zu << EOD\n", method);
 	for (size_t i = 0; i < r->sparsity_count; i++) {
-		const json_t *c = ps_results_find(r, ps_results_text(model, "name"), r->methods[method], r->sparsities[i]);
+		const json_t *c = ps_results_find(r, ps_results_text(model, "name"),
+						  r->methods[method], r->sparsities[i]);
 		ps_interval v;
 
 		if (!c)
@@ -110,7 +120,8 @@ static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const
 		ps_gnuplot_number(out, v.estimate);
 		ps_gnuplot_number(out, v.low);
 		ps_gnuplot_number(out, v.high);
-		ps_gnuplot_number(out, plot->hollow ? plot->hollow(r, c) * plot->scale : (double)NAN);
+		ps_gnuplot_number(out,
+				  plot->hollow ? plot->hollow(r, c) * plot->scale : (double)NAN);
 		ps_gnuplot_number(out, plot->is_survival ? ps_results_other_seed(c) : (double)NAN);
 		fputc('\n', out);
 	}
@@ -119,18 +130,24 @@ static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const
 
 static void horizontal(FILE *out, double y, const char *dash)
 {
-	fprintf(out, "set arrow from graph 0, first %.9g to graph 1, first %.9g nohead lw 1.2 dt %s lc rgb '%s' back\n", y, y, dash, ps_colour_muted.light);
+	fprintf(out,
+		"set arrow from graph 0, first %.9g to graph 1, first %.9g nohead lw 1.2 dt %s lc "
+		"rgb '%s' back\n",
+		y, y, dash, ps_colour_muted.light);
 }
 
 /* Seed floor: a band from low to high, its mean dashed. */
 static void draw_floor(const json_t *model, FILE *out)
 {
-	double mean = ps_results_number(model, "seeds.survival.2.mean"), low = ps_results_number(model, "seeds.survival.2.low");
+	double mean = ps_results_number(model, "seeds.survival.2.mean"),
+	       low = ps_results_number(model, "seeds.survival.2.low");
 	double high = ps_results_number(model, "seeds.survival.2.high");
 
 	if (isfinite(low) && isfinite(high) && high > low)
-		fprintf(out, "set object rectangle from graph 0, first %.9g to graph 1, first %.9g behind fc rgb '%s' fs solid 0.25 noborder\n", low, high,
-			ps_colour_muted.light);
+		fprintf(out,
+			"set object rectangle from graph 0, first %.9g to graph 1, first %.9g "
+			"behind fc rgb '%s' fs solid 0.25 noborder\n",
+			low, high, ps_colour_muted.light);
 	if (isfinite(mean))
 		horizontal(out, mean, "2");
 }
@@ -155,15 +172,20 @@ static void plot_method(const ps_sparsity_plot *plot, const ps_results *r, size_
 
 	if (plot->joined)
 		fprintf(out, "$m%zu using 1:2 with lines lw 1.3 lc rgb '%s', ", method, colour);
-	fprintf(out, "$m%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '%s', $m%zu using 1:2 with points pt %d ps 0.6 lc rgb '%s'", method, colour,
-		method, point, colour);
+	fprintf(out,
+		"$m%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '%s', $m%zu using "
+		"1:2 with points pt %d ps 0.6 lc rgb '%s'",
+		method, colour, method, point, colour);
 	if (plot->hollow)
-		fprintf(out, ", $m%zu using 1:5 with points pt %d ps 1.1 lw 1.2 lc rgb '%s'", method, point - 1, colour);
+		fprintf(out, ", $m%zu using 1:5 with points pt %d ps 1.1 lw 1.2 lc rgb '%s'",
+			method, point - 1, colour);
 	if (plot->is_survival)
-		fprintf(out, ", $m%zu using 1:6 with points pt 1 ps 0.7 lw 1.2 lc rgb '%s'", method, colour);
+		fprintf(out, ", $m%zu using 1:6 with points pt 1 ps 0.7 lw 1.2 lc rgb '%s'", method,
+			colour);
 }
 
-static void plot_panel(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model, FILE *out)
+static void plot_panel(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+		       FILE *out)
 {
 	for (size_t i = 0; i < r->method_count; i++)
 		write_block(plot, r, model, i, out);
@@ -188,7 +210,8 @@ static void add_legend(ps_canvas *canvas, const ps_sparsity_plot *plot, const ps
 	for (size_t i = 0; i < r->method_count; i++) {
 		size_t slot = ps_method_slot(r->methods[i], i);
 
-		ps_canvas_legend(canvas, ps_method_label(r->methods[i]), &ps_colour_method[slot], ps_method_point(slot));
+		ps_canvas_legend(canvas, ps_method_label(r->methods[i]), &ps_colour_method[slot],
+				 ps_method_point(slot));
 	}
 	if (plot->is_survival) {
 		ps_canvas_legend(canvas, "seed floor", &ps_colour_muted, 0);
@@ -200,7 +223,8 @@ static void add_legend(ps_canvas *canvas, const ps_sparsity_plot *plot, const ps
 		ps_canvas_legend(canvas, plot->hollow_name, &ps_colour_muted, 6);
 }
 
-static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, const ps_results *r, size_t m, bool own)
+static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, const ps_results *r,
+		       size_t m, bool own)
 {
 	const json_t *model = ps_results_model(r, m);
 	struct extent e;
@@ -221,11 +245,13 @@ static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, co
 	plot_panel(plot, r, model, canvas->out);
 }
 
-bool ps_figure_against_sparsity(const ps_sparsity_plot *plot, const ps_results *r, bool narrow, FILE *out)
+bool ps_figure_against_sparsity(const ps_sparsity_plot *plot, const ps_results *r, bool narrow,
+				FILE *out)
 {
 	bool own = ps_figure_own_axes(plot, r), found = false;
 	size_t in_a_row = r->model_count < 3 ? r->model_count : 3;
-	ps_canvas canvas = {.out = out, .narrow = narrow, .panels = r->model_count, .per_row = in_a_row};
+	ps_canvas canvas = {
+		.out = out, .narrow = narrow, .panels = r->model_count, .per_row = in_a_row};
 	struct extent e;
 
 	for (size_t m = 0; m < r->model_count; m++)

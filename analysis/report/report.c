@@ -13,7 +13,8 @@
 
 static void write_head(FILE *out, const ps_results *r)
 {
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+	      "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	      "<meta name=\"generator\" content=\"prunescope\">\n<title>",
 	      out);
 	ps_html_text(out, ps_results_text(r->root, "name"));
@@ -29,29 +30,37 @@ static void write_names(FILE *out, const ps_results *r, bool methods)
 
 	for (size_t i = 0; i < count; i++) {
 		fputs(i == 0 ? "" : i + 1 == count ? " and " : ", ", out);
-		ps_html_text(out, methods ? ps_method_label(r->methods[i]) : ps_results_text(ps_results_model(r, i), "name"));
+		ps_html_text(out, methods ? ps_method_label(r->methods[i])
+					  : ps_results_text(ps_results_model(r, i), "name"));
 	}
 }
 
 static void write_sparsities(FILE *out, const ps_results *r)
 {
 	for (size_t i = 0; i < r->sparsity_count; i++)
-		fprintf(out, "%s%.3g", i == 0 ? "" : i + 1 == r->sparsity_count ? " and " : ", ", 100 * r->sparsities[i]);
+		fprintf(out, "%s%.3g",
+			i == 0                       ? ""
+			: i + 1 == r->sparsity_count ? " and "
+						     : ", ",
+			100 * r->sparsities[i]);
 	fputs("&nbsp;%", out);
 }
 
 static void write_what(FILE *out, const ps_results *r)
 {
 	const json_t *seeds = ps_results_at(r->root, "settings.seeds");
-	double tokens = ps_results_number(r->root, "settings.train_tokens"), k = ps_results_number(r->root, "settings.sae.k");
+	double tokens = ps_results_number(r->root, "settings.train_tokens"),
+	       k = ps_results_number(r->root, "settings.sae.k");
 
-	fprintf(out, "<p class=\"lead\">%zu model%s (", r->model_count, r->model_count == 1 ? "" : "s");
+	fprintf(out, "<p class=\"lead\">%zu model%s (", r->model_count,
+		r->model_count == 1 ? "" : "s");
 	write_names(out, r, false);
 	fputs("), dense and pruned by ", out);
 	write_names(out, r, true);
 	fputs(" to ", out);
 	write_sparsities(out, r);
-	fprintf(out, ": %zu pruned condition%s, each looked at through sparse autoencoders", r->condition_count, r->condition_count == 1 ? "" : "s");
+	fprintf(out, ": %zu pruned condition%s, each looked at through sparse autoencoders",
+		r->condition_count, r->condition_count == 1 ? "" : "s");
 	if (*ps_results_text(r->root, "settings.sae.arch")) {
 		fputs(" (", out);
 		ps_html_text(out, ps_results_text(r->root, "settings.sae.arch"));
@@ -63,7 +72,8 @@ static void write_what(FILE *out, const ps_results *r)
 			fputs(" tokens", out);
 		}
 		if (json_array_size(seeds))
-			fprintf(out, ", %zu seed%s", json_array_size(seeds), json_array_size(seeds) == 1 ? "" : "s");
+			fprintf(out, ", %zu seed%s", json_array_size(seeds),
+				json_array_size(seeds) == 1 ? "" : "s");
 		fputs(")", out);
 	}
 	fputs(" on the residual stream.</p>\n", out);
@@ -73,8 +83,11 @@ static void write_headline(FILE *out, const ps_results *r)
 {
 	const ps_section *s;
 
-	fputs("<header>\n<p class=\"kicker\">Pruned language models through sparse autoencoders</p>\n<h1>", out);
-	ps_html_text(out, *ps_results_text(r->root, "name") ? ps_results_text(r->root, "name") : "A pruning study");
+	fputs("<header>\n<p class=\"kicker\">Pruned language models through sparse "
+	      "autoencoders</p>\n<h1>",
+	      out);
+	ps_html_text(out, *ps_results_text(r->root, "name") ? ps_results_text(r->root, "name")
+							    : "A pruning study");
 	fputs("</h1>\n", out);
 	write_what(out, r);
 	if (!r->condition_count)
@@ -85,11 +98,15 @@ static void write_headline(FILE *out, const ps_results *r)
 		s->finding(out, r, true);
 		fputs("</li>\n", out);
 	}
-	fputs("</ul>\n<p>Intervals are at 95&nbsp;% and not corrected for the number of conditions.</p>\n<nav aria-label=\"Sections\">"
-	      "<a href=\"#models\">Models</a> <a href=\"#reference\">Reference study</a> <a href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n", out);
+	fputs("</ul>\n<p>Intervals are at 95&nbsp;% and not corrected for the number of "
+	      "conditions.</p>\n<nav aria-label=\"Sections\">"
+	      "<a href=\"#models\">Models</a> <a href=\"#reference\">Reference study</a> <a "
+	      "href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n",
+	      out);
 }
 
-static void write_svg(FILE *out, const char *name, const char *suffix, const char *class, const char *svg, const char *label)
+static void write_svg(FILE *out, const char *name, const char *suffix, const char *class,
+		      const char *svg, const char *label)
 {
 	char prefix[64];
 
@@ -101,7 +118,8 @@ static void write_svg(FILE *out, const char *name, const char *suffix, const cha
 	fputs("</div>\n", out);
 }
 
-static void write_figure(FILE *out, const ps_results *r, const ps_report_figure *figure, size_t *number)
+static void write_figure(FILE *out, const ps_results *r, const ps_report_figure *figure,
+			 size_t *number)
 {
 	char label[64];
 
@@ -110,15 +128,20 @@ static void write_figure(FILE *out, const ps_results *r, const ps_report_figure 
 	snprintf(label, sizeof label, "Figure %zu; its numbers are in the table below", ++*number);
 	fputs("<figure>\n", out);
 	write_svg(out, figure->name, "", figure->narrow ? "wide" : "only", figure->wide, label);
-	write_svg(out, figure->name, NARROW_SUFFIX, figure->wide ? "narrow" : "only", figure->narrow, label);
+	write_svg(out, figure->name, NARROW_SUFFIX, figure->wide ? "narrow" : "only",
+		  figure->narrow, label);
 	fprintf(out, "<figcaption><b>Figure %zu.</b> ", *number);
 	ps_figure_caption(figure->name, r, out);
 	fputs("</figcaption>\n</figure>\n", out);
 }
 
-static void write_section(FILE *out, const ps_results *r, const ps_section *s, const ps_report_figure *figures, size_t count, size_t *number)
+static void write_section(FILE *out, const ps_results *r, const ps_section *s,
+			  const ps_report_figure *figures, size_t count, size_t *number)
 {
-	fprintf(out, "<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"question\">%s</p>\n<p class=\"finding\">", s->id, s->title, s->question);
+	fprintf(out,
+		"<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"question\">%s</p>\n<p "
+		"class=\"finding\">",
+		s->id, s->title, s->question);
 	s->finding(out, r, false);
 	fprintf(out, "</p>\n<p class=\"definition\">%s</p>\n", s->definition);
 	for (size_t f = 0; f < sizeof s->figures / sizeof *s->figures && s->figures[f]; f++)
@@ -131,12 +154,17 @@ static void write_section(FILE *out, const ps_results *r, const ps_section *s, c
 
 static void write_reference(FILE *out, const ps_results *r)
 {
-	fputs("<section id=\"reference\">\n<h2>The reference study</h2>\n<p>Where a model, method and sparsity are those of arXiv 2603.25325 (“How Pruning Reshapes "
-	      "Features”), its values stand in the tables’ columns called reference and as hollow points in the figures. They come from the authors’ corrected "
-	      "release of 31&nbsp;July 2026; headlines that stand in the first version alone are marked. ",
+	fputs("<section id=\"reference\">\n<h2>The reference study</h2>\n<p>Where a model, method "
+	      "and sparsity are those of arXiv 2603.25325 (“How Pruning Reshapes "
+	      "Features”), its values stand in the tables’ columns called reference and as hollow "
+	      "points in the figures. They come from the authors’ corrected "
+	      "release of 31&nbsp;July 2026; headlines that stand in the first version alone are "
+	      "marked. ",
 	      out);
-	fputs(r->reference_text ? "The perplexity text is the reference’s (WikiText-2 raw, test), so perplexities are compared too.</p>\n"
-				: "The perplexity text is not the reference’s, so its perplexities are not shown beside these.</p>\n",
+	fputs(r->reference_text ? "The perplexity text is the reference’s (WikiText-2 raw, test), "
+				  "so perplexities are compared too.</p>\n"
+				: "The perplexity text is not the reference’s, so its perplexities "
+				  "are not shown beside these.</p>\n",
 	      out);
 	ps_report_reference_table(out, r);
 	fputs("</section>\n", out);
@@ -147,17 +175,25 @@ static void write_methods(FILE *out, const ps_results *r)
 	bool shared = !strcmp(ps_results_text(r->root, "settings.sae.init"), "shared");
 
 	fputs("<section id=\"methods\">\n<h2>Methods</h2>\n"
-	      "<p>For each model: the text is tokenized into windows; masks are computed for every method and sparsity; perplexity is measured with each mask; the "
-	      "residual stream after the named layer is stored for the dense and every pruned model on the same tokens; SAEs are trained on each; the dense SAE of "
-	      "the first seed is also run, unchanged, on every pruned model. Only the q, k, v, o, gate, up and down projections of the decoder layers are pruned; "
-	      "embeddings, norms and the output head are not. Weights are set to zero without retraining. BOS, EOS and PAD rows are left out of SAE training and "
+	      "<p>For each model: the text is tokenized into windows; masks are computed for every "
+	      "method and sparsity; perplexity is measured with each mask; the "
+	      "residual stream after the named layer is stored for the dense and every pruned "
+	      "model on the same tokens; SAEs are trained on each; the dense SAE of "
+	      "the first seed is also run, unchanged, on every pruned model. Only the q, k, v, o, "
+	      "gate, up and down projections of the decoder layers are pruned; "
+	      "embeddings, norms and the output head are not. Weights are set to zero without "
+	      "retraining. BOS, EOS and PAD rows are left out of SAE training and "
 	      "of every FVU.</p>\n",
 	      out);
-	fputs(shared ? "<p>A dense and a pruned SAE of the same seed start from the same weights and see tokens in the same order.</p>\n"
-		     : "<p>A dense and a pruned SAE of the same seed start from different weights and see tokens in the same order.</p>\n",
+	fputs(shared ? "<p>A dense and a pruned SAE of the same seed start from the same weights "
+		       "and see tokens in the same order.</p>\n"
+		     : "<p>A dense and a pruned SAE of the same seed start from different weights "
+		       "and see tokens in the same order.</p>\n",
 	      out);
-	fputs("<p>Intervals are percentile bootstraps, 95&nbsp;%, from seeded draws: the same results give the same intervals. Windows are resampled where a quantity is a "
-	      "mean over text, latents or features where it is a mean over those, conditions for the diagnostics.</p>\n",
+	fputs("<p>Intervals are percentile bootstraps, 95&nbsp;%, from seeded draws: the same "
+	      "results give the same intervals. Windows are resampled where a quantity is a "
+	      "mean over text, latents or features where it is a mean over those, conditions for "
+	      "the diagnostics.</p>\n",
 	      out);
 	ps_report_settings_table(out, r);
 	fputs("</section>\n", out);
@@ -166,36 +202,50 @@ static void write_methods(FILE *out, const ps_results *r)
 static void write_limits(FILE *out, const ps_results *r)
 {
 	size_t seeds = json_array_size(ps_results_at(r->root, "settings.seeds"));
-	double pruned_seeds = ps_results_number(r->root, "settings.pruned_seeds"), largest = 0, least = 0;
+	double pruned_seeds = ps_results_number(r->root, "settings.pruned_seeds"), largest = 0,
+	       least = 0;
 	const char *scope = ps_results_text(r->root, "settings.magnitude.scope");
 
 	fputs("<section id=\"limits\">\n<h2>What this cannot tell</h2>\n<ul>\n", out);
-	fprintf(out, "<li><b>Seeds.</b> %zu SAE seed%s on each dense model", seeds, seeds == 1 ? "" : "s");
+	fprintf(out, "<li><b>Seeds.</b> %zu SAE seed%s on each dense model", seeds,
+		seeds == 1 ? "" : "s");
 	if (isfinite(pruned_seeds) && pruned_seeds > 0)
 		fprintf(out, ", %.0f on each pruned one", pruned_seeds);
-	fputs(". Pairs of seeds have SAEs in common, so the seed floor and its interval describe these seeds and no others. Bars of text-resampled intervals do "
+	fputs(". Pairs of seeds have SAEs in common, so the seed floor and its interval describe "
+	      "these seeds and no others. Bars of text-resampled intervals do "
 	      "not contain the variation between SAE seeds.</li>\n",
 	      out);
 	if (ps_results_range(r->models, "weight_bytes", &least, &largest) && largest < 1e9)
-		fputs("<li><b>Small models.</b> All models here hold less than 1&nbsp;GB of weights. Larger models are known to tolerate pruning differently.</li>\n", out);
-	fputs("<li><b>One layer.</b> Each model is looked at after one layer. Other layers may lose or keep other features.</li>\n", out);
+		fputs("<li><b>Small models.</b> All models here hold less than 1&nbsp;GB of "
+		      "weights. Larger models are known to tolerate pruning differently.</li>\n",
+		      out);
+	fputs("<li><b>One layer.</b> Each model is looked at after one layer. Other layers may "
+	      "lose or keep other features.</li>\n",
+	      out);
 	if (*scope) {
 		fputs("<li><b>Magnitude’s scope</b> was “", out);
 		ps_html_text(out, scope);
-		fputs("”. Per row, per matrix and global thresholds distribute the zeros differently at the same label; compare only within one scope, by achieved "
+		fputs("”. Per row, per matrix and global thresholds distribute the zeros "
+		      "differently at the same label; compare only within one scope, by achieved "
 		      "sparsity.</li>\n",
 		      out);
 	}
-	fputs("<li><b>An SAE is a probe.</b> A feature that is lost here may be there under another dictionary; a match of decoder directions is not a match of meaning. "
-	      "Where SAEs share their initial weights, survival also measures how far training moved them.</li>\n"
-	      "<li><b>Many intervals.</b> They are not corrected for their number: of twenty that truly hold zero, one is expected to leave it out.</li>\n"
-	      "<li><b>No retraining.</b> What fine-tuning after pruning would bring back is not measured.</li>\n"
-	      "<li><b>One text.</b> Perplexity and features are measured on the texts named in the study file; other domains may differ.</li>\n"
+	fputs("<li><b>An SAE is a probe.</b> A feature that is lost here may be there under "
+	      "another dictionary; a match of decoder directions is not a match of meaning. "
+	      "Where SAEs share their initial weights, survival also measures how far training "
+	      "moved them.</li>\n"
+	      "<li><b>Many intervals.</b> They are not corrected for their number: of twenty that "
+	      "truly hold zero, one is expected to leave it out.</li>\n"
+	      "<li><b>No retraining.</b> What fine-tuning after pruning would bring back is not "
+	      "measured.</li>\n"
+	      "<li><b>One text.</b> Perplexity and features are measured on the texts named in the "
+	      "study file; other domains may differ.</li>\n"
 	      "</ul>\n</section>\n",
 	      out);
 }
 
-void ps_report_write(FILE *out, const ps_results *r, const ps_report_figure *figures, size_t count, const char *missing)
+void ps_report_write(FILE *out, const ps_results *r, const ps_report_figure *figures, size_t count,
+		     const char *missing)
 {
 	const ps_section *s;
 	size_t number = 0;
@@ -215,7 +265,8 @@ void ps_report_write(FILE *out, const ps_results *r, const ps_report_figure *fig
 	write_reference(out, r);
 	write_methods(out, r);
 	write_limits(out, r);
-	fputs("<footer>Written by prunescope from <code>results.json</code>, which holds every number at full precision; the tables are in <code>tables/</code>, the "
+	fputs("<footer>Written by prunescope from <code>results.json</code>, which holds every "
+	      "number at full precision; the tables are in <code>tables/</code>, the "
 	      "figures in <code>figures/</code>.</footer>\n</main>\n</body>\n</html>\n",
 	      out);
 }

@@ -10,11 +10,12 @@
 #include "analysis/report/report_data.h"
 
 typedef struct ps_report_figure {
-	const char *name;   /* as ps_figure_name */
+	const char *name;    /* as ps_figure_name */
 	char *wide, *narrow; /* SVG; NULL: not drawn */
 } ps_report_figure;
 
 /* figures (count) in the order of ps_figure_name; missing: why figures could not be drawn, or NULL. */
-void ps_report_write(FILE *out, const ps_results *results, const ps_report_figure *figures, size_t count, const char *missing);
+void ps_report_write(FILE *out, const ps_results *results, const ps_report_figure *figures,
+		     size_t count, const char *missing);
 
 #endif

@@ -10,10 +10,17 @@ struct column {
 	enum kind kind;
 };
 
-#define CONDITION {"model", "model", TEXT}, {"method", "method", TEXT}, {"sparsity", "sparsity", NUMBER}
-#define AT_TAUS(path)                                                                                                              \
-	{"survival_tau_0.5", path ".0", NUMBER}, {"survival_tau_0.6", path ".1", NUMBER}, {"survival_tau_0.7", path ".2", NUMBER}, \
-		{"survival_tau_0.8", path ".3", NUMBER}, {"survival_tau_0.9", path ".4", NUMBER}
+#define CONDITION                                                                                  \
+	{"model", "model", TEXT}, {"method", "method", TEXT},                                      \
+	{                                                                                          \
+		"sparsity", "sparsity", NUMBER                                                     \
+	}
+#define AT_TAUS(path)                                                                              \
+	{"survival_tau_0.5", path ".0", NUMBER}, {"survival_tau_0.6", path ".1", NUMBER},          \
+		{"survival_tau_0.7", path ".2", NUMBER}, {"survival_tau_0.8", path ".3", NUMBER},  \
+	{                                                                                          \
+		"survival_tau_0.9", path ".4", NUMBER                                              \
+	}
 
 static const struct column model_columns[] = {
 	{"model", "name", TEXT},
@@ -211,7 +218,8 @@ static void write_pairs(FILE *out, const ps_results *results)
 	fputs("model,", out);
 	write_head(out, pair_columns);
 	for (size_t m = 0; m < results->model_count; m++) {
-		const json_t *model = ps_results_model(results, m), *pairs = ps_results_at(model, "seeds.pairs");
+		const json_t *model = ps_results_model(results, m),
+			     *pairs = ps_results_at(model, "seeds.pairs");
 
 		for (size_t i = 0; i < json_array_size(pairs); i++) {
 			write_text(out, ps_results_text(model, "name"));
@@ -226,12 +234,9 @@ static const struct {
 	const struct column *columns; /* NULL: pairs of seeds */
 	int of_models;
 } tables[] = {
-	{"models", model_columns, 1},
-	{"conditions", condition_columns, 0},
-	{"survival", survival_columns, 0},
-	{"fragility", fragility_columns, 0},
-	{"ablation", ablation_columns, 0},
-	{"seeds", NULL, 0},
+	{"models", model_columns, 1},      {"conditions", condition_columns, 0},
+	{"survival", survival_columns, 0}, {"fragility", fragility_columns, 0},
+	{"ablation", ablation_columns, 0}, {"seeds", NULL, 0},
 };
 
 const char *ps_csv_name(size_t index)

@@ -52,7 +52,9 @@ ps_interval ps_results_interval(const json_t *object, const char *path)
 {
 	const json_t *node = ps_results_at(object, path);
 
-	return (ps_interval){.estimate = ps_results_number(node, "estimate"), .low = ps_results_number(node, "low"), .high = ps_results_number(node, "high")};
+	return (ps_interval){.estimate = ps_results_number(node, "estimate"),
+			     .low = ps_results_number(node, "low"),
+			     .high = ps_results_number(node, "high")};
 }
 
 const json_t *ps_results_model(const ps_results *results, size_t index)
@@ -65,12 +67,14 @@ const json_t *ps_results_condition(const ps_results *results, size_t index)
 	return json_array_get(results->conditions, index);
 }
 
-const json_t *ps_results_find(const ps_results *results, const char *model, const char *method, double sparsity)
+const json_t *ps_results_find(const ps_results *results, const char *model, const char *method,
+			      double sparsity)
 {
 	for (size_t i = 0; i < results->condition_count; i++) {
 		const json_t *c = ps_results_condition(results, i);
 
-		if (!strcmp(ps_results_text(c, "model"), model) && !strcmp(ps_results_text(c, "method"), method) &&
+		if (!strcmp(ps_results_text(c, "model"), model) &&
+		    !strcmp(ps_results_text(c, "method"), method) &&
 		    fabs(ps_results_number(c, "sparsity") - sparsity) < SAME_SPARSITY)
 			return c;
 	}
@@ -80,7 +84,8 @@ const json_t *ps_results_find(const ps_results *results, const char *model, cons
 const json_t *ps_results_model_of(const ps_results *results, const json_t *condition)
 {
 	for (size_t i = 0; i < results->model_count; i++)
-		if (!strcmp(ps_results_text(ps_results_model(results, i), "name"), ps_results_text(condition, "model")))
+		if (!strcmp(ps_results_text(ps_results_model(results, i), "name"),
+			    ps_results_text(condition, "model")))
 			return ps_results_model(results, i);
 	return NULL;
 }
@@ -121,7 +126,8 @@ double ps_results_other_seed(const json_t *condition)
 {
 	double number = ps_results_number(condition, "mnn_survival_independent");
 
-	return isfinite(number) ? number : ps_results_number(condition, "mnn_survival_independent.2");
+	return isfinite(number) ? number
+				: ps_results_number(condition, "mnn_survival_independent.2");
 }
 
 double ps_results_reference_change(const ps_results *results, const json_t *condition)
@@ -134,18 +140,22 @@ double ps_results_reference_change(const ps_results *results, const json_t *cond
 
 double ps_results_dense_fvu(const json_t *condition)
 {
-	return ps_results_number(condition, "fvu") - ps_results_number(condition, "fvu_change_interval.estimate");
+	return ps_results_number(condition, "fvu") -
+	       ps_results_number(condition, "fvu_change_interval.estimate");
 }
 
 const json_t *ps_results_reference_diagnostic(const ps_results *results, const char *key)
 {
-	static const char *const named[][2] = {{"jaccard", "Spearman of fixed-dictionary Jaccard"}, {"mnn_survival", "Spearman of MNN survival"},
-					       {"fvu", "Spearman of fixed-dictionary FVU"}, {"fragility", "Spearman of S(Q1) - S(Q5)"}};
+	static const char *const named[][2] = {{"jaccard", "Spearman of fixed-dictionary Jaccard"},
+					       {"mnn_survival", "Spearman of MNN survival"},
+					       {"fvu", "Spearman of fixed-dictionary FVU"},
+					       {"fragility", "Spearman of S(Q1) - S(Q5)"}};
 	const json_t *findings = json_object_get(results->root, "reference_findings");
 
 	for (size_t d = 0; d < sizeof named / sizeof *named; d++)
 		for (size_t i = 0; !strcmp(named[d][0], key) && i < json_array_size(findings); i++)
-			if (!strncmp(ps_results_text(json_array_get(findings, i), "text"), named[d][1], strlen(named[d][1])))
+			if (!strncmp(ps_results_text(json_array_get(findings, i), "text"),
+				     named[d][1], strlen(named[d][1])))
 				return json_array_get(findings, i);
 	return NULL;
 }
@@ -161,7 +171,8 @@ static int note_method(ps_results *results, const char *method, ps_diag *diag)
 		if (!strcmp(results->methods[i], method))
 			return 0;
 	if (results->method_count == PS_RESULTS_METHODS)
-		return ps_fail(diag, PS_EINPUT, "results of more than %d methods", PS_RESULTS_METHODS);
+		return ps_fail(diag, PS_EINPUT, "results of more than %d methods",
+			       PS_RESULTS_METHODS);
 	results->methods[results->method_count++] = method;
 	return 0;
 }
@@ -172,11 +183,14 @@ static int note_sparsity(ps_results *results, double sparsity, ps_diag *diag)
 
 	while (at < results->sparsity_count && results->sparsities[at] < sparsity - SAME_SPARSITY)
 		at++;
-	if (at < results->sparsity_count && fabs(results->sparsities[at] - sparsity) < SAME_SPARSITY)
+	if (at < results->sparsity_count &&
+	    fabs(results->sparsities[at] - sparsity) < SAME_SPARSITY)
 		return 0;
 	if (results->sparsity_count == PS_RESULTS_SPARSITIES)
-		return ps_fail(diag, PS_EINPUT, "results of more than %d sparsities", PS_RESULTS_SPARSITIES);
-	memmove(results->sparsities + at + 1, results->sparsities + at, (results->sparsity_count - at) * sizeof *results->sparsities);
+		return ps_fail(diag, PS_EINPUT, "results of more than %d sparsities",
+			       PS_RESULTS_SPARSITIES);
+	memmove(results->sparsities + at + 1, results->sparsities + at,
+		(results->sparsity_count - at) * sizeof *results->sparsities);
 	results->sparsities[at] = sparsity;
 	results->sparsity_count++;
 	return 0;
@@ -190,9 +204,12 @@ static int check_condition(ps_results *results, size_t index, ps_diag *diag)
 	int rc;
 
 	if (!*method || !(sparsity >= 0 && sparsity <= 1))
-		return ps_fail(diag, PS_EINPUT, "conditions[%zu] lacks a method, or a sparsity from 0 to 1", index);
+		return ps_fail(diag, PS_EINPUT,
+			       "conditions[%zu] lacks a method, or a sparsity from 0 to 1", index);
 	if (!ps_results_model_of(results, c))
-		return ps_fail(diag, PS_EINPUT, "conditions[%zu] is of the model \"%s\", which models does not list", index, ps_results_text(c, "model"));
+		return ps_fail(diag, PS_EINPUT,
+			       "conditions[%zu] is of the model \"%s\", which models does not list",
+			       index, ps_results_text(c, "model"));
 	rc = note_method(results, method, diag);
 	return rc ? rc : note_sparsity(results, sparsity, diag);
 }
@@ -201,11 +218,16 @@ int ps_results_open(ps_results *results, const json_t *root, ps_diag *diag)
 {
 	int rc = 0;
 
-	*results = (ps_results){.root = root, .models = json_object_get(root, "models"), .conditions = json_object_get(root, "conditions")};
+	*results = (ps_results){.root = root,
+				.models = json_object_get(root, "models"),
+				.conditions = json_object_get(root, "conditions")};
 	if (!json_is_array(results->models) || !json_is_array(results->conditions))
-		return ps_fail(diag, PS_EINPUT, "no results of a study: the lists \"models\" and \"conditions\" are not both there");
+		return ps_fail(diag, PS_EINPUT,
+			       "no results of a study: the lists \"models\" and \"conditions\" are "
+			       "not both there");
 	if (json_integer_value(json_object_get(root, "version")) != PS_RESULTS_VERSION)
-		return ps_fail(diag, PS_EINPUT, "results of another version than %d", PS_RESULTS_VERSION);
+		return ps_fail(diag, PS_EINPUT, "results of another version than %d",
+			       PS_RESULTS_VERSION);
 	results->model_count = json_array_size(results->models);
 	results->condition_count = json_array_size(results->conditions);
 	results->reference_text = json_is_true(json_object_get(root, "ppl_text_is_reference"));

@@ -38,7 +38,8 @@ ps_interval ps_results_interval(const json_t *object, const char *path);
 const json_t *ps_results_model(const ps_results *results, size_t index);
 const json_t *ps_results_condition(const ps_results *results, size_t index);
 /* The condition of that model, method and sparsity, or NULL. */
-const json_t *ps_results_find(const ps_results *results, const char *model, const char *method, double sparsity);
+const json_t *ps_results_find(const ps_results *results, const char *model, const char *method,
+			      double sparsity);
 /* The model a condition is of (ps_results_open has seen that it is there). */
 const json_t *ps_results_model_of(const ps_results *results, const json_t *condition);
 

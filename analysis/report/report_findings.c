@@ -34,26 +34,35 @@ static void write_range(FILE *out, double least, double largest, int decimals)
 }
 
 /* "in 4 of 30 conditions ABOVE, in 2 BELOW; in the other 24 the interval includes zero and no difference is shown." */
-static void write_tally(FILE *out, ps_tally t, const char *things, const char *above, const char *below)
+static void write_tally(FILE *out, ps_tally t, const char *things, const char *above,
+			const char *below)
 {
 	size_t neither = t.count - t.above - t.below;
 
-	fprintf(out, "%s in %zu of %zu %s%s, %s in %zu", above, t.above, t.count, things, t.count == 1 ? "" : "s", below, t.below);
+	fprintf(out, "%s in %zu of %zu %s%s, %s in %zu", above, t.above, t.count, things,
+		t.count == 1 ? "" : "s", below, t.below);
 	if (neither == t.count)
 		fputs("; every interval includes zero, so no difference is shown. ", out);
 	else if (neither)
-		fprintf(out, "; in the other %zu the interval includes zero, so no difference is shown. ", neither);
+		fprintf(out,
+			"; in the other %zu the interval includes zero, so no difference is "
+			"shown. ",
+			neither);
 	else
 		fputs(". ", out);
 }
 
 /* Least and largest of a number over the conditions of a method at a sparsity. */
-static bool range_at(const ps_results *r, const char *method, double sparsity, const char *path, double *least, double *largest)
+static bool range_at(const ps_results *r, const char *method, double sparsity, const char *path,
+		     double *least, double *largest)
 {
 	bool found = false;
 
 	for (size_t m = 0; m < r->model_count; m++) {
-		double value = ps_results_number(ps_results_find(r, ps_results_text(ps_results_model(r, m), "name"), method, sparsity), path);
+		double value = ps_results_number(
+			ps_results_find(r, ps_results_text(ps_results_model(r, m), "name"), method,
+					sparsity),
+			path);
 
 		if (!isfinite(value))
 			continue;
@@ -66,7 +75,8 @@ static bool range_at(const ps_results *r, const char *method, double sparsity, c
 
 /* "LEAD x to y UNIT under A NEXT x to y under B" of a path at a sparsity, with one model its interval instead of the
  * range; false when there is nothing to say. */
-static bool write_by_method(FILE *out, const ps_results *r, double sparsity, const char *path, const char *lead, const char *next, const char *unit)
+static bool write_by_method(FILE *out, const ps_results *r, double sparsity, const char *path,
+			    const char *lead, const char *next, const char *unit)
 {
 	char interval_path[64];
 	double least, largest;
@@ -78,9 +88,14 @@ static bool write_by_method(FILE *out, const ps_results *r, double sparsity, con
 			continue;
 		fputs(any ? next : lead, out);
 		if (r->model_count == 1)
-			ps_html_interval(out, ps_results_interval(ps_results_find(r, ps_results_text(ps_results_model(r, 0), "name"), r->methods[i], sparsity),
-								  interval_path),
-					 3);
+			ps_html_interval(
+				out,
+				ps_results_interval(
+					ps_results_find(
+						r, ps_results_text(ps_results_model(r, 0), "name"),
+						r->methods[i], sparsity),
+					interval_path),
+				3);
 		else
 			write_range(out, least, largest, 3);
 		fprintf(out, "%s under ", any ? "" : unit);
@@ -103,10 +118,12 @@ static const char *over_models(const ps_results *r)
 void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 {
 	ps_tally change = ps_tally_intervals(r->conditions, "delta_log_ppl_interval");
-	ps_tally pairs = ps_tally_intervals(json_object_get(r->root, "comparisons"), "wanda_minus_magnitude");
+	ps_tally pairs = ps_tally_intervals(json_object_get(r->root, "comparisons"),
+					    "wanda_minus_magnitude");
 	char lead[96];
 
-	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% sparsity log perplexity changes by ", 100 * highest(r));
+	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% sparsity log perplexity changes by ",
+		 100 * highest(r));
 	if (write_by_method(out, r, highest(r), "delta_log_ppl", lead, " and by ", " nats"))
 		fprintf(out, "%s. ", over_models(r));
 	else
@@ -116,7 +133,9 @@ void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 		write_tally(out, change, "condition", " above zero", "below zero");
 	}
 	if (pairs.count) {
-		fputs("Paired over the same windows, Wanda’s loss against magnitude’s at the same label is", out);
+		fputs("Paired over the same windows, Wanda’s loss against magnitude’s at the same "
+		      "label is",
+		      out);
 		write_tally(out, pairs, "pair", " higher", "lower");
 	}
 }
@@ -129,7 +148,8 @@ static bool pair_range(const ps_results *r, const char *path, double *least, dou
 	for (size_t m = 0; m < r->model_count; m++) {
 		double a, b;
 
-		if (!ps_results_range(ps_results_at(ps_results_model(r, m), "seeds.pairs"), path, &a, &b))
+		if (!ps_results_range(ps_results_at(ps_results_model(r, m), "seeds.pairs"), path,
+				      &a, &b))
 			continue;
 		*least = found ? fmin(*least, a) : a;
 		*largest = found ? fmax(*largest, b) : b;
@@ -143,12 +163,16 @@ void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 	double least, largest;
 
 	if (!ps_results_range(r->models, "seeds.survival.2.mean", &least, &largest)) {
-		fputs("Agreement between seeds was not measured: it takes at least two seeds. ", out);
+		fputs("Agreement between seeds was not measured: it takes at least two seeds. ",
+		      out);
 		return;
 	}
 	fputs("Of one dense SAE’s features, a share of ", out);
 	write_range(out, least, largest, 4);
-	fprintf(out, " is found again at τ = 0.7 in another SAE of the same activations that differs in its seed%s. ", over_models(r));
+	fprintf(out,
+		" is found again at τ = 0.7 in another SAE of the same activations that differs in "
+		"its seed%s. ",
+		over_models(r));
 	if (brief)
 		return;
 	if (pair_range(r, "mmcs", &least, &largest)) {
@@ -184,7 +208,8 @@ static void write_shared_start(FILE *out, const ps_results *r)
 	fputs(" when the pruned SAE starts from the dense one’s initial weights, and ", out);
 	ps_html_number(out, other, 3);
 	fputs(" when it starts from another seed", out);
-	fputs(other < 0.5 * own ? ". So a survivor is a feature that both SAEs reach from the same start, not one that any SAE of the pruned model would find. "
+	fputs(other < 0.5 * own ? ". So a survivor is a feature that both SAEs reach from the same "
+				  "start, not one that any SAE of the pruned model would find. "
 				: ". ",
 	      out);
 }
@@ -203,7 +228,8 @@ void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 	write_shared_start(out, r);
 	if (brief || !isfinite(w))
 		return;
-	fputs("The thresholds 0.6, 0.7 and 0.8 rank the conditions with Kendall’s W&nbsp;=&nbsp;", out);
+	fputs("The thresholds 0.6, 0.7 and 0.8 rank the conditions with Kendall’s W&nbsp;=&nbsp;",
+	      out);
 	ps_html_number(out, w, 3);
 	fputs(" (1: all alike). ", out);
 }
@@ -213,7 +239,9 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 	ps_tally change = ps_tally_intervals(r->conditions, "fvu_change_interval");
 	char lead[96];
 
-	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% the frozen dense SAE keeps a Jaccard overlap of ", 100 * highest(r));
+	snprintf(lead, sizeof lead,
+		 "At %.3g&nbsp;%% the frozen dense SAE keeps a Jaccard overlap of ",
+		 100 * highest(r));
 	if (write_by_method(out, r, highest(r), "jaccard", lead, " and ", ""))
 		fprintf(out, "%s. ", over_models(r));
 	else
@@ -231,7 +259,8 @@ void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 
 	if (clusters.count) {
 		fputs("Rare features survive", out);
-		write_tally(out, clusters, "condition", " more often than frequent ones (windows resampled)", "less often");
+		write_tally(out, clusters, "condition",
+			    " more often than frequent ones (windows resampled)", "less often");
 	}
 	if (latents.count && (!brief || !clusters.count)) {
 		fputs("With latents resampled instead, S(Q1) − S(Q5) is", out);
@@ -251,18 +280,22 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 		const json_t *c = ps_results_condition(r, i);
 
 		ablated += isfinite(ps_results_number(c, "ablation.features"));
-		compared += isfinite(ps_results_number(c, "ablation.mean_survivors")) && isfinite(ps_results_number(c, "ablation.mean_lost"));
+		compared += isfinite(ps_results_number(c, "ablation.mean_survivors")) &&
+			    isfinite(ps_results_number(c, "ablation.mean_lost"));
 	}
 	if (!ablated) {
 		fputs("Causal effect: no features were ablated in this study. ", out);
 		return;
 	}
 	if (compared < ablated)
-		fprintf(out, "In %zu of %zu conditions all ablated features share one fate, so survivors and lost cannot be compared there. ", ablated - compared,
-			ablated);
+		fprintf(out,
+			"In %zu of %zu conditions all ablated features share one fate, so "
+			"survivors and lost cannot be compared there. ",
+			ablated - compared, ablated);
 	if (difference.count) {
 		fputs("Ablating survivors hurts the dense model", out);
-		write_tally(out, difference, "condition", " more than ablating lost features", "less");
+		write_tally(out, difference, "condition", " more than ablating lost features",
+			    "less");
 	}
 	if (partial.count && !brief) {
 		fputs("At fixed firing rate, survival and effect correlate", out);
@@ -286,7 +319,8 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 		const json_t *d = json_array_get(list, i);
 
 		if (leaves_zero_out(d) &&
-		    (!best || fabs(ps_results_number(d, "spearman.estimate")) > fabs(ps_results_number(best, "spearman.estimate"))))
+		    (!best || fabs(ps_results_number(d, "spearman.estimate")) >
+				      fabs(ps_results_number(best, "spearman.estimate"))))
 			best = d;
 	}
 	if (best) {
@@ -298,7 +332,9 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 		ps_html_number(out, ps_results_number(best, "n"), 0);
 		fputs(" conditions. ", out);
 	} else {
-		fputs("No diagnostic has a correlation with the change of log perplexity whose interval leaves zero out. ", out);
+		fputs("No diagnostic has a correlation with the change of log perplexity whose "
+		      "interval leaves zero out. ",
+		      out);
 	}
 	for (size_t i = 0; i < json_array_size(list) && best && !brief; i++) {
 		const json_t *d = json_array_get(list, i);

@@ -60,7 +60,8 @@ void ps_html_number(FILE *out, double value, int decimals)
 	if (magnitude >= 1e15)
 		snprintf(digits, sizeof digits, "%.3e", magnitude);
 	else
-		snprintf(digits, sizeof digits, "%.*f", magnitude >= LARGE ? 0 : fitting(magnitude, decimals), magnitude);
+		snprintf(digits, sizeof digits, "%.*f",
+			 magnitude >= LARGE ? 0 : fitting(magnitude, decimals), magnitude);
 	if (value < 0 && strspn(digits, "0.") < strlen(digits))
 		fputs("−", out);
 	if (magnitude >= LARGE && magnitude < 1e15)
@@ -83,7 +84,10 @@ void ps_html_interval(FILE *out, ps_interval i, int decimals)
 
 void ps_html_table_begin(FILE *out, const char *caption)
 {
-	fprintf(out, "<figure>\n<figcaption>%s</figcaption>\n<div class=\"scroll\" tabindex=\"0\"><table>\n", caption);
+	fprintf(out,
+		"<figure>\n<figcaption>%s</figcaption>\n<div class=\"scroll\" "
+		"tabindex=\"0\"><table>\n",
+		caption);
 }
 
 void ps_html_table_end(FILE *out)
@@ -141,7 +145,9 @@ static ps_interval interval_of(const ps_column *column, const json_t *condition)
 	} else {
 		i = ps_results_interval(condition, column->path);
 	}
-	return (ps_interval){.estimate = scaled(column, i.estimate), .low = scaled(column, i.low), .high = scaled(column, i.high)};
+	return (ps_interval){.estimate = scaled(column, i.estimate),
+			     .low = scaled(column, i.low),
+			     .high = scaled(column, i.high)};
 }
 
 static void write_achieved(FILE *out, const json_t *condition)
@@ -150,7 +156,7 @@ static void write_achieved(FILE *out, const json_t *condition)
 	json_t *value, *kinds = json_object_get(condition, "achieved");
 	double least = INFINITY, largest = -INFINITY;
 
-	json_object_foreach(kinds, kind, value)
+	json_object_foreach (kinds, kind, value)
 		if (json_is_number(value)) {
 			least = fmin(least, json_number_value(value));
 			largest = fmax(largest, json_number_value(value));
@@ -164,14 +170,16 @@ static void write_achieved(FILE *out, const json_t *condition)
 	fputs("</td>", out);
 }
 
-static void write_cell(FILE *out, const ps_results *r, const ps_column *column, const json_t *condition)
+static void write_cell(FILE *out, const ps_results *r, const ps_column *column,
+		       const json_t *condition)
 {
 	if (column->kind == PS_COLUMN_ACHIEVED_RANGE)
 		write_achieved(out, condition);
 	else if (column->kind == PS_COLUMN_INTERVAL || column->kind == PS_COLUMN_VALUE_INTERVAL)
 		ps_html_cell_interval(out, interval_of(column, condition), column->decimals);
 	else
-		ps_html_cell_number(out, scaled(column, number_of(r, column, condition)), column->decimals);
+		ps_html_cell_number(out, scaled(column, number_of(r, column, condition)),
+				    column->decimals);
 }
 
 static bool shown(const ps_results *r, const ps_column *column)
@@ -197,7 +205,8 @@ static size_t write_heads(FILE *out, const ps_results *r, const ps_column *colum
 	return count;
 }
 
-static void write_condition(FILE *out, const ps_results *r, const ps_column *columns, const json_t *condition)
+static void write_condition(FILE *out, const ps_results *r, const ps_column *columns,
+			    const json_t *condition)
 {
 	fputs("<tr><td>", out);
 	ps_html_text(out, ps_method_label(ps_results_text(condition, "method")));
@@ -208,7 +217,8 @@ static void write_condition(FILE *out, const ps_results *r, const ps_column *col
 	fputs("</tr>\n", out);
 }
 
-void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns, const char *caption)
+void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns,
+			const char *caption)
 {
 	size_t count;
 
@@ -217,7 +227,8 @@ void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns
 	for (size_t m = 0; m < r->model_count; m++) {
 		const char *name = ps_results_text(ps_results_model(r, m), "name");
 
-		fprintf(out, "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", count);
+		fprintf(out, "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">",
+			count);
 		ps_html_text(out, name);
 		fputs("</th></tr>\n", out);
 		for (size_t i = 0; i < r->condition_count; i++)

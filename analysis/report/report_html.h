@@ -31,12 +31,13 @@ typedef struct ps_column {
 	ps_column_kind kind;
 	const char *path;
 	int decimals;
-	double scale;         /* 0: 1 */
-	bool if_any;          /* left out when no condition has it */
+	double scale; /* 0: 1 */
+	bool if_any;  /* left out when no condition has it */
 } ps_column;
 
 /* A row per condition: method and label, then the columns (ended by PS_COLUMN_END). */
-void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *columns, const char *caption);
+void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *columns,
+			const char *caption);
 
 /* A table within a figure, which carries the caption and scrolls; the caller writes head and body. */
 void ps_html_table_begin(FILE *out, const char *caption);

@@ -38,12 +38,15 @@ static void write_model(FILE *out, const json_t *m, bool reference, bool referen
 
 void ps_report_models_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"layer", "width", "perplexity", "tokens scored", "SAE FVU", "L0", "dead, %", "CE recovered"};
+	static const char *const heads[] = {"layer",   "width", "perplexity", "tokens scored",
+					    "SAE FVU", "L0",    "dead, %",    "CE recovered"};
 	bool reference = false;
 
 	for (size_t i = 0; i < r->model_count; i++)
 		reference |= *ps_results_text(ps_results_model(r, i), "reference.name") != 0;
-	ps_html_table_begin(out, "<b>Models and their dense SAEs.</b> Layer: the residual stream after this layer, counted from 0. SAE figures: means over seeds.");
+	ps_html_table_begin(out,
+			    "<b>Models and their dense SAEs.</b> Layer: the residual stream after "
+			    "this layer, counted from 0. SAE figures: means over seeds.");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	ps_html_head(out, "family", false);
@@ -71,7 +74,10 @@ static void write_finding(FILE *out, const json_t *f)
 	ps_html_text(out, ps_results_text(f, "question"));
 	fputs("</td><td class=\"text\">", out);
 	ps_html_text(out, ps_results_text(f, "text"));
-	fputs(json_is_true(json_object_get(f, "superseded")) ? " <span class=\"tag\">first version only, superseded</span></td>" : "</td>", out);
+	fputs(json_is_true(json_object_get(f, "superseded"))
+		      ? " <span class=\"tag\">first version only, superseded</span></td>"
+		      : "</td>",
+	      out);
 	if (range_only) {
 		fputs("<td class=\"n\">", out);
 		ps_html_number(out, i.low, 3);
@@ -88,7 +94,8 @@ void ps_report_reference_table(FILE *out, const ps_results *r)
 {
 	const json_t *list = json_object_get(r->root, "reference_findings");
 
-	ps_html_table_begin(out, "<b>What the published study reports</b> (arXiv 2603.25325, corrected release; other models, text and sizes).");
+	ps_html_table_begin(out, "<b>What the published study reports</b> (arXiv 2603.25325, "
+				 "corrected release; other models, text and sizes).");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "question", false);
 	ps_html_head(out, "finding", false);
@@ -136,10 +143,10 @@ void ps_report_settings_table(FILE *out, const ps_results *r)
 
 	ps_html_table_begin(out, "<b>Settings</b>, by their names in the study file.");
 	fputs("<tbody class=\"settings\">\n", out);
-	json_object_foreach(settings, key, value) {
+	json_object_foreach (settings, key, value) {
 		if (!json_is_object(value))
 			write_setting(out, "", key, value);
-		json_object_foreach(value, inner_key, inner)
+		json_object_foreach (value, inner_key, inner)
 			write_setting(out, key, inner_key, inner);
 	}
 	fputs("</tbody>\n", out);

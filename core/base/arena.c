@@ -35,10 +35,12 @@ int ps_plan_check(const ps_plan *plan, ps_diag *diag)
 		if (plan->part[i].bytes > plan->part[largest].bytes)
 			largest = i;
 	return ps_fail(diag, PS_EBUDGET,
-		       "memory budget too small: --memory is %s (%zu bytes), the least that would do is %s (%zu bytes); "
+		       "memory budget too small: --memory is %s (%zu bytes), the least that would "
+		       "do is %s (%zu bytes); "
 		       "the largest part is %s with %s",
-		       ps_size_format(plan->limit_bytes, limit), plan->limit_bytes, ps_size_format(plan->total_bytes, least),
-		       plan->total_bytes, plan->part[largest].name, ps_size_format(plan->part[largest].bytes, part));
+		       ps_size_format(plan->limit_bytes, limit), plan->limit_bytes,
+		       ps_size_format(plan->total_bytes, least), plan->total_bytes,
+		       plan->part[largest].name, ps_size_format(plan->part[largest].bytes, part));
 }
 
 int ps_arena_create(ps_arena *arena, size_t bytes, ps_diag *diag)
@@ -47,7 +49,8 @@ int ps_arena_create(ps_arena *arena, size_t bytes, ps_diag *diag)
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (base == MAP_FAILED)
-		return ps_fail(diag, PS_EBUDGET, "cannot get %zu bytes of memory: %s", size, strerror(errno));
+		return ps_fail(diag, PS_EBUDGET, "cannot get %zu bytes of memory: %s", size,
+			       strerror(errno));
 	(void)madvise(base, size, MADV_HUGEPAGE); /* advice: a kernel without large pages says no */
 	*arena = (ps_arena){.base = base, .size_bytes = size};
 	return 0;
@@ -90,14 +93,18 @@ int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag)
 	static const struct {
 		const char *suffix;
 		double factor;
-	} units[] = {{"", 1}, {"K", 0x1p10}, {"M", 0x1p20}, {"G", 0x1p30}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+	} units[] = {{"", 1},         {"K", 0x1p10},   {"M", 0x1p20},  {"G", 0x1p30},
+		     {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
 	char *end = NULL;
 	double value;
 
 	errno = 0;
 	value = strtod(text, &end);
 	if (end == text || errno || !isfinite(value) || value <= 0)
-		return ps_fail(diag, PS_EUSAGE, "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)", text);
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)",
+			text);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		if (strcmp(end, units[i].suffix))
 			continue;
@@ -106,7 +113,9 @@ int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag)
 		*bytes = (size_t)(value * units[i].factor);
 		return 0;
 	}
-	return ps_fail(diag, PS_EUSAGE, "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)", text);
+	return ps_fail(diag, PS_EUSAGE,
+		       "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)",
+		       text);
 }
 
 char *ps_size_format(size_t bytes, char *out)

@@ -18,7 +18,8 @@ void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_byte
 	if (ps_size_mul(wanted, item_bytes, &bytes))
 		moved = realloc(array, bytes);
 	if (!moved) {
-		(void)ps_fail(diag, PS_EBUDGET, "no memory for %zu items of %zu bytes", wanted, item_bytes);
+		(void)ps_fail(diag, PS_EBUDGET, "no memory for %zu items of %zu bytes", wanted,
+			      item_bytes);
 		return NULL;
 	}
 	*capacity = wanted;
@@ -31,7 +32,8 @@ int ps_buffer_reserve(ps_buffer *buffer, size_t more, ps_diag *diag)
 	char *data;
 
 	if (!ps_size_add(buffer->used, more, &need))
-		return ps_fail(diag, PS_EBUDGET, "no memory for a buffer of more than %zu bytes", more);
+		return ps_fail(diag, PS_EBUDGET, "no memory for a buffer of more than %zu bytes",
+			       more);
 	data = ps_array_grow(buffer->data, &buffer->capacity, need, 1, diag);
 	if (!data)
 		return PS_EBUDGET;

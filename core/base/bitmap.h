@@ -26,7 +26,7 @@ static inline bool ps_bitmap_kept(const uint8_t *row, size_t col)
 
 static inline void ps_bitmap_drop(uint8_t *row, size_t col)
 {
-	row[col / 8] &= (uint8_t)~(1u << col % 8);
+	row[col / 8] &= (uint8_t) ~(1u << col % 8);
 }
 
 /* Sets every bit of [rows, cols] and clears the padding. */

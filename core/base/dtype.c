@@ -4,8 +4,9 @@ static const struct {
 	const char *name;
 	size_t size;
 } dtypes[PS_DTYPE_COUNT] = {
-	[PS_F64] = {"F64", 8}, [PS_I64] = {"I64", 8}, [PS_F32] = {"F32", 4}, [PS_I32] = {"I32", 4},
-	[PS_BF16] = {"BF16", 2}, [PS_F16] = {"F16", 2}, [PS_U8] = {"U8", 1},
+	[PS_F64] = {"F64", 8}, [PS_I64] = {"I64", 8},   [PS_F32] = {"F32", 4},
+	[PS_I32] = {"I32", 4}, [PS_BF16] = {"BF16", 2}, [PS_F16] = {"F16", 2},
+	[PS_U8] = {"U8", 1},
 };
 
 size_t ps_dtype_size(ps_dtype dtype)
@@ -28,7 +29,8 @@ int ps_dtype_parse(const char *name)
 
 float ps_f16_to_f32(uint16_t bits)
 {
-	uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 0x3ff, wide;
+	uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31,
+		 fraction = bits & 0x3ff, wide;
 	float value;
 
 	if (exponent == 31) {

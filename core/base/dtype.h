@@ -7,10 +7,19 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef enum ps_dtype { PS_F64, PS_I64, PS_F32, PS_I32, PS_BF16, PS_F16, PS_U8, PS_DTYPE_COUNT } ps_dtype;
+typedef enum ps_dtype {
+	PS_F64,
+	PS_I64,
+	PS_F32,
+	PS_I32,
+	PS_BF16,
+	PS_F16,
+	PS_U8,
+	PS_DTYPE_COUNT
+} ps_dtype;
 
-size_t ps_dtype_size(ps_dtype dtype);       /* bytes per element */
-const char *ps_dtype_name(ps_dtype dtype);  /* as safetensors spells it: "F32", "BF16", ... */
+size_t ps_dtype_size(ps_dtype dtype);      /* bytes per element */
+const char *ps_dtype_name(ps_dtype dtype); /* as safetensors spells it: "F32", "BF16", ... */
 
 /* The dtype of a safetensors name, or -1 for one that this program does not compute with. */
 int ps_dtype_parse(const char *name);

@@ -13,7 +13,8 @@ static void note(ps_diag *diag, const char *format, va_list args, int err)
 	vsnprintf(diag->text, sizeof diag->text, format, args);
 	if (err) {
 		size_t used = strlen(diag->text);
-		snprintf(diag->text + used, sizeof diag->text - used, ": %s", strerror_r(err, reason, sizeof reason));
+		snprintf(diag->text + used, sizeof diag->text - used, ": %s",
+			 strerror_r(err, reason, sizeof reason));
 	}
 }
 

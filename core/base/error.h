@@ -10,11 +10,11 @@
 #define PS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum {
-	PS_EFAILED = -2001,      /* exit 1: failed */
-	PS_EUSAGE = -2002,       /* exit 2: flag, combination or range; another provenance in the way */
-	PS_EINPUT = -2003,       /* exit 3: missing, invalid, corrupt or unsupported input */
-	PS_EOUTPUT = -2004,      /* exit 4: I/O failure, disk full, not writable (also every -errno) */
-	PS_EBUDGET = -2005,      /* exit 5: memory budget too small */
+	PS_EFAILED = -2001, /* exit 1: failed */
+	PS_EUSAGE = -2002,  /* exit 2: flag, combination or range; another provenance in the way */
+	PS_EINPUT = -2003,  /* exit 3: missing, invalid, corrupt or unsupported input */
+	PS_EOUTPUT = -2004, /* exit 4: I/O failure, disk full, not writable (also every -errno) */
+	PS_EBUDGET = -2005, /* exit 5: memory budget too small */
 	PS_EINTERRUPTED = -2130, /* exit 130: SIGINT or SIGTERM, state saved */
 };
 

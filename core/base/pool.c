@@ -79,7 +79,8 @@ int ps_pool_create(ps_pool **out, int threads, ps_diag *diag)
 		err = pthread_create(&w->thread, NULL, worker_main, w);
 		if (err) {
 			ps_pool_destroy(pool);
-			return ps_fail_errno(diag, err, "cannot start thread %d of %d", i + 1, threads);
+			return ps_fail_errno(diag, err, "cannot start thread %d of %d", i + 1,
+					     threads);
 		}
 		pool->threads++;
 	}

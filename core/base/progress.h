@@ -24,7 +24,8 @@ typedef struct ps_context {
 	ps_diag *diag;
 } ps_context;
 
-static inline void ps_progress_tick(const ps_context *context, const char *what, const char *unit, uint64_t done, uint64_t total)
+static inline void ps_progress_tick(const ps_context *context, const char *what, const char *unit,
+				    uint64_t done, uint64_t total)
 {
 	if (context->progress)
 		context->progress->tick(context->progress->self, what, unit, done, total);

@@ -73,7 +73,8 @@ uint64_t ps_row_list_at(const ps_row_list *list, uint64_t i)
 	const uint64_t together = ps_row_list_together(list);
 
 	i += list->first;
-	return together == 1 ? find_run(list, i) : find_run(list, i / together) * together + i % together;
+	return together == 1 ? find_run(list, i)
+			     : find_run(list, i / together) * together + i % together;
 }
 
 void ps_row_list_get(const ps_row_list *list, uint64_t first, size_t count, uint64_t *ids)

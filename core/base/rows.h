@@ -10,7 +10,12 @@
 #include "core/base/error.h"
 
 /* What is known of a row besides its activations. */
-typedef enum ps_row_column { PS_ROW_TOKEN_ID, PS_ROW_POSITION, PS_ROW_WINDOW_ID, PS_ROW_COLUMNS } ps_row_column;
+typedef enum ps_row_column {
+	PS_ROW_TOKEN_ID,
+	PS_ROW_POSITION,
+	PS_ROW_WINDOW_ID,
+	PS_ROW_COLUMNS
+} ps_row_column;
 
 typedef struct ps_row_source {
 	void *self;
@@ -24,7 +29,8 @@ typedef struct ps_row_source {
 	/* The columns that every row has, as bits 1 << column. */
 	unsigned columns;
 	/* out (count): one of them for rows ids[i]. Thread-safe. NULL where there are none. */
-	void (*column)(void *self, ps_row_column column, const uint64_t *ids, size_t count, int32_t *out);
+	void (*column)(void *self, ps_row_column column, const uint64_t *ids, size_t count,
+		       int32_t *out);
 } ps_row_source;
 
 static inline bool ps_row_source_has(const ps_row_source *source, ps_row_column column)
@@ -40,8 +46,9 @@ typedef struct ps_row_list {
 	const uint64_t *bits;   /* run r is kept: bit r % 64 of word r / 64; NULL: all are */
 	const uint64_t *before; /* kept runs before each block of PS_ROW_BLOCK */
 	uint64_t blocks;
-	uint64_t first, count;  /* rows: the list begins with the first-th that is kept; multiples of together */
-	uint32_t together;      /* 0 as 1 */
+	uint64_t first,
+		count; /* rows: the list begins with the first-th that is kept; multiples of together */
+	uint32_t together; /* 0 as 1 */
 } ps_row_list;
 
 #define PS_ROW_BLOCK ((uint64_t)512)

@@ -26,7 +26,8 @@ static inline uint32_t ps_utf8_decode(const char *text)
 		return (uint32_t)(t[0] & 0x1F) << 6 | (t[1] & 0x3F);
 	if (t[0] < 0xF0)
 		return (uint32_t)(t[0] & 0x0F) << 12 | (uint32_t)(t[1] & 0x3F) << 6 | (t[2] & 0x3F);
-	return (uint32_t)(t[0] & 0x07) << 18 | (uint32_t)(t[1] & 0x3F) << 12 | (uint32_t)(t[2] & 0x3F) << 6 | (t[3] & 0x3F);
+	return (uint32_t)(t[0] & 0x07) << 18 | (uint32_t)(t[1] & 0x3F) << 12 |
+	       (uint32_t)(t[2] & 0x3F) << 6 | (t[3] & 0x3F);
 }
 
 /* Where the character that ends at end begins; end > 0. */

@@ -22,12 +22,13 @@ struct panel {
 	size_t first, count, begin, end;
 	const float *q_rows;
 	float *out_rows;
-	uint32_t *q;       /* (slices(d), x_panel) */
-	float *scores;     /* (x_panel, stride): the keys of [begin, end) */
+	uint32_t *q;   /* (slices(d), x_panel) */
+	float *scores; /* (x_panel, stride): the keys of [begin, end) */
 	size_t stride;
 	uint32_t *weights; /* (slices(end - begin), x_panel) */
 	float *tile;       /* (x_panel, w_panel) */
-	uint32_t *seen;    /* (slices(block), w_panel): values with those that a row does not see set to zero */
+	uint32_t *
+		seen; /* (slices(block), w_panel): values with those that a row does not see set to zero */
 };
 
 static size_t key_panel_words(const ps_keys *keys)
@@ -60,19 +61,23 @@ static uint32_t *key_panel(const ps_keys *keys, size_t first_key)
 
 static uint32_t *value_panel(const ps_keys *keys, size_t first_dimension)
 {
-	return keys->words + ps_round_up(panels_of(keys, keys->tokens) * key_panel_words(keys), LINE) +
+	return keys->words +
+	       ps_round_up(panels_of(keys, keys->tokens) * key_panel_words(keys), LINE) +
 	       first_dimension / keys->kernel->w_panel * value_panel_words(keys);
 }
 
-void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *k, size_t k_stride, const float *v, size_t v_stride)
+void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *k, size_t k_stride,
+		  const float *v, size_t v_stride)
 {
 	const ps_kernel *kernel = keys->kernel;
 	const size_t width = kernel->w_panel, end = first + count;
 
 	for (size_t j = first; j < end; j += width)
-		ps_panel_put(kernel, width, k + j * k_stride, k_stride, ps_min_size(width, end - j), 0, keys->head_width, key_panel(keys, j));
+		ps_panel_put(kernel, width, k + j * k_stride, k_stride, ps_min_size(width, end - j),
+			     0, keys->head_width, key_panel(keys, j));
 	for (size_t d = 0; d < keys->head_width; d += width)
-		ps_panel_put_columns(kernel, width, v + first * v_stride + d, v_stride, ps_min_size(width, keys->head_width - d), first, count,
+		ps_panel_put_columns(kernel, width, v + first * v_stride + d, v_stride,
+				     ps_min_size(width, keys->head_width - d), first, count,
 				     value_panel(keys, d));
 }
 
@@ -94,7 +99,8 @@ static size_t tile_floats(const ps_kernel *kernel)
 
 size_t ps_attention_scratch(const ps_kernel *kernel, size_t tokens, size_t head_width)
 {
-	return query_floats(kernel, head_width) + 2 * kernel->x_panel * row_floats(kernel, tokens) + tile_floats(kernel) +
+	return query_floats(kernel, head_width) + 2 * kernel->x_panel * row_floats(kernel, tokens) +
+	       tile_floats(kernel) +
 	       ps_round_up(ps_slices(kernel->dtype, kernel->block) * kernel->w_panel, LINE);
 }
 
@@ -103,7 +109,8 @@ static size_t first_key(const ps_attention *a, size_t query)
 	return a->sliding && query + 1 > a->sliding ? query + 1 - a->sliding : 0;
 }
 
-static struct panel open_panel(const ps_attention *a, size_t first, size_t count, size_t done, float *scratch)
+static struct panel open_panel(const ps_attention *a, size_t first, size_t count, size_t done,
+			       float *scratch)
 {
 	const ps_kernel *kernel = a->keys.kernel;
 	struct panel p = {
@@ -126,10 +133,12 @@ static struct panel open_panel(const ps_attention *a, size_t first, size_t count
 }
 
 /* Columns of the tile's rows [first, end) into rows of `to`, stride apart. */
-static void copy_tile(const struct panel *p, size_t first, size_t end, size_t columns, float *to, size_t stride)
+static void copy_tile(const struct panel *p, size_t first, size_t end, size_t columns, float *to,
+		      size_t stride)
 {
 	for (size_t r = first; r < end; r++)
-		memcpy(to + r * stride, p->tile + r * p->a->keys.kernel->w_panel, columns * sizeof(float));
+		memcpy(to + r * stride, p->tile + r * p->a->keys.kernel->w_panel,
+		       columns * sizeof(float));
 }
 
 /* scores = q . k for every key of the panel's range. */
@@ -141,9 +150,13 @@ static void score(const struct panel *p)
 	ps_panel_pack_x(kernel, p->q_rows, p->a->q_stride, p->count, keys->head_width, p->q);
 	for (size_t j = p->begin; j < p->end; j += kernel->w_panel) {
 		for (size_t d = 0; d < keys->head_width; d += kernel->block)
-			kernel->tile(kernel, ps_slices(kernel->dtype, ps_min_size(kernel->block, keys->head_width - d)),
+			kernel->tile(kernel,
+				     ps_slices(kernel->dtype,
+					       ps_min_size(kernel->block, keys->head_width - d)),
 				     p->q + ps_slices(kernel->dtype, d) * kernel->x_panel,
-				     key_panel(keys, j) + ps_slices(kernel->dtype, d) * kernel->w_panel, p->tile, d > 0);
+				     key_panel(keys, j) +
+					     ps_slices(kernel->dtype, d) * kernel->w_panel,
+				     p->tile, d > 0);
 		copy_tile(p, 0, p->count, kernel->w_panel, p->scores + j - p->begin, p->stride);
 	}
 }
@@ -175,14 +188,17 @@ static uint32_t seen_bits(ps_dtype dtype, size_t j, size_t from, size_t to)
 {
 	if (dtype == PS_F32)
 		return j >= from && j < to ? UINT32_MAX : 0;
-	return (j >= from && j < to ? 0xffff0000u : 0) | (j + 1 >= from && j + 1 < to ? 0x0000ffffu : 0);
+	return (j >= from && j < to ? 0xffff0000u : 0) |
+	       (j + 1 >= from && j + 1 < to ? 0x0000ffffu : 0);
 }
 
 /* The slices of keys [first, end) with what row r does not see set to zero. */
-static const uint32_t *seen_values(const struct panel *p, const uint32_t *values, size_t first, size_t end, size_t r)
+static const uint32_t *seen_values(const struct panel *p, const uint32_t *values, size_t first,
+				   size_t end, size_t r)
 {
 	const ps_kernel *kernel = p->a->keys.kernel;
-	const size_t slices = ps_slices(kernel->dtype, end - first), step = kernel->dtype == PS_BF16 ? 2 : 1;
+	const size_t slices = ps_slices(kernel->dtype, end - first),
+		     step = kernel->dtype == PS_BF16 ? 2 : 1;
 	const size_t from = first_key(p->a, p->first + r), to = p->first + r + 1;
 
 	for (size_t s = 0; s < slices; s++) {
@@ -204,15 +220,19 @@ static void weigh(const struct panel *p, bool alone, size_t r)
 		const uint32_t *panel = value_panel(keys, d);
 
 		for (size_t j = p->begin, next; j < p->end; j = next) {
-			const uint32_t *values = panel + ps_slices(kernel->dtype, j) * kernel->w_panel;
+			const uint32_t *values =
+				panel + ps_slices(kernel->dtype, j) * kernel->w_panel;
 
 			next = ps_min_size((j / kernel->block + 1) * kernel->block, p->end);
 			if (alone)
 				values = seen_values(p, values, j, next, r);
 			kernel->tile(kernel, ps_slices(kernel->dtype, next - j),
-				     p->weights + ps_slices(kernel->dtype, j - p->begin) * kernel->x_panel, values, p->tile, j > p->begin);
+				     p->weights + ps_slices(kernel->dtype, j - p->begin) *
+							  kernel->x_panel,
+				     values, p->tile, j > p->begin);
 		}
-		copy_tile(p, alone ? r : 0, alone ? r + 1 : p->count, ps_min_size(kernel->w_panel, keys->head_width - d), p->out_rows + d,
+		copy_tile(p, alone ? r : 0, alone ? r + 1 : p->count,
+			  ps_min_size(kernel->w_panel, keys->head_width - d), p->out_rows + d,
 			  p->a->out_stride);
 	}
 }
@@ -241,13 +261,15 @@ void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *
 	const size_t width = a->keys.kernel->x_panel;
 
 	for (size_t done = 0; done < count; done += width) {
-		const struct panel p = open_panel(a, first, ps_min_size(width, count - done), done, scratch);
+		const struct panel p =
+			open_panel(a, first, ps_min_size(width, count - done), done, scratch);
 		float inverse[PS_PANEL_MAX];
 
 		score(&p);
 		for (size_t r = 0; r < p.count; r++)
 			inverse[r] = exponentials(&p, r);
-		ps_panel_pack_x(a->keys.kernel, p.scores, p.stride, p.count, p.end - p.begin, p.weights);
+		ps_panel_pack_x(a->keys.kernel, p.scores, p.stride, p.count, p.end - p.begin,
+				p.weights);
 		weigh(&p, false, 0);
 		for (size_t r = 0; r < p.count; r++)
 			if (!finish_row(&p, r, inverse[r])) {
@@ -257,8 +279,8 @@ void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *
 	}
 }
 
-void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v, size_t v_stride, size_t first,
-		      size_t count, double *scratch)
+void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v,
+		      size_t v_stride, size_t first, size_t count, double *scratch)
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t query = first + i, begin = first_key(a, query);

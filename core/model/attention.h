@@ -18,14 +18,16 @@
 typedef struct ps_keys {
 	const ps_kernel *kernel;
 	size_t head_width, tokens;
-	uint32_t *words; /* K (ceil(T / w_panel), slices(d), w_panel), then V^T (ceil(d / w_panel), slices(T), w_panel) */
+	uint32_t *
+		words; /* K (ceil(T / w_panel), slices(d), w_panel), then V^T (ceil(d / w_panel), slices(T), w_panel) */
 } ps_keys;
 
 /* 32-bit words of such keys. */
 size_t ps_keys_words(const ps_kernel *kernel, size_t tokens, size_t head_width);
 
 /* Packs keys and values [first, first + count), k and v those of key 0; first a multiple of w_panel. */
-void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *k, size_t k_stride, const float *v, size_t v_stride);
+void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *k, size_t k_stride,
+		  const float *v, size_t v_stride);
 
 typedef struct ps_attention {
 	ps_keys keys;
@@ -43,7 +45,7 @@ size_t ps_attention_scratch(const ps_kernel *kernel, size_t tokens, size_t head_
 void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *scratch);
 
 /* The reference: plain loops in double precision over k and v themselves; scratch (tokens). */
-void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v, size_t v_stride, size_t first,
-		      size_t count, double *scratch);
+void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v,
+		      size_t v_stride, size_t first, size_t count, double *scratch);
 
 #endif

@@ -15,8 +15,9 @@ typedef struct thrcomm_s {
 
 #include <blis.h>
 
-typedef void (*sgemm_kernel)(dim_t m, dim_t n, dim_t k, float *alpha, float *a, float *b, float *beta, float *c, inc_t rs, inc_t cs,
-			     auxinfo_t *data, cntx_t *cntx);
+typedef void (*sgemm_kernel)(dim_t m, dim_t n, dim_t k, float *alpha, float *a, float *b,
+			     float *beta, float *c, inc_t rs, inc_t cs, auxinfo_t *data,
+			     cntx_t *cntx);
 
 ps_blis_kernel ps_blis_kernel_query(void)
 {
@@ -31,12 +32,14 @@ ps_blis_kernel ps_blis_kernel_query(void)
 		.nr = (size_t)bli_cntx_get_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context),
 		.rows = bli_cntx_l3_nat_ukr_prefers_rows_dt(BLIS_FLOAT, BLIS_GEMM_UKR, context),
 		.arch = bli_arch_string(bli_arch_query_id()),
-		.kernel = (void (*)(void))(sgemm_kernel)bli_cntx_get_l3_nat_ukr_dt(BLIS_FLOAT, BLIS_GEMM_UKR, context),
+		.kernel = (void (*)(void))(sgemm_kernel)bli_cntx_get_l3_nat_ukr_dt(
+			BLIS_FLOAT, BLIS_GEMM_UKR, context),
 		.context = context,
 	};
 }
 
-void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, float *c, bool add)
+void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b,
+			float *c, bool add)
 {
 	sgemm_kernel kernel = (sgemm_kernel)blis->kernel;
 	dim_t mr = (dim_t)blis->mr, nr = (dim_t)blis->nr;
@@ -45,6 +48,6 @@ void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, co
 
 	bli_auxinfo_set_next_a((void *)a, &data);
 	bli_auxinfo_set_next_b((void *)(b + k * blis->nr), &data);
-	kernel(mr, nr, (dim_t)k, &one, (float *)a, (float *)b, &beta, c, blis->rows ? (inc_t)nr : 1, blis->rows ? 1 : (inc_t)mr, &data,
-	       blis->context);
+	kernel(mr, nr, (dim_t)k, &one, (float *)a, (float *)b, &beta, c, blis->rows ? (inc_t)nr : 1,
+	       blis->rows ? 1 : (inc_t)mr, &data, blis->context);
 }

@@ -11,13 +11,15 @@ typedef struct ps_blis_kernel {
 	size_t mr, nr;
 	bool rows;
 	const char *arch;
-	void (*kernel)(void); /* BLIS's function and its context, which live as long as the process */
+	void (*kernel)(
+		void); /* BLIS's function and its context, which live as long as the process */
 	void *context;
 } ps_blis_kernel;
 
 /* The sgemm micro-kernel of BLIS's context for this CPU. */
 ps_blis_kernel ps_blis_kernel_query(void);
 
-void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b, float *c, bool add);
+void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b,
+			float *c, bool add);
 
 #endif

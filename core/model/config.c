@@ -26,15 +26,47 @@ struct defaults {
 
 /* What transformers takes for keys that are absent. Zero: required, derived, or none. */
 static const struct defaults families[] = {
-	[PS_FAMILY_LLAMA] = {.name = "llama", .heads = 32, .vocab = 32000, .max_positions = 2048, .theta = 1e4,
-			     .theta_local = 1e4, .bos = 1, .eos = 2, .pad = -1},
-	[PS_FAMILY_GEMMA2] = {.name = "gemma2", .heads = 8, .kv_heads = 4, .head_width = 256, .vocab = 256000,
-			      .max_positions = 8192, .sliding_window = 4096, .scale_base = 256, .attention_softcap = 50,
-			      .logit_softcap = 30, .theta = 1e4, .theta_local = 1e4, .bos = 2, .eos = 1, .pad = 0,
-			      .tied = true, .gelu = true},
-	[PS_FAMILY_GEMMA3] = {.name = "gemma3_text", .heads = 8, .kv_heads = 4, .head_width = 256, .vocab = 262208,
-			      .max_positions = 131072, .sliding_window = 4096, .scale_base = 256, .theta = 1e6,
-			      .theta_local = 1e4, .bos = 2, .eos = 1, .pad = 0, .tied = true, .gelu = true},
+	[PS_FAMILY_LLAMA] = {.name = "llama",
+			     .heads = 32,
+			     .vocab = 32000,
+			     .max_positions = 2048,
+			     .theta = 1e4,
+			     .theta_local = 1e4,
+			     .bos = 1,
+			     .eos = 2,
+			     .pad = -1},
+	[PS_FAMILY_GEMMA2] = {.name = "gemma2",
+			      .heads = 8,
+			      .kv_heads = 4,
+			      .head_width = 256,
+			      .vocab = 256000,
+			      .max_positions = 8192,
+			      .sliding_window = 4096,
+			      .scale_base = 256,
+			      .attention_softcap = 50,
+			      .logit_softcap = 30,
+			      .theta = 1e4,
+			      .theta_local = 1e4,
+			      .bos = 2,
+			      .eos = 1,
+			      .pad = 0,
+			      .tied = true,
+			      .gelu = true},
+	[PS_FAMILY_GEMMA3] = {.name = "gemma3_text",
+			      .heads = 8,
+			      .kv_heads = 4,
+			      .head_width = 256,
+			      .vocab = 262208,
+			      .max_positions = 131072,
+			      .sliding_window = 4096,
+			      .scale_base = 256,
+			      .theta = 1e6,
+			      .theta_local = 1e4,
+			      .bos = 2,
+			      .eos = 1,
+			      .pad = 0,
+			      .tied = true,
+			      .gelu = true},
 };
 
 #define FAMILY_COUNT (sizeof families / sizeof *families)
@@ -67,7 +99,8 @@ static void refuse(struct reader *r, const char *key, const char *why)
 static void refuse_name(struct reader *r, const char *key, const char *name)
 {
 	if (!r->code)
-		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: '%.60s' is not supported", r->path, key, name);
+		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: '%.60s' is not supported", r->path,
+				  key, name);
 }
 
 /* fallback 0: the key is required. */
@@ -197,7 +230,8 @@ static void read_eos(struct reader *r, int32_t fallback, ps_model_config *config
 			return;
 		}
 		for (size_t i = 0; i < json_array_size(value); i++)
-			config->eos[config->eos_count++] = token_id(r, "eos_token_id", json_array_get(value, i));
+			config->eos[config->eos_count++] =
+				token_id(r, "eos_token_id", json_array_get(value, i));
 		return;
 	}
 	config->eos[0] = value ? token_id(r, "eos_token_id", value) : fallback;
@@ -215,19 +249,22 @@ static void read_tokens(struct reader *r, const struct defaults *family, ps_mode
 
 static void read_llama3(struct reader *r, const json_t *object, size_t max_positions, ps_rope *rope)
 {
-	double original = read_number(r, r->model, "original_max_position_embeddings", (double)max_positions);
+	double original =
+		read_number(r, r->model, "original_max_position_embeddings", (double)max_positions);
 
 	rope->llama3 = true;
 	rope->llama3_factor = read_number(r, object, "factor", 0);
 	rope->low_freq_factor = read_number(r, object, "low_freq_factor", 0);
 	rope->high_freq_factor = read_number(r, object, "high_freq_factor", 0);
-	rope->original_positions = read_number(r, object, "original_max_position_embeddings", original);
+	rope->original_positions =
+		read_number(r, object, "original_max_position_embeddings", original);
 	if (rope->high_freq_factor <= rope->low_freq_factor)
 		refuse(r, "high_freq_factor", "not above low_freq_factor");
 }
 
 /* One rope from rope_parameters, one of its members, or rope_scaling; object NULL: unscaled. */
-static void read_rope(struct reader *r, const json_t *object, double theta, size_t max_positions, ps_rope *rope)
+static void read_rope(struct reader *r, const json_t *object, double theta, size_t max_positions,
+		      ps_rope *rope)
 {
 	const json_t *type = find_value(object, "rope_type");
 	const char *name;
@@ -236,7 +273,8 @@ static void read_rope(struct reader *r, const json_t *object, double theta, size
 		type = find_value(object, "type");
 	name = type ? json_string_value(type) : "default";
 	*rope = (ps_rope){.theta = read_number(r, object, "rope_theta", theta), .factor = 1};
-	if (read_number(r, object, "partial_rotary_factor", 1) != 1 || read_number(r, r->model, "partial_rotary_factor", 1) != 1)
+	if (read_number(r, object, "partial_rotary_factor", 1) != 1 ||
+	    read_number(r, r->model, "partial_rotary_factor", 1) != 1)
 		refuse(r, "partial_rotary_factor", "other than 1 is not supported");
 	if (!name)
 		refuse(r, "rope_type", "not a string");
@@ -267,10 +305,11 @@ static void read_one_rope(struct reader *r, const struct defaults *family, ps_mo
 
 	if (!object)
 		object = find_object(r, r->model, "rope_parameters");
-	json_object_foreach((json_t *)object, key, member)
+	json_object_foreach ((json_t *)object, key, member)
 		if (json_is_object(member))
 			refuse_name(r, "rope_parameters", key);
-	read_rope(r, object, read_number(r, r->model, "rope_theta", family->theta), config->max_positions, &config->rope_global);
+	read_rope(r, object, read_number(r, r->model, "rope_theta", family->theta),
+		  config->max_positions, &config->rope_global);
 	config->rope_local = config->rope_global;
 }
 
@@ -278,7 +317,8 @@ static void read_one_rope(struct reader *r, const struct defaults *family, ps_mo
 static void read_two_ropes(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
 	const json_t *both = find_object(r, r->model, "rope_parameters");
-	const json_t *global = find_object(r, both, "full_attention"), *local = find_object(r, both, "sliding_attention");
+	const json_t *global = find_object(r, both, "full_attention"),
+		     *local = find_object(r, both, "sliding_attention");
 	double theta = read_number(r, r->model, "rope_theta", family->theta);
 	double theta_local = read_number(r, r->model, "rope_local_base_freq", family->theta_local);
 	const json_t *scaling = find_object(r, r->model, "rope_scaling");
@@ -287,7 +327,8 @@ static void read_two_ropes(struct reader *r, const struct defaults *family, ps_m
 		refuse(r, "rope_parameters", "neither full_attention nor sliding_attention in it");
 	if (scaling && global)
 		theta = read_number(r, global, "rope_theta", theta);
-	read_rope(r, scaling ? scaling : global, theta, config->max_positions, &config->rope_global);
+	read_rope(r, scaling ? scaling : global, theta, config->max_positions,
+		  &config->rope_global);
 	read_rope(r, local, theta_local, config->max_positions, &config->rope_local);
 }
 
@@ -312,7 +353,8 @@ static void read_layer_types(struct reader *r, const json_t *types, ps_model_con
 static void read_sliding(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
 	const json_t *types = find_value(r->model, "layer_types");
-	size_t pattern = config->family == PS_FAMILY_GEMMA3 ? read_size(r, "sliding_window_pattern", 6) : 2;
+	size_t pattern =
+		config->family == PS_FAMILY_GEMMA3 ? read_size(r, "sliding_window_pattern", 6) : 2;
 	bool any = false;
 
 	if (types)
@@ -332,14 +374,17 @@ static void read_sliding(struct reader *r, const struct defaults *family, ps_mod
 static void read_heads(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
 	config->heads = read_size(r, "num_attention_heads", family->heads);
-	config->kv_heads = read_size(r, "num_key_value_heads", family->kv_heads ? family->kv_heads : config->heads);
+	config->kv_heads = read_size(r, "num_key_value_heads",
+				     family->kv_heads ? family->kv_heads : config->heads);
 	if (config->width % config->heads)
 		refuse(r, "num_attention_heads", "does not divide hidden_size");
 	if (config->heads % config->kv_heads)
 		refuse(r, "num_key_value_heads", "does not divide num_attention_heads");
 	if (r->code)
 		return;
-	config->head_width = read_size(r, "head_dim", family->head_width ? family->head_width : config->width / config->heads);
+	config->head_width =
+		read_size(r, "head_dim",
+			  family->head_width ? family->head_width : config->width / config->heads);
 	if (config->head_width % 2)
 		refuse(r, "head_dim", "odd");
 	if (config->head_width > (size_t)SIZE_LIMIT / config->heads)
@@ -358,18 +403,22 @@ static void read_shape(struct reader *r, const struct defaults *family, ps_model
 	read_heads(r, family, config);
 }
 
-static void read_arithmetic(struct reader *r, const struct defaults *family, ps_model_config *config)
+static void read_arithmetic(struct reader *r, const struct defaults *family,
+			    ps_model_config *config)
 {
 	bool llama = config->family == PS_FAMILY_LLAMA;
-	double base = llama ? (double)config->head_width : read_number(r, r->model, "query_pre_attn_scalar", family->scale_base);
+	double base = llama ? (double)config->head_width
+			    : read_number(r, r->model, "query_pre_attn_scalar", family->scale_base);
 
 	config->norm_eps = read_number(r, r->model, "rms_norm_eps", 1e-6);
 	config->attention_scale = 1 / sqrt(base);
 	/* Gemma 3's attention never looks at the key. */
 	if (config->family == PS_FAMILY_GEMMA2)
-		config->attention_softcap = read_cap(r, "attn_logit_softcapping", family->attention_softcap);
+		config->attention_softcap =
+			read_cap(r, "attn_logit_softcapping", family->attention_softcap);
 	if (!llama)
-		config->logit_softcap = read_cap(r, "final_logit_softcapping", family->logit_softcap);
+		config->logit_softcap =
+			read_cap(r, "final_logit_softcapping", family->logit_softcap);
 	config->tied = read_tied(r, family->tied);
 	/* Gemma's code reads hidden_activation alone, whatever an old hidden_act beside it says. */
 	config->gelu = read_activation(r, llama ? "hidden_act" : "hidden_activation", family->gelu);
@@ -377,7 +426,8 @@ static void read_arithmetic(struct reader *r, const struct defaults *family, ps_
 
 static void read_model(struct reader *r, ps_model_config *config)
 {
-	static const char *const unsupported[] = {"attention_bias", "mlp_bias", "use_bidirectional_attention", "quantization_config"};
+	static const char *const unsupported[] = {
+		"attention_bias", "mlp_bias", "use_bidirectional_attention", "quantization_config"};
 	const struct defaults *family = &families[config->family];
 
 	for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
@@ -405,7 +455,8 @@ static void read_family(struct reader *r, ps_model_config *config)
 		r->model = find_object(r, r->outer, "text_config");
 		if (!r->model)
 			refuse(r, "text_config", "missing");
-		name = find(r, "model_type") ? json_string_value(find(r, "model_type")) : "gemma3_text";
+		name = find(r, "model_type") ? json_string_value(find(r, "model_type"))
+					     : "gemma3_text";
 	}
 	if (!name) {
 		refuse(r, "model_type", "missing");
@@ -419,7 +470,8 @@ static void read_family(struct reader *r, ps_model_config *config)
 	refuse_name(r, "model_type", name);
 }
 
-int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config, ps_diag *diag)
+int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config,
+		    ps_diag *diag)
 {
 	struct reader r = {.path = path, .diag = diag};
 	json_error_t error;

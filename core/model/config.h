@@ -33,20 +33,22 @@ typedef struct ps_model_config {
 	size_t layers, width, heads, kv_heads, head_width, mlp_width, vocab;
 	size_t max_positions;
 	double norm_eps;
-	double attention_scale;       /* query_pre_attn_scalar^-0.5 (Gemma), head_width^-0.5 (Llama) */
-	double attention_softcap;     /* 0: none; always 0 for Gemma 3 */
-	double logit_softcap;         /* 0: none */
-	bool tied;                    /* the head is the token embedding */
-	bool gelu;                    /* gelu_pytorch_tanh, else silu */
-	size_t sliding_window;        /* key j is seen by query i iff i - W < j <= i, in sliding layers */
-	bool sliding[PS_LAYERS_MAX];  /* per layer */
-	ps_rope rope_global, rope_local; /* local: sliding layers of Gemma 3; elsewhere equal to global */
-	int32_t bos, eos[8], pad;     /* -1: none */
+	double attention_scale;   /* query_pre_attn_scalar^-0.5 (Gemma), head_width^-0.5 (Llama) */
+	double attention_softcap; /* 0: none; always 0 for Gemma 3 */
+	double logit_softcap;     /* 0: none */
+	bool tied;                /* the head is the token embedding */
+	bool gelu;                /* gelu_pytorch_tanh, else silu */
+	size_t sliding_window; /* key j is seen by query i iff i - W < j <= i, in sliding layers */
+	bool sliding[PS_LAYERS_MAX]; /* per layer */
+	ps_rope rope_global,
+		rope_local;       /* local: sliding layers of Gemma 3; elsewhere equal to global */
+	int32_t bos, eos[8], pad; /* -1: none */
 	int eos_count;
 } ps_model_config;
 
 /* text: the contents of config.json, of length bytes; path: for messages. */
-int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config, ps_diag *diag) PS_MUST_USE;
+int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config,
+		    ps_diag *diag) PS_MUST_USE;
 
 const char *ps_family_name(ps_family family); /* model_type: "llama", "gemma2", "gemma3_text" */
 

@@ -19,25 +19,30 @@ struct ps_forward {
 ps_input ps_input_of(ps_projection projection)
 {
 	static const ps_input input[PS_PROJECTIONS] = {
-		[PS_Q] = PS_INPUT_ATTENTION, [PS_K] = PS_INPUT_ATTENTION, [PS_V] = PS_INPUT_ATTENTION, [PS_O] = PS_INPUT_O,
-		[PS_GATE] = PS_INPUT_MLP, [PS_UP] = PS_INPUT_MLP, [PS_DOWN] = PS_INPUT_DOWN,
+		[PS_Q] = PS_INPUT_ATTENTION, [PS_K] = PS_INPUT_ATTENTION,
+		[PS_V] = PS_INPUT_ATTENTION, [PS_O] = PS_INPUT_O,
+		[PS_GATE] = PS_INPUT_MLP,    [PS_UP] = PS_INPUT_MLP,
+		[PS_DOWN] = PS_INPUT_DOWN,
 	};
 
 	return input[projection];
 }
 
-size_t ps_forward_bytes(const ps_model_config *config, int threads, const ps_forward_options *options)
+size_t ps_forward_bytes(const ps_model_config *config, int threads,
+			const ps_forward_options *options)
 {
 	return ps_round_up(sizeof(ps_forward), PS_ALIGN) + ps_layer_bytes(config, threads, options);
 }
 
-int ps_forward_create(ps_forward **out, const ps_model_config *config, const ps_weight_source *source,
-		      const ps_context *context, const ps_forward_options *options, ps_arena *arena)
+int ps_forward_create(ps_forward **out, const ps_model_config *config,
+		      const ps_weight_source *source, const ps_context *context,
+		      const ps_forward_options *options, ps_arena *arena)
 {
 	ps_forward *forward = ps_arena_take(arena, sizeof *forward);
 
 	if (!forward)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the forward pass");
+		return ps_fail(context->diag, PS_EFAILED,
+			       "the arena is too small for the forward pass");
 	*forward = (ps_forward){.config = config, .source = source, .context = context};
 	*out = forward;
 	return ps_layer_create(&forward->work, config, context, options, arena);
@@ -52,10 +57,13 @@ static int check_ids(const ps_forward *forward, const ps_windows *windows)
 {
 	for (size_t w = 0; w < windows->count; w++)
 		for (size_t i = windows->start[w]; i < windows->start[w + 1]; i++)
-			if (windows->ids[i] < 0 || (size_t)windows->ids[i] >= forward->config->vocab)
+			if (windows->ids[i] < 0 ||
+			    (size_t)windows->ids[i] >= forward->config->vocab)
 				return ps_fail(forward->context->diag, PS_EINPUT,
-					       "window %zu, position %zu: token id %d is outside the vocabulary of %zu", w,
-					       i - windows->start[w], (int)windows->ids[i], forward->config->vocab);
+					       "window %zu, position %zu: token id %d is outside "
+					       "the vocabulary of %zu",
+					       w, i - windows->start[w], (int)windows->ids[i],
+					       forward->config->vocab);
 	return 0;
 }
 
@@ -83,10 +91,12 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 	int rc = check_ids(forward, windows);
 
 	for (size_t first = 0; !rc && first < rows; first += EMBED_BATCH)
-		rc = source->embedding_rows(source->self, windows->ids + first, ps_min_size(EMBED_BATCH, rows - first),
+		rc = source->embedding_rows(source->self, windows->ids + first,
+					    ps_min_size(EMBED_BATCH, rows - first),
 					    hidden + first * config->width, forward->context->diag);
 	if (!rc && config->family != PS_FAMILY_LLAMA)
-		ps_pool_run(forward->context->pool, (rows + EMBED_BATCH - 1) / EMBED_BATCH, scale_rows, &scaling);
+		ps_pool_run(forward->context->pool, (rows + EMBED_BATCH - 1) / EMBED_BATCH,
+			    scale_rows, &scaling);
 	return rc;
 }
 
@@ -95,7 +105,9 @@ static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 {
 	if (forward->layers)
 		ps_progress_tick(forward->context, "forward pass", "tok",
-				 (forward->layers_done * (uint64_t)rows + rows_done) / forward->layers, rows);
+				 (forward->layers_done * (uint64_t)rows + rows_done) /
+					 forward->layers,
+				 rows);
 }
 
 static size_t wanted_rows(const ps_windows *windows, size_t first, size_t last)
@@ -112,8 +124,8 @@ void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
 	ps_layer_begin(&forward->work, weights);
 }
 
-int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
-		      void *observe_context)
+int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
+		      float *out, ps_input_fn observe, void *observe_context)
 {
 	const size_t width = forward->config->width, rows = windows->start[windows->count];
 	size_t last, out_row = 0;
@@ -122,12 +134,15 @@ int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows,
 	for (size_t first = 0; first < windows->count; first = last) {
 		last = ps_layer_chunk_end(&forward->work, windows, first);
 		if (last == first)
-			return ps_fail(forward->context->diag, PS_EFAILED, "window %zu is longer than the %zu tokens planned for",
+			return ps_fail(forward->context->diag, PS_EFAILED,
+				       "window %zu is longer than the %zu tokens planned for",
 				       first, forward->work.max_window);
 		rc = ps_progress_check(forward->context);
 		if (!rc)
-			rc = ps_layer_chunk(&forward->work, layer, windows, first, last, in + windows->start[first] * width,
-					    out ? out + out_row * width : NULL, observe, observe_context);
+			rc = ps_layer_chunk(&forward->work, layer, windows, first, last,
+					    in + windows->start[first] * width,
+					    out ? out + out_row * width : NULL, observe,
+					    observe_context);
 		if (rc)
 			return rc;
 		out_row += wanted_rows(windows, first, last);
@@ -136,15 +151,17 @@ int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows,
 	return 0;
 }
 
-int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
-		     const float *in, float *out, ps_input_fn observe, void *observe_context)
+int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights,
+		     const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+		     void *observe_context)
 {
 	ps_forward_pack(forward, weights);
 	return ps_forward_packed(forward, layer, windows, in, out, observe, observe_context);
 }
 
 /* The source has its memory back, and can read the next layer into it, before this one is computed. */
-static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows, float *hidden)
+static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows,
+		     float *hidden)
 {
 	const ps_weight_source *source = forward->source;
 	ps_layer_weights weights;
@@ -157,8 +174,9 @@ static int run_layer(ps_forward *forward, int layer, int next, const ps_windows 
 	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL, NULL);
 }
 
-int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after, const ps_windows *windows,
-		      float *hidden, ps_layer_fn after_layer, void *after_context)
+int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after,
+		      const ps_windows *windows, float *hidden, ps_layer_fn after_layer,
+		      void *after_context)
 {
 	const ps_windows all = {windows->ids, windows->start, windows->count, NULL};
 	int rc = 0;
@@ -168,9 +186,11 @@ int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_aft
 		const ps_windows *these = layer < last ? &all : windows;
 
 		forward->layers_done = (size_t)(layer - first);
-		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, these, hidden);
+		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, these,
+			       hidden);
 		if (!rc && after_layer)
-			rc = after_layer(after_context, layer, hidden, wanted_rows(these, 0, these->count));
+			rc = after_layer(after_context, layer, hidden,
+					 wanted_rows(these, 0, these->count));
 	}
 	forward->layers = 0;
 	return rc;

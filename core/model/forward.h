@@ -12,9 +12,9 @@
 #define PS_CORE_MODEL_FORWARD_H
 
 #include "core/base/arena.h"
+#include "core/base/progress.h"
 #include "core/model/config.h"
 #include "core/model/matmul.h"
-#include "core/base/progress.h"
 #include "core/model/weights.h"
 
 /* Windows of token ids: window w is ids[start[w] .. start[w + 1]). start has count + 1 entries, start[0] = 0. */
@@ -22,11 +22,18 @@ typedef struct ps_windows {
 	const int32_t *ids;
 	const size_t *start;
 	size_t count;
-	const size_t *wanted; /* (count): rows of window w from wanted[w] on are wanted of the last layer; NULL: all */
+	const size_t *
+		wanted; /* (count): rows of window w from wanted[w] on are wanted of the last layer; NULL: all */
 } ps_windows;
 
 /* The inputs of projections, for calibration: Q, K, V share one, GATE and UP share one. */
-typedef enum ps_input { PS_INPUT_ATTENTION, PS_INPUT_O, PS_INPUT_MLP, PS_INPUT_DOWN, PS_INPUTS } ps_input;
+typedef enum ps_input {
+	PS_INPUT_ATTENTION,
+	PS_INPUT_O,
+	PS_INPUT_MLP,
+	PS_INPUT_DOWN,
+	PS_INPUTS
+} ps_input;
 
 ps_input ps_input_of(ps_projection projection);
 
@@ -37,17 +44,20 @@ typedef struct ps_forward ps_forward;
 
 typedef struct ps_forward_options {
 	ps_precision precision;
-	ps_dtype weights;    /* PS_BF16 when all projections are stored so, else PS_F32: decides how they are kept */
+	ps_dtype
+		weights; /* PS_BF16 when all projections are stored so, else PS_F32: decides how they are kept */
 	size_t max_window;   /* tokens of the longest window */
 	size_t chunk_tokens; /* computed at a time within a pass; at least max_window is taken */
 } ps_forward_options;
 
 /* Arena bytes. One packed layer is the largest part of them. */
-size_t ps_forward_bytes(const ps_model_config *config, int threads, const ps_forward_options *options);
+size_t ps_forward_bytes(const ps_model_config *config, int threads,
+			const ps_forward_options *options);
 
 /* context, config and source are borrowed and outlive the forward; memory comes from the arena. */
-int ps_forward_create(ps_forward **forward, const ps_model_config *config, const ps_weight_source *source,
-		      const ps_context *context, const ps_forward_options *options, ps_arena *arena) PS_MUST_USE;
+int ps_forward_create(ps_forward **forward, const ps_model_config *config,
+		      const ps_weight_source *source, const ps_context *context,
+		      const ps_forward_options *options, ps_arena *arena) PS_MUST_USE;
 
 const ps_model_config *ps_forward_config(const ps_forward *forward);
 
@@ -58,12 +68,13 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 /* One decoder layer: out (T, D) from in (T, D); out may be in. The weights are packed first, once for all windows.
  * observe (or NULL) sees the projections' inputs; with out NULL nothing beyond the last projection's input is
  * computed (calibration). Where windows say which rows are wanted, out holds only these, one behind the other. */
-int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights, const ps_windows *windows,
-		     const float *in, float *out, ps_input_fn observe, void *observe_context) PS_MUST_USE;
+int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights,
+		     const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
+		     void *observe_context) PS_MUST_USE;
 /* Its two halves, for callers that release the weights in between: once packed they are not looked at again. */
 void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights);
-int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
-		      void *observe_context) PS_MUST_USE;
+int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
+		      float *out, ps_input_fn observe, void *observe_context) PS_MUST_USE;
 
 /* Called after a layer with the whole pass's hidden states (T, D), which it may change (splicing). */
 typedef int (*ps_layer_fn)(void *context, int layer, float *hidden, size_t rows);
@@ -72,7 +83,8 @@ typedef int (*ps_layer_fn)(void *context, int layer, float *hidden, size_t rows)
  * computes; after_layer may be NULL. Rows that are not wanted are left out of the last layer (above), rows being the
  * number of those left in hidden. prefetch_after: the layer to start reading during the last one, or -1.
  * Checks for interruption and ticks the progress between windows. */
-int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after, const ps_windows *windows,
-		      float *hidden, ps_layer_fn after_layer, void *after_context) PS_MUST_USE;
+int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after,
+		      const ps_windows *windows, float *hidden, ps_layer_fn after_layer,
+		      void *after_context) PS_MUST_USE;
 
 #endif

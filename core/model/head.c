@@ -6,8 +6,9 @@
 #include "core/base/clones.h"
 #include "core/model/ops.h"
 
-#define BLOCK_ROWS 2048 /* vocabulary rows at a time; part of the result's bits: it fixes the order of the sums */
-#define ROW_BLOCK 8     /* tokens of one item in row-wise loops */
+#define BLOCK_ROWS                                                                                 \
+	2048 /* vocabulary rows at a time; part of the result's bits: it fixes the order of the sums */
+#define ROW_BLOCK 8 /* tokens of one item in row-wise loops */
 #define LANES 16
 
 /* What is known of one row's logits z after some blocks. */
@@ -38,8 +39,8 @@ struct batch {
 	float *normed;       /* norm's destination */
 	size_t rows;
 	const int32_t *targets; /* (tokens) */
-	size_t tokens;          /* rows = tokens, or 2 * tokens with the other's rows behind the clean ones */
-	size_t first, count;    /* the block: vocabulary rows [first, first + count) */
+	size_t tokens; /* rows = tokens, or 2 * tokens with the other's rows behind the clean ones */
+	size_t first, count; /* the block: vocabulary rows [first, first + count) */
 	float *logits;
 	size_t stride;
 };
@@ -55,11 +56,13 @@ static size_t block_rows(const ps_model_config *config)
 	return ps_min_size(BLOCK_ROWS, config->vocab);
 }
 
-size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads, size_t max_tokens)
+size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads,
+		     size_t max_tokens)
 {
 	const size_t rows = capacity(max_tokens), block = block_rows(config);
 
-	return ps_round_up(sizeof(ps_head), PS_ALIGN) + ps_round_up(config->width * sizeof(float), PS_ALIGN) +
+	return ps_round_up(sizeof(ps_head), PS_ALIGN) +
+	       ps_round_up(config->width * sizeof(float), PS_ALIGN) +
 	       ps_round_up(rows * config->width * sizeof(float), PS_ALIGN) +
 	       ps_round_up(rows * block * sizeof(float), PS_ALIGN) +
 	       ps_round_up((size_t)threads * BLOCK_ROWS * sizeof(float), PS_ALIGN) +
@@ -67,23 +70,28 @@ size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int 
 	       ps_round_up(ps_matmul_bytes(precision, threads, rows, config->width), PS_ALIGN);
 }
 
-int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight_source *source, const ps_context *context,
-		   ps_precision precision, size_t max_tokens, ps_arena *arena)
+int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight_source *source,
+		   const ps_context *context, ps_precision precision, size_t max_tokens,
+		   ps_arena *arena)
 {
 	const size_t rows = capacity(max_tokens), threads = (size_t)ps_pool_threads(context->pool);
 	ps_head *head;
 	int rc;
 
-	if (ps_head_bytes(config, precision, (int)threads, max_tokens) > arena->size_bytes - arena->used_bytes)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the output head");
+	if (ps_head_bytes(config, precision, (int)threads, max_tokens) >
+	    arena->size_bytes - arena->used_bytes)
+		return ps_fail(context->diag, PS_EFAILED,
+			       "the arena is too small for the output head");
 	head = ps_arena_take(arena, sizeof *head);
-	*head = (ps_head){.config = config, .source = source, .context = context, .max_tokens = rows};
+	*head = (ps_head){
+		.config = config, .source = source, .context = context, .max_tokens = rows};
 	head->gain = ps_arena_take(arena, config->width * sizeof(float));
 	head->normed = ps_arena_take(arena, rows * config->width * sizeof(float));
 	head->logits = ps_arena_take(arena, rows * block_rows(config) * sizeof(float));
 	head->scratch = ps_arena_take(arena, threads * BLOCK_ROWS * sizeof(float));
 	head->running = ps_arena_take(arena, rows * sizeof(struct running));
-	rc = ps_matmul_create(&head->matmul, precision, context->pool, rows, config->width, arena, context->diag);
+	rc = ps_matmul_create(&head->matmul, precision, context->pool, rows, config->width, arena,
+			      context->diag);
 	if (!rc)
 		rc = source->final_norm(source->self, head->gain, context->diag);
 	*out = head;
@@ -110,7 +118,10 @@ static void norm_rows(void *context, size_t item, int worker)
 /* Normed rows [first, first + rows) of the workspace from hidden. */
 static void norm_into(ps_head *head, const float *hidden, size_t first, size_t rows)
 {
-	struct batch batch = {.head = head, .hidden = hidden, .normed = head->normed + first * head->config->width, .rows = rows};
+	struct batch batch = {.head = head,
+			      .hidden = hidden,
+			      .normed = head->normed + first * head->config->width,
+			      .rows = rows};
 
 	run_rows(&batch, rows, norm_rows);
 }
@@ -122,7 +133,8 @@ static void cap_rows(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t row = item * ROW_BLOCK; row < last; row++)
-		ps_softcap(batch->logits + row * batch->stride, batch->count, batch->head->config->logit_softcap);
+		ps_softcap(batch->logits + row * batch->stride, batch->count,
+			   batch->head->config->logit_softcap);
 }
 
 /* Logits of the next block of the vocabulary for all rows, capped. */
@@ -134,10 +146,12 @@ static int compute_block(struct batch *batch)
 	int rc = ps_progress_check(head->context);
 
 	if (!rc)
-		rc = source->head_rows(source->self, batch->first, batch->count, &w, head->context->diag);
+		rc = source->head_rows(source->self, batch->first, batch->count, &w,
+				       head->context->diag);
 	if (rc)
 		return rc;
-	ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w, batch->logits, batch->stride);
+	ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w,
+		      batch->logits, batch->stride);
 	if (head->config->logit_softcap > 0)
 		run_rows(batch, batch->rows, cap_rows);
 	return 0;
@@ -180,7 +194,8 @@ PS_CLONES static double sum_of_gaps(const float *e, const float *z, const float 
 }
 
 /* Adds a block of n logits; other: the same block of the compared row, or NULL. */
-static void absorb(struct running *running, const float *z, const float *other, size_t n, float *scratch)
+static void absorb(struct running *running, const float *z, const float *other, size_t n,
+		   float *scratch)
 {
 	const double max = (double)ps_max(z, n);
 
@@ -207,12 +222,14 @@ static void absorb_rows(void *context, size_t item, int worker)
 
 	for (size_t row = item * ROW_BLOCK; row < last; row++) {
 		const float *z = batch->logits + row * batch->stride;
-		const float *other = compared && row < batch->tokens ? z + batch->tokens * batch->stride : NULL;
+		const float *other =
+			compared && row < batch->tokens ? z + batch->tokens * batch->stride : NULL;
 		const size_t target = (size_t)batch->targets[row % batch->tokens];
 
 		if (target - batch->first < batch->count)
 			head->running[row].target = (double)z[target - batch->first];
-		absorb(&head->running[row], z, other, batch->count, head->scratch + (size_t)worker * BLOCK_ROWS);
+		absorb(&head->running[row], z, other, batch->count,
+		       head->scratch + (size_t)worker * BLOCK_ROWS);
 	}
 }
 
@@ -240,8 +257,9 @@ static int check_targets(const ps_head *head, const int32_t *targets, size_t tok
 {
 	for (size_t t = 0; t < tokens; t++)
 		if (targets[t] < 0 || (size_t)targets[t] >= head->config->vocab)
-			return ps_fail(head->context->diag, PS_EINPUT, "target %zu: token id %d is outside the vocabulary of %zu", t,
-				       (int)targets[t], head->config->vocab);
+			return ps_fail(head->context->diag, PS_EINPUT,
+				       "target %zu: token id %d is outside the vocabulary of %zu",
+				       t, (int)targets[t], head->config->vocab);
 	return 0;
 }
 
@@ -250,7 +268,8 @@ static double log_sum(const struct running *r)
 	return r->max + log(r->sum);
 }
 
-int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens, double *nll)
+int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens,
+		double *nll)
 {
 	int rc = check_targets(head, targets, tokens);
 
@@ -267,8 +286,8 @@ int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size
 }
 
 /* kl = sum p (z - z') - (log sum e^z - log sum e^z'), with p = e^(z - m) / sum. */
-static void compare(const struct running *clean, const struct running *other, size_t tokens, double *nll_clean,
-		    double *nll_other, double *kl)
+static void compare(const struct running *clean, const struct running *other, size_t tokens,
+		    double *nll_clean, double *nll_other, double *kl)
 {
 	for (size_t t = 0; t < tokens; t++) {
 		if (nll_clean)
@@ -279,21 +298,24 @@ static void compare(const struct running *clean, const struct running *other, si
 	}
 }
 
-int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets, size_t tokens,
-	       double *nll_clean, double *nll_other, double *kl)
+int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets,
+	       size_t tokens, double *nll_clean, double *nll_other, double *kl)
 {
 	const size_t most = head->max_tokens / 2, width = head->config->width;
 	int rc = check_targets(head, targets, tokens);
 
 	for (size_t first = 0; !rc && first < tokens; first += most) {
-		struct batch batch = {.head = head, .targets = targets + first, .tokens = ps_min_size(most, tokens - first)};
+		struct batch batch = {.head = head,
+				      .targets = targets + first,
+				      .tokens = ps_min_size(most, tokens - first)};
 
 		batch.rows = 2 * batch.tokens;
 		norm_into(head, clean + first * width, 0, batch.tokens);
 		norm_into(head, other + first * width, batch.tokens, batch.tokens);
 		rc = run_blocks(&batch);
 		if (!rc)
-			compare(head->running, head->running + batch.tokens, batch.tokens, nll_clean ? nll_clean + first : NULL,
+			compare(head->running, head->running + batch.tokens, batch.tokens,
+				nll_clean ? nll_clean + first : NULL,
 				nll_other ? nll_other + first : NULL, kl + first);
 	}
 	return rc;
@@ -305,7 +327,9 @@ int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *log
 	int rc = 0;
 
 	for (size_t first = 0; !rc && first < tokens; first += head->max_tokens) {
-		struct batch batch = {.head = head, .rows = ps_min_size(head->max_tokens, tokens - first), .stride = vocab};
+		struct batch batch = {.head = head,
+				      .rows = ps_min_size(head->max_tokens, tokens - first),
+				      .stride = vocab};
 
 		norm_into(head, hidden + first * head->config->width, 0, batch.rows);
 		for (; !rc && batch.first < vocab; batch.first += BLOCK_ROWS) {

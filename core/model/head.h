@@ -14,16 +14,19 @@
 typedef struct ps_head ps_head;
 
 /* Arena bytes for at most max_tokens rows a call. */
-size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads, size_t max_tokens);
+size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads,
+		     size_t max_tokens);
 int ps_head_create(ps_head **head, const ps_model_config *config, const ps_weight_source *source,
-		   const ps_context *context, ps_precision precision, size_t max_tokens, ps_arena *arena) PS_MUST_USE;
+		   const ps_context *context, ps_precision precision, size_t max_tokens,
+		   ps_arena *arena) PS_MUST_USE;
 
 /* nll[t] in nats for hidden (tokens, D), target[t] in [0, V). Any number of tokens (internally by max_tokens). */
-int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens, double *nll) PS_MUST_USE;
+int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens,
+		double *nll) PS_MUST_USE;
 
 /* nll of both (either may be NULL) and kl(clean || other), one pass over the head. */
-int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets, size_t tokens,
-	       double *nll_clean, double *nll_other, double *kl) PS_MUST_USE;
+int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets,
+	       size_t tokens, double *nll_clean, double *nll_other, double *kl) PS_MUST_USE;
 
 /* logits (tokens, V). */
 int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *logits) PS_MUST_USE;

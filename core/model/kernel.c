@@ -11,42 +11,46 @@
 #include <immintrin.h>
 #endif
 
-#define F32_BLOCK ((size_t)256)  /* columns; short sums keep f32's error near that of the peers it is compared with */
+#define F32_BLOCK                                                                                  \
+	((size_t)256) /* columns; short sums keep f32's error near that of the peers it is compared with */
 #define BF16_BLOCK ((size_t)512) /* bf16's rounding of the operands hides the longer sum's */
 
 #define ELEMENTS 2 /* vectors of W in a slice of a panel */
 
-#define ADD_OR_STORE(FLOATS, LANES, TOKENS)                                                                            \
-	for (size_t t = 0; t < TOKENS; t++)                                                                            \
-		for (size_t v = 0; v < ELEMENTS; v++) {                                                                \
-			FLOATS *place = (FLOATS *)(tile + (t * ELEMENTS + v) * LANES), total = (FLOATS)sum[t][v];      \
-                                                                                                                       \
-			if (add)                                                                                       \
-				total += *place;                                                                       \
-			*place = total;                                                                                \
+#define ADD_OR_STORE(FLOATS, LANES, TOKENS)                                                        \
+	for (size_t t = 0; t < TOKENS; t++)                                                        \
+		for (size_t v = 0; v < ELEMENTS; v++) {                                            \
+			FLOATS *place = (FLOATS *)(tile + (t * ELEMENTS + v) * LANES),             \
+			       total = (FLOATS)sum[t][v];                                          \
+                                                                                                   \
+			if (add)                                                                   \
+				total += *place;                                                   \
+			*place = total;                                                            \
 		}
 
 /* The f32 tile for vectors of LANES floats, and the type of such a vector. */
-#define DEFINE_TILE(ISA, ATTRIBUTES, LANES, TOKENS)                                                                   \
-	typedef float floats_##ISA __attribute__((vector_size(4 * LANES), aligned(4), may_alias));                     \
-                                                                                                                       \
-	ATTRIBUTES static void tile_f32_##ISA(const ps_kernel *kernel, size_t slices, const void *x_panel,         \
-						  const void *w_panel, float *tile, bool add)                          \
-	{                                                                                                              \
-		const float *x = x_panel, *w = w_panel;                                                                \
-		floats_##ISA sum[TOKENS][ELEMENTS] = {{{0}}};                                                          \
-                                                                                                                       \
-		(void)kernel;                                                                                          \
-		for (size_t s = 0; s < slices; s++, x += TOKENS, w += ELEMENTS * LANES) {                              \
-			floats_##ISA low = *(const floats_##ISA *)w, high = *(const floats_##ISA *)(w + LANES);        \
-                                                                                                                       \
-			_Pragma("GCC unroll 12") for (size_t t = 0; t < TOKENS; t++)                                   \
-			{                                                                                              \
-				sum[t][0] += x[t] * low;                                                               \
-				sum[t][1] += x[t] * high;                                                              \
-			}                                                                                              \
-		}                                                                                                      \
-		_Pragma("GCC unroll 12") ADD_OR_STORE(floats_##ISA, LANES, TOKENS)                                     \
+#define DEFINE_TILE(ISA, ATTRIBUTES, LANES, TOKENS)                                                \
+	typedef float floats_##ISA __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); \
+                                                                                                   \
+	ATTRIBUTES static void tile_f32_##ISA(const ps_kernel *kernel, size_t slices,              \
+					      const void *x_panel, const void *w_panel,            \
+					      float *tile, bool add)                               \
+	{                                                                                          \
+		const float *x = x_panel, *w = w_panel;                                            \
+		floats_##ISA sum[TOKENS][ELEMENTS] = {{{0}}};                                      \
+                                                                                                   \
+		(void)kernel;                                                                      \
+		for (size_t s = 0; s < slices; s++, x += TOKENS, w += ELEMENTS * LANES) {          \
+			floats_##ISA low = *(const floats_##ISA *)w,                               \
+				     high = *(const floats_##ISA *)(w + LANES);                    \
+                                                                                                   \
+			_Pragma("GCC unroll 12") for (size_t t = 0; t < TOKENS; t++)               \
+			{                                                                          \
+				sum[t][0] += x[t] * low;                                           \
+				sum[t][1] += x[t] * high;                                          \
+			}                                                                          \
+		}                                                                                  \
+		_Pragma("GCC unroll 12") ADD_OR_STORE(floats_##ISA, LANES, TOKENS)                 \
 	}
 
 DEFINE_TILE(ref, , 4, 6)
@@ -55,9 +59,9 @@ DEFINE_TILE(ref, , 4, 6)
 DEFINE_TILE(avx2, __attribute__((target("avx2,fma"))), 8, 6)
 DEFINE_TILE(avx512, __attribute__((target("avx512f"))), 16, 12)
 
-__attribute__((target("avx512f,avx512bf16"))) static void tile_bf16_avx512(const ps_kernel *kernel, size_t slices,
-										const void *x_panel, const void *w_panel,
-										float *tile, bool add)
+__attribute__((target("avx512f,avx512bf16"))) static void
+tile_bf16_avx512(const ps_kernel *kernel, size_t slices, const void *x_panel, const void *w_panel,
+		 float *tile, bool add)
 {
 	enum { LANES = 16, TOKENS = 12 };
 	const uint32_t *x = x_panel, *w = w_panel;
@@ -68,7 +72,8 @@ __attribute__((target("avx512f,avx512bf16"))) static void tile_bf16_avx512(const
 	for (size_t t = 0; t < TOKENS; t++)
 		sum[t][0] = sum[t][1] = _mm512_setzero_ps();
 	for (size_t s = 0; s < slices; s++, x += TOKENS, w += ELEMENTS * LANES) {
-		__m512bh low = (__m512bh)_mm512_loadu_si512(w), high = (__m512bh)_mm512_loadu_si512(w + LANES);
+		__m512bh low = (__m512bh)_mm512_loadu_si512(w),
+			 high = (__m512bh)_mm512_loadu_si512(w + LANES);
 
 #pragma GCC unroll 12
 		for (size_t t = 0; t < TOKENS; t++) {
@@ -83,13 +88,15 @@ __attribute__((target("avx512f,avx512bf16"))) static void tile_bf16_avx512(const
 }
 #endif
 
-static void tile_blis_rows(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add)
+static void tile_blis_rows(const ps_kernel *kernel, size_t slices, const void *x, const void *w,
+			   float *tile, bool add)
 {
 	ps_blis_kernel_run(&kernel->blis, slices, x, w, tile, add);
 }
 
 /* A kernel that prefers columns computes the tile's transpose column-major, which is the tile row-major. */
-static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add)
+static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void *x, const void *w,
+			      float *tile, bool add)
 {
 	ps_blis_kernel_run(&kernel->blis, slices, w, x, tile, add);
 }
@@ -153,8 +160,8 @@ static bool take_blis(ps_kernel *kernel, bool wished)
 {
 	ps_blis_kernel blis = ps_blis_kernel_query();
 
-	if (blis.mr > PS_PANEL_MAX || blis.nr > PS_PANEL_MAX || (blis.rows ? blis.nr : blis.mr) % 2 ||
-	    (!wished && !strcmp(blis.arch, "generic")))
+	if (blis.mr > PS_PANEL_MAX || blis.nr > PS_PANEL_MAX ||
+	    (blis.rows ? blis.nr : blis.mr) % 2 || (!wished && !strcmp(blis.arch, "generic")))
 		return false;
 	kernel->blis = blis;
 	kernel->tile = blis.rows ? tile_blis_rows : tile_blis_columns;
@@ -163,7 +170,8 @@ static bool take_blis(ps_kernel *kernel, bool wished)
 	return true;
 }
 
-static bool take_row(const struct row *row, ps_precision precision, const char *wish, ps_kernel *kernel)
+static bool take_row(const struct row *row, ps_precision precision, const char *wish,
+		     ps_kernel *kernel)
 {
 	bool bf16 = precision == PS_PRECISION_BF16;
 
@@ -175,10 +183,12 @@ static bool take_row(const struct row *row, ps_precision precision, const char *
 		.block = bf16 ? BF16_BLOCK : F32_BLOCK,
 		.tile = row->tile,
 	};
-	if (!row->supported() || (row->dtype == PS_BF16 && !bf16) || (!row->tile && !take_blis(kernel, wish && !strcmp(wish, row->isa))))
+	if (!row->supported() || (row->dtype == PS_BF16 && !bf16) ||
+	    (!row->tile && !take_blis(kernel, wish && !strcmp(wish, row->isa))))
 		return false;
-	snprintf(kernel->name, sizeof kernel->name, "%s%s%s, %s%s (%zux%zu)", row->isa, row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch,
-		 bf16 ? "bf16" : "f32", kernel->round ? " by f32" : "", kernel->x_panel, kernel->w_panel);
+	snprintf(kernel->name, sizeof kernel->name, "%s%s%s, %s%s (%zux%zu)", row->isa,
+		 row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch, bf16 ? "bf16" : "f32",
+		 kernel->round ? " by f32" : "", kernel->x_panel, kernel->w_panel);
 	return true;
 }
 

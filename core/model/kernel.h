@@ -18,8 +18,8 @@
 
 #include <stdbool.h>
 
-#include "core/model/blis_kernel.h"
 #include "core/base/dtype.h"
+#include "core/model/blis_kernel.h"
 
 #define PS_PANEL_MAX ((size_t)64) /* tokens or rows of the widest panel of any kernel */
 
@@ -28,7 +28,8 @@ typedef enum ps_precision { PS_PRECISION_F32, PS_PRECISION_BF16 } ps_precision;
 typedef struct ps_kernel ps_kernel;
 
 /* tile (x_panel, w_panel), row-major; tile and w aligned to 64 bytes; add: += instead of =. */
-typedef void (*ps_tile_fn)(const ps_kernel *kernel, size_t slices, const void *x, const void *w, float *tile, bool add);
+typedef void (*ps_tile_fn)(const ps_kernel *kernel, size_t slices, const void *x, const void *w,
+			   float *tile, bool add);
 
 struct ps_kernel {
 	char name[48];           /* "blis zen3, f32 (6x16)" */

@@ -1,10 +1,10 @@
 #include "core/model/layer.h"
 
-#include "core/model/attention.h"
 #include "core/base/checked.h"
+#include "core/model/attention.h"
 #include "core/model/ops.h"
 
-#define ROW_BLOCK 16   /* rows of one item in row-wise loops */
+#define ROW_BLOCK 16    /* rows of one item in row-wise loops */
 #define BLOCK_TOKENS 64 /* of one item in attention, at least */
 
 /* What the loops over a chunk share. */
@@ -53,9 +53,11 @@ static size_t widest_input(const ps_model_config *config)
 	return ps_max_size(config->width, ps_max_size(query_width(config), config->mlp_width));
 }
 
-static size_t wide_floats(const ps_model_config *config, const ps_kernel *kernel, size_t chunk_tokens)
+static size_t wide_floats(const ps_model_config *config, const ps_kernel *kernel,
+			  size_t chunk_tokens)
 {
-	const size_t rows = chunk_tokens * ps_max_size(query_width(config) + 2 * key_width(config), config->width);
+	const size_t rows = chunk_tokens *
+			    ps_max_size(query_width(config) + 2 * key_width(config), config->width);
 
 	return ps_max_size(rows, kernel->x_panel * widest_input(config));
 }
@@ -72,16 +74,19 @@ static size_t block_tokens(const ps_kernel *kernel)
 
 static size_t window_key_words(const ps_layer_work *work, size_t tokens)
 {
-	return work->config->kv_heads * ps_keys_words(work->kernel, tokens, work->config->head_width);
+	return work->config->kv_heads *
+	       ps_keys_words(work->kernel, tokens, work->config->head_width);
 }
 
-static void product_shape(const ps_model_config *config, const ps_kernel *kernel, ps_product_name product, size_t *rows, size_t *cols)
+static void product_shape(const ps_model_config *config, const ps_kernel *kernel,
+			  ps_product_name product, size_t *rows, size_t *cols)
 {
 	const size_t shape[PS_PRODUCTS][2] = {
 		[PS_PRODUCT_Q] = {query_width(config), config->width},
 		[PS_PRODUCT_KV] = {2 * key_width(config), config->width},
 		[PS_PRODUCT_O] = {config->width, query_width(config)},
-		[PS_PRODUCT_GATE_UP] = {ps_panels_paired_rows(kernel, config->mlp_width), config->width},
+		[PS_PRODUCT_GATE_UP] = {ps_panels_paired_rows(kernel, config->mlp_width),
+					config->width},
 		[PS_PRODUCT_DOWN] = {config->width, config->mlp_width},
 	};
 
@@ -101,34 +106,46 @@ static float *floats(ps_arena *arena, size_t *total, size_t count)
 	return part(arena, total, count * sizeof(float));
 }
 
-static uint32_t *x_panels(ps_arena *arena, size_t *total, const ps_kernel *kernel, size_t tokens, size_t cols)
+static uint32_t *x_panels(ps_arena *arena, size_t *total, const ps_kernel *kernel, size_t tokens,
+			  size_t cols)
 {
-	return part(arena, total, ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->dtype, cols) * sizeof(uint32_t));
+	return part(arena, total,
+		    ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->dtype, cols) *
+			    sizeof(uint32_t));
 }
 
-static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtype weights, ps_arena *arena, size_t *total)
+static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtype weights,
+			   ps_arena *arena, size_t *total)
 {
 	for (int p = 0; p < PS_PRODUCTS; p++) {
 		ps_panels *panels = &work->panels[p];
 
 		*panels = (ps_panels){.kernel = kernel, .dtype = ps_panels_dtype(kernel, weights)};
-		product_shape(work->config, kernel, (ps_product_name)p, &panels->rows, &panels->cols);
-		panels->data = part(arena, total, ps_panels_bytes(kernel, panels->dtype, panels->rows, panels->cols));
+		product_shape(work->config, kernel, (ps_product_name)p, &panels->rows,
+			      &panels->cols);
+		panels->data =
+			part(arena, total,
+			     ps_panels_bytes(kernel, panels->dtype, panels->rows, panels->cols));
 	}
 }
 
 /* The one list of the workspace's parts: counted for the plan, taken at creation. */
-static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads, const ps_forward_options *options, ps_arena *arena)
+static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
+		      const ps_forward_options *options, ps_arena *arena)
 {
 	const ps_model_config *config = work->config;
-	const size_t tokens = work->chunk_tokens, table = work->max_window * (config->head_width / 2);
+	const size_t tokens = work->chunk_tokens,
+		     table = work->max_window * (config->head_width / 2);
 	size_t total = 0;
 	char name[96];
 
-	work->scratch_floats = ps_round_up(ps_max_size(ps_attention_scratch(kernel, work->max_window, config->head_width),
-						       kernel->x_panel * config->width), PS_ALIGN / sizeof(float));
+	work->scratch_floats = ps_round_up(
+		ps_max_size(ps_attention_scratch(kernel, work->max_window, config->head_width),
+			    kernel->x_panel * config->width),
+		PS_ALIGN / sizeof(float));
 	work->wide_floats = wide_floats(config, kernel, tokens);
-	work->key_words = tokens / work->max_window * config->kv_heads * ps_keys_words(kernel, work->max_window, config->head_width);
+	work->key_words = tokens / work->max_window * config->kv_heads *
+			  ps_keys_words(kernel, work->max_window, config->head_width);
 	work->cos_global = floats(arena, &total, table);
 	work->sin_global = floats(arena, &total, table);
 	work->cos_local = floats(arena, &total, table);
@@ -151,8 +168,10 @@ static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 
 static ps_layer_work empty_work(const ps_model_config *config, const ps_forward_options *options)
 {
-	return (ps_layer_work){.config = config, .max_window = ps_max_size(options->max_window, 1),
-			       .chunk_tokens = ps_max_size(ps_max_size(options->max_window, 1), options->chunk_tokens)};
+	return (ps_layer_work){.config = config,
+			       .max_window = ps_max_size(options->max_window, 1),
+			       .chunk_tokens = ps_max_size(ps_max_size(options->max_window, 1),
+							   options->chunk_tokens)};
 }
 
 size_t ps_layer_bytes(const ps_model_config *config, int threads, const ps_forward_options *options)
@@ -161,11 +180,12 @@ size_t ps_layer_bytes(const ps_model_config *config, int threads, const ps_forwa
 	ps_layer_work work = empty_work(config, options);
 
 	return lay_out(&work, &kernel, threads, options, NULL) +
-	       ps_round_up(ps_matmul_bytes(options->precision, threads, 0, widest_input(config)), PS_ALIGN);
+	       ps_round_up(ps_matmul_bytes(options->precision, threads, 0, widest_input(config)),
+			   PS_ALIGN);
 }
 
-int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context, const ps_forward_options *options,
-		    ps_arena *arena)
+int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
+		    const ps_forward_options *options, ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
 	int rc;
@@ -173,14 +193,18 @@ int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps
 	*work = empty_work(config, options);
 	work->context = context;
 	if (ps_layer_bytes(config, threads, options) > arena->size_bytes - arena->used_bytes)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for the forward pass");
-	rc = ps_matmul_create(&work->matmul, options->precision, context->pool, 0, widest_input(config), arena, context->diag);
+		return ps_fail(context->diag, PS_EFAILED,
+			       "the arena is too small for the forward pass");
+	rc = ps_matmul_create(&work->matmul, options->precision, context->pool, 0,
+			      widest_input(config), arena, context->diag);
 	if (rc)
 		return rc;
 	work->kernel = ps_matmul_kernel(work->matmul);
 	lay_out(work, work->kernel, threads, options, arena);
-	ps_rope_table(&config->rope_global, config->head_width, work->max_window, work->cos_global, work->sin_global);
-	ps_rope_table(&config->rope_local, config->head_width, work->max_window, work->cos_local, work->sin_local);
+	ps_rope_table(&config->rope_global, config->head_width, work->max_window, work->cos_global,
+		      work->sin_global);
+	ps_rope_table(&config->rope_local, config->head_width, work->max_window, work->cos_local,
+		      work->sin_local);
 	return 0;
 }
 
@@ -191,20 +215,24 @@ void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights)
 
 	for (int n = 0; n < PS_NORMS; n++)
 		if (work->gain[n])
-			ps_widen(weights->norm[n].data, weights->norm[n].dtype, ps_norm_length(work->config, (ps_norm)n),
-				 work->gain[n]);
+			ps_widen(weights->norm[n].data, weights->norm[n].dtype,
+				 ps_norm_length(work->config, (ps_norm)n), work->gain[n]);
 	ps_panels_pack(&work->panels[PS_PRODUCT_Q], pool, (const ps_weight *const[]){&w[PS_Q]}, 1);
-	ps_panels_pack(&work->panels[PS_PRODUCT_KV], pool, (const ps_weight *const[]){&w[PS_K], &w[PS_V]}, 2);
+	ps_panels_pack(&work->panels[PS_PRODUCT_KV], pool,
+		       (const ps_weight *const[]){&w[PS_K], &w[PS_V]}, 2);
 	ps_panels_pack(&work->panels[PS_PRODUCT_O], pool, (const ps_weight *const[]){&w[PS_O]}, 1);
 	ps_panels_pack_paired(&work->panels[PS_PRODUCT_GATE_UP], pool, &w[PS_GATE], &w[PS_UP]);
-	ps_panels_pack(&work->panels[PS_PRODUCT_DOWN], pool, (const ps_weight *const[]){&w[PS_DOWN]}, 1);
+	ps_panels_pack(&work->panels[PS_PRODUCT_DOWN], pool,
+		       (const ps_weight *const[]){&w[PS_DOWN]}, 1);
 }
 
 size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, size_t first)
 {
 	size_t last = first, words = 0;
 
-	for (; last < windows->count && windows->start[last + 1] - windows->start[first] <= work->chunk_tokens; last++) {
+	for (; last < windows->count &&
+	       windows->start[last + 1] - windows->start[first] <= work->chunk_tokens;
+	     last++) {
 		const size_t tokens = windows->start[last + 1] - windows->start[last];
 
 		words += window_key_words(work, tokens);
@@ -227,15 +255,18 @@ static void find_blocks(struct chunk *chunk, const ps_windows *windows, size_t f
 	size_t keys = 0;
 
 	for (size_t w = first; w < last; w++) {
-		const size_t tokens = windows->start[w + 1] - windows->start[w], row = windows->start[w] - windows->start[first];
+		const size_t tokens = windows->start[w + 1] - windows->start[w],
+			     row = windows->start[w] - windows->start[first];
 		const size_t wanted = first_wanted(windows, w);
 
 		for (size_t t = 0; t < tokens; t++)
 			work->position[row + t] = t;
 		for (size_t t = 0; t < tokens; t += length) {
-			const size_t count = ps_min_size(length, tokens - t), query = ps_min_size(ps_max_size(t, wanted), t + count);
+			const size_t count = ps_min_size(length, tokens - t),
+				     query = ps_min_size(ps_max_size(t, wanted), t + count);
 
-			work->block[chunk->blocks++] = (ps_token_block){row, tokens, t, count, keys, chunk->queries, query};
+			work->block[chunk->blocks++] = (ps_token_block){
+				row, tokens, t, count, keys, chunk->queries, query};
 			for (size_t i = query; i < t + count; i++)
 				work->query[chunk->queries++] = row + i;
 		}
@@ -243,7 +274,8 @@ static void find_blocks(struct chunk *chunk, const ps_windows *windows, size_t f
 	}
 }
 
-static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first, size_t last, const float *in)
+static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows *windows,
+			       size_t first, size_t last, const float *in)
 {
 	const bool sliding = work->config->sliding[layer];
 	struct chunk chunk = {
@@ -261,14 +293,16 @@ static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows 
 	return chunk;
 }
 
-static void run_items(const struct chunk *chunk, size_t count, size_t an_item, ps_pool_fn fn, void *context)
+static void run_items(const struct chunk *chunk, size_t count, size_t an_item, ps_pool_fn fn,
+		      void *context)
 {
 	ps_pool_run(chunk->work->context->pool, ps_pool_items(count, an_item), fn, context);
 }
 
 static void norm(const ps_layer_work *work, const float *x, const float *gain, size_t n, float *out)
 {
-	ps_rms_norm(x, gain, n, work->config->norm_eps, work->config->family != PS_FAMILY_LLAMA, out);
+	ps_rms_norm(x, gain, n, work->config->norm_eps, work->config->family != PS_FAMILY_LLAMA,
+		    out);
 }
 
 /* item: a panel of rows. */
@@ -281,7 +315,9 @@ static void residual_panel(void *context, size_t item, int worker)
 	float *rows = work->scratch + (size_t)worker * work->scratch_floats;
 
 	for (size_t i = 0; i < count; i++) {
-		const float *base = r->base + (r->base_row ? r->base_row[first + i] : first + i) * width, *sum = base;
+		const float *base = r->base +
+				    (r->base_row ? r->base_row[first + i] : first + i) * width,
+			    *sum = base;
 		float *x = rows + i * width;
 
 		if (r->y) {
@@ -300,7 +336,8 @@ static void residual_panel(void *context, size_t item, int worker)
 			norm(work, sum, r->next_gain, width, x);
 	}
 	if (r->next_gain)
-		ps_panel_pack_x(work->kernel, rows, width, count, width, r->packed + first * ps_slices(work->kernel->dtype, width));
+		ps_panel_pack_x(work->kernel, rows, width, count, width,
+				r->packed + first * ps_slices(work->kernel->dtype, width));
 }
 
 static void run_residual(const struct residual *r)
@@ -309,7 +346,8 @@ static void run_residual(const struct residual *r)
 }
 
 /* The heads of one row: normed where there is a gain, then rotated. */
-static void turn_heads(const struct chunk *chunk, float *heads, size_t count, const float *gain, size_t position)
+static void turn_heads(const struct chunk *chunk, float *heads, size_t count, const float *gain,
+		       size_t position)
 {
 	const ps_layer_work *work = chunk->work;
 	const size_t width = work->config->head_width, half = width / 2;
@@ -317,7 +355,8 @@ static void turn_heads(const struct chunk *chunk, float *heads, size_t count, co
 	for (size_t h = 0; h < count; h++, heads += width) {
 		if (gain)
 			norm(work, heads, gain, width, heads);
-		ps_rope_apply(heads, width, chunk->cos_table + position * half, chunk->sin_table + position * half);
+		ps_rope_apply(heads, width, chunk->cos_table + position * half,
+			      chunk->sin_table + position * half);
 	}
 }
 
@@ -329,8 +368,8 @@ static void turn_queries(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t i = item * ROW_BLOCK; i < last; i++)
-		turn_heads(chunk, chunk->q + i * query_width(work->config), work->config->heads, work->gain[PS_NORM_Q],
-			   work->position[work->query[i]]);
+		turn_heads(chunk, chunk->q + i * query_width(work->config), work->config->heads,
+			   work->gain[PS_NORM_Q], work->position[work->query[i]]);
 }
 
 static void turn_keys(void *context, size_t item, int worker)
@@ -341,8 +380,8 @@ static void turn_keys(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t row = item * ROW_BLOCK; row < last; row++)
-		turn_heads(chunk, chunk->kv + row * 2 * key_width(work->config), work->config->kv_heads, work->gain[PS_NORM_K],
-			   work->position[row]);
+		turn_heads(chunk, chunk->kv + row * 2 * key_width(work->config),
+			   work->config->kv_heads, work->gain[PS_NORM_K], work->position[row]);
 }
 
 static ps_keys keys_of(const ps_layer_work *work, const ps_token_block *block, size_t key_head)
@@ -350,15 +389,19 @@ static ps_keys keys_of(const ps_layer_work *work, const ps_token_block *block, s
 	const size_t width = work->config->head_width;
 
 	return (ps_keys){work->kernel, width, block->window_tokens,
-			 work->keys + block->keys + key_head * ps_keys_words(work->kernel, block->window_tokens, width)};
+			 work->keys + block->keys +
+				 key_head *
+					 ps_keys_words(work->kernel, block->window_tokens, width)};
 }
 
 /* The window's first key in key head h. */
-static const float *window_kv(const struct chunk *chunk, const ps_token_block *block, size_t key_head)
+static const float *window_kv(const struct chunk *chunk, const ps_token_block *block,
+			      size_t key_head)
 {
 	const ps_model_config *config = chunk->work->config;
 
-	return chunk->kv + block->window_row * 2 * key_width(config) + key_head * config->head_width;
+	return chunk->kv + block->window_row * 2 * key_width(config) +
+	       key_head * config->head_width;
 }
 
 /* item: a block and a key head. */
@@ -366,13 +409,15 @@ static void pack_keys(void *context, size_t item, int worker)
 {
 	const struct chunk *chunk = context;
 	const ps_layer_work *work = chunk->work;
-	const size_t kv_heads = work->config->kv_heads, key_head = item % kv_heads, stride = 2 * key_width(work->config);
+	const size_t kv_heads = work->config->kv_heads, key_head = item % kv_heads,
+		     stride = 2 * key_width(work->config);
 	const ps_token_block *block = &work->block[item / kv_heads];
 	const ps_keys keys = keys_of(work, block, key_head);
 	const float *k = window_kv(chunk, block, key_head);
 
 	(void)worker;
-	ps_keys_pack(&keys, block->first, block->count, k, stride, k + key_width(work->config), stride);
+	ps_keys_pack(&keys, block->first, block->count, k, stride, k + key_width(work->config),
+		     stride);
 }
 
 /* item: a block and a head; heads that share keys and values follow each other. */
@@ -382,18 +427,22 @@ static void attend(void *context, size_t item, int worker)
 	const ps_layer_work *work = chunk->work;
 	const ps_model_config *config = work->config;
 	const ps_token_block *block = &work->block[item / config->heads];
-	const size_t head = item % config->heads, key_head = head / (config->heads / config->kv_heads);
+	const size_t head = item % config->heads,
+		     key_head = head / (config->heads / config->kv_heads);
 	float *q = chunk->q + block->query_row * query_width(config) + head * config->head_width;
 	const ps_attention attention = {
 		.keys = keys_of(work, block, key_head),
 		.sliding = chunk->sliding ? config->sliding_window : 0,
 		.scale = config->attention_scale,
 		.softcap = config->attention_softcap,
-		.q = q, .q_stride = query_width(config),
-		.out = q, .out_stride = query_width(config),
+		.q = q,
+		.q_stride = query_width(config),
+		.out = q,
+		.out_stride = query_width(config),
 	};
 
-	ps_attention_run(&attention, block->query_first, block->first + block->count - block->query_first,
+	ps_attention_run(&attention, block->query_first,
+			 block->first + block->count - block->query_first,
 			 work->scratch + (size_t)worker * work->scratch_floats);
 }
 
@@ -404,7 +453,8 @@ static void pack_row_panel(void *context, size_t item, int worker)
 	const size_t first = item * kernel->x_panel;
 
 	(void)worker;
-	ps_panel_pack_x(kernel, p->x + first * p->cols, p->cols, ps_min_size(kernel->x_panel, p->rows - first), p->cols,
+	ps_panel_pack_x(kernel, p->x + first * p->cols, p->cols,
+			ps_min_size(kernel->x_panel, p->rows - first), p->cols,
 			p->packed + first * ps_slices(kernel->dtype, p->cols));
 }
 
@@ -413,19 +463,22 @@ static void gate_tile(void *context, const ps_tile *tile)
 {
 	const ps_layer_work *work = context;
 	const ps_kernel *kernel = work->kernel;
-	const size_t half = kernel->w_panel / 2, first = tile->first_row / 2, width = work->config->mlp_width;
+	const size_t half = kernel->w_panel / 2, first = tile->first_row / 2,
+		     width = work->config->mlp_width;
 	float *gate = (float *)tile->y;
 
 	if (work->config->gelu)
 		ps_gate_gelu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
 	else
 		ps_gate_silu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
-	ps_panel_put(kernel, kernel->x_panel, gate, kernel->w_panel, kernel->x_panel, first, ps_min_size(half, width - first),
+	ps_panel_put(kernel, kernel->x_panel, gate, kernel->w_panel, kernel->x_panel, first,
+		     ps_min_size(half, width - first),
 		     work->broad + tile->first_token * ps_slices(kernel->dtype, width));
 }
 
 /* y (rows, out), dense, from X panels. */
-static void project(const struct chunk *chunk, ps_product_name product, const uint32_t *x, size_t rows, float *y)
+static void project(const struct chunk *chunk, ps_product_name product, const uint32_t *x,
+		    size_t rows, float *y)
 {
 	const ps_layer_work *work = chunk->work;
 	const ps_panels *panels = &work->panels[product];
@@ -435,8 +488,8 @@ static void project(const struct chunk *chunk, ps_product_name product, const ui
 }
 
 /* Shows rows that are packed, as many at a time as wide holds, while it holds nothing else. */
-static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *context, ps_input input, const uint32_t *x, size_t rows,
-		       size_t cols)
+static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *context,
+		       ps_input input, const uint32_t *x, size_t rows, size_t cols)
 {
 	const ps_layer_work *work = chunk->work;
 	const size_t panel = work->kernel->x_panel, most = work->wide_floats / cols / panel * panel;
@@ -446,8 +499,10 @@ static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *con
 		const size_t count = ps_min_size(most, rows - first);
 
 		for (size_t t = 0; t < count; t += panel)
-			ps_panel_unpack_x(work->kernel, x + (first + t) * ps_slices(work->kernel->dtype, cols), ps_min_size(panel, count - t),
-					  cols, work->wide + t * cols, cols);
+			ps_panel_unpack_x(work->kernel,
+					  x + (first + t) * ps_slices(work->kernel->dtype, cols),
+					  ps_min_size(panel, count - t), cols,
+					  work->wide + t * cols, cols);
 		rc = observe(context, input, work->wide, count, cols);
 	}
 	return rc;
@@ -458,17 +513,24 @@ static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe
 {
 	ps_layer_work *work = chunk->work;
 	const ps_model_config *config = work->config;
-	struct residual queries = {.chunk = chunk, .base = chunk->in, .base_row = work->query, .next_gain = work->gain[PS_NORM_INPUT],
-				   .rows = chunk->queries, .packed = work->broad};
-	struct row_packing mixed = {chunk, chunk->q, query_width(config), chunk->queries, work->broad};
-	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_ATTENTION, work->narrow, chunk->rows, config->width);
+	struct residual queries = {.chunk = chunk,
+				   .base = chunk->in,
+				   .base_row = work->query,
+				   .next_gain = work->gain[PS_NORM_INPUT],
+				   .rows = chunk->queries,
+				   .packed = work->broad};
+	struct row_packing mixed = {chunk, chunk->q, query_width(config), chunk->queries,
+				    work->broad};
+	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_ATTENTION, work->narrow,
+			     chunk->rows, config->width);
 
 	if (rc)
 		return rc;
 	project(chunk, PS_PRODUCT_KV, work->narrow, chunk->rows, chunk->kv);
 	if (chunk->queries < chunk->rows)
 		run_residual(&queries);
-	project(chunk, PS_PRODUCT_Q, chunk->queries < chunk->rows ? work->broad : work->narrow, chunk->queries, chunk->q);
+	project(chunk, PS_PRODUCT_Q, chunk->queries < chunk->rows ? work->broad : work->narrow,
+		chunk->queries, chunk->q);
 	run_items(chunk, chunk->rows, ROW_BLOCK, turn_keys, chunk);
 	run_items(chunk, chunk->queries, ROW_BLOCK, turn_queries, chunk);
 	run_items(chunk, chunk->blocks * config->kv_heads, 1, pack_keys, chunk);
@@ -486,20 +548,27 @@ static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe
 static int run_gate(const struct chunk *chunk, ps_input_fn observe, void *observe_context)
 {
 	ps_layer_work *work = chunk->work;
-	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_MLP, work->narrow, chunk->queries, work->config->width);
+	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_MLP, work->narrow,
+			     chunk->queries, work->config->width);
 
 	if (rc)
 		return rc;
-	ps_matmul_panels(work->matmul, work->narrow, chunk->queries, &work->panels[PS_PRODUCT_GATE_UP], gate_tile, work);
-	return show_panels(chunk, observe, observe_context, PS_INPUT_DOWN, work->broad, chunk->queries, work->config->mlp_width);
+	ps_matmul_panels(work->matmul, work->narrow, chunk->queries,
+			 &work->panels[PS_PRODUCT_GATE_UP], gate_tile, work);
+	return show_panels(chunk, observe, observe_context, PS_INPUT_DOWN, work->broad,
+			   chunk->queries, work->config->mlp_width);
 }
 
-int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first, size_t last, const float *in, float *out,
-		   ps_input_fn observe, void *observe_context)
+int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first,
+		   size_t last, const float *in, float *out, ps_input_fn observe,
+		   void *observe_context)
 {
 	const bool llama = work->config->family == PS_FAMILY_LLAMA;
 	struct chunk chunk = open_chunk(work, layer, windows, first, last, in);
-	const struct residual begin = {.chunk = &chunk, .base = in, .next_gain = work->gain[PS_NORM_INPUT], .rows = chunk.rows,
+	const struct residual begin = {.chunk = &chunk,
+				       .base = in,
+				       .next_gain = work->gain[PS_NORM_INPUT],
+				       .rows = chunk.rows,
 				       .packed = work->narrow};
 	const struct residual middle = {
 		.chunk = &chunk,
@@ -512,8 +581,12 @@ int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, si
 		.rows = chunk.queries,
 		.packed = work->narrow,
 	};
-	const struct residual end = {.chunk = &chunk, .base = work->mid, .y = work->wide, .dst = out,
-				     .post_gain = work->gain[PS_NORM_POST_MLP], .rows = chunk.queries};
+	const struct residual end = {.chunk = &chunk,
+				     .base = work->mid,
+				     .y = work->wide,
+				     .dst = out,
+				     .post_gain = work->gain[PS_NORM_POST_MLP],
+				     .rows = chunk.queries};
 	int rc;
 
 	run_residual(&begin);

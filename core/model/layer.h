@@ -17,14 +17,22 @@
 #include "core/model/forward.h"
 
 /* The products of a layer: K and V stacked, gate and up paired. */
-typedef enum ps_product_name { PS_PRODUCT_Q, PS_PRODUCT_KV, PS_PRODUCT_O, PS_PRODUCT_GATE_UP, PS_PRODUCT_DOWN, PS_PRODUCTS } ps_product_name;
+typedef enum ps_product_name {
+	PS_PRODUCT_Q,
+	PS_PRODUCT_KV,
+	PS_PRODUCT_O,
+	PS_PRODUCT_GATE_UP,
+	PS_PRODUCT_DOWN,
+	PS_PRODUCTS
+} ps_product_name;
 
 /* Consecutive tokens of one window: with a head, the unit of parallel work in attention. */
 typedef struct ps_token_block {
 	size_t window_row, window_tokens; /* the window, its first row within the chunk */
-	size_t first, count;              /* within the window; first is a multiple of both panels */
-	size_t keys;                      /* words before the window's in `keys` */
-	size_t query_row, query_first;    /* queries [query_first, first + count) start at this row of q */
+	size_t first, count; /* within the window; first is a multiple of both panels */
+	size_t keys;         /* words before the window's in `keys` */
+	size_t query_row,
+		query_first; /* queries [query_first, first + count) start at this row of q */
 } ps_token_block;
 
 typedef struct ps_layer_work {
@@ -34,22 +42,23 @@ typedef struct ps_layer_work {
 	ps_matmul *matmul;
 	size_t max_window, chunk_tokens;
 	float *cos_global, *sin_global, *cos_local, *sin_local; /* (max_window, d / 2) */
-	float *gain[PS_NORMS];                                  /* of the current layer; NULL: the family has none */
-	ps_panels panels[PS_PRODUCTS];                          /* of the current layer */
+	float *gain[PS_NORMS];         /* of the current layer; NULL: the family has none */
+	ps_panels panels[PS_PRODUCTS]; /* of the current layer */
 	uint32_t *narrow, *broad;
 	float *wide, *mid;
 	size_t wide_floats;
 	uint32_t *keys;
 	size_t key_words;
-	float *scratch;           /* attention's, or rows of one panel, per worker */
-	size_t scratch_floats;    /* of one worker */
-	size_t *position;         /* (chunk_tokens) within its window */
-	size_t *query;            /* (chunk_tokens): the rows whose outputs are wanted */
-	ps_token_block *block;    /* (chunk_tokens) */
+	float *scratch;        /* attention's, or rows of one panel, per worker */
+	size_t scratch_floats; /* of one worker */
+	size_t *position;      /* (chunk_tokens) within its window */
+	size_t *query;         /* (chunk_tokens): the rows whose outputs are wanted */
+	ps_token_block *block; /* (chunk_tokens) */
 } ps_layer_work;
 
 /* Arena bytes of the workspace, the matrix product's included. */
-size_t ps_layer_bytes(const ps_model_config *config, int threads, const ps_forward_options *options);
+size_t ps_layer_bytes(const ps_model_config *config, int threads,
+		      const ps_forward_options *options);
 int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
 		    const ps_forward_options *options, ps_arena *arena) PS_MUST_USE;
 
@@ -61,7 +70,8 @@ size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, 
 
 /* Windows [first, last) of one chunk; in (their rows, D), out (their wanted rows, D), out may begin where in does or
  * before. observe, out NULL: as ps_forward_layer. */
-int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first, size_t last, const float *in,
-		   float *out, ps_input_fn observe, void *observe_context) PS_MUST_USE;
+int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first,
+		   size_t last, const float *in, float *out, ps_input_fn observe,
+		   void *observe_context) PS_MUST_USE;
 
 #endif

@@ -10,9 +10,10 @@
 #include "core/base/checked.h"
 
 #define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, where the system does not say */
-#define TOKEN_BLOCK ((size_t)1024)   /* rows of X packed at a time: W is packed once for them */
-#define W_BLOCK ((size_t)128)        /* rows of W of an item, at most */
-#define ITEMS_PER_THREAD ((size_t)4) /* wished for, so that a thread that falls behind does not hold up all */
+#define TOKEN_BLOCK ((size_t)1024)      /* rows of X packed at a time: W is packed once for them */
+#define W_BLOCK ((size_t)128)           /* rows of W of an item, at most */
+#define ITEMS_PER_THREAD                                                                           \
+	((size_t)4) /* wished for, so that a thread that falls behind does not hold up all */
 #define TOKENS_PER_ITEM ((size_t)64) /* at least, where tokens are cut */
 
 struct worker_buffer {
@@ -32,9 +33,9 @@ struct ps_matmul {
 /* One product on one block of tokens. */
 struct product {
 	const ps_matmul *m;
-	const uint32_t *x;     /* panels */
+	const uint32_t *x; /* panels */
 	size_t tokens, rows, cols;
-	const ps_weight *w;    /* as it lies in memory, or NULL */
+	const ps_weight *w; /* as it lies in memory, or NULL */
 	const ps_panels *ready;
 	ps_tile_use use;
 	void *context;
@@ -60,26 +61,33 @@ static size_t item_rows(const ps_kernel *kernel)
 static size_t ready_tokens(const ps_kernel *kernel)
 {
 	const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
-	const size_t cache = found > 0 ? (size_t)found : CACHE_BYTES, column = ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
-	const size_t w = item_rows(kernel) * column, each = column + item_rows(kernel) * sizeof(float);
+	const size_t cache = found > 0 ? (size_t)found : CACHE_BYTES,
+		     column = ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
+	const size_t w = item_rows(kernel) * column,
+		     each = column + item_rows(kernel) * sizeof(float);
 	const size_t tokens = cache / 4 * 3 > w ? (cache / 4 * 3 - w) / each : 0;
 
-	return ps_round_up(ps_min_size(ps_max_size(tokens, TOKENS_PER_ITEM), TOKEN_BLOCK), kernel->x_panel);
+	return ps_round_up(ps_min_size(ps_max_size(tokens, TOKENS_PER_ITEM), TOKEN_BLOCK),
+			   kernel->x_panel);
 }
 
 static size_t item_tokens(const ps_kernel *kernel, size_t max_tokens)
 {
-	return ps_max_size(ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel), ready_tokens(kernel));
+	return ps_max_size(ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel),
+			   ready_tokens(kernel));
 }
 
 static size_t tile_bytes(const ps_kernel *kernel, size_t max_tokens)
 {
-	return ps_round_up(item_tokens(kernel, max_tokens) * item_rows(kernel) * sizeof(float), PS_ALIGN);
+	return ps_round_up(item_tokens(kernel, max_tokens) * item_rows(kernel) * sizeof(float),
+			   PS_ALIGN);
 }
 
 static size_t packed_w_bytes(const ps_kernel *kernel)
 {
-	return ps_round_up(item_rows(kernel) * ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t), PS_ALIGN);
+	return ps_round_up(item_rows(kernel) * ps_slices(kernel->dtype, kernel->block) *
+				   sizeof(uint32_t),
+			   PS_ALIGN);
 }
 
 static size_t packed_x_bytes(const ps_kernel *kernel, size_t max_tokens, size_t max_k)
@@ -93,26 +101,30 @@ size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, s
 {
 	const ps_kernel kernel = ps_kernel_choose(precision);
 
-	return ps_round_up(sizeof(ps_matmul), PS_ALIGN) + packed_x_bytes(&kernel, max_tokens, max_k) +
+	return ps_round_up(sizeof(ps_matmul), PS_ALIGN) +
+	       packed_x_bytes(&kernel, max_tokens, max_k) +
 	       (size_t)threads * (tile_bytes(&kernel, max_tokens) + packed_w_bytes(&kernel));
 }
 
-int ps_matmul_create(ps_matmul **out, ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k, ps_arena *arena,
-		     ps_diag *diag)
+int ps_matmul_create(ps_matmul **out, ps_precision precision, ps_pool *pool, size_t max_tokens,
+		     size_t max_k, ps_arena *arena, ps_diag *diag)
 {
 	ps_matmul *m = ps_arena_take(arena, sizeof *m);
 
 	if (!m)
-		return ps_fail(diag, PS_EFAILED, "the memory plan leaves no room for the matrix product");
+		return ps_fail(diag, PS_EFAILED,
+			       "the memory plan leaves no room for the matrix product");
 	*m = (ps_matmul){.pool = pool, .kernel = ps_kernel_choose(precision), .max_k = max_k};
 	m->token_block = ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), m->kernel.x_panel);
 	m->ready_tokens = ready_tokens(&m->kernel);
 	m->tile_bytes = tile_bytes(&m->kernel, max_tokens);
 	m->packed_w_bytes = packed_w_bytes(&m->kernel);
 	m->packed_x = ps_arena_take(arena, packed_x_bytes(&m->kernel, max_tokens, max_k));
-	m->buffers = ps_arena_take(arena, (size_t)ps_pool_threads(pool) * (m->tile_bytes + m->packed_w_bytes));
+	m->buffers = ps_arena_take(arena, (size_t)ps_pool_threads(pool) *
+						  (m->tile_bytes + m->packed_w_bytes));
 	if (!m->packed_x || !m->buffers)
-		return ps_fail(diag, PS_EFAILED, "the memory plan leaves no room for packed panels");
+		return ps_fail(diag, PS_EFAILED,
+			       "the memory plan leaves no room for packed panels");
 	*out = m;
 	return 0;
 }
@@ -126,7 +138,8 @@ static struct worker_buffer buffer_of(const ps_matmul *m, int worker)
 {
 	char *base = m->buffers + (size_t)worker * (m->tile_bytes + m->packed_w_bytes);
 
-	return (struct worker_buffer){(float *)(void *)base, (uint32_t *)(void *)(base + m->tile_bytes)};
+	return (struct worker_buffer){(float *)(void *)base,
+				      (uint32_t *)(void *)(base + m->tile_bytes)};
 }
 
 static size_t divide_up(size_t a, size_t b)
@@ -141,7 +154,8 @@ struct block {
 };
 
 /* Columns [first, first + k) of rows [first_row, first_row + rows). */
-static struct block load_block(const struct product *job, size_t first_row, size_t rows, size_t first, size_t k, uint32_t *buffer)
+static struct block load_block(const struct product *job, size_t first_row, size_t rows,
+			       size_t first, size_t k, uint32_t *buffer)
 {
 	const ps_kernel *kernel = &job->m->kernel;
 	const size_t width = kernel->w_panel, panels = divide_up(rows, width);
@@ -152,26 +166,33 @@ static struct block load_block(const struct product *job, size_t first_row, size
 		if (rows % width)
 			memset(buffer, 0, panels * packed.stride * sizeof *buffer);
 		for (size_t p = 0; p < panels; p++)
-			ps_panel_pack_w(job->w, first_row + p * width, ps_min_size(width, rows - p * width), first, k, kernel->dtype,
-					kernel->round, width, 0, buffer + p * packed.stride);
+			ps_panel_pack_w(job->w, first_row + p * width,
+					ps_min_size(width, rows - p * width), first, k,
+					kernel->dtype, kernel->round, width, 0,
+					buffer + p * packed.stride);
 		return packed;
 	}
 	ready.stride = ps_slices(job->ready->dtype, job->cols) * width;
-	ready.data = job->ready->data + first_row / width * ready.stride + ps_slices(job->ready->dtype, first) * width;
+	ready.data = job->ready->data + first_row / width * ready.stride +
+		     ps_slices(job->ready->dtype, first) * width;
 	if (job->ready->dtype == kernel->dtype)
 		return ready;
 	for (size_t p = 0; p < panels; p++)
-		ps_panel_widen(ready.data + p * ready.stride, k, width, (float *)(void *)(buffer + p * packed.stride));
+		ps_panel_widen(ready.data + p * ready.stride, k, width,
+			       (float *)(void *)(buffer + p * packed.stride));
 	return packed;
 }
 
-static void hand_over(const struct product *job, const float *tiles, size_t first_row, size_t rows, size_t first_token, size_t end_token)
+static void hand_over(const struct product *job, const float *tiles, size_t first_row, size_t rows,
+		      size_t first_token, size_t end_token)
 {
 	const ps_kernel *kernel = &job->m->kernel;
 
 	for (size_t t = first_token; t < end_token; t += kernel->x_panel)
-		for (size_t n = 0; n < rows; n += kernel->w_panel, tiles += kernel->x_panel * kernel->w_panel) {
-			const ps_tile tile = {tiles, t, ps_min_size(kernel->x_panel, end_token - t), first_row + n,
+		for (size_t n = 0; n < rows;
+		     n += kernel->w_panel, tiles += kernel->x_panel * kernel->w_panel) {
+			const ps_tile tile = {tiles, t, ps_min_size(kernel->x_panel, end_token - t),
+					      first_row + n,
 					      ps_min_size(kernel->w_panel, rows - n)};
 
 			job->use(job->context, &tile);
@@ -182,22 +203,28 @@ static void multiply_item(void *context, size_t item, int worker)
 {
 	const struct product *job = context;
 	const ps_kernel *kernel = &job->m->kernel;
-	const size_t first_row = item / job->token_items * job->rows_per_item, rows = ps_min_size(job->rows_per_item, job->rows - first_row);
+	const size_t first_row = item / job->token_items * job->rows_per_item,
+		     rows = ps_min_size(job->rows_per_item, job->rows - first_row);
 	const size_t first_token = item % job->token_items * job->tokens_per_item;
 	const size_t end_token = ps_min_size(first_token + job->tokens_per_item, job->tokens);
-	const size_t x_slices = ps_slices(kernel->dtype, job->cols), panels = divide_up(rows, kernel->w_panel);
+	const size_t x_slices = ps_slices(kernel->dtype, job->cols),
+		     panels = divide_up(rows, kernel->w_panel);
 	const struct worker_buffer buffer = buffer_of(job->m, worker);
 
 	for (size_t first = 0; first < job->cols; first += kernel->block) {
-		const size_t k = ps_min_size(kernel->block, job->cols - first), slices = ps_slices(kernel->dtype, k);
+		const size_t k = ps_min_size(kernel->block, job->cols - first),
+			     slices = ps_slices(kernel->dtype, k);
 		const struct block w = load_block(job, first_row, rows, first, k, buffer.packed_w);
 		float *tile = buffer.tiles;
 
 		for (size_t t = first_token; t < end_token; t += kernel->x_panel) {
-			const uint32_t *x = job->x + t * x_slices + ps_slices(kernel->dtype, first) * kernel->x_panel;
+			const uint32_t *x = job->x + t * x_slices +
+					    ps_slices(kernel->dtype, first) * kernel->x_panel;
 
-			for (size_t p = 0; p < panels; p++, tile += kernel->x_panel * kernel->w_panel)
-				kernel->tile(kernel, slices, x, w.data + p * w.stride, tile, first > 0);
+			for (size_t p = 0; p < panels;
+			     p++, tile += kernel->x_panel * kernel->w_panel)
+				kernel->tile(kernel, slices, x, w.data + p * w.stride, tile,
+					     first > 0);
 		}
 	}
 	hand_over(job, buffer.tiles, first_row, rows, first_token, end_token);
@@ -208,8 +235,10 @@ static void multiply_item(void *context, size_t item, int worker)
 static void cut_into_items(struct product *job)
 {
 	const ps_matmul *m = job->m;
-	const size_t threads = (size_t)ps_pool_threads(m->pool), most = job->w ? m->token_block : m->ready_tokens;
-	size_t share = ps_round_up(job->rows / (threads * ITEMS_PER_THREAD), m->kernel.w_panel), least = SIZE_MAX;
+	const size_t threads = (size_t)ps_pool_threads(m->pool),
+		     most = job->w ? m->token_block : m->ready_tokens;
+	size_t share = ps_round_up(job->rows / (threads * ITEMS_PER_THREAD), m->kernel.w_panel),
+	       least = SIZE_MAX;
 	size_t largest = ps_max_size(ps_min_size(share, item_rows(&m->kernel)), m->kernel.w_panel);
 
 	for (size_t rows = largest; rows; rows -= m->kernel.w_panel) {
@@ -221,9 +250,12 @@ static void cut_into_items(struct product *job)
 		}
 	}
 	job->row_items = divide_up(job->rows, job->rows_per_item);
-	job->token_items = ps_max_size(divide_up(job->tokens, most), ps_min_size(divide_up(threads, ps_max_size(job->row_items, 1)),
-										   divide_up(job->tokens, TOKENS_PER_ITEM)));
-	job->tokens_per_item = ps_round_up(divide_up(job->tokens, job->token_items), m->kernel.x_panel);
+	job->token_items =
+		ps_max_size(divide_up(job->tokens, most),
+			    ps_min_size(divide_up(threads, ps_max_size(job->row_items, 1)),
+					divide_up(job->tokens, TOKENS_PER_ITEM)));
+	job->tokens_per_item =
+		ps_round_up(divide_up(job->tokens, job->token_items), m->kernel.x_panel);
 	job->token_items = divide_up(job->tokens, job->tokens_per_item);
 }
 
@@ -235,9 +267,17 @@ static void multiply(struct product *job)
 	ps_pool_run(job->m->pool, job->row_items * job->token_items, multiply_item, job);
 }
 
-void ps_matmul_panels(ps_matmul *m, const uint32_t *x, size_t tokens, const ps_panels *w, ps_tile_use use, void *context)
+void ps_matmul_panels(ps_matmul *m, const uint32_t *x, size_t tokens, const ps_panels *w,
+		      ps_tile_use use, void *context)
 {
-	struct product job = {.m = m, .x = x, .tokens = tokens, .rows = w->rows, .cols = w->cols, .ready = w, .use = use, .context = context};
+	struct product job = {.m = m,
+			      .x = x,
+			      .tokens = tokens,
+			      .rows = w->rows,
+			      .cols = w->cols,
+			      .ready = w,
+			      .use = use,
+			      .context = context};
 
 	multiply(&job);
 }
@@ -248,7 +288,8 @@ void ps_tile_store(void *context, const ps_tile *tile)
 	float *y = rows->y + tile->first_token * rows->y_stride + tile->first_row;
 
 	for (size_t t = 0; t < tile->tokens; t++)
-		memcpy(y + t * rows->y_stride, tile->y + t * rows->kernel->w_panel, tile->rows * sizeof *y);
+		memcpy(y + t * rows->y_stride, tile->y + t * rows->kernel->w_panel,
+		       tile->rows * sizeof *y);
 }
 
 static void pack_x_item(void *context, size_t item, int worker)
@@ -258,7 +299,8 @@ static void pack_x_item(void *context, size_t item, int worker)
 	const size_t first = item * kernel->x_panel;
 
 	(void)worker;
-	ps_panel_pack_x(kernel, p->x + first * p->x_stride, p->x_stride, ps_min_size(kernel->x_panel, p->job->tokens - first), p->job->cols,
+	ps_panel_pack_x(kernel, p->x + first * p->x_stride, p->x_stride,
+			ps_min_size(kernel->x_panel, p->job->tokens - first), p->job->cols,
 			p->panels + first * ps_slices(kernel->dtype, p->job->cols));
 }
 
@@ -268,10 +310,17 @@ static void zero_rows(size_t tokens, size_t rows, float *y, size_t y_stride)
 		memset(y + t * y_stride, 0, rows * sizeof *y);
 }
 
-void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride)
+void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w,
+		   float *y, size_t y_stride)
 {
 	ps_tile_rows rows = {.kernel = &m->kernel, .y_stride = y_stride};
-	struct product job = {.m = m, .x = m->packed_x, .rows = w->rows, .cols = w->cols, .w = w, .use = ps_tile_store, .context = &rows};
+	struct product job = {.m = m,
+			      .x = m->packed_x,
+			      .rows = w->rows,
+			      .cols = w->cols,
+			      .w = w,
+			      .use = ps_tile_store,
+			      .context = &rows};
 	struct packing packing = {.job = &job, .x_stride = x_stride, .panels = m->packed_x};
 
 	if (!w->cols)
@@ -280,12 +329,14 @@ void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 		packing.x = x + first * x_stride;
 		rows.y = y + first * y_stride;
 		job.tokens = ps_min_size(m->token_block, tokens - first);
-		ps_pool_run(m->pool, divide_up(job.tokens, m->kernel.x_panel), pack_x_item, &packing);
+		ps_pool_run(m->pool, divide_up(job.tokens, m->kernel.x_panel), pack_x_item,
+			    &packing);
 		multiply(&job);
 	}
 }
 
-void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride)
+void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
+		   size_t y_stride)
 {
 	size_t width = ps_dtype_size(w->dtype);
 
@@ -296,8 +347,10 @@ void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weig
 			for (size_t k = 0; k < w->cols; k++) {
 				float value;
 
-				ps_widen((const char *)w->data + (n * w->cols + k) * width, w->dtype, 1, &value);
-				if (!w->keep || ps_bitmap_kept(w->keep + n * ps_bitmap_row_bytes(w->cols), k))
+				ps_widen((const char *)w->data + (n * w->cols + k) * width,
+					 w->dtype, 1, &value);
+				if (!w->keep ||
+				    ps_bitmap_kept(w->keep + n * ps_bitmap_row_bytes(w->cols), k))
 					sum += x[t * x_stride + k] * value;
 			}
 			y[t * y_stride + n] = sum;

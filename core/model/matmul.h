@@ -17,8 +17,8 @@
 #include <stdbool.h>
 
 #include "core/base/arena.h"
-#include "core/model/panel.h"
 #include "core/base/pool.h"
+#include "core/model/panel.h"
 #include "core/model/weights.h"
 
 typedef struct ps_matmul ps_matmul; /* kernel choice, packing buffers of each worker */
@@ -27,12 +27,12 @@ typedef struct ps_matmul ps_matmul; /* kernel choice, packing buffers of each wo
  * most max_k columns. max_tokens 0: for ps_matmul_panels alone. */
 size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, size_t max_k);
 
-int ps_matmul_create(ps_matmul **matmul, ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k,
-		     ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+int ps_matmul_create(ps_matmul **matmul, ps_precision precision, ps_pool *pool, size_t max_tokens,
+		     size_t max_k, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
 
 /* The product above. */
-void ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
-		   size_t y_stride);
+void ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens,
+		   const ps_weight *w, float *y, size_t y_stride);
 
 /* A finished tile: y (x_panel, w_panel), of which tokens x rows from (first_token, first_row) on are part of Y; what
  * lies beyond comes from missing tokens and rows and is 0. */
@@ -45,7 +45,8 @@ typedef struct ps_tile {
 typedef void (*ps_tile_use)(void *context, const ps_tile *tile);
 
 /* Every tile of the product of X's panels (tokens, w->cols) and W's. */
-void ps_matmul_panels(ps_matmul *matmul, const uint32_t *x, size_t tokens, const ps_panels *w, ps_tile_use use, void *context);
+void ps_matmul_panels(ps_matmul *matmul, const uint32_t *x, size_t tokens, const ps_panels *w,
+		      ps_tile_use use, void *context);
 
 /* A use: context is a ps_tile_rows. */
 typedef struct ps_tile_rows {
@@ -58,6 +59,7 @@ void ps_tile_store(void *tile_rows, const ps_tile *tile);
 const ps_kernel *ps_matmul_kernel(const ps_matmul *matmul);
 
 /* The didactic reference: three loops, k ascending, f32 weights widened one at a time. Tests compare with it. */
-void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y, size_t y_stride);
+void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
+		   size_t y_stride);
 
 #endif

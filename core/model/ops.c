@@ -47,9 +47,11 @@ void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool p
  * conversion to an integer that a NaN or an infinity would leave undefined. */
 static inline float exp_one(float x)
 {
-	const float log2e = 1.44269504088896341f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+	const float log2e = 1.44269504088896341f, ln2_high = 0.693359375f,
+		    ln2_low = -2.12194440e-4f;
 	const float round = 12582912.0f; /* 1.5 * 2^23 */
-	float clamped = x > 88.3f ? 88.3f : x, shifted = clamped * log2e + round, n = shifted - round, scale;
+	float clamped = x > 88.3f ? 88.3f : x, shifted = clamped * log2e + round,
+	      n = shifted - round, scale;
 	float r = (clamped - n * ln2_high) - n * ln2_low, p = 1.0f / 5040;
 	uint32_t bits;
 
@@ -77,7 +79,8 @@ void ps_exp(const float *x, size_t n, float *out)
 static inline float tanh_one(float z)
 {
 	float large = 1 - 2 / (exp_one(2 * z) + 1), z2 = z * z;
-	float small = z * (1 + z2 * (-1.0f / 3 + z2 * (2.0f / 15 + z2 * (-17.0f / 315 + z2 * (62.0f / 2835)))));
+	float small = z * (1 + z2 * (-1.0f / 3 +
+				     z2 * (2.0f / 15 + z2 * (-17.0f / 315 + z2 * (62.0f / 2835)))));
 
 	return z2 < 0.09f ? small : large;
 }
@@ -132,31 +135,25 @@ static inline float gelu_one(float z)
 }
 
 /* Rows are short, half a panel: a loop of known length becomes vectors without a preamble. */
-#define GATE_ROWS(activation)                                                                                          \
-	for (size_t r = 0; r < rows; r++, gate += stride, up += stride) {                                              \
-		size_t i = 0;                                                                                          \
-                                                                                                                       \
-		for (; i + LANES / 2 <= n; i += LANES / 2)                                                             \
-			for (size_t l = i; l < i + LANES / 2; l++)                                                     \
-				gate[l] = activation(gate[l]) * up[l];                                                 \
-		for (; i < n; i++)                                                                                     \
-			gate[i] = activation(gate[i]) * up[i];                                                         \
+#define GATE_ROWS(activation)                                                                      \
+	for (size_t r = 0; r < rows; r++, gate += stride, up += stride) {                          \
+		size_t i = 0;                                                                      \
+                                                                                                   \
+		for (; i + LANES / 2 <= n; i += LANES / 2)                                         \
+			for (size_t l = i; l < i + LANES / 2; l++)                                 \
+				gate[l] = activation(gate[l]) * up[l];                             \
+		for (; i < n; i++)                                                                 \
+			gate[i] = activation(gate[i]) * up[i];                                     \
 	}
 
 PS_CLONES
-void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride)
-{
-	GATE_ROWS(silu_one)
-}
+void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n,
+		  size_t stride){GATE_ROWS(silu_one)}
 
-PS_CLONES
-void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride)
-{
-	GATE_ROWS(gelu_one)
-}
+PS_CLONES void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n,
+			    size_t stride){GATE_ROWS(gelu_one)}
 
-PS_CLONES
-void ps_softcap(float *x, size_t n, double cap)
+PS_CLONES void ps_softcap(float *x, size_t n, double cap)
 {
 	float c = (float)cap, inverse = (float)(1 / cap);
 
@@ -167,8 +164,10 @@ void ps_softcap(float *x, size_t n, double cap)
 /* Frequency of pair i after the rope's scaling. */
 static double rope_frequency(const ps_rope *rope, size_t head_width, size_t i)
 {
-	double f = pow(rope->theta, -2.0 * (double)i / (double)head_width), wavelength = 6.283185307179586 / f;
-	double low = rope->original_positions / rope->low_freq_factor, high = rope->original_positions / rope->high_freq_factor, smooth;
+	double f = pow(rope->theta, -2.0 * (double)i / (double)head_width),
+	       wavelength = 6.283185307179586 / f;
+	double low = rope->original_positions / rope->low_freq_factor,
+	       high = rope->original_positions / rope->high_freq_factor, smooth;
 
 	if (!rope->llama3)
 		return f / rope->factor;
@@ -176,11 +175,13 @@ static double rope_frequency(const ps_rope *rope, size_t head_width, size_t i)
 		return f;
 	if (wavelength > low)
 		return f / rope->llama3_factor;
-	smooth = (rope->original_positions / wavelength - rope->low_freq_factor) / (rope->high_freq_factor - rope->low_freq_factor);
+	smooth = (rope->original_positions / wavelength - rope->low_freq_factor) /
+		 (rope->high_freq_factor - rope->low_freq_factor);
 	return (1 - smooth) * f / rope->llama3_factor + smooth * f;
 }
 
-void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, float *cos_table, float *sin_table)
+void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, float *cos_table,
+		   float *sin_table)
 {
 	size_t half = head_width / 2;
 

@@ -14,7 +14,8 @@
 float ps_dot(const float *a, const float *b, size_t n);
 
 /* out[i] = x[i] / sqrt(mean_j x[j]^2 + eps) * (plus_one ? 1 + gain[i] : gain[i]); out may be x. */
-void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool plus_one, float *out);
+void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool plus_one,
+		 float *out);
 
 /* e^x to 2 ulp for x in [-87, 88], 0 below, clamped above; vectorised. */
 void ps_exp(const float *x, size_t n, float *out);
@@ -27,8 +28,10 @@ float ps_exp_sum(float *x, size_t n);
 
 /* gate[r, i] = act(gate[r, i]) * up[r, i] for rows of n values, stride apart in both:
  * silu(z) = z / (1 + e^-z), gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). */
-void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride);
-void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n, size_t stride);
+void ps_gate_silu(float *restrict gate, const float *restrict up, size_t rows, size_t n,
+		  size_t stride);
+void ps_gate_gelu(float *restrict gate, const float *restrict up, size_t rows, size_t n,
+		  size_t stride);
 
 /* x[i] = cap tanh(x[i] / cap) */
 void ps_softcap(float *x, size_t n, double cap);
@@ -36,7 +39,8 @@ void ps_softcap(float *x, size_t n, double cap);
 /* Rotary tables for positions [0, positions): cos and sin (positions, head_width / 2) of position * f_i,
  * f_i = theta^(-2i / head_width), scaled as the rope says (linear factor; llama3's three bands as in
  * transformers' _compute_llama3_parameters). */
-void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, float *cos_table, float *sin_table);
+void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, float *cos_table,
+		   float *sin_table);
 
 /* Rotates one head's vector in place, rotate-half form: (a, b) -> (a cos - b sin, b cos + a sin) with a the
  * first and b the second half. */

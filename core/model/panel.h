@@ -7,29 +7,31 @@
 #ifndef PS_CORE_MODEL_PANEL_H
 #define PS_CORE_MODEL_PANEL_H
 
-#include "core/model/kernel.h"
 #include "core/base/pool.h"
+#include "core/model/kernel.h"
 #include "core/model/weights.h"
 
 /* Packs `count` <= panel rows of X (cols, stride floats apart) into one panel. */
-void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, size_t count, size_t cols, uint32_t *panel);
+void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, size_t count,
+		     size_t cols, uint32_t *panel);
 
 /* The rows of a panel again, as the kernel sees them. */
-void ps_panel_unpack_x(const ps_kernel *kernel, const uint32_t *panel, size_t count, size_t cols, float *x, size_t stride);
+void ps_panel_unpack_x(const ps_kernel *kernel, const uint32_t *panel, size_t count, size_t cols,
+		       float *x, size_t stride);
 
 /* values (count, cols), rows stride apart, into columns [first, first + cols) of a panel of `width` lanes; first and,
  * unless it is the panel's end, cols even. Lanes from count on are left as they are. */
-void ps_panel_put(const ps_kernel *kernel, size_t width, const float *values, size_t stride, size_t count, size_t first,
-		  size_t cols, uint32_t *panel);
+void ps_panel_put(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
+		  size_t count, size_t first, size_t cols, uint32_t *panel);
 
 /* The same for the transpose: values (cols, count), so that each row of values is one column of the panel. */
-void ps_panel_put_columns(const ps_kernel *kernel, size_t width, const float *values, size_t stride, size_t count,
-			  size_t first, size_t cols, uint32_t *panel);
+void ps_panel_put_columns(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
+			  size_t count, size_t first, size_t cols, uint32_t *panel);
 
 /* Columns [first, first + cols) of rows [first_row, first_row + count) of w into lanes [lane, lane + count) of a
  * panel of `width` lanes whose slices start with column first (a multiple of 8). dtype: of the panel; round: to bf16. */
-void ps_panel_pack_w(const ps_weight *w, size_t first_row, size_t count, size_t first, size_t cols, ps_dtype dtype, bool round,
-		     size_t width, size_t lane, uint32_t *panel);
+void ps_panel_pack_w(const ps_weight *w, size_t first_row, size_t count, size_t first, size_t cols,
+		     ps_dtype dtype, bool round, size_t width, size_t lane, uint32_t *panel);
 
 /* cols columns of a bf16 panel as an f32 panel. */
 void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out);
@@ -37,9 +39,9 @@ void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out
 /* A whole matrix in panels. */
 typedef struct ps_panels {
 	const ps_kernel *kernel;
-	ps_dtype dtype;    /* PS_BF16: pairs, also for an f32 kernel */
+	ps_dtype dtype; /* PS_BF16: pairs, also for an f32 kernel */
 	size_t rows, cols;
-	uint32_t *data;    /* aligned to 64 bytes */
+	uint32_t *data; /* aligned to 64 bytes */
 } ps_panels;
 
 /* How a kernel keeps weights stored as `weights` (PS_BF16, else taken as f32). */
@@ -51,7 +53,8 @@ void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w,
 
 /* Packs two matrices of equal shape half panel by half panel: the first half of panel p's lanes are rows of a, the
  * second half the same rows of b, so that one tile holds both products. rows: ps_panels_paired_rows. */
-void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a, const ps_weight *b);
+void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a,
+			   const ps_weight *b);
 size_t ps_panels_paired_rows(const ps_kernel *kernel, size_t rows);
 
 #endif

@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 
-void ps_projection_shape(const ps_model_config *config, ps_projection projection, size_t *rows, size_t *cols)
+void ps_projection_shape(const ps_model_config *config, ps_projection projection, size_t *rows,
+			 size_t *cols)
 {
-	const size_t query = config->heads * config->head_width, key = config->kv_heads * config->head_width;
+	const size_t query = config->heads * config->head_width,
+		     key = config->kv_heads * config->head_width;
 	const size_t shape[PS_PROJECTIONS][2] = {
 		[PS_Q] = {query, config->width},
 		[PS_K] = {key, config->width},
@@ -22,8 +24,10 @@ void ps_projection_shape(const ps_model_config *config, ps_projection projection
 char *ps_projection_tensor(int layer, ps_projection projection, char *out)
 {
 	static const char *const name[PS_PROJECTIONS] = {
-		[PS_Q] = "self_attn.q_proj", [PS_K] = "self_attn.k_proj", [PS_V] = "self_attn.v_proj", [PS_O] = "self_attn.o_proj",
-		[PS_GATE] = "mlp.gate_proj", [PS_UP] = "mlp.up_proj", [PS_DOWN] = "mlp.down_proj",
+		[PS_Q] = "self_attn.q_proj", [PS_K] = "self_attn.k_proj",
+		[PS_V] = "self_attn.v_proj", [PS_O] = "self_attn.o_proj",
+		[PS_GATE] = "mlp.gate_proj", [PS_UP] = "mlp.up_proj",
+		[PS_DOWN] = "mlp.down_proj",
 	};
 
 	snprintf(out, 96, "model.layers.%d.%s.weight", layer, name[projection]);
@@ -38,8 +42,10 @@ char *ps_norm_tensor(ps_family family, int layer, ps_norm norm, char *out)
 	} norms[PS_NORMS] = {
 		[PS_NORM_INPUT] = {"input_layernorm", 7},
 		[PS_NORM_POST_ATTENTION] = {"post_attention_layernorm", 7},
-		[PS_NORM_PRE_MLP] = {"pre_feedforward_layernorm", 1 << PS_FAMILY_GEMMA2 | 1 << PS_FAMILY_GEMMA3},
-		[PS_NORM_POST_MLP] = {"post_feedforward_layernorm", 1 << PS_FAMILY_GEMMA2 | 1 << PS_FAMILY_GEMMA3},
+		[PS_NORM_PRE_MLP] = {"pre_feedforward_layernorm",
+				     1 << PS_FAMILY_GEMMA2 | 1 << PS_FAMILY_GEMMA3},
+		[PS_NORM_POST_MLP] = {"post_feedforward_layernorm",
+				      1 << PS_FAMILY_GEMMA2 | 1 << PS_FAMILY_GEMMA3},
 		[PS_NORM_Q] = {"self_attn.q_norm", 1 << PS_FAMILY_GEMMA3},
 		[PS_NORM_K] = {"self_attn.k_norm", 1 << PS_FAMILY_GEMMA3},
 	};

@@ -4,8 +4,8 @@
 
 #include "core/base/array.h"
 #include "core/base/checked.h"
-#include "core/tokenizer/unicode_tables.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/unicode_tables.h"
 
 /* A trie over bytes; node 0 is nobody, so that 0 says "none". */
 typedef struct node {
@@ -44,7 +44,8 @@ void ps_added_tokens_destroy(ps_added_tokens *set)
 
 size_t ps_added_tokens_bytes(const ps_added_tokens *set)
 {
-	return sizeof *set + set->capacity * sizeof *set->token + set->node_capacity * sizeof *set->node;
+	return sizeof *set + set->capacity * sizeof *set->token +
+	       set->node_capacity * sizeof *set->node;
 }
 
 static uint32_t find_sibling(const ps_added_tokens *set, uint32_t first, uint8_t byte)
@@ -55,7 +56,8 @@ static uint32_t find_sibling(const ps_added_tokens *set, uint32_t first, uint8_t
 }
 
 /* The node for byte below parent (0: below the root), made if need be. */
-static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t *child, ps_diag *diag)
+static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t *child,
+		   ps_diag *diag)
 {
 	uint32_t first = parent ? set->node[parent].child : set->root[byte];
 	node *grown;
@@ -65,7 +67,8 @@ static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t
 		return 0;
 	if (set->node_count == UINT32_MAX)
 		return ps_fail(diag, PS_EINPUT, "the added tokens are too many");
-	grown = ps_array_grow(set->node, &set->node_capacity, set->node_count + 1, sizeof *grown, diag);
+	grown = ps_array_grow(set->node, &set->node_capacity, set->node_count + 1, sizeof *grown,
+			      diag);
 	if (!grown)
 		return PS_EBUDGET;
 	set->node = grown;
@@ -78,9 +81,11 @@ static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t
 	return 0;
 }
 
-int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token, ps_diag *diag)
+int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token,
+			ps_diag *diag)
 {
-	ps_added_token *grown = ps_array_grow(set->token, &set->capacity, set->count + 1, sizeof *grown, diag);
+	ps_added_token *grown =
+		ps_array_grow(set->token, &set->capacity, set->count + 1, sizeof *grown, diag);
 	uint32_t at = 0;
 	int rc = 0;
 
@@ -92,14 +97,17 @@ int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, p
 	if (rc)
 		return rc;
 	if (set->node[at].token)
-		return ps_fail(diag, PS_EINPUT, "two added tokens, one with id %d, are searched as the same text", token.id);
+		return ps_fail(diag, PS_EINPUT,
+			       "two added tokens, one with id %d, are searched as the same text",
+			       token.id);
 	set->token[set->count++] = token;
 	set->node[at].token = (uint32_t)set->count;
 	return 0;
 }
 
 /* The longest token that begins at start: its end, or 0 when there is none. */
-static size_t longest_at(const ps_added_tokens *set, const char *text, size_t start, size_t length, uint32_t *token)
+static size_t longest_at(const ps_added_tokens *set, const char *text, size_t start, size_t length,
+			 uint32_t *token)
 {
 	uint32_t at = set->root[(uint8_t)text[start]];
 	size_t end = 0;
@@ -123,7 +131,8 @@ static uint32_t properties_at(const char *text)
 
 static bool beside_word(const char *text, size_t start, size_t end, size_t length)
 {
-	return (start > 0 && (properties_at(text + ps_utf8_before(text, start)) & PS_UNICODE_EDGE_WORD)) ||
+	return (start > 0 &&
+		(properties_at(text + ps_utf8_before(text, start)) & PS_UNICODE_EDGE_WORD)) ||
 	       (end < length && (properties_at(text + end) & PS_UNICODE_EDGE_WORD));
 }
 
@@ -146,7 +155,8 @@ static size_t spaces_after(const char *text, size_t end, size_t length)
 	return end;
 }
 
-int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t length, const ps_added_sink *sink)
+int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t length,
+			const ps_added_sink *sink)
 {
 	size_t done = 0, next;
 	uint32_t index = 0;

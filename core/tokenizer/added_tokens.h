@@ -24,7 +24,8 @@ void ps_added_tokens_destroy(ps_added_tokens *set);
 size_t ps_added_tokens_bytes(const ps_added_tokens *set);
 
 /* length > 0. PS_EINPUT: the text is there already. */
-int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token, ps_diag *diag) PS_MUST_USE;
+int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token,
+			ps_diag *diag) PS_MUST_USE;
 
 /* Cuts text at the tokens: between gets what lies between them (never empty), found their ids. */
 typedef struct ps_added_sink {
@@ -33,6 +34,7 @@ typedef struct ps_added_sink {
 	void *context;
 } ps_added_sink;
 
-int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t length, const ps_added_sink *sink) PS_MUST_USE;
+int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t length,
+			const ps_added_sink *sink) PS_MUST_USE;
 
 #endif

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "core/base/array.h"
-#include "core/tokenizer/bpe_merge.h"
 #include "core/base/digest.h"
-#include "core/tokenizer/token_vocab.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/bpe_merge.h"
+#include "core/tokenizer/token_vocab.h"
 
 #define DIRECT_CHARACTERS 0x10000 /* code points whose token is found by index */
 #define JOIN_BITS (1u << 22)
@@ -36,7 +36,7 @@ struct ps_bpe {
 	 * with b. Strange pairs may share a bit: that only forgoes a cut. */
 	uint64_t *joins;
 	cached_word *cache; /* (CACHE_SLOTS) a newer word takes an older one's slot */
-	int32_t *ids;	    /* the symbols of the part at hand */
+	int32_t *ids;       /* the symbols of the part at hand */
 	size_t ids_capacity;
 	ps_merge_scratch scratch;
 };
@@ -81,7 +81,8 @@ int ps_bpe_add_token(ps_bpe *bpe, const char *text, size_t length, int64_t id, p
 
 	if (rc)
 		return rc;
-	if (length && ps_utf8_length((unsigned char)text[0]) == length && ps_utf8_decode(text) < DIRECT_CHARACTERS)
+	if (length && ps_utf8_length((unsigned char)text[0]) == length &&
+	    ps_utf8_decode(text) < DIRECT_CHARACTERS)
 		bpe->character_id[ps_utf8_decode(text)] = (int32_t)id;
 	return 0;
 }
@@ -105,11 +106,13 @@ static int find_side(const ps_bpe *bpe, const char *text, size_t length, int32_t
 	*id = length ? ps_vocab_find(&bpe->vocab, text, length) : -1;
 	if (*id >= 0)
 		return 0;
-	return ps_fail(diag, PS_EINPUT, "merge %" PRIu32 " names \"%.*s\", which is not in the vocabulary", bpe->merge_count,
-		       length < 60 ? (int)length : 60, text);
+	return ps_fail(diag, PS_EINPUT,
+		       "merge %" PRIu32 " names \"%.*s\", which is not in the vocabulary",
+		       bpe->merge_count, length < 60 ? (int)length : 60, text);
 }
 
-int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right, size_t right_length, ps_diag *diag)
+int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right,
+		     size_t right_length, ps_diag *diag)
 {
 	ps_merge merge = {.rank = bpe->merge_count};
 	uint32_t bit;
@@ -124,7 +127,8 @@ int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const ch
 	    (rc = ps_merge_table_add(&bpe->merges, merge, diag)))
 		return rc;
 	bpe->merge_count++;
-	bit = join_bit(ps_utf8_decode(left + ps_utf8_before(left, left_length)), ps_utf8_decode(right));
+	bit = join_bit(ps_utf8_decode(left + ps_utf8_before(left, left_length)),
+		       ps_utf8_decode(right));
 	bpe->joins[bit / 64] |= (uint64_t)1 << bit % 64;
 	return 0;
 }
@@ -135,7 +139,9 @@ int ps_bpe_seal(ps_bpe *bpe, const ps_bpe_options *options, ps_diag *diag)
 
 	bpe->options = *options;
 	bpe->options.unknown = NULL;
-	bpe->unknown_id = options->has_unknown ? ps_vocab_find(&bpe->vocab, options->unknown, options->unknown_length) : -1;
+	bpe->unknown_id = options->has_unknown ? ps_vocab_find(&bpe->vocab, options->unknown,
+							       options->unknown_length)
+					       : -1;
 	for (int byte = 0; byte < 256; byte++) {
 		int length = snprintf(name, sizeof name, "<0x%02X>", byte);
 
@@ -161,14 +167,17 @@ int32_t ps_bpe_top(const ps_bpe *bpe)
 
 size_t ps_bpe_bytes(const ps_bpe *bpe)
 {
-	return sizeof *bpe + ps_vocab_bytes(&bpe->vocab) + bpe->merges.slot_count * sizeof *bpe->merges.slot +
-	       bpe->joined.capacity + DIRECT_CHARACTERS * sizeof *bpe->character_id + JOIN_BITS / 8 +
-	       CACHE_SLOTS * sizeof *bpe->cache + bpe->ids_capacity * sizeof *bpe->ids + ps_merge_scratch_bytes(&bpe->scratch);
+	return sizeof *bpe + ps_vocab_bytes(&bpe->vocab) +
+	       bpe->merges.slot_count * sizeof *bpe->merges.slot + bpe->joined.capacity +
+	       DIRECT_CHARACTERS * sizeof *bpe->character_id + JOIN_BITS / 8 +
+	       CACHE_SLOTS * sizeof *bpe->cache + bpe->ids_capacity * sizeof *bpe->ids +
+	       ps_merge_scratch_bytes(&bpe->scratch);
 }
 
 static int32_t character_id(const ps_bpe *bpe, uint32_t code, const char *text, size_t length)
 {
-	return code < DIRECT_CHARACTERS ? bpe->character_id[code] : ps_vocab_find(&bpe->vocab, text, length);
+	return code < DIRECT_CHARACTERS ? bpe->character_id[code]
+					: ps_vocab_find(&bpe->vocab, text, length);
 }
 
 /* Writes the tokens of a character's bytes after *n symbols; false when one of them has none. */
@@ -206,7 +215,9 @@ static int make_symbols(ps_bpe *bpe, const char *text, size_t length, size_t *co
 		if (!bpe->options.has_unknown)
 			continue;
 		if (bpe->unknown_id < 0)
-			return ps_fail(diag, PS_EINPUT, "the text needs the unknown token, which is not in the vocabulary");
+			return ps_fail(
+				diag, PS_EINPUT,
+				"the text needs the unknown token, which is not in the vocabulary");
 		if (waiting && !bpe->options.fuse_unknown)
 			bpe->ids[n++] = bpe->unknown_id;
 		waiting = true;
@@ -227,7 +238,8 @@ static int hand_over(const int32_t *ids, size_t count, ps_token_sink sink, void 
 }
 
 /* One part: from the cache, or symbols, merges, sink. */
-static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_sink sink, void *context, ps_diag *diag)
+static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_sink sink,
+		       void *context, ps_diag *diag)
 {
 	cached_word *cached = NULL;
 	int32_t *ids;
@@ -276,7 +288,8 @@ static size_t part_end(const ps_bpe *bpe, const char *word, size_t start, size_t
 	return length;
 }
 
-int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context, ps_diag *diag)
+int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context,
+		  ps_diag *diag)
 {
 	int rc = 0;
 

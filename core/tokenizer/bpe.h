@@ -32,9 +32,10 @@ int ps_bpe_create(ps_bpe **bpe, ps_diag *diag) PS_MUST_USE;
 void ps_bpe_destroy(ps_bpe *bpe);
 
 /* First all tokens, then all merges in the file's order, then seal, then encode. */
-int ps_bpe_add_token(ps_bpe *bpe, const char *text, size_t length, int64_t id, ps_diag *diag) PS_MUST_USE;
-int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right, size_t right_length,
+int ps_bpe_add_token(ps_bpe *bpe, const char *text, size_t length, int64_t id,
 		     ps_diag *diag) PS_MUST_USE;
+int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right,
+		     size_t right_length, ps_diag *diag) PS_MUST_USE;
 int ps_bpe_seal(ps_bpe *bpe, const ps_bpe_options *options, ps_diag *diag) PS_MUST_USE;
 
 /* The token's id, or -1. */
@@ -45,6 +46,7 @@ int32_t ps_bpe_top(const ps_bpe *bpe); /* one more than the largest id */
 size_t ps_bpe_bytes(const ps_bpe *bpe);
 
 /* The word's ids to sink, whose non-zero return is returned at once. The word is valid UTF-8. */
-int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context, ps_diag *diag) PS_MUST_USE;
+int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context,
+		  ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -79,7 +79,8 @@ static uint64_t heap_pop(ps_merge_scratch *scratch)
 
 static int heap_reserve(ps_merge_scratch *scratch, size_t need, ps_diag *diag)
 {
-	uint64_t *heap = ps_array_grow(scratch->heap, &scratch->heap_capacity, need, sizeof *heap, diag);
+	uint64_t *heap =
+		ps_array_grow(scratch->heap, &scratch->heap_capacity, need, sizeof *heap, diag);
 
 	if (!heap)
 		return PS_EBUDGET;
@@ -88,7 +89,8 @@ static int heap_reserve(ps_merge_scratch *scratch, size_t need, ps_diag *diag)
 }
 
 /* Notes the pair that begins at the symbol left, if it merges. There is room for one entry. */
-static void note_pair(const ps_merge_table *merges, ps_merge_scratch *scratch, const int32_t *ids, int32_t left, int32_t right)
+static void note_pair(const ps_merge_table *merges, ps_merge_scratch *scratch, const int32_t *ids,
+		      int32_t left, int32_t right)
 {
 	const ps_merge *merge = ps_merge_find(merges, ids[left], ids[right]);
 
@@ -96,7 +98,8 @@ static void note_pair(const ps_merge_table *merges, ps_merge_scratch *scratch, c
 		scratch->heap[scratch->heap_count++] = (uint64_t)merge->rank << 32 | (uint32_t)left;
 }
 
-static int open_row(const ps_merge_table *merges, ps_merge_scratch *scratch, const int32_t *ids, size_t n, ps_diag *diag)
+static int open_row(const ps_merge_table *merges, ps_merge_scratch *scratch, const int32_t *ids,
+		    size_t n, ps_diag *diag)
 {
 	int32_t *link;
 	int rc;
@@ -124,7 +127,8 @@ static int open_row(const ps_merge_table *merges, ps_merge_scratch *scratch, con
 
 /* Symbols that were merged into their left neighbour have id -1. An entry of the heap is stale when its pair has
  * changed since: ranks are unique to pairs, so comparing ranks tells. */
-static int merge_long(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids, size_t *n, ps_diag *diag)
+static int merge_long(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids,
+		      size_t *n, ps_diag *diag)
 {
 	int rc = open_row(merges, scratch, ids, *n, diag);
 	int32_t *previous, *next;
@@ -137,7 +141,8 @@ static int merge_long(const ps_merge_table *merges, ps_merge_scratch *scratch, i
 	while (scratch->heap_count) {
 		uint64_t top = heap_pop(scratch);
 		int32_t at = (int32_t)(uint32_t)top, right = ids[at] < 0 ? -1 : next[at];
-		const ps_merge *merge = right < 0 ? NULL : ps_merge_find(merges, ids[at], ids[right]);
+		const ps_merge *merge =
+			right < 0 ? NULL : ps_merge_find(merges, ids[at], ids[right]);
 
 		if (!merge || merge->rank != top >> 32)
 			continue;
@@ -166,7 +171,8 @@ static int merge_long(const ps_merge_table *merges, ps_merge_scratch *scratch, i
 	return 0;
 }
 
-int ps_merge_row(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids, size_t *n, ps_diag *diag)
+int ps_merge_row(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids, size_t *n,
+		 ps_diag *diag)
 {
 	if (!merges->count || *n < 2)
 		return 0;
@@ -178,7 +184,8 @@ int ps_merge_row(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_
 
 size_t ps_merge_scratch_bytes(const ps_merge_scratch *scratch)
 {
-	return scratch->link_capacity * sizeof *scratch->link + scratch->heap_capacity * sizeof *scratch->heap;
+	return scratch->link_capacity * sizeof *scratch->link +
+	       scratch->heap_capacity * sizeof *scratch->heap;
 }
 
 void ps_merge_scratch_free(ps_merge_scratch *scratch)

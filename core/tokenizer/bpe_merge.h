@@ -17,7 +17,8 @@ typedef struct ps_merge_scratch {
 } ps_merge_scratch;
 
 /* ids: n symbols in; *n symbols out. */
-int ps_merge_row(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids, size_t *n, ps_diag *diag) PS_MUST_USE;
+int ps_merge_row(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids, size_t *n,
+		 ps_diag *diag) PS_MUST_USE;
 
 size_t ps_merge_scratch_bytes(const ps_merge_scratch *scratch);
 void ps_merge_scratch_free(ps_merge_scratch *scratch);

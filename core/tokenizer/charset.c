@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "core/base/array.h"
-#include "core/tokenizer/unicode_tables.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/unicode_tables.h"
 
 #define SIGNATURE_WORDS 4 /* bits for 256 sets */
 
 int ps_charset_add(ps_charset *set, uint32_t first, uint32_t last, ps_diag *diag)
 {
-	ps_range *range = ps_array_grow(set->range, &set->capacity, set->count + 1, sizeof *range, diag);
+	ps_range *range =
+		ps_array_grow(set->range, &set->capacity, set->count + 1, sizeof *range, diag);
 
 	if (!range)
 		return PS_EBUDGET;
@@ -35,7 +36,8 @@ int ps_charset_add_properties(ps_charset *set, uint32_t categories, uint32_t fla
 
 	for (size_t i = 0; i < ps_unicode_run_count && !rc; i++) {
 		uint32_t properties = PS_RUN_PROPERTIES(ps_unicode_run[i]);
-		uint32_t end = i + 1 < ps_unicode_run_count ? PS_RUN_START(ps_unicode_run[i + 1]) : PS_UNICODE_END;
+		uint32_t end = i + 1 < ps_unicode_run_count ? PS_RUN_START(ps_unicode_run[i + 1])
+							    : PS_UNICODE_END;
 
 		if ((categories >> (properties & PS_CATEGORY_MASK) & 1) || (properties & flags))
 			rc = ps_charset_add(set, PS_RUN_START(ps_unicode_run[i]), end - 1, diag);
@@ -103,7 +105,8 @@ bool ps_charset_has(const ps_charset *set, uint32_t code)
 
 bool ps_charset_equal(const ps_charset *a, const ps_charset *b)
 {
-	return a->count == b->count && (!a->count || !memcmp(a->range, b->range, a->count * sizeof *a->range));
+	return a->count == b->count &&
+	       (!a->count || !memcmp(a->range, b->range, a->count * sizeof *a->range));
 }
 
 void ps_charset_free(ps_charset *set)
@@ -120,7 +123,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Sorted code points where membership of some set may change, 0 first and PS_UNICODE_END last. */
-static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bounds, size_t *bound_count, ps_diag *diag)
+static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bounds,
+			  size_t *bound_count, ps_diag *diag)
 {
 	size_t total = 2, n = 0;
 	uint32_t *bound;
@@ -129,7 +133,8 @@ static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bound
 		total += 2 * sets[s].count;
 	bound = malloc(total * sizeof *bound);
 	if (!bound)
-		return ps_fail(diag, PS_EBUDGET, "no memory for %zu bounds of character classes", total);
+		return ps_fail(diag, PS_EBUDGET, "no memory for %zu bounds of character classes",
+			       total);
 	bound[n++] = 0;
 	bound[n++] = PS_UNICODE_END;
 	for (size_t s = 0; s < count; s++) {
@@ -145,7 +150,8 @@ static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bound
 }
 
 /* The letter of a signature: an old one, or the next, or 0 when there is none left. */
-static unsigned letter_of(uint64_t known[256][SIGNATURE_WORDS], unsigned *letters, const uint64_t *signature)
+static unsigned letter_of(uint64_t known[256][SIGNATURE_WORDS], unsigned *letters,
+			  const uint64_t *signature)
 {
 	for (unsigned l = 1; l <= *letters; l++)
 		if (!memcmp(known[l], signature, SIGNATURE_WORDS * sizeof *signature))
@@ -156,7 +162,8 @@ static unsigned letter_of(uint64_t known[256][SIGNATURE_WORDS], unsigned *letter
 	return *letters;
 }
 
-int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, bool *uses, ps_diag *diag)
+int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, bool *uses,
+			 ps_diag *diag)
 {
 	uint64_t known[256][SIGNATURE_WORDS] = {{0}};
 	unsigned letters = 0;
@@ -165,7 +172,8 @@ int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, 
 	int rc;
 
 	if (count > 64 * SIGNATURE_WORDS)
-		return ps_fail(diag, PS_EINPUT, "the pattern has more than %d character classes", 64 * SIGNATURE_WORDS);
+		return ps_fail(diag, PS_EINPUT, "the pattern has more than %d character classes",
+			       64 * SIGNATURE_WORDS);
 	rc = collect_bounds(sets, count, &bound, &bound_count, diag);
 	if (rc)
 		return rc;
@@ -179,7 +187,8 @@ int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, 
 			signature[s / 64] |= (uint64_t)ps_charset_has(&sets[s], bound[i]) << s % 64;
 		l = letter_of(known, &letters, signature);
 		if (!l) {
-			rc = ps_fail(diag, PS_EINPUT, "the pattern tells more than 255 kinds of characters apart");
+			rc = ps_fail(diag, PS_EINPUT,
+				     "the pattern tells more than 255 kinds of characters apart");
 			break;
 		}
 		memset(letter + bound[i], (int)l, bound[i + 1] - bound[i]);

@@ -23,7 +23,8 @@ typedef struct ps_charset {
 int ps_charset_add(ps_charset *set, uint32_t first, uint32_t last, ps_diag *diag) PS_MUST_USE;
 int ps_charset_add_set(ps_charset *set, const ps_charset *other, ps_diag *diag) PS_MUST_USE;
 /* Code points with one of the categories (bit = index in PS_CATEGORIES) or one of the flags (PS_UNICODE_*). */
-int ps_charset_add_properties(ps_charset *set, uint32_t categories, uint32_t flags, ps_diag *diag) PS_MUST_USE;
+int ps_charset_add_properties(ps_charset *set, uint32_t categories, uint32_t flags,
+			      ps_diag *diag) PS_MUST_USE;
 void ps_charset_settle(ps_charset *set);
 int ps_charset_negate(ps_charset *set, ps_diag *diag) PS_MUST_USE;
 bool ps_charset_has(const ps_charset *set, uint32_t code);
@@ -32,6 +33,7 @@ void ps_charset_free(ps_charset *set);
 
 /* letter[code] for every code point (PS_UNICODE_END bytes), and uses[256 * s + l], whether set s holds letter l.
  * PS_EINPUT when 255 letters are too few. */
-int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, bool *uses, ps_diag *diag) PS_MUST_USE;
+int ps_charset_partition(const ps_charset *sets, size_t count, uint8_t *letter, bool *uses,
+			 ps_diag *diag) PS_MUST_USE;
 
 #endif

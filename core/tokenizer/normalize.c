@@ -19,14 +19,18 @@ struct ps_normalizer {
 	ps_buffer out[2]; /* steps write to them in turn */
 };
 
-int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner, ps_diag *diag)
+int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner,
+			   ps_diag *diag)
 {
-	const json_t *string = json_object_get(json, "String"), *regex = json_object_get(json, "Regex");
+	const json_t *string = json_object_get(json, "String"),
+		     *regex = json_object_get(json, "Regex");
 
 	if (json_is_string(string) && !regex)
-		return ps_pattern_create_string(pattern, json_string_value(string), json_string_length(string), diag);
+		return ps_pattern_create_string(pattern, json_string_value(string),
+						json_string_length(string), diag);
 	if (json_is_string(regex) && !string)
-		return ps_pattern_create_regex(pattern, json_string_value(regex), json_string_length(regex), diag);
+		return ps_pattern_create_regex(pattern, json_string_value(regex),
+					       json_string_length(regex), diag);
 	return ps_fail(diag, PS_EINPUT, "%s needs a pattern, either String or Regex", owner);
 }
 
@@ -53,7 +57,8 @@ static int add_steps(ps_normalizer *n, const json_t *json, int depth, ps_diag *d
 		return ps_fail(diag, PS_EINPUT, "a normalizer has no type");
 	if (!strcmp(type, "Sequence")) {
 		if (!json_is_array(list) || depth == DEEPEST_SEQUENCE)
-			return ps_fail(diag, PS_EINPUT, "the normalizer Sequence has no list, or nests too deeply");
+			return ps_fail(diag, PS_EINPUT,
+				       "the normalizer Sequence has no list, or nests too deeply");
 		for (size_t i = 0; i < json_array_size(list) && !rc; i++)
 			rc = add_steps(n, json_array_get(list, i), depth + 1, diag);
 		return rc;
@@ -69,7 +74,8 @@ static int add_steps(ps_normalizer *n, const json_t *json, int depth, ps_diag *d
 	if (strcmp(type, "Replace"))
 		return ps_fail(diag, PS_EINPUT, "unsupported normalizer \"%s\"", type);
 	n->count++;
-	rc = ps_pattern_create_json(&s->pattern, json_object_get(json, "pattern"), "the normalizer Replace", diag);
+	rc = ps_pattern_create_json(&s->pattern, json_object_get(json, "pattern"),
+				    "the normalizer Replace", diag);
 	return rc ? rc : set_content(s, json_object_get(json, "content"), type, diag);
 }
 
@@ -105,7 +111,8 @@ void ps_normalizer_destroy(ps_normalizer *normalizer)
 
 size_t ps_normalizer_bytes(const ps_normalizer *normalizer)
 {
-	size_t bytes = sizeof *normalizer + normalizer->out[0].capacity + normalizer->out[1].capacity;
+	size_t bytes =
+		sizeof *normalizer + normalizer->out[0].capacity + normalizer->out[1].capacity;
 
 	for (size_t i = 0; i < normalizer->count; i++) {
 		bytes += normalizer->step[i].content_length;
@@ -133,12 +140,15 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 	int rc = ps_pattern_open(s->pattern, piece->text, piece->length, diag), found = 0;
 
 	while (!rc && (found = ps_pattern_next(s->pattern, &start, &end, diag)) > 0) {
-		if (!end && s->content_length) /* the library then leaves this text out of later steps, in part */
+		if (!end &&
+		    s->content_length) /* the library then leaves this text out of later steps, in part */
 			return ps_fail(diag, PS_EINPUT,
-				       "a normalizer that inserts text before the first character is not supported");
+				       "a normalizer that inserts text before the first character "
+				       "is not supported");
 		rc = ps_buffer_append(out, piece->text + copied, start - copied, diag);
 		if (!rc && copied < piece->origin_bytes)
-			origin = out->used - (start > piece->origin_bytes ? start - piece->origin_bytes : 0);
+			origin = out->used -
+				 (start > piece->origin_bytes ? start - piece->origin_bytes : 0);
 		if (!rc)
 			rc = ps_buffer_append(out, s->content, s->content_length, diag);
 		if (!rc && end <= piece->origin_bytes)

@@ -22,7 +22,8 @@ static inline ps_piece ps_piece_slice(ps_piece piece, size_t start, size_t end)
 {
 	size_t origin = piece.origin_bytes > start ? piece.origin_bytes - start : 0;
 
-	return (ps_piece){piece.text + start, end - start, origin < end - start ? origin : end - start};
+	return (ps_piece){piece.text + start, end - start,
+			  origin < end - start ? origin : end - start};
 }
 
 typedef struct ps_normalizer ps_normalizer;
@@ -36,6 +37,7 @@ size_t ps_normalizer_bytes(const ps_normalizer *normalizer);
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;
 
 /* "pattern": {"String": ..} or {"Regex": ..} of a component named owner. */
-int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner, ps_diag *diag) PS_MUST_USE;
+int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner,
+			   ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -10,9 +10,9 @@
 #include <pcre2.h>
 
 #include "core/base/array.h"
+#include "core/base/utf8.h"
 #include "core/tokenizer/charset.h"
 #include "core/tokenizer/pattern_parse.h"
-#include "core/base/utf8.h"
 
 #define MATCH_LIMIT 5000000u /* steps of backtracking of one match */
 #define HEAP_LIMIT_KIB 65536u
@@ -25,13 +25,13 @@ struct ps_pattern {
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
-	bool compiled;	   /* to machine code */
+	bool compiled;     /* to machine code */
 	uint8_t *letter;   /* (PS_UNICODE_END) */
 	ps_buffer letters; /* the open text, one letter per character */
 	const char *text;  /* the open text */
 	size_t length;
-	size_t from;		   /* next search begins here: a letter, or a byte for a string */
-	size_t last_end;	   /* of the last match, in letters; SIZE_MAX before the first */
+	size_t from;               /* next search begins here: a letter, or a byte for a string */
+	size_t last_end;           /* of the last match, in letters; SIZE_MAX before the first */
 	size_t at_letter, at_byte; /* the same place in both, moving forward */
 };
 
@@ -111,7 +111,8 @@ static int compile(ps_pattern *p, const ps_buffer *spelling, ps_diag *diag)
 	int error = 0;
 
 	p->code = pcre2_compile((PCRE2_SPTR)spelling->data, spelling->used,
-				PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, NULL);
+				PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
+				&offset, NULL);
 	if (!p->code) {
 		pcre2_get_error_message(error, reason, sizeof reason);
 		return ps_fail(diag, PS_EINPUT, "%s", (const char *)reason);
@@ -149,8 +150,8 @@ int ps_pattern_create_regex(ps_pattern **pattern, const char *regex, size_t leng
 	if (!p->letter || !uses)
 		goto out;
 	if ((rc = ps_charset_partition(program.set, program.set_count, p->letter, uses, diag)) ||
-	    (rc = ps_buffer_reserve(&spelling, 1, diag)) || (rc = spell(&program, uses, &spelling, diag)) ||
-	    (rc = compile(p, &spelling, diag)))
+	    (rc = ps_buffer_reserve(&spelling, 1, diag)) ||
+	    (rc = spell(&program, uses, &spelling, diag)) || (rc = compile(p, &spelling, diag)))
 		goto out;
 	*pattern = p;
 	p = NULL;
@@ -180,8 +181,8 @@ void ps_pattern_destroy(ps_pattern *pattern)
 
 size_t ps_pattern_bytes(const ps_pattern *pattern)
 {
-	return sizeof *pattern + pattern->string_length + pattern->letters.capacity + (pattern->letter ? PS_UNICODE_END : 0) +
-	       (pattern->stack ? JIT_STACK_BYTES : 0);
+	return sizeof *pattern + pattern->string_length + pattern->letters.capacity +
+	       (pattern->letter ? PS_UNICODE_END : 0) + (pattern->stack ? JIT_STACK_BYTES : 0);
 }
 
 int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length, ps_diag *diag)
@@ -218,7 +219,8 @@ static size_t byte_of(ps_pattern *p, size_t letter)
 
 static int next_string(ps_pattern *p, size_t *start, size_t *end)
 {
-	const char *found = memmem(p->text + p->from, p->length - p->from, p->string, p->string_length);
+	const char *found =
+		memmem(p->text + p->from, p->length - p->from, p->string, p->string_length);
 
 	if (!found)
 		return 0;
@@ -234,15 +236,19 @@ static int search(ps_pattern *p, ps_diag *diag)
 	int rc;
 
 	if (p->compiled)
-		rc = pcre2_jit_match(p->code, subject, p->letters.used, p->from, 0, p->match, p->context);
+		rc = pcre2_jit_match(p->code, subject, p->letters.used, p->from, 0, p->match,
+				     p->context);
 	else
-		rc = pcre2_match(p->code, subject, p->letters.used, p->from, 0, p->match, p->context);
+		rc = pcre2_match(p->code, subject, p->letters.used, p->from, 0, p->match,
+				 p->context);
 	if (rc >= 0)
 		return 1;
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return 0;
 	pcre2_get_error_message(rc, reason, sizeof reason);
-	return ps_fail(diag, PS_EINPUT, "a regular expression of the tokenizer fails on the text: %s", (const char *)reason);
+	return ps_fail(diag, PS_EINPUT,
+		       "a regular expression of the tokenizer fails on the text: %s",
+		       (const char *)reason);
 }
 
 int ps_pattern_next(ps_pattern *pattern, size_t *start, size_t *end, ps_diag *diag)

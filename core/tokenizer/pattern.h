@@ -19,13 +19,16 @@
 
 typedef struct ps_pattern ps_pattern;
 
-int ps_pattern_create_string(ps_pattern **pattern, const char *text, size_t length, ps_diag *diag) PS_MUST_USE;
-int ps_pattern_create_regex(ps_pattern **pattern, const char *regex, size_t length, ps_diag *diag) PS_MUST_USE;
+int ps_pattern_create_string(ps_pattern **pattern, const char *text, size_t length,
+			     ps_diag *diag) PS_MUST_USE;
+int ps_pattern_create_regex(ps_pattern **pattern, const char *regex, size_t length,
+			    ps_diag *diag) PS_MUST_USE;
 void ps_pattern_destroy(ps_pattern *pattern);
 size_t ps_pattern_bytes(const ps_pattern *pattern);
 
 /* Opens a text (valid UTF-8, borrowed until the last ps_pattern_next). One text at a time. */
-int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length, ps_diag *diag) PS_MUST_USE;
+int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length,
+		    ps_diag *diag) PS_MUST_USE;
 
 /* 1 and the next match as byte offsets [*start, *end), 0 when there is none. An empty match directly after the
  * last match is passed over. PS_EINPUT: the pattern exceeds the limit of steps. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/base/array.h"
-#include "core/tokenizer/unicode_tables.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/unicode_tables.h"
 
 #define DEEPEST_GROUP 100
 #define DEEPEST_CLASS 8
@@ -30,8 +30,8 @@ typedef struct parser {
 
 static int unsupported(const parser *p, const char *what)
 {
-	return ps_fail(p->diag, PS_EINPUT, "%s at byte %zu of the regular expression \"%.*s\"", what, p->at,
-		       p->end < 300 ? (int)p->end : 300, p->text);
+	return ps_fail(p->diag, PS_EINPUT, "%s at byte %zu of the regular expression \"%.*s\"",
+		       what, p->at, p->end < 300 ? (int)p->end : 300, p->text);
 }
 
 static bool more(const parser *p)
@@ -65,7 +65,8 @@ static uint32_t next_character(parser *p)
 static int put_unit(parser *p, unsigned unit)
 {
 	ps_pattern_program *program = p->program;
-	uint16_t *grown = ps_array_grow(program->unit, &program->capacity, program->count + 1, sizeof *grown, p->diag);
+	uint16_t *grown = ps_array_grow(program->unit, &program->capacity, program->count + 1,
+					sizeof *grown, p->diag);
 
 	if (!grown)
 		return PS_EBUDGET;
@@ -120,7 +121,8 @@ static int fold(parser *p, ps_charset *set)
 		if (!rc)
 			rc = ps_charset_add(set, c - 32, c - 32, p->diag);
 		if (!rc && (c == 'k' || c == 's'))
-			rc = ps_charset_add(set, c == 'k' ? 0x212A : 0x17F, c == 'k' ? 0x212A : 0x17F, p->diag);
+			rc = ps_charset_add(set, c == 'k' ? 0x212A : 0x17F,
+					    c == 'k' ? 0x212A : 0x17F, p->diag);
 	}
 	ps_charset_settle(set);
 	return rc;
@@ -129,7 +131,8 @@ static int fold(parser *p, ps_charset *set)
 /* Ligatures and sharp s fold to two letters, which one letter per character cannot express. */
 static bool folds_together(uint32_t left, uint32_t right)
 {
-	return (left == 's' && (right == 's' || right == 't')) || (left == 'f' && (right == 'f' || right == 'i' || right == 'l'));
+	return (left == 's' && (right == 's' || right == 't')) ||
+	       (left == 'f' && (right == 'f' || right == 'i' || right == 'l'));
 }
 
 static int put_literal(parser *p, uint32_t code)
@@ -141,7 +144,8 @@ static int put_literal(parser *p, uint32_t code)
 	if (!rc && p->ignore_case)
 		rc = fold(p, &set);
 	if (!rc && p->ignore_case && folds_together(p->folded, lower))
-		rc = unsupported(p, "ignoring case of two letters that one character folds to is not supported:");
+		rc = unsupported(p, "ignoring case of two letters that one character folds to is "
+				    "not supported:");
 	p->folded = p->ignore_case ? lower : 0;
 	p->atom = p->program->count;
 	p->last = ATOM;
@@ -203,7 +207,9 @@ static int character_escape(parser *p, uint32_t *code)
 		rc = hexadecimal(p, 4, 4, code);
 		return rc ? rc : 1;
 	}
-	if (c >= 0x80 || (c > ' ' && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9')) || c == ' ') {
+	if (c >= 0x80 ||
+	    (c > ' ' && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9')) ||
+	    c == ' ') {
 		*code = next_character(p);
 		return 1;
 	}
@@ -224,7 +230,8 @@ static uint32_t categories_named(const char *name, size_t length)
 	return bits;
 }
 
-static int add_negatable(parser *p, ps_charset *set, uint32_t categories, uint32_t flags, bool negated)
+static int add_negatable(parser *p, ps_charset *set, uint32_t categories, uint32_t flags,
+			 bool negated)
 {
 	ps_charset of_class = {0};
 	int rc = ps_charset_add_properties(&of_class, categories, flags, p->diag);
@@ -278,7 +285,7 @@ static int class_escape(parser *p, ps_charset *set)
 		return 0;
 	p->at++;
 	rc = add_negatable(p, set, kind == 'd' ? categories_named("Nd", 2) : 0,
-			   kind == 's'	 ? PS_UNICODE_SPACE
+			   kind == 's'   ? PS_UNICODE_SPACE
 			   : kind == 'w' ? PS_UNICODE_WORD
 					 : 0,
 			   c != kind);
@@ -477,7 +484,8 @@ static int enclose_atom(parser *p)
 
 	if (rc)
 		return rc;
-	memmove(program->unit + p->atom + 3, program->unit + p->atom, (program->count - 3 - p->atom) * sizeof *program->unit);
+	memmove(program->unit + p->atom + 3, program->unit + p->atom,
+		(program->count - 3 - p->atom) * sizeof *program->unit);
 	for (size_t i = 0; i < 3; i++)
 		program->unit[p->atom + i] = (unsigned char)"(?:"[i];
 	return put(p, ")");
@@ -521,7 +529,8 @@ static int put_interval(parser *p, unsigned least, unsigned most, bool bounded)
 
 	if (least > 65535 || most > 65535 || (bounded && most < least))
 		return unsupported(p, "an interval out of range");
-	length = bounded ? snprintf(text, sizeof text, "{%u,%u}", least, most) : snprintf(text, sizeof text, "{%u,}", least);
+	length = bounded ? snprintf(text, sizeof text, "{%u,%u}", least, most)
+			 : snprintf(text, sizeof text, "{%u,}", least);
 	return length < 0 ? PS_EFAILED : put(p, text);
 }
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/tokenizer/charset.h"
 #include "core/base/error.h"
+#include "core/tokenizer/charset.h"
 
 #define PS_PATTERN_SETS 256
 #define PS_PATTERN_SET 0x100 /* a unit of PS_PATTERN_SET + s stands for the set s */
@@ -20,7 +20,8 @@ typedef struct ps_pattern_program {
 } ps_pattern_program;
 
 /* PS_EINPUT for invalid or unsupported syntax, with the byte offset in the pattern. program is zeroed before. */
-int ps_pattern_parse(ps_pattern_program *program, const char *regex, size_t length, ps_diag *diag) PS_MUST_USE;
+int ps_pattern_parse(ps_pattern_program *program, const char *regex, size_t length,
+		     ps_diag *diag) PS_MUST_USE;
 void ps_pattern_program_free(ps_pattern_program *program);
 
 #endif

@@ -5,28 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/tokenizer/unicode_tables.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/unicode_tables.h"
 
 #define MOST_STEPS 32
 #define DEEPEST_SEQUENCE 16
 
 /* The regex of GPT-2, which ByteLevel uses unless told otherwise. */
-#define GPT2_REGEX "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define GPT2_REGEX                                                                                 \
+	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
-typedef enum behavior { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS } behavior;
+typedef enum behavior {
+	REMOVED,
+	ISOLATED,
+	MERGED_WITH_PREVIOUS,
+	MERGED_WITH_NEXT,
+	CONTIGUOUS
+} behavior;
 
 typedef struct step {
 	enum { SPLIT, BYTE_LEVEL, DIGITS, METASPACE } kind;
 	ps_pattern *pattern; /* Split, and ByteLevel with its regex */
 	behavior behavior;
 	bool invert;
-	bool prefix_space;		       /* ByteLevel */
+	bool prefix_space;                     /* ByteLevel */
 	enum { NEVER, FIRST, ALWAYS } prepend; /* Metaspace */
-	bool split;			       /* Metaspace */
+	bool split;                            /* Metaspace */
 	char replacement[4];
 	size_t replacement_length;
-	ps_buffer text;	  /* the piece with a prefix or with spaces replaced */
+	ps_buffer text;   /* the piece with a prefix or with spaces replaced */
 	ps_buffer mapped; /* a word in ByteLevel's letters */
 } step;
 
@@ -52,7 +59,7 @@ typedef struct cutter {
 	behavior behavior;
 	bool invert;
 	bool was_match; /* of the part before */
-	bool pending;	/* [start, end) waits for what follows */
+	bool pending;   /* [start, end) waits for what follows */
 	size_t start, end;
 } cutter;
 
@@ -83,7 +90,8 @@ static int read_flag(const json_t *json, const char *key, int absent, bool *flag
 		return 0;
 	}
 	if (!json_is_boolean(value))
-		return ps_fail(diag, PS_EINPUT, "\"%s\" of the pre-tokenizer %s is not true or false", key,
+		return ps_fail(diag, PS_EINPUT,
+			       "\"%s\" of the pre-tokenizer %s is not true or false", key,
 			       json_string_value(json_object_get(json, "type")));
 	*flag = json_is_true(value);
 	return 0;
@@ -91,7 +99,8 @@ static int read_flag(const json_t *json, const char *key, int absent, bool *flag
 
 static int read_split(step *s, const json_t *json, ps_diag *diag)
 {
-	static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+	static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious",
+					    "MergedWithNext", "Contiguous"};
 	const char *name = json_string_value(json_object_get(json, "behavior"));
 	int rc;
 
@@ -102,11 +111,12 @@ static int read_split(step *s, const json_t *json, ps_diag *diag)
 	for (int i = 0; i < 5; i++) {
 		if (name && !strcmp(name, names[i])) {
 			s->behavior = (behavior)i;
-			return ps_pattern_create_json(&s->pattern, json_object_get(json, "pattern"), "the pre-tokenizer Split",
-						      diag);
+			return ps_pattern_create_json(&s->pattern, json_object_get(json, "pattern"),
+						      "the pre-tokenizer Split", diag);
 		}
 	}
-	return ps_fail(diag, PS_EINPUT, "unsupported behavior \"%s\" of the pre-tokenizer Split", name ? name : "");
+	return ps_fail(diag, PS_EINPUT, "unsupported behavior \"%s\" of the pre-tokenizer Split",
+		       name ? name : "");
 }
 
 static int read_byte_level(step *s, const json_t *json, ps_diag *diag)
@@ -119,7 +129,9 @@ static int read_byte_level(step *s, const json_t *json, ps_diag *diag)
 	if ((rc = read_flag(json, "add_prefix_space", -1, &s->prefix_space, diag)) ||
 	    (rc = read_flag(json, "use_regex", 1, &use_regex, diag)))
 		return rc;
-	return use_regex ? ps_pattern_create_regex(&s->pattern, GPT2_REGEX, sizeof GPT2_REGEX - 1, diag) : 0;
+	return use_regex ? ps_pattern_create_regex(&s->pattern, GPT2_REGEX, sizeof GPT2_REGEX - 1,
+						   diag)
+			 : 0;
 }
 
 static int read_digits(step *s, const json_t *json, ps_diag *diag)
@@ -135,22 +147,28 @@ static int read_digits(step *s, const json_t *json, ps_diag *diag)
 static int read_metaspace(step *s, const json_t *json, ps_diag *diag)
 {
 	const char *replacement = json_string_value(json_object_get(json, "replacement"));
-	const json_t *scheme = json_object_get(json, "prepend_scheme"), *prefix = json_object_get(json, "add_prefix_space");
+	const json_t *scheme = json_object_get(json, "prepend_scheme"),
+		     *prefix = json_object_get(json, "add_prefix_space");
 	const char *name = scheme ? json_string_value(scheme) : "always";
 	size_t length = replacement ? strlen(replacement) : 0;
 	int rc;
 
 	s->kind = METASPACE;
 	if (!length || ps_utf8_length((unsigned char)replacement[0]) != length)
-		return ps_fail(diag, PS_EINPUT, "the pre-tokenizer Metaspace replaces spaces by no single character");
+		return ps_fail(
+			diag, PS_EINPUT,
+			"the pre-tokenizer Metaspace replaces spaces by no single character");
 	memcpy(s->replacement, replacement, length);
 	s->replacement_length = length;
 	if (!name || (strcmp(name, "always") && strcmp(name, "first") && strcmp(name, "never")))
-		return ps_fail(diag, PS_EINPUT, "unsupported prepend_scheme \"%s\" of the pre-tokenizer Metaspace",
+		return ps_fail(diag, PS_EINPUT,
+			       "unsupported prepend_scheme \"%s\" of the pre-tokenizer Metaspace",
 			       name ? name : "");
 	s->prepend = name[0] == 'a' ? ALWAYS : name[0] == 'f' ? FIRST : NEVER;
 	if (json_is_false(prefix) && s->prepend != NEVER)
-		return ps_fail(diag, PS_EINPUT, "add_prefix_space of the pre-tokenizer Metaspace contradicts its prepend_scheme");
+		return ps_fail(diag, PS_EINPUT,
+			       "add_prefix_space of the pre-tokenizer Metaspace contradicts its "
+			       "prepend_scheme");
 	if (json_is_null(json_object_get(json, "split"))) {
 		s->split = true;
 		return 0;
@@ -170,7 +188,9 @@ static int add_steps(ps_pretokenizer *p, const json_t *json, int depth, ps_diag 
 		return ps_fail(diag, PS_EINPUT, "a pre-tokenizer has no type");
 	if (!strcmp(type, "Sequence")) {
 		if (!json_is_array(list) || depth == DEEPEST_SEQUENCE)
-			return ps_fail(diag, PS_EINPUT, "the pre-tokenizer Sequence has no list, or nests too deeply");
+			return ps_fail(
+				diag, PS_EINPUT,
+				"the pre-tokenizer Sequence has no list, or nests too deeply");
 		for (size_t i = 0; i < json_array_size(list) && !rc; i++)
 			rc = add_steps(p, json_array_get(list, i), depth + 1, diag);
 		return rc;
@@ -226,7 +246,8 @@ size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer)
 	for (size_t i = 0; i < pretokenizer->count; i++) {
 		const step *s = &pretokenizer->step[i];
 
-		bytes += s->text.capacity + s->mapped.capacity + (s->pattern ? ps_pattern_bytes(s->pattern) : 0);
+		bytes += s->text.capacity + s->mapped.capacity +
+			 (s->pattern ? ps_pattern_bytes(s->pattern) : 0);
 	}
 	return bytes;
 }
@@ -350,7 +371,9 @@ static int cut_by_character(cutter *c, const step *s)
 		const char *text = c->piece.text + at;
 
 		step_bytes = ps_utf8_length((unsigned char)*text);
-		if (s->kind == DIGITS ? !is_numeric(text) : step_bytes != s->replacement_length || !is_replacement(s, text))
+		if (s->kind == DIGITS
+			    ? !is_numeric(text)
+			    : step_bytes != s->replacement_length || !is_replacement(s, text))
 			continue;
 		if (done < at)
 			rc = add_part(c, done, at, false);
@@ -372,27 +395,31 @@ static int add_prefix(step *s, ps_piece *piece, const char *prefix, size_t lengt
 	if ((rc = ps_buffer_append(&s->text, prefix, length, diag)) ||
 	    (rc = ps_buffer_append(&s->text, piece->text, piece->length, diag)))
 		return rc;
-	*piece = (ps_piece){s->text.data, s->text.used, piece->origin_bytes ? piece->origin_bytes + length : 0};
+	*piece = (ps_piece){s->text.data, s->text.used,
+			    piece->origin_bytes ? piece->origin_bytes + length : 0};
 	return 0;
 }
 
 /* Spaces become the replacement, and one is put before the piece when the scheme says so; all in s->text. */
 static int replace_spaces(step *s, ps_piece *piece, ps_diag *diag)
 {
-	bool starts_so = piece->text[0] == ' ' || (piece->length >= s->replacement_length && is_replacement(s, piece->text));
-	bool prepend = !starts_so && (s->prepend == ALWAYS || (s->prepend == FIRST && piece->origin_bytes));
+	bool starts_so = piece->text[0] == ' ' ||
+			 (piece->length >= s->replacement_length && is_replacement(s, piece->text));
+	bool prepend = !starts_so &&
+		       (s->prepend == ALWAYS || (s->prepend == FIRST && piece->origin_bytes));
 	size_t origin = 0;
 	int rc;
 
 	s->text.used = 0;
-	if (prepend && (rc = ps_buffer_append(&s->text, s->replacement, s->replacement_length, diag)))
+	if (prepend &&
+	    (rc = ps_buffer_append(&s->text, s->replacement, s->replacement_length, diag)))
 		return rc;
 	rc = ps_buffer_reserve(&s->text, piece->length, diag);
 	for (size_t i = 0; i < piece->length && !rc; i++) {
 		bool space = piece->text[i] == ' ';
 
-		rc =
-		    ps_buffer_append(&s->text, space ? s->replacement : piece->text + i, space ? s->replacement_length : 1, diag);
+		rc = ps_buffer_append(&s->text, space ? s->replacement : piece->text + i,
+				      space ? s->replacement_length : 1, diag);
 		if (i < piece->origin_bytes)
 			origin = s->text.used;
 	}
@@ -424,7 +451,8 @@ static int run_step(const run *r, size_t index, ps_piece piece)
 	return hand_on(&c, 0, piece.length);
 }
 
-int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink, void *context, ps_diag *diag)
+int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink,
+			void *context, ps_diag *diag)
 {
 	const run r = {pretokenizer, sink, context, diag};
 

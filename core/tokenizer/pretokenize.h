@@ -12,13 +12,14 @@
 typedef struct ps_pretokenizer ps_pretokenizer;
 
 /* json: the value of "pre_tokenizer" (NULL or null: the piece is one word). PS_EINPUT names what is unsupported. */
-int ps_pretokenizer_create(ps_pretokenizer **pretokenizer, const json_t *json, ps_diag *diag) PS_MUST_USE;
+int ps_pretokenizer_create(ps_pretokenizer **pretokenizer, const json_t *json,
+			   ps_diag *diag) PS_MUST_USE;
 void ps_pretokenizer_destroy(ps_pretokenizer *pretokenizer);
 size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer);
 
 /* The words of a piece, in order; none is empty. A non-zero return of sink is returned at once. */
 typedef int (*ps_word_sink)(void *context, const char *word, size_t length);
-int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink, void *context,
-			ps_diag *diag) PS_MUST_USE;
+int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink,
+			void *context, ps_diag *diag) PS_MUST_USE;
 
 #endif

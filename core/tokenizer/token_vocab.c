@@ -39,7 +39,8 @@ static int double_slots(ps_vocab *vocab, ps_diag *diag)
 	if (!slot)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a table of %zu tokens", slot_count);
 	for (size_t i = 0; i < vocab->count; i++) {
-		uint64_t hash = XXH3_64bits(vocab->blob.data + vocab->entry[i].start, entry_length(vocab, i));
+		uint64_t hash = XXH3_64bits(vocab->blob.data + vocab->entry[i].start,
+					    entry_length(vocab, i));
 		size_t at = (size_t)hash & (slot_count - 1);
 
 		while (slot[at])
@@ -54,7 +55,8 @@ static int double_slots(ps_vocab *vocab, ps_diag *diag)
 
 static int make_room(ps_vocab *vocab, size_t length, ps_diag *diag)
 {
-	ps_vocab_entry *entry = ps_array_grow(vocab->entry, &vocab->capacity, vocab->count + 2, sizeof *entry, diag);
+	ps_vocab_entry *entry = ps_array_grow(vocab->entry, &vocab->capacity, vocab->count + 2,
+					      sizeof *entry, diag);
 
 	if (!entry)
 		return PS_EBUDGET;
@@ -74,14 +76,18 @@ int ps_vocab_add(ps_vocab *vocab, const char *text, size_t length, int64_t id, p
 	int rc;
 
 	if (id < 0 || id >= PS_TOKEN_ID_LIMIT)
-		return ps_fail(diag, PS_EINPUT, "the id %" PRId64 " of token \"%.*s\" is out of range", id, shown, text);
+		return ps_fail(diag, PS_EINPUT,
+			       "the id %" PRId64 " of token \"%.*s\" is out of range", id, shown,
+			       text);
 	rc = make_room(vocab, length, diag);
 	if (rc)
 		return rc;
 	at = find_slot(vocab, text, length, hash);
 	if (vocab->slot[at])
-		return ps_fail(diag, PS_EINPUT, "token \"%.*s\" is in the vocabulary twice", shown, text);
-	vocab->entry[vocab->count] = (ps_vocab_entry){.start = (uint32_t)vocab->blob.used, .id = (int32_t)id};
+		return ps_fail(diag, PS_EINPUT, "token \"%.*s\" is in the vocabulary twice", shown,
+			       text);
+	vocab->entry[vocab->count] =
+		(ps_vocab_entry){.start = (uint32_t)vocab->blob.used, .id = (int32_t)id};
 	rc = ps_buffer_append(&vocab->blob, text, length, diag);
 	if (rc)
 		return rc;
@@ -115,7 +121,8 @@ int ps_vocab_check(const ps_vocab *vocab, ps_diag *diag)
 		int32_t id = vocab->entry[i].id;
 
 		if (seen[id / 8] & 1 << id % 8)
-			rc = ps_fail(diag, PS_EINPUT, "two tokens of the vocabulary have the id %" PRId32, id);
+			rc = ps_fail(diag, PS_EINPUT,
+				     "two tokens of the vocabulary have the id %" PRId32, id);
 		seen[id / 8] |= (uint8_t)(1 << id % 8);
 	}
 	free(seen);
@@ -124,7 +131,8 @@ int ps_vocab_check(const ps_vocab *vocab, ps_diag *diag)
 
 size_t ps_vocab_bytes(const ps_vocab *vocab)
 {
-	return vocab->blob.capacity + vocab->capacity * sizeof *vocab->entry + vocab->slot_count * sizeof *vocab->slot;
+	return vocab->blob.capacity + vocab->capacity * sizeof *vocab->entry +
+	       vocab->slot_count * sizeof *vocab->slot;
 }
 
 void ps_vocab_free(ps_vocab *vocab)
@@ -141,7 +149,8 @@ static bool put_merge(ps_merge_table *table, ps_merge merge)
 	size_t at = ps_merge_slot(table, merge.left, merge.right);
 	bool fresh;
 
-	while (table->slot[at].left >= 0 && (table->slot[at].left != merge.left || table->slot[at].right != merge.right))
+	while (table->slot[at].left >= 0 &&
+	       (table->slot[at].left != merge.left || table->slot[at].right != merge.right))
 		at = (at + 1) & (table->slot_count - 1);
 	fresh = table->slot[at].left < 0;
 	table->slot[at] = merge;
@@ -150,11 +159,14 @@ static bool put_merge(ps_merge_table *table, ps_merge merge)
 
 static int double_merges(ps_merge_table *table, ps_diag *diag)
 {
-	ps_merge_table grown = {.slot_count = table->slot_count ? table->slot_count * 2 : FIRST_SLOTS, .count = table->count};
+	ps_merge_table grown = {.slot_count =
+					table->slot_count ? table->slot_count * 2 : FIRST_SLOTS,
+				.count = table->count};
 
 	grown.slot = malloc(grown.slot_count * sizeof *grown.slot);
 	if (!grown.slot)
-		return ps_fail(diag, PS_EBUDGET, "no memory for a table of %zu merges", grown.slot_count);
+		return ps_fail(diag, PS_EBUDGET, "no memory for a table of %zu merges",
+			       grown.slot_count);
 	memset(grown.slot, 0xFF, grown.slot_count * sizeof *grown.slot);
 	for (size_t i = 0; i < table->slot_count; i++)
 		if (table->slot[i].left >= 0)

@@ -20,16 +20,18 @@ typedef struct ps_vocab_entry {
 
 typedef struct ps_vocab {
 	ps_buffer blob;
-	ps_vocab_entry *entry; /* count of them, and one that only says where the last string ends */
+	ps_vocab_entry
+		*entry; /* count of them, and one that only says where the last string ends */
 	size_t count, capacity;
 	uint64_t *slot; /* upper half: of the string's hash; lower half: entry + 1, 0 when free */
 	size_t slot_count;
 	size_t longest_bytes; /* of all strings */
-	int32_t top;	      /* one more than the largest id */
+	int32_t top;          /* one more than the largest id */
 } ps_vocab;
 
 /* PS_EINPUT: the string is there already, the id is negative or PS_TOKEN_ID_LIMIT or more. */
-int ps_vocab_add(ps_vocab *vocab, const char *text, size_t length, int64_t id, ps_diag *diag) PS_MUST_USE;
+int ps_vocab_add(ps_vocab *vocab, const char *text, size_t length, int64_t id,
+		 ps_diag *diag) PS_MUST_USE;
 
 /* The string's id, or -1. */
 int32_t ps_vocab_find(const ps_vocab *vocab, const char *text, size_t length);
@@ -42,7 +44,7 @@ void ps_vocab_free(ps_vocab *vocab);
 
 typedef struct ps_merge {
 	int32_t left, right; /* left < 0: a free slot */
-	uint32_t rank;	     /* position in the file's list: lower merges first */
+	uint32_t rank;       /* position in the file's list: lower merges first */
 	int32_t merged;
 } ps_merge;
 
@@ -64,7 +66,8 @@ static inline size_t ps_merge_slot(const ps_merge_table *table, int32_t left, in
 }
 
 /* NULL: the two do not merge. The table holds one merge at least. */
-static inline const ps_merge *ps_merge_find(const ps_merge_table *table, int32_t left, int32_t right)
+static inline const ps_merge *ps_merge_find(const ps_merge_table *table, int32_t left,
+					    int32_t right)
 {
 	size_t at = ps_merge_slot(table, left, right);
 

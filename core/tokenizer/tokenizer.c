@@ -4,20 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "core/tokenizer/added_tokens.h"
 #include "core/tokenizer/bpe.h"
 #include "core/tokenizer/normalize.h"
 #include "core/tokenizer/pretokenize.h"
 #include "core/tokenizer/token_vocab.h"
 #include "core/tokenizer/tokenizer_json.h"
-#include "core/base/utf8.h"
 
 struct ps_tokenizer {
 	ps_bpe *bpe;
 	ps_normalizer *normalizer;
 	ps_pretokenizer *pretokenizer;
 	ps_added_tokens *raw, *normalized; /* searched before and after the normalizer */
-	int32_t top;			   /* one more than the largest id */
+	int32_t top;                       /* one more than the largest id */
 };
 
 /* ---- loading ---- */
@@ -44,7 +44,8 @@ static int refuse_text(const json_t *options, const char *key, ps_diag *diag)
 
 static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
 {
-	const json_t *type = json_object_get(parts->options, "type"), *dropout = json_object_get(parts->options, "dropout");
+	const json_t *type = json_object_get(parts->options, "type"),
+		     *dropout = json_object_get(parts->options, "dropout");
 	const json_t *unknown = json_object_get(parts->options, "unk_token");
 	const char *name = json_string_value(type);
 	ps_bpe_options options = {.has_unknown = json_is_string(unknown),
@@ -67,10 +68,13 @@ static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 	return ps_bpe_seal(t->bpe, &options, diag);
 }
 
-static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *text, int32_t id, ps_diag *diag)
+static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *text, int32_t id,
+		   ps_diag *diag)
 {
-	const ps_added_token token = {
-	    .id = id, .single_word = listed->single_word, .lstrip = listed->lstrip, .rstrip = listed->rstrip};
+	const ps_added_token token = {.id = id,
+				      .single_word = listed->single_word,
+				      .lstrip = listed->lstrip,
+				      .rstrip = listed->rstrip};
 	ps_piece piece = {text, listed->length, 0};
 	int rc = 0;
 
@@ -80,14 +84,15 @@ static int add_one(ps_tokenizer *t, const ps_listed_token *listed, const char *t
 		return ps_added_tokens_add(t->raw, text, listed->length, token, diag);
 	rc = ps_normalizer_apply(t->normalizer, &piece, diag);
 	if (!rc && !piece.length)
-		rc = ps_fail(diag, PS_EINPUT, "the normalizer leaves nothing of the added token with id %d", id);
+		rc = ps_fail(diag, PS_EINPUT,
+			     "the normalizer leaves nothing of the added token with id %d", id);
 	return rc ? rc : ps_added_tokens_add(t->normalized, piece.text, piece.length, token, diag);
 }
 
 static bool same_flags(const ps_listed_token *a, const ps_listed_token *b)
 {
-	return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip &&
-	       a->normalized == b->normalized;
+	return a->single_word == b->single_word && a->lstrip == b->lstrip &&
+	       a->rstrip == b->rstrip && a->normalized == b->normalized;
 }
 
 /* Ids as the library gives them: the model's for a text of its vocabulary, else the next free one after the
@@ -114,23 +119,27 @@ static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 	return rc;
 }
 
-static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, size_t length, ps_diag *diag)
+static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, size_t length,
+		 ps_diag *diag)
 {
 	int rc;
 
 	if ((rc = ps_bpe_create(&t->bpe, diag)))
 		return rc;
 	parts->bpe = t->bpe;
-	if ((rc = ps_tokenizer_json_read(parts, json, length, diag)) || (rc = seal_model(t, parts, diag)) ||
+	if ((rc = ps_tokenizer_json_read(parts, json, length, diag)) ||
+	    (rc = seal_model(t, parts, diag)) ||
 	    (rc = ps_normalizer_create(&t->normalizer, parts->normalizer, diag)) ||
 	    (rc = ps_pretokenizer_create(&t->pretokenizer, parts->pre_tokenizer, diag)) ||
-	    (rc = ps_added_tokens_create(&t->raw, diag)) || (rc = ps_added_tokens_create(&t->normalized, diag)))
+	    (rc = ps_added_tokens_create(&t->raw, diag)) ||
+	    (rc = ps_added_tokens_create(&t->normalized, diag)))
 		return rc;
 	t->top = ps_bpe_top(t->bpe);
 	return add_tokens(t, parts, diag);
 }
 
-int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path, ps_diag *diag)
+int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
+			ps_diag *diag)
 {
 	ps_tokenizer *t = calloc(1, sizeof *t);
 	ps_tokenizer_parts parts = {0};
@@ -168,9 +177,10 @@ int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer)
 
 size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 {
-	return sizeof *tokenizer + ps_bpe_bytes(tokenizer->bpe) + ps_normalizer_bytes(tokenizer->normalizer) +
-	       ps_pretokenizer_bytes(tokenizer->pretokenizer) + ps_added_tokens_bytes(tokenizer->raw) +
-	       ps_added_tokens_bytes(tokenizer->normalized);
+	return sizeof *tokenizer + ps_bpe_bytes(tokenizer->bpe) +
+	       ps_normalizer_bytes(tokenizer->normalizer) +
+	       ps_pretokenizer_bytes(tokenizer->pretokenizer) +
+	       ps_added_tokens_bytes(tokenizer->raw) + ps_added_tokens_bytes(tokenizer->normalized);
 }
 
 /* ---- encoding ---- */
@@ -178,7 +188,7 @@ size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 typedef struct encoding {
 	ps_tokenizer *tokenizer;
 	const char *text; /* the whole text */
-	ps_piece piece;	  /* the normalized piece at hand */
+	ps_piece piece;   /* the normalized piece at hand */
 	ps_token_sink sink;
 	void *context;
 	ps_diag *diag;
@@ -202,7 +212,8 @@ static int on_normalized(void *context, size_t start, size_t end)
 {
 	encoding *e = context;
 
-	return ps_pretokenizer_run(e->tokenizer->pretokenizer, ps_piece_slice(e->piece, start, end), on_word, e, e->diag);
+	return ps_pretokenizer_run(e->tokenizer->pretokenizer, ps_piece_slice(e->piece, start, end),
+				   on_word, e, e->diag);
 }
 
 static int on_raw(void *context, size_t start, size_t end)
@@ -211,15 +222,22 @@ static int on_raw(void *context, size_t start, size_t end)
 	const ps_added_sink sink = {on_normalized, on_token, e};
 	int rc;
 
-	e->piece = (ps_piece){e->text + start, end - start, start ? 0 : ps_utf8_length((unsigned char)e->text[0])};
+	e->piece = (ps_piece){e->text + start, end - start,
+			      start ? 0 : ps_utf8_length((unsigned char)e->text[0])};
 	rc = ps_normalizer_apply(e->tokenizer->normalizer, &e->piece, e->diag);
-	return rc ? rc : ps_added_tokens_cut(e->tokenizer->normalized, e->piece.text, e->piece.length, &sink);
+	return rc ? rc
+		  : ps_added_tokens_cut(e->tokenizer->normalized, e->piece.text, e->piece.length,
+					&sink);
 }
 
-int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length, ps_token_sink sink, void *context,
-			ps_diag *diag)
+int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length,
+			ps_token_sink sink, void *context, ps_diag *diag)
 {
-	encoding e = {.tokenizer = tokenizer, .text = text, .sink = sink, .context = context, .diag = diag};
+	encoding e = {.tokenizer = tokenizer,
+		      .text = text,
+		      .sink = sink,
+		      .context = context,
+		      .diag = diag};
 	const ps_added_sink pieces = {on_raw, on_token, &e};
 	size_t invalid = ps_utf8_invalid(text, length);
 

@@ -21,14 +21,15 @@
 typedef struct ps_tokenizer ps_tokenizer;
 
 /* json: the file's bytes (borrowed during the call only); path: for messages. */
-int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path, ps_diag *diag) PS_MUST_USE;
+int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
+			ps_diag *diag) PS_MUST_USE;
 void ps_tokenizer_destroy(ps_tokenizer *tokenizer);
 
 /* Ids are handed to sink in order; a non-zero return of sink stops and is returned. The whole text is one
  * document. Memory grows with the longest piece between added tokens (Gemma: the document), not with the ids. */
 typedef int (*ps_token_sink)(void *context, int32_t id);
-int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length, ps_token_sink sink, void *context,
-			ps_diag *diag) PS_MUST_USE;
+int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length,
+			ps_token_sink sink, void *context, ps_diag *diag) PS_MUST_USE;
 
 /* One more than the largest id of the file. */
 int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer);

@@ -12,7 +12,18 @@
 #define LARGEST_KEPT 100000  /* values in all that are kept */
 
 /* Where the reader is. Each place but the collecting and passing ones has a fixed depth. */
-typedef enum place { START, TOP, MODEL, VOCAB, MERGES, MERGE_PAIR, ADDED, KEEPING, PASSING, DONE } place;
+typedef enum place {
+	START,
+	TOP,
+	MODEL,
+	VOCAB,
+	MERGES,
+	MERGE_PAIR,
+	ADDED,
+	KEEPING,
+	PASSING,
+	DONE
+} place;
 
 typedef struct reader {
 	ps_tokenizer_parts *parts;
@@ -32,7 +43,17 @@ typedef struct reader {
 
 /* The events, in one shape for all places. */
 typedef struct event {
-	enum { OPEN_MAP, CLOSE_MAP, OPEN_ARRAY, CLOSE_ARRAY, KEY, STRING, NUMBER, BOOLEAN, NOTHING } kind;
+	enum {
+		OPEN_MAP,
+		CLOSE_MAP,
+		OPEN_ARRAY,
+		CLOSE_ARRAY,
+		KEY,
+		STRING,
+		NUMBER,
+		BOOLEAN,
+		NOTHING
+	} kind;
 	const char *text; /* KEY, STRING, NUMBER */
 	size_t length;
 	bool truth; /* BOOLEAN */
@@ -94,8 +115,10 @@ static bool is_flag(const json_t *value, bool *flag)
 static int keep_added(reader *r, const json_t *value)
 {
 	ps_tokenizer_parts *parts = r->parts;
-	const json_t *content = json_object_get(value, "content"), *id = json_object_get(value, "id");
-	ps_listed_token token = {.start = parts->content.used, .length = json_string_length(content)};
+	const json_t *content = json_object_get(value, "content"),
+		     *id = json_object_get(value, "id");
+	ps_listed_token token = {.start = parts->content.used,
+				 .length = json_string_length(content)};
 	ps_listed_token *grown;
 	bool special;
 
@@ -105,11 +128,14 @@ static int keep_added(reader *r, const json_t *value)
 	    !is_flag(json_object_get(value, "rstrip"), &token.rstrip) ||
 	    !is_flag(json_object_get(value, "normalized"), &token.normalized) ||
 	    !is_flag(json_object_get(value, "special"), &special))
-		return ps_fail(r->diag, PS_EINPUT, "added token %zu lacks a key, or one has the wrong type", parts->added_count);
+		return ps_fail(r->diag, PS_EINPUT,
+			       "added token %zu lacks a key, or one has the wrong type",
+			       parts->added_count);
 	if (json_integer_value(id) < 0 || json_integer_value(id) >= PS_TOKEN_ID_LIMIT)
 		return ps_fail(r->diag, PS_EINPUT, "the id %lld of added token %zu is out of range",
 			       (long long)json_integer_value(id), parts->added_count);
-	grown = ps_array_grow(parts->added, &parts->added_capacity, parts->added_count + 1, sizeof *grown, r->diag);
+	grown = ps_array_grow(parts->added, &parts->added_capacity, parts->added_count + 1,
+			      sizeof *grown, r->diag);
 	if (!grown)
 		return PS_EBUDGET;
 	parts->added = grown;
@@ -132,10 +158,12 @@ static int place_value(reader *r, json_t *value)
 			rc = ps_fail(r->diag, PS_EBUDGET, "no memory for the model's options");
 		free(key);
 	} else {
-		json_t **slot = key_is(r, "normalizer") ? &r->parts->normalizer : &r->parts->pre_tokenizer;
+		json_t **slot =
+			key_is(r, "normalizer") ? &r->parts->normalizer : &r->parts->pre_tokenizer;
 
 		if (*slot)
-			rc = ps_fail(r->diag, PS_EINPUT, "\"%.*s\" is there twice", (int)r->key.used, r->key.data);
+			rc = ps_fail(r->diag, PS_EINPUT, "\"%.*s\" is there twice",
+				     (int)r->key.used, r->key.data);
 		else
 			*slot = json_incref(value);
 	}
@@ -214,7 +242,8 @@ static int keep_event(reader *r, const event *e)
 		return *key ? 0 : ps_fail(r->diag, PS_EBUDGET, "no memory for a key");
 	}
 	if (r->kept_depth == DEEPEST_VALUE || r->kept_count++ == LARGEST_KEPT)
-		return ps_fail(r->diag, PS_EINPUT, "\"%.*s\" nests too deeply or holds too much", (int)r->key.used, r->key.data);
+		return ps_fail(r->diag, PS_EINPUT, "\"%.*s\" nests too deeply or holds too much",
+			       (int)r->key.used, r->key.data);
 	value = event_value(e);
 	if (!value)
 		return ps_fail(r->diag, PS_EBUDGET, "no memory for a value");
@@ -250,14 +279,16 @@ static int vocab_event(reader *r, const event *e)
 		return 0;
 	}
 	if (e->kind != NUMBER || !e->length || e->length > 11)
-		return ps_fail(r->diag, PS_EINPUT, "the id of token \"%.*s\" is not an integer in range",
+		return ps_fail(r->diag, PS_EINPUT,
+			       "the id of token \"%.*s\" is not an integer in range",
 			       r->key.used < 60 ? (int)r->key.used : 60, r->key.data);
 	for (size_t i = e->text[0] == '-'; i < e->length; i++) {
 		if (e->text[i] < '0' || e->text[i] > '9')
 			return wrong_type(r, "the id of a token");
 		id = id * 10 + (e->text[i] - '0');
 	}
-	return ps_bpe_add_token(r->parts->bpe, r->key.data, r->key.used, e->text[0] == '-' ? -id : id, r->diag);
+	return ps_bpe_add_token(r->parts->bpe, r->key.data, r->key.used,
+				e->text[0] == '-' ? -id : id, r->diag);
 }
 
 /* "left right", with exactly one space. A line "#version..." opens the lists of old files. */
@@ -269,9 +300,11 @@ static int merge_line(reader *r, const event *e)
 	if (e->length >= 8 && !memcmp(e->text, "#version", 8))
 		return 0;
 	if (!space || memchr(space + 1, ' ', e->length - left - 1))
-		return ps_fail(r->diag, PS_EINPUT, "the merge \"%.*s\" is not two tokens with a space between",
+		return ps_fail(r->diag, PS_EINPUT,
+			       "the merge \"%.*s\" is not two tokens with a space between",
 			       e->length < 60 ? (int)e->length : 60, e->text);
-	return ps_bpe_add_merge(r->parts->bpe, e->text, left, space + 1, e->length - left - 1, r->diag);
+	return ps_bpe_add_merge(r->parts->bpe, e->text, left, space + 1, e->length - left - 1,
+				r->diag);
 }
 
 static int merges_event(reader *r, const event *e)
@@ -301,7 +334,8 @@ static int pair_event(reader *r, const event *e)
 		return wrong_type(r, "a merge");
 	if (!r->pair_items++)
 		return keep_key(r, e);
-	return ps_bpe_add_merge(r->parts->bpe, r->key.data, r->key.used, e->text, e->length, r->diag);
+	return ps_bpe_add_merge(r->parts->bpe, r->key.data, r->key.used, e->text, e->length,
+				r->diag);
 }
 
 /* ---- the levels above ---- */
@@ -389,9 +423,10 @@ static int start_event(reader *r, const event *e)
 static int take(void *context, event e)
 {
 	static int (*const handler[])(reader *, const event *) = {
-	    [START] = start_event,   [TOP] = top_event,		[MODEL] = model_event, [VOCAB] = vocab_event,
-	    [MERGES] = merges_event, [MERGE_PAIR] = pair_event, [ADDED] = added_event, [KEEPING] = keep_event,
-	    [PASSING] = pass_event,  [DONE] = start_event,
+		[START] = start_event, [TOP] = top_event,       [MODEL] = model_event,
+		[VOCAB] = vocab_event, [MERGES] = merges_event, [MERGE_PAIR] = pair_event,
+		[ADDED] = added_event, [KEEPING] = keep_event,  [PASSING] = pass_event,
+		[DONE] = start_event,
 	};
 	reader *r = context;
 
@@ -502,8 +537,10 @@ static int parse(reader *r, const char *json, size_t length)
 	if (status == yajl_status_error && !r->rc) {
 		unsigned char *reason = yajl_get_error(handle, 0, NULL, 0);
 
-		r->rc = ps_fail(r->diag, PS_EINPUT, "not valid JSON at byte %zu: %.*s", yajl_get_bytes_consumed(handle),
-				reason ? (int)strcspn((const char *)reason, "\n") : 0, reason ? (const char *)reason : "");
+		r->rc = ps_fail(r->diag, PS_EINPUT, "not valid JSON at byte %zu: %.*s",
+				yajl_get_bytes_consumed(handle),
+				reason ? (int)strcspn((const char *)reason, "\n") : 0,
+				reason ? (const char *)reason : "");
 		yajl_free_error(handle, reason);
 	}
 	yajl_free(handle);
@@ -519,21 +556,25 @@ static void close_reader(reader *r)
 	}
 }
 
-int ps_tokenizer_json_read(ps_tokenizer_parts *parts, const char *json, size_t length, ps_diag *diag)
+int ps_tokenizer_json_read(ps_tokenizer_parts *parts, const char *json, size_t length,
+			   ps_diag *diag)
 {
-	reader first = {.parts = parts, .diag = diag}, second = {.parts = parts, .merges_only = true, .diag = diag};
+	reader first = {.parts = parts, .diag = diag},
+	       second = {.parts = parts, .merges_only = true, .diag = diag};
 	size_t surrogate = lone_surrogate(json, length);
 	int rc = 0;
 
 	if (surrogate < length)
-		return ps_fail(diag, PS_EINPUT, "not valid JSON at byte %zu: half a surrogate pair", surrogate);
+		return ps_fail(diag, PS_EINPUT, "not valid JSON at byte %zu: half a surrogate pair",
+			       surrogate);
 	parts->options = json_object();
 	if (!parts->options)
 		rc = ps_fail(diag, PS_EBUDGET, "no memory for the model's options");
 	if (!rc)
 		rc = parse(&first, json, length);
 	if (!rc && (!first.has_vocab || !first.has_merges))
-		rc = ps_fail(diag, PS_EINPUT, "the model has no %s (not a BPE tokenizer?)", first.has_vocab ? "merges" : "vocab");
+		rc = ps_fail(diag, PS_EINPUT, "the model has no %s (not a BPE tokenizer?)",
+			     first.has_vocab ? "merges" : "vocab");
 	if (!rc && first.merges_early)
 		rc = parse(&second, json, length);
 	close_reader(&first);

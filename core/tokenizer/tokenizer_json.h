@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 #include "core/base/array.h"
-#include "core/tokenizer/bpe.h"
 #include "core/base/error.h"
+#include "core/tokenizer/bpe.h"
 
 typedef struct ps_listed_token {
 	size_t start, length; /* in content */
@@ -19,15 +19,17 @@ typedef struct ps_listed_token {
 } ps_listed_token;
 
 typedef struct ps_tokenizer_parts {
-	ps_bpe *bpe;				      /* filled, not sealed */
-	json_t *normalizer, *pre_tokenizer, *options; /* options: the model's other keys, an object */
-	ps_listed_token *added;			      /* in the file's order */
+	ps_bpe *bpe; /* filled, not sealed */
+	json_t *normalizer, *pre_tokenizer,
+		*options;       /* options: the model's other keys, an object */
+	ps_listed_token *added; /* in the file's order */
 	size_t added_count, added_capacity;
 	ps_buffer content;
 } ps_tokenizer_parts;
 
 /* parts: zeroed but for bpe. PS_EINPUT for what is not a BPE tokenizer.json. */
-int ps_tokenizer_json_read(ps_tokenizer_parts *parts, const char *json, size_t length, ps_diag *diag) PS_MUST_USE;
+int ps_tokenizer_json_read(ps_tokenizer_parts *parts, const char *json, size_t length,
+			   ps_diag *diag) PS_MUST_USE;
 
 /* Frees all but bpe. */
 void ps_tokenizer_parts_free(ps_tokenizer_parts *parts);

@@ -7,16 +7,17 @@
 #include <stdint.h>
 
 /* Categories, in the order of the generator. */
-#define PS_CATEGORIES "Cn Cc Cf Co Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp"
+#define PS_CATEGORIES                                                                              \
+	"Cn Cc Cf Co Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp"
 #define PS_CATEGORY_MASK 31u
 
 enum {
-	PS_UNICODE_SPACE = 1 << 5,	/* \s of the splitting regex */
-	PS_UNICODE_WORD = 1 << 6,	/* \w of the splitting regex */
-	PS_UNICODE_NUMERIC = 1 << 7,	/* what Digits splits at */
-	PS_UNICODE_EDGE_WORD = 1 << 8,	/* \w beside an added token (single_word) */
+	PS_UNICODE_SPACE = 1 << 5,      /* \s of the splitting regex */
+	PS_UNICODE_WORD = 1 << 6,       /* \w of the splitting regex */
+	PS_UNICODE_NUMERIC = 1 << 7,    /* what Digits splits at */
+	PS_UNICODE_EDGE_WORD = 1 << 8,  /* \w beside an added token (single_word) */
 	PS_UNICODE_EDGE_SPACE = 1 << 9, /* \s beside an added token (lstrip, rstrip) */
-	PS_UNICODE_HAN = 1 << 10,	/* \p{Han} */
+	PS_UNICODE_HAN = 1 << 10,       /* \p{Han} */
 };
 
 /* first code point << 11 | properties; a run ends where the next begins. */

@@ -59,13 +59,14 @@ def main():
             value |= (c in members_of) << (5 + bit)
         if not runs or runs[-1][1] != value:
             runs.append((c, value))
-    print(f"/* Written by core/tokenizer/unicode_tables.py with tokenizers {tokenizers.__version__}. */")
+    print("/* clang-format off: written by core/tokenizer/unicode_tables.py with tokenizers "
+          f"{tokenizers.__version__}. */")
     print('#include "core/tokenizer/unicode_tables.h"\n')
     print(f"const size_t ps_unicode_run_count = {len(runs)};\n")
     print("const uint32_t ps_unicode_run[] = {")
     words = [f"0x{start << 11 | value:08X}" for start, value in runs]
-    for i in range(0, len(words), 10):
-        print("\t" + ", ".join(words[i:i + 10]) + ",")
+    for i in range(0, len(words), 7):
+        print("\t" + ", ".join(words[i:i + 7]) + ",")
     print("};")
 
 

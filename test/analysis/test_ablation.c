@@ -17,12 +17,15 @@
 
 enum { LATENTS = 403, FEATURES = 60, CLUSTERS = 14 };
 
-static void choose(const uint64_t *firing, size_t count, uint64_t seed, uint32_t *features, size_t *chosen)
+static void choose(const uint64_t *firing, size_t count, uint64_t seed, uint32_t *features,
+		   size_t *chosen)
 {
 	ps_arena arena;
 
 	assert_int_equal(ps_arena_create(&arena, ps_ablation_choose_bytes(LATENTS), NULL), 0);
-	assert_int_equal(ps_ablation_choose(firing, LATENTS, count, seed, &arena, NULL, features, chosen), 0);
+	assert_int_equal(
+		ps_ablation_choose(firing, LATENTS, count, seed, &arena, NULL, features, chosen),
+		0);
 	ps_arena_destroy(&arena);
 }
 
@@ -30,7 +33,8 @@ static void the_choice_is_even_over_quintiles_and_seeded(void **state)
 {
 	uint64_t firing[LATENTS];
 	uint32_t order[LATENTS], features[LATENTS], again[LATENTS], place[LATENTS] = {0};
-	size_t first[PS_QUINTILES + 1], chosen, chosen_again, taken[PS_QUINTILES] = {0}, q = 0, alive;
+	size_t first[PS_QUINTILES + 1], chosen, chosen_again, taken[PS_QUINTILES] = {0}, q = 0,
+							      alive;
 	double rates[LATENTS];
 
 	(void)state;
@@ -63,12 +67,14 @@ static void the_choice_is_even_over_quintiles_and_seeded(void **state)
 static void ablation_takes_the_feature_and_leaves_the_rest(void **state)
 {
 	float dec[] = {1, 0, 0, 3, 0, 4, 0, 0, 1}, rows[] = {1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4};
-	const float plain[] = {-5, 1, -7, 2, 2, 2, 1.5f, 3, 1, 4, 4, 4}, scaled[] = {-0.2f, 1, -0.6f, 2, 2, 2, 2.7f, 3, 2.6f, 4, 4, 4};
+	const float plain[] = {-5, 1, -7, 2, 2, 2, 1.5f, 3, 1, 4, 4, 4},
+		    scaled[] = {-0.2f, 1, -0.6f, 2, 2, 2, 2.7f, 3, 2.6f, 4, 4, 4};
 	size_t start[] = {0, 2, 4, 5, 5};
 	uint32_t index[] = {0, 1, 0, 2, 1};
 	float value[] = {9, 2, 8, 7, 0.5f}, copy[12];
 	ps_sae sae = {.d_in = 3, .d_sae = 3, .dec = dec};
-	const ps_codes codes = {.rows = 4, .capacity = 5, .start = start, .index = index, .value = value};
+	const ps_codes codes = {
+		.rows = 4, .capacity = 5, .start = start, .index = index, .value = value};
 
 	(void)state;
 	memcpy(copy, rows, sizeof rows);
@@ -83,7 +89,8 @@ static void ablation_takes_the_feature_and_leaves_the_rest(void **state)
 
 static struct {
 	uint8_t survived[FEATURES];
-	double cosine[FEATURES], rate[FEATURES], effect[FEATURES], sums[FEATURES * CLUSTERS], tokens[CLUSTERS];
+	double cosine[FEATURES], rate[FEATURES], effect[FEATURES], sums[FEATURES * CLUSTERS],
+		tokens[CLUSTERS];
 } measured;
 
 /* As generate.py's ablation() makes it. */
@@ -103,11 +110,18 @@ static ps_ablation_data fill(void)
 		measured.survived[i] = measured.cosine[i] > 0.6;
 		measured.effect[i] = 0;
 		for (size_t c = 0; c < CLUSTERS; c++)
-			measured.effect[i] += (measured.sums[i * CLUSTERS + c] += measured.rate[i] * 0.4 + measured.cosine[i] * 0.2);
+			measured.effect[i] += (measured.sums[i * CLUSTERS + c] +=
+					       measured.rate[i] * 0.4 + measured.cosine[i] * 0.2);
 		measured.effect[i] /= all;
 	}
-	return (ps_ablation_data){.features = FEATURES, .clusters = CLUSTERS, .survived = measured.survived, .cosine = measured.cosine,
-				  .rate = measured.rate, .effect = measured.effect, .cluster_sum = measured.sums, .cluster_tokens = measured.tokens};
+	return (ps_ablation_data){.features = FEATURES,
+				  .clusters = CLUSTERS,
+				  .survived = measured.survived,
+				  .cosine = measured.cosine,
+				  .rate = measured.rate,
+				  .effect = measured.effect,
+				  .cluster_sum = measured.sums,
+				  .cluster_tokens = measured.tokens};
 }
 
 static void summarise(const ps_ablation_data *data, int threads, ps_ablation *out)
@@ -117,7 +131,10 @@ static void summarise(const ps_ablation_data *data, int threads, ps_ablation *ou
 	ps_arena arena;
 
 	analysis_open(&bench, threads);
-	assert_int_equal(ps_arena_create(&arena, ps_ablation_bytes(FEATURES, CLUSTERS, &plan, threads), &bench.diag), 0);
+	assert_int_equal(ps_arena_create(&arena,
+					 ps_ablation_bytes(FEATURES, CLUSTERS, &plan, threads),
+					 &bench.diag),
+			 0);
 	assert_int_equal(ps_ablation_summarise(data, &plan, &bench.context, &arena, out), 0);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
@@ -135,12 +152,17 @@ static void the_summary_equals_numpys(void **state)
 	assert_int_equal(out.survivors, golden[0]);
 	analysis_check(out.mean_survivors, golden[1], LIMIT, &largest, "mean effect of survivors");
 	analysis_check(out.mean_lost, golden[2], LIMIT, &largest, "mean effect of lost");
-	analysis_check_interval(&out.rho_survival, golden + 3, LIMIT, &largest, "rho with survival");
+	analysis_check_interval(&out.rho_survival, golden + 3, LIMIT, &largest,
+				"rho with survival");
 	analysis_check_interval(&out.rho_cosine, golden + 6, LIMIT, &largest, "rho with cosine");
-	analysis_check_interval(&out.partial_survival, golden + 9, LIMIT, &largest, "partial rho with survival");
-	analysis_check_interval(&out.partial_cosine, golden + 12, LIMIT, &largest, "partial rho with cosine");
-	analysis_check_interval(&out.difference_features, golden + 15, LIMIT, &largest, "difference over features");
-	analysis_check_interval(&out.difference_clusters, golden + 18, LIMIT, &largest, "difference over clusters");
+	analysis_check_interval(&out.partial_survival, golden + 9, LIMIT, &largest,
+				"partial rho with survival");
+	analysis_check_interval(&out.partial_cosine, golden + 12, LIMIT, &largest,
+				"partial rho with cosine");
+	analysis_check_interval(&out.difference_features, golden + 15, LIMIT, &largest,
+				"difference over features");
+	analysis_check_interval(&out.difference_clusters, golden + 18, LIMIT, &largest,
+				"difference over clusters");
 	print_message("largest error %.2g (%g)\n", largest, LIMIT);
 }
 
@@ -154,7 +176,8 @@ static void without_survivors_the_difference_is_undefined(void **state)
 	data.cluster_sum = NULL;
 	summarise(&data, 1, &out);
 	assert_true(out.survivors == 0 && isnan(out.mean_survivors) && !isnan(out.mean_lost));
-	assert_true(isnan(out.difference_features.estimate) && isnan(out.difference_clusters.estimate) && isnan(out.rho_survival.estimate));
+	assert_true(isnan(out.difference_features.estimate) &&
+		    isnan(out.difference_clusters.estimate) && isnan(out.rho_survival.estimate));
 	assert_false(isnan(out.rho_cosine.estimate));
 }
 

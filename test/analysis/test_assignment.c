@@ -16,7 +16,8 @@
 #define CASES 12
 
 /* Columns are taken once; duals do not exceed costs anywhere; untaken columns of a wide problem have no dual. */
-static void check_proof(const float *cost, size_t rows, size_t cols, const ps_assignment *solved, double *largest)
+static void check_proof(const float *cost, size_t rows, size_t cols, const ps_assignment *solved,
+			double *largest)
 {
 	uint8_t *taken = calloc(cols, 1);
 	double dual = 0;
@@ -28,9 +29,11 @@ static void check_proof(const float *cost, size_t rows, size_t cols, const ps_as
 		taken[solved->column[i]] = 1;
 		dual += solved->row_dual[i];
 		for (size_t j = 0; j < cols; j++) {
-			double excess = solved->row_dual[i] + solved->col_dual[j] - (double)cost[i * cols + j];
+			double excess = solved->row_dual[i] + solved->col_dual[j] -
+					(double)cost[i * cols + j];
 
-			analysis_check(fmax(excess, 0), 0, 1e-11, largest, "a dual's excess over the cost");
+			analysis_check(fmax(excess, 0), 0, 1e-11, largest,
+				       "a dual's excess over the cost");
 		}
 	}
 	for (size_t j = 0; j < cols; j++) {
@@ -42,7 +45,8 @@ static void check_proof(const float *cost, size_t rows, size_t cols, const ps_as
 	free(taken);
 }
 
-static void solve_and_check(const float *cost, size_t rows, size_t cols, double expected, double limit, double *largest)
+static void solve_and_check(const float *cost, size_t rows, size_t cols, double expected,
+			    double limit, double *largest)
 {
 	analysis_bench bench;
 	ps_arena arena;
@@ -99,7 +103,8 @@ static void equal_costs_are_no_trap(void **state)
 static void differences_below_single_precision_of_the_sum_count(void **state)
 {
 	/* The two assignments differ by 2^-24 in a sum near 2^10. */
-	const float cost[9] = {1024, 0x1p-20f, 2048, 512, 512 + 0x1p-14f, 4096, 1024, 1024, 0x1p-24f};
+	const float cost[9] = {1024, 0x1p-20f, 2048, 512,     512 + 0x1p-14f,
+			       4096, 1024,     1024, 0x1p-24f};
 	double largest = 0;
 
 	(void)state;
@@ -116,7 +121,8 @@ static void more_rows_than_columns_is_refused(void **state)
 	(void)state;
 	analysis_open(&bench, 1);
 	assert_int_equal(ps_arena_create(&arena, 4096, &bench.diag), 0);
-	assert_int_equal(ps_assignment_solve(cost, 2, 1, &bench.context, &arena, &solved), PS_EUSAGE);
+	assert_int_equal(ps_assignment_solve(cost, 2, 1, &bench.context, &arena, &solved),
+			 PS_EUSAGE);
 	assert_non_null(strstr(bench.diag.text, "2 rows to 1 columns"));
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
@@ -142,7 +148,8 @@ static void it_stops_when_asked(void **state)
 	analysis_open(&bench, 1);
 	bench.context.progress = &progress;
 	assert_int_equal(ps_arena_create(&arena, ps_assignment_bytes(N, N), &bench.diag), 0);
-	assert_int_equal(ps_assignment_solve(cost, N, N, &bench.context, &arena, &solved), PS_EINTERRUPTED);
+	assert_int_equal(ps_assignment_solve(cost, N, N, &bench.context, &arena, &solved),
+			 PS_EINTERRUPTED);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }

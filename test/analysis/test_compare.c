@@ -29,9 +29,16 @@ static float *floats(size_t count)
 
 static void make_pair(struct pair *pair, uint64_t seed, size_t f_a, size_t f_b, size_t width)
 {
-	*pair = (struct pair){.a = {.d_in = width, .d_sae = f_a, .dec = floats(f_a * width), .enc = floats(f_a * width)},
-			      .b = {.d_in = width, .d_sae = f_b, .dec = floats(f_b * width), .enc = floats(f_b * width)}};
-	analysis_fill_pair(seed, f_a, f_b, width, pair->a.dec, pair->b.dec, pair->a.enc, pair->b.enc);
+	*pair = (struct pair){.a = {.d_in = width,
+				    .d_sae = f_a,
+				    .dec = floats(f_a * width),
+				    .enc = floats(f_a * width)},
+			      .b = {.d_in = width,
+				    .d_sae = f_b,
+				    .dec = floats(f_b * width),
+				    .enc = floats(f_b * width)}};
+	analysis_fill_pair(seed, f_a, f_b, width, pair->a.dec, pair->b.dec, pair->a.enc,
+			   pair->b.enc);
 }
 
 static void free_pair(struct pair *pair)
@@ -42,7 +49,8 @@ static void free_pair(struct pair *pair)
 	free(pair->b.enc);
 }
 
-static ps_comparison compare_with(const struct pair *pair, int threads, const uint8_t *alive, double survival[5])
+static ps_comparison compare_with(const struct pair *pair, int threads, const uint8_t *alive,
+				  double survival[5])
 {
 	size_t f_a = pair->a.d_sae, f_b = pair->b.d_sae, width = pair->a.d_in;
 	analysis_bench bench;
@@ -51,10 +59,15 @@ static ps_comparison compare_with(const struct pair *pair, int threads, const ui
 	ps_match match;
 
 	analysis_open(&bench, threads);
-	assert_int_equal(ps_arena_create(&arena, ps_compare_bytes(f_a, f_b, width, threads), &bench.diag), 0);
-	assert_int_equal(ps_compare_saes(&pair->a, &pair->b, 0.7, alive, 5, &bench.context, &arena, &out), 0);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_compare_bytes(f_a, f_b, width, threads), &bench.diag),
+		0);
+	assert_int_equal(
+		ps_compare_saes(&pair->a, &pair->b, 0.7, alive, 5, &bench.context, &arena, &out),
+		0);
 	ps_arena_destroy(&arena);
-	assert_int_equal(ps_arena_create(&arena, ps_match_bytes(f_a, f_b, width, threads), &bench.diag), 0);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_match_bytes(f_a, f_b, width, threads), &bench.diag), 0);
 	assert_int_equal(ps_match_decoders(&pair->a, &pair->b, &bench.context, &arena, &match), 0);
 	for (int t = 0; t < 5; t++)
 		survival[t] = ps_match_survival(&match, taus[t], NULL);
@@ -77,7 +90,8 @@ static void measures_equal_numpys(void **state)
 
 		snprintf(name, sizeof name, "compare.%d", seed);
 		analysis_golden(name, golden, 13);
-		make_pair(&pair, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1], (size_t)golden[2]);
+		make_pair(&pair, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1],
+			  (size_t)golden[2]);
 		alive = calloc(pair.a.d_sae, 1);
 		assert_non_null(alive);
 		for (size_t i = 0; i < pair.a.d_sae; i++)
@@ -86,10 +100,12 @@ static void measures_equal_numpys(void **state)
 		for (int t = 0; t < 5; t++)
 			analysis_check(survival[t], golden[3 + t], 1e-12, &largest, "survival");
 		analysis_check(out.mnn_survival, golden[5], 1e-12, &largest, "mnn_survival");
-		analysis_check(out.mnn_survival_alive, golden[8], 1e-12, &largest, "mnn_survival_alive");
+		analysis_check(out.mnn_survival_alive, golden[8], 1e-12, &largest,
+			       "mnn_survival_alive");
 		analysis_check(out.mmcs, golden[9], 1e-6, &largest, "mmcs");
 		analysis_check(out.mmcs_null, golden[10], 1e-6, &largest, "mmcs_null");
-		analysis_check(out.hungarian_cosine, golden[11], 1e-6, &largest, "hungarian_cosine");
+		analysis_check(out.hungarian_cosine, golden[11], 1e-6, &largest,
+			       "hungarian_cosine");
 		analysis_check(out.shared_fraction, golden[12], 1e-12, &largest, "shared_fraction");
 		free(alive);
 		free_pair(&pair);
@@ -125,7 +141,8 @@ static void a_dictionary_survives_in_itself_however_scaled(void **state)
 		pair.b.enc[i] = pair.a.enc[i];
 	}
 	out = compare_with(&pair, 2, NULL, survival);
-	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 && out.shared_fraction == 1);
+	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 &&
+		    out.shared_fraction == 1);
 	assert_float_equal(out.hungarian_cosine, 1, 1e-6);
 	assert_float_equal(out.mmcs, 1, 1e-6);
 	assert_true(out.mmcs_null < 0.7);
@@ -185,17 +202,20 @@ static void bad_dictionaries_are_named(void **state)
 	analysis_open(&bench, 1);
 	assert_int_equal(ps_arena_create(&arena, ps_match_bytes(20, 20, 8, 1), &bench.diag), 0);
 	pair.b.dec[13 * 8 + 2] = NAN;
-	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match),
+			 PS_EINPUT);
 	assert_non_null(strstr(bench.diag.text, "row 13 of the second"));
 	ps_arena_rewind(&arena, 0);
 	bench.diag.text[0] = 0;
 	pair.b.dec[13 * 8 + 2] = -INFINITY;
-	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match),
+			 PS_EINPUT);
 	assert_non_null(strstr(bench.diag.text, "row 13 of the second"));
 	ps_arena_rewind(&arena, 0);
 	bench.diag.text[0] = 0;
 	pair.b.d_in = 7;
-	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match), PS_EINPUT);
+	assert_int_equal(ps_match_decoders(&pair.a, &pair.b, &bench.context, &arena, &match),
+			 PS_EINPUT);
 	assert_non_null(strstr(bench.diag.text, "widths 8 and 7"));
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);

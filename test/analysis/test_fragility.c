@@ -34,13 +34,18 @@ static void fill(struct data *data, uint64_t seed, size_t latents, size_t cluste
 	for (size_t i = 0; i < clusters * latents; i++) {
 		size_t j = i % latents;
 
-		data->counts[i] = noise[i] > (float)(j % 3) ? (uint32_t)noise[i] - (uint32_t)(j % 3) : 0;
+		data->counts[i] =
+			noise[i] > (float)(j % 3) ? (uint32_t)noise[i] - (uint32_t)(j % 3) : 0;
 		data->firing[j] += data->counts[i];
 	}
 	analysis_fill_matrix(noise, latents, 800 + seed, 0);
 	for (size_t j = 0; j < latents; j++)
-		data->survived[j] = (double)noise[j] + 0.5 < 0.8 - 0.5 * (double)j / (double)latents;
-	data->by_cluster = (ps_firing){.counts = data->counts, .total = data->firing, .clusters = clusters, .latents = latents};
+		data->survived[j] =
+			(double)noise[j] + 0.5 < 0.8 - 0.5 * (double)j / (double)latents;
+	data->by_cluster = (ps_firing){.counts = data->counts,
+				       .total = data->firing,
+				       .clusters = clusters,
+				       .latents = latents};
 }
 
 static void run(const struct data *data, size_t latents, int threads, ps_fragility *out)
@@ -50,8 +55,14 @@ static void run(const struct data *data, size_t latents, int threads, ps_fragili
 	ps_arena arena;
 
 	analysis_open(&bench, threads);
-	assert_int_equal(ps_arena_create(&arena, ps_fragility_bytes(latents, data->by_cluster.clusters, &plan, threads), &bench.diag), 0);
-	assert_int_equal(ps_fragility_run(data->firing, data->survived, latents, &data->by_cluster, &plan, &bench.context, &arena, out), 0);
+	assert_int_equal(ps_arena_create(&arena,
+					 ps_fragility_bytes(latents, data->by_cluster.clusters,
+							    &plan, threads),
+					 &bench.diag),
+			 0);
+	assert_int_equal(ps_fragility_run(data->firing, data->survived, latents, &data->by_cluster,
+					  &plan, &bench.context, &arena, out),
+			 0);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }
@@ -69,17 +80,22 @@ static void quintiles_and_intervals_equal_numpys(void **state)
 
 		snprintf(name, sizeof name, "fragility.%d", seed);
 		analysis_golden(name, golden, 26);
-		fill(&data, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1], (unsigned)golden[2]);
+		fill(&data, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1],
+		     (unsigned)golden[2]);
 		run(&data, (size_t)golden[0], 2, &out);
 		assert_int_equal(out.alive, golden[3]);
 		for (int q = 0; q < PS_QUINTILES; q++) {
 			assert_int_equal(out.size[q], golden[4 + q]);
 			analysis_check(out.survival[q], golden[9 + q], LIMIT, &largest, "S(Q)");
 		}
-		analysis_check_interval(&out.difference_latents, golden + 14, LIMIT, &largest, "S(Q1) - S(Q5) over latents");
-		analysis_check_interval(&out.difference_clusters, golden + 17, LIMIT, &largest, "S(Q1) - S(Q5) over clusters");
-		analysis_check_interval(&out.rho_quintiles, golden + 20, LIMIT, &largest, "rho over quintiles");
-		analysis_check_interval(&out.rho_latents, golden + 23, LIMIT, &largest, "rho over latents");
+		analysis_check_interval(&out.difference_latents, golden + 14, LIMIT, &largest,
+					"S(Q1) - S(Q5) over latents");
+		analysis_check_interval(&out.difference_clusters, golden + 17, LIMIT, &largest,
+					"S(Q1) - S(Q5) over clusters");
+		analysis_check_interval(&out.rho_quintiles, golden + 20, LIMIT, &largest,
+					"rho over quintiles");
+		analysis_check_interval(&out.rho_latents, golden + 23, LIMIT, &largest,
+					"rho over latents");
 	}
 	print_message("largest error %.2g (%g)\n", largest, LIMIT);
 }
@@ -123,11 +139,14 @@ static void too_few_latents_leave_quintiles_undefined(void **state)
 	memset(data.counts, 0, sizeof data.counts);
 	run(&data, 9, 1, &out);
 	assert_int_equal(out.alive, 2);
-	assert_true(isnan(out.survival[0]) && isnan(out.difference_latents.estimate) && isnan(out.rho_quintiles.low));
-	assert_true(isnan(out.difference_clusters.estimate) && out.difference_clusters.replicates == 0);
+	assert_true(isnan(out.survival[0]) && isnan(out.difference_latents.estimate) &&
+		    isnan(out.rho_quintiles.low));
+	assert_true(isnan(out.difference_clusters.estimate) &&
+		    out.difference_clusters.replicates == 0);
 	memset(data.firing, 0, sizeof data.firing);
 	run(&data, 9, 1, &out);
-	assert_true(out.alive == 0 && isnan(out.difference_latents.estimate) && isnan(out.rho_latents.estimate));
+	assert_true(out.alive == 0 && isnan(out.difference_latents.estimate) &&
+		    isnan(out.rho_latents.estimate));
 }
 
 int main(void)

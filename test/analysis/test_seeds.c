@@ -22,7 +22,8 @@ static void fill(ps_sae saes[SAES])
 	static float enc[SAES][LATENTS * WIDTH], dec[SAES][LATENTS * WIDTH];
 
 	for (int s = 0; s < SAES; s += 2)
-		analysis_fill_pair(60, LATENTS, LATENTS, WIDTH, dec[s], dec[s + 1], enc[s], enc[s + 1]);
+		analysis_fill_pair(60, LATENTS, LATENTS, WIDTH, dec[s], dec[s + 1], enc[s],
+				   enc[s + 1]);
 	analysis_fill_matrix(dec[3], LATENTS * WIDTH, 61, 0);
 	for (int s = 0; s < SAES; s++)
 		saes[s] = (ps_sae){.d_in = WIDTH, .d_sae = LATENTS, .enc = enc[s], .dec = dec[s]};
@@ -41,8 +42,12 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 	(void)state;
 	fill(saes);
 	analysis_open(&bench, 2);
-	assert_int_equal(ps_arena_create(&arena, ps_seeds_bytes(SAES, LATENTS, WIDTH, &plan, 2), &bench.diag), 0);
-	assert_int_equal(ps_arena_create(&other, ps_compare_bytes(LATENTS, LATENTS, WIDTH, 2), &bench.diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_seeds_bytes(SAES, LATENTS, WIDTH, &plan, 2),
+					 &bench.diag),
+			 0);
+	assert_int_equal(
+		ps_arena_create(&other, ps_compare_bytes(LATENTS, LATENTS, WIDTH, 2), &bench.diag),
+		0);
 	assert_int_equal(ps_seeds_compare(list, SAES, 9, &plan, &bench.context, &arena, &out), 0);
 	assert_int_equal(out.pair_count, PAIRS);
 	for (size_t a = 0; a < SAES; a++)
@@ -50,7 +55,9 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 			ps_comparison c;
 
 			assert_true(out.pairs[p].a == a && out.pairs[p].b == b);
-			assert_int_equal(ps_compare_saes(&saes[a], &saes[b], 0.7, NULL, 9, &bench.context, &other, &c), 0);
+			assert_int_equal(ps_compare_saes(&saes[a], &saes[b], 0.7, NULL, 9,
+							 &bench.context, &other, &c),
+					 0);
 			assert_memory_equal(&c, &out.pairs[p].comparison, sizeof c);
 			assert_true(c.mnn_survival == out.pairs[p].survival[PS_TAU_MAIN]);
 			sum += c.hungarian_cosine;
@@ -59,8 +66,10 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 		}
 	assert_float_equal(out.hungarian_cosine.mean, sum / PAIRS, 1e-12);
 	assert_true(out.hungarian_cosine.least == least && out.hungarian_cosine.largest == largest);
-	assert_true(out.hungarian_cosine.low <= out.hungarian_cosine.mean && out.hungarian_cosine.mean <= out.hungarian_cosine.high);
-	assert_true(out.survival[0].mean >= out.survival[PS_TAU_MAIN].mean && out.survival[PS_TAU_MAIN].largest == 1);
+	assert_true(out.hungarian_cosine.low <= out.hungarian_cosine.mean &&
+		    out.hungarian_cosine.mean <= out.hungarian_cosine.high);
+	assert_true(out.survival[0].mean >= out.survival[PS_TAU_MAIN].mean &&
+		    out.survival[PS_TAU_MAIN].largest == 1);
 	ps_arena_destroy(&arena);
 	ps_arena_destroy(&other);
 	analysis_close(&bench);
@@ -77,17 +86,22 @@ static void one_seed_has_no_pairs(void **state)
 	(void)state;
 	fill(saes);
 	analysis_open(&bench, 1);
-	assert_int_equal(ps_arena_create(&arena, ps_seeds_bytes(1, LATENTS, WIDTH, &plan, 1), &bench.diag), 0);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_seeds_bytes(1, LATENTS, WIDTH, &plan, 1), &bench.diag),
+		0);
 	assert_int_equal(ps_seeds_compare(list, 1, 9, &plan, &bench.context, &arena, &out), 0);
-	assert_true(out.pair_count == 0 && isnan(out.survival[0].mean) && isnan(out.shared_fraction.low));
+	assert_true(out.pair_count == 0 && isnan(out.survival[0].mean) &&
+		    isnan(out.shared_fraction.low));
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }
 
 static void survival_is_averaged_over_seeds(void **state)
 {
-	const double grids[3][PS_TAUS] = {{.9, .8, .7, .2, 0}, {.8, .8, .4, .2, 0}, {1, .8, .4, .2, .3}};
-	const double means[PS_TAUS] = {.9, .8, .5, .2, .1}, sds[PS_TAUS] = {.1, 0, 0.17320508075688773, 0, 0.17320508075688773};
+	const double grids[3][PS_TAUS] = {
+		{.9, .8, .7, .2, 0}, {.8, .8, .4, .2, 0}, {1, .8, .4, .2, .3}};
+	const double means[PS_TAUS] = {.9, .8, .5, .2, .1},
+		     sds[PS_TAUS] = {.1, 0, 0.17320508075688773, 0, 0.17320508075688773};
 	double mean[PS_TAUS], sd[PS_TAUS];
 
 	(void)state;
@@ -103,8 +117,12 @@ static void survival_is_averaged_over_seeds(void **state)
 /* The outer thresholds disagree and must not count. */
 static void agreement_looks_at_the_three_middle_thresholds(void **state)
 {
-	const double alike[4][PS_TAUS] = {{.1, .9, .8, .7, .9}, {.2, .8, .7, .6, .8}, {.3, .7, .6, .5, .99}, {.4, .6, .5, .4, 1}};
-	const double mixed[3][PS_TAUS] = {{0, .1, .2, .3, 0}, {0, .2, .3, .1, 0}, {0, .3, .1, .2, 0}};
+	const double alike[4][PS_TAUS] = {{.1, .9, .8, .7, .9},
+					  {.2, .8, .7, .6, .8},
+					  {.3, .7, .6, .5, .99},
+					  {.4, .6, .5, .4, 1}};
+	const double mixed[3][PS_TAUS] = {
+		{0, .1, .2, .3, 0}, {0, .2, .3, .1, 0}, {0, .3, .1, .2, 0}};
 	ps_arena arena;
 	double w;
 
@@ -126,8 +144,10 @@ static void reference_values_are_found_by_shape_and_by_name(void **state)
 	(void)state;
 	assert_non_null(gemma);
 	assert_ptr_equal(gemma, ps_reference_model_named("google/gemma-2-2b"));
-	assert_ptr_equal(ps_reference_model_named("gemma-3-1b-pt"), ps_reference_model_named("Gemma 3 1B"));
-	assert_ptr_equal(ps_reference_model_named("meta-llama/Llama-3.2-1B"), ps_reference_model_named("llama 3.2 1b"));
+	assert_ptr_equal(ps_reference_model_named("gemma-3-1b-pt"),
+			 ps_reference_model_named("Gemma 3 1B"));
+	assert_ptr_equal(ps_reference_model_named("meta-llama/Llama-3.2-1B"),
+			 ps_reference_model_named("llama 3.2 1b"));
 	assert_null(ps_reference_model_named("gemma-3-1b-it"));
 	assert_null(ps_reference_model_named("gemma-3-270m"));
 	assert_null(ps_reference_model_named(""));

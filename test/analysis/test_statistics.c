@@ -51,8 +51,10 @@ static void estimates_equal_scipys(void **state)
 		fill(&data, (uint64_t)seed, (size_t)golden[0], (unsigned)golden[1]);
 		analysis_check(ps_mean(data.x, data.count), golden[2], LIMIT, &largest, "mean");
 		analysis_check(ps_sd(data.x, data.count), golden[3], LIMIT, &largest, "sd");
-		analysis_check(ps_spearman(data.x, data.y, data.count, work), golden[5], LIMIT, &largest, "spearman");
-		analysis_check(ps_quantile_sorting(data.x, data.count, 0.3), golden[4], LIMIT, &largest, "quantile");
+		analysis_check(ps_spearman(data.x, data.y, data.count, work), golden[5], LIMIT,
+			       &largest, "spearman");
+		analysis_check(ps_quantile_sorting(data.x, data.count, 0.3), golden[4], LIMIT,
+			       &largest, "quantile");
 	}
 	print_message("largest error %.2g (%g)\n", largest, LIMIT);
 }
@@ -82,8 +84,11 @@ static void kendalls_w_corrects_for_ties(void **state)
 		double golden[4], w;
 
 		golden_of("kendall", seed, golden, 4);
-		analysis_fill_vector(scores, (size_t)(golden[0] * golden[1]), (uint64_t)seed, (unsigned)golden[2], NULL);
-		assert_int_equal(ps_kendall_w(scores, (size_t)golden[0], (size_t)golden[1], &arena, NULL, &w), 0);
+		analysis_fill_vector(scores, (size_t)(golden[0] * golden[1]), (uint64_t)seed,
+				     (unsigned)golden[2], NULL);
+		assert_int_equal(ps_kendall_w(scores, (size_t)golden[0], (size_t)golden[1], &arena,
+					      NULL, &w),
+				 0);
 		analysis_check(w, golden[3], LIMIT, &largest, "Kendall's W");
 	}
 	ps_arena_destroy(&arena);
@@ -100,23 +105,37 @@ static void all_intervals(const struct data *data, int threads, ps_interval out[
 	for (size_t i = 0; i < data->count; i++)
 		shifted[i] = data->y[i] + 9;
 	analysis_open(&bench, threads);
-	assert_int_equal(ps_arena_create(&arena, ps_partial_interval_bytes(&plan, data->count, threads), &bench.diag), 0);
-	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, shifted, data->count, &bench.context, &arena, &out[0]), 0);
+	assert_int_equal(ps_arena_create(&arena,
+					 ps_partial_interval_bytes(&plan, data->count, threads),
+					 &bench.diag),
+			 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, shifted, data->count, &bench.context,
+					    &arena, &out[0]),
+			 0);
 	plan.seed++;
-	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, NULL, data->count, &bench.context, &arena, &out[1]), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, data->x, NULL, data->count, &bench.context,
+					    &arena, &out[1]),
+			 0);
 	plan.seed++;
-	assert_int_equal(ps_bootstrap_paired(&plan, data->x, data->y, data->count, &bench.context, &arena, &out[2]), 0);
+	assert_int_equal(ps_bootstrap_paired(&plan, data->x, data->y, data->count, &bench.context,
+					     &arena, &out[2]),
+			 0);
 	plan.seed++;
-	assert_int_equal(ps_spearman_interval(&plan, data->x, data->y, data->count, &bench.context, &arena, &out[3]), 0);
+	assert_int_equal(ps_spearman_interval(&plan, data->x, data->y, data->count, &bench.context,
+					      &arena, &out[3]),
+			 0);
 	plan.seed++;
-	assert_int_equal(ps_partial_interval(&plan, data->x, data->y, data->z, data->count, &bench.context, &arena, &out[4]), 0);
+	assert_int_equal(ps_partial_interval(&plan, data->x, data->y, data->z, data->count,
+					     &bench.context, &arena, &out[4]),
+			 0);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }
 
 static void intervals_equal_numpys_from_the_same_draws(void **state)
 {
-	static const char *const names[5] = {"ratio of sums", "mean", "paired difference", "spearman", "partial spearman"};
+	static const char *const names[5] = {"ratio of sums", "mean", "paired difference",
+					     "spearman", "partial spearman"};
 	static struct data data;
 	double largest = 0;
 
@@ -153,7 +172,8 @@ static void threads_do_not_change_a_bit(void **state)
 
 static void what_the_data_do_not_define_is_nan(void **state)
 {
-	const double same[4] = {2, 2, 2, 2}, other[4] = {1, 2, 3, 4}, holed[4] = {1, NAN, 2, 3}, zeros[4] = {0};
+	const double same[4] = {2, 2, 2, 2}, other[4] = {1, 2, 3, 4}, holed[4] = {1, NAN, 2, 3},
+		     zeros[4] = {0};
 	const ps_bootstrap plan = {.replicates = 20, .confidence = 0.95, .seed = 1};
 	analysis_bench bench;
 	ps_arena arena;
@@ -162,14 +182,21 @@ static void what_the_data_do_not_define_is_nan(void **state)
 
 	(void)state;
 	assert_true(isnan(ps_mean(same, 0)) && isnan(ps_sd(same, 1)));
-	assert_true(isnan(ps_spearman(same, other, 4, work)) && isnan(ps_spearman(holed, other, 4, work)) && isnan(ps_spearman(other, other, 1, work)));
+	assert_true(isnan(ps_spearman(same, other, 4, work)) &&
+		    isnan(ps_spearman(holed, other, 4, work)) &&
+		    isnan(ps_spearman(other, other, 1, work)));
 	analysis_open(&bench, 1);
-	assert_int_equal(ps_arena_create(&arena, ps_partial_interval_bytes(&plan, 4, 1), &bench.diag), 0);
-	assert_int_equal(ps_bootstrap_ratio(&plan, other, zeros, 4, &bench.context, &arena, &out), 0);
-	assert_true(isnan(out.estimate) && isnan(out.low) && isnan(out.high) && out.replicates == 0);
-	assert_int_equal(ps_bootstrap_ratio(&plan, other, NULL, 0, &bench.context, &arena, &out), 0);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_partial_interval_bytes(&plan, 4, 1), &bench.diag), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, other, zeros, 4, &bench.context, &arena, &out),
+			 0);
+	assert_true(isnan(out.estimate) && isnan(out.low) && isnan(out.high) &&
+		    out.replicates == 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, other, NULL, 0, &bench.context, &arena, &out),
+			 0);
 	assert_true(isnan(out.estimate) && isnan(out.low));
-	assert_int_equal(ps_spearman_interval(&plan, holed, other, 4, &bench.context, &arena, &out), 0);
+	assert_int_equal(ps_spearman_interval(&plan, holed, other, 4, &bench.context, &arena, &out),
+			 0);
 	assert_true(isnan(out.estimate));
 	assert_int_equal(ps_kendall_w(same, 1, 4, &arena, &bench.diag, &w), 0);
 	assert_true(isnan(w));
@@ -195,8 +222,10 @@ static void copies_within_a_cluster_add_no_certainty(void **state)
 	}
 	analysis_open(&bench, 2);
 	assert_int_equal(ps_arena_create(&arena, ps_bootstrap_bytes(&plan, N, 2), &bench.diag), 0);
-	assert_int_equal(ps_bootstrap_ratio(&plan, values, NULL, N, &bench.context, &arena, &plain), 0);
-	assert_int_equal(ps_bootstrap_ratio(&plan, sums, counts, N, &bench.context, &arena, &copied), 0);
+	assert_int_equal(ps_bootstrap_ratio(&plan, values, NULL, N, &bench.context, &arena, &plain),
+			 0);
+	assert_int_equal(
+		ps_bootstrap_ratio(&plan, sums, counts, N, &bench.context, &arena, &copied), 0);
 	assert_float_equal(plain.low, copied.low, 1e-12);
 	assert_float_equal(plain.high, copied.high, 1e-12);
 	ps_arena_destroy(&arena);

@@ -24,8 +24,15 @@ static struct {
 	uint64_t words[(ROWS / PS_ROW_BLOCK + 1) * (PS_ROW_BLOCK / 64 + 1)];
 } data;
 
-static const ps_sae sae = {.arch = PS_SAE_TOPK, .d_in = WIDTH, .d_sae = LATENTS, .k = ACTIVE, .apply_b_dec_to_input = true,
-			   .enc = data.enc, .dec = data.dec, .b_enc = data.b_enc, .b_dec = data.b_dec};
+static const ps_sae sae = {.arch = PS_SAE_TOPK,
+			   .d_in = WIDTH,
+			   .d_sae = LATENTS,
+			   .k = ACTIVE,
+			   .apply_b_dec_to_input = true,
+			   .enc = data.enc,
+			   .dec = data.dec,
+			   .b_enc = data.b_enc,
+			   .b_dec = data.b_dec};
 static const ps_bootstrap plan = {.replicates = 100, .confidence = 0.95, .seed = 31};
 
 static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
@@ -50,7 +57,8 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 	take(which == PS_ROW_TOKEN_ID ? data.tokens : data.windows, ids, count, out);
 }
 
-static void other_column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+static void other_column(void *self, ps_row_column which, const uint64_t *ids, size_t count,
+			 int32_t *out)
 {
 	(void)self;
 	take(which == PS_ROW_TOKEN_ID ? data.other_tokens : data.windows, ids, count, out);
@@ -58,8 +66,12 @@ static void other_column(void *self, ps_row_column which, const uint64_t *ids, s
 
 static ps_row_source source_of(float *rows, const int32_t *tokens)
 {
-	return (ps_row_source){.self = rows, .rows = ROWS, .width = WIDTH, .gather = gather,
-			       .columns = 1 << PS_ROW_TOKEN_ID | 1 << PS_ROW_WINDOW_ID, .column = tokens == data.tokens ? column : other_column};
+	return (ps_row_source){.self = rows,
+			       .rows = ROWS,
+			       .width = WIDTH,
+			       .gather = gather,
+			       .columns = 1 << PS_ROW_TOKEN_ID | 1 << PS_ROW_WINDOW_ID,
+			       .column = tokens == data.tokens ? column : other_column};
 }
 
 static ps_row_list fill(void)
@@ -87,7 +99,8 @@ static ps_row_list fill(void)
 	return ps_row_list_make(data.words, ROWS);
 }
 
-static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows, int threads, ps_diag *diag, ps_transfer *out)
+static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps_row_list *rows,
+	       int threads, ps_diag *diag, ps_transfer *out)
 {
 	analysis_bench bench;
 	ps_arena arena;
@@ -95,10 +108,15 @@ static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps
 	int rc;
 
 	analysis_open(&bench, threads);
-	assert_int_equal(ps_arena_create(&arena, ps_clusters_bytes(ROWS) + ps_transfer_bytes(&sae, WINDOWS, &plan, threads), &bench.diag), 0);
+	assert_int_equal(ps_arena_create(&arena,
+					 ps_clusters_bytes(ROWS) +
+						 ps_transfer_bytes(&sae, WINDOWS, &plan, threads),
+					 &bench.diag),
+			 0);
 	assert_int_equal(ps_clusters_of_windows(dense, rows, &arena, &bench.diag, &clusters), 0);
 	assert_int_equal(clusters.count, WINDOWS);
-	rc = ps_transfer_run(&sae, dense, pruned, rows, &clusters, &plan, &bench.context, &arena, out);
+	rc = ps_transfer_run(&sae, dense, pruned, rows, &clusters, &plan, &bench.context, &arena,
+			     out);
 	*diag = bench.diag;
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
@@ -108,7 +126,8 @@ static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps
 static void overlap_and_reconstruction_equal_numpys(void **state)
 {
 	const ps_row_list rows = fill();
-	const ps_row_source dense = source_of(data.dense, data.tokens), pruned = source_of(data.pruned, data.tokens);
+	const ps_row_source dense = source_of(data.dense, data.tokens),
+			    pruned = source_of(data.pruned, data.tokens);
 	double golden[24], largest = 0;
 	ps_transfer out;
 	ps_diag diag;
@@ -119,11 +138,15 @@ static void overlap_and_reconstruction_equal_numpys(void **state)
 	assert_int_equal(out.rows, rows.count);
 	analysis_check_interval(&out.jaccard, golden, LIMIT, &largest, "jaccard");
 	analysis_check_interval(&out.cosine, golden + 3, LIMIT, &largest, "cosine");
-	analysis_check_interval(&out.fvu_dense, golden + 6, LIMIT, &largest, "fvu of the dense rows");
-	analysis_check_interval(&out.fvu_pruned, golden + 9, LIMIT, &largest, "fvu of the pruned rows");
+	analysis_check_interval(&out.fvu_dense, golden + 6, LIMIT, &largest,
+				"fvu of the dense rows");
+	analysis_check_interval(&out.fvu_pruned, golden + 9, LIMIT, &largest,
+				"fvu of the pruned rows");
 	analysis_check_interval(&out.fvu_change, golden + 12, LIMIT, &largest, "change of fvu");
-	analysis_check_interval(&out.l0_dense, golden + 15, LIMIT, &largest, "l0 of the dense rows");
-	analysis_check_interval(&out.l0_pruned, golden + 18, LIMIT, &largest, "l0 of the pruned rows");
+	analysis_check_interval(&out.l0_dense, golden + 15, LIMIT, &largest,
+				"l0 of the dense rows");
+	analysis_check_interval(&out.l0_pruned, golden + 18, LIMIT, &largest,
+				"l0 of the pruned rows");
 	analysis_check_interval(&out.l0_change, golden + 21, LIMIT, &largest, "change of l0");
 	print_message("largest error %.2g (%g)\n", largest, LIMIT);
 }
@@ -137,14 +160,16 @@ static void a_model_agrees_with_itself(void **state)
 
 	(void)state;
 	assert_int_equal(run(&dense, &dense, &rows, 1, &diag, &out), 0);
-	assert_true(out.jaccard.estimate == 1 && out.jaccard.low == 1 && out.fvu_change.estimate == 0 && out.l0_change.high == 0);
+	assert_true(out.jaccard.estimate == 1 && out.jaccard.low == 1 &&
+		    out.fvu_change.estimate == 0 && out.l0_change.high == 0);
 	assert_float_equal(out.cosine.low, 1, 1e-12);
 }
 
 static void threads_do_not_change_a_bit(void **state)
 {
 	const ps_row_list rows = fill();
-	const ps_row_source dense = source_of(data.dense, data.tokens), pruned = source_of(data.pruned, data.tokens);
+	const ps_row_source dense = source_of(data.dense, data.tokens),
+			    pruned = source_of(data.pruned, data.tokens);
 	ps_transfer one, three;
 	ps_diag diag;
 
@@ -212,9 +237,14 @@ static void firing_is_counted_by_window(void **state)
 	(void)state;
 	analysis_golden("firing", golden, LATENTS);
 	analysis_open(&bench, 2);
-	assert_int_equal(ps_arena_create(&arena, ps_clusters_bytes(ROWS) + ps_firing_bytes(&sae, WINDOWS, 2), &bench.diag), 0);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_clusters_bytes(ROWS) + ps_firing_bytes(&sae, WINDOWS, 2),
+				&bench.diag),
+		0);
 	assert_int_equal(ps_clusters_of_windows(&dense, &rows, &arena, &bench.diag, &clusters), 0);
-	assert_int_equal(ps_firing_count(&sae, &dense, &rows, &clusters, &bench.context, &arena, &firing), 0);
+	assert_int_equal(
+		ps_firing_count(&sae, &dense, &rows, &clusters, &bench.context, &arena, &firing),
+		0);
 	for (size_t j = 0; j < LATENTS; j++) {
 		uint64_t sum = 0;
 
@@ -227,7 +257,8 @@ static void firing_is_counted_by_window(void **state)
 	analysis_close(&bench);
 }
 
-static void from_self(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
+static void from_self(void *self, ps_row_column which, const uint64_t *ids, size_t count,
+		      int32_t *out)
 {
 	assert_int_equal(which, PS_ROW_WINDOW_ID);
 	take(self, ids, count, out);
@@ -236,9 +267,13 @@ static void from_self(void *self, ps_row_column which, const uint64_t *ids, size
 static void windows_become_clusters_in_order_of_their_ids(void **state)
 {
 	static const int32_t windows[8] = {7, -2, 7, 9, 2000000000, -2, 9, 7};
-	uint64_t words[PS_ROW_BLOCK / 64 + 1] = {1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 7};
+	uint64_t words[PS_ROW_BLOCK / 64 + 1] = {1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 |
+						 1 << 7};
 	static const uint32_t expected[6] = {1, 0, 1, 2, 0, 1};
-	ps_row_source source = {.self = (void *)(uintptr_t)windows, .rows = 8, .columns = 1 << PS_ROW_WINDOW_ID, .column = from_self};
+	ps_row_source source = {.self = (void *)(uintptr_t)windows,
+				.rows = 8,
+				.columns = 1 << PS_ROW_WINDOW_ID,
+				.column = from_self};
 	const ps_row_list rows = ps_row_list_make(words, 8);
 	ps_diag diag = {{0}};
 	ps_arena arena;
@@ -251,10 +286,12 @@ static void windows_become_clusters_in_order_of_their_ids(void **state)
 	assert_memory_equal(clusters.of_row, expected, sizeof expected);
 	ps_arena_rewind(&arena, 0);
 	source.rows = 7;
-	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters), PS_EINPUT);
+	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters),
+			 PS_EINPUT);
 	ps_arena_rewind(&arena, 0);
 	source.columns = 0;
-	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters), PS_EINPUT);
+	assert_int_equal(ps_clusters_of_windows(&source, &rows, &arena, &diag, &clusters),
+			 PS_EINPUT);
 	ps_arena_destroy(&arena);
 }
 

@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 			__builtin_trap();
 		return 0;
 	}
-	if (!config.layers || config.layers > PS_LAYERS_MAX || !config.width || !config.kv_heads || config.heads % config.kv_heads ||
-	    config.eos_count < 0 || config.eos_count > 8)
+	if (!config.layers || config.layers > PS_LAYERS_MAX || !config.width || !config.kv_heads ||
+	    config.heads % config.kv_heads || config.eos_count < 0 || config.eos_count > 8)
 		__builtin_trap();
 	(void)ps_config_is_special(&config, 1);
 	return 0;

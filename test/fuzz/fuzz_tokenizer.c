@@ -16,7 +16,9 @@ static int check_id(void *context, int32_t id)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	const char *json = (const char *)bytes, *zero = length ? memrchr(json, 0, length) : NULL;
-	const char *text = zero ? zero + 1 : " It's  a t\xc3\xa9st:\n\n12345 \xe4\xb8\xad\xf0\x9f\x99\x82<bos><|x|>\t\r\n ";
+	const char *text = zero ? zero + 1
+				: " It's  a t\xc3\xa9st:\n\n12345 "
+				  "\xe4\xb8\xad\xf0\x9f\x99\x82<bos><|x|>\t\r\n ";
 	size_t json_length = zero ? (size_t)(zero - json) : length;
 	size_t text_length = zero ? length - json_length - 1 : strlen(text);
 	ps_tokenizer *tokenizer;
@@ -27,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 			__builtin_trap();
 		return 0;
 	}
-	if (ps_tokenizer_encode(tokenizer, text, text_length, check_id, tokenizer, &diag) && !diag.text[0])
+	if (ps_tokenizer_encode(tokenizer, text, text_length, check_id, tokenizer, &diag) &&
+	    !diag.text[0])
 		__builtin_trap();
 	ps_tokenizer_destroy(tokenizer);
 	return 0;

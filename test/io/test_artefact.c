@@ -57,15 +57,18 @@ static int free_values(void **state)
 	return 0;
 }
 
-static const ps_tensor_decl decls[2] = {{"values", PS_F32, 2, {ROWS, COLS}}, {"halves", PS_BF16, 1, {5}}};
+static const ps_tensor_decl decls[2] = {{"values", PS_F32, 2, {ROWS, COLS}},
+					{"halves", PS_BF16, 1, {5}}};
 
 static json_t *make_extra(json_int_t number)
 {
-	return json_pack("{s:{s:s, s:f}, s:I}", "provenance", "command", "test", "sparsity", 0.5, "number", number);
+	return json_pack("{s:{s:s, s:f}, s:I}", "provenance", "command", "test", "sparsity", 0.5,
+			 "number", number);
 }
 
 /* Writes the artefact, its data in pieces of so many bytes. */
-static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_int_t number, ps_diag *diag)
+static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_int_t number,
+			  ps_diag *diag)
 {
 	const char *data[2] = {(const char *)values, (const char *)halves};
 	size_t bytes[2] = {ROWS * COLS * sizeof *values, sizeof halves};
@@ -76,7 +79,8 @@ static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_
 	json_decref(extra);
 	for (int t = 0; t < 2; t++)
 		for (size_t at = 0; at < bytes[t] && !rc; at += piece)
-			rc = ps_artefact_write(artefact, data[t] + at, bytes[t] - at < piece ? bytes[t] - at : piece, diag);
+			rc = ps_artefact_write(artefact, data[t] + at,
+					       bytes[t] - at < piece ? bytes[t] - at : piece, diag);
 	if (rc) {
 		ps_artefact_abort(artefact);
 		return rc;
@@ -111,7 +115,8 @@ struct bad_blocks {
 	uint64_t offset;
 };
 
-static void note_bad(void *context, const char *which, long block, uint64_t offset, const char *what)
+static void note_bad(void *context, const char *which, long block, uint64_t offset,
+		     const char *what)
 {
 	struct bad_blocks *bad = context;
 
@@ -155,13 +160,17 @@ static void writes_the_layout_of_the_contract(void **state)
 	const ps_tensor_info *info;
 
 	(void)state;
-	if (write_artefact(&ps_sys_linux, path, 4096, 7, &diag) || ps_safetensors_open(&file, &ps_sys_linux, path, &diag))
+	if (write_artefact(&ps_sys_linux, path, 4096, 7, &diag) ||
+	    ps_safetensors_open(&file, &ps_sys_linux, path, &diag))
 		fail_msg("%s", diag.text);
 	assert_int_equal(file.data_offset % 4096, 0);
 	assert_string_equal(file.tensors[0].name, "values");
 	assert_string_equal(json_string_value(json_object_get(file.metadata, "kind")), "test");
-	assert_int_equal(json_integer_value(json_object_get(file.metadata, "version")), PS_ARTEFACT_VERSION);
-	assert_int_equal(json_array_size(json_object_get(json_object_get(file.metadata, "xxh3"), "blocks")), 2);
+	assert_int_equal(json_integer_value(json_object_get(file.metadata, "version")),
+			 PS_ARTEFACT_VERSION);
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(file.metadata, "xxh3"), "blocks")),
+		2);
 	info = ps_safetensors_find(&file, "values");
 	assert_memory_equal(ps_safetensors_data(&file, info), values, info->bytes);
 	info = ps_safetensors_find(&file, "halves");
@@ -173,7 +182,8 @@ static void writes_the_layout_of_the_contract(void **state)
 
 static void gives_the_same_bytes_however_the_data_comes(void **state)
 {
-	static const size_t pieces[] = {997, 65536, PS_BLOCK_BYTES, PS_BLOCK_BYTES + 1, (size_t)1 << 30};
+	static const size_t pieces[] = {997, 65536, PS_BLOCK_BYTES, PS_BLOCK_BYTES + 1,
+					(size_t)1 << 30};
 	ps_diag diag = {{0}};
 
 	(void)state;
@@ -190,7 +200,8 @@ static void gives_the_same_bytes_however_the_data_comes(void **state)
 static void deferred_beginnings_give_the_same_bytes(void **state)
 {
 	/* Within the first block, exactly one block, all but the last value. */
-	static const size_t heads[] = {12, PS_BLOCK_BYTES, PS_BLOCK_BYTES + 4, ROWS * COLS * sizeof(float)};
+	static const size_t heads[] = {12, PS_BLOCK_BYTES, PS_BLOCK_BYTES + 4,
+				       ROWS * COLS * sizeof(float)};
 	ps_diag diag = {{0}};
 
 	(void)state;
@@ -200,10 +211,14 @@ static void deferred_beginnings_give_the_same_bytes(void **state)
 		json_t *extra = make_extra(7);
 		ps_artefact *artefact;
 
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra, decls, 2, &diag), 0);
+		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra,
+						    decls, 2, &diag),
+				 0);
 		json_decref(extra);
 		assert_int_equal(ps_artefact_defer(artefact, head, &diag), 0);
-		assert_int_equal(ps_artefact_write(artefact, (const char *)values + head, bytes - head, &diag), 0);
+		assert_int_equal(ps_artefact_write(artefact, (const char *)values + head,
+						   bytes - head, &diag),
+				 0);
 		assert_int_equal(ps_artefact_write(artefact, halves, sizeof halves, &diag), 0);
 		ps_artefact_fill(artefact, 4, (const char *)values + 4, head - 4);
 		ps_artefact_fill(artefact, 0, values, 4);
@@ -219,7 +234,9 @@ static void writes_files_without_tensors_and_tensors_without_bytes(void **state)
 
 	(void)state;
 	for (size_t count = 0; count < 2; count++) {
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, &empty, count, NULL), 0);
+		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL,
+						    &empty, count, NULL),
+				 0);
 		assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
 		assert_whole(path);
 	}
@@ -235,7 +252,9 @@ static void metadata_can_be_completed_at_the_end(void **state)
 	(void)state;
 	json_object_set_new(wider, "number", json_sprintf("%5000d", 1));
 	for (int good = 1; good >= 0; good--) {
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", wide, NULL, 0, NULL), 0);
+		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", wide,
+						    NULL, 0, NULL),
+				 0);
 		assert_int_equal(ps_artefact_set_extra(artefact, good ? narrow : wider, NULL), 0);
 		assert_int_equal(ps_artefact_commit(artefact, &diag), good ? 0 : PS_EFAILED);
 	}
@@ -251,16 +270,25 @@ static void metadata_can_be_completed_at_the_end(void **state)
 
 static void refuses_what_does_not_fit_the_declaration(void **state)
 {
-	static const ps_tensor_decl narrow_first[2] = {{"a", PS_BF16, 1, {1}}, {"b", PS_F32, 1, {1}}};
+	static const ps_tensor_decl narrow_first[2] = {{"a", PS_BF16, 1, {1}},
+						       {"b", PS_F32, 1, {1}}};
 	static const ps_tensor_decl twice[2] = {{"a", PS_F32, 1, {1}}, {"a", PS_F32, 1, {1}}};
 	static const ps_tensor_decl huge = {"a", PS_F32, 2, {(uint64_t)1 << 40, (uint64_t)1 << 40}};
 	ps_artefact *artefact;
 
 	(void)state;
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, narrow_first, 2, NULL), PS_EFAILED);
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, twice, 2, NULL), PS_EFAILED);
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, &huge, 1, NULL), PS_EFAILED);
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, decls + 1, 1, NULL), 0);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL,
+					    narrow_first, 2, NULL),
+			 PS_EFAILED);
+	assert_int_equal(
+		ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, twice, 2, NULL),
+		PS_EFAILED);
+	assert_int_equal(
+		ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, &huge, 1, NULL),
+		PS_EFAILED);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, decls + 1,
+					    1, NULL),
+			 0);
 	assert_int_equal(ps_artefact_write(artefact, halves, 8, NULL), 0);
 	assert_int_equal(ps_artefact_write(artefact, halves, 4, NULL), PS_EFAILED);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), PS_EFAILED);
@@ -295,7 +323,9 @@ static void every_flipped_bit_of_the_header_is_found(void **state)
 	FILE *file;
 
 	(void)state;
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra, decls + 1, 1, NULL), 0);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra,
+					    decls + 1, 1, NULL),
+			 0);
 	json_decref(extra);
 	assert_int_equal(ps_artefact_write(artefact, halves, sizeof halves, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
@@ -351,7 +381,9 @@ static void whichever_call_fails_the_old_file_stays(void **state)
 
 		for (int rc = -1; rc; n++) {
 			diag = (ps_diag){{0}};
-			sys_double_plan((sys_plan){.calls = SYS_ALL & ~SYS_CLOSE & ~SYS_UNLINK, .fail_at = n, .error = errors[e]});
+			sys_double_plan((sys_plan){.calls = SYS_ALL & ~SYS_CLOSE & ~SYS_UNLINK,
+						   .fail_at = n,
+						   .error = errors[e]});
 			rc = write_artefact(&sys_double, path, 1 << 20, 2, &diag);
 			assert_int_equal(sys_double_open_files(), 0);
 			assert_int_equal(scratch_count(folder), 2);
@@ -443,7 +475,8 @@ static void whichever_allocation_fails_no_wrong_file_appears(void **state)
 			break;
 		assert_int_equal(unlink(path), 0);
 	}
-	print_message("each of %ld allocations failed once, %ld times the file\n", failing_allocation - 40, failures);
+	print_message("each of %ld allocations failed once, %ld times the file\n",
+		      failing_allocation - 40, failures);
 	assert_true(failures > 20);
 }
 
@@ -509,8 +542,12 @@ static void two_writers_of_one_file_do_not_mix(void **state)
 	ps_diag diag = {{0}};
 
 	(void)state;
-	assert_int_equal(ps_artefact_create(&first, &ps_sys_linux, path, "test", NULL, decls + 1, 1, NULL), 0);
-	assert_int_equal(ps_artefact_create(&second, &ps_sys_linux, path, "test", NULL, decls + 1, 1, &diag), PS_EOUTPUT);
+	assert_int_equal(
+		ps_artefact_create(&first, &ps_sys_linux, path, "test", NULL, decls + 1, 1, NULL),
+		0);
+	assert_int_equal(
+		ps_artefact_create(&second, &ps_sys_linux, path, "test", NULL, decls + 1, 1, &diag),
+		PS_EOUTPUT);
 	assert_null(second);
 	assert_non_null(strstr(diag.text, "another process"));
 	assert_int_equal(ps_artefact_write(first, halves, sizeof halves, NULL), 0);
@@ -528,7 +565,8 @@ static void refuses_places_that_cannot_hold_a_file(void **state)
 	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, deep, "x", 1, &diag)), 4);
 	assert_non_null(strstr(diag.text, deep));
 	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, folder, "x", 1, NULL)), 4);
-	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, "/dev/null", "x", 1, NULL)), 4);
+	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, "/dev/null", "x", 1, NULL)),
+			 4);
 	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, "", "x", 1, NULL)), 4);
 	/* Names as long as the file system allows are fine. */
 	snprintf(name, sizeof name, "%s/%0255d", folder, 1);
@@ -561,7 +599,8 @@ static void reads_small_files_within_limits(void **state)
 	assert_int_equal(ps_file_read_json(&ps_sys_linux, other, 5, &back, NULL), PS_EINPUT);
 	json_decref(value);
 	json_decref(back);
-	assert_int_equal(ps_file_replace(&ps_sys_linux, path, "{\n\"a\": 1,\n\"a\": 2}", 18, NULL), 0);
+	assert_int_equal(ps_file_replace(&ps_sys_linux, path, "{\n\"a\": 1,\n\"a\": 2}", 18, NULL),
+			 0);
 	diag = (ps_diag){{0}};
 	assert_int_equal(ps_file_read_json(&ps_sys_linux, path, 1000, &back, &diag), PS_EINPUT);
 	assert_non_null(strstr(diag.text, "line 3"));

@@ -58,12 +58,14 @@ static int make_rows(void **state)
 }
 
 /* Writes what is missing of the cache, so many rows at a time. */
-static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size_t piece, ps_diag *diag)
+static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size_t piece,
+		       ps_diag *diag)
 {
 	json_t *provenance = json_pack("{s:s}", "command", "test");
 	ps_cache_writer *writer;
 	bool done = false;
-	int rc = ps_cache_writer_create(&writer, sys, path, provenance, false, dtype, ROWS, WIDTH, SHARD_ROWS, &done, diag);
+	int rc = ps_cache_writer_create(&writer, sys, path, provenance, false, dtype, ROWS, WIDTH,
+					SHARD_ROWS, &done, diag);
 
 	json_decref(provenance);
 	if (rc)
@@ -71,7 +73,8 @@ static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size
 	for (size_t r = (size_t)ps_cache_writer_resume_row(writer); r < ROWS && !rc; r += piece) {
 		size_t count = ROWS - r < piece ? ROWS - r : piece;
 
-		rc = ps_cache_writer_add(writer, values + r * WIDTH, token_ids + r, positions + r, window_ids + r, count, diag);
+		rc = ps_cache_writer_add(writer, values + r * WIDTH, token_ids + r, positions + r,
+					 window_ids + r, count, diag);
 	}
 	if (!rc && !done)
 		rc = ps_cache_writer_finish(writer, diag);
@@ -89,7 +92,8 @@ static void write_whole(const char *path, ps_dtype dtype)
 
 static void assert_same_folders(void)
 {
-	static const char *const names[] = {"manifest.json", "shard-00000.safetensors", "shard-00001.safetensors", "shard-00002.safetensors",
+	static const char *const names[] = {"manifest.json", "shard-00000.safetensors",
+					    "shard-00001.safetensors", "shard-00002.safetensors",
 					    "shard-00003.safetensors"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -126,7 +130,8 @@ static void refuse(const char *path, const char *want)
 
 /* --- round trips --- */
 
-static void check_column(const ps_cache *cache, ps_row_column column, const int32_t *expected, const uint64_t *ids, size_t count)
+static void check_column(const ps_cache *cache, ps_row_column column, const int32_t *expected,
+			 const uint64_t *ids, size_t count)
 {
 	int32_t out[2 * ROWS];
 
@@ -152,7 +157,8 @@ static void check_round_trip(ps_dtype dtype)
 
 	write_whole(folder, dtype);
 	open_good(&cache, folder);
-	assert_true(cache.verified && cache.dtype == dtype && cache.source.rows == ROWS && cache.source.width == WIDTH);
+	assert_true(cache.verified && cache.dtype == dtype && cache.source.rows == ROWS &&
+		    cache.source.width == WIDTH);
 	assert_int_equal(cache.shard_count, SHARDS);
 	for (uint64_t i = 0; i < 2 * ROWS; i++)
 		ids[i] = i < ROWS ? ps_permute(i, ROWS, 3) : ROWS - 1 - i / 2 % ROWS;
@@ -163,7 +169,8 @@ static void check_round_trip(ps_dtype dtype)
 	for (size_t i = 0; i < 2 * ROWS * WIDTH; i++) {
 		float want = values[ids[i / WIDTH] * WIDTH + i % WIDTH];
 
-		assert_true(rows[i] == (dtype == PS_F32 ? want : ps_bf16_to_f32(ps_f32_to_bf16(want))));
+		assert_true(rows[i] ==
+			    (dtype == PS_F32 ? want : ps_bf16_to_f32(ps_f32_to_bf16(want))));
 	}
 	ps_cache_close(&cache);
 	ps_cache_close(&cache);
@@ -192,8 +199,11 @@ static void wider_dtypes_stand_first(void **state)
 		bool verified = false;
 
 		assert_string_equal(cache.shards[s].tensors[3].name, "activations");
-		assert_int_equal(json_integer_value(json_object_get(cache.shards[s].metadata, "first_row")), s * SHARD_ROWS);
-		assert_int_equal(ps_safetensors_verify(&cache.shards[s], NULL, NULL, &verified, NULL), 0);
+		assert_int_equal(
+			json_integer_value(json_object_get(cache.shards[s].metadata, "first_row")),
+			s * SHARD_ROWS);
+		assert_int_equal(
+			ps_safetensors_verify(&cache.shards[s], NULL, NULL, &verified, NULL), 0);
 		assert_true(verified);
 	}
 	ps_cache_close(&cache);
@@ -215,16 +225,21 @@ static void shards_may_be_larger_than_a_block(void **state)
 		ids[r] = (int32_t)r;
 		many[r * width] = many[r * width + 1] = many[r * width + 2] = (float)(r % 251);
 	}
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false, PS_BF16, rows, width, rows, &done, NULL), 0);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
+						PS_BF16, rows, width, rows, &done, NULL),
+			 0);
 	for (size_t r = 0; r < rows; r += 1000)
-		assert_int_equal(ps_cache_writer_add(writer, many + r * width, ids + r, ids + r, ids + r, 1000, NULL), 0);
+		assert_int_equal(ps_cache_writer_add(writer, many + r * width, ids + r, ids + r,
+						     ids + r, 1000, NULL),
+				 0);
 	assert_int_equal(ps_cache_writer_finish(writer, NULL), 0);
 	ps_cache_writer_close(writer);
 	open_good(&cache, folder);
 	assert_int_equal(ps_safetensors_verify(&cache.shards[0], NULL, NULL, &verified, NULL), 0);
 	for (uint64_t r = 0; r < rows; r += 997) {
 		assert_int_equal(cache.source.gather(cache.source.self, &r, 1, out, NULL), 0);
-		assert_true(out[0] == (float)(r % 251) && out[2] == out[0] && window_of(&cache, r) == (int32_t)r);
+		assert_true(out[0] == (float)(r % 251) && out[2] == out[0] &&
+			    window_of(&cache, r) == (int32_t)r);
 	}
 	ps_cache_close(&cache);
 	json_decref(provenance);
@@ -252,14 +267,22 @@ static void more_or_fewer_rows_than_declared_are_refused(void **state)
 	bool done;
 
 	(void)state;
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false, PS_F32, 10, WIDTH, 4, &done, NULL), 0);
-	assert_int_equal(ps_cache_writer_add(writer, values, token_ids, positions, window_ids, 11, NULL), PS_EFAILED);
-	assert_int_equal(ps_cache_writer_add(writer, values, token_ids, positions, window_ids, 9, NULL), 0);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
+						PS_F32, 10, WIDTH, 4, &done, NULL),
+			 0);
+	assert_int_equal(
+		ps_cache_writer_add(writer, values, token_ids, positions, window_ids, 11, NULL),
+		PS_EFAILED);
+	assert_int_equal(
+		ps_cache_writer_add(writer, values, token_ids, positions, window_ids, 9, NULL), 0);
 	assert_int_equal(ps_cache_writer_finish(writer, NULL), PS_EFAILED);
 	ps_cache_writer_close(writer);
 	ps_cache_writer_close(NULL);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false, PS_F32, 0, WIDTH, 4, &done, NULL), PS_EFAILED);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false, PS_F32, UINT64_MAX, WIDTH, 1, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false,
+						PS_F32, 0, WIDTH, 4, &done, NULL),
+			 PS_EFAILED);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false,
+						PS_F32, UINT64_MAX, WIDTH, 1, &done, NULL),
 			 PS_EFAILED);
 	json_decref(provenance);
 }
@@ -326,14 +349,18 @@ static void continues_at_the_first_missing_shard(void **state)
 	write_whole(whole, PS_F32);
 	snprintf(path, sizeof path, "%s/shard-00001.safetensors", folder);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false, PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL), 0);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
+						PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL),
+			 0);
 	assert_false(done);
 	assert_int_equal(ps_cache_writer_resume_row(writer), SHARD_ROWS);
 	ps_cache_writer_close(writer);
 	refuse(folder, "not finished");
 	write_whole(folder, PS_F32);
 	assert_same_folders();
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false, PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL), 0);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
+						PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL),
+			 0);
 	assert_true(done && ps_cache_writer_resume_row(writer) == ROWS);
 	ps_cache_writer_close(writer);
 	json_decref(provenance);
@@ -416,7 +443,9 @@ static void other_artefacts_are_refused(void **state)
 	bool done;
 
 	(void)state;
-	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux, folder, "sae", provenance, false, &done, NULL), 0);
+	assert_int_equal(
+		ps_folder_begin(&out, &ps_sys_linux, folder, "sae", provenance, false, &done, NULL),
+		0);
 	assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
 	ps_folder_close(out);
 	json_decref(provenance);
@@ -433,7 +462,8 @@ static void folders_of_other_tools_are_taken_as_unverified(void **state)
 
 	(void)state;
 	open_good(&cache, "test/fixtures/safetensors/foreign");
-	assert_true(!cache.verified && !cache.manifest && cache.source.rows == 7 && cache.source.width == 3 && cache.dtype == PS_BF16);
+	assert_true(!cache.verified && !cache.manifest && cache.source.rows == 7 &&
+		    cache.source.width == 3 && cache.dtype == PS_BF16);
 	assert_int_equal(cache.source.columns, 0);
 	assert_int_equal(cache.source.gather(cache.source.self, ids, 4, rows, NULL), 0);
 	for (size_t i = 0; i < 12; i++)

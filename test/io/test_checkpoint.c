@@ -70,13 +70,18 @@ static void check_values(const char *name, size_t layers, ps_dtype dtype)
 	wrong = ck_count_wrong(&view, "model.embed_tokens.weight", 0);
 	for (int layer = 0; layer < (int)layers; layer++)
 		for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
-			assert_int_equal(ps_checkpoint_projection(checkpoint, layer, (ps_projection)p, &view, NULL), 0);
+			assert_int_equal(ps_checkpoint_projection(checkpoint, layer,
+								  (ps_projection)p, &view, NULL),
+					 0);
 			assert_int_equal(view.dtype, dtype);
-			wrong += ck_count_wrong(&view, ps_projection_tensor(layer, (ps_projection)p, tensor), 0);
+			wrong += ck_count_wrong(
+				&view, ps_projection_tensor(layer, (ps_projection)p, tensor), 0);
 		}
-	print_message("%s: %zu wrong values, %llu bytes\n", name, wrong, (unsigned long long)ps_checkpoint_bytes(checkpoint));
+	print_message("%s: %zu wrong values, %llu bytes\n", name, wrong,
+		      (unsigned long long)ps_checkpoint_bytes(checkpoint));
 	assert_int_equal(wrong, 0);
-	assert_int_equal(ps_checkpoint_projection(checkpoint, (int)layers, PS_Q, &view, NULL), PS_EINPUT);
+	assert_int_equal(ps_checkpoint_projection(checkpoint, (int)layers, PS_Q, &view, NULL),
+			 PS_EINPUT);
 	ps_checkpoint_close(checkpoint);
 }
 
@@ -99,7 +104,8 @@ static void write_snapshot(const char *cache, const char *repository, const char
 
 	ck_llama(&model);
 	snprintf(path, sizeof path, "%s/%s/refs", cache, repository);
-	snprintf(file, sizeof file, "mkdir -p '%s/%s/refs' '%s/%s/snapshots/%s'", cache, repository, cache, repository, revision);
+	snprintf(file, sizeof file, "mkdir -p '%s/%s/refs' '%s/%s/snapshots/%s'", cache, repository,
+		 cache, repository, revision);
 	assert_int_equal(system(file), 0);
 	ck_write_text(path, "main", revision);
 	snprintf(path, sizeof path, "%s/%s/snapshots/%s", cache, repository, revision);
@@ -308,7 +314,8 @@ static void wants_a_head_unless_it_is_tied(void **state)
 	(void)state;
 	ck_llama(&model);
 	ck_write_llama(folder, &model);
-	snprintf(config, sizeof config, "%.*sfalse%s", (int)(tied - ck_llama_config), ck_llama_config, tied + 4);
+	snprintf(config, sizeof config, "%.*sfalse%s", (int)(tied - ck_llama_config),
+		 ck_llama_config, tied + 4);
 	ck_write_text(folder, "config.json", config);
 	refuse(folder, "lm_head.weight is missing");
 }
@@ -319,7 +326,8 @@ static void write_shards(void)
 
 	ck_llama(&model);
 	for (int i = 0; i < model.count; i++)
-		snprintf(model.tensors[i].file, sizeof model.tensors[i].file, "part-%d.safetensors", i % 3);
+		snprintf(model.tensors[i].file, sizeof model.tensors[i].file, "part-%d.safetensors",
+			 i % 3);
 	ck_write_llama(folder, &model);
 }
 
@@ -332,12 +340,16 @@ static void refuses_an_index_that_does_not_fit_its_shards(void **state)
 		{"[]", "no weight_map"},
 		{"{\"weight_map\": {}}", "names 0 files"},
 		{"{\"weight_map\": {\"a\": 3}}", "tensor a is not a plain file name"},
-		{"{\"weight_map\": {\"a\": \"../part-0.safetensors\"}}", "tensor a is not a plain file name"},
+		{"{\"weight_map\": {\"a\": \"../part-0.safetensors\"}}",
+		 "tensor a is not a plain file name"},
 		{"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", "tensor a is not a plain file name"},
-		{"{\"weight_map\": {\"a\": \"part-0.safetensors\"}}", "places tensor a in part-0.safetensors, which lacks it"},
-		{"{\"weight_map\": {\"model.norm.weight\": \"part-2.safetensors\"}}", "model.norm.weight in part-2.safetensors"},
+		{"{\"weight_map\": {\"a\": \"part-0.safetensors\"}}",
+		 "places tensor a in part-0.safetensors, which lacks it"},
+		{"{\"weight_map\": {\"model.norm.weight\": \"part-2.safetensors\"}}",
+		 "model.norm.weight in part-2.safetensors"},
 		{"{\"weight_map\": {\"model.norm.weight\": \"part-1.safetensors\"}}", "is missing"},
-		{"{\"weight_map\": {\"model.norm.weight\": \"part-9.safetensors\"}}", "part-9.safetensors"},
+		{"{\"weight_map\": {\"model.norm.weight\": \"part-9.safetensors\"}}",
+		 "part-9.safetensors"},
 		{"{\"weight_map\": {\"a\": \"b\", \"a\": \"b\"}}", "index.json"},
 		{"{\"weight_map\": {\"a\": ", "index.json"},
 	};
@@ -351,7 +363,8 @@ static void refuses_an_index_that_does_not_fit_its_shards(void **state)
 		refuse(folder, cases[i].want);
 	}
 	write_shards();
-	snprintf(command, sizeof command, "cp %s/part-0.safetensors %s/part-1.safetensors", folder, folder);
+	snprintf(command, sizeof command, "cp %s/part-0.safetensors %s/part-1.safetensors", folder,
+		 folder);
 	assert_int_equal(system(command), 0);
 	refuse(folder, "stands in");
 }

@@ -101,7 +101,8 @@ static char *manifest_text(void)
 	char *text = NULL;
 	size_t length;
 
-	assert_int_equal(ps_file_read(&ps_sys_linux, inside(PS_MANIFEST), 100000, &text, &length, NULL), 0);
+	assert_int_equal(
+		ps_file_read(&ps_sys_linux, inside(PS_MANIFEST), 100000, &text, &length, NULL), 0);
 	return text;
 }
 
@@ -137,7 +138,8 @@ static void finished_work_is_left_alone(void **state)
 	for (int force = 0; force < 2; force++) {
 		assert_int_equal(begin(&out, provenance, force, &done, NULL), 0);
 		assert_true(done && ps_folder_has(out, "one") && !ps_folder_has(out, "three"));
-		assert_int_equal(json_integer_value(json_object_get(ps_folder_manifest(out), "result")), 7);
+		assert_int_equal(
+			json_integer_value(json_object_get(ps_folder_manifest(out), "result")), 7);
 		ps_folder_close(out);
 	}
 	assert_int_equal(stat(inside(PS_MANIFEST), &after), 0);
@@ -183,7 +185,9 @@ static void another_provenance_is_refused_unless_forced(void **state)
 	assert_true(!done && !is_there("one") && !is_there("two") && is_there("kept"));
 	ps_folder_close(out);
 	/* Another kind is another provenance. */
-	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux, folder, "other", provenance, false, &done, NULL), PS_EUSAGE);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux, folder, "other", provenance, false,
+					 &done, NULL),
+			 PS_EUSAGE);
 }
 
 static void a_folder_of_other_things_is_refused_unless_forced(void **state)
@@ -212,11 +216,19 @@ static void an_empty_folder_and_leftovers_of_killed_writers_are_taken(void **sta
 static void damaged_manifests_are_refused_unless_forced(void **state)
 {
 	static const char *const texts[] = {
-		"", "{", "[]", "{\"kind\": \"test\"}", "{\"kind\": 3, \"files\": {}}",
-		"{\"kind\": \"test\", \"files\": {\"../one\": {\"bytes\": 3, \"xxh3\": \"0123456789abcdef\"}}}",
-		"{\"kind\": \"test\", \"files\": {\"a/b\": {\"bytes\": 3, \"xxh3\": \"0123456789abcdef\"}}}",
-		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": -3, \"xxh3\": \"0123456789abcdef\"}}}",
-		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": 3, \"xxh3\": \"0123456789ABCDEF\"}}}",
+		"",
+		"{",
+		"[]",
+		"{\"kind\": \"test\"}",
+		"{\"kind\": 3, \"files\": {}}",
+		"{\"kind\": \"test\", \"files\": {\"../one\": {\"bytes\": 3, \"xxh3\": "
+		"\"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"a/b\": {\"bytes\": 3, \"xxh3\": "
+		"\"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": -3, \"xxh3\": "
+		"\"0123456789abcdef\"}}}",
+		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": 3, \"xxh3\": "
+		"\"0123456789ABCDEF\"}}}",
 		"{\"kind\": \"test\", \"files\": {\"one\": {\"bytes\": 3}}}",
 		"{\"kind\": \"test\", \"files\": {\"one\": 3}}",
 	};
@@ -269,7 +281,8 @@ static void folders_are_made_with_parents_and_removed(void **state)
 	assert_int_equal(scratch_count(folder), 1);
 	/* A file in the way. */
 	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, inside("kept"), &diag)), 4);
-	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, inside("kept/below"), NULL)), 4);
+	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, inside("kept/below"), NULL)),
+			 4);
 }
 
 static void a_missing_parent_is_an_output_error(void **state)

@@ -32,7 +32,8 @@ struct rig {
 	ps_weight_source source;
 };
 
-static int rig_open(struct rig *rig, const char *folder, ps_backend backend, int slots, const ps_ring *calls, ps_diag *diag)
+static int rig_open(struct rig *rig, const char *folder, ps_backend backend, int slots,
+		    const ps_ring *calls, ps_diag *diag)
 {
 	const ps_sys *sys = calls == &ring_double ? &ring_double_sys : &ps_sys_linux;
 	const ps_stream_options stream = {.backend = backend, .layer_slots = slots};
@@ -45,11 +46,17 @@ static int rig_open(struct rig *rig, const char *folder, ps_backend backend, int
 	rig->config = *ps_checkpoint_config(checkpoint);
 	ps_checkpoint_close(checkpoint);
 	assert_int_equal(ps_shard_set_open(&rig->shards, &ps_sys_linux, folder, diag), 0);
-	assert_int_equal(ps_model_map_build(&rig->map, &rig->shards, &rig->config, folder, diag), 0);
+	assert_int_equal(ps_model_map_build(&rig->map, &rig->shards, &rig->config, folder, diag),
+			 0);
 	bytes = ps_weight_stream_bytes(&rig->map, &rig->config, &stream);
 	assert_int_equal(ps_arena_create(&rig->arena, bytes + PS_ALIGN, diag), 0);
-	assert_non_null(ps_arena_take(&rig->arena, 1)); /* so that no block starts where the stream's part does */
-	options = (ps_weight_stream_options){.map = &rig->map, .config = &rig->config, .sys = sys, .ring = calls, .stream = stream};
+	assert_non_null(ps_arena_take(
+		&rig->arena, 1)); /* so that no block starts where the stream's part does */
+	options = (ps_weight_stream_options){.map = &rig->map,
+					     .config = &rig->config,
+					     .sys = sys,
+					     .ring = calls,
+					     .stream = stream};
 	ring_fault.preads = ring_fault.submits = ring_fault.completions = 0;
 	return ps_weight_stream_create(&rig->stream, &options, &rig->arena, &rig->source, diag);
 }
@@ -62,7 +69,8 @@ static void rig_close(struct rig *rig)
 	ps_shard_set_close(&rig->shards);
 }
 
-static void rig_must_open(struct rig *rig, const char *folder, ps_backend backend, int slots, const ps_ring *calls)
+static void rig_must_open(struct rig *rig, const char *folder, ps_backend backend, int slots,
+			  const ps_ring *calls)
 {
 	ps_diag diag = {0};
 
@@ -82,7 +90,8 @@ static size_t wrong_in_layers(const struct rig *rig)
 	for (int layer = 0; layer < layers; layer++) {
 		ps_layer_weights weights;
 
-		if (source->acquire_layer(source->self, layer, layer + 1 < layers ? layer + 1 : -1, &weights, &diag))
+		if (source->acquire_layer(source->self, layer, layer + 1 < layers ? layer + 1 : -1,
+					  &weights, &diag))
 			fail_msg("%s", diag.text);
 		wrong += ck_count_wrong_in_layer(&weights, &rig->config, layer);
 		source->release_layer(source->self, layer);
@@ -106,20 +115,24 @@ static size_t wrong_in_embedding(const struct rig *rig)
 	if (rig->source.embedding_rows(rig->source.self, ids, COUNT, out, &diag))
 		fail_msg("%s", diag.text);
 	for (size_t i = 0; i < COUNT * width; i++)
-		wrong += out[i] != ck_value("model.embed_tokens.weight", (size_t)ids[i / width] * width + i % width);
+		wrong += out[i] != ck_value("model.embed_tokens.weight",
+					    (size_t)ids[i / width] * width + i % width);
 	free(out);
 	return wrong;
 }
 
 static size_t wrong_in_head(const struct rig *rig, size_t first, size_t rows)
 {
-	const char *name = rig->map.head.info == rig->map.embedding.info ? "model.embed_tokens.weight" : "lm_head.weight";
+	const char *name = rig->map.head.info == rig->map.embedding.info
+				   ? "model.embed_tokens.weight"
+				   : "lm_head.weight";
 	ps_diag diag = {0};
 	ps_weight view;
 
 	if (rig->source.head_rows(rig->source.self, first, rows, &view, &diag))
 		fail_msg("%s", diag.text);
-	return (view.rows != rows || view.cols != rig->config.width) + ck_count_wrong(&view, name, first);
+	return (view.rows != rows || view.cols != rig->config.width) +
+	       ck_count_wrong(&view, name, first);
 }
 
 static size_t wrong_in_all(const struct rig *rig)
@@ -128,17 +141,21 @@ static size_t wrong_in_all(const struct rig *rig)
 	float norm[256];
 
 	for (size_t first = 0; first < rig->config.vocab; first += 64)
-		wrong += wrong_in_head(rig, first, rig->config.vocab - first < 64 ? rig->config.vocab - first : 64);
+		wrong += wrong_in_head(rig, first,
+				       rig->config.vocab - first < 64 ? rig->config.vocab - first
+								      : 64);
 	wrong += wrong_in_head(rig, 0, rig->config.vocab);
-	wrong += wrong_in_head(rig, 200, 10) + wrong_in_head(rig, 0, 10) + wrong_in_head(rig, 0, 5) + wrong_in_head(rig, 290, 10);
+	wrong += wrong_in_head(rig, 200, 10) + wrong_in_head(rig, 0, 10) +
+		 wrong_in_head(rig, 0, 5) + wrong_in_head(rig, 290, 10);
 	assert_int_equal(rig->source.final_norm(rig->source.self, norm, NULL), 0);
 	for (size_t i = 0; i < width; i++)
 		wrong += norm[i] != ck_value("model.norm.weight", i);
 	return wrong;
 }
 
-static const char *const fixtures[] = {CK_FIXTURES "single", CK_FIXTURES "untied", CK_FIXTURES "f32",
-				       CK_FIXTURES "sharded", CK_FIXTURES "prefixed"};
+static const char *const fixtures[] = {CK_FIXTURES "single", CK_FIXTURES "untied",
+				       CK_FIXTURES "f32", CK_FIXTURES "sharded",
+				       CK_FIXTURES "prefixed"};
 #define FIXTURES (sizeof fixtures / sizeof *fixtures)
 
 static void check_all_fixtures(ps_backend backend, const ps_ring *calls, const char *want)
@@ -172,9 +189,12 @@ static bool have_uring(void)
 static char large[256]; /* its folder */
 
 static const char large_config[] =
-	"{\"model_type\": \"llama\", \"hidden_size\": 256, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"head_dim\": 64,"
-	" \"intermediate_size\": 700, \"num_hidden_layers\": 2, \"vocab_size\": 600, \"max_position_embeddings\": 32,"
-	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true,"
+	"{\"model_type\": \"llama\", \"hidden_size\": 256, \"num_attention_heads\": 4, "
+	"\"num_key_value_heads\": 2, \"head_dim\": 64,"
+	" \"intermediate_size\": 700, \"num_hidden_layers\": 2, \"vocab_size\": 600, "
+	"\"max_position_embeddings\": 32,"
+	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", "
+	"\"tie_word_embeddings\": true,"
 	" \"bos_token_id\": 1, \"eos_token_id\": 2}";
 
 static size_t grown(size_t size)
@@ -195,7 +215,8 @@ static int write_large(void **state)
 
 		for (int d = 0; d < tensor->rank; d++)
 			tensor->shape[d] = grown(tensor->shape[d]);
-		snprintf(tensor->file, sizeof tensor->file, "part-%d.safetensors", strstr(tensor->name, "layers.1.") ? 1 : 0);
+		snprintf(tensor->file, sizeof tensor->file, "part-%d.safetensors",
+			 strstr(tensor->name, "layers.1.") ? 1 : 0);
 	}
 	ck_write_llama(large, &model);
 	ck_write_text(large, "config.json", large_config);
@@ -309,14 +330,32 @@ static void what_the_kernel_refuses_is_done_without_and_said(void **state)
 		const char *want;
 		bool direct, registered;
 	} cases[] = {
-		{{.direct_open_error = -EINVAL}, "uring (buffered: O_DIRECT: Invalid argument, registered buffers)", false, true},
-		{{.direct_probe_error = -EINVAL}, "uring (buffered: O_DIRECT: Invalid argument, registered buffers)", false, true},
-		{{.direct_probe_error = -EOPNOTSUPP}, "uring (buffered: O_DIRECT: Operation not supported, registered buffers)", false, true},
-		{{.direct_is_another = true}, "uring (buffered: O_DIRECT: Stale file handle, registered buffers)", false, true},
-		{{.memory_error = -ENOMEM}, "uring (direct, buffers not registered: Cannot allocate memory)", true, false},
+		{{.direct_open_error = -EINVAL},
+		 "uring (buffered: O_DIRECT: Invalid argument, registered buffers)",
+		 false,
+		 true},
+		{{.direct_probe_error = -EINVAL},
+		 "uring (buffered: O_DIRECT: Invalid argument, registered buffers)",
+		 false,
+		 true},
+		{{.direct_probe_error = -EOPNOTSUPP},
+		 "uring (buffered: O_DIRECT: Operation not supported, registered buffers)",
+		 false,
+		 true},
+		{{.direct_is_another = true},
+		 "uring (buffered: O_DIRECT: Stale file handle, registered buffers)",
+		 false,
+		 true},
+		{{.memory_error = -ENOMEM},
+		 "uring (direct, buffers not registered: Cannot allocate memory)",
+		 true,
+		 false},
 		{{.files_error = -EINVAL}, DIRECT, true, true},
 		{{.memory_error = -EPERM, .files_error = -EMFILE, .direct_open_error = -EINVAL},
-		 "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Operation not permitted)", false, false},
+		 "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Operation "
+		 "not permitted)",
+		 false,
+		 false},
 	};
 
 	(void)state;
@@ -357,9 +396,11 @@ static int open_as_another(void *context)
 	snprintf(path, sizeof path, "%s/part-0.safetensors", large);
 	if (!block || setuid(65534) || access(path, R_OK))
 		return 77;
-	if (ps_safetensors_open(&file, &ps_sys_linux, path, &diag) || ps_direct_open(&direct, &ring_double_sys, &file, 1, block))
+	if (ps_safetensors_open(&file, &ps_sys_linux, path, &diag) ||
+	    ps_direct_open(&direct, &ring_double_sys, &file, 1, block))
 		return 1;
-	wrong = direct.direct_count || direct.fds[0] != -1 || strcmp(direct.refusal, "not told what is cached");
+	wrong = direct.direct_count || direct.fds[0] != -1 ||
+		strcmp(direct.refusal, "not told what is cached");
 	ps_direct_close(&direct);
 	ps_safetensors_close(&file);
 	free(block);
@@ -393,14 +434,19 @@ static void layers_may_come_in_any_order(void **state)
 		size_t wrong = 0;
 		struct rig rig;
 
-		rig_must_open(&rig, CK_FIXTURES "sharded", backends[b / 2], 1 + b % 2, &ring_double);
+		rig_must_open(&rig, CK_FIXTURES "sharded", backends[b / 2], 1 + b % 2,
+			      &ring_double);
 		for (int i = 0; i < 300; i++) {
-			int layer = (int)ps_rng_below(&rng, 5), next = (int)ps_rng_below(&rng, 6) - 1;
+			int layer = (int)ps_rng_below(&rng, 5),
+			    next = (int)ps_rng_below(&rng, 6) - 1;
 			ps_layer_weights weights;
 
-			assert_int_equal(rig.source.acquire_layer(rig.source.self, layer, next, &weights, NULL), 0);
+			assert_int_equal(rig.source.acquire_layer(rig.source.self, layer, next,
+								  &weights, NULL),
+					 0);
 			if (i % 7 == 0)
-				wrong += wrong_in_embedding(&rig) + wrong_in_head(&rig, (size_t)i, 1);
+				wrong += wrong_in_embedding(&rig) +
+					 wrong_in_head(&rig, (size_t)i, 1);
 			wrong += ck_count_wrong_in_layer(&weights, &rig.config, layer);
 			rig.source.release_layer(rig.source.self, layer);
 		}
@@ -420,8 +466,10 @@ static void two_layers_may_be_held_but_not_three(void **state)
 	rig_must_open(&rig, CK_FIXTURES "single", PS_IO_PREAD, 2, &ring_double);
 	assert_int_equal(rig.source.acquire_layer(rig.source.self, 2, 0, &first, NULL), 0);
 	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &second, NULL), 0);
-	assert_int_equal(rig.source.acquire_layer(rig.source.self, 1, -1, &third, &diag), PS_EFAILED);
-	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, -1, &third, &diag), PS_EFAILED);
+	assert_int_equal(rig.source.acquire_layer(rig.source.self, 1, -1, &third, &diag),
+			 PS_EFAILED);
+	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, -1, &third, &diag),
+			 PS_EFAILED);
 	assert_int_equal(ck_count_wrong_in_layer(&first, &rig.config, 2), 0);
 	assert_int_equal(ck_count_wrong_in_layer(&second, &rig.config, 0), 0);
 	rig_close(&rig);
@@ -437,7 +485,8 @@ static void one_slot_holds_one_layer(void **state)
 	ring_double_reset();
 	rig_must_open(&rig, CK_FIXTURES "single", PS_IO_PREAD, 1, &ring_double);
 	assert_int_equal(rig.source.acquire_layer(rig.source.self, 2, 0, &first, NULL), 0);
-	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &second, &diag), PS_EFAILED);
+	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &second, &diag),
+			 PS_EFAILED);
 	assert_int_equal(ck_count_wrong_in_layer(&first, &rig.config, 2), 0);
 	rig.source.release_layer(rig.source.self, 2);
 	assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &second, &diag), 0);
@@ -462,14 +511,18 @@ static void a_next_layer_without_a_slot_is_read_from_the_release_on(void **state
 	for (int slots = 1; slots <= 2; slots++) {
 		ring_double_reset();
 		rig_must_open(&rig, CK_FIXTURES "single", PS_IO_PREAD, slots, &ring_double);
-		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, slots == 1 ? 1 : -1, &weights, NULL), 0);
+		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, slots == 1 ? 1 : -1,
+							  &weights, NULL),
+				 0);
 		if (slots == 2)
-			assert_int_equal(rig.source.acquire_layer(rig.source.self, 1, 2, &weights, NULL), 0);
+			assert_int_equal(
+				rig.source.acquire_layer(rig.source.self, 1, 2, &weights, NULL), 0);
 		usleep(20000);
 		assert_int_equal(ring_fault.preads, slots); /* what is held, and nothing else */
 		rig.source.release_layer(rig.source.self, 0);
 		await_preads(slots + 1);
-		assert_int_equal(rig.source.acquire_layer(rig.source.self, slots, -1, &weights, NULL), 0);
+		assert_int_equal(
+			rig.source.acquire_layer(rig.source.self, slots, -1, &weights, NULL), 0);
 		assert_int_equal(ck_count_wrong_in_layer(&weights, &rig.config, slots), 0);
 		assert_int_equal(ring_fault.preads, slots + 1);
 		rig.source.release_layer(rig.source.self, slots);
@@ -528,7 +581,8 @@ static void a_layer_in_one_shard_is_one_read_and_a_scattered_one_several(void **
 	ck_make_folder(folder, sizeof folder);
 	ck_llama(&model);
 	for (int i = 0; i < model.count; i++)
-		snprintf(model.tensors[i].file, sizeof model.tensors[i].file, "part-%d.safetensors", i % 3);
+		snprintf(model.tensors[i].file, sizeof model.tensors[i].file, "part-%d.safetensors",
+			 i % 3);
 	ck_write_llama(folder, &model);
 	rig_must_open(&rig, folder, PS_IO_PREAD, 2, &ring_double);
 	assert_int_equal(wrong_in_layers(&rig), 0);
@@ -559,7 +613,8 @@ static int read_until_failure(const struct rig *rig, ps_diag *diag)
 
 	err = source->embedding_rows(source->self, ids, 3, rows, diag);
 	for (int layer = 0; !err && layer < layers; layer++) {
-		err = source->acquire_layer(source->self, layer, layer + 1 < layers ? layer + 1 : -1, &weights, diag);
+		err = source->acquire_layer(source->self, layer,
+					    layer + 1 < layers ? layer + 1 : -1, &weights, diag);
 		if (!err)
 			source->release_layer(source->self, layer);
 	}
@@ -587,8 +642,9 @@ static void check_failure(ps_backend backend, int fail_with, int end, const char
 		if (!err)
 			break;
 		failures++;
-		if (err != PS_EINPUT || !strstr(diag.text, CK_FIXTURES "sharded/model-000") || !strstr(diag.text, "tensor model.") ||
-		    !strstr(diag.text, "at offset ") || !strstr(diag.text, reason))
+		if (err != PS_EINPUT || !strstr(diag.text, CK_FIXTURES "sharded/model-000") ||
+		    !strstr(diag.text, "tensor model.") || !strstr(diag.text, "at offset ") ||
+		    !strstr(diag.text, reason))
 			fail_msg("call %d: %d, '%s'", n, err, diag.text);
 	}
 	assert_in_range(failures, 10, 100);
@@ -620,8 +676,10 @@ static void a_file_that_ends_early_is_told_to_the_byte(void **state)
 		ring_fault.shuffle = true;
 		rig_must_open(&rig, large, PS_IO_URING, 2, &ring_double);
 		ring_fault.file_end = ends[i / 2];
-		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, -1, &weights, &diag), PS_EINPUT);
-		snprintf(want, sizeof want, "the file ends at offset %llu", (unsigned long long)ends[i / 2]);
+		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, -1, &weights, &diag),
+				 PS_EINPUT);
+		snprintf(want, sizeof want, "the file ends at offset %llu",
+			 (unsigned long long)ends[i / 2]);
 		assert_non_null(strstr(diag.text, want));
 		assert_non_null(strstr(diag.text, "part-0.safetensors: tensor model.layers.0."));
 		rig_close(&rig);
@@ -638,7 +696,8 @@ static void a_failing_direct_read_is_told(void **state)
 	ring_double_reset();
 	rig_must_open(&rig, large, PS_IO_URING, 2, &ring_double);
 	ring_fault.stuck = -EIO;
-	assert_int_equal(rig.source.acquire_layer(rig.source.self, 1, -1, &weights, &diag), PS_EINPUT);
+	assert_int_equal(rig.source.acquire_layer(rig.source.self, 1, -1, &weights, &diag),
+			 PS_EINPUT);
 	assert_non_null(strstr(diag.text, "part-1.safetensors: tensor model.layers.1."));
 	assert_non_null(strstr(diag.text, strerror(EIO)));
 	rig_close(&rig);
@@ -699,7 +758,9 @@ static void without_io_uring_auto_reads_with_pread_and_says_so(void **state)
 		strerror_r(-errors[i], reason, sizeof reason);
 		snprintf(want, sizeof want, "pread (io_uring: %s)", strerror(-errors[i]));
 		check_all_fixtures(PS_IO_AUTO, &ring_double, want);
-		assert_int_equal(rig_open(&rig, CK_FIXTURES "single", PS_IO_URING, 2, &ring_double, &diag), errors[i]);
+		assert_int_equal(
+			rig_open(&rig, CK_FIXTURES "single", PS_IO_URING, 2, &ring_double, &diag),
+			errors[i]);
 		assert_int_equal(ps_exit_code(errors[i]), 4);
 		assert_non_null(strstr(diag.text, strerror(-errors[i])));
 		rig_close(&rig);
@@ -718,7 +779,8 @@ static void closing_stops_what_is_being_read(void **state)
 		struct rig rig;
 
 		rig_must_open(&rig, CK_FIXTURES "sharded", backends[i % 3], 2, &ring_double);
-		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &weights, NULL), 0);
+		assert_int_equal(rig.source.acquire_layer(rig.source.self, 0, 1, &weights, NULL),
+				 0);
 		assert_int_equal(rig.source.head_rows(rig.source.self, 0, 50, &view, NULL), 0);
 		rig_close(&rig);
 	}
@@ -735,9 +797,13 @@ static void head_rows_out_of_range_are_refused(void **state)
 		struct rig rig;
 
 		rig_must_open(&rig, CK_FIXTURES "single", backends[b], 2, &ring_double);
-		assert_int_equal(rig.source.head_rows(rig.source.self, 299, 2, &view, NULL), PS_EFAILED);
-		assert_int_equal(rig.source.head_rows(rig.source.self, 0, 0, &view, NULL), PS_EFAILED);
-		assert_int_equal(rig.source.head_rows(rig.source.self, 0, PS_HEAD_ROWS_MAX + 1, &view, NULL), PS_EFAILED);
+		assert_int_equal(rig.source.head_rows(rig.source.self, 299, 2, &view, NULL),
+				 PS_EFAILED);
+		assert_int_equal(rig.source.head_rows(rig.source.self, 0, 0, &view, NULL),
+				 PS_EFAILED);
+		assert_int_equal(
+			rig.source.head_rows(rig.source.self, 0, PS_HEAD_ROWS_MAX + 1, &view, NULL),
+			PS_EFAILED);
 		rig_close(&rig);
 	}
 }

@@ -47,7 +47,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static ck_tensor *add_bits(ck_model *model, const char *name, size_t rows, size_t row_bytes, const uint8_t *bits)
+static ck_tensor *add_bits(ck_model *model, const char *name, size_t rows, size_t row_bytes,
+			   const uint8_t *bits)
 {
 	ck_tensor *tensor = ck_add(model, name, "U8", 2, rows, row_bytes);
 
@@ -121,7 +122,8 @@ static void understands_the_prefixes_of_checkpoints(void **state)
 	memset(&model, 0, sizeof model);
 	add_bits(&model, "language_model." GATE, 10, 1, gate_bits);
 	assert_int_equal(open_mask(&model, &mask, NULL), 0);
-	assert_memory_equal(ps_mask_file_find(&mask, 1, PS_GATE, config).bits, gate_bits, sizeof gate_bits);
+	assert_memory_equal(ps_mask_file_find(&mask, 1, PS_GATE, config).bits, gate_bits,
+			    sizeof gate_bits);
 	ps_mask_file_close(&mask);
 	add_bits(&model, GATE, 10, 1, gate_bits);
 	refuse(&model, "another mask too");
@@ -141,17 +143,32 @@ static void hands_the_bits_out_with_the_weights(void **state)
 			ps_layer_weights weights;
 			ps_weight_source source;
 			ps_arena arena;
-			const ps_stream_options options = {
-				.backend = backends[b], .layer_slots = 1 + masked, .mask = masked ? &mask : NULL};
+			const ps_stream_options options = {.backend = backends[b],
+							   .layer_slots = 1 + masked,
+							   .mask = masked ? &mask : NULL};
 
-			assert_int_equal(ps_arena_create(&arena, ps_checkpoint_stream_bytes(checkpoint, &options), NULL), 0);
-			assert_int_equal(ps_checkpoint_stream(checkpoint, &options, &arena, &source, NULL), 0);
+			assert_int_equal(
+				ps_arena_create(&arena,
+						ps_checkpoint_stream_bytes(checkpoint, &options),
+						NULL),
+				0);
+			assert_int_equal(
+				ps_checkpoint_stream(checkpoint, &options, &arena, &source, NULL),
+				0);
 			for (int layer = 0; layer < 2; layer++) {
-				assert_int_equal(source.acquire_layer(source.self, layer, !layer ? 1 : -1, &weights, NULL), 0);
-				assert_int_equal(ck_count_wrong_in_layer(&weights, config, layer), 0);
+				assert_int_equal(source.acquire_layer(source.self, layer,
+								      !layer ? 1 : -1, &weights,
+								      NULL),
+						 0);
+				assert_int_equal(ck_count_wrong_in_layer(&weights, config, layer),
+						 0);
 				for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-					assert_ptr_equal(weights.projection[p].keep,
-							 masked ? ps_mask_file_find(&mask, layer, (ps_projection)p, config).bits : NULL);
+					assert_ptr_equal(
+						weights.projection[p].keep,
+						masked ? ps_mask_file_find(&mask, layer,
+									   (ps_projection)p, config)
+								 .bits
+						       : NULL);
 				source.release_layer(source.self, layer);
 			}
 			ps_arena_destroy(&arena);
@@ -169,7 +186,8 @@ static void refuses_masks_of_other_shapes(void **state)
 		{"model.layers.2.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
 		{"model.layers.-1.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
 		{"model.layers.00.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
-		{"model.layers.0.input_layernorm.weight", "U8", "belongs to another model", 2, 1, 1},
+		{"model.layers.0.input_layernorm.weight", "U8", "belongs to another model", 2, 1,
+		 1},
 		{"model.embed_tokens.weight", "U8", "belongs to another model", 2, 16, 1},
 		{"activations", "F32", "belongs to another model", 2, 16, 1},
 		{"model.layers.0.mlp.up_proj.weight", "U8", "U8 [10, 1] is expected", 2, 11, 1},
@@ -184,7 +202,8 @@ static void refuses_masks_of_other_shapes(void **state)
 		ck_model model;
 
 		good_mask(&model);
-		ck_add(&model, cases[i].name, cases[i].dtype, cases[i].rank, cases[i].rows, cases[i].cols);
+		ck_add(&model, cases[i].name, cases[i].dtype, cases[i].rank, cases[i].rows,
+		       cases[i].cols);
 		refuse(&model, cases[i].want);
 		refuse(&model, cases[i].name);
 	}
@@ -213,10 +232,13 @@ static void refuses_metadata_that_does_not_fit(void **state)
 	} cases[] = {
 		{"{\\\"kind\\\":\\\"tokens\\\"}", "is not a mask (kind tokens)"},
 		{"{\\\"kind\\\":3}", "is not a mask"},
-		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":\\\"0123456789abcdee\\\"}}}", "belongs to another model"},
-		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":7}}}", "belongs to another model"},
+		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":\\\"0123456789abcdee\\\"}}}",
+		 "belongs to another model"},
+		{"{\\\"provenance\\\":{\\\"inputs\\\":{\\\"model\\\":7}}}",
+		 "belongs to another model"},
 		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":8,\\\"cols\\\":9}}}", DOWN},
-		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":7,\\\"cols\\\":10}}}", "belongs to another model"},
+		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":7,\\\"cols\\\":10}}}",
+		 "belongs to another model"},
 		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":{\\\"rows\\\":8}}}", DOWN},
 		{"{\\\"tensors\\\":{\\\"" DOWN "\\\":\\\"8x10\\\"}}", DOWN},
 	};
@@ -237,14 +259,20 @@ static void refuses_metadata_that_does_not_fit(void **state)
 static void write_artefact(char *path, size_t size)
 {
 	const ps_tensor_decl tensors[] = {
-		{.name = DOWN, .dtype = PS_U8, .rank = 2, .shape = {8, 2}}, {.name = GATE, .dtype = PS_U8, .rank = 2, .shape = {10, 1}}};
-	json_t *extra = json_loads("{\"provenance\": {\"inputs\": {\"model\": \"0123456789abcdef\"}},"
-				   " \"tensors\": {\"" DOWN "\": {\"rows\": 8, \"cols\": 10, \"requested\": 0.5, \"achieved\": 0.5}}}", 0, NULL);
+		{.name = DOWN, .dtype = PS_U8, .rank = 2, .shape = {8, 2}},
+		{.name = GATE, .dtype = PS_U8, .rank = 2, .shape = {10, 1}}};
+	json_t *extra = json_loads(
+		"{\"provenance\": {\"inputs\": {\"model\": \"0123456789abcdef\"}},"
+		" \"tensors\": {\"" DOWN
+		"\": {\"rows\": 8, \"cols\": 10, \"requested\": 0.5, \"achieved\": 0.5}}}",
+		0, NULL);
 	ps_artefact *artefact;
 
 	snprintf(path, size, "%s/mask.safetensors", folder);
 	assert_non_null(extra);
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "mask", extra, tensors, 2, NULL), 0);
+	assert_int_equal(
+		ps_artefact_create(&artefact, &ps_sys_linux, path, "mask", extra, tensors, 2, NULL),
+		0);
 	assert_int_equal(ps_artefact_write(artefact, down_bits, sizeof down_bits, NULL), 0);
 	assert_int_equal(ps_artefact_write(artefact, gate_bits, sizeof gate_bits, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
@@ -274,7 +302,8 @@ static void finds_any_flipped_bit_of_its_own_masks(void **state)
 	(void)state;
 	write_artefact(path, sizeof path);
 	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, NULL), 0);
-	assert_memory_equal(ps_mask_file_find(&mask, 0, PS_DOWN, config).bits, down_bits, sizeof down_bits);
+	assert_memory_equal(ps_mask_file_find(&mask, 0, PS_DOWN, config).bits, down_bits,
+			    sizeof down_bits);
 	first = (long)mask.file.data_offset;
 	ps_mask_file_close(&mask);
 	for (long at = first; at < first + (long)(sizeof down_bits + sizeof gate_bits); at++)
@@ -282,11 +311,14 @@ static void finds_any_flipped_bit_of_its_own_masks(void **state)
 			ps_diag diag = {0};
 
 			flip(path, at, bit);
-			assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, &diag), PS_EINPUT);
+			assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config,
+							   DIGEST, &diag),
+					 PS_EINPUT);
 			assert_non_null(strstr(diag.text, "offset"));
 			flip(path, at, bit);
 		}
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST + 1, NULL), PS_EINPUT);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST + 1, NULL),
+			 PS_EINPUT);
 }
 
 int main(void)

@@ -31,7 +31,8 @@ static void rig_make(struct rig *rig, size_t bytes, size_t memory_bytes)
 {
 	char block[4096];
 
-	*rig = (struct rig){.bytes = bytes, .memory_bytes = memory_bytes, .direct_least = PS_DIRECT_LEAST};
+	*rig = (struct rig){
+		.bytes = bytes, .memory_bytes = memory_bytes, .direct_least = PS_DIRECT_LEAST};
 	rig->file.fd = memfd_create("chunks", MFD_CLOEXEC);
 	snprintf(rig->path, sizeof rig->path, "/proc/self/fd/%d", rig->file.fd);
 	rig->file.path = rig->path;
@@ -43,7 +44,8 @@ static void rig_make(struct rig *rig, size_t bytes, size_t memory_bytes)
 		assert_int_equal(write(rig->file.fd, block, part), part);
 	}
 	rig->file.map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, rig->file.fd, 0);
-	rig->memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	rig->memory = mmap(NULL, memory_bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_true(rig->file.map != MAP_FAILED && rig->memory != MAP_FAILED);
 }
 
@@ -97,7 +99,8 @@ static void serve(ps_read_engine *engine, ps_read_job *jobs, int count, bool sto
 {
 	struct feed context = {.jobs = jobs, .count = count};
 	const atomic_bool stop = stopped;
-	const ps_read_feed feed = {.context = &context, .next = next_job, .finish = finish_job, .stop = &stop};
+	const ps_read_feed feed = {
+		.context = &context, .next = next_job, .finish = finish_job, .stop = &stop};
 
 	engine->serve(engine->self, &feed);
 	assert_int_equal(context.finished, count);
@@ -132,9 +135,11 @@ static void large_reads_go_in_chunks_with_the_queue_full(void **state)
 	rig_make(&rig, BYTES, 81 << 20);
 	for (int way = 0; way < 8; way++) {
 		const ps_ring *ring = way ? &ring_double : &ps_ring_linux;
-		const ps_read reads[] = {{&rig.file, 0, 100, rig.memory}, {&rig.file, 100, 0, rig.memory + 100},
-					 {&rig.file, 8192 + 100, BYTES - 8192 - 101, rig.memory + 8192 + 100},
-					 {&rig.file, BYTES - 1, 1, rig.memory + (80 << 20) + 8192 + 1233}};
+		const ps_read reads[] = {
+			{&rig.file, 0, 100, rig.memory},
+			{&rig.file, 100, 0, rig.memory + 100},
+			{&rig.file, 8192 + 100, BYTES - 8192 - 101, rig.memory + 8192 + 100},
+			{&rig.file, BYTES - 1, 1, rig.memory + (80 << 20) + 8192 + 1233}};
 
 		ring_double_reset();
 		if (!way && ring->open(&self, PS_READ_DEPTH))
@@ -152,11 +157,12 @@ static void large_reads_go_in_chunks_with_the_queue_full(void **state)
 		assert_int_equal(run(&rig, reads, 4, &failure), 0);
 		for (int i = 0; i < 4; i++)
 			assert_int_equal(wrong_bytes(&reads[i]), 0);
-		assert_true(!way || ring_double_most_flying() >= PS_READ_DEPTH - 1); /* the double keeps one back */
+		assert_true(!way || ring_double_most_flying() >=
+					    PS_READ_DEPTH - 1); /* the double keeps one back */
 		assert_true(!way || way > 6 || ring_fault.direct_completions > 10);
 		assert_true(way < 5 || ring_fault.completions > ring_fault.direct_completions + 10);
-		print_message("%s: %d completions, %d of them direct\n", rig.engine.text, ring_fault.completions,
-			      ring_fault.direct_completions);
+		print_message("%s: %d completions, %d of them direct\n", rig.engine.text,
+			      ring_fault.completions, ring_fault.direct_completions);
 		rig.engine.destroy(rig.engine.self);
 	}
 	rig_drop(&rig);
@@ -174,7 +180,8 @@ static void direct_reads_are_right_at_every_alignment(void **state)
 	rig_make(&rig, BYTES, 4 * PS_DIRECT_LEAST);
 	for (int shorten = 0; shorten < 2; shorten++)
 		for (size_t i = 0; i < SHIFTS * SHIFTS * 2; i++) {
-			size_t first = shifts[i % SHIFTS], bytes = PS_DIRECT_LEAST + shifts[i / SHIFTS % SHIFTS];
+			size_t first = shifts[i % SHIFTS],
+			       bytes = PS_DIRECT_LEAST + shifts[i / SHIFTS % SHIFTS];
 			uint64_t offset = i / SHIFTS / SHIFTS ? BYTES - bytes : first;
 			size_t place = 4096 + (size_t)offset % PS_READ_ALIGNMENT;
 			const ps_read read = {&rig.file, offset, bytes, rig.memory + place};
@@ -212,7 +219,8 @@ static void buffers_astride_two_registered_ranges_are_read(void **state)
 		assert_int_equal(run(&rig, &read, 1, &failure), 0);
 		assert_int_equal(wrong_bytes(&read), 0);
 		assert_int_equal(ring_fault.completions, BYTES / PS_READ_CHUNK);
-		assert_int_equal(ring_fault.registered_completions, ring_fault.completions - (before % PS_READ_CHUNK != 0));
+		assert_int_equal(ring_fault.registered_completions,
+				 ring_fault.completions - (before % PS_READ_CHUNK != 0));
 		rig.engine.destroy(rig.engine.self);
 	}
 	rig_drop(&rig);
@@ -263,14 +271,16 @@ static void small_reads_go_in_crowds(void **state)
 		for (size_t i = 0; i < ROWS; i++) {
 			const uint64_t offset = (i * 7919 % ROWS) * STEP + i % STEP / 2;
 
-			reads[i] = (ps_read){&rig.file, offset, BYTES, ps_read_place(rig.memory + i * STEP, offset)};
+			reads[i] = (ps_read){&rig.file, offset, BYTES,
+					     ps_read_place(rig.memory + i * STEP, offset)};
 		}
 		assert_int_equal(rig_start(&rig, &ring_double), 0);
 		assert_int_equal(run(&rig, reads, ROWS, &failure), 0);
 		for (size_t i = 0; i < ROWS; i++)
 			assert_int_equal(wrong_bytes(&reads[i]), 0);
 		assert_int_equal(ring_fault.completions, ROWS);
-		assert_int_equal(ring_fault.direct_completions, cached == RD_NOTHING_CACHED ? ROWS : 0);
+		assert_int_equal(ring_fault.direct_completions,
+				 cached == RD_NOTHING_CACHED ? ROWS : 0);
 		assert_in_range(ring_fault.submits, ROWS / PS_READ_DEPTH, 3 * ROWS / PS_READ_DEPTH);
 		rig.engine.destroy(rig.engine.self);
 	}
@@ -331,7 +341,8 @@ static void a_ring_that_breaks_fails_every_job(void **state)
 		assert_int_equal(rig_start(&rig, &ring_double), 0);
 		serve(&rig.engine, jobs, JOBS, false);
 		for (int i = 0; i < JOBS; i++)
-			assert_int_equal(jobs[i].failure.error, 40 * (i + 1) < 30 * at ? 0 : -EBADF);
+			assert_int_equal(jobs[i].failure.error,
+					 40 * (i + 1) < 30 * at ? 0 : -EBADF);
 		ring_double_abandon();
 		rig.engine.destroy(rig.engine.self);
 	}

@@ -49,9 +49,12 @@ static void write_cache(ps_dtype dtype)
 	ps_diag diag = {{0}};
 	bool done = false;
 
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, true, dtype, ROWS, WIDTH, SHARD_ROWS, &done, &diag), 0);
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, true,
+						dtype, ROWS, WIDTH, SHARD_ROWS, &done, &diag),
+			 0);
 	if (!done) {
-		assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, &diag), 0);
+		assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, &diag),
+				 0);
 		assert_int_equal(ps_cache_writer_finish(writer, &diag), 0);
 	}
 	ps_cache_writer_close(writer);
@@ -74,8 +77,11 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 	write_cache(dtype);
 	assert_int_equal(ps_pool_create(&context.pool, 2, &diag), 0);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, past_cache, BATCH, &arena, &source, &diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag),
+			 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, past_cache, BATCH, &arena,
+					     &source, &diag),
+			 0);
 	assert_true((source.ahead == NULL) == (backend == PS_IO_MMAP));
 	for (int step = 0; step < 40; step++) {
 		const size_t count = 1 + (size_t)ps_rng_below(&rng, BATCH);
@@ -87,7 +93,8 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 		if (source.ahead && step % 7 == 0) /* announced in vain, then others */
 			source.ahead(source.self, ids + 1, count - 1);
 		assert_int_equal(ps_batch_gather(&source, ids, count, got, &context), 0);
-		assert_int_equal(cache.source.gather(cache.source.self, ids, count, expected, &diag), 0);
+		assert_int_equal(
+			cache.source.gather(cache.source.self, ids, count, expected, &diag), 0);
 		assert_memory_equal(got, expected, count * WIDTH * sizeof *got);
 	}
 	ps_row_ahead_destroy(ahead);
@@ -127,8 +134,11 @@ static void a_shard_cut_short_is_named(void **state)
 	(void)state;
 	write_cache(PS_F32);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), 0);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag),
+			 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena,
+					     &source, &diag),
+			 0);
 	snprintf(path, sizeof path, "%s/shard-00002.safetensors", folder);
 	assert_int_equal(truncate(path, 8192), 0);
 	source.ahead(source.self, ids, 3);
@@ -150,8 +160,11 @@ static void too_little_room_is_refused(void **state)
 	(void)state;
 	write_cache(PS_F32);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH) / 2, &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena, &source, &diag), PS_EBUDGET);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH) / 2, &diag), 0);
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena,
+					     &source, &diag),
+			 PS_EBUDGET);
 	ps_row_ahead_destroy(ahead);
 	ps_cache_close(&cache);
 	ps_arena_destroy(&arena);

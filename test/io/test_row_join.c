@@ -33,7 +33,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	if (m->fails)
 		return ps_fail(diag, PS_EINPUT, "source %d fails", m->number);
 	for (size_t i = 0; i < count * WIDTH; i++)
-		out[i] = (float)(1000 * m->number + (int)ids[i / WIDTH]) + 0.25f * (float)(i % WIDTH);
+		out[i] = (float)(1000 * m->number + (int)ids[i / WIDTH]) +
+			 0.25f * (float)(i % WIDTH);
 	return 0;
 }
 
@@ -63,8 +64,13 @@ static int set_up(void **state)
 			memory[s].columns[PS_ROW_POSITION][r] = r % 50;
 			memory[s].columns[PS_ROW_WINDOW_ID][r] = r / 50;
 		}
-		sources[s] = (ps_row_source){.self = &memory[s], .rows = ROWS, .width = WIDTH, .gather = gather, .ahead = s == 1 ? NULL : announce,
-					     .columns = (1 << PS_ROW_COLUMNS) - 1, .column = column};
+		sources[s] = (ps_row_source){.self = &memory[s],
+					     .rows = ROWS,
+					     .width = WIDTH,
+					     .gather = gather,
+					     .ahead = s == 1 ? NULL : announce,
+					     .columns = (1 << PS_ROW_COLUMNS) - 1,
+					     .column = column};
 	}
 	return 0;
 }
@@ -84,7 +90,8 @@ static void gather_part(void *context, size_t part, int worker)
 	ps_diag diag;
 
 	(void)worker;
-	if (p->source->gather(p->source->self, p->ids + first, BATCH / PARTS, p->out + first * WIDTH, &diag))
+	if (p->source->gather(p->source->self, p->ids + first, BATCH / PARTS,
+			      p->out + first * WIDTH, &diag))
 		p->out[first * WIDTH] = -1;
 }
 
@@ -102,9 +109,11 @@ static void a_row_is_that_token_of_that_source(void **state)
 	(void)state;
 	assert_int_equal(ps_row_join_check(sources, names, SOURCES, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 2), &diag), 0);
-	assert_int_equal(ps_row_join_create(&join, sources, SOURCES, BATCH, 2, &arena, &joint, &diag), 0);
+	assert_int_equal(
+		ps_row_join_create(&join, sources, SOURCES, BATCH, 2, &arena, &joint, &diag), 0);
 	assert_true(joint.rows == SOURCES * ROWS && joint.width == WIDTH);
-	assert_int_equal(ps_pool_create(&pool, 4, &diag), 0); /* more than the join has room for: they wait */
+	assert_int_equal(ps_pool_create(&pool, 4, &diag),
+			 0); /* more than the join has room for: they wait */
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		size_t expected[SOURCES] = {0};
 		int32_t token;
@@ -118,11 +127,15 @@ static void a_row_is_that_token_of_that_source(void **state)
 			const size_t s = ids[i] % SOURCES;
 
 			for (size_t d = 0; d < WIDTH; d++)
-				assert_true(out[i * WIDTH + d] == (float)(1000 * s + ids[i] / SOURCES) + 0.25f * (float)d);
+				assert_true(out[i * WIDTH + d] ==
+					    (float)(1000 * s + ids[i] / SOURCES) +
+						    0.25f * (float)d);
 			if (s != 1)
-				assert_int_equal(memory[s].announced[expected[s]++], ids[i] / SOURCES);
+				assert_int_equal(memory[s].announced[expected[s]++],
+						 ids[i] / SOURCES);
 			joint.column(joint.self, PS_ROW_TOKEN_ID, &ids[i], 1, &token);
-			assert_int_equal(token, memory[s].columns[PS_ROW_TOKEN_ID][ids[i] / SOURCES]);
+			assert_int_equal(token,
+					 memory[s].columns[PS_ROW_TOKEN_ID][ids[i] / SOURCES]);
 		}
 		for (size_t s = 0; s < SOURCES; s++)
 			assert_int_equal(memory[s].announced_count, expected[s]);
@@ -149,8 +162,9 @@ static void refuse(const char *want)
 
 static void sources_of_other_tokens_are_refused(void **state)
 {
-	static const char *const said[PS_ROW_COLUMNS] = {"wanda: row 699 is token -5, in dense it is", "wanda: row 699 is position -5",
-							 "wanda: row 699 is window -5"};
+	static const char *const said[PS_ROW_COLUMNS] = {
+		"wanda: row 699 is token -5, in dense it is", "wanda: row 699 is position -5",
+		"wanda: row 699 is window -5"};
 	(void)state;
 	for (int c = 0; c < PS_ROW_COLUMNS; c++) {
 		set_up(NULL);
@@ -176,8 +190,11 @@ static void an_arena_that_is_too_small_is_said(void **state)
 	ps_diag diag;
 
 	(void)state;
-	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 64) / 2, &diag), 0);
-	assert_int_equal(ps_row_join_create(&join, sources, SOURCES, BATCH, 64, &arena, &joint, &diag), PS_EBUDGET);
+	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 64) / 2, &diag),
+			 0);
+	assert_int_equal(
+		ps_row_join_create(&join, sources, SOURCES, BATCH, 64, &arena, &joint, &diag),
+		PS_EBUDGET);
 	ps_row_join_destroy(join);
 	ps_arena_destroy(&arena);
 }

@@ -91,7 +91,8 @@ static void accept(const char *header, size_t data_bytes, size_t tensors)
 
 static double element(const ps_safetensors *file, const ps_tensor_info *info, size_t i)
 {
-	const char *at = (const char *)ps_safetensors_data(file, info) + i * ps_dtype_size((ps_dtype)info->dtype);
+	const char *at = (const char *)ps_safetensors_data(file, info) +
+			 i * ps_dtype_size((ps_dtype)info->dtype);
 	float wide;
 	double f64;
 	int64_t i64;
@@ -122,21 +123,25 @@ static void reads_every_dtype_of_the_library(void **state)
 		int dtype, rank;
 		uint64_t shape[3], count;
 	} wants[] = {
-		{"f32", PS_F32, 2, {3, 5}, 15}, {"bf16", PS_BF16, 3, {2, 3, 4}, 24}, {"f16", PS_F16, 1, {7}, 7}, {"i64", PS_I64, 1, {4}, 4},
-		{"i32", PS_I32, 2, {2, 2}, 4},  {"u8", PS_U8, 1, {9}, 9},           {"f64", PS_F64, 1, {3}, 3},
+		{"f32", PS_F32, 2, {3, 5}, 15}, {"bf16", PS_BF16, 3, {2, 3, 4}, 24},
+		{"f16", PS_F16, 1, {7}, 7},     {"i64", PS_I64, 1, {4}, 4},
+		{"i32", PS_I32, 2, {2, 2}, 4},  {"u8", PS_U8, 1, {9}, 9},
+		{"f64", PS_F64, 1, {3}, 3},
 	};
 	ps_safetensors file;
 	ps_diag diag = {{0}};
 	bool verified = true;
 
 	(void)state;
-	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "types.safetensors", &diag), 0);
+	assert_int_equal(
+		ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "types.safetensors", &diag), 0);
 	assert_int_equal(file.count, 8);
 	assert_null(file.metadata);
 	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
 		const ps_tensor_info *info;
 
-		if (ps_safetensors_expect(&file, wants[i].name, wants[i].dtype, wants[i].rank, wants[i].shape, &info, &diag))
+		if (ps_safetensors_expect(&file, wants[i].name, wants[i].dtype, wants[i].rank,
+					  wants[i].shape, &info, &diag))
 			fail_msg("%s", diag.text);
 		for (size_t e = 0; e < wants[i].count; e++)
 			assert_true(element(&file, info, e) == (double)e - 3);
@@ -156,7 +161,8 @@ static void reads_scalars_empty_tensors_and_unicode_names(void **state)
 	const ps_tensor_info *info;
 
 	(void)state;
-	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "odd.safetensors", &diag), 0);
+	assert_int_equal(
+		ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "odd.safetensors", &diag), 0);
 	info = ps_safetensors_find(&file, "scalar");
 	assert_true(info->rank == 0 && info->bytes == 4 && element(&file, info, 0) == -3);
 	info = ps_safetensors_find(&file, "empty");
@@ -176,12 +182,17 @@ static void names_what_differs_from_what_is_expected(void **state)
 	ps_safetensors file;
 
 	(void)state;
-	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "types.safetensors", NULL), 0);
+	assert_int_equal(
+		ps_safetensors_open(&file, &ps_sys_linux, FIXTURES "types.safetensors", NULL), 0);
 	for (int i = 0; i < 4; i++) {
-		static const char *const wants[] = {"no tensor f33", "is F32, must be BF16", "has 2 dimensions", "dimension 1 is 5, must be 6"};
+		static const char *const wants[] = {"no tensor f33", "is F32, must be BF16",
+						    "has 2 dimensions",
+						    "dimension 1 is 5, must be 6"};
 		ps_diag diag = {{0}};
 
-		assert_int_equal(ps_safetensors_expect(&file, i ? "f32" : "f33", i == 1 ? PS_BF16 : PS_F32, i == 2 ? 1 : 2, shape, &info, &diag),
+		assert_int_equal(ps_safetensors_expect(&file, i ? "f32" : "f33",
+						       i == 1 ? PS_BF16 : PS_F32, i == 2 ? 1 : 2,
+						       shape, &info, &diag),
 				 PS_EINPUT);
 		assert_non_null(strstr(diag.text, wants[i]));
 		assert_non_null(strstr(diag.text, "types.safetensors"));
@@ -192,12 +203,16 @@ static void names_what_differs_from_what_is_expected(void **state)
 
 /* --- malformed files --- */
 
-#define A(begin, end) "\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [" #begin ", " #end "]}"
-#define B(begin, end) "\"b\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [" #begin ", " #end "]}"
+#define A(begin, end)                                                                              \
+	"\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [" #begin ", " #end "]}"
+#define B(begin, end)                                                                              \
+	"\"b\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [" #begin ", " #end "]}"
 
 static void refuses_header_lengths_that_wrap_or_pass_the_end(void **state)
 {
-	static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, (uint64_t)1 << 63, ((uint64_t)1 << 32) + 40, 100000001, 1000};
+	static const uint64_t lengths[] = {UINT64_MAX,        UINT64_MAX - 7,
+					   (uint64_t)1 << 63, ((uint64_t)1 << 32) + 40,
+					   100000001,         1000};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -240,16 +255,20 @@ static void refuses_offsets_that_do_not_match_dtype_and_shape(void **state)
 {
 	(void)state;
 	refuse("{" A(0, 4) "}", 4, "do not hold the 8 bytes");
-	refuse("{\"a\": {\"dtype\": \"F64\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "do not hold the 16 bytes");
-	refuse("{\"a\": {\"dtype\": \"F4\", \"shape\": [3], \"data_offsets\": [0, 1]}}", 1, "within a byte");
+	refuse("{\"a\": {\"dtype\": \"F64\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "do not hold the 16 bytes");
+	refuse("{\"a\": {\"dtype\": \"F4\", \"shape\": [3], \"data_offsets\": [0, 1]}}", 1,
+	       "within a byte");
 	accept("{\"a\": {\"dtype\": \"F4\", \"shape\": [2], \"data_offsets\": [0, 1]}}", 1, 1);
 }
 
 static void refuses_unknown_dtypes(void **state)
 {
 	(void)state;
-	refuse("{\"a\": {\"dtype\": \"F33\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "unknown dtype F33");
-	refuse("{\"a\": {\"dtype\": 7, \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "unknown dtype");
+	refuse("{\"a\": {\"dtype\": \"F33\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "unknown dtype F33");
+	refuse("{\"a\": {\"dtype\": 7, \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "unknown dtype");
 	refuse("{\"a\": {\"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "unknown dtype");
 	refuse("{\"a\": 5}", 8, "unknown dtype");
 }
@@ -257,30 +276,49 @@ static void refuses_unknown_dtypes(void **state)
 static void refuses_shapes_that_overflow(void **state)
 {
 	(void)state;
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [4294967296, 4294967296], \"data_offsets\": [0, 0]}}", 0, "overflows");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [4611686018427387904], \"data_offsets\": [0, 0]}}", 0, "overflows");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [0, 4294967296, 4294967296], \"data_offsets\": [0, 0]}}", 0, "overflows");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [-1], \"data_offsets\": [0, 0]}}", 0, "not a count");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2.0], \"data_offsets\": [0, 8]}}", 8, "not a count");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [1,1,1,1,1,1,1,1,2], \"data_offsets\": [0, 8]}}", 8, "at most 8");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": 2, \"data_offsets\": [0, 8]}}", 8, "a list");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [4294967296, 4294967296], "
+	       "\"data_offsets\": [0, 0]}}",
+	       0, "overflows");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [4611686018427387904], \"data_offsets\": "
+	       "[0, 0]}}",
+	       0, "overflows");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [0, 4294967296, 4294967296], "
+	       "\"data_offsets\": [0, 0]}}",
+	       0, "overflows");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [-1], \"data_offsets\": [0, 0]}}", 0,
+	       "not a count");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2.0], \"data_offsets\": [0, 8]}}", 8,
+	       "not a count");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [1,1,1,1,1,1,1,1,2], \"data_offsets\": [0, "
+	       "8]}}",
+	       8, "at most 8");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": 2, \"data_offsets\": [0, 8]}}", 8,
+	       "a list");
 }
 
 static void refuses_duplicate_and_unknown_keys(void **state)
 {
 	(void)state;
 	refuse("{" A(0, 8) ", " A(8, 16) "}", 16, "duplicate");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"dtype\": \"I32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "duplicate");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8], \"more\": 1}}", 8, "alone");
-	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8, 8]}}", 8, "alone");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"dtype\": \"I32\", \"shape\": [2], \"data_offsets\": "
+	       "[0, 8]}}",
+	       8, "duplicate");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8], \"more\": "
+	       "1}}",
+	       8, "alone");
+	refuse("{\"a\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8, 8]}}", 8,
+	       "alone");
 }
 
 static void refuses_names_that_are_not_utf8(void **state)
 {
 	(void)state;
-	refuse("{\"\xff\xfe\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "invalid at offset");
-	refuse("{\"a\\u0000b\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "invalid at offset");
-	refuse("{\"\\ud800\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8, "invalid at offset");
+	refuse("{\"\xff\xfe\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "invalid at offset");
+	refuse("{\"a\\u0000b\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "invalid at offset");
+	refuse("{\"\\ud800\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}", 8,
+	       "invalid at offset");
 }
 
 static void refuses_unbounded_nesting(void **state)
@@ -298,7 +336,8 @@ static void refuses_unbounded_nesting(void **state)
 
 static void refuses_what_is_no_json_object(void **state)
 {
-	static const char *const headers[] = {"", " {}", "[]", "{", "{}x", "null", "{\"a\": }", "\xef\xbb\xbf{}"};
+	static const char *const headers[] = {"",    " {}",  "[]",        "{",
+					      "{}x", "null", "{\"a\": }", "\xef\xbb\xbf{}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
@@ -314,13 +353,16 @@ static void refuses_metadata_that_is_not_strings(void **state)
 	refuse("{\"__metadata__\": {\"k\": 1}}", 0, "k is not a string");
 	refuse("{\"__metadata__\": {\"prunescope\": \"{\"}}", 0, "not a JSON object");
 	refuse("{\"__metadata__\": {\"prunescope\": \"[]\"}}", 0, "not a JSON object");
-	refuse("{\"__metadata__\": {\"prunescopd\": \"{\\\"xxh3\\\":{\\\"block_bytes\\\":1}}\"}}", 0, "key prunescope is damaged");
+	refuse("{\"__metadata__\": {\"prunescopd\": \"{\\\"xxh3\\\":{\\\"block_bytes\\\":1}}\"}}",
+	       0, "key prunescope is damaged");
 	accept("{\"__metadata__\": {\"format\": \"pt\"}}", 0, 0);
 }
 
 static void refuses_every_truncation(void **state)
 {
-	static const char *const names[] = {FIXTURES "types.safetensors", FIXTURES "odd.safetensors", FIXTURES "tokens.safetensors"};
+	static const char *const names[] = {FIXTURES "types.safetensors",
+					    FIXTURES "odd.safetensors",
+					    FIXTURES "tokens.safetensors"};
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -355,9 +397,15 @@ static void refuses_paths_that_are_not_regular_files(void **state)
 /* What a mutator makes of a good header either opens with sound tensors or is refused. */
 static void survives_mutated_headers(void **state)
 {
-	static const char *const snippets[] = {"[", "]", "{", "}", "\"", "-1", "0", "99999999999", "9223372036854775807", "\"F32\"", "\"BOOL\"",
-					       "\"shape\"", ",", ":", "[2]", "[0]", "[]", "null", "\\u0000", "__metadata__"};
-	static const char good[] = "{\"__metadata__\": {\"format\": \"pt\"}, " A(0, 8) ", " B(8, 16) "}";
+	static const char *const snippets[] = {"[",       "]",           "{",
+					       "}",       "\"",          "-1",
+					       "0",       "99999999999", "9223372036854775807",
+					       "\"F32\"", "\"BOOL\"",    "\"shape\"",
+					       ",",       ":",           "[2]",
+					       "[0]",     "[]",          "null",
+					       "\\u0000", "__metadata__"};
+	static const char good[] =
+		"{\"__metadata__\": {\"format\": \"pt\"}, " A(0, 8) ", " B(8, 16) "}";
 	ps_rng rng = ps_rng_make(11, 3);
 	int opened = 0, refused = 0;
 
@@ -369,11 +417,14 @@ static void survives_mutated_headers(void **state)
 
 		snprintf(header, sizeof header, "%s", good);
 		for (uint64_t edits = 1 + ps_rng_below(&rng, 3); edits; edits--) {
-			size_t at = (size_t)ps_rng_below(&rng, strlen(header)), cut = (size_t)ps_rng_below(&rng, 6), length = strlen(header);
-			const char *snippet = snippets[ps_rng_below(&rng, sizeof snippets / sizeof *snippets)];
+			size_t at = (size_t)ps_rng_below(&rng, strlen(header)),
+			       cut = (size_t)ps_rng_below(&rng, 6), length = strlen(header);
+			const char *snippet =
+				snippets[ps_rng_below(&rng, sizeof snippets / sizeof *snippets)];
 			char rest[512];
 
-			snprintf(rest, sizeof rest, "%s", header + (at + cut < length ? at + cut : length));
+			snprintf(rest, sizeof rest, "%s",
+				 header + (at + cut < length ? at + cut : length));
 			snprintf(header + at, sizeof header - at, "%s%s", snippet, rest);
 		}
 		write_file(header, 16);
@@ -383,7 +434,9 @@ static void survives_mutated_headers(void **state)
 			continue;
 		}
 		for (size_t t = 0; t < file.count; t++)
-			assert_true(file.tensors[t].offset <= file.file_bytes && file.tensors[t].bytes <= file.file_bytes - file.tensors[t].offset);
+			assert_true(file.tensors[t].offset <= file.file_bytes &&
+				    file.tensors[t].bytes <=
+					    file.file_bytes - file.tensors[t].offset);
 		ps_safetensors_close(&file);
 		opened++;
 	}
@@ -417,7 +470,8 @@ static void calls_every_failing_read_an_input_error(void **state)
 		ps_safetensors file;
 		ps_diag diag = {{0}};
 
-		sys_double_plan((sys_plan){.calls = SYS_OPEN | SYS_PREAD | SYS_FSTAT, .fail_at = n, .error = EIO});
+		sys_double_plan((sys_plan){
+			.calls = SYS_OPEN | SYS_PREAD | SYS_FSTAT, .fail_at = n, .error = EIO});
 		rc = ps_safetensors_open(&file, &sys_double, FIXTURES "types.safetensors", &diag);
 		if (rc) {
 			assert_int_equal(rc, PS_EINPUT);
@@ -471,7 +525,9 @@ static int read_truncated(void *unused)
 
 	(void)unused;
 	sigaction(SIGBUS, &action, NULL);
-	write_file("{\"a\": {\"dtype\": \"U8\", \"shape\": [100000], \"data_offsets\": [0, 100000]}}", 100000);
+	write_file(
+		"{\"a\": {\"dtype\": \"U8\", \"shape\": [100000], \"data_offsets\": [0, 100000]}}",
+		100000);
 	if (ps_safetensors_open(&file, &ps_sys_linux, path, NULL) || truncate(path, 4096))
 		return 98;
 	byte = *((const char *)ps_safetensors_data(&file, &file.tensors[0]) + 90000);
@@ -495,7 +551,9 @@ static void reads_token_files_of_the_library(void **state)
 	uint64_t digest;
 
 	(void)state;
-	assert_int_equal(ps_token_file_open(&tokens, &ps_sys_linux, FIXTURES "tokens.safetensors", &diag), 0);
+	assert_int_equal(
+		ps_token_file_open(&tokens, &ps_sys_linux, FIXTURES "tokens.safetensors", &diag),
+		0);
 	assert_true(tokens.windows == 3 && tokens.window == 4 && !tokens.verified);
 	assert_memory_equal(tokens.ids, wants, sizeof wants);
 	digest = tokens.digest;
@@ -506,7 +564,10 @@ static void reads_token_files_of_the_library(void **state)
 		char header[128];
 		FILE *file;
 
-		snprintf(header, sizeof header, "{\"tokens\": {\"dtype\": \"I32\", \"shape\": [%s], \"data_offsets\": [0, 48]}}", i ? "4, 3" : "3, 4");
+		snprintf(header, sizeof header,
+			 "{\"tokens\": {\"dtype\": \"I32\", \"shape\": [%s], \"data_offsets\": [0, "
+			 "48]}}",
+			 i ? "4, 3" : "3, 4");
 		if ((8 + strlen(header)) % 4 == 0)
 			strcat(header, " ");
 		write_file(header, 0);
@@ -537,7 +598,8 @@ static void refuses_token_files_without_ids(void **state)
 		ps_diag diag = {{0}};
 
 		write_file(headers[i], i ? 4 : 0);
-		assert_int_equal(ps_token_file_open(&tokens, &ps_sys_linux, path, &diag), PS_EINPUT);
+		assert_int_equal(ps_token_file_open(&tokens, &ps_sys_linux, path, &diag),
+				 PS_EINPUT);
 		assert_non_null(strstr(diag.text, "tokens"));
 	}
 }

@@ -12,7 +12,8 @@
 #define ODD "test/fixtures/prune/odd.bin"
 #define TIES "test/fixtures/prune/ties.bin"
 
-static int prune_with(prune_fixture *fixture, const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
+static int prune_with(prune_fixture *fixture, const ps_prune_options *options, int threads,
+		      mask_set *set, ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
 	ps_context context = {.diag = diag};
@@ -20,8 +21,10 @@ static int prune_with(prune_fixture *fixture, const ps_prune_options *options, i
 	int code;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads), diag), 0);
-	code = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena, mask_set_collect, set);
+	assert_int_equal(
+		ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads), diag), 0);
+	code = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena,
+				  mask_set_collect, set);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
@@ -77,7 +80,8 @@ static void rows_drop_exactly_their_share(void **state)
 	for (int i = 0; i < set.calls; i++) {
 		size_t rows, cols;
 
-		ps_projection_shape(&fixture.config, (ps_projection)(i % PS_PROJECTIONS), &rows, &cols);
+		ps_projection_shape(&fixture.config, (ps_projection)(i % PS_PROJECTIONS), &rows,
+				    &cols);
 		assert_int_equal(set.dropped[i], rows * (size_t)((double)cols * 0.3));
 	}
 	mask_set_free(&set);
@@ -112,7 +116,8 @@ static void threads_do_not_change_a_bit(void **state)
 		ps_prune_options options = {.sparsity = 0.47, .scope = (ps_scope)scope};
 
 		for (int i = 0; i < 3; i++) {
-			assert_int_equal(prune_with(&fixture, &options, threads[i], &sets[i], NULL), 0);
+			assert_int_equal(prune_with(&fixture, &options, threads[i], &sets[i], NULL),
+					 0);
 			assert_int_equal(sets[i].used_bytes, sets[0].used_bytes);
 			assert_memory_equal(sets[i].bytes, sets[0].bytes, sets[0].used_bytes);
 		}
@@ -125,16 +130,19 @@ static void threads_do_not_change_a_bit(void **state)
 static void spoil(const prune_fixture *fixture, const char *record, size_t index, uint32_t bits)
 {
 	ps_weight w = prune_fixture_find(fixture, record);
-	size_t offset = (size_t)((const unsigned char *)w.data - fixture->bytes) + index * sizeof bits;
+	size_t offset =
+		(size_t)((const unsigned char *)w.data - fixture->bytes) + index * sizeof bits;
 
 	assert_int_equal(w.dtype, PS_F32);
 	memcpy(fixture->bytes + offset, &bits, sizeof bits);
 }
 
-static void refuses(const char *record, uint32_t bits, ps_scope scope, bool pool_embedding, const char *expected)
+static void refuses(const char *record, uint32_t bits, ps_scope scope, bool pool_embedding,
+		    const char *expected)
 {
 	prune_fixture fixture;
-	ps_prune_options options = {.sparsity = 0.5, .scope = scope, .pool_embedding = pool_embedding};
+	ps_prune_options options = {
+		.sparsity = 0.5, .scope = scope, .pool_embedding = pool_embedding};
 	mask_set set = {0};
 	ps_diag diag = {0};
 
@@ -151,8 +159,10 @@ static void weights_that_are_not_finite_are_named(void **state)
 {
 	(void)state;
 	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_GLOBAL; scope++) {
-		refuses("w1.4", 0x7fc00000u, (ps_scope)scope, false, "model.layers.1.mlp.gate_proj.weight");
-		refuses("w0.0", 0xff800000u, (ps_scope)scope, false, "model.layers.0.self_attn.q_proj.weight");
+		refuses("w1.4", 0x7fc00000u, (ps_scope)scope, false,
+			"model.layers.1.mlp.gate_proj.weight");
+		refuses("w0.0", 0xff800000u, (ps_scope)scope, false,
+			"model.layers.0.self_attn.q_proj.weight");
 	}
 	refuses("embed", 0x7f800001u, PS_SCOPE_GLOBAL, true, "model.embed_tokens.weight");
 }
@@ -178,7 +188,8 @@ static void refuses_settings_out_of_range(void **state)
 		mask_set set = {0};
 		ps_diag diag = {0};
 
-		assert_int_equal(prune_with(&fixture, &cases[i].options, 1, &set, &diag), cases[i].code);
+		assert_int_equal(prune_with(&fixture, &cases[i].options, 1, &set, &diag),
+				 cases[i].code);
 		assert_true(diag.text[0]);
 		assert_int_equal(set.calls, 0);
 	}

@@ -37,7 +37,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Clears the bits of the count lowest of scores[first, first + cols). */
-static void drop_by_sorting(const float *scores, size_t first, size_t cols, size_t count, uint8_t *keep)
+static void drop_by_sorting(const float *scores, size_t first, size_t cols, size_t count,
+			    uint8_t *keep)
 {
 	static struct ranked sorted[MOST];
 
@@ -73,7 +74,8 @@ static void rows_match_sorting(void **state)
 	for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
 		for (size_t s = 0; s < sizeof sparsities / sizeof *sparsities; s++)
 			for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
-				size_t cols = widths[w], drop = (size_t)((double)cols * sparsities[s]);
+				size_t cols = widths[w],
+				       drop = (size_t)((double)cols * sparsities[s]);
 
 				make_scores(scores, cols, rows++, levels[l]);
 				ps_bitmap_fill(keep, 1, cols);
@@ -88,7 +90,8 @@ static void rows_match_sorting(void **state)
 
 static void rows_take_zero_denormal_and_infinite_scores(void **state)
 {
-	const float scores[9] = {1e-45f, 0, __builtin_inff(), 0, 3e38f, 1e-45f, __builtin_inff(), 1, 2e-45f};
+	const float scores[9] = {1e-45f, 0, __builtin_inff(), 0, 3e38f, 1e-45f, __builtin_inff(), 1,
+				 2e-45f};
 	uint8_t keep[2];
 
 	(void)state;
@@ -105,7 +108,8 @@ static void rows_take_zero_denormal_and_infinite_scores(void **state)
 
 static void groups_match_sorting(void **state)
 {
-	static const unsigned patterns[][2] = {{2, 4}, {4, 8}, {1, 2}, {1, 3}, {5, 6}, {0, 4}, {10, 24}};
+	static const unsigned patterns[][2] = {{2, 4}, {4, 8}, {1, 2},  {1, 3},
+					       {5, 6}, {0, 4}, {10, 24}};
 	static float scores[MOST];
 	uint8_t keep[MOST / 8 + 1], expected[MOST / 8 + 1];
 
@@ -156,10 +160,12 @@ static void histogram_finds_the_kth_smallest(void **state)
 		for (size_t k = 0; k < MOST; k += 271) {
 			ps_histogram_clear(&histogram);
 			for (int t = 0; t < 3; t++)
-				ps_histogram_add_upper(&histogram, t, scores + t * (MOST / 3), MOST / 3);
+				ps_histogram_add_upper(&histogram, t, scores + t * (MOST / 3),
+						       MOST / 3);
 			ps_histogram_end_upper(&histogram, k);
 			for (int t = 0; t < 3; t++)
-				ps_histogram_add_lower(&histogram, 2 - t, scores + t * (MOST / 3), MOST / 3);
+				ps_histogram_add_lower(&histogram, 2 - t, scores + t * (MOST / 3),
+						       MOST / 3);
 			assert_true(ps_histogram_end_lower(&histogram) == sorted[k]);
 		}
 	}

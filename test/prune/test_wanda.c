@@ -52,7 +52,8 @@ static int memory_embedding(void *self, const int32_t *ids, size_t count, float 
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++)
-		ps_widen((const char *)e.data + (size_t)ids[i] * e.cols * ps_dtype_size(e.dtype), e.dtype, e.cols, out + i * e.cols);
+		ps_widen((const char *)e.data + (size_t)ids[i] * e.cols * ps_dtype_size(e.dtype),
+			 e.dtype, e.cols, out + i * e.cols);
 	return 0;
 }
 
@@ -110,8 +111,11 @@ static void bench_open(struct bench *b, int threads, size_t chunk_tokens)
 	options = (ps_forward_options){PS_PRECISION_F32, PS_F32, b->start[1], chunk_tokens};
 	bytes = ps_forward_bytes(config, threads, &options);
 	assert_int_equal(ps_arena_create(&b->arena, bytes, &b->diag), 0);
-	assert_int_equal(ps_arena_create(&b->prune_arena, ps_wanda_bytes(config, threads), &b->diag), 0);
-	assert_int_equal(ps_forward_create(&b->forward, config, &b->source, &b->context, &options, &b->arena), 0);
+	assert_int_equal(
+		ps_arena_create(&b->prune_arena, ps_wanda_bytes(config, threads), &b->diag), 0);
+	assert_int_equal(ps_forward_create(&b->forward, config, &b->source, &b->context, &options,
+					   &b->arena),
+			 0);
 }
 
 static void bench_close(struct bench *b)
@@ -134,13 +138,14 @@ static void golden_stats(const prune_fixture *fixture, ps_wanda_stats *stats, ps
 			ps_weight mean = prune_fixture_find_at(fixture, "mean", (int)layer, i);
 
 			assert_int_equal(mean.cols, stats->cols[i]);
-			memcpy(stats->mean[i] + layer * mean.cols, mean.data, mean.cols * sizeof(double));
+			memcpy(stats->mean[i] + layer * mean.cols, mean.data,
+			       mean.cols * sizeof(double));
 		}
 	stats->tokens = 1;
 }
 
-static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats, const ps_prune_options *options, int threads,
-		       mask_set *set, ps_diag *diag)
+static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
+		       const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
 	ps_context context = {.diag = diag};
@@ -148,8 +153,10 @@ static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats, cons
 	int code;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_wanda_bytes(&fixture->config, threads), diag), 0);
-	code = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, &context, &arena, mask_set_collect, set);
+	assert_int_equal(ps_arena_create(&arena, ps_wanda_bytes(&fixture->config, threads), diag),
+			 0);
+	code = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, &context, &arena,
+				    mask_set_collect, set);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
@@ -172,7 +179,8 @@ static void given_statistics_match_torch(const char *path)
 
 		if (!prune_fixture_variant(&fixture, v, &options))
 			continue;
-		assert_int_equal(prune_dense(&fixture, &stats, &options, 1 + (int)(v % 3), &set, &diag), 0);
+		assert_int_equal(
+			prune_dense(&fixture, &stats, &options, 1 + (int)(v % 3), &set, &diag), 0);
 		assert_int_equal(set.calls, fixture.config.layers * PS_PROJECTIONS);
 		assert_int_equal(set.wrong, 0);
 		assert_int_equal(mask_set_differing(&set, &fixture, v), 0);
@@ -225,8 +233,9 @@ static void refuses_a_global_scope_and_statistics_of_another_shape(void **state)
 
 static void prune_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
 {
-	assert_int_equal(ps_wanda_prune_sequential(b->forward, &b->source, &b->windows, b->hidden, options, &b->context,
-						   &b->prune_arena, mask_set_collect, set),
+	assert_int_equal(ps_wanda_prune_sequential(b->forward, &b->source, &b->windows, b->hidden,
+						   options, &b->context, &b->prune_arena,
+						   mask_set_collect, set),
 			 0);
 	assert_int_equal(b->prune_arena.used_bytes, 0);
 	assert_int_equal(set->wrong, 0);
@@ -248,8 +257,8 @@ static void sequential_masks_match_torch(void **state)
 		for (int i = 0; i < set.calls; i++)
 			total += set.total[i];
 		differing = mask_set_differing(&set, &b.fixture, v);
-		print_message("variant %zu: %llu of %llu bits differ (allowed: 1 in 10,000)\n", v, (unsigned long long)differing,
-			      (unsigned long long)total);
+		print_message("variant %zu: %llu of %llu bits differ (allowed: 1 in 10,000)\n", v,
+			      (unsigned long long)differing, (unsigned long long)total);
 		assert_true(differing <= total / 10000);
 		mask_set_free(&set);
 	}
@@ -291,14 +300,17 @@ static void dense_calibration_agrees_with_sequential_in_layer_0_only(void **stat
 	bench_open(&b, 2, 48);
 	assert_int_equal(ps_arena_create(&arena, ps_wanda_stats_bytes(&b.fixture.config), NULL), 0);
 	assert_int_equal(ps_wanda_stats_create(&stats, &b.fixture.config, &arena, NULL), 0);
-	assert_int_equal(ps_wanda_calibrate(b.forward, &b.source, &b.windows, b.hidden, &b.context, &stats), 0);
+	assert_int_equal(
+		ps_wanda_calibrate(b.forward, &b.source, &b.windows, b.hidden, &b.context, &stats),
+		0);
 	assert_int_equal(stats.tokens, b.windows.start[b.windows.count]);
 	assert_int_equal(prune_dense(&b.fixture, &stats, &options, 2, &dense, NULL), 0);
 	prune_sequentially(&b, &options, &sequential);
 	assert_int_equal(dense.used_bytes, sequential.used_bytes);
 	layer_bytes = dense.used_bytes / b.fixture.config.layers;
 	assert_memory_equal(dense.bytes, sequential.bytes, layer_bytes);
-	assert_memory_not_equal(dense.bytes + layer_bytes, sequential.bytes + layer_bytes, layer_bytes);
+	assert_memory_not_equal(dense.bytes + layer_bytes, sequential.bytes + layer_bytes,
+				layer_bytes);
 	mask_set_free(&dense);
 	mask_set_free(&sequential);
 	ps_arena_destroy(&arena);
@@ -312,7 +324,8 @@ static int stops_at_once(void *self)
 	return ++*polls > 2;
 }
 
-static void ignores_ticks(void *self, const char *what, const char *unit, uint64_t done, uint64_t total)
+static void ignores_ticks(void *self, const char *what, const char *unit, uint64_t done,
+			  uint64_t total)
 {
 	(void)self;
 	(void)what;
@@ -327,13 +340,15 @@ static void stops_between_layers_when_asked(void **state)
 	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
 	mask_set set = {0};
 	int polls = 0;
-	const ps_progress progress = {.self = &polls, .tick = ignores_ticks, .stopped = stops_at_once};
+	const ps_progress progress = {
+		.self = &polls, .tick = ignores_ticks, .stopped = stops_at_once};
 
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.context.progress = &progress;
-	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden, &options, &b.context,
-						   &b.prune_arena, mask_set_collect, &set),
+	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden,
+						   &options, &b.context, &b.prune_arena,
+						   mask_set_collect, &set),
 			 PS_EINTERRUPTED);
 	assert_true(set.calls < PS_PROJECTIONS * (int)b.fixture.config.layers);
 	mask_set_free(&set);
@@ -349,8 +364,9 @@ static void no_tokens_is_an_error(void **state)
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.windows.count = 0;
-	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden, &options, &b.context,
-						   &b.prune_arena, mask_set_collect, &set),
+	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden,
+						   &options, &b.context, &b.prune_arena,
+						   mask_set_collect, &set),
 			 PS_EINPUT);
 	bench_close(&b);
 }

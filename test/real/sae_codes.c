@@ -75,11 +75,16 @@ int main(int argc, char **argv)
 	check(!ps_safetensors_open(&file, &ps_sys_linux, argv[1], &diag), diag.text);
 	dec = ps_safetensors_find(&file, "W_dec");
 	check(dec && dec->rank == 2, "no W_dec");
-	check(!ps_pool_create(&context.pool, 2, &diag) && !ps_arena_create(&arena, (size_t)1 << 30, &diag), diag.text);
-	check(!ps_sae_create(&sae, arch_of(argv[2]), (size_t)dec->shape[1], (size_t)dec->shape[0], (size_t)atol(argv[3]), &arena, &diag),
+	check(!ps_pool_create(&context.pool, 2, &diag) &&
+		      !ps_arena_create(&arena, (size_t)1 << 30, &diag),
+	      diag.text);
+	check(!ps_sae_create(&sae, arch_of(argv[2]), (size_t)dec->shape[1], (size_t)dec->shape[0],
+			     (size_t)atol(argv[3]), &arena, &diag),
 	      diag.text);
 	load_sae(&file, &sae);
-	check(!ps_encoder_create(&encoder, &sae, &context, BATCH, &arena) && !ps_codes_create(&codes, &sae, BATCH, &arena, &diag), diag.text);
+	check(!ps_encoder_create(&encoder, &sae, &context, BATCH, &arena) &&
+		      !ps_codes_create(&codes, &sae, BATCH, &arena, &diag),
+	      diag.text);
 	in = fopen(argv[4], "rb");
 	out = fopen(argv[5], "wb");
 	check(in && out, "cannot open the rows or the output");
@@ -96,9 +101,11 @@ int main(int argc, char **argv)
 			memset(dense, 0, sae.d_sae * sizeof *dense);
 			for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++)
 				dense[codes.index[i]] = codes.value[i];
-			check(fwrite(dense, sizeof *dense, sae.d_sae, out) == sae.d_sae, "cannot write");
+			check(fwrite(dense, sizeof *dense, sae.d_sae, out) == sae.d_sae,
+			      "cannot write");
 		}
 	}
-	check(fwrite(all_hat, sae.d_in * sizeof *all_hat, total, out) == total && !fclose(out), "cannot write");
+	check(fwrite(all_hat, sae.d_in * sizeof *all_hat, total, out) == total && !fclose(out),
+	      "cannot write");
 	return 0;
 }

@@ -68,8 +68,9 @@ int main(int argc, char **argv)
 		encoded = seconds();
 		if (fclose(out))
 			rc = -1;
-		printf("load %.3f s, encode %.3f s, %.1f MiB held, %d ids\n", loaded - start, encoded - loaded,
-		       (double)ps_tokenizer_bytes(tokenizer) / (1 << 20), ps_tokenizer_vocab(tokenizer));
+		printf("load %.3f s, encode %.3f s, %.1f MiB held, %d ids\n", loaded - start,
+		       encoded - loaded, (double)ps_tokenizer_bytes(tokenizer) / (1 << 20),
+		       ps_tokenizer_vocab(tokenizer));
 	}
 	if (rc)
 		fprintf(stderr, "%s\n", diag.text);

@@ -43,15 +43,20 @@ static size_t code_plainly(const ps_sae *sae, const float *x, double *f)
 
 		for (size_t i = 0; i < F; i++)
 			larger += z[i] > z[j];
-		f[j] = z[j] > 0 && (sae->arch != PS_SAE_TOPK || larger < K) && (!sae->threshold || z[j] > sae->threshold[j]) ? z[j] : 0;
+		f[j] = z[j] > 0 && (sae->arch != PS_SAE_TOPK || larger < K) &&
+				       (!sae->threshold || z[j] > sae->threshold[j])
+			       ? z[j]
+			       : 0;
 		active += f[j] != 0;
 	}
 	return active;
 }
 
-static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation *out, uint64_t *firing)
+static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation *out,
+			     uint64_t *firing)
 {
-	double mean[D] = {0}, error_mean[D] = {0}, error = 0, variance = 0, cosine = 0, active = 0, dead = 0, legacy = 0, ratio = 0;
+	double mean[D] = {0}, error_mean[D] = {0}, error = 0, variance = 0, cosine = 0, active = 0,
+	       dead = 0, legacy = 0, ratio = 0;
 	double x_hat_square = 0, product = 0, centred;
 
 	memset(firing, 0, F * sizeof *firing);
@@ -89,14 +94,21 @@ static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation
 	for (size_t d = 0; d < D; d++)
 		centred -= ROWS * error_mean[d] * error_mean[d];
 	*out = (ps_evaluation){
-		.fvu = error / variance, .l0 = active / ROWS, .dead_fraction = dead / F, .cosine = cosine / ROWS,
-		.explained_variance = 1 - error / variance, .explained_variance_legacy = legacy / ROWS,
-		.explained_variance_centred = 1 - centred / variance, .norm_ratio = ratio / ROWS, .relative_bias = x_hat_square / product,
+		.fvu = error / variance,
+		.l0 = active / ROWS,
+		.dead_fraction = dead / F,
+		.cosine = cosine / ROWS,
+		.explained_variance = 1 - error / variance,
+		.explained_variance_legacy = legacy / ROWS,
+		.explained_variance_centred = 1 - centred / variance,
+		.norm_ratio = ratio / ROWS,
+		.relative_bias = x_hat_square / product,
 	};
 	for (size_t j = 0; j < F; j++) {
 		int bin = 0;
 
-		while (firing[j] && bin < PS_DENSITY_BINS - 1 && (double)firing[j] / ROWS >= pow(10, ps_density_edge(bin + 1)))
+		while (firing[j] && bin < PS_DENSITY_BINS - 1 &&
+		       (double)firing[j] / ROWS >= pow(10, ps_density_edge(bin + 1)))
 			bin++;
 		out->density[bin] += firing[j] > 0;
 	}
@@ -112,8 +124,8 @@ static float *make_rows(double offset)
 	return rows;
 }
 
-static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evaluation *out, uint64_t *firing, ps_evaluation *plain,
-		     uint64_t *plain_firing)
+static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evaluation *out,
+		     uint64_t *firing, ps_evaluation *plain, uint64_t *plain_firing)
 {
 	memory_rows rows;
 	workspace w;
@@ -122,7 +134,9 @@ static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evalua
 	workspace_open(&w, threads, 32 << 20);
 	make_sae(&sae, arch, &w);
 	memory_rows_open(&rows, data, ROWS, D);
-	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, out, firing), 0);
+	assert_int_equal(
+		ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, out, firing),
+		0);
 	if (plain)
 		evaluate_plainly(&sae, data, plain, plain_firing);
 	workspace_close(&w);
@@ -137,11 +151,14 @@ static double relative(double a, double b)
 static double measures_error(const ps_evaluation *got, const ps_evaluation *plain)
 {
 	const double errors[] = {
-		relative(got->fvu, plain->fvu), relative(got->l0, plain->l0), relative(got->cosine, plain->cosine),
+		relative(got->fvu, plain->fvu),
+		relative(got->l0, plain->l0),
+		relative(got->cosine, plain->cosine),
 		relative(got->explained_variance, plain->explained_variance),
 		relative(got->explained_variance_legacy, plain->explained_variance_legacy),
 		relative(got->explained_variance_centred, plain->explained_variance_centred),
-		relative(got->norm_ratio, plain->norm_ratio), relative(got->relative_bias, plain->relative_bias),
+		relative(got->norm_ratio, plain->norm_ratio),
+		relative(got->relative_bias, plain->relative_bias),
 	};
 	double worst = 0;
 
@@ -163,14 +180,17 @@ static void numbers_agree_with_their_definitions(void **state)
 
 		evaluate(arch[i], rows, 2, &got, firing, &plain, plain_firing);
 		error = measures_error(&got, &plain);
-		print_message("fvu %.4f, l0 %.3f, cosine %.4f, dead %.3f: largest relative error %.1e (threshold 1e-5)\n", got.fvu,
-			      got.l0, got.cosine, got.dead_fraction, error);
+		print_message("fvu %.4f, l0 %.3f, cosine %.4f, dead %.3f: largest relative error "
+			      "%.1e (threshold 1e-5)\n",
+			      got.fvu, got.l0, got.cosine, got.dead_fraction, error);
 		assert_true(error < 1e-5);
 		assert_int_equal(got.rows, ROWS);
-		assert_true(got.dead_fraction == plain.dead_fraction && got.dead_fraction >= 10.0 / F);
+		assert_true(got.dead_fraction == plain.dead_fraction &&
+			    got.dead_fraction >= 10.0 / F);
 		assert_memory_equal(got.density, plain.density, sizeof got.density);
 		for (size_t j = 0; j < F; j++)
-			assert_true(firing[j] + 1 >= plain_firing[j] && firing[j] <= plain_firing[j] + 1);
+			assert_true(firing[j] + 1 >= plain_firing[j] &&
+				    firing[j] <= plain_firing[j] + 1);
 	}
 	free(rows);
 }
@@ -217,14 +237,20 @@ static void unfit_rows_are_refused(void **state)
 	make_sae(&sae, PS_SAE_TOPK, &w);
 	memory_rows_open(&rows, data, ROWS, D);
 	rows.source.width = D + 1;
-	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL), PS_EINPUT);
+	assert_int_equal(
+		ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL),
+		PS_EINPUT);
 	rows.source.width = D;
 	rows.list.count = 0;
-	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL), PS_EINPUT);
+	assert_int_equal(
+		ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL),
+		PS_EINPUT);
 	rows.list.count = ROWS;
 	data[2000 * D + 3] = NAN;
 	w.diag.text[0] = 0;
-	assert_int_equal(ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL), PS_EINPUT);
+	assert_int_equal(
+		ps_evaluate_rows(&sae, &rows.source, &rows.list, &w.context, &w.arena, &out, NULL),
+		PS_EINPUT);
 	assert_non_null(strstr(w.diag.text, "not finite"));
 	workspace_close(&w);
 	free(data);

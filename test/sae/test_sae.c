@@ -43,7 +43,8 @@ static void check_selection(const float *z, size_t n, size_t k)
 	uint32_t *index = malloc(k * sizeof *index);
 	float *value = malloc(k * sizeof *value);
 	uint8_t *chosen = malloc(n);
-	const size_t expected = select_plainly(z, n, k, chosen), count = ps_topk_select(z, n, k, scratch, index, value);
+	const size_t expected = select_plainly(z, n, k, chosen),
+		     count = ps_topk_select(z, n, k, scratch, index, value);
 	size_t at = 0;
 
 	assert_int_equal(count, expected);
@@ -76,7 +77,8 @@ static void topk_selects_the_largest_with_ties_to_the_lower_index(void **state)
 				z[i] = roundf(2 * z[i]); /* many ties, many zeros */
 			check_selection(z, n, k);
 			for (size_t i = 0; i < n; i++)
-				z[i] = i % 37 == 5 ? z[i] : -1 - z[i] * z[i]; /* hardly any positive */
+				z[i] = i % 37 == 5 ? z[i]
+						   : -1 - z[i] * z[i]; /* hardly any positive */
 			check_selection(z, n, k);
 		}
 	}
@@ -149,7 +151,8 @@ static void take_or_skip(golden *g, const char *name, float *values)
 
 static void load_case(golden *g, ps_sae *sae, ps_arena *arena, ps_diag *diag, int number)
 {
-	static const ps_sae_arch arch[CASES] = {PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_TOPK, PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED};
+	static const ps_sae_arch arch[CASES] = {PS_SAE_TOPK,     PS_SAE_TOPK, PS_SAE_TOPK,
+						PS_SAE_JUMPRELU, PS_SAE_RELU, PS_SAE_GATED};
 
 	assert_int_equal(ps_sae_create(sae, arch[number], D, F, K, arena, diag), 0);
 	sae->rescale_by_decoder_norm = number == 1;
@@ -206,10 +209,12 @@ static void codes_and_reconstructions_agree_with_saelens(void **state)
 		ps_encoder_run(encoder, x, ROWS, &codes);
 		check_codes(&codes, golden_next(&g, "acts", ROWS * F), &code_error);
 		ps_sae_decode(&sae, &w.context, &codes, x_hat);
-		error = fmax(error, largest_error(x_hat, golden_next(&g, "x_hat", ROWS * D), ROWS * D));
+		error = fmax(error,
+			     largest_error(x_hat, golden_next(&g, "x_hat", ROWS * D), ROWS * D));
 		workspace_close(&w);
 	}
-	print_message("largest error: codes %.1e, reconstructions %.1e (threshold 1e-5)\n", code_error, error);
+	print_message("largest error: codes %.1e, reconstructions %.1e (threshold 1e-5)\n",
+		      code_error, error);
 	assert_true(code_error < 1e-5 && error < 1e-5);
 	golden_close(&g);
 }
@@ -223,7 +228,8 @@ struct result {
 };
 
 /* Encodes and decodes `batch` rows at a time into one result. */
-static void run_in_batches(ps_sae_arch arch, int threads, size_t batch, const float *x, struct result *out)
+static void run_in_batches(ps_sae_arch arch, int threads, size_t batch, const float *x,
+			   struct result *out)
 {
 	ps_encoder *encoder;
 	ps_codes codes;
@@ -273,7 +279,10 @@ static void drop_result(struct result *r)
 
 static void check_same_bits(ps_sae_arch arch, const float *x)
 {
-	static const struct { int threads; size_t batch; } ways[] = {{2, BIG_ROWS}, {3, 600}, {1, 7}};
+	static const struct {
+		int threads;
+		size_t batch;
+	} ways[] = {{2, BIG_ROWS}, {3, 600}, {1, 7}};
 	struct result *once = make_result();
 
 	run_in_batches(arch, 1, BIG_ROWS, x, once);
@@ -285,7 +294,8 @@ static void check_same_bits(ps_sae_arch arch, const float *x)
 		assert_memory_equal(once->start, again->start, sizeof once->start);
 		assert_memory_equal(once->index, again->index, total * sizeof *once->index);
 		assert_memory_equal(once->value, again->value, total * sizeof *once->value);
-		assert_memory_equal(once->x_hat, again->x_hat, BIG_ROWS * BIG_D * sizeof *once->x_hat);
+		assert_memory_equal(once->x_hat, again->x_hat,
+				    BIG_ROWS * BIG_D * sizeof *once->x_hat);
 		drop_result(again);
 	}
 	drop_result(once);
@@ -313,8 +323,10 @@ static void impossible_shapes_are_refused(void **state)
 	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, 8, 16, 17, &w.arena, &w.diag), PS_EINPUT);
 	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, 8, 16, 0, &w.arena, &w.diag), PS_EINPUT);
 	assert_int_equal(ps_sae_create(&sae, PS_SAE_RELU, 0, 16, 0, &w.arena, &w.diag), PS_EINPUT);
-	assert_int_equal(ps_sae_create(&sae, PS_SAE_RELU, SIZE_MAX / 2, 16, 0, &w.arena, &w.diag), PS_EINPUT);
-	assert_int_equal(ps_sae_create(&sae, PS_SAE_RELU, 1024, 1024, 0, &w.arena, &w.diag), PS_EBUDGET);
+	assert_int_equal(ps_sae_create(&sae, PS_SAE_RELU, SIZE_MAX / 2, 16, 0, &w.arena, &w.diag),
+			 PS_EINPUT);
+	assert_int_equal(ps_sae_create(&sae, PS_SAE_RELU, 1024, 1024, 0, &w.arena, &w.diag),
+			 PS_EBUDGET);
 	workspace_close(&w);
 }
 

@@ -60,8 +60,10 @@ static void compare_paths(bench *b)
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
 		encode(b, kernels[i], ROWS, &screened);
 		assert_memory_equal(plain.start, screened.start, (ROWS + 1) * sizeof *plain.start);
-		assert_memory_equal(plain.index, screened.index, plain.start[ROWS] * sizeof *plain.index);
-		assert_memory_equal(plain.value, screened.value, plain.start[ROWS] * sizeof *plain.value);
+		assert_memory_equal(plain.index, screened.index,
+				    plain.start[ROWS] * sizeof *plain.index);
+		assert_memory_equal(plain.value, screened.value,
+				    plain.start[ROWS] * sizeof *plain.value);
 	}
 	ps_arena_rewind(&b->w.arena, mark);
 }
@@ -79,7 +81,8 @@ static void check_paths(bench *b)
 
 static void random_rows_of_any_shape(void **state)
 {
-	static const size_t shape[][3] = {{D, F, K}, {1152, 4096, 64}, {7, 1024, 1}, {1, 1100, 5}, {640, 1025, 128}, {1031, 2049, 33}};
+	static const size_t shape[][3] = {{D, F, K},    {1152, 4096, 64}, {7, 1024, 1},
+					  {1, 1100, 5}, {640, 1025, 128}, {1031, 2049, 33}};
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof shape / sizeof *shape; i++) {
@@ -107,7 +110,12 @@ static void ties_and_near_ties(void **state)
 				memcpy(row, b.sae.enc + j % (F / cluster[c]) * D, D * sizeof *row);
 				b.sae.b_enc[j] = b.sae.b_enc[j % (F / cluster[c])];
 				for (size_t d = 0; d < D && near; d++)
-					row[d] = (j * 31 + d) % 3 ? row[d] : nextafterf(row[d], near == 1 ? 9 : (float)(j % 5) - 2);
+					row[d] = (j * 31 + d) % 3
+							 ? row[d]
+							 : nextafterf(row[d],
+								      near == 1
+									      ? 9
+									      : (float)(j % 5) - 2);
 			}
 			check_paths(&b);
 			workspace_close(&b.w);
@@ -118,7 +126,8 @@ static void ties_and_near_ties(void **state)
 /* Norms over twelve decades, rows along one axis, rows of zeros, subnormal and huge values, infinities and NaN. */
 static void values_of_every_size(void **state)
 {
-	const float odd[] = {INFINITY, -INFINITY, NAN, 3e38f, -1e30f, 1e19f, 1e-45f, 1e-38f, 0, -0.0f, 1e15f};
+	const float odd[] = {INFINITY, -INFINITY, NAN, 3e38f, -1e30f, 1e19f,
+			     1e-45f,   1e-38f,    0,   -0.0f, 1e15f};
 	const size_t odds = sizeof odd / sizeof *odd;
 	bench b;
 
@@ -176,7 +185,8 @@ static void few_candidates_are_left(void **state)
 
 	(void)state;
 	bench_open(&b, WIDE, LATENTS, CHOSEN, false);
-	assert_int_equal(ps_screen_create(&screen, WIDE, LATENTS, CHOSEN, 1, &b.w.arena, &b.w.diag), 0);
+	assert_int_equal(ps_screen_create(&screen, WIDE, LATENTS, CHOSEN, 1, &b.w.arena, &b.w.diag),
+			 0);
 	ps_screen_take_latents(screen, 0, LATENTS, b.sae.enc, b.sae.b_enc, NULL);
 	ps_screen_run(screen, b.x, PS_SCREEN_ROWS, LATENTS, CHOSEN, true, 0);
 	for (size_t r = 0; r < PS_SCREEN_ROWS; r++) {
@@ -186,8 +196,9 @@ static void few_candidates_are_left(void **state)
 		assert_true(count >= CHOSEN);
 		total += count;
 	}
-	print_message("kernel %s: %.1f candidates a row for the %d largest of %d\n", ps_screen_kernel_name(screen),
-		      (double)total / PS_SCREEN_ROWS, CHOSEN, LATENTS);
+	print_message("kernel %s: %.1f candidates a row for the %d largest of %d\n",
+		      ps_screen_kernel_name(screen), (double)total / PS_SCREEN_ROWS, CHOSEN,
+		      LATENTS);
 	assert_true(total < PS_SCREEN_ROWS * CHOSEN * 5 / 4);
 	workspace_close(&b.w);
 }
@@ -209,14 +220,16 @@ static void kernels_sum_exactly(void **state)
 		const ps_screen_kernel *kernel = ps_screen_kernel_choose(kernels[i]);
 
 		kernel->tile(PAIRS - 8, x, w, false, sum);
-		kernel->tile(8, x + (PAIRS - 8) * kernel->rows * 2, w + (PAIRS - 8) * kernel->latents * 2, true, sum);
+		kernel->tile(8, x + (PAIRS - 8) * kernel->rows * 2,
+			     w + (PAIRS - 8) * kernel->latents * 2, true, sum);
 		for (size_t r = 0; r < kernel->rows; r++)
 			for (size_t n = 0; n < kernel->latents; n++) {
 				int64_t expected = 0;
 
 				for (size_t p = 0; p < PAIRS; p++)
 					for (size_t c = 0; c < 2; c++)
-						expected += x[(p * kernel->rows + r) * 2 + c] * w[(p * kernel->latents + n) * 2 + c];
+						expected += x[(p * kernel->rows + r) * 2 + c] *
+							    w[(p * kernel->latents + n) * 2 + c];
 				assert_int_equal(sum[r * kernel->latents + n], expected);
 			}
 	}
@@ -235,11 +248,13 @@ static void kernels_estimate_alike(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 5 * WIDE; i++)
-		latent[i / WIDE][i % WIDE] = (i / WIDE == 0 ? 1e-4f : 0.1f) * (float)ps_rng_uniform(&rng);
+		latent[i / WIDE][i % WIDE] =
+			(i / WIDE == 0 ? 1e-4f : 0.1f) * (float)ps_rng_uniform(&rng);
 	for (size_t i = 0; i < COUNT * WIDE; i++)
 		sum[i] = (int32_t)ps_rng_below(&rng, 2000001) - 1000000;
 	for (size_t r = 0; r < COUNT; r++) {
-		row[r] = (ps_screen_row){1e-2f * (float)ps_rng_uniform(&rng), (float)ps_rng_uniform(&rng), (float)ps_rng_uniform(&rng)};
+		row[r] = (ps_screen_row){1e-2f * (float)ps_rng_uniform(&rng),
+					 (float)ps_rng_uniform(&rng), (float)ps_rng_uniform(&rng)};
 		bound[r] = 0.5f * (float)ps_rng_uniform(&rng);
 	}
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
@@ -249,8 +264,12 @@ static void kernels_estimate_alike(void **state)
 		for (size_t r = 0; r < COUNT; r++) {
 			kernel->estimate(sum + r * kernel->latents, &bounds, &row[r], lower, upper);
 			for (size_t n = 0; n < kernel->latents; n++) {
-				const double value = sum[r * kernel->latents + n] * (double)latent[0][n] * row[r].scale + latent[1][n];
-				const double error = row[r].norm * (double)latent[2][n] + row[r].error * (double)latent[3][n] + latent[4][n];
+				const double value = sum[r * kernel->latents + n] *
+							     (double)latent[0][n] * row[r].scale +
+						     latent[1][n];
+				const double error = row[r].norm * (double)latent[2][n] +
+						     row[r].error * (double)latent[3][n] +
+						     latent[4][n];
 
 				assert_float_equal(lower[n], value - error, 1e-6);
 				assert_float_equal(upper[n], value + error, 1e-6);

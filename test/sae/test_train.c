@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
-#include "sae/evaluate.h"
 #include "sae/batch.h"
+#include "sae/evaluate.h"
 #include "sae/train.h"
 #include "sae/trainers.h"
 #include "test/support/support_sae.h"
@@ -27,12 +27,15 @@ struct run {
 	ps_trainer *trainer;
 };
 
-static void run_open(struct run *run, const float *data, size_t count, size_t d, const ps_train_options *options, int threads)
+static void run_open(struct run *run, const float *data, size_t count, size_t d,
+		     const ps_train_options *options, int threads)
 {
 	*run = (struct run){.options = *options};
 	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
 	memory_rows_open(&run->rows, data, count, d);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
+					   &run->rows.list, &run->w.context, &run->w.arena),
+			 0);
 }
 
 static void run_close(struct run *run)
@@ -82,7 +85,8 @@ static void check_same_state(struct run *a, struct run *b)
 /* Rows that are sums of `active` of `sources` fixed directions, with a common offset. */
 static float *make_rows(size_t count, size_t d, size_t sources, size_t active, uint64_t seed)
 {
-	float *rows = malloc(count * d * sizeof *rows), *direction = malloc(sources * d * sizeof *direction);
+	float *rows = malloc(count * d * sizeof *rows),
+	      *direction = malloc(sources * d * sizeof *direction);
 	ps_rng rng = ps_rng_make(seed, 1);
 
 	fill_normal(direction, sources * d, 1 / sqrt((double)d), seed);
@@ -107,9 +111,18 @@ static float *make_rows(size_t count, size_t d, size_t sources, size_t active, u
 static ps_train_options topk_options(size_t f, size_t k, size_t batch, uint64_t tokens, double lr)
 {
 	return (ps_train_options){
-		.arch = PS_TRAIN_TOPK, .d_sae = f, .k = k, .batch = batch, .tokens = tokens, .lr = lr,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .unit = PS_LOSS_PER_ELEMENT,
-		.b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
+		.arch = PS_TRAIN_TOPK,
+		.d_sae = f,
+		.k = k,
+		.batch = batch,
+		.tokens = tokens,
+		.lr = lr,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10},
+		.unit = PS_LOSS_PER_ELEMENT,
+		.b_dec = PS_B_DEC_MEAN,
+		.decoder_norm = 1,
+		.encoder_scale = 1,
+		.unit_decoder = true,
 	};
 }
 
@@ -120,8 +133,10 @@ struct torch_case {
 	uint64_t dead_after;
 };
 
-static const struct torch_case plain = {"test/fixtures/sae/steps.golden", 22, 70, 4, 32, 50, 3e-3, 0.1, 0.2, 0, 0};
-static const struct torch_case with_auxk = {"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
+static const struct torch_case plain = {
+	"test/fixtures/sae/steps.golden", 22, 70, 4, 32, 50, 3e-3, 0.1, 0.2, 0, 0};
+static const struct torch_case with_auxk = {
+	"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
 
 /* The trainer at torch's start, about to see torch's batches in their order. */
 static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
@@ -155,14 +170,16 @@ static void check_first_gradients(struct run *run, const struct torch_case *c, g
 	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
 
 	for (int i = 0; i < 4; i++) {
-		const float *expected = golden_next(g, name[i], counts[i]), *m = floats_of(run, moment[i]);
+		const float *expected = golden_next(g, name[i], counts[i]),
+			    *m = floats_of(run, moment[i]);
 		float *gradient = malloc(counts[i] * sizeof *gradient);
 		double error;
 
 		for (size_t e = 0; e < counts[i]; e++)
 			gradient[e] = m[e] / 0.1f;
 		error = largest_error(gradient, expected, counts[i]);
-		print_message("%s: largest error %.1e of the largest (threshold 1e-4)\n", name[i], error);
+		print_message("%s: largest error %.1e of the largest (threshold 1e-4)\n", name[i],
+			      error);
 		assert_true(error < 1e-4);
 		free(gradient);
 	}
@@ -176,8 +193,10 @@ static void check_end(struct run *run, const struct torch_case *c, golden *g)
 	double error = 0;
 
 	for (int i = 0; i < 4; i++)
-		error = fmax(error, largest_error(floats_of(run, names[i]), golden_next(g, end[i], counts[i]), counts[i]));
-	print_message("parameters after %zu steps: largest error %.1e (threshold 1e-3)\n", c->steps, error);
+		error = fmax(error, largest_error(floats_of(run, names[i]),
+						  golden_next(g, end[i], counts[i]), counts[i]));
+	print_message("parameters after %zu steps: largest error %.1e (threshold 1e-3)\n", c->steps,
+		      error);
 	assert_true(error < 1e-3);
 }
 
@@ -200,7 +219,8 @@ static void check_against_torch(const struct torch_case *c)
 		worst = fmax(worst, fabs(done[i].loss - losses[i]) / losses[i]);
 	for (size_t i = 0; c->dead_after && i + 1 < c->steps; i++)
 		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
-	print_message("losses of %zu steps: largest relative error %.1e (threshold 1e-3)\n", c->steps, worst);
+	print_message("losses of %zu steps: largest relative error %.1e (threshold 1e-3)\n",
+		      c->steps, worst);
 	assert_true(worst < 1e-3);
 	check_end(&run, c, &g);
 	run_close(&run);
@@ -269,7 +289,8 @@ static double difference(struct tiny *p, double *parameter, const float *x)
 	return (up - down) / (2 * h);
 }
 
-static double worst_difference(struct tiny *p, double *parameters, size_t count, const float *moment, const float *x)
+static double worst_difference(struct tiny *p, double *parameters, size_t count,
+			       const float *moment, const float *x)
 {
 	double worst = 0;
 
@@ -292,7 +313,8 @@ static double worst_projected(struct tiny *p, const float *moment, const float *
 			along += gradient[d] * row[d];
 		}
 		for (size_t d = 0; d < TINY_D; d++)
-			worst = fmax(worst, fabs(moment[j * TINY_D + d] / 0.1 - (gradient[d] - along * row[d])));
+			worst = fmax(worst, fabs(moment[j * TINY_D + d] / 0.1 -
+						 (gradient[d] - along * row[d])));
 	}
 	return worst;
 }
@@ -333,9 +355,22 @@ static void gradients_agree_with_finite_differences(void **state)
 enum { D = 33, ROWS = 500 };
 
 static const ps_train_options small = {
-	.d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * 40, .warmup_fraction = 0.1, .decay_fraction = 0.3, .lr = 2e-3,
-	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10}, .b_dec = PS_B_DEC_MEAN, .decoder_norm = 1, .encoder_scale = 1, .unit_decoder = true,
-	.auxk_coefficient = 0.03, .dead_after_tokens = 200, .init_seed = 7, .data_seed = 42,
+	.d_sae = 150,
+	.k = 6,
+	.batch = 48,
+	.tokens = 48 * 40,
+	.warmup_fraction = 0.1,
+	.decay_fraction = 0.3,
+	.lr = 2e-3,
+	.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 6.25e-10},
+	.b_dec = PS_B_DEC_MEAN,
+	.decoder_norm = 1,
+	.encoder_scale = 1,
+	.unit_decoder = true,
+	.auxk_coefficient = 0.03,
+	.dead_after_tokens = 200,
+	.init_seed = 7,
+	.data_seed = 42,
 };
 
 static void copy_state(ps_trainer *from, ps_trainer *to)
@@ -398,7 +433,9 @@ static uint64_t least_of(ps_trainer *const *trainer)
 /* A step of those that are behind; the others wait. */
 static void step_together(ps_trainer *const *trainer)
 {
-	const uint64_t least = least_of(trainer), done[3] = {ps_trainer_done(trainer[0]), ps_trainer_done(trainer[1]), ps_trainer_done(trainer[2])};
+	const uint64_t least = least_of(trainer),
+		       done[3] = {ps_trainer_done(trainer[0]), ps_trainer_done(trainer[1]),
+				  ps_trainer_done(trainer[2])};
 	ps_train_step out[3];
 
 	assert_int_equal(ps_trainers_step(trainer, 3, out), 0);
@@ -420,7 +457,9 @@ static void check_side_by_side(const int before[3])
 	make_three(three);
 	workspace_open(&many.w, 2, ps_trainers_bytes(D, three, 3, 2));
 	memory_rows_open(&many.rows, rows, ROWS, D);
-	assert_int_equal(ps_trainers_create(trainer, three, 3, &many.rows.source, &many.rows.list, &many.w.context, &many.w.arena), 0);
+	assert_int_equal(ps_trainers_create(trainer, three, 3, &many.rows.source, &many.rows.list,
+					    &many.w.context, &many.w.arena),
+			 0);
 	for (int i = 0; i < 3; i++) {
 		run_open(&whole[i], rows, ROWS, D, &three[i], 2);
 		for (int s = 0; s < STEPS; s++) {
@@ -526,7 +565,8 @@ static void seeds_change_what_they_name(void **state)
 	options.init_seed++;
 	run_open(&c, rows, ROWS, D, &options, 1);
 	assert_memory_equal(floats_of(&a, "dec"), floats_of(&b, "dec"), 150 * D * sizeof(float));
-	assert_memory_not_equal(floats_of(&a, "dec"), floats_of(&c, "dec"), 150 * D * sizeof(float));
+	assert_memory_not_equal(floats_of(&a, "dec"), floats_of(&c, "dec"),
+				150 * D * sizeof(float));
 	assert_memory_equal(floats_of(&a, "b_dec"), floats_of(&c, "b_dec"), D * sizeof(float));
 	assert_true(step(&a).loss != step(&b).loss);
 	run_close(&a);
@@ -576,10 +616,14 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 	workspace_open(&w, 2, 64 << 20);
 	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, 4, &w.arena, &w.diag), 0);
 	ps_trainer_export(run.trainer, &sae);
-	assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context, &w.arena, &evaluation, NULL), 0);
-	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), l0 %.2f, dead %.3f; "
-		      "decoder norms off by %.1e (threshold 1e-6)\n", *floats_of(&run, "scale"), last.fvu, evaluation.fvu,
-		      evaluation.l0, evaluation.dead_fraction, norm_error(&sae));
+	assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context,
+					  &w.arena, &evaluation, NULL),
+			 0);
+	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), "
+		      "l0 %.2f, dead %.3f; "
+		      "decoder norms off by %.1e (threshold 1e-6)\n",
+		      *floats_of(&run, "scale"), last.fvu, evaluation.fvu, evaluation.l0,
+		      evaluation.dead_fraction, norm_error(&sae));
 	assert_true(evaluation.fvu < 0.1);
 	assert_true(fabs(last.fvu - evaluation.fvu) < 0.3 * evaluation.fvu);
 	assert_true(norm_error(&sae) < 1e-6);
@@ -609,7 +653,8 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 	first = steps[0].loss + steps[1].loss;
 	second = steps[2].loss + steps[3].loss;
 	assert_true(fabs(first - second) < 1e-4 * first);
-	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first && fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
+	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first &&
+		    fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
 	assert_int_equal(steps[3].tokens, 20);
 	run_close(&run);
 }
@@ -617,8 +662,10 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 static void rows_that_stay_together_are_permuted_as_one(void **state)
 {
 	enum { TOGETHER = 3, RUNS = 200, BATCH = 30 };
-	const ps_train_options options = {.batch = BATCH, .data_seed = 3}, of_runs = {.batch = BATCH / TOGETHER, .data_seed = 3};
-	const ps_row_list list = {.count = RUNS * TOGETHER, .together = TOGETHER}, runs = {.count = RUNS};
+	const ps_train_options options = {.batch = BATCH, .data_seed = 3},
+			       of_runs = {.batch = BATCH / TOGETHER, .data_seed = 3};
+	const ps_row_list list = {.count = RUNS * TOGETHER, .together = TOGETHER},
+			  runs = {.count = RUNS};
 	uint64_t ids[BATCH], run_ids[BATCH / TOGETHER];
 
 	(void)state;
@@ -652,7 +699,8 @@ static void sequential_batches_take_the_rows_as_they_stand(void **state)
 
 /* --- refusals --- */
 
-static int create_with(const ps_train_options *options, const float *data, size_t count, ps_diag *diag)
+static int create_with(const ps_train_options *options, const float *data, size_t count,
+		       ps_diag *diag)
 {
 	ps_trainer *trainer;
 	memory_rows rows;

@@ -30,12 +30,15 @@ struct run {
 	size_t parts;
 };
 
-static void run_open(struct run *run, const float *data, size_t count, size_t d, const ps_train_options *options, int threads)
+static void run_open(struct run *run, const float *data, size_t count, size_t d,
+		     const ps_train_options *options, int threads)
 {
 	*run = (struct run){0};
 	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
 	memory_rows_open(&run->rows, data, count, d);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
+					   &run->rows.list, &run->w.context, &run->w.arena),
+			 0);
 	run->parts = ps_trainer_state(run->trainer, run->part, PARTS);
 }
 
@@ -70,9 +73,22 @@ static void check_same_state(const struct run *a, const struct run *b)
 static ps_train_options options_for(ps_train_arch arch)
 {
 	return (ps_train_options){
-		.arch = arch, .d_sae = F, .k = K, .batch = B, .tokens = B, .lr = 1e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ELEMENT, .decoder_norm = 1, .encoder_scale = 1,
-		.sparsity = 0.3, .l0_penalty = PS_L0_STEP, .tanh_scale = 2, .bandwidth = 0.2, .target_l0 = K, .threshold_rate = 0.01,
+		.arch = arch,
+		.d_sae = F,
+		.k = K,
+		.batch = B,
+		.tokens = B,
+		.lr = 1e-3,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+		.unit = PS_LOSS_PER_ELEMENT,
+		.decoder_norm = 1,
+		.encoder_scale = 1,
+		.sparsity = 0.3,
+		.l0_penalty = PS_L0_STEP,
+		.tanh_scale = 2,
+		.bandwidth = 0.2,
+		.target_l0 = K,
+		.threshold_rate = 0.01,
 	};
 }
 
@@ -87,7 +103,8 @@ struct problem {
 	const ps_train_options *options;
 	const float *x;      /* (B, D) */
 	const uint8_t *dead; /* (F) */
-	struct point frozen; /* what counts as constant: the decoder of gate_alone, the error that AuxK reconstructs */
+	struct point
+		frozen; /* what counts as constant: the decoder of gate_alone, the error that AuxK reconstructs */
 };
 
 static double pre_activation(const struct point *p, const float *x, size_t j)
@@ -109,7 +126,8 @@ static double decoder_norm(const struct point *p, size_t j)
 }
 
 /* Keeps the k largest of score (n) where from is not 0; positive: only above 0. */
-static void keep_largest(const double *score, const uint8_t *from, size_t n, size_t k, bool positive, uint8_t *kept)
+static void keep_largest(const double *score, const uint8_t *from, size_t n, size_t k,
+			 bool positive, uint8_t *kept)
 {
 	memset(kept, 0, n);
 	for (size_t i = 0; i < k; i++) {
@@ -148,11 +166,20 @@ static void activations(const struct problem *q, const struct point *p, double *
 
 		switch (q->options->arch) {
 		case PS_TRAIN_TOPK:
-		case PS_TRAIN_BATCHTOPK: f[i] = kept[i] ? f[i] : 0; break;
-		case PS_TRAIN_RELU: f[i] = pi[i]; break;
-		case PS_TRAIN_JUMPRELU: f[i] = f[i] > p->threshold[j] ? f[i] : 0; break;
+		case PS_TRAIN_BATCHTOPK:
+			f[i] = kept[i] ? f[i] : 0;
+			break;
+		case PS_TRAIN_RELU:
+			f[i] = pi[i];
+			break;
+		case PS_TRAIN_JUMPRELU:
+			f[i] = f[i] > p->threshold[j] ? f[i] : 0;
+			break;
 		case PS_TRAIN_GATED:
-			f[i] = f[i] > 0 ? fmax(exp(p->r_mag[j]) * (f[i] - p->b_enc[j]) + p->b_mag[j], 0) : 0;
+			f[i] = f[i] > 0
+				       ? fmax(exp(p->r_mag[j]) * (f[i] - p->b_enc[j]) + p->b_mag[j],
+					      0)
+				       : 0;
 			break;
 		}
 	}
@@ -174,7 +201,8 @@ static double squared_error(const struct point *p, const float *x, const double 
 	return sum;
 }
 
-static double penalty(const struct problem *q, const struct point *p, const double *f, const double *pi)
+static double penalty(const struct problem *q, const struct point *p, const double *f,
+		      const double *pi)
 {
 	const ps_train_options *o = q->options;
 	double sum = 0;
@@ -183,7 +211,8 @@ static double penalty(const struct problem *q, const struct point *p, const doub
 		double l0 = 0;
 
 		for (size_t j = 0; j < F; j++) {
-			const double norm = decoder_norm(o->gate_alone ? &q->frozen : p, j), value = f[r * F + j];
+			const double norm = decoder_norm(o->gate_alone ? &q->frozen : p, j),
+				     value = f[r * F + j];
 
 			l0 += value > 0;
 			if (o->arch == PS_TRAIN_RELU || o->arch == PS_TRAIN_GATED)
@@ -221,9 +250,12 @@ static double unit_of(const struct problem *q)
 	for (size_t i = 0; i < B * D; i++)
 		x[i] = q->x[i];
 	switch (q->options->unit) {
-	case PS_LOSS_PER_ELEMENT: return 1.0 / (B * D);
-	case PS_LOSS_PER_ROW: return 1.0 / B;
-	case PS_LOSS_OF_VARIANCE: return 1 / batch_variance(x);
+	case PS_LOSS_PER_ELEMENT:
+		return 1.0 / (B * D);
+	case PS_LOSS_PER_ROW:
+		return 1.0 / B;
+	case PS_LOSS_OF_VARIANCE:
+		return 1 / batch_variance(x);
 	}
 	return 0;
 }
@@ -279,7 +311,8 @@ static double reference_loss(const struct problem *q, const struct point *p)
 }
 
 /* Largest |gradient - difference| over a parameter, as a share of the largest difference of all. */
-static double compare(const struct problem *q, struct point *p, double *parameter, size_t count, const float *moment, double *largest)
+static double compare(const struct problem *q, struct point *p, double *parameter, size_t count,
+		      const float *moment, double *largest)
 {
 	const double h = 1e-6;
 	double worst = 0;
@@ -301,7 +334,8 @@ static double compare(const struct problem *q, struct point *p, double *paramete
 
 static void take_point(struct run *run, struct point *p)
 {
-	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec", "r_mag", "b_mag", "threshold"};
+	static const char *const names[] = {"enc",   "dec",   "b_enc",    "b_dec",
+					    "r_mag", "b_mag", "threshold"};
 	double *const to[] = {p->enc, p->dec, p->b_enc, p->b_dec, p->r_mag, p->b_mag, p->threshold};
 	const size_t counts[] = {F * D, F * D, F, D, F, F, F};
 
@@ -348,7 +382,8 @@ static void check_differences(const char *what, const ps_train_options *options)
 		worst = fmax(worst, compare(&q, &p, p.r_mag, F, part(&run, "r_mag_m"), &largest));
 		worst = fmax(worst, compare(&q, &p, p.b_mag, F, part(&run, "b_mag_m"), &largest));
 	}
-	print_message("%-40s loss %.4f, gradients off by %.1e of the largest (threshold 1e-5)\n", what, loss, worst / largest);
+	print_message("%-40s loss %.4f, gradients off by %.1e of the largest (threshold 1e-5)\n",
+		      what, loss, worst / largest);
 	assert_true(worst / largest < 1e-5);
 	run_close(&run);
 }
@@ -424,7 +459,8 @@ static void passes_add_up_to_the_batch(void **state)
 	fill_normal(x, ROWS * NARROW, 1, 3);
 	run_open(&run, x, ROWS, NARROW, &o, 2);
 	*(float *)part(&run, "scale") = 1;
-	enc = part(&run, "enc"), dec = part(&run, "dec"), b_enc = part(&run, "b_enc"), b_dec = part(&run, "b_dec");
+	enc = part(&run, "enc"), dec = part(&run, "dec"), b_enc = part(&run, "b_enc"),
+	b_dec = part(&run, "b_dec");
 	fill_normal(dec, WIDE * NARROW, 1e-2, 4);
 	for (size_t r = 0; r < ROWS; r++) {
 		double error[NARROW], *z = malloc(WIDE * sizeof *z);
@@ -446,7 +482,8 @@ static void passes_add_up_to_the_batch(void **state)
 				square += dec[j * NARROW + d] * dec[j * NARROW + d];
 			}
 			if (z[j] > 0)
-				expected[j] += (gradient + o.sparsity * sqrt(square)) / (ROWS * NARROW);
+				expected[j] +=
+					(gradient + o.sparsity * sqrt(square)) / (ROWS * NARROW);
 		}
 		free(z);
 	}
@@ -455,7 +492,8 @@ static void passes_add_up_to_the_batch(void **state)
 		worst = fmax(worst, fabs(((float *)part(&run, "b_enc_m"))[j] / 0.1 - expected[j]));
 		largest = fmax(largest, fabs(expected[j]));
 	}
-	print_message("gradients of b_enc off by %.1e of the largest (threshold 1e-4)\n", worst / largest);
+	print_message("gradients of b_enc off by %.1e of the largest (threshold 1e-4)\n",
+		      worst / largest);
 	assert_true(worst < 1e-4 * largest);
 	run_close(&run);
 	free(expected);
@@ -474,7 +512,8 @@ static int larger_first(const void *a, const void *b)
 static void check_batch_selection(size_t mean_k, bool ties, bool few)
 {
 	enum { ROWS = 60, LATENTS = 500, WIDTH = 8 };
-	float *x = malloc(ROWS * WIDTH * sizeof *x), *z = malloc(ROWS * LATENTS * sizeof *z), *sorted = malloc(ROWS * LATENTS * sizeof *z);
+	float *x = malloc(ROWS * WIDTH * sizeof *x), *z = malloc(ROWS * LATENTS * sizeof *z),
+	      *sorted = malloc(ROWS * LATENTS * sizeof *z);
 	const size_t candidates = ps_batch_topk_candidates(mean_k, LATENTS), total = ROWS * mean_k;
 	size_t positive = 0, expected, crowded = 0;
 	ps_sae sae, lister, full;
@@ -485,7 +524,8 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 	float cut;
 
 	workspace_open(&w, 2, 32 << 20);
-	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, candidates, &w.arena, &w.diag), 0);
+	assert_int_equal(
+		ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, candidates, &w.arena, &w.diag), 0);
 	sae.apply_b_dec_to_input = false;
 	fill_normal(sae.enc, LATENTS * WIDTH, 1, 1);
 	fill_normal(x, ROWS * WIDTH, 1, 2);
@@ -521,11 +561,13 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 		for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++) {
 			assert_true(i == codes.start[r] || codes.index[i - 1] < codes.index[i]);
 			/* the two encoders sum in different orders */
-			assert_true(fabsf(codes.value[i] - z[r * LATENTS + codes.index[i]]) < 1e-4f);
+			assert_true(fabsf(codes.value[i] - z[r * LATENTS + codes.index[i]]) <
+				    1e-4f);
 			assert_true(codes.value[i] >= cut - 1e-4f);
 		}
 	}
-	print_message("mean k %zu, %zu of %zu positive chosen, %zu rows beyond their candidates\n", mean_k, expected, positive, crowded);
+	print_message("mean k %zu, %zu of %zu positive chosen, %zu rows beyond their candidates\n",
+		      mean_k, expected, positive, crowded);
 	assert_true(few || ties || crowded > 0 || candidates == LATENTS);
 	workspace_close(&w);
 	free(x);
@@ -549,7 +591,13 @@ enum { WIDTH = 33, MANY = 500, STEPS = 30 };
 
 static ps_train_options small(ps_train_arch arch, ps_recipe recipe)
 {
-	ps_train_options o = {.arch = arch, .d_sae = 150, .k = 6, .batch = 48, .tokens = 48 * STEPS, .init_seed = 7, .data_seed = 42};
+	ps_train_options o = {.arch = arch,
+			      .d_sae = 150,
+			      .k = 6,
+			      .batch = 48,
+			      .tokens = 48 * STEPS,
+			      .init_seed = 7,
+			      .data_seed = 42};
 	ps_diag diag;
 
 	assert_int_equal(ps_recipe_apply(recipe, &o, &diag), 0);
@@ -565,7 +613,8 @@ static ps_train_options small(ps_train_arch arch, ps_recipe recipe)
 
 static float *make_rows(uint64_t seed)
 {
-	float *rows = malloc(MANY * WIDTH * sizeof *rows), *direction = malloc(60 * WIDTH * sizeof *direction);
+	float *rows = malloc(MANY * WIDTH * sizeof *rows),
+	      *direction = malloc(60 * WIDTH * sizeof *direction);
 	ps_rng rng = ps_rng_make(seed, 1);
 
 	fill_normal(direction, 60 * WIDTH, 1 / sqrt(WIDTH), seed);
@@ -604,13 +653,15 @@ static void every_architecture_resumes_and_threads_to_the_same_bits(void **state
 				step(&first);
 			run_open(&second, rows, MANY, WIDTH, &o, 3);
 			for (size_t i = 0; i < first.parts; i++)
-				memcpy(second.part[i].data, first.part[i].data, first.part[i].bytes);
+				memcpy(second.part[i].data, first.part[i].data,
+				       first.part[i].bytes);
 			assert_int_equal(ps_trainer_resume(second.trainer), 0);
 			for (int i = 13; i < STEPS; i++)
 				step(&second);
 			check_same_state(&whole, &second);
-			print_message("architecture %d, %s: fvu %.4f, l0 %.1f, dead %.3f\n", arch, ps_recipe_name((ps_recipe)recipe), last.fvu,
-				      last.l0, last.dead_fraction);
+			print_message("architecture %d, %s: fvu %.4f, l0 %.1f, dead %.3f\n", arch,
+				      ps_recipe_name((ps_recipe)recipe), last.fvu, last.l0,
+				      last.dead_fraction);
 			run_close(&whole);
 			run_close(&first);
 			run_close(&second);
@@ -647,11 +698,17 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 			for (int i = 0; i < 300; i++)
 				last = step(&run);
 			workspace_open(&w, 2, 64 << 20);
-			assert_int_equal(ps_sae_create(&sae, ps_train_saved_arch(o.arch), WIDTH, 150, o.k, &w.arena, &w.diag), 0);
+			assert_int_equal(ps_sae_create(&sae, ps_train_saved_arch(o.arch), WIDTH,
+						       150, o.k, &w.arena, &w.diag),
+					 0);
 			ps_trainer_export(run.trainer, &sae);
-			assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context, &w.arena, &evaluation, NULL), 0);
-			print_message("architecture %d, %s: fvu %.5f trained, %.5f saved; l0 %.2f, %.2f\n", arch,
-				      ps_recipe_name((ps_recipe)recipe), last.fvu, evaluation.fvu, last.l0, evaluation.l0);
+			assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list,
+							  &w.context, &w.arena, &evaluation, NULL),
+					 0);
+			print_message("architecture %d, %s: fvu %.5f trained, %.5f saved; l0 %.2f, "
+				      "%.2f\n",
+				      arch, ps_recipe_name((ps_recipe)recipe), last.fvu,
+				      evaluation.fvu, last.l0, evaluation.l0);
 			assert_true(fabs(last.fvu - evaluation.fvu) < 0.02 * last.fvu + 1e-4);
 			assert_true(fabs(last.l0 - evaluation.l0) < 0.02 * last.l0);
 			workspace_close(&w);
@@ -680,8 +737,12 @@ static void the_median_withstands_outliers(void **state)
 			x[r * D + d] += r % 5 ? (float)d : 1e4f;
 	run_open(&run, x, 200, D, &o, 1);
 	for (size_t d = 0; d < D; d++)
-		worst = fmax(worst, fabs(((float *)part(&run, "b_dec"))[d] / *(float *)part(&run, "scale") - (double)d));
-	print_message("median off by %.1e of 4 where a fifth of the rows lies at 10,000 (threshold 0.1)\n", worst);
+		worst = fmax(worst, fabs(((float *)part(&run, "b_dec"))[d] /
+						 *(float *)part(&run, "scale") -
+					 (double)d));
+	print_message("median off by %.1e of 4 where a fifth of the rows lies at 10,000 (threshold "
+		      "0.1)\n",
+		      worst);
 	assert_true(worst < 0.1);
 	run_close(&run);
 }
@@ -734,7 +795,8 @@ static void schedules_are_what_they_say(void **state)
 	assert_true(fabs(ps_schedule_rate(&o, 75, 100) - 1.1) < 1e-12);
 	o.decay = PS_DECAY_COSINE;
 	assert_true(fabs(ps_schedule_rate(&o, 75, 100) - 1.1) < 1e-12);
-	assert_true(fabs(ps_schedule_rate(&o, 60, 100) - (0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2)) < 1e-12);
+	assert_true(fabs(ps_schedule_rate(&o, 60, 100) - (0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2)) <
+		    1e-12);
 	o.sparsity_warmup = 0.5;
 	assert_true(ps_schedule_sparsity(&o, 0, 100) == 0);
 	assert_true(fabs(ps_schedule_sparsity(&o, 25, 100) - 0.15) < 1e-12);

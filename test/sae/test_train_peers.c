@@ -25,8 +25,16 @@ static const char *const shared[] = {"enc", "dec", "b_enc", "b_dec"};
 static ps_train_options library_options(ps_train_arch arch)
 {
 	return (ps_train_options){
-		.arch = arch, .d_sae = F, .k = K, .batch = BATCH, .tokens = BATCH * STEPS, .lr = 3e-3,
-		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8}, .unit = PS_LOSS_PER_ROW, .decoder_norm = 1, .encoder_scale = 1,
+		.arch = arch,
+		.d_sae = F,
+		.k = K,
+		.batch = BATCH,
+		.tokens = BATCH * STEPS,
+		.lr = 3e-3,
+		.adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+		.unit = PS_LOSS_PER_ROW,
+		.decoder_norm = 1,
+		.encoder_scale = 1,
 	};
 }
 
@@ -71,7 +79,8 @@ static size_t floats_in(const ps_state_part *part)
 }
 
 /* A trainer at the golden's start, about to see its rows. extras: names of further scalars, NULL-ended. */
-static void run_open(struct run *run, const ps_train_options *options, golden *g, const char *const *extras, int threads)
+static void run_open(struct run *run, const ps_train_options *options, golden *g,
+		     const char *const *extras, int threads)
 {
 	const float *since, *data;
 	uint64_t *fired;
@@ -80,10 +89,14 @@ static void run_open(struct run *run, const ps_train_options *options, golden *g
 	data = golden_next(&run->all_rows, "rows", ROWS * D);
 	workspace_open(&run->w, threads, ps_trainer_bytes(D, options, threads));
 	memory_rows_open(&run->rows, data, ROWS, D);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source, &run->rows.list, &run->w.context, &run->w.arena), 0);
+	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
+					   &run->rows.list, &run->w.context, &run->w.arena),
+			 0);
 	run->parts = ps_trainer_state(run->trainer, run->part, PARTS);
 	for (int i = 0; i < 4; i++)
-		memcpy(find(run, shared[i])->data, golden_next(g, shared[i], floats_in(find(run, shared[i]))), find(run, shared[i])->bytes);
+		memcpy(find(run, shared[i])->data,
+		       golden_next(g, shared[i], floats_in(find(run, shared[i]))),
+		       find(run, shared[i])->bytes);
 	for (; *extras; extras++)
 		memcpy(find(run, *extras)->data, golden_next(g, *extras, F), F * sizeof(float));
 	since = golden_next(g, "since", F);
@@ -132,7 +145,8 @@ static double gradient_error(struct run *run, golden *g, const char *name)
 	return error;
 }
 
-static void check_against(const char *path, const ps_train_options *options, const char *const *extras)
+static void check_against(const char *path, const ps_train_options *options,
+			  const char *const *extras)
 {
 	golden g = golden_open(path);
 	double loss[STEPS], gradient = 0, worst = 0;
@@ -150,7 +164,8 @@ static void check_against(const char *path, const ps_train_options *options, con
 	expected = golden_next(&g, "losses", STEPS);
 	for (int i = 0; i < STEPS; i++)
 		worst = fmax(worst, fabs(loss[i] / expected[i] - 1));
-	print_message("%s: first gradients off by %.1e (threshold 1e-4), losses of %d steps by %.1e relatively (threshold 1e-3)\n",
+	print_message("%s: first gradients off by %.1e (threshold 1e-4), losses of %d steps by "
+		      "%.1e relatively (threshold 1e-3)\n",
 		      path, gradient, STEPS, worst);
 	assert_true(gradient < GRADIENT_THRESHOLD);
 	assert_true(worst < LOSS_THRESHOLD);
@@ -158,7 +173,8 @@ static void check_against(const char *path, const ps_train_options *options, con
 	golden_close(&g);
 }
 
-static const char *const none[] = {NULL}, *const threshold[] = {"threshold", NULL}, *const magnitudes[] = {"r_mag", "b_mag", NULL};
+static const char *const none[] = {NULL}, *const threshold[] = {"threshold", NULL},
+			 *const magnitudes[] = {"r_mag", "b_mag", NULL};
 
 static void topk_trains_as_in_saelens(void **state)
 {

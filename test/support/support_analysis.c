@@ -47,7 +47,8 @@ void analysis_fill_matrix(float *out, size_t count, uint64_t seed, unsigned leve
 	}
 }
 
-void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels, const double *added)
+void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels,
+			  const double *added)
 {
 	ps_rng rng = ps_rng_make(seed, 0);
 
@@ -60,14 +61,17 @@ void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned lev
 	}
 }
 
-static void add_noise(const float *rows, const float *noise, size_t f_a, size_t f_b, size_t width, float *out)
+static void add_noise(const float *rows, const float *noise, size_t f_a, size_t f_b, size_t width,
+		      float *out)
 {
 	for (size_t j = 0; j < f_b; j++)
 		for (size_t d = 0; d < width; d++)
-			out[j * width + d] = rows[7 * j % f_a * width + d] + (float)j / (float)f_b * 3 * noise[j * width + d];
+			out[j * width + d] = rows[7 * j % f_a * width + d] +
+					     (float)j / (float)f_b * 3 * noise[j * width + d];
 }
 
-void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a, float *dec_b, float *enc_a, float *enc_b)
+void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a,
+			float *dec_b, float *enc_a, float *enc_b)
 {
 	size_t most = (f_a > f_b ? f_a : f_b) * width;
 	float *noise = malloc(most * sizeof *noise);
@@ -106,7 +110,8 @@ void analysis_check(double value, double expected, double limit, double *largest
 		*largest = error;
 }
 
-void analysis_check_interval(const ps_interval *value, const double golden[3], double limit, double *largest, const char *what)
+void analysis_check_interval(const ps_interval *value, const double golden[3], double limit,
+			     double *largest, const char *what)
 {
 	const double got[3] = {value->estimate, value->low, value->high};
 

@@ -15,7 +15,8 @@ void analysis_golden(const char *name, double *values, size_t count);
 void analysis_fill_matrix(float *out, size_t count, uint64_t seed, unsigned levels);
 
 /* A pair of dictionaries as generate.py's dictionaries() makes it: decoders and encoders (F, D). */
-void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a, float *dec_b, float *enc_a, float *enc_b);
+void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a,
+			float *dec_b, float *enc_a, float *enc_b);
 
 /* A context of that many threads, silent, with its own diagnostic; closed by analysis_close. */
 typedef struct analysis_bench {
@@ -27,12 +28,14 @@ void analysis_open(analysis_bench *bench, int threads);
 void analysis_close(analysis_bench *bench);
 
 /* The same as doubles; values[i] += added[i] where added is not NULL. */
-void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels, const double *added);
+void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels,
+			  const double *added);
 
 /* Raises *largest to |value - expected| and fails the test beyond the limit. */
 void analysis_check(double value, double expected, double limit, double *largest, const char *what);
 
 /* The same for estimate, low and high against three goldens; NaN equals NaN. */
-void analysis_check_interval(const ps_interval *value, const double golden[3], double limit, double *largest, const char *what);
+void analysis_check_interval(const ps_interval *value, const double golden[3], double limit,
+			     double *largest, const char *what);
 
 #endif

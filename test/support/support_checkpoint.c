@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MUST(condition)                                                                                                \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			perror(#condition);                                                                            \
-			abort();                                                                                       \
-		}                                                                                                      \
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			perror(#condition);                                                        \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static size_t sum_of(const char *name)
@@ -37,17 +37,22 @@ float ck_value(const char *name, size_t i)
 /* --- a model --- */
 
 const char *const ck_llama_config =
-	"{\"model_type\": \"llama\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"head_dim\": 4,"
-	" \"intermediate_size\": 10, \"num_hidden_layers\": 2, \"vocab_size\": 16, \"max_position_embeddings\": 32,"
-	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true,"
+	"{\"model_type\": \"llama\", \"hidden_size\": 8, \"num_attention_heads\": 2, "
+	"\"num_key_value_heads\": 1, \"head_dim\": 4,"
+	" \"intermediate_size\": 10, \"num_hidden_layers\": 2, \"vocab_size\": 16, "
+	"\"max_position_embeddings\": 32,"
+	" \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", "
+	"\"tie_word_embeddings\": true,"
 	" \"bos_token_id\": 1, \"eos_token_id\": 2}";
 
-ck_tensor *ck_add(ck_model *model, const char *name, const char *dtype, int rank, size_t rows, size_t cols)
+ck_tensor *ck_add(ck_model *model, const char *name, const char *dtype, int rank, size_t rows,
+		  size_t cols)
 {
 	ck_tensor *tensor = &model->tensors[model->count++];
 
 	MUST(model->count <= CK_TENSORS_MAX);
-	*tensor = (ck_tensor){.dtype = dtype, .rank = rank, .shape = {rank == 1 ? cols : rows, cols}};
+	*tensor =
+		(ck_tensor){.dtype = dtype, .rank = rank, .shape = {rank == 1 ? cols : rows, cols}};
 	snprintf(tensor->name, sizeof tensor->name, "%s", name);
 	return tensor;
 }
@@ -57,9 +62,11 @@ void ck_llama(ck_model *model)
 	static const struct {
 		const char *name;
 		size_t rows, cols;
-	} parts[] = {{"self_attn.q_proj", 8, 8}, {"self_attn.k_proj", 4, 8}, {"self_attn.v_proj", 4, 8},
-		     {"self_attn.o_proj", 8, 8}, {"mlp.gate_proj", 10, 8}, {"mlp.up_proj", 10, 8}, {"mlp.down_proj", 8, 10},
-		     {"input_layernorm", 0, 8}, {"post_attention_layernorm", 0, 8}};
+	} parts[] = {{"self_attn.q_proj", 8, 8},        {"self_attn.k_proj", 4, 8},
+		     {"self_attn.v_proj", 4, 8},        {"self_attn.o_proj", 8, 8},
+		     {"mlp.gate_proj", 10, 8},          {"mlp.up_proj", 10, 8},
+		     {"mlp.down_proj", 8, 10},          {"input_layernorm", 0, 8},
+		     {"post_attention_layernorm", 0, 8}};
 	char name[160];
 
 	memset(model, 0, sizeof *model);
@@ -67,8 +74,10 @@ void ck_llama(ck_model *model)
 	ck_add(model, "model.norm.weight", "BF16", 1, 0, 8);
 	for (int layer = 0; layer < 2; layer++)
 		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-			snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, parts[i].name);
-			ck_add(model, name, "BF16", parts[i].rows ? 2 : 1, parts[i].rows, parts[i].cols);
+			snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer,
+				 parts[i].name);
+			ck_add(model, name, "BF16", parts[i].rows ? 2 : 1, parts[i].rows,
+			       parts[i].cols);
 		}
 }
 
@@ -235,7 +244,8 @@ void ck_write_llama(const char *folder, const ck_model *model)
 	ck_write_text(folder, "config.json", ck_llama_config);
 	fputs("{\"weight_map\": {", out);
 	for (int i = 0; i < model->count; i++) {
-		fprintf(out, "%s\"%s\": \"%s\"", i ? ", " : "", model->tensors[i].name, file_of(&model->tensors[i]));
+		fprintf(out, "%s\"%s\": \"%s\"", i ? ", " : "", model->tensors[i].name,
+			file_of(&model->tensors[i]));
 		ck_write_file(folder, model->tensors[i].file, model);
 		sharded |= model->tensors[i].file[0];
 	}
@@ -255,7 +265,8 @@ size_t ck_count_wrong(const ps_weight *view, const char *name, size_t first_row)
 
 	MUST(row);
 	for (size_t r = 0; r < view->rows; r++) {
-		ps_widen((const char *)view->data + r * view->cols * ps_dtype_size(view->dtype), view->dtype, view->cols, row);
+		ps_widen((const char *)view->data + r * view->cols * ps_dtype_size(view->dtype),
+			 view->dtype, view->cols, row);
 		for (size_t c = 0; c < view->cols; c++)
 			wrong += row[c] != value_of(sum, (first_row + r) * view->cols + c);
 	}
@@ -263,7 +274,8 @@ size_t ck_count_wrong(const ps_weight *view, const char *name, size_t first_row)
 	return wrong;
 }
 
-size_t ck_count_wrong_in_layer(const ps_layer_weights *weights, const ps_model_config *config, int layer)
+size_t ck_count_wrong_in_layer(const ps_layer_weights *weights, const ps_model_config *config,
+			       int layer)
 {
 	size_t wrong = 0, rows, cols;
 	char name[96];
@@ -271,7 +283,8 @@ size_t ck_count_wrong_in_layer(const ps_layer_weights *weights, const ps_model_c
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
 		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
 		wrong += weights->projection[p].rows != rows || weights->projection[p].cols != cols;
-		wrong += ck_count_wrong(&weights->projection[p], ps_projection_tensor(layer, (ps_projection)p, name), 0);
+		wrong += ck_count_wrong(&weights->projection[p],
+					ps_projection_tensor(layer, (ps_projection)p, name), 0);
 	}
 	for (int n = 0; n < (int)PS_NORMS; n++) {
 		bool there = ps_norm_tensor(config->family, layer, (ps_norm)n, name);

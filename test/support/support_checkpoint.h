@@ -16,8 +16,8 @@ typedef struct ck_tensor {
 	const char *dtype; /* "BF16", "F16", "F32", "U8", "I32" */
 	int rank;
 	size_t shape[CK_RANK_MAX];
-	char file[64];       /* which shard; "" : model.safetensors */
-	const void *data;    /* NULL: by the formula of ck_value */
+	char file[64];    /* which shard; "" : model.safetensors */
+	const void *data; /* NULL: by the formula of ck_value */
 } ck_tensor;
 
 typedef struct ck_model {
@@ -32,7 +32,8 @@ float ck_value(const char *name, size_t i);
 /* A Llama of 2 layers, D 8, heads 2 of 4, MLP 10, vocabulary 16, tied; every tensor BF16. */
 void ck_llama(ck_model *model);
 extern const char *const ck_llama_config; /* its config.json */
-ck_tensor *ck_add(ck_model *model, const char *name, const char *dtype, int rank, size_t rows, size_t cols);
+ck_tensor *ck_add(ck_model *model, const char *name, const char *dtype, int rank, size_t rows,
+		  size_t cols);
 ck_tensor *ck_find(ck_model *model, const char *name);
 void ck_remove(ck_model *model, const char *name);
 
@@ -48,6 +49,7 @@ void ck_write_llama(const char *folder, const ck_model *model);
 /* Number of elements of a view that differ from the formula. */
 size_t ck_count_wrong(const ps_weight *view, const char *name, size_t first_row);
 /* Of all views of a layer; also counts views that are there or absent wrongly. */
-size_t ck_count_wrong_in_layer(const ps_layer_weights *weights, const ps_model_config *config, int layer);
+size_t ck_count_wrong_in_layer(const ps_layer_weights *weights, const ps_model_config *config,
+			       int layer);
 
 #endif

@@ -60,7 +60,8 @@ static bool map_tensors(ps_memory_weights *weights, const char *path)
 	return weights->header != NULL;
 }
 
-bool ps_memory_weights_open(ps_memory_weights *weights, const char *config_path, const char *tensors_path)
+bool ps_memory_weights_open(ps_memory_weights *weights, const char *config_path,
+			    const char *tensors_path)
 {
 	*weights = (ps_memory_weights){0};
 	return read_config(weights, config_path) && map_tensors(weights, tensors_path);
@@ -74,7 +75,8 @@ void ps_memory_weights_close(ps_memory_weights *weights)
 
 bool ps_memory_weights_find(const ps_memory_weights *weights, const char *name, ps_weight *out)
 {
-	const json_t *tensor = json_object_get(weights->header, name), *shape = json_object_get(tensor, "shape");
+	const json_t *tensor = json_object_get(weights->header, name),
+		     *shape = json_object_get(tensor, "shape");
 	const json_t *offset = json_array_get(json_object_get(tensor, "data_offsets"), 0);
 	size_t rank = json_array_size(shape);
 
@@ -82,7 +84,8 @@ bool ps_memory_weights_find(const ps_memory_weights *weights, const char *name, 
 		return false;
 	*out = (ps_weight){
 		.data = weights->data + json_integer_value(offset),
-		.dtype = (ps_dtype)ps_dtype_parse(json_string_value(json_object_get(tensor, "dtype"))),
+		.dtype = (ps_dtype)ps_dtype_parse(
+			json_string_value(json_object_get(tensor, "dtype"))),
 		.rows = rank < 2 ? 1 : (size_t)json_integer_value(json_array_get(shape, 0)),
 		.cols = 1,
 	};
@@ -91,7 +94,8 @@ bool ps_memory_weights_find(const ps_memory_weights *weights, const char *name, 
 	return true;
 }
 
-const void *ps_memory_weights_data(const ps_memory_weights *weights, const char *name, size_t *count)
+const void *ps_memory_weights_data(const ps_memory_weights *weights, const char *name,
+				   size_t *count)
 {
 	ps_weight w;
 
@@ -112,7 +116,9 @@ static int acquire_layer(void *self, int layer, int next, ps_layer_weights *out,
 	(void)next;
 	*out = (ps_layer_weights){0};
 	for (int p = 0; p < PS_PROJECTIONS; p++) {
-		if (!ps_memory_weights_find(weights, ps_projection_tensor(layer, (ps_projection)p, name), &out->projection[p]))
+		if (!ps_memory_weights_find(weights,
+					    ps_projection_tensor(layer, (ps_projection)p, name),
+					    &out->projection[p]))
 			return ps_fail(diag, PS_EINPUT, "no tensor %s", name);
 		out->projection[p].keep = weights->keep[p];
 	}
@@ -158,7 +164,9 @@ static int head_rows(void *self, size_t first, size_t rows, ps_weight *out, ps_d
 	const ps_memory_weights *weights = self;
 	ps_weight all;
 
-	if (!ps_memory_weights_find(weights, weights->config.tied ? "model.embed_tokens.weight" : "lm_head.weight", &all))
+	if (!ps_memory_weights_find(
+		    weights, weights->config.tied ? "model.embed_tokens.weight" : "lm_head.weight",
+		    &all))
 		return ps_fail(diag, PS_EINPUT, "no output head");
 	rows_of(&all, first, rows, out);
 	return 0;
@@ -177,5 +185,6 @@ static int final_norm(void *self, float *out, ps_diag *diag)
 
 ps_weight_source ps_memory_weights_source(ps_memory_weights *weights)
 {
-	return (ps_weight_source){weights, acquire_layer, release_layer, embedding_rows, head_rows, final_norm};
+	return (ps_weight_source){weights,        acquire_layer, release_layer,
+				  embedding_rows, head_rows,     final_norm};
 }

@@ -29,13 +29,15 @@ ps_weight prune_fixture_find(const prune_fixture *fixture, const char *name)
 				    .cols = shape[1]};
 		if (!strncmp((const char *)record, name, RECORD_NAME))
 			return found;
-		at += RECORD_NAME + RECORD_DTYPE + sizeof shape + found.rows * found.cols * ps_dtype_size(found.dtype);
+		at += RECORD_NAME + RECORD_DTYPE + sizeof shape +
+		      found.rows * found.cols * ps_dtype_size(found.dtype);
 	}
 	fail_msg("no record %s", name);
 	return (ps_weight){0};
 }
 
-ps_weight prune_fixture_find_at(const prune_fixture *fixture, const char *prefix, int layer, int index)
+ps_weight prune_fixture_find_at(const prune_fixture *fixture, const char *prefix, int layer,
+				int index)
 {
 	char name[RECORD_NAME + 16];
 
@@ -47,7 +49,8 @@ static double number_at(const ps_weight *record, size_t row, size_t col)
 {
 	double value;
 
-	memcpy(&value, (const char *)record->data + (row * record->cols + col) * sizeof value, sizeof value);
+	memcpy(&value, (const char *)record->data + (row * record->cols + col) * sizeof value,
+	       sizeof value);
 	return value;
 }
 
@@ -103,7 +106,8 @@ void prune_fixture_free(prune_fixture *fixture)
 	*fixture = (prune_fixture){0};
 }
 
-static int lookup_projection(void *self, int layer, ps_projection projection, ps_weight *out, ps_diag *diag)
+static int lookup_projection(void *self, int layer, ps_projection projection, ps_weight *out,
+			     ps_diag *diag)
 {
 	(void)diag;
 	*out = prune_fixture_find_at(self, "w", layer, (int)projection);
@@ -119,7 +123,8 @@ static int lookup_embedding(void *self, ps_weight *out, ps_diag *diag)
 
 ps_weight_lookup prune_fixture_lookup(prune_fixture *fixture)
 {
-	return (ps_weight_lookup){.self = fixture, .projection = lookup_projection, .embedding = lookup_embedding};
+	return (ps_weight_lookup){
+		.self = fixture, .projection = lookup_projection, .embedding = lookup_embedding};
 }
 
 size_t prune_fixture_variants(const prune_fixture *fixture)
@@ -141,7 +146,8 @@ bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_opti
 	return number_at(&r, v, 0) != 0;
 }
 
-int mask_set_collect(void *context, int layer, ps_projection projection, const ps_bitmap *mask, uint64_t dropped)
+int mask_set_collect(void *context, int layer, ps_projection projection, const ps_bitmap *mask,
+		     uint64_t dropped)
 {
 	mask_set *set = context;
 	size_t row_bytes = ps_bitmap_row_bytes(mask->cols), bytes = mask->rows * row_bytes;

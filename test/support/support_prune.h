@@ -23,7 +23,8 @@ void prune_fixture_free(prune_fixture *fixture);
 
 /* The record of that name, as a matrix; fails the test when there is none. data stays writable. */
 ps_weight prune_fixture_find(const prune_fixture *fixture, const char *name);
-ps_weight prune_fixture_find_at(const prune_fixture *fixture, const char *prefix, int layer, int index);
+ps_weight prune_fixture_find_at(const prune_fixture *fixture, const char *prefix, int layer,
+				int index);
 
 ps_weight_lookup prune_fixture_lookup(prune_fixture *fixture);
 
@@ -31,7 +32,8 @@ ps_weight_lookup prune_fixture_lookup(prune_fixture *fixture);
 bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_options *options);
 size_t prune_fixture_variants(const prune_fixture *fixture);
 
-int mask_set_collect(void *set, int layer, ps_projection projection, const ps_bitmap *mask, uint64_t dropped);
+int mask_set_collect(void *set, int layer, ps_projection projection, const ps_bitmap *mask,
+		     uint64_t dropped);
 void mask_set_free(mask_set *set);
 
 /* Number of bits in which the set differs from the golden mask of variant v (UINT64_MAX: another size). */

@@ -92,7 +92,8 @@ static void check_request(const ps_ring_read *read, int fd)
 		const struct iovec *range = &ring.memory[read->memory];
 
 		assert_true(read->memory < (int)ring.memory_count);
-		assert_true(at >= (char *)range->iov_base && at + read->bytes <= (char *)range->iov_base + range->iov_len);
+		assert_true(at >= (char *)range->iov_base &&
+			    at + read->bytes <= (char *)range->iov_base + range->iov_len);
 	}
 	if (!is_direct[fd])
 		return;
@@ -129,7 +130,8 @@ static int fake_submit(void *self)
 	if (ring_fault.shorten && taken > 1)
 		taken--;
 	memcpy(ring.flying + ring.flying_count, ring.prepared, (size_t)taken * sizeof *ring.flying);
-	memmove(ring.prepared, ring.prepared + taken, (size_t)(ring.prepared_count - taken) * sizeof *ring.prepared);
+	memmove(ring.prepared, ring.prepared + taken,
+		(size_t)(ring.prepared_count - taken) * sizeof *ring.prepared);
 	ring.prepared_count -= taken;
 	ring.flying_count += taken;
 	if (ring.flying_count > ring.most_flying)
@@ -172,16 +174,20 @@ static int fake_result(const ps_ring_read *read)
 		return -EINVAL;
 	}
 	ring_fault.direct_completions += is_direct[read->fd];
-	return (int)pread(read->fd, read->buffer, limit(read->bytes, read->offset), (off_t)read->offset);
+	return (int)pread(read->fd, read->buffer, limit(read->bytes, read->offset),
+			  (off_t)read->offset);
 }
 
 static void take_one(ps_ring_done *done)
 {
-	int at = ring_fault.shuffle ? (int)ps_rng_below(&ring_fault.rng, (uint64_t)ring.flying_count) : 0;
+	int at = ring_fault.shuffle
+			 ? (int)ps_rng_below(&ring_fault.rng, (uint64_t)ring.flying_count)
+			 : 0;
 
 	*done = (ps_ring_done){.tag = ring.flying[at].tag, .result = fake_result(&ring.flying[at])};
 	ring.flying_count--;
-	memmove(ring.flying + at, ring.flying + at + 1, (size_t)(ring.flying_count - at) * sizeof *ring.flying);
+	memmove(ring.flying + at, ring.flying + at + 1,
+		(size_t)(ring.flying_count - at) * sizeof *ring.flying);
 }
 
 /* Gives as many as are wanted, shuffling some more. */
@@ -195,7 +201,8 @@ static int fake_wait(void *self, unsigned least, ps_ring_done *done)
 	if ((unsigned)ring.flying_count < least || !least)
 		return -EIO; /* the kernel would never wake */
 	if (ring_fault.shuffle)
-		count += (unsigned)ps_rng_below(&ring_fault.rng, (uint64_t)ring.flying_count - least + 1);
+		count += (unsigned)ps_rng_below(&ring_fault.rng,
+						(uint64_t)ring.flying_count - least + 1);
 	for (unsigned i = 0; i < count; i++)
 		take_one(&done[i]);
 	return (int)count;
@@ -248,7 +255,8 @@ static ssize_t sys_pread(int fd, void *buffer, size_t bytes, off_t offset)
 	int result;
 
 	if (is_direct[fd]) {
-		assert_int_equal(((uintptr_t)buffer | bytes | (size_t)offset) % PS_READ_ALIGNMENT, 0);
+		assert_int_equal(((uintptr_t)buffer | bytes | (size_t)offset) % PS_READ_ALIGNMENT,
+				 0);
 		if (ring_fault.direct_probe_error)
 			return ring_fault.direct_probe_error;
 		return ps_sys_linux.pread(fd, buffer, bytes, offset);
@@ -265,7 +273,8 @@ static int sys_mincore(const void *address, size_t bytes, unsigned char *residen
 		return -ENOMEM;
 	for (size_t i = 0; i < (bytes + 4095) / 4096; i++)
 		resident[i] = ring_fault.cached == RD_ALL_CACHED ||
-			      (ring_fault.cached == RD_SOME_CACHED && ((uintptr_t)address + i * 4096) >> 20 & 1);
+			      (ring_fault.cached == RD_SOME_CACHED &&
+			       ((uintptr_t)address + i * 4096) >> 20 & 1);
 	return 0;
 }
 

@@ -70,9 +70,11 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++) {
-		const size_t row = rows->scripted ? rows->next++ % rows->list.count : (size_t)ids[i];
+		const size_t row =
+			rows->scripted ? rows->next++ % rows->list.count : (size_t)ids[i];
 
-		memcpy(out + i * rows->width, rows->data + row * rows->width, rows->width * sizeof *out);
+		memcpy(out + i * rows->width, rows->data + row * rows->width,
+		       rows->width * sizeof *out);
 	}
 	return 0;
 }
@@ -80,7 +82,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t width)
 {
 	*rows = (memory_rows){.data = data, .width = width, .list = {.count = count}};
-	rows->source = (ps_row_source){.self = rows, .rows = count, .width = width, .gather = gather};
+	rows->source =
+		(ps_row_source){.self = rows, .rows = count, .width = width, .gather = gather};
 }
 
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed)

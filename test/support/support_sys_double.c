@@ -94,7 +94,8 @@ static ssize_t double_pread(int fd, void *buffer, size_t bytes, off_t offset)
 
 	if (err || interrupts())
 		return err ? err : -EINTR;
-	return ps_sys_linux.pread(fd, buffer, plan.shorten && bytes > plan.shorten ? plan.shorten : bytes, offset);
+	return ps_sys_linux.pread(
+		fd, buffer, plan.shorten && bytes > plan.shorten ? plan.shorten : bytes, offset);
 }
 
 static ssize_t double_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)

@@ -10,18 +10,28 @@
 #include "io/sys.h"
 
 enum {
-	SYS_OPEN = 1, SYS_CLOSE = 2, SYS_PREAD = 4, SYS_PWRITE = 8, SYS_FSYNC = 16, SYS_RENAME = 32, SYS_UNLINK = 64, SYS_MKDIR = 128,
-	SYS_RMDIR = 256, SYS_FSTAT = 512, SYS_MINCORE = 1024, SYS_ALL = 2047
+	SYS_OPEN = 1,
+	SYS_CLOSE = 2,
+	SYS_PREAD = 4,
+	SYS_PWRITE = 8,
+	SYS_FSYNC = 16,
+	SYS_RENAME = 32,
+	SYS_UNLINK = 64,
+	SYS_MKDIR = 128,
+	SYS_RMDIR = 256,
+	SYS_FSTAT = 512,
+	SYS_MINCORE = 1024,
+	SYS_ALL = 2047
 };
 
 typedef struct sys_plan {
-	unsigned calls;       /* which calls are counted: SYS_... */
-	long fail_at;         /* the one that fails with error, once; 0: none */
-	int error;            /* errno */
-	long kill_at;         /* the process is killed before it (of a pwrite: after half of its bytes); 0: none */
-	size_t shorten;       /* transfers move at most so many bytes; 0: as asked */
-	bool interrupt;       /* every other transfer is interrupted first */
-	size_t capacity;      /* the disk is full after so many bytes written: a short write, then ENOSPC; 0: never */
+	unsigned calls; /* which calls are counted: SYS_... */
+	long fail_at;   /* the one that fails with error, once; 0: none */
+	int error;      /* errno */
+	long kill_at; /* the process is killed before it (of a pwrite: after half of its bytes); 0: none */
+	size_t shorten; /* transfers move at most so many bytes; 0: as asked */
+	bool interrupt; /* every other transfer is interrupted first */
+	size_t capacity; /* the disk is full after so many bytes written: a short write, then ENOSPC; 0: never */
 } sys_plan;
 
 extern const ps_sys sys_double;

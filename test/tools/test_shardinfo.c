@@ -51,7 +51,8 @@ static int run_on(const char *flags, const char *which, json_t **report)
 	FILE *pipe;
 	int status;
 
-	snprintf(command, sizeof command, "exec " TOOL " %s '%s' %s", flags, which, report ? "2>/dev/null" : ">/dev/null 2>&1");
+	snprintf(command, sizeof command, "exec " TOOL " %s '%s' %s", flags, which,
+		 report ? "2>/dev/null" : ">/dev/null 2>&1");
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	if (report) {
@@ -73,7 +74,7 @@ static const json_t *file_of(const json_t *report, const char *name)
 	size_t i;
 	json_t *file;
 
-	json_array_foreach(json_object_get(report, "files"), i, file) {
+	json_array_foreach (json_object_get(report, "files"), i, file) {
 		const char *whole = json_string_value(json_object_get(file, "path"));
 
 		if (!strcmp(whole + strlen(whole) - strlen(name), name))
@@ -101,7 +102,9 @@ static void make_cache(void)
 		values[i] = i % 2 ? 1.0f : -1.0f;
 		ids[i / WIDTH] = i / WIDTH / 5;
 	}
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, in_scratch("cache"), provenance, false, PS_F32, ROWS, WIDTH, 12, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, in_scratch("cache"),
+						provenance, false, PS_F32, ROWS, WIDTH, 12, &done,
+						NULL),
 			 0);
 	assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, NULL), 0);
 	assert_int_equal(ps_cache_writer_finish(writer, NULL), 0);
@@ -109,11 +112,14 @@ static void make_cache(void)
 	json_decref(provenance);
 }
 
-static void make_artefact(const char *name, const char *kind, const json_t *extra, const ps_tensor_decl *decl, const void *data, size_t bytes)
+static void make_artefact(const char *name, const char *kind, const json_t *extra,
+			  const ps_tensor_decl *decl, const void *data, size_t bytes)
 {
 	ps_artefact *artefact;
 
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, in_scratch(name), kind, extra, decl, 1, NULL), 0);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, in_scratch(name), kind, extra,
+					    decl, 1, NULL),
+			 0);
 	assert_int_equal(ps_artefact_write(artefact, data, bytes, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
 }
@@ -152,7 +158,8 @@ static void shows_a_cache_with_its_statistics(void **state)
 	assert_int_equal(number(shard, "metadata", "first_row"), 36);
 	assert_int_equal(number(shard, "statistics", "rows"), 4);
 	assert_int_equal(number(shard, "statistics", "windows"), 1);
-	assert_true(json_real_value(json_object_get(json_object_get(shard, "statistics"), "mean_row_norm")) == 2.0);
+	assert_true(json_real_value(json_object_get(json_object_get(shard, "statistics"),
+						    "mean_row_norm")) == 2.0);
 	json_decref(report);
 	assert_int_equal(run("", "cache", NULL), 0);
 }
@@ -160,7 +167,8 @@ static void shows_a_cache_with_its_statistics(void **state)
 static void shows_the_sparsity_of_masks(void **state)
 {
 	static const ps_tensor_decl decl = {"w", PS_U8, 2, {3, 2}};
-	json_t *extra = json_pack("{s:{s:{s:i, s:i}}}", "tensors", "w", "rows", 3, "cols", 10), *report;
+	json_t *extra = json_pack("{s:{s:{s:i, s:i}}}", "tensors", "w", "rows", 3, "cols", 10),
+	       *report;
 	const json_t *mask;
 	uint8_t bits[6];
 
@@ -173,7 +181,9 @@ static void shows_the_sparsity_of_masks(void **state)
 	mask = file_of(report, "mask");
 	assert_int_equal(number(mask, "statistics", "weights"), 30);
 	assert_int_equal(number(mask, "statistics", "dropped"), 10);
-	assert_true(json_real_value(json_object_get(json_array_get(json_object_get(mask, "tensors"), 0), "sparsity")) == 1 - 20.0 / 30);
+	assert_true(
+		json_real_value(json_object_get(json_array_get(json_object_get(mask, "tensors"), 0),
+						"sparsity")) == 1 - 20.0 / 30);
 	assert_string_equal(json_string_value(json_object_get(mask, "checksums")), "not read");
 	json_decref(report);
 	json_decref(extra);
@@ -242,7 +252,8 @@ static void names_shard_block_and_offset_of_bad_blocks(void **state)
 	assert_int_equal(run("--json --verify", "cache", &report), 3);
 	shard = file_of(report, "shard-00001.safetensors");
 	assert_false(json_is_true(json_object_get(shard, "ok")));
-	assert_true(json_is_true(json_object_get(file_of(report, "shard-00000.safetensors"), "ok")));
+	assert_true(
+		json_is_true(json_object_get(file_of(report, "shard-00000.safetensors"), "ok")));
 	problem = json_array_get(json_object_get(shard, "problems"), 1);
 	assert_int_equal(json_integer_value(json_object_get(problem, "block")), 0);
 	assert_int_equal(json_integer_value(json_object_get(problem, "offset")), 4096);
@@ -289,7 +300,8 @@ static void finds_missing_shortened_and_replaced_files(void **state)
 
 static void a_file_that_lost_its_metadata_is_corrupt(void **state)
 {
-	static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+	static const char header[] =
+		"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
 	char bytes[sizeof header + 8] = {(char)(sizeof header - 1)};
 	json_t *provenance = json_object(), *report;
 	ps_folder *folder;
@@ -297,15 +309,22 @@ static void a_file_that_lost_its_metadata_is_corrupt(void **state)
 
 	(void)state;
 	memcpy(bytes + 8, header, sizeof header - 1);
-	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test", provenance, false, &done, NULL), 0);
-	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/a.safetensors"), bytes, sizeof bytes, NULL), 0);
+	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test",
+					 provenance, false, &done, NULL),
+			 0);
+	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/a.safetensors"), bytes,
+					 sizeof bytes, NULL),
+			 0);
 	assert_int_equal(run("--verify", "out", NULL), 0);
 	assert_int_equal(ps_folder_note(folder, "a.safetensors", NULL), 0);
 	ps_folder_close(folder);
 	assert_int_equal(run("--json", "out", &report), 3);
-	assert_non_null(strstr(json_string_value(json_object_get(json_array_get(json_object_get(file_of(report, "a.safetensors"), "problems"), 0),
-								   "what")),
-			       "lost its metadata"));
+	assert_non_null(strstr(
+		json_string_value(json_object_get(
+			json_array_get(
+				json_object_get(file_of(report, "a.safetensors"), "problems"), 0),
+			"what")),
+		"lost its metadata"));
 	json_decref(report);
 	json_decref(provenance);
 }
@@ -317,17 +336,22 @@ static void other_files_of_a_manifest_are_checked_too(void **state)
 	bool done;
 
 	(void)state;
-	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test", provenance, false, &done, NULL), 0);
-	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/cfg.json"), "{}", 2, NULL), 0);
+	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test",
+					 provenance, false, &done, NULL),
+			 0);
+	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/cfg.json"), "{}", 2, NULL),
+			 0);
 	assert_int_equal(ps_folder_note(folder, "cfg.json", NULL), 0);
 	assert_int_equal(ps_folder_finish(folder, NULL, NULL), 0);
 	ps_folder_close(folder);
 	assert_int_equal(run("--json --verify", "out", &report), 0);
-	assert_string_equal(json_string_value(json_object_get(file_of(report, "cfg.json"), "kind")), "file");
+	assert_string_equal(json_string_value(json_object_get(file_of(report, "cfg.json"), "kind")),
+			    "file");
 	json_decref(report);
 	flip("out/cfg.json", 0, 1);
 	assert_int_equal(run("--verify", "out", NULL), 3);
-	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/manifest.json"), "{", 1, NULL), 0);
+	assert_int_equal(
+		ps_file_replace(&ps_sys_linux, in_scratch("out/manifest.json"), "{", 1, NULL), 0);
 	assert_int_equal(run("", "out", NULL), 3);
 	json_decref(provenance);
 }
@@ -337,7 +361,8 @@ static void what_is_not_there_or_not_ours_is_exit_3(void **state)
 	(void)state;
 	assert_int_equal(run("", "missing", NULL), 3);
 	assert_int_equal(run("", "", NULL), 3);
-	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("text"), "no tensors", 10, NULL), 0);
+	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("text"), "no tensors", 10, NULL),
+			 0);
 	assert_int_equal(run("", "text", NULL), 3);
 }
 

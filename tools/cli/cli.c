@@ -11,16 +11,24 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	ps_session *s = &cli->session;
 
-	*cli = (ps_cli){.command = command, .threads = processors > 0 ? processors : 1, .precision = "f32", .backend = "auto", .session.started = ps_clock()};
+	*cli = (ps_cli){.command = command,
+			.threads = processors > 0 ? processors : 1,
+			.precision = "f32",
+			.backend = "auto",
+			.session.started = ps_clock()};
 	const ps_option table[] = {
-		{"--memory", PS_OPTION_SIZE, &s->memory_bytes, "SIZE  hard budget (bytes, or with K M G KiB MiB GiB)"},
+		{"--memory", PS_OPTION_SIZE, &s->memory_bytes,
+		 "SIZE  hard budget (bytes, or with K M G KiB MiB GiB)"},
 		{"--threads", PS_OPTION_INT, &cli->threads, "N  default: all processors"},
-		{"--precision", PS_OPTION_TEXT, &cli->precision, "f32|bf16  arithmetic of the forward pass (f32)"},
-		{"--io", PS_OPTION_TEXT, &cli->backend, "auto|uring|pread|mmap  how weights are read (auto)"},
+		{"--precision", PS_OPTION_TEXT, &cli->precision,
+		 "f32|bf16  arithmetic of the forward pass (f32)"},
+		{"--io", PS_OPTION_TEXT, &cli->backend,
+		 "auto|uring|pread|mmap  how weights are read (auto)"},
 		{"--seed", PS_OPTION_INT, &cli->seed, "N  (0)"},
 		{"--json", PS_OPTION_FLAG, &s->json, "one JSON object on stdout"},
 		{"--quiet", PS_OPTION_FLAG, &s->quiet, "no progress, no remarks"},
-		{"--force", PS_OPTION_FLAG, &cli->force, "replace an output folder of another provenance"},
+		{"--force", PS_OPTION_FLAG, &cli->force,
+		 "replace an output folder of another provenance"},
 		{NULL, 0, NULL, NULL},
 	};
 	_Static_assert(sizeof table <= sizeof cli->options, "the common options fit");
@@ -29,7 +37,8 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 
 static int print_help(ps_cli *cli, const ps_option *table)
 {
-	printf("usage: prunescope %s %s\n%s\n\n", cli->command->name, cli->command->usage, cli->command->summary);
+	printf("usage: prunescope %s %s\n%s\n\n", cli->command->name, cli->command->usage,
+	       cli->command->summary);
 	ps_options_help(table);
 	puts("common options:");
 	ps_options_help(cli->options);
@@ -50,12 +59,14 @@ static int start_session(ps_cli *cli)
 	s->threads = (int)cli->threads;
 	s->precision = !strcmp(cli->precision, "bf16") ? PS_PRECISION_BF16 : PS_PRECISION_F32;
 	if (s->precision == PS_PRECISION_F32 && strcmp(cli->precision, "f32"))
-		return ps_fail(&s->diag, PS_EUSAGE, "--precision %s: must be f32 or bf16", cli->precision);
+		return ps_fail(&s->diag, PS_EUSAGE, "--precision %s: must be f32 or bf16",
+			       cli->precision);
 	rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
 	return rc ? rc : ps_session_start(s);
 }
 
-int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least, size_t most, ps_text_list *positional)
+int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
+		 size_t most, ps_text_list *positional)
 {
 	const ps_option *const tables[] = {table, cli->options};
 	ps_diag *diag = &cli->session.diag;
@@ -68,9 +79,11 @@ int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, siz
 	if (rc)
 		return rc;
 	if (positional->count < least)
-		return ps_fail(diag, PS_EUSAGE, "%zu argument%s wanted, %zu given", least, least == 1 ? " is" : "s are", positional->count);
+		return ps_fail(diag, PS_EUSAGE, "%zu argument%s wanted, %zu given", least,
+			       least == 1 ? " is" : "s are", positional->count);
 	if (positional->count > most)
-		return ps_fail(diag, PS_EUSAGE, "'%s' is one argument too many", positional->item[most]);
+		return ps_fail(diag, PS_EUSAGE, "'%s' is one argument too many",
+			       positional->item[most]);
 	rc = ps_options_check(table, diag);
 	return rc ? rc : start_session(cli);
 }

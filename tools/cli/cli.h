@@ -13,7 +13,8 @@ typedef struct ps_command {
 	int (*main)(ps_cli *cli, int argc, char **argv, json_t **result);
 } ps_command;
 
-extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache, NULL-ended */
+extern const ps_command
+	ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache, NULL-ended */
 extern const ps_command ps_commands_sae[];   /* train eval compare convert */
 extern const ps_command ps_commands_study[]; /* study report */
 
@@ -34,7 +35,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command);
 
 /* Parses with the common options added, checks the number of positional arguments and the wanted options, and starts
  * the session. */
-int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least, size_t most,
-		 ps_text_list *positional) PS_MUST_USE;
+int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
+		 size_t most, ps_text_list *positional) PS_MUST_USE;
 
 #endif

@@ -6,11 +6,13 @@
 #include <string.h>
 
 /* value is one of two words: whether it is the second; NULL is the first. */
-static int either(ps_cli *cli, const char *option, const char *value, const char *first, const char *second, bool *is_second)
+static int either(ps_cli *cli, const char *option, const char *value, const char *first,
+		  const char *second, bool *is_second)
 {
 	*is_second = value && !strcmp(value, second);
 	if (value && !*is_second && strcmp(value, first))
-		return ps_fail(&cli->session.diag, PS_EUSAGE, "%s %s: must be %s or %s", option, value, first, second);
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "%s %s: must be %s or %s", option,
+			       value, first, second);
 	return 0;
 }
 
@@ -26,7 +28,8 @@ static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--windows", PS_OPTION_INT, &args.windows, "N  at most so many (all)"},
 		{"--bos", PS_OPTION_TEXT, &bos, "none|window  BOS opens each window (none)"},
 		{"--documents", PS_OPTION_TEXT, &documents, "file|line  what a document is (file)"},
-		{"--min-chars", PS_OPTION_INT, &args.min_chars, "N  shorter documents are skipped (0)"},
+		{"--min-chars", PS_OPTION_INT, &args.min_chars,
+		 "N  shorter documents are skipped (0)"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -47,10 +50,13 @@ static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE  UTF-8 text"},
 		{"--window", PS_OPTION_INT, &args.window, "N  text ids per window (1024)"},
 		{"--stride", PS_OPTION_INT, &args.stride, "N  ids between windows' starts (512)"},
-		{"--max-tokens", PS_OPTION_INT, &args.max_tokens, "N  only the first N ids of the text"},
+		{"--max-tokens", PS_OPTION_INT, &args.max_tokens,
+		 "N  only the first N ids of the text"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
-		{"--per-window", PS_OPTION_FLAG, &args.per_window, "sums and counts of every window in the result"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{"--per-window", PS_OPTION_FLAG, &args.per_window,
+		 "sums and counts of every window in the result"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -67,7 +73,8 @@ static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT.safetensors"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -83,7 +90,8 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "STATS.safetensors"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -101,19 +109,24 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method, "magnitude|wanda"},
 		{"--sparsity", PS_OPTION_REAL, &sparsity, "S  fraction to drop, 0 <= S < 1"},
 		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
-		{"--scope", PS_OPTION_TEXT, &args.scope, "row|matrix|global  (wanda: row; magnitude: matrix)"},
-		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding, "global: the embedding counts, but keeps its weights"},
-		{"--calibration", PS_OPTION_TEXT, &args.calibration, "sequential|dense  whose inputs Wanda sees (sequential)"},
+		{"--scope", PS_OPTION_TEXT, &args.scope,
+		 "row|matrix|global  (wanda: row; magnitude: matrix)"},
+		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding,
+		 "global: the embedding counts, but keeps its weights"},
+		{"--calibration", PS_OPTION_TEXT, &args.calibration,
+		 "sequential|dense  whose inputs Wanda sees (sequential)"},
 		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  calibration windows"},
 		{"--stats", PS_OPTION_TEXT, &args.stats, "STATS  of calibrate (dense calibration)"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "MASK.safetensors"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	if (!rc && sparsity > -2 && sparsity < 0)
-		rc = ps_fail(&cli->session.diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1", sparsity);
+		rc = ps_fail(&cli->session.diag, PS_EUSAGE,
+			     "--sparsity %g: must be at least 0 and below 1", sparsity);
 	if (sparsity >= 0)
 		args.sparsity = sparsity;
 	args.model = positional.item[0];
@@ -125,7 +138,8 @@ static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_export_args args = {0};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask, "M  whose zeros are written"},
+		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask,
+		 "M  whose zeros are written"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR"},
 		{NULL, 0, NULL, NULL},
 	};
@@ -145,7 +159,8 @@ static int name_variant(ps_cli *cli, const char *mask, const char *out, char **p
 	if (length > ending && !strcmp(name + length - ending, ".safetensors"))
 		length -= ending;
 	if (!length || name[0] == '.')
-		return ps_fail(&cli->session.diag, PS_EUSAGE, "--mask %s: its file name gives the cache no name", mask);
+		return ps_fail(&cli->session.diag, PS_EUSAGE,
+			       "--mask %s: its file name gives the cache no name", mask);
 	if (asprintf(path, "%s/%.*s", out, (int)length, name) < 0) {
 		*path = NULL;
 		return ps_fail(&cli->session.diag, PS_EBUDGET, "no memory for a path");
@@ -154,7 +169,8 @@ static int name_variant(ps_cli *cli, const char *mask, const char *out, char **p
 }
 
 /* One mask or none: its caches are out itself. Several: out/NAME each; paths receives what is to be freed. */
-static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *out, ps_cache_args *args, char **paths)
+static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *out,
+			    ps_cache_args *args, char **paths)
 {
 	int rc = 0;
 
@@ -170,7 +186,9 @@ static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *
 		args->variants[i].out = paths[i];
 		for (size_t j = 0; j < i && !rc; j++)
 			if (!strcmp(paths[i], paths[j]))
-				rc = ps_fail(&cli->session.diag, PS_EUSAGE, "--mask %s and --mask %s would both be %s", masks->item[j], mask, paths[i]);
+				rc = ps_fail(&cli->session.diag, PS_EUSAGE,
+					     "--mask %s and --mask %s would both be %s",
+					     masks->item[j], mask, paths[i]);
 	}
 	return rc;
 }
@@ -183,12 +201,16 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 	char *paths[PS_LIST_MAX] = {NULL};
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS, &args.layers, "L  residual stream after decoder layer L; repeatable"},
-		{"--mask", PS_OPTION_TEXTS, &masks, "M  prune with this mask, or `dense`; repeated: all in one pass, to DIR/NAME each"},
+		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS, &args.layers,
+		 "L  residual stream after decoder layer L; repeatable"},
+		{"--mask", PS_OPTION_TEXTS, &masks,
+		 "M  prune with this mask, or `dense`; repeated: all in one pass, to DIR/NAME "
+		 "each"},
 		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
 		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "the plan, bytes and expected time; nothing is done"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -206,12 +228,17 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_model[] = {
-	{"tokenize", "MODEL --text FILE... -o T.safetensors", "text to windows of token ids", main_tokenize},
+	{"tokenize", "MODEL --text FILE... -o T.safetensors", "text to windows of token ids",
+	 main_tokenize},
 	{"ppl", "MODEL --text FILE", "perplexity", main_ppl},
 	{"logits", "MODEL --tokens T -o OUT.safetensors", "logits of every position", main_logits},
-	{"calibrate", "MODEL --tokens T -o STATS.safetensors", "mean squares of every projection's input", main_calibrate},
-	{"prune", "MODEL --method magnitude|wanda --sparsity S -o MASK.safetensors", "a pruning mask", main_prune},
-	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint with the zeros in it", main_export},
-	{"cache", "MODEL --tokens T --layer L [--mask M...] -o DIR", "activations of the residual stream", main_cache},
+	{"calibrate", "MODEL --tokens T -o STATS.safetensors",
+	 "mean squares of every projection's input", main_calibrate},
+	{"prune", "MODEL --method magnitude|wanda --sparsity S -o MASK.safetensors",
+	 "a pruning mask", main_prune},
+	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint with the zeros in it",
+	 main_export},
+	{"cache", "MODEL --tokens T --layer L [--mask M...] -o DIR",
+	 "activations of the residual stream", main_cache},
 	{NULL, NULL, NULL, NULL},
 };

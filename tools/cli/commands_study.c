@@ -7,9 +7,13 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR  study folder"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, "steps, bytes, memory and time; nothing is done"},
-		{"--disk", PS_OPTION_SIZE, &args.disk_bytes, "SIZE  most that caches may take at a time (two of them); more: more are made in one pass"},
-		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches, "keep activation caches after their last use"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
+		 "steps, bytes, memory and time; nothing is done"},
+		{"--disk", PS_OPTION_SIZE, &args.disk_bytes,
+		 "SIZE  most that caches may take at a time (two of them); more: more are made in "
+		 "one pass"},
+		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches,
+		 "keep activation caches after their last use"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);

@@ -9,7 +9,8 @@ static const ps_command *const tables[] = {ps_commands_model, ps_commands_sae, p
 
 static void print_usage(FILE *out)
 {
-	fputs("usage: prunescope COMMAND ... [--json] [--memory SIZE] [--threads N] [--io auto|uring|pread|mmap] [--seed N] [--quiet] [--force]\n"
+	fputs("usage: prunescope COMMAND ... [--json] [--memory SIZE] [--threads N] [--io "
+	      "auto|uring|pread|mmap] [--seed N] [--quiet] [--force]\n"
 	      "       prunescope COMMAND --help\n\n",
 	      out);
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
@@ -39,7 +40,8 @@ static int unknown_command(const char *name)
 	if (nearest)
 		fprintf(stderr, "prunescope: no command '%s' (the nearest is %s)\n", name, nearest);
 	else
-		fprintf(stderr, "prunescope: no command '%s'; `prunescope --help` lists them\n", name);
+		fprintf(stderr, "prunescope: no command '%s'; `prunescope --help` lists them\n",
+			name);
 	return 2;
 }
 
@@ -53,7 +55,7 @@ static void print_result(const ps_session *s, const json_t *result)
 		putchar('\n');
 		return;
 	}
-	json_object_foreach((json_t *)result, key, value) {
+	json_object_foreach ((json_t *)result, key, value) {
 		if (json_is_string(value))
 			printf("%-20s %s\n", key, json_string_value(value));
 		else if (json_is_integer(value))
@@ -83,7 +85,8 @@ int main(int argc, char **argv)
 	rc = command->main(&cli, argc - 2, argv + 2, &result);
 	ps_session_end(&cli.session);
 	if (rc && !cli.helped)
-		fprintf(stderr, "prunescope %s: %s\n", command->name, cli.session.diag.text[0] ? cli.session.diag.text : "failed");
+		fprintf(stderr, "prunescope %s: %s\n", command->name,
+			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
 	if (result && !cli.helped)
 		print_result(&cli.session, result);
 	if (!rc && fflush(stdout)) {

@@ -82,7 +82,9 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {
-		bool more = kind_of(option) == PS_OPTION_LIST ? argv[i][0] != '-' : kind_of(option) == PS_OPTION_INTS && looks_numeric(argv[i]);
+		bool more = kind_of(option) == PS_OPTION_LIST
+				    ? argv[i][0] != '-'
+				    : kind_of(option) == PS_OPTION_INTS && looks_numeric(argv[i]);
 		int rc = more ? store(option, argv[i], diag) : 0;
 
 		if (rc)
@@ -93,7 +95,8 @@ static int take_more(const ps_option *option, int argc, char **argv, int i, ps_d
 	return i;
 }
 
-static const ps_option *find(const char *name, size_t length, const ps_option *const *tables, size_t count)
+static const ps_option *find(const char *name, size_t length, const ps_option *const *tables,
+			     size_t count)
 {
 	for (size_t t = 0; t < count; t++)
 		for (const ps_option *o = tables[t]; o->name; o++)
@@ -113,11 +116,13 @@ static int unknown(const char *name, const ps_option *const *tables, size_t coun
 	names[n] = NULL;
 	nearest = ps_nearest_name(name, names);
 	if (nearest)
-		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name, nearest);
+		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
+			       nearest);
 	return ps_fail(diag, PS_EUSAGE, "unknown option %s", name);
 }
 
-int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count, ps_text_list *positional, ps_diag *diag)
+int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count,
+		     ps_text_list *positional, ps_diag *diag)
 {
 	bool options_ended = false;
 
@@ -136,7 +141,8 @@ int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size
 			options_ended = true;
 			continue;
 		}
-		option = find(argument, equals ? (size_t)(equals - argument) : strlen(argument), tables, count);
+		option = find(argument, equals ? (size_t)(equals - argument) : strlen(argument),
+			      tables, count);
 		if (!option)
 			return unknown(argument, tables, count, diag);
 		if (kind_of(option) == PS_OPTION_FLAG && !equals) {
@@ -179,5 +185,6 @@ int ps_options_check(const ps_option *table, ps_diag *diag)
 void ps_options_help(const ps_option *table)
 {
 	for (; table->name; table++)
-		printf("  %-14s %s%s\n", table->name, table->help, table->kind & PS_OPTION_WANTED ? "  (wanted)" : "");
+		printf("  %-14s %s%s\n", table->name, table->help,
+		       table->kind & PS_OPTION_WANTED ? "  (wanted)" : "");
 }

@@ -14,14 +14,14 @@
 #include "tools/run/lists.h"
 
 typedef enum ps_option_kind {
-	PS_OPTION_FLAG,  /* bool */
-	PS_OPTION_TEXT,  /* const char * */
-	PS_OPTION_INT,   /* int64_t */
-	PS_OPTION_REAL,  /* double */
-	PS_OPTION_SIZE,  /* size_t, as ps_size_parse */
-	PS_OPTION_LIST,  /* ps_text_list */
-	PS_OPTION_TEXTS, /* ps_text_list */
-	PS_OPTION_INTS,  /* ps_int_list */
+	PS_OPTION_FLAG,        /* bool */
+	PS_OPTION_TEXT,        /* const char * */
+	PS_OPTION_INT,         /* int64_t */
+	PS_OPTION_REAL,        /* double */
+	PS_OPTION_SIZE,        /* size_t, as ps_size_parse */
+	PS_OPTION_LIST,        /* ps_text_list */
+	PS_OPTION_TEXTS,       /* ps_text_list */
+	PS_OPTION_INTS,        /* ps_int_list */
 	PS_OPTION_WANTED = 16, /* with TEXT, LIST, TEXTS or INTS: the command cannot do without */
 } ps_option_kind;
 
@@ -33,8 +33,8 @@ typedef struct ps_option {
 } ps_option;
 
 /* Fills the values and the positional list. tables: count lists of options, each ended by a NULL name. */
-int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count, ps_text_list *positional,
-		     ps_diag *diag) PS_MUST_USE;
+int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count,
+		     ps_text_list *positional, ps_diag *diag) PS_MUST_USE;
 
 /* PS_EUSAGE naming the first wanted option that was not given. */
 int ps_options_check(const ps_option *table, ps_diag *diag) PS_MUST_USE;

@@ -23,17 +23,17 @@ struct ablation_run {
 	ps_sae_folder sae;
 	int layer;
 	size_t windows, window, features;
-	uint32_t *feature;     /* (N) latents */
-	float *base;           /* (windows, window, D) */
+	uint32_t *feature; /* (N) latents */
+	float *base;       /* (windows, window, D) */
 	ps_encoder *encoder;
-	ps_codes *codes;       /* (windows) */
-	double *clean;         /* (windows, window - 1) */
-	double *change;        /* (N, windows): sums */
+	ps_codes *codes; /* (windows) */
+	double *clean;   /* (windows, window - 1) */
+	double *change;  /* (N, windows): sums */
 	struct pair *pairs;
 	size_t pair_count, pair_capacity;
-	int32_t *targets;      /* of a pass */
+	int32_t *targets; /* of a pass */
 	double *nll;
-	uint64_t counted;      /* rows that count, in all windows */
+	uint64_t counted; /* rows that count, in all windows */
 };
 
 static void copy_targets(const struct ablation_run *r, uint32_t window, int32_t *targets)
@@ -50,9 +50,11 @@ static int finish(struct ablation_run *r, size_t count, double *nll)
 	ps_windows windows = ps_engine_windows(e, &r->tokens, 0, count);
 
 	if (r->layer < last)
-		rc = ps_forward_layers(e->forward, r->layer + 1, last, r->layer + 1, &windows, e->hidden, NULL, NULL);
+		rc = ps_forward_layers(e->forward, r->layer + 1, last, r->layer + 1, &windows,
+				       e->hidden, NULL, NULL);
 	for (size_t w = 0; w < count && !rc; w++, kept += r->window - 1)
-		memmove(e->hidden + kept * width, e->hidden + w * r->window * width, (r->window - 1) * width * sizeof(float));
+		memmove(e->hidden + kept * width, e->hidden + w * r->window * width,
+			(r->window - 1) * width * sizeof(float));
 	return rc ? rc : ps_head_nll(e->head, e->hidden, r->targets, kept, nll);
 }
 
@@ -69,12 +71,14 @@ static int prepare(struct ablation_run *r, size_t per_pass)
 
 		rc = ps_forward_embed(e->forward, &windows, e->hidden);
 		if (!rc)
-			rc = ps_forward_layers(e->forward, 0, r->layer, -1, &windows, e->hidden, NULL, NULL);
+			rc = ps_forward_layers(e->forward, 0, r->layer, -1, &windows, e->hidden,
+					       NULL, NULL);
 		if (rc)
 			break;
 		memcpy(r->base + first * row_floats, e->hidden, count * row_floats * sizeof(float));
 		for (size_t w = 0; w < count; w++) {
-			ps_encoder_run(r->encoder, r->base + (first + w) * row_floats, r->window, &r->codes[first + w]);
+			ps_encoder_run(r->encoder, r->base + (first + w) * row_floats, r->window,
+				       &r->codes[first + w]);
 			copy_targets(r, (uint32_t)(first + w), r->targets + w * (r->window - 1));
 		}
 		rc = finish(r, count, r->clean + first * (r->window - 1));
@@ -140,7 +144,8 @@ static int measure(struct ablation_run *r)
 
 	for (uint32_t f = 0; f < r->features && !rc; f++) {
 		for (uint32_t w = 0; w < r->windows && !rc; w++) {
-			if (!ablate(r, r->feature[f], w, r->engine.hidden + r->pair_count * r->window * width))
+			if (!ablate(r, r->feature[f], w,
+				    r->engine.hidden + r->pair_count * r->window * width))
 				continue;
 			copy_targets(r, w, r->targets + r->pair_count * (r->window - 1));
 			r->pairs[r->pair_count++] = (struct pair){f, w};
@@ -156,7 +161,8 @@ static int measure(struct ablation_run *r)
 
 static json_t *make_result(const struct ablation_run *r, const uint64_t *firing)
 {
-	json_t *features = json_array(), *effect = json_array(), *rate = json_array(), *changes = json_array();
+	json_t *features = json_array(), *effect = json_array(), *rate = json_array(),
+	       *changes = json_array();
 	double tokens = (double)(r->windows * (r->window - 1));
 
 	for (size_t f = 0; f < r->features; f++) {
@@ -169,11 +175,13 @@ static json_t *make_result(const struct ablation_run *r, const uint64_t *firing)
 		}
 		json_array_append_new(features, json_integer(r->feature[f]));
 		json_array_append_new(effect, json_real(sum / tokens));
-		json_array_append_new(rate, json_real((double)firing[r->feature[f]] / (double)r->counted));
+		json_array_append_new(
+			rate, json_real((double)firing[r->feature[f]] / (double)r->counted));
 		json_array_append_new(changes, row);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "features", features, "effect", effect, "rate", rate, "window_change", changes,
-			 "window_tokens", (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "features", features, "effect", effect,
+			 "rate", rate, "window_change", changes, "window_tokens",
+			 (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
 }
 
 static size_t own_bytes(const struct ablation_run *r, const ps_ablation_args *args)
@@ -181,10 +189,12 @@ static size_t own_bytes(const struct ablation_run *r, const ps_ablation_args *ar
 	const ps_sae *sae = &r->sae.sae;
 	size_t tokens = r->windows * r->window, n = (size_t)args->features;
 
-	return tokens * sae->d_in * sizeof(float) + r->windows * (ps_codes_bytes(sae, r->window) + sizeof(ps_codes)) +
-	       ps_encoder_bytes(sae, r->engine.session->threads, r->window) + tokens * sizeof(double) + n * r->windows * sizeof(double) +
-	       n * sizeof(uint32_t) + sae->d_sae * sizeof(uint64_t) + ps_ablation_choose_bytes(sae->d_sae) + r->sae.arena.size_bytes +
-	       32 * PS_ALIGN;
+	return tokens * sae->d_in * sizeof(float) +
+	       r->windows * (ps_codes_bytes(sae, r->window) + sizeof(ps_codes)) +
+	       ps_encoder_bytes(sae, r->engine.session->threads, r->window) +
+	       tokens * sizeof(double) + n * r->windows * sizeof(double) + n * sizeof(uint32_t) +
+	       sae->d_sae * sizeof(uint64_t) + ps_ablation_choose_bytes(sae->d_sae) +
+	       r->sae.arena.size_bytes + 32 * PS_ALIGN;
 }
 
 static int start(struct ablation_run *r, const ps_ablation_args *args)
@@ -192,12 +202,18 @@ static int start(struct ablation_run *r, const ps_ablation_args *args)
 	ps_engine *e = &r->engine;
 	const ps_sae *sae = &r->sae.sae;
 	size_t pairs;
-	int rc = ps_engine_start(e, &(ps_engine_need){.window = r->window, .tokens = (size_t)args->features * r->windows * r->window,
-						      .hidden_copies = 1, .head = true, .extra_bytes = own_bytes(r, args),
-						      .extra_token_bytes = sizeof(int32_t) + sizeof(double) + sizeof(struct pair)});
+	int rc = ps_engine_start(
+		e, &(ps_engine_need){.window = r->window,
+				     .tokens = (size_t)args->features * r->windows * r->window,
+				     .hidden_copies = 1,
+				     .head = true,
+				     .extra_bytes = own_bytes(r, args),
+				     .extra_token_bytes = sizeof(int32_t) + sizeof(double) +
+							  sizeof(struct pair)});
 
 	if (!rc)
-		rc = ps_encoder_create(&r->encoder, sae, &e->session->context, r->window, &e->arena);
+		rc = ps_encoder_create(&r->encoder, sae, &e->session->context, r->window,
+				       &e->arena);
 	if (rc)
 		return rc;
 	pairs = e->pass_tokens / r->window;
@@ -228,10 +244,12 @@ static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablation_
 	if (!rc)
 		rc = ps_sae_folder_load(&r->sae, args->sae, &s->diag);
 	if (!rc && r->sae.sae.d_in != r->engine.config->width)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s takes rows of width %zu, the model's are %zu wide", args->sae, r->sae.sae.d_in,
-			     r->engine.config->width);
+		rc = ps_fail(&s->diag, PS_EINPUT,
+			     "%s takes rows of width %zu, the model's are %zu wide", args->sae,
+			     r->sae.sae.d_in, r->engine.config->width);
 	if (!rc && r->tokens.window < 2)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing", args->tokens);
+		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing",
+			     args->tokens);
 	return rc;
 }
 
@@ -252,7 +270,8 @@ int ps_run_ablation(ps_session *s, const ps_ablation_args *args, json_t **result
 		goto out;
 	firing = ps_arena_take(&r.engine.arena, r.sae.sae.d_sae * sizeof *firing);
 	count_firing(&r, firing);
-	rc = ps_ablation_choose(firing, r.sae.sae.d_sae, (size_t)args->features, args->seed, &r.engine.arena, &s->diag, r.feature, &r.features);
+	rc = ps_ablation_choose(firing, r.sae.sae.d_sae, (size_t)args->features, args->seed,
+				&r.engine.arena, &s->diag, r.feature, &r.features);
 	if (!rc)
 		rc = measure(&r);
 	if (!rc)

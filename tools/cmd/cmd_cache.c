@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "io/cache_store.h"
 #include "io/cache_shuffle.h"
+#include "io/cache_store.h"
 #include "tools/cmd/commands.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/variants.h"
@@ -62,14 +62,22 @@ static bool prepends_bos(const ps_engine *e, const ps_token_file *tokens)
 static json_t *make_provenance(const struct cache_run *r, const struct target *t, const char *order)
 {
 	const ps_engine *e = &r->engine;
-	json_t *p = ps_engine_provenance_masked(e, "cache", ps_variant_mask(&r->variants, t->variant), &r->tokens);
+	json_t *p = ps_engine_provenance_masked(
+		e, "cache", ps_variant_mask(&r->variants, t->variant), &r->tokens);
 
-	json_object_set_new(p, "options", json_pack("{s:i, s:s, s:s}", "layer", t->layer, "dtype", ps_dtype_name(r->dtype), "order", order));
+	json_object_set_new(p, "options",
+			    json_pack("{s:i, s:s, s:s}", "layer", t->layer, "dtype",
+				      ps_dtype_name(r->dtype), "order", order));
 	/* What readers of the cache need to know of the model; all of it follows from the inputs. */
-	json_object_set_new(p, "model", json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:I}", "family", ps_family_name(e->config->family), "layers",
-						  (json_int_t)e->config->layers, "width", (json_int_t)e->config->width, "hook_name",
-						  json_sprintf("blocks.%d.hook_resid_post", t->layer), "special_token_ids", special_ids(e->config),
-						  "prepend_bos", prepends_bos(e, &r->tokens), "context_size", (json_int_t)r->tokens.window));
+	json_object_set_new(p, "model",
+			    json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:I}", "family",
+				      ps_family_name(e->config->family), "layers",
+				      (json_int_t)e->config->layers, "width",
+				      (json_int_t)e->config->width, "hook_name",
+				      json_sprintf("blocks.%d.hook_resid_post", t->layer),
+				      "special_token_ids", special_ids(e->config), "prepend_bos",
+				      prepends_bos(e, &r->tokens), "context_size",
+				      (json_int_t)r->tokens.window));
 	return p;
 }
 
@@ -77,12 +85,14 @@ static json_t *shuffled_provenance(const struct cache_run *r, const struct targe
 {
 	json_t *p = make_provenance(r, t, "shuffled");
 
-	json_object_set_new(json_object_get(p, "options"), "seed", json_integer((json_int_t)r->args->seed));
+	json_object_set_new(json_object_get(p, "options"), "seed",
+			    json_integer((json_int_t)r->args->seed));
 	return p;
 }
 
 /* Where a target's cache goes; suffix: behind its name. */
-static char *target_path(const struct cache_run *r, const struct target *t, const char *suffix, char *path)
+static char *target_path(const struct cache_run *r, const struct target *t, const char *suffix,
+			 char *path)
 {
 	const char *out = r->args->variants[t->variant].out;
 
@@ -106,7 +116,8 @@ static int make_folders(const struct cache_run *r)
 		if (args->layers.count > 1)
 			rc = ps_folder_make(&ps_sys_linux, out, &r->engine.session->diag);
 		else if (args->variant_count > 1)
-			rc = ps_folder_make(&ps_sys_linux, ps_path_folder(out, folder), &r->engine.session->diag);
+			rc = ps_folder_make(&ps_sys_linux, ps_path_folder(out, folder),
+					    &r->engine.session->diag);
 	}
 	return rc;
 }
@@ -130,8 +141,10 @@ static int after_layer(void *context, size_t variant, int layer, const float *hi
 		skip = wanted > first_row ? ps_min_size((size_t)(wanted - first_row), rows) : 0;
 		if (skip == rows)
 			continue;
-		rc = ps_cache_writer_add(t->writer, hidden + skip * r->engine.config->width, r->tokens.ids + first_row + skip,
-					 r->positions + skip, r->window_ids + skip, rows - skip, &r->engine.session->diag);
+		rc = ps_cache_writer_add(t->writer, hidden + skip * r->engine.config->width,
+					 r->tokens.ids + first_row + skip, r->positions + skip,
+					 r->window_ids + skip, rows - skip,
+					 &r->engine.session->diag);
 		if (rc)
 			return rc;
 	}
@@ -157,8 +170,13 @@ static int run_pass(struct cache_run *r, size_t count)
 	ps_engine *e = &r->engine;
 	size_t window = r->tokens.window;
 	ps_windows windows = ps_engine_windows(e, &r->tokens, r->first_window, count);
-	ps_variants_pass pass = {.windows = &windows, .prefetch_after = r->first_window + count < r->tokens.windows ? 0 : -1,
-				 .tokens_done = r->first_window * window, .tokens = all_rows(r), .after_layer = after_layer, .context = r};
+	ps_variants_pass pass = {.windows = &windows,
+				 .prefetch_after =
+					 r->first_window + count < r->tokens.windows ? 0 : -1,
+				 .tokens_done = r->first_window * window,
+				 .tokens = all_rows(r),
+				 .after_layer = after_layer,
+				 .context = r};
 
 	for (size_t i = 0; i < count * window; i++) {
 		r->positions[i] = (int32_t)(i % window);
@@ -170,13 +188,17 @@ static int run_pass(struct cache_run *r, size_t count)
 
 static int run_passes(struct cache_run *r)
 {
-	size_t window = r->tokens.window, per_pass = r->engine.pass_tokens / window, windows = r->tokens.windows, first = windows;
+	size_t window = r->tokens.window, per_pass = r->engine.pass_tokens / window,
+	       windows = r->tokens.windows, first = windows;
 	int rc = 0;
 
 	for (size_t i = 0; i < r->target_count; i++)
 		if (!r->targets[i].done)
-			first = ps_min_size(first, (size_t)(ps_cache_writer_resume_row(r->targets[i].writer) / window));
-	for (r->first_window = first; r->first_window < windows && !rc; r->first_window += per_pass) {
+			first = ps_min_size(
+				first, (size_t)(ps_cache_writer_resume_row(r->targets[i].writer) /
+						window));
+	for (r->first_window = first; r->first_window < windows && !rc;
+	     r->first_window += per_pass) {
 		rc = run_pass(r, ps_min_size(per_pass, windows - r->first_window));
 		if (!rc)
 			rc = ps_progress_check(&r->engine.session->context);
@@ -197,9 +219,11 @@ static int open_writers(struct cache_run *r, const char *suffix)
 		struct target *t = &r->targets[i];
 		json_t *provenance = make_provenance(r, t, "sequence");
 
-		rc = ps_cache_writer_create(&t->writer, &ps_sys_linux, target_path(r, t, suffix, path), provenance, r->args->replace, r->dtype,
-					    all_rows(r), e->config->width, ps_cache_shard_rows(e->config->width, r->dtype, r->tokens.window),
-					    &t->done, &e->session->diag);
+		rc = ps_cache_writer_create(
+			&t->writer, &ps_sys_linux, target_path(r, t, suffix, path), provenance,
+			r->args->replace, r->dtype, all_rows(r), e->config->width,
+			ps_cache_shard_rows(e->config->width, r->dtype, r->tokens.window), &t->done,
+			&e->session->diag);
 		json_decref(provenance);
 	}
 	return rc;
@@ -256,8 +280,13 @@ static int shuffle_caches(struct cache_run *r)
 
 		target_path(r, t, "", to);
 		target_path(r, t, ".sequence", from);
-		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from, .to = to, .provenance = provenance, .dtype = r->dtype, .seed = r->args->seed,
-								 .replace = r->args->replace}, &s->context);
+		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from,
+								  .to = to,
+								  .provenance = provenance,
+								  .dtype = r->dtype,
+								  .seed = r->args->seed,
+								  .replace = r->args->replace},
+				      &s->context);
 		json_decref(provenance);
 		if (!rc)
 			rc = ps_folder_remove(&ps_sys_linux, from, &s->diag);
@@ -277,8 +306,9 @@ static bool all_shuffled(const struct cache_run *r, int *rc)
 		json_t *provenance = shuffled_provenance(r, &r->targets[i]);
 		ps_folder *folder = NULL;
 
-		*rc = ps_folder_begin(&folder, &ps_sys_linux, target_path(r, &r->targets[i], "", path), "activations", provenance, r->args->replace, &all,
-				      &s->diag);
+		*rc = ps_folder_begin(&folder, &ps_sys_linux,
+				      target_path(r, &r->targets[i], "", path), "activations",
+				      provenance, r->args->replace, &all, &s->diag);
 		ps_folder_close(folder);
 		json_decref(provenance);
 	}
@@ -297,7 +327,8 @@ static int parse(struct cache_run *r)
 		rc = ps_engine_check_layer(&r->engine, args->layers.item[i]);
 		for (size_t j = 0; j < i; j++)
 			if (args->layers.item[j] == args->layers.item[i])
-				return ps_fail(diag, PS_EUSAGE, "--layer %lld is given twice", (long long)args->layers.item[i]);
+				return ps_fail(diag, PS_EUSAGE, "--layer %lld is given twice",
+					       (long long)args->layers.item[i]);
 	}
 	if (rc)
 		return rc;
@@ -309,7 +340,8 @@ static int parse(struct cache_run *r)
 		return ps_fail(diag, PS_EUSAGE, "--dtype %s: must be f32 or bf16", args->dtype);
 	r->shuffled = !strcmp(args->order, "shuffled");
 	if (!r->shuffled && strcmp(args->order, "sequence"))
-		return ps_fail(diag, PS_EUSAGE, "--order %s: must be sequence or shuffled", args->order);
+		return ps_fail(diag, PS_EUSAGE, "--order %s: must be sequence or shuffled",
+			       args->order);
 	return 0;
 }
 
@@ -324,10 +356,12 @@ static int open_variants(struct cache_run *r)
 		return rc;
 	r->targets = calloc(args->variant_count * args->layers.count, sizeof *r->targets);
 	if (!r->targets)
-		return ps_fail(&r->engine.session->diag, PS_EBUDGET, "no memory for %zu caches", args->variant_count * args->layers.count);
+		return ps_fail(&r->engine.session->diag, PS_EBUDGET, "no memory for %zu caches",
+			       args->variant_count * args->layers.count);
 	for (size_t v = 0; v < args->variant_count; v++)
 		for (size_t l = 0; l < args->layers.count; l++)
-			r->targets[r->target_count++] = (struct target){.variant = v, .layer = (int)args->layers.item[l]};
+			r->targets[r->target_count++] =
+				(struct target){.variant = v, .layer = (int)args->layers.item[l]};
 	return 0;
 }
 
@@ -335,10 +369,16 @@ static int open_variants(struct cache_run *r)
 static void plan_memory(struct cache_run *r)
 {
 	size_t width = r->engine.config->width, rows = all_rows(r);
-	size_t writer = ps_cache_writer_bytes(r->dtype, width, ps_min_size(rows, ps_cache_shard_rows(width, r->dtype, r->tokens.window)));
+	size_t writer = ps_cache_writer_bytes(
+		r->dtype, width,
+		ps_min_size(rows, ps_cache_shard_rows(width, r->dtype, r->tokens.window)));
 
-	r->need = (ps_engine_need){.window = r->tokens.window, .tokens = rows, .holds_layers = r->args->variant_count > 1, .hidden_copies = r->args->variant_count,
-				   .extra_token_bytes = 2 * sizeof(int32_t), .held_bytes = r->target_count * writer};
+	r->need = (ps_engine_need){.window = r->tokens.window,
+				   .tokens = rows,
+				   .holds_layers = r->args->variant_count > 1,
+				   .hidden_copies = r->args->variant_count,
+				   .extra_token_bytes = 2 * sizeof(int32_t),
+				   .held_bytes = r->target_count * writer};
 	if (r->shuffled)
 		r->need.held_bytes += writer + ps_cache_shuffle_bytes(rows, width);
 }
@@ -358,7 +398,8 @@ static int make_caches(struct cache_run *r)
 /* Of all targets. */
 static size_t shards(const struct cache_run *r)
 {
-	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype, r->shuffled ? 1 : r->tokens.window);
+	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype,
+					   r->shuffled ? 1 : r->tokens.window);
 
 	return r->target_count * ((all_rows(r) + shard - 1) / shard);
 }
@@ -367,7 +408,8 @@ static size_t shards(const struct cache_run *r)
 static int dry_run(struct cache_run *r, json_t **result)
 {
 	const ps_model_config *config = r->engine.config;
-	size_t rows = all_rows(r), row_bytes = config->width * ps_dtype_size(r->dtype) + 3 * sizeof(int32_t);
+	size_t rows = all_rows(r),
+	       row_bytes = config->width * ps_dtype_size(r->dtype) + 3 * sizeof(int32_t);
 	int last = 0;
 	ps_forecast f;
 	int rc = ps_forecast_begin(&f, &r->engine, &r->need, r->tokens.ids, rows);
@@ -376,17 +418,21 @@ static int dry_run(struct cache_run *r, json_t **result)
 		if (r->targets[i].layer > last)
 			last = r->targets[i].layer;
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows), r->variants.count, 1);
+		rc = ps_forecast_layers(&f, 0, last, (double)(r->variants.count * rows),
+					r->variants.count, 1);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, r->args->variants[0].out, (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes, (r->shuffled ? 2 : 1) * shards(r));
+	ps_forecast_write(&f, r->args->variants[0].out,
+			  (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes,
+			  (r->shuffled ? 2 : 1) * shards(r));
 	return ps_forecast_end(&f, result);
 }
 
 static json_t *make_result(const struct cache_run *r)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)all_rows(r), "shards", (json_int_t)shards(r), "layers",
-			 (json_int_t)r->args->layers.count, "variants", (json_int_t)r->variants.count);
+	return json_pack("{s:I, s:I, s:I, s:I}", "rows", (json_int_t)all_rows(r), "shards",
+			 (json_int_t)shards(r), "layers", (json_int_t)r->args->layers.count,
+			 "variants", (json_int_t)r->variants.count);
 }
 
 int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)

@@ -8,20 +8,29 @@
 
 static const ps_projection order[] = {PS_Q, PS_K, PS_V, PS_O, PS_GATE, PS_UP, PS_DOWN};
 
-static int write_stats(ps_engine *e, const ps_wanda_stats *stats, const ps_token_file *tokens, const char *path, float *row)
+static int write_stats(ps_engine *e, const ps_wanda_stats *stats, const ps_token_file *tokens,
+		       const char *path, float *row)
 {
 	size_t count = e->config->layers * PS_PROJECTIONS, n = 0;
 	ps_tensor_decl *decls = calloc(count, sizeof *decls);
 	char(*names)[96] = calloc(count, sizeof *names);
-	json_t *extra = json_pack("{s:o, s:I}", "provenance", ps_engine_provenance(e, "calibrate", tokens), "tokens", (json_int_t)stats->tokens);
+	json_t *extra =
+		json_pack("{s:o, s:I}", "provenance", ps_engine_provenance(e, "calibrate", tokens),
+			  "tokens", (json_int_t)stats->tokens);
 	ps_artefact *artefact = NULL;
-	int rc = decls && names ? 0 : ps_fail(&e->session->diag, PS_EBUDGET, "no memory for %zu names", count);
+	int rc = decls && names
+			 ? 0
+			 : ps_fail(&e->session->diag, PS_EBUDGET, "no memory for %zu names", count);
 
 	for (int layer = 0; !rc && layer < (int)e->config->layers; layer++)
 		for (size_t p = 0; p < PS_PROJECTIONS; p++, n++)
-			decls[n] = (ps_tensor_decl){ps_projection_tensor(layer, order[p], names[n]), PS_F32, 1, {stats->cols[ps_input_of(order[p])]}};
+			decls[n] = (ps_tensor_decl){ps_projection_tensor(layer, order[p], names[n]),
+						    PS_F32,
+						    1,
+						    {stats->cols[ps_input_of(order[p])]}};
 	if (!rc)
-		rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "statistics", extra, decls, count, &e->session->diag);
+		rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "statistics", extra, decls,
+					count, &e->session->diag);
 	for (n = 0; !rc && n < count; n++) {
 		ps_input input = ps_input_of(order[n % PS_PROJECTIONS]);
 		size_t cols = stats->cols[input];
@@ -41,7 +50,8 @@ static int write_stats(ps_engine *e, const ps_wanda_stats *stats, const ps_token
 	return rc;
 }
 
-static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens, const char *out, json_t **result)
+static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens,
+		   const char *out, json_t **result)
 {
 	ps_wanda_stats stats;
 	ps_forecast f;
@@ -78,11 +88,17 @@ int ps_run_calibrate(ps_session *s, const ps_calibrate_args *args, json_t **resu
 		rc = ps_engine_check_tokens(&e, &tokens);
 	if (rc)
 		goto out;
-	widest = ps_max_size(e.config->mlp_width, ps_max_size(e.config->width, e.config->heads * e.config->head_width));
-	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .spill = true,
+	widest = ps_max_size(e.config->mlp_width,
+			     ps_max_size(e.config->width, e.config->heads * e.config->head_width));
+	need = (ps_engine_need){.window = tokens.window,
+				.tokens = tokens.windows * tokens.window,
+				.hidden_copies = 1,
+				.spill = true,
 				.spill_folder = ps_path_folder(args->out, folder),
-				.extra_bytes = ps_wanda_stats_bytes(e.config) + widest * sizeof(float) + PS_ALIGN};
-	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result) : ps_engine_start(&e, &need);
+				.extra_bytes = ps_wanda_stats_bytes(e.config) +
+					       widest * sizeof(float) + PS_ALIGN};
+	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result)
+			   : ps_engine_start(&e, &need);
 	if (!rc && args->dry_run)
 		goto out;
 	if (!rc)
@@ -95,7 +111,8 @@ int ps_run_calibrate(ps_session *s, const ps_calibrate_args *args, json_t **resu
 	if (!rc)
 		rc = write_stats(&e, &stats, &tokens, args->out, row);
 	if (!rc)
-		*result = json_pack("{s:I, s:I}", "tokens", (json_int_t)stats.tokens, "tensors", (json_int_t)(e.config->layers * PS_PROJECTIONS));
+		*result = json_pack("{s:I, s:I}", "tokens", (json_int_t)stats.tokens, "tensors",
+				    (json_int_t)(e.config->layers * PS_PROJECTIONS));
 out:
 	ps_token_file_close(&tokens);
 	ps_engine_close(&e);

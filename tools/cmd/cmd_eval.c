@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "io/row_filter.h"
 #include "sae/evaluate.h"
 #include "tools/cmd/commands.h"
 #include "tools/engine/forecast.h"
-#include "io/row_filter.h"
 #include "tools/train/sae_folder.h"
 
 #define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */
@@ -31,22 +31,28 @@ static json_t *density_json(const ps_evaluation *v)
 
 static json_t *evaluation_json(const ps_evaluation *v)
 {
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)v->rows, "explained_variance",
-			 number(v->explained_variance), "explained_variance_legacy", number(v->explained_variance_legacy),
-			 "explained_variance_centred", number(v->explained_variance_centred), "fvu", number(v->fvu), "l0", number(v->l0),
-			 "dead_fraction", number(v->dead_fraction), "cosine", number(v->cosine), "norm_ratio", number(v->norm_ratio),
-			 "relative_bias", number(v->relative_bias), "density", density_json(v));
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows",
+			 (json_int_t)v->rows, "explained_variance", number(v->explained_variance),
+			 "explained_variance_legacy", number(v->explained_variance_legacy),
+			 "explained_variance_centred", number(v->explained_variance_centred), "fvu",
+			 number(v->fvu), "l0", number(v->l0), "dead_fraction",
+			 number(v->dead_fraction), "cosine", number(v->cosine), "norm_ratio",
+			 number(v->norm_ratio), "relative_bias", number(v->relative_bias),
+			 "density", density_json(v));
 }
 
 static int check_width(ps_session *s, const ps_sae_folder *sae, const char *path, size_t width)
 {
 	if (sae->sae.d_in != width)
-		return ps_fail(&s->diag, PS_EINPUT, "%s takes rows of width %zu, these are %zu wide: it belongs to another model", path, sae->sae.d_in,
-			       width);
+		return ps_fail(&s->diag, PS_EINPUT,
+			       "%s takes rows of width %zu, these are %zu wide: it belongs to "
+			       "another model",
+			       path, sae->sae.d_in, width);
 	return 0;
 }
 
-static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
+static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae,
+			  json_t **result)
 {
 	ps_cache cache;
 	ps_row_list rows = {0}, kept;
@@ -62,7 +68,8 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 		rc = ps_rows_that_count(&cache, args->keep_special, &rows, &s->diag);
 	kept = rows;
 	if (args->last && (uint64_t)args->last < rows.count)
-		kept = ps_row_list_part(&rows, rows.count - (uint64_t)args->last, (uint64_t)args->last);
+		kept = ps_row_list_part(&rows, rows.count - (uint64_t)args->last,
+					(uint64_t)args->last);
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "SAE", sae->arena.size_bytes);
 	ps_plan_add(&plan, "rows that count", ps_rows_held_bytes(&rows));
@@ -73,7 +80,8 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_
 	if (!rc)
 		rc = ps_arena_create(&arena, ps_evaluate_bytes(&sae->sae, s->threads), &s->diag);
 	if (!rc)
-		rc = ps_evaluate_rows(&sae->sae, &cache.source, &kept, &s->context, &arena, &evaluation, NULL);
+		rc = ps_evaluate_rows(&sae->sae, &cache.source, &kept, &s->context, &arena,
+				      &evaluation, NULL);
 	if (!rc)
 		*result = evaluation_json(&evaluation);
 	ps_arena_destroy(&arena);
@@ -107,7 +115,8 @@ static bool counts(const struct splice *p, int32_t id)
 }
 
 /* The next rows that count, from *row on, side by side in p->x; returns their number. */
-static size_t collect_rows(struct splice *p, const int32_t *ids, const float *base, size_t rows, size_t *row)
+static size_t collect_rows(struct splice *p, const int32_t *ids, const float *base, size_t rows,
+			   size_t *row)
 {
 	const size_t width = p->sae->d_in;
 	size_t count = 0;
@@ -122,7 +131,8 @@ static size_t collect_rows(struct splice *p, const int32_t *ids, const float *ba
 }
 
 /* changed = reconstruction of base where the token counts, base elsewhere. */
-static int splice_reconstruction(struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
+static int splice_reconstruction(struct splice *p, const int32_t *ids, const float *base,
+				 float *changed, size_t rows)
 {
 	const size_t width = p->sae->d_in;
 
@@ -135,13 +145,15 @@ static int splice_reconstruction(struct splice *p, const int32_t *ids, const flo
 		if (rc)
 			return rc;
 		for (size_t i = 0; i < count; i++)
-			memcpy(changed + p->place[i] * width, x_hat + i * width, width * sizeof(float));
+			memcpy(changed + p->place[i] * width, x_hat + i * width,
+			       width * sizeof(float));
 		p->rows += count;
 	}
 	return 0;
 }
 
-static void splice_zero(const struct splice *p, const int32_t *ids, const float *base, float *changed, size_t rows)
+static void splice_zero(const struct splice *p, const int32_t *ids, const float *base,
+			float *changed, size_t rows)
 {
 	size_t width = p->sae->d_in;
 
@@ -159,10 +171,13 @@ static int finish_forward(struct splice *p, const ps_windows *windows, float *hi
 	ps_engine *e = &p->engine;
 	size_t width = e->config->width, window = p->tokens.window, kept = 0;
 	int last = (int)e->config->layers - 1;
-	int rc = p->layer < last ? ps_forward_layers(e->forward, p->layer + 1, last, p->layer + 1, windows, hidden, NULL, NULL) : 0;
+	int rc = p->layer < last ? ps_forward_layers(e->forward, p->layer + 1, last, p->layer + 1,
+						     windows, hidden, NULL, NULL)
+				 : 0;
 
 	for (size_t w = 0; w < windows->count && !rc; w++, kept += window - 1)
-		memmove(hidden + kept * width, hidden + w * window * width, (window - 1) * width * sizeof(float));
+		memmove(hidden + kept * width, hidden + w * window * width,
+			(window - 1) * width * sizeof(float));
 	return rc;
 }
 
@@ -179,16 +194,21 @@ static int run_pass(struct splice *p, size_t first, size_t count)
 {
 	ps_engine *e = &p->engine;
 	ps_windows windows = ps_engine_windows(e, &p->tokens, first, count);
-	size_t window = p->tokens.window, rows = count * window, width = e->config->width, predicted = count * (window - 1);
-	float *base = e->hidden, *clean = base + e->pass_tokens * width, *changed = clean + e->pass_tokens * width;
+	size_t window = p->tokens.window, rows = count * window, width = e->config->width,
+	       predicted = count * (window - 1);
+	float *base = e->hidden, *clean = base + e->pass_tokens * width,
+	      *changed = clean + e->pass_tokens * width;
 	int rc = ps_forward_embed(e->forward, &windows, base);
 
 	if (!rc)
-		rc = ps_forward_layers(e->forward, 0, p->layer, p->layer + 1 < (int)e->config->layers ? p->layer + 1 : -1, &windows, base, NULL, NULL);
+		rc = ps_forward_layers(e->forward, 0, p->layer,
+				       p->layer + 1 < (int)e->config->layers ? p->layer + 1 : -1,
+				       &windows, base, NULL, NULL);
 	if (rc)
 		return rc;
 	for (size_t w = 0; w < count; w++)
-		memcpy(p->targets + w * (window - 1), windows.ids + w * window + 1, (window - 1) * sizeof(int32_t));
+		memcpy(p->targets + w * (window - 1), windows.ids + w * window + 1,
+		       (window - 1) * sizeof(int32_t));
 	memcpy(clean, base, rows * width * sizeof(float));
 	rc = splice_reconstruction(p, windows.ids, base, changed, rows);
 	if (!rc)
@@ -196,7 +216,8 @@ static int run_pass(struct splice *p, size_t first, size_t count)
 	if (!rc)
 		rc = finish_forward(p, &windows, changed);
 	if (!rc)
-		rc = ps_head_kl(e->head, clean, changed, p->targets, predicted, p->nll_clean, p->nll_other, p->kl);
+		rc = ps_head_kl(e->head, clean, changed, p->targets, predicted, p->nll_clean,
+				p->nll_other, p->kl);
 	if (rc)
 		return rc;
 	p->clean += sum(p->nll_clean, predicted);
@@ -215,11 +236,16 @@ static ps_engine_need splice_need(const struct splice *p)
 {
 	const ps_sae *sae = p->sae;
 	size_t window = p->tokens.window;
-	ps_engine_need need = {.window = window, .tokens = p->windows * window, .hidden_copies = 3, .head = true, .held_bytes = p->sae_bytes,
+	ps_engine_need need = {.window = window,
+			       .tokens = p->windows * window,
+			       .hidden_copies = 3,
+			       .head = true,
+			       .held_bytes = p->sae_bytes,
 			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
 
 	need.extra_bytes = ps_evaluator_bytes(sae, p->engine.session->threads, SPLICE_ROWS) +
-			   SPLICE_ROWS * (sae->d_in * sizeof(float) + sizeof(size_t)) + 16 * PS_ALIGN;
+			   SPLICE_ROWS * (sae->d_in * sizeof(float) + sizeof(size_t)) +
+			   16 * PS_ALIGN;
 	return need;
 }
 
@@ -228,7 +254,8 @@ static int take_parts(struct splice *p)
 {
 	ps_engine *e = &p->engine;
 	const ps_sae *sae = p->sae;
-	int rc = ps_evaluator_create(&p->evaluator, sae, &e->session->context, SPLICE_ROWS, NULL, &e->arena);
+	int rc = ps_evaluator_create(&p->evaluator, sae, &e->session->context, SPLICE_ROWS, NULL,
+				     &e->arena);
 
 	if (rc)
 		return rc;
@@ -245,7 +272,8 @@ static int splice_sample(void *context)
 {
 	struct splice *p = context;
 
-	return splice_reconstruction(p, p->tokens.ids, p->engine.hidden, p->engine.hidden + p->engine.pass_tokens * p->sae->d_in,
+	return splice_reconstruction(p, p->tokens.ids, p->engine.hidden,
+				     p->engine.hidden + p->engine.pass_tokens * p->sae->d_in,
 				     p->tokens.window);
 }
 
@@ -263,7 +291,8 @@ static int dry_run(struct splice *p, json_t **result)
 	if (!rc)
 		rc = ps_forecast_layers(&f, 0, p->layer, (double)need.tokens, 1, 1);
 	if (!rc)
-		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1, 3 * (double)need.tokens, 3, 3);
+		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1, 3 * (double)need.tokens, 3,
+					3);
 	if (!rc)
 		rc = ps_forecast_head(&f, 3 * (double)(p->windows * (p->tokens.window - 1)), 0);
 	if (!rc)
@@ -273,20 +302,28 @@ static int dry_run(struct splice *p, json_t **result)
 
 static json_t *splice_json(const struct splice *p)
 {
-	const double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n, zero = p->zero / n;
+	const double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n,
+		     zero = p->zero / n;
 	ps_evaluation evaluation;
 	json_t *result;
 
 	ps_evaluator_conclude(p->evaluator, &evaluation, NULL);
 	result = evaluation_json(&evaluation);
-	json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:o, s:f, s:I}", "ce_clean", clean, "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
-						 number((zero - spliced) / (zero - clean)), "kl", p->divergence / n, "predicted", (json_int_t)p->predicted));
+	json_object_update_new(result,
+			       json_pack("{s:f, s:f, s:f, s:o, s:f, s:I}", "ce_clean", clean,
+					 "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
+					 number((zero - spliced) / (zero - clean)), "kl",
+					 p->divergence / n, "predicted", (json_int_t)p->predicted));
 	return result;
 }
 
-static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae, json_t **result)
+static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae,
+			  json_t **result)
 {
-	struct splice p = {.sae_bytes = sae->arena.size_bytes, .sae = &sae->sae, .keep_special = args->keep_special, .layer = (int)args->layer};
+	struct splice p = {.sae_bytes = sae->arena.size_bytes,
+			   .sae = &sae->sae,
+			   .keep_special = args->keep_special,
+			   .layer = (int)args->layer};
 	ps_engine_need need;
 	size_t per_pass;
 	int rc = ps_engine_open(&p.engine, s, args->model, args->mask);
@@ -300,10 +337,12 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_
 	if (!rc)
 		rc = check_width(s, sae, args->sae, p.engine.config->width);
 	if (!rc && p.tokens.window < 2)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing", args->tokens);
+		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing",
+			     args->tokens);
 	if (rc)
 		goto out;
-	p.windows = args->windows > 0 ? ps_min_size((size_t)args->windows, p.tokens.windows) : p.tokens.windows;
+	p.windows = args->windows > 0 ? ps_min_size((size_t)args->windows, p.tokens.windows)
+				      : p.tokens.windows;
 	if (args->dry_run) {
 		rc = dry_run(&p, result);
 		goto out;
@@ -315,12 +354,14 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_
 	per_pass = rc ? 1 : p.engine.pass_tokens / p.tokens.window;
 	for (size_t first = 0; first < p.windows && !rc; first += per_pass) {
 		rc = run_pass(&p, first, ps_min_size(per_pass, p.windows - first));
-		ps_progress_tick(&s->context, "spliced loss, windows", "win", ps_min_size(first + per_pass, p.windows), p.windows);
+		ps_progress_tick(&s->context, "spliced loss, windows", "win",
+				 ps_min_size(first + per_pass, p.windows), p.windows);
 		if (!rc)
 			rc = ps_progress_check(&s->context);
 	}
 	if (!rc && !p.rows)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s has no tokens besides BOS, EOS and PAD", args->tokens);
+		rc = ps_fail(&s->diag, PS_EINPUT, "%s has no tokens besides BOS, EOS and PAD",
+			     args->tokens);
 	if (!rc)
 		*result = splice_json(&p);
 out:
@@ -336,7 +377,8 @@ int ps_run_eval(ps_session *s, const ps_eval_args *args, json_t **result)
 
 	if (rc)
 		return rc;
-	rc = args->cache ? evaluate_cache(s, args, &sae, result) : evaluate_model(s, args, &sae, result);
+	rc = args->cache ? evaluate_cache(s, args, &sae, result)
+			 : evaluate_model(s, args, &sae, result);
 	ps_sae_folder_close(&sae);
 	return rc;
 }

@@ -16,7 +16,8 @@
 
 static int by_dtype_then_offset(const void *a, const void *b)
 {
-	const ps_tensor_info *x = *(const ps_tensor_info *const *)a, *y = *(const ps_tensor_info *const *)b;
+	const ps_tensor_info *x = *(const ps_tensor_info *const *)a,
+			     *y = *(const ps_tensor_info *const *)b;
 	size_t wx = ps_dtype_size(x->dtype), wy = ps_dtype_size(y->dtype);
 
 	if (wx != wy)
@@ -36,8 +37,8 @@ static const ps_tensor_info *mask_of(const ps_mask_file *mask, const char *name)
 	return ps_safetensors_find(&mask->file, canonical);
 }
 
-static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetensors *file, const ps_tensor_info *tensor,
-			const ps_mask_file *mask)
+static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetensors *file,
+			const ps_tensor_info *tensor, const ps_mask_file *mask)
 {
 	const char *data = ps_safetensors_data(file, tensor);
 	const ps_tensor_info *bits = tensor->rank == 2 ? mask_of(mask, tensor->name) : NULL;
@@ -53,7 +54,8 @@ static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetenso
 	if (!row)
 		return ps_fail(&s->diag, PS_EBUDGET, "no memory for a row of %s", tensor->name);
 	for (uint64_t r = 0; r < tensor->shape[0] && !rc; r++) {
-		const uint8_t *keep = (const uint8_t *)ps_safetensors_data(&mask->file, bits) + r * ps_bitmap_row_bytes(cols);
+		const uint8_t *keep = (const uint8_t *)ps_safetensors_data(&mask->file, bits) +
+				      r * ps_bitmap_row_bytes(cols);
 
 		memcpy(row, data + r * row_bytes, row_bytes);
 		for (size_t c = 0; c < cols; c++)
@@ -65,7 +67,8 @@ static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetenso
 	return rc;
 }
 
-static int write_shard(ps_session *s, const char *from, const char *to, const ps_mask_file *mask, const json_t *provenance)
+static int write_shard(ps_session *s, const char *from, const char *to, const ps_mask_file *mask,
+		       const json_t *provenance)
 {
 	ps_safetensors file;
 	const ps_tensor_info **order = NULL;
@@ -85,17 +88,20 @@ static int write_shard(ps_session *s, const char *from, const char *to, const ps
 	for (size_t i = 0; i < file.count && !rc; i++) {
 		order[i] = &file.tensors[i];
 		if (file.tensors[i].dtype < 0)
-			rc = ps_fail(&s->diag, PS_EINPUT, "%s: tensor %s has dtype %s, which export does not write", from, file.tensors[i].name,
-				     file.tensors[i].dtype_name);
+			rc = ps_fail(&s->diag, PS_EINPUT,
+				     "%s: tensor %s has dtype %s, which export does not write",
+				     from, file.tensors[i].name, file.tensors[i].dtype_name);
 	}
 	if (!rc)
 		qsort(order, file.count, sizeof *order, by_dtype_then_offset);
 	for (size_t i = 0; i < file.count && !rc; i++) {
-		decls[i] = (ps_tensor_decl){.name = order[i]->name, .dtype = order[i]->dtype, .rank = order[i]->rank};
+		decls[i] = (ps_tensor_decl){
+			.name = order[i]->name, .dtype = order[i]->dtype, .rank = order[i]->rank};
 		memcpy(decls[i].shape, order[i]->shape, sizeof decls[i].shape);
 	}
 	if (!rc)
-		rc = ps_artefact_create(&artefact, &ps_sys_linux, to, "checkpoint", extra, decls, file.count, &s->diag);
+		rc = ps_artefact_create(&artefact, &ps_sys_linux, to, "checkpoint", extra, decls,
+					file.count, &s->diag);
 	for (size_t i = 0; i < file.count && !rc; i++) {
 		rc = write_tensor(s, artefact, &file, order[i], mask);
 		ps_progress_tick(&s->context, "writing tensors", "tensor", i + 1, file.count);
@@ -134,11 +140,12 @@ static int copy_file(ps_session *s, const char *from, const char *to)
 /* Files of a checkpoint that a user of the exported one needs. */
 static bool wanted(const char *name)
 {
-	return ends_with(name, ".safetensors") || ends_with(name, ".json") || ends_with(name, ".txt") || ends_with(name, ".model") ||
-	       ends_with(name, ".jinja");
+	return ends_with(name, ".safetensors") || ends_with(name, ".json") ||
+	       ends_with(name, ".txt") || ends_with(name, ".model") || ends_with(name, ".jinja");
 }
 
-static int export_files(ps_engine *e, const char *out, ps_folder *folder, const json_t *provenance, int64_t *files)
+static int export_files(ps_engine *e, const char *out, ps_folder *folder, const json_t *provenance,
+			int64_t *files)
 {
 	ps_session *s = e->session;
 	const char *from_folder = ps_checkpoint_folder(e->checkpoint);
@@ -147,14 +154,18 @@ static int export_files(ps_engine *e, const char *out, ps_folder *folder, const 
 	int count = scandir(from_folder, &entries, NULL, alphasort), rc = 0;
 
 	if (count < 0)
-		return ps_fail(&s->diag, PS_EINPUT, "cannot list %s: %s", from_folder, strerror(errno));
+		return ps_fail(&s->diag, PS_EINPUT, "cannot list %s: %s", from_folder,
+			       strerror(errno));
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
-		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") && wanted(name) && !ps_folder_has(folder, name)) {
+		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") && wanted(name) &&
+		    !ps_folder_has(folder, name)) {
 			snprintf(from, sizeof from, "%s/%s", from_folder, name);
 			snprintf(to, sizeof to, "%s/%s", out, name);
-			rc = ends_with(name, ".safetensors") ? write_shard(s, from, to, &e->mask, provenance) : copy_file(s, from, to);
+			rc = ends_with(name, ".safetensors")
+				     ? write_shard(s, from, to, &e->mask, provenance)
+				     : copy_file(s, from, to);
 			if (!rc)
 				rc = ps_folder_note(folder, name, &s->diag);
 			if (!rc)
@@ -179,7 +190,8 @@ static int check_memory(const ps_engine *e)
 	int count = scandir(folder, &entries, NULL, alphasort);
 
 	if (count < 0)
-		return ps_fail(&e->session->diag, PS_EINPUT, "cannot list %s: %s", folder, strerror(errno));
+		return ps_fail(&e->session->diag, PS_EINPUT, "cannot list %s: %s", folder,
+			       strerror(errno));
 	for (int i = 0; i < count; i++) {
 		struct stat about;
 
@@ -215,7 +227,8 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	if (rc)
 		goto out;
 	provenance = ps_engine_provenance(&e, "export", NULL);
-	rc = ps_folder_begin(&folder, &ps_sys_linux, args->out, "checkpoint", provenance, args->replace, &done, &s->diag);
+	rc = ps_folder_begin(&folder, &ps_sys_linux, args->out, "checkpoint", provenance,
+			     args->replace, &done, &s->diag);
 	if (!rc && !done)
 		rc = export_files(&e, args->out, folder, provenance, &files);
 	if (!rc && !done)

@@ -16,7 +16,8 @@ static int write_pass(ps_engine *e, ps_artefact *artefact, float *logits, size_t
 
 		rc = ps_head_logits(e->head, e->hidden + first * e->config->width, count, logits);
 		if (!rc)
-			rc = ps_artefact_write(artefact, logits, count * e->config->vocab * sizeof(float), &s->diag);
+			rc = ps_artefact_write(artefact, logits,
+					       count * e->config->vocab * sizeof(float), &s->diag);
 	}
 	return rc;
 }
@@ -33,22 +34,26 @@ static int write_all(ps_engine *e, const ps_token_file *tokens, ps_artefact *art
 
 		rc = ps_forward_embed(e->forward, &windows, e->hidden);
 		if (!rc)
-			rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1, first + count < tokens->windows ? 0 : -1, &windows,
+			rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
+					       first + count < tokens->windows ? 0 : -1, &windows,
 					       e->hidden, NULL, NULL);
 		if (!rc)
 			rc = write_pass(e, artefact, logits, count * tokens->window);
-		ps_progress_tick(&e->session->context, "logits, windows", "win", first + count, tokens->windows);
+		ps_progress_tick(&e->session->context, "logits, windows", "win", first + count,
+				 tokens->windows);
 	}
 	return rc;
 }
 
-static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens, const char *out, json_t **result)
+static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens,
+		   const char *out, json_t **result)
 {
 	ps_forecast f;
 	int rc = ps_forecast_begin(&f, e, need, tokens->ids, need->tokens);
 
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1, 1);
+		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1,
+					1);
 	if (!rc)
 		rc = ps_forecast_head(&f, (double)need->tokens, BLOCK_ROWS);
 	if (rc)
@@ -72,14 +77,21 @@ int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 		rc = ps_engine_check_tokens(&e, &tokens);
 	if (rc)
 		goto out;
-	need = (ps_engine_need){.window = tokens.window, .tokens = tokens.windows * tokens.window, .hidden_copies = 1, .head = true,
+	need = (ps_engine_need){.window = tokens.window,
+				.tokens = tokens.windows * tokens.window,
+				.hidden_copies = 1,
+				.head = true,
 				.extra_bytes = BLOCK_ROWS * e.config->vocab * sizeof(float)};
-	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result) : ps_engine_start(&e, &need);
+	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result)
+			   : ps_engine_start(&e, &need);
 	if (rc || args->dry_run)
 		goto out;
 	extra = json_pack("{s:o}", "provenance", ps_engine_provenance(&e, "logits", &tokens));
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, args->out, "logits", extra,
-				&(ps_tensor_decl){"logits", PS_F32, 3, {tokens.windows, tokens.window, e.config->vocab}}, 1, &s->diag);
+	rc = ps_artefact_create(
+		&artefact, &ps_sys_linux, args->out, "logits", extra,
+		&(ps_tensor_decl){
+			"logits", PS_F32, 3, {tokens.windows, tokens.window, e.config->vocab}},
+		1, &s->diag);
 	if (rc)
 		goto out;
 	rc = write_all(&e, &tokens, artefact);
@@ -88,7 +100,8 @@ int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 	else
 		rc = ps_artefact_commit(artefact, &s->diag);
 	if (!rc)
-		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)tokens.windows, "window", (json_int_t)tokens.window, "vocab",
+		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)tokens.windows,
+				    "window", (json_int_t)tokens.window, "vocab",
 				    (json_int_t)e.config->vocab);
 out:
 	json_decref(extra);

@@ -8,10 +8,10 @@
 
 #include "core/base/checked.h"
 #include "io/artefact.h"
+#include "io/text_file.h"
 #include "tools/cmd/commands.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/model_files.h"
-#include "io/text_file.h"
 
 struct text_ids {
 	int32_t *ids;
@@ -52,7 +52,8 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 	if (rc == PS_EBUDGET)
 		rc = ps_fail(&s->diag, rc, "no memory for the token ids of %s", args->text);
 	if (rc >= 0)
-		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) + t->capacity * sizeof *t->ids;
+		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) +
+				   t->capacity * sizeof *t->ids;
 	ps_tokenizer_destroy(tokenizer);
 	ps_text_file_close(&text);
 	if (rc < 0)
@@ -101,12 +102,14 @@ static int score_pass(struct ppl_run *r, size_t first, size_t n)
 {
 	ps_engine *e = &r->engine;
 	size_t rows = 0, scored = 0;
-	ps_windows windows = {.ids = r->inputs, .start = e->starts, .count = n, .wanted = r->wanted + first};
+	ps_windows windows = {
+		.ids = r->inputs, .start = e->starts, .count = n, .wanted = r->wanted + first};
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct span *span = &r->spans[first + i];
-		const size_t inputs = span->end - span->begin, count = span->end - span->scored; /* BOS and all ids but the last */
+		const size_t inputs = span->end - span->begin,
+			     count = span->end - span->scored; /* BOS and all ids but the last */
 
 		e->starts[i] = rows;
 		r->inputs[rows] = e->config->bos;
@@ -118,8 +121,9 @@ static int score_pass(struct ppl_run *r, size_t first, size_t n)
 	e->starts[n] = rows;
 	rc = ps_forward_embed(e->forward, &windows, e->hidden);
 	if (!rc)
-		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1, first + n < r->span_count ? 0 : -1, &windows, e->hidden, NULL,
-				       NULL);
+		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
+				       first + n < r->span_count ? 0 : -1, &windows, e->hidden,
+				       NULL, NULL);
 	if (!rc)
 		rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);
 	for (size_t i = 0, t = 0; i < n && !rc; i++)
@@ -135,7 +139,9 @@ static int score_all(struct ppl_run *r, size_t window)
 
 	for (size_t first = 0; first < r->span_count && !rc; first += windows_per_pass) {
 		rc = score_pass(r, first, ps_min_size(windows_per_pass, r->span_count - first));
-		ps_progress_tick(&r->s->context, "perplexity, windows", "win", ps_min_size(first + windows_per_pass, r->span_count), r->span_count);
+		ps_progress_tick(&r->s->context, "perplexity, windows", "win",
+				 ps_min_size(first + windows_per_pass, r->span_count),
+				 r->span_count);
 		if (!rc)
 			rc = ps_progress_check(&r->s->context);
 	}
@@ -150,12 +156,15 @@ static json_t *make_result(const struct ppl_run *r, size_t tokens, bool per_wind
 	for (size_t i = 0; i < r->span_count; i++) {
 		sum += r->span_nll[i];
 		json_array_append_new(nll, json_real(r->span_nll[i]));
-		json_array_append_new(counts, json_integer((json_int_t)(r->spans[i].end - r->spans[i].scored)));
+		json_array_append_new(
+			counts, json_integer((json_int_t)(r->spans[i].end - r->spans[i].scored)));
 	}
 	sum /= (double)tokens;
 	/* JSON has no infinity: a perplexity beyond double's range is given as its largest number. */
-	result = json_pack("{s:f, s:f, s:I, s:I, s:s}", "ppl", fmin(exp(sum), 1.7976931348623157e308), "nll", sum, "tokens",
-			   (json_int_t)tokens, "windows", (json_int_t)r->span_count, "backend", ps_checkpoint_backend(r->engine.checkpoint));
+	result = json_pack("{s:f, s:f, s:I, s:I, s:s}", "ppl",
+			   fmin(exp(sum), 1.7976931348623157e308), "nll", sum, "tokens",
+			   (json_int_t)tokens, "windows", (json_int_t)r->span_count, "backend",
+			   ps_checkpoint_backend(r->engine.checkpoint));
 	if (per_window) {
 		json_object_set(result, "window_nll", nll);
 		json_object_set(result, "window_tokens", counts);
@@ -193,11 +202,16 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	size_t window = (size_t)args->window;
 	int rc;
 
-	if (args->window < 1 || args->stride < 1 || args->stride > args->window || args->max_tokens < 0)
-		return ps_fail(&s->diag, PS_EUSAGE, "--window and --stride must be at least 1, the stride at most the window");
+	if (args->window < 1 || args->stride < 1 || args->stride > args->window ||
+	    args->max_tokens < 0)
+		return ps_fail(
+			&s->diag, PS_EUSAGE,
+			"--window and --stride must be at least 1, the stride at most the window");
 	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
 	if (!rc && r.engine.config->bos < 0)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: bos_token_id is missing or null, and every window starts with it", args->model);
+		rc = ps_fail(&s->diag, PS_EINPUT,
+			     "%s: bos_token_id is missing or null, and every window starts with it",
+			     args->model);
 	if (!rc)
 		rc = read_ids(s, args, &text);
 	if (rc)
@@ -215,11 +229,17 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	for (size_t i = 0; i < r.span_count; i++)
 		r.wanted[i] = spans[i].scored - spans[i].begin;
 	window = ps_min_size(window, text.count);
-	need = (ps_engine_need){.window = window, .tokens = r.span_count * window, .hidden_copies = 1, .head = true,
+	need = (ps_engine_need){.window = window,
+				.tokens = r.span_count * window,
+				.hidden_copies = 1,
+				.head = true,
 				.extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
-				.held_bytes = text.capacity * sizeof *text.ids + r.span_count * (sizeof *spans + sizeof *r.span_nll + sizeof *r.wanted),
+				.held_bytes = text.capacity * sizeof *text.ids +
+					      r.span_count * (sizeof *spans + sizeof *r.span_nll +
+							      sizeof *r.wanted),
 				.earlier_bytes = text.reading_bytes};
-	rc = args->dry_run ? dry_run(&r, &need, text.count, result) : ps_engine_start(&r.engine, &need);
+	rc = args->dry_run ? dry_run(&r, &need, text.count, result)
+			   : ps_engine_start(&r.engine, &need);
 	if (rc || args->dry_run)
 		goto out;
 	r.inputs = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));

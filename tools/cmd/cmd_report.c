@@ -47,7 +47,8 @@ static int no_memory(const struct report *r)
 static int replace(const struct report *r, const char *name, const char *bytes, size_t length)
 {
 	char *path = path_in(r, name);
-	int rc = path ? ps_file_replace(&ps_sys_linux, path, bytes, length, &r->s->diag) : no_memory(r);
+	int rc = path ? ps_file_replace(&ps_sys_linux, path, bytes, length, &r->s->diag)
+		      : no_memory(r);
 
 	free(path);
 	return rc;
@@ -114,7 +115,8 @@ static void note_missing(struct report *r, const char *name, int error, FILE *er
 	if (error == ENOENT)
 		snprintf(r->missing, sizeof r->missing, "gnuplot is not installed");
 	else
-		snprintf(r->missing, sizeof r->missing, "gnuplot could not draw %s: %.160s", name, error == -1 ? (said ? said : "") : strerror(error));
+		snprintf(r->missing, sizeof r->missing, "gnuplot could not draw %s: %.160s", name,
+			 error == -1 ? (said ? said : "") : strerror(error));
 	free(said);
 }
 
@@ -125,7 +127,8 @@ static int draw(struct report *r, const char *name, const char *text, size_t len
 	int rc = 0, error;
 
 	*svg = NULL;
-	if (!script || !out || !errors || fwrite(text, 1, length, script) != length || fflush(script)) {
+	if (!script || !out || !errors || fwrite(text, 1, length, script) != length ||
+	    fflush(script)) {
 		rc = ps_fail_errno(&r->s->diag, errno, "temporary files for figures");
 		goto out;
 	}
@@ -222,7 +225,8 @@ static int write_page(struct report *r)
 
 	if (!out)
 		return no_memory(r);
-	ps_report_write(out, &r->results, r->figures, r->figure_count, *r->missing ? r->missing : NULL);
+	ps_report_write(out, &r->results, r->figures, r->figure_count,
+			*r->missing ? r->missing : NULL);
 	if (fclose(out))
 		rc = no_memory(r);
 	if (!rc)
@@ -234,7 +238,8 @@ static int write_page(struct report *r)
 static int read_results(struct report *r, json_t **root)
 {
 	char *path = path_in(r, "results.json");
-	int rc = path ? ps_file_read_json(&ps_sys_linux, path, RESULTS_BYTES_MAX, root, &r->s->diag) : no_memory(r);
+	int rc = path ? ps_file_read_json(&ps_sys_linux, path, RESULTS_BYTES_MAX, root, &r->s->diag)
+		      : no_memory(r);
 	ps_diag why = {{0}};
 
 	if (!rc)
@@ -251,7 +256,8 @@ static int describe(const struct report *r, json_t **result)
 
 	if (!path)
 		return no_memory(r);
-	*result = json_pack("{s:s, s:i, s:i}", "report", path, "figures", (int)r->drawn, "tables", (int)r->tables);
+	*result = json_pack("{s:s, s:i, s:i}", "report", path, "figures", (int)r->drawn, "tables",
+			    (int)r->tables);
 	free(path);
 	return *result ? 0 : no_memory(r);
 }
@@ -269,7 +275,8 @@ int ps_run_report(ps_session *s, const ps_report_args *args, json_t **result)
 	if (!rc)
 		rc = write_page(&r);
 	if (!rc && *r.missing)
-		ps_session_say(s, "the report has %s: %s", r.drawn ? "only some of its figures" : "no figures", r.missing);
+		ps_session_say(s, "the report has %s: %s",
+			       r.drawn ? "only some of its figures" : "no figures", r.missing);
 	if (!rc)
 		rc = describe(&r, result);
 	for (size_t i = 0; i < r.figure_count; i++) {

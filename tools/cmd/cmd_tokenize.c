@@ -7,19 +7,19 @@
 #include "core/base/digest.h"
 #include "core/tokenizer/tokenizer.h"
 #include "io/artefact.h"
+#include "io/text_file.h"
 #include "tools/cmd/commands.h"
 #include "tools/engine/model_files.h"
-#include "io/text_file.h"
 
 struct collector {
-	int32_t *ids;        /* (capacity_windows, window), complete windows and the one being filled */
+	int32_t *ids; /* (capacity_windows, window), complete windows and the one being filled */
 	size_t window, text_start; /* text_start: 1 when BOS opens a window */
-	size_t filled;       /* ids of the current window */
+	size_t filled;             /* ids of the current window */
 	size_t windows, most, capacity;
-	size_t room_bytes;   /* that ids may take; beyond them windows are only counted, to know what would be enough */
+	size_t room_bytes; /* that ids may take; beyond them windows are only counted, to know what would be enough */
 	bool full;
 	int32_t bos;
-	uint64_t tokens;     /* text ids seen */
+	uint64_t tokens; /* text ids seen */
 };
 
 static int grow(struct collector *c)
@@ -75,8 +75,9 @@ static size_t count_code_points(const char *text, size_t length)
 	return n;
 }
 
-static int encode_document(ps_tokenizer *tokenizer, struct collector *c, const char *text, size_t length, int64_t min_chars,
-			   const char *path, size_t offset, ps_diag *diag)
+static int encode_document(ps_tokenizer *tokenizer, struct collector *c, const char *text,
+			   size_t length, int64_t min_chars, const char *path, size_t offset,
+			   ps_diag *diag)
 {
 	int rc;
 
@@ -89,13 +90,14 @@ static int encode_document(ps_tokenizer *tokenizer, struct collector *c, const c
 	if (rc < 0) {
 		size_t used = strlen(diag->text);
 
-		snprintf(diag->text + used, sizeof diag->text - used, " (%s, document from byte %zu)", path, offset);
+		snprintf(diag->text + used, sizeof diag->text - used,
+			 " (%s, document from byte %zu)", path, offset);
 	}
 	return rc < 0 ? rc : 0;
 }
 
-static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args, struct collector *c, const char *path,
-		       json_t *digests)
+static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
+		       struct collector *c, const char *path, json_t *digests)
 {
 	char hex[PS_DIGEST_TEXT];
 	ps_text_file file;
@@ -104,17 +106,21 @@ static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize
 
 	if (rc)
 		return rc;
-	json_array_append_new(digests, json_string(ps_digest_format(ps_digest_of(file.text, file.length), hex)));
+	json_array_append_new(
+		digests, json_string(ps_digest_format(ps_digest_of(file.text, file.length), hex)));
 	if (!args->per_line)
-		rc = encode_document(tokenizer, c, file.text, file.length, args->min_chars, path, 0, &s->diag);
+		rc = encode_document(tokenizer, c, file.text, file.length, args->min_chars, path, 0,
+				     &s->diag);
 	while (args->per_line && !rc && start < file.length) {
 		const char *newline = memchr(file.text + start, '\n', file.length - start);
 		size_t end = newline ? (size_t)(newline - file.text) : file.length;
 
 		if (end > start)
-			rc = encode_document(tokenizer, c, file.text + start, end - start, args->min_chars, path, start, &s->diag);
+			rc = encode_document(tokenizer, c, file.text + start, end - start,
+					     args->min_chars, path, start, &s->diag);
 		start = end + 1;
-		ps_progress_tick(&s->context, "tokenizing", "B", start < file.length ? start : file.length, file.length);
+		ps_progress_tick(&s->context, "tokenizing", "B",
+				 start < file.length ? start : file.length, file.length);
 		if (!rc)
 			rc = ps_progress_check(&s->context);
 	}
@@ -130,11 +136,13 @@ static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const stru
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(tokenizer));
 	ps_plan_add(&plan, "token ids", c->capacity * c->window * sizeof *c->ids);
-	ps_plan_add(&plan, "output", ps_min_size(PS_BLOCK_BYTES, c->windows * c->window * sizeof *c->ids));
+	ps_plan_add(&plan, "output",
+		    ps_min_size(PS_BLOCK_BYTES, c->windows * c->window * sizeof *c->ids));
 	return ps_plan_check(&plan, &s->diag);
 }
 
-static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args, struct collector *c, json_t *digests)
+static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
+		      struct collector *c, json_t *digests)
 {
 	int rc = 0;
 
@@ -147,12 +155,14 @@ static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_
 	return rc ? rc : check_memory(s, tokenizer, c);
 }
 
-static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c, json_t *provenance)
+static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c,
+			json_t *provenance)
 {
 	const ps_tensor_decl decl = {"tokens", PS_I32, 2, {c->windows, c->window}};
 	json_t *extra = json_pack("{s:O}", "provenance", provenance);
 	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, &ps_sys_linux, args->out, "tokens", extra, &decl, 1, &s->diag);
+	int rc = ps_artefact_create(&artefact, &ps_sys_linux, args->out, "tokens", extra, &decl, 1,
+				    &s->diag);
 
 	json_decref(extra);
 	if (rc)
@@ -165,28 +175,36 @@ static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struc
 	return ps_artefact_commit(artefact, &s->diag);
 }
 
-static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_digest, json_t *texts, const struct collector *c)
+static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_digest,
+			       json_t *texts, const struct collector *c)
 {
 	char digest[PS_DIGEST_TEXT];
 
-	return json_pack("{s:s, s:{s:s, s:O}, s:{s:I, s:I, s:s, s:I, s:s, s:I}, s:i}", "command", "tokenize", "inputs", "tokenizer",
-			 ps_digest_format(tokenizer_digest, digest), "texts", texts, "options", "window", (json_int_t)args->window, "windows",
-			 (json_int_t)args->windows, "bos", args->bos_window ? "window" : "none", "bos_id",
-			 (json_int_t)(args->bos_window ? c->bos : -1), "documents", args->per_line ? "line" : "file", "min_chars",
-			 (json_int_t)args->min_chars, "code", PS_CODE_VERSION);
+	return json_pack("{s:s, s:{s:s, s:O}, s:{s:I, s:I, s:s, s:I, s:s, s:I}, s:i}", "command",
+			 "tokenize", "inputs", "tokenizer",
+			 ps_digest_format(tokenizer_digest, digest), "texts", texts, "options",
+			 "window", (json_int_t)args->window, "windows", (json_int_t)args->windows,
+			 "bos", args->bos_window ? "window" : "none", "bos_id",
+			 (json_int_t)(args->bos_window ? c->bos : -1), "documents",
+			 args->per_line ? "line" : "file", "min_chars", (json_int_t)args->min_chars,
+			 "code", PS_CODE_VERSION);
 }
 
 int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result)
 {
-	struct collector c = {.window = (size_t)args->window, .text_start = args->bos_window,
+	struct collector c = {.window = (size_t)args->window,
+			      .text_start = args->bos_window,
 			      .most = args->windows ? (size_t)args->windows : SIZE_MAX};
 	ps_tokenizer *tokenizer = NULL;
 	json_t *texts = json_array(), *provenance = NULL;
 	uint64_t tokenizer_digest;
 	int rc;
 
-	if (args->window < 1 + args->bos_window || args->window > INT_MAX || args->windows < 0 || args->min_chars < 0) {
-		rc = ps_fail(&s->diag, PS_EUSAGE, "--window must be at least %d, --windows and --min-chars not negative", 1 + args->bos_window);
+	if (args->window < 1 + args->bos_window || args->window > INT_MAX || args->windows < 0 ||
+	    args->min_chars < 0) {
+		rc = ps_fail(&s->diag, PS_EUSAGE,
+			     "--window must be at least %d, --windows and --min-chars not negative",
+			     1 + args->bos_window);
 		goto out;
 	}
 	if (args->bos_window) {
@@ -200,15 +218,18 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 	if (rc)
 		goto out;
 	if (!c.windows) {
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: the text gives no window of %lld tokens (%llu tokens in all)", args->texts.item[0],
-			     (long long)args->window, (unsigned long long)c.tokens);
+		rc = ps_fail(&s->diag, PS_EINPUT,
+			     "%s: the text gives no window of %lld tokens (%llu tokens in all)",
+			     args->texts.item[0], (long long)args->window,
+			     (unsigned long long)c.tokens);
 		goto out;
 	}
 	provenance = make_provenance(args, tokenizer_digest, texts, &c);
 	rc = write_tokens(s, args, &c, provenance);
 	if (!rc)
-		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows, "tokens", (json_int_t)(c.windows * c.window),
-				    "window", (json_int_t)c.window);
+		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows, "tokens",
+				    (json_int_t)(c.windows * c.window), "window",
+				    (json_int_t)c.window);
 out:
 	ps_tokenizer_destroy(tokenizer);
 	json_decref(texts);

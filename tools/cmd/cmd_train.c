@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "sae/trainers.h"
 #include "core/base/clock.h"
-#include "tools/train/train_args.h"
+#include "sae/trainers.h"
 #include "tools/cmd/commands.h"
 #include "tools/run/progress_line.h"
+#include "tools/train/train_args.h"
 #include "tools/train/train_data.h"
 #include "tools/train/train_job.h"
 
@@ -47,7 +47,8 @@ static json_t *make_provenance(const struct training *t, const ps_train_options 
 
 	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
 	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->data.held_out.count));
-	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs", ps_train_data_inputs(&t->data), "options", options, "code",
+	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs",
+			 ps_train_data_inputs(&t->data), "options", options, "code",
 			 PS_CODE_VERSION);
 }
 
@@ -70,15 +71,18 @@ static void name_job(const struct choices *c, ps_train_job *job)
 	if (c->ks > 1)
 		snprintf(name + strlen(name), size - strlen(name), "-k-%zu", o->k);
 	if (c->seeds.count > 1)
-		snprintf(name + strlen(name), size - strlen(name), "-seed-%llu", (unsigned long long)o->init_seed);
+		snprintf(name + strlen(name), size - strlen(name), "-seed-%llu",
+			 (unsigned long long)o->init_seed);
 	if (*name)
 		memmove(name, name + 1, strlen(name));
 }
 
-static int make_job(struct training *t, const struct choices *c, int64_t width, int64_t k, int64_t seed)
+static int make_job(struct training *t, const struct choices *c, int64_t width, int64_t k,
+		    int64_t seed)
 {
 	ps_train_job *job = &t->jobs[t->job_count++];
-	int rc = ps_train_options_make(t->args, t->data.source.width, t->data.rows.count, (size_t)width, (size_t)k, &job->options, &t->s->diag);
+	int rc = ps_train_options_make(t->args, t->data.source.width, t->data.rows.count,
+				       (size_t)width, (size_t)k, &job->options, &t->s->diag);
 
 	if (rc)
 		return rc;
@@ -89,7 +93,8 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
 	job->provenance = make_provenance(t, &job->options);
 	name_job(c, job);
-	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "", job->name) >= (int)sizeof job->path)
+	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "",
+		     job->name) >= (int)sizeof job->path)
 		return ps_fail(&t->s->diag, PS_EUSAGE, "-o: the path is too long");
 	return 0;
 }
@@ -101,7 +106,8 @@ static int check_seeds(const ps_int_list *seeds, ps_diag *diag)
 			return ps_fail(diag, PS_EUSAGE, "--seed must not be negative");
 		for (size_t j = 0; j < i; j++)
 			if (seeds->item[j] == seeds->item[i])
-				return ps_fail(diag, PS_EUSAGE, "--seed %lld is given twice", (long long)seeds->item[i]);
+				return ps_fail(diag, PS_EUSAGE, "--seed %lld is given twice",
+					       (long long)seeds->item[i]);
 	}
 	return 0;
 }
@@ -122,7 +128,9 @@ static int read_choices(const struct training *t, struct choices *c)
 	if (!c->seeds.count)
 		c->seeds = (ps_int_list){1, {0}};
 	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MOST)
-		return ps_fail(&t->s->diag, PS_EUSAGE, "%zu SAEs are asked for, at most %d at a time", c->widths * c->ks * c->seeds.count, JOBS_MOST);
+		return ps_fail(&t->s->diag, PS_EUSAGE,
+			       "%zu SAEs are asked for, at most %d at a time",
+			       c->widths * c->ks * c->seeds.count, JOBS_MOST);
 	return rc;
 }
 
@@ -159,9 +167,12 @@ static size_t plan_group(const struct training *t, const struct group *g, ps_pla
 	ps_plan_add(plan, "list of SAEs", t->job_count * sizeof *t->jobs + sizeof *t->group);
 	outside_bytes = plan->total_bytes;
 	for (size_t i = 0; i < g->count; i++)
-		finish = ps_max_size(finish, ps_train_job_finish_bytes(g->job[i], width, s->threads));
-	ps_plan_add(plan, "rows read ahead", ps_train_data_ahead_bytes(&t->data, s->backend, g->options[0].batch));
-	ps_plan_add(plan, g->count > 1 ? "trainers" : "trainer", ps_trainers_bytes(width, g->options, g->count, s->threads));
+		finish = ps_max_size(finish,
+				     ps_train_job_finish_bytes(g->job[i], width, s->threads));
+	ps_plan_add(plan, "rows read ahead",
+		    ps_train_data_ahead_bytes(&t->data, s->backend, g->options[0].batch));
+	ps_plan_add(plan, g->count > 1 ? "trainers" : "trainer",
+		    ps_trainers_bytes(width, g->options, g->count, s->threads));
 	ps_plan_add(plan, "trained SAE and its evaluation", finish);
 	return outside_bytes;
 }
@@ -241,10 +252,11 @@ static void note_measures(const struct group *g)
 		high = g->step[i].fvu > high ? g->step[i].fvu : high;
 	}
 	if (g->count == 1 && isnan(g->job[0]->checked_fvu))
-		snprintf(text, sizeof text, "FVU %.4f, L0 %.1f, dead %.1f %%", only->fvu, only->l0, 100 * only->dead_fraction);
-	else if (g->count == 1)
-		snprintf(text, sizeof text, "FVU %.4f, held out %.4f, L0 %.1f, dead %.1f %%", only->fvu, g->job[0]->checked_fvu, only->l0,
+		snprintf(text, sizeof text, "FVU %.4f, L0 %.1f, dead %.1f %%", only->fvu, only->l0,
 			 100 * only->dead_fraction);
+	else if (g->count == 1)
+		snprintf(text, sizeof text, "FVU %.4f, held out %.4f, L0 %.1f, dead %.1f %%",
+			 only->fvu, g->job[0]->checked_fvu, only->l0, 100 * only->dead_fraction);
 	else
 		snprintf(text, sizeof text, "%zu SAEs, FVU %.4f to %.4f", g->count, low, high);
 	ps_progress_note(text);
@@ -302,7 +314,8 @@ static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 	if (code || logged)
 		return code ? code : logged;
 	note_measures(g);
-	ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
+	ps_progress_tick(&t->s->context, "training", "tok",
+			 (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
 	return ps_progress_check(&t->s->context);
 }
 
@@ -325,13 +338,16 @@ static int train_steps(struct training *t, ps_arena *arena)
 	return rc;
 }
 
-static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *arena, ps_row_source *source)
+static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *arena,
+			  ps_row_source *source)
 {
 	struct group *g = t->group;
-	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, spare_bytes, arena, source, &t->s->diag);
+	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, spare_bytes,
+				     arena, source, &t->s->diag);
 
 	if (!rc)
-		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows, &t->s->context, arena);
+		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows,
+					&t->s->context, arena);
 	for (size_t i = 0; i < g->count && !rc; i++) {
 		g->job[i]->trainer = g->trainer[i];
 		rc = ps_train_job_load(g->job[i], t->s, t->args->log);
@@ -350,7 +366,8 @@ static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
 		const uint64_t steps = ps_trainer_steps(&job->options) - job->resumed_at;
 
 		job->seconds = seconds;
-		job->tokens_per_s = (double)steps * (double)job->options.batch / (seconds > 0 ? seconds : 1e-9);
+		job->tokens_per_s =
+			(double)steps * (double)job->options.batch / (seconds > 0 ? seconds : 1e-9);
 		rc = ps_train_job_finish(job, t->s, &t->data, &t->about, arena);
 	}
 	return rc == PS_EINTERRUPTED ? save_states(t, rc) : rc;
@@ -362,8 +379,9 @@ static void say_group(const struct training *t)
 	const struct group *g = t->group;
 
 	if (g->count > 1)
-		ps_session_say(t->s, "%zu of %zu SAEs side by side, from one read of the data: %s to %s", g->count, t->job_count, g->job[0]->name,
-			       g->job[g->count - 1]->name);
+		ps_session_say(t->s,
+			       "%zu of %zu SAEs side by side, from one read of the data: %s to %s",
+			       g->count, t->job_count, g->job[0]->name, g->job[g->count - 1]->name);
 	else if (t->job_count > 1)
 		ps_session_say(t->s, "1 of %zu SAEs: %s", t->job_count, g->job[0]->name);
 }

@@ -22,7 +22,7 @@ typedef struct ps_ppl_args {
 	const char *model, *text, *mask;
 	int64_t window, stride, max_tokens; /* max_tokens 0: all */
 	bool dry_run;
-	bool per_window;                    /* result also has window_nll and window_tokens (sums and counts) */
+	bool per_window; /* result also has window_nll and window_tokens (sums and counts) */
 } ps_ppl_args;
 int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
 
@@ -36,10 +36,12 @@ typedef struct ps_calibrate_args {
 	const char *model, *tokens, *out;
 	bool dry_run;
 } ps_calibrate_args;
-int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args, json_t **result) PS_MUST_USE;
+int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
+		     json_t **result) PS_MUST_USE;
 
 typedef struct ps_prune_args {
-	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm, *out; /* NULL: the method's default */
+	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm,
+		*out;    /* NULL: the method's default */
 	double sparsity; /* negative: not given */
 	bool pool_embedding, dry_run;
 } ps_prune_args;
@@ -52,7 +54,8 @@ typedef struct ps_export_args {
 int ps_run_export(ps_session *session, const ps_export_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_cache_variant {
-	const char *mask, *out; /* mask NULL: dense; out: its cache, or with several layers the folder of them */
+	const char *mask,
+		*out; /* mask NULL: dense; out: its cache, or with several layers the folder of them */
 } ps_cache_variant;
 
 typedef struct ps_cache_args {
@@ -69,10 +72,10 @@ int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_eval_args {
-	const char *sae, *cache;                 /* cache, or */
-	const char *model, *tokens, *mask;       /* a model, its tokens */
-	int64_t layer, windows, last;            /* windows, last (rows of the cache) 0: all */
-	bool keep_special, dry_run;              /* dry_run: with a model only */
+	const char *sae, *cache;           /* cache, or */
+	const char *model, *tokens, *mask; /* a model, its tokens */
+	int64_t layer, windows, last;      /* windows, last (rows of the cache) 0: all */
+	bool keep_special, dry_run;        /* dry_run: with a model only */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 

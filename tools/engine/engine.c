@@ -27,15 +27,18 @@ int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const c
 	rc = ps_checkpoint_digest(e->checkpoint, &e->model_digest, diag);
 	if (rc || !mask_path)
 		return rc;
-	rc = ps_mask_file_open(&e->mask, &ps_sys_linux, mask_path, e->config, e->model_digest, diag);
+	rc = ps_mask_file_open(&e->mask, &ps_sys_linux, mask_path, e->config, e->model_digest,
+			       diag);
 	e->masked = !rc;
 	return rc;
 }
 
 static ps_forward_options forward_options(const ps_engine *e, size_t window, size_t chunk)
 {
-	return (ps_forward_options){.precision = e->session->precision, .weights = ps_checkpoint_weights_dtype(e->checkpoint),
-				    .max_window = window, .chunk_tokens = chunk};
+	return (ps_forward_options){.precision = e->session->precision,
+				    .weights = ps_checkpoint_weights_dtype(e->checkpoint),
+				    .max_window = window,
+				    .chunk_tokens = chunk};
 }
 
 static size_t hidden_bytes(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens)
@@ -45,12 +48,14 @@ static size_t hidden_bytes(const ps_engine *e, const ps_engine_need *need, size_
 
 static ps_stream_options stream_options(const ps_engine *e, const ps_engine_need *need)
 {
-	return (ps_stream_options){.backend = e->session->backend, .layer_slots = need->holds_layers ? 2 : 1,
+	return (ps_stream_options){.backend = e->session->backend,
+				   .layer_slots = need->holds_layers ? 2 : 1,
 				   .mask = e->masked ? &e->mask : NULL};
 }
 
 /* The parts of a run with this many tokens a pass and a chunk. */
-static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens, size_t chunk, bool spilled)
+static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens,
+			 size_t chunk, bool spilled)
 {
 	const ps_session *s = e->session;
 	const ps_forward_options options = forward_options(e, need->window, chunk);
@@ -61,9 +66,13 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 	ps_plan_add(&plan, "layer slots", ps_checkpoint_stream_bytes(e->checkpoint, &stream));
 	ps_plan_add(&plan, "forward pass", ps_forward_bytes(e->config, s->threads, &options));
 	if (need->head)
-		ps_plan_add(&plan, "output head", ps_head_bytes(e->config, s->precision, s->threads, ps_engine_head_tokens(chunk, pass_tokens)));
+		ps_plan_add(&plan, "output head",
+			    ps_head_bytes(e->config, s->precision, s->threads,
+					  ps_engine_head_tokens(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
-	ps_plan_add(&plan, "the command's own", need->extra_bytes + need->extra_token_bytes * pass_tokens + OWN_PARTS * PS_ALIGN);
+	ps_plan_add(&plan, "the command's own",
+		    need->extra_bytes + need->extra_token_bytes * pass_tokens +
+			    OWN_PARTS * PS_ALIGN);
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
 	if (!spilled)
 		ps_plan_add(&plan, "hidden states", hidden_bytes(e, need, pass_tokens));
@@ -74,12 +83,15 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 
 ps_engine_plan ps_engine_choose(const ps_engine *e, const ps_engine_need *need)
 {
-	size_t window = ps_max_size(need->window, 1), most = need->pass_tokens ? need->pass_tokens : PS_PASS_TOKENS;
+	size_t window = ps_max_size(need->window, 1),
+	       most = need->pass_tokens ? need->pass_tokens : PS_PASS_TOKENS;
 	ps_engine_plan p = {0};
 	size_t *chunk = &p.chunk_tokens, *pass = &p.pass_tokens;
 
-	most = need->spill ? need->tokens : ps_max_size(window, ps_min_size(most / window * window, need->tokens));
-	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));; *chunk = ps_max_size(window, *chunk / 2)) {
+	most = need->spill ? need->tokens
+			   : ps_max_size(window, ps_min_size(most / window * window, need->tokens));
+	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));;
+	     *chunk = ps_max_size(window, *chunk / 2)) {
 		for (*pass = most;; *pass = ps_max_size(window, *pass / 2 / window * window)) {
 			p.parts = make_plan(e, need, *pass, *chunk, false);
 			if (p.parts.total_bytes <= p.parts.limit_bytes)
@@ -93,7 +105,8 @@ ps_engine_plan ps_engine_choose(const ps_engine *e, const ps_engine_need *need)
 	if (!need->spill)
 		return p;
 	p.spill_bytes = hidden_bytes(e, need, *pass);
-	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));; *chunk = ps_max_size(window, *chunk / 2)) {
+	for (*chunk = ps_max_size(window, ps_min_size(PS_CHUNK_TOKENS, most));;
+	     *chunk = ps_max_size(window, *chunk / 2)) {
 		p.parts = make_plan(e, need, *pass, *chunk, true);
 		if (p.parts.total_bytes <= p.parts.limit_bytes || *chunk == window)
 			return p;
@@ -108,16 +121,20 @@ static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 	void *map;
 
 	if (fd < 0)
-		return ps_fail_errno(diag, errno, "cannot make a temporary file for hidden states in %s", folder);
+		return ps_fail_errno(diag, errno,
+				     "cannot make a temporary file for hidden states in %s",
+				     folder);
 	rc = posix_fallocate(fd, 0, (off_t)bytes);
 	if (rc) {
 		close(fd);
-		return ps_fail_errno(diag, rc, "cannot get %zu bytes for hidden states in %s", bytes, folder);
+		return ps_fail_errno(diag, rc, "cannot get %zu bytes for hidden states in %s",
+				     bytes, folder);
 	}
 	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map == MAP_FAILED)
-		return ps_fail_errno(diag, errno, "cannot map %zu bytes for hidden states in %s", bytes, folder);
+		return ps_fail_errno(diag, errno, "cannot map %zu bytes for hidden states in %s",
+				     bytes, folder);
 	e->hidden = map;
 	e->spill_bytes = bytes;
 	return 0;
@@ -142,14 +159,20 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 		return rc;
 	e->pass_tokens = plan.pass_tokens;
 	e->planned_bytes = plan.parts.total_bytes;
-	rc = ps_arena_create(&e->arena, e->planned_bytes - PS_PROGRAM_BYTES - ps_round_up(need->held_bytes, PS_ALIGN), &s->diag);
+	rc = ps_arena_create(&e->arena,
+			     e->planned_bytes - PS_PROGRAM_BYTES -
+				     ps_round_up(need->held_bytes, PS_ALIGN),
+			     &s->diag);
 	if (rc)
 		return rc;
 	rc = ps_checkpoint_stream(e->checkpoint, &stream, &e->arena, &e->source, &s->diag);
 	if (!rc)
-		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options, &e->arena);
+		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options,
+				       &e->arena);
 	if (!rc && need->head)
-		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision, ps_engine_head_tokens(plan.chunk_tokens, e->pass_tokens), &e->arena);
+		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision,
+				    ps_engine_head_tokens(plan.chunk_tokens, e->pass_tokens),
+				    &e->arena);
 	if (rc)
 		return rc;
 	e->starts = ps_arena_take(&e->arena, (e->pass_tokens + 1) * sizeof(size_t));
@@ -174,15 +197,19 @@ ps_windows ps_engine_windows(ps_engine *e, const ps_token_file *tokens, size_t f
 {
 	for (size_t i = 0; i <= count; i++)
 		e->starts[i] = i * tokens->window;
-	return (ps_windows){.ids = tokens->ids + first * tokens->window, .start = e->starts, .count = count};
+	return (ps_windows){
+		.ids = tokens->ids + first * tokens->window, .start = e->starts, .count = count};
 }
 
 int ps_engine_check_tokens(const ps_engine *e, const ps_token_file *tokens)
 {
 	for (size_t i = 0; i < tokens->windows * tokens->window; i++)
 		if (tokens->ids[i] < 0 || (size_t)tokens->ids[i] >= e->config->vocab)
-			return ps_fail(&e->session->diag, PS_EINPUT, "%s: window %zu, position %zu: token id %d is outside the model's vocabulary of %zu",
-				       tokens->file.path, i / tokens->window, i % tokens->window, tokens->ids[i], e->config->vocab);
+			return ps_fail(&e->session->diag, PS_EINPUT,
+				       "%s: window %zu, position %zu: token id %d is outside the "
+				       "model's vocabulary of %zu",
+				       tokens->file.path, i / tokens->window, i % tokens->window,
+				       tokens->ids[i], e->config->vocab);
 	return 0;
 }
 
@@ -193,7 +220,8 @@ static void set_digest(json_t *object, const char *name, uint64_t digest)
 	json_object_set_new(object, name, json_string(ps_digest_format(digest, text)));
 }
 
-json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command, const ps_mask_file *mask, const ps_token_file *tokens)
+json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
+				    const ps_mask_file *mask, const ps_token_file *tokens)
 {
 	json_t *inputs = json_object();
 
@@ -203,8 +231,10 @@ json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command, con
 	if (tokens)
 		set_digest(inputs, "tokens", tokens->digest);
 	if (e->session->precision == PS_PRECISION_BF16)
-		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs, "precision", "bf16", "code", PS_CODE_VERSION);
-	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code", PS_CODE_VERSION);
+		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
+				 "precision", "bf16", "code", PS_CODE_VERSION);
+	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code",
+			 PS_CODE_VERSION);
 }
 
 json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_token_file *tokens)
@@ -215,7 +245,8 @@ json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_t
 int ps_engine_check_layer(const ps_engine *e, int64_t layer)
 {
 	if (layer < 0 || (uint64_t)layer >= e->config->layers)
-		return ps_fail(&e->session->diag, PS_EUSAGE, "--layer %lld: the model has layers 0 to %zu", (long long)layer,
+		return ps_fail(&e->session->diag, PS_EUSAGE,
+			       "--layer %lld: the model has layers 0 to %zu", (long long)layer,
 			       e->config->layers - 1);
 	return 0;
 }

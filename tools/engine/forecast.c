@@ -26,7 +26,8 @@ static uint64_t embedding_row_bytes(const ps_engine *e)
 {
 	ps_weight w;
 
-	return ps_checkpoint_embedding(e->checkpoint, &w, NULL) ? 0 : w.cols * ps_dtype_size(w.dtype);
+	return ps_checkpoint_embedding(e->checkpoint, &w, NULL) ? 0
+								: w.cols * ps_dtype_size(w.dtype);
 }
 
 /* --- the sample --- */
@@ -49,7 +50,8 @@ static int run_layer(void *context)
 	const struct layer_run *run = context;
 	ps_engine *e = run->f->engine;
 
-	return ps_forward_layer(e->forward, run->layer, &run->weights, &run->f->sample, e->hidden, e->hidden, NULL, NULL);
+	return ps_forward_layer(e->forward, run->layer, &run->weights, &run->f->sample, e->hidden,
+				e->hidden, NULL, NULL);
 }
 
 /* fn on a few windows and on many: a call's share and a token's. */
@@ -90,7 +92,8 @@ static int choose_sample(ps_forecast *f, size_t most)
 		rc = run_layer(&run);
 	seconds = ps_clock() - started;
 	e->source.release_layer(e->source.self, 0);
-	f->many = ps_max_size(ps_min_size(2, most), (size_t)fmin((double)most, SAMPLE_SECONDS / seconds));
+	f->many = ps_max_size(ps_min_size(2, most),
+			      (size_t)fmin((double)most, SAMPLE_SECONDS / seconds));
 	f->few = ps_max_size(1, f->many / 4);
 	return rc;
 }
@@ -108,10 +111,12 @@ static size_t head_bytes(const ps_engine *e, size_t rows)
 {
 	ps_model_config block = head_config(e);
 
-	return ps_head_bytes(&block, e->session->precision, e->session->threads, rows) + rows * (sizeof(int32_t) + sizeof(double)) + 2 * PS_ALIGN;
+	return ps_head_bytes(&block, e->session->precision, e->session->threads, rows) +
+	       rows * (sizeof(int32_t) + sizeof(double)) + 2 * PS_ALIGN;
 }
 
-int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, const int32_t *ids, size_t count)
+int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, const int32_t *ids,
+		      size_t count)
 {
 	ps_engine_need little = *need;
 	ps_forecast_cost embedding = {0};
@@ -126,7 +131,8 @@ int ps_forecast_begin(ps_forecast *f, ps_engine *e, const ps_engine_need *need, 
 		return rc;
 	f->window_count = count ? (need->tokens + f->window - 1) / f->window : 0;
 	f->passes = (f->window_count * f->window + f->plan.pass_tokens - 1) / f->plan.pass_tokens;
-	most = ps_max_size(1, ps_min_size(ps_max_size(2, 2 * f->plan.chunk_tokens / f->window), f->window_count));
+	most = ps_max_size(1, ps_min_size(ps_max_size(2, 2 * f->plan.chunk_tokens / f->window),
+					  f->window_count));
 	most = ps_min_size(most, f->plan.pass_tokens / f->window);
 	little.tokens = most * f->window;
 	little.extra_token_bytes += sizeof *ids;
@@ -159,7 +165,8 @@ static int time_layer(ps_forecast *f, int layer, ps_forecast_cost *cost)
 {
 	ps_engine *e = f->engine;
 	struct layer_run run = {.f = f, .layer = layer};
-	int rc = e->source.acquire_layer(e->source.self, layer, -1, &run.weights, &e->session->diag);
+	int rc =
+		e->source.acquire_layer(e->source.self, layer, -1, &run.weights, &e->session->diag);
 
 	if (rc)
 		return rc;
@@ -168,18 +175,21 @@ static int time_layer(ps_forecast *f, int layer, ps_forecast_cost *cost)
 	return rc;
 }
 
-int ps_forecast_layers(ps_forecast *f, int first, int last, double tokens, size_t runs, size_t reads)
+int ps_forecast_layers(ps_forecast *f, int first, int last, double tokens, size_t runs,
+		       size_t reads)
 {
 	const ps_model_config *config = f->engine->config;
 	int rc = 0;
 
 	for (int layer = first; layer <= last && !rc; layer++) {
 		/* A window within reach of a sliding layer is attended to as a whole. */
-		ps_forecast_cost *cost = &f->layer[config->sliding[layer] && f->window > config->sliding_window];
+		ps_forecast_cost *cost =
+			&f->layer[config->sliding[layer] && f->window > config->sliding_window];
 
 		if (cost->token <= 0)
 			rc = time_layer(f, layer, cost);
-		f->compute_seconds += cost->call * (double)(runs * f->passes) + cost->token * tokens;
+		f->compute_seconds +=
+			cost->call * (double)(runs * f->passes) + cost->token * tokens;
 		f->read_bytes += reads * f->passes * layer_bytes(f->engine, layer);
 	}
 	return rc;
@@ -197,7 +207,8 @@ static int run_head(void *context)
 {
 	const struct head_run *run = context;
 
-	return ps_head_nll(run->head, run->f->engine->hidden, run->targets, ps_min_size(run->f->sample.count * run->f->window, run->most), run->nll);
+	return ps_head_nll(run->head, run->f->engine->hidden, run->targets,
+			   ps_min_size(run->f->sample.count * run->f->window, run->most), run->nll);
 }
 
 /* Over one block of the vocabulary: of as many rows as the command hands over, or what a call and what a row costs. */
@@ -216,20 +227,26 @@ int ps_forecast_head(ps_forecast *f, double rows, size_t batch)
 {
 	ps_engine *e = f->engine;
 	const ps_model_config block = head_config(e);
-	struct head_run run = {.f = f, .most = batch ? ps_min_size(batch, e->pass_tokens) : e->pass_tokens};
-	size_t mark = ps_arena_mark(&e->arena), at_a_time = batch ? run.most : ps_engine_head_tokens(f->plan.chunk_tokens, f->plan.pass_tokens);
+	struct head_run run = {.f = f,
+			       .most = batch ? ps_min_size(batch, e->pass_tokens) : e->pass_tokens};
+	size_t mark = ps_arena_mark(&e->arena),
+	       at_a_time = batch ? run.most
+				 : ps_engine_head_tokens(f->plan.chunk_tokens, f->plan.pass_tokens);
 	double calls = fmax(ceil(rows / (double)at_a_time), (double)f->passes);
 	ps_forecast_cost cost = {0};
-	int rc = ps_head_create(&run.head, &block, &e->source, &e->session->context, e->session->precision, run.most, &e->arena);
+	int rc = ps_head_create(&run.head, &block, &e->source, &e->session->context,
+				e->session->precision, run.most, &e->arena);
 
 	run.targets = ps_arena_take(&e->arena, run.most * sizeof(int32_t));
 	run.nll = ps_arena_take(&e->arena, run.most * sizeof(double));
 	if (!rc && (!run.targets || !run.nll))
-		rc = ps_fail(&e->session->diag, PS_EFAILED, "the arena is too small for the output head");
+		rc = ps_fail(&e->session->diag, PS_EFAILED,
+			     "the arena is too small for the output head");
 	if (!rc)
 		rc = time_head(f, &run, batch, &cost);
 	ps_arena_rewind(&e->arena, mark);
-	f->compute_seconds += (cost.call * calls + cost.token * rows) * (double)e->config->vocab / (double)block.vocab;
+	f->compute_seconds += (cost.call * calls + cost.token * rows) * (double)e->config->vocab /
+			      (double)block.vocab;
 	f->read_bytes += (uint64_t)calls * e->config->vocab * embedding_row_bytes(e);
 	return rc;
 }
@@ -244,7 +261,8 @@ static int observe(void *context)
 	struct observed_run *run = context;
 	ps_engine *e = run->f->engine;
 
-	return ps_wanda_calibrate(e->forward, &e->source, &run->f->sample, e->hidden, &e->session->context, &run->stats);
+	return ps_wanda_calibrate(e->forward, &e->source, &run->f->sample, e->hidden,
+				  &e->session->context, &run->stats);
 }
 
 /* Share of a layer's products that its last one has: what a layer without outputs is spared. */
@@ -277,7 +295,8 @@ int ps_forecast_observed(ps_forecast *f, double tokens, bool outputs, const ps_w
 		rc = time_sample(f, observe, &run, &cost);
 	if (rc)
 		return rc;
-	f->compute_seconds += fmax(cost.call - embedding.call, 0) * layers / timed * (double)f->passes;
+	f->compute_seconds +=
+		fmax(cost.call - embedding.call, 0) * layers / timed * (double)f->passes;
 	f->compute_seconds += fmax(cost.token - embedding.token, 0) * layers / timed * tokens;
 	for (size_t layer = 0; layer < stats->layers; layer++)
 		f->read_bytes += f->passes * layer_bytes(f->engine, (int)layer);
@@ -303,14 +322,16 @@ void ps_forecast_write(ps_forecast *f, const char *path, uint64_t bytes, size_t 
 		strcpy(folder, ps_path_folder(folder, above));
 	writing = ps_probe_write(folder);
 	f->written_bytes += bytes;
-	f->write_seconds += writing.file_seconds * (double)files + writing.byte_seconds * (double)bytes;
+	f->write_seconds +=
+		writing.file_seconds * (double)files + writing.byte_seconds * (double)bytes;
 }
 
 /* --- the result --- */
 
 static double seconds_expected(const ps_forecast *f)
 {
-	return f->start_seconds + fmax(f->compute_seconds, (double)f->read_bytes / f->read_rate) + f->write_seconds;
+	return f->start_seconds + fmax(f->compute_seconds, (double)f->read_bytes / f->read_rate) +
+	       f->write_seconds;
 }
 
 static void print_plan(const ps_forecast *f, double seconds)
@@ -320,18 +341,24 @@ static void print_plan(const ps_forecast *f, double seconds)
 
 	for (int i = 0; i < parts->count; i++)
 		if (parts->part[i].bytes)
-			printf("%-30s %12s\n", parts->part[i].name, ps_size_format(parts->part[i].bytes, size));
-	printf("%-30s %12s of %s\n", "memory in all", ps_size_format(parts->total_bytes, size), ps_size_format(parts->limit_bytes, other));
+			printf("%-30s %12s\n", parts->part[i].name,
+			       ps_size_format(parts->part[i].bytes, size));
+	printf("%-30s %12s of %s\n", "memory in all", ps_size_format(parts->total_bytes, size),
+	       ps_size_format(parts->limit_bytes, other));
 	if (f->plan.spill_bytes)
-		printf("%-30s %12s\n", "hidden states in a file", ps_size_format(f->plan.spill_bytes, size));
+		printf("%-30s %12s\n", "hidden states in a file",
+		       ps_size_format(f->plan.spill_bytes, size));
 	printf("%-30s %12s\n", "read", ps_size_format(f->read_bytes, size));
 	printf("%-30s %12s\n", "written", ps_size_format(f->written_bytes, size));
 	if (!f->window_count) {
 		printf("\nabout %.*f s\n", seconds < 10 ? 1 : 0, seconds);
 		return;
 	}
-	printf("\n%zu windows of %zu tokens in %zu pass%s of %zu, %zu tokens at a time; about %.*f s\n", f->window_count, f->window, f->passes,
-	       f->passes == 1 ? "" : "es", f->plan.pass_tokens / f->window, f->plan.chunk_tokens, seconds < 10 ? 1 : 0, seconds);
+	printf("\n%zu windows of %zu tokens in %zu pass%s of %zu, %zu tokens at a time; about %.*f "
+	       "s\n",
+	       f->window_count, f->window, f->passes, f->passes == 1 ? "" : "es",
+	       f->plan.pass_tokens / f->window, f->plan.chunk_tokens, seconds < 10 ? 1 : 0,
+	       seconds);
 }
 
 int ps_forecast_end(const ps_forecast *f, json_t **result)
@@ -342,15 +369,20 @@ int ps_forecast_end(const ps_forecast *f, json_t **result)
 	json_t *parts = json_object();
 
 	for (int i = 0; i < plan->count; i++)
-		json_object_set_new(parts, plan->part[i].name, json_integer((json_int_t)plan->part[i].bytes));
+		json_object_set_new(parts, plan->part[i].name,
+				    json_integer((json_int_t)plan->part[i].bytes));
 	if (!s->json)
 		print_plan(f, seconds);
 	else
-		*result = json_pack("{s:b, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "dry_run", true, "planned_bytes",
-				    (json_int_t)plan->total_bytes, "memory_bytes", (json_int_t)plan->limit_bytes, "parts", parts, "windows",
-				    (json_int_t)f->window_count, "windows_per_pass", (json_int_t)(f->plan.pass_tokens / f->window), "passes",
-				    (json_int_t)f->passes, "chunk_tokens", (json_int_t)f->plan.chunk_tokens, "spill_bytes",
-				    (json_int_t)f->plan.spill_bytes, "read_bytes", (json_int_t)f->read_bytes, "written_bytes",
+		*result = json_pack("{s:b, s:I, s:I, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+				    "dry_run", true, "planned_bytes", (json_int_t)plan->total_bytes,
+				    "memory_bytes", (json_int_t)plan->limit_bytes, "parts", parts,
+				    "windows", (json_int_t)f->window_count, "windows_per_pass",
+				    (json_int_t)(f->plan.pass_tokens / f->window), "passes",
+				    (json_int_t)f->passes, "chunk_tokens",
+				    (json_int_t)f->plan.chunk_tokens, "spill_bytes",
+				    (json_int_t)f->plan.spill_bytes, "read_bytes",
+				    (json_int_t)f->read_bytes, "written_bytes",
 				    (json_int_t)f->written_bytes, "seconds_expected", seconds);
 	json_decref(parts);
 	return 0;

@@ -26,7 +26,7 @@ typedef struct ps_forecast {
 	ps_engine_plan plan;
 	size_t window, window_count, passes;
 	ps_windows sample;
-	size_t few, many;       /* windows: times on both tell what a call costs from what a token does */
+	size_t few, many; /* windows: times on both tell what a call costs from what a token does */
 	ps_forecast_cost layer[2]; /* one that attends globally, one that slides */
 	double start_seconds, compute_seconds, write_seconds, read_rate;
 	uint64_t read_bytes, written_bytes;
@@ -34,15 +34,18 @@ typedef struct ps_forecast {
 
 /* ids: the first of the command's inputs; count 0: the command needs no windows. The engine is opened, not started; the
  * caller closes it, and may take need's extra bytes from its arena. */
-int ps_forecast_begin(ps_forecast *forecast, ps_engine *engine, const ps_engine_need *need, const int32_t *ids, size_t count) PS_MUST_USE;
+int ps_forecast_begin(ps_forecast *forecast, ps_engine *engine, const ps_engine_need *need,
+		      const int32_t *ids, size_t count) PS_MUST_USE;
 
 /* So many tokens in all through layers first to last, each computed `runs` times a pass from weights read `reads` times. */
-int ps_forecast_layers(ps_forecast *forecast, int first, int last, double tokens, size_t runs, size_t reads) PS_MUST_USE;
+int ps_forecast_layers(ps_forecast *forecast, int first, int last, double tokens, size_t runs,
+		       size_t reads) PS_MUST_USE;
 /* So many rows through the output head, losses included, at most `batch` at a time (0: as many as a chunk). */
 int ps_forecast_head(ps_forecast *forecast, double rows, size_t batch) PS_MUST_USE;
 /* So many tokens through all layers, their inputs observed (as ps_wanda_calibrate). outputs: with the layers' outputs,
  * which the last has none of; else without. stats: of the model, from the engine's arena. */
-int ps_forecast_observed(ps_forecast *forecast, double tokens, bool outputs, const ps_wanda_stats *stats) PS_MUST_USE;
+int ps_forecast_observed(ps_forecast *forecast, double tokens, bool outputs,
+			 const ps_wanda_stats *stats) PS_MUST_USE;
 /* A further part of the work, of which fn does one of so many times. */
 int ps_forecast_add(ps_forecast *forecast, ps_probe_fn fn, void *context, double times) PS_MUST_USE;
 /* Bytes in so many files written to a file or folder of that path. */

@@ -56,8 +56,11 @@ int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)
 		value = json_object_get(text, "bos_token_id");
 	if (json_is_array(value))
 		value = json_array_get(value, 0);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > INT32_MAX)
-		rc = ps_fail(diag, PS_EINPUT, "%s: bos_token_id is missing or null, and --bos window needs it", path);
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) > INT32_MAX)
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: bos_token_id is missing or null, and --bos window needs it",
+			     path);
 	else
 		*bos = (int32_t)json_integer_value(value);
 	json_decref(config);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/model/matmul.h"
 #include "core/base/clock.h"
+#include "core/model/matmul.h"
 
 #define PROBE_SECONDS 0.1
 #define LONG_SECONDS 0.15 /* of a call that is not made twice */
@@ -32,7 +32,8 @@ int ps_probe_time(ps_probe_fn fn, void *context, double *seconds)
 
 	run[0] = ps_clock() - started;
 	started = ps_clock();
-	while (!rc && run[0] < LONG_SECONDS && runs < RUNS_MAX && (runs < RUNS_LEAST || ps_clock() - started < PROBE_SECONDS)) {
+	while (!rc && run[0] < LONG_SECONDS && runs < RUNS_MAX &&
+	       (runs < RUNS_LEAST || ps_clock() - started < PROBE_SECONDS)) {
 		double begun = ps_clock();
 
 		rc = fn(context);
@@ -63,10 +64,15 @@ int ps_probe_product(ps_session *s, double *rate)
 	struct product p = {.w = {.dtype = PS_F32, .rows = PROBE_WIDTH, .cols = PROBE_WIDTH}};
 	size_t bytes = (2 * PROBE_TOKENS + PROBE_WIDTH) * PROBE_WIDTH * sizeof(float);
 	double seconds = 0;
-	int rc = ps_arena_create(&arena, bytes + ps_matmul_bytes(s->precision, s->threads, PROBE_TOKENS, PROBE_WIDTH) + 4 * PS_ALIGN, &s->diag);
+	int rc = ps_arena_create(
+		&arena,
+		bytes + ps_matmul_bytes(s->precision, s->threads, PROBE_TOKENS, PROBE_WIDTH) +
+			4 * PS_ALIGN,
+		&s->diag);
 
 	if (!rc)
-		rc = ps_matmul_create(&p.matmul, s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena, &s->diag);
+		rc = ps_matmul_create(&p.matmul, s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH,
+				      &arena, &s->diag);
 	if (rc)
 		goto out;
 	p.x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *p.x);
@@ -100,7 +106,9 @@ ps_probe_writing ps_probe_write(const char *folder)
 	if (!bytes)
 		return writing;
 	writing.file_seconds = time_write(folder, bytes, WRITE_LITTLE);
-	writing.byte_seconds = fmax(time_write(folder, bytes, WRITE_BYTES) - writing.file_seconds, 0) / (double)WRITE_BYTES;
+	writing.byte_seconds =
+		fmax(time_write(folder, bytes, WRITE_BYTES) - writing.file_seconds, 0) /
+		(double)WRITE_BYTES;
 	free(bytes);
 	return writing;
 }

@@ -5,8 +5,11 @@
 
 int ps_variants_open(ps_variants *v, ps_engine *engine, size_t count)
 {
-	*v = (ps_variants){.engine = engine, .item = calloc(count, sizeof *v->item), .count = count};
-	return v->item ? 0 : ps_fail(&engine->session->diag, PS_EBUDGET, "no memory for %zu masks", count);
+	*v = (ps_variants){
+		.engine = engine, .item = calloc(count, sizeof *v->item), .count = count};
+	return v->item ? 0
+		       : ps_fail(&engine->session->diag, PS_EBUDGET, "no memory for %zu masks",
+				 count);
 }
 
 int ps_variant_open(ps_variants *v, size_t index, const char *mask)
@@ -15,7 +18,8 @@ int ps_variant_open(ps_variants *v, size_t index, const char *mask)
 	int rc = 0;
 
 	if (mask)
-		rc = ps_mask_file_open(&v->item[index].mask, &ps_sys_linux, mask, e->config, e->model_digest, &e->session->diag);
+		rc = ps_mask_file_open(&v->item[index].mask, &ps_sys_linux, mask, e->config,
+				       e->model_digest, &e->session->diag);
 	v->item[index].masked = mask && !rc;
 	return rc;
 }
@@ -39,7 +43,10 @@ static void attach(const ps_variants *v, size_t index, int layer, ps_layer_weigh
 	const ps_mask_file *mask = ps_variant_mask(v, index);
 
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		weights->projection[p].keep = mask ? ps_mask_file_find(mask, layer, (ps_projection)p, v->engine->config).bits : NULL;
+		weights->projection[p].keep =
+			mask ? ps_mask_file_find(mask, layer, (ps_projection)p, v->engine->config)
+					.bits
+			     : NULL;
 }
 
 /* The embedded windows are every variant's beginning. */
@@ -55,7 +62,8 @@ static int embed(ps_variants *v, const ps_windows *windows)
 		if (variant->last < 0)
 			continue;
 		if (embedded)
-			memcpy(variant->hidden, embedded, windows->start[windows->count] * e->config->width * sizeof(float));
+			memcpy(variant->hidden, embedded,
+			       windows->start[windows->count] * e->config->width * sizeof(float));
 		else
 			rc = ps_forward_embed(e->forward, windows, variant->hidden);
 		embedded = variant->hidden;
@@ -74,10 +82,12 @@ static size_t last_of_layer(const ps_variants *v, int layer)
 }
 
 /* Releases the layer. */
-static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, int layers, ps_layer_weights *weights)
+static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, int layers,
+		     ps_layer_weights *weights)
 {
 	const ps_engine *e = v->engine;
-	const size_t rows = pass->windows->start[pass->windows->count], last = last_of_layer(v, layer);
+	const size_t rows = pass->windows->start[pass->windows->count],
+		     last = last_of_layer(v, layer);
 	bool held = true;
 	int rc = 0;
 
@@ -92,11 +102,14 @@ static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, in
 			e->source.release_layer(e->source.self, layer);
 			held = false;
 		}
-		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL, NULL);
+		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL,
+				       NULL);
 		if (!rc)
 			rc = pass->after_layer(pass->context, i, layer, hidden, rows);
 		ps_progress_tick(&e->session->context, "forward pass", "tok",
-				 pass->tokens_done + rows * ((uint64_t)layer * v->count + i + 1) / ((uint64_t)layers * v->count), pass->tokens);
+				 pass->tokens_done + rows * ((uint64_t)layer * v->count + i + 1) /
+							     ((uint64_t)layers * v->count),
+				 pass->tokens);
 	}
 	if (held)
 		e->source.release_layer(e->source.self, layer);
@@ -115,7 +128,9 @@ int ps_variants_run(ps_variants *v, const ps_variants_pass *pass)
 	for (int layer = 0; layer <= last && !rc; layer++) {
 		ps_layer_weights weights;
 
-		rc = source->acquire_layer(source->self, layer, layer < last ? layer + 1 : pass->prefetch_after, &weights, diag);
+		rc = source->acquire_layer(source->self, layer,
+					   layer < last ? layer + 1 : pass->prefetch_after,
+					   &weights, diag);
 		if (rc)
 			return rc;
 		rc = run_layer(v, pass, layer, last + 1, &weights);

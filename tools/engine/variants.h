@@ -9,9 +9,9 @@
 
 typedef struct ps_variant {
 	ps_mask_file mask;
-	bool masked;    /* else dense */
-	float *hidden;  /* (pass_tokens, D) of the engine; NULL: takes no part */
-	int last;       /* in this pass: the layer to stop at; -1: no layer */
+	bool masked;   /* else dense */
+	float *hidden; /* (pass_tokens, D) of the engine; NULL: takes no part */
+	int last;      /* in this pass: the layer to stop at; -1: no layer */
 } ps_variant;
 
 typedef struct ps_variants {
@@ -29,7 +29,8 @@ void ps_variants_close(ps_variants *variants); /* before its engine; a zeroed on
 const ps_mask_file *ps_variant_mask(const ps_variants *variants, size_t index); /* NULL: dense */
 
 /* Called with the hidden states (rows, D) of a variant after each of its layers. */
-typedef int (*ps_variant_fn)(void *context, size_t variant, int layer, const float *hidden, size_t rows);
+typedef int (*ps_variant_fn)(void *context, size_t variant, int layer, const float *hidden,
+			     size_t rows);
 
 /* The windows through the layers up to each variant's last. prefetch_after: as ps_forward_layers. Progress is ticked
  * as total tokens, of which done were before this pass. */

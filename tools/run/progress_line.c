@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/safetensors.h"
 #include "core/base/clock.h"
+#include "io/safetensors.h"
 
 static volatile sig_atomic_t stop_requested;
 
@@ -56,11 +56,14 @@ static void show(const char *unit, uint64_t done, uint64_t total, double elapsed
 	memset(bar, '#', (size_t)filled);
 	bar[20] = 0;
 	if (line.terminal)
-		fprintf(stderr, "\r\x1b[K%s%s%s [%s] %s/%s %s, %s %s/s, %s left%s", line.stage, line.stage[0] ? ": " : "", line.what, bar,
-			done_text, total_text, unit, rate_text, unit, left_text, line.note);
+		fprintf(stderr, "\r\x1b[K%s%s%s [%s] %s/%s %s, %s %s/s, %s left%s", line.stage,
+			line.stage[0] ? ": " : "", line.what, bar, done_text, total_text, unit,
+			rate_text, unit, left_text, line.note);
 	else
-		fprintf(stderr, "%s%s%s: %s of %s %s (%d %%), %s %s/s, %s left%s\n", line.stage, line.stage[0] ? ": " : "", line.what, done_text,
-			total_text, unit, total ? (int)(100 * done / total) : 0, rate_text, unit, left_text, line.note);
+		fprintf(stderr, "%s%s%s: %s of %s %s (%d %%), %s %s/s, %s left%s\n", line.stage,
+			line.stage[0] ? ": " : "", line.what, done_text, total_text, unit,
+			total ? (int)(100 * done / total) : 0, rate_text, unit, left_text,
+			line.note);
 	fflush(stderr);
 	line.shown = line.terminal;
 }
@@ -95,7 +98,8 @@ ps_progress ps_progress_line(bool quiet)
 	const char *term = getenv("TERM");
 
 	line.quiet = quiet;
-	line.terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")) && !getenv("NO_COLOR");
+	line.terminal =
+		isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")) && !getenv("NO_COLOR");
 	return (ps_progress){.tick = tick, .stopped = stopped};
 }
 
@@ -149,7 +153,8 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 
 void ps_signals_install(void)
 {
-	struct sigaction stop = {.sa_handler = on_stop}, bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+	struct sigaction stop = {.sa_handler = on_stop},
+			 bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);

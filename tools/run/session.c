@@ -56,7 +56,8 @@ static size_t cgroup_limit(void)
 		if (!strncmp(text, "0::", 3))
 			snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", where + 1);
 		else if (strstr(text, ":memory:"))
-			snprintf(path, sizeof path, "/sys/fs/cgroup/memory%s/memory.limit_in_bytes", where + 1);
+			snprintf(path, sizeof path, "/sys/fs/cgroup/memory%s/memory.limit_in_bytes",
+				 where + 1);
 		else
 			continue;
 		limit = read_number(path);

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/model/kernel.h"
 #include "core/base/progress.h"
+#include "core/model/kernel.h"
 #include "io/checkpoint.h"
 
 /* Part of every provenance: raised when the same inputs would give other bits. */
@@ -23,8 +23,8 @@ typedef struct ps_session {
 	int threads;
 	ps_backend backend;
 	ps_precision precision;
-	bool json, quiet;    /* stdout is one JSON object; no progress and no remarks */
-	double started;      /* ps_clock when the work began */
+	bool json, quiet; /* stdout is one JSON object; no progress and no remarks */
+	double started;   /* ps_clock when the work began */
 
 	ps_diag diag;
 	ps_pool *pool;

@@ -5,27 +5,32 @@
 #include <unistd.h>
 
 #include "io/file.h"
+#include "io/text_file.h"
 #include "tools/engine/probe.h"
 #include "tools/study/study.h"
-#include "io/text_file.h"
 
 #define USUAL_SHARE 0.5 /* of the matrix product's rate that a whole study reaches, roughly */
 
 ps_bootstrap ps_study_bootstrap(const ps_study *study)
 {
-	return (ps_bootstrap){.replicates = (size_t)study->f->bootstrap.samples, .confidence = 0.95, .seed = (uint64_t)study->f->seeds[0]};
+	return (ps_bootstrap){.replicates = (size_t)study->f->bootstrap.samples,
+			      .confidence = 0.95,
+			      .seed = (uint64_t)study->f->seeds[0]};
 }
 
-static void list_step(ps_study *study, const ps_study_run *run, const ps_study_condition *c, const char *name, bool done, double flops)
+static void list_step(ps_study *study, const ps_study_run *run, const ps_study_condition *c,
+		      const char *name, bool done, double flops)
 {
-	json_array_append_new(study->listing, json_pack("{s:s, s:s, s:s, s:b}", "model", run->spec->name, "condition", c ? c->name : "", "step", name,
-							"done", done));
+	json_array_append_new(study->listing,
+			      json_pack("{s:s, s:s, s:s, s:b}", "model", run->spec->name,
+					"condition", c ? c->name : "", "step", name, "done", done));
 	if (!done)
 		study->flops += flops;
 }
 
-int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *c, ps_step *step, const char *name, const char *check_file, json_t *inputs,
-		double flops, ps_study_step_fn fn, size_t index)
+int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *c, ps_step *step,
+		const char *name, const char *check_file, json_t *inputs, double flops,
+		ps_study_step_fn fn, size_t index)
 {
 	const char *folder = c ? c->folder : run->folder;
 	char stage[200];
@@ -78,7 +83,8 @@ static int open_study(ps_study *study)
 	study->passes = json_array();
 	study->runs = calloc(f->models_count, sizeof *study->runs);
 	if (!study->runs)
-		return ps_fail(&study->s->diag, PS_EBUDGET, "no memory for %u models", f->models_count);
+		return ps_fail(&study->s->diag, PS_EBUDGET, "no memory for %u models",
+			       f->models_count);
 	for (unsigned i = 0; i < f->text_count && !rc; i++) {
 		rc = digest_text(f->text[i], digest, &study->s->diag);
 		json_array_append_new(study->text_digests, json_string(digest));
@@ -97,7 +103,8 @@ static uint64_t cache_bytes(const ps_study *study, bool least)
 
 	for (size_t i = 0; i < study->f->models_count; i++) {
 		const ps_study_run *run = &study->runs[i];
-		size_t slots = least && !study->args->keep_caches ? 2 : ps_study_cache_slots(study, run);
+		size_t slots =
+			least && !study->args->keep_caches ? 2 : ps_study_cache_slots(study, run);
 		uint64_t all = slots * ps_study_cache_bytes(study, run);
 
 		most = study->args->keep_caches ? most + all : all > most ? all : most;
@@ -112,8 +119,10 @@ static int check_disk(const ps_study *study)
 
 	if (!study->args->disk_bytes || wanted <= study->args->disk_bytes)
 		return 0;
-	return ps_fail(&study->s->diag, PS_EOUTPUT, "--disk %s is too small: the activation caches need %s at a time",
-		       ps_size_format(study->args->disk_bytes, have), ps_size_format((size_t)wanted, need));
+	return ps_fail(&study->s->diag, PS_EOUTPUT,
+		       "--disk %s is too small: the activation caches need %s at a time",
+		       ps_size_format(study->args->disk_bytes, have),
+		       ps_size_format((size_t)wanted, need));
 }
 
 static void print_listing(const ps_study *study, double seconds)
@@ -124,19 +133,23 @@ static void print_listing(const ps_study *study, double seconds)
 
 	if (study->s->json)
 		return;
-	json_array_foreach(study->listing, i, step)
-		printf("%-5s %-16s %-16s %s\n", json_is_true(json_object_get(step, "done")) ? "done" : "to do",
-		       json_string_value(json_object_get(step, "model")), json_string_value(json_object_get(step, "condition")),
+	json_array_foreach (study->listing, i, step)
+		printf("%-5s %-16s %-16s %s\n",
+		       json_is_true(json_object_get(step, "done")) ? "done" : "to do",
+		       json_string_value(json_object_get(step, "model")),
+		       json_string_value(json_object_get(step, "condition")),
 		       json_string_value(json_object_get(step, "step")));
 	putchar('\n');
-	json_array_foreach(study->passes, i, pass) {
+	json_array_foreach (study->passes, i, pass) {
 		printf("caches in one pass: %s", json_string_value(json_object_get(pass, "model")));
-		json_array_foreach(json_object_get(pass, "conditions"), j, name)
+		json_array_foreach (json_object_get(pass, "conditions"), j, name)
 			printf("%s %s", j ? "," : "", json_string_value(name));
 		putchar('\n');
 	}
-	printf("\n%zu steps, %zu of them done; caches at most %s at a time; memory budget %s; about %.0f min to go\n", study->steps_all,
-	       study->steps_done, ps_size_format((size_t)study->disk_peak, disk), ps_size_format(study->s->memory_bytes, memory), seconds / 60);
+	printf("\n%zu steps, %zu of them done; caches at most %s at a time; memory budget %s; "
+	       "about %.0f min to go\n",
+	       study->steps_all, study->steps_done, ps_size_format((size_t)study->disk_peak, disk),
+	       ps_size_format(study->s->memory_bytes, memory), seconds / 60);
 }
 
 static json_t *counts_json(const ps_study *study)
@@ -147,7 +160,8 @@ static json_t *counts_json(const ps_study *study)
 		runs += study->runs[i].condition_count;
 		conditions += study->runs[i].condition_count - 1;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)runs, "conditions", (json_int_t)conditions, "steps", (json_int_t)study->steps_all,
+	return json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)runs, "conditions",
+			 (json_int_t)conditions, "steps", (json_int_t)study->steps_all,
 			 "steps_done_before", (json_int_t)study->steps_done);
 }
 
@@ -161,8 +175,10 @@ static int finish_dry_run(ps_study *study, json_t **result)
 	study->disk_peak = cache_bytes(study, false);
 	print_listing(study, study->flops / (rate * USUAL_SHARE));
 	*result = counts_json(study);
-	json_object_update_new(*result, json_pack("{s:I, s:I, s:f, s:O, s:O}", "disk_bytes", (json_int_t)study->disk_peak, "memory_bytes",
-						  (json_int_t)study->s->memory_bytes, "seconds", study->flops / (rate * USUAL_SHARE), "listing",
+	json_object_update_new(*result, json_pack("{s:I, s:I, s:f, s:O, s:O}", "disk_bytes",
+						  (json_int_t)study->disk_peak, "memory_bytes",
+						  (json_int_t)study->s->memory_bytes, "seconds",
+						  study->flops / (rate * USUAL_SHARE), "listing",
 						  study->listing, "cache_passes", study->passes));
 	return 0;
 }
@@ -175,12 +191,17 @@ static void print_headline(const ps_study *study, const json_t *results)
 
 	if (study->s->json || study->s->quiet)
 		return;
-	printf("%-12s %-10s %8s %12s %12s %10s %9s %8s\n", "model", "method", "sparsity", "perplexity", "change, nats", "survival", "Jaccard", "FVU");
-	json_array_foreach(json_object_get(results, "conditions"), i, c)
-		printf("%-12s %-10s %8.2f %12.4g %12.4f %10.3f %9.3f %8.3f\n", json_string_value(json_object_get(c, "model")),
-		       json_string_value(json_object_get(c, "method")), json_number_value(json_object_get(c, "sparsity")),
-		       json_number_value(json_object_get(c, "ppl")), json_number_value(json_object_get(c, "delta_log_ppl")),
-		       json_number_value(json_object_get(c, "mnn_survival")), json_number_value(json_object_get(c, "jaccard")),
+	printf("%-12s %-10s %8s %12s %12s %10s %9s %8s\n", "model", "method", "sparsity",
+	       "perplexity", "change, nats", "survival", "Jaccard", "FVU");
+	json_array_foreach (json_object_get(results, "conditions"), i, c)
+		printf("%-12s %-10s %8.2f %12.4g %12.4f %10.3f %9.3f %8.3f\n",
+		       json_string_value(json_object_get(c, "model")),
+		       json_string_value(json_object_get(c, "method")),
+		       json_number_value(json_object_get(c, "sparsity")),
+		       json_number_value(json_object_get(c, "ppl")),
+		       json_number_value(json_object_get(c, "delta_log_ppl")),
+		       json_number_value(json_object_get(c, "mnn_survival")),
+		       json_number_value(json_object_get(c, "jaccard")),
 		       json_number_value(json_object_get(c, "fvu")));
 	printf("\n");
 }
@@ -197,7 +218,8 @@ static int finish_study(ps_study *study, json_t **result)
 	rc = ps_file_replace_json(&ps_sys_linux, path, results, &study->s->diag);
 	ps_session_stage(study->s, "report");
 	if (!rc)
-		rc = ps_run_report(study->s, &(ps_report_args){.folder = study->args->out}, &report);
+		rc = ps_run_report(study->s, &(ps_report_args){.folder = study->args->out},
+				   &report);
 	if (!rc) {
 		print_headline(study, results);
 		*result = counts_json(study);

@@ -26,21 +26,22 @@ typedef struct ps_study_condition {
 	char name[32], folder[PS_STUDY_PATH];
 	ps_step mask, ppl, transfer, splice, findings; /* mask and findings: pruned only */
 	ps_step train[PS_STUDY_SEEDS_MAX];
-	size_t seeds;       /* SAEs of this condition */
+	size_t seeds;                     /* SAEs of this condition */
 	char activations[PS_DIGEST_TEXT]; /* key of its cache */
-	bool cached;        /* made, or found, by this run */
+	bool cached;                      /* made, or found, by this run */
 } ps_study_condition;
 
 typedef struct ps_study_run {
 	const ps_study_model *spec;
-	char folder[PS_STUDY_PATH], tokens_path[PS_STUDY_PATH + 32], calibration_path[PS_STUDY_PATH + 32];
+	char folder[PS_STUDY_PATH], tokens_path[PS_STUDY_PATH + 32],
+		calibration_path[PS_STUDY_PATH + 32];
 	char model_digest[PS_DIGEST_TEXT], tokenizer_digest[PS_DIGEST_TEXT];
 	ps_model_config config;
 	uint64_t weight_bytes;
 	ps_step tokens, calibration, seeds, ablation;
 	ps_study_condition *conditions; /* [0] dense */
 	size_t condition_count;
-	void *shared;                   /* study_findings.c: what its steps have in common while they run */
+	void *shared; /* study_findings.c: what its steps have in common while they run */
 } ps_study_run;
 
 typedef struct ps_study {
@@ -62,13 +63,16 @@ ps_bootstrap ps_study_bootstrap(const ps_study *study);
 
 /* A step: nothing when done; listed in a dry run; else run(study, run, condition, index, &result) and recorded.
  * flops: rough cost, for the dry run. check_file (or NULL): a done step whose file is gone is done anew. */
-typedef int (*ps_study_step_fn)(ps_study *study, ps_study_run *run, ps_study_condition *condition, size_t index, json_t **result);
-int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *condition, ps_step *step, const char *name, const char *check_file,
-		json_t *inputs, double flops, ps_study_step_fn fn, size_t index) PS_MUST_USE;
+typedef int (*ps_study_step_fn)(ps_study *study, ps_study_run *run, ps_study_condition *condition,
+				size_t index, json_t **result);
+int ps_study_do(ps_study *study, ps_study_run *run, ps_study_condition *condition, ps_step *step,
+		const char *name, const char *check_file, json_t *inputs, double flops,
+		ps_study_step_fn fn, size_t index) PS_MUST_USE;
 
 /* Path of a file or folder of a condition, into out (PS_STUDY_PATH + 64). */
 char *ps_study_path(const ps_study_condition *condition, const char *name, char *out);
-char *ps_study_sae_path(const ps_study *study, const ps_study_condition *condition, size_t seed_index, char *out);
+char *ps_study_sae_path(const ps_study *study, const ps_study_condition *condition,
+			size_t seed_index, char *out);
 
 const char *ps_study_mask_path(const ps_study_condition *condition, char *out); /* NULL: dense */
 
@@ -78,10 +82,12 @@ uint64_t ps_study_cache_bytes(const ps_study *study, const ps_study_run *run);
 size_t ps_study_cache_slots(const ps_study *study, const ps_study_run *run);
 /* The condition's cache, and in the same pass those of the conditions after it that are wanted, as far as disk and
  * memory allow. In a dry run: listed. */
-int ps_study_caches_make(ps_study *study, ps_study_run *run, ps_study_condition *condition) PS_MUST_USE;
+int ps_study_caches_make(ps_study *study, ps_study_run *run,
+			 ps_study_condition *condition) PS_MUST_USE;
 int ps_study_cache_remove(ps_study *study, ps_study_condition *condition) PS_MUST_USE;
 /* Opens the records of what depends on a condition's cache; whether any of it is still to do. */
-int ps_study_cache_wanted(ps_study *study, ps_study_run *run, ps_study_condition *condition, bool *wanted) PS_MUST_USE;
+int ps_study_cache_wanted(ps_study *study, ps_study_run *run, ps_study_condition *condition,
+			  bool *wanted) PS_MUST_USE;
 
 int ps_study_run_open(ps_study *study, size_t index) PS_MUST_USE;
 int ps_study_run_all(ps_study *study, ps_study_run *run) PS_MUST_USE;
@@ -90,7 +96,8 @@ void ps_study_run_close(ps_study_run *run);
 /* Steps on finished SAEs; the dense cache must be there for the findings. */
 int ps_study_seeds(ps_study *study, ps_study_run *run) PS_MUST_USE;
 int ps_study_findings(ps_study *study, ps_study_run *run) PS_MUST_USE;
-json_t *ps_study_findings_inputs(const ps_study *study, const ps_study_run *run, const ps_study_condition *condition);
+json_t *ps_study_findings_inputs(const ps_study *study, const ps_study_run *run,
+				 const ps_study_condition *condition);
 
 /* {estimate, low, high}; NaN becomes null. */
 json_t *ps_interval_json(const ps_interval *interval);

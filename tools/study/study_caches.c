@@ -9,7 +9,8 @@
 
 uint64_t ps_study_cache_bytes(const ps_study *study, const ps_study_run *run)
 {
-	return (uint64_t)study->f->cache_tokens * (run->config.width * sizeof(float) + 3 * sizeof(int32_t));
+	return (uint64_t)study->f->cache_tokens *
+	       (run->config.width * sizeof(float) + 3 * sizeof(int32_t));
 }
 
 size_t ps_study_cache_slots(const ps_study *study, const ps_study_run *run)
@@ -22,14 +23,18 @@ size_t ps_study_cache_slots(const ps_study *study, const ps_study_run *run)
 }
 
 /* The conditions whose caches are made in one pass with first's; *count of them. */
-static int choose(ps_study *study, ps_study_run *run, ps_study_condition *first, ps_study_condition **group, size_t *count)
+static int choose(ps_study *study, ps_study_run *run, ps_study_condition *first,
+		  ps_study_condition **group, size_t *count)
 {
-	size_t most = ps_min_size(ps_study_cache_slots(study, run) - (first->method && !study->args->keep_caches), PS_LIST_MAX);
+	size_t most = ps_min_size(ps_study_cache_slots(study, run) -
+					  (first->method && !study->args->keep_caches),
+				  PS_LIST_MAX);
 	int rc = 0;
 
 	group[0] = first;
 	*count = 1;
-	for (size_t i = (size_t)(first - run->conditions) + 1; i < run->condition_count && *count < most && !rc; i++) {
+	for (size_t i = (size_t)(first - run->conditions) + 1;
+	     i < run->condition_count && *count < most && !rc; i++) {
 		bool wanted = false;
 
 		if (!run->conditions[i].cached)
@@ -40,13 +45,15 @@ static int choose(ps_study *study, ps_study_run *run, ps_study_condition *first,
 	return rc;
 }
 
-static int list_pass(ps_study *study, const ps_study_run *run, ps_study_condition *const *group, size_t count)
+static int list_pass(ps_study *study, const ps_study_run *run, ps_study_condition *const *group,
+		     size_t count)
 {
 	json_t *names = json_array();
 
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(names, json_string(group[i]->name));
-	return json_array_append_new(study->passes, json_pack("{s:s, s:o}", "model", run->spec->name, "conditions", names))
+	return json_array_append_new(study->passes, json_pack("{s:s, s:o}", "model",
+							      run->spec->name, "conditions", names))
 		       ? ps_fail(&study->s->diag, PS_EBUDGET, "no memory for the listing")
 		       : 0;
 }
@@ -55,19 +62,28 @@ struct paths {
 	char mask[PS_STUDY_PATH + 64], out[PS_STUDY_PATH + 64];
 };
 
-static int run_pass(ps_study *study, const ps_study_run *run, ps_study_condition *const *group, size_t count, struct paths *paths)
+static int run_pass(ps_study *study, const ps_study_run *run, ps_study_condition *const *group,
+		    size_t count, struct paths *paths)
 {
-	ps_cache_args args = {.model = run->spec->path, .tokens = run->tokens_path, .dtype = "f32", .order = "sequence",
-			      .layers = {1, {run->spec->layer}}, .variant_count = count,
-			      .replace = true /* in our own folder it is an earlier form of this study */};
+	ps_cache_args args = {
+		.model = run->spec->path,
+		.tokens = run->tokens_path,
+		.dtype = "f32",
+		.order = "sequence",
+		.layers = {1, {run->spec->layer}},
+		.variant_count = count,
+		.replace = true /* in our own folder it is an earlier form of this study */};
 	json_t *result = NULL;
 	char stage[160];
 	int rc;
 
 	for (size_t i = 0; i < count; i++)
-		args.variants[i] = (ps_cache_variant){ps_study_mask_path(group[i], paths[i].mask), ps_study_path(group[i], "cache", paths[i].out)};
+		args.variants[i] =
+			(ps_cache_variant){ps_study_mask_path(group[i], paths[i].mask),
+					   ps_study_path(group[i], "cache", paths[i].out)};
 	if (count > 1)
-		snprintf(stage, sizeof stage, "%s %s and %zu more", run->spec->name, group[0]->name, count - 1);
+		snprintf(stage, sizeof stage, "%s %s and %zu more", run->spec->name, group[0]->name,
+			 count - 1);
 	else
 		snprintf(stage, sizeof stage, "%s %s", run->spec->name, group[0]->name);
 	ps_session_stage(study->s, stage);
@@ -77,10 +93,12 @@ static int run_pass(ps_study *study, const ps_study_run *run, ps_study_condition
 }
 
 /* Fewer at a time where the memory is not enough for all; nothing has been written then. */
-static int run_passes(ps_study *study, const ps_study_run *run, ps_study_condition **group, size_t *count)
+static int run_passes(ps_study *study, const ps_study_run *run, ps_study_condition **group,
+		      size_t *count)
 {
 	struct paths *paths = calloc(*count, sizeof *paths);
-	int rc = paths ? PS_EBUDGET : ps_fail(&study->s->diag, PS_EFAILED, "no memory for %zu paths", *count);
+	int rc = paths ? PS_EBUDGET
+		       : ps_fail(&study->s->diag, PS_EFAILED, "no memory for %zu paths", *count);
 
 	for (; rc == PS_EBUDGET; *count = (*count + 1) / 2) {
 		study->s->diag = (ps_diag){{0}};
@@ -100,7 +118,8 @@ int ps_study_caches_make(ps_study *study, ps_study_run *run, ps_study_condition 
 
 	if (rc || c->cached)
 		return rc;
-	rc = study->args->dry_run ? list_pass(study, run, group, count) : run_passes(study, run, group, &count);
+	rc = study->args->dry_run ? list_pass(study, run, group, count)
+				  : run_passes(study, run, group, &count);
 	for (size_t i = 0; i < count && !rc; i++)
 		group[i]->cached = true;
 	return rc;

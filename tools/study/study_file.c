@@ -15,17 +15,20 @@
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 #define OPTIONAL_POINTER (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
-static const cyaml_schema_value_t text_value = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED)};
+static const cyaml_schema_value_t text_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED)};
 static const cyaml_schema_value_t real_value = {CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double)};
 static const cyaml_schema_value_t int_value = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int64_t)};
 
 static const cyaml_schema_field_t model_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, ps_study_model, name, 1, 64),
-	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER, ps_study_model, path, 1, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER, ps_study_model, path, 1,
+			       CYAML_UNLIMITED),
 	CYAML_FIELD_INT("layer", CYAML_FLAG_DEFAULT, ps_study_model, layer),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t model_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, ps_study_model, model_fields)};
+static const cyaml_schema_value_t model_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, ps_study_model, model_fields)};
 
 /* The structs within ps_study_file have no names of their own; their fields are placed relative to them. */
 #define SUB(group) __typeof__(((ps_study_file *)0)->group)
@@ -73,14 +76,19 @@ static const cyaml_schema_field_t bootstrap_fields[] = {
 
 static const cyaml_schema_field_t study_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", OPTIONAL_POINTER, ps_study_file, name, 1, 200),
-	CYAML_FIELD_SEQUENCE("models", CYAML_FLAG_POINTER, ps_study_file, models, &model_value, 1, 32),
-	CYAML_FIELD_SEQUENCE("text", CYAML_FLAG_POINTER, ps_study_file, text, &text_value, 1, PS_LIST_MAX),
-	CYAML_FIELD_SEQUENCE("methods", CYAML_FLAG_POINTER, ps_study_file, methods, &text_value, 1, 2),
-	CYAML_FIELD_SEQUENCE("sparsities", CYAML_FLAG_POINTER, ps_study_file, sparsities, &real_value, 1, 32),
+	CYAML_FIELD_SEQUENCE("models", CYAML_FLAG_POINTER, ps_study_file, models, &model_value, 1,
+			     32),
+	CYAML_FIELD_SEQUENCE("text", CYAML_FLAG_POINTER, ps_study_file, text, &text_value, 1,
+			     PS_LIST_MAX),
+	CYAML_FIELD_SEQUENCE("methods", CYAML_FLAG_POINTER, ps_study_file, methods, &text_value, 1,
+			     2),
+	CYAML_FIELD_SEQUENCE("sparsities", CYAML_FLAG_POINTER, ps_study_file, sparsities,
+			     &real_value, 1, 32),
 	CYAML_FIELD_SEQUENCE("seeds", CYAML_FLAG_POINTER, ps_study_file, seeds, &int_value, 1, 32),
 	CYAML_FIELD_INT("pruned_seeds", OPTIONAL, ps_study_file, pruned_seeds),
 	CYAML_FIELD_INT("window", OPTIONAL, ps_study_file, window),
-	CYAML_FIELD_INT("calibration_tokens", CYAML_FLAG_DEFAULT, ps_study_file, calibration_tokens),
+	CYAML_FIELD_INT("calibration_tokens", CYAML_FLAG_DEFAULT, ps_study_file,
+			calibration_tokens),
 	CYAML_FIELD_INT("train_tokens", CYAML_FLAG_DEFAULT, ps_study_file, train_tokens),
 	CYAML_FIELD_INT("cache_tokens", OPTIONAL, ps_study_file, cache_tokens),
 	CYAML_FIELD_INT("min_chars", OPTIONAL, ps_study_file, min_chars),
@@ -95,7 +103,8 @@ static const cyaml_schema_field_t study_fields[] = {
 	CYAML_FIELD_MAPPING("bootstrap", OPTIONAL, ps_study_file, bootstrap, bootstrap_fields),
 	CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t study_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, ps_study_file, study_fields)};
+static const cyaml_schema_value_t study_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, ps_study_file, study_fields)};
 
 /* What libcyaml logs of the first mistake. */
 struct complaint {
@@ -129,7 +138,10 @@ static void *allocate(void *context, void *old, size_t size)
 
 static cyaml_config_t configure(struct complaint *complaint)
 {
-	return (cyaml_config_t){.log_level = CYAML_LOG_ERROR, .log_fn = note_complaint, .log_ctx = complaint, .mem_fn = allocate,
+	return (cyaml_config_t){.log_level = CYAML_LOG_ERROR,
+				.log_fn = note_complaint,
+				.log_ctx = complaint,
+				.mem_fn = allocate,
 				.flags = CYAML_CFG_NO_ALIAS};
 }
 
@@ -140,22 +152,26 @@ static size_t add_names(const cyaml_schema_field_t *fields, const char **names, 
 	return n;
 }
 
-static int refuse(const char *path, cyaml_err_t error, const struct complaint *complaint, ps_diag *diag)
+static int refuse(const char *path, cyaml_err_t error, const struct complaint *complaint,
+		  ps_diag *diag)
 {
-	static const cyaml_schema_field_t *const groups[] = {study_fields, model_fields, magnitude_fields, wanda_fields, ppl_fields,
-							     sae_fields, splice_fields, ablation_fields, bootstrap_fields};
+	static const cyaml_schema_field_t *const groups[] = {
+		study_fields, model_fields,  magnitude_fields, wanda_fields,    ppl_fields,
+		sae_fields,   splice_fields, ablation_fields,  bootstrap_fields};
 	const char *names[96], *key = strstr(complaint->text, "key: "), *nearest;
 	char word[64];
 	size_t n = 0;
 
 	if (error != CYAML_ERR_INVALID_KEY || !key)
-		return ps_fail(diag, PS_EINPUT, "%s: %s%s%s", path, cyaml_strerror(error), complaint->text[0] ? ": " : "", complaint->text);
+		return ps_fail(diag, PS_EINPUT, "%s: %s%s%s", path, cyaml_strerror(error),
+			       complaint->text[0] ? ": " : "", complaint->text);
 	snprintf(word, sizeof word, "%.*s", (int)strcspn(key + 5, ";"), key + 5);
 	for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
 		n = add_names(groups[g], names, n);
 	names[n] = NULL;
 	nearest = ps_nearest_name(word, names);
-	return ps_fail(diag, PS_EINPUT, "%s: unknown key '%s'%s%s", path, word, nearest ? "; the nearest known one is " : "", nearest ? nearest : "");
+	return ps_fail(diag, PS_EINPUT, "%s: unknown key '%s'%s%s", path, word,
+		       nearest ? "; the nearest known one is " : "", nearest ? nearest : "");
 }
 
 static void fill_defaults(ps_study_file *f)
@@ -203,16 +219,24 @@ static int check_names(const ps_study_file *f, const char *path, ps_diag *diag)
 		const char *name = f->models[i].name;
 
 		if (strchr(name, '/') || name[0] == '.')
-			return ps_fail(diag, PS_EINPUT, "%s: models: name '%s' must be usable as a folder's name", path, name);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: models: name '%s' must be usable as a folder's name",
+				       path, name);
 		if (f->models[i].layer < 0)
-			return ps_fail(diag, PS_EINPUT, "%s: models: %s: layer must not be negative", path, name);
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: models: %s: layer must not be negative", path, name);
 		for (unsigned j = 0; j < i; j++)
 			if (!strcmp(name, f->models[j].name))
-				return ps_fail(diag, PS_EINPUT, "%s: models: name '%s' stands twice", path, name);
+				return ps_fail(diag, PS_EINPUT,
+					       "%s: models: name '%s' stands twice", path, name);
 	}
 	for (unsigned i = 0; i < f->methods_count; i++)
-		if (!one_of(f->methods[i], "magnitude", "wanda") || (i && !strcmp(f->methods[0], f->methods[i])))
-			return ps_fail(diag, PS_EINPUT, "%s: methods: '%s' (magnitude and wanda are known, each once)", path, f->methods[i]);
+		if (!one_of(f->methods[i], "magnitude", "wanda") ||
+		    (i && !strcmp(f->methods[0], f->methods[i])))
+			return ps_fail(
+				diag, PS_EINPUT,
+				"%s: methods: '%s' (magnitude and wanda are known, each once)",
+				path, f->methods[i]);
 	return 0;
 }
 
@@ -220,15 +244,19 @@ static int check_lists(const ps_study_file *f, const char *path, ps_diag *diag)
 {
 	for (unsigned i = 0; i < f->sparsities_count; i++) {
 		if (!(f->sparsities[i] > 0 && f->sparsities[i] < 1))
-			return ps_fail(diag, PS_EINPUT, "%s: sparsities: %g is not between 0 and 1", path, f->sparsities[i]);
+			return ps_fail(diag, PS_EINPUT, "%s: sparsities: %g is not between 0 and 1",
+				       path, f->sparsities[i]);
 		for (unsigned j = 0; j < i; j++)
 			if (fabs(f->sparsities[i] - f->sparsities[j]) < 1e-9)
-				return ps_fail(diag, PS_EINPUT, "%s: sparsities: %g stands twice", path, f->sparsities[i]);
+				return ps_fail(diag, PS_EINPUT, "%s: sparsities: %g stands twice",
+					       path, f->sparsities[i]);
 	}
 	for (unsigned i = 0; i < f->seeds_count; i++)
 		for (unsigned j = 0; j <= i; j++)
 			if (f->seeds[i] < 0 || (j < i && f->seeds[i] == f->seeds[j]))
-				return ps_fail(diag, PS_EINPUT, "%s: seeds: %lld is negative or stands twice", path, (long long)f->seeds[i]);
+				return ps_fail(diag, PS_EINPUT,
+					       "%s: seeds: %lld is negative or stands twice", path,
+					       (long long)f->seeds[i]);
 	return 0;
 }
 
@@ -238,26 +266,37 @@ static int check_ranges(const ps_study_file *f, const char *path, ps_diag *diag)
 		const char *key;
 		int64_t value, least, most;
 	} range[] = {
-		{"window", f->window, 2, 1 << 20}, {"calibration_tokens", f->calibration_tokens, f->window, INT32_MAX},
-		{"train_tokens", f->train_tokens, f->sae.batch, INT64_MAX}, {"cache_tokens", f->cache_tokens, f->window, INT64_MAX},
-		{"min_chars", f->min_chars, 0, INT64_MAX}, {"pruned_seeds", f->pruned_seeds, 1, f->seeds_count},
-		{"ppl: window", f->ppl.window, 1, 1 << 20}, {"ppl: stride", f->ppl.stride, 1, f->ppl.window},
-		{"ppl: max_tokens", f->ppl.max_tokens, 0, INT64_MAX}, {"sae: expansion", f->sae.expansion, 1, 4096},
-		{"sae: d_sae", f->sae.d_sae, 0, 1 << 24}, {"sae: k", f->sae.k, 1, 1 << 16}, {"sae: batch", f->sae.batch, 1, 1 << 20},
-		{"splice: windows", f->splice.windows, 0, INT32_MAX}, {"ablation: features", f->ablation.features, 0, 1 << 20},
-		{"ablation: windows", f->ablation.windows, 1, INT32_MAX}, {"bootstrap: samples", f->bootstrap.samples, 100, 1000000},
+		{"window", f->window, 2, 1 << 20},
+		{"calibration_tokens", f->calibration_tokens, f->window, INT32_MAX},
+		{"train_tokens", f->train_tokens, f->sae.batch, INT64_MAX},
+		{"cache_tokens", f->cache_tokens, f->window, INT64_MAX},
+		{"min_chars", f->min_chars, 0, INT64_MAX},
+		{"pruned_seeds", f->pruned_seeds, 1, f->seeds_count},
+		{"ppl: window", f->ppl.window, 1, 1 << 20},
+		{"ppl: stride", f->ppl.stride, 1, f->ppl.window},
+		{"ppl: max_tokens", f->ppl.max_tokens, 0, INT64_MAX},
+		{"sae: expansion", f->sae.expansion, 1, 4096},
+		{"sae: d_sae", f->sae.d_sae, 0, 1 << 24},
+		{"sae: k", f->sae.k, 1, 1 << 16},
+		{"sae: batch", f->sae.batch, 1, 1 << 20},
+		{"splice: windows", f->splice.windows, 0, INT32_MAX},
+		{"ablation: features", f->ablation.features, 0, 1 << 20},
+		{"ablation: windows", f->ablation.windows, 1, INT32_MAX},
+		{"bootstrap: samples", f->bootstrap.samples, 100, 1000000},
 	};
 
 	for (size_t i = 0; i < sizeof range / sizeof *range; i++)
 		if (range[i].value < range[i].least || range[i].value > range[i].most)
-			return ps_fail(diag, PS_EINPUT, "%s: %s: %lld is not between %lld and %lld", path, range[i].key, (long long)range[i].value,
+			return ps_fail(diag, PS_EINPUT, "%s: %s: %lld is not between %lld and %lld",
+				       path, range[i].key, (long long)range[i].value,
 				       (long long)range[i].least, (long long)range[i].most);
 	if (!one_of(f->bos, "none", "window"))
 		return ps_fail(diag, PS_EINPUT, "%s: bos: must be none or window", path);
 	if (!one_of(f->documents, "file", "line"))
 		return ps_fail(diag, PS_EINPUT, "%s: documents: must be file or line", path);
 	if (!one_of(f->sae.init, "shared", "independent"))
-		return ps_fail(diag, PS_EINPUT, "%s: sae: init: must be shared or independent", path);
+		return ps_fail(diag, PS_EINPUT, "%s: sae: init: must be shared or independent",
+			       path);
 	return 0;
 }
 
@@ -273,7 +312,8 @@ int ps_study_file_load(ps_study_file **out, const char *path, ps_diag *diag)
 
 	if (rc)
 		return rc;
-	error = cyaml_load_data((const uint8_t *)text, length, &config, &study_schema, (cyaml_data_t **)&f, NULL);
+	error = cyaml_load_data((const uint8_t *)text, length, &config, &study_schema,
+				(cyaml_data_t **)&f, NULL);
 	free(text);
 	if (error != CYAML_OK)
 		return refuse(path, error, &complaint, diag);

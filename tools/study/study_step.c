@@ -11,7 +11,8 @@
 
 uint64_t ps_json_digest(const json_t *value)
 {
-	char *text = ps_json_text(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+	char *text = ps_json_text(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY |
+						 JSON_REAL_PRECISION(17));
 	uint64_t digest = text ? ps_digest_of(text, strlen(text)) : 0;
 
 	free(text);
@@ -26,12 +27,15 @@ int ps_step_open(ps_step *step, const char *folder, const char *name, json_t *in
 
 	*step = (ps_step){.inputs = inputs};
 	if (!inputs)
-		return ps_fail(diag, PS_EFAILED, "%s/%s: no memory for the step's inputs", folder, name);
-	if (snprintf(step->path, sizeof step->path, "%s/%s.json", folder, name) >= (int)sizeof step->path)
+		return ps_fail(diag, PS_EFAILED, "%s/%s: no memory for the step's inputs", folder,
+			       name);
+	if (snprintf(step->path, sizeof step->path, "%s/%s.json", folder, name) >=
+	    (int)sizeof step->path)
 		return ps_fail(diag, PS_EUSAGE, "%s: the study folder's path is too long", folder);
 	ps_digest_format(ps_json_digest(inputs), step->key);
 	/* A record that cannot be read counts as not done: it is written anew. */
-	if (access(step->path, F_OK) || ps_file_read_json(&ps_sys_linux, step->path, RECORD_BYTES_MAX, &record, &ignored))
+	if (access(step->path, F_OK) ||
+	    ps_file_read_json(&ps_sys_linux, step->path, RECORD_BYTES_MAX, &record, &ignored))
 		return 0;
 	key = json_string_value(json_object_get(record, "key"));
 	if (key && !strcmp(key, step->key))
@@ -42,7 +46,8 @@ int ps_step_open(ps_step *step, const char *folder, const char *name, json_t *in
 
 int ps_step_record(ps_step *step, json_t *result, ps_diag *diag)
 {
-	json_t *record = json_pack("{s:s, s:O, s:O}", "key", step->key, "inputs", step->inputs, "result", result);
+	json_t *record = json_pack("{s:s, s:O, s:O}", "key", step->key, "inputs", step->inputs,
+				   "result", result);
 	int rc;
 
 	step->result = result;

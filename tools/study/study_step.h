@@ -13,14 +13,15 @@
 #include "tools/run/session.h"
 
 typedef struct ps_step {
-	char path[1024];          /* of the record */
+	char path[1024]; /* of the record */
 	char key[PS_DIGEST_TEXT];
-	json_t *inputs;           /* owned */
-	json_t *result;           /* owned; NULL while not done */
+	json_t *inputs; /* owned */
+	json_t *result; /* owned; NULL while not done */
 } ps_step;
 
 /* inputs is taken over; reads the record when there is one. */
-int ps_step_open(ps_step *step, const char *folder, const char *name, json_t *inputs, ps_diag *diag) PS_MUST_USE;
+int ps_step_open(ps_step *step, const char *folder, const char *name, json_t *inputs,
+		 ps_diag *diag) PS_MUST_USE;
 /* Writes the record; result is taken over. */
 int ps_step_record(ps_step *step, json_t *result, ps_diag *diag) PS_MUST_USE;
 static inline bool ps_step_done(const ps_step *step)

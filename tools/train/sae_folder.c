@@ -16,8 +16,10 @@
 /* Without a version of at least 6.0.0 SAELens converts the folder as an old one. */
 #define SAE_LENS_VERSION "6.0.0"
 
-static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk", [PS_SAE_JUMPRELU] = "jumprelu", [PS_SAE_RELU] = "standard",
-					  [PS_SAE_GATED] = "gated"};
+static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
+					 [PS_SAE_JUMPRELU] = "jumprelu",
+					 [PS_SAE_RELU] = "standard",
+					 [PS_SAE_GATED] = "gated"};
 
 /* The scalars of latents by their names in files. */
 enum { LATENT_VECTORS_MOST = 3 };
@@ -31,7 +33,8 @@ static size_t latent_vectors(const ps_sae *sae, struct latent_vector *out)
 {
 	size_t count = 0;
 
-	out[count++] = (struct latent_vector){sae->arch == PS_SAE_GATED ? "b_gate" : "b_enc", sae->b_enc};
+	out[count++] =
+		(struct latent_vector){sae->arch == PS_SAE_GATED ? "b_gate" : "b_enc", sae->b_enc};
 	if (sae->arch == PS_SAE_JUMPRELU)
 		out[count++] = (struct latent_vector){"threshold", sae->threshold};
 	if (sae->arch == PS_SAE_GATED) {
@@ -62,30 +65,38 @@ static void get_text(const json_t *object, const char *key, char *out, size_t si
 	snprintf(out, size, "%s", text ? text : "");
 }
 
-static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae_about *about, ps_diag *diag)
+static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae_about *about,
+			ps_diag *diag)
 {
 	const char *arch = json_string_value(json_object_get(cfg, "architecture"));
 	const char *normalize = json_string_value(json_object_get(cfg, "normalize_activations"));
 	const json_t *metadata = json_object_get(cfg, "metadata");
-	int64_t d_in = get_int(cfg, "d_in", 0), d_sae = get_int(cfg, "d_sae", 0), k = get_int(cfg, "k", 100);
+	int64_t d_in = get_int(cfg, "d_in", 0), d_sae = get_int(cfg, "d_sae", 0),
+		k = get_int(cfg, "k", 100);
 
 	*sae = (ps_sae){.arch = PS_SAE_TOPK};
 	while (sae->arch <= PS_SAE_GATED && (!arch || strcmp(arch, arch_names[sae->arch])))
 		sae->arch++;
 	if (sae->arch > PS_SAE_GATED)
-		return ps_fail(diag, PS_EINPUT, "%s: architecture %s is not supported (topk, jumprelu, standard and gated are)", path,
-			       arch ? arch : "(none)");
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: architecture %s is not supported (topk, jumprelu, standard and "
+			       "gated are)",
+			       path, arch ? arch : "(none)");
 	if (d_in <= 0 || d_sae <= 0 || d_in > INT32_MAX || d_sae > INT32_MAX)
 		return ps_fail(diag, PS_EINPUT, "%s: d_in and d_sae must be positive", path);
 	if (sae->arch == PS_SAE_TOPK && (k <= 0 || k > d_sae))
-		return ps_fail(diag, PS_EINPUT, "%s: k is %lld with d_sae %lld", path, (long long)k, (long long)d_sae);
+		return ps_fail(diag, PS_EINPUT, "%s: k is %lld with d_sae %lld", path, (long long)k,
+			       (long long)d_sae);
 	if (normalize && strcmp(normalize, "none"))
-		return ps_fail(diag, PS_EINPUT, "%s: normalize_activations %s is not supported (none is)", path, normalize);
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: normalize_activations %s is not supported (none is)", path,
+			       normalize);
 	sae->d_in = (size_t)d_in;
 	sae->d_sae = (size_t)d_sae;
 	sae->k = sae->arch == PS_SAE_TOPK ? (size_t)k : 0;
 	sae->apply_b_dec_to_input = get_bool(cfg, "apply_b_dec_to_input", true);
-	sae->rescale_by_decoder_norm = sae->arch == PS_SAE_TOPK && get_bool(cfg, "rescale_acts_by_decoder_norm", false);
+	sae->rescale_by_decoder_norm =
+		sae->arch == PS_SAE_TOPK && get_bool(cfg, "rescale_acts_by_decoder_norm", false);
 	get_text(metadata, "hook_name", about->hook_name, sizeof about->hook_name);
 	get_text(metadata, "model_name", about->model_name, sizeof about->model_name);
 	about->prepend_bos = get_bool(metadata, "prepend_bos", false);
@@ -93,7 +104,8 @@ static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae
 	return 0;
 }
 
-static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uint64_t *digest, ps_diag *diag)
+static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uint64_t *digest,
+		       ps_diag *diag)
 {
 	char path[PATH_MAX], *text;
 	size_t length;
@@ -110,7 +122,8 @@ static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uin
 	free(text);
 	if (!json_is_object(cfg)) {
 		json_decref(cfg);
-		return ps_fail(diag, PS_EINPUT, "%s: not a JSON object (line %d: %s)", path, error.line, error.text);
+		return ps_fail(diag, PS_EINPUT, "%s: not a JSON object (line %d: %s)", path,
+			       error.line, error.text);
 	}
 	rc = parse_config(cfg, path, sae, about, diag);
 	json_decref(cfg);
@@ -119,10 +132,12 @@ static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uin
 
 static size_t load_bytes(const ps_sae *sae)
 {
-	return ps_sae_bytes(sae->d_in, sae->d_sae) + sae->d_sae * (sizeof(uint64_t) + 1) + 4 * PS_ALIGN;
+	return ps_sae_bytes(sae->d_in, sae->d_sae) + sae->d_sae * (sizeof(uint64_t) + 1) +
+	       4 * PS_ALIGN;
 }
 
-static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols, float *out, ps_diag *diag)
+static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols,
+		       float *out, ps_diag *diag)
 {
 	const ps_tensor_info *tensor;
 	uint64_t shape[2] = {rows, cols};
@@ -134,7 +149,8 @@ static int load_vector(const ps_safetensors *file, const char *name, size_t rows
 	memcpy(out, ps_safetensors_data(file, tensor), count * sizeof *out);
 	for (size_t i = 0; i < count; i++)
 		if (!isfinite(out[i]))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s holds %f at element %zu", file->path, name, (double)out[i], i);
+			return ps_fail(diag, PS_EINPUT, "%s: tensor %s holds %f at element %zu",
+				       file->path, name, (double)out[i], i);
 	return 0;
 }
 
@@ -155,7 +171,9 @@ static int load_encoder(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
 
 			memcpy(&value, data + (d * sae->d_sae + f) * sizeof value, sizeof value);
 			if (!isfinite(value))
-				return ps_fail(diag, PS_EINPUT, "%s: tensor W_enc holds %f at row %zu, column %zu", file->path, (double)value, d, f);
+				return ps_fail(diag, PS_EINPUT,
+					       "%s: tensor W_enc holds %f at row %zu, column %zu",
+					       file->path, (double)value, d, f);
 			sae->enc[f * sae->d_in + d] = value;
 		}
 	return 0;
@@ -195,9 +213,11 @@ static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
 		return rc;
 	rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
 	if (!rc) {
-		folder->firing = ps_arena_take(&folder->arena, folder->sae.d_sae * sizeof *folder->firing);
+		folder->firing =
+			ps_arena_take(&folder->arena, folder->sae.d_sae * sizeof *folder->firing);
 		folder->alive = ps_arena_take(&folder->arena, folder->sae.d_sae);
-		memcpy(folder->firing, ps_safetensors_data(&file, tensor), folder->sae.d_sae * sizeof *folder->firing);
+		memcpy(folder->firing, ps_safetensors_data(&file, tensor),
+		       folder->sae.d_sae * sizeof *folder->firing);
 		for (size_t f = 0; f < folder->sae.d_sae; f++)
 			folder->alive[f] = folder->firing[f] > 0;
 	}
@@ -222,11 +242,13 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 		return rc;
 	/* Sizes are checked against the file before memory is taken for them. */
 	if (file.file_bytes / 4 / shape.d_in < shape.d_sae)
-		rc = ps_fail(diag, PS_EINPUT, "%s: too short for d_in %zu, d_sae %zu of cfg.json", file_path, shape.d_in, shape.d_sae);
+		rc = ps_fail(diag, PS_EINPUT, "%s: too short for d_in %zu, d_sae %zu of cfg.json",
+			     file_path, shape.d_in, shape.d_sae);
 	if (!rc)
 		rc = ps_arena_create(&folder->arena, load_bytes(&shape), diag);
 	if (!rc)
-		rc = ps_sae_create(&folder->sae, shape.arch, shape.d_in, shape.d_sae, shape.k, &folder->arena, diag);
+		rc = ps_sae_create(&folder->sae, shape.arch, shape.d_in, shape.d_sae, shape.k,
+				   &folder->arena, diag);
 	if (!rc) {
 		folder->sae.apply_b_dec_to_input = shape.apply_b_dec_to_input;
 		folder->sae.rescale_by_decoder_norm = shape.rescale_by_decoder_norm;
@@ -250,7 +272,9 @@ void ps_sae_folder_close(ps_sae_folder *folder)
 static int write_encoder(ps_artefact *artefact, const ps_sae *sae, ps_diag *diag)
 {
 	float *rows = malloc(TRANSPOSE_ROWS * sae->d_sae * sizeof *rows);
-	int rc = rows ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu rows of W_enc", TRANSPOSE_ROWS);
+	int rc =
+		rows ? 0
+		     : ps_fail(diag, PS_EBUDGET, "no memory for %zu rows of W_enc", TRANSPOSE_ROWS);
 
 	for (size_t first = 0; first < sae->d_in && !rc; first += TRANSPOSE_ROWS) {
 		size_t count = ps_min_size(TRANSPOSE_ROWS, sae->d_in - first);
@@ -269,23 +293,28 @@ static int save_weights(const char *path, const ps_sae *sae, const json_t *extra
 	struct latent_vector vectors[LATENT_VECTORS_MOST];
 	const size_t count = latent_vectors(sae, vectors);
 	ps_tensor_decl decls[3 + LATENT_VECTORS_MOST] = {
-		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}}, {"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}}, {"b_dec", PS_F32, 1, {sae->d_in}},
+		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}},
+		{"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}},
+		{"b_dec", PS_F32, 1, {sae->d_in}},
 	};
 	ps_artefact *artefact;
 	int rc;
 
 	for (size_t i = 0; i < count; i++)
 		decls[3 + i] = (ps_tensor_decl){vectors[i].name, PS_F32, 1, {sae->d_sae}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae", extra, decls, 3 + count, diag);
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae", extra, decls, 3 + count,
+				diag);
 	if (rc)
 		return rc;
 	rc = write_encoder(artefact, sae, diag);
 	if (!rc)
-		rc = ps_artefact_write(artefact, sae->dec, sae->d_sae * sae->d_in * sizeof(float), diag);
+		rc = ps_artefact_write(artefact, sae->dec, sae->d_sae * sae->d_in * sizeof(float),
+				       diag);
 	if (!rc)
 		rc = ps_artefact_write(artefact, sae->b_dec, sae->d_in * sizeof(float), diag);
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = ps_artefact_write(artefact, vectors[i].values, sae->d_sae * sizeof(float), diag);
+		rc = ps_artefact_write(artefact, vectors[i].values, sae->d_sae * sizeof(float),
+				       diag);
 	if (rc) {
 		ps_artefact_abort(artefact);
 		return rc;
@@ -293,11 +322,12 @@ static int save_weights(const char *path, const ps_sae *sae, const json_t *extra
 	return ps_artefact_commit(artefact, diag);
 }
 
-static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, const json_t *extra, ps_diag *diag)
+static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, const json_t *extra,
+		       ps_diag *diag)
 {
 	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae-training", extra, &(ps_tensor_decl){"firing_count", PS_I64, 1, {d_sae}},
-				    1, diag);
+	int rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae-training", extra,
+				    &(ps_tensor_decl){"firing_count", PS_I64, 1, {d_sae}}, 1, diag);
 
 	if (rc)
 		return rc;
@@ -311,24 +341,30 @@ static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, c
 
 static json_t *make_config(const ps_sae *sae, const ps_sae_about *about)
 {
-	json_t *cfg = json_pack("{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:{s:s, s:s, s:s, s:b, s:I}}", "architecture", arch_names[sae->arch], "d_in",
-				(json_int_t)sae->d_in, "d_sae", (json_int_t)sae->d_sae, "dtype", "float32", "device", "cpu", "apply_b_dec_to_input",
-				sae->apply_b_dec_to_input, "normalize_activations", "none", "reshape_activations", "none", "metadata",
-				"sae_lens_version", SAE_LENS_VERSION, "model_name", about->model_name, "hook_name", about->hook_name, "prepend_bos",
-				about->prepend_bos, "context_size", (json_int_t)about->context_size);
+	json_t *cfg = json_pack(
+		"{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:{s:s, s:s, s:s, s:b, s:I}}",
+		"architecture", arch_names[sae->arch], "d_in", (json_int_t)sae->d_in, "d_sae",
+		(json_int_t)sae->d_sae, "dtype", "float32", "device", "cpu", "apply_b_dec_to_input",
+		sae->apply_b_dec_to_input, "normalize_activations", "none", "reshape_activations",
+		"none", "metadata", "sae_lens_version", SAE_LENS_VERSION, "model_name",
+		about->model_name, "hook_name", about->hook_name, "prepend_bos", about->prepend_bos,
+		"context_size", (json_int_t)about->context_size);
 
 	if (sae->arch == PS_SAE_TOPK) {
 		json_object_set_new(cfg, "k", json_integer((json_int_t)sae->k));
-		json_object_set_new(cfg, "rescale_acts_by_decoder_norm", json_boolean(sae->rescale_by_decoder_norm));
+		json_object_set_new(cfg, "rescale_acts_by_decoder_norm",
+				    json_boolean(sae->rescale_by_decoder_norm));
 	}
 	return cfg;
 }
 
-int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae, const ps_sae_about *about, const uint64_t *firing,
-		       const json_t *provenance, ps_diag *diag)
+int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
+		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
+		       ps_diag *diag)
 {
 	char file[PATH_MAX];
-	json_t *extra = json_pack("{s:O}", "provenance", provenance), *cfg = make_config(sae, about);
+	json_t *extra = json_pack("{s:O}", "provenance", provenance),
+	       *cfg = make_config(sae, about);
 	int rc;
 
 	snprintf(file, sizeof file, "%s/sae_weights.safetensors", path);

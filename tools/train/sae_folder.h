@@ -24,11 +24,11 @@ typedef struct ps_sae_about {
 } ps_sae_about;
 
 typedef struct ps_sae_folder {
-	ps_sae sae;            /* in the arena */
+	ps_sae sae; /* in the arena */
 	ps_arena arena;
-	uint8_t *alive;        /* (F), or NULL when the folder does not say */
-	uint64_t *firing;      /* (F), or NULL */
-	uint64_t digest;       /* of the weights file and cfg.json */
+	uint8_t *alive;   /* (F), or NULL when the folder does not say */
+	uint64_t *firing; /* (F), or NULL */
+	uint64_t digest;  /* of the weights file and cfg.json */
 	ps_sae_about about;
 } ps_sae_folder;
 
@@ -37,7 +37,8 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) P
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
 
 /* The three files, noted in the folder's manifest. */
-int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae, const ps_sae_about *about, const uint64_t *firing,
-		       const json_t *provenance, ps_diag *diag) PS_MUST_USE;
+int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
+		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
+		       ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -9,10 +9,12 @@
 #include "tools/run/nearest.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};
-static const char *const recipe_names[] = {"prunescope", "paper", "saelens", "sparsify", "dictionary_learning", NULL};
+static const char *const recipe_names[] = {"prunescope",          "paper", "saelens", "sparsify",
+					   "dictionary_learning", NULL};
 static const char *const schedule_names[] = {"linear", "cosine", "constant", NULL};
 static const char *const penalty_names[] = {"step", "tanh", "target", NULL};
-static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictionary_learning", NULL};
+static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictionary_learning",
+					 NULL};
 static const char *const b_dec_names[] = {"zero", "mean", "median", NULL};
 static const char *const order_names[] = {"shuffled", "sequential", NULL};
 static const char *const unit_names[] = {"element", "row", "variance", NULL};
@@ -20,15 +22,34 @@ static const char *const unit_names[] = {"element", "row", "variance", NULL};
 ps_train_args ps_train_args_default(void)
 {
 	return (ps_train_args){
-		.save_every = 20, .arch = "topk", .recipe = "prunescope", .order = "shuffled", .batch = 4096, .data_seed = -1, .read_ahead = -1,
-		.warmup = NAN, .decay = NAN, .lr_end = NAN, .beta1 = NAN, .beta2 = NAN, .clip = NAN, .encoder_scale = NAN, .sparsity = NAN,
-		.sparsity_warmup = NAN, .target_l0 = NAN,
-		.bandwidth = NAN, .auxk = NAN, .k_anneal = NAN, .dead_after = -1, .resample = -1,
+		.save_every = 20,
+		.arch = "topk",
+		.recipe = "prunescope",
+		.order = "shuffled",
+		.batch = 4096,
+		.data_seed = -1,
+		.read_ahead = -1,
+		.warmup = NAN,
+		.decay = NAN,
+		.lr_end = NAN,
+		.beta1 = NAN,
+		.beta2 = NAN,
+		.clip = NAN,
+		.encoder_scale = NAN,
+		.sparsity = NAN,
+		.sparsity_warmup = NAN,
+		.target_l0 = NAN,
+		.bandwidth = NAN,
+		.auxk = NAN,
+		.k_anneal = NAN,
+		.dead_after = -1,
+		.resample = -1,
 	};
 }
 
 /* word's place among names into *place; untouched when word is NULL. */
-static int choose(const char *option, const char *word, const char *const *names, int *place, ps_diag *diag)
+static int choose(const char *option, const char *word, const char *const *names, int *place,
+		  ps_diag *diag)
 {
 	const char *nearest;
 
@@ -41,7 +62,8 @@ static int choose(const char *option, const char *word, const char *const *names
 		}
 	}
 	nearest = ps_nearest_name(word, names);
-	return ps_fail(diag, PS_EUSAGE, "%s %s is not known%s%s%s", option, word, nearest ? ", did you mean " : "", nearest ? nearest : "",
+	return ps_fail(diag, PS_EUSAGE, "%s %s is not known%s%s%s", option, word,
+		       nearest ? ", did you mean " : "", nearest ? nearest : "",
 		       nearest ? "?" : "");
 }
 
@@ -60,7 +82,8 @@ static void replace_tokens(uint64_t *value, int64_t given)
 /* The choices among names. */
 static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
 {
-	int schedule = -1, order = 0, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form, b_dec = (int)o->b_dec;
+	int schedule = -1, order = 0, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form,
+	    b_dec = (int)o->b_dec;
 	int rc = choose("--schedule", a->schedule, schedule_names, &schedule, diag);
 
 	if (!rc)
@@ -109,13 +132,15 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 
 static int check_sizes(const ps_train_args *a, ps_diag *diag)
 {
-	if (a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->batch > INT32_MAX || a->k_start > INT32_MAX)
+	if (a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->batch > INT32_MAX ||
+	    a->k_start > INT32_MAX)
 		return ps_fail(diag, PS_EUSAGE, "--tokens, --batch and --lr must be positive");
 	return 0;
 }
 
 /* The list's values, or the one that holds where there are none. */
-static int take_list(const char *option, const ps_int_list *list, int64_t otherwise, int64_t *out, ps_diag *diag)
+static int take_list(const char *option, const ps_int_list *list, int64_t otherwise, int64_t *out,
+		     ps_diag *diag)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		out[i] = list->item[i];
@@ -123,7 +148,8 @@ static int take_list(const char *option, const ps_int_list *list, int64_t otherw
 			return ps_fail(diag, PS_EUSAGE, "%s must be positive", option);
 		for (size_t j = 0; j < i; j++)
 			if (out[j] == out[i])
-				return ps_fail(diag, PS_EUSAGE, "%s %lld is given twice", option, (long long)out[i]);
+				return ps_fail(diag, PS_EUSAGE, "%s %lld is given twice", option,
+					       (long long)out[i]);
 	}
 	if (!list->count)
 		out[0] = otherwise;
@@ -152,15 +178,17 @@ static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *di
 	const size_t levels = a->matryoshka.count;
 
 	if (levels > PS_MATRYOSHKA_MOST)
-		return ps_fail(diag, PS_EUSAGE, "--matryoshka takes at most %d levels", PS_MATRYOSHKA_MOST);
+		return ps_fail(diag, PS_EUSAGE, "--matryoshka takes at most %d levels",
+			       PS_MATRYOSHKA_MOST);
 	o->matryoshka_levels = levels;
 	for (size_t l = 0; l < levels; l++)
-		o->matryoshka_width[l] = a->matryoshka.item[l] > 0 ? (size_t)a->matryoshka.item[l] : 0;
+		o->matryoshka_width[l] =
+			a->matryoshka.item[l] > 0 ? (size_t)a->matryoshka.item[l] : 0;
 	return 0;
 }
 
-int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, size_t d_sae, size_t k, ps_train_options *o,
-			  ps_diag *diag)
+int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, size_t d_sae,
+			  size_t k, ps_train_options *o, ps_diag *diag)
 {
 	int arch = 0, recipe = 0, rc = check_sizes(a, diag);
 
@@ -171,11 +199,15 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 	if (rc)
 		return rc;
 	*o = (ps_train_options){
-		.arch = (ps_train_arch)arch, .k = k, .batch = (size_t)a->batch, .d_sae = d_sae,
+		.arch = (ps_train_arch)arch,
+		.k = k,
+		.batch = (size_t)a->batch,
+		.d_sae = d_sae,
 		.tokens = a->tokens ? (uint64_t)a->tokens : rows,
 	};
 	if (o->k > o->d_sae)
-		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", o->k, o->d_sae);
+		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", o->k,
+			       o->d_sae);
 	rc = ps_recipe_apply((ps_recipe)recipe, o, diag);
 	if (!rc)
 		rc = apply_names(a, o, diag);
@@ -189,23 +221,31 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 
 json_t *ps_train_options_json(const ps_train_options *o)
 {
-	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "arch", arch_names[o->arch], "d_sae", (json_int_t)o->d_sae, "k",
-				 (json_int_t)o->k, "batch", (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "init_seed",
+	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "arch", arch_names[o->arch],
+				 "d_sae", (json_int_t)o->d_sae, "k", (json_int_t)o->k, "batch",
+				 (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "init_seed",
 				 (json_int_t)o->init_seed, "data_seed", (json_int_t)o->data_seed);
-	json_t *rate = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr, "beta1", o->adam.beta1, "beta2",
-				 o->adam.beta2, "epsilon", o->adam.epsilon, "warmup", o->warmup_fraction, "schedule", schedule_names[o->decay],
-				 "decay", o->decay_fraction, "lr_end", o->lr_end, "clip", o->clip, "unit", unit_names[o->unit]);
-	json_t *start = json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec], "decoder_norm",
-				  o->decoder_norm, "encoder_scale", o->encoder_scale,
-				  "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start", (json_int_t)o->k_start, "k_anneal",
-				  o->k_fraction);
-	json_t *penalty = json_pack("{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity", o->sparsity, "sparsity_warmup",
-				    o->sparsity_warmup, "penalty", penalty_names[o->l0_penalty], "target_l0", o->target_l0, "tanh_scale",
-				    o->tanh_scale, "bandwidth", o->bandwidth, "threshold_start", o->threshold_start, "ste_to_input",
-				    o->ste_to_input, "gate_alone", o->gate_alone, "threshold_rate", o->threshold_rate, "threshold_from_zero",
-				    o->threshold_from_zero);
-	json_t *dead = json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form", auxk_names[o->auxk_form], "dead_after",
-				 (json_int_t)o->dead_after_tokens, "resample", (json_int_t)o->resample_tokens);
+	json_t *rate = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr,
+				 "beta1", o->adam.beta1, "beta2", o->adam.beta2, "epsilon",
+				 o->adam.epsilon, "warmup", o->warmup_fraction, "schedule",
+				 schedule_names[o->decay], "decay", o->decay_fraction, "lr_end",
+				 o->lr_end, "clip", o->clip, "unit", unit_names[o->unit]);
+	json_t *start =
+		json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec],
+			  "decoder_norm", o->decoder_norm, "encoder_scale", o->encoder_scale,
+			  "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start",
+			  (json_int_t)o->k_start, "k_anneal", o->k_fraction);
+	json_t *penalty = json_pack(
+		"{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity", o->sparsity,
+		"sparsity_warmup", o->sparsity_warmup, "penalty", penalty_names[o->l0_penalty],
+		"target_l0", o->target_l0, "tanh_scale", o->tanh_scale, "bandwidth", o->bandwidth,
+		"threshold_start", o->threshold_start, "ste_to_input", o->ste_to_input,
+		"gate_alone", o->gate_alone, "threshold_rate", o->threshold_rate,
+		"threshold_from_zero", o->threshold_from_zero);
+	json_t *dead =
+		json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form",
+			  auxk_names[o->auxk_form], "dead_after", (json_int_t)o->dead_after_tokens,
+			  "resample", (json_int_t)o->resample_tokens);
 
 	json_t *levels = json_array();
 

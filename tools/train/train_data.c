@@ -17,12 +17,14 @@ static int open_cache(ps_train_data *d, const ps_session *s, const char *path, p
 		return rc;
 	d->count++;
 	if (!cache->verified)
-		ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified", path);
+		ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified",
+			       path);
 	return 0;
 }
 
 /* One source of them all. */
-static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_args *args,
+		       ps_diag *diag)
 {
 	const size_t batch = (size_t)(args->batch > 0 ? args->batch : 1);
 	const char *names[PS_JOIN_MOST] = {args->cache};
@@ -35,9 +37,11 @@ static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_arg
 	}
 	rc = ps_row_join_check(sources, names, d->count, diag);
 	if (!rc)
-		rc = ps_arena_create(&d->arena, ps_row_join_bytes(sources[0].width, batch, s->threads), diag);
+		rc = ps_arena_create(&d->arena,
+				     ps_row_join_bytes(sources[0].width, batch, s->threads), diag);
 	if (!rc)
-		rc = ps_row_join_create(&d->join, sources, d->count, batch, s->threads, &d->arena, &d->source, diag);
+		rc = ps_row_join_create(&d->join, sources, d->count, batch, s->threads, &d->arena,
+					&d->source, diag);
 	return rc;
 }
 
@@ -45,10 +49,13 @@ static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_arg
 static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 {
 	if (count < 0 || (uint64_t)count >= d->rows.count)
-		return ps_fail(diag, PS_EUSAGE, "--hold-out %lld of %llu rows leaves nothing to train on", (long long)count,
-			       (unsigned long long)d->rows.count);
+		return ps_fail(diag, PS_EUSAGE,
+			       "--hold-out %lld of %llu rows leaves nothing to train on",
+			       (long long)count, (unsigned long long)d->rows.count);
 	if ((size_t)count % d->count)
-		return ps_fail(diag, PS_EUSAGE, "--hold-out %lld: with %zu caches a multiple of %zu is wanted", (long long)count, d->count, d->count);
+		return ps_fail(diag, PS_EUSAGE,
+			       "--hold-out %lld: with %zu caches a multiple of %zu is wanted",
+			       (long long)count, d->count, d->count);
 	d->rows.count -= (uint64_t)count;
 	d->held_out = ps_row_list_part(&d->rows, d->rows.count, (uint64_t)count);
 	return 0;
@@ -56,8 +63,9 @@ static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 
 static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
 {
-	int rc = args->with.count < PS_JOIN_MOST ? open_cache(d, s, args->cache, diag)
-						 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MOST - 1);
+	int rc = args->with.count < PS_JOIN_MOST
+			 ? open_cache(d, s, args->cache, diag)
+			 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MOST - 1);
 
 	for (size_t i = 0; i < args->with.count && !rc; i++)
 		rc = open_cache(d, s, args->with.item[i], diag);
@@ -75,11 +83,13 @@ static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *
 	return hold_out(d, args->hold_out, diag);
 }
 
-int ps_train_data_open(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+int ps_train_data_open(ps_train_data *d, const ps_session *s, const ps_train_args *args,
+		       ps_diag *diag)
 {
 	int rc;
 
-	*d = (ps_train_data){.ahead_rows = args->read_ahead < 0 ? SIZE_MAX : (size_t)args->read_ahead};
+	*d = (ps_train_data){.ahead_rows =
+				     args->read_ahead < 0 ? SIZE_MAX : (size_t)args->read_ahead};
 	rc = open_all(d, s, args, diag);
 	if (rc)
 		ps_train_data_close(d);
@@ -99,8 +109,10 @@ void ps_train_data_close(ps_train_data *d)
 int ps_train_data_check_batch(const ps_train_data *d, size_t rows, ps_diag *diag)
 {
 	if (rows % d->count)
-		return ps_fail(diag, PS_EUSAGE, "--batch %zu: with %zu caches a multiple of %zu is wanted, such as %zu", rows, d->count, d->count,
-			       ps_round_up(rows, d->count));
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"--batch %zu: with %zu caches a multiple of %zu is wanted, such as %zu",
+			rows, d->count, d->count, ps_round_up(rows, d->count));
 	return 0;
 }
 
@@ -109,10 +121,12 @@ int ps_train_data_check_batch(const ps_train_data *d, size_t rows, ps_diag *diag
 json_t *ps_train_data_inputs(const ps_train_data *d)
 {
 	char digest[PS_DIGEST_TEXT];
-	json_t *inputs = json_pack("{s:s}", "cache", ps_digest_format(d->caches[0].digest, digest)), *with = json_array();
+	json_t *inputs = json_pack("{s:s}", "cache", ps_digest_format(d->caches[0].digest, digest)),
+	       *with = json_array();
 
 	for (size_t i = 1; i < d->count; i++)
-		json_array_append_new(with, json_string(ps_digest_format(d->caches[i].digest, digest)));
+		json_array_append_new(with,
+				      json_string(ps_digest_format(d->caches[i].digest, digest)));
 	if (d->count > 1)
 		json_object_set(inputs, "with", with);
 	json_decref(with);
@@ -121,8 +135,10 @@ json_t *ps_train_data_inputs(const ps_train_data *d)
 
 void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 {
-	const json_t *provenance = json_object_get(d->caches[0].manifest, "provenance"), *model = json_object_get(provenance, "model");
-	const char *family = json_string_value(json_object_get(model, "family")), *hook = json_string_value(json_object_get(model, "hook_name"));
+	const json_t *provenance = json_object_get(d->caches[0].manifest, "provenance"),
+		     *model = json_object_get(provenance, "model");
+	const char *family = json_string_value(json_object_get(model, "family")),
+		   *hook = json_string_value(json_object_get(model, "hook_name"));
 
 	snprintf(about->model_name, sizeof about->model_name, "%s", family ? family : "unknown");
 	snprintf(about->hook_name, sizeof about->hook_name, "%s", hook ? hook : "unknown");
@@ -169,8 +185,8 @@ static bool fits(const ps_train_data *d, size_t bytes)
 	return total <= bytes;
 }
 
-int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size_t spare_bytes, ps_arena *arena,
-			ps_row_source *source, ps_diag *diag)
+int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size_t spare_bytes,
+			ps_arena *arena, ps_row_source *source, ps_diag *diag)
 {
 	const size_t rows = rows_ahead(d, backend, batch);
 	const bool past_cache = !fits(d, spare_bytes);
@@ -180,7 +196,8 @@ int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size
 	for (size_t i = 0; i < d->count && rows && !rc; i++) {
 		ps_row_source ahead;
 
-		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, past_cache, rows, arena, &ahead, diag);
+		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, past_cache, rows,
+					 arena, &ahead, diag);
 		if (!rc && d->join)
 			ps_row_join_replace(d->join, i, &ahead);
 		else if (!rc)

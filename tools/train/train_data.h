@@ -15,13 +15,14 @@ typedef struct ps_train_data {
 	ps_row_ahead *ahead[PS_JOIN_MOST]; /* between start and stop */
 	ps_arena arena;                    /* of the join */
 	ps_row_join *join;                 /* NULL: one cache */
-	ps_row_source source;              /* as mapped; with a join read ahead between start and stop */
-	ps_row_list rows, held_out;        /* held_out.count 0: none */
-	size_t ahead_rows;                 /* read ahead at most; SIZE_MAX: a batch */
+	ps_row_source source;       /* as mapped; with a join read ahead between start and stop */
+	ps_row_list rows, held_out; /* held_out.count 0: none */
+	size_t ahead_rows;          /* read ahead at most; SIZE_MAX: a batch */
 } ps_train_data;
 
 /* data stays where it is until it is closed. */
-int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args, ps_diag *diag) PS_MUST_USE;
+int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args,
+		       ps_diag *diag) PS_MUST_USE;
 void ps_train_data_close(ps_train_data *data);
 
 /* PS_EUSAGE unless a batch of so many rows holds the same tokens of every cache. */
@@ -37,8 +38,8 @@ void ps_train_data_plan(const ps_train_data *data, ps_plan *plan);
 size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, size_t batch);
 /* *source: the rows, read ahead from now on, until stop, before the arena goes. spare_bytes: what the plan leaves of the
  * budget; the page cache is used for caches that fit in there. */
-int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes, ps_arena *arena,
-			ps_row_source *source, ps_diag *diag) PS_MUST_USE;
+int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes,
+			ps_arena *arena, ps_row_source *source, ps_diag *diag) PS_MUST_USE;
 void ps_train_data_stop(ps_train_data *data); /* more than once is fine */
 
 #endif

@@ -29,7 +29,8 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 
 	for (size_t i = 0; i < count; i++)
 		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, checkpoint_path(job, path), "sae-checkpoint", extra, decls, count, diag);
+	rc = ps_artefact_create(&artefact, &ps_sys_linux, checkpoint_path(job, path),
+				"sae-checkpoint", extra, decls, count, diag);
 	json_decref(extra);
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, diag);
@@ -40,7 +41,8 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 	return rc ? rc : ps_artefact_commit(artefact, diag);
 }
 
-static void note_bad_block(void *context, const char *path, long block, uint64_t offset, const char *what)
+static void note_bad_block(void *context, const char *path, long block, uint64_t offset,
+			   const char *what)
 {
 	(void)path, (void)block, (void)offset, (void)what;
 	*(bool *)context = true;
@@ -62,8 +64,8 @@ static int load_checkpoint(ps_train_job *job, ps_session *s)
 		ps_session_say(s, "%s: not usable (%s): training starts anew", path, ignored.text);
 		return 0;
 	}
-	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad || !verified ||
-	    !json_equal(json_object_get(file.metadata, "provenance"), job->provenance))
+	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad ||
+	    !verified || !json_equal(json_object_get(file.metadata, "provenance"), job->provenance))
 		bad = true;
 	for (size_t i = 0; i < count && !bad; i++) {
 		const ps_tensor_info *tensor = ps_safetensors_find(&file, parts[i].name);
@@ -98,8 +100,8 @@ int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
 		return rc;
 	job->resumed_at = ps_trainer_done(job->trainer);
 	job->checked_fvu = NAN;
-	return ps_train_log_open(&job->log, log_prefix(job, log, prefix, sizeof prefix), job->resumed_at, ps_trainer_steps(&job->options),
-				 &s->diag);
+	return ps_train_log_open(&job->log, log_prefix(job, log, prefix, sizeof prefix),
+				 job->resumed_at, ps_trainer_steps(&job->options), &s->diag);
 }
 
 /* --- the folder --- */
@@ -121,11 +123,13 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 	int rc = 0;
 
 	if (*job->name) {
-		snprintf(parent, sizeof parent, "%.*s", (int)(strlen(job->path) - strlen(job->name) - 1), job->path);
+		snprintf(parent, sizeof parent, "%.*s",
+			 (int)(strlen(job->path) - strlen(job->name) - 1), job->path);
 		rc = ps_folder_make(&ps_sys_linux, parent, &s->diag);
 	}
 	if (!rc)
-		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance, replace, &job->over, &s->diag);
+		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance,
+				     replace, &job->over, &s->diag);
 	if (!rc && job->over)
 		read_measures(job);
 	return rc;
@@ -134,17 +138,23 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 /* What is reported of a trained SAE, and kept in its manifest. */
 static json_t *measures_json(const ps_train_job *job, const ps_train_data *data)
 {
-	json_t *json = json_pack("{s:f, s:f, s:f}", "fvu", job->evaluation.fvu, "l0", job->evaluation.l0, "dead_fraction",
-				 job->evaluation.dead_fraction);
+	json_t *json =
+		json_pack("{s:f, s:f, s:f}", "fvu", job->evaluation.fvu, "l0", job->evaluation.l0,
+			  "dead_fraction", job->evaluation.dead_fraction);
 
 	if (data->held_out.count)
-		json_object_update_new(json, json_pack("{s:f, s:f}", "held_out_fvu", job->held_out.fvu, "held_out_l0", job->held_out.l0));
+		json_object_update_new(json,
+				       json_pack("{s:f, s:f}", "held_out_fvu", job->held_out.fvu,
+						 "held_out_l0", job->held_out.l0));
 	return json;
 }
 
 size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int threads)
 {
-	const ps_sae saved = {.arch = ps_train_saved_arch(job->options.arch), .d_in = width, .d_sae = job->options.d_sae, .k = job->options.k};
+	const ps_sae saved = {.arch = ps_train_saved_arch(job->options.arch),
+			      .d_in = width,
+			      .d_sae = job->options.d_sae,
+			      .k = job->options.k};
 	ps_plan plan = {0};
 
 	ps_plan_add(&plan, "trained SAE", ps_sae_bytes(width, saved.d_sae));
@@ -160,10 +170,12 @@ static ps_row_list first_rows(const ps_train_data *data, const ps_row_list *rows
 	return ps_row_list_part(rows, 0, rows->count < most ? rows->count : most);
 }
 
-static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena, ps_sae *sae)
+static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data *data,
+		    ps_arena *arena, ps_sae *sae)
 {
 	const ps_train_options *o = &job->options;
-	int rc = ps_sae_create(sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae, o->k, arena, &s->diag);
+	int rc = ps_sae_create(sae, ps_train_saved_arch(o->arch), data->source.width, o->d_sae,
+			       o->k, arena, &s->diag);
 
 	if (!rc)
 		ps_trainer_export(job->trainer, sae);
@@ -171,7 +183,8 @@ static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data 
 }
 
 /* The SAE with its measures, into the open folder. */
-static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
+static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data,
+		     const ps_sae_about *about, ps_arena *arena)
 {
 	const ps_train_options *o = &job->options;
 	const ps_row_list report = first_rows(data, &data->rows, REPORT_ROWS);
@@ -182,10 +195,14 @@ static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data
 	if (rc)
 		return rc;
 	firing = ps_arena_take(arena, o->d_sae * sizeof *firing);
-	rc = ps_evaluate_rows(&sae, &data->source, &report, &s->context, arena, &job->evaluation, firing);
+	rc = ps_evaluate_rows(&sae, &data->source, &report, &s->context, arena, &job->evaluation,
+			      firing);
 	if (!rc && data->held_out.count)
-		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena, &job->held_out, NULL);
-	return rc ? rc : ps_sae_folder_save(job->folder, job->path, &sae, about, firing, job->provenance, &s->diag);
+		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena,
+				      &job->held_out, NULL);
+	return rc ? rc
+		  : ps_sae_folder_save(job->folder, job->path, &sae, about, firing, job->provenance,
+				       &s->diag);
 }
 
 /* Quick: no progress, no interruption. */
@@ -199,7 +216,8 @@ static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps
 	int rc = make_sae(job, s, data, arena, &sae);
 
 	if (!rc)
-		rc = ps_evaluate_rows(&sae, &data->source, &slice, &context, arena, &evaluation, NULL);
+		rc = ps_evaluate_rows(&sae, &data->source, &slice, &context, arena, &evaluation,
+				      NULL);
 	ps_arena_rewind(arena, mark);
 	if (rc)
 		return rc;
@@ -208,15 +226,20 @@ static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps
 	return 0;
 }
 
-int ps_train_job_note(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_train_step *step, double now, ps_arena *arena)
+int ps_train_job_note(ps_train_job *job, ps_session *s, const ps_train_data *data,
+		      const ps_train_step *step, double now, ps_arena *arena)
 {
-	const bool checks = job->check_due && data->held_out.count && ps_train_log_takes(&job->log, step->step);
+	const bool checks =
+		job->check_due && data->held_out.count && ps_train_log_takes(&job->log, step->step);
 	int rc = checks ? check(job, s, data, arena) : 0;
 
-	return rc ? rc : ps_train_log_add(&job->log, step, checks ? job->checked_fvu : NAN, now, &s->diag);
+	return rc ? rc
+		  : ps_train_log_add(&job->log, step, checks ? job->checked_fvu : NAN, now,
+				     &s->diag);
 }
 
-int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *data, const ps_sae_about *about, ps_arena *arena)
+int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *data,
+			const ps_sae_about *about, ps_arena *arena)
 {
 	const size_t mark = ps_arena_mark(arena);
 	char path[PATH_MAX + 32];
@@ -252,10 +275,13 @@ void ps_train_job_close(ps_train_job *job)
 
 json_t *ps_train_job_json(const ps_train_job *job, const ps_train_data *data)
 {
-	json_t *json = json_pack("{s:f, s:f}", "tokens_per_s", job->tokens_per_s, "seconds", job->seconds);
+	json_t *json =
+		json_pack("{s:f, s:f}", "tokens_per_s", job->tokens_per_s, "seconds", job->seconds);
 
 	json_object_update_new(json, measures_json(job, data));
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "seed", (json_int_t)job->options.init_seed, "k", (json_int_t)job->options.k,
-					       "d_sae", (json_int_t)job->options.d_sae));
+	json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "seed",
+					       (json_int_t)job->options.init_seed, "k",
+					       (json_int_t)job->options.k, "d_sae",
+					       (json_int_t)job->options.d_sae));
 	return json;
 }

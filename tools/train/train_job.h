@@ -36,14 +36,14 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag) PS_MUST_USE;
 
 /* After a step: its line of the log, if it has one, and on the first line since a save, where rows are held out, how the
  * SAE reconstructs a slice of them. Takes of the arena what finish takes. */
-int ps_train_job_note(ps_train_job *job, ps_session *session, const ps_train_data *data, const ps_train_step *step, double now,
-		      ps_arena *arena) PS_MUST_USE;
+int ps_train_job_note(ps_train_job *job, ps_session *session, const ps_train_data *data,
+		      const ps_train_step *step, double now, ps_arena *arena) PS_MUST_USE;
 
 /* Bytes that finish takes of the arena. */
 size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int threads);
 /* Draws the log's curves; measures the SAE on the first rows and those held out; completes the folder. */
-int ps_train_job_finish(ps_train_job *job, ps_session *session, const ps_train_data *data, const ps_sae_about *about,
-			ps_arena *arena) PS_MUST_USE;
+int ps_train_job_finish(ps_train_job *job, ps_session *session, const ps_train_data *data,
+			const ps_sae_about *about, ps_arena *arena) PS_MUST_USE;
 void ps_train_job_close(ps_train_job *job); /* a zeroed one is allowed */
 
 /* seed, k, d_sae, seconds, tokens_per_s and the measures. */

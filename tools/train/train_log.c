@@ -21,7 +21,8 @@ static void path_of(const ps_train_log *log, const char *suffix, char *out, size
 
 static int complain(const ps_train_log *log, const char *suffix, ps_diag *diag)
 {
-	return ps_fail_errno(diag, errno ? errno : EIO, "%s.%s: cannot be written", log->prefix, suffix);
+	return ps_fail_errno(diag, errno ? errno : EIO, "%s.%s: cannot be written", log->prefix,
+			     suffix);
 }
 
 /* The step that a line is about; UINT64_MAX for the header, 0 for what is no line of ours. */
@@ -31,7 +32,10 @@ static uint64_t step_of(const char *line)
 
 	if (!strcmp(line, header))
 		return UINT64_MAX;
-	return sscanf(line, "%" SCNu64 ",", &step) == 1 || sscanf(line, "{\"step\": %" SCNu64, &step) == 1 ? step : 0;
+	return sscanf(line, "%" SCNu64 ",", &step) == 1 ||
+			       sscanf(line, "{\"step\": %" SCNu64, &step) == 1
+		       ? step
+		       : 0;
 }
 
 /* Opens for appending, cut before the first line that is half-written, foreign, or of a step after `done`. */
@@ -62,7 +66,8 @@ static FILE *open_part(const ps_train_log *log, const char *suffix, uint64_t don
 	return file;
 }
 
-int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps, ps_diag *diag)
+int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps,
+		      ps_diag *diag)
 {
 	uint64_t ignored;
 
@@ -88,18 +93,21 @@ bool ps_train_log_takes(const ps_train_log *log, uint64_t step)
 	return log->csv && step % log->every == 0;
 }
 
-int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_fvu, double seconds, ps_diag *diag)
+int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_fvu, double seconds,
+		     ps_diag *diag)
 {
 	/* A rate needs a line before it in the same run. */
-	const double rate = log->seconds > 0 ? (double)(s->tokens - log->tokens) / (seconds - log->seconds) : 0;
+	const double rate =
+		log->seconds > 0 ? (double)(s->tokens - log->tokens) / (seconds - log->seconds) : 0;
 
 	if (!ps_train_log_takes(log, s->step))
 		return 0;
 	errno = 0;
-	fprintf(log->csv, "%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.0f,", s->step, s->tokens, s->lr, s->loss, s->fvu, s->l0,
-		s->dead_fraction, rate);
+	fprintf(log->csv, "%" PRIu64 ",%" PRIu64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.0f,", s->step,
+		s->tokens, s->lr, s->loss, s->fvu, s->l0, s->dead_fraction, rate);
 	fprintf(log->jsonl,
-		"{\"step\": %" PRIu64 ", \"tokens\": %" PRIu64 ", \"lr\": %.9g, \"loss\": %.9g, \"fvu\": %.9g, \"l0\": %.9g, "
+		"{\"step\": %" PRIu64 ", \"tokens\": %" PRIu64
+		", \"lr\": %.9g, \"loss\": %.9g, \"fvu\": %.9g, \"l0\": %.9g, "
 		"\"dead_fraction\": %.9g, \"tokens_per_s\": %.0f",
 		s->step, s->tokens, s->lr, s->loss, s->fvu, s->l0, s->dead_fraction, rate);
 	if (!isnan(held_out_fvu)) {
@@ -121,20 +129,30 @@ static void write_script(const ps_train_log *log, FILE *out)
 	static const struct {
 		const char *title, *column, *beside;
 	} panels[] = {
-		{"loss", "4", ""}, {"FVU (points: of rows held out)", "5", ", $d using 2:9 with points pt 7 ps 0.4 lc rgb '#d55e00'"}, {"L0", "6", ""},
-		{"share of dead latents", "7", ""}, {"tokens a second", "8", ""}, {"learning rate", "3", ""},
+		{"loss", "4", ""},
+		{"FVU (points: of rows held out)", "5",
+		 ", $d using 2:9 with points pt 7 ps 0.4 lc rgb '#d55e00'"},
+		{"L0", "6", ""},
+		{"share of dead latents", "7", ""},
+		{"tokens a second", "8", ""},
+		{"learning rate", "3", ""},
 	};
 	char line[LINE_BYTES];
 
-	fputs("set terminal svg size 960,560 font 'sans-serif,12' background '#ffffff'\nset datafile separator ','\nset key off\n"
-	      "set border 3\nset tics nomirror\nset grid ytics lc rgb '#dddddd'\nset format x '%.1s%c'\nset multiplot layout 2,3\n$d << EOD\n", out);
+	fputs("set terminal svg size 960,560 font 'sans-serif,12' background '#ffffff'\nset "
+	      "datafile separator ','\nset key off\n"
+	      "set border 3\nset tics nomirror\nset grid ytics lc rgb '#dddddd'\nset format x "
+	      "'%.1s%c'\nset multiplot layout 2,3\n$d << EOD\n",
+	      out);
 	rewind(log->csv);
 	for (bool first = true; fgets(line, sizeof line, log->csv); first = false)
 		if (!first)
 			fputs(line, out);
 	fprintf(out, "EOD\nset xtics 0, %" PRIu64 "\n", log->tokens / 4 ? log->tokens / 4 : 1);
 	for (size_t i = 0; i < sizeof panels / sizeof *panels; i++)
-		fprintf(out, "set title '%s'\nset yrange [0:*]\nset xlabel 'tokens'\nplot $d using 2:%s with lines lw 1.5 lc rgb '#0072b2'%s\n",
+		fprintf(out,
+			"set title '%s'\nset yrange [0:*]\nset xlabel 'tokens'\nplot $d using 2:%s "
+			"with lines lw 1.5 lc rgb '#0072b2'%s\n",
 			panels[i].title, panels[i].column, panels[i].beside);
 	fputs("unset multiplot\n", out);
 }
@@ -167,10 +185,12 @@ int ps_train_log_draw(ps_train_log *log, bool *drawn, ps_diag *diag)
 	svg = tmpfile();
 	errors = tmpfile();
 	if (!script || !svg || !errors) {
-		rc = ps_fail_errno(diag, errno, "no temporary file for the curves of %s", log->prefix);
+		rc = ps_fail_errno(diag, errno, "no temporary file for the curves of %s",
+				   log->prefix);
 	} else {
 		write_script(log, script);
-		*drawn = !fflush(script) && !fseek(script, 0, SEEK_SET) && !ps_gnuplot_run(script, svg, errors);
+		*drawn = !fflush(script) && !fseek(script, 0, SEEK_SET) &&
+			 !ps_gnuplot_run(script, svg, errors);
 		rc = *drawn ? take_over(log, svg, diag) : 0;
 	}
 	if (script)

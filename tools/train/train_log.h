@@ -14,17 +14,19 @@
 typedef struct ps_train_log {
 	FILE *csv, *jsonl; /* NULL: nobody asked for it */
 	char prefix[4096];
-	uint64_t every;     /* steps between lines */
-	uint64_t tokens;    /* at the last line */
-	double seconds;     /* then */
+	uint64_t every;  /* steps between lines */
+	uint64_t tokens; /* at the last line */
+	double seconds;  /* then */
 } ps_train_log;
 
 /* prefix NULL: no log. done: steps that a resumed run has behind it, of steps in all. PS_EIO naming the file. */
-int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps, ps_diag *diag) PS_MUST_USE;
+int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps,
+		      ps_diag *diag) PS_MUST_USE;
 /* Whether the step ends a stretch. */
 bool ps_train_log_takes(const ps_train_log *log, uint64_t step);
 /* After every step; held_out_fvu: NaN where it was not measured; seconds: of a monotonic clock. */
-int ps_train_log_add(ps_train_log *log, const ps_train_step *step, double held_out_fvu, double seconds, ps_diag *diag) PS_MUST_USE;
+int ps_train_log_add(ps_train_log *log, const ps_train_step *step, double held_out_fvu,
+		     double seconds, ps_diag *diag) PS_MUST_USE;
 /* Draws the curves; *drawn false where gnuplot is missing. */
 int ps_train_log_draw(ps_train_log *log, bool *drawn, ps_diag *diag) PS_MUST_USE;
 void ps_train_log_close(ps_train_log *log);

@@ -105,9 +105,12 @@ static void bad_results_are_refused(void **state)
 		"{\"version\": 2, \"models\": [], \"conditions\": []}",
 		"{\"version\": 1, \"models\": [{}], \"conditions\": []}",
 		"{\"version\": 1, \"models\": [3], \"conditions\": [null]}",
-		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"b\", \"method\": \"wanda\", \"sparsity\": 0.5}]}",
-		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"method\": \"wanda\", \"sparsity\": 1.5}]}",
-		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"sparsity\": 0.5}]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": "
+		"\"b\", \"method\": \"wanda\", \"sparsity\": 0.5}]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": "
+		"\"a\", \"method\": \"wanda\", \"sparsity\": 1.5}]}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": "
+		"\"a\", \"sparsity\": 0.5}]}",
 	};
 
 	(void)state;
@@ -158,7 +161,8 @@ static void tables_have_a_row_for_each_condition(void **state)
 		assert_true(columns > 8);
 		/* The last row's name holds neither commas nor quotes. */
 		text.bytes[text.length - 1] = 0;
-		assert_int_equal(count_of(strrchr(text.bytes + strlen(text.bytes) + 1, '\n'), ","), columns);
+		assert_int_equal(count_of(strrchr(text.bytes + strlen(text.bytes) + 1, '\n'), ","),
+				 columns);
 		free(text.bytes);
 	}
 	assert_null(ps_csv_name(6));
@@ -171,7 +175,8 @@ static void tables_quote_names_and_leave_out_nulls(void **state)
 
 	ps_csv_write(begin(&text), results_of(state), 4);
 	end(&text);
-	assert_non_null(strstr(text.bytes, "\n\"llama <b>&\"\"it's\"\"</b> `id` 3\",magnitude,0.3,"));
+	assert_non_null(
+		strstr(text.bytes, "\n\"llama <b>&\"\"it's\"\"</b> `id` 3\",magnitude,0.3,"));
 	row = strstr(text.bytes, "gemma-2-2b,magnitude,0.5,");
 	assert_non_null(row);
 	assert_true(!strncmp(row, "gemma-2-2b,magnitude,0.5,,,,,,,", 31));
@@ -245,10 +250,14 @@ static void gnuplot_draws_every_figure(void **state)
 		assert_non_null(strstr(svg, "</svg>"));
 		ps_html_svg(begin(&inlined), svg, "here", "what \"it\" is");
 		end(&inlined);
-		assert_true(!strncmp(inlined.bytes, "<svg role=\"img\" aria-label=\"what &quot;it&quot; is\" ", 51));
+		assert_true(!strncmp(inlined.bytes,
+				     "<svg role=\"img\" aria-label=\"what &quot;it&quot; is\" ",
+				     51));
 		assert_null(strstr(inlined.bytes, "<title>"));
 		assert_null(strstr(inlined.bytes, "href='#gp"));
-		assert_int_equal(count_of(inlined.bytes, " id="), count_of(inlined.bytes, " id='here-") + count_of(inlined.bytes, " id=\"here-"));
+		assert_int_equal(count_of(inlined.bytes, " id="),
+				 count_of(inlined.bytes, " id='here-") +
+					 count_of(inlined.bytes, " id=\"here-"));
 		if (!strcmp(ps_figure_name(i), "survival"))
 			assert_non_null(strstr(svg, "llama &lt;b>&amp;\"it's\"&lt;/b> `id` 3"));
 		free(svg);
@@ -259,8 +268,11 @@ static void gnuplot_draws_every_figure(void **state)
 
 static void the_page_is_whole_and_needs_nothing_else(void **state)
 {
-	static const char *const parts[] = {"id=\"perplexity\"", "id=\"rq1\"", "id=\"rq2\"", "id=\"rq3\"", "id=\"rq4\"", "id=\"rq5\"", "id=\"diagnostics\"",
-					    "id=\"reference\"", "id=\"methods\"", "id=\"limits\"", "</html>"};
+	static const char *const parts[] = {
+		"id=\"perplexity\"",  "id=\"rq1\"",       "id=\"rq2\"",
+		"id=\"rq3\"",         "id=\"rq4\"",       "id=\"rq5\"",
+		"id=\"diagnostics\"", "id=\"reference\"", "id=\"methods\"",
+		"id=\"limits\"",      "</html>"};
 	static char svg[] = "<svg \n width=\"9\"\n viewBox=\"0 0 9 9\"\n><title>x</title></svg>";
 	ps_report_figure figures[] = {{"survival", svg, svg}, {"tau", NULL, NULL}};
 	struct text text;
@@ -273,7 +285,8 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 	assert_null(strstr(text.bytes, "src="));
 	assert_null(strstr(text.bytes, "url("));
 	assert_null(strstr(text.bytes, "llama <b>"));
-	assert_non_null(strstr(text.bytes, "llama &lt;b&gt;&amp;&quot;it&#39;s&quot;&lt;/b&gt; `id` 3"));
+	assert_non_null(
+		strstr(text.bytes, "llama &lt;b&gt;&amp;&quot;it&#39;s&quot;&lt;/b&gt; `id` 3"));
 	assert_int_equal(count_of(text.bytes, "<svg "), 2);
 	assert_int_equal(count_of(text.bytes, "<b>Figure "), 1);
 	assert_int_equal(count_of(text.bytes, "<table>"), count_of(text.bytes, "</table>"));
@@ -286,13 +299,16 @@ static void a_page_without_figures_says_so(void **state)
 	struct text text;
 
 	ps_report_write(begin(&text), results_of(state), NULL, 0, "gnuplot is <not> installed");
-	assert_non_null(strstr(end(&text), "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
+	assert_non_null(
+		strstr(end(&text),
+		       "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
 	free(text.bytes);
 }
 
 static void a_study_of_nothing_gives_a_page(void **state)
 {
-	json_t *root = json_loads("{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": []}", 0, NULL);
+	json_t *root = json_loads(
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": []}", 0, NULL);
 	ps_diag diag = {{0}};
 	ps_results r;
 	struct text text;
@@ -312,9 +328,12 @@ static void a_study_of_nothing_gives_a_page(void **state)
 
 static void a_condition_with_nulls_alone_is_not_measured(void **state)
 {
-	json_t *root = json_loads("{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": \"a\", \"method\": \"own\", \"sparsity\": 0.5, "
-				  "\"ppl\": null, \"fragility\": null, \"ablation\": null}], \"kendall_w\": null, \"diagnostics\": []}",
-				  0, NULL);
+	json_t *root =
+		json_loads("{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": "
+			   "[{\"model\": \"a\", \"method\": \"own\", \"sparsity\": 0.5, "
+			   "\"ppl\": null, \"fragility\": null, \"ablation\": null}], "
+			   "\"kendall_w\": null, \"diagnostics\": []}",
+			   0, NULL);
 	ps_diag diag = {{0}};
 	ps_results r;
 	struct text text;
@@ -341,14 +360,17 @@ static void sentences_count_intervals_and_claim_no_more(void **state)
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		json_object_set_new(json_array_get(list, i), "wanda_minus_magnitude",
-				    json_pack("{s:f, s:f, s:f}", "estimate", -0.1, "low", i == 0 ? -0.2 : -0.3, "high", i == 0 ? -0.05 : 0.0));
+				    json_pack("{s:f, s:f, s:f}", "estimate", -0.1, "low",
+					      i == 0 ? -0.2 : -0.3, "high", i == 0 ? -0.05 : 0.0));
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
 	t = ps_tally_intervals(list, "wanda_minus_magnitude");
 	assert_int_equal(t.count, 6);
 	assert_int_equal(t.below, 1);
 	assert_int_equal(t.above, 0);
 	ps_finding_perplexity(begin(&text), &changed, true);
-	assert_non_null(strstr(end(&text), "is higher in 0 of 6 pairs, lower in 1; in the other 5 the interval includes zero, so no difference is shown."));
+	assert_non_null(
+		strstr(end(&text), "is higher in 0 of 6 pairs, lower in 1; in the other 5 the "
+				   "interval includes zero, so no difference is shown."));
 	free(text.bytes);
 	json_decref(root);
 }

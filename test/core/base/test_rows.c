@@ -13,7 +13,8 @@
 /* Rows kept with this probability, beside an array of them; then parts and runs of the list. */
 static void check_list(uint64_t rows, double probability)
 {
-	uint64_t *words = calloc(ps_row_list_words(rows), sizeof *words), *kept = malloc(rows * sizeof *kept), *got = malloc(rows * sizeof *got);
+	uint64_t *words = calloc(ps_row_list_words(rows), sizeof *words),
+		 *kept = malloc(rows * sizeof *kept), *got = malloc(rows * sizeof *got);
 	ps_rng rng = ps_rng_make(rows, 0);
 	uint64_t count = 0;
 	ps_row_list list, part;
@@ -57,7 +58,8 @@ static void elements_are_the_kept_rows_in_order(void **state)
 
 static void a_list_of_all_rows_needs_no_memory(void **state)
 {
-	const ps_row_list all = {.count = (uint64_t)1 << 40}, last = ps_row_list_part(&all, all.count - 5, 5);
+	const ps_row_list all = {.count = (uint64_t)1 << 40},
+			  last = ps_row_list_part(&all, all.count - 5, 5);
 
 	(void)state;
 	assert_int_equal(ps_row_list_at(&all, 123456789012), 123456789012);
@@ -67,7 +69,8 @@ static void a_list_of_all_rows_needs_no_memory(void **state)
 static void a_row_takes_little_more_than_a_bit(void **state)
 {
 	(void)state;
-	assert_int_equal(ps_row_list_words(PS_ROW_BLOCK * 1000000) * 64, PS_ROW_BLOCK * 1000000 * 9 / 8);
+	assert_int_equal(ps_row_list_words(PS_ROW_BLOCK * 1000000) * 64,
+			 PS_ROW_BLOCK * 1000000 * 9 / 8);
 }
 
 int main(void)

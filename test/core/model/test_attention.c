@@ -11,12 +11,12 @@
 
 #include <cmocka.h>
 
-#include "core/model/attention.h"
 #include "core/base/rng.h"
+#include "core/model/attention.h"
 
-#define TOLERANCE 2e-6 /* of the largest |v| */
+#define TOLERANCE 2e-6        /* of the largest |v| */
 #define BF16_TOLERANCE 1.5e-2 /* bf16 keeps 8 bits of q, k, v and of the weights */
-#define GAP 3	       /* floats between rows that no head may touch */
+#define GAP 3                 /* floats between rows that no head may touch */
 #define UNTOUCHED 12345.0f
 
 /* One head's q, k, v, drawn from a seed, and room for its output; all rows lie GAP floats apart. */
@@ -45,8 +45,8 @@ static float *draw(size_t rows, size_t width, float spread, ps_rng *rng)
 	return x;
 }
 
-static struct head head_make(ps_precision precision, size_t tokens, size_t width, size_t sliding, double softcap, float spread,
-			     uint64_t seed)
+static struct head head_make(ps_precision precision, size_t tokens, size_t width, size_t sliding,
+			     double softcap, float spread, uint64_t seed)
 {
 	ps_rng rng = ps_rng_make(seed, 0);
 	const size_t stride = width + GAP;
@@ -62,7 +62,8 @@ static struct head head_make(ps_precision precision, size_t tokens, size_t width
 	h.scratch = aligned(ps_attention_scratch(&h.kernel, tokens, width) * sizeof(float));
 	h.a = (ps_attention){.keys = {.head_width = width,
 				      .tokens = tokens,
-				      .words = aligned(ps_keys_words(&h.kernel, tokens, width) * sizeof(uint32_t))},
+				      .words = aligned(ps_keys_words(&h.kernel, tokens, width) *
+						       sizeof(uint32_t))},
 			     .sliding = sliding,
 			     .scale = 1 / sqrt((double)width),
 			     .softcap = softcap,
@@ -75,7 +76,8 @@ static struct head head_make(ps_precision precision, size_t tokens, size_t width
 /* Packs the keys as they are now, in two parts where there are two. */
 static void pack(struct head *h)
 {
-	const size_t stride = h->a.q_stride, tokens = h->a.keys.tokens, part = tokens < h->kernel.w_panel ? tokens : h->kernel.w_panel;
+	const size_t stride = h->a.q_stride, tokens = h->a.keys.tokens,
+		     part = tokens < h->kernel.w_panel ? tokens : h->kernel.w_panel;
 
 	h->a.keys.kernel = &h->kernel;
 	ps_keys_pack(&h->a.keys, 0, part, h->k, stride, h->v, stride);
@@ -130,7 +132,8 @@ static double run_and_compare(struct head *h)
 	attend(h);
 	h->a.q = h->q;
 	h->a.out = exact;
-	ps_attention_ref(&h->a, h->k, h->a.q_stride, h->v, h->a.q_stride, 0, h->a.keys.tokens, scratch);
+	ps_attention_ref(&h->a, h->k, h->a.q_stride, h->v, h->a.q_stride, 0, h->a.keys.tokens,
+			 scratch);
 	for (size_t t = 0; t < h->a.keys.tokens; t++)
 		for (size_t d = 0; d < h->a.out_stride; d++) {
 			size_t at = t * h->a.out_stride + d;
@@ -150,15 +153,17 @@ static double run_and_compare(struct head *h)
 
 static double worst_of_shapes(ps_precision precision)
 {
-	static const size_t widths[] = {1, 8, 16, 30, 64, 72, 128, 256}, windows[] = {0, 1, 5, 16, 40, 200};
+	static const size_t widths[] = {1, 8, 16, 30, 64, 72, 128, 256},
+			    windows[] = {0, 1, 5, 16, 40, 200};
 	ps_rng rng = ps_rng_make(1, 1);
 	double worst = 0;
 
 	for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
 		for (size_t s = 0; s < sizeof windows / sizeof *windows; s++)
 			for (int capped = 0; capped < 2; capped++) {
-				struct head h = head_make(precision, 1 + ps_rng_below(&rng, 130), widths[w], windows[s], capped ? 5 : 0,
-							  1.5f, w * 100 + s);
+				struct head h =
+					head_make(precision, 1 + ps_rng_below(&rng, 130), widths[w],
+						  windows[s], capped ? 5 : 0, 1.5f, w * 100 + s);
 
 				worst = fmax(worst, run_and_compare(&h));
 				head_free(&h);
@@ -202,7 +207,8 @@ static void any_split_of_the_rows_gives_the_same_bits(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		size_t sliding = i % 2 * 20;
-		struct head h = head_make(i / 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32, 75, 40, sliding, 50, 2, 9);
+		struct head h = head_make(i / 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32, 75, 40,
+					  sliding, 50, 2, 9);
 		float *whole;
 
 		attend(&h);
@@ -210,9 +216,13 @@ static void any_split_of_the_rows_gives_the_same_bits(void **state)
 		for (size_t part = 1; part < h.a.keys.tokens; part++) {
 			memset(h.out, 0, out_bytes(&h));
 			for (size_t first = 0; first < h.a.keys.tokens; first += part)
-				attend_part(&h, first, first + part < h.a.keys.tokens ? part : h.a.keys.tokens - first);
+				attend_part(&h, first,
+					    first + part < h.a.keys.tokens
+						    ? part
+						    : h.a.keys.tokens - first);
 			for (size_t t = 0; t < h.a.keys.tokens; t++)
-				assert_memory_equal(h.out + t * h.a.out_stride, whole + t * h.a.out_stride,
+				assert_memory_equal(h.out + t * h.a.out_stride,
+						    whole + t * h.a.out_stride,
 						    h.a.keys.head_width * sizeof(float));
 		}
 		free(whole);
@@ -228,7 +238,8 @@ static void hidden_rows_leave_no_trace(void **state)
 	(void)state;
 	for (size_t run = 0; run < 4; run++) {
 		size_t sliding = run % 2 * 10;
-		struct head h = head_make(run / 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32, 80, 48, sliding, 0, 1, 4);
+		struct head h = head_make(run / 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32, 80, 48,
+					  sliding, 0, 1, 4);
 		float *clean;
 
 		attend(&h);
@@ -244,7 +255,8 @@ static void hidden_rows_leave_no_trace(void **state)
 				float *row = h.out + t * h.a.out_stride;
 
 				if (t < j || t >= last)
-					assert_memory_equal(row, clean + t * h.a.out_stride, h.a.keys.head_width * sizeof(float));
+					assert_memory_equal(row, clean + t * h.a.out_stride,
+							    h.a.keys.head_width * sizeof(float));
 				else
 					assert_true(isnan(row[0]));
 			}
@@ -279,7 +291,8 @@ static void a_window_of_one_copies_the_values(void **state)
 	(void)state;
 	attend(&h);
 	for (size_t t = 0; t < h.a.keys.tokens; t++)
-		assert_memory_equal(h.out + t * h.a.out_stride, h.v + t * h.a.q_stride, h.a.keys.head_width * sizeof(float));
+		assert_memory_equal(h.out + t * h.a.out_stride, h.v + t * h.a.q_stride,
+				    h.a.keys.head_width * sizeof(float));
 	head_free(&h);
 }
 
@@ -297,14 +310,14 @@ static void huge_scores_do_not_overflow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(any_shape_matches_double_precision),
-	    cmocka_unit_test(any_shape_in_bf16_stays_within_its_rounding),
-	    cmocka_unit_test(long_windows_match_double_precision),
-	    cmocka_unit_test(any_split_of_the_rows_gives_the_same_bits),
-	    cmocka_unit_test(hidden_rows_leave_no_trace),
-	    cmocka_unit_test(the_first_token_sees_itself_alone),
-	    cmocka_unit_test(a_window_of_one_copies_the_values),
-	    cmocka_unit_test(huge_scores_do_not_overflow),
+		cmocka_unit_test(any_shape_matches_double_precision),
+		cmocka_unit_test(any_shape_in_bf16_stays_within_its_rounding),
+		cmocka_unit_test(long_windows_match_double_precision),
+		cmocka_unit_test(any_split_of_the_rows_gives_the_same_bits),
+		cmocka_unit_test(hidden_rows_leave_no_trace),
+		cmocka_unit_test(the_first_token_sees_itself_alone),
+		cmocka_unit_test(a_window_of_one_copies_the_values),
+		cmocka_unit_test(huge_scores_do_not_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,42 +17,65 @@
 
 /* As published with the models of these names, keys without influence left out. */
 static const char llama_3_2_1b[] =
-	"{\"architectures\": [\"LlamaForCausalLM\"], \"attention_bias\": false, \"bos_token_id\": 128000,"
-	"\"eos_token_id\": [128001, 128008, 128009], \"head_dim\": 64, \"hidden_act\": \"silu\", \"hidden_size\": 2048,"
-	"\"intermediate_size\": 8192, \"max_position_embeddings\": 131072, \"mlp_bias\": false, \"model_type\": \"llama\","
-	"\"num_attention_heads\": 32, \"num_hidden_layers\": 16, \"num_key_value_heads\": 8, \"pretraining_tp\": 1,"
-	"\"rms_norm_eps\": 1e-05, \"rope_scaling\": {\"factor\": 32.0, \"high_freq_factor\": 4.0, \"low_freq_factor\": 1.0,"
-	"\"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\"}, \"rope_theta\": 500000.0,"
+	"{\"architectures\": [\"LlamaForCausalLM\"], \"attention_bias\": false, \"bos_token_id\": "
+	"128000,"
+	"\"eos_token_id\": [128001, 128008, 128009], \"head_dim\": 64, \"hidden_act\": \"silu\", "
+	"\"hidden_size\": 2048,"
+	"\"intermediate_size\": 8192, \"max_position_embeddings\": 131072, \"mlp_bias\": false, "
+	"\"model_type\": \"llama\","
+	"\"num_attention_heads\": 32, \"num_hidden_layers\": 16, \"num_key_value_heads\": 8, "
+	"\"pretraining_tp\": 1,"
+	"\"rms_norm_eps\": 1e-05, \"rope_scaling\": {\"factor\": 32.0, \"high_freq_factor\": 4.0, "
+	"\"low_freq_factor\": 1.0,"
+	"\"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\"}, \"rope_theta\": "
+	"500000.0,"
 	"\"tie_word_embeddings\": true, \"torch_dtype\": \"bfloat16\", \"vocab_size\": 128256}";
 
-static const char gemma_2_2b[] =
-	"{\"architectures\": [\"Gemma2ForCausalLM\"], \"attention_bias\": false, \"attn_logit_softcapping\": 50.0,"
-	"\"bos_token_id\": 2, \"cache_implementation\": \"hybrid\", \"eos_token_id\": 1, \"final_logit_softcapping\": 30.0,"
-	"\"head_dim\": 256, \"hidden_act\": \"gelu_pytorch_tanh\", \"hidden_activation\": \"gelu_pytorch_tanh\","
-	"\"hidden_size\": 2304, \"intermediate_size\": 9216, \"max_position_embeddings\": 8192, \"model_type\": \"gemma2\","
-	"\"num_attention_heads\": 8, \"num_hidden_layers\": 26, \"num_key_value_heads\": 4, \"pad_token_id\": 0,"
-	"\"query_pre_attn_scalar\": 256, \"rms_norm_eps\": 1e-06, \"rope_theta\": 10000.0, \"sliding_window\": 4096,"
-	"\"vocab_size\": 256000}";
+static const char gemma_2_2b[] = "{\"architectures\": [\"Gemma2ForCausalLM\"], \"attention_bias\": "
+				 "false, \"attn_logit_softcapping\": 50.0,"
+				 "\"bos_token_id\": 2, \"cache_implementation\": \"hybrid\", "
+				 "\"eos_token_id\": 1, \"final_logit_softcapping\": 30.0,"
+				 "\"head_dim\": 256, \"hidden_act\": \"gelu_pytorch_tanh\", "
+				 "\"hidden_activation\": \"gelu_pytorch_tanh\","
+				 "\"hidden_size\": 2304, \"intermediate_size\": 9216, "
+				 "\"max_position_embeddings\": 8192, \"model_type\": \"gemma2\","
+				 "\"num_attention_heads\": 8, \"num_hidden_layers\": 26, "
+				 "\"num_key_value_heads\": 4, \"pad_token_id\": 0,"
+				 "\"query_pre_attn_scalar\": 256, \"rms_norm_eps\": 1e-06, "
+				 "\"rope_theta\": 10000.0, \"sliding_window\": 4096,"
+				 "\"vocab_size\": 256000}";
 
 static const char gemma_3_1b[] =
-	"{\"architectures\": [\"Gemma3ForCausalLM\"], \"attention_bias\": false, \"attn_logit_softcapping\": null,"
-	"\"bos_token_id\": 2, \"cache_implementation\": \"hybrid\", \"eos_token_id\": 1, \"final_logit_softcapping\": null,"
-	"\"head_dim\": 256, \"hidden_activation\": \"gelu_pytorch_tanh\", \"hidden_size\": 1152, \"intermediate_size\": 6912,"
-	"\"max_position_embeddings\": 32768, \"model_type\": \"gemma3_text\", \"num_attention_heads\": 4,"
-	"\"num_hidden_layers\": 26, \"num_key_value_heads\": 1, \"pad_token_id\": 0, \"query_pre_attn_scalar\": 256,"
-	"\"rms_norm_eps\": 1e-06, \"rope_local_base_freq\": 10000, \"rope_scaling\": null, \"rope_theta\": 1000000,"
+	"{\"architectures\": [\"Gemma3ForCausalLM\"], \"attention_bias\": false, "
+	"\"attn_logit_softcapping\": null,"
+	"\"bos_token_id\": 2, \"cache_implementation\": \"hybrid\", \"eos_token_id\": 1, "
+	"\"final_logit_softcapping\": null,"
+	"\"head_dim\": 256, \"hidden_activation\": \"gelu_pytorch_tanh\", \"hidden_size\": 1152, "
+	"\"intermediate_size\": 6912,"
+	"\"max_position_embeddings\": 32768, \"model_type\": \"gemma3_text\", "
+	"\"num_attention_heads\": 4,"
+	"\"num_hidden_layers\": 26, \"num_key_value_heads\": 1, \"pad_token_id\": 0, "
+	"\"query_pre_attn_scalar\": 256,"
+	"\"rms_norm_eps\": 1e-06, \"rope_local_base_freq\": 10000, \"rope_scaling\": null, "
+	"\"rope_theta\": 1000000,"
 	"\"sliding_window\": 512, \"sliding_window_pattern\": 6, \"vocab_size\": 262144}";
 
-static const char gemma_3_4b[] =
-	"{\"architectures\": [\"Gemma3ForConditionalGeneration\"], \"boi_token_index\": 255999, \"eoi_token_index\": 256000,"
-	"\"eos_token_id\": [1, 106], \"image_token_index\": 262144, \"mm_tokens_per_image\": 256, \"model_type\": \"gemma3\","
-	"\"text_config\": {\"hidden_size\": 2560, \"intermediate_size\": 10240, \"model_type\": \"gemma3_text\","
-	"\"num_hidden_layers\": 34, \"rope_scaling\": {\"factor\": 8.0, \"rope_type\": \"linear\"}, \"sliding_window\": 1024},"
-	"\"vision_config\": {\"hidden_size\": 1152, \"model_type\": \"siglip_vision_model\", \"num_hidden_layers\": 27}}";
+static const char gemma_3_4b[] = "{\"architectures\": [\"Gemma3ForConditionalGeneration\"], "
+				 "\"boi_token_index\": 255999, \"eoi_token_index\": 256000,"
+				 "\"eos_token_id\": [1, 106], \"image_token_index\": 262144, "
+				 "\"mm_tokens_per_image\": 256, \"model_type\": \"gemma3\","
+				 "\"text_config\": {\"hidden_size\": 2560, \"intermediate_size\": "
+				 "10240, \"model_type\": \"gemma3_text\","
+				 "\"num_hidden_layers\": 34, \"rope_scaling\": {\"factor\": 8.0, "
+				 "\"rope_type\": \"linear\"}, \"sliding_window\": 1024},"
+				 "\"vision_config\": {\"hidden_size\": 1152, \"model_type\": "
+				 "\"siglip_vision_model\", \"num_hidden_layers\": 27}}";
 
 /* A small valid model to be spoilt. */
 #define LLAMA "\"model_type\": \"llama\", "
-#define SMALL "\"hidden_size\": 64, \"intermediate_size\": 100, \"num_hidden_layers\": 3, \"num_attention_heads\": 4"
+#define SMALL                                                                                      \
+	"\"hidden_size\": 64, \"intermediate_size\": 100, \"num_hidden_layers\": 3, "              \
+	"\"num_attention_heads\": 4"
 
 static void parse(const char *text, ps_model_config *config)
 {
@@ -87,15 +110,18 @@ static void reads_a_published_llama(void **state)
 	(void)state;
 	parse(llama_3_2_1b, &c);
 	assert_int_equal(c.family, PS_FAMILY_LLAMA);
-	assert_true(c.layers == 16 && c.width == 2048 && c.heads == 32 && c.kv_heads == 8 && c.head_width == 64);
+	assert_true(c.layers == 16 && c.width == 2048 && c.heads == 32 && c.kv_heads == 8 &&
+		    c.head_width == 64);
 	assert_true(c.mlp_width == 8192 && c.vocab == 128256 && c.max_positions == 131072);
 	assert_true(c.tied && !c.gelu && sliding_layers(&c) == 0);
 	assert_close(c.attention_scale, 0.125);
 	assert_close(c.norm_eps, 1e-5);
 	assert_true(c.attention_softcap == 0 && c.logit_softcap == 0);
-	assert_true(c.rope_global.llama3 && c.rope_global.theta == 5e5 && c.rope_global.factor == 1);
+	assert_true(c.rope_global.llama3 && c.rope_global.theta == 5e5 &&
+		    c.rope_global.factor == 1);
 	assert_true(c.rope_global.llama3_factor == 32 && c.rope_global.low_freq_factor == 1);
-	assert_true(c.rope_global.high_freq_factor == 4 && c.rope_global.original_positions == 8192);
+	assert_true(c.rope_global.high_freq_factor == 4 &&
+		    c.rope_global.original_positions == 8192);
 	assert_true(c.bos == 128000 && c.eos_count == 3 && c.eos[2] == 128009 && c.pad == -1);
 	assert_true(ps_config_is_special(&c, 128000) && ps_config_is_special(&c, 128008));
 	assert_false(ps_config_is_special(&c, 0) || ps_config_is_special(&c, -1));
@@ -111,8 +137,10 @@ static void reads_a_published_gemma_2(void **state)
 	assert_true(c.heads == 8 && c.kv_heads == 4 && c.head_width == 256 && c.layers == 26);
 	assert_true(c.attention_softcap == 50 && c.logit_softcap == 30 && c.tied && c.gelu);
 	assert_close(c.attention_scale, 1 / 16.);
-	assert_true(c.sliding_window == 4096 && sliding_layers(&c) == 13 && c.sliding[0] && !c.sliding[1]);
-	assert_true(c.rope_global.theta == 1e4 && c.rope_local.theta == 1e4 && !c.rope_global.llama3);
+	assert_true(c.sliding_window == 4096 && sliding_layers(&c) == 13 && c.sliding[0] &&
+		    !c.sliding[1]);
+	assert_true(c.rope_global.theta == 1e4 && c.rope_local.theta == 1e4 &&
+		    !c.rope_global.llama3);
 	assert_true(c.bos == 2 && c.eos_count == 1 && c.eos[0] == 1 && c.pad == 0);
 }
 
@@ -137,28 +165,38 @@ static void fills_gemma_3_text_config_with_the_defaults(void **state)
 	(void)state;
 	parse(gemma_3_4b, &c);
 	assert_int_equal(c.family, PS_FAMILY_GEMMA3);
-	assert_true(c.width == 2560 && c.heads == 8 && c.kv_heads == 4 && c.head_width == 256 && c.vocab == 262208);
-	assert_true(c.max_positions == 131072 && c.sliding_window == 1024 && c.layers == 34 && !c.sliding[5]);
+	assert_true(c.width == 2560 && c.heads == 8 && c.kv_heads == 4 && c.head_width == 256 &&
+		    c.vocab == 262208);
+	assert_true(c.max_positions == 131072 && c.sliding_window == 1024 && c.layers == 34 &&
+		    !c.sliding[5]);
 	assert_true(c.rope_global.factor == 8 && c.rope_global.theta == 1e6);
 	assert_true(c.rope_local.factor == 1 && c.rope_local.theta == 1e4);
-	assert_true(c.bos == 2 && c.pad == 0 && c.eos_count == 2 && c.eos[0] == 1 && c.eos[1] == 106);
+	assert_true(c.bos == 2 && c.pad == 0 && c.eos_count == 2 && c.eos[0] == 1 &&
+		    c.eos[1] == 106);
 	assert_true(c.tied && c.gelu);
 }
 
 static void assert_same_rope(const ps_rope *a, const ps_rope *b)
 {
 	assert_true(a->theta == b->theta && a->factor == b->factor && a->llama3 == b->llama3);
-	assert_true(a->llama3_factor == b->llama3_factor && a->low_freq_factor == b->low_freq_factor);
-	assert_true(a->high_freq_factor == b->high_freq_factor && a->original_positions == b->original_positions);
+	assert_true(a->llama3_factor == b->llama3_factor &&
+		    a->low_freq_factor == b->low_freq_factor);
+	assert_true(a->high_freq_factor == b->high_freq_factor &&
+		    a->original_positions == b->original_positions);
 }
 
 static void assert_same_model(const ps_model_config *a, const ps_model_config *b)
 {
-	assert_true(a->family == b->family && a->layers == b->layers && a->width == b->width && a->heads == b->heads);
-	assert_true(a->kv_heads == b->kv_heads && a->head_width == b->head_width && a->mlp_width == b->mlp_width);
-	assert_true(a->vocab == b->vocab && a->max_positions == b->max_positions && a->norm_eps == b->norm_eps);
-	assert_true(a->attention_scale == b->attention_scale && a->attention_softcap == b->attention_softcap);
-	assert_true(a->logit_softcap == b->logit_softcap && a->tied == b->tied && a->gelu == b->gelu);
+	assert_true(a->family == b->family && a->layers == b->layers && a->width == b->width &&
+		    a->heads == b->heads);
+	assert_true(a->kv_heads == b->kv_heads && a->head_width == b->head_width &&
+		    a->mlp_width == b->mlp_width);
+	assert_true(a->vocab == b->vocab && a->max_positions == b->max_positions &&
+		    a->norm_eps == b->norm_eps);
+	assert_true(a->attention_scale == b->attention_scale &&
+		    a->attention_softcap == b->attention_softcap);
+	assert_true(a->logit_softcap == b->logit_softcap && a->tied == b->tied &&
+		    a->gelu == b->gelu);
 	assert_true(a->sliding_window == b->sliding_window);
 	assert_memory_equal(a->sliding, b->sliding, sizeof a->sliding);
 	assert_same_rope(&a->rope_global, &b->rope_global);
@@ -199,14 +237,18 @@ static void absent_keys_take_the_defaults_of_the_family(void **state)
 
 	(void)state;
 	parse("{" LLAMA SMALL "}", &c);
-	assert_true(c.kv_heads == 4 && c.head_width == 16 && c.vocab == 32000 && c.max_positions == 2048);
+	assert_true(c.kv_heads == 4 && c.head_width == 16 && c.vocab == 32000 &&
+		    c.max_positions == 2048);
 	assert_true(!c.tied && !c.gelu && c.rope_global.theta == 1e4 && c.norm_eps == 1e-6);
 	assert_true(c.bos == 1 && c.eos[0] == 2 && c.pad == -1);
 	assert_close(c.attention_scale, 0.25);
-	parse("{" LLAMA SMALL ", \"head_dim\": null, \"num_key_value_heads\": null, \"tie_word_embeddings\": null}", &c);
+	parse("{" LLAMA SMALL
+	      ", \"head_dim\": null, \"num_key_value_heads\": null, \"tie_word_embeddings\": null}",
+	      &c);
 	assert_true(c.kv_heads == 4 && c.head_width == 16 && !c.tied);
 	parse("{\"model_type\": \"gemma2\", " SMALL "}", &c);
-	assert_true(c.kv_heads == 4 && c.head_width == 256 && c.vocab == 256000 && c.max_positions == 8192);
+	assert_true(c.kv_heads == 4 && c.head_width == 256 && c.vocab == 256000 &&
+		    c.max_positions == 8192);
 	assert_true(c.attention_softcap == 50 && c.logit_softcap == 30 && c.sliding_window == 4096);
 	assert_true(c.tied && c.gelu && c.bos == 2 && c.eos[0] == 1 && c.pad == 0);
 	assert_close(c.attention_scale, 1 / 16.);
@@ -220,8 +262,10 @@ static void null_says_none_where_that_is_a_choice(void **state)
 	ps_model_config c;
 
 	(void)state;
-	parse("{\"model_type\": \"gemma2\", " SMALL ", \"attn_logit_softcapping\": null, \"final_logit_softcapping\": null,"
-	      "\"bos_token_id\": null, \"eos_token_id\": null, \"pad_token_id\": -1}", &c);
+	parse("{\"model_type\": \"gemma2\", " SMALL
+	      ", \"attn_logit_softcapping\": null, \"final_logit_softcapping\": null,"
+	      "\"bos_token_id\": null, \"eos_token_id\": null, \"pad_token_id\": -1}",
+	      &c);
 	assert_true(c.attention_softcap == 0 && c.logit_softcap == 0);
 	assert_true(c.bos == -1 && c.eos_count == 0 && c.pad == -1);
 }
@@ -231,9 +275,12 @@ static void caps_follow_the_code_of_the_family(void **state)
 	ps_model_config c;
 
 	(void)state;
-	parse("{\"model_type\": \"gemma3_text\", " SMALL ", \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}", &c);
+	parse("{\"model_type\": \"gemma3_text\", " SMALL
+	      ", \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}",
+	      &c);
 	assert_true(c.attention_softcap == 0 && c.logit_softcap == 30);
-	parse("{" LLAMA SMALL ", \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}", &c);
+	parse("{" LLAMA SMALL ", \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}",
+	      &c);
 	assert_true(c.attention_softcap == 0 && c.logit_softcap == 0);
 }
 
@@ -242,15 +289,20 @@ static void layer_types_win_over_the_pattern(void **state)
 	ps_model_config c;
 
 	(void)state;
-	parse("{\"model_type\": \"gemma3_text\", " SMALL ", \"sliding_window_pattern\": 2, \"layer_types\":"
-	      "[\"full_attention\", \"full_attention\", \"sliding_attention\"]}", &c);
+	parse("{\"model_type\": \"gemma3_text\", " SMALL
+	      ", \"sliding_window_pattern\": 2, \"layer_types\":"
+	      "[\"full_attention\", \"full_attention\", \"sliding_attention\"]}",
+	      &c);
 	assert_true(!c.sliding[0] && !c.sliding[1] && c.sliding[2]);
 	parse("{\"model_type\": \"gemma3_text\", " SMALL ", \"sliding_window_pattern\": 2}", &c);
 	assert_true(c.sliding[0] && !c.sliding[1] && c.sliding[2]);
-	parse("{\"model_type\": \"gemma3_text\", " SMALL ", \"sliding_window_pattern\": 1, \"sliding_window\": null}", &c);
+	parse("{\"model_type\": \"gemma3_text\", " SMALL
+	      ", \"sliding_window_pattern\": 1, \"sliding_window\": null}",
+	      &c);
 	assert_true(sliding_layers(&c) == 0 && c.sliding_window == 0);
 	parse("{\"model_type\": \"gemma2\", " SMALL ", \"layer_types\":"
-	      "[\"full_attention\", \"full_attention\", \"sliding_attention\"]}", &c);
+	      "[\"full_attention\", \"full_attention\", \"sliding_attention\"]}",
+	      &c);
 	assert_true(!c.sliding[0] && c.sliding[2]);
 }
 
@@ -262,38 +314,57 @@ static void refused(const char *rest, const char *name)
 	int rc = ps_config_parse(rest, strlen(rest), "dir/config.json", &config, &diag);
 
 	if (rc != PS_EINPUT || !strstr(diag.text, name) || !strstr(diag.text, "dir/config.json"))
-		fail_msg("%s\n  code %d, message '%s', expected '%s' in it", rest, rc, diag.text, name);
+		fail_msg("%s\n  code %d, message '%s', expected '%s' in it", rest, rc, diag.text,
+			 name);
 }
 
 static void sizes_that_cannot_be_are_named(void **state)
 {
-	static const char *const sizes[] = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-					    "vocab_size", "num_key_value_heads", "head_dim", "max_position_embeddings"};
-	static const char *const values[] = {"0", "-1", "-9223372036854775808", "9223372036854775807", "4294967296", "16777217",
-					     "1.5", "\"64\"", "true", "[64]"};
+	static const char *const sizes[] = {"hidden_size",       "intermediate_size",
+					    "num_hidden_layers", "num_attention_heads",
+					    "vocab_size",        "num_key_value_heads",
+					    "head_dim",          "max_position_embeddings"};
+	static const char *const values[] = {"0",
+					     "-1",
+					     "-9223372036854775808",
+					     "9223372036854775807",
+					     "4294967296",
+					     "16777217",
+					     "1.5",
+					     "\"64\"",
+					     "true",
+					     "[64]"};
 	char text[512];
 
 	(void)state;
 	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
 		for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
-			int at = snprintf(text, sizeof text, "{" LLAMA "\"%s\": %s", sizes[s], values[v]);
+			int at = snprintf(text, sizeof text, "{" LLAMA "\"%s\": %s", sizes[s],
+					  values[v]);
 
 			for (size_t o = 0; o < 4; o++)
 				if (o != s)
-					at += snprintf(text + at, sizeof text - (size_t)at, ", \"%s\": 64", sizes[o]);
+					at += snprintf(text + at, sizeof text - (size_t)at,
+						       ", \"%s\": 64", sizes[o]);
 			snprintf(text + at, sizeof text - (size_t)at, "}");
 			refused(text, sizes[s]);
 		}
-	refused("{" LLAMA "\"hidden_size\": 64, \"num_hidden_layers\": 3}", "intermediate_size: missing");
-	refused("{" LLAMA "\"hidden_size\": 64, \"intermediate_size\": 3}", "num_hidden_layers: missing");
-	refused("{" LLAMA "\"intermediate_size\": 64, \"num_hidden_layers\": 3}", "hidden_size: missing");
-	refused("{" LLAMA "\"hidden_size\": 64, \"intermediate_size\": 64, \"num_hidden_layers\": 513}", "num_hidden_layers");
+	refused("{" LLAMA "\"hidden_size\": 64, \"num_hidden_layers\": 3}",
+		"intermediate_size: missing");
+	refused("{" LLAMA "\"hidden_size\": 64, \"intermediate_size\": 3}",
+		"num_hidden_layers: missing");
+	refused("{" LLAMA "\"intermediate_size\": 64, \"num_hidden_layers\": 3}",
+		"hidden_size: missing");
+	refused("{" LLAMA
+		"\"hidden_size\": 64, \"intermediate_size\": 64, \"num_hidden_layers\": 513}",
+		"num_hidden_layers");
 }
 
 static void sizes_that_do_not_divide_are_named(void **state)
 {
 	(void)state;
-	refused("{" LLAMA "\"hidden_size\": 64, \"intermediate_size\": 3, \"num_hidden_layers\": 2, \"num_attention_heads\": 5}",
+	refused("{" LLAMA "\"hidden_size\": 64, \"intermediate_size\": 3, \"num_hidden_layers\": "
+			  "2, \"num_attention_heads\": 5}",
 		"num_attention_heads");
 	refused("{" LLAMA SMALL ", \"num_key_value_heads\": 3}", "num_key_value_heads");
 	refused("{" LLAMA SMALL ", \"num_key_value_heads\": 8}", "num_key_value_heads");
@@ -309,37 +380,64 @@ static void what_is_not_supported_is_named(void **state)
 	refused("{\"model_type\": 7, " SMALL "}", "model_type");
 	refused("{" SMALL "}", "model_type: missing");
 	refused("{\"model_type\": \"gemma3\", " SMALL "}", "text_config");
-	refused("{\"model_type\": \"gemma3\", \"text_config\": {\"model_type\": \"llama4_text\", " SMALL "}}", "llama4_text");
+	refused("{\"model_type\": \"gemma3\", \"text_config\": {\"model_type\": "
+		"\"llama4_text\", " SMALL "}}",
+		"llama4_text");
 	refused("{" LLAMA SMALL ", \"attention_bias\": true}", "attention_bias");
 	refused("{" LLAMA SMALL ", \"mlp_bias\": true}", "mlp_bias");
 	refused("{" LLAMA SMALL ", \"quantization_config\": {\"bits\": 4}}", "quantization_config");
-	refused("{\"model_type\": \"gemma3_text\", " SMALL ", \"use_bidirectional_attention\": true}", "use_bidirectional_attention");
+	refused("{\"model_type\": \"gemma3_text\", " SMALL
+		", \"use_bidirectional_attention\": true}",
+		"use_bidirectional_attention");
 	refused("{" LLAMA SMALL ", \"hidden_act\": \"relu\"}", "relu");
-	refused("{\"model_type\": \"gemma2\", " SMALL ", \"hidden_activation\": \"gelu\"}", "'gelu'");
+	refused("{\"model_type\": \"gemma2\", " SMALL ", \"hidden_activation\": \"gelu\"}",
+		"'gelu'");
 	refused("{" LLAMA SMALL ", \"partial_rotary_factor\": 0.5}", "partial_rotary_factor");
-	refused("{" LLAMA SMALL ", \"layer_types\": [\"full_attention\", \"full_attention\", \"sliding_attention\"]}", "layer_types");
-	refused("{\"model_type\": \"gemma2\", " SMALL ", \"layer_types\": [\"full_attention\"]}", "layer_types");
-	refused("{\"model_type\": \"gemma2\", " SMALL ", \"layer_types\": [\"full_attention\", \"full_attention\", \"chunked\"]}", "chunked");
-	refused("{\"model_type\": \"gemma2\", " SMALL ", \"layer_types\": [\"full_attention\", \"full_attention\", 3]}", "layer_types");
-	refused("{\"model_type\": \"gemma2\", " SMALL ", \"sliding_window\": null}", "sliding_window");
-	refused("{\"model_type\": \"gemma3_text\", " SMALL ", \"sliding_window_pattern\": 0}", "sliding_window_pattern");
+	refused("{" LLAMA SMALL ", \"layer_types\": [\"full_attention\", \"full_attention\", "
+				"\"sliding_attention\"]}",
+		"layer_types");
+	refused("{\"model_type\": \"gemma2\", " SMALL ", \"layer_types\": [\"full_attention\"]}",
+		"layer_types");
+	refused("{\"model_type\": \"gemma2\", " SMALL
+		", \"layer_types\": [\"full_attention\", \"full_attention\", \"chunked\"]}",
+		"chunked");
+	refused("{\"model_type\": \"gemma2\", " SMALL
+		", \"layer_types\": [\"full_attention\", \"full_attention\", 3]}",
+		"layer_types");
+	refused("{\"model_type\": \"gemma2\", " SMALL ", \"sliding_window\": null}",
+		"sliding_window");
+	refused("{\"model_type\": \"gemma3_text\", " SMALL ", \"sliding_window_pattern\": 0}",
+		"sliding_window_pattern");
 }
 
 static void ropes_that_are_not_supported_are_named(void **state)
 {
 	(void)state;
-	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}}", "yarn");
-	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}}", "dynamic");
-	refused("{" LLAMA SMALL ", \"rope_parameters\": {\"rope_type\": \"longrope\", \"factor\": 4}}", "longrope");
+	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}}",
+		"yarn");
+	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}}",
+		"dynamic");
+	refused("{" LLAMA SMALL
+		", \"rope_parameters\": {\"rope_type\": \"longrope\", \"factor\": 4}}",
+		"longrope");
 	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"linear\"}}", "factor");
-	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}", "factor");
+	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}",
+		"factor");
 	refused("{" LLAMA SMALL ", \"rope_scaling\": \"linear\"}", "rope_scaling");
 	refused("{" LLAMA SMALL ", \"rope_theta\": -1}", "rope_theta");
-	refused("{" LLAMA SMALL ", \"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2, \"low_freq_factor\": 4,"
-		"\"high_freq_factor\": 4}}", "high_freq_factor");
-	refused("{" LLAMA SMALL ", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}", "full_attention");
-	refused("{\"model_type\": \"gemma3_text\", " SMALL ", \"rope_parameters\": {\"rope_theta\": 1e6}}", "rope_parameters");
-	refused("{\"model_type\": \"gemma3_text\", " SMALL ", \"rope_parameters\": {\"sliding_attention\": {\"rope_type\": \"yarn\"}}}", "yarn");
+	refused("{" LLAMA SMALL
+		", \"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2, \"low_freq_factor\": 4,"
+		"\"high_freq_factor\": 4}}",
+		"high_freq_factor");
+	refused("{" LLAMA SMALL
+		", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}",
+		"full_attention");
+	refused("{\"model_type\": \"gemma3_text\", " SMALL
+		", \"rope_parameters\": {\"rope_theta\": 1e6}}",
+		"rope_parameters");
+	refused("{\"model_type\": \"gemma3_text\", " SMALL
+		", \"rope_parameters\": {\"sliding_attention\": {\"rope_type\": \"yarn\"}}}",
+		"yarn");
 }
 
 static void token_ids_that_cannot_be_are_named(void **state)
@@ -376,10 +474,14 @@ static void tensors_are_named_and_shaped_as_in_checkpoints(void **state)
 
 	(void)state;
 	parse(gemma_3_1b, &c);
-	assert_string_equal(ps_projection_tensor(3, PS_DOWN, name), "model.layers.3.mlp.down_proj.weight");
-	assert_string_equal(ps_projection_tensor(25, PS_O, name), "model.layers.25.self_attn.o_proj.weight");
-	assert_string_equal(ps_norm_tensor(PS_FAMILY_GEMMA3, 0, PS_NORM_K, name), "model.layers.0.self_attn.k_norm.weight");
-	assert_string_equal(ps_norm_tensor(PS_FAMILY_GEMMA2, 7, PS_NORM_PRE_MLP, name), "model.layers.7.pre_feedforward_layernorm.weight");
+	assert_string_equal(ps_projection_tensor(3, PS_DOWN, name),
+			    "model.layers.3.mlp.down_proj.weight");
+	assert_string_equal(ps_projection_tensor(25, PS_O, name),
+			    "model.layers.25.self_attn.o_proj.weight");
+	assert_string_equal(ps_norm_tensor(PS_FAMILY_GEMMA3, 0, PS_NORM_K, name),
+			    "model.layers.0.self_attn.k_norm.weight");
+	assert_string_equal(ps_norm_tensor(PS_FAMILY_GEMMA2, 7, PS_NORM_PRE_MLP, name),
+			    "model.layers.7.pre_feedforward_layernorm.weight");
 	assert_null(ps_norm_tensor(PS_FAMILY_GEMMA2, 7, PS_NORM_Q, name));
 	assert_null(ps_norm_tensor(PS_FAMILY_LLAMA, 7, PS_NORM_POST_MLP, name));
 	ps_projection_shape(&c, PS_O, &rows, &cols);

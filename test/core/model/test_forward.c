@@ -11,14 +11,15 @@
 
 #include <cmocka.h>
 
+#include "core/base/rng.h"
 #include "core/model/forward.h"
 #include "core/model/head.h"
-#include "core/base/rng.h"
 #include "test/support/support_memory_weights.h"
 
 #define FOLDER "test/fixtures/forward/"
 #define BF16_TOLERANCE 2e-2 /* of the largest value: bf16 keeps 8 bits of what is multiplied */
-#define HIDDEN_TOLERANCE 1e-5 /* of the largest value; the contract allows 2e-4 of the largest logit */
+#define HIDDEN_TOLERANCE                                                                           \
+	1e-5 /* of the largest value; the contract allows 2e-4 of the largest logit */
 #define LOSS_TOLERANCE 1e-5
 
 static const char *const models[] = {"llama", "llama3", "gemma2", "gemma3"};
@@ -41,7 +42,8 @@ struct bench {
 	float *hidden; /* (rows, D) */
 };
 
-static void bench_open_as(struct bench *b, ps_precision precision, const char *model, int threads, size_t max_window, size_t chunk)
+static void bench_open_as(struct bench *b, ps_precision precision, const char *model, int threads,
+			  size_t max_window, size_t chunk)
 {
 	const ps_forward_options options = {precision, PS_F32, max_window, chunk};
 	char config[128], tensors[128];
@@ -56,7 +58,8 @@ static void bench_open_as(struct bench *b, ps_precision precision, const char *m
 	starts = ps_memory_weights_data(&b->weights, "golden.start", &count);
 	for (size_t w = 0; w < count; w++)
 		b->start[w] = (size_t)starts[w];
-	b->windows = (ps_windows){ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows), b->start, count - 1, NULL};
+	b->windows = (ps_windows){ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows),
+				  b->start, count - 1, NULL};
 	b->width = b->weights.config.width;
 	b->vocab = b->weights.config.vocab;
 	b->hidden = calloc(b->rows * b->width, sizeof *b->hidden);
@@ -65,14 +68,20 @@ static void bench_open_as(struct bench *b, ps_precision precision, const char *m
 	b->context = (ps_context){.pool = b->pool, .diag = &b->diag};
 	assert_int_equal(ps_arena_create(&b->arena,
 					 ps_forward_bytes(&b->weights.config, threads, &options) +
-						 ps_head_bytes(&b->weights.config, precision, threads, chunk),
+						 ps_head_bytes(&b->weights.config, precision,
+							       threads, chunk),
 					 &b->diag),
 			 0);
-	assert_int_equal(ps_forward_create(&b->forward, &b->weights.config, &b->source, &b->context, &options, &b->arena), 0);
-	assert_int_equal(ps_head_create(&b->head, &b->weights.config, &b->source, &b->context, precision, chunk, &b->arena), 0);
+	assert_int_equal(ps_forward_create(&b->forward, &b->weights.config, &b->source, &b->context,
+					   &options, &b->arena),
+			 0);
+	assert_int_equal(ps_head_create(&b->head, &b->weights.config, &b->source, &b->context,
+					precision, chunk, &b->arena),
+			 0);
 }
 
-static void bench_open(struct bench *b, const char *model, int threads, size_t max_window, size_t chunk)
+static void bench_open(struct bench *b, const char *model, int threads, size_t max_window,
+		       size_t chunk)
 {
 	bench_open_as(b, PS_PRECISION_F32, model, threads, max_window, chunk);
 }
@@ -129,7 +138,9 @@ static void every_layer_equals_transformers(void **state)
 		bench_open(&b, models[m], 2, 24, 32);
 		print_message("%s, largest difference over the largest value:\n", models[m]);
 		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows, b.hidden, compare_layer, &b), 0);
+		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows,
+						   b.hidden, compare_layer, &b),
+				 0);
 		bench_close(&b);
 	}
 }
@@ -157,13 +168,18 @@ static void check_losses(struct bench *b, const float *logits)
 	other = ps_memory_weights_data(&b->weights, name, NULL);
 	assert_true(b->rows <= 64);
 	assert_int_equal(ps_head_nll(b->head, b->hidden, targets, b->rows, nll), 0);
-	assert_int_equal(ps_head_kl(b->head, b->hidden, other, targets, b->rows, clean, spliced, kl), 0);
+	assert_int_equal(
+		ps_head_kl(b->head, b->hidden, other, targets, b->rows, clean, spliced, kl), 0);
 	assert_memory_equal(nll, clean, b->rows * sizeof *nll);
-	error[0] = worst(logits, ps_memory_weights_data(&b->weights, "golden.logits", NULL), b->rows * b->vocab);
-	error[1] = worst_loss(nll, ps_memory_weights_data(&b->weights, "golden.nll", NULL), b->rows);
-	error[2] = worst_loss(spliced, ps_memory_weights_data(&b->weights, "golden.nll_other", NULL), b->rows);
+	error[0] = worst(logits, ps_memory_weights_data(&b->weights, "golden.logits", NULL),
+			 b->rows * b->vocab);
+	error[1] =
+		worst_loss(nll, ps_memory_weights_data(&b->weights, "golden.nll", NULL), b->rows);
+	error[2] = worst_loss(
+		spliced, ps_memory_weights_data(&b->weights, "golden.nll_other", NULL), b->rows);
 	error[3] = worst_loss(kl, ps_memory_weights_data(&b->weights, "golden.kl", NULL), b->rows);
-	print_message("  logits %.2g of the largest; nll %.2g, other nll %.2g, kl %.2g nats\n", error[0], error[1], error[2], error[3]);
+	print_message("  logits %.2g of the largest; nll %.2g, other nll %.2g, kl %.2g nats\n",
+		      error[0], error[1], error[2], error[3]);
 	assert_true(error[0] <= HIDDEN_TOLERANCE);
 	for (int i = 1; i < 4; i++)
 		assert_true(error[i] <= LOSS_TOLERANCE);
@@ -179,7 +195,9 @@ static void logits_and_losses_equal_transformers(void **state)
 		bench_open(&b, models[m], 2, 24, 32);
 		print_message("%s:\n", models[m]);
 		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows, b.hidden, NULL, NULL), 0);
+		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows,
+						   b.hidden, NULL, NULL),
+				 0);
 		logits = calloc(b.rows * b.vocab, sizeof *logits);
 		assert_non_null(logits);
 		assert_int_equal(ps_head_logits(b.head, b.hidden, b.rows, logits), 0);
@@ -193,8 +211,13 @@ static void logits_and_losses_equal_transformers(void **state)
 static void run_all(struct bench *b, double *nll)
 {
 	assert_int_equal(ps_forward_embed(b->forward, &b->windows, b->hidden), 0);
-	assert_int_equal(ps_forward_layers(b->forward, 0, last_layer(b), -1, &b->windows, b->hidden, NULL, NULL), 0);
-	assert_int_equal(ps_head_nll(b->head, b->hidden, ps_memory_weights_data(&b->weights, "golden.targets", NULL), b->rows, nll), 0);
+	assert_int_equal(ps_forward_layers(b->forward, 0, last_layer(b), -1, &b->windows, b->hidden,
+					   NULL, NULL),
+			 0);
+	assert_int_equal(ps_head_nll(b->head, b->hidden,
+				     ps_memory_weights_data(&b->weights, "golden.targets", NULL),
+				     b->rows, nll),
+			 0);
 }
 
 static void check_ways(ps_precision precision)
@@ -211,9 +234,11 @@ static void check_ways(ps_precision precision)
 		bench_open_as(&first, precision, models[m], 1, 24, 24);
 		run_all(&first, nll_first);
 		for (size_t i = 1; i < sizeof ways / sizeof *ways; i++) {
-			bench_open_as(&b, precision, models[m], ways[i].threads, ways[i].max_window, ways[i].chunk);
+			bench_open_as(&b, precision, models[m], ways[i].threads, ways[i].max_window,
+				      ways[i].chunk);
 			run_all(&b, nll);
-			assert_memory_equal(b.hidden, first.hidden, b.rows * b.width * sizeof(float));
+			assert_memory_equal(b.hidden, first.hidden,
+					    b.rows * b.width * sizeof(float));
 			assert_memory_equal(nll, nll_first, b.rows * sizeof *nll);
 			bench_close(&b);
 		}
@@ -240,8 +265,10 @@ static void bf16_stays_near_transformers_float32(void **state)
 		bench_open_as(&b, PS_PRECISION_BF16, models[m], 2, 24, 32);
 		run_all(&b, nll);
 		snprintf(name, sizeof name, "golden.hidden.%d", last_layer(&b));
-		error = worst(b.hidden, ps_memory_weights_data(&b.weights, name, NULL), b.rows * b.width);
-		loss = worst_loss(nll, ps_memory_weights_data(&b.weights, "golden.nll", NULL), b.rows);
+		error = worst(b.hidden, ps_memory_weights_data(&b.weights, name, NULL),
+			      b.rows * b.width);
+		loss = worst_loss(nll, ps_memory_weights_data(&b.weights, "golden.nll", NULL),
+				  b.rows);
 		print_message("%s: %.2g of the largest, nll %.2g nats\n", models[m], error, loss);
 		assert_true(error > 1e-5 && error <= BF16_TOLERANCE);
 		assert_true(loss <= 10 * BF16_TOLERANCE);
@@ -260,20 +287,28 @@ static void wanted_rows_have_the_bits_of_a_whole_layer(void **state)
 				size_t wanted[64], kept = 0;
 				double nll[64];
 
-				bench_open_as(&all, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32, models[m], 2, 24, 32);
-				bench_open_as(&some, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32, models[m], 1, 24, 24);
+				bench_open_as(&all, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32,
+					      models[m], 2, 24, 32);
+				bench_open_as(&some, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32,
+					      models[m], 1, 24, 24);
 				run_all(&all, nll);
 				for (size_t w = 0; w < all.windows.count; w++)
 					wanted[w] = w % 3 == 1 ? 0 : skip;
 				some.windows.wanted = wanted;
-				assert_int_equal(ps_forward_embed(some.forward, &some.windows, some.hidden), 0);
-				assert_int_equal(ps_forward_layers(some.forward, 0, last_layer(&some), -1, &some.windows, some.hidden,
-								   NULL, NULL), 0);
+				assert_int_equal(
+					ps_forward_embed(some.forward, &some.windows, some.hidden),
+					0);
+				assert_int_equal(
+					ps_forward_layers(some.forward, 0, last_layer(&some), -1,
+							  &some.windows, some.hidden, NULL, NULL),
+					0);
 				for (size_t w = 0; w < all.windows.count; w++)
-					for (size_t t = wanted[w]; t < all.start[w + 1] - all.start[w]; t++)
-						assert_memory_equal(some.hidden + kept++ * all.width,
-								    all.hidden + (all.start[w] + t) * all.width,
-								    all.width * sizeof(float));
+					for (size_t t = wanted[w];
+					     t < all.start[w + 1] - all.start[w]; t++)
+						assert_memory_equal(
+							some.hidden + kept++ * all.width,
+							all.hidden + (all.start[w] + t) * all.width,
+							all.width * sizeof(float));
 				bench_close(&all);
 				bench_close(&some);
 			}
@@ -293,11 +328,15 @@ static void same_bits_for_a_window_alone(void **state)
 		assert_non_null(alone);
 		for (size_t w = 0; w < b.windows.count; w++) {
 			const size_t rows = b.start[w + 1] - b.start[w], start[2] = {0, rows};
-			const ps_windows window = {.ids = b.windows.ids + b.start[w], .start = start, .count = 1};
+			const ps_windows window = {
+				.ids = b.windows.ids + b.start[w], .start = start, .count = 1};
 
 			assert_int_equal(ps_forward_embed(b.forward, &window, alone), 0);
-			assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &window, alone, NULL, NULL), 0);
-			assert_memory_equal(alone, b.hidden + b.start[w] * b.width, rows * b.width * sizeof *alone);
+			assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1,
+							   &window, alone, NULL, NULL),
+					 0);
+			assert_memory_equal(alone, b.hidden + b.start[w] * b.width,
+					    rows * b.width * sizeof *alone);
 		}
 		free(alone);
 		bench_close(&b);
@@ -335,7 +374,9 @@ static void run_observed(struct bench *b, int layer, float *out, struct observed
 	ps_layer_weights weights;
 
 	assert_int_equal(b->source.acquire_layer(b->source.self, layer, -1, &weights, NULL), 0);
-	assert_int_equal(ps_forward_layer(b->forward, layer, &weights, &b->windows, b->hidden, out, o ? observe : NULL, o), 0);
+	assert_int_equal(ps_forward_layer(b->forward, layer, &weights, &b->windows, b->hidden, out,
+					  o ? observe : NULL, o),
+			 0);
 	b->source.release_layer(b->source.self, layer);
 }
 
@@ -363,7 +404,8 @@ static void observers_see_every_row_in_order(void **state)
 			assert_int_equal(computing.cols[input], cols);
 			assert_int_equal(computing.rows[input], b.rows);
 			assert_int_equal(calibrating.rows[input], b.rows);
-			assert_memory_equal(computing.x[input], calibrating.x[input], b.rows * cols * sizeof(float));
+			assert_memory_equal(computing.x[input], calibrating.x[input],
+					    b.rows * cols * sizeof(float));
 		}
 		observed_free(&calibrating);
 		observed_free(&computing);
@@ -384,17 +426,22 @@ static void the_last_input_explains_the_layer(void **state)
 	bench_open(&b, "llama", 1, 24, 64);
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
 	run_observed(&b, 0, NULL, &o);
-	assert_true(ps_memory_weights_find(&b.weights, "model.layers.0.mlp.down_proj.weight", &down));
-	assert_true(ps_memory_weights_find(&b.weights, "model.layers.0.self_attn.o_proj.weight", &o_proj));
+	assert_true(
+		ps_memory_weights_find(&b.weights, "model.layers.0.mlp.down_proj.weight", &down));
+	assert_true(ps_memory_weights_find(&b.weights, "model.layers.0.self_attn.o_proj.weight",
+					   &o_proj));
 	for (size_t t = 0; t < b.rows; t++)
 		for (size_t d = 0; d < b.width; d++) {
-			const float *golden = ps_memory_weights_data(&b.weights, "golden.hidden.0", NULL);
+			const float *golden =
+				ps_memory_weights_data(&b.weights, "golden.hidden.0", NULL);
 			double sum = (double)b.hidden[t * b.width + d];
 
 			for (size_t i = 0; i < down.cols; i++)
-				sum += (double)o.x[PS_INPUT_DOWN][t * down.cols + i] * (double)((const float *)down.data)[d * down.cols + i];
+				sum += (double)o.x[PS_INPUT_DOWN][t * down.cols + i] *
+				       (double)((const float *)down.data)[d * down.cols + i];
 			for (size_t i = 0; i < o_proj.cols; i++)
-				sum += (double)o.x[PS_INPUT_O][t * o_proj.cols + i] * (double)((const float *)o_proj.data)[d * o_proj.cols + i];
+				sum += (double)o.x[PS_INPUT_O][t * o_proj.cols + i] *
+				       (double)((const float *)o_proj.data)[d * o_proj.cols + i];
 			error = fmax(error, fabs(sum - (double)golden[t * b.width + d]));
 		}
 	print_message("largest difference %.2g\n", error);
@@ -412,11 +459,15 @@ static void zero_dropped(struct bench *b, uint8_t *const keep[PS_PROJECTIONS])
 			ps_weight w;
 			float *values;
 
-			assert_true(ps_memory_weights_find(&b->weights, ps_projection_tensor(layer, (ps_projection)p, name), &w));
+			assert_true(ps_memory_weights_find(
+				&b->weights, ps_projection_tensor(layer, (ps_projection)p, name),
+				&w));
 			assert_int_equal(w.dtype, PS_F32);
-			values = (float *)(b->weights.map + ((const char *)w.data - b->weights.map));
+			values =
+				(float *)(b->weights.map + ((const char *)w.data - b->weights.map));
 			for (size_t r = 0; r < w.rows; r++)
-				ps_bitmap_apply(keep[p] + r * ps_bitmap_row_bytes(w.cols), 0, w.cols, values + r * w.cols);
+				ps_bitmap_apply(keep[p] + r * ps_bitmap_row_bytes(w.cols), 0,
+						w.cols, values + r * w.cols);
 		}
 }
 
@@ -439,15 +490,19 @@ static void masked_weights_compute_as_zeroed_ones(void **state)
 		ps_bitmap_fill(keep[p], rows, cols);
 		for (size_t i = 0; i < rows * cols; i++)
 			if (ps_rng_uniform(&rng) < 0.4)
-				ps_bitmap_drop(keep[p] + i / cols * ps_bitmap_row_bytes(cols), i % cols);
+				ps_bitmap_drop(keep[p] + i / cols * ps_bitmap_row_bytes(cols),
+					       i % cols);
 		masked.weights.keep[p] = keep[p];
 	}
 	zero_dropped(&zeroed, keep);
 	run_all(&masked, nll[0]);
 	run_all(&zeroed, nll[1]);
-	assert_memory_equal(masked.hidden, zeroed.hidden, masked.rows * masked.width * sizeof(float));
+	assert_memory_equal(masked.hidden, zeroed.hidden,
+			    masked.rows * masked.width * sizeof(float));
 	assert_memory_equal(nll[0], nll[1], masked.rows * sizeof(double));
-	assert_true(worst(masked.hidden, ps_memory_weights_data(&masked.weights, "golden.hidden.1", NULL), masked.rows * masked.width) > 0.01);
+	assert_true(worst(masked.hidden,
+			  ps_memory_weights_data(&masked.weights, "golden.hidden.1", NULL),
+			  masked.rows * masked.width) > 0.01);
 	for (int p = 0; p < PS_PROJECTIONS; p++)
 		free(keep[p]);
 	bench_close(&masked);
@@ -475,9 +530,13 @@ static void errors_of_callbacks_come_back(void **state)
 	bench_open(&b, "gemma3", 2, 24, 26);
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
 	assert_int_equal(b.source.acquire_layer(b.source.self, 0, -1, &weights, NULL), 0);
-	assert_int_equal(ps_forward_layer(b.forward, 0, &weights, &b.windows, b.hidden, b.hidden, fail_at_down, NULL), -17);
+	assert_int_equal(ps_forward_layer(b.forward, 0, &weights, &b.windows, b.hidden, b.hidden,
+					  fail_at_down, NULL),
+			 -17);
 	b.source.release_layer(b.source.self, 0);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden, fail_after_layer_1, NULL), -18);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden,
+					   fail_after_layer_1, NULL),
+			 -18);
 	bench_close(&b);
 }
 
@@ -489,7 +548,8 @@ static int overwrite_with_golden(void *context, int layer, float *hidden, size_t
 
 	snprintf(name, sizeof name, "golden.hidden.%d", layer);
 	if (layer == 1)
-		memcpy(hidden, ps_memory_weights_data(&b->weights, name, NULL), rows * b->width * sizeof *hidden);
+		memcpy(hidden, ps_memory_weights_data(&b->weights, name, NULL),
+		       rows * b->width * sizeof *hidden);
 	return 0;
 }
 
@@ -500,8 +560,11 @@ static void splicing_continues_from_what_was_put_in(void **state)
 
 	(void)state;
 	bench_open(&b, "gemma2", 2, 24, 26);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden, overwrite_with_golden, &b), 0);
-	error = worst(b.hidden, ps_memory_weights_data(&b.weights, "golden.hidden.3", NULL), b.rows * b.width);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden,
+					   overwrite_with_golden, &b),
+			 0);
+	error = worst(b.hidden, ps_memory_weights_data(&b.weights, "golden.hidden.3", NULL),
+		      b.rows * b.width);
 	assert_true(error <= HIDDEN_TOLERANCE);
 	bench_close(&b);
 }
@@ -520,7 +583,8 @@ static void ids_outside_the_vocabulary_are_named(void **state)
 		char expected[64];
 
 		assert_int_equal(ps_forward_embed(b.forward, &windows, b.hidden), PS_EINPUT);
-		snprintf(expected, sizeof expected, "window 1, position 1: token id %d", (int)bad[i]);
+		snprintf(expected, sizeof expected, "window 1, position 1: token id %d",
+			 (int)bad[i]);
 		assert_non_null(strstr(b.diag.text, expected));
 		b.diag.text[0] = 0;
 	}
@@ -536,7 +600,8 @@ static void a_window_longer_than_planned_is_refused(void **state)
 
 	(void)state;
 	bench_open(&b, "llama", 1, 23, 100);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 1, -1, &b.windows, b.hidden, NULL, NULL), PS_EFAILED);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 1, -1, &b.windows, b.hidden, NULL, NULL),
+			 PS_EFAILED);
 	assert_non_null(strstr(b.diag.text, "window 0"));
 	b.diag.text[0] = 0;
 	bench_close(&b);
@@ -552,7 +617,8 @@ static void empty_windows_and_empty_passes_are_nothing(void **state)
 	bench_open(&plain, "gemma3", 2, 24, 33);
 	b.windows = (ps_windows){.ids = b.windows.ids, .start = none};
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL), 0);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
+			 0);
 	assert_int_equal(ps_head_nll(b.head, b.hidden, NULL, 0, NULL), 0);
 	b.windows = (ps_windows){.ids = b.windows.ids, .start = gaps, .count = 5};
 	plain.windows.count = 2;
@@ -560,7 +626,9 @@ static void empty_windows_and_empty_passes_are_nothing(void **state)
 		struct bench *one = i ? &plain : &b;
 
 		assert_int_equal(ps_forward_embed(one->forward, &one->windows, one->hidden), 0);
-		assert_int_equal(ps_forward_layers(one->forward, 0, 5, -1, &one->windows, one->hidden, NULL, NULL), 0);
+		assert_int_equal(ps_forward_layers(one->forward, 0, 5, -1, &one->windows,
+						   one->hidden, NULL, NULL),
+				 0);
 	}
 	assert_memory_equal(b.hidden, plain.hidden, 33 * b.width * sizeof(float));
 	bench_close(&b);
@@ -597,12 +665,15 @@ static void progress_advances_and_interruption_stops(void **state)
 	(void)state;
 	bench_open(&b, "gemma3", 2, 24, 24);
 	b.context.progress = &progress;
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL), 0);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
+			 0);
 	assert_int_equal(watch.done, b.rows);
 	watch = (struct watch){.stop_after = 5};
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL), PS_EINTERRUPTED);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
+			 PS_EINTERRUPTED);
 	watch = (struct watch){.stop_after = 0};
-	assert_int_equal(ps_head_nll(b.head, b.hidden, b.windows.ids, b.rows, (double[64]){0}), PS_EINTERRUPTED);
+	assert_int_equal(ps_head_nll(b.head, b.hidden, b.windows.ids, b.rows, (double[64]){0}),
+			 PS_EINTERRUPTED);
 	b.diag.text[0] = 0;
 	bench_close(&b);
 }
@@ -618,8 +689,12 @@ static void too_small_an_arena_is_said_so(void **state)
 	(void)state;
 	bench_open(&b, "llama", 1, 24, 24);
 	assert_int_equal(ps_arena_create(&arena, 4096, &b.diag), 0);
-	assert_int_equal(ps_forward_create(&forward, &b.weights.config, &b.source, &b.context, &options, &arena), PS_EFAILED);
-	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context, PS_PRECISION_F32, 24, &arena), PS_EFAILED);
+	assert_int_equal(ps_forward_create(&forward, &b.weights.config, &b.source, &b.context,
+					   &options, &arena),
+			 PS_EFAILED);
+	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context,
+					PS_PRECISION_F32, 24, &arena),
+			 PS_EFAILED);
 	b.diag.text[0] = 0;
 	ps_arena_destroy(&arena);
 	bench_close(&b);

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "core/model/head.h"
 #include "core/base/rng.h"
+#include "core/model/head.h"
 
 #define WIDTH 60
 #define VOCAB 5003 /* two whole blocks and a piece */
@@ -32,7 +32,10 @@ static int head_rows(void *self, size_t first, size_t rows, ps_weight *out, ps_d
 	(void)diag;
 	assert_true(first + rows <= VOCAB);
 	data->head_calls++;
-	*out = (ps_weight){.data = data->weights + first * WIDTH, .dtype = PS_F32, .rows = rows, .cols = WIDTH};
+	*out = (ps_weight){.data = data->weights + first * WIDTH,
+			   .dtype = PS_F32,
+			   .rows = rows,
+			   .cols = WIDTH};
 	return 0;
 }
 
@@ -60,13 +63,18 @@ static struct data *make_data(float scale)
 	for (size_t t = 0; t < TOKENS; t++)
 		data->targets[t] = (int32_t)ps_rng_below(&rng, VOCAB);
 	/* The seams of the blocks. */
-	memcpy(data->targets, (const int32_t[]){0, 2047, 2048, 4095, 4096, VOCAB - 1}, 6 * sizeof *data->targets);
+	memcpy(data->targets, (const int32_t[]){0, 2047, 2048, 4095, 4096, VOCAB - 1},
+	       6 * sizeof *data->targets);
 	return data;
 }
 
 static ps_model_config make_config(double cap)
 {
-	return (ps_model_config){.family = PS_FAMILY_GEMMA2, .width = WIDTH, .vocab = VOCAB, .norm_eps = 1e-6, .logit_softcap = cap};
+	return (ps_model_config){.family = PS_FAMILY_GEMMA2,
+				 .width = WIDTH,
+				 .vocab = VOCAB,
+				 .norm_eps = 1e-6,
+				 .logit_softcap = cap};
 }
 
 struct bench {
@@ -79,13 +87,22 @@ struct bench {
 	ps_head *head;
 };
 
-static void bench_open(struct bench *b, struct data *data, double cap, int threads, size_t max_tokens)
+static void bench_open(struct bench *b, struct data *data, double cap, int threads,
+		       size_t max_tokens)
 {
-	*b = (struct bench){.config = make_config(cap), .source = {.self = data, .head_rows = head_rows, .final_norm = final_norm}};
+	*b = (struct bench){
+		.config = make_config(cap),
+		.source = {.self = data, .head_rows = head_rows, .final_norm = final_norm}};
 	assert_int_equal(ps_pool_create(&b->pool, threads, &b->diag), 0);
 	b->context = (ps_context){.pool = b->pool, .diag = &b->diag};
-	assert_int_equal(ps_arena_create(&b->arena, ps_head_bytes(&b->config, PS_PRECISION_F32, threads, max_tokens), &b->diag), 0);
-	assert_int_equal(ps_head_create(&b->head, &b->config, &b->source, &b->context, PS_PRECISION_F32, max_tokens, &b->arena), 0);
+	assert_int_equal(
+		ps_arena_create(&b->arena,
+				ps_head_bytes(&b->config, PS_PRECISION_F32, threads, max_tokens),
+				&b->diag),
+		0);
+	assert_int_equal(ps_head_create(&b->head, &b->config, &b->source, &b->context,
+					PS_PRECISION_F32, max_tokens, &b->arena),
+			 0);
 }
 
 static void bench_close(struct bench *b)
@@ -106,7 +123,8 @@ static double reference(const struct data *data, const float *hidden, double cap
 	for (size_t v = 0; v < VOCAB; v++) {
 		z[v] = 0;
 		for (size_t d = 0; d < WIDTH; d++)
-			z[v] += (double)hidden[d] * scale * (1 + (double)data->gain[d]) * (double)data->weights[v * WIDTH + d];
+			z[v] += (double)hidden[d] * scale * (1 + (double)data->gain[d]) *
+				(double)data->weights[v * WIDTH + d];
 		if (cap > 0)
 			z[v] = cap * tanh(z[v] / cap);
 		max = fmax(max, z[v]);
@@ -117,8 +135,8 @@ static double reference(const struct data *data, const float *hidden, double cap
 }
 
 /* Largest difference of the losses from the reference, and of the KL, both over 1 + the reference's size. */
-static void check(const struct data *data, double cap, const double *nll, const double *nll_other, const double *kl,
-		  double tolerance)
+static void check(const struct data *data, double cap, const double *nll, const double *nll_other,
+		  const double *kl, double tolerance)
 {
 	static double z[VOCAB], y[VOCAB];
 	double worst_nll = 0, worst_kl = 0;
@@ -130,7 +148,8 @@ static void check(const struct data *data, double cap, const double *nll, const 
 
 		for (size_t v = 0; v < VOCAB; v++)
 			want += exp(z[v] - a) * ((z[v] - a) - (y[v] - b));
-		worst_nll = fmax(worst_nll, fmax(fabs(nll[t] - target) / (1 + target), fabs(nll_other[t] - other) / (1 + other)));
+		worst_nll = fmax(worst_nll, fmax(fabs(nll[t] - target) / (1 + target),
+						 fabs(nll_other[t] - other) / (1 + other)));
 		worst_kl = fmax(worst_kl, fabs(kl[t] - want) / (1 + want));
 		assert_true(isfinite(nll[t]) && isfinite(nll_other[t]) && isfinite(kl[t]));
 	}
@@ -143,7 +162,8 @@ static void losses_and_divergence_equal_double_precision(void **state)
 	static const struct {
 		float scale;
 		double cap, tolerance;
-	} cases[] = {{0.1f, 0, 5e-6}, {0.3f, 0, 5e-6}, {0.5f, 3, 5e-6}, {20, 0, 1e-4}, {20, 30, 1e-5}};
+	} cases[] = {
+		{0.1f, 0, 5e-6}, {0.3f, 0, 5e-6}, {0.5f, 3, 5e-6}, {20, 0, 1e-4}, {20, 30, 1e-5}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -152,8 +172,11 @@ static void losses_and_divergence_equal_double_precision(void **state)
 		struct bench b;
 
 		bench_open(&b, data, cases[i].cap, 2, 16);
-		assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, nll), 0);
-		assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets, TOKENS, clean, other, kl), 0);
+		assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, nll),
+				 0);
+		assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets,
+					    TOKENS, clean, other, kl),
+				 0);
 		assert_memory_equal(nll, clean, sizeof nll);
 		check(data, cases[i].cap, nll, other, kl, cases[i].tolerance);
 		bench_close(&b);
@@ -204,8 +227,11 @@ static void same_bits_whatever_batch_and_threads(void **state)
 		struct bench b;
 
 		bench_open(&b, data, 5, ways[i].threads, ways[i].max_tokens);
-		assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, r[0]), 0);
-		assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets, TOKENS, r[1], r[2], r[3]), 0);
+		assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, r[0]),
+				 0);
+		assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets,
+					    TOKENS, r[1], r[2], r[3]),
+				 0);
 		assert_int_equal(ps_head_logits(b.head, data->hidden[0], TOKENS, logits[i > 0]), 0);
 		if (i) {
 			assert_memory_equal(result[0], result[1], sizeof result[0]);
@@ -224,7 +250,9 @@ static void no_divergence_from_itself(void **state)
 
 	(void)state;
 	bench_open(&b, data, 0, 2, 16);
-	assert_int_equal(ps_head_kl(b.head, data->hidden[1], data->hidden[1], data->targets, TOKENS, NULL, NULL, kl), 0);
+	assert_int_equal(ps_head_kl(b.head, data->hidden[1], data->hidden[1], data->targets, TOKENS,
+				    NULL, NULL, kl),
+			 0);
 	for (size_t t = 0; t < TOKENS; t++)
 		assert_true(kl[t] == 0);
 	bench_close(&b);
@@ -269,9 +297,12 @@ static void targets_outside_the_vocabulary_are_named(void **state)
 	(void)state;
 	bench_open(&b, data, 0, 1, 16);
 	data->targets[20] = VOCAB;
-	assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, nll), PS_EINPUT);
+	assert_int_equal(ps_head_nll(b.head, data->hidden[0], data->targets, TOKENS, nll),
+			 PS_EINPUT);
 	assert_non_null(strstr(b.diag.text, "target 20: token id 5003"));
-	assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets, TOKENS, NULL, NULL, nll), PS_EINPUT);
+	assert_int_equal(ps_head_kl(b.head, data->hidden[0], data->hidden[1], data->targets, TOKENS,
+				    NULL, NULL, nll),
+			 PS_EINPUT);
 	b.diag.text[0] = 0;
 	bench_close(&b);
 	free(data);

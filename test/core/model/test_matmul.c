@@ -12,11 +12,11 @@
 #include <cmocka.h>
 
 #include "core/base/checked.h"
-#include "core/model/matmul.h"
 #include "core/base/rng.h"
+#include "core/model/matmul.h"
 
 #define TOLERANCE 1e-6 /* of sum |x w| of the element */
-#define GAP 5	       /* floats between rows that no product may touch */
+#define GAP 5          /* floats between rows that no product may touch */
 #define UNTOUCHED 12345.0f
 
 static const char *const kernels[] = {"blis", "avx2", "avx512", "avx512_bf16", "ref"};
@@ -38,19 +38,26 @@ struct bench {
 	ps_matmul *matmul;
 };
 
-static void bench_open_as(struct bench *b, ps_precision precision, const char *kernel, int threads, size_t max_tokens, size_t max_k)
+static void bench_open_as(struct bench *b, ps_precision precision, const char *kernel, int threads,
+			  size_t max_tokens, size_t max_k)
 {
 	ps_diag diag = {{0}};
 
 	*b = (struct bench){0};
 	setenv("PRUNESCOPE_MATMUL", kernel, 1);
 	assert_int_equal(ps_pool_create(&b->pool, threads, &diag), 0);
-	assert_int_equal(ps_arena_create(&b->arena, ps_matmul_bytes(precision, threads, max_tokens, max_k), &diag), 0);
-	assert_int_equal(ps_matmul_create(&b->matmul, precision, b->pool, max_tokens, max_k, &b->arena, &diag), 0);
+	assert_int_equal(ps_arena_create(&b->arena,
+					 ps_matmul_bytes(precision, threads, max_tokens, max_k),
+					 &diag),
+			 0);
+	assert_int_equal(ps_matmul_create(&b->matmul, precision, b->pool, max_tokens, max_k,
+					  &b->arena, &diag),
+			 0);
 	unsetenv("PRUNESCOPE_MATMUL");
 }
 
-static void bench_open(struct bench *b, const char *kernel, int threads, size_t max_tokens, size_t max_k)
+static void bench_open(struct bench *b, const char *kernel, int threads, size_t max_tokens,
+		       size_t max_k)
 {
 	bench_open_as(b, PS_PRECISION_F32, kernel, threads, max_tokens, max_k);
 }
@@ -73,19 +80,24 @@ static void *buffer(size_t bytes)
 static float store_weight(char *at, ps_dtype dtype, ps_rng *rng)
 {
 	float value = ps_rng_normal(rng);
-	uint16_t half =
-	    dtype == PS_BF16
-		? ps_f32_to_bf16(value)
-		: (uint16_t)(ps_rng_below(rng, 2) << 15 | (10 + ps_rng_below(rng, 7)) << 10 | ps_rng_below(rng, 1024));
+	uint16_t half = dtype == PS_BF16 ? ps_f32_to_bf16(value)
+					 : (uint16_t)(ps_rng_below(rng, 2) << 15 |
+						      (10 + ps_rng_below(rng, 7)) << 10 |
+						      ps_rng_below(rng, 1024));
 
 	memcpy(at, dtype == PS_F32 ? (const void *)&value : &half, ps_dtype_size(dtype));
 	ps_widen(at, dtype, 1, &value);
 	return value;
 }
 
-static struct problem problem_make(size_t tokens, size_t rows, size_t cols, ps_dtype dtype, bool masked, uint64_t seed)
+static struct problem problem_make(size_t tokens, size_t rows, size_t cols, ps_dtype dtype,
+				   bool masked, uint64_t seed)
 {
-	struct problem p = {.tokens = tokens, .rows = rows, .cols = cols, .x_stride = cols + GAP, .y_stride = rows + GAP};
+	struct problem p = {.tokens = tokens,
+			    .rows = rows,
+			    .cols = cols,
+			    .x_stride = cols + GAP,
+			    .y_stride = rows + GAP};
 	ps_rng rng = ps_rng_make(seed, 0);
 	size_t width = ps_dtype_size(dtype);
 
@@ -106,7 +118,11 @@ static struct problem problem_make(size_t tokens, size_t rows, size_t cols, ps_d
 			ps_bitmap_drop(p.keep + i / cols * ps_bitmap_row_bytes(cols), i % cols);
 			p.wide[i] = 0;
 		}
-	p.w = (ps_weight){.data = p.data, .dtype = dtype, .rows = rows, .cols = cols, .keep = masked ? p.keep : NULL};
+	p.w = (ps_weight){.data = p.data,
+			  .dtype = dtype,
+			  .rows = rows,
+			  .cols = cols,
+			  .keep = masked ? p.keep : NULL};
 	return p;
 }
 
@@ -134,12 +150,14 @@ static double largest_error(const struct problem *p)
 			double sum = 0, size = 0;
 
 			for (size_t k = 0; k < p->cols; k++) {
-				double product = (double)p->x[t * p->x_stride + k] * (double)p->wide[n * p->cols + k];
+				double product = (double)p->x[t * p->x_stride + k] *
+						 (double)p->wide[n * p->cols + k];
 
 				sum += product;
 				size += fabs(product);
 			}
-			worst = fmax(worst, fabs(sum - (double)p->y[t * p->y_stride + n]) / fmax(size, 1e-30));
+			worst = fmax(worst, fabs(sum - (double)p->y[t * p->y_stride + n]) /
+						    fmax(size, 1e-30));
 		}
 	return worst;
 }
@@ -188,15 +206,17 @@ static void any_shape_and_dtype_matches_double_precision(void **state)
 
 		bench_open(&b, kernels[k], 2, 200, 300);
 		for (uint64_t i = 0; i < 60; i++) {
-			struct problem p = problem_make(1 + ps_rng_below(&rng, 200), 1 + ps_rng_below(&rng, 300),
-							1 + ps_rng_below(&rng, 300), dtypes[i % 3], i / 3 % 2, i);
+			struct problem p = problem_make(
+				1 + ps_rng_below(&rng, 200), 1 + ps_rng_below(&rng, 300),
+				1 + ps_rng_below(&rng, 300), dtypes[i % 3], i / 3 % 2, i);
 
 			run(&b, &p);
 			worst = fmax(worst, largest_error(&p));
 			assert_gaps_untouched(&p);
 			problem_free(&p);
 		}
-		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
+		print_message("%s: error %.2g of sum |x w|, tolerance %g\n",
+			      ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
 		assert_true(worst <= TOLERANCE);
 		bench_close(&b);
 	}
@@ -213,7 +233,8 @@ static void long_sums_and_many_tokens_match_double_precision(void **state)
 		bench_open(&b, kernels[k], 2, 1100, 1031);
 		run(&b, &p);
 		worst = largest_error(&p);
-		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul)->name, worst);
+		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul)->name,
+			      worst);
 		assert_true(worst <= TOLERANCE);
 		assert_gaps_untouched(&p);
 		bench_close(&b);
@@ -226,7 +247,8 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
 	(void)state;
 	for (size_t k = 0; k < KERNELS; k++)
 		for (uint64_t shape = 0; shape < 4; shape++) {
-			struct problem p = problem_make(shape % 2 ? 3 : 1065, shape / 2 ? 19 : 301, 520, PS_BF16, true, shape);
+			struct problem p = problem_make(shape % 2 ? 3 : 1065, shape / 2 ? 19 : 301,
+							520, PS_BF16, true, shape);
 			float *one = NULL;
 
 			for (int threads = 1; threads <= 3; threads++) {
@@ -261,10 +283,11 @@ static void any_split_of_tokens_or_rows_gives_the_same_bits(void **state)
 		for (size_t cut = 1; cut < p.tokens; cut++) {
 			memset(p.y, 0, p.y_stride * sizeof(float));
 			ps_matmul_run(b.matmul, p.x, p.x_stride, cut, &p.w, p.y, p.y_stride);
-			ps_matmul_run(b.matmul, p.x + cut * p.x_stride, p.x_stride, p.tokens - cut, &p.w, p.y + cut * p.y_stride,
-				      p.y_stride);
+			ps_matmul_run(b.matmul, p.x + cut * p.x_stride, p.x_stride, p.tokens - cut,
+				      &p.w, p.y + cut * p.y_stride, p.y_stride);
 			for (size_t t = 0; t < p.tokens; t++)
-				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride, p.rows * sizeof(float));
+				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride,
+						    p.rows * sizeof(float));
 		}
 		for (size_t cut = 1; cut < p.rows; cut++) {
 			ps_weight low = p.w, high = p.w;
@@ -274,9 +297,11 @@ static void any_split_of_tokens_or_rows_gives_the_same_bits(void **state)
 			high.data = (const char *)p.w.data + cut * p.cols * sizeof(uint16_t);
 			high.keep = p.w.keep + cut * row_bytes;
 			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &low, p.y, p.y_stride);
-			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &high, p.y + cut, p.y_stride);
+			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &high, p.y + cut,
+				      p.y_stride);
 			for (size_t t = 0; t < p.tokens; t++)
-				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride, p.rows * sizeof(float));
+				assert_memory_equal(p.y + t * p.y_stride, whole + t * p.y_stride,
+						    p.rows * sizeof(float));
 		}
 		free(whole);
 		bench_close(&b);
@@ -317,7 +342,8 @@ static void dropped_weights_may_be_anything(void **state)
 		struct bench b;
 
 		for (size_t i = 0; i < p.rows * p.cols; i++)
-			if (!ps_bitmap_kept(p.keep + i / p.cols * ps_bitmap_row_bytes(p.cols), i % p.cols))
+			if (!ps_bitmap_kept(p.keep + i / p.cols * ps_bitmap_row_bytes(p.cols),
+					    i % p.cols))
 				((float *)p.data)[i] = i % 2 ? NAN : INFINITY;
 		bench_open(&b, kernels[k], 2, p.tokens, p.cols);
 		run(&b, &p);
@@ -406,8 +432,10 @@ static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
 
 		bench_open_as(&b, PS_PRECISION_BF16, kernels[k], 2, 200, 1400);
 		for (uint64_t i = 0; i < 40; i++) {
-			struct problem p = problem_make(1 + ps_rng_below(&rng, 200), 1 + ps_rng_below(&rng, 200),
-							1 + ps_rng_below(&rng, i % 4 ? 300 : 1400), dtypes[i % 3], i / 3 % 2, i);
+			struct problem p = problem_make(1 + ps_rng_below(&rng, 200),
+							1 + ps_rng_below(&rng, 200),
+							1 + ps_rng_below(&rng, i % 4 ? 300 : 1400),
+							dtypes[i % 3], i / 3 % 2, i);
 
 			run(&b, &p);
 			round_operands(&p);
@@ -415,7 +443,8 @@ static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
 			assert_gaps_untouched(&p);
 			problem_free(&p);
 		}
-		print_message("%s: error %.2g of sum |x w|, tolerance %g\n", ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
+		print_message("%s: error %.2g of sum |x w|, tolerance %g\n",
+			      ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
 		assert_true(worst <= TOLERANCE);
 		bench_close(&b);
 	}
@@ -437,7 +466,9 @@ static uint32_t *pack_x(const ps_kernel *kernel, const struct problem *p)
 	uint32_t *x = aligned((p->tokens + panel) * slices * sizeof *x);
 
 	for (size_t t = 0; t < p->tokens; t += panel)
-		ps_panel_pack_x(kernel, p->x + t * p->x_stride, p->x_stride, p->tokens - t < panel ? p->tokens - t : panel, p->cols, x + t * slices);
+		ps_panel_pack_x(kernel, p->x + t * p->x_stride, p->x_stride,
+				p->tokens - t < panel ? p->tokens - t : panel, p->cols,
+				x + t * slices);
 	return x;
 }
 
@@ -447,7 +478,8 @@ static void packed_weights_give_the_same_bits(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4 * KERNELS; i++) {
 		const ps_precision precision = i % 2 ? PS_PRECISION_BF16 : PS_PRECISION_F32;
-		struct problem p = problem_make(i % 4 == 3 ? 401 : 33, 75, i % 3 ? 331 : 1100, i / 2 % 2 ? PS_F32 : PS_BF16, true, i);
+		struct problem p = problem_make(i % 4 == 3 ? 401 : 33, 75, i % 3 ? 331 : 1100,
+						i / 2 % 2 ? PS_F32 : PS_BF16, true, i);
 		ps_weight top = p.w, rest = p.w;
 		struct bench b;
 		ps_panels panels;
@@ -494,8 +526,10 @@ static void store_halves(void *context, const ps_tile *tile)
 
 	for (size_t t = 0; t < tile->tokens; t++)
 		for (size_t n = 0; n < half && first + n < h->rows; n++) {
-			h->a[(tile->first_token + t) * h->rows + first + n] = tile->y[t * h->kernel->w_panel + n];
-			h->b[(tile->first_token + t) * h->rows + first + n] = tile->y[t * h->kernel->w_panel + half + n];
+			h->a[(tile->first_token + t) * h->rows + first + n] =
+				tile->y[t * h->kernel->w_panel + n];
+			h->b[(tile->first_token + t) * h->rows + first + n] =
+				tile->y[t * h->kernel->w_panel + half + n];
 		}
 }
 
@@ -519,14 +553,19 @@ static void paired_weights_give_both_products_in_each_tile(void **state)
 		halves.a = buffer(p.tokens * halves.rows * sizeof(float));
 		halves.b = buffer(p.tokens * halves.rows * sizeof(float));
 		panels.dtype = ps_panels_dtype(panels.kernel, PS_BF16);
-		panels.data = aligned(ps_panels_bytes(panels.kernel, panels.dtype, ps_panels_paired_rows(panels.kernel, halves.rows), p.cols));
+		panels.data = aligned(
+			ps_panels_bytes(panels.kernel, panels.dtype,
+					ps_panels_paired_rows(panels.kernel, halves.rows), p.cols));
 		run(&b, &p);
 		ps_panels_pack_paired(&panels, b.pool, &low, &high);
 		x = pack_x(panels.kernel, &p);
 		ps_matmul_panels(b.matmul, x, p.tokens, &panels, store_halves, &halves);
 		for (size_t t = 0; t < p.tokens; t++) {
-			assert_memory_equal(halves.a + t * halves.rows, p.y + t * p.y_stride, halves.rows * sizeof(float));
-			assert_memory_equal(halves.b + t * halves.rows, p.y + t * p.y_stride + halves.rows, halves.rows * sizeof(float));
+			assert_memory_equal(halves.a + t * halves.rows, p.y + t * p.y_stride,
+					    halves.rows * sizeof(float));
+			assert_memory_equal(halves.b + t * halves.rows,
+					    p.y + t * p.y_stride + halves.rows,
+					    halves.rows * sizeof(float));
 		}
 		free(x);
 		free(halves.a);
@@ -542,8 +581,10 @@ static void a_panel_of_x_can_be_read_back(void **state)
 	(void)state;
 	for (int bf16 = 0; bf16 < 2; bf16++)
 		for (size_t cols = 1; cols < 600; cols += 99) {
-			const ps_kernel kernel = ps_kernel_choose(bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32);
-			struct problem p = problem_make(kernel.x_panel - 1, 1, cols, PS_F32, false, cols);
+			const ps_kernel kernel =
+				ps_kernel_choose(bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32);
+			struct problem p =
+				problem_make(kernel.x_panel - 1, 1, cols, PS_F32, false, cols);
 			uint32_t *x = pack_x(&kernel, &p);
 			float *back = buffer(p.tokens * cols * sizeof *back);
 
@@ -551,7 +592,8 @@ static void a_panel_of_x_can_be_read_back(void **state)
 			if (bf16)
 				round_operands(&p);
 			for (size_t t = 0; t < p.tokens; t++)
-				assert_memory_equal(back + t * cols, p.x + t * p.x_stride, cols * sizeof *back);
+				assert_memory_equal(back + t * cols, p.x + t * p.x_stride,
+						    cols * sizeof *back);
 			free(x);
 			free(back);
 			problem_free(&p);
@@ -560,7 +602,8 @@ static void a_panel_of_x_can_be_read_back(void **state)
 
 static void memory_is_modest(void **state)
 {
-	const size_t tokens = 4096, k = 6912, packed_x = tokens * k * sizeof(float), each = (size_t)8 << 20;
+	const size_t tokens = 4096, k = 6912, packed_x = tokens * k * sizeof(float),
+		     each = (size_t)8 << 20;
 
 	(void)state;
 	for (int threads = 1; threads <= 64; threads *= 4) {
@@ -588,22 +631,22 @@ static void reference_matches_double_precision(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(unknown_blis_architecture_in_the_environment_is_ignored),
-	    cmocka_unit_test(any_shape_and_dtype_matches_double_precision),
-	    cmocka_unit_test(long_sums_and_many_tokens_match_double_precision),
-	    cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
-	    cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
-	    cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
-	    cmocka_unit_test(dropped_weights_may_be_anything),
-	    cmocka_unit_test(no_columns_give_zeros),
-	    cmocka_unit_test(no_tokens_or_no_rows_touch_nothing),
-	    cmocka_unit_test(weights_may_lie_at_any_address),
-	    cmocka_unit_test(bf16_is_exact_but_for_the_rounding_of_its_operands),
-	    cmocka_unit_test(packed_weights_give_the_same_bits),
-	    cmocka_unit_test(paired_weights_give_both_products_in_each_tile),
-	    cmocka_unit_test(a_panel_of_x_can_be_read_back),
-	    cmocka_unit_test(memory_is_modest),
-	    cmocka_unit_test(reference_matches_double_precision),
+		cmocka_unit_test(unknown_blis_architecture_in_the_environment_is_ignored),
+		cmocka_unit_test(any_shape_and_dtype_matches_double_precision),
+		cmocka_unit_test(long_sums_and_many_tokens_match_double_precision),
+		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+		cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
+		cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
+		cmocka_unit_test(dropped_weights_may_be_anything),
+		cmocka_unit_test(no_columns_give_zeros),
+		cmocka_unit_test(no_tokens_or_no_rows_touch_nothing),
+		cmocka_unit_test(weights_may_lie_at_any_address),
+		cmocka_unit_test(bf16_is_exact_but_for_the_rounding_of_its_operands),
+		cmocka_unit_test(packed_weights_give_the_same_bits),
+		cmocka_unit_test(paired_weights_give_both_products_in_each_tile),
+		cmocka_unit_test(a_panel_of_x_can_be_read_back),
+		cmocka_unit_test(memory_is_modest),
+		cmocka_unit_test(reference_matches_double_precision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

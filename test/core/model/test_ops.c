@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/model/ops.h"
 #include "core/base/rng.h"
+#include "core/model/ops.h"
 
 #define LENGTH_MAX 600
 
@@ -92,9 +92,12 @@ static void rms_norm_matches_double_precision_also_in_place(void **state)
 				mean += (double)x[i] * (double)x[i] / (double)n;
 			ps_rms_norm(x, gain, n, 1e-6, plus_one, out);
 			for (size_t i = 0; i < n; i++) {
-				double exact = (double)x[i] / sqrt(mean + 1e-6) * (plus_one + (double)gain[i]);
+				double exact = (double)x[i] / sqrt(mean + 1e-6) *
+					       (plus_one + (double)gain[i]);
 
-				worst = fmax(worst, fabs((double)out[i] - exact) / (fabs((double)x[i]) / sqrt(mean + 1e-6)));
+				worst = fmax(worst,
+					     fabs((double)out[i] - exact) /
+						     (fabs((double)x[i]) / sqrt(mean + 1e-6)));
 			}
 			ps_rms_norm(x, gain, n, 1e-6, plus_one, x);
 			assert_memory_equal(x, out, n * sizeof *x);
@@ -205,7 +208,8 @@ static double gelu(double z)
 }
 
 /* Largest error of a gate over [-40, 40] as a share of max(1, |exact|). */
-static double gate_error(void (*gate)(float *, const float *, size_t, size_t, size_t), double (*exact)(double))
+static double gate_error(void (*gate)(float *, const float *, size_t, size_t, size_t),
+			 double (*exact)(double))
 {
 	double worst = 0;
 
@@ -278,7 +282,8 @@ static void softcap_matches_double_precision(void **state)
 			double exact = caps[c] * tanh((double)y / caps[c]);
 
 			ps_softcap(&y, 1, caps[c]);
-			worst = fmax(worst, fabs((double)y - exact) / fmax(fabs(exact), caps[c] * 1e-3));
+			worst = fmax(worst,
+				     fabs((double)y - exact) / fmax(fabs(exact), caps[c] * 1e-3));
 		}
 	print_message("relative error %.2g\n", worst);
 	assert_true(worst <= 6e-7);
@@ -295,7 +300,8 @@ static void softcap_saturates_and_keeps_nan(void **state)
 }
 
 /* Largest difference of a table from cos and sin of position * frequency, for float32 frequencies. */
-static double table_error(const ps_rope *rope, size_t width, size_t positions, double (*frequency)(const ps_rope *, double))
+static double table_error(const ps_rope *rope, size_t width, size_t positions,
+			  double (*frequency)(const ps_rope *, double))
 {
 	size_t half = width / 2;
 	float *c = malloc(positions * half * sizeof *c), *s = malloc(positions * half * sizeof *s);
@@ -306,8 +312,11 @@ static double table_error(const ps_rope *rope, size_t width, size_t positions, d
 	ps_rope_table(rope, width, positions, c, s);
 	for (size_t t = 0; t < positions; t++)
 		for (size_t i = 0; i < half; i++) {
-			double angle = (double)t * frequency(rope, pow(rope->theta, -2.0 * (double)i / (double)width));
-			double error = hypot((double)c[t * half + i] - cos(angle), (double)s[t * half + i] - sin(angle));
+			double angle =
+				(double)t *
+				frequency(rope, pow(rope->theta, -2.0 * (double)i / (double)width));
+			double error = hypot((double)c[t * half + i] - cos(angle),
+					     (double)s[t * half + i] - sin(angle));
 
 			worst = fmax(worst, error / (1 + angle));
 		}
@@ -325,7 +334,8 @@ static double linear_frequency(const ps_rope *rope, double f)
 static double llama3_frequency(const ps_rope *rope, double f)
 {
 	double turns = rope->original_positions * f / two_pi;
-	double share = (turns - rope->low_freq_factor) / (rope->high_freq_factor - rope->low_freq_factor);
+	double share =
+		(turns - rope->low_freq_factor) / (rope->high_freq_factor - rope->low_freq_factor);
 
 	share = fmin(1, fmax(0, share));
 	return f * (share + (1 - share) / rope->llama3_factor);
@@ -341,7 +351,8 @@ static void rope_tables_hold_cos_and_sin_of_the_scaled_angles(void **state)
 				.low_freq_factor = 1,
 				.high_freq_factor = 4,
 				.original_positions = 8192};
-	double a = table_error(&plain, 64, 2000, linear_frequency), b = table_error(&linear, 256, 2000, linear_frequency),
+	double a = table_error(&plain, 64, 2000, linear_frequency),
+	       b = table_error(&linear, 256, 2000, linear_frequency),
 	       c = table_error(&llama3, 128, 2000, llama3_frequency);
 
 	(void)state;
@@ -363,7 +374,8 @@ static void rope_turns_halves_by_the_angle(void **state)
 	assert_memory_equal(turned, head, sizeof head);
 	ps_rope_apply(turned, 72, c + 11 * 36, s + 11 * 36);
 	for (size_t i = 0; i < 36; i++) {
-		double angle = 11 * pow(10000, -2.0 * (double)i / 72), a = (double)head[i], b = (double)head[36 + i];
+		double angle = 11 * pow(10000, -2.0 * (double)i / 72), a = (double)head[i],
+		       b = (double)head[36 + i];
 
 		worst = fmax(worst, fabs(a * cos(angle) - b * sin(angle) - (double)turned[i]));
 		worst = fmax(worst, fabs(b * cos(angle) + a * sin(angle) - (double)turned[36 + i]));
@@ -375,21 +387,21 @@ static void rope_turns_halves_by_the_angle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(dot_matches_double_precision_at_any_length),
-	    cmocka_unit_test(dot_has_the_same_bits_at_any_address),
-	    cmocka_unit_test(rms_norm_matches_double_precision_also_in_place),
-	    cmocka_unit_test(rms_norm_of_zeros_is_zero),
-	    cmocka_unit_test(exp_is_within_two_ulp),
-	    cmocka_unit_test(exp_of_extremes),
-	    cmocka_unit_test(exp_falls_nowhere_by_more_than_two_ulp),
-	    cmocka_unit_test(elementwise_functions_have_the_same_bits_at_any_place),
-	    cmocka_unit_test(gates_match_double_precision),
-	    cmocka_unit_test(gates_hold_at_extremes_and_keep_to_their_rows),
-	    cmocka_unit_test(sums_of_exponentials_match_double_precision),
-	    cmocka_unit_test(softcap_matches_double_precision),
-	    cmocka_unit_test(softcap_saturates_and_keeps_nan),
-	    cmocka_unit_test(rope_tables_hold_cos_and_sin_of_the_scaled_angles),
-	    cmocka_unit_test(rope_turns_halves_by_the_angle),
+		cmocka_unit_test(dot_matches_double_precision_at_any_length),
+		cmocka_unit_test(dot_has_the_same_bits_at_any_address),
+		cmocka_unit_test(rms_norm_matches_double_precision_also_in_place),
+		cmocka_unit_test(rms_norm_of_zeros_is_zero),
+		cmocka_unit_test(exp_is_within_two_ulp),
+		cmocka_unit_test(exp_of_extremes),
+		cmocka_unit_test(exp_falls_nowhere_by_more_than_two_ulp),
+		cmocka_unit_test(elementwise_functions_have_the_same_bits_at_any_place),
+		cmocka_unit_test(gates_match_double_precision),
+		cmocka_unit_test(gates_hold_at_extremes_and_keep_to_their_rows),
+		cmocka_unit_test(sums_of_exponentials_match_double_precision),
+		cmocka_unit_test(softcap_matches_double_precision),
+		cmocka_unit_test(softcap_saturates_and_keeps_nan),
+		cmocka_unit_test(rope_tables_hold_cos_and_sin_of_the_scaled_angles),
+		cmocka_unit_test(rope_turns_halves_by_the_angle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "core/tokenizer/tokenizer.h"
 #include "core/base/utf8.h"
+#include "core/tokenizer/tokenizer.h"
 
 #define FOLDER "test/fixtures/tokenizer/"
 
@@ -58,8 +58,10 @@ static uint64_t fnv(const id_list *list)
 /* The case's text: as it stands, or repeated. */
 static char *case_text(const json_t *c, size_t *length)
 {
-	const json_t *repeat = json_object_get(c, "repeat"), *unit = repeat ? repeat : json_object_get(c, "text");
-	size_t times = repeat ? (size_t)json_integer_value(json_object_get(c, "times")) : 1, bytes = json_string_length(unit);
+	const json_t *repeat = json_object_get(c, "repeat"),
+		     *unit = repeat ? repeat : json_object_get(c, "text");
+	size_t times = repeat ? (size_t)json_integer_value(json_object_get(c, "times")) : 1,
+	       bytes = json_string_length(unit);
 	char *text = malloc(times * bytes + 1);
 
 	assert_non_null(text);
@@ -78,15 +80,18 @@ static void compare_ids(const json_t *c, const id_list *got, const char *name, s
 		snprintf(digest, sizeof digest, "%016llx", (unsigned long long)fnv(got));
 		if ((json_int_t)got->count != json_integer_value(json_object_get(c, "count")) ||
 		    strcmp(digest, json_string_value(json_object_get(c, "fnv"))))
-			fail_msg("%s, case %zu: %zu ids with another digest", name, index, got->count);
+			fail_msg("%s, case %zu: %zu ids with another digest", name, index,
+				 got->count);
 		return;
 	}
 	for (size_t i = 0; i < got->count && i < json_array_size(ids); i++)
 		if (json_integer_value(json_array_get(ids, i)) != got->ids[i])
-			fail_msg("%s, case %zu: id %zu is %d, expected %lld", name, index, i, got->ids[i],
+			fail_msg("%s, case %zu: id %zu is %d, expected %lld", name, index, i,
+				 got->ids[i],
 				 (long long)json_integer_value(json_array_get(ids, i)));
 	if (got->count != json_array_size(ids))
-		fail_msg("%s, case %zu: %zu ids, expected %zu", name, index, got->count, json_array_size(ids));
+		fail_msg("%s, case %zu: %zu ids, expected %zu", name, index, got->count,
+			 json_array_size(ids));
 }
 
 static void compare_cases(ps_tokenizer *tokenizer, const json_t *cases, const char *name)
@@ -109,7 +114,7 @@ static void compare_cases(ps_tokenizer *tokenizer, const json_t *cases, const ch
 
 static void gives_the_ids_of_the_library(void **state)
 {
-	static const char *const names[] = {"llama3", "qwen2",	"o200k",  "cl100k", "deepseek",
+	static const char *const names[] = {"llama3", "qwen2",  "o200k",  "cl100k", "deepseek",
 					    "gpt2",   "digits", "gemma3", "llama2", "metaspace"};
 
 	(void)state;
@@ -187,8 +192,9 @@ static char *tiny(const parts *p)
 {
 	char *text = NULL;
 
-	assert_true(asprintf(&text, "{%s\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":%s%s}}", p->top ? p->top : "",
-			     p->vocab ? p->vocab : VOCAB, p->merges ? p->merges : "[\"a b\",\"ab a\"]",
+	assert_true(asprintf(&text, "{%s\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":%s%s}}",
+			     p->top ? p->top : "", p->vocab ? p->vocab : VOCAB,
+			     p->merges ? p->merges : "[\"a b\",\"ab a\"]",
 			     p->model ? p->model : "") > 0);
 	return text;
 }
@@ -212,7 +218,8 @@ static void assert_refused(const char *text, size_t length, const char *said)
 	ps_diag diag = {{0}};
 	int rc = ps_tokenizer_create(&tokenizer, text, length, "dir/tokenizer.json", &diag);
 
-	if (rc != PS_EINPUT || !strstr(diag.text, said) || strncmp(diag.text, "dir/tokenizer.json: ", 20))
+	if (rc != PS_EINPUT || !strstr(diag.text, said) ||
+	    strncmp(diag.text, "dir/tokenizer.json: ", 20))
 		fail_msg("%.200s\ngave %d \"%s\", expected \"%s\"", text, rc, diag.text, said);
 }
 
@@ -222,53 +229,56 @@ static void malformed_files_are_refused_with_a_reason(void **state)
 		parts parts;
 		const char *said;
 	} cases[] = {
-	    {{.merges = "[\"a c\"]"}, "merge 0 names \"c\""},
-	    {{.merges = "[\"b a\"]"}, "merge 0 names \"ba\""},
-	    {{.merges = "[\"a b c\"]"}, "not two tokens"},
-	    {{.merges = "[\"ab\"]"}, "not two tokens"},
-	    {{.merges = "[\"a b\",[\"ab\",\"a\"]]"}, "wrong type"},
-	    {{.merges = "[[\"a\"]]"}, "wrong type"},
-	    {{.merges = "[[\"a\",\"b\",\"a\"]]"}, "wrong type"},
-	    {{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
-	    {{.merges = "[1]"}, "wrong type"},
-	    {{.merges = "{}"}, "wrong type"},
-	    {{.vocab = "[]"}, "wrong type"},
-	    {{.vocab = "{\"a\":-1}"}, "out of range"},
-	    {{.vocab = "{\"a\":16777216}"}, "out of range"},
-	    {{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
-	    {{.vocab = "{\"a\":1.5}"}, "wrong type"},
-	    {{.vocab = "{\"a\":\"1\"}"}, "not an integer in range"},
-	    {{.vocab = "{\"a\":0,\"b\":0,\"ab\":2,\"aba\":3}"}, "have the id 0"},
-	    {{.vocab = "{\"a\":0,\"a\":1}"}, "in the vocabulary twice"},
-	    {{.model = ",\"vocab\":{}"}, "twice"},
-	    {{.model = ",\"dropout\":0.1"}, "dropout"},
-	    {{.model = ",\"continuing_subword_prefix\":\"##\""}, "continuing_subword_prefix"},
-	    {{.model = ",\"end_of_word_suffix\":\"</w>\""}, "end_of_word_suffix"},
-	    {{.model = ",\"byte_fallback\":1"}, "byte_fallback"},
-	    {{.model = ",\"unk_token\":1"}, "unk_token"},
-	    {{.model = ",\"type\":\"WordPiece\""}, "WordPiece"},
-	    {{.top = "\"normalizer\":{\"type\":\"NFC\"},"}, "unsupported normalizer \"NFC\""},
-	    {{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
-	    {{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
-	    {{.top = "\"normalizer\":[1],"}, "no type"},
-	    {{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"}, "unsupported pre-tokenizer \"Punctuation\""},
-	    {{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"}, "no single character"},
-	    {{.top = "\"pre_tokenizer\":{\"type\":\"Digits\"},"}, "individual_digits"},
-	    {{.top =
-		  "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\",\"invert\":false},"},
-	     "Odd"},
-	    {{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{},\"behavior\":\"Removed\",\"invert\":false},"},
-	     "pattern"},
-	    {{.top = "\"added_tokens\":[{\"id\":0}],"}, "added token 0"},
-	    {{.top = "\"added_tokens\":[1],"}, "wrong type"},
-	    {{.top = "\"added_tokens\":{},"}, "wrong type"},
-	    {{.top =
-		  "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-		  "\"normalized\":false,\"special\":false}],"},
-	     "out of range"},
-	    {{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
-	    {{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
-	    {{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
+		{{.merges = "[\"a c\"]"}, "merge 0 names \"c\""},
+		{{.merges = "[\"b a\"]"}, "merge 0 names \"ba\""},
+		{{.merges = "[\"a b c\"]"}, "not two tokens"},
+		{{.merges = "[\"ab\"]"}, "not two tokens"},
+		{{.merges = "[\"a b\",[\"ab\",\"a\"]]"}, "wrong type"},
+		{{.merges = "[[\"a\"]]"}, "wrong type"},
+		{{.merges = "[[\"a\",\"b\",\"a\"]]"}, "wrong type"},
+		{{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
+		{{.merges = "[1]"}, "wrong type"},
+		{{.merges = "{}"}, "wrong type"},
+		{{.vocab = "[]"}, "wrong type"},
+		{{.vocab = "{\"a\":-1}"}, "out of range"},
+		{{.vocab = "{\"a\":16777216}"}, "out of range"},
+		{{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
+		{{.vocab = "{\"a\":1.5}"}, "wrong type"},
+		{{.vocab = "{\"a\":\"1\"}"}, "not an integer in range"},
+		{{.vocab = "{\"a\":0,\"b\":0,\"ab\":2,\"aba\":3}"}, "have the id 0"},
+		{{.vocab = "{\"a\":0,\"a\":1}"}, "in the vocabulary twice"},
+		{{.model = ",\"vocab\":{}"}, "twice"},
+		{{.model = ",\"dropout\":0.1"}, "dropout"},
+		{{.model = ",\"continuing_subword_prefix\":\"##\""}, "continuing_subword_prefix"},
+		{{.model = ",\"end_of_word_suffix\":\"</w>\""}, "end_of_word_suffix"},
+		{{.model = ",\"byte_fallback\":1"}, "byte_fallback"},
+		{{.model = ",\"unk_token\":1"}, "unk_token"},
+		{{.model = ",\"type\":\"WordPiece\""}, "WordPiece"},
+		{{.top = "\"normalizer\":{\"type\":\"NFC\"},"}, "unsupported normalizer \"NFC\""},
+		{{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
+		{{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
+		{{.top = "\"normalizer\":[1],"}, "no type"},
+		{{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"},
+		 "unsupported pre-tokenizer \"Punctuation\""},
+		{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"},
+		 "no single character"},
+		{{.top = "\"pre_tokenizer\":{\"type\":\"Digits\"},"}, "individual_digits"},
+		{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},"
+			 "\"behavior\":\"Odd\",\"invert\":false},"},
+		 "Odd"},
+		{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{},\"behavior\":"
+			 "\"Removed\",\"invert\":false},"},
+		 "pattern"},
+		{{.top = "\"added_tokens\":[{\"id\":0}],"}, "added token 0"},
+		{{.top = "\"added_tokens\":[1],"}, "wrong type"},
+		{{.top = "\"added_tokens\":{},"}, "wrong type"},
+		{{.top = "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":"
+			 "false,\"lstrip\":false,\"rstrip\":false,"
+			 "\"normalized\":false,\"special\":false}],"},
+		 "out of range"},
+		{{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
+		{{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
+		{{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
 	};
 
 	(void)state;
@@ -290,18 +300,18 @@ static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
 	static const struct {
 		const char *regex, *said;
 	} cases[] = {
-	    {"(a", "closing parenthesis"},	{"a)", "opening one"},
-	    {"[a", "closing bracket"},		{"[]a]", "character class"},
-	    {"[b-a]", "empty range"},		{"[a&&b]", "character class"},
-	    {"[[:alpha:]]", "character class"}, {"*a", "without a target"},
-	    {"a|+", "without a target"},	{"\\\\1", "unsupported escape"},
-	    {"\\\\bx", "unsupported escape"},	{"\\\\p{Greek}", "unsupported property"},
-	    {"\\\\p{L", "closing brace"},	{"\\\\x{110000}", "invalid code point"},
-	    {"(?<n>a)", "unsupported group"},	{"(?#c)", "unsupported group"},
-	    {"a(?i)b", "unsupported group"},	{"(?i:\\u00e9)", "ignoring case"},
-	    {"(?i:ss)", "ignoring case"},	{"a{3,2}", "out of range"},
-	    {"a{2}?", "followed by ?"},		{"(?:a{1,9999}){1,9999}", "too large"},
-	    {"(?<=a+)b", "lookbehind"},		{"a\\\\", "backslash"},
+		{"(a", "closing parenthesis"},      {"a)", "opening one"},
+		{"[a", "closing bracket"},          {"[]a]", "character class"},
+		{"[b-a]", "empty range"},           {"[a&&b]", "character class"},
+		{"[[:alpha:]]", "character class"}, {"*a", "without a target"},
+		{"a|+", "without a target"},        {"\\\\1", "unsupported escape"},
+		{"\\\\bx", "unsupported escape"},   {"\\\\p{Greek}", "unsupported property"},
+		{"\\\\p{L", "closing brace"},       {"\\\\x{110000}", "invalid code point"},
+		{"(?<n>a)", "unsupported group"},   {"(?#c)", "unsupported group"},
+		{"a(?i)b", "unsupported group"},    {"(?i:\\u00e9)", "ignoring case"},
+		{"(?i:ss)", "ignoring case"},       {"a{3,2}", "out of range"},
+		{"a{2}?", "followed by ?"},         {"(?:a{1,9999}){1,9999}", "too large"},
+		{"(?<=a+)b", "lookbehind"},         {"a\\\\", "backslash"},
 	};
 
 	(void)state;
@@ -311,7 +321,8 @@ static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
 		char *text;
 
 		snprintf(top, sizeof top,
-			 "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\","
+			 "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
+			 "\"behavior\":\"Isolated\","
 			 "\"invert\":false},",
 			 cases[i].regex);
 		text = tiny(&p);
@@ -322,7 +333,8 @@ static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
 
 static void deep_nesting_is_refused(void **state)
 {
-	static const char *const opening[] = {"{\"x\":", "{\"normalizer\":", "{\"pre_tokenizer\":", "{\"model\":{\"x\":"};
+	static const char *const opening[] = {
+		"{\"x\":", "{\"normalizer\":", "{\"pre_tokenizer\":", "{\"model\":{\"x\":"};
 	size_t depth = 2000000;
 	char *text = malloc(depth + 32);
 
@@ -340,11 +352,12 @@ static void deep_nesting_is_refused(void **state)
 
 static void every_shortened_file_is_refused(void **state)
 {
-	const parts p = {
-	    .top = "\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"},\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_"
-		   "digits\":true},"
-		   "\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":true,\"rstrip\":false,"
-		   "\"normalized\":true,\"special\":true}],"};
+	const parts p = {.top = "\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"},\"pre_"
+				"tokenizer\":{\"type\":\"Digits\",\"individual_"
+				"digits\":true},"
+				"\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":"
+				"false,\"lstrip\":true,\"rstrip\":false,"
+				"\"normalized\":true,\"special\":true}],"};
 	char *text = tiny(&p);
 
 	(void)state;
@@ -355,12 +368,14 @@ static void every_shortened_file_is_refused(void **state)
 
 static void damaged_files_load_or_are_refused(void **state)
 {
-	const parts p = {
-	    .top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"[a-b]+?\"},\"content\":\"ab\"},"
-		   "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:a)|[^\\\\p{L}]{1,3}\"},\"behavior\":"
-		   "\"Isolated\",\"invert\":false},"
-		   "\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":true,\"rstrip\":false,"
-		   "\"normalized\":true,\"special\":true}],"};
+	const parts p = {.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"[a-"
+				"b]+?\"},\"content\":\"ab\"},"
+				"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?"
+				"i:a)|[^\\\\p{L}]{1,3}\"},\"behavior\":"
+				"\"Isolated\",\"invert\":false},"
+				"\"added_tokens\":[{\"id\":5,\"content\":\"<s>\",\"single_word\":"
+				"false,\"lstrip\":true,\"rstrip\":false,"
+				"\"normalized\":true,\"special\":true}],"};
 	static const char replacements[] = "\"{}[]:,0-9ab\\+*?()\x80\n";
 	char *text = tiny(&p);
 	size_t length = strlen(text), loaded = 0;
@@ -382,7 +397,8 @@ static void damaged_files_load_or_are_refused(void **state)
 		rc = ps_tokenizer_create(&tokenizer, text, length, "damaged", &diag);
 		if (!rc) {
 			loaded++;
-			rc = ps_tokenizer_encode(tokenizer, "ab <s> ba\xc3\xa9", 11, take_id, &got, &diag);
+			rc = ps_tokenizer_encode(tokenizer, "ab <s> ba\xc3\xa9", 11, take_id, &got,
+						 &diag);
 			ps_tokenizer_destroy(tokenizer);
 		}
 		if (rc && (rc != PS_EINPUT || !diag.text[0]))
@@ -419,16 +435,16 @@ static void invalid_utf8_is_refused_naming_the_byte(void **state)
 		const char *text;
 		size_t length, at;
 	} cases[] = {
-	    {"\x80", 1, 0},
-	    {"ab\xc3", 3, 2},
-	    {"ab\xc3(", 4, 2},
-	    {"abababab\xff", 9, 8},
-	    {"abababab\xc0\xaf", 10, 8},
-	    {"\xe0\x80\xaf", 3, 0},
-	    {"a\xed\xa0\x80", 4, 1},
-	    {"\xf4\x90\x80\x80", 4, 0},
-	    {"\xf0\x9f\x98", 3, 0},
-	    {"\xc3\xa9\xf8\x88\x80\x80\x80", 7, 2},
+		{"\x80", 1, 0},
+		{"ab\xc3", 3, 2},
+		{"ab\xc3(", 4, 2},
+		{"abababab\xff", 9, 8},
+		{"abababab\xc0\xaf", 10, 8},
+		{"\xe0\x80\xaf", 3, 0},
+		{"a\xed\xa0\x80", 4, 1},
+		{"\xf4\x90\x80\x80", 4, 0},
+		{"\xf0\x9f\x98", 3, 0},
+		{"\xc3\xa9\xf8\x88\x80\x80\x80", 7, 2},
 	};
 	ps_tokenizer *tokenizer = open_tiny(&(parts){0});
 
@@ -439,7 +455,9 @@ static void invalid_utf8_is_refused_naming_the_byte(void **state)
 		char said[64];
 
 		snprintf(said, sizeof said, "not UTF-8 at byte %zu", cases[i].at);
-		assert_int_equal(ps_tokenizer_encode(tokenizer, cases[i].text, cases[i].length, take_id, &got, &diag), PS_EINPUT);
+		assert_int_equal(ps_tokenizer_encode(tokenizer, cases[i].text, cases[i].length,
+						     take_id, &got, &diag),
+				 PS_EINPUT);
 		assert_non_null(strstr(diag.text, said));
 		assert_int_equal(got.count, 0);
 	}
@@ -452,8 +470,8 @@ static void every_code_point_is_valid_and_no_surrogate(void **state)
 	for (uint32_t c = 0x80; c < 0x120000; c++) {
 		const size_t length = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 		const int valid = c < 0x110000 && (c < 0xD800 || c >= 0xE000);
-		char text[16] = {(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)), (char)(0x80 | (c >> 6 & 0x3F)),
-				 (char)(0x80 | (c & 0x3F))};
+		char text[16] = {(char)(0xF0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3F)),
+				 (char)(0x80 | (c >> 6 & 0x3F)), (char)(0x80 | (c & 0x3F))};
 
 		if (length == 2)
 			text[2] = (char)(0xC0 | c >> 6);
@@ -480,7 +498,8 @@ static void a_sink_that_refuses_stops_the_encoding(void **state)
 
 static void a_pattern_that_backtracks_without_end_fails_soon(void **state)
 {
-	const parts p = {.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a+)+(?:b|c)\"},\"behavior\":"
+	const parts p = {.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:"
+				"a+)+(?:b|c)\"},\"behavior\":"
 				"\"Isolated\",\"invert\":false},"};
 	ps_tokenizer *tokenizer = open_tiny(&p);
 	id_list got = {0};
@@ -489,7 +508,8 @@ static void a_pattern_that_backtracks_without_end_fails_soon(void **state)
 
 	(void)state;
 	memset(text, 'a', sizeof text);
-	assert_int_equal(ps_tokenizer_encode(tokenizer, text, sizeof text, take_id, &got, &diag), PS_EINPUT);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, text, sizeof text, take_id, &got, &diag),
+			 PS_EINPUT);
 	assert_non_null(strstr(diag.text, "match limit"));
 	free(got.ids);
 	ps_tokenizer_destroy(tokenizer);
@@ -521,19 +541,19 @@ static void a_long_word_merges_in_the_order_of_ranks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(gives_the_ids_of_the_library),
-	    cmocka_unit_test(every_component_cuts_as_the_library_does),
-	    cmocka_unit_test(malformed_files_are_refused_with_a_reason),
-	    cmocka_unit_test(patterns_beyond_the_syntax_are_refused_by_name),
-	    cmocka_unit_test(deep_nesting_is_refused),
-	    cmocka_unit_test(every_shortened_file_is_refused),
-	    cmocka_unit_test(damaged_files_load_or_are_refused),
-	    cmocka_unit_test(merges_may_come_before_the_vocabulary),
-	    cmocka_unit_test(invalid_utf8_is_refused_naming_the_byte),
-	    cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),
-	    cmocka_unit_test(a_sink_that_refuses_stops_the_encoding),
-	    cmocka_unit_test(a_pattern_that_backtracks_without_end_fails_soon),
-	    cmocka_unit_test(a_long_word_merges_in_the_order_of_ranks),
+		cmocka_unit_test(gives_the_ids_of_the_library),
+		cmocka_unit_test(every_component_cuts_as_the_library_does),
+		cmocka_unit_test(malformed_files_are_refused_with_a_reason),
+		cmocka_unit_test(patterns_beyond_the_syntax_are_refused_by_name),
+		cmocka_unit_test(deep_nesting_is_refused),
+		cmocka_unit_test(every_shortened_file_is_refused),
+		cmocka_unit_test(damaged_files_load_or_are_refused),
+		cmocka_unit_test(merges_may_come_before_the_vocabulary),
+		cmocka_unit_test(invalid_utf8_is_refused_naming_the_byte),
+		cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),
+		cmocka_unit_test(a_sink_that_refuses_stops_the_encoding),
+		cmocka_unit_test(a_pattern_that_backtracks_without_end_fails_soon),
+		cmocka_unit_test(a_long_word_merges_in_the_order_of_ranks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,7 @@ static json_t *make_result(const struct ablation_run *r, const uint64_t *firing)
 			 (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
 }
 
-static size_t own_bytes(const struct ablation_run *r, const ps_ablation_args *args)
+static size_t own_bytes(const struct ablation_run *r, const ps_ablate_args *args)
 {
 	const ps_sae *sae = &r->sae.sae;
 	size_t tokens = r->windows * r->window, n = (size_t)args->features;
@@ -197,7 +197,7 @@ static size_t own_bytes(const struct ablation_run *r, const ps_ablation_args *ar
 	       r->sae.arena.size_bytes + 32 * PS_ALIGN;
 }
 
-static int start(struct ablation_run *r, const ps_ablation_args *args)
+static int start(struct ablation_run *r, const ps_ablate_args *args)
 {
 	ps_engine *e = &r->engine;
 	const ps_sae *sae = &r->sae.sae;
@@ -231,7 +231,7 @@ static int start(struct ablation_run *r, const ps_ablation_args *args)
 	return rc;
 }
 
-static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablation_args *args)
+static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablate_args *args)
 {
 	int rc = ps_engine_open(&r->engine, s, args->model, NULL);
 
@@ -253,7 +253,7 @@ static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablation_
 	return rc;
 }
 
-int ps_run_ablation(ps_session *s, const ps_ablation_args *args, json_t **result)
+int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 {
 	struct ablation_run r = {.layer = (int)args->layer};
 	uint64_t *firing;

@@ -79,14 +79,15 @@ typedef struct ps_eval_args {
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
-/* How the dense model's loss changes when one latent of its SAE is taken out (defined in analysis/ablation.h).
- * result: features [N], effect [N] (nats per token), rate [N], window_tokens, window_change [N][windows] (sums). */
-typedef struct ps_ablation_args {
-	const char *model, *sae, *tokens;
-	int64_t layer, features, windows;
-	uint64_t seed;
-} ps_ablation_args;
-int ps_run_ablation(ps_session *session, const ps_ablation_args *args, json_t **result) PS_MUST_USE;
+/* How a model's loss changes when one latent of an SAE is taken out (defined in analysis/ablation.h).
+ * result: latents (count), mean_effect (nats per token), latent [N], effect [N], rate [N], windows, window_tokens,
+ * window_change [N][windows] (sums over a window's tokens). */
+typedef struct ps_ablate_args {
+	const char *model, *sae, *tokens, *mask; /* mask NULL: dense */
+	int64_t layer, features, windows;        /* features: latents to ablate, as many as fire */
+	uint64_t seed;                           /* of the choice of latents */
+} ps_ablate_args;
+int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
 typedef struct ps_compare_args {
 	const char *a, *b;

@@ -347,16 +347,16 @@ static int step_ablation(ps_study *study, ps_study_run *run, ps_study_condition 
 			 json_t **result)
 {
 	char sae[PS_STUDY_PATH + 64];
-	ps_ablation_args args = {.model = run->spec->path,
-				 .sae = ps_study_sae_path(study, c, 0, sae),
-				 .tokens = run->tokens_path,
-				 .layer = run->spec->layer,
-				 .features = study->f->ablation.features,
-				 .windows = study->f->ablation.windows,
-				 .seed = (uint64_t)study->f->seeds[0]};
+	ps_ablate_args args = {.model = run->spec->path,
+			       .sae = ps_study_sae_path(study, c, 0, sae),
+			       .tokens = run->tokens_path,
+			       .layer = run->spec->layer,
+			       .features = study->f->ablation.features,
+			       .windows = study->f->ablation.windows,
+			       .seed = (uint64_t)study->f->seeds[0]};
 
 	(void)index;
-	return ps_run_ablation(study->s, &args, result);
+	return ps_run_ablate(study->s, &args, result);
 }
 
 static json_t *ablation_inputs(const ps_study *study, const ps_study_run *run)

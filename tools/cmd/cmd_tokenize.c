@@ -10,6 +10,7 @@
 #include "io/text_file.h"
 #include "tools/cmd/commands.h"
 #include "tools/engine/model_files.h"
+#include "tools/run/code_version.h"
 
 struct collector {
 	int32_t *ids; /* (capacity_windows, window), complete windows and the one being filled */
@@ -187,7 +188,7 @@ static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_
 			 "bos", args->bos_window ? "window" : "none", "bos_id",
 			 (json_int_t)(args->bos_window ? c->bos : -1), "documents",
 			 args->per_line ? "line" : "file", "min_chars", (json_int_t)args->min_chars,
-			 "code", PS_CODE_VERSION);
+			 "code", ps_code_version("tokenize"));
 }
 
 int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result)

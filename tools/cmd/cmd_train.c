@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "sae/trainers.h"
 #include "tools/cmd/commands.h"
+#include "tools/run/code_version.h"
 #include "tools/run/progress_line.h"
 #include "tools/train/train_args.h"
 #include "tools/train/train_data.h"
@@ -49,7 +50,7 @@ static json_t *make_provenance(const struct training *t, const ps_train_options 
 	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->data.held_out.count));
 	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs",
 			 ps_train_data_inputs(&t->data), "options", options, "code",
-			 PS_CODE_VERSION);
+			 ps_code_version("train"));
 }
 
 /* What a command's SAEs differ in. */

@@ -11,6 +11,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "tools/run/code_version.h"
 
 #define OWN_PARTS 8 /* that a command takes from the arena, each rounded up to PS_ALIGN */
 
@@ -232,9 +233,9 @@ json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
 		set_digest(inputs, "tokens", tokens->digest);
 	if (e->session->precision == PS_PRECISION_BF16)
 		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
-				 "precision", "bf16", "code", PS_CODE_VERSION);
+				 "precision", "bf16", "code", ps_code_version(command));
 	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code",
-			 PS_CODE_VERSION);
+			 ps_code_version(command));
 }
 
 json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_token_file *tokens)

@@ -13,8 +13,6 @@
 #include "core/model/kernel.h"
 #include "io/checkpoint.h"
 
-/* Part of every provenance: raised when the same inputs would give other bits. */
-#define PS_CODE_VERSION 2
 /* Counted into every plan for the program itself, its libraries and their small tables. */
 #define PS_PROGRAM_BYTES ((size_t)12 << 20)
 

@@ -17,6 +17,7 @@
 #include "tools/study/study_file.h"
 #include "tools/study/study_step.h"
 
+#define PS_CODE_VERSION 2
 #define PS_STUDY_PATH 1024
 #define PS_STUDY_SEEDS_MAX 32
 

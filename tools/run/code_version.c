@@ -1,0 +1,23 @@
+#include "tools/run/code_version.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+	const char *command;
+	int version;
+} versions[] = {
+	{"tokenize", 2}, {"logits", 2}, {"calibrate", 2}, {"prune", 2},    {"export", 2},
+	{"cache", 2},    {"train", 2},  {"ppl", 2},       {"eval", 2},     {"transfer", 2},
+	{"ablate", 2},   {"seeds", 2},  {"survival", 2},  {"assemble", 1}, {"report", 1},
+};
+
+int ps_code_version(const char *command)
+{
+	for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
+		if (!strcmp(versions[i].command, command))
+			return versions[i].version;
+	assert(!"the command has a version");
+	return 0;
+}

@@ -11,12 +11,14 @@ typedef struct ps_cli ps_cli;
 typedef struct ps_command {
 	const char *name, *usage, *summary;
 	int (*main)(ps_cli *cli, int argc, char **argv, json_t **result);
+	void (*print)(const json_t *result); /* for a person; NULL: a line for each value */
 } ps_command;
 
 extern const ps_command
 	ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache, NULL-ended */
-extern const ps_command ps_commands_sae[];   /* train eval compare convert */
-extern const ps_command ps_commands_study[]; /* study report */
+extern const ps_command ps_commands_sae[];      /* train eval compare convert */
+extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
+extern const ps_command ps_commands_study[];    /* study report */
 
 struct ps_cli {
 	ps_session session;

@@ -154,10 +154,10 @@ static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_sae[] = {
-	{"train", "CACHE [--with CACHE ...] -o SAE", "a sparse autoencoder", main_train},
+	{"train", "CACHE [--with CACHE ...] -o SAE", "a sparse autoencoder", main_train, NULL},
 	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss",
-	 main_eval},
-	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare},
-	{"convert", "SAE_IN -o SAE_OUT --to saelens|sparsify", "not built yet", main_convert},
-	{NULL, NULL, NULL, NULL},
+	 main_eval, NULL},
+	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare, NULL},
+	{"convert", "SAE_IN -o SAE_OUT --to saelens|sparsify", "not built yet", main_convert, NULL},
+	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -35,7 +35,8 @@ static int main_report(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_study[] = {
-	{"study", "STUDY.yaml -o DIR [--dry-run]", "the whole study, to its report", main_study},
-	{"report", "DIR", "tables, figures and report.html of a study", main_report},
-	{NULL, NULL, NULL, NULL},
+	{"study", "STUDY.yaml -o DIR [--dry-run]", "the whole study, to its report", main_study,
+	 NULL},
+	{"report", "DIR", "tables, figures and report.html of a study", main_report, NULL},
+	{NULL, NULL, NULL, NULL, NULL},
 };

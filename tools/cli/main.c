@@ -5,7 +5,8 @@
 #include "tools/cli/cli.h"
 #include "tools/run/nearest.h"
 
-static const ps_command *const tables[] = {ps_commands_model, ps_commands_sae, ps_commands_study};
+static const ps_command *const tables[] = {ps_commands_model, ps_commands_sae, ps_commands_findings,
+					   ps_commands_study};
 
 static void print_usage(FILE *out)
 {
@@ -45,7 +46,7 @@ static int unknown_command(const char *name)
 	return 2;
 }
 
-static void print_result(const ps_session *s, const json_t *result)
+static void print_result(const ps_session *s, const ps_command *command, const json_t *result)
 {
 	const char *key;
 	json_t *value;
@@ -53,6 +54,10 @@ static void print_result(const ps_session *s, const json_t *result)
 	if (s->json) {
 		json_dumpf(result, stdout, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 		putchar('\n');
+		return;
+	}
+	if (command->print) {
+		command->print(result);
 		return;
 	}
 	json_object_foreach ((json_t *)result, key, value) {
@@ -88,7 +93,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "prunescope %s: %s\n", command->name,
 			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
 	if (result && !cli.helped)
-		print_result(&cli.session, result);
+		print_result(&cli.session, command, result);
 	if (!rc && fflush(stdout)) {
 		perror("prunescope: standard output");
 		rc = PS_EOUTPUT;

@@ -9,8 +9,11 @@
 #include "core/base/checked.h"
 #include "sae/sae.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
 #include "tools/train/sae_folder.h"
+
+enum { FEATURES_MAX = 1 << 20 };
 
 struct pair {
 	uint32_t feature; /* place in the list */
@@ -34,6 +37,11 @@ struct ablation_run {
 	int32_t *targets; /* of a pass */
 	double *nll;
 	uint64_t counted; /* rows that count, in all windows */
+};
+
+/* Of the result: an entry for each latent. */
+struct lists {
+	json_t *latent, *effect, *rate, *change;
 };
 
 static void copy_targets(const struct ablation_run *r, uint32_t window, int32_t *targets)
@@ -159,29 +167,42 @@ static int measure(struct ablation_run *r)
 	return rc ? rc : flush(r);
 }
 
+/* One latent's values, each at the end of its list. */
+static int append_latent(const struct ablation_run *r, size_t place, const uint64_t *firing,
+			 struct lists *lists, double *mean)
+{
+	const double *change = r->change + place * r->windows,
+		     tokens = (double)(r->windows * (r->window - 1));
+	const uint32_t latent = r->feature[place];
+	double sum = 0;
+
+	for (size_t w = 0; w < r->windows; w++)
+		sum += change[w];
+	*mean += sum / tokens;
+	return json_array_append_new(lists->latent, json_integer(latent)) ||
+	       json_array_append_new(lists->effect, ps_number_json(sum / tokens)) ||
+	       json_array_append_new(lists->rate,
+				     ps_number_json((double)firing[latent] / (double)r->counted)) ||
+	       json_array_append_new(lists->change, ps_numbers_json(change, r->windows));
+}
+
 static json_t *make_result(const struct ablation_run *r, const uint64_t *firing)
 {
-	json_t *features = json_array(), *effect = json_array(), *rate = json_array(),
-	       *changes = json_array();
-	double tokens = (double)(r->windows * (r->window - 1));
+	struct lists lists = {json_array(), json_array(), json_array(), json_array()};
+	double mean = 0;
+	int failed = 0;
 
-	for (size_t f = 0; f < r->features; f++) {
-		json_t *row = json_array();
-		double sum = 0;
-
-		for (size_t w = 0; w < r->windows; w++) {
-			sum += r->change[f * r->windows + w];
-			json_array_append_new(row, json_real(r->change[f * r->windows + w]));
-		}
-		json_array_append_new(features, json_integer(r->feature[f]));
-		json_array_append_new(effect, json_real(sum / tokens));
-		json_array_append_new(
-			rate, json_real((double)firing[r->feature[f]] / (double)r->counted));
-		json_array_append_new(changes, row);
+	for (size_t f = 0; f < r->features && !failed; f++)
+		failed = append_latent(r, f, firing, &lists, &mean);
+	if (failed) {
+		json_decref(lists.latent);
+		lists.latent = NULL;
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "features", features, "effect", effect,
-			 "rate", rate, "window_change", changes, "window_tokens",
-			 (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
+	return json_pack(
+		"{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents", (json_int_t)r->features,
+		"mean_effect", ps_number_json(mean / (double)r->features), "latent", lists.latent,
+		"effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
+		"window_tokens", (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
 }
 
 static size_t own_bytes(const struct ablation_run *r, const ps_ablate_args *args)
@@ -231,9 +252,20 @@ static int start(struct ablation_run *r, const ps_ablate_args *args)
 	return rc;
 }
 
+static int check_args(const ps_ablate_args *args, ps_diag *diag)
+{
+	if (args->features < 1 || args->features > FEATURES_MAX)
+		return ps_fail(diag, PS_EUSAGE, "--features %lld: must be 1 to %d",
+			       (long long)args->features, FEATURES_MAX);
+	if (args->windows < 1)
+		return ps_fail(diag, PS_EUSAGE, "--windows %lld: must be at least 1",
+			       (long long)args->windows);
+	return 0;
+}
+
 static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablate_args *args)
 {
-	int rc = ps_engine_open(&r->engine, s, args->model, NULL);
+	int rc = ps_engine_open(&r->engine, s, args->model, args->mask);
 
 	if (!rc)
 		rc = ps_engine_check_layer(&r->engine, args->layer);
@@ -257,8 +289,10 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 {
 	struct ablation_run r = {.layer = (int)args->layer};
 	uint64_t *firing;
-	int rc = open_inputs(&r, s, args);
+	int rc = check_args(args, &s->diag);
 
+	if (!rc)
+		rc = open_inputs(&r, s, args);
 	if (rc)
 		goto out;
 	r.window = r.tokens.window;
@@ -275,7 +309,7 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 	if (!rc)
 		rc = measure(&r);
 	if (!rc)
-		*result = make_result(&r, firing);
+		rc = ps_result_set(result, make_result(&r, firing), &s->diag);
 out:
 	ps_sae_folder_close(&r.sae);
 	ps_token_file_close(&r.tokens);

@@ -86,6 +86,7 @@ typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask; /* mask NULL: dense */
 	int64_t layer, features, windows;        /* features: latents to ablate, as many as fire */
 	uint64_t seed;                           /* of the choice of latents */
+	bool dry_run;
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
@@ -95,6 +96,50 @@ typedef struct ps_compare_args {
 	uint64_t seed; /* of the random rows behind mmcs_null */
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
+
+/* How one dictionary, the dense model's, works on the pruned model's activations (analysis/transfer.h).
+ * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0, l0_change: m (a
+ * number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned model's. */
+typedef struct ps_transfer_args {
+	const char *sae;            /* the dictionary, frozen */
+	const char *dense, *pruned; /* activation caches of the same tokens */
+	int64_t samples;            /* of the bootstrap */
+	uint64_t seed;              /* of the bootstrap */
+	bool keep_special;
+	const char *out; /* per latent; NULL: not wanted */
+} ps_transfer_args;
+int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
+
+/* How far SAEs of the same activations agree (analysis/seeds.h).
+ * result: pairs [{a, b, survival [one for each of ps_taus], hungarian_cosine, shared_fraction, mmcs, mmcs_null}],
+ * survival [one for each of ps_taus: {mean, low, high} over the pairs]. */
+typedef struct ps_seeds_args {
+	ps_text_list saes; /* two or more, of the same activations */
+	ps_int_list
+		labels; /* what a pair's a and b say of them, in the same order; empty: 0, 1, ... */
+	int64_t samples; /* of the bootstrap */
+	uint64_t seed;   /* of the bootstrap, and of the random rows behind mmcs_null */
+} ps_seeds_args;
+int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result) PS_MUST_USE;
+
+/* Which latents of a dense SAE are found again in the SAEs of pruned models, and which those are (analysis/seeds.h,
+ * fragility.h, ablation.h). A condition is one pruned model.
+ * results [count], one a condition: survival {taus, mean, sd, alive, other_seed}, fragility {alive, size, survival,
+ * difference_latents, difference_clusters, rho_quintiles, rho_latents}, ablation {features, survivors,
+ * mean_survivors, mean_lost, rho_survival, rho_cosine, partial_survival, partial_cosine, difference_features,
+ * difference_clusters} or null. What conditions share (dense SAEs, firing counts) is computed once. */
+typedef struct ps_survival_args {
+	ps_text_list dense; /* SAEs of the dense model; the first one's latents are followed */
+	const char *cache;  /* the dense activations: where its latents fire */
+	const char *
+		ablation; /* file with ablate's result, bare or as a record's "result"; NULL: none */
+	int64_t samples;  /* of the bootstrap */
+	uint64_t seed;    /* of the bootstrap */
+	size_t count;     /* conditions */
+	const ps_text_list *pruned; /* [count]: the SAEs of each, seed by seed as dense's */
+} ps_survival_args;
+int ps_run_survival(ps_session *session, const ps_survival_args *args,
+		    json_t **results) PS_MUST_USE;
 
 typedef struct ps_study_args {
 	const char *file, *out;

@@ -14,6 +14,7 @@
 #include "analysis/statistics.h"
 #include "core/model/config.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/study/study_file.h"
 #include "tools/study/study_step.h"
 
@@ -99,10 +100,6 @@ int ps_study_seeds(ps_study *study, ps_study_run *run) PS_MUST_USE;
 int ps_study_findings(ps_study *study, ps_study_run *run) PS_MUST_USE;
 json_t *ps_study_findings_inputs(const ps_study *study, const ps_study_run *run,
 				 const ps_study_condition *condition);
-
-/* {estimate, low, high}; NaN becomes null. */
-json_t *ps_interval_json(const ps_interval *interval);
-json_t *ps_number_json(double value);
 
 /* The whole of results.json from the records. */
 int ps_study_results(ps_study *study, json_t **results) PS_MUST_USE;

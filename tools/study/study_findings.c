@@ -12,17 +12,6 @@
 #include "tools/study/study.h"
 #include "tools/train/sae_folder.h"
 
-json_t *ps_number_json(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-json_t *ps_interval_json(const ps_interval *interval)
-{
-	return json_pack("{s:o, s:o, s:o}", "estimate", ps_number_json(interval->estimate), "low",
-			 ps_number_json(interval->low), "high", ps_number_json(interval->high));
-}
-
 static json_t *numbers_json(const double *values, size_t count)
 {
 	json_t *list = json_array();
@@ -313,7 +302,7 @@ static void fill_ablation(const json_t *record, const struct survival *s, ps_abl
 			  uint8_t *survived, double *cosine, double *rate, double *effect,
 			  double *sums, double *tokens)
 {
-	const json_t *features = json_object_get(record, "features"),
+	const json_t *features = json_object_get(record, "latent"),
 		     *changes = json_object_get(record, "window_change");
 
 	for (size_t c = 0; c < data->clusters; c++)
@@ -356,7 +345,7 @@ static int ablation(ps_study *study, const json_t *record, const struct survival
 {
 	ps_bootstrap bootstrap = ps_study_bootstrap(study);
 	ps_ablation_data data = {
-		.features = json_array_size(json_object_get(record, "features")),
+		.features = json_array_size(json_object_get(record, "latent")),
 		.clusters = (size_t)json_integer_value(json_object_get(record, "windows"))};
 	size_t n = data.features, columns = n * (3 + data.clusters) + data.clusters;
 	ps_arena arena = {0};
@@ -402,7 +391,7 @@ static int step_findings(ps_study *study, ps_study_run *run, ps_study_condition 
 	if (!rc)
 		rc = fragility(study, run, s.survived, &fragile);
 	if (!rc && run->ablation.result &&
-	    json_array_size(json_object_get(run->ablation.result, "features")))
+	    json_array_size(json_object_get(run->ablation.result, "latent")))
 		rc = ablation(study, run->ablation.result, &s, &ablated);
 	if (!rc)
 		*result = json_pack("{s:o, s:O, s:o}", "survival", survival_json(&s, c->seeds),

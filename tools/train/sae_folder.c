@@ -225,6 +225,34 @@ static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	return rc;
 }
 
+/* The weights file must be large enough for the shape of cfg.json before memory is planned or taken for it. */
+static int check_file_size(const char *path, uint64_t file_bytes, const ps_sae *shape,
+			   ps_diag *diag)
+{
+	if (file_bytes / 4 / shape->d_in < shape->d_sae)
+		return ps_fail(diag, PS_EINPUT, "%s: too short for d_in %zu, d_sae %zu of cfg.json",
+			       path, shape->d_in, shape->d_sae);
+	return 0;
+}
+
+int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_diag *diag)
+{
+	char file_path[PATH_MAX];
+	ps_sae_about about;
+	uint64_t digest, file_bytes;
+	int fd, rc = read_config(path, shape, &about, &digest, diag);
+
+	if (rc)
+		return rc;
+	snprintf(file_path, sizeof file_path, "%s/sae_weights.safetensors", path);
+	fd = ps_file_open(&ps_sys_linux, file_path, &file_bytes, diag);
+	if (fd < 0)
+		return fd;
+	ps_sys_linux.close(fd);
+	*bytes = ps_round_up(load_bytes(shape), 4096);
+	return check_file_size(file_path, file_bytes, shape, diag);
+}
+
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 {
 	char file_path[PATH_MAX];
@@ -240,10 +268,7 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	rc = ps_verified_file_open(&file, file_path, diag);
 	if (rc)
 		return rc;
-	/* Sizes are checked against the file before memory is taken for them. */
-	if (file.file_bytes / 4 / shape.d_in < shape.d_sae)
-		rc = ps_fail(diag, PS_EINPUT, "%s: too short for d_in %zu, d_sae %zu of cfg.json",
-			     file_path, shape.d_in, shape.d_sae);
+	rc = check_file_size(file_path, file.file_bytes, &shape, diag);
 	if (!rc)
 		rc = ps_arena_create(&folder->arena, load_bytes(&shape), diag);
 	if (!rc)
@@ -261,6 +286,17 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	if (rc)
 		ps_sae_folder_close(folder);
 	return rc;
+}
+
+int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,
+		       ps_diag *diag)
+{
+	if (sae->d_in != width)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s takes rows of width %zu, those of %s are %zu wide: they belong "
+			       "to different models",
+			       path, sae->d_in, other, width);
+	return 0;
 }
 
 void ps_sae_folder_close(ps_sae_folder *folder)

@@ -32,9 +32,18 @@ typedef struct ps_sae_folder {
 	ps_sae_about about;
 } ps_sae_folder;
 
+/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So memory can be planned
+ * before any is taken. PS_EINPUT when the weights file is too short for the shape. */
+int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,
+			  ps_diag *diag) PS_MUST_USE;
+
 /* Loads into its own arena. Shapes and finiteness are checked (PS_EINPUT). */
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
+
+/* PS_EINPUT, naming both, unless the SAE (of that path) takes rows of the width that other has. */
+int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,
+		       ps_diag *diag) PS_MUST_USE;
 
 /* The three files, noted in the folder's manifest. */
 int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,

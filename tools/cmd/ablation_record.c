@@ -1,0 +1,175 @@
+#include "tools/cmd/ablation_record.h"
+
+#include "core/base/arena.h"
+#include "core/base/checked.h"
+#include "io/file.h"
+
+#define RECORD_BYTES_MAX ((size_t)256 << 20)
+
+static const json_t *list(const ps_ablation_record *r, const char *key)
+{
+	return json_object_get(r->result, key);
+}
+
+static bool is_numbers(const json_t *value, size_t count)
+{
+	size_t i;
+	json_t *number;
+
+	if (!json_is_array(value) || json_array_size(value) != count)
+		return false;
+	json_array_foreach (value, i, number)
+		if (!json_is_number(number))
+			return false;
+	return true;
+}
+
+static int refuse(const ps_ablation_record *r, const char *key, const char *wanted, ps_diag *diag)
+{
+	return ps_fail(diag, PS_EINPUT, "%s: %s must be %s: not a result of ablate", r->path, key,
+		       wanted);
+}
+
+static int check_latents(const ps_ablation_record *r, size_t d_sae, ps_diag *diag)
+{
+	size_t i;
+	json_t *latent;
+
+	json_array_foreach (list(r, "latent"), i, latent) {
+		if (!json_is_integer(latent))
+			return refuse(r, "latent", "whole numbers", diag);
+		if (json_integer_value(latent) < 0 || (uint64_t)json_integer_value(latent) >= d_sae)
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: latent %lld, the dense SAE has 0 to %zu: it belongs to "
+				       "another SAE",
+				       r->path, (long long)json_integer_value(latent), d_sae - 1);
+	}
+	return 0;
+}
+
+static int check(const ps_ablation_record *r, size_t d_sae, ps_diag *diag)
+{
+	size_t i;
+	json_t *row;
+
+	if (!json_is_array(list(r, "latent")))
+		return refuse(r, "latent", "a list", diag);
+	if (!json_is_integer(list(r, "windows")) || json_integer_value(list(r, "windows")) < 0)
+		return refuse(r, "windows", "a whole number", diag);
+	if (!json_is_number(list(r, "window_tokens")))
+		return refuse(r, "window_tokens", "a number", diag);
+	if (!is_numbers(list(r, "effect"), r->latents))
+		return refuse(r, "effect", "a number for each latent", diag);
+	if (!is_numbers(list(r, "rate"), r->latents))
+		return refuse(r, "rate", "a number for each latent", diag);
+	if (!json_is_array(list(r, "window_change")) ||
+	    json_array_size(list(r, "window_change")) != r->latents)
+		return refuse(r, "window_change", "a list for each latent", diag);
+	json_array_foreach (list(r, "window_change"), i, row)
+		if (!is_numbers(row, r->windows))
+			return refuse(r, "window_change", "a number for each window", diag);
+	return check_latents(r, d_sae, diag);
+}
+
+int ps_ablation_record_take(ps_ablation_record *r, json_t *value, const char *path, size_t d_sae,
+			    ps_diag *diag)
+{
+	json_t *inner = json_object_get(value, "result");
+	int rc;
+
+	*r = (ps_ablation_record){.result = json_incref(inner ? inner : value), .path = path};
+	r->latents = json_array_size(list(r, "latent"));
+	r->windows = (size_t)json_integer_value(list(r, "windows"));
+	rc = check(r, d_sae, diag);
+	if (rc)
+		ps_ablation_record_close(r);
+	return rc;
+}
+
+int ps_ablation_record_open(ps_ablation_record *r, const char *path, size_t d_sae, ps_diag *diag)
+{
+	json_t *value = NULL;
+	int rc = ps_file_read_json(&ps_sys_linux, path, RECORD_BYTES_MAX, &value, diag);
+
+	*r = (ps_ablation_record){0};
+	if (!rc)
+		rc = ps_ablation_record_take(r, value, path, d_sae, diag);
+	json_decref(value);
+	return rc;
+}
+
+void ps_ablation_record_close(ps_ablation_record *r)
+{
+	json_decref(r->result);
+	*r = (ps_ablation_record){0};
+}
+
+struct columns {
+	uint8_t *survived;                                 /* (N) */
+	double *cosine, *rate, *effect;                    /* (N) */
+	double *cluster_sum /* (N, C) */, *cluster_tokens; /* (C) */
+};
+
+/* The next part: taken from the arena, or with NULL only counted. */
+static void *part(ps_arena *arena, size_t *total, size_t bytes)
+{
+	*total += ps_round_up(bytes, PS_ALIGN);
+	return arena ? ps_arena_take(arena, bytes) : NULL;
+}
+
+/* The one list of the columns: counted for the plan, taken when they are filled. */
+static size_t lay_out(const ps_ablation_record *r, ps_arena *arena, struct columns *c)
+{
+	const size_t n = r->latents;
+	size_t total = 0;
+
+	c->cosine = part(arena, &total, n * sizeof *c->cosine);
+	c->rate = part(arena, &total, n * sizeof *c->rate);
+	c->effect = part(arena, &total, n * sizeof *c->effect);
+	c->cluster_sum = part(arena, &total, n * r->windows * sizeof *c->cluster_sum);
+	c->cluster_tokens = part(arena, &total, r->windows * sizeof *c->cluster_tokens);
+	c->survived = part(arena, &total, n);
+	return total;
+}
+
+size_t ps_ablation_record_bytes(const ps_ablation_record *r)
+{
+	struct columns c;
+
+	return lay_out(r, NULL, &c);
+}
+
+static double number_at(const json_t *numbers, size_t i)
+{
+	return json_number_value(json_array_get(numbers, i));
+}
+
+void ps_ablation_record_columns(const ps_ablation_record *r, const uint8_t *survived,
+				const double *cosine, ps_arena *arena, ps_ablation_data *data)
+{
+	struct columns c;
+
+	lay_out(r, arena, &c);
+	for (size_t w = 0; w < r->windows; w++)
+		c.cluster_tokens[w] = json_number_value(list(r, "window_tokens"));
+	for (size_t i = 0; i < r->latents; i++) {
+		const json_t *changes = json_array_get(list(r, "window_change"), i);
+		const size_t latent =
+			(size_t)json_integer_value(json_array_get(list(r, "latent"), i));
+
+		c.survived[i] = survived[latent];
+		c.cosine[i] = cosine[latent];
+		c.rate[i] = number_at(list(r, "rate"), i);
+		c.effect[i] = number_at(list(r, "effect"), i);
+		for (size_t w = 0; w < r->windows; w++)
+			c.cluster_sum[i * r->windows + w] = number_at(changes, w);
+	}
+	*data = (ps_ablation_data){.features = r->latents,
+				   .clusters = r->windows,
+				   .survived = c.survived,
+				   .cosine = c.cosine,
+				   .rate = c.rate,
+				   .effect = c.effect,
+				   .cluster_sum = c.cluster_sum,
+				   .cluster_tokens = c.cluster_tokens};
+}

@@ -1,0 +1,33 @@
+/* tools/cmd/ablation_record.h: reads what `ablate` measured, and sets it beside the survival of the same latents. */
+#ifndef PS_TOOLS_CMD_ABLATION_RECORD_H
+#define PS_TOOLS_CMD_ABLATION_RECORD_H
+
+#include <jansson.h>
+
+#include "analysis/ablation.h"
+
+/* The result of `ablate` (commands.h): N latents, each on C windows. */
+typedef struct ps_ablation_record {
+	json_t *result;   /* owned; NULL: no record */
+	size_t latents;   /* N */
+	size_t windows;   /* C */
+	const char *path; /* borrowed; for messages */
+} ps_ablation_record;
+
+/* Reads a file that holds the result, either bare or as the member "result" of an object. PS_EINPUT: a key is missing
+ * or not of its kind, the lists differ in length, or a latent is not one of an SAE with d_sae latents. */
+int ps_ablation_record_open(ps_ablation_record *record, const char *path, size_t d_sae,
+			    ps_diag *diag) PS_MUST_USE;
+/* The same from a JSON value, of which a reference is taken; path names it in messages. */
+int ps_ablation_record_take(ps_ablation_record *record, json_t *value, const char *path,
+			    size_t d_sae, ps_diag *diag) PS_MUST_USE;
+void ps_ablation_record_close(ps_ablation_record *record); /* a zeroed one is allowed */
+
+/* Arena bytes that the columns take. */
+size_t ps_ablation_record_bytes(const ps_ablation_record *record);
+/* The columns of ps_ablation_summarise: what was measured of each latent, and its survival. survived, cosine (d_sae):
+ * of all latents of the SAE. The columns are taken from the arena and stay valid with it. */
+void ps_ablation_record_columns(const ps_ablation_record *record, const uint8_t *survived,
+				const double *cosine, ps_arena *arena, ps_ablation_data *data);
+
+#endif

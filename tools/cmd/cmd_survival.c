@@ -1,0 +1,371 @@
+/* survival: which of a dense SAE's latents are found again in the SAEs of pruned models (RQ2), whether rare ones are
+ * found as often as frequent ones (RQ4), and whether the model needs those that are (RQ5).
+ *
+ * The dense SAEs and the counts of where their latents fire are the same for all conditions; they are loaded and
+ * counted once. Condition by condition, the SAEs of a pruned model are then loaded one at a time. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "analysis/fragility.h"
+#include "analysis/seeds.h"
+#include "core/base/checked.h"
+#include "tools/cmd/ablation_record.h"
+#include "tools/cmd/cache_windows.h"
+#include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
+#include "tools/train/sae_folder.h"
+
+struct survival_run {
+	ps_session *s;
+	const ps_survival_args *args;
+	ps_bootstrap bootstrap;
+	ps_cache_windows cache;
+	ps_ablation_record ablation;
+	ps_sae first;             /* shape of the first dense SAE */
+	size_t dense_latents_max; /* most latents of a dense SAE, and of a pruned one */
+	size_t pruned_latents_max;
+	size_t dense_bytes, pruned_bytes; /* all dense SAEs; the largest pruned one */
+	ps_sae_folder dense[PS_LIST_MAX];
+	ps_arena arena;
+	/* in the arena */
+	ps_firing firing;
+	uint8_t *
+		survived; /* (F): whether a dense latent is found again in the condition's first SAE */
+	double *cosine; /* (F): to its nearest latent there */
+};
+
+/* One condition's survival at each of ps_taus. */
+struct survival {
+	double grid[PS_LIST_MAX][PS_TAUS]; /* by seed: dense and pruned SAE of the same seed */
+	double alive;                      /* mean over seeds, at tau .7, of the latents alive */
+	double other[PS_TAUS]; /* mean over the pairs of different seeds; NaN without one */
+};
+
+/* --- inputs --- */
+
+static int check_args(const ps_survival_args *args, ps_diag *diag)
+{
+	if (!args->dense.count || !args->count)
+		return ps_fail(diag, PS_EUSAGE, "a dense SAE and a pruned one are wanted");
+	for (size_t c = 0; c < args->count; c++) {
+		if (!args->pruned[c].count)
+			return ps_fail(diag, PS_EUSAGE, "a pruned SAE is wanted");
+		if (args->pruned[c].count > args->dense.count)
+			return ps_fail(diag, PS_EUSAGE,
+				       "%zu pruned SAEs for %zu dense ones: each stands beside the "
+				       "dense one of its seed",
+				       args->pruned[c].count, args->dense.count);
+	}
+	return 0;
+}
+
+/* Shape and bytes of an SAE whose rows must be as wide as the first dense one's. */
+static int measure(struct survival_run *r, const char *path, ps_sae *shape, size_t *bytes)
+{
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_sae_folder_measure(path, shape, bytes, diag);
+
+	if (!rc && !r->first.d_in)
+		r->first = *shape;
+	return rc ? rc
+		  : ps_sae_check_width(shape, path, r->first.d_in, r->args->dense.item[0], diag);
+}
+
+static int measure_all(struct survival_run *r)
+{
+	const ps_survival_args *args = r->args;
+	ps_sae shape;
+	size_t bytes;
+	int rc = 0;
+
+	for (size_t i = 0; i < args->dense.count && !rc; i++) {
+		rc = measure(r, args->dense.item[i], &shape, &bytes);
+		if (rc)
+			break;
+		r->dense_latents_max = ps_max_size(r->dense_latents_max, shape.d_sae);
+		r->dense_bytes += bytes;
+	}
+	for (size_t c = 0; c < args->count; c++)
+		for (size_t i = 0; i < args->pruned[c].count && !rc; i++) {
+			rc = measure(r, args->pruned[c].item[i], &shape, &bytes);
+			if (rc)
+				break;
+			r->pruned_latents_max = ps_max_size(r->pruned_latents_max, shape.d_sae);
+			r->pruned_bytes = ps_max_size(r->pruned_bytes, bytes);
+		}
+	return rc;
+}
+
+static int open_inputs(struct survival_run *r)
+{
+	const ps_survival_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+	int rc = measure_all(r);
+
+	if (!rc)
+		rc = ps_cache_windows_open(&r->cache, args->cache, false, r->s);
+	if (!rc)
+		rc = ps_sae_check_width(&r->first, args->dense.item[0], r->cache.cache.source.width,
+					args->cache, diag);
+	if (!rc && args->ablation)
+		rc = ps_ablation_record_open(&r->ablation, args->ablation, r->first.d_sae, diag);
+	return rc;
+}
+
+/* --- memory --- */
+
+/* The most that a part of one condition takes: a match, the fragility, the ablation. */
+static size_t condition_bytes(const struct survival_run *r)
+{
+	const int threads = r->s->threads;
+	const size_t latents = r->first.d_sae;
+	size_t bytes =
+		ps_match_bytes(r->dense_latents_max, r->pruned_latents_max, r->first.d_in, threads);
+
+	bytes = ps_max_size(
+		bytes, ps_fragility_bytes(latents, r->cache.windows_max, &r->bootstrap, threads));
+	return ps_max_size(bytes,
+			   ps_ablation_record_bytes(&r->ablation) +
+				   ps_ablation_bytes(r->ablation.latents, r->ablation.windows,
+						     &r->bootstrap, threads));
+}
+
+static int take_memory(struct survival_run *r)
+{
+	const size_t latents = r->first.d_sae;
+	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
+	size_t held_bytes;
+	int rc;
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "dense SAEs", r->dense_bytes);
+	ps_plan_add(&plan, "a pruned SAE", r->pruned_bytes);
+	ps_cache_windows_plan(&r->cache, &plan);
+	held_bytes = plan.total_bytes;
+	ps_plan_add(&plan, "windows of rows", ps_clusters_bytes((size_t)r->cache.rows.count));
+	ps_plan_add(&plan, "firing counts",
+		    ps_firing_bytes(&r->first, r->cache.windows_max, r->s->threads));
+	ps_plan_add(&plan, "survival of latents", latents * sizeof *r->survived);
+	ps_plan_add(&plan, "cosines of latents", latents * sizeof *r->cosine);
+	ps_plan_add(&plan, "comparison", condition_bytes(r));
+	rc = ps_plan_check(&plan, &r->s->diag);
+	if (!rc)
+		rc = ps_arena_create(&r->arena, plan.total_bytes - held_bytes, &r->s->diag);
+	if (rc)
+		return rc;
+	r->survived = ps_arena_take(&r->arena, latents * sizeof *r->survived);
+	r->cosine = ps_arena_take(&r->arena, latents * sizeof *r->cosine);
+	return 0;
+}
+
+/* --- what all conditions share --- */
+
+static int load_dense(struct survival_run *r)
+{
+	const ps_text_list *paths = &r->args->dense;
+	int rc = 0;
+
+	for (size_t i = 0; i < paths->count && !rc; i++)
+		rc = ps_sae_folder_load(&r->dense[i], paths->item[i], &r->s->diag);
+	return rc;
+}
+
+static int count_firing(struct survival_run *r)
+{
+	const ps_row_source *source = &r->cache.cache.source;
+	ps_clusters clusters;
+	int rc = ps_clusters_of_windows(source, &r->cache.rows, &r->arena, &r->s->diag, &clusters);
+
+	return rc ? rc
+		  : ps_firing_count(&r->dense[0].sae, source, &r->cache.rows, &clusters,
+				    &r->s->context, &r->arena, &r->firing);
+}
+
+/* --- survival --- */
+
+/* Matches one dense SAE with a pruned one. follow: note for each latent whether it survives. */
+static int match(struct survival_run *r, const ps_sae_folder *dense, const ps_sae *pruned,
+		 bool follow, double grid[PS_TAUS], double *alive)
+{
+	const size_t mark = ps_arena_mark(&r->arena);
+	ps_match m;
+	int rc = ps_match_decoders(&dense->sae, pruned, &r->s->context, &r->arena, &m);
+
+	if (!rc) {
+		ps_survival_grid(&m, NULL, grid);
+		*alive = ps_match_survival(&m, ps_taus[PS_TAU_MAIN], dense->alive);
+		for (size_t f = 0; follow && f < m.count; f++) {
+			r->survived[f] = m.mutual[f] && (double)m.cosine[f] >= ps_taus[PS_TAU_MAIN];
+			r->cosine[f] = (double)m.cosine[f];
+		}
+	}
+	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+/* The pruned SAE of one seed: beside the dense one of its seed, then beside all others. */
+static int survive_seed(struct survival_run *r, const ps_sae *pruned, size_t seed, size_t seeds,
+			struct survival *out, size_t *others)
+{
+	double grid[PS_TAUS], alive = 0;
+	int rc = match(r, &r->dense[seed], pruned, seed == 0, out->grid[seed], &alive);
+
+	out->alive += alive / (double)seeds;
+	for (size_t d = 0; d < r->args->dense.count && !rc; d++) {
+		if (d == seed)
+			continue;
+		rc = match(r, &r->dense[d], pruned, false, grid, &alive);
+		for (int t = 0; t < PS_TAUS && !rc; t++)
+			out->other[t] += grid[t];
+		++*others;
+	}
+	return rc;
+}
+
+static int survive(struct survival_run *r, const ps_text_list *pruned, struct survival *out)
+{
+	size_t others = 0;
+	int rc = 0;
+
+	*out = (struct survival){.alive = 0};
+	for (size_t i = 0; i < pruned->count && !rc; i++) {
+		ps_sae_folder folder;
+
+		rc = ps_sae_folder_load(&folder, pruned->item[i], &r->s->diag);
+		if (rc)
+			return rc;
+		rc = survive_seed(r, &folder.sae, i, pruned->count, out, &others);
+		ps_sae_folder_close(&folder);
+	}
+	for (int t = 0; t < PS_TAUS; t++)
+		out->other[t] = others ? out->other[t] / (double)others : (double)NAN;
+	return rc;
+}
+
+static json_t *survival_json(const struct survival *s, size_t seeds)
+{
+	double mean[PS_TAUS], sd[PS_TAUS];
+
+	ps_survival_over_seeds(s->grid, seeds, mean, sd);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "taus", ps_numbers_json(ps_taus, PS_TAUS),
+			 "mean", ps_numbers_json(mean, PS_TAUS), "sd", ps_numbers_json(sd, PS_TAUS),
+			 "alive", ps_number_json(s->alive), "other_seed",
+			 ps_numbers_json(s->other, PS_TAUS));
+}
+
+/* --- fragility and ablation --- */
+
+static json_t *fragility_json(const ps_fragility *f)
+{
+	uint64_t size[PS_QUINTILES];
+
+	for (int q = 0; q < PS_QUINTILES; q++)
+		size[q] = f->size[q];
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "alive", (json_int_t)f->alive,
+			 "size", ps_integers_json(size, PS_QUINTILES), "survival",
+			 ps_numbers_json(f->survival, PS_QUINTILES), "difference_latents",
+			 ps_interval_json(&f->difference_latents), "difference_clusters",
+			 ps_interval_json(&f->difference_clusters), "rho_quintiles",
+			 ps_interval_json(&f->rho_quintiles), "rho_latents",
+			 ps_interval_json(&f->rho_latents));
+}
+
+static int measure_fragility(struct survival_run *r, ps_fragility *out)
+{
+	const ps_firing *firing = &r->firing;
+	const size_t mark = ps_arena_mark(&r->arena);
+	int rc = ps_fragility_run(firing->total, r->survived, firing->latents, firing,
+				  &r->bootstrap, &r->s->context, &r->arena, out);
+
+	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+static json_t *ablation_json(const ps_ablation *a)
+{
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "features",
+			 (json_int_t)a->features, "survivors", (json_int_t)a->survivors,
+			 "mean_survivors", ps_number_json(a->mean_survivors), "mean_lost",
+			 ps_number_json(a->mean_lost), "rho_survival",
+			 ps_interval_json(&a->rho_survival), "rho_cosine",
+			 ps_interval_json(&a->rho_cosine), "partial_survival",
+			 ps_interval_json(&a->partial_survival), "partial_cosine",
+			 ps_interval_json(&a->partial_cosine), "difference_features",
+			 ps_interval_json(&a->difference_features), "difference_clusters",
+			 ps_interval_json(&a->difference_clusters));
+}
+
+static int measure_ablation(struct survival_run *r, ps_ablation *out)
+{
+	const size_t mark = ps_arena_mark(&r->arena);
+	ps_ablation_data data;
+	int rc;
+
+	ps_ablation_record_columns(&r->ablation, r->survived, r->cosine, &r->arena, &data);
+	rc = ps_ablation_summarise(&data, &r->bootstrap, &r->s->context, &r->arena, out);
+	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+/* --- the command --- */
+
+static int run_condition(struct survival_run *r, const ps_text_list *pruned, json_t **result)
+{
+	struct survival survival;
+	ps_fragility fragility;
+	ps_ablation ablation;
+	int rc = survive(r, pruned, &survival);
+
+	if (!rc)
+		rc = measure_fragility(r, &fragility);
+	if (!rc && r->ablation.latents)
+		rc = measure_ablation(r, &ablation);
+	if (rc)
+		return rc;
+	return ps_result_set(
+		result,
+		json_pack("{s:o, s:o, s:o}", "survival", survival_json(&survival, pruned->count),
+			  "fragility", fragility_json(&fragility), "ablation",
+			  r->ablation.latents ? ablation_json(&ablation) : json_null()),
+		&r->s->diag);
+}
+
+/* All or none: a condition that fails takes the results before it back. */
+static int run_conditions(struct survival_run *r, json_t **results)
+{
+	size_t done = 0;
+	int rc = 0;
+
+	for (; done < r->args->count && !rc; done += !rc)
+		rc = run_condition(r, &r->args->pruned[done], &results[done]);
+	while (rc && done) {
+		json_decref(results[--done]);
+		results[done] = NULL;
+	}
+	return rc;
+}
+
+int ps_run_survival(ps_session *s, const ps_survival_args *args, json_t **results)
+{
+	struct survival_run r = {.s = s, .args = args};
+	int rc = check_args(args, &s->diag);
+
+	if (!rc)
+		rc = ps_bootstrap_make(args->samples, args->seed, &r.bootstrap, &s->diag);
+	if (!rc)
+		rc = open_inputs(&r);
+	if (!rc)
+		rc = take_memory(&r);
+	if (!rc)
+		rc = load_dense(&r);
+	if (!rc)
+		rc = count_firing(&r);
+	if (!rc)
+		rc = run_conditions(&r, results);
+	for (size_t i = 0; i < args->dense.count; i++)
+		ps_sae_folder_close(&r.dense[i]);
+	ps_arena_destroy(&r.arena);
+	ps_ablation_record_close(&r.ablation);
+	ps_cache_windows_close(&r.cache);
+	return rc;
+}

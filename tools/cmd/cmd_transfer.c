@@ -1,0 +1,120 @@
+/* transfer: one frozen dictionary on the rows of two models for the same tokens (RQ3, analysis/transfer.h). */
+#include "analysis/transfer.h"
+#include "tools/cmd/cache_windows.h"
+#include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
+#include "tools/train/sae_folder.h"
+
+struct transfer_run {
+	ps_session *s;
+	const ps_transfer_args *args;
+	ps_bootstrap bootstrap;
+	ps_cache_windows dense;
+	ps_cache pruned;
+	ps_sae shape; /* of the SAE, before its weights are loaded */
+	ps_sae_folder sae;
+	ps_arena arena;
+};
+
+static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
+{
+	const ps_transfer_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_sae_folder_measure(args->sae, &r->shape, sae_bytes, diag);
+
+	if (!rc)
+		rc = ps_cache_windows_open(&r->dense, args->dense, args->keep_special, r->s);
+	if (!rc)
+		rc = ps_cache_open(&r->pruned, &ps_sys_linux, args->pruned, diag);
+	if (!rc)
+		rc = ps_sae_check_width(&r->shape, args->sae, r->dense.cache.source.width,
+					args->dense, diag);
+	if (!rc)
+		rc = ps_sae_check_width(&r->shape, args->sae, r->pruned.source.width, args->pruned,
+					diag);
+	if (!rc && r->dense.cache.source.rows != r->pruned.source.rows)
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s has %llu rows, %s has %llu: they are not of the same tokens",
+			     args->dense, (unsigned long long)r->dense.cache.source.rows,
+			     args->pruned, (unsigned long long)r->pruned.source.rows);
+	return rc;
+}
+
+static int take_memory(struct transfer_run *r, size_t sae_bytes)
+{
+	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
+	size_t held_bytes;
+	int rc;
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "SAE", sae_bytes);
+	ps_cache_windows_plan(&r->dense, &plan);
+	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&r->pruned));
+	held_bytes = plan.total_bytes;
+	ps_plan_add(&plan, "windows of rows", ps_clusters_bytes((size_t)r->dense.rows.count));
+	ps_plan_add(
+		&plan, "transfer",
+		ps_transfer_bytes(&r->shape, r->dense.windows_max, &r->bootstrap, r->s->threads));
+	rc = ps_plan_check(&plan, &r->s->diag);
+	return rc ? rc : ps_arena_create(&r->arena, plan.total_bytes - held_bytes, &r->s->diag);
+}
+
+static json_t *transfer_json(const ps_transfer *t)
+{
+	const struct {
+		const char *name, *interval_name;
+		const ps_interval *interval;
+	} measures[] = {
+		{"jaccard", "jaccard_interval", &t->jaccard},
+		{"cosine", "cosine_interval", &t->cosine},
+		{"fvu_dense", "fvu_dense_interval", &t->fvu_dense},
+		{"fvu", "fvu_interval", &t->fvu_pruned},
+		{"fvu_change", "fvu_change_interval", &t->fvu_change},
+		{"l0_dense", "l0_dense_interval", &t->l0_dense},
+		{"l0", "l0_interval", &t->l0_pruned},
+		{"l0_change", "l0_change_interval", &t->l0_change},
+	};
+	json_t *result = json_pack("{s:I, s:I}", "rows", (json_int_t)t->rows, "windows",
+				   (json_int_t)t->clusters);
+
+	for (size_t m = 0; m < sizeof measures / sizeof *measures && result; m++)
+		if (json_object_set_new(result, measures[m].name,
+					ps_number_json(measures[m].interval->estimate)) ||
+		    json_object_set_new(result, measures[m].interval_name,
+					ps_interval_json(measures[m].interval))) {
+			json_decref(result);
+			result = NULL;
+		}
+	return result;
+}
+
+int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result)
+{
+	struct transfer_run r = {.s = s, .args = args};
+	const ps_row_source *dense = &r.dense.cache.source;
+	ps_clusters clusters;
+	ps_transfer t;
+	size_t sae_bytes = 0;
+	int rc = ps_bootstrap_make(args->samples, args->seed, &r.bootstrap, &s->diag);
+
+	if (!rc && args->out)
+		rc = ps_fail(&s->diag, PS_EINPUT, "transfer -o: not built yet");
+	if (!rc)
+		rc = open_inputs(&r, &sae_bytes);
+	if (!rc)
+		rc = take_memory(&r, sae_bytes);
+	if (!rc)
+		rc = ps_sae_folder_load(&r.sae, args->sae, &s->diag);
+	if (!rc)
+		rc = ps_clusters_of_windows(dense, &r.dense.rows, &r.arena, &s->diag, &clusters);
+	if (!rc)
+		rc = ps_transfer_run(&r.sae.sae, dense, &r.pruned.source, &r.dense.rows, &clusters,
+				     &r.bootstrap, &s->context, &r.arena, &t);
+	if (!rc)
+		rc = ps_result_set(result, transfer_json(&t), &s->diag);
+	ps_arena_destroy(&r.arena);
+	ps_sae_folder_close(&r.sae);
+	ps_cache_close(&r.pruned);
+	ps_cache_windows_close(&r.dense);
+	return rc;
+}

@@ -1,164 +1,514 @@
 #include "tools/run/progress_line.h"
 
-#include <math.h>
+#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/base/checked.h"
 #include "core/base/clock.h"
-#include "io/safetensors.h"
+#include "tools/run/line_text.h"
+#include "tools/run/loops.h"
+#include "tools/run/signals.h"
 
-static volatile sig_atomic_t stop_requested;
+#define DRAW_SECONDS 0.2     /* least time between two drawings */
+#define REFRESH_SECONDS 0.5  /* of the thread */
+#define PLAIN_SECONDS 10.0   /* between two plain lines */
+#define LOOP_SHOWN_AFTER 1.8 /* seconds after the first tick of a command without steps */
+#define STEP_SHOWN_AFTER 0.3 /* seconds; shorter steps only scroll by */
+#define COLUMNS_FALLBACK 80
+#define BAR_COLUMNS 20
+
+/* While lines are drawn the cursor is parked at the start of the first one. It stays there
+ * when the terminal breaks the lines anew after a resize, so that erasing from the cursor on
+ * always erases all that was drawn, and no more. */
+#define ERASE "\r\x1b[J"
+#define ERASE_TO_LINE_END "\x1b[K"
+#define ERASE_BELOW "\x1b[J"
+#define LINE_UP "\x1b[A"
+#define STAMP_BYTES 32
 
 static struct {
-	bool quiet, terminal, plain, shown;
-	char stage[96], what[64], note[96];
-	double started, last;
-	uint64_t first_done;
-} line;
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running, ending;
 
-static void format_time(double seconds, char out[32])
+	bool quiet, terminal;
+	bool paused; /* cleared: nothing is drawn until the next tick or step */
+	bool in_step;
+	double last;       /* time of the last drawing or plain line */
+	double loop_since; /* first tick since the last stage or step */
+	ps_loops loops;
+	ps_step_clock step;
+	size_t number, total;
+	double rest_seconds;
+	char name[256], stage[128], note[128];
+	char drawn[2][PS_LINE_BYTES]; /* what stands on the terminal; empty: nothing */
+} line = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Not stdio: one call writes a whole line, also where several processes share a log. */
+static void write_all(const char *text)
 {
-	long s = (long)fmin(seconds + 0.5, 3.5e6);
+	size_t length = strlen(text);
 
-	if (s >= 3600)
-		snprintf(out, 32, "%ldh%02ldm", s / 3600 % 1000, s / 60 % 60);
-	else
-		snprintf(out, 32, "%ldm%02lds", s / 60, s % 60);
-}
+	while (length) {
+		ssize_t written = write(STDERR_FILENO, text, length);
 
-static void format_count(double value, char out[16])
-{
-	static const char suffix[] = " kMGT";
-	int i = 0;
-
-	while (value >= 1000 && i < 4) {
-		value /= 1000;
-		i++;
+		if (written < 0 && errno != EINTR)
+			return;
+		if (written > 0) {
+			text += written;
+			length -= (size_t)written;
+		}
 	}
-	snprintf(out, 16, i ? "%.3g%c" : "%.3g", value, suffix[i]);
 }
 
-static void show(const char *unit, uint64_t done, uint64_t total, double elapsed)
+static void erase(void)
 {
-	char rate_text[16], done_text[16], total_text[16], left_text[32] = "?", bar[21];
-	double rate = elapsed > 0 ? (double)(done - line.first_done) / elapsed : 0;
-	int filled = total ? (int)(20 * done / total) : 0;
+	if (line.drawn[0][0])
+		write_all(ERASE);
+	line.drawn[0][0] = line.drawn[1][0] = 0;
+	ps_signals_last_words(NULL);
+}
 
-	if (rate > 0)
-		format_time((double)(total - done) / rate, left_text);
-	format_count(rate, rate_text);
-	format_count((double)done, done_text);
-	format_count((double)total, total_text);
-	memset(bar, '.', 20);
-	memset(bar, '#', (size_t)filled);
-	bar[20] = 0;
-	if (line.terminal)
-		fprintf(stderr, "\r\x1b[K%s%s%s [%s] %s/%s %s, %s %s/s, %s left%s", line.stage,
-			line.stage[0] ? ": " : "", line.what, bar, done_text, total_text, unit,
-			rate_text, unit, left_text, line.note);
+/* Columns for text. The last one stays free: terminals differ in where the cursor is once it
+ * is filled. */
+static size_t columns(void)
+{
+	const char *variable = getenv("COLUMNS");
+	struct winsize size;
+	unsigned long wide = 0;
+
+	if (!isatty(STDERR_FILENO))
+		return PS_LINE_UNLIMITED;
+	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size))
+		wide = size.ws_col;
+	if (!wide && variable)
+		wide = strtoul(variable, NULL, 10);
+	if (!wide || wide > 10000)
+		wide = COLUMNS_FALLBACK;
+	return wide > 1 ? wide - 1 : 1;
+}
+
+static char *time_stamp(char out[STAMP_BYTES])
+{
+	time_t now = time(NULL);
+	struct tm parts;
+
+	localtime_r(&now, &parts);
+	strftime(out, STAMP_BYTES, "%Y-%m-%d %H:%M:%S ", &parts);
+	return out;
+}
+
+/* A view of the moment: what is drawn is made of this. */
+struct moment {
+	double now, elapsed; /* of the step */
+	double left,
+		whole; /* seconds of the step (or the loop), of all steps; negative: not known */
+	const ps_loop *inner, *outer;
+};
+
+static struct moment look(double now)
+{
+	struct moment m = {.now = now, .left = -1, .whole = -1};
+
+	m.inner = ps_loops_inner(&line.loops);
+	m.outer = ps_loops_outer(&line.loops, now);
+	if (line.in_step) {
+		m.elapsed = now - line.step.began;
+		m.left = ps_step_left(&line.step, &line.loops, now);
+		/* A step over its expected time, without ticks, is taken to end at any moment. */
+		if (line.rest_seconds >= 0 && (m.left >= 0 || line.step.seconds > 0))
+			m.whole = line.rest_seconds + (m.left > 0 ? m.left : 0);
+	} else if (m.outer) {
+		m.left = ps_loop_left(m.outer, now);
+	}
+	return m;
+}
+
+static void add_time(ps_line_parts *parts, int rank, const char *format, double seconds,
+		     bool keep_narrow)
+{
+	char time_text[24], wide[64], narrow[64];
+
+	if (seconds < 0)
+		return;
+	ps_text_seconds(seconds, false, time_text);
+	snprintf(wide, sizeof wide, format, time_text);
+	snprintf(narrow, sizeof narrow, " %s", keep_narrow ? time_text : "");
+	ps_line_add(parts, rank, wide, keep_narrow ? narrow : "");
+}
+
+/* "step 3 of 150: llama/train-7"; narrow: "3/150 train-7". */
+static void add_step_name(ps_line_parts *parts)
+{
+	const char *slash = strrchr(line.name, '/');
+	char wide[64], narrow[64];
+
+	snprintf(wide, sizeof wide, "step %zu of %zu: ", line.number, line.total);
+	snprintf(narrow, sizeof narrow, "%zu/%zu ", line.number, line.total);
+	ps_line_add(parts, 1, wide, narrow);
+	ps_line_add(parts, 2, line.name, slash ? slash + 1 : line.name);
+}
+
+static void add_step(ps_line_parts *parts, const struct moment *m)
+{
+	add_step_name(parts);
+	add_time(parts, 0, ", %s so far", m->elapsed, false);
+	add_time(parts, 3, ", %s left", m->left, false);
+	add_time(parts, 4, "; all %s left", m->whole, true);
+}
+
+/* " [####....] 12.3k/100k tok", plain ", 12.3k of 100k tok (12 %)". */
+static void add_counts(ps_line_parts *parts, const ps_loop *loop)
+{
+	uint64_t done = loop->last.done < loop->total ? loop->last.done : loop->total;
+	double share = loop->total ? (double)done / (double)loop->total : 1;
+	char done_text[24], total_text[24], text[96], percent[24], bar[BAR_COLUMNS + 1];
+
+	ps_text_count((double)done, done_text);
+	ps_text_count((double)loop->total, total_text);
+	if (!line.terminal) {
+		snprintf(text, sizeof text, ", %s of %s %s (%d %%)", done_text, total_text,
+			 loop->unit, (int)(100 * share));
+		ps_line_add(parts, 3, text, "");
+		return;
+	}
+	memset(bar, '.', BAR_COLUMNS);
+	memset(bar, '#', (size_t)(BAR_COLUMNS * share));
+	bar[BAR_COLUMNS] = 0;
+	snprintf(text, sizeof text, " [%s]", bar);
+	snprintf(percent, sizeof percent, " %d %%", (int)(100 * share));
+	ps_line_add(parts, 1, text, percent);
+	snprintf(text, sizeof text, " %s/%s %s", done_text, total_text, loop->unit);
+	ps_line_add(parts, 3, text, "");
+}
+
+/* Adds a text whose narrow form ends at its first comma. */
+static void add_to_comma(ps_line_parts *parts, int rank, const char *text)
+{
+	char narrow[128];
+
+	snprintf(narrow, sizeof narrow, "%.*s", (int)strcspn(text, ","), text);
+	ps_line_add(parts, rank, text, narrow);
+}
+
+static void add_loop(ps_line_parts *parts, const struct moment *m)
+{
+	double rate = ps_loop_rate(m->inner, m->now);
+	char rate_text[48], text[160], done[24], total[24];
+
+	if (line.stage[0]) {
+		snprintf(text, sizeof text, "%s: ", line.stage);
+		ps_line_add(parts, 4, text, "");
+	}
+	if (m->outer && m->outer != m->inner) {
+		ps_text_count((double)m->outer->last.done, done);
+		ps_text_count((double)m->outer->total, total);
+		snprintf(text, sizeof text, "%s %s/%s: ", m->outer->what, done, total);
+		ps_line_add(parts, 2, text, "");
+	}
+	add_to_comma(parts, 4, m->inner->what);
+	add_counts(parts, m->inner);
+	if (rate > 0) {
+		snprintf(text, sizeof text, ", %s", ps_text_rate(rate, m->inner->unit, rate_text));
+		ps_line_add(parts, 5, text, "");
+	}
+	if (!line.in_step)
+		add_time(parts, 6, ", %s left", m->left, true);
+	if (line.note[0])
+		add_to_comma(parts, 0, line.note);
+}
+
+static void draw_on_terminal(const struct moment *m)
+{
+	ps_line_parts first = {.count = 0}, second = {.count = 0};
+	char text[2][PS_LINE_BYTES], out[2 * PS_LINE_BYTES + 64];
+	size_t width = columns();
+
+	if (ps_stop_requested())
+		ps_line_add(&first, 7, "stopping: ", "stopping ");
+	if (line.in_step)
+		add_step(&first, m);
+	if (m->inner)
+		add_loop(line.in_step ? &second : &first, m);
+	ps_line_fit(&first, width, text[0]);
+	ps_line_fit(&second, width, text[1]);
+	if (!strcmp(text[0], line.drawn[0]) && !strcmp(text[1], line.drawn[1]))
+		return;
+	if (text[1][0])
+		snprintf(out, sizeof out, "\r%s" ERASE_TO_LINE_END "\n%s" ERASE_BELOW "\r" LINE_UP,
+			 text[0], text[1]);
 	else
-		fprintf(stderr, "%s%s%s: %s of %s %s (%d %%), %s %s/s, %s left%s\n", line.stage,
-			line.stage[0] ? ": " : "", line.what, done_text, total_text, unit,
-			total ? (int)(100 * done / total) : 0, rate_text, unit, left_text,
-			line.note);
-	fflush(stderr);
-	line.shown = line.terminal;
+		snprintf(out, sizeof out, "\r%s" ERASE_BELOW "\r", text[0]);
+	ps_signals_last_words(ERASE);
+	write_all(out);
+	memcpy(line.drawn, text, sizeof text);
+}
+
+/* Ends one permanent line. */
+static void write_line(const char *stamp, const char *text)
+{
+	char *out;
+
+	if (asprintf(&out, "%s%s\n", stamp, text) < 0)
+		return;
+	write_all(out);
+	free(out);
+}
+
+static void draw_plain(const struct moment *m)
+{
+	ps_line_parts parts = {.count = 0};
+	char text[PS_LINE_BYTES], stamp[STAMP_BYTES];
+	size_t width = columns();
+
+	ps_line_add(&parts, 0, time_stamp(stamp), "");
+	if (line.in_step)
+		add_step(&parts, m);
+	if (line.in_step && m->inner)
+		ps_line_add(&parts, 5, "; ", "; ");
+	if (m->inner)
+		add_loop(&parts, m);
+	ps_line_fit(&parts, width, text);
+	write_line("", text);
+}
+
+/* Draws if there is something to show and the last time is long enough ago. The lock is held. */
+static void draw(double now)
+{
+	double since = now - (line.in_step ? line.step.began : line.loop_since);
+	struct moment m;
+
+	if (line.quiet || line.paused || (!line.in_step && !line.loops.count))
+		return;
+	if (line.terminal && since < (line.in_step ? STEP_SHOWN_AFTER : LOOP_SHOWN_AFTER))
+		return;
+	if (now - line.last < (line.terminal ? DRAW_SECONDS : PLAIN_SECONDS))
+		return;
+	line.last = now;
+	m = look(now);
+	if (line.terminal)
+		draw_on_terminal(&m);
+	else
+		draw_plain(&m);
+}
+
+/* Writes a permanent line above those that rewrite themselves. The lock is held. */
+static void print_above(const char *stamp, const char *text)
+{
+	size_t width = columns();
+	char *row;
+
+	if (width == PS_LINE_UNLIMITED) {
+		write_line(stamp, text);
+		return;
+	}
+	erase();
+	row = malloc(strlen(text) + 1);
+	while (row && *text) {
+		size_t bytes = ps_text_row(text, width);
+
+		snprintf(row, bytes + 1, "%s", text);
+		write_line("", row);
+		text += bytes;
+		text += strspn(text, " ");
+	}
+	free(row);
+	if (line.terminal)
+		line.last = 0;
 }
 
 static void tick(void *self, const char *what, const char *unit, uint64_t done, uint64_t total)
 {
-	double t = ps_clock();
+	const ps_loop_tick t = {.what = what, .unit = unit, .done = done, .total = total};
+	double now = ps_clock();
 
 	(void)self;
 	if (line.quiet)
 		return;
-	if (strncmp(line.what, what, sizeof line.what - 1) || done < line.first_done) {
-		snprintf(line.what, sizeof line.what, "%s", what);
-		line.started = t;
-		line.last = line.terminal ? t + 1.8 : t;
-		line.first_done = done;
+	pthread_mutex_lock(&line.lock);
+	if (!line.loops.count) {
+		line.loop_since = now;
+		if (!line.terminal && !line.in_step)
+			line.last = now;
 	}
-	if (done > total || t - line.last < (line.terminal ? 0.2 : 10))
-		return;
-	line.last = t;
-	show(unit, done, total, t - line.started);
+	ps_loops_tick(&line.loops, &t, now);
+	line.paused = false;
+	draw(now);
+	pthread_mutex_unlock(&line.lock);
 }
 
 static int stopped(void *self)
 {
 	(void)self;
-	return stop_requested;
+	return ps_stop_requested();
+}
+
+static void *refresh(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&line.lock);
+	while (!line.ending) {
+		double until = ps_clock() + REFRESH_SECONDS;
+		struct timespec t = {(time_t)until, (long)(1e9 * (until - (double)(time_t)until))};
+
+		pthread_cond_timedwait(&line.wake, &line.lock, &t);
+		if (!line.ending)
+			draw(ps_clock());
+	}
+	pthread_mutex_unlock(&line.lock);
+	return NULL;
+}
+
+/* Signals go to the other threads: a write that a signal interrupts is theirs to handle. */
+static void start_thread(void)
+{
+	pthread_condattr_t clock;
+	sigset_t all, before;
+
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&line.wake, &clock);
+	pthread_condattr_destroy(&clock);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	line.running = !pthread_create(&line.thread, NULL, refresh, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!line.running)
+		pthread_cond_destroy(&line.wake);
 }
 
 ps_progress ps_progress_line(bool quiet)
 {
 	const char *term = getenv("TERM");
 
+	ps_progress_line_end();
 	line.quiet = quiet;
 	line.terminal =
 		isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")) && !getenv("NO_COLOR");
+	if (!quiet)
+		start_thread();
 	return (ps_progress){.tick = tick, .stopped = stopped};
+}
+
+void ps_progress_line_end(void)
+{
+	bool running;
+
+	pthread_mutex_lock(&line.lock);
+	running = line.running;
+	erase();
+	line.ending = true;
+	if (running)
+		pthread_cond_signal(&line.wake);
+	pthread_mutex_unlock(&line.lock);
+	if (running) {
+		pthread_join(line.thread, NULL);
+		pthread_cond_destroy(&line.wake);
+	}
+	line.running = line.ending = line.in_step = line.paused = false;
+	line.loops.count = 0;
+	line.stage[0] = line.note[0] = 0;
+}
+
+void ps_progress_step_begin(const ps_progress_step *step)
+{
+	double now = ps_clock();
+
+	pthread_mutex_lock(&line.lock);
+	line.in_step = true;
+	line.paused = false;
+	line.loops.count = 0;
+	line.step = (ps_step_clock){.began = now, .seconds = step->seconds};
+	line.number = step->number;
+	line.total = step->total;
+	line.rest_seconds = step->rest_seconds;
+	snprintf(line.name, sizeof line.name, "%s", step->name);
+	line.note[0] = 0;
+	if (!line.terminal)
+		line.last = now;
+	pthread_mutex_unlock(&line.lock);
+}
+
+void ps_progress_step_end(const char *headline)
+{
+	ps_line_parts parts = {.count = 0};
+	char text[PS_LINE_BYTES], part[256], exact[24], stamp[STAMP_BYTES];
+
+	pthread_mutex_lock(&line.lock);
+	if (line.in_step && !line.quiet) {
+		if (!line.terminal)
+			ps_line_add(&parts, 0, time_stamp(stamp), "");
+		add_step_name(&parts);
+		ps_text_seconds(ps_clock() - line.step.began, true, exact);
+		snprintf(part, sizeof part, ", %s", exact);
+		ps_line_add(&parts, 4, part, part + 1);
+		snprintf(part, sizeof part, ", %s", headline ? headline : "");
+		ps_line_add(&parts, 3, headline ? part : "", "");
+		ps_line_fit(&parts, columns(), text);
+		erase();
+		write_line("", text);
+	}
+	line.in_step = false;
+	line.loops.count = 0;
+	pthread_mutex_unlock(&line.lock);
+}
+
+void ps_progress_say(const char *format, ...)
+{
+	char *text, stamp[STAMP_BYTES] = "";
+	va_list args;
+	int length;
+
+	if (line.quiet)
+		return;
+	va_start(args, format);
+	length = vasprintf(&text, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	pthread_mutex_lock(&line.lock);
+	print_above(line.terminal ? stamp : time_stamp(stamp), text);
+	pthread_mutex_unlock(&line.lock);
+	free(text);
+}
+
+void ps_progress_print(const char *text)
+{
+	if (line.quiet)
+		return;
+	pthread_mutex_lock(&line.lock);
+	print_above("", text);
+	pthread_mutex_unlock(&line.lock);
 }
 
 void ps_progress_stage(const char *stage)
 {
+	pthread_mutex_lock(&line.lock);
 	snprintf(line.stage, sizeof line.stage, "%s", stage ? stage : "");
-	line.what[0] = 0;
+	line.loops.count = 0;
+	pthread_mutex_unlock(&line.lock);
 }
 
 void ps_progress_note(const char *note)
 {
+	pthread_mutex_lock(&line.lock);
 	snprintf(line.note, sizeof line.note, "%s%s", note ? "; " : "", note ? note : "");
+	pthread_mutex_unlock(&line.lock);
 }
 
 void ps_progress_clear(void)
 {
-	if (line.shown)
-		fputs("\r\x1b[K", stderr);
-	line.shown = false;
-}
-
-static void on_stop(int signal_number)
-{
-	if (stop_requested)
-		_exit(130);
-	stop_requested = signal_number;
-}
-
-static void write_text(const char *text)
-{
-	ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
-
-	(void)ignored;
-}
-
-static void on_bus_error(int signal_number, siginfo_t *info, void *context)
-{
-	const char *path = ps_map_guard_find(info->si_addr);
-
-	(void)context;
-	if (!path) {
-		signal(signal_number, SIG_DFL);
-		raise(signal_number);
-		return;
-	}
-	write_text("prunescope: ");
-	write_text(path);
-	write_text(": the file shrank or became unreadable while it was read\n");
-	_exit(3);
-}
-
-void ps_signals_install(void)
-{
-	struct sigaction stop = {.sa_handler = on_stop},
-			 bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
-
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGBUS, &bus, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	pthread_mutex_lock(&line.lock);
+	erase();
+	line.paused = true;
+	pthread_mutex_unlock(&line.lock);
 }

@@ -10,6 +10,7 @@
 #include "core/base/checked.h"
 #include "core/base/clock.h"
 #include "tools/run/progress_line.h"
+#include "tools/run/signals.h"
 
 static size_t read_number(const char *path)
 {
@@ -78,7 +79,8 @@ size_t ps_memory_default(void)
 	return available - available / 10;
 }
 
-/* Every shard of an open cache or checkpoint is an open file: as many as the system lets us have. */
+/* Every shard of an open cache or checkpoint is an open file: as many as the system lets us
+ * have. */
 static void allow_many_files(void)
 {
 	struct rlimit limit;
@@ -106,7 +108,7 @@ int ps_session_start(ps_session *s)
 
 void ps_session_end(ps_session *s)
 {
-	ps_progress_clear();
+	ps_progress_line_end();
 	ps_pool_destroy(s->pool);
 	s->pool = NULL;
 }
@@ -120,14 +122,20 @@ void ps_session_stage(ps_session *s, const char *stage)
 
 void ps_session_say(const ps_session *s, const char *format, ...)
 {
+	char *text, *line = NULL;
 	va_list args;
+	int length;
 
 	if (s->quiet)
 		return;
-	ps_progress_clear();
 	va_start(args, format);
-	fputs("prunescope: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	length = vasprintf(&text, format, args);
 	va_end(args);
+	if (length < 0)
+		return;
+	if (asprintf(&line, "prunescope: %s", text) >= 0) {
+		ps_progress_print(line);
+		free(line);
+	}
+	free(text);
 }

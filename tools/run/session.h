@@ -1,7 +1,9 @@
-/* tools/run/session.h: the run context: what every piece of work runs in, however it was asked for.
+/* tools/run/session.h: the run context: what every piece of work runs in, however it was asked
+ * for.
  *
- * Budget, threads, precision, I/O backend, progress, diagnostics. None of it but the precision determines the bits
- * of a result. Options of a command are in its own argument struct; the command line is tools/cli's. */
+ * Budget, threads, precision, I/O backend, progress, diagnostics. None of it but the precision
+ * determines the bits of a result. Options of a command are in its own argument struct; the
+ * command line is tools/cli's. */
 #ifndef PS_TOOLS_RUN_SESSION_H
 #define PS_TOOLS_RUN_SESSION_H
 
@@ -30,8 +32,8 @@ typedef struct ps_session {
 	ps_context context;
 } ps_session;
 
-/* Starts threads and installs signal handlers for a session whose first part is filled in; memory_bytes 0 becomes
- * ps_memory_default. */
+/* Starts threads and installs signal handlers for a session whose first part is filled in;
+ * memory_bytes 0 becomes ps_memory_default. */
 int ps_session_start(ps_session *session) PS_MUST_USE;
 void ps_session_end(ps_session *session); /* one that was not started is allowed */
 
@@ -41,7 +43,8 @@ void ps_session_stage(ps_session *session, const char *stage);
 /* A remark for the user on stderr, unless --quiet. */
 void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINTF(2, 3);
 
-/* The budget when --memory is absent: the lesser of the cgroup's limit and MemAvailable, less a tenth. */
+/* The budget when --memory is absent: the lesser of the cgroup's limit and MemAvailable, less
+ * a tenth. */
 size_t ps_memory_default(void);
 
 #endif

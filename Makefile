@@ -28,7 +28,7 @@ CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/cli/*.c))
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
 TESTS = $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard test/*/test_*.c test/*/*/test_*.c)))
 TEST_SCRIPTS = $(wildcard test/*/test_*.sh)
-TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
+TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/support_*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command

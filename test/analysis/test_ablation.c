@@ -12,6 +12,7 @@
 #include "analysis/ablation.h"
 #include "analysis/fragility.h"
 #include "test/support/support_analysis.h"
+#include "test/support/support_close.h"
 
 #define LIMIT 1e-9
 
@@ -80,11 +81,11 @@ static void ablation_takes_the_feature_and_leaves_the_rest(void **state)
 	memcpy(copy, rows, sizeof rows);
 	assert_int_equal(ps_ablation_apply(&sae, &codes, 1, rows), 2);
 	for (int i = 0; i < 12; i++)
-		assert_float_equal(rows[i], plain[i], 1e-6);
+		assert_near(rows[i], plain[i], 1e-6);
 	sae.rescale_by_decoder_norm = true;
 	assert_int_equal(ps_ablation_apply(&sae, &codes, 1, copy), 2);
 	for (int i = 0; i < 12; i++)
-		assert_float_equal(copy[i], scaled[i], 1e-6);
+		assert_near(copy[i], scaled[i], 1e-6);
 }
 
 static struct {
@@ -143,27 +144,25 @@ static void summarise(const ps_ablation_data *data, int threads, ps_ablation *ou
 static void the_summary_equals_numpys(void **state)
 {
 	const ps_ablation_data data = fill();
-	double golden[21], largest = 0;
+	double golden[21];
+	closeness c = {0};
 	ps_ablation out;
 
 	(void)state;
 	analysis_golden("ablation", golden, 21);
 	summarise(&data, 2, &out);
 	assert_int_equal(out.survivors, golden[0]);
-	analysis_check(out.mean_survivors, golden[1], LIMIT, &largest, "mean effect of survivors");
-	analysis_check(out.mean_lost, golden[2], LIMIT, &largest, "mean effect of lost");
-	analysis_check_interval(&out.rho_survival, golden + 3, LIMIT, &largest,
-				"rho with survival");
-	analysis_check_interval(&out.rho_cosine, golden + 6, LIMIT, &largest, "rho with cosine");
-	analysis_check_interval(&out.partial_survival, golden + 9, LIMIT, &largest,
-				"partial rho with survival");
-	analysis_check_interval(&out.partial_cosine, golden + 12, LIMIT, &largest,
-				"partial rho with cosine");
-	analysis_check_interval(&out.difference_features, golden + 15, LIMIT, &largest,
-				"difference over features");
-	analysis_check_interval(&out.difference_clusters, golden + 18, LIMIT, &largest,
-				"difference over clusters");
-	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+	closeness_add_named(&c, "mean effect of survivors", out.mean_survivors, golden[1], 1);
+	closeness_add_named(&c, "mean effect of lost", out.mean_lost, golden[2], 1);
+	analysis_add_interval(&c, "rho with survival", &out.rho_survival, golden + 3);
+	analysis_add_interval(&c, "rho with cosine", &out.rho_cosine, golden + 6);
+	analysis_add_interval(&c, "partial rho with survival", &out.partial_survival, golden + 9);
+	analysis_add_interval(&c, "partial rho with cosine", &out.partial_cosine, golden + 12);
+	analysis_add_interval(&c, "difference over features", &out.difference_features,
+			      golden + 15);
+	analysis_add_interval(&c, "difference over clusters", &out.difference_clusters,
+			      golden + 18);
+	assert_closeness(&c, "measures", LIMIT);
 }
 
 static void without_survivors_the_difference_is_undefined(void **state)

@@ -12,6 +12,7 @@
 
 #include "analysis/compare.h"
 #include "test/support/support_analysis.h"
+#include "test/support/support_close.h"
 
 static const double taus[5] = {0.5, 0.6, 0.7, 0.8, 0.9};
 
@@ -78,7 +79,7 @@ static ps_comparison compare_with(const struct pair *pair, int threads, const ui
 
 static void measures_equal_numpys(void **state)
 {
-	double largest = 0;
+	closeness shares = {0}, cosines = {0};
 
 	(void)state;
 	for (int seed = 100; seed <= 400; seed += 100) {
@@ -98,19 +99,20 @@ static void measures_equal_numpys(void **state)
 			alive[i] = i % 3 != 0;
 		out = compare_with(&pair, 2, alive, survival);
 		for (int t = 0; t < 5; t++)
-			analysis_check(survival[t], golden[3 + t], 1e-12, &largest, "survival");
-		analysis_check(out.mnn_survival, golden[5], 1e-12, &largest, "mnn_survival");
-		analysis_check(out.mnn_survival_alive, golden[8], 1e-12, &largest,
-			       "mnn_survival_alive");
-		analysis_check(out.mmcs, golden[9], 1e-6, &largest, "mmcs");
-		analysis_check(out.mmcs_null, golden[10], 1e-6, &largest, "mmcs_null");
-		analysis_check(out.hungarian_cosine, golden[11], 1e-6, &largest,
-			       "hungarian_cosine");
-		analysis_check(out.shared_fraction, golden[12], 1e-12, &largest, "shared_fraction");
+			closeness_add_named(&shares, "survival", survival[t], golden[3 + t], 1);
+		closeness_add_named(&shares, "mnn_survival", out.mnn_survival, golden[5], 1);
+		closeness_add_named(&shares, "mnn_survival_alive", out.mnn_survival_alive,
+				    golden[8], 1);
+		closeness_add_named(&shares, "shared_fraction", out.shared_fraction, golden[12], 1);
+		closeness_add_named(&cosines, "mmcs", out.mmcs, golden[9], 1);
+		closeness_add_named(&cosines, "mmcs_null", out.mmcs_null, golden[10], 1);
+		closeness_add_named(&cosines, "hungarian_cosine", out.hungarian_cosine, golden[11],
+				    1);
 		free(alive);
 		free_pair(&pair);
 	}
-	print_message("largest error %.2g (1e-6)\n", largest);
+	assert_closeness(&shares, "shares", 1e-12);
+	assert_closeness(&cosines, "cosines", 1e-6);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -143,8 +145,8 @@ static void a_dictionary_survives_in_itself_however_scaled(void **state)
 	out = compare_with(&pair, 2, NULL, survival);
 	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 &&
 		    out.shared_fraction == 1);
-	assert_float_equal(out.hungarian_cosine, 1, 1e-6);
-	assert_float_equal(out.mmcs, 1, 1e-6);
+	assert_near(out.hungarian_cosine, 1, 1e-6);
+	assert_near(out.mmcs, 1, 1e-6);
 	assert_true(out.mmcs_null < 0.7);
 	free_pair(&pair);
 }
@@ -186,7 +188,7 @@ static void a_row_of_zeros_is_near_nothing(void **state)
 	memcpy(pair.b.dec, pair.a.dec, 20 * 8 * sizeof(float));
 	memset(pair.a.dec + 4 * 8, 0, 8 * sizeof(float));
 	out = compare_with(&pair, 1, NULL, survival);
-	assert_float_equal(out.mnn_survival, 19.0 / 20, 1e-12);
+	assert_near(out.mnn_survival, 19.0 / 20, 1e-12);
 	free_pair(&pair);
 }
 

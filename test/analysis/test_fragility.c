@@ -12,6 +12,7 @@
 
 #include "analysis/fragility.h"
 #include "test/support/support_analysis.h"
+#include "test/support/support_close.h"
 
 #define LIMIT 1e-9
 #define LATENTS 250
@@ -70,7 +71,7 @@ static void run(const struct data *data, size_t latents, int threads, ps_fragili
 static void quintiles_and_intervals_equal_numpys(void **state)
 {
 	static struct data data;
-	double largest = 0;
+	closeness c = {0};
 
 	(void)state;
 	for (int seed = 0; seed < 3; seed++) {
@@ -86,18 +87,16 @@ static void quintiles_and_intervals_equal_numpys(void **state)
 		assert_int_equal(out.alive, golden[3]);
 		for (int q = 0; q < PS_QUINTILES; q++) {
 			assert_int_equal(out.size[q], golden[4 + q]);
-			analysis_check(out.survival[q], golden[9 + q], LIMIT, &largest, "S(Q)");
+			closeness_add_named(&c, "S(Q)", out.survival[q], golden[9 + q], 1);
 		}
-		analysis_check_interval(&out.difference_latents, golden + 14, LIMIT, &largest,
-					"S(Q1) - S(Q5) over latents");
-		analysis_check_interval(&out.difference_clusters, golden + 17, LIMIT, &largest,
-					"S(Q1) - S(Q5) over clusters");
-		analysis_check_interval(&out.rho_quintiles, golden + 20, LIMIT, &largest,
-					"rho over quintiles");
-		analysis_check_interval(&out.rho_latents, golden + 23, LIMIT, &largest,
-					"rho over latents");
+		analysis_add_interval(&c, "S(Q1) - S(Q5) over latents", &out.difference_latents,
+				      golden + 14);
+		analysis_add_interval(&c, "S(Q1) - S(Q5) over clusters", &out.difference_clusters,
+				      golden + 17);
+		analysis_add_interval(&c, "rho over quintiles", &out.rho_quintiles, golden + 20);
+		analysis_add_interval(&c, "rho over latents", &out.rho_latents, golden + 23);
 	}
-	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+	assert_closeness(&c, "measures", LIMIT);
 }
 
 static void threads_do_not_change_a_bit(void **state)

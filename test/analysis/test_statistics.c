@@ -12,6 +12,7 @@
 
 #include "analysis/statistics.h"
 #include "test/support/support_analysis.h"
+#include "test/support/support_close.h"
 
 #define MOST 500
 #define LIMIT 1e-9
@@ -41,7 +42,7 @@ static void estimates_equal_scipys(void **state)
 {
 	static struct data data;
 	static double work[2 * MOST];
-	double largest = 0;
+	closeness c = {0};
 
 	(void)state;
 	for (int seed = 0; seed < 5; seed++) {
@@ -49,14 +50,14 @@ static void estimates_equal_scipys(void **state)
 
 		golden_of("statistics", seed, golden, 6);
 		fill(&data, (uint64_t)seed, (size_t)golden[0], (unsigned)golden[1]);
-		analysis_check(ps_mean(data.x, data.count), golden[2], LIMIT, &largest, "mean");
-		analysis_check(ps_sd(data.x, data.count), golden[3], LIMIT, &largest, "sd");
-		analysis_check(ps_spearman(data.x, data.y, data.count, work), golden[5], LIMIT,
-			       &largest, "spearman");
-		analysis_check(ps_quantile_sorting(data.x, data.count, 0.3), golden[4], LIMIT,
-			       &largest, "quantile");
+		closeness_add_named(&c, "mean", ps_mean(data.x, data.count), golden[2], 1);
+		closeness_add_named(&c, "sd", ps_sd(data.x, data.count), golden[3], 1);
+		closeness_add_named(&c, "spearman", ps_spearman(data.x, data.y, data.count, work),
+				    golden[5], 1);
+		closeness_add_named(&c, "quantile", ps_quantile_sorting(data.x, data.count, 0.3),
+				    golden[4], 1);
 	}
-	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+	assert_closeness(&c, "estimates", LIMIT);
 }
 
 static void ranks_share_ties(void **state)
@@ -75,7 +76,7 @@ static void ranks_share_ties(void **state)
 static void kendalls_w_corrects_for_ties(void **state)
 {
 	static double scores[64];
-	double largest = 0;
+	closeness c = {0};
 	ps_arena arena;
 
 	(void)state;
@@ -89,10 +90,10 @@ static void kendalls_w_corrects_for_ties(void **state)
 		assert_int_equal(ps_kendall_w(scores, (size_t)golden[0], (size_t)golden[1], &arena,
 					      NULL, &w),
 				 0);
-		analysis_check(w, golden[3], LIMIT, &largest, "Kendall's W");
+		closeness_add(&c, w, golden[3], 1);
 	}
 	ps_arena_destroy(&arena);
-	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+	assert_closeness(&c, "Kendall's W", LIMIT);
 }
 
 static void all_intervals(const struct data *data, int threads, ps_interval out[5])
@@ -137,7 +138,7 @@ static void intervals_equal_numpys_from_the_same_draws(void **state)
 	static const char *const names[5] = {"ratio of sums", "mean", "paired difference",
 					     "spearman", "partial spearman"};
 	static struct data data;
-	double largest = 0;
+	closeness c = {0};
 
 	(void)state;
 	for (int seed = 2; seed < 5; seed++) {
@@ -150,12 +151,12 @@ static void intervals_equal_numpys_from_the_same_draws(void **state)
 		fill(&data, (uint64_t)seed, (size_t)head[0], (unsigned)head[1]);
 		all_intervals(&data, 2, out);
 		for (int i = 0; i < 5; i++) {
-			analysis_check_interval(&out[i], golden + 3 * i, LIMIT, &largest, names[i]);
+			analysis_add_interval(&c, names[i], &out[i], golden + 3 * i);
 			assert_int_equal(out[i].replicates, 200);
 		}
-		analysis_check(out[4].estimate, partial, LIMIT, &largest, "partial spearman");
+		closeness_add_named(&c, "partial spearman", out[4].estimate, partial, 1);
 	}
-	print_message("largest error %.2g (%g)\n", largest, LIMIT);
+	assert_closeness(&c, "intervals", LIMIT);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -226,8 +227,8 @@ static void copies_within_a_cluster_add_no_certainty(void **state)
 			 0);
 	assert_int_equal(
 		ps_bootstrap_ratio(&plan, sums, counts, N, &bench.context, &arena, &copied), 0);
-	assert_float_equal(plain.low, copied.low, 1e-12);
-	assert_float_equal(plain.high, copied.high, 1e-12);
+	assert_near(plain.low, copied.low, 1e-12);
+	assert_near(plain.high, copied.high, 1e-12);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }

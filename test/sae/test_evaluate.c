@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sae/evaluate.h"
+#include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
 enum { D = 21, F = 90, K = 4, ROWS = 2500 };
@@ -142,29 +143,30 @@ static void evaluate(ps_sae_arch arch, const float *data, int threads, ps_evalua
 	workspace_close(&w);
 }
 
-static double relative(double a, double b)
+/* All measures but counts, relatively. */
+static closeness closeness_of_measures(const ps_evaluation *got, const ps_evaluation *plain)
 {
-	return fabs(a / b - 1);
-}
-
-/* Largest relative error of all measures but counts. */
-static double measures_error(const ps_evaluation *got, const ps_evaluation *plain)
-{
-	const double errors[] = {
-		relative(got->fvu, plain->fvu),
-		relative(got->l0, plain->l0),
-		relative(got->cosine, plain->cosine),
-		relative(got->explained_variance, plain->explained_variance),
-		relative(got->explained_variance_legacy, plain->explained_variance_legacy),
-		relative(got->explained_variance_centred, plain->explained_variance_centred),
-		relative(got->norm_ratio, plain->norm_ratio),
-		relative(got->relative_bias, plain->relative_bias),
+	const struct {
+		const char *name;
+		double got, plain;
+	} pairs[] = {
+		{"fvu", got->fvu, plain->fvu},
+		{"l0", got->l0, plain->l0},
+		{"cosine", got->cosine, plain->cosine},
+		{"explained_variance", got->explained_variance, plain->explained_variance},
+		{"explained_variance_legacy", got->explained_variance_legacy,
+		 plain->explained_variance_legacy},
+		{"explained_variance_centred", got->explained_variance_centred,
+		 plain->explained_variance_centred},
+		{"norm_ratio", got->norm_ratio, plain->norm_ratio},
+		{"relative_bias", got->relative_bias, plain->relative_bias},
 	};
-	double worst = 0;
+	closeness c = {0};
 
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-		worst = fmax(worst, errors[i]);
-	return worst;
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		closeness_add_named(&c, pairs[i].name, pairs[i].got, pairs[i].plain,
+				    fabs(pairs[i].plain));
+	return c;
 }
 
 static void numbers_agree_with_their_definitions(void **state)
@@ -176,14 +178,13 @@ static void numbers_agree_with_their_definitions(void **state)
 	for (int i = 0; i < 3; i++) {
 		uint64_t firing[F], plain_firing[F];
 		ps_evaluation got, plain;
-		double error;
+		closeness c;
 
 		evaluate(arch[i], rows, 2, &got, firing, &plain, plain_firing);
-		error = measures_error(&got, &plain);
-		print_message("fvu %.4f, l0 %.3f, cosine %.4f, dead %.3f: largest relative error "
-			      "%.1e (threshold 1e-5)\n",
-			      got.fvu, got.l0, got.cosine, got.dead_fraction, error);
-		assert_true(error < 1e-5);
+		c = closeness_of_measures(&got, &plain);
+		print_message("fvu %.4f, l0 %.3f, cosine %.4f, dead %.3f\n", got.fvu, got.l0,
+			      got.cosine, got.dead_fraction);
+		assert_closeness(&c, "measures, relatively", 1e-5);
 		assert_int_equal(got.rows, ROWS);
 		assert_true(got.dead_fraction == plain.dead_fraction &&
 			    got.dead_fraction >= 10.0 / F);
@@ -200,13 +201,12 @@ static void a_large_common_mean_costs_no_precision(void **state)
 	float *rows = make_rows(30000);
 	ps_evaluation got, plain;
 	uint64_t firing[F], plain_firing[F];
-	double error;
+	closeness c = {0};
 
 	(void)state;
 	evaluate(PS_SAE_TOPK, rows, 1, &got, firing, &plain, plain_firing);
-	error = fabs(got.fvu / plain.fvu - 1);
-	print_message("fvu %.6g, relative error %.1e (threshold 1e-5)\n", got.fvu, error);
-	assert_true(error < 1e-5);
+	closeness_add(&c, got.fvu, plain.fvu, plain.fvu);
+	assert_closeness(&c, "fvu, relatively", 1e-5);
 	free(rows);
 }
 

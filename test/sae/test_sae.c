@@ -13,6 +13,7 @@
 #include "core/base/rng.h"
 #include "sae/sae.h"
 #include "sae/topk.h"
+#include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
 enum { D = 19, F = 48, K = 5, ROWS = 21, CASES = 6 };
@@ -166,10 +167,11 @@ static void load_case(golden *g, ps_sae *sae, ps_arena *arena, ps_diag *diag, in
 	take_or_skip(g, "b_mag", sae->b_mag);
 }
 
-static void check_codes(const ps_codes *codes, const float *acts, double *error)
+static void check_codes(const ps_codes *codes, const float *acts)
 {
 	float dense[ROWS * F] = {0};
 	size_t listed = 0, expected = 0;
+	closeness c = {0};
 
 	for (size_t r = 0; r < ROWS; r++) {
 		for (size_t i = codes->start[r]; i < codes->start[r + 1]; i++) {
@@ -184,18 +186,19 @@ static void check_codes(const ps_codes *codes, const float *acts, double *error)
 		expected += acts[i] != 0;
 	}
 	assert_int_equal(listed, expected);
-	*error = fmax(*error, largest_error(dense, acts, ROWS * F));
+	closeness_add_floats(&c, dense, acts, ROWS * F);
+	assert_closeness_share(&c, "codes", 1e-5);
 }
 
 static void codes_and_reconstructions_agree_with_saelens(void **state)
 {
 	golden g = golden_open("test/fixtures/sae/encodings.golden");
-	double code_error = 0, error = 0;
 	float x_hat[ROWS * D];
 
 	(void)state;
 	for (int number = 0; number < CASES; number++) {
 		ps_encoder *encoder;
+		closeness c = {0};
 		ps_codes codes;
 		ps_sae sae;
 		workspace w;
@@ -207,15 +210,12 @@ static void codes_and_reconstructions_agree_with_saelens(void **state)
 		assert_int_equal(ps_encoder_create(&encoder, &sae, &w.context, ROWS, &w.arena), 0);
 		assert_int_equal(ps_codes_create(&codes, &sae, ROWS, &w.arena, &w.diag), 0);
 		ps_encoder_run(encoder, x, ROWS, &codes);
-		check_codes(&codes, golden_next(&g, "acts", ROWS * F), &code_error);
+		check_codes(&codes, golden_next(&g, "acts", ROWS * F));
 		ps_sae_decode(&sae, &w.context, &codes, x_hat);
-		error = fmax(error,
-			     largest_error(x_hat, golden_next(&g, "x_hat", ROWS * D), ROWS * D));
+		closeness_add_floats(&c, x_hat, golden_next(&g, "x_hat", ROWS * D), ROWS * D);
+		assert_closeness_share(&c, "reconstructions", 1e-5);
 		workspace_close(&w);
 	}
-	print_message("largest error: codes %.1e, reconstructions %.1e (threshold 1e-5)\n",
-		      code_error, error);
-	assert_true(code_error < 1e-5 && error < 1e-5);
 	golden_close(&g);
 }
 

@@ -15,6 +15,7 @@
 #include "sae/sae.h"
 #include "sae/screen.h"
 #include "sae/screen_kernel.h"
+#include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
 enum { D = 131, F = 1511, K = 24, ROWS = 131 };
@@ -259,6 +260,7 @@ static void kernels_estimate_alike(void **state)
 	}
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
 		const ps_screen_kernel *kernel = ps_screen_kernel_choose(kernels[i]);
+		closeness c = {0};
 
 		kernel->reach(sum, &bounds, row, bound, COUNT, reached);
 		for (size_t r = 0; r < COUNT; r++) {
@@ -271,11 +273,12 @@ static void kernels_estimate_alike(void **state)
 						     row[r].error * (double)latent[3][n] +
 						     latent[4][n];
 
-				assert_float_equal(lower[n], value - error, 1e-6);
-				assert_float_equal(upper[n], value + error, 1e-6);
+				closeness_add_named(&c, "lower", lower[n], value - error, 1);
+				closeness_add_named(&c, "upper", upper[n], value + error, 1);
 				assert_int_equal(reached[r] >> n & 1, upper[n] >= bound[r]);
 			}
 		}
+		assert_closeness(&c, kernels[i], 1e-6);
 	}
 }
 

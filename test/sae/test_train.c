@@ -15,6 +15,7 @@
 #include "sae/evaluate.h"
 #include "sae/train.h"
 #include "sae/trainers.h"
+#include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
 enum { PARTS = 24 };
@@ -172,16 +173,11 @@ static void check_first_gradients(struct run *run, const struct torch_case *c, g
 	for (int i = 0; i < 4; i++) {
 		const float *expected = golden_next(g, name[i], counts[i]),
 			    *m = floats_of(run, moment[i]);
-		float *gradient = malloc(counts[i] * sizeof *gradient);
-		double error;
+		closeness close = {0};
 
 		for (size_t e = 0; e < counts[i]; e++)
-			gradient[e] = m[e] / 0.1f;
-		error = largest_error(gradient, expected, counts[i]);
-		print_message("%s: largest error %.1e of the largest (threshold 1e-4)\n", name[i],
-			      error);
-		assert_true(error < 1e-4);
-		free(gradient);
+			closeness_add(&close, m[e] / 0.1, expected[e], 1);
+		assert_closeness_share(&close, name[i], 1e-4);
 	}
 }
 
@@ -190,14 +186,14 @@ static void check_end(struct run *run, const struct torch_case *c, golden *g)
 	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
 	static const char *const end[] = {"end_enc", "end_dec", "end_b_enc", "end_b_dec"};
 	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
-	double error = 0;
 
-	for (int i = 0; i < 4; i++)
-		error = fmax(error, largest_error(floats_of(run, names[i]),
-						  golden_next(g, end[i], counts[i]), counts[i]));
-	print_message("parameters after %zu steps: largest error %.1e (threshold 1e-3)\n", c->steps,
-		      error);
-	assert_true(error < 1e-3);
+	for (int i = 0; i < 4; i++) {
+		closeness close = {0};
+
+		closeness_add_floats(&close, floats_of(run, names[i]),
+				     golden_next(g, end[i], counts[i]), counts[i]);
+		assert_closeness_share(&close, end[i], 1e-3);
+	}
 }
 
 static void check_against_torch(const struct torch_case *c)
@@ -205,7 +201,7 @@ static void check_against_torch(const struct torch_case *c)
 	golden g = golden_open(c->path);
 	const float *losses, *dead;
 	ps_train_step done[64];
-	double worst = 0;
+	closeness close = {0};
 	struct run run;
 
 	open_torch_case(&run, c, &g);
@@ -216,12 +212,10 @@ static void check_against_torch(const struct torch_case *c)
 	losses = golden_next(&g, "losses", c->steps);
 	dead = golden_next(&g, "dead", c->steps);
 	for (size_t i = 0; i < c->steps; i++)
-		worst = fmax(worst, fabs(done[i].loss - losses[i]) / losses[i]);
+		closeness_add(&close, done[i].loss, losses[i], losses[i]);
 	for (size_t i = 0; c->dead_after && i + 1 < c->steps; i++)
 		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
-	print_message("losses of %zu steps: largest relative error %.1e (threshold 1e-3)\n",
-		      c->steps, worst);
-	assert_true(worst < 1e-3);
+	assert_closeness(&close, "losses, relatively", 1e-3);
 	check_end(&run, c, &g);
 	run_close(&run);
 	golden_close(&g);
@@ -289,21 +283,16 @@ static double difference(struct tiny *p, double *parameter, const float *x)
 	return (up - down) / (2 * h);
 }
 
-static double worst_difference(struct tiny *p, double *parameters, size_t count,
-			       const float *moment, const float *x)
+static void add_differences(closeness *c, struct tiny *p, double *parameters, size_t count,
+			    const float *moment, const float *x)
 {
-	double worst = 0;
-
 	for (size_t i = 0; i < count; i++)
-		worst = fmax(worst, fabs(moment[i] / 0.1 - difference(p, parameters + i, x)));
-	return worst;
+		closeness_add(c, moment[i] / 0.1, difference(p, parameters + i, x), 1);
 }
 
 /* The trainer removes from a decoder row's gradient what is parallel to the row. */
-static double worst_projected(struct tiny *p, const float *moment, const float *x)
+static void add_projected(closeness *c, struct tiny *p, const float *moment, const float *x)
 {
-	double worst = 0;
-
 	for (size_t j = 0; j < TINY_F; j++) {
 		double gradient[TINY_D], along = 0;
 		const double *row = p->dec + j * TINY_D;
@@ -313,10 +302,9 @@ static double worst_projected(struct tiny *p, const float *moment, const float *
 			along += gradient[d] * row[d];
 		}
 		for (size_t d = 0; d < TINY_D; d++)
-			worst = fmax(worst, fabs(moment[j * TINY_D + d] / 0.1 -
-						 (gradient[d] - along * row[d])));
+			closeness_add(c, moment[j * TINY_D + d] / 0.1, gradient[d] - along * row[d],
+				      1);
 	}
-	return worst;
 }
 
 static void gradients_agree_with_finite_differences(void **state)
@@ -325,7 +313,7 @@ static void gradients_agree_with_finite_differences(void **state)
 	float x[TINY_B * TINY_D];
 	struct tiny p;
 	struct run run;
-	double worst;
+	closeness c = {0};
 
 	(void)state;
 	fill_normal(x, TINY_B * TINY_D, 1, 8);
@@ -341,12 +329,11 @@ static void gradients_agree_with_finite_differences(void **state)
 	for (size_t d = 0; d < TINY_D; d++)
 		p.b_dec[d] = floats_of(&run, "b_dec")[d];
 	step(&run);
-	worst = worst_difference(&p, p.enc, TINY_F * TINY_D, floats_of(&run, "enc_m"), x);
-	worst = fmax(worst, worst_difference(&p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x));
-	worst = fmax(worst, worst_difference(&p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x));
-	worst = fmax(worst, worst_projected(&p, floats_of(&run, "dec_m"), x));
-	print_message("largest error of a gradient: %.1e (threshold 1e-6)\n", worst);
-	assert_true(worst < 1e-6);
+	add_differences(&c, &p, p.enc, TINY_F * TINY_D, floats_of(&run, "enc_m"), x);
+	add_differences(&c, &p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x);
+	add_differences(&c, &p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x);
+	add_projected(&c, &p, floats_of(&run, "dec_m"), x);
+	assert_closeness(&c, "gradients", 1e-6);
 	run_close(&run);
 }
 
@@ -577,19 +564,19 @@ static void seeds_change_what_they_name(void **state)
 
 /* --- what comes out --- */
 
-/* Largest |row norm - 1| of the decoder. */
-static double norm_error(const ps_sae *sae)
+/* Every decoder row has norm 1. */
+static void check_norms(const ps_sae *sae)
 {
-	double worst = 0;
+	closeness c = {0};
 
 	for (size_t j = 0; j < sae->d_sae; j++) {
 		double sum = 0;
 
 		for (size_t d = 0; d < sae->d_in; d++)
 			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
-		worst = fmax(worst, fabs(sqrt(sum) - 1));
+		closeness_add(&c, sqrt(sum), 1, 1);
 	}
-	return worst;
+	assert_closeness(&c, "decoder norms", 1e-6);
 }
 
 static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **state)
@@ -620,13 +607,12 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 					  &w.arena, &evaluation, NULL),
 			 0);
 	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), "
-		      "l0 %.2f, dead %.3f; "
-		      "decoder norms off by %.1e (threshold 1e-6)\n",
+		      "l0 %.2f, dead %.3f\n",
 		      *floats_of(&run, "scale"), last.fvu, evaluation.fvu, evaluation.l0,
-		      evaluation.dead_fraction, norm_error(&sae));
+		      evaluation.dead_fraction);
 	assert_true(evaluation.fvu < 0.1);
-	assert_true(fabs(last.fvu - evaluation.fvu) < 0.3 * evaluation.fvu);
-	assert_true(norm_error(&sae) < 1e-6);
+	assert_near(last.fvu, evaluation.fvu, 0.3 * evaluation.fvu);
+	check_norms(&sae);
 	workspace_close(&w);
 	run_close(&run);
 	free(rows);
@@ -652,7 +638,7 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 		steps[i] = step(&run);
 	first = steps[0].loss + steps[1].loss;
 	second = steps[2].loss + steps[3].loss;
-	assert_true(fabs(first - second) < 1e-4 * first);
+	assert_near(second, first, 1e-4 * first);
 	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first &&
 		    fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
 	assert_int_equal(steps[3].tokens, 20);

@@ -16,6 +16,7 @@
 #include "sae/recipe.h"
 #include "sae/schedule.h"
 #include "sae/train.h"
+#include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
 enum { PARTS = 24, D = 5, F = 9, B = 7, K = 2 };
@@ -310,12 +311,11 @@ static double reference_loss(const struct problem *q, const struct point *p)
 	return unit * sum + (q->options->auxk_coefficient > 0 ? auxk(q, p, unit) : 0);
 }
 
-/* Largest |gradient - difference| over a parameter, as a share of the largest difference of all. */
-static double compare(const struct problem *q, struct point *p, double *parameter, size_t count,
-		      const float *moment, double *largest)
+/* Adds the gradients of a parameter, which are ten times its first moment, against differences. */
+static void compare(const struct problem *q, struct point *p, double *parameter, size_t count,
+		    const float *moment, closeness *c)
 {
 	const double h = 1e-6;
-	double worst = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const double at = parameter[i];
@@ -326,10 +326,8 @@ static double compare(const struct problem *q, struct point *p, double *paramete
 		parameter[i] = at - h;
 		down = reference_loss(q, p);
 		parameter[i] = at;
-		worst = fmax(worst, fabs(moment[i] / 0.1 - (up - down) / (2 * h)));
-		*largest = fmax(*largest, fabs(up - down) / (2 * h));
+		closeness_add(c, moment[i] / 0.1, (up - down) / (2 * h), 1);
 	}
-	return worst;
 }
 
 static void take_point(struct run *run, struct point *p)
@@ -348,7 +346,8 @@ static void check_differences(const char *what, const ps_train_options *options)
 {
 	static const uint8_t dead[F] = {0, 1, 0, 0, 1, 1, 0, 1, 0};
 	struct problem q = {.options = options, .dead = dead};
-	double worst = 0, largest = 0, loss;
+	double loss, expected;
+	closeness c = {0};
 	float x[B * D];
 	struct point p = {0};
 	struct run run;
@@ -373,18 +372,17 @@ static void check_differences(const char *what, const ps_train_options *options)
 	take_point(&run, &p);
 	q.frozen = p;
 	loss = step(&run).loss;
-	assert_true(fabs(loss / reference_loss(&q, &p) - 1) < 1e-5);
-	worst = compare(&q, &p, p.enc, F * D, part(&run, "enc_m"), &largest);
-	worst = fmax(worst, compare(&q, &p, p.dec, F * D, part(&run, "dec_m"), &largest));
-	worst = fmax(worst, compare(&q, &p, p.b_enc, F, part(&run, "b_enc_m"), &largest));
-	worst = fmax(worst, compare(&q, &p, p.b_dec, D, part(&run, "b_dec_m"), &largest));
+	expected = reference_loss(&q, &p);
+	assert_near(loss, expected, 1e-5 * expected);
+	compare(&q, &p, p.enc, F * D, part(&run, "enc_m"), &c);
+	compare(&q, &p, p.dec, F * D, part(&run, "dec_m"), &c);
+	compare(&q, &p, p.b_enc, F, part(&run, "b_enc_m"), &c);
+	compare(&q, &p, p.b_dec, D, part(&run, "b_dec_m"), &c);
 	if (part(&run, "r_mag_m")) {
-		worst = fmax(worst, compare(&q, &p, p.r_mag, F, part(&run, "r_mag_m"), &largest));
-		worst = fmax(worst, compare(&q, &p, p.b_mag, F, part(&run, "b_mag_m"), &largest));
+		compare(&q, &p, p.r_mag, F, part(&run, "r_mag_m"), &c);
+		compare(&q, &p, p.b_mag, F, part(&run, "b_mag_m"), &c);
 	}
-	print_message("%-40s loss %.4f, gradients off by %.1e of the largest (threshold 1e-5)\n",
-		      what, loss, worst / largest);
-	assert_true(worst / largest < 1e-5);
+	assert_closeness_share(&c, what, 1e-5);
 	run_close(&run);
 }
 
@@ -449,7 +447,8 @@ static void passes_add_up_to_the_batch(void **state)
 	enum { WIDE = 1 << 16, ROWS = 96, NARROW = 3 };
 	ps_train_options o = options_for(PS_TRAIN_RELU);
 	float x[ROWS * NARROW];
-	double *expected = calloc(WIDE, sizeof *expected), worst = 0, largest = 0;
+	double *expected = calloc(WIDE, sizeof *expected);
+	closeness c = {0};
 	float *enc, *dec, *b_enc, *b_dec;
 	struct run run;
 
@@ -488,13 +487,9 @@ static void passes_add_up_to_the_batch(void **state)
 		free(z);
 	}
 	step(&run);
-	for (size_t j = 0; j < WIDE; j++) {
-		worst = fmax(worst, fabs(((float *)part(&run, "b_enc_m"))[j] / 0.1 - expected[j]));
-		largest = fmax(largest, fabs(expected[j]));
-	}
-	print_message("gradients of b_enc off by %.1e of the largest (threshold 1e-4)\n",
-		      worst / largest);
-	assert_true(worst < 1e-4 * largest);
+	for (size_t j = 0; j < WIDE; j++)
+		closeness_add(&c, ((float *)part(&run, "b_enc_m"))[j] / 0.1, expected[j], 1);
+	assert_closeness_share(&c, "gradients of b_enc", 1e-4);
 	run_close(&run);
 	free(expected);
 }
@@ -520,6 +515,7 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 	ps_encoder *encoder, *dense;
 	ps_batch_topk *b;
 	ps_codes codes, all;
+	closeness close = {0};
 	workspace w;
 	float cut;
 
@@ -561,11 +557,11 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 		for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++) {
 			assert_true(i == codes.start[r] || codes.index[i - 1] < codes.index[i]);
 			/* the two encoders sum in different orders */
-			assert_true(fabsf(codes.value[i] - z[r * LATENTS + codes.index[i]]) <
-				    1e-4f);
+			closeness_add(&close, codes.value[i], z[r * LATENTS + codes.index[i]], 1);
 			assert_true(codes.value[i] >= cut - 1e-4f);
 		}
 	}
+	assert_closeness(&close, "chosen values", 1e-4);
 	print_message("mean k %zu, %zu of %zu positive chosen, %zu rows beyond their candidates\n",
 		      mean_k, expected, positive, crowded);
 	assert_true(few || ties || crowded > 0 || candidates == LATENTS);
@@ -709,8 +705,8 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 				      "%.2f\n",
 				      arch, ps_recipe_name((ps_recipe)recipe), last.fvu,
 				      evaluation.fvu, last.l0, evaluation.l0);
-			assert_true(fabs(last.fvu - evaluation.fvu) < 0.02 * last.fvu + 1e-4);
-			assert_true(fabs(last.l0 - evaluation.l0) < 0.02 * last.l0);
+			assert_near(evaluation.fvu, last.fvu, 0.02 * last.fvu + 1e-4);
+			assert_near(evaluation.l0, last.l0, 0.02 * last.l0);
 			workspace_close(&w);
 			run_close(&run);
 		}
@@ -724,7 +720,7 @@ static void the_median_withstands_outliers(void **state)
 {
 	ps_train_options o = options_for(PS_TRAIN_TOPK);
 	float x[200 * D];
-	double worst = 0;
+	closeness c = {0};
 	struct run run;
 
 	(void)state;
@@ -737,13 +733,9 @@ static void the_median_withstands_outliers(void **state)
 			x[r * D + d] += r % 5 ? (float)d : 1e4f;
 	run_open(&run, x, 200, D, &o, 1);
 	for (size_t d = 0; d < D; d++)
-		worst = fmax(worst, fabs(((float *)part(&run, "b_dec"))[d] /
-						 *(float *)part(&run, "scale") -
-					 (double)d));
-	print_message("median off by %.1e of 4 where a fifth of the rows lies at 10,000 (threshold "
-		      "0.1)\n",
-		      worst);
-	assert_true(worst < 0.1);
+		closeness_add(&c, ((float *)part(&run, "b_dec"))[d] / *(float *)part(&run, "scale"),
+			      (double)d, 1);
+	assert_closeness(&c, "median with a fifth of the rows at 10,000", 0.1);
 	run_close(&run);
 }
 
@@ -774,7 +766,8 @@ static void resampling_revives_dead_latents(void **state)
 			along += (double)enc[j * WIDTH + d] * dec[j * WIDTH + d];
 			assert_true(((float *)part(&run, "enc_m"))[j * WIDTH + d] == 0);
 		}
-		assert_true(fabs(dec_norm - 1) < 1e-5 && fabs(along / sqrt(enc_norm) - 1) < 1e-5);
+		assert_near(dec_norm, 1, 1e-5);
+		assert_near(along / sqrt(enc_norm), 1, 1e-5);
 	}
 	run_close(&run);
 	free(rows);
@@ -789,17 +782,16 @@ static void schedules_are_what_they_say(void **state)
 	o.warmup_fraction = 0.1;
 	o.decay_fraction = 0.5;
 	o.lr_end = 0.1;
-	assert_true(fabs(ps_schedule_rate(&o, 0, 100) - 0.2) < 1e-12);
-	assert_true(fabs(ps_schedule_rate(&o, 9, 100) - 2) < 1e-12);
-	assert_true(fabs(ps_schedule_rate(&o, 50, 100) - 2) < 1e-12);
-	assert_true(fabs(ps_schedule_rate(&o, 75, 100) - 1.1) < 1e-12);
+	assert_near(ps_schedule_rate(&o, 0, 100), 0.2, 1e-12);
+	assert_near(ps_schedule_rate(&o, 9, 100), 2, 1e-12);
+	assert_near(ps_schedule_rate(&o, 50, 100), 2, 1e-12);
+	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-12);
 	o.decay = PS_DECAY_COSINE;
-	assert_true(fabs(ps_schedule_rate(&o, 75, 100) - 1.1) < 1e-12);
-	assert_true(fabs(ps_schedule_rate(&o, 60, 100) - (0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2)) <
-		    1e-12);
+	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-12);
+	assert_near(ps_schedule_rate(&o, 60, 100), 0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2, 1e-12);
 	o.sparsity_warmup = 0.5;
 	assert_true(ps_schedule_sparsity(&o, 0, 100) == 0);
-	assert_true(fabs(ps_schedule_sparsity(&o, 25, 100) - 0.15) < 1e-12);
+	assert_near(ps_schedule_sparsity(&o, 25, 100), 0.15, 1e-12);
 	assert_true(ps_schedule_sparsity(&o, 50, 100) == 0.3);
 	o.k_start = 8;
 	o.k_fraction = 0.5;

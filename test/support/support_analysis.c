@@ -100,22 +100,12 @@ void analysis_close(analysis_bench *bench)
 	ps_pool_destroy(bench->pool);
 }
 
-void analysis_check(double value, double expected, double limit, double *largest, const char *what)
-{
-	double error = fabs(value - expected);
-
-	if (!(error <= limit))
-		fail_msg("%s is %.17g, expected %.17g within %g", what, value, expected, limit);
-	if (error > *largest)
-		*largest = error;
-}
-
-void analysis_check_interval(const ps_interval *value, const double golden[3], double limit,
-			     double *largest, const char *what)
+void analysis_add_interval(closeness *c, const char *name, const ps_interval *value,
+			   const double golden[3])
 {
 	const double got[3] = {value->estimate, value->low, value->high};
 
 	for (int i = 0; i < 3; i++)
 		if (!isnan(golden[i]) || !isnan(got[i]))
-			analysis_check(got[i], golden[i], limit, largest, what);
+			closeness_add_named(c, name, got[i], golden[i], 1);
 }

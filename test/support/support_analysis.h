@@ -7,6 +7,7 @@
 
 #include "analysis/statistics.h"
 #include "core/base/progress.h"
+#include "test/support/support_close.h"
 
 /* values[count] of the line called name in test/fixtures/analysis/goldens.txt; fails the test unless it has count. */
 void analysis_golden(const char *name, double *values, size_t count);
@@ -31,11 +32,8 @@ void analysis_close(analysis_bench *bench);
 void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels,
 			  const double *added);
 
-/* Raises *largest to |value - expected| and fails the test beyond the limit. */
-void analysis_check(double value, double expected, double limit, double *largest, const char *what);
-
-/* The same for estimate, low and high against three goldens; NaN equals NaN. */
-void analysis_check_interval(const ps_interval *value, const double golden[3], double limit,
-			     double *largest, const char *what);
+/* Adds estimate, low and high against three goldens. A golden of NaN demands NaN. */
+void analysis_add_interval(closeness *c, const char *name, const ps_interval *value,
+			   const double golden[3]);
 
 #endif

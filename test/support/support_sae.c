@@ -1,6 +1,5 @@
 #include "test/support/support_sae.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,15 +91,4 @@ void fill_normal(float *out, size_t count, double deviation, uint64_t seed)
 
 	for (size_t i = 0; i < count; i++)
 		out[i] = (float)(deviation * ps_rng_normal(&rng));
-}
-
-double largest_error(const float *a, const float *b, size_t count)
-{
-	double error = 0, size = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		error = fmax(error, fabs((double)a[i] - b[i]));
-		size = fmax(size, fabs(b[i]));
-	}
-	return size > 0 ? error / size : error;
 }

@@ -46,7 +46,4 @@ void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t
 /* Seeded normal numbers. */
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed);
 
-/* max |a - b| / max |b| */
-double largest_error(const float *a, const float *b, size_t count);
-
 #endif

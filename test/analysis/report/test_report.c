@@ -15,6 +15,7 @@
 #include "analysis/report/report_csv.h"
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
+#include "test/support/support_close.h"
 
 #define FIXTURE "test/fixtures/report/results.json"
 
@@ -141,7 +142,7 @@ static void paths_reach_into_objects_and_lists(void **state)
 	assert_null(ps_results_find(r, "gemma-2-2b", "wanda", 0.31));
 	assert_int_equal(r->method_count, 2);
 	assert_int_equal(r->sparsity_count, 2);
-	assert_true(fabs(ps_results_reference_change(r, condition) - log(8.82 / 8.21)) < 1e-12);
+	assert_near(ps_results_reference_change(r, condition), log(8.82 / 8.21), 1e-12);
 }
 
 static void tables_have_a_row_for_each_condition(void **state)
@@ -368,9 +369,9 @@ static void sentences_count_intervals_and_claim_no_more(void **state)
 	assert_int_equal(t.below, 1);
 	assert_int_equal(t.above, 0);
 	ps_finding_perplexity(begin(&text), &changed, true);
-	assert_non_null(
-		strstr(end(&text), "is higher in 0 of 6 pairs, lower in 1; in the other 5 the "
-				   "interval includes zero, so no difference is shown."));
+	assert_non_null(strstr(end(&text),
+			       "is higher in 0 of 6 pairs, lower in 1; in the other 5 the "
+			       "interval includes zero, so no difference is shown."));
 	free(text.bytes);
 	json_decref(root);
 }

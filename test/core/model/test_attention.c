@@ -13,6 +13,7 @@
 
 #include "core/base/rng.h"
 #include "core/model/attention.h"
+#include "test/support/support_close.h"
 
 #define TOLERANCE 2e-6        /* of the largest |v| */
 #define BF16_TOLERANCE 1.5e-2 /* bf16 keeps 8 bits of q, k, v and of the weights */
@@ -122,10 +123,20 @@ static float *copy_out(const struct head *h)
 	return memcpy(out, h->out, out_bytes(h));
 }
 
-/* Runs the head and its reference; the largest difference as a share of the largest |v|. */
-static double run_and_compare(struct head *h)
+static double largest_v(const struct head *h)
 {
-	double worst = 0, largest = 0, *scratch = malloc(h->a.keys.tokens * sizeof *scratch);
+	double largest = 0;
+
+	for (size_t t = 0; t < h->a.keys.tokens; t++)
+		for (size_t d = 0; d < h->a.keys.head_width; d++)
+			largest = fmax(largest, fabs((double)h->v[t * h->a.q_stride + d]));
+	return largest;
+}
+
+/* Adds the head against its reference; errors as a share of the largest |v|. */
+static void run_and_compare(struct head *h, closeness *c)
+{
+	double *scratch = malloc(h->a.keys.tokens * sizeof *scratch), unit = largest_v(h);
 	float *exact = copy_out(h);
 
 	assert_non_null(scratch);
@@ -142,21 +153,18 @@ static double run_and_compare(struct head *h)
 				assert_true(h->out[at] == UNTOUCHED);
 				continue;
 			}
-			assert_true(isfinite(h->out[at]));
-			worst = fmax(worst, fabs((double)h->out[at] - (double)exact[at]));
-			largest = fmax(largest, fabs((double)h->v[at]));
+			closeness_add(c, (double)h->out[at], (double)exact[at], unit);
 		}
 	free(exact);
 	free(scratch);
-	return worst / largest;
 }
 
-static double worst_of_shapes(ps_precision precision)
+static closeness closeness_of_shapes(ps_precision precision)
 {
 	static const size_t widths[] = {1, 8, 16, 30, 64, 72, 128, 256},
 			    windows[] = {0, 1, 5, 16, 40, 200};
 	ps_rng rng = ps_rng_make(1, 1);
-	double worst = 0;
+	closeness c = {0};
 
 	for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
 		for (size_t s = 0; s < sizeof windows / sizeof *windows; s++)
@@ -165,28 +173,26 @@ static double worst_of_shapes(ps_precision precision)
 					head_make(precision, 1 + ps_rng_below(&rng, 130), widths[w],
 						  windows[s], capped ? 5 : 0, 1.5f, w * 100 + s);
 
-				worst = fmax(worst, run_and_compare(&h));
+				run_and_compare(&h, &c);
 				head_free(&h);
 			}
-	return worst;
+	return c;
 }
 
 static void any_shape_matches_double_precision(void **state)
 {
-	double worst = worst_of_shapes(PS_PRECISION_F32);
+	const closeness c = closeness_of_shapes(PS_PRECISION_F32);
 
 	(void)state;
-	print_message("error %.2g of the largest |v|, tolerance %g\n", worst, TOLERANCE);
-	assert_true(worst <= TOLERANCE);
+	assert_closeness(&c, "f32, of the largest |v|", TOLERANCE);
 }
 
 static void any_shape_in_bf16_stays_within_its_rounding(void **state)
 {
-	double worst = worst_of_shapes(PS_PRECISION_BF16);
+	const closeness c = closeness_of_shapes(PS_PRECISION_BF16);
 
 	(void)state;
-	print_message("error %.2g of the largest |v|, tolerance %g\n", worst, BF16_TOLERANCE);
-	assert_true(worst <= BF16_TOLERANCE);
+	assert_closeness(&c, "bf16, of the largest |v|", BF16_TOLERANCE);
 }
 
 static void long_windows_match_double_precision(void **state)
@@ -194,10 +200,10 @@ static void long_windows_match_double_precision(void **state)
 	(void)state;
 	for (size_t sliding = 0; sliding <= 512; sliding += 512) {
 		struct head h = head_make(PS_PRECISION_F32, 1100, 64, sliding, 0, 1, sliding);
-		double error = run_and_compare(&h);
+		closeness c = {0};
 
-		print_message("sliding %zu: error %.2g\n", sliding, error);
-		assert_true(error <= TOLERANCE);
+		run_and_compare(&h, &c);
+		assert_closeness(&c, sliding ? "sliding over 512" : "not sliding", TOLERANCE);
 		head_free(&h);
 	}
 }
@@ -299,11 +305,12 @@ static void a_window_of_one_copies_the_values(void **state)
 static void huge_scores_do_not_overflow(void **state)
 {
 	struct head h = head_make(PS_PRECISION_F32, 90, 64, 0, 0, 300, 6);
-	double error = run_and_compare(&h);
+	closeness c = {0};
 
 	(void)state;
-	print_message("error %.2g\n", error);
-	assert_true(error <= 0.1); /* scores near 10^6 are themselves only good to 0.1 */
+	run_and_compare(&h, &c);
+	/* Scores near 10^6 are themselves only good to 0.1. */
+	assert_closeness(&c, "huge scores, of the largest |v|", 0.1);
 	head_free(&h);
 }
 

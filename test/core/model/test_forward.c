@@ -14,6 +14,7 @@
 #include "core/base/rng.h"
 #include "core/model/forward.h"
 #include "core/model/head.h"
+#include "test/support/support_close.h"
 #include "test/support/support_memory_weights.h"
 
 #define FOLDER "test/fixtures/forward/"
@@ -95,19 +96,14 @@ static void bench_close(struct bench *b)
 	ps_memory_weights_close(&b->weights);
 }
 
-/* The largest difference over the largest value. */
-static double worst(const float *got, const float *want, size_t n)
+/* n values against the model's golden of that name. */
+static closeness against_golden(const struct bench *b, const float *got, const char *golden,
+				size_t n)
 {
-	double difference = 0, scale = 0;
+	closeness c = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		double d = fabs((double)got[i] - (double)want[i]);
-
-		/* A NaN must not pass unseen. */
-		difference = d <= difference ? difference : d;
-		scale = fmax(scale, fabs((double)want[i]));
-	}
-	return difference / scale;
+	closeness_add_floats(&c, got, ps_memory_weights_data(&b->weights, golden, NULL), n);
+	return c;
 }
 
 static int last_layer(const struct bench *b)
@@ -119,12 +115,11 @@ static int compare_layer(void *context, int layer, float *hidden, size_t rows)
 {
 	struct bench *b = context;
 	char name[32];
-	double error;
+	closeness c;
 
 	snprintf(name, sizeof name, "golden.hidden.%d", layer);
-	error = worst(hidden, ps_memory_weights_data(&b->weights, name, NULL), rows * b->width);
-	print_message("  layer %d: %.2g\n", layer, error);
-	assert_true(error <= HIDDEN_TOLERANCE);
+	c = against_golden(b, hidden, name, rows * b->width);
+	assert_closeness_share(&c, name, HIDDEN_TOLERANCE);
 	return 0;
 }
 
@@ -135,7 +130,7 @@ static void every_layer_equals_transformers(void **state)
 		struct bench b;
 
 		bench_open(&b, models[m], 2, 24, 32);
-		print_message("%s, largest difference over the largest value:\n", models[m]);
+		print_message("%s, as a share of the largest value:\n", models[m]);
 		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
 		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows,
 						   b.hidden, compare_layer, &b),
@@ -144,24 +139,25 @@ static void every_layer_equals_transformers(void **state)
 	}
 }
 
-static double worst_loss(const double *got, const float *want, size_t n)
+/* Each row's loss against the model's golden of that name, in nats. */
+static void check_loss(const struct bench *b, const double *got, const char *golden,
+		       double tolerance)
 {
-	double error = 0;
+	const float *want = ps_memory_weights_data(&b->weights, golden, NULL);
+	closeness c = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		double d = fabs(got[i] - (double)want[i]);
-
-		error = d <= error ? error : d;
-	}
-	return error;
+	for (size_t i = 0; i < b->rows; i++)
+		closeness_add(&c, got[i], (double)want[i], 1);
+	assert_closeness(&c, golden, tolerance);
 }
 
 static void check_losses(struct bench *b, const float *logits)
 {
 	const float *other;
 	const int32_t *targets = ps_memory_weights_data(&b->weights, "golden.targets", NULL);
-	double nll[64], clean[64], spliced[64], kl[64], error[4];
+	double nll[64], clean[64], spliced[64], kl[64];
 	char name[32];
+	closeness c;
 
 	snprintf(name, sizeof name, "golden.hidden.%d", last_layer(b) - 1);
 	other = ps_memory_weights_data(&b->weights, name, NULL);
@@ -170,18 +166,11 @@ static void check_losses(struct bench *b, const float *logits)
 	assert_int_equal(
 		ps_head_kl(b->head, b->hidden, other, targets, b->rows, clean, spliced, kl), 0);
 	assert_memory_equal(nll, clean, b->rows * sizeof *nll);
-	error[0] = worst(logits, ps_memory_weights_data(&b->weights, "golden.logits", NULL),
-			 b->rows * b->vocab);
-	error[1] =
-		worst_loss(nll, ps_memory_weights_data(&b->weights, "golden.nll", NULL), b->rows);
-	error[2] = worst_loss(
-		spliced, ps_memory_weights_data(&b->weights, "golden.nll_other", NULL), b->rows);
-	error[3] = worst_loss(kl, ps_memory_weights_data(&b->weights, "golden.kl", NULL), b->rows);
-	print_message("  logits %.2g of the largest; nll %.2g, other nll %.2g, kl %.2g nats\n",
-		      error[0], error[1], error[2], error[3]);
-	assert_true(error[0] <= HIDDEN_TOLERANCE);
-	for (int i = 1; i < 4; i++)
-		assert_true(error[i] <= LOSS_TOLERANCE);
+	c = against_golden(b, logits, "golden.logits", b->rows * b->vocab);
+	assert_closeness_share(&c, "golden.logits", HIDDEN_TOLERANCE);
+	check_loss(b, nll, "golden.nll", LOSS_TOLERANCE);
+	check_loss(b, spliced, "golden.nll_other", LOSS_TOLERANCE);
+	check_loss(b, kl, "golden.kl", LOSS_TOLERANCE);
 }
 
 static void logits_and_losses_equal_transformers(void **state)
@@ -258,19 +247,17 @@ static void bf16_stays_near_transformers_float32(void **state)
 	(void)state;
 	for (size_t m = 0; m < MODELS; m++) {
 		struct bench b;
-		double nll[64], error, loss;
+		double nll[64];
 		char name[32];
+		closeness c;
 
 		bench_open_as(&b, PS_PRECISION_BF16, models[m], 2, 24, 32);
 		run_all(&b, nll);
 		snprintf(name, sizeof name, "golden.hidden.%d", last_layer(&b));
-		error = worst(b.hidden, ps_memory_weights_data(&b.weights, name, NULL),
-			      b.rows * b.width);
-		loss = worst_loss(nll, ps_memory_weights_data(&b.weights, "golden.nll", NULL),
-				  b.rows);
-		print_message("%s: %.2g of the largest, nll %.2g nats\n", models[m], error, loss);
-		assert_true(error > 1e-5 && error <= BF16_TOLERANCE);
-		assert_true(loss <= 10 * BF16_TOLERANCE);
+		c = against_golden(&b, b.hidden, name, b.rows * b.width);
+		assert_closeness_share(&c, models[m], BF16_TOLERANCE);
+		assert_true(closeness_share(&c) > 1e-5);
+		check_loss(&b, nll, "golden.nll", 10 * BF16_TOLERANCE);
 		bench_close(&b);
 	}
 }
@@ -419,7 +406,7 @@ static void the_last_input_explains_the_layer(void **state)
 	struct observed o = {0};
 	struct bench b;
 	ps_weight down, o_proj;
-	double error = 0;
+	closeness c = {0};
 
 	(void)state;
 	bench_open(&b, "llama", 1, 24, 64);
@@ -441,10 +428,9 @@ static void the_last_input_explains_the_layer(void **state)
 			for (size_t i = 0; i < o_proj.cols; i++)
 				sum += (double)o.x[PS_INPUT_O][t * o_proj.cols + i] *
 				       (double)((const float *)o_proj.data)[d * o_proj.cols + i];
-			error = fmax(error, fabs(sum - (double)golden[t * b.width + d]));
+			closeness_add(&c, sum, (double)golden[t * b.width + d], 1);
 		}
-	print_message("largest difference %.2g\n", error);
-	assert_true(error <= 1e-5);
+	assert_closeness(&c, "the layer from its inputs", 1e-5);
 	observed_free(&o);
 	bench_close(&b);
 }
@@ -475,6 +461,7 @@ static void masked_weights_compute_as_zeroed_ones(void **state)
 	uint8_t *keep[PS_PROJECTIONS];
 	struct bench masked, zeroed;
 	double nll[2][64];
+	closeness unmasked;
 
 	(void)state;
 	bench_open(&masked, "llama", 2, 24, 26);
@@ -499,9 +486,9 @@ static void masked_weights_compute_as_zeroed_ones(void **state)
 	assert_memory_equal(masked.hidden, zeroed.hidden,
 			    masked.rows * masked.width * sizeof(float));
 	assert_memory_equal(nll[0], nll[1], masked.rows * sizeof(double));
-	assert_true(worst(masked.hidden,
-			  ps_memory_weights_data(&masked.weights, "golden.hidden.1", NULL),
-			  masked.rows * masked.width) > 0.01);
+	unmasked = against_golden(&masked, masked.hidden, "golden.hidden.1",
+				  masked.rows * masked.width);
+	assert_true(isfinite(closeness_share(&unmasked)) && closeness_share(&unmasked) > 0.01);
 	for (int p = 0; p < PS_PROJECTIONS; p++)
 		free(keep[p]);
 	bench_close(&masked);
@@ -555,16 +542,15 @@ static int overwrite_with_golden(void *context, int layer, float *hidden, size_t
 static void splicing_continues_from_what_was_put_in(void **state)
 {
 	struct bench b;
-	double error;
+	closeness c;
 
 	(void)state;
 	bench_open(&b, "gemma2", 2, 24, 26);
 	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden,
 					   overwrite_with_golden, &b),
 			 0);
-	error = worst(b.hidden, ps_memory_weights_data(&b.weights, "golden.hidden.3", NULL),
-		      b.rows * b.width);
-	assert_true(error <= HIDDEN_TOLERANCE);
+	c = against_golden(&b, b.hidden, "golden.hidden.3", b.rows * b.width);
+	assert_closeness_share(&c, "golden.hidden.3", HIDDEN_TOLERANCE);
 	bench_close(&b);
 }
 

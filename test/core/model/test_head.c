@@ -12,6 +12,7 @@
 
 #include "core/base/rng.h"
 #include "core/model/head.h"
+#include "test/support/support_close.h"
 
 #define WIDTH 60
 #define VOCAB 5003 /* two whole blocks and a piece */
@@ -134,12 +135,12 @@ static double reference(const struct data *data, const float *hidden, double cap
 	return max + log(sum);
 }
 
-/* Largest difference of the losses from the reference, and of the KL, both over 1 + the reference's size. */
+/* The losses and the KL against the reference; errors as a share of 1 + the reference. */
 static void check(const struct data *data, double cap, const double *nll, const double *nll_other,
 		  const double *kl, double tolerance)
 {
 	static double z[VOCAB], y[VOCAB];
-	double worst_nll = 0, worst_kl = 0;
+	closeness losses = {0}, divergences = {0};
 
 	for (size_t t = 0; t < TOKENS; t++) {
 		double a = reference(data, data->hidden[0] + t * WIDTH, cap, z);
@@ -148,13 +149,13 @@ static void check(const struct data *data, double cap, const double *nll, const 
 
 		for (size_t v = 0; v < VOCAB; v++)
 			want += exp(z[v] - a) * ((z[v] - a) - (y[v] - b));
-		worst_nll = fmax(worst_nll, fmax(fabs(nll[t] - target) / (1 + target),
-						 fabs(nll_other[t] - other) / (1 + other)));
-		worst_kl = fmax(worst_kl, fabs(kl[t] - want) / (1 + want));
-		assert_true(isfinite(nll[t]) && isfinite(nll_other[t]) && isfinite(kl[t]));
+		closeness_add_named(&losses, "nll", nll[t], target, 1 + target);
+		closeness_add_named(&losses, "other nll", nll_other[t], other, 1 + other);
+		closeness_add(&divergences, kl[t], want, 1 + want);
 	}
-	print_message("cap %g: nll %.2g, kl %.2g\n", cap, worst_nll, worst_kl);
-	assert_true(worst_nll <= tolerance && worst_kl <= tolerance);
+	print_message("cap %g\n", cap);
+	assert_closeness(&losses, "nll", tolerance);
+	assert_closeness(&divergences, "kl", tolerance);
 }
 
 static void losses_and_divergence_equal_double_precision(void **state)
@@ -192,20 +193,17 @@ static void logits_equal_double_precision(void **state)
 
 	(void)state;
 	for (int capped = 0; capped < 2; capped++) {
-		double worst = 0, largest = 0;
+		closeness c = {0};
 		struct bench b;
 
 		bench_open(&b, data, capped * 3, 2, 16);
 		assert_int_equal(ps_head_logits(b.head, data->hidden[0], TOKENS, logits), 0);
 		for (size_t t = 0; t < TOKENS; t++) {
 			reference(data, data->hidden[0] + t * WIDTH, capped * 3, z);
-			for (size_t v = 0; v < VOCAB; v++) {
-				worst = fmax(worst, fabs(z[v] - (double)logits[t * VOCAB + v]));
-				largest = fmax(largest, fabs(z[v]));
-			}
+			for (size_t v = 0; v < VOCAB; v++)
+				closeness_add(&c, (double)logits[t * VOCAB + v], z[v], 1);
 		}
-		print_message("logits: %.2g of the largest\n", worst / largest);
-		assert_true(worst <= 2e-6 * largest);
+		assert_closeness_share(&c, "logits, of the largest", 2e-6);
 		bench_close(&b);
 	}
 	free(data);

@@ -14,6 +14,7 @@
 #include "core/base/checked.h"
 #include "core/base/rng.h"
 #include "core/model/matmul.h"
+#include "test/support/support_close.h"
 
 #define TOLERANCE 1e-6 /* of sum |x w| of the element */
 #define GAP 5          /* floats between rows that no product may touch */
@@ -138,11 +139,9 @@ static void run(const struct bench *b, const struct problem *p)
 	ps_matmul_run(b->matmul, p->x, p->x_stride, p->tokens, &p->w, p->y, p->y_stride);
 }
 
-/* Largest error of Y as a share of sum |x w|, against double precision. */
-static double largest_error(const struct problem *p)
+/* Adds Y against double precision; errors as a share of sum |x w|. */
+static void add_elements(closeness *c, const struct problem *p)
 {
-	double worst = 0;
-
 	for (size_t t = 0; t < p->tokens; t++)
 		for (size_t n = 0; n < p->rows; n++) {
 			double sum = 0, size = 0;
@@ -154,10 +153,8 @@ static double largest_error(const struct problem *p)
 				sum += product;
 				size += fabs(product);
 			}
-			worst = fmax(worst, fabs(sum - (double)p->y[t * p->y_stride + n]) /
-						    fmax(size, 1e-30));
+			closeness_add(c, (double)p->y[t * p->y_stride + n], sum, size);
 		}
-	return worst;
 }
 
 static void assert_gaps_untouched(const struct problem *p)
@@ -200,7 +197,7 @@ static void any_shape_and_dtype_matches_double_precision(void **state)
 	(void)state;
 	for (size_t k = 0; k < KERNELS; k++) {
 		struct bench b;
-		double worst = 0;
+		closeness c = {0};
 
 		bench_open(&b, kernels[k], 2, 200, 300);
 		for (uint64_t i = 0; i < 60; i++) {
@@ -209,13 +206,11 @@ static void any_shape_and_dtype_matches_double_precision(void **state)
 				1 + ps_rng_below(&rng, 300), dtypes[i % 3], i / 3 % 2, i);
 
 			run(&b, &p);
-			worst = fmax(worst, largest_error(&p));
+			add_elements(&c, &p);
 			assert_gaps_untouched(&p);
 			problem_free(&p);
 		}
-		print_message("%s: error %.2g of sum |x w|, tolerance %g\n",
-			      ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
-		assert_true(worst <= TOLERANCE);
+		assert_closeness(&c, ps_matmul_kernel(b.matmul)->name, TOLERANCE);
 		bench_close(&b);
 	}
 }
@@ -226,14 +221,12 @@ static void long_sums_and_many_tokens_match_double_precision(void **state)
 	for (size_t k = 0; k < KERNELS; k++) {
 		struct problem p = problem_make(1100, 37, 1031, PS_BF16, true, 7);
 		struct bench b;
-		double worst;
+		closeness c = {0};
 
 		bench_open(&b, kernels[k], 2, 1100, 1031);
 		run(&b, &p);
-		worst = largest_error(&p);
-		print_message("%s: error %.2g of sum |x w|\n", ps_matmul_kernel(b.matmul)->name,
-			      worst);
-		assert_true(worst <= TOLERANCE);
+		add_elements(&c, &p);
+		assert_closeness(&c, ps_matmul_kernel(b.matmul)->name, TOLERANCE);
 		assert_gaps_untouched(&p);
 		bench_close(&b);
 		problem_free(&p);
@@ -337,6 +330,7 @@ static void dropped_weights_may_be_anything(void **state)
 	(void)state;
 	for (size_t k = 0; k < KERNELS; k++) {
 		struct problem p = problem_make(9, 40, 77, PS_F32, true, 3);
+		closeness c = {0};
 		struct bench b;
 
 		for (size_t i = 0; i < p.rows * p.cols; i++)
@@ -345,7 +339,8 @@ static void dropped_weights_may_be_anything(void **state)
 				((float *)p.data)[i] = i % 2 ? NAN : INFINITY;
 		bench_open(&b, kernels[k], 2, p.tokens, p.cols);
 		run(&b, &p);
-		assert_true(largest_error(&p) <= TOLERANCE);
+		add_elements(&c, &p);
+		assert_closeness(&c, ps_matmul_kernel(b.matmul)->name, TOLERANCE);
 		bench_close(&b);
 		problem_free(&p);
 	}
@@ -426,7 +421,7 @@ static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
 	(void)state;
 	for (size_t k = 0; k < KERNELS; k++) {
 		struct bench b;
-		double worst = 0;
+		closeness c = {0};
 
 		bench_open_as(&b, PS_PRECISION_BF16, kernels[k], 2, 200, 1400);
 		for (uint64_t i = 0; i < 40; i++) {
@@ -437,13 +432,11 @@ static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
 
 			run(&b, &p);
 			round_operands(&p);
-			worst = fmax(worst, largest_error(&p));
+			add_elements(&c, &p);
 			assert_gaps_untouched(&p);
 			problem_free(&p);
 		}
-		print_message("%s: error %.2g of sum |x w|, tolerance %g\n",
-			      ps_matmul_kernel(b.matmul)->name, worst, TOLERANCE);
-		assert_true(worst <= TOLERANCE);
+		assert_closeness(&c, ps_matmul_kernel(b.matmul)->name, TOLERANCE);
 		bench_close(&b);
 	}
 }
@@ -615,13 +608,12 @@ static void memory_is_modest(void **state)
 static void reference_matches_double_precision(void **state)
 {
 	struct problem p = problem_make(17, 23, 130, PS_BF16, true, 5);
-	double worst;
+	closeness c = {0};
 
 	(void)state;
 	ps_matmul_ref(p.x, p.x_stride, p.tokens, &p.w, p.y, p.y_stride);
-	worst = largest_error(&p);
-	print_message("error %.2g of sum |x w|\n", worst);
-	assert_true(worst <= TOLERANCE);
+	add_elements(&c, &p);
+	assert_closeness(&c, "reference", TOLERANCE);
 	assert_gaps_untouched(&p);
 	problem_free(&p);
 }

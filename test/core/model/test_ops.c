@@ -13,6 +13,7 @@
 
 #include "core/base/rng.h"
 #include "core/model/ops.h"
+#include "test/support/support_close.h"
 
 #define LENGTH_MAX 600
 
@@ -27,19 +28,19 @@ static void draw(float *x, size_t n, float spread, uint64_t seed)
 		x[i] = spread * ps_rng_normal(&rng);
 }
 
-/* Distance in units of the last place of `exact` as a float. */
-static double ulps(float value, double exact)
+/* The unit in the last place of `exact` as a float. */
+static double ulp(double exact)
 {
 	int exponent;
 
 	frexp(exact, &exponent);
-	return fabs((double)value - exact) / ldexp(1, exponent - 24);
+	return ldexp(1, exponent - 24);
 }
 
 static void dot_matches_double_precision_at_any_length(void **state)
 {
 	float a[LENGTH_MAX], b[LENGTH_MAX];
-	double worst = 0;
+	closeness c = {0};
 
 	(void)state;
 	draw(a, LENGTH_MAX, 1, 1);
@@ -52,10 +53,9 @@ static void dot_matches_double_precision_at_any_length(void **state)
 			sum += (double)a[i] * (double)b[i];
 			size += fabs((double)a[i] * (double)b[i]);
 		}
-		worst = fmax(worst, fabs((double)ps_dot(a, b, n) - sum) / size);
+		closeness_add(&c, (double)ps_dot(a, b, n), sum, size);
 	}
-	print_message("error %.2g of sum |a b|\n", worst);
-	assert_true(worst <= 3e-7);
+	assert_closeness(&c, "dot products, of sum |a b|", 3e-7);
 }
 
 static void dot_has_the_same_bits_at_any_address(void **state)
@@ -78,7 +78,7 @@ static void rms_norm_matches_double_precision_also_in_place(void **state)
 {
 	static const size_t lengths[] = {1, 7, 16, 64, 257, 600};
 	float x[LENGTH_MAX], gain[LENGTH_MAX], out[LENGTH_MAX];
-	double worst = 0;
+	closeness c = {0};
 
 	(void)state;
 	for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
@@ -95,15 +95,13 @@ static void rms_norm_matches_double_precision_also_in_place(void **state)
 				double exact = (double)x[i] / sqrt(mean + 1e-6) *
 					       (plus_one + (double)gain[i]);
 
-				worst = fmax(worst,
-					     fabs((double)out[i] - exact) /
-						     (fabs((double)x[i]) / sqrt(mean + 1e-6)));
+				closeness_add(&c, (double)out[i], exact,
+					      fabs((double)x[i]) / sqrt(mean + 1e-6));
 			}
 			ps_rms_norm(x, gain, n, 1e-6, plus_one, x);
 			assert_memory_equal(x, out, n * sizeof *x);
 		}
-	print_message("error %.2g of |x| / rms\n", worst);
-	assert_true(worst <= 1e-6);
+	assert_closeness(&c, "RMS norm, of |x| / rms", 1e-6);
 }
 
 static void rms_norm_of_zeros_is_zero(void **state)
@@ -119,17 +117,16 @@ static void rms_norm_of_zeros_is_zero(void **state)
 
 static void exp_is_within_two_ulp(void **state)
 {
-	double worst = 0;
+	closeness c = {0};
 
 	(void)state;
 	for (float x = -87; x <= 88; x += 0.0007f) {
 		float y;
 
 		ps_exp(&x, 1, &y);
-		worst = fmax(worst, ulps(y, exp((double)x)));
+		closeness_add(&c, (double)y, exp((double)x), ulp(exp((double)x)));
 	}
-	print_message("error %.2f ulp\n", worst);
-	assert_true(worst <= 2);
+	assert_closeness(&c, "exp, in ulp", 2);
 }
 
 static void exp_of_extremes(void **state)
@@ -207,30 +204,30 @@ static double gelu(double z)
 	return z / 2 * (1 + tanh(sqrt(4 / two_pi) * (z + 0.044715 * z * z * z)));
 }
 
-/* Largest error of a gate over [-40, 40] as a share of max(1, |exact|). */
-static double gate_error(void (*gate)(float *, const float *, size_t, size_t, size_t),
-			 double (*exact)(double))
+/* A gate over [-40, 40]; errors as a share of max(1, |exact|). */
+static closeness gate_closeness(void (*gate)(float *, const float *, size_t, size_t, size_t),
+				double (*exact)(double))
 {
-	double worst = 0;
+	closeness c = {0};
 
 	for (float z = -40; z <= 40; z += 0.0003f) {
 		float up = 1.5f, out = z;
 		double value = exact((double)z) * 1.5;
 
 		gate(&out, &up, 1, 1, 1);
-		worst = fmax(worst, fabs((double)out - value) / fmax(1, fabs(value)));
+		closeness_add(&c, (double)out, value, fmax(1, fabs(value)));
 	}
-	return worst;
+	return c;
 }
 
 static void gates_match_double_precision(void **state)
 {
-	double s = gate_error(ps_gate_silu, silu), g = gate_error(ps_gate_gelu, gelu);
+	const closeness s = gate_closeness(ps_gate_silu, silu),
+			g = gate_closeness(ps_gate_gelu, gelu);
 
 	(void)state;
-	print_message("silu %.2g, gelu %.2g\n", s, g);
-	assert_true(s <= 4e-7);
-	assert_true(g <= 4e-7);
+	assert_closeness(&s, "SiLU gate", 4e-7);
+	assert_closeness(&g, "GELU gate", 4e-7);
 }
 
 /* Two rows of two values among four: what lies between is not touched. */
@@ -251,6 +248,8 @@ static void gates_hold_at_extremes_and_keep_to_their_rows(void **state)
 
 static void sums_of_exponentials_match_double_precision(void **state)
 {
+	closeness terms = {0}, sums = {0};
+
 	(void)state;
 	for (size_t n = 1; n <= 300; n += 23) {
 		float x[300], y[300];
@@ -264,16 +263,18 @@ static void sums_of_exponentials_match_double_precision(void **state)
 		got = (double)ps_exp_sum(y, n);
 		for (size_t i = 0; i < n; i++) {
 			sum += exp((double)x[i] - largest);
-			assert_true(fabs((double)y[i] - exp((double)x[i] - largest)) <= 3e-6);
+			closeness_add(&terms, (double)y[i], exp((double)x[i] - largest), 1);
 		}
-		assert_true(fabs(got - sum) <= 3e-6 * sum);
+		closeness_add(&sums, got, sum, sum);
 	}
+	assert_closeness(&terms, "terms", 3e-6);
+	assert_closeness(&sums, "sums, relatively", 3e-6);
 }
 
 static void softcap_matches_double_precision(void **state)
 {
 	static const double caps[] = {50, 30, 1};
-	double worst = 0;
+	closeness values = {0};
 
 	(void)state;
 	for (size_t c = 0; c < 3; c++)
@@ -282,11 +283,9 @@ static void softcap_matches_double_precision(void **state)
 			double exact = caps[c] * tanh((double)y / caps[c]);
 
 			ps_softcap(&y, 1, caps[c]);
-			worst = fmax(worst,
-				     fabs((double)y - exact) / fmax(fabs(exact), caps[c] * 1e-3));
+			closeness_add(&values, (double)y, exact, fmax(fabs(exact), caps[c] * 1e-3));
 		}
-	print_message("relative error %.2g\n", worst);
-	assert_true(worst <= 6e-7);
+	assert_closeness(&values, "softcap, relatively", 6e-7);
 }
 
 static void softcap_saturates_and_keeps_nan(void **state)
@@ -299,13 +298,13 @@ static void softcap_saturates_and_keeps_nan(void **state)
 	assert_true(isnan(x[5]));
 }
 
-/* Largest difference of a table from cos and sin of position * frequency, for float32 frequencies. */
-static double table_error(const ps_rope *rope, size_t width, size_t positions,
-			  double (*frequency)(const ps_rope *, double))
+/* Compares a table with cos and sin of position * frequency, for float32 frequencies; errors as a share of 1 + angle. */
+static void check_table(const char *what, const ps_rope *rope, size_t width, size_t positions,
+			double (*frequency)(const ps_rope *, double))
 {
 	size_t half = width / 2;
 	float *c = malloc(positions * half * sizeof *c), *s = malloc(positions * half * sizeof *s);
-	double worst = 0;
+	closeness close = {0};
 
 	assert_non_null(c);
 	assert_non_null(s);
@@ -315,14 +314,13 @@ static double table_error(const ps_rope *rope, size_t width, size_t positions,
 			double angle =
 				(double)t *
 				frequency(rope, pow(rope->theta, -2.0 * (double)i / (double)width));
-			double error = hypot((double)c[t * half + i] - cos(angle),
-					     (double)s[t * half + i] - sin(angle));
 
-			worst = fmax(worst, error / (1 + angle));
+			closeness_add(&close, (double)c[t * half + i], cos(angle), 1 + angle);
+			closeness_add(&close, (double)s[t * half + i], sin(angle), 1 + angle);
 		}
 	free(c);
 	free(s);
-	return worst;
+	assert_closeness(&close, what, 2e-7);
 }
 
 static double linear_frequency(const ps_rope *rope, double f)
@@ -351,20 +349,18 @@ static void rope_tables_hold_cos_and_sin_of_the_scaled_angles(void **state)
 				.low_freq_factor = 1,
 				.high_freq_factor = 4,
 				.original_positions = 8192};
-	double a = table_error(&plain, 64, 2000, linear_frequency),
-	       b = table_error(&linear, 256, 2000, linear_frequency),
-	       c = table_error(&llama3, 128, 2000, llama3_frequency);
 
 	(void)state;
-	print_message("plain %.2g, linear %.2g, llama3 %.2g of 1 + angle\n", a, b, c);
-	assert_true(fmax(a, fmax(b, c)) <= 2e-7);
+	check_table("plain", &plain, 64, 2000, linear_frequency);
+	check_table("linear", &linear, 256, 2000, linear_frequency);
+	check_table("llama3", &llama3, 128, 2000, llama3_frequency);
 }
 
 static void rope_turns_halves_by_the_angle(void **state)
 {
 	const ps_rope rope = {.theta = 10000, .factor = 1};
 	float c[12 * 36], s[12 * 36], head[72], turned[72];
-	double worst = 0;
+	closeness close = {0};
 
 	(void)state;
 	ps_rope_table(&rope, 72, 12, c, s);
@@ -377,11 +373,10 @@ static void rope_turns_halves_by_the_angle(void **state)
 		double angle = 11 * pow(10000, -2.0 * (double)i / 72), a = (double)head[i],
 		       b = (double)head[36 + i];
 
-		worst = fmax(worst, fabs(a * cos(angle) - b * sin(angle) - (double)turned[i]));
-		worst = fmax(worst, fabs(b * cos(angle) + a * sin(angle) - (double)turned[36 + i]));
+		closeness_add(&close, (double)turned[i], a * cos(angle) - b * sin(angle), 1);
+		closeness_add(&close, (double)turned[36 + i], b * cos(angle) + a * sin(angle), 1);
 	}
-	print_message("error %.2g\n", worst);
-	assert_true(worst <= 2e-6);
+	assert_closeness(&close, "turned halves", 2e-6);
 }
 
 int main(void)

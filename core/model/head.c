@@ -43,6 +43,7 @@ struct batch {
 	size_t first, count; /* the block: vocabulary rows [first, first + count) */
 	float *logits;
 	size_t stride;
+	size_t rows_before, rows_all; /* of the call: in earlier batches, in all; for the progress */
 };
 
 /* At least a clean row and its other. */
@@ -231,6 +232,18 @@ static void absorb_rows(void *context, size_t item, int worker)
 	}
 }
 
+/* The call's rows, in proportion to the share of the vocabulary that the batch has seen. */
+static void tick(const struct batch *batch)
+{
+	const ps_model_config *config = batch->head->config;
+
+	ps_progress_tick(batch->head->context, "output head", "row",
+			 batch->rows_before +
+				 batch->rows * (uint64_t)(batch->first + batch->count) /
+					 config->vocab,
+			 batch->rows_all);
+}
+
 /* Takes the rows normed in the workspace through the whole vocabulary. */
 static int run_blocks(struct batch *batch)
 {
@@ -245,8 +258,10 @@ static int run_blocks(struct batch *batch)
 	for (; !rc && batch->first < vocab; batch->first += BLOCK_ROWS) {
 		batch->count = ps_min_size(BLOCK_ROWS, vocab - batch->first);
 		rc = compute_block(batch);
-		if (!rc)
+		if (!rc) {
 			run_rows(batch, batch->rows, absorb_rows);
+			tick(batch);
+		}
 	}
 	return rc;
 }
@@ -272,7 +287,10 @@ int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size
 	int rc = check_targets(head, targets, tokens);
 
 	for (size_t first = 0; !rc && first < tokens; first += head->max_tokens) {
-		struct batch batch = {.head = head, .targets = targets + first};
+		struct batch batch = {.head = head,
+				      .targets = targets + first,
+				      .rows_before = first,
+				      .rows_all = tokens};
 
 		batch.tokens = batch.rows = ps_min_size(head->max_tokens, tokens - first);
 		norm_into(head, hidden + first * head->config->width, 0, batch.tokens);
@@ -305,7 +323,9 @@ int ps_head_kl(ps_head *head, const float *clean, const float *other, const int3
 	for (size_t first = 0; !rc && first < tokens; first += most) {
 		struct batch batch = {.head = head,
 				      .targets = targets + first,
-				      .tokens = ps_min_size(most, tokens - first)};
+				      .tokens = ps_min_size(most, tokens - first),
+				      .rows_before = 2 * first,
+				      .rows_all = 2 * tokens};
 
 		batch.rows = 2 * batch.tokens;
 		norm_into(head, clean + first * width, 0, batch.tokens);
@@ -327,6 +347,8 @@ int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *log
 	for (size_t first = 0; !rc && first < tokens; first += head->max_tokens) {
 		struct batch batch = {.head = head,
 				      .rows = ps_min_size(head->max_tokens, tokens - first),
+				      .rows_before = first,
+				      .rows_all = tokens,
 				      .stride = vocab};
 
 		norm_into(head, hidden + first * head->config->width, 0, batch.rows);
@@ -334,6 +356,8 @@ int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *log
 			batch.count = ps_min_size(BLOCK_ROWS, vocab - batch.first);
 			batch.logits = logits + first * vocab + batch.first;
 			rc = compute_block(&batch);
+			if (!rc)
+				tick(&batch);
 		}
 	}
 	return rc;

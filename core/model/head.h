@@ -5,7 +5,8 @@
  *   kl[t]   = sum_v p[t, v] (log p[t, v] - log q[t, v]),  p from clean, q from other
  *
  * Logits are never all in memory: blocks of vocabulary rows stream through, with a running maximum and sum per
- * token (Milakov, Gimelshein, arXiv 1805.02867). The order over the vocabulary is fixed. Natural logarithms. */
+ * token (Milakov, Gimelshein, arXiv 1805.02867). The order over the vocabulary is fixed. Natural logarithms.
+ * Every call ticks the progress after each block, in rows, and checks for interruption. */
 #ifndef PS_CORE_MODEL_HEAD_H
 #define PS_CORE_MODEL_HEAD_H
 

@@ -1,0 +1,71 @@
+/* tools/study/claim.h: who works on which step, when several processes share a study folder.
+ *
+ * A claim is a file in DIR/locks, named after the step. It says which process has the step and
+ * since when (JSON). While it has claims, a process touches their files every
+ * PS_CLAIM_BEAT_SECONDS: the heartbeat.
+ *
+ * A claim is stale, and the next process that wants the step takes it over,
+ *   - if its process ran on this machine and is dead: at once;
+ *   - if its process runs elsewhere (another machine, a container): once there was no heartbeat
+ *     for PS_CLAIM_STALE_SECONDS. Both times are the file system's, so the clocks of the machines
+ *     may differ.
+ * A process that is alive on this machine keeps its claims, however long it was stopped.
+ *
+ * Only one process at a time reads and replaces claims: it holds a lock on DIR/locks/.guard
+ * meanwhile (an open file description lock, which NFS passes on to its server). A file system
+ * without such locks still lets only one process create a claim. There two processes that take
+ * over the same stale claim in the same instant may both get it, and ps_claim_held tells the
+ * one that lost.
+ *
+ * A machine that slept for long may find its claims taken over. So ask ps_claim_held before
+ * the results of a step are published.
+ *
+ * Any thread may call any function. Errors: -errno and PS_EOUTPUT (exit 4) for what the file
+ * system refuses, PS_EBUDGET (exit 5) for no memory, PS_EINTERRUPTED (exit 130) when a stop
+ * was asked for while waiting. */
+#ifndef PS_TOOLS_STUDY_CLAIM_H
+#define PS_TOOLS_STUDY_CLAIM_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "core/base/error.h"
+#include "tools/run/process.h"
+
+#define PS_CLAIM_BEAT_SECONDS 15
+#define PS_CLAIM_STALE_SECONDS 120
+#define PS_CLAIM_STEP_BYTES 256 /* of a step's id, NUL included */
+
+typedef struct ps_claims ps_claims; /* of one process in one study folder */
+
+typedef struct ps_claim_holder {
+	char host[PS_HOST_NAME_BYTES];
+	long pid;
+	char step[PS_CLAIM_STEP_BYTES];
+	time_t since;   /* by its own clock; 0: its file could not be read */
+	bool took_over; /* the claim was stale, and is now the caller's */
+} ps_claim_holder;
+
+/* folder: DIR/locks, made with its parents if need be. Starts the thread of the heartbeat. */
+int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag) PS_MUST_USE;
+
+/* Takes the step for this process, without waiting. Returns 0 and one of two:
+ *   - *taken true: the step is the caller's. If holder->took_over, holder says whose stale claim
+ *     it was; else holder is empty.
+ *   - *taken false: holder says who has it. That may be this process itself: nobody gets a claim
+ *     twice. */
+int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_holder *holder,
+		  ps_diag *diag) PS_MUST_USE;
+
+/* True if the step is still claimed by this process: it took it, and the file still says so.
+ * Looks at the disk. */
+bool ps_claim_held(ps_claims *claims, const char *step);
+
+/* Gives the step back. One that is not held, or was lost to another process, is left as it is. */
+void ps_claim_release(ps_claims *claims, const char *step);
+
+/* Ends the thread, releases all, and removes the folder if no other process has claims in it.
+ * NULL is allowed. */
+void ps_claims_close(ps_claims *claims);
+
+#endif

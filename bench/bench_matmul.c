@@ -210,7 +210,7 @@ static void run_attention(const struct bench *b, void *task)
 	const struct heads *h = task;
 
 	ps_pool_run(b->pool, HEADS, pack_keys, task);
-	ps_pool_run(b->pool, (h->tokens + QUERIES - 1) / QUERIES * HEADS, attend, task);
+	ps_pool_run(b->pool, ps_div_up(h->tokens, QUERIES) * HEADS, attend, task);
 }
 
 /* Largest difference of the last query's output of head 0 from the reference. */
@@ -248,7 +248,7 @@ static void bench_attention(const struct bench *b, ps_precision precision, size_
 		key_bytes = HEADS * ps_keys_words(&h.kernel, tokens, width) * sizeof(uint32_t);
 	char shape[64];
 
-	h.scratch_floats = (ps_attention_scratch(&h.kernel, tokens, width) + 15) / 16 * 16;
+	h.scratch_floats = ps_round_up(ps_attention_scratch(&h.kernel, tokens, width), 16);
 	scratch_bytes = (size_t)b->threads * h.scratch_floats * sizeof(float);
 	check(ps_arena_create(&arena, key_bytes + scratch_bytes + 2 * PS_ALIGN, &diag), &diag);
 	h.keys = ps_arena_take(&arena, key_bytes);

@@ -394,7 +394,7 @@ static double resident_share(const struct run *run)
 
 	for (size_t i = 0; i < run->shards.shard_count; i++) {
 		const ps_safetensors *file = &run->shards.shards[i];
-		size_t count = (size_t)(file->file_bytes + 4095) / 4096;
+		size_t count = ps_div_up((size_t)file->file_bytes, 4096);
 		unsigned char *found = malloc(count);
 
 		if (!found || mincore((void *)file->map, (size_t)file->file_bytes, found))

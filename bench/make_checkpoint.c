@@ -276,8 +276,7 @@ static int fill_shard(struct maker *m, int shard, const char *path)
 
 		if (m->tensors[m->current].shard != shard)
 			continue;
-		ps_pool_run(m->pool, (size_t)((weights + BLOCK_WEIGHTS - 1) / BLOCK_WEIGHTS),
-			    write_block, m);
+		ps_pool_run(m->pool, ps_div_up((size_t)weights, BLOCK_WEIGHTS), write_block, m);
 		m->offset += 2 * weights;
 	}
 	error = atomic_load(&m->error);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/checked.h"
+
 typedef struct ps_bitmap {
 	const uint8_t *bits; /* borrowed; NULL: everything is kept */
 	size_t rows, cols;
@@ -16,7 +18,7 @@ typedef struct ps_bitmap {
 
 static inline size_t ps_bitmap_row_bytes(size_t cols)
 {
-	return (cols + 7) / 8;
+	return ps_div_up(cols, 8);
 }
 
 static inline bool ps_bitmap_kept(const uint8_t *row, size_t col)

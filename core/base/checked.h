@@ -33,9 +33,16 @@ static inline bool ps_range_fits(uint64_t offset, uint64_t length, uint64_t limi
 	return offset <= limit && length <= limit - offset;
 }
 
+/* ceil(a / b): how many parts of b cover a, the last of which may be shorter. b > 0, a + b must not overflow. */
+static inline size_t ps_div_up(size_t a, size_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* The least multiple of `multiple` that is at least value. */
 static inline size_t ps_round_up(size_t value, size_t multiple)
 {
-	return (value + multiple - 1) / multiple * multiple;
+	return ps_div_up(value, multiple) * multiple;
 }
 
 static inline size_t ps_min_size(size_t a, size_t b)

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "core/base/checked.h"
 #include "core/base/error.h"
 
 typedef struct ps_pool ps_pool;
@@ -21,7 +22,7 @@ int ps_pool_threads(const ps_pool *pool);
 /* Items of a loop over `count` things, `an_item` of them each: the last may have fewer. */
 static inline size_t ps_pool_items(size_t count, size_t an_item)
 {
-	return (count + an_item - 1) / an_item;
+	return ps_div_up(count, an_item);
 }
 
 /* fn(context, i, worker) for every i in [0, items); returns when all are done. Not reentrant. */

@@ -1,10 +1,12 @@
 #include "core/base/rows.h"
 
+#include "core/base/checked.h"
+
 #define WORDS (PS_ROW_BLOCK / 64) /* of a block */
 
 static uint64_t blocks_of(uint64_t rows)
 {
-	return (rows + PS_ROW_BLOCK - 1) / PS_ROW_BLOCK;
+	return ps_div_up((size_t)rows, PS_ROW_BLOCK);
 }
 
 size_t ps_row_list_words(uint64_t rows)

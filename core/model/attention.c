@@ -43,7 +43,7 @@ static size_t value_panel_words(const ps_keys *keys)
 
 static size_t panels_of(const ps_keys *keys, size_t count)
 {
-	return (count + keys->kernel->w_panel - 1) / keys->kernel->w_panel;
+	return ps_div_up(count, keys->kernel->w_panel);
 }
 
 size_t ps_keys_words(const ps_kernel *kernel, size_t tokens, size_t head_width)

@@ -95,8 +95,8 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 					    ps_min_size(EMBED_BATCH, rows - first),
 					    hidden + first * config->width, forward->context->diag);
 	if (!rc && config->family != PS_FAMILY_LLAMA)
-		ps_pool_run(forward->context->pool, (rows + EMBED_BATCH - 1) / EMBED_BATCH,
-			    scale_rows, &scaling);
+		ps_pool_run(forward->context->pool, ps_div_up(rows, EMBED_BATCH), scale_rows,
+			    &scaling);
 	return rc;
 }
 

@@ -100,7 +100,7 @@ int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight
 
 static void run_rows(struct batch *batch, size_t rows, ps_pool_fn fn)
 {
-	ps_pool_run(batch->head->context->pool, (rows + ROW_BLOCK - 1) / ROW_BLOCK, fn, batch);
+	ps_pool_run(batch->head->context->pool, ps_div_up(rows, ROW_BLOCK), fn, batch);
 }
 
 static void norm_rows(void *context, size_t item, int worker)

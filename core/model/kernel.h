@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "core/base/checked.h"
 #include "core/base/dtype.h"
 #include "core/model/blis_kernel.h"
 
@@ -47,7 +48,7 @@ ps_kernel ps_kernel_choose(ps_precision precision);
 /* Slices of a panel with this many columns. */
 static inline size_t ps_slices(ps_dtype dtype, size_t cols)
 {
-	return dtype == PS_BF16 ? (cols + 1) / 2 : cols;
+	return dtype == PS_BF16 ? ps_div_up(cols, 2) : cols;
 }
 
 #endif

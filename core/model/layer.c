@@ -296,7 +296,7 @@ static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows 
 static void run_items(const struct chunk *chunk, size_t count, size_t an_item, ps_pool_fn fn,
 		      void *context)
 {
-	ps_pool_run(chunk->work->context->pool, ps_pool_items(count, an_item), fn, context);
+	ps_pool_run(chunk->work->context->pool, ps_div_up(count, an_item), fn, context);
 }
 
 static void norm(const ps_layer_work *work, const float *x, const float *gain, size_t n, float *out)

@@ -142,11 +142,6 @@ static struct worker_buffer buffer_of(const ps_matmul *m, int worker)
 				      (uint32_t *)(void *)(base + m->tile_bytes)};
 }
 
-static size_t divide_up(size_t a, size_t b)
-{
-	return (a + b - 1) / b;
-}
-
 /* A block of W's panels, ready for the kernel: panel p at data + p * stride. */
 struct block {
 	const uint32_t *data;
@@ -158,7 +153,7 @@ static struct block load_block(const struct product *job, size_t first_row, size
 			       size_t first, size_t k, uint32_t *buffer)
 {
 	const ps_kernel *kernel = &job->m->kernel;
-	const size_t width = kernel->w_panel, panels = divide_up(rows, width);
+	const size_t width = kernel->w_panel, panels = ps_div_up(rows, width);
 	const struct block packed = {buffer, ps_slices(kernel->dtype, k) * width};
 	struct block ready;
 
@@ -208,7 +203,7 @@ static void multiply_item(void *context, size_t item, int worker)
 	const size_t first_token = item % job->token_items * job->tokens_per_item;
 	const size_t end_token = ps_min_size(first_token + job->tokens_per_item, job->tokens);
 	const size_t x_slices = ps_slices(kernel->dtype, job->cols),
-		     panels = divide_up(rows, kernel->w_panel);
+		     panels = ps_div_up(rows, kernel->w_panel);
 	const struct worker_buffer buffer = buffer_of(job->m, worker);
 
 	for (size_t first = 0; first < job->cols; first += kernel->block) {
@@ -242,21 +237,21 @@ static void cut_into_items(struct product *job)
 	size_t largest = ps_max_size(ps_min_size(share, item_rows(&m->kernel)), m->kernel.w_panel);
 
 	for (size_t rows = largest; rows; rows -= m->kernel.w_panel) {
-		const size_t work = divide_up(divide_up(job->rows, rows), threads) * rows;
+		const size_t work = ps_div_up(ps_div_up(job->rows, rows), threads) * rows;
 
 		if (work < least) {
 			least = work;
 			job->rows_per_item = rows;
 		}
 	}
-	job->row_items = divide_up(job->rows, job->rows_per_item);
+	job->row_items = ps_div_up(job->rows, job->rows_per_item);
 	job->token_items =
-		ps_max_size(divide_up(job->tokens, most),
-			    ps_min_size(divide_up(threads, ps_max_size(job->row_items, 1)),
-					divide_up(job->tokens, TOKENS_PER_ITEM)));
+		ps_max_size(ps_div_up(job->tokens, most),
+			    ps_min_size(ps_div_up(threads, ps_max_size(job->row_items, 1)),
+					ps_div_up(job->tokens, TOKENS_PER_ITEM)));
 	job->tokens_per_item =
-		ps_round_up(divide_up(job->tokens, job->token_items), m->kernel.x_panel);
-	job->token_items = divide_up(job->tokens, job->tokens_per_item);
+		ps_round_up(ps_div_up(job->tokens, job->token_items), m->kernel.x_panel);
+	job->token_items = ps_div_up(job->tokens, job->tokens_per_item);
 }
 
 static void multiply(struct product *job)
@@ -329,7 +324,7 @@ void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 		packing.x = x + first * x_stride;
 		rows.y = y + first * y_stride;
 		job.tokens = ps_min_size(m->token_block, tokens - first);
-		ps_pool_run(m->pool, divide_up(job.tokens, m->kernel.x_panel), pack_x_item,
+		ps_pool_run(m->pool, ps_div_up(job.tokens, m->kernel.x_panel), pack_x_item,
 			    &packing);
 		multiply(&job);
 	}

@@ -105,7 +105,7 @@ static size_t elements_of(ps_dtype dtype, bool round, const uint32_t *x, size_t 
 	pair_words(x, n / 2, out);
 	if (n % 2)
 		out[n / 2] = rounded(x[n - 1]);
-	return (n + 1) / 2;
+	return ps_div_up(n, 2);
 }
 
 void ps_panel_put(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
@@ -221,8 +221,8 @@ static size_t load_halves(const char *src, const uint8_t *keep, size_t n, ps_dty
 		return n;
 	}
 	half[n] = 0;
-	pair_halves(half, (n + 1) / 2, out);
-	return (n + 1) / 2;
+	pair_halves(half, ps_div_up(n, 2), out);
+	return ps_div_up(n, 2);
 }
 
 static size_t load_row(const ps_weight *w, size_t row, size_t first, size_t n, ps_dtype dtype,
@@ -291,7 +291,7 @@ static size_t panel_words(const ps_kernel *kernel, ps_dtype dtype, size_t cols)
 
 size_t ps_panels_bytes(const ps_kernel *kernel, ps_dtype dtype, size_t rows, size_t cols)
 {
-	return (rows + kernel->w_panel - 1) / kernel->w_panel * panel_words(kernel, dtype, cols) *
+	return ps_div_up(rows, kernel->w_panel) * panel_words(kernel, dtype, cols) *
 	       sizeof(uint32_t);
 }
 
@@ -360,15 +360,12 @@ void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w,
 	panels->cols = w[0]->cols;
 	for (size_t i = 0; i < count; i++)
 		panels->rows += w[i]->rows;
-	ps_pool_run(pool, (panels->rows + panels->kernel->w_panel - 1) / panels->kernel->w_panel,
-		    pack_stacked, &job);
+	ps_pool_run(pool, ps_div_up(panels->rows, panels->kernel->w_panel), pack_stacked, &job);
 }
 
 size_t ps_panels_paired_rows(const ps_kernel *kernel, size_t rows)
 {
-	const size_t half = kernel->w_panel / 2;
-
-	return (rows + half - 1) / half * kernel->w_panel;
+	return ps_div_up(rows, kernel->w_panel / 2) * kernel->w_panel;
 }
 
 void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a, const ps_weight *b)

@@ -28,7 +28,7 @@ struct head {
 
 static void *aligned(size_t bytes)
 {
-	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	void *p = aligned_alloc(64, ps_round_up(bytes, 64));
 
 	assert_non_null(p);
 	return p;

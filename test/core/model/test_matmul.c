@@ -452,7 +452,7 @@ static void bf16_is_exact_but_for_the_rounding_of_its_operands(void **state)
 
 static void *aligned(size_t bytes)
 {
-	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	void *p = aligned_alloc(64, ps_round_up(bytes, 64));
 
 	assert_non_null(p);
 	memset(p, 0xff, bytes);

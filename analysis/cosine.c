@@ -219,10 +219,7 @@ static int prepare(struct sweep *s, const ps_context *context, ps_arena *arena)
 		return ps_fail(context->diag, PS_EFAILED,
 			       "the arena is too small for cosines of %zu and %zu rows",
 			       task->a_rows, task->b_rows);
-	rc = ps_matmul_create(&s->matmul, PS_PRECISION_F32, context->pool, TILE, task->width, arena,
-			      context->diag);
-	if (rc < 0)
-		return rc;
+	s->matmul = ps_matmul_create(PS_PRECISION_F32, context->pool, TILE, task->width, arena);
 	rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse,
 			   context->diag);
 	if (rc < 0 || !task->b)

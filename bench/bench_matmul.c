@@ -155,7 +155,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 			  .keep = masked ? keep : NULL};
 	check(ps_arena_create(&arena, ps_matmul_bytes(precision, b->threads, tokens, cols), &diag),
 	      &diag);
-	check(ps_matmul_create(&p.matmul, precision, b->pool, tokens, cols, &arena, &diag), &diag);
+	p.matmul = ps_matmul_create(precision, b->pool, tokens, cols, &arena);
 	run_product(b, &p);
 	verify("a product", product_error(&p),
 	       (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));

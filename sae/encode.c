@@ -82,8 +82,9 @@ int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *con
 	if (sae->arch == PS_SAE_TOPK)
 		return ps_topk_encoder_create(&encoder->topk, sae, context, max_rows, arena);
 	take_buffers(encoder, sae, arena);
-	return ps_matmul_create(&encoder->matmul, PS_PRECISION_F32, context->pool,
-				encoder->block_rows, sae->d_in, arena, context->diag);
+	encoder->matmul = ps_matmul_create(PS_PRECISION_F32, context->pool, encoder->block_rows,
+					   sae->d_in, arena);
+	return 0;
 }
 
 static void measure_norms(void *context, size_t item, int worker)

@@ -1,5 +1,6 @@
 #include "core/base/arena.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,15 +10,30 @@
 
 #include "core/base/checked.h"
 
-void ps_plan_add(ps_plan *plan, const char *name, size_t bytes)
+/* bytes rounded up to PS_ALIGN; the largest multiple of it where that overflows. */
+static size_t align_bytes(size_t bytes)
 {
 	size_t rounded;
 
 	if (!ps_size_add(bytes, PS_ALIGN - 1, &rounded))
 		rounded = SIZE_MAX;
-	rounded -= rounded % PS_ALIGN;
-	if (!ps_size_add(plan->total_bytes, rounded, &plan->total_bytes))
-		plan->total_bytes = SIZE_MAX;
+	return rounded - rounded % PS_ALIGN;
+}
+
+/* a + b, SIZE_MAX on overflow. */
+static size_t add_bytes(size_t a, size_t b)
+{
+	size_t sum = SIZE_MAX;
+
+	(void)ps_size_add(a, b, &sum);
+	return sum;
+}
+
+void ps_plan_add(ps_plan *plan, const char *name, size_t bytes)
+{
+	const size_t rounded = align_bytes(bytes);
+
+	plan->total_bytes = add_bytes(plan->total_bytes, rounded);
 	if (plan->count < PS_PLAN_PARTS) {
 		plan->part[plan->count].name = name;
 		plan->part[plan->count++].bytes = rounded;
@@ -65,16 +81,27 @@ void ps_arena_destroy(ps_arena *arena)
 
 void *ps_arena_take(ps_arena *arena, size_t bytes)
 {
-	size_t rounded;
+	const size_t rounded = align_bytes(bytes);
 	char *part;
 
-	if (!ps_size_add(bytes, PS_ALIGN - 1, &rounded))
-		return NULL;
-	rounded -= rounded % PS_ALIGN;
-	if (rounded > arena->size_bytes - arena->used_bytes)
+	if (rounded < bytes || rounded > arena->size_bytes - arena->used_bytes)
 		return NULL;
 	part = arena->base + arena->used_bytes;
 	arena->used_bytes += rounded;
+	return part;
+}
+
+void *ps_layout_part(ps_layout *layout, size_t count, size_t item_bytes)
+{
+	size_t bytes = SIZE_MAX;
+	void *part;
+
+	(void)ps_size_mul(count, item_bytes, &bytes);
+	layout->bytes = add_bytes(layout->bytes, align_bytes(bytes));
+	if (!layout->arena)
+		return NULL;
+	part = ps_arena_take(layout->arena, bytes);
+	assert(part);
 	return part;
 }
 

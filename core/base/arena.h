@@ -43,6 +43,26 @@ void ps_arena_destroy(ps_arena *arena);
  * means that a module asked for more than it said it needs (a programmer's error). */
 void *ps_arena_take(ps_arena *arena, size_t bytes);
 
+/* The parts of a module's memory, listed by one function that runs twice: without an arena it counts them for
+ * the plan, with one it takes them. So the plan and the allocation cannot disagree:
+ *
+ *   static size_t lay_out(struct work *work, size_t rows, ps_arena *arena)
+ *   {
+ *           ps_layout layout = {.arena = arena};
+ *
+ *           work->ids = ps_layout_part(&layout, rows, sizeof *work->ids);
+ *           work->sums = ps_layout_part(&layout, rows, sizeof *work->sums);
+ *           return layout.bytes;
+ *   } */
+typedef struct ps_layout {
+	ps_arena *arena; /* NULL: the parts are counted, not taken */
+	size_t bytes; /* of the parts so far, each rounded up to PS_ALIGN; SIZE_MAX on overflow */
+} ps_layout;
+
+/* Room for count items of item_bytes each, aligned and zeroed like ps_arena_take's; NULL while counting. The arena
+ * must have the room: one that has not was not made with the counted bytes, and the program stops. */
+void *ps_layout_part(ps_layout *layout, size_t count, size_t item_bytes);
+
 /* Marks and rewinds: what was taken after the mark may be taken again. */
 size_t ps_arena_mark(const ps_arena *arena);
 void ps_arena_rewind(ps_arena *arena, size_t mark);

@@ -28,24 +28,30 @@ ps_input ps_input_of(ps_projection projection)
 	return input[projection];
 }
 
+static ps_forward *take_forward(ps_layout *layout)
+{
+	return ps_layout_part(layout, 1, sizeof(ps_forward));
+}
+
 size_t ps_forward_bytes(const ps_model_config *config, int threads,
 			const ps_forward_options *options)
 {
-	return ps_round_up(sizeof(ps_forward), PS_ALIGN) + ps_layer_bytes(config, threads, options);
+	ps_layout layout = {0};
+
+	(void)take_forward(&layout);
+	return layout.bytes + ps_layer_bytes(config, threads, options);
 }
 
-int ps_forward_create(ps_forward **out, const ps_model_config *config,
-		      const ps_weight_source *source, const ps_context *context,
-		      const ps_forward_options *options, ps_arena *arena)
+ps_forward *ps_forward_create(const ps_model_config *config, const ps_weight_source *source,
+			      const ps_context *context, const ps_forward_options *options,
+			      ps_arena *arena)
 {
-	ps_forward *forward = ps_arena_take(arena, sizeof *forward);
+	ps_layout layout = {.arena = arena};
+	ps_forward *forward = take_forward(&layout);
 
-	if (!forward)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for the forward pass");
 	*forward = (ps_forward){.config = config, .source = source, .context = context};
-	*out = forward;
-	return ps_layer_create(&forward->work, config, context, options, arena);
+	ps_layer_create(&forward->work, config, context, options, arena);
+	return forward;
 }
 
 const ps_model_config *ps_forward_config(const ps_forward *forward)

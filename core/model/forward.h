@@ -55,9 +55,9 @@ size_t ps_forward_bytes(const ps_model_config *config, int threads,
 			const ps_forward_options *options);
 
 /* context, config and source are borrowed and outlive the forward; memory comes from the arena. */
-int ps_forward_create(ps_forward **forward, const ps_model_config *config,
-		      const ps_weight_source *source, const ps_context *context,
-		      const ps_forward_options *options, ps_arena *arena) PS_MUST_USE;
+ps_forward *ps_forward_create(const ps_model_config *config, const ps_weight_source *source,
+			      const ps_context *context, const ps_forward_options *options,
+			      ps_arena *arena);
 
 const ps_model_config *ps_forward_config(const ps_forward *forward);
 

@@ -56,46 +56,44 @@ static size_t block_rows(const ps_model_config *config)
 	return ps_min_size(BLOCK_ROWS, config->vocab);
 }
 
+/* The one list of the head's parts, the matrix product's apart; home: where head itself will live. */
+static size_t lay_out(ps_head *head, ps_head **home, int threads, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+	const size_t rows = head->max_tokens, width = head->config->width;
+
+	*home = ps_layout_part(&layout, 1, sizeof **home);
+	head->gain = ps_layout_part(&layout, width, sizeof(float));
+	head->normed = ps_layout_part(&layout, rows * width, sizeof(float));
+	head->logits = ps_layout_part(&layout, rows * block_rows(head->config), sizeof(float));
+	head->scratch = ps_layout_part(&layout, (size_t)threads * BLOCK_ROWS, sizeof(float));
+	head->running = ps_layout_part(&layout, rows, sizeof(struct running));
+	return layout.bytes;
+}
+
 size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads,
 		     size_t max_tokens)
 {
-	const size_t rows = capacity(max_tokens), block = block_rows(config);
+	ps_head head = {.config = config, .max_tokens = capacity(max_tokens)}, *home;
 
-	return ps_round_up(sizeof(ps_head), PS_ALIGN) +
-	       ps_round_up(config->width * sizeof(float), PS_ALIGN) +
-	       ps_round_up(rows * config->width * sizeof(float), PS_ALIGN) +
-	       ps_round_up(rows * block * sizeof(float), PS_ALIGN) +
-	       ps_round_up((size_t)threads * BLOCK_ROWS * sizeof(float), PS_ALIGN) +
-	       ps_round_up(rows * sizeof(struct running), PS_ALIGN) +
-	       ps_round_up(ps_matmul_bytes(precision, threads, rows, config->width), PS_ALIGN);
+	return lay_out(&head, &home, threads, NULL) +
+	       ps_matmul_bytes(precision, threads, head.max_tokens, config->width);
 }
 
 int ps_head_create(ps_head **out, const ps_model_config *config, const ps_weight_source *source,
 		   const ps_context *context, ps_precision precision, size_t max_tokens,
 		   ps_arena *arena)
 {
-	const size_t rows = capacity(max_tokens), threads = (size_t)ps_pool_threads(context->pool);
-	ps_head *head;
-	int rc;
+	ps_head head = {.config = config,
+			.source = source,
+			.context = context,
+			.max_tokens = capacity(max_tokens)};
 
-	if (ps_head_bytes(config, precision, (int)threads, max_tokens) >
-	    arena->size_bytes - arena->used_bytes)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for the output head");
-	head = ps_arena_take(arena, sizeof *head);
-	*head = (ps_head){
-		.config = config, .source = source, .context = context, .max_tokens = rows};
-	head->gain = ps_arena_take(arena, config->width * sizeof(float));
-	head->normed = ps_arena_take(arena, rows * config->width * sizeof(float));
-	head->logits = ps_arena_take(arena, rows * block_rows(config) * sizeof(float));
-	head->scratch = ps_arena_take(arena, threads * BLOCK_ROWS * sizeof(float));
-	head->running = ps_arena_take(arena, rows * sizeof(struct running));
-	rc = ps_matmul_create(&head->matmul, precision, context->pool, rows, config->width, arena,
-			      context->diag);
-	if (!rc)
-		rc = source->final_norm(source->self, head->gain, context->diag);
-	*out = head;
-	return rc;
+	lay_out(&head, out, ps_pool_threads(context->pool), arena);
+	head.matmul =
+		ps_matmul_create(precision, context->pool, head.max_tokens, config->width, arena);
+	**out = head;
+	return source->final_norm(source->self, head.gain, context->diag);
 }
 
 static void run_rows(struct batch *batch, size_t rows, ps_pool_fn fn)

@@ -94,28 +94,20 @@ static void product_shape(const ps_model_config *config, const ps_kernel *kernel
 	*cols = shape[product][1];
 }
 
-/* Takes bytes from the arena, or with none only counts them. */
-static void *part(ps_arena *arena, size_t *total, size_t bytes)
+static float *floats(ps_layout *layout, size_t count)
 {
-	*total += ps_round_up(bytes, PS_ALIGN);
-	return arena ? ps_arena_take(arena, bytes) : NULL;
+	return ps_layout_part(layout, count, sizeof(float));
 }
 
-static float *floats(ps_arena *arena, size_t *total, size_t count)
+static uint32_t *x_panels(ps_layout *layout, const ps_kernel *kernel, size_t tokens, size_t cols)
 {
-	return part(arena, total, count * sizeof(float));
-}
-
-static uint32_t *x_panels(ps_arena *arena, size_t *total, const ps_kernel *kernel, size_t tokens,
-			  size_t cols)
-{
-	return part(arena, total,
-		    ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->dtype, cols) *
-			    sizeof(uint32_t));
+	return ps_layout_part(layout,
+			      ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->dtype, cols),
+			      sizeof(uint32_t));
 }
 
 static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtype weights,
-			   ps_arena *arena, size_t *total)
+			   ps_layout *layout)
 {
 	for (int p = 0; p < PS_PRODUCTS; p++) {
 		ps_panels *panels = &work->panels[p];
@@ -123,9 +115,9 @@ static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtyp
 		*panels = (ps_panels){.kernel = kernel, .dtype = ps_panels_dtype(kernel, weights)};
 		product_shape(work->config, kernel, (ps_product_name)p, &panels->rows,
 			      &panels->cols);
-		panels->data =
-			part(arena, total,
-			     ps_panels_bytes(kernel, panels->dtype, panels->rows, panels->cols));
+		panels->data = ps_layout_part(
+			layout, ps_panels_bytes(kernel, panels->dtype, panels->rows, panels->cols),
+			1);
 	}
 }
 
@@ -133,10 +125,10 @@ static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtyp
 static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 		      const ps_forward_options *options, ps_arena *arena)
 {
+	ps_layout layout = {.arena = arena};
 	const ps_model_config *config = work->config;
 	const size_t tokens = work->chunk_tokens,
 		     table = work->max_window * (config->head_width / 2);
-	size_t total = 0;
 	char name[96];
 
 	work->scratch_floats = ps_round_up(
@@ -146,24 +138,24 @@ static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 	work->wide_floats = wide_floats(config, kernel, tokens);
 	work->key_words = tokens / work->max_window * config->kv_heads *
 			  ps_keys_words(kernel, work->max_window, config->head_width);
-	work->cos_global = floats(arena, &total, table);
-	work->sin_global = floats(arena, &total, table);
-	work->cos_local = floats(arena, &total, table);
-	work->sin_local = floats(arena, &total, table);
+	work->cos_global = floats(&layout, table);
+	work->sin_global = floats(&layout, table);
+	work->cos_local = floats(&layout, table);
+	work->sin_local = floats(&layout, table);
 	for (int n = 0; n < PS_NORMS; n++)
 		if (ps_norm_tensor(config->family, 0, (ps_norm)n, name))
-			work->gain[n] = floats(arena, &total, ps_norm_length(config, (ps_norm)n));
-	lay_out_panels(work, kernel, options->weights, arena, &total);
-	work->narrow = x_panels(arena, &total, kernel, tokens, config->width);
-	work->broad = x_panels(arena, &total, kernel, tokens, widest_input(config));
-	work->wide = floats(arena, &total, work->wide_floats);
-	work->mid = floats(arena, &total, tokens * config->width);
-	work->keys = part(arena, &total, work->key_words * sizeof(uint32_t));
-	work->scratch = floats(arena, &total, (size_t)threads * work->scratch_floats);
-	work->position = part(arena, &total, tokens * sizeof *work->position);
-	work->query = part(arena, &total, tokens * sizeof *work->query);
-	work->block = part(arena, &total, tokens * sizeof *work->block);
-	return total;
+			work->gain[n] = floats(&layout, ps_norm_length(config, (ps_norm)n));
+	lay_out_panels(work, kernel, options->weights, &layout);
+	work->narrow = x_panels(&layout, kernel, tokens, config->width);
+	work->broad = x_panels(&layout, kernel, tokens, widest_input(config));
+	work->wide = floats(&layout, work->wide_floats);
+	work->mid = floats(&layout, tokens * config->width);
+	work->keys = ps_layout_part(&layout, work->key_words, sizeof *work->keys);
+	work->scratch = floats(&layout, (size_t)threads * work->scratch_floats);
+	work->position = ps_layout_part(&layout, tokens, sizeof *work->position);
+	work->query = ps_layout_part(&layout, tokens, sizeof *work->query);
+	work->block = ps_layout_part(&layout, tokens, sizeof *work->block);
+	return layout.bytes;
 }
 
 static ps_layer_work empty_work(const ps_model_config *config, const ps_forward_options *options)
@@ -180,32 +172,24 @@ size_t ps_layer_bytes(const ps_model_config *config, int threads, const ps_forwa
 	ps_layer_work work = empty_work(config, options);
 
 	return lay_out(&work, &kernel, threads, options, NULL) +
-	       ps_round_up(ps_matmul_bytes(options->precision, threads, 0, widest_input(config)),
-			   PS_ALIGN);
+	       ps_matmul_bytes(options->precision, threads, 0, widest_input(config));
 }
 
-int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
-		    const ps_forward_options *options, ps_arena *arena)
+void ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
+		     const ps_forward_options *options, ps_arena *arena)
 {
 	const int threads = ps_pool_threads(context->pool);
-	int rc;
 
 	*work = empty_work(config, options);
 	work->context = context;
-	if (ps_layer_bytes(config, threads, options) > arena->size_bytes - arena->used_bytes)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for the forward pass");
-	rc = ps_matmul_create(&work->matmul, options->precision, context->pool, 0,
-			      widest_input(config), arena, context->diag);
-	if (rc)
-		return rc;
+	work->matmul =
+		ps_matmul_create(options->precision, context->pool, 0, widest_input(config), arena);
 	work->kernel = ps_matmul_kernel(work->matmul);
 	lay_out(work, work->kernel, threads, options, arena);
 	ps_rope_table(&config->rope_global, config->head_width, work->max_window, work->cos_global,
 		      work->sin_global);
 	ps_rope_table(&config->rope_local, config->head_width, work->max_window, work->cos_local,
 		      work->sin_local);
-	return 0;
 }
 
 void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights)

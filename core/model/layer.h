@@ -59,8 +59,8 @@ typedef struct ps_layer_work {
 /* Arena bytes of the workspace, the matrix product's included. */
 size_t ps_layer_bytes(const ps_model_config *config, int threads,
 		      const ps_forward_options *options);
-int ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
-		    const ps_forward_options *options, ps_arena *arena) PS_MUST_USE;
+void ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
+		     const ps_forward_options *options, ps_arena *arena);
 
 /* Widens the layer's gains and packs its projections; before its first chunk. */
 void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights);

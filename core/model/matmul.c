@@ -56,13 +56,19 @@ static size_t item_rows(const ps_kernel *kernel)
 	return ps_max_size(W_BLOCK / kernel->w_panel, 1) * kernel->w_panel;
 }
 
+/* Bytes of one row of W, or token of X, in one block of columns. */
+static size_t column_block_bytes(const ps_kernel *kernel)
+{
+	return ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
+}
+
 /* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its tiles three quarters of
  * the second cache. */
 static size_t ready_tokens(const ps_kernel *kernel)
 {
 	const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
 	const size_t cache = found > 0 ? (size_t)found : CACHE_BYTES,
-		     column = ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
+		     column = column_block_bytes(kernel);
 	const size_t w = item_rows(kernel) * column,
 		     each = column + item_rows(kernel) * sizeof(float);
 	const size_t tokens = cache / 4 * 3 > w ? (cache / 4 * 3 - w) / each : 0;
@@ -71,62 +77,49 @@ static size_t ready_tokens(const ps_kernel *kernel)
 			   kernel->x_panel);
 }
 
-static size_t item_tokens(const ps_kernel *kernel, size_t max_tokens)
+/* Everything but the pool and the memory. */
+static ps_matmul shape_of(ps_precision precision, size_t max_tokens, size_t max_k)
 {
-	return ps_max_size(ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel),
-			   ready_tokens(kernel));
+	ps_matmul m = {.kernel = ps_kernel_choose(precision), .max_k = max_k};
+	const ps_kernel *kernel = &m.kernel;
+	size_t item_tokens;
+
+	m.token_block = ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel);
+	m.ready_tokens = ready_tokens(kernel);
+	item_tokens = ps_max_size(m.token_block, m.ready_tokens);
+	m.tile_bytes = ps_round_up(item_tokens * item_rows(kernel) * sizeof(float), PS_ALIGN);
+	m.packed_w_bytes = ps_round_up(item_rows(kernel) * column_block_bytes(kernel), PS_ALIGN);
+	return m;
 }
 
-static size_t tile_bytes(const ps_kernel *kernel, size_t max_tokens)
+/* The one list of the product's parts; home: where m itself will live. */
+static size_t lay_out(ps_matmul *m, ps_matmul **home, int threads, ps_arena *arena)
 {
-	return ps_round_up(item_tokens(kernel, max_tokens) * item_rows(kernel) * sizeof(float),
-			   PS_ALIGN);
-}
+	ps_layout layout = {.arena = arena};
 
-static size_t packed_w_bytes(const ps_kernel *kernel)
-{
-	return ps_round_up(item_rows(kernel) * ps_slices(kernel->dtype, kernel->block) *
-				   sizeof(uint32_t),
-			   PS_ALIGN);
-}
-
-static size_t packed_x_bytes(const ps_kernel *kernel, size_t max_tokens, size_t max_k)
-{
-	const size_t tokens = ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), kernel->x_panel);
-
-	return ps_round_up(tokens * ps_slices(kernel->dtype, max_k) * sizeof(uint32_t), PS_ALIGN);
+	*home = ps_layout_part(&layout, 1, sizeof **home);
+	m->packed_x = ps_layout_part(&layout, m->token_block * ps_slices(m->kernel.dtype, m->max_k),
+				     sizeof *m->packed_x);
+	m->buffers = ps_layout_part(&layout, (size_t)threads, m->tile_bytes + m->packed_w_bytes);
+	return layout.bytes;
 }
 
 size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, size_t max_k)
 {
-	const ps_kernel kernel = ps_kernel_choose(precision);
+	ps_matmul m = shape_of(precision, max_tokens, max_k), *home;
 
-	return ps_round_up(sizeof(ps_matmul), PS_ALIGN) +
-	       packed_x_bytes(&kernel, max_tokens, max_k) +
-	       (size_t)threads * (tile_bytes(&kernel, max_tokens) + packed_w_bytes(&kernel));
+	return lay_out(&m, &home, threads, NULL);
 }
 
-int ps_matmul_create(ps_matmul **out, ps_precision precision, ps_pool *pool, size_t max_tokens,
-		     size_t max_k, ps_arena *arena, ps_diag *diag)
+ps_matmul *ps_matmul_create(ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k,
+			    ps_arena *arena)
 {
-	ps_matmul *m = ps_arena_take(arena, sizeof *m);
+	ps_matmul m = shape_of(precision, max_tokens, max_k), *home;
 
-	if (!m)
-		return ps_fail(diag, PS_EFAILED,
-			       "the memory plan leaves no room for the matrix product");
-	*m = (ps_matmul){.pool = pool, .kernel = ps_kernel_choose(precision), .max_k = max_k};
-	m->token_block = ps_round_up(ps_min_size(max_tokens, TOKEN_BLOCK), m->kernel.x_panel);
-	m->ready_tokens = ready_tokens(&m->kernel);
-	m->tile_bytes = tile_bytes(&m->kernel, max_tokens);
-	m->packed_w_bytes = packed_w_bytes(&m->kernel);
-	m->packed_x = ps_arena_take(arena, packed_x_bytes(&m->kernel, max_tokens, max_k));
-	m->buffers = ps_arena_take(arena, (size_t)ps_pool_threads(pool) *
-						  (m->tile_bytes + m->packed_w_bytes));
-	if (!m->packed_x || !m->buffers)
-		return ps_fail(diag, PS_EFAILED,
-			       "the memory plan leaves no room for packed panels");
-	*out = m;
-	return 0;
+	m.pool = pool;
+	lay_out(&m, &home, ps_pool_threads(pool), arena);
+	*home = m;
+	return home;
 }
 
 const ps_kernel *ps_matmul_kernel(const ps_matmul *m)

@@ -27,8 +27,8 @@ typedef struct ps_matmul ps_matmul; /* kernel choice, packing buffers of each wo
  * most max_k columns. max_tokens 0: for ps_matmul_panels alone. */
 size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, size_t max_k);
 
-int ps_matmul_create(ps_matmul **matmul, ps_precision precision, ps_pool *pool, size_t max_tokens,
-		     size_t max_k, ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+ps_matmul *ps_matmul_create(ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k,
+			    ps_arena *arena);
 
 /* The product above. */
 void ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens,

@@ -167,10 +167,10 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	if (rc)
 		return rc;
 	rc = ps_checkpoint_stream(e->checkpoint, &stream, &e->arena, &e->source, &s->diag);
-	if (!rc)
-		rc = ps_forward_create(&e->forward, e->config, &e->source, &s->context, &options,
-				       &e->arena);
-	if (!rc && need->head)
+	if (rc)
+		return rc;
+	e->forward = ps_forward_create(e->config, &e->source, &s->context, &options, &e->arena);
+	if (need->head)
 		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision,
 				    ps_engine_head_tokens(plan.chunk_tokens, e->pass_tokens),
 				    &e->arena);

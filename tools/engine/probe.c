@@ -70,11 +70,9 @@ int ps_probe_product(ps_session *s, double *rate)
 			4 * PS_ALIGN,
 		&s->diag);
 
-	if (!rc)
-		rc = ps_matmul_create(&p.matmul, s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH,
-				      &arena, &s->diag);
 	if (rc)
 		goto out;
+	p.matmul = ps_matmul_create(s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena);
 	p.x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *p.x);
 	p.y = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *p.y);
 	p.w.data = ps_arena_take(&arena, PROBE_WIDTH * PROBE_WIDTH * sizeof *p.x);

@@ -72,9 +72,8 @@ static void bench_open_as(struct bench *b, ps_precision precision, const char *m
 							       threads, chunk),
 					 &b->diag),
 			 0);
-	assert_int_equal(ps_forward_create(&b->forward, &b->weights.config, &b->source, &b->context,
-					   &options, &b->arena),
-			 0);
+	b->forward =
+		ps_forward_create(&b->weights.config, &b->source, &b->context, &options, &b->arena);
 	assert_int_equal(ps_head_create(&b->head, &b->weights.config, &b->source, &b->context,
 					precision, chunk, &b->arena),
 			 0);
@@ -678,24 +677,25 @@ static void progress_advances_and_interruption_stops(void **state)
 	bench_close(&b);
 }
 
-static void too_small_an_arena_is_said_so(void **state)
+static void exactly_the_planned_bytes_are_taken(void **state)
 {
-	struct bench b;
-	ps_arena arena;
 	const ps_forward_options options = {PS_PRECISION_F32, PS_F32, 24, 24};
-	ps_forward *forward;
+	struct bench b;
+	size_t forward_bytes, head_bytes;
+	ps_arena arena;
 	ps_head *head;
 
 	(void)state;
-	bench_open(&b, "llama", 1, 24, 24);
-	assert_int_equal(ps_arena_create(&arena, 4096, &b.diag), 0);
-	assert_int_equal(ps_forward_create(&forward, &b.weights.config, &b.source, &b.context,
-					   &options, &arena),
-			 PS_EFAILED);
+	bench_open(&b, "llama", 3, 24, 24);
+	forward_bytes = ps_forward_bytes(&b.weights.config, 3, &options);
+	head_bytes = ps_head_bytes(&b.weights.config, PS_PRECISION_F32, 3, 24);
+	assert_int_equal(ps_arena_create(&arena, forward_bytes + head_bytes, &b.diag), 0);
+	(void)ps_forward_create(&b.weights.config, &b.source, &b.context, &options, &arena);
+	assert_int_equal(arena.used_bytes, forward_bytes);
 	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context,
 					PS_PRECISION_F32, 24, &arena),
-			 PS_EFAILED);
-	b.diag.text[0] = 0;
+			 0);
+	assert_int_equal(arena.used_bytes, forward_bytes + head_bytes);
 	ps_arena_destroy(&arena);
 	bench_close(&b);
 }
@@ -718,7 +718,7 @@ int main(void)
 		cmocka_unit_test(a_window_longer_than_planned_is_refused),
 		cmocka_unit_test(empty_windows_and_empty_passes_are_nothing),
 		cmocka_unit_test(progress_advances_and_interruption_stops),
-		cmocka_unit_test(too_small_an_arena_is_said_so),
+		cmocka_unit_test(exactly_the_planned_bytes_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,17 +9,19 @@
 #define SAMPLE_SECONDS 1.0
 #define WINDOW_SECONDS_MIN 10.0
 #define WINDOW_SECONDS_MAX 60.0
-#define SILENCE_SECONDS 30.0
-#define SILENCE_GAPS 3.0
+/* A loop is silent after so many seconds without a tick, and GAPS times its longest gap. */
+#define GIVEN_UP_SECONDS 5.0 /* as an outer loop: it ended early */
+#define STALLED_SECONDS 30.0 /* as any loop: its rate goes down */
+#define GAPS 3.0
 
 static bool finished(const ps_loop *loop)
 {
 	return loop->last.done >= loop->total;
 }
 
-static bool silent(const ps_loop *loop, double now)
+static bool silent(const ps_loop *loop, double now, double seconds)
 {
-	return now - loop->last.time > fmax(SILENCE_SECONDS, SILENCE_GAPS * loop->longest_gap);
+	return now - loop->last.time > fmax(seconds, GAPS * loop->longest_gap);
 }
 
 static void start(ps_loop *loop, const ps_loop_tick *tick, double now)
@@ -78,7 +80,7 @@ const ps_loop *ps_loops_outer(const ps_loops *loops, double now)
 	for (size_t i = 0; i < loops->count; i++) {
 		const ps_loop *loop = &loops->loop[i];
 
-		if (!finished(loop) && (i + 1 == loops->count || !silent(loop, now)))
+		if (!finished(loop) && (i + 1 == loops->count || !silent(loop, now, GIVEN_UP_SECONDS)))
 			return loop;
 	}
 	return NULL;
@@ -110,7 +112,7 @@ double ps_loop_rate(const ps_loop *loop, double now)
 
 	if (seconds < SAMPLE_SECONDS || loop->last.done <= from.done)
 		return 0;
-	if (silent(loop, now))
+	if (silent(loop, now, STALLED_SECONDS))
 		seconds = now - from.time;
 	return (double)(loop->last.done - from.done) / seconds;
 }

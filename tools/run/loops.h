@@ -55,9 +55,9 @@ void ps_loops_tick(ps_loops *loops, const ps_loop_tick *tick, double now);
 
 /* The loop that ticked last; NULL: none. */
 const ps_loop *ps_loops_inner(const ps_loops *loops);
-/* The outermost loop that is neither finished nor given up; NULL: none. A loop is given up
- * while another one ticks and it has been silent for three times its longest gap, and for 30 s
- * at least. */
+/* The outermost loop that is neither finished nor given up; NULL: none. A loop is given up while
+ * another one ticks and it has been silent for three times its longest gap, and for 5 s at least:
+ * loops may end before their total. It is back with its next tick. */
 const ps_loop *ps_loops_outer(const ps_loops *loops, double now);
 
 /* Units a second; 0: not known yet. */

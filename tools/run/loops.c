@@ -80,7 +80,8 @@ const ps_loop *ps_loops_outer(const ps_loops *loops, double now)
 	for (size_t i = 0; i < loops->count; i++) {
 		const ps_loop *loop = &loops->loop[i];
 
-		if (!finished(loop) && (i + 1 == loops->count || !silent(loop, now, GIVEN_UP_SECONDS)))
+		if (!finished(loop) &&
+		    (i + 1 == loops->count || !silent(loop, now, GIVEN_UP_SECONDS)))
 			return loop;
 	}
 	return NULL;

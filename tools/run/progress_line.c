@@ -166,14 +166,18 @@ static void add_step(ps_line_parts *parts, const struct moment *m)
 	add_time(parts, 4, "; all %s left", m->whole, true);
 }
 
+static double share_done(const ps_loop *loop)
+{
+	return loop->last.done < loop->total ? (double)loop->last.done / (double)loop->total : 1;
+}
+
 /* " [####....] 12.3k/100k tok", plain ", 12.3k of 100k tok (12 %)". */
 static void add_counts(ps_line_parts *parts, const ps_loop *loop)
 {
-	uint64_t done = loop->last.done < loop->total ? loop->last.done : loop->total;
-	double share = loop->total ? (double)done / (double)loop->total : 1;
+	double share = share_done(loop);
 	char done_text[24], total_text[24], text[96], percent[24], bar[BAR_COLUMNS + 1];
 
-	ps_text_count((double)done, done_text);
+	ps_text_count(share * (double)loop->total, done_text);
 	ps_text_count((double)loop->total, total_text);
 	if (!line.terminal) {
 		snprintf(text, sizeof text, ", %s of %s %s (%d %%)", done_text, total_text,
@@ -200,29 +204,30 @@ static void add_to_comma(ps_line_parts *parts, int rank, const char *text)
 	ps_line_add(parts, rank, text, narrow);
 }
 
+/* The outer loop with its rate; of a loop inside it only "; forward pass 43 %". */
 static void add_loop(ps_line_parts *parts, const struct moment *m)
 {
-	double rate = ps_loop_rate(m->inner, m->now);
-	char rate_text[48], text[160], done[24], total[24];
+	const ps_loop *loop = m->outer ? m->outer : m->inner;
+	double rate = ps_loop_rate(loop, m->now);
+	char rate_text[48], text[160];
 
 	if (line.stage[0]) {
 		snprintf(text, sizeof text, "%s: ", line.stage);
 		ps_line_add(parts, 4, text, "");
 	}
-	if (m->outer && m->outer != m->inner) {
-		ps_text_count((double)m->outer->last.done, done);
-		ps_text_count((double)m->outer->total, total);
-		snprintf(text, sizeof text, "%s %s/%s: ", m->outer->what, done, total);
-		ps_line_add(parts, 2, text, "");
-	}
-	add_to_comma(parts, 4, m->inner->what);
-	add_counts(parts, m->inner);
+	add_to_comma(parts, 4, loop->what);
+	add_counts(parts, loop);
 	if (rate > 0) {
-		snprintf(text, sizeof text, ", %s", ps_text_rate(rate, m->inner->unit, rate_text));
+		snprintf(text, sizeof text, ", %s", ps_text_rate(rate, loop->unit, rate_text));
 		ps_line_add(parts, 5, text, "");
 	}
 	if (!line.in_step)
 		add_time(parts, 6, ", %s left", m->left, true);
+	if (loop != m->inner) {
+		snprintf(text, sizeof text, "; %s %d %%", m->inner->what,
+			 (int)(100 * share_done(m->inner)));
+		ps_line_add(parts, 0, text, "");
+	}
 	if (line.note[0])
 		add_to_comma(parts, 0, line.note);
 }
@@ -253,12 +258,11 @@ static void draw_on_terminal(const struct moment *m)
 	memcpy(line.drawn, text, sizeof text);
 }
 
-/* Ends one permanent line. */
-static void write_line(const char *stamp, const char *text)
+static void write_line(const char *text)
 {
 	char *out;
 
-	if (asprintf(&out, "%s%s\n", stamp, text) < 0)
+	if (asprintf(&out, "%s\n", text) < 0)
 		return;
 	write_all(out);
 	free(out);
@@ -278,7 +282,7 @@ static void draw_plain(const struct moment *m)
 	if (m->inner)
 		add_loop(&parts, m);
 	ps_line_fit(&parts, width, text);
-	write_line("", text);
+	write_line(text);
 }
 
 /* Draws if there is something to show and the last time is long enough ago. The lock is held. */
@@ -302,13 +306,13 @@ static void draw(double now)
 }
 
 /* Writes a permanent line above those that rewrite themselves. The lock is held. */
-static void print_above(const char *stamp, const char *text)
+static void print_above(const char *text)
 {
 	size_t width = columns();
 	char *row;
 
 	if (width == PS_LINE_UNLIMITED) {
-		write_line(stamp, text);
+		write_line(text);
 		return;
 	}
 	erase();
@@ -317,7 +321,7 @@ static void print_above(const char *stamp, const char *text)
 		size_t bytes = ps_text_row(text, width);
 
 		snprintf(row, bytes + 1, "%s", text);
-		write_line("", row);
+		write_line(row);
 		text += bytes;
 		text += strspn(text, " ");
 	}
@@ -455,30 +459,11 @@ void ps_progress_step_end(const char *headline)
 		ps_line_add(&parts, 3, headline ? part : "", "");
 		ps_line_fit(&parts, columns(), text);
 		erase();
-		write_line("", text);
+		write_line(text);
 	}
 	line.in_step = false;
 	line.loops.count = 0;
 	pthread_mutex_unlock(&line.lock);
-}
-
-void ps_progress_say(const char *format, ...)
-{
-	char *text, stamp[STAMP_BYTES] = "";
-	va_list args;
-	int length;
-
-	if (line.quiet)
-		return;
-	va_start(args, format);
-	length = vasprintf(&text, format, args);
-	va_end(args);
-	if (length < 0)
-		return;
-	pthread_mutex_lock(&line.lock);
-	print_above(line.terminal ? stamp : time_stamp(stamp), text);
-	pthread_mutex_unlock(&line.lock);
-	free(text);
 }
 
 void ps_progress_print(const char *text)
@@ -486,8 +471,28 @@ void ps_progress_print(const char *text)
 	if (line.quiet)
 		return;
 	pthread_mutex_lock(&line.lock);
-	print_above("", text);
+	print_above(text);
 	pthread_mutex_unlock(&line.lock);
+}
+
+void ps_progress_say(const char *format, ...)
+{
+	char *text, *stamped, stamp[STAMP_BYTES] = "";
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vasprintf(&text, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	if (!line.terminal)
+		time_stamp(stamp);
+	if (asprintf(&stamped, "%s%s", stamp, text) >= 0) {
+		ps_progress_print(stamped);
+		free(stamped);
+	}
+	free(text);
 }
 
 void ps_progress_stage(const char *stage)

@@ -57,8 +57,9 @@ static void put(screen *s, const char *character)
 
 	if (!columns && s->column) {
 		char *cell = s->cell[s->row][s->column - 1];
+		size_t used = strlen(cell);
 
-		strncat(cell, character, 15 - strlen(cell));
+		snprintf(cell + used, 16 - used, "%.4s", character);
 		return;
 	}
 	if (s->column + columns > s->columns) {

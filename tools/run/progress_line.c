@@ -291,7 +291,8 @@ static void draw(double now)
 	double since = now - (line.in_step ? line.step.began : line.loop_since);
 	struct moment m;
 
-	if (line.quiet || line.paused || (!line.in_step && !line.loops.count))
+	if (line.quiet || line.paused || ps_signals_ending() ||
+	    (!line.in_step && !line.loops.count))
 		return;
 	if (line.terminal && since < (line.in_step ? STEP_SHOWN_AFTER : LOOP_SHOWN_AFTER))
 		return;

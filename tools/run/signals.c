@@ -13,8 +13,10 @@
  * share. */
 static atomic_int stop_signal;
 static _Atomic(const char *) last_words;
+static atomic_bool ending;
 
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2 &&
+		       ATOMIC_BOOL_LOCK_FREE == 2,
 	       "signal handlers need lock-free atomics");
 
 /* write is safe in a handler; stdio is not. */
@@ -29,6 +31,7 @@ static void write_last_words(void)
 {
 	const char *text = atomic_load(&last_words);
 
+	atomic_store(&ending, true);
 	if (text)
 		write_text(text);
 }
@@ -78,4 +81,9 @@ int ps_stop_requested(void)
 void ps_signals_last_words(const char *text)
 {
 	atomic_store(&last_words, text);
+}
+
+bool ps_signals_ending(void)
+{
+	return atomic_load(&ending);
 }

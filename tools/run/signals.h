@@ -9,6 +9,8 @@
 #ifndef PS_TOOLS_RUN_SIGNALS_H
 #define PS_TOOLS_RUN_SIGNALS_H
 
+#include <stdbool.h>
+
 /* Installs all handlers. Calling it again changes nothing. */
 void ps_signals_install(void);
 
@@ -18,5 +20,7 @@ int ps_stop_requested(void);
 /* What a handler writes to stderr before it ends the process. The progress line uses it to
  * erase itself. text is static and stays valid; NULL: nothing. Any thread may call it. */
 void ps_signals_last_words(const char *text);
+/* True from the last words on: threads that still run should write nothing more. */
+bool ps_signals_ending(void);
 
 #endif

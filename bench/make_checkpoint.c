@@ -451,8 +451,11 @@ static int write_tokens(const struct request *r, const struct maker *m, ps_diag 
 
 	if (!row)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a window");
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, r->tokens, "tokens", NULL, &decl, 1,
-				diag);
+	rc = ps_artefact_create(
+		&artefact, &ps_sys_linux,
+		&(ps_artefact_spec){
+			.path = r->tokens, .kind = "tokens", .tensors = &decl, .count = 1},
+		diag);
 	for (size_t w = 0; w < windows && !rc; w++) {
 		row[0] = m->shape->bos;
 		for (size_t i = 1; i < window; i++)

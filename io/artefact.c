@@ -1,5 +1,5 @@
-/* The order on disk: data first, at its final place behind the bytes reserved for the header; the header last,
- * when all checksums are known. The checksums' text has a fixed length, so create knows how much to reserve.
+/* The data is written first, at its final place. The header is written last, when all checksums are
+ * known. The text of a checksum has a fixed length, so create knows how many bytes to reserve.
  *
  *   0            data_offset                                                 data_offset + data_bytes
  *   | n | JSON   | head: blocks held (defer) | written blocks | block: tail  |
@@ -13,6 +13,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/utf8.h"
 #include "io/checksums.h"
 #include "io/temporary.h"
 
@@ -27,13 +28,13 @@ struct ps_artefact {
 	json_t *ours;    /* the prunescope object without xxh3 */
 	json_t *entries; /* name -> {dtype, shape, data_offsets}, in order */
 	uint64_t data_offset, data_bytes;
-	uint64_t position; /* next byte of the data to come from write */
-	uint64_t *sums;    /* of the blocks */
+	uint64_t position; /* of the next byte that write will bring, in the data */
+	uint64_t *sums;    /* (block_count): checksums */
 	size_t block_count;
-	char *block; /* the block that position lies in, as far as it is buffered; NULL until needed */
+	char *block; /* buffer for the block that position lies in; NULL until needed */
 	size_t block_used;
-	char *head;        /* deferred: whole blocks, or NULL */
-	size_t head_bytes; /* held, a multiple of a block or all of the data */
+	char *head;        /* the deferred bytes, in whole blocks; NULL: none */
+	size_t head_bytes; /* size of head: whole blocks, or all of the data */
 };
 
 static size_t block_length(const ps_artefact *artefact, size_t block)
@@ -44,7 +45,8 @@ static size_t block_length(const ps_artefact *artefact, size_t block)
 
 /* --- header --- */
 
-/* The prunescope object with its checksums, the header's own as zeros, as text; NULL: no memory. */
+/* The text of the prunescope object with its checksums. The header's own checksum is all zeros.
+ * Malloc'ed; NULL: no memory. */
 static char *ours_text(const ps_artefact *artefact)
 {
 	json_t *whole = json_copy(artefact->ours), *blocks = json_array();
@@ -65,7 +67,7 @@ static char *ours_text(const ps_artefact *artefact)
 	return text;
 }
 
-/* The header's JSON, the header's checksum still zeros; NULL: no memory. */
+/* The header's JSON, with zeros for its own checksum. Malloc'ed; NULL: no memory. */
 static char *header_json(const ps_artefact *artefact)
 {
 	char *ours = ours_text(artefact), *json = NULL;
@@ -83,7 +85,8 @@ static char *header_json(const ps_artefact *artefact)
 	return json;
 }
 
-/* All bytes before the data, padded, malloc'ed; the length still to be put. */
+/* All bytes before the data, padded. The caller still has to put the length (put_length).
+ * Malloc'ed; NULL: no memory. */
 static char *header_text(const ps_artefact *artefact, size_t *bytes)
 {
 	char *json = header_json(artefact), *raw = NULL;
@@ -114,7 +117,7 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 	char digits[PS_DIGEST_TEXT], *text = header_text(artefact, &bytes),
 				     *raw = text ? realloc(text, ps_max_size(whole, bytes)) : NULL;
 	const char *place;
-	int err;
+	int rc;
 
 	if (!raw) {
 		free(text);
@@ -134,50 +137,63 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksums", artefact->path);
 	}
 	memcpy(raw + (place - raw), ps_digest_format(ps_digest_of(raw, whole), digits), PS_DIGITS);
-	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
+	rc = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
 	free(raw);
-	return err ? ps_fail_errno(diag, -err, "%s: cannot be written at offset 0", artefact->path)
+	return rc ? ps_fail_errno(diag, -rc, "%s: cannot be written at offset 0", artefact->path)
 		   : 0;
 }
 
 /* --- create --- */
 
+/* The tensor's end in the data, after checks of its name, size and place. */
+static int check_tensor(const ps_artefact *artefact, const ps_tensor_decl *tensor, size_t width,
+			uint64_t *end, ps_diag *diag)
+{
+	size_t bytes = ps_dtype_size(tensor->dtype), last = 0;
+	bool fits = true;
+
+	for (int i = 0; i < tensor->rank; i++)
+		fits = fits && tensor->shape[i] <= INT64_MAX &&
+		       ps_size_mul(bytes, tensor->shape[i], &bytes);
+	if (!fits || !ps_size_add((size_t)artefact->data_bytes, bytes, &last) ||
+	    last > INT64_MAX - ((uint64_t)1 << 40))
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: its size overflows",
+			       artefact->path, tensor->name);
+	if (ps_dtype_size(tensor->dtype) > width)
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first",
+			       artefact->path, tensor->name);
+	if (json_object_get(artefact->entries, tensor->name) ||
+	    !strcmp(tensor->name, "__metadata__"))
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s is declared twice", artefact->path,
+			       tensor->name);
+	if (ps_utf8_invalid(tensor->name, strlen(tensor->name)) < strlen(tensor->name))
+		return ps_fail(diag, PS_EFAILED, "%s: tensor %s: not a name in UTF-8",
+			       artefact->path, tensor->name);
+	*end = last;
+	return 0;
+}
+
+/* *width: bytes of an element of the tensor before, which this one's must not exceed. */
 static int declare(ps_artefact *artefact, const ps_tensor_decl *tensor, size_t *width,
 		   ps_diag *diag)
 {
-	size_t bytes = ps_dtype_size(tensor->dtype), begin = (size_t)artefact->data_bytes, end = 0;
-	json_t *shape = json_array();
-	int rc = 0;
+	const uint64_t begin = artefact->data_bytes;
+	json_t *shape;
+	int rc = check_tensor(artefact, tensor, *width, &artefact->data_bytes, diag), lost = 0;
 
-	for (int i = 0; i < tensor->rank; i++)
-		if (!ps_size_mul(bytes, tensor->shape[i], &bytes) || tensor->shape[i] > INT64_MAX ||
-		    json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i])))
-			rc = PS_EFAILED;
-	if (rc || !ps_size_add(begin, bytes, &end) || end > INT64_MAX - ((uint64_t)1 << 40))
-		rc = ps_fail(diag, PS_EFAILED,
-			     "%s: tensor %s: its size overflows, or there is no memory",
-			     artefact->path, tensor->name);
-	else if (ps_dtype_size(tensor->dtype) > *width)
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s: wider dtypes are declared first",
-			     artefact->path, tensor->name);
-	else if (json_object_get(artefact->entries, tensor->name) ||
-		 !strcmp(tensor->name, "__metadata__"))
-		rc = ps_fail(diag, PS_EFAILED, "%s: tensor %s is declared twice", artefact->path,
-			     tensor->name);
-	if (rc) {
-		json_decref(shape);
+	if (rc)
 		return rc;
-	}
 	*width = ps_dtype_size(tensor->dtype);
-	artefact->data_bytes = end;
-	if (json_object_set_new(artefact->entries, tensor->name,
-				json_pack("{s:s, s:o, s:[I, I]}", "dtype",
-					  ps_dtype_name(tensor->dtype), "shape", shape,
-					  "data_offsets", (json_int_t)begin, (json_int_t)end)))
-		return ps_fail(diag, PS_EFAILED,
-			       "%s: tensor %s: not a name in UTF-8, or there is no memory",
-			       artefact->path, tensor->name);
-	return 0;
+	shape = json_array();
+	for (int i = 0; i < tensor->rank; i++)
+		lost |= json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
+	lost |= json_object_set_new(artefact->entries, tensor->name,
+				    json_pack("{s:s, s:o, s:[I, I]}", "dtype",
+					      ps_dtype_name(tensor->dtype), "shape", shape,
+					      "data_offsets", (json_int_t)begin,
+					      (json_int_t)artefact->data_bytes));
+	return lost ? ps_fail(diag, PS_EBUDGET, "%s: no memory for its tensors", artefact->path)
+		    : 0;
 }
 
 static void release(ps_artefact *artefact)
@@ -196,7 +212,7 @@ int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *d
 {
 	json_decref(artefact->ours);
 	artefact->ours = extra ? json_deep_copy(extra) : json_object();
-	/* A copy that ran out of memory on the way lacks what it could not hold. */
+	/* A copy for which memory ran out lacks what it could not hold. */
 	if ((extra && !json_equal(artefact->ours, extra)) ||
 	    json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
 	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
@@ -204,14 +220,13 @@ int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *d
 	return 0;
 }
 
-/* How long the header will be, from one whose checksums are all zero. */
+/* Finds how long the header will be, from one whose checksums are all zeros. */
 static int reserve(ps_artefact *artefact, ps_diag *diag)
 {
 	size_t bytes = 0;
 	char *raw;
 
-	artefact->block_count =
-		(size_t)((artefact->data_bytes + PS_BLOCK_BYTES - 1) / PS_BLOCK_BYTES);
+	artefact->block_count = ps_div_up((size_t)artefact->data_bytes, PS_BLOCK_BYTES);
 	artefact->sums = calloc(artefact->block_count + 1, sizeof *artefact->sums);
 	raw = artefact->sums ? header_text(artefact, &bytes) : NULL;
 	if (!raw)
@@ -221,8 +236,7 @@ static int reserve(ps_artefact *artefact, ps_diag *diag)
 	return 0;
 }
 
-int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, const char *kind,
-		       const json_t *extra, const ps_tensor_decl *tensors, size_t count,
+int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const ps_artefact_spec *spec,
 		       ps_diag *diag)
 {
 	ps_artefact *artefact = calloc(1, sizeof *artefact);
@@ -231,17 +245,17 @@ int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, c
 
 	*out = NULL;
 	if (!artefact)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	artefact->sys = sys;
-	artefact->path = strdup(path);
-	artefact->kind = strdup(kind);
+	artefact->path = strdup(spec->path);
+	artefact->kind = strdup(spec->kind);
 	artefact->entries = json_object();
 	if (!artefact->path || !artefact->kind || !artefact->entries)
-		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	else
-		rc = ps_artefact_set_extra(artefact, extra, diag);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = declare(artefact, &tensors[i], &width, diag);
+		rc = ps_artefact_set_extra(artefact, spec->extra, diag);
+	for (size_t i = 0; i < spec->count && !rc; i++)
+		rc = declare(artefact, &spec->tensors[i], &width, diag);
 	if (!rc)
 		rc = reserve(artefact, diag);
 	if (!rc)
@@ -256,22 +270,23 @@ int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const char *path, c
 
 /* --- data --- */
 
-/* A whole block goes out. */
+/* Notes the checksum of a whole block and writes it at its place. */
 static int put_block(ps_artefact *artefact, size_t block, const char *data, ps_diag *diag)
 {
 	uint64_t offset = artefact->data_offset + (uint64_t)block * PS_BLOCK_BYTES;
 	size_t bytes = block_length(artefact, block);
-	int err;
+	int rc;
 
 	artefact->sums[block] = ps_digest_of(data, bytes);
-	err = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, data, bytes, (off_t)offset);
-	if (err)
-		return ps_fail_errno(diag, -err, "%s: cannot be written at offset %llu",
+	rc = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, data, bytes, (off_t)offset);
+	if (rc)
+		return ps_fail_errno(diag, -rc, "%s: cannot be written at offset %llu",
 				     artefact->path, (unsigned long long)offset);
 	return 0;
 }
 
-/* Takes up to bytes of data into the head, the block buffer, or straight to disk; *taken of them. */
+/* Takes the next part of the data: into the head, into the block buffer, or straight to disk.
+ * *taken: how many of the bytes. */
 static int take(ps_artefact *artefact, const char *data, size_t bytes, size_t *taken, ps_diag *diag)
 {
 	size_t block = (size_t)(artefact->position / PS_BLOCK_BYTES),

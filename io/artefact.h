@@ -1,13 +1,23 @@
-/* io/artefact.h: writing our safetensors files so that nothing half-written is ever seen.
+/* io/artefact.h: writes one of our safetensors files so that nobody ever sees half of it.
  *
- * A file: declare the tensors, stream their bytes in declared order, commit. Written to a temporary name in
- * the same folder, fsynced, renamed, folder fsynced; on any failure or abort the temporary is unlinked. A
- * failed fsync is never retried: the caller, who alone can, writes the file anew. The header is padded so that
- * data starts on a 4,096-byte boundary; wider dtypes come first (declare in that order); __metadata__.prunescope
- * is one JSON string {kind, version, provenance, ..., xxh3: {block_bytes, blocks: [...], header}}: one 64-bit
- * XXH3 per block of PS_BLOCK_BYTES of data (blocks do not end at tensors' ends but run over the data as one
- * stream), and one over all bytes before the data with its own 16 digits zeroed. Same tensors and metadata:
- * same bytes. Memory: one block (less for smaller files), the header, 8 bytes per block. */
+ * Use: create declares the tensors, write streams their bytes in the declared order, commit finishes.
+ *
+ *   create -> [defer] -> write ... -> [fill, set_extra] -> commit     (or abort at any point)
+ *
+ * On disk: the bytes go to a temporary file in the same folder (io/temporary.h). commit writes the
+ * header, fsyncs, renames and fsyncs the folder. Any failure, and abort, unlinks the temporary.
+ * After a failed fsync nothing is retried. Only the caller can write the file anew, and must.
+ *
+ * Layout of the file:
+ * - The header is padded so that the data begins on a boundary of 4,096 bytes.
+ * - Wider dtypes come first. The caller declares the tensors in that order.
+ * - __metadata__.prunescope is one JSON string: {kind, version, provenance, ..., xxh3}.
+ * - xxh3 is {block_bytes, blocks: [...], header}. It has one 64-bit XXH3 for each block of
+ *   PS_BLOCK_BYTES of the data. The data counts as one stream: a block may span several tensors.
+ *   `header` covers all bytes before the data, with its own 16 digits taken as zeros.
+ * The same tensors and the same metadata give the same bytes.
+ *
+ * Memory: one block (less for a smaller file), the header, and 8 bytes a block. */
 #ifndef PS_IO_ARTEFACT_H
 #define PS_IO_ARTEFACT_H
 
@@ -33,27 +43,37 @@ typedef struct ps_tensor_decl {
 	uint64_t shape[8];
 } ps_tensor_decl;
 
-/* kind: "tokens", "mask", "activations", "sae", "logits", "statistics", ...; extra: a JSON object merged into the
- * prunescope object ("provenance" and whatever the kind needs), borrowed; NULL: nothing. */
-int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const char *path,
-		       const char *kind, const json_t *extra, const ps_tensor_decl *tensors,
-		       size_t count, ps_diag *diag) PS_MUST_USE;
-/* The next bytes of the data, in the order of the declarations. */
+/* What a new file will hold. create copies what it needs. */
+typedef struct ps_artefact_spec {
+	const char *path;
+	const char *kind;    /* "tokens", "mask", "activations", "sae", "logits", "statistics", ... */
+	const json_t *extra; /* object merged into the prunescope object; NULL: nothing */
+	const ps_tensor_decl *tensors; /* (count), wider dtypes first */
+	size_t count;
+} ps_artefact_spec;
+
+/* Opens the temporary file and reserves room for the header. Errors:
+ * PS_EFAILED for tensors that cannot be declared so, PS_EBUDGET, -errno or PS_EOUTPUT for the file. */
+int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const ps_artefact_spec *spec,
+		       ps_diag *diag) PS_MUST_USE;
+/* Appends bytes to the data, in the order of the declarations. PS_EFAILED for more than declared. */
 int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes,
 		      ps_diag *diag) PS_MUST_USE;
 
-/* For data whose beginning is known last: after create, the first `bytes` of the data are left out of the stream
- * of ps_artefact_write and given by ps_artefact_fill before commit. Holds them, rounded up to whole blocks. */
+/* Leaves the first `bytes` of the data out of the stream of ps_artefact_write. The caller gives them
+ * through ps_artefact_fill before commit. For data whose beginning is known last.
+ * Call it after create and before the first write. Holds these bytes, rounded up to whole blocks. */
 int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag) PS_MUST_USE;
-/* The deferred bytes [offset, offset + bytes). */
+/* Sets the deferred bytes [offset, offset + bytes). */
 void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, size_t bytes);
 
-/* Replaces extra before commit, for numbers known only at the end. The new header must not be longer than the
- * one that create reserved for (start with the widest numbers): PS_EFAILED. */
+/* Replaces `extra` before commit, for numbers that are known only at the end. The new header must not
+ * be longer than the one that create reserved room for, else commit fails with PS_EFAILED. So create
+ * with the widest numbers that may come. */
 int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag) PS_MUST_USE;
-/* Writes header and checksums, fsyncs, renames. Frees the artefact, whatever it returns. */
+/* Writes header and checksums, fsyncs and renames. Frees the artefact, whatever it returns. */
 int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag) PS_MUST_USE;
-/* Removes the temporary. NULL allowed. */
+/* Removes the temporary file and frees the artefact. NULL is allowed. */
 void ps_artefact_abort(ps_artefact *artefact);
 
 #endif

@@ -1,5 +1,6 @@
 #include "io/backend.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,14 +20,15 @@ int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag)
 		       name);
 }
 
+/* text (PS_BACKEND_TEXT bytes) receives what is used, and why not what was asked for. */
 static int choose_engine(ps_read_engine *engine, ps_backend backend, const ps_uring_options *places,
 			 char *text, ps_diag *diag)
 {
 	char reason[64];
-	int err, refusal = 0;
+	int refusal = 0;
 
 	if (backend != PS_IO_PREAD) {
-		refusal = ps_engine_uring_create(engine, places);
+		refusal = ps_read_engine_create_uring(engine, places);
 		if (!refusal) {
 			snprintf(text, PS_BACKEND_TEXT, "%s", engine->text);
 			return 0;
@@ -34,9 +36,7 @@ static int choose_engine(ps_read_engine *engine, ps_backend backend, const ps_ur
 		if (backend == PS_IO_URING)
 			return ps_fail_errno(diag, -refusal, "io_uring cannot be set up");
 	}
-	err = ps_engine_pread_create(engine, places->sys);
-	if (err)
-		return ps_fail_errno(diag, -err, "the reader cannot be set up");
+	ps_read_engine_create_pread(engine, places->sys);
 	if (refusal)
 		snprintf(text, PS_BACKEND_TEXT, "%s (io_uring: %s)", engine->text,
 			 strerror_r(-refusal, reason, sizeof reason));
@@ -49,10 +49,12 @@ int ps_backend_reader(ps_reader **reader, ps_backend backend, const ps_uring_opt
 		      char *text, ps_diag *diag)
 {
 	ps_read_engine engine;
-	int err = choose_engine(&engine, backend, places, text, diag);
+	int rc = choose_engine(&engine, backend, places, text, diag);
 
-	if (err)
-		return err;
-	err = ps_reader_create(reader, engine);
-	return err ? ps_fail_errno(diag, -err, "the reader thread cannot be started") : 0;
+	if (rc)
+		return rc;
+	rc = ps_reader_create(reader, engine);
+	if (rc == -ENOMEM)
+		return ps_fail(diag, PS_EBUDGET, "no memory for a reader");
+	return rc ? ps_fail_errno(diag, -rc, "the reader thread cannot be started") : 0;
 }

@@ -42,9 +42,16 @@ int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *contex
 		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for %zu rows", batch);
 	if (!rc)
 		rc = ps_cache_writer_create(
-			&writer, &ps_sys_linux, o->to, o->provenance, o->replace, o->dtype,
-			cache.source.rows, cache.source.width,
-			ps_cache_shard_rows(cache.source.width, o->dtype, 1), &done, context->diag);
+			&writer, &ps_sys_linux,
+			&(ps_cache_spec){
+				.path = o->to,
+				.provenance = o->provenance,
+				.replace = o->replace,
+				.dtype = o->dtype,
+				.rows = cache.source.rows,
+				.width = cache.source.width,
+				.shard_rows = ps_cache_shard_rows(cache.source.width, o->dtype, 1)},
+			&done, context->diag);
 	for (uint64_t first = rc || done ? cache.source.rows : ps_cache_writer_resume_row(writer);
 	     !rc && first < cache.source.rows; first += batch) {
 		size_t count = ps_min_size(batch, (size_t)(cache.source.rows - first));

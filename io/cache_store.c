@@ -11,7 +11,7 @@
 #include "core/base/digest.h"
 
 #define SUFFIX ".safetensors"
-/* What a shard's header, parsed, and its path take: 4 tensors and the provenance; an estimate. */
+/* Estimate of the memory for a shard's path and its parsed header: 4 tensors and the provenance. */
 #define SHARD_HEADER_BYTES ((size_t)16 << 10)
 
 struct names {
@@ -27,7 +27,7 @@ static void free_names(struct names *names)
 	*names = (struct names){0};
 }
 
-/* Takes the names of safetensors files, passes over others. */
+/* Adds the name of a safetensors file, and passes over any other. */
 static int add_name(struct names *names, const char *name, ps_diag *diag)
 {
 	size_t length = strlen(name), suffix = strlen(SUFFIX);
@@ -55,7 +55,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The shards' names in order: the manifest's, or without one all that the folder holds. */
+/* Lists the shards in order: those of the manifest, or without one all that the folder holds. */
 static int list_shards(const char *path, const json_t *manifest, struct names *names, ps_diag *diag)
 {
 	const struct dirent *entry;
@@ -102,7 +102,7 @@ static int check_manifest(const json_t *manifest, const char *path, ps_diag *dia
 	return 0;
 }
 
-/* What the manifest promises of a shard. */
+/* Checks a shard against what the manifest says of it. */
 static int check_noted(const ps_cache *cache, const ps_safetensors *file, const char *name,
 		       ps_diag *diag)
 {
@@ -206,13 +206,18 @@ static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path,
 
 /* --- columns --- */
 
-static const char *const column_names[PS_ROW_COLUMNS] = {
-	[PS_ROW_TOKEN_ID] = "token_ids",
-	[PS_ROW_POSITION] = "positions",
-	[PS_ROW_WINDOW_ID] = "window_ids",
-};
+const char *ps_cache_column_name(ps_row_column column)
+{
+	static const char *const names[PS_ROW_COLUMNS] = {
+		[PS_ROW_TOKEN_ID] = "token_ids",
+		[PS_ROW_POSITION] = "positions",
+		[PS_ROW_WINDOW_ID] = "window_ids",
+	};
 
-/* 1: every shard has the column; 0: one has none; or an error when one is not I32 [rows]. */
+	return names[column];
+}
+
+/* 1: every shard has the column. 0: one lacks it. Negative: the column of one is not I32 [rows]. */
 static int has_column(const ps_cache *cache, const char *name, ps_diag *diag)
 {
 	for (size_t i = 0; i < cache->shard_count; i++) {
@@ -232,7 +237,7 @@ static int has_column(const ps_cache *cache, const char *name, ps_diag *diag)
 static int check_columns(ps_cache *cache, ps_diag *diag)
 {
 	for (int c = 0; c < PS_ROW_COLUMNS; c++) {
-		int rc = has_column(cache, column_names[c], diag);
+		int rc = has_column(cache, ps_cache_column_name((ps_row_column)c), diag);
 
 		if (rc < 0)
 			return rc;
@@ -243,7 +248,7 @@ static int check_columns(ps_cache *cache, ps_diag *diag)
 
 /* --- rows --- */
 
-/* The shard with first_row[s] <= row < first_row[s + 1], starting from a guess. */
+/* The shard s with first_row[s] <= row < first_row[s + 1]. guess: the shard to try first. */
 static size_t find_shard(const ps_cache *cache, uint64_t row, size_t guess)
 {
 	if (cache->first_row[guess] <= row && row < cache->first_row[guess + 1])
@@ -269,7 +274,7 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return 0;
 }
 
-/* The values stand in the shards as they may, not aligned. */
+/* The values may stand in the shards at any offset, aligned or not. */
 static void column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
 {
 	const ps_cache *cache = self;
@@ -281,7 +286,7 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 		if (shard != at)
 			data = ps_safetensors_data(
 				&cache->shards[shard],
-				ps_safetensors_find(&cache->shards[shard], column_names[which]));
+				ps_safetensors_find(&cache->shards[shard], ps_cache_column_name(which)));
 		at = shard;
 		memcpy(&out[i], data + (size_t)(ids[i] - cache->first_row[shard]) * sizeof *out,
 		       sizeof *out);

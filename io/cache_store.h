@@ -1,11 +1,15 @@
-/* io/cache_store.h: activation caches: a folder of shards with `activations` F32 or BF16 [rows, D] and
- * `token_ids`, `positions` (from 0, BOS counted), `window_ids` I32 [rows].
+/* io/cache_store.h: activation caches.
  *
- * Writing: rows arrive in order; a shard is committed when full, so that an interrupted cache continues at the
- * first missing shard (ps_cache_writer_resume_row), to the same bytes. A shard's metadata: kind "activations",
- * provenance, first_row. The ids stand before the activations (wider dtypes first), so a shard's first block
- * is held until it is full.
- * Reading: shards are mapped; a folder of other tools' files with `activations` alone is taken, as unverified. */
+ * A cache is a folder of shards. A shard holds `activations` F32 or BF16 [rows, D], and `token_ids`,
+ * `positions` (from 0, BOS counted) and `window_ids` I32 [rows]. Its metadata has kind "activations",
+ * the provenance and first_row.
+ *
+ * Writing (io/cache_writer.c): rows arrive in order. A shard is committed when it is full, so an
+ * interrupted cache continues at the first missing shard (ps_cache_writer_resume_row), to the same
+ * bytes. The three columns stand before the activations, because a file's wider dtypes come first. So
+ * the writer holds the first blocks of a shard in memory until the shard is full.
+ * Reading (io/cache_store.c): shards are mapped. A folder of other tools' files that holds
+ * `activations` alone is taken too, as unverified. */
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
@@ -15,42 +19,60 @@
 #include "io/artefact.h"
 #include "io/safetensors.h"
 
+/* The name of a column's tensor in a shard. */
+const char *ps_cache_column_name(ps_row_column column);
+
 typedef struct ps_cache_writer ps_cache_writer;
 
-/* Memory that a writer holds at most. */
+/* What a new cache is to hold. create copies what it needs. */
+typedef struct ps_cache_spec {
+	const char *path;
+	const json_t *provenance;
+	bool replace;   /* a cache of another provenance at path gives way */
+	ps_dtype dtype; /* PS_F32 or PS_BF16 */
+	uint64_t rows;  /* of the whole cache */
+	size_t width;   /* D */
+	size_t shard_rows;
+} ps_cache_spec;
+
+/* The most memory that a writer holds, in bytes. */
 size_t ps_cache_writer_bytes(ps_dtype dtype, size_t width, size_t shard_rows);
 
-/* rows: of the whole cache; shard_rows: rows per shard. *done when the folder is already complete. */
-int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const char *path,
-			   const json_t *provenance, bool force, ps_dtype dtype, uint64_t rows,
-			   size_t width, size_t shard_rows, bool *done, ps_diag *diag) PS_MUST_USE;
-/* First row still wanted: a multiple of shard_rows, or rows. Rows before it are skipped by the caller. */
+/* Begins or continues the cache. *done: it is complete already. The caller closes *writer in any case
+ * that returns 0. Errors: as ps_folder_begin, and PS_EFAILED for sizes that overflow. */
+int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const ps_cache_spec *spec,
+			   bool *done, ps_diag *diag) PS_MUST_USE;
+/* The first row that the writer still needs: a multiple of shard_rows, or the number of rows. The
+ * caller skips the rows before it. */
 uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer);
+/* Adds the next rows: activations (rows, D) and the three columns (rows). */
 int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids,
 			const int32_t *positions, const int32_t *window_ids, size_t rows,
 			ps_diag *diag) PS_MUST_USE;
-/* Completes the manifest, once all rows are there. */
+/* Completes the manifest. PS_EFAILED unless all rows have come. */
 int ps_cache_writer_finish(ps_cache_writer *writer, ps_diag *diag) PS_MUST_USE;
-void ps_cache_writer_close(
-	ps_cache_writer *writer); /* NULL allowed; an unfinished shard is dropped */
+/* Frees the writer and drops an unfinished shard. NULL is allowed. */
+void ps_cache_writer_close(ps_cache_writer *writer);
 
 typedef struct ps_cache {
-	ps_row_source source; /* gather widens bf16 */
+	ps_row_source source; /* gather widens to f32 */
 	size_t shard_count;
-	ps_safetensors *shards;
-	const ps_tensor_info **activations; /* of each shard */
-	uint64_t *first_row;                /* shard_count + 1 */
-	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools') */
-	json_t *manifest;                   /* or NULL */
-	bool verified;   /* the files are as the manifest says (sizes, kinds, rows; no checksums) */
+	ps_safetensors *shards;             /* (shard_count) */
+	const ps_tensor_info **activations; /* (shard_count): the tensor of each shard */
+	uint64_t *first_row;                /* (shard_count + 1) */
+	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
+	json_t *manifest;                   /* NULL: another tool's folder */
+	bool verified;   /* sizes, kinds and rows are as the manifest says; checksums are not read */
 	uint64_t digest; /* of the manifest, or of the shards' headers and sizes */
 } ps_cache;
 
-/* Sizes, shapes, dtypes and consecutive rows are checked; PS_EINPUT for an unfinished cache. */
+/* Maps the shards. Checks sizes, shapes, dtypes and that the rows follow each other.
+ * PS_EINPUT also for an unfinished cache. source.self points to *cache, which must stay in its place. */
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
-/* What an open cache holds: by its shards, not its rows, whose columns are looked up where they are mapped. */
+/* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows and
+ * columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);
-/* source.self is the cache: it must stay where it is. All zero: nothing happens. */
+/* Unmaps the shards. A zeroed cache is allowed. */
 void ps_cache_close(ps_cache *cache);
 
 #endif

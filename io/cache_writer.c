@@ -1,5 +1,6 @@
-/* A shard: | token_ids | positions | window_ids | activations |, rows of each. The columns are deferred: they
- * are collected row by row and written with the first block. */
+/* A shard in the file: | token_ids | positions | window_ids | activations |, all rows of each. The
+ * three columns are deferred (ps_artefact_defer): they are collected row by row, and written when the
+ * shard is full. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,11 +10,8 @@
 #include "core/base/checked.h"
 #include "io/cache_store.h"
 
-#define COLUMNS 3
-#define SHARDS_MAX 100000            /* whose names sort as their numbers do */
-#define NARROW_VALUES ((size_t)4096) /* rounded to bf16 at a time */
-
-static const char *const column_names[COLUMNS] = {"token_ids", "positions", "window_ids"};
+#define SHARDS_MAX 100000            /* beyond it names no longer sort as their numbers do */
+#define NARROW_VALUES ((size_t)4096) /* values that are rounded to bf16 at a time */
 
 struct ps_cache_writer {
 	const ps_sys *sys;
@@ -21,10 +19,11 @@ struct ps_cache_writer {
 	ps_folder *folder;
 	json_t *provenance;
 	ps_dtype dtype;
-	uint64_t rows, next_row; /* of the cache; the next row to arrive */
+	uint64_t rows;     /* of the whole cache */
+	uint64_t next_row; /* the next to arrive */
 	size_t width, shard_rows;
 	uint64_t resume_row;
-	ps_artefact *shard; /* the one that next_row lies in, or NULL */
+	ps_artefact *shard; /* the shard that next_row lies in; NULL: not begun */
 };
 
 static size_t column_bytes(size_t rows)
@@ -34,8 +33,8 @@ static size_t column_bytes(size_t rows)
 
 size_t ps_cache_writer_bytes(ps_dtype dtype, size_t width, size_t shard_rows)
 {
-	size_t shard = shard_rows * (COLUMNS * sizeof(int32_t) + width * ps_dtype_size(dtype));
-	size_t head = ps_round_up(COLUMNS * column_bytes(shard_rows), PS_BLOCK_BYTES);
+	size_t shard = shard_rows * (PS_ROW_COLUMNS * sizeof(int32_t) + width * ps_dtype_size(dtype));
+	size_t head = ps_round_up(PS_ROW_COLUMNS * column_bytes(shard_rows), PS_BLOCK_BYTES);
 
 	return ps_min_size(head, shard) + ps_min_size(PS_BLOCK_BYTES, shard);
 }
@@ -57,7 +56,7 @@ static void shard_path(const ps_cache_writer *writer, size_t shard, char *name, 
 	snprintf(path, PATH_MAX, "%s/%s", writer->path, name);
 }
 
-/* The shard on disk holds the rows that it would be written with. */
+/* True if the shard on disk holds the rows that it would be written with. */
 static bool is_there(const ps_cache_writer *writer, size_t shard)
 {
 	char name[NAME_MAX], path[PATH_MAX];
@@ -93,9 +92,19 @@ static int check_sizes(const ps_cache_writer *writer, ps_diag *diag)
 	return 0;
 }
 
-int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const char *path,
-			   const json_t *provenance, bool force, ps_dtype dtype, uint64_t rows,
-			   size_t width, size_t shard_rows, bool *done, ps_diag *diag)
+static int begin_folder(ps_cache_writer *writer, const ps_cache_spec *spec, bool *done,
+			ps_diag *diag)
+{
+	const ps_folder_spec folder = {.path = spec->path,
+				       .kind = "activations",
+				       .provenance = spec->provenance,
+				       .replace = spec->replace};
+
+	return ps_folder_begin(&writer->folder, writer->sys, &folder, done, diag);
+}
+
+int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const ps_cache_spec *spec,
+			   bool *done, ps_diag *diag)
 {
 	ps_cache_writer *writer = calloc(1, sizeof *writer);
 	size_t shard = 0;
@@ -104,27 +113,27 @@ int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const char 
 	*out = NULL;
 	*done = false;
 	if (!writer)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	*writer = (ps_cache_writer){.sys = sys,
-				    .path = strdup(path),
-				    .provenance = json_deep_copy(provenance),
-				    .dtype = dtype,
-				    .rows = rows,
-				    .width = width,
-				    .shard_rows = shard_rows};
-	rc = writer->path && writer->provenance ? check_sizes(writer, diag)
-						: ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+				    .path = strdup(spec->path),
+				    .provenance = json_deep_copy(spec->provenance),
+				    .dtype = spec->dtype,
+				    .rows = spec->rows,
+				    .width = spec->width,
+				    .shard_rows = spec->shard_rows};
+	rc = writer->path && writer->provenance
+		     ? check_sizes(writer, diag)
+		     : ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	if (!rc)
-		rc = ps_folder_begin(&writer->folder, sys, path, "activations", provenance, force,
-				     done, diag);
+		rc = begin_folder(writer, spec, done, diag);
 	if (rc) {
 		ps_cache_writer_close(writer);
 		return rc;
 	}
-	while (!*done && (uint64_t)shard * shard_rows < rows && is_there(writer, shard))
+	while (!*done && (uint64_t)shard * spec->shard_rows < spec->rows && is_there(writer, shard))
 		shard++;
 	writer->resume_row = writer->next_row =
-		*done ? rows : ps_min_size((size_t)rows, shard * shard_rows);
+		*done ? spec->rows : ps_min_size((size_t)spec->rows, shard * spec->shard_rows);
 	*out = writer;
 	return 0;
 }
@@ -140,18 +149,22 @@ static int begin_shard(ps_cache_writer *writer, ps_diag *diag)
 	size_t shard = shard_of(writer, writer->next_row), rows = rows_of_shard(writer, shard);
 	json_t *extra = json_pack("{s:O, s:I}", "provenance", writer->provenance, "first_row",
 				  (json_int_t)writer->next_row);
-	ps_tensor_decl decls[COLUMNS + 1];
+	ps_tensor_decl decls[PS_ROW_COLUMNS + 1];
+	ps_artefact_spec spec = {.path = path,
+				 .kind = "activations",
+				 .extra = extra,
+				 .tensors = decls,
+				 .count = PS_ROW_COLUMNS + 1};
 	int rc;
 
-	for (int i = 0; i < COLUMNS; i++)
-		decls[i] = (ps_tensor_decl){column_names[i], PS_I32, 1, {rows}};
-	decls[COLUMNS] = (ps_tensor_decl){"activations", writer->dtype, 2, {rows, writer->width}};
+	for (int i = 0; i < PS_ROW_COLUMNS; i++)
+		decls[i] = (ps_tensor_decl){ps_cache_column_name((ps_row_column)i), PS_I32, 1, {rows}};
+	decls[PS_ROW_COLUMNS] = (ps_tensor_decl){"activations", writer->dtype, 2, {rows, writer->width}};
 	shard_path(writer, shard, name, path);
-	rc = extra ? ps_artefact_create(&writer->shard, writer->sys, path, "activations", extra,
-					decls, COLUMNS + 1, diag)
+	rc = extra ? ps_artefact_create(&writer->shard, writer->sys, &spec, diag)
 		   : ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
 	json_decref(extra);
-	return rc ? rc : ps_artefact_defer(writer->shard, COLUMNS * column_bytes(rows), diag);
+	return rc ? rc : ps_artefact_defer(writer->shard, PS_ROW_COLUMNS * column_bytes(rows), diag);
 }
 
 static int end_shard(ps_cache_writer *writer, size_t shard, ps_diag *diag)
@@ -180,9 +193,9 @@ static int put_values(ps_cache_writer *writer, const float *values, size_t count
 	return rc;
 }
 
-/* Rows that all belong to the shard of next_row. */
+/* Adds rows that all belong to the shard of next_row. */
 static int add_to_shard(ps_cache_writer *writer, const float *activations,
-			const int32_t *const columns[COLUMNS], size_t rows, ps_diag *diag)
+			const int32_t *const columns[PS_ROW_COLUMNS], size_t rows, ps_diag *diag)
 {
 	size_t shard = shard_of(writer, writer->next_row), all = rows_of_shard(writer, shard);
 	size_t first = (size_t)(writer->next_row % writer->shard_rows);
@@ -190,7 +203,7 @@ static int add_to_shard(ps_cache_writer *writer, const float *activations,
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < COLUMNS; i++)
+	for (size_t i = 0; i < PS_ROW_COLUMNS; i++)
 		ps_artefact_fill(writer->shard, i * column_bytes(all) + column_bytes(first),
 				 columns[i], column_bytes(rows));
 	rc = put_values(writer, activations, rows * writer->width, diag);
@@ -208,7 +221,7 @@ int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const
 		return ps_fail(diag, PS_EFAILED, "%s: more rows than the cache was begun with",
 			       writer->path);
 	while (rows) {
-		const int32_t *const columns[COLUMNS] = {token_ids, positions, window_ids};
+		const int32_t *const columns[PS_ROW_COLUMNS] = {token_ids, positions, window_ids};
 		size_t room = writer->shard_rows - (size_t)(writer->next_row % writer->shard_rows);
 		size_t part = ps_min_size(rows, room);
 		int rc = add_to_shard(writer, activations, columns, part, diag);

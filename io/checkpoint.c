@@ -55,14 +55,14 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 {
 	char path[PATH_MAX];
-	int err;
+	int rc;
 
 	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
-	err = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
+	rc = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
 			   &checkpoint->config_length, diag);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	return ps_config_parse(checkpoint->config_text, checkpoint->config_length, path,
 			       &checkpoint->config, diag);
 }
@@ -71,29 +71,29 @@ int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model
 {
 	ps_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
 	char folder[PATH_MAX];
-	int err;
+	int rc;
 
 	if (!checkpoint)
-		return ps_fail_errno(diag, ENOMEM, "%s", model);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", model);
 	checkpoint->sys = sys;
-	err = ps_model_resolve(model, folder, diag);
-	if (err)
+	rc = ps_model_resolve(model, folder, diag);
+	if (rc)
 		goto out;
 	checkpoint->folder = strdup(folder);
 	if (!checkpoint->folder) {
-		err = ps_fail_errno(diag, ENOMEM, "%s", model);
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", model);
 		goto out;
 	}
-	err = read_config(checkpoint, diag);
-	if (!err)
-		err = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
-	if (!err)
-		err = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config,
+	rc = read_config(checkpoint, diag);
+	if (!rc)
+		rc = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
+	if (!rc)
+		rc = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config,
 					 folder, diag);
 out:
-	if (err) {
+	if (rc) {
 		ps_checkpoint_close(checkpoint);
-		return err;
+		return rc;
 	}
 	*out = checkpoint;
 	return 0;
@@ -145,10 +145,10 @@ static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest
 
 	while (bytes) {
 		size_t part = ps_min_size(bytes, sizeof buffer);
-		int err = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
+		int rc = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
 
-		if (err) {
-			(void)ps_fail_errno(diag, -err, "%s: cannot read at offset %llu",
+		if (rc) {
+			(void)ps_fail_errno(diag, -rc, "%s: cannot read at offset %llu",
 					    file->path, (unsigned long long)offset);
 			return PS_EINPUT;
 		}
@@ -162,28 +162,28 @@ static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest
 static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest,
 		       ps_diag *diag)
 {
-	int err = digest_range(sys, file, digest, 0, file->data_offset, diag);
+	int rc = digest_range(sys, file, digest, 0, file->data_offset, diag);
 
-	for (uint64_t at = file->data_offset; !err && at < file->file_bytes; at += DIGEST_STRIDE)
-		err = digest_range(sys, file, digest, at,
+	for (uint64_t at = file->data_offset; !rc && at < file->file_bytes; at += DIGEST_STRIDE)
+		rc = digest_range(sys, file, digest, at,
 				   ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
-	return err;
+	return rc;
 }
 
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *value, ps_diag *diag)
 {
 	ps_digest *digest = ps_digest_create();
-	int err = 0;
+	int rc = 0;
 
 	if (!digest)
-		return ps_fail_errno(diag, ENOMEM, "%s", checkpoint->folder);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest", checkpoint->folder);
 	ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
-	for (size_t i = 0; !err && i < checkpoint->shards.shard_count; i++)
-		err = digest_file(checkpoint->sys, &checkpoint->shards.shards[i], digest, diag);
-	if (!err)
+	for (size_t i = 0; !rc && i < checkpoint->shards.shard_count; i++)
+		rc = digest_file(checkpoint->sys, &checkpoint->shards.shards[i], digest, diag);
+	if (!rc)
 		*value = ps_digest_value(digest);
 	ps_digest_destroy(digest);
-	return err;
+	return rc;
 }
 
 /* --- views --- */

@@ -89,7 +89,7 @@ int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *co
 	struct recorded recorded;
 	uint64_t offset = file->data_offset;
 	bool good;
-	int err;
+	int rc;
 
 	*verified = file->metadata != NULL;
 	if (!file->metadata)
@@ -99,9 +99,9 @@ int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *co
 		    "the checksums in the header are missing or damaged");
 		return 0;
 	}
-	err = check_header(file, recorded.header, diag, &good);
-	if (err)
-		return err;
+	rc = check_header(file, recorded.header, diag, &good);
+	if (rc)
+		return rc;
 	if (!good)
 		bad(context, file->path, -1, 0, "the header differs from its checksum");
 	for (size_t i = 0; offset < file->file_bytes; i++) {

@@ -11,7 +11,7 @@
 
 #define PAGES_AT_A_TIME 512
 
-/* Whether mincore tells the truth about the file (mm/mincore.c, can_do_mincore). */
+/* True if mincore tells us the truth about the file (mm/mincore.c, can_do_mincore). */
 static bool cache_is_told(const struct stat *st, const char *path)
 {
 	uid_t user = geteuid();
@@ -19,17 +19,17 @@ static bool cache_is_told(const struct stat *st, const char *path)
 	return !user || st->st_uid == user || !eaccess(path, W_OK);
 }
 
-/* 0 when the descriptor serves. */
+/* 0 if the descriptor can be used for direct reads, else -errno. */
 static int check(const ps_sys *sys, const ps_safetensors *file, int fd, void *block)
 {
 	struct stat mapped, direct;
-	int err = sys->fstat(file->fd, &mapped);
+	int rc = sys->fstat(file->fd, &mapped);
 	ssize_t got;
 
-	if (!err)
-		err = sys->fstat(fd, &direct);
-	if (err)
-		return err;
+	if (!rc)
+		rc = sys->fstat(fd, &direct);
+	if (rc)
+		return rc;
 	if (mapped.st_dev != direct.st_dev || mapped.st_ino != direct.st_ino)
 		return -ESTALE;
 	if (!cache_is_told(&direct, file->path))
@@ -43,27 +43,27 @@ static int check(const ps_sys *sys, const ps_safetensors *file, int fd, void *bl
 /* The descriptor, or -errno. */
 static int open_one(const ps_sys *sys, const ps_safetensors *file, void *block)
 {
-	int fd = sys->open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT, 0), err;
+	int fd = sys->open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT, 0), rc;
 
 	if (fd < 0)
 		return fd;
-	err = check(sys, file, fd, block);
-	if (err)
+	rc = check(sys, file, fd, block);
+	if (rc)
 		(void)sys->close(fd);
-	return err ? err : fd;
+	return rc ? rc : fd;
 }
 
-static void note_refusal(ps_direct_files *direct, int err)
+static void note_refusal(ps_direct_files *direct, int rc)
 {
 	char reason[48];
 
 	if (direct->refusal[0])
 		return;
-	if (err == -EACCES)
+	if (rc == -EACCES)
 		snprintf(direct->refusal, sizeof direct->refusal, "not told what is cached");
 	else
 		snprintf(direct->refusal, sizeof direct->refusal, "O_DIRECT: %s",
-			 strerror_r(-err, reason, sizeof reason));
+			 strerror_r(-rc, reason, sizeof reason));
 }
 
 int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
@@ -99,7 +99,7 @@ bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t
 			 size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (size_t)offset / page;
-	size_t pages = ps_round_up((size_t)offset + bytes, page) / page - first, resident = 0;
+	size_t pages = ps_div_up((size_t)offset + bytes, page) - first, resident = 0;
 	unsigned char found[PAGES_AT_A_TIME];
 
 	for (size_t at = 0; at < pages; at += PAGES_AT_A_TIME) {

@@ -1,34 +1,39 @@
-/* io/direct.h: a second descriptor of each file, opened O_DIRECT, past the page cache, and what the cache holds.
+/* io/direct.h: reads past the page cache: a second descriptor of each file, opened O_DIRECT.
  *
- * A file gets one when it can be opened so, is still the file that is mapped, gives a block, and when the kernel
- * tells which of its pages are cached: of a file that is neither ours nor ours to write it says that all are,
- * so such a file is read through the cache (as are tmpfs and others that know no O_DIRECT).
- * Direct reads take whole blocks of PS_READ_ALIGNMENT: offset, size and buffer. */
+ * A file gets a direct descriptor if all of this holds; otherwise it is read through the page cache:
+ * - it can be opened with O_DIRECT (tmpfs and some other file systems cannot);
+ * - it is still the file that is mapped (same device and inode);
+ * - a test read of one block succeeds;
+ * - the kernel tells us which of its pages are cached. It tells the owner and those who may write to
+ *   the file. To anybody else it claims that all pages are cached.
+ * Direct reads take whole blocks of PS_READ_ALIGNMENT bytes: offset, size and buffer. */
 #ifndef PS_IO_DIRECT_H
 #define PS_IO_DIRECT_H
 
 #include "io/safetensors.h"
 
 #define PS_READ_ALIGNMENT 4096
-/* Smaller ranges (rows of an embedding) are read through the cache: of 16,384 rows of 4 KiB by a text's ids, most
- * come again and again, and cold they took 0.15-0.27 s so against 0.22-0.48 s directly. */
+/* Reads smaller than this (rows of an embedding) go through the page cache. A text uses most rows again
+ * and again: reading 16,384 rows of 4 KiB by a text's ids took 0.15 to 0.27 s through a cold page cache
+ * and 0.22 to 0.48 s directly. */
 #define PS_DIRECT_LEAST 65536
 
 typedef struct ps_direct_files {
 	const ps_sys *sys;
-	const ps_safetensors *files;
+	const ps_safetensors *files; /* (count) */
 	size_t count, direct_count;
-	int *fds;         /* (count): -1 where the file is read through the cache */
-	char refusal[64]; /* why the first such file is; "" when none is */
+	int *fds;         /* (count); -1: the file is read through the page cache */
+	char refusal[64]; /* why the first such file is; "": there is none */
 } ps_direct_files;
 
-/* block: PS_READ_ALIGNMENT bytes so aligned, overwritten. -ENOMEM; files without a descriptor are no error.
- * The files outlive this. */
+/* Opens direct descriptors of the files, which must outlive *direct. A file that gets none is no error.
+ * block: PS_READ_ALIGNMENT bytes on a block boundary, overwritten. Errors: -ENOMEM. */
 int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
 		   size_t count, void *block) PS_MUST_USE;
-void ps_direct_close(ps_direct_files *direct); /* of a zeroed one: nothing */
+/* Closes the descriptors. A zeroed struct is allowed. */
+void ps_direct_close(ps_direct_files *direct);
 
-/* At least half of the pages that [offset, offset + bytes) touches are in the page cache. */
+/* True if at least half of the pages that [offset, offset + bytes) touches are in the page cache. */
 bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset,
 			 size_t bytes);
 

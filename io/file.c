@@ -12,9 +12,9 @@
 #define DIGEST_BUFFER ((size_t)1 << 20)
 
 /* What is wrong with an input is the input's fault, whatever the kernel calls it. */
-static int input_failure(ps_diag *diag, int err, const char *path)
+static int input_failure(ps_diag *diag, int rc, const char *path)
 {
-	(void)ps_fail_errno(diag, -err, "%s", path);
+	(void)ps_fail_errno(diag, -rc, "%s", path);
 	return PS_EINPUT;
 }
 
@@ -22,20 +22,20 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 {
 	struct stat st;
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-	int fd = sys->open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), err;
+	int fd = sys->open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return input_failure(diag, fd, path);
-	err = sys->fstat(fd, &st);
-	if (err)
-		err = input_failure(diag, err, path);
+	rc = sys->fstat(fd, &st);
+	if (rc)
+		rc = input_failure(diag, rc, path);
 	else if (!S_ISREG(st.st_mode))
-		err = ps_fail(diag, PS_EINPUT, "%s: %s", path,
+		rc = ps_fail(diag, PS_EINPUT, "%s: %s", path,
 			      S_ISDIR(st.st_mode) ? "is a folder, not a file"
 						  : "is not a regular file");
-	if (err) {
+	if (rc) {
 		(void)sys->close(fd);
-		return err;
+		return rc;
 	}
 	*bytes = (uint64_t)st.st_size;
 	return fd;
@@ -46,25 +46,25 @@ int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, 
 {
 	uint64_t size = 0;
 	char *bytes = NULL;
-	int fd = ps_file_open(sys, path, &size, diag), err = 0;
+	int fd = ps_file_open(sys, path, &size, diag), rc = 0;
 
 	if (fd < 0)
 		return fd;
 	if (size > limit) {
-		err = ps_fail(diag, PS_EINPUT,
+		rc = ps_fail(diag, PS_EINPUT,
 			      "%s: %llu bytes, more than the %zu that such a file may have", path,
 			      (unsigned long long)size, limit);
 		goto out;
 	}
 	bytes = malloc((size_t)size + 1);
 	if (!bytes) {
-		err = ps_fail(diag, PS_EBUDGET, "%s: no memory for %llu bytes", path,
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for %llu bytes", path,
 			      (unsigned long long)size);
 		goto out;
 	}
-	err = ps_sys_pread_full(sys, fd, bytes, (size_t)size, 0);
-	if (err) {
-		err = input_failure(diag, err, path);
+	rc = ps_sys_pread_full(sys, fd, bytes, (size_t)size, 0);
+	if (rc) {
+		rc = input_failure(diag, rc, path);
 		goto out;
 	}
 	bytes[size] = 0;
@@ -74,7 +74,7 @@ int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, 
 out:
 	free(bytes);
 	(void)sys->close(fd);
-	return err;
+	return rc;
 }
 
 int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t **value,
@@ -83,10 +83,10 @@ int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t 
 	char *text = NULL;
 	size_t length = 0;
 	json_error_t error;
-	int err = ps_file_read(sys, path, limit, &text, &length, diag);
+	int rc = ps_file_read(sys, path, limit, &text, &length, diag);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 	free(text);
 	if (!*value)
@@ -98,22 +98,22 @@ int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_
 		   ps_diag *diag)
 {
 	uint64_t size = 0;
-	int fd = ps_file_open(sys, path, &size, diag), err = 0;
+	int fd = ps_file_open(sys, path, &size, diag), rc = 0;
 	ps_digest *running = ps_digest_create();
 	char *buffer = malloc(DIGEST_BUFFER);
 
 	if (fd >= 0 && (!running || !buffer))
-		err = ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
-	for (uint64_t at = 0; fd >= 0 && !err && at < size; at += DIGEST_BUFFER) {
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
+	for (uint64_t at = 0; fd >= 0 && !rc && at < size; at += DIGEST_BUFFER) {
 		size_t part = ps_min_size(DIGEST_BUFFER, (size_t)(size - at));
 
-		err = ps_sys_pread_full(sys, fd, buffer, part, (off_t)at);
-		if (err)
-			err = input_failure(diag, err, path);
+		rc = ps_sys_pread_full(sys, fd, buffer, part, (off_t)at);
+		if (rc)
+			rc = input_failure(diag, rc, path);
 		else
 			ps_digest_add(running, buffer, part);
 	}
-	if (fd >= 0 && !err) {
+	if (fd >= 0 && !rc) {
 		*bytes = size;
 		*digest = ps_digest_value(running);
 	}
@@ -121,21 +121,21 @@ int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_
 		(void)sys->close(fd);
 	free(buffer);
 	ps_digest_destroy(running);
-	return fd < 0 ? fd : err;
+	return fd < 0 ? fd : rc;
 }
 
 static int replace_once(const ps_sys *sys, const char *path, const void *bytes, size_t length,
 			ps_diag *diag)
 {
 	ps_temporary temporary;
-	int err = ps_temporary_open(&temporary, sys, path, diag);
+	int rc = ps_temporary_open(&temporary, sys, path, diag);
 
-	if (err)
-		return err;
-	err = ps_sys_pwrite_full(sys, temporary.fd, bytes, length, 0);
-	if (err) {
+	if (rc)
+		return rc;
+	rc = ps_sys_pwrite_full(sys, temporary.fd, bytes, length, 0);
+	if (rc) {
 		ps_temporary_drop(&temporary);
-		return ps_fail_errno(diag, -err, "%s: cannot be written", path);
+		return ps_fail_errno(diag, -rc, "%s: cannot be written", path);
 	}
 	return ps_temporary_keep(&temporary, diag);
 }
@@ -144,12 +144,12 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
 		    ps_diag *diag)
 {
 	ps_diag first = {{0}};
-	int err = replace_once(sys, path, bytes, length, &first);
+	int rc = replace_once(sys, path, bytes, length, &first);
 
 	/* EIO is what a failed fsync gives; other reasons (a full disk, a missing folder) stay as they are. */
-	if (err == -EIO)
+	if (rc == -EIO)
 		return replace_once(sys, path, bytes, length, diag);
-	return err ? ps_fail(diag, err, "%s", first.text) : 0;
+	return rc ? ps_fail(diag, rc, "%s", first.text) : 0;
 }
 
 char *ps_json_text(const json_t *value, size_t flags)
@@ -171,13 +171,13 @@ int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *valu
 {
 	char *text = ps_json_text(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	size_t length;
-	int err;
+	int rc;
 
 	if (!text)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
 	length = strlen(text);
 	text[length] = '\n'; /* in the place of the NUL */
-	err = ps_file_replace(sys, path, text, length + 1, diag);
+	rc = ps_file_replace(sys, path, text, length + 1, diag);
 	free(text);
-	return err;
+	return rc;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "io/artefact.h"
 #include "io/checksums.h"
 #include "io/temporary.h"
@@ -23,7 +24,7 @@ bool ps_folder_plain_name(const char *name)
 	return name && name[0] && name[0] != '.' && !strchr(name, '/') && strlen(name) <= NAME_MAX;
 }
 
-/* path/name into out (PATH_MAX). */
+/* Writes path/name to out (PATH_MAX bytes). */
 static int join(const char *path, const char *name, char *out, ps_diag *diag)
 {
 	if (snprintf(out, PATH_MAX, "%s/%s", path, name) >= PATH_MAX)
@@ -35,18 +36,18 @@ static int make_one(const ps_sys *sys, const char *path, ps_diag *diag)
 {
 	char parent[PATH_MAX];
 	struct stat st;
-	int err = sys->mkdir(path, 0777);
+	int rc = sys->mkdir(path, 0777);
 
-	if (err == -EEXIST)
+	if (rc == -EEXIST)
 		return !stat(path, &st) && S_ISDIR(st.st_mode)
 			       ? 0
 			       : ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a folder",
 					 path);
-	if (!err)
-		err = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX
+	if (!rc)
+		rc = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX
 			      ? ps_folder_fsync(sys, parent)
 			      : -ENAMETOOLONG;
-	return err ? ps_fail_errno(diag, -err, "%s: the folder cannot be created", path) : 0;
+	return rc ? ps_fail_errno(diag, -rc, "%s: the folder cannot be created", path) : 0;
 }
 
 int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag)
@@ -121,7 +122,7 @@ static bool same_work(const json_t *manifest, const char *kind, const json_t *pr
 	       json_equal(json_object_get(manifest, "provenance"), provenance);
 }
 
-/* Forgets the files that are not there as noted; false when there were any. */
+/* Drops the entries of files that are not there in the noted size. False if there were any. */
 static bool drop_missing(const char *path, json_t *files)
 {
 	char name[PATH_MAX];
@@ -161,35 +162,36 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-/* The manifest goes last: until then the folder is still known as ours. */
+/* Removes the files that the manifest names, and the manifest last. Until then the folder is still
+ * known as ours. */
 static int remove_files(const ps_sys *sys, const char *path, const json_t *manifest, ps_diag *diag)
 {
 	char name[PATH_MAX];
 	const char *file;
 	json_t *entry;
-	int err;
+	int rc;
 
 	json_object_foreach (json_object_get(manifest, "files"), file, entry) {
-		err = join(path, file, name, diag);
-		if (err)
-			return err;
-		err = sys->unlink(name);
-		if (err && err != -ENOENT)
-			return ps_fail_errno(diag, -err, "%s: cannot be removed", name);
+		rc = join(path, file, name, diag);
+		if (rc)
+			return rc;
+		rc = sys->unlink(name);
+		if (rc && rc != -ENOENT)
+			return ps_fail_errno(diag, -rc, "%s: cannot be removed", name);
 	}
-	err = join(path, PS_MANIFEST, name, diag);
-	if (err)
-		return err;
-	err = sys->unlink(name);
-	if (err && err != -ENOENT)
-		return ps_fail_errno(diag, -err, "%s: cannot be removed", name);
+	rc = join(path, PS_MANIFEST, name, diag);
+	if (rc)
+		return rc;
+	rc = sys->unlink(name);
+	if (rc && rc != -ENOENT)
+		return ps_fail_errno(diag, -rc, "%s: cannot be removed", name);
 	return 0;
 }
 
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 {
 	json_t *manifest = NULL;
-	int rc = ps_folder_read_manifest(sys, path, &manifest, diag), err;
+	int rc = ps_folder_read_manifest(sys, path, &manifest, diag);
 
 	if (!rc)
 		rc = remove_files(sys, path, manifest, diag);
@@ -197,23 +199,25 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 	if (rc)
 		return rc;
 	ps_temporary_sweep(sys, path);
-	err = sys->rmdir(path);
-	if (err && err != -ENOTEMPTY && err != -EEXIST && err != -ENOENT)
-		return ps_fail_errno(diag, -err, "%s: cannot be removed", path);
+	rc = sys->rmdir(path);
+	if (rc && rc != -ENOTEMPTY && rc != -EEXIST && rc != -ENOENT)
+		return ps_fail_errno(diag, -rc, "%s: cannot be removed", path);
 	return 0;
 }
 
-/* Clears the way for new work in a folder that holds other things: manifest is NULL when they are not ours. */
-static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool force,
+/* Clears the way for new work in a folder that holds something else. manifest: its manifest, NULL if
+ * the folder is not ours. */
+static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool replace,
 		    ps_diag *diag)
 {
+	if (!manifest && !replace && !is_empty(path))
+		return ps_fail(diag, PS_EUSAGE,
+			       "%s: is not empty and not a folder of this program (--force writes "
+			       "into it)",
+			       path);
 	if (!manifest)
-		return force || is_empty(path) ? 0
-					       : ps_fail(diag, PS_EUSAGE,
-							 "%s: is not empty and not a folder of "
-							 "this program (--force writes into it)",
-							 path);
-	if (!force)
+		return 0;
+	if (!replace)
 		return ps_fail(diag, PS_EUSAGE,
 			       "%s: holds %s of another provenance (--force replaces it)", path,
 			       json_string_value(json_object_get(manifest, "kind")));
@@ -222,11 +226,10 @@ static int make_way(const ps_sys *sys, const char *path, const json_t *manifest,
 
 /* --- begin to close --- */
 
-static int start_manifest(ps_folder *folder, const char *kind, const json_t *provenance,
-			  ps_diag *diag)
+static int start_manifest(ps_folder *folder, const ps_folder_spec *spec, ps_diag *diag)
 {
-	folder->manifest = json_pack("{s:s, s:i, s:O, s:b, s:{}}", "kind", kind, "version",
-				     PS_ARTEFACT_VERSION, "provenance", (json_t *)provenance,
+	folder->manifest = json_pack("{s:s, s:i, s:O, s:b, s:{}}", "kind", spec->kind, "version",
+				     PS_ARTEFACT_VERSION, "provenance", (json_t *)spec->provenance,
 				     "complete", 0, "files");
 	if (!folder->manifest)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
@@ -234,17 +237,16 @@ static int start_manifest(ps_folder *folder, const char *kind, const json_t *pro
 }
 
 /* Reads what is there and decides: *done, continued, or begun anew. */
-static int take_over(ps_folder *folder, const char *kind, const json_t *provenance, bool force,
-		     bool *done, ps_diag *diag)
+static int take_over(ps_folder *folder, const ps_folder_spec *spec, bool *done, ps_diag *diag)
 {
 	ps_diag damage = {{0}};
 	json_t *found = NULL;
 	int rc = ps_folder_read_manifest(folder->sys, folder->path, &found, &damage);
 
-	if (rc && !force)
+	if (rc && !spec->replace)
 		return ps_fail(diag, rc, "%s", damage.text);
 	ps_temporary_sweep(folder->sys, folder->path);
-	if (found && same_work(found, kind, provenance)) {
+	if (found && same_work(found, spec->kind, spec->provenance)) {
 		folder->manifest = found;
 		if (drop_missing(folder->path, json_object_get(found, "files")) &&
 		    json_is_true(json_object_get(found, "complete"))) {
@@ -254,27 +256,27 @@ static int take_over(ps_folder *folder, const char *kind, const json_t *provenan
 		json_object_set_new(found, "complete", json_false());
 		return write_manifest(folder, diag);
 	}
-	rc = make_way(folder->sys, folder->path, found, force, diag);
+	rc = make_way(folder->sys, folder->path, found, spec->replace, diag);
 	json_decref(found);
-	return rc ? rc : start_manifest(folder, kind, provenance, diag);
+	return rc ? rc : start_manifest(folder, spec, diag);
 }
 
-int ps_folder_begin(ps_folder **out, const ps_sys *sys, const char *path, const char *kind,
-		    const json_t *provenance, bool force, bool *done, ps_diag *diag)
+int ps_folder_begin(ps_folder **out, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
+		    ps_diag *diag)
 {
 	ps_folder *folder = calloc(1, sizeof *folder);
 	int rc;
 
 	*out = NULL;
 	*done = false;
-	if (!folder || !(folder->path = strdup(path))) {
+	if (!folder || !(folder->path = strdup(spec->path))) {
 		free(folder);
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	}
 	folder->sys = sys;
-	rc = make_one(sys, path, diag);
+	rc = make_one(sys, spec->path, diag);
 	if (!rc)
-		rc = take_over(folder, kind, provenance, force, done, diag);
+		rc = take_over(folder, spec, done, diag);
 	if (rc) {
 		ps_folder_close(folder);
 		return rc;
@@ -292,6 +294,8 @@ int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag)
 
 	if (!rc && (!ps_folder_plain_name(name) || !strcmp(name, PS_MANIFEST)))
 		rc = ps_fail(diag, PS_EFAILED, "%s: cannot be noted in the manifest", path);
+	if (!rc && ps_utf8_invalid(name, strlen(name)) < strlen(name))
+		rc = ps_fail(diag, PS_EFAILED, "%s: not a name in UTF-8", path);
 	if (!rc)
 		rc = ps_file_digest(folder->sys, path, &bytes, &digest, diag);
 	if (rc)
@@ -299,7 +303,7 @@ int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag)
 	if (json_object_set_new(folder->files, name,
 				json_pack("{s:I, s:s}", "bytes", (json_int_t)bytes, "xxh3",
 					  ps_digest_format(digest, digits))))
-		return ps_fail(diag, PS_EFAILED, "%s: not a name in UTF-8", path);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its entry", path);
 	return write_manifest(folder, diag);
 }
 

@@ -1,8 +1,11 @@
 /* io/folder.h: an output folder and its manifest.
  *
- * manifest.json: {kind, version, provenance, complete, files: {name: {bytes, xxh3}}} and whatever finish adds.
- * It is there from begin on, names a file only once that file is whole on disk, and is complete last: so a
- * folder is empty, ours and unfinished, or ours and done, whatever interrupts. */
+ * manifest.json holds {kind, version, provenance, complete, files: {name: {bytes, xxh3}}}, and the
+ * keys that finish adds. Three rules hold whenever the program is interrupted:
+ * - begin writes the manifest before anything else.
+ * - A file enters the manifest only once it is whole on disk.
+ * - `complete` becomes true last.
+ * So a folder is either empty, or ours and unfinished, or ours and done. */
 #ifndef PS_IO_FOLDER_H
 #define PS_IO_FOLDER_H
 
@@ -17,33 +20,47 @@
 
 typedef struct ps_folder ps_folder;
 
-/* Creates the folder if need be (its parent must be there). A folder whose manifest has the same kind and
- * provenance is *done (complete, all files there in their sizes) or continued: files that are missing or of
- * another size are no longer noted. Another provenance, or a non-empty folder that is not ours, is PS_EUSAGE
- * unless force, which removes the files the manifest names. */
-int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const char *path, const char *kind,
-		    const json_t *provenance, bool force, bool *done, ps_diag *diag) PS_MUST_USE;
-/* Records a file written in the folder (its size and digest are taken from the disk), and rewrites the manifest. */
-int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_USE;
-bool ps_folder_has(const ps_folder *folder, const char *name);
-/* The manifest as it stands; borrowed until the next call on the folder. */
-const json_t *ps_folder_manifest(const ps_folder *folder);
-/* Sets extra's keys in the manifest (NULL: none; its own keys are not to be among them), marks it complete. */
-int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag) PS_MUST_USE;
-void ps_folder_close(ps_folder *folder); /* NULL allowed */
+/* What a folder is to hold. begin copies what it needs. */
+typedef struct ps_folder_spec {
+	const char *path, *kind;
+	const json_t *provenance;
+	bool replace; /* whatever else stands there gives way */
+} ps_folder_spec;
 
-/* A plain folder, with its parents; one that is there is fine. */
+/* Creates the folder if it is missing; its parent must exist. What happens to one that exists:
+ * - Same kind and provenance, complete, all files there in their sizes: *done.
+ * - Same kind and provenance otherwise: continued. Files that are missing or have another size are
+ *   dropped from the manifest.
+ * - Another provenance, or files that are not ours: PS_EUSAGE. With replace, the files that the old
+ *   manifest names are removed and the folder begins anew.
+ * The caller closes *folder also when *done. */
+int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
+		    ps_diag *diag) PS_MUST_USE;
+/* Enters a file of the folder into the manifest and rewrites the manifest. Size and digest are read
+ * from the disk. */
+int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_USE;
+/* True if the manifest names the file. */
+bool ps_folder_has(const ps_folder *folder, const char *name);
+/* The manifest as it stands. Borrowed until the next call on the folder. */
+const json_t *ps_folder_manifest(const ps_folder *folder);
+/* Marks the folder complete. Adds the keys of extra to the manifest (NULL: none); they must not be the
+ * manifest's own. */
+int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag) PS_MUST_USE;
+/* Frees the folder and leaves the disk as it is. NULL is allowed. */
+void ps_folder_close(ps_folder *folder);
+
+/* Makes a plain folder and its parents. One that exists is no error. */
 int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
-/* Removes one of our folders: the files its manifest names, the manifest, the folder if it is then empty. None
- * there: 0. */
+/* Removes one of our folders: the files that its manifest names, the manifest, and the folder if it is
+ * empty then. Returns 0 if there is no such folder. */
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 
-/* The manifest of a folder, checked: an object with files, each with a plain name, bytes and xxh3. *manifest is
- * NULL when there is no such file; PS_EINPUT when it is damaged. */
+/* Reads and checks the manifest of a folder: an object with files, each with a plain name, bytes and
+ * xxh3. *manifest (owned by the caller) is NULL if there is no such file. PS_EINPUT if it is damaged. */
 int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest,
 			    ps_diag *diag) PS_MUST_USE;
 
-/* A name that stays within its folder. */
+/* True for a name that stays within its folder: no slash, no leading dot, not empty, not too long. */
 bool ps_folder_plain_name(const char *name);
 
 #endif

@@ -67,11 +67,11 @@ static int repository(const char *id, char *path, ps_diag *diag)
 {
 	const char *slash = strchr(id, '/');
 	char root[PATH_MAX];
-	int err = cache_root(root, diag);
+	int rc = cache_root(root, diag);
 	bool fits;
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (slash)
 		fits = join(path, "%s/models--%.*s--%s", root, (int)(slash - id), id, slash + 1);
 	else
@@ -98,10 +98,10 @@ int ps_hub_snapshot(const char *id, char *path, ps_diag *diag)
 {
 	char repo[PATH_MAX], ref[PATH_MAX], revision[ID_MAX];
 	struct stat st;
-	int err = repository(id, repo, diag);
+	int rc = repository(id, repo, diag);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (stat(repo, &st))
 		return ps_fail(diag, PS_EINPUT,
 			       "%s: neither a folder nor in the Hugging Face cache (looked for %s)",

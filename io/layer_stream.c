@@ -1,15 +1,14 @@
 #include "io/layer_stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/base/checked.h"
 
-#define GAP_BYTES 65536 /* at most, between two tensors that are read as one range */
+#define GAP_BYTES 65536 /* the most bytes between two tensors that are read as one range */
 
 typedef enum slot_state { EMPTY, READING, READY, HELD } slot_state;
 
-/* Where a layer's tensors go: ranges of files, each in whole blocks of the slot. */
+/* Where a layer's tensors go. Each range of a file goes into whole blocks of the slot. */
 struct layout {
 	size_t bytes, range_count;
 	struct range {
@@ -22,9 +21,9 @@ struct layout {
 
 struct slot {
 	slot_state state;
-	int layer; /* whose bytes these are or will be; -1: nobody's */
+	int layer; /* whose bytes are in the slot, or are being read into it; -1: none */
 	char *base;
-	const char *data[PS_LAYER_TENSORS]; /* of each tensor; NULL where there is none */
+	const char *data[PS_LAYER_TENSORS]; /* of each tensor; NULL: the layer has no such tensor */
 	ps_read reads[PS_LAYER_TENSORS];
 	ps_read_job job;
 };
@@ -49,7 +48,7 @@ static int by_place(const void *a, const void *b)
 	return (x->info->offset > y->info->offset) - (x->info->offset < y->info->offset);
 }
 
-/* The tensors that there are, in the order of files and offsets; returns how many. */
+/* Sorts the tensors of a layer by file and offset. Returns how many there are. */
 static size_t sort_tensors(const ps_located *tensors, const ps_located *sorted[PS_LAYER_TENSORS])
 {
 	size_t count = 0;
@@ -99,9 +98,22 @@ static size_t slot_bytes(const ps_model_map *map, const ps_model_config *config)
 	return most;
 }
 
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out_slots(ps_layer_stream *stream, ps_arena *arena)
+{
+	const size_t bytes = slot_bytes(stream->map, stream->config);
+	ps_layout layout = {.arena = arena};
+
+	for (int i = 0; i < stream->slot_count; i++)
+		stream->slots[i].base = ps_layout_part(&layout, bytes, 1);
+	return layout.bytes;
+}
+
 size_t ps_layer_stream_bytes(const ps_model_map *map, const ps_model_config *config, int slots)
 {
-	return (size_t)slots * slot_bytes(map, config);
+	ps_layer_stream stream = {.map = map, .config = config, .slot_count = slots};
+
+	return lay_out_slots(&stream, NULL);
 }
 
 /* --- life --- */
@@ -111,21 +123,14 @@ int ps_layer_stream_create(ps_layer_stream **out, const ps_model_map *map,
 			   ps_arena *arena, ps_diag *diag)
 {
 	ps_layer_stream *stream = calloc(1, sizeof *stream);
-	size_t bytes = slot_bytes(map, config);
 
 	if (!stream)
-		return ps_fail_errno(diag, ENOMEM, "layer slots");
+		return ps_fail(diag, PS_EBUDGET, "no memory for the list of layer slots");
 	*stream = (ps_layer_stream){
 		.map = map, .config = config, .reader = reader, .slot_count = slots, .waiting = -1};
-	for (int i = 0; i < slots; i++) {
+	for (int i = 0; i < slots; i++)
 		stream->slots[i].layer = -1;
-		stream->slots[i].base = ps_arena_take(arena, bytes);
-		if (!stream->slots[i].base) {
-			free(stream);
-			return ps_fail(diag, PS_EBUDGET,
-				       "a layer slot of %zu bytes does not fit the plan", bytes);
-		}
-	}
+	lay_out_slots(stream, arena);
 	*out = stream;
 	return 0;
 }
@@ -163,12 +168,12 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 /* READING -> READY, or EMPTY on failure */
 static int finish_reading(ps_layer_stream *stream, struct slot *slot, ps_diag *diag)
 {
-	int err = ps_reader_wait(stream->reader, &slot->job, diag);
+	int rc = ps_reader_wait(stream->reader, &slot->job, diag);
 
-	slot->state = err ? EMPTY : READY;
-	if (err)
+	slot->state = rc ? EMPTY : READY;
+	if (rc)
 		slot->layer = -1;
-	return err;
+	return rc;
 }
 
 static struct slot *find(ps_layer_stream *stream, int layer)
@@ -179,7 +184,8 @@ static struct slot *find(ps_layer_stream *stream, int layer)
 	return NULL;
 }
 
-/* A slot for another layer: an empty one, else one that was read in vain. NULL: none, or none without waiting. */
+/* Frees a slot for another layer: an empty one, or else one whose bytes nobody acquired. NULL: there is
+ * none, or none without waiting. */
 static struct slot *vacate(ps_layer_stream *stream, bool wait)
 {
 	struct slot *best = NULL;
@@ -194,15 +200,15 @@ static struct slot *vacate(ps_layer_stream *stream, bool wait)
 		    (best->state == READING && slot->state == READY))
 			best = slot;
 	}
+	/* Nobody asked for these bytes, so nobody wants their error either. */
 	if (best && best->state == READING)
-		(void)finish_reading(stream, best,
-				     NULL); /* nobody asked for these bytes: nor for their error */
+		(void)finish_reading(stream, best, NULL);
 	if (best)
 		best->state = EMPTY;
 	return best;
 }
 
-/* Starts reading a layer, or leaves it for the next release when there is no slot. */
+/* Starts reading a layer. Without a free slot it leaves that to the next release. */
 static void prefetch(ps_layer_stream *stream, int layer)
 {
 	struct slot *slot;
@@ -222,7 +228,7 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 {
 	struct slot *slot = find(stream, layer);
 	slot_state before;
-	int err;
+	int rc;
 
 	if (!slot) {
 		slot = vacate(stream, true);
@@ -233,15 +239,15 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 	}
 	if (slot->state == HELD)
 		return ps_fail(diag, PS_EFAILED, "layer %d is held already", layer);
-	/* Held before the next layer is queued, so that it cannot be chosen for it; queued before this one is
-	 * waited for, so that the device does not pause in between. */
+	/* The slot becomes HELD before the next layer is queued, so that prefetch cannot choose it. The next
+	 * layer is queued before this one is waited for, so that the device does not pause in between. */
 	before = slot->state;
 	slot->state = HELD;
 	prefetch(stream, next);
 	if (before == READING) {
-		err = finish_reading(stream, slot, diag);
-		if (err)
-			return err;
+		rc = finish_reading(stream, slot, diag);
+		if (rc)
+			return rc;
 		slot->state = HELD;
 	}
 	ps_layer_views(ps_model_map_layer(stream->map, layer), stream->config, slot->data, out);

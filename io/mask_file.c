@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "core/base/digest.h"
+#include "io/artefact.h"
 #include "io/model_map.h"
+#include "io/verified_file.h"
 
-/* The weight that a tensor's name means, under any of the prefixes. */
+/* Finds which weight a tensor's name means, under any of the prefixes. */
 static bool parse_name(const char *name, const ps_model_config *config, int *layer,
 		       ps_projection *projection)
 {
@@ -63,7 +65,7 @@ static int check_padding(const ps_mask_file *mask, const ps_tensor_info *info, s
 	return 0;
 }
 
-/* The logical shape in the metadata, where it is told. */
+/* Checks the logical shape in the metadata, if it is there. */
 static int check_noted_shape(const ps_mask_file *mask, const char *name, size_t rows, size_t cols,
 			     ps_diag *diag)
 {
@@ -121,7 +123,7 @@ static int check_kind(const ps_mask_file *mask, ps_diag *diag)
 		       json_is_string(kind) ? json_string_value(kind) : "unknown");
 }
 
-/* The digest of the model that the mask was made from, where it is told. */
+/* Checks the digest of the model that the mask was made from, if it is there. */
 static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag *diag)
 {
 	const json_t *inputs =
@@ -140,51 +142,29 @@ static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag 
 		       json_is_string(model) ? json_string_value(model) : "an unknown one", want);
 }
 
-struct damage {
-	ps_diag *diag;
-	int err;
-};
-
-static void note_damage(void *context, const char *path, long block, uint64_t offset,
-			const char *what)
-{
-	struct damage *damage = context;
-
-	damage->err = ps_fail(damage->diag, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s",
-			      path, block, offset, what);
-}
-
-/* A flipped bit would prune another weight unseen, so the checksums are looked at where there are any. */
-static int check_sums(const ps_mask_file *mask, ps_diag *diag)
-{
-	struct damage damage = {.diag = diag};
-	bool verified;
-	int err = ps_safetensors_verify(&mask->file, note_damage, &damage, &verified, diag);
-
-	return err ? err : damage.err;
-}
-
-/* --- interface --- */
+/* --- reading --- */
 
 int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
 		      const ps_model_config *config, uint64_t model_digest, ps_diag *diag)
 {
-	int err;
+	bool verified;
+	int rc;
 
 	*mask = (ps_mask_file){0};
-	err = ps_safetensors_open(&mask->file, sys, path, diag);
-	if (err)
-		return err;
-	err = check_kind(mask, diag);
-	if (!err)
-		err = check_model(mask, model_digest, diag);
-	for (size_t i = 0; !err && i < mask->file.count; i++)
-		err = check_tensor(mask, &mask->file.tensors[i], config, diag);
-	if (!err)
-		err = check_sums(mask, diag);
-	if (err) {
+	rc = ps_safetensors_open(&mask->file, sys, path, diag);
+	if (rc)
+		return rc;
+	rc = check_kind(mask, diag);
+	if (!rc)
+		rc = check_model(mask, model_digest, diag);
+	for (size_t i = 0; !rc && i < mask->file.count; i++)
+		rc = check_tensor(mask, &mask->file.tensors[i], config, diag);
+	/* One flipped bit would silently prune another weight. */
+	if (!rc)
+		rc = ps_verified_file_check(&mask->file, &verified, diag);
+	if (rc) {
 		ps_mask_file_close(mask);
-		return err;
+		return rc;
 	}
 	mask->digest = ps_digest_of(mask->file.map, (size_t)mask->file.file_bytes);
 	return 0;
@@ -205,4 +185,161 @@ ps_bitmap ps_mask_file_find(const ps_mask_file *mask, int layer, ps_projection p
 	ps_projection_shape(config, projection, &bitmap.rows, &bitmap.cols);
 	bitmap.bits = info ? ps_safetensors_data(&mask->file, info) : NULL;
 	return bitmap;
+}
+
+/* --- writing --- */
+
+struct ps_mask_writer {
+	const ps_model_config *config;
+	ps_artefact *artefact;
+	json_t *extra;   /* the metadata: create's, completed by add */
+	json_t *tensors; /* borrowed from extra */
+	char *path;
+	ps_mask_totals totals;
+};
+
+static size_t projection_count(const ps_model_config *config)
+{
+	return config->layers * PS_PROJECTIONS;
+}
+
+/* The metadata of one tensor. The number of dropped weights has as many digits as it may ever get, so
+ * that the header can only become shorter (ps_artefact_set_extra). */
+static json_t *describe_tensor(const ps_model_config *config, ps_projection projection,
+			       double sparsity)
+{
+	size_t rows, cols;
+
+	ps_projection_shape(config, projection, &rows, &cols);
+	return json_pack("{s:I, s:I, s:f, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols,
+			 "requested", sparsity, "dropped", (json_int_t)(rows * cols));
+}
+
+static int make_metadata(ps_mask_writer *writer, const ps_mask_spec *spec)
+{
+	char name[96];
+	int lost = 0;
+
+	writer->extra = json_pack("{s:O, s:{}}", "provenance", spec->provenance, "tensors");
+	writer->tensors = json_object_get(writer->extra, "tensors");
+	for (size_t i = 0; i < projection_count(spec->config); i++) {
+		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
+
+		lost |= json_object_set_new(
+			writer->tensors, ps_projection_tensor((int)(i / PS_PROJECTIONS), p, name),
+			describe_tensor(spec->config, p, spec->sparsity));
+	}
+	return lost || !writer->extra ? PS_EBUDGET : 0;
+}
+
+static int create_artefact(ps_mask_writer *writer, const ps_sys *sys, ps_diag *diag)
+{
+	const size_t count = projection_count(writer->config);
+	ps_tensor_decl *decls = calloc(count, sizeof *decls);
+	char(*names)[96] = calloc(count, sizeof *names);
+	const ps_artefact_spec spec = {.path = writer->path,
+				       .kind = "mask",
+				       .extra = writer->extra,
+				       .tensors = decls,
+				       .count = count};
+	int rc = decls && names ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu names", count);
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
+		size_t rows, cols;
+
+		ps_projection_shape(writer->config, p, &rows, &cols);
+		decls[i] = (ps_tensor_decl){
+			ps_projection_tensor((int)(i / PS_PROJECTIONS), p, names[i]),
+			PS_U8,
+			2,
+			{rows, ps_bitmap_row_bytes(cols)}};
+	}
+	if (!rc)
+		rc = ps_artefact_create(&writer->artefact, sys, &spec, diag);
+	free(decls);
+	free(names);
+	return rc;
+}
+
+uint64_t ps_mask_data_bytes(const ps_model_config *config)
+{
+	uint64_t bytes = 0;
+	size_t rows, cols;
+
+	for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
+		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
+		bytes += config->layers * rows * ps_bitmap_row_bytes(cols);
+	}
+	return bytes;
+}
+
+int ps_mask_writer_create(ps_mask_writer **out, const ps_sys *sys, const ps_mask_spec *spec,
+			  ps_diag *diag)
+{
+	ps_mask_writer *writer = calloc(1, sizeof *writer);
+	int rc = writer ? 0 : PS_EBUDGET;
+
+	*out = NULL;
+	if (!rc) {
+		*writer = (ps_mask_writer){.config = spec->config, .path = strdup(spec->path)};
+		rc = writer->path ? make_metadata(writer, spec) : PS_EBUDGET;
+	}
+	if (rc)
+		(void)ps_fail(diag, rc, "%s: no memory for its metadata", spec->path);
+	else
+		rc = create_artefact(writer, sys, diag);
+	if (rc) {
+		ps_mask_writer_abort(writer);
+		return rc;
+	}
+	*out = writer;
+	return 0;
+}
+
+int ps_mask_writer_add(ps_mask_writer *writer, int layer, ps_projection projection,
+		       const ps_bitmap *mask, uint64_t dropped, ps_diag *diag)
+{
+	char name[96];
+	json_t *tensor = json_object_get(writer->tensors,
+					 ps_projection_tensor(layer, projection, name));
+
+	if (writer->totals.tensors != (uint64_t)layer * PS_PROJECTIONS + projection || !tensor)
+		return ps_fail(diag, PS_EFAILED, "%s: %s: masks come in the order of the model",
+			       writer->path, name);
+	if (json_object_set_new(tensor, "dropped", json_integer((json_int_t)dropped)))
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", writer->path);
+	writer->totals.tensors++;
+	writer->totals.weights += mask->rows * mask->cols;
+	writer->totals.dropped += dropped;
+	return ps_artefact_write(writer->artefact, mask->bits,
+				 mask->rows * ps_bitmap_row_bytes(mask->cols), diag);
+}
+
+static void release(ps_mask_writer *writer)
+{
+	json_decref(writer->extra);
+	free(writer->path);
+	free(writer);
+}
+
+int ps_mask_writer_commit(ps_mask_writer *writer, ps_mask_totals *totals, ps_diag *diag)
+{
+	int rc = ps_artefact_set_extra(writer->artefact, writer->extra, diag);
+
+	if (rc)
+		ps_artefact_abort(writer->artefact);
+	else
+		rc = ps_artefact_commit(writer->artefact, diag);
+	*totals = writer->totals;
+	release(writer);
+	return rc;
+}
+
+void ps_mask_writer_abort(ps_mask_writer *writer)
+{
+	if (!writer)
+		return;
+	ps_artefact_abort(writer->artefact);
+	release(writer);
 }

@@ -1,6 +1,5 @@
 #include "io/model_map.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +83,7 @@ static int locate(struct builder *b, const char *name, int rank, size_t rows, si
 	char full[PS_NAME_MAX];
 	const ps_located *found =
 		ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, name, full));
-	int dtype = found ? found->info->dtype : -1, err;
+	int dtype = found ? found->info->dtype : -1, rc;
 	const ps_tensor_info *info;
 
 	if (!found)
@@ -93,10 +92,10 @@ static int locate(struct builder *b, const char *name, int rank, size_t rows, si
 		return ps_fail(b->diag, PS_EINPUT,
 			       "%s: tensor %s is %s; BF16, F16 or F32 is expected",
 			       found->file->path, full, found->info->dtype_name);
-	err = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix,
+	rc = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix,
 				    &info, b->diag);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	*out = *found;
 	b->map->bytes += info->bytes;
 	return 0;
@@ -111,15 +110,15 @@ static int locate_layers(struct builder *b)
 		for (int t = 0; t < PS_LAYER_TENSORS; t++) {
 			size_t at = (size_t)layer * (size_t)PS_LAYER_TENSORS + (size_t)t, rows,
 			       cols;
-			int err;
+			int rc;
 
 			if (!ps_layer_tensor_name(config, layer, t, name))
 				continue;
 			ps_layer_tensor_shape(config, t, &rows, &cols);
-			err = locate(b, name, t < (int)PS_PROJECTIONS ? 2 : 1, rows, cols,
+			rc = locate(b, name, t < (int)PS_PROJECTIONS ? 2 : 1, rows, cols,
 				     &b->map->layers[at]);
-			if (err)
-				return err;
+			if (rc)
+				return rc;
 		}
 	return 0;
 }
@@ -128,12 +127,12 @@ static int locate_ends(struct builder *b)
 {
 	const ps_model_config *config = b->config;
 	char head[PS_NAME_MAX];
-	int err = locate(b, EMBEDDING, 2, config->vocab, config->width, &b->map->embedding);
+	int rc = locate(b, EMBEDDING, 2, config->vocab, config->width, &b->map->embedding);
 
-	if (!err)
-		err = locate(b, FINAL_NORM, 1, 1, config->width, &b->map->final_norm);
-	if (err)
-		return err;
+	if (!rc)
+		rc = locate(b, FINAL_NORM, 1, 1, config->width, &b->map->final_norm);
+	if (rc)
+		return rc;
 	/* A head of its own counts even when the config ties it: transformers keeps the two apart if they differ. */
 	if (config->tied && !ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, HEAD, head))) {
 		b->map->head = b->map->embedding;
@@ -180,13 +179,13 @@ static int check_unknown(const struct builder *b)
 	length = strlen(ps_prefixed_name(b->prefix, MODEL "layers.", start));
 	for (size_t i = 0; i < b->set->tensor_count; i++) {
 		const ps_located *located = &b->set->tensors[i];
-		int err;
+		int rc;
 
 		if (strncmp(located->info->name, start, length))
 			continue;
-		err = check_layer_tensor(b, located, located->info->name + length);
-		if (err)
-			return err;
+		rc = check_layer_tensor(b, located, located->info->name + length);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -196,23 +195,23 @@ int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_mode
 {
 	struct builder b = {
 		.map = map, .set = set, .config = config, .folder = folder, .diag = diag};
-	int err;
+	int rc;
 
 	*map = (ps_model_map){
 		.set = set,
 		.layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
 	if (!map->layers)
-		return ps_fail_errno(diag, ENOMEM, "%s", folder);
-	err = choose_prefix(&b);
-	if (!err)
-		err = locate_ends(&b);
-	if (!err)
-		err = check_unknown(&b);
-	if (!err)
-		err = locate_layers(&b);
-	if (err)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for the list of its tensors", folder);
+	rc = choose_prefix(&b);
+	if (!rc)
+		rc = locate_ends(&b);
+	if (!rc)
+		rc = check_unknown(&b);
+	if (!rc)
+		rc = locate_layers(&b);
+	if (rc)
 		ps_model_map_free(map);
-	return err;
+	return rc;
 }
 
 void ps_model_map_free(ps_model_map *map)

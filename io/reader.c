@@ -13,7 +13,7 @@ struct ps_reader {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
-	ps_read_job *first; /* queued */
+	ps_read_job *first; /* of the queue */
 	atomic_bool stop;
 };
 
@@ -53,25 +53,25 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-/* Starts the thread with signals blocked, so that they reach the thread that computes. */
+/* Starts the thread with signals blocked, so that the computing thread receives them. */
 static int start_thread(ps_reader *reader)
 {
 	sigset_t all, before;
-	int err;
+	int rc;
 
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	err = pthread_create(&reader->thread, NULL, serve, reader);
+	rc = pthread_create(&reader->thread, NULL, serve, reader);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
+	return -rc;
 }
 
 int ps_reader_create(ps_reader **out, ps_read_engine engine)
 {
 	ps_reader *reader = calloc(1, sizeof *reader);
-	int err = -ENOMEM;
+	int rc = -ENOMEM;
 
 	if (!reader)
 		goto out;
@@ -79,12 +79,12 @@ int ps_reader_create(ps_reader **out, ps_read_engine engine)
 	pthread_mutex_init(&reader->lock, NULL);
 	pthread_cond_init(&reader->work, NULL);
 	pthread_cond_init(&reader->done, NULL);
-	err = start_thread(reader);
+	rc = start_thread(reader);
 out:
-	if (err) {
+	if (rc) {
 		engine.destroy(engine.self);
 		free(reader);
-		return err;
+		return rc;
 	}
 	*out = reader;
 	return 0;

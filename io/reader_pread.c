@@ -1,10 +1,10 @@
-/* The engine for where io_uring is not allowed: one pread after the other. */
+/* The engine for systems that do not allow io_uring: one pread after the other. */
 #include <errno.h>
 
 #include "core/base/checked.h"
 #include "io/reader.h"
 
-/* Reads one range; *done counts the bytes got. */
+/* Reads one range. *done: the bytes that have come so far. */
 static int read_range(const ps_sys *sys, const ps_read *read, const atomic_bool *stop, size_t *done)
 {
 	int retries = 0;
@@ -30,11 +30,11 @@ static void read_job(const ps_sys *sys, ps_read_job *job, const atomic_bool *sto
 {
 	for (size_t i = 0; i < job->count && !job->failure.error; i++) {
 		size_t done = 0;
-		int err = read_range(sys, &job->reads[i], stop, &done);
+		int rc = read_range(sys, &job->reads[i], stop, &done);
 
-		if (err)
+		if (rc)
 			job->failure = (ps_read_failure){
-				.error = err, .read = i, .offset = job->reads[i].offset + done};
+				.error = rc, .read = i, .offset = job->reads[i].offset + done};
 	}
 }
 
@@ -53,9 +53,8 @@ static void destroy(void *self)
 	(void)self;
 }
 
-int ps_engine_pread_create(ps_read_engine *engine, const ps_sys *sys)
+void ps_read_engine_create_pread(ps_read_engine *engine, const ps_sys *sys)
 {
 	*engine = (ps_read_engine){
 		.self = (void *)sys, .serve = serve, .destroy = destroy, .text = "pread"};
-	return 0;
 }

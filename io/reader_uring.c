@@ -1,13 +1,19 @@
-/* The io_uring engine: jobs are cut into chunks, up to PS_READ_DEPTH of them in flight; what a completion left
- * unread goes in again. Of small ones, rows, it waits for half of those in flight and asks for as many again at once:
- * one at a time they would cost as many calls, wake-ups and doorbells of the device, and those are most of such a
- * read. While the last chunks of a job are in flight, the next job's go in behind them, so that the device's queue
- * does not run empty between two layers. A job is finished once all that it has in flight has come back, because the
- * kernel writes into the caller's buffers until then; only a ring that fails itself cannot say so, and is not used
- * again.
+/* The io_uring engine. It cuts jobs into chunks and keeps up to PS_READ_DEPTH of them in flight. A chunk
+ * that a completion left unfinished is submitted again.
  *
- * A chunk wants [offset, end) of a file. Read directly, it takes the whole blocks around that: `lead` bytes
- * before offset come along, and again when a short read is continued inside a block. */
+ * For large reads it waits for one completion at a time. For small reads (rows) it waits until half of
+ * those in flight have completed, then submits as many again in one call. Submitting each small read by
+ * itself would cost a system call, a wake-up and a doorbell of the device, which are most of its cost.
+ *
+ * While the last chunks of a job are in flight, it submits the first chunks of the next job. So the
+ * queue of the device does not run empty between two layers.
+ *
+ * A job is finished once no chunk of it is in flight, because the kernel writes into the caller's
+ * buffers until then. A ring that itself fails cannot tell this; it is not used again.
+ *
+ * A chunk covers [offset, end) of a file. A direct read takes the whole blocks around that range, so it
+ * reads `lead` bytes before offset as well. The same happens when a short read is continued inside a
+ * block. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +23,8 @@
 #include "core/base/checked.h"
 #include "io/reader.h"
 
-#define RANGE_BYTES ((size_t)1 << 30) /* the most that the kernel registers as one range */
-#define ASK_EVERY 16
+#define RANGE_BYTES ((size_t)1 << 30) /* the most bytes that the kernel registers as one range */
+#define ASK_EVERY 16                  /* small reads per question to the page cache (is_cached) */
 
 struct chunk {
 	ps_read_job *job;     /* NULL: not in use */
@@ -26,8 +32,8 @@ struct chunk {
 	uint64_t offset, end; /* in the file */
 	char *buffer;         /* where the byte at offset goes */
 	size_t bytes;         /* of the whole chunk */
-	bool direct;
-	unsigned lead; /* of the request under way */
+	bool direct;          /* read past the page cache */
+	unsigned lead;        /* bytes that the request under way reads before offset */
 	int retries;
 };
 
@@ -38,21 +44,22 @@ struct engine {
 	char *memory;
 	bool files_registered, memory_registered;
 	const ps_read_feed *feed;
-	ps_read_job *current; /* that chunks are cut off; NULL: none */
+	ps_read_job *current; /* the job that chunks are cut off; NULL: none */
 	struct chunk chunks[PS_READ_DEPTH];
 	int free_chunks[PS_READ_DEPTH], free_count;
 	size_t direct_least;
-	unsigned unasked;     /* small reads until the next about which the page cache is asked */
-	bool cached;          /* what it said last */
-	size_t used_bytes;    /* of the chunks in use */
-	int prepared, flying; /* known to the ring but not the kernel; known to the kernel */
-	int broken;           /* -errno: the ring itself failed */
+	unsigned unasked;  /* small reads until the next question to the page cache */
+	bool cached;       /* its last answer */
+	size_t used_bytes; /* of the chunks in use */
+	int prepared;      /* reads that the ring knows and the kernel does not */
+	int flying;        /* reads that the kernel knows */
+	int broken;        /* -errno once the ring itself failed */
 };
 
 /* --- jobs --- */
 
-/* Nothing failed yet, or something behind that place: what a message names does not hang on the order of
- * completions. */
+/* True if no read has failed yet, or only one further on. The error then names the first bad offset
+ * whatever order reads complete in. */
 static bool is_before_failure(const ps_read_job *job, size_t read, uint64_t offset)
 {
 	const ps_read_failure *failure = &job->failure;
@@ -67,7 +74,7 @@ static void note_failure(ps_read_job *job, int error, size_t read, uint64_t offs
 		job->failure = (ps_read_failure){.error = error, .read = read, .offset = offset};
 }
 
-/* Finishes a job that has all been asked for, or failed, once nothing of it is in flight. */
+/* Finishes a job of which no chunk is in flight, and none will be: all are submitted, or it failed. */
 static void settle(const struct engine *engine, ps_read_job *job)
 {
 	if (job != engine->current && !job->in_flight)
@@ -87,7 +94,7 @@ static void put_back(struct engine *engine, int slot)
 
 /* --- requests --- */
 
-/* The registered range that a buffer lies in; -1: none, or astride two. */
+/* The registered range that a buffer lies in. -1: in none, or across two. */
 static int find_range(const struct engine *engine, const char *buffer, size_t bytes)
 {
 	size_t first = (size_t)(buffer - engine->memory), last = first + bytes - 1;
@@ -97,14 +104,14 @@ static int find_range(const struct engine *engine, const char *buffer, size_t by
 	return (int)(first / RANGE_BYTES);
 }
 
-/* Prepares the read of what is left of a chunk. */
+/* Prepares the read of the rest of a chunk. */
 static void prepare(struct engine *engine, int slot)
 {
 	struct chunk *chunk = &engine->chunks[slot];
 	const ps_safetensors *file = chunk->job->reads[chunk->read].file;
 	size_t index = (size_t)(file - engine->direct.files), bytes;
 	ps_ring_read request;
-	int err;
+	int rc;
 
 	chunk->lead = chunk->direct ? (unsigned)(chunk->offset % PS_READ_ALIGNMENT) : 0;
 	bytes = (size_t)(chunk->end - chunk->offset) + chunk->lead;
@@ -122,17 +129,18 @@ static void prepare(struct engine *engine, int slot)
 		request.fd = (int)(2 * index + chunk->direct);
 		request.fd_registered = true;
 	}
-	err = engine->ring->prepare(engine->self, &request);
-	if (!err) {
+	rc = engine->ring->prepare(engine->self, &request);
+	if (!rc) {
 		engine->prepared++;
 		return;
 	}
-	note_failure(chunk->job, err, chunk->read, chunk->offset);
+	note_failure(chunk->job, rc, chunk->read, chunk->offset);
 	put_back(engine, slot);
 }
 
-/* Whether the page cache holds it, and reading it from there saves the device. That question is a call of its own: of
- * small reads one in ASK_EVERY is asked about, and answers for those after it. */
+/* True if the page cache holds the range; then reading it from there spares the device. The question is
+ * a system call. So only one small read in ASK_EVERY is asked about, and its answer serves for those
+ * after it. */
 static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset,
 		      size_t bytes)
 {
@@ -143,7 +151,7 @@ static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_
 	return engine->cached;
 }
 
-/* The next chunk of a job: it ends on a block boundary of the file or with its read. */
+/* Cuts the next chunk off a job. It ends on a block boundary of the file, or where its read ends. */
 static struct chunk cut(struct engine *engine, ps_read_job *job)
 {
 	const ps_read *read = &job->reads[job->at];
@@ -167,7 +175,7 @@ static struct chunk cut(struct engine *engine, ps_read_job *job)
 	return chunk;
 }
 
-/* Whether there is more to be asked for; sees to what forbids it. */
+/* True if a job has more to submit. Fails the job if the ring is broken or it is time to stop. */
 static bool has_more(const struct engine *engine, ps_read_job *job)
 {
 	while (job->at < job->count && job->asked == job->reads[job->at].bytes) {
@@ -183,8 +191,8 @@ static bool has_more(const struct engine *engine, ps_read_job *job)
 	return !job->failure.error;
 }
 
-/* Cuts chunks off the jobs while there are slots for them, waiting for a job only when nothing is in flight.
- * False: nothing is, and it is time to stop. */
+/* Cuts chunks off the jobs while there are free slots. Waits for a job only if nothing is in flight.
+ * False: nothing is in flight and it is time to stop. */
 static bool fill(struct engine *engine)
 {
 	const ps_read_feed *feed = engine->feed;
@@ -210,9 +218,9 @@ static bool fill(struct engine *engine)
 	return engine->free_count < PS_READ_DEPTH;
 }
 
-static bool is_passing(int err)
+static bool is_passing(int rc)
 {
-	return err == -EINTR || err == -EAGAIN || err == -EBUSY;
+	return rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
 }
 
 static void pause_briefly(void)
@@ -222,7 +230,8 @@ static void pause_briefly(void)
 	nanosleep(&pause, NULL);
 }
 
-/* Hands what is prepared to the kernel. A passing refusal is left for later when completions may relieve it. */
+/* Hands the prepared reads to the kernel. If the kernel refuses for the moment while reads are in
+ * flight, it returns: their completions may make room. */
 static int submit(struct engine *engine)
 {
 	for (int tries = 0; engine->prepared && tries < PS_READ_RETRIES; tries++) {
@@ -241,7 +250,7 @@ static int submit(struct engine *engine)
 	return engine->prepared ? -EAGAIN : 0;
 }
 
-/* Moves a chunk on by what a request brought. False: no further than it was. */
+/* Moves a chunk on by the bytes that a request brought. False: it brought none. */
 static bool advance(struct chunk *chunk, int result)
 {
 	uint64_t got;
@@ -257,8 +266,8 @@ static bool advance(struct chunk *chunk, int result)
 	return true;
 }
 
-/* Whether a chunk that was not moved on goes in again: as it was, or through the cache when a direct read was
- * refused or ended within a block, as at the end of a file. */
+/* True if a chunk that did not move on may be submitted again: unchanged after a passing error, or
+ * through the page cache if a direct read was refused or ended within a block, as at the end of a file. */
 static bool may_retry(struct chunk *chunk, int result)
 {
 	if (is_passing(result))
@@ -269,7 +278,7 @@ static bool may_retry(struct chunk *chunk, int result)
 	return true;
 }
 
-/* Takes account of one completion: the chunk is done, goes in again, or fails. */
+/* Handles one completion: the chunk is done, is submitted again, or fails. */
 static void complete(struct engine *engine, int slot, int result)
 {
 	struct chunk *chunk = &engine->chunks[slot];
@@ -283,7 +292,7 @@ static void complete(struct engine *engine, int slot, int result)
 		put_back(engine, slot);
 }
 
-/* How many completions to wait for. Large reads each keep the device busy for a while; small ones come in crowds. */
+/* How many completions to wait for: one of large reads, half of those in flight of small reads. */
 static unsigned enough(const struct engine *engine)
 {
 	return engine->used_bytes < PS_READ_CHUNK ? (unsigned)(engine->flying + 1) / 2 : 1;
@@ -305,17 +314,17 @@ static int reap(struct engine *engine)
 	return count < 0 ? count : 0;
 }
 
-/* Fails all that is in flight with the ring. */
-static void give_up(struct engine *engine, int err)
+/* Fails all chunks in use, because the ring itself failed. */
+static void give_up(struct engine *engine, int rc)
 {
-	engine->broken = err;
+	engine->broken = rc;
 	engine->prepared = engine->flying = 0;
 	for (int slot = 0; slot < PS_READ_DEPTH; slot++) {
 		const struct chunk *chunk = &engine->chunks[slot];
 
 		if (!chunk->job)
 			continue;
-		note_failure(chunk->job, err, chunk->read, chunk->offset);
+		note_failure(chunk->job, rc, chunk->read, chunk->offset);
 		put_back(engine, slot);
 	}
 }
@@ -326,12 +335,12 @@ static void serve(void *self, const ps_read_feed *feed)
 
 	engine->feed = feed;
 	while (fill(engine)) {
-		int err = submit(engine);
+		int rc = submit(engine);
 
-		if (!err && engine->flying)
-			err = reap(engine);
-		if (err)
-			give_up(engine, err);
+		if (!rc && engine->flying)
+			rc = reap(engine);
+		if (rc)
+			give_up(engine, rc);
 	}
 }
 
@@ -348,36 +357,36 @@ static void destroy(void *self)
 
 static int register_memory(struct engine *engine, size_t bytes)
 {
-	size_t count = ps_round_up(bytes, RANGE_BYTES) / RANGE_BYTES;
+	size_t count = ps_div_up(bytes, RANGE_BYTES);
 	struct iovec *ranges = malloc(count * sizeof *ranges);
-	int err = ranges ? 0 : -ENOMEM;
+	int rc = ranges ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < count; i++) {
+	for (size_t i = 0; !rc && i < count; i++) {
 		ranges[i].iov_base = engine->memory + i * RANGE_BYTES;
 		ranges[i].iov_len = ps_min_size(bytes - i * RANGE_BYTES, RANGE_BYTES);
 	}
-	if (!err)
-		err = engine->ring->register_memory(engine->self, ranges, (unsigned)count);
+	if (!rc)
+		rc = engine->ring->register_memory(engine->self, ranges, (unsigned)count);
 	free(ranges);
-	engine->memory_registered = !err;
-	return err;
+	engine->memory_registered = !rc;
+	return rc;
 }
 
-/* At index 2 i and 2 i + 1: file i through the cache and past it. */
+/* Registers file i at index 2 i (through the page cache) and 2 i + 1 (past it). */
 static int register_files(struct engine *engine)
 {
 	const ps_direct_files *direct = &engine->direct;
-	int *fds = malloc(2 * direct->count * sizeof *fds), err = fds ? 0 : -ENOMEM;
+	int *fds = malloc(2 * direct->count * sizeof *fds), rc = fds ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < direct->count; i++) {
+	for (size_t i = 0; !rc && i < direct->count; i++) {
 		fds[2 * i] = direct->files[i].fd;
 		fds[2 * i + 1] = direct->fds[i];
 	}
-	if (!err)
-		err = engine->ring->register_files(engine->self, fds, 2 * (unsigned)direct->count);
+	if (!rc)
+		rc = engine->ring->register_files(engine->self, fds, 2 * (unsigned)direct->count);
 	free(fds);
-	engine->files_registered = !err;
-	return err;
+	engine->files_registered = !rc;
+	return rc;
 }
 
 static void describe(const struct engine *engine, int memory_err, char *text, size_t size)
@@ -399,10 +408,10 @@ static void describe(const struct engine *engine, int memory_err, char *text, si
 		snprintf(text, size, "uring (%s, registered buffers)", how);
 }
 
-int ps_engine_uring_create(ps_read_engine *out, const ps_uring_options *options)
+int ps_read_engine_create_uring(ps_read_engine *out, const ps_uring_options *options)
 {
 	struct engine *engine = calloc(1, sizeof *engine);
-	int err;
+	int rc;
 
 	if (!engine)
 		return -ENOMEM;
@@ -413,19 +422,19 @@ int ps_engine_uring_create(ps_read_engine *out, const ps_uring_options *options)
 		engine->free_chunks[engine->free_count] = engine->free_count;
 		engine->free_count++;
 	}
-	err = options->ring->open(&engine->self, PS_READ_DEPTH);
-	if (err) {
+	rc = options->ring->open(&engine->self, PS_READ_DEPTH);
+	if (rc) {
 		free(engine);
-		return err;
+		return rc;
 	}
 	*out = (ps_read_engine){.self = engine, .serve = serve, .destroy = destroy};
-	err = ps_direct_open(&engine->direct, options->sys, options->files, options->file_count,
+	rc = ps_direct_open(&engine->direct, options->sys, options->files, options->file_count,
 			     options->memory);
-	if (err) {
+	if (rc) {
 		destroy(engine);
-		return err;
+		return rc;
 	}
-	(void)register_files(engine); /* a convenience: where it is refused, descriptors do */
+	(void)register_files(engine); /* if it is refused, plain descriptors serve as well */
 	describe(engine, register_memory(engine, options->memory_bytes), out->text,
 		 sizeof out->text);
 	return 0;

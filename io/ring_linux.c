@@ -14,10 +14,10 @@ static int ring_wait(void *self, unsigned least, ps_ring_done *done)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, count = 0;
-	int err = io_uring_wait_cqe_nr(self, &cqe, least);
+	int rc = io_uring_wait_cqe_nr(self, &cqe, least);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	io_uring_for_each_cqe((struct io_uring *)self, head, cqe)
 	{
 		if (count == PS_READ_DEPTH)
@@ -29,45 +29,45 @@ static int ring_wait(void *self, unsigned least, ps_ring_done *done)
 	return (int)count;
 }
 
-static bool is_passing(int err)
+static bool is_passing(int rc)
 {
-	return err == -EINTR || err == -EAGAIN;
+	return rc == -EINTR || rc == -EAGAIN;
 }
 
-/* A request that does nothing: some sandboxes allow io_uring_setup but not io_uring_enter. */
+/* Runs a request that does nothing. Some sandboxes allow io_uring_setup but not io_uring_enter. */
 static int probe(struct io_uring *ring)
 {
 	ps_ring_done done[PS_READ_DEPTH];
-	int err = -EAGAIN;
+	int rc = -EAGAIN;
 
 	io_uring_prep_nop(io_uring_get_sqe(ring));
-	for (int tries = 0; is_passing(err) && tries < PS_READ_RETRIES; tries++)
-		err = io_uring_submit(ring);
-	if (err < 0)
-		return err;
-	err = -EAGAIN;
-	for (int tries = 0; is_passing(err) && tries < PS_READ_RETRIES; tries++)
-		err = ring_wait(ring, 1, done);
-	return err < 0 ? err : done[0].result;
+	for (int tries = 0; is_passing(rc) && tries < PS_READ_RETRIES; tries++)
+		rc = io_uring_submit(ring);
+	if (rc < 0)
+		return rc;
+	rc = -EAGAIN;
+	for (int tries = 0; is_passing(rc) && tries < PS_READ_RETRIES; tries++)
+		rc = ring_wait(ring, 1, done);
+	return rc < 0 ? rc : done[0].result;
 }
 
 static int ring_open(void **self, unsigned depth)
 {
 	struct io_uring *ring = malloc(sizeof *ring);
-	int err = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
+	int rc = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
 
-	if (err ==
-	    -EINVAL) /* before Linux 5.19: a completion then interrupts the reader's thread */
-		err = io_uring_queue_init(depth, ring, 0);
-	if (err) {
+	/* Linux before 5.19 does not know the flag. There a completion interrupts the reader's thread. */
+	if (rc == -EINVAL)
+		rc = io_uring_queue_init(depth, ring, 0);
+	if (rc) {
 		free(ring);
-		return err;
+		return rc;
 	}
-	err = probe(ring);
-	if (err) {
+	rc = probe(ring);
+	if (rc) {
 		io_uring_queue_exit(ring);
 		free(ring);
-		return err;
+		return rc;
 	}
 	*self = ring;
 	return 0;

@@ -14,16 +14,16 @@ struct ps_row_ahead {
 	const ps_cache *cache;
 	ps_reader *reader;
 	ps_read_job job;
-	size_t rows, count; /* slots; rows announced */
-	uint64_t *ids;      /* (rows) */
-	ps_read *reads;     /* (rows) */
-	char *slots;
-	pthread_mutex_t
-		lock; /* of state, code and diag: parts of a batch are gathered at the same time */
+	size_t rows;    /* slots */
+	size_t count;   /* rows announced */
+	uint64_t *ids;  /* (rows) */
+	ps_read *reads; /* (rows) */
+	char *slots;    /* (rows), from a block boundary on */
+	/* Parts of a batch are gathered at the same time: the lock is for state, rc and diag. */
+	pthread_mutex_t lock;
 	enum { IDLE, READING, READY, FAILED } state;
-	int code;
+	int rc;
 	ps_diag diag;
-	char backend[PS_BACKEND_TEXT];
 };
 
 static size_t slot_bytes(size_t width, ps_dtype dtype)
@@ -31,15 +31,22 @@ static size_t slot_bytes(size_t width, ps_dtype dtype)
 	return ps_read_room(width * ps_dtype_size(dtype));
 }
 
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out(ps_row_ahead *a, size_t width, ps_dtype dtype, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	a->ids = ps_layout_part(&layout, a->rows, sizeof *a->ids);
+	a->reads = ps_layout_part(&layout, a->rows, sizeof *a->reads);
+	a->slots = ps_layout_part(&layout, a->rows * slot_bytes(width, dtype) + PS_READ_ALIGNMENT, 1);
+	return layout.bytes;
+}
+
 size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows)
 {
-	ps_plan plan = {0};
+	ps_row_ahead a = {.rows = rows};
 
-	ps_plan_add(&plan, "row reader", sizeof(ps_row_ahead));
-	ps_plan_add(&plan, "row numbers", rows * sizeof(uint64_t));
-	ps_plan_add(&plan, "reads", rows * sizeof(ps_read));
-	ps_plan_add(&plan, "slots", rows * slot_bytes(width, dtype) + PS_READ_ALIGNMENT);
-	return plan.total_bytes;
+	return ps_round_up(sizeof a, PS_ALIGN) + lay_out(&a, width, dtype, NULL);
 }
 
 /* --- announcing --- */
@@ -60,13 +67,13 @@ static ps_read read_of(const ps_row_ahead *a, size_t slot, uint64_t row)
 			a->slots + slot * slot_bytes(cache->source.width, cache->dtype), offset)};
 }
 
-/* The rows announced before are there, or why not. */
+/* Waits for the rows announced before. Then they are there, or rc and diag say why not. */
 static void settle(ps_row_ahead *a)
 {
 	if (a->state != READING)
 		return;
-	a->code = ps_reader_wait(a->reader, &a->job, &a->diag);
-	a->state = a->code ? FAILED : READY;
+	a->rc = ps_reader_wait(a->reader, &a->job, &a->diag);
+	a->state = a->rc ? FAILED : READY;
 }
 
 static void announce(void *self, const uint64_t *ids, size_t count)
@@ -85,7 +92,7 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 
 /* --- gathering --- */
 
-/* The slot from which ids stand in a row of slots, or a->count. */
+/* The first of the slots that hold ids one after the other; a->count: there is none. */
 static size_t find_slots(const ps_row_ahead *a, const uint64_t *ids, size_t count)
 {
 	for (size_t i = 0; i + count <= a->count; i++)
@@ -110,7 +117,7 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	if (first == a->count)
 		return a->cache->source.gather(a->cache->source.self, ids, count, out, diag);
 	if (a->state == FAILED)
-		return ps_fail(diag, a->code, "%s", a->diag.text);
+		return ps_fail(diag, a->rc, "%s", a->diag.text);
 	for (size_t i = 0; i < count; i++)
 		ps_widen(a->reads[first + i].buffer, a->cache->dtype, width, out + i * width);
 	return 0;
@@ -118,8 +125,8 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 /* --- start and end --- */
 
-/* Whether the kernel reads on after a read or around a page of the mapping: many times a row's bytes, lost where the
- * order is random. Advice only. */
+/* Tells the kernel whether to read ahead after a read and around a page of the mapping. Reading ahead
+ * fetches many times the bytes of a row, in vain where the order is random. It is advice only. */
 static void read_on(const ps_cache *cache, bool on)
 {
 	for (size_t i = 0; i < cache->shard_count; i++) {
@@ -131,45 +138,33 @@ static void read_on(const ps_cache *cache, bool on)
 	}
 }
 
-static size_t slots_bytes(const ps_cache *cache, size_t rows)
-{
-	return rows * slot_bytes(cache->source.width, cache->dtype);
-}
-
-int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache, ps_backend backend,
-			bool past_cache, size_t rows, ps_arena *arena, ps_row_source *source,
+int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache,
+			const ps_row_ahead_options *options, ps_arena *arena, ps_row_source *source,
 			ps_diag *diag)
 {
-	const size_t bytes = ps_row_ahead_bytes(cache->source.width, cache->dtype, rows);
+	const size_t width = cache->source.width;
 	ps_uring_options places = {
 		.ring = &ps_ring_linux,
 		.sys = cache->shards[0].sys,
 		.files = cache->shards,
 		.file_count = cache->shard_count,
-		.direct_least = past_cache ? 1 : SIZE_MAX,
+		.direct_least = options->past_cache ? 1 : SIZE_MAX,
+		.memory_bytes = options->rows * slot_bytes(width, cache->dtype),
 	};
+	char backend[PS_BACKEND_TEXT];
 	ps_row_ahead *a;
 	int rc;
 
 	*source = cache->source;
 	*out = NULL;
-	if (backend == PS_IO_MMAP)
+	if (options->backend == PS_IO_MMAP)
 		return 0;
-	if (bytes > arena->size_bytes - arena->used_bytes)
-		return ps_fail(diag, PS_EBUDGET, "no room to read rows ahead: %zu bytes", bytes);
 	a = ps_arena_take(arena, sizeof *a);
-	*a = (ps_row_ahead){
-		.cache = cache,
-		.rows = rows,
-		.ids = ps_arena_take(arena, rows * sizeof(uint64_t)),
-		.reads = ps_arena_take(arena, rows * sizeof(ps_read)),
-		.slots = ps_arena_take(arena, slots_bytes(cache, rows) + PS_READ_ALIGNMENT),
-	};
-	a->slots +=
-		(PS_READ_ALIGNMENT - (uintptr_t)a->slots % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
+	*a = (ps_row_ahead){.cache = cache, .rows = options->rows};
+	lay_out(a, width, cache->dtype, arena);
+	a->slots = ps_read_align(a->slots);
 	places.memory = a->slots;
-	places.memory_bytes = slots_bytes(cache, rows);
-	rc = ps_backend_reader(&a->reader, backend, &places, a->backend, diag);
+	rc = ps_backend_reader(&a->reader, options->backend, &places, backend, diag);
 	if (rc)
 		return rc;
 	pthread_mutex_init(&a->lock, NULL);
@@ -188,9 +183,4 @@ void ps_row_ahead_destroy(ps_row_ahead *a)
 	ps_reader_destroy(a->reader);
 	read_on(a->cache, true);
 	pthread_mutex_destroy(&a->lock);
-}
-
-const char *ps_row_ahead_backend(const ps_row_ahead *a)
-{
-	return a ? a->backend : "mmap";
 }

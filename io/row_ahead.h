@@ -1,35 +1,44 @@
-/* io/row_ahead.h: the rows of an activation cache, read from the shards while the caller computes.
+/* io/row_ahead.h: the rows of an activation cache, read from its shards while the caller computes.
  *
- * A row source over a cache: `ahead` hands the rows that will be gathered next to a reader thread, which brings each
- * into a slot of its own (io/reader.h: io_uring or pread); `gather` of those rows, in that order and in any parts,
- * waits for them and widens them out of their slots. Rows that were not announced come from the mapping, to the same
- * bits. So a random order over a cache of any size needs memory for one batch, and nothing is read twice.
- * While it lives the kernel is asked not to read on after a read of the shards, nor around a page of their mapping.
- * A slot holds a row and the blocks of 4,096 bytes that it touches. States: IDLE -> (ahead) READING -> (first
- * gather) READY or FAILED -> (ahead) READING ... */
+ * It is a row source over a cache (core/base/rows.h):
+ * - `ahead` hands the rows that will be gathered next to a reader thread (io/reader.h). Each row goes
+ *   into a slot of its own.
+ * - `gather` of those rows, in that order and in any parts, waits for them and widens them out of their
+ *   slots. Rows that were not announced come from the mapping, with the same bits.
+ * So a random order over a cache of any size needs memory for one batch, and no row is read twice.
+ *
+ * While it lives, the kernel is asked not to read ahead in the shards nor around a page of their
+ * mapping. A slot holds one row and the blocks of 4,096 bytes that it touches. States of the batch:
+ *
+ *   IDLE -(ahead)-> READING -(first gather)-> READY or FAILED -(ahead)-> READING ... */
 #ifndef PS_IO_ROW_AHEAD_H
 #define PS_IO_ROW_AHEAD_H
 
 #include "core/base/arena.h"
+#include "io/backend.h"
 #include "io/cache_store.h"
-#include "io/checkpoint.h"
 
 typedef struct ps_row_ahead ps_row_ahead;
 
-/* Slots for so many rows. */
+typedef struct ps_row_ahead_options {
+	ps_backend backend;
+	/* Rows that the page cache does not hold are read directly from the device. They cost half the
+	 * processor time, and do not enter the page cache. Set it when the cache exceeds memory.
+	 * Otherwise leave it off: later epochs would not find the rows in the page cache. */
+	bool past_cache;
+	size_t rows; /* that may be announced at a time */
+} ps_row_ahead_options;
+
+/* Arena bytes for so many slots. */
 size_t ps_row_ahead_bytes(size_t width, ps_dtype dtype, size_t rows);
 
-/* Rows that may be announced at a time: `rows`. past_cache: rows that the page cache does not hold are read directly, for
- * half the processors' time, and stay out of it; right for a cache that memory does not hold, and for one that it does
- * wrong from the second epoch on. The cache outlives it. *source is the cache's, with `ahead`, and as it
- * was for mmap. uring by name where it cannot be had: -errno. NULL is handed out for mmap. */
-int ps_row_ahead_create(ps_row_ahead **ahead, const ps_cache *cache, ps_backend backend,
-			bool past_cache, size_t rows, ps_arena *arena, ps_row_source *source,
+/* Starts the reader thread. *source is the cache's source with `ahead` added. The cache must outlive it.
+ * With PS_IO_MMAP there is no reader: *ahead is NULL and *source is the cache's own source.
+ * PS_IO_URING on a system that refuses it: -errno. */
+int ps_row_ahead_create(ps_row_ahead **ahead, const ps_cache *cache,
+			const ps_row_ahead_options *options, ps_arena *arena, ps_row_source *source,
 			ps_diag *diag) PS_MUST_USE;
-/* Before the arena goes. NULL allowed. */
+/* Ends the reader thread. Call it before the arena goes. NULL is allowed. */
 void ps_row_ahead_destroy(ps_row_ahead *ahead);
-
-const char *
-ps_row_ahead_backend(const ps_row_ahead *ahead); /* "uring", "pread (io_uring: ...)", "mmap" */
 
 #endif

@@ -6,29 +6,37 @@
 
 #include "core/base/checked.h"
 
-#define CHUNK ((size_t)64)      /* rows gathered at a time */
-#define COMPARED ((size_t)1024) /* rows compared at a time */
+#define CHUNK ((size_t)64)      /* rows that are gathered at a time */
+#define COMPARED ((size_t)1024) /* rows that are compared at a time */
 
 struct ps_row_join {
 	size_t count, batch;
-	ps_row_source sources[PS_JOIN_MOST];
-	uint64_t *announced; /* (batch): of one source */
+	ps_row_source sources[PS_JOIN_MAX];
+	uint64_t *announced; /* (batch): row numbers of one source */
 	float *scratch;      /* (threads, CHUNK, D) */
-	bool *taken;         /* (threads) */
+	bool *taken;         /* (threads): which part of scratch is in use */
 	int threads;
 	pthread_mutex_t lock; /* of taken */
 	pthread_cond_t freed;
 };
 
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out(ps_row_join *join, size_t width, ps_arena *arena)
+{
+	const size_t threads = (size_t)join->threads;
+	ps_layout layout = {.arena = arena};
+
+	join->announced = ps_layout_part(&layout, join->batch, sizeof *join->announced);
+	join->scratch = ps_layout_part(&layout, threads * CHUNK * width, sizeof *join->scratch);
+	join->taken = ps_layout_part(&layout, threads, sizeof *join->taken);
+	return layout.bytes;
+}
+
 size_t ps_row_join_bytes(size_t width, size_t batch, int threads)
 {
-	ps_plan plan = {0};
+	ps_row_join join = {.batch = batch, .threads = threads};
 
-	ps_plan_add(&plan, "joint rows", sizeof(ps_row_join));
-	ps_plan_add(&plan, "row numbers", batch * sizeof(uint64_t));
-	ps_plan_add(&plan, "rows", (size_t)threads * CHUNK * width * sizeof(float));
-	ps_plan_add(&plan, "marks", (size_t)threads * sizeof(bool));
-	return plan.total_bytes;
+	return ps_round_up(sizeof join, PS_ALIGN) + lay_out(&join, width, NULL);
 }
 
 /* --- the same tokens --- */
@@ -99,7 +107,8 @@ int ps_row_join_check(const ps_row_source *sources, const char *const *names, si
 
 /* --- rows --- */
 
-/* Of rows ids (count) those of one source, by its own numbers; at (count): where they stand among ids. */
+/* Picks the rows of one source out of ids (count). own: their numbers in that source. at: their places
+ * in ids, or NULL. Both have room for count. Returns how many. */
 static size_t pick(const ps_row_join *join, size_t source, const uint64_t *ids, size_t count,
 		   uint64_t *own, size_t *at)
 {
@@ -201,34 +210,27 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 
 /* --- start and end --- */
 
-int ps_row_join_create(ps_row_join **out, const ps_row_source *sources, size_t count, size_t batch,
-		       int threads, ps_arena *arena, ps_row_source *source, ps_diag *diag)
+ps_row_join *ps_row_join_create(const ps_row_join_options *options, ps_arena *arena,
+				ps_row_source *source)
 {
-	const size_t bytes = ps_row_join_bytes(sources[0].width, batch, threads);
-	ps_row_join *join;
+	const ps_row_source *first = options->sources;
+	ps_row_join *join = ps_arena_take(arena, sizeof *join);
 
-	*out = NULL;
-	if (bytes > arena->size_bytes - arena->used_bytes)
-		return ps_fail(diag, PS_EBUDGET, "no room to join rows: %zu bytes", bytes);
-	join = ps_arena_take(arena, sizeof *join);
-	*join = (ps_row_join){.count = count, .batch = batch, .threads = threads};
-	memcpy(join->sources, sources, count * sizeof *sources);
-	join->announced = ps_arena_take(arena, batch * sizeof *join->announced);
-	join->scratch = ps_arena_take(arena, (size_t)threads * CHUNK * sources[0].width *
-						     sizeof *join->scratch);
-	join->taken = ps_arena_take(arena, (size_t)threads * sizeof *join->taken);
-	memset(join->taken, 0, (size_t)threads * sizeof *join->taken);
+	*join = (ps_row_join){
+		.count = options->count, .batch = options->batch, .threads = options->threads};
+	memcpy(join->sources, options->sources, options->count * sizeof *options->sources);
+	lay_out(join, first->width, arena);
+	memset(join->taken, 0, (size_t)options->threads * sizeof *join->taken);
 	pthread_mutex_init(&join->lock, NULL);
 	pthread_cond_init(&join->freed, NULL);
 	*source = (ps_row_source){.self = join,
-				  .rows = sources[0].rows * count,
-				  .width = sources[0].width,
+				  .rows = first->rows * options->count,
+				  .width = first->width,
 				  .gather = gather,
 				  .ahead = announce,
-				  .columns = sources[0].columns,
+				  .columns = first->columns,
 				  .column = column};
-	*out = join;
-	return 0;
+	return join;
 }
 
 void ps_row_join_replace(ps_row_join *join, size_t index, const ps_row_source *source)

@@ -1,16 +1,16 @@
 #include "io/row_stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/base/checked.h"
 
-#define BLOCK_ROWS 64 /* of the embedding, read together */
+#define BLOCK_ROWS 64 /* rows of the embedding that are gathered at a time */
 #define HALVES 2
 
+/* A block of rows of the head. */
 struct half {
 	bool reading;
-	size_t first, rows; /* rows 0: nothing */
+	size_t first, rows; /* rows 0: the half is empty */
 	char *base;
 	ps_read read;
 	ps_read_job job;
@@ -26,7 +26,7 @@ struct ps_row_stream {
 	const ps_model_config *config;
 	ps_reader *reader;
 	struct half halves[HALVES];
-	char *staging; /* (BLOCK_ROWS) rows, each with the room that its blocks take */
+	char *staging; /* (BLOCK_ROWS) rows, each with room for the blocks that it touches */
 	struct wanted wanted[BLOCK_ROWS];
 	ps_read reads[BLOCK_ROWS];
 	ps_read_job job;
@@ -39,15 +39,29 @@ static size_t half_bytes(const ps_model_map *map, const ps_model_config *config)
 	return ps_read_room(rows * ps_located_row_bytes(&map->head));
 }
 
-/* Also enough for the final norm, whose one row may be wider by a factor of two. */
+/* The final norm fits as well: its one row may be twice as wide as a row of the embedding. */
 static size_t staging_bytes(const ps_model_map *map)
 {
 	return BLOCK_ROWS * ps_read_room(ps_located_row_bytes(&map->embedding));
 }
 
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out(ps_row_stream *stream, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	for (int i = 0; i < HALVES; i++)
+		stream->halves[i].base =
+			ps_layout_part(&layout, half_bytes(stream->map, stream->config), 1);
+	stream->staging = ps_layout_part(&layout, staging_bytes(stream->map), 1);
+	return layout.bytes;
+}
+
 size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config)
 {
-	return HALVES * half_bytes(map, config) + staging_bytes(map);
+	ps_row_stream stream = {.map = map, .config = config};
+
+	return lay_out(&stream, NULL);
 }
 
 int ps_row_stream_create(ps_row_stream **out, const ps_model_map *map,
@@ -55,20 +69,13 @@ int ps_row_stream_create(ps_row_stream **out, const ps_model_map *map,
 			 ps_diag *diag)
 {
 	ps_row_stream *stream = calloc(1, sizeof *stream);
-	bool fits = true;
 
 	if (!stream)
-		return ps_fail_errno(diag, ENOMEM, "embedding and head rows");
+		return ps_fail(diag, PS_EBUDGET, "no memory for the reads of embedding and head");
 	stream->map = map;
 	stream->config = config;
 	stream->reader = reader;
-	for (int i = 0; i < HALVES; i++)
-		fits &= !!(stream->halves[i].base = ps_arena_take(arena, half_bytes(map, config)));
-	fits &= !!(stream->staging = ps_arena_take(arena, staging_bytes(map)));
-	if (!fits) {
-		free(stream);
-		return ps_fail(diag, PS_EBUDGET, "embedding and head rows do not fit the plan");
-	}
+	lay_out(stream, arena);
 	*out = stream;
 	return 0;
 }
@@ -97,14 +104,14 @@ static int run_job(ps_row_stream *stream, size_t reads, ps_diag *diag)
 	return ps_reader_wait(stream->reader, &stream->job, diag);
 }
 
-/* One block of at most BLOCK_ROWS ids. */
+/* Gathers the rows of at most BLOCK_ROWS ids. */
 static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
 		  ps_diag *diag)
 {
 	const ps_located *matrix = &stream->map->embedding;
 	size_t row_bytes = ps_located_row_bytes(matrix), room = ps_read_room(row_bytes),
 	       width = stream->config->width, reads = 0;
-	int err;
+	int rc;
 
 	for (size_t i = 0; i < count; i++)
 		stream->wanted[i] = (struct wanted){ids[i], i};
@@ -119,9 +126,9 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 					  ps_read_place(stream->staging + reads * room, offset)};
 			reads++;
 		}
-	err = run_job(stream, reads, diag);
-	if (err)
-		return err;
+	rc = run_job(stream, reads, diag);
+	if (rc)
+		return rc;
 	reads = 0;
 	for (size_t i = 0; i < count; i++) {
 		reads += i && stream->wanted[i].id != stream->wanted[i - 1].id;
@@ -135,11 +142,11 @@ int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t co
 			    ps_diag *diag)
 {
 	for (size_t first = 0; first < count; first += BLOCK_ROWS) {
-		int err = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
+		int rc = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
 				 out + first * stream->config->width, diag);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -147,16 +154,16 @@ int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t co
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag)
 {
 	const ps_tensor_info *info = stream->map->final_norm.info;
-	int err;
+	int rc;
 
 	stream->reads[0] =
 		(ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes,
 			  ps_read_place(stream->staging, info->offset)};
-	err = run_job(stream, 1, diag);
-	if (!err)
+	rc = run_job(stream, 1, diag);
+	if (!rc)
 		ps_widen(stream->reads[0].buffer, (ps_dtype)info->dtype, stream->config->width,
 			 out);
-	return err;
+	return rc;
 }
 
 /* --- head --- */
@@ -179,12 +186,12 @@ static void start_half(ps_row_stream *stream, struct half *half, size_t first, s
 
 static int finish_half(ps_row_stream *stream, struct half *half, ps_diag *diag)
 {
-	int err = half->reading ? ps_reader_wait(stream->reader, &half->job, diag) : 0;
+	int rc = half->reading ? ps_reader_wait(stream->reader, &half->job, diag) : 0;
 
 	half->reading = false;
-	if (err)
+	if (rc)
 		half->rows = 0;
-	return err;
+	return rc;
 }
 
 static struct half *find_half(ps_row_stream *stream, size_t first, size_t rows)
@@ -195,13 +202,13 @@ static struct half *find_half(ps_row_stream *stream, size_t first, size_t rows)
 	return NULL;
 }
 
-/* The half to read rows into that are wanted now: an idle one if there is one. */
+/* Frees a half for rows that are wanted now: one that is not being read, if there is one. */
 static struct half *vacate_half(ps_row_stream *stream)
 {
 	struct half *half = &stream->halves[stream->halves[0].reading];
 
-	(void)finish_half(stream, half,
-			  NULL); /* nobody asked for these bytes: nor for their error */
+	/* Nobody asked for these bytes, so nobody wants their error either. */
+	(void)finish_half(stream, half, NULL);
 	return half;
 }
 
@@ -217,25 +224,25 @@ static void prefetch_half(ps_row_stream *stream, const struct half *used, size_t
 int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out,
 		       ps_diag *diag)
 {
-	int err = ps_head_rows_check(stream->config, first, rows, diag);
+	int rc = ps_head_rows_check(stream->config, first, rows, diag);
 	struct half *half;
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	half = find_half(stream, first, rows);
 	if (!half) {
 		half = vacate_half(stream);
 		start_half(stream, half, first, rows);
 	}
-	err = finish_half(stream, half, diag);
-	if (err)
-		return err;
+	rc = finish_half(stream, half, diag);
+	if (rc)
+		return rc;
 	prefetch_half(stream, half, first + rows, rows);
 	*out = ps_row_view(&stream->map->head, rows, half->read.buffer);
 	return 0;
 }
 
-/* --- shared with the mapping --- */
+/* --- shared with the source over the mapping (io/weight_stream.c) --- */
 
 ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data)
 {

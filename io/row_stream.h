@@ -1,7 +1,9 @@
-/* io/row_stream.h: rows of the token embedding and of the output head, and the final norm, through a reader.
+/* io/row_stream.h: rows of the token embedding and of the output head, and the final norm, through a
+ * reader.
  *
- * Embedding rows are gathered 256 at a time, each different id of such a block read once. The head passes
- * through two halves of PS_HEAD_ROWS_MAX rows: while one is used, the next block is read into the other. */
+ * Embedding rows are gathered 64 at a time; an id that occurs several times among them is read once.
+ * The head passes through two halves of PS_HEAD_ROWS_MAX rows: while one half is used, the next block of
+ * rows is read into the other. */
 #ifndef PS_IO_ROW_STREAM_H
 #define PS_IO_ROW_STREAM_H
 
@@ -11,30 +13,32 @@
 
 typedef struct ps_row_stream ps_row_stream;
 
-/* Whole blocks of PS_READ_ALIGNMENT. */
+/* Arena bytes: whole blocks of PS_READ_ALIGNMENT. */
 size_t ps_row_stream_bytes(const ps_model_map *map, const ps_model_config *config);
 
-/* All arguments outlive the stream; staging memory comes from the arena, whose next part starts on a block. */
+/* Makes the buffers in the arena, whose next part must start on a block boundary. All arguments must
+ * outlive the stream. */
 int ps_row_stream_create(ps_row_stream **stream, const ps_model_map *map,
 			 const ps_model_config *config, ps_reader *reader, ps_arena *arena,
 			 ps_diag *diag) PS_MUST_USE;
-/* The reader goes first. NULL allowed. */
+/* Destroy the reader first: it may still write into the buffers. NULL is allowed. */
 void ps_row_stream_destroy(ps_row_stream *stream);
 
-/* As in ps_weight_source. */
+/* embedding_rows, head_rows and final_norm of ps_weight_source (core/model/weights.h). */
 int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
 			    ps_diag *diag) PS_MUST_USE;
 int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out,
 		       ps_diag *diag) PS_MUST_USE;
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag) PS_MUST_USE;
 
-/* The view of rows [first, first + rows) of a matrix that start at data. */
+/* The view of `rows` rows of a matrix whose bytes start at data. */
 ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data);
 
-/* PS_EFAILED when a caller asks for rows of the head that there are not, or too many at a time. */
+/* Checks a caller's range of head rows: PS_EFAILED if they do not exist, or are too many at a time. */
 int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows,
 		       ps_diag *diag) PS_MUST_USE;
 
+/* Bytes of one row of a matrix in its file. */
 static inline size_t ps_located_row_bytes(const ps_located *matrix)
 {
 	return (size_t)(matrix->info->bytes / matrix->info->shape[0]);

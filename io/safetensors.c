@@ -77,7 +77,7 @@ static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safe
 	const char *path = file->path;
 	uint64_t begin, end, elements = 0, want;
 	size_t bits;
-	int err;
+	int rc;
 
 	info->dtype_name = json_string_value(json_object_get(value, "dtype"));
 	bits = bits_of(info->dtype_name);
@@ -85,9 +85,9 @@ static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safe
 		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: unknown dtype %s", path, info->name,
 			       info->dtype_name ? info->dtype_name : "(none)");
 	info->dtype = ps_dtype_parse(info->dtype_name);
-	err = parse_shape(info, json_object_get(value, "shape"), path, &elements, diag);
-	if (err)
-		return err;
+	rc = parse_shape(info, json_object_get(value, "shape"), path, &elements, diag);
+	if (rc)
+		return rc;
 	if (json_object_size(value) != 3 || json_array_size(offsets) != 2 ||
 	    !get_u64(json_array_get(offsets, 0), &begin) ||
 	    !get_u64(json_array_get(offsets, 1), &end) || end < begin)
@@ -181,7 +181,7 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 {
 	const char *name;
 	json_t *value;
-	int err;
+	int rc;
 
 	if (!json_is_object(file->header))
 		return ps_fail(diag, PS_EINPUT, "%s: the header is not a JSON object", file->path);
@@ -191,13 +191,13 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 			       json_object_size(file->header));
 	json_object_foreach (file->header, name, value) {
 		if (!strcmp(name, "__metadata__")) {
-			err = parse_metadata(file, value, diag);
+			rc = parse_metadata(file, value, diag);
 		} else {
 			file->tensors[file->count].name = name;
-			err = parse_tensor(&file->tensors[file->count++], value, file, diag);
+			rc = parse_tensor(&file->tensors[file->count++], value, file, diag);
 		}
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	return check_layout(file, diag);
 }
@@ -209,29 +209,29 @@ static int read_header(ps_safetensors *file, ps_diag *diag)
 	json_error_t error;
 	uint64_t length = 0;
 	char *text;
-	int err;
+	int rc;
 
 	if (file->file_bytes < sizeof raw)
 		return ps_fail(diag, PS_EINPUT, "%s: %" PRIu64 " bytes are no safetensors file",
 			       file->path, file->file_bytes);
-	err = ps_sys_pread_full(file->sys, file->fd, raw, sizeof raw, 0);
+	rc = ps_sys_pread_full(file->sys, file->fd, raw, sizeof raw, 0);
 	for (int i = 0; i < 8; i++)
 		length |= (uint64_t)raw[i] << 8 * i;
-	if (!err && (length > HEADER_BYTES_MAX || length > file->file_bytes - sizeof raw))
+	if (!rc && (length > HEADER_BYTES_MAX || length > file->file_bytes - sizeof raw))
 		return ps_fail(diag, PS_EINPUT,
 			       "%s: a header of %" PRIu64 " bytes (offset 0) does not fit into %s",
 			       file->path, length,
 			       length > HEADER_BYTES_MAX ? "the format's 100 MB"
 							 : "the file: truncated?");
-	text = err ? NULL : malloc((size_t)length + 1);
-	if (!err && !text)
+	text = rc ? NULL : malloc((size_t)length + 1);
+	if (!rc && !text)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %" PRIu64 " bytes",
 			       file->path, length);
-	if (!err)
-		err = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof raw);
-	if (err) {
+	if (!rc)
+		rc = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof raw);
+	if (rc) {
 		free(text);
-		(void)ps_fail_errno(diag, -err, "%s: the header cannot be read", file->path);
+		(void)ps_fail_errno(diag, -rc, "%s: the header cannot be read", file->path);
 		return PS_EINPUT;
 	}
 	file->data_offset = sizeof raw + length;
@@ -264,21 +264,21 @@ static int map_data(ps_safetensors *file, ps_diag *diag)
 
 int ps_safetensors_open(ps_safetensors *file, const ps_sys *sys, const char *path, ps_diag *diag)
 {
-	int err;
+	int rc;
 
 	*file = (ps_safetensors){.sys = sys, .fd = -1, .path = strdup(path)};
 	if (!file->path)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its name", path);
-	file->fd = err = ps_file_open(sys, path, &file->file_bytes, diag);
-	if (err >= 0)
-		err = read_header(file, diag);
-	if (!err)
-		err = parse_header(file, diag);
-	if (!err)
-		err = map_data(file, diag);
-	if (err)
+	file->fd = rc = ps_file_open(sys, path, &file->file_bytes, diag);
+	if (rc >= 0)
+		rc = read_header(file, diag);
+	if (!rc)
+		rc = parse_header(file, diag);
+	if (!rc)
+		rc = map_data(file, diag);
+	if (rc)
 		ps_safetensors_close(file);
-	return err;
+	return rc;
 }
 
 void ps_safetensors_close(ps_safetensors *file)

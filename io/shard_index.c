@@ -1,6 +1,5 @@
 #include "io/shard_index.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,16 +40,16 @@ static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 
 	set->shards = calloc(count, sizeof *set->shards);
 	if (!set->shards)
-		return ps_fail_errno(diag, ENOMEM, "%s", folder);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its shards", folder);
 	for (size_t i = 0; i < count; i++) {
-		int err;
+		int rc;
 
 		if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= (int)sizeof path)
 			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder,
 				       names[i]);
-		err = ps_safetensors_open(&set->shards[i], sys, path, diag);
-		if (err)
-			return err;
+		rc = ps_safetensors_open(&set->shards[i], sys, path, diag);
+		if (rc)
+			return rc;
 		set->shard_count++;
 		set->tensor_count += set->shards[i].count;
 	}
@@ -64,7 +63,7 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 
 	set->tensors = next = calloc(set->tensor_count + 1, sizeof *set->tensors);
 	if (!next)
-		return ps_fail_errno(diag, ENOMEM, "%zu tensors", set->tensor_count);
+		return ps_fail(diag, PS_EBUDGET, "no memory for %zu tensors", set->tensor_count);
 	for (size_t i = 0; i < set->shard_count; i++)
 		for (size_t j = 0; j < set->shards[i].count; j++)
 			*next++ = (ps_located){&set->shards[i], &set->shards[i].tensors[j]};
@@ -134,60 +133,60 @@ static int open_indexed(ps_shard_set *set, const ps_sys *sys, const char *folder
 	const char **names = NULL;
 	json_t *index = NULL, *map;
 	size_t count = 0;
-	int err = ps_file_read_json(sys, path, INDEX_BYTES_MAX, &index, diag);
+	int rc = ps_file_read_json(sys, path, INDEX_BYTES_MAX, &index, diag);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	map = json_object_get(index, "weight_map");
 	if (!json_is_object(map)) {
-		err = ps_fail(diag, PS_EINPUT, "%s: has no weight_map", path);
+		rc = ps_fail(diag, PS_EINPUT, "%s: has no weight_map", path);
 		goto out;
 	}
 	names = calloc(json_object_size(map) + 1, sizeof *names);
 	if (!names) {
-		err = ps_fail_errno(diag, ENOMEM, "%s", path);
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its file names", path);
 		goto out;
 	}
-	err = list_files(map, path, names, &count, diag);
-	if (!err)
-		err = open_shards(set, sys, folder, names, count, diag);
-	if (!err)
-		err = collect_tensors(set, diag);
-	if (!err)
-		err = check_map(set, map, path, diag);
+	rc = list_files(map, path, names, &count, diag);
+	if (!rc)
+		rc = open_shards(set, sys, folder, names, count, diag);
+	if (!rc)
+		rc = collect_tensors(set, diag);
+	if (!rc)
+		rc = check_map(set, map, path, diag);
 out:
 	free(names);
 	json_decref(index);
-	return err;
+	return rc;
 }
 
 static int open_single(ps_shard_set *set, const ps_sys *sys, const char *folder, ps_diag *diag)
 {
 	const char *name = SINGLE;
-	int err = open_shards(set, sys, folder, &name, 1, diag);
+	int rc = open_shards(set, sys, folder, &name, 1, diag);
 
-	return err ? err : collect_tensors(set, diag);
+	return rc ? rc : collect_tensors(set, diag);
 }
 
 int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, ps_diag *diag)
 {
 	char single[PATH_MAX], index[PATH_MAX];
-	int err;
+	int rc;
 
 	*set = (ps_shard_set){0};
 	if (snprintf(single, sizeof single, "%s/" SINGLE, folder) >= (int)sizeof single ||
 	    snprintf(index, sizeof index, "%s/" INDEX, folder) >= (int)sizeof index)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", folder);
 	if (!access(single, F_OK))
-		err = open_single(set, sys, folder, diag);
+		rc = open_single(set, sys, folder, diag);
 	else if (!access(index, F_OK))
-		err = open_indexed(set, sys, folder, index, diag);
+		rc = open_indexed(set, sys, folder, index, diag);
 	else
-		err = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there",
+		rc = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there",
 			      folder);
-	if (err)
+	if (rc)
 		ps_shard_set_close(set);
-	return err;
+	return rc;
 }
 
 void ps_shard_set_close(ps_shard_set *set)

@@ -13,14 +13,14 @@
 
 int ps_folder_fsync(const ps_sys *sys, const char *folder)
 {
-	int fd = sys->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), err;
+	int fd = sys->open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), rc;
 
 	if (fd < 0)
 		return fd;
-	err = sys->fsync(fd);
+	rc = sys->fsync(fd);
 	(void)sys->close(fd);
 	/* File systems that cannot sync a folder say so; there is nothing more to do on them. */
-	return err == -EINVAL ? 0 : err;
+	return rc == -EINVAL ? 0 : rc;
 }
 
 static int make_names(ps_temporary *temporary, ps_diag *diag)
@@ -45,49 +45,49 @@ static int make_names(ps_temporary *temporary, ps_diag *diag)
  * the lock, so a process that has locked a file that still has its name keeps that name. */
 static int remove_leftover(const ps_sys *sys, const char *name)
 {
-	int fd = sys->open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), err;
+	int fd = sys->open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	err = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? -EBUSY : sys->unlink(name);
+	rc = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? -EBUSY : sys->unlink(name);
 	(void)sys->close(fd);
-	return err == -ENOENT ? 0 : err;
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* A new file of that name, locked: its descriptor or -errno; -EAGAIN when another process got in between. */
 static int create_locked(const ps_sys *sys, const char *name)
 {
 	struct stat st;
-	int fd = sys->open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), err;
+	int fd = sys->open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666), rc;
 
 	if (fd == -EEXIST) {
-		err = remove_leftover(sys, name);
-		return err ? err : -EAGAIN;
+		rc = remove_leftover(sys, name);
+		return rc ? rc : -EAGAIN;
 	}
 	if (fd < 0)
 		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-		err = -EBUSY;
+		rc = -EBUSY;
 	} else {
-		err = sys->fstat(fd, &st);
-		if (err)
+		rc = sys->fstat(fd, &st);
+		if (rc)
 			(void)sys->unlink(name);
 		else if (!st.st_nlink)
-			err = -EAGAIN;
+			rc = -EAGAIN;
 	}
-	if (err)
+	if (rc)
 		(void)sys->close(fd);
-	return err ? err : fd;
+	return rc ? rc : fd;
 }
 
 int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *path, ps_diag *diag)
 {
-	int fd = -EAGAIN, err;
+	int fd = -EAGAIN, rc;
 
 	*temporary = (ps_temporary){.sys = sys, .fd = -1, .path = path};
-	err = make_names(temporary, diag);
-	if (err)
-		return err;
+	rc = make_names(temporary, diag);
+	if (rc)
+		return rc;
 	for (int i = 0; i < ATTEMPTS && fd == -EAGAIN; i++)
 		fd = create_locked(sys, temporary->name);
 	if (fd == -EBUSY)
@@ -102,20 +102,20 @@ int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
 {
 	const ps_sys *sys = temporary->sys;
 	const char *what = "fsync";
-	int err = sys->fsync(temporary->fd);
+	int rc = sys->fsync(temporary->fd);
 
-	if (!err) {
+	if (!rc) {
 		what = "rename";
-		err = sys->rename(temporary->name, temporary->path);
+		rc = sys->rename(temporary->name, temporary->path);
 	}
-	if (err) {
+	if (rc) {
 		ps_temporary_drop(temporary);
-		return ps_fail_errno(diag, -err, "%s: %s", temporary->path, what);
+		return ps_fail_errno(diag, -rc, "%s: %s", temporary->path, what);
 	}
 	(void)sys->close(temporary->fd);
 	temporary->fd = -1;
-	err = ps_folder_fsync(sys, temporary->folder);
-	return err ? ps_fail_errno(diag, -err, "%s: fsync of its folder", temporary->path) : 0;
+	rc = ps_folder_fsync(sys, temporary->folder);
+	return rc ? ps_fail_errno(diag, -rc, "%s: fsync of its folder", temporary->path) : 0;
 }
 
 void ps_temporary_drop(ps_temporary *temporary)

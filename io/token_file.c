@@ -5,24 +5,12 @@
 #include <string.h>
 
 #include "core/base/digest.h"
+#include "io/artefact.h"
+#include "io/verified_file.h"
 
-static void note_first(void *context, const char *path, long block, uint64_t offset,
-		       const char *what)
-{
-	(void)ps_fail(context, PS_EINPUT, "%s: block %ld at offset %" PRIu64 ": %s", path, block,
-		      offset, what);
-}
+#define NAME "tokens" /* of the tensor, and the kind */
 
-/* The ids are read as a whole for their digest anyway: checksums cost little here. */
-static int check_bytes(ps_token_file *tokens, ps_diag *diag)
-{
-	ps_diag bad = {{0}};
-	int rc = ps_safetensors_verify(&tokens->file, note_first, &bad, &tokens->verified, diag);
-
-	return rc || !bad.text[0] ? rc : ps_fail(diag, PS_EINPUT, "%s", bad.text);
-}
-
-/* Other tools may leave the ids at any offset: they are then copied to an aligned place. */
+/* Other tools may put the ids at any offset. Ids that are not aligned are copied. */
 static int place_ids(ps_token_file *tokens, const ps_tensor_info *info, ps_diag *diag)
 {
 	const void *data = ps_safetensors_data(&tokens->file, info);
@@ -63,13 +51,13 @@ int ps_token_file_open(ps_token_file *tokens, const ps_sys *sys, const char *pat
 	rc = ps_safetensors_open(&tokens->file, sys, path, diag);
 	if (rc)
 		return rc;
-	rc = ps_safetensors_expect(&tokens->file, "tokens", PS_I32, 2, NULL, &info, diag);
+	rc = ps_safetensors_expect(&tokens->file, NAME, PS_I32, 2, NULL, &info, diag);
 	if (!rc && !info->bytes)
 		rc = ps_fail(diag, PS_EINPUT,
 			     "%s: tensor tokens: [%" PRIu64 ", %" PRIu64 "] holds no ids", path,
 			     info->shape[0], info->shape[1]);
 	if (!rc)
-		rc = check_bytes(tokens, diag);
+		rc = ps_verified_file_check(&tokens->file, &tokens->verified, diag);
 	if (!rc)
 		rc = place_ids(tokens, info, diag);
 	if (!rc) {
@@ -87,4 +75,26 @@ void ps_token_file_close(ps_token_file *tokens)
 	ps_safetensors_close(&tokens->file);
 	free(tokens->copy);
 	*tokens = (ps_token_file){.file = {.fd = -1}};
+}
+
+int ps_token_file_write(const ps_sys *sys, const char *path, const int32_t *ids, size_t windows,
+			size_t window, const json_t *provenance, ps_diag *diag)
+{
+	const ps_tensor_decl decl = {NAME, PS_I32, 2, {windows, window}};
+	json_t *extra = json_pack("{s:O}", "provenance", provenance);
+	const ps_artefact_spec spec = {
+		.path = path, .kind = NAME, .extra = extra, .tensors = &decl, .count = 1};
+	ps_artefact *artefact;
+	int rc = extra ? ps_artefact_create(&artefact, sys, &spec, diag)
+		       : ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+
+	json_decref(extra);
+	if (rc)
+		return rc;
+	rc = ps_artefact_write(artefact, ids, windows * window * sizeof *ids, diag);
+	if (rc) {
+		ps_artefact_abort(artefact);
+		return rc;
+	}
+	return ps_artefact_commit(artefact, diag);
 }

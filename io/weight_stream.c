@@ -1,6 +1,5 @@
 #include "io/weight_stream.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 
 struct ps_weight_stream {
 	ps_weight_stream_options options;
-	ps_reader *reader; /* this and the next two: NULL for mmap */
+	ps_reader *reader; /* NULL for mmap, as are layers and rows */
 	ps_layer_stream *layers;
 	ps_row_stream *rows;
 	char backend[PS_BACKEND_TEXT];
@@ -30,16 +29,16 @@ static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weig
 						  .bits;
 }
 
-/* --- by a reader --- */
+/* --- the source over a reader --- */
 
 static int streamed_acquire(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag)
 {
 	ps_weight_stream *stream = self;
-	int err = ps_layer_stream_acquire(stream->layers, layer, next, out, diag);
+	int rc = ps_layer_stream_acquire(stream->layers, layer, next, out, diag);
 
-	if (!err)
+	if (!rc)
 		attach_mask(stream, layer, out);
-	return err;
+	return rc;
 }
 
 static void streamed_release(void *self, int layer)
@@ -79,14 +78,14 @@ static const ps_weight_source streamed_source = {
 	.final_norm = streamed_final_norm,
 };
 
-/* --- in the mapping --- */
+/* --- the source over the mapping --- */
 
 static const char *located_data(const ps_located *located)
 {
 	return ps_safetensors_data(located->file, located->info);
 }
 
-/* Asks the kernel to bring a tensor in; what it makes of it changes no result. */
+/* Asks the kernel to read a tensor into the page cache. It is advice only. */
 static void advise(const ps_located *located)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -138,12 +137,12 @@ static int mapped_head(void *self, size_t first, size_t rows, ps_weight *out, ps
 {
 	const ps_weight_stream *stream = self;
 	const ps_located *matrix = &stream->options.map->head;
-	int err = ps_head_rows_check(stream->options.config, first, rows, diag);
+	int rc = ps_head_rows_check(stream->options.config, first, rows, diag);
 
-	if (!err)
+	if (!rc)
 		*out = ps_row_view(matrix, rows,
 				   located_data(matrix) + first * ps_located_row_bytes(matrix));
-	return err;
+	return rc;
 }
 
 static int mapped_final_norm(void *self, float *out, ps_diag *diag)
@@ -172,16 +171,21 @@ static size_t buffer_bytes(const ps_model_map *map, const ps_model_config *confi
 	return ps_layer_stream_bytes(map, config, layer_slots) + ps_row_stream_bytes(map, config);
 }
 
+/* The one part that is taken from the arena: counted without one. A block of room lets the buffers start
+ * on a block boundary. */
+static char *lay_out(ps_layout *layout, size_t bytes)
+{
+	return ps_layout_part(layout, bytes + PS_READ_ALIGNMENT, 1);
+}
+
 static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *diag)
 {
 	const ps_weight_stream_options *options = &stream->options;
-	int slots = options->stream.layer_slots, err;
+	int slots = options->stream.layer_slots, rc;
 	size_t bytes = buffer_bytes(options->map, options->config, slots);
-	char *memory = ps_arena_take(arena, bytes + PS_READ_ALIGNMENT);
-	ps_arena buffers = {.size_bytes = bytes,
-			    .base = memory +
-				    (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) %
-					    PS_READ_ALIGNMENT};
+	ps_layout layout = {.arena = arena};
+	/* Both streams take their buffers from an arena of their own, which starts on a block boundary. */
+	ps_arena buffers = {.size_bytes = bytes, .base = ps_read_align(lay_out(&layout, bytes))};
 	const ps_uring_options places = {
 		.ring = options->ring,
 		.sys = options->sys,
@@ -192,48 +196,47 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 		.memory_bytes = bytes,
 	};
 
-	if (!memory)
-		return ps_fail(diag, PS_EBUDGET,
-			       "layer slots and rows of %zu bytes do not fit the plan", bytes);
-	err = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend,
+	rc = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend,
 				diag);
-	if (err)
-		return err;
-	err = ps_layer_stream_create(&stream->layers, options->map, options->config, slots,
+	if (rc)
+		return rc;
+	rc = ps_layer_stream_create(&stream->layers, options->map, options->config, slots,
 				     stream->reader, &buffers, diag);
-	if (!err)
-		err = ps_row_stream_create(&stream->rows, options->map, options->config,
+	if (!rc)
+		rc = ps_row_stream_create(&stream->rows, options->map, options->config,
 					   stream->reader, &buffers, diag);
-	return err;
+	return rc;
 }
 
 size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config,
 			      const ps_stream_options *options)
 {
-	if (options->backend == PS_IO_MMAP)
-		return 0;
-	return buffer_bytes(map, config, options->layer_slots) + PS_READ_ALIGNMENT;
+	ps_layout layout = {0};
+
+	if (options->backend != PS_IO_MMAP)
+		(void)lay_out(&layout, buffer_bytes(map, config, options->layer_slots));
+	return layout.bytes;
 }
 
 int ps_weight_stream_create(ps_weight_stream **out, const ps_weight_stream_options *options,
 			    ps_arena *arena, ps_weight_source *source, ps_diag *diag)
 {
 	ps_weight_stream *stream = calloc(1, sizeof *stream);
-	int err = 0;
+	int rc = 0;
 
 	if (!stream)
-		return ps_fail_errno(diag, ENOMEM, "weight stream");
+		return ps_fail(diag, PS_EBUDGET, "no memory for the stream of weights");
 	stream->options = *options;
 	if (options->stream.backend == PS_IO_MMAP) {
 		snprintf(stream->backend, sizeof stream->backend, "mmap");
 		*source = mapped_source;
 	} else {
-		err = start_streaming(stream, arena, diag);
+		rc = start_streaming(stream, arena, diag);
 		*source = streamed_source;
 	}
-	if (err) {
+	if (rc) {
 		ps_weight_stream_destroy(stream);
-		return err;
+		return rc;
 	}
 	source->self = stream;
 	*out = stream;
@@ -244,7 +247,7 @@ void ps_weight_stream_destroy(ps_weight_stream *stream)
 {
 	if (!stream)
 		return;
-	ps_reader_destroy(stream->reader); /* first: it writes into the slots of the other two */
+	ps_reader_destroy(stream->reader); /* first: it writes into the buffers of the other two */
 	ps_row_stream_destroy(stream->rows);
 	ps_layer_stream_destroy(stream->layers);
 	free(stream);

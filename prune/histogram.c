@@ -4,23 +4,16 @@
 
 #define BINS 65536
 
-size_t ps_histogram_bytes(int threads)
+void ps_histogram_lay_out(ps_histogram *histogram, int threads, ps_layout *layout)
 {
-	return (size_t)threads * BINS * sizeof(uint64_t);
-}
-
-int ps_histogram_create(ps_histogram *histogram, int threads, ps_arena *arena, ps_diag *diag)
-{
-	*histogram = (ps_histogram){.threads = threads,
-				    .bins = ps_arena_take(arena, ps_histogram_bytes(threads))};
-	return histogram->bins ? 0
-			       : ps_fail(diag, PS_EFAILED,
-					 "the arena is too small for the pruning histogram");
+	*histogram = (ps_histogram){
+		.threads = threads,
+		.bins = ps_layout_part(layout, (size_t)threads * BINS, sizeof *histogram->bins)};
 }
 
 void ps_histogram_clear(ps_histogram *histogram)
 {
-	memset(histogram->bins, 0, ps_histogram_bytes(histogram->threads));
+	memset(histogram->bins, 0, (size_t)histogram->threads * BINS * sizeof *histogram->bins);
 }
 
 static inline uint32_t bits_of(const float *score)
@@ -48,7 +41,7 @@ void ps_histogram_add_lower(ps_histogram *histogram, int worker, const float *sc
 			bins[bits_of(scores + i) & 0xffff]++;
 }
 
-/* The bin of the score of rank k; *rank: its rank in the bin. */
+/* The bin of the score of rank k (from 0). *rank: its rank within that bin. */
 static uint32_t find_bin(const ps_histogram *histogram, uint64_t k, uint64_t *rank)
 {
 	for (uint32_t bin = 0; bin < BINS; bin++) {

@@ -8,29 +8,29 @@ struct run {
 	const ps_weight_lookup *weights;
 	const ps_prune_options *options;
 	const ps_context *context;
+	const ps_mask_sink *sink;
 	ps_masker masker;
 	uint8_t *bits; /* one projection's bitmap */
 };
 
-/* One step over a matrix of the pool. */
+/* A step of the threshold over one matrix of the pool. */
 typedef int (*pool_step)(ps_masker *masker, const ps_scored *matrix);
+
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out(struct run *run, int threads, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	ps_masker_lay_out(&run->masker, run->config, threads, &layout);
+	run->bits = ps_layout_part(&layout, ps_masker_largest_bitmap(run->config), 1);
+	return layout.bytes;
+}
 
 size_t ps_magnitude_bytes(const ps_model_config *config, int threads)
 {
-	return ps_masker_bytes(config, threads) +
-	       ps_round_up(ps_masker_largest_bitmap(config), PS_ALIGN);
-}
+	struct run run = {.config = config};
 
-static int create(struct run *run, ps_arena *arena)
-{
-	int code = ps_masker_create(&run->masker, run->config, run->context, arena);
-
-	if (code)
-		return code;
-	run->bits = ps_arena_take(arena, ps_masker_largest_bitmap(run->config));
-	if (!run->bits)
-		return ps_fail(run->context->diag, PS_EFAILED, "the arena is too small for a mask");
-	return 0;
+	return lay_out(&run, threads, NULL);
 }
 
 static int find(const struct run *run, int layer, ps_projection projection, ps_scored *matrix,
@@ -41,24 +41,26 @@ static int find(const struct run *run, int layer, ps_projection projection, ps_s
 					run->context->diag);
 }
 
-/* Runs a step over every projection and, when it is in the pool, the embedding; adds up the elements. */
+/* Runs a step over every projection, and over the embedding if it is in the pool. *count: the number of
+ * weights. what: the step's name in the progress. */
 static int over_pool(struct run *run, pool_step one, const char *what, uint64_t *count)
 {
 	char name[96];
 	ps_scored matrix;
-	int code, layers = (int)run->config->layers;
+	int rc, layers = (int)run->config->layers;
 
 	*count = 0;
+	ps_progress_tick(run->context, what, "layers", 0, run->config->layers);
 	for (int layer = 0; layer < layers; layer++) {
-		code = ps_progress_check(run->context);
-		if (code)
-			return code;
+		rc = ps_progress_check(run->context);
+		if (rc)
+			return rc;
 		for (int p = 0; p < PS_PROJECTIONS; p++) {
-			code = find(run, layer, (ps_projection)p, &matrix, name);
-			if (!code)
-				code = one(&run->masker, &matrix);
-			if (code)
-				return code;
+			rc = find(run, layer, (ps_projection)p, &matrix, name);
+			if (!rc)
+				rc = one(&run->masker, &matrix);
+			if (rc)
+				return rc;
 			*count += (uint64_t)matrix.weight.rows * matrix.weight.cols;
 		}
 		ps_progress_tick(run->context, what, "layers", (uint64_t)layer + 1,
@@ -67,9 +69,9 @@ static int over_pool(struct run *run, pool_step one, const char *what, uint64_t 
 	if (!run->options->pool_embedding)
 		return 0;
 	matrix = (ps_scored){.name = "model.embed_tokens.weight"};
-	code = run->weights->embedding(run->weights->self, &matrix.weight, run->context->diag);
-	if (code)
-		return code;
+	rc = run->weights->embedding(run->weights->self, &matrix.weight, run->context->diag);
+	if (rc)
+		return rc;
 	*count += (uint64_t)matrix.weight.rows * matrix.weight.cols;
 	return one(&run->masker, &matrix);
 }
@@ -77,71 +79,75 @@ static int over_pool(struct run *run, pool_step one, const char *what, uint64_t 
 static int global_threshold(struct run *run, float *threshold)
 {
 	uint64_t count;
-	int code;
+	int rc;
 
 	ps_masker_threshold_begin(&run->masker);
-	code = over_pool(run, ps_masker_add_upper, "magnitude, first count", &count);
-	if (code)
-		return code;
+	rc = over_pool(run, ps_masker_add_upper, "magnitude, first count", &count);
+	if (rc)
+		return rc;
 	ps_masker_end_upper(&run->masker, count, run->options->sparsity);
-	code = over_pool(run, ps_masker_add_lower, "magnitude, second count", &count);
-	if (code)
-		return code;
+	rc = over_pool(run, ps_masker_add_lower, "magnitude, second count", &count);
+	if (rc)
+		return rc;
 	*threshold = ps_masker_threshold_end(&run->masker);
 	return 0;
 }
 
-static int prune_layer(struct run *run, int layer, const float *threshold, ps_mask_sink sink,
-		       void *sink_context)
+/* threshold NULL: by row, by matrix or N:M, as the options say. */
+static int prune_layer(struct run *run, int layer, const float *threshold)
 {
 	char name[96];
 	ps_scored matrix;
 
 	for (int p = 0; p < PS_PROJECTIONS; p++) {
-		int code = find(run, layer, (ps_projection)p, &matrix, name);
+		int rc = find(run, layer, (ps_projection)p, &matrix, name);
 
-		if (code)
-			return code;
+		if (rc)
+			return rc;
 		if (threshold)
-			code = ps_masker_apply_threshold(&run->masker, &matrix, *threshold,
-							 run->bits);
+			rc = ps_masker_apply_threshold(&run->masker, &matrix, *threshold,
+						       run->bits);
 		else
-			code = ps_masker_matrix(&run->masker, &matrix, run->options, run->bits);
-		if (!code)
-			code = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits,
-					      sink, sink_context);
-		if (code)
-			return code;
+			rc = ps_masker_matrix(&run->masker, &matrix, run->options, run->bits);
+		if (!rc)
+			rc = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits,
+					    run->sink);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
 
 int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights,
 		       const ps_prune_options *options, const ps_context *context, ps_arena *arena,
-		       ps_mask_sink sink, void *sink_context)
+		       const ps_mask_sink *sink)
 {
-	struct run run = {
-		.config = config, .weights = weights, .options = options, .context = context};
+	struct run run = {.config = config,
+			  .weights = weights,
+			  .options = options,
+			  .context = context,
+			  .sink = sink};
 	bool global = !options->m && options->scope == PS_SCOPE_GLOBAL;
-	/* Nothing is at or below it: S = 0 drops nothing. */
-	float threshold = -1;
+	float threshold = -1; /* no score is at or below it: sparsity 0 drops nothing */
 	size_t mark = ps_arena_mark(arena);
-	int code = ps_masker_check_options(config, options, context->diag);
+	int rc = ps_masker_check_options(config, options, context->diag);
 
-	if (code)
-		return code;
-	code = create(&run, arena);
-	if (!code && global && options->sparsity > 0)
-		code = global_threshold(&run, &threshold);
-	for (int layer = 0; !code && layer < (int)config->layers; layer++) {
-		code = ps_progress_check(context);
-		if (!code)
-			code = prune_layer(&run, layer, global ? &threshold : NULL, sink,
-					   sink_context);
-		if (!code)
+	if (rc)
+		return rc;
+	lay_out(&run, ps_pool_threads(context->pool), arena);
+	run.masker.context = context;
+	if (global && options->sparsity > 0)
+		rc = global_threshold(&run, &threshold);
+	if (!rc)
+		ps_progress_tick(context, "magnitude, layer", "layers", 0, config->layers);
+	for (int layer = 0; !rc && layer < (int)config->layers; layer++) {
+		rc = ps_progress_check(context);
+		if (!rc)
+			rc = prune_layer(&run, layer, global ? &threshold : NULL);
+		if (!rc)
 			ps_progress_tick(context, "magnitude, layer", "layers", (uint64_t)layer + 1,
 					 config->layers);
 	}
 	ps_arena_rewind(arena, mark);
-	return code;
+	return rc;
 }

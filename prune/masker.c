@@ -7,8 +7,8 @@
 #include "core/base/clones.h"
 #include "prune/select.h"
 
-#define BLOCK_ROWS 32
-#define ALL_FINITE UINT64_MAX
+#define BLOCK_ROWS 32         /* rows of one item of the pool */
+#define ALL_FINITE UINT64_MAX /* no bad weight */
 
 /* What is done with a row of scores. */
 typedef enum step { STEP_UPPER, STEP_LOWER, STEP_THRESHOLD, STEP_ROW, STEP_NM } step;
@@ -39,7 +39,7 @@ size_t ps_masker_largest_bitmap(const ps_model_config *config)
 	return most;
 }
 
-/* The longest row that is ever scored: of a projection, or of the embedding. */
+/* The length of the longest row that is ever scored, of a projection or of the embedding. */
 static size_t longest_row(const ps_model_config *config)
 {
 	size_t most = config->width;
@@ -53,30 +53,14 @@ static size_t longest_row(const ps_model_config *config)
 	return ps_round_up(most, PS_ALIGN / sizeof(float));
 }
 
-size_t ps_masker_bytes(const ps_model_config *config, int threads)
+void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads,
+		       ps_layout *layout)
 {
-	size_t scores = (size_t)threads * longest_row(config) * sizeof(float);
-	size_t bad = (size_t)threads * sizeof(uint64_t);
-
-	return ps_round_up(ps_histogram_bytes(threads), PS_ALIGN) + ps_round_up(scores, PS_ALIGN) +
-	       ps_round_up(bad, PS_ALIGN);
-}
-
-int ps_masker_create(ps_masker *masker, const ps_model_config *config, const ps_context *context,
-		     ps_arena *arena)
-{
-	size_t threads = (size_t)ps_pool_threads(context->pool);
-	int code;
-
-	*masker = (ps_masker){.context = context, .max_cols = longest_row(config)};
-	code = ps_histogram_create(&masker->histogram, (int)threads, arena, context->diag);
-	if (code)
-		return code;
-	masker->scores = ps_arena_take(arena, threads * masker->max_cols * sizeof *masker->scores);
-	masker->bad = ps_arena_take(arena, threads * sizeof *masker->bad);
-	if (!masker->scores || !masker->bad)
-		return ps_fail(context->diag, PS_EFAILED, "the arena is too small for pruning");
-	return 0;
+	*masker = (ps_masker){.max_cols = longest_row(config)};
+	ps_histogram_lay_out(&masker->histogram, threads, layout);
+	masker->scores =
+		ps_layout_part(layout, (size_t)threads * masker->max_cols, sizeof *masker->scores);
+	masker->bad = ps_layout_part(layout, (size_t)threads, sizeof *masker->bad);
 }
 
 int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
@@ -108,7 +92,7 @@ int ps_masker_check_options(const ps_model_config *config, const ps_prune_option
 	return 0;
 }
 
-/* scores = |values| * scale in place; returns whether all values are finite. */
+/* scores = |values| * scale, in place. True if all values are finite. */
 PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 {
 	uint32_t worst = 0;
@@ -127,7 +111,7 @@ PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 	return worst < 0x7f800000u;
 }
 
-/* Widens and scores one row; notes where a weight is not finite. */
+/* Widens and scores one row. False if a weight is not finite: then notes the first such weight. */
 static bool load_row(const struct job *job, size_t row, int worker, float *scores)
 {
 	const ps_weight *w = &job->matrix->weight;
@@ -197,7 +181,7 @@ static int run_job(struct job *job)
 		masker->bad[t] = ALL_FINITE;
 	if (job->bits)
 		ps_bitmap_fill(job->bits, w->rows, w->cols);
-	ps_pool_run(masker->context->pool, (w->rows + BLOCK_ROWS - 1) / BLOCK_ROWS, run_block, job);
+	ps_pool_run(masker->context->pool, ps_pool_items(w->rows, BLOCK_ROWS), run_block, job);
 	for (int t = 0; t < threads; t++)
 		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
 	if (bad == ALL_FINITE)
@@ -224,7 +208,7 @@ void ps_masker_end_upper(ps_masker *masker, uint64_t count, double sparsity)
 {
 	uint64_t k = (uint64_t)((double)count * sparsity);
 
-	/* The product may round up to count when sparsity is within a rounding of 1. */
+	/* The product may round up to count if sparsity is within a rounding of 1. */
 	ps_histogram_end_upper(&masker->histogram, k < count ? k : count - 1);
 }
 
@@ -254,20 +238,20 @@ int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float 
 
 static int matrix_scope(ps_masker *masker, const ps_scored *matrix, double sparsity, uint8_t *bits)
 {
-	int code;
+	int rc;
 
 	ps_masker_threshold_begin(masker);
-	code = ps_masker_add_upper(masker, matrix);
-	if (code)
-		return code;
+	rc = ps_masker_add_upper(masker, matrix);
+	if (rc)
+		return rc;
 	if (sparsity == 0) {
 		ps_bitmap_fill(bits, matrix->weight.rows, matrix->weight.cols);
 		return 0;
 	}
 	ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols, sparsity);
-	code = ps_masker_add_lower(masker, matrix);
-	if (code)
-		return code;
+	rc = ps_masker_add_lower(masker, matrix);
+	if (rc)
+		return rc;
 	return ps_masker_apply_threshold(masker, matrix, ps_masker_threshold_end(masker), bits);
 }
 
@@ -283,11 +267,11 @@ int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_
 }
 
 int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,
-		   const uint8_t *bits, ps_mask_sink sink, void *sink_context)
+		   const uint8_t *bits, const ps_mask_sink *sink)
 {
 	ps_bitmap mask = {.bits = bits, .rows = weight->rows, .cols = weight->cols};
 	uint64_t dropped = (uint64_t)weight->rows * weight->cols -
 			   ps_bitmap_count(bits, weight->rows, weight->cols);
 
-	return sink(sink_context, layer, projection, &mask, dropped);
+	return sink->put(sink->self, layer, projection, &mask, dropped);
 }

@@ -24,7 +24,8 @@ static inline uint32_t bits_of(float value)
 	return bits;
 }
 
-/* A block's count fits 32 bits, so the inner loop stays in lanes as wide as the scores. */
+/* The number of scores below limit. The count of a block fits into 32 bits, so the lanes of the inner
+ * loop are as wide as the scores. */
 static inline size_t count_below(const float *scores, size_t cols, float limit)
 {
 	size_t below = 0;
@@ -40,8 +41,8 @@ static inline size_t count_below(const float *scores, size_t cols, float limit)
 	return below;
 }
 
-/* The k-th smallest score (from 0), bit by bit: the largest v with at most k scores below it. Non-negative
- * floats order as their bit patterns do. *below: how many scores are smaller than it. */
+/* The k-th smallest score (from 0), found bit by bit: the largest v with at most k scores below it.
+ * Non-negative floats have the same order as their bit patterns. *below: how many scores are smaller. */
 PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k, size_t *below)
 {
 	uint32_t bits = 0;
@@ -94,7 +95,7 @@ void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *k
 	if (!drop)
 		return;
 	limit = kth_smallest(scores, cols, drop - 1, &below);
-	/* Columns left of the cut drop at equality too: exactly drop - below of them tie. */
+	/* Columns left of the cut drop at equality too. The cut is where drop - below of them have tied. */
 	for (size_t ties = drop - below; ties; cut++)
 		ties -= scores[cut] == limit;
 	drop_up_to(scores, 0, cut, limit, keep);
@@ -102,7 +103,8 @@ void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *k
 		drop_up_to(scores, cut, cols, float_of(bits_of(limit) - 1), keep);
 }
 
-/* A column's rank in its group: how many of the group go before it. Groups are short, so all pairs are compared. */
+/* A column drops if fewer than n of its group go before it. Groups are short, so all pairs are
+ * compared. */
 PS_CLONES void ps_select_nm(const float *scores, size_t cols, unsigned n, unsigned m, uint8_t *keep)
 {
 	for (size_t first = 0; first + m <= cols; first += m) {

@@ -7,12 +7,15 @@
 #include "core/base/clones.h"
 #include "prune/masker.h"
 
-#define BLOCK_COLS 128
+#define BLOCK_COLS 128 /* columns of one item when squares are summed */
+/* Tokens that are computed between two ticks of the progress, at most, unless one window has more. The
+ * forward pass computes as many at a time anyway. */
+#define PIECE_TOKENS 1024
 
-/* Where an observed layer's sums of squares go. */
+/* Where the sums of squares of a layer's inputs go. */
 struct observer {
 	const ps_context *context;
-	double *sum[PS_INPUTS]; /* (cols) of the layer */
+	double *sum[PS_INPUTS]; /* (cols) */
 	size_t cols[PS_INPUTS];
 };
 
@@ -21,6 +24,18 @@ struct square_job {
 	double *sum;    /* (cols) */
 	size_t rows, cols;
 };
+
+/* Progress in tokens times layers, so that it moves within a layer. */
+struct meter {
+	const ps_context *context;
+	const char *what;
+	uint64_t total;
+	uint64_t begun;   /* done before the present walk over the tokens */
+	unsigned divisor; /* walks over the tokens per layer: each counts tokens / divisor */
+};
+
+/* What a layer's hidden states become when it is computed. */
+enum hidden_use { KEEP_HIDDEN, REPLACE_HIDDEN };
 
 static void input_cols(const ps_model_config *config, size_t cols[PS_INPUTS])
 {
@@ -32,35 +47,37 @@ static void input_cols(const ps_model_config *config, size_t cols[PS_INPUTS])
 	}
 }
 
-size_t ps_wanda_stats_bytes(const ps_model_config *config)
-{
-	size_t cols[PS_INPUTS], bytes = 0;
+/* --- statistics --- */
 
-	input_cols(config, cols);
-	for (int i = 0; i < PS_INPUTS; i++)
-		bytes += ps_round_up(config->layers * cols[i] * sizeof(double), PS_ALIGN);
-	return bytes;
-}
-
-int ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena,
-			  ps_diag *diag)
+/* The list of the statistics' memory: counted without an arena, taken with one. */
+static size_t lay_out_stats(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena)
 {
+	ps_layout layout = {.arena = arena};
+
 	*stats = (ps_wanda_stats){.layers = config->layers};
 	input_cols(config, stats->cols);
-	for (int i = 0; i < PS_INPUTS; i++) {
-		size_t bytes = stats->layers * stats->cols[i] * sizeof(double);
-
-		stats->mean[i] = ps_arena_take(arena, bytes);
-		if (!stats->mean[i])
-			return ps_fail(diag, PS_EFAILED,
-				       "the arena is too small for the calibration statistics");
-		memset(stats->mean[i], 0, bytes);
-	}
-	return 0;
+	for (int i = 0; i < PS_INPUTS; i++)
+		stats->mean[i] = ps_layout_part(&layout, stats->layers * stats->cols[i],
+						sizeof *stats->mean[i]);
+	return layout.bytes;
 }
 
-/* sum[c] += x[t, c]^2, tokens in order. The square of a float is exact in double, so that a fused
- * multiply-add gives the same bits as none. */
+size_t ps_wanda_stats_bytes(const ps_model_config *config)
+{
+	ps_wanda_stats stats;
+
+	return lay_out_stats(&stats, config, NULL);
+}
+
+void ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena)
+{
+	lay_out_stats(stats, config, arena);
+	for (int i = 0; i < PS_INPUTS; i++)
+		memset(stats->mean[i], 0, stats->layers * stats->cols[i] * sizeof *stats->mean[i]);
+}
+
+/* sum[c] += x[t, c]^2, tokens in order. The square of a float is exact in f64. So a fused multiply-add
+ * gives the same bits as a multiplication and an addition. */
 PS_CLONES static void add_squares(const float *x, size_t rows, size_t cols, size_t count,
 				  double *sum)
 {
@@ -95,8 +112,7 @@ static int observe(void *context, ps_input input, const float *x, size_t rows, s
 		return ps_fail(observer->context->diag, PS_EFAILED,
 			       "calibration: %zu columns where %zu were planned", cols,
 			       observer->cols[input]);
-	ps_pool_run(observer->context->pool, (cols + BLOCK_COLS - 1) / BLOCK_COLS, square_block,
-		    &job);
+	ps_pool_run(observer->context->pool, ps_pool_items(cols, BLOCK_COLS), square_block, &job);
 	return 0;
 }
 
@@ -107,108 +123,161 @@ static void divide_sums(struct observer *observer, size_t count)
 			observer->sum[i][c] /= (double)count;
 }
 
+static size_t token_count(const ps_windows *windows)
+{
+	return windows->start[windows->count];
+}
+
 static int check_tokens(const ps_windows *windows, ps_diag *diag)
 {
-	if (windows->count && windows->start[windows->count])
+	if (windows->count && token_count(windows))
 		return 0;
 	return ps_fail(diag, PS_EINPUT, "no tokens to calibrate on");
 }
 
-/* Observes one dense layer, moving hidden on when it is not the last. */
-static int calibrate_layer(ps_forward *forward, const ps_weight_source *source, int layer,
-			   const ps_windows *windows, float *hidden, struct observer *observer)
-{
-	int layers = (int)ps_forward_config(forward)->layers;
-	bool last = layer + 1 == layers;
-	ps_layer_weights weights;
-	int code = source->acquire_layer(source->self, layer, last ? -1 : layer + 1, &weights,
-					 observer->context->diag);
+/* --- a layer over the calibration tokens --- */
 
-	if (code)
-		return code;
-	ps_forward_pack(forward, &weights);
-	source->release_layer(source->self, layer);
-	code = ps_forward_packed(forward, layer, windows, hidden, last ? NULL : hidden, observe,
-				 observer);
-	if (!code)
-		divide_sums(observer, windows->start[windows->count]);
-	return code;
+static void tick(const struct meter *meter, size_t tokens)
+{
+	ps_progress_tick(meter->context, meter->what, "tok", meter->begun + tokens / meter->divisor,
+			 meter->total);
 }
 
-int ps_wanda_calibrate(ps_forward *forward, const ps_weight_source *source,
-		       const ps_windows *windows, float *hidden, const ps_context *context,
-		       ps_wanda_stats *stats)
+/* A piece of windows from `first` on: as many as have at most PIECE_TOKENS tokens, and one at least.
+ * start: room for the piece's offsets. */
+static ps_windows cut_piece(const ps_windows *all, size_t first, size_t start[PIECE_TOKENS + 1])
+{
+	const size_t *from = all->start + first;
+	size_t count = 0;
+
+	start[0] = 0;
+	do {
+		count++;
+		start[count] = from[count] - from[0];
+	} while (first + count < all->count && count < PIECE_TOKENS &&
+		 from[count + 1] - from[0] <= PIECE_TOKENS);
+	return (ps_windows){.ids = all->ids + from[0], .start = start, .count = count};
+}
+
+/* Computes a packed layer for all windows, piece by piece. observer NULL: nobody looks at its inputs.
+ * REPLACE_HIDDEN: the hidden states become the layer's outputs. */
+static int compute(const ps_wanda_pass *pass, int layer, struct observer *observer,
+		   enum hidden_use use, const struct meter *meter)
+{
+	const ps_windows *all = pass->windows;
+	const size_t width = ps_forward_config(pass->forward)->width;
+	size_t start[PIECE_TOKENS + 1];
+	int rc = 0;
+
+	for (size_t first = 0; !rc && first < all->count;) {
+		const ps_windows piece = cut_piece(all, first, start);
+		float *hidden = pass->hidden + all->start[first] * width;
+
+		rc = ps_forward_packed(pass->forward, layer, &piece, hidden,
+				       use == REPLACE_HIDDEN ? hidden : NULL,
+				       observer ? observe : NULL, observer);
+		first += piece.count;
+		if (!rc)
+			tick(meter, all->start[first]);
+	}
+	return rc;
+}
+
+/* --- dense calibration --- */
+
+/* Observes one dense layer. Replaces hidden by its outputs, except after the last layer. */
+static int calibrate_layer(const ps_wanda_pass *pass, int layer, struct observer *observer,
+			   const struct meter *meter)
+{
+	const int layers = (int)ps_forward_config(pass->forward)->layers;
+	const bool last = layer + 1 == layers;
+	ps_layer_weights weights;
+	int rc = pass->source->acquire_layer(pass->source->self, layer, last ? -1 : layer + 1,
+					     &weights, observer->context->diag);
+
+	if (rc)
+		return rc;
+	ps_forward_pack(pass->forward, &weights);
+	pass->source->release_layer(pass->source->self, layer);
+	rc = compute(pass, layer, observer, last ? KEEP_HIDDEN : REPLACE_HIDDEN, meter);
+	if (!rc)
+		divide_sums(observer, token_count(pass->windows));
+	return rc;
+}
+
+int ps_wanda_calibrate(const ps_wanda_pass *pass, const ps_context *context, ps_wanda_stats *stats)
 {
 	struct observer observer = {.context = context};
-	int code = check_tokens(windows, context->diag);
+	struct meter meter = {
+		.context = context, .what = "calibrate, tokens x layers", .divisor = 1};
+	uint64_t tokens;
+	int rc = check_tokens(pass->windows, context->diag);
 
-	if (code)
-		return code;
+	if (rc)
+		return rc;
+	tokens = token_count(pass->windows);
+	meter.total = tokens * stats->layers;
+	tick(&meter, 0);
 	memcpy(observer.cols, stats->cols, sizeof observer.cols);
-	code = ps_forward_embed(forward, windows, hidden);
-	for (size_t layer = 0; !code && layer < stats->layers; layer++) {
+	rc = ps_forward_embed(pass->forward, pass->windows, pass->hidden);
+	for (size_t layer = 0; !rc && layer < stats->layers; layer++) {
 		for (int i = 0; i < PS_INPUTS; i++) {
 			observer.sum[i] = stats->mean[i] + layer * stats->cols[i];
 			memset(observer.sum[i], 0, stats->cols[i] * sizeof(double));
 		}
-		code = ps_progress_check(context);
-		if (!code)
-			code = calibrate_layer(forward, source, (int)layer, windows, hidden,
-					       &observer);
-		if (!code)
-			ps_progress_tick(context, "calibrate, layer", "layers", layer + 1,
-					 stats->layers);
+		meter.begun = layer * tokens;
+		rc = ps_progress_check(context);
+		if (!rc)
+			rc = calibrate_layer(pass, (int)layer, &observer, &meter);
 	}
-	stats->tokens = code ? 0 : windows->start[windows->count];
-	return code;
+	stats->tokens = rc ? 0 : tokens;
+	return rc;
 }
 
-/* What the two ways of calibration share: the masker, and one layer's scales and masks. */
+/* --- masks --- */
+
+/* What both ways of calibration share: the masker, and the scales and masks of one layer. */
 struct pruner {
 	const ps_model_config *config;
 	const ps_prune_options *options;
 	const ps_context *context;
+	const ps_mask_sink *sink;
 	ps_masker masker;
-	double *sum[PS_INPUTS];  /* (cols): one layer's statistics (sequential) */
-	float *scale[PS_INPUTS]; /* (cols): sqrt of the means */
+	double *sum[PS_INPUTS];  /* (cols): statistics of one layer (sequential) */
+	float *scale[PS_INPUTS]; /* (cols): square roots of the means */
 	size_t cols[PS_INPUTS];
 	uint8_t *bits[PS_PROJECTIONS];
 };
 
-size_t ps_wanda_bytes(const ps_model_config *config, int threads)
+/* The list of its memory: counted without an arena, taken with one. */
+static size_t lay_out(struct pruner *pruner, int threads, ps_arena *arena)
 {
-	size_t cols[PS_INPUTS], bytes = ps_masker_bytes(config, threads);
+	ps_layout layout = {.arena = arena};
 
-	input_cols(config, cols);
-	for (int i = 0; i < PS_INPUTS; i++)
-		bytes += ps_round_up(cols[i] * sizeof(double), PS_ALIGN) +
-			 ps_round_up(cols[i] * sizeof(float), PS_ALIGN);
+	input_cols(pruner->config, pruner->cols);
+	ps_masker_lay_out(&pruner->masker, pruner->config, threads, &layout);
+	for (int i = 0; i < PS_INPUTS; i++) {
+		pruner->sum[i] = ps_layout_part(&layout, pruner->cols[i], sizeof *pruner->sum[i]);
+		pruner->scale[i] =
+			ps_layout_part(&layout, pruner->cols[i], sizeof *pruner->scale[i]);
+	}
 	for (int p = 0; p < PS_PROJECTIONS; p++)
-		bytes += ps_round_up(ps_masker_bitmap_bytes(config, (ps_projection)p), PS_ALIGN);
-	return bytes;
+		pruner->bits[p] = ps_layout_part(
+			&layout, ps_masker_bitmap_bytes(pruner->config, (ps_projection)p), 1);
+	return layout.bytes;
 }
 
-static int create(struct pruner *pruner, ps_arena *arena)
+size_t ps_wanda_bytes(const ps_model_config *config, int threads)
 {
-	bool enough = true;
-	int code = ps_masker_create(&pruner->masker, pruner->config, pruner->context, arena);
+	struct pruner pruner = {.config = config};
 
-	if (code)
-		return code;
-	input_cols(pruner->config, pruner->cols);
-	for (int i = 0; i < PS_INPUTS; i++) {
-		pruner->sum[i] = ps_arena_take(arena, pruner->cols[i] * sizeof(double));
-		pruner->scale[i] = ps_arena_take(arena, pruner->cols[i] * sizeof(float));
-		enough = enough && pruner->sum[i] && pruner->scale[i];
-	}
-	for (int p = 0; p < PS_PROJECTIONS; p++) {
-		pruner->bits[p] = ps_arena_take(
-			arena, ps_masker_bitmap_bytes(pruner->config, (ps_projection)p));
-		enough = enough && pruner->bits[p];
-	}
-	return enough ? 0
-		      : ps_fail(pruner->context->diag, PS_EFAILED,
-				"the arena is too small for Wanda");
+	return lay_out(&pruner, threads, NULL);
+}
+
+static void create(struct pruner *pruner, ps_arena *arena)
+{
+	lay_out(pruner, ps_pool_threads(pruner->context->pool), arena);
+	pruner->masker.context = pruner->context;
 }
 
 static int check_options(const ps_model_config *config, const ps_prune_options *options,
@@ -221,7 +290,7 @@ static int check_options(const ps_model_config *config, const ps_prune_options *
 	return ps_masker_check_options(config, options, diag);
 }
 
-/* scale = sqrt of the mean rounded to f32, as torch.sqrt(mean.float()). */
+/* scale = square root of the mean, after rounding it to f32, as torch.sqrt(mean.float()). */
 static int take_scale(struct pruner *pruner, int layer, ps_input input, const double *mean)
 {
 	static const char *const names[PS_INPUTS] = {"attention", "o_proj", "the MLP", "down_proj"};
@@ -240,146 +309,160 @@ static int take_scale(struct pruner *pruner, int layer, ps_input input, const do
 }
 
 static int prune_projection(struct pruner *pruner, int layer, ps_projection projection,
-			    const ps_weight *weight, ps_mask_sink sink, void *sink_context)
+			    const ps_weight *weight)
 {
 	char name[96];
 	ps_scored matrix = {.weight = *weight,
 			    .scale = pruner->scale[ps_input_of(projection)],
 			    .name = ps_projection_tensor(layer, projection, name)};
-	int code = ps_masker_matrix(&pruner->masker, &matrix, pruner->options,
-				    pruner->bits[projection]);
+	int rc = ps_masker_matrix(&pruner->masker, &matrix, pruner->options,
+				  pruner->bits[projection]);
 
-	if (code)
-		return code;
-	return ps_masker_emit(weight, layer, projection, pruner->bits[projection], sink,
-			      sink_context);
+	if (rc)
+		return rc;
+	return ps_masker_emit(weight, layer, projection, pruner->bits[projection], pruner->sink);
 }
 
 static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup *weights,
-		       const ps_wanda_stats *stats, ps_mask_sink sink, void *sink_context)
+		       const ps_wanda_stats *stats)
 {
-	int code = 0;
+	int rc = 0;
 
-	for (int i = 0; !code && i < PS_INPUTS; i++)
-		code = take_scale(pruner, layer, (ps_input)i,
-				  stats->mean[i] + (size_t)layer * stats->cols[i]);
-	for (int p = 0; !code && p < PS_PROJECTIONS; p++) {
+	for (int i = 0; !rc && i < PS_INPUTS; i++)
+		rc = take_scale(pruner, layer, (ps_input)i,
+				stats->mean[i] + (size_t)layer * stats->cols[i]);
+	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
 		ps_weight weight;
 
-		code = weights->projection(weights->self, layer, (ps_projection)p, &weight,
-					   pruner->context->diag);
-		if (!code)
-			code = prune_projection(pruner, layer, (ps_projection)p, &weight, sink,
-						sink_context);
+		rc = weights->projection(weights->self, layer, (ps_projection)p, &weight,
+					 pruner->context->diag);
+		if (!rc)
+			rc = prune_projection(pruner, layer, (ps_projection)p, &weight);
+		if (!rc)
+			ps_progress_tick(pruner->context, "wanda, masks", "matrices",
+					 (uint64_t)layer * PS_PROJECTIONS + (uint64_t)p + 1,
+					 stats->layers * PS_PROJECTIONS);
 	}
-	return code;
+	return rc;
 }
 
 int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
 			 const ps_wanda_stats *stats, const ps_prune_options *options,
-			 const ps_context *context, ps_arena *arena, ps_mask_sink sink,
-			 void *sink_context)
+			 const ps_context *context, ps_arena *arena, const ps_mask_sink *sink)
 {
-	struct pruner pruner = {.config = config, .options = options, .context = context};
+	struct pruner pruner = {
+		.config = config, .options = options, .context = context, .sink = sink};
 	size_t mark = ps_arena_mark(arena);
-	int code = check_options(config, options, context->diag);
+	int rc = check_options(config, options, context->diag);
 
-	if (code)
-		return code;
-	code = create(&pruner, arena);
-	for (int i = 0; !code && i < PS_INPUTS; i++)
+	if (rc)
+		return rc;
+	create(&pruner, arena);
+	for (int i = 0; !rc && i < PS_INPUTS; i++)
 		if (stats->layers != config->layers || stats->cols[i] != pruner.cols[i])
-			code = ps_fail(context->diag, PS_EINPUT,
-				       "the calibration statistics are of another model");
-	for (int layer = 0; !code && layer < (int)config->layers; layer++) {
-		code = ps_progress_check(context);
-		if (!code)
-			code = dense_layer(&pruner, layer, weights, stats, sink, sink_context);
-		if (!code)
-			ps_progress_tick(context, "wanda, layer", "layers", (uint64_t)layer + 1,
-					 config->layers);
+			rc = ps_fail(context->diag, PS_EINPUT,
+				     "the calibration statistics are of another model");
+	for (int layer = 0; !rc && layer < (int)config->layers; layer++) {
+		rc = ps_progress_check(context);
+		if (!rc)
+			rc = dense_layer(&pruner, layer, weights, stats);
 	}
 	ps_arena_rewind(arena, mark);
-	return code;
+	return rc;
 }
 
-/* Statistics of the dense layer on the pruned layers' outputs, its masks, then its outputs anew. */
-static int sequential_layer(struct pruner *pruner, ps_forward *forward, int layer,
-			    ps_layer_weights *weights, const ps_windows *windows, float *hidden,
-			    ps_mask_sink sink, void *sink_context)
+/* --- sequential calibration --- */
+
+/* Collects the statistics of a dense layer, whose inputs are the outputs of the pruned layers below. */
+static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
+			 const struct meter *meter)
 {
 	struct observer observer = {.context = pruner->context};
-	int code;
+	int rc;
 
 	for (int i = 0; i < PS_INPUTS; i++) {
 		observer.sum[i] = pruner->sum[i];
 		observer.cols[i] = pruner->cols[i];
 		memset(observer.sum[i], 0, observer.cols[i] * sizeof(double));
 	}
-	code = ps_forward_layer(forward, layer, weights, windows, hidden, NULL, observe, &observer);
-	if (code)
-		return code;
-	/* locuslab/wanda divides by the windows, not by their tokens: the same order but for rounding. We round as
-	 * it does, because one near-tie decided otherwise grows, layer by layer, to thousands. */
-	divide_sums(&observer, windows->count);
-	for (int i = 0; !code && i < PS_INPUTS; i++)
-		code = take_scale(pruner, layer, (ps_input)i, observer.sum[i]);
-	for (int p = 0; !code && p < PS_PROJECTIONS; p++) {
-		code = prune_projection(pruner, layer, (ps_projection)p, &weights->projection[p],
-					sink, sink_context);
+	rc = compute(pass, layer, &observer, KEEP_HIDDEN, meter);
+	/* locuslab/wanda divides by the number of windows, not of tokens. The order of the scores is the
+	 * same except for rounding. We round as it does: one near-tie that is decided otherwise grows,
+	 * layer by layer, to thousands. */
+	if (!rc)
+		divide_sums(&observer, pass->windows->count);
+	for (int i = 0; !rc && i < PS_INPUTS; i++)
+		rc = take_scale(pruner, layer, (ps_input)i, observer.sum[i]);
+	return rc;
+}
+
+/* The statistics of a layer, its masks, and then its outputs with the masks applied. */
+static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
+			    ps_layer_weights *weights, struct meter *meter)
+{
+	int rc;
+
+	ps_forward_pack(pass->forward, weights);
+	rc = observe_layer(pruner, pass, layer, meter);
+	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
+		rc = prune_projection(pruner, layer, (ps_projection)p, &weights->projection[p]);
 		weights->projection[p].keep = pruner->bits[p];
 	}
-	if (code || layer + 1 == (int)pruner->config->layers)
-		return code;
-	return ps_forward_layer(forward, layer, weights, windows, hidden, hidden, NULL, NULL);
+	if (rc || layer + 1 == (int)pruner->config->layers)
+		return rc;
+	meter->begun += token_count(pass->windows) / meter->divisor;
+	ps_forward_pack(pass->forward, weights);
+	return compute(pass, layer, NULL, REPLACE_HIDDEN, meter);
 }
 
-static int sequential_layers(struct pruner *pruner, ps_forward *forward,
-			     const ps_weight_source *source, const ps_windows *windows,
-			     float *hidden, ps_mask_sink sink, void *sink_context)
+static int sequential_layers(struct pruner *pruner, const ps_wanda_pass *pass)
 {
-	int layers = (int)pruner->config->layers;
-	int code = ps_forward_embed(forward, windows, hidden);
+	const ps_weight_source *source = pass->source;
+	const int layers = (int)pruner->config->layers;
+	const uint64_t tokens = token_count(pass->windows);
+	struct meter meter = {.context = pruner->context,
+			      .what = "wanda, tokens x layers",
+			      .total = tokens * (uint64_t)layers,
+			      .divisor = 2};
+	int rc;
 
-	for (int layer = 0; !code && layer < layers; layer++) {
+	tick(&meter, 0);
+	rc = ps_forward_embed(pass->forward, pass->windows, pass->hidden);
+	for (int layer = 0; !rc && layer < layers; layer++) {
 		ps_layer_weights weights;
 
-		code = ps_progress_check(pruner->context);
-		if (code)
-			return code;
-		code = source->acquire_layer(source->self, layer,
-					     layer + 1 < layers ? layer + 1 : -1, &weights,
-					     pruner->context->diag);
-		if (code)
-			return code;
-		code = sequential_layer(pruner, forward, layer, &weights, windows, hidden, sink,
-					sink_context);
+		rc = ps_progress_check(pruner->context);
+		if (rc)
+			return rc;
+		rc = source->acquire_layer(source->self, layer, layer + 1 < layers ? layer + 1 : -1,
+					   &weights, pruner->context->diag);
+		if (rc)
+			return rc;
+		rc = sequential_layer(pruner, pass, layer, &weights, &meter);
 		source->release_layer(source->self, layer);
-		if (!code)
-			ps_progress_tick(pruner->context, "wanda, layer", "layers",
-					 (uint64_t)layer + 1, (uint64_t)layers);
+		meter.begun = (uint64_t)(layer + 1) * tokens;
+		if (!rc)
+			tick(&meter, 0);
 	}
-	return code;
+	return rc;
 }
 
-int ps_wanda_prune_sequential(ps_forward *forward, const ps_weight_source *source,
-			      const ps_windows *windows, float *hidden,
-			      const ps_prune_options *options, const ps_context *context,
-			      ps_arena *arena, ps_mask_sink sink, void *sink_context)
+int ps_wanda_prune_sequential(const ps_wanda_pass *pass, const ps_prune_options *options,
+			      const ps_context *context, ps_arena *arena, const ps_mask_sink *sink)
 {
-	struct pruner pruner = {
-		.config = ps_forward_config(forward), .options = options, .context = context};
+	struct pruner pruner = {.config = ps_forward_config(pass->forward),
+				.options = options,
+				.context = context,
+				.sink = sink};
 	size_t mark = ps_arena_mark(arena);
-	int code = check_options(pruner.config, options, context->diag);
+	int rc = check_options(pruner.config, options, context->diag);
 
-	if (!code)
-		code = check_tokens(windows, context->diag);
-	if (code)
-		return code;
-	code = create(&pruner, arena);
-	if (!code)
-		code = sequential_layers(&pruner, forward, source, windows, hidden, sink,
-					 sink_context);
+	if (!rc)
+		rc = check_tokens(pass->windows, context->diag);
+	if (rc)
+		return rc;
+	create(&pruner, arena);
+	rc = sequential_layers(&pruner, pass);
 	ps_arena_rewind(arena, mark);
-	return code;
+	return rc;
 }

@@ -1,47 +1,62 @@
-/* prune/wanda.h: Wanda (Sun et al., arXiv 2306.11695): score[n, k] = |W[n, k]| * sqrt(mean_t x[t, k]^2).
+/* prune/wanda.h: Wanda (Sun et al., arXiv 2306.11695).
  *
- * x: the projection's input over the calibration tokens. Means are summed in double over tokens in order.
- * Scopes ROW (canonical) and MATRIX.
- * Calibration SEQUENTIAL (canonical, locuslab/wanda): layer by layer, each layer's statistics from the outputs of
- * the already pruned layers below; sums are divided by the number of windows, as there, which can only change the
- * order of scores closer than their rounding. DENSE: statistics of the dense model, means over tokens, collected in
- * one pass (ps_wanda_calibrate) or read from a file. */
+ *   score[n, k] = |W[n, k]| * sqrt(mean over t of x[t, k]^2)
+ *
+ * x (T, K) is the input of the projection over the calibration tokens. The squares are summed in f64,
+ * tokens in order. Scopes: ROW (as in the paper) and MATRIX.
+ *
+ * There are two ways of calibration:
+ * - SEQUENTIAL (as in the paper and in locuslab/wanda): layer by layer. The statistics of a layer come
+ *   from the outputs of the pruned layers below it. As in locuslab/wanda, sums are divided by the number
+ *   of windows, not of tokens. Only the order of scores that are closer than their rounding depends on
+ *   that.
+ * - DENSE: the statistics of the dense model, means over tokens. They are collected in one pass
+ *   (ps_wanda_calibrate), or were read from a file (io/stats_file.h). */
 #ifndef PS_PRUNE_WANDA_H
 #define PS_PRUNE_WANDA_H
 
 #include "core/model/forward.h"
-#include "prune/magnitude.h"
+#include "prune/pruning.h"
 
-/* mean of x^2 per input column of every projection: layer-major, mean[layer][input] (cols of that input). */
+/* Means of x^2 for every column of every projection's input. Layer l of input i begins at
+ * mean[i][l * cols[i]]. */
 typedef struct ps_wanda_stats {
-	size_t layers;
-	double *mean[PS_INPUTS]; /* (L, cols): ATTENTION D, O H*head_width, MLP D, DOWN I */
-	size_t cols[PS_INPUTS];
+	size_t layers;           /* L */
+	double *mean[PS_INPUTS]; /* (L, cols) */
+	size_t cols[PS_INPUTS];  /* ATTENTION D, O heads * head_width, MLP D, DOWN mlp_width */
 	uint64_t tokens;
 } ps_wanda_stats;
 
+/* Arena bytes of the statistics of a model. */
 size_t ps_wanda_stats_bytes(const ps_model_config *config);
-/* Zeroed statistics from the arena. */
-int ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena,
-			  ps_diag *diag) PS_MUST_USE;
+/* Takes statistics from the arena and zeroes them. */
+void ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config, ps_arena *arena);
 
-/* One dense pass over the windows; hidden: (T, D) scratch for all of them. */
-int ps_wanda_calibrate(ps_forward *forward, const ps_weight_source *source,
-		       const ps_windows *windows, float *hidden, const ps_context *context,
+/* What a pass of the calibration tokens through the model needs. */
+typedef struct ps_wanda_pass {
+	ps_forward *forward;
+	const ps_weight_source *source;
+	const ps_windows *windows; /* all rows wanted */
+	float *hidden;             /* (T, D) scratch, for all windows */
+} ps_wanda_pass;
+
+/* Collects the statistics of the dense model in one pass. PS_EINPUT if there are no tokens. */
+int ps_wanda_calibrate(const ps_wanda_pass *pass, const ps_context *context,
 		       ps_wanda_stats *stats) PS_MUST_USE;
 
+/* Arena bytes of either of the two functions below. Both rewind the arena at the end. */
 size_t ps_wanda_bytes(const ps_model_config *config, int threads);
 
-/* Masks from given statistics (dense calibration). */
+/* Hands the masks to the sink, from given statistics. Errors: as ps_magnitude_prune, and PS_EINPUT for
+ * statistics of another model or that are not finite. */
 int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
 			 const ps_wanda_stats *stats, const ps_prune_options *options,
-			 const ps_context *context, ps_arena *arena, ps_mask_sink sink,
-			 void *sink_context) PS_MUST_USE;
+			 const ps_context *context, ps_arena *arena,
+			 const ps_mask_sink *sink) PS_MUST_USE;
 
-/* Sequential: statistics and masks layer by layer; hidden: (T, D) for all windows. */
-int ps_wanda_prune_sequential(ps_forward *forward, const ps_weight_source *source,
-			      const ps_windows *windows, float *hidden,
-			      const ps_prune_options *options, const ps_context *context,
-			      ps_arena *arena, ps_mask_sink sink, void *sink_context) PS_MUST_USE;
+/* Collects statistics and hands masks to the sink, layer by layer. Errors: the same. */
+int ps_wanda_prune_sequential(const ps_wanda_pass *pass, const ps_prune_options *options,
+			      const ps_context *context, ps_arena *arena,
+			      const ps_mask_sink *sink) PS_MUST_USE;
 
 #endif

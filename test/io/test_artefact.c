@@ -74,7 +74,11 @@ static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_
 	size_t bytes[2] = {ROWS * COLS * sizeof *values, sizeof halves};
 	json_t *extra = make_extra(number);
 	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, sys, to, "test", extra, decls, 2, diag);
+	int rc = ps_artefact_create(
+		&artefact, sys,
+		&(ps_artefact_spec){
+			.path = to, .kind = "test", .extra = extra, .tensors = decls, .count = 2},
+		diag);
 
 	json_decref(extra);
 	for (int t = 0; t < 2; t++)
@@ -211,8 +215,13 @@ static void deferred_beginnings_give_the_same_bytes(void **state)
 		json_t *extra = make_extra(7);
 		ps_artefact *artefact;
 
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra,
-						    decls, 2, &diag),
+		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+						    &(ps_artefact_spec){.path = path,
+									.kind = "test",
+									.extra = extra,
+									.tensors = decls,
+									.count = 2},
+						    &diag),
 				 0);
 		json_decref(extra);
 		assert_int_equal(ps_artefact_defer(artefact, head, &diag), 0);
@@ -234,8 +243,12 @@ static void writes_files_without_tensors_and_tensors_without_bytes(void **state)
 
 	(void)state;
 	for (size_t count = 0; count < 2; count++) {
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL,
-						    &empty, count, NULL),
+		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+						    &(ps_artefact_spec){.path = path,
+									.kind = "test",
+									.tensors = &empty,
+									.count = count},
+						    NULL),
 				 0);
 		assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
 		assert_whole(path);
@@ -252,9 +265,12 @@ static void metadata_can_be_completed_at_the_end(void **state)
 	(void)state;
 	json_object_set_new(wider, "number", json_sprintf("%5000d", 1));
 	for (int good = 1; good >= 0; good--) {
-		assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", wide,
-						    NULL, 0, NULL),
-				 0);
+		assert_int_equal(
+			ps_artefact_create(
+				&artefact, &ps_sys_linux,
+				&(ps_artefact_spec){.path = path, .kind = "test", .extra = wide},
+				NULL),
+			0);
 		assert_int_equal(ps_artefact_set_extra(artefact, good ? narrow : wider, NULL), 0);
 		assert_int_equal(ps_artefact_commit(artefact, &diag), good ? 0 : PS_EFAILED);
 	}
@@ -277,17 +293,33 @@ static void refuses_what_does_not_fit_the_declaration(void **state)
 	ps_artefact *artefact;
 
 	(void)state;
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL,
-					    narrow_first, 2, NULL),
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = narrow_first,
+								.count = 2},
+					    NULL),
 			 PS_EFAILED);
-	assert_int_equal(
-		ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, twice, 2, NULL),
-		PS_EFAILED);
-	assert_int_equal(
-		ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, &huge, 1, NULL),
-		PS_EFAILED);
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", NULL, decls + 1,
-					    1, NULL),
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = twice,
+								.count = 2},
+					    NULL),
+			 PS_EFAILED);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = &huge,
+								.count = 1},
+					    NULL),
+			 PS_EFAILED);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = decls + 1,
+								.count = 1},
+					    NULL),
 			 0);
 	assert_int_equal(ps_artefact_write(artefact, halves, 8, NULL), 0);
 	assert_int_equal(ps_artefact_write(artefact, halves, 4, NULL), PS_EFAILED);
@@ -323,8 +355,13 @@ static void every_flipped_bit_of_the_header_is_found(void **state)
 	FILE *file;
 
 	(void)state;
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, path, "test", extra,
-					    decls + 1, 1, NULL),
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.extra = extra,
+								.tensors = decls + 1,
+								.count = 1},
+					    NULL),
 			 0);
 	json_decref(extra);
 	assert_int_equal(ps_artefact_write(artefact, halves, sizeof halves, NULL), 0);
@@ -542,12 +579,20 @@ static void two_writers_of_one_file_do_not_mix(void **state)
 	ps_diag diag = {{0}};
 
 	(void)state;
-	assert_int_equal(
-		ps_artefact_create(&first, &ps_sys_linux, path, "test", NULL, decls + 1, 1, NULL),
-		0);
-	assert_int_equal(
-		ps_artefact_create(&second, &ps_sys_linux, path, "test", NULL, decls + 1, 1, &diag),
-		PS_EOUTPUT);
+	assert_int_equal(ps_artefact_create(&first, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = decls + 1,
+								.count = 1},
+					    NULL),
+			 0);
+	assert_int_equal(ps_artefact_create(&second, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "test",
+								.tensors = decls + 1,
+								.count = 1},
+					    &diag),
+			 PS_EOUTPUT);
 	assert_null(second);
 	assert_non_null(strstr(diag.text, "another process"));
 	assert_int_equal(ps_artefact_write(first, halves, sizeof halves, NULL), 0);

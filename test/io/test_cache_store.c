@@ -64,8 +64,14 @@ static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size
 	json_t *provenance = json_pack("{s:s}", "command", "test");
 	ps_cache_writer *writer;
 	bool done = false;
-	int rc = ps_cache_writer_create(&writer, sys, path, provenance, false, dtype, ROWS, WIDTH,
-					SHARD_ROWS, &done, diag);
+	int rc = ps_cache_writer_create(&writer, sys,
+					&(ps_cache_spec){.path = path,
+							 .provenance = provenance,
+							 .dtype = dtype,
+							 .rows = ROWS,
+							 .width = WIDTH,
+							 .shard_rows = SHARD_ROWS},
+					&done, diag);
 
 	json_decref(provenance);
 	if (rc)
@@ -225,8 +231,14 @@ static void shards_may_be_larger_than_a_block(void **state)
 		ids[r] = (int32_t)r;
 		many[r * width] = many[r * width + 1] = many[r * width + 2] = (float)(r % 251);
 	}
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
-						PS_BF16, rows, width, rows, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = folder,
+								 .provenance = provenance,
+								 .dtype = PS_BF16,
+								 .rows = rows,
+								 .width = width,
+								 .shard_rows = rows},
+						&done, NULL),
 			 0);
 	for (size_t r = 0; r < rows; r += 1000)
 		assert_int_equal(ps_cache_writer_add(writer, many + r * width, ids + r, ids + r,
@@ -267,8 +279,14 @@ static void more_or_fewer_rows_than_declared_are_refused(void **state)
 	bool done;
 
 	(void)state;
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
-						PS_F32, 10, WIDTH, 4, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = folder,
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .rows = 10,
+								 .width = WIDTH,
+								 .shard_rows = 4},
+						&done, NULL),
 			 0);
 	assert_int_equal(
 		ps_cache_writer_add(writer, values, token_ids, positions, window_ids, 11, NULL),
@@ -278,11 +296,22 @@ static void more_or_fewer_rows_than_declared_are_refused(void **state)
 	assert_int_equal(ps_cache_writer_finish(writer, NULL), PS_EFAILED);
 	ps_cache_writer_close(writer);
 	ps_cache_writer_close(NULL);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false,
-						PS_F32, 0, WIDTH, 4, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = whole,
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .width = WIDTH,
+								 .shard_rows = 4},
+						&done, NULL),
 			 PS_EFAILED);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, whole, provenance, false,
-						PS_F32, UINT64_MAX, WIDTH, 1, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = whole,
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .rows = UINT64_MAX,
+								 .width = WIDTH,
+								 .shard_rows = 1},
+						&done, NULL),
 			 PS_EFAILED);
 	json_decref(provenance);
 }
@@ -349,8 +378,14 @@ static void continues_at_the_first_missing_shard(void **state)
 	write_whole(whole, PS_F32);
 	snprintf(path, sizeof path, "%s/shard-00001.safetensors", folder);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
-						PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = folder,
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .rows = ROWS,
+								 .width = WIDTH,
+								 .shard_rows = SHARD_ROWS},
+						&done, NULL),
 			 0);
 	assert_false(done);
 	assert_int_equal(ps_cache_writer_resume_row(writer), SHARD_ROWS);
@@ -358,8 +393,14 @@ static void continues_at_the_first_missing_shard(void **state)
 	refuse(folder, "not finished");
 	write_whole(folder, PS_F32);
 	assert_same_folders();
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, false,
-						PS_F32, ROWS, WIDTH, SHARD_ROWS, &done, NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = folder,
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .rows = ROWS,
+								 .width = WIDTH,
+								 .shard_rows = SHARD_ROWS},
+						&done, NULL),
 			 0);
 	assert_true(done && ps_cache_writer_resume_row(writer) == ROWS);
 	ps_cache_writer_close(writer);
@@ -444,7 +485,10 @@ static void other_artefacts_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ps_folder_begin(&out, &ps_sys_linux, folder, "sae", provenance, false, &done, NULL),
+		ps_folder_begin(
+			&out, &ps_sys_linux,
+			&(ps_folder_spec){.path = folder, .kind = "sae", .provenance = provenance},
+			&done, NULL),
 		0);
 	assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
 	ps_folder_close(out);

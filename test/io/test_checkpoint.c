@@ -46,10 +46,10 @@ static void refuse(const char *path, const char *want)
 {
 	ps_checkpoint *checkpoint = NULL;
 	ps_diag diag = {0};
-	int err = ps_checkpoint_open(&checkpoint, &ps_sys_linux, path, &diag);
+	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, path, &diag);
 
-	if (err != PS_EINPUT || !strstr(diag.text, want))
-		fail_msg("returned %d, '%s'; '%s' is expected", err, diag.text, want);
+	if (rc != PS_EINPUT || !strstr(diag.text, want))
+		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
 	assert_null(checkpoint);
 }
 

@@ -62,7 +62,11 @@ static bool is_there(const char *name)
 
 static int begin(ps_folder **out, const json_t *wanted, bool force, bool *done, ps_diag *diag)
 {
-	return ps_folder_begin(out, &ps_sys_linux, folder, "test", wanted, force, done, diag);
+	return ps_folder_begin(
+		out, &ps_sys_linux,
+		&(ps_folder_spec){
+			.path = folder, .kind = "test", .provenance = wanted, .replace = force},
+		done, diag);
 }
 
 /* The work that the tests have done: two files, one after the other; continues what is there. */
@@ -72,7 +76,11 @@ static int do_work(const ps_sys *sys, const json_t *wanted, bool force, ps_diag 
 	json_t *extra = json_pack("{s:i}", "result", 7);
 	ps_folder *out;
 	bool done = false;
-	int rc = ps_folder_begin(&out, sys, folder, "test", wanted, force, &done, diag);
+	int rc = ps_folder_begin(
+		&out, sys,
+		&(ps_folder_spec){
+			.path = folder, .kind = "test", .provenance = wanted, .replace = force},
+		&done, diag);
 
 	for (size_t i = 0; i < 2 && !rc && !done; i++) {
 		if (ps_folder_has(out, names[i]))
@@ -185,7 +193,10 @@ static void another_provenance_is_refused_unless_forced(void **state)
 	assert_true(!done && !is_there("one") && !is_there("two") && is_there("kept"));
 	ps_folder_close(out);
 	/* Another kind is another provenance. */
-	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux, folder, "other", provenance, false,
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = folder,
+							   .kind = "other",
+							   .provenance = provenance},
 					 &done, NULL),
 			 PS_EUSAGE);
 }

@@ -605,22 +605,22 @@ static void a_layer_in_one_shard_is_one_read_and_a_scattered_one_several(void **
 static int read_until_failure(const struct rig *rig, ps_diag *diag)
 {
 	const ps_weight_source *source = &rig->source;
-	int layers = (int)rig->config.layers, err = 0;
+	int layers = (int)rig->config.layers, rc = 0;
 	int32_t ids[3] = {5, 299, 5};
 	float rows[3 * 64];
 	ps_layer_weights weights;
 	ps_weight view;
 
-	err = source->embedding_rows(source->self, ids, 3, rows, diag);
-	for (int layer = 0; !err && layer < layers; layer++) {
-		err = source->acquire_layer(source->self, layer,
+	rc = source->embedding_rows(source->self, ids, 3, rows, diag);
+	for (int layer = 0; !rc && layer < layers; layer++) {
+		rc = source->acquire_layer(source->self, layer,
 					    layer + 1 < layers ? layer + 1 : -1, &weights, diag);
-		if (!err)
+		if (!rc)
 			source->release_layer(source->self, layer);
 	}
-	for (size_t first = 0; !err && first < 300; first += 100)
-		err = source->head_rows(source->self, first, 100, &view, diag);
-	return err ? err : source->final_norm(source->self, rows, diag);
+	for (size_t first = 0; !rc && first < 300; first += 100)
+		rc = source->head_rows(source->self, first, 100, &view, diag);
+	return rc ? rc : source->final_norm(source->self, rows, diag);
 }
 
 static void check_failure(ps_backend backend, int fail_with, int end, const char *reason)
@@ -630,22 +630,22 @@ static void check_failure(ps_backend backend, int fail_with, int end, const char
 	for (int n = 1;; n++) {
 		ps_diag diag = {0};
 		struct rig rig;
-		int err;
+		int rc;
 
 		ring_double_reset();
 		rig_must_open(&rig, CK_FIXTURES "sharded", backend, 2, &ring_double);
 		ring_fault.fail_at = end ? 0 : n;
 		ring_fault.end_at = end ? n : 0;
 		ring_fault.fail_with = fail_with;
-		err = read_until_failure(&rig, &diag);
+		rc = read_until_failure(&rig, &diag);
 		rig_close(&rig);
-		if (!err)
+		if (!rc)
 			break;
 		failures++;
-		if (err != PS_EINPUT || !strstr(diag.text, CK_FIXTURES "sharded/model-000") ||
+		if (rc != PS_EINPUT || !strstr(diag.text, CK_FIXTURES "sharded/model-000") ||
 		    !strstr(diag.text, "tensor model.") || !strstr(diag.text, "at offset ") ||
 		    !strstr(diag.text, reason))
-			fail_msg("call %d: %d, '%s'", n, err, diag.text);
+			fail_msg("call %d: %d, '%s'", n, rc, diag.text);
 	}
 	assert_in_range(failures, 10, 100);
 }

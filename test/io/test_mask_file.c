@@ -79,10 +79,10 @@ static void refuse(const ck_model *model, const char *want)
 {
 	ps_mask_file mask;
 	ps_diag diag = {0};
-	int err = open_mask(model, &mask, &diag);
+	int rc = open_mask(model, &mask, &diag);
 
-	if (err != PS_EINPUT || !strstr(diag.text, "mask.safetensors") || !strstr(diag.text, want))
-		fail_msg("returned %d, '%s'; '%s' is expected", err, diag.text, want);
+	if (rc != PS_EINPUT || !strstr(diag.text, "mask.safetensors") || !strstr(diag.text, want))
+		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
 }
 
 static void finds_the_bits_of_a_projection(void **state)
@@ -270,9 +270,14 @@ static void write_artefact(char *path, size_t size)
 
 	snprintf(path, size, "%s/mask.safetensors", folder);
 	assert_non_null(extra);
-	assert_int_equal(
-		ps_artefact_create(&artefact, &ps_sys_linux, path, "mask", extra, tensors, 2, NULL),
-		0);
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = path,
+								.kind = "mask",
+								.extra = extra,
+								.tensors = tensors,
+								.count = 2},
+					    NULL),
+			 0);
 	assert_int_equal(ps_artefact_write(artefact, down_bits, sizeof down_bits, NULL), 0);
 	assert_int_equal(ps_artefact_write(artefact, gate_bits, sizeof gate_bits, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);

@@ -61,7 +61,7 @@ static int rig_start(struct rig *rig, const ps_ring *ring)
 		.memory_bytes = rig->memory_bytes,
 	};
 
-	return ps_engine_uring_create(&rig->engine, &options);
+	return ps_read_engine_create_uring(&rig->engine, &options);
 }
 
 static void rig_drop(struct rig *rig)
@@ -365,7 +365,7 @@ static void a_stopped_engine_gives_up_early(void **state)
 			assert_int_equal(rig_start(&rig, &ring_double), 0);
 			engine = rig.engine;
 		} else {
-			assert_int_equal(ps_engine_pread_create(&engine, &ring_double_sys), 0);
+			ps_read_engine_create_pread(&engine, &ring_double_sys);
 		}
 		serve(&engine, &job, 1, true);
 		assert_int_equal(job.failure.error, -ECANCELED);

@@ -49,8 +49,15 @@ static void write_cache(ps_dtype dtype)
 	ps_diag diag = {{0}};
 	bool done = false;
 
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, folder, provenance, true,
-						dtype, ROWS, WIDTH, SHARD_ROWS, &done, &diag),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = folder,
+								 .provenance = provenance,
+								 .replace = true,
+								 .dtype = dtype,
+								 .rows = ROWS,
+								 .width = WIDTH,
+								 .shard_rows = SHARD_ROWS},
+						&done, &diag),
 			 0);
 	if (!done) {
 		assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, &diag),
@@ -79,8 +86,11 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag),
 			 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, backend, past_cache, BATCH, &arena,
-					     &source, &diag),
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache,
+					     &(ps_row_ahead_options){.backend = backend,
+								     .past_cache = past_cache,
+								     .rows = BATCH},
+					     &arena, &source, &diag),
 			 0);
 	assert_true((source.ahead == NULL) == (backend == PS_IO_MMAP));
 	for (int step = 0; step < 40; step++) {
@@ -136,8 +146,11 @@ static void a_shard_cut_short_is_named(void **state)
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag),
 			 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena,
-					     &source, &diag),
+	assert_int_equal(ps_row_ahead_create(&ahead, &cache,
+					     &(ps_row_ahead_options){.backend = PS_IO_AUTO,
+								     .past_cache = true,
+								     .rows = BATCH},
+					     &arena, &source, &diag),
 			 0);
 	snprintf(path, sizeof path, "%s/shard-00002.safetensors", folder);
 	assert_int_equal(truncate(path, 8192), 0);
@@ -149,33 +162,11 @@ static void a_shard_cut_short_is_named(void **state)
 	ps_arena_destroy(&arena);
 }
 
-static void too_little_room_is_refused(void **state)
-{
-	ps_diag diag = {{0}};
-	ps_row_ahead *ahead;
-	ps_row_source source;
-	ps_cache cache;
-	ps_arena arena;
-
-	(void)state;
-	write_cache(PS_F32);
-	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
-	assert_int_equal(
-		ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH) / 2, &diag), 0);
-	assert_int_equal(ps_row_ahead_create(&ahead, &cache, PS_IO_AUTO, true, BATCH, &arena,
-					     &source, &diag),
-			 PS_EBUDGET);
-	ps_row_ahead_destroy(ahead);
-	ps_cache_close(&cache);
-	ps_arena_destroy(&arena);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(rows_are_the_caches_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_shard_cut_short_is_named, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(too_little_room_is_refused, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

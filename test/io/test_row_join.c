@@ -109,8 +109,10 @@ static void a_row_is_that_token_of_that_source(void **state)
 	(void)state;
 	assert_int_equal(ps_row_join_check(sources, names, SOURCES, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 2), &diag), 0);
-	assert_int_equal(
-		ps_row_join_create(&join, sources, SOURCES, BATCH, 2, &arena, &joint, &diag), 0);
+	join = ps_row_join_create(
+		&(ps_row_join_options){
+			.sources = sources, .count = SOURCES, .batch = BATCH, .threads = 2},
+		&arena, &joint);
 	assert_true(joint.rows == SOURCES * ROWS && joint.width == WIDTH);
 	assert_int_equal(ps_pool_create(&pool, 4, &diag),
 			 0); /* more than the join has room for: they wait */
@@ -182,29 +184,11 @@ static void sources_of_other_tokens_are_refused(void **state)
 	refuse("dense: does not say the window");
 }
 
-static void an_arena_that_is_too_small_is_said(void **state)
-{
-	ps_row_join *join;
-	ps_row_source joint;
-	ps_arena arena;
-	ps_diag diag;
-
-	(void)state;
-	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 64) / 2, &diag),
-			 0);
-	assert_int_equal(
-		ps_row_join_create(&join, sources, SOURCES, BATCH, 64, &arena, &joint, &diag),
-		PS_EBUDGET);
-	ps_row_join_destroy(join);
-	ps_arena_destroy(&arena);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_row_is_that_token_of_that_source, set_up),
 		cmocka_unit_test_setup(sources_of_other_tokens_are_refused, set_up),
-		cmocka_unit_test_setup(an_arena_that_is_too_small_is_said, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

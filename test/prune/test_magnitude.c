@@ -1,4 +1,4 @@
-/* prune/magnitude against torch (test/fixtures/prune/generate.py), and its counts, threads and errors. */
+/* prune/magnitude against torch (test/fixtures/prune/generate.py); counts, threads and errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "prune/magnitude.h"
 #include "test/support/support_prune.h"
 
 #define ODD "test/fixtures/prune/odd.bin"
@@ -16,19 +17,19 @@ static int prune_with(prune_fixture *fixture, const ps_prune_options *options, i
 		      mask_set *set, ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
+	const ps_mask_sink sink = mask_set_sink(set);
 	ps_context context = {.diag = diag};
 	ps_arena arena;
-	int code;
+	int rc;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
 	assert_int_equal(
 		ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads), diag), 0);
-	code = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena,
-				  mask_set_collect, set);
+	rc = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena, &sink);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
-	return code;
+	return rc;
 }
 
 static void matches_torch(const char *path)
@@ -171,7 +172,7 @@ static void refuses_settings_out_of_range(void **state)
 {
 	static const struct {
 		ps_prune_options options;
-		int code;
+		int rc;
 	} cases[] = {
 		{{.sparsity = 1, .scope = PS_SCOPE_ROW}, PS_EUSAGE},
 		{{.sparsity = -0.1, .scope = PS_SCOPE_MATRIX}, PS_EUSAGE},
@@ -189,7 +190,7 @@ static void refuses_settings_out_of_range(void **state)
 		ps_diag diag = {0};
 
 		assert_int_equal(prune_with(&fixture, &cases[i].options, 1, &set, &diag),
-				 cases[i].code);
+				 cases[i].rc);
 		assert_true(diag.text[0]);
 		assert_int_equal(set.calls, 0);
 	}

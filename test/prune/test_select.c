@@ -13,7 +13,7 @@
 #include "prune/histogram.h"
 #include "prune/select.h"
 
-#define MOST 3000
+#define SCORES_MAX 3000
 
 struct ranked {
 	float score;
@@ -40,7 +40,7 @@ static int by_value(const void *a, const void *b)
 static void drop_by_sorting(const float *scores, size_t first, size_t cols, size_t count,
 			    uint8_t *keep)
 {
-	static struct ranked sorted[MOST];
+	static struct ranked sorted[SCORES_MAX];
 
 	for (size_t i = 0; i < cols; i++)
 		sorted[i] = (struct ranked){scores[first + i], first + i};
@@ -66,8 +66,8 @@ static void rows_match_sorting(void **state)
 	static const size_t widths[] = {1, 2, 7, 8, 9, 63, 64, 65, 640, 1023, 2048, 2999};
 	static const double sparsities[] = {0, 0.1, 0.3, 0.5, 0.6, 0.97, 0.9999999999999999};
 	static const unsigned levels[] = {0, 1, 2, 5, 100};
-	static float scores[MOST];
-	uint8_t keep[MOST / 8 + 1], expected[MOST / 8 + 1];
+	static float scores[SCORES_MAX];
+	uint8_t keep[SCORES_MAX / 8 + 1], expected[SCORES_MAX / 8 + 1];
 	size_t rows = 0;
 
 	(void)state;
@@ -110,8 +110,8 @@ static void groups_match_sorting(void **state)
 {
 	static const unsigned patterns[][2] = {{2, 4}, {4, 8}, {1, 2},  {1, 3},
 					       {5, 6}, {0, 4}, {10, 24}};
-	static float scores[MOST];
-	uint8_t keep[MOST / 8 + 1], expected[MOST / 8 + 1];
+	static float scores[SCORES_MAX];
+	uint8_t keep[SCORES_MAX / 8 + 1], expected[SCORES_MAX / 8 + 1];
 
 	(void)state;
 	for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++)
@@ -146,26 +146,29 @@ static void threshold_drops_what_is_at_or_below_it(void **state)
 
 static void histogram_finds_the_kth_smallest(void **state)
 {
-	static float scores[MOST], sorted[MOST];
+	static float scores[SCORES_MAX], sorted[SCORES_MAX];
 	ps_arena arena;
+	ps_layout counted = {0}, taken = {.arena = &arena};
 	ps_histogram histogram;
 
 	(void)state;
-	assert_int_equal(ps_arena_create(&arena, ps_histogram_bytes(3) + PS_ALIGN, NULL), 0);
-	assert_int_equal(ps_histogram_create(&histogram, 3, &arena, NULL), 0);
+	ps_histogram_lay_out(&histogram, 3, &counted);
+	assert_int_equal(ps_arena_create(&arena, counted.bytes, NULL), 0);
+	ps_histogram_lay_out(&histogram, 3, &taken);
 	for (unsigned levels = 0; levels < 5; levels++) {
-		make_scores(scores, MOST, 9 + levels, levels);
+		make_scores(scores, SCORES_MAX, 9 + levels, levels);
 		memcpy(sorted, scores, sizeof sorted);
-		qsort(sorted, MOST, sizeof *sorted, by_value);
-		for (size_t k = 0; k < MOST; k += 271) {
+		qsort(sorted, SCORES_MAX, sizeof *sorted, by_value);
+		for (size_t k = 0; k < SCORES_MAX; k += 271) {
 			ps_histogram_clear(&histogram);
 			for (int t = 0; t < 3; t++)
-				ps_histogram_add_upper(&histogram, t, scores + t * (MOST / 3),
-						       MOST / 3);
+				ps_histogram_add_upper(&histogram, t, scores + t * (SCORES_MAX / 3),
+						       SCORES_MAX / 3);
 			ps_histogram_end_upper(&histogram, k);
 			for (int t = 0; t < 3; t++)
-				ps_histogram_add_lower(&histogram, 2 - t, scores + t * (MOST / 3),
-						       MOST / 3);
+				ps_histogram_add_lower(&histogram, 2 - t,
+						       scores + t * (SCORES_MAX / 3),
+						       SCORES_MAX / 3);
 			assert_true(ps_histogram_end_lower(&histogram) == sorted[k]);
 		}
 	}

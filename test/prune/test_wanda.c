@@ -1,4 +1,5 @@
-/* prune/wanda against torch (test/fixtures/prune/generate.py): given statistics, and sequentially on a small Llama. */
+/* prune/wanda against torch (test/fixtures/prune/generate.py): from given statistics, and sequentially on
+ * a small Llama. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,12 +15,12 @@
 #define ODD "test/fixtures/prune/odd.bin"
 #define TIES "test/fixtures/prune/ties.bin"
 #define LLAMA "test/fixtures/prune/llama.bin"
-#define WINDOWS_MOST 16
+#define WINDOWS_MAX 16
 
-/* The source of a golden model: everything is in memory, nothing is read ahead; acquired counts what is held. */
+/* The source of a golden model in memory. */
 struct memory_source {
 	const prune_fixture *fixture;
-	int acquired;
+	int acquired; /* layers that are held */
 };
 
 static int memory_acquire(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag)
@@ -73,22 +74,22 @@ struct bench {
 	ps_context context;
 	ps_diag diag;
 	ps_arena arena, prune_arena;
-	ps_forward *forward;
 	int32_t *ids;
-	size_t start[WINDOWS_MOST + 1];
+	size_t start[WINDOWS_MAX + 1];
 	ps_windows windows;
-	float *hidden;
+	ps_wanda_pass pass;
 };
 
 static void bench_windows(struct bench *b)
 {
 	ps_weight tokens = prune_fixture_find(&b->fixture, "tokens");
 
-	assert_true(tokens.rows <= WINDOWS_MOST);
+	assert_true(tokens.rows <= WINDOWS_MAX);
 	b->ids = malloc(tokens.rows * tokens.cols * sizeof *b->ids);
-	b->hidden = calloc(tokens.rows * tokens.cols * b->fixture.config.width, sizeof *b->hidden);
+	b->pass.hidden =
+		calloc(tokens.rows * tokens.cols * b->fixture.config.width, sizeof *b->pass.hidden);
 	assert_non_null(b->ids);
-	assert_non_null(b->hidden);
+	assert_non_null(b->pass.hidden);
 	memcpy(b->ids, tokens.data, tokens.rows * tokens.cols * sizeof *b->ids);
 	for (size_t w = 0; w <= tokens.rows; w++)
 		b->start[w] = w * tokens.cols;
@@ -113,7 +114,9 @@ static void bench_open(struct bench *b, int threads, size_t chunk_tokens)
 	assert_int_equal(ps_arena_create(&b->arena, bytes, &b->diag), 0);
 	assert_int_equal(
 		ps_arena_create(&b->prune_arena, ps_wanda_bytes(config, threads), &b->diag), 0);
-	b->forward = ps_forward_create(config, &b->source, &b->context, &options, &b->arena);
+	b->pass.forward = ps_forward_create(config, &b->source, &b->context, &options, &b->arena);
+	b->pass.source = &b->source;
+	b->pass.windows = &b->windows;
 }
 
 static void bench_close(struct bench *b)
@@ -124,13 +127,13 @@ static void bench_close(struct bench *b)
 	ps_pool_destroy(b->context.pool);
 	prune_fixture_free(&b->fixture);
 	free(b->ids);
-	free(b->hidden);
+	free(b->pass.hidden);
 }
 
 static void golden_stats(const prune_fixture *fixture, ps_wanda_stats *stats, ps_arena *arena)
 {
 	assert_int_equal(ps_arena_create(arena, ps_wanda_stats_bytes(&fixture->config), NULL), 0);
-	assert_int_equal(ps_wanda_stats_create(stats, &fixture->config, arena, NULL), 0);
+	ps_wanda_stats_create(stats, &fixture->config, arena);
 	for (size_t layer = 0; layer < stats->layers; layer++)
 		for (int i = 0; i < PS_INPUTS; i++) {
 			ps_weight mean = prune_fixture_find_at(fixture, "mean", (int)layer, i);
@@ -146,19 +149,20 @@ static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
 		       const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
+	const ps_mask_sink sink = mask_set_sink(set);
 	ps_context context = {.diag = diag};
 	ps_arena arena;
-	int code;
+	int rc;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_wanda_bytes(&fixture->config, threads), diag),
 			 0);
-	code = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, &context, &arena,
-				    mask_set_collect, set);
+	rc = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, &context, &arena,
+				  &sink);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
-	return code;
+	return rc;
 }
 
 static void given_statistics_match_torch(const char *path)
@@ -231,10 +235,11 @@ static void refuses_a_global_scope_and_statistics_of_another_shape(void **state)
 
 static void prune_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
 {
-	assert_int_equal(ps_wanda_prune_sequential(b->forward, &b->source, &b->windows, b->hidden,
-						   options, &b->context, &b->prune_arena,
-						   mask_set_collect, set),
-			 0);
+	const ps_mask_sink sink = mask_set_sink(set);
+
+	assert_int_equal(
+		ps_wanda_prune_sequential(&b->pass, options, &b->context, &b->prune_arena, &sink),
+		0);
 	assert_int_equal(b->prune_arena.used_bytes, 0);
 	assert_int_equal(set->wrong, 0);
 }
@@ -297,10 +302,8 @@ static void dense_calibration_agrees_with_sequential_in_layer_0_only(void **stat
 	(void)state;
 	bench_open(&b, 2, 48);
 	assert_int_equal(ps_arena_create(&arena, ps_wanda_stats_bytes(&b.fixture.config), NULL), 0);
-	assert_int_equal(ps_wanda_stats_create(&stats, &b.fixture.config, &arena, NULL), 0);
-	assert_int_equal(
-		ps_wanda_calibrate(b.forward, &b.source, &b.windows, b.hidden, &b.context, &stats),
-		0);
+	ps_wanda_stats_create(&stats, &b.fixture.config, &arena);
+	assert_int_equal(ps_wanda_calibrate(&b.pass, &b.context, &stats), 0);
 	assert_int_equal(stats.tokens, b.windows.start[b.windows.count]);
 	assert_int_equal(prune_dense(&b.fixture, &stats, &options, 2, &dense, NULL), 0);
 	prune_sequentially(&b, &options, &sequential);
@@ -312,6 +315,71 @@ static void dense_calibration_agrees_with_sequential_in_layer_0_only(void **stat
 	mask_set_free(&dense);
 	mask_set_free(&sequential);
 	ps_arena_destroy(&arena);
+	bench_close(&b);
+}
+
+/* Notes the ticks of one loop. */
+struct ticks {
+	const char *what;
+	uint64_t first, last, total;
+	int count, wrong; /* wrong: backwards, beyond the total, of another loop or another total */
+};
+
+static void note_tick(void *self, const char *what, const char *unit, uint64_t done, uint64_t total)
+{
+	struct ticks *ticks = self;
+
+	(void)unit;
+	if (!ticks->count++) {
+		ticks->what = what;
+		ticks->first = ticks->last = done;
+		ticks->total = total;
+	}
+	ticks->wrong += done < ticks->last || done > total || total != ticks->total ||
+			strcmp(what, ticks->what) != 0;
+	ticks->last = done;
+}
+
+static int never_stops(void *self)
+{
+	(void)self;
+	return 0;
+}
+
+/* Five pieces of at most 1,024 tokens. The tokens are those of the golden model again and again. */
+static void progress_moves_within_a_layer(void **state)
+{
+	enum { WINDOWS = 200 };
+	struct bench b;
+	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
+	mask_set set = {0};
+	struct ticks ticks = {0};
+	const ps_progress progress = {.self = &ticks, .tick = note_tick, .stopped = never_stops};
+	size_t start[WINDOWS + 1], window, layers;
+	int32_t *ids;
+
+	(void)state;
+	bench_open(&b, 2, 48);
+	window = b.start[1];
+	layers = b.fixture.config.layers;
+	ids = malloc(WINDOWS * window * sizeof *ids);
+	b.pass.hidden =
+		realloc(b.pass.hidden, WINDOWS * window * b.fixture.config.width * sizeof(float));
+	assert_true(ids && b.pass.hidden);
+	for (size_t i = 0; i < WINDOWS * window; i++)
+		ids[i] = b.ids[i % b.start[b.windows.count]];
+	for (size_t w = 0; w <= WINDOWS; w++)
+		start[w] = w * window;
+	b.windows = (ps_windows){.ids = ids, .start = start, .count = WINDOWS};
+	b.context.progress = &progress;
+	prune_sequentially(&b, &options, &set);
+	assert_int_equal(ticks.wrong, 0);
+	assert_int_equal(ticks.first, 0);
+	assert_int_equal(ticks.total, WINDOWS * window * layers);
+	assert_int_equal(ticks.last, ticks.total);
+	assert_true((size_t)ticks.count > (2 * layers - 1) * (WINDOWS * window / 1024));
+	mask_set_free(&set);
+	free(ids);
 	bench_close(&b);
 }
 
@@ -337,6 +405,7 @@ static void stops_between_layers_when_asked(void **state)
 	struct bench b;
 	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
 	mask_set set = {0};
+	const ps_mask_sink sink = mask_set_sink(&set);
 	int polls = 0;
 	const ps_progress progress = {
 		.self = &polls, .tick = ignores_ticks, .stopped = stops_at_once};
@@ -344,10 +413,9 @@ static void stops_between_layers_when_asked(void **state)
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.context.progress = &progress;
-	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden,
-						   &options, &b.context, &b.prune_arena,
-						   mask_set_collect, &set),
-			 PS_EINTERRUPTED);
+	assert_int_equal(
+		ps_wanda_prune_sequential(&b.pass, &options, &b.context, &b.prune_arena, &sink),
+		PS_EINTERRUPTED);
 	assert_true(set.calls < PS_PROJECTIONS * (int)b.fixture.config.layers);
 	mask_set_free(&set);
 	bench_close(&b);
@@ -358,14 +426,14 @@ static void no_tokens_is_an_error(void **state)
 	struct bench b;
 	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
 	mask_set set = {0};
+	const ps_mask_sink sink = mask_set_sink(&set);
 
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.windows.count = 0;
-	assert_int_equal(ps_wanda_prune_sequential(b.forward, &b.source, &b.windows, b.hidden,
-						   &options, &b.context, &b.prune_arena,
-						   mask_set_collect, &set),
-			 PS_EINPUT);
+	assert_int_equal(
+		ps_wanda_prune_sequential(&b.pass, &options, &b.context, &b.prune_arena, &sink),
+		PS_EINPUT);
 	bench_close(&b);
 }
 
@@ -378,6 +446,7 @@ int main(void)
 		cmocka_unit_test(sequential_masks_match_torch),
 		cmocka_unit_test(threads_and_chunks_do_not_change_a_bit),
 		cmocka_unit_test(dense_calibration_agrees_with_sequential_in_layer_0_only),
+		cmocka_unit_test(progress_moves_within_a_layer),
 		cmocka_unit_test(stops_between_layers_when_asked),
 		cmocka_unit_test(no_tokens_is_an_error),
 	};

@@ -146,8 +146,8 @@ bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_opti
 	return number_at(&r, v, 0) != 0;
 }
 
-int mask_set_collect(void *context, int layer, ps_projection projection, const ps_bitmap *mask,
-		     uint64_t dropped)
+static int collect(void *context, int layer, ps_projection projection, const ps_bitmap *mask,
+		   uint64_t dropped)
 {
 	mask_set *set = context;
 	size_t row_bytes = ps_bitmap_row_bytes(mask->cols), bytes = mask->rows * row_bytes;
@@ -168,6 +168,11 @@ int mask_set_collect(void *context, int layer, ps_projection projection, const p
 	set->total[set->calls] = total;
 	set->dropped[set->calls++] = dropped;
 	return 0;
+}
+
+ps_mask_sink mask_set_sink(mask_set *set)
+{
+	return (ps_mask_sink){.self = set, .put = collect};
 }
 
 void mask_set_free(mask_set *set)

@@ -1,8 +1,9 @@
-/* test/support/support_prune.h: the golden models of test/fixtures/prune in memory, and a sink that collects masks. */
+/* test/support/support_prune.h: the golden models of test/fixtures/prune in memory, and a sink that
+ * collects masks. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_PRUNE_H
 #define PS_TEST_SUPPORT_SUPPORT_PRUNE_H
 
-#include "prune/magnitude.h"
+#include "prune/pruning.h"
 
 typedef struct prune_fixture {
 	unsigned char *bytes; /* the file, writable: tests may spoil a weight */
@@ -10,33 +11,39 @@ typedef struct prune_fixture {
 	ps_model_config config;
 } prune_fixture;
 
-/* Masks in the order the sink saw them. wrong: calls out of order, set padding bits, or a wrong count. */
+/* Masks in the order in which the sink received them. */
 typedef struct mask_set {
 	uint8_t *bytes;
 	size_t used_bytes, capacity_bytes;
-	uint64_t dropped[64], total[64];
-	int calls, wrong;
+	uint64_t dropped[64], total[64]; /* weights of each projection */
+	int calls;
+	int wrong; /* calls out of order, set padding bits, or a wrong count */
 } mask_set;
 
+/* Reads a golden file into memory. */
 void prune_fixture_load(prune_fixture *fixture, const char *path);
 void prune_fixture_free(prune_fixture *fixture);
 
-/* The record of that name, as a matrix; fails the test when there is none. data stays writable. */
+/* The record of that name, as a matrix. Fails the test if there is none. Its data is writable. */
 ps_weight prune_fixture_find(const prune_fixture *fixture, const char *name);
+/* The record PREFIXlayer.index. */
 ps_weight prune_fixture_find_at(const prune_fixture *fixture, const char *prefix, int layer,
 				int index);
 
+/* The weights of the golden model. */
 ps_weight_lookup prune_fixture_lookup(prune_fixture *fixture);
 
-/* Options of variant v; returns whether it is Wanda's. */
-bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_options *options);
+/* The number of variants: settings with a golden mask. */
 size_t prune_fixture_variants(const prune_fixture *fixture);
+/* The options of variant v. True if it is one of Wanda. */
+bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_options *options);
 
-int mask_set_collect(void *set, int layer, ps_projection projection, const ps_bitmap *mask,
-		     uint64_t dropped);
+/* A sink that adds masks to the set. */
+ps_mask_sink mask_set_sink(mask_set *set);
 void mask_set_free(mask_set *set);
 
-/* Number of bits in which the set differs from the golden mask of variant v (UINT64_MAX: another size). */
+/* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX: another
+ * size. */
 uint64_t mask_set_differing(const mask_set *set, const prune_fixture *fixture, size_t v);
 
 #endif

@@ -244,10 +244,10 @@ static int sys_close(int fd)
 
 static int sys_fstat(int fd, struct stat *st)
 {
-	int err = ps_sys_linux.fstat(fd, st);
+	int rc = ps_sys_linux.fstat(fd, st);
 
 	st->st_ino += ring_fault.direct_is_another && is_direct[fd];
-	return err;
+	return rc;
 }
 
 static ssize_t sys_pread(int fd, void *buffer, size_t bytes, off_t offset)

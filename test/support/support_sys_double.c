@@ -65,21 +65,21 @@ static int enter(unsigned call, char letter, bool *last)
 
 static int double_open(const char *path, int flags, mode_t mode)
 {
-	int err = enter(SYS_OPEN, 'o', NULL);
+	int rc = enter(SYS_OPEN, 'o', NULL);
 
-	if (!err)
-		err = ps_sys_linux.open(path, flags, mode);
-	open_files += err >= 0;
-	return err;
+	if (!rc)
+		rc = ps_sys_linux.open(path, flags, mode);
+	open_files += rc >= 0;
+	return rc;
 }
 
 /* A close that reports an error has closed all the same. */
 static int double_close(int fd)
 {
-	int err = enter(SYS_CLOSE, 0, NULL), real = ps_sys_linux.close(fd);
+	int rc = enter(SYS_CLOSE, 0, NULL), real = ps_sys_linux.close(fd);
 
 	open_files--;
-	return err ? err : real;
+	return rc ? rc : real;
 }
 
 static bool interrupts(void)
@@ -90,10 +90,10 @@ static bool interrupts(void)
 
 static ssize_t double_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
-	int err = enter(SYS_PREAD, 'r', NULL);
+	int rc = enter(SYS_PREAD, 'r', NULL);
 
-	if (err || interrupts())
-		return err ? err : -EINTR;
+	if (rc || interrupts())
+		return rc ? rc : -EINTR;
 	return ps_sys_linux.pread(
 		fd, buffer, plan.shorten && bytes > plan.shorten ? plan.shorten : bytes, offset);
 }
@@ -101,15 +101,15 @@ static ssize_t double_pread(int fd, void *buffer, size_t bytes, off_t offset)
 static ssize_t double_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
 {
 	bool last = false;
-	int err = enter(SYS_PWRITE, 'w', &last);
+	int rc = enter(SYS_PWRITE, 'w', &last);
 	ssize_t put;
 
 	if (last) {
 		put = ps_sys_linux.pwrite(fd, buffer, bytes / 2, offset);
 		raise(SIGKILL);
 	}
-	if (err || interrupts())
-		return err ? err : -EINTR;
+	if (rc || interrupts())
+		return rc ? rc : -EINTR;
 	if (plan.shorten && bytes > plan.shorten)
 		bytes = plan.shorten;
 	if (plan.capacity && bytes > plan.capacity - written)
@@ -123,51 +123,51 @@ static ssize_t double_pwrite(int fd, const void *buffer, size_t bytes, off_t off
 
 static int double_fsync(int fd)
 {
-	int err = enter(SYS_FSYNC, 's', NULL);
+	int rc = enter(SYS_FSYNC, 's', NULL);
 
-	return err ? err : ps_sys_linux.fsync(fd);
+	return rc ? rc : ps_sys_linux.fsync(fd);
 }
 
 static int double_rename(const char *from, const char *to)
 {
-	int err = enter(SYS_RENAME, 'm', NULL);
+	int rc = enter(SYS_RENAME, 'm', NULL);
 
-	return err ? err : ps_sys_linux.rename(from, to);
+	return rc ? rc : ps_sys_linux.rename(from, to);
 }
 
 static int double_unlink(const char *path)
 {
-	int err = enter(SYS_UNLINK, 'u', NULL);
+	int rc = enter(SYS_UNLINK, 'u', NULL);
 
-	return err ? err : ps_sys_linux.unlink(path);
+	return rc ? rc : ps_sys_linux.unlink(path);
 }
 
 static int double_mkdir(const char *path, mode_t mode)
 {
-	int err = enter(SYS_MKDIR, 'd', NULL);
+	int rc = enter(SYS_MKDIR, 'd', NULL);
 
-	return err ? err : ps_sys_linux.mkdir(path, mode);
+	return rc ? rc : ps_sys_linux.mkdir(path, mode);
 }
 
 static int double_rmdir(const char *path)
 {
-	int err = enter(SYS_RMDIR, 0, NULL);
+	int rc = enter(SYS_RMDIR, 0, NULL);
 
-	return err ? err : ps_sys_linux.rmdir(path);
+	return rc ? rc : ps_sys_linux.rmdir(path);
 }
 
 static int double_fstat(int fd, struct stat *st)
 {
-	int err = enter(SYS_FSTAT, 0, NULL);
+	int rc = enter(SYS_FSTAT, 0, NULL);
 
-	return err ? err : ps_sys_linux.fstat(fd, st);
+	return rc ? rc : ps_sys_linux.fstat(fd, st);
 }
 
 static int double_mincore(const void *address, size_t bytes, unsigned char *resident)
 {
-	int err = enter(SYS_MINCORE, 0, NULL);
+	int rc = enter(SYS_MINCORE, 0, NULL);
 
-	return err ? err : ps_sys_linux.mincore(address, bytes, resident);
+	return rc ? rc : ps_sys_linux.mincore(address, bytes, resident);
 }
 
 const ps_sys sys_double = {

@@ -102,9 +102,14 @@ static void make_cache(void)
 		values[i] = i % 2 ? 1.0f : -1.0f;
 		ids[i / WIDTH] = i / WIDTH / 5;
 	}
-	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux, in_scratch("cache"),
-						provenance, false, PS_F32, ROWS, WIDTH, 12, &done,
-						NULL),
+	assert_int_equal(ps_cache_writer_create(&writer, &ps_sys_linux,
+						&(ps_cache_spec){.path = in_scratch("cache"),
+								 .provenance = provenance,
+								 .dtype = PS_F32,
+								 .rows = ROWS,
+								 .width = WIDTH,
+								 .shard_rows = 12},
+						&done, NULL),
 			 0);
 	assert_int_equal(ps_cache_writer_add(writer, values, ids, ids, ids, ROWS, NULL), 0);
 	assert_int_equal(ps_cache_writer_finish(writer, NULL), 0);
@@ -117,8 +122,13 @@ static void make_artefact(const char *name, const char *kind, const json_t *extr
 {
 	ps_artefact *artefact;
 
-	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux, in_scratch(name), kind, extra,
-					    decl, 1, NULL),
+	assert_int_equal(ps_artefact_create(&artefact, &ps_sys_linux,
+					    &(ps_artefact_spec){.path = in_scratch(name),
+								.kind = kind,
+								.extra = extra,
+								.tensors = decl,
+								.count = 1},
+					    NULL),
 			 0);
 	assert_int_equal(ps_artefact_write(artefact, data, bytes, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
@@ -309,8 +319,11 @@ static void a_file_that_lost_its_metadata_is_corrupt(void **state)
 
 	(void)state;
 	memcpy(bytes + 8, header, sizeof header - 1);
-	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test",
-					 provenance, false, &done, NULL),
+	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux,
+					 &(ps_folder_spec){.path = in_scratch("out"),
+							   .kind = "test",
+							   .provenance = provenance},
+					 &done, NULL),
 			 0);
 	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/a.safetensors"), bytes,
 					 sizeof bytes, NULL),
@@ -336,8 +349,11 @@ static void other_files_of_a_manifest_are_checked_too(void **state)
 	bool done;
 
 	(void)state;
-	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux, in_scratch("out"), "test",
-					 provenance, false, &done, NULL),
+	assert_int_equal(ps_folder_begin(&folder, &ps_sys_linux,
+					 &(ps_folder_spec){.path = in_scratch("out"),
+							   .kind = "test",
+							   .provenance = provenance},
+					 &done, NULL),
 			 0);
 	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("out/cfg.json"), "{}", 2, NULL),
 			 0);

@@ -220,10 +220,16 @@ static int open_writers(struct cache_run *r, const char *suffix)
 		json_t *provenance = make_provenance(r, t, "sequence");
 
 		rc = ps_cache_writer_create(
-			&t->writer, &ps_sys_linux, target_path(r, t, suffix, path), provenance,
-			r->args->replace, r->dtype, all_rows(r), e->config->width,
-			ps_cache_shard_rows(e->config->width, r->dtype, r->tokens.window), &t->done,
-			&e->session->diag);
+			&t->writer, &ps_sys_linux,
+			&(ps_cache_spec){.path = target_path(r, t, suffix, path),
+					 .provenance = provenance,
+					 .replace = r->args->replace,
+					 .dtype = r->dtype,
+					 .rows = all_rows(r),
+					 .width = e->config->width,
+					 .shard_rows = ps_cache_shard_rows(
+						 e->config->width, r->dtype, r->tokens.window)},
+			&t->done, &e->session->diag);
 		json_decref(provenance);
 	}
 	return rc;
@@ -306,9 +312,13 @@ static bool all_shuffled(const struct cache_run *r, int *rc)
 		json_t *provenance = shuffled_provenance(r, &r->targets[i]);
 		ps_folder *folder = NULL;
 
-		*rc = ps_folder_begin(&folder, &ps_sys_linux,
-				      target_path(r, &r->targets[i], "", path), "activations",
-				      provenance, r->args->replace, &all, &s->diag);
+		*rc = ps_folder_begin(
+			&folder, &ps_sys_linux,
+			&(ps_folder_spec){.path = target_path(r, &r->targets[i], "", path),
+					  .kind = "activations",
+					  .provenance = provenance,
+					  .replace = r->args->replace},
+			&all, &s->diag);
 		ps_folder_close(folder);
 		json_decref(provenance);
 	}

@@ -100,8 +100,13 @@ static int write_shard(ps_session *s, const char *from, const char *to, const ps
 		memcpy(decls[i].shape, order[i]->shape, sizeof decls[i].shape);
 	}
 	if (!rc)
-		rc = ps_artefact_create(&artefact, &ps_sys_linux, to, "checkpoint", extra, decls,
-					file.count, &s->diag);
+		rc = ps_artefact_create(&artefact, &ps_sys_linux,
+					&(ps_artefact_spec){.path = to,
+							    .kind = "checkpoint",
+							    .extra = extra,
+							    .tensors = decls,
+							    .count = file.count},
+					&s->diag);
 	for (size_t i = 0; i < file.count && !rc; i++) {
 		rc = write_tensor(s, artefact, &file, order[i], mask);
 		ps_progress_tick(&s->context, "writing tensors", "tensor", i + 1, file.count);
@@ -227,8 +232,12 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	if (rc)
 		goto out;
 	provenance = ps_engine_provenance(&e, "export", NULL);
-	rc = ps_folder_begin(&folder, &ps_sys_linux, args->out, "checkpoint", provenance,
-			     args->replace, &done, &s->diag);
+	rc = ps_folder_begin(&folder, &ps_sys_linux,
+			     &(ps_folder_spec){.path = args->out,
+					       .kind = "checkpoint",
+					       .provenance = provenance,
+					       .replace = args->replace},
+			     &done, &s->diag);
 	if (!rc && !done)
 		rc = export_files(&e, args->out, folder, provenance, &files);
 	if (!rc && !done)

@@ -88,10 +88,17 @@ int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 		goto out;
 	extra = json_pack("{s:o}", "provenance", ps_engine_provenance(&e, "logits", &tokens));
 	rc = ps_artefact_create(
-		&artefact, &ps_sys_linux, args->out, "logits", extra,
-		&(ps_tensor_decl){
-			"logits", PS_F32, 3, {tokens.windows, tokens.window, e.config->vocab}},
-		1, &s->diag);
+		&artefact, &ps_sys_linux,
+		&(ps_artefact_spec){.path = args->out,
+				    .kind = "logits",
+				    .extra = extra,
+				    .tensors = &(ps_tensor_decl){"logits",
+								 PS_F32,
+								 3,
+								 {tokens.windows, tokens.window,
+								  e.config->vocab}},
+				    .count = 1},
+		&s->diag);
 	if (rc)
 		goto out;
 	rc = write_all(&e, &tokens, artefact);

@@ -1,4 +1,4 @@
-/* tokenize: text to windows of token ids, per document, the tail dropped. */
+/* tokenize: text to windows of token ids. Each document is cut by itself, and its tail is dropped. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,19 +8,31 @@
 #include "core/tokenizer/tokenizer.h"
 #include "io/artefact.h"
 #include "io/text_file.h"
+#include "io/token_file.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/model_files.h"
 #include "tools/run/code_version.h"
 
 struct collector {
-	int32_t *ids; /* (capacity_windows, window), complete windows and the one being filled */
-	size_t window, text_start; /* text_start: 1 when BOS opens a window */
-	size_t filled;             /* ids of the current window */
-	size_t windows, most, capacity;
-	size_t room_bytes; /* that ids may take; beyond them windows are only counted, to know what would be enough */
-	bool full;
+	int32_t *ids;      /* (capacity, window): the complete windows, then the one being filled */
+	size_t window;     /* ids of a window */
+	size_t text_start; /* 1 if BOS opens a window, else 0 */
+	size_t filled;     /* ids of the window being filled */
+	size_t windows;    /* complete ones */
+	size_t windows_max, capacity;
+	size_t room_bytes; /* for ids; beyond it windows are only counted, to name a budget that suffices */
+	bool full;         /* room_bytes is used up */
 	int32_t bos;
-	uint64_t tokens; /* text ids seen */
+	uint64_t tokens; /* ids of the text seen so far */
+};
+
+/* A part of a text that is tokenized by itself. */
+struct document {
+	const char *text;
+	size_t length;
+	const char *path; /* of the file */
+	size_t offset;    /* in the file */
 };
 
 static int grow(struct collector *c)
@@ -53,7 +65,7 @@ static int collect(void *context, int32_t id)
 	struct collector *c = context;
 
 	c->tokens++;
-	if (c->windows == c->most)
+	if (c->windows == c->windows_max)
 		return 1; /* enough */
 	if (c->windows == c->capacity && grow(c))
 		return PS_EBUDGET;
@@ -76,25 +88,51 @@ static size_t count_code_points(const char *text, size_t length)
 	return n;
 }
 
-static int encode_document(ps_tokenizer *tokenizer, struct collector *c, const char *text,
-			   size_t length, int64_t min_chars, const char *path, size_t offset,
-			   ps_diag *diag)
+static int encode_document(ps_tokenizer *tokenizer, struct collector *c,
+			   const struct document *document, int64_t min_chars, ps_diag *diag)
 {
 	int rc;
 
-	if ((int64_t)count_code_points(text, length) < min_chars || c->windows == c->most)
+	if ((int64_t)count_code_points(document->text, document->length) < min_chars ||
+	    c->windows == c->windows_max)
 		return 0;
 	c->filled = 0;
-	rc = ps_tokenizer_encode(tokenizer, text, length, collect, c, diag);
+	rc = ps_tokenizer_encode(tokenizer, document->text, document->length, collect, c, diag);
 	if (rc == PS_EBUDGET)
-		return ps_fail(diag, rc, "no memory for the token ids of %s", path);
+		return ps_fail(diag, rc, "no memory for the token ids of %s", document->path);
 	if (rc < 0) {
 		size_t used = strlen(diag->text);
 
 		snprintf(diag->text + used, sizeof diag->text - used,
-			 " (%s, document from byte %zu)", path, offset);
+			 " (%s, document from byte %zu)", document->path, document->offset);
 	}
 	return rc < 0 ? rc : 0;
+}
+
+/* Every non-empty line is a document. */
+static int encode_lines(ps_session *s, ps_tokenizer *tokenizer, struct collector *c,
+			const ps_text_file *file, int64_t min_chars)
+{
+	size_t start = 0;
+	int rc = 0;
+
+	while (!rc && start < file->length) {
+		const char *newline = memchr(file->text + start, '\n', file->length - start);
+		size_t end = newline ? (size_t)(newline - file->text) : file->length;
+		const struct document line = {.text = file->text + start,
+					      .length = end - start,
+					      .path = file->path,
+					      .offset = start};
+
+		if (line.length)
+			rc = encode_document(tokenizer, c, &line, min_chars, &s->diag);
+		start = end + 1;
+		ps_progress_tick(&s->context, "tokenizing", "B", ps_min_size(start, file->length),
+				 file->length);
+		if (!rc)
+			rc = ps_progress_check(&s->context);
+	}
+	return rc;
 }
 
 static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
@@ -102,34 +140,26 @@ static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize
 {
 	char hex[PS_DIGEST_TEXT];
 	ps_text_file file;
-	size_t start = 0;
 	int rc = ps_text_file_open(&file, path, PS_TEXT_BYTES_MAX, &s->diag);
 
 	if (rc)
 		return rc;
-	json_array_append_new(
-		digests, json_string(ps_digest_format(ps_digest_of(file.text, file.length), hex)));
-	if (!args->per_line)
-		rc = encode_document(tokenizer, c, file.text, file.length, args->min_chars, path, 0,
-				     &s->diag);
-	while (args->per_line && !rc && start < file.length) {
-		const char *newline = memchr(file.text + start, '\n', file.length - start);
-		size_t end = newline ? (size_t)(newline - file.text) : file.length;
-
-		if (end > start)
-			rc = encode_document(tokenizer, c, file.text + start, end - start,
-					     args->min_chars, path, start, &s->diag);
-		start = end + 1;
-		ps_progress_tick(&s->context, "tokenizing", "B",
-				 start < file.length ? start : file.length, file.length);
-		if (!rc)
-			rc = ps_progress_check(&s->context);
-	}
+	if (json_array_append_new(digests, json_string(ps_digest_format(
+						   ps_digest_of(file.text, file.length), hex))))
+		rc = ps_fail(&s->diag, PS_EBUDGET, "%s: no memory for its digest", path);
+	else if (args->per_line)
+		rc = encode_lines(s, tokenizer, c, &file, args->min_chars);
+	else
+		rc = encode_document(
+			tokenizer, c,
+			&(struct document){.text = file.text, .length = file.length, .path = path},
+			args->min_chars, &s->diag);
 	ps_text_file_close(&file);
 	return rc;
 }
 
-/* The tables, which may have grown with the longest document; the ids; a block of the output. */
+/* Checks what was held against the budget: the tokenizer, whose tables may have grown with the longest
+ * document, the ids, and a block of the output. */
 static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const struct collector *c)
 {
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
@@ -156,26 +186,7 @@ static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_
 	return rc ? rc : check_memory(s, tokenizer, c);
 }
 
-static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c,
-			json_t *provenance)
-{
-	const ps_tensor_decl decl = {"tokens", PS_I32, 2, {c->windows, c->window}};
-	json_t *extra = json_pack("{s:O}", "provenance", provenance);
-	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, &ps_sys_linux, args->out, "tokens", extra, &decl, 1,
-				    &s->diag);
-
-	json_decref(extra);
-	if (rc)
-		return rc;
-	rc = ps_artefact_write(artefact, c->ids, c->windows * c->window * sizeof *c->ids, &s->diag);
-	if (rc) {
-		ps_artefact_abort(artefact);
-		return rc;
-	}
-	return ps_artefact_commit(artefact, &s->diag);
-}
-
+/* NULL: no memory. */
 static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_digest,
 			       json_t *texts, const struct collector *c)
 {
@@ -195,7 +206,7 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 {
 	struct collector c = {.window = (size_t)args->window,
 			      .text_start = args->bos_window,
-			      .most = args->windows ? (size_t)args->windows : SIZE_MAX};
+			      .windows_max = args->windows ? (size_t)args->windows : SIZE_MAX};
 	ps_tokenizer *tokenizer = NULL;
 	json_t *texts = json_array(), *provenance = NULL;
 	uint64_t tokenizer_digest;
@@ -226,11 +237,15 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 		goto out;
 	}
 	provenance = make_provenance(args, tokenizer_digest, texts, &c);
-	rc = write_tokens(s, args, &c, provenance);
+	rc = provenance ? ps_token_file_write(&ps_sys_linux, args->out, c.ids, c.windows, c.window,
+					      provenance, &s->diag)
+			: ps_fail(&s->diag, PS_EBUDGET, "no memory for the provenance");
 	if (!rc)
-		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows, "tokens",
-				    (json_int_t)(c.windows * c.window), "window",
-				    (json_int_t)c.window);
+		rc = ps_result_set(result,
+				   json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows,
+					     "tokens", (json_int_t)(c.windows * c.window), "window",
+					     (json_int_t)c.window),
+				   &s->diag);
 out:
 	ps_tokenizer_destroy(tokenizer);
 	json_decref(texts);

@@ -260,9 +260,12 @@ static int observe(void *context)
 {
 	struct observed_run *run = context;
 	ps_engine *e = run->f->engine;
+	const ps_wanda_pass pass = {.forward = e->forward,
+				    .source = &e->source,
+				    .windows = &run->f->sample,
+				    .hidden = e->hidden};
 
-	return ps_wanda_calibrate(e->forward, &e->source, &run->f->sample, e->hidden,
-				  &e->session->context, &run->stats);
+	return ps_wanda_calibrate(&pass, &e->session->context, &run->stats);
 }
 
 /* Share of a layer's products that its last one has: what a layer without outputs is spared. */

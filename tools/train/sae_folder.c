@@ -338,7 +338,12 @@ static int save_weights(const char *path, const ps_sae *sae, const json_t *extra
 
 	for (size_t i = 0; i < count; i++)
 		decls[3 + i] = (ps_tensor_decl){vectors[i].name, PS_F32, 1, {sae->d_sae}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae", extra, decls, 3 + count,
+	rc = ps_artefact_create(&artefact, &ps_sys_linux,
+				&(ps_artefact_spec){.path = path,
+						    .kind = "sae",
+						    .extra = extra,
+						    .tensors = decls,
+						    .count = 3 + count},
 				diag);
 	if (rc)
 		return rc;
@@ -362,8 +367,15 @@ static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, c
 		       ps_diag *diag)
 {
 	ps_artefact *artefact;
-	int rc = ps_artefact_create(&artefact, &ps_sys_linux, path, "sae-training", extra,
-				    &(ps_tensor_decl){"firing_count", PS_I64, 1, {d_sae}}, 1, diag);
+	int rc = ps_artefact_create(
+		&artefact, &ps_sys_linux,
+		&(ps_artefact_spec){.path = path,
+				    .kind = "sae-training",
+				    .extra = extra,
+				    .tensors =
+					    &(ps_tensor_decl){"firing_count", PS_I64, 1, {d_sae}},
+				    .count = 1},
+		diag);
 
 	if (rc)
 		return rc;

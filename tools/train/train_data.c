@@ -27,8 +27,8 @@ static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_arg
 		       ps_diag *diag)
 {
 	const size_t batch = (size_t)(args->batch > 0 ? args->batch : 1);
-	const char *names[PS_JOIN_MOST] = {args->cache};
-	ps_row_source sources[PS_JOIN_MOST];
+	const char *names[PS_JOIN_MAX] = {args->cache};
+	ps_row_source sources[PS_JOIN_MAX];
 	int rc;
 
 	for (size_t i = 0; i < d->count; i++) {
@@ -40,8 +40,11 @@ static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_arg
 		rc = ps_arena_create(&d->arena,
 				     ps_row_join_bytes(sources[0].width, batch, s->threads), diag);
 	if (!rc)
-		rc = ps_row_join_create(&d->join, sources, d->count, batch, s->threads, &d->arena,
-					&d->source, diag);
+		d->join = ps_row_join_create(&(ps_row_join_options){.sources = sources,
+								    .count = d->count,
+								    .batch = batch,
+								    .threads = s->threads},
+					     &d->arena, &d->source);
 	return rc;
 }
 
@@ -63,9 +66,9 @@ static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 
 static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
 {
-	int rc = args->with.count < PS_JOIN_MOST
+	int rc = args->with.count < PS_JOIN_MAX
 			 ? open_cache(d, s, args->cache, diag)
-			 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MOST - 1);
+			 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MAX - 1);
 
 	for (size_t i = 0; i < args->with.count && !rc; i++)
 		rc = open_cache(d, s, args->with.item[i], diag);
@@ -196,7 +199,10 @@ int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size
 	for (size_t i = 0; i < d->count && rows && !rc; i++) {
 		ps_row_source ahead;
 
-		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i], backend, past_cache, rows,
+		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i],
+					 &(ps_row_ahead_options){.backend = backend,
+								 .past_cache = past_cache,
+								 .rows = rows},
 					 arena, &ahead, diag);
 		if (!rc && d->join)
 			ps_row_join_replace(d->join, i, &ahead);

@@ -11,8 +11,8 @@
 
 typedef struct ps_train_data {
 	size_t count;
-	ps_cache caches[PS_JOIN_MOST];
-	ps_row_ahead *ahead[PS_JOIN_MOST]; /* between start and stop */
+	ps_cache caches[PS_JOIN_MAX];
+	ps_row_ahead *ahead[PS_JOIN_MAX]; /* between start and stop */
 	ps_arena arena;                    /* of the join */
 	ps_row_join *join;                 /* NULL: one cache */
 	ps_row_source source;       /* as mapped; with a join read ahead between start and stop */

@@ -29,8 +29,13 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 
 	for (size_t i = 0; i < count; i++)
 		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux, checkpoint_path(job, path),
-				"sae-checkpoint", extra, decls, count, diag);
+	rc = ps_artefact_create(&artefact, &ps_sys_linux,
+				&(ps_artefact_spec){.path = checkpoint_path(job, path),
+						    .kind = "sae-checkpoint",
+						    .extra = extra,
+						    .tensors = decls,
+						    .count = count},
+				diag);
 	json_decref(extra);
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, diag);
@@ -128,8 +133,12 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 		rc = ps_folder_make(&ps_sys_linux, parent, &s->diag);
 	}
 	if (!rc)
-		rc = ps_folder_begin(&job->folder, &ps_sys_linux, job->path, "sae", job->provenance,
-				     replace, &job->over, &s->diag);
+		rc = ps_folder_begin(&job->folder, &ps_sys_linux,
+				     &(ps_folder_spec){.path = job->path,
+						       .kind = "sae",
+						       .provenance = job->provenance,
+						       .replace = replace},
+				     &job->over, &s->diag);
 	if (!rc && job->over)
 		read_measures(job);
 	return rc;

@@ -1,0 +1,44 @@
+/* prune/pruning.h: what all pruning methods share: the rule, where weights come from, where masks go. */
+#ifndef PS_PRUNE_PRUNING_H
+#define PS_PRUNE_PRUNING_H
+
+#include <stdbool.h>
+
+#include "core/base/arena.h"
+#include "core/base/progress.h"
+#include "core/model/weights.h"
+
+/* Which weights are compared with each other. */
+typedef enum ps_scope {
+	PS_SCOPE_ROW,    /* those of one output row */
+	PS_SCOPE_MATRIX, /* those of one matrix */
+	PS_SCOPE_GLOBAL, /* those of all projections */
+} ps_scope;
+
+typedef struct ps_prune_options {
+	double sparsity; /* share of the weights to drop, in [0, 1) */
+	unsigned n, m; /* m > 0: of each m consecutive inputs n are dropped; sparsity and scope are
+			    ignored */
+	ps_scope scope;
+	bool pool_embedding; /* GLOBAL: the token embedding counts for the threshold, but stays whole */
+} ps_prune_options;
+
+/* Receives finished masks in the order of the model: layer 0 q, k, v, o, gate, up, down, layer 1 q, ...
+ * The mask is borrowed during the call. dropped: its number of cleared bits. Returns 0 or an error, which
+ * ends the pruning. */
+typedef struct ps_mask_sink {
+	void *self;
+	int (*put)(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
+		   uint64_t dropped);
+} ps_mask_sink;
+
+/* Random access to dense weights. The command takes them from the checkpoint's mapping, tests from
+ * memory. */
+typedef struct ps_weight_lookup {
+	void *self;
+	int (*projection)(void *self, int layer, ps_projection projection, ps_weight *out,
+			  ps_diag *diag);
+	int (*embedding)(void *self, ps_weight *out, ps_diag *diag);
+} ps_weight_lookup;
+
+#endif

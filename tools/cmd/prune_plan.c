@@ -1,0 +1,165 @@
+#include "tools/cmd/prune_plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GROUP_MAX 1024 /* M of N:M */
+
+static const char *const method_names[] = {
+	[PS_PRUNE_MAGNITUDE] = "magnitude", [PS_PRUNE_WANDA] = "wanda"};
+static const char *const scope_names[] = {
+	[PS_SCOPE_ROW] = "row", [PS_SCOPE_MATRIX] = "matrix", [PS_SCOPE_GLOBAL] = "global"};
+static const char *const calibration_names[] = {
+	[PS_CALIBRATION_SEQUENTIAL] = "sequential", [PS_CALIBRATION_DENSE] = "dense"};
+
+/* The index of text among count names; -1: it is none of them. */
+static int find_name(const char *text, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	return -1;
+}
+
+static int parse_method(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	const int method = find_name(args->method, method_names, 2);
+
+	if (method < 0)
+		return ps_fail(diag, PS_EUSAGE, "--method %s: must be magnitude or wanda",
+			       args->method);
+	plan->method = (ps_prune_method)method;
+	return 0;
+}
+
+static int parse_nm(const char *text, ps_prune_options *options, ps_diag *diag)
+{
+	char rest;
+
+	if (sscanf(text, "%u:%u%c", &options->n, &options->m, &rest) != 2 || !options->n ||
+	    options->n >= options->m || options->m > GROUP_MAX)
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"--nm %s: N:M with 0 < N < M <= %d is wanted (2:4 drops two of four)", text,
+			GROUP_MAX);
+	options->sparsity = (double)options->n / options->m;
+	return 0;
+}
+
+static int parse_sparsity(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	if (!args->nm == (args->sparsity < 0))
+		return ps_fail(diag, PS_EUSAGE, "either --sparsity or --nm is wanted");
+	if (args->nm)
+		return parse_nm(args->nm, &plan->options, diag);
+	if (args->sparsity >= 1)
+		return ps_fail(diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1",
+			       args->sparsity);
+	plan->options.sparsity = args->sparsity;
+	return 0;
+}
+
+static int parse_scope(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	int scope = plan->method == PS_PRUNE_WANDA ? PS_SCOPE_ROW : PS_SCOPE_MATRIX;
+
+	if (args->scope)
+		scope = find_name(args->scope, scope_names, 3);
+	if (scope < 0)
+		return ps_fail(diag, PS_EUSAGE, "--scope %s: must be row, matrix or global",
+			       args->scope);
+	if (plan->method == PS_PRUNE_WANDA && scope == PS_SCOPE_GLOBAL)
+		return ps_fail(diag, PS_EUSAGE, "--scope global is for magnitude only");
+	plan->options.scope = (ps_scope)scope;
+	return 0;
+}
+
+static int parse_calibration(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	int calibration = args->stats ? PS_CALIBRATION_DENSE : PS_CALIBRATION_SEQUENTIAL;
+
+	if (args->calibration)
+		calibration = find_name(args->calibration, calibration_names, 2);
+	if (calibration < 0)
+		return ps_fail(diag, PS_EUSAGE, "--calibration %s: must be sequential or dense",
+			       args->calibration);
+	if (args->stats && calibration == PS_CALIBRATION_SEQUENTIAL)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--stats holds statistics of the dense model: --calibration "
+			       "sequential needs --tokens");
+	plan->calibration = (ps_calibration)calibration;
+	return 0;
+}
+
+/* Checks the arguments that go with one method only. */
+static int check_method(const ps_prune_args *args, const ps_prune_plan *plan, ps_diag *diag)
+{
+	const bool wanda = plan->method == PS_PRUNE_WANDA;
+
+	if (wanda && !args->tokens == !args->stats)
+		return ps_fail(diag, PS_EUSAGE, "wanda needs either --tokens or --stats");
+	if (!wanda && (args->tokens || args->stats || args->calibration))
+		return ps_fail(diag, PS_EUSAGE,
+			       "magnitude takes no --tokens, --stats or --calibration");
+	if (args->pool_embedding && (wanda || plan->options.scope != PS_SCOPE_GLOBAL))
+		return ps_fail(diag, PS_EUSAGE,
+			       "--pool-embedding goes with --method magnitude --scope global");
+	return 0;
+}
+
+int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	int rc;
+
+	*plan = (ps_prune_plan){.options.pool_embedding = args->pool_embedding};
+	rc = parse_method(args, plan, diag);
+	if (!rc)
+		rc = parse_sparsity(args, plan, diag);
+	if (!rc)
+		rc = parse_scope(args, plan, diag);
+	if (!rc)
+		rc = parse_calibration(args, plan, diag);
+	return rc ? rc : check_method(args, plan, diag);
+}
+
+int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config, ps_diag *diag)
+{
+	const ps_prune_options *options = &plan->options;
+	char name[96];
+
+	for (int p = 0; options->m && p < PS_PROJECTIONS; p++) {
+		size_t rows, cols;
+
+		ps_projection_shape(config, (ps_projection)p, &rows, &cols);
+		if (cols % options->m)
+			return ps_fail(diag, PS_EINPUT,
+				       "%s has %zu columns, no multiple of %u (--nm %u:%u)",
+				       ps_projection_tensor(0, (ps_projection)p, name), cols,
+				       options->m, options->n, options->m);
+	}
+	return 0;
+}
+
+json_t *ps_prune_plan_options(const ps_prune_plan *plan)
+{
+	const ps_prune_options *options = &plan->options;
+	json_t *json = json_pack("{s:s, s:f}", "method", method_names[plan->method], "sparsity",
+				 options->sparsity);
+	int lost = !json;
+
+	if (options->m)
+		lost |= json_object_set_new(json, "nm",
+					    json_sprintf("%u:%u", options->n, options->m));
+	else
+		lost |= json_object_set_new(json, "scope",
+					    json_string(scope_names[options->scope]));
+	if (plan->method == PS_PRUNE_WANDA)
+		lost |= json_object_set_new(json, "calibration",
+					    json_string(calibration_names[plan->calibration]));
+	if (options->pool_embedding)
+		lost |= json_object_set_new(json, "pool_embedding", json_true());
+	if (!lost)
+		return json;
+	json_decref(json);
+	return NULL;
+}

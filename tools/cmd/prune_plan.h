@@ -1,0 +1,31 @@
+/* tools/cmd/prune_plan.h: the mask that `prune` is asked for: its arguments, checked and as enums. */
+#ifndef PS_TOOLS_CMD_PRUNE_PLAN_H
+#define PS_TOOLS_CMD_PRUNE_PLAN_H
+
+#include <jansson.h>
+
+#include "prune/pruning.h"
+#include "tools/cmd/commands.h"
+
+typedef enum ps_prune_method { PS_PRUNE_MAGNITUDE, PS_PRUNE_WANDA } ps_prune_method;
+typedef enum ps_calibration { PS_CALIBRATION_SEQUENTIAL, PS_CALIBRATION_DENSE } ps_calibration;
+
+/* One mask. */
+typedef struct ps_prune_plan {
+	ps_prune_method method;
+	ps_calibration calibration; /* of Wanda */
+	ps_prune_options options;
+} ps_prune_plan;
+
+/* Makes the plan from the arguments, with the defaults of the method. PS_EUSAGE for an argument that is
+ * unknown, out of range or does not go with the others. */
+int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag) PS_MUST_USE;
+
+/* Checks the plan against the model: PS_EINPUT if M of N:M does not divide a projection's columns. */
+int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config,
+			ps_diag *diag) PS_MUST_USE;
+
+/* The plan as the options of a mask's provenance. A new reference; NULL: no memory. */
+json_t *ps_prune_plan_options(const ps_prune_plan *plan);
+
+#endif

@@ -1,0 +1,42 @@
+/* tools/cmd/prune_run.h: the work of `prune`: what masks are made from, and one mask made from it.
+ *
+ * The inputs are opened once and serve one mask after the other:
+ *
+ *   ps_prune_open -> ps_engine_start with ps_prune_need -> ps_prune_mask ... -> ps_prune_close */
+#ifndef PS_TOOLS_CMD_PRUNE_RUN_H
+#define PS_TOOLS_CMD_PRUNE_RUN_H
+
+#include "io/mask_file.h"
+#include "io/stats_file.h"
+#include "prune/wanda.h"
+#include "tools/cmd/prune_plan.h"
+#include "tools/engine/engine.h"
+
+/* The model and the files that masks are made from. It must stay in its place while it is open. */
+typedef struct ps_prune_inputs {
+	ps_engine engine;
+	ps_token_file token_file;
+	ps_stats_file stats_file;
+	const ps_token_file *tokens; /* &token_file; NULL: none */
+	const ps_stats_file *stats;  /* &stats_file; NULL: none */
+	ps_weight_lookup lookup;     /* the dense weights in the mapping */
+} ps_prune_inputs;
+
+/* Opens the model, and the tokens and statistics that the arguments name, and checks that they belong
+ * together. Call ps_prune_close whatever it returns. */
+int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args) PS_MUST_USE;
+void ps_prune_close(ps_prune_inputs *in);
+
+/* What ps_engine_start must provide for a mask. out: path of the mask. folder: PATH_MAX bytes that
+ * outlive the need. */
+ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
+			     char *folder);
+
+/* Takes statistics from the engine's arena and reads them from the file. */
+void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
+
+/* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the end. */
+int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
+		  ps_mask_totals *totals) PS_MUST_USE;
+
+#endif

@@ -110,26 +110,19 @@ struct columns {
 	double *cluster_sum /* (N, C) */, *cluster_tokens; /* (C) */
 };
 
-/* The next part: taken from the arena, or with NULL only counted. */
-static void *part(ps_arena *arena, size_t *total, size_t bytes)
-{
-	*total += ps_round_up(bytes, PS_ALIGN);
-	return arena ? ps_arena_take(arena, bytes) : NULL;
-}
-
 /* The one list of the columns: counted for the plan, taken when they are filled. */
 static size_t lay_out(const ps_ablation_record *r, ps_arena *arena, struct columns *c)
 {
 	const size_t n = r->latents;
-	size_t total = 0;
+	ps_layout layout = {.arena = arena};
 
-	c->cosine = part(arena, &total, n * sizeof *c->cosine);
-	c->rate = part(arena, &total, n * sizeof *c->rate);
-	c->effect = part(arena, &total, n * sizeof *c->effect);
-	c->cluster_sum = part(arena, &total, n * r->windows * sizeof *c->cluster_sum);
-	c->cluster_tokens = part(arena, &total, r->windows * sizeof *c->cluster_tokens);
-	c->survived = part(arena, &total, n);
-	return total;
+	c->cosine = ps_layout_part(&layout, n, sizeof *c->cosine);
+	c->rate = ps_layout_part(&layout, n, sizeof *c->rate);
+	c->effect = ps_layout_part(&layout, n, sizeof *c->effect);
+	c->cluster_sum = ps_layout_part(&layout, n * r->windows, sizeof *c->cluster_sum);
+	c->cluster_tokens = ps_layout_part(&layout, r->windows, sizeof *c->cluster_tokens);
+	c->survived = ps_layout_part(&layout, n, 1);
+	return layout.bytes;
 }
 
 size_t ps_ablation_record_bytes(const ps_ablation_record *r)

@@ -1,256 +1,325 @@
-/* ablate: how the loss changes when one latent of an SAE is taken out.
+/* ablate: how the loss changes when one latent of an SAE is taken out (RQ5, analysis/ablation.h).
  *
- * The residual stream at the layer is computed once for all windows. Then (feature, window) pairs in which the
- * feature fires are run through the layers behind it, as many side by side as a pass holds. */
-
+ * The residual stream at the SAE's layer and the clean loss are computed once for all windows. Then each latent that
+ * was chosen is taken out of each window on which it fires. Such a (latent, window) pair is a window of its own from
+ * there on: as many pairs as a pass holds go through the layers behind the SAE's side by side. */
 #include <string.h>
 
 #include "analysis/ablation.h"
 #include "core/base/checked.h"
-#include "sae/sae.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
-#include "tools/engine/engine.h"
-#include "tools/train/sae_folder.h"
+#include "tools/cmd/splice.h"
+#include "tools/engine/forecast.h"
+#include "tools/engine/meter.h"
 
 enum { FEATURES_MAX = 1 << 20 };
 
 struct pair {
-	uint32_t feature; /* place in the list */
+	uint32_t place; /* of the latent in the list of those chosen */
 	uint32_t window;
 };
 
 struct ablation_run {
-	ps_engine engine;
-	ps_token_file tokens;
-	ps_sae_folder sae;
-	int layer;
-	size_t windows, window, features;
-	uint32_t *feature; /* (N) latents */
-	float *base;       /* (windows, window, D) */
+	ps_splice splice;
+	ps_meter meter;
+	size_t latents_max; /* N: latents asked for, at most as many as there are */
+	size_t latents;     /* those chosen */
+	size_t pair_count;
+	size_t pair_capacity; /* windows of a pass */
+	uint64_t counted;     /* rows that count, in all windows */
 	ps_encoder *encoder;
-	ps_codes *codes; /* (windows) */
-	double *clean;   /* (windows, window - 1) */
-	double *change;  /* (N, windows): sums */
-	struct pair *pairs;
-	size_t pair_count, pair_capacity;
-	int32_t *targets; /* of a pass */
-	double *nll;
-	uint64_t counted; /* rows that count, in all windows */
+	/* in the engine's arena */
+	ps_arena encoder_room, codes_room, choice_room;
+	uint32_t *latent; /* (N): those chosen */
+	uint64_t *firing; /* (F): rows on which each latent fires */
+	float *base;      /* (windows, window, D): the residual stream after the SAE's layer */
+	ps_codes *codes;  /* (windows) */
+	double *clean;    /* (windows, window - 1): nll */
+	double *change; /* (N, windows): nll without the latent less nll, summed over the window */
+	struct pair *pairs; /* of a pass */
+	int32_t *targets;   /* of a pass */
+	double *nll;        /* of a pass */
 };
 
-/* Of the result: an entry for each latent. */
-struct lists {
-	json_t *latent, *effect, *rate, *change;
-};
+/* --- memory --- */
 
-static void copy_targets(const struct ablation_run *r, uint32_t window, int32_t *targets)
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 {
-	memcpy(targets, r->tokens.ids + window * r->window + 1, (r->window - 1) * sizeof *targets);
+	struct ablation_run *r = command;
+	const ps_splice *p = &r->splice;
+	const ps_sae *sae = &p->shape;
+	const size_t tokens = p->windows * p->window, pairs = pass_tokens / p->window;
+
+	r->pair_capacity = pairs;
+	r->encoder_room = ps_engine_room(
+		layout, ps_encoder_bytes(sae, p->engine.session->threads, p->window));
+	r->codes_room = ps_engine_room(layout, p->windows * ps_codes_bytes(sae, p->window));
+	r->choice_room = ps_engine_room(layout, ps_ablation_choose_bytes(sae->d_sae));
+	r->latent = ps_layout_part(layout, r->latents_max, sizeof *r->latent);
+	r->firing = ps_layout_part(layout, sae->d_sae, sizeof *r->firing);
+	r->base = ps_layout_part(layout, tokens, sae->d_in * sizeof *r->base);
+	r->codes = ps_layout_part(layout, p->windows, sizeof *r->codes);
+	r->clean = ps_layout_part(layout, tokens, sizeof *r->clean);
+	r->change = ps_layout_part(layout, r->latents_max, p->windows * sizeof *r->change);
+	r->pairs = ps_layout_part(layout, pairs, sizeof *r->pairs);
+	r->targets = ps_layout_part(layout, pass_tokens, sizeof *r->targets);
+	r->nll = ps_layout_part(layout, pass_tokens, sizeof *r->nll);
 }
 
-/* The layers behind the SAE's, then the loss of count windows that stand in engine->hidden. */
-static int finish(struct ablation_run *r, size_t count, double *nll)
+static ps_engine_need need_of(struct ablation_run *r)
 {
-	ps_engine *e = &r->engine;
-	size_t width = e->config->width, kept = 0;
-	int last = (int)e->config->layers - 1, rc = 0;
-	ps_windows windows = ps_engine_windows(e, &r->tokens, 0, count);
-
-	if (r->layer < last)
-		rc = ps_forward_layers(e->forward, r->layer + 1, last, r->layer + 1, &windows,
-				       e->hidden, NULL, NULL);
-	for (size_t w = 0; w < count && !rc; w++, kept += r->window - 1)
-		memmove(e->hidden + kept * width, e->hidden + w * r->window * width,
-			(r->window - 1) * width * sizeof(float));
-	return rc ? rc : ps_head_nll(e->head, e->hidden, r->targets, kept, nll);
+	return (ps_engine_need){.window = r->splice.window,
+				.tokens = r->latents_max * r->splice.windows * r->splice.window,
+				.hidden_copies = 1,
+				.head = true,
+				.lay_out = lay_out,
+				.command = r,
+				.held_bytes = r->splice.sae_bytes};
 }
 
-/* base, codes and the clean loss, pass by pass. Special tokens keep their rows: their codes are emptied. */
-static int prepare(struct ablation_run *r, size_t per_pass)
+static int make_encoder(struct ablation_run *r)
 {
-	ps_engine *e = &r->engine;
-	size_t row_floats = r->window * e->config->width;
-	int rc = 0;
+	ps_splice *p = &r->splice;
+	ps_session *s = p->engine.session;
+	int rc = ps_encoder_create(&r->encoder, &p->folder.sae, &s->context, p->window,
+				   &r->encoder_room);
 
-	for (size_t first = 0; first < r->windows && !rc; first += per_pass) {
-		size_t count = ps_min_size(per_pass, r->windows - first);
-		ps_windows windows = ps_engine_windows(e, &r->tokens, first, count);
-
-		rc = ps_forward_embed(e->forward, &windows, e->hidden);
-		if (!rc)
-			rc = ps_forward_layers(e->forward, 0, r->layer, -1, &windows, e->hidden,
-					       NULL, NULL);
-		if (rc)
-			break;
-		memcpy(r->base + first * row_floats, e->hidden, count * row_floats * sizeof(float));
-		for (size_t w = 0; w < count; w++) {
-			ps_encoder_run(r->encoder, r->base + (first + w) * row_floats, r->window,
-				       &r->codes[first + w]);
-			copy_targets(r, (uint32_t)(first + w), r->targets + w * (r->window - 1));
-		}
-		rc = finish(r, count, r->clean + first * (r->window - 1));
-	}
+	for (size_t w = 0; w < p->windows && !rc; w++)
+		rc = ps_codes_create(&r->codes[w], &p->folder.sae, p->window, &r->codes_room,
+				     &s->diag);
 	return rc;
 }
 
-static bool is_special(const struct ablation_run *r, size_t window, size_t row)
+/* --- the clean model --- */
+
+/* The loss of count windows whose residual stream, after the SAE's layer, stands in the engine's hidden states. */
+static int finish(struct ablation_run *r, size_t count, double *nll)
 {
-	return ps_config_is_special(r->engine.config, r->tokens.ids[window * r->window + row]);
+	ps_splice *p = &r->splice;
+	ps_engine *e = &p->engine;
+	ps_windows windows = ps_engine_windows(e, &p->tokens, 0, count);
+	int rc = ps_splice_finish(p, &windows, e->hidden);
+
+	return rc ? rc : ps_head_nll(e->head, e->hidden, r->targets, count * (p->window - 1), nll);
 }
 
-/* Latents that fire on these windows, and how often. */
-static void count_firing(struct ablation_run *r, uint64_t *firing)
+static double sae_work(const struct ablation_run *r, double windows)
 {
-	for (size_t w = 0; w < r->windows; w++)
-		for (size_t row = 0; row < r->window; row++) {
-			if (is_special(r, w, row))
+	return windows * (double)(r->splice.window * r->splice.shape.d_in * r->splice.shape.d_sae);
+}
+
+/* Residual stream, codes and clean loss of windows [first, first + count). */
+static int prepare_pass(struct ablation_run *r, size_t first, size_t count)
+{
+	ps_splice *p = &r->splice;
+	ps_engine *e = &p->engine;
+	const size_t row_floats = p->window * e->config->width;
+	ps_windows windows = ps_engine_windows(e, &p->tokens, first, count);
+	int rc;
+
+	ps_meter_stage(&r->meter, ps_splice_reach_work(p, (double)count));
+	rc = ps_splice_reach(p, &windows, e->hidden);
+	if (rc)
+		return rc;
+	memcpy(r->base + first * row_floats, e->hidden, count * row_floats * sizeof *r->base);
+	ps_meter_stage(&r->meter, sae_work(r, (double)count));
+	for (size_t w = 0; w < count; w++) {
+		ps_encoder_run(r->encoder, r->base + (first + w) * row_floats, p->window,
+			       &r->codes[first + w]);
+		ps_splice_targets(p, first + w, r->targets + w * (p->window - 1));
+	}
+	ps_meter_stage(&r->meter, ps_splice_finish_work(p, (double)count));
+	return finish(r, count, r->clean + first * (p->window - 1));
+}
+
+static int prepare(struct ablation_run *r)
+{
+	int rc = 0;
+
+	for (size_t first = 0; first < r->splice.windows && !rc; first += r->pair_capacity)
+		rc = prepare_pass(r, first,
+				  ps_min_size(r->pair_capacity, r->splice.windows - first));
+	return rc;
+}
+
+/* --- which latents --- */
+
+/* On how many rows each latent fires. Special tokens do not count. */
+static void count_firing(struct ablation_run *r)
+{
+	const ps_splice *p = &r->splice;
+
+	for (size_t w = 0; w < p->windows; w++)
+		for (size_t row = 0; row < p->window; row++) {
+			const ps_codes *codes = &r->codes[w];
+
+			if (ps_splice_is_special(p, w, row))
 				continue;
 			r->counted++;
-			for (size_t a = r->codes[w].start[row]; a < r->codes[w].start[row + 1]; a++)
-				firing[r->codes[w].index[a]]++;
+			for (size_t a = codes->start[row]; a < codes->start[row + 1]; a++)
+				r->firing[codes->index[a]]++;
 		}
 }
 
-/* Takes the feature out of a copy of the window; special rows are put back. Whether anything changed. */
+/* --- the ablated model --- */
+
+/* rows: the window's residual stream without the latent; rows of special tokens stay. False: nothing changed. */
 static bool ablate(const struct ablation_run *r, uint32_t latent, uint32_t window, float *rows)
 {
-	size_t width = r->engine.config->width;
-	const float *base = r->base + (size_t)window * r->window * width;
+	const ps_splice *p = &r->splice;
+	const size_t width = p->engine.config->width;
+	const float *base = r->base + (size_t)window * p->window * width;
 
-	memcpy(rows, base, r->window * width * sizeof *rows);
-	if (!ps_ablation_apply(&r->sae.sae, &r->codes[window], latent, rows))
+	memcpy(rows, base, p->window * width * sizeof *rows);
+	if (!ps_ablation_apply(&p->folder.sae, &r->codes[window], latent, rows))
 		return false;
-	for (size_t row = 0; row < r->window; row++)
-		if (is_special(r, window, row))
+	for (size_t row = 0; row < p->window; row++)
+		if (ps_splice_is_special(p, window, row))
 			memcpy(rows + row * width, base + row * width, width * sizeof *rows);
 	return true;
 }
 
-static int flush(struct ablation_run *r)
+/* Runs the pairs that are waiting. passed: pairs that the bar moves by, those that do not fire among them. */
+static int flush(struct ablation_run *r, size_t passed)
 {
-	int rc = r->pair_count ? finish(r, r->pair_count, r->nll) : 0;
-	size_t predicted = r->window - 1;
+	const size_t predicted = r->splice.window - 1;
+	int rc;
 
-	for (size_t p = 0; p < r->pair_count && !rc; p++) {
-		const double *clean = r->clean + r->pairs[p].window * predicted;
+	ps_meter_stage(&r->meter, ps_splice_finish_work(&r->splice, (double)passed) +
+					  ps_splice_head_work(&r->splice, (double)passed));
+	rc = r->pair_count ? finish(r, r->pair_count, r->nll) : 0;
+	for (size_t i = 0; i < r->pair_count && !rc; i++) {
+		const struct pair pair = r->pairs[i];
+		const double *clean = r->clean + pair.window * predicted;
 		double sum = 0;
 
-		for (size_t i = 0; i < predicted; i++)
-			sum += r->nll[p * predicted + i] - clean[i];
-		r->change[r->pairs[p].feature * r->windows + r->pairs[p].window] = sum;
+		for (size_t t = 0; t < predicted; t++)
+			sum += r->nll[i * predicted + t] - clean[t];
+		r->change[pair.place * r->splice.windows + pair.window] = sum;
 	}
 	r->pair_count = 0;
-	return rc;
+	return rc ? rc : ps_progress_check(&r->splice.engine.session->context);
 }
 
 static int measure(struct ablation_run *r)
 {
-	const ps_context *context = &r->engine.session->context;
-	size_t width = r->engine.config->width;
+	ps_splice *p = &r->splice;
+	const size_t row_floats = p->window * p->engine.config->width;
+	size_t passed = 0;
 	int rc = 0;
 
-	for (uint32_t f = 0; f < r->features && !rc; f++) {
-		for (uint32_t w = 0; w < r->windows && !rc; w++) {
-			if (!ablate(r, r->feature[f], w,
-				    r->engine.hidden + r->pair_count * r->window * width))
+	for (uint32_t l = 0; l < r->latents && !rc; l++)
+		for (uint32_t w = 0; w < p->windows && !rc; w++) {
+			passed++;
+			if (!ablate(r, r->latent[l], w,
+				    p->engine.hidden + r->pair_count * row_floats))
 				continue;
-			copy_targets(r, w, r->targets + r->pair_count * (r->window - 1));
-			r->pairs[r->pair_count++] = (struct pair){f, w};
-			if (r->pair_count == r->pair_capacity)
-				rc = flush(r);
+			ps_splice_targets(p, w, r->targets + r->pair_count * (p->window - 1));
+			r->pairs[r->pair_count++] = (struct pair){l, w};
+			if (r->pair_count < r->pair_capacity)
+				continue;
+			rc = flush(r, passed);
+			passed = 0;
 		}
-		ps_progress_tick(context, "ablating features", "feature", f + 1, r->features);
-		if (!rc)
-			rc = ps_progress_check(context);
-	}
-	return rc ? rc : flush(r);
+	return rc ? rc : flush(r, passed);
 }
 
-/* One latent's values, each at the end of its list. */
-static int append_latent(const struct ablation_run *r, size_t place, const uint64_t *firing,
-			 struct lists *lists, double *mean)
+/* The bar counts every pair, as if each latent fired in each window. */
+static int run(struct ablation_run *r, uint64_t seed)
 {
-	const double *change = r->change + place * r->windows,
-		     tokens = (double)(r->windows * (r->window - 1));
-	const uint32_t latent = r->feature[place];
+	ps_splice *p = &r->splice;
+	ps_session *s = p->engine.session;
+	const size_t pairs = r->latents_max * p->windows;
+	const double windows = (double)p->windows, all = windows + (double)pairs;
+	const ps_meter_plan plan = {"ablating latents", "tok", pairs * p->window,
+				    ps_splice_reach_work(p, windows) + sae_work(r, windows) +
+					    ps_splice_finish_work(p, all) +
+					    ps_splice_head_work(p, all)};
+	int rc = make_encoder(r);
+
+	if (rc)
+		return rc;
+	ps_meter_begin(&r->meter, &s->context, &plan);
+	rc = prepare(r);
+	if (!rc) {
+		count_firing(r);
+		rc = ps_ablation_choose(r->firing, p->shape.d_sae, r->latents_max, seed,
+					&r->choice_room, &s->diag, r->latent, &r->latents);
+	}
+	if (!rc)
+		rc = measure(r);
+	ps_meter_end(&r->meter);
+	return rc;
+}
+
+/* As if each latent fired in each window. */
+static int dry_run(struct ablation_run *r, const ps_engine_need *need, json_t **result)
+{
+	ps_splice *p = &r->splice;
+	const int layers = (int)p->engine.config->layers;
+	const double windows = (double)p->windows, pairs = windows * (double)r->latents_max;
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, &p->engine, need, p->tokens.ids, p->windows * p->window);
+
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, p->layer, windows * (double)p->window, 1, 1);
+	if (!rc)
+		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1,
+					(windows + pairs) * (double)p->window, 1, 1);
+	if (!rc)
+		rc = ps_forecast_head(&f, (windows + pairs) * (double)(p->window - 1), 0);
+	return rc ? rc : ps_forecast_end(&f, result);
+}
+
+/* --- the result --- */
+
+/* An entry for each latent. */
+struct lists {
+	json_t *latent, *effect, *rate, *change;
+};
+
+/* One latent's values, each at the end of its list; non-zero when memory ran out. */
+static int append_latent(const struct ablation_run *r, size_t place, struct lists *lists,
+			 double *mean)
+{
+	const ps_splice *p = &r->splice;
+	const double *change = r->change + place * p->windows,
+		     tokens = (double)(p->windows * (p->window - 1));
+	const uint32_t latent = r->latent[place];
+	const double rate = (double)r->firing[latent] / (double)r->counted;
 	double sum = 0;
 
-	for (size_t w = 0; w < r->windows; w++)
+	for (size_t w = 0; w < p->windows; w++)
 		sum += change[w];
 	*mean += sum / tokens;
 	return json_array_append_new(lists->latent, json_integer(latent)) ||
 	       json_array_append_new(lists->effect, ps_number_json(sum / tokens)) ||
-	       json_array_append_new(lists->rate,
-				     ps_number_json((double)firing[latent] / (double)r->counted)) ||
-	       json_array_append_new(lists->change, ps_numbers_json(change, r->windows));
+	       json_array_append_new(lists->rate, ps_number_json(rate)) ||
+	       json_array_append_new(lists->change, ps_numbers_json(change, p->windows));
 }
 
-static json_t *make_result(const struct ablation_run *r, const uint64_t *firing)
+static json_t *make_result(const struct ablation_run *r)
 {
 	struct lists lists = {json_array(), json_array(), json_array(), json_array()};
 	double mean = 0;
 	int failed = 0;
 
-	for (size_t f = 0; f < r->features && !failed; f++)
-		failed = append_latent(r, f, firing, &lists, &mean);
+	for (size_t place = 0; place < r->latents && !failed; place++)
+		failed = append_latent(r, place, &lists, &mean);
 	if (failed) {
 		json_decref(lists.latent);
 		lists.latent = NULL;
 	}
-	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents", (json_int_t)r->features,
-		"mean_effect", ps_number_json(mean / (double)r->features), "latent", lists.latent,
-		"effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
-		"window_tokens", (json_int_t)(r->window - 1), "windows", (json_int_t)r->windows);
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents",
+			 (json_int_t)r->latents, "mean_effect",
+			 ps_number_json(mean / (double)r->latents), "latent", lists.latent,
+			 "effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
+			 "window_tokens", (json_int_t)(r->splice.window - 1), "windows",
+			 (json_int_t)r->splice.windows);
 }
 
-static size_t own_bytes(const struct ablation_run *r, const ps_ablate_args *args)
-{
-	const ps_sae *sae = &r->sae.sae;
-	size_t tokens = r->windows * r->window, n = (size_t)args->features;
-
-	return tokens * sae->d_in * sizeof(float) +
-	       r->windows * (ps_codes_bytes(sae, r->window) + sizeof(ps_codes)) +
-	       ps_encoder_bytes(sae, r->engine.session->threads, r->window) +
-	       tokens * sizeof(double) + n * r->windows * sizeof(double) + n * sizeof(uint32_t) +
-	       sae->d_sae * sizeof(uint64_t) + ps_ablation_choose_bytes(sae->d_sae) +
-	       r->sae.arena.size_bytes + 32 * PS_ALIGN;
-}
-
-static int start(struct ablation_run *r, const ps_ablate_args *args)
-{
-	ps_engine *e = &r->engine;
-	const ps_sae *sae = &r->sae.sae;
-	size_t pairs;
-	int rc = ps_engine_start(
-		e, &(ps_engine_need){.window = r->window,
-				     .tokens = (size_t)args->features * r->windows * r->window,
-				     .hidden_copies = 1,
-				     .head = true,
-				     .extra_bytes = own_bytes(r, args),
-				     .extra_token_bytes = sizeof(int32_t) + sizeof(double) +
-							  sizeof(struct pair)});
-
-	if (!rc)
-		rc = ps_encoder_create(&r->encoder, sae, &e->session->context, r->window,
-				       &e->arena);
-	if (rc)
-		return rc;
-	pairs = e->pass_tokens / r->window;
-	r->pair_capacity = pairs;
-	r->base = ps_arena_take(&e->arena, r->windows * r->window * sae->d_in * sizeof(float));
-	r->clean = ps_arena_take(&e->arena, r->windows * r->window * sizeof(double));
-	r->change = ps_arena_take(&e->arena, (size_t)args->features * r->windows * sizeof(double));
-	r->feature = ps_arena_take(&e->arena, (size_t)args->features * sizeof(uint32_t));
-	r->targets = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
-	r->nll = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
-	r->pairs = ps_arena_take(&e->arena, pairs * sizeof(struct pair));
-	r->codes = ps_arena_take(&e->arena, r->windows * sizeof(ps_codes));
-	for (size_t w = 0; w < r->windows && !rc; w++)
-		rc = ps_codes_create(&r->codes[w], sae, r->window, &e->arena, &e->session->diag);
-	return rc;
-}
+/* --- the command --- */
 
 static int check_args(const ps_ablate_args *args, ps_diag *diag)
 {
@@ -263,56 +332,37 @@ static int check_args(const ps_ablate_args *args, ps_diag *diag)
 	return 0;
 }
 
-static int open_inputs(struct ablation_run *r, ps_session *s, const ps_ablate_args *args)
-{
-	int rc = ps_engine_open(&r->engine, s, args->model, args->mask);
-
-	if (!rc)
-		rc = ps_engine_check_layer(&r->engine, args->layer);
-	if (!rc)
-		rc = ps_token_file_open(&r->tokens, &ps_sys_linux, args->tokens, &s->diag);
-	if (!rc)
-		rc = ps_engine_check_tokens(&r->engine, &r->tokens);
-	if (!rc)
-		rc = ps_sae_folder_load(&r->sae, args->sae, &s->diag);
-	if (!rc && r->sae.sae.d_in != r->engine.config->width)
-		rc = ps_fail(&s->diag, PS_EINPUT,
-			     "%s takes rows of width %zu, the model's are %zu wide", args->sae,
-			     r->sae.sae.d_in, r->engine.config->width);
-	if (!rc && r->tokens.window < 2)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing",
-			     args->tokens);
-	return rc;
-}
-
 int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 {
-	struct ablation_run r = {.layer = (int)args->layer};
-	uint64_t *firing;
+	const ps_splice_inputs inputs = {.sae = args->sae,
+					 .model = args->model,
+					 .mask = args->mask,
+					 .tokens = args->tokens,
+					 .layer = args->layer,
+					 .windows = args->windows};
+	struct ablation_run r = {.latents = 0};
+	ps_engine_need need;
 	int rc = check_args(args, &s->diag);
 
-	if (!rc)
-		rc = open_inputs(&r, s, args);
+	if (rc)
+		return rc;
+	rc = ps_splice_open(&r.splice, s, &inputs);
 	if (rc)
 		goto out;
-	r.window = r.tokens.window;
-	r.windows = ps_min_size((size_t)args->windows, r.tokens.windows);
-	rc = start(&r, args);
-	if (!rc)
-		rc = prepare(&r, r.pair_capacity);
-	if (rc)
+	r.latents_max = ps_min_size((size_t)args->features, r.splice.shape.d_sae);
+	need = need_of(&r);
+	if (args->dry_run) {
+		rc = dry_run(&r, &need, result);
 		goto out;
-	firing = ps_arena_take(&r.engine.arena, r.sae.sae.d_sae * sizeof *firing);
-	count_firing(&r, firing);
-	rc = ps_ablation_choose(firing, r.sae.sae.d_sae, (size_t)args->features, args->seed,
-				&r.engine.arena, &s->diag, r.feature, &r.features);
+	}
+	rc = ps_splice_load(&r.splice, &need);
 	if (!rc)
-		rc = measure(&r);
+		rc = ps_engine_start(&r.splice.engine, &need);
 	if (!rc)
-		rc = ps_result_set(result, make_result(&r, firing), &s->diag);
+		rc = run(&r, args->seed);
+	if (!rc)
+		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
-	ps_sae_folder_close(&r.sae);
-	ps_token_file_close(&r.tokens);
-	ps_engine_close(&r.engine);
+	ps_splice_close(&r.splice);
 	return rc;
 }

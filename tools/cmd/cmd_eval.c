@@ -1,184 +1,237 @@
-/* eval: reconstruction on a cache, or with a model the loss when the reconstruction is spliced in. */
+/* eval: how well an SAE reconstructs the rows of a cache, or, with a model, what the model's loss becomes when the
+ * reconstruction takes the place of the residual stream. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/checked.h"
 #include "io/row_filter.h"
 #include "sae/evaluate.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
+#include "tools/cmd/splice.h"
 #include "tools/engine/forecast.h"
-#include "tools/train/sae_folder.h"
+#include "tools/engine/meter.h"
 
 #define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */
 
-/* null where the data do not define a number. */
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
+/* --- the result --- */
 
 static json_t *density_json(const ps_evaluation *v)
 {
-	json_t *edges = json_array(), *latents = json_array();
+	double edges[PS_DENSITY_BINS];
 
-	for (int bin = 0; bin < PS_DENSITY_BINS; bin++) {
-		json_array_append_new(edges, json_real(ps_density_edge(bin)));
-		json_array_append_new(latents, json_integer((json_int_t)v->density[bin]));
-	}
-	return json_pack("{s:o, s:o}", "log10_from", edges, "latents", latents);
+	for (int bin = 0; bin < PS_DENSITY_BINS; bin++)
+		edges[bin] = ps_density_edge(bin);
+	return json_pack("{s:o, s:o}", "log10_from", ps_numbers_json(edges, PS_DENSITY_BINS),
+			 "latents", ps_integers_json(v->density, PS_DENSITY_BINS));
 }
 
 static json_t *evaluation_json(const ps_evaluation *v)
 {
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows",
-			 (json_int_t)v->rows, "explained_variance", number(v->explained_variance),
-			 "explained_variance_legacy", number(v->explained_variance_legacy),
-			 "explained_variance_centred", number(v->explained_variance_centred), "fvu",
-			 number(v->fvu), "l0", number(v->l0), "dead_fraction",
-			 number(v->dead_fraction), "cosine", number(v->cosine), "norm_ratio",
-			 number(v->norm_ratio), "relative_bias", number(v->relative_bias),
-			 "density", density_json(v));
+			 (json_int_t)v->rows, "explained_variance",
+			 ps_number_json(v->explained_variance), "explained_variance_legacy",
+			 ps_number_json(v->explained_variance_legacy), "explained_variance_centred",
+			 ps_number_json(v->explained_variance_centred), "fvu",
+			 ps_number_json(v->fvu), "l0", ps_number_json(v->l0), "dead_fraction",
+			 ps_number_json(v->dead_fraction), "cosine", ps_number_json(v->cosine),
+			 "norm_ratio", ps_number_json(v->norm_ratio), "relative_bias",
+			 ps_number_json(v->relative_bias), "density", density_json(v));
 }
 
-static int check_width(ps_session *s, const ps_sae_folder *sae, const char *path, size_t width)
-{
-	if (sae->sae.d_in != width)
-		return ps_fail(&s->diag, PS_EINPUT,
-			       "%s takes rows of width %zu, these are %zu wide: it belongs to "
-			       "another model",
-			       path, sae->sae.d_in, width);
-	return 0;
-}
+/* --- on a cache --- */
 
-static int evaluate_cache(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae,
-			  json_t **result)
-{
+struct cache_run {
+	ps_session *s;
+	const ps_eval_args *args;
+	ps_sae shape;
+	size_t sae_bytes;
+	ps_sae_folder sae;
 	ps_cache cache;
-	ps_row_list rows = {0}, kept;
-	ps_arena arena = {0};
-	ps_plan plan = {.limit_bytes = s->memory_bytes};
-	ps_evaluation evaluation;
-	int rc = ps_cache_open(&cache, &ps_sys_linux, args->cache, &s->diag);
+	ps_row_list rows; /* that count */
+	ps_arena arena;
+};
 
-	if (rc)
-		return rc;
-	rc = check_width(s, sae, args->sae, cache.source.width);
+static int open_cache(struct cache_run *r)
+{
+	const ps_eval_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_sae_folder_measure(args->sae, &r->shape, &r->sae_bytes, diag);
+
 	if (!rc)
-		rc = ps_rows_that_count(&cache, args->keep_special, &rows, &s->diag);
-	kept = rows;
-	if (args->last && (uint64_t)args->last < rows.count)
-		kept = ps_row_list_part(&rows, rows.count - (uint64_t)args->last,
-					(uint64_t)args->last);
+		rc = ps_cache_open(&r->cache, &ps_sys_linux, args->cache, diag);
+	if (!rc)
+		rc = ps_sae_check_width(&r->shape, args->sae, r->cache.source.width, args->cache,
+					diag);
+	return rc ? rc : ps_rows_that_count(&r->cache, args->keep_special, &r->rows, diag);
+}
+
+static int take_memory(struct cache_run *r)
+{
+	const size_t bytes = ps_evaluate_bytes(&r->shape, r->s->threads);
+	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
+	int rc;
+
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "SAE", sae->arena.size_bytes);
-	ps_plan_add(&plan, "rows that count", ps_rows_held_bytes(&rows));
-	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&cache));
-	ps_plan_add(&plan, "evaluation", ps_evaluate_bytes(&sae->sae, s->threads));
+	ps_plan_add(&plan, "SAE", r->sae_bytes);
+	ps_plan_add(&plan, "rows that count", ps_rows_held_bytes(&r->rows));
+	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&r->cache));
+	ps_plan_add(&plan, "evaluation", bytes);
+	rc = ps_plan_check(&plan, &r->s->diag);
+	return rc ? rc : ps_arena_create(&r->arena, bytes, &r->s->diag);
+}
+
+static int evaluate_cache(ps_session *s, const ps_eval_args *args, json_t **result)
+{
+	struct cache_run r = {.s = s, .args = args};
+	const uint64_t last = (uint64_t)args->last;
+	ps_evaluation evaluation;
+	ps_row_list kept;
+	int rc = open_cache(&r);
+
 	if (!rc)
-		rc = ps_plan_check(&plan, &s->diag);
+		rc = take_memory(&r);
 	if (!rc)
-		rc = ps_arena_create(&arena, ps_evaluate_bytes(&sae->sae, s->threads), &s->diag);
+		rc = ps_sae_folder_load(&r.sae, args->sae, &s->diag);
+	kept = r.rows;
+	if (last && last < kept.count)
+		kept = ps_row_list_part(&r.rows, r.rows.count - last, last);
 	if (!rc)
-		rc = ps_evaluate_rows(&sae->sae, &cache.source, &kept, &s->context, &arena,
+		rc = ps_evaluate_rows(&r.sae.sae, &r.cache.source, &kept, &s->context, &r.arena,
 				      &evaluation, NULL);
 	if (!rc)
-		*result = evaluation_json(&evaluation);
-	ps_arena_destroy(&arena);
-	ps_rows_release(&rows);
-	ps_cache_close(&cache);
+		rc = ps_result_set(result, evaluation_json(&evaluation), &s->diag);
+	ps_arena_destroy(&r.arena);
+	ps_rows_release(&r.rows);
+	ps_cache_close(&r.cache);
+	ps_sae_folder_close(&r.sae);
 	return rc;
 }
 
-/* Everything of a spliced evaluation. Three hidden states per token of a pass: the layer's, clean, changed. */
-struct splice {
-	ps_engine engine;
-	size_t sae_bytes;
-	ps_token_file tokens;
-	const ps_sae *sae;
-	bool keep_special;
-	int layer;
-	size_t windows;
-	ps_evaluator *evaluator;
-	float *x;                           /* (SPLICE_ROWS, D): rows that count */
-	size_t *place;                      /* (SPLICE_ROWS): of a pass */
-	int32_t *targets;                   /* of a pass */
-	double *nll_clean, *nll_other, *kl; /* of a pass */
-	/* sums */
-	double clean, spliced, zero, divergence;
-	uint64_t predicted, rows;
+/* --- spliced into a model --- */
+
+/* Hidden states of a pass, one of each behind the other in the engine's. */
+enum hidden_state {
+	BASE,    /* after the SAE's layer */
+	CLEAN,   /* BASE through the layers behind */
+	CHANGED, /* the reconstruction, or zeros, through the layers behind */
+	HIDDEN_STATES
 };
 
-static bool counts(const struct splice *p, int32_t id)
+/* Every window goes through the layers behind the SAE three times: clean, reconstructed, zeroed. */
+enum { VERSIONS = 3 };
+
+struct splice_run {
+	ps_splice splice;
+	ps_meter meter;
+	bool keep_special;
+	ps_evaluator *evaluator;
+	/* in the engine's arena */
+	ps_arena evaluator_room;
+	float *x;                           /* (SPLICE_ROWS, D): rows that count */
+	size_t *place;                      /* (SPLICE_ROWS): their rows of the pass */
+	int32_t *targets;                   /* of a pass */
+	double *nll_clean, *nll_other, *kl; /* of a pass */
+	/* sums over the predicted tokens */
+	double clean, spliced, zero, divergence;
+	uint64_t predicted, rows; /* tokens predicted; rows reconstructed */
+};
+
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 {
-	return p->keep_special || !ps_config_is_special(p->engine.config, id);
+	struct splice_run *r = command;
+	const ps_sae *sae = &r->splice.shape;
+
+	r->evaluator_room = ps_engine_room(
+		layout, ps_evaluator_bytes(sae, r->splice.engine.session->threads, SPLICE_ROWS));
+	r->x = ps_layout_part(layout, SPLICE_ROWS, sae->d_in * sizeof *r->x);
+	r->place = ps_layout_part(layout, SPLICE_ROWS, sizeof *r->place);
+	r->targets = ps_layout_part(layout, pass_tokens, sizeof *r->targets);
+	r->nll_clean = ps_layout_part(layout, pass_tokens, sizeof *r->nll_clean);
+	r->nll_other = ps_layout_part(layout, pass_tokens, sizeof *r->nll_other);
+	r->kl = ps_layout_part(layout, pass_tokens, sizeof *r->kl);
 }
 
-/* The next rows that count, from *row on, side by side in p->x; returns their number. */
-static size_t collect_rows(struct splice *p, const int32_t *ids, const float *base, size_t rows,
-			   size_t *row)
+static ps_engine_need need_of(struct splice_run *r)
 {
-	const size_t width = p->sae->d_in;
+	return (ps_engine_need){.window = r->splice.window,
+				.tokens = r->splice.windows * r->splice.window,
+				.hidden_copies = HIDDEN_STATES,
+				.head = true,
+				.lay_out = lay_out,
+				.command = r,
+				.held_bytes = r->splice.sae_bytes};
+}
+
+static int make_evaluator(struct splice_run *r)
+{
+	return ps_evaluator_create(&r->evaluator, &r->splice.folder.sae,
+				   &r->splice.engine.session->context, SPLICE_ROWS, NULL,
+				   &r->evaluator_room);
+}
+
+static float *hidden_of(const struct splice_run *r, enum hidden_state which)
+{
+	const ps_engine *e = &r->splice.engine;
+
+	return e->hidden + which * e->pass_tokens * e->config->width;
+}
+
+static bool counts(const struct splice_run *r, int32_t id)
+{
+	return r->keep_special || !ps_config_is_special(r->splice.engine.config, id);
+}
+
+/* The next rows that count, from *row on, side by side in r->x; returns their number. */
+static size_t collect_rows(struct splice_run *r, const int32_t *ids, size_t rows, size_t *row)
+{
+	const size_t width = r->splice.shape.d_in;
+	const float *base = hidden_of(r, BASE);
 	size_t count = 0;
 
 	for (; *row < rows && count < SPLICE_ROWS; ++*row) {
-		if (!counts(p, ids[*row]))
+		if (!counts(r, ids[*row]))
 			continue;
-		memcpy(p->x + count * width, base + *row * width, width * sizeof(float));
-		p->place[count++] = *row;
+		memcpy(r->x + count * width, base + *row * width, width * sizeof *r->x);
+		r->place[count++] = *row;
 	}
 	return count;
 }
 
-/* changed = reconstruction of base where the token counts, base elsewhere. */
-static int splice_reconstruction(struct splice *p, const int32_t *ids, const float *base,
-				 float *changed, size_t rows)
+/* CHANGED = the reconstruction of BASE where the token counts, BASE elsewhere. */
+static int splice_reconstruction(struct splice_run *r, const int32_t *ids, size_t rows)
 {
-	const size_t width = p->sae->d_in;
+	const ps_context *context = &r->splice.engine.session->context;
+	const size_t width = r->splice.shape.d_in;
+	float *changed = hidden_of(r, CHANGED);
 
-	memcpy(changed, base, rows * width * sizeof(float));
+	memcpy(changed, hidden_of(r, BASE), rows * width * sizeof *changed);
 	for (size_t row = 0; row < rows;) {
-		const size_t count = collect_rows(p, ids, base, rows, &row);
+		const size_t count = collect_rows(r, ids, rows, &row);
 		const float *x_hat;
-		int rc = count ? ps_evaluator_add(p->evaluator, p->x, count, &x_hat) : 0;
+		int rc = count ? ps_evaluator_add(r->evaluator, r->x, count, &x_hat) : 0;
 
 		if (rc)
 			return rc;
 		for (size_t i = 0; i < count; i++)
-			memcpy(changed + p->place[i] * width, x_hat + i * width,
-			       width * sizeof(float));
-		p->rows += count;
+			memcpy(changed + r->place[i] * width, x_hat + i * width,
+			       width * sizeof *changed);
+		r->rows += count;
+		ps_progress_tick(context, "reconstruction", "tok", row, rows);
 	}
 	return 0;
 }
 
-static void splice_zero(const struct splice *p, const int32_t *ids, const float *base,
-			float *changed, size_t rows)
+/* CHANGED = 0 where the token counts, BASE elsewhere. */
+static void splice_zero(const struct splice_run *r, const int32_t *ids, size_t rows)
 {
-	size_t width = p->sae->d_in;
+	const size_t width = r->splice.shape.d_in;
+	float *changed = hidden_of(r, CHANGED);
 
-	for (size_t i = 0; i < rows; i++) {
-		if (counts(p, ids[i]))
-			memset(changed + i * width, 0, width * sizeof(float));
-		else
-			memcpy(changed + i * width, base + i * width, width * sizeof(float));
-	}
-}
-
-/* The layers behind the spliced one, then the rows whose next id is known, packed to the front. */
-static int finish_forward(struct splice *p, const ps_windows *windows, float *hidden)
-{
-	ps_engine *e = &p->engine;
-	size_t width = e->config->width, window = p->tokens.window, kept = 0;
-	int last = (int)e->config->layers - 1;
-	int rc = p->layer < last ? ps_forward_layers(e->forward, p->layer + 1, last, p->layer + 1,
-						     windows, hidden, NULL, NULL)
-				 : 0;
-
-	for (size_t w = 0; w < windows->count && !rc; w++, kept += window - 1)
-		memmove(hidden + kept * width, hidden + w * window * width,
-			(window - 1) * width * sizeof(float));
-	return rc;
+	memcpy(changed, hidden_of(r, BASE), rows * width * sizeof *changed);
+	for (size_t i = 0; i < rows; i++)
+		if (counts(r, ids[i]))
+			memset(changed + i * width, 0, width * sizeof *changed);
 }
 
 static double sum(const double *values, size_t count)
@@ -190,195 +243,194 @@ static double sum(const double *values, size_t count)
 	return total;
 }
 
-static int run_pass(struct splice *p, size_t first, size_t count)
+/* One dense product with the encoder; the decoder's is sparse. */
+static double sae_work(const struct splice_run *r, double windows)
 {
-	ps_engine *e = &p->engine;
-	ps_windows windows = ps_engine_windows(e, &p->tokens, first, count);
-	size_t window = p->tokens.window, rows = count * window, width = e->config->width,
-	       predicted = count * (window - 1);
-	float *base = e->hidden, *clean = base + e->pass_tokens * width,
-	      *changed = clean + e->pass_tokens * width;
-	int rc = ps_forward_embed(e->forward, &windows, base);
+	return windows * (double)(r->splice.window * r->splice.shape.d_in * r->splice.shape.d_sae);
+}
 
+/* From a version's residual stream to what its output head reads. */
+static int finish(struct splice_run *r, const ps_windows *windows, enum hidden_state which)
+{
+	ps_meter_stage(&r->meter, ps_splice_finish_work(&r->splice, (double)windows->count));
+	return ps_splice_finish(&r->splice, windows, hidden_of(r, which));
+}
+
+/* The clean and the reconstructed version, and how far apart their predictions are. */
+static int compare_versions(struct splice_run *r, const ps_windows *windows, size_t rows)
+{
+	ps_engine *e = &r->splice.engine;
+	const size_t predicted = windows->count * (r->splice.window - 1);
+	float *clean = hidden_of(r, CLEAN), *changed = hidden_of(r, CHANGED);
+	int rc;
+
+	memcpy(clean, hidden_of(r, BASE), rows * e->config->width * sizeof *clean);
+	ps_meter_stage(&r->meter, sae_work(r, (double)windows->count));
+	rc = splice_reconstruction(r, windows->ids, rows);
 	if (!rc)
-		rc = ps_forward_layers(e->forward, 0, p->layer,
-				       p->layer + 1 < (int)e->config->layers ? p->layer + 1 : -1,
-				       &windows, base, NULL, NULL);
+		rc = finish(r, windows, CLEAN);
+	if (!rc)
+		rc = finish(r, windows, CHANGED);
+	ps_meter_stage(&r->meter, 2 * ps_splice_head_work(&r->splice, (double)windows->count));
+	if (!rc)
+		rc = ps_head_kl(e->head, clean, changed, r->targets, predicted, r->nll_clean,
+				r->nll_other, r->kl);
 	if (rc)
 		return rc;
-	for (size_t w = 0; w < count; w++)
-		memcpy(p->targets + w * (window - 1), windows.ids + w * window + 1,
-		       (window - 1) * sizeof(int32_t));
-	memcpy(clean, base, rows * width * sizeof(float));
-	rc = splice_reconstruction(p, windows.ids, base, changed, rows);
+	r->clean += sum(r->nll_clean, predicted);
+	r->spliced += sum(r->nll_other, predicted);
+	r->divergence += sum(r->kl, predicted);
+	return 0;
+}
+
+static int measure_zero(struct splice_run *r, const ps_windows *windows, size_t rows)
+{
+	const size_t predicted = windows->count * (r->splice.window - 1);
+	int rc;
+
+	splice_zero(r, windows->ids, rows);
+	rc = finish(r, windows, CHANGED);
+	ps_meter_stage(&r->meter, ps_splice_head_work(&r->splice, (double)windows->count));
 	if (!rc)
-		rc = finish_forward(p, &windows, clean);
+		rc = ps_head_nll(r->splice.engine.head, hidden_of(r, CHANGED), r->targets,
+				 predicted, r->nll_other);
 	if (!rc)
-		rc = finish_forward(p, &windows, changed);
-	if (!rc)
-		rc = ps_head_kl(e->head, clean, changed, p->targets, predicted, p->nll_clean,
-				p->nll_other, p->kl);
-	if (rc)
-		return rc;
-	p->clean += sum(p->nll_clean, predicted);
-	p->spliced += sum(p->nll_other, predicted);
-	p->divergence += sum(p->kl, predicted);
-	splice_zero(p, windows.ids, base, changed, rows);
-	rc = finish_forward(p, &windows, changed);
-	if (!rc)
-		rc = ps_head_nll(e->head, changed, p->targets, predicted, p->nll_other);
-	p->zero += sum(p->nll_other, predicted);
-	p->predicted += predicted;
+		r->zero += sum(r->nll_other, predicted);
 	return rc;
 }
 
-static ps_engine_need splice_need(const struct splice *p)
+static int run_pass(struct splice_run *r, size_t first, size_t count)
 {
-	const ps_sae *sae = p->sae;
-	size_t window = p->tokens.window;
-	ps_engine_need need = {.window = window,
-			       .tokens = p->windows * window,
-			       .hidden_copies = 3,
-			       .head = true,
-			       .held_bytes = p->sae_bytes,
-			       .extra_token_bytes = sizeof(int32_t) + 3 * sizeof(double)};
+	ps_splice *p = &r->splice;
+	const ps_windows windows = ps_engine_windows(&p->engine, &p->tokens, first, count);
+	const size_t rows = count * p->window;
+	int rc;
 
-	need.extra_bytes = ps_evaluator_bytes(sae, p->engine.session->threads, SPLICE_ROWS) +
-			   SPLICE_ROWS * (sae->d_in * sizeof(float) + sizeof(size_t)) +
-			   16 * PS_ALIGN;
-	return need;
-}
-
-/* What the engine, once started, has planned for. */
-static int take_parts(struct splice *p)
-{
-	ps_engine *e = &p->engine;
-	const ps_sae *sae = p->sae;
-	int rc = ps_evaluator_create(&p->evaluator, sae, &e->session->context, SPLICE_ROWS, NULL,
-				     &e->arena);
-
+	ps_meter_stage(&r->meter, ps_splice_reach_work(p, (double)count));
+	rc = ps_splice_reach(p, &windows, hidden_of(r, BASE));
 	if (rc)
 		return rc;
-	p->x = ps_arena_take(&e->arena, SPLICE_ROWS * sae->d_in * sizeof(float));
-	p->place = ps_arena_take(&e->arena, SPLICE_ROWS * sizeof(size_t));
-	p->targets = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
-	p->nll_clean = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
-	p->nll_other = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
-	p->kl = ps_arena_take(&e->arena, e->pass_tokens * sizeof(double));
-	return 0;
+	for (size_t w = 0; w < count; w++)
+		ps_splice_targets(p, first + w, r->targets + w * (p->window - 1));
+	rc = compare_versions(r, &windows, rows);
+	if (!rc)
+		rc = measure_zero(r, &windows, rows);
+	r->predicted += count * (p->window - 1);
+	return rc;
+}
+
+static int run_passes(struct splice_run *r)
+{
+	ps_splice *p = &r->splice;
+	ps_session *s = p->engine.session;
+	const size_t per_pass = p->engine.pass_tokens / p->window;
+	const double windows = (double)p->windows;
+	const ps_meter_plan plan = {"spliced loss", "tok", p->windows * p->window,
+				    ps_splice_reach_work(p, windows) + sae_work(r, windows) +
+					    VERSIONS * (ps_splice_finish_work(p, windows) +
+							ps_splice_head_work(p, windows))};
+	int rc = 0;
+
+	ps_meter_begin(&r->meter, &s->context, &plan);
+	for (size_t first = 0; first < p->windows && !rc; first += per_pass) {
+		rc = run_pass(r, first, ps_min_size(per_pass, p->windows - first));
+		if (!rc)
+			rc = ps_progress_check(&s->context);
+	}
+	ps_meter_end(&r->meter);
+	return rc;
 }
 
 static int splice_sample(void *context)
 {
-	struct splice *p = context;
+	struct splice_run *r = context;
 
-	return splice_reconstruction(p, p->tokens.ids, p->engine.hidden,
-				     p->engine.hidden + p->engine.pass_tokens * p->sae->d_in,
-				     p->tokens.window);
+	return splice_reconstruction(r, r->splice.tokens.ids, r->splice.window);
 }
 
-/* The layers behind the SAE, and the head, see three versions of every window. */
-static int dry_run(struct splice *p, json_t **result)
+static int dry_run(struct splice_run *r, const ps_engine_need *need, json_t **result)
 {
-	ps_engine *e = &p->engine;
-	ps_engine_need need = splice_need(p);
-	int layers = (int)e->config->layers;
+	ps_splice *p = &r->splice;
+	const int layers = (int)p->engine.config->layers;
+	const double tokens = (double)need->tokens, windows = (double)p->windows;
 	ps_forecast f;
-	int rc = ps_forecast_begin(&f, e, &need, p->tokens.ids, need.tokens);
+	int rc = ps_forecast_begin(&f, &p->engine, need, p->tokens.ids, need->tokens);
 
 	if (!rc)
-		rc = take_parts(p);
+		rc = make_evaluator(r);
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, p->layer, (double)need.tokens, 1, 1);
+		rc = ps_forecast_layers(&f, 0, p->layer, tokens, 1, 1);
 	if (!rc)
-		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1, 3 * (double)need.tokens, 3,
-					3);
+		rc = ps_forecast_layers(&f, p->layer + 1, layers - 1, VERSIONS * tokens, VERSIONS,
+					VERSIONS);
 	if (!rc)
-		rc = ps_forecast_head(&f, 3 * (double)(p->windows * (p->tokens.window - 1)), 0);
+		rc = ps_forecast_head(&f, VERSIONS * windows * (double)(p->window - 1), 0);
 	if (!rc)
-		rc = ps_forecast_add(&f, splice_sample, p, (double)p->windows);
+		rc = ps_forecast_add(&f, splice_sample, r, windows);
 	return rc ? rc : ps_forecast_end(&f, result);
 }
 
-static json_t *splice_json(const struct splice *p)
+static json_t *splice_json(const struct splice_run *r)
 {
-	const double n = (double)p->predicted, clean = p->clean / n, spliced = p->spliced / n,
-		     zero = p->zero / n;
+	const double n = (double)r->predicted, clean = r->clean / n, spliced = r->spliced / n,
+		     zero = r->zero / n;
 	ps_evaluation evaluation;
 	json_t *result;
 
-	ps_evaluator_conclude(p->evaluator, &evaluation, NULL);
+	ps_evaluator_conclude(r->evaluator, &evaluation, NULL);
 	result = evaluation_json(&evaluation);
-	json_object_update_new(result,
-			       json_pack("{s:f, s:f, s:f, s:o, s:f, s:I}", "ce_clean", clean,
-					 "ce_sae", spliced, "ce_zero", zero, "ce_recovered",
-					 number((zero - spliced) / (zero - clean)), "kl",
-					 p->divergence / n, "predicted", (json_int_t)p->predicted));
+	if (result &&
+	    json_object_update_new(
+		    result,
+		    json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "ce_clean", ps_number_json(clean),
+			      "ce_sae", ps_number_json(spliced), "ce_zero", ps_number_json(zero),
+			      "ce_recovered", ps_number_json((zero - spliced) / (zero - clean)),
+			      "kl", ps_number_json(r->divergence / n), "predicted",
+			      (json_int_t)r->predicted))) {
+		json_decref(result);
+		return NULL;
+	}
 	return result;
 }
 
-static int evaluate_model(ps_session *s, const ps_eval_args *args, const ps_sae_folder *sae,
-			  json_t **result)
+static int evaluate_model(ps_session *s, const ps_eval_args *args, json_t **result)
 {
-	struct splice p = {.sae_bytes = sae->arena.size_bytes,
-			   .sae = &sae->sae,
-			   .keep_special = args->keep_special,
-			   .layer = (int)args->layer};
+	const ps_splice_inputs inputs = {.sae = args->sae,
+					 .model = args->model,
+					 .mask = args->mask,
+					 .tokens = args->tokens,
+					 .layer = args->layer,
+					 .windows = args->windows};
+	struct splice_run r = {.keep_special = args->keep_special};
 	ps_engine_need need;
-	size_t per_pass;
-	int rc = ps_engine_open(&p.engine, s, args->model, args->mask);
+	int rc = ps_splice_open(&r.splice, s, &inputs);
 
-	if (!rc)
-		rc = ps_engine_check_layer(&p.engine, args->layer);
-	if (!rc)
-		rc = ps_token_file_open(&p.tokens, &ps_sys_linux, args->tokens, &s->diag);
-	if (!rc)
-		rc = ps_engine_check_tokens(&p.engine, &p.tokens);
-	if (!rc)
-		rc = check_width(s, sae, args->sae, p.engine.config->width);
-	if (!rc && p.tokens.window < 2)
-		rc = ps_fail(&s->diag, PS_EINPUT, "%s: windows of one token predict nothing",
-			     args->tokens);
 	if (rc)
 		goto out;
-	p.windows = args->windows > 0 ? ps_min_size((size_t)args->windows, p.tokens.windows)
-				      : p.tokens.windows;
+	need = need_of(&r);
+	rc = ps_splice_load(&r.splice, &need);
+	if (rc)
+		goto out;
 	if (args->dry_run) {
-		rc = dry_run(&p, result);
+		rc = dry_run(&r, &need, result);
 		goto out;
 	}
-	need = splice_need(&p);
-	rc = ps_engine_start(&p.engine, &need);
+	rc = ps_engine_start(&r.splice.engine, &need);
 	if (!rc)
-		rc = take_parts(&p);
-	per_pass = rc ? 1 : p.engine.pass_tokens / p.tokens.window;
-	for (size_t first = 0; first < p.windows && !rc; first += per_pass) {
-		rc = run_pass(&p, first, ps_min_size(per_pass, p.windows - first));
-		ps_progress_tick(&s->context, "spliced loss, windows", "win",
-				 ps_min_size(first + per_pass, p.windows), p.windows);
-		if (!rc)
-			rc = ps_progress_check(&s->context);
-	}
-	if (!rc && !p.rows)
+		rc = make_evaluator(&r);
+	if (!rc)
+		rc = run_passes(&r);
+	if (!rc && !r.rows)
 		rc = ps_fail(&s->diag, PS_EINPUT, "%s has no tokens besides BOS, EOS and PAD",
 			     args->tokens);
 	if (!rc)
-		*result = splice_json(&p);
+		rc = ps_result_set(result, splice_json(&r), &s->diag);
 out:
-	ps_token_file_close(&p.tokens);
-	ps_engine_close(&p.engine);
+	ps_splice_close(&r.splice);
 	return rc;
 }
 
 int ps_run_eval(ps_session *s, const ps_eval_args *args, json_t **result)
 {
-	ps_sae_folder sae;
-	int rc = ps_sae_folder_load(&sae, args->sae, &s->diag);
-
-	if (rc)
-		return rc;
-	rc = args->cache ? evaluate_cache(s, args, &sae, result)
-			 : evaluate_model(s, args, &sae, result);
-	ps_sae_folder_close(&sae);
-	return rc;
+	return args->cache ? evaluate_cache(s, args, result) : evaluate_model(s, args, result);
 }

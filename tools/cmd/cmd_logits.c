@@ -2,117 +2,177 @@
 #include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
+#include "tools/engine/meter.h"
+#include "tools/run/json_check.h"
 
 #define BLOCK_ROWS ((size_t)32) /* rows of logits held at a time */
 
-static int write_pass(ps_engine *e, ps_artefact *artefact, float *logits, size_t rows)
+struct logits_run {
+	ps_session *s;
+	const ps_logits_args *args;
+	ps_engine engine;
+	ps_meter meter;
+	ps_token_file tokens;
+	ps_artefact *artefact;
+	float *logits; /* (BLOCK_ROWS, V), in the engine's arena */
+};
+
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 {
-	ps_session *s = e->session;
+	struct logits_run *r = command;
+
+	(void)pass_tokens;
+	r->logits = ps_layout_part(layout, BLOCK_ROWS, r->engine.config->vocab * sizeof *r->logits);
+}
+
+static ps_engine_need need_of(struct logits_run *r)
+{
+	return (ps_engine_need){.window = r->tokens.window,
+				.tokens = r->tokens.windows * r->tokens.window,
+				.hidden_copies = 1,
+				.head = true,
+				.lay_out = lay_out,
+				.command = r};
+}
+
+static int last_layer(const struct logits_run *r)
+{
+	return (int)r->engine.config->layers - 1;
+}
+
+static double layers_work(const struct logits_run *r, size_t windows)
+{
+	return ps_layers_work(r->engine.config, 0, last_layer(r), r->tokens.window,
+			      (double)(windows * r->tokens.window));
+}
+
+/* The logits of the pass's rows, block by block. */
+static int write_rows(struct logits_run *r, size_t rows)
+{
+	const ps_model_config *config = r->engine.config;
 	int rc = 0;
 
 	for (size_t first = 0; first < rows && !rc; first += BLOCK_ROWS) {
-		size_t count = ps_min_size(BLOCK_ROWS, rows - first);
+		const size_t count = ps_min_size(BLOCK_ROWS, rows - first);
 
-		rc = ps_head_logits(e->head, e->hidden + first * e->config->width, count, logits);
+		ps_meter_stage(&r->meter, ps_head_work(config, (double)count));
+		rc = ps_head_logits(r->engine.head, r->engine.hidden + first * config->width, count,
+				    r->logits);
 		if (!rc)
-			rc = ps_artefact_write(artefact, logits,
-					       count * e->config->vocab * sizeof(float), &s->diag);
+			rc = ps_artefact_write(r->artefact, r->logits,
+					       count * config->vocab * sizeof *r->logits,
+					       &r->s->diag);
 	}
 	return rc;
 }
 
-static int write_all(ps_engine *e, const ps_token_file *tokens, ps_artefact *artefact)
+/* Windows [first, first + count). */
+static int write_pass(struct logits_run *r, size_t first, size_t count)
 {
-	float *logits = ps_arena_take(&e->arena, BLOCK_ROWS * e->config->vocab * sizeof(float));
-	size_t per_pass = e->pass_tokens / tokens->window;
+	ps_engine *e = &r->engine;
+	const ps_windows windows = ps_engine_windows(e, &r->tokens, first, count);
+	const int next = first + count < r->tokens.windows ? 0 : -1;
+	int rc;
+
+	ps_meter_stage(&r->meter, layers_work(r, count));
+	rc = ps_forward_embed(e->forward, &windows, e->hidden);
+	if (!rc)
+		rc = ps_forward_layers(e->forward, 0, last_layer(r), next, &windows, e->hidden,
+				       NULL, NULL);
+	return rc ? rc : write_rows(r, count * r->tokens.window);
+}
+
+static int write_all(struct logits_run *r)
+{
+	const size_t windows = r->tokens.windows, rows = windows * r->tokens.window,
+		     per_pass = r->engine.pass_tokens / r->tokens.window;
+	const ps_meter_plan plan = {"logits", "tok", rows,
+				    layers_work(r, windows) +
+					    ps_head_work(r->engine.config, (double)rows)};
 	int rc = 0;
 
-	for (size_t first = 0; first < tokens->windows && !rc; first += per_pass) {
-		size_t count = ps_min_size(per_pass, tokens->windows - first);
-		ps_windows windows = ps_engine_windows(e, tokens, first, count);
-
-		rc = ps_forward_embed(e->forward, &windows, e->hidden);
-		if (!rc)
-			rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
-					       first + count < tokens->windows ? 0 : -1, &windows,
-					       e->hidden, NULL, NULL);
-		if (!rc)
-			rc = write_pass(e, artefact, logits, count * tokens->window);
-		ps_progress_tick(&e->session->context, "logits, windows", "win", first + count,
-				 tokens->windows);
-	}
+	ps_meter_begin(&r->meter, &r->s->context, &plan);
+	for (size_t first = 0; first < windows && !rc; first += per_pass)
+		rc = write_pass(r, first, ps_min_size(per_pass, windows - first));
+	ps_meter_end(&r->meter);
 	return rc;
 }
 
-static int dry_run(ps_engine *e, const ps_engine_need *need, const ps_token_file *tokens,
-		   const char *out, json_t **result)
+/* Begins the file, writes it and commits it; nothing of it is left when that fails. */
+static int write_file(struct logits_run *r)
 {
-	ps_forecast f;
-	int rc = ps_forecast_begin(&f, e, need, tokens->ids, need->tokens);
+	json_t *extra = json_pack("{s:o}", "provenance",
+				  ps_engine_provenance(&r->engine, "logits", &r->tokens));
+	const ps_tensor_decl tensor = {
+		"logits",
+		PS_F32,
+		3,
+		{r->tokens.windows, r->tokens.window, r->engine.config->vocab}};
+	int rc = ps_json_check(extra, &r->s->diag);
 
 	if (!rc)
-		rc = ps_forecast_layers(&f, 0, (int)e->config->layers - 1, (double)need->tokens, 1,
-					1);
-	if (!rc)
-		rc = ps_forecast_head(&f, (double)need->tokens, BLOCK_ROWS);
+		rc = ps_artefact_create(&r->artefact, &ps_sys_linux, r->args->out, "logits", extra,
+					&tensor, 1, &r->s->diag);
+	json_decref(extra);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, out, need->tokens * e->config->vocab * sizeof(float), 1);
+	rc = write_all(r);
+	if (!rc)
+		return ps_artefact_commit(r->artefact, &r->s->diag);
+	ps_artefact_abort(r->artefact);
+	return rc;
+}
+
+static int dry_run(struct logits_run *r, const ps_engine_need *need, json_t **result)
+{
+	const double rows = (double)need->tokens;
+	ps_forecast f;
+	int rc = ps_forecast_begin(&f, &r->engine, need, r->tokens.ids, need->tokens);
+
+	if (!rc)
+		rc = ps_forecast_layers(&f, 0, last_layer(r), rows, 1, 1);
+	if (!rc)
+		rc = ps_forecast_head(&f, rows, BLOCK_ROWS);
+	if (rc)
+		return rc;
+	ps_forecast_write(&f, r->args->out,
+			  need->tokens * r->engine.config->vocab * sizeof *r->logits, 1);
 	return ps_forecast_end(&f, result);
+}
+
+static json_t *make_result(const struct logits_run *r)
+{
+	return json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)r->tokens.windows, "window",
+			 (json_int_t)r->tokens.window, "vocab",
+			 (json_int_t)r->engine.config->vocab);
 }
 
 int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 {
-	ps_engine e;
+	struct logits_run r = {.s = s, .args = args};
 	ps_engine_need need;
-	ps_token_file tokens = {0};
-	ps_artefact *artefact = NULL;
-	json_t *extra = NULL;
-	int rc = ps_engine_open(&e, s, args->model, args->mask);
+	int rc = ps_engine_open(&r.engine, s, args->model, args->mask);
 
 	if (!rc)
-		rc = ps_token_file_open(&tokens, &ps_sys_linux, args->tokens, &s->diag);
+		rc = ps_token_file_open(&r.tokens, &ps_sys_linux, args->tokens, &s->diag);
 	if (!rc)
-		rc = ps_engine_check_tokens(&e, &tokens);
+		rc = ps_engine_check_tokens(&r.engine, &r.tokens);
 	if (rc)
 		goto out;
-	need = (ps_engine_need){.window = tokens.window,
-				.tokens = tokens.windows * tokens.window,
-				.hidden_copies = 1,
-				.head = true,
-				.extra_bytes = BLOCK_ROWS * e.config->vocab * sizeof(float)};
-	rc = args->dry_run ? dry_run(&e, &need, &tokens, args->out, result)
-			   : ps_engine_start(&e, &need);
-	if (rc || args->dry_run)
+	need = need_of(&r);
+	if (args->dry_run) {
+		rc = dry_run(&r, &need, result);
 		goto out;
-	extra = json_pack("{s:o}", "provenance", ps_engine_provenance(&e, "logits", &tokens));
-	rc = ps_artefact_create(
-		&artefact, &ps_sys_linux,
-		&(ps_artefact_spec){.path = args->out,
-				    .kind = "logits",
-				    .extra = extra,
-				    .tensors = &(ps_tensor_decl){"logits",
-								 PS_F32,
-								 3,
-								 {tokens.windows, tokens.window,
-								  e.config->vocab}},
-				    .count = 1},
-		&s->diag);
-	if (rc)
-		goto out;
-	rc = write_all(&e, &tokens, artefact);
-	if (rc)
-		ps_artefact_abort(artefact);
-	else
-		rc = ps_artefact_commit(artefact, &s->diag);
+	}
+	rc = ps_engine_start(&r.engine, &need);
 	if (!rc)
-		*result = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)tokens.windows,
-				    "window", (json_int_t)tokens.window, "vocab",
-				    (json_int_t)e.config->vocab);
+		rc = write_file(&r);
+	if (!rc)
+		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
-	json_decref(extra);
-	ps_token_file_close(&tokens);
-	ps_engine_close(&e);
+	ps_token_file_close(&r.tokens);
+	ps_engine_close(&r.engine);
 	return rc;
 }

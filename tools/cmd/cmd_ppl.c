@@ -1,39 +1,42 @@
-/* ppl: perplexity over strided windows.
+/* ppl: perplexity over strided windows (ppl_windows.h says which ids each of them scores).
  *
- * The file is one text; windows start at 0, S, 2S, ..., each BOS and up to W ids; only ids not scored before
- * count. The last id of a window is predicted, never an input: it is left out of the computation. */
+ * A window's inputs are BOS and all of its ids but the last: the last id is predicted, never an input. The last layer
+ * and the output head compute the rows that are scored and no others. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/array.h"
 #include "core/base/checked.h"
-#include "io/artefact.h"
 #include "io/text_file.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/ppl_windows.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
+#include "tools/engine/meter.h"
 #include "tools/engine/model_files.h"
 
+/* --- the text --- */
+
 struct text_ids {
+	ps_diag *diag;
 	int32_t *ids;
-	size_t count, capacity, most;
-	size_t reading_bytes; /* held at most while the text was read */
+	size_t count, capacity, count_max;
+	size_t reading_bytes; /* the most that was held while the text was read */
 };
 
+/* One more id; 1: that is enough. */
 static int collect(void *context, int32_t id)
 {
 	struct text_ids *t = context;
+	int32_t *ids;
 
-	if (t->count == t->most)
+	if (t->count == t->count_max)
 		return 1;
-	if (t->count == t->capacity) {
-		size_t capacity = t->capacity ? 2 * t->capacity : 4096;
-		int32_t *grown = realloc(t->ids, capacity * sizeof *grown);
-
-		if (!grown)
-			return PS_EBUDGET;
-		t->ids = grown;
-		t->capacity = capacity;
-	}
+	ids = ps_array_grow(t->ids, &t->capacity, t->count + 1, sizeof *ids, t->diag);
+	if (!ids)
+		return PS_EBUDGET;
+	t->ids = ids;
 	t->ids[t->count++] = id;
 	return 0;
 }
@@ -49,8 +52,6 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 		rc = ps_text_file_open(&text, args->text, PS_TEXT_BYTES_MAX, &s->diag);
 	if (!rc)
 		rc = ps_tokenizer_encode(tokenizer, text.text, text.length, collect, t, &s->diag);
-	if (rc == PS_EBUDGET)
-		rc = ps_fail(&s->diag, rc, "no memory for the token ids of %s", args->text);
 	if (rc >= 0)
 		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) +
 				   t->capacity * sizeof *t->ids;
@@ -63,129 +64,154 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 	return 0;
 }
 
-/* One window of the plan: text ids [begin, end), of which [scored, end) count. */
-struct span {
-	size_t begin, scored, end;
-};
-
-static size_t make_spans(size_t count, size_t window, size_t stride, struct span *spans)
-{
-	size_t n = 0, done = 0;
-
-	for (size_t begin = 0; done < count; begin += stride) {
-		size_t end = ps_min_size(begin + window, count);
-
-		if (end <= done)
-			continue;
-		if (spans)
-			spans[n] = (struct span){begin, done, end};
-		n++;
-		done = end;
-	}
-	return n;
-}
+/* --- the run --- */
 
 struct ppl_run {
 	ps_session *s;
+	const ps_ppl_args *args;
 	ps_engine engine;
-	const int32_t *text;
-	const struct span *spans;
-	size_t span_count;
+	ps_meter meter;
+	struct text_ids text;
+	size_t window, window_count; /* window: ids, no more than the text has */
+	/* in the engine's arena */
+	ps_ppl_window *windows;    /* (window_count) */
+	double *window_nll;        /* (window_count): summed over the ids scored */
+	size_t *wanted;            /* (window_count): the first input whose prediction is scored */
 	int32_t *inputs, *targets; /* of a pass */
 	double *nll;               /* of a pass */
-	double *span_nll;          /* per span, summed */
-	size_t *wanted;            /* per span: its first input whose prediction counts */
 };
 
-/* Spans [first, first + n): the last layer and the head see only the rows that are scored. */
-static int score_pass(struct ppl_run *r, size_t first, size_t n)
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
+{
+	struct ppl_run *r = command;
+
+	r->windows = ps_layout_part(layout, r->window_count, sizeof *r->windows);
+	r->window_nll = ps_layout_part(layout, r->window_count, sizeof *r->window_nll);
+	r->wanted = ps_layout_part(layout, r->window_count, sizeof *r->wanted);
+	r->inputs = ps_layout_part(layout, pass_tokens, sizeof *r->inputs);
+	r->targets = ps_layout_part(layout, pass_tokens, sizeof *r->targets);
+	r->nll = ps_layout_part(layout, pass_tokens, sizeof *r->nll);
+}
+
+static ps_engine_need need_of(struct ppl_run *r)
+{
+	return (ps_engine_need){.window = r->window,
+				.tokens = r->window_count * r->window,
+				.hidden_copies = 1,
+				.head = true,
+				.lay_out = lay_out,
+				.command = r,
+				.held_bytes = r->text.capacity * sizeof *r->text.ids,
+				.earlier_bytes = r->text.reading_bytes};
+}
+
+/* The started engine's lists of windows. */
+static void list_windows(struct ppl_run *r)
+{
+	ps_ppl_windows(r->text.count, r->window, (size_t)r->args->stride, r->windows);
+	for (size_t i = 0; i < r->window_count; i++)
+		r->wanted[i] = r->windows[i].scored - r->windows[i].begin;
+}
+
+/* What windows [first, first + count) take: their inputs, and how many ids they score. */
+static void count_ids(const struct ppl_run *r, size_t first, size_t count, size_t *inputs,
+		      size_t *scored)
+{
+	*inputs = *scored = 0;
+	for (size_t i = first; i < first + count; i++) {
+		*inputs += r->windows[i].end - r->windows[i].begin;
+		*scored += r->windows[i].end - r->windows[i].scored;
+	}
+}
+
+/* The last layer computes little but what is scored. */
+static double layers_work(const struct ppl_run *r, size_t inputs, size_t scored)
+{
+	const ps_model_config *config = r->engine.config;
+	const int last = (int)config->layers - 1;
+
+	return ps_layers_work(config, 0, last - 1, r->window, (double)inputs) +
+	       ps_layers_work(config, last, last, r->window, (double)scored);
+}
+
+/* Inputs, targets and offsets of windows [first, first + count), side by side. */
+static void fill_pass(struct ppl_run *r, size_t first, size_t count)
 {
 	ps_engine *e = &r->engine;
 	size_t rows = 0, scored = 0;
-	ps_windows windows = {
-		.ids = r->inputs, .start = e->starts, .count = n, .wanted = r->wanted + first};
-	int rc;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct span *span = &r->spans[first + i];
-		const size_t inputs = span->end - span->begin,
-			     count = span->end - span->scored; /* BOS and all ids but the last */
+	for (size_t i = 0; i < count; i++) {
+		const ps_ppl_window *w = &r->windows[first + i];
+		const size_t inputs = w->end - w->begin, targets = w->end - w->scored;
 
 		e->starts[i] = rows;
 		r->inputs[rows] = e->config->bos;
-		memcpy(r->inputs + rows + 1, r->text + span->begin, (inputs - 1) * sizeof(int32_t));
-		memcpy(r->targets + scored, r->text + span->scored, count * sizeof(int32_t));
+		memcpy(r->inputs + rows + 1, r->text.ids + w->begin,
+		       (inputs - 1) * sizeof *r->inputs);
+		memcpy(r->targets + scored, r->text.ids + w->scored, targets * sizeof *r->targets);
 		rows += inputs;
-		scored += count;
+		scored += targets;
 	}
-	e->starts[n] = rows;
+	e->starts[count] = rows;
+}
+
+static int score_pass(struct ppl_run *r, size_t first, size_t count)
+{
+	ps_engine *e = &r->engine;
+	const ps_windows windows = {
+		.ids = r->inputs, .start = e->starts, .count = count, .wanted = r->wanted + first};
+	size_t inputs, scored;
+	int rc;
+
+	count_ids(r, first, count, &inputs, &scored);
+	fill_pass(r, first, count);
+	ps_meter_stage(&r->meter, layers_work(r, inputs, scored));
 	rc = ps_forward_embed(e->forward, &windows, e->hidden);
 	if (!rc)
 		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
-				       first + n < r->span_count ? 0 : -1, &windows, e->hidden,
-				       NULL, NULL);
+				       first + count < r->window_count ? 0 : -1, &windows,
+				       e->hidden, NULL, NULL);
+	ps_meter_stage(&r->meter, ps_head_work(e->config, (double)scored));
 	if (!rc)
 		rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);
-	for (size_t i = 0, t = 0; i < n && !rc; i++)
-		for (size_t j = r->spans[first + i].scored; j < r->spans[first + i].end; j++)
-			r->span_nll[first + i] += r->nll[t++];
+	for (size_t i = first, t = 0; i < first + count && !rc; i++)
+		for (size_t j = r->windows[i].scored; j < r->windows[i].end; j++)
+			r->window_nll[i] += r->nll[t++];
 	return rc;
 }
 
-static int score_all(struct ppl_run *r, size_t window)
+static int score_all(struct ppl_run *r)
 {
-	size_t windows_per_pass = ps_max_size(r->engine.pass_tokens / window, 1);
+	const size_t per_pass = ps_max_size(r->engine.pass_tokens / r->window, 1);
+	size_t inputs, scored;
 	int rc = 0;
 
-	for (size_t first = 0; first < r->span_count && !rc; first += windows_per_pass) {
-		rc = score_pass(r, first, ps_min_size(windows_per_pass, r->span_count - first));
-		ps_progress_tick(&r->s->context, "perplexity, windows", "win",
-				 ps_min_size(first + windows_per_pass, r->span_count),
-				 r->span_count);
+	count_ids(r, 0, r->window_count, &inputs, &scored);
+	ps_meter_begin(&r->meter, &r->s->context,
+		       &(ps_meter_plan){"perplexity", "tok", r->text.count,
+					layers_work(r, inputs, scored) +
+						ps_head_work(r->engine.config, (double)scored)});
+	for (size_t first = 0; first < r->window_count && !rc; first += per_pass) {
+		rc = score_pass(r, first, ps_min_size(per_pass, r->window_count - first));
 		if (!rc)
 			rc = ps_progress_check(&r->s->context);
 	}
+	ps_meter_end(&r->meter);
 	return rc;
 }
 
-static json_t *make_result(const struct ppl_run *r, size_t tokens, bool per_window)
+static int dry_run(struct ppl_run *r, const ps_engine_need *need, json_t **result)
 {
-	json_t *nll = json_array(), *counts = json_array(), *result;
-	double sum = 0;
-
-	for (size_t i = 0; i < r->span_count; i++) {
-		sum += r->span_nll[i];
-		json_array_append_new(nll, json_real(r->span_nll[i]));
-		json_array_append_new(
-			counts, json_integer((json_int_t)(r->spans[i].end - r->spans[i].scored)));
-	}
-	sum /= (double)tokens;
-	/* JSON has no infinity: a perplexity beyond double's range is given as its largest number. */
-	result = json_pack("{s:f, s:f, s:I, s:I, s:s}", "ppl",
-			   fmin(exp(sum), 1.7976931348623157e308), "nll", sum, "tokens",
-			   (json_int_t)tokens, "windows", (json_int_t)r->span_count, "backend",
-			   ps_checkpoint_backend(r->engine.checkpoint));
-	if (per_window) {
-		json_object_set(result, "window_nll", nll);
-		json_object_set(result, "window_tokens", counts);
-	}
-	json_decref(nll);
-	json_decref(counts);
-	return result;
-}
-
-static int dry_run(struct ppl_run *r, const ps_engine_need *need, size_t scored, json_t **result)
-{
+	const int last = (int)r->engine.config->layers - 1;
+	size_t inputs, scored;
 	ps_forecast f;
-	double inputs = 0;
-	int last = (int)r->engine.config->layers - 1;
-	int rc = ps_forecast_begin(&f, &r->engine, need, r->text, scored);
+	int rc = ps_forecast_begin(&f, &r->engine, need, r->text.ids, r->text.count);
 
-	for (size_t i = 0; i < r->span_count; i++)
-		inputs += (double)(r->spans[i].end - r->spans[i].begin);
-	/* The last layer computes little but what is scored. */
-	if (!rc)
-		rc = ps_forecast_layers(&f, 0, last - 1, inputs, 1, 1);
+	if (rc)
+		return rc;
+	list_windows(r);
+	count_ids(r, 0, r->window_count, &inputs, &scored);
+	rc = ps_forecast_layers(&f, 0, last - 1, (double)inputs, 1, 1);
 	if (!rc)
 		rc = ps_forecast_layers(&f, last, last, (double)scored, 1, 1);
 	if (!rc)
@@ -193,66 +219,102 @@ static int dry_run(struct ppl_run *r, const ps_engine_need *need, size_t scored,
 	return rc ? rc : ps_forecast_end(&f, result);
 }
 
-int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
-{
-	struct text_ids text = {.most = args->max_tokens > 0 ? (size_t)args->max_tokens : SIZE_MAX};
-	struct ppl_run r = {.s = s};
-	struct span *spans = NULL;
-	ps_engine_need need;
-	size_t window = (size_t)args->window;
-	int rc;
+/* --- the result --- */
 
+/* window_nll and window_tokens: sums and counts of every window. */
+static int add_windows(const struct ppl_run *r, json_t *result)
+{
+	json_t *counts = json_array();
+	int failed = !counts;
+
+	for (size_t i = 0; i < r->window_count && !failed; i++)
+		failed = json_array_append_new(
+			counts,
+			json_integer((json_int_t)(r->windows[i].end - r->windows[i].scored)));
+	failed |= json_object_set_new(result, "window_tokens", counts);
+	return failed | json_object_set_new(result, "window_nll",
+					    ps_numbers_json(r->window_nll, r->window_count));
+}
+
+static json_t *make_result(const struct ppl_run *r)
+{
+	double nll = 0;
+	json_t *result;
+
+	for (size_t i = 0; i < r->window_count; i++)
+		nll += r->window_nll[i];
+	nll /= (double)r->text.count;
+	/* JSON has no infinity: a perplexity beyond double's range is given as its largest number. */
+	result = json_pack("{s:f, s:o, s:I, s:I, s:s}", "ppl",
+			   fmin(exp(nll), 1.7976931348623157e308), "nll", ps_number_json(nll),
+			   "tokens", (json_int_t)r->text.count, "windows",
+			   (json_int_t)r->window_count, "backend",
+			   ps_checkpoint_backend(r->engine.checkpoint));
+	if (result && r->args->per_window && add_windows(r, result)) {
+		json_decref(result);
+		return NULL;
+	}
+	return result;
+}
+
+/* --- the command --- */
+
+static int check_args(const ps_ppl_args *args, ps_diag *diag)
+{
 	if (args->window < 1 || args->stride < 1 || args->stride > args->window ||
 	    args->max_tokens < 0)
-		return ps_fail(
-			&s->diag, PS_EUSAGE,
-			"--window and --stride must be at least 1, the stride at most the window");
-	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
-	if (!rc && r.engine.config->bos < 0)
-		rc = ps_fail(&s->diag, PS_EINPUT,
+		return ps_fail(diag, PS_EUSAGE,
+			       "--window and --stride must be at least 1, the stride at most the "
+			       "window");
+	return 0;
+}
+
+static int open_inputs(struct ppl_run *r)
+{
+	const ps_ppl_args *args = r->args;
+	const size_t window = (size_t)args->window;
+	int rc = ps_engine_open(&r->engine, r->s, args->model, args->mask);
+
+	if (!rc && r->engine.config->bos < 0)
+		rc = ps_fail(&r->s->diag, PS_EINPUT,
 			     "%s: bos_token_id is missing or null, and every window starts with it",
 			     args->model);
 	if (!rc)
-		rc = read_ids(s, args, &text);
+		rc = read_ids(r->s, args, &r->text);
+	if (rc)
+		return rc;
+	r->window_count = ps_ppl_windows(r->text.count, window, (size_t)args->stride, NULL);
+	r->window = ps_min_size(window, r->text.count);
+	return 0;
+}
+
+int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
+{
+	struct ppl_run r = {.s = s, .args = args};
+	ps_engine_need need;
+	int rc = check_args(args, &s->diag);
+
+	if (rc)
+		return rc;
+	r.text.diag = &s->diag;
+	r.text.count_max = args->max_tokens > 0 ? (size_t)args->max_tokens : SIZE_MAX;
+	rc = open_inputs(&r);
 	if (rc)
 		goto out;
-	r.text = text.ids;
-	r.span_count = make_spans(text.count, window, (size_t)args->stride, NULL);
-	r.spans = spans = calloc(r.span_count, sizeof *spans);
-	r.span_nll = calloc(r.span_count, sizeof *r.span_nll);
-	r.wanted = calloc(r.span_count, sizeof *r.wanted);
-	if (!spans || !r.span_nll || !r.wanted) {
-		rc = ps_fail(&s->diag, PS_EBUDGET, "no memory for %zu windows", r.span_count);
+	need = need_of(&r);
+	if (args->dry_run) {
+		rc = dry_run(&r, &need, result);
 		goto out;
 	}
-	make_spans(text.count, window, (size_t)args->stride, spans);
-	for (size_t i = 0; i < r.span_count; i++)
-		r.wanted[i] = spans[i].scored - spans[i].begin;
-	window = ps_min_size(window, text.count);
-	need = (ps_engine_need){.window = window,
-				.tokens = r.span_count * window,
-				.hidden_copies = 1,
-				.head = true,
-				.extra_token_bytes = 2 * sizeof(int32_t) + sizeof(double),
-				.held_bytes = text.capacity * sizeof *text.ids +
-					      r.span_count * (sizeof *spans + sizeof *r.span_nll +
-							      sizeof *r.wanted),
-				.earlier_bytes = text.reading_bytes};
-	rc = args->dry_run ? dry_run(&r, &need, text.count, result)
-			   : ps_engine_start(&r.engine, &need);
-	if (rc || args->dry_run)
+	rc = ps_engine_start(&r.engine, &need);
+	if (rc)
 		goto out;
-	r.inputs = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));
-	r.targets = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(int32_t));
-	r.nll = ps_arena_take(&r.engine.arena, r.engine.pass_tokens * sizeof(double));
-	rc = score_all(&r, window);
+	list_windows(&r);
+	rc = score_all(&r);
 	if (!rc)
-		*result = make_result(&r, text.count, args->per_window);
+		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
 	ps_engine_close(&r.engine);
-	free(r.span_nll);
-	free(r.wanted);
-	free(spans);
-	free(text.ids);
+	free(r.text.ids);
 	return rc;
 }

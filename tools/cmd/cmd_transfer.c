@@ -1,8 +1,16 @@
-/* transfer: one frozen dictionary on the rows of two models for the same tokens (RQ3, analysis/transfer.h). */
+/* transfer: one frozen dictionary on the rows of two models for the same tokens (RQ3, analysis/transfer.h).
+ *
+ * With -o the rows are read once more for the counts of each latent (transfer_latents.h). */
 #include "analysis/transfer.h"
+#include "core/base/checked.h"
+#include "core/base/digest.h"
+#include "io/artefact.h"
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/cmd/transfer_latents.h"
+#include "tools/run/code_version.h"
+#include "tools/run/json_check.h"
 #include "tools/train/sae_folder.h"
 
 struct transfer_run {
@@ -40,24 +48,103 @@ static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
 	return rc;
 }
 
+/* What a file of the counts of each latent holds. */
+static size_t file_bytes(const struct transfer_run *r)
+{
+	return r->shape.d_sae * (3 * sizeof(uint64_t) + 2 * sizeof(double));
+}
+
 static int take_memory(struct transfer_run *r, size_t sae_bytes)
 {
+	const int threads = r->s->threads;
 	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
-	size_t held_bytes;
+	size_t held_bytes,
+		bytes = ps_transfer_bytes(&r->shape, r->dense.windows_max, &r->bootstrap, threads);
 	int rc;
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "SAE", sae_bytes);
 	ps_cache_windows_plan(&r->dense, &plan);
 	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&r->pruned));
+	if (r->args->out) {
+		bytes = ps_max_size(bytes, ps_transfer_latents_bytes(&r->shape, threads));
+		ps_plan_add(&plan, "file written", ps_min_size(file_bytes(r), PS_BLOCK_BYTES));
+	}
 	held_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "windows of rows", ps_clusters_bytes((size_t)r->dense.rows.count));
-	ps_plan_add(
-		&plan, "transfer",
-		ps_transfer_bytes(&r->shape, r->dense.windows_max, &r->bootstrap, r->s->threads));
+	ps_plan_add(&plan, "transfer", bytes);
 	rc = ps_plan_check(&plan, &r->s->diag);
 	return rc ? rc : ps_arena_create(&r->arena, plan.total_bytes - held_bytes, &r->s->diag);
 }
+
+/* --- by latent --- */
+
+static json_t *make_provenance(const struct transfer_run *r)
+{
+	char sae[PS_DIGEST_TEXT], dense[PS_DIGEST_TEXT], pruned[PS_DIGEST_TEXT];
+
+	return json_pack("{s:{s:s, s:{s:s, s:s, s:s}, s:{s:b}, s:i}}", "provenance", "command",
+			 "transfer", "inputs", "sae", ps_digest_format(r->sae.digest, sae), "dense",
+			 ps_digest_format(r->dense.cache.digest, dense), "pruned",
+			 ps_digest_format(r->pruned.digest, pruned), "options", "keep_special",
+			 r->args->keep_special, "code", ps_code_version("transfer"));
+}
+
+static int write_columns(ps_artefact *artefact, const ps_transfer_latents *l, size_t latents,
+			 ps_diag *diag)
+{
+	const void *const columns[] = {l->rows_dense, l->rows_pruned, l->rows_both, l->sum_dense,
+				       l->sum_pruned};
+	int rc = 0;
+
+	for (size_t c = 0; c < sizeof columns / sizeof *columns && !rc; c++)
+		rc = ps_artefact_write(artefact, columns[c], latents * sizeof(uint64_t), diag);
+	return rc;
+}
+
+static int write_latents(struct transfer_run *r, const ps_transfer_latents *latents)
+{
+	const size_t f = r->shape.d_sae;
+	const ps_tensor_decl decls[] = {{"rows_dense", PS_I64, 1, {f}},
+					{"rows_pruned", PS_I64, 1, {f}},
+					{"rows_both", PS_I64, 1, {f}},
+					{"sum_dense", PS_F64, 1, {f}},
+					{"sum_pruned", PS_F64, 1, {f}}};
+	ps_diag *diag = &r->s->diag;
+	json_t *extra = make_provenance(r);
+	ps_artefact *artefact;
+	int rc = ps_json_check(extra, diag);
+
+	if (!rc)
+		rc = ps_artefact_create(&artefact, &ps_sys_linux, r->args->out, "transfer", extra,
+					decls, sizeof decls / sizeof *decls, diag);
+	json_decref(extra);
+	if (rc)
+		return rc;
+	rc = write_columns(artefact, latents, f, diag);
+	if (!rc)
+		return ps_artefact_commit(artefact, diag);
+	ps_artefact_abort(artefact);
+	return rc;
+}
+
+static int count_latents(struct transfer_run *r)
+{
+	const ps_transfer_sides sides = {.dense = &r->dense.cache.source,
+					 .pruned = &r->pruned.source,
+					 .rows = &r->dense.rows};
+	const size_t mark = ps_arena_mark(&r->arena);
+	ps_transfer_latents latents;
+	int rc =
+		ps_transfer_latents_count(&r->sae.sae, &sides, &r->s->context, &r->arena, &latents);
+
+	if (!rc)
+		rc = write_latents(r, &latents);
+	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+/* --- the command --- */
 
 static json_t *transfer_json(const ps_transfer *t)
 {
@@ -97,8 +184,6 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	size_t sae_bytes = 0;
 	int rc = ps_bootstrap_make(args->samples, args->seed, &r.bootstrap, &s->diag);
 
-	if (!rc && args->out)
-		rc = ps_fail(&s->diag, PS_EINPUT, "transfer -o: not built yet");
 	if (!rc)
 		rc = open_inputs(&r, &sae_bytes);
 	if (!rc)
@@ -110,6 +195,8 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	if (!rc)
 		rc = ps_transfer_run(&r.sae.sae, dense, &r.pruned.source, &r.dense.rows, &clusters,
 				     &r.bootstrap, &s->context, &r.arena, &t);
+	if (!rc && args->out)
+		rc = count_latents(&r);
 	if (!rc)
 		rc = ps_result_set(result, transfer_json(&t), &s->diag);
 	ps_arena_destroy(&r.arena);

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "tools/run/json_check.h"
+
 enum { SAMPLES_MAX = 1000000 };
 
 json_t *ps_number_json(double value)
@@ -46,10 +48,11 @@ json_t *ps_interval_json(const ps_interval *interval)
 
 int ps_result_set(json_t **result, json_t *value, ps_diag *diag)
 {
-	if (!value)
-		return ps_fail(diag, PS_EBUDGET, "no memory for the result");
-	*result = value;
-	return 0;
+	int rc = ps_json_check(value, diag);
+
+	if (!rc)
+		*result = value;
+	return rc;
 }
 
 int ps_bootstrap_make(int64_t samples, uint64_t seed, ps_bootstrap *bootstrap, ps_diag *diag)

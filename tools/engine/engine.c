@@ -54,6 +54,19 @@ static ps_stream_options stream_options(const ps_engine *e, const ps_engine_need
 				   .mask = e->masked ? &e->mask : NULL};
 }
 
+/* What a command keeps in the arena for itself, for a pass of so many tokens. */
+static size_t own_bytes(const ps_engine_need *need, size_t pass_tokens)
+{
+	ps_layout layout = {.arena = NULL};
+	size_t bytes = need->extra_bytes + need->extra_token_bytes * pass_tokens;
+
+	if (bytes)
+		bytes += OWN_PARTS * PS_ALIGN;
+	if (need->lay_out)
+		need->lay_out(need->command, pass_tokens, &layout);
+	return bytes + layout.bytes;
+}
+
 /* The parts of a run with this many tokens a pass and a chunk. */
 static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t pass_tokens,
 			 size_t chunk, bool spilled)
@@ -71,9 +84,7 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 			    ps_head_bytes(e->config, s->precision, s->threads,
 					  ps_engine_head_tokens(chunk, pass_tokens)));
 	ps_plan_add(&plan, "window offsets", (pass_tokens + 1) * sizeof(size_t));
-	ps_plan_add(&plan, "the command's own",
-		    need->extra_bytes + need->extra_token_bytes * pass_tokens +
-			    OWN_PARTS * PS_ALIGN);
+	ps_plan_add(&plan, "the command's own", own_bytes(need, pass_tokens));
 	ps_plan_add(&plan, "buffers and files in memory", need->held_bytes);
 	if (!spilled)
 		ps_plan_add(&plan, "hidden states", hidden_bytes(e, need, pass_tokens));
@@ -152,6 +163,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 {
 	ps_session *s = e->session;
 	ps_engine_plan plan = ps_engine_choose(e, need);
+	ps_layout own = {.arena = &e->arena};
 	const ps_forward_options options = forward_options(e, need->window, plan.chunk_tokens);
 	const ps_stream_options stream = stream_options(e, need);
 	int rc = ps_plan_check(&plan.parts, &s->diag);
@@ -177,6 +189,8 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	if (rc)
 		return rc;
 	e->starts = ps_arena_take(&e->arena, (e->pass_tokens + 1) * sizeof(size_t));
+	if (need->lay_out)
+		need->lay_out(need->command, e->pass_tokens, &own);
 	if (plan.spill_bytes)
 		return map_spill(e, need->spill_folder, plan.spill_bytes);
 	e->hidden = ps_arena_take(&e->arena, hidden_bytes(e, need, e->pass_tokens));
@@ -214,11 +228,11 @@ int ps_engine_check_tokens(const ps_engine *e, const ps_token_file *tokens)
 	return 0;
 }
 
-static void set_digest(json_t *object, const char *name, uint64_t digest)
+static bool set_digest(json_t *object, const char *name, uint64_t digest)
 {
 	char text[PS_DIGEST_TEXT];
 
-	json_object_set_new(object, name, json_string(ps_digest_format(digest, text)));
+	return !json_object_set_new(object, name, json_string(ps_digest_format(digest, text)));
 }
 
 json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
@@ -226,11 +240,12 @@ json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
 {
 	json_t *inputs = json_object();
 
-	set_digest(inputs, "model", e->model_digest);
-	if (mask)
-		set_digest(inputs, "mask", mask->digest);
-	if (tokens)
-		set_digest(inputs, "tokens", tokens->digest);
+	if (!set_digest(inputs, "model", e->model_digest) ||
+	    (mask && !set_digest(inputs, "mask", mask->digest)) ||
+	    (tokens && !set_digest(inputs, "tokens", tokens->digest))) {
+		json_decref(inputs);
+		return NULL;
+	}
 	if (e->session->precision == PS_PRECISION_BF16)
 		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
 				 "precision", "bf16", "code", ps_code_version(command));

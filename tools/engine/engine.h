@@ -1,7 +1,11 @@
-/* tools/engine/engine.h: a model opened for computing: checkpoint, mask, plan, forward pass and head in one arena.
+/* tools/engine/engine.h: a model that is ready to compute: checkpoint, mask, memory plan, forward pass, output head.
  *
- * open -> (what the command needs is known) start -> passes -> close. A pass is as many windows as the budget
- * allows, at most PS_PASS_TOKENS tokens, so that the weights are read once for all of them. */
+ * A command goes through four steps:
+ *   1. ps_engine_open reads the headers and checks that model and mask belong together.
+ *   2. The command now knows the model's shape, and says in a ps_engine_need what it will need.
+ *   3. ps_engine_start plans the memory, compares it with the budget, takes it in one arena and starts to stream.
+ *   4. The command runs pass after pass, then ps_engine_close.
+ * A pass is as many windows as the budget allows, at most PS_PASS_TOKENS tokens. The weights are read once a pass. */
 #ifndef PS_TOOLS_ENGINE_ENGINE_H
 #define PS_TOOLS_ENGINE_ENGINE_H
 
@@ -18,11 +22,11 @@ typedef struct ps_engine {
 	const ps_model_config *config;
 	uint64_t model_digest;
 	ps_mask_file mask;
-	bool masked;
+	bool masked; /* else dense, and mask is not open */
 	ps_arena arena;
 	ps_weight_source source;
 	ps_forward *forward;
-	ps_head *head;
+	ps_head *head;      /* NULL: the command needs none */
 	size_t pass_tokens; /* rows of hidden */
 	size_t *starts;     /* pass_tokens + 1 entries */
 	float *hidden;      /* (pass_tokens, D), the first of the copies; the next ones follow */
@@ -37,17 +41,27 @@ int ps_engine_open(ps_engine *engine, ps_session *session, const char *model,
 typedef struct ps_engine_need {
 	size_t window;        /* longest window, in tokens */
 	size_t tokens;        /* in all */
-	size_t hidden_copies; /* hidden states kept per token of a pass; 1 at least */
+	size_t hidden_copies; /* hidden states kept for each token of a pass; at least 1 */
 	size_t pass_tokens;   /* upper bound of a pass; 0: PS_PASS_TOKENS */
-	bool head;            /* the output head is used, and the source streams it */
-	bool holds_layers; /* a layer is kept while it is computed: there are two slots then, else one */
+	bool head;            /* the output head is used, and its weights are streamed */
+	bool holds_layers;    /* a layer is kept while it is computed: two slots then, else one */
 	bool spill; /* all tokens in one pass; hidden states go to a file when the budget is too small */
 	const char *spill_folder;
-	size_t extra_bytes; /* the command's own, taken from engine->arena after the start */
-	size_t extra_token_bytes; /* the same, per token of a pass; up to 8 parts in all, their rounding is counted */
-	size_t held_bytes;    /* what the command holds besides the arena */
+	/* Lists the command's own buffers for a pass of so many tokens. It runs without an arena for each plan that is
+	 * tried, and with the engine's arena once, in ps_engine_start. NULL: the command has none. */
+	void (*lay_out)(void *command, size_t pass_tokens, ps_layout *layout);
+	void *command; /* handed to lay_out */
+	/* The older way to the same: the command takes up to 8 parts from engine->arena after the start. */
+	size_t extra_bytes, extra_token_bytes; /* in all; for each token of a pass */
+	size_t held_bytes;                     /* what the command holds outside the arena */
 	size_t earlier_bytes; /* the most it held in all before the start: the plan is no smaller */
 } ps_engine_need;
+
+/* Room in a layout for a module that takes its memory from an arena of its own. */
+static inline ps_arena ps_engine_room(ps_layout *layout, size_t bytes)
+{
+	return (ps_arena){.base = ps_layout_part(layout, bytes, 1), .size_bytes = bytes};
+}
 
 /* What a start with this need would take: the largest pass and chunk within the budget, or the smallest there are. */
 typedef struct ps_engine_plan {
@@ -56,37 +70,40 @@ typedef struct ps_engine_plan {
 	size_t spill_bytes; /* of hidden states in a file, 0: in memory */
 } ps_engine_plan;
 
-/* Rows that the head takes at a time: its whole matrix streams by once for them. */
+/* Rows that the head takes at a time. Its whole matrix is read once for that many. */
 static inline size_t ps_engine_head_tokens(size_t chunk_tokens, size_t pass_tokens)
 {
 	return chunk_tokens < pass_tokens / 4 ? 4 * chunk_tokens : pass_tokens;
 }
 
+/* The largest pass and chunk that fit the budget; the smallest when none fits (ps_plan_check then refuses). */
 ps_engine_plan ps_engine_choose(const ps_engine *engine, const ps_engine_need *need);
-/* Whether the budget is enough for a start with this need; PS_EBUDGET names the least that would do. */
+/* PS_EBUDGET, naming the least budget that would do, unless a start with this need fits. */
 int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 /* Plans, checks the budget (PS_EBUDGET), allocates, starts streaming. */
 int ps_engine_start(ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
+/* Releases all of it. An engine whose open failed is allowed. */
 void ps_engine_close(ps_engine *engine);
 
 /* Windows [first, first + count) of a token file as the engine's ps_windows (valid until the next call). */
 ps_windows ps_engine_windows(ps_engine *engine, const ps_token_file *tokens, size_t first,
 			     size_t count);
 
-/* Checks that every id of the file is below the vocabulary: PS_EINPUT naming window, position and id. */
+/* PS_EINPUT, naming window, position and id, unless every id of the file is below the vocabulary. */
 int ps_engine_check_tokens(const ps_engine *engine, const ps_token_file *tokens) PS_MUST_USE;
 
-/* {"inputs": {"model": digest, "mask": digest?, "tokens": digest?}, "code": version}: the provenance's beginning. */
+/* The beginning of a provenance: {"command", "inputs": {"model": digest, "mask": digest?, "tokens": digest?},
+ * "precision"?, "code": version}. A new object, or NULL when memory ran out. tokens NULL: none. */
 json_t *ps_engine_provenance(const ps_engine *engine, const char *command,
 			     const ps_token_file *tokens);
-/* The same with another mask than the engine's; NULL: dense. */
+/* The same with another mask than the engine's. mask NULL: dense. */
 json_t *ps_engine_provenance_masked(const ps_engine *engine, const char *command,
 				    const ps_mask_file *mask, const ps_token_file *tokens);
 
 /* The folder part of a path ("." when it has none) into out (PATH_MAX bytes); returns out. */
 char *ps_path_folder(const char *path, char *out);
 
-/* Layer within range, or PS_EUSAGE. */
+/* PS_EUSAGE unless the model has this layer. */
 int ps_engine_check_layer(const ps_engine *engine, int64_t layer) PS_MUST_USE;
 
 #endif

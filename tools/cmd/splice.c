@@ -1,0 +1,103 @@
+#include "tools/cmd/splice.h"
+
+#include <string.h>
+
+#include "core/base/checked.h"
+#include "tools/engine/meter.h"
+
+static int last_layer(const ps_splice *p)
+{
+	return (int)p->engine.config->layers - 1;
+}
+
+int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)
+{
+	ps_diag *diag = &s->diag;
+	int rc;
+
+	*p = (ps_splice){.inputs = inputs, .layer = (int)inputs->layer};
+	rc = ps_engine_open(&p->engine, s, inputs->model, inputs->mask);
+	if (!rc)
+		rc = ps_engine_check_layer(&p->engine, inputs->layer);
+	if (!rc)
+		rc = ps_token_file_open(&p->tokens, &ps_sys_linux, inputs->tokens, diag);
+	if (!rc)
+		rc = ps_engine_check_tokens(&p->engine, &p->tokens);
+	if (!rc)
+		rc = ps_sae_folder_measure(inputs->sae, &p->shape, &p->sae_bytes, diag);
+	if (!rc)
+		rc = ps_sae_check_width(&p->shape, inputs->sae, p->engine.config->width,
+					inputs->model, diag);
+	if (!rc && p->tokens.window < 2)
+		rc = ps_fail(diag, PS_EINPUT, "%s: windows of one token predict nothing",
+			     inputs->tokens);
+	p->window = p->tokens.window;
+	p->windows = inputs->windows > 0 ? ps_min_size((size_t)inputs->windows, p->tokens.windows)
+					 : p->tokens.windows;
+	return rc;
+}
+
+int ps_splice_load(ps_splice *p, const ps_engine_need *need)
+{
+	int rc = ps_engine_check(&p->engine, need);
+
+	return rc ? rc : ps_sae_folder_load(&p->folder, p->inputs->sae, &p->engine.session->diag);
+}
+
+void ps_splice_close(ps_splice *p)
+{
+	ps_sae_folder_close(&p->folder);
+	ps_token_file_close(&p->tokens);
+	ps_engine_close(&p->engine);
+}
+
+int ps_splice_reach(ps_splice *p, const ps_windows *windows, float *hidden)
+{
+	const int next = p->layer < last_layer(p) ? p->layer + 1 : -1;
+	int rc = ps_forward_embed(p->engine.forward, windows, hidden);
+
+	return rc ? rc
+		  : ps_forward_layers(p->engine.forward, 0, p->layer, next, windows, hidden, NULL,
+				      NULL);
+}
+
+int ps_splice_finish(ps_splice *p, const ps_windows *windows, float *hidden)
+{
+	const size_t width = p->engine.config->width, predicted = p->window - 1;
+	int rc = 0;
+
+	if (p->layer < last_layer(p))
+		rc = ps_forward_layers(p->engine.forward, p->layer + 1, last_layer(p), p->layer + 1,
+				       windows, hidden, NULL, NULL);
+	for (size_t w = 0; w < windows->count && !rc; w++)
+		memmove(hidden + w * predicted * width, hidden + w * p->window * width,
+			predicted * width * sizeof *hidden);
+	return rc;
+}
+
+void ps_splice_targets(const ps_splice *p, size_t window, int32_t *targets)
+{
+	memcpy(targets, p->tokens.ids + window * p->window + 1, (p->window - 1) * sizeof *targets);
+}
+
+bool ps_splice_is_special(const ps_splice *p, size_t window, size_t row)
+{
+	return ps_config_is_special(p->engine.config, p->tokens.ids[window * p->window + row]);
+}
+
+double ps_splice_reach_work(const ps_splice *p, double windows)
+{
+	return ps_layers_work(p->engine.config, 0, p->layer, p->window,
+			      windows * (double)p->window);
+}
+
+double ps_splice_finish_work(const ps_splice *p, double windows)
+{
+	return ps_layers_work(p->engine.config, p->layer + 1, last_layer(p), p->window,
+			      windows * (double)p->window);
+}
+
+double ps_splice_head_work(const ps_splice *p, double windows)
+{
+	return ps_head_work(p->engine.config, windows * (double)(p->window - 1));
+}

@@ -113,8 +113,13 @@ static int write_file(struct logits_run *r)
 	int rc = ps_json_check(extra, &r->s->diag);
 
 	if (!rc)
-		rc = ps_artefact_create(&r->artefact, &ps_sys_linux, r->args->out, "logits", extra,
-					&tensor, 1, &r->s->diag);
+		rc = ps_artefact_create(&r->artefact, &ps_sys_linux,
+					&(ps_artefact_spec){.path = r->args->out,
+							    .kind = "logits",
+							    .extra = extra,
+							    .tensors = &tensor,
+							    .count = 1},
+					&r->s->diag);
 	json_decref(extra);
 	if (rc)
 		return rc;

@@ -116,8 +116,13 @@ static int write_latents(struct transfer_run *r, const ps_transfer_latents *late
 	int rc = ps_json_check(extra, diag);
 
 	if (!rc)
-		rc = ps_artefact_create(&artefact, &ps_sys_linux, r->args->out, "transfer", extra,
-					decls, sizeof decls / sizeof *decls, diag);
+		rc = ps_artefact_create(&artefact, &ps_sys_linux,
+					&(ps_artefact_spec){.path = r->args->out,
+							    .kind = "transfer",
+							    .extra = extra,
+							    .tensors = decls,
+							    .count = sizeof decls / sizeof *decls},
+					diag);
 	json_decref(extra);
 	if (rc)
 		return rc;

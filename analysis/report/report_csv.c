@@ -389,7 +389,7 @@ void ps_csv_describe(FILE *out, size_t index)
 					     [OF_CONDITIONS] = "entry of `conditions`",
 					     [OF_PAIRS] = "entry of `models[].seeds.pairs`"};
 
-	fprintf(out, "### tables/%s.csv\n\nOne row for each %s.\n\n", tables[index].name,
+	fprintf(out, "\n### tables/%s.csv\n\nOne row for each %s.\n\n", tables[index].name,
 		row_of[tables[index].rows]);
 	fputs("| column | value |\n| --- | --- |\n", out);
 	if (tables[index].rows == OF_PAIRS)
@@ -398,5 +398,4 @@ void ps_csv_describe(FILE *out, size_t index)
 			ps_results_field_of(PS_KEY_MODEL_NAME)->name);
 	for (const struct column *c = tables[index].columns; c->kind != END; c++)
 		describe_column(out, c);
-	fputc('\n', out);
 }

@@ -70,6 +70,14 @@ $(PROGRAM): $(CLI_OBJECTS) $(LIB_FILES)
 $(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(SHARDINFO_OBJECTS) $(LINK) $(LIBS)
 
+# The page that describes results.json; a test fails where the committed one differs.
+docs/RESULTS.md: $(BUILD)/tools/results_page
+	$(BUILD)/tools/results_page >$(BUILD)/RESULTS.md
+	mv $(BUILD)/RESULTS.md $@
+
+$(BUILD)/tools/results_page: $(BUILD)/tools/results_page.o $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(LINK) $(LIBS)
+
 $(TESTS): %: %.o $(TEST_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(TEST_SUPPORT) $(LINK) $(LIBS) -lcmocka
 

@@ -3,74 +3,53 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/report/figure_plots.h"
+#include "analysis/report/figure_curves.h"
+#include "analysis/report/figure_sparsity.h"
 
-static ps_interval perplexity(const ps_results *r, const json_t *c)
+/* A number with the ends of its interval, which has a key of its own. */
+static ps_interval with_ends(const json_t *c, ps_results_path number, ps_results_path interval)
 {
-	ps_interval i = ps_results_interval(c, "delta_log_ppl_interval");
+	ps_interval i = ps_results_interval(c, interval);
 
-	(void)r;
-	i.estimate = ps_results_number(c, "delta_log_ppl");
+	i.estimate = ps_results_number(c, number);
 	return i;
 }
 
-static ps_interval survival(const ps_results *r, const json_t *c)
+static ps_interval perplexity(const json_t *c)
 {
-	double mean = ps_results_number(c, "mnn_survival"),
-	       sd = ps_results_number(c, "mnn_survival_sd");
+	return with_ends(c, PS_AT(CONDITION_DELTA_LOG_PPL),
+			 PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL));
+}
 
-	(void)r;
+static ps_interval survival(const json_t *c)
+{
+	double mean = ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL)),
+	       sd = ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL_SD));
+
 	return (ps_interval){.estimate = mean, .low = mean - sd, .high = mean + sd};
 }
 
-static ps_interval jaccard(const ps_results *r, const json_t *c)
+static ps_interval jaccard(const json_t *c)
 {
-	ps_interval i = ps_results_interval(c, "jaccard_interval");
-
-	(void)r;
-	i.estimate = ps_results_number(c, "jaccard");
-	return i;
+	return with_ends(c, PS_AT(CONDITION_JACCARD), PS_AT(CONDITION_JACCARD_INTERVAL));
 }
 
-static ps_interval fvu(const ps_results *r, const json_t *c)
+static ps_interval fvu(const json_t *c)
 {
-	ps_interval i = ps_results_interval(c, "fvu_interval");
-
-	(void)r;
-	i.estimate = ps_results_number(c, "fvu");
-	return i;
+	return with_ends(c, PS_AT(CONDITION_FVU), PS_AT(CONDITION_FVU_INTERVAL));
 }
 
-static ps_interval ablation_difference(const ps_results *r, const json_t *c)
+static ps_interval ablation_difference(const json_t *c)
 {
-	(void)r;
-	return ps_results_interval(c, "ablation.difference_clusters");
+	return ps_results_interval(c, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS));
 }
 
-static ps_interval ablation_survivors(const ps_results *r, const json_t *c)
+static ps_interval ablation_survivors(const json_t *c)
 {
-	(void)r;
-	return (ps_interval){.estimate = ps_results_number(c, "ablation.mean_survivors"),
+	return (ps_interval){.estimate = ps_results_number(
+				     c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS)),
 			     .low = (double)NAN,
 			     .high = (double)NAN};
-}
-
-static double ablation_lost(const ps_results *r, const json_t *c)
-{
-	(void)r;
-	return ps_results_number(c, "ablation.mean_lost");
-}
-
-static double reference_survival(const ps_results *r, const json_t *c)
-{
-	(void)r;
-	return ps_results_number(c, "reference.mnn_survival");
-}
-
-static double reference_jaccard(const ps_results *r, const json_t *c)
-{
-	(void)r;
-	return ps_results_number(c, "reference.jaccard");
 }
 
 #define REFERENCE "hollow: reference study"
@@ -79,14 +58,12 @@ static const ps_sparsity_plot sparsity_plots[] = {
 	{.name = "perplexity",
 	 .y = "change of log perplexity, nats",
 	 .value = perplexity,
-	 .hollow = ps_results_reference_change,
-	 .hollow_name = REFERENCE,
 	 .scale = 1,
 	 .joined = true},
 	{.name = "survival",
 	 .y = "MNN survival, τ = 0.7",
 	 .value = survival,
-	 .hollow = reference_survival,
+	 .hollow = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL),
 	 .hollow_name = REFERENCE,
 	 .scale = 1,
 	 .joined = true,
@@ -95,7 +72,7 @@ static const ps_sparsity_plot sparsity_plots[] = {
 	{.name = "jaccard",
 	 .y = "Jaccard of active latents",
 	 .value = jaccard,
-	 .hollow = reference_jaccard,
+	 .hollow = PS_AT(CONDITION_REFERENCE, REFERENCE_JACCARD),
 	 .hollow_name = REFERENCE,
 	 .scale = 1,
 	 .joined = true,
@@ -113,15 +90,15 @@ static const ps_sparsity_plot sparsity_plots[] = {
 	{.name = "ablation_means",
 	 .y = "mean effect, 0.001 nats/token",
 	 .value = ablation_survivors,
-	 .hollow = ablation_lost,
+	 .hollow = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST),
 	 .hollow_name = "hollow: lost features",
 	 .scale = 1000},
 };
 
 static const ps_curves_plot curves_plots[] = {
-	{"tau", "survival", "least cosine τ", "MNN survival", false},
-	{"fragility", "fragility.survival", "quintile of firing rate: rare to frequent",
-	 "MNN survival, τ = 0.7", true},
+	{"tau", PS_AT(CONDITION_SURVIVAL), "least cosine τ", "MNN survival", false},
+	{"fragility", PS_AT(CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 "quintile of firing rate: rare to frequent", "MNN survival, τ = 0.7", true},
 };
 
 static const char *const names[] = {"perplexity",     "seeds",      "survival",  "tau",

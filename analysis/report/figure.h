@@ -6,8 +6,9 @@
  *   fragility   survival by firing quintile                     ablation  effect of ablating survivors and lost
  *   diagnostics Spearman of each with the change of log perplexity
  *
- * A script needs gnuplot 5.2 and writes one SVG to its standard output: the same bytes from the same results and
- * gnuplot. wide: panels side by side; narrow: one below the other, legible at the width of a phone. */
+ * A script needs gnuplot 5.2 and writes one SVG to its standard output: the same bytes from the
+ * same results and gnuplot. wide: panels side by side; narrow: one below the other, legible at the
+ * width of a phone. */
 #ifndef PS_ANALYSIS_REPORT_FIGURE_H
 #define PS_ANALYSIS_REPORT_FIGURE_H
 

@@ -1,8 +1,9 @@
 /* analysis/report/figure_canvas.h: a gnuplot script of panels in a grid, under a legend.
  *
- * Sizes are pixels of the SVG, which begin turns into the script's screen coordinates; nothing in a script depends
- * on the date, the host or the user's gnuplot settings. Texts of the user (names of models) go through
- * ps_gnuplot_text: single quotes, in which gnuplot neither expands nor runs anything. */
+ * Sizes are pixels of the SVG, which begin turns into the script's screen coordinates; nothing in a
+ * script depends on the date, the host or the user's gnuplot settings. Texts of the user (names of
+ * models) go through ps_gnuplot_text: single quotes, in which gnuplot neither expands nor runs
+ * anything. */
 #ifndef PS_ANALYSIS_REPORT_FIGURE_CANVAS_H
 #define PS_ANALYSIS_REPORT_FIGURE_CANVAS_H
 
@@ -12,8 +13,9 @@
 
 #define PS_LEGEND_MAX 16
 
-/* Colours, each with its stand-in on a dark page (report_style.c). Okabe and Ito's for methods, which stay apart for
- * colour-blind readers; a scale of growing contrast with the page for sparsities. */
+/* Colours, each with its stand-in on a dark page (report_style.c). Okabe and Ito's for methods,
+ * which stay apart for colour-blind readers; a scale of growing contrast with the page for
+ * sparsities. */
 typedef struct ps_colour {
 	const char *light, *dark; /* "#rrggbb" */
 } ps_colour;
@@ -43,10 +45,12 @@ typedef struct ps_canvas {
 	size_t legend_count;
 } ps_canvas;
 
-/* out, narrow, panels, per_row and the legend are set; panel_width, panel_height and left may be (0: the usual). */
+/* out, narrow, panels, per_row and the legend are set; panel_width, panel_height and left may be
+ * (0: the usual). */
 void ps_canvas_begin(ps_canvas *canvas, const char *name);
 void ps_canvas_legend(ps_canvas *canvas, const char *text, const ps_colour *colour, int point);
-/* Margins, title and axes' names of a panel; labels, arrows and objects of the one before are gone. */
+/* Margins, title and axes' names of a panel; labels, arrows and objects of the one before are
+ * gone. */
 void ps_canvas_panel(const ps_canvas *canvas, size_t index, const char *title, const char *x,
 		     const char *y);
 /* Title "what: name" instead of the panel's. */

@@ -1,35 +1,35 @@
-/* Five shares per condition: survival over thresholds, and over quintiles of firing; seeds; correlations. */
+#include "analysis/report/figure_curves.h"
+
 #include <math.h>
-#include <string.h>
 
-#include "analysis/report/figure_plots.h"
+#include "analysis/fragility.h"
+#include "analysis/report/figure_canvas.h"
+#include "analysis/seeds.h"
 
-static const double default_taus[PS_RESULTS_TAUS] = {0.5, 0.6, 0.7, 0.8, 0.9};
+#define SHARES 5 /* of a condition: thresholds or quintiles */
+_Static_assert(PS_TAUS == SHARES && PS_QUINTILES == SHARES, "both kinds of curve have five points");
+
+/* The index-th number of a list. */
+static double number_at(const json_t *object, ps_results_path list, int index)
+{
+	list.item = (unsigned)index + 1;
+	return ps_results_number(object, list);
+}
 
 static double place(const ps_curves_plot *plot, const json_t *condition, int i)
 {
-	char path[32];
 	double tau;
 
 	if (plot->quintiles)
 		return i + 1;
-	snprintf(path, sizeof path, "taus.%d", i);
-	tau = ps_results_number(condition, path);
-	return isfinite(tau) ? tau : default_taus[i];
-}
-
-static double share(const json_t *object, const char *list, int i)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "%s.%d", list, i);
-	return ps_results_number(object, path);
+	tau = number_at(condition, PS_AT(CONDITION_TAUS), i);
+	return isfinite(tau) ? tau : ps_taus[i];
 }
 
 static bool measured(const ps_curves_plot *plot, const json_t *condition)
 {
-	for (int i = 0; i < PS_RESULTS_TAUS; i++)
-		if (isfinite(share(condition, plot->path, i)))
+	for (int i = 0; i < SHARES; i++)
+		if (isfinite(number_at(condition, plot->list, i)))
 			return true;
 	return false;
 }
@@ -57,9 +57,9 @@ static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, con
 		const json_t *c = ps_results_find(r, model, method, r->sparsities[s]);
 
 		fprintf(canvas->out, "$s%zu << EOD\n", s);
-		for (int i = 0; i < PS_RESULTS_TAUS; i++) {
+		for (int i = 0; i < SHARES; i++) {
 			ps_gnuplot_number(canvas->out, place(plot, c, i));
-			ps_gnuplot_number(canvas->out, share(c, plot->path, i));
+			ps_gnuplot_number(canvas->out, number_at(c, plot->list, i));
 			fputc('\n', canvas->out);
 		}
 		fputs("EOD\n", canvas->out);
@@ -105,8 +105,7 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 		size_t model = by_method ? p % r->model_count : p / r->method_count,
 		       method = by_method ? p / r->model_count : p % r->method_count;
 
-		draw_curves(&canvas, plot, r, p,
-			    ps_results_text(ps_results_model(r, model), "name"),
+		draw_curves(&canvas, plot, r, p, ps_results_model_name(r, model),
 			    r->methods[method]);
 	}
 	ps_canvas_end(&canvas);
@@ -117,11 +116,11 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 
 static void draw_pairs(const ps_canvas *canvas, size_t panel, const json_t *model)
 {
-	const json_t *pairs = ps_results_at(model, "seeds.pairs"),
-		     *means = ps_results_at(model, "seeds.survival");
+	const json_t *pairs = ps_results_at(model, PS_AT(MODEL_SEEDS, SEEDS_PAIRS)),
+		     *means = ps_results_at(model, PS_AT(MODEL_SEEDS, SEEDS_SURVIVAL));
 	FILE *out = canvas->out;
 
-	ps_canvas_panel(canvas, panel, ps_results_text(model, "name"), "least cosine τ",
+	ps_canvas_panel(canvas, panel, ps_results_text(model, PS_AT(MODEL_NAME)), "least cosine τ",
 			"survival between seeds");
 	set_unit_axes(false, out);
 	if (!json_array_size(pairs)) {
@@ -130,15 +129,17 @@ static void draw_pairs(const ps_canvas *canvas, size_t panel, const json_t *mode
 	}
 	fputs("$pairs << EOD\n", out);
 	for (size_t i = 0; i < json_array_size(pairs); i++)
-		for (int t = 0; t < PS_RESULTS_TAUS; t++) {
-			ps_gnuplot_number(out, default_taus[t]);
-			ps_gnuplot_number(out, share(json_array_get(pairs, i), "survival", t));
+		for (int t = 0; t < SHARES; t++) {
+			ps_gnuplot_number(out, ps_taus[t]);
+			ps_gnuplot_number(
+				out, number_at(json_array_get(pairs, i), PS_AT(PAIR_SURVIVAL), t));
 			fputc('\n', out);
 		}
 	fputs("EOD\n$means << EOD\n", out);
-	for (int t = 0; t < PS_RESULTS_TAUS; t++) {
-		ps_gnuplot_number(out, default_taus[t]);
-		ps_gnuplot_number(out, ps_results_number(json_array_get(means, (size_t)t), "mean"));
+	for (int t = 0; t < SHARES; t++) {
+		ps_gnuplot_number(out, ps_taus[t]);
+		ps_gnuplot_number(out, ps_results_number(json_array_get(means, (size_t)t),
+							 PS_AT(SUMMARY_MEAN)));
 		fputc('\n', out);
 	}
 	fprintf(out,
@@ -158,7 +159,8 @@ bool ps_figure_seeds(const ps_results *r, bool narrow, FILE *out)
 	bool found = false;
 
 	for (size_t m = 0; m < r->model_count; m++)
-		found |= json_array_size(ps_results_at(ps_results_model(r, m), "seeds.pairs")) > 0;
+		found |= json_array_size(ps_results_at(ps_results_model(r, m),
+						       PS_AT(MODEL_SEEDS, SEEDS_PAIRS))) > 0;
 	if (!found)
 		return false;
 	ps_canvas_legend(&canvas, "pair of seeds", &ps_colour_method[1], 6);
@@ -172,12 +174,12 @@ bool ps_figure_seeds(const ps_results *r, bool narrow, FILE *out)
 
 /* --- diagnostics --- */
 
-static void write_row(double y, const json_t *interval, const char *low, FILE *out)
+static void write_row(double y, ps_interval interval, FILE *out)
 {
-	ps_gnuplot_number(out, ps_results_number(interval, low));
+	ps_gnuplot_number(out, interval.estimate);
 	ps_gnuplot_number(out, y);
-	ps_gnuplot_number(out, ps_results_number(interval, "low"));
-	ps_gnuplot_number(out, ps_results_number(interval, "high"));
+	ps_gnuplot_number(out, interval.low);
+	ps_gnuplot_number(out, interval.high);
 	fputc('\n', out);
 }
 
@@ -188,21 +190,22 @@ static void write_diagnostics(const ps_results *r, const json_t *list, FILE *out
 	fputs("$own << EOD\n", out);
 	for (size_t i = 0; i < n; i++)
 		write_row((double)(n - i) + 0.12,
-			  ps_results_at(json_array_get(list, i), "spearman"), "estimate", out);
+			  ps_results_interval(json_array_get(list, i), PS_AT(DIAGNOSTIC_SPEARMAN)),
+			  out);
 	fputs("EOD\n$paper << EOD\nNaN NaN NaN NaN\n", out);
 	for (size_t i = 0; i < n; i++) {
-		const json_t *reference = ps_results_reference_diagnostic(
-			r, ps_results_text(json_array_get(list, i), "key"));
+		const json_t *reference =
+			ps_results_reference_diagnostic(r, json_array_get(list, i));
 
 		if (reference)
-			write_row((double)(n - i) - 0.18, reference, "value", out);
+			write_row((double)(n - i) - 0.18, ps_results_finding(reference), out);
 	}
 	fputs("EOD\n", out);
 }
 
 bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 {
-	const json_t *list = json_object_get(r->root, "diagnostics");
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS));
 	size_t n = json_array_size(list);
 	ps_canvas canvas = {.out = out,
 			    .narrow = narrow,
@@ -212,7 +215,7 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 			    .panel_height = 90 + 52 * (int)(n < 40 ? n : 40),
 			    .left = 178};
 
-	if (!isfinite(ps_results_mean(list, "spearman.estimate")))
+	if (!isfinite(ps_results_mean(list, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))))
 		return false;
 	ps_canvas_legend(&canvas, "this study", &ps_colour_method[1], 7);
 	ps_canvas_legend(&canvas, "reference study", &ps_colour_muted, 6);
@@ -225,7 +228,8 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 		n);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? ", " : "", out);
-		ps_gnuplot_text(out, ps_results_text(json_array_get(list, i), "name"), 26);
+		ps_gnuplot_text(
+			out, ps_results_text(json_array_get(list, i), PS_AT(DIAGNOSTIC_NAME)), 26);
 		fprintf(out, " %zu", n - i);
 	}
 	fprintf(out,

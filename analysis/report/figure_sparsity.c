@@ -1,8 +1,10 @@
-/* A number against sparsity: a line per method, a panel per model. */
+#include "analysis/report/figure_sparsity.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "analysis/report/figure_plots.h"
+#include "analysis/report/figure_canvas.h"
+#include "analysis/seeds.h"
 
 #define PAD 4            /* percentage points left and right of the data */
 #define DODGE 0.03       /* of the axis, between the methods' points, so that both can be seen */
@@ -21,10 +23,9 @@ static void stretch(struct extent *e, double value)
 }
 
 /* An interval for drawing: ends that were not measured fall on the estimate. */
-static ps_interval value_of(const ps_sparsity_plot *plot, const ps_results *r,
-			    const json_t *condition)
+static ps_interval value_of(const ps_sparsity_plot *plot, const json_t *condition)
 {
-	ps_interval v = plot->value(r, condition);
+	ps_interval v = plot->value(condition);
 
 	v.low = isfinite(v.low) ? v.low : v.estimate;
 	v.high = isfinite(v.high) ? v.high : v.estimate;
@@ -33,9 +34,17 @@ static ps_interval value_of(const ps_sparsity_plot *plot, const ps_results *r,
 			     .high = v.high * plot->scale};
 }
 
+/* The second number, for drawing; NaN where the figure or the condition has none. */
+static double hollow_of(const ps_sparsity_plot *plot, const json_t *condition)
+{
+	return plot->hollow.key[0] ? ps_results_number(condition, plot->hollow) * plot->scale
+				   : (double)NAN;
+}
+
 static bool is_of(const json_t *condition, const json_t *model)
 {
-	return !strcmp(ps_results_text(condition, "model"), ps_results_text(model, "name"));
+	return !strcmp(ps_results_text(condition, PS_AT(CONDITION_MODEL)),
+		       ps_results_text(model, PS_AT(MODEL_NAME)));
 }
 
 /* Range of a model's panel, zero included; false when it has no value. */
@@ -51,13 +60,12 @@ static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const j
 
 		if (!is_of(c, model))
 			continue;
-		v = value_of(plot, r, c);
+		v = value_of(plot, c);
 		found |= isfinite(v.estimate);
 		stretch(e, v.estimate);
 		stretch(e, v.low);
 		stretch(e, v.high);
-		if (plot->hollow)
-			stretch(e, plot->hollow(r, c) * plot->scale);
+		stretch(e, hollow_of(plot, c));
 		if (plot->dense_fvu)
 			stretch(e, ps_results_dense_fvu(c));
 	}
@@ -100,7 +108,8 @@ static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const js
 			all.low < 0 ? all.low - pad : 0, all.high + pad);
 }
 
-/* $mI of a method: x, value, low, high, hollow, other seed; the last row keeps the block from being empty. */
+/* $mI of a method: x, value, low, high, hollow, other seed; the last row keeps the block from being
+ * empty. */
 static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
 			size_t method, FILE *out)
 {
@@ -109,20 +118,23 @@ static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const
 
 	fprintf(out, "$m%zu << EOD\n", method);
 	for (size_t i = 0; i < r->sparsity_count; i++) {
-		const json_t *c = ps_results_find(r, ps_results_text(model, "name"),
+		const json_t *c = ps_results_find(r, ps_results_text(model, PS_AT(MODEL_NAME)),
 						  r->methods[method], r->sparsities[i]);
 		ps_interval v;
 
 		if (!c)
 			continue;
-		v = value_of(plot, r, c);
+		v = value_of(plot, c);
 		ps_gnuplot_number(out, 100 * r->sparsities[i] + shift);
 		ps_gnuplot_number(out, v.estimate);
 		ps_gnuplot_number(out, v.low);
 		ps_gnuplot_number(out, v.high);
-		ps_gnuplot_number(out,
-				  plot->hollow ? plot->hollow(r, c) * plot->scale : (double)NAN);
-		ps_gnuplot_number(out, plot->is_survival ? ps_results_other_seed(c) : (double)NAN);
+		ps_gnuplot_number(out, hollow_of(plot, c));
+		ps_gnuplot_number(
+			out,
+			plot->is_survival
+				? ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT))
+				: (double)NAN);
 		fputc('\n', out);
 	}
 	fputs("NaN NaN NaN NaN NaN NaN\nEOD\n", out);
@@ -139,9 +151,11 @@ static void horizontal(FILE *out, double y, const char *dash)
 /* Seed floor: a band from low to high, its mean dashed. */
 static void draw_floor(const json_t *model, FILE *out)
 {
-	double mean = ps_results_number(model, "seeds.survival.2.mean"),
-	       low = ps_results_number(model, "seeds.survival.2.low");
-	double high = ps_results_number(model, "seeds.survival.2.high");
+	const json_t *floor =
+		ps_results_at(model, PS_AT_ITEM(PS_TAU_MAIN, MODEL_SEEDS, SEEDS_SURVIVAL));
+	double mean = ps_results_number(floor, PS_AT(SUMMARY_MEAN)),
+	       low = ps_results_number(floor, PS_AT(SUMMARY_LOW)),
+	       high = ps_results_number(floor, PS_AT(SUMMARY_HIGH));
 
 	if (isfinite(low) && isfinite(high) && high > low)
 		fprintf(out,
@@ -176,7 +190,7 @@ static void plot_method(const ps_sparsity_plot *plot, const ps_results *r, size_
 		"$m%zu using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '%s', $m%zu using "
 		"1:2 with points pt %d ps 0.6 lc rgb '%s'",
 		method, colour, method, point, colour);
-	if (plot->hollow)
+	if (plot->hollow.key[0])
 		fprintf(out, ", $m%zu using 1:5 with points pt %d ps 1.1 lw 1.2 lc rgb '%s'",
 			method, point - 1, colour);
 	if (plot->is_survival)
@@ -199,8 +213,8 @@ static void plot_panel(const ps_sparsity_plot *plot, const ps_results *r, const 
 
 static bool any_hollow(const ps_sparsity_plot *plot, const ps_results *r)
 {
-	for (size_t i = 0; i < r->condition_count && plot->hollow; i++)
-		if (isfinite(plot->hollow(r, ps_results_condition(r, i))))
+	for (size_t i = 0; i < r->condition_count; i++)
+		if (isfinite(hollow_of(plot, ps_results_condition(r, i))))
 			return true;
 	return false;
 }
@@ -230,7 +244,8 @@ static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, co
 	struct extent e;
 	bool found = extent_of(plot, r, model, &e);
 
-	ps_canvas_panel(canvas, m, ps_results_text(model, "name"), "sparsity (label), %", plot->y);
+	ps_canvas_panel(canvas, m, ps_results_text(model, PS_AT(MODEL_NAME)), "sparsity (label), %",
+			plot->y);
 	set_axes(plot, r, model, own, canvas->out);
 	if (!found) {
 		ps_canvas_empty(canvas);

@@ -8,6 +8,7 @@
 #include "analysis/report/report_html.h"
 #include "analysis/report/report_sections.h"
 #include "analysis/report/report_style.h"
+#include "analysis/report/report_tables.h"
 
 #define NARROW_SUFFIX "-narrow"
 
@@ -17,13 +18,13 @@ static void write_head(FILE *out, const ps_results *r)
 	      "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	      "<meta name=\"generator\" content=\"prunescope\">\n<title>",
 	      out);
-	ps_html_text(out, ps_results_text(r->root, "name"));
+	ps_html_text(out, ps_results_text(r->root, PS_AT(ROOT_NAME)));
 	fputs("</title>\n<style>\n", out);
 	ps_report_style(out);
 	fputs("</style>\n</head>\n<body>\n<main>\n", out);
 }
 
-/* "a, b and c" of the models' names or the methods. */
+/* Writes the models' names, or the methods, as "a, b and c". */
 static void write_names(FILE *out, const ps_results *r, bool methods)
 {
 	size_t count = methods ? r->method_count : r->model_count;
@@ -31,7 +32,7 @@ static void write_names(FILE *out, const ps_results *r, bool methods)
 	for (size_t i = 0; i < count; i++) {
 		fputs(i == 0 ? "" : i + 1 == count ? " and " : ", ", out);
 		ps_html_text(out, methods ? ps_method_label(r->methods[i])
-					  : ps_results_text(ps_results_model(r, i), "name"));
+					  : ps_results_model_name(r, i));
 	}
 }
 
@@ -48,9 +49,11 @@ static void write_sparsities(FILE *out, const ps_results *r)
 
 static void write_what(FILE *out, const ps_results *r)
 {
-	const json_t *seeds = ps_results_at(r->root, "settings.seeds");
-	double tokens = ps_results_number(r->root, "settings.train_tokens"),
-	       k = ps_results_number(r->root, "settings.sae.k");
+	const char *arch =
+		ps_results_text(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_ARCH));
+	const json_t *seeds = ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SEEDS));
+	double tokens = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_TRAIN_TOKENS)),
+	       k = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_K));
 
 	fprintf(out, "<p class=\"lead\">%zu model%s (", r->model_count,
 		r->model_count == 1 ? "" : "s");
@@ -61,9 +64,9 @@ static void write_what(FILE *out, const ps_results *r)
 	write_sparsities(out, r);
 	fprintf(out, ": %zu pruned condition%s, each looked at through sparse autoencoders",
 		r->condition_count, r->condition_count == 1 ? "" : "s");
-	if (*ps_results_text(r->root, "settings.sae.arch")) {
+	if (*arch) {
 		fputs(" (", out);
-		ps_html_text(out, ps_results_text(r->root, "settings.sae.arch"));
+		ps_html_text(out, arch);
 		if (isfinite(k))
 			fprintf(out, ", k = %.0f", k);
 		if (isfinite(tokens)) {
@@ -86,8 +89,9 @@ static void write_headline(FILE *out, const ps_results *r)
 	fputs("<header>\n<p class=\"kicker\">Pruned language models through sparse "
 	      "autoencoders</p>\n<h1>",
 	      out);
-	ps_html_text(out, *ps_results_text(r->root, "name") ? ps_results_text(r->root, "name")
-							    : "A pruning study");
+	ps_html_text(out, *ps_results_text(r->root, PS_AT(ROOT_NAME))
+				  ? ps_results_text(r->root, PS_AT(ROOT_NAME))
+				  : "A pruning study");
 	fputs("</h1>\n", out);
 	write_what(out, r);
 	if (!r->condition_count)
@@ -159,20 +163,36 @@ static void write_reference(FILE *out, const ps_results *r)
 	      "Features”), its values stand in the tables’ columns called reference and as hollow "
 	      "points in the figures. They come from the authors’ corrected "
 	      "release of 31&nbsp;July 2026; headlines that stand in the first version alone are "
-	      "marked. ",
-	      out);
-	fputs(r->reference_text ? "The perplexity text is the reference’s (WikiText-2 raw, test), "
-				  "so perplexities are compared too.</p>\n"
-				: "The perplexity text is not the reference’s, so its perplexities "
-				  "are not shown beside these.</p>\n",
+	      "marked. The perplexity text is not the reference’s, so its perplexities are not "
+	      "shown beside these.</p>\n",
 	      out);
 	ps_report_reference_table(out, r);
 	fputs("</section>\n", out);
 }
 
+/* Warns of a study whose records come from more than one matrix kernel. */
+static void write_kernels(FILE *out, const ps_results *r)
+{
+	const json_t *kernels = ps_results_at(r->root, PS_AT(ROOT_KERNELS));
+	size_t count = json_array_size(kernels);
+
+	if (count < 2)
+		return;
+	fputs("<p>This study’s records were computed with more than one matrix kernel (", out);
+	for (size_t i = 0; i < count; i++) {
+		const char *name = json_string_value(json_array_get(kernels, i));
+
+		fputs(i ? ", " : "", out);
+		ps_html_text(out, name ? name : "");
+	}
+	fputs("), and kernels differ in the last bits of their sums.</p>\n", out);
+}
+
 static void write_methods(FILE *out, const ps_results *r)
 {
-	bool shared = !strcmp(ps_results_text(r->root, "settings.sae.init"), "shared");
+	bool shared = !strcmp(
+		ps_results_text(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_INIT)),
+		"shared");
 
 	fputs("<section id=\"methods\">\n<h2>Methods</h2>\n"
 	      "<p>For each model: the text is tokenized into windows; masks are computed for every "
@@ -195,16 +215,20 @@ static void write_methods(FILE *out, const ps_results *r)
 	      "mean over text, latents or features where it is a mean over those, conditions for "
 	      "the diagnostics.</p>\n",
 	      out);
+	write_kernels(out, r);
 	ps_report_settings_table(out, r);
 	fputs("</section>\n", out);
 }
 
 static void write_limits(FILE *out, const ps_results *r)
 {
-	size_t seeds = json_array_size(ps_results_at(r->root, "settings.seeds"));
-	double pruned_seeds = ps_results_number(r->root, "settings.pruned_seeds"), largest = 0,
-	       least = 0;
-	const char *scope = ps_results_text(r->root, "settings.magnitude.scope");
+	size_t seeds =
+		json_array_size(ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SEEDS)));
+	double pruned_seeds =
+		       ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_PRUNED_SEEDS)),
+	       largest = 0, least = 0;
+	const char *scope = ps_results_text(
+		r->root, PS_AT(ROOT_SETTINGS, SETTINGS_MAGNITUDE, SETTINGS_MAGNITUDE_SCOPE));
 
 	fputs("<section id=\"limits\">\n<h2>What this cannot tell</h2>\n<ul>\n", out);
 	fprintf(out, "<li><b>Seeds.</b> %zu SAE seed%s on each dense model", seeds,
@@ -215,7 +239,8 @@ static void write_limits(FILE *out, const ps_results *r)
 	      "these seeds and no others. Bars of text-resampled intervals do "
 	      "not contain the variation between SAE seeds.</li>\n",
 	      out);
-	if (ps_results_range(r->models, "weight_bytes", &least, &largest) && largest < 1e9)
+	if (ps_results_range(r->models, PS_AT(MODEL_WEIGHT_BYTES), &least, &largest) &&
+	    largest < 1e9)
 		fputs("<li><b>Small models.</b> All models here hold less than 1&nbsp;GB of "
 		      "weights. Larger models are known to tolerate pruning differently.</li>\n",
 		      out);

@@ -1,7 +1,9 @@
-/* analysis/report/report.h: the page of a study: one HTML file, no network, no scripts, figures inlined.
+/* analysis/report/report.h: writes the page of a study: one HTML file with its figures inside,
+ * which needs no network and no scripts.
  *
- * Parts: headline, models, what pruning does to perplexity, RQ1 .. RQ5 (question, definition with its source, finding,
- * figures, table), diagnostics, the reference study, methods, what the study cannot tell. */
+ * Its parts are: headline, models, damage by pruning, RQ1 to RQ5, diagnostics, the reference study,
+ * methods, limits. A question has its finding, its definition with the source, figures and a
+ * table. */
 #ifndef PS_ANALYSIS_REPORT_REPORT_H
 #define PS_ANALYSIS_REPORT_REPORT_H
 
@@ -10,11 +12,12 @@
 #include "analysis/report/report_data.h"
 
 typedef struct ps_report_figure {
-	const char *name;    /* as ps_figure_name */
-	char *wide, *narrow; /* SVG; NULL: not drawn */
+	const char *name;    /* of ps_figure_name */
+	char *wide, *narrow; /* SVG for a wide and for a narrow window; NULL: not drawn */
 } ps_report_figure;
 
-/* figures (count) in the order of ps_figure_name; missing: why figures could not be drawn, or NULL. */
+/* figures (count) in the order of ps_figure_name; missing: why figures could not be drawn, or
+ * NULL. */
 void ps_report_write(FILE *out, const ps_results *results, const ps_report_figure *figures,
 		     size_t count, const char *missing);
 

@@ -3,145 +3,221 @@
 #include <math.h>
 #include <string.h>
 
-enum kind { END, TEXT, NUMBER, INTERVAL, OTHER_SEED, SEEDS_MEAN };
+enum kind {
+	END,
+	TEXT,
+	NUMBER,
+	INTERVAL,  /* three columns: NAME, NAME_low, NAME_high */
+	LIST_MEAN, /* the mean of `item` over the list at `path` */
+};
 
 struct column {
-	const char *name, *path;
+	const char *name; /* NULL: the last key of the path */
 	enum kind kind;
+	ps_results_path path, item;
 };
 
 #define CONDITION                                                                                  \
-	{"model", "model", TEXT}, {"method", "method", TEXT},                                      \
+	{.kind = TEXT, .path = PS_AT(CONDITION_MODEL)},                                            \
+		{.kind = TEXT, .path = PS_AT(CONDITION_METHOD)},                                   \
 	{                                                                                          \
-		"sparsity", "sparsity", NUMBER                                                     \
+		.kind = NUMBER, .path = PS_AT(CONDITION_SPARSITY)                                  \
 	}
-#define AT_TAUS(path)                                                                              \
-	{"survival_tau_0.5", path ".0", NUMBER}, {"survival_tau_0.6", path ".1", NUMBER},          \
-		{"survival_tau_0.7", path ".2", NUMBER}, {"survival_tau_0.8", path ".3", NUMBER},  \
+#define AT_TAU(tau, index, key)                                                                    \
 	{                                                                                          \
-		"survival_tau_0.9", path ".4", NUMBER                                              \
+		.name = "survival_tau_" tau, .kind = NUMBER, .path = PS_AT_ITEM(index, key)        \
 	}
+#define AT_TAUS(key)                                                                               \
+	AT_TAU("0.5", 0, key), AT_TAU("0.6", 1, key), AT_TAU("0.7", 2, key),                       \
+		AT_TAU("0.8", 3, key), AT_TAU("0.9", 4, key)
 
 static const struct column model_columns[] = {
-	{"model", "name", TEXT},
-	{"family", "family", TEXT},
-	{"layers", "layers", NUMBER},
-	{"width", "width", NUMBER},
-	{"layer", "layer", NUMBER},
-	{"digest", "digest", TEXT},
-	{"weight_bytes", "weight_bytes", NUMBER},
-	{"ppl", "ppl", NUMBER},
-	{"nll", "nll", NUMBER},
-	{"ppl_tokens", "ppl_tokens", NUMBER},
-	{"sae_fvu", "fvu", SEEDS_MEAN},
-	{"sae_l0", "l0", SEEDS_MEAN},
-	{"sae_dead_fraction", "dead_fraction", SEEDS_MEAN},
-	{"ce_clean", "splice.ce_clean", NUMBER},
-	{"ce_sae", "splice.ce_sae", NUMBER},
-	{"ce_zero", "splice.ce_zero", NUMBER},
-	{"ce_recovered", "splice.ce_recovered", NUMBER},
-	{"kl", "splice.kl", NUMBER},
-	{"ablated_features", "ablation.features", NUMBER},
-	{"ablation_mean_effect", "ablation.mean_effect", NUMBER},
-	{NULL, NULL, END},
+	{.name = "model", .kind = TEXT, .path = PS_AT(MODEL_NAME)},
+	{.kind = TEXT, .path = PS_AT(MODEL_FAMILY)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_LAYERS)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_WIDTH)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_LAYER)},
+	{.kind = TEXT, .path = PS_AT(MODEL_DIGEST)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_WEIGHT_BYTES)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_PPL)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_NLL)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_PPL_TOKENS)},
+	{.name = "sae_fvu", .kind = LIST_MEAN, .path = PS_AT(MODEL_SAES), .item = PS_AT(SAE_FVU)},
+	{.name = "sae_l0", .kind = LIST_MEAN, .path = PS_AT(MODEL_SAES), .item = PS_AT(SAE_L0)},
+	{.name = "sae_dead_fraction",
+	 .kind = LIST_MEAN,
+	 .path = PS_AT(MODEL_SAES),
+	 .item = PS_AT(SAE_DEAD_FRACTION)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_SPLICE, SPLICE_CE_CLEAN)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_SPLICE, SPLICE_CE_SAE)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_SPLICE, SPLICE_CE_ZERO)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_SPLICE, SPLICE_CE_RECOVERED)},
+	{.kind = NUMBER, .path = PS_AT(MODEL_SPLICE, SPLICE_KL)},
+	{.name = "ablated_features",
+	 .kind = NUMBER,
+	 .path = PS_AT(MODEL_ABLATION, DENSE_ABLATION_FEATURES)},
+	{.name = "ablation_mean_effect",
+	 .kind = NUMBER,
+	 .path = PS_AT(MODEL_ABLATION, DENSE_ABLATION_MEAN_EFFECT)},
+	{.kind = END},
 };
 
 static const struct column condition_columns[] = {
 	CONDITION,
-	{"sparsity_achieved", "sparsity_achieved", NUMBER},
-	{"achieved_q_proj", "achieved.q_proj", NUMBER},
-	{"achieved_k_proj", "achieved.k_proj", NUMBER},
-	{"achieved_v_proj", "achieved.v_proj", NUMBER},
-	{"achieved_o_proj", "achieved.o_proj", NUMBER},
-	{"achieved_gate_proj", "achieved.gate_proj", NUMBER},
-	{"achieved_up_proj", "achieved.up_proj", NUMBER},
-	{"achieved_down_proj", "achieved.down_proj", NUMBER},
-	{"n", "n", NUMBER},
-	{"ppl", "ppl", NUMBER},
-	{"nll", "nll", NUMBER},
-	{"delta_log_ppl", "delta_log_ppl", NUMBER},
-	{"delta_log_ppl_low", "delta_log_ppl_interval.low", NUMBER},
-	{"delta_log_ppl_high", "delta_log_ppl_interval.high", NUMBER},
-	{"mnn_survival", "mnn_survival", NUMBER},
-	{"mnn_survival_sd", "mnn_survival_sd", NUMBER},
-	{"mnn_survival_alive", "mnn_survival_alive", NUMBER},
-	{"mnn_survival_independent", "", OTHER_SEED},
-	{"jaccard", "jaccard", NUMBER},
-	{"jaccard_low", "jaccard_interval.low", NUMBER},
-	{"jaccard_high", "jaccard_interval.high", NUMBER},
-	{"fvu", "fvu", NUMBER},
-	{"fvu_low", "fvu_interval.low", NUMBER},
-	{"fvu_high", "fvu_interval.high", NUMBER},
-	{"fvu_change", "fvu_change_interval", INTERVAL},
-	{"l0", "l0", NUMBER},
-	{"cosine", "cosine", NUMBER},
-	{"sae_fvu", "fvu", SEEDS_MEAN},
-	{"sae_l0", "l0", SEEDS_MEAN},
-	{"sae_dead_fraction", "dead_fraction", SEEDS_MEAN},
-	{"ce_clean", "splice.ce_clean", NUMBER},
-	{"ce_sae", "splice.ce_sae", NUMBER},
-	{"ce_zero", "splice.ce_zero", NUMBER},
-	{"ce_recovered", "splice.ce_recovered", NUMBER},
-	{"kl", "splice.kl", NUMBER},
-	{"reference_mnn_survival", "reference.mnn_survival", NUMBER},
-	{"reference_mnn_survival_sd", "reference.mnn_survival_sd", NUMBER},
-	{"reference_jaccard", "reference.jaccard", NUMBER},
-	{NULL, NULL, END},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPARSITY_ACHIEVED)},
+	{.name = "achieved_q_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_Q_PROJ)},
+	{.name = "achieved_k_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_K_PROJ)},
+	{.name = "achieved_v_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_V_PROJ)},
+	{.name = "achieved_o_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_O_PROJ)},
+	{.name = "achieved_gate_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_GATE_PROJ)},
+	{.name = "achieved_up_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_UP_PROJ)},
+	{.name = "achieved_down_proj",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_DOWN_PROJ)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_N)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_PPL)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_NLL)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_DELTA_LOG_PPL)},
+	{.name = "delta_log_ppl_low",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL, INTERVAL_LOW)},
+	{.name = "delta_log_ppl_high",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL, INTERVAL_HIGH)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_SD)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_JACCARD)},
+	{.name = "jaccard_low",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_JACCARD_INTERVAL, INTERVAL_LOW)},
+	{.name = "jaccard_high",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_JACCARD_INTERVAL, INTERVAL_HIGH)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_FVU)},
+	{.name = "fvu_low", .kind = NUMBER, .path = PS_AT(CONDITION_FVU_INTERVAL, INTERVAL_LOW)},
+	{.name = "fvu_high", .kind = NUMBER, .path = PS_AT(CONDITION_FVU_INTERVAL, INTERVAL_HIGH)},
+	{.name = "fvu_change", .kind = INTERVAL, .path = PS_AT(CONDITION_FVU_CHANGE_INTERVAL)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_L0)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_COSINE)},
+	{.name = "sae_fvu",
+	 .kind = LIST_MEAN,
+	 .path = PS_AT(CONDITION_SAES),
+	 .item = PS_AT(SAE_FVU)},
+	{.name = "sae_l0", .kind = LIST_MEAN, .path = PS_AT(CONDITION_SAES), .item = PS_AT(SAE_L0)},
+	{.name = "sae_dead_fraction",
+	 .kind = LIST_MEAN,
+	 .path = PS_AT(CONDITION_SAES),
+	 .item = PS_AT(SAE_DEAD_FRACTION)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_CLEAN)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_SAE)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_ZERO)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_SPLICE, SPLICE_KL)},
+	{.name = "reference_mnn_survival",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL)},
+	{.name = "reference_mnn_survival_sd",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL_SD)},
+	{.name = "reference_jaccard",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_JACCARD)},
+	{.kind = END},
 };
 
 static const struct column survival_columns[] = {
 	CONDITION,
-	AT_TAUS("survival"),
-	{"sd_tau_0.7", "mnn_survival_sd", NUMBER},
-	{"alive_tau_0.7", "mnn_survival_alive", NUMBER},
-	{"other_seed_tau_0.7", "", OTHER_SEED},
-	{NULL, NULL, END},
+	AT_TAUS(CONDITION_SURVIVAL),
+	{.name = "sd_tau_0.7", .kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_SD)},
+	{.name = "alive_tau_0.7", .kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)},
+	{.name = "other_seed_tau_0.7",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT)},
+	{.kind = END},
 };
 
 static const struct column fragility_columns[] = {
 	CONDITION,
-	{"alive", "fragility.alive", NUMBER},
-	{"size_q1", "fragility.size.0", NUMBER},
-	{"size_q2", "fragility.size.1", NUMBER},
-	{"size_q3", "fragility.size.2", NUMBER},
-	{"size_q4", "fragility.size.3", NUMBER},
-	{"size_q5", "fragility.size.4", NUMBER},
-	{"survival_q1", "fragility.survival.0", NUMBER},
-	{"survival_q2", "fragility.survival.1", NUMBER},
-	{"survival_q3", "fragility.survival.2", NUMBER},
-	{"survival_q4", "fragility.survival.3", NUMBER},
-	{"survival_q5", "fragility.survival.4", NUMBER},
-	{"difference_clusters", "fragility.difference_clusters", INTERVAL},
-	{"difference_latents", "fragility.difference_latents", INTERVAL},
-	{"rho_quintiles", "fragility.rho_quintiles", INTERVAL},
-	{"rho_latents", "fragility.rho_latents", INTERVAL},
-	{NULL, NULL, END},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE)},
+	{.name = "size_q1",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(0, CONDITION_FRAGILITY, FRAGILITY_SIZE)},
+	{.name = "size_q2",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(1, CONDITION_FRAGILITY, FRAGILITY_SIZE)},
+	{.name = "size_q3",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(2, CONDITION_FRAGILITY, FRAGILITY_SIZE)},
+	{.name = "size_q4",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(3, CONDITION_FRAGILITY, FRAGILITY_SIZE)},
+	{.name = "size_q5",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(4, CONDITION_FRAGILITY, FRAGILITY_SIZE)},
+	{.name = "survival_q1",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(0, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL)},
+	{.name = "survival_q2",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(1, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL)},
+	{.name = "survival_q3",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(2, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL)},
+	{.name = "survival_q4",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(3, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL)},
+	{.name = "survival_q5",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(4, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_CLUSTERS)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_QUINTILES)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_LATENTS)},
+	{.kind = END},
 };
 
 static const struct column ablation_columns[] = {
 	CONDITION,
-	{"features", "ablation.features", NUMBER},
-	{"survivors", "ablation.survivors", NUMBER},
-	{"mean_effect_survivors", "ablation.mean_survivors", NUMBER},
-	{"mean_effect_lost", "ablation.mean_lost", NUMBER},
-	{"difference_clusters", "ablation.difference_clusters", INTERVAL},
-	{"difference_features", "ablation.difference_features", INTERVAL},
-	{"rho_survival", "ablation.rho_survival", INTERVAL},
-	{"rho_cosine", "ablation.rho_cosine", INTERVAL},
-	{"partial_survival", "ablation.partial_survival", INTERVAL},
-	{"partial_cosine", "ablation.partial_cosine", INTERVAL},
-	{NULL, NULL, END},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_ABLATION, ABLATION_FEATURES)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_ABLATION, ABLATION_SURVIVORS)},
+	{.name = "mean_effect_survivors",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS)},
+	{.name = "mean_effect_lost",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_FEATURES)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_RHO_SURVIVAL)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_RHO_COSINE)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL)},
+	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_COSINE)},
+	{.kind = END},
 };
 
 static const struct column pair_columns[] = {
-	{"seed_a", "a", NUMBER},
-	{"seed_b", "b", NUMBER},
-	AT_TAUS("survival"),
-	{"hungarian_cosine", "hungarian_cosine", NUMBER},
-	{"shared_fraction", "shared_fraction", NUMBER},
-	{"mmcs", "mmcs", NUMBER},
-	{"mmcs_null", "mmcs_null", NUMBER},
-	{NULL, NULL, END},
+	{.name = "seed_a", .kind = NUMBER, .path = PS_AT(PAIR_A)},
+	{.name = "seed_b", .kind = NUMBER, .path = PS_AT(PAIR_B)},
+	AT_TAUS(PAIR_SURVIVAL),
+	{.kind = NUMBER, .path = PS_AT(PAIR_HUNGARIAN_COSINE)},
+	{.kind = NUMBER, .path = PS_AT(PAIR_SHARED_FRACTION)},
+	{.kind = NUMBER, .path = PS_AT(PAIR_MMCS)},
+	{.kind = NUMBER, .path = PS_AT(PAIR_MMCS_NULL)},
+	{.kind = END},
 };
 
 static void write_number(FILE *out, double value)
@@ -165,6 +241,21 @@ static void write_text(FILE *out, const char *text)
 	fputc('"', out);
 }
 
+/* The last key of a path. */
+static const char *last_key(ps_results_path path)
+{
+	int last = 0;
+
+	while (last + 1 < PS_PATH_MAX && path.key[last + 1])
+		last++;
+	return ps_results_field_of(path.key[last])->name;
+}
+
+static const char *name_of(const struct column *column)
+{
+	return column->name ? column->name : last_key(column->path);
+}
+
 static void write_cell(FILE *out, const json_t *object, const struct column *column)
 {
 	ps_interval interval;
@@ -181,11 +272,9 @@ static void write_cell(FILE *out, const json_t *object, const struct column *col
 		fputc(',', out);
 		write_number(out, interval.high);
 		break;
-	case OTHER_SEED:
-		write_number(out, ps_results_other_seed(object));
-		break;
-	case SEEDS_MEAN:
-		write_number(out, ps_results_mean(json_object_get(object, "saes"), column->path));
+	case LIST_MEAN:
+		write_number(out,
+			     ps_results_mean(ps_results_at(object, column->path), column->item));
 		break;
 	default:
 		write_number(out, ps_results_number(object, column->path));
@@ -195,9 +284,9 @@ static void write_cell(FILE *out, const json_t *object, const struct column *col
 static void write_head(FILE *out, const struct column *columns)
 {
 	for (const struct column *c = columns; c->kind != END; c++) {
-		fprintf(out, "%s%s", c == columns ? "" : ",", c->name);
+		fprintf(out, "%s%s", c == columns ? "" : ",", name_of(c));
 		if (c->kind == INTERVAL)
-			fprintf(out, ",%s_low,%s_high", c->name, c->name);
+			fprintf(out, ",%s_low,%s_high", name_of(c), name_of(c));
 	}
 	fputc('\n', out);
 }
@@ -212,31 +301,21 @@ static void write_row(FILE *out, const json_t *object, const struct column *colu
 	fputc('\n', out);
 }
 
-/* One row per pair of seeds of each model. */
-static void write_pairs(FILE *out, const ps_results *results)
-{
-	fputs("model,", out);
-	write_head(out, pair_columns);
-	for (size_t m = 0; m < results->model_count; m++) {
-		const json_t *model = ps_results_model(results, m),
-			     *pairs = ps_results_at(model, "seeds.pairs");
+/* --- the tables --- */
 
-		for (size_t i = 0; i < json_array_size(pairs); i++) {
-			write_text(out, ps_results_text(model, "name"));
-			fputc(',', out);
-			write_row(out, json_array_get(pairs, i), pair_columns);
-		}
-	}
-}
+enum rows { OF_MODELS, OF_CONDITIONS, OF_PAIRS };
 
 static const struct {
 	const char *name;
-	const struct column *columns; /* NULL: pairs of seeds */
-	int of_models;
+	const struct column *columns;
+	enum rows rows;
 } tables[] = {
-	{"models", model_columns, 1},      {"conditions", condition_columns, 0},
-	{"survival", survival_columns, 0}, {"fragility", fragility_columns, 0},
-	{"ablation", ablation_columns, 0}, {"seeds", NULL, 0},
+	{"models", model_columns, OF_MODELS},
+	{"conditions", condition_columns, OF_CONDITIONS},
+	{"survival", survival_columns, OF_CONDITIONS},
+	{"fragility", fragility_columns, OF_CONDITIONS},
+	{"ablation", ablation_columns, OF_CONDITIONS},
+	{"seeds", pair_columns, OF_PAIRS},
 };
 
 const char *ps_csv_name(size_t index)
@@ -244,15 +323,79 @@ const char *ps_csv_name(size_t index)
 	return index < sizeof tables / sizeof *tables ? tables[index].name : NULL;
 }
 
+/* A row for each pair of seeds of each model, led by the model's name. */
+static void write_pairs(FILE *out, const ps_results *results)
+{
+	fprintf(out, "%s,", ps_results_field_of(PS_KEY_CONDITION_MODEL)->name);
+	write_head(out, pair_columns);
+	for (size_t m = 0; m < results->model_count; m++) {
+		const json_t *pairs = ps_results_at(ps_results_model(results, m),
+						    PS_AT(MODEL_SEEDS, SEEDS_PAIRS));
+
+		for (size_t i = 0; i < json_array_size(pairs); i++) {
+			write_text(out, ps_results_model_name(results, m));
+			fputc(',', out);
+			write_row(out, json_array_get(pairs, i), pair_columns);
+		}
+	}
+}
+
 void ps_csv_write(FILE *out, const ps_results *results, size_t index)
 {
-	const json_t *rows = tables[index].of_models ? results->models : results->conditions;
+	const json_t *rows =
+		tables[index].rows == OF_MODELS ? results->models : results->conditions;
 
-	if (!tables[index].columns) {
+	if (tables[index].rows == OF_PAIRS) {
 		write_pairs(out, results);
 		return;
 	}
 	write_head(out, tables[index].columns);
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		write_row(out, json_array_get(rows, i), tables[index].columns);
+}
+
+/* --- docs/RESULTS.md --- */
+
+static void write_path(FILE *out, ps_results_path path)
+{
+	for (int i = 0; i < PS_PATH_MAX && path.key[i]; i++) {
+		const ps_results_field *field = ps_results_field_of(path.key[i]);
+
+		fprintf(out, "%s%s", i ? "." : "", field->name);
+		if (path.item && field->type != PS_VALUE_OBJECT)
+			fprintf(out, "[%u]", path.item - 1);
+	}
+}
+
+static void describe_column(FILE *out, const struct column *column)
+{
+	const char *name = name_of(column);
+
+	fprintf(out, "| `%s`", name);
+	if (column->kind == INTERVAL)
+		fprintf(out, ", `%s_low`, `%s_high`", name, name);
+	fputs(column->kind == LIST_MEAN ? " | mean over `" : " | `", out);
+	write_path(out, column->path);
+	if (column->kind == LIST_MEAN) {
+		fputs("[]` of `", out);
+		write_path(out, column->item);
+	}
+	fputs("` |\n", out);
+}
+
+void ps_csv_describe(FILE *out, size_t index)
+{
+	static const char *const row_of[] = {[OF_MODELS] = "entry of `models`",
+					     [OF_CONDITIONS] = "entry of `conditions`",
+					     [OF_PAIRS] = "entry of `models[].seeds.pairs`"};
+
+	fprintf(out, "\n### tables/%s.csv\n\nOne row for each %s.\n\n", tables[index].name,
+		row_of[tables[index].rows]);
+	fputs("| column | value |\n| --- | --- |\n", out);
+	if (tables[index].rows == OF_PAIRS)
+		fprintf(out, "| `%s` | `%s` of the entry of `models` |\n",
+			ps_results_field_of(PS_KEY_CONDITION_MODEL)->name,
+			ps_results_field_of(PS_KEY_MODEL_NAME)->name);
+	for (const struct column *c = tables[index].columns; c->kind != END; c++)
+		describe_column(out, c);
 }

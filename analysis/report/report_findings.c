@@ -4,15 +4,21 @@
 #include <string.h>
 
 #include "analysis/report/report_html.h"
+#include "analysis/seeds.h"
 
 #define NOT_MEASURED "Not measured in this study. "
 
-ps_tally ps_tally_intervals(const json_t *array, const char *path)
-{
-	ps_tally t = {0, 0, 0};
+struct tally {
+	size_t count, above, below; /* intervals measured; of these above zero, below zero */
+};
 
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		ps_interval v = ps_results_interval(json_array_get(array, i), path);
+/* Counts the intervals at path over the objects of a list. */
+static struct tally tally_intervals(const json_t *list, ps_results_path path)
+{
+	struct tally t = {0, 0, 0};
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		ps_interval v = ps_results_interval(json_array_get(list, i), path);
 
 		if (!isfinite(v.low) || !isfinite(v.high))
 			continue;
@@ -33,8 +39,9 @@ static void write_range(FILE *out, double least, double largest, int decimals)
 	ps_html_number(out, largest, decimals);
 }
 
-/* "in 4 of 30 conditions ABOVE, in 2 BELOW; in the other 24 the interval includes zero and no difference is shown." */
-static void write_tally(FILE *out, ps_tally t, const char *things, const char *above,
+/* "in 4 of 30 conditions ABOVE, in 2 BELOW; in the other 24 the interval includes zero and no
+ * difference is shown." */
+static void write_tally(FILE *out, struct tally t, const char *things, const char *above,
 			const char *below)
 {
 	size_t neither = t.count - t.above - t.below;
@@ -53,16 +60,14 @@ static void write_tally(FILE *out, ps_tally t, const char *things, const char *a
 }
 
 /* Least and largest of a number over the conditions of a method at a sparsity. */
-static bool range_at(const ps_results *r, const char *method, double sparsity, const char *path,
+static bool range_at(const ps_results *r, const char *method, double sparsity, ps_results_path path,
 		     double *least, double *largest)
 {
 	bool found = false;
 
 	for (size_t m = 0; m < r->model_count; m++) {
 		double value = ps_results_number(
-			ps_results_find(r, ps_results_text(ps_results_model(r, m), "name"), method,
-					sparsity),
-			path);
+			ps_results_find(r, ps_results_model_name(r, m), method, sparsity), path);
 
 		if (!isfinite(value))
 			continue;
@@ -73,32 +78,35 @@ static bool range_at(const ps_results *r, const char *method, double sparsity, c
 	return found;
 }
 
-/* "LEAD x to y UNIT under A NEXT x to y under B" of a path at a sparsity, with one model its interval instead of the
- * range; false when there is nothing to say. */
-static bool write_by_method(FILE *out, const ps_results *r, double sparsity, const char *path,
-			    const char *lead, const char *next, const char *unit)
+/* A quantity that a sentence gives for each method at one sparsity. */
+struct by_method {
+	ps_results_path value, interval;
+	const char *lead, *next; /* before the first method's number, and before the others' */
+	const char *unit;        /* after the first method's number */
+};
+
+/* Writes "LEAD x to y UNIT under A NEXT x to y under B", with one model its interval in place of
+ * the range. Returns false when no condition has the quantity. */
+static bool write_by_method(FILE *out, const ps_results *r, double sparsity,
+			    const struct by_method *q)
 {
-	char interval_path[64];
 	double least, largest;
 	bool any = false;
 
-	snprintf(interval_path, sizeof interval_path, "%s_interval", path);
 	for (size_t i = 0; i < r->method_count; i++) {
-		if (!range_at(r, r->methods[i], sparsity, path, &least, &largest))
+		if (!range_at(r, r->methods[i], sparsity, q->value, &least, &largest))
 			continue;
-		fputs(any ? next : lead, out);
+		fputs(any ? q->next : q->lead, out);
 		if (r->model_count == 1)
 			ps_html_interval(
 				out,
-				ps_results_interval(
-					ps_results_find(
-						r, ps_results_text(ps_results_model(r, 0), "name"),
-						r->methods[i], sparsity),
-					interval_path),
+				ps_results_interval(ps_results_find(r, ps_results_model_name(r, 0),
+								    r->methods[i], sparsity),
+						    q->interval),
 				3);
 		else
 			write_range(out, least, largest, 3);
-		fprintf(out, "%s under ", any ? "" : unit);
+		fprintf(out, "%s under ", any ? "" : q->unit);
 		ps_html_text(out, ps_method_label(r->methods[i]));
 		any = true;
 	}
@@ -117,14 +125,20 @@ static const char *over_models(const ps_results *r)
 
 void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 {
-	ps_tally change = ps_tally_intervals(r->conditions, "delta_log_ppl_interval");
-	ps_tally pairs = ps_tally_intervals(json_object_get(r->root, "comparisons"),
-					    "wanda_minus_magnitude");
+	struct tally change =
+		tally_intervals(r->conditions, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL));
+	struct tally pairs = tally_intervals(ps_results_at(r->root, PS_AT(ROOT_COMPARISONS)),
+					     PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE));
 	char lead[96];
+	const struct by_method quantity = {.value = PS_AT(CONDITION_DELTA_LOG_PPL),
+					   .interval = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL),
+					   .lead = lead,
+					   .next = " and by ",
+					   .unit = " nats"};
 
 	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% sparsity log perplexity changes by ",
 		 100 * highest(r));
-	if (write_by_method(out, r, highest(r), "delta_log_ppl", lead, " and by ", " nats"))
+	if (write_by_method(out, r, highest(r), &quantity))
 		fprintf(out, "%s. ", over_models(r));
 	else
 		fputs(NOT_MEASURED, out);
@@ -141,15 +155,16 @@ void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 }
 
 /* Least and largest over the pairs of seeds of all models. */
-static bool pair_range(const ps_results *r, const char *path, double *least, double *largest)
+static bool pair_range(const ps_results *r, ps_results_path path, double *least, double *largest)
 {
 	bool found = false;
 
 	for (size_t m = 0; m < r->model_count; m++) {
 		double a, b;
 
-		if (!ps_results_range(ps_results_at(ps_results_model(r, m), "seeds.pairs"), path,
-				      &a, &b))
+		if (!ps_results_range(
+			    ps_results_at(ps_results_model(r, m), PS_AT(MODEL_SEEDS, SEEDS_PAIRS)),
+			    path, &a, &b))
 			continue;
 		*least = found ? fmin(*least, a) : a;
 		*largest = found ? fmax(*largest, b) : b;
@@ -162,7 +177,9 @@ void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 {
 	double least, largest;
 
-	if (!ps_results_range(r->models, "seeds.survival.2.mean", &least, &largest)) {
+	if (!ps_results_range(r->models,
+			      PS_AT_ITEM(PS_TAU_MAIN, MODEL_SEEDS, SEEDS_SURVIVAL, SUMMARY_MEAN),
+			      &least, &largest)) {
 		fputs("Agreement between seeds was not measured: it takes at least two seeds. ",
 		      out);
 		return;
@@ -175,34 +192,27 @@ void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 		over_models(r));
 	if (brief)
 		return;
-	if (pair_range(r, "mmcs", &least, &largest)) {
+	if (pair_range(r, PS_AT(PAIR_MMCS), &least, &largest)) {
 		fputs("Over pairs the mean largest cosine is ", out);
 		write_range(out, least, largest, 3);
 	}
-	if (pair_range(r, "mmcs_null", &least, &largest)) {
+	if (pair_range(r, PS_AT(PAIR_MMCS_NULL), &least, &largest)) {
 		fputs(", and against random directions, which is what chance gives, ", out);
 		write_range(out, least, largest, 3);
 	}
 	fputs(". ", out);
 }
 
-/* What part of survival the shared start may explain. */
+/* Says which part of survival the shared start may explain. */
 static void write_shared_start(FILE *out, const ps_results *r)
 {
-	double own = ps_results_mean(r->conditions, "mnn_survival"), other = 0;
-	size_t n = 0;
+	double own = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL));
+	double other = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT));
 
-	for (size_t i = 0; i < r->condition_count; i++) {
-		double value = ps_results_other_seed(ps_results_condition(r, i));
-
-		if (isfinite(value)) {
-			other += value;
-			n++;
-		}
-	}
-	if (!n || strcmp(ps_results_text(r->root, "settings.sae.init"), "shared"))
+	if (!isfinite(other) ||
+	    strcmp(ps_results_text(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_INIT)),
+		   "shared"))
 		return;
-	other /= (double)n;
 	fputs("Averaged over conditions it is ", out);
 	ps_html_number(out, own, 3);
 	fputs(" when the pruned SAE starts from the dense one’s initial weights, and ", out);
@@ -216,9 +226,9 @@ static void write_shared_start(FILE *out, const ps_results *r)
 
 void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 {
-	double w = ps_results_number(r->root, "kendall_w"), least, largest;
+	double w = ps_results_number(r->root, PS_AT(ROOT_KENDALL_W)), least, largest;
 
-	if (!ps_results_range(r->conditions, "mnn_survival", &least, &largest)) {
+	if (!ps_results_range(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL), &least, &largest)) {
 		fputs("Feature survival: not measured in this study. ", out);
 		return;
 	}
@@ -236,13 +246,18 @@ void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 
 void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 {
-	ps_tally change = ps_tally_intervals(r->conditions, "fvu_change_interval");
+	struct tally change = tally_intervals(r->conditions, PS_AT(CONDITION_FVU_CHANGE_INTERVAL));
 	char lead[96];
+	const struct by_method quantity = {.value = PS_AT(CONDITION_JACCARD),
+					   .interval = PS_AT(CONDITION_JACCARD_INTERVAL),
+					   .lead = lead,
+					   .next = " and ",
+					   .unit = ""};
 
 	snprintf(lead, sizeof lead,
 		 "At %.3g&nbsp;%% the frozen dense SAE keeps a Jaccard overlap of ",
 		 100 * highest(r));
-	if (write_by_method(out, r, highest(r), "jaccard", lead, " and ", ""))
+	if (write_by_method(out, r, highest(r), &quantity))
 		fprintf(out, "%s. ", over_models(r));
 	else
 		fputs("Transfer of the dense SAE: not measured in this study. ", out);
@@ -254,8 +269,10 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 
 void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 {
-	ps_tally clusters = ps_tally_intervals(r->conditions, "fragility.difference_clusters");
-	ps_tally latents = ps_tally_intervals(r->conditions, "fragility.difference_latents");
+	struct tally clusters = tally_intervals(
+		r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_CLUSTERS));
+	struct tally latents = tally_intervals(
+		r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS));
 
 	if (clusters.count) {
 		fputs("Rare features survive", out);
@@ -272,16 +289,21 @@ void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 
 void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 {
-	ps_tally difference = ps_tally_intervals(r->conditions, "ablation.difference_clusters");
-	ps_tally partial = ps_tally_intervals(r->conditions, "ablation.partial_survival");
+	struct tally difference = tally_intervals(
+		r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS));
+	struct tally partial = tally_intervals(
+		r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL));
 	size_t ablated = 0, compared = 0;
 
 	for (size_t i = 0; i < r->condition_count; i++) {
 		const json_t *c = ps_results_condition(r, i);
 
-		ablated += isfinite(ps_results_number(c, "ablation.features"));
-		compared += isfinite(ps_results_number(c, "ablation.mean_survivors")) &&
-			    isfinite(ps_results_number(c, "ablation.mean_lost"));
+		ablated += isfinite(
+			ps_results_number(c, PS_AT(CONDITION_ABLATION, ABLATION_FEATURES)));
+		compared += isfinite(ps_results_number(
+				    c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS))) &&
+			    isfinite(ps_results_number(
+				    c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST)));
 	}
 	if (!ablated) {
 		fputs("Causal effect: no features were ablated in this study. ", out);
@@ -305,31 +327,33 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 
 static bool leaves_zero_out(const json_t *diagnostic)
 {
-	ps_interval i = ps_results_interval(diagnostic, "spearman");
+	ps_interval i = ps_results_interval(diagnostic, PS_AT(DIAGNOSTIC_SPEARMAN));
 
 	return i.low > 0 || i.high < 0;
 }
 
 void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 {
-	const json_t *list = json_object_get(r->root, "diagnostics"), *best = NULL;
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)), *best = NULL;
 	size_t silent = 0;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i);
 
 		if (leaves_zero_out(d) &&
-		    (!best || fabs(ps_results_number(d, "spearman.estimate")) >
-				      fabs(ps_results_number(best, "spearman.estimate"))))
+		    (!best ||
+		     fabs(ps_results_number(d, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))) >
+			     fabs(ps_results_number(
+				     best, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE)))))
 			best = d;
 	}
 	if (best) {
 		fputs("Of the diagnostics, ", out);
-		ps_html_text(out, ps_results_text(best, "name"));
+		ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
 		fputs(" follows the change of log perplexity most closely: Spearman ", out);
-		ps_html_interval(out, ps_results_interval(best, "spearman"), 3);
+		ps_html_interval(out, ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
 		fputs(" over ", out);
-		ps_html_number(out, ps_results_number(best, "n"), 0);
+		ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
 		fputs(" conditions. ", out);
 	} else {
 		fputs("No diagnostic has a correlation with the change of log perplexity whose "
@@ -339,10 +363,11 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 	for (size_t i = 0; i < json_array_size(list) && best && !brief; i++) {
 		const json_t *d = json_array_get(list, i);
 
-		if (leaves_zero_out(d) || !isfinite(ps_results_number(d, "spearman.estimate")))
+		if (leaves_zero_out(d) ||
+		    !isfinite(ps_results_number(d, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))))
 			continue;
 		fputs(silent++ ? ", " : "No association is shown for ", out);
-		ps_html_text(out, ps_results_text(d, "name"));
+		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
 	}
 	if (silent)
 		fputs(" (the interval includes zero). ", out);

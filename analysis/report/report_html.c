@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LARGE 10000 /* from here on without a fraction, in groups of three */
+#define LARGE 10000 /* numbers from here on have no fraction and digits in groups of three */
 
 void ps_html_text(FILE *out, const char *text)
 {
@@ -32,7 +32,7 @@ void ps_html_text(FILE *out, const char *text)
 	}
 }
 
-/* Fewer decimals for larger numbers: about five digits at most. */
+/* Decimals of a number: fewer where it is larger, so that it has about five digits at most. */
 static int fitting(double magnitude, int decimals)
 {
 	int most = magnitude >= 1000 ? 1 : magnitude >= 10 ? 2 : magnitude >= 1 ? 3 : 9;
@@ -121,26 +121,12 @@ static double scaled(const ps_column *column, double value)
 	return column->scale == 0 ? value : value * column->scale;
 }
 
-static double number_of(const ps_results *r, const ps_column *column, const json_t *condition)
-{
-	switch (column->kind) {
-	case PS_COLUMN_OTHER_SEED:
-		return ps_results_other_seed(condition);
-	case PS_COLUMN_REFERENCE_CHANGE:
-		return ps_results_reference_change(r, condition);
-	default:
-		return ps_results_number(condition, column->path);
-	}
-}
-
 static ps_interval interval_of(const ps_column *column, const json_t *condition)
 {
 	ps_interval i;
-	char path[80];
 
 	if (column->kind == PS_COLUMN_VALUE_INTERVAL) {
-		snprintf(path, sizeof path, "%s_interval", column->path);
-		i = ps_results_interval(condition, path);
+		i = ps_results_interval(condition, column->ends);
 		i.estimate = ps_results_number(condition, column->path);
 	} else {
 		i = ps_results_interval(condition, column->path);
@@ -150,17 +136,25 @@ static ps_interval interval_of(const ps_column *column, const json_t *condition)
 			     .high = scaled(column, i.high)};
 }
 
+static const ps_results_path achieved[] = {
+	PS_AT(ACHIEVED_Q_PROJ),    PS_AT(ACHIEVED_K_PROJ),    PS_AT(ACHIEVED_V_PROJ),
+	PS_AT(ACHIEVED_O_PROJ),    PS_AT(ACHIEVED_GATE_PROJ), PS_AT(ACHIEVED_UP_PROJ),
+	PS_AT(ACHIEVED_DOWN_PROJ),
+};
+
 static void write_achieved(FILE *out, const json_t *condition)
 {
-	const char *kind;
-	json_t *value, *kinds = json_object_get(condition, "achieved");
+	const json_t *kinds = ps_results_at(condition, PS_AT(CONDITION_ACHIEVED));
 	double least = INFINITY, largest = -INFINITY;
 
-	json_object_foreach (kinds, kind, value)
-		if (json_is_number(value)) {
-			least = fmin(least, json_number_value(value));
-			largest = fmax(largest, json_number_value(value));
+	for (size_t i = 0; i < sizeof achieved / sizeof *achieved; i++) {
+		double share = ps_results_number(kinds, achieved[i]);
+
+		if (isfinite(share)) {
+			least = fmin(least, share);
+			largest = fmax(largest, share);
 		}
+	}
 	fputs("<td class=\"n\">", out);
 	ps_html_number(out, 100 * least, 1);
 	if (isfinite(least)) {
@@ -170,22 +164,21 @@ static void write_achieved(FILE *out, const json_t *condition)
 	fputs("</td>", out);
 }
 
-static void write_cell(FILE *out, const ps_results *r, const ps_column *column,
-		       const json_t *condition)
+static void write_cell(FILE *out, const ps_column *column, const json_t *condition)
 {
 	if (column->kind == PS_COLUMN_ACHIEVED_RANGE)
 		write_achieved(out, condition);
 	else if (column->kind == PS_COLUMN_INTERVAL || column->kind == PS_COLUMN_VALUE_INTERVAL)
 		ps_html_cell_interval(out, interval_of(column, condition), column->decimals);
 	else
-		ps_html_cell_number(out, scaled(column, number_of(r, column, condition)),
+		ps_html_cell_number(out, scaled(column, ps_results_number(condition, column->path)),
 				    column->decimals);
 }
 
 static bool shown(const ps_results *r, const ps_column *column)
 {
 	for (size_t i = 0; column->if_any && i < r->condition_count; i++)
-		if (isfinite(number_of(r, column, ps_results_condition(r, i))))
+		if (isfinite(ps_results_number(ps_results_condition(r, i), column->path)))
 			return true;
 	return !column->if_any;
 }
@@ -209,11 +202,12 @@ static void write_condition(FILE *out, const ps_results *r, const ps_column *col
 			    const json_t *condition)
 {
 	fputs("<tr><td>", out);
-	ps_html_text(out, ps_method_label(ps_results_text(condition, "method")));
-	fprintf(out, " %.4g&nbsp;%%</td>", 100 * ps_results_number(condition, "sparsity"));
+	ps_html_text(out, ps_method_label(ps_results_text(condition, PS_AT(CONDITION_METHOD))));
+	fprintf(out, " %.4g&nbsp;%%</td>",
+		100 * ps_results_number(condition, PS_AT(CONDITION_SPARSITY)));
 	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++)
 		if (shown(r, c))
-			write_cell(out, r, c, condition);
+			write_cell(out, c, condition);
 	fputs("</tr>\n", out);
 }
 
@@ -225,14 +219,16 @@ void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns
 	ps_html_table_begin(out, caption);
 	count = write_heads(out, r, columns);
 	for (size_t m = 0; m < r->model_count; m++) {
-		const char *name = ps_results_text(ps_results_model(r, m), "name");
+		const char *name = ps_results_model_name(r, m);
 
 		fprintf(out, "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">",
 			count);
 		ps_html_text(out, name);
 		fputs("</th></tr>\n", out);
 		for (size_t i = 0; i < r->condition_count; i++)
-			if (!strcmp(ps_results_text(ps_results_condition(r, i), "model"), name))
+			if (!strcmp(ps_results_text(ps_results_condition(r, i),
+						    PS_AT(CONDITION_MODEL)),
+				    name))
 				write_condition(out, r, columns, ps_results_condition(r, i));
 		fputs("</tbody>\n", out);
 	}
@@ -246,7 +242,8 @@ static bool starts(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* Past <title>..</title> or <desc>..</desc>, which name parts of the drawing for nobody; else where it is. */
+/* Skips a <title> or <desc> that starts here: they name parts of the drawing, which no reader
+ * needs. */
 static const char *skip_names(const char *at)
 {
 	const char *end = NULL;
@@ -258,7 +255,8 @@ static const char *skip_names(const char *at)
 	return end ? strchr(end, '>') + 1 : at;
 }
 
-/* The first tag without its size, which is the page's to give up to the one it was drawn for. */
+/* Writes the <svg> tag without its size: the page sets the size, up to the one that was drawn for.
+ * Returns what follows the part of the tag that has been written. */
 static const char *write_svg_tag(FILE *out, const char *svg, const char *label)
 {
 	const char *box = strstr(svg, "viewBox="), *end = strchr(svg, '>');

@@ -1,7 +1,8 @@
-/* analysis/report/report_html.h: the page's parts: escaped text, numbers, intervals, tables, figures.
+/* analysis/report/report_html.h: writes the parts of an HTML page: text, numbers, tables, figures.
  *
- * Numbers have a real minus sign, groups of three from 10,000 on, and an en dash where nothing was measured. A table
- * of conditions is described by its columns; rows are grouped by model, cells carry figures of equal digits. */
+ * Numbers have a real minus sign and, from 10,000 on, digits in groups of three. An en dash stands
+ * where nothing was measured. A table of conditions is described by its columns; its rows are
+ * grouped by model. */
 #ifndef PS_ANALYSIS_REPORT_REPORT_HTML_H
 #define PS_ANALYSIS_REPORT_REPORT_HTML_H
 
@@ -9,45 +10,48 @@
 
 #include "analysis/report/report_data.h"
 
-/* & < > " ' escaped; control characters become spaces. */
+/* Writes text with & < > " ' escaped and control characters turned into spaces. */
 void ps_html_text(FILE *out, const char *text);
-/* decimals digits after the point, fewer for large numbers: 0.123, 12.35, 123.5, 12,346. */
+/* Writes a number with `decimals` digits after the point, fewer where it is large: 0.123, 12.35,
+ * 12,346. A number that is not finite was not measured. */
 void ps_html_number(FILE *out, double value, int decimals);
-/* "estimate [low, high]" */
+/* Writes "estimate [low, high]", or the estimate alone where an end is not finite. */
 void ps_html_interval(FILE *out, ps_interval interval, int decimals);
 
 typedef enum ps_column_kind {
 	PS_COLUMN_END,
 	PS_COLUMN_NUMBER,
 	PS_COLUMN_INTERVAL,
-	PS_COLUMN_VALUE_INTERVAL, /* the number at path, the ends of path_interval */
-	PS_COLUMN_OTHER_SEED,
-	PS_COLUMN_REFERENCE_CHANGE,
-	PS_COLUMN_ACHIEVED_RANGE, /* least and largest over kinds of projection, percent */
+	PS_COLUMN_VALUE_INTERVAL, /* the number at `path`, the ends of the interval at `ends` */
+	PS_COLUMN_ACHIEVED_RANGE, /* least and largest over the kinds of projection, in percent */
 } ps_column_kind;
 
 typedef struct ps_column {
 	const char *head; /* HTML */
 	ps_column_kind kind;
-	const char *path;
+	ps_results_path path, ends;
 	int decimals;
-	double scale; /* 0: 1 */
-	bool if_any;  /* left out when no condition has it */
+	double scale; /* multiplies what is shown; 0: 1 */
+	bool if_any;  /* the column is left out where no condition has the number */
 } ps_column;
 
-/* A row per condition: method and label, then the columns (ended by PS_COLUMN_END). */
+/* Writes a table with a row for each condition: method and label, then the columns. PS_COLUMN_END
+ * ends the columns; caption is HTML. */
 void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *columns,
 			const char *caption);
 
-/* A table within a figure, which carries the caption and scrolls; the caller writes head and body. */
+/* Begin and end a table with a caption (HTML), which scrolls sideways where it is too wide. The
+ * caller writes its head and body in between. */
 void ps_html_table_begin(FILE *out, const char *caption);
 void ps_html_table_end(FILE *out);
-/* One <th scope="col">; number: right-aligned. */
+/* Writes the head of a column; number: aligned to the right. */
 void ps_html_head(FILE *out, const char *html, bool number);
+/* Write one cell, as ps_html_number and ps_html_interval do. */
 void ps_html_cell_number(FILE *out, double value, int decimals);
 void ps_html_cell_interval(FILE *out, ps_interval interval, int decimals);
 
-/* gnuplot's SVG as part of a page: no prologue, no fixed size, its ids led by prefix, label for who cannot see it. */
+/* Writes gnuplot's SVG as a part of the page: without prologue and fixed size, with prefix before
+ * each of its ids. label is read out to those who cannot see the figure. */
 void ps_html_svg(FILE *out, const char *svg, const char *prefix, const char *label);
 
 #endif

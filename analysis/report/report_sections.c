@@ -1,10 +1,8 @@
 #include "analysis/report/report_sections.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
+#include "analysis/seeds.h"
 
 #define PERCENT 100
 #define MILLI 1000
@@ -12,29 +10,70 @@
 /* --- perplexity --- */
 
 static const ps_column perplexity_columns[] = {
-	{"achieved, %", PS_COLUMN_NUMBER, "sparsity_achieved", 2, PERCENT, false},
-	{"by projection, %", PS_COLUMN_ACHIEVED_RANGE, "", 1, 0, false},
-	{"perplexity", PS_COLUMN_NUMBER, "ppl", 2, 0, false},
-	{"Δ log perplexity [95 %]", PS_COLUMN_VALUE_INTERVAL, "delta_log_ppl", 4, 0, false},
-	{"tokens scored", PS_COLUMN_NUMBER, "n", 0, 0, false},
-	{"reference Δ", PS_COLUMN_REFERENCE_CHANGE, "", 4, 0, true},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "achieved, %",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_SPARSITY_ACHIEVED),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "by projection, %", .kind = PS_COLUMN_ACHIEVED_RANGE, .decimals = 1},
+	{.head = "perplexity",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_PPL),
+	 .decimals = 2},
+	{.head = "Δ log perplexity [95 %]",
+	 .kind = PS_COLUMN_VALUE_INTERVAL,
+	 .path = PS_AT(CONDITION_DELTA_LOG_PPL),
+	 .ends = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL),
+	 .decimals = 4},
+	{.head = "tokens scored",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_N),
+	 .decimals = 0},
+	{.kind = PS_COLUMN_END},
 };
 
 static const ps_column achieved_columns[] = {
-	{"q", PS_COLUMN_NUMBER, "achieved.q_proj", 2, PERCENT, false},
-	{"k", PS_COLUMN_NUMBER, "achieved.k_proj", 2, PERCENT, false},
-	{"v", PS_COLUMN_NUMBER, "achieved.v_proj", 2, PERCENT, false},
-	{"o", PS_COLUMN_NUMBER, "achieved.o_proj", 2, PERCENT, false},
-	{"gate", PS_COLUMN_NUMBER, "achieved.gate_proj", 2, PERCENT, false},
-	{"up", PS_COLUMN_NUMBER, "achieved.up_proj", 2, PERCENT, false},
-	{"down", PS_COLUMN_NUMBER, "achieved.down_proj", 2, PERCENT, false},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "q",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_Q_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "k",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_K_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "v",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_V_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "o",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_O_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "gate",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_GATE_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "up",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_UP_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.head = "down",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ACHIEVED, ACHIEVED_DOWN_PROJ),
+	 .decimals = 2,
+	 .scale = PERCENT},
+	{.kind = PS_COLUMN_END},
 };
 
 static void write_comparisons(FILE *out, const ps_results *r)
 {
-	const json_t *list = json_object_get(r->root, "comparisons");
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_COMPARISONS));
 
 	if (!json_array_size(list))
 		return;
@@ -49,10 +88,12 @@ static void write_comparisons(FILE *out, const ps_results *r)
 		const json_t *c = json_array_get(list, i);
 
 		fputs("<tr><td>", out);
-		ps_html_text(out, ps_results_text(c, "model"));
+		ps_html_text(out, ps_results_text(c, PS_AT(COMPARISON_MODEL)));
 		fputs("</td>", out);
-		ps_html_cell_number(out, PERCENT * ps_results_number(c, "sparsity"), 0);
-		ps_html_cell_interval(out, ps_results_interval(c, "wanda_minus_magnitude"), 4);
+		ps_html_cell_number(out, PERCENT * ps_results_number(c, PS_AT(COMPARISON_SPARSITY)),
+				    0);
+		ps_html_cell_interval(
+			out, ps_results_interval(c, PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE)), 4);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody>\n", out);
@@ -79,15 +120,16 @@ static void write_pair(FILE *out, const char *model, const json_t *pair)
 	fputs("<tr><td>", out);
 	ps_html_text(out, model);
 	fputs("</td><td class=\"n\">", out);
-	ps_html_number(out, ps_results_number(pair, "a"), 0);
+	ps_html_number(out, ps_results_number(pair, PS_AT(PAIR_A)), 0);
 	fputs(" and ", out);
-	ps_html_number(out, ps_results_number(pair, "b"), 0);
+	ps_html_number(out, ps_results_number(pair, PS_AT(PAIR_B)), 0);
 	fputs("</td>", out);
-	ps_html_cell_number(out, ps_results_number(pair, "survival.2"), 4);
-	ps_html_cell_number(out, ps_results_number(pair, "hungarian_cosine"), 4);
-	ps_html_cell_number(out, ps_results_number(pair, "shared_fraction"), 4);
-	ps_html_cell_number(out, ps_results_number(pair, "mmcs"), 4);
-	ps_html_cell_number(out, ps_results_number(pair, "mmcs_null"), 4);
+	ps_html_cell_number(out, ps_results_number(pair, PS_AT_ITEM(PS_TAU_MAIN, PAIR_SURVIVAL)),
+			    4);
+	ps_html_cell_number(out, ps_results_number(pair, PS_AT(PAIR_HUNGARIAN_COSINE)), 4);
+	ps_html_cell_number(out, ps_results_number(pair, PS_AT(PAIR_SHARED_FRACTION)), 4);
+	ps_html_cell_number(out, ps_results_number(pair, PS_AT(PAIR_MMCS)), 4);
+	ps_html_cell_number(out, ps_results_number(pair, PS_AT(PAIR_MMCS_NULL)), 4);
 	fputs("</tr>\n", out);
 }
 
@@ -105,10 +147,11 @@ static void seeds_table(FILE *out, const ps_results *r)
 	fputs("</tr></thead><tbody>\n", out);
 	for (size_t m = 0; m < r->model_count; m++) {
 		const json_t *model = ps_results_model(r, m),
-			     *pairs = ps_results_at(model, "seeds.pairs");
+			     *pairs = ps_results_at(model, PS_AT(MODEL_SEEDS, SEEDS_PAIRS));
 
 		for (size_t i = 0; i < json_array_size(pairs); i++)
-			write_pair(out, ps_results_text(model, "name"), json_array_get(pairs, i));
+			write_pair(out, ps_results_text(model, PS_AT(MODEL_NAME)),
+				   json_array_get(pairs, i));
 	}
 	fputs("</tbody>\n", out);
 	ps_html_table_end(out);
@@ -117,57 +160,169 @@ static void seeds_table(FILE *out, const ps_results *r)
 /* --- RQ2 .. RQ5 --- */
 
 static const ps_column survival_columns[] = {
-	{"τ = 0.5", PS_COLUMN_NUMBER, "survival.0", 3, 0, false},
-	{"0.6", PS_COLUMN_NUMBER, "survival.1", 3, 0, false},
-	{"0.7", PS_COLUMN_NUMBER, "mnn_survival", 3, 0, false},
-	{"0.8", PS_COLUMN_NUMBER, "survival.3", 3, 0, false},
-	{"0.9", PS_COLUMN_NUMBER, "survival.4", 3, 0, false},
-	{"SD at 0.7", PS_COLUMN_NUMBER, "mnn_survival_sd", 4, 0, true},
-	{"of the alive", PS_COLUMN_NUMBER, "mnn_survival_alive", 3, 0, false},
-	{"other seed", PS_COLUMN_OTHER_SEED, "", 4, 0, true},
-	{"reference", PS_COLUMN_NUMBER, "reference.mnn_survival", 3, 0, true},
-	{"its SD", PS_COLUMN_NUMBER, "reference.mnn_survival_sd", 4, 0, true},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "τ = 0.5",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(0, CONDITION_SURVIVAL),
+	 .decimals = 3},
+	{.head = "0.6",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(1, CONDITION_SURVIVAL),
+	 .decimals = 3},
+	{.head = "0.7",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_MNN_SURVIVAL),
+	 .decimals = 3},
+	{.head = "0.8",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(3, CONDITION_SURVIVAL),
+	 .decimals = 3},
+	{.head = "0.9",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(4, CONDITION_SURVIVAL),
+	 .decimals = 3},
+	{.head = "SD at 0.7",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_MNN_SURVIVAL_SD),
+	 .decimals = 4,
+	 .if_any = true},
+	{.head = "of the alive",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_MNN_SURVIVAL_ALIVE),
+	 .decimals = 3},
+	{.head = "other seed",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT),
+	 .decimals = 4,
+	 .if_any = true},
+	{.head = "reference",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL),
+	 .decimals = 3,
+	 .if_any = true},
+	{.head = "its SD",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL_SD),
+	 .decimals = 4,
+	 .if_any = true},
+	{.kind = PS_COLUMN_END},
 };
 
 static const ps_column transfer_columns[] = {
-	{"Jaccard [95 %]", PS_COLUMN_VALUE_INTERVAL, "jaccard", 3, 0, false},
-	{"FVU [95 %]", PS_COLUMN_VALUE_INTERVAL, "fvu", 3, 0, false},
-	{"change of FVU [95 %]", PS_COLUMN_INTERVAL, "fvu_change_interval", 4, 0, false},
-	{"L0", PS_COLUMN_NUMBER, "l0", 1, 0, false},
-	{"cosine of rows", PS_COLUMN_NUMBER, "cosine", 3, 0, false},
-	{"CE recovered", PS_COLUMN_NUMBER, "splice.ce_recovered", 3, 0, true},
-	{"KL, nats", PS_COLUMN_NUMBER, "splice.kl", 3, 0, true},
-	{"reference Jaccard", PS_COLUMN_NUMBER, "reference.jaccard", 3, 0, true},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "Jaccard [95 %]",
+	 .kind = PS_COLUMN_VALUE_INTERVAL,
+	 .path = PS_AT(CONDITION_JACCARD),
+	 .ends = PS_AT(CONDITION_JACCARD_INTERVAL),
+	 .decimals = 3},
+	{.head = "FVU [95 %]",
+	 .kind = PS_COLUMN_VALUE_INTERVAL,
+	 .path = PS_AT(CONDITION_FVU),
+	 .ends = PS_AT(CONDITION_FVU_INTERVAL),
+	 .decimals = 3},
+	{.head = "change of FVU [95 %]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_FVU_CHANGE_INTERVAL),
+	 .decimals = 4},
+	{.head = "L0", .kind = PS_COLUMN_NUMBER, .path = PS_AT(CONDITION_L0), .decimals = 1},
+	{.head = "cosine of rows",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_COSINE),
+	 .decimals = 3},
+	{.head = "CE recovered",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED),
+	 .decimals = 3,
+	 .if_any = true},
+	{.head = "KL, nats",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_SPLICE, SPLICE_KL),
+	 .decimals = 3,
+	 .if_any = true},
+	{.head = "reference Jaccard",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_JACCARD),
+	 .decimals = 3,
+	 .if_any = true},
+	{.kind = PS_COLUMN_END},
 };
 
 static const ps_column fragility_columns[] = {
-	{"S(Q1)", PS_COLUMN_NUMBER, "fragility.survival.0", 3, 0, false},
-	{"Q2", PS_COLUMN_NUMBER, "fragility.survival.1", 3, 0, false},
-	{"Q3", PS_COLUMN_NUMBER, "fragility.survival.2", 3, 0, false},
-	{"Q4", PS_COLUMN_NUMBER, "fragility.survival.3", 3, 0, false},
-	{"Q5", PS_COLUMN_NUMBER, "fragility.survival.4", 3, 0, false},
-	{"Q1 − Q5 [95 %, windows]", PS_COLUMN_INTERVAL, "fragility.difference_clusters", 3, 0,
-	 false},
-	{"[95 %, latents]", PS_COLUMN_INTERVAL, "fragility.difference_latents", 3, 0, false},
-	{"ρ of rate and survival [95 %]", PS_COLUMN_INTERVAL, "fragility.rho_latents", 3, 0, false},
-	{"alive", PS_COLUMN_NUMBER, "fragility.alive", 0, 0, false},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "S(Q1)",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(0, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 .decimals = 3},
+	{.head = "Q2",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(1, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 .decimals = 3},
+	{.head = "Q3",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(2, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 .decimals = 3},
+	{.head = "Q4",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(3, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 .decimals = 3},
+	{.head = "Q5",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(4, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
+	 .decimals = 3},
+	{.head = "Q1 − Q5 [95 %, windows]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_CLUSTERS),
+	 .decimals = 3},
+	{.head = "[95 %, latents]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS),
+	 .decimals = 3},
+	{.head = "ρ of rate and survival [95 %]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_LATENTS),
+	 .decimals = 3},
+	{.head = "alive",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE),
+	 .decimals = 0},
+	{.kind = PS_COLUMN_END},
 };
 
 static const ps_column ablation_columns[] = {
-	{"ablated", PS_COLUMN_NUMBER, "ablation.features", 0, 0, false},
-	{"survive", PS_COLUMN_NUMBER, "ablation.survivors", 0, 0, false},
-	{"survivors", PS_COLUMN_NUMBER, "ablation.mean_survivors", 3, MILLI, false},
-	{"lost", PS_COLUMN_NUMBER, "ablation.mean_lost", 3, MILLI, false},
-	{"difference [95 %, windows]", PS_COLUMN_INTERVAL, "ablation.difference_clusters", 3, MILLI,
-	 false},
-	{"[95 %, features]", PS_COLUMN_INTERVAL, "ablation.difference_features", 3, MILLI, false},
-	{"partial ρ, survival [95 %]", PS_COLUMN_INTERVAL, "ablation.partial_survival", 3, 0,
-	 false},
-	{"partial ρ, cosine [95 %]", PS_COLUMN_INTERVAL, "ablation.partial_cosine", 3, 0, false},
-	{NULL, PS_COLUMN_END, NULL, 0, 0, false},
+	{.head = "ablated",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_FEATURES),
+	 .decimals = 0},
+	{.head = "survive",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_SURVIVORS),
+	 .decimals = 0},
+	{.head = "survivors",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS),
+	 .decimals = 3,
+	 .scale = MILLI},
+	{.head = "lost",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST),
+	 .decimals = 3,
+	 .scale = MILLI},
+	{.head = "difference [95 %, windows]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS),
+	 .decimals = 3,
+	 .scale = MILLI},
+	{.head = "[95 %, features]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_FEATURES),
+	 .decimals = 3,
+	 .scale = MILLI},
+	{.head = "partial ρ, survival [95 %]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL),
+	 .decimals = 3},
+	{.head = "partial ρ, cosine [95 %]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_COSINE),
+	 .decimals = 3},
+	{.kind = PS_COLUMN_END},
 };
 
 static void survival_table(FILE *out, const ps_results *r)
@@ -204,7 +359,7 @@ static void ablation_table(FILE *out, const ps_results *r)
 
 static void diagnostics_table(FILE *out, const ps_results *r)
 {
-	const json_t *list = json_object_get(r->root, "diagnostics");
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS));
 
 	ps_html_table_begin(out, "<b>Spearman with the change of log perplexity.</b> Reference: "
 				 "the published study’s, over its own conditions.");
@@ -216,17 +371,14 @@ static void diagnostics_table(FILE *out, const ps_results *r)
 	fputs("</tr></thead><tbody>\n", out);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i),
-			     *reference =
-				     ps_results_reference_diagnostic(r, ps_results_text(d, "key"));
-		ps_interval theirs = ps_results_interval(reference, "");
+			     *theirs = ps_results_reference_diagnostic(r, d);
 
-		theirs.estimate = ps_results_number(reference, "value");
 		fputs("<tr><td>", out);
-		ps_html_text(out, ps_results_text(d, "name"));
+		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
 		fputs("</td>", out);
-		ps_html_cell_interval(out, ps_results_interval(d, "spearman"), 3);
-		ps_html_cell_number(out, ps_results_number(d, "n"), 0);
-		ps_html_cell_interval(out, theirs, 3);
+		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
+		ps_html_cell_number(out, ps_results_number(d, PS_AT(DIAGNOSTIC_N)), 0);
+		ps_html_cell_interval(out, ps_results_finding(theirs), 3);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody>\n", out);

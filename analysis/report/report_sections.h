@@ -1,4 +1,5 @@
-/* analysis/report/report_sections.h: the questions of a report: words, figures and tables of each. */
+/* analysis/report/report_sections.h: the questions of a report: words, figures and tables of
+ * each. */
 #ifndef PS_ANALYSIS_REPORT_REPORT_SECTIONS_H
 #define PS_ANALYSIS_REPORT_REPORT_SECTIONS_H
 
@@ -14,11 +15,7 @@ typedef struct ps_section {
 	void (*table)(FILE *out, const ps_results *results);
 } ps_section;
 
-/* perplexity, RQ1 .. RQ5, diagnostics; NULL beyond the last. */
+/* The index-th section: perplexity, RQ1 to RQ5, diagnostics. NULL beyond the last. */
 const ps_section *ps_report_section(size_t index);
-
-void ps_report_models_table(FILE *out, const ps_results *results);
-void ps_report_reference_table(FILE *out, const ps_results *results);
-void ps_report_settings_table(FILE *out, const ps_results *results);
 
 #endif

@@ -1,4 +1,5 @@
-/* analysis/report/report_style.h: the report's style sheet: one column of text, wide tables that scroll, light and dark. */
+/* analysis/report/report_style.h: the report's style sheet: one column of text, wide tables that
+ * scroll, light and dark. */
 #ifndef PS_ANALYSIS_REPORT_REPORT_STYLE_H
 #define PS_ANALYSIS_REPORT_REPORT_STYLE_H
 

@@ -1,38 +1,35 @@
-/* The report's tables that are not of conditions: models, settings, the reference study. */
+#include "analysis/report/report_tables.h"
+
 #include <math.h>
-#include <string.h>
 
 #include "analysis/report/report_html.h"
-#include "analysis/report/report_sections.h"
 
-static void write_model(FILE *out, const json_t *m, bool reference, bool reference_text)
+static void write_model(FILE *out, const json_t *m, bool reference)
 {
-	const json_t *saes = json_object_get(m, "saes");
+	const json_t *saes = ps_results_at(m, PS_AT(MODEL_SAES));
 
 	fputs("<tr><th scope=\"row\">", out);
-	ps_html_text(out, ps_results_text(m, "name"));
+	ps_html_text(out, ps_results_text(m, PS_AT(MODEL_NAME)));
 	fputs("</th><td>", out);
-	ps_html_text(out, ps_results_text(m, "family"));
+	ps_html_text(out, ps_results_text(m, PS_AT(MODEL_FAMILY)));
 	fputs("</td>", out);
 	fputs("<td class=\"n\">", out);
-	ps_html_number(out, ps_results_number(m, "layer"), 0);
+	ps_html_number(out, ps_results_number(m, PS_AT(MODEL_LAYER)), 0);
 	fputs(" of ", out);
-	ps_html_number(out, ps_results_number(m, "layers"), 0);
+	ps_html_number(out, ps_results_number(m, PS_AT(MODEL_LAYERS)), 0);
 	fputs("</td>", out);
-	ps_html_cell_number(out, ps_results_number(m, "width"), 0);
-	ps_html_cell_number(out, ps_results_number(m, "ppl"), 2);
-	ps_html_cell_number(out, ps_results_number(m, "ppl_tokens"), 0);
-	ps_html_cell_number(out, ps_results_mean(saes, "fvu"), 3);
-	ps_html_cell_number(out, ps_results_mean(saes, "l0"), 1);
-	ps_html_cell_number(out, 100 * ps_results_mean(saes, "dead_fraction"), 1);
-	ps_html_cell_number(out, ps_results_number(m, "splice.ce_recovered"), 3);
+	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_WIDTH)), 0);
+	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL)), 2);
+	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL_TOKENS)), 0);
+	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
+	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_L0)), 1);
+	ps_html_cell_number(out, 100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
+	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_SPLICE, SPLICE_CE_RECOVERED)), 3);
 	if (reference) {
 		fputs("<td>", out);
-		ps_html_text(out, ps_results_text(m, "reference.name"));
+		ps_html_text(out, ps_results_text(m, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)));
 		fputs("</td>", out);
 	}
-	if (reference && reference_text)
-		ps_html_cell_number(out, ps_results_number(m, "reference.ppl"), 2);
 	fputs("</tr>\n", out);
 }
 
@@ -43,7 +40,8 @@ void ps_report_models_table(FILE *out, const ps_results *r)
 	bool reference = false;
 
 	for (size_t i = 0; i < r->model_count; i++)
-		reference |= *ps_results_text(ps_results_model(r, i), "reference.name") != 0;
+		reference |= *ps_results_text(ps_results_model(r, i),
+					      PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)) != 0;
 	ps_html_table_begin(out,
 			    "<b>Models and their dense SAEs.</b> Layer: the residual stream after "
 			    "this layer, counted from 0. SAE figures: means over seeds.");
@@ -54,31 +52,26 @@ void ps_report_models_table(FILE *out, const ps_results *r)
 		ps_html_head(out, heads[i], true);
 	if (reference)
 		ps_html_head(out, "in the reference", false);
-	if (reference && r->reference_text)
-		ps_html_head(out, "its perplexity", true);
 	fputs("</tr></thead><tbody>\n", out);
 	for (size_t i = 0; i < r->model_count; i++)
-		write_model(out, ps_results_model(r, i), reference, r->reference_text);
+		write_model(out, ps_results_model(r, i), reference);
 	fputs("</tbody>\n", out);
 	ps_html_table_end(out);
 }
 
 static void write_finding(FILE *out, const json_t *f)
 {
-	ps_interval i = ps_results_interval(f, "");
-	bool range_only;
+	ps_interval i = ps_results_finding(f);
 
-	i.estimate = ps_results_number(f, "value");
-	range_only = !isfinite(i.estimate) && isfinite(i.low) && isfinite(i.high);
 	fputs("<tr><td>", out);
-	ps_html_text(out, ps_results_text(f, "question"));
+	ps_html_text(out, ps_results_text(f, PS_AT(FINDING_QUESTION)));
 	fputs("</td><td class=\"text\">", out);
-	ps_html_text(out, ps_results_text(f, "text"));
-	fputs(json_is_true(json_object_get(f, "superseded"))
+	ps_html_text(out, ps_results_text(f, PS_AT(FINDING_TEXT)));
+	fputs(json_is_true(ps_results_at(f, PS_AT(FINDING_SUPERSEDED)))
 		      ? " <span class=\"tag\">first version only, superseded</span></td>"
 		      : "</td>",
 	      out);
-	if (range_only) {
+	if (!isfinite(i.estimate) && isfinite(i.low) && isfinite(i.high)) {
 		fputs("<td class=\"n\">", out);
 		ps_html_number(out, i.low, 3);
 		fputs(" to ", out);
@@ -92,7 +85,7 @@ static void write_finding(FILE *out, const json_t *f)
 
 void ps_report_reference_table(FILE *out, const ps_results *r)
 {
-	const json_t *list = json_object_get(r->root, "reference_findings");
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_REFERENCE_FINDINGS));
 
 	ps_html_table_begin(out, "<b>What the published study reports</b> (arXiv 2603.25325, "
 				 "corrected release; other models, text and sizes).");
@@ -119,7 +112,7 @@ static void write_value(FILE *out, const json_t *value)
 		fputs(json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "–", out);
 }
 
-/* A setting of the study file, or one within prefix; deeper objects do not occur. */
+/* One setting: `key` of the study file, or `prefix.key`. Settings are at most two levels deep. */
 static void write_setting(FILE *out, const char *prefix, const char *key, const json_t *value)
 {
 	fputs("<tr><td><code>", out);
@@ -138,12 +131,13 @@ static void write_setting(FILE *out, const char *prefix, const char *key, const 
 
 void ps_report_settings_table(FILE *out, const ps_results *r)
 {
-	json_t *settings = json_object_get(r->root, "settings"), *value, *inner;
+	const json_t *settings = ps_results_at(r->root, PS_AT(ROOT_SETTINGS));
+	json_t *value, *inner;
 	const char *key, *inner_key;
 
 	ps_html_table_begin(out, "<b>Settings</b>, by their names in the study file.");
 	fputs("<tbody class=\"settings\">\n", out);
-	json_object_foreach (settings, key, value) {
+	json_object_foreach ((json_t *)settings, key, value) {
 		if (!json_is_object(value))
 			write_setting(out, "", key, value);
 		json_object_foreach (value, inner_key, inner)

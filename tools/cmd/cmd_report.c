@@ -1,6 +1,7 @@
 /* report: tables, figures and the page of a study, from its results.json.
  *
- * Scripts and SVG pass through unnamed temporary files (tools/train/gnuplot.h); without gnuplot the report has tables only, and says so. */
+ * gnuplot gets its script, and gives the SVG back, through temporary files without a name
+ * (tools/train/gnuplot.h). Without gnuplot the report has tables only, and the page says so. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 #define RESULTS_BYTES_MAX ((size_t)256 << 20)
 #define FIGURES_MAX 16
-#define GNUPLOT_FAILED 1 /* of draw: no figure, but nothing wrong with the study */
+#define GNUPLOT_FAILED 1 /* of draw: there is no figure, but the study is sound */
 
 struct report {
 	ps_session *s;
@@ -25,10 +26,10 @@ struct report {
 	ps_results results;
 	ps_report_figure figures[FIGURES_MAX];
 	size_t figure_count, drawn, tables;
-	char missing[256]; /* why figures are missing; empty: they are not */
+	char missing[256]; /* why figures are missing; empty: none are */
 };
 
-/* DIR/name, malloc'ed. */
+/* DIR/name, for free; NULL: no memory. */
 static char *path_in(const struct report *r, const char *name)
 {
 	size_t bytes = strlen(r->folder) + strlen(name) + 2;
@@ -95,7 +96,8 @@ static int write_tables(struct report *r)
 
 /* --- figures --- */
 
-/* Everything in a temporary file, NUL-terminated; NULL: no memory, or not readable. */
+/* The whole of a temporary file with a NUL behind it, for free. NULL: no memory, or not
+ * readable. */
 static char *read_whole(FILE *file)
 {
 	long bytes = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
@@ -120,7 +122,8 @@ static void note_missing(struct report *r, const char *name, int error, FILE *er
 	free(said);
 }
 
-/* The SVG of a script (malloc'ed), or NULL and r->missing. */
+/* Has gnuplot draw a script. *svg: for free, or NULL with GNUPLOT_FAILED and the reason in
+ * r->missing. */
 static int draw(struct report *r, const char *name, const char *text, size_t length, char **svg)
 {
 	FILE *script = tmpfile(), *out = tmpfile(), *errors = tmpfile();
@@ -152,7 +155,7 @@ out:
 	return rc;
 }
 
-/* 0 with *svg NULL where the study has no numbers for the figure. */
+/* Draws a figure. *svg is NULL where the study has no numbers for it. */
 static int make_figure(struct report *r, size_t index, bool narrow, char **svg)
 {
 	char *text = NULL;
@@ -173,7 +176,8 @@ static int make_figure(struct report *r, size_t index, bool narrow, char **svg)
 	return rc;
 }
 
-/* figures/NAME.svg is written, or goes when an earlier report left one that this one does not have. */
+/* Writes figures/NAME.svg. A figure that this report does not have is removed: an earlier one left
+ * it. */
 static int store_figure(struct report *r, const ps_report_figure *figure)
 {
 	char name[64], *path;

@@ -7,6 +7,7 @@
 #include "io/file.h"
 #include "io/text_file.h"
 #include "tools/engine/probe.h"
+#include "tools/study/results.h"
 #include "tools/study/study.h"
 
 #define USUAL_SHARE 0.5 /* of the matrix product's rate that a whole study reaches, roughly */
@@ -183,29 +184,6 @@ static int finish_dry_run(ps_study *study, json_t **result)
 	return 0;
 }
 
-/* Perplexities, survival and the rest in one table a screen wide: what the user sees last. */
-static void print_headline(const ps_study *study, const json_t *results)
-{
-	const json_t *c;
-	size_t i;
-
-	if (study->s->json || study->s->quiet)
-		return;
-	printf("%-12s %-10s %8s %12s %12s %10s %9s %8s\n", "model", "method", "sparsity",
-	       "perplexity", "change, nats", "survival", "Jaccard", "FVU");
-	json_array_foreach (json_object_get(results, "conditions"), i, c)
-		printf("%-12s %-10s %8.2f %12.4g %12.4f %10.3f %9.3f %8.3f\n",
-		       json_string_value(json_object_get(c, "model")),
-		       json_string_value(json_object_get(c, "method")),
-		       json_number_value(json_object_get(c, "sparsity")),
-		       json_number_value(json_object_get(c, "ppl")),
-		       json_number_value(json_object_get(c, "delta_log_ppl")),
-		       json_number_value(json_object_get(c, "mnn_survival")),
-		       json_number_value(json_object_get(c, "jaccard")),
-		       json_number_value(json_object_get(c, "fvu")));
-	printf("\n");
-}
-
 static int finish_study(ps_study *study, json_t **result)
 {
 	char path[PS_STUDY_PATH + 64];
@@ -221,7 +199,8 @@ static int finish_study(ps_study *study, json_t **result)
 		rc = ps_run_report(study->s, &(ps_report_args){.folder = study->args->out},
 				   &report);
 	if (!rc) {
-		print_headline(study, results);
+		if (!study->s->json && !study->s->quiet)
+			ps_results_print(results);
 		*result = counts_json(study);
 		json_object_set(*result, "report", json_object_get(report, "report"));
 	}

@@ -1,0 +1,17 @@
+/* analysis/report/report_tables.h: the report's tables that do not have a row for each
+ * condition. */
+#ifndef PS_ANALYSIS_REPORT_REPORT_TABLES_H
+#define PS_ANALYSIS_REPORT_REPORT_TABLES_H
+
+#include <stdio.h>
+
+#include "analysis/report/report_data.h"
+
+/* Writes the dense models and their SAEs, one row for each. */
+void ps_report_models_table(FILE *out, const ps_results *results);
+/* Writes what the published study reports, one row for each finding. */
+void ps_report_reference_table(FILE *out, const ps_results *results);
+/* Writes the settings of the study file, one row for each. */
+void ps_report_settings_table(FILE *out, const ps_results *results);
+
+#endif

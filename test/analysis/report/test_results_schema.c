@@ -1,0 +1,246 @@
+/* The schema of results.json: the check finds what differs, the page that describes the file is the
+ * committed one, and every column and figure reads a key that the schema has. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/report/figure.h"
+#include "analysis/report/report.h"
+#include "analysis/report/report_csv.h"
+#include "analysis/report/results_page.h"
+
+#define FIXTURE "test/fixtures/report/results.json"
+#define PAGE "docs/RESULTS.md"
+#define SPARSITY 0.5
+
+/* --- a results.json made from the schema alone: every key, nothing null --- */
+
+static json_t *object_of(ps_results_object kind);
+
+static json_t *value_of(const ps_results_field *field)
+{
+	json_t *list;
+
+	switch (field->type) {
+	case PS_VALUE_TEXT:
+		return json_string("text");
+	case PS_VALUE_NUMBER:
+		return json_real(SPARSITY);
+	case PS_VALUE_INTEGER:
+		return json_integer(1);
+	case PS_VALUE_BOOL:
+		return json_true();
+	case PS_VALUE_OBJECT:
+		return object_of(field->of);
+	case PS_VALUE_TEXTS:
+		return json_pack("[s]", "text");
+	case PS_VALUE_INTEGERS:
+		return json_pack("[i, i, i, i, i]", 1, 2, 3, 4, 5);
+	case PS_VALUE_NUMBERS:
+		return json_pack("[f, f, f, f, f]", 0.9, 0.8, 0.7, 0.6, 0.5);
+	default:
+		list = json_array();
+		for (int i = 0; i < 5; i++)
+			json_array_append_new(list, object_of(field->of));
+		return list;
+	}
+}
+
+static json_t *object_of(ps_results_object kind)
+{
+	json_t *object = json_object();
+
+	for (ps_results_key key = PS_KEY_NONE + 1; key < PS_KEYS; key++) {
+		const ps_results_field *field = ps_results_field_of(key);
+
+		if (field->object == kind)
+			json_object_set_new(object, field->name, value_of(field));
+	}
+	return object;
+}
+
+static json_t *complete(ps_results *results)
+{
+	json_t *root = object_of(PS_OBJECT_ROOT), *entry;
+	ps_diag diag = {{0}};
+	size_t i;
+
+	/* The report finds the reference's diagnostic by these texts. */
+	json_array_foreach (json_object_get(root, "diagnostics"), i, entry)
+		json_object_set_new(entry, "key", json_string("jaccard"));
+	json_array_foreach (json_object_get(root, "reference_findings"), i, entry)
+		json_object_set_new(entry, "text",
+				    json_string("Spearman of fixed-dictionary Jaccard"));
+	assert_int_equal(ps_results_check(root, &diag), 0);
+	assert_int_equal(ps_results_open(results, root, &diag), 0);
+	return root;
+}
+
+/* --- the check --- */
+
+static void the_made_up_study_of_the_tests_fits(void **state)
+{
+	json_t *root = json_load_file(FIXTURE, 0, NULL);
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_non_null(root);
+	if (ps_results_check(root, &diag))
+		fail_msg("%s", diag.text);
+	json_decref(root);
+}
+
+static void refused(json_t *root, const char *expected)
+{
+	ps_diag diag = {{0}};
+
+	assert_int_equal(ps_results_check(root, &diag), PS_EFAILED);
+	assert_string_equal(diag.text, expected);
+	json_decref(root);
+}
+
+static json_t *second_condition(json_t *root)
+{
+	return json_array_get(json_object_get(root, "conditions"), 1);
+}
+
+static void what_differs_is_named(void **state)
+{
+	ps_results ignored;
+	json_t *root = complete(&ignored);
+
+	(void)state;
+	json_object_del(json_object_get(second_condition(root), "fragility"), "alive");
+	refused(root, "results.json.conditions[1].fragility.alive is missing");
+	root = complete(&ignored);
+	json_object_set_new(root, "new_key", json_true());
+	refused(root, "results.json has a key that its schema does not list");
+	root = complete(&ignored);
+	json_object_set_new(second_condition(root), "l0", json_string("many"));
+	refused(root, "results.json.conditions[1].l0 is not of the type that its schema gives");
+	root = complete(&ignored);
+	json_object_set_new(second_condition(root), "survival", json_pack("[f, n]", 0.5));
+	refused(root, "results.json.conditions[1].survival[1] is not of the type that its schema "
+		      "gives");
+	root = complete(&ignored);
+	json_object_set_new(root, "models", json_object());
+	refused(root, "results.json.models is not a list");
+	refused(json_array(), "results.json is not an object");
+}
+
+static void only_what_may_be_null_may_be(void **state)
+{
+	ps_results ignored;
+	json_t *root = complete(&ignored);
+	ps_diag diag = {{0}};
+
+	(void)state;
+	json_object_set_new(root, "kendall_w", json_null());
+	json_object_set_new(second_condition(root), "ablation", json_null());
+	assert_int_equal(ps_results_check(root, &diag), 0);
+	json_object_set_new(second_condition(root), "delta_log_ppl", json_null());
+	refused(root, "results.json.conditions[1].delta_log_ppl is not of the type that its schema "
+		      "gives");
+}
+
+/* --- those who take names from the schema --- */
+
+static void no_csv_field_is_empty_where_every_key_is_there(void **state)
+{
+	ps_results results;
+	json_t *root = complete(&results);
+
+	(void)state;
+	for (size_t i = 0; ps_csv_name(i); i++) {
+		char *text = NULL;
+		size_t length;
+		FILE *out = open_memstream(&text, &length);
+
+		ps_csv_write(out, &results, i);
+		fclose(out);
+		if (strstr(text, ",,") || strstr(text, ",\n") || strstr(text, "\n,"))
+			fail_msg("tables/%s.csv has an empty field:\n%s", ps_csv_name(i), text);
+		free(text);
+	}
+	json_decref(root);
+}
+
+static void nothing_is_missing_on_the_page_where_every_key_is_there(void **state)
+{
+	ps_results results;
+	json_t *root = complete(&results);
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	ps_report_write(out, &results, NULL, 0, NULL);
+	fclose(out);
+	assert_null(strstr(text, "class=\"none\""));
+	assert_null(strstr(text, "ot measured in this study"));
+	free(text);
+	json_decref(root);
+}
+
+static void every_figure_has_points_where_every_key_is_there(void **state)
+{
+	ps_results results;
+	json_t *root = complete(&results);
+
+	(void)state;
+	for (size_t i = 0; ps_figure_name(i); i++) {
+		char *text = NULL;
+		size_t length;
+		FILE *out = open_memstream(&text, &length);
+
+		assert_true(ps_figure_script(i, &results, false, out));
+		fclose(out);
+		assert_null(strstr(text, "'not measured'"));
+		free(text);
+	}
+	json_decref(root);
+}
+
+/* --- the page --- */
+
+static void the_page_is_the_committed_one(void **state)
+{
+	char *made = NULL, *kept;
+	size_t length, read;
+	FILE *out = open_memstream(&made, &length), *file = fopen(PAGE, "r");
+
+	(void)state;
+	assert_non_null(file);
+	ps_results_page_write(out);
+	fclose(out);
+	kept = calloc(length + 2, 1);
+	assert_non_null(kept);
+	read = fread(kept, 1, length + 1, file);
+	fclose(file);
+	if (read != length || memcmp(made, kept, length))
+		fail_msg("%s is not what the schema says: run `make %s`", PAGE, PAGE);
+	free(made);
+	free(kept);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_made_up_study_of_the_tests_fits),
+		cmocka_unit_test(what_differs_is_named),
+		cmocka_unit_test(only_what_may_be_null_may_be),
+		cmocka_unit_test(no_csv_field_is_empty_where_every_key_is_there),
+		cmocka_unit_test(nothing_is_missing_on_the_page_where_every_key_is_there),
+		cmocka_unit_test(every_figure_has_points_where_every_key_is_there),
+		cmocka_unit_test(the_page_is_the_committed_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

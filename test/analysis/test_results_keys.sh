@@ -1,0 +1,21 @@
+#!/bin/sh
+# C code takes the keys of results.json from analysis/report/results_schema.def: nobody who writes or reads the file
+# hands a string to jansson. First the check proves that it finds one.
+set -eu
+
+# strings_of FILE...: lines that hand a string literal to jansson as a key, as FILE:LINE:TEXT.
+strings_of() {
+	grep -nE 'json_(object_(get|set|set_new|del|update)[a-z_]*|pack|unpack)[a-z_]* ?\([^;]*"' "$@" /dev/null || true
+}
+
+planted=$(mktemp)
+trap 'rm -f "$planted"' EXIT
+echo '	value = json_object_get(condition, "jaccard");' >"$planted"
+[ -n "$(strings_of "$planted")" ] || { echo "FAIL: the check does not find a key that was planted"; exit 1; }
+
+found=$(find analysis tools/study/results.c -name '*.[ch]' | LC_ALL=C sort | while read -r file; do strings_of "$file"; done)
+if [ -n "$found" ]; then
+	printf 'FAIL: these lines spell keys of results.json (use PS_KEY_... of analysis/report/results_schema.h):\n%s\n' "$found"
+	exit 1
+fi
+echo "ok: no key of results.json is spelled in C"

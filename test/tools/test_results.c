@@ -1,0 +1,272 @@
+/* results.json from the records of a made-up study: what is copied, what is computed, what is
+ * refused. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/report/report_data.h"
+#include "test/support/support_analysis.h"
+#include "tools/study/results.h"
+
+enum { CONDITIONS = 4 };
+
+/* A study of one model: Wanda and magnitude at two sparsities, one seed. Records are owned by
+ * `made`. */
+struct made {
+	ps_study_file file;
+	ps_model_config config;
+	ps_condition_records conditions[CONDITIONS];
+	const json_t *train[1];
+	ps_model_records model;
+	ps_results_input input;
+	json_t *owned;
+};
+
+static const json_t *own(struct made *made, json_t *record)
+{
+	assert_non_null(record);
+	json_array_append_new(made->owned, record);
+	return record;
+}
+
+static const json_t *ppl_record(struct made *made, double harm)
+{
+	return own(made,
+		   json_pack("{s:f, s:f, s:i, s:[f, f, f], s:[i, i, i]}", "ppl", exp(2 + harm),
+			     "nll", 2 + harm, "tokens", 60, "window_nll", 40 + 19 * harm,
+			     41 + 21 * harm, 39 + 20 * harm, "window_tokens", 20, 20, 20));
+}
+
+static json_t *interval(double x)
+{
+	return json_pack("{s:f, s:f, s:f}", "estimate", x, "low", x - 1, "high", x + 1);
+}
+
+static const json_t *transfer_record(struct made *made, double x)
+{
+	return own(made,
+		   json_pack("{s:i, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o}", "rows", 60,
+			     "jaccard", x, "jaccard_interval", interval(x), "fvu", x + 1,
+			     "fvu_interval", interval(x + 1), "fvu_change", x + 2,
+			     "fvu_change_interval", interval(x + 2), "l0", x + 3, "l0_interval",
+			     interval(x + 3), "cosine", x + 4, "cosine_interval", interval(x + 4)));
+}
+
+static const json_t *findings_record(struct made *made, double x)
+{
+	json_t *fragility =
+		json_pack("{s:i, s:[i, i, i, i, i], s:[f, f, f, f, n], s:o, s:o, s:o, s:o}",
+			  "alive", 5, "size", 1, 1, 1, 1, 0, "survival", x, x, x, x,
+			  "difference_latents", interval(x), "difference_clusters", interval(x),
+			  "rho_quintiles", interval(x), "rho_latents", interval(x));
+
+	return own(made, json_pack("{s:{s:[f, f, f, f, f], s:[f, f, f, f, f], s:[n, n, n, n, n], "
+				   "s:f, s:[n, n, n, n, n]}, s:o, s:n}",
+				   "survival", "taus", 0.5, 0.6, 0.7, 0.8, 0.9, "mean", x + 0.02,
+				   x + 0.01, x, x - 0.01, x - 0.02, "sd", "alive", x + 0.03,
+				   "other_seed", "fragility", fragility, "ablation"));
+}
+
+static void make_condition(struct made *made, int i)
+{
+	double sparsity = 0.3 + 0.2 * (i / 2), harm = 0.1 * (i + 1);
+
+	made->conditions[i] = (ps_condition_records){
+		.method = i % 2 ? "magnitude" : "wanda",
+		.sparsity = sparsity,
+		.mask_path = "no/such/mask.safetensors",
+		.mask = own(made, json_pack("{s:f}", "sparsity_achieved", sparsity + 0.01)),
+		.ppl = ppl_record(made, harm),
+		.transfer = transfer_record(made, 1 - harm),
+		.findings = findings_record(made, 0.9 - harm),
+		.train = made->train,
+		.seeds = 1};
+}
+
+static void make(struct made *made)
+{
+	static char *methods[] = {"wanda", "magnitude"};
+	static double sparsities[] = {0.3, 0.5};
+	static int64_t seeds[] = {7};
+	static const char *const kernels[] = {"b", "a", "b"};
+
+	memset(made, 0, sizeof *made);
+	made->owned = json_array();
+	made->file = (ps_study_file){.name = "made up",
+				     .methods = methods,
+				     .methods_count = 2,
+				     .sparsities = sparsities,
+				     .sparsities_count = 2,
+				     .seeds = seeds,
+				     .seeds_count = 1,
+				     .bos = "none",
+				     .documents = "file",
+				     .sae = {.arch = "topk", .init = "shared"}};
+	made->config = (ps_model_config){.family = PS_FAMILY_LLAMA, .layers = 16, .width = 2048};
+	made->train[0] = own(made, json_pack("{s:f, s:f, s:f, s:i}", "fvu", 0.25, "l0", 16.0,
+					     "dead_fraction", 0.125, "steps", 3));
+	for (int i = 0; i < CONDITIONS; i++)
+		make_condition(made, i);
+	made->model = (ps_model_records){
+		.name = "small",
+		.config = &made->config,
+		.layer = 3,
+		.digest = "0123456789abcdef",
+		.weight_bytes = 1000,
+		.ablation = own(made, json_pack("{s:i, s:f, s:[i, i]}", "latents", 2, "mean_effect",
+						0.5, "latent", 4, 9)),
+		.dense = {.ppl = ppl_record(made, 0), .train = made->train, .seeds = 1},
+		.conditions = made->conditions,
+		.condition_count = CONDITIONS};
+	made->input = (ps_results_input){.file = &made->file,
+					 .models = &made->model,
+					 .model_count = 1,
+					 .kernels = kernels,
+					 .kernel_count = 3,
+					 .bootstrap = {.replicates = 50, .confidence = 0.95}};
+}
+
+/* The results, or the error's code with its text in bench->diag. */
+static int results_of(struct made *made, analysis_bench *bench, json_t **results)
+{
+	int rc;
+
+	analysis_open(bench, 2);
+	rc = ps_results_make(&made->input, &bench->context, results);
+	analysis_close(bench);
+	return rc;
+}
+
+static void near(double value, double expected)
+{
+	if (!(fabs(value - expected) <= 1e-12))
+		fail_msg("%.17g, expected %.17g", value, expected);
+}
+
+static void records_stand_under_the_names_of_the_schema(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+	const json_t *model, *c;
+
+	(void)state;
+	make(&made);
+	if (results_of(&made, &bench, &results))
+		fail_msg("%s", bench.diag.text);
+	model = json_array_get(ps_results_at(results, PS_AT(ROOT_MODELS)), 0);
+	c = json_array_get(ps_results_at(results, PS_AT(ROOT_CONDITIONS)), 3);
+	near(ps_results_number(model, PS_AT(MODEL_PPL_TOKENS)), 60);
+	near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_FEATURES)), 2);
+	near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_MEAN_EFFECT)), 0.5);
+	near(ps_results_number(model, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_PPL)), 9.28);
+	assert_true(json_is_null(ps_results_at(model, PS_AT(MODEL_SEEDS))));
+	assert_string_equal(ps_results_text(c, PS_AT(CONDITION_METHOD)), "magnitude");
+	near(ps_results_number(c, PS_AT(CONDITION_SPARSITY_ACHIEVED)), 0.51);
+	near(ps_results_number(c, PS_AT(CONDITION_DELTA_LOG_PPL)), 0.4);
+	near(ps_results_interval(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)).estimate, 0.4);
+	near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL)), 0.5);
+	near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)), 0.53);
+	near(ps_results_number(c, PS_AT_ITEM(0, CONDITION_SURVIVAL)), 0.52);
+	near(ps_results_number(c, PS_AT(CONDITION_JACCARD)), 0.6);
+	near(ps_results_interval(c, PS_AT(CONDITION_JACCARD_INTERVAL)).low, -0.4);
+	near(ps_results_interval(c, PS_AT(CONDITION_FVU_CHANGE_INTERVAL)).estimate, 2.6);
+	near(ps_results_number(c, PS_AT(CONDITION_L0)), 3.6);
+	near(ps_results_number(c, PS_AT(CONDITION_COSINE)), 4.6);
+	near(ps_results_mean(ps_results_at(c, PS_AT(CONDITION_SAES)), PS_AT(SAE_FVU)), 0.25);
+	near(ps_results_number(c, PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE)), 5);
+	assert_true(json_is_null(ps_results_at(c, PS_AT(CONDITION_ACHIEVED))));
+	near(ps_results_number(c, PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL)), 0.511);
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+static void conditions_are_compared_and_ranked(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+	const json_t *list, *d;
+
+	(void)state;
+	make(&made);
+	assert_int_equal(results_of(&made, &bench, &results), 0);
+	list = ps_results_at(results, PS_AT(ROOT_COMPARISONS));
+	assert_int_equal(json_array_size(list), 2);
+	near(ps_results_interval(json_array_get(list, 1), PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE))
+		     .estimate,
+	     -0.1);
+	list = ps_results_at(results, PS_AT(ROOT_DIAGNOSTICS));
+	assert_int_equal(json_array_size(list), 4);
+	d = json_array_get(list, 0);
+	assert_string_equal(ps_results_text(d, PS_AT(DIAGNOSTIC_KEY)), "jaccard");
+	near(ps_results_number(d, PS_AT(DIAGNOSTIC_N)), CONDITIONS);
+	near(ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)).estimate, -1);
+	near(ps_results_number(results, PS_AT(ROOT_KENDALL_W)), 1);
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+static void kernels_are_sorted_and_named_once(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results, *expected = json_pack("[s, s]", "a", "b");
+
+	(void)state;
+	make(&made);
+	assert_int_equal(results_of(&made, &bench, &results), 0);
+	assert_true(json_equal(ps_results_at(results, PS_AT(ROOT_KERNELS)), expected));
+	json_decref(expected);
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+static void a_record_that_lacks_a_value_is_refused(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+
+	(void)state;
+	make(&made);
+	json_object_del((json_t *)made.conditions[1].transfer, "l0");
+	assert_int_equal(results_of(&made, &bench, &results), PS_EFAILED);
+	assert_null(results);
+	assert_string_equal(bench.diag.text, "results.json.conditions[1].l0 is not of the type "
+					     "that its schema gives");
+	json_decref(made.owned);
+}
+
+static void perplexities_over_other_windows_are_refused(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+
+	(void)state;
+	make(&made);
+	json_array_remove(json_object_get(made.conditions[2].ppl, "window_nll"), 0);
+	assert_int_equal(results_of(&made, &bench, &results), PS_EFAILED);
+	assert_non_null(strstr(bench.diag.text, "different windows"));
+	json_decref(made.owned);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_stand_under_the_names_of_the_schema),
+		cmocka_unit_test(conditions_are_compared_and_ranked),
+		cmocka_unit_test(kernels_are_sorted_and_named_once),
+		cmocka_unit_test(a_record_that_lacks_a_value_is_refused),
+		cmocka_unit_test(perplexities_over_other_windows_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

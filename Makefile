@@ -15,7 +15,7 @@ PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl libcyaml
 # Expanded in recipes only, so that `make deps` runs where nothing is installed yet.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 
-# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/arrows.sh).
+# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/lint/arrows.sh).
 FOLDERS = core io prune sae analysis
 ROOMS = core/base core/model core/tokenizer io prune sae analysis analysis/report
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a) $(BUILD)/libtools.a
@@ -124,7 +124,7 @@ bench-full: bench-programs ## the measurements behind docs/PERFORMANCE.md, and i
 	@PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh
 
 lint: ## the include law, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
-	@sh test/arrows.sh
+	@sh test/lint/arrows.sh
 	@$(PARALLEL) -s objects BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror
 	@echo "gcc: no warnings"
 	@if command -v clang >/dev/null; then $(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \

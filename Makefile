@@ -15,7 +15,7 @@ PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl libcyaml
 # Expanded in recipes only, so that `make deps` runs where nothing is installed yet.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 
-# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/arrows.sh).
+# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/lint/arrows.sh).
 FOLDERS = core io prune sae analysis
 ROOMS = core/base core/model core/tokenizer io prune sae analysis analysis/report
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a) $(BUILD)/libtools.a
@@ -131,11 +131,18 @@ bench: bench-programs ## a few minutes of benchmarks; CSV on stdout and in build
 bench-full: bench-programs ## the measurements behind docs/PERFORMANCE.md, and its pictures (bench/measure.sh; half an hour)
 	@PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh
 
-lint: ## the include law, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
-	@sh test/arrows.sh
+# The objects of the library and the programs, as lint builds them.
+LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
+
+lint: ## the checks of test/lint, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
+	@sh test/lint/arrows.sh
+	@sh test/lint/sizes.sh || echo "sizes: the excesses above are reported only"
+	@sh test/lint/format.sh || echo "format: the places above are reported only"
 	@$(PARALLEL) -s objects BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror
 	@echo "gcc: no warnings"
-	@if command -v clang >/dev/null; then $(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
+	@CC=gcc sh test/lint/cycles.sh $(LINT_OBJECTS) || echo "cycles: the cycles above are reported only"
+	@if command -v clang >/dev/null; then \
+		$(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
 		echo "clang: no warnings"; else echo "clang: not installed, left out"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
 		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi

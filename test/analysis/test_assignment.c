@@ -35,13 +35,13 @@ static void check_proof(const float *cost, size_t rows, size_t cols, const ps_as
 			closeness_add(&excesses, excess <= 0 ? 0 : excess, 0, 1);
 		}
 	}
-	assert_closeness(&excesses, "duals' excess over the cost", 1e-11);
+	assert_closeness(&excesses, "duals' excess over the cost", 1e-12);
 	for (size_t j = 0; j < cols; j++) {
 		dual += solved->col_dual[j];
 		if (rows < cols)
 			assert_true(taken[j] ? solved->col_dual[j] <= 0 : solved->col_dual[j] == 0);
 	}
-	assert_near(dual, solved->total, 1e-9);
+	assert_near(dual, solved->total, 1e-11);
 	free(taken);
 }
 
@@ -77,7 +77,7 @@ static void totals_equal_scipys(void **state)
 		cost = malloc(rows * cols * sizeof *cost);
 		assert_non_null(cost);
 		analysis_fill_matrix(cost, rows * cols, (uint64_t)c, (unsigned)golden[2]);
-		solve_and_check(cost, rows, cols, golden[3], 1e-9);
+		solve_and_check(cost, rows, cols, golden[3], 1e-11);
 		free(cost);
 	}
 }
@@ -92,7 +92,7 @@ static void equal_costs_are_no_trap(void **state)
 	solve_and_check(cost, N, N, 0, 0);
 	for (size_t i = 0; i < N * N; i++)
 		cost[i] = i / N < N / 2 ? -0.3f : 0;
-	solve_and_check(cost, N, N, (double)-0.3f * (N / 2), 1e-9);
+	solve_and_check(cost, N, N, (double)-0.3f * (N / 2), 1e-11);
 	free(cost);
 }
 

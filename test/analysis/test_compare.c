@@ -111,8 +111,8 @@ static void measures_equal_numpys(void **state)
 		free(alive);
 		free_pair(&pair);
 	}
-	assert_closeness(&shares, "shares", 1e-12);
-	assert_closeness(&cosines, "cosines", 1e-6);
+	assert_closeness(&shares, "shares", 1e-15);
+	assert_closeness(&cosines, "cosines", 4e-8);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -145,8 +145,8 @@ static void a_dictionary_survives_in_itself_however_scaled(void **state)
 	out = compare_with(&pair, 2, NULL, survival);
 	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 &&
 		    out.shared_fraction == 1);
-	assert_near(out.hungarian_cosine, 1, 1e-6);
-	assert_near(out.mmcs, 1, 1e-6);
+	assert_near(out.hungarian_cosine, 1, 6e-8);
+	assert_near(out.mmcs, 1, 6e-8);
 	assert_true(out.mmcs_null < 0.7);
 	free_pair(&pair);
 }
@@ -188,7 +188,7 @@ static void a_row_of_zeros_is_near_nothing(void **state)
 	memcpy(pair.b.dec, pair.a.dec, 20 * 8 * sizeof(float));
 	memset(pair.a.dec + 4 * 8, 0, 8 * sizeof(float));
 	out = compare_with(&pair, 1, NULL, survival);
-	assert_near(out.mnn_survival, 19.0 / 20, 1e-12);
+	assert_near(out.mnn_survival, 19.0 / 20, 1e-15);
 	free_pair(&pair);
 }
 

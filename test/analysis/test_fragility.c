@@ -14,7 +14,7 @@
 #include "test/support/support_analysis.h"
 #include "test/support/support_close.h"
 
-#define LIMIT 1e-9
+#define LIMIT 2e-15
 #define LATENTS 250
 #define CLUSTERS 30
 

@@ -65,7 +65,7 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 			least = fmin(least, c.hungarian_cosine);
 			largest = fmax(largest, c.hungarian_cosine);
 		}
-	assert_near(out.hungarian_cosine.mean, sum / PAIRS, 1e-12);
+	assert_near(out.hungarian_cosine.mean, sum / PAIRS, 1e-15);
 	assert_true(out.hungarian_cosine.least == least && out.hungarian_cosine.largest == largest);
 	assert_true(out.hungarian_cosine.low <= out.hungarian_cosine.mean &&
 		    out.hungarian_cosine.mean <= out.hungarian_cosine.high);
@@ -108,8 +108,8 @@ static void survival_is_averaged_over_seeds(void **state)
 	(void)state;
 	ps_survival_over_seeds(grids, 3, mean, sd);
 	for (int t = 0; t < PS_TAUS; t++) {
-		assert_near(mean[t], means[t], 1e-12);
-		assert_near(sd[t], sds[t], 1e-12);
+		assert_near(mean[t], means[t], 1e-15);
+		assert_near(sd[t], sds[t], 1e-15);
 	}
 	ps_survival_over_seeds(grids, 1, mean, sd);
 	assert_true(mean[0] == .9 && isnan(sd[0]));
@@ -130,9 +130,9 @@ static void agreement_looks_at_the_three_middle_thresholds(void **state)
 	(void)state;
 	assert_int_equal(ps_arena_create(&arena, ps_survival_agreement_bytes(4), NULL), 0);
 	assert_int_equal(ps_survival_agreement(alike, 4, &arena, NULL, &w), 0);
-	assert_near(w, 1, 1e-12);
+	assert_near(w, 1, 1e-15);
 	assert_int_equal(ps_survival_agreement(mixed, 3, &arena, NULL, &w), 0);
-	assert_near(w, 0, 1e-12);
+	assert_near(w, 0, 1e-15);
 	ps_arena_destroy(&arena);
 }
 

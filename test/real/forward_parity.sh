@@ -19,3 +19,4 @@ for precision in f32 bf16; do
 		-o "$work/cache-$precision" --quiet
 done
 "${PYTHON:-python3}" test/real/forward_parity.py "$PRUNESCOPE_MODEL" "$work" "$layer"
+echo "[       OK ] activations and logits agree with transformers"

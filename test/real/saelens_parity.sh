@@ -11,3 +11,4 @@ ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -o build/sae_codes test/real/sae_cod
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" test/real/saelens_parity.py "${PRUNESCOPE:-./prunescope}" build/sae_codes "$work"
+echo "[       OK ] SAELens reads the SAEs of every architecture"

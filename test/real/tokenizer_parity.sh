@@ -9,5 +9,6 @@ make -s lib
 ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -I. -O2 -o build/tokenize_file test/real/tokenize_file.c build/libcore.a \
 	$(pkg-config --libs jansson yajl libpcre2-8 libxxhash) -lm -pthread
 # shellcheck disable=SC2086 # a list of words
-exec "${PYTHON:-python3}" test/real/tokenizer_parity.py build/tokenize_file "$PRUNESCOPE_TOKENIZERS"/*/tokenizer.json \
+"${PYTHON:-python3}" test/real/tokenizer_parity.py build/tokenize_file "$PRUNESCOPE_TOKENIZERS"/*/tokenizer.json \
 	-- $PRUNESCOPE_TEXTS --fuzz 8
+echo "[       OK ] ids agree with the tokenizers library"

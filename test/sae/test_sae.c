@@ -187,7 +187,7 @@ static void check_codes(const ps_codes *codes, const float *acts)
 	}
 	assert_int_equal(listed, expected);
 	closeness_add_floats(&c, dense, acts, ROWS * F);
-	assert_closeness_share(&c, "codes", 1e-5);
+	assert_closeness_share(&c, "codes", 1e-6);
 }
 
 static void codes_and_reconstructions_agree_with_saelens(void **state)
@@ -213,7 +213,7 @@ static void codes_and_reconstructions_agree_with_saelens(void **state)
 		check_codes(&codes, golden_next(&g, "acts", ROWS * F));
 		ps_sae_decode(&sae, &w.context, &codes, x_hat);
 		closeness_add_floats(&c, x_hat, golden_next(&g, "x_hat", ROWS * D), ROWS * D);
-		assert_closeness_share(&c, "reconstructions", 1e-5);
+		assert_closeness_share(&c, "reconstructions", 1e-6);
 		workspace_close(&w);
 	}
 	golden_close(&g);

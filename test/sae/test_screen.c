@@ -278,7 +278,7 @@ static void kernels_estimate_alike(void **state)
 				assert_int_equal(reached[r] >> n & 1, upper[n] >= bound[r]);
 			}
 		}
-		assert_closeness(&c, kernels[i], 1e-6);
+		assert_closeness(&c, kernels[i], 3e-7);
 	}
 }
 

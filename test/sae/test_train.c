@@ -177,7 +177,7 @@ static void check_first_gradients(struct run *run, const struct torch_case *c, g
 
 		for (size_t e = 0; e < counts[i]; e++)
 			closeness_add(&close, m[e] / 0.1, expected[e], 1);
-		assert_closeness_share(&close, name[i], 1e-4);
+		assert_closeness_share(&close, name[i], 1.5e-6);
 	}
 }
 
@@ -192,7 +192,7 @@ static void check_end(struct run *run, const struct torch_case *c, golden *g)
 
 		closeness_add_floats(&close, floats_of(run, names[i]),
 				     golden_next(g, end[i], counts[i]), counts[i]);
-		assert_closeness_share(&close, end[i], 1e-3);
+		assert_closeness_share(&close, end[i], 2e-6);
 	}
 }
 
@@ -215,7 +215,7 @@ static void check_against_torch(const struct torch_case *c)
 		closeness_add(&close, done[i].loss, losses[i], losses[i]);
 	for (size_t i = 0; c->dead_after && i + 1 < c->steps; i++)
 		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
-	assert_closeness(&close, "losses, relatively", 1e-3);
+	assert_closeness(&close, "losses, relatively", 7e-7);
 	check_end(&run, c, &g);
 	run_close(&run);
 	golden_close(&g);
@@ -333,7 +333,7 @@ static void gradients_agree_with_finite_differences(void **state)
 	add_differences(&c, &p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x);
 	add_differences(&c, &p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x);
 	add_projected(&c, &p, floats_of(&run, "dec_m"), x);
-	assert_closeness(&c, "gradients", 1e-6);
+	assert_closeness(&c, "gradients", 8e-8);
 	run_close(&run);
 }
 
@@ -576,7 +576,34 @@ static void check_norms(const ps_sae *sae)
 			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
 		closeness_add(&c, sqrt(sum), 1, 1);
 	}
-	assert_closeness(&c, "decoder norms", 1e-6);
+	assert_closeness(&c, "decoder norms", 2.5e-7);
+}
+
+/* The exported SAE reconstructs the raw rows of the last batch as the trainer reported for that
+ * batch. The last step changes the SAE only little. */
+static void check_last_batch(struct run *run, const ps_sae *sae, double fvu)
+{
+	const size_t batch = run->options.batch, width = run->rows.width;
+	uint64_t *ids = malloc(batch * sizeof *ids);
+	float *data = malloc(batch * width * sizeof *data);
+	ps_evaluation evaluation;
+	closeness c = {0};
+	memory_rows rows;
+	workspace w;
+
+	ps_batch_choose(&run->options, &run->rows.list, ps_trainer_steps(&run->options) - 1, ids);
+	for (size_t i = 0; i < batch; i++)
+		memcpy(data + i * width, run->rows.data + ids[i] * width, width * sizeof *data);
+	memory_rows_open(&rows, data, batch, width);
+	workspace_open(&w, 2, 64 << 20);
+	assert_int_equal(ps_evaluate_rows(sae, &rows.source, &rows.list, &w.context, &w.arena,
+					  &evaluation, NULL),
+			 0);
+	closeness_add(&c, evaluation.fvu, fvu, fvu);
+	assert_closeness(&c, "fvu of the last batch, relatively", 3e-4);
+	workspace_close(&w);
+	free(data);
+	free(ids);
 }
 
 static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **state)
@@ -606,12 +633,12 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 	assert_int_equal(ps_evaluate_rows(&sae, &run.rows.source, &run.rows.list, &w.context,
 					  &w.arena, &evaluation, NULL),
 			 0);
-	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.1), "
+	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.08), "
 		      "l0 %.2f, dead %.3f\n",
 		      *floats_of(&run, "scale"), last.fvu, evaluation.fvu, evaluation.l0,
 		      evaluation.dead_fraction);
-	assert_true(evaluation.fvu < 0.1);
-	assert_near(last.fvu, evaluation.fvu, 0.3 * evaluation.fvu);
+	assert_true(evaluation.fvu < 0.08);
+	check_last_batch(&run, &sae, last.fvu);
 	check_norms(&sae);
 	workspace_close(&w);
 	run_close(&run);
@@ -638,7 +665,7 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 		steps[i] = step(&run);
 	first = steps[0].loss + steps[1].loss;
 	second = steps[2].loss + steps[3].loss;
-	assert_near(second, first, 1e-4 * first);
+	assert_near(second, first, 1e-6 * first);
 	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first &&
 		    fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
 	assert_int_equal(steps[3].tokens, 20);

@@ -373,7 +373,7 @@ static void check_differences(const char *what, const ps_train_options *options)
 	q.frozen = p;
 	loss = step(&run).loss;
 	expected = reference_loss(&q, &p);
-	assert_near(loss, expected, 1e-5 * expected);
+	assert_near(loss, expected, 1e-6 * expected);
 	compare(&q, &p, p.enc, F * D, part(&run, "enc_m"), &c);
 	compare(&q, &p, p.dec, F * D, part(&run, "dec_m"), &c);
 	compare(&q, &p, p.b_enc, F, part(&run, "b_enc_m"), &c);
@@ -382,7 +382,7 @@ static void check_differences(const char *what, const ps_train_options *options)
 		compare(&q, &p, p.r_mag, F, part(&run, "r_mag_m"), &c);
 		compare(&q, &p, p.b_mag, F, part(&run, "b_mag_m"), &c);
 	}
-	assert_closeness_share(&c, what, 1e-5);
+	assert_closeness_share(&c, what, 1.2e-6);
 	run_close(&run);
 }
 
@@ -489,7 +489,7 @@ static void passes_add_up_to_the_batch(void **state)
 	step(&run);
 	for (size_t j = 0; j < WIDE; j++)
 		closeness_add(&c, ((float *)part(&run, "b_enc_m"))[j] / 0.1, expected[j], 1);
-	assert_closeness_share(&c, "gradients of b_enc", 1e-4);
+	assert_closeness_share(&c, "gradients of b_enc", 5e-6);
 	run_close(&run);
 	free(expected);
 }
@@ -558,10 +558,10 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 			assert_true(i == codes.start[r] || codes.index[i - 1] < codes.index[i]);
 			/* the two encoders sum in different orders */
 			closeness_add(&close, codes.value[i], z[r * LATENTS + codes.index[i]], 1);
-			assert_true(codes.value[i] >= cut - 1e-4f);
+			assert_true(codes.value[i] >= cut - 3e-5f);
 		}
 	}
-	assert_closeness(&close, "chosen values", 1e-4);
+	assert_closeness(&close, "chosen values", 3e-5);
 	print_message("mean k %zu, %zu of %zu positive chosen, %zu rows beyond their candidates\n",
 		      mean_k, expected, positive, crowded);
 	assert_true(few || ties || crowded > 0 || candidates == LATENTS);
@@ -680,6 +680,7 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 			ps_evaluation evaluation;
 			ps_train_step last = {0};
 			struct run run;
+			double share;
 			workspace w;
 			ps_sae sae;
 
@@ -705,8 +706,10 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 				      "%.2f\n",
 				      arch, ps_recipe_name((ps_recipe)recipe), last.fvu,
 				      evaluation.fvu, last.l0, evaluation.l0);
-			assert_near(evaluation.fvu, last.fvu, 0.02 * last.fvu + 1e-4);
-			assert_near(evaluation.l0, last.l0, 0.02 * last.l0);
+			/* The saved threshold of batchtopk is an average over batches. */
+			share = arch == PS_TRAIN_BATCHTOPK ? 0.02 : 5e-3;
+			assert_near(evaluation.fvu, last.fvu, share * last.fvu);
+			assert_near(evaluation.l0, last.l0, share * last.l0);
 			workspace_close(&w);
 			run_close(&run);
 		}
@@ -735,7 +738,7 @@ static void the_median_withstands_outliers(void **state)
 	for (size_t d = 0; d < D; d++)
 		closeness_add(&c, ((float *)part(&run, "b_dec"))[d] / *(float *)part(&run, "scale"),
 			      (double)d, 1);
-	assert_closeness(&c, "median with a fifth of the rows at 10,000", 0.1);
+	assert_closeness(&c, "median with a fifth of the rows at 10,000", 0.012);
 	run_close(&run);
 }
 
@@ -766,8 +769,8 @@ static void resampling_revives_dead_latents(void **state)
 			along += (double)enc[j * WIDTH + d] * dec[j * WIDTH + d];
 			assert_true(((float *)part(&run, "enc_m"))[j * WIDTH + d] == 0);
 		}
-		assert_near(dec_norm, 1, 1e-5);
-		assert_near(along / sqrt(enc_norm), 1, 1e-5);
+		assert_near(dec_norm, 1, 1.5e-7);
+		assert_near(along / sqrt(enc_norm), 1, 1.5e-7);
 	}
 	run_close(&run);
 	free(rows);
@@ -782,16 +785,16 @@ static void schedules_are_what_they_say(void **state)
 	o.warmup_fraction = 0.1;
 	o.decay_fraction = 0.5;
 	o.lr_end = 0.1;
-	assert_near(ps_schedule_rate(&o, 0, 100), 0.2, 1e-12);
-	assert_near(ps_schedule_rate(&o, 9, 100), 2, 1e-12);
-	assert_near(ps_schedule_rate(&o, 50, 100), 2, 1e-12);
-	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-12);
+	assert_near(ps_schedule_rate(&o, 0, 100), 0.2, 1e-15);
+	assert_near(ps_schedule_rate(&o, 9, 100), 2, 1e-15);
+	assert_near(ps_schedule_rate(&o, 50, 100), 2, 1e-15);
+	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-15);
 	o.decay = PS_DECAY_COSINE;
-	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-12);
-	assert_near(ps_schedule_rate(&o, 60, 100), 0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2, 1e-12);
+	assert_near(ps_schedule_rate(&o, 75, 100), 1.1, 1e-15);
+	assert_near(ps_schedule_rate(&o, 60, 100), 0.2 + 1.8 * (1 + cos(M_PI / 5)) / 2, 1e-15);
 	o.sparsity_warmup = 0.5;
 	assert_true(ps_schedule_sparsity(&o, 0, 100) == 0);
-	assert_near(ps_schedule_sparsity(&o, 25, 100), 0.15, 1e-12);
+	assert_near(ps_schedule_sparsity(&o, 25, 100), 0.15, 1e-15);
 	assert_true(ps_schedule_sparsity(&o, 50, 100) == 0.3);
 	o.k_start = 8;
 	o.k_fraction = 0.5;

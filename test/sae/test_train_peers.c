@@ -18,8 +18,8 @@
 
 enum { D = 16, F = 48, K = 5, BATCH = 32, STEPS = 200, ROWS = 1024, WINDOW = 6, PARTS = 24 };
 
-#define GRADIENT_THRESHOLD 1e-4
-#define LOSS_THRESHOLD 1e-3
+#define GRADIENT_THRESHOLD 6e-6
+#define LOSS_THRESHOLD 1.5e-6
 
 static const char *const shared[] = {"enc", "dec", "b_enc", "b_dec"};
 
@@ -207,7 +207,7 @@ static void batchtopk_trains_as_in_saelens(void **state)
 	expected = *golden_next(&g, "topk_threshold", 1);
 	learned = *(double *)find(&run, "threshold_mean")->data;
 	print_message("threshold %.6f, SAELens' %.6f\n", learned, expected);
-	assert_near(learned, expected, 1e-3 * expected);
+	assert_near(learned, expected, 1e-7 * expected);
 	run_close(&run);
 	golden_close(&g);
 }

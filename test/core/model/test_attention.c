@@ -15,7 +15,8 @@
 #include "core/model/attention.h"
 #include "test/support/support_close.h"
 
-#define TOLERANCE 2e-6        /* of the largest |v| */
+#define TOLERANCE 2e-6 /* of the largest |v| */
+#define WIDE_TOLERANCE 8e-7
 #define BF16_TOLERANCE 1.5e-2 /* bf16 keeps 8 bits of q, k, v and of the weights */
 #define GAP 3                 /* floats between rows that no head may touch */
 #define UNTOUCHED 12345.0f
@@ -203,7 +204,7 @@ static void long_windows_match_double_precision(void **state)
 		closeness c = {0};
 
 		run_and_compare(&h, &c);
-		assert_closeness(&c, sliding ? "sliding over 512" : "not sliding", TOLERANCE);
+		assert_closeness(&c, sliding ? "sliding over 512" : "not sliding", WIDE_TOLERANCE);
 		head_free(&h);
 	}
 }
@@ -309,8 +310,8 @@ static void huge_scores_do_not_overflow(void **state)
 
 	(void)state;
 	run_and_compare(&h, &c);
-	/* Scores near 10^6 are themselves only good to 0.1. */
-	assert_closeness(&c, "huge scores, of the largest |v|", 0.1);
+	/* Scores differ by much more than their rounding, so that one key takes all the weight. */
+	assert_closeness(&c, "huge scores, of the largest |v|", 1e-6);
 	head_free(&h);
 }
 

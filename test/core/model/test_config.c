@@ -109,8 +109,8 @@ static void reads_a_published_llama(void **state)
 		    c.head_width == 64);
 	assert_true(c.mlp_width == 8192 && c.vocab == 128256 && c.max_positions == 131072);
 	assert_true(c.tied && !c.gelu && sliding_layers(&c) == 0);
-	assert_near(c.attention_scale, 0.125, 1e-12);
-	assert_near(c.norm_eps, 1e-5, 1e-17);
+	assert_near(c.attention_scale, 0.125, 0);
+	assert_near(c.norm_eps, 1e-5, 0);
 	assert_true(c.attention_softcap == 0 && c.logit_softcap == 0);
 	assert_true(c.rope_global.llama3 && c.rope_global.theta == 5e5 &&
 		    c.rope_global.factor == 1);
@@ -131,7 +131,7 @@ static void reads_a_published_gemma_2(void **state)
 	assert_int_equal(c.family, PS_FAMILY_GEMMA2);
 	assert_true(c.heads == 8 && c.kv_heads == 4 && c.head_width == 256 && c.layers == 26);
 	assert_true(c.attention_softcap == 50 && c.logit_softcap == 30 && c.tied && c.gelu);
-	assert_near(c.attention_scale, 1 / 16., 1e-12);
+	assert_near(c.attention_scale, 1 / 16., 0);
 	assert_true(c.sliding_window == 4096 && sliding_layers(&c) == 13 && c.sliding[0] &&
 		    !c.sliding[1]);
 	assert_true(c.rope_global.theta == 1e4 && c.rope_local.theta == 1e4 &&
@@ -236,7 +236,7 @@ static void absent_keys_take_the_defaults_of_the_family(void **state)
 		    c.max_positions == 2048);
 	assert_true(!c.tied && !c.gelu && c.rope_global.theta == 1e4 && c.norm_eps == 1e-6);
 	assert_true(c.bos == 1 && c.eos[0] == 2 && c.pad == -1);
-	assert_near(c.attention_scale, 0.25, 1e-12);
+	assert_near(c.attention_scale, 0.25, 0);
 	parse("{" LLAMA SMALL
 	      ", \"head_dim\": null, \"num_key_value_heads\": null, \"tie_word_embeddings\": null}",
 	      &c);
@@ -246,7 +246,7 @@ static void absent_keys_take_the_defaults_of_the_family(void **state)
 		    c.max_positions == 8192);
 	assert_true(c.attention_softcap == 50 && c.logit_softcap == 30 && c.sliding_window == 4096);
 	assert_true(c.tied && c.gelu && c.bos == 2 && c.eos[0] == 1 && c.pad == 0);
-	assert_near(c.attention_scale, 1 / 16., 1e-12);
+	assert_near(c.attention_scale, 1 / 16., 0);
 	parse("{\"model_type\": \"gemma3_text\", " SMALL "}", &c);
 	assert_true(c.vocab == 262208 && c.max_positions == 131072 && c.logit_softcap == 0);
 	assert_true(c.rope_global.theta == 1e6 && c.rope_local.theta == 1e4);

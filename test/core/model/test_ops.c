@@ -267,8 +267,8 @@ static void sums_of_exponentials_match_double_precision(void **state)
 		}
 		closeness_add(&sums, got, sum, sum);
 	}
-	assert_closeness(&terms, "terms", 3e-6);
-	assert_closeness(&sums, "sums, relatively", 3e-6);
+	assert_closeness(&terms, "terms", 1e-7);
+	assert_closeness(&sums, "sums, relatively", 4e-7);
 }
 
 static void softcap_matches_double_precision(void **state)
@@ -298,7 +298,8 @@ static void softcap_saturates_and_keeps_nan(void **state)
 	assert_true(isnan(x[5]));
 }
 
-/* Compares a table with cos and sin of position * frequency, for float32 frequencies; errors as a share of 1 + angle. */
+/* Compares a table with cos and sin of position * frequency, for float32 frequencies. Errors are a
+ * share of 1 + angle. */
 static void check_table(const char *what, const ps_rope *rope, size_t width, size_t positions,
 			double (*frequency)(const ps_rope *, double))
 {

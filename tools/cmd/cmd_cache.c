@@ -17,7 +17,6 @@
 #include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/variants.h"
-#include "tools/run/json_check.h"
 
 enum order { SEQUENCE, SHUFFLED };
 

@@ -12,7 +12,6 @@
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
-#include "tools/run/json_check.h"
 
 #define COPY_BYTES_MAX ((size_t)1 << 30)
 

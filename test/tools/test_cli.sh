@@ -210,6 +210,47 @@ saes_and_caches() {
 	fi
 }
 
+# One dictionary on two models, its latents ablated, and found again in others: what a study is made of.
+findings() {
+	t=$scratch/llama.tokens one=$scratch/saes/seed-1 two=$scratch/saes/seed-2
+	run cache $llama --tokens "$t" --layer 1 -o "$scratch/found-dense" || failed "a dense cache"
+	run cache $llama --tokens "$t" --layer 1 --mask "$scratch/llama.wanda" -o "$scratch/found-pruned" || failed "a pruned cache"
+	set -- --cache "$scratch/found-dense" --cache "$scratch/found-pruned" --samples 50
+	works "transfer" transfer "$one" "$@" -o "$scratch/latents"
+	values_hold "codes agree on some latents, and errors are shares of the variance" jaccard fvu 'a > 0 && a < 1 && b > 0'
+	values_hold "one interval a measure, within which it lies" rows windows 'a > 5000 && b > 100'
+	holds "with its interval" grep -q '"jaccard_interval": {"estimate"' "$scratch/out"
+	cp "$scratch/out" "$scratch/transfer"
+	works "transfer with one thread" transfer "$one" "$@" -o "$scratch/latents-1" --threads 1
+	holds "is the same" cmp "$scratch/transfer" "$scratch/out"
+	holds "latent by latent as well" cmp "$scratch/latents" "$scratch/latents-1"
+	works "transfer to itself" transfer "$one" --cache "$scratch/found-dense" --cache "$scratch/found-dense" --samples 50
+	values_hold "changes nothing" jaccard fvu_change 'a == 1 && b == 0'
+	works "ablate" ablate "$one" $llama --tokens "$t" --layer 1 --features 12 --windows 4
+	values_hold "as many latents as asked for" latents windows 'a == 12 && b == 4'
+	cp "$scratch/out" "$scratch/ablation"
+	works "ablate in little memory" ablate "$one" $llama --tokens "$t" --layer 1 --features 12 --windows 4 --memory 20M --threads 1
+	holds "is the same" cmp "$scratch/ablation" "$scratch/out"
+	works "ablate under a mask" ablate "$one" $llama --tokens "$t" --layer 1 --features 12 --windows 4 --mask "$scratch/llama.wanda"
+	holds "is another thing" test "$(value mean_effect)" != "$(sed -n 's/.*"mean_effect": \([^,]*\).*/\1/p' "$scratch/ablation")"
+	works "seeds" seeds "$one" "$two" --samples 50
+	holds "one pair of two" grep -q '"pairs": \[{"a": 0, "b": 1,' "$scratch/out"
+	set -- survival --dense "$one" "$two" --pruned "$two" --cache "$scratch/found-dense" --samples 50
+	works "survival" "$@" --ablation "$scratch/ablation"
+	holds "with fragility and ablation" grep -q '"ablation": {.*"fragility": {.*"survival": {"alive"' "$scratch/out"
+	cp "$scratch/out" "$scratch/survival"
+	printf '{"key": "0", "result": %s}' "$(cat "$scratch/ablation")" >"$scratch/record"
+	works "survival with the ablation in a record, one thread" "$@" --ablation "$scratch/record" --threads 1
+	holds "is the same" cmp "$scratch/survival" "$scratch/out"
+	works "survival without ablation" "$@"
+	holds "says so" grep -q '"ablation": null' "$scratch/out"
+	works "every latent survives in its own SAE" survival --dense "$one" --pruned "$one" --cache "$scratch/found-dense" --samples 50
+	holds "at every tau" grep -q '"mean": \[1.0, 1.0, 1.0, 1.0, 1.0\]' "$scratch/out"
+	for command in transfer ablate seeds survival; do
+		holds "$command --help" sh -c "'$program' $command --help | grep -q '^usage: prunescope $command '"
+	done
+}
+
 # name, arguments: a dry run that writes nothing, whose parts add up, and which wants the memory that the command wants
 foresees() {
 	what=$1
@@ -240,6 +281,7 @@ dry_runs() {
 	foresees "prune magnitude" prune $llama --method magnitude --scope global --pool-embedding --sparsity 0.5 -o "$none"
 	foresees cache cache $llama --tokens "$t" --layer 1 --layer 4 --mask dense --mask "$scratch/llama.wanda" -o "$none"
 	foresees "eval in a model" eval "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1
+	foresees ablate ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 --features 4 --windows 4
 	works "a calibration set beyond the budget" calibrate $llama --tokens "$scratch/llama.tokens" -o "$none" --dry-run --memory 16M
 	values_hold "is foreseen in a file" spill_bytes passes 'a == 128 * 4 * '"$(value windows) * 64"' && b == 1'
 	refuses "no dry run on a cache" 2 'dry-run' eval "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01" --dry-run
@@ -306,6 +348,14 @@ usage_errors() {
 	refuses "a size that is none" 2 'lots' ppl $llama --text "$scratch/text" --memory lots
 	refuses "more active latents than latents" 2 '--k' train "$scratch/caches/layer-01" -o "$none" --d-sae 8 --k 16
 	refuses "no batch" 2 '--batch' train "$scratch/caches/layer-01" -o "$none" --batch 0
+	refuses "transfer with one cache" 2 'twice' transfer "$scratch/saes/seed-1" --cache "$scratch/found-dense"
+	refuses "one SAE is no pair" 2 '2 arguments' seeds "$scratch/saes/seed-1"
+	refuses "more pruned SAEs than dense ones" 2 'dense' survival --dense "$scratch/saes/seed-1" --pruned "$scratch/saes/seed-1" \
+		"$scratch/saes/seed-2" --cache "$scratch/found-dense"
+	refuses "no replicates" 2 '--samples' seeds "$scratch/saes/seed-1" "$scratch/saes/seed-2" --samples 0
+	refuses "no latents to ablate" 2 '--features' ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 --features 0
+	refuses "layer out of range in ablate" 2 '--layer 6' ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 6
+	refuses "ablate without a layer" 2 '--layer' ablate "$scratch/saes/seed-1" $llama --tokens "$t"
 	refuses "a cache of another provenance in the way" 2 'provenance' cache $llama --tokens "$t" --layer 2 -o "$scratch/caches/layer-01"
 	refuses "an SAE of another provenance in the way" 2 'provenance' train "$scratch/caches/layer-01" -o "$scratch/saes/seed-2" --d-sae 128 --k 8
 	refuses "a model of another provenance in the way" 2 'provenance' export $llama --mask "$scratch/nm" -o "$scratch/llama.exported"
@@ -368,6 +418,12 @@ bad_inputs() {
 	cp -r "$scratch/saes/seed-1" "$scratch/flipped-sae"
 	spoil "$scratch/flipped-sae/sae_weights.safetensors" 50000
 	refuses "flipped bits in an SAE" 3 'sae_weights.safetensors' compare "$scratch/flipped-sae" "$scratch/saes/seed-2"
+	run tokenize $llama --text "$scratch/text" -o "$scratch/other.tokens" --window 64 --bos window
+	run cache $llama --tokens "$scratch/other.tokens" --layer 1 -o "$scratch/found-other"
+	refuses "caches of other tokens" 3 'found-other' transfer "$scratch/saes/seed-1" --cache "$scratch/found-dense" --cache "$scratch/found-other"
+	refuses "a missing dense SAE" 3 'nowhere' survival --dense "$scratch/nowhere" --pruned "$scratch/saes/seed-1" --cache "$scratch/found-dense"
+	refuses "an ablation that is none" 3 'transfer' survival --dense "$scratch/saes/seed-1" --pruned "$scratch/saes/seed-1" \
+		--cache "$scratch/found-dense" --ablation "$scratch/transfer"
 	rm -rf "$scratch/half-cache"
 	cp -r "$scratch/caches/layer-01" "$scratch/half-cache"
 	head -c 100000 "$scratch/caches/layer-01/shard-00000.safetensors" >"$scratch/half-cache/shard-00000.safetensors"
@@ -407,6 +463,13 @@ budgets() {
 	names_the_least "eval on a cache" eval "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01"
 	names_the_least "eval in a model" eval "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 --windows 4
 	names_the_least compare compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+	names_the_least transfer transfer "$scratch/saes/seed-1" --cache "$scratch/found-dense" --cache "$scratch/found-pruned" --samples 50 -o "$none"
+	names_the_least "transfer of a shuffled cache" transfer "$scratch/saes/seed-1" --cache "$scratch/caches/layer-01" \
+		--cache "$scratch/caches/layer-01" --samples 50
+	names_the_least ablate ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 --features 4 --windows 4
+	names_the_least seeds seeds "$scratch/saes/seed-1" "$scratch/saes/seed-2" --samples 50
+	names_the_least survival survival --dense "$scratch/saes/seed-1" "$scratch/saes/seed-2" --pruned "$scratch/saes/seed-2" \
+		--cache "$scratch/found-dense" --ablation "$scratch/ablation" --samples 50
 }
 
 # A command needs only the files that it uses, and where they lie is no part of what it makes.
@@ -630,7 +693,7 @@ a_study() {
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 : >"$scratch/err"
 make_texts
-for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches architectures_and_recipes dry_runs usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
+for part in ${1:-commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches findings architectures_and_recipes dry_runs usage_errors bad_inputs only_what_is_used budgets outputs_that_cannot_be same_bits \
 	interrupted_work_goes_on a_study}; do
 	$part
 done

@@ -46,7 +46,7 @@ static int print_help(ps_cli *cli, const ps_option *table)
 	return PS_EUSAGE;
 }
 
-/* The common options as the session wants them. */
+/* Checks the common options and starts the session with them. */
 static int start_session(ps_cli *cli)
 {
 	ps_session *s = &cli->session;

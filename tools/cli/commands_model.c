@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* value is one of two words: whether it is the second; NULL is the first. */
+/* *is_second: whether value is the second of two words. NULL stands for the first; any other word is PS_EUSAGE. */
 static int either(ps_cli *cli, const char *option, const char *value, const char *first,
 		  const char *second, bool *is_second)
 {
@@ -150,7 +150,7 @@ static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc ? rc : ps_run_export(&cli->session, &args, result);
 }
 
-/* A variant's name: `dense`, or its mask's file name without .safetensors. */
+/* *path: out/NAME, malloc'ed. NAME is `dense`, or the mask's file name without .safetensors. */
 static int name_variant(ps_cli *cli, const char *mask, const char *out, char **path)
 {
 	const char *slash = strrchr(mask, '/'), *name = slash ? slash + 1 : mask;
@@ -168,7 +168,8 @@ static int name_variant(ps_cli *cli, const char *mask, const char *out, char **p
 	return 0;
 }
 
-/* One mask or none: its caches are out itself. Several: out/NAME each; paths receives what is to be freed. */
+/* The variants of `cache` and where their caches go: with one mask or none to out, with several to out/NAME each.
+ * paths (masks->count) receives what the caller frees. */
 static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *out,
 			    ps_cache_args *args, char **paths)
 {

@@ -1,18 +1,24 @@
 /* prunescope: the command line. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "io/file.h"
 #include "tools/cli/cli.h"
 #include "tools/run/nearest.h"
 
-static const ps_command *const tables[] = {ps_commands_model, ps_commands_sae, ps_commands_findings,
-					   ps_commands_study};
+#define VERSION "0.1.0"
+
+static const ps_command *const tables[] = {ps_commands_model, ps_commands_train,
+					   ps_commands_sae,   ps_commands_findings,
+					   ps_commands_study, ps_commands_other};
 
 static void print_usage(FILE *out)
 {
 	fputs("usage: prunescope COMMAND ... [--json] [--memory SIZE] [--threads N] [--io "
 	      "auto|uring|pread|mmap] [--seed N] [--quiet] [--force]\n"
-	      "       prunescope COMMAND --help\n\n",
+	      "       prunescope COMMAND --help\n"
+	      "       prunescope --version\n\n",
 	      out);
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
 		for (const ps_command *c = tables[t]; c->name; c++)
@@ -46,20 +52,17 @@ static int unknown_command(const char *name)
 	return 2;
 }
 
-static void print_result(const ps_session *s, const ps_command *command, const json_t *result)
+static void print_version(bool json)
+{
+	puts(json ? "{\"version\": \"" VERSION "\"}" : "prunescope " VERSION);
+}
+
+/* For a person: a line for each value that is no list and no object. */
+static void print_values(const json_t *result)
 {
 	const char *key;
 	json_t *value;
 
-	if (s->json) {
-		json_dumpf(result, stdout, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-		putchar('\n');
-		return;
-	}
-	if (command->print) {
-		command->print(result);
-		return;
-	}
 	json_object_foreach ((json_t *)result, key, value) {
 		if (json_is_string(value))
 			printf("%-20s %s\n", key, json_string_value(value));
@@ -72,32 +75,74 @@ static void print_result(const ps_session *s, const ps_command *command, const j
 	}
 }
 
-int main(int argc, char **argv)
+/* PS_EBUDGET when the text could not be made. */
+static int print_result(ps_session *s, const ps_command *command, const json_t *result)
 {
-	const ps_command *command;
+	if (s->json) {
+		char *text = ps_json_text(result, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+
+		if (!text)
+			return PS_EBUDGET;
+		puts(text);
+		free(text);
+		return 0;
+	}
+	if (command->print)
+		command->print(result);
+	else
+		print_values(result);
+	return 0;
+}
+
+static int run_command(const ps_command *command, int argc, char **argv)
+{
 	ps_cli cli;
 	json_t *result = NULL;
 	int rc;
 
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		print_usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? 2 : 0;
-	}
-	command = find(argv[1]);
-	if (!command)
-		return unknown_command(argv[1]);
 	ps_cli_init(&cli, command);
-	rc = command->main(&cli, argc - 2, argv + 2, &result);
+	rc = command->main(&cli, argc, argv, &result);
 	ps_session_end(&cli.session);
+	if (result && !cli.helped && print_result(&cli.session, command, result) && !rc)
+		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");
 	if (rc && !cli.helped)
 		fprintf(stderr, "prunescope %s: %s\n", command->name,
 			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
-	if (result && !cli.helped)
-		print_result(&cli.session, command, result);
 	if (!rc && fflush(stdout)) {
 		perror("prunescope: standard output");
 		rc = PS_EOUTPUT;
 	}
 	json_decref(result);
 	return cli.helped ? 0 : ps_exit_code(rc);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+	return !strcmp(word, a) || !strcmp(word, b);
+}
+
+int main(int argc, char **argv)
+{
+	static char help[] = "--help";
+	char *help_argv[] = {help};
+	const ps_command *command;
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return 2;
+	}
+	if (is_one_of(argv[1], "--version", "version")) {
+		print_version(argc > 2 && !strcmp(argv[2], "--json"));
+		return 0;
+	}
+	if (is_one_of(argv[1], "--help", "-h") || (argc < 3 && !strcmp(argv[1], "help"))) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "help")) {
+		command = find(argv[2]);
+		return command ? run_command(command, 1, help_argv) : unknown_command(argv[2]);
+	}
+	command = find(argv[1]);
+	return command ? run_command(command, argc - 2, argv + 2) : unknown_command(argv[1]);
 }

@@ -78,7 +78,8 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 	}
 }
 
-/* The further values of a list option, from argv[i]; returns the index of the first argument not taken. */
+/* Takes the further values of a list option from argv[i] on. Returns the index of the first argument that is not one, or
+ * a negative code. */
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {

@@ -1,5 +1,10 @@
-/* cache: activations of one or several layers, of the dense model and under masks, in one forward pass that stops at
- * the highest layer. A variant is the dense model or one mask; a target is one layer's cache of one variant. */
+/* cache: activations of one or several layers, of the dense model and under masks, in one forward pass.
+ *
+ * A variant is the dense model, or the model under one mask. A target is the cache of one layer of one variant. The
+ * pass stops at the highest layer that a target still wants.
+ *
+ * A shuffled cache is made in two steps: first in sequence, under the name OUT.sequence, then row by row in the seeded
+ * order. The first one is removed at the end. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +14,18 @@
 #include "io/cache_shuffle.h"
 #include "io/cache_store.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/variants.h"
+
+enum order { SEQUENCE, SHUFFLED };
+
+static const char *const order_names[] = {[SEQUENCE] = "sequence", [SHUFFLED] = "shuffled"};
 
 struct target {
 	size_t variant;
 	int layer;
-	bool done;
+	bool done; /* by an earlier command */
 	ps_cache_writer *writer;
 };
 
@@ -23,14 +33,14 @@ struct cache_run {
 	ps_engine engine;
 	const ps_cache_args *args;
 	ps_dtype dtype;
-	bool shuffled;
+	enum order order;
 	ps_token_file tokens;
 	ps_variants variants;
 	struct target *targets; /* (variants, layers) */
 	size_t target_count;
 	ps_engine_need need;
 	size_t first_window;             /* of the current pass */
-	int32_t *positions, *window_ids; /* (pass_tokens) */
+	int32_t *positions, *window_ids; /* (pass_tokens), in the engine's arena */
 };
 
 static size_t all_rows(const struct cache_run *r)
@@ -38,17 +48,20 @@ static size_t all_rows(const struct cache_run *r)
 	return r->tokens.windows * r->tokens.window;
 }
 
+/* --- provenance --- */
+
 static json_t *special_ids(const ps_model_config *config)
 {
-	json_t *ids = json_array();
+	uint64_t ids[2 + sizeof config->eos / sizeof *config->eos];
+	size_t count = 0;
 
 	if (config->bos >= 0)
-		json_array_append_new(ids, json_integer(config->bos));
+		ids[count++] = (uint64_t)config->bos;
 	for (int i = 0; i < config->eos_count; i++)
-		json_array_append_new(ids, json_integer(config->eos[i]));
+		ids[count++] = (uint64_t)config->eos[i];
 	if (config->pad >= 0)
-		json_array_append_new(ids, json_integer(config->pad));
-	return ids;
+		ids[count++] = (uint64_t)config->pad;
+	return ps_integers_json(ids, count);
 }
 
 static bool prepends_bos(const ps_engine *e, const ps_token_file *tokens)
@@ -59,38 +72,46 @@ static bool prepends_bos(const ps_engine *e, const ps_token_file *tokens)
 	return true;
 }
 
-static json_t *make_provenance(const struct cache_run *r, const struct target *t, const char *order)
+/* What readers of the cache need to know of the model. All of it follows from the inputs. */
+static json_t *model_json(const struct cache_run *r, const struct target *t)
 {
-	const ps_engine *e = &r->engine;
+	const ps_model_config *config = r->engine.config;
+
+	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:I}", "family",
+			 ps_family_name(config->family), "layers", (json_int_t)config->layers,
+			 "width", (json_int_t)config->width, "hook_name",
+			 json_sprintf("blocks.%d.hook_resid_post", t->layer), "special_token_ids",
+			 special_ids(config), "prepend_bos", prepends_bos(&r->engine, &r->tokens),
+			 "context_size", (json_int_t)r->tokens.window);
+}
+
+/* Provenance of a target's cache in one order; PS_EBUDGET when memory ran out. The seed determines the bits of a
+ * shuffled one alone. */
+static int make_provenance(const struct cache_run *r, const struct target *t, enum order order,
+			   json_t **out)
+{
+	json_t *options = json_pack("{s:i, s:s, s:s}", "layer", t->layer, "dtype",
+				    ps_dtype_name(r->dtype), "order", order_names[order]);
 	json_t *p = ps_engine_provenance_masked(
-		e, "cache", ps_variant_mask(&r->variants, t->variant), &r->tokens);
+		&r->engine, "cache", ps_variant_mask(&r->variants, t->variant), &r->tokens);
+	int failed = 0;
 
-	json_object_set_new(p, "options",
-			    json_pack("{s:i, s:s, s:s}", "layer", t->layer, "dtype",
-				      ps_dtype_name(r->dtype), "order", order));
-	/* What readers of the cache need to know of the model; all of it follows from the inputs. */
-	json_object_set_new(p, "model",
-			    json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:I}", "family",
-				      ps_family_name(e->config->family), "layers",
-				      (json_int_t)e->config->layers, "width",
-				      (json_int_t)e->config->width, "hook_name",
-				      json_sprintf("blocks.%d.hook_resid_post", t->layer),
-				      "special_token_ids", special_ids(e->config), "prepend_bos",
-				      prepends_bos(e, &r->tokens), "context_size",
-				      (json_int_t)r->tokens.window));
-	return p;
+	if (order == SHUFFLED)
+		failed = json_object_set_new(options, "seed",
+					     json_integer((json_int_t)r->args->seed));
+	failed |= json_object_set_new(p, "options", options);
+	failed |= json_object_set_new(p, "model", model_json(r, t));
+	if (failed) {
+		json_decref(p);
+		p = NULL;
+	}
+	*out = p;
+	return ps_json_check(p, &r->engine.session->diag);
 }
 
-static json_t *shuffled_provenance(const struct cache_run *r, const struct target *t)
-{
-	json_t *p = make_provenance(r, t, "shuffled");
+/* --- where the caches go --- */
 
-	json_object_set_new(json_object_get(p, "options"), "seed",
-			    json_integer((json_int_t)r->args->seed));
-	return p;
-}
-
-/* Where a target's cache goes; suffix: behind its name. */
+/* The path of a target's cache, with a suffix, into path (PATH_MAX). */
 static char *target_path(const struct cache_run *r, const struct target *t, const char *suffix,
 			 char *path)
 {
@@ -103,7 +124,7 @@ static char *target_path(const struct cache_run *r, const struct target *t, cons
 	return path;
 }
 
-/* The folders above the caches, where there are several of them. */
+/* Makes the folders above the caches, where there are several caches. */
 static int make_folders(const struct cache_run *r)
 {
 	const ps_cache_args *args = r->args;
@@ -151,7 +172,8 @@ static int after_layer(void *context, size_t variant, int layer, const float *hi
 	return 0;
 }
 
-/* Each variant stops at the highest layer that still wants rows before end; one that wants none is left out. */
+/* Sets the layer at which each variant stops: the highest one that still wants rows before `end`. A variant that
+ * wants none takes no part. */
 static void set_lasts(struct cache_run *r, uint64_t end)
 {
 	for (size_t v = 0; v < r->variants.count; v++)
@@ -208,7 +230,7 @@ static int run_passes(struct cache_run *r)
 
 /* --- the caches --- */
 
-/* Begins or continues every target; what was finished earlier takes no part. */
+/* Begins or continues every target. One that an earlier command finished takes no part. */
 static int open_writers(struct cache_run *r, const char *suffix)
 {
 	const ps_engine *e = &r->engine;
@@ -217,8 +239,11 @@ static int open_writers(struct cache_run *r, const char *suffix)
 
 	for (size_t i = 0; !rc && i < r->target_count; i++) {
 		struct target *t = &r->targets[i];
-		json_t *provenance = make_provenance(r, t, "sequence");
+		json_t *provenance;
 
+		rc = make_provenance(r, t, SEQUENCE, &provenance);
+		if (rc)
+			break;
 		rc = ps_cache_writer_create(
 			&t->writer, &ps_sys_linux,
 			&(ps_cache_spec){.path = target_path(r, t, suffix, path),
@@ -235,7 +260,7 @@ static int open_writers(struct cache_run *r, const char *suffix)
 	return rc;
 }
 
-/* A place for the hidden states of every variant that still has something to do. */
+/* Counts the variants that still have something to do: each needs hidden states of its own. */
 static void count_variants(struct cache_run *r, bool *active)
 {
 	for (size_t i = 0; i < r->target_count; i++)
@@ -258,8 +283,6 @@ static int write_caches(struct cache_run *r, const char *suffix)
 	rc = ps_engine_start(e, &r->need);
 	if (rc)
 		return rc;
-	r->positions = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
-	r->window_ids = ps_arena_take(&e->arena, e->pass_tokens * sizeof(int32_t));
 	hidden = e->hidden;
 	for (size_t v = 0; v < r->variants.count; v++)
 		if (active[v]) {
@@ -273,7 +296,7 @@ static int write_caches(struct cache_run *r, const char *suffix)
 	return rc;
 }
 
-/* Each target's shuffled cache from its sequence cache, which is removed. */
+/* Makes each target's shuffled cache from its cache in sequence, and removes the latter. */
 static int shuffle_caches(struct cache_run *r)
 {
 	ps_session *s = r->engine.session;
@@ -282,8 +305,11 @@ static int shuffle_caches(struct cache_run *r)
 
 	for (size_t i = 0; !rc && i < r->target_count; i++) {
 		const struct target *t = &r->targets[i];
-		json_t *provenance = shuffled_provenance(r, t);
+		json_t *provenance;
 
+		rc = make_provenance(r, t, SHUFFLED, &provenance);
+		if (rc)
+			break;
 		target_path(r, t, "", to);
 		target_path(r, t, ".sequence", from);
 		rc = ps_cache_shuffle(&(ps_cache_shuffle_options){.from = from,
@@ -300,33 +326,37 @@ static int shuffle_caches(struct cache_run *r)
 	return rc;
 }
 
-/* Whether every asked cache is there already, shuffled and complete (its sequence cache is then gone). */
-static bool all_shuffled(const struct cache_run *r, int *rc)
+/* *all: every cache is there already, shuffled and complete. Its cache in sequence is then gone. */
+static int find_shuffled(const struct cache_run *r, bool *all)
 {
 	ps_session *s = r->engine.session;
 	char path[PATH_MAX];
-	bool all = true;
+	int rc = make_folders(r);
 
-	*rc = make_folders(r);
-	for (size_t i = 0; i < r->target_count && all && !*rc; i++) {
-		json_t *provenance = shuffled_provenance(r, &r->targets[i]);
+	*all = true;
+	for (size_t i = 0; i < r->target_count && *all && !rc; i++) {
 		ps_folder *folder = NULL;
+		json_t *provenance;
 
-		*rc = ps_folder_begin(
+		rc = make_provenance(r, &r->targets[i], SHUFFLED, &provenance);
+		if (rc)
+			break;
+		rc = ps_folder_begin(
 			&folder, &ps_sys_linux,
 			&(ps_folder_spec){.path = target_path(r, &r->targets[i], "", path),
 					  .kind = "activations",
 					  .provenance = provenance,
 					  .replace = r->args->replace},
-			&all, &s->diag);
+			all, &s->diag);
 		ps_folder_close(folder);
 		json_decref(provenance);
 	}
-	return all;
+	return rc;
 }
 
 /* --- the command --- */
 
+/* Words of the command line as enums, layers within range. */
 static int parse(struct cache_run *r)
 {
 	const ps_cache_args *args = r->args;
@@ -348,8 +378,8 @@ static int parse(struct cache_run *r)
 		r->dtype = PS_F32;
 	else
 		return ps_fail(diag, PS_EUSAGE, "--dtype %s: must be f32 or bf16", args->dtype);
-	r->shuffled = !strcmp(args->order, "shuffled");
-	if (!r->shuffled && strcmp(args->order, "sequence"))
+	r->order = strcmp(args->order, order_names[SHUFFLED]) ? SEQUENCE : SHUFFLED;
+	if (r->order == SEQUENCE && strcmp(args->order, order_names[SEQUENCE]))
 		return ps_fail(diag, PS_EUSAGE, "--order %s: must be sequence or shuffled",
 			       args->order);
 	return 0;
@@ -375,7 +405,15 @@ static int open_variants(struct cache_run *r)
 	return 0;
 }
 
-/* What a run holds: the writers' buffers, and while it shuffles a batch of rows and the ids of all of them. */
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
+{
+	struct cache_run *r = command;
+
+	r->positions = ps_layout_part(layout, pass_tokens, sizeof *r->positions);
+	r->window_ids = ps_layout_part(layout, pass_tokens, sizeof *r->window_ids);
+}
+
+/* Outside the arena a run holds the writers' buffers; while it shuffles, also a batch of rows and the ids of all. */
 static void plan_memory(struct cache_run *r)
 {
 	size_t width = r->engine.config->width, rows = all_rows(r);
@@ -387,39 +425,45 @@ static void plan_memory(struct cache_run *r)
 				   .tokens = rows,
 				   .holds_layers = r->args->variant_count > 1,
 				   .hidden_copies = r->args->variant_count,
-				   .extra_token_bytes = 2 * sizeof(int32_t),
+				   .lay_out = lay_out,
+				   .command = r,
 				   .held_bytes = r->target_count * writer};
-	if (r->shuffled)
+	if (r->order == SHUFFLED)
 		r->need.held_bytes += writer + ps_cache_shuffle_bytes(rows, width);
 }
 
 static int make_caches(struct cache_run *r)
 {
+	bool all_there = false;
 	int rc = ps_engine_check(&r->engine, &r->need);
 
-	if (rc || !r->shuffled)
-		return rc ? rc : write_caches(r, "");
-	if (all_shuffled(r, &rc) || rc)
+	if (rc)
+		return rc;
+	if (r->order == SEQUENCE)
+		return write_caches(r, "");
+	rc = find_shuffled(r, &all_there);
+	if (rc || all_there)
 		return rc;
 	rc = write_caches(r, ".sequence");
 	return rc ? rc : shuffle_caches(r);
 }
 
-/* Of all targets. */
+/* Shards of all targets. */
 static size_t shards(const struct cache_run *r)
 {
 	size_t shard = ps_cache_shard_rows(r->engine.config->width, r->dtype,
-					   r->shuffled ? 1 : r->tokens.window);
+					   r->order == SHUFFLED ? 1 : r->tokens.window);
 
 	return r->target_count * ((all_rows(r) + shard - 1) / shard);
 }
 
-/* As if nothing were there yet. A shuffled cache is written in sequence first. */
+/* As if nothing were there yet. */
 static int dry_run(struct cache_run *r, json_t **result)
 {
 	const ps_model_config *config = r->engine.config;
 	size_t rows = all_rows(r),
 	       row_bytes = config->width * ps_dtype_size(r->dtype) + 3 * sizeof(int32_t);
+	const size_t times = r->order == SHUFFLED ? 2 : 1; /* that each cache is written */
 	int last = 0;
 	ps_forecast f;
 	int rc = ps_forecast_begin(&f, &r->engine, &r->need, r->tokens.ids, rows);
@@ -432,9 +476,8 @@ static int dry_run(struct cache_run *r, json_t **result)
 					r->variants.count, 1);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, r->args->variants[0].out,
-			  (r->shuffled ? 2 : 1) * r->target_count * rows * row_bytes,
-			  (r->shuffled ? 2 : 1) * shards(r));
+	ps_forecast_write(&f, r->args->variants[0].out, times * r->target_count * rows * row_bytes,
+			  times * shards(r));
 	return ps_forecast_end(&f, result);
 }
 
@@ -463,7 +506,7 @@ int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 	plan_memory(&r);
 	rc = args->dry_run ? dry_run(&r, result) : make_caches(&r);
 	if (!rc && !args->dry_run)
-		*result = make_result(&r);
+		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
 	for (size_t i = 0; i < r.target_count; i++)
 		ps_cache_writer_close(r.targets[i].writer);

@@ -1,4 +1,4 @@
-/* export: an ordinary checkpoint with the zeros in it: the same files, tensors, shapes and dtypes. */
+/* export: an ordinary checkpoint with the mask's zeros in it. Files, tensors, shapes and dtypes are the model's own. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,9 +10,21 @@
 #include "core/base/checked.h"
 #include "io/artefact.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
 
 #define COPY_BYTES_MAX ((size_t)1 << 30)
+
+struct export_run {
+	ps_session *s;
+	const ps_export_args *args;
+	ps_engine engine;
+	ps_folder *folder;
+	json_t *provenance;
+	int64_t files; /* written by this run */
+};
+
+/* --- a shard --- */
 
 static int by_dtype_then_offset(const void *a, const void *b)
 {
@@ -25,7 +37,8 @@ static int by_dtype_then_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : 1;
 }
 
-/* The mask's tensor for a checkpoint tensor, whatever prefix the checkpoint puts before "model." or drops. */
+/* The mask's tensor for a checkpoint's; NULL: its weights are all kept. A checkpoint may put a prefix before "model."
+ * or leave "model." out. */
 static const ps_tensor_info *mask_of(const ps_mask_file *mask, const char *name)
 {
 	const char *layers = strstr(name, "layers.");
@@ -37,9 +50,11 @@ static const ps_tensor_info *mask_of(const ps_mask_file *mask, const char *name)
 	return ps_safetensors_find(&mask->file, canonical);
 }
 
-static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetensors *file,
-			const ps_tensor_info *tensor, const ps_mask_file *mask)
+static int write_tensor(const struct export_run *r, ps_artefact *artefact,
+			const ps_safetensors *file, const ps_tensor_info *tensor)
 {
+	const ps_mask_file *mask = &r->engine.mask;
+	ps_diag *diag = &r->s->diag;
 	const char *data = ps_safetensors_data(file, tensor);
 	const ps_tensor_info *bits = tensor->rank == 2 ? mask_of(mask, tensor->name) : NULL;
 	size_t cols, width = ps_dtype_size(tensor->dtype), row_bytes;
@@ -47,80 +62,110 @@ static int write_tensor(ps_session *s, ps_artefact *artefact, const ps_safetenso
 	int rc = 0;
 
 	if (!bits)
-		return ps_artefact_write(artefact, data, tensor->bytes, &s->diag);
+		return ps_artefact_write(artefact, data, tensor->bytes, diag);
 	cols = tensor->shape[1];
 	row_bytes = cols * width;
 	row = malloc(row_bytes);
 	if (!row)
-		return ps_fail(&s->diag, PS_EBUDGET, "no memory for a row of %s", tensor->name);
-	for (uint64_t r = 0; r < tensor->shape[0] && !rc; r++) {
+		return ps_fail(diag, PS_EBUDGET, "no memory for a row of %s", tensor->name);
+	for (uint64_t i = 0; i < tensor->shape[0] && !rc; i++) {
 		const uint8_t *keep = (const uint8_t *)ps_safetensors_data(&mask->file, bits) +
-				      r * ps_bitmap_row_bytes(cols);
+				      i * ps_bitmap_row_bytes(cols);
 
-		memcpy(row, data + r * row_bytes, row_bytes);
+		memcpy(row, data + i * row_bytes, row_bytes);
 		for (size_t c = 0; c < cols; c++)
 			if (!ps_bitmap_kept(keep, c))
 				memset(row + c * width, 0, width);
-		rc = ps_artefact_write(artefact, row, row_bytes, &s->diag);
+		rc = ps_artefact_write(artefact, row, row_bytes, diag);
 	}
 	free(row);
 	return rc;
 }
 
-static int write_shard(ps_session *s, const char *from, const char *to, const ps_mask_file *mask,
-		       const json_t *provenance)
-{
+/* Tensors of a shard as an artefact declares and writes them: wider dtypes first. */
+struct shard {
 	ps_safetensors file;
-	const ps_tensor_info **order = NULL;
-	ps_tensor_decl *decls = NULL;
-	ps_artefact *artefact = NULL;
-	json_t *extra = json_pack("{s:O}", "provenance", provenance);
-	int rc = ps_safetensors_open(&file, &ps_sys_linux, from, &s->diag);
+	const ps_tensor_info **order; /* (file.count) */
+	ps_tensor_decl *decls;        /* (file.count), in that order */
+};
 
-	if (rc) {
-		json_decref(extra);
+static int open_shard(struct shard *shard, const char *path, ps_diag *diag)
+{
+	ps_safetensors *file = &shard->file;
+	int rc = ps_safetensors_open(file, &ps_sys_linux, path, diag);
+
+	if (rc)
 		return rc;
+	shard->order = calloc(file->count, sizeof *shard->order);
+	shard->decls = calloc(file->count, sizeof *shard->decls);
+	if (!shard->order || !shard->decls)
+		return ps_fail(diag, PS_EBUDGET, "no memory for %zu tensors", file->count);
+	for (size_t i = 0; i < file->count; i++) {
+		shard->order[i] = &file->tensors[i];
+		if (file->tensors[i].dtype < 0)
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s has dtype %s, which export does not write",
+				       path, file->tensors[i].name, file->tensors[i].dtype_name);
 	}
-	order = calloc(file.count, sizeof *order);
-	decls = calloc(file.count, sizeof *decls);
-	if (!order || !decls)
-		rc = ps_fail(&s->diag, PS_EBUDGET, "no memory for %zu tensors", file.count);
-	for (size_t i = 0; i < file.count && !rc; i++) {
-		order[i] = &file.tensors[i];
-		if (file.tensors[i].dtype < 0)
-			rc = ps_fail(&s->diag, PS_EINPUT,
-				     "%s: tensor %s has dtype %s, which export does not write",
-				     from, file.tensors[i].name, file.tensors[i].dtype_name);
+	qsort(shard->order, file->count, sizeof *shard->order, by_dtype_then_offset);
+	for (size_t i = 0; i < file->count; i++) {
+		const ps_tensor_info *tensor = shard->order[i];
+
+		shard->decls[i] = (ps_tensor_decl){
+			.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};
+		memcpy(shard->decls[i].shape, tensor->shape, sizeof tensor->shape);
+	}
+	return 0;
+}
+
+static void close_shard(struct shard *shard)
+{
+	free(shard->order);
+	free(shard->decls);
+	ps_safetensors_close(&shard->file);
+}
+
+static int write_tensors(const struct export_run *r, const struct shard *shard,
+			 ps_artefact *artefact)
+{
+	const size_t count = shard->file.count;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		rc = write_tensor(r, artefact, &shard->file, shard->order[i]);
+		ps_progress_tick(&r->s->context, "writing tensors", "tensor", i + 1, count);
 	}
 	if (!rc)
-		qsort(order, file.count, sizeof *order, by_dtype_then_offset);
-	for (size_t i = 0; i < file.count && !rc; i++) {
-		decls[i] = (ps_tensor_decl){
-			.name = order[i]->name, .dtype = order[i]->dtype, .rank = order[i]->rank};
-		memcpy(decls[i].shape, order[i]->shape, sizeof decls[i].shape);
-	}
+		return ps_artefact_commit(artefact, &r->s->diag);
+	ps_artefact_abort(artefact);
+	return rc;
+}
+
+static int write_shard(const struct export_run *r, const char *from, const char *to)
+{
+	struct shard shard = {.order = NULL};
+	ps_artefact *artefact;
+	json_t *extra = json_pack("{s:O}", "provenance", r->provenance);
+	int rc = ps_json_check(extra, &r->s->diag);
+
+	if (!rc)
+		rc = open_shard(&shard, from, &r->s->diag);
 	if (!rc)
 		rc = ps_artefact_create(&artefact, &ps_sys_linux,
 					&(ps_artefact_spec){.path = to,
 							    .kind = "checkpoint",
 							    .extra = extra,
-							    .tensors = decls,
-							    .count = file.count},
-					&s->diag);
-	for (size_t i = 0; i < file.count && !rc; i++) {
-		rc = write_tensor(s, artefact, &file, order[i], mask);
-		ps_progress_tick(&s->context, "writing tensors", "tensor", i + 1, file.count);
-	}
-	if (rc && artefact)
-		ps_artefact_abort(artefact);
-	else if (!rc)
-		rc = ps_artefact_commit(artefact, &s->diag);
+							    .tensors = shard.decls,
+							    .count = shard.file.count},
+					&r->s->diag);
+	if (!rc)
+		rc = write_tensors(r, &shard, artefact);
 	json_decref(extra);
-	free(order);
-	free(decls);
-	ps_safetensors_close(&file);
+	close_shard(&shard);
 	return rc;
 }
+
+/* --- the folder --- */
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -142,50 +187,54 @@ static int copy_file(ps_session *s, const char *from, const char *to)
 	return rc;
 }
 
-/* Files of a checkpoint that a user of the exported one needs. */
+/* Whether a user of the exported checkpoint needs this file. */
 static bool wanted(const char *name)
 {
 	return ends_with(name, ".safetensors") || ends_with(name, ".json") ||
 	       ends_with(name, ".txt") || ends_with(name, ".model") || ends_with(name, ".jinja");
 }
 
-static int export_files(ps_engine *e, const char *out, ps_folder *folder, const json_t *provenance,
-			int64_t *files)
+static int export_file(struct export_run *r, const char *name)
 {
-	ps_session *s = e->session;
-	const char *from_folder = ps_checkpoint_folder(e->checkpoint);
 	char from[PATH_MAX], to[PATH_MAX];
+	int rc;
+
+	snprintf(from, sizeof from, "%s/%s", ps_checkpoint_folder(r->engine.checkpoint), name);
+	snprintf(to, sizeof to, "%s/%s", r->args->out, name);
+	rc = ends_with(name, ".safetensors") ? write_shard(r, from, to) : copy_file(r->s, from, to);
+	if (!rc)
+		rc = ps_folder_note(r->folder, name, &r->s->diag);
+	r->files++;
+	return rc ? rc : ps_progress_check(&r->s->context);
+}
+
+/* Every file that is not there yet. */
+static int export_files(struct export_run *r)
+{
+	const char *folder = ps_checkpoint_folder(r->engine.checkpoint);
 	struct dirent **entries;
-	int count = scandir(from_folder, &entries, NULL, alphasort), rc = 0;
+	int count = scandir(folder, &entries, NULL, alphasort), rc = 0;
 
 	if (count < 0)
-		return ps_fail(&s->diag, PS_EINPUT, "cannot list %s: %s", from_folder,
+		return ps_fail(&r->s->diag, PS_EINPUT, "cannot list %s: %s", folder,
 			       strerror(errno));
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
 		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") && wanted(name) &&
-		    !ps_folder_has(folder, name)) {
-			snprintf(from, sizeof from, "%s/%s", from_folder, name);
-			snprintf(to, sizeof to, "%s/%s", out, name);
-			rc = ends_with(name, ".safetensors")
-				     ? write_shard(s, from, to, &e->mask, provenance)
-				     : copy_file(s, from, to);
-			if (!rc)
-				rc = ps_folder_note(folder, name, &s->diag);
-			if (!rc)
-				rc = ps_progress_check(&s->context);
-			++*files;
-		}
+		    !ps_folder_has(r->folder, name))
+			rc = export_file(r, name);
 		free(entries[i]);
 	}
 	free(entries);
 	return rc;
 }
 
-/* Beside the program: a row of weights, a block of the file that is written, and the largest file that is copied. */
-static int check_memory(const ps_engine *e)
+/* Beside the program: a row of weights, and a block of the shard that is written or the largest file that is copied. */
+static int check_memory(const struct export_run *r)
 {
+	const ps_engine *e = &r->engine;
+
 	const ps_model_config *config = e->config;
 	const char *folder = ps_checkpoint_folder(e->checkpoint);
 	ps_plan plan = {.limit_bytes = e->session->memory_bytes};
@@ -218,35 +267,43 @@ static int check_memory(const ps_engine *e)
 	return ps_plan_check(&plan, &e->session->diag);
 }
 
+static int write_checkpoint(struct export_run *r, bool *done)
+{
+	ps_diag *diag = &r->s->diag;
+	int rc;
+
+	r->provenance = ps_engine_provenance(&r->engine, "export", NULL);
+	rc = ps_json_check(r->provenance, diag);
+	if (!rc)
+		rc = ps_folder_begin(&r->folder, &ps_sys_linux,
+				     &(ps_folder_spec){.path = r->args->out,
+						       .kind = "checkpoint",
+						       .provenance = r->provenance,
+						       .replace = r->args->replace},
+				     done, diag);
+	if (rc || *done)
+		return rc;
+	rc = export_files(r);
+	return rc ? rc : ps_folder_finish(r->folder, NULL, diag);
+}
+
 int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 {
-	ps_engine e;
-	ps_folder *folder = NULL;
-	json_t *provenance = NULL;
-	bool done;
-	int64_t files = 0;
-	int rc = ps_engine_open(&e, s, args->model, args->mask);
+	struct export_run r = {.s = s, .args = args};
+	bool done = false;
+	int rc = ps_engine_open(&r.engine, s, args->model, args->mask);
 
 	if (!rc)
-		rc = check_memory(&e);
-	if (rc)
-		goto out;
-	provenance = ps_engine_provenance(&e, "export", NULL);
-	rc = ps_folder_begin(&folder, &ps_sys_linux,
-			     &(ps_folder_spec){.path = args->out,
-					       .kind = "checkpoint",
-					       .provenance = provenance,
-					       .replace = args->replace},
-			     &done, &s->diag);
-	if (!rc && !done)
-		rc = export_files(&e, args->out, folder, provenance, &files);
-	if (!rc && !done)
-		rc = ps_folder_finish(folder, NULL, &s->diag);
+		rc = check_memory(&r);
 	if (!rc)
-		*result = json_pack("{s:I, s:b}", "files", (json_int_t)files, "already_done", done);
-out:
-	ps_folder_close(folder);
-	json_decref(provenance);
-	ps_engine_close(&e);
+		rc = write_checkpoint(&r, &done);
+	if (!rc)
+		rc = ps_result_set(
+			result,
+			json_pack("{s:I, s:b}", "files", (json_int_t)r.files, "already_done", done),
+			&s->diag);
+	ps_folder_close(r.folder);
+	json_decref(r.provenance);
+	ps_engine_close(&r.engine);
 	return rc;
 }

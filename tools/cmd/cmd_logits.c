@@ -5,7 +5,6 @@
 #include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/meter.h"
-#include "tools/run/json_check.h"
 
 #define BLOCK_ROWS ((size_t)32) /* rows of logits held at a time */
 

@@ -1,9 +1,9 @@
-/* train: SAEs from an activation cache, side by side where they take the same batches; the same command again resumes,
- * bit for bit.
+/* train: SAEs from an activation cache. The same command again resumes them, bit for bit.
  *
- * An SAE for each of the widths, ks and seeds (ps_train_job). A group of those that agree in their batches and fit the
- * budget together is trained from one read of the data (sae/trainers.h); what is left forms the next group. Groups change
- * how often the data are read, never a bit of an SAE. */
+ * There is an SAE for each combination of the widths, ks and seeds asked for (ps_train_job). Those that take the same
+ * batches and fit the budget together form a group, which is trained side by side from one read of the data
+ * (sae/trainers.h). Those that are left form the next group. Groups change how often the data are read, never a bit of
+ * an SAE. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,21 +13,22 @@
 #include "core/base/clock.h"
 #include "sae/trainers.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/run/code_version.h"
 #include "tools/run/progress_line.h"
 #include "tools/train/train_args.h"
 #include "tools/train/train_data.h"
 #include "tools/train/train_job.h"
 
-enum { JOBS_MOST = 256 };
+enum { JOBS_MAX = 256 };
 
-/* SAEs that are trained together. */
+/* SAEs that are trained side by side. */
 struct group {
 	size_t count;
-	ps_train_job *job[JOBS_MOST];
-	ps_train_options options[JOBS_MOST];
-	ps_trainer *trainer[JOBS_MOST];
-	ps_train_step step[JOBS_MOST];
+	ps_train_job *job[JOBS_MAX];
+	ps_train_options options[JOBS_MAX];
+	ps_trainer *trainer[JOBS_MAX];
+	ps_train_step step[JOBS_MAX];
 };
 
 struct training {
@@ -42,25 +43,30 @@ struct training {
 
 /* --- the SAEs asked for --- */
 
+/* NULL when memory ran out. */
 static json_t *make_provenance(const struct training *t, const ps_train_options *o)
 {
 	json_t *options = ps_train_options_json(o);
 
-	json_object_set_new(options, "keep_special", json_boolean(t->args->keep_special));
-	json_object_set_new(options, "hold_out", json_integer((json_int_t)t->data.held_out.count));
+	if (json_object_update_new(options,
+				   json_pack("{s:b, s:I}", "keep_special", t->args->keep_special,
+					     "hold_out", (json_int_t)t->data.held_out.count))) {
+		json_decref(options);
+		return NULL;
+	}
 	return json_pack("{s:s, s:o, s:o, s:i}", "command", "train", "inputs",
 			 ps_train_data_inputs(&t->data), "options", options, "code",
 			 ps_code_version("train"));
 }
 
-/* What a command's SAEs differ in. */
+/* What the SAEs of a command differ in. */
 struct choices {
 	int64_t width[PS_LIST_MAX], k[PS_LIST_MAX];
 	ps_int_list seeds;
 	size_t widths, ks;
 };
 
-/* "d-4096-k-32-seed-7", of what varies; empty when nothing does. */
+/* Names the job by what varies among the SAEs, such as "d-4096-k-32-seed-7". A single SAE has an empty name. */
 static void name_job(const struct choices *c, ps_train_job *job)
 {
 	const ps_train_options *o = &job->options;
@@ -93,6 +99,9 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 	job->options.init_seed = (uint64_t)seed;
 	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
 	job->provenance = make_provenance(t, &job->options);
+	rc = ps_json_check(job->provenance, &t->s->diag);
+	if (rc)
+		return rc;
 	name_job(c, job);
 	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "",
 		     job->name) >= (int)sizeof job->path)
@@ -128,10 +137,10 @@ static int read_choices(const struct training *t, struct choices *c)
 	rc = check_seeds(&c->seeds, &t->s->diag);
 	if (!c->seeds.count)
 		c->seeds = (ps_int_list){1, {0}};
-	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MOST)
+	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MAX)
 		return ps_fail(&t->s->diag, PS_EUSAGE,
 			       "%zu SAEs are asked for, at most %d at a time",
-			       c->widths * c->ks * c->seeds.count, JOBS_MOST);
+			       c->widths * c->ks * c->seeds.count, JOBS_MAX);
 	return rc;
 }
 
@@ -155,7 +164,7 @@ static int make_jobs(struct training *t)
 
 /* --- memory --- */
 
-/* Returns what of it is not taken from the arena. */
+/* Plans the memory of a group; returns the bytes of it that lie outside the arena. */
 static size_t plan_group(const struct training *t, const struct group *g, ps_plan *plan)
 {
 	const ps_session *s = t->s;
@@ -184,7 +193,7 @@ static void group_add(struct group *g, ps_train_job *job)
 	g->options[g->count++] = job->options;
 }
 
-/* Before anything is written: each SAE fits by itself. */
+/* PS_EBUDGET unless each SAE fits the budget by itself. Checked before anything is written. */
 static int check_memory(const struct training *t)
 {
 	ps_plan largest = {0}, plan;
@@ -201,7 +210,7 @@ static int check_memory(const struct training *t)
 
 /* --- training --- */
 
-/* Whether the group takes one more. */
+/* Whether the group may take the job: it takes the same batches, and all of them fit the budget. */
 static bool admits(const struct training *t, struct group *g, ps_train_job *job)
 {
 	ps_plan plan;
@@ -216,7 +225,7 @@ static bool admits(const struct training *t, struct group *g, ps_train_job *job)
 	return plan.total_bytes <= plan.limit_bytes;
 }
 
-/* The SAEs that go together, in the order asked for; their folders are begun. */
+/* Forms the next group, in the order asked for, and begins the folders of its SAEs. */
 static int form_group(struct training *t)
 {
 	struct group *g = t->group;
@@ -239,7 +248,7 @@ static int form_group(struct training *t)
 	return 0;
 }
 
-/* What is shown beside the progress: of several the least and the largest error. */
+/* Shows the measures of the last step beside the progress; of several SAEs the least and the largest error. */
 static void note_measures(const struct group *g)
 {
 	double low = 1e300, high = 0;
@@ -263,22 +272,23 @@ static void note_measures(const struct group *g)
 	ps_progress_note(text);
 }
 
-/* Which SAE it was that failed, unless it was the reading. */
-static int name_fault(const struct training *t, int code)
+/* Puts the name of the SAE that failed in front of the message. A failure to read concerns all of them. */
+static int name_fault(const struct training *t, int fault)
 {
 	const struct group *g = t->group;
 	const ps_diag diag = t->s->diag;
 	const uint64_t done = ps_trainers_done(g->trainer, g->count);
 	size_t at = 0;
 
-	if (g->count == 1 || code != PS_EFAILED)
-		return code;
+	if (g->count == 1 || fault != PS_EFAILED)
+		return fault;
 	while (ps_trainer_done(g->trainer[at]) > done)
 		at++;
 	t->s->diag.text[0] = 0;
-	return ps_fail(&t->s->diag, code, "%s: %s", g->job[at]->name, diag.text);
+	return ps_fail(&t->s->diag, fault, "%s: %s", g->job[at]->name, diag.text);
 }
 
+/* Saves the state of all that are not finished. Returns rc, or why they could not be saved. */
 static int save_states(const struct training *t, int rc)
 {
 	for (size_t i = 0; i < t->group->count; i++) {
@@ -303,17 +313,17 @@ static int log_steps(const struct training *t, ps_arena *arena)
 	return rc;
 }
 
-/* One step of the group, shown and logged; whatever of it was done is, also when the rest failed. */
+/* One step of the group, shown and logged. When one SAE fails, the steps that the others did are still logged. */
 static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 {
 	struct group *g = t->group;
-	int code = ps_trainers_step(g->trainer, g->count, g->step), logged;
+	int rc = ps_trainers_step(g->trainer, g->count, g->step), logged;
 
-	if (code)
-		code = name_fault(t, code);
+	if (rc)
+		rc = name_fault(t, rc);
 	logged = log_steps(t, arena);
-	if (code || logged)
-		return code ? code : logged;
+	if (rc || logged)
+		return rc ? rc : logged;
 	note_measures(g);
 	ps_progress_tick(&t->s->context, "training", "tok",
 			 (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
@@ -356,7 +366,7 @@ static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *aren
 	return rc;
 }
 
-/* One after the other; interrupted, those that are left keep their state. */
+/* Finishes the SAEs one after the other. After an interruption the ones that are left keep their state. */
 static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
 {
 	struct group *g = t->group;
@@ -374,7 +384,7 @@ static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
 	return rc == PS_EINTERRUPTED ? save_states(t, rc) : rc;
 }
 
-/* Which of several SAEs are under way. */
+/* Says which of several SAEs are under way. */
 static void say_group(const struct training *t)
 {
 	const struct group *g = t->group;
@@ -427,20 +437,25 @@ static int train_all(struct training *t)
 	return rc;
 }
 
-/* One SAE: its values; several: those of the last, and all of them under "saes", of seeds alone under "seeds" too. */
+/* The values of the last SAE. Of several, all are listed under "saes"; if they differ in their seed alone, under "seeds"
+ * as well. NULL when memory ran out. */
 static json_t *result_json(const struct training *t)
 {
 	const ps_train_job *last = &t->jobs[t->job_count - 1];
 	json_t *result = ps_train_job_json(last, &t->data), *list = json_array();
+	int failed = !result;
 
 	for (size_t i = 0; i < t->job_count; i++)
-		json_array_append_new(list, ps_train_job_json(&t->jobs[i], &t->data));
+		failed |= json_array_append_new(list, ps_train_job_json(&t->jobs[i], &t->data));
 	if (t->job_count > 1)
-		json_object_set(result, "saes", list);
+		failed |= json_object_set(result, "saes", list);
 	if (t->job_count > 1 && !strncmp(last->name, "seed-", 5))
-		json_object_set(result, "seeds", list);
+		failed |= json_object_set(result, "seeds", list);
 	json_decref(list);
-	return result;
+	if (!failed)
+		return result;
+	json_decref(result);
+	return NULL;
 }
 
 int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
@@ -455,7 +470,7 @@ int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 		rc = train_all(&t);
 	}
 	if (!rc)
-		*result = result_json(&t);
+		rc = ps_result_set(result, result_json(&t), &s->diag);
 	for (size_t i = 0; i < t.job_count; i++) {
 		ps_train_job_close(&t.jobs[i]);
 		json_decref(t.jobs[i].provenance);

@@ -10,7 +10,6 @@
 #include "tools/cmd/result.h"
 #include "tools/cmd/transfer_latents.h"
 #include "tools/run/code_version.h"
-#include "tools/run/json_check.h"
 #include "tools/train/sae_folder.h"
 
 struct transfer_run {

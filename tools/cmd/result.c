@@ -1,44 +1,6 @@
 #include "tools/cmd/result.h"
 
-#include <math.h>
-
-#include "tools/run/json_check.h"
-
 enum { SAMPLES_MAX = 1000000 };
-
-json_t *ps_number_json(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-/* Appends value, which may be NULL, to list, which may be NULL; returns list, or NULL when either failed. */
-static json_t *append(json_t *list, json_t *value)
-{
-	if (list && value && !json_array_append_new(list, value))
-		return list;
-	if (!list)
-		json_decref(value);
-	json_decref(list);
-	return NULL;
-}
-
-json_t *ps_numbers_json(const double *values, size_t count)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < count && list; i++)
-		list = append(list, ps_number_json(values[i]));
-	return list;
-}
-
-json_t *ps_integers_json(const uint64_t *values, size_t count)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < count && list; i++)
-		list = append(list, json_integer((json_int_t)values[i]));
-	return list;
-}
 
 json_t *ps_interval_json(const ps_interval *interval)
 {

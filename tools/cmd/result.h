@@ -1,21 +1,11 @@
-/* tools/cmd/result.h: what the commands' results are made of: numbers, intervals, and lists of them as JSON.
- *
- * JSON has no NaN and no infinity: such a number becomes null. Every function returns a new reference, or NULL
- * when memory ran out. json_pack takes such a NULL as its own failure, so one check of the whole is enough:
- *
- *	rc = ps_result_set(result, json_pack("{s:o}", "fvu", ps_number_json(fvu)), diag);
- */
+/* tools/cmd/result.h: what the results of commands have in common. Their numbers are made in tools/run/json.h. */
 #ifndef PS_TOOLS_CMD_RESULT_H
 #define PS_TOOLS_CMD_RESULT_H
 
-#include <jansson.h>
-
 #include "analysis/statistics.h"
+#include "tools/run/json.h"
 
-json_t *ps_number_json(double value);
-json_t *ps_numbers_json(const double *values, size_t count);
-json_t *ps_integers_json(const uint64_t *values, size_t count);
-/* {estimate, low, high} */
+/* {estimate, low, high}; NULL when memory ran out. */
 json_t *ps_interval_json(const ps_interval *interval);
 
 /* Hands value over as *result. PS_EBUDGET when value is NULL; *result stays as it was. */

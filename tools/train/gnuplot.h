@@ -1,11 +1,12 @@
-/* tools/train/gnuplot.h: runs gnuplot on a script, without the user's or the machine's settings. */
+/* tools/train/gnuplot.h: runs gnuplot on a script. Settings of the user and of the machine are left out. */
 #ifndef PS_TOOLS_TRAIN_GNUPLOT_H
 #define PS_TOOLS_TRAIN_GNUPLOT_H
 
 #include <stdio.h>
 
-/* script, from where it stands, on standard input; what is drawn to out, what is said to errors: files with descriptors.
- * 0, or why gnuplot could not be run: an errno, or -1 when it says no. */
+/* Runs gnuplot and waits for it. The script is read from where the file stands. What gnuplot draws goes to out, what it
+ * complains of to errors. All three must be files with descriptors. Returns 0, an errno when gnuplot could not be run,
+ * or -1 when gnuplot failed. */
 int ps_gnuplot_run(FILE *script, FILE *out, FILE *errors);
 
 #endif

@@ -10,10 +10,11 @@
 #include "core/base/digest.h"
 #include "io/safetensors.h"
 #include "io/verified_file.h"
+#include "tools/run/json.h"
 
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */
-/* Without a version of at least 6.0.0 SAELens converts the folder as an old one. */
+/* A folder without a version, or with one below 6.0.0, is converted by SAELens as an old one. */
 #define SAE_LENS_VERSION "6.0.0"
 
 static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
@@ -21,8 +22,8 @@ static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
 					 [PS_SAE_RELU] = "standard",
 					 [PS_SAE_GATED] = "gated"};
 
-/* The scalars of latents by their names in files. */
-enum { LATENT_VECTORS_MOST = 3 };
+/* The vectors that have a number for each latent, by their names in files. */
+enum { LATENT_VECTORS_MAX = 3 };
 
 struct latent_vector {
 	const char *name;
@@ -181,7 +182,7 @@ static int load_encoder(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
 
 static int load_weights(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
 {
-	struct latent_vector vectors[LATENT_VECTORS_MOST];
+	struct latent_vector vectors[LATENT_VECTORS_MAX];
 	const size_t count = latent_vectors(sae, vectors);
 	int rc = load_encoder(file, sae, diag);
 
@@ -326,9 +327,9 @@ static int write_encoder(ps_artefact *artefact, const ps_sae *sae, ps_diag *diag
 
 static int save_weights(const char *path, const ps_sae *sae, const json_t *extra, ps_diag *diag)
 {
-	struct latent_vector vectors[LATENT_VECTORS_MOST];
+	struct latent_vector vectors[LATENT_VECTORS_MAX];
 	const size_t count = latent_vectors(sae, vectors);
-	ps_tensor_decl decls[3 + LATENT_VECTORS_MOST] = {
+	ps_tensor_decl decls[3 + LATENT_VECTORS_MAX] = {
 		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}},
 		{"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}},
 		{"b_dec", PS_F32, 1, {sae->d_in}},
@@ -398,12 +399,13 @@ static json_t *make_config(const ps_sae *sae, const ps_sae_about *about)
 		about->model_name, "hook_name", about->hook_name, "prepend_bos", about->prepend_bos,
 		"context_size", (json_int_t)about->context_size);
 
-	if (sae->arch == PS_SAE_TOPK) {
-		json_object_set_new(cfg, "k", json_integer((json_int_t)sae->k));
-		json_object_set_new(cfg, "rescale_acts_by_decoder_norm",
-				    json_boolean(sae->rescale_by_decoder_norm));
-	}
-	return cfg;
+	if (sae->arch != PS_SAE_TOPK ||
+	    !json_object_update_new(cfg, json_pack("{s:I, s:b}", "k", (json_int_t)sae->k,
+						   "rescale_acts_by_decoder_norm",
+						   sae->rescale_by_decoder_norm)))
+		return cfg;
+	json_decref(cfg);
+	return NULL;
 }
 
 int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
@@ -413,10 +415,13 @@ int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
 	char file[PATH_MAX];
 	json_t *extra = json_pack("{s:O}", "provenance", provenance),
 	       *cfg = make_config(sae, about);
-	int rc;
+	int rc = ps_json_check(extra, diag);
 
+	if (!rc)
+		rc = ps_json_check(cfg, diag);
 	snprintf(file, sizeof file, "%s/sae_weights.safetensors", path);
-	rc = save_weights(file, sae, extra, diag);
+	if (!rc)
+		rc = save_weights(file, sae, extra, diag);
 	if (!rc)
 		rc = ps_folder_note(folder, "sae_weights.safetensors", diag);
 	snprintf(file, sizeof file, "%s/training.safetensors", path);

@@ -1,12 +1,12 @@
-/* tools/train/sae_folder.h: an SAE as the folder that SAELens 6 reads and writes, and what we keep beside it.
+/* tools/train/sae_folder.h: an SAE as the folder that SAELens 6 reads and writes, with three files of our own.
  *
- *   sae_weights.safetensors  W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F], threshold [F] (jumprelu), F32;
- *                           gated has b_gate, r_mag and b_mag [F] instead of b_enc
+ *   sae_weights.safetensors  F32: W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F], with jumprelu threshold [F];
+ *                            gated has b_gate, r_mag and b_mag [F] instead of b_enc
  *   cfg.json                 architecture, d_in, d_sae, k, ..., metadata
  *   training.safetensors     firing_count I64 [F]: rows of the last evaluation on which each latent fired
  *   manifest.json            sizes, digests, provenance, results of training
- *   checkpoint.safetensors   the trainer's state while it is not done
- * A folder of another tool holding the first two is read too, as unverified. */
+ *   checkpoint.safetensors   the trainer's state, while training is not finished
+ * The first two are enough: a folder of another tool is read as well, unverified. */
 #ifndef PS_TOOLS_TRAIN_SAE_FOLDER_H
 #define PS_TOOLS_TRAIN_SAE_FOLDER_H
 
@@ -16,7 +16,7 @@
 #include "io/artefact.h"
 #include "sae/sae.h"
 
-/* What cfg.json says, and where the activations came from. */
+/* Where the activations came from, as cfg.json says it. A text that is missing there is empty. */
 typedef struct ps_sae_about {
 	char hook_name[128], model_name[128];
 	bool prepend_bos;
@@ -26,26 +26,27 @@ typedef struct ps_sae_about {
 typedef struct ps_sae_folder {
 	ps_sae sae; /* in the arena */
 	ps_arena arena;
-	uint8_t *alive;   /* (F), or NULL when the folder does not say */
-	uint64_t *firing; /* (F), or NULL */
+	uint8_t *alive;   /* (F): whether the latent fired; NULL when the folder does not say */
+	uint64_t *firing; /* (F): on how many rows; NULL as well */
 	uint64_t digest;  /* of the weights file and cfg.json */
 	ps_sae_about about;
 } ps_sae_folder;
 
-/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So memory can be planned
- * before any is taken. PS_EINPUT when the weights file is too short for the shape. */
+/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So a command can plan its
+ * memory before it takes any. PS_EINPUT: cfg.json is not understood, or the weights file is too short for the shape. */
 int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,
 			  ps_diag *diag) PS_MUST_USE;
 
-/* Loads into its own arena. Shapes and finiteness are checked (PS_EINPUT). */
+/* Loads the SAE into an arena of its own. PS_EINPUT: a file is missing or damaged, a tensor is missing or has another
+ * shape or dtype than cfg.json says, or holds a number that is not finite. After a failure nothing is held. */
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
 
-/* PS_EINPUT, naming both, unless the SAE (of that path) takes rows of the width that other has. */
+/* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of other. */
 int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,
 		       ps_diag *diag) PS_MUST_USE;
 
-/* The three files, noted in the folder's manifest. */
+/* Writes the first three files, each atomically, and notes them in the open folder's manifest. firing (F) as above. */
 int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
 		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
 		       ps_diag *diag) PS_MUST_USE;

@@ -6,6 +6,7 @@
 
 #include "core/base/checked.h"
 #include "sae/recipe.h"
+#include "tools/run/json.h"
 #include "tools/run/nearest.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};
@@ -47,7 +48,7 @@ ps_train_args ps_train_args_default(void)
 	};
 }
 
-/* word's place among names into *place; untouched when word is NULL. */
+/* Sets *place to word's place among names (NULL-ended). A word that is NULL leaves it as it is. */
 static int choose(const char *option, const char *word, const char *const *names, int *place,
 		  ps_diag *diag)
 {
@@ -79,7 +80,7 @@ static void replace_tokens(uint64_t *value, int64_t given)
 		*value = (uint64_t)given;
 }
 
-/* The choices among names. */
+/* The options that are words. */
 static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
 {
 	int schedule = -1, order = 0, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form,
@@ -138,7 +139,7 @@ static int check_sizes(const ps_train_args *a, ps_diag *diag)
 	return 0;
 }
 
-/* The list's values, or the one that holds where there are none. */
+/* The values of a list, or `otherwise` where it is empty, into out; returns their count, or PS_EUSAGE. */
 static int take_list(const char *option, const ps_int_list *list, int64_t otherwise, int64_t *out,
 		     ps_diag *diag)
 {
@@ -219,44 +220,73 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 	return ps_train_options_check(o, width, diag);
 }
 
-json_t *ps_train_options_json(const ps_train_options *o)
+static json_t *levels_json(const ps_train_options *o)
 {
-	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "arch", arch_names[o->arch],
-				 "d_sae", (json_int_t)o->d_sae, "k", (json_int_t)o->k, "batch",
-				 (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "init_seed",
-				 (json_int_t)o->init_seed, "data_seed", (json_int_t)o->data_seed);
-	json_t *rate = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr,
-				 "beta1", o->adam.beta1, "beta2", o->adam.beta2, "epsilon",
-				 o->adam.epsilon, "warmup", o->warmup_fraction, "schedule",
-				 schedule_names[o->decay], "decay", o->decay_fraction, "lr_end",
-				 o->lr_end, "clip", o->clip, "unit", unit_names[o->unit]);
-	json_t *start =
-		json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec],
-			  "decoder_norm", o->decoder_norm, "encoder_scale", o->encoder_scale,
-			  "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start",
-			  (json_int_t)o->k_start, "k_anneal", o->k_fraction);
-	json_t *penalty = json_pack(
-		"{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity", o->sparsity,
-		"sparsity_warmup", o->sparsity_warmup, "penalty", penalty_names[o->l0_penalty],
-		"target_l0", o->target_l0, "tanh_scale", o->tanh_scale, "bandwidth", o->bandwidth,
-		"threshold_start", o->threshold_start, "ste_to_input", o->ste_to_input,
-		"gate_alone", o->gate_alone, "threshold_rate", o->threshold_rate,
-		"threshold_from_zero", o->threshold_from_zero);
-	json_t *dead =
-		json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form",
-			  auxk_names[o->auxk_form], "dead_after", (json_int_t)o->dead_after_tokens,
-			  "resample", (json_int_t)o->resample_tokens);
-
-	json_t *levels = json_array();
+	uint64_t widths[PS_MATRYOSHKA_MOST];
 
 	for (size_t l = 0; l < o->matryoshka_levels; l++)
-		json_array_append_new(levels, json_integer((json_int_t)o->matryoshka_width[l]));
-	json_object_set_new(json, "matryoshka", levels);
-	json_object_update_new(json, rate);
-	json_object_update_new(json, start);
-	json_object_update_new(json, penalty);
-	json_object_update_new(json, dead);
-	if (o->sequential)
-		json_object_set_new(json, "order", json_string(order_names[1]));
-	return json;
+		widths[l] = o->matryoshka_width[l];
+	return ps_integers_json(widths, o->matryoshka_levels);
+}
+
+static json_t *size_options(const ps_train_options *o)
+{
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "arch", arch_names[o->arch],
+			 "d_sae", (json_int_t)o->d_sae, "k", (json_int_t)o->k, "batch",
+			 (json_int_t)o->batch, "tokens", (json_int_t)o->tokens, "init_seed",
+			 (json_int_t)o->init_seed, "data_seed", (json_int_t)o->data_seed,
+			 "matryoshka", levels_json(o));
+}
+
+static json_t *rate_options(const ps_train_options *o)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr, "beta1",
+			 o->adam.beta1, "beta2", o->adam.beta2, "epsilon", o->adam.epsilon,
+			 "warmup", o->warmup_fraction, "schedule", schedule_names[o->decay],
+			 "decay", o->decay_fraction, "lr_end", o->lr_end, "clip", o->clip, "unit",
+			 unit_names[o->unit]);
+}
+
+static json_t *start_options(const ps_train_options *o)
+{
+	return json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec],
+			 "decoder_norm", o->decoder_norm, "encoder_scale", o->encoder_scale,
+			 "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start",
+			 (json_int_t)o->k_start, "k_anneal", o->k_fraction);
+}
+
+static json_t *penalty_options(const ps_train_options *o)
+{
+	return json_pack("{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity",
+			 o->sparsity, "sparsity_warmup", o->sparsity_warmup, "penalty",
+			 penalty_names[o->l0_penalty], "target_l0", o->target_l0, "tanh_scale",
+			 o->tanh_scale, "bandwidth", o->bandwidth, "threshold_start",
+			 o->threshold_start, "ste_to_input", o->ste_to_input, "gate_alone",
+			 o->gate_alone, "threshold_rate", o->threshold_rate, "threshold_from_zero",
+			 o->threshold_from_zero);
+}
+
+static json_t *dead_options(const ps_train_options *o)
+{
+	return json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form",
+			 auxk_names[o->auxk_form], "dead_after", (json_int_t)o->dead_after_tokens,
+			 "resample", (json_int_t)o->resample_tokens);
+}
+
+json_t *ps_train_options_json(const ps_train_options *o)
+{
+	json_t *(*const parts[])(const ps_train_options *) = {rate_options, start_options,
+							      penalty_options, dead_options};
+	json_t *json = size_options(o);
+	int failed = !json;
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts && !failed; i++)
+		failed = json_object_update_new(json, parts[i](o));
+	/* Absent where the order is shuffled, as it was before there was another. */
+	if (!failed && o->sequential)
+		failed = json_object_set_new(json, "order", json_string(order_names[1]));
+	if (!failed)
+		return json;
+	json_decref(json);
+	return NULL;
 }

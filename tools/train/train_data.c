@@ -22,7 +22,7 @@ static int open_cache(ps_train_data *d, const ps_session *s, const char *path, p
 	return 0;
 }
 
-/* One source of them all. */
+/* Makes one source of all caches. */
 static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_args *args,
 		       ps_diag *diag)
 {
@@ -48,7 +48,7 @@ static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_arg
 	return rc;
 }
 
-/* The last rows are measured, not trained on. */
+/* Sets the last `count` rows apart. */
 static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 {
 	if (count < 0 || (uint64_t)count >= d->rows.count)
@@ -119,21 +119,24 @@ int ps_train_data_check_batch(const ps_train_data *d, size_t rows, ps_diag *diag
 	return 0;
 }
 
-/* --- what is said of it --- */
+/* --- provenance --- */
 
 json_t *ps_train_data_inputs(const ps_train_data *d)
 {
 	char digest[PS_DIGEST_TEXT];
 	json_t *inputs = json_pack("{s:s}", "cache", ps_digest_format(d->caches[0].digest, digest)),
-	       *with = json_array();
+	       *with = d->count > 1 ? json_array() : NULL;
+	int failed = 0;
 
 	for (size_t i = 1; i < d->count; i++)
-		json_array_append_new(with,
-				      json_string(ps_digest_format(d->caches[i].digest, digest)));
+		failed |= json_array_append_new(
+			with, json_string(ps_digest_format(d->caches[i].digest, digest)));
 	if (d->count > 1)
-		json_object_set(inputs, "with", with);
-	json_decref(with);
-	return inputs;
+		failed |= json_object_set_new(inputs, "with", with);
+	if (!failed)
+		return inputs;
+	json_decref(inputs);
+	return NULL;
 }
 
 void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
@@ -162,7 +165,7 @@ void ps_train_data_plan(const ps_train_data *d, ps_plan *plan)
 	ps_plan_add(plan, "joint rows", d->arena.size_bytes);
 }
 
-/* Rows of each cache that are announced at a time; 0: none are. */
+/* Rows of each cache that are announced at a time; 0: nothing is read ahead. */
 static size_t rows_ahead(const ps_train_data *d, ps_backend backend, size_t batch)
 {
 	return backend == PS_IO_MMAP ? 0 : ps_min_size(batch, d->ahead_rows) / d->count;
@@ -178,6 +181,7 @@ size_t ps_train_data_ahead_bytes(const ps_train_data *d, ps_backend backend, siz
 	return bytes;
 }
 
+/* Whether the files of all caches fit into so many bytes. */
 static bool fits(const ps_train_data *d, size_t bytes)
 {
 	uint64_t total = 0;

@@ -1,5 +1,7 @@
-/* tools/train/train_data.h: what SAEs are trained on: the rows that count of an activation cache, or of several on the same tokens
- * (io/row_join.h), less those held out. */
+/* tools/train/train_data.h: the rows that SAEs are trained on.
+ *
+ * They are the rows that count (io/row_filter.h) of one activation cache, or of several caches of the same tokens
+ * (io/row_join.h). The last ones may be held out: they are measured, never trained on. */
 #ifndef PS_TOOLS_TRAIN_TRAIN_DATA_H
 #define PS_TOOLS_TRAIN_TRAIN_DATA_H
 
@@ -12,34 +14,40 @@
 typedef struct ps_train_data {
 	size_t count;
 	ps_cache caches[PS_JOIN_MAX];
-	ps_row_ahead *ahead[PS_JOIN_MAX]; /* between start and stop */
-	ps_arena arena;                    /* of the join */
-	ps_row_join *join;                 /* NULL: one cache */
-	ps_row_source source;       /* as mapped; with a join read ahead between start and stop */
-	ps_row_list rows, held_out; /* held_out.count 0: none */
-	size_t ahead_rows;          /* read ahead at most; SIZE_MAX: a batch */
+	ps_row_ahead
+		*ahead[PS_JOIN_MAX]; /* not NULL between start and stop, with --io mmap never */
+	ps_arena arena;              /* of the join */
+	ps_row_join *join;           /* NULL: one cache */
+	ps_row_source source;        /* as mapped; with a join read ahead between start and stop */
+	ps_row_list rows;            /* to train on */
+	ps_row_list held_out;        /* count 0: none */
+	size_t ahead_rows;           /* read ahead at most; SIZE_MAX: a batch */
 } ps_train_data;
 
-/* data stays where it is until it is closed. */
+/* Opens the caches that args names and finds the rows. data must stay where it is until it is closed; after a failure it
+ * is closed already. PS_EUSAGE: too many caches, or nothing left to train on. PS_EINPUT: a cache cannot be read, or the
+ * caches are not of the same tokens. */
 int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args,
 		       ps_diag *diag) PS_MUST_USE;
-void ps_train_data_close(ps_train_data *data);
+void ps_train_data_close(ps_train_data *data); /* a zeroed one is allowed */
 
 /* PS_EUSAGE unless a batch of so many rows holds the same tokens of every cache. */
 int ps_train_data_check_batch(const ps_train_data *data, size_t rows, ps_diag *diag) PS_MUST_USE;
 
-/* The caches by their digests, as a provenance names its inputs; and what an SAE's cfg.json says of the first. */
+/* The caches' digests as a provenance names its inputs: a new object, or NULL when memory ran out. */
 json_t *ps_train_data_inputs(const ps_train_data *data);
+/* What an SAE's cfg.json says of the first cache. */
 void ps_train_data_describe(const ps_train_data *data, ps_sae_about *about);
 
-/* What is held from open to close. */
+/* Adds to the plan what is held from open to close. */
 void ps_train_data_plan(const ps_train_data *data, ps_plan *plan);
-/* Of start, from its arena; 0 for mmap. batch: rows announced at a time. */
+/* Bytes that start takes from its arena; 0 with --io mmap. batch: rows announced at a time. */
 size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, size_t batch);
-/* *source: the rows, read ahead from now on, until stop, before the arena goes. spare_bytes: what the plan leaves of the
- * budget; the page cache is used for caches that fit in there. */
+/* Starts to read ahead: *source are the rows from now on, until stop. Call stop before the arena is destroyed.
+ * spare_bytes: what the plan leaves of the budget. Caches that fit in there are read through the page cache, where a
+ * second epoch finds them; larger ones past it. */
 int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes,
 			ps_arena *arena, ps_row_source *source, ps_diag *diag) PS_MUST_USE;
-void ps_train_data_stop(ps_train_data *data); /* more than once is fine */
+void ps_train_data_stop(ps_train_data *data); /* may be called again, and without a start */
 
 #endif

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REPORT_ROWS 65536
-#define CHECK_ROWS 8192 /* of those held out, at every state saved */
+#include "tools/run/json.h"
+
+#define REPORT_ROWS 65536 /* that the reported measures are of, at most */
+#define CHECK_ROWS 8192   /* held-out rows that are measured after each save, at most */
 #define STATE_PARTS_MAX 32
 
 /* --- the state on disk --- */
@@ -25,17 +27,18 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 	json_t *extra = json_pack("{s:O}", "provenance", job->provenance);
 	char path[PATH_MAX + 32];
 	ps_artefact *artefact;
-	int rc;
+	int rc = ps_json_check(extra, diag);
 
 	for (size_t i = 0; i < count; i++)
 		decls[i] = (ps_tensor_decl){parts[i].name, PS_U8, 1, {parts[i].bytes}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux,
-				&(ps_artefact_spec){.path = checkpoint_path(job, path),
-						    .kind = "sae-checkpoint",
-						    .extra = extra,
-						    .tensors = decls,
-						    .count = count},
-				diag);
+	if (!rc)
+		rc = ps_artefact_create(&artefact, &ps_sys_linux,
+					&(ps_artefact_spec){.path = checkpoint_path(job, path),
+							    .kind = "sae-checkpoint",
+							    .extra = extra,
+							    .tensors = decls,
+							    .count = count},
+					diag);
 	json_decref(extra);
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = ps_artefact_write(artefact, parts[i].data, parts[i].bytes, diag);
@@ -53,7 +56,7 @@ static void note_bad_block(void *context, const char *path, long block, uint64_t
 	*(bool *)context = true;
 }
 
-/* Takes the state over when there is a whole checkpoint of the same provenance; a damaged one is not used. */
+/* Takes the state over when there is a whole checkpoint of the same provenance. A damaged one is not used. */
 static int load_checkpoint(ps_train_job *job, ps_session *s)
 {
 	ps_state_part parts[STATE_PARTS_MAX];
@@ -87,7 +90,7 @@ static int load_checkpoint(ps_train_job *job, ps_session *s)
 	return ps_trainer_restart(job->trainer);
 }
 
-/* PREFIX, or with several SAEs PREFIX-NAME, of seeds alone PREFIX-N; NULL: no log. */
+/* PREFIX for a command's only SAE, else PREFIX-NAME; SAEs that differ in their seed alone get PREFIX-N. */
 static const char *log_prefix(const ps_train_job *job, const char *prefix, char *out, size_t size)
 {
 	if (!prefix || !*job->name)
@@ -147,15 +150,14 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 /* What is reported of a trained SAE, and kept in its manifest. */
 static json_t *measures_json(const ps_train_job *job, const ps_train_data *data)
 {
-	json_t *json =
-		json_pack("{s:f, s:f, s:f}", "fvu", job->evaluation.fvu, "l0", job->evaluation.l0,
-			  "dead_fraction", job->evaluation.dead_fraction);
+	json_t *fvu = ps_number_json(job->evaluation.fvu), *l0 = ps_number_json(job->evaluation.l0),
+	       *dead = ps_number_json(job->evaluation.dead_fraction);
 
-	if (data->held_out.count)
-		json_object_update_new(json,
-				       json_pack("{s:f, s:f}", "held_out_fvu", job->held_out.fvu,
-						 "held_out_l0", job->held_out.l0));
-	return json;
+	if (!data->held_out.count)
+		return json_pack("{s:o, s:o, s:o}", "fvu", fvu, "l0", l0, "dead_fraction", dead);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "fvu", fvu, "l0", l0, "dead_fraction", dead,
+			 "held_out_fvu", ps_number_json(job->held_out.fvu), "held_out_l0",
+			 ps_number_json(job->held_out.l0));
 }
 
 size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int threads)
@@ -172,11 +174,11 @@ size_t ps_train_job_finish_bytes(const ps_train_job *job, size_t width, int thre
 	return plan.total_bytes;
 }
 
-/* The first of rows, at most so many, all of a token's. */
-static ps_row_list first_rows(const ps_train_data *data, const ps_row_list *rows, uint64_t most)
+/* The first rows, at most so many. Rows of the same token in several caches stay together. */
+static ps_row_list first_rows(const ps_train_data *data, const ps_row_list *rows, uint64_t max)
 {
-	most -= most % data->count;
-	return ps_row_list_part(rows, 0, rows->count < most ? rows->count : most);
+	max -= max % data->count;
+	return ps_row_list_part(rows, 0, rows->count < max ? rows->count : max);
 }
 
 static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data *data,
@@ -191,7 +193,7 @@ static int make_sae(const ps_train_job *job, ps_session *s, const ps_train_data 
 	return rc;
 }
 
-/* The SAE with its measures, into the open folder. */
+/* Measures the SAE and writes it into the open folder. */
 static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data,
 		     const ps_sae_about *about, ps_arena *arena)
 {
@@ -214,7 +216,7 @@ static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data
 				       &s->diag);
 }
 
-/* Quick: no progress, no interruption. */
+/* How the SAE reconstructs the first held-out rows. It is quick, so it shows no progress and cannot be interrupted. */
 static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena)
 {
 	const ps_row_list slice = first_rows(data, &data->held_out, CHECK_ROWS);
@@ -265,7 +267,9 @@ int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *d
 	if (rc)
 		return rc;
 	extra = json_pack("{s:o}", "result", measures_json(job, data));
-	rc = ps_folder_finish(job->folder, extra, &s->diag);
+	rc = ps_json_check(extra, &s->diag);
+	if (!rc)
+		rc = ps_folder_finish(job->folder, extra, &s->diag);
 	json_decref(extra);
 	if (rc)
 		return rc;
@@ -285,12 +289,12 @@ void ps_train_job_close(ps_train_job *job)
 json_t *ps_train_job_json(const ps_train_job *job, const ps_train_data *data)
 {
 	json_t *json =
-		json_pack("{s:f, s:f}", "tokens_per_s", job->tokens_per_s, "seconds", job->seconds);
+		json_pack("{s:f, s:f, s:I, s:I, s:I}", "tokens_per_s", job->tokens_per_s, "seconds",
+			  job->seconds, "seed", (json_int_t)job->options.init_seed, "k",
+			  (json_int_t)job->options.k, "d_sae", (json_int_t)job->options.d_sae);
 
-	json_object_update_new(json, measures_json(job, data));
-	json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "seed",
-					       (json_int_t)job->options.init_seed, "k",
-					       (json_int_t)job->options.k, "d_sae",
-					       (json_int_t)job->options.d_sae));
-	return json;
+	if (!json_object_update_new(json, measures_json(job, data)))
+		return json;
+	json_decref(json);
+	return NULL;
 }

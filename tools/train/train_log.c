@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/checked.h"
 #include "io/file.h"
 #include "tools/train/gnuplot.h"
 
@@ -25,7 +26,7 @@ static int complain(const ps_train_log *log, const char *suffix, ps_diag *diag)
 			     suffix);
 }
 
-/* The step that a line is about; UINT64_MAX for the header, 0 for what is no line of ours. */
+/* The step of a line. UINT64_MAX for the header, 0 for a line that is not ours. */
 static uint64_t step_of(const char *line)
 {
 	uint64_t step;
@@ -38,7 +39,8 @@ static uint64_t step_of(const char *line)
 		       : 0;
 }
 
-/* Opens for appending, cut before the first line that is half-written, foreign, or of a step after `done`. */
+/* Opens a file for appending. It is cut before the first line that is half written, not ours, or of a step after `done`;
+ * *tokens receives those of the last line left. */
 static FILE *open_part(const ps_train_log *log, const char *suffix, uint64_t done, uint64_t *tokens)
 {
 	char path[sizeof log->prefix + 8], line[LINE_BYTES];
@@ -71,7 +73,7 @@ int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint
 {
 	uint64_t ignored;
 
-	*log = (ps_train_log){.every = (steps + LINES - 1) / LINES};
+	*log = (ps_train_log){.every = ps_div_up(steps, LINES)};
 	if (!prefix)
 		return 0;
 	if (snprintf(log->prefix, sizeof log->prefix, "%s", prefix) >= (int)sizeof log->prefix)
@@ -96,7 +98,7 @@ bool ps_train_log_takes(const ps_train_log *log, uint64_t step)
 int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_fvu, double seconds,
 		     ps_diag *diag)
 {
-	/* A rate needs a line before it in the same run. */
+	/* There is no rate before the run's second line. */
 	const double rate =
 		log->seconds > 0 ? (double)(s->tokens - log->tokens) / (seconds - log->seconds) : 0;
 
@@ -123,7 +125,7 @@ int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_
 	return fflush(log->jsonl) ? complain(log, "jsonl", diag) : 0;
 }
 
-/* A panel per measure, from the CSV's lines, which stand in the script itself: no name of a file is quoted. */
+/* A panel for each measure. The CSV's lines stand in the script itself, so that no file name has to be quoted. */
 static void write_script(const ps_train_log *log, FILE *out)
 {
 	static const struct {
@@ -157,13 +159,16 @@ static void write_script(const ps_train_log *log, FILE *out)
 	fputs("unset multiplot\n", out);
 }
 
+/* Makes what gnuplot drew PREFIX.svg. */
 static int take_over(const ps_train_log *log, FILE *svg, ps_diag *diag)
 {
 	char path[sizeof log->prefix + 8], *text;
 	const long bytes = fseek(svg, 0, SEEK_END) ? -1 : ftell(svg);
 	int rc;
 
-	text = bytes < 0 ? NULL : malloc((size_t)bytes + 1);
+	if (bytes < 0)
+		return complain(log, "svg", diag);
+	text = malloc((size_t)bytes + 1);
 	if (!text)
 		return ps_fail(diag, PS_EBUDGET, "no memory for the curves of %s", log->prefix);
 	rewind(svg);

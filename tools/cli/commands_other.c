@@ -1,0 +1,14 @@
+/* The command lines of commands that are not built yet. They say so with exit status 3. */
+#include "tools/cli/cli.h"
+
+static int refuse(ps_cli *cli, int argc, char **argv, json_t **result)
+{
+	(void)argc, (void)argv, (void)result;
+	return ps_fail(&cli->session.diag, PS_EINPUT, "not built yet");
+}
+
+const ps_command ps_commands_other[] = {
+	{"features", "STUDY --model M [--latent N]", "not built yet", refuse, NULL},
+	{"doctor", "", "not built yet", refuse, NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};

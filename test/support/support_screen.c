@@ -43,7 +43,8 @@ static void obey(screen *s, const char *code)
 	}
 }
 
-/* Columns of the characters that tests write: CJK and emoji are wide, U+0300.. are combining marks. */
+/* Columns of the characters that tests write: CJK and emoji are wide, U+0300.. are combining
+ * marks. */
 static size_t columns_of(uint32_t code_point)
 {
 	if (code_point >= 0x300 && code_point < 0x370)

@@ -1,8 +1,9 @@
 /* test/support/support_screen.h: a terminal of which a test can see what stands on it.
  *
- * It understands what the progress line writes: text in UTF-8, \r, \n, and the escape codes "cursor up", "erase to
- * the end of the line" and "erase to the end of the screen". Anything else is a fault. So is text that does not fit
- * the width: a real terminal would break it into a further row. */
+ * It understands what the progress line writes: text in UTF-8, \r, \n, and the escape codes
+ * "cursor up", "erase to the end of the line" and "erase to the end of the screen". Anything
+ * else is a fault. So is text that does not fit the width: a real terminal would break it into
+ * a further row. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_SCREEN_H
 #define PS_TEST_SUPPORT_SUPPORT_SCREEN_H
 

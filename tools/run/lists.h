@@ -1,15 +1,17 @@
-/* tools/run/lists.h: lists of words and of whole numbers, as arguments of commands hold them. */
+/* tools/run/lists.h: lists of words and of whole numbers, as commands take them in their arguments.
+ *
+ * They have a fixed size, so that arguments are plain structs that need no clean-up. */
 #ifndef PS_TOOLS_RUN_LISTS_H
 #define PS_TOOLS_RUN_LISTS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define PS_LIST_MAX 64
+#define PS_LIST_MAX 64 /* entries */
 
 typedef struct ps_text_list {
 	size_t count;
-	const char *item[PS_LIST_MAX]; /* borrowed */
+	const char *item[PS_LIST_MAX]; /* borrowed from the command line, or from the caller */
 } ps_text_list;
 
 typedef struct ps_int_list {

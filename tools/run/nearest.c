@@ -5,13 +5,15 @@
 
 #include "core/base/checked.h"
 
-#define NAME_MAX_LENGTH 63
+#define NAME_LENGTH_MAX 63
 
+/* Levenshtein's distance: insertions, deletions and replacements of one byte. row[j] is the
+ * distance of the bytes of a so far to the first j of b. */
 static size_t edit_distance(const char *a, const char *b)
 {
-	size_t row[NAME_MAX_LENGTH + 1], n = strlen(b);
+	size_t row[NAME_LENGTH_MAX + 1], n = strlen(b);
 
-	if (n > NAME_MAX_LENGTH)
+	if (n > NAME_LENGTH_MAX)
 		return SIZE_MAX;
 	for (size_t j = 0; j <= n; j++)
 		row[j] = j;

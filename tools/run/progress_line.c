@@ -107,11 +107,24 @@ static char *time_stamp(char out[STAMP_BYTES])
 	return out;
 }
 
-/* A view of the moment: what is drawn is made of this. */
+/* What gives way in a line that is too wide, the first one first. */
+enum rank {
+	RANK_REMARK,    /* time so far, note, loop inside */
+	RANK_DETAIL,    /* bar, the words "step 3 of 150" */
+	RANK_STEP_NAME, /* its last component stays */
+	RANK_COUNTS,    /* done and total, time left of the step, headline */
+	RANK_NAME,      /* name of the loop, time left of all, time that a step took */
+	RANK_RATE,
+	RANK_LEFT, /* time left of a command without steps */
+	RANK_STOPPING,
+};
+
+/* What is known at a moment: all that is drawn follows from it and from the line. */
 struct moment {
-	double now, elapsed; /* of the step */
-	double left,
-		whole; /* seconds of the step (or the loop), of all steps; negative: not known */
+	double now;
+	double elapsed; /* seconds of the step */
+	double left;    /* seconds of the step, or without steps of the loop; negative: not known */
+	double whole;   /* seconds of all steps; negative: not known */
 	const ps_loop *inner, *outer;
 };
 
@@ -133,7 +146,8 @@ static struct moment look(double now)
 	return m;
 }
 
-static void add_time(ps_line_parts *parts, int rank, const char *format, double seconds,
+/* A time in a text of its own; narrow: the time alone, or nothing. */
+static void add_time(ps_line_parts *parts, enum rank rank, const char *format, double seconds,
 		     bool keep_narrow)
 {
 	char time_text[24], wide[64], narrow[64];
@@ -154,16 +168,16 @@ static void add_step_name(ps_line_parts *parts)
 
 	snprintf(wide, sizeof wide, "step %zu of %zu: ", line.number, line.total);
 	snprintf(narrow, sizeof narrow, "%zu/%zu ", line.number, line.total);
-	ps_line_add(parts, 1, wide, narrow);
-	ps_line_add(parts, 2, line.name, slash ? slash + 1 : line.name);
+	ps_line_add(parts, RANK_DETAIL, wide, narrow);
+	ps_line_add(parts, RANK_STEP_NAME, line.name, slash ? slash + 1 : line.name);
 }
 
 static void add_step(ps_line_parts *parts, const struct moment *m)
 {
 	add_step_name(parts);
-	add_time(parts, 0, ", %s so far", m->elapsed, false);
-	add_time(parts, 3, ", %s left", m->left, false);
-	add_time(parts, 4, "; all %s left", m->whole, true);
+	add_time(parts, RANK_REMARK, ", %s so far", m->elapsed, false);
+	add_time(parts, RANK_COUNTS, ", %s left", m->left, false);
+	add_time(parts, RANK_NAME, "; all %s left", m->whole, true);
 }
 
 static double share_done(const ps_loop *loop)
@@ -182,7 +196,7 @@ static void add_counts(ps_line_parts *parts, const ps_loop *loop)
 	if (!line.terminal) {
 		snprintf(text, sizeof text, ", %s of %s %s (%d %%)", done_text, total_text,
 			 loop->unit, (int)(100 * share));
-		ps_line_add(parts, 3, text, "");
+		ps_line_add(parts, RANK_COUNTS, text, "");
 		return;
 	}
 	memset(bar, '.', BAR_COLUMNS);
@@ -190,13 +204,13 @@ static void add_counts(ps_line_parts *parts, const ps_loop *loop)
 	bar[BAR_COLUMNS] = 0;
 	snprintf(text, sizeof text, " [%s]", bar);
 	snprintf(percent, sizeof percent, " %d %%", (int)(100 * share));
-	ps_line_add(parts, 1, text, percent);
+	ps_line_add(parts, RANK_DETAIL, text, percent);
 	snprintf(text, sizeof text, " %s/%s %s", done_text, total_text, loop->unit);
-	ps_line_add(parts, 3, text, "");
+	ps_line_add(parts, RANK_COUNTS, text, "");
 }
 
 /* Adds a text whose narrow form ends at its first comma. */
-static void add_to_comma(ps_line_parts *parts, int rank, const char *text)
+static void add_to_comma(ps_line_parts *parts, enum rank rank, const char *text)
 {
 	char narrow[128];
 
@@ -213,23 +227,23 @@ static void add_loop(ps_line_parts *parts, const struct moment *m)
 
 	if (line.stage[0]) {
 		snprintf(text, sizeof text, "%s: ", line.stage);
-		ps_line_add(parts, 4, text, "");
+		ps_line_add(parts, RANK_NAME, text, "");
 	}
-	add_to_comma(parts, 4, loop->what);
+	add_to_comma(parts, RANK_NAME, loop->what);
 	add_counts(parts, loop);
 	if (rate > 0) {
 		snprintf(text, sizeof text, ", %s", ps_text_rate(rate, loop->unit, rate_text));
-		ps_line_add(parts, 5, text, "");
+		ps_line_add(parts, RANK_RATE, text, "");
 	}
 	if (!line.in_step)
-		add_time(parts, 6, ", %s left", m->left, true);
+		add_time(parts, RANK_LEFT, ", %s left", m->left, true);
 	if (loop != m->inner) {
 		snprintf(text, sizeof text, "; %s %d %%", m->inner->what,
 			 (int)(100 * share_done(m->inner)));
-		ps_line_add(parts, 0, text, "");
+		ps_line_add(parts, RANK_REMARK, text, "");
 	}
 	if (line.note[0])
-		add_to_comma(parts, 0, line.note);
+		add_to_comma(parts, RANK_REMARK, line.note);
 }
 
 static void draw_on_terminal(const struct moment *m)
@@ -239,7 +253,7 @@ static void draw_on_terminal(const struct moment *m)
 	size_t width = columns();
 
 	if (ps_stop_requested())
-		ps_line_add(&first, 7, "stopping: ", "stopping ");
+		ps_line_add(&first, RANK_STOPPING, "stopping: ", "stopping ");
 	if (line.in_step)
 		add_step(&first, m);
 	if (m->inner)
@@ -274,11 +288,11 @@ static void draw_plain(const struct moment *m)
 	char text[PS_LINE_BYTES], stamp[STAMP_BYTES];
 	size_t width = columns();
 
-	ps_line_add(&parts, 0, time_stamp(stamp), "");
+	ps_line_add(&parts, RANK_REMARK, time_stamp(stamp), "");
 	if (line.in_step)
 		add_step(&parts, m);
 	if (line.in_step && m->inner)
-		ps_line_add(&parts, 5, "; ", "; ");
+		ps_line_add(&parts, RANK_RATE, "; ", "; ");
 	if (m->inner)
 		add_loop(&parts, m);
 	ps_line_fit(&parts, width, text);
@@ -451,13 +465,13 @@ void ps_progress_step_end(const char *headline)
 	pthread_mutex_lock(&line.lock);
 	if (line.in_step && !line.quiet) {
 		if (!line.terminal)
-			ps_line_add(&parts, 0, time_stamp(stamp), "");
+			ps_line_add(&parts, RANK_REMARK, time_stamp(stamp), "");
 		add_step_name(&parts);
 		ps_text_seconds(ps_clock() - line.step.began, true, exact);
 		snprintf(part, sizeof part, ", %s", exact);
-		ps_line_add(&parts, 4, part, part + 1);
+		ps_line_add(&parts, RANK_NAME, part, part + 1);
 		snprintf(part, sizeof part, ", %s", headline ? headline : "");
-		ps_line_add(&parts, 3, headline ? part : "", "");
+		ps_line_add(&parts, RANK_COUNTS, headline ? part : "", "");
 		ps_line_fit(&parts, columns(), text);
 		erase();
 		write_line(text);

@@ -79,8 +79,8 @@ size_t ps_memory_default(void)
 	return available - available / 10;
 }
 
-/* Every shard of an open cache or checkpoint is an open file: as many as the system lets us
- * have. */
+/* Raises the limit of open files as far as the system allows: each shard of an open cache or
+ * checkpoint takes one. */
 static void allow_many_files(void)
 {
 	struct rlimit limit;

@@ -1,9 +1,8 @@
-/* tools/run/session.h: the run context: what every piece of work runs in, however it was asked
- * for.
+/* tools/run/session.h: the run context, which every command and every step of a study gets.
  *
- * Budget, threads, precision, I/O backend, progress, diagnostics. None of it but the precision
- * determines the bits of a result. Options of a command are in its own argument struct; the
- * command line is tools/cli's. */
+ * It holds the memory budget, threads, precision, I/O backend, progress and diagnostics. Of these
+ * only the precision determines the bits of a result. What is asked of one command is in that
+ * command's own arguments; the command line is parsed in tools/cli. */
 #ifndef PS_TOOLS_RUN_SESSION_H
 #define PS_TOOLS_RUN_SESSION_H
 
@@ -19,32 +18,37 @@
 #define PS_PROGRAM_BYTES ((size_t)12 << 20)
 
 typedef struct ps_session {
-	size_t memory_bytes; /* hard budget */
-	int threads;
+	/* The caller fills these in before ps_session_start. */
+	size_t memory_bytes; /* hard budget; 0: ps_memory_default */
+	int threads;         /* at least 1 */
 	ps_backend backend;
 	ps_precision precision;
-	bool json, quiet; /* stdout is one JSON object; no progress and no remarks */
-	double started;   /* ps_clock when the work began */
+	bool json;      /* stdout is one JSON object */
+	bool quiet;     /* no progress and no remarks */
+	double started; /* ps_clock when the work began */
 
-	ps_diag diag;
+	/* ps_session_start makes these. */
+	ps_diag diag; /* why something failed */
 	ps_pool *pool;
 	ps_progress progress;
-	ps_context context;
+	ps_context context; /* pool, progress and diag, as the library takes them */
 } ps_session;
 
-/* Starts threads and installs signal handlers for a session whose first part is filled in;
- * memory_bytes 0 becomes ps_memory_default. */
+/* Starts the threads and the progress line, installs the signal handlers, and raises the limit of
+ * open files. On failure ps_session_end is still to be called. */
 int ps_session_start(ps_session *session) PS_MUST_USE;
-void ps_session_end(ps_session *session); /* one that was not started is allowed */
+/* Erases the progress line and ends all threads. A session that was not started is allowed. */
+void ps_session_end(ps_session *session);
 
-/* A step of a longer command: its name is shown in front of the progress. NULL: none. */
+/* Shows the name of a part of the command in front of the progress, from now on. NULL: none. */
 void ps_session_stage(ps_session *session, const char *stage);
 
-/* A remark for the user on stderr, unless --quiet. */
+/* Writes "prunescope: ", the text and a newline to stderr, above the progress line. Nothing with
+ * --quiet. */
 void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINTF(2, 3);
 
-/* The budget when --memory is absent: the lesser of the cgroup's limit and MemAvailable, less
- * a tenth. */
+/* The budget in bytes without --memory: nine tenths of the lesser of the cgroup's limit and
+ * MemAvailable. */
 size_t ps_memory_default(void);
 
 #endif

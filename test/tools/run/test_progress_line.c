@@ -1,5 +1,6 @@
-/* tools/run/progress_line, as a user sees it: processes draw on pseudo-terminals and into pipes, and what they write
- * is interpreted as a terminal would. All run at the same time (12 s); the tests then look at what was seen. */
+/* tools/run/progress_line, as a user sees it: processes draw on pseudo-terminals and into
+ * pipes, and what they write is interpreted as a terminal would. All run at the same time (12
+ * s); the tests then look at what was seen. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -260,7 +261,8 @@ static void note_state(struct session *s)
 	s->states++;
 }
 
-/* Drawings end where the cursor is parked: at the start of a row. In the middle of one nothing is judged. */
+/* Drawings end where the cursor is parked: at the start of a row. In the middle of one nothing
+ * is judged. */
 static void read_some(struct session *s)
 {
 	char bytes[4096];

@@ -1,4 +1,5 @@
-/* tools/run/loops and line_text: rates, times left, and lines that fit. Times are made up: nothing waits. */
+/* tools/run/loops and line_text: rates, times left, and lines that fit. Times are made up:
+ * nothing waits. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,7 +125,8 @@ static void test_more_loops_than_there_is_room_for_are_no_harm(void **state)
 	assert_int_equal(loops.count, PS_LOOPS_MAX);
 }
 
-/* A step of 10 s that makes a cache, 80 s of training and 10 s of evaluation; expected: so many times 100 s. */
+/* A step of 10 s that makes a cache, 80 s of training and 10 s of evaluation; expected: so
+ * many times 100 s. */
 static double worst_jump(double expected_share, double *worst_error)
 {
 	const ps_step_clock step = {.began = 0, .seconds = 100 * expected_share};

@@ -1,4 +1,5 @@
-/* tools/study/claim: one process at a time holds a step, whatever is killed, and stale claims are taken over. */
+/* tools/study/claim: one process at a time holds a step, whatever is killed, and stale claims
+ * are taken over. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -349,7 +350,8 @@ static long counted(int step)
 	return value;
 }
 
-/* Takes and releases steps until told to stop. Whoever holds a step must find no living owner of it. */
+/* Takes and releases steps until told to stop. Whoever holds a step must find no living owner
+ * of it. */
 static void contend(struct arena *arena, bool counting)
 {
 	ps_claims *claims = NULL;

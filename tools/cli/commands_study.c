@@ -1,5 +1,6 @@
 /* The command lines of the study and its report. */
 #include "tools/cli/cli.h"
+#include "tools/study/study.h"
 
 static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 {
@@ -14,6 +15,14 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "one pass"},
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches,
 		 "keep activation caches after their last use"},
+		{"--only", PS_OPTION_TEXT, &args.only,
+		 "STEP  one step, whose inputs must be there: llama/dense/ppl, assemble, report"},
+		{"--emit", PS_OPTION_TEXT, &args.emit,
+		 "make|snakemake|slurm|json  print the steps for another engine"},
+		{"--kernel", PS_OPTION_TEXT, &args.kernel,
+		 "NAME  fail unless this matrix kernel is in use (emitted files say it)"},
+		{"--clean", PS_OPTION_FLAG, &args.clean,
+		 "remove what no step owns any more; with --dry-run only name it"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);

@@ -141,13 +141,6 @@ typedef struct ps_survival_args {
 int ps_run_survival(ps_session *session, const ps_survival_args *args,
 		    json_t **results) PS_MUST_USE;
 
-typedef struct ps_study_args {
-	const char *file, *out;
-	bool dry_run, keep_caches, force;
-	size_t disk_bytes; /* 0: no limit */
-} ps_study_args;
-int ps_run_study(ps_session *session, const ps_study_args *args, json_t **result) PS_MUST_USE;
-
 typedef struct ps_report_args {
 	const char *folder;
 } ps_report_args;

@@ -113,11 +113,9 @@ void ps_session_end(ps_session *s)
 	s->pool = NULL;
 }
 
-void ps_session_stage(ps_session *s, const char *stage)
+const char *ps_precision_name(ps_precision precision)
 {
-	(void)s;
-	ps_progress_clear();
-	ps_progress_stage(stage);
+	return precision == PS_PRECISION_BF16 ? "bf16" : "f32";
 }
 
 void ps_session_say(const ps_session *s, const char *format, ...)

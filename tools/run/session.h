@@ -40,8 +40,8 @@ int ps_session_start(ps_session *session) PS_MUST_USE;
 /* Erases the progress line and ends all threads. A session that was not started is allowed. */
 void ps_session_end(ps_session *session);
 
-/* Shows the name of a part of the command in front of the progress, from now on. NULL: none. */
-void ps_session_stage(ps_session *session, const char *stage);
+/* "f32", "bf16" */
+const char *ps_precision_name(ps_precision precision);
 
 /* Writes "prunescope: ", the text and a newline to stderr, above the progress line. Nothing with
  * --quiet. */

@@ -623,6 +623,20 @@ static int fill(struct making *m, json_t *root)
 	return rc;
 }
 
+json_t *ps_results_settings(const ps_study_file *file)
+{
+	const ps_results_input input = {.file = file};
+	struct making m = {.in = &input};
+	json_t *root = json_object();
+
+	put(&m, root, PS_KEY_ROOT_NAME, json_string(file->name));
+	put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
+	if (!m.full)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
 int ps_results_make(const ps_results_input *input, const ps_context *context, json_t **results)
 {
 	struct making m = {.in = input, .context = context};

@@ -52,6 +52,9 @@ typedef struct ps_results_input {
 int ps_results_make(const ps_results_input *input, const ps_context *context,
 		    json_t **results) PS_MUST_USE;
 
+/* The study's name and settings as results.json has them; NULL when memory runs out. */
+json_t *ps_results_settings(const ps_study_file *file);
+
 /* Prints a line for each condition to stdout: perplexity, its change, survival, Jaccard, FVU. */
 void ps_results_print(const json_t *results);
 

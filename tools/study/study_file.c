@@ -297,6 +297,8 @@ static int check_ranges(const ps_study_file *f, const char *path, ps_diag *diag)
 	if (!one_of(f->sae.init, "shared", "independent"))
 		return ps_fail(diag, PS_EINPUT, "%s: sae: init: must be shared or independent",
 			       path);
+	if (!isfinite(f->sae.lr) || f->sae.lr < 0)
+		return ps_fail(diag, PS_EINPUT, "%s: sae: lr: must be a positive number", path);
 	return 0;
 }
 
@@ -325,6 +327,7 @@ int ps_study_file_load(ps_study_file **out, const char *path, ps_diag *diag)
 		rc = check_lists(f, path, diag);
 	if (!rc)
 		rc = check_ranges(f, path, diag);
+	f->sae.start = strcmp(f->sae.init, "shared") ? PS_INIT_INDEPENDENT : PS_INIT_SHARED;
 	if (rc)
 		ps_study_file_free(f);
 	else

@@ -47,6 +47,7 @@ typedef struct ps_study_file {
 	} ppl;
 	struct {
 		char *arch, *init;
+		ps_study_init start; /* as init says */
 		int64_t expansion, d_sae, k, batch;
 		double lr;
 	} sae;

@@ -1,0 +1,132 @@
+#include "tools/study/assemble.h"
+
+#include <stdlib.h>
+
+#include "io/file.h"
+#include "tools/study/results.h"
+
+/* What results.h takes, filled from the nodes; everything in it is borrowed from the graph. */
+struct gathered {
+	ps_model_records *models;
+	ps_condition_records *conditions; /* of all models; each model has the dense one first */
+	const json_t **train;             /* (conditions, PS_LIST_MAX) */
+	const char **kernels;
+	size_t kernel_count;
+};
+
+static const json_t *result_of(const ps_graph *g, size_t node)
+{
+	return node == PS_NO_NODE ? NULL : g->nodes[node].result;
+}
+
+static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_condition *c,
+					     const json_t **train)
+{
+	for (size_t i = 0; i < c->seeds; i++)
+		train[i] = result_of(g, c->train[i]);
+	return (ps_condition_records){
+		.method = c->method,
+		.sparsity = c->sparsity,
+		.mask_path = c->mask == PS_NO_NODE ? NULL : g->nodes[c->mask].output,
+		.mask = result_of(g, c->mask),
+		.ppl = result_of(g, c->ppl),
+		.transfer = result_of(g, c->transfer),
+		.splice = result_of(g, c->splice),
+		.findings = result_of(g, c->survival),
+		.train = train,
+		.seeds = c->seeds,
+	};
+}
+
+static void gather_models(const ps_graph *g, struct gathered *out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++) {
+		const ps_graph_model *m = &g->models[i];
+		ps_condition_records *first = &out->conditions[at];
+
+		for (size_t c = 0; c < m->condition_count; c++, at++)
+			out->conditions[at] = gather_condition(g, &m->conditions[c],
+							       out->train + at * PS_LIST_MAX);
+		out->models[i] = (ps_model_records){
+			.name = m->spec->name,
+			.config = &m->config,
+			.layer = m->spec->layer,
+			.digest = m->digest,
+			.weight_bytes = m->weight_bytes,
+			.seeds = result_of(g, m->seeds),
+			.ablation = result_of(g, m->ablation),
+			.dense = first[0],
+			.conditions = first + 1,
+			.condition_count = m->condition_count - 1,
+		};
+	}
+}
+
+/* The kernels of what a kernel takes part in; a report of records that have none says nothing of it. */
+static void gather_kernels(const ps_graph *g, struct gathered *out)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->nodes[i].kernel && !g->nodes[i].kind->summary &&
+		    g->nodes[i].kind->step != PS_STEP_TOKENIZE)
+			out->kernels[out->kernel_count++] = g->nodes[i].kernel;
+}
+
+static int allocate(const ps_graph *g, struct gathered *out)
+{
+	size_t conditions = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++)
+		conditions += g->models[i].condition_count;
+	out->models = calloc(g->file->models_count, sizeof *out->models);
+	out->conditions = calloc(conditions, sizeof *out->conditions);
+	out->train = calloc(conditions * PS_LIST_MAX, sizeof *out->train);
+	out->kernels = calloc(g->count, sizeof *out->kernels);
+	if (out->models && out->conditions && out->train && out->kernels)
+		return 0;
+	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for results.json");
+}
+
+static int write_results(ps_graph *g, const struct gathered *in, json_t **result)
+{
+	const ps_results_input input = {
+		.file = g->file,
+		.models = in->models,
+		.model_count = g->file->models_count,
+		.kernels = in->kernels,
+		.kernel_count = in->kernel_count,
+		.bootstrap = {.replicates = (size_t)g->file->bootstrap.samples,
+			      .confidence = 0.95,
+			      .seed = (uint64_t)g->file->seeds[0]},
+	};
+	json_t *whole = NULL;
+	int rc = ps_results_make(&input, &g->session->context, &whole);
+
+	if (!rc)
+		rc = ps_file_replace_json(&ps_sys_linux, g->nodes[g->assemble].output, whole,
+					  &g->session->diag);
+	json_decref(whole);
+	if (rc)
+		return rc;
+	*result = json_pack("{s:I}", "models", (json_int_t)g->file->models_count);
+	return *result ? 0 : ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a result");
+}
+
+int ps_assemble(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	struct gathered gathered = {0};
+	int rc = allocate(g, &gathered);
+
+	(void)nodes, (void)count;
+	if (!rc) {
+		gather_models(g, &gathered);
+		gather_kernels(g, &gathered);
+		rc = write_results(g, &gathered, results);
+	}
+	free(gathered.models);
+	free(gathered.conditions);
+	free(gathered.train);
+	free(gathered.kernels);
+	return rc;
+}

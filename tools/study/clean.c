@@ -1,0 +1,145 @@
+#include "tools/study/clean.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/study/claim.h"
+
+struct cleaning {
+	ps_graph *graph;
+	bool dry;
+	size_t files;
+	uint64_t bytes;
+};
+
+/* Whether path is inside folder, or is it. */
+static bool within(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
+}
+
+/* A node's record and outputs, the folders above them, and what lies in its output folder. */
+static bool is_owned(const ps_graph *g, const char *path)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+
+		if (within(n->record, path))
+			return true;
+		if (n->output && (within(n->output, path) || within(path, n->output)))
+			return true;
+	}
+	return false;
+}
+
+static int remove_tree(struct cleaning *c, const char *path);
+
+/* Calls fn for every entry of a folder. */
+static int each_entry(struct cleaning *c, const char *path,
+		      int (*fn)(struct cleaning *c, const char *path))
+{
+	ps_diag *diag = &c->graph->session->diag;
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!folder)
+		return ps_fail_errno(diag, errno, "%s", path);
+	while (!rc && (entry = readdir(folder))) {
+		char *inner;
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (asprintf(&inner, "%s/%s", path, entry->d_name) < 0) {
+			rc = ps_fail(diag, PS_EBUDGET, "no memory for a path");
+			break;
+		}
+		rc = fn(c, inner);
+		free(inner);
+	}
+	closedir(folder);
+	return rc;
+}
+
+static int remove_tree(struct cleaning *c, const char *path)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (lstat(path, &st))
+		return ps_fail_errno(&c->graph->session->diag, errno, "%s", path);
+	if (S_ISDIR(st.st_mode)) {
+		rc = each_entry(c, path, remove_tree);
+	} else {
+		c->files++;
+		c->bytes += (uint64_t)st.st_size;
+	}
+	if (!rc && !c->dry && remove(path))
+		rc = ps_fail_errno(&c->graph->session->diag, errno, "cannot remove %s", path);
+	return rc;
+}
+
+static int visit(struct cleaning *c, const char *path)
+{
+	struct stat st;
+
+	if (!is_owned(c->graph, path)) {
+		ps_session_say(c->graph->session, "%s %s", c->dry ? "would remove" : "removing",
+			       path);
+		return remove_tree(c, path);
+	}
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	for (size_t i = 0; i < c->graph->count; i++)
+		if (c->graph->nodes[i].output && !strcmp(c->graph->nodes[i].output, path))
+			return 0;
+	return each_entry(c, path, visit);
+}
+
+/* Holds every step, so that nobody works in the folder meanwhile. */
+static int claim_all(ps_graph *g, ps_claims **claims)
+{
+	const char *locks = ps_graph_text(g, "%s/locks", g->out);
+	ps_diag *diag = &g->session->diag;
+	int rc = locks ? ps_claims_open(claims, locks, diag)
+		       : ps_fail(diag, PS_EBUDGET, "no memory for a path");
+
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		ps_claim_holder holder;
+		bool taken;
+
+		rc = ps_claim_take(*claims, g->nodes[i].id, &taken, &holder, diag);
+		if (!rc && !taken)
+			rc = ps_fail(diag, PS_EUSAGE,
+				     "%s: process %ld on %s is at %s: nothing is removed meanwhile",
+				     g->out, holder.pid, holder.host, holder.step);
+	}
+	return rc;
+}
+
+int ps_study_clean(ps_graph *g, bool dry, size_t *files, uint64_t *bytes)
+{
+	struct cleaning c = {.graph = g, .dry = dry};
+	const char *runs = ps_graph_text(g, "%s/runs", g->out);
+	ps_claims *claims = NULL;
+	int rc = 0;
+
+	if (!runs)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
+	if (access(runs, F_OK))
+		return 0;
+	rc = claim_all(g, &claims);
+	if (!rc)
+		rc = each_entry(&c, runs, visit);
+	ps_claims_close(claims);
+	*files = c.files;
+	*bytes = c.bytes;
+	return rc;
+}

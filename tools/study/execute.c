@@ -1,0 +1,441 @@
+#include "tools/study/execute.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/checked.h"
+#include "core/base/clock.h"
+#include "core/model/kernel.h"
+#include "io/folder.h"
+#include "tools/engine/engine.h"
+#include "tools/run/progress_line.h"
+#include "tools/study/claim.h"
+#include "tools/study/cost.h"
+
+enum { POLL_MS = 500 }; /* between looks at what other processes have done */
+
+struct execution {
+	ps_graph *graph;
+	const ps_execute_options *options;
+	ps_claims *claims;
+	ps_claim_holder other; /* who holds what could be done next; empty: nobody */
+	bool waiting;          /* it was said that others are waited for */
+};
+
+/* Nodes carried out in one call. */
+struct batch {
+	ps_node *node[PS_LIST_MAX];
+	json_t *result[PS_LIST_MAX];
+	size_t count;
+};
+
+/* --- caches on disk --- */
+
+size_t ps_execute_cache_slots(const ps_graph *g, const ps_graph_model *m,
+			      const ps_execute_options *o)
+{
+	uint64_t fit = o->disk_bytes / ps_graph_cache_bytes(g, m);
+
+	if (o->keep_caches)
+		return m->condition_count;
+	return ps_min_size(ps_max_size((size_t)fit, 2), m->condition_count);
+}
+
+static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->condition_count; i++)
+		count += !access(g->nodes[m->conditions[i].cache].output, F_OK);
+	return count;
+}
+
+/* Whether the disk may hold so many more caches of the node's model; caches of other models count where --disk says
+ * how much all may take, with room left for a second one beside a first. */
+static bool has_room(const struct execution *e, const ps_node *n, size_t more)
+{
+	const ps_graph *g = e->graph;
+	const ps_graph_model *own = &g->models[n->model];
+	const size_t live = live_caches(g, own);
+	uint64_t others = 0;
+
+	if (e->options->keep_caches)
+		return true;
+	/* One that lies there unfinished is made in its place. */
+	more -= !access(n->output, F_OK);
+	if (live + more > ps_execute_cache_slots(g, own, e->options))
+		return false;
+	for (size_t i = 0; i < g->file->models_count && e->options->disk_bytes; i++)
+		if (&g->models[i] != own)
+			others += live_caches(g, &g->models[i]) *
+				  ps_graph_cache_bytes(g, &g->models[i]);
+	return !others || others + ps_max_size(live + more, 2) * ps_graph_cache_bytes(g, own) <=
+				  e->options->disk_bytes;
+}
+
+/* Removes a cache that nobody will read. Its record goes first: without the cache it says nothing. */
+static int remove_cache(struct execution *e, ps_node *n)
+{
+	ps_diag *diag = &e->graph->session->diag;
+	ps_claim_holder holder;
+	bool taken;
+	int rc = ps_claim_take(e->claims, n->id, &taken, &holder, diag);
+
+	if (rc || !taken)
+		return rc;
+	unlink(n->record);
+	rc = ps_folder_remove(&ps_sys_linux, n->output, diag);
+	ps_claim_release(e->claims, n->id);
+	n->state = PS_NODE_TODO;
+	json_decref(n->result);
+	n->result = NULL;
+	return rc;
+}
+
+static int remove_unread(struct execution *e)
+{
+	ps_graph *g = e->graph;
+	int rc = 0;
+
+	for (size_t i = 0; i < g->count && !rc && !e->options->keep_caches; i++) {
+		ps_node *n = &g->nodes[i];
+		bool read = false;
+
+		if (!n->kind->transient || access(n->output, F_OK))
+			continue;
+		for (size_t j = i + 1; j < g->count && !read; j++)
+			read = ps_graph_reads(g, &g->nodes[j], n) &&
+			       ps_graph_wanted(g, &g->nodes[j]);
+		if (!read)
+			rc = remove_cache(e, n);
+	}
+	return rc;
+}
+
+/* --- choosing --- */
+
+/* What other processes may have done meanwhile. */
+static int look_around(struct execution *e)
+{
+	ps_graph *g = e->graph;
+	int rc = 0;
+
+	for (size_t i = 0; i < g->count && !rc; i++)
+		if (g->nodes[i].state != PS_NODE_DONE || g->nodes[i].kind->transient)
+			rc = ps_graph_look(g, &g->nodes[i]);
+	return rc;
+}
+
+/* Claims the node if it is to do and can be done now. */
+static int try_claim(struct execution *e, ps_node *n, size_t in_batch, bool *taken)
+{
+	ps_graph *g = e->graph;
+	ps_claim_holder holder = {0};
+	int rc;
+
+	*taken = false;
+	if (!ps_graph_wanted(g, n) || ps_graph_missing(g, n) ||
+	    (n->kind->transient && !has_room(e, n, in_batch + 1)))
+		return 0;
+	rc = ps_claim_take(e->claims, n->id, taken, &holder, &g->session->diag);
+	if (rc)
+		return rc;
+	if (!*taken) {
+		e->other = holder;
+		return 0;
+	}
+	if (holder.took_over)
+		ps_progress_say("%s: taken over from process %ld on %s, which is gone", n->id,
+				holder.pid, holder.host);
+	/* Between the last look and the claim another process may have finished it. */
+	rc = ps_graph_look(g, n);
+	if (rc || n->state == PS_NODE_DONE) {
+		ps_claim_release(e->claims, n->id);
+		*taken = false;
+	}
+	return rc;
+}
+
+static int choose(struct execution *e, struct batch *batch)
+{
+	ps_graph *g = e->graph;
+	int rc = 0;
+
+	*batch = (struct batch){.count = 0};
+	e->other = (ps_claim_holder){0};
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		ps_node *n = &g->nodes[i], *first = batch->count ? batch->node[0] : n;
+		bool taken;
+
+		if (n->kind != first->kind || n->model != first->model)
+			continue;
+		rc = try_claim(e, n, batch->count, &taken);
+		if (taken)
+			batch->node[batch->count++] = n;
+		if (batch->count && batch->count == first->kind->batch_max)
+			break;
+	}
+	return rc;
+}
+
+/* --- carrying out --- */
+
+static void release(struct execution *e, struct batch *batch, size_t from)
+{
+	for (size_t i = from; i < batch->count; i++) {
+		ps_claim_release(e->claims, batch->node[i]->id);
+		json_decref(batch->result[i]);
+		batch->result[i] = NULL;
+	}
+	batch->count = ps_min_size(batch->count, from);
+}
+
+/* "fvu 0.0512": the number of the result that the kind shows. */
+static const char *headline(const ps_node *n, const json_t *result, char *out, size_t size)
+{
+	const json_t *value = n->kind->headline ? json_object_get(result, n->kind->headline) : NULL;
+
+	if (json_is_integer(value))
+		snprintf(out, size, "%s %lld", n->kind->headline,
+			 (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		snprintf(out, size, "%s %.4g", n->kind->headline, json_real_value(value));
+	else
+		return NULL;
+	return out;
+}
+
+static int make_folders(const ps_graph *g, const ps_node *n)
+{
+	char folder[PATH_MAX];
+	int rc =
+		ps_folder_make(&ps_sys_linux, ps_path_folder(n->record, folder), &g->session->diag);
+
+	if (!rc && n->output)
+		rc = ps_folder_make(&ps_sys_linux, ps_path_folder(n->output, folder),
+				    &g->session->diag);
+	return rc;
+}
+
+static int record(struct execution *e, ps_node *n, json_t *result)
+{
+	ps_graph *g = e->graph;
+	const ps_kernel kernel = ps_kernel_choose(g->session->precision);
+	ps_record r = {.id = n->id,
+		       .command = n->kind->command,
+		       .kernel = kernel.name,
+		       .inputs = n->inputs,
+		       .result = result};
+	int rc;
+
+	memcpy(r.key, n->key, sizeof r.key);
+	if (!ps_claim_held(e->claims, n->id))
+		return ps_fail(
+			&g->session->diag, PS_EFAILED,
+			"%s: another process took the step over, as if this one were dead: its "
+			"result is left to that process",
+			n->id);
+	rc = ps_record_write(&r, n->record, &g->session->diag);
+	if (!rc)
+		rc = ps_graph_look(g, n);
+	if (!rc && n->state != PS_NODE_DONE)
+		rc = ps_fail(&g->session->diag, PS_EFAILED, "%s: %s was not made", n->id,
+			     n->output ? n->output : n->record);
+	return rc;
+}
+
+static size_t steps_done(const ps_graph *g)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		done += !ps_graph_wanted(g, &g->nodes[i]);
+	return done;
+}
+
+static void announce(const struct execution *e, const struct batch *batch, char *name, size_t size)
+{
+	const ps_graph *g = e->graph;
+	ps_progress_step step = {.name = name, .number = steps_done(g) + 1, .total = g->count};
+
+	if (batch->count > 1)
+		snprintf(name, size, "%s and %zu more", batch->node[0]->id, batch->count - 1);
+	else
+		snprintf(name, size, "%s", batch->node[0]->id);
+	ps_cost_expect(g, batch->node, batch->count, &step.seconds, &step.rest_seconds);
+	ps_progress_step_begin(&step);
+}
+
+/* Fewer nodes at a time where memory is not enough for all; nothing has been written then. */
+static int run_batch(struct execution *e, struct batch *batch)
+{
+	ps_graph *g = e->graph;
+	const ps_step_kind *kind = batch->node[0]->kind;
+	int rc = kind->run(g, batch->node, batch->count, batch->result);
+
+	while (rc == PS_EBUDGET && batch->count > 1) {
+		g->session->diag = (ps_diag){{0}};
+		release(e, batch, (batch->count + 1) / 2);
+		rc = kind->run(g, batch->node, batch->count, batch->result);
+	}
+	return rc;
+}
+
+static int carry_out(struct execution *e, struct batch *batch)
+{
+	ps_graph *g = e->graph;
+	const double started = ps_clock();
+	char name[256], number[64];
+	int rc = 0;
+
+	for (size_t i = 0; i < batch->count && !rc; i++)
+		rc = make_folders(g, batch->node[i]);
+	announce(e, batch, name, sizeof name);
+	if (!rc)
+		rc = run_batch(e, batch);
+	for (size_t i = 0; i < batch->count && !rc; i++)
+		rc = record(e, batch->node[i], batch->result[i]);
+	if (!rc) {
+		ps_progress_step_end(
+			headline(batch->node[0], batch->result[0], number, sizeof number));
+		rc = ps_cost_note(g, batch->node, batch->count, ps_clock() - started);
+	}
+	release(e, batch, 0);
+	return rc ? rc : remove_unread(e);
+}
+
+/* --- waiting for other processes --- */
+
+static int wait_for_others(struct execution *e)
+{
+	const ps_context *context = &e->graph->session->context;
+
+	if (!e->waiting)
+		ps_progress_say("waiting for %s, which process %ld on %s is at", e->other.step,
+				e->other.pid, e->other.host);
+	e->waiting = true;
+	usleep(POLL_MS * 1000);
+	return ps_progress_check(context);
+}
+
+static bool anything_wanted(const ps_graph *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (ps_graph_wanted(g, &g->nodes[i]))
+			return true;
+	return false;
+}
+
+static int open_claims(struct execution *e)
+{
+	const ps_graph *g = e->graph;
+	const char *folder = ps_graph_text(e->graph, "%s/locks", g->out);
+
+	if (!folder)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
+	return ps_claims_open(&e->claims, folder, &g->session->diag);
+}
+
+int ps_execute_all(ps_graph *g, const ps_execute_options *o)
+{
+	struct execution e = {.graph = g, .options = o};
+	int rc = open_claims(&e);
+
+	if (!rc)
+		rc = remove_unread(&e);
+	while (!rc && anything_wanted(g)) {
+		struct batch batch;
+
+		rc = look_around(&e);
+		if (!rc)
+			rc = choose(&e, &batch);
+		if (rc)
+			break;
+		if (batch.count) {
+			rc = carry_out(&e, &batch);
+			e.waiting = false;
+		} else if (anything_wanted(g)) {
+			rc = wait_for_others(&e);
+		}
+	}
+	if (!rc)
+		rc = remove_unread(&e);
+	ps_claims_close(e.claims);
+	return rc;
+}
+
+/* --- one step --- */
+
+static int missing_input(const ps_graph *g, const ps_node *n, const ps_node *input)
+{
+	return ps_fail(&g->session->diag, PS_EINPUT,
+		       "%s reads %s, which is %s: do that step first (--only %s)", n->id,
+		       input->output ? input->output : input->record,
+		       input->state == PS_NODE_STALE ? "of other inputs" : "not there", input->id);
+}
+
+static int claim_waiting(struct execution *e, ps_node *n)
+{
+	bool taken = false;
+	int rc = 0;
+
+	while (!rc && !taken) {
+		rc = ps_claim_take(e->claims, n->id, &taken, &e->other, &e->graph->session->diag);
+		if (!rc && !taken)
+			rc = wait_for_others(e);
+	}
+	return rc ? rc : ps_graph_look(e->graph, n);
+}
+
+int ps_execute_only(ps_graph *g, ps_node *n, const ps_execute_options *o)
+{
+	struct execution e = {.graph = g, .options = o};
+	struct batch batch = {.node = {n}, .count = 1};
+	const ps_node *input = ps_graph_missing(g, n);
+	int rc;
+
+	if (n->state == PS_NODE_DONE) {
+		ps_session_say(g->session, "%s is done already", n->id);
+		return 0;
+	}
+	if (input)
+		return missing_input(g, n, input);
+	rc = open_claims(&e);
+	if (!rc)
+		rc = claim_waiting(&e, n);
+	if (!rc && n->state != PS_NODE_DONE)
+		rc = carry_out(&e, &batch);
+	ps_claims_close(e.claims);
+	return rc;
+}
+
+/* --- what would be replaced --- */
+
+int ps_execute_check(ps_graph *g, const ps_execute_options *o)
+{
+	char names[768] = "", reason[128];
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->count && !o->force; i++) {
+		const ps_node *n = &g->nodes[i];
+
+		if (n->state != PS_NODE_STALE || n->kind->summary || !ps_graph_wanted(g, n))
+			continue;
+		if (strlen(names) + strlen(n->id) + sizeof reason < sizeof names && count < 8) {
+			ps_graph_reason(g, n, reason, sizeof reason);
+			snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s (%s)",
+				 count ? ", " : "", n->id, reason);
+		} else if (!strstr(names, " ...")) {
+			strncat(names, " ...", sizeof names - strlen(names) - 1);
+		}
+		count++;
+	}
+	if (!count)
+		return 0;
+	return ps_fail(&g->session->diag, PS_EUSAGE,
+		       "%s: %zu finished step%s would be replaced: %s; --force replaces %s", g->out,
+		       count, count == 1 ? "" : "s", names, count == 1 ? "it" : "them");
+}

@@ -1,0 +1,166 @@
+/* The graph from the study file: models opened, texts digested, then all nodes. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/checkpoint.h"
+#include "io/file.h"
+#include "io/text_file.h"
+#include "tools/study/check.h"
+#include "tools/study/graph_nodes.h"
+#include "tools/study/study_lines.h"
+
+/* The name with what a step's name may not hold replaced by '_'. */
+static const char *plain_name(ps_graph *g, const char *name)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	char *out = ps_graph_take(g, strlen(name) + 1);
+
+	for (size_t i = 0; out && name[i]; i++)
+		out[i] = strchr(plain, name[i]) ? name[i] : '_';
+	return out;
+}
+
+static int digest_text(ps_graph *g, const char *path)
+{
+	char digest[PS_DIGEST_TEXT];
+	ps_text_file text;
+	int rc = ps_text_file_open(&text, path, PS_TEXT_BYTES_MAX, &g->session->diag);
+
+	if (rc)
+		return rc;
+	ps_digest_format(ps_digest_of(text.text, text.length), digest);
+	ps_text_file_close(&text);
+	return ps_graph_identify(g, path, json_string(digest));
+}
+
+static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_TEXT])
+{
+	char path[PATH_MAX];
+	uint64_t bytes, digest;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+	rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &g->session->diag);
+	if (!rc)
+		ps_digest_format(digest, out);
+	return rc;
+}
+
+static int check_layer(const ps_graph *g, const ps_graph_model *m)
+{
+	if (m->spec->layer < (int64_t)m->config.layers)
+		return 0;
+	return ps_fail(&g->session->diag, PS_EINPUT,
+		       "%s: line %d: models: %s: layer %lld, the model has 0 to %zu", g->path,
+		       ps_study_line(g->path, "models.layer"), m->spec->name,
+		       (long long)m->spec->layer, m->config.layers - 1);
+}
+
+/* What the checkpoint says, and what stands for it in keys. */
+static int open_checkpoint(ps_graph *g, ps_graph_model *m)
+{
+	ps_diag *diag = &g->session->diag;
+	ps_checkpoint *checkpoint = NULL;
+	uint64_t digest;
+	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, m->spec->path, diag);
+
+	if (!rc)
+		rc = ps_checkpoint_digest(checkpoint, &digest, diag);
+	if (!rc)
+		rc = digest_tokenizer(g, ps_checkpoint_folder(checkpoint), m->tokenizer);
+	if (!rc) {
+		ps_digest_format(digest, m->digest);
+		m->config = *ps_checkpoint_config(checkpoint);
+		m->weight_bytes = ps_checkpoint_bytes(checkpoint);
+		rc = check_layer(g, m);
+	}
+	ps_checkpoint_close(checkpoint);
+	if (rc)
+		return rc;
+	return ps_graph_identify(g, m->spec->path,
+				 json_pack("{s:s, s:{s:s, s:i}}", "weights", m->digest, "tokenizer",
+					   "digest", m->tokenizer, "bos", (int)m->config.bos));
+}
+
+static int open_conditions(ps_graph *g, ps_graph_model *m)
+{
+	const ps_study_file *f = g->file;
+	size_t n = 1;
+
+	m->condition_count = 1 + (size_t)f->methods_count * f->sparsities_count;
+	m->conditions = ps_graph_take(g, m->condition_count * sizeof *m->conditions);
+	if (!m->conditions)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for %zu conditions",
+			       m->condition_count);
+	m->conditions[0].seeds = f->seeds_count;
+	for (unsigned i = 0; i < f->methods_count; i++)
+		for (unsigned j = 0; j < f->sparsities_count; j++)
+			m->conditions[n++] = (ps_graph_condition){.method = f->methods[i],
+								  .sparsity = f->sparsities[j],
+								  .seeds = (size_t)f->pruned_seeds};
+	for (size_t i = 0; i < m->condition_count; i++) {
+		ps_graph_condition *c = &m->conditions[i];
+
+		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival = PS_NO_NODE;
+		c->name = c->method ? ps_graph_text(g, "%s-%.4g", c->method, c->sparsity) : "dense";
+		c->folder = ps_graph_text(g, "%s/%s", m->folder, c->name);
+		if (!c->name || !c->folder)
+			return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a name");
+	}
+	return 0;
+}
+
+/* Names that differ only in what a step's name may not hold would share their files. */
+static int check_name(const ps_graph *g, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(g->models[i].name, g->models[index].name))
+			return ps_fail(&g->session->diag, PS_EINPUT,
+				       "%s: models: the names '%s' and '%s' both give steps the "
+				       "name '%s'",
+				       g->path, g->models[i].spec->name,
+				       g->models[index].spec->name, g->models[i].name);
+	return 0;
+}
+
+static int open_model(ps_graph *g, size_t index)
+{
+	ps_graph_model *m = &g->models[index];
+	int rc;
+
+	m->spec = &g->file->models[index];
+	m->tokens = m->calibration = m->seeds = m->ablation = PS_NO_NODE;
+	m->name = plain_name(g, m->spec->name);
+	m->folder = m->name ? ps_graph_text(g, "%s/runs/%s", g->out, m->name) : NULL;
+	if (!m->folder)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a model's name");
+	rc = check_name(g, index);
+	if (!rc)
+		rc = open_checkpoint(g, m);
+	return rc ? rc : open_conditions(g, m);
+}
+
+int ps_graph_build(ps_graph *g, ps_session *session, const ps_study_file *file, const char *path,
+		   const char *out)
+{
+	int rc = 0;
+
+	*g = (ps_graph){.session = session, .file = file, .path = path, .out = out};
+	g->identity = json_object();
+	g->models = ps_graph_take(g, file->models_count * sizeof *g->models);
+	if (!g->identity || !g->models)
+		return ps_fail(&session->diag, PS_EBUDGET, "no memory for %u models",
+			       file->models_count);
+	for (unsigned i = 0; i < file->text_count && !rc; i++)
+		rc = digest_text(g, file->text[i]);
+	if (!rc)
+		rc = digest_text(g, file->ppl.text);
+	for (size_t i = 0; i < file->models_count && !rc; i++)
+		rc = open_model(g, i);
+	for (size_t i = 0; i < file->models_count && !rc; i++)
+		rc = ps_graph_add_model(g, i);
+	return rc ? rc : ps_graph_add_summary(g);
+}

@@ -1,0 +1,574 @@
+#include "tools/study/graph_nodes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/kernel.h"
+#include "tools/run/code_version.h"
+#include "tools/study/check.h"
+#include "tools/study/results.h"
+
+/* Seeds of SAEs that start apart from the dense one's lie this far from them, so that no two are the same. */
+enum { OWN_START_OFFSET = 1000003 };
+
+static int no_memory(ps_graph *g)
+{
+	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the study's graph");
+}
+
+int ps_graph_identify(ps_graph *g, const char *path, json_t *value)
+{
+	return json_object_set_new(g->identity, path, value) ? no_memory(g) : 0;
+}
+
+static json_t *identify(void *context, const char *path, ps_argument_role role)
+{
+	const ps_graph *g = context;
+	json_t *value = json_object_get(g->identity, path);
+
+	if (role == PS_ROLE_MODEL)
+		value = json_object_get(value, "weights");
+	else if (role == PS_ROLE_TOKENIZER)
+		value = json_object_get(value, "tokenizer");
+	return json_incref(value);
+}
+
+/* --- making a node --- */
+
+/* What a node is made of: names, and the nodes it reads. */
+struct making {
+	ps_step step;
+	size_t model, condition;
+	const char *name; /* of the step: "train-7" */
+	const char *id_model, *id_condition;
+	const char *folder;         /* of its record */
+	const char *output, *whole; /* paths, or NULL */
+	const void *args;           /* copied */
+	size_t after[8];            /* PS_NO_NODE ends them; more are added by hand */
+	const size_t *more;         /* further ones */
+	size_t more_count;
+	json_t *resolved; /* what the arguments come to with the recipe; taken over; NULL: nothing */
+};
+
+static int copy_after(ps_graph *g, const struct making *m, ps_node *n)
+{
+	size_t few = 0;
+
+	while (few < 8 && m->after[few] != PS_NO_NODE)
+		few++;
+	n->after = ps_graph_take(g, (few + m->more_count + 1) * sizeof *n->after);
+	if (!n->after)
+		return no_memory(g);
+	memcpy(n->after, m->after, few * sizeof *n->after);
+	if (m->more_count)
+		memcpy(n->after + few, m->more, m->more_count * sizeof *n->after);
+	n->after_count = few + m->more_count;
+	return 0;
+}
+
+/* The keys of what the node reads, for kinds whose arguments do not name them. */
+static json_t *after_json(const ps_graph *g, const ps_node *n)
+{
+	json_t *keys = json_object();
+
+	for (size_t i = 0; i < n->after_count && keys; i++) {
+		const ps_node *input = &g->nodes[n->after[i]];
+
+		if (json_object_set_new(keys, input->id, json_string(input->key))) {
+			json_decref(keys);
+			return NULL;
+		}
+	}
+	return keys;
+}
+
+bool ps_step_uses_precision(const ps_node *n)
+{
+	if (n->kind->step == PS_STEP_PRUNE)
+		return ((const ps_prune_args *)n->args)->tokens;
+	return n->kind->forward;
+}
+
+/* inputs and key. */
+static int set_key(ps_graph *g, ps_node *n, json_t *resolved)
+{
+	ps_diag *diag = &g->session->diag;
+	json_t *arguments = NULL;
+	int rc = 0;
+
+	if (n->kind->arguments)
+		rc = ps_arguments_json(n->kind->arguments, n->args, identify, g, &arguments, diag);
+	else
+		arguments = after_json(g, n);
+	if (rc) {
+		json_decref(resolved);
+		return rc;
+	}
+	n->inputs = json_pack("{s:s, s:i, s:o}", "command", n->kind->command, "code",
+			      ps_code_version(n->kind->command), "arguments", arguments);
+	if (n->inputs && ps_step_uses_precision(n) &&
+	    json_object_set_new(n->inputs, "precision",
+				json_string(ps_precision_name(g->session->precision))))
+		rc = no_memory(g);
+	if (resolved && (!n->inputs || json_object_set_new(n->inputs, "resolved", resolved)))
+		rc = no_memory(g);
+	if (!n->inputs)
+		rc = no_memory(g);
+	return rc ? rc : ps_json_digest(n->inputs, n->key, diag);
+}
+
+static int grow(ps_graph *g)
+{
+	size_t capacity = g->capacity ? 2 * g->capacity : 64;
+	ps_node *grown;
+
+	if (g->count < g->capacity)
+		return 0;
+	grown = realloc(g->nodes, capacity * sizeof *grown);
+	if (!grown)
+		return no_memory(g);
+	g->nodes = grown;
+	g->capacity = capacity;
+	return 0;
+}
+
+static int make_args(ps_graph *g, const struct making *m, ps_node *n)
+{
+	size_t bytes = n->kind->arguments ? n->kind->arguments->struct_size : 0;
+
+	if (!m->args)
+		return 0;
+	n->args = ps_graph_take(g, bytes);
+	if (!n->args)
+		return no_memory(g);
+	memcpy(n->args, m->args, bytes);
+	return 0;
+}
+
+/* Adds the node; *index is its place. */
+static int make(ps_graph *g, const struct making *m, size_t *index)
+{
+	ps_node *n;
+	int rc = grow(g);
+
+	if (rc) {
+		json_decref(m->resolved);
+		return rc;
+	}
+	*index = g->count;
+	n = &g->nodes[g->count++];
+	*n = (ps_node){.kind = &ps_step_kinds[m->step],
+		       .model = m->model,
+		       .condition = m->condition,
+		       .output = m->output,
+		       .whole = m->whole};
+	n->id = ps_graph_text(g, "%s/%s/%s", m->id_model, m->id_condition, m->name);
+	n->record = ps_graph_text(g, "%s/%s.json", m->folder, m->name);
+	rc = n->id && n->record ? copy_after(g, m, n) : no_memory(g);
+	if (!rc)
+		rc = make_args(g, m, n);
+	if (rc) {
+		json_decref(m->resolved);
+		return rc;
+	}
+	rc = set_key(g, n, m->resolved);
+	if (!rc && n->output)
+		rc = ps_graph_identify(g, n->output, json_string(n->key));
+	else if (!rc)
+		rc = ps_graph_identify(g, n->record, json_string(n->key));
+	return rc;
+}
+
+/* A step of a condition. */
+static struct making of_condition(const ps_graph *g, size_t model, size_t condition, ps_step step,
+				  const char *name)
+{
+	const ps_graph_model *m = &g->models[model];
+	const ps_graph_condition *c = &m->conditions[condition];
+
+	return (struct making){.step = step,
+			       .model = model,
+			       .condition = condition,
+			       .name = name,
+			       .id_model = m->name,
+			       .id_condition = c->name,
+			       .folder = c->folder,
+			       .after = {PS_NO_NODE}};
+}
+
+/* --- one model --- */
+
+static int add_tokens(ps_graph *g, size_t model, const char *name, int64_t tokens, size_t *index)
+{
+	const ps_study_file *f = g->file;
+	const ps_graph_model *m = &g->models[model];
+	const char *out = ps_graph_text(g, "%s/%s.safetensors", m->folder, name);
+	struct making making = of_condition(g, model, 0, PS_STEP_TOKENIZE, name);
+	ps_tokenize_args args = {
+		.model = m->spec->path,
+		.out = out,
+		.window = f->window,
+		.windows = tokens / f->window,
+		.bos_window = !strcmp(f->bos, "window"),
+		.per_line = !strcmp(f->documents, "line"),
+		.min_chars = f->min_chars,
+	};
+
+	for (unsigned i = 0; i < f->text_count; i++)
+		args.texts.item[args.texts.count++] = f->text[i];
+	making.folder = m->folder;
+	making.output = out;
+	making.args = &args;
+	return out ? make(g, &making, index) : no_memory(g);
+}
+
+static const char *output_of(const ps_graph *g, size_t node)
+{
+	return node == PS_NO_NODE ? NULL : g->nodes[node].output;
+}
+
+static int add_mask(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_study_file *f = g->file;
+	ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	struct making making = of_condition(g, model, condition, PS_STEP_PRUNE, "mask");
+	bool wanda = !strcmp(c->method, "wanda");
+	ps_prune_args args = {
+		.model = m->spec->path,
+		.method = c->method,
+		.sparsity = c->sparsity,
+		.scope = wanda ? f->wanda.scope : f->magnitude.scope,
+		.pool_embedding = !wanda && f->magnitude.pool_embedding,
+		.calibration = wanda ? f->wanda.calibration : NULL,
+		.tokens = wanda ? output_of(g, m->calibration) : NULL,
+		.out = ps_graph_text(g, "%s/mask.safetensors", c->folder),
+	};
+
+	making.output = args.out;
+	making.args = &args;
+	if (wanda) {
+		making.after[0] = m->calibration;
+		making.after[1] = PS_NO_NODE;
+	}
+	return args.out ? make(g, &making, &c->mask) : no_memory(g);
+}
+
+static int add_ppl(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_study_file *f = g->file;
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	struct making making = of_condition(g, model, condition, PS_STEP_PPL, "ppl");
+	ps_ppl_args args = {
+		.model = m->spec->path,
+		.text = f->ppl.text,
+		.mask = output_of(g, c->mask),
+		.window = f->ppl.window,
+		.stride = f->ppl.stride,
+		.max_tokens = f->ppl.max_tokens,
+		.per_window = true,
+	};
+
+	making.args = &args;
+	making.after[0] = c->mask;
+	making.after[1] = PS_NO_NODE;
+	return make(g, &making, &c->ppl);
+}
+
+static int add_cache(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	struct making making = of_condition(g, model, condition, PS_STEP_CACHE, "cache");
+	const char *out = ps_graph_text(g, "%s/cache", c->folder);
+	ps_cache_args args = {
+		.model = m->spec->path,
+		.tokens = output_of(g, m->tokens),
+		.dtype = "f32",
+		.order = "sequence",
+		.layers = {1, {m->spec->layer}},
+		.variant_count = 1,
+		.variants = {{output_of(g, c->mask), out}},
+		.replace = true, /* in our own folder it is an earlier form of this study */
+	};
+
+	making.output = out;
+	making.whole = ps_graph_text(g, "%s/cache/manifest.json", c->folder);
+	making.args = &args;
+	making.after[0] = m->tokens;
+	making.after[1] = c->mask;
+	making.after[2] = PS_NO_NODE;
+	return out && making.whole ? make(g, &making, &c->cache) : no_memory(g);
+}
+
+/* A pruned model's SAE starts from the dense one's seed, or from one of its own. */
+static int64_t init_seed(const ps_study_file *f, const ps_graph_condition *c, size_t seed)
+{
+	bool own = c->method && f->sae.start == PS_INIT_INDEPENDENT;
+
+	return f->seeds[seed] + (own ? OWN_START_OFFSET : 0);
+}
+
+/* The options that `train` would take; what it would refuse is refused here, by the study file's key. */
+static int resolve(ps_graph *g, const ps_graph_model *m, const ps_train_args *args, json_t **json)
+{
+	ps_train_options options;
+	int rc = ps_train_options_make(args, m->config.width, (uint64_t)g->file->cache_tokens,
+				       (size_t)args->d_sae.item[0], (size_t)args->k.item[0],
+				       &options, &g->session->diag);
+
+	if (rc == PS_EUSAGE)
+		return ps_study_blame(g, "sae", &g->session->diag);
+	if (rc)
+		return rc;
+	*json = ps_train_options_json(&options);
+	return *json ? 0 : no_memory(g);
+}
+
+static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
+{
+	const ps_study_file *f = g->file;
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	const char *name = ps_graph_text(g, "train-%lld", (long long)f->seeds[seed]);
+	struct making making = of_condition(g, model, condition, PS_STEP_TRAIN, name);
+	ps_train_args args = ps_train_args_default();
+	int rc;
+
+	args.cache = output_of(g, c->cache);
+	args.out = ps_graph_text(g, "%s/sae/seed-%lld", c->folder, (long long)f->seeds[seed]);
+	args.arch = f->sae.arch;
+	args.d_sae = (ps_int_list){
+		1, {f->sae.d_sae ? f->sae.d_sae : f->sae.expansion * (int64_t)m->config.width}};
+	args.k = (ps_int_list){1, {f->sae.k}};
+	args.tokens = f->train_tokens;
+	args.batch = f->sae.batch;
+	args.lr = f->sae.lr;
+	args.data_seed = f->seeds[seed];
+	args.seeds = (ps_int_list){1, {init_seed(f, c, seed)}};
+	args.replace = true; /* likewise */
+	making.output = args.out;
+	making.whole = ps_graph_text(g, "%s/cfg.json", args.out);
+	making.args = &args;
+	making.after[0] = c->cache;
+	making.after[1] = PS_NO_NODE;
+	if (!name || !args.out || !making.whole)
+		return no_memory(g);
+	rc = resolve(g, m, &args, &making.resolved);
+	return rc ? rc : make(g, &making, &c->train[seed]);
+}
+
+static int add_transfer(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, condition, PS_STEP_TRANSFER, "transfer");
+	ps_transfer_args args = {
+		.sae = output_of(g, dense->train[0]),
+		.dense = output_of(g, dense->cache),
+		.pruned = output_of(g, c->cache),
+		.samples = g->file->bootstrap.samples,
+		.seed = (uint64_t)g->file->seeds[0],
+	};
+	const size_t after[] = {dense->train[0], dense->cache, c->cache, PS_NO_NODE};
+
+	making.args = &args;
+	memcpy(making.after, after, sizeof after);
+	return make(g, &making, &c->transfer);
+}
+
+static int add_splice(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, condition, PS_STEP_SPLICE, "splice");
+	ps_eval_args args = {
+		.sae = output_of(g, dense->train[0]),
+		.model = m->spec->path,
+		.tokens = output_of(g, m->tokens),
+		.mask = output_of(g, c->mask),
+		.layer = m->spec->layer,
+		.windows = g->file->splice.windows,
+	};
+	const size_t after[] = {dense->train[0], m->tokens, c->mask, PS_NO_NODE};
+
+	making.args = &args;
+	memcpy(making.after, after, sizeof after);
+	return make(g, &making, &c->splice);
+}
+
+static int add_ablation(ps_graph *g, size_t model)
+{
+	ps_graph_model *m = &g->models[model];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, 0, PS_STEP_ABLATE, "ablation");
+	ps_ablate_args args = {
+		.model = m->spec->path,
+		.sae = output_of(g, dense->train[0]),
+		.tokens = output_of(g, m->tokens),
+		.layer = m->spec->layer,
+		.features = g->file->ablation.features,
+		.windows = g->file->ablation.windows,
+		.seed = (uint64_t)g->file->seeds[0],
+	};
+	const size_t after[] = {dense->train[0], m->tokens, PS_NO_NODE};
+
+	making.args = &args;
+	memcpy(making.after, after, sizeof after);
+	return make(g, &making, &m->ablation);
+}
+
+static void list_saes(const ps_graph *g, const ps_graph_condition *c, ps_text_list *list)
+{
+	for (size_t i = 0; i < c->seeds; i++)
+		list->item[list->count++] = output_of(g, c->train[i]);
+}
+
+static int add_seeds(ps_graph *g, size_t model)
+{
+	ps_graph_model *m = &g->models[model];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, 0, PS_STEP_SEEDS, "seeds");
+	ps_seeds_args args = {.samples = g->file->bootstrap.samples,
+			      .seed = (uint64_t)g->file->seeds[0]};
+
+	list_saes(g, dense, &args.saes);
+	for (size_t i = 0; i < dense->seeds; i++)
+		args.labels.item[args.labels.count++] = g->file->seeds[i];
+	making.args = &args;
+	making.more = dense->train;
+	making.more_count = dense->seeds;
+	return make(g, &making, &m->seeds);
+}
+
+static int add_survival(ps_graph *g, size_t model, size_t condition)
+{
+	ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, condition, PS_STEP_SURVIVAL, "survival");
+	size_t trained[2 * PS_LIST_MAX];
+	ps_text_list *pruned = ps_graph_take(g, sizeof *pruned);
+	ps_survival_args args = {
+		.cache = output_of(g, dense->cache),
+		.ablation = m->ablation == PS_NO_NODE ? NULL : g->nodes[m->ablation].record,
+		.samples = g->file->bootstrap.samples,
+		.seed = (uint64_t)g->file->seeds[0],
+		.count = 1,
+		.pruned = pruned,
+	};
+
+	if (!pruned)
+		return no_memory(g);
+	list_saes(g, dense, &args.dense);
+	list_saes(g, c, pruned);
+	memcpy(trained, dense->train, dense->seeds * sizeof *trained);
+	memcpy(trained + dense->seeds, c->train, c->seeds * sizeof *trained);
+	making.args = &args;
+	making.after[0] = dense->cache;
+	making.after[1] = m->ablation;
+	making.after[2] = PS_NO_NODE;
+	making.more = trained;
+	making.more_count = dense->seeds + c->seeds;
+	return make(g, &making, &c->survival);
+}
+
+/* A cache, what is trained on it and what reads it. */
+static int add_condition(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_condition *c = &g->models[model].conditions[condition];
+	int rc = add_cache(g, model, condition);
+
+	for (size_t i = 0; i < c->seeds && !rc; i++)
+		rc = add_train(g, model, condition, i);
+	return rc || !c->method ? rc : add_transfer(g, model, condition);
+}
+
+static bool uses_wanda(const ps_study_file *f)
+{
+	for (unsigned i = 0; i < f->methods_count; i++)
+		if (!strcmp(f->methods[i], "wanda"))
+			return true;
+	return false;
+}
+
+int ps_graph_add_model(ps_graph *g, size_t model)
+{
+	const ps_study_file *f = g->file;
+	ps_graph_model *m = &g->models[model];
+	int rc = add_tokens(g, model, "tokens", f->cache_tokens, &m->tokens);
+
+	if (!rc && uses_wanda(f))
+		rc = add_tokens(g, model, "calibration", f->calibration_tokens, &m->calibration);
+	for (size_t i = 0; i < m->condition_count && !rc; i++) {
+		if (m->conditions[i].method)
+			rc = add_mask(g, model, i);
+		if (!rc)
+			rc = add_ppl(g, model, i);
+	}
+	for (size_t i = 0; i < m->condition_count && !rc; i++)
+		rc = add_condition(g, model, i);
+	for (size_t i = 0; i < m->condition_count && !rc && f->splice.windows; i++)
+		rc = add_splice(g, model, i);
+	if (!rc && f->ablation.features)
+		rc = add_ablation(g, model);
+	if (!rc && m->conditions[0].seeds > 1)
+		rc = add_seeds(g, model);
+	for (size_t i = 1; i < m->condition_count && !rc; i++)
+		rc = add_survival(g, model, i);
+	return rc;
+}
+
+/* --- the study as a whole --- */
+
+static struct making of_study(const ps_graph *g, ps_step step, const char *name)
+{
+	return (struct making){.step = step,
+			       .name = name,
+			       .id_model = "study",
+			       .id_condition = "all",
+			       .folder = g->out,
+			       .after = {PS_NO_NODE}};
+}
+
+/* Everything that results.json is made of: all nodes but those that only hand on files. */
+static int add_assemble(ps_graph *g)
+{
+	struct making making = of_study(g, PS_STEP_ASSEMBLE, "assemble");
+	size_t *more = calloc(g->count, sizeof *more), count = 0;
+	int rc = more ? 0 : no_memory(g);
+
+	for (size_t i = 0; i < g->count && !rc; i++)
+		if (g->nodes[i].kind->step != PS_STEP_TOKENIZE &&
+		    g->nodes[i].kind->step != PS_STEP_CACHE)
+			more[count++] = i;
+	making.output = ps_graph_text(g, "%s/results.json", g->out);
+	making.more = more;
+	making.more_count = count;
+	making.folder = ps_graph_text(g, "%s/runs", g->out);
+	making.resolved = ps_results_settings(g->file);
+	if (!rc && (!making.output || !making.folder || !making.resolved))
+		rc = no_memory(g);
+	if (!rc)
+		rc = make(g, &making, &g->assemble);
+	free(more);
+	return rc;
+}
+
+int ps_graph_add_summary(ps_graph *g)
+{
+	struct making making = of_study(g, PS_STEP_REPORT, "report");
+	int rc = add_assemble(g);
+
+	if (rc)
+		return rc;
+	making.output = ps_graph_text(g, "%s/report.html", g->out);
+	making.folder = ps_graph_text(g, "%s/runs", g->out);
+	making.after[0] = g->assemble;
+	making.after[1] = PS_NO_NODE;
+	return making.output && making.folder ? make(g, &making, &g->report) : no_memory(g);
+}

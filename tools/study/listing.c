@@ -1,0 +1,255 @@
+#include "tools/study/listing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/arena.h"
+#include "core/base/checked.h"
+#include "io/file.h"
+#include "tools/study/cost.h"
+#include "tools/study/results.h"
+
+#define RESULTS_BYTES_MAX ((size_t)1 << 30)
+
+static int no_memory(const ps_graph *g)
+{
+	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the listing");
+}
+
+json_t *ps_study_counts(const ps_graph *g, size_t done)
+{
+	size_t runs = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++)
+		runs += g->models[i].condition_count;
+	return json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)runs, "conditions",
+			 (json_int_t)(runs - g->file->models_count), "steps", (json_int_t)g->count,
+			 "steps_done_before", (json_int_t)done);
+}
+
+uint64_t ps_study_cache_peak(const ps_graph *g, const ps_execute_options *o, bool least)
+{
+	uint64_t peak = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++) {
+		const ps_graph_model *m = &g->models[i];
+		size_t slots = least && !o->keep_caches ? ps_min_size(2, m->condition_count)
+							: ps_execute_cache_slots(g, m, o);
+		uint64_t all = slots * ps_graph_cache_bytes(g, m);
+
+		peak = o->keep_caches ? peak + all : all > peak ? all : peak;
+	}
+	return peak;
+}
+
+/* --- the steps --- */
+
+static const char *condition_name(const ps_graph *g, const ps_node *n)
+{
+	return g->models[n->model].conditions[n->condition].name;
+}
+
+static bool of_study(const ps_graph *g, const ps_node *n)
+{
+	return n == &g->nodes[g->assemble] || n == &g->nodes[g->report];
+}
+
+static json_t *step_json(const ps_graph *g, const ps_node *n)
+{
+	const ps_cost cost = ps_cost_of(g, n);
+	const char *slash = strrchr(n->id, '/');
+	char reason[160];
+
+	ps_graph_reason(g, n, reason, sizeof reason);
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:I, s:I}", "id", n->id, "model",
+			 of_study(g, n) ? "" : g->models[n->model].spec->name, "condition",
+			 of_study(g, n) ? "" : condition_name(g, n), "step", slash + 1, "done",
+			 !ps_graph_wanted(g, n), "reason", reason, "seconds", cost.seconds,
+			 "memory_bytes", (json_int_t)cost.memory_bytes, "disk_bytes",
+			 (json_int_t)cost.disk_bytes);
+}
+
+static int steps_json(const ps_graph *g, json_t *list)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (json_array_append_new(list, step_json(g, &g->nodes[i])))
+			return no_memory(g);
+	return 0;
+}
+
+/* --- the passes that make caches --- */
+
+static int add_pass(const ps_graph *g, const ps_graph_model *m, const size_t *conditions,
+		    size_t count, json_t *list)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		if (json_array_append_new(names, json_string(m->conditions[conditions[i]].name)))
+			return no_memory(g);
+	return json_array_append_new(
+		       list, json_pack("{s:s, s:o}", "model", m->spec->name, "conditions", names))
+		       ? no_memory(g)
+		       : 0;
+}
+
+/* As the executor would choose them: the dense cache keeps its place, the others come and go. */
+static int passes_json(const ps_graph *g, const ps_execute_options *o, json_t *list)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++) {
+		const ps_graph_model *m = &g->models[i];
+		const size_t slots = ps_min_size(ps_execute_cache_slots(g, m, o), PS_LIST_MAX);
+		size_t group[PS_LIST_MAX], count = 0;
+
+		for (size_t c = 0; c < m->condition_count && !rc; c++) {
+			const bool dense_apart = count && group[0] && !o->keep_caches;
+
+			if (!ps_graph_wanted(g, &g->nodes[m->conditions[c].cache]))
+				continue;
+			if (count == slots - dense_apart) {
+				rc = add_pass(g, m, group, count, list);
+				count = 0;
+			}
+			group[count++] = c;
+		}
+		if (!rc && count)
+			rc = add_pass(g, m, group, count, list);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+/* --- the sum --- */
+
+struct total {
+	double seconds;
+	uint64_t memory_bytes; /* of the step that wants most */
+	size_t done;
+};
+
+static struct total add_up(const ps_graph *g)
+{
+	struct total t = {0};
+
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+		const ps_cost cost = ps_cost_of(g, n);
+
+		if (!ps_graph_wanted(g, n)) {
+			t.done++;
+			continue;
+		}
+		t.seconds += cost.seconds;
+		t.memory_bytes =
+			cost.memory_bytes > t.memory_bytes ? cost.memory_bytes : t.memory_bytes;
+	}
+	return t;
+}
+
+static void format_seconds(double seconds, char *out, size_t size)
+{
+	if (seconds < 90)
+		snprintf(out, size, "%.*f s", seconds < 10 ? 1 : 0, seconds);
+	else if (seconds < 5400)
+		snprintf(out, size, "%.0f min", seconds / 60);
+	else
+		snprintf(out, size, "%.1f h", seconds / 3600);
+}
+
+static void print_steps(const json_t *steps)
+{
+	const json_t *step;
+	char time[32];
+	size_t i;
+
+	json_array_foreach (steps, i, step) {
+		bool done = json_is_true(json_object_get(step, "done"));
+
+		format_seconds(json_number_value(json_object_get(step, "seconds")), time,
+			       sizeof time);
+		printf("%-5s %-36s %9s  %s\n", done ? "done" : "to do",
+		       json_string_value(json_object_get(step, "id")), done ? "" : time,
+		       done ? "" : json_string_value(json_object_get(step, "reason")));
+	}
+}
+
+static void print_passes(const json_t *passes)
+{
+	const json_t *pass, *name;
+	size_t i, j;
+
+	json_array_foreach (passes, i, pass) {
+		printf("caches in one pass: %s", json_string_value(json_object_get(pass, "model")));
+		json_array_foreach (json_object_get(pass, "conditions"), j, name)
+			printf("%s %s", j ? "," : "", json_string_value(name));
+		putchar('\n');
+	}
+}
+
+static void print_total(const ps_graph *g, const ps_execute_options *o, const struct total *t)
+{
+	char disk[24], memory[24], budget[24], time[32];
+	const uint64_t all =
+		ps_study_cache_peak(g, &(ps_execute_options){.keep_caches = true}, false);
+
+	format_seconds(t->seconds, time, sizeof time);
+	printf("\n%zu steps, %zu of them done; about %s to go\n", g->count, t->done, time);
+	printf("memory: the largest step wants %s of %s\n",
+	       ps_size_format((size_t)t->memory_bytes, memory),
+	       ps_size_format(g->session->memory_bytes, budget));
+	printf("disk: caches take at most %s at a time",
+	       ps_size_format((size_t)ps_study_cache_peak(g, o, false), disk));
+	if (!o->keep_caches)
+		printf("; with --keep-caches %s, and what is added to the study later reads them",
+		       ps_size_format((size_t)all, disk));
+	putchar('\n');
+}
+
+int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **result)
+{
+	const struct total t = add_up(g);
+	json_t *steps = json_array(), *passes = json_array(), *counts = ps_study_counts(g, t.done);
+	json_t *needs = json_pack("{s:b, s:I, s:I, s:I, s:f, s:O?, s:O?}", "dry_run", true,
+				  "disk_bytes", (json_int_t)ps_study_cache_peak(g, o, false),
+				  "memory_bytes", (json_int_t)t.memory_bytes, "budget_bytes",
+				  (json_int_t)g->session->memory_bytes, "seconds", t.seconds,
+				  "listing", steps, "cache_passes", passes);
+	int rc = steps && passes && counts && needs ? steps_json(g, steps) : no_memory(g);
+
+	if (!rc)
+		rc = passes_json(g, o, passes);
+	if (!rc && json_object_update(counts, needs))
+		rc = no_memory(g);
+	if (!rc && !g->session->json) {
+		print_steps(steps);
+		print_passes(passes);
+		print_total(g, o, &t);
+	}
+	if (rc)
+		json_decref(counts);
+	else
+		*result = counts;
+	json_decref(needs);
+	json_decref(passes);
+	json_decref(steps);
+	return rc;
+}
+
+int ps_study_print_results(const ps_graph *g)
+{
+	json_t *results = NULL;
+	int rc;
+
+	if (g->session->json || g->session->quiet)
+		return 0;
+	rc = ps_file_read_json(&ps_sys_linux, g->nodes[g->assemble].output, RESULTS_BYTES_MAX,
+			       &results, &g->session->diag);
+	if (!rc)
+		ps_results_print(results);
+	json_decref(results);
+	return rc;
+}

@@ -1,0 +1,185 @@
+#include "tools/study/steps.h"
+
+#include "tools/study/assemble.h"
+#include "tools/study/graph.h"
+
+static int run_tokenize(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_tokenize(g->session, nodes[0]->args, results);
+}
+
+static int run_prune(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_prune(g->session, nodes[0]->args, results);
+}
+
+/* How the weights were read is no part of the result. */
+static int run_ppl(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	int rc = ps_run_ppl(g->session, nodes[0]->args, results);
+
+	(void)count;
+	if (!rc)
+		json_object_del(*results, "backend");
+	return rc;
+}
+
+/* Caches of several conditions from one pass over the weights. */
+static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	ps_cache_args args = *(const ps_cache_args *)nodes[0]->args;
+	json_t *whole = NULL;
+	int rc;
+
+	for (size_t i = 1; i < count; i++)
+		args.variants[i] = ((const ps_cache_args *)nodes[i]->args)->variants[0];
+	args.variant_count = count;
+	rc = ps_run_cache(g->session, &args, &whole);
+	for (size_t i = 0; i < count && !rc; i++) {
+		results[i] = json_pack("{s:I}", "tokens", (json_int_t)g->file->cache_tokens);
+		if (!results[i])
+			rc = ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a result");
+	}
+	json_decref(whole);
+	return rc;
+}
+
+/* How long it took is no part of the result. */
+static int run_train(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	int rc = ps_run_train(g->session, nodes[0]->args, results);
+
+	(void)count;
+	if (rc)
+		return rc;
+	json_object_del(*results, "seconds");
+	json_object_del(*results, "tokens_per_s");
+	return 0;
+}
+
+static int run_transfer(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_transfer(g->session, nodes[0]->args, results);
+}
+
+static int run_splice(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_eval(g->session, nodes[0]->args, results);
+}
+
+static int run_ablate(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_ablate(g->session, nodes[0]->args, results);
+}
+
+static int run_seeds(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_seeds(g->session, nodes[0]->args, results);
+}
+
+/* Several conditions of a model share the dense SAEs and where their latents fire. */
+static int run_survival(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	ps_survival_args args = *(const ps_survival_args *)nodes[0]->args;
+	ps_text_list *pruned = ps_graph_take(g, count * sizeof *pruned);
+
+	if (!pruned)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for %zu conditions",
+			       count);
+	for (size_t i = 0; i < count; i++)
+		pruned[i] = ((const ps_survival_args *)nodes[i]->args)->pruned[0];
+	args.count = count;
+	args.pruned = pruned;
+	return ps_run_survival(g->session, &args, results);
+}
+
+static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count, (void)nodes;
+	return ps_run_report(g->session, &(ps_report_args){.folder = g->out}, results);
+}
+
+const ps_step_kind ps_step_kinds[PS_STEPS] = {
+	[PS_STEP_TOKENIZE] = {.step = PS_STEP_TOKENIZE,
+			      .command = "tokenize",
+			      .arguments = &ps_tokenize_arguments,
+			      .batch_max = 1,
+			      .run = run_tokenize,
+			      .headline = "tokens"},
+	[PS_STEP_PRUNE] = {.step = PS_STEP_PRUNE,
+			   .command = "prune",
+			   .arguments = &ps_prune_arguments,
+			   .forward = true,
+			   .batch_max = 1,
+			   .run = run_prune,
+			   .headline = "sparsity_achieved"},
+	[PS_STEP_PPL] = {.step = PS_STEP_PPL,
+			 .command = "ppl",
+			 .arguments = &ps_ppl_arguments,
+			 .forward = true,
+			 .batch_max = 1,
+			 .run = run_ppl,
+			 .headline = "ppl"},
+	[PS_STEP_CACHE] = {.step = PS_STEP_CACHE,
+			   .command = "cache",
+			   .arguments = &ps_cache_arguments,
+			   .forward = true,
+			   .transient = true,
+			   .batch_max = PS_LIST_MAX,
+			   .run = run_cache,
+			   .headline = "tokens"},
+	[PS_STEP_TRAIN] = {.step = PS_STEP_TRAIN,
+			   .command = "train",
+			   .arguments = &ps_train_arguments,
+			   .batch_max = 1,
+			   .run = run_train,
+			   .headline = "fvu"},
+	[PS_STEP_TRANSFER] = {.step = PS_STEP_TRANSFER,
+			      .command = "transfer",
+			      .arguments = &ps_transfer_arguments,
+			      .batch_max = 1,
+			      .run = run_transfer,
+			      .headline = "jaccard"},
+	[PS_STEP_SPLICE] = {.step = PS_STEP_SPLICE,
+			    .command = "eval",
+			    .arguments = &ps_eval_arguments,
+			    .forward = true,
+			    .batch_max = 1,
+			    .run = run_splice,
+			    .headline = "ce_recovered"},
+	[PS_STEP_ABLATE] = {.step = PS_STEP_ABLATE,
+			    .command = "ablate",
+			    .arguments = &ps_ablate_arguments,
+			    .forward = true,
+			    .batch_max = 1,
+			    .run = run_ablate,
+			    .headline = "mean_effect"},
+	[PS_STEP_SEEDS] = {.step = PS_STEP_SEEDS,
+			   .command = "seeds",
+			   .arguments = &ps_seeds_arguments,
+			   .summary = true,
+			   .batch_max = 1,
+			   .run = run_seeds},
+	[PS_STEP_SURVIVAL] = {.step = PS_STEP_SURVIVAL,
+			      .command = "survival",
+			      .arguments = &ps_survival_arguments,
+			      .summary = true,
+			      .batch_max = PS_LIST_MAX,
+			      .run = run_survival},
+	[PS_STEP_ASSEMBLE] = {.step = PS_STEP_ASSEMBLE,
+			      .command = "assemble",
+			      .summary = true,
+			      .batch_max = 1,
+			      .run = ps_assemble},
+	[PS_STEP_REPORT] = {.step = PS_STEP_REPORT,
+			    .command = "report",
+			    .summary = true,
+			    .batch_max = 1,
+			    .run = run_report},
+};

@@ -132,6 +132,7 @@ static const ps_argument ablate_rows[] = {
 	FIELD(T, tokens, TEXT, INPUT),  FIELD(T, mask, TEXT, INPUT),
 	FIELD(T, layer, INT, OPTION),   FIELD(T, features, INT, OPTION),
 	FIELD(T, windows, INT, OPTION), FIELD(T, seed, SEED, OPTION),
+	FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(ablate, T, ablate_rows);
 #undef T

@@ -343,3 +343,42 @@ void ps_study_file_free(ps_study_file *f)
 	if (f)
 		cyaml_free(&config, &study_schema, f, 0);
 }
+
+/* Where ps_study_file_keys stands. */
+struct key_list {
+	const char **names;
+	size_t count, max;
+	char *text;
+	size_t left;
+};
+
+static void list_key(struct key_list *list, const char *group, const char *key)
+{
+	int length = snprintf(list->text, list->left, "%s%s%s", group, *group ? "." : "", key);
+
+	if (length < 0 || (size_t)length >= list->left || list->count == list->max)
+		return;
+	list->names[list->count++] = list->text;
+	list->text += length + 1;
+	list->left -= (size_t)length + 1;
+}
+
+size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t size)
+{
+	struct key_list list = {.names = names, .max = max, .text = text, .left = size};
+
+	for (const cyaml_schema_field_t *f = study_fields; f->key; f++) {
+		const cyaml_schema_field_t *inner = NULL;
+
+		if (f->value.type == CYAML_MAPPING)
+			inner = f->value.mapping.fields;
+		else if (f->value.type == CYAML_SEQUENCE &&
+			 f->value.sequence.entry->type == CYAML_MAPPING)
+			inner = f->value.sequence.entry->mapping.fields;
+		if (!inner)
+			list_key(&list, "", f->key);
+		for (; inner && inner->key; inner++)
+			list_key(&list, f->key, inner->key);
+	}
+	return list.count;
+}

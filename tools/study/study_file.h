@@ -65,6 +65,9 @@ typedef struct ps_study_file {
 /* path: the YAML file; relative paths in it are relative to the working folder. Unknown keys are PS_EINPUT
  * naming the nearest known one; so are missing keys, wrong types, aliases, and values out of range. */
 int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS_MUST_USE;
+/* Every key that a study file may have, "sae.k" for k in sae, into names (max at most); returns how many there are.
+ * The names live in text, of which size bytes are there. */
+size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t size);
 void ps_study_file_free(ps_study_file *file); /* NULL allowed */
 
 #endif

@@ -1,0 +1,365 @@
+/* The graph of a small study: its nodes, and which of them every field of the study file changes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/study/graph.h"
+
+static char scratch[] = "/tmp/prunescope-graph-XXXXXX";
+
+static int make_scratch(void **state)
+{
+	char path[128];
+
+	(void)state;
+	if (!mkdtemp(scratch))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof path, "%s/text-%d", scratch, i);
+		file = fopen(path, "w");
+		if (!file)
+			return -1;
+		fprintf(file, "The text of number %d.\n", i);
+		fclose(file);
+	}
+	snprintf(path, sizeof path, "cp -r demo/models/llama %s/copy", scratch);
+	return system(path);
+}
+
+static int remove_scratch(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf %s", scratch);
+	return system(command);
+}
+
+/* The lines of the study file that the tests start from; a field is a line of its own. */
+static const char *const lines[] = {
+	"name: a study",
+	"models:\n  - name: llama\n    path: demo/models/llama\n    layer: 2",
+	"text: [@/text-0]",
+	"methods: [magnitude, wanda]",
+	"sparsities: [0.5]",
+	"seeds: [7, 42]",
+	"pruned_seeds: 2",
+	"window: 64",
+	"calibration_tokens: 1024",
+	"train_tokens: 8000",
+	"cache_tokens: 6400",
+	"min_chars: 0",
+	"bos: none",
+	"documents: file",
+	"magnitude:\n  scope: global\n  pool_embedding: false",
+	"wanda:\n  scope: row\n  calibration: sequential",
+	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
+	"sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  d_sae: 0\n  k: 8\n  batch: 128\n  "
+	"lr: 0.001",
+	"splice:\n  windows: 8",
+	"ablation:\n  features: 10\n  windows: 4",
+	"bootstrap:\n  samples: 100",
+};
+
+/* Writes the study file, with one text replaced; "@" is the scratch folder. */
+static const char *write_study(const char *from, const char *to)
+{
+	static char path[128];
+	char whole[4096] = "", *at;
+	FILE *file;
+
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		strcat(whole, lines[i]);
+		strcat(whole, "\n");
+	}
+	at = from ? strstr(whole, from) : NULL;
+	if (from && !at)
+		fail_msg("the study has no '%s'", from);
+	snprintf(path, sizeof path, "%s/study.yaml", scratch);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (const char *p = whole; *p; p++) {
+		if (p == at) {
+			for (const char *q = to; *q; q++)
+				*q == '@' ? fputs(scratch, file) : fputc(*q, file);
+			p += strlen(from) - 1;
+		} else {
+			*p == '@' ? fputs(scratch, file) : fputc(*p, file);
+		}
+	}
+	fclose(file);
+	return path;
+}
+
+struct built {
+	ps_study_file *file;
+	ps_session session;
+	ps_graph graph;
+	char out[128];
+};
+
+static int build(struct built *b, const char *from, const char *to, ps_precision precision)
+{
+	const char *path = write_study(from, to);
+	int rc;
+
+	*b = (struct built){.session = {.threads = 1, .precision = precision}};
+	snprintf(b->out, sizeof b->out, "%s/out", scratch);
+	rc = ps_study_file_load(&b->file, path, &b->session.diag);
+	if (!rc)
+		rc = ps_graph_build(&b->graph, &b->session, b->file, path, b->out);
+	return rc;
+}
+
+static void unbuild(struct built *b)
+{
+	ps_graph_close(&b->graph);
+	ps_study_file_free(b->file);
+}
+
+static const ps_node *find(const ps_graph *g, const char *id)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (!strcmp(g->nodes[i].id, id))
+			return &g->nodes[i];
+	return NULL;
+}
+
+/* Whether one of the patterns, which spaces divide, matches the id. */
+static bool matches(const char *patterns, const char *id)
+{
+	char copy[512], *save = NULL;
+
+	snprintf(copy, sizeof copy, "%s", patterns);
+	for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
+		if (!fnmatch(p, id, 0))
+			return true;
+	return false;
+}
+
+#define SUMMARY " study/all/*"
+/* What reads SAEs, and what reads that. */
+#define TRAINED "*/train-* */transfer */splice */ablation */seeds */survival" SUMMARY
+#define CACHED "*/cache " TRAINED
+#define TOKENS "*/tokens */calibration */wanda-*/mask */wanda-*/ppl " CACHED
+
+/* For each field: what it is changed to, and the steps that are other ones then. */
+static const struct {
+	const char *field, *from, *to, *changed;
+} changes[] = {
+	{"name", "name: a study", "name: another", "study/all/*"},
+	{"models.path", "demo/models/llama", "@/copy", ""},
+	{"models.layer", "layer: 2", "layer: 3", CACHED},
+	{"text", "[@/text-0]", "[@/text-0, @/text-1]", TOKENS},
+	{"methods", "[magnitude, wanda]", "[magnitude]", "study/all/*"},
+	{"sparsities", "[0.5]", "[0.5, 0.3]", "study/all/*"},
+	{"seeds", "[7, 42]", "[7, 43]", "*/seeds */survival" SUMMARY},
+	{"pruned_seeds", "pruned_seeds: 2", "pruned_seeds: 1", "*/survival" SUMMARY},
+	{"window", "window: 64\ncal", "window: 32\ncal", TOKENS},
+	{"calibration_tokens", "calibration_tokens: 1024", "calibration_tokens: 2048",
+	 "*/calibration */wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
+	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
+	{"train_tokens", "train_tokens: 8000", "train_tokens: 8128", TRAINED},
+	{"cache_tokens", "cache_tokens: 6400", "cache_tokens: 6464", "*/tokens " CACHED},
+	{"min_chars", "min_chars: 0", "min_chars: 3", TOKENS},
+	{"bos", "bos: none", "bos: window", TOKENS},
+	{"documents", "documents: file", "documents: line", TOKENS},
+	{"magnitude.scope", "scope: global", "scope: matrix",
+	 "*/magnitude-*/mask */magnitude-*/ppl */magnitude-*/cache */magnitude-*/train-* "
+	 "*/magnitude-*/transfer */magnitude-*/splice */magnitude-*/survival" SUMMARY},
+	{"magnitude.pool_embedding", "pool_embedding: false", "pool_embedding: true",
+	 "*/magnitude-*/mask */magnitude-*/ppl */magnitude-*/cache */magnitude-*/train-* "
+	 "*/magnitude-*/transfer */magnitude-*/splice */magnitude-*/survival" SUMMARY},
+	{"wanda.scope", "scope: row", "scope: matrix",
+	 "*/wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
+	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
+	{"wanda.calibration", "calibration: sequential", "calibration: dense",
+	 "*/wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
+	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
+	{"ppl.text", "text: @/text-1", "text: @/text-0", "*/ppl" SUMMARY},
+	{"ppl.window", "window: 64\n  stride", "window: 48\n  stride", "*/ppl" SUMMARY},
+	{"ppl.stride", "stride: 32", "stride: 16", "*/ppl" SUMMARY},
+	{"ppl.max_tokens", "max_tokens: 400", "max_tokens: 401", "*/ppl" SUMMARY},
+	{"sae.arch", "arch: topk", "arch: batchtopk", TRAINED},
+	{"sae.init", "init: shared", "init: independent",
+	 "*/magnitude-*/train-* */wanda-*/train-* */survival" SUMMARY},
+	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
+	{"sae.d_sae", "d_sae: 0", "d_sae: 100", TRAINED},
+	{"sae.k", "k: 8", "k: 9", TRAINED},
+	{"sae.batch", "batch: 128", "batch: 64", TRAINED},
+	{"sae.lr", "lr: 0.001", "lr: 0.002", TRAINED},
+	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
+	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
+	{"ablation.windows", "windows: 4", "windows: 5", "*/ablation */survival" SUMMARY},
+	{"bootstrap.samples", "samples: 100", "samples: 101",
+	 "*/transfer */seeds */survival" SUMMARY},
+};
+
+/* Of the steps that both graphs have, exactly those that match have another key. */
+static void check_changes(const ps_graph *before, const ps_graph *after, const char *what,
+			  const char *changed)
+{
+	size_t common = 0;
+
+	for (size_t i = 0; i < before->count; i++) {
+		const ps_node *a = &before->nodes[i], *b = find(after, a->id);
+
+		if (!b)
+			continue;
+		common++;
+		if (!strcmp(a->key, b->key) == matches(changed, a->id))
+			fail_msg("%s: the key of %s has %s", what, a->id,
+				 strcmp(a->key, b->key) ? "changed" : "not changed");
+	}
+	assert_true(common > 3);
+}
+
+static void every_field_changes_its_dependents_alone(void **state)
+{
+	struct built base, other;
+
+	(void)state;
+	assert_int_equal(build(&base, NULL, NULL, PS_PRECISION_F32), 0);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		if (build(&other, changes[i].from, changes[i].to, PS_PRECISION_F32))
+			fail_msg("%s: %s", changes[i].field, other.session.diag.text);
+		check_changes(&base.graph, &other.graph, changes[i].field, changes[i].changed);
+		unbuild(&other);
+	}
+	unbuild(&base);
+}
+
+static void no_field_of_the_file_is_left_out(void **state)
+{
+	const char *names[128];
+	char text[4096];
+	size_t count = ps_study_file_keys(names, 128, text, sizeof text);
+
+	(void)state;
+	assert_true(count > 30);
+	for (size_t i = 0; i < count; i++) {
+		bool known = !strcmp(names[i], "models.name"); /* tried below */
+
+		for (size_t j = 0; j < sizeof changes / sizeof *changes; j++)
+			known |= !strcmp(names[i], changes[j].field);
+		if (!known)
+			fail_msg("no test changes %s", names[i]);
+	}
+}
+
+/* A renamed model has folders of its own, and steps of the same keys. */
+static void a_models_name_is_no_part_of_a_key(void **state)
+{
+	struct built base, other;
+
+	(void)state;
+	assert_int_equal(build(&base, NULL, NULL, PS_PRECISION_F32), 0);
+	assert_int_equal(build(&other, "name: llama", "name: a llama", PS_PRECISION_F32), 0);
+	assert_int_equal(base.graph.count, other.graph.count);
+	assert_non_null(find(&other.graph, "a_llama/dense/tokens"));
+	for (size_t i = 0; i < base.graph.assemble; i++)
+		assert_string_equal(base.graph.nodes[i].key, other.graph.nodes[i].key);
+	unbuild(&other);
+	unbuild(&base);
+}
+
+static void the_precision_changes_what_a_forward_pass_makes(void **state)
+{
+	struct built base, other;
+
+	(void)state;
+	assert_int_equal(build(&base, NULL, NULL, PS_PRECISION_F32), 0);
+	assert_int_equal(build(&other, NULL, NULL, PS_PRECISION_BF16), 0);
+	check_changes(&base.graph, &other.graph, "--precision", "*/wanda-*/mask */ppl " CACHED);
+	unbuild(&other);
+	unbuild(&base);
+}
+
+static void nodes_stand_after_what_they_read(void **state)
+{
+	struct built b;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	assert_int_equal(b.graph.count, 27);
+	for (size_t i = 0; i < b.graph.count; i++) {
+		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
+			assert_true(b.graph.nodes[i].after[j] < i);
+		for (size_t j = 0; j < i; j++) {
+			assert_string_not_equal(b.graph.nodes[i].id, b.graph.nodes[j].id);
+			assert_string_not_equal(b.graph.nodes[i].record, b.graph.nodes[j].record);
+		}
+	}
+	unbuild(&b);
+}
+
+static void a_step_is_found_by_the_end_of_its_name(void **state)
+{
+	struct built b;
+	ps_node *node;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	assert_int_equal(ps_graph_find(&b.graph, "assemble", &node), 0);
+	assert_string_equal(node->id, "study/all/assemble");
+	assert_int_equal(ps_graph_find(&b.graph, "wanda-0.5/mask", &node), 0);
+	assert_string_equal(node->id, "llama/wanda-0.5/mask");
+	assert_int_equal(ps_graph_find(&b.graph, "mask", &node), PS_EUSAGE);
+	assert_non_null(strstr(b.session.diag.text, "several"));
+	b.session.diag = (ps_diag){{0}};
+	assert_int_equal(ps_graph_find(&b.graph, "llama/dense/pql", &node), PS_EUSAGE);
+	assert_non_null(strstr(b.session.diag.text, "llama/dense/ppl"));
+	unbuild(&b);
+}
+
+/* An SAE that train would refuse is refused before anything runs, by file, line and key. */
+static void options_are_checked_against_the_model(void **state)
+{
+	static const struct {
+		const char *from, *to, *key;
+		int line;
+	} wrong[] = {
+		{"k: 8", "k: 1600", "sae.k", 34},
+		{"arch: topk", "arch: gemmascope", "sae.arch", 30},
+		{"layer: 2", "layer: 99", "layer 99", 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct built b;
+		char line[32];
+
+		assert_int_equal(build(&b, wrong[i].from, wrong[i].to, PS_PRECISION_F32),
+				 PS_EINPUT);
+		snprintf(line, sizeof line, "line %d", wrong[i].line);
+		if (!strstr(b.session.diag.text, wrong[i].key) ||
+		    !strstr(b.session.diag.text, line))
+			fail_msg("%s or %s is not in: %s", wrong[i].key, line, b.session.diag.text);
+		unbuild(&b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nodes_stand_after_what_they_read),
+		cmocka_unit_test(every_field_changes_its_dependents_alone),
+		cmocka_unit_test(no_field_of_the_file_is_left_out),
+		cmocka_unit_test(a_models_name_is_no_part_of_a_key),
+		cmocka_unit_test(the_precision_changes_what_a_forward_pass_makes),
+		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
+		cmocka_unit_test(options_are_checked_against_the_model),
+	};
+
+	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+}

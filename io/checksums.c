@@ -9,7 +9,7 @@
 
 #define BLOCK_BYTES_MAX ((uint64_t)1 << 30)
 
-/* What was recorded, as far as it can be read. */
+/* The recorded checksums, as far as they can be read. */
 struct recorded {
 	uint64_t block_bytes;
 	const json_t *blocks;

@@ -184,8 +184,8 @@ static struct slot *find(ps_layer_stream *stream, int layer)
 	return NULL;
 }
 
-/* Frees a slot for another layer: an empty one, or else one whose bytes nobody acquired. NULL: there is
- * none, or none without waiting. */
+/* Frees a slot for another layer: an empty one, or else one whose bytes nobody acquired. NULL:
+ * there is none, or none without waiting. */
 static struct slot *vacate(ps_layer_stream *stream, bool wait)
 {
 	struct slot *best = NULL;
@@ -239,8 +239,9 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 	}
 	if (slot->state == HELD)
 		return ps_fail(diag, PS_EFAILED, "layer %d is held already", layer);
-	/* The slot becomes HELD before the next layer is queued, so that prefetch cannot choose it. The next
-	 * layer is queued before this one is waited for, so that the device does not pause in between. */
+	/* The slot becomes HELD before the next layer is queued, so that prefetch cannot choose it.
+	 * The next layer is queued before this one is waited for, so that the device does not pause
+	 * in between. */
 	before = slot->state;
 	slot->state = HELD;
 	prefetch(stream, next);

@@ -143,7 +143,7 @@ int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t co
 {
 	for (size_t first = 0; first < count; first += BLOCK_ROWS) {
 		int rc = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
-				 out + first * stream->config->width, diag);
+				out + first * stream->config->width, diag);
 
 		if (rc)
 			return rc;

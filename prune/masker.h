@@ -1,10 +1,11 @@
-/* prune/masker.h: the loops that magnitude and Wanda share: scores, thresholds and masks of a matrix.
+/* prune/masker.h: the loops that magnitude and Wanda share: scores, thresholds and masks of a
+ * matrix.
  *
  *   score[r, c] = |W[r, c]| * scale[c]   (scale NULL: 1), in f32
  *
- * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to the
- * pool in blocks. The masks do not depend on the number of threads.
- * A weight that is NaN or infinite: PS_EINPUT naming the tensor, row and column. */
+ * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to
+ * the pool in blocks. The masks do not depend on the number of threads. A weight that is NaN or
+ * infinite: PS_EINPUT naming the tensor, row and column. */
 #ifndef PS_PRUNE_MASKER_H
 #define PS_PRUNE_MASKER_H
 
@@ -26,19 +27,19 @@ typedef struct ps_scored {
 	const char *name;   /* of the tensor, for messages */
 } ps_scored;
 
-/* Makes a masker for a model, its buffers in the layout (counted or taken; core/base/arena.h). The caller
- * sets the context. */
+/* Makes a masker for a model, its buffers in the layout (counted or taken; core/base/arena.h). The
+ * caller sets the context. */
 void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads,
 		       ps_layout *layout);
 
 /* Checks options against a model. PS_EUSAGE for a sparsity or N:M out of range, and for a pooled
- * embedding without a global threshold. PS_EINPUT naming the first projection whose columns M does not
- * divide. */
+ * embedding without a global threshold. PS_EINPUT naming the first projection whose columns M does
+ * not divide. */
 int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
 			    ps_diag *diag) PS_MUST_USE;
 
-/* The steps to a threshold over one or several matrices. They are those of prune/histogram.h, one matrix
- * at a time: begin, add_upper of all, end_upper, add_lower of all, end. */
+/* The steps to a threshold over one or several matrices. They are those of prune/histogram.h, one
+ * matrix at a time: begin, add_upper of all, end_upper, add_lower of all, end. */
 void ps_masker_threshold_begin(ps_masker *masker);
 int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
 /* count: the number of scores added. */

@@ -1,4 +1,5 @@
-/* io/mask_file: the masks of this model are found and handed out with its weights; any other file is refused. */
+/* io/mask_file: masks of this model are found and handed out with its weights, other files are
+ * refused, and a written mask reads back. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -297,7 +298,7 @@ static void flip(const char *path, long at, int bit)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Every bit of the data: a flip that padding or shape do not show is found by the checksums. */
+/* Flips every bit of the data. The checksums find what padding and shape do not show. */
 static void finds_any_flipped_bit_of_its_own_masks(void **state)
 {
 	char path[512];

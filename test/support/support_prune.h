@@ -42,8 +42,8 @@ bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_opti
 ps_mask_sink mask_set_sink(mask_set *set);
 void mask_set_free(mask_set *set);
 
-/* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX: another
- * size. */
+/* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX:
+ * another size. */
 uint64_t mask_set_differing(const mask_set *set, const prune_fixture *fixture, size_t v);
 
 #endif

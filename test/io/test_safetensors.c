@@ -584,6 +584,25 @@ static void reads_token_files_of_the_library(void **state)
 	}
 }
 
+static void written_tokens_read_back(void **state)
+{
+	static const int32_t ids[] = {3, 2, 1, 0, 1, 2};
+	json_t *provenance = json_pack("{s:s}", "command", "tokenize");
+	ps_token_file tokens;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/tokens", folder);
+	assert_int_equal(ps_token_file_write(&ps_sys_linux, path, ids, 3, 2, provenance, NULL), 0);
+	assert_int_equal(ps_token_file_open(&tokens, &ps_sys_linux, path, NULL), 0);
+	assert_true(tokens.windows == 3 && tokens.window == 2 && tokens.verified);
+	assert_memory_equal(tokens.ids, ids, sizeof ids);
+	assert_string_equal(json_string_value(json_object_get(tokens.file.metadata, "kind")),
+			    "tokens");
+	assert_true(json_equal(json_object_get(tokens.file.metadata, "provenance"), provenance));
+	ps_token_file_close(&tokens);
+	json_decref(provenance);
+}
+
 static void refuses_token_files_without_ids(void **state)
 {
 	static const char *const headers[] = {
@@ -633,6 +652,7 @@ int main(void)
 		TEST(names_the_mapping_of_an_address),
 		TEST(a_file_truncated_under_the_map_is_named),
 		TEST(reads_token_files_of_the_library),
+		TEST(written_tokens_read_back),
 		TEST(refuses_token_files_without_ids),
 	};
 

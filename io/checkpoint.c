@@ -9,7 +9,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
-#include "io/artefact.h"
+#include "io/file.h"
 #include "io/hub.h"
 #include "io/weight_stream.h"
 

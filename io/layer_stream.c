@@ -143,7 +143,7 @@ void ps_layer_stream_destroy(ps_layer_stream *stream)
 /* --- transitions --- */
 
 /* EMPTY -> READING */
-static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer, bool urgent)
+static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer, ps_read_turn turn)
 {
 	const ps_located *tensors = ps_model_map_layer(stream->map, layer);
 	struct layout layout;
@@ -162,7 +162,7 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 	slot->job.count = layout.range_count;
 	slot->layer = layer;
 	slot->state = READING;
-	ps_reader_submit(stream->reader, &slot->job, urgent);
+	ps_reader_submit(stream->reader, &slot->job, turn);
 }
 
 /* READING -> READY, or EMPTY on failure */
@@ -218,7 +218,7 @@ static void prefetch(ps_layer_stream *stream, int layer)
 		return;
 	slot = vacate(stream, false);
 	if (slot)
-		start_reading(stream, slot, layer, false);
+		start_reading(stream, slot, layer, PS_READ_LAST);
 	else
 		stream->waiting = layer;
 }
@@ -235,7 +235,7 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 		if (!slot)
 			return ps_fail(diag, PS_EFAILED,
 				       "layer %d is asked for while all slots are held", layer);
-		start_reading(stream, slot, layer, true);
+		start_reading(stream, slot, layer, PS_READ_FIRST);
 	}
 	if (slot->state == HELD)
 		return ps_fail(diag, PS_EFAILED, "layer %d is held already", layer);

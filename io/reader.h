@@ -155,8 +155,14 @@ int ps_reader_create(ps_reader **reader, ps_read_engine engine) PS_MUST_USE;
 /* Gives up the jobs under way, drops those queued, ends the thread. NULL is allowed. */
 void ps_reader_destroy(ps_reader *reader);
 
-/* Queues an idle job. urgent: before all queued jobs, after the one under way. */
-void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent);
+/* Where a job enters the queue. */
+typedef enum ps_read_turn {
+	PS_READ_LAST,  /* after all queued jobs */
+	PS_READ_FIRST, /* before all queued jobs, after the one under way */
+} ps_read_turn;
+
+/* Queues an idle job. */
+void ps_reader_submit(ps_reader *reader, ps_read_job *job, ps_read_turn turn);
 /* True if a submitted job needs no waiting for. */
 bool ps_reader_is_done(ps_reader *reader, ps_read_job *job);
 /* Waits until a submitted job is done and makes it idle. PS_EINPUT naming file, tensor and

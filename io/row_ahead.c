@@ -88,7 +88,7 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 		a->reads[i] = read_of(a, i, ids[i]);
 	a->job = (ps_read_job){.reads = a->reads, .count = a->count};
 	a->state = READING;
-	ps_reader_submit(a->reader, &a->job, false);
+	ps_reader_submit(a->reader, &a->job, PS_READ_LAST);
 }
 
 /* --- gathering --- */

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/artefact.h"
+#include "io/file.h"
+#include "io/folder.h"
 
 #define SINGLE "model.safetensors"
 #define INDEX "model.safetensors.index.json"
@@ -76,11 +77,6 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 	return 0;
 }
 
-static bool is_plain_name(const char *name)
-{
-	return name && name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\\');
-}
-
 /* Lists the file names of the weight map, each once, sorted. They are borrowed from the map. */
 static int list_files(json_t *map, const char *path, const char **names, size_t *count,
 		      ps_diag *diag)
@@ -91,7 +87,7 @@ static int list_files(json_t *map, const char *path, const char **names, size_t 
 
 	json_object_foreach (map, tensor, value) {
 		names[all] = json_string_value(value);
-		if (!is_plain_name(names[all]))
+		if (!ps_folder_plain_name(names[all]) || strchr(names[all], '\\'))
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: the file of tensor %s is not a plain file name", path,
 				       tensor);

@@ -64,8 +64,9 @@ int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes,
 		      ps_diag *diag) PS_MUST_USE;
 
 /* Leaves the first `bytes` of the data out of the stream of ps_artefact_write. The caller gives
- * them through ps_artefact_fill before commit. For data whose beginning is known last. Call it
- * after create and before the first write. Holds these bytes, rounded up to whole blocks. */
+ * them through ps_artefact_fill before commit. Use it if the beginning of the data is known last.
+ * Call it after create and before the first write. Holds these bytes, rounded up to whole
+ * blocks. */
 int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag) PS_MUST_USE;
 /* Sets the deferred bytes [offset, offset + bytes). */
 void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, size_t bytes);

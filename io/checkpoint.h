@@ -13,7 +13,7 @@
  *   past it.
  * - pread: a thread reads, through the page cache.
  * - mmap: nothing is copied; the kernel is asked to read the next layer (madvise).
- * - auto: uring, or pread where io_uring is refused. ps_checkpoint_backend tells which.
+ * - auto: uring, or pread if io_uring is refused. ps_checkpoint_backend tells which.
  * The layer slots come from the arena; mmap needs none. Their states: io/layer_stream.h. */
 #ifndef PS_IO_CHECKPOINT_H
 #define PS_IO_CHECKPOINT_H
@@ -37,8 +37,9 @@ int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char
 /* Ends the streaming and unmaps the shards. NULL is allowed. */
 void ps_checkpoint_close(ps_checkpoint *checkpoint);
 
-/* The parsed config, and the folder. Both are borrowed. */
+/* The parsed config, borrowed. */
 const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
+/* The checkpoint's folder, borrowed. */
 const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
 /* Bytes of all weights in their files. */
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint);
@@ -50,9 +51,10 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
  * every MiB of its data. */
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
 
-/* A dense view of a tensor in the mapping. PS_EINPUT if the model has no such layer. */
+/* A dense view of a projection in the mapping. PS_EINPUT if the model has no such layer. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
 			     ps_weight *out, ps_diag *diag) PS_MUST_USE;
+/* A dense view of the token embedding in the mapping. It cannot fail. */
 int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 
 typedef struct ps_stream_options {

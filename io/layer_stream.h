@@ -35,10 +35,10 @@ int ps_layer_stream_create(ps_layer_stream **stream, const ps_model_map *map,
 /* Destroy the reader first: it may still write into the slots. NULL is allowed. */
 void ps_layer_stream_destroy(ps_layer_stream *stream);
 
-/* acquire_layer and release_layer of ps_weight_source (core/model/weights.h). `keep` is left
- * NULL. */
+/* acquire_layer of ps_weight_source (core/model/weights.h). `keep` is left NULL. */
 int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out,
 			    ps_diag *diag) PS_MUST_USE;
+/* release_layer of ps_weight_source. A layer that is not held is allowed. */
 void ps_layer_stream_release(ps_layer_stream *stream, int layer);
 
 /* Makes the views of a layer's tensors (PS_LAYER_TENSORS) whose bytes are at data[t]. */

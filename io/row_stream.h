@@ -24,11 +24,13 @@ int ps_row_stream_create(ps_row_stream **stream, const ps_model_map *map,
 /* Destroy the reader first: it may still write into the buffers. NULL is allowed. */
 void ps_row_stream_destroy(ps_row_stream *stream);
 
-/* embedding_rows, head_rows and final_norm of ps_weight_source (core/model/weights.h). */
+/* embedding_rows of ps_weight_source (core/model/weights.h). */
 int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
 			    ps_diag *diag) PS_MUST_USE;
+/* head_rows of ps_weight_source: the view is valid until the next call. */
 int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weight *out,
 		       ps_diag *diag) PS_MUST_USE;
+/* final_norm of ps_weight_source. */
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag) PS_MUST_USE;
 
 /* The view of `rows` rows of a matrix whose bytes start at data. */

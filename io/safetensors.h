@@ -81,9 +81,9 @@ int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *co
 
 /* The path of the mapped file that an address lies in. NULL: none. Async-signal-safe. */
 const char *ps_map_guard_find(const void *address);
-/* Add and remove a mapping that was made elsewhere; ps_safetensors_open adds its own. path is
- * borrowed. */
+/* Adds a mapping that was made elsewhere; ps_safetensors_open adds its own. path is borrowed. */
 void ps_map_guard_add(const void *base, size_t bytes, const char *path);
+/* Removes a mapping before it is unmapped. */
 void ps_map_guard_remove(const void *base);
 
 #endif

@@ -26,10 +26,11 @@ typedef struct ps_sys {
 
 extern const ps_sys ps_sys_linux; /* the real calls */
 
-/* Read or write all of the buffer: short transfers and EINTR are continued. Returns 0 or -errno. A
- * file that ends early is -ENODATA. */
+/* Reads all of the buffer: short transfers and EINTR are continued. Returns 0 or -errno. A file
+ * that ends early is -ENODATA. */
 int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes,
 		      off_t offset) PS_MUST_USE;
+/* Writes all of the buffer, in the same way. */
 int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes,
 		       off_t offset) PS_MUST_USE;
 

@@ -39,11 +39,14 @@ ck_tensor *ck_add(ck_model *model, const char *name, const char *dtype, int rank
 		  size_t cols);
 /* The tensor of that name; aborts if there is none. */
 ck_tensor *ck_find(ck_model *model, const char *name);
+/* Removes the tensor of that name. */
 void ck_remove(ck_model *model, const char *name);
 
-/* Makes a new folder under TMPDIR. ck_remove_folder removes it with its contents. */
+/* Makes a new folder under TMPDIR and writes its path. */
 void ck_make_folder(char *path, size_t size);
+/* Removes a folder with its contents. */
 void ck_remove_folder(const char *path);
+/* Writes a text file in a folder. */
 void ck_write_text(const char *folder, const char *file, const char *text);
 /* Writes the tensors of one file ("": model.safetensors). */
 void ck_write_file(const char *folder, const char *file, const ck_model *model);

@@ -25,6 +25,7 @@ char *ps_test_read_file(const char *path, size_t *length);
 /* Reads the configuration and maps the tensors. False, with a message on stderr, on any failure. */
 bool ps_memory_weights_open(ps_memory_weights *weights, const char *config_path,
 			    const char *tensors_path);
+/* Unmaps the file. */
 void ps_memory_weights_close(ps_memory_weights *weights);
 
 /* Finds a tensor of any rank, as a matrix [first dimension, the rest]; a vector as [1, n]. False:

@@ -50,8 +50,9 @@ int sys_double_open_files(void);
  * mkdir. Other calls have none. */
 const char *sys_double_trace(void);
 
-/* Makes a new folder under TMPDIR. scratch_remove removes it with its contents. */
+/* Makes a new folder under TMPDIR and writes its path. */
 void scratch_make(char *path, size_t size);
+/* Removes a folder with its contents. */
 void scratch_remove(const char *path);
 /* The number of files in a folder, except . and .. */
 int scratch_count(const char *path);

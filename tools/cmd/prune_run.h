@@ -25,6 +25,7 @@ typedef struct ps_prune_inputs {
 /* Opens the model, and the tokens and statistics that the arguments name, and checks that they
  * belong together. Call ps_prune_close whatever it returns. */
 int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args) PS_MUST_USE;
+/* Closes what was opened. Zeroed inputs are allowed. */
 void ps_prune_close(ps_prune_inputs *in);
 
 /* What ps_engine_start must provide for a mask. out: path of the mask. folder: PATH_MAX bytes that

@@ -1,8 +1,8 @@
 /* The data is written first, at its final place. The header is written last, when all checksums are
  * known. The text of a checksum has a fixed length, so create knows how many bytes to reserve.
  *
- *   0            data_offset                                                 data_offset + data_bytes
  *   | n | JSON   | head: blocks held (defer) | written blocks | block: tail  |
+ *   0            data_offset                                                + data_bytes
  */
 #include "io/artefact.h"
 
@@ -140,7 +140,7 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 	rc = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
 	free(raw);
 	return rc ? ps_fail_errno(diag, -rc, "%s: cannot be written at offset 0", artefact->path)
-		   : 0;
+		  : 0;
 }
 
 /* --- create --- */

@@ -1,6 +1,7 @@
 /* io/artefact.h: writes one of our safetensors files so that nobody ever sees half of it.
  *
- * Use: create declares the tensors, write streams their bytes in the declared order, commit finishes.
+ * Use: create declares the tensors, write streams their bytes in the declared order, commit
+ * finishes.
  *
  *   create -> [defer] -> write ... -> [fill, set_extra] -> commit     (or abort at any point)
  *
@@ -46,30 +47,33 @@ typedef struct ps_tensor_decl {
 /* What a new file will hold. create copies what it needs. */
 typedef struct ps_artefact_spec {
 	const char *path;
-	const char *kind;    /* "tokens", "mask", "activations", "sae", "logits", "statistics", ... */
-	const json_t *extra; /* object merged into the prunescope object; NULL: nothing */
+	const char *kind; /* "tokens", "mask", "activations", "sae", "logits", "statistics", ... */
+	const json_t *extra;           /* object merged into the prunescope object; NULL: nothing */
 	const ps_tensor_decl *tensors; /* (count), wider dtypes first */
 	size_t count;
 } ps_artefact_spec;
 
 /* Opens the temporary file and reserves room for the header. Errors:
- * PS_EFAILED for tensors that cannot be declared so, PS_EBUDGET, -errno or PS_EOUTPUT for the file. */
+ * PS_EFAILED for tensors that cannot be declared so, PS_EBUDGET, -errno or PS_EOUTPUT for the
+ * file. */
 int ps_artefact_create(ps_artefact **artefact, const ps_sys *sys, const ps_artefact_spec *spec,
 		       ps_diag *diag) PS_MUST_USE;
-/* Appends bytes to the data, in the order of the declarations. PS_EFAILED for more than declared. */
+/* Appends bytes to the data, in the order of the declarations. PS_EFAILED for more than
+ * declared. */
 int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes,
 		      ps_diag *diag) PS_MUST_USE;
 
-/* Leaves the first `bytes` of the data out of the stream of ps_artefact_write. The caller gives them
- * through ps_artefact_fill before commit. For data whose beginning is known last.
- * Call it after create and before the first write. Holds these bytes, rounded up to whole blocks. */
+/* Leaves the first `bytes` of the data out of the stream of ps_artefact_write. The caller gives
+ * them through ps_artefact_fill before commit. Use it if the beginning of the data is known last.
+ * Call it after create and before the first write. Holds these bytes, rounded up to whole
+ * blocks. */
 int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag) PS_MUST_USE;
 /* Sets the deferred bytes [offset, offset + bytes). */
 void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, size_t bytes);
 
-/* Replaces `extra` before commit, for numbers that are known only at the end. The new header must not
- * be longer than the one that create reserved room for, else commit fails with PS_EFAILED. So create
- * with the widest numbers that may come. */
+/* Replaces `extra` before commit, for numbers that are known only at the end. The new header must
+ * not be longer than the one that create reserved room for, else commit fails with PS_EFAILED. So
+ * create with the widest numbers that may come. */
 int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag) PS_MUST_USE;
 /* Writes header and checksums, fsyncs and renames. Frees the artefact, whatever it returns. */
 int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag) PS_MUST_USE;

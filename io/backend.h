@@ -18,7 +18,8 @@ int ps_backend_parse(const char *name, ps_backend *backend, ps_diag *diag) PS_MU
 #define PS_BACKEND_TEXT 352
 
 /* Starts a reader of places->files into places->memory. Not for PS_IO_MMAP. text (PS_BACKEND_TEXT
- * bytes) receives a description of what is used. PS_IO_URING on a system that refuses it: -errno. */
+ * bytes) receives a description of what is used. PS_IO_URING on a system that refuses it:
+ * -errno. */
 int ps_backend_reader(ps_reader **reader, ps_backend backend, const ps_uring_options *places,
 		      char *text, ps_diag *diag) PS_MUST_USE;
 

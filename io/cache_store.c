@@ -286,7 +286,8 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 		if (shard != at)
 			data = ps_safetensors_data(
 				&cache->shards[shard],
-				ps_safetensors_find(&cache->shards[shard], ps_cache_column_name(which)));
+				ps_safetensors_find(&cache->shards[shard],
+						    ps_cache_column_name(which)));
 		at = shard;
 		memcpy(&out[i], data + (size_t)(ids[i] - cache->first_row[shard]) * sizeof *out,
 		       sizeof *out);

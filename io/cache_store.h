@@ -1,15 +1,15 @@
 /* io/cache_store.h: activation caches.
  *
- * A cache is a folder of shards. A shard holds `activations` F32 or BF16 [rows, D], and `token_ids`,
- * `positions` (from 0, BOS counted) and `window_ids` I32 [rows]. Its metadata has kind "activations",
- * the provenance and first_row.
+ * A cache is a folder of shards. A shard holds `activations` F32 or BF16 [rows, D], and
+ * `token_ids`, `positions` (from 0, BOS counted) and `window_ids` I32 [rows]. Its metadata has kind
+ * "activations", the provenance and first_row.
  *
  * Writing (io/cache_writer.c): rows arrive in order. A shard is committed when it is full, so an
  * interrupted cache continues at the first missing shard (ps_cache_writer_resume_row), to the same
- * bytes. The three columns stand before the activations, because a file's wider dtypes come first. So
- * the writer holds the first blocks of a shard in memory until the shard is full.
- * Reading (io/cache_store.c): shards are mapped. A folder of other tools' files that holds
- * `activations` alone is taken too, as unverified. */
+ * bytes. The three columns stand before the activations, because a file's wider dtypes come first.
+ * So the writer holds the first blocks of a shard in memory until the shard is full. Reading
+ * (io/cache_store.c): shards are mapped. A folder of other tools' files that holds `activations`
+ * alone is taken too, as unverified. */
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
@@ -38,8 +38,8 @@ typedef struct ps_cache_spec {
 /* The most memory that a writer holds, in bytes. */
 size_t ps_cache_writer_bytes(ps_dtype dtype, size_t width, size_t shard_rows);
 
-/* Begins or continues the cache. *done: it is complete already. The caller closes *writer in any case
- * that returns 0. Errors: as ps_folder_begin, and PS_EFAILED for sizes that overflow. */
+/* Begins or continues the cache. *done: it is complete already. The caller closes *writer in any
+ * case that returns 0. Errors: as ps_folder_begin, and PS_EFAILED for sizes that overflow. */
 int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const ps_cache_spec *spec,
 			   bool *done, ps_diag *diag) PS_MUST_USE;
 /* The first row that the writer still needs: a multiple of shard_rows, or the number of rows. The
@@ -62,15 +62,15 @@ typedef struct ps_cache {
 	uint64_t *first_row;                /* (shard_count + 1) */
 	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
 	json_t *manifest;                   /* NULL: another tool's folder */
-	bool verified;   /* sizes, kinds and rows are as the manifest says; checksums are not read */
+	bool verified; /* sizes, kinds and rows are as the manifest says; checksums are not read */
 	uint64_t digest; /* of the manifest, or of the shards' headers and sizes */
 } ps_cache;
 
-/* Maps the shards. Checks sizes, shapes, dtypes and that the rows follow each other.
- * PS_EINPUT also for an unfinished cache. source.self points to *cache, which must stay in its place. */
+/* Maps the shards. Checks sizes, shapes, dtypes and that the rows follow each other. PS_EINPUT also
+ * for an unfinished cache. source.self points to *cache, which must stay in its place. */
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
-/* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows and
- * columns are read where they are mapped. */
+/* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows
+ * and columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);
 /* Unmaps the shards. A zeroed cache is allowed. */
 void ps_cache_close(ps_cache *cache);

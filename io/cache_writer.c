@@ -1,6 +1,6 @@
 /* A shard in the file: | token_ids | positions | window_ids | activations |, all rows of each. The
- * three columns are deferred (ps_artefact_defer): they are collected row by row, and written when the
- * shard is full. */
+ * three columns are deferred (ps_artefact_defer): they are collected row by row, and written when
+ * the shard is full. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ static size_t column_bytes(size_t rows)
 
 size_t ps_cache_writer_bytes(ps_dtype dtype, size_t width, size_t shard_rows)
 {
-	size_t shard = shard_rows * (PS_ROW_COLUMNS * sizeof(int32_t) + width * ps_dtype_size(dtype));
+	size_t shard =
+		shard_rows * (PS_ROW_COLUMNS * sizeof(int32_t) + width * ps_dtype_size(dtype));
 	size_t head = ps_round_up(PS_ROW_COLUMNS * column_bytes(shard_rows), PS_BLOCK_BYTES);
 
 	return ps_min_size(head, shard) + ps_min_size(PS_BLOCK_BYTES, shard);
@@ -158,13 +159,16 @@ static int begin_shard(ps_cache_writer *writer, ps_diag *diag)
 	int rc;
 
 	for (int i = 0; i < PS_ROW_COLUMNS; i++)
-		decls[i] = (ps_tensor_decl){ps_cache_column_name((ps_row_column)i), PS_I32, 1, {rows}};
-	decls[PS_ROW_COLUMNS] = (ps_tensor_decl){"activations", writer->dtype, 2, {rows, writer->width}};
+		decls[i] =
+			(ps_tensor_decl){ps_cache_column_name((ps_row_column)i), PS_I32, 1, {rows}};
+	decls[PS_ROW_COLUMNS] =
+		(ps_tensor_decl){"activations", writer->dtype, 2, {rows, writer->width}};
 	shard_path(writer, shard, name, path);
 	rc = extra ? ps_artefact_create(&writer->shard, writer->sys, &spec, diag)
 		   : ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
 	json_decref(extra);
-	return rc ? rc : ps_artefact_defer(writer->shard, PS_ROW_COLUMNS * column_bytes(rows), diag);
+	return rc ? rc
+		  : ps_artefact_defer(writer->shard, PS_ROW_COLUMNS * column_bytes(rows), diag);
 }
 
 static int end_shard(ps_cache_writer *writer, size_t shard, ps_diag *diag)

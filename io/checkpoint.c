@@ -9,7 +9,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
-#include "io/artefact.h"
+#include "io/file.h"
 #include "io/hub.h"
 #include "io/weight_stream.h"
 
@@ -60,7 +60,7 @@ static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
 	rc = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
-			   &checkpoint->config_length, diag);
+			  &checkpoint->config_length, diag);
 	if (rc)
 		return rc;
 	return ps_config_parse(checkpoint->config_text, checkpoint->config_length, path,
@@ -89,7 +89,7 @@ int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model
 		rc = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
 	if (!rc)
 		rc = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config,
-					 folder, diag);
+					folder, diag);
 out:
 	if (rc) {
 		ps_checkpoint_close(checkpoint);
@@ -148,8 +148,8 @@ static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest
 		int rc = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
 
 		if (rc) {
-			(void)ps_fail_errno(diag, -rc, "%s: cannot read at offset %llu",
-					    file->path, (unsigned long long)offset);
+			(void)ps_fail_errno(diag, -rc, "%s: cannot read at offset %llu", file->path,
+					    (unsigned long long)offset);
 			return PS_EINPUT;
 		}
 		ps_digest_add(digest, buffer, part);
@@ -166,7 +166,7 @@ static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest 
 
 	for (uint64_t at = file->data_offset; !rc && at < file->file_bytes; at += DIGEST_STRIDE)
 		rc = digest_range(sys, file, digest, at,
-				   ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
+				  ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
 	return rc;
 }
 
@@ -176,7 +176,8 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *value, ps_diag *di
 	int rc = 0;
 
 	if (!digest)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest", checkpoint->folder);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest",
+			       checkpoint->folder);
 	ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
 	for (size_t i = 0; !rc && i < checkpoint->shards.shard_count; i++)
 		rc = digest_file(checkpoint->sys, &checkpoint->shards.shards[i], digest, diag);

@@ -1,15 +1,20 @@
-/* io/checkpoint.h: a Hugging Face checkpoint as a ps_weight_source: mapped, and streamed layer by layer.
+/* io/checkpoint.h: a Hugging Face checkpoint: mapped, and as a ps_weight_source that streams its
+ * layers.
  *
- * MODEL is a folder (config.json, model.safetensors or model.safetensors.index.json with shards) or a hub id
- * found in the local Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; refs/main ->
- * snapshots -> blobs; read-only). Every tensor the config needs must be there in the right shape and a dtype
- * of BF16, F16, F32; biases and tensors of unknown meaning in decoder layers are refused, naming them. Names
- * with the prefixes "model.", "language_model.model." and "model.language_model." are understood.
+ * MODEL is a folder or a hub id.
+ * - A folder holds config.json, and model.safetensors or model.safetensors.index.json with its
+ *   shards.
+ * - A hub id is looked up in the local Hugging Face cache (io/hub.h), which is only read.
+ * Every tensor that the config needs must be there in the right shape, in BF16, F16 or F32. Biases
+ * and unknown tensors in decoder layers are refused by name (io/model_map.h).
  *
- * Backends: uring (io_uring, reads of the next layer in flight while one computes, past the page cache where
- * that is possible and the cache does not hold them), pread (a reader thread), mmap (no copy; madvise of the next
- * layer). auto: uring, else pread, said in ps_checkpoint_backend. The layer slots come from the arena; mmap
- * needs none. Slot states: EMPTY -> READING -> READY -> HELD -> EMPTY. */
+ * Backends (io/backend.h):
+ * - uring: the next layer is read while one computes. What the page cache does not hold is read
+ *   past it.
+ * - pread: a thread reads, through the page cache.
+ * - mmap: nothing is copied; the kernel is asked to read the next layer (madvise).
+ * - auto: uring, or pread if io_uring is refused. ps_checkpoint_backend tells which.
+ * The layer slots come from the arena; mmap needs none. Their states: io/layer_stream.h. */
 #ifndef PS_IO_CHECKPOINT_H
 #define PS_IO_CHECKPOINT_H
 
@@ -20,47 +25,57 @@
 #include "io/mask_file.h"
 #include "io/safetensors.h"
 
-/* The folder of MODEL into path (PATH_MAX bytes): itself when a folder, else the cached snapshot. */
+/* Writes the folder of MODEL to path (PATH_MAX bytes): MODEL itself if it is a folder, else the
+ * snapshot in the Hugging Face cache. PS_EINPUT if there is neither. */
 int ps_model_resolve(const char *model, char *path, ps_diag *diag) PS_MUST_USE;
 
 typedef struct ps_checkpoint ps_checkpoint;
 
-/* Parses config.json, opens and checks all shards. No weights are read, no arena needed yet. */
+/* Parses config.json, opens and checks all shards. Reads no weights and needs no arena. */
 int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char *model,
 		       ps_diag *diag) PS_MUST_USE;
-void ps_checkpoint_close(ps_checkpoint *checkpoint); /* NULL allowed */
+/* Ends the streaming and unmaps the shards. NULL is allowed. */
+void ps_checkpoint_close(ps_checkpoint *checkpoint);
 
+/* The parsed config, borrowed. */
 const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
+/* The checkpoint's folder, borrowed. */
 const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
-uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint); /* of all weights */
+/* Bytes of all weights in their files. */
+uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint);
 
-/* PS_BF16 when every projection of the decoder layers is stored so, else PS_F32. */
+/* PS_BF16 if every projection of the decoder layers is stored so, else PS_F32. */
 ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 
-/* Identity of the weights: XXH3 over config.json, every shard's header, and 4 KiB of every MiB of its data. */
+/* The identity of the weights: XXH3 over config.json, every shard's header, and the first 4 KiB of
+ * every MiB of its data. */
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
 
-/* The tensor's view in the mapping, dense. PS_EINPUT when absent. */
+/* A dense view of a projection in the mapping. PS_EINPUT if the model has no such layer. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
 			     ps_weight *out, ps_diag *diag) PS_MUST_USE;
+/* A dense view of the token embedding in the mapping. It cannot fail. */
 int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *diag) PS_MUST_USE;
 
 typedef struct ps_stream_options {
 	ps_backend backend;
-	int layer_slots; /* 2; 1 where a layer is released as soon as it is acquired (it is packed elsewhere) */
-	const ps_mask_file *mask; /* attached to every projection handed out; or NULL */
+	int layer_slots; /* 2; or 1 for a caller that packs a layer and releases it at once */
+	const ps_mask_file *mask; /* attached to every projection that is handed out; NULL: none */
 } ps_stream_options;
 
-/* Arena bytes of the layer slots and the rows of embedding and head. */
+/* Arena bytes of the layer slots, and of the rows of embedding and head. */
 size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint,
 				  const ps_stream_options *options);
-/* Starts streaming (anew: what the source handed out before is gone). Mask and arena outlive the streaming, that
- * is until the checkpoint is closed or streamed anew. uring asked for by name where it cannot be set up: -errno; a
- * failing read: PS_EINPUT. */
+/* Starts streaming, or starts it anew: what the source handed out before is then gone. Mask and
+ * arena must outlive the streaming, that is, until the checkpoint is closed or streamed anew. uring
+ * asked for by name on a system that refuses it: -errno. A read that fails later: PS_EINPUT. */
 int ps_checkpoint_stream(ps_checkpoint *checkpoint, const ps_stream_options *options,
 			 ps_arena *arena, ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
-/* "uring (direct, registered buffers)", "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Cannot
- * allocate memory)", "pread (io_uring: Operation not permitted)", "mmap"; "none" before the streaming. */
+/* What is used, for people. "none" before the streaming. Else one of
+ *   "uring (direct, registered buffers)"
+ *   "uring (buffered: O_DIRECT: Invalid argument, buffers not registered: Cannot allocate memory)"
+ *   "pread (io_uring: Operation not permitted)"
+ *   "mmap" */
 const char *ps_checkpoint_backend(const ps_checkpoint *checkpoint);
 
 #endif

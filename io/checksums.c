@@ -9,7 +9,7 @@
 
 #define BLOCK_BYTES_MAX ((uint64_t)1 << 30)
 
-/* What was recorded, as far as it can be read. */
+/* The recorded checksums, as far as they can be read. */
 struct recorded {
 	uint64_t block_bytes;
 	const json_t *blocks;
@@ -56,7 +56,7 @@ static bool read_recorded(const ps_safetensors *file, struct recorded *recorded)
 	if (!recorded->block_bytes || recorded->block_bytes > BLOCK_BYTES_MAX)
 		return false;
 	return json_array_size(recorded->blocks) ==
-	       data_bytes / recorded->block_bytes + (data_bytes % recorded->block_bytes != 0);
+	       ps_div_up((size_t)data_bytes, (size_t)recorded->block_bytes);
 }
 
 static int check_header(const ps_safetensors *file, const char *digits, ps_diag *diag, bool *good)

@@ -11,7 +11,7 @@
 
 #define DIGEST_BUFFER ((size_t)1 << 20)
 
-/* What is wrong with an input is the input's fault, whatever the kernel calls it. */
+/* Every error of an input is PS_EINPUT, whatever the kernel calls it. */
 static int input_failure(ps_diag *diag, int rc, const char *path)
 {
 	(void)ps_fail_errno(diag, -rc, "%s", path);
@@ -31,8 +31,8 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 		rc = input_failure(diag, rc, path);
 	else if (!S_ISREG(st.st_mode))
 		rc = ps_fail(diag, PS_EINPUT, "%s: %s", path,
-			      S_ISDIR(st.st_mode) ? "is a folder, not a file"
-						  : "is not a regular file");
+			     S_ISDIR(st.st_mode) ? "is a folder, not a file"
+						 : "is not a regular file");
 	if (rc) {
 		(void)sys->close(fd);
 		return rc;
@@ -52,14 +52,14 @@ int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **out, 
 		return fd;
 	if (size > limit) {
 		rc = ps_fail(diag, PS_EINPUT,
-			      "%s: %llu bytes, more than the %zu that such a file may have", path,
-			      (unsigned long long)size, limit);
+			     "%s: %llu bytes, more than the %zu that such a file may have", path,
+			     (unsigned long long)size, limit);
 		goto out;
 	}
 	bytes = malloc((size_t)size + 1);
 	if (!bytes) {
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for %llu bytes", path,
-			      (unsigned long long)size);
+			     (unsigned long long)size);
 		goto out;
 	}
 	rc = ps_sys_pread_full(sys, fd, bytes, (size_t)size, 0);
@@ -146,7 +146,8 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
 	ps_diag first = {{0}};
 	int rc = replace_once(sys, path, bytes, length, &first);
 
-	/* EIO is what a failed fsync gives; other reasons (a full disk, a missing folder) stay as they are. */
+	/* A failed fsync gives EIO. Other errors, of a full disk or a missing folder, would only
+	 * come again. */
 	if (rc == -EIO)
 		return replace_once(sys, path, bytes, length, diag);
 	return rc ? ps_fail(diag, rc, "%s", first.text) : 0;
@@ -176,7 +177,7 @@ int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *valu
 	if (!text)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
 	length = strlen(text);
-	text[length] = '\n'; /* in the place of the NUL */
+	text[length] = '\n'; /* takes the place of the NUL */
 	rc = ps_file_replace(sys, path, text, length + 1, diag);
 	free(text);
 	return rc;

@@ -45,8 +45,8 @@ static int make_one(const ps_sys *sys, const char *path, ps_diag *diag)
 					 path);
 	if (!rc)
 		rc = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX
-			      ? ps_folder_fsync(sys, parent)
-			      : -ENAMETOOLONG;
+			     ? ps_folder_fsync(sys, parent)
+			     : -ENAMETOOLONG;
 	return rc ? ps_fail_errno(diag, -rc, "%s: the folder cannot be created", path) : 0;
 }
 
@@ -205,8 +205,8 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 	return 0;
 }
 
-/* Clears the way for new work in a folder that holds something else. manifest: its manifest, NULL if
- * the folder is not ours. */
+/* Clears the way for new work in a folder that holds something else. manifest: its manifest, NULL
+ * if the folder is not ours. */
 static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool replace,
 		    ps_diag *diag)
 {

@@ -43,24 +43,26 @@ int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_U
 bool ps_folder_has(const ps_folder *folder, const char *name);
 /* The manifest as it stands. Borrowed until the next call on the folder. */
 const json_t *ps_folder_manifest(const ps_folder *folder);
-/* Marks the folder complete. Adds the keys of extra to the manifest (NULL: none); they must not be the
- * manifest's own. */
+/* Marks the folder complete. Adds the keys of extra to the manifest (NULL: none); they must not be
+ * the manifest's own. */
 int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag) PS_MUST_USE;
 /* Frees the folder and leaves the disk as it is. NULL is allowed. */
 void ps_folder_close(ps_folder *folder);
 
 /* Makes a plain folder and its parents. One that exists is no error. */
 int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
-/* Removes one of our folders: the files that its manifest names, the manifest, and the folder if it is
- * empty then. Returns 0 if there is no such folder. */
+/* Removes one of our folders: the files that its manifest names, the manifest, and the folder if it
+ * is empty then. Returns 0 if there is no such folder. */
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 
-/* Reads and checks the manifest of a folder: an object with files, each with a plain name, bytes and
- * xxh3. *manifest (owned by the caller) is NULL if there is no such file. PS_EINPUT if it is damaged. */
+/* Reads and checks the manifest of a folder: an object with files, each with a plain name, bytes
+ * and xxh3. *manifest (owned by the caller) is NULL if there is no such file. PS_EINPUT if it is
+ * damaged. */
 int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest,
 			    ps_diag *diag) PS_MUST_USE;
 
-/* True for a name that stays within its folder: no slash, no leading dot, not empty, not too long. */
+/* True for a name that stays within its folder: no slash, no leading dot, not empty, not too
+ * long. */
 bool ps_folder_plain_name(const char *name);
 
 #endif

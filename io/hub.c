@@ -31,7 +31,7 @@ bool ps_hub_is_id(const char *id)
 	return is_word(id, (size_t)(slash - id)) && is_word(slash + 1, strlen(slash + 1));
 }
 
-/* path = printf(format, ...); false when it does not fit PATH_MAX. */
+/* Writes printf(format, ...) to path. False if it does not fit into PATH_MAX bytes. */
 static bool PS_PRINTF(2, 3) join(char *path, const char *format, ...)
 {
 	va_list args;
@@ -62,7 +62,7 @@ static int cache_root(char *root, ps_diag *diag)
 		    : ps_fail(diag, PS_EINPUT, "the path of the Hugging Face cache is too long");
 }
 
-/* CACHE/models--org--name */
+/* Writes CACHE/models--org--name to path. */
 static int repository(const char *id, char *path, ps_diag *diag)
 {
 	const char *slash = strchr(id, '/');
@@ -79,7 +79,7 @@ static int repository(const char *id, char *path, ps_diag *diag)
 	return fits ? 0 : ps_fail(diag, PS_EINPUT, "%s: the path of its cache is too long", id);
 }
 
-/* The first word of the file: a revision, which names a folder and must not lead elsewhere. */
+/* Reads the first word of the file: a revision. It names a folder and must not lead elsewhere. */
 static bool read_revision(const char *path, char revision[ID_MAX])
 {
 	FILE *file = fopen(path, "re");

@@ -143,7 +143,7 @@ void ps_layer_stream_destroy(ps_layer_stream *stream)
 /* --- transitions --- */
 
 /* EMPTY -> READING */
-static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer, bool urgent)
+static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer, ps_read_turn turn)
 {
 	const ps_located *tensors = ps_model_map_layer(stream->map, layer);
 	struct layout layout;
@@ -162,7 +162,7 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 	slot->job.count = layout.range_count;
 	slot->layer = layer;
 	slot->state = READING;
-	ps_reader_submit(stream->reader, &slot->job, urgent);
+	ps_reader_submit(stream->reader, &slot->job, turn);
 }
 
 /* READING -> READY, or EMPTY on failure */
@@ -184,8 +184,8 @@ static struct slot *find(ps_layer_stream *stream, int layer)
 	return NULL;
 }
 
-/* Frees a slot for another layer: an empty one, or else one whose bytes nobody acquired. NULL: there is
- * none, or none without waiting. */
+/* Frees a slot for another layer: an empty one, or else one whose bytes nobody acquired. NULL:
+ * there is none, or none without waiting. */
 static struct slot *vacate(ps_layer_stream *stream, bool wait)
 {
 	struct slot *best = NULL;
@@ -218,7 +218,7 @@ static void prefetch(ps_layer_stream *stream, int layer)
 		return;
 	slot = vacate(stream, false);
 	if (slot)
-		start_reading(stream, slot, layer, false);
+		start_reading(stream, slot, layer, PS_READ_LAST);
 	else
 		stream->waiting = layer;
 }
@@ -235,12 +235,13 @@ int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_lay
 		if (!slot)
 			return ps_fail(diag, PS_EFAILED,
 				       "layer %d is asked for while all slots are held", layer);
-		start_reading(stream, slot, layer, true);
+		start_reading(stream, slot, layer, PS_READ_FIRST);
 	}
 	if (slot->state == HELD)
 		return ps_fail(diag, PS_EFAILED, "layer %d is held already", layer);
-	/* The slot becomes HELD before the next layer is queued, so that prefetch cannot choose it. The next
-	 * layer is queued before this one is waited for, so that the device does not pause in between. */
+	/* The slot becomes HELD before the next layer is queued, so that prefetch cannot choose it.
+	 * The next layer is queued before this one is waited for, so that the device does not pause
+	 * in between. */
 	before = slot->state;
 	slot->state = HELD;
 	prefetch(stream, next);

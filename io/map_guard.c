@@ -1,11 +1,12 @@
-/* The table is the one mutable global of io/: a signal handler has nothing else to look at. A slot is taken by
- * changing base from FREE to TAKEN, filled, and published by storing its base last. */
+/* The table of mappings. It is the only mutable global of io/, because a signal handler can look at
+ * nothing else. Adding a mapping takes a slot (base changes from FREE to TAKEN), fills it, and
+ * stores base last, which publishes it. */
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "io/safetensors.h"
 
-#define SLOTS 4096 /* mappings beyond them are not named in the message */
+#define SLOTS 4096 /* the handler cannot name further mappings */
 #define FREE ((uintptr_t)0)
 #define TAKEN ((uintptr_t)1) /* no mapping starts there */
 

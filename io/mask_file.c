@@ -203,8 +203,8 @@ static size_t projection_count(const ps_model_config *config)
 	return config->layers * PS_PROJECTIONS;
 }
 
-/* The metadata of one tensor. The number of dropped weights has as many digits as it may ever get, so
- * that the header can only become shorter (ps_artefact_set_extra). */
+/* The metadata of one tensor. The number of dropped weights has as many digits as it may ever get,
+ * so that the header can only become shorter (ps_artefact_set_extra). */
 static json_t *describe_tensor(const ps_model_config *config, ps_projection projection,
 			       double sparsity)
 {
@@ -301,8 +301,8 @@ int ps_mask_writer_add(ps_mask_writer *writer, int layer, ps_projection projecti
 		       const ps_bitmap *mask, uint64_t dropped, ps_diag *diag)
 {
 	char name[96];
-	json_t *tensor = json_object_get(writer->tensors,
-					 ps_projection_tensor(layer, projection, name));
+	json_t *tensor =
+		json_object_get(writer->tensors, ps_projection_tensor(layer, projection, name));
 
 	if (writer->totals.tensors != (uint64_t)layer * PS_PROJECTIONS + projection || !tensor)
 		return ps_fail(diag, PS_EFAILED, "%s: %s: masks come in the order of the model",

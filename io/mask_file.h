@@ -1,8 +1,9 @@
 /* io/mask_file.h: the mask of a model in a file: written one projection at a time, read mapped.
  *
- * Per pruned weight the file holds a U8 tensor of the weight's own name, [rows, ceil(cols / 8)], in the
- * layout of core/base/bitmap.h. Ours has kind "mask", the provenance, and for each tensor
- * {rows, cols, requested, dropped}: logical shape, requested sparsity, number of dropped weights. */
+ * Per pruned weight the file holds a U8 tensor of the weight's own name, [rows, ceil(cols / 8)], in
+ * the layout of core/base/bitmap.h. Ours has kind "mask", the provenance, and for each tensor
+ * {rows, cols, requested, dropped}: logical shape, requested sparsity, number of dropped
+ * weights. */
 #ifndef PS_IO_MASK_FILE_H
 #define PS_IO_MASK_FILE_H
 
@@ -26,8 +27,8 @@ int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
 /* Unmaps the file. One that failed to open is allowed. */
 void ps_mask_file_close(ps_mask_file *mask);
 
-/* The bitmap of a projection, borrowed from the mapping. Its bits are NULL if the file does not prune
- * that projection. */
+/* The bitmap of a projection, borrowed from the mapping. Its bits are NULL if the file does not
+ * prune that projection. */
 ps_bitmap ps_mask_file_find(const ps_mask_file *mask, int layer, ps_projection projection,
 			    const ps_model_config *config);
 

@@ -11,8 +11,8 @@
 #define EMBEDDING "model.embed_tokens.weight"
 #define FINAL_NORM "model.norm.weight"
 
-/* What stands before a decoder's tensors and its head in a file: a text model; a model with a vision tower as
- * first published; the same as transformers 5 saves it. */
+/* The prefixes of the decoder's tensors and of the head in a file: of a text model, of a model with
+ * a vision tower as first published, and of such a model as transformers 5 saves it. */
 static const struct {
 	const char *model, *head;
 } prefixes[PS_PREFIXES] = {
@@ -53,7 +53,7 @@ struct builder {
 	ps_diag *diag;
 };
 
-/* Which of the prefixes this checkpoint uses: the one its embedding has. */
+/* Finds the prefix that this checkpoint uses: that of its embedding. */
 static int choose_prefix(struct builder *b)
 {
 	char name[PS_NAME_MAX];
@@ -75,7 +75,7 @@ static int choose_prefix(struct builder *b)
 	return 0;
 }
 
-/* The tensor of that name, checked; rows 1 and rank 1 for a vector. */
+/* Finds and checks the tensor of that name. A vector has rank 1 and rows 1. */
 static int locate(struct builder *b, const char *name, int rank, size_t rows, size_t cols,
 		  ps_located *out)
 {
@@ -93,7 +93,7 @@ static int locate(struct builder *b, const char *name, int rank, size_t rows, si
 			       "%s: tensor %s is %s; BF16, F16 or F32 is expected",
 			       found->file->path, full, found->info->dtype_name);
 	rc = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix,
-				    &info, b->diag);
+				   &info, b->diag);
 	if (rc)
 		return rc;
 	*out = *found;
@@ -116,7 +116,7 @@ static int locate_layers(struct builder *b)
 				continue;
 			ps_layer_tensor_shape(config, t, &rows, &cols);
 			rc = locate(b, name, t < (int)PS_PROJECTIONS ? 2 : 1, rows, cols,
-				     &b->map->layers[at]);
+				    &b->map->layers[at]);
 			if (rc)
 				return rc;
 		}
@@ -133,7 +133,8 @@ static int locate_ends(struct builder *b)
 		rc = locate(b, FINAL_NORM, 1, 1, config->width, &b->map->final_norm);
 	if (rc)
 		return rc;
-	/* A head of its own counts even when the config ties it: transformers keeps the two apart if they differ. */
+	/* A head in the file counts even if the config ties it to the embedding: transformers keeps
+	 * the two apart if they differ. */
 	if (config->tied && !ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, HEAD, head))) {
 		b->map->head = b->map->embedding;
 		return 0;
@@ -141,10 +142,10 @@ static int locate_ends(struct builder *b)
 	return locate(b, HEAD, 2, config->vocab, config->width, &b->map->head);
 }
 
-/* The tensor at name (after "layers.") is one that a layer of this family has. */
+/* Checks that a layer of this family has such a tensor. rest: its name after "layers.". */
 static int check_layer_tensor(const struct builder *b, const ps_located *located, const char *rest)
 {
-	/* Llama checkpoints of 2023 carry this constant; it is computed from the config. */
+	/* Llama checkpoints of 2023 hold this constant. The config gives it as well. */
 	static const char constant[] = ".self_attn.rotary_emb.inv_freq";
 	const char *name = located->info->name, *path = located->file->path, *suffix;
 	char *end, known[96], full[PS_NAME_MAX];
@@ -201,7 +202,8 @@ int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_mode
 		.set = set,
 		.layers = calloc(config->layers, (size_t)PS_LAYER_TENSORS * sizeof(ps_located))};
 	if (!map->layers)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for the list of its tensors", folder);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for the list of its tensors",
+			       folder);
 	rc = choose_prefix(&b);
 	if (!rc)
 		rc = locate_ends(&b);

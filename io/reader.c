@@ -106,7 +106,7 @@ void ps_reader_destroy(ps_reader *reader)
 	free(reader);
 }
 
-void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent)
+void ps_reader_submit(ps_reader *reader, ps_read_job *job, ps_read_turn turn)
 {
 	ps_read_job **place = &reader->first;
 
@@ -114,7 +114,7 @@ void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent)
 	job->in_flight = 0;
 	job->failure = (ps_read_failure){0};
 	pthread_mutex_lock(&reader->lock);
-	while (!urgent && *place)
+	while (turn == PS_READ_LAST && *place)
 		place = &(*place)->next;
 	job->next = *place;
 	*place = job;

@@ -2,13 +2,13 @@
  *
  * A reader is a thread in which an engine serves jobs in order. There are two engines:
  * - io_uring (io/reader_uring.c): up to PS_READ_DEPTH reads of up to PS_READ_CHUNK bytes in flight.
- *   - It reads with O_DIRECT if the file allows it, the read is large enough, and the page cache does
- *     not hold the range already (io/direct.h).
+ *   - It reads with O_DIRECT if the file allows it, the read is large enough, and the page cache
+ *     does not hold the range already (io/direct.h).
  *   - It registers files and buffers if the kernel allows it.
  *   - It submits the first chunks of a job while the last chunks of the job before are in flight.
  * - pread (io/reader_pread.c): one read after the other, through the page cache.
- * Short reads, EINTR and EAGAIN are continued. A file that ends early is ENODATA. A direct read that is
- * refused, or that stops within its first block, continues through the page cache.
+ * Short reads, EINTR and EAGAIN are continued. A file that ends early is ENODATA. A direct read
+ * that is refused, or that stops within its first block, continues through the page cache.
  *
  * A job's states: idle -> queued -> (thread) reading -> done -> idle. Jobs, their reads and their
  * buffers belong to the caller, who leaves them alone from submit to wait. */
@@ -23,15 +23,15 @@
 #include "io/direct.h"
 #include "io/safetensors.h"
 
-/* Medians of five interleaved runs over a file of 2 GB, on a virtual disk that gives 0.7 to 1.7 GB/s.
- * depth x chunk: 32 x 1 MiB 1,445 MB/s; 64 x 1 MiB 1,563; 128 x 1 MiB 1,533; 128 x 256 KiB 1,424;
- * 32 x 4 MiB 1,643, but with twice the bytes in flight. */
+/* Medians of five interleaved runs over a file of 2 GB, on a virtual disk that gives 0.7 to 1.7
+ * GB/s. depth x chunk: 32 x 1 MiB 1,445 MB/s; 64 x 1 MiB 1,563; 128 x 1 MiB 1,533; 128 x 256 KiB
+ * 1,424; 32 x 4 MiB 1,643, but with twice the bytes in flight. */
 #define PS_READ_CHUNK ((size_t)1 << 20)
 #define PS_READ_DEPTH 64
 #define PS_READ_RETRIES 1000 /* of one read that makes no progress */
 
-/* One range to read. buffer and offset are equal modulo PS_READ_ALIGNMENT. The whole blocks that the
- * range touches belong to the buffer, because a direct read overwrites them. */
+/* One range to read. buffer and offset are equal modulo PS_READ_ALIGNMENT. The whole blocks that
+ * the range touches belong to the buffer, because a direct read overwrites them. */
 typedef struct ps_read {
 	const ps_safetensors *file;
 	uint64_t offset;
@@ -60,8 +60,8 @@ static inline char *ps_read_place(char *buffer, uint64_t offset)
 /* The first block boundary at or after memory. */
 static inline char *ps_read_align(char *memory)
 {
-	return memory + (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) %
-				PS_READ_ALIGNMENT;
+	return memory +
+	       (PS_READ_ALIGNMENT - (uintptr_t)memory % PS_READ_ALIGNMENT) % PS_READ_ALIGNMENT;
 }
 
 typedef struct ps_read_job {
@@ -73,7 +73,8 @@ typedef struct ps_read_job {
 		PS_JOB_DONE
 	} state; /* the reader's lock guards state and next */
 	struct ps_read_job *next;
-	/* The engine's while the job is queued. The next byte to submit is byte `asked` of reads[at]. */
+	/* The engine's while the job is queued. The next byte to submit is byte `asked` of
+	 * reads[at]. */
 	size_t at, asked;
 	int in_flight; /* chunks */
 	ps_read_failure failure;
@@ -90,8 +91,8 @@ typedef struct ps_read_feed {
 
 typedef struct ps_read_engine {
 	void *self;
-	/* Fills the buffers of all jobs until it is time to stop. When it returns no read is in flight,
-	 * nor is one of a job that was finished. */
+	/* Fills the buffers of all jobs until it is time to stop. When it returns no read is in
+	 * flight, nor is one of a job that was finished. */
 	void (*serve)(void *self, const ps_read_feed *feed);
 	void (*destroy)(void *self);
 	char text[256]; /* what it uses: "uring (direct, registered buffers)" */
@@ -124,8 +125,8 @@ typedef struct ps_ring {
 	int (*prepare)(void *self, const ps_ring_read *read);              /* -EBUSY: full */
 	/* Submits the prepared reads. Returns how many of them the kernel took. */
 	int (*submit)(void *self);
-	/* Waits until there are `least` completions, then takes all, at most PS_READ_DEPTH. Returns their
-	 * number. */
+	/* Waits until there are `least` completions, then takes all, at most PS_READ_DEPTH. Returns
+	 * their number. */
 	int (*wait)(void *self, unsigned least, ps_ring_done *done);
 } ps_ring;
 extern const ps_ring ps_ring_linux; /* over liburing (io/ring_linux.c) */
@@ -140,9 +141,10 @@ typedef struct ps_uring_options {
 	size_t memory_bytes; /* whole blocks */
 } ps_uring_options;
 
-/* Makes an io_uring engine. -errno if the kernel or its rules forbid io_uring. What the options point
- * to must outlive the engine. */
-int ps_read_engine_create_uring(ps_read_engine *engine, const ps_uring_options *options) PS_MUST_USE;
+/* Makes an io_uring engine. -errno if the kernel or its rules forbid io_uring. What the options
+ * point to must outlive the engine. */
+int ps_read_engine_create_uring(ps_read_engine *engine,
+				const ps_uring_options *options) PS_MUST_USE;
 /* Makes a pread engine. It cannot fail. */
 void ps_read_engine_create_pread(ps_read_engine *engine, const ps_sys *sys);
 
@@ -153,11 +155,18 @@ int ps_reader_create(ps_reader **reader, ps_read_engine engine) PS_MUST_USE;
 /* Gives up the jobs under way, drops those queued, ends the thread. NULL is allowed. */
 void ps_reader_destroy(ps_reader *reader);
 
-/* Queues an idle job. urgent: before all queued jobs, after the one under way. */
-void ps_reader_submit(ps_reader *reader, ps_read_job *job, bool urgent);
+/* Where a job enters the queue. */
+typedef enum ps_read_turn {
+	PS_READ_LAST,  /* after all queued jobs */
+	PS_READ_FIRST, /* before all queued jobs, after the one under way */
+} ps_read_turn;
+
+/* Queues an idle job. */
+void ps_reader_submit(ps_reader *reader, ps_read_job *job, ps_read_turn turn);
 /* True if a submitted job needs no waiting for. */
 bool ps_reader_is_done(ps_reader *reader, ps_read_job *job);
-/* Waits until a submitted job is done and makes it idle. PS_EINPUT naming file, tensor and offset. */
+/* Waits until a submitted job is done and makes it idle. PS_EINPUT naming file, tensor and
+ * offset. */
 int ps_reader_wait(ps_reader *reader, ps_read_job *job, ps_diag *diag) PS_MUST_USE;
 
 #endif

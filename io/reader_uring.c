@@ -1,9 +1,10 @@
-/* The io_uring engine. It cuts jobs into chunks and keeps up to PS_READ_DEPTH of them in flight. A chunk
- * that a completion left unfinished is submitted again.
+/* The io_uring engine. It cuts jobs into chunks and keeps up to PS_READ_DEPTH of them in flight. A
+ * chunk that a completion left unfinished is submitted again.
  *
- * For large reads it waits for one completion at a time. For small reads (rows) it waits until half of
- * those in flight have completed, then submits as many again in one call. Submitting each small read by
- * itself would cost a system call, a wake-up and a doorbell of the device, which are most of its cost.
+ * For large reads it waits for one completion at a time. For small reads (rows) it waits until half
+ * of those in flight have completed, then submits as many again in one call. Submitting each small
+ * read by itself would cost a system call, a wake-up and a doorbell of the device, which are most
+ * of its cost.
  *
  * While the last chunks of a job are in flight, it submits the first chunks of the next job. So the
  * queue of the device does not run empty between two layers.
@@ -11,9 +12,9 @@
  * A job is finished once no chunk of it is in flight, because the kernel writes into the caller's
  * buffers until then. A ring that itself fails cannot tell this; it is not used again.
  *
- * A chunk covers [offset, end) of a file. A direct read takes the whole blocks around that range, so it
- * reads `lead` bytes before offset as well. The same happens when a short read is continued inside a
- * block. */
+ * A chunk covers [offset, end) of a file. A direct read takes the whole blocks around that range,
+ * so it reads `lead` bytes before offset as well. The same happens when a short read is continued
+ * inside a block. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,8 @@ static void note_failure(ps_read_job *job, int error, size_t read, uint64_t offs
 		job->failure = (ps_read_failure){.error = error, .read = read, .offset = offset};
 }
 
-/* Finishes a job of which no chunk is in flight, and none will be: all are submitted, or it failed. */
+/* Finishes a job of which no chunk is in flight, and none will be: all are submitted, or it
+ * failed. */
 static void settle(const struct engine *engine, ps_read_job *job)
 {
 	if (job != engine->current && !job->in_flight)
@@ -138,9 +140,9 @@ static void prepare(struct engine *engine, int slot)
 	put_back(engine, slot);
 }
 
-/* True if the page cache holds the range; then reading it from there spares the device. The question is
- * a system call. So only one small read in ASK_EVERY is asked about, and its answer serves for those
- * after it. */
+/* True if the page cache holds the range; then reading it from there spares the device. The
+ * question is a system call. So only one small read in ASK_EVERY is asked about, and its answer
+ * serves for those after it. */
 static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset,
 		      size_t bytes)
 {
@@ -151,7 +153,8 @@ static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_
 	return engine->cached;
 }
 
-/* Cuts the next chunk off a job. It ends on a block boundary of the file, or where its read ends. */
+/* Cuts the next chunk off a job. It ends on a block boundary of the file, or where its read
+ * ends. */
 static struct chunk cut(struct engine *engine, ps_read_job *job)
 {
 	const ps_read *read = &job->reads[job->at];
@@ -191,8 +194,8 @@ static bool has_more(const struct engine *engine, ps_read_job *job)
 	return !job->failure.error;
 }
 
-/* Cuts chunks off the jobs while there are free slots. Waits for a job only if nothing is in flight.
- * False: nothing is in flight and it is time to stop. */
+/* Cuts chunks off the jobs while there are free slots. Waits for a job only if nothing is in
+ * flight. False: nothing is in flight and it is time to stop. */
 static bool fill(struct engine *engine)
 {
 	const ps_read_feed *feed = engine->feed;
@@ -267,7 +270,8 @@ static bool advance(struct chunk *chunk, int result)
 }
 
 /* True if a chunk that did not move on may be submitted again: unchanged after a passing error, or
- * through the page cache if a direct read was refused or ended within a block, as at the end of a file. */
+ * through the page cache if a direct read was refused or ended within a block, as at the end of a
+ * file. */
 static bool may_retry(struct chunk *chunk, int result)
 {
 	if (is_passing(result))
@@ -429,7 +433,7 @@ int ps_read_engine_create_uring(ps_read_engine *out, const ps_uring_options *opt
 	}
 	*out = (ps_read_engine){.self = engine, .serve = serve, .destroy = destroy};
 	rc = ps_direct_open(&engine->direct, options->sys, options->files, options->file_count,
-			     options->memory);
+			    options->memory);
 	if (rc) {
 		destroy(engine);
 		return rc;

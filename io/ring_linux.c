@@ -56,7 +56,8 @@ static int ring_open(void **self, unsigned depth)
 	struct io_uring *ring = malloc(sizeof *ring);
 	int rc = ring ? io_uring_queue_init(depth, ring, IORING_SETUP_COOP_TASKRUN) : -ENOMEM;
 
-	/* Linux before 5.19 does not know the flag. There a completion interrupts the reader's thread. */
+	/* Linux before 5.19 does not know the flag. There a completion interrupts the reader's
+	 * thread. */
 	if (rc == -EINVAL)
 		rc = io_uring_queue_init(depth, ring, 0);
 	if (rc) {

@@ -38,7 +38,8 @@ static size_t lay_out(ps_row_ahead *a, size_t width, ps_dtype dtype, ps_arena *a
 
 	a->ids = ps_layout_part(&layout, a->rows, sizeof *a->ids);
 	a->reads = ps_layout_part(&layout, a->rows, sizeof *a->reads);
-	a->slots = ps_layout_part(&layout, a->rows * slot_bytes(width, dtype) + PS_READ_ALIGNMENT, 1);
+	a->slots =
+		ps_layout_part(&layout, a->rows * slot_bytes(width, dtype) + PS_READ_ALIGNMENT, 1);
 	return layout.bytes;
 }
 
@@ -87,7 +88,7 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 		a->reads[i] = read_of(a, i, ids[i]);
 	a->job = (ps_read_job){.reads = a->reads, .count = a->count};
 	a->state = READING;
-	ps_reader_submit(a->reader, &a->job, false);
+	ps_reader_submit(a->reader, &a->job, PS_READ_LAST);
 }
 
 /* --- gathering --- */
@@ -125,8 +126,9 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 
 /* --- start and end --- */
 
-/* Tells the kernel whether to read ahead after a read and around a page of the mapping. Reading ahead
- * fetches many times the bytes of a row, in vain where the order is random. It is advice only. */
+/* Tells the kernel whether to read ahead after a read and around a page of the mapping. Reading
+ * ahead fetches many times the bytes of a row, in vain where the order is random. It is advice
+ * only. */
 static void read_on(const ps_cache *cache, bool on)
 {
 	for (size_t i = 0; i < cache->shard_count; i++) {

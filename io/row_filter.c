@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define BATCH 1024 /* rows asked for at a time */
+#define BATCH 1024 /* rows whose tokens are looked up at a time */
 
 static const json_t *special_ids(const ps_cache *cache)
 {
@@ -22,7 +22,7 @@ static bool contains(const json_t *ids, int32_t id)
 	return false;
 }
 
-/* Marks the rows of a batch from `first` on that count. */
+/* Marks which rows of a batch count. first: its first row. */
 static void mark_rows(const ps_cache *cache, const json_t *special, uint64_t first, uint64_t *words)
 {
 	const size_t count =

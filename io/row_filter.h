@@ -4,11 +4,14 @@
 
 #include "io/cache_store.h"
 
-/* *list: released by ps_rows_release. Where the cache names no token or special ids, or keep_special is set, every row
- * counts, and the list needs no memory; else ps_rows_held_bytes. */
+/* Lists the rows that count. All rows count, and the list needs no memory, if keep_special is set
+ * or the cache names no token ids or no special ids. PS_EINPUT if no row counts. Free it by
+ * ps_rows_release. */
 int ps_rows_that_count(const ps_cache *cache, bool keep_special, ps_row_list *list,
 		       ps_diag *diag) PS_MUST_USE;
-void ps_rows_release(ps_row_list *list); /* a zeroed one is allowed */
+/* Frees the list. A zeroed list is allowed. */
+void ps_rows_release(ps_row_list *list);
+/* The memory of a list, in bytes. */
 size_t ps_rows_held_bytes(const ps_row_list *list);
 
 #endif

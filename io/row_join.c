@@ -107,8 +107,8 @@ int ps_row_join_check(const ps_row_source *sources, const char *const *names, si
 
 /* --- rows --- */
 
-/* Picks the rows of one source out of ids (count). own: their numbers in that source. at: their places
- * in ids, or NULL. Both have room for count. Returns how many. */
+/* Picks the rows of one source out of ids (count). own: their numbers in that source. at: their
+ * places in ids, or NULL. Both have room for count. Returns how many. */
 static size_t pick(const ps_row_join *join, size_t source, const uint64_t *ids, size_t count,
 		   uint64_t *own, size_t *at)
 {

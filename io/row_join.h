@@ -1,13 +1,14 @@
 /* io/row_join.h: several row sources over the same tokens, seen as one source: the activations of a
  * model and of its pruned variants.
  *
- * n sources have T rows each, of width D. Row r of the joint source (n T rows) is row r / n of source
- * r % n, so the rows of one token stand side by side. The columns are those of the first source.
- * A row list with `together` = n (core/base/rows.h) keeps them so under any permutation: a batch of a
- * multiple of n rows then holds the same tokens of every source.
+ * n sources have T rows each, of width D. Row r of the joint source (n T rows) is row r / n of
+ * source r % n, so the rows of one token stand side by side. The columns are those of the first
+ * source. A row list with `together` = n (core/base/rows.h) keeps them so under any permutation: a
+ * batch of a multiple of n rows then holds the same tokens of every source.
  *
- * Each source reads ahead by itself: an announcement is handed on in n parts. Gathers may run at the
- * same time; those beyond `threads` wait. Cost besides that of the sources: each row is copied once. */
+ * Each source reads ahead by itself: an announcement is handed on in n parts. Gathers may run at
+ * the same time; those beyond `threads` wait. Cost besides that of the sources: each row is copied
+ * once. */
 #ifndef PS_IO_ROW_JOIN_H
 #define PS_IO_ROW_JOIN_H
 
@@ -34,7 +35,8 @@ size_t ps_row_join_bytes(size_t width, size_t batch, int threads);
 int ps_row_join_check(const ps_row_source *sources, const char *const *names, size_t count,
 		      ps_diag *diag) PS_MUST_USE;
 
-/* Makes *source from the sources. The memory comes from the arena, which must have ps_row_join_bytes. */
+/* Makes *source from the sources. The memory comes from the arena, which must have
+ * ps_row_join_bytes. */
 ps_row_join *ps_row_join_create(const ps_row_join_options *options, ps_arena *arena,
 				ps_row_source *source);
 /* Replaces a source by another way to the same rows. Nothing may be gathered meanwhile. */

@@ -100,7 +100,7 @@ static int run_job(ps_row_stream *stream, size_t reads, ps_diag *diag)
 {
 	stream->job.reads = stream->reads;
 	stream->job.count = reads;
-	ps_reader_submit(stream->reader, &stream->job, true);
+	ps_reader_submit(stream->reader, &stream->job, PS_READ_FIRST);
 	return ps_reader_wait(stream->reader, &stream->job, diag);
 }
 
@@ -143,7 +143,7 @@ int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t co
 {
 	for (size_t first = 0; first < count; first += BLOCK_ROWS) {
 		int rc = gather(stream, ids + first, ps_min_size(count - first, BLOCK_ROWS),
-				 out + first * stream->config->width, diag);
+				out + first * stream->config->width, diag);
 
 		if (rc)
 			return rc;
@@ -181,7 +181,7 @@ static void start_half(ps_row_stream *stream, struct half *half, size_t first, s
 	half->job.reads = &half->read;
 	half->job.count = 1;
 	half->reading = true;
-	ps_reader_submit(stream->reader, &half->job, true);
+	ps_reader_submit(stream->reader, &half->job, PS_READ_FIRST);
 }
 
 static int finish_half(ps_row_stream *stream, struct half *half, ps_diag *diag)

@@ -1,6 +1,6 @@
-/* Every number of the header passes a check before it is used: parse_tensor sees to a tensor by itself,
- * check_layout to all of them together, so that [offset, offset + bytes) of every tensor lies in the file and
- * no two overlap. */
+/* Every number of the header is checked before it is used. parse_tensor checks one tensor by
+ * itself, check_layout checks all of them together. After that [offset, offset + bytes) of every
+ * tensor lies in the file, and no two overlap. */
 #include "io/safetensors.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define HEADER_BYTES_MAX ((uint64_t)100000000)
 
-/* All dtypes of the format and the bits of an element. */
+/* All dtypes of the format, and the bits of one element. */
 static const struct {
 	const char *name;
 	unsigned bits;
@@ -59,7 +59,8 @@ static int parse_shape(ps_tensor_info *info, const json_t *shape, const char *pa
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: tensor %s: size %d of the shape is not a count", path,
 				       info->name, i);
-		/* The product without the zeros must fit too: users multiply some of the sizes. */
+		/* The product without the zeros must fit as well: callers multiply some of the
+		 * sizes. */
 		if (!ps_size_mul(all, info->shape[i] ? info->shape[i] : 1, &all))
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: tensor %s: the product of the shape overflows", path,
@@ -115,7 +116,7 @@ static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safe
 	return 0;
 }
 
-/* __metadata__ holds strings; ours is JSON in one of them. */
+/* __metadata__ holds strings. Ours is the string `prunescope`, which holds JSON. */
 static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 {
 	const char *key, *ours = json_string_value(json_object_get(metadata, "prunescope"));
@@ -127,7 +128,7 @@ static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 		if (!json_is_string(value))
 			return ps_fail(diag, PS_EINPUT, "%s: __metadata__: %s is not a string",
 				       file->path, key);
-		/* One damaged letter in the key must not turn our file into one without checksums. */
+		/* A damaged key must not turn our file into one without checksums. */
 		if (!ours && strstr(json_string_value(value), "\"xxh3\":{\"block_bytes\":"))
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: __metadata__: the key prunescope is damaged (%s)",
@@ -153,7 +154,7 @@ static int by_place(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-/* The tensors lie one behind the other from the first byte of the data to the last. */
+/* Checks that the tensors follow each other from the first byte of the data to the last. */
 static int check_layout(ps_safetensors *file, ps_diag *diag)
 {
 	uint64_t at = file->data_offset;
@@ -202,7 +203,8 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 	return check_layout(file, diag);
 }
 
-/* Checks the length, reads the JSON. The header is read, not mapped: an unreadable one is an error, no signal. */
+/* Checks the length and reads the JSON. The header is read, not mapped, so that a read error is an
+ * error code and not a signal. */
 static int read_header(ps_safetensors *file, ps_diag *diag)
 {
 	unsigned char raw[8] = {0};

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/artefact.h"
+#include "io/file.h"
+#include "io/folder.h"
 
 #define SINGLE "model.safetensors"
 #define INDEX "model.safetensors.index.json"
@@ -32,7 +33,7 @@ static int compare_key(const void *key, const void *element)
 	return strcmp(key, located->info->name);
 }
 
-/* Opens count files of the folder, named in ascending order. */
+/* Opens count files of the folder. names is sorted. */
 static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 		       const char *const *names, size_t count, ps_diag *diag)
 {
@@ -56,7 +57,7 @@ static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 	return 0;
 }
 
-/* The table of all tensors, which must have different names. */
+/* Makes the table of all tensors. Two of the same name: PS_EINPUT. */
 static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 {
 	ps_located *next;
@@ -76,12 +77,7 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 	return 0;
 }
 
-static bool is_plain_name(const char *name)
-{
-	return name && name[0] && name[0] != '.' && !strchr(name, '/') && !strchr(name, '\\');
-}
-
-/* The different file names of the weight map in ascending order, borrowed from it. */
+/* Lists the file names of the weight map, each once, sorted. They are borrowed from the map. */
 static int list_files(json_t *map, const char *path, const char **names, size_t *count,
 		      ps_diag *diag)
 {
@@ -91,7 +87,7 @@ static int list_files(json_t *map, const char *path, const char **names, size_t 
 
 	json_object_foreach (map, tensor, value) {
 		names[all] = json_string_value(value);
-		if (!is_plain_name(names[all]))
+		if (!ps_folder_plain_name(names[all]) || strchr(names[all], '\\'))
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: the file of tensor %s is not a plain file name", path,
 				       tensor);
@@ -108,7 +104,7 @@ static int list_files(json_t *map, const char *path, const char **names, size_t 
 	return 0;
 }
 
-/* Every tensor stands where the index says. */
+/* Checks that every tensor is in the file that the index names. */
 static int check_map(const ps_shard_set *set, json_t *map, const char *path, ps_diag *diag)
 {
 	const char *tensor;
@@ -183,7 +179,7 @@ int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, 
 		rc = open_indexed(set, sys, folder, index, diag);
 	else
 		rc = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there",
-			      folder);
+			     folder);
 	if (rc)
 		ps_shard_set_close(set);
 	return rc;

@@ -11,7 +11,8 @@
 
 #define NARROW_VALUES ((size_t)1024) /* means that are rounded to f32 at a time */
 
-/* The projection whose tensor is read for an input. The others of that input hold the same numbers. */
+/* The projection whose tensor is read for an input. The others of that input hold the same
+ * numbers. */
 static const ps_projection projection_of[PS_INPUTS] = {[PS_INPUT_ATTENTION] = PS_Q,
 						       [PS_INPUT_O] = PS_O,
 						       [PS_INPUT_MLP] = PS_GATE,
@@ -173,9 +174,8 @@ int ps_stats_file_write(const ps_sys *sys, const ps_stats_spec *spec, ps_diag *d
 		const ps_projection p = (ps_projection)(n % PS_PROJECTIONS);
 		const size_t cols = input_length(spec->config, p);
 
-		rc = write_tensor(artefact,
-				  spec->mean[ps_input_of(p)] + n / PS_PROJECTIONS * cols, cols,
-				  diag);
+		rc = write_tensor(artefact, spec->mean[ps_input_of(p)] + n / PS_PROJECTIONS * cols,
+				  cols, diag);
 	}
 	if (rc) {
 		ps_artefact_abort(artefact);

@@ -1,8 +1,8 @@
 /* io/stats_file.h: calibration statistics in a file: written by `calibrate`, read by `prune`.
  *
- * For each projection the file holds a tensor F32 [cols], named as the weight: the mean over the tokens
- * of x^2, where x is the projection's input. Projections that share an input (q, k, v; gate, up) hold
- * the same numbers. Ours has kind "statistics", the provenance and `tokens`, their number.
+ * For each projection the file holds a tensor F32 [cols], named as the weight: the mean over the
+ * tokens of x^2, where x is the projection's input. Projections that share an input (q, k, v; gate,
+ * up) hold the same numbers. Ours has kind "statistics", the provenance and `tokens`, their number.
  * In memory the means are f64, one array (L, cols) per input (ps_input of core/model/forward.h). */
 #ifndef PS_IO_STATS_FILE_H
 #define PS_IO_STATS_FILE_H

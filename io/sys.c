@@ -112,7 +112,7 @@ int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t byt
 			continue;
 		if (put < 0)
 			return (int)put;
-		/* A write of something that writes nothing would be tried forever. */
+		/* Without this a write that takes no bytes would be tried forever. */
 		if (!put)
 			return -EIO;
 		at += put;

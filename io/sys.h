@@ -1,6 +1,6 @@
-/* io/sys.h: the system calls that io/ makes on files, through a table that a test can replace (to shorten
- * reads and writes, fail the Nth call, or cut the power at a boundary). Same contracts as the calls of the
- * same name, but errors come back as -errno. */
+/* io/sys.h: the system calls on files that io/ makes, through a table that a test can replace. A
+ * test can shorten reads and writes, fail the n-th call, or cut the power between two calls. Each
+ * has the contract of the call of the same name, but returns its error as -errno. */
 #ifndef PS_IO_SYS_H
 #define PS_IO_SYS_H
 
@@ -24,11 +24,13 @@ typedef struct ps_sys {
 	int (*mincore)(const void *address, size_t bytes, unsigned char *resident);
 } ps_sys;
 
-extern const ps_sys ps_sys_linux;
+extern const ps_sys ps_sys_linux; /* the real calls */
 
-/* Whole-buffer forms: short transfers and EINTR are retried; end of file early is -ENODATA. 0 or -errno. */
+/* Reads all of the buffer: short transfers and EINTR are continued. Returns 0 or -errno. A file
+ * that ends early is -ENODATA. */
 int ps_sys_pread_full(const ps_sys *sys, int fd, void *buffer, size_t bytes,
 		      off_t offset) PS_MUST_USE;
+/* Writes all of the buffer, in the same way. */
 int ps_sys_pwrite_full(const ps_sys *sys, int fd, const void *buffer, size_t bytes,
 		       off_t offset) PS_MUST_USE;
 

@@ -8,8 +8,9 @@
 #include <sys/file.h>
 
 #define SUFFIX ".ps-partial"
-#define NAME_BYTES 200 /* of the file's own name, so that the temporary's name is never too long */
-#define ATTEMPTS 100
+/* Bytes of the file's own name that the temporary's name contains, so that it is never too long. */
+#define NAME_BYTES 200
+#define ATTEMPTS 100 /* to create a temporary file while others create and remove theirs */
 
 int ps_folder_fsync(const ps_sys *sys, const char *folder)
 {
@@ -19,7 +20,7 @@ int ps_folder_fsync(const ps_sys *sys, const char *folder)
 		return fd;
 	rc = sys->fsync(fd);
 	(void)sys->close(fd);
-	/* File systems that cannot sync a folder say so; there is nothing more to do on them. */
+	/* EINVAL: this file system cannot sync a folder. Nothing more can be done there. */
 	return rc == -EINVAL ? 0 : rc;
 }
 
@@ -41,8 +42,9 @@ static int make_names(ps_temporary *temporary, ps_diag *diag)
 	return 0;
 }
 
-/* Removes the leftover name unless a process holds it: 0 or -errno (-EBUSY: held). Whoever unlinks holds
- * the lock, so a process that has locked a file that still has its name keeps that name. */
+/* Removes a leftover temporary file, unless a process holds it: -EBUSY. Only a process that holds
+ * the lock unlinks. So a process that has locked a file which still has its name keeps that
+ * name. */
 static int remove_leftover(const ps_sys *sys, const char *name)
 {
 	int fd = sys->open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), rc;
@@ -54,7 +56,8 @@ static int remove_leftover(const ps_sys *sys, const char *name)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* A new file of that name, locked: its descriptor or -errno; -EAGAIN when another process got in between. */
+/* Creates and locks a new file of that name. Returns its descriptor or -errno. -EAGAIN: another
+ * process came in between. */
 static int create_locked(const ps_sys *sys, const char *name)
 {
 	struct stat st;
@@ -127,7 +130,7 @@ void ps_temporary_drop(ps_temporary *temporary)
 	temporary->fd = -1;
 }
 
-int ps_temporary_is(const char *name)
+bool ps_temporary_is(const char *name)
 {
 	size_t length = strlen(name), suffix = strlen(SUFFIX);
 

@@ -1,6 +1,7 @@
 /* io/token_file.h: windows of token ids in a file: written whole, read mapped.
  *
- * The file holds one tensor, `tokens`, I32 [windows, window]. Ours has kind "tokens" and provenance. */
+ * The file holds one tensor, `tokens`, I32 [windows, window]. Ours has kind "tokens" and
+ * provenance. */
 #ifndef PS_IO_TOKEN_FILE_H
 #define PS_IO_TOKEN_FILE_H
 
@@ -15,8 +16,8 @@ typedef struct ps_token_file {
 	int32_t *copy;   /* holds the ids if they are not aligned in the file, else NULL */
 } ps_token_file;
 
-/* Maps the file, compares it with its checksums and checks the shape. PS_EINPUT for anything wrong in
- * it, naming block and offset of a bad checksum. Other tools' files need no metadata. */
+/* Maps the file, compares it with its checksums and checks the shape. PS_EINPUT for anything wrong
+ * in it, naming block and offset of a bad checksum. Other tools' files need no metadata. */
 int ps_token_file_open(ps_token_file *tokens, const ps_sys *sys, const char *path,
 		       ps_diag *diag) PS_MUST_USE;
 /* Unmaps the file. One that is zeroed or failed to open is allowed. */

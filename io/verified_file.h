@@ -4,12 +4,12 @@
 
 #include "io/safetensors.h"
 
-/* Reads the whole file and compares it with its checksums. PS_EINPUT naming the first bad block and its
- * offset. *verified is false if the file carries no checksums, as files of other tools do. */
+/* Reads the whole file and compares it with its checksums. PS_EINPUT naming the first bad block and
+ * its offset. *verified is false if the file carries no checksums, as files of other tools do. */
 int ps_verified_file_check(const ps_safetensors *file, bool *verified, ps_diag *diag) PS_MUST_USE;
 
-/* ps_safetensors_open, then the check. The file is closed again on failure. Files without checksums are
- * taken as they are. */
+/* ps_safetensors_open, then the check. The file is closed again on failure. Files without checksums
+ * are taken as they are. */
 int ps_verified_file_open(ps_safetensors *file, const char *path, ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -171,8 +171,8 @@ static size_t buffer_bytes(const ps_model_map *map, const ps_model_config *confi
 	return ps_layer_stream_bytes(map, config, layer_slots) + ps_row_stream_bytes(map, config);
 }
 
-/* The one part that is taken from the arena: counted without one. A block of room lets the buffers start
- * on a block boundary. */
+/* The one part that is taken from the arena: counted without one. A block of room lets the buffers
+ * start on a block boundary. */
 static char *lay_out(ps_layout *layout, size_t bytes)
 {
 	return ps_layout_part(layout, bytes + PS_READ_ALIGNMENT, 1);
@@ -184,7 +184,8 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 	int slots = options->stream.layer_slots, rc;
 	size_t bytes = buffer_bytes(options->map, options->config, slots);
 	ps_layout layout = {.arena = arena};
-	/* Both streams take their buffers from an arena of their own, which starts on a block boundary. */
+	/* Both streams take their buffers from an arena of their own, which starts on a block
+	 * boundary. */
 	ps_arena buffers = {.size_bytes = bytes, .base = ps_read_align(lay_out(&layout, bytes))};
 	const ps_uring_options places = {
 		.ring = options->ring,
@@ -197,14 +198,14 @@ static int start_streaming(ps_weight_stream *stream, ps_arena *arena, ps_diag *d
 	};
 
 	rc = ps_backend_reader(&stream->reader, options->stream.backend, &places, stream->backend,
-				diag);
+			       diag);
 	if (rc)
 		return rc;
 	rc = ps_layer_stream_create(&stream->layers, options->map, options->config, slots,
-				     stream->reader, &buffers, diag);
+				    stream->reader, &buffers, diag);
 	if (!rc)
 		rc = ps_row_stream_create(&stream->rows, options->map, options->config,
-					   stream->reader, &buffers, diag);
+					  stream->reader, &buffers, diag);
 	return rc;
 }
 

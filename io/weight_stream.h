@@ -1,7 +1,7 @@
 /* io/weight_stream.h: a ps_weight_source over a checkpoint's tensors, by the chosen backend.
  *
- * Callers use io/checkpoint.h. This module stands apart so that tests can replace the system calls and
- * the ring under it. */
+ * Callers use io/checkpoint.h. This module stands apart so that tests can replace the system calls
+ * and the ring under it. */
 #ifndef PS_IO_WEIGHT_STREAM_H
 #define PS_IO_WEIGHT_STREAM_H
 
@@ -23,8 +23,8 @@ typedef struct ps_weight_stream_options {
 size_t ps_weight_stream_bytes(const ps_model_map *map, const ps_model_config *config,
 			      const ps_stream_options *options);
 
-/* Starts the reader (none for PS_IO_MMAP) and fills in *source. What the options point to must outlive
- * the stream, and so must the arena. PS_IO_URING on a system that refuses it: -errno. */
+/* Starts the reader (none for PS_IO_MMAP) and fills in *source. What the options point to must
+ * outlive the stream, and so must the arena. PS_IO_URING on a system that refuses it: -errno. */
 int ps_weight_stream_create(ps_weight_stream **stream, const ps_weight_stream_options *options,
 			    ps_arena *arena, ps_weight_source *source, ps_diag *diag) PS_MUST_USE;
 /* Ends the reader. NULL is allowed. */

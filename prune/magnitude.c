@@ -41,8 +41,8 @@ static int find(const struct run *run, int layer, ps_projection projection, ps_s
 					run->context->diag);
 }
 
-/* Runs a step over every projection, and over the embedding if it is in the pool. *count: the number of
- * weights. what: the step's name in the progress. */
+/* Runs a step over every projection, and over the embedding if it is in the pool. *count: the
+ * number of weights. what: the step's name in the progress. */
 static int over_pool(struct run *run, pool_step one, const char *what, uint64_t *count)
 {
 	char name[96];

@@ -1,12 +1,12 @@
 /* prune/magnitude.h: masks from |W| alone.
  *
- * ROW: the lowest weights of each output row. MATRIX: one threshold per matrix. GLOBAL: one threshold
- * over all projections, and over the token embedding too if pool_embedding is set. That is the protocol
- * of arXiv 2603.25325; the embedding is counted and never zeroed.
+ * ROW: the lowest weights of each output row. MATRIX: one threshold per matrix. GLOBAL: one
+ * threshold over all projections, and over the token embedding too if pool_embedding is set. That
+ * is the protocol of arXiv 2603.25325; the embedding is counted and never zeroed.
  *
- * Thresholds come from exact histograms of the f32 bit patterns of |w| (prune/histogram.h). They cost
- * two counting passes over the mapped weights; a third pass writes the masks. The memory does not grow
- * with the model, except for the bitmap of one projection. */
+ * Thresholds come from exact histograms of the f32 bit patterns of |w| (prune/histogram.h). They
+ * cost two counting passes over the mapped weights; a third pass writes the masks. The memory does
+ * not grow with the model, except for the bitmap of one projection. */
 #ifndef PS_PRUNE_MAGNITUDE_H
 #define PS_PRUNE_MAGNITUDE_H
 
@@ -16,8 +16,8 @@
 size_t ps_magnitude_bytes(const ps_model_config *config, int threads);
 
 /* Hands the masks of all projections to the sink. The arena is rewound at the end. Errors:
- * PS_EUSAGE for options out of range, PS_EINPUT for a weight that is not finite or for columns that M
- * does not divide, PS_EINTERRUPTED, and what lookup and sink return. */
+ * PS_EUSAGE for options out of range, PS_EINPUT for a weight that is not finite or for columns that
+ * M does not divide, PS_EINTERRUPTED, and what lookup and sink return. */
 int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights,
 		       const ps_prune_options *options, const ps_context *context, ps_arena *arena,
 		       const ps_mask_sink *sink) PS_MUST_USE;

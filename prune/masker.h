@@ -1,10 +1,11 @@
-/* prune/masker.h: the loops that magnitude and Wanda share: scores, thresholds and masks of a matrix.
+/* prune/masker.h: the loops that magnitude and Wanda share: scores, thresholds and masks of a
+ * matrix.
  *
  *   score[r, c] = |W[r, c]| * scale[c]   (scale NULL: 1), in f32
  *
- * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to the
- * pool in blocks. The masks do not depend on the number of threads.
- * A weight that is NaN or infinite: PS_EINPUT naming the tensor, row and column. */
+ * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to
+ * the pool in blocks. The masks do not depend on the number of threads. A weight that is NaN or
+ * infinite: PS_EINPUT naming the tensor, row and column. */
 #ifndef PS_PRUNE_MASKER_H
 #define PS_PRUNE_MASKER_H
 
@@ -26,23 +27,27 @@ typedef struct ps_scored {
 	const char *name;   /* of the tensor, for messages */
 } ps_scored;
 
-/* Makes a masker for a model, its buffers in the layout (counted or taken; core/base/arena.h). The caller
- * sets the context. */
+/* Makes a masker for a model, its buffers in the layout (counted or taken; core/base/arena.h). The
+ * caller sets the context. */
 void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads,
 		       ps_layout *layout);
 
 /* Checks options against a model. PS_EUSAGE for a sparsity or N:M out of range, and for a pooled
- * embedding without a global threshold. PS_EINPUT naming the first projection whose columns M does not
- * divide. */
+ * embedding without a global threshold. PS_EINPUT naming the first projection whose columns M does
+ * not divide. */
 int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
 			    ps_diag *diag) PS_MUST_USE;
 
-/* The steps to a threshold over one or several matrices. They are those of prune/histogram.h, one matrix
- * at a time: begin, add_upper of all, end_upper, add_lower of all, end. */
+/* A threshold over one or several matrices takes the steps of prune/histogram.h, one matrix at a
+ * time: begin, add_upper of all, end_upper, add_lower of all, end. */
+
+/* Clears the histogram. */
 void ps_masker_threshold_begin(ps_masker *masker);
+/* First pass: counts the scores of a matrix. */
 int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
-/* count: the number of scores added. */
+/* Ends the first pass. count: the number of scores added. */
 void ps_masker_end_upper(ps_masker *masker, uint64_t count, double sparsity);
+/* Second pass: counts the scores of the same matrices again. */
 int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
 /* The (size_t)(count * sparsity)-th smallest score, counted from 0. */
 float ps_masker_threshold_end(ps_masker *masker);
@@ -59,8 +64,9 @@ int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_
 int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,
 		   const uint8_t *bits, const ps_mask_sink *sink) PS_MUST_USE;
 
-/* Bytes of the bitmap of a projection, and of the largest one. */
+/* Bytes of the bitmap of a projection. */
 size_t ps_masker_bitmap_bytes(const ps_model_config *config, ps_projection projection);
+/* Bytes of the largest bitmap of the model. */
 size_t ps_masker_largest_bitmap(const ps_model_config *config);
 
 #endif

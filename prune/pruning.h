@@ -1,4 +1,5 @@
-/* prune/pruning.h: what all pruning methods share: the rule, where weights come from, where masks go. */
+/* prune/pruning.h: what all pruning methods share: the rule, where weights come from, where masks
+ * go. */
 #ifndef PS_PRUNE_PRUNING_H
 #define PS_PRUNE_PRUNING_H
 
@@ -17,15 +18,16 @@ typedef enum ps_scope {
 
 typedef struct ps_prune_options {
 	double sparsity; /* share of the weights to drop, in [0, 1) */
-	unsigned n, m; /* m > 0: of each m consecutive inputs n are dropped; sparsity and scope are
-			    ignored */
+	/* m > 0: of each m consecutive inputs n are dropped; sparsity and scope do not count. */
+	unsigned n, m;
 	ps_scope scope;
-	bool pool_embedding; /* GLOBAL: the token embedding counts for the threshold, but stays whole */
+	/* GLOBAL: the token embedding counts for the threshold. It is never pruned. */
+	bool pool_embedding;
 } ps_prune_options;
 
-/* Receives finished masks in the order of the model: layer 0 q, k, v, o, gate, up, down, layer 1 q, ...
- * The mask is borrowed during the call. dropped: its number of cleared bits. Returns 0 or an error, which
- * ends the pruning. */
+/* Receives finished masks in the order of the model: layer 0 q, k, v, o, gate, up, down, layer 1 q,
+ * ... The mask is borrowed during the call. dropped: its number of cleared bits. Returns 0 or an
+ * error, which ends the pruning. */
 typedef struct ps_mask_sink {
 	void *self;
 	int (*put)(void *self, int layer, ps_projection projection, const ps_bitmap *mask,

@@ -24,8 +24,8 @@ static inline uint32_t bits_of(float value)
 	return bits;
 }
 
-/* The number of scores below limit. The count of a block fits into 32 bits, so the lanes of the inner
- * loop are as wide as the scores. */
+/* The number of scores below limit. The count of a block fits into 32 bits, so the lanes of the
+ * inner loop are as wide as the scores. */
 static inline size_t count_below(const float *scores, size_t cols, float limit)
 {
 	size_t below = 0;
@@ -42,7 +42,8 @@ static inline size_t count_below(const float *scores, size_t cols, float limit)
 }
 
 /* The k-th smallest score (from 0), found bit by bit: the largest v with at most k scores below it.
- * Non-negative floats have the same order as their bit patterns. *below: how many scores are smaller. */
+ * Non-negative floats have the same order as their bit patterns. *below: how many scores are
+ * smaller. */
 PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k, size_t *below)
 {
 	uint32_t bits = 0;
@@ -95,7 +96,8 @@ void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *k
 	if (!drop)
 		return;
 	limit = kth_smallest(scores, cols, drop - 1, &below);
-	/* Columns left of the cut drop at equality too. The cut is where drop - below of them have tied. */
+	/* Columns left of the cut drop at equality too. The cut is where drop - below of them have
+	 * tied. */
 	for (size_t ties = drop - below; ties; cut++)
 		ties -= scores[cut] == limit;
 	drop_up_to(scores, 0, cut, limit, keep);

@@ -8,8 +8,8 @@
 #include "prune/masker.h"
 
 #define BLOCK_COLS 128 /* columns of one item when squares are summed */
-/* Tokens that are computed between two ticks of the progress, at most, unless one window has more. The
- * forward pass computes as many at a time anyway. */
+/* Tokens that are computed between two ticks of the progress, at most, unless one window has more.
+ * The forward pass computes as many at a time anyway. */
 #define PIECE_TOKENS 1024
 
 /* Where the sums of squares of a layer's inputs go. */
@@ -76,8 +76,8 @@ void ps_wanda_stats_create(ps_wanda_stats *stats, const ps_model_config *config,
 		memset(stats->mean[i], 0, stats->layers * stats->cols[i] * sizeof *stats->mean[i]);
 }
 
-/* sum[c] += x[t, c]^2, tokens in order. The square of a float is exact in f64. So a fused multiply-add
- * gives the same bits as a multiplication and an addition. */
+/* sum[c] += x[t, c]^2, tokens in order. The square of a float is exact in f64. So a fused
+ * multiply-add gives the same bits as a multiplication and an addition. */
 PS_CLONES static void add_squares(const float *x, size_t rows, size_t cols, size_t count,
 				  double *sum)
 {
@@ -143,8 +143,8 @@ static void tick(const struct meter *meter, size_t tokens)
 			 meter->total);
 }
 
-/* A piece of windows from `first` on: as many as have at most PIECE_TOKENS tokens, and one at least.
- * start: room for the piece's offsets. */
+/* A piece of windows from `first` on: as many as have at most PIECE_TOKENS tokens, and one at
+ * least. start: room for the piece's offsets. */
 static ps_windows cut_piece(const ps_windows *all, size_t first, size_t start[PIECE_TOKENS + 1])
 {
 	const size_t *from = all->start + first;
@@ -159,8 +159,8 @@ static ps_windows cut_piece(const ps_windows *all, size_t first, size_t start[PI
 	return (ps_windows){.ids = all->ids + from[0], .start = start, .count = count};
 }
 
-/* Computes a packed layer for all windows, piece by piece. observer NULL: nobody looks at its inputs.
- * REPLACE_HIDDEN: the hidden states become the layer's outputs. */
+/* Computes a packed layer for all windows, piece by piece. observer NULL: nobody looks at its
+ * inputs. REPLACE_HIDDEN: the hidden states become the layer's outputs. */
 static int compute(const ps_wanda_pass *pass, int layer, struct observer *observer,
 		   enum hidden_use use, const struct meter *meter)
 {
@@ -373,7 +373,8 @@ int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *
 
 /* --- sequential calibration --- */
 
-/* Collects the statistics of a dense layer, whose inputs are the outputs of the pruned layers below. */
+/* Collects the statistics of a dense layer, whose inputs are the outputs of the pruned layers
+ * below. */
 static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
 			 const struct meter *meter)
 {
@@ -386,9 +387,9 @@ static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int l
 		memset(observer.sum[i], 0, observer.cols[i] * sizeof(double));
 	}
 	rc = compute(pass, layer, &observer, KEEP_HIDDEN, meter);
-	/* locuslab/wanda divides by the number of windows, not of tokens. The order of the scores is the
-	 * same except for rounding. We round as it does: one near-tie that is decided otherwise grows,
-	 * layer by layer, to thousands. */
+	/* locuslab/wanda divides by the number of windows, not of tokens. The order of the scores
+	 * is the same except for rounding. We round as it does: one near-tie that is decided
+	 * otherwise grows, layer by layer, to thousands. */
 	if (!rc)
 		divide_sums(&observer, pass->windows->count);
 	for (int i = 0; !rc && i < PS_INPUTS; i++)

@@ -2,14 +2,14 @@
  *
  *   score[n, k] = |W[n, k]| * sqrt(mean over t of x[t, k]^2)
  *
- * x (T, K) is the input of the projection over the calibration tokens. The squares are summed in f64,
- * tokens in order. Scopes: ROW (as in the paper) and MATRIX.
+ * x (T, K) is the input of the projection over the calibration tokens. The squares are summed in
+ * f64, tokens in order. Scopes: ROW (as in the paper) and MATRIX.
  *
  * There are two ways of calibration:
- * - SEQUENTIAL (as in the paper and in locuslab/wanda): layer by layer. The statistics of a layer come
- *   from the outputs of the pruned layers below it. As in locuslab/wanda, sums are divided by the number
- *   of windows, not of tokens. Only the order of scores that are closer than their rounding depends on
- *   that.
+ * - SEQUENTIAL (as in the paper and in locuslab/wanda): layer by layer. The statistics of a layer
+ *   come from the outputs of the pruned layers below it. As in locuslab/wanda, sums are divided by
+ *   the number of windows, not of tokens. Only the order of scores that are closer than their
+ *   rounding depends on that.
  * - DENSE: the statistics of the dense model, means over tokens. They are collected in one pass
  *   (ps_wanda_calibrate), or were read from a file (io/stats_file.h). */
 #ifndef PS_PRUNE_WANDA_H
@@ -47,8 +47,8 @@ int ps_wanda_calibrate(const ps_wanda_pass *pass, const ps_context *context,
 /* Arena bytes of either of the two functions below. Both rewind the arena at the end. */
 size_t ps_wanda_bytes(const ps_model_config *config, int threads);
 
-/* Hands the masks to the sink, from given statistics. Errors: as ps_magnitude_prune, and PS_EINPUT for
- * statistics of another model or that are not finite. */
+/* Hands the masks to the sink, from given statistics. Errors: as ps_magnitude_prune, and PS_EINPUT
+ * for statistics of another model or that are not finite. */
 int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
 			 const ps_wanda_stats *stats, const ps_prune_options *options,
 			 const ps_context *context, ps_arena *arena,

@@ -14,7 +14,7 @@
 #include "io/safetensors.h"
 #include "tools/shard_stats.h"
 
-#define DEPTH_MAX 8 /* of folders in folders: a study's caches lie five deep */
+#define DEPTH_MAX 8 /* of folders in folders; the caches of a study are five deep */
 
 static const char *const suffix = ".safetensors";
 
@@ -33,7 +33,7 @@ static json_t *list_of(json_t *object, const char *key)
 
 static json_t *add_entry(json_t *report, const char *list, const char *path, const char *kind)
 {
-	/* A path is bytes, JSON is not: one that is no UTF-8 cannot be shown. */
+	/* A path is any bytes, JSON is UTF-8. Another path cannot be shown. */
 	json_t *name = json_string(path);
 	json_t *entry =
 		json_pack("{s:o, s:s, s:[], s:b}", "path", name ? name : json_string("(not UTF-8)"),
@@ -139,7 +139,8 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 	ps_safetensors_close(&file);
 }
 
-/* Against the manifest: the size always, the whole file's XXH3 when verifying. */
+/* Compares a file with its entry in the manifest: the size, and with verify the XXH3 of the whole
+ * file. */
 static void compare_noted(json_t *entry, const char *path, const json_t *noted, bool verify)
 {
 	ps_diag diag = {{0}};
@@ -174,7 +175,7 @@ static bool is_safetensors(const char *name)
 	return length > end && !strcmp(name + length - end, suffix);
 }
 
-/* noted: its entry in the manifest, or NULL. */
+/* noted: the file's entry in the manifest; NULL: none. */
 static bool report_file(json_t *report, const char *path, const json_t *noted, bool verify)
 {
 	bool tensors = !noted || is_safetensors(path);
@@ -192,21 +193,14 @@ static bool report_file(json_t *report, const char *path, const json_t *noted, b
 static bool report_noted(json_t *report, const char *path, const json_t *manifest, bool verify)
 {
 	char file[PATH_MAX];
-	const char **names;
-	size_t count = 0;
-	json_t *files = json_object_get(manifest, "files"), *value;
 	const char *name;
+	json_t *noted;
 	bool good = true;
 
-	names = malloc((json_object_size(files) + 1) * sizeof *names);
-	json_object_foreach (files, name, value)
-		if (names)
-			names[count++] = name;
-	for (size_t i = 0; i < count; i++) {
-		snprintf(file, sizeof file, "%s/%s", path, names[i]);
-		good &= report_file(report, file, json_object_get(files, names[i]), verify);
+	json_object_foreach (json_object_get(manifest, "files"), name, noted) {
+		snprintf(file, sizeof file, "%s/%s", path, name);
+		good &= report_file(report, file, noted, verify);
 	}
-	free(names);
 	return good;
 }
 
@@ -232,7 +226,7 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 
 static bool report_folder(json_t *report, const char *path, bool verify, int depth);
 
-/* Files that the manifest does not name, and folders. */
+/* Reports the files that the manifest does not name, and the folders. */
 static bool report_rest(json_t *report, const char *path, const json_t *manifest, bool verify,
 			int depth)
 {

@@ -7,9 +7,10 @@
 #include "core/base/bitmap.h"
 #include "core/base/checked.h"
 
-#define NORM_ROWS ((uint64_t)1024)
-#define NORM_PART ((size_t)1024)        /* values widened at a time */
-#define WINDOWS_MAX ((uint64_t)1 << 28) /* range of ids: 32 MiB of bits */
+#define NORM_ROWS ((uint64_t)1024) /* the most rows whose norm is taken */
+#define NORM_PART ((size_t)1024)   /* values that are widened at a time */
+#define WINDOWS_MAX                                                                                \
+	((uint64_t)1 << 28) /* the widest range of ids that is counted: 32 MiB of bits */
 
 static int32_t load_id(const char *ids, uint64_t i)
 {
@@ -64,7 +65,8 @@ static double row_norm(const char *row, ps_dtype dtype, size_t width, uint64_t *
 	return sqrt(sum);
 }
 
-/* How many different ids there are, by marking each in a bitmap over their range; 0: too wide a range. */
+/* Counts the different ids by marking each in a bitmap over their range. 0: the range is too
+ * wide. */
 static uint64_t count_different(const char *ids, uint64_t count)
 {
 	int32_t low, high;
@@ -87,8 +89,8 @@ static uint64_t count_different(const char *ids, uint64_t count)
 static void count_activations(const ps_safetensors *file, const ps_tensor_info *info, json_t *stats)
 {
 	const ps_tensor_info *windows = ps_safetensors_find(file, "window_ids");
-	uint64_t rows = info->shape[0], step = rows / NORM_ROWS + (rows % NORM_ROWS != 0),
-		 sampled = 0, non_finite = 0, different = 0;
+	uint64_t rows = info->shape[0], step = ps_div_up((size_t)rows, NORM_ROWS), sampled = 0,
+		 non_finite = 0, different = 0;
 	size_t width = (size_t)info->shape[1];
 	const char *data = ps_safetensors_data(file, info);
 	double sum = 0;
@@ -105,14 +107,14 @@ static void count_activations(const ps_safetensors *file, const ps_tensor_info *
 				(ps_dtype)info->dtype, width, &non_finite);
 	json_object_set_new(stats, "sampled_rows", json_integer((json_int_t)sampled));
 	json_object_set_new(stats, "non_finite", json_integer((json_int_t)non_finite));
-	/* JSON knows no infinity: without a number there is no key. */
+	/* JSON has no infinity. Without a finite number the key is left out. */
 	if (isfinite(sum))
 		json_object_set_new(stats, "mean_row_norm", json_real(sum / (double)sampled));
 }
 
 /* --- masks --- */
 
-/* The weights of a row: the metadata says, and must agree with the row's bytes. */
+/* The weights of a row: the number in the metadata if it agrees with the bytes of a row. */
 static size_t logical_cols(const ps_safetensors *file, const ps_tensor_info *info)
 {
 	const json_t *about =

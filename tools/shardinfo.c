@@ -1,4 +1,5 @@
-/* shardinfo: what our files, or any safetensors files and folders, hold, and whether they are whole. */
+/* shardinfo: what our files, or any safetensors files and folders, hold, and whether they are
+ * whole. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -33,7 +34,7 @@ static void say(const char *text)
 	(void)ignored;
 }
 
-/* Only calls that a signal handler may make. */
+/* Makes only calls that a signal handler may make. */
 static void on_bus_error(int signal_number, siginfo_t *info, void *unused)
 {
 	const char *path = ps_map_guard_find(info->si_addr);
@@ -47,7 +48,7 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *unused)
 
 /* --- text --- */
 
-/* Names come from files: nothing in them may steer the terminal. */
+/* Names come from files. No character in them may control the terminal. */
 static void put_text(const char *text)
 {
 	for (; *text; text++)
@@ -139,7 +140,7 @@ static void put_entry(const json_t *entry)
 					      : "no: the command that began it continues it");
 	if (json_object_get(entry, "provenance"))
 		put_value("provenance", json_object_get(entry, "provenance"));
-	/* A mask's metadata repeats each tensor. */
+	/* The metadata of a mask repeats every tensor. */
 	put_members(json_object_get(entry, "metadata"), "tensors");
 	put_members(json_object_get(entry, "statistics"), "");
 	if (json_object_get(entry, "checksums"))
@@ -167,7 +168,7 @@ struct flags {
 	bool verify, json;
 };
 
-/* -1: go on with the paths from optind; else the exit status. */
+/* -1: go on with the paths from optind. Else the exit status. */
 static int parse_flags(int argc, char **argv, struct flags *flags)
 {
 	static const struct option options[] = {{"verify", no_argument, NULL, 'v'},
@@ -204,6 +205,10 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		goto out;
+	if (!report) {
+		fputs("shardinfo: no memory\n", stderr);
+		return 5;
+	}
 	sigaction(SIGBUS, &bus, NULL);
 	for (int i = optind; i < argc; i++)
 		good &= ps_shard_report(report, argv[i], flags.verify);

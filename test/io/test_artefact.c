@@ -1,4 +1,5 @@
-/* io/artefact, io/file: what is written is whole or not there, whatever fails or kills; and any flipped bit shows. */
+/* io/artefact, io/file: a file is whole or not there, whatever fails or kills the process. Every
+ * flipped bit is found. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -66,7 +67,7 @@ static json_t *make_extra(json_int_t number)
 			 "number", number);
 }
 
-/* Writes the artefact, its data in pieces of so many bytes. */
+/* Writes the artefact in pieces of so many bytes. */
 static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_int_t number,
 			  ps_diag *diag)
 {
@@ -130,7 +131,7 @@ static void note_bad(void *context, const char *which, long block, uint64_t offs
 	bad->offset = offset;
 }
 
-/* Opens the file and checks its sums and values: 0, or what failed. */
+/* Opens the file and checks its checksums and values. */
 static int check(const char *which, struct bad_blocks *bad)
 {
 	ps_safetensors file;
@@ -203,7 +204,7 @@ static void gives_the_same_bytes_however_the_data_comes(void **state)
 
 static void deferred_beginnings_give_the_same_bytes(void **state)
 {
-	/* Within the first block, exactly one block, all but the last value. */
+	/* Less than the first block, exactly one block, all but the last value. */
 	static const size_t heads[] = {12, PS_BLOCK_BYTES, PS_BLOCK_BYTES + 4,
 				       ROWS * COLS * sizeof(float)};
 	ps_diag diag = {{0}};
@@ -329,7 +330,7 @@ static void refuses_what_does_not_fit_the_declaration(void **state)
 
 /* --- bit flips --- */
 
-/* Opening or verifying the file with one bit flipped must tell. */
+/* Opens and verifies the file with one bit flipped: one of the two must fail. */
 static void assert_flip_found(FILE *file, long at, int bit)
 {
 	struct bad_blocks bad;
@@ -367,7 +368,7 @@ static void every_flipped_bit_of_the_header_is_found(void **state)
 	assert_int_equal(ps_artefact_write(artefact, halves, sizeof halves, NULL), 0);
 	assert_int_equal(ps_artefact_commit(artefact, NULL), 0);
 	file = fopen(path, "r+b");
-	/* All that is written, the padding's ends, and the data. */
+	/* All of the header's text, both ends of its padding, and the data. */
 	for (long at = 0; at < 4096 + (long)sizeof halves; at += at == 700 ? 3300 : 1)
 		for (int bit = 0; bit < 8; bit++)
 			assert_flip_found(file, at, bit);
@@ -458,7 +459,7 @@ static void a_failed_fsync_is_not_retried(void **state)
 	assert_int_equal(write_artefact(&sys_double, path, 1 << 20, 1, &diag), -EIO);
 	assert_int_equal(sys_double_count(), 1);
 	assert_int_equal(scratch_count(folder), 0);
-	/* A small file is written anew instead, once. */
+	/* A small file is written anew, once. */
 	sys_double_plan((sys_plan){.calls = SYS_FSYNC, .fail_at = 1, .error = EIO});
 	assert_int_equal(ps_file_replace(&sys_double, path, "text", 4, &diag), 0);
 	assert_string_equal(sys_double_trace(), "owsuowsmos");
@@ -485,7 +486,7 @@ static void *allocate_or_fail(size_t bytes)
 	return ++allocations == failing_allocation ? NULL : malloc(bytes);
 }
 
-/* Of the JSON library's, where a lost piece could go unseen. */
+/* Allocations of the JSON library, which may lose a piece of a value without an error. */
 static void whichever_allocation_fails_no_wrong_file_appears(void **state)
 {
 	json_malloc_t real_malloc;
@@ -495,7 +496,7 @@ static void whichever_allocation_fails_no_wrong_file_appears(void **state)
 	(void)state;
 	assert_int_equal(write_artefact(&ps_sys_linux, other, 1 << 20, 7, NULL), 0);
 	json_get_alloc_funcs(&real_malloc, &real_free);
-	for (failing_allocation = 40;; failing_allocation++) { /* the first are make_extra's */
+	for (failing_allocation = 40;; failing_allocation++) { /* make_extra makes the first ones */
 		int rc;
 
 		allocations = 0;
@@ -563,7 +564,7 @@ static void killed_at_any_boundary_the_file_is_old_or_new(void **state)
 		assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, path, NULL), 0);
 		renamed += json_integer_value(json_object_get(file.metadata, "number")) == 2;
 		ps_safetensors_close(&file);
-		/* The same command again ends with the same bytes, and takes the leftover over. */
+		/* The same command again takes over the leftover and ends with the same bytes. */
 		assert_int_equal(write_artefact(&ps_sys_linux, path, 1 << 20, 2, &diag), 0);
 		assert_same_files(path, other);
 		assert_int_equal(scratch_count(folder), 2);
@@ -613,7 +614,7 @@ static void refuses_places_that_cannot_hold_a_file(void **state)
 	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, "/dev/null", "x", 1, NULL)),
 			 4);
 	assert_int_equal(ps_exit_code(ps_file_replace(&ps_sys_linux, "", "x", 1, NULL)), 4);
-	/* Names as long as the file system allows are fine. */
+	/* A name may be as long as the file system allows. */
 	snprintf(name, sizeof name, "%s/%0255d", folder, 1);
 	assert_int_equal(ps_file_replace(&ps_sys_linux, name, "x", 1, &diag), 0);
 	assert_int_equal(scratch_count(folder), 1);

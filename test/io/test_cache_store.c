@@ -57,7 +57,7 @@ static int make_rows(void **state)
 	return 0;
 }
 
-/* Writes what is missing of the cache, so many rows at a time. */
+/* Writes the missing part of the cache, so many rows at a time. */
 static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size_t piece,
 		       ps_diag *diag)
 {
@@ -215,7 +215,7 @@ static void wider_dtypes_stand_first(void **state)
 	ps_cache_close(&cache);
 }
 
-/* A shard of several blocks, whose ids alone fill more than one: the deferred beginning is larger than a block. */
+/* A shard of several blocks. Its columns alone, which are deferred, are larger than a block. */
 static void shards_may_be_larger_than_a_block(void **state)
 {
 	size_t rows = 400000, width = 3;
@@ -356,7 +356,7 @@ static void whichever_call_fails_it_continues_to_the_same_bytes(void **state)
 
 		count = sys_double_count();
 		assert_int_equal(sys_double_open_files(), 0);
-		/* 3: a file that was just written could not be read back. */
+		/* Exit 3: a file that was just written could not be read back. */
 		assert_true(status == 0 || status == 4 || status == 3);
 		write_whole(folder, PS_BF16);
 		assert_same_folders();
@@ -430,7 +430,7 @@ static void drop(const char *path)
 	assert_int_equal(unlink(path), 0);
 }
 
-/* Another shard's bytes under this one's name (they have the same size). */
+/* Puts another shard's bytes under this one's name. They have the same size. */
 static void swap(const char *path)
 {
 	char from[PATH_MAX];
@@ -439,7 +439,7 @@ static void swap(const char *path)
 	assert_int_equal(rename(from, path), 0);
 }
 
-/* The same bytes but for the first key of the metadata. */
+/* Changes the first key of the metadata and nothing else. */
 static void lose_metadata(const char *path)
 {
 	FILE *file = fopen(path, "r+b");

@@ -1,4 +1,4 @@
-/* io/checkpoint: finding, opening and checking what transformers saves; refusing the rest by name. */
+/* io/checkpoint: finds, opens and checks what transformers saves, and refuses the rest by name. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static ps_checkpoint *open_good(const char *path)
 	return checkpoint;
 }
 
-/* Opening the folder fails with exit 3 and a message that contains want. */
+/* Opening the folder must fail with exit 3 and a message that contains want. */
 static void refuse(const char *path, const char *want)
 {
 	ps_checkpoint *checkpoint = NULL;

@@ -1,4 +1,5 @@
-/* io/folder: a folder is empty, ours and unfinished, or ours and done; what is another's is left alone. */
+/* io/folder: a folder is empty, ours and unfinished, or ours and done. Anything else is left
+ * alone. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -69,7 +70,7 @@ static int begin(ps_folder **out, const json_t *wanted, bool force, bool *done, 
 		done, diag);
 }
 
-/* The work that the tests have done: two files, one after the other; continues what is there. */
+/* The work of the tests: it writes two files, one after the other, and continues what is there. */
 static int do_work(const ps_sys *sys, const json_t *wanted, bool force, ps_diag *diag)
 {
 	static const char *const names[] = {"one", "two"};
@@ -285,7 +286,7 @@ static void folders_are_made_with_parents_and_removed(void **state)
 	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
 	assert_int_not_equal(access(folder, F_OK), 0);
 	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
-	/* What is not ours stays, and with it the folder. */
+	/* A file that is not ours stays, and the folder with it. */
 	work(provenance, false);
 	put("kept", "");
 	assert_int_equal(ps_folder_remove(&ps_sys_linux, folder, &diag), 0);
@@ -314,7 +315,8 @@ static int work_with_plan(void *context)
 	return ps_exit_code(do_work(&sys_double, provenance, true, NULL));
 }
 
-/* After the fault the same command completes the folder to the same manifest. forced: over another's folder. */
+/* After the fault the same command must complete the folder, with the same manifest. forced: it
+ * replaces a folder of another provenance. */
 static void survive(bool forced, bool kill)
 {
 	char *whole, *again;
@@ -336,7 +338,8 @@ static void survive(bool forced, bool kill)
 		status = kill ? run_in_child(work_with_plan, &plan) : work_with_plan(&plan);
 		if (!kill)
 			assert_int_equal(sys_double_open_files(), 0);
-		/* A failure that writing anew overcame, and one nothing depends on, leave no trace. */
+		/* A failure that writing anew overcame leaves no trace, nor one of a call on which
+		 * nothing depends. */
 		if (!status && sys_double_count() >= n && !kill)
 			status = -1;
 		work(provenance, true);

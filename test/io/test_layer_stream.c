@@ -1,4 +1,5 @@
-/* io/weight_stream and what it stands on: the same bytes from every backend, in any order, whatever the kernel does. */
+/* io/weight_stream and the modules under it: every backend gives the same bytes, in any order,
+ * whatever the kernel does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -50,8 +51,8 @@ static int rig_open(struct rig *rig, const char *folder, ps_backend backend, int
 			 0);
 	bytes = ps_weight_stream_bytes(&rig->map, &rig->config, &stream);
 	assert_int_equal(ps_arena_create(&rig->arena, bytes + PS_ALIGN, diag), 0);
-	assert_non_null(ps_arena_take(
-		&rig->arena, 1)); /* so that no block starts where the stream's part does */
+	/* The stream's part of the arena then starts on no block boundary. */
+	assert_non_null(ps_arena_take(&rig->arena, 1));
 	options = (ps_weight_stream_options){.map = &rig->map,
 					     .config = &rig->config,
 					     .sys = sys,
@@ -184,7 +185,8 @@ static bool have_uring(void)
 	return true;
 }
 
-/* --- a checkpoint whose layers are of several chunks: only ranges of 64 KiB and more are read directly --- */
+/* --- a checkpoint whose layers have several chunks. Only ranges of 64 KiB and more are read
+ * directly --- */
 
 static char large[256]; /* its folder */
 
@@ -202,7 +204,7 @@ static size_t grown(size_t size)
 	return size == 8 ? 256 : size == 4 ? 128 : size == 10 ? 700 : size == 16 ? 600 : size;
 }
 
-/* In two files; the last bytes of both are a layer's, so that direct reads pass the end. */
+/* Writes it in two files. Both end with a layer's bytes, so that direct reads pass the end. */
 static int write_large(void **state)
 {
 	ck_model model;
@@ -230,7 +232,7 @@ static int remove_large(void **state)
 	return 0;
 }
 
-/* By the double of the ring, in both numbers of slots. */
+/* Reads everything through the ring's double, with one slot and with two. */
 static void check_large(const char *want)
 {
 	for (int slots = 1; slots <= PS_LAYER_SLOTS_MAX; slots++) {
@@ -250,7 +252,7 @@ static void check_large(const char *want)
 
 #define DIRECT "uring (direct, registered buffers)"
 
-/* By the kernel's ring, whatever the file system here allows. */
+/* Reads everything through the kernel's ring, as far as this file system allows. */
 static void check_real(void)
 {
 	for (int slots = 1; slots <= PS_LAYER_SLOTS_MAX; slots++) {
@@ -264,7 +266,7 @@ static void check_real(void)
 	}
 }
 
-/* Drops the pages of a file that nobody maps. */
+/* Drops a file that nobody maps from the page cache. */
 static void drop(const char *folder, const char *file)
 {
 	char path[512];
@@ -383,7 +385,7 @@ static void what_the_cache_holds_is_read_from_it(void **state)
 	assert_true(ring_fault.direct_completions > 0);
 }
 
-/* Of a file that is another's and read-only the kernel says that all of it is cached. */
+/* Of another user's read-only file the kernel claims that all pages are cached. */
 static int open_as_another(void *context)
 {
 	char path[512], *block = aligned_alloc(PS_READ_ALIGNMENT, PS_READ_ALIGNMENT);
@@ -518,7 +520,7 @@ static void a_next_layer_without_a_slot_is_read_from_the_release_on(void **state
 			assert_int_equal(
 				rig.source.acquire_layer(rig.source.self, 1, 2, &weights, NULL), 0);
 		usleep(20000);
-		assert_int_equal(ring_fault.preads, slots); /* what is held, and nothing else */
+		assert_int_equal(ring_fault.preads, slots); /* the held layers and no other */
 		rig.source.release_layer(rig.source.self, 0);
 		await_preads(slots + 1);
 		assert_int_equal(
@@ -527,7 +529,7 @@ static void a_next_layer_without_a_slot_is_read_from_the_release_on(void **state
 		assert_int_equal(ring_fault.preads, slots + 1);
 		rig.source.release_layer(rig.source.self, slots);
 		usleep(20000);
-		assert_int_equal(ring_fault.preads, slots + 1); /* the wish is fulfilled once */
+		assert_int_equal(ring_fault.preads, slots + 1); /* the waiting layer, once */
 		rig_close(&rig);
 	}
 }
@@ -550,7 +552,8 @@ static void a_released_layer_is_not_read_again(void **state)
 	rig_close(&rig);
 }
 
-/* Puts a tensor that nobody asks for before each one: 256 bytes less or more than what is read along. */
+/* Puts a tensor that nobody asks for before each one. It is 256 bytes smaller or larger than the
+ * gap that is read along. */
 static void spread(ck_model *model)
 {
 	ck_model dense = *model;
@@ -601,7 +604,7 @@ static void a_layer_in_one_shard_is_one_read_and_a_scattered_one_several(void **
 
 /* --- failures --- */
 
-/* The first failing call of a pass over everything, as its message; "" when all went well. */
+/* Reads everything until a call fails. */
 static int read_until_failure(const struct rig *rig, ps_diag *diag)
 {
 	const ps_weight_source *source = &rig->source;
@@ -613,8 +616,8 @@ static int read_until_failure(const struct rig *rig, ps_diag *diag)
 
 	rc = source->embedding_rows(source->self, ids, 3, rows, diag);
 	for (int layer = 0; !rc && layer < layers; layer++) {
-		rc = source->acquire_layer(source->self, layer,
-					    layer + 1 < layers ? layer + 1 : -1, &weights, diag);
+		rc = source->acquire_layer(source->self, layer, layer + 1 < layers ? layer + 1 : -1,
+					   &weights, diag);
 		if (!rc)
 			source->release_layer(source->self, layer);
 	}
@@ -659,7 +662,7 @@ static void a_failing_read_names_file_tensor_and_offset(void **state)
 	check_failure(PS_IO_URING, 0, 1, "the file ends");
 }
 
-/* Wherever the first file ends, the message gives that offset, whether it was read directly or not. */
+/* Wherever the first file ends, the message names that offset, for direct reads and for others. */
 static void a_file_that_ends_early_is_told_to_the_byte(void **state)
 {
 	static const uint64_t ends[] = {1 << 19, (1 << 19) + 1, (1 << 20) + 4095, 1234567, 1500000};

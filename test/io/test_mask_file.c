@@ -1,4 +1,5 @@
-/* io/mask_file: the masks of this model are found and handed out with its weights; any other file is refused. */
+/* io/mask_file: masks of this model are found and handed out with its weights, other files are
+ * refused, and a written mask reads back. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -297,7 +299,7 @@ static void flip(const char *path, long at, int bit)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Every bit of the data: a flip that padding or shape do not show is found by the checksums. */
+/* Flips every bit of the data. The checksums find what padding and shape do not show. */
 static void finds_any_flipped_bit_of_its_own_masks(void **state)
 {
 	char path[512];
@@ -326,6 +328,91 @@ static void finds_any_flipped_bit_of_its_own_masks(void **state)
 			 PS_EINPUT);
 }
 
+static ps_mask_writer *begin_mask(const char *path)
+{
+	json_t *provenance = json_pack("{s:{s:s}}", "inputs", "model", "0123456789abcdef");
+	const ps_mask_spec spec = {
+		.path = path, .config = config, .provenance = provenance, .sparsity = 0.5};
+	ps_mask_writer *writer;
+
+	assert_int_equal(ps_mask_writer_create(&writer, &ps_sys_linux, &spec, NULL), 0);
+	json_decref(provenance);
+	return writer;
+}
+
+/* Bits of a projection: another pattern for each. Returns the number of dropped weights. */
+static uint64_t make_bits(uint8_t *bits, int layer, ps_projection p, size_t *rows, size_t *cols)
+{
+	ps_projection_shape(config, p, rows, cols);
+	ps_bitmap_fill(bits, *rows, *cols);
+	for (size_t i = 0; i < *rows * *cols; i++)
+		if ((i + (size_t)layer) % ((size_t)p + 2) == 0)
+			ps_bitmap_drop(bits + i / *cols * ps_bitmap_row_bytes(*cols), i % *cols);
+	return *rows * *cols - ps_bitmap_count(bits, *rows, *cols);
+}
+
+static void a_written_mask_reads_back(void **state)
+{
+	char path[512];
+	uint8_t bits[256];
+	size_t rows, cols;
+	uint64_t dropped = 0, weights = 0;
+	ps_mask_writer *writer;
+	ps_mask_totals totals;
+	ps_mask_file mask;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/written.safetensors", folder);
+	writer = begin_mask(path);
+	for (int layer = 0; layer < (int)config->layers; layer++)
+		for (int p = 0; p < PS_PROJECTIONS; p++) {
+			uint64_t gone = make_bits(bits, layer, (ps_projection)p, &rows, &cols);
+			const ps_bitmap one = {.bits = bits, .rows = rows, .cols = cols};
+
+			assert_int_equal(ps_mask_writer_add(writer, layer, (ps_projection)p, &one,
+							    gone, NULL),
+					 0);
+			dropped += gone;
+			weights += rows * cols;
+		}
+	assert_int_equal(ps_mask_writer_commit(writer, &totals, NULL), 0);
+	assert_true(totals.tensors == config->layers * PS_PROJECTIONS);
+	assert_true(totals.dropped == dropped && totals.weights == weights);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, NULL), 0);
+	for (int layer = 0; layer < (int)config->layers; layer++)
+		for (int p = 0; p < PS_PROJECTIONS; p++) {
+			uint64_t gone = make_bits(bits, layer, (ps_projection)p, &rows, &cols);
+			ps_bitmap found = ps_mask_file_find(&mask, layer, (ps_projection)p, config);
+			char name[96];
+			const json_t *note = json_object_get(
+				json_object_get(mask.file.metadata, "tensors"),
+				ps_projection_tensor(layer, (ps_projection)p, name));
+
+			assert_memory_equal(found.bits, bits, rows * ps_bitmap_row_bytes(cols));
+			assert_int_equal(json_integer_value(json_object_get(note, "dropped")),
+					 gone);
+		}
+	assert_int_equal(mask.file.file_bytes - mask.file.data_offset, ps_mask_data_bytes(config));
+	ps_mask_file_close(&mask);
+}
+
+static void masks_out_of_order_are_refused_and_leave_nothing(void **state)
+{
+	char path[512];
+	uint8_t bits[256];
+	size_t rows, cols;
+	uint64_t gone = make_bits(bits, 0, PS_K, &rows, &cols);
+	const ps_bitmap one = {.bits = bits, .rows = rows, .cols = cols};
+	ps_mask_writer *writer;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/out-of-order.safetensors", folder);
+	writer = begin_mask(path);
+	assert_int_equal(ps_mask_writer_add(writer, 0, PS_K, &one, gone, NULL), PS_EFAILED);
+	ps_mask_writer_abort(writer);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +423,8 @@ int main(void)
 		cmocka_unit_test(refuses_padding_that_is_set),
 		cmocka_unit_test(refuses_metadata_that_does_not_fit),
 		cmocka_unit_test(finds_any_flipped_bit_of_its_own_masks),
+		cmocka_unit_test(a_written_mask_reads_back),
+		cmocka_unit_test(masks_out_of_order_are_refused_and_leave_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,5 @@
-/* io/reader and its engines: ranges of many chunks, to the byte, in memory registered or not. */
+/* io/reader and its engines: ranges of many chunks, exact to the byte, in memory registered or
+ * not. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +72,7 @@ static void rig_drop(struct rig *rig)
 	close(rig->file.fd);
 }
 
-/* Jobs handed to an engine one after the other, then the sign to stop. */
+/* Hands jobs to an engine one after the other, then tells it to stop. */
 struct feed {
 	ps_read_job *jobs;
 	int count, taken, finished;
@@ -168,7 +169,8 @@ static void large_reads_go_in_chunks_with_the_queue_full(void **state)
 	rig_drop(&rig);
 }
 
-/* Every start and length within a few blocks of the least that is read directly, at the file's end too. */
+/* Every start and length within a few blocks of the smallest direct read, also at the end of the
+ * file. */
 static void direct_reads_are_right_at_every_alignment(void **state)
 {
 	static const size_t shifts[] = {0, 1, 2, 511, 512, 4095};
@@ -193,7 +195,7 @@ static void direct_reads_are_right_at_every_alignment(void **state)
 			assert_int_equal(run(&rig, &read, 1, &failure), 0);
 			assert_int_equal(wrong_bytes(&read), 0);
 			assert_true(ring_fault.direct_completions > 0);
-			/* Beyond its blocks nothing is touched. */
+			/* Nothing outside its blocks is touched. */
 			assert_int_equal(rig.memory[4095], 77);
 			assert_int_equal(rig.memory[4096 + ps_read_room(bytes)], 77);
 			rig.engine.destroy(rig.engine.self);
@@ -201,7 +203,8 @@ static void direct_reads_are_right_at_every_alignment(void **state)
 	rig_drop(&rig);
 }
 
-/* The kernel registers at most 1 GiB as one range: what lies astride two is read all the same. */
+/* The kernel registers at most 1 GiB as one range. A buffer across two ranges is read all the
+ * same. */
 static void buffers_astride_two_registered_ranges_are_read(void **state)
 {
 	enum { BYTES = 4 << 20 };
@@ -253,8 +256,8 @@ static void the_end_of_a_file_is_found_to_the_byte(void **state)
 	rig_drop(&rig);
 }
 
-/* Rows read one by one: half of those in flight are waited for, so a call asks for many; the page cache is asked about
- * some. */
+/* Rows are small reads. The engine waits for half of those in flight, so one call submits many, and
+ * it asks the page cache about some of them only. */
 static void small_reads_go_in_crowds(void **state)
 {
 	enum { ROWS = 1000, BYTES = 1300, STEP = 3 * PS_READ_ALIGNMENT };
@@ -287,7 +290,7 @@ static void small_reads_go_in_crowds(void **state)
 	rig_drop(&rig);
 }
 
-/* Of eight jobs of 6 chunks the first failing must not touch the others. */
+/* Of eight jobs of 6 chunks each, a failure of the first must not touch the others. */
 static void jobs_are_read_without_a_pause_between_them(void **state)
 {
 	enum { JOBS = 8, EACH = 6 * PS_READ_CHUNK + 4096 };

@@ -1,4 +1,4 @@
-/* io/row_ahead: rows read ahead are the cache's own, announced or not, and a failing read says where. */
+/* io/row_ahead: rows are those of the cache, announced or not. A failing read names the place. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +68,7 @@ static void write_cache(ps_dtype dtype)
 	json_decref(provenance);
 }
 
-/* Random rows, most of them announced, fetched by two threads in parts. */
+/* Two threads fetch random rows in parts. Most of the rows are announced. */
 static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 {
 	static float got[BATCH * WIDTH], expected[BATCH * WIDTH];
@@ -100,7 +100,7 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 			ids[i] = ps_rng_below(&rng, ROWS);
 		if (source.ahead && step % 4)
 			source.ahead(source.self, ids, count);
-		if (source.ahead && step % 7 == 0) /* announced in vain, then others */
+		if (source.ahead && step % 7 == 0) /* rows that nobody gathers */
 			source.ahead(source.self, ids + 1, count - 1);
 		assert_int_equal(ps_batch_gather(&source, ids, count, got, &context), 0);
 		assert_int_equal(

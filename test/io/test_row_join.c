@@ -1,4 +1,5 @@
-/* io/row_join: several sources of the same tokens are one, whose rows stand side by side. */
+/* io/row_join: several sources over the same tokens become one, with the rows of a token side by
+ * side. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 
 enum { ROWS = 700, WIDTH = 3, SOURCES = 3, BATCH = 150 };
 
-/* A source in memory: value 1000 s + row, and what was announced to it. */
+/* Source s in memory. Its values are 1000 s + row. It notes what is announced to it. */
 struct memory {
 	int number;
 	int32_t columns[PS_ROW_COLUMNS][ROWS];

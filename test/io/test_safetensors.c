@@ -1,4 +1,5 @@
-/* io/safetensors: files of the safetensors library are read; whatever is malformed is refused by name. */
+/* io/safetensors: files of the safetensors library are read, malformed files are refused by
+ * name. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -39,7 +40,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A file of length (as told), header and data_bytes zeros. */
+/* Writes a file: the length as given, the header, and data_bytes zeros. */
 static void write_raw(uint64_t length, const void *header, size_t header_bytes, size_t data_bytes)
 {
 	FILE *file = fopen(path, "wb");
@@ -394,7 +395,7 @@ static void refuses_paths_that_are_not_regular_files(void **state)
 	refuse_path("/dev/zero", "not a regular file");
 }
 
-/* What a mutator makes of a good header either opens with sound tensors or is refused. */
+/* A mutated header is either refused, or opens with sound tensors. */
 static void survives_mutated_headers(void **state)
 {
 	static const char *const snippets[] = {"[",       "]",           "{",
@@ -499,7 +500,7 @@ static void names_the_mapping_of_an_address(void **state)
 	ps_map_guard_remove(there);
 	assert_null(ps_map_guard_find(there));
 	assert_null(ps_map_guard_find(NULL));
-	/* More than the table holds: the rest goes unnamed, nothing breaks. */
+	/* More mappings than the table holds. The rest cannot be named; nothing else happens. */
 	for (size_t i = 0; i < 5000; i++)
 		ps_map_guard_add((void *)(4096 + 16 * i), 16, "many");
 	assert_string_equal(ps_map_guard_find((void *)4096), "many");
@@ -559,7 +560,7 @@ static void reads_token_files_of_the_library(void **state)
 	digest = tokens.digest;
 	ps_token_file_close(&tokens);
 	ps_token_file_close(&tokens);
-	/* The same ids at an odd offset have the same digest; another shape has another. */
+	/* The same ids at an odd offset have the same digest. Another shape has another digest. */
 	for (int i = 0; i < 2; i++) {
 		char header[128];
 		FILE *file;
@@ -581,6 +582,25 @@ static void reads_token_files_of_the_library(void **state)
 		assert_int_equal(tokens.digest == digest, !i);
 		ps_token_file_close(&tokens);
 	}
+}
+
+static void written_tokens_read_back(void **state)
+{
+	static const int32_t ids[] = {3, 2, 1, 0, 1, 2};
+	json_t *provenance = json_pack("{s:s}", "command", "tokenize");
+	ps_token_file tokens;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/tokens", folder);
+	assert_int_equal(ps_token_file_write(&ps_sys_linux, path, ids, 3, 2, provenance, NULL), 0);
+	assert_int_equal(ps_token_file_open(&tokens, &ps_sys_linux, path, NULL), 0);
+	assert_true(tokens.windows == 3 && tokens.window == 2 && tokens.verified);
+	assert_memory_equal(tokens.ids, ids, sizeof ids);
+	assert_string_equal(json_string_value(json_object_get(tokens.file.metadata, "kind")),
+			    "tokens");
+	assert_true(json_equal(json_object_get(tokens.file.metadata, "provenance"), provenance));
+	ps_token_file_close(&tokens);
+	json_decref(provenance);
 }
 
 static void refuses_token_files_without_ids(void **state)
@@ -632,6 +652,7 @@ int main(void)
 		TEST(names_the_mapping_of_an_address),
 		TEST(a_file_truncated_under_the_map_is_named),
 		TEST(reads_token_files_of_the_library),
+		TEST(written_tokens_read_back),
 		TEST(refuses_token_files_without_ids),
 	};
 

@@ -1,5 +1,5 @@
-/* prune/wanda against torch (test/fixtures/prune/generate.py): from given statistics, and sequentially on
- * a small Llama. */
+/* prune/wanda against torch (test/fixtures/prune/generate.py): from given statistics, and
+ * sequentially on a small Llama. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

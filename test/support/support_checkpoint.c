@@ -142,7 +142,7 @@ static size_t element_count(const ck_tensor *tensor)
 	return count;
 }
 
-/* The formula's values are multiples of 1/64 below 2, so that f16 holds them exactly. */
+/* The formula gives multiples of 1/64 below 2, which f16 holds exactly. */
 static uint16_t to_f16(float value)
 {
 	for (unsigned bits = 0; bits < 65536; bits++)
@@ -180,7 +180,7 @@ static const char *file_of(const ck_tensor *tensor)
 	return tensor->file[0] ? tensor->file : "model.safetensors";
 }
 
-/* The header with its length; malloc'ed. */
+/* The header with its length before it. Malloc'ed. */
 static char *make_header(const ck_model *model, const char *file, size_t *length)
 {
 	const char *comma = "";

@@ -22,6 +22,7 @@ typedef struct mask_set {
 
 /* Reads a golden file into memory. */
 void prune_fixture_load(prune_fixture *fixture, const char *path);
+/* Frees a fixture. */
 void prune_fixture_free(prune_fixture *fixture);
 
 /* The record of that name, as a matrix. Fails the test if there is none. Its data is writable. */
@@ -40,10 +41,11 @@ bool prune_fixture_variant(const prune_fixture *fixture, size_t v, ps_prune_opti
 
 /* A sink that adds masks to the set. */
 ps_mask_sink mask_set_sink(mask_set *set);
+/* Frees and empties a set. */
 void mask_set_free(mask_set *set);
 
-/* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX: another
- * size. */
+/* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX:
+ * another size. */
 uint64_t mask_set_differing(const mask_set *set, const prune_fixture *fixture, size_t v);
 
 #endif

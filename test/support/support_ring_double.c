@@ -81,7 +81,7 @@ static int fake_register_files(void *self, const int *fds, unsigned count)
 	return 0;
 }
 
-/* What the kernel would refuse is a mistake of the engine's. */
+/* Fails the test for a request that the kernel would refuse. */
 static void check_request(const ps_ring_read *read, int fd)
 {
 	const char *at = read->buffer;
@@ -118,7 +118,7 @@ static int fake_prepare(void *self, const ps_ring_read *read)
 	return 0;
 }
 
-/* Takes all that is prepared, or one less when shortening. */
+/* Takes all prepared reads, or one less when shortening. */
 static int fake_submit(void *self)
 {
 	int taken = ring.prepared_count;
@@ -139,7 +139,7 @@ static int fake_submit(void *self)
 	return taken;
 }
 
-/* Bytes of a transfer: up to where the file is to end, and fewer when shortening. */
+/* The bytes of a transfer: up to the end of the file as planned, and fewer when shortening. */
 static size_t limit(size_t bytes, uint64_t offset)
 {
 	if (ring_fault.shorten && bytes)
@@ -149,7 +149,7 @@ static size_t limit(size_t bytes, uint64_t offset)
 	return bytes;
 }
 
-/* The error or end that this transfer, the nth, is to give; 1: none. */
+/* The planned error, or end of file, of the n-th transfer. 1: none. */
 static int planned(int n)
 {
 	if (ring_fault.stuck || n == ring_fault.fail_at)
@@ -190,7 +190,7 @@ static void take_one(ps_ring_done *done)
 		(size_t)(ring.flying_count - at) * sizeof *ring.flying);
 }
 
-/* Gives as many as are wanted, shuffling some more. */
+/* Gives as many completions as are wanted, and some more when shuffling. */
 static int fake_wait(void *self, unsigned least, ps_ring_done *done)
 {
 	unsigned count = least;
@@ -199,7 +199,7 @@ static int fake_wait(void *self, unsigned least, ps_ring_done *done)
 	if (ring_fault.break_at && ++ring_fault.waits >= ring_fault.break_at)
 		return -EBADF;
 	if ((unsigned)ring.flying_count < least || !least)
-		return -EIO; /* the kernel would never wake */
+		return -EIO; /* the kernel would wait forever */
 	if (ring_fault.shuffle)
 		count += (unsigned)ps_rng_below(&ring_fault.rng,
 						(uint64_t)ring.flying_count - least + 1);

@@ -1,7 +1,9 @@
-/* test/support/support_ring_double.h: a ps_ring and a ps_sys over plain preads that misbehave as asked.
+/* test/support/support_ring_double.h: a ps_ring and a ps_sys over plain preads that misbehave as
+ * asked.
  *
- * Files that are opened O_DIRECT are opened without it, so that the tests run on any file system, and requests
- * on them are checked instead: whole blocks, into aligned memory. State is one per process. */
+ * Files opened with O_DIRECT are opened without it, so that the tests run on any file system.
+ * Requests on them are checked instead: they must be whole blocks into aligned memory. The process
+ * has one state. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_RING_DOUBLE_H
 #define PS_TEST_SUPPORT_SUPPORT_RING_DOUBLE_H
 
@@ -12,28 +14,30 @@
 #include "core/base/rng.h"
 #include "io/reader.h"
 
+/* What the page cache holds. */
 enum {
 	RD_NOTHING_CACHED,
 	RD_ALL_CACHED,
-	RD_SOME_CACHED /* every other MiB */,
-	RD_NOT_TOLD /* mincore fails */
+	RD_SOME_CACHED, /* every other MiB */
+	RD_NOT_TOLD     /* mincore fails */
 };
 
 extern struct ring_faults {
 	int open_error;                /* of the ring */
 	int memory_error, files_error; /* of registering */
-	int direct_open_error;         /* of opening O_DIRECT */
+	int direct_open_error;         /* of opening with O_DIRECT */
 	int direct_probe_error;        /* of a pread on such a descriptor */
-	bool direct_is_another;  /* opened O_DIRECT, the path is another file than the one mapped */
-	int refuse_direct_every; /* direct completions: EINVAL */
+	bool direct_is_another;  /* a file opened with O_DIRECT is another than the mapped one */
+	int refuse_direct_every; /* every n-th direct completion is EINVAL */
 	int cached;              /* RD_... */
 	bool shorten, shuffle;   /* completions */
-	int refuse_every; /* submits: EAGAIN; completions: EAGAIN and EINTR in turn; preads: EINTR */
-	int fail_at, fail_with; /* the completion or pread of that number, from 1 */
-	int stuck;              /* every completion and pread: this error */
+	/* Every n-th submit is EAGAIN, completion EAGAIN and EINTR in turn, pread EINTR. */
+	int refuse_every;
+	int fail_at, fail_with; /* the completion or pread of that number (from 1) fails so */
+	int stuck;              /* the error of every completion and pread; 0: none */
 	int end_at;        /* the completion or pread of that number finds the end of the file */
-	int break_at;      /* from the wait of that number on, waits give EBADF */
-	uint64_t file_end; /* every file ends there for completions and preads; 0: where it ends */
+	int break_at;      /* the wait of that number and all later ones are EBADF */
+	uint64_t file_end; /* where files end for completions and preads; 0: where they do */
 	atomic_int submits, completions, preads, direct_completions, registered_completions,
 		direct_open, waits;
 	ps_rng rng;
@@ -42,9 +46,11 @@ extern struct ring_faults {
 extern const ps_ring ring_double;
 extern const ps_sys ring_double_sys;
 
-void ring_double_reset(void); /* no faults, all counts 0 */
+/* No faults, all counts 0. */
+void ring_double_reset(void);
+/* The most reads that were in flight at a time. */
 int ring_double_most_flying(void);
-void ring_double_abandon(
-	void); /* after the ring broke: what is in flight may stay so at its close */
+/* Allows reads in flight when the ring is closed, for a ring that broke. */
+void ring_double_abandon(void);
 
 #endif

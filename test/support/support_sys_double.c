@@ -44,7 +44,7 @@ const char *sys_double_trace(void)
 	return trace;
 }
 
-/* The error that this call is to give, or 0; *last: the process is to die in it. */
+/* The planned error of this call, or 0. *last: the process must die in it. */
 static int enter(unsigned call, char letter, bool *last)
 {
 	if (letter && trace_length + 1 < sizeof trace) {
@@ -73,7 +73,7 @@ static int double_open(const char *path, int flags, mode_t mode)
 	return rc;
 }
 
-/* A close that reports an error has closed all the same. */
+/* A close closes even if it reports an error. */
 static int double_close(int fd)
 {
 	int rc = enter(SYS_CLOSE, 0, NULL), real = ps_sys_linux.close(fd);

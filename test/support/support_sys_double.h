@@ -1,6 +1,7 @@
 /* test/support/support_sys_double.h: a ps_sys over the real calls that misbehaves as asked.
  *
- * Calls that a plan counts are numbered from 1. State is one per process: tests run one after the other. */
+ * Calls that a plan counts are numbered from 1. The process has one state: tests run one after the
+ * other. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_SYS_DOUBLE_H
 #define PS_TEST_SUPPORT_SUPPORT_SYS_DOUBLE_H
 
@@ -26,31 +27,37 @@ enum {
 
 typedef struct sys_plan {
 	unsigned calls; /* which calls are counted: SYS_... */
-	long fail_at;   /* the one that fails with error, once; 0: none */
+	long fail_at;   /* number of the call that fails with error, once; 0: none */
 	int error;      /* errno */
-	long kill_at; /* the process is killed before it (of a pwrite: after half of its bytes); 0: none */
-	size_t shorten; /* transfers move at most so many bytes; 0: as asked */
+	/* The process is killed before this call, or after half of the bytes of a pwrite; 0:
+	 * never. */
+	long kill_at;
+	size_t shorten; /* transfers move at most so many bytes; 0: as many as asked */
 	bool interrupt; /* every other transfer is interrupted first */
-	size_t capacity; /* the disk is full after so many bytes written: a short write, then ENOSPC; 0: never */
+	/* The disk is full after so many bytes: a short write, then ENOSPC; 0: never. */
+	size_t capacity;
 } sys_plan;
 
 extern const ps_sys sys_double;
 
-/* Starts counting anew. */
+/* Sets the plan and starts counting anew. */
 void sys_double_plan(sys_plan plan);
+/* The number of counted calls since the plan. */
 long sys_double_count(void);
-/* Descriptors opened and not closed since the plan. */
+/* Descriptors that were opened and not closed since the plan. */
 int sys_double_open_files(void);
-/* A letter per call since the plan: o open, r pread, w pwrite, s fsync, m rename, u unlink, d mkdir (the rest are left out). */
+/* A letter for each call since the plan: o open, r pread, w pwrite, s fsync, m rename, u unlink, d
+ * mkdir. Other calls have none. */
 const char *sys_double_trace(void);
 
-/* A new folder under TMPDIR; removed with all in it. */
+/* Makes a new folder under TMPDIR and writes its path. */
 void scratch_make(char *path, size_t size);
+/* Removes a folder with its contents. */
 void scratch_remove(const char *path);
-/* Files in the folder, of all names (not . and ..). */
+/* The number of files in a folder, except . and .. */
 int scratch_count(const char *path);
 
-/* Runs fn(context) in a child: its exit status, or -signal. */
+/* Runs fn(context) in a child process. Returns its exit status, or -signal. */
 int run_in_child(int (*fn)(void *context), void *context);
 
 #endif

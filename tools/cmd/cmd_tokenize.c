@@ -1,4 +1,5 @@
-/* tokenize: text to windows of token ids. Each document is cut by itself, and its tail is dropped. */
+/* tokenize: text to windows of token ids. Each document is cut by itself, and its tail is
+ * dropped. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,9 @@ struct collector {
 	size_t filled;     /* ids of the window being filled */
 	size_t windows;    /* complete ones */
 	size_t windows_max, capacity;
-	size_t room_bytes; /* for ids; beyond it windows are only counted, to name a budget that suffices */
-	bool full;         /* room_bytes is used up */
+	/* Room for ids. Beyond it windows are only counted, to name a budget that suffices. */
+	size_t room_bytes;
+	bool full; /* room_bytes is used up */
 	int32_t bos;
 	uint64_t tokens; /* ids of the text seen so far */
 };
@@ -158,8 +160,8 @@ static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize
 	return rc;
 }
 
-/* Checks what was held against the budget: the tokenizer, whose tables may have grown with the longest
- * document, the ids, and a block of the output. */
+/* Checks what was held against the budget: the tokenizer, whose tables may have grown with the
+ * longest document, the ids, and a block of the output. */
 static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const struct collector *c)
 {
 	ps_plan plan = {.limit_bytes = s->memory_bytes};

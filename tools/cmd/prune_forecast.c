@@ -52,8 +52,8 @@ static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_pl
 	return rc;
 }
 
-/* How many times the work on the first layer is done for the whole model. A pooled embedding counts as
- * so many layers as its weights make, because each weight is looked at as often. */
+/* How many times the work on the first layer is done for the whole model. A pooled embedding counts
+ * as so many layers as its weights make, because each weight is looked at as often. */
 static double layers_to_prune(const ps_model_config *config, bool pool_embedding)
 {
 	ps_model_config one = *config;

@@ -1,11 +1,13 @@
-/* tools/cmd/prune_forecast.h: `prune --dry-run`: what a mask would take (tools/engine/forecast.h). */
+/* tools/cmd/prune_forecast.h: `prune --dry-run`: what a mask would take
+ * (tools/engine/forecast.h). */
 #ifndef PS_TOOLS_CMD_PRUNE_FORECAST_H
 #define PS_TOOLS_CMD_PRUNE_FORECAST_H
 
 #include "tools/cmd/prune_run.h"
 
-/* Times the pruning of the first layer, and Wanda's statistics on a sample of the tokens; says what the
- * mask would take. The inputs are open, and the engine is not started. *result: a new object. */
+/* Times the pruning of the first layer, and Wanda's statistics on a sample of the tokens; says what
+ * the mask would take. The inputs are open, and the engine is not started. *result: a new
+ * object. */
 int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_engine_need *need,
 		      const char *out, json_t **result) PS_MUST_USE;
 

@@ -1,4 +1,5 @@
-/* tools/cmd/prune_plan.h: the mask that `prune` is asked for: its arguments, checked and as enums. */
+/* tools/cmd/prune_plan.h: the mask that `prune` is asked for: its arguments, checked and as
+ * enums. */
 #ifndef PS_TOOLS_CMD_PRUNE_PLAN_H
 #define PS_TOOLS_CMD_PRUNE_PLAN_H
 
@@ -17,11 +18,12 @@ typedef struct ps_prune_plan {
 	ps_prune_options options;
 } ps_prune_plan;
 
-/* Makes the plan from the arguments, with the defaults of the method. PS_EUSAGE for an argument that is
- * unknown, out of range or does not go with the others. */
+/* Makes the plan from the arguments, with the defaults of the method. PS_EUSAGE for an argument
+ * that is unknown, out of range or does not go with the others. */
 int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag) PS_MUST_USE;
 
-/* Checks the plan against the model: PS_EINPUT if M of N:M does not divide a projection's columns. */
+/* Checks the plan against the model: PS_EINPUT if M of N:M does not divide a projection's
+ * columns. */
 int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config,
 			ps_diag *diag) PS_MUST_USE;
 

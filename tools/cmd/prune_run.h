@@ -22,9 +22,10 @@ typedef struct ps_prune_inputs {
 	ps_weight_lookup lookup;     /* the dense weights in the mapping */
 } ps_prune_inputs;
 
-/* Opens the model, and the tokens and statistics that the arguments name, and checks that they belong
- * together. Call ps_prune_close whatever it returns. */
+/* Opens the model, and the tokens and statistics that the arguments name, and checks that they
+ * belong together. Call ps_prune_close whatever it returns. */
 int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args) PS_MUST_USE;
+/* Closes what was opened. Zeroed inputs are allowed. */
 void ps_prune_close(ps_prune_inputs *in);
 
 /* What ps_engine_start must provide for a mask. out: path of the mask. folder: PATH_MAX bytes that
@@ -35,7 +36,8 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *pla
 /* Takes statistics from the engine's arena and reads them from the file. */
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
 
-/* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the end. */
+/* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the
+ * end. */
 int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
 		  ps_mask_totals *totals) PS_MUST_USE;
 

@@ -1,9 +1,10 @@
 /* tools/cmd/commands.h: the commands as functions. The command line and the study both call them.
  *
- * ps_run_X does the work of command X. It reads its arguments from a struct and returns the values of --json in *result:
- * a new object, which the caller owns. On failure *result stays as it was, session->diag says why, and the code is one
- * of core/base/error.h. Texts in arguments are borrowed. A mask of NULL stands for the dense model. With dry_run the
- * command writes nothing; the result says what it would take of memory, disk and time (tools/engine/forecast.h).
+ * ps_run_X does the work of command X. It reads its arguments from a struct and returns the values
+ * of --json in *result: a new object, which the caller owns. On failure *result stays as it was,
+ * session->diag says why, and the code is one of core/base/error.h. Texts in arguments are
+ * borrowed. A mask of NULL stands for the dense model. With dry_run the command writes nothing; the
+ * result says what it would take of memory, disk and time (tools/engine/forecast.h).
  *
  * docs/DEFINITIONS.md defines every number of a result. */
 #ifndef PS_TOOLS_CMD_COMMANDS_H
@@ -31,7 +32,7 @@ typedef struct ps_ppl_args {
 	int64_t window, stride; /* in ids; 1 <= stride <= window */
 	int64_t max_tokens;     /* only the first ids of the text; 0: all */
 	bool dry_run;
-	bool per_window; /* the result has window_nll and window_tokens too: sums and counts by window */
+	bool per_window; /* adds window_nll and window_tokens, sums and counts, to the result */
 } ps_ppl_args;
 int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
 
@@ -59,8 +60,8 @@ typedef struct ps_prune_args {
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;
 
-/* An ordinary checkpoint with the mask's zeros in it, to a folder. result: files (written by this run),
- * already_done. */
+/* An ordinary checkpoint with the mask's zeros in it, to a folder. result: files (written by this
+ * run), already_done. */
 typedef struct ps_export_args {
 	const char *model, *mask, *out;
 	bool replace; /* an output of another provenance gives way */
@@ -74,7 +75,8 @@ typedef struct ps_cache_variant {
 		*out; /* its cache; with several layers the folder of its caches, layer-NN each */
 } ps_cache_variant;
 
-/* Activation caches of all layers and variants, from one forward pass. result: rows, shards, layers, variants. */
+/* Activation caches of all layers and variants, from one forward pass. result: rows, shards,
+ * layers, variants. */
 typedef struct ps_cache_args {
 	const char *model, *tokens;
 	const char *dtype; /* "f32" or "bf16" */
@@ -88,12 +90,14 @@ typedef struct ps_cache_args {
 } ps_cache_args;
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
-/* SAEs from activation caches. result: tokens_per_s, seconds, seed, k, d_sae, fvu, l0, dead_fraction, with rows held
- * out held_out_fvu and held_out_l0. Of several SAEs these are the last one's, and `saes` lists all. */
+/* SAEs from activation caches. result: tokens_per_s, seconds, seed, k, d_sae, fvu, l0,
+ * dead_fraction, with rows held out held_out_fvu and held_out_l0. Of several SAEs these are the
+ * last one's, and `saes` lists all. */
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
 
-/* How well an SAE reconstructs rows: of a cache, or of a model into which it is spliced. result: the members of
- * ps_evaluation (sae/evaluate.h); with a model also ce_clean, ce_sae, ce_zero, ce_recovered, kl, predicted. */
+/* How well an SAE reconstructs rows: of a cache, or of a model into which it is spliced. result:
+ * the members of ps_evaluation (sae/evaluate.h); with a model also ce_clean, ce_sae, ce_zero,
+ * ce_recovered, kl, predicted. */
 typedef struct ps_eval_args {
 	const char *sae;
 	const char *cache; /* NULL: a model is given */
@@ -105,9 +109,9 @@ typedef struct ps_eval_args {
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
-/* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h).
- * result: latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows, window_tokens,
- * window_change [N][windows] (sums over the tokens of a window). */
+/* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h). result:
+ * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows,
+ * window_tokens, window_change [N][windows] (sums over the tokens of a window). */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	int64_t layer;
@@ -118,7 +122,8 @@ typedef struct ps_ablate_args {
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
-/* Survival of A's latents in B (analysis/compare.h). result: the members of ps_comparison, and tau. */
+/* Survival of A's latents in B (analysis/compare.h). result: the members of ps_comparison, and
+ * tau. */
 typedef struct ps_compare_args {
 	const char *a, *b;
 	double tau;    /* least cosine of a survivor, above -1 and at most 1 */
@@ -127,50 +132,48 @@ typedef struct ps_compare_args {
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
 /* How the dense model's dictionary works on the pruned model's activations (analysis/transfer.h).
- * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0, l0_change: m (a
- * number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned model's. */
+ * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
+ * l0_change: m (a number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned
+ * model's. */
 typedef struct ps_transfer_args {
 	const char *sae;            /* the dictionary, frozen */
 	const char *dense, *pruned; /* activation caches of the same tokens */
 	int64_t samples;            /* of the bootstrap */
 	uint64_t seed;              /* of the bootstrap */
 	bool keep_special;          /* BOS, EOS and PAD count too */
-	const char *
-		out; /* file for the counts of each latent (transfer_latents.h); NULL: not wanted */
+	const char *out; /* file for each latent's counts (transfer_latents.h); NULL: none */
 } ps_transfer_args;
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 
-/* How far SAEs of the same activations agree (analysis/seeds.h).
- * result: pairs [{a, b, survival, hungarian_cosine, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high}].
- * Both lists called survival have an entry for each of ps_taus. */
+/* How far SAEs of the same activations agree (analysis/seeds.h). result: pairs [{a, b, survival,
+ * hungarian_cosine, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high}]. Both lists
+ * called survival have an entry for each of ps_taus. */
 typedef struct ps_seeds_args {
-	ps_text_list saes; /* two or more */
-	ps_int_list
-		labels; /* what a pair's a and b call the SAEs, in the same order; empty: 0, 1, ... */
-	int64_t samples; /* of the bootstrap */
-	uint64_t seed;   /* of the bootstrap, and of the random rows behind mmcs_null */
+	ps_text_list saes;  /* two or more */
+	ps_int_list labels; /* names of the SAEs as a pair's a and b; empty: 0, 1, ... */
+	int64_t samples;    /* of the bootstrap */
+	uint64_t seed;      /* of the bootstrap, and of the random rows behind mmcs_null */
 } ps_seeds_args;
 int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result) PS_MUST_USE;
 
-/* Which latents of a dense SAE are found again in the SAEs of pruned models (analysis/seeds.h), whether they are the
- * frequent ones (fragility.h), and whether the model needs them (ablation.h). A condition is one pruned model.
- * results [count], one for each condition:
+/* Which latents of a dense SAE are found again in the SAEs of pruned models (analysis/seeds.h),
+ * whether they are the frequent ones (fragility.h), and whether the model needs them (ablation.h).
+ * A condition is one pruned model. results [count], one for each condition:
  *   survival   {taus, mean, sd, alive, other_seed}
- *   fragility  {alive, size, survival, difference_latents, difference_clusters, rho_quintiles, rho_latents}
- *   ablation   {features, survivors, mean_survivors, mean_lost, rho_survival, rho_cosine, partial_survival,
- *              partial_cosine, difference_features, difference_clusters}; null without a file of ablate's
+ *   fragility  {alive, size, survival, difference_latents, difference_clusters, rho_quintiles,
+ *              rho_latents}
+ *   ablation   {features, survivors, mean_survivors, mean_lost, rho_survival, rho_cosine,
+ *              partial_survival, partial_cosine, difference_features, difference_clusters};
+ *              null where no ablation is given
  * What the conditions share, the dense SAEs and where their latents fire, is computed once. */
 typedef struct ps_survival_args {
-	ps_text_list
-		dense; /* SAEs of the dense model, one a seed; the first one's latents are followed */
-	const char *cache; /* the dense model's activations, on which the latents fire */
-	const char *
-		ablation; /* file with ablate's result, bare or as a record's "result"; NULL: none */
-	int64_t samples;  /* of the bootstrap */
-	uint64_t seed;    /* of the bootstrap */
-	size_t count;     /* conditions */
-	const ps_text_list
-		*pruned; /* [count]: each one's SAEs, seed by seed as dense's, no more of them */
+	ps_text_list dense;   /* SAEs, one for each seed; the first one's latents are followed */
+	const char *cache;    /* the dense model's activations, on which the latents fire */
+	const char *ablation; /* file: ablate's result, bare or as a record's "result"; or NULL */
+	int64_t samples;      /* of the bootstrap */
+	uint64_t seed;        /* of the bootstrap */
+	size_t count;         /* conditions */
+	const ps_text_list *pruned; /* [count]: SAEs in the order of dense's, no more of them */
 } ps_survival_args;
 int ps_run_survival(ps_session *session, const ps_survival_args *args,
 		    json_t **results) PS_MUST_USE;

@@ -1,7 +1,8 @@
-/* tools/cli/cli.h: a command line: the command, its own options, and the options that all commands share.
+/* tools/cli/cli.h: a command line: the command, its own options, and the options that all commands
+ * share.
  *
- * Each command has a row in a table below: its name, its usage, and a function that reads its options and runs it. The
- * function calls ps_cli_begin first. */
+ * Each command has a row in a table below: its name, its usage, and a function that reads its
+ * options and runs it. The function calls ps_cli_begin first. */
 #ifndef PS_TOOLS_CLI_CLI_H
 #define PS_TOOLS_CLI_CLI_H
 
@@ -12,7 +13,8 @@ typedef struct ps_cli ps_cli;
 
 typedef struct ps_command {
 	const char *name, *usage, *summary;
-	/* argv: the arguments behind the command's name. *result: a new object, printed by the caller; NULL: none. */
+	/* argv: the arguments behind the command's name. *result: a new object, printed by the
+	 * caller; NULL: none. */
 	int (*main)(ps_cli *cli, int argc, char **argv, json_t **result);
 	void (*print)(const json_t *result); /* for a person; NULL: a line for each value */
 } ps_command;
@@ -40,9 +42,10 @@ struct ps_cli {
 /* Defaults and the table of common options (cli->options). */
 void ps_cli_init(ps_cli *cli, const ps_command *command);
 
-/* Parses the options of the table and the common ones, checks that there are `least` to `most` positional arguments and
- * every wanted option, and starts the session. --help is answered here: cli->helped is then set and the return value
- * not 0. PS_EUSAGE says what is wrong with the command line. */
+/* Parses the options of the table and the common ones, checks that there are `least` to `most`
+ * positional arguments and every wanted option, and starts the session. --help is answered here:
+ * cli->helped is then set and the return value not 0. PS_EUSAGE says what is wrong with the command
+ * line. */
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
 		 size_t most, ps_text_list *positional) PS_MUST_USE;
 

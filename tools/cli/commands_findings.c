@@ -1,4 +1,5 @@
-/* The command lines of what is found by comparing SAEs and models: transfer, ablate, seeds, survival. */
+/* The command lines of what is found by comparing SAEs and models: transfer, ablate, seeds,
+ * survival. */
 #include <stdio.h>
 #include <string.h>
 

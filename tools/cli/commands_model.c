@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* *is_second: whether value is the second of two words. NULL stands for the first; any other word is PS_EUSAGE. */
+/* *is_second: whether value is the second of two words. NULL stands for the first; any other word
+ * is PS_EUSAGE. */
 static int either(ps_cli *cli, const char *option, const char *value, const char *first,
 		  const char *second, bool *is_second)
 {
@@ -168,8 +169,8 @@ static int name_variant(ps_cli *cli, const char *mask, const char *out, char **p
 	return 0;
 }
 
-/* The variants of `cache` and where their caches go: with one mask or none to out, with several to out/NAME each.
- * paths (masks->count) receives what the caller frees. */
+/* The variants of `cache` and where their caches go: with one mask or none to out, with several to
+ * out/NAME each. paths (masks->count) receives what the caller frees. */
 static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *out,
 			    ps_cache_args *args, char **paths)
 {

@@ -1,4 +1,5 @@
-/* The command line of `train`. Its options are listed in four groups, each at the end of the one table. */
+/* The command line of `train`. Its options are listed in four groups, each at the end of the one
+ * table. */
 #include <string.h>
 
 #include "tools/cli/cli.h"

@@ -78,8 +78,8 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 	}
 }
 
-/* Takes the further values of a list option from argv[i] on. Returns the index of the first argument that is not one, or
- * a negative code. */
+/* Takes the further values of a list option from argv[i] on. Returns the index of the first
+ * argument that is not one, or a negative code. */
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {

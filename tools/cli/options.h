@@ -1,8 +1,9 @@
-/* tools/cli/options.h: reads a command line by a table of options. What is no option is a positional argument.
+/* tools/cli/options.h: reads a command line by a table of options. What is no option is a
+ * positional argument.
  *
  * - An option's value follows it: "--name value" or "--name=value".
- * - LIST takes every argument up to the next one that begins with '-', INTS every number that follows, TEXTS one
- *   argument. All three may be repeated.
+ * - LIST takes every argument up to the next one that begins with '-', INTS every number that
+ *   follows, TEXTS one argument. All three may be repeated.
  * - "--" ends the options.
  * A mistake is PS_EUSAGE. An option that is not known is answered with the nearest one that is. */
 #ifndef PS_TOOLS_CLI_OPTIONS_H
@@ -35,7 +36,8 @@ typedef struct ps_option {
 	const char *help; /* "N  ids per window" */
 } ps_option;
 
-/* Fills the options' values and the list of positional arguments. tables: count of them, each ends with a NULL name. */
+/* Fills the options' values and the list of positional arguments. tables: count of them, each ends
+ * with a NULL name. */
 int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count,
 		     ps_text_list *positional, ps_diag *diag) PS_MUST_USE;
 

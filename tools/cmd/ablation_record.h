@@ -1,4 +1,5 @@
-/* tools/cmd/ablation_record.h: reads what `ablate` measured, and sets it beside the survival of the same latents. */
+/* tools/cmd/ablation_record.h: reads what `ablate` measured, and sets it beside the survival of the
+ * same latents. */
 #ifndef PS_TOOLS_CMD_ABLATION_RECORD_H
 #define PS_TOOLS_CMD_ABLATION_RECORD_H
 
@@ -14,8 +15,9 @@ typedef struct ps_ablation_record {
 	const char *path; /* borrowed; for messages */
 } ps_ablation_record;
 
-/* Reads a file that holds the result, either bare or as the member "result" of an object. PS_EINPUT: a key is missing
- * or not of its kind, the lists differ in length, or a latent is not one of an SAE with d_sae latents. */
+/* Reads a file that holds the result, either bare or as the member "result" of an object.
+ * PS_EINPUT: a key is missing or not of its kind, the lists differ in length, or a latent is not
+ * one of an SAE with d_sae latents. */
 int ps_ablation_record_open(ps_ablation_record *record, const char *path, size_t d_sae,
 			    ps_diag *diag) PS_MUST_USE;
 /* The same from a JSON value, of which a reference is taken; path names it in messages. */
@@ -25,8 +27,9 @@ void ps_ablation_record_close(ps_ablation_record *record); /* a zeroed one is al
 
 /* Arena bytes that the columns take. */
 size_t ps_ablation_record_bytes(const ps_ablation_record *record);
-/* The columns of ps_ablation_summarise: what was measured of each latent, and its survival. survived, cosine (d_sae):
- * of all latents of the SAE. The columns are taken from the arena and stay valid with it. */
+/* The columns of ps_ablation_summarise: what was measured of each latent, and its survival.
+ * survived, cosine (d_sae): of all latents of the SAE. The columns are taken from the arena and
+ * stay valid with it. */
 void ps_ablation_record_columns(const ps_ablation_record *record, const uint8_t *survived,
 				const double *cosine, ps_arena *arena, ps_ablation_data *data);
 

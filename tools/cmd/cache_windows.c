@@ -5,9 +5,9 @@
 
 enum { BATCH = 1024 }; /* rows whose window is asked for at a time */
 
-/* An upper bound of the number of different windows, in constant memory. A window's rows stand side by side in a
- * cache in sequence, so a window begins wherever the id changes; a shuffled cache has many more changes, but no more
- * windows than there are ids from the least to the largest. */
+/* An upper bound of the number of different windows, in constant memory. A window's rows stand side
+ * by side in a cache in sequence, so a window begins wherever the id changes; a shuffled cache has
+ * many more changes, but no more windows than there are ids from the least to the largest. */
 static size_t count_windows(const ps_row_source *source, const ps_row_list *rows)
 {
 	uint64_t changes = 0, ids[BATCH];

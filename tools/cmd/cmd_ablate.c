@@ -1,8 +1,9 @@
 /* ablate: how the loss changes when one latent of an SAE is taken out (RQ5, analysis/ablation.h).
  *
- * The residual stream at the SAE's layer and the clean loss are computed once for all windows. Then each latent that
- * was chosen is taken out of each window on which it fires. Such a (latent, window) pair is a window of its own from
- * there on: as many pairs as a pass holds go through the layers behind the SAE's side by side. */
+ * The residual stream at the SAE's layer and the clean loss are computed once for all windows. Then
+ * each latent that was chosen is taken out of each window on which it fires. Such a (latent,
+ * window) pair is a window of its own from there on: as many pairs as a pass holds go through the
+ * layers behind the SAE's side by side. */
 #include <string.h>
 
 #include "analysis/ablation.h"
@@ -93,7 +94,8 @@ static int make_encoder(struct ablation_run *r)
 
 /* --- the clean model --- */
 
-/* The loss of count windows whose residual stream, after the SAE's layer, stands in the engine's hidden states. */
+/* The loss of count windows whose residual stream, after the SAE's layer, stands in the engine's
+ * hidden states. */
 static int finish(struct ablation_run *r, size_t count, double *nll)
 {
 	ps_splice *p = &r->splice;
@@ -164,7 +166,8 @@ static void count_firing(struct ablation_run *r)
 
 /* --- the ablated model --- */
 
-/* rows: the window's residual stream without the latent; rows of special tokens stay. False: nothing changed. */
+/* rows: the window's residual stream without the latent; rows of special tokens stay. False:
+ * nothing changed. */
 static bool ablate(const struct ablation_run *r, uint32_t latent, uint32_t window, float *rows)
 {
 	const ps_splice *p = &r->splice;
@@ -180,7 +183,8 @@ static bool ablate(const struct ablation_run *r, uint32_t latent, uint32_t windo
 	return true;
 }
 
-/* Runs the pairs that are waiting. passed: pairs that the bar moves by, those that do not fire among them. */
+/* Runs the pairs that are waiting. passed: pairs that the bar moves by, those that do not fire
+ * among them. */
 static int flush(struct ablation_run *r, size_t passed)
 {
 	const size_t predicted = r->splice.window - 1;

@@ -1,10 +1,11 @@
-/* cache: activations of one or several layers, of the dense model and under masks, in one forward pass.
+/* cache: activations of one or several layers, of the dense model and under masks, in one forward
+ * pass.
  *
- * A variant is the dense model, or the model under one mask. A target is the cache of one layer of one variant. The
- * pass stops at the highest layer that a target still wants.
+ * A variant is the dense model, or the model under one mask. A target is the cache of one layer of
+ * one variant. The pass stops at the highest layer that a target still wants.
  *
- * A shuffled cache is made in two steps: first in sequence, under the name OUT.sequence, then row by row in the seeded
- * order. The first one is removed at the end. */
+ * A shuffled cache is made in two steps: first in sequence, under the name OUT.sequence, then row
+ * by row in the seeded order. The first one is removed at the end. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +86,8 @@ static json_t *model_json(const struct cache_run *r, const struct target *t)
 			 "context_size", (json_int_t)r->tokens.window);
 }
 
-/* Provenance of a target's cache in one order; PS_EBUDGET when memory ran out. The seed determines the bits of a
- * shuffled one alone. */
+/* Provenance of a target's cache in one order; PS_EBUDGET when memory ran out. The seed determines
+ * the bits of a shuffled one alone. */
 static int make_provenance(const struct cache_run *r, const struct target *t, enum order order,
 			   json_t **out)
 {
@@ -172,8 +173,8 @@ static int after_layer(void *context, size_t variant, int layer, const float *hi
 	return 0;
 }
 
-/* Sets the layer at which each variant stops: the highest one that still wants rows before `end`. A variant that
- * wants none takes no part. */
+/* Sets the layer at which each variant stops: the highest one that still wants rows before `end`. A
+ * variant that wants none takes no part. */
 static void set_lasts(struct cache_run *r, uint64_t end)
 {
 	for (size_t v = 0; v < r->variants.count; v++)
@@ -413,7 +414,8 @@ static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 	r->window_ids = ps_layout_part(layout, pass_tokens, sizeof *r->window_ids);
 }
 
-/* Outside the arena a run holds the writers' buffers; while it shuffles, also a batch of rows and the ids of all. */
+/* Outside the arena a run holds the writers' buffers; while it shuffles, also a batch of rows and
+ * the ids of all. */
 static void plan_memory(struct cache_run *r)
 {
 	size_t width = r->engine.config->width, rows = all_rows(r);

@@ -1,48 +1,78 @@
-/* compare: survival of A's features in B. */
+/* compare: which of A's latents are found again in B (analysis/compare.h). */
 #include "analysis/compare.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
 #include "tools/train/sae_folder.h"
+
+struct compare_run {
+	ps_session *s;
+	const ps_compare_args *args;
+	ps_sae_folder a, b;
+	ps_arena arena;
+};
+
+/* Plans for the shapes of both SAEs, before either is loaded. */
+static int take_memory(struct compare_run *r)
+{
+	const ps_compare_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
+	size_t a_bytes, b_bytes, bytes;
+	ps_sae a, b;
+	int rc = ps_sae_folder_measure(args->a, &a, &a_bytes, diag);
+
+	if (!rc)
+		rc = ps_sae_folder_measure(args->b, &b, &b_bytes, diag);
+	if (!rc)
+		rc = ps_sae_check_width(&a, args->a, b.d_in, args->b, diag);
+	if (rc)
+		return rc;
+	bytes = ps_compare_bytes(a.d_sae, b.d_sae, a.d_in, r->s->threads);
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "SAEs", a_bytes + b_bytes);
+	ps_plan_add(&plan, "comparison", bytes);
+	rc = ps_plan_check(&plan, diag);
+	return rc ? rc : ps_arena_create(&r->arena, bytes, diag);
+}
+
+static int compare(struct compare_run *r, json_t **result)
+{
+	const ps_compare_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+	ps_comparison c;
+	int rc = ps_sae_folder_load(&r->a, args->a, diag);
+
+	if (!rc)
+		rc = ps_sae_folder_load(&r->b, args->b, diag);
+	if (!rc)
+		rc = ps_compare_saes(&r->a.sae, &r->b.sae, args->tau, r->a.alive, args->seed,
+				     &r->s->context, &r->arena, &c);
+	if (rc)
+		return rc;
+	return ps_result_set(
+		result,
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mnn_survival",
+			  ps_number_json(c.mnn_survival), "mnn_survival_alive",
+			  ps_number_json(c.mnn_survival_alive), "mmcs", ps_number_json(c.mmcs),
+			  "mmcs_null", ps_number_json(c.mmcs_null), "hungarian_cosine",
+			  ps_number_json(c.hungarian_cosine), "shared_fraction",
+			  ps_number_json(c.shared_fraction), "tau", ps_number_json(args->tau)),
+		diag);
+}
 
 int ps_run_compare(ps_session *s, const ps_compare_args *args, json_t **result)
 {
-	ps_sae_folder a = {0}, b = {0};
-	ps_arena arena = {0};
-	ps_plan plan = {.limit_bytes = s->memory_bytes};
-	ps_comparison c;
-	size_t bytes;
+	struct compare_run r = {.s = s, .args = args};
 	int rc;
 
 	if (!(args->tau > -1 && args->tau <= 1))
 		return ps_fail(&s->diag, PS_EUSAGE, "--tau %g: must be above -1 and at most 1",
 			       args->tau);
-	rc = ps_sae_folder_load(&a, args->a, &s->diag);
+	rc = take_memory(&r);
 	if (!rc)
-		rc = ps_sae_folder_load(&b, args->b, &s->diag);
-	if (!rc && a.sae.d_in != b.sae.d_in)
-		rc = ps_fail(&s->diag, PS_EINPUT,
-			     "%s takes rows of width %zu, %s of %zu: they are not comparable",
-			     args->a, a.sae.d_in, args->b, b.sae.d_in);
-	if (rc)
-		goto out;
-	bytes = ps_compare_bytes(a.sae.d_sae, b.sae.d_sae, a.sae.d_in, s->threads);
-	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "SAEs", a.arena.size_bytes + b.arena.size_bytes);
-	ps_plan_add(&plan, "comparison", bytes);
-	rc = ps_plan_check(&plan, &s->diag);
-	if (!rc)
-		rc = ps_arena_create(&arena, bytes, &s->diag);
-	if (!rc)
-		rc = ps_compare_saes(&a.sae, &b.sae, args->tau, a.alive, args->seed, &s->context,
-				     &arena, &c);
-	if (!rc)
-		*result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "mnn_survival",
-				    c.mnn_survival, "mnn_survival_alive", c.mnn_survival_alive,
-				    "mmcs", c.mmcs, "mmcs_null", c.mmcs_null, "hungarian_cosine",
-				    c.hungarian_cosine, "shared_fraction", c.shared_fraction, "tau",
-				    args->tau);
-out:
-	ps_arena_destroy(&arena);
-	ps_sae_folder_close(&a);
-	ps_sae_folder_close(&b);
+		rc = compare(&r, result);
+	ps_arena_destroy(&r.arena);
+	ps_sae_folder_close(&r.a);
+	ps_sae_folder_close(&r.b);
 	return rc;
 }

@@ -1,5 +1,5 @@
-/* eval: how well an SAE reconstructs the rows of a cache, or, with a model, what the model's loss becomes when the
- * reconstruction takes the place of the residual stream. */
+/* eval: how well an SAE reconstructs the rows of a cache, or, with a model, what the model's loss
+ * becomes when the reconstruction takes the place of the residual stream. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* export: an ordinary checkpoint with the mask's zeros in it. Files, tensors, shapes and dtypes are the model's own. */
+/* export: an ordinary checkpoint with the mask's zeros in it. Files, tensors, shapes and dtypes are
+ * the model's own. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -37,8 +38,8 @@ static int by_dtype_then_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : 1;
 }
 
-/* The mask's tensor for a checkpoint's; NULL: its weights are all kept. A checkpoint may put a prefix before "model."
- * or leave "model." out. */
+/* The mask's tensor for a checkpoint's; NULL: its weights are all kept. A checkpoint may put a
+ * prefix before "model." or leave "model." out. */
 static const ps_tensor_info *mask_of(const ps_mask_file *mask, const char *name)
 {
 	const char *layers = strstr(name, "layers.");
@@ -230,7 +231,8 @@ static int export_files(struct export_run *r)
 	return rc;
 }
 
-/* Beside the program: a row of weights, and a block of the shard that is written or the largest file that is copied. */
+/* Beside the program: a row of weights, and a block of the shard that is written or the largest
+ * file that is copied. */
 static int check_memory(const struct export_run *r)
 {
 	const ps_engine *e = &r->engine;

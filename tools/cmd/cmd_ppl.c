@@ -1,7 +1,7 @@
 /* ppl: perplexity over strided windows (ppl_windows.h says which ids each of them scores).
  *
- * A window's inputs are BOS and all of its ids but the last: the last id is predicted, never an input. The last layer
- * and the output head compute the rows that are scored and no others. */
+ * A window's inputs are BOS and all of its ids but the last: the last id is predicted, never an
+ * input. The last layer and the output head compute the rows that are scored and no others. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,7 +244,8 @@ static json_t *make_result(const struct ppl_run *r)
 	for (size_t i = 0; i < r->window_count; i++)
 		nll += r->window_nll[i];
 	nll /= (double)r->text.count;
-	/* JSON has no infinity: a perplexity beyond double's range is given as its largest number. */
+	/* JSON has no infinity: a perplexity beyond double's range is given as its largest
+	 * number. */
 	result = json_pack("{s:f, s:o, s:I, s:I, s:s}", "ppl",
 			   fmin(exp(nll), 1.7976931348623157e308), "nll", ps_number_json(nll),
 			   "tokens", (json_int_t)r->text.count, "windows",

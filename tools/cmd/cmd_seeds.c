@@ -1,4 +1,5 @@
-/* seeds: how far SAEs of the same activations agree that differ in their seed alone (RQ1, analysis/seeds.h). */
+/* seeds: how far SAEs of the same activations agree that differ in their seed alone (RQ1,
+ * analysis/seeds.h). */
 #include <stdlib.h>
 
 #include "analysis/seeds.h"

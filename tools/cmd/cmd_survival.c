@@ -1,8 +1,10 @@
-/* survival: which of a dense SAE's latents are found again in the SAEs of pruned models (RQ2), whether rare ones are
- * found as often as frequent ones (RQ4), and whether the model needs those that are (RQ5).
+/* survival: which of a dense SAE's latents are found again in the SAEs of pruned models (RQ2),
+ * whether rare ones are found as often as frequent ones (RQ4), and whether the model needs those
+ * that are (RQ5).
  *
- * The dense SAEs and the counts of where their latents fire are the same for all conditions; they are loaded and
- * counted once. Condition by condition, the SAEs of a pruned model are then loaded one at a time. */
+ * The dense SAEs and the counts of where their latents fire are the same for all conditions; they
+ * are loaded and counted once. Condition by condition, the SAEs of a pruned model are then loaded
+ * one at a time. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -29,9 +31,8 @@ struct survival_run {
 	ps_arena arena;
 	/* in the arena */
 	ps_firing firing;
-	uint8_t *
-		survived; /* (F): whether a dense latent is found again in the condition's first SAE */
-	double *cosine; /* (F): to its nearest latent there */
+	uint8_t *survived; /* (F): whether the latent is found in the condition's first SAE */
+	double *cosine;    /* (F): to its nearest latent there */
 };
 
 /* One condition's survival at each of ps_taus. */

@@ -1,9 +1,9 @@
 /* train: SAEs from an activation cache. The same command again resumes them, bit for bit.
  *
- * There is an SAE for each combination of the widths, ks and seeds asked for (ps_train_job). Those that take the same
- * batches and fit the budget together form a group, which is trained side by side from one read of the data
- * (sae/trainers.h). Those that are left form the next group. Groups change how often the data are read, never a bit of
- * an SAE. */
+ * There is an SAE for each combination of the widths, ks and seeds asked for (ps_train_job). Those
+ * that take the same batches and fit the budget together form a group, which is trained side by
+ * side from one read of the data (sae/trainers.h). Those that are left form the next group. Groups
+ * change how often the data are read, never a bit of an SAE. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +66,8 @@ struct choices {
 	size_t widths, ks;
 };
 
-/* Names the job by what varies among the SAEs, such as "d-4096-k-32-seed-7". A single SAE has an empty name. */
+/* Names the job by what varies among the SAEs, such as "d-4096-k-32-seed-7". A single SAE has an
+ * empty name. */
 static void name_job(const struct choices *c, ps_train_job *job)
 {
 	const ps_train_options *o = &job->options;
@@ -248,7 +249,8 @@ static int form_group(struct training *t)
 	return 0;
 }
 
-/* Shows the measures of the last step beside the progress; of several SAEs the least and the largest error. */
+/* Shows the measures of the last step beside the progress; of several SAEs the least and the
+ * largest error. */
 static void note_measures(const struct group *g)
 {
 	double low = 1e300, high = 0;
@@ -272,7 +274,8 @@ static void note_measures(const struct group *g)
 	ps_progress_note(text);
 }
 
-/* Puts the name of the SAE that failed in front of the message. A failure to read concerns all of them. */
+/* Puts the name of the SAE that failed in front of the message. A failure to read concerns all of
+ * them. */
 static int name_fault(const struct training *t, int fault)
 {
 	const struct group *g = t->group;
@@ -313,7 +316,8 @@ static int log_steps(const struct training *t, ps_arena *arena)
 	return rc;
 }
 
-/* One step of the group, shown and logged. When one SAE fails, the steps that the others did are still logged. */
+/* One step of the group, shown and logged. When one SAE fails, the steps that the others did are
+ * still logged. */
 static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 {
 	struct group *g = t->group;
@@ -366,7 +370,8 @@ static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *aren
 	return rc;
 }
 
-/* Finishes the SAEs one after the other. After an interruption the ones that are left keep their state. */
+/* Finishes the SAEs one after the other. After an interruption the ones that are left keep their
+ * state. */
 static int finish_jobs(struct training *t, double seconds, ps_arena *arena)
 {
 	struct group *g = t->group;
@@ -437,8 +442,8 @@ static int train_all(struct training *t)
 	return rc;
 }
 
-/* The values of the last SAE. Of several, all are listed under "saes"; if they differ in their seed alone, under "seeds"
- * as well. NULL when memory ran out. */
+/* The values of the last SAE. Of several, all are listed under "saes"; if they differ in their seed
+ * alone, under "seeds" as well. NULL when memory ran out. */
 static json_t *result_json(const struct training *t)
 {
 	const ps_train_job *last = &t->jobs[t->job_count - 1];

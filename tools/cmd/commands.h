@@ -1,7 +1,12 @@
-/* tools/cmd/commands.h: the commands as functions, shared by the command line and the study.
+/* tools/cmd/commands.h: the commands as functions. The command line and the study both call them.
  *
- * ps_run_X does the work of command X from a filled-in argument struct and returns the values of --json in
- * *result (a new object, owned by the caller; untouched on failure). */
+ * ps_run_X does the work of command X. It reads its arguments from a struct and returns the values
+ * of --json in *result: a new object, which the caller owns. On failure *result stays as it was,
+ * session->diag says why, and the code is one of core/base/error.h. Texts in arguments are
+ * borrowed. A mask of NULL stands for the dense model. With dry_run the command writes nothing; the
+ * result says what it would take of memory, disk and time (tools/engine/forecast.h).
+ *
+ * docs/DEFINITIONS.md defines every number of a result. */
 #ifndef PS_TOOLS_CMD_COMMANDS_H
 #define PS_TOOLS_CMD_COMMANDS_H
 
@@ -9,29 +14,36 @@
 #include "tools/run/session.h"
 #include "tools/train/train_args.h"
 
+/* Text to windows of token ids. result: windows, tokens. */
 typedef struct ps_tokenize_args {
 	const char *model, *out;
 	ps_text_list texts;
-	int64_t window, windows; /* windows 0: all */
-	bool bos_window, per_line;
-	int64_t min_chars;
+	int64_t window;    /* ids a window */
+	int64_t windows;   /* at most so many; 0: all */
+	bool bos_window;   /* BOS opens each window */
+	bool per_line;     /* a line is a document; else a file is */
+	int64_t min_chars; /* shorter documents are left out */
 } ps_tokenize_args;
 int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **result) PS_MUST_USE;
 
+/* Perplexity over strided windows (ppl_windows.h). result: ppl, nll, tokens, windows, backend. */
 typedef struct ps_ppl_args {
 	const char *model, *text, *mask;
-	int64_t window, stride, max_tokens; /* max_tokens 0: all */
+	int64_t window, stride; /* in ids; 1 <= stride <= window */
+	int64_t max_tokens;     /* only the first ids of the text; 0: all */
 	bool dry_run;
-	bool per_window; /* result also has window_nll and window_tokens (sums and counts) */
+	bool per_window; /* adds window_nll and window_tokens, sums and counts, to the result */
 } ps_ppl_args;
 int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
 
+/* Logits of every position, to a file. result: windows, window, vocab. */
 typedef struct ps_logits_args {
 	const char *model, *tokens, *mask, *out;
 	bool dry_run;
 } ps_logits_args;
 int ps_run_logits(ps_session *session, const ps_logits_args *args, json_t **result) PS_MUST_USE;
 
+/* Mean squares of every projection's input, to a file. result: tokens. */
 typedef struct ps_calibrate_args {
 	const char *model, *tokens, *out;
 	bool dry_run;
@@ -39,6 +51,7 @@ typedef struct ps_calibrate_args {
 int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 		     json_t **result) PS_MUST_USE;
 
+/* A pruning mask, to a file. result: sparsity_achieved, tensors. */
 typedef struct ps_prune_args {
 	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm,
 		*out;    /* NULL: the method's default */
@@ -47,96 +60,120 @@ typedef struct ps_prune_args {
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;
 
+/* An ordinary checkpoint with the mask's zeros in it, to a folder. result: files (written by this
+ * run), already_done. */
 typedef struct ps_export_args {
 	const char *model, *mask, *out;
-	bool replace; /* an output of another provenance */
+	bool replace; /* an output of another provenance gives way */
 } ps_export_args;
 int ps_run_export(ps_session *session, const ps_export_args *args, json_t **result) PS_MUST_USE;
 
+/* One model of a pass: dense or under a mask. */
 typedef struct ps_cache_variant {
-	const char *mask,
-		*out; /* mask NULL: dense; out: its cache, or with several layers the folder of them */
+	const char *mask;
+	const char
+		*out; /* its cache; with several layers the folder of its caches, layer-NN each */
 } ps_cache_variant;
 
+/* Activation caches of all layers and variants, from one forward pass. result: rows, shards,
+ * layers, variants. */
 typedef struct ps_cache_args {
-	const char *model, *tokens, *dtype, *order;
+	const char *model, *tokens;
+	const char *dtype; /* "f32" or "bf16" */
+	const char *order; /* "sequence" or "shuffled" */
 	ps_int_list layers;
 	size_t variant_count;
 	ps_cache_variant variants[PS_LIST_MAX];
-	uint64_t seed; /* of the order, where it is shuffled */
-	bool replace;  /* caches of another provenance */
+	uint64_t seed; /* of a shuffled order */
+	bool replace;  /* caches of another provenance give way */
 	bool dry_run;
 } ps_cache_args;
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
 
+/* SAEs from activation caches. result: tokens_per_s, seconds, seed, k, d_sae, fvu, l0,
+ * dead_fraction, with rows held out held_out_fvu and held_out_l0. Of several SAEs these are the
+ * last one's, and `saes` lists all. */
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
 
+/* How well an SAE reconstructs rows: of a cache, or of a model into which it is spliced. result:
+ * the members of ps_evaluation (sae/evaluate.h); with a model also ce_clean, ce_sae, ce_zero,
+ * ce_recovered, kl, predicted. */
 typedef struct ps_eval_args {
-	const char *sae, *cache;           /* cache, or */
-	const char *model, *tokens, *mask; /* a model, its tokens */
-	int64_t layer, windows, last;      /* windows, last (rows of the cache) 0: all */
-	bool keep_special, dry_run;        /* dry_run: with a model only */
+	const char *sae;
+	const char *cache; /* NULL: a model is given */
+	int64_t last;      /* only so many rows at the cache's end; 0: all */
+	const char *model, *tokens, *mask;
+	int64_t layer, windows; /* windows: the first ones of tokens; 0: all */
+	bool keep_special;      /* BOS, EOS and PAD count too */
+	bool dry_run;           /* with a model only */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
-/* How a model's loss changes when one latent of an SAE is taken out (defined in analysis/ablation.h).
- * result: latents (count), mean_effect (nats per token), latent [N], effect [N], rate [N], windows, window_tokens,
- * window_change [N][windows] (sums over a window's tokens). */
+/* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h). result:
+ * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows,
+ * window_tokens, window_change [N][windows] (sums over the tokens of a window). */
 typedef struct ps_ablate_args {
-	const char *model, *sae, *tokens, *mask; /* mask NULL: dense */
-	int64_t layer, features, windows;        /* features: latents to ablate, as many as fire */
-	uint64_t seed;                           /* of the choice of latents */
+	const char *model, *sae, *tokens, *mask;
+	int64_t layer;
+	int64_t features; /* N: latents to ablate; fewer when fewer fire */
+	int64_t windows;  /* the first ones of tokens */
+	uint64_t seed;    /* of the choice of latents */
 	bool dry_run;
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
+/* Survival of A's latents in B (analysis/compare.h). result: the members of ps_comparison, and
+ * tau. */
 typedef struct ps_compare_args {
 	const char *a, *b;
-	double tau;
+	double tau;    /* least cosine of a survivor, above -1 and at most 1 */
 	uint64_t seed; /* of the random rows behind mmcs_null */
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
-/* How one dictionary, the dense model's, works on the pruned model's activations (analysis/transfer.h).
- * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0, l0_change: m (a
- * number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned model's. */
+/* How the dense model's dictionary works on the pruned model's activations (analysis/transfer.h).
+ * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
+ * l0_change: m (a number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned
+ * model's. */
 typedef struct ps_transfer_args {
 	const char *sae;            /* the dictionary, frozen */
 	const char *dense, *pruned; /* activation caches of the same tokens */
 	int64_t samples;            /* of the bootstrap */
 	uint64_t seed;              /* of the bootstrap */
-	bool keep_special;
-	const char *out; /* per latent; NULL: not wanted */
+	bool keep_special;          /* BOS, EOS and PAD count too */
+	const char *out; /* file for each latent's counts (transfer_latents.h); NULL: none */
 } ps_transfer_args;
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 
-/* How far SAEs of the same activations agree (analysis/seeds.h).
- * result: pairs [{a, b, survival [one for each of ps_taus], hungarian_cosine, shared_fraction, mmcs, mmcs_null}],
- * survival [one for each of ps_taus: {mean, low, high} over the pairs]. */
+/* How far SAEs of the same activations agree (analysis/seeds.h). result: pairs [{a, b, survival,
+ * hungarian_cosine, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high}]. Both lists
+ * called survival have an entry for each of ps_taus. */
 typedef struct ps_seeds_args {
-	ps_text_list saes; /* two or more, of the same activations */
-	ps_int_list
-		labels; /* what a pair's a and b say of them, in the same order; empty: 0, 1, ... */
-	int64_t samples; /* of the bootstrap */
-	uint64_t seed;   /* of the bootstrap, and of the random rows behind mmcs_null */
+	ps_text_list saes;  /* two or more */
+	ps_int_list labels; /* names of the SAEs as a pair's a and b; empty: 0, 1, ... */
+	int64_t samples;    /* of the bootstrap */
+	uint64_t seed;      /* of the bootstrap, and of the random rows behind mmcs_null */
 } ps_seeds_args;
 int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result) PS_MUST_USE;
 
-/* Which latents of a dense SAE are found again in the SAEs of pruned models, and which those are (analysis/seeds.h,
- * fragility.h, ablation.h). A condition is one pruned model.
- * results [count], one a condition: survival {taus, mean, sd, alive, other_seed}, fragility {alive, size, survival,
- * difference_latents, difference_clusters, rho_quintiles, rho_latents}, ablation {features, survivors,
- * mean_survivors, mean_lost, rho_survival, rho_cosine, partial_survival, partial_cosine, difference_features,
- * difference_clusters} or null. What conditions share (dense SAEs, firing counts) is computed once. */
+/* Which latents of a dense SAE are found again in the SAEs of pruned models (analysis/seeds.h),
+ * whether they are the frequent ones (fragility.h), and whether the model needs them (ablation.h).
+ * A condition is one pruned model. results [count], one for each condition:
+ *   survival   {taus, mean, sd, alive, other_seed}
+ *   fragility  {alive, size, survival, difference_latents, difference_clusters, rho_quintiles,
+ *              rho_latents}
+ *   ablation   {features, survivors, mean_survivors, mean_lost, rho_survival, rho_cosine,
+ *              partial_survival, partial_cosine, difference_features, difference_clusters};
+ *              null where no ablation is given
+ * What the conditions share, the dense SAEs and where their latents fire, is computed once. */
 typedef struct ps_survival_args {
-	ps_text_list dense; /* SAEs of the dense model; the first one's latents are followed */
-	const char *cache;  /* the dense activations: where its latents fire */
-	const char *
-		ablation; /* file with ablate's result, bare or as a record's "result"; NULL: none */
-	int64_t samples;  /* of the bootstrap */
-	uint64_t seed;    /* of the bootstrap */
-	size_t count;     /* conditions */
-	const ps_text_list *pruned; /* [count]: the SAEs of each, seed by seed as dense's */
+	ps_text_list dense;   /* SAEs, one for each seed; the first one's latents are followed */
+	const char *cache;    /* the dense model's activations, on which the latents fire */
+	const char *ablation; /* file: ablate's result, bare or as a record's "result"; or NULL */
+	int64_t samples;      /* of the bootstrap */
+	uint64_t seed;        /* of the bootstrap */
+	size_t count;         /* conditions */
+	const ps_text_list *pruned; /* [count]: SAEs in the order of dense's, no more of them */
 } ps_survival_args;
 int ps_run_survival(ps_session *session, const ps_survival_args *args,
 		    json_t **results) PS_MUST_USE;

@@ -1,4 +1,5 @@
-/* tools/cmd/result.h: what the results of commands have in common. Their numbers are made in tools/run/json.h. */
+/* tools/cmd/result.h: what the results of commands have in common. Their numbers are made in
+ * tools/run/json.h. */
 #ifndef PS_TOOLS_CMD_RESULT_H
 #define PS_TOOLS_CMD_RESULT_H
 
@@ -11,7 +12,8 @@ json_t *ps_interval_json(const ps_interval *interval);
 /* Hands value over as *result. PS_EBUDGET when value is NULL; *result stays as it was. */
 int ps_result_set(json_t **result, json_t *value, ps_diag *diag) PS_MUST_USE;
 
-/* The bootstrap that --samples and --seed ask for, with intervals of 95 %. PS_EUSAGE: samples out of range. */
+/* The bootstrap that --samples and --seed ask for, with intervals of 95 %. PS_EUSAGE: samples out
+ * of range. */
 int ps_bootstrap_make(int64_t samples, uint64_t seed, ps_bootstrap *bootstrap,
 		      ps_diag *diag) PS_MUST_USE;
 

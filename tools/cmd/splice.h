@@ -1,13 +1,13 @@
 /* tools/cmd/splice.h: an SAE at a layer of a model. `eval` and `ablate` share it.
  *
- * Both run windows up to the SAE's layer, change the residual stream there, and run the changed stream through the
- * layers behind to the loss:
+ * Both run windows up to the SAE's layer, change the residual stream there, and run the changed
+ * stream through the layers behind to the loss:
  *
- *	ps_splice_open    model, mask, tokens and the SAE's shape fit together
- *	ps_splice_load    the memory fits the budget; the SAE's weights are read
- *	ps_engine_start   the command's ps_engine_need
- *	ps_splice_reach   hidden states after the SAE's layer
- *	ps_splice_finish  the layers behind it; rows whose next token is known, one behind the other
+ * 	ps_splice_open    model, mask, tokens and the SAE's shape fit together
+ * 	ps_splice_load    the memory fits the budget; the SAE's weights are read
+ * 	ps_engine_start   the command's ps_engine_need
+ * 	ps_splice_reach   hidden states after the SAE's layer
+ * 	ps_splice_finish  the layers behind it; rows whose next token is known, one behind the other
  *
  * A window of n tokens predicts n - 1 of them. */
 #ifndef PS_TOOLS_CMD_SPLICE_H
@@ -33,8 +33,9 @@ typedef struct ps_splice {
 	ps_sae_folder folder;   /* loaded by ps_splice_load */
 } ps_splice;
 
-/* Opens all but the SAE's weights. PS_EUSAGE: the model has no such layer. PS_EINPUT: SAE and model differ in width,
- * a token is beyond the vocabulary, or windows of one token predict nothing. inputs is borrowed until the close. */
+/* Opens all but the SAE's weights. PS_EUSAGE: the model has no such layer. PS_EINPUT: SAE and model
+ * differ in width, a token is beyond the vocabulary, or windows of one token predict nothing.
+ * inputs is borrowed until the close. */
 int ps_splice_open(ps_splice *splice, ps_session *session,
 		   const ps_splice_inputs *inputs) PS_MUST_USE;
 /* Checks the budget (PS_EBUDGET), then reads the SAE. */
@@ -43,8 +44,8 @@ void ps_splice_close(ps_splice *splice); /* one whose open failed is allowed */
 
 /* hidden (rows of the windows, D): the residual stream after the SAE's layer. */
 int ps_splice_reach(ps_splice *splice, const ps_windows *windows, float *hidden) PS_MUST_USE;
-/* From there on in place, to the last layer. Each window then loses its last row, which predicts nothing known, and
- * the rows that are left move to the front. */
+/* From there on in place, to the last layer. Each window then loses its last row, which predicts
+ * nothing known, and the rows that are left move to the front. */
 int ps_splice_finish(ps_splice *splice, const ps_windows *windows, float *hidden) PS_MUST_USE;
 /* The ids that a window predicts (window - 1). */
 void ps_splice_targets(const ps_splice *splice, size_t window, int32_t *targets);
@@ -52,7 +53,8 @@ void ps_splice_targets(const ps_splice *splice, size_t window, int32_t *targets)
 /* Whether a window's token is BOS, EOS or PAD. */
 bool ps_splice_is_special(const ps_splice *splice, size_t window, size_t row);
 
-/* Multiply-adds (tools/engine/meter.h) of so many windows up to the SAE's layer, and from there to the losses. */
+/* Multiply-adds (tools/engine/meter.h) of so many windows up to the SAE's layer, and from there to
+ * the losses. */
 double ps_splice_reach_work(const ps_splice *splice, double windows);
 double ps_splice_finish_work(const ps_splice *splice, double windows);
 double ps_splice_head_work(const ps_splice *splice, double windows);

@@ -1,19 +1,21 @@
-/* tools/cmd/transfer_latents.h: where and how strongly each latent of one dictionary fires on the rows of two models.
+/* tools/cmd/transfer_latents.h: where and how strongly each latent of one dictionary fires on the
+ * rows of two models.
  *
  *   rows_dense, rows_pruned  I64 [F]  rows on which the latent fires, of each model
  *   rows_both                I64 [F]  rows on which it fires on both
  *   sum_dense, sum_pruned    F64 [F]  its activations, summed over the rows
  * So the latent's own Jaccard index is rows_both / (rows_dense + rows_pruned - rows_both).
  *
- * The rows are read once, in the order of the list, a batch at a time: memory does not grow with the cache, and the
- * sums have the same bits for any number of threads. */
+ * The rows are read once, in the order of the list, a batch at a time: memory does not grow with
+ * the cache, and the sums have the same bits for any number of threads. */
 #ifndef PS_TOOLS_CMD_TRANSFER_LATENTS_H
 #define PS_TOOLS_CMD_TRANSFER_LATENTS_H
 
 #include "core/base/rows.h"
 #include "sae/sae.h"
 
-/* Two caches of the same tokens: their rows have the SAE's width, and their numbers are the same. */
+/* Two caches of the same tokens: their rows have the SAE's width, and their numbers are the
+ * same. */
 typedef struct ps_transfer_sides {
 	const ps_row_source *dense, *pruned;
 	const ps_row_list *rows; /* of either */

@@ -125,7 +125,8 @@ ps_engine_plan ps_engine_choose(const ps_engine *e, const ps_engine_need *need)
 	}
 }
 
-/* Hidden states in an unlinked file of the output's folder, mapped: the kernel writes back what does not fit. */
+/* Puts the hidden states into an unnamed file of the output's folder and maps it. The kernel writes
+ * back what memory does not hold. */
 static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 {
 	ps_diag *diag = &e->session->diag;

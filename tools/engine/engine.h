@@ -1,11 +1,14 @@
-/* tools/engine/engine.h: a model that is ready to compute: checkpoint, mask, memory plan, forward pass, output head.
+/* tools/engine/engine.h: a model that is ready to compute: checkpoint, mask, memory plan, forward
+ * pass, output head.
  *
  * A command goes through four steps:
  *   1. ps_engine_open reads the headers and checks that model and mask belong together.
  *   2. The command now knows the model's shape, and says in a ps_engine_need what it will need.
- *   3. ps_engine_start plans the memory, compares it with the budget, takes it in one arena and starts to stream.
+ *   3. ps_engine_start plans the memory, compares it with the budget, takes it in one arena and
+ *      starts to stream.
  *   4. The command runs pass after pass, then ps_engine_close.
- * A pass is as many windows as the budget allows, at most PS_PASS_TOKENS tokens. The weights are read once a pass. */
+ * A pass is as many windows as the budget allows, at most PS_PASS_TOKENS tokens. The weights are
+ * read once a pass. */
 #ifndef PS_TOOLS_ENGINE_ENGINE_H
 #define PS_TOOLS_ENGINE_ENGINE_H
 
@@ -45,13 +48,15 @@ typedef struct ps_engine_need {
 	size_t pass_tokens;   /* upper bound of a pass; 0: PS_PASS_TOKENS */
 	bool head;            /* the output head is used, and its weights are streamed */
 	bool holds_layers;    /* a layer is kept while it is computed: two slots then, else one */
-	bool spill; /* all tokens in one pass; hidden states go to a file when the budget is too small */
-	const char *spill_folder;
-	/* Lists the command's own buffers for a pass of so many tokens. It runs without an arena for each plan that is
-	 * tried, and with the engine's arena once, in ps_engine_start. NULL: the command has none. */
+	bool spill; /* all tokens in one pass, and the hidden states in a file if they do not fit */
+	const char *spill_folder; /* where that file is made */
+	/* Lists the command's own buffers for a pass of so many tokens. It runs without an arena
+	 * for each plan that is tried, and with the engine's arena once, in ps_engine_start. NULL:
+	 * the command has none. */
 	void (*lay_out)(void *command, size_t pass_tokens, ps_layout *layout);
 	void *command; /* handed to lay_out */
-	/* The older way to the same: the command takes up to 8 parts from engine->arena after the start. */
+	/* The older way to the same: the command takes up to 8 parts from engine->arena after the
+	 * start. */
 	size_t extra_bytes, extra_token_bytes; /* in all; for each token of a pass */
 	size_t held_bytes;                     /* what the command holds outside the arena */
 	size_t earlier_bytes; /* the most it held in all before the start: the plan is no smaller */
@@ -63,7 +68,8 @@ static inline ps_arena ps_engine_room(ps_layout *layout, size_t bytes)
 	return (ps_arena){.base = ps_layout_part(layout, bytes, 1), .size_bytes = bytes};
 }
 
-/* What a start with this need would take: the largest pass and chunk within the budget, or the smallest there are. */
+/* What a start with this need would take: the largest pass and chunk within the budget, or the
+ * smallest there are. */
 typedef struct ps_engine_plan {
 	ps_plan parts;
 	size_t pass_tokens, chunk_tokens;
@@ -76,7 +82,8 @@ static inline size_t ps_engine_head_tokens(size_t chunk_tokens, size_t pass_toke
 	return chunk_tokens < pass_tokens / 4 ? 4 * chunk_tokens : pass_tokens;
 }
 
-/* The largest pass and chunk that fit the budget; the smallest when none fits (ps_plan_check then refuses). */
+/* The largest pass and chunk that fit the budget; the smallest when none fits (ps_plan_check then
+ * refuses). */
 ps_engine_plan ps_engine_choose(const ps_engine *engine, const ps_engine_need *need);
 /* PS_EBUDGET, naming the least budget that would do, unless a start with this need fits. */
 int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
@@ -85,15 +92,18 @@ int ps_engine_start(ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 /* Releases all of it. An engine whose open failed is allowed. */
 void ps_engine_close(ps_engine *engine);
 
-/* Windows [first, first + count) of a token file as the engine's ps_windows (valid until the next call). */
+/* Windows [first, first + count) of a token file as the engine's ps_windows (valid until the next
+ * call). */
 ps_windows ps_engine_windows(ps_engine *engine, const ps_token_file *tokens, size_t first,
 			     size_t count);
 
-/* PS_EINPUT, naming window, position and id, unless every id of the file is below the vocabulary. */
+/* PS_EINPUT, naming window, position and id, unless every id of the file is below the
+ * vocabulary. */
 int ps_engine_check_tokens(const ps_engine *engine, const ps_token_file *tokens) PS_MUST_USE;
 
-/* The beginning of a provenance: {"command", "inputs": {"model": digest, "mask": digest?, "tokens": digest?},
- * "precision"?, "code": version}. A new object, or NULL when memory ran out. tokens NULL: none. */
+/* The beginning of a provenance: {"command", "inputs": {"model": digest, "mask": digest?, "tokens":
+ * digest?}, "precision"?, "code": version}. A new object, or NULL when memory ran out. tokens NULL:
+ * none. */
 json_t *ps_engine_provenance(const ps_engine *engine, const char *command,
 			     const ps_token_file *tokens);
 /* The same with another mask than the engine's. mask NULL: dense. */

@@ -58,7 +58,8 @@ void ps_meter_end(ps_meter *meter)
 double ps_layers_work(const ps_model_config *config, int first, int last, size_t window,
 		      double tokens)
 {
-	/* Each query meets half of the window's keys on average: once for the scores, once for the values. */
+	/* Each query meets half of the window's keys on average: once for the scores, once for the
+	 * values. */
 	double layer = (double)(config->heads * config->head_width) * (double)window;
 	size_t rows, cols;
 

@@ -1,15 +1,18 @@
-/* tools/engine/meter.h: one progress bar for a command's whole work, whatever the modules below it tick.
+/* tools/engine/meter.h: one progress bar for a command's whole work, whatever the modules below it
+ * tick.
  *
- * A command runs many loops one after the other: layers, the output head, an SAE. Each of them ticks from 0 to its own
- * total. A meter stands between them and the progress line. The command says how much work it has in all, and how
- * much the stage has that begins now; a tick of done out of total then moves the bar by that share of the stage.
+ * A command runs many loops one after the other: layers, the output head, an SAE. Each of them
+ * ticks from 0 to its own total. A meter stands between them and the progress line. The command
+ * says how much work it has in all, and how much the stage has that begins now; a tick of done out
+ * of total then moves the bar by that share of the stage.
  *
- *	ps_meter_begin(&meter, &session->context, &(ps_meter_plan){"perplexity", "tok", tokens, work});
- *	ps_meter_stage(&meter, ps_layers_work(config, 0, last, window, tokens));
- *	... ps_forward_layers ...
- *	ps_meter_stage(&meter, ps_head_work(config, tokens));
- *	... ps_head_nll ...
- *	ps_meter_end(&meter);
+ * 	ps_meter_begin(&meter, &session->context,
+ * 		       &(ps_meter_plan){"perplexity", "tok", tokens, work});
+ * 	ps_meter_stage(&meter, ps_layers_work(config, 0, last, window, tokens));
+ * 	... ps_forward_layers ...
+ * 	ps_meter_stage(&meter, ps_head_work(config, tokens));
+ * 	... ps_head_nll ...
+ * 	ps_meter_end(&meter);
  *
  * Work is counted in multiply-adds. It is an estimate that moves a bar; no result depends on it. */
 #ifndef PS_TOOLS_ENGINE_METER_H

@@ -1,4 +1,5 @@
-/* tools/engine/model_files.h: the small files of a checkpoint folder that single commands need. */
+/* tools/engine/model_files.h: the small files of a checkpoint that a command reads without opening
+ * the checkpoint. */
 #ifndef PS_TOOLS_ENGINE_MODEL_FILES_H
 #define PS_TOOLS_ENGINE_MODEL_FILES_H
 
@@ -8,11 +9,13 @@
 #include "core/model/config.h"
 #include "core/tokenizer/tokenizer.h"
 
-/* tokenizer.json of MODEL, and its digest. */
+/* Reads tokenizer.json. *tokenizer: destroyed by the caller. *digest: of the file. model: a folder
+ * or a hub id. PS_EINPUT: the file is missing, or not a tokenizer that is supported. */
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest,
 		       ps_diag *diag) PS_MUST_USE;
 
-/* config.json's bos_token_id (the first of a list); null or absent: PS_EINPUT. Reads nothing else of the config. */
+/* *bos: bos_token_id of config.json, the first of a list. PS_EINPUT: it is null or absent. Nothing
+ * else of config.json is looked at. */
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag) PS_MUST_USE;
 
 #endif

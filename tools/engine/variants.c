@@ -49,7 +49,7 @@ static void attach(const ps_variants *v, size_t index, int layer, ps_layer_weigh
 			     : NULL;
 }
 
-/* The embedded windows are every variant's beginning. */
+/* Embeds the windows once; every variant begins with a copy. */
 static int embed(ps_variants *v, const ps_windows *windows)
 {
 	const ps_engine *e = v->engine;
@@ -71,7 +71,7 @@ static int embed(ps_variants *v, const ps_windows *windows)
 	return rc;
 }
 
-/* The last of those that go through this layer. */
+/* Index of the last variant that goes through this layer. */
 static size_t last_of_layer(const ps_variants *v, int layer)
 {
 	size_t last = v->count;
@@ -81,7 +81,7 @@ static size_t last_of_layer(const ps_variants *v, int layer)
 	return last - 1;
 }
 
-/* Releases the layer. */
+/* Takes the variants through a layer whose weights are acquired, and releases them. */
 static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, int layers,
 		     ps_layer_weights *weights)
 {

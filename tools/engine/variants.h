@@ -1,7 +1,11 @@
-/* tools/engine/variants.h: one model under several masks in one pass: a layer's weights are read once for all of them.
+/* tools/engine/variants.h: one model under several masks in one forward pass. A layer's weights are
+ * read once for all.
  *
- * A layer is acquired, then every variant's hidden states go through it under that variant's bitmaps; it is released
- * as soon as it is packed for the last of them. The hidden states of all variants are in memory at once. Rows are the bits of a pass of its own. */
+ * A variant is the dense model, or the model under one mask. For each layer the pass acquires the
+ * weights, then takes every variant's hidden states through them under that variant's bitmaps. It
+ * releases the layer as soon as it is packed for the last variant. The hidden states of all
+ * variants are in memory at once. Each variant gets the bits that a pass of its own would give
+ * it. */
 #ifndef PS_TOOLS_ENGINE_VARIANTS_H
 #define PS_TOOLS_ENGINE_VARIANTS_H
 
@@ -9,9 +13,9 @@
 
 typedef struct ps_variant {
 	ps_mask_file mask;
-	bool masked;   /* else dense */
-	float *hidden; /* (pass_tokens, D) of the engine; NULL: takes no part */
-	int last;      /* in this pass: the layer to stop at; -1: no layer */
+	bool masked;   /* else dense, and mask is not open */
+	float *hidden; /* (pass_tokens, D), in the engine's arena; NULL: it takes no part */
+	int last;      /* the layer to stop at in this pass; -1: it takes no part in it */
 } ps_variant;
 
 typedef struct ps_variants {
@@ -20,28 +24,30 @@ typedef struct ps_variants {
 	size_t count;
 } ps_variants;
 
-/* count dense variants of the engine's model. */
+/* Makes `count` variants of the engine's model, all dense. PS_EBUDGET. */
 int ps_variants_open(ps_variants *variants, ps_engine *engine, size_t count) PS_MUST_USE;
-/* Opens a variant's mask (NULL: it stays dense), which must belong to the model. */
+/* Opens a variant's mask. NULL: it stays dense. PS_EINPUT: the mask cannot be read, or belongs to
+ * another model. */
 int ps_variant_open(ps_variants *variants, size_t index, const char *mask) PS_MUST_USE;
 void ps_variants_close(ps_variants *variants); /* before its engine; a zeroed one is allowed */
 
-const ps_mask_file *ps_variant_mask(const ps_variants *variants, size_t index); /* NULL: dense */
+/* A variant's mask; NULL: it is dense. */
+const ps_mask_file *ps_variant_mask(const ps_variants *variants, size_t index);
 
-/* Called with the hidden states (rows, D) of a variant after each of its layers. */
+/* Called after each layer of a variant with its hidden states (rows, D). A code other than 0 ends
+ * the pass. */
 typedef int (*ps_variant_fn)(void *context, size_t variant, int layer, const float *hidden,
 			     size_t rows);
 
-/* The windows through the layers up to each variant's last. prefetch_after: as ps_forward_layers. Progress is ticked
- * as total tokens, of which done were before this pass. */
 typedef struct ps_variants_pass {
 	const ps_windows *windows;
-	int prefetch_after;
-	uint64_t tokens_done, tokens;
+	int prefetch_after;           /* as in ps_forward_layers */
+	uint64_t tokens_done, tokens; /* for the progress: before this pass; in all passes */
 	ps_variant_fn after_layer;
-	void *context;
+	void *context; /* handed to after_layer */
 } ps_variants_pass;
 
+/* Embeds the windows and takes every variant through layers 0 to its last. */
 int ps_variants_run(ps_variants *variants, const ps_variants_pass *pass) PS_MUST_USE;
 
 #endif

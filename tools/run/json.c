@@ -12,7 +12,8 @@ json_t *ps_number_json(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* Appends value and returns the list; NULL when either of them is NULL or memory runs out. Both are taken over. */
+/* Appends value and returns the list; NULL when either of them is NULL or memory runs out. Both are
+ * taken over. */
 static json_t *append(json_t *list, json_t *value)
 {
 	if (!json_array_append_new(list, value))

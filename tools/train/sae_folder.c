@@ -226,7 +226,8 @@ static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	return rc;
 }
 
-/* The weights file must be large enough for the shape of cfg.json before memory is planned or taken for it. */
+/* The weights file must be large enough for the shape of cfg.json before memory is planned or taken
+ * for it. */
 static int check_file_size(const char *path, uint64_t file_bytes, const ps_sae *shape,
 			   ps_diag *diag)
 {

@@ -1,9 +1,12 @@
-/* tools/train/sae_folder.h: an SAE as the folder that SAELens 6 reads and writes, with three files of our own.
+/* tools/train/sae_folder.h: an SAE as the folder that SAELens 6 reads and writes, with three files
+ * of our own.
  *
- *   sae_weights.safetensors  F32: W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F], with jumprelu threshold [F];
+ *   sae_weights.safetensors  F32: W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F];
+ *                            jumprelu also has threshold [F];
  *                            gated has b_gate, r_mag and b_mag [F] instead of b_enc
  *   cfg.json                 architecture, d_in, d_sae, k, ..., metadata
- *   training.safetensors     firing_count I64 [F]: rows of the last evaluation on which each latent fired
+ *   training.safetensors     firing_count I64 [F]: rows on which each latent fired, of those that
+ *                            the SAE was measured on after training
  *   manifest.json            sizes, digests, provenance, results of training
  *   checkpoint.safetensors   the trainer's state, while training is not finished
  * The first two are enough: a folder of another tool is read as well, unverified. */
@@ -32,21 +35,25 @@ typedef struct ps_sae_folder {
 	ps_sae_about about;
 } ps_sae_folder;
 
-/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So a command can plan its
- * memory before it takes any. PS_EINPUT: cfg.json is not understood, or the weights file is too short for the shape. */
+/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So a
+ * command can plan its memory before it takes any. PS_EINPUT: cfg.json is not understood, or the
+ * weights file is too short for the shape. */
 int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,
 			  ps_diag *diag) PS_MUST_USE;
 
-/* Loads the SAE into an arena of its own. PS_EINPUT: a file is missing or damaged, a tensor is missing or has another
- * shape or dtype than cfg.json says, or holds a number that is not finite. After a failure nothing is held. */
+/* Loads the SAE into an arena of its own. PS_EINPUT: a file is missing or damaged, a tensor is
+ * missing or has another shape or dtype than cfg.json says, or holds a number that is not finite.
+ * After a failure nothing is held. */
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
 
-/* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of other. */
+/* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of
+ * other. */
 int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,
 		       ps_diag *diag) PS_MUST_USE;
 
-/* Writes the first three files, each atomically, and notes them in the open folder's manifest. firing (F) as above. */
+/* Writes the first three files, each atomically, and notes them in the open folder's manifest.
+ * firing (F) as above. */
 int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
 		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
 		       ps_diag *diag) PS_MUST_USE;

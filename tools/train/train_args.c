@@ -139,7 +139,8 @@ static int check_sizes(const ps_train_args *a, ps_diag *diag)
 	return 0;
 }
 
-/* The values of a list, or `otherwise` where it is empty, into out; returns their count, or PS_EUSAGE. */
+/* The values of a list, or `otherwise` where it is empty, into out; returns their count, or
+ * PS_EUSAGE. */
 static int take_list(const char *option, const ps_int_list *list, int64_t otherwise, int64_t *out,
 		     ps_diag *diag)
 {

@@ -1,5 +1,6 @@
-/* tools/train/train_args.h: the arguments of `train`, the training options that they stand for, and what the provenance
- * says of these. Words (an architecture, a recipe) stay as the user wrote them until ps_train_options_make. */
+/* tools/train/train_args.h: the arguments of `train`, the training options that they stand for, and
+ * what the provenance says of these. Words (an architecture, a recipe) stay as the user wrote them
+ * until ps_train_options_make. */
 #ifndef PS_TOOLS_TRAIN_TRAIN_ARGS_H
 #define PS_TOOLS_TRAIN_TRAIN_ARGS_H
 
@@ -23,7 +24,8 @@ typedef struct ps_train_args {
 	bool replace;      /* an SAE of another provenance gives way */
 	const char *log;   /* prefix of the log's files; NULL: none */
 	double save_every; /* seconds between states saved */
-	/* These go over the recipe's. NULL, NaN, a negative count and a rate of 0 leave it as it is. */
+	/* These go over the recipe's. NULL, NaN, a negative count and a rate of 0 leave it as it
+	 * is. */
 	double lr, warmup, decay, lr_end, beta1, beta2, clip, encoder_scale, sparsity,
 		sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;
@@ -33,15 +35,15 @@ typedef struct ps_train_args {
 /* The arguments of a command line that gives none but the cache and the output. */
 ps_train_args ps_train_args_default(void);
 
-/* How many latents the SAEs are to have: the values in out (PS_LIST_MAX), their count returned (at least 1), or PS_EUSAGE.
- * width: of the cache's rows. */
+/* How many latents the SAEs are to have: the values in out (PS_LIST_MAX), their count returned (at
+ * least 1), or PS_EUSAGE. width: of the cache's rows. */
 int ps_train_widths(const ps_train_args *args, size_t width, int64_t *out,
 		    ps_diag *diag) PS_MUST_USE;
 /* Which ks they are to have, in the same way. */
 int ps_train_ks(const ps_train_args *args, int64_t *out, ps_diag *diag) PS_MUST_USE;
 
-/* The recipe's options with the user's over them, for one width and one k. PS_EUSAGE: a word or a number that cannot be.
- * The seeds are the caller's to set. width, rows: of the cache. */
+/* The recipe's options with the user's over them, for one width and one k. PS_EUSAGE: a word or a
+ * number that cannot be. The seeds are the caller's to set. width, rows: of the cache. */
 int ps_train_options_make(const ps_train_args *args, size_t width, uint64_t rows, size_t d_sae,
 			  size_t k, ps_train_options *options, ps_diag *diag) PS_MUST_USE;
 

@@ -1,7 +1,8 @@
 /* tools/train/train_data.h: the rows that SAEs are trained on.
  *
- * They are the rows that count (io/row_filter.h) of one activation cache, or of several caches of the same tokens
- * (io/row_join.h). The last ones may be held out: they are measured, never trained on. */
+ * They are the rows that count (io/row_filter.h) of one activation cache, or of several caches of
+ * the same tokens (io/row_join.h). The last ones may be held out: they are measured, never trained
+ * on. */
 #ifndef PS_TOOLS_TRAIN_TRAIN_DATA_H
 #define PS_TOOLS_TRAIN_TRAIN_DATA_H
 
@@ -24,9 +25,9 @@ typedef struct ps_train_data {
 	size_t ahead_rows;           /* read ahead at most; SIZE_MAX: a batch */
 } ps_train_data;
 
-/* Opens the caches that args names and finds the rows. data must stay where it is until it is closed; after a failure it
- * is closed already. PS_EUSAGE: too many caches, or nothing left to train on. PS_EINPUT: a cache cannot be read, or the
- * caches are not of the same tokens. */
+/* Opens the caches that args names and finds the rows. data must stay where it is until it is
+ * closed; after a failure it is closed already. PS_EUSAGE: too many caches, or nothing left to
+ * train on. PS_EINPUT: a cache cannot be read, or the caches are not of the same tokens. */
 int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args,
 		       ps_diag *diag) PS_MUST_USE;
 void ps_train_data_close(ps_train_data *data); /* a zeroed one is allowed */
@@ -34,7 +35,8 @@ void ps_train_data_close(ps_train_data *data); /* a zeroed one is allowed */
 /* PS_EUSAGE unless a batch of so many rows holds the same tokens of every cache. */
 int ps_train_data_check_batch(const ps_train_data *data, size_t rows, ps_diag *diag) PS_MUST_USE;
 
-/* The caches' digests as a provenance names its inputs: a new object, or NULL when memory ran out. */
+/* The caches' digests as a provenance names its inputs: a new object, or NULL when memory ran
+ * out. */
 json_t *ps_train_data_inputs(const ps_train_data *data);
 /* What an SAE's cfg.json says of the first cache. */
 void ps_train_data_describe(const ps_train_data *data, ps_sae_about *about);
@@ -43,9 +45,9 @@ void ps_train_data_describe(const ps_train_data *data, ps_sae_about *about);
 void ps_train_data_plan(const ps_train_data *data, ps_plan *plan);
 /* Bytes that start takes from its arena; 0 with --io mmap. batch: rows announced at a time. */
 size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, size_t batch);
-/* Starts to read ahead: *source are the rows from now on, until stop. Call stop before the arena is destroyed.
- * spare_bytes: what the plan leaves of the budget. Caches that fit in there are read through the page cache, where a
- * second epoch finds them; larger ones past it. */
+/* Starts to read ahead: *source are the rows from now on, until stop. Call stop before the arena is
+ * destroyed. spare_bytes: what the plan leaves of the budget. Caches that fit in there are read
+ * through the page cache, where a second epoch finds them; larger ones past it. */
 int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes,
 			ps_arena *arena, ps_row_source *source, ps_diag *diag) PS_MUST_USE;
 void ps_train_data_stop(ps_train_data *data); /* may be called again, and without a start */

@@ -56,7 +56,8 @@ static void note_bad_block(void *context, const char *path, long block, uint64_t
 	*(bool *)context = true;
 }
 
-/* Takes the state over when there is a whole checkpoint of the same provenance. A damaged one is not used. */
+/* Takes the state over when there is a whole checkpoint of the same provenance. A damaged one is
+ * not used. */
 static int load_checkpoint(ps_train_job *job, ps_session *s)
 {
 	ps_state_part parts[STATE_PARTS_MAX];
@@ -90,7 +91,8 @@ static int load_checkpoint(ps_train_job *job, ps_session *s)
 	return ps_trainer_restart(job->trainer);
 }
 
-/* PREFIX for a command's only SAE, else PREFIX-NAME; SAEs that differ in their seed alone get PREFIX-N. */
+/* PREFIX for a command's only SAE, else PREFIX-NAME; SAEs that differ in their seed alone get
+ * PREFIX-N. */
 static const char *log_prefix(const ps_train_job *job, const char *prefix, char *out, size_t size)
 {
 	if (!prefix || !*job->name)
@@ -216,7 +218,8 @@ static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data
 				       &s->diag);
 }
 
-/* How the SAE reconstructs the first held-out rows. It is quick, so it shows no progress and cannot be interrupted. */
+/* How the SAE reconstructs the first held-out rows. It is quick, so it shows no progress and cannot
+ * be interrupted. */
 static int check(ps_train_job *job, ps_session *s, const ps_train_data *data, ps_arena *arena)
 {
 	const ps_row_list slice = first_rows(data, &data->held_out, CHECK_ROWS);

@@ -39,8 +39,8 @@ static uint64_t step_of(const char *line)
 		       : 0;
 }
 
-/* Opens a file for appending. It is cut before the first line that is half written, not ours, or of a step after `done`;
- * *tokens receives those of the last line left. */
+/* Opens a file for appending. It is cut before the first line that is half written, not ours, or of
+ * a step after `done`; *tokens receives those of the last line left. */
 static FILE *open_part(const ps_train_log *log, const char *suffix, uint64_t done, uint64_t *tokens)
 {
 	char path[sizeof log->prefix + 8], line[LINE_BYTES];
@@ -125,7 +125,8 @@ int ps_train_log_add(ps_train_log *log, const ps_train_step *s, double held_out_
 	return fflush(log->jsonl) ? complain(log, "jsonl", diag) : 0;
 }
 
-/* A panel for each measure. The CSV's lines stand in the script itself, so that no file name has to be quoted. */
+/* A panel for each measure. The CSV's lines stand in the script itself, so that no file name has to
+ * be quoted. */
 static void write_script(const ps_train_log *log, FILE *out)
 {
 	static const struct {

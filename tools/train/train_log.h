@@ -1,11 +1,12 @@
 /* tools/train/train_log.h: the course of a training run, step by step.
  *
- * PREFIX.csv and PREFIX.jsonl get a line at the end of each of about 1,000 equal stretches of the run (fewer for a short
- * run). A line holds step, tokens, lr, loss, fvu, l0, dead_fraction, tokens_per_s (since the line before) and, where it
- * was measured, held_out_fvu. PREFIX.svg shows them as curves; it is drawn at the end, where gnuplot is installed.
+ * PREFIX.csv and PREFIX.jsonl get a line at the end of each of about 1,000 equal stretches of the
+ * run (fewer for a short run). A line holds step, tokens, lr, loss, fvu, l0, dead_fraction,
+ * tokens_per_s (since the line before) and, where it was measured, held_out_fvu. PREFIX.svg shows
+ * them as curves; it is drawn at the end, where gnuplot is installed.
  *
- * A resumed run drops the lines of the steps that it does again. The files lie outside the SAE's folder: the bytes of
- * that folder depend on the inputs alone, and a rate does not. */
+ * A resumed run drops the lines of the steps that it does again. The files lie outside the SAE's
+ * folder: the bytes of that folder depend on the inputs alone, and a rate does not. */
 #ifndef PS_TOOLS_TRAIN_TRAIN_LOG_H
 #define PS_TOOLS_TRAIN_TRAIN_LOG_H
 
@@ -21,13 +22,14 @@ typedef struct ps_train_log {
 	double seconds;  /* of the clock, at the last line */
 } ps_train_log;
 
-/* Opens the files for appending behind step `done` of `steps`. prefix NULL: there is no log, and the other functions do
- * nothing. -errno naming the file that cannot be written. */
+/* Opens the files for appending behind step `done` of `steps`. prefix NULL: there is no log, and
+ * the other functions do nothing. -errno naming the file that cannot be written. */
 int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps,
 		      ps_diag *diag) PS_MUST_USE;
 /* Whether the step ends a stretch, so that ps_train_log_add will write a line. */
 bool ps_train_log_takes(const ps_train_log *log, uint64_t step);
-/* Called after every step. held_out_fvu: NaN where it was not measured. seconds: of a monotonic clock. */
+/* Called after every step. held_out_fvu: NaN where it was not measured. seconds: of a monotonic
+ * clock. */
 int ps_train_log_add(ps_train_log *log, const ps_train_step *step, double held_out_fvu,
 		     double seconds, ps_diag *diag) PS_MUST_USE;
 /* Draws the curves. *drawn is false when there is no log, or gnuplot could not be run. */

@@ -1,5 +1,5 @@
-/* tools/cmd/ablation_record: the columns behind RQ5 are those of ablate's result, each beside the survival of its own
- * latent; what is not such a result is refused. */
+/* tools/cmd/ablation_record: the columns behind RQ5 are those of ablate's result, each beside the
+ * survival of its own latent; what is not such a result is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,8 @@ static void no_latents_are_no_columns(void **state)
 	json_decref(value);
 }
 
-/* The result with one key replaced by a JSON text, or removed by NULL: refused with a message that says want. */
+/* The result with one key replaced by a JSON text, or removed by NULL: refused with a message that
+ * says want. */
 static void refuse(const char *key, const char *text, const char *want)
 {
 	ps_ablation_record record;

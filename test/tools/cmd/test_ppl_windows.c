@@ -76,8 +76,8 @@ static void a_stride_of_one_scores_an_id_a_window(void **state)
 	EXPECT(6, 3, 1, {0, 0, 3}, {1, 3, 4}, {2, 4, 5}, {3, 5, 6});
 }
 
-/* --max-tokens shortens the text before it is cut: the windows of 10 ids of a longer text are those of a text of 10,
- * not the first ones of the longer text's windows. */
+/* --max-tokens shortens the text before it is cut: the windows of 10 ids of a longer text are those
+ * of a text of 10, not the first ones of the longer text's windows. */
 static void fewer_ids_shorten_the_last_window_and_no_other(void **state)
 {
 	ps_ppl_window all[WINDOWS_MAX], some[WINDOWS_MAX];

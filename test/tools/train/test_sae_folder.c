@@ -1,5 +1,5 @@
-/* tools/train/sae_folder: the folders of SAELens are read, of every architecture and of older versions; what is
- * missing, contradicts itself or is not finite is refused by name. */
+/* tools/train/sae_folder: the folders of SAELens are read, of every architecture and of older
+ * versions; what is missing, contradicts itself or is not finite is refused by name. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +235,8 @@ static void a_folder_of_an_older_saelens_is_read_without_it(void **state)
 	ps_sae_folder_close(&out);
 }
 
-/* As SAELens: its default is 100. The width of this SAE is below that, so it is refused by that number. */
+/* As SAELens: its default is 100. The width of this SAE is below that, so it is refused by that
+ * number. */
 static void an_absent_k_is_100(void **state)
 {
 	(void)state;

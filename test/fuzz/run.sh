@@ -1,7 +1,8 @@
 #!/bin/sh
 # usage: test/fuzz/run.sh BUILD SECONDS NAME...
-# Runs BUILD/test/fuzz/fuzz_NAME for SECONDS each, from the fixtures as seeds; what it finds new is kept in
-# BUILD/corpus/NAME for the next run. A crash stops, its input in BUILD/crash-*.
+# Runs each BUILD/test/fuzz/fuzz_NAME for SECONDS, with the fixtures as seeds. Inputs that reach new
+# code are kept in BUILD/corpus/NAME for the next run. A crash ends the script; its input is in
+# BUILD/crash-*.
 set -eu
 build=$1 seconds=$2
 shift 2
@@ -9,7 +10,10 @@ shift 2
 seeds_of() {
 	case $1 in
 	safetensors) find test/fixtures/safetensors -name '*.safetensors' -size -64k ;;
-	config) find test/fixtures demo/models -name '*.json' -path '*forward*' -o -path '*demo/models*' -name config.json ;;
+	config)
+		find test/fixtures demo/models -name '*.json' -path '*forward*' \
+			-o -path '*demo/models*' -name config.json
+		;;
 	tokenizer) find test/fixtures/tokenizer -name '*.json' ! -name '*.cases.json' -size -128k ;;
 	esac
 }
@@ -20,8 +24,9 @@ for name in "$@"; do
 		cp "$file" "$build/seeds/$name/$(echo "$file" | tr / _)"
 	done
 	echo "fuzz_$name: $seconds s"
-	if ! "$build/test/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-		-artifact_prefix="$build/crash-$name-" "$build/corpus/$name" "$build/seeds/$name" >"$build/$name.log" 2>&1; then
+	if ! "$build/test/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=20 \
+		-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$build/crash-$name-" \
+		"$build/corpus/$name" "$build/seeds/$name" >"$build/$name.log" 2>&1; then
 		tail -n 40 "$build/$name.log"
 		echo "fuzz_$name: failed; see $build/$name.log"
 		exit 1

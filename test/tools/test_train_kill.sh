@@ -1,6 +1,7 @@
 #!/bin/sh
-# Training that is killed (SIGKILL) at twenty random moments, and resumed each time, ends with the bytes of one that was
-# left alone, log included but for its rates. PRUNESCOPE names another binary, KILLS and SEED other numbers.
+# Kills a training run (SIGKILL) at twenty random moments and resumes it each time. It must end
+# with the bytes of a run that was left alone, its log included except for the rates.
+# PRUNESCOPE names another binary, KILLS another number of kills, SEED other moments.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 program=$PWD/${PRUNESCOPE:-prunescope}
@@ -16,39 +17,48 @@ give_up() {
 	exit 1
 }
 
-# In a subshell: its process becomes the program, so that its id is the one to kill.
+# train FOLDER: call it in a subshell. The subshell becomes the program, so its process id can be
+# killed.
 train() {
-	exec "$program" train "$scratch/cache" -o "$1" --d-sae 768 --k 16 --batch 256 --tokens 122880 --save-every 0.05 --hold-out 512 \
-		--log "$1-log" --quiet --json >/dev/null 2>"$scratch/err"
+	exec "$program" train "$scratch/cache" -o "$1" --d-sae 768 --k 16 --batch 256 \
+		--tokens 122880 --save-every 0.05 --hold-out 512 --log "$1-log" --quiet --json \
+		>/dev/null 2>"$scratch/err"
 }
 
-# All files of a folder, and the log without what hangs on time: rates, and where a state was saved and measured.
+# digest FOLDER: of all its files, and of the log without the columns that depend on time: the
+# rates, and what is measured when a state is saved.
 digest() {
 	(cd "$1" && sha256sum ./* && cut -d, -f1-7 "$1-log.csv" | sha256sum)
 }
 
 ids=$scratch/text
 head -c 60000 README.md CONTRIBUTING.md docs/*.md 2>/dev/null >"$ids"
-"$program" tokenize demo/models/llama --text "$ids" -o "$scratch/tokens" --window 64 --quiet >/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
-"$program" cache demo/models/llama --tokens "$scratch/tokens" --layer 2 -o "$scratch/cache" --quiet >/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
+"$program" tokenize demo/models/llama --text "$ids" -o "$scratch/tokens" --window 64 --quiet \
+	>/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
+"$program" cache demo/models/llama --tokens "$scratch/tokens" --layer 2 -o "$scratch/cache" \
+	--quiet >/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
 start=$(date +%s%N)
 (train "$scratch/whole") || give_up "$(cat "$scratch/err")"
 whole=$((($(date +%s%N) - start) / 1000000))
 expected=$(digest "$scratch/whole")
-cut -d, -f9 "$scratch/whole-log.csv" | grep -q '^0\.[0-9]' || give_up 'the log holds no measure of the rows held out'
+cut -d, -f9 "$scratch/whole-log.csv" | grep -q '^0\.[0-9]' ||
+	give_up 'the log holds no measure of the rows held out'
 
 killed=0 runs=0
 while [ "$killed" -lt "$kills" ]; do
 	train "$scratch/cut" &
 	pid=$!
 	seed=$(((seed * 1103515245 + 12345) % 2147483648))
-	sleep "$(awk -v s="$seed" -v whole="$whole" 'BEGIN { printf "%.3f", s / 2147483648 * whole / 5000 }')"
+	sleep "$(awk -v s="$seed" -v whole="$whole" \
+		'BEGIN { printf "%.3f", s / 2147483648 * whole / 5000 }')"
 	if kill -KILL "$pid" 2>/dev/null; then
 		killed=$((killed + 1))
 	fi
 	wait "$pid" 2>/dev/null
-	if [ -f "$scratch/cut/manifest.json" ] && grep -q '"complete": *true' "$scratch/cut/manifest.json"; then
-		[ "$(digest "$scratch/cut")" = "$expected" ] || give_up "after $killed kills a finished run differs"
+	if [ -f "$scratch/cut/manifest.json" ] &&
+		grep -q '"complete": *true' "$scratch/cut/manifest.json"; then
+		[ "$(digest "$scratch/cut")" = "$expected" ] ||
+			give_up "after $killed kills a finished run differs"
 		rm -rf "$scratch/cut" "$scratch"/cut-log.*
 		runs=$((runs + 1))
 	fi

@@ -1,6 +1,10 @@
 #!/bin/sh
-# Several SAEs, and several caches, of one `train` command. Each SAE has the bytes that it has when it is trained alone, whether all share one read of
-# the data, the budget splits them, or they are stopped and resumed at different steps. PRUNESCOPE names another binary.
+# Several SAEs, and several caches, in one `train` command. Each SAE must have the bytes that it has
+# when it is trained alone. This holds if
+# - all SAEs share one read of the data,
+# - the memory budget splits them into groups,
+# - they are stopped and resumed at different steps.
+# PRUNESCOPE names another binary.
 # shellcheck disable=SC2086 # lists of options
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -13,7 +17,7 @@ model=demo/models/llama
 
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
-# name, then a command that must succeed
+# holds NAME COMMAND...: the command must succeed.
 holds() {
 	name=$1
 	shift
@@ -26,11 +30,12 @@ holds() {
 	fi
 }
 
-# stdout in $scratch/out, stderr in $scratch/err
+# run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {
 	"$program" "$@" --json >"$scratch/out" 2>"$scratch/err"
 }
 
+# works NAME ARGUMENT...: prunescope must exit with 0.
 works() {
 	name=$1
 	shift
@@ -40,7 +45,8 @@ works() {
 	[ $code -eq 0 ] || sed 's/^/    stderr: /' "$scratch/err"
 }
 
-# name, exit code, pattern of the message, arguments
+# refuses NAME STATUS PATTERN ARGUMENT...: prunescope must exit with this status, print a message
+# that matches the pattern, and write nothing.
 refuses() {
 	what=$1 wanted=$2 pattern=$3
 	shift 3
@@ -51,6 +57,7 @@ refuses() {
 	holds "$what: writes nothing" test ! -e "$scratch/none"
 }
 
+# says NAME PATTERN: the last command printed a message that matches.
 says() {
 	holds "$1" grep -q -e "$2" "$scratch/err"
 }
@@ -66,7 +73,8 @@ mkdir "$scratch/alone"
 for width in 128 256; do
 	for k in 8 16; do
 		for seed in 1 2; do
-			run "$@" -o "$scratch/alone/d-$width-k-$k-seed-$seed" --d-sae $width --k $k --seed $seed || exit 1
+			run "$@" -o "$scratch/alone/d-$width-k-$k-seed-$seed" --d-sae $width \
+				--k $k --seed $seed || exit 1
 		done
 	done
 done
@@ -74,7 +82,8 @@ many="--d-sae 128 256 --k 8 16 --seed 1 2"
 works "eight SAEs in one command" "$@" $many -o "$scratch/many"
 says "from one read" '8 of 8 SAEs side by side, from one read'
 holds "each as when trained alone" diff -r "$scratch/alone" "$scratch/many"
-holds "each in the result" test "$(grep -o '"d_sae": 128, "dead_fraction"' "$scratch/out" | wc -l)" -eq 4
+count=$(grep -o '"d_sae": 128, "dead_fraction"' "$scratch/out" | wc -l)
+holds "each in the result" test "$count" -eq 4
 works "again: all are done" "$@" $many -o "$scratch/many"
 holds "nothing is trained" test ! -s "$scratch/err"
 rm -r "$scratch/many/d-128-k-16-seed-2"
@@ -103,13 +112,17 @@ works "in the cache's order" "$@" --seed 1 2 --order sequential -o "$scratch/seq
 says "all seeds share it" '2 of 2 SAEs side by side'
 run "$@" --seed 2 --order sequential -o "$scratch/two-sequential" || exit 1
 holds "as when trained alone" diff -r "$scratch/sequential/seed-2" "$scratch/two-sequential"
-holds "which is another SAE than of the shuffled rows" test -n "$(cmp "$scratch/two/sae_weights.safetensors" "$scratch/two-sequential/sae_weights.safetensors")"
-holds "its provenance says so" grep -q '"order": "sequential"' "$scratch/two-sequential/manifest.json"
+weights=sae_weights.safetensors
+difference=$(cmp "$scratch/two/$weights" "$scratch/two-sequential/$weights")
+holds "which is another SAE than of the shuffled rows" test -n "$difference"
+holds "its provenance says so" \
+	grep -q '"order": "sequential"' "$scratch/two-sequential/manifest.json"
 refuses "an order that is none" 2 'sequential' "$@" --order sequental
 
 # --- paired caches ---
 run prune $model --method magnitude --sparsity 0.5 -o "$scratch/mask" || exit 1
-run cache $model --tokens "$scratch/tokens" --layer 1 --mask "$scratch/mask" -o "$scratch/pruned" || exit 1
+run cache $model --tokens "$scratch/tokens" --layer 1 --mask "$scratch/mask" -o "$scratch/pruned" ||
+	exit 1
 run tokenize $model --text "$scratch/text" -o "$scratch/other-tokens" --window 32 || exit 1
 run cache $model --tokens "$scratch/other-tokens" --layer 1 -o "$scratch/other" || exit 1
 set -- train "$scratch/cache" --with "$scratch/pruned" $common --d-sae 128 --k 8 --hold-out 400
@@ -121,21 +134,25 @@ for options in "--io mmap" "--threads 1" "--read-ahead 100" "--read-ahead 0"; do
 	holds "to the same bytes" diff -r "$scratch/paired" "$scratch/paired-again"
 	rm -r "$scratch/paired-again"
 done
-refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratch/cache" --with "$scratch/other" $common
+refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratch/cache" \
+	--with "$scratch/other" $common
 refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
 refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
 
 # --- one of them fails ---
-run train "$scratch/cache" --batch 256 --tokens 40000 --d-sae 128 256 --k 8 --lr 1e38 -o "$scratch/wild"
+run train "$scratch/cache" --batch 256 --tokens 40000 --d-sae 128 256 --k 8 --lr 1e38 \
+	-o "$scratch/wild"
 code=$?
 holds "an SAE that diverges: exit 1" test $code -eq 1
 says "which one, and where" 'd-128: the loss is not finite at step'
-holds "the state of each before it is kept" ls "$scratch/wild/d-128/checkpoint.safetensors" "$scratch/wild/d-256/checkpoint.safetensors"
+holds "the state of each before it is kept" \
+	ls "$scratch/wild/d-128/checkpoint.safetensors" "$scratch/wild/d-256/checkpoint.safetensors"
 
 # --- interrupted ---
-set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 --save-every 0.1
+set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 \
+	--save-every 0.1
 works "two widths, uninterrupted" "$@" -o "$scratch/whole"
-# In a subshell: its process becomes the program.
+# stopped ARGUMENT...: sends the signal to a run after the pause. The subshell becomes the program.
 stopped() {
 	(exec "$program" "$@" -o "$scratch/part" --quiet >/dev/null 2>&1) &
 	pid=$!
@@ -152,7 +169,8 @@ for signal in INT KILL; do
 		rm -rf "$scratch/part"
 		pause=$(echo "$pause" | awk '{ print $1 * 1.5 }')
 	done
-	[ $signal = KILL ] || holds "$signal leaves a state of each" test -f "$scratch/part/d-256/checkpoint.safetensors"
+	[ $signal = KILL ] || holds "$signal leaves a state of each" \
+		test -f "$scratch/part/d-256/checkpoint.safetensors"
 	cp "$state" "$scratch/early"
 	stopped "$@"
 	[ ! -f "$state" ] || cp "$scratch/early" "$state"

@@ -18,10 +18,6 @@
 #include "sae/branch.h"
 #include "sae/train.h"
 
-enum {
-	PLAIN_FLOATS = 256
-}; /* bytes a latent that the plain path's groups need beyond the screened one's */
-
 struct shape {
 	size_t d, f, k, batch;
 	int threads, steps;
@@ -43,9 +39,9 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return 0;
 }
 
-static void check(int code, const ps_diag *diag)
+static void check(int rc, const ps_diag *diag)
 {
-	if (code >= 0)
+	if (!rc)
 		return;
 	fprintf(stderr, "bench_train: %s\n", diag->text);
 	exit(1);
@@ -97,12 +93,12 @@ static double run(const struct shape *s, const ps_row_source *source, const ps_r
 	ps_arena arena;
 
 	check(ps_pool_create(&context.pool, threads, &diag), &diag);
-	check(ps_arena_create(&arena, ps_trainer_bytes(s->d, &options, threads), &diag), &diag);
-	check(ps_trainer_create(&trainer, &options, source, list, &context, &arena), &diag);
+	check(ps_arena_create(&arena, ps_trainers_bytes(s->d, &options, 1, threads), &diag), &diag);
+	check(ps_trainers_create(&trainer, &options, 1, source, list, &context, &arena), &diag);
 	for (int i = 0; i <= steps; i++) {
 		const double start = now(), cpu_start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
-		check(ps_trainer_step(trainer, &step), &diag);
+		check(ps_trainers_step(&trainer, 1, &step), &diag);
 		if (i && seconds)
 			seconds[i - 1] = now() - start;
 		if (i && cpu)
@@ -126,66 +122,82 @@ static void random_sae(const ps_sae *sae)
 			(float)((ps_rng_uniform(&rng) - 0.5) * sqrt(12.0 / (double)sae->d_in));
 }
 
-static void encode(const ps_sae *sae, const struct shape *s, const float *x,
-		   const ps_context *context, ps_arena *arena, const char *path, int times,
-		   ps_codes *codes, double *best)
+/* What the parts need when they run by themselves. */
+struct bench {
+	ps_sae sae;
+	ps_encoder *plain_encoder, *encoder;
+	ps_codes plain;
+	ps_branch branch;
+};
+
+/* The encoder of the plain path, whatever PRUNESCOPE_SCREEN asks for. */
+static ps_encoder *lay_out_plain_encoder(ps_sae_layout *layout, const ps_sae *sae, size_t batch)
 {
-	const size_t mark = ps_arena_mark(arena);
+	static const char name[] = "PRUNESCOPE_SCREEN";
+	char *wish = getenv(name) ? strdup(getenv(name)) : NULL;
 	ps_encoder *encoder;
 
-	if (path)
-		setenv("PRUNESCOPE_SCREEN", path, 1);
-	check(ps_encoder_create(&encoder, sae, context, s->batch, arena), context->diag);
-	for (int i = 0; i < times; i++) {
-		const double start = now();
-
-		ps_encoder_run(encoder, x, s->batch, codes);
-		if (best && (!i || now() - start < *best))
-			*best = now() - start;
-	}
-	if (path)
-		unsetenv("PRUNESCOPE_SCREEN");
-	ps_arena_rewind(arena, mark);
+	setenv(name, "plain", 1);
+	encoder = ps_encoder_lay_out(layout, sae, batch);
+	if (wish)
+		setenv(name, wish, 1);
+	else
+		unsetenv(name);
+	free(wish);
+	return encoder;
 }
 
-/* The encoding and the backward pass by themselves, from a random SAE. */
+static void lay_out(ps_sae_layout *layout, const struct shape *s, struct bench *b)
+{
+	b->sae = (ps_sae){.arch = PS_SAE_TOPK, .d_in = s->d, .d_sae = s->f, .k = s->k};
+	ps_sae_lay_out(layout, &b->sae);
+	b->plain_encoder = lay_out_plain_encoder(layout, &b->sae, s->batch);
+	b->encoder = ps_encoder_lay_out(layout, &b->sae, s->batch);
+	ps_codes_lay_out(layout, &b->plain, &b->sae, s->batch);
+	ps_branch_lay_out(layout, &b->branch, &b->sae, s->batch);
+}
+
+static void check_codes(const struct shape *s, const ps_codes *plain, const ps_codes *codes)
+{
+	const size_t entries = plain->start[s->batch];
+
+	if (memcmp(plain->start, codes->start, (s->batch + 1) * sizeof *plain->start) ||
+	    memcmp(plain->index, codes->index, entries * sizeof *plain->index) ||
+	    memcmp(plain->value, codes->value, entries * sizeof *plain->value)) {
+		fprintf(stderr, "bench_train: the screened encoding is not the plain one\n");
+		exit(1);
+	}
+}
+
+/* Times the encoding and the backward pass by themselves, for a random SAE. */
 static struct parts run_parts(const struct shape *s, const float *x)
 {
 	ps_diag diag = {0};
 	ps_context context = {.diag = &diag};
-	ps_sae sae = {.arch = PS_SAE_TOPK, .d_in = s->d, .d_sae = s->f, .k = s->k};
-	struct parts parts = {0};
-	ps_branch branch;
-	ps_codes plain;
+	ps_sae_layout layout = ps_sae_layout_count(s->threads);
+	struct parts parts = {INFINITY, INFINITY};
+	struct bench b;
 	ps_arena arena;
 
 	check(ps_pool_create(&context.pool, s->threads, &diag), &diag);
-	check(ps_arena_create(&arena,
-			      ps_sae_bytes(s->d, s->f) + ps_codes_bytes(&sae, s->batch) +
-				      ps_branch_bytes(&sae, s->batch) +
-				      2 * ps_encoder_bytes(&sae, s->threads, s->batch) +
-				      s->f * PLAIN_FLOATS,
-			      &diag),
-	      &diag);
-	check(ps_sae_create(&sae, PS_SAE_TOPK, s->d, s->f, s->k, &arena, &diag), &diag);
-	sae.apply_b_dec_to_input = false;
-	random_sae(&sae);
-	check(ps_codes_create(&plain, &sae, s->batch, &arena, &diag), &diag);
-	check(ps_branch_create(&branch, &sae, s->batch, &context, &arena), &diag);
-	encode(&sae, s, x, &context, &arena, "plain", 1, &plain, NULL);
-	encode(&sae, s, x, &context, &arena, NULL, s->steps, &branch.codes, &parts.encode);
-	if (memcmp(plain.start, branch.codes.start, (s->batch + 1) * sizeof *plain.start) ||
-	    memcmp(plain.index, branch.codes.index, plain.start[s->batch] * sizeof *plain.index) ||
-	    memcmp(plain.value, branch.codes.value, plain.start[s->batch] * sizeof *plain.value)) {
-		fprintf(stderr, "bench_train: the screened encoding is not the plain one\n");
-		exit(1);
-	}
+	lay_out(&layout, s, &b);
+	check(ps_arena_create(&arena, layout.parts.bytes, &diag), &diag);
+	layout = ps_sae_layout_in(&arena, &context);
+	lay_out(&layout, s, &b);
+	random_sae(&b.sae);
+	ps_encoder_run(b.plain_encoder, x, s->batch, &b.plain);
 	for (int i = 0; i < s->steps; i++) {
 		const double start = now();
 
-		ps_branch_backward(&branch, sae.dec, s->d, x, -1, 1e-6f);
-		if (!i || now() - start < parts.backward)
-			parts.backward = now() - start;
+		ps_encoder_run(b.encoder, x, s->batch, &b.branch.codes);
+		parts.encode = fmin(parts.encode, now() - start);
+	}
+	check_codes(s, &b.plain, &b.branch.codes);
+	for (int i = 0; i < s->steps; i++) {
+		const double start = now();
+
+		ps_branch_backward(&b.branch, b.sae.dec, s->d, x, -1, 1e-6f);
+		parts.backward = fmin(parts.backward, now() - start);
 	}
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);

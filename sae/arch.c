@@ -8,14 +8,6 @@
 #include "sae/jumprelu.h"
 #include "sae/schedule.h"
 
-void ps_arch_add_bias(ps_trainer *t, const ps_branch *branch, size_t j)
-{
-	const float sum = ps_branch_bias_gradient(branch, j);
-
-	t->b_enc_gradient[j] += sum;
-	t->through_input[j] += sum;
-}
-
 /* --- topk, batchtopk --- */
 
 static ps_sae topk_lister(const ps_trainer *t)
@@ -23,7 +15,7 @@ static ps_sae topk_lister(const ps_trainer *t)
 	ps_sae lister = t->sae;
 
 	lister.arch = PS_SAE_TOPK;
-	lister.k = ps_schedule_k_most(&t->options);
+	lister.k = ps_schedule_k_max(&t->options);
 	lister.rescale_by_decoder_norm = t->options.rescale;
 	return lister;
 }
@@ -54,12 +46,11 @@ static void divide_by_norms(const ps_trainer *t, ps_codes *codes)
 		codes->value[i] /= t->norm[codes->index[i]];
 }
 
-static int topk_activate(ps_trainer *t, const ps_pass *pass)
+static void topk_activate(ps_trainer *t, const ps_pass *pass)
 {
 	(void)pass;
 	if (t->options.rescale)
 		divide_by_norms(t, &t->branch.codes);
-	return 0;
 }
 
 /* The running mean of the least active value: below it nothing counts once the SAE stands alone. */
@@ -75,7 +66,7 @@ static void follow_threshold(ps_trainer *t, const ps_codes *codes)
 			*t->threshold < 0 ? least : (1 - rate) * *t->threshold + rate * least;
 }
 
-static int batch_topk_activate(ps_trainer *t, const ps_pass *pass)
+static void batch_topk_activate(ps_trainer *t, const ps_pass *pass)
 {
 	const size_t k = ps_schedule_k(&t->options, *t->step, t->steps);
 	ps_codes *codes = &t->branch.codes;
@@ -84,7 +75,6 @@ static int batch_topk_activate(ps_trainer *t, const ps_pass *pass)
 	follow_threshold(t, codes);
 	if (t->options.rescale)
 		divide_by_norms(t, codes);
-	return 0;
 }
 
 static void topk_latent(ps_trainer *t, const ps_pass *pass, size_t j)
@@ -104,10 +94,9 @@ static ps_sae relu_lister(const ps_trainer *t)
 	return lister;
 }
 
-static int relu_activate(ps_trainer *t, const ps_pass *pass)
+static void relu_activate(ps_trainer *t, const ps_pass *pass)
 {
 	(void)t, (void)pass;
-	return 0;
 }
 
 static void relu_latent(ps_trainer *t, const ps_pass *pass, size_t j)

@@ -14,8 +14,14 @@
 
 #include "sae/trainer.h"
 
+/* Names of a parameter and of its moments in a saved state. */
+typedef struct ps_extra_names {
+	const char *value, *m, *v;
+} ps_extra_names;
+
 struct ps_arch {
 	int extras; /* parameters of a latent besides its bias: t->extra[0 .. extras) */
+	ps_extra_names extra_names[PS_EXTRAS_MAX];
 	bool dense; /* a row may list every latent: rows go through a step in chunks */
 	bool gate;  /* has the branch t->gate */
 	bool norms; /* needs |dec_j| */
@@ -24,7 +30,7 @@ struct ps_arch {
 	/* Before a step's rows are listed; NULL: nothing. */
 	void (*prepare)(ps_trainer *t);
 	/* branch.codes hold the listed values of the pass's rows; makes activations of them. */
-	int (*activate)(ps_trainer *t, const ps_pass *pass);
+	void (*activate)(ps_trainer *t, const ps_pass *pass);
 	/* Latent j's entries of branch.lists (and gate.lists) are complete. */
 	void (*latent)(ps_trainer *t, const ps_pass *pass, size_t j);
 };
@@ -32,6 +38,12 @@ struct ps_arch {
 const ps_arch *ps_arch_of(ps_train_arch arch);
 
 /* Adds a latent's sum of dz to the gradients of its bias and of b_dec's way through the encoder. */
-void ps_arch_add_bias(ps_trainer *t, const ps_branch *branch, size_t j);
+static inline void ps_arch_add_bias(ps_trainer *t, const ps_branch *branch, size_t j)
+{
+	const float sum = ps_branch_bias_gradient(branch, j);
+
+	t->b_enc_gradient[j] += sum;
+	t->through_input[j] += sum;
+}
 
 #endif

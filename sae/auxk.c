@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "sae/room.h"
 
 struct ps_auxk {
 	const ps_sae *sae;
@@ -31,43 +30,21 @@ static ps_sae largest_shape(const ps_sae *sae, const ps_train_options *options)
 			.signed_values = options->auxk_form == PS_AUXK_SAELENS};
 }
 
-size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int threads, size_t rows)
+ps_auxk *ps_auxk_lay_out(ps_sae_layout *layout, const ps_sae *sae, const ps_train_options *options,
+			 size_t rows)
 {
-	const ps_sae shape = largest_shape(sae, options);
-	ps_plan plan = {0};
+	ps_auxk stand_in, *auxk = ps_sae_own(layout, &stand_in, sizeof *auxk);
 
-	ps_plan_add(&plan, "auxiliary loss", sizeof(ps_auxk));
-	ps_plan_add(&plan, "dead latents", sae->d_sae * sizeof(uint32_t));
-	ps_plan_add(&plan, "dead encoder rows", sae->d_sae * sae->d_in * sizeof(float));
-	ps_plan_add(&plan, "dead encoder biases", sae->d_sae * sizeof(float));
-	ps_plan_add(&plan, "encoder", ps_encoder_bytes(&shape, threads, rows));
-	ps_plan_add(&plan, "branch", ps_branch_bytes(&shape, rows));
-	return plan.total_bytes;
-}
-
-int ps_auxk_create(ps_auxk **out, const ps_sae *sae, const ps_train_options *options, size_t rows,
-		   const ps_context *context, ps_arena *arena)
-{
-	const int threads = ps_pool_threads(context->pool);
-	ps_auxk *auxk;
-	int code = ps_room_check(arena, ps_auxk_bytes(sae, options, threads, rows),
-				 "the auxiliary loss", context->diag);
-
-	if (code < 0)
-		return code;
-	auxk = ps_arena_take(arena, sizeof *auxk);
 	*auxk = (ps_auxk){.sae = sae,
 			  .form = options->auxk_form,
 			  .dead = largest_shape(sae, options),
 			  .k_aux = aux_active(sae)};
-	auxk->latent = ps_arena_take(arena, sae->d_sae * sizeof(uint32_t));
-	auxk->dead.enc = ps_arena_take(arena, sae->d_sae * sae->d_in * sizeof(float));
-	auxk->dead.b_enc = ps_arena_take(arena, sae->d_sae * sizeof(float));
-	code = ps_encoder_create(&auxk->encoder, &auxk->dead, context, rows, arena);
-	if (code < 0)
-		return code;
-	*out = auxk;
-	return ps_branch_create(&auxk->branch, &auxk->dead, rows, context, arena);
+	auxk->latent = ps_sae_part(layout, sae->d_sae, sizeof *auxk->latent);
+	auxk->dead.enc = ps_sae_floats(layout, sae->d_sae, sae->d_in);
+	auxk->dead.b_enc = ps_sae_floats(layout, sae->d_sae, 1);
+	auxk->encoder = ps_encoder_lay_out(layout, &auxk->dead, rows);
+	ps_branch_lay_out(layout, &auxk->branch, &auxk->dead, rows);
+	return layout->parts.arena ? auxk : NULL;
 }
 
 size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm)

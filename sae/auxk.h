@@ -18,10 +18,10 @@
 
 typedef struct ps_auxk ps_auxk;
 
-size_t ps_auxk_bytes(const ps_sae *sae, const ps_train_options *options, int threads, size_t rows);
-/* sae is borrowed: the one that is being trained. */
-int ps_auxk_create(ps_auxk **auxk, const ps_sae *sae, const ps_train_options *options, size_t rows,
-		   const ps_context *context, ps_arena *arena) PS_MUST_USE;
+/* Lists the buffers for batches of up to `rows` rows. NULL while counting. sae is borrowed: the one
+ * that is being trained. */
+ps_auxk *ps_auxk_lay_out(ps_sae_layout *layout, const ps_sae *sae, const ps_train_options *options,
+			 size_t rows);
 
 /* Takes the dead latents' encoder rows; norm (F): chosen by z norm[j]; NULL: by z. Returns their number. */
 size_t ps_auxk_gather(ps_auxk *auxk, const uint8_t *dead, const float *norm);

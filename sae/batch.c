@@ -10,7 +10,7 @@ struct gathering {
 	const uint64_t *ids;
 	size_t count;
 	float *out;
-	int code[PARTS];
+	int rc[PARTS];
 	ps_diag diag[PARTS]; /* each part has its own: parts run at the same time */
 };
 
@@ -21,9 +21,8 @@ static void gather_part(void *context, size_t part, int worker)
 
 	(void)worker;
 	if (first < end)
-		g->code[part] =
-			g->source->gather(g->source->self, g->ids + first, end - first,
-					  g->out + first * g->source->width, &g->diag[part]);
+		g->rc[part] = g->source->gather(g->source->self, g->ids + first, end - first,
+						g->out + first * g->source->width, &g->diag[part]);
 }
 
 int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t count, float *out,
@@ -33,8 +32,8 @@ int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t cou
 
 	ps_pool_run(context->pool, PARTS, gather_part, &g);
 	for (int part = 0; part < PARTS; part++)
-		if (g.code[part] < 0)
-			return ps_fail(context->diag, g.code[part], "%s", g.diag[part].text);
+		if (g.rc[part])
+			return ps_fail(context->diag, g.rc[part], "%s", g.diag[part].text);
 	return 0;
 }
 
@@ -66,22 +65,34 @@ void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_
 	}
 }
 
-int ps_batch_load(const ps_train_options *o, const ps_row_source *source, const ps_row_list *rows,
-		  uint64_t step, uint64_t steps, uint64_t *announced, uint64_t *ids, float *out,
-		  const ps_context *context)
+ps_feed *ps_feed_lay_out(ps_sae_layout *layout, const ps_row_source *source,
+			 const ps_row_list *rows, size_t batch, size_t trainers)
 {
-	int code;
+	ps_feed stand_in, *feed = ps_sae_own(layout, &stand_in, sizeof *feed);
 
-	ps_batch_choose(o, rows, step, ids);
-	if (source->ahead && *announced != step)
-		source->ahead(source->self, ids, o->batch);
-	code = ps_batch_gather(source, ids, o->batch, out, context);
-	if (code < 0)
-		return code;
+	*feed = (ps_feed){.source = source, .rows = rows, .announced = PS_FEED_NONE};
+	feed->ids = ps_sae_part(layout, batch, sizeof *feed->ids);
+	feed->x = ps_sae_floats(layout, batch, source->width);
+	feed->raw = trainers > 1 ? ps_sae_floats(layout, batch, source->width) : feed->x;
+	return layout->parts.arena ? feed : NULL;
+}
+
+int ps_feed_load(ps_feed *feed, const ps_train_options *o, uint64_t step, uint64_t steps,
+		 const ps_context *context)
+{
+	const ps_row_source *source = feed->source;
+	int rc;
+
+	ps_batch_choose(o, feed->rows, step, feed->ids);
+	if (source->ahead && feed->announced != step)
+		source->ahead(source->self, feed->ids, o->batch);
+	rc = ps_batch_gather(source, feed->ids, o->batch, feed->raw, context);
+	if (rc)
+		return rc;
 	if (source->ahead && step + 1 < steps) {
-		ps_batch_choose(o, rows, step + 1, ids);
-		source->ahead(source->self, ids, o->batch);
-		*announced = step + 1;
+		ps_batch_choose(o, feed->rows, step + 1, feed->ids);
+		source->ahead(source->self, feed->ids, o->batch);
+		feed->announced = step + 1;
 	}
 	return 0;
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "sae/room.h"
 
 enum {
 	CANDIDATES = 4, /* of a row, per mean activation */
@@ -19,8 +18,7 @@ struct extra {
 };
 
 struct ps_batch_topk {
-	ps_sae full; /* lists every positive latent */
-	const ps_sae *lister;
+	ps_sae full;         /* lists every positive latent */
 	ps_encoder *encoder; /* FULL_ROWS rows */
 	ps_codes codes;
 	float *x;            /* (FULL_ROWS, D) */
@@ -50,46 +48,24 @@ static ps_sae full_of(const ps_sae *lister)
 }
 
 /* Twice what may be kept, for ties, and what a few rows can add. */
-static size_t extras_most(const ps_sae *sae, size_t rows, size_t k)
+static size_t extras_max(const ps_sae *sae, size_t rows, size_t k)
 {
 	return 2 * rows * k + FULL_ROWS * sae->d_sae;
 }
 
-size_t ps_batch_topk_bytes(const ps_sae *sae, int threads, size_t rows, size_t k)
+ps_batch_topk *ps_batch_topk_lay_out(ps_sae_layout *layout, const ps_sae *lister, size_t rows,
+				     size_t k)
 {
-	const ps_sae full = full_of(sae);
-	ps_plan plan = {0};
+	ps_batch_topk stand_in, *b = ps_sae_own(layout, &stand_in, sizeof *b);
 
-	ps_plan_add(&plan, "selection over the batch", sizeof(ps_batch_topk));
-	ps_plan_add(&plan, "encoder", ps_encoder_bytes(&full, threads, FULL_ROWS));
-	ps_plan_add(&plan, "codes", ps_codes_bytes(&full, FULL_ROWS));
-	ps_plan_add(&plan, "rows", FULL_ROWS * sae->d_in * sizeof(float));
-	ps_plan_add(&plan, "crowded rows", rows);
-	ps_plan_add(&plan, "their entries", extras_most(sae, rows, k) * sizeof(struct extra));
-	ps_plan_add(&plan, "digits", DIGITS * sizeof(uint32_t));
-	return plan.total_bytes;
-}
-
-int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k,
-			 const ps_context *context, ps_arena *arena)
-{
-	ps_batch_topk *b;
-	int code = ps_room_check(
-		arena, ps_batch_topk_bytes(lister, ps_pool_threads(context->pool), rows, k),
-		"a selection over the batch", context->diag);
-
-	if (code < 0)
-		return code;
-	b = ps_arena_take(arena, sizeof *b);
-	*b = (ps_batch_topk){.full = full_of(lister), .lister = lister};
-	b->x = ps_arena_take(arena, FULL_ROWS * lister->d_in * sizeof(float));
-	b->crowded = ps_arena_take(arena, rows);
-	b->extra = ps_arena_take(arena, extras_most(lister, rows, k) * sizeof *b->extra);
-	b->count = ps_arena_take(arena, DIGITS * sizeof *b->count);
-	*out = b;
-	code = ps_encoder_create(&b->encoder, &b->full, context, FULL_ROWS, arena);
-	return code < 0 ? code
-			: ps_codes_create(&b->codes, &b->full, FULL_ROWS, arena, context->diag);
+	*b = (ps_batch_topk){.full = full_of(lister)};
+	b->encoder = ps_encoder_lay_out(layout, &b->full, FULL_ROWS);
+	ps_codes_lay_out(layout, &b->codes, &b->full, FULL_ROWS);
+	b->x = ps_sae_floats(layout, FULL_ROWS, lister->d_in);
+	b->crowded = ps_sae_part(layout, rows, sizeof *b->crowded);
+	b->extra = ps_sae_part(layout, extras_max(lister, rows, k), sizeof *b->extra);
+	b->count = ps_sae_part(layout, DIGITS, sizeof *b->count);
+	return layout->parts.arena ? b : NULL;
 }
 
 static uint32_t bits_of(float value)

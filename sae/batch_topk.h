@@ -14,11 +14,10 @@ typedef struct ps_batch_topk ps_batch_topk;
 /* Candidates of a row for a mean of k a row. */
 size_t ps_batch_topk_candidates(size_t k, size_t d_sae);
 
-/* k: the largest that will be asked for. */
-size_t ps_batch_topk_bytes(const ps_sae *sae, int threads, size_t rows, size_t k);
-/* lister: what the codes are listed by (rescaled or not); borrowed, its k may change. */
-int ps_batch_topk_create(ps_batch_topk **out, const ps_sae *lister, size_t rows, size_t k,
-			 const ps_context *context, ps_arena *arena) PS_MUST_USE;
+/* Lists the buffers for batches of up to `rows` rows and a mean of up to k latents a row. NULL while
+ * counting. lister: the SAE that lists the candidates, rescaled or not; it is copied. */
+ps_batch_topk *ps_batch_topk_lay_out(ps_sae_layout *layout, const ps_sae *lister, size_t rows,
+				     size_t k);
 
 /* codes: each row's `candidates` largest of x (rows, D), by the lister; left are the `total` largest of the batch. */
 void ps_batch_topk_select(ps_batch_topk *b, const float *x, size_t total, size_t candidates,

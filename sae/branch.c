@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "sae/room.h"
 
 /* All rows take a strip of columns before the next one is begun: of a large decoder the strip alone stays in the cache. */
 enum { ROWS_AN_ITEM = 32 };
@@ -15,34 +14,14 @@ struct backward {
 	float sign;
 };
 
-size_t ps_branch_bytes(const ps_sae *sae, size_t rows)
+void ps_branch_lay_out(ps_sae_layout *layout, ps_branch *branch, const ps_sae *sae, size_t rows)
 {
-	ps_plan plan = {0};
-
-	ps_plan_add(&plan, "codes", ps_codes_bytes(sae, rows));
-	ps_plan_add(&plan, "errors", rows * sae->d_in * sizeof(float));
-	ps_plan_add(&plan, "gradients of activations", rows * sae->k * sizeof(float));
-	ps_plan_add(&plan, "losses", rows * sizeof(double));
-	ps_plan_add(&plan, "lists by latent", ps_by_latent_bytes(sae->d_sae, rows * sae->k));
-	return plan.total_bytes;
-}
-
-int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context,
-		     ps_arena *arena)
-{
-	int code = ps_room_check(arena, ps_branch_bytes(sae, rows), "gradients", context->diag);
-
-	if (code < 0)
-		return code;
-	code = ps_codes_create(&branch->codes, sae, rows, arena, context->diag);
-	if (code < 0)
-		return code;
-	branch->context = context;
-	branch->error = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
-	branch->df = ps_arena_take(arena, branch->codes.capacity * sizeof(float));
-	branch->loss = ps_arena_take(arena, rows * sizeof(double));
-	return ps_by_latent_create(&branch->lists, sae->d_sae, branch->codes.capacity, arena,
-				   context->diag);
+	*branch = (ps_branch){.context = layout->context};
+	ps_codes_lay_out(layout, &branch->codes, sae, rows);
+	branch->error = ps_sae_floats(layout, rows, sae->d_in);
+	branch->df = ps_sae_part(layout, branch->codes.capacity, sizeof *branch->df);
+	branch->loss = ps_sae_part(layout, rows, sizeof *branch->loss);
+	ps_by_latent_lay_out(layout, &branch->lists, sae->d_sae, branch->codes.capacity);
 }
 
 /* Columns [first, first + columns) of a row's error, and what they add to the gradients of its activations. */
@@ -92,17 +71,16 @@ void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const
 	ps_by_latent_fill(&branch->lists, &branch->codes, branch->df, scale);
 }
 
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width,
-			    const float *error, size_t error_width, size_t columns, float *enc,
-			    float *dec)
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const ps_strip *strip,
+			    float *enc, float *dec)
 {
 	const ps_by_latent *lists = &branch->lists;
 	const size_t begin = lists->start[latent], count = ps_branch_active(branch, latent);
 
-	ps_rows_combine_columns(x, x_width, columns, lists->row + begin, lists->gradient + begin,
-				count, enc);
-	ps_rows_combine_columns(error, error_width, columns, lists->row + begin,
-				lists->value + begin, count, dec);
+	ps_rows_combine_columns(strip->x, strip->x_width, strip->columns, lists->row + begin,
+				lists->gradient + begin, count, enc);
+	ps_rows_combine_columns(strip->error, strip->error_width, strip->columns,
+				lists->row + begin, lists->value + begin, count, dec);
 }
 
 double ps_branch_parallel(const ps_branch *branch, size_t latent)

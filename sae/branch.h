@@ -20,20 +20,24 @@ typedef struct ps_branch {
 	float scale; /* of the lists' values and gradients */
 } ps_branch;
 
-/* sae gives the shapes: d_in, d_sae and k (TopK). */
-size_t ps_branch_bytes(const ps_sae *sae, size_t rows);
-int ps_branch_create(ps_branch *branch, const ps_sae *sae, size_t rows, const ps_context *context,
-		     ps_arena *arena) PS_MUST_USE;
+/* Lists the buffers of a branch over up to `rows` rows. sae gives d_in, d_sae and, as topk's k, the
+ * most latents that a row lists. The layout's context is borrowed. */
+void ps_branch_lay_out(ps_sae_layout *layout, ps_branch *branch, const ps_sae *sae, size_t rows);
 
 /* From branch->codes, whose indices are rows of dec (F, D): error, loss and the lists by latent. target (rows, D). */
 void ps_branch_backward(ps_branch *branch, const float *dec, size_t width, const float *target,
 			float sign, float scale);
 
-/* Adds some columns of latent j's gradients, enc and dec (columns). x and error: from the first of those columns on, rows
- * x_width and error_width apart. */
-void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const float *x, size_t x_width,
-			    const float *error, size_t error_width, size_t columns, float *enc,
-			    float *dec);
+/* A strip of columns of x and of a branch's error, (rows, D) each. */
+typedef struct ps_strip {
+	size_t first, columns;       /* of the D columns */
+	const float *x, *error;      /* row 0's first column of the strip */
+	size_t x_width, error_width; /* floats from one row to the next */
+} ps_strip;
+
+/* Adds the strip's columns of latent j's gradients to enc and dec, (columns) each. */
+void ps_branch_add_gradient(const ps_branch *branch, size_t latent, const ps_strip *strip,
+			    float *enc, float *dec);
 
 /* The gradient of dec[j] along dec[j]: sum_r f[r, j] df[r, j], while the lists hold df. */
 double ps_branch_parallel(const ps_branch *branch, size_t latent);

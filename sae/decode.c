@@ -1,4 +1,3 @@
-#include <math.h>
 #include <string.h>
 
 #include "core/base/checked.h"
@@ -12,15 +11,6 @@ struct decoding {
 	const ps_codes *codes;
 	float *x_hat;
 };
-
-static float reciprocal_norm(const float *row, size_t n)
-{
-	double sum = 0;
-
-	for (size_t d = 0; d < n; d++)
-		sum += (double)row[d] * row[d];
-	return (float)(1 / sqrt(sum));
-}
 
 static void decode_row(const struct decoding *decoding, size_t row)
 {
@@ -37,7 +27,7 @@ static void decode_row(const struct decoding *decoding, size_t row)
 	}
 	for (size_t i = begin; i < end; i++) {
 		const float *dec = sae->dec + codes->index[i] * sae->d_in;
-		const float value = codes->value[i] * reciprocal_norm(dec, sae->d_in);
+		const float value = codes->value[i] * (float)(1 / ps_norm_in_order(dec, sae->d_in));
 
 		ps_rows_combine(sae->dec, sae->d_in, codes->index + i, &value, 1, out);
 	}

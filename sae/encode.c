@@ -4,8 +4,8 @@
 #include "core/base/checked.h"
 #include "core/base/clones.h"
 #include "sae/encode_topk.h"
-#include "sae/room.h"
 #include "sae/sae.h"
+#include "sae/sparse.h"
 #include "sae/topk.h"
 
 /* TopK is sae/encode_topk's. Elsewhere pre-activations exist for one block of rows at a time; each row's active
@@ -24,9 +24,9 @@ struct ps_encoder {
 	ps_topk_encoder *topk; /* then the rest but norm is NULL */
 	ps_matmul *matmul;
 	size_t block_rows;
-	float *input; /* (block_rows, D): x - b_dec; NULL when b_dec is not applied */
+	float *input; /* (block_rows, D): x - b_dec; unused where b_dec is not applied */
 	float *z;     /* (block_rows, F) */
-	float *norm;  /* (F): |dec_j|; NULL unless rescaled */
+	float *norm;  /* (F): |dec_j|; unused unless the SAE rescales */
 };
 
 /* The block that is being encoded. */
@@ -37,54 +37,58 @@ struct encode_block {
 	ps_codes *codes;    /* start[row] holds the row's count until the rows are moved together */
 };
 
-static void take_buffers(ps_encoder *encoder, const ps_sae *sae, ps_arena *arena)
+/* The matrix product takes its buffers by itself. */
+static ps_matmul *lay_out_products(ps_sae_layout *layout, size_t rows, size_t width)
 {
-	const size_t rows = encoder->block_rows;
+	const size_t bytes = ps_matmul_bytes(PS_PRECISION_F32, layout->threads, rows, width);
+	ps_arena room = {.base = ps_sae_part(layout, bytes, 1), .size_bytes = bytes};
 
-	if (sae->apply_b_dec_to_input)
-		encoder->input = ps_arena_take(arena, rows * sae->d_in * sizeof(float));
-	encoder->z = ps_arena_take(arena, rows * sae->d_sae * sizeof(float));
+	return room.base ? ps_matmul_create(PS_PRECISION_F32, layout->context->pool, rows, width,
+					    &room)
+			 : NULL;
+}
+
+ps_encoder *ps_encoder_lay_out(ps_sae_layout *layout, const ps_sae *sae, size_t max_rows)
+{
+	const size_t rows = ps_min_size(max_rows, BLOCK_ROWS);
+	ps_encoder stand_in, *e = ps_sae_own(layout, &stand_in, sizeof *e);
+
+	*e = (ps_encoder){.sae = sae, .context = layout->context, .block_rows = rows};
+	e->norm = ps_sae_floats(layout, sae->d_sae, 1);
+	if (sae->arch == PS_SAE_TOPK) {
+		e->topk = ps_topk_encoder_lay_out(layout, sae, max_rows);
+	} else {
+		e->input = ps_sae_floats(layout, rows, sae->d_in);
+		e->z = ps_sae_floats(layout, rows, sae->d_sae);
+		e->matmul = lay_out_products(layout, rows, sae->d_in);
+	}
+	return layout->parts.arena ? e : NULL;
 }
 
 size_t ps_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
 {
-	const size_t rows = ps_min_size(max_rows, BLOCK_ROWS);
-	ps_plan plan = {0};
+	ps_sae_layout layout = ps_sae_layout_count(threads);
 
-	ps_plan_add(&plan, "encoder", sizeof(ps_encoder));
-	ps_plan_add(&plan, "decoder norms", sae->d_sae * sizeof(float));
-	if (sae->arch == PS_SAE_TOPK) {
-		ps_plan_add(&plan, "topk", ps_topk_encoder_bytes(sae, threads, max_rows));
-		return plan.total_bytes;
-	}
-	ps_plan_add(&plan, "block of inputs", rows * sae->d_in * sizeof(float));
-	ps_plan_add(&plan, "block of pre-activations", rows * sae->d_sae * sizeof(float));
-	ps_plan_add(&plan, "products", ps_matmul_bytes(PS_PRECISION_F32, threads, rows, sae->d_in));
-	return plan.total_bytes;
+	ps_encoder_lay_out(&layout, sae, max_rows);
+	return layout.parts.bytes;
 }
 
-int ps_encoder_create(ps_encoder **out, const ps_sae *sae, const ps_context *context,
+int ps_encoder_create(ps_encoder **encoder, const ps_sae *sae, const ps_context *context,
 		      size_t max_rows, ps_arena *arena)
 {
-	const int threads = ps_pool_threads(context->pool);
-	ps_encoder *encoder;
-	int code = ps_room_check(arena, ps_encoder_bytes(sae, threads, max_rows), "an encoder",
-				 context->diag);
+	ps_sae_layout layout = ps_sae_layout_in(arena, context);
+	int rc = ps_sae_layout_room(&layout, ps_encoder_bytes(sae, layout.threads, max_rows),
+				    "an encoder");
 
-	if (code < 0)
-		return code;
-	encoder = ps_arena_take(arena, sizeof *encoder);
-	*encoder = (ps_encoder){
-		.sae = sae, .context = context, .block_rows = ps_min_size(max_rows, BLOCK_ROWS)};
-	if (sae->rescale_by_decoder_norm)
-		encoder->norm = ps_arena_take(arena, sae->d_sae * sizeof(float));
-	*out = encoder;
-	if (sae->arch == PS_SAE_TOPK)
-		return ps_topk_encoder_create(&encoder->topk, sae, context, max_rows, arena);
-	take_buffers(encoder, sae, arena);
-	encoder->matmul = ps_matmul_create(PS_PRECISION_F32, context->pool, encoder->block_rows,
-					   sae->d_in, arena);
-	return 0;
+	if (!rc)
+		*encoder = ps_encoder_lay_out(&layout, sae, max_rows);
+	return rc;
+}
+
+/* |dec_j| by which z_j is multiplied; NULL unless the SAE rescales. */
+static const float *norms_of(const ps_encoder *encoder)
+{
+	return encoder->sae->rescale_by_decoder_norm ? encoder->norm : NULL;
 }
 
 static void measure_norms(void *context, size_t item, int worker)
@@ -95,13 +99,8 @@ static void measure_norms(void *context, size_t item, int worker)
 		     end = ps_min_size(first + LATENTS_AN_ITEM, sae->d_sae);
 
 	(void)worker;
-	for (size_t j = first; j < end; j++) {
-		double sum = 0;
-
-		for (size_t d = 0; d < sae->d_in; d++)
-			sum += (double)sae->dec[j * sae->d_in + d] * sae->dec[j * sae->d_in + d];
-		encoder->norm[j] = (float)sqrt(sum);
-	}
+	for (size_t j = first; j < end; j++)
+		encoder->norm[j] = (float)ps_norm_in_order(sae->dec + j * sae->d_in, sae->d_in);
 }
 
 static size_t block_items(size_t rows)
@@ -173,7 +172,7 @@ static void list_rows(void *context, size_t item, int worker)
 		const size_t row = block->first + r;
 		float *z = encoder->z + r * sae->d_sae;
 
-		finish_pre_activations(z, sae->b_enc, encoder->norm, sae->d_sae);
+		finish_pre_activations(z, sae->b_enc, norms_of(encoder), sae->d_sae);
 		block->codes->start[row] = list_row(sae, z, block->codes->index + row * sae->d_sae,
 						    block->codes->value + row * sae->d_sae);
 	}
@@ -219,14 +218,15 @@ static void move_together(ps_codes *codes, size_t most)
 void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *codes)
 {
 	const ps_sae *sae = encoder->sae;
+	const float *norm = norms_of(encoder);
 
-	if (encoder->norm)
+	if (norm)
 		ps_pool_run(encoder->context->pool, ps_pool_items(sae->d_sae, LATENTS_AN_ITEM),
 			    measure_norms, encoder);
 	codes->rows = rows;
 	if (encoder->topk) {
-		ps_topk_encoder_take_all(encoder->topk, encoder->norm);
-		ps_topk_encoder_run(encoder->topk, x, rows, encoder->norm, codes);
+		ps_topk_encoder_take_all(encoder->topk, norm);
+		ps_topk_encoder_run(encoder->topk, x, rows, norm, codes);
 	}
 	for (size_t first = encoder->topk ? rows : 0; first < rows; first += encoder->block_rows) {
 		struct encode_block block = {
@@ -239,5 +239,5 @@ void ps_encoder_run(ps_encoder *encoder, const float *x, size_t rows, ps_codes *
 
 		encode_block(&block);
 	}
-	move_together(codes, encoder->topk ? sae->k : sae->d_sae);
+	move_together(codes, ps_sae_active_max(sae));
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "sae/room.h"
 #include "sae/screen.h"
 #include "sae/sparse.h"
 #include "sae/topk.h"
@@ -12,7 +11,7 @@
 enum { PLAIN_ROWS = 12 }; /* rows of a plain group: their inputs stay in the first two caches */
 
 struct worker {
-	float *input;  /* (group_rows, D): x - b_dec; NULL when b_dec is not applied */
+	float *input;  /* (group_rows, D): x - b_dec; unused where b_dec is not applied */
 	float *z;      /* (PLAIN_ROWS, F) plain; (F) screened */
 	void *scratch; /* of ps_topk_select */
 	uint32_t *index;
@@ -21,7 +20,8 @@ struct worker {
 struct ps_topk_encoder {
 	const ps_sae *sae;
 	const ps_context *context;
-	ps_screen *screen; /* NULL: plain */
+	bool screened;
+	ps_screen *screen; /* NULL unless screened */
 	struct worker *worker;
 };
 
@@ -52,65 +52,36 @@ static size_t select_among(const ps_sae *sae, const float *z, size_t n, void *sc
 				  : ps_topk_select(z, n, sae->k, scratch, index, value);
 }
 
-static size_t most_rows(bool screened, size_t max_rows)
+static void lay_out_worker(ps_sae_layout *layout, const ps_topk_encoder *e, size_t rows,
+			   struct worker *w)
 {
-	return ps_min_size(screened ? PS_SCREEN_ROWS : PLAIN_ROWS, max_rows);
+	const ps_sae *sae = e->sae;
+
+	w->input = ps_sae_floats(layout, rows, sae->d_in);
+	w->z = ps_sae_floats(layout, e->screened ? 1 : rows, sae->d_sae);
+	w->scratch = ps_sae_part(layout, scratch_bytes(sae), 1);
+	w->index = ps_sae_part(layout, sae->k, sizeof *w->index);
 }
 
-size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows)
+ps_topk_encoder *ps_topk_encoder_lay_out(ps_sae_layout *layout, const ps_sae *sae, size_t max_rows)
 {
-	const bool screened = screens(sae);
-	const size_t rows = most_rows(screened, max_rows);
-	ps_plan plan = {0};
+	ps_topk_encoder stand_in, *e = ps_sae_own(layout, &stand_in, sizeof *e);
+	struct worker counted;
+	size_t rows;
 
-	ps_plan_add(&plan, "encoder", sizeof(ps_topk_encoder));
-	ps_plan_add(&plan, "workers", (size_t)threads * sizeof(struct worker));
-	for (int i = 0; i < threads; i++) {
-		ps_plan_add(&plan, "inputs", rows * sae->d_in * sizeof(float));
-		ps_plan_add(&plan, "pre-activations",
-			    (screened ? 1 : rows) * sae->d_sae * sizeof(float));
-		ps_plan_add(&plan, "selection", scratch_bytes(sae));
-		ps_plan_add(&plan, "selected", sae->k * sizeof(uint32_t));
-	}
-	ps_plan_add(&plan, "screening",
-		    screened ? ps_screen_bytes(sae->d_in, sae->d_sae, sae->k, threads) : 0);
-	return plan.total_bytes;
-}
-
-int ps_topk_encoder_create(ps_topk_encoder **out, const ps_sae *sae, const ps_context *context,
-			   size_t max_rows, ps_arena *arena)
-{
-	const int threads = ps_pool_threads(context->pool);
-	const bool screened = screens(sae);
-	const size_t rows = most_rows(screened, max_rows);
-	ps_topk_encoder *e;
-	int code = ps_room_check(arena, ps_topk_encoder_bytes(sae, threads, max_rows), "an encoder",
-				 context->diag);
-
-	if (code < 0)
-		return code;
-	e = ps_arena_take(arena, sizeof *e);
-	*e = (ps_topk_encoder){.sae = sae, .context = context};
-	e->worker = ps_arena_take(arena, (size_t)threads * sizeof *e->worker);
-	for (int i = 0; i < threads; i++)
-		e->worker[i] = (struct worker){
-			.input = sae->apply_b_dec_to_input
-					 ? ps_arena_take(arena, rows * sae->d_in * sizeof(float))
-					 : NULL,
-			.z = ps_arena_take(arena,
-					   (screened ? 1 : rows) * sae->d_sae * sizeof(float)),
-			.scratch = ps_arena_take(arena, scratch_bytes(sae)),
-			.index = ps_arena_take(arena, sae->k * sizeof(uint32_t)),
-		};
-	*out = e;
-	return screened ? ps_screen_create(&e->screen, sae->d_in, sae->d_sae, sae->k, threads,
-					   arena, context->diag)
-			: 0;
+	*e = (ps_topk_encoder){.sae = sae, .context = layout->context, .screened = screens(sae)};
+	rows = ps_min_size(e->screened ? PS_SCREEN_ROWS : PLAIN_ROWS, max_rows);
+	e->worker = ps_sae_part(layout, (size_t)layout->threads, sizeof *e->worker);
+	for (int i = 0; i < layout->threads; i++)
+		lay_out_worker(layout, e, rows, e->worker ? &e->worker[i] : &counted);
+	if (e->screened)
+		e->screen = ps_screen_lay_out(layout, sae->d_in, sae->d_sae, sae->k);
+	return layout->parts.arena ? e : NULL;
 }
 
 void ps_topk_encoder_take(ps_topk_encoder *e, size_t first, size_t end, const float *norm)
 {
-	if (e->screen)
+	if (e->screened)
 		ps_screen_take_latents(e->screen, first, end, e->sae->enc, e->sae->b_enc, norm);
 }
 
@@ -129,7 +100,7 @@ void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
 {
 	struct run run = {.encoder = e, .norm = norm};
 
-	if (e->screen)
+	if (e->screened)
 		ps_pool_run(e->context->pool, ps_pool_items(e->sae->d_sae, PS_SCREEN_LATENTS),
 			    take_item, &run);
 }
@@ -212,7 +183,7 @@ static void encode_group(void *context, size_t item, int worker)
 		     rows = ps_min_size(run->group_rows, run->rows - first);
 	const float *x = centred(run, w, first, rows);
 
-	if (run->encoder->screen) {
+	if (run->encoder->screened) {
 		screen_group(run, worker, x, first, rows);
 		return;
 	}
@@ -225,10 +196,10 @@ static void encode_group(void *context, size_t item, int worker)
 static size_t group_rows(const ps_topk_encoder *e, size_t rows)
 {
 	const size_t threads = (size_t)ps_pool_threads(e->context->pool),
-		     tile = e->screen ? ps_screen_tile_rows(e->screen) : 1;
+		     tile = e->screened ? ps_screen_tile_rows(e->screen) : 1;
 	size_t best = 0, least = SIZE_MAX;
 
-	for (size_t tried = (e->screen ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried;
+	for (size_t tried = (e->screened ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried;
 	     tried -= tile) {
 		const size_t groups = (rows + tried - 1) / tried,
 			     work = (groups + threads - 1) / threads * tried;

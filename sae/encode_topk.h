@@ -12,10 +12,9 @@
 
 typedef struct ps_topk_encoder ps_topk_encoder;
 
-size_t ps_topk_encoder_bytes(const ps_sae *sae, int threads, size_t max_rows);
-/* sae is borrowed; its d_sae and k may shrink later. */
-int ps_topk_encoder_create(ps_topk_encoder **encoder, const ps_sae *sae, const ps_context *context,
-			   size_t max_rows, ps_arena *arena) PS_MUST_USE;
+/* Lists the buffers of an encoder for batches of up to max_rows rows. NULL while counting. sae and
+ * the layout's context are borrowed; d_sae and k may become smaller later. */
+ps_topk_encoder *ps_topk_encoder_lay_out(ps_sae_layout *layout, const ps_sae *sae, size_t max_rows);
 
 /* Takes the weights of latents [first, end) over, as sae/screen.h takes them; norm (F) or NULL. */
 void ps_topk_encoder_take(ps_topk_encoder *encoder, size_t first, size_t end, const float *norm);

@@ -5,7 +5,6 @@
 
 #include "core/base/checked.h"
 #include "sae/batch.h"
-#include "sae/room.h"
 #include "sae/sparse.h"
 
 /* Each row's numbers are found by any thread, each column's sums by one; both are then added in order. */
@@ -40,55 +39,43 @@ struct ps_evaluator {
 	double cosine, norm_ratio, legacy;
 };
 
-size_t ps_evaluator_bytes(const ps_sae *sae, int threads, size_t max_rows)
+static ps_evaluator *lay_out_evaluator(ps_sae_layout *layout, const ps_sae *sae, size_t max_rows,
+				       const double *mean)
 {
 	const size_t d = sae->d_in;
-	ps_plan plan = {0};
+	ps_evaluator stand_in, *e = ps_sae_own(layout, &stand_in, sizeof *e);
 
-	ps_plan_add(&plan, "evaluator", sizeof(ps_evaluator));
-	ps_plan_add(&plan, "encoder", ps_encoder_bytes(sae, threads, max_rows));
-	ps_plan_add(&plan, "codes", ps_codes_bytes(sae, max_rows));
-	ps_plan_add(&plan, "reconstructions", max_rows * d * sizeof(float));
-	ps_plan_add(&plan, "measures of rows", max_rows * sizeof(struct row_measures));
-	for (int i = 0; i < 3; i++)
-		ps_plan_add(&plan, "sums of columns", d * sizeof(double));
-	ps_plan_add(&plan, "first row", d * sizeof(float));
-	ps_plan_add(&plan, "firing counts", sae->d_sae * sizeof(uint64_t));
-	return plan.total_bytes;
+	*e = (ps_evaluator){.sae = sae, .context = layout->context, .mean = mean};
+	e->encoder = ps_encoder_lay_out(layout, sae, max_rows);
+	ps_codes_lay_out(layout, &e->codes, sae, max_rows);
+	e->x_hat = ps_sae_floats(layout, max_rows, d);
+	e->row = ps_sae_part(layout, max_rows, sizeof *e->row);
+	e->origin = ps_sae_floats(layout, d, 1);
+	e->sum = ps_sae_zeros(layout, d, sizeof *e->sum);
+	e->square = ps_sae_zeros(layout, d, sizeof *e->square);
+	e->error_sum = ps_sae_zeros(layout, d, sizeof *e->error_sum);
+	e->firing = ps_sae_zeros(layout, sae->d_sae, sizeof *e->firing);
+	return layout->parts.arena ? e : NULL;
 }
 
-static double *take_zeros(ps_arena *arena, size_t count)
+size_t ps_evaluator_bytes(const ps_sae *sae, int threads, size_t max_rows)
 {
-	double *values = ps_arena_take(arena, count * sizeof *values);
+	ps_sae_layout layout = ps_sae_layout_count(threads);
 
-	memset(values, 0, count * sizeof *values);
-	return values;
+	lay_out_evaluator(&layout, sae, max_rows, NULL);
+	return layout.parts.bytes;
 }
 
 int ps_evaluator_create(ps_evaluator **out, const ps_sae *sae, const ps_context *context,
 			size_t max_rows, const double *mean, ps_arena *arena)
 {
-	const size_t d = sae->d_in;
-	ps_evaluator *e;
-	int code = ps_room_check(arena,
-				 ps_evaluator_bytes(sae, ps_pool_threads(context->pool), max_rows),
-				 "an evaluation", context->diag);
+	ps_sae_layout layout = ps_sae_layout_in(arena, context);
+	int rc = ps_sae_layout_room(&layout, ps_evaluator_bytes(sae, layout.threads, max_rows),
+				    "an evaluation");
 
-	if (code < 0)
-		return code;
-	e = ps_arena_take(arena, sizeof *e);
-	*e = (ps_evaluator){.sae = sae, .context = context, .mean = mean};
-	e->x_hat = ps_arena_take(arena, max_rows * d * sizeof *e->x_hat);
-	e->row = ps_arena_take(arena, max_rows * sizeof *e->row);
-	e->sum = take_zeros(arena, d);
-	e->square = take_zeros(arena, d);
-	e->error_sum = take_zeros(arena, d);
-	e->origin = ps_arena_take(arena, d * sizeof *e->origin);
-	e->firing = ps_arena_take(arena, sae->d_sae * sizeof *e->firing);
-	memset(e->firing, 0, sae->d_sae * sizeof *e->firing);
-	*out = e;
-	code = ps_encoder_create(&e->encoder, sae, context, max_rows, arena);
-	return code < 0 ? code : ps_codes_create(&e->codes, sae, max_rows, arena, context->diag);
+	if (!rc)
+		*out = lay_out_evaluator(&layout, sae, max_rows, mean);
+	return rc;
 }
 
 static struct row_measures measure_row(const ps_evaluator *e, size_t r)
@@ -223,17 +210,6 @@ static size_t batch_rows(const ps_sae *sae)
 	return sae->arch == PS_SAE_TOPK ? BATCH_ROWS : BATCH_ROWS_DENSE;
 }
 
-size_t ps_evaluate_bytes(const ps_sae *sae, int threads)
-{
-	ps_plan plan = {0};
-
-	ps_plan_add(&plan, "row ids", batch_rows(sae) * sizeof(uint64_t));
-	ps_plan_add(&plan, "rows", batch_rows(sae) * sae->d_in * sizeof(float));
-	ps_plan_add(&plan, "mean", sae->d_in * sizeof(double));
-	ps_plan_add(&plan, "evaluator", ps_evaluator_bytes(sae, threads, batch_rows(sae)));
-	return plan.total_bytes;
-}
-
 /* What the two readings of a list share. */
 struct reading {
 	const ps_row_source *source;
@@ -243,15 +219,34 @@ struct reading {
 	uint64_t *ids; /* (batch) */
 	float *x;      /* (batch, D) */
 	double *mean;  /* (D) */
+	ps_evaluator *evaluator;
 };
+
+static void lay_out_reading(ps_sae_layout *layout, const ps_sae *sae, struct reading *r)
+{
+	r->batch = batch_rows(sae);
+	r->ids = ps_sae_part(layout, r->batch, sizeof *r->ids);
+	r->x = ps_sae_floats(layout, r->batch, sae->d_in);
+	r->mean = ps_sae_zeros(layout, sae->d_in, sizeof *r->mean);
+	r->evaluator = lay_out_evaluator(layout, sae, r->batch, r->mean);
+}
+
+size_t ps_evaluate_bytes(const ps_sae *sae, int threads)
+{
+	ps_sae_layout layout = ps_sae_layout_count(threads);
+	struct reading counted;
+
+	lay_out_reading(&layout, sae, &counted);
+	return layout.parts.bytes;
+}
 
 static int next_rows(const struct reading *r, uint64_t done, size_t *count)
 {
-	int code = ps_progress_check(r->context);
+	int rc = ps_progress_check(r->context);
 
 	*count = (size_t)(r->rows->count - done < r->batch ? r->rows->count - done : r->batch);
-	if (code < 0)
-		return code;
+	if (rc)
+		return rc;
 	ps_row_list_get(r->rows, done, *count, r->ids);
 	return ps_batch_gather(r->source, r->ids, *count, r->x, r->context);
 }
@@ -261,12 +256,11 @@ static int find_mean(const struct reading *r)
 	const size_t d = r->source->width;
 	size_t count;
 
-	memset(r->mean, 0, d * sizeof *r->mean);
 	for (uint64_t done = 0; done < r->rows->count; done += count) {
-		int code = next_rows(r, done, &count);
+		int rc = next_rows(r, done, &count);
 
-		if (code < 0)
-			return code;
+		if (rc)
+			return rc;
 		for (size_t i = 0; i < count * d; i++)
 			r->mean[i % d] += r->x[i];
 	}
@@ -275,18 +269,17 @@ static int find_mean(const struct reading *r)
 	return 0;
 }
 
-static int add_all(const struct reading *r, ps_evaluator *e)
+static int add_all(const struct reading *r)
 {
 	size_t count;
 
 	for (uint64_t done = 0; done < r->rows->count; done += count) {
-		int code = next_rows(r, done, &count);
+		int rc = next_rows(r, done, &count);
 
-		if (code < 0)
-			return code;
-		code = ps_evaluator_add(e, r->x, count, NULL);
-		if (code < 0)
-			return code;
+		if (!rc)
+			rc = ps_evaluator_add(r->evaluator, r->x, count, NULL);
+		if (rc)
+			return rc;
 		ps_progress_tick(r->context, "evaluating", "tok", done + count, r->rows->count);
 	}
 	return 0;
@@ -296,11 +289,10 @@ int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_ro
 		     const ps_context *context, ps_arena *arena, ps_evaluation *out,
 		     uint64_t *firing)
 {
-	struct reading r = {
-		.source = source, .rows = rows, .context = context, .batch = batch_rows(sae)};
+	struct reading r = {.source = source, .rows = rows, .context = context};
+	ps_sae_layout layout = ps_sae_layout_in(arena, context);
 	const size_t mark = ps_arena_mark(arena);
-	ps_evaluator *e;
-	int code;
+	int rc;
 
 	if (source->width != sae->d_in)
 		return ps_fail(context->diag, PS_EINPUT,
@@ -308,24 +300,15 @@ int ps_evaluate_rows(const ps_sae *sae, const ps_row_source *source, const ps_ro
 			       sae->d_in);
 	if (!rows->count)
 		return ps_fail(context->diag, PS_EINPUT, "there are no rows to evaluate");
-	code = ps_room_check(arena, ps_evaluate_bytes(sae, ps_pool_threads(context->pool)),
-			     "an evaluation", context->diag);
-	if (code < 0)
-		return code;
-	r.ids = ps_arena_take(arena, r.batch * sizeof *r.ids);
-	r.x = ps_arena_take(arena, r.batch * sae->d_in * sizeof *r.x);
-	r.mean = ps_arena_take(arena, sae->d_in * sizeof *r.mean);
-	code = find_mean(&r);
-	if (code < 0)
-		goto out;
-	code = ps_evaluator_create(&e, sae, context, r.batch, r.mean, arena);
-	if (code < 0)
-		goto out;
-	code = add_all(&r, e);
-	if (code < 0)
-		goto out;
-	ps_evaluator_conclude(e, out, firing);
-out:
+	rc = ps_sae_layout_room(&layout, ps_evaluate_bytes(sae, layout.threads), "an evaluation");
+	if (rc)
+		return rc;
+	lay_out_reading(&layout, sae, &r);
+	rc = find_mean(&r);
+	if (!rc)
+		rc = add_all(&r);
+	if (!rc)
+		ps_evaluator_conclude(r.evaluator, out, firing);
 	ps_arena_rewind(arena, mark);
-	return code;
+	return rc;
 }

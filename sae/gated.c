@@ -16,7 +16,7 @@ static ps_sae gated_lister(const ps_trainer *t)
 }
 
 /* The gate's codes are pi; the main branch's, of the same entries, are f. */
-static int gated_activate(ps_trainer *t, const ps_pass *pass)
+static void gated_activate(ps_trainer *t, const ps_pass *pass)
 {
 	const ps_codes *main = &t->branch.codes;
 	ps_codes *gate = &t->gate.codes;
@@ -30,7 +30,6 @@ static int gated_activate(ps_trainer *t, const ps_pass *pass)
 		main->value[i] =
 			fmaxf(ps_gated_magnitude(&t->sae, main->index[i], main->value[i]), 0);
 	ps_branch_backward(&t->gate, t->sae.dec, t->sae.d_in, pass->x, -1, pass->scale);
-	return 0;
 }
 
 static void gated_latent(ps_trainer *t, const ps_pass *pass, size_t j)
@@ -63,6 +62,8 @@ static void gated_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 
 const ps_arch ps_arch_gated = {
 	.extras = 2,
+	.extra_names = {[R_MAG] = {"r_mag", "r_mag_m", "r_mag_v"},
+			[B_MAG] = {"b_mag", "b_mag_m", "b_mag_v"}},
 	.dense = true,
 	.gate = true,
 	.norms = true,

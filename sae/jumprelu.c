@@ -45,10 +45,9 @@ static void activate_rows(void *context, size_t item, int worker)
 	}
 }
 
-static int jumprelu_activate(ps_trainer *t, const ps_pass *pass)
+static void jumprelu_activate(ps_trainer *t, const ps_pass *pass)
 {
 	ps_pool_run(t->context->pool, ps_pool_items(pass->rows, ROWS_AN_ITEM), activate_rows, t);
-	return 0;
 }
 
 /* What the estimators of one latent share. */
@@ -136,6 +135,7 @@ static void jumprelu_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 
 const ps_arch ps_arch_jumprelu = {
 	.extras = 1,
+	.extra_names = {{"threshold", "threshold_m", "threshold_v"}},
 	.dense = true,
 	.norms = true,
 	.lister = jumprelu_lister,

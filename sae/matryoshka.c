@@ -2,35 +2,16 @@
 
 #include <string.h>
 
-#include "core/base/checked.h"
-#include "sae/room.h"
-
-size_t ps_matryoshka_bytes(const ps_sae *listed, const ps_train_options *o, size_t rows)
+ps_matryoshka *ps_matryoshka_lay_out(ps_sae_layout *layout, const ps_sae *listed,
+				     const ps_train_options *options, size_t rows)
 {
-	ps_plan plan = {0};
+	ps_matryoshka stand_in, *m = ps_sae_own(layout, &stand_in, sizeof *m);
 
-	ps_plan_add(&plan, "nested levels", sizeof(ps_matryoshka));
-	for (size_t l = 0; l < o->matryoshka_levels; l++)
-		ps_plan_add(&plan, "gradients of a level", ps_branch_bytes(listed, rows));
-	return plan.total_bytes;
-}
-
-int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *o,
-			 size_t rows, const ps_context *context, ps_arena *arena)
-{
-	ps_matryoshka *m;
-	int code = ps_room_check(arena, ps_matryoshka_bytes(listed, o, rows), "nested levels",
-				 context->diag);
-
-	if (code < 0)
-		return code;
-	m = ps_arena_take(arena, sizeof *m);
-	*m = (ps_matryoshka){.levels = o->matryoshka_levels};
-	memcpy(m->width, o->matryoshka_width, sizeof m->width);
-	*out = m;
-	for (size_t l = 0; l < m->levels && code >= 0; l++)
-		code = ps_branch_create(&m->branch[l], listed, rows, context, arena);
-	return code;
+	*m = (ps_matryoshka){.levels = options->matryoshka_levels};
+	memcpy(m->width, options->matryoshka_width, sizeof m->width);
+	for (size_t l = 0; l < m->levels; l++)
+		ps_branch_lay_out(layout, &m->branch[l], listed, rows);
+	return layout->parts.arena ? m : NULL;
 }
 
 /* The entries of latents below width: every row's first ones. */

@@ -11,14 +11,14 @@
 
 typedef struct ps_matryoshka {
 	size_t levels;
-	size_t width[PS_MATRYOSHKA_MOST];
-	ps_branch branch[PS_MATRYOSHKA_MOST];
+	size_t width[PS_MATRYOSHKA_MAX];
+	ps_branch branch[PS_MATRYOSHKA_MAX];
 } ps_matryoshka;
 
-/* listed: shape with the most latents a row lists as its k. */
-size_t ps_matryoshka_bytes(const ps_sae *listed, const ps_train_options *options, size_t rows);
-int ps_matryoshka_create(ps_matryoshka **out, const ps_sae *listed, const ps_train_options *options,
-			 size_t rows, const ps_context *context, ps_arena *arena) PS_MUST_USE;
+/* Lists the buffers for batches of up to `rows` rows. NULL while counting. listed: as for
+ * ps_branch_lay_out. */
+ps_matryoshka *ps_matryoshka_lay_out(ps_sae_layout *layout, const ps_sae *listed,
+				     const ps_train_options *options, size_t rows);
 
 /* From the main branch's codes: errors, losses and lists of every level. Returns the sum of their losses. */
 double ps_matryoshka_backward(ps_matryoshka *m, const ps_codes *codes, const ps_sae *sae,

@@ -3,14 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Ours: from so many steps on the rate is the paper's; with fewer it grows, to RATE_MOST times that. Adam's window of
+/* Ours: from so many steps on the rate is the paper's; with fewer it grows, to RATE_FACTOR_MAX times that. Adam's window of
  * squared gradients is a fifth of the run. Chosen on Gemma 3 270M, layer 9, runs of 65 to 1,044 steps. */
 #define LONG_RUN 25000.0
-#define RATE_MOST 7.0
+#define RATE_FACTOR_MAX 7.0
 /* One epoch there (261 steps): FVU 0.038 and 6 % dead latents; 0.040 and 19 % with 10 times the rate and the encoder not scaled. */
 #define ENCODER_SCALE 0.3
-#define WINDOW_LEAST 20.0
-#define WINDOW_MOST 1000.0
+#define WINDOW_MIN 20.0
+#define WINDOW_MAX 1000.0
 
 static const char *const names[PS_RECIPE_COUNT] = {"prunescope", "paper", "saelens", "sparsify",
 						   "dictionary_learning"};
@@ -70,8 +70,8 @@ static void prunescope(ps_train_options *o)
 {
 	const double steps = fmax((double)ps_trainer_steps(o), 1);
 
-	o->lr = rate_by_latents(2e-4, o->d_sae) * clamp(sqrt(LONG_RUN / steps), 1, RATE_MOST);
-	o->adam.beta2 = 1 - 1 / clamp(steps / 5, WINDOW_LEAST, WINDOW_MOST);
+	o->lr = rate_by_latents(2e-4, o->d_sae) * clamp(sqrt(LONG_RUN / steps), 1, RATE_FACTOR_MAX);
+	o->adam.beta2 = 1 - 1 / clamp(steps / 5, WINDOW_MIN, WINDOW_MAX);
 	o->adam.epsilon = 6.25e-10;
 	o->warmup_fraction = 0.1;
 	o->decay_fraction = 0.2;

@@ -94,7 +94,7 @@ void ps_resample(ps_trainer *t)
 	ps_rng rng = ps_rng_make(t->options.init_seed, STREAM_OF(*t->step));
 
 	for (size_t r = 0; r < rows; r++)
-		t->row_loss[r] = ps_squared_norm(t->x + r * t->sae.d_in, t->sae.d_in) > 0
+		t->row_loss[r] = ps_squared_norm(t->feed->x + r * t->sae.d_in, t->sae.d_in) > 0
 					 ? t->row_loss[r] * t->row_loss[r]
 					 : 0;
 	for (size_t j = 0; j < t->sae.d_sae; j++) {
@@ -105,6 +105,6 @@ void ps_resample(ps_trainer *t)
 		row = draw_row(t->row_loss, rows, &rng);
 		if (row == rows)
 			break;
-		start_anew(t, j, t->x + row * t->sae.d_in, encoder_norm);
+		start_anew(t, j, t->feed->x + row * t->sae.d_in, encoder_norm);
 	}
 }

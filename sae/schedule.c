@@ -38,7 +38,7 @@ size_t ps_schedule_k(const ps_train_options *o, uint64_t step, uint64_t steps)
 	return (size_t)llround((double)o->k_start * (1 - share) + (double)o->k * share);
 }
 
-size_t ps_schedule_k_most(const ps_train_options *o)
+size_t ps_schedule_k_max(const ps_train_options *o)
 {
 	return ps_max_size(o->k, o->k_start);
 }

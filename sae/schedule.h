@@ -13,6 +13,6 @@ double ps_schedule_rate(const ps_train_options *options, uint64_t step, uint64_t
 double ps_schedule_sparsity(const ps_train_options *options, uint64_t step, uint64_t steps);
 size_t ps_schedule_k(const ps_train_options *options, uint64_t step, uint64_t steps);
 /* The largest k of the run. */
-size_t ps_schedule_k_most(const ps_train_options *options);
+size_t ps_schedule_k_max(const ps_train_options *options);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
-#include "sae/room.h"
 #include "sae/screen_kernel.h"
 
 enum {
@@ -53,6 +52,11 @@ struct group {
 	float *lower, *upper;
 };
 
+/* What a row's z of the latents of a panel lies between. */
+struct ends {
+	float lower[PS_SCREEN_LATENTS_MAX], upper[PS_SCREEN_LATENTS_MAX];
+};
+
 struct ps_screen {
 	const ps_screen_kernel *kernel;
 	size_t d_in, pairs, capacity;
@@ -82,60 +86,40 @@ static size_t padded_latents(size_t d_sae)
 	return ps_round_up(d_sae, PS_SCREEN_LATENTS_MAX);
 }
 
-size_t ps_screen_bytes(size_t d_in, size_t d_sae, size_t k, int threads)
+static void lay_out_group(ps_sae_layout *layout, const ps_screen *s, struct group *g)
 {
-	ps_plan plan = {0};
-
-	ps_plan_add(&plan, "screen", sizeof(ps_screen));
-	ps_plan_add(&plan, "int16 encoder",
-		    padded_latents(d_sae) * pairs_of(d_in) * 2 * sizeof(int16_t));
-	for (int i = 0; i < 5; i++)
-		ps_plan_add(&plan, "bounds of latents", padded_latents(d_sae) * sizeof(float));
-	ps_plan_add(&plan, "groups", (size_t)threads * sizeof(struct group));
-	for (int i = 0; i < threads; i++) {
-		ps_plan_add(&plan, "int16 rows", GROUP_ROWS * pairs_of(d_in) * 2 * sizeof(int16_t));
-		ps_plan_add(&plan, "sums", GROUP_ROWS * PS_SCREEN_LATENTS_MAX * sizeof(int32_t));
-		for (int part = 0; part < 3; part++)
-			ps_plan_add(&plan, "candidates",
-				    GROUP_ROWS * capacity_of(k) * sizeof(float));
-	}
-	return plan.total_bytes;
+	g->x = ps_sae_part(layout, GROUP_ROWS * s->pairs * 2, sizeof *g->x);
+	g->sum = ps_sae_part(layout, GROUP_ROWS * PS_SCREEN_LATENTS_MAX, sizeof *g->sum);
+	g->index = ps_sae_part(layout, GROUP_ROWS * s->capacity, sizeof *g->index);
+	g->lower = ps_sae_floats(layout, GROUP_ROWS, s->capacity);
+	g->upper = ps_sae_floats(layout, GROUP_ROWS, s->capacity);
 }
 
-int ps_screen_create(ps_screen **out, size_t d_in, size_t d_sae, size_t k, int threads,
-		     ps_arena *arena, ps_diag *diag)
+ps_screen *ps_screen_lay_out(ps_sae_layout *layout, size_t d_in, size_t d_sae, size_t k)
 {
-	int code =
-		ps_room_check(arena, ps_screen_bytes(d_in, d_sae, k, threads), "screening", diag);
-	const size_t padded = padded_latents(d_sae), latent_bytes = padded * sizeof(float);
-	ps_screen *s;
+	const size_t padded = padded_latents(d_sae);
+	ps_screen stand_in, *s = ps_sae_own(layout, &stand_in, sizeof *s);
+	struct group counted;
 
-	if (code < 0)
-		return code;
-	s = ps_arena_take(arena, sizeof *s);
 	*s = (ps_screen){
 		.kernel = ps_screen_kernel_choose(getenv("PRUNESCOPE_SCREEN")),
 		.d_in = d_in,
 		.pairs = pairs_of(d_in),
 		.capacity = capacity_of(k),
 		.rounding = ((float)d_in / 32 + 40) * 0x1p-24f,
-		.w = ps_arena_take(arena, padded * pairs_of(d_in) * 2 * sizeof(int16_t)),
-		.latent = {ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes),
-			   ps_arena_take(arena, latent_bytes), ps_arena_take(arena, latent_bytes),
-			   ps_arena_take(arena, latent_bytes)},
-		.group = ps_arena_take(arena, (size_t)threads * sizeof(struct group)),
 	};
-	for (int i = 0; i < threads; i++) {
-		struct group *g = &s->group[i];
-
-		g->x = ps_arena_take(arena, GROUP_ROWS * s->pairs * 2 * sizeof(int16_t));
-		g->sum = ps_arena_take(arena, GROUP_ROWS * PS_SCREEN_LATENTS_MAX * sizeof(int32_t));
-		g->index = ps_arena_take(arena, GROUP_ROWS * s->capacity * sizeof(uint32_t));
-		g->lower = ps_arena_take(arena, GROUP_ROWS * s->capacity * sizeof(float));
-		g->upper = ps_arena_take(arena, GROUP_ROWS * s->capacity * sizeof(float));
-	}
-	*out = s;
-	return 0;
+	s->w = ps_sae_part(layout, padded * s->pairs * 2, sizeof *s->w);
+	s->latent = (struct latents){
+		.scale = ps_sae_floats(layout, padded, 1),
+		.bias = ps_sae_floats(layout, padded, 1),
+		.by_x_norm = ps_sae_floats(layout, padded, 1),
+		.by_x_error = ps_sae_floats(layout, padded, 1),
+		.fixed = ps_sae_floats(layout, padded, 1),
+	};
+	s->group = ps_sae_part(layout, (size_t)layout->threads, sizeof *s->group);
+	for (int i = 0; i < layout->threads; i++)
+		lay_out_group(layout, s, s->group ? &s->group[i] : &counted);
+	return layout->parts.arena ? s : NULL;
 }
 
 const char *ps_screen_kernel_name(const ps_screen *s)
@@ -342,10 +326,10 @@ static void drop_candidates(const ps_screen *s, struct group *g, size_t r, size_
 }
 
 static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32_t reached,
-			   size_t first, const float *lower, const float *upper, size_t k)
+			   size_t first, const struct ends *ends, size_t k)
 {
 	uint32_t *index = g->index + r * s->capacity;
-	float *lower_end = g->lower + r * s->capacity, *upper_end = g->upper + r * s->capacity;
+	float *lower = g->lower + r * s->capacity, *upper = g->upper + r * s->capacity;
 
 	if (g->count[r] >= g->enough[r])
 		drop_candidates(s, g, r, k);
@@ -358,8 +342,8 @@ static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32
 		const size_t at = g->count[r]++;
 
 		index[at] = (uint32_t)first + (uint32_t)n;
-		lower_end[at] = lower[n];
-		upper_end[at] = upper[n];
+		lower[at] = ends->lower[n];
+		upper[at] = ends->upper[n];
 	}
 }
 
@@ -377,15 +361,15 @@ static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t 
 	const ps_screen_bounds bounds = {s->latent.scale + first, s->latent.bias + first,
 					 s->latent.by_x_norm + first, s->latent.by_x_error + first,
 					 s->latent.fixed + first};
-	float lower[PS_SCREEN_LATENTS_MAX], upper[PS_SCREEN_LATENTS_MAX];
 	uint32_t reached[GROUP_ROWS];
+	struct ends ends;
 
 	s->kernel->reach(g->sum, &bounds, g->row, g->bound, rows, reached);
 	for (size_t r = 0; r < rows; r++) {
 		if (!reached[r] || g->all[r])
 			continue;
-		s->kernel->estimate(g->sum + r * wide, &bounds, &g->row[r], lower, upper);
-		add_candidates(s, g, r, reached[r], first, lower, upper, k);
+		s->kernel->estimate(g->sum + r * wide, &bounds, &g->row[r], ends.lower, ends.upper);
+		add_candidates(s, g, r, reached[r], first, &ends, k);
 	}
 }
 

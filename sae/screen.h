@@ -18,17 +18,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/base/arena.h"
+#include "sae/layout.h"
 
 typedef struct ps_screen ps_screen;
 
 /* Whether screening saves anything: k is small against the latents, and a row is not too long for the bound. */
 bool ps_screen_pays(size_t d_in, size_t d_sae, size_t k);
 
-size_t ps_screen_bytes(size_t d_in, size_t d_sae, size_t k, int threads);
-/* For at most d_sae latents and k of them. */
-int ps_screen_create(ps_screen **screen, size_t d_in, size_t d_sae, size_t k, int threads,
-		     ps_arena *arena, ps_diag *diag) PS_MUST_USE;
+/* Lists the buffers of a screen for at most d_sae latents, of which at most k are selected. NULL
+ * while counting. */
+ps_screen *ps_screen_lay_out(ps_sae_layout *layout, size_t d_in, size_t d_sae, size_t k);
 
 /* Latents that lie together in memory: [n * PS_SCREEN_LATENTS, ...) may be taken by different threads at a time. */
 #define PS_SCREEN_LATENTS ((size_t)32)

@@ -1,10 +1,10 @@
 #include "sae/sparse.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
-#include "sae/room.h"
 
 enum {
 	LANES = 8,  /* floats in a vector */
@@ -88,7 +88,7 @@ HELPER float finish_dot(const vector8 *chain, const float *a, const float *b, si
 
 /* out[r] = a[r] . b for a block of rows of a, `stride` apart; rows is a constant wherever this is inlined. */
 HELPER void dot_block(const float *a, size_t stride, const float *b, const float *later, size_t n,
-		      int rows, float *out, size_t out_stride)
+		      int rows, float *out)
 {
 	vector8 chain[DOT_ROWS][CHAINS] = {{{0}}};
 	size_t i = 0;
@@ -108,7 +108,7 @@ HELPER void dot_block(const float *a, size_t stride, const float *b, const float
 	}
 #pragma GCC unroll 3
 	for (int r = 0; r < rows; r++)
-		out[r * out_stride] = finish_dot(chain[r], a + r * stride + i, b + i, n - i);
+		out[r] = finish_dot(chain[r], a + r * stride + i, b + i, n - i);
 }
 
 PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *row, size_t count,
@@ -117,7 +117,7 @@ PS_CLONES void ps_rows_dot(const float *matrix, size_t width, const uint32_t *ro
 	for (size_t i = 0; i < count; i++)
 		dot_block(vector, 0, matrix + row[i] * width,
 			  matrix + row[i + AHEAD < count ? i + AHEAD : i] * width, width, 1,
-			  out + i, 0);
+			  out + i);
 }
 
 PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns,
@@ -127,7 +127,7 @@ PS_CLONES void ps_rows_add_dot(const float *matrix, size_t width, size_t columns
 		const float *source = matrix + row[i] * width;
 		float sum;
 
-		dot_block(vector, 0, source, source, columns, 1, &sum, 0);
+		dot_block(vector, 0, source, source, columns, 1, &sum);
 		out[i] += sum;
 	}
 }
@@ -139,12 +139,16 @@ PS_CLONES void ps_all_rows_dot(const float *matrix, size_t width, size_t count,
 		const float *row = matrix + i * width;
 		size_t r = 0;
 
-		for (; r + DOT_ROWS <= rows; r += DOT_ROWS)
-			dot_block(vectors + r * width, width, row, row, width, DOT_ROWS,
-				  out + r * count + i, count);
+		for (; r + DOT_ROWS <= rows; r += DOT_ROWS) {
+			float sum[DOT_ROWS];
+
+			dot_block(vectors + r * width, width, row, row, width, DOT_ROWS, sum);
+			for (size_t v = 0; v < DOT_ROWS; v++)
+				out[(r + v) * count + i] = sum[v];
+		}
 		for (; r < rows; r++)
 			dot_block(vectors + r * width, width, row, row, width, 1,
-				  out + r * count + i, count);
+				  out + r * count + i);
 	}
 }
 
@@ -164,32 +168,25 @@ PS_CLONES double ps_squared_norm(const float *vector, size_t n)
 	return lane[0];
 }
 
-size_t ps_by_latent_bytes(size_t latents, size_t max_entries)
+double ps_norm_in_order(const float *vector, size_t n)
 {
-	ps_plan plan = {0};
+	double sum = 0;
 
-	ps_plan_add(&plan, "starts", (latents + 1) * sizeof(size_t));
-	for (int i = 0; i < 3; i++)
-		ps_plan_add(&plan, "entries", max_entries * sizeof(float));
-	return plan.total_bytes;
+	for (size_t i = 0; i < n; i++)
+		sum += (double)vector[i] * vector[i];
+	return sqrt(sum);
 }
 
-int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena,
-			ps_diag *diag)
+void ps_by_latent_lay_out(ps_sae_layout *layout, ps_by_latent *list, size_t latents,
+			  size_t max_entries)
 {
-	int code = ps_room_check(arena, ps_by_latent_bytes(latents, max_entries), "sparse entries",
-				 diag);
-
-	if (code < 0)
-		return code;
 	*list = (ps_by_latent){
 		.latents = latents,
-		.start = ps_arena_take(arena, (latents + 1) * sizeof(size_t)),
-		.row = ps_arena_take(arena, max_entries * sizeof(uint32_t)),
-		.value = ps_arena_take(arena, max_entries * sizeof(float)),
-		.gradient = ps_arena_take(arena, max_entries * sizeof(float)),
+		.start = ps_sae_part(layout, latents + 1, sizeof(size_t)),
+		.row = ps_sae_part(layout, max_entries, sizeof(uint32_t)),
+		.value = ps_sae_part(layout, max_entries, sizeof(float)),
+		.gradient = ps_sae_part(layout, max_entries, sizeof(float)),
 	};
-	return 0;
 }
 
 void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient,

@@ -36,8 +36,11 @@ void ps_rows_add_dot(const float *matrix, size_t width, size_t columns, const ui
 void ps_all_rows_dot(const float *matrix, size_t width, size_t count, const float *vectors,
 		     size_t rows, float *out);
 
-/* sum_i vector[i]^2, in double. */
+/* sum_i vector[i]^2 in double, over eight lanes. */
 double ps_squared_norm(const float *vector, size_t n);
+
+/* |vector| in double, its squares summed one after the other. Saved SAEs depend on this order. */
+double ps_norm_in_order(const float *vector, size_t n);
 
 /* The entries of a batch's codes grouped by latent, rows ascending: latent j's are [start[j], start[j + 1]). */
 typedef struct ps_by_latent {
@@ -47,9 +50,9 @@ typedef struct ps_by_latent {
 	float *value, *gradient; /* (entries), both multiplied by the scale */
 } ps_by_latent;
 
-size_t ps_by_latent_bytes(size_t latents, size_t max_entries);
-int ps_by_latent_create(ps_by_latent *list, size_t latents, size_t max_entries, ps_arena *arena,
-			ps_diag *diag) PS_MUST_USE;
+/* Lists the buffers of a list of up to max_entries entries. */
+void ps_by_latent_lay_out(ps_sae_layout *layout, ps_by_latent *list, size_t latents,
+			  size_t max_entries);
 
 /* A counting sort of codes and of gradient (one per entry of codes), both times scale. */
 void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient,

@@ -41,7 +41,7 @@ static void start_latents(void *context, size_t item, int worker)
 	}
 }
 
-/* Adds the first `count` rows of t->x to sum (D); returns the sum of their norms. */
+/* Adds the first `count` rows of t->feed->x to sum (D); returns the sum of their norms. */
 static double add_rows(const ps_trainer *t, size_t count, double *sum)
 {
 	const size_t d = t->sae.d_in;
@@ -51,7 +51,7 @@ static double add_rows(const ps_trainer *t, size_t count, double *sum)
 		double square = 0;
 
 		for (size_t i = 0; i < d; i++) {
-			const double value = t->x[r * d + i];
+			const double value = t->feed->x[r * d + i];
 
 			sum[i] += value;
 			square += value * value;
@@ -70,20 +70,23 @@ static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_
 	return ps_row_list_at(rows, first + ps_rng_below(rng, end - first));
 }
 
-/* Rows [done, done + count) of a sample of n into t->x. */
+/* Rows [done, done + count) of a sample of n into t->feed->x. */
 static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n, ps_rng *rng)
 {
+	const ps_row_source *source = t->feed->source;
+	uint64_t *ids = t->feed->ids;
+
 	for (size_t r = 0; r < count; r++)
-		t->ids[r] = sampled_row(t->rows, done + r, n, rng);
-	if (t->source->ahead)
-		t->source->ahead(t->source->self, t->ids, count);
-	return ps_batch_gather(t->source, t->ids, count, t->x, t->context);
+		ids[r] = sampled_row(t->feed->rows, done + r, n, rng);
+	if (source->ahead)
+		source->ahead(source->self, ids, count);
+	return ps_batch_gather(source, ids, count, t->feed->x, t->context);
 }
 
 /* The input scale, and b_dec = the sample's mean. */
 static int measure_sample(ps_trainer *t)
 {
-	const uint64_t n = t->rows->count < SAMPLE_ROWS ? t->rows->count : SAMPLE_ROWS;
+	const uint64_t n = t->feed->rows->count < SAMPLE_ROWS ? t->feed->rows->count : SAMPLE_ROWS;
 	const size_t d = t->sae.d_in;
 	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
 	double *sum = t->column_variance, norms = 0;
@@ -92,10 +95,10 @@ static int measure_sample(ps_trainer *t)
 	for (uint64_t done = 0; done < n;) {
 		const size_t count =
 			(size_t)(n - done < t->options.batch ? n - done : t->options.batch);
-		int code = gather_sample(t, done, count, n, &rng);
+		int rc = gather_sample(t, done, count, n, &rng);
 
-		if (code < 0)
-			return code;
+		if (rc)
+			return rc;
 		norms += add_rows(t, count, sum);
 		done += count;
 	}
@@ -108,7 +111,7 @@ static int measure_sample(ps_trainer *t)
 	return 0;
 }
 
-/* One of Weiszfeld's steps over t->x from `at` (D) to `next` (D); returns |next - at| / |next|. */
+/* One of Weiszfeld's steps over t->feed->x from `at` (D) to `next` (D); returns |next - at| / |next|. */
 static double median_step(const ps_trainer *t, size_t count, const double *at, double *next)
 {
 	const size_t d = t->sae.d_in;
@@ -116,7 +119,7 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 
 	memset(next, 0, d * sizeof *next);
 	for (size_t r = 0; r < count; r++) {
-		const float *row = t->x + r * d;
+		const float *row = t->feed->x + r * d;
 		double square = 0, weight;
 
 		for (size_t i = 0; i < d; i++)
@@ -139,14 +142,14 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 static int start_at_median(ps_trainer *t)
 {
 	const size_t d = t->sae.d_in,
-		     count = (size_t)(t->rows->count < t->options.batch ? t->rows->count
-									: t->options.batch);
+		     count = (size_t)(t->feed->rows->count < t->options.batch ? t->feed->rows->count
+									      : t->options.batch);
 	double *at = t->column_variance, *next = t->error_sum;
 	ps_rng rng = ps_rng_make(t->options.data_seed, SAMPLE_STREAM);
-	int code = gather_sample(t, 0, count, count, &rng);
+	int rc = gather_sample(t, 0, count, count, &rng);
 
-	if (code < 0)
-		return code;
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < d; i++)
 		at[i] = t->sae.b_dec[i] / *t->scale;
 	for (int turn = 0; turn < MEDIAN_TURNS; turn++) {
@@ -172,24 +175,31 @@ static bool take_sample_of(ps_trainer *t, const ps_trainer *like)
 	return true;
 }
 
+static void clear_state(ps_trainer *t)
+{
+	ps_state_part parts[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(t, parts);
+
+	for (size_t i = 0; i < count; i++)
+		memset(parts[i].data, 0, parts[i].bytes);
+}
+
 int ps_start_values(ps_trainer *t, const ps_trainer *like)
 {
 	const size_t f = t->sae.d_sae;
-	int code;
+	int rc;
 
+	clear_state(t);
 	ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), start_latents, t);
-	memset(t->sae.b_enc, 0, f * sizeof(float));
-	memset(t->since_fired, 0, f * sizeof(uint64_t));
 	for (size_t j = 0; j < f && t->sae.threshold; j++)
 		t->sae.threshold[j] = (float)t->options.threshold_start;
-	*t->step = 0;
-	t->announced = UINT64_MAX;
+	t->feed->announced = PS_FEED_NONE;
 	*t->threshold = t->options.threshold_from_zero ? 0 : -1;
 	if (take_sample_of(t, like))
 		return 0;
-	code = measure_sample(t);
-	if (code < 0)
-		return code;
+	rc = measure_sample(t);
+	if (rc)
+		return rc;
 	if (t->options.b_dec == PS_B_DEC_MEDIAN)
 		return start_at_median(t);
 	if (t->options.b_dec == PS_B_DEC_ZERO)

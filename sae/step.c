@@ -1,3 +1,5 @@
+#include "sae/step.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -31,10 +33,10 @@ static void centre_rows(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t r = first; r < end; r++) {
-		float *restrict row = t->x + r * d;
+		float *restrict row = t->feed->x + r * d;
 
-		if (t->batch != t->x)
-			memcpy(row, t->batch + r * d, d * sizeof *row);
+		if (t->feed->raw != t->feed->x)
+			memcpy(row, t->feed->raw + r * d, d * sizeof *row);
 		for (size_t i = 0; i < d; i++)
 			row[i] = scale * row[i] - b_dec[i];
 	}
@@ -67,7 +69,7 @@ static void column_variances(void *context, size_t item, int worker)
 		     count = ps_min_size(COLUMNS_AN_ITEM, d - first);
 
 	(void)worker;
-	find_variance(t->x, t->options.batch, d, first, count, t->column_variance + first);
+	find_variance(t->feed->x, t->options.batch, d, first, count, t->column_variance + first);
 }
 
 static void measure_norms(void *context, size_t item, int worker)
@@ -93,7 +95,7 @@ static void clear_sums(ps_trainer *t)
 	for (int i = 0; i < t->arch->extras; i++)
 		memset(t->extra_gradient[i], 0, f * sizeof *t->extra_gradient[i]);
 	memset(t->error_sum, 0, t->sae.d_in * sizeof *t->error_sum);
-	if (!t->enc_gradient)
+	if (!t->gathers)
 		return;
 	memset(t->enc_gradient, 0, matrix);
 	memset(t->dec_gradient, 0, matrix);
@@ -246,20 +248,17 @@ static void finish_latents(void *context, size_t item, int worker)
 		finish_latent(s, j);
 }
 
-static int run_pass(struct step *s, size_t first)
+static void run_pass(struct step *s, size_t first)
 {
 	ps_trainer *t = s->trainer;
 	ps_branch *branch = &t->branch;
 	double loss;
-	int code;
 
 	s->pass.first = first;
 	s->pass.rows = ps_min_size(t->pass_rows, t->options.batch - first);
-	s->pass.x = t->x + first * t->sae.d_in;
+	s->pass.x = t->feed->x + first * t->sae.d_in;
 	ps_encoder_run(t->encoder, s->pass.x, s->pass.rows, &branch->codes);
-	code = t->arch->activate(t, &s->pass);
-	if (code < 0)
-		return code;
+	t->arch->activate(t, &s->pass);
 	ps_branch_backward(branch, t->sae.dec, t->sae.d_in, s->pass.x, -1, s->pass.scale);
 	memcpy(t->row_loss + first, branch->loss, s->pass.rows * sizeof *t->row_loss);
 	loss = ps_branch_loss(branch);
@@ -280,9 +279,8 @@ static int run_pass(struct step *s, size_t first)
 	}
 	ps_pool_run(t->context->pool, ps_pool_items(t->sae.d_sae, LATENTS_AN_ITEM), finish_latents,
 		    s);
-	if (t->enc_gradient)
+	if (t->gathers)
 		ps_update_gather(t, &s->pass);
-	return 0;
 }
 
 /* --- after the rows --- */
@@ -309,19 +307,15 @@ static void report(const struct step *s, ps_train_step *out)
 	};
 }
 
-int ps_trainer_take_step(ps_trainer *t, ps_train_step *out)
+int ps_step_take(ps_trainer *t, ps_train_step *out)
 {
 	struct step s = {.trainer = t, .lr = ps_schedule_rate(&t->options, *t->step, t->steps)};
 
 	ps_pool_run(t->context->pool, ps_pool_items(t->options.batch, ROWS_AN_ITEM), centre_rows,
 		    t);
 	prepare(&s);
-	for (size_t first = 0; first < t->options.batch; first += t->pass_rows) {
-		int code = run_pass(&s, first);
-
-		if (code < 0)
-			return code;
-	}
+	for (size_t first = 0; first < t->options.batch; first += t->pass_rows)
+		run_pass(&s, first);
 	if (!isfinite(s.loss))
 		return ps_fail(
 			t->context->diag, PS_EFAILED,

@@ -23,12 +23,6 @@ struct update {
 	size_t first, columns; /* the strip */
 };
 
-/* Columns of x and of the main branch's error. */
-struct strip {
-	size_t first, columns, width; /* width: of a row of both */
-	const float *x, *error;       /* from the first column on */
-};
-
 /* --- memory --- */
 
 static size_t strip_columns(size_t d_in)
@@ -36,61 +30,66 @@ static size_t strip_columns(size_t d_in)
 	return ps_min_size(PS_UPDATE_STRIP, d_in);
 }
 
-size_t ps_update_bytes(size_t d_in, size_t rows, int threads, bool gathers)
+void ps_update_lay_out(ps_sae_layout *layout, ps_trainer *t)
 {
-	ps_plan plan = {0};
+	const size_t f = t->sae.d_sae, d = t->sae.d_in, columns = strip_columns(d);
 
-	if (gathers)
-		return 0;
-	for (int i = 0; i < 2; i++)
-		ps_plan_add(&plan, "strips of a batch", rows * strip_columns(d_in) * sizeof(float));
-	ps_plan_add(&plan, "gradients of a latent's strip",
-		    (size_t)threads * 2 * strip_columns(d_in) * sizeof(float));
-	return plan.total_bytes;
-}
-
-void ps_update_take(ps_trainer *t, bool gathers, ps_arena *arena)
-{
-	const size_t columns = strip_columns(t->sae.d_in),
-		     strip = t->options.batch * columns * sizeof(float);
-
-	if (gathers)
+	if (t->gathers) {
+		t->enc_gradient = ps_sae_floats(layout, f, d);
+		t->dec_gradient = ps_sae_floats(layout, f, d);
 		return;
-	t->x_strip = ps_arena_take(arena, strip);
-	t->error_strip = ps_arena_take(arena, strip);
-	t->strip_gradients = ps_arena_take(arena, (size_t)ps_pool_threads(t->context->pool) * 2 *
-							  columns * sizeof(float));
+	}
+	t->x_strip = ps_sae_floats(layout, t->options.batch, columns);
+	t->error_strip = ps_sae_floats(layout, t->options.batch, columns);
+	t->strip_gradients = ps_sae_floats(layout, (size_t)layout->threads * 2, columns);
 }
 
 /* --- a latent's gradients --- */
 
-/* Adds the pass's, but for what is along dec[j]. */
-static void add_gradients(const ps_trainer *t, const ps_pass *pass, const struct strip *s, size_t j,
+/* The main branch's strip with another branch's error. */
+static ps_strip strip_of(const ps_strip *main, const ps_branch *branch, size_t d)
+{
+	ps_strip strip = *main;
+
+	strip.error = branch->error + main->first;
+	strip.error_width = d;
+	return strip;
+}
+
+static void add_gate(const ps_trainer *t, size_t j, const ps_strip *main, float *enc, float *dec)
+{
+	const ps_by_latent *lists = &t->gate.lists;
+	const ps_strip strip = strip_of(main, &t->gate, t->sae.d_in);
+
+	if (t->options.gate_alone)
+		ps_rows_combine_columns(
+			main->x, main->x_width, main->columns, lists->row + lists->start[j],
+			lists->gradient + lists->start[j], ps_branch_active(&t->gate, j), enc);
+	else
+		ps_branch_add_gradient(&t->gate, j, &strip, enc, dec);
+}
+
+/* Adds the pass's gradients of latent j, without what is along dec[j], to enc and dec (columns).
+ * main: a strip of x and of the main branch's error. */
+static void add_gradients(const ps_trainer *t, const ps_pass *pass, size_t j, const ps_strip *main,
 			  float *enc, float *dec)
 {
 	const size_t d = t->sae.d_in;
 
-	ps_branch_add_gradient(&t->branch, j, s->x, s->width, s->error, s->width, s->columns, enc,
-			       dec);
-	if (pass->aux)
-		ps_branch_add_gradient(pass->aux, j, s->x, s->width, pass->aux->error + s->first, d,
-				       s->columns, enc, dec);
+	ps_branch_add_gradient(&t->branch, j, main, enc, dec);
+	if (pass->aux) {
+		const ps_strip strip = strip_of(main, pass->aux, d);
+
+		ps_branch_add_gradient(pass->aux, j, &strip, enc, dec);
+	}
 	for (size_t l = 0; t->matryoshka && l < t->matryoshka->levels; l++) {
 		const ps_branch *level = &t->matryoshka->branch[l];
+		const ps_strip strip = strip_of(main, level, d);
 
-		ps_branch_add_gradient(level, j, s->x, s->width, level->error + s->first, d,
-				       s->columns, enc, dec);
+		ps_branch_add_gradient(level, j, &strip, enc, dec);
 	}
-	if (!t->arch->gate)
-		return;
-	if (t->options.gate_alone)
-		ps_rows_combine_columns(s->x, s->width, s->columns,
-					t->gate.lists.row + t->gate.lists.start[j],
-					t->gate.lists.gradient + t->gate.lists.start[j],
-					ps_branch_active(&t->gate, j), enc);
-	else
-		ps_branch_add_gradient(&t->gate, j, s->x, s->width, t->gate.error + s->first, d,
-				       s->columns, enc, dec);
+	if (t->arch->gate)
+		add_gate(t, j, main, enc, dec);
 }
 
 /* dec (columns) += along[j] dec[j], from column `first` on. */
@@ -109,12 +108,15 @@ static void gather_latents(void *context, size_t item, int worker)
 	ps_trainer *t = u->trainer;
 	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
 		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
-	const struct strip whole = {
-		.columns = d, .width = d, .x = u->pass->x, .error = t->branch.error};
+	const ps_strip whole = {.columns = d,
+				.x = u->pass->x,
+				.error = t->branch.error,
+				.x_width = d,
+				.error_width = d};
 
 	(void)worker;
 	for (size_t j = first; j < end; j++)
-		add_gradients(t, u->pass, &whole, j, t->enc_gradient + j * d,
+		add_gradients(t, u->pass, j, &whole, t->enc_gradient + j * d,
 			      t->dec_gradient + j * d);
 }
 
@@ -220,17 +222,18 @@ static void update_rows(const struct update *u, size_t j, float *gradients)
 {
 	ps_trainer *t = u->trainer;
 	const size_t at = j * t->sae.d_in + u->first, columns = u->columns;
-	float *enc = t->enc_gradient ? t->enc_gradient + at : gradients,
-	      *dec = t->enc_gradient ? t->dec_gradient + at : gradients + columns;
-	const struct strip strip = {.first = u->first,
-				    .columns = columns,
-				    .width = columns,
-				    .x = t->x_strip,
-				    .error = t->error_strip};
+	float *enc = t->gathers ? t->enc_gradient + at : gradients,
+	      *dec = t->gathers ? t->dec_gradient + at : gradients + columns;
+	const ps_strip strip = {.first = u->first,
+				.columns = columns,
+				.x = t->x_strip,
+				.error = t->error_strip,
+				.x_width = columns,
+				.error_width = columns};
 
-	if (!t->enc_gradient) {
+	if (!t->gathers) {
 		memset(gradients, 0, 2 * columns * sizeof *gradients);
-		add_gradients(t, u->pass, &strip, j, enc, dec);
+		add_gradients(t, u->pass, j, &strip, enc, dec);
 		add_along(t, j, u->first, columns, dec);
 	}
 	scale_by(enc, columns, u->clip);
@@ -248,7 +251,7 @@ static void update_strip(void *context, size_t item, int worker)
 	const size_t d = t->sae.d_in, first = item * LATENTS_AN_ITEM,
 		     end = ps_min_size(first + LATENTS_AN_ITEM, t->sae.d_sae);
 	float *gradients =
-		t->enc_gradient ? NULL : t->strip_gradients + (size_t)worker * 2 * strip_columns(d);
+		t->gathers ? NULL : t->strip_gradients + (size_t)worker * 2 * strip_columns(d);
 
 	for (size_t j = first; j < end; j++) {
 		if (j + 1 < t->sae.d_sae)
@@ -276,13 +279,12 @@ static void update_latents(struct update *u)
 {
 	ps_trainer *t = u->trainer;
 	ps_pool *pool = t->context->pool;
-	const size_t f = t->sae.d_sae, d = t->sae.d_in,
-		     strip = t->enc_gradient ? d : strip_columns(d);
+	const size_t f = t->sae.d_sae, d = t->sae.d_in, strip = t->gathers ? d : strip_columns(d);
 
 	memset(t->square, 0, f * sizeof *t->square);
 	for (u->first = 0; u->first < d; u->first += strip) {
 		u->columns = ps_min_size(strip, d - u->first);
-		if (!t->enc_gradient)
+		if (!t->gathers)
 			ps_pool_run(pool, ps_pool_items(u->pass->rows, ROWS_AN_ITEM), copy_strips,
 				    u);
 		ps_pool_run(pool, ps_pool_items(f, LATENTS_AN_ITEM), update_strip, u);
@@ -306,7 +308,7 @@ void ps_update_run(ps_trainer *t, const ps_pass *pass, double lr)
 			   .clip = 1};
 
 	ps_pool_run(t->context->pool, ps_pool_items(d, COLUMNS_AN_ITEM), b_dec_gradients, &u);
-	if (t->enc_gradient)
+	if (t->gathers)
 		ps_pool_run(t->context->pool, ps_pool_items(f, LATENTS_AN_ITEM), finish_gathered,
 			    &u);
 	if (t->options.clip > 0)

@@ -15,9 +15,8 @@
 
 #define PS_UPDATE_STRIP (2 * PS_STRIP)
 
-/* Scratch. gathers: gradients are gathered. */
-size_t ps_update_bytes(size_t d_in, size_t rows, int threads, bool gathers);
-void ps_update_take(ps_trainer *t, bool gathers, ps_arena *arena);
+/* Lists the update's buffers: the (F, D) matrices where t->gathers, else strips. */
+void ps_update_lay_out(ps_sae_layout *layout, ps_trainer *t);
 
 /* Adds the pass's gradients to t->enc_gradient and t->dec_gradient, but for what is along a row. */
 void ps_update_gather(ps_trainer *t, const ps_pass *pass);

@@ -181,13 +181,14 @@ static void few_candidates_are_left(void **state)
 {
 	enum { WIDE = 1152, LATENTS = 16384, CHOSEN = 64 };
 	bench b;
+	ps_sae_layout layout;
 	ps_screen *screen;
 	size_t total = 0;
 
 	(void)state;
 	bench_open(&b, WIDE, LATENTS, CHOSEN, false);
-	assert_int_equal(ps_screen_create(&screen, WIDE, LATENTS, CHOSEN, 1, &b.w.arena, &b.w.diag),
-			 0);
+	layout = ps_sae_layout_in(&b.w.arena, &b.w.context);
+	screen = ps_screen_lay_out(&layout, WIDE, LATENTS, CHOSEN);
 	ps_screen_take_latents(screen, 0, LATENTS, b.sae.enc, b.sae.b_enc, NULL);
 	ps_screen_run(screen, b.x, PS_SCREEN_ROWS, LATENTS, CHOSEN, true, 0);
 	for (size_t r = 0; r < PS_SCREEN_ROWS; r++) {

@@ -18,8 +18,6 @@
 #include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
-enum { PARTS = 24 };
-
 /* A trainer over rows in memory. */
 struct run {
 	workspace w;
@@ -32,10 +30,10 @@ static void run_open(struct run *run, const float *data, size_t count, size_t d,
 		     const ps_train_options *options, int threads)
 {
 	*run = (struct run){.options = *options};
-	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
+	workspace_open(&run->w, threads, ps_trainers_bytes(d, options, 1, threads));
 	memory_rows_open(&run->rows, data, count, d);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
-					   &run->rows.list, &run->w.context, &run->w.arena),
+	assert_int_equal(ps_trainers_create(&run->trainer, options, 1, &run->rows.source,
+					    &run->rows.list, &run->w.context, &run->w.arena),
 			 0);
 }
 
@@ -46,10 +44,9 @@ static void run_close(struct run *run)
 
 static ps_state_part part_of(struct run *run, const char *name)
 {
-	ps_state_part parts[PARTS];
-	const size_t count = ps_trainer_state(run->trainer, parts, PARTS);
+	ps_state_part parts[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(run->trainer, parts);
 
-	assert_true(count <= PARTS);
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(parts[i].name, name))
 			return parts[i];
@@ -66,17 +63,17 @@ static ps_train_step step(struct run *run)
 {
 	ps_train_step out;
 
-	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
 	return out;
 }
 
 /* Every bit of the state of a and b. */
 static void check_same_state(struct run *a, struct run *b)
 {
-	ps_state_part of_a[PARTS], of_b[PARTS];
-	const size_t count = ps_trainer_state(a->trainer, of_a, PARTS);
+	ps_state_part of_a[PS_STATE_PARTS_MAX], of_b[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(a->trainer, of_a);
 
-	assert_int_equal(ps_trainer_state(b->trainer, of_b, PARTS), count);
+	assert_int_equal(ps_trainer_state(b->trainer, of_b), count);
 	for (size_t i = 0; i < count; i++) {
 		assert_int_equal(of_a[i].bytes, of_b[i].bytes);
 		assert_memory_equal(of_a[i].data, of_b[i].data, of_a[i].bytes);
@@ -362,10 +359,10 @@ static const ps_train_options small = {
 
 static void copy_state(ps_trainer *from, ps_trainer *to)
 {
-	ps_state_part saved[PARTS], fresh[PARTS];
-	const size_t count = ps_trainer_state(from, saved, PARTS);
+	ps_state_part saved[PS_STATE_PARTS_MAX], fresh[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(from, saved);
 
-	assert_int_equal(ps_trainer_state(to, fresh, PARTS), count);
+	assert_int_equal(ps_trainer_state(to, fresh), count);
 	for (size_t i = 0; i < count; i++)
 		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
 }
@@ -722,7 +719,8 @@ static int create_with(const ps_train_options *options, const float *data, size_
 
 	workspace_open(&w, 1, 8 << 20);
 	memory_rows_open(&rows, data, count, D);
-	code = ps_trainer_create(&trainer, options, &rows.source, &rows.list, &w.context, &w.arena);
+	code = ps_trainers_create(&trainer, options, 1, &rows.source, &rows.list, &w.context,
+				  &w.arena);
 	*diag = w.diag;
 	workspace_close(&w);
 	return code;

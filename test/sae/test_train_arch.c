@@ -19,7 +19,7 @@
 #include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
-enum { PARTS = 24, D = 5, F = 9, B = 7, K = 2 };
+enum { D = 5, F = 9, B = 7, K = 2 };
 
 /* --- a trainer over rows in memory --- */
 
@@ -27,7 +27,7 @@ struct run {
 	workspace w;
 	memory_rows rows;
 	ps_trainer *trainer;
-	ps_state_part part[PARTS];
+	ps_state_part part[PS_STATE_PARTS_MAX];
 	size_t parts;
 };
 
@@ -35,12 +35,12 @@ static void run_open(struct run *run, const float *data, size_t count, size_t d,
 		     const ps_train_options *options, int threads)
 {
 	*run = (struct run){0};
-	workspace_open(&run->w, threads, ps_trainer_bytes(d, options, threads));
+	workspace_open(&run->w, threads, ps_trainers_bytes(d, options, 1, threads));
 	memory_rows_open(&run->rows, data, count, d);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
-					   &run->rows.list, &run->w.context, &run->w.arena),
+	assert_int_equal(ps_trainers_create(&run->trainer, options, 1, &run->rows.source,
+					    &run->rows.list, &run->w.context, &run->w.arena),
 			 0);
-	run->parts = ps_trainer_state(run->trainer, run->part, PARTS);
+	run->parts = ps_trainer_state(run->trainer, run->part);
 }
 
 static void run_close(struct run *run)
@@ -60,7 +60,7 @@ static ps_train_step step(struct run *run)
 {
 	ps_train_step out;
 
-	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
 	return out;
 }
 
@@ -516,10 +516,12 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 	ps_batch_topk *b;
 	ps_codes codes, all;
 	closeness close = {0};
+	ps_sae_layout layout;
 	workspace w;
 	float cut;
 
 	workspace_open(&w, 2, 32 << 20);
+	layout = ps_sae_layout_in(&w.arena, &w.context);
 	assert_int_equal(
 		ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, candidates, &w.arena, &w.diag), 0);
 	sae.apply_b_dec_to_input = false;
@@ -539,7 +541,7 @@ static void check_batch_selection(size_t mean_k, bool ties, bool few)
 	assert_int_equal(ps_codes_create(&codes, &lister, ROWS, &w.arena, &w.diag), 0);
 	assert_int_equal(ps_encoder_create(&dense, &full, &w.context, ROWS, &w.arena), 0);
 	assert_int_equal(ps_codes_create(&all, &full, ROWS, &w.arena, &w.diag), 0);
-	assert_int_equal(ps_batch_topk_create(&b, &lister, ROWS, mean_k, &w.context, &w.arena), 0);
+	b = ps_batch_topk_lay_out(&layout, &lister, ROWS, mean_k);
 	ps_encoder_run(dense, x, ROWS, &all);
 	positive = all.start[ROWS];
 	memcpy(sorted, all.value, positive * sizeof *sorted);
@@ -801,7 +803,7 @@ static void schedules_are_what_they_say(void **state)
 	assert_int_equal(ps_schedule_k(&o, 0, 100), 8);
 	assert_int_equal(ps_schedule_k(&o, 25, 100), 5);
 	assert_int_equal(ps_schedule_k(&o, 50, 100), K);
-	assert_int_equal(ps_schedule_k_most(&o), 8);
+	assert_int_equal(ps_schedule_k_max(&o), 8);
 }
 
 static void options_that_do_not_fit_are_refused(void **state)

@@ -16,7 +16,7 @@
 
 /* The same start, rows and order as SAELens, sparsify and dictionary_learning had: test/fixtures/training. */
 
-enum { D = 16, F = 48, K = 5, BATCH = 32, STEPS = 200, ROWS = 1024, WINDOW = 6, PARTS = 24 };
+enum { D = 16, F = 48, K = 5, BATCH = 32, STEPS = 200, ROWS = 1024, WINDOW = 6 };
 
 #define GRADIENT_THRESHOLD 6e-6
 #define LOSS_THRESHOLD 1.5e-6
@@ -61,7 +61,7 @@ struct run {
 	memory_rows rows;
 	golden all_rows;
 	ps_trainer *trainer;
-	ps_state_part part[PARTS];
+	ps_state_part part[PS_STATE_PARTS_MAX];
 	size_t parts;
 };
 
@@ -88,12 +88,12 @@ static void run_open(struct run *run, const ps_train_options *options, golden *g
 
 	*run = (struct run){.all_rows = golden_open("test/fixtures/training/rows.golden")};
 	data = golden_next(&run->all_rows, "rows", ROWS * D);
-	workspace_open(&run->w, threads, ps_trainer_bytes(D, options, threads));
+	workspace_open(&run->w, threads, ps_trainers_bytes(D, options, 1, threads));
 	memory_rows_open(&run->rows, data, ROWS, D);
-	assert_int_equal(ps_trainer_create(&run->trainer, options, &run->rows.source,
-					   &run->rows.list, &run->w.context, &run->w.arena),
+	assert_int_equal(ps_trainers_create(&run->trainer, options, 1, &run->rows.source,
+					    &run->rows.list, &run->w.context, &run->w.arena),
 			 0);
-	run->parts = ps_trainer_state(run->trainer, run->part, PARTS);
+	run->parts = ps_trainer_state(run->trainer, run->part);
 	for (int i = 0; i < 4; i++)
 		memcpy(find(run, shared[i])->data,
 		       golden_next(g, shared[i], floats_in(find(run, shared[i]))),
@@ -120,7 +120,7 @@ static double step(struct run *run)
 {
 	ps_train_step out;
 
-	assert_int_equal(ps_trainer_step(run->trainer, &out), 0);
+	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
 	return out.loss;
 }
 

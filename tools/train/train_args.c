@@ -179,9 +179,9 @@ static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *di
 {
 	const size_t levels = a->matryoshka.count;
 
-	if (levels > PS_MATRYOSHKA_MOST)
+	if (levels > PS_MATRYOSHKA_MAX)
 		return ps_fail(diag, PS_EUSAGE, "--matryoshka takes at most %d levels",
-			       PS_MATRYOSHKA_MOST);
+			       PS_MATRYOSHKA_MAX);
 	o->matryoshka_levels = levels;
 	for (size_t l = 0; l < levels; l++)
 		o->matryoshka_width[l] =
@@ -223,7 +223,7 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 
 static json_t *levels_json(const ps_train_options *o)
 {
-	uint64_t widths[PS_MATRYOSHKA_MOST];
+	uint64_t widths[PS_MATRYOSHKA_MAX];
 
 	for (size_t l = 0; l < o->matryoshka_levels; l++)
 		widths[l] = o->matryoshka_width[l];

@@ -9,7 +9,6 @@
 
 #define REPORT_ROWS 65536 /* that the reported measures are of, at most */
 #define CHECK_ROWS 8192   /* held-out rows that are measured after each save, at most */
-#define STATE_PARTS_MAX 32
 
 /* --- the state on disk --- */
 
@@ -21,9 +20,9 @@ static const char *checkpoint_path(const ps_train_job *job, char out[PATH_MAX + 
 
 int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 {
-	ps_state_part parts[STATE_PARTS_MAX];
-	ps_tensor_decl decls[STATE_PARTS_MAX];
-	size_t count = ps_trainer_state(job->trainer, parts, STATE_PARTS_MAX);
+	ps_state_part parts[PS_STATE_PARTS_MAX];
+	ps_tensor_decl decls[PS_STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(job->trainer, parts);
 	json_t *extra = json_pack("{s:O}", "provenance", job->provenance);
 	char path[PATH_MAX + 32];
 	ps_artefact *artefact;
@@ -60,8 +59,8 @@ static void note_bad_block(void *context, const char *path, long block, uint64_t
  * not used. */
 static int load_checkpoint(ps_train_job *job, ps_session *s)
 {
-	ps_state_part parts[STATE_PARTS_MAX];
-	size_t count = ps_trainer_state(job->trainer, parts, STATE_PARTS_MAX);
+	ps_state_part parts[PS_STATE_PARTS_MAX];
+	size_t count = ps_trainer_state(job->trainer, parts);
 	char path[PATH_MAX + 32];
 	ps_safetensors file;
 	ps_diag ignored = {{0}};

@@ -1,11 +1,19 @@
 /* bench/bench_train.c: tokens per second of SAE training from rows in memory.
  *
  *   bench_train [D F K batch threads steps]     (default 640 5120 64 4096 2 5)
- * Checks first that one and two threads take a step to the same bits, and that the screened encoding lists what the
- * plain one does. Prints one CSV line with its header: median and best over the steps; the best times of a step's
- * parts, each run by itself on the same rows (encode: the codes of a batch; backward: errors, gradients of the
- * activations and the lists by latent; the rest of a step is fetching rows and updating latents); the process's CPU
- * time for its cheapest step, which other work on the machine disturbs less than the clock; the dense arithmetic that a step replaces, 2 B D F, as GFLOP/s; the process's peak memory, rows included. */
+ * First it checks that one and two threads take a step to the same bits, and that the screened
+ * encoding lists what the plain one lists. Then it prints one CSV line with its header:
+ *   tokens_per_s       from the median step; best_tokens_per_s: from the best one
+ *   step_ms            the best step
+ *   encode_ms, backward_ms
+ *                      parts of a step, each run by itself on the same rows, the best of `steps`
+ *                      times. encode: the codes of a batch. backward: errors, gradients of the
+ *                      activations, and the lists by latent
+ *   rest_ms            step_ms without these two: fetching rows and updating latents
+ *   cpu_ms             the process's CPU time for its cheapest step. Other work on the machine
+ *                      disturbs it less than the clock
+ *   dense_gflops       the dense arithmetic that a step replaces, 2 B D F, at the median's speed
+ *   peak_mib           the process's peak memory, rows included */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +75,8 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Runs `steps` steps after one to warm up; seconds (steps) or NULL, *cpu the least CPU time of one. Returns the last loss. */
+/* Takes one step to warm up and then `steps` steps. seconds (steps) gets their times and *cpu the
+ * least CPU time of one; both may be NULL. Returns the last loss. */
 static double run(const struct shape *s, const ps_row_source *source, const ps_row_list *list,
 		  int threads, int steps, double *seconds, double *cpu)
 {

@@ -39,7 +39,7 @@ static void batch_topk_prepare(ps_trainer *t)
 					       t->sae.d_sae);
 }
 
-/* From z |dec_j|, by which they were chosen, to z. */
+/* Turns the values z |dec_j|, by which latents were chosen, into z. */
 static void divide_by_norms(const ps_trainer *t, ps_codes *codes)
 {
 	for (size_t i = 0; i < codes->start[codes->rows]; i++)
@@ -53,7 +53,8 @@ static void topk_activate(ps_trainer *t, const ps_pass *pass)
 		divide_by_norms(t, &t->branch.codes);
 }
 
-/* The running mean of the least active value: below it nothing counts once the SAE stands alone. */
+/* Updates the running mean of the least active value. It becomes the threshold of the saved SAE,
+ * which has no batch to select from. */
 static void follow_threshold(ps_trainer *t, const ps_codes *codes)
 {
 	const double rate = t->options.threshold_rate;

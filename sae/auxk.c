@@ -7,10 +7,10 @@
 struct ps_auxk {
 	const ps_sae *sae;
 	ps_auxk_form form;
-	ps_sae dead; /* the dead latents' encoder rows, gathered; d_sae and k change from step to step */
+	ps_sae dead; /* the dead latents' encoder rows, gathered; d_sae and k differ by step */
 	size_t k_aux;
-	const float *norm; /* (F), or NULL */
-	uint32_t *latent;  /* (F): of the full SAE, per dead latent */
+	const float *norm; /* (F), or NULL: factors of z in the selection */
+	uint32_t *latent;  /* (F): the full SAE's latent, per dead latent */
 	ps_encoder *encoder;
 	ps_branch branch;
 };

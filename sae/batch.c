@@ -11,7 +11,7 @@ struct gathering {
 	size_t count;
 	float *out;
 	int rc[PARTS];
-	ps_diag diag[PARTS]; /* each part has its own: parts run at the same time */
+	ps_diag diag[PARTS]; /* one per part, because parts run at the same time */
 };
 
 static void gather_part(void *context, size_t part, int worker)

@@ -5,21 +5,21 @@
 #include "core/base/checked.h"
 
 enum {
-	CANDIDATES = 4, /* of a row, per mean activation */
-	FULL_ROWS = 16, /* listed in full at a time */
+	CANDIDATES = 4, /* candidates of a row, for each latent of the mean */
+	FULL_ROWS = 16, /* rows that are listed in full at a time */
 	DIGIT_BITS = 11,
 	DIGITS = 1 << DIGIT_BITS,
 };
 
-/* An entry that a row listed in full adds. */
+/* An entry of a row that is listed in full. */
 struct extra {
 	uint32_t row, index;
 	float value;
 };
 
 struct ps_batch_topk {
-	ps_sae full;         /* lists every positive latent */
-	ps_encoder *encoder; /* FULL_ROWS rows */
+	ps_sae full;         /* the lister's parameters; lists every positive latent */
+	ps_encoder *encoder; /* for FULL_ROWS rows */
 	ps_codes codes;
 	float *x;            /* (FULL_ROWS, D) */
 	uint8_t *crowded;    /* (rows): every candidate reached the cut */
@@ -28,7 +28,7 @@ struct ps_batch_topk {
 	uint32_t *count; /* (DIGITS) */
 };
 
-/* What is kept: values above cut, and the first `ties` that equal it. */
+/* What is kept: the values above `value`, and the first `ties` values that equal it. */
 struct cut {
 	float value;
 	size_t ties;
@@ -47,7 +47,7 @@ static ps_sae full_of(const ps_sae *lister)
 	return full;
 }
 
-/* Twice what may be kept, for ties, and what a few rows can add. */
+/* The most extras at a time: twice what may be kept, because of ties, and FULL_ROWS full rows. */
 static size_t extras_max(const ps_sae *sae, size_t rows, size_t k)
 {
 	return 2 * rows * k + FULL_ROWS * sae->d_sae;
@@ -76,8 +76,8 @@ static uint32_t bits_of(float value)
 	return bits;
 }
 
-/* The n-th largest value of codes (crowded rows' are 0) and extras, digit by digit from the top; positive floats
- * compare as their bits do. 0 when fewer than n are positive. */
+/* Finds the n-th largest value among extras and codes, where crowded rows are 0; 0 when fewer than
+ * n are positive. Goes digit by digit from the top: positive floats compare as their bits do. */
 static struct cut find_cut(ps_batch_topk *b, const ps_codes *codes, size_t n)
 {
 	const size_t entries = codes->start[codes->rows];
@@ -110,7 +110,8 @@ static struct cut find_cut(ps_batch_topk *b, const ps_codes *codes, size_t n)
 	return cut;
 }
 
-/* Rows that list as many candidates as they could, all of them at the cut or above; their entries are set to 0. */
+/* Marks the rows that list as many candidates as they can, all of them at the cut or above. Sets
+ * their entries to 0 and returns their number. */
 static size_t mark_crowded(ps_batch_topk *b, const ps_codes *codes, size_t candidates, float cut)
 {
 	size_t crowded = 0;
@@ -134,7 +135,7 @@ static bool passes(struct cut *cut, float value)
 	return value > cut->value || (value == cut->value && cut->ties && cut->ties--);
 }
 
-/* Keeps of the extras what a batch could still need. */
+/* Drops the extras that cannot be selected any more. */
 static void drop_extras(ps_batch_topk *b, struct cut cut)
 {
 	size_t kept = 0;
@@ -145,7 +146,8 @@ static void drop_extras(ps_batch_topk *b, struct cut cut)
 	b->extras = kept;
 }
 
-/* The entries at the cut or above of up to FULL_ROWS crowded rows from *row on. */
+/* Lists up to FULL_ROWS crowded rows in full, from *row on. Their entries at the cut or above
+ * become extras. */
 static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *codes, float cut,
 			  size_t *row)
 {
@@ -169,7 +171,7 @@ static void add_full_rows(ps_batch_topk *b, const float *x, const ps_codes *code
 								       b->codes.value[i]};
 }
 
-/* Drops what the cut leaves out, from the codes and from the extras, both in place. */
+/* Drops what the cut leaves out, from the codes and from the extras, in place. */
 static void drop_the_rest(ps_batch_topk *b, ps_codes *codes, struct cut cut)
 {
 	size_t kept = 0, extra = 0, kept_extras = 0;
@@ -192,7 +194,7 @@ static void drop_the_rest(ps_batch_topk *b, ps_codes *codes, struct cut cut)
 	b->extras = kept_extras;
 }
 
-/* The extras' rows into the codes, from the back: a row never moves forwards. */
+/* Moves the extras into the codes. Starts from the back, since no row moves towards the front. */
 static void merge(ps_batch_topk *b, ps_codes *codes)
 {
 	size_t end = codes->start[codes->rows], at = end + b->extras, extra = b->extras;

@@ -4,7 +4,8 @@
 
 #include "core/base/checked.h"
 
-/* All rows take a strip of columns before the next one is begun: of a large decoder the strip alone stays in the cache. */
+/* All rows take one strip of columns before any takes the next. The strip of a large decoder then
+ * stays in the cache, where the whole decoder would not fit. */
 enum { ROWS_AN_ITEM = 32 };
 
 struct backward {
@@ -24,7 +25,8 @@ void ps_branch_lay_out(ps_sae_layout *layout, ps_branch *branch, const ps_sae *s
 	ps_by_latent_lay_out(layout, &branch->lists, sae->d_sae, branch->codes.capacity);
 }
 
-/* Columns [first, first + columns) of a row's error, and what they add to the gradients of its activations. */
+/* Computes the strip's columns of a row's error, and adds what they contribute to the row's loss
+ * and to the gradients of its activations. */
 static void backward_row(const struct backward *b, size_t row)
 {
 	const ps_branch *branch = b->branch;
@@ -90,7 +92,7 @@ double ps_branch_parallel(const ps_branch *branch, size_t latent)
 
 	for (size_t i = lists->start[latent]; i < lists->start[latent + 1]; i++)
 		sum += (double)lists->value[i] * lists->gradient[i];
-	return sum != 0 ? sum / branch->scale : 0; /* both carry the scale */
+	return sum != 0 ? sum / branch->scale : 0; /* both factors carry the scale */
 }
 
 float ps_branch_bias_gradient(const ps_branch *branch, size_t latent)

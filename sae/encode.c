@@ -8,20 +8,21 @@
 #include "sae/sparse.h"
 #include "sae/topk.h"
 
-/* TopK is sae/encode_topk's. Elsewhere pre-activations exist for one block of rows at a time; each row's active
- * latents are listed right after the product, while the block is still in the cache. Rows are first listed at fixed
- * places of the codes, as if every row were full, and then moved together: with TopK almost always nothing has to. */
+/* sae/encode_topk.c encodes topk. For the other architectures, pre-activations exist for one block
+ * of rows at a time. Each row's active latents are listed right after the product, while the block
+ * is still in the cache. Rows are first listed at fixed places of the codes, as if every row were
+ * full, and then moved together. With topk almost every row is full and hardly anything moves. */
 
 enum {
 	BLOCK_ROWS = 512,
-	ROWS_AN_ITEM = 8, /* of a block, per item of work */
+	ROWS_AN_ITEM = 8, /* of a block */
 	LATENTS_AN_ITEM = 64,
 };
 
 struct ps_encoder {
 	const ps_sae *sae;
 	const ps_context *context;
-	ps_topk_encoder *topk; /* then the rest but norm is NULL */
+	ps_topk_encoder *topk; /* NULL unless topk; then matmul, input and z are NULL */
 	ps_matmul *matmul;
 	size_t block_rows;
 	float *input; /* (block_rows, D): x - b_dec; unused where b_dec is not applied */
@@ -29,7 +30,7 @@ struct ps_encoder {
 	float *norm;  /* (F): |dec_j|; unused unless the SAE rescales */
 };
 
-/* The block that is being encoded. */
+/* A block of rows that is being encoded. */
 struct encode_block {
 	ps_encoder *encoder;
 	const float *x;     /* (rows, D) */
@@ -37,7 +38,7 @@ struct encode_block {
 	ps_codes *codes;    /* start[row] holds the row's count until the rows are moved together */
 };
 
-/* The matrix product takes its buffers by itself. */
+/* Counts or takes the matrix product's buffers, which it takes by itself. */
 static ps_matmul *lay_out_products(ps_sae_layout *layout, size_t rows, size_t width)
 {
 	const size_t bytes = ps_matmul_bytes(PS_PRECISION_F32, layout->threads, rows, width);
@@ -85,7 +86,7 @@ int ps_encoder_create(ps_encoder **encoder, const ps_sae *sae, const ps_context 
 	return rc;
 }
 
-/* |dec_j| by which z_j is multiplied; NULL unless the SAE rescales. */
+/* The factors |dec_j| of z_j; NULL unless the SAE rescales. */
 static const float *norms_of(const ps_encoder *encoder)
 {
 	return encoder->sae->rescale_by_decoder_norm ? encoder->norm : NULL;
@@ -133,7 +134,7 @@ PS_CLONES static void finish_pre_activations(float *restrict z, const float *res
 			z[j] += bias[j];
 }
 
-/* gated: from z > 0 to the magnitudes that are positive. */
+/* gated: lists the magnitudes that are positive, of the latents with z > 0. */
 static size_t list_gated(const ps_sae *sae, const float *z, uint32_t *index, float *value)
 {
 	const size_t open = ps_above_select(z, NULL, 0, sae->d_sae, index, value);
@@ -195,7 +196,7 @@ static void encode_block(struct encode_block *block)
 	ps_pool_run(encoder->context->pool, block_items(block->rows), list_rows, block);
 }
 
-/* From counts at start[r] and entries at r * most to consecutive entries. */
+/* Makes the entries consecutive. On entry row r has start[r] of them, from r * most on. */
 static void move_together(ps_codes *codes, size_t most)
 {
 	size_t total = 0;

@@ -8,11 +8,11 @@
 #include "sae/sparse.h"
 #include "sae/topk.h"
 
-enum { PLAIN_ROWS = 12 }; /* rows of a plain group: their inputs stay in the first two caches */
+enum { PLAIN_ROWS = 12 }; /* of a group; their inputs stay in the first two caches */
 
 struct worker {
-	float *input;  /* (group_rows, D): x - b_dec; unused where b_dec is not applied */
-	float *z;      /* (PLAIN_ROWS, F) plain; (F) screened */
+	float *input;  /* (rows of a group, D): x - b_dec; unused where b_dec is not applied */
+	float *z;      /* (rows of a group, F); screened: (F) */
 	void *scratch; /* of ps_topk_select */
 	uint32_t *index;
 };
@@ -79,21 +79,16 @@ ps_topk_encoder *ps_topk_encoder_lay_out(ps_sae_layout *layout, const ps_sae *sa
 	return layout->parts.arena ? e : NULL;
 }
 
-void ps_topk_encoder_take(ps_topk_encoder *e, size_t first, size_t end, const float *norm)
-{
-	if (e->screened)
-		ps_screen_take_latents(e->screen, first, end, e->sae->enc, e->sae->b_enc, norm);
-}
-
 static void take_item(void *context, size_t item, int worker)
 {
 	const struct run *run = context;
+	const ps_sae *sae = run->encoder->sae;
 	const size_t first = item * PS_SCREEN_LATENTS;
 
 	(void)worker;
-	ps_topk_encoder_take(run->encoder, first,
-			     ps_min_size(first + PS_SCREEN_LATENTS, run->encoder->sae->d_sae),
-			     run->norm);
+	ps_screen_take_latents(run->encoder->screen, first,
+			       ps_min_size(first + PS_SCREEN_LATENTS, sae->d_sae), sae->enc,
+			       sae->b_enc, run->norm);
 }
 
 void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
@@ -105,7 +100,7 @@ void ps_topk_encoder_take_all(ps_topk_encoder *e, const float *norm)
 			    take_item, &run);
 }
 
-/* The group's rows as the encoder sees them. */
+/* Returns the group's rows as the encoder sees them, minus b_dec where the SAE asks for that. */
 static const float *centred(const struct run *run, struct worker *w, size_t first, size_t rows)
 {
 	const ps_sae *sae = run->encoder->sae;
@@ -119,7 +114,7 @@ static const float *centred(const struct run *run, struct worker *w, size_t firs
 	return w->input;
 }
 
-/* From all latents' products. */
+/* Lists a row from the products z (F) of all latents. */
 static void list_all(const struct run *run, struct worker *w, float *z, size_t row)
 {
 	const ps_sae *sae = run->encoder->sae;
@@ -131,7 +126,7 @@ static void list_all(const struct run *run, struct worker *w, float *z, size_t r
 	run->codes->start[row] = select_among(sae, z, sae->d_sae, w->scratch, index, value);
 }
 
-/* From the products of the candidates. */
+/* Lists a row from its candidates, whose products are computed here. */
 static void list_candidates(const struct run *run, struct worker *w, const uint32_t *candidate,
 			    size_t count, const float *x, size_t row)
 {
@@ -192,7 +187,8 @@ static void encode_group(void *context, size_t item, int worker)
 		list_all(run, w, w->z + r * sae->d_sae, first + r);
 }
 
-/* The largest groups among those with which the slowest thread has least to do. */
+/* Finds how many rows a group should have. The slowest thread takes ceil(groups / threads) groups.
+ * Among the sizes that give it the fewest rows, the largest is best. */
 static size_t group_rows(const ps_topk_encoder *e, size_t rows)
 {
 	const size_t threads = (size_t)ps_pool_threads(e->context->pool),

@@ -1,10 +1,13 @@
 /* sae/encode_topk.h: the TopK encoding of a batch, exact, without the matrix of pre-activations.
  *
- *   z_j = enc_j . x + b_j, times |dec_j| if the SAE rescales; a product is ps_rows_dot's (sae/sparse.h), whichever path
- *   computes it; listed are the k largest z, ties to the lower index, as far as they are positive.
- * Two paths, the same bits: plain (all F products of a row, then ps_topk_select) and screened (sae/screen.h: an int16
- * product with a proven bound leaves a few more than k latents, which alone are computed). Screened wherever that
- * pays; PRUNESCOPE_SCREEN=plain takes the plain path, =ref|avx2|avx512|vnni another kernel. */
+ *   z_j = enc_j . x + b_j, multiplied by |dec_j| if the SAE rescales
+ * A row lists its k largest z that are positive, or of any sign with signed_values; ties go to the
+ * lower latent. Products are ps_rows_dot's (sae/sparse.h), so that two paths give the same bits:
+ *   plain     computes all F products of a row, then selects (ps_topk_select)
+ *   screened  an int16 product with a proven bound leaves a few more than k latents; only these are
+ *             computed in f32 (sae/screen.h)
+ * Rows are screened where that is faster (ps_screen_pays). PRUNESCOPE_SCREEN=plain takes the plain
+ * path; ref, avx2, avx512 and vnni choose the int16 kernel. */
 #ifndef PS_SAE_ENCODE_TOPK_H
 #define PS_SAE_ENCODE_TOPK_H
 
@@ -16,12 +19,12 @@ typedef struct ps_topk_encoder ps_topk_encoder;
  * the layout's context are borrowed; d_sae and k may become smaller later. */
 ps_topk_encoder *ps_topk_encoder_lay_out(ps_sae_layout *layout, const ps_sae *sae, size_t max_rows);
 
-/* Takes the weights of latents [first, end) over, as sae/screen.h takes them; norm (F) or NULL. */
-void ps_topk_encoder_take(ps_topk_encoder *encoder, size_t first, size_t end, const float *norm);
-/* All of them, by all threads. */
+/* Takes over the present weights of all latents, with all threads. norm: (F) factors of z, or
+ * NULL. */
 void ps_topk_encoder_take_all(ps_topk_encoder *encoder, const float *norm);
 
-/* Row r's entries at r * k of index and value, their number at start[r]. The weights were taken over before. */
+/* Encodes x (rows, D) with the weights taken over last. Row r's entries are index and value from
+ * r * k on, their number is start[r]. norm: as it was taken over. */
 void ps_topk_encoder_run(ps_topk_encoder *encoder, const float *x, size_t rows, const float *norm,
 			 ps_codes *codes);
 

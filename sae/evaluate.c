@@ -7,16 +7,17 @@
 #include "sae/batch.h"
 #include "sae/sparse.h"
 
-/* Each row's numbers are found by any thread, each column's sums by one; both are then added in order. */
+/* Same bits: a row's measures are computed by any thread, and added in order afterwards. A column's
+ * sums are computed by one thread, row by row. */
 
 enum {
 	BATCH_ROWS = 1024,
-	BATCH_ROWS_DENSE = 256, /* without TopK a row may list every latent */
+	BATCH_ROWS_DENSE = 256, /* where a row may list every latent: not topk */
 	ROWS_AN_ITEM = 8,
 	COLUMNS_AN_ITEM = 64,
 };
 
-/* Of one row. */
+/* The measures of one row, or their sums. */
 struct row_measures {
 	double error, product, x_square, x_hat_square, variance; /* variance: |x - mean|^2 */
 };
@@ -26,14 +27,14 @@ struct ps_evaluator {
 	const ps_context *context;
 	ps_encoder *encoder;
 	ps_codes codes;
-	const float *x; /* (rows, D): of the present call */
+	const float *x; /* (rows, D), of the present call */
 	size_t rows;
 	float *x_hat;                     /* (max_rows, D) */
 	struct row_measures *row;         /* (max_rows) */
-	const double *mean;               /* (D), or NULL */
+	const double *mean;               /* (D), of all rows; NULL: not known */
 	float *origin;                    /* (D): the first row */
-	double *sum, *square, *error_sum; /* (D): of x - origin, its square, x - x_hat */
-	uint64_t *firing;                 /* (F) */
+	double *sum, *square, *error_sum; /* (D): sums of x - origin, its square, x - x_hat */
+	uint64_t *firing;                 /* (F): rows on which each latent fired */
 	uint64_t seen, active;
 	struct row_measures total;
 	double cosine, norm_ratio, legacy;

@@ -15,7 +15,8 @@ static ps_sae gated_lister(const ps_trainer *t)
 	return lister;
 }
 
-/* The gate's codes are pi; the main branch's, of the same entries, are f. */
+/* The encoder lists pi. The gate's branch gets a copy; the main branch's values become f, at the
+ * same entries. */
 static void gated_activate(ps_trainer *t, const ps_pass *pass)
 {
 	const ps_codes *main = &t->branch.codes;

@@ -50,14 +50,14 @@ static void jumprelu_activate(ps_trainer *t, const ps_pass *pass)
 	ps_pool_run(t->context->pool, ps_pool_items(pass->rows, ROWS_AN_ITEM), activate_rows, t);
 }
 
-/* What the estimators of one latent share. */
+/* What the entries of one latent share, and the sums over them. */
 struct estimator {
 	const ps_train_options *options;
-	float theta, norm, half, unit; /* half: of the bandwidth; unit: of the penalty */
+	float theta, norm, half, unit; /* half the bandwidth; the penalty's unit */
 	double theta_gradient, penalty, along;
 };
 
-/* The step penalties' gradient of [z > theta] on a row. */
+/* The step and target penalties' gradient of [z > theta], on a row with l0 active latents. */
 static double step_weight(const struct estimator *e, uint32_t l0)
 {
 	const double target = e->options->target_l0;
@@ -73,7 +73,7 @@ static double step_weight(const struct estimator *e, uint32_t l0)
 	return 0;
 }
 
-/* The tanh penalty of an activation: its gradient of f. */
+/* Adds an activation's tanh penalty to the sums; returns the penalty's gradient of f. */
 static double tanh_gradient(struct estimator *e, double f)
 {
 	const double scale = e->options->tanh_scale, value = tanh(scale * f * e->norm),
@@ -84,7 +84,8 @@ static double tanh_gradient(struct estimator *e, double f)
 	return slope * e->norm;
 }
 
-/* One entry: f (0: not active), gradient df of the reconstruction; returns dz. */
+/* Takes one entry: its f, 0 where it is not active, and the reconstruction's gradient df. Adds to
+ * the gradient of theta; returns dz. */
 static double estimate(struct estimator *e, double f, double df, uint32_t l0)
 {
 	const bool active = f > 0, near = !active || f - e->theta < e->half;
@@ -126,7 +127,7 @@ static void jumprelu_latent(ps_trainer *t, const ps_pass *pass, size_t j)
 	t->extra_gradient[0][j] += (float)e.theta_gradient;
 	t->penalty[j] += e.penalty;
 	t->along[j] += e.norm > 0 ? (float)(e.along / e.norm) : 0;
-	/* The step penalties belong to rows, not to latents: the first latent stands for them. */
+	/* The step and target penalties belong to rows, not to latents: latent 0 adds them. */
 	if (!j && t->options.l0_penalty != PS_L0_TANH)
 		for (size_t r = 0; r < pass->rows; r++)
 			t->penalty[0] += row_penalty(&t->options, t->active[r]);

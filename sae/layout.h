@@ -1,8 +1,8 @@
 /* sae/layout.h: the buffers of sae's modules, on core's one list of parts (ps_layout).
  *
- * A module lists its buffers in one function, ps_..._lay_out. It runs twice: with ps_sae_layout_count
- * it adds up the bytes, with ps_sae_layout_in it takes the buffers from an arena. A module that stands
- * on others calls their functions with the same layout. */
+ * A module lists its buffers in one function, ps_..._lay_out. It runs twice: with
+ * ps_sae_layout_count it adds up the bytes, with ps_sae_layout_in it takes the buffers from an
+ * arena. A module that stands on others calls their functions with the same layout. */
 #ifndef PS_SAE_LAYOUT_H
 #define PS_SAE_LAYOUT_H
 

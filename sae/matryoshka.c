@@ -14,7 +14,7 @@ ps_matryoshka *ps_matryoshka_lay_out(ps_sae_layout *layout, const ps_sae *listed
 	return layout->parts.arena ? m : NULL;
 }
 
-/* The entries of latents below width: every row's first ones. */
+/* Copies the entries of latents below width. They are the first ones of every row. */
 static void take_below(const ps_codes *codes, size_t width, ps_codes *out)
 {
 	size_t count = 0;

@@ -7,7 +7,8 @@
 #include "sae/arch.h"
 
 #define ENCODER_SHARE 0.2
-/* Streams of init_seed: latents' starts count from 0, these from the other end. */
+/* A step's stream of init_seed. The streams of the latents' starts count up from 0, these count
+ * down from the largest number. */
 #define STREAM_OF(step) (UINT64_MAX - (step))
 
 bool ps_resample_is_due(const ps_trainer *t)
@@ -38,7 +39,8 @@ static double mean_encoder_norm(const ps_trainer *t)
 	return alive ? sum / (double)alive : 1;
 }
 
-/* A row by its weight, which becomes 0; the number of rows when none is left. */
+/* Draws a row with a probability in proportion to its weight (rows), and sets the weight to 0.
+ * Returns the number of rows when all weights are 0. */
 static size_t draw_row(double *weight, size_t rows, ps_rng *rng)
 {
 	double total = 0, at;

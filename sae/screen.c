@@ -1,6 +1,7 @@
-/* Why a worker screens a group of rows against all latents: a row's running bound then needs no sharing, and the
- * int16 rows of a group stay in the second-level cache while panels of latents stream past. Columns are cut into
- * blocks so that a panel's block stays in the first level while the group's tiles pass over it. */
+/* A worker screens a group of rows against all latents. So a row's running bound needs no sharing
+ * between threads, and the group's int16 rows stay in the second-level cache while panels of
+ * latents stream past. Columns are cut into blocks, so that a panel's block stays in the
+ * first-level cache while the group's tiles pass over it. */
 #include "sae/screen.h"
 
 #include <float.h>
@@ -14,45 +15,45 @@
 
 enum {
 	GROUP_ROWS = PS_SCREEN_ROWS, /* whole tiles of every kernel */
-	BLOCK_PAIRS = 256,      /* pairs of columns between loads and stores of a tile's sums */
-	SPARE_CANDIDATES = 512, /* of a row besides 2 k */
+	BLOCK_PAIRS = 256,           /* pairs of columns of a block */
+	SPARE_CANDIDATES = 512,      /* candidates that a row may have besides 2 k */
 	LEAST_ENOUGH = 64,
 	LONGEST_ROW = 65536,
 	LANES = 8,
 	PACK = 512, /* columns packed at a time */
 	LINE = 32,  /* int16 in a cache line */
 	TOP_BIT = 30,
-	BOUND_LOW_BIT = 12, /* of the running bound: it needs no more than 11 bits of mantissa */
+	BOUND_LOW_BIT = 12, /* of the running bound: 11 bits of mantissa are enough */
 };
 
-#define NORM_TARGET                                                                                \
-	44000.0f           /* of an int16 row: rounding adds at most sqrt(LONGEST_ROW) / 2 = 128 */
-#define LARGEST 32766.0f   /* of an int16 element before rounding */
-#define INFLATE 1.001f     /* covers the rounding of norms and bounds themselves */
-#define TINY 1e-18f        /* added to norms: squares that underflow */
-#define LARGEST_NORM 1e15f /* of rows whose bound cannot overflow */
+/* The norm of an int16 row. Rounding adds at most sqrt(LONGEST_ROW) / 2 = 128. */
+#define NORM_TARGET 44000.0f
+#define LARGEST 32766.0f   /* an int16 element, before rounding */
+#define INFLATE 1.001f     /* covers the rounding of the norms and bounds themselves */
+#define TINY 1e-18f        /* added to norms, because squares may underflow */
+#define LARGEST_NORM 1e15f /* of a row whose bound cannot overflow */
 
 typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t ints8 __attribute__((vector_size(32), aligned(4), may_alias));
 
-struct latents { /* (F rounded up to panels) each */
+struct latents { /* what the bounds need, (F rounded up to panels) each */
 	float *scale, *bias, *by_x_norm, *by_x_error, *fixed;
 };
 
-/* A worker's group. */
+/* The group of rows that a worker screens. */
 struct group {
 	int16_t *x;   /* tiles (pairs, rows of a tile, 2) */
 	int32_t *sum; /* (GROUP_ROWS, latents of a panel) */
 	ps_screen_row row[GROUP_ROWS];
 	float bound[GROUP_ROWS];
-	size_t count[GROUP_ROWS];  /* candidates */
-	size_t enough[GROUP_ROWS]; /* of them, to look for a higher bound */
-	bool all[GROUP_ROWS];      /* no candidates: all latents have to be computed */
+	size_t count[GROUP_ROWS];  /* candidates so far */
+	size_t enough[GROUP_ROWS]; /* candidates at which a higher bound is looked for */
+	bool all[GROUP_ROWS];      /* there are no candidates: all latents must be computed */
 	uint32_t *index;           /* (GROUP_ROWS, capacity) each */
 	float *lower, *upper;
 };
 
-/* What a row's z of the latents of a panel lies between. */
+/* What z of a panel's latents, on one row, lies between. */
 struct ends {
 	float lower[PS_SCREEN_LATENTS_MAX], upper[PS_SCREEN_LATENTS_MAX];
 };
@@ -60,7 +61,7 @@ struct ends {
 struct ps_screen {
 	const ps_screen_kernel *kernel;
 	size_t d_in, pairs, capacity;
-	float rounding; /* of the f32 product and of the estimate, relative */
+	float rounding; /* relative error of the f32 product and of the estimate */
 	int16_t *w;     /* panels (pairs, latents of a panel, 2) */
 	struct latents latent;
 	struct group *group; /* per worker */
@@ -132,7 +133,7 @@ size_t ps_screen_tile_rows(const ps_screen *s)
 	return s->kernel->rows;
 }
 
-/* |values| and the largest element's size. */
+/* Returns |values|; *largest is the largest absolute element. */
 PS_CLONES static float measure(const float *values, size_t n, float *largest)
 {
 	vector8 square = {0}, most = {0};
@@ -159,8 +160,9 @@ PS_CLONES static float measure(const float *values, size_t n, float *largest)
 	return sqrtf(sum);
 }
 
-/* out[p * stride] = the pair p of columns of values / scale, to the nearest; returns |values - scale * out|. The
- * multiplication by the inverse may round to the next integer: the error is measured from what was written. */
+/* Rounds values / scale to int16; pair p of columns goes to out[p * stride]. Returns
+ * |values - scale * out|. Multiplying by the inverse may round to the wrong integer; that is
+ * allowed, because the error is measured from what was written. */
 PS_CLONES static float pack_row(const float *values, size_t n, float scale, int16_t *out,
 				size_t stride)
 {
@@ -201,7 +203,7 @@ PS_CLONES static float pack_row(const float *values, size_t n, float scale, int1
 	return sqrtf(sum);
 }
 
-/* The scale that brings a row to int16, or 0: the row is taken as zeros, its error as its norm. */
+/* The scale that brings a row to int16. 0: the row becomes zeros, and its error is its norm. */
 static float scale_of(float norm, float largest)
 {
 	const float scale = fmaxf(norm / NORM_TARGET, largest / LARGEST);
@@ -209,7 +211,8 @@ static float scale_of(float norm, float largest)
 	return norm < LARGEST_NORM && scale > 1e-30f ? scale : 0;
 }
 
-/* |values - scale * packed|, with the rounding of the difference where there is no fused operation. */
+/* Packs a row. Returns |values - scale * packed|, plus what rounding adds to the difference on a
+ * CPU that has no fused multiply-add. */
 static float quantise(const float *values, size_t n, float norm, float scale, int16_t *out,
 		      size_t stride)
 {
@@ -237,13 +240,13 @@ static void take_latent(ps_screen *s, size_t j, const float *enc, float bias, fl
 	l->by_x_norm[j] = INFLATE * (error + s->rounding * norm) * factor;
 	l->by_x_error[j] = INFLATE * (norm + error) * factor;
 	l->fixed[j] = (s->rounding * fabsf(bias) + TINY) * factor + TINY;
-	if (!fits) { /* a candidate of every row */
+	if (!fits) { /* it is a candidate of every row */
 		l->scale[j] = l->bias[j] = l->by_x_norm[j] = l->by_x_error[j] = 0;
 		l->fixed[j] = INFINITY;
 	}
 }
 
-/* Latents that fill up the last panel: never candidates. */
+/* Fills the last panel with latents that are never candidates. */
 static void close_panel(ps_screen *s, size_t j)
 {
 	const size_t wide = s->kernel->latents;
@@ -275,11 +278,11 @@ static float float_of(int32_t bits)
 	return value;
 }
 
-/* A positive value that at least k of the lower ends reach, or 0. */
+/* Returns a positive value that at least k of the lower ends reach, or 0. */
 PS_CLONES static float kth_lower(const float *lower, size_t n, size_t k)
 {
-	const int32_t *bits = (const int32_t *)(const void *)
-		lower; /* of positive floats: they compare as integers do */
+	/* Positive floats compare as their bits do. */
+	const int32_t *bits = (const int32_t *)(const void *)lower;
 	int32_t found = 0;
 
 	for (int bit = TOP_BIT; bit >= BOUND_LOW_BIT; bit--) {
@@ -298,14 +301,14 @@ PS_CLONES static float kth_lower(const float *lower, size_t n, size_t k)
 	return float_of(found);
 }
 
-/* Candidates of a row at which a higher bound is worth looking for. */
+/* How many candidates a row must have before a higher bound is worth looking for. */
 static size_t enough_of(const ps_screen *s, size_t left)
 {
 	return ps_min_size(ps_max_size(2 * left, LEAST_ENOUGH),
 			   s->capacity - s->kernel->latents + 1);
 }
 
-/* Raises the row's bound and drops what has fallen below it. */
+/* Raises the row's bound and drops the candidates that are below it. */
 static void drop_candidates(const ps_screen *s, struct group *g, size_t r, size_t k)
 {
 	uint32_t *index = g->index + r * s->capacity;
@@ -347,14 +350,14 @@ static void add_candidates(const ps_screen *s, struct group *g, size_t r, uint32
 	}
 }
 
-/* Brings part t of n of a panel to the second-level cache. */
+/* Brings part t of n of a panel into the second-level cache. */
 static void fetch_panel(const int16_t *w, size_t elements, size_t t, size_t n)
 {
 	for (size_t i = elements * t / n; i < elements * (t + 1) / n; i += LINE)
 		__builtin_prefetch(w + i, 0, 2);
 }
 
-/* What the panel's sums say of each row. */
+/* Adds each row's candidates from the panel's sums. */
 static void read_panel(const ps_screen *s, struct group *g, size_t rows, size_t panel, size_t k)
 {
 	const size_t wide = s->kernel->latents, first = panel * wide;
@@ -406,7 +409,8 @@ static void pack_group(const ps_screen *s, struct group *g, const float *x, size
 			.scale = scale,
 			.norm = norm,
 			.error = quantise(row, s->d_in, norm, scale, out, 2 * tall)};
-		g->bound[r] = positive ? 0 : -FLT_MAX; /* above what fills up the last panel */
+		/* Above the latents that fill the last panel. */
+		g->bound[r] = positive ? 0 : -FLT_MAX;
 		g->count[r] = 0;
 		g->enough[r] = enough_of(s, k);
 		g->all[r] = !(norm < LARGEST_NORM);

@@ -48,7 +48,7 @@ static void reach_ref(const int32_t *sum, const ps_screen_bounds *b, const ps_sc
 #if defined(__x86_64__)
 enum { AVX2_ROWS = 6, AVX2_LATENTS = 16, AVX512_ROWS = 12, AVX512_LATENTS = 32 };
 
-/* 6 x 2 sums, two vectors of w, a pair of x and a product: all 16 registers. */
+/* 12 sums, two vectors of w, one pair of x and one product take all 16 registers. */
 __attribute__((target("avx2,fma"))) static void tile_avx2(size_t pairs, const int16_t *x,
 							  const int16_t *w, bool add, int32_t *sum)
 {
@@ -83,7 +83,7 @@ __attribute__((target("avx2,fma"))) static void tile_avx2(size_t pairs, const in
 					    total[r][v]);
 }
 
-/* Eight latents' value and error, for a row. */
+/* Value and error of eight latents on one row. */
 struct ends_avx2 {
 	__m256 value, error;
 };
@@ -135,8 +135,8 @@ reach_avx2(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *r
 	}
 }
 
-/* 12 x 2 sums, two vectors of w, a pair of x and a product: 28 of 32 registers. The body of both kernels below:
- * STEP(total, x, w) adds a vector of products of pairs. */
+/* The body of both kernels below. STEP(total, x, w) adds a vector of products of pairs. 24 sums,
+ * two vectors of w, one pair of x and one product take 28 of 32 registers. */
 #define TILE_512(STEP)                                                                             \
 	__m512i total[AVX512_ROWS][2];                                                             \
 	_Pragma("GCC unroll 12") for (int r = 0; r < AVX512_ROWS; r++) for (int v = 0; v < 2; v++) \
@@ -169,7 +169,7 @@ tile_vnni(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *s
 	TILE_512(_mm512_dpwssd_epi32)
 }
 
-/* Sixteen latents' value and error, for a row. */
+/* Value and error of sixteen latents on one row. */
 struct ends_avx512 {
 	__m512 value, error;
 };

@@ -7,23 +7,26 @@
 #include "core/base/clones.h"
 
 enum {
-	LANES = 8,  /* floats in a vector */
-	CHAINS = 4, /* vectors that a dot product sums into: 32 lanes */
-	STRIP = 12, /* vectors that are summed in registers over all entries: with a row's and a factor, all 16 of AVX2 */
-	AHEAD = 4,  /* entries whose rows are fetched ahead */
-	LINE = 16,  /* floats in a cache line */
-	DOT_ROWS = 3,   /* of a block of dot products: 12 chains */
-	WIDE_LANES = 8, /* of a sum in double */
+	LANES = 8,      /* floats in a vector */
+	CHAINS = 4,     /* vectors that a dot product sums into, so that it has 32 lanes */
+	STRIP = 12,     /* vectors of a row that are summed in registers */
+	AHEAD = 4,      /* how many entries ahead a row is prefetched */
+	LINE = 16,      /* floats in a cache line */
+	DOT_ROWS = 3,   /* rows of a block of dot products, which has 12 sums */
+	WIDE_LANES = 8, /* lanes of a sum in double */
 };
 
-/* Eight floats, at any address: wider vectors are lowered through memory by gcc 12 where there is no AVX-512.
- * Explicit, because gcc's loop transformations undo plain loops over sums here; and inlined always, because a
- * helper left outside a clone is compiled for the baseline. */
+/* Eight floats, at any address. Why not plain loops over wider vectors:
+ *   - gcc 12 takes wider vectors through memory where there is no AVX-512;
+ *   - gcc's loop transformations undo plain loops over sums here.
+ * Helpers are always inlined: one that stays outside a clone is compiled for the baseline CPU.
+ * STRIP vectors, with one of a row and a factor, fit the 16 registers of AVX2. */
 typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float vector4 __attribute__((vector_size(16)));
 #define HELPER static inline __attribute__((always_inline))
 
-/* out (vectors * 8) += the entries' rows; `vectors` is a constant wherever this is inlined. */
+/* Adds the entries' rows, times their values, to out (vectors * 8). `vectors` is a constant
+ * wherever this is inlined. */
 HELPER void combine_strip(const float *matrix, size_t width, const uint32_t *row,
 			  const float *value, size_t count, int vectors, float *out)
 {
@@ -66,7 +69,8 @@ PS_CLONES void ps_rows_combine_columns(const float *matrix, size_t width, size_t
 	}
 }
 
-/* The last of a dot product: what is left of the vectors, then the lanes in halves. */
+/* Finishes a dot product: adds the `left` products that do not fill all lanes, then the lanes in
+ * halves. */
 HELPER float finish_dot(const vector8 *chain, const float *a, const float *b, size_t left)
 {
 	vector8 pair[2] = {chain[0] + chain[2], chain[1] + chain[3]};
@@ -86,7 +90,8 @@ HELPER float finish_dot(const vector8 *chain, const float *a, const float *b, si
 	return half[0] + half[1];
 }
 
-/* out[r] = a[r] . b for a block of rows of a, `stride` apart; rows is a constant wherever this is inlined. */
+/* out[r] = a[r] . b for a block of rows of a, `stride` floats apart. later: the row to prefetch.
+ * `rows` is a constant wherever this is inlined. */
 HELPER void dot_block(const float *a, size_t stride, const float *b, const float *later, size_t n,
 		      int rows, float *out)
 {
@@ -202,7 +207,8 @@ void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *g
 		total += start[j];
 		start[j] = total;
 	}
-	/* start[j] is now the end of latent j's entries; filling from the back leaves it at their beginning. */
+	/* start[j] is now the end of latent j's entries. Filling them from the back moves it to the
+	 * first of them. */
 	for (size_t r = codes->rows; r-- > 0;) {
 		for (size_t i = codes->start[r]; i < codes->start[r + 1]; i++) {
 			const size_t at = --start[codes->index[i]];

@@ -14,10 +14,10 @@ enum {
 };
 
 #define MEDIAN_TOLERANCE 1e-6
-/* A stream of data_seed that no epoch takes: those count from 0. */
+/* The sample's stream of data_seed. Epochs take the streams from 0 on. */
 #define SAMPLE_STREAM UINT64_MAX
 
-/* Decoder rows: seeded random directions; the encoder's the same, scaled. */
+/* Sets decoder rows to seeded random directions and encoder rows to multiples of them. */
 static void start_latents(void *context, size_t item, int worker)
 {
 	ps_trainer *t = context;
@@ -61,7 +61,7 @@ static double add_rows(const ps_trainer *t, size_t count, double *sum)
 	return norms;
 }
 
-/* The i-th of n sampled rows: one from each of n equal stretches, so that a file is read forwards. */
+/* The i-th of n sampled rows: one of each of n equal stretches, so that files are read forwards. */
 static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_rng *rng)
 {
 	const uint64_t first = rows->count / n * i + rows->count % n * i / n;
@@ -70,7 +70,7 @@ static uint64_t sampled_row(const ps_row_list *rows, uint64_t i, uint64_t n, ps_
 	return ps_row_list_at(rows, first + ps_rng_below(rng, end - first));
 }
 
-/* Rows [done, done + count) of a sample of n into t->feed->x. */
+/* Gathers rows [done, done + count) of a sample of n rows into t->feed->x. */
 static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n, ps_rng *rng)
 {
 	const ps_row_source *source = t->feed->source;
@@ -83,7 +83,7 @@ static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n,
 	return ps_batch_gather(source, ids, count, t->feed->x, t->context);
 }
 
-/* The input scale, and b_dec = the sample's mean. */
+/* Reads the sample; sets the input scale, and b_dec to the mean of the scaled sample. */
 static int measure_sample(ps_trainer *t)
 {
 	const uint64_t n = t->feed->rows->count < SAMPLE_ROWS ? t->feed->rows->count : SAMPLE_ROWS;
@@ -111,7 +111,8 @@ static int measure_sample(ps_trainer *t)
 	return 0;
 }
 
-/* One of Weiszfeld's steps over t->feed->x from `at` (D) to `next` (D); returns |next - at| / |next|. */
+/* Takes one of Weiszfeld's steps over t->feed->x, from `at` (D) to `next` (D). Returns the relative
+ * move, |next - at| / |next|. */
 static double median_step(const ps_trainer *t, size_t count, const double *at, double *next)
 {
 	const size_t d = t->sae.d_in;
@@ -124,8 +125,8 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 
 		for (size_t i = 0; i < d; i++)
 			square += (row[i] - at[i]) * (row[i] - at[i]);
-		weight = square > 0 ? 1 / sqrt(square)
-				    : 0; /* a row at the median itself pulls nowhere */
+		/* A row that is the median itself has no pull. */
+		weight = square > 0 ? 1 / sqrt(square) : 0;
 		weights += weight;
 		for (size_t i = 0; i < d; i++)
 			next[i] += weight * row[i];
@@ -138,7 +139,8 @@ static double median_step(const ps_trainer *t, size_t count, const double *at, d
 	return size > 0 ? sqrt(moved / size) : 0;
 }
 
-/* b_dec = s times the geometric median of a batch of rows, from s times their mean. */
+/* Sets b_dec to s times the geometric median of a batch of rows. b_dec holds s times the sample's
+ * mean, where the iteration starts. */
 static int start_at_median(ps_trainer *t)
 {
 	const size_t d = t->sae.d_in,
@@ -164,7 +166,8 @@ static int start_at_median(ps_trainer *t)
 	return 0;
 }
 
-/* What a sample of the same rows told another trainer that is at its start. */
+/* Takes the values over from another trainer at its start, where both would read the same sample.
+ * Returns whether it did. */
 static bool take_sample_of(ps_trainer *t, const ps_trainer *like)
 {
 	if (!like || like->options.data_seed != t->options.data_seed ||

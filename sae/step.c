@@ -16,12 +16,12 @@ enum {
 	LATENTS_AN_ITEM = 8,
 };
 
-/* What the items of a step's loops share. */
+/* A step under way: what the items of its loops share, and its sums. */
 struct step {
 	ps_trainer *trainer;
-	ps_pass pass; /* the present one */
+	ps_pass pass; /* the pass under way */
 	double lr, variance, loss, aux_loss;
-	uint64_t active; /* entries that are not zero */
+	uint64_t active; /* activations that are not zero */
 };
 
 static void centre_rows(void *context, size_t item, int worker)
@@ -44,7 +44,7 @@ static void centre_rows(void *context, size_t item, int worker)
 
 /* --- before the rows --- */
 
-/* Over the batch: the sum of (x - mean)^2 of columns [first, first + count). */
+/* Computes the sum over the batch of (x - mean)^2, for columns [first, first + count). */
 PS_CLONES static void find_variance(const float *x, size_t rows, size_t d, size_t first,
 				    size_t count, double *variance)
 {
@@ -138,7 +138,7 @@ static void prepare(struct step *s)
 
 /* --- a pass over rows --- */
 
-/* Adds the sums over the pass's rows of the errors of columns [first, first + count). */
+/* Adds the errors of columns [first, first + count), summed over the pass's rows, to sum. */
 PS_CLONES static void sum_errors(const float *error, size_t rows, size_t d, size_t first,
 				 size_t count, double *sum)
 {
@@ -184,7 +184,7 @@ static void mark_dead(ps_trainer *t)
 			    : t->since_fired[j] >= after;
 }
 
-/* sum |e - mean e|^2 over the pass's rows, which are all of the batch's. */
+/* sum |e - mean e|^2 from loss, sum |e|^2. The pass must hold all rows of the batch. */
 static double error_variance(const ps_trainer *t, double loss)
 {
 	for (size_t i = 0; i < t->sae.d_in; i++)
@@ -207,7 +207,7 @@ static void run_auxk(struct step *s, double loss)
 	s->aux_loss += weight * ps_branch_loss(s->pass.aux);
 }
 
-/* The gradient of latent j's decoder row along that row: of all that reconstruct with it. */
+/* The gradient of latent j's decoder row along that row, from all branches. */
 static double parallel_gradient(const ps_trainer *t, const ps_pass *pass, size_t j)
 {
 	double sum = ps_branch_parallel(&t->branch, j);
@@ -221,7 +221,8 @@ static double parallel_gradient(const ps_trainer *t, const ps_pass *pass, size_t
 	return sum;
 }
 
-/* Of a decoder row of norm 1 the gradient along the row is taken out, the penalty's with it. */
+/* Adds latent j's gradients. Where decoder rows keep norm 1, `along` then removes the gradient
+ * along the row, the penalty's included. */
 static void finish_latent(const struct step *s, size_t j)
 {
 	ps_trainer *t = s->trainer;

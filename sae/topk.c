@@ -5,17 +5,17 @@
 #include "core/base/checked.h"
 #include "core/base/clones.h"
 
-/* Positive floats compare as their bit patterns do, so the k-th largest is found bit by bit from the top by
- * counting: no data-dependent branches, any input takes the same time. Rows are first reduced to the maxima
- * of a few times k interleaved groups: the k-th largest maximum bounds the k-th largest value from below, and
- * little more than k values reach it. */
+/* Positive floats compare as their bit patterns do. So the k-th largest value is found by counting,
+ * bit by bit from the top: no branch depends on the data, and any input takes the same time.
+ * A row is first reduced to the maxima of a few times k interleaved groups. The k-th largest
+ * maximum bounds the k-th largest value from below, and little more than k values reach it. */
 
 enum {
 	STRIP = 32, /* values compared at a time */
 	GROUPS_PER_K = 4,
-	TOP_BIT = 30,              /* the highest bit of a positive float's pattern */
-	BOUND_LOW_BIT = 15,        /* a bound needs no more than 8 bits of mantissa */
-	LARGEST_BITS = 0x7f800000, /* of infinity */
+	TOP_BIT = 30,       /* highest bit of a positive float's pattern */
+	BOUND_LOW_BIT = 15, /* lowest bit of a bound, of which 8 bits of mantissa are enough */
+	LARGEST_BITS = 0x7f800000, /* the pattern of infinity */
 };
 
 size_t ps_topk_scratch(size_t n)
@@ -23,7 +23,8 @@ size_t ps_topk_scratch(size_t n)
 	return 3 * ps_round_up(n, STRIP) * sizeof(float);
 }
 
-/* The largest pattern, a multiple of 2^low_bit, that at least k of the values reach; 0 when fewer are positive. */
+/* Returns the largest multiple of 2^low_bit that at least k of the patterns reach; 0 when fewer
+ * than k are positive. */
 PS_CLONES static int32_t kth_largest(const int32_t *bits, size_t n, size_t k, int low_bit)
 {
 	int32_t found = 0;
@@ -89,7 +90,7 @@ static float float_of(int32_t bits)
 	return value;
 }
 
-/* A positive value that at least min(k, positive values of z) of the values reach. */
+/* Returns a positive value that k of the values reach, or all positive ones if they are fewer. */
 static float lower_bound(const float *z, size_t n, size_t k, float *maxima, int32_t *bits)
 {
 	const size_t groups = ps_round_up(GROUPS_PER_K * k, STRIP);
@@ -138,7 +139,8 @@ size_t ps_topk_signed_scratch(size_t n)
 	return ps_topk_scratch(n) + 3 * ps_round_up(n, STRIP) * sizeof(float);
 }
 
-/* A positive pattern for each value that is not positive, the larger the nearer it is to 0; -1 for the others. */
+/* Gives each value that is not positive a positive key, the larger the nearer the value is to 0.
+ * The others get -1. */
 static void mirror(const float *z, size_t n, float *key)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -164,7 +166,7 @@ size_t ps_topk_select_signed(const float *z, size_t n, size_t k, void *scratch, 
 	mirror(z, n, key);
 	negatives = ps_topk_select(key, n, k - positives, scratch, negative_index, negative);
 	total = positives + negatives;
-	/* Both are by ascending index: merged from the back. */
+	/* Both lists ascend by index. They are merged from the back. */
 	for (size_t at = total; negatives; at--) {
 		if (left && index[left - 1] > negative_index[negatives - 1]) {
 			left--;

@@ -8,8 +8,8 @@
  * Architectures: topk (Gao et al., arXiv 2406.04093), batchtopk (Bussmann et al., 2412.06410),
  * jumprelu (Rajamanoharan et al., 2407.14435), relu (L1 weighted by decoder norms) and gated
  * (Rajamanoharan et al., 2404.16014).
- * Start: decoder rows are seeded random directions, the encoder is a multiple of them, b_dec is 0 or
- * the mean or the geometric median of s x (sae/start.h).
+ * Start: decoder rows are seeded random directions, the encoder is a multiple of them, b_dec is 0
+ * or the mean or the geometric median of s x (sae/start.h).
  * Adam moves every parameter at every step, also where the gradient is 0, as dense Adam does.
  * Batches: each epoch visits every kept row once, in a seeded permutation or in file order. Asking
  * for more tokens than rows adds epochs.

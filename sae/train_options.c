@@ -71,7 +71,7 @@ static int check_matryoshka(const ps_train_options *o, ps_diag *diag)
 	return 0;
 }
 
-/* What belongs to an architecture. */
+/* Checks what belongs to an architecture. */
 static int check_arch(const ps_train_options *o, ps_diag *diag)
 {
 	const bool topk = o->arch == PS_TRAIN_TOPK || o->arch == PS_TRAIN_BATCHTOPK;

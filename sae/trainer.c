@@ -5,9 +5,9 @@
 #include "sae/schedule.h"
 #include "sae/update.h"
 
-enum { PASS_ENTRIES = 1 << 21 }; /* of a pass where a row may list every latent */
+enum { PASS_ENTRIES = 1 << 21 }; /* entries of a pass where a row may list every latent */
 
-/* Rows of a pass. A function of the shapes alone, because sums are grouped by passes. */
+/* Rows of a pass. They depend on the shapes alone, because sums are grouped by passes. */
 static size_t pass_rows(const ps_train_options *o)
 {
 	if (!ps_arch_of(o->arch)->dense)
@@ -41,7 +41,7 @@ bool ps_trainer_fits(size_t d_in, const ps_train_options *o)
 	       ps_size_mul(rows, ps_max_size(d_in, listed_max(o)) * 16 * sizeof(float), &entries);
 }
 
-/* How the parameters are held: batchtopk's as topk's. */
+/* The architecture whose parameters the run has; batchtopk has topk's. */
 static ps_sae_arch held_arch(ps_train_arch arch)
 {
 	return arch == PS_TRAIN_BATCHTOPK ? PS_SAE_TOPK : ps_train_saved_arch(arch);
@@ -98,7 +98,7 @@ static void lay_out_scratch(ps_sae_layout *layout, ps_trainer *t)
 static void lay_out_branches(ps_sae_layout *layout, ps_trainer *t)
 {
 	const ps_train_options *o = &t->options;
-	/* However a row's latents are chosen, the branches need to know how many it lists. */
+	/* A branch needs to know how many latents a row lists, not how they are chosen. */
 	const ps_sae listed = {
 		.arch = PS_SAE_TOPK, .d_in = t->sae.d_in, .d_sae = o->d_sae, .k = listed_max(o)};
 

@@ -74,8 +74,8 @@ struct ps_trainer {
 	float *enc_gradient, *dec_gradient;   /* (F, D), of all passes; NULL unless `gathers` */
 	float *b_enc_gradient;                /* (F) */
 	float *extra_gradient[PS_EXTRAS_MAX]; /* (F) */
-	float *through_input; /* (F): sum over rows of dz, b_dec's way through the encoder */
-	float *along; /* (F): factor of dec_j in its own gradient; removes what is along a unit row */
+	float *through_input;    /* (F): sum over rows of dz, b_dec's way through the encoder */
+	float *along;            /* (F): factor of dec_j in its own gradient (sae/update.h) */
 	double *penalty;         /* (F): the penalty's sum over rows, without its coefficient */
 	double *square;          /* (F): |gradients|^2 of a latent, for clipping; then |dec_j|^2 */
 	double *error_sum;       /* (D): sum over the batch of the errors */

@@ -21,8 +21,8 @@ ps_sae_arch ps_train_saved_arch(ps_train_arch arch)
 	return PS_SAE_TOPK;
 }
 
-/* Whether decoder rows are brought to norm 1 and activations multiplied by the rows' norms. Not for a
- * topk that selects by z alone: other latents would be selected. */
+/* Whether decoder rows are brought to norm 1 and activations multiplied by the rows' norms. Not for
+ * a topk that selects by z alone: other latents would be selected. */
 static bool norms_are_folded(const ps_train_options *o)
 {
 	return !o->unit_decoder && (o->arch != PS_TRAIN_TOPK || o->rescale);

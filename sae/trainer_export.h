@@ -13,8 +13,8 @@
  * for all latents, the running mean that it has learned. */
 ps_sae_arch ps_train_saved_arch(ps_train_arch arch);
 
-/* Writes the trained SAE into out, which the caller has created with ps_train_saved_arch and with the
- * trainer's shape and k. */
+/* Writes the trained SAE into out, which the caller has created with ps_train_saved_arch and with
+ * the trainer's shape and k. */
 void ps_trainer_export(const ps_trainer *trainer, ps_sae *out);
 
 #endif

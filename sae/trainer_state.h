@@ -1,7 +1,7 @@
 /* sae/trainer_state.h: the arrays that a resumed run needs.
  *
- * They are named and have a fixed order. tools/ writes them as tensors and reads them back; a run that
- * resumes from them ends with the bits of one that was never interrupted. */
+ * They are named and have a fixed order. tools/ writes them as tensors and reads them back; a run
+ * that resumes from them ends with the bits of one that was never interrupted. */
 #ifndef PS_SAE_TRAINER_STATE_H
 #define PS_SAE_TRAINER_STATE_H
 
@@ -30,8 +30,8 @@ typedef enum ps_state_id {
 } ps_state_id;
 
 enum {
-	/* The most parameters that a latent has besides its bias. Each adds three arrays to the end:
-	 * the parameter and its two moments. */
+	/* The most parameters that a latent has besides its bias. Each adds three arrays to the
+	 * end: the parameter and its two moments. */
 	PS_EXTRAS_MAX = 2,
 	PS_STATE_PARTS_MAX = PS_STATE_SHARED_PARTS + 3 * PS_EXTRAS_MAX
 };

@@ -15,7 +15,7 @@ bool ps_trainers_agree(const ps_train_options *a, const ps_train_options *b)
 
 /* --- memory --- */
 
-/* trainers (count): NULL while counting. */
+/* trainers (count) is NULL while counting. */
 static void lay_out(ps_sae_layout *layout, const ps_train_options *options, size_t count,
 		    const ps_row_source *source, const ps_row_list *rows, ps_trainer **trainers)
 {
@@ -43,7 +43,7 @@ size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t co
 	return layout.parts.bytes;
 }
 
-/* --- life --- */
+/* --- creation, steps --- */
 
 static int check(const ps_train_options *options, size_t count, const ps_row_source *source,
 		 const ps_row_list *rows, ps_diag *diag)

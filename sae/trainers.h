@@ -1,8 +1,8 @@
 /* sae/trainers.h: one or several SAEs trained side by side from one read of the data.
  *
- * A batch is gathered and widened once and handed to each trainer in turn. Each trainer goes through
- * the same steps, to the same bits, as when it is trained alone. Trainers may be at different steps
- * (after an interruption): those ahead wait.
+ * A batch is gathered and widened once and handed to each trainer in turn. Each trainer goes
+ * through the same steps, to the same bits, as when it is trained alone. Trainers may be at
+ * different steps (after an interruption): those ahead wait.
  * Everything may differ between the SAEs except what decides the batches (ps_trainers_agree).
  * Memory: the row ids and the scaled batch are shared. Several trainers also share the batch as it
  * comes, (B, D) f32; a single one scales it in place. */
@@ -28,13 +28,13 @@ typedef struct ps_train_step {
  * and, where the order is a permutation, data_seed agrees. */
 bool ps_trainers_agree(const ps_train_options *a, const ps_train_options *b);
 
-/* Arena bytes of trainers with these options (count), which agree. SIZE_MAX when a shape overflows. */
+/* Arena bytes of trainers for options (count), which agree. SIZE_MAX when a shape overflows. */
 size_t ps_trainers_bytes(size_t d_in, const ps_train_options *options, size_t count, int threads);
 
 /* Makes trainers (count), each at its start, for options (count). rows are the kept rows of source;
  * source, rows and context are borrowed. A sample that several trainers start from is read once.
- * PS_EUSAGE as ps_train_options_check; PS_EFAILED when the options do not agree; PS_EINPUT when there
- * are no rows or they hold values that are not finite; PS_EBUDGET; errors of reading. */
+ * PS_EUSAGE as ps_train_options_check; PS_EFAILED when the options do not agree; PS_EINPUT when
+ * there are no rows or they hold values that are not finite; PS_EBUDGET; errors of reading. */
 int ps_trainers_create(ps_trainer **trainers, const ps_train_options *options, size_t count,
 		       const ps_row_source *source, const ps_row_list *rows,
 		       const ps_context *context, ps_arena *arena) PS_MUST_USE;

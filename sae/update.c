@@ -14,13 +14,13 @@ enum {
 	LINE = 16, /* floats in a cache line */
 };
 
-/* What the items of the loops share. */
+/* What the items of the update's loops share. */
 struct update {
 	ps_trainer *trainer;
 	const ps_pass *pass;
 	ps_adam adam;
-	float clip;            /* factor of all gradients */
-	size_t first, columns; /* the strip */
+	float clip;            /* factor of all gradients: 1, or less where they are clipped */
+	size_t first, columns; /* the strip under way */
 };
 
 /* --- memory --- */
@@ -92,7 +92,7 @@ static void add_gradients(const ps_trainer *t, const ps_pass *pass, size_t j, co
 		add_gate(t, j, main, enc, dec);
 }
 
-/* dec (columns) += along[j] dec[j], from column `first` on. */
+/* Adds along[j] dec[j], from column `first` on, to dec (columns). */
 static void add_along(const ps_trainer *t, size_t j, size_t first, size_t columns, float *dec)
 {
 	const uint32_t only = 0;
@@ -130,7 +130,7 @@ void ps_update_gather(ps_trainer *t, const ps_pass *pass)
 
 /* --- b_dec, clipping --- */
 
-/* The gradient of b_dec: through x_hat, and through x - b_dec before the encoder. */
+/* Computes the gradient of b_dec: through x_hat, and through x - b_dec before the encoder. */
 static void b_dec_gradients(void *context, size_t item, int worker)
 {
 	const struct update *u = context;
@@ -206,7 +206,7 @@ static void copy_strips(void *context, size_t item, int worker)
 	}
 }
 
-/* A strip of a matrix is a few lines here and there, which no prefetcher foresees. */
+/* Prefetches a latent's columns of six matrices: few cache lines, which no prefetcher foresees. */
 static void fetch(const ps_trainer *t, size_t at, size_t columns)
 {
 	const float *const values[] = {t->sae.enc, t->enc.m, t->enc.v,
@@ -217,7 +217,8 @@ static void fetch(const ps_trainer *t, size_t at, size_t columns)
 			__builtin_prefetch(values[i] + at + c, 1);
 }
 
-/* gradients (2, columns): of enc[j] and dec[j]. */
+/* Updates the strip's columns of enc[j] and dec[j]. gradients (2, columns) is scratch; it is unused
+ * where t->gathers. */
 static void update_rows(const struct update *u, size_t j, float *gradients)
 {
 	ps_trainer *t = u->trainer;

@@ -28,7 +28,7 @@ static void make_sae(ps_sae *sae, ps_sae_arch arch, workspace *w)
 		sae->threshold[j] = 1;
 }
 
-/* One row's code by the definition; returns the number of non-zero latents. */
+/* Computes one row's code f (F) by the definition; returns the number of latents that are not 0. */
 static size_t code_plainly(const ps_sae *sae, const float *x, double *f)
 {
 	double z[F];
@@ -53,6 +53,19 @@ static size_t code_plainly(const ps_sae *sae, const float *x, double *f)
 	return active;
 }
 
+static void count_densities(const uint64_t *firing, ps_evaluation *out)
+{
+	for (size_t j = 0; j < F; j++) {
+		int bin = 0;
+
+		while (firing[j] && bin < PS_DENSITY_BINS - 1 &&
+		       (double)firing[j] / ROWS >= pow(10, ps_density_edge(bin + 1)))
+			bin++;
+		out->density[bin] += firing[j] > 0;
+	}
+}
+
+/* Measures the rows by the definitions, one after the other, in double. */
 static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation *out,
 			     uint64_t *firing)
 {
@@ -105,14 +118,7 @@ static void evaluate_plainly(const ps_sae *sae, const float *rows, ps_evaluation
 		.norm_ratio = ratio / ROWS,
 		.relative_bias = x_hat_square / product,
 	};
-	for (size_t j = 0; j < F; j++) {
-		int bin = 0;
-
-		while (firing[j] && bin < PS_DENSITY_BINS - 1 &&
-		       (double)firing[j] / ROWS >= pow(10, ps_density_edge(bin + 1)))
-			bin++;
-		out->density[bin] += firing[j] > 0;
-	}
+	count_densities(firing, out);
 }
 
 static float *make_rows(double offset)

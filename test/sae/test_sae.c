@@ -18,7 +18,7 @@
 
 enum { D = 19, F = 48, K = 5, ROWS = 21, CASES = 6 };
 
-/* The selection by its definition: k times the largest that is left, ties to the lower index. */
+/* Selects by the definition: k times the largest value that is left, ties to the lower index. */
 static size_t select_plainly(const float *z, size_t n, size_t k, uint8_t *chosen)
 {
 	size_t count = 0;
@@ -85,7 +85,7 @@ static void topk_selects_the_largest_with_ties_to_the_lower_index(void **state)
 	}
 }
 
-/* Without the ReLU: the k largest of any sign, ties to the lower index. */
+/* Selects without the ReLU: the k largest of any sign, ties to the lower index. */
 static void signed_topk_selects_the_largest_of_any_sign(void **state)
 {
 	enum { N = 300 };
@@ -141,7 +141,7 @@ static void topk_takes_extreme_values_and_passes_over_nan(void **state)
 	check_selection(z, 640, 3);
 }
 
-/* Every case has the record; not every architecture the values. */
+/* Every case has this record; only some architectures use its values. */
 static void take_or_skip(golden *g, const char *name, float *values)
 {
 	const float *record = golden_next(g, name, F);
@@ -227,7 +227,7 @@ struct result {
 	float *value, *x_hat;
 };
 
-/* Encodes and decodes `batch` rows at a time into one result. */
+/* Encodes and decodes all rows, `batch` at a time. */
 static void run_in_batches(ps_sae_arch arch, int threads, size_t batch, const float *x,
 			   struct result *out)
 {

@@ -1,4 +1,5 @@
-/* The screened TopK encoding gives the plain path's latents and values bit for bit, whatever the numbers are. */
+/* The screened TopK encoding gives the plain path's latents and values bit for bit, whatever the
+ * numbers are. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +70,7 @@ static void compare_paths(bench *b)
 	ps_arena_rewind(&b->w.arena, mark);
 }
 
-/* Rows centred or as they are; values of any sign or positive alone. */
+/* Compares the paths for rows centred or not, and for values of any sign or positive ones alone. */
 static void check_paths(bench *b)
 {
 	for (int way = 0; way < 4; way++) {
@@ -95,7 +96,8 @@ static void random_rows_of_any_shape(void **state)
 	}
 }
 
-/* Latents in clusters whose members differ by nothing, or in the last bits: far below what int16 can tell. */
+/* Latents come in clusters. Their members are equal or differ in the last bits, which int16 cannot
+ * tell apart. */
 static void ties_and_near_ties(void **state)
 {
 	static const size_t cluster[] = {2, 7, 40, 700, F};
@@ -124,7 +126,8 @@ static void ties_and_near_ties(void **state)
 	}
 }
 
-/* Norms over twelve decades, rows along one axis, rows of zeros, subnormal and huge values, infinities and NaN. */
+/* There are norms over twelve decades, rows along one axis, rows of zeros, subnormal and huge
+ * values, infinities and NaN. */
 static void values_of_every_size(void **state)
 {
 	const float odd[] = {INFINITY, -INFINITY, NAN, 3e38f, -1e30f, 1e19f,
@@ -157,7 +160,7 @@ static void values_of_every_size(void **state)
 	workspace_close(&b.w);
 }
 
-/* Int16 rows of the largest elements and norms that the scales allow: no sum may wrap. */
+/* The int16 rows have the largest elements and norms that the scales allow. No sum may wrap. */
 static void the_largest_sums_fit(void **state)
 {
 	bench b;
@@ -176,7 +179,8 @@ static void the_largest_sums_fit(void **state)
 	}
 }
 
-/* Few candidates, or screening would be of no use; and never fewer than are selected. */
+/* Screening is of use only if it leaves few candidates. It must never leave fewer than are
+ * selected. */
 static void few_candidates_are_left(void **state)
 {
 	enum { WIDE = 1152, LATENTS = 16384, CHOSEN = 64 };
@@ -205,7 +209,7 @@ static void few_candidates_are_left(void **state)
 	workspace_close(&b.w);
 }
 
-/* Each kernel of this CPU sums as the definition says, on whole and on cut blocks. */
+/* Each kernel of this CPU sums as its definition says, on whole blocks and on parts of blocks. */
 static void kernels_sum_exactly(void **state)
 {
 	enum { PAIRS = 37 };
@@ -237,7 +241,8 @@ static void kernels_sum_exactly(void **state)
 	}
 }
 
-/* What `reach` marks is what `estimate` finds at or above the bound; and every kernel's ends are those of the definition. */
+/* `reach` marks the latents whose upper end, by `estimate`, is at or above the bound. Every
+ * kernel's ends are those of the definition. */
 static void kernels_estimate_alike(void **state)
 {
 	enum { COUNT = 29, WIDE = PS_SCREEN_LATENTS_MAX };

@@ -67,7 +67,7 @@ static ps_train_step step(struct run *run)
 	return out;
 }
 
-/* Every bit of the state of a and b. */
+/* Checks that a and b have the same state, bit for bit. */
 static void check_same_state(struct run *a, struct run *b)
 {
 	ps_state_part of_a[PS_STATE_PARTS_MAX], of_b[PS_STATE_PARTS_MAX];
@@ -80,7 +80,8 @@ static void check_same_state(struct run *a, struct run *b)
 	}
 }
 
-/* Rows that are sums of `active` of `sources` fixed directions, with a common offset. */
+/* Makes rows (count, d): each is a common offset plus the sum of `active` out of `sources` fixed
+ * directions. The caller frees them. */
 static float *make_rows(size_t count, size_t d, size_t sources, size_t active, uint64_t seed)
 {
 	float *rows = malloc(count * d * sizeof *rows),
@@ -105,7 +106,7 @@ static float *make_rows(size_t count, size_t d, size_t sources, size_t active, u
 
 /* --- against torch --- */
 
-/* Plain TopK: Adam as the paper has it, unit decoder rows, the loss per element. */
+/* Plain topk with the paper's Adam, decoder rows of norm 1, and the loss per element. */
 static ps_train_options topk_options(size_t f, size_t k, size_t batch, uint64_t tokens, double lr)
 {
 	return (ps_train_options){
@@ -136,7 +137,7 @@ static const struct torch_case plain = {
 static const struct torch_case with_auxk = {
 	"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
 
-/* The trainer at torch's start, about to see torch's batches in their order. */
+/* Opens a trainer with torch's first parameters. Its next batches are torch's, in torch's order. */
 static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
@@ -160,7 +161,7 @@ static void open_torch_case(struct run *run, const struct torch_case *c, golden 
 	run->rows.next = 0;
 }
 
-/* After the first step Adam's first moment is a tenth of the gradient. */
+/* Compares the gradients of the first step. Adam's first moment is then a tenth of the gradient. */
 static void check_first_gradients(struct run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const moment[] = {"enc_m", "dec_m", "b_enc_m", "b_dec_m"};
@@ -238,7 +239,7 @@ struct tiny {
 	double enc[TINY_F * TINY_D], b_enc[TINY_F], dec[TINY_F * TINY_D], b_dec[TINY_D];
 };
 
-/* The loss by its formula. */
+/* The loss, computed by its formula in double. */
 static double tiny_loss(const struct tiny *p, const float *x)
 {
 	double loss = 0;
@@ -287,7 +288,8 @@ static void add_differences(closeness *c, struct tiny *p, double *parameters, si
 		closeness_add(c, moment[i] / 0.1, difference(p, parameters + i, x), 1);
 }
 
-/* The trainer removes from a decoder row's gradient what is parallel to the row. */
+/* Compares the decoder's gradients. The trainer removes from a decoder row's gradient the part that
+ * is parallel to the row. */
 static void add_projected(closeness *c, struct tiny *p, const float *moment, const float *x)
 {
 	for (size_t j = 0; j < TINY_F; j++) {
@@ -391,7 +393,7 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
 	free(rows);
 }
 
-/* Options of three SAEs that take the same batches. */
+/* Makes the options of three SAEs that take the same batches. */
 static void make_three(ps_train_options three[3])
 {
 	three[0] = three[1] = three[2] = small;
@@ -414,7 +416,7 @@ static uint64_t least_of(ps_trainer *const *trainer)
 	return least;
 }
 
-/* A step of those that are behind; the others wait. */
+/* Takes one step. Only the trainers that are behind may move. */
 static void step_together(ps_trainer *const *trainer)
 {
 	const uint64_t least = least_of(trainer),
@@ -429,7 +431,7 @@ static void step_together(ps_trainer *const *trainer)
 	}
 }
 
-/* So many steps of each by itself, then all until their end side by side. */
+/* Each SAE takes so many steps by itself. Then all go on side by side until their end. */
 static void check_side_by_side(const int before[3])
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
@@ -656,7 +658,8 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 	for (size_t i = 0; i < N; i++)
 		rows[i] = (float)(1 << i);
 	run_open(&run, rows, N, WIDTH, &options, 1);
-	/* With a frozen, useless latent the batch losses of an epoch add up to the loss of all rows. */
+	/* The only latent stays silent. So the losses of an epoch's batches add up to the same sum
+	 * in every epoch, that of all rows. */
 	floats_of(&run, "enc")[0] = 0;
 	for (int i = 0; i < 4; i++)
 		steps[i] = step(&run);

@@ -99,13 +99,14 @@ struct point {
 	double enc[F * D], dec[F * D], b_enc[F], b_dec[D], r_mag[F], b_mag[F], threshold[F];
 };
 
-/* What the formula needs besides the parameters. */
+/* What the formula of the loss needs besides the parameters. */
 struct problem {
 	const ps_train_options *options;
 	const float *x;      /* (B, D) */
 	const uint8_t *dead; /* (F) */
-	struct point
-		frozen; /* what counts as constant: the decoder of gate_alone, the error that AuxK reconstructs */
+	/* The point that counts as constant: for the decoder of gate_alone, and for the error that
+	 * AuxK reconstructs. */
+	struct point frozen;
 };
 
 static double pre_activation(const struct point *p, const float *x, size_t j)
@@ -126,7 +127,8 @@ static double decoder_norm(const struct point *p, size_t j)
 	return sqrt(sum);
 }
 
-/* Keeps the k largest of score (n) where from is not 0; positive: only above 0. */
+/* Marks in kept (n) the k largest of score (n) where from is not 0. positive: only those above
+ * 0. */
 static void keep_largest(const double *score, const uint8_t *from, size_t n, size_t k,
 			 bool positive, uint8_t *kept)
 {
@@ -143,7 +145,7 @@ static void keep_largest(const double *score, const uint8_t *from, size_t n, siz
 	}
 }
 
-/* f (B, F) and gated's max(pi, 0) (B, F). */
+/* Computes f (B, F), and in pi (B, F) gated's max(pi, 0). */
 static void activations(const struct problem *q, const struct point *p, double *f, double *pi)
 {
 	double score[B * F];
@@ -186,7 +188,7 @@ static void activations(const struct problem *q, const struct point *p, double *
 	}
 }
 
-/* sum over rows of |x - f dec - b_dec|^2; the errors as well. */
+/* Returns the sum over rows of |x - f dec - b_dec|^2; writes the errors (B, D). */
 static double squared_error(const struct point *p, const float *x, const double *f, double *error)
 {
 	double sum = 0;
@@ -261,7 +263,7 @@ static double unit_of(const struct problem *q)
 	return 0;
 }
 
-/* The dead latents' loss, with the error of the frozen point. */
+/* The dead latents' loss. The error that they reconstruct is the frozen point's. */
 static double auxk(const struct problem *q, const struct point *p, double unit)
 {
 	const ps_train_options *o = q->options;
@@ -403,7 +405,8 @@ static void topk_and_batchtopk_agree_with_finite_differences(void **state)
 
 static void auxk_agrees_with_finite_differences(void **state)
 {
-	/* dictionary_learning's, where dead is what is silent in the step as well, is in test_train_peers. */
+	/* dictionary_learning's form is in test_train_peers: there a latent is dead only if it is
+	 * silent in the step as well. */
 	static const char *const names[] = {"auxk: paper", "auxk: saelens", "auxk: sparsify"};
 
 	(void)state;
@@ -496,6 +499,26 @@ static void passes_add_up_to_the_batch(void **state)
 
 /* --- the selection over a batch --- */
 
+enum { BATCH_ROWS = 60, BATCH_LATENTS = 500, BATCH_WIDTH = 8 };
+
+/* Which z a batch has: of very different sizes, whole numbers with many ties, hardly any
+ * positive. */
+enum values { VARIED, TIES, FEW };
+
+static void fill_selection(ps_sae *sae, float *x, enum values values)
+{
+	fill_normal(sae->enc, BATCH_LATENTS * BATCH_WIDTH, 1, 1);
+	fill_normal(x, BATCH_ROWS * BATCH_WIDTH, 1, 2);
+	for (size_t i = 0; i < BATCH_ROWS * BATCH_WIDTH; i++)
+		x[i] *= i / BATCH_WIDTH % 10 ? 0.1f : 5;
+	for (size_t i = 0; values == TIES && i < BATCH_ROWS * BATCH_WIDTH; i++)
+		x[i] = i / BATCH_WIDTH % 10 ? 0 : roundf(x[i]);
+	for (size_t i = 0; values == TIES && i < BATCH_LATENTS * BATCH_WIDTH; i++)
+		sae->enc[i] = roundf(sae->enc[i]);
+	for (size_t j = 0; values == FEW && j < BATCH_LATENTS; j++)
+		sae->b_enc[j] = -12;
+}
+
 static int larger_first(const void *a, const void *b)
 {
 	const float x = *(const float *)a, y = *(const float *)b;
@@ -503,84 +526,89 @@ static int larger_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* Rows of very different sizes: some hold more than their candidates. Values are compared with those of a full sort. */
-static void check_batch_selection(size_t mean_k, bool ties, bool few)
+/* The n-th largest value of codes. */
+static float nth_largest(const ps_codes *codes, size_t n)
 {
-	enum { ROWS = 60, LATENTS = 500, WIDTH = 8 };
-	float *x = malloc(ROWS * WIDTH * sizeof *x), *z = malloc(ROWS * LATENTS * sizeof *z),
-	      *sorted = malloc(ROWS * LATENTS * sizeof *z);
-	const size_t candidates = ps_batch_topk_candidates(mean_k, LATENTS), total = ROWS * mean_k;
-	size_t positive = 0, expected, crowded = 0;
-	ps_sae sae, lister, full;
-	ps_encoder *encoder, *dense;
-	ps_batch_topk *b;
-	ps_codes codes, all;
-	closeness close = {0};
-	ps_sae_layout layout;
-	workspace w;
-	float cut;
+	const size_t entries = codes->start[codes->rows];
+	float *sorted = malloc(entries * sizeof *sorted), value;
 
-	workspace_open(&w, 2, 32 << 20);
-	layout = ps_sae_layout_in(&w.arena, &w.context);
-	assert_int_equal(
-		ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, candidates, &w.arena, &w.diag), 0);
-	sae.apply_b_dec_to_input = false;
-	fill_normal(sae.enc, LATENTS * WIDTH, 1, 1);
-	fill_normal(x, ROWS * WIDTH, 1, 2);
-	for (size_t i = 0; i < ROWS * WIDTH; i++)
-		x[i] *= i / WIDTH % 10 ? 0.1f : 5;
-	for (size_t i = 0; ties && i < ROWS * WIDTH; i++)
-		x[i] = i / WIDTH % 10 ? 0 : roundf(x[i]);
-	for (size_t i = 0; ties && i < LATENTS * WIDTH; i++)
-		sae.enc[i] = roundf(sae.enc[i]);
-	for (size_t j = 0; few && j < LATENTS; j++)
-		sae.b_enc[j] = -12;
-	lister = full = sae;
-	full.arch = PS_SAE_RELU;
-	assert_int_equal(ps_encoder_create(&encoder, &lister, &w.context, ROWS, &w.arena), 0);
-	assert_int_equal(ps_codes_create(&codes, &lister, ROWS, &w.arena, &w.diag), 0);
-	assert_int_equal(ps_encoder_create(&dense, &full, &w.context, ROWS, &w.arena), 0);
-	assert_int_equal(ps_codes_create(&all, &full, ROWS, &w.arena, &w.diag), 0);
-	b = ps_batch_topk_lay_out(&layout, &lister, ROWS, mean_k);
-	ps_encoder_run(dense, x, ROWS, &all);
-	positive = all.start[ROWS];
-	memcpy(sorted, all.value, positive * sizeof *sorted);
-	qsort(sorted, positive, sizeof *sorted, larger_first);
-	expected = positive < total ? positive : total;
-	cut = sorted[expected - 1];
-	ps_encoder_run(encoder, x, ROWS, &codes);
-	ps_batch_topk_select(b, x, total, candidates, &codes);
-	assert_int_equal(codes.start[ROWS], expected);
-	memset(z, 0, ROWS * LATENTS * sizeof *z);
-	for (size_t r = 0; r < ROWS; r++) {
-		crowded += codes.start[r + 1] - codes.start[r] > candidates;
-		for (size_t i = all.start[r]; i < all.start[r + 1]; i++)
-			z[r * LATENTS + all.index[i]] = all.value[i];
-		for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++) {
-			assert_true(i == codes.start[r] || codes.index[i - 1] < codes.index[i]);
-			/* the two encoders sum in different orders */
-			closeness_add(&close, codes.value[i], z[r * LATENTS + codes.index[i]], 1);
-			assert_true(codes.value[i] >= cut - 3e-5f);
+	assert_non_null(sorted);
+	memcpy(sorted, codes->value, entries * sizeof *sorted);
+	qsort(sorted, entries, sizeof *sorted, larger_first);
+	value = sorted[n - 1];
+	free(sorted);
+	return value;
+}
+
+/* Every selected value is the latent's own and at the cut or above. The tolerance is there because
+ * the encoders of `selected` and `all` sum in different orders. */
+static void check_selected(const ps_codes *selected, const ps_codes *all, float cut)
+{
+	closeness close = {0};
+
+	for (size_t r = 0; r < BATCH_ROWS; r++) {
+		float z[BATCH_LATENTS] = {0};
+
+		for (size_t i = all->start[r]; i < all->start[r + 1]; i++)
+			z[all->index[i]] = all->value[i];
+		for (size_t i = selected->start[r]; i < selected->start[r + 1]; i++) {
+			assert_true(i == selected->start[r] ||
+				    selected->index[i - 1] < selected->index[i]);
+			closeness_add(&close, selected->value[i], z[selected->index[i]], 1);
+			assert_true(selected->value[i] >= cut - 3e-5f);
 		}
 	}
 	assert_closeness(&close, "chosen values", 3e-5);
+}
+
+static void check_batch_selection(size_t mean_k, enum values values)
+{
+	const size_t candidates = ps_batch_topk_candidates(mean_k, BATCH_LATENTS),
+		     total = BATCH_ROWS * mean_k;
+	float x[BATCH_ROWS * BATCH_WIDTH];
+	size_t expected, crowded = 0;
+	ps_sae lister, full;
+	ps_encoder *encoder, *dense;
+	ps_batch_topk *b;
+	ps_codes codes, all;
+	ps_sae_layout layout;
+	workspace w;
+
+	workspace_open(&w, 2, 32 << 20);
+	layout = ps_sae_layout_in(&w.arena, &w.context);
+	lister = (ps_sae){
+		.arch = PS_SAE_TOPK, .d_in = BATCH_WIDTH, .d_sae = BATCH_LATENTS, .k = candidates};
+	ps_sae_lay_out(&layout, &lister);
+	fill_selection(&lister, x, values);
+	full = lister;
+	full.arch = PS_SAE_RELU;
+	encoder = ps_encoder_lay_out(&layout, &lister, BATCH_ROWS);
+	ps_codes_lay_out(&layout, &codes, &lister, BATCH_ROWS);
+	dense = ps_encoder_lay_out(&layout, &full, BATCH_ROWS);
+	ps_codes_lay_out(&layout, &all, &full, BATCH_ROWS);
+	b = ps_batch_topk_lay_out(&layout, &lister, BATCH_ROWS, mean_k);
+	ps_encoder_run(dense, x, BATCH_ROWS, &all);
+	expected = all.start[BATCH_ROWS] < total ? all.start[BATCH_ROWS] : total;
+	ps_encoder_run(encoder, x, BATCH_ROWS, &codes);
+	ps_batch_topk_select(b, x, total, candidates, &codes);
+	assert_int_equal(codes.start[BATCH_ROWS], expected);
+	check_selected(&codes, &all, nth_largest(&all, expected));
+	for (size_t r = 0; r < BATCH_ROWS; r++)
+		crowded += codes.start[r + 1] - codes.start[r] > candidates;
 	print_message("mean k %zu, %zu of %zu positive chosen, %zu rows beyond their candidates\n",
-		      mean_k, expected, positive, crowded);
-	assert_true(few || ties || crowded > 0 || candidates == LATENTS);
+		      mean_k, expected, all.start[BATCH_ROWS], crowded);
+	assert_true(values != VARIED || crowded > 0 || candidates == BATCH_LATENTS);
 	workspace_close(&w);
-	free(x);
-	free(z);
-	free(sorted);
 }
 
 static void the_largest_of_a_batch_are_chosen_exactly(void **state)
 {
 	(void)state;
-	check_batch_selection(5, false, false);
-	check_batch_selection(30, false, false);
-	check_batch_selection(200, false, false);
-	check_batch_selection(10, true, false);
-	check_batch_selection(10, false, true);
+	check_batch_selection(5, VARIED);
+	check_batch_selection(30, VARIED);
+	check_batch_selection(200, VARIED);
+	check_batch_selection(10, TIES);
+	check_batch_selection(10, FEW);
 }
 
 /* --- exactness --- */
@@ -631,7 +659,7 @@ static float *make_rows(uint64_t seed)
 	return rows;
 }
 
-/* Whole with two threads; in parts, with one and three. */
+/* One run is whole, with two threads. The other is in two parts, with one and three threads. */
 static void every_architecture_resumes_and_threads_to_the_same_bits(void **state)
 {
 	float *rows = make_rows(1);
@@ -658,7 +686,7 @@ static void every_architecture_resumes_and_threads_to_the_same_bits(void **state
 				step(&second);
 			check_same_state(&whole, &second);
 			print_message("architecture %d, %s: fvu %.4f, l0 %.1f, dead %.3f\n", arch,
-				      ps_recipe_name((ps_recipe)recipe), last.fvu, last.l0,
+				      ps_recipe_names[recipe], last.fvu, last.l0,
 				      last.dead_fraction);
 			run_close(&whole);
 			run_close(&first);
@@ -670,7 +698,39 @@ static void every_architecture_resumes_and_threads_to_the_same_bits(void **state
 
 /* --- what is saved --- */
 
-/* The exported SAE on raw rows against the trainer's own last batch, which holds all rows. */
+/* Saved states of older versions are resumed: names and order of the arrays must not change. */
+static void the_arrays_of_a_state_keep_their_names_and_order(void **state)
+{
+	static const char *const shared[] = {
+		"enc",     "dec",     "b_enc", "b_dec",          "enc_m",
+		"enc_v",   "dec_m",   "dec_v", "b_enc_m",        "b_enc_v",
+		"b_dec_m", "b_dec_v", "scale", "threshold_mean", "since_fired",
+		"step"};
+	static const char *const extra[][7] = {
+		[PS_TRAIN_JUMPRELU] = {"threshold", "threshold_m", "threshold_v"},
+		[PS_TRAIN_GATED] = {"r_mag", "r_mag_m", "r_mag_v", "b_mag", "b_mag_m", "b_mag_v"},
+	};
+	float x[B * D];
+
+	(void)state;
+	fill_normal(x, B * D, 1, 8);
+	for (int arch = 0; arch <= PS_TRAIN_GATED; arch++) {
+		const ps_train_options o = options_for((ps_train_arch)arch);
+		size_t at = 0;
+		struct run run;
+
+		run_open(&run, x, B, D, &o, 1);
+		for (; at < sizeof shared / sizeof *shared; at++)
+			assert_string_equal(run.part[at].name, shared[at]);
+		for (size_t i = 0; extra[arch][i]; i++)
+			assert_string_equal(run.part[at++].name, extra[arch][i]);
+		assert_int_equal(run.parts, at);
+		run_close(&run);
+	}
+}
+
+/* Compares the exported SAE on raw rows with the trainer's report of the last step, whose batch
+ * holds all rows. */
 static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 {
 	float *rows = make_rows(2);
@@ -686,7 +746,9 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 			workspace w;
 			ps_sae sae;
 
-			o.k = 3; /* a row's directions: the threshold of batchtopk then stands where values are rare */
+			/* As many latents as a row has directions. Then few values lie near
+			 * batchtopk's threshold. */
+			o.k = 3;
 			o.batch = MANY;
 			o.tokens = 300 * MANY;
 			o.resample_tokens = o.k_start = 0;
@@ -706,8 +768,8 @@ static void the_exported_sae_reconstructs_as_the_trained_one(void **state)
 					 0);
 			print_message("architecture %d, %s: fvu %.5f trained, %.5f saved; l0 %.2f, "
 				      "%.2f\n",
-				      arch, ps_recipe_name((ps_recipe)recipe), last.fvu,
-				      evaluation.fvu, last.l0, evaluation.l0);
+				      arch, ps_recipe_names[recipe], last.fvu, evaluation.fvu,
+				      last.l0, evaluation.l0);
 			/* The saved threshold of batchtopk is an average over batches. */
 			share = arch == PS_TRAIN_BATCHTOPK ? 0.02 : 5e-3;
 			assert_near(evaluation.fvu, last.fvu, share * last.fvu);
@@ -829,8 +891,6 @@ static void options_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(ps_train_options_check(&o, D, &diag), PS_EUSAGE);
 	o = options_for(PS_TRAIN_JUMPRELU);
 	assert_int_equal(ps_recipe_apply(PS_RECIPE_SPARSIFY, &o, &diag), PS_EUSAGE);
-	assert_int_equal(ps_recipe_parse("saelens"), PS_RECIPE_SAELENS);
-	assert_int_equal(ps_recipe_parse("sealens"), PS_RECIPE_COUNT);
 }
 
 int main(void)
@@ -842,6 +902,7 @@ int main(void)
 		cmocka_unit_test(passes_add_up_to_the_batch),
 		cmocka_unit_test(the_largest_of_a_batch_are_chosen_exactly),
 		cmocka_unit_test(every_architecture_resumes_and_threads_to_the_same_bits),
+		cmocka_unit_test(the_arrays_of_a_state_keep_their_names_and_order),
 		cmocka_unit_test(the_exported_sae_reconstructs_as_the_trained_one),
 		cmocka_unit_test(the_median_withstands_outliers),
 		cmocka_unit_test(resampling_revives_dead_latents),

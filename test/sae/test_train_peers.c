@@ -14,7 +14,8 @@
 #include "test/support/support_close.h"
 #include "test/support/support_sae.h"
 
-/* The same start, rows and order as SAELens, sparsify and dictionary_learning had: test/fixtures/training. */
+/* Trains from the start, rows and order that SAELens, sparsify and dictionary_learning had. The
+ * goldens in test/fixtures/training hold what became of them. */
 
 enum { D = 16, F = 48, K = 5, BATCH = 32, STEPS = 200, ROWS = 1024, WINDOW = 6 };
 
@@ -79,7 +80,8 @@ static size_t floats_in(const ps_state_part *part)
 	return part->bytes / sizeof(float);
 }
 
-/* A trainer at the golden's start, about to see its rows. extras: names of further scalars, NULL-ended. */
+/* Opens a trainer at the golden's start; its next batches are the golden's rows. extras: the names
+ * of the latents' further scalars; NULL at the end. */
 static void run_open(struct run *run, const ps_train_options *options, golden *g,
 		     const char *const *extras, int threads)
 {
@@ -124,7 +126,7 @@ static double step(struct run *run)
 	return out.loss;
 }
 
-/* After the first step Adam's first moment is a tenth of the gradient. */
+/* Compares a gradient of the first step. Adam's first moment is then a tenth of the gradient. */
 static void check_gradient(struct run *run, golden *g, const char *name)
 {
 	char moment[32], record[32];
@@ -178,7 +180,7 @@ static void topk_trains_as_in_saelens(void **state)
 	check_against("test/fixtures/training/saelens_topk.golden", &o, none);
 }
 
-/* Its threshold for inference too. */
+/* Checks the learned threshold too. */
 static void batchtopk_trains_as_in_saelens(void **state)
 {
 	const ps_train_options o = saelens_options(PS_TRAIN_BATCHTOPK);

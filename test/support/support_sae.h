@@ -1,4 +1,5 @@
-/* test/support/support_sae.h: what the tests of SAEs share: golden files, rows in memory, and a pool with its arena. */
+/* test/support/support_sae.h: what the tests of SAEs share: golden files, rows in memory, and a
+ * pool with its arena. A set-up that fails ends the test program. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_SAE_H
 #define PS_TEST_SUPPORT_SUPPORT_SAE_H
 
@@ -13,12 +14,14 @@ typedef struct golden {
 	size_t size, at;
 } golden;
 
+/* Reads a golden file. */
 golden golden_open(const char *path);
+/* Frees it. */
 void golden_close(golden *g);
-/* The next record, which must have this name and count; valid until golden_close. */
+/* The values of the next record, which must have this name and count. Valid until golden_close. */
 const float *golden_next(golden *g, const char *name, size_t count);
 
-/* A pool, an arena and a context; workspace_close frees them. */
+/* A pool, an arena and a context. */
 typedef struct workspace {
 	ps_pool *pool;
 	ps_arena arena;
@@ -26,12 +29,14 @@ typedef struct workspace {
 	ps_context context;
 } workspace;
 
-/* The context points into w, which must stay where it is. */
+/* Makes a pool of so many threads and an arena of so many bytes. The context points into w, which
+ * must stay where it is. */
 void workspace_open(workspace *w, int threads, size_t bytes);
+/* Frees the pool and the arena. */
 void workspace_close(workspace *w);
 
-/* Rows in memory. scripted: gather ignores the ids and hands out row after row (with one thread), starting
- * anew whenever `next` is set to 0. */
+/* A row source over memory. With `scripted`, gather ignores the ids and hands out row `next`, then
+ * the rows after it, with one thread. A test sets `next` to 0 to start anew. */
 typedef struct memory_rows {
 	const float *data;
 	size_t width;
@@ -41,9 +46,11 @@ typedef struct memory_rows {
 	ps_row_source source;
 } memory_rows;
 
+/* Opens a source over data (count, width), which is borrowed. The source points to rows, which must
+ * stay where it is. */
 void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t width);
 
-/* Seeded normal numbers. */
+/* Fills out (count) with seeded normal numbers. */
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed);
 
 #endif

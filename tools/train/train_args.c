@@ -10,8 +10,6 @@
 #include "tools/run/nearest.h"
 
 static const char *const arch_names[] = {"topk", "batchtopk", "jumprelu", "relu", "gated", NULL};
-static const char *const recipe_names[] = {"prunescope",          "paper", "saelens", "sparsify",
-					   "dictionary_learning", NULL};
 static const char *const schedule_names[] = {"linear", "cosine", "constant", NULL};
 static const char *const penalty_names[] = {"step", "tanh", "target", NULL};
 static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictionary_learning",
@@ -197,7 +195,7 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 	if (!rc)
 		rc = choose("--arch", a->arch, arch_names, &arch, diag);
 	if (!rc)
-		rc = choose("--recipe", a->recipe, recipe_names, &recipe, diag);
+		rc = choose("--recipe", a->recipe, ps_recipe_names, &recipe, diag);
 	if (rc)
 		return rc;
 	*o = (ps_train_options){

@@ -64,7 +64,9 @@ static ps_comparison compare_with(const struct pair *pair, int threads, const ui
 		ps_arena_create(&arena, ps_compare_bytes(f_a, f_b, width, threads), &bench.diag),
 		0);
 	assert_int_equal(
-		ps_compare_saes(&pair->a, &pair->b, 0.7, alive, 5, &bench.context, &arena, &out),
+		ps_compare_saes(&pair->a, &pair->b,
+				&(ps_compare_options){.tau = 0.7, .alive = alive, .null_seed = 5},
+				&bench.context, &arena, &out),
 		0);
 	ps_arena_destroy(&arena);
 	assert_int_equal(

@@ -284,8 +284,9 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 			&arena, ps_bootstrap_bytes(bootstrap, n, ps_pool_threads(m->context->pool)),
 			diag);
 	if (!rc)
-		rc = ps_bootstrap_ratio_change(bootstrap, sum_a, tokens, sum_b, tokens, n,
-					       m->context, &arena, out);
+		rc = ps_bootstrap_ratio_change(bootstrap, (ps_ratio){sum_a, tokens},
+					       (ps_ratio){sum_b, tokens}, n, m->context, &arena,
+					       out);
 	ps_arena_destroy(&arena);
 	free(sum_a);
 	free(sum_b);
@@ -479,8 +480,9 @@ static int correlate(struct making *m, const json_t *conditions, const struct di
 								ps_pool_threads(m->context->pool)),
 				     diag);
 		if (!rc)
-			rc = ps_spearman_interval(bootstrap, x, y, *n, m->context, &arena,
-						  interval);
+			rc = ps_spearman_interval(bootstrap,
+						  &(ps_paired){.x = x, .y = y, .count = *n},
+						  m->context, &arena, interval);
 		ps_arena_destroy(&arena);
 	}
 	free(x);
@@ -535,8 +537,8 @@ static int kendall_w(struct making *m, const json_t *conditions, double *w)
 	if (!rc && count >= 2) {
 		rc = ps_arena_create(&arena, ps_survival_agreement_bytes(count), diag);
 		if (!rc)
-			rc = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,
-						   &arena, diag, w);
+			*w = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,
+						   &arena);
 		ps_arena_destroy(&arena);
 	}
 	free(survival);

@@ -163,8 +163,8 @@ PS_CLONES static struct two_least find_two_least(const float *cost, const double
 	return found;
 }
 
-/* Every column's dual becomes its least cost. The column goes to the row that has it, if that row is
- * still free. */
+/* Every column's dual becomes its least cost. The column goes to the row that has it, if that row
+ * is still free. */
 static void reduce_columns(struct problem *p)
 {
 	float *low = (float *)p->distance;
@@ -184,8 +184,8 @@ static void reduce_columns(struct problem *p)
 	}
 }
 
-/* A row that has the least cost of one column alone lowers that column's dual until its second choice
- * ties. */
+/* A row that has the least cost of one column alone lowers that column's dual until its second
+ * choice ties. */
 static void transfer_reductions(struct problem *p)
 {
 	for (size_t i = 0; i < p->rows; i++)
@@ -205,9 +205,9 @@ static size_t find_other(const struct problem *p, size_t row, double value, size
 	return except;
 }
 
-/* A free row takes its best column and lowers that column's dual until the second best ties. Returns the
- * row that it displaced, or NONE. *lowered: the dual moved, so the displaced row is worth another try at
- * once. */
+/* A free row takes its best column and lowers that column's dual until the second best ties.
+ * Returns the row that it displaced, or NONE. *lowered: the dual moved, so the displaced row is
+ * worth another try at once. */
 static uint32_t take_best_column(struct problem *p, uint32_t i, int *lowered)
 {
 	struct two_least best = find_two_least(row_costs(p, i), p->price, p->cols);
@@ -247,8 +247,8 @@ static void sweep_free_rows(struct problem *p)
 	p->free_count = waiting;
 }
 
-/* Offers every column the path through `row`, which costs `offset` so far. p->block_low receives each
- * block's least distance. Returns the least of all. */
+/* Offers every column the path through `row`, which costs `offset` so far. p->block_low receives
+ * each block's least distance. Returns the least of all. */
 PS_CLONES static double relax(struct problem *p, double offset, uint32_t row)
 {
 	const float *restrict cost = row_costs(p, row);

@@ -4,7 +4,7 @@
 
 #include "analysis/sizes.h"
 
-#define BATCH ((size_t)1024) /* rows asked for at a time */
+enum { BATCH = 1024 }; /* rows asked for at a time */
 
 static size_t lay_out_result(ps_clusters *clusters, ps_arena *arena)
 {

@@ -9,7 +9,7 @@
 
 typedef struct ps_clusters {
 	uint32_t *
-		of_row; /* (rows): cluster of the list's i-th row, 0 to count - 1 by ascending window id */
+		of_row; /* (rows): cluster of the i-th row, 0 to count - 1 by ascending window id */
 	size_t rows, count;
 } ps_clusters;
 

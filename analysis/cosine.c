@@ -7,9 +7,11 @@
 #include "core/base/rng.h"
 #include "core/model/matmul.h"
 
-#define TILE 1024 /* rows of A and of B in a tile: 4 MiB of cosines */
-#define CHUNK 64  /* rows or columns of a tile that one worker takes at a time */
-#define LANES 16
+enum {
+	TILE = 1024, /* rows of A and of B in a tile: 4 MiB of cosines */
+	CHUNK = 64,  /* rows or columns of a tile that one worker takes at a time */
+	LANES = 16
+};
 
 struct sweep {
 	const ps_cosine_task *task;
@@ -133,7 +135,7 @@ PS_CLONES static float largest(const float *x, size_t n)
 	return best;
 }
 
-/* Tiles of B come in ascending order and only a larger cosine replaces one: ties stay with the
+/* Tiles of B come in ascending order, and only a larger cosine replaces one. So ties stay with the
  * lower column. */
 static void reduce_rows(void *context, size_t item, int worker)
 {

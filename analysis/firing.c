@@ -2,7 +2,7 @@
 
 #include "analysis/sizes.h"
 
-#define BATCH 1024 /* rows encoded at a time */
+enum { BATCH = 1024 }; /* rows encoded at a time */
 
 struct work {
 	ps_encoder *encoder;

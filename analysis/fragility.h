@@ -22,7 +22,7 @@
 #include "analysis/firing.h"
 #include "analysis/statistics.h"
 
-#define PS_QUINTILES 5
+enum { PS_QUINTILES = 5 };
 
 typedef struct ps_fragility_input {
 	const uint64_t *firing;  /* (F): rows on which each latent of the dense SAE fires */

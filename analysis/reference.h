@@ -20,8 +20,8 @@ typedef struct ps_reference_model {
 
 typedef struct ps_reference_condition {
 	const ps_reference_model *model;
-	const char *method; /* "magnitude", "wanda" */
-	double sparsity; /* the label; magnitude's threshold is global, so matrices achieve others */
+	const char *method;           /* "magnitude", "wanda" */
+	double sparsity;              /* the label; one matrix may achieve another */
 	double survival, survival_sd; /* MNN survival at tau = 0.7, over seeds */
 	double jaccard;               /* fixed dictionary */
 	double ppl;

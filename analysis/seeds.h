@@ -17,9 +17,8 @@
 #include "analysis/compare.h"
 #include "analysis/statistics.h"
 
-#define PS_TAUS 5
+enum { PS_TAUS = 5, PS_TAU_MAIN = 2 /* place of 0.7 in ps_taus */ };
 extern const double ps_taus[PS_TAUS]; /* 0.5, 0.6, 0.7, 0.8, 0.9 */
-#define PS_TAU_MAIN 2                 /* place of 0.7 */
 
 typedef struct ps_summary {
 	double mean, sd, least, largest; /* NaN where there is no value; sd NaN for one value */

@@ -52,7 +52,7 @@ typedef struct ps_bootstrap {
 
 typedef struct ps_interval {
 	double estimate, low, high;
-	size_t replicates; /* on which the statistic was defined; low and high are percentiles of these */
+	size_t replicates; /* that defined the statistic; low and high are percentiles of these */
 } ps_interval;
 
 /* An interval of which nothing is known. */

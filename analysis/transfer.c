@@ -5,13 +5,15 @@
 #include "analysis/sizes.h"
 #include "core/base/clones.h"
 
-#define BATCH 1024 /* rows encoded at a time */
-#define CHUNK 64   /* columns of the mean that one worker takes at a time */
-#define LANES 8
+enum {
+	BATCH = 1024, /* rows encoded at a time */
+	CHUNK = 64,   /* columns of the mean that one worker takes at a time */
+	LANES = 8
+};
 
 enum { DENSE, PRUNED, SIDES };
 
-/* What is summed per cluster, and per row on the way there. */
+/* What is measured on each row and summed over each cluster. */
 enum measure {
 	JACCARD,
 	COSINE,
@@ -73,7 +75,7 @@ size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap 
 		ps_bootstrap_bytes(bootstrap, clusters, threads));
 }
 
-/* Both sides' tokens of a batch of rows. */
+/* Compares the two sides' token ids in the batch of rows that starts at `first`. */
 static int check_tokens(const struct transfer *t, uint64_t first)
 {
 	const size_t count = ps_min_size(BATCH, t->in->rows->count - first);

@@ -22,12 +22,11 @@ static void fill(ps_sae saes[SAES])
 {
 	static float enc[SAES][LATENTS * WIDTH], dec[SAES][LATENTS * WIDTH];
 
-	for (int s = 0; s < SAES; s += 2)
-		analysis_fill_pair(60, LATENTS, LATENTS, WIDTH, dec[s], dec[s + 1], enc[s],
-				   enc[s + 1]);
-	analysis_fill_matrix(dec[3], LATENTS * WIDTH, 61, 0);
 	for (int s = 0; s < SAES; s++)
 		saes[s] = (ps_sae){.d_in = WIDTH, .d_sae = LATENTS, .enc = enc[s], .dec = dec[s]};
+	for (int s = 0; s < SAES; s += 2)
+		analysis_fill_pair(60, &saes[s], &saes[s + 1]);
+	analysis_fill_matrix(dec[3], LATENTS * WIDTH, 61, 0);
 }
 
 static void pairs_are_those_of_compare_and_summarised(void **state)

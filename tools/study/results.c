@@ -9,6 +9,7 @@
 #include "analysis/report/report_data.h"
 #include "analysis/seeds.h"
 #include "io/safetensors.h"
+#include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
 
 struct making {
@@ -31,11 +32,6 @@ static void append(struct making *m, json_t *list, json_t *value)
 	m->full |= json_array_append_new(list, value) != 0;
 }
 
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *integer(size_t value)
 {
 	return json_integer((json_int_t)value);
@@ -50,9 +46,9 @@ static json_t *interval_json(struct making *m, const ps_interval *interval)
 {
 	json_t *o = json_object();
 
-	put(m, o, PS_KEY_INTERVAL_ESTIMATE, number(interval->estimate));
-	put(m, o, PS_KEY_INTERVAL_LOW, number(interval->low));
-	put(m, o, PS_KEY_INTERVAL_HIGH, number(interval->high));
+	put(m, o, PS_KEY_INTERVAL_ESTIMATE, ps_number_json(interval->estimate));
+	put(m, o, PS_KEY_INTERVAL_LOW, ps_number_json(interval->low));
+	put(m, o, PS_KEY_INTERVAL_HIGH, ps_number_json(interval->high));
 	return o;
 }
 
@@ -218,7 +214,7 @@ static json_t *model_reference_json(struct making *m, const ps_model_config *con
 		return json_null();
 	o = json_object();
 	put(m, o, PS_KEY_MODEL_REFERENCE_NAME, json_string(reference->name));
-	put(m, o, PS_KEY_MODEL_REFERENCE_PPL, number(reference->ppl));
+	put(m, o, PS_KEY_MODEL_REFERENCE_PPL, ps_number_json(reference->ppl));
 	return o;
 }
 
@@ -321,7 +317,7 @@ static json_t *achieved_json(struct making *m, const ps_condition_records *c)
 			all += json_number_value(json_object_get(entry, PS_RECORD_MASK_ROWS)) *
 			       json_number_value(json_object_get(entry, PS_RECORD_MASK_COLS));
 		}
-		put(m, o, kinds[k], number(dropped / all));
+		put(m, o, kinds[k], ps_number_json(dropped / all));
 	}
 	ps_safetensors_close(&file);
 	return o;
@@ -338,10 +334,10 @@ static json_t *reference_json(struct making *m, const ps_model_config *config,
 	if (!r)
 		return json_null();
 	o = json_object();
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, number(r->survival));
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, number(r->survival_sd));
-	put(m, o, PS_KEY_REFERENCE_JACCARD, number(r->jaccard));
-	put(m, o, PS_KEY_REFERENCE_PPL, number(r->ppl));
+	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, ps_number_json(r->survival));
+	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, ps_number_json(r->survival_sd));
+	put(m, o, PS_KEY_REFERENCE_JACCARD, ps_number_json(r->jaccard));
+	put(m, o, PS_KEY_REFERENCE_PPL, ps_number_json(r->ppl));
 	return o;
 }
 
@@ -556,9 +552,9 @@ static json_t *reference_findings_json(struct making *m)
 
 		put(m, o, PS_KEY_FINDING_QUESTION, json_string(f[i].question));
 		put(m, o, PS_KEY_FINDING_TEXT, json_string(f[i].text));
-		put(m, o, PS_KEY_FINDING_VALUE, number(f[i].value));
-		put(m, o, PS_KEY_FINDING_LOW, number(f[i].low));
-		put(m, o, PS_KEY_FINDING_HIGH, number(f[i].high));
+		put(m, o, PS_KEY_FINDING_VALUE, ps_number_json(f[i].value));
+		put(m, o, PS_KEY_FINDING_LOW, ps_number_json(f[i].low));
+		put(m, o, PS_KEY_FINDING_HIGH, ps_number_json(f[i].high));
 		put(m, o, PS_KEY_FINDING_SUPERSEDED, json_boolean(f[i].superseded));
 		append(m, list, o);
 	}
@@ -621,7 +617,7 @@ static int fill(struct making *m, json_t *root)
 		rc = diagnostics_json(m, conditions, diagnostics);
 	if (!rc)
 		rc = kendall_w(m, conditions, &w);
-	put(m, root, PS_KEY_ROOT_KENDALL_W, number(w));
+	put(m, root, PS_KEY_ROOT_KENDALL_W, ps_number_json(w));
 	return rc;
 }
 

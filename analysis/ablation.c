@@ -6,15 +6,30 @@
 #include "analysis/sizes.h"
 #include "core/base/rng.h"
 
-size_t ps_ablation_choose_bytes(size_t latents)
-{
-	size_t arrays = ps_bytes_sum(ps_array_bytes(latents, sizeof(double)),
-				     ps_array_bytes(latents, sizeof(uint32_t)));
+struct choosing {
+	double *rates;   /* (F) */
+	uint32_t *order; /* (F): those that fired, by ascending count */
+	uint8_t *taken;  /* (F) */
+};
 
-	return ps_bytes_sum(arrays, ps_array_bytes(latents, 1));
+static size_t lay_out_choice(struct choosing *c, size_t latents, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	c->rates = ps_layout_part(&layout, latents, sizeof *c->rates);
+	c->order = ps_layout_part(&layout, latents, sizeof *c->order);
+	c->taken = ps_layout_part(&layout, latents, sizeof *c->taken);
+	return layout.bytes;
 }
 
-/* The first `wanted` of members become a random choice (Fisher, Yates). */
+size_t ps_ablation_choose_bytes(size_t latents)
+{
+	struct choosing c;
+
+	return lay_out_choice(&c, latents, NULL);
+}
+
+/* Moves a random choice of `wanted` members to the front (Fisher, Yates). */
 static void draw(uint32_t *members, size_t count, size_t wanted, ps_rng *rng)
 {
 	for (size_t i = 0; i < wanted; i++) {
@@ -26,40 +41,31 @@ static void draw(uint32_t *members, size_t count, size_t wanted, ps_rng *rng)
 	}
 }
 
-int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed,
-		       ps_arena *arena, ps_diag *diag, uint32_t *features, size_t *chosen)
+size_t ps_ablation_choose(const ps_ablation_choice *choice, ps_arena *arena, uint32_t *features)
 {
-	size_t mark = ps_arena_mark(arena), first[PS_QUINTILES + 1];
-	double *rates = ps_array_take(arena, latents, sizeof *rates);
-	uint32_t *order = ps_array_take(arena, latents, sizeof *order);
-	uint8_t *taken = ps_array_take(arena, latents, 1);
-	int rc = 0;
+	const size_t latents = choice->latents, count = choice->count, mark = ps_arena_mark(arena);
+	size_t first[PS_QUINTILES + 1], chosen = 0;
+	struct choosing c;
 
-	*chosen = 0;
-	if (!rates || !order || !taken) {
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small to choose among %zu latents",
-			     latents);
-		goto out;
-	}
+	lay_out_choice(&c, latents, arena);
 	for (size_t j = 0; j < latents; j++)
-		taken[j] = 0;
-	ps_fragility_order(firing, latents, rates, order, first);
+		c.taken[j] = 0;
+	ps_fragility_order(choice->firing, latents, c.rates, c.order, first);
 	for (size_t q = 0; q < PS_QUINTILES; q++) {
 		size_t size = first[q + 1] - first[q],
 		       wanted =
 			       ps_min_size(count / PS_QUINTILES + (q < count % PS_QUINTILES), size);
-		ps_rng rng = ps_rng_make(seed, q);
+		ps_rng rng = ps_rng_make(choice->seed, q);
 
-		draw(order + first[q], size, wanted, &rng);
+		draw(c.order + first[q], size, wanted, &rng);
 		for (size_t i = 0; i < wanted; i++)
-			taken[order[first[q] + i]] = 1;
+			c.taken[c.order[first[q] + i]] = 1;
 	}
 	for (size_t j = 0; j < latents; j++)
-		if (taken[j])
-			features[(*chosen)++] = (uint32_t)j;
-out:
+		if (c.taken[j])
+			features[chosen++] = (uint32_t)j;
 	ps_arena_rewind(arena, mark);
-	return rc;
+	return chosen;
 }
 
 static double norm_of(const float *row, size_t width)
@@ -71,7 +77,8 @@ static double norm_of(const float *row, size_t width)
 	return sqrt(sum);
 }
 
-/* The feature's activation on a row, 0 where it does not fire; a row's indices ascend. */
+/* The latent's activation on a row, 0 where it does not fire. Binary search: a row's indices
+ * ascend. */
 static float activation(const ps_codes *codes, size_t row, uint32_t feature)
 {
 	size_t low = codes->start[row], high = codes->start[row + 1];
@@ -125,7 +132,9 @@ static double cluster_effect(const ps_ablation_data *data, const uint32_t *weigh
 	return change / tokens;
 }
 
-/* Means of the effect among survivors and among lost: feature i counts weights[i] times, or, over clusters, once. */
+/* Means of the effect among survivors and among the lost. Over features, feature i counts
+ * weights[i] times; over clusters, every feature counts once and the weights are those of the
+ * clusters. */
 static void group_means(const struct groups *g, const uint32_t *weights, double *survivors,
 			double *lost)
 {
@@ -152,13 +161,23 @@ static double difference_statistic(void *self, const uint32_t *weights, int work
 	return survivors - lost;
 }
 
+/* *survived (N): survival of each latent as a number, for the correlations. */
+static size_t lay_out_survived(size_t features, ps_arena *arena, double **survived)
+{
+	ps_layout layout = {.arena = arena};
+
+	*survived = ps_layout_part(&layout, features, sizeof **survived);
+	return layout.bytes;
+}
+
 size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap,
 			 int threads)
 {
-	size_t working = ps_max_size(ps_partial_interval_bytes(bootstrap, features, threads),
-				     ps_bootstrap_bytes(bootstrap, clusters, threads));
+	double *survived;
 
-	return ps_bytes_sum(working, ps_array_bytes(features, sizeof(double)));
+	return ps_bytes_sum(lay_out_survived(features, NULL, &survived),
+			    ps_max_size(ps_spearman_interval_bytes(bootstrap, features, threads),
+					ps_bootstrap_bytes(bootstrap, clusters, threads)));
 }
 
 static void count_groups(const ps_ablation_data *data, double *survived, ps_ablation *out)
@@ -177,31 +196,45 @@ static void count_groups(const ps_ablation_data *data, double *survived, ps_abla
 				 : (double)NAN;
 }
 
+/* Spearman of the effect with survival and with the match's cosine, plain and at fixed firing
+ * rate. */
+static int correlate(const ps_ablation_data *data, const double *survived,
+		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
+		     ps_ablation *out)
+{
+	const struct {
+		const double *with, *held;
+		ps_interval *out;
+	} wanted[] = {
+		{survived, NULL, &out->rho_survival},
+		{data->cosine, NULL, &out->rho_cosine},
+		{survived, data->rate, &out->partial_survival},
+		{data->cosine, data->rate, &out->partial_cosine},
+	};
+	int rc = 0;
+
+	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
+		rc = ps_spearman_interval(bootstrap,
+					  &(ps_paired){.x = data->effect,
+						       .y = wanted[w].with,
+						       .held = wanted[w].held,
+						       .count = data->features},
+					  context, arena, wanted[w].out);
+	return rc;
+}
+
 int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap,
 			  const ps_context *context, ps_arena *arena, ps_ablation *out)
 {
-	size_t mark = ps_arena_mark(arena), n = data->features;
+	const size_t n = data->features, mark = ps_arena_mark(arena);
 	struct groups over_features = {data, data->effect}, over_clusters = {data, NULL};
-	double *survived = ps_array_take(arena, n, sizeof *survived);
+	double *survived;
 	int rc;
 
-	*out = (ps_ablation){0};
-	if (!survived)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for %zu ablated features", n);
+	lay_out_survived(n, arena, &survived);
 	count_groups(data, survived, out);
-	out->difference_clusters = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
-	rc = ps_spearman_interval(bootstrap, data->effect, survived, n, context, arena,
-				  &out->rho_survival);
-	if (rc == 0)
-		rc = ps_spearman_interval(bootstrap, data->effect, data->cosine, n, context, arena,
-					  &out->rho_cosine);
-	if (rc == 0)
-		rc = ps_partial_interval(bootstrap, data->effect, survived, data->rate, n, context,
-					 arena, &out->partial_survival);
-	if (rc == 0)
-		rc = ps_partial_interval(bootstrap, data->effect, data->cosine, data->rate, n,
-					 context, arena, &out->partial_cosine);
+	out->difference_clusters = ps_no_interval();
+	rc = correlate(data, survived, bootstrap, context, arena, out);
 	if (rc == 0)
 		rc = ps_bootstrap_run(bootstrap, n, difference_statistic, &over_features, context,
 				      arena, &out->difference_features);

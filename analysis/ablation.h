@@ -1,52 +1,66 @@
-/* analysis/ablation.h (RQ5): does survival predict how much the model needs a feature?
+/* analysis/ablation.h (RQ5): does survival predict how much the model needs a latent?
  *
- * Ablating latent j at the SAE's layer of the dense model, where j fires: x' = x - f_j dec_j. The SAE's error
- * x - x_hat stays in x', so nothing but the feature changes (with rescale_by_decoder_norm: dec_j / |dec_j|).
- *   effect_j = mean over scored tokens of nll(ablated j) - nll(clean), nats per token; > 0: the model needs it
- * Tokens after the one on which j fires see it through attention, so every scored token of the windows counts, and
- * frequent latents have larger effects for that reason alone: hence the partial correlations at fixed firing rate.
- *   rho_survival, rho_cosine: Spearman of effect and survival (0, 1), of effect and the match's cosine
- *   partial_*: the same with the ranks of the firing rate held fixed
- *   difference = mean effect of the survivors - mean effect of the lost, interval over features and over clusters
- * Source: arXiv 2603.25325, RQ5; the ablation that keeps the error: Marks et al., arXiv 2403.19647. */
+ * A latent j is ablated at the SAE's layer of the dense model: where it fires, x' = x - f_j dec_j.
+ * The SAE's error x - x_hat stays in x', so nothing but the latent changes. With
+ * rescale_by_decoder_norm, dec_j / |dec_j| stands for dec_j.
+ *
+ *   effect_j = mean over scored tokens of nll(ablated j) - nll(clean), nats per token
+ *
+ * An effect above 0 means that the model needs the latent. Tokens after one on which j fires see it
+ * through attention, so every scored token of the windows counts. Frequent latents have larger
+ * effects for that alone; hence the correlations at fixed firing rate.
+ *
+ *   rho_survival, rho_cosine   Spearman of the effect with survival (0 or 1), with the cosine
+ *   partial_...                the same with the ranks of the firing rate held fixed
+ *   difference                 mean effect of the survivors less mean effect of the lost
+ *
+ * Source: arXiv 2603.25325, RQ5. The ablation that keeps the error: Marks et al., arXiv
+ * 2403.19647. */
 #ifndef PS_ANALYSIS_ABLATION_H
 #define PS_ANALYSIS_ABLATION_H
 
 #include "analysis/statistics.h"
 #include "sae/sae.h"
 
-/* Latents to ablate: `count` of those that fired, as equal a number from every quintile of firing (fragility.h; one
- * more from the lower ones where 5 does not divide, all of a quintile that is smaller), drawn without replacement
- * by the seed. features (count) by ascending index; *chosen: how many. */
-size_t ps_ablation_choose_bytes(size_t latents);
-int ps_ablation_choose(const uint64_t *firing, size_t latents, size_t count, uint64_t seed,
-		       ps_arena *arena, ps_diag *diag, uint32_t *features,
-		       size_t *chosen) PS_MUST_USE;
+/* Which latents to ablate: `count` of those that fired, drawn without replacement. Every quintile
+ * of firing (fragility.h) gives the same number. Where 5 does not divide count, the lower quintiles
+ * give one more; a quintile with fewer latents gives all of them. */
+typedef struct ps_ablation_choice {
+	const uint64_t *firing; /* (F): rows on which each latent fires */
+	size_t latents, count;
+	uint64_t seed;
+} ps_ablation_choice;
 
-/* rows (codes->rows, D), in place: row r loses what the codes' row r says of the feature. Returns how many rows
- * changed. */
+/* features (count) receives the chosen latents by ascending index. Returns how many. Takes
+ * ps_ablation_choose_bytes from the arena and gives them back. */
+size_t ps_ablation_choose_bytes(size_t latents);
+size_t ps_ablation_choose(const ps_ablation_choice *choice, ps_arena *arena, uint32_t *features);
+
+/* Ablates one latent in rows (codes->rows, D), in place. codes are those of the same rows. Returns
+ * how many rows changed. */
 size_t ps_ablation_apply(const ps_sae *sae, const ps_codes *codes, uint32_t feature, float *rows);
 
-/* What was measured on N ablated features. */
+/* What was measured on N ablated latents, over C clusters (windows). */
 typedef struct ps_ablation_data {
-	size_t features, clusters; /* N; C: 0 where there are no sums per cluster */
+	size_t features, clusters; /* N, C */
 	const uint8_t *survived;   /* (N) */
-	const double *cosine;      /* (N): of the match */
-	const double *rate;        /* (N): rows on which the feature fires / rows */
+	const double *cosine;      /* (N): with the nearest latent of the other SAE */
+	const double *rate;        /* (N): share of rows on which the latent fires */
 	const double *effect;      /* (N): nats per token */
-	const double *
-		cluster_sum; /* (N, C): sum over the cluster's scored tokens of the change of nll; NULL: none */
+	const double
+		*cluster_sum; /* (N, C): change of nll summed over a cluster; NULL: none, C is 0 */
 	const double *cluster_tokens; /* (C): scored tokens */
 } ps_ablation_data;
 
 typedef struct ps_ablation {
 	size_t features, survivors;
-	double mean_survivors, mean_lost; /* NaN for none */
-	ps_interval rho_survival, rho_cosine, partial_survival, partial_cosine;
-	ps_interval difference_features,
-		difference_clusters; /* clusters: NaN without sums per cluster */
+	double mean_survivors, mean_lost; /* nats per token; NaN where there are none */
+	ps_interval rho_survival, rho_cosine, partial_survival, partial_cosine; /* over latents */
+	ps_interval difference_features; /* latents resampled */
+	ps_interval difference_clusters; /* clusters resampled; NaN without sums per cluster */
 } ps_ablation;
 
+/* Takes ps_ablation_bytes from the arena and gives them back. */
 size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap,
 			 int threads);
 int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap,

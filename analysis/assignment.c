@@ -6,16 +6,18 @@
 #include "core/base/clones.h"
 
 #define NONE UINT32_MAX
-#define LANES 16
-#define BLOCK                                                                                      \
-	256 /* columns whose minimum is kept together, so that its place is searched in one block only */
-#define SWEEPS 2
-#define SWEEP_STEPS                                                                                \
-	16 /* row scans of a sweep, in units of R: beyond it displaced rows wait for a path */
+enum {
+	LANES = 16,
+	BLOCK = 256, /* columns that share a minimum: its place is searched in one block only */
+	SWEEPS = 2,  /* of augmenting row reduction */
+	SWEEP_STEPS =
+		16 /* row scans of a sweep, times R; beyond it displaced rows wait for a path */
+};
 
+/* A column that a path has passed. */
 struct reached {
 	uint32_t column;
-	double price, distance; /* col_dual before the path, and the length of the path to it */
+	double price, distance; /* its dual before the path, and the length of the path to it */
 };
 
 struct problem {
@@ -34,22 +36,38 @@ struct problem {
 
 static size_t block_count(size_t cols)
 {
-	return (cols + BLOCK - 1) / BLOCK;
+	return ps_div_up(cols, BLOCK);
+}
+
+static size_t lay_out_result(struct problem *p, ps_assignment *out, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	out->column = p->column = ps_layout_part(&layout, p->rows, sizeof *p->column);
+	out->row_dual = ps_layout_part(&layout, p->rows, sizeof *out->row_dual);
+	out->col_dual = p->price = ps_layout_part(&layout, p->cols, sizeof *p->price);
+	return layout.bytes;
+}
+
+static size_t lay_out_scratch(struct problem *p, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	p->row = ps_layout_part(&layout, p->cols, sizeof *p->row);
+	p->free = ps_layout_part(&layout, p->rows, sizeof *p->free);
+	p->distance = ps_layout_part(&layout, p->cols, sizeof *p->distance);
+	p->previous = ps_layout_part(&layout, p->cols, sizeof *p->previous);
+	p->block_low = ps_layout_part(&layout, block_count(p->cols), sizeof *p->block_low);
+	p->reached = ps_layout_part(&layout, p->rows, sizeof *p->reached);
+	return layout.bytes;
 }
 
 size_t ps_assignment_bytes(size_t rows, size_t cols)
 {
-	size_t bytes = 0;
+	struct problem p = {.rows = rows, .cols = cols};
+	ps_assignment out;
 
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(rows, sizeof(uint32_t)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(rows, sizeof(double)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(cols, sizeof(double)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(cols, sizeof(uint32_t)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(rows, sizeof(uint32_t)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(cols, sizeof(double)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(cols, sizeof(uint32_t)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(block_count(cols), sizeof(double)));
-	return ps_bytes_sum(bytes, ps_array_bytes(rows, sizeof(struct reached)));
+	return ps_bytes_sum(lay_out_result(&p, &out, NULL), lay_out_scratch(&p, NULL));
 }
 
 static const float *row_costs(const struct problem *p, size_t row)
@@ -145,7 +163,8 @@ PS_CLONES static struct two_least find_two_least(const float *cost, const double
 	return found;
 }
 
-/* Every column's dual becomes its least cost; a column goes to the row that has it, if that row is still free. */
+/* Every column's dual becomes its least cost. The column goes to the row that has it, if that row
+ * is still free. */
 static void reduce_columns(struct problem *p)
 {
 	float *low = (float *)p->distance;
@@ -165,7 +184,8 @@ static void reduce_columns(struct problem *p)
 	}
 }
 
-/* A row that has the least cost of one column only lowers that column's dual until its second choice ties. */
+/* A row that has the least cost of one column alone lowers that column's dual until its second
+ * choice ties. */
 static void transfer_reductions(struct problem *p)
 {
 	for (size_t i = 0; i < p->rows; i++)
@@ -185,8 +205,9 @@ static size_t find_other(const struct problem *p, size_t row, double value, size
 	return except;
 }
 
-/* One free row takes its best column and lowers that column's dual until the second best ties. Returns the row
- * it displaced, or NONE; *lowered: the dual moved, so the displaced row is worth another try now. */
+/* A free row takes its best column and lowers that column's dual until the second best ties.
+ * Returns the row that it displaced, or NONE. *lowered: the dual moved, so the displaced row is
+ * worth another try at once. */
 static uint32_t take_best_column(struct problem *p, uint32_t i, int *lowered)
 {
 	struct two_least best = find_two_least(row_costs(p, i), p->price, p->cols);
@@ -226,11 +247,15 @@ static void sweep_free_rows(struct problem *p)
 	p->free_count = waiting;
 }
 
-/* Offers every column the path through `row`; block_low receives each block's least distance; returns the least. */
-PS_CLONES static double relax(const float *restrict cost, const double *restrict price,
-			      double offset, uint32_t row, size_t cols, double *restrict distance,
-			      uint32_t *restrict previous, double *restrict block_low)
+/* Offers every column the path through `row`, which costs `offset` so far. p->block_low receives
+ * each block's least distance. Returns the least of all. */
+PS_CLONES static double relax(struct problem *p, double offset, uint32_t row)
 {
+	const float *restrict cost = row_costs(p, row);
+	const double *restrict price = p->price;
+	double *restrict distance = p->distance;
+	uint32_t *restrict previous = p->previous;
+	const size_t cols = p->cols;
 	double least = INFINITY;
 
 	for (size_t start = 0; start < cols; start += BLOCK) {
@@ -258,13 +283,13 @@ PS_CLONES static double relax(const float *restrict cost, const double *restrict
 		}
 		for (int l = 0; l < LANES; l++)
 			lowest = lesser(lowest, low[l]);
-		block_low[start / BLOCK] = lowest;
+		p->block_low[start / BLOCK] = lowest;
 		least = lesser(least, lowest);
 	}
 	return least;
 }
 
-/* Of the columns at the least distance the first free one, else the first. */
+/* The first free column at the least distance; without a free one, the first at that distance. */
 static size_t nearest_column(const struct problem *p, double least)
 {
 	size_t first = p->cols;
@@ -284,7 +309,8 @@ static size_t nearest_column(const struct problem *p, double least)
 	return first;
 }
 
-/* Shortest augmenting path from a free row to a free column (Dijkstra over columns), then the duals along it. */
+/* Shortest augmenting path from a free row to a free column (Dijkstra over columns), then the duals
+ * along it. */
 static void augment(struct problem *p, uint32_t start)
 {
 	size_t passed = 0, j;
@@ -293,8 +319,7 @@ static void augment(struct problem *p, uint32_t start)
 
 	for (j = 0; j < p->cols; j++)
 		p->distance[j] = INFINITY;
-	least = relax(row_costs(p, start), p->price, 0, start, p->cols, p->distance, p->previous,
-		      p->block_low);
+	least = relax(p, 0, start);
 	while (p->row[j = nearest_column(p, least)] != NONE) {
 		double offset;
 
@@ -303,8 +328,7 @@ static void augment(struct problem *p, uint32_t start)
 		p->reached[passed++] = (struct reached){(uint32_t)j, p->price[j], least};
 		p->price[j] = -INFINITY;
 		p->distance[j] = INFINITY;
-		least = relax(row_costs(p, i), p->price, offset, i, p->cols, p->distance,
-			      p->previous, p->block_low);
+		least = relax(p, offset, i);
 	}
 	for (size_t r = 0; r < passed; r++)
 		p->price[p->reached[r].column] =
@@ -334,22 +358,6 @@ static int augment_free_rows(struct problem *p, const ps_context *context)
 	return 0;
 }
 
-static int take_arrays(struct problem *p, ps_arena *arena, ps_assignment *out, size_t *mark)
-{
-	out->column = p->column = ps_array_take(arena, p->rows, sizeof *p->column);
-	out->row_dual = ps_array_take(arena, p->rows, sizeof *out->row_dual);
-	out->col_dual = p->price = ps_array_take(arena, p->cols, sizeof *p->price);
-	*mark = ps_arena_mark(arena);
-	p->row = ps_array_take(arena, p->cols, sizeof *p->row);
-	p->free = ps_array_take(arena, p->rows, sizeof *p->free);
-	p->distance = ps_array_take(arena, p->cols, sizeof *p->distance);
-	p->previous = ps_array_take(arena, p->cols, sizeof *p->previous);
-	p->block_low = ps_array_take(arena, block_count(p->cols), sizeof *p->block_low);
-	p->reached = ps_array_take(arena, p->rows, sizeof *p->reached);
-	return p->column && out->row_dual && p->price && p->row && p->free && p->distance &&
-	       p->previous && p->block_low && p->reached;
-}
-
 static void start_solution(struct problem *p)
 {
 	for (size_t i = 0; i < p->rows; i++)
@@ -373,22 +381,20 @@ int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_co
 			ps_arena *arena, ps_assignment *out)
 {
 	struct problem p = {.cost = cost, .rows = rows, .cols = cols};
-	size_t mark = 0;
-	int rc = 0;
+	size_t mark;
+	int rc;
 
 	*out = (ps_assignment){0};
 	if (rows > cols || cols >= NONE)
 		return ps_fail(context->diag, PS_EUSAGE,
 			       "an assignment of %zu rows to %zu columns is not possible", rows,
 			       cols);
-	if (!take_arrays(&p, arena, out, &mark))
-		return ps_fail(
-			context->diag, PS_EFAILED,
-			"the arena is too small for the assignment of %zu rows to %zu columns",
-			rows, cols);
 	rc = ps_progress_check(context);
 	if (rc < 0)
-		goto out;
+		return rc;
+	lay_out_result(&p, out, arena);
+	mark = ps_arena_mark(arena);
+	lay_out_scratch(&p, arena);
 	start_solution(&p);
 	rc = augment_free_rows(&p, context);
 	for (size_t i = 0; i < rows && rc == 0; i++) {
@@ -397,7 +403,6 @@ int ps_assignment_solve(const float *cost, size_t rows, size_t cols, const ps_co
 		out->total += c;
 		out->row_dual[i] = c - p.price[p.column[i]];
 	}
-out:
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

@@ -3,16 +3,35 @@
 #include <gsl/gsl_sort_int.h>
 
 #include "analysis/sizes.h"
-#include "core/base/checked.h"
 
-#define BATCH ((size_t)1024) /* rows asked for at a time */
+enum { BATCH = 1024 }; /* rows asked for at a time */
+
+static size_t lay_out_result(ps_clusters *clusters, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	clusters->of_row = ps_layout_part(&layout, clusters->rows, sizeof *clusters->of_row);
+	return layout.bytes;
+}
+
+/* *ids (rows): the windows' ids. */
+static size_t lay_out_scratch(size_t rows, ps_arena *arena, int **ids)
+{
+	ps_layout layout = {.arena = arena};
+
+	*ids = ps_layout_part(&layout, rows, sizeof **ids);
+	return layout.bytes;
+}
 
 size_t ps_clusters_bytes(size_t rows)
 {
-	return ps_bytes_sum(ps_array_bytes(rows, sizeof(uint32_t)),
-			    ps_array_bytes(rows, sizeof(int)));
+	ps_clusters clusters = {.rows = rows};
+	int *ids;
+
+	return ps_bytes_sum(lay_out_result(&clusters, NULL), lay_out_scratch(rows, NULL, &ids));
 }
 
+/* The place of an id in a sorted list that holds it. */
 static uint32_t place_of(const int *sorted, size_t count, int id)
 {
 	size_t low = 0, high = count;
@@ -28,7 +47,7 @@ static uint32_t place_of(const int *sorted, size_t count, int id)
 	return (uint32_t)low;
 }
 
-/* The windows of a batch of the list; returns how many rows it has. */
+/* Reads the windows of the batch of rows that starts at `first`. Returns how many rows it has. */
 static size_t take_windows(const ps_row_source *source, const ps_row_list *rows, size_t first,
 			   int32_t *out)
 {
@@ -40,46 +59,45 @@ static size_t take_windows(const ps_row_source *source, const ps_row_list *rows,
 	return count;
 }
 
+static int check(const ps_row_source *source, const ps_row_list *rows, ps_diag *diag)
+{
+	if (!ps_row_source_has(source, PS_ROW_WINDOW_ID))
+		return ps_fail(diag, PS_EINPUT,
+			       "the activation cache does not say which window a row is from");
+	if (rows->count && ps_row_list_at(rows, rows->count - 1) >= source->rows)
+		return ps_fail(diag, PS_EINPUT,
+			       "row %llu is beyond the activation cache's %llu rows",
+			       (unsigned long long)ps_row_list_at(rows, rows->count - 1),
+			       (unsigned long long)source->rows);
+	return 0;
+}
+
 int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows, ps_arena *arena,
 			   ps_diag *diag, ps_clusters *out)
 {
-	uint32_t *of_row = ps_array_take(arena, rows->count, sizeof *of_row);
-	size_t mark = ps_arena_mark(arena), distinct = 0;
 	int32_t batch[BATCH];
-	int *ids = ps_array_take(arena, rows->count, sizeof *ids);
-	int rc = 0;
+	int *ids;
+	size_t mark;
+	int rc = check(source, rows, diag);
 
-	*out = (ps_clusters){.of_row = of_row, .rows = rows->count};
-	if (!of_row || !ids) {
-		rc = ps_fail(diag, PS_EFAILED, "the arena is too small for the windows of %zu rows",
-			     out->rows);
-		goto out;
-	}
-	if (!ps_row_source_has(source, PS_ROW_WINDOW_ID)) {
-		rc = ps_fail(diag, PS_EINPUT,
-			     "the activation cache does not say which window a row is from");
-		goto out;
-	}
-	if (rows->count && ps_row_list_at(rows, rows->count - 1) >= source->rows) {
-		rc = ps_fail(diag, PS_EINPUT, "row %llu is beyond the activation cache's %llu rows",
-			     (unsigned long long)ps_row_list_at(rows, rows->count - 1),
-			     (unsigned long long)source->rows);
-		goto out;
-	}
+	*out = (ps_clusters){.rows = rows->count};
+	if (rc)
+		return rc;
+	lay_out_result(out, arena);
+	mark = ps_arena_mark(arena);
+	lay_out_scratch(out->rows, arena, &ids);
 	for (size_t first = 0; first < out->rows; first += BATCH)
 		take_windows(source, rows, first, ids + first);
 	gsl_sort_int(ids, 1, out->rows);
 	for (size_t i = 0; i < out->rows; i++)
-		if (!distinct || ids[i] != ids[distinct - 1])
-			ids[distinct++] = ids[i];
-	out->count = distinct;
+		if (!out->count || ids[i] != ids[out->count - 1])
+			ids[out->count++] = ids[i];
 	for (size_t first = 0; first < out->rows; first += BATCH) {
 		const size_t count = take_windows(source, rows, first, batch);
 
 		for (size_t i = 0; i < count; i++)
-			of_row[first + i] = place_of(ids, distinct, batch[i]);
+			out->of_row[first + i] = place_of(ids, out->count, batch[i]);
 	}
-out:
 	ps_arena_rewind(arena, mark);
-	return rc;
+	return 0;
 }

@@ -4,31 +4,84 @@
 #include "analysis/cosine.h"
 #include "analysis/sizes.h"
 
-static size_t nearest_bytes(size_t f_a, size_t f_b)
+static size_t lay_out_match(ps_match *match, size_t latents, ps_arena *arena)
 {
-	size_t a = ps_bytes_sum(ps_array_bytes(f_a, sizeof(float)),
-				ps_array_bytes(f_a, sizeof(uint32_t)));
-	size_t b = ps_bytes_sum(ps_array_bytes(f_b, sizeof(float)),
-				ps_array_bytes(f_b, sizeof(uint32_t)));
+	ps_layout layout = {.arena = arena};
 
-	return ps_bytes_sum(ps_bytes_sum(a, b), ps_array_bytes(f_a, 1));
+	match->cosine = ps_layout_part(&layout, latents, sizeof *match->cosine);
+	match->nearest = ps_layout_part(&layout, latents, sizeof *match->nearest);
+	match->mutual = ps_layout_part(&layout, latents, sizeof *match->mutual);
+	return layout.bytes;
+}
+
+/* The nearest latent of A for each of B. */
+static size_t lay_out_columns(ps_cosine_task *task, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	task->col_best = ps_layout_part(&layout, task->b_rows, sizeof *task->col_best);
+	task->col_index = ps_layout_part(&layout, task->b_rows, sizeof *task->col_index);
+	return layout.bytes;
 }
 
 size_t ps_match_bytes(size_t f_a, size_t f_b, size_t d, int threads)
 {
-	return ps_bytes_sum(nearest_bytes(f_a, f_b), ps_cosine_bytes(f_a, f_b, d, threads));
+	ps_cosine_task task = {.b_rows = f_b};
+	ps_match match;
+
+	return ps_bytes_sum(
+		ps_bytes_sum(lay_out_match(&match, f_a, NULL), lay_out_columns(&task, NULL)),
+		ps_cosine_bytes(f_a, f_b, d, threads));
 }
 
-/* Beside the match: the matrix of costs, the decoder's pairs and their cosines, and the assignment's own. */
+/* The nearest random row for each latent of A. */
+static size_t lay_out_null(ps_cosine_task *task, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	task->row_best = ps_layout_part(&layout, task->a_rows, sizeof *task->row_best);
+	task->row_index = ps_layout_part(&layout, task->a_rows, sizeof *task->row_index);
+	return layout.bytes;
+}
+
+/* Both assignments of two dictionaries. Rows of the matrix are the smaller dictionary's latents. */
+struct assigning {
+	size_t least, most; /* latents of the smaller and of the larger dictionary */
+	double tau;
+	uint32_t *pair; /* (least): the partner of each latent, by decoder rows */
+	float *cosine;  /* (least): of the two */
+	float *costs;   /* (least, most): -cosines */
+	const ps_context *context;
+	ps_arena *arena;
+};
+
+static size_t lay_out_assigning(struct assigning *a, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	a->pair = ps_layout_part(&layout, a->least, sizeof *a->pair);
+	a->cosine = ps_layout_part(&layout, a->least, sizeof *a->cosine);
+	a->costs = ps_layout_part(&layout, a->least, a->most * sizeof *a->costs);
+	return layout.bytes;
+}
+
+/* A match, and then, while its results stay, the null and the assignments one after the other. */
 size_t ps_compare_bytes(size_t f_a, size_t f_b, size_t d, int threads)
 {
-	size_t least = ps_min_size(f_a, f_b), most = ps_max_size(f_a, f_b), matrix, bytes;
+	struct assigning assigning = {.least = ps_min_size(f_a, f_b),
+				      .most = ps_max_size(f_a, f_b)};
+	ps_cosine_task task = {.a_rows = f_a};
+	ps_match match;
+	const size_t cosines = ps_cosine_bytes(f_a, f_b, d, threads),
+		     kept = lay_out_match(&match, f_a, NULL),
+		     null = ps_bytes_sum(lay_out_null(&task, NULL), cosines),
+		     assigned = ps_bytes_sum(
+			     lay_out_assigning(&assigning, NULL),
+			     ps_max_size(cosines,
+					 ps_assignment_bytes(assigning.least, assigning.most)));
 
-	matrix = ps_size_mul(f_a, f_b, &matrix) ? ps_array_bytes(matrix, sizeof(float)) : SIZE_MAX;
-	bytes = ps_bytes_sum(nearest_bytes(most, most), ps_cosine_bytes(most, most, d, threads));
-	bytes = ps_bytes_sum(bytes, ps_bytes_sum(ps_array_bytes(least, sizeof(uint32_t)),
-						 ps_array_bytes(least, sizeof(float))));
-	return ps_bytes_sum(bytes, ps_bytes_sum(matrix, ps_assignment_bytes(least, most)));
+	return ps_max_size(ps_match_bytes(f_a, f_b, d, threads),
+			   ps_bytes_sum(kept, ps_max_size(null, assigned)));
 }
 
 static int check_shapes(const ps_sae *a, const ps_sae *b, ps_diag *diag)
@@ -42,7 +95,6 @@ static int check_shapes(const ps_sae *a, const ps_sae *b, ps_diag *diag)
 	return 0;
 }
 
-/* The match's arrays stay; those of B's latents are given back. */
 int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *context, ps_arena *arena,
 		      ps_match *match)
 {
@@ -54,17 +106,11 @@ int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *contex
 	*match = (ps_match){.count = a->d_sae};
 	if (rc < 0)
 		return rc;
-	match->cosine = task.row_best = ps_array_take(arena, a->d_sae, sizeof(float));
-	match->nearest = task.row_index = ps_array_take(arena, a->d_sae, sizeof(uint32_t));
-	match->mutual = ps_array_take(arena, a->d_sae, 1);
+	lay_out_match(match, a->d_sae, arena);
+	task.row_best = match->cosine;
+	task.row_index = match->nearest;
 	mark = ps_arena_mark(arena);
-	task.col_best = ps_array_take(arena, b->d_sae, sizeof(float));
-	task.col_index = ps_array_take(arena, b->d_sae, sizeof(uint32_t));
-	if (!match->cosine || !match->nearest || !match->mutual || !task.col_best ||
-	    !task.col_index)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small to match %zu latents with %zu", a->d_sae,
-			       b->d_sae);
+	lay_out_columns(&task, arena);
 	rc = ps_cosine_run(&task, context, arena);
 	for (size_t i = 0; rc == 0 && i < a->d_sae; i++)
 		match->mutual[i] = task.col_index[match->nearest[i]] == i;
@@ -94,7 +140,7 @@ static double mean_cosine(const float *cosine, size_t count)
 	return sum / (double)count;
 }
 
-/* mean_i max_j of A's rows against random unit rows of B's shape. */
+/* mean_i max_j of A's decoder rows against random unit rows of B's shape. */
 static int null_mmcs(const ps_sae *a, const ps_sae *b, uint64_t seed, const ps_context *context,
 		     ps_arena *arena, double *out)
 {
@@ -103,14 +149,10 @@ static int null_mmcs(const ps_sae *a, const ps_sae *b, uint64_t seed, const ps_c
 			       .b_rows = b->d_sae,
 			       .width = a->d_in,
 			       .seed = seed};
-	size_t mark = ps_arena_mark(arena);
+	const size_t mark = ps_arena_mark(arena);
 	int rc;
 
-	task.row_best = ps_array_take(arena, a->d_sae, sizeof(float));
-	task.row_index = ps_array_take(arena, a->d_sae, sizeof(uint32_t));
-	if (!task.row_best || !task.row_index)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for the null of %zu latents", a->d_sae);
+	lay_out_null(&task, arena);
 	rc = ps_cosine_run(&task, context, arena);
 	if (rc == 0)
 		*out = mean_cosine(task.row_best, a->d_sae);
@@ -118,91 +160,88 @@ static int null_mmcs(const ps_sae *a, const ps_sae *b, uint64_t seed, const ps_c
 	return rc;
 }
 
-/* pair[i] the partner of the smaller dictionary's latent i in the other, cosine[i] theirs. costs: -cosines
- * (least, most), as the smaller one's rows see them. */
-static int assign(const float *costs, size_t least, size_t most, const ps_context *context,
-		  ps_arena *arena, uint32_t *pair, float *cosine)
+/* Assigns by decoder rows: fills pair and cosine. */
+static int assign_decoders(struct assigning *a)
 {
-	size_t mark = ps_arena_mark(arena);
+	const size_t mark = ps_arena_mark(a->arena);
 	ps_assignment solved;
-	int rc = ps_assignment_solve(costs, least, most, context, arena, &solved);
+	int rc = ps_assignment_solve(a->costs, a->least, a->most, a->context, a->arena, &solved);
 
-	for (size_t i = 0; rc == 0 && i < least; i++) {
-		pair[i] = solved.column[i];
-		cosine[i] = -costs[i * most + pair[i]];
+	for (size_t i = 0; rc == 0 && i < a->least; i++) {
+		a->pair[i] = solved.column[i];
+		a->cosine[i] = -a->costs[i * a->most + a->pair[i]];
 	}
-	ps_arena_rewind(arena, mark);
+	ps_arena_rewind(a->arena, mark);
 	return rc;
 }
 
-/* The encoders' assignment against the decoders' (pair, cosine): pairs that agree with both cosines >= tau. */
-static int count_shared(const float *costs, size_t least, size_t most, double tau,
-			const uint32_t *pair, const float *cosine, const ps_context *context,
-			ps_arena *arena, size_t *shared)
+/* Assigns by encoder rows, and counts the pairs that are the decoders' too, with both cosines >=
+ * tau. */
+static int count_shared(const struct assigning *a, size_t *shared)
 {
-	size_t mark = ps_arena_mark(arena);
+	const size_t mark = ps_arena_mark(a->arena);
 	ps_assignment solved;
-	int rc = ps_assignment_solve(costs, least, most, context, arena, &solved);
+	int rc = ps_assignment_solve(a->costs, a->least, a->most, a->context, a->arena, &solved);
 
 	*shared = 0;
-	for (size_t i = 0; rc == 0 && i < least; i++)
-		*shared += solved.column[i] == pair[i] && (double)cosine[i] >= tau &&
-			   (double)-costs[i * most + pair[i]] >= tau;
-	ps_arena_rewind(arena, mark);
+	for (size_t i = 0; rc == 0 && i < a->least; i++)
+		*shared += solved.column[i] == a->pair[i] && (double)a->cosine[i] >= a->tau &&
+			   (double)-a->costs[i * a->most + a->pair[i]] >= a->tau;
+	ps_arena_rewind(a->arena, mark);
 	return rc;
 }
 
-/* Both assignments; the matrix has the smaller dictionary's latents as rows. */
-static int compare_assigned(const ps_sae *a, const ps_sae *b, double tau, const ps_context *context,
-			    ps_arena *arena, ps_comparison *out)
+/* Cosines of the decoders' rows, then of the encoders', in the same matrix. */
+static int compare_assigned(const ps_sae *few, const ps_sae *many, struct assigning *a,
+			    double *mean, size_t *shared)
 {
-	const ps_sae *few = a->d_sae <= b->d_sae ? a : b, *many = few == a ? b : a;
-	size_t least = few->d_sae, most = many->d_sae, shared;
-	ps_cosine_task task = {
-		.a = few->dec, .b = many->dec, .a_rows = least, .b_rows = most, .width = few->d_in};
-	uint32_t *pair = ps_array_take(arena, least, sizeof *pair);
-	float *cosine = ps_array_take(arena, least, sizeof *cosine);
-	int rc;
+	ps_cosine_task task = {.a = few->dec,
+			       .b = many->dec,
+			       .a_rows = few->d_sae,
+			       .b_rows = many->d_sae,
+			       .width = few->d_in,
+			       .matrix = a->costs};
+	int rc = ps_cosine_run(&task, a->context, a->arena);
 
-	task.matrix = ps_array_take(arena, least, most * sizeof(float));
-	if (!pair || !cosine || !task.matrix)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small to assign %zu latents to %zu", least, most);
-	rc = ps_cosine_run(&task, context, arena);
 	if (rc == 0)
-		rc = assign(task.matrix, least, most, context, arena, pair, cosine);
+		rc = assign_decoders(a);
 	if (rc < 0)
 		return rc;
-	out->hungarian_cosine = mean_cosine(cosine, least);
+	*mean = mean_cosine(a->cosine, a->least);
 	task.a = few->enc;
 	task.b = many->enc;
-	rc = ps_cosine_run(&task, context, arena);
-	if (rc == 0)
-		rc = count_shared(task.matrix, least, most, tau, pair, cosine, context, arena,
-				  &shared);
-	if (rc == 0)
-		out->shared_fraction = (double)shared / (double)a->d_sae;
-	return rc;
+	rc = ps_cosine_run(&task, a->context, a->arena);
+	return rc ? rc : count_shared(a, shared);
 }
 
-int ps_compare_saes(const ps_sae *a, const ps_sae *b, double tau, const uint8_t *alive,
-		    uint64_t null_seed, const ps_context *context, ps_arena *arena,
-		    ps_comparison *out)
+int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *options,
+		    const ps_context *context, ps_arena *arena, ps_comparison *out)
 {
-	size_t mark = ps_arena_mark(arena);
+	const ps_sae *few = a->d_sae <= b->d_sae ? a : b, *many = few == a ? b : a;
+	struct assigning assigning = {.least = few->d_sae,
+				      .most = many->d_sae,
+				      .tau = options->tau,
+				      .context = context,
+				      .arena = arena};
+	const size_t mark = ps_arena_mark(arena);
+	size_t shared = 0;
 	ps_match match;
 	int rc;
 
 	*out = (ps_comparison){0};
 	rc = ps_match_decoders(a, b, context, arena, &match);
 	if (rc < 0)
-		goto out;
-	out->mnn_survival = ps_match_survival(&match, tau, NULL);
-	out->mnn_survival_alive = ps_match_survival(&match, tau, alive);
+		return rc;
+	out->mnn_survival = ps_match_survival(&match, options->tau, NULL);
+	out->mnn_survival_alive = ps_match_survival(&match, options->tau, options->alive);
 	out->mmcs = mean_cosine(match.cosine, match.count);
-	rc = null_mmcs(a, b, null_seed, context, arena, &out->mmcs_null);
+	rc = null_mmcs(a, b, options->null_seed, context, arena, &out->mmcs_null);
+	if (rc < 0)
+		goto out;
+	lay_out_assigning(&assigning, arena);
+	rc = compare_assigned(few, many, &assigning, &out->hungarian_cosine, &shared);
 	if (rc == 0)
-		rc = compare_assigned(a, b, tau, context, arena, out);
+		out->shared_fraction = (double)shared / (double)a->d_sae;
 out:
 	ps_arena_rewind(arena, mark);
 	return rc;

@@ -1,11 +1,12 @@
-/* analysis/compare.h: how much of dictionary A is found again in dictionary B.
+/* analysis/compare.h: how much of SAE A is found again in SAE B.
  *
- * Cosines of decoder rows, C[i, j] = cos(a_i, b_j), A (F_a, D), B (F_b, D).
- *   mnn: i and j are each other's nearest (ties to the lower index) and C[i, j] >= tau: i survives.
- *   mmcs = mean_i max_j C[i, j];   mmcs_null: the same against seeded random unit rows of B's shape.
- *   hungarian_cosine = mean over the assignment that maximises sum C (Jonker-Volgenant).
- *   shared_fraction (Paulo, Belrose, arXiv 2501.16615): decoder and encoder assignments agree on the pair and
- *   both cosines >= tau. */
+ * C[i, j] is the cosine of decoder rows a_i and b_j, A (F_a, D), B (F_b, D).
+ *   survival: latent i survives when i and some j are each other's nearest and C[i, j] >= tau
+ *             (mutual nearest neighbours; ties go to the lower index)
+ *   mmcs = mean_i max_j C[i, j];   mmcs_null: the same against seeded random unit rows of B's shape
+ *   hungarian_cosine = mean over the one-to-one assignment with the largest sum (Jonker, Volgenant)
+ *   shared_fraction: assignments of decoder and of encoder rows agree on the pair, and both cosines
+ *             are >= tau (Paulo, Belrose, arXiv 2501.16615) */
 #ifndef PS_ANALYSIS_COMPARE_H
 #define PS_ANALYSIS_COMPARE_H
 
@@ -21,22 +22,31 @@ typedef struct ps_match {
 	size_t count;
 } ps_match;
 
+/* Finds the nearest latents of B for each of A. match's arrays are taken from the arena and live as
+ * long as it does; the rest of ps_match_bytes is given back. PS_EINPUT: the SAEs differ in width,
+ * one has no latents, or a row is not finite. */
 size_t ps_match_bytes(size_t f_a, size_t f_b, size_t d, int threads);
-/* match's arrays are taken from the arena and stay valid with it. */
 int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *context, ps_arena *arena,
 		      ps_match *match) PS_MUST_USE;
 
-/* Fraction of A's latents (those with alive[i], or all when NULL) that are mutual with cosine >= tau. */
+/* Share of A's latents that survive at tau. alive (F_a): only latents with alive[i] count; NULL:
+ * all. */
 double ps_match_survival(const ps_match *match, double tau, const uint8_t *alive);
+
+typedef struct ps_compare_options {
+	double tau;
+	const uint8_t *alive; /* (F_a): latents of A alive in training; NULL: all */
+	uint64_t null_seed;   /* of the random rows behind mmcs_null */
+} ps_compare_options;
 
 typedef struct ps_comparison {
 	double mnn_survival, mnn_survival_alive, mmcs, mmcs_null, hungarian_cosine, shared_fraction;
 } ps_comparison;
 
+/* All measures at once. Takes ps_compare_bytes from the arena and gives them back; F_a x F_b floats
+ * are among them. Errors as ps_match_decoders. */
 size_t ps_compare_bytes(size_t f_a, size_t f_b, size_t d, int threads);
-/* alive: latents of A alive in training, or NULL. */
-int ps_compare_saes(const ps_sae *a, const ps_sae *b, double tau, const uint8_t *alive,
-		    uint64_t null_seed, const ps_context *context, ps_arena *arena,
-		    ps_comparison *out) PS_MUST_USE;
+int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *options,
+		    const ps_context *context, ps_arena *arena, ps_comparison *out) PS_MUST_USE;
 
 #endif

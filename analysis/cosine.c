@@ -7,9 +7,11 @@
 #include "core/base/rng.h"
 #include "core/model/matmul.h"
 
-#define TILE 1024 /* rows of A and of B in a tile: 4 MiB of cosines */
-#define CHUNK 64  /* rows or columns of a tile that one worker takes at a time */
-#define LANES 16
+enum {
+	TILE = 1024, /* rows of A and of B in a tile: 4 MiB of cosines */
+	CHUNK = 64,  /* rows or columns of a tile that one worker takes at a time */
+	LANES = 16
+};
 
 struct sweep {
 	const ps_cosine_task *task;
@@ -22,18 +24,27 @@ struct sweep {
 	size_t stride, a_first, a_count, b_first, b_count;
 };
 
+static size_t lay_out(struct sweep *s, ps_arena *arena)
+{
+	const ps_cosine_task *task = s->task;
+	ps_layout layout = {.arena = arena};
+
+	s->own_tile = ps_layout_part(&layout, TILE, TILE * sizeof *s->own_tile);
+	s->a_tile = ps_layout_part(&layout, task->width, TILE * sizeof *s->a_tile);
+	s->b_tile = ps_layout_part(&layout, task->width, TILE * sizeof *s->b_tile);
+	s->a_inverse = ps_layout_part(&layout, task->a_rows, sizeof *s->a_inverse);
+	s->b_inverse = ps_layout_part(&layout, task->b_rows, sizeof *s->b_inverse);
+	return layout.bytes;
+}
+
 size_t ps_cosine_bytes(size_t a_rows, size_t b_rows, size_t width, int threads)
 {
-	size_t bytes = ps_array_bytes(TILE, TILE * sizeof(float)), unit_rows;
+	const ps_cosine_task task = {.a_rows = a_rows, .b_rows = b_rows, .width = width};
+	struct sweep s = {.task = &task};
 
-	unit_rows = ps_array_bytes(width, TILE * sizeof(float));
-	bytes = ps_bytes_sum(bytes, ps_bytes_sum(unit_rows, unit_rows));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(a_rows, sizeof(double)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(b_rows, sizeof(double)));
 	return ps_bytes_sum(
-		bytes,
-		ps_round_up(ps_matmul_bytes(PS_PRECISION_F32, threads, TILE, width), PS_ALIGN) +
-			PS_ALIGN);
+		lay_out(&s, NULL),
+		ps_round_up(ps_matmul_bytes(PS_PRECISION_F32, threads, TILE, width), PS_ALIGN));
 }
 
 PS_CLONES static double square_sum(const float *x, size_t n)
@@ -63,7 +74,8 @@ static int inverse_norms(const float *rows, size_t count, size_t width, const ch
 {
 	for (size_t i = 0; i < count; i++) {
 		inverse[i] = inverse_norm(rows + i * width, width);
-		/* f32 squares do not overflow f64: a sum that is infinite or NaN has an element that is. */
+		/* f32 squares do not overflow f64: a sum that is infinite or NaN has an element
+		 * that is. */
 		if (isnan(inverse[i]) ||
 		    (inverse[i] == 0 && isinf(square_sum(rows + i * width, width))))
 			return ps_fail(diag, PS_EINPUT,
@@ -123,7 +135,8 @@ PS_CLONES static float largest(const float *x, size_t n)
 	return best;
 }
 
-/* Tiles of B come in ascending order and only a larger cosine replaces one: ties stay with the lower column. */
+/* Tiles of B come in ascending order, and only a larger cosine replaces one. So ties stay with the
+ * lower column. */
 static void reduce_rows(void *context, size_t item, int worker)
 {
 	const struct sweep *s = context;
@@ -178,7 +191,7 @@ static void run_tile(struct sweep *s, ps_pool *pool)
 {
 	const ps_cosine_task *task = s->task;
 	ps_weight w = {.data = s->b_tile, .dtype = PS_F32, .rows = s->b_count, .cols = task->width};
-	size_t row_chunks = (s->a_count + CHUNK - 1) / CHUNK;
+	size_t row_chunks = ps_div_up(s->a_count, CHUNK);
 
 	s->tile =
 		task->matrix ? task->matrix + s->a_first * task->b_rows + s->b_first : s->own_tile;
@@ -188,7 +201,7 @@ static void run_tile(struct sweep *s, ps_pool *pool)
 	if (task->row_best)
 		ps_pool_run(pool, row_chunks, reduce_rows, s);
 	if (task->col_best)
-		ps_pool_run(pool, (s->b_count + CHUNK - 1) / CHUNK, reduce_columns, s);
+		ps_pool_run(pool, ps_div_up(s->b_count, CHUNK), reduce_columns, s);
 	if (task->matrix)
 		ps_pool_run(pool, row_chunks, negate_rows, s);
 }
@@ -205,35 +218,25 @@ static void start_reductions(const ps_cosine_task *task)
 	}
 }
 
-static int prepare(struct sweep *s, const ps_context *context, ps_arena *arena)
+static int find_norms(const struct sweep *s, ps_diag *diag)
 {
 	const ps_cosine_task *task = s->task;
-	int rc;
+	int rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse, diag);
 
-	s->own_tile = ps_array_take(arena, TILE, TILE * sizeof(float));
-	s->a_tile = ps_array_take(arena, task->width, TILE * sizeof(float));
-	s->b_tile = ps_array_take(arena, task->width, TILE * sizeof(float));
-	s->a_inverse = ps_array_take(arena, task->a_rows, sizeof(double));
-	s->b_inverse = ps_array_take(arena, task->b_rows, sizeof(double));
-	if (!s->own_tile || !s->a_tile || !s->b_tile || !s->a_inverse || !s->b_inverse)
-		return ps_fail(context->diag, PS_EFAILED,
-			       "the arena is too small for cosines of %zu and %zu rows",
-			       task->a_rows, task->b_rows);
-	s->matmul = ps_matmul_create(PS_PRECISION_F32, context->pool, TILE, task->width, arena);
-	rc = inverse_norms(task->a, task->a_rows, task->width, "first", s->a_inverse,
-			   context->diag);
 	if (rc < 0 || !task->b)
 		return rc;
-	return inverse_norms(task->b, task->b_rows, task->width, "second", s->b_inverse,
-			     context->diag);
+	return inverse_norms(task->b, task->b_rows, task->width, "second", s->b_inverse, diag);
 }
 
 int ps_cosine_run(const ps_cosine_task *task, const ps_context *context, ps_arena *arena)
 {
+	const size_t mark = ps_arena_mark(arena);
 	struct sweep s = {.task = task};
-	size_t mark = ps_arena_mark(arena);
-	int rc = prepare(&s, context, arena);
+	int rc;
 
+	lay_out(&s, arena);
+	s.matmul = ps_matmul_create(PS_PRECISION_F32, context->pool, TILE, task->width, arena);
+	rc = find_norms(&s, context->diag);
 	if (rc < 0)
 		goto out;
 	start_reductions(task);

@@ -2,18 +2,46 @@
 
 #include "analysis/sizes.h"
 
-#define BATCH 1024 /* rows encoded at a time */
+enum { BATCH = 1024 }; /* rows encoded at a time */
+
+struct work {
+	ps_encoder *encoder;
+	ps_codes codes;
+	float *x; /* (BATCH, D) */
+};
+
+static size_t lay_out_counts(ps_firing *out, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	out->total = ps_layout_part(&layout, out->latents, sizeof *out->total);
+	out->counts = ps_layout_part(&layout, out->clusters, out->latents * sizeof *out->counts);
+	return layout.bytes;
+}
+
+/* Encoder and codes have their own lists (encoder_bytes). */
+static size_t lay_out_batch(struct work *w, size_t width, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	w->x = ps_layout_part(&layout, width, BATCH * sizeof *w->x);
+	return layout.bytes;
+}
+
+static size_t encoder_bytes(const ps_sae *sae, int threads)
+{
+	return ps_bytes_sum(ps_bytes_sum(ps_codes_bytes(sae, BATCH), PS_ALIGN),
+			    ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN));
+}
 
 size_t ps_firing_bytes(const ps_sae *sae, size_t clusters, int threads)
 {
-	size_t row = ps_array_bytes(sae->d_sae, sizeof(uint32_t)), bytes;
+	ps_firing out = {.clusters = clusters, .latents = sae->d_sae};
+	struct work w;
 
-	bytes = ps_bytes_sum(ps_array_bytes(row, clusters),
-			     ps_array_bytes(sae->d_sae, sizeof(uint64_t)));
-	bytes = ps_bytes_sum(bytes, ps_array_bytes(sae->d_in, BATCH * sizeof(float)));
-	bytes = ps_bytes_sum(bytes, ps_bytes_sum(ps_codes_bytes(sae, BATCH),
-						 ps_encoder_bytes(sae, threads, BATCH)));
-	return ps_bytes_sum(bytes, 4 * PS_ALIGN);
+	return ps_bytes_sum(
+		ps_bytes_sum(lay_out_counts(&out, NULL), lay_out_batch(&w, sae->d_in, NULL)),
+		encoder_bytes(sae, threads));
 }
 
 static void count_batch(const ps_codes *codes, const uint32_t *of_row, ps_firing *out)
@@ -38,18 +66,24 @@ static int check(const ps_sae *sae, const ps_row_source *source, const ps_row_li
 	return 0;
 }
 
-static int take_arrays(ps_firing *out, ps_arena *arena, ps_diag *diag)
+static int count_all(const ps_row_source *source, const ps_row_list *rows, const uint32_t *of_row,
+		     const ps_context *context, struct work *w, ps_firing *out)
 {
-	out->total = ps_array_take(arena, out->latents, sizeof *out->total);
-	out->counts = ps_array_take(arena, out->clusters, out->latents * sizeof *out->counts);
-	if (!out->total || !out->counts)
-		return ps_fail(diag, PS_EFAILED,
-			       "the arena is too small to count %zu latents in %zu clusters",
-			       out->latents, out->clusters);
-	for (size_t j = 0; j < out->latents; j++)
-		out->total[j] = 0;
-	for (size_t i = 0; i < out->clusters * out->latents; i++)
-		out->counts[i] = 0;
+	uint64_t ids[BATCH];
+
+	for (uint64_t first = 0; first < rows->count; first += BATCH) {
+		size_t count = ps_min_size(BATCH, rows->count - first);
+		int rc = ps_progress_check(context);
+
+		ps_row_list_get(rows, first, count, ids);
+		if (rc == 0)
+			rc = source->gather(source->self, ids, count, w->x, context->diag);
+		if (rc < 0)
+			return rc;
+		ps_encoder_run(w->encoder, w->x, count, &w->codes);
+		count_batch(&w->codes, of_row + first, out);
+		ps_progress_tick(context, "firing rates", "rows", first + count, rows->count);
+	}
 	return 0;
 }
 
@@ -57,37 +91,25 @@ int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row
 		    const ps_clusters *clusters, const ps_context *context, ps_arena *arena,
 		    ps_firing *out)
 {
-	ps_encoder *encoder;
-	ps_codes codes;
-	uint64_t ids[BATCH];
-	float *x;
+	struct work w;
 	size_t mark;
 	int rc = check(sae, source, rows, clusters, context->diag);
 
 	*out = (ps_firing){.clusters = clusters->count, .latents = sae->d_sae, .rows = rows->count};
-	if (rc == 0)
-		rc = take_arrays(out, arena, context->diag);
+	if (rc)
+		return rc;
+	lay_out_counts(out, arena);
 	mark = ps_arena_mark(arena);
+	lay_out_batch(&w, sae->d_in, arena);
+	for (size_t j = 0; j < out->latents; j++)
+		out->total[j] = 0;
+	for (size_t i = 0; i < out->clusters * out->latents; i++)
+		out->counts[i] = 0;
+	rc = ps_encoder_create(&w.encoder, sae, context, BATCH, arena);
 	if (rc == 0)
-		rc = ps_encoder_create(&encoder, sae, context, BATCH, arena);
+		rc = ps_codes_create(&w.codes, sae, BATCH, arena, context->diag);
 	if (rc == 0)
-		rc = ps_codes_create(&codes, sae, BATCH, arena, context->diag);
-	x = ps_array_take(arena, sae->d_in, BATCH * sizeof *x);
-	if (rc == 0 && !x)
-		rc = ps_fail(context->diag, PS_EFAILED, "the arena is too small to encode rows");
-	for (uint64_t first = 0; first < rows->count && rc == 0; first += BATCH) {
-		size_t count = ps_min_size(BATCH, rows->count - first);
-
-		ps_row_list_get(rows, first, count, ids);
-		rc = ps_progress_check(context);
-		if (rc == 0)
-			rc = source->gather(source->self, ids, count, x, context->diag);
-		if (rc < 0)
-			break;
-		ps_encoder_run(encoder, x, count, &codes);
-		count_batch(&codes, clusters->of_row + first, out);
-		ps_progress_tick(context, "firing rates", "rows", first + count, rows->count);
-	}
+		rc = count_all(source, rows, clusters->of_row, context, &w, out);
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

@@ -1,6 +1,7 @@
 #include "analysis/fragility.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "analysis/sizes.h"
 #include "core/base/clones.h"
@@ -15,12 +16,43 @@ struct fragility {
 	size_t latents;
 	const ps_firing *by_cluster;
 	struct scratch *scratch; /* (threads) */
-	const uint32_t *order;   /* of the data themselves, for resampling latents: (alive) */
+	uint32_t *order; /* (F): the order of the data themselves; its first `alive` count */
+	double *x, *y;   /* (F): for correlations over latents */
 	size_t alive;
-	int as_rho; /* the statistic over latents: Spearman over quintiles, else S(Q1) - S(Q5) */
+	bool as_rho; /* the statistic over latents: Spearman over quintiles, else S(Q1) - S(Q5) */
 };
 
-/* Latents that never fired sort first and are skipped. */
+static size_t lay_out(struct fragility *f, int threads, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	f->order = ps_layout_part(&layout, f->latents, sizeof *f->order);
+	f->x = ps_layout_part(&layout, f->latents, sizeof *f->x);
+	f->y = ps_layout_part(&layout, f->latents, sizeof *f->y);
+	f->scratch = ps_layout_part(&layout, (size_t)threads, sizeof *f->scratch);
+	for (int t = 0; t < threads; t++) {
+		const struct scratch own = {
+			.rates = ps_layout_part(&layout, f->latents, sizeof *own.rates),
+			.order = ps_layout_part(&layout, f->latents, sizeof *own.order)};
+
+		if (f->scratch)
+			f->scratch[t] = own;
+	}
+	return layout.bytes;
+}
+
+size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap,
+			  int threads)
+{
+	struct fragility f = {.latents = latents};
+
+	return ps_bytes_sum(lay_out(&f, threads, NULL),
+			    ps_max_size(ps_spearman_interval_bytes(bootstrap, latents, threads),
+					ps_bootstrap_bytes(bootstrap, clusters, threads)));
+}
+
+/* Orders the latents that fired by ascending rate, and returns how many. Those that never fired
+ * sort first and are taken out. */
 static size_t order_by_rate(const double *rates, size_t latents, uint32_t *order)
 {
 	size_t silent = 0;
@@ -51,7 +83,8 @@ size_t ps_fragility_order(const uint64_t *firing, size_t latents, double *rates,
 	return alive;
 }
 
-/* S(Q) where the i-th alive latent in order occurs weights[i] times (NULL: once); copies may fall on both sides of a cut. */
+/* S(Q) where the i-th latent in `order` occurs weights[i] times (NULL: once). The copies of one
+ * latent may fall on both sides of a cut. */
 static void quintile_survival(const uint32_t *order, size_t alive, const uint32_t *weights,
 			      const uint8_t *survived, size_t size[PS_QUINTILES],
 			      double survival[PS_QUINTILES])
@@ -77,7 +110,7 @@ static void quintile_survival(const uint32_t *order, size_t alive, const uint32_
 		survival[i] = size[i] ? (double)survivors[i] / (double)size[i] : (double)NAN;
 }
 
-static double effect(const double survival[PS_QUINTILES], int as_rho)
+static double effect(const double survival[PS_QUINTILES], bool as_rho)
 {
 	const double places[PS_QUINTILES] = {1, 2, 3, 4, 5};
 	double work[2 * PS_QUINTILES];
@@ -119,21 +152,7 @@ static double clusters_statistic(void *self, const uint32_t *weights, int worker
 				   s->rates);
 	alive = order_by_rate(s->rates, f->latents, s->order);
 	quintile_survival(s->order, alive, NULL, f->survived, size, survival);
-	return effect(survival, 0);
-}
-
-size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap,
-			  int threads)
-{
-	size_t doubles = ps_array_bytes(latents, sizeof(double)),
-	       order = ps_array_bytes(latents, sizeof(uint32_t));
-	size_t bytes = ps_array_bytes((size_t)threads, sizeof(struct scratch)), resampling, one;
-
-	for (int i = 0; i < threads + 2; i++)
-		bytes = ps_bytes_sum(bytes, ps_bytes_sum(doubles, order));
-	resampling = ps_spearman_interval_bytes(bootstrap, latents, threads);
-	one = ps_bootstrap_bytes(bootstrap, clusters, threads);
-	return ps_bytes_sum(bytes, ps_max_size(resampling, one));
+	return effect(survival, false);
 }
 
 static int find_effects(struct fragility *f, const ps_bootstrap *bootstrap,
@@ -142,11 +161,11 @@ static int find_effects(struct fragility *f, const ps_bootstrap *bootstrap,
 	int rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena,
 				  &out->difference_latents);
 
-	out->difference_clusters = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
+	out->difference_clusters = ps_no_interval();
 	if (rc == 0 && f->by_cluster)
 		rc = ps_bootstrap_run(bootstrap, f->by_cluster->clusters, clusters_statistic, f,
 				      context, arena, &out->difference_clusters);
-	f->as_rho = 1;
+	f->as_rho = true;
 	if (rc == 0)
 		rc = ps_bootstrap_run(bootstrap, f->alive, latents_statistic, f, context, arena,
 				      &out->rho_quintiles);
@@ -154,43 +173,27 @@ static int find_effects(struct fragility *f, const ps_bootstrap *bootstrap,
 }
 
 /* Spearman of count and survival over the latents that fired. */
-static int correlate_latents(const struct fragility *f, const uint64_t *firing, double *x,
-			     double *y, const ps_bootstrap *bootstrap, const ps_context *context,
+static int correlate_latents(const struct fragility *f, const uint64_t *firing,
+			     const ps_bootstrap *bootstrap, const ps_context *context,
 			     ps_arena *arena, ps_interval *out)
 {
 	for (size_t i = 0; i < f->alive; i++) {
-		x[i] = (double)firing[f->order[i]];
-		y[i] = f->survived[f->order[i]] ? 1 : 0;
+		f->x[i] = (double)firing[f->order[i]];
+		f->y[i] = f->survived[f->order[i]] ? 1 : 0;
 	}
-	return ps_spearman_interval(bootstrap, x, y, f->alive, context, arena, out);
+	return ps_spearman_interval(bootstrap,
+				    &(ps_paired){.x = f->x, .y = f->y, .count = f->alive}, context,
+				    arena, out);
 }
 
-static int take_arrays(struct fragility *f, int threads, ps_arena *arena, uint32_t **order,
-		       double **x, double **y)
-{
-	int full;
-
-	f->scratch = ps_array_take(arena, (size_t)threads, sizeof *f->scratch);
-	*order = ps_array_take(arena, f->latents, sizeof **order);
-	*x = ps_array_take(arena, f->latents, sizeof **x);
-	*y = ps_array_take(arena, f->latents, sizeof **y);
-	full = !f->scratch || !*order || !*x || !*y;
-	for (int t = 0; t < threads && !full; t++) {
-		f->scratch[t].rates = ps_array_take(arena, f->latents, sizeof *f->scratch[t].rates);
-		f->scratch[t].order = ps_array_take(arena, f->latents, sizeof *f->scratch[t].order);
-		full = !f->scratch[t].rates || !f->scratch[t].order;
-	}
-	return !full;
-}
-
-int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t latents,
-		     const ps_firing *by_cluster, const ps_bootstrap *bootstrap,
+int ps_fragility_run(const ps_fragility_input *input, const ps_bootstrap *bootstrap,
 		     const ps_context *context, ps_arena *arena, ps_fragility *out)
 {
-	struct fragility f = {.survived = survived, .latents = latents, .by_cluster = by_cluster};
-	size_t mark = ps_arena_mark(arena), first[PS_QUINTILES + 1];
-	uint32_t *order;
-	double *x, *y;
+	const ps_firing *by_cluster = input->by_cluster;
+	const size_t latents = input->latents, mark = ps_arena_mark(arena);
+	struct fragility f = {
+		.survived = input->survived, .latents = latents, .by_cluster = by_cluster};
+	size_t first[PS_QUINTILES + 1];
 	int rc;
 
 	*out = (ps_fragility){0};
@@ -198,19 +201,13 @@ int ps_fragility_run(const uint64_t *firing, const uint8_t *survived, size_t lat
 		return ps_fail(context->diag, PS_EINPUT,
 			       "firing rates of %zu latents, counts per window of %zu", latents,
 			       by_cluster->latents);
-	if (!take_arrays(&f, ps_pool_threads(context->pool), arena, &order, &x, &y)) {
-		rc = ps_fail(context->diag, PS_EFAILED,
-			     "the arena is too small for the firing rates of %zu latents", latents);
-		goto out;
-	}
-	f.order = order;
-	f.alive = out->alive = ps_fragility_order(firing, latents, x, order, first);
-	quintile_survival(order, f.alive, NULL, survived, out->size, out->survival);
+	lay_out(&f, ps_pool_threads(context->pool), arena);
+	f.alive = out->alive = ps_fragility_order(input->firing, latents, f.x, f.order, first);
+	quintile_survival(f.order, f.alive, NULL, input->survived, out->size, out->survival);
 	rc = find_effects(&f, bootstrap, context, arena, out);
 	if (rc == 0)
-		rc = correlate_latents(&f, firing, x, y, bootstrap, context, arena,
+		rc = correlate_latents(&f, input->firing, bootstrap, context, arena,
 				       &out->rho_latents);
-out:
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

@@ -1,6 +1,5 @@
 #include "analysis/reference.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -52,18 +51,6 @@ static const ps_reference_finding findings[] = {
 	{"RQ5", "survival does not predict causal importance", NONE, NONE, NONE, true},
 };
 
-const ps_reference_model *ps_reference_models(size_t *count)
-{
-	*count = COUNT(models);
-	return models;
-}
-
-const ps_reference_condition *ps_reference_conditions(size_t *count)
-{
-	*count = COUNT(conditions);
-	return conditions;
-}
-
 const ps_reference_finding *ps_reference_findings(size_t *count)
 {
 	*count = COUNT(findings);
@@ -75,31 +62,6 @@ const ps_reference_model *ps_reference_model_of(const ps_model_config *config)
 	for (size_t m = 0; m < COUNT(models); m++)
 		if (models[m].family == config->family && models[m].layers == config->layers &&
 		    models[m].width == config->width)
-			return &models[m];
-	return NULL;
-}
-
-/* Compares letters and digits only. */
-static bool same_name(const char *a, const char *b)
-{
-	for (;;) {
-		while (*a && !isalnum((unsigned char)*a))
-			a++;
-		while (*b && !isalnum((unsigned char)*b))
-			b++;
-		if (!*a || !*b)
-			return !*a && (!*b || !strcmp(b, "pt"));
-		if (tolower((unsigned char)*a++) != tolower((unsigned char)*b++))
-			return false;
-	}
-}
-
-const ps_reference_model *ps_reference_model_named(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	for (size_t m = 0; m < COUNT(models); m++)
-		if (same_name(models[m].name, slash ? slash + 1 : name))
 			return &models[m];
 	return NULL;
 }

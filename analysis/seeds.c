@@ -1,53 +1,48 @@
 #include "analysis/seeds.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "analysis/sizes.h"
 
 const double ps_taus[PS_TAUS] = {0.5, 0.6, 0.7, 0.8, 0.9};
 
-#define RANKED_FIRST 1 /* .6, .7, .8 */
-#define RANKED_COUNT 3
+/* The thresholds whose rankings of the conditions are compared: 0.6, 0.7, 0.8. */
+enum { RANKED_FIRST = 1, RANKED_COUNT = 3 };
 
 static size_t pairs_of(size_t count)
 {
 	return count < 2 ? 0 : count * (count - 1) / 2;
 }
 
-size_t ps_summary_bytes(const ps_bootstrap *bootstrap, size_t count, int threads)
+static size_t lay_out_pairs(ps_seed_agreement *agreement, ps_arena *arena)
 {
-	return ps_bootstrap_bytes(bootstrap, count, threads);
+	ps_layout layout = {.arena = arena};
+
+	agreement->pairs = ps_layout_part(&layout, agreement->pair_count, sizeof(ps_seed_pair));
+	return layout.bytes;
 }
 
-int ps_summary_of(const double *values, size_t count, const ps_bootstrap *bootstrap,
-		  const ps_context *context, ps_arena *arena, ps_summary *out)
+/* *values (pairs): the numbers that are summarised. */
+static size_t lay_out_values(size_t pairs, ps_arena *arena, double **values)
 {
-	ps_interval interval;
-	int rc = ps_bootstrap_ratio(bootstrap, values, NULL, count, context, arena, &interval);
+	ps_layout layout = {.arena = arena};
 
-	*out = (ps_summary){
-		.count = count, .mean = ps_mean(values, count), .sd = ps_sd(values, count)};
-	out->least = out->largest = count ? values[0] : (double)NAN;
-	for (size_t i = 1; i < count; i++) {
-		out->least = fmin(out->least, values[i]);
-		out->largest = fmax(out->largest, values[i]);
-	}
-	out->low = interval.low;
-	out->high = interval.high;
-	return rc;
+	*values = ps_layout_part(&layout, pairs, sizeof **values);
+	return layout.bytes;
 }
 
 size_t ps_seeds_bytes(size_t count, size_t latents, size_t d, const ps_bootstrap *bootstrap,
 		      int threads)
 {
-	size_t pairs = pairs_of(count), kept, working;
+	ps_seed_agreement agreement = {.pair_count = pairs_of(count)};
+	const size_t pairs = agreement.pair_count;
+	double *values;
 
-	kept = ps_bytes_sum(ps_array_bytes(pairs, sizeof(ps_seed_pair)),
-			    ps_array_bytes(pairs, sizeof(double)));
-	working = ps_max_size(ps_compare_bytes(latents, latents, d, threads),
-			      ps_match_bytes(latents, latents, d, threads));
-	return ps_bytes_sum(kept,
-			    ps_max_size(working, ps_summary_bytes(bootstrap, pairs, threads)));
+	return ps_bytes_sum(
+		ps_bytes_sum(lay_out_pairs(&agreement, NULL), lay_out_values(pairs, NULL, &values)),
+		ps_max_size(ps_compare_bytes(latents, latents, d, threads),
+			    ps_bootstrap_bytes(bootstrap, pairs, threads)));
 }
 
 static int compare_pair(const ps_sae *a, const ps_sae *b, uint64_t null_seed,
@@ -61,28 +56,48 @@ static int compare_pair(const ps_sae *a, const ps_sae *b, uint64_t null_seed,
 		ps_survival_grid(&match, NULL, out->survival);
 	ps_arena_rewind(arena, mark);
 	if (rc == 0)
-		rc = ps_compare_saes(a, b, ps_taus[PS_TAU_MAIN], NULL, null_seed, context, arena,
-				     &out->comparison);
+		rc = ps_compare_saes(
+			a, b,
+			&(ps_compare_options){.tau = ps_taus[PS_TAU_MAIN], .null_seed = null_seed},
+			context, arena, &out->comparison);
 	return rc;
 }
 
-/* Summarises the double at `offset` bytes into every pair. */
-static int summarise(const ps_seed_agreement *agreement, size_t offset, double *values,
-		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
-		     ps_summary *out)
+/* Mean, spread and interval of one number of each pair. */
+struct summary {
+	size_t offset; /* of the number in a ps_seed_pair */
+	ps_summary *out;
+};
+
+static int summarise(const struct summary *s, const ps_seed_agreement *agreement, double *values,
+		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena)
 {
-	for (size_t p = 0; p < agreement->pair_count; p++)
-		values[p] = *(const double *)((const char *)&agreement->pairs[p] + offset);
-	return ps_summary_of(values, agreement->pair_count, bootstrap, context, arena, out);
+	const size_t count = agreement->pair_count;
+	ps_interval interval;
+	int rc;
+
+	for (size_t p = 0; p < count; p++)
+		values[p] = *(const double *)((const char *)&agreement->pairs[p] + s->offset);
+	rc = ps_bootstrap_ratio(bootstrap, (ps_ratio){.numerator = values}, count, context, arena,
+				&interval);
+	*s->out = (ps_summary){.count = count,
+			       .mean = ps_mean(values, count),
+			       .sd = ps_sd(values, count),
+			       .least = count ? values[0] : (double)NAN,
+			       .largest = count ? values[0] : (double)NAN,
+			       .low = interval.low,
+			       .high = interval.high};
+	for (size_t p = 1; p < count; p++) {
+		s->out->least = fmin(s->out->least, values[p]);
+		s->out->largest = fmax(s->out->largest, values[p]);
+	}
+	return rc;
 }
 
 static int summarise_all(ps_seed_agreement *out, double *values, const ps_bootstrap *bootstrap,
 			 const ps_context *context, ps_arena *arena)
 {
-	const struct {
-		size_t offset;
-		ps_summary *summary;
-	} measures[] = {
+	const struct summary measures[] = {
 		{offsetof(ps_seed_pair, comparison.hungarian_cosine), &out->hungarian_cosine},
 		{offsetof(ps_seed_pair, comparison.shared_fraction), &out->shared_fraction},
 		{offsetof(ps_seed_pair, comparison.mmcs), &out->mmcs},
@@ -91,11 +106,12 @@ static int summarise_all(ps_seed_agreement *out, double *values, const ps_bootst
 	int rc = 0;
 
 	for (size_t t = 0; t < PS_TAUS && rc == 0; t++)
-		rc = summarise(out, offsetof(ps_seed_pair, survival) + t * sizeof(double), values,
-			       bootstrap, context, arena, &out->survival[t]);
+		rc = summarise(
+			&(struct summary){offsetof(ps_seed_pair, survival) + t * sizeof(double),
+					  &out->survival[t]},
+			out, values, bootstrap, context, arena);
 	for (size_t m = 0; m < sizeof measures / sizeof *measures && rc == 0; m++)
-		rc = summarise(out, measures[m].offset, values, bootstrap, context, arena,
-			       measures[m].summary);
+		rc = summarise(&measures[m], out, values, bootstrap, context, arena);
 	return rc;
 }
 
@@ -103,17 +119,15 @@ int ps_seeds_compare(const ps_sae *const *saes, size_t count, uint64_t null_seed
 		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
 		     ps_seed_agreement *out)
 {
-	size_t pairs = pairs_of(count), mark, p = 0;
+	const size_t pairs = pairs_of(count);
+	size_t p = 0, mark;
 	double *values;
 	int rc = 0;
 
-	*out = (ps_seed_agreement){.pair_count = pairs,
-				   .pairs = ps_array_take(arena, pairs, sizeof(ps_seed_pair))};
+	*out = (ps_seed_agreement){.pair_count = pairs};
+	lay_out_pairs(out, arena);
 	mark = ps_arena_mark(arena);
-	values = ps_array_take(arena, pairs, sizeof *values);
-	if (!out->pairs || !values)
-		rc = ps_fail(context->diag, PS_EFAILED,
-			     "the arena is too small for %zu pairs of dictionaries", pairs);
+	lay_out_values(pairs, arena, &values);
 	for (size_t a = 0; a < count && rc == 0; a++)
 		for (size_t b = a + 1; b < count && rc == 0; b++, p++) {
 			out->pairs[p] = (ps_seed_pair){.a = a, .b = b};
@@ -148,26 +162,33 @@ void ps_survival_over_seeds(const double (*grids)[PS_TAUS], size_t seeds, double
 	}
 }
 
+/* *scores (RANKED_COUNT, conditions): each threshold is a rater. */
+static size_t lay_out_scores(size_t conditions, ps_arena *arena, double **scores)
+{
+	ps_layout layout = {.arena = arena};
+
+	*scores = ps_layout_part(&layout, conditions, RANKED_COUNT * sizeof **scores);
+	return layout.bytes;
+}
+
 size_t ps_survival_agreement_bytes(size_t conditions)
 {
-	return ps_bytes_sum(ps_array_bytes(conditions, RANKED_COUNT * sizeof(double)),
+	double *scores;
+
+	return ps_bytes_sum(lay_out_scores(conditions, NULL, &scores),
 			    ps_kendall_w_bytes(conditions));
 }
 
-int ps_survival_agreement(const double (*survival)[PS_TAUS], size_t conditions, ps_arena *arena,
-			  ps_diag *diag, double *w)
+double ps_survival_agreement(const double (*survival)[PS_TAUS], size_t conditions, ps_arena *arena)
 {
-	size_t mark = ps_arena_mark(arena);
-	double *scores = ps_array_take(arena, conditions, RANKED_COUNT * sizeof *scores);
-	int rc;
+	const size_t mark = ps_arena_mark(arena);
+	double *scores, w;
 
-	if (!scores)
-		return ps_fail(diag, PS_EFAILED, "the arena is too small to rank %zu conditions",
-			       conditions);
+	lay_out_scores(conditions, arena, &scores);
 	for (size_t t = 0; t < RANKED_COUNT; t++)
 		for (size_t c = 0; c < conditions; c++)
 			scores[t * conditions + c] = survival[c][RANKED_FIRST + t];
-	rc = ps_kendall_w(scores, RANKED_COUNT, conditions, arena, diag, w);
+	w = ps_kendall_w(scores, RANKED_COUNT, conditions, arena);
 	ps_arena_rewind(arena, mark);
-	return rc;
+	return w;
 }

@@ -18,7 +18,8 @@ double ps_sd(const double *values, size_t count)
 	return count > 1 ? gsl_stats_sd(values, 1, count) : (double)NAN;
 }
 
-double ps_quantile_sorting(double *values, size_t count, double fraction)
+/* Sorts the values and interpolates a percentile linearly: fraction from 0 to 1. */
+static double quantile_sorting(double *values, size_t count, double fraction)
 {
 	if (!count)
 		return (double)NAN;
@@ -42,12 +43,14 @@ double ps_spearman(const double *x, const double *y, size_t count, double *work)
 	return gsl_stats_spearman(x, 1, y, 1, count, work);
 }
 
-double ps_partial(double r_xy, double r_xz, double r_yz)
+/* Correlation of ranks with the ranks of z held fixed. */
+static double partial(double r_xy, double r_xz, double r_yz)
 {
 	return (r_xy - r_xz * r_yz) / sqrt((1 - r_xz * r_xz) * (1 - r_yz * r_yz));
 }
 
-/* Sorting by (value, index) makes the order a function of the values alone. Heap sort: no memory, no worst case. */
+/* Heap sort by (value, index): the order depends on the values alone, no memory is needed, and
+ * there is no worst case. */
 struct sorting {
 	const double *values;
 	uint32_t *order;
@@ -89,7 +92,9 @@ void ps_sort_order(const double *values, size_t count, uint32_t *order)
 	}
 }
 
-/* Ranks of the items in sorted order, item i standing for weights[i] equal ones (NULL: one). Returns sum (t^3 - t). */
+/* Ranks from 1, ties sharing their mean rank. order: the items by ascending value. Item i stands
+ * for weights[i] equal ones (NULL: one each). Returns the sum of t^3 - t over groups of t tied
+ * items. */
 static double weighted_ranks(const double *values, const uint32_t *order, const uint32_t *weights,
 			     size_t count, double *ranks)
 {
@@ -109,53 +114,51 @@ static double weighted_ranks(const double *values, const uint32_t *order, const 
 	return ties;
 }
 
-void ps_ranks(const double *values, size_t count, uint32_t *order, double *ranks)
+struct ranking {
+	uint32_t *order; /* (items) */
+	double *ranks;   /* (items): of one rater */
+	double *sums;    /* (items): of ranks, over raters */
+};
+
+static size_t lay_out_ranking(struct ranking *r, size_t items, ps_arena *arena)
 {
-	ps_sort_order(values, count, order);
-	weighted_ranks(values, order, NULL, count, ranks);
+	ps_layout layout = {.arena = arena};
+
+	r->order = ps_layout_part(&layout, items, sizeof *r->order);
+	r->ranks = ps_layout_part(&layout, items, sizeof *r->ranks);
+	r->sums = ps_layout_part(&layout, items, sizeof *r->sums);
+	return layout.bytes;
 }
 
 size_t ps_kendall_w_bytes(size_t items)
 {
-	size_t doubles = ps_array_bytes(items, sizeof(double));
+	struct ranking r;
 
-	return ps_bytes_sum(ps_bytes_sum(doubles, doubles),
-			    ps_array_bytes(items, sizeof(uint32_t)));
+	return lay_out_ranking(&r, items, NULL);
 }
 
-int ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena, ps_diag *diag,
-		 double *out)
+double ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena *arena)
 {
-	size_t mark = ps_arena_mark(arena);
-	uint32_t *order = ps_array_take(arena, items, sizeof *order);
-	double *ranks = ps_array_take(arena, items, sizeof *ranks),
-	       *sums = ps_array_take(arena, items, sizeof *sums);
+	const size_t mark = ps_arena_mark(arena);
 	double m = (double)raters, n = (double)items, ties = 0, squares = 0;
-	int rc = 0;
+	struct ranking w;
 
-	*out = (double)NAN;
-	if (!order || !ranks || !sums) {
-		rc = ps_fail(diag, PS_EFAILED,
-			     "the arena is too small for Kendall's W of %zu items", items);
-		goto out;
-	}
 	if (any_nan(scores, raters * items))
-		goto out;
+		return (double)NAN;
+	lay_out_ranking(&w, items, arena);
 	for (size_t i = 0; i < items; i++)
-		sums[i] = 0;
+		w.sums[i] = 0;
 	for (size_t r = 0; r < raters; r++) {
-		ps_sort_order(scores + r * items, items, order);
-		ties += weighted_ranks(scores + r * items, order, NULL, items, ranks);
+		ps_sort_order(scores + r * items, items, w.order);
+		ties += weighted_ranks(scores + r * items, w.order, NULL, items, w.ranks);
 		for (size_t i = 0; i < items; i++)
-			sums[i] += ranks[i];
+			w.sums[i] += w.ranks[i];
 	}
 	for (size_t i = 0; i < items; i++)
-		squares += sums[i] * sums[i];
-	*out = (12 * squares - 3 * m * m * n * (n + 1) * (n + 1)) /
-	       (m * m * n * (n * n - 1) - m * ties);
-out:
+		squares += w.sums[i] * w.sums[i];
 	ps_arena_rewind(arena, mark);
-	return rc;
+	return (12 * squares - 3 * m * m * n * (n + 1) * (n + 1)) /
+	       (m * m * n * (n * n - 1) - m * ties);
 }
 
 struct resampling {
@@ -167,10 +170,20 @@ struct resampling {
 	double *values;    /* (replicates) */
 };
 
+static size_t lay_out_resampling(struct resampling *r, int threads, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	r->weights = ps_layout_part(&layout, r->clusters, (size_t)threads * sizeof *r->weights);
+	r->values = ps_layout_part(&layout, r->bootstrap->replicates, sizeof *r->values);
+	return layout.bytes;
+}
+
 size_t ps_bootstrap_bytes(const ps_bootstrap *bootstrap, size_t clusters, int threads)
 {
-	return ps_bytes_sum(ps_array_bytes(clusters, (size_t)threads * sizeof(uint32_t)),
-			    ps_array_bytes(bootstrap->replicates, sizeof(double)));
+	struct resampling r = {.bootstrap = bootstrap, .clusters = clusters};
+
+	return lay_out_resampling(&r, threads, NULL);
 }
 
 static void run_replicate(void *context, size_t item, int worker)
@@ -186,14 +199,14 @@ static void run_replicate(void *context, size_t item, int worker)
 	r->values[item] = r->statistic(r->self, weights, worker);
 }
 
-/* Moves the defined values to the front and takes their percentiles. */
+/* Moves the values that are defined to the front, counts them, and takes their percentiles. */
 static void percentiles(double *values, size_t count, double confidence, ps_interval *out)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!isnan(values[i]))
 			values[out->replicates++] = values[i];
-	out->low = ps_quantile_sorting(values, out->replicates, (1 - confidence) / 2);
-	out->high = ps_quantile_sorting(values, out->replicates, (1 + confidence) / 2);
+	out->low = quantile_sorting(values, out->replicates, (1 - confidence) / 2);
+	out->high = quantile_sorting(values, out->replicates, (1 + confidence) / 2);
 }
 
 int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic,
@@ -201,98 +214,89 @@ int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statisti
 {
 	struct resampling r = {
 		.bootstrap = bootstrap, .clusters = clusters, .statistic = statistic, .self = self};
-	size_t mark = ps_arena_mark(arena);
+	const size_t mark = ps_arena_mark(arena);
 	int rc = ps_progress_check(context);
 
-	*out = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
+	*out = ps_no_interval();
 	if (rc < 0 || !clusters)
 		return rc;
-	r.weights = ps_array_take(arena, clusters,
-				  (size_t)ps_pool_threads(context->pool) * sizeof *r.weights);
-	r.values = ps_array_take(arena, bootstrap->replicates, sizeof *r.values);
-	if (!r.weights || !r.values) {
-		rc = ps_fail(context->diag, PS_EFAILED,
-			     "the arena is too small for a bootstrap over %zu clusters", clusters);
-		goto out;
-	}
+	lay_out_resampling(&r, ps_pool_threads(context->pool), arena);
 	for (size_t c = 0; c < clusters; c++)
 		r.weights[c] = 1;
 	out->estimate = statistic(self, r.weights, 0);
 	ps_pool_run(context->pool, bootstrap->replicates, run_replicate, &r);
 	percentiles(r.values, bootstrap->replicates, bootstrap->confidence, out);
-out:
 	ps_arena_rewind(arena, mark);
-	return rc;
+	return 0;
 }
 
-struct cluster_sums {
-	const double *numerator, *denominator; /* denominator NULL: ones */
-	const double *base_numerator,
-		*base_denominator; /* a second ratio, subtracted; base_numerator NULL: none */
+/* --- ratios of sums over clusters --- */
+
+struct ratio_change {
+	ps_ratio ratio, base; /* base.numerator NULL: nothing is subtracted */
 	size_t clusters;
 };
 
-static double ratio_of(const double *numerator, const double *denominator, const uint32_t *weights,
-		       size_t clusters)
+static double ratio_of(const ps_ratio *ratio, const uint32_t *weights, size_t clusters)
 {
 	double above = 0, below = 0;
 
 	for (size_t c = 0; c < clusters; c++) {
-		above += weights[c] * numerator[c];
-		below += weights[c] * (denominator ? denominator[c] : 1);
+		above += weights[c] * ratio->numerator[c];
+		below += weights[c] * (ratio->denominator ? ratio->denominator[c] : 1);
 	}
 	return below != 0 ? above / below : (double)NAN;
 }
 
 static double ratio_statistic(void *self, const uint32_t *weights, int worker)
 {
-	const struct cluster_sums *s = self;
-	double ratio = ratio_of(s->numerator, s->denominator, weights, s->clusters);
+	const struct ratio_change *s = self;
+	double ratio = ratio_of(&s->ratio, weights, s->clusters);
 
 	(void)worker;
-	return s->base_numerator ? ratio - ratio_of(s->base_numerator, s->base_denominator, weights,
-						    s->clusters)
-				 : ratio;
+	return s->base.numerator ? ratio - ratio_of(&s->base, weights, s->clusters) : ratio;
 }
 
-int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, const double *numerator,
-		       const double *denominator, size_t clusters, const ps_context *context,
-		       ps_arena *arena, ps_interval *out)
+int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, ps_ratio ratio, size_t clusters,
+		       const ps_context *context, ps_arena *arena, ps_interval *out)
 {
-	return ps_bootstrap_ratio_change(bootstrap, numerator, denominator, NULL, NULL, clusters,
+	return ps_bootstrap_ratio_change(bootstrap, ratio, (ps_ratio){NULL, NULL}, clusters,
 					 context, arena, out);
 }
 
-int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, const double *numerator,
-			      const double *denominator, const double *base_numerator,
-			      const double *base_denominator, size_t clusters,
-			      const ps_context *context, ps_arena *arena, ps_interval *out)
+int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, ps_ratio ratio, ps_ratio base,
+			      size_t clusters, const ps_context *context, ps_arena *arena,
+			      ps_interval *out)
 {
-	struct cluster_sums sums = {numerator, denominator, base_numerator, base_denominator,
-				    clusters};
+	struct ratio_change change = {ratio, base, clusters};
 
-	return ps_bootstrap_run(bootstrap, clusters, ratio_statistic, &sums, context, arena, out);
+	return ps_bootstrap_run(bootstrap, clusters, ratio_statistic, &change, context, arena, out);
 }
 
-int ps_bootstrap_paired(const ps_bootstrap *bootstrap, const double *a, const double *b,
-			size_t clusters, const ps_context *context, ps_arena *arena,
-			ps_interval *out)
-{
-	return ps_bootstrap_ratio_change(bootstrap, a, NULL, b, NULL, clusters, context, arena,
-					 out);
-}
+/* --- rank correlations --- */
 
-#define VARIABLES 3
+enum { X, Y, Z, VARIABLES };
 
 struct rank_data {
-	const double *values[VARIABLES];
-	uint32_t *order[VARIABLES];
-	double *ranks; /* (threads, VARIABLES, count) */
+	const double *values[VARIABLES]; /* values[Z] NULL: nothing is held fixed */
+	uint32_t *order[VARIABLES];      /* (count) */
+	double *ranks;                   /* (threads, VARIABLES, count) */
 	size_t count;
-	int variables; /* 2: x, y; 3: x, y with z held fixed */
 };
 
-/* Both sums of squares run over copies, so the mean rank is (n + 1) / 2 whatever the ties. */
+static size_t lay_out_ranks(struct rank_data *d, int threads, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	d->ranks =
+		ps_layout_part(&layout, d->count, (size_t)threads * VARIABLES * sizeof *d->ranks);
+	for (int v = 0; v < VARIABLES; v++)
+		d->order[v] = ps_layout_part(&layout, d->count, sizeof *d->order[v]);
+	return layout.bytes;
+}
+
+/* Correlates ranks of items that stand for weights[i] copies each. The sums run over copies, so the
+ * mean rank is (n + 1) / 2 whatever the ties. */
 static double rank_correlation(const double *a, const double *b, const uint32_t *weights,
 			       size_t count)
 {
@@ -317,72 +321,39 @@ static double rank_statistic(void *self, const uint32_t *weights, int worker)
 	double *ranks = d->ranks + (size_t)worker * VARIABLES * d->count;
 	const double *x = ranks, *y = ranks + d->count, *z = ranks + 2 * d->count;
 
-	for (int v = 0; v < d->variables; v++)
+	for (int v = 0; v < VARIABLES && d->values[v]; v++)
 		weighted_ranks(d->values[v], d->order[v], weights, d->count,
 			       ranks + (size_t)v * d->count);
-	if (d->variables == 2)
+	if (!d->values[Z])
 		return rank_correlation(x, y, weights, d->count);
-	return ps_partial(rank_correlation(x, y, weights, d->count),
-			  rank_correlation(x, z, weights, d->count),
-			  rank_correlation(y, z, weights, d->count));
-}
-
-size_t ps_partial_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads)
-{
-	size_t bytes =
-		ps_bytes_sum(ps_bootstrap_bytes(bootstrap, count, threads),
-			     ps_array_bytes(count, (size_t)threads * VARIABLES * sizeof(double)));
-
-	for (int v = 0; v < VARIABLES; v++)
-		bytes = ps_bytes_sum(bytes, ps_array_bytes(count, sizeof(uint32_t)));
-	return bytes;
+	return partial(rank_correlation(x, y, weights, d->count),
+		       rank_correlation(x, z, weights, d->count),
+		       rank_correlation(y, z, weights, d->count));
 }
 
 size_t ps_spearman_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads)
 {
-	return ps_partial_interval_bytes(bootstrap, count, threads);
+	struct rank_data d = {.count = count};
+
+	return ps_bytes_sum(lay_out_ranks(&d, threads, NULL),
+			    ps_bootstrap_bytes(bootstrap, count, threads));
 }
 
-static int correlate(struct rank_data *d, const ps_bootstrap *bootstrap, const ps_context *context,
-		     ps_arena *arena, ps_interval *out)
+int ps_spearman_interval(const ps_bootstrap *bootstrap, const ps_paired *data,
+			 const ps_context *context, ps_arena *arena, ps_interval *out)
 {
-	size_t mark = ps_arena_mark(arena);
-	int rc = 0;
+	struct rank_data d = {.values = {data->x, data->y, data->held}, .count = data->count};
+	const size_t mark = ps_arena_mark(arena);
+	int rc;
 
-	*out = (ps_interval){(double)NAN, (double)NAN, (double)NAN, 0};
-	d->ranks =
-		ps_array_take(arena, d->count,
-			      (size_t)ps_pool_threads(context->pool) * VARIABLES * sizeof(double));
-	for (int v = 0; v < d->variables; v++) {
-		d->order[v] = ps_array_take(arena, d->count, sizeof(uint32_t));
-		if (!d->ranks || !d->order[v]) {
-			rc = ps_fail(context->diag, PS_EFAILED,
-				     "the arena is too small to rank %zu values", d->count);
-			goto out;
-		}
-		if (any_nan(d->values[v], d->count))
-			goto out;
-		ps_sort_order(d->values[v], d->count, d->order[v]);
-	}
-	rc = ps_bootstrap_run(bootstrap, d->count, rank_statistic, d, context, arena, out);
-out:
+	*out = ps_no_interval();
+	for (int v = 0; v < VARIABLES && d.values[v]; v++)
+		if (any_nan(d.values[v], d.count))
+			return 0;
+	lay_out_ranks(&d, ps_pool_threads(context->pool), arena);
+	for (int v = 0; v < VARIABLES && d.values[v]; v++)
+		ps_sort_order(d.values[v], d.count, d.order[v]);
+	rc = ps_bootstrap_run(bootstrap, d.count, rank_statistic, &d, context, arena, out);
 	ps_arena_rewind(arena, mark);
 	return rc;
-}
-
-int ps_spearman_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
-			 size_t count, const ps_context *context, ps_arena *arena, ps_interval *out)
-{
-	struct rank_data d = {.values = {x, y}, .count = count, .variables = 2};
-
-	return correlate(&d, bootstrap, context, arena, out);
-}
-
-int ps_partial_interval(const ps_bootstrap *bootstrap, const double *x, const double *y,
-			const double *z, size_t count, const ps_context *context, ps_arena *arena,
-			ps_interval *out)
-{
-	struct rank_data d = {.values = {x, y, z}, .count = count, .variables = 3};
-
-	return correlate(&d, bootstrap, context, arena, out);
 }

@@ -5,13 +5,15 @@
 #include "analysis/sizes.h"
 #include "core/base/clones.h"
 
-#define BATCH 1024 /* rows encoded at a time */
-#define CHUNK 64   /* columns of the mean that one worker takes at a time */
-#define LANES 8
+enum {
+	BATCH = 1024, /* rows encoded at a time */
+	CHUNK = 64,   /* columns of the mean that one worker takes at a time */
+	LANES = 8
+};
 
 enum { DENSE, PRUNED, SIDES };
 
-/* What is summed per cluster, and per row on the way there. */
+/* What is measured on each row and summed over each cluster. */
 enum measure {
 	JACCARD,
 	COSINE,
@@ -22,10 +24,8 @@ enum measure {
 };
 
 struct transfer {
-	const ps_sae *sae;
+	const ps_transfer_input *in;
 	const ps_row_source *source[SIDES];
-	const ps_row_list *rows;
-	const ps_clusters *clusters;
 	const ps_context *context;
 	ps_encoder *encoder;
 	ps_codes codes[SIDES];
@@ -38,32 +38,51 @@ struct transfer {
 	int side; /* whose mean is under way */
 };
 
+/* Encoder and codes have their own lists (encoder_bytes). */
+static size_t lay_out(struct transfer *t, size_t width, size_t clusters, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	for (int s = 0; s < SIDES; s++) {
+		t->x[s] = ps_layout_part(&layout, width, BATCH * sizeof *t->x[s]);
+		t->x_hat[s] = ps_layout_part(&layout, width, BATCH * sizeof *t->x_hat[s]);
+		t->mean[s] = ps_layout_part(&layout, width, sizeof *t->mean[s]);
+	}
+	for (int m = 0; m < MEASURES; m++) {
+		t->row[m] = ps_layout_part(&layout, BATCH, sizeof *t->row[m]);
+		t->sum[m] = ps_layout_part(&layout, clusters, sizeof *t->sum[m]);
+	}
+	t->count = ps_layout_part(&layout, clusters, sizeof *t->count);
+	return layout.bytes;
+}
+
+static size_t encoder_bytes(const ps_sae *sae, int threads)
+{
+	size_t bytes = ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN);
+
+	for (int s = 0; s < SIDES; s++)
+		bytes = ps_bytes_sum(bytes, ps_bytes_sum(ps_codes_bytes(sae, BATCH), 2 * PS_ALIGN));
+	return bytes;
+}
+
 size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap,
 			 int threads)
 {
-	size_t bytes = ps_bytes_sum(ps_encoder_bytes(sae, threads, BATCH), PS_ALIGN), sides,
-	       measures;
+	struct transfer t;
 
-	sides = ps_bytes_sum(ps_array_bytes(sae->d_in, 2 * BATCH * sizeof(float)),
-			     ps_array_bytes(sae->d_in, sizeof(double)));
-	sides = ps_bytes_sum(sides, ps_bytes_sum(ps_codes_bytes(sae, BATCH), 2 * PS_ALIGN));
-	measures = ps_bytes_sum(ps_array_bytes(BATCH, sizeof(double)),
-				ps_array_bytes(clusters, sizeof(double)));
-	for (int s = 0; s < SIDES; s++)
-		bytes = ps_bytes_sum(bytes, sides);
-	for (int m = 0; m < MEASURES + 1; m++)
-		bytes = ps_bytes_sum(bytes, measures);
-	return ps_bytes_sum(bytes, ps_bootstrap_bytes(bootstrap, clusters, threads));
+	return ps_bytes_sum(
+		ps_bytes_sum(lay_out(&t, sae->d_in, clusters, NULL), encoder_bytes(sae, threads)),
+		ps_bootstrap_bytes(bootstrap, clusters, threads));
 }
 
-/* Both sides' tokens of a batch of rows. */
+/* Compares the two sides' token ids in the batch of rows that starts at `first`. */
 static int check_tokens(const struct transfer *t, uint64_t first)
 {
-	const size_t count = ps_min_size(BATCH, t->rows->count - first);
+	const size_t count = ps_min_size(BATCH, t->in->rows->count - first);
 	int32_t tokens[SIDES][BATCH];
 	uint64_t ids[BATCH];
 
-	ps_row_list_get(t->rows, first, count, ids);
+	ps_row_list_get(t->in->rows, first, count, ids);
 	for (int s = 0; s < SIDES; s++)
 		t->source[s]->column(t->source[s]->self, PS_ROW_TOKEN_ID, ids, count, tokens[s]);
 	for (size_t i = 0; i < count; i++)
@@ -83,11 +102,11 @@ static int check_sources(const struct transfer *t)
 	uint64_t last;
 	int rc = 0;
 
-	if (dense->width != t->sae->d_in || pruned->width != t->sae->d_in)
+	if (dense->width != t->in->sae->d_in || pruned->width != t->in->sae->d_in)
 		return ps_fail(diag, PS_EINPUT,
 			       "the SAE takes rows of width %zu, the dense cache has %zu and the "
 			       "pruned one %zu",
-			       t->sae->d_in, dense->width, pruned->width);
+			       t->in->sae->d_in, dense->width, pruned->width);
 	if (dense->rows != pruned->rows)
 		return ps_fail(diag, PS_EINPUT,
 			       "the dense cache has %llu rows, the pruned one %llu",
@@ -96,41 +115,24 @@ static int check_sources(const struct transfer *t)
 	    !ps_row_source_has(pruned, PS_ROW_TOKEN_ID))
 		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids",
 			       ps_row_source_has(dense, PS_ROW_TOKEN_ID) ? "pruned" : "dense");
-	if (!t->rows->count || t->clusters->rows != t->rows->count)
+	if (!t->in->rows->count || t->in->clusters->rows != t->in->rows->count)
 		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters",
-			       (unsigned long long)t->rows->count, t->clusters->rows);
-	last = ps_row_list_at(t->rows, t->rows->count - 1);
+			       (unsigned long long)t->in->rows->count, t->in->clusters->rows);
+	last = ps_row_list_at(t->in->rows, t->in->rows->count - 1);
 	if (last >= dense->rows)
 		return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows",
 			       (unsigned long long)last, (unsigned long long)dense->rows);
-	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += BATCH)
+	for (uint64_t first = 0; first < t->in->rows->count && rc == 0; first += BATCH)
 		rc = check_tokens(t, first);
 	return rc;
 }
 
-static int prepare(struct transfer *t, ps_arena *arena)
+static int create_encoder(struct transfer *t, ps_arena *arena)
 {
-	size_t width = t->sae->d_in, clusters = t->clusters->count;
-	ps_diag *diag = t->context->diag;
-	int rc = ps_encoder_create(&t->encoder, t->sae, t->context, BATCH, arena), full = 0;
+	int rc = ps_encoder_create(&t->encoder, t->in->sae, t->context, BATCH, arena);
 
-	for (int s = 0; s < SIDES && rc == 0; s++) {
-		rc = ps_codes_create(&t->codes[s], t->sae, BATCH, arena, diag);
-		t->x[s] = ps_array_take(arena, width, BATCH * sizeof(float));
-		t->x_hat[s] = ps_array_take(arena, width, BATCH * sizeof(float));
-		t->mean[s] = ps_array_take(arena, width, sizeof(double));
-		full |= !t->x[s] || !t->x_hat[s] || !t->mean[s];
-	}
-	t->count = ps_array_take(arena, clusters, sizeof(double));
-	full |= !t->count;
-	for (int m = 0; m < MEASURES; m++) {
-		t->row[m] = ps_array_take(arena, BATCH, sizeof(double));
-		t->sum[m] = ps_array_take(arena, clusters, sizeof(double));
-		full |= !t->row[m] || !t->sum[m];
-	}
-	if (rc == 0 && full)
-		rc = ps_fail(diag, PS_EFAILED,
-			     "the arena is too small to compare a dictionary's codes");
+	for (int s = 0; s < SIDES && rc == 0; s++)
+		rc = ps_codes_create(&t->codes[s], t->in->sae, BATCH, arena, t->context->diag);
 	return rc;
 }
 
@@ -139,14 +141,14 @@ static int gather(const struct transfer *t, int side, uint64_t first, size_t cou
 	const ps_row_source *source = t->source[side];
 	uint64_t ids[BATCH];
 
-	ps_row_list_get(t->rows, first, count, ids);
+	ps_row_list_get(t->in->rows, first, count, ids);
 	return source->gather(source->self, ids, count, t->x[side], t->context->diag);
 }
 
 static void add_to_mean(void *context, size_t item, int worker)
 {
 	const struct transfer *t = context;
-	size_t width = t->sae->d_in, last = ps_min_size((item + 1) * CHUNK, width);
+	size_t width = t->in->sae->d_in, last = ps_min_size((item + 1) * CHUNK, width);
 	double *mean = t->mean[t->side];
 
 	(void)worker;
@@ -157,25 +159,25 @@ static void add_to_mean(void *context, size_t item, int worker)
 
 static int find_means(struct transfer *t)
 {
-	size_t width = t->sae->d_in;
+	size_t width = t->in->sae->d_in;
 
 	for (t->side = 0; t->side < SIDES; t->side++) {
 		double *mean = t->mean[t->side];
 
 		for (size_t d = 0; d < width; d++)
 			mean[d] = 0;
-		for (uint64_t first = 0; first < t->rows->count; first += t->batch_rows) {
+		for (uint64_t first = 0; first < t->in->rows->count; first += t->batch_rows) {
 			int rc = ps_progress_check(t->context);
 
-			t->batch_rows = ps_min_size(BATCH, t->rows->count - first);
+			t->batch_rows = ps_min_size(BATCH, t->in->rows->count - first);
 			if (rc == 0)
 				rc = gather(t, t->side, first, t->batch_rows);
 			if (rc < 0)
 				return rc;
-			ps_pool_run(t->context->pool, (width + CHUNK - 1) / CHUNK, add_to_mean, t);
+			ps_pool_run(t->context->pool, ps_div_up(width, CHUNK), add_to_mean, t);
 		}
 		for (size_t d = 0; d < width; d++)
-			mean[d] /= (double)t->rows->count;
+			mean[d] /= (double)t->in->rows->count;
 	}
 	return 0;
 }
@@ -252,7 +254,7 @@ static double cosine_of(const float *x, const float *y, size_t n)
 static void measure_row(void *context, size_t item, int worker)
 {
 	const struct transfer *t = context;
-	size_t width = t->sae->d_in, at = item * width;
+	size_t width = t->in->sae->d_in, at = item * width;
 
 	(void)worker;
 	t->row[JACCARD][item] = jaccard_of(&t->codes[DENSE], &t->codes[PRUNED], item);
@@ -269,19 +271,19 @@ static int measure_batch(struct transfer *t, uint64_t first)
 {
 	int rc = ps_progress_check(t->context);
 
-	t->batch_rows = ps_min_size(BATCH, t->rows->count - first);
+	t->batch_rows = ps_min_size(BATCH, t->in->rows->count - first);
 	for (int s = 0; s < SIDES && rc == 0; s++) {
 		rc = gather(t, s, first, t->batch_rows);
 		if (rc < 0)
 			break;
 		ps_encoder_run(t->encoder, t->x[s], t->batch_rows, &t->codes[s]);
-		ps_sae_decode(t->sae, t->context, &t->codes[s], t->x_hat[s]);
+		ps_sae_decode(t->in->sae, t->context, &t->codes[s], t->x_hat[s]);
 	}
 	if (rc < 0)
 		return rc;
 	ps_pool_run(t->context->pool, t->batch_rows, measure_row, t);
 	for (size_t r = 0; r < t->batch_rows; r++) {
-		uint32_t c = t->clusters->of_row[first + r];
+		uint32_t c = t->in->clusters->of_row[first + r];
 
 		t->count[c] += 1;
 		for (int m = 0; m < MEASURES; m++)
@@ -294,15 +296,15 @@ static int measure_all(struct transfer *t)
 {
 	int rc = 0;
 
-	for (size_t c = 0; c < t->clusters->count; c++) {
+	for (size_t c = 0; c < t->in->clusters->count; c++) {
 		t->count[c] = 0;
 		for (int m = 0; m < MEASURES; m++)
 			t->sum[m][c] = 0;
 	}
-	for (uint64_t first = 0; first < t->rows->count && rc == 0; first += t->batch_rows) {
+	for (uint64_t first = 0; first < t->in->rows->count && rc == 0; first += t->batch_rows) {
 		rc = measure_batch(t, first);
 		ps_progress_tick(t->context, "transfer", "rows", first + t->batch_rows,
-				 t->rows->count);
+				 t->in->rows->count);
 	}
 	return rc;
 }
@@ -310,46 +312,43 @@ static int measure_all(struct transfer *t)
 static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstrap, ps_arena *arena,
 			  ps_transfer *out)
 {
-	const double *const *sum = (const double *const *)t->sum, *count = t->count;
+	const double *const *sum = (const double *const *)t->sum;
+	const ps_ratio jaccard = {sum[JACCARD], t->count}, cosine = {sum[COSINE], t->count},
+		       l0_dense = {sum[L0 + DENSE], t->count},
+		       l0_pruned = {sum[L0 + PRUNED], t->count},
+		       fvu_dense = {sum[ERROR + DENSE], sum[VARIANCE + DENSE]},
+		       fvu_pruned = {sum[ERROR + PRUNED], sum[VARIANCE + PRUNED]}, none = {NULL};
 	const struct {
-		const double *above, *below, *base_above, *base_below;
+		ps_ratio ratio, base;
 		ps_interval *out;
 	} wanted[] = {
-		{sum[JACCARD], count, NULL, NULL, &out->jaccard},
-		{sum[COSINE], count, NULL, NULL, &out->cosine},
-		{sum[L0 + DENSE], count, NULL, NULL, &out->l0_dense},
-		{sum[L0 + PRUNED], count, NULL, NULL, &out->l0_pruned},
-		{sum[L0 + PRUNED], count, sum[L0 + DENSE], count, &out->l0_change},
-		{sum[ERROR + DENSE], sum[VARIANCE + DENSE], NULL, NULL, &out->fvu_dense},
-		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], NULL, NULL, &out->fvu_pruned},
-		{sum[ERROR + PRUNED], sum[VARIANCE + PRUNED], sum[ERROR + DENSE],
-		 sum[VARIANCE + DENSE], &out->fvu_change},
+		{jaccard, none, &out->jaccard},         {cosine, none, &out->cosine},
+		{l0_dense, none, &out->l0_dense},       {l0_pruned, none, &out->l0_pruned},
+		{l0_pruned, l0_dense, &out->l0_change}, {fvu_dense, none, &out->fvu_dense},
+		{fvu_pruned, none, &out->fvu_pruned},   {fvu_pruned, fvu_dense, &out->fvu_change},
 	};
 	int rc = 0;
 
 	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
-		rc = ps_bootstrap_ratio_change(
-			bootstrap, wanted[w].above, wanted[w].below, wanted[w].base_above,
-			wanted[w].base_below, t->clusters->count, t->context, arena, wanted[w].out);
+		rc = ps_bootstrap_ratio_change(bootstrap, wanted[w].ratio, wanted[w].base,
+					       t->in->clusters->count, t->context, arena,
+					       wanted[w].out);
 	return rc;
 }
 
-int ps_transfer_run(const ps_sae *sae, const ps_row_source *dense, const ps_row_source *pruned,
-		    const ps_row_list *rows, const ps_clusters *clusters,
-		    const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
-		    ps_transfer *out)
+int ps_transfer_run(const ps_transfer_input *input, const ps_bootstrap *bootstrap,
+		    const ps_context *context, ps_arena *arena, ps_transfer *out)
 {
-	struct transfer t = {.sae = sae,
-			     .source = {dense, pruned},
-			     .rows = rows,
-			     .clusters = clusters,
-			     .context = context};
-	size_t mark = ps_arena_mark(arena);
+	const size_t clusters = input->clusters->count, mark = ps_arena_mark(arena);
+	struct transfer t = {
+		.in = input, .source = {input->dense, input->pruned}, .context = context};
 	int rc = check_sources(&t);
 
-	*out = (ps_transfer){.rows = rows->count, .clusters = clusters->count};
-	if (rc == 0)
-		rc = prepare(&t, arena);
+	*out = (ps_transfer){.rows = input->rows->count, .clusters = clusters};
+	if (rc)
+		return rc;
+	lay_out(&t, input->sae->d_in, clusters, arena);
+	rc = create_encoder(&t, arena);
 	if (rc == 0)
 		rc = find_means(&t);
 	if (rc == 0)

@@ -3,11 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#define RIGHT 14
-#define TOP 30
-#define BOTTOM 56
-#define LEGEND_ROW 24
-#define TITLE_MOST 34
+#include "core/base/checked.h"
+
+/* Pixels of the SVG; TITLE_MAX: characters. */
+enum { RIGHT = 14, TOP = 30, BOTTOM = 56, LEGEND_ROW = 24, TITLE_MAX = 34 };
 
 const ps_colour ps_colour_ink = {"#222222", "#dcdcdc"}, ps_colour_muted = {"#767676", "#9a9a9a"},
 		ps_colour_grid = {"#e4e4e4", "#3a3a3a"};
@@ -89,7 +88,7 @@ void ps_canvas_legend(ps_canvas *canvas, const char *text, const ps_colour *colo
 	entry->point = point;
 }
 
-/* Pixels of an entry: its mark, its letters at about 6.6 px each. */
+/* Width of an entry in pixels: its mark, and about 6.6 pixels a letter. */
 static int legend_width(const ps_legend *entry)
 {
 	int letters = 0;
@@ -99,7 +98,8 @@ static int legend_width(const ps_legend *entry)
 	return 46 + letters * 33 / 5;
 }
 
-/* Walks the legend's entries in rows; out NULL: only counts the pixels of height. */
+/* Lays the legend's entries out in rows and writes them. out NULL: writes nothing. Returns the
+ * legend's height in pixels. */
 static int walk_legend(const ps_canvas *c, FILE *out)
 {
 	int x = 14, y = 14;
@@ -144,7 +144,7 @@ void ps_canvas_begin(ps_canvas *c, const char *name)
 		c->per_row = 1;
 	if (c->per_row > c->panels)
 		c->per_row = c->panels;
-	rows = (c->panels + c->per_row - 1) / c->per_row;
+	rows = ps_div_up(c->panels, c->per_row);
 	c->panel_width = c->narrow        ? 360
 			 : c->panel_width ? c->panel_width
 					  : (c->per_row == 1   ? 560
@@ -181,7 +181,7 @@ void ps_canvas_panel(const ps_canvas *c, size_t index, const char *title, const 
 		(left + c->left) / c->width, (left + c->panel_width - RIGHT) / c->width,
 		1 - (top + TOP) / c->height, 1 - (top + c->panel_height - BOTTOM) / c->height);
 	fputs("set title ", c->out);
-	ps_gnuplot_text(c->out, title, TITLE_MOST);
+	ps_gnuplot_text(c->out, title, TITLE_MAX);
 	fprintf(c->out, " noenhanced offset 0,-0.4 textcolor rgb '%s'\nset xlabel ",
 		ps_colour_ink.light);
 	ps_gnuplot_text(c->out, x, 0);
@@ -193,9 +193,9 @@ void ps_canvas_panel(const ps_canvas *c, size_t index, const char *title, const 
 void ps_canvas_subtitle(const ps_canvas *c, const char *what, const char *name)
 {
 	fputs("set title ", c->out);
-	ps_gnuplot_text(c->out, what, TITLE_MOST / 2);
+	ps_gnuplot_text(c->out, what, TITLE_MAX / 2);
 	fputs(" . ': ' . ", c->out);
-	ps_gnuplot_text(c->out, name, TITLE_MOST - 10);
+	ps_gnuplot_text(c->out, name, TITLE_MAX - 10);
 	fputc('\n', c->out);
 }
 

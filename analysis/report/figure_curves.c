@@ -6,8 +6,9 @@
 #include "analysis/report/figure_canvas.h"
 #include "analysis/seeds.h"
 
-#define SHARES 5 /* of a condition: thresholds or quintiles */
-_Static_assert(PS_TAUS == SHARES && PS_QUINTILES == SHARES, "both kinds of curve have five points");
+enum { SHARES = 5 }; /* of a condition: thresholds or quintiles */
+_Static_assert((int)PS_TAUS == SHARES && (int)PS_QUINTILES == SHARES,
+	       "both kinds of curve have five points");
 
 /* The index-th number of a list. */
 static double number_at(const json_t *object, ps_results_path list, int index)
@@ -44,7 +45,7 @@ static void set_unit_axes(bool quintiles, FILE *out)
 		fputs("set xrange [0.47:0.93]\nset xtics 0.1\n", out);
 }
 
-/* One panel: a line per sparsity of a model under a method. */
+/* One panel: a line for each sparsity of a model under a method. */
 static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, const ps_results *r,
 			size_t panel, const char *model, const char *method)
 {

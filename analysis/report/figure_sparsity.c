@@ -6,9 +6,11 @@
 #include "analysis/report/figure_canvas.h"
 #include "analysis/seeds.h"
 
-#define PAD 4            /* percentage points left and right of the data */
-#define DODGE 0.03       /* of the axis, between the methods' points, so that both can be seen */
-#define OWN_AXIS_RATIO 4 /* of the largest panel's range to the least */
+#define DODGE 0.03 /* of the axis, between the methods' points, so that all can be seen */
+enum {
+	PAD = 4,           /* percentage points left and right of the data */
+	OWN_AXIS_RATIO = 4 /* of the largest panel's range to the least: beyond it axes differ */
+};
 
 struct extent {
 	double low, high;
@@ -22,7 +24,7 @@ static void stretch(struct extent *e, double value)
 	e->high = fmax(e->high, value);
 }
 
-/* An interval for drawing: ends that were not measured fall on the estimate. */
+/* A condition's number for drawing. Ends that were not measured fall on the estimate. */
 static ps_interval value_of(const ps_sparsity_plot *plot, const json_t *condition)
 {
 	ps_interval v = plot->value(condition);
@@ -108,8 +110,8 @@ static void set_axes(const ps_sparsity_plot *plot, const ps_results *r, const js
 			all.low < 0 ? all.low - pad : 0, all.high + pad);
 }
 
-/* $mI of a method: x, value, low, high, hollow, other seed; the last row keeps the block from being
- * empty. */
+/* The data block $mI of a method: x, value, low, high, hollow, other seed. gnuplot refuses an empty
+ * block, so the last row has no numbers. */
 static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
 			size_t method, FILE *out)
 {

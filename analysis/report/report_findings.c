@@ -29,7 +29,7 @@ static struct tally tally_intervals(const json_t *list, ps_results_path path)
 	return t;
 }
 
-/* "a to b", or "a" where both read the same. */
+/* Writes "a to b", or "a" where both read the same. */
 static void write_range(FILE *out, double least, double largest, int decimals)
 {
 	ps_html_number(out, least, decimals);
@@ -39,8 +39,8 @@ static void write_range(FILE *out, double least, double largest, int decimals)
 	ps_html_number(out, largest, decimals);
 }
 
-/* "in 4 of 30 conditions ABOVE, in 2 BELOW; in the other 24 the interval includes zero and no
- * difference is shown." */
+/* Writes "ABOVE in 4 of 30 conditions, BELOW in 2; in the other 24 the interval includes zero, so
+ * no difference is shown." */
 static void write_tally(FILE *out, struct tally t, const char *things, const char *above,
 			const char *below)
 {

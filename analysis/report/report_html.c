@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LARGE 10000 /* numbers from here on have no fraction and digits in groups of three */
+enum { LARGE = 10000 }; /* numbers from here on have no fraction and digits in groups of three */
 
 void ps_html_text(FILE *out, const char *text)
 {

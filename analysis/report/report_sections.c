@@ -4,8 +4,7 @@
 #include "analysis/report/report_html.h"
 #include "analysis/seeds.h"
 
-#define PERCENT 100
-#define MILLI 1000
+enum { PERCENT = 100, MILLI = 1000 };
 
 /* --- perplexity --- */
 

@@ -8,10 +8,12 @@
 #include "analysis/report/report_data.h"
 
 typedef struct ps_section {
-	const char *id, *label, *title, *question;
-	const char *definition; /* HTML */
-	const char *figures[3]; /* by name, NULL-ended */
-	void (*finding)(FILE *out, const ps_results *results, bool brief);
+	const char *id;    /* of the HTML element */
+	const char *label; /* in the headline's list */
+	const char *title, *question;
+	const char *definition; /* HTML: what is measured, and its source */
+	const char *figures[3]; /* names of ps_figure_name; NULL ends them */
+	void (*finding)(FILE *out, const ps_results *results, bool brief); /* report_findings.h */
 	void (*table)(FILE *out, const ps_results *results);
 } ps_section;
 

@@ -76,7 +76,8 @@ static const char style[] =
 	"@media "
 	"print{nav,summary{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}}\n";
 
-/* Every way in which gnuplot writes a colour of ours. */
+/* Rules that turn a colour into its dark stand-in, for every way in which gnuplot writes
+ * colours. */
 static void write_dark(FILE *out, const ps_colour *colour)
 {
 	static const char *const attributes[] = {"stroke", "fill", "color"};

@@ -24,9 +24,10 @@ static void choose(const uint64_t *firing, size_t count, uint64_t seed, uint32_t
 	ps_arena arena;
 
 	assert_int_equal(ps_arena_create(&arena, ps_ablation_choose_bytes(LATENTS), NULL), 0);
-	assert_int_equal(
-		ps_ablation_choose(firing, LATENTS, count, seed, &arena, NULL, features, chosen),
-		0);
+	*chosen = ps_ablation_choose(
+		&(ps_ablation_choice){
+			.firing = firing, .latents = LATENTS, .count = count, .seed = seed},
+		&arena, features);
 	ps_arena_destroy(&arena);
 }
 

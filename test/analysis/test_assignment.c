@@ -15,7 +15,8 @@
 
 #define CASES 12
 
-/* Columns are taken once; duals do not exceed costs anywhere; untaken columns of a wide problem have no dual. */
+/* Columns are taken once, duals exceed costs nowhere, and untaken columns of a wide problem have no
+ * dual. */
 static void check_proof(const float *cost, size_t rows, size_t cols, const ps_assignment *solved)
 {
 	uint8_t *taken = calloc(cols, 1);

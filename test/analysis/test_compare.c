@@ -38,8 +38,7 @@ static void make_pair(struct pair *pair, uint64_t seed, size_t f_a, size_t f_b, 
 				    .d_sae = f_b,
 				    .dec = floats(f_b * width),
 				    .enc = floats(f_b * width)}};
-	analysis_fill_pair(seed, f_a, f_b, width, pair->a.dec, pair->b.dec, pair->a.enc,
-			   pair->b.enc);
+	analysis_fill_pair(seed, &pair->a, &pair->b);
 }
 
 static void free_pair(struct pair *pair)
@@ -64,7 +63,9 @@ static ps_comparison compare_with(const struct pair *pair, int threads, const ui
 		ps_arena_create(&arena, ps_compare_bytes(f_a, f_b, width, threads), &bench.diag),
 		0);
 	assert_int_equal(
-		ps_compare_saes(&pair->a, &pair->b, 0.7, alive, 5, &bench.context, &arena, &out),
+		ps_compare_saes(&pair->a, &pair->b,
+				&(ps_compare_options){.tau = 0.7, .alive = alive, .null_seed = 5},
+				&bench.context, &arena, &out),
 		0);
 	ps_arena_destroy(&arena);
 	assert_int_equal(
@@ -151,7 +152,8 @@ static void a_dictionary_survives_in_itself_however_scaled(void **state)
 	free_pair(&pair);
 }
 
-/* Equal rows: the lower index wins in both directions, so of a group of copies one latent survives. */
+/* Equal rows: the lower index wins in both directions, so one latent of a group of copies
+ * survives. */
 static void ties_go_to_the_lower_index(void **state)
 {
 	struct pair pair;

@@ -61,7 +61,10 @@ static void run(const struct data *data, size_t latents, int threads, ps_fragili
 							    &plan, threads),
 					 &bench.diag),
 			 0);
-	assert_int_equal(ps_fragility_run(data->firing, data->survived, latents, &data->by_cluster,
+	assert_int_equal(ps_fragility_run(&(ps_fragility_input){.firing = data->firing,
+								.survived = data->survived,
+								.latents = latents,
+								.by_cluster = &data->by_cluster},
 					  &plan, &bench.context, &arena, out),
 			 0);
 	ps_arena_destroy(&arena);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# C code takes the keys of results.json from analysis/report/results_schema.def: nobody who writes or reads the file
-# hands a string to jansson. First the check proves that it finds one.
+# C code takes the keys of results.json from analysis/report/results_schema.def. Code that writes or reads
+# the file hands no string to jansson. First the check proves that it finds a string.
 set -eu
 
 # strings_of FILE...: lines that hand a string literal to jansson as a key, as FILE:LINE:TEXT.
@@ -11,11 +11,16 @@ strings_of() {
 planted=$(mktemp)
 trap 'rm -f "$planted"' EXIT
 echo '	value = json_object_get(condition, "jaccard");' >"$planted"
-[ -n "$(strings_of "$planted")" ] || { echo "FAIL: the check does not find a key that was planted"; exit 1; }
+if [ -z "$(strings_of "$planted")" ]; then
+	echo "FAIL: the check does not find a key that was planted"
+	exit 1
+fi
 
-found=$(find analysis tools/study/results.c -name '*.[ch]' | LC_ALL=C sort | while read -r file; do strings_of "$file"; done)
+found=$(find analysis tools/study/results.c -name '*.[ch]' | LC_ALL=C sort |
+	while read -r file; do strings_of "$file"; done)
 if [ -n "$found" ]; then
-	printf 'FAIL: these lines spell keys of results.json (use PS_KEY_... of analysis/report/results_schema.h):\n%s\n' "$found"
+	echo "FAIL: these lines spell keys of results.json; use PS_KEY_... (results_schema.h):"
+	echo "$found"
 	exit 1
 fi
 echo "ok: no key of results.json is spelled in C"

@@ -116,8 +116,12 @@ static int run(const ps_row_source *dense, const ps_row_source *pruned, const ps
 			 0);
 	assert_int_equal(ps_clusters_of_windows(dense, rows, &arena, &bench.diag, &clusters), 0);
 	assert_int_equal(clusters.count, WINDOWS);
-	rc = ps_transfer_run(&sae, dense, pruned, rows, &clusters, &plan, &bench.context, &arena,
-			     out);
+	rc = ps_transfer_run(&(ps_transfer_input){.sae = &sae,
+						  .dense = dense,
+						  .pruned = pruned,
+						  .rows = rows,
+						  .clusters = &clusters},
+			     &plan, &bench.context, &arena, out);
 	*diag = bench.diag;
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);

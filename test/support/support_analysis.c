@@ -70,21 +70,21 @@ static void add_noise(const float *rows, const float *noise, size_t f_a, size_t 
 					     (float)j / (float)f_b * 3 * noise[j * width + d];
 }
 
-void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a,
-			float *dec_b, float *enc_a, float *enc_b)
+void analysis_fill_pair(uint64_t seed, const ps_sae *a, const ps_sae *b)
 {
+	const size_t f_a = a->d_sae, f_b = b->d_sae, width = a->d_in;
 	size_t most = (f_a > f_b ? f_a : f_b) * width;
 	float *noise = malloc(most * sizeof *noise);
 
 	assert_non_null(noise);
-	analysis_fill_matrix(dec_a, f_a * width, seed, 0);
+	analysis_fill_matrix(a->dec, f_a * width, seed, 0);
 	analysis_fill_matrix(noise, f_b * width, seed + 1, 0);
-	add_noise(dec_a, noise, f_a, f_b, width, dec_b);
+	add_noise(a->dec, noise, f_a, f_b, width, b->dec);
 	analysis_fill_matrix(noise, f_a * width, seed + 2, 0);
 	for (size_t i = 0; i < f_a * width; i++)
-		enc_a[i] = dec_a[i] + 0.5f * noise[i];
+		a->enc[i] = a->dec[i] + 0.5f * noise[i];
 	analysis_fill_matrix(noise, f_b * width, seed + 3, 0);
-	add_noise(enc_a, noise, f_a, f_b, width, enc_b);
+	add_noise(a->enc, noise, f_a, f_b, width, b->enc);
 	free(noise);
 }
 

@@ -1,4 +1,5 @@
-/* test/support/support_analysis.h: the goldens of analysis/ and the inputs they were computed from. */
+/* test/support/support_analysis.h: the goldens of analysis/ and the inputs they were computed
+ * from. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_ANALYSIS_H
 #define PS_TEST_SUPPORT_SUPPORT_ANALYSIS_H
 
@@ -7,19 +8,22 @@
 
 #include "analysis/statistics.h"
 #include "core/base/progress.h"
+#include "sae/sae.h"
 #include "test/support/support_close.h"
 
-/* values[count] of the line called name in test/fixtures/analysis/goldens.txt; fails the test unless it has count. */
+/* Reads the numbers of the line `name` of test/fixtures/analysis/goldens.txt. Fails the test unless
+ * there are `count`. */
 void analysis_golden(const char *name, double *values, size_t count);
 
-/* count numbers of stream 0 of the seed: uniform in [-0.5, 0.5), or whole numbers in [0, levels) when levels > 0. */
+/* Fills out with numbers of stream 0 of the seed: uniform from -0.5 to 0.5, or with levels > 0
+ * whole numbers from 0 to levels - 1. */
 void analysis_fill_matrix(float *out, size_t count, uint64_t seed, unsigned levels);
 
-/* A pair of dictionaries as generate.py's dictionaries() makes it: decoders and encoders (F, D). */
-void analysis_fill_pair(uint64_t seed, size_t f_a, size_t f_b, size_t width, float *dec_a,
-			float *dec_b, float *enc_a, float *enc_b);
+/* Fills the decoders and encoders (F, D) of two SAEs as dictionaries() of the goldens' generate.py
+ * does. a and b say their shapes and where the weights go. */
+void analysis_fill_pair(uint64_t seed, const ps_sae *a, const ps_sae *b);
 
-/* A context of that many threads, silent, with its own diagnostic; closed by analysis_close. */
+/* A silent context of `threads` threads with a diagnostic of its own. analysis_close ends it. */
 typedef struct analysis_bench {
 	ps_diag diag;
 	ps_pool *pool;
@@ -28,7 +32,7 @@ typedef struct analysis_bench {
 void analysis_open(analysis_bench *bench, int threads);
 void analysis_close(analysis_bench *bench);
 
-/* The same as doubles; values[i] += added[i] where added is not NULL. */
+/* As analysis_fill_matrix, as doubles; added[i] is added to each where added is not NULL. */
 void analysis_fill_vector(double *out, size_t count, uint64_t seed, unsigned levels,
 			  const double *added);
 

@@ -248,11 +248,13 @@ static int run(struct ablation_run *r, uint64_t seed)
 	rc = prepare(r);
 	if (!rc) {
 		count_firing(r);
-		rc = ps_ablation_choose(r->firing, p->shape.d_sae, r->latents_max, seed,
-					&r->choice_room, &s->diag, r->latent, &r->latents);
-	}
-	if (!rc)
+		r->latents = ps_ablation_choose(&(ps_ablation_choice){.firing = r->firing,
+								      .latents = p->shape.d_sae,
+								      .count = r->latents_max,
+								      .seed = seed},
+						&r->choice_room, r->latent);
 		rc = measure(r);
+	}
 	ps_meter_end(&r->meter);
 	return rc;
 }

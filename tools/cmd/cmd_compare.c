@@ -45,7 +45,10 @@ static int compare(struct compare_run *r, json_t **result)
 	if (!rc)
 		rc = ps_sae_folder_load(&r->b, args->b, diag);
 	if (!rc)
-		rc = ps_compare_saes(&r->a.sae, &r->b.sae, args->tau, r->a.alive, args->seed,
+		rc = ps_compare_saes(&r->a.sae, &r->b.sae,
+				     &(ps_compare_options){.tau = args->tau,
+							   .alive = r->a.alive,
+							   .null_seed = args->seed},
 				     &r->s->context, &r->arena, &c);
 	if (rc)
 		return rc;

@@ -16,9 +16,12 @@
 #include "tools/cmd/commands.h"
 #include "tools/train/gnuplot.h"
 
+enum {
+	FIGURES_MAX = 16,
+	GNUPLOT_FAILED = 1 /* of draw: there is no figure, but the study is sound */
+};
+
 #define RESULTS_BYTES_MAX ((size_t)256 << 20)
-#define FIGURES_MAX 16
-#define GNUPLOT_FAILED 1 /* of draw: there is no figure, but the study is sound */
 
 struct report {
 	ps_session *s;

@@ -275,7 +275,10 @@ static int measure_fragility(struct survival_run *r, ps_fragility *out)
 {
 	const ps_firing *firing = &r->firing;
 	const size_t mark = ps_arena_mark(&r->arena);
-	int rc = ps_fragility_run(firing->total, r->survived, firing->latents, firing,
+	int rc = ps_fragility_run(&(ps_fragility_input){.firing = firing->total,
+							.survived = r->survived,
+							.latents = firing->latents,
+							.by_cluster = firing},
 				  &r->bootstrap, &r->s->context, &r->arena, out);
 
 	ps_arena_rewind(&r->arena, mark);

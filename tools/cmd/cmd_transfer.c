@@ -198,7 +198,11 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	if (!rc)
 		rc = ps_clusters_of_windows(dense, &r.dense.rows, &r.arena, &s->diag, &clusters);
 	if (!rc)
-		rc = ps_transfer_run(&r.sae.sae, dense, &r.pruned.source, &r.dense.rows, &clusters,
+		rc = ps_transfer_run(&(ps_transfer_input){.sae = &r.sae.sae,
+							  .dense = dense,
+							  .pruned = &r.pruned.source,
+							  .rows = &r.dense.rows,
+							  .clusters = &clusters},
 				     &r.bootstrap, &s->context, &r.arena, &t);
 	if (!rc && args->out)
 		rc = count_latents(&r);

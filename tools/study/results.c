@@ -9,6 +9,7 @@
 #include "analysis/report/report_data.h"
 #include "analysis/seeds.h"
 #include "io/safetensors.h"
+#include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
 
 struct making {
@@ -31,11 +32,6 @@ static void append(struct making *m, json_t *list, json_t *value)
 	m->full |= json_array_append_new(list, value) != 0;
 }
 
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *integer(size_t value)
 {
 	return json_integer((json_int_t)value);
@@ -50,9 +46,9 @@ static json_t *interval_json(struct making *m, const ps_interval *interval)
 {
 	json_t *o = json_object();
 
-	put(m, o, PS_KEY_INTERVAL_ESTIMATE, number(interval->estimate));
-	put(m, o, PS_KEY_INTERVAL_LOW, number(interval->low));
-	put(m, o, PS_KEY_INTERVAL_HIGH, number(interval->high));
+	put(m, o, PS_KEY_INTERVAL_ESTIMATE, ps_number_json(interval->estimate));
+	put(m, o, PS_KEY_INTERVAL_LOW, ps_number_json(interval->low));
+	put(m, o, PS_KEY_INTERVAL_HIGH, ps_number_json(interval->high));
 	return o;
 }
 
@@ -218,7 +214,7 @@ static json_t *model_reference_json(struct making *m, const ps_model_config *con
 		return json_null();
 	o = json_object();
 	put(m, o, PS_KEY_MODEL_REFERENCE_NAME, json_string(reference->name));
-	put(m, o, PS_KEY_MODEL_REFERENCE_PPL, number(reference->ppl));
+	put(m, o, PS_KEY_MODEL_REFERENCE_PPL, ps_number_json(reference->ppl));
 	return o;
 }
 
@@ -284,8 +280,9 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 			&arena, ps_bootstrap_bytes(bootstrap, n, ps_pool_threads(m->context->pool)),
 			diag);
 	if (!rc)
-		rc = ps_bootstrap_ratio_change(bootstrap, sum_a, tokens, sum_b, tokens, n,
-					       m->context, &arena, out);
+		rc = ps_bootstrap_ratio_change(bootstrap, (ps_ratio){sum_a, tokens},
+					       (ps_ratio){sum_b, tokens}, n, m->context, &arena,
+					       out);
 	ps_arena_destroy(&arena);
 	free(sum_a);
 	free(sum_b);
@@ -320,7 +317,7 @@ static json_t *achieved_json(struct making *m, const ps_condition_records *c)
 			all += json_number_value(json_object_get(entry, PS_RECORD_MASK_ROWS)) *
 			       json_number_value(json_object_get(entry, PS_RECORD_MASK_COLS));
 		}
-		put(m, o, kinds[k], number(dropped / all));
+		put(m, o, kinds[k], ps_number_json(dropped / all));
 	}
 	ps_safetensors_close(&file);
 	return o;
@@ -337,10 +334,10 @@ static json_t *reference_json(struct making *m, const ps_model_config *config,
 	if (!r)
 		return json_null();
 	o = json_object();
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, number(r->survival));
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, number(r->survival_sd));
-	put(m, o, PS_KEY_REFERENCE_JACCARD, number(r->jaccard));
-	put(m, o, PS_KEY_REFERENCE_PPL, number(r->ppl));
+	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, ps_number_json(r->survival));
+	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, ps_number_json(r->survival_sd));
+	put(m, o, PS_KEY_REFERENCE_JACCARD, ps_number_json(r->jaccard));
+	put(m, o, PS_KEY_REFERENCE_PPL, ps_number_json(r->ppl));
 	return o;
 }
 
@@ -479,8 +476,9 @@ static int correlate(struct making *m, const json_t *conditions, const struct di
 								ps_pool_threads(m->context->pool)),
 				     diag);
 		if (!rc)
-			rc = ps_spearman_interval(bootstrap, x, y, *n, m->context, &arena,
-						  interval);
+			rc = ps_spearman_interval(bootstrap,
+						  &(ps_paired){.x = x, .y = y, .count = *n},
+						  m->context, &arena, interval);
 		ps_arena_destroy(&arena);
 	}
 	free(x);
@@ -535,8 +533,8 @@ static int kendall_w(struct making *m, const json_t *conditions, double *w)
 	if (!rc && count >= 2) {
 		rc = ps_arena_create(&arena, ps_survival_agreement_bytes(count), diag);
 		if (!rc)
-			rc = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,
-						   &arena, diag, w);
+			*w = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,
+						   &arena);
 		ps_arena_destroy(&arena);
 	}
 	free(survival);
@@ -554,9 +552,9 @@ static json_t *reference_findings_json(struct making *m)
 
 		put(m, o, PS_KEY_FINDING_QUESTION, json_string(f[i].question));
 		put(m, o, PS_KEY_FINDING_TEXT, json_string(f[i].text));
-		put(m, o, PS_KEY_FINDING_VALUE, number(f[i].value));
-		put(m, o, PS_KEY_FINDING_LOW, number(f[i].low));
-		put(m, o, PS_KEY_FINDING_HIGH, number(f[i].high));
+		put(m, o, PS_KEY_FINDING_VALUE, ps_number_json(f[i].value));
+		put(m, o, PS_KEY_FINDING_LOW, ps_number_json(f[i].low));
+		put(m, o, PS_KEY_FINDING_HIGH, ps_number_json(f[i].high));
 		put(m, o, PS_KEY_FINDING_SUPERSEDED, json_boolean(f[i].superseded));
 		append(m, list, o);
 	}
@@ -619,7 +617,7 @@ static int fill(struct making *m, json_t *root)
 		rc = diagnostics_json(m, conditions, diagnostics);
 	if (!rc)
 		rc = kendall_w(m, conditions, &w);
-	put(m, root, PS_KEY_ROOT_KENDALL_W, number(w));
+	put(m, root, PS_KEY_ROOT_KENDALL_W, ps_number_json(w));
 	return rc;
 }
 

@@ -6,7 +6,7 @@
  * are loaded and counted once. Condition by condition, the SAEs of a pruned model are then loaded
  * one at a time. */
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "analysis/fragility.h"
 #include "analysis/seeds.h"
@@ -184,41 +184,67 @@ static int count_firing(struct survival_run *r)
 
 /* --- survival --- */
 
-/* Matches one dense SAE with a pruned one. follow: note for each latent whether it survives. */
+/* How many of a dense SAE's latents are found again in a pruned one. */
+struct found {
+	double grid[PS_TAUS]; /* survival at each of ps_taus */
+	double alive;         /* at tau .7, of the latents alive in training */
+};
+
+/* Notes for each latent of the dense SAE whether it survives. */
+static void follow(struct survival_run *r, const ps_match *m)
+{
+	for (size_t f = 0; f < m->count; f++) {
+		r->survived[f] = m->mutual[f] && (double)m->cosine[f] >= ps_taus[PS_TAU_MAIN];
+		r->cosine[f] = (double)m->cosine[f];
+	}
+}
+
+/* Matches one dense SAE with a pruned one. The match stays in the arena. */
 static int match(struct survival_run *r, const ps_sae_folder *dense, const ps_sae *pruned,
-		 bool follow, double grid[PS_TAUS], double *alive)
+		 ps_match *m, struct found *out)
+{
+	int rc = ps_match_decoders(&dense->sae, pruned, &r->s->context, &r->arena, m);
+
+	if (rc)
+		return rc;
+	ps_survival_grid(m, NULL, out->grid);
+	out->alive = ps_match_survival(m, ps_taus[PS_TAU_MAIN], dense->alive);
+	return 0;
+}
+
+/* The pruned SAE of one seed beside the dense one of its seed. The first seed's latents are
+ * followed. */
+static int survive_own(struct survival_run *r, const ps_sae *pruned, size_t seed, struct found *out)
 {
 	const size_t mark = ps_arena_mark(&r->arena);
 	ps_match m;
-	int rc = ps_match_decoders(&dense->sae, pruned, &r->s->context, &r->arena, &m);
+	int rc = match(r, &r->dense[seed], pruned, &m, out);
 
-	if (!rc) {
-		ps_survival_grid(&m, NULL, grid);
-		*alive = ps_match_survival(&m, ps_taus[PS_TAU_MAIN], dense->alive);
-		for (size_t f = 0; follow && f < m.count; f++) {
-			r->survived[f] = m.mutual[f] && (double)m.cosine[f] >= ps_taus[PS_TAU_MAIN];
-			r->cosine[f] = (double)m.cosine[f];
-		}
-	}
+	if (!rc && !seed)
+		follow(r, &m);
 	ps_arena_rewind(&r->arena, mark);
 	return rc;
 }
 
-/* The pruned SAE of one seed: beside the dense one of its seed, then beside all others. */
-static int survive_seed(struct survival_run *r, const ps_sae *pruned, size_t seed, size_t seeds,
-			struct survival *out, size_t *others)
+/* The pruned SAE of one seed beside the dense ones of other seeds: adds to their sum and their
+ * number. */
+static int survive_others(struct survival_run *r, const ps_sae *pruned, size_t seed,
+			  double sum[PS_TAUS], size_t *count)
 {
-	double grid[PS_TAUS], alive = 0;
-	int rc = match(r, &r->dense[seed], pruned, seed == 0, out->grid[seed], &alive);
+	const size_t mark = ps_arena_mark(&r->arena);
+	int rc = 0;
 
-	out->alive += alive / (double)seeds;
 	for (size_t d = 0; d < r->args->dense.count && !rc; d++) {
+		struct found found;
+		ps_match m;
+
 		if (d == seed)
 			continue;
-		rc = match(r, &r->dense[d], pruned, false, grid, &alive);
+		rc = match(r, &r->dense[d], pruned, &m, &found);
 		for (int t = 0; t < PS_TAUS && !rc; t++)
-			out->other[t] += grid[t];
-		++*others;
+			sum[t] += found.grid[t];
+		++*count;
+		ps_arena_rewind(&r->arena, mark);
 	}
 	return rc;
 }
@@ -230,12 +256,18 @@ static int survive(struct survival_run *r, const ps_text_list *pruned, struct su
 
 	*out = (struct survival){.alive = 0};
 	for (size_t i = 0; i < pruned->count && !rc; i++) {
+		struct found own;
 		ps_sae_folder folder;
 
 		rc = ps_sae_folder_load(&folder, pruned->item[i], &r->s->diag);
 		if (rc)
 			return rc;
-		rc = survive_seed(r, &folder.sae, i, pruned->count, out, &others);
+		rc = survive_own(r, &folder.sae, i, &own);
+		if (!rc) {
+			memcpy(out->grid[i], own.grid, sizeof own.grid);
+			out->alive += own.alive / (double)pruned->count;
+			rc = survive_others(r, &folder.sae, i, out->other, &others);
+		}
 		ps_sae_folder_close(&folder);
 	}
 	for (int t = 0; t < PS_TAUS; t++)

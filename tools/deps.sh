@@ -1,12 +1,15 @@
 #!/bin/sh
-# Installs the packages that prunescope builds and runs with (Debian, Ubuntu); elsewhere names them.
+# Installs the packages that prunescope needs to be built, tested and run. This works on Debian and
+# Ubuntu; on other systems the script only names the packages.
 set -eu
-packages="gcc make pkg-config liburing-dev libblis-dev libxxhash-dev libjansson-dev libyajl-dev libpcre2-dev libgsl-dev libcyaml-dev libcmocka-dev gnuplot-nox"
+packages="gcc make pkg-config liburing-dev libblis-dev libxxhash-dev libjansson-dev"
+packages="$packages libyajl-dev libpcre2-dev libgsl-dev libcyaml-dev libcmocka-dev gnuplot-nox"
 
 missing=""
 if command -v dpkg-query >/dev/null 2>&1; then
 	for p in $packages; do
-		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' ||
+			missing="$missing $p"
 	done
 else
 	echo "Not a Debian or Ubuntu system: please install the equivalents of: $packages" >&2

@@ -1,7 +1,9 @@
 #!/bin/sh
-# What the benchmarks stand on: synthetic checkpoints are the same bytes for any threads and read by prunescope, token ids
-# are the model's, watch_command tells time, memory and status, and the scripts' CSV and medians are right. MAKE_CHECKPOINT,
-# WATCH_COMMAND and PRUNESCOPE name other binaries.
+# Checks what the benchmarks rely on:
+# - A synthetic checkpoint has the same bytes for any number of threads, and prunescope reads it.
+# - watch_command reports time, memory and exit status.
+# - The scripts read CSV tables and take medians correctly.
+# MAKE_CHECKPOINT, WATCH_COMMAND and PRUNESCOPE name other binaries.
 # shellcheck disable=SC2317 # check calls the functions
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,12 +32,13 @@ same_files() {
 }
 
 computes() {
-	"./$program" cache "$scratch/one" --tokens "$scratch/tokens.safetensors" --layer 0 --quiet --json -o "$scratch/cache" |
-		grep -q '"rows": 64'
+	"./$program" cache "$scratch/one" --tokens "$scratch/tokens.safetensors" --layer 0 --quiet \
+		--json -o "$scratch/cache" | grep -q '"rows": 64'
 }
 
 other_seed_differs() {
-	"$make_checkpoint" llama-135m "$scratch/other" --layers 1 --seed 8 && ! cmp -s "$scratch/one/model.safetensors" "$scratch/other/model.safetensors"
+	"$make_checkpoint" llama-135m "$scratch/other" --layers 1 --seed 8 &&
+		! cmp -s "$scratch/one/model.safetensors" "$scratch/other/model.safetensors"
 }
 
 refuses() {
@@ -43,25 +46,30 @@ refuses() {
 	[ $? -eq 2 ]
 }
 
-listed_bytes() { # the published file of Gemma 3 270M is 536,223,056 bytes: this much data, a header of 26,704
-	"$make_checkpoint" --shapes | grep -q '^gemma3-270m,google/gemma-3-270m,18,640,262144,536196352,'
+# The published file of Gemma 3 270M has 536,223,056 bytes: 26,704 of header, the others are data.
+listed_bytes() {
+	"$make_checkpoint" --shapes |
+		grep -q '^gemma3-270m,google/gemma-3-270m,18,640,262144,536196352,'
 }
 
 # shellcheck disable=SC2016 # the inner shell's own variables
 watched() {
-	"$watch_command" -r "$scratch/watched" -s "$scratch/series" -i 10 sh -c 'x=$(head -c 30000000 /dev/zero | tr "\0" x); sleep 0.3; exit ${x:+7}'
+	"$watch_command" -r "$scratch/watched" -s "$scratch/series" -i 10 \
+		sh -c 'x=$(head -c 30000000 /dev/zero | tr "\0" x); sleep 0.3; exit ${x:+7}'
 	[ $? -eq 7 ] || return 1
 	read -r seconds user system rss anonymous read others status <"$scratch/watched"
 	echo "$seconds $user $system $rss $anonymous $read $others $status"
-	[ "$status" = 7 ] && awk -v s="$seconds" -v r="$rss" -v a="$anonymous" -v o="$others" \
-		'BEGIN { exit !(s > 0.3 && s < 30 && a > 25 && a <= r + 1 && o >= 0 && o <= 1.05) }' &&
-		[ "$(wc -l <"$scratch/series")" -gt 10 ]
+	[ "$status" = 7 ] &&
+		awk -v s="$seconds" -v r="$rss" -v a="$anonymous" -v o="$others" 'BEGIN {
+			exit !(s > 0.3 && s < 30 && a > 25 && a <= r + 1 && o >= 0 && o <= 1.05)
+		}' && [ "$(wc -l <"$scratch/series")" -gt 10 ]
 }
 
 reads_tables() {
 	# shellcheck disable=SC1091 # the repository's own
 	. bench/lib.sh
-	[ "$(printf '# x\nname,kernel,rate\na,"b, c",3\n' | table rate kernel missing)" = "3	b; c	-" ] &&
+	read_rows=$(printf '# x\nname,kernel,rate\na,"b, c",3\n' | table rate kernel missing)
+	[ "$read_rows" = "3	b; c	-" ] &&
 		[ "$(printf '10\n9\n1e1\n8\n' | median)" = 9.5 ]
 }
 
@@ -71,8 +79,9 @@ for tool in "$make_checkpoint" "$watch_command"; do
 		exit 77
 	}
 done
-check "a checkpoint and its tokens are made" "$make_checkpoint" llama-135m "$scratch/one" --layers 1 --threads 1 --seed 7 \
-	--tokens "$scratch/tokens.safetensors" --windows 2 --window 32
+check "a checkpoint and its tokens are made" "$make_checkpoint" llama-135m "$scratch/one" \
+	--layers 1 --threads 1 --seed 7 --tokens "$scratch/tokens.safetensors" --windows 2 \
+	--window 32
 check "another" "$make_checkpoint" llama-135m "$scratch/two" --layers 1 --threads 2 --seed 7
 check "one and two threads make the same bytes" same_files "$scratch/one" "$scratch/two"
 check "another seed makes others" other_seed_differs

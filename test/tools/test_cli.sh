@@ -879,7 +879,8 @@ a_study() {
 		-o "$none" --dry-run --disk 1M
 	works "study" study "$scratch/study.yaml" -o "$scratch/study"
 	values_hold "one dense and two pruned runs" runs conditions 'a == 3 && b == 2'
-	holds "results.json is there" grep -q '"mnn_survival"' "$scratch/study/results.json"
+	# test_study_results.sh checks what is in it.
+	holds "results.json is there" test -s "$scratch/study/results.json"
 	holds "caches are gone" test -z "$(find "$scratch/study" -name 'shard-*')"
 	cp "$scratch/study/results.json" "$scratch/results"
 	started=$(date +%s)

@@ -12,6 +12,7 @@
 
 #include "analysis/report/report_data.h"
 #include "test/support/support_analysis.h"
+#include "test/support/support_close.h"
 #include "tools/study/results.h"
 
 enum { CONDITIONS = 4 };
@@ -143,12 +144,6 @@ static int results_of(struct made *made, analysis_bench *bench, json_t **results
 	return rc;
 }
 
-static void near(double value, double expected)
-{
-	if (!(fabs(value - expected) <= 1e-12))
-		fail_msg("%.17g, expected %.17g", value, expected);
-}
-
 static void records_stand_under_the_names_of_the_schema(void **state)
 {
 	struct made made;
@@ -162,27 +157,34 @@ static void records_stand_under_the_names_of_the_schema(void **state)
 		fail_msg("%s", bench.diag.text);
 	model = json_array_get(ps_results_at(results, PS_AT(ROOT_MODELS)), 0);
 	c = json_array_get(ps_results_at(results, PS_AT(ROOT_CONDITIONS)), 3);
-	near(ps_results_number(model, PS_AT(MODEL_PPL_TOKENS)), 60);
-	near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_FEATURES)), 2);
-	near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_MEAN_EFFECT)), 0.5);
-	near(ps_results_number(model, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_PPL)), 9.28);
+	assert_near(ps_results_number(model, PS_AT(MODEL_PPL_TOKENS)), 60, 1e-12);
+	assert_near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_FEATURES)), 2,
+		    1e-12);
+	assert_near(ps_results_number(model, PS_AT(MODEL_ABLATION, DENSE_ABLATION_MEAN_EFFECT)),
+		    0.5, 1e-12);
+	assert_near(ps_results_number(model, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_PPL)), 9.28,
+		    1e-12);
 	assert_true(json_is_null(ps_results_at(model, PS_AT(MODEL_SEEDS))));
 	assert_string_equal(ps_results_text(c, PS_AT(CONDITION_METHOD)), "magnitude");
-	near(ps_results_number(c, PS_AT(CONDITION_SPARSITY_ACHIEVED)), 0.51);
-	near(ps_results_number(c, PS_AT(CONDITION_DELTA_LOG_PPL)), 0.4);
-	near(ps_results_interval(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)).estimate, 0.4);
-	near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL)), 0.5);
-	near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)), 0.53);
-	near(ps_results_number(c, PS_AT_ITEM(0, CONDITION_SURVIVAL)), 0.52);
-	near(ps_results_number(c, PS_AT(CONDITION_JACCARD)), 0.6);
-	near(ps_results_interval(c, PS_AT(CONDITION_JACCARD_INTERVAL)).low, -0.4);
-	near(ps_results_interval(c, PS_AT(CONDITION_FVU_CHANGE_INTERVAL)).estimate, 2.6);
-	near(ps_results_number(c, PS_AT(CONDITION_L0)), 3.6);
-	near(ps_results_number(c, PS_AT(CONDITION_COSINE)), 4.6);
-	near(ps_results_mean(ps_results_at(c, PS_AT(CONDITION_SAES)), PS_AT(SAE_FVU)), 0.25);
-	near(ps_results_number(c, PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE)), 5);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_SPARSITY_ACHIEVED)), 0.51, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_DELTA_LOG_PPL)), 0.4, 1e-12);
+	assert_near(ps_results_interval(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)).estimate, 0.4,
+		    1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL)), 0.5, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)), 0.53, 1e-12);
+	assert_near(ps_results_number(c, PS_AT_ITEM(0, CONDITION_SURVIVAL)), 0.52, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_JACCARD)), 0.6, 1e-12);
+	assert_near(ps_results_interval(c, PS_AT(CONDITION_JACCARD_INTERVAL)).low, -0.4, 1e-12);
+	assert_near(ps_results_interval(c, PS_AT(CONDITION_FVU_CHANGE_INTERVAL)).estimate, 2.6,
+		    1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_L0)), 3.6, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_COSINE)), 4.6, 1e-12);
+	assert_near(ps_results_mean(ps_results_at(c, PS_AT(CONDITION_SAES)), PS_AT(SAE_FVU)), 0.25,
+		    1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE)), 5, 1e-12);
 	assert_true(json_is_null(ps_results_at(c, PS_AT(CONDITION_ACHIEVED))));
-	near(ps_results_number(c, PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL)), 0.511);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL)), 0.511,
+		    1e-12);
 	json_decref(results);
 	json_decref(made.owned);
 }
@@ -199,16 +201,17 @@ static void conditions_are_compared_and_ranked(void **state)
 	assert_int_equal(results_of(&made, &bench, &results), 0);
 	list = ps_results_at(results, PS_AT(ROOT_COMPARISONS));
 	assert_int_equal(json_array_size(list), 2);
-	near(ps_results_interval(json_array_get(list, 1), PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE))
-		     .estimate,
-	     -0.1);
+	assert_near(ps_results_interval(json_array_get(list, 1),
+					PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE))
+			    .estimate,
+		    -0.1, 1e-12);
 	list = ps_results_at(results, PS_AT(ROOT_DIAGNOSTICS));
 	assert_int_equal(json_array_size(list), 4);
 	d = json_array_get(list, 0);
 	assert_string_equal(ps_results_text(d, PS_AT(DIAGNOSTIC_KEY)), "jaccard");
-	near(ps_results_number(d, PS_AT(DIAGNOSTIC_N)), CONDITIONS);
-	near(ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)).estimate, -1);
-	near(ps_results_number(results, PS_AT(ROOT_KENDALL_W)), 1);
+	assert_near(ps_results_number(d, PS_AT(DIAGNOSTIC_N)), CONDITIONS, 1e-12);
+	assert_near(ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)).estimate, -1, 1e-12);
+	assert_near(ps_results_number(results, PS_AT(ROOT_KENDALL_W)), 1, 1e-12);
 	json_decref(results);
 	json_decref(made.owned);
 }

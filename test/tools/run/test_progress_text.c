@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "test/support/support_close.h"
 #include "tools/run/line_text.h"
 #include "tools/run/loops.h"
 
@@ -22,8 +23,7 @@ static void tick(ps_loops *loops, const char *what, uint64_t done, uint64_t tota
 
 static void near(double value, double expected, double share)
 {
-	if (!(fabs(value - expected) <= share * fabs(expected)))
-		fail_msg("%g, expected %g", value, expected);
+	assert_near(value, expected, share * fabs(expected));
 }
 
 static void test_a_rate_is_unknown_until_a_second_has_passed(void **state)
@@ -125,15 +125,16 @@ static void test_more_loops_than_there_is_room_for_are_no_harm(void **state)
 	assert_int_equal(loops.count, PS_LOOPS_MAX);
 }
 
-/* A step of 10 s that makes a cache, 80 s of training and 10 s of evaluation; expected: so
- * many times 100 s. */
-static double worst_jump(double expected_share, double *worst_error)
+/* A step of 10 s that makes a cache, 80 s of training and 10 s of evaluation, which was expected
+ * to take so many times 100 s. How far the time left jumps and is off, in seconds. */
+static void check_step(double expected_share, double jump, double error)
 {
 	const ps_step_clock step = {.began = 0, .seconds = 100 * expected_share};
 	ps_loops loops = {.count = 0};
-	double before = -1, worst = 0;
+	closeness jumps = {0}, errors = {0};
+	double before = -1;
 
-	*worst_error = 0;
+	print_message("expected %g times the time taken:\n", expected_share);
 	for (int i = 1; i < 1000; i++) {
 		double now = 0.1 * i, left;
 
@@ -145,28 +146,22 @@ static double worst_jump(double expected_share, double *worst_error)
 			tick(&loops, "evaluating", (uint64_t)(i - 899), 100, now);
 		left = ps_step_left(&step, &loops, now);
 		/* Over the expected time, between two loops: the step may end at any moment. */
-		left = fmax(left, 0);
-		if (before >= 0)
-			worst = fmax(worst, fabs(left - (before - 0.1)));
-		*worst_error = fmax(*worst_error, fabs(left - (100 - now)));
+		left = left < 0 ? 0 : left;
+		if (i > 1)
+			closeness_add(&jumps, left, before - 0.1, 1);
+		closeness_add(&errors, left, 100 - now, 1);
 		before = left;
 	}
-	return worst;
+	assert_closeness(&jumps, "jumps in s", jump);
+	assert_closeness(&errors, "time left in s", error);
 }
 
 static void test_time_left_does_not_jump_between_the_loops_of_a_step(void **state)
 {
-	double error, jump = worst_jump(1, &error);
-
 	(void)state;
-	print_message("expected right: jumps %.1f s, error %.1f s\n", jump, error);
-	assert_true(jump < 15 && error < 15);
-	jump = worst_jump(1.5, &error);
-	print_message("expected 1.5 times: jumps %.1f s, error %.1f s\n", jump, error);
-	assert_true(jump < 40 && error < 55);
-	jump = worst_jump(0.7, &error);
-	print_message("expected 0.7 times: jumps %.1f s, error %.1f s\n", jump, error);
-	assert_true(jump < 40 && error < 45);
+	check_step(1, 15, 15);
+	check_step(1.5, 40, 55);
+	check_step(0.7, 40, 45);
 }
 
 static void test_a_step_without_ticks_counts_down_its_expected_time(void **state)

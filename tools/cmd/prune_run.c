@@ -5,17 +5,6 @@
 
 /* --- inputs --- */
 
-static int look_up_projection(void *self, int layer, ps_projection projection, ps_weight *out,
-			      ps_diag *diag)
-{
-	return ps_checkpoint_projection(self, layer, projection, out, diag);
-}
-
-static int look_up_embedding(void *self, ps_weight *out, ps_diag *diag)
-{
-	return ps_checkpoint_embedding(self, out, diag);
-}
-
 static int open_tokens(ps_prune_inputs *in, const char *path)
 {
 	int rc =
@@ -47,9 +36,7 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 		rc = open_tokens(in, args->tokens);
 	if (!rc && args->stats)
 		rc = open_stats(in, args->stats);
-	in->lookup = (ps_weight_lookup){.self = in->engine.checkpoint,
-					.projection = look_up_projection,
-					.embedding = look_up_embedding};
+	in->lookup = ps_engine_lookup(&in->engine);
 	return rc;
 }
 

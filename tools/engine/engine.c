@@ -209,6 +209,22 @@ void ps_engine_close(ps_engine *e)
 	*e = (ps_engine){0};
 }
 
+static int look_up_projection(void *self, int layer, ps_projection projection, ps_weight *out,
+			      ps_diag *diag)
+{
+	return ps_checkpoint_projection(self, layer, projection, out, diag);
+}
+
+static int look_up_embedding(void *self, ps_weight *out, ps_diag *diag)
+{
+	return ps_checkpoint_embedding(self, out, diag);
+}
+
+ps_weight_lookup ps_engine_lookup(const ps_engine *e)
+{
+	return (ps_weight_lookup){e->checkpoint, look_up_projection, look_up_embedding};
+}
+
 ps_windows ps_engine_windows(ps_engine *e, const ps_token_file *tokens, size_t first, size_t count)
 {
 	for (size_t i = 0; i <= count; i++)

@@ -14,6 +14,7 @@
 
 #include "core/model/head.h"
 #include "io/token_file.h"
+#include "prune/magnitude.h"
 #include "tools/run/session.h"
 
 #define PS_PASS_TOKENS ((size_t)16384)
@@ -96,6 +97,9 @@ void ps_engine_close(ps_engine *engine);
  * call). */
 ps_windows ps_engine_windows(ps_engine *engine, const ps_token_file *tokens, size_t first,
 			     size_t count);
+
+/* The dense weights as pruning looks them up: in the mapped files, in any order. */
+ps_weight_lookup ps_engine_lookup(const ps_engine *engine);
 
 /* PS_EINPUT, naming window, position and id, unless every id of the file is below the
  * vocabulary. */

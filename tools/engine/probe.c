@@ -1,19 +1,20 @@
 #include "tools/engine/probe.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/model/matmul.h"
 
 #define PROBE_SECONDS 0.1
 #define LONG_SECONDS 0.15 /* of a call that is not made twice */
 #define RUNS_LEAST 3
 #define RUNS_MAX 200
-#define PROBE_TOKENS ((size_t)1024)
-#define PROBE_WIDTH ((size_t)512)
 #define WRITE_BYTES ((size_t)8 << 20)
 #define WRITE_LITTLE ((size_t)4096)
 
@@ -44,46 +45,7 @@ int ps_probe_time(ps_probe_fn fn, void *context, double *seconds)
 	return rc;
 }
 
-struct product {
-	ps_matmul *matmul;
-	ps_weight w;
-	float *x, *y;
-};
-
-static int multiply(void *context)
-{
-	struct product *p = context;
-
-	ps_matmul_run(p->matmul, p->x, PROBE_WIDTH, PROBE_TOKENS, &p->w, p->y, PROBE_WIDTH);
-	return 0;
-}
-
-int ps_probe_product(ps_session *s, double *rate)
-{
-	ps_arena arena = {0};
-	struct product p = {.w = {.dtype = PS_F32, .rows = PROBE_WIDTH, .cols = PROBE_WIDTH}};
-	size_t bytes = (2 * PROBE_TOKENS + PROBE_WIDTH) * PROBE_WIDTH * sizeof(float);
-	double seconds = 0;
-	int rc = ps_arena_create(
-		&arena,
-		bytes + ps_matmul_bytes(s->precision, s->threads, PROBE_TOKENS, PROBE_WIDTH) +
-			4 * PS_ALIGN,
-		&s->diag);
-
-	if (rc)
-		goto out;
-	p.matmul = ps_matmul_create(s->precision, s->pool, PROBE_TOKENS, PROBE_WIDTH, &arena);
-	p.x = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *p.x);
-	p.y = ps_arena_take(&arena, PROBE_TOKENS * PROBE_WIDTH * sizeof *p.y);
-	p.w.data = ps_arena_take(&arena, PROBE_WIDTH * PROBE_WIDTH * sizeof *p.x);
-	rc = ps_probe_time(multiply, &p, &seconds);
-	*rate = 2.0 * (double)(PROBE_TOKENS * PROBE_WIDTH * PROBE_WIDTH) / seconds;
-out:
-	ps_arena_destroy(&arena);
-	return rc;
-}
-
-/* The file is nobody's: it has no name. */
+/* The file has no name, so that it is gone once it is closed. */
 static double time_write(const char *folder, const char *bytes, size_t count)
 {
 	int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
@@ -96,13 +58,29 @@ static double time_write(const char *folder, const char *bytes, size_t count)
 	return written ? seconds : 0;
 }
 
-ps_probe_writing ps_probe_write(const char *folder)
+/* The nearest folder above path that exists, into folder (PATH_MAX). */
+static void find_folder(const char *path, char *folder)
 {
-	char *bytes = calloc(1, WRITE_BYTES);
+	char *slash;
+
+	snprintf(folder, PATH_MAX, "%s", path);
+	do {
+		slash = strrchr(folder, '/');
+		if (!slash)
+			strcpy(folder, ".");
+		else
+			slash[slash == folder] = 0;
+	} while (access(folder, F_OK) && strcmp(folder, "/") && strcmp(folder, "."));
+}
+
+ps_probe_writing ps_probe_write(const char *path)
+{
+	char folder[PATH_MAX], *bytes = calloc(1, WRITE_BYTES);
 	ps_probe_writing writing = {0};
 
 	if (!bytes)
 		return writing;
+	find_folder(path, folder);
 	writing.file_seconds = time_write(folder, bytes, WRITE_LITTLE);
 	writing.byte_seconds =
 		fmax(time_write(folder, bytes, WRITE_BYTES) - writing.file_seconds, 0) /

@@ -1,0 +1,490 @@
+#include "tools/study/estimate.h"
+
+#include <math.h>
+
+#include "analysis/ablation.h"
+#include "analysis/transfer.h"
+#include "core/base/checked.h"
+#include "io/cache_shuffle.h"
+#include "io/cache_store.h"
+#include "io/mask_file.h"
+#include "io/row_ahead.h"
+#include "sae/evaluate.h"
+#include "sae/trainers.h"
+#include "tools/cmd/ppl_windows.h"
+
+enum {
+	CODED_ROWS = 512,        /* rows that eval encodes at a time */
+	COMPARED_ROWS = 1024,    /* rows that transfer and survival encode at a time */
+	TRANSFER_INTERVALS = 12, /* ratios that transfer's intervals resample */
+	MEASURED_ROWS = 65536,   /* at most, that a trained SAE reconstructs for its measures */
+	SAVE_SECONDS = 20,       /* between saved states of training */
+	SAVED_MATRICES = 6,      /* in a state: two of parameters, four of moments */
+};
+
+/* Shape of the gamma distribution that latents' firing rates are taken to have: most latents fire
+ * rarely, few fire often. Measured shares of windows: 0.44 on Gemma 3 270M (0.56 by this shape) and
+ * 0.59 to 0.63 on the demo's models (0.49). */
+#define FIRING_SHAPE 0.35
+#define REPORT_SECONDS 0.1
+#define REPORT_CONDITION_SECONDS 0.02
+
+/* --- what the commands need --- */
+
+/* Buffers of a command as one part. */
+struct buffers {
+	size_t bytes, token_bytes; /* in all; for each token of a pass */
+};
+
+static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
+{
+	const struct buffers *own = command;
+
+	(void)ps_layout_part(layout, own->bytes + own->token_bytes * pass_tokens, 1);
+}
+
+/* A need and what it points to: it must stay where it is. */
+struct need {
+	ps_engine_need engine;
+	struct buffers own;
+};
+
+static const ps_engine_need *with_buffers(struct need *need)
+{
+	need->engine.lay_out = lay_out;
+	need->engine.command = &need->own;
+	return &need->engine;
+}
+
+static size_t power_of_two(double least)
+{
+	size_t power = 4096;
+
+	while ((double)power < least)
+		power *= 2;
+	return power;
+}
+
+static double ppl_windows(const ps_ppl_work *w)
+{
+	return (double)ps_ppl_windows((size_t)w->tokens, w->window, w->stride, NULL);
+}
+
+static struct need ppl_need(const ps_model_rates *r, const ps_ppl_work *w)
+{
+	const double windows = ppl_windows(w);
+	const size_t window = (size_t)fmin((double)w->window, w->tokens),
+		     ids_bytes = power_of_two(w->tokens) * sizeof(int32_t);
+
+	return (struct need){
+		.engine = {.window = window,
+			   .tokens = (size_t)windows * window,
+			   .hidden_copies = 1,
+			   .head = true,
+			   .held_bytes = ids_bytes,
+			   .earlier_bytes = PS_PROGRAM_BYTES + r->tokenizer_bytes + ids_bytes},
+		.own = {.bytes = (size_t)windows * 5 * sizeof(size_t),
+			.token_bytes = 2 * sizeof(int32_t) + sizeof(double)}};
+}
+
+static struct need wanda_need(const ps_model_rates *r, const ps_wanda_work *w)
+{
+	const ps_model_config *config = r->engine.config;
+
+	return (struct need){.engine = {.window = r->costs.window,
+					.tokens = w->windows * r->costs.window,
+					.hidden_copies = 1,
+					.holds_layers = true,
+					.spill = true},
+			     .own = {.bytes = ps_wanda_stats_bytes(config) +
+					      ps_wanda_bytes(config, r->engine.session->threads)}};
+}
+
+static size_t cache_shard_rows(const ps_model_rates *r)
+{
+	return ps_cache_shard_rows(r->costs.config.width, PS_F32, r->costs.window);
+}
+
+static struct need cache_need(const ps_model_rates *r, const ps_cache_work *w)
+{
+	const size_t rows = w->windows * r->costs.window,
+		     writer = ps_cache_writer_bytes(PS_F32, r->costs.config.width,
+						    ps_min_size(rows, cache_shard_rows(r)));
+
+	return (struct need){.engine = {.window = r->costs.window,
+					.tokens = rows,
+					.hidden_copies = w->variants,
+					.holds_layers = w->variants > 1,
+					.held_bytes = w->variants * writer},
+			     .own = {.token_bytes = 2 * sizeof(int32_t)}};
+}
+
+static ps_sae saved_shape(const ps_sae_rates *sae)
+{
+	return (ps_sae){.arch = ps_train_saved_arch(sae->options.arch),
+			.d_in = sae->d_in,
+			.d_sae = sae->options.d_sae,
+			.k = sae->options.k};
+}
+
+static struct need splice_need(const ps_model_rates *r, const ps_sae_rates *sae,
+			       const ps_splice_work *w)
+{
+	const ps_sae shape = saved_shape(sae);
+	const size_t row_bytes = shape.d_in * sizeof(float) + sizeof(size_t);
+
+	return (struct need){.engine = {.window = r->costs.window,
+					.tokens = w->windows * r->costs.window,
+					.hidden_copies = 3,
+					.head = true,
+					.held_bytes = ps_sae_bytes(shape.d_in, shape.d_sae)},
+			     .own = {.bytes = ps_evaluator_bytes(&shape, r->engine.session->threads,
+								 CODED_ROWS) +
+					      CODED_ROWS * row_bytes,
+				     .token_bytes = sizeof(int32_t) + 3 * sizeof(double)}};
+}
+
+static struct need ablate_need(const ps_model_rates *r, const ps_sae_rates *sae,
+			       const ps_ablate_work *w)
+{
+	const ps_sae shape = saved_shape(sae);
+	const size_t window = r->costs.window, tokens = w->windows * window,
+		     codes = w->windows * ps_codes_bytes(&shape, window) +
+			     ps_encoder_bytes(&shape, r->engine.session->threads, window),
+		     changes = w->latents * w->windows * sizeof(double);
+
+	return (struct need){
+		.engine = {.window = window,
+			   .tokens = w->latents * tokens,
+			   .hidden_copies = 1,
+			   .head = true,
+			   .held_bytes = ps_sae_bytes(shape.d_in, shape.d_sae)},
+		.own = {.bytes = tokens * (shape.d_in * sizeof(float) + sizeof(double)) + codes +
+				 changes + ps_ablation_choose_bytes(shape.d_sae) +
+				 shape.d_sae * sizeof(uint64_t),
+			.token_bytes = sizeof(int32_t) + 2 * sizeof(double)}};
+}
+
+/* What the command would choose for the need within the session's budget. */
+static ps_engine_plan choose(const ps_model_rates *r, struct need *need)
+{
+	return ps_engine_choose(&r->engine, with_buffers(need));
+}
+
+/* --- seconds --- */
+
+static size_t passes_of(const ps_engine_plan *plan, double tokens)
+{
+	return (size_t)fmax(ceil(tokens / (double)ps_max_size(plan->pass_tokens, 1)), 1);
+}
+
+/* Calls of the head for so many rows, evenly over the passes. */
+static double head_calls(const ps_engine_plan *plan, double rows, size_t passes)
+{
+	const size_t call = ps_engine_head_tokens(plan->chunk_tokens, plan->pass_tokens);
+
+	return (double)passes * ceil(rows / (double)passes / (double)ps_max_size(call, 1));
+}
+
+static double finish(const ps_model_rates *r, const ps_estimate *estimate)
+{
+	return r->open_seconds + ps_estimate_seconds(estimate, r->costs.read_rate);
+}
+
+double ps_tokens_of_text(const ps_model_rates *r, double bytes)
+{
+	return r->token_bytes > 0 ? bytes / r->token_bytes : 0;
+}
+
+double ps_seconds_tokenize(const ps_model_rates *r, double bytes, double tokens)
+{
+	ps_estimate estimate = {0};
+
+	ps_estimate_write(&estimate, &r->writing, tokens * sizeof(int32_t), 1);
+	return r->tokenizer_seconds + estimate.write_seconds +
+	       r->text_byte_seconds * (bytes > 0 ? bytes : tokens * r->token_bytes);
+}
+
+double ps_seconds_magnitude(const ps_model_rates *r)
+{
+	ps_estimate estimate = {.compute_seconds = r->magnitude_seconds};
+
+	ps_estimate_write(&estimate, &r->writing, (double)ps_mask_data_bytes(&r->costs.config), 1);
+	return finish(r, &estimate);
+}
+
+double ps_seconds_wanda(const ps_model_rates *r, const ps_wanda_work *w)
+{
+	struct need need = wanda_need(r, w);
+	const ps_engine_plan plan = choose(r, &need);
+	const double tokens = (double)need.engine.tokens;
+	const size_t passes = passes_of(&plan, tokens);
+	ps_estimate estimate = {.compute_seconds = r->wanda_seconds};
+
+	ps_estimate_embedding(&estimate, &r->costs, tokens);
+	ps_estimate_observed(&estimate, &r->costs, tokens, passes, !w->sequential);
+	if (w->sequential)
+		ps_estimate_layers(&estimate, &r->costs,
+				   &(ps_layers_load){.last = (int)r->costs.config.layers - 2,
+						     .tokens = tokens,
+						     .passes = passes,
+						     .runs = 1});
+	ps_estimate_write(&estimate, &r->writing, (double)ps_mask_data_bytes(&r->costs.config), 1);
+	return finish(r, &estimate);
+}
+
+double ps_seconds_ppl(const ps_model_rates *r, const ps_ppl_work *w)
+{
+	struct need need = ppl_need(r, w);
+	const ps_engine_plan plan = choose(r, &need);
+	const double last_begin = (ppl_windows(w) - 1) * (double)w->stride,
+		     inputs = (ppl_windows(w) - 1) * (double)w->window + w->tokens - last_begin;
+	const size_t passes = passes_of(&plan, (double)need.engine.tokens);
+	ps_layers_load work = {.last = (int)r->costs.config.layers - 2,
+			       .tokens = inputs,
+			       .passes = passes,
+			       .runs = 1,
+			       .reads = 1};
+	ps_estimate estimate = {0};
+
+	ps_estimate_embedding(&estimate, &r->ppl, inputs);
+	ps_estimate_layers(&estimate, &r->ppl, &work);
+	/* The last layer computes little but the rows that are scored. */
+	work.first = work.last = (int)r->costs.config.layers - 1;
+	work.tokens = w->tokens;
+	ps_estimate_layers(&estimate, &r->ppl, &work);
+	ps_estimate_head(&estimate, &r->ppl, w->tokens, head_calls(&plan, w->tokens, passes));
+	return r->tokenizer_seconds + w->tokens * r->token_bytes * r->text_byte_seconds +
+	       finish(r, &estimate);
+}
+
+double ps_seconds_cache(const ps_model_rates *r, const ps_cache_work *w)
+{
+	struct need need = cache_need(r, w);
+	const ps_engine_plan plan = choose(r, &need);
+	const double tokens = (double)need.engine.tokens, variants = (double)w->variants;
+	const double row_bytes =
+		(double)(r->costs.config.width * sizeof(float) + 3 * sizeof(int32_t));
+	ps_estimate estimate = {0};
+
+	ps_estimate_embedding(&estimate, &r->costs, tokens);
+	ps_estimate_layers(&estimate, &r->costs,
+			   &(ps_layers_load){.last = w->layer,
+					     .tokens = tokens * variants,
+					     .passes = passes_of(&plan, tokens),
+					     .runs = w->variants,
+					     .reads = 1});
+	ps_estimate_write(&estimate, &r->writing, tokens * variants * row_bytes,
+			  variants * ceil(tokens / (double)cache_shard_rows(r)));
+	return finish(r, &estimate);
+}
+
+/* Rows encoded, so many at a time. */
+static double encode_seconds(const ps_sae_rates *sae, double rows, double batch)
+{
+	return rows * sae->encode_row_seconds + ceil(rows / batch) * sae->encode_call_seconds;
+}
+
+double ps_seconds_train(const ps_sae_rates *sae, const ps_probe_writing *writing, double rows,
+			double tokens)
+{
+	const double batch = (double)ps_train_batch_rows(&sae->options),
+		     measured = fmin(rows, MEASURED_ROWS),
+		     weights = (double)sae->d_in * (double)sae->options.d_sae;
+	const double seconds =
+		sae->start_seconds +
+		floor(tokens / batch) * (sae->step_seconds + batch * sae->row_seconds) +
+		encode_seconds(sae, measured, COMPARED_ROWS) + measured * sae->decode_row_seconds;
+	ps_estimate saving = {0};
+
+	if (writing)
+		ps_estimate_write(&saving, writing, SAVED_MATRICES * weights * sizeof(float), 1);
+	return seconds + saving.write_seconds * (seconds / SAVE_SECONDS + 1);
+}
+
+double ps_seconds_transfer(const ps_sae_rates *sae, double rows, double windows, double samples)
+{
+	return 2 * (encode_seconds(sae, rows, COMPARED_ROWS) + rows * sae->decode_row_seconds) +
+	       TRANSFER_INTERVALS * samples * windows * sae->draw_seconds;
+}
+
+double ps_seconds_splice(const ps_model_rates *r, const ps_sae_rates *sae, const ps_splice_work *w)
+{
+	struct need need = splice_need(r, sae, w);
+	const ps_engine_plan plan = choose(r, &need);
+	const double tokens = (double)need.engine.tokens, predicted = tokens - (double)w->windows;
+	const size_t passes = passes_of(&plan, tokens);
+	ps_estimate estimate = {0};
+
+	ps_estimate_embedding(&estimate, &r->costs, tokens);
+	ps_estimate_layers(&estimate, &r->costs,
+			   &(ps_layers_load){.last = w->layer,
+					     .tokens = tokens,
+					     .passes = passes,
+					     .runs = 1,
+					     .reads = 1});
+	/* Clean, spliced and zeroed. */
+	ps_estimate_layers(&estimate, &r->costs,
+			   &(ps_layers_load){.first = w->layer + 1,
+					     .last = (int)r->costs.config.layers - 1,
+					     .tokens = 3 * tokens,
+					     .passes = passes,
+					     .runs = 3,
+					     .reads = 3});
+	ps_estimate_head(&estimate, &r->costs, 3 * predicted,
+			 3 * head_calls(&plan, predicted, passes));
+	estimate.compute_seconds +=
+		encode_seconds(sae, tokens, CODED_ROWS) + tokens * sae->decode_row_seconds;
+	return finish(r, &estimate);
+}
+
+double ps_firing_share(const ps_sae_rates *sae, size_t window)
+{
+	const double mean = (double)window * (double)sae->options.k / (double)sae->options.d_sae;
+
+	/* 1 - E exp(-x), where x is the times that a latent fires in a window. */
+	return 1 - pow(1 + mean / FIRING_SHAPE, -FIRING_SHAPE);
+}
+
+double ps_seconds_ablate(const ps_model_rates *r, const ps_sae_rates *sae, const ps_ablate_work *w)
+{
+	struct need need = ablate_need(r, sae, w);
+	const ps_engine_plan plan = choose(r, &need);
+	const double window = (double)r->costs.window, tokens = (double)w->windows * window,
+		     pairs = ceil((double)(w->latents * w->windows) * w->share);
+	const size_t first = passes_of(&plan, tokens), passes = passes_of(&plan, pairs * window);
+	const int last = (int)r->costs.config.layers - 1;
+	ps_estimate estimate = {0};
+
+	ps_estimate_embedding(&estimate, &r->costs, tokens);
+	ps_estimate_layers(
+		&estimate, &r->costs,
+		&(ps_layers_load){
+			.last = last, .tokens = tokens, .passes = first, .runs = 1, .reads = 1});
+	ps_estimate_layers(&estimate, &r->costs,
+			   &(ps_layers_load){.first = w->layer + 1,
+					     .last = last,
+					     .tokens = pairs * window,
+					     .passes = passes,
+					     .runs = 1,
+					     .reads = 1});
+	ps_estimate_head(&estimate, &r->costs, (pairs + (double)w->windows) * (window - 1),
+			 head_calls(&plan, pairs * (window - 1), passes) +
+				 head_calls(&plan, (double)w->windows * (window - 1), first));
+	estimate.compute_seconds += encode_seconds(sae, tokens, window);
+	return finish(r, &estimate);
+}
+
+double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes)
+{
+	/* A pair: two matches, one against random rows, and cosines and an assignment each of
+	 * decoders and encoders. */
+	return (double)(saes * (saes - 1) / 2) * (5 * sae->match_seconds + 2 * sae->assign_seconds);
+}
+
+double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *w)
+{
+	const double matches = (double)(w->pruned * w->dense),
+		     counts = w->windows * (double)sae->options.d_sae,
+		     fragility = w->samples *
+				 (sae->replicate_seconds + counts * sae->latent_count_seconds);
+
+	return encode_seconds(sae, w->rows, COMPARED_ROWS) +
+	       (double)w->conditions * (matches * sae->match_seconds + fragility);
+}
+
+double ps_seconds_report(size_t conditions)
+{
+	return REPORT_SECONDS + REPORT_CONDITION_SECONDS * (double)conditions;
+}
+
+/* --- memory --- */
+
+static size_t planned(const ps_model_rates *r, const ps_engine_need *need, size_t budget)
+{
+	ps_session s = *r->engine.session;
+	ps_engine e = r->engine;
+
+	s.memory_bytes = budget;
+	e.session = &s;
+	return ps_engine_choose(&e, need).parts.total_bytes;
+}
+
+static ps_memory memory_of(const ps_model_rates *r, struct need need)
+{
+	const ps_engine_need *engine = with_buffers(&need);
+
+	return (ps_memory){.least = planned(r, engine, 1),
+			   .wanted = planned(r, engine, SIZE_MAX),
+			   .planned = planned(r, engine, r->engine.session->memory_bytes)};
+}
+
+ps_memory ps_memory_wanda(const ps_model_rates *r, const ps_wanda_work *w)
+{
+	return memory_of(r, wanda_need(r, w));
+}
+
+ps_memory ps_memory_ppl(const ps_model_rates *r, const ps_ppl_work *w)
+{
+	return memory_of(r, ppl_need(r, w));
+}
+
+ps_memory ps_memory_cache(const ps_model_rates *r, const ps_cache_work *w)
+{
+	return memory_of(r, cache_need(r, w));
+}
+
+ps_memory ps_memory_splice(const ps_model_rates *r, const ps_sae_rates *sae,
+			   const ps_splice_work *w)
+{
+	return memory_of(r, splice_need(r, sae, w));
+}
+
+ps_memory ps_memory_ablate(const ps_model_rates *r, const ps_sae_rates *sae,
+			   const ps_ablate_work *w)
+{
+	return memory_of(r, ablate_need(r, sae, w));
+}
+
+static ps_memory same(size_t bytes)
+{
+	return (ps_memory){bytes, bytes, bytes};
+}
+
+/* The rows that count: a bit each, and a number for each block of them. */
+static size_t list_bytes(double rows)
+{
+	return ps_row_list_words((uint64_t)rows) * sizeof(uint64_t);
+}
+
+static size_t headers_bytes(const ps_sae_rates *sae, double rows)
+{
+	const size_t shard = ps_cache_shard_rows(sae->d_in, PS_F32, 1);
+
+	return (size_t)ceil(rows / (double)shard) * (16 << 10);
+}
+
+ps_memory ps_memory_train(const ps_session *s, const ps_sae_rates *sae, double rows)
+{
+	const ps_sae shape = saved_shape(sae);
+	const size_t batch = ps_train_batch_rows(&sae->options),
+		     ahead = s->backend == PS_IO_MMAP
+				     ? 0
+				     : ps_row_ahead_bytes(sae->d_in, PS_F32, batch);
+
+	return same(PS_PROGRAM_BYTES + list_bytes(rows) + headers_bytes(sae, rows) + ahead +
+		    ps_trainers_bytes(sae->d_in, &sae->options, 1, s->threads) +
+		    ps_sae_bytes(shape.d_in, shape.d_sae) + shape.d_sae * sizeof(uint64_t) +
+		    ps_evaluate_bytes(&shape, s->threads) + (1 << 20));
+}
+
+ps_memory ps_memory_transfer(const ps_session *s, const ps_sae_rates *sae, double rows,
+			     double windows, double samples)
+{
+	const ps_sae shape = saved_shape(sae);
+	const ps_bootstrap bootstrap = {.replicates = (size_t)samples, .confidence = 0.95};
+
+	return same(PS_PROGRAM_BYTES + 2 * (list_bytes(rows) + headers_bytes(sae, rows)) +
+		    ps_sae_bytes(shape.d_in, shape.d_sae) + ps_clusters_bytes((size_t)rows) +
+		    ps_transfer_bytes(&shape, (size_t)windows, &bootstrap, s->threads));
+}

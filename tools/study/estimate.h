@@ -1,0 +1,106 @@
+/* tools/study/estimate.h: the seconds and the memory of a step of a study.
+ *
+ * The functions take measured rates (tools/study/rates.h, sae_rates.h) and plain numbers. They look
+ * at no file. A step's windows are as long as those of the rates (rates->costs.window).
+ * Seconds include opening the model, and writing where it was measured. */
+#ifndef PS_TOOLS_STUDY_ESTIMATE_H
+#define PS_TOOLS_STUDY_ESTIMATE_H
+
+#include "tools/study/rates.h"
+#include "tools/study/sae_rates.h"
+
+/* --- the work of a step --- */
+
+/* A mask by Wanda. */
+typedef struct ps_wanda_work {
+	size_t windows;  /* of calibration */
+	bool sequential; /* a layer's statistics come from the pruned layers below it */
+} ps_wanda_work;
+
+/* A perplexity. */
+typedef struct ps_ppl_work {
+	double tokens; /* that are scored: all of the text, or max_tokens of it */
+	size_t window, stride;
+} ps_ppl_work;
+
+/* Activation caches made in one pass. */
+typedef struct ps_cache_work {
+	size_t windows;
+	int layer;       /* the last that is computed */
+	size_t variants; /* caches: of the dense model and of masks */
+} ps_cache_work;
+
+/* The loss with an SAE's reconstruction spliced in. */
+typedef struct ps_splice_work {
+	size_t windows;
+	int layer; /* the SAE's */
+} ps_splice_work;
+
+/* The loss without one latent, for each of some latents. */
+typedef struct ps_ablate_work {
+	size_t latents, windows;
+	int layer;    /* the SAE's */
+	double share; /* of the windows in which a latent fires; the others cost nothing */
+} ps_ablate_work;
+
+/* Survival of a dense SAE's latents in the SAEs of pruned models. */
+typedef struct ps_survival_work {
+	size_t dense, pruned; /* SAEs of the dense model; of each pruned one */
+	size_t conditions;    /* pruned models in one call */
+	double rows, windows; /* of the dense cache */
+	double samples;       /* of the bootstrap */
+} ps_survival_work;
+
+/* --- seconds --- */
+
+/* bytes: of the texts up to the last token that is taken. 0: not known, and the rates' bytes a
+ * token are taken. */
+double ps_seconds_tokenize(const ps_model_rates *rates, double bytes, double tokens);
+/* Tokens in a text of so many bytes. 0 where tokenizing was not timed. */
+double ps_tokens_of_text(const ps_model_rates *rates, double bytes);
+double ps_seconds_magnitude(const ps_model_rates *rates);
+double ps_seconds_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
+double ps_seconds_ppl(const ps_model_rates *rates, const ps_ppl_work *work);
+double ps_seconds_cache(const ps_model_rates *rates, const ps_cache_work *work);
+/* One SAE. rows: of the cache; tokens: rows to train on, all epochs together. writing: where the
+ * training's state is saved; NULL: not counted. The loss that revives dead latents is not counted,
+ * because nobody knows how many will be dead; it added 15 to 40 % on a real model. */
+double ps_seconds_train(const ps_sae_rates *sae, const ps_probe_writing *writing, double rows,
+			double tokens);
+/* rows: of one cache; windows: that they come from; samples: of the bootstrap. */
+double ps_seconds_transfer(const ps_sae_rates *sae, double rows, double windows, double samples);
+double ps_seconds_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
+			 const ps_splice_work *work);
+double ps_seconds_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
+			 const ps_ablate_work *work);
+/* What ps_ablate_work.share is likely to be for windows of so many tokens. It assumes that latents'
+ * firing rates spread about their mean, k / d_sae, as they did in SAEs of four models. */
+double ps_firing_share(const ps_sae_rates *sae, size_t window);
+/* So many SAEs, each compared with each other. */
+double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes);
+double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *work);
+/* results.json, tables, figures and report. The one estimate that is not measured. */
+double ps_seconds_report(size_t conditions);
+
+/* --- memory --- */
+
+/* Bytes that the step's command plans. */
+typedef struct ps_memory {
+	size_t least;   /* it does not run with less */
+	size_t wanted;  /* more makes it no faster */
+	size_t planned; /* within the session's budget */
+} ps_memory;
+
+ps_memory ps_memory_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
+ps_memory ps_memory_ppl(const ps_model_rates *rates, const ps_ppl_work *work);
+ps_memory ps_memory_cache(const ps_model_rates *rates, const ps_cache_work *work);
+ps_memory ps_memory_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
+			   const ps_splice_work *work);
+ps_memory ps_memory_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
+			   const ps_ablate_work *work);
+/* One SAE on a cache of so many rows. All three are the same, here and in ps_memory_transfer. */
+ps_memory ps_memory_train(const ps_session *session, const ps_sae_rates *sae, double rows);
+ps_memory ps_memory_transfer(const ps_session *session, const ps_sae_rates *sae, double rows,
+			     double windows, double samples);
+
+#endif

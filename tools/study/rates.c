@@ -1,0 +1,242 @@
+#include "tools/study/rates.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/base/checked.h"
+#include "core/base/clock.h"
+#include "io/text_file.h"
+#include "tools/engine/model_files.h"
+
+enum {
+	SAMPLE_TOKENS = 1024,  /* two windows where these are longer */
+	TEXT_BYTES = 64 << 10, /* of a text that are tokenized */
+};
+
+/* A window of perplexity is measured where a layer takes less on it; else it is computed. */
+#define LONG_WINDOW_SECONDS 0.15
+/* A multiply-add of attention takes so many times one of a projection. */
+#define ATTENTION_WEIGHT 2.0
+
+/* --- text --- */
+
+struct counted {
+	int32_t *ids;
+	size_t count, capacity;
+};
+
+static int count_id(void *context, int32_t id)
+{
+	struct counted *c = context;
+
+	if (c->count < c->capacity)
+		c->ids[c->count] = id;
+	c->count++;
+	return 0;
+}
+
+/* The length of the sample: up to a byte at which a UTF-8 character begins. */
+static size_t whole_characters(const ps_text_file *text)
+{
+	size_t length = ps_min_size(text->length, TEXT_BYTES);
+
+	while (length < text->length && length &&
+	       ((unsigned char)text->text[length] & 0xc0) == 0x80)
+		length--;
+	return length;
+}
+
+static int tokenize_sample(ps_tokenizer *tokenizer, const ps_text_file *text, struct counted *ids,
+			   ps_model_rates *r)
+{
+	const size_t length = whole_characters(text);
+	const double started = ps_clock();
+	int rc = ps_tokenizer_encode(tokenizer, text->text, length, count_id, ids,
+				     &r->engine.session->diag);
+
+	if (rc || !length || !ids->count)
+		return rc;
+	r->text_byte_seconds = (ps_clock() - started) / (double)length;
+	r->token_bytes = (double)length / (double)ids->count;
+	return 0;
+}
+
+static int measure_text(const ps_rates_question *q, struct counted *ids, ps_model_rates *r)
+{
+	ps_diag *diag = &r->engine.session->diag;
+	ps_tokenizer *tokenizer = NULL;
+	ps_text_file text = {0};
+	uint64_t digest;
+	const double started = ps_clock();
+	int rc = ps_model_tokenizer(q->model, &tokenizer, &digest, diag);
+
+	r->tokenizer_seconds = ps_clock() - started;
+	if (!rc)
+		rc = ps_text_file_open(&text, q->text, PS_TEXT_BYTES_MAX, diag);
+	if (!rc)
+		rc = tokenize_sample(tokenizer, &text, ids, r);
+	if (!rc)
+		r->tokenizer_bytes = ps_tokenizer_bytes(tokenizer);
+	ps_tokenizer_destroy(tokenizer);
+	ps_text_file_close(&text);
+	return rc;
+}
+
+/* --- the model --- */
+
+static int measure_layers(ps_sample *sample, ps_model_costs *costs)
+{
+	int rc = 0;
+
+	for (int layer = 0; layer < (int)costs->config.layers && !rc; layer++)
+		if (costs->layer[ps_layer_kind_of(costs, layer)].token <= 0)
+			rc = ps_sample_layer(sample, layer, costs);
+	return rc;
+}
+
+/* What the measurements take of the engine's arena. */
+struct rooms {
+	const ps_engine *engine;
+	ps_arena stats, masks;
+};
+
+static void lay_out_rooms(void *command, size_t tokens, ps_layout *layout)
+{
+	struct rooms *rooms = command;
+	const ps_model_config *config = rooms->engine->config;
+	const int threads = rooms->engine->session->threads;
+
+	(void)tokens;
+	rooms->stats = ps_engine_room(layout, ps_wanda_stats_bytes(config));
+	rooms->masks = ps_engine_room(layout, ps_max_size(ps_magnitude_bytes(config, threads),
+							  ps_wanda_bytes(config, threads)));
+}
+
+static int measure_masks(const ps_rates_question *q, const ps_wanda_stats *stats,
+			 struct rooms *rooms, ps_model_rates *r)
+{
+	const ps_model_config *config = r->engine.config;
+	int rc = ps_sample_masks(&r->engine, &q->magnitude, NULL, &rooms->masks,
+				 &r->magnitude_seconds);
+
+	if (!rc)
+		rc = ps_sample_masks(&r->engine, &q->wanda, stats, &rooms->masks,
+				     &r->wanda_seconds);
+	r->magnitude_seconds *= ps_masked_layers(config, &q->magnitude);
+	r->wanda_seconds *= ps_masked_layers(config, &q->wanda);
+	return rc;
+}
+
+/* Multiply-adds of a token in a layer, those of attention weighted. */
+static double layer_products(const ps_model_costs *costs, ps_layer_kind kind, size_t window)
+{
+	const ps_model_config *c = &costs->config;
+	double products = 0, reach = ((double)window + 1) / 2;
+	size_t rows, cols;
+
+	for (int p = 0; p < PS_PROJECTIONS; p++) {
+		ps_projection_shape(c, (ps_projection)p, &rows, &cols);
+		products += (double)(rows * cols);
+	}
+	if (kind == PS_LAYER_SLIDING)
+		reach = fmin(reach, (double)c->sliding_window);
+	return products + ATTENTION_WEIGHT * 2 * reach * (double)(c->heads * c->head_width);
+}
+
+/* Layers over windows of perplexity. What a call costs does not depend on the window; what a token
+ * costs more is attention. */
+static int measure_ppl_layers(ps_sample *sample, size_t window, ps_model_rates *r)
+{
+	const ps_call_cost plain = r->costs.layer[PS_LAYER_GLOBAL].token > 0
+					   ? r->costs.layer[PS_LAYER_GLOBAL]
+					   : r->costs.layer[PS_LAYER_SLIDING];
+	const ps_layer_kind kind =
+		r->costs.layer[PS_LAYER_GLOBAL].token > 0 ? PS_LAYER_GLOBAL : PS_LAYER_SLIDING;
+	const double before = layer_products(&r->costs, kind, r->costs.window);
+	int rc = 0;
+
+	r->ppl = r->costs;
+	r->ppl.window = window;
+	memset(r->ppl.layer, 0, sizeof r->ppl.layer);
+	if (plain.token * (double)window < LONG_WINDOW_SECONDS) {
+		rc = ps_sample_cut(sample, window, 2, &r->ppl);
+		if (!rc)
+			rc = measure_layers(sample, &r->ppl);
+	}
+	for (int k = 0; k < PS_LAYER_KINDS && !rc; k++) {
+		ps_call_cost *cost = &r->ppl.layer[k];
+
+		if (cost->token > 0)
+			cost->token = fmax(cost->token + (cost->call - plain.call) /
+								 (double)(sample->many * window),
+					   plain.token / 2);
+		else
+			cost->token = plain.token *
+				      layer_products(&r->costs, (ps_layer_kind)k, window) / before;
+		cost->call = plain.call;
+	}
+	return rc;
+}
+
+static int measure_sample(const ps_rates_question *q, ps_sample *sample, struct rooms *rooms,
+			  ps_model_rates *r)
+{
+	ps_wanda_stats stats;
+	int rc = ps_sample_cut(sample, q->window, SIZE_MAX, &r->costs);
+
+	ps_wanda_stats_create(&stats, r->engine.config, &rooms->stats);
+	if (!rc)
+		rc = measure_layers(sample, &r->costs);
+	if (!rc)
+		rc = ps_sample_head(sample, 0, &r->costs);
+	if (!rc)
+		rc = ps_sample_observed(sample, &stats, &r->costs);
+	return rc ? rc : measure_masks(q, &stats, rooms, r);
+}
+
+static int measure_model(const ps_rates_question *q, const struct counted *ids, ps_model_rates *r)
+{
+	const size_t ppl_window = q->ppl_window ? q->ppl_window : q->window,
+		     longest = ps_max_size(2 * q->window, ppl_window);
+	struct rooms rooms = {.engine = &r->engine};
+	const ps_engine_need need = {.window = ps_max_size(q->window, ppl_window),
+				     .hidden_copies = 1,
+				     .lay_out = lay_out_rooms,
+				     .command = &rooms};
+	const double started = ps_clock();
+	ps_sample sample;
+	int rc = ps_sample_start(&sample, &r->engine, &need, ps_max_size(longest, SAMPLE_TOKENS),
+				 ids->ids, ps_min_size(ids->count, ids->capacity), &r->costs);
+
+	r->open_seconds += ps_clock() - started;
+	if (!rc)
+		rc = measure_sample(q, &sample, &rooms, r);
+	return rc ? rc : measure_ppl_layers(&sample, ppl_window, r);
+}
+
+int ps_model_rates_measure(ps_session *s, const ps_rates_question *q, ps_model_rates *r)
+{
+	int32_t sampled[SAMPLE_TOKENS];
+	struct counted ids = {.ids = sampled, .capacity = SAMPLE_TOKENS};
+	const double started = ps_clock();
+	int rc;
+
+	*r = (ps_model_rates){0};
+	rc = ps_engine_open(&r->engine, s, q->model, NULL);
+	r->open_seconds = ps_clock() - started;
+	if (!rc && q->text)
+		rc = measure_text(q, &ids, r);
+	if (!rc)
+		rc = measure_model(q, &ids, r);
+	if (!rc && q->out)
+		r->writing = ps_probe_write(q->out);
+	/* Plans are made with an engine that has not been started. */
+	ps_engine_close(&r->engine);
+	return rc ? rc : ps_engine_open(&r->engine, s, q->model, NULL);
+}
+
+void ps_model_rates_close(ps_model_rates *r)
+{
+	ps_engine_close(&r->engine);
+	*r = (ps_model_rates){0};
+}

@@ -92,7 +92,7 @@ static int begin(struct training *t, size_t d_in, size_t extra_bytes)
 {
 	const size_t count = ps_max_size(t->options.batch, CODED_ROWS),
 		     row_bytes = count * d_in * sizeof(float),
-		     trainer_bytes = ps_trainer_bytes(d_in, &t->options, t->s->threads);
+		     trainer_bytes = ps_trainers_bytes(d_in, &t->options, 1, t->s->threads);
 	ps_plan plan = {.limit_bytes = t->s->memory_bytes};
 	int rc;
 
@@ -110,8 +110,8 @@ static int begin(struct training *t, size_t d_in, size_t extra_bytes)
 		(ps_row_source){.self = &t->rows, .rows = count, .width = d_in, .gather = gather};
 	t->list = (ps_row_list){.count = count};
 	ps_pool_run(t->s->pool, count, fill_rows, &t->rows);
-	return ps_trainer_create(&t->trainer, &t->options, &t->source, &t->list, &t->s->context,
-				 &t->arena);
+	return ps_trainers_create(&t->trainer, &t->options, 1, &t->source, &t->list, &t->s->context,
+				  &t->arena);
 }
 
 static int take_step(void *context)
@@ -119,7 +119,7 @@ static int take_step(void *context)
 	const struct training *t = context;
 	ps_train_step step;
 
-	return ps_trainer_step(t->trainer, &step);
+	return ps_trainers_step(&t->trainer, 1, &step);
 }
 
 /* The first step, which touches memory for the first time, is not timed. */
@@ -321,8 +321,8 @@ static int resample_ratio(void *context)
 	const struct resampling *r = context;
 	const size_t mark = ps_arena_mark(r->arena);
 	ps_interval out;
-	int rc = ps_bootstrap_ratio(&r->bootstrap, r->numerator, NULL, CLUSTERS, r->context,
-				    r->arena, &out);
+	int rc = ps_bootstrap_ratio(&r->bootstrap, (ps_ratio){r->numerator, NULL}, CLUSTERS,
+				    r->context, r->arena, &out);
 
 	ps_arena_rewind(r->arena, mark);
 	return rc;
@@ -333,9 +333,11 @@ static int resample_fragility(void *context)
 	const struct resampling *r = context;
 	const size_t mark = ps_arena_mark(r->arena);
 	ps_fragility out;
-	int rc = ps_fragility_run(r->firing.total, r->survived, r->firing.latents,
-				  r->by_cluster ? &r->firing : NULL, &r->bootstrap, r->context,
-				  r->arena, &out);
+	const ps_fragility_input input = {.firing = r->firing.total,
+					  .survived = r->survived,
+					  .latents = r->firing.latents,
+					  .by_cluster = r->by_cluster ? &r->firing : NULL};
+	int rc = ps_fragility_run(&input, &r->bootstrap, r->context, r->arena, &out);
 
 	ps_arena_rewind(r->arena, mark);
 	return rc;

@@ -108,7 +108,8 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 
 	if (!rc)
 		rc = check_disk(g, o);
-	if (!rc && done < g->count)
+	/* Estimates serve the progress alone. */
+	if (!rc && done < g->count && !g->session->quiet)
 		rc = ps_costs_open(g);
 	if (!rc)
 		rc = ps_execute_all(g, o);

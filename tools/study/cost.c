@@ -1,28 +1,439 @@
 #include "tools/study/cost.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/checked.h"
+#include "io/file.h"
+#include "io/mask_file.h"
+#include "tools/study/correction.h"
+#include "tools/study/estimate.h"
+
+enum {
+	TIMES_BYTES_MAX = 64 << 20,
+	LINE_BYTES = 1024,
+	WANDA_KIND = PS_STEPS, /* masks by Wanda are corrected apart from those by magnitude */
+};
+_Static_assert((int)WANDA_KIND < (int)PS_CORRECTED_KINDS, "every kind of step is corrected");
+
+struct ps_costs {
+	ps_model_rates *model; /* by model of the study */
+	ps_sae_rates *sae;
+	bool *measured;
+	ps_correction correction;
+};
+
+/* --- what a call takes, by the rates --- */
+
+/* A call that carries out so many nodes like this one. */
+struct call {
+	const ps_graph *g;
+	const ps_node *node;
+	size_t count;
+	const ps_model_rates *rates;
+	const ps_sae_rates *sae;
+};
+
+static double cache_windows(const ps_graph *g)
+{
+	return (double)(g->file->cache_tokens / g->file->window);
+}
+
+static ps_wanda_work wanda_work(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+
+	return (ps_wanda_work){.windows = (size_t)(f->calibration_tokens / f->window),
+			       .sequential = !f->wanda.calibration ||
+					     strcmp(f->wanda.calibration, "dense")};
+}
+
+static ps_ppl_work ppl_work(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+	double tokens = (double)f->ppl.max_tokens;
+	struct stat st;
+
+	if (!stat(f->ppl.text, &st)) {
+		double all = ps_tokens_of_text(c->rates, (double)st.st_size);
+
+		tokens = tokens > 0 && (tokens < all || all <= 0) ? tokens : all;
+	}
+	return (ps_ppl_work){.tokens = tokens < 1 ? 1 : tokens,
+			     .window = (size_t)f->ppl.window,
+			     .stride = (size_t)f->ppl.stride};
+}
+
+static ps_cache_work cache_work(const struct call *c)
+{
+	return (ps_cache_work){.windows = (size_t)cache_windows(c->g),
+			       .layer = (int)c->g->models[c->node->model].spec->layer,
+			       .variants = c->count};
+}
+
+static ps_splice_work splice_work(const struct call *c)
+{
+	const double windows = (double)c->g->file->splice.windows;
+
+	return (ps_splice_work){
+		.windows = (size_t)(windows < cache_windows(c->g) ? windows : cache_windows(c->g)),
+		.layer = (int)c->g->models[c->node->model].spec->layer};
+}
+
+static ps_ablate_work ablate_work(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+
+	return (ps_ablate_work){.latents = (size_t)f->ablation.features,
+				.windows = (size_t)f->ablation.windows,
+				.layer = (int)c->g->models[c->node->model].spec->layer,
+				.share = ps_firing_share(c->sae, (size_t)f->window)};
+}
+
+static ps_survival_work survival_work(const struct call *c)
+{
+	const ps_graph_model *m = &c->g->models[c->node->model];
+
+	return (ps_survival_work){.dense = m->conditions[0].seeds,
+				  .pruned = m->conditions[c->node->condition].seeds,
+				  .conditions = c->count,
+				  .rows = (double)c->g->file->cache_tokens,
+				  .windows = cache_windows(c->g),
+				  .samples = (double)c->g->file->bootstrap.samples};
+}
+
+static bool is_wanda(const ps_node *n)
+{
+	return n->kind->step == PS_STEP_PRUNE && ((const ps_prune_args *)n->args)->tokens;
+}
+
+static double seconds_of(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+	const double rows = (double)f->cache_tokens;
+	const ps_wanda_work wanda = wanda_work(c);
+	const ps_ppl_work ppl = ppl_work(c);
+	const ps_cache_work cache = cache_work(c);
+	const ps_splice_work splice = splice_work(c);
+	const ps_ablate_work ablate = ablate_work(c);
+	const ps_survival_work survival = survival_work(c);
+
+	switch (c->node->kind->step) {
+	case PS_STEP_TOKENIZE:
+		return ps_seconds_tokenize(
+			c->rates, 0,
+			(double)(((const ps_tokenize_args *)c->node->args)->windows * f->window));
+	case PS_STEP_PRUNE:
+		return is_wanda(c->node) ? ps_seconds_wanda(c->rates, &wanda)
+					 : ps_seconds_magnitude(c->rates);
+	case PS_STEP_PPL:
+		return ps_seconds_ppl(c->rates, &ppl);
+	case PS_STEP_CACHE:
+		return ps_seconds_cache(c->rates, &cache);
+	case PS_STEP_TRAIN:
+		return ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
+	case PS_STEP_TRANSFER:
+		return ps_seconds_transfer(c->sae, rows, cache_windows(c->g),
+					   (double)f->bootstrap.samples);
+	case PS_STEP_SPLICE:
+		return ps_seconds_splice(c->rates, c->sae, &splice);
+	case PS_STEP_ABLATE:
+		return ps_seconds_ablate(c->rates, c->sae, &ablate);
+	case PS_STEP_SEEDS:
+		return ps_seconds_seeds(c->sae, f->seeds_count);
+	case PS_STEP_SURVIVAL:
+		return ps_seconds_survival(c->sae, &survival);
+	default:
+		return ps_seconds_report(c->g->file->models_count *
+					 c->g->models[0].condition_count);
+	}
+}
+
+static size_t memory_of(const struct call *c)
+{
+	const ps_session *s = c->g->session;
+	const double rows = (double)c->g->file->cache_tokens;
+	const ps_wanda_work wanda = wanda_work(c);
+	const ps_ppl_work ppl = ppl_work(c);
+	const ps_cache_work cache = cache_work(c);
+	const ps_splice_work splice = splice_work(c);
+	const ps_ablate_work ablate = ablate_work(c);
+
+	switch (c->node->kind->step) {
+	case PS_STEP_PRUNE:
+		return ps_memory_wanda(c->rates, &wanda).planned;
+	case PS_STEP_PPL:
+		return ps_memory_ppl(c->rates, &ppl).planned;
+	case PS_STEP_CACHE:
+		return ps_memory_cache(c->rates, &cache).planned;
+	case PS_STEP_TRAIN:
+		return ps_memory_train(s, c->sae, rows).planned;
+	case PS_STEP_TRANSFER:
+	case PS_STEP_SURVIVAL: /* it holds a pair of SAEs and firing counts, as transfer does */
+		return ps_memory_transfer(s, c->sae, rows, cache_windows(c->g),
+					  (double)c->g->file->bootstrap.samples)
+			.planned;
+	case PS_STEP_SPLICE:
+		return ps_memory_splice(c->rates, c->sae, &splice).planned;
+	case PS_STEP_ABLATE:
+		return ps_memory_ablate(c->rates, c->sae, &ablate).planned;
+	case PS_STEP_SEEDS:
+		return ps_memory_train(s, c->sae, rows).planned;
+	default:
+		return PS_PROGRAM_BYTES + c->rates->tokenizer_bytes;
+	}
+}
+
+static uint64_t disk_of(const ps_graph *g, const ps_node *n)
+{
+	const ps_graph_model *m = &g->models[n->model];
+	const ps_train_args *train = n->args;
+	const ps_tokenize_args *tokenize = n->args;
+	uint64_t d = m->config.width, f;
+
+	switch (n->kind->step) {
+	case PS_STEP_TOKENIZE:
+		return (uint64_t)(tokenize->windows * tokenize->window) * sizeof(int32_t);
+	case PS_STEP_PRUNE:
+		return ps_mask_data_bytes(&m->config);
+	case PS_STEP_CACHE:
+		return ps_graph_cache_bytes(g, m);
+	case PS_STEP_TRAIN:
+		f = (uint64_t)train->d_sae.item[0];
+		return (2 * d * f + d + f) * sizeof(float) + f * sizeof(int64_t);
+	default:
+		return 0;
+	}
+}
+
+static struct call call_of(const ps_graph *g, const ps_node *n, size_t count)
+{
+	return (struct call){.g = g,
+			     .node = n,
+			     .count = count,
+			     .rates = &g->costs->model[n->model],
+			     .sae = &g->costs->sae[n->model]};
+}
+
+/* --- measuring --- */
+
+static bool model_is_wanted(const ps_graph *g, size_t model)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->nodes[i].model == model && ps_graph_wanted(g, &g->nodes[i]))
+			return true;
+	return false;
+}
+
+static int measure_sae(const ps_graph *g, size_t model)
+{
+	struct ps_costs *costs = g->costs;
+	const size_t node = g->models[model].conditions[0].train[0];
+	const ps_train_args *args = g->nodes[node].args;
+	ps_train_options options;
+	int rc;
+
+	/* SAEs of another model of the same shape cost the same. */
+	for (size_t i = 0; i < model; i++)
+		if (costs->measured[i] &&
+		    g->models[i].config.width == g->models[model].config.width &&
+		    costs->sae[i].options.d_sae == (size_t)args->d_sae.item[0]) {
+			costs->sae[model] = costs->sae[i];
+			return 0;
+		}
+	rc = ps_train_options_make(args, g->models[model].config.width,
+				   (uint64_t)g->file->cache_tokens, (size_t)args->d_sae.item[0],
+				   (size_t)args->k.item[0], &options, &g->session->diag);
+	return rc ? rc
+		  : ps_sae_rates_measure(g->session, &options, g->models[model].config.width,
+					 &costs->sae[model]);
+}
+
+static int measure_model(const ps_graph *g, size_t model)
+{
+	const ps_study_file *f = g->file;
+	const ps_rates_question question = {
+		.model = g->models[model].spec->path,
+		.text = f->text[0],
+		.window = (size_t)f->window,
+		.ppl_window = (size_t)f->ppl.window,
+		.out = access(g->out, F_OK) ? NULL : g->out,
+		.magnitude = {.sparsity = f->sparsities[0], .scope = PS_SCOPE_MATRIX},
+		.wanda = {.sparsity = f->sparsities[0], .scope = PS_SCOPE_ROW},
+	};
+	int rc = ps_model_rates_measure(g->session, &question, &g->costs->model[model]);
+
+	return rc ? rc : measure_sae(g, model);
+}
+
+/* A line of times.jsonl; one that cannot be read is passed over. */
+static void take_line(struct ps_costs *costs, const char *line, size_t length)
+{
+	json_t *entry = json_loadb(line, length, 0, NULL);
+	const json_t *kind = json_object_get(entry, "kind");
+
+	if (json_is_integer(kind) && json_integer_value(kind) >= 0 &&
+	    json_integer_value(kind) < PS_CORRECTED_KINDS)
+		ps_correction_add(&costs->correction, (int)json_integer_value(kind),
+				  json_number_value(json_object_get(entry, "estimated")),
+				  json_number_value(json_object_get(entry, "seconds")));
+	json_decref(entry);
+}
+
+static void read_times(const ps_graph *g)
+{
+	const char *path = ps_graph_text((ps_graph *)g, "%s/times.jsonl", g->out);
+	ps_diag ignored = {{0}};
+	char *text;
+	size_t length;
+
+	if (!path || ps_file_read(&ps_sys_linux, path, TIMES_BYTES_MAX, &text, &length, &ignored))
+		return;
+	for (char *line = text; line < text + length;) {
+		size_t n = strcspn(line, "\n");
+
+		take_line(g->costs, line, n);
+		line += n + 1;
+	}
+	free(text);
+}
+
 int ps_costs_open(ps_graph *g)
 {
-	(void)g;
-	return 0;
+	const size_t models = g->file->models_count;
+	int rc = 0;
+
+	g->costs = ps_graph_take(g, sizeof *g->costs);
+	if (!g->costs)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the costs");
+	g->costs->model = ps_graph_take(g, models * sizeof *g->costs->model);
+	g->costs->sae = ps_graph_take(g, models * sizeof *g->costs->sae);
+	g->costs->measured = ps_graph_take(g, models * sizeof *g->costs->measured);
+	if (!g->costs->model || !g->costs->sae || !g->costs->measured)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the costs");
+	for (size_t i = 0; i < models && !rc; i++) {
+		if (!model_is_wanted(g, i))
+			continue;
+		rc = measure_model(g, i);
+		g->costs->measured[i] = !rc;
+		/* A budget that is too small for a sample leaves the study without estimates. */
+		if (rc == PS_EBUDGET) {
+			g->session->diag = (ps_diag){{0}};
+			rc = 0;
+		}
+	}
+	read_times(g);
+	return rc;
 }
+
 void ps_costs_close(ps_graph *g)
 {
-	(void)g;
+	for (size_t i = 0; g->costs && g->costs->model && i < g->file->models_count; i++)
+		ps_model_rates_close(&g->costs->model[i]);
+	g->costs = NULL;
 }
+
+/* --- asking --- */
+
+static int kind_of(const ps_node *n)
+{
+	return is_wanda(n) ? (int)WANDA_KIND : (int)n->kind->step;
+}
+
+static bool is_known(const ps_graph *g, const ps_node *n)
+{
+	return g->costs && g->costs->measured[n->model];
+}
+
+static double corrected(const ps_graph *g, const ps_node *n, size_t count)
+{
+	const struct call call = call_of(g, n, count);
+
+	return seconds_of(&call) * ps_correction_factor(&g->costs->correction, kind_of(n));
+}
+
 ps_cost ps_cost_of(const ps_graph *g, const ps_node *n)
 {
-	(void)g, (void)n;
-	return (ps_cost){0};
+	ps_cost cost = {.disk_bytes = disk_of(g, n)};
+
+	if (is_known(g, n)) {
+		const struct call call = call_of(g, n, 1);
+
+		cost.seconds = corrected(g, n, 1);
+		cost.memory_bytes = memory_of(&call);
+	}
+	return cost;
 }
-void ps_cost_expect(const ps_graph *g, ps_node *const *nodes, size_t count, double *seconds,
-		    double *rest)
+
+static bool among(const ps_node *n, ps_node *const *nodes, size_t count)
 {
-	(void)g, (void)nodes, (void)count;
-	*seconds = 0;
-	*rest = -1;
+	for (size_t i = 0; i < count; i++)
+		if (nodes[i] == n)
+			return true;
+	return false;
 }
+
+/* Like nodes of a model that one call may carry out count as one call. */
+void ps_cost_expect(const ps_graph *g, ps_node *const *nodes, size_t count, double *seconds,
+		    double *rest_seconds)
+{
+	*seconds = 0;
+	*rest_seconds = -1;
+	if (!g->costs)
+		return;
+	if (count && is_known(g, nodes[0]))
+		*seconds = corrected(g, nodes[0], count);
+	*rest_seconds = 0;
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+		size_t like = 0, before = 0;
+
+		if (!is_known(g, n) || among(n, nodes, count) || !ps_graph_wanted(g, n))
+			continue;
+		for (size_t j = 0; j < g->count && n->kind->batch_max > 1; j++) {
+			const ps_node *other = &g->nodes[j];
+			bool same = other->kind == n->kind && other->model == n->model &&
+				    !among(other, nodes, count) && ps_graph_wanted(g, other);
+
+			like += same;
+			before += same && j < i;
+		}
+		if (!before)
+			*rest_seconds += corrected(g, n, like ? like : 1);
+	}
+}
+
 int ps_cost_note(ps_graph *g, ps_node *const *nodes, size_t count, double seconds)
 {
-	(void)g, (void)nodes, (void)count, (void)seconds;
+	const ps_node *n = nodes[0];
+	const char *path = ps_graph_text(g, "%s/times.jsonl", g->out);
+	double estimated = 0;
+	char line[LINE_BYTES];
+	int fd, length;
+	bool written;
+
+	if (is_known(g, n)) {
+		const struct call call = call_of(g, n, count);
+
+		estimated = seconds_of(&call);
+		ps_correction_add(&g->costs->correction, kind_of(n), estimated, seconds);
+	}
+	length = snprintf(line, sizeof line,
+			  "{\"step\": \"%s\", \"kind\": %d, \"steps\": %zu, \"threads\": %d, "
+			  "\"estimated\": %.3f, \"seconds\": %.3f}\n",
+			  n->id, kind_of(n), count, g->session->threads, estimated, seconds);
+	if (!path || length >= (int)sizeof line)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return ps_fail_errno(&g->session->diag, errno, "%s", path);
+	written = write(fd, line, (size_t)length) == length;
+	if (close(fd) || !written)
+		return ps_fail(&g->session->diag, PS_EOUTPUT, "%s: cannot be written", path);
 	return 0;
 }

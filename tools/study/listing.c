@@ -134,6 +134,7 @@ struct total {
 static struct total add_up(const ps_graph *g)
 {
 	struct total t = {0};
+	double none;
 
 	for (size_t i = 0; i < g->count; i++) {
 		const ps_node *n = &g->nodes[i];
@@ -143,10 +144,10 @@ static struct total add_up(const ps_graph *g)
 			t.done++;
 			continue;
 		}
-		t.seconds += cost.seconds;
 		t.memory_bytes =
 			cost.memory_bytes > t.memory_bytes ? cost.memory_bytes : t.memory_bytes;
 	}
+	ps_cost_expect(g, NULL, 0, &none, &t.seconds);
 	return t;
 }
 

@@ -1,0 +1,221 @@
+#!/bin/sh
+# A study as its users change it, interrupt it, share it and look at it: which steps are done anew,
+# what is refused without --force, one step by itself, several processes on one folder.
+# PRUNESCOPE names another binary. Needs neither Python nor a network; a minute on two cores.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+program=$PWD/${PRUNESCOPE:-prunescope}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP TERM
+failures=0
+file=$scratch/study.yaml
+out=$scratch/study
+
+passed() {
+	echo "[       OK ] $1"
+}
+
+failed() {
+	echo "[  FAILED  ] $1"
+	echo "    ${2:-}"
+	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
+	failures=$((failures + 1))
+}
+
+# holds NAME COMMAND...: the command must succeed.
+holds() {
+	name=$1
+	shift
+	if "$@" >"$scratch/said" 2>&1; then
+		passed "$name"
+	else
+		failed "$name" "$(head -n 3 "$scratch/said")"
+	fi
+}
+
+# study ARGUMENT...: the study in $file and $out.
+study() {
+	"$program" study "$file" -o "$out" "$@" >"$scratch/out" 2>"$scratch/err"
+}
+
+works() {
+	name=$1
+	shift
+	if study "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
+}
+
+# refuses NAME STATUS PATTERN ARGUMENT...
+refuses() {
+	name=$1 wanted=$2 pattern=$3
+	shift 3
+	study "$@"
+	code=$?
+	if [ $code -ne "$wanted" ]; then
+		failed "$name" "exit $code, not $wanted, of: $*"
+	elif ! grep -q -- "$pattern" "$scratch/err"; then
+		failed "$name" "the message does not say '$pattern'"
+	else
+		passed "$name"
+	fi
+}
+
+# write_study K SPARSITIES: the study file.
+write_study() {
+	cat >"$file" <<STUDY
+name: a study that changes
+models:
+  - {name: llama, path: demo/models/llama, layer: 2}
+text: [$scratch/text]
+methods: [magnitude]
+sparsities: [$2]
+seeds: [7, 42]
+window: 64
+calibration_tokens: 1024
+train_tokens: 6400
+ppl: {text: $scratch/text, window: 64, stride: 32, max_tokens: 300}
+sae: {d_sae: 128, k: $1, batch: 128}
+splice: {windows: 4}
+ablation: {features: 6, windows: 2}
+bootstrap: {samples: 100}
+STUDY
+}
+
+# records: the records' names with their times of change, caches' left out.
+records() {
+	find "$out/runs" -name '*.json' ! -path '*/cache*' ! -path '*/sae/*' -printf '%P %T@\n' | sort
+}
+
+# redone: names of the records that changed since $scratch/before was written.
+redone() {
+	records | comm -13 "$scratch/before" - | cut -d' ' -f1 | sed 's/\.json$//' | tr '\n' ' '
+}
+
+# redoes NAME EXPECTED: exactly these records, in one line, have changed since note_records.
+redoes() {
+	now=$(redone)
+	if [ "$now" = "$2" ]; then passed "$1"; else failed "$1" "redone: $now"; fi
+}
+
+note_records() {
+	records >"$scratch/before"
+}
+
+# A text that gives as many tokens as the study asks for.
+yes "The quick brown fox jumps over the lazy dog, and 17 dogs sleep on in the sun." |
+	head -n 700 | awk '{ print NR, $0 }' >"$scratch/text"
+write_study 8 0.5
+
+first_run() {
+	refuses "--only without its inputs names the step to do first" 3 'only llama/dense/cache' \
+		--only llama/dense/train-7
+	refuses "--only of a step that does not exist names the nearest" 2 'llama/dense/train-7' \
+		--only llama/dense/train-77
+	holds "and nothing was made" test ! -e "$out/runs"
+	works "--only of a step that reads nothing" --only llama/dense/tokens
+	holds "makes its output and its record" test -s "$out/runs/llama/tokens.safetensors" \
+		-a -s "$out/runs/llama/tokens.json"
+	works "the study does the rest"
+	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 18' "$scratch/err")" -ge 16
+	note_records
+	works "again: nothing to do" --json
+	holds "and says so" grep -q '"steps_done_before": 18' "$scratch/out"
+	redoes "and changes nothing" ""
+	works "--only of a step that is done" --only llama/dense/ppl
+	redoes "changes nothing" ""
+	cp "$out/results.json" "$scratch/results"
+}
+
+replacing() {
+	write_study 9 0.5
+	refuses "another k would replace finished steps" 2 'llama/dense/train-7 .*k: .8. -> .9.'
+	redoes "and nothing is replaced" ""
+	works "--dry-run says why" --dry-run
+	holds "with the option that changed" grep -q 'train-7 .*k: .8. -> .9.' "$scratch/out"
+	write_study 8 0.5
+	refuses "another precision would replace finished steps" 2 'precision: f32 -> bf16' \
+		--precision bf16
+	refuses "and --only of one of them" 2 'llama/dense/ppl' --only llama/dense/ppl \
+		--precision bf16
+	works "--force replaces them" --precision bf16 --force
+	redoes "and exactly those that a forward pass takes part in" "assemble \
+llama/dense/ablation llama/dense/ppl llama/dense/seeds llama/dense/splice llama/dense/train-42 \
+llama/dense/train-7 llama/magnitude-0.5/ppl llama/magnitude-0.5/splice \
+llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 llama/magnitude-0.5/train-7 \
+llama/magnitude-0.5/transfer report "
+	works "and back" --force
+	holds "to the same results" cmp "$scratch/results" "$out/results.json"
+}
+
+growing() {
+	note_records
+	write_study 8 '0.5, 0.3'
+	works "a further sparsity is simply done"
+	redoes "and nothing else but what brings all together" "assemble llama/magnitude-0.3/mask \
+llama/magnitude-0.3/ppl llama/magnitude-0.3/splice llama/magnitude-0.3/survival \
+llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 llama/magnitude-0.3/transfer report "
+	write_study 8 0.5
+	works "without it again"
+	holds "the results are as before" cmp "$scratch/results" "$out/results.json"
+	works "--clean --dry-run" --clean --dry-run --json
+	holds "removes nothing" test -e "$out/runs/llama/magnitude-0.3/mask.safetensors"
+	works "--clean" --clean --json
+	holds "removes what no step owns" test ! -e "$out/runs/llama/magnitude-0.3"
+	holds "and nothing else" test -e "$out/runs/llama/magnitude-0.5/mask.safetensors"
+	works "the study is whole" --json
+	holds "and done" grep -q '"steps_done_before": 18' "$scratch/out"
+}
+
+damage() {
+	note_records
+	sed -i 's/"id": "llama/"id": "lLama/' "$out/runs/llama/dense/ppl.json"
+	works "a record that was changed by hand"
+	redoes "is made anew, and what follows is not, for its key is the same" "llama/dense/ppl "
+	holds "to the same results" cmp "$scratch/results" "$out/results.json"
+	note_records
+	rm "$out/runs/llama/magnitude-0.5/sae/seed-7/cfg.json"
+	works "an output that is gone"
+	holds "is made again" test -s "$out/runs/llama/magnitude-0.5/sae/seed-7/cfg.json"
+	rm "$out/report.html"
+	works "a report that is gone"
+	holds "too" test -s "$out/report.html"
+}
+
+sharing() {
+	out=$scratch/shared
+	"$program" study "$file" -o "$out" --threads 1 >"$scratch/one" 2>&1 &
+	works "a second process on the folder" --threads 1
+	wait $!
+	holds "and the first" test $? -eq 0
+	holds "give the same results" cmp "$scratch/results" "$out/results.json"
+	holds "nothing is left of their claims" test ! -e "$out/locks"
+	out=$scratch/killed
+	timeout -s KILL 2 "$program" study "$file" -o "$out" >/dev/null 2>&1
+	works "a study that was killed goes on"
+	holds "to the same results" cmp "$scratch/results" "$out/results.json"
+	holds "its caches are gone" test -z "$(find "$out" -name 'shard-*')"
+}
+
+graph() {
+	out=$scratch/study
+	works "--emit json" --emit json
+	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 18
+	works "--emit make" --emit make
+	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 19
+	works "--emit snakemake" --emit snakemake
+	holds "keeps caches as temp()" grep -q 'temp(directory' "$scratch/out"
+	works "--emit slurm" --emit slurm
+	holds "is a script that bash can read" bash -n "$scratch/out"
+	refuses "--emit for nobody" 2 'make, snakemake, slurm or json' --emit nonsense
+	refuses "another matrix kernel than the graph was made for" 1 'matrix kernel' \
+		--kernel 'of another machine'
+	refuses "--only and --emit" 2 'exclude' --only report --emit make
+}
+
+for part in first_run replacing growing damage sharing graph; do
+	if [ "${1:-$part}" = "$part" ]; then $part; fi
+done
+if [ $failures -gt 0 ]; then
+	echo "[  FAILED  ] $failures of test_study.sh"
+	exit 1
+fi

@@ -107,7 +107,8 @@ static void row(const struct bench *b, const char *what, const ps_kernel *kernel
 
 	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds,
 	       rate,
-	       rate / (kernel->dtype == PS_BF16 && b->bf16.rate > 0 ? b->bf16.rate : b->f32.rate));
+	       rate / (kernel->packing == PS_PACK_PAIRS && b->bf16.rate > 0 ? b->bf16.rate
+									    : b->f32.rate));
 }
 
 static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)

@@ -37,7 +37,7 @@ void ps_bitmap_fill(uint8_t *bits, size_t rows, size_t cols);
 /* Number of kept weights. */
 uint64_t ps_bitmap_count(const uint8_t *bits, size_t rows, size_t cols);
 
-/* values[c] = 0 where bit (first + c) of the row is clear, for c in [0, count). */
+/* values[c] = 0 where bit first + c of the row is clear, for c in [0, count). first is a multiple of 8. */
 void ps_bitmap_apply(const uint8_t *row, size_t first, size_t count, float *values);
 
 #endif

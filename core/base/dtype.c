@@ -1,12 +1,47 @@
 #include "core/base/dtype.h"
 
+#include "core/base/clones.h"
+
+static void widen_f32(const void *src, size_t count, float *dst)
+{
+	memcpy(dst, src, count * sizeof *dst);
+}
+
+PS_CLONES
+static void widen_bf16(const void *restrict src, size_t count, float *restrict dst)
+{
+	const char *bytes = src;
+
+	for (size_t i = 0; i < count; i++) {
+		uint16_t half;
+
+		memcpy(&half, bytes + 2 * i, sizeof half);
+		dst[i] = ps_bf16_to_f32(half);
+	}
+}
+
+static void widen_f16(const void *src, size_t count, float *dst)
+{
+	const char *bytes = src;
+
+	for (size_t i = 0; i < count; i++) {
+		uint16_t half;
+
+		memcpy(&half, bytes + 2 * i, sizeof half);
+		dst[i] = ps_f16_to_f32(half);
+	}
+}
+
 static const struct {
 	const char *name;
-	size_t size;
+	size_t size; /* bytes of an element */
+	void (*widen)(const void *src, size_t count,
+		      float *dst); /* NULL: no weights or activations */
 } dtypes[PS_DTYPE_COUNT] = {
-	[PS_F64] = {"F64", 8}, [PS_I64] = {"I64", 8},   [PS_F32] = {"F32", 4},
-	[PS_I32] = {"I32", 4}, [PS_BF16] = {"BF16", 2}, [PS_F16] = {"F16", 2},
-	[PS_U8] = {"U8", 1},
+	[PS_F64] = {"F64", 8, NULL},         [PS_I64] = {"I64", 8, NULL},
+	[PS_F32] = {"F32", 4, widen_f32},    [PS_I32] = {"I32", 4, NULL},
+	[PS_BF16] = {"BF16", 2, widen_bf16}, [PS_F16] = {"F16", 2, widen_f16},
+	[PS_U8] = {"U8", 1, NULL},
 };
 
 size_t ps_dtype_size(ps_dtype dtype)
@@ -47,18 +82,7 @@ float ps_f16_to_f32(uint16_t bits)
 
 void ps_widen(const void *src, ps_dtype dtype, size_t count, float *dst)
 {
-	const char *bytes = src;
-
-	if (dtype == PS_F32) {
-		memcpy(dst, src, count * sizeof *dst);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		uint16_t half;
-
-		memcpy(&half, bytes + 2 * i, sizeof half);
-		dst[i] = dtype == PS_BF16 ? ps_bf16_to_f32(half) : ps_f16_to_f32(half);
-	}
+	dtypes[dtype].widen(src, count, dst);
 }
 
 void ps_narrow_bf16(const float *src, size_t count, uint16_t *dst)

@@ -33,12 +33,12 @@ struct panel {
 
 static size_t key_panel_words(const ps_keys *keys)
 {
-	return ps_slices(keys->kernel->dtype, keys->head_width) * keys->kernel->w_panel;
+	return ps_slices(keys->kernel->packing, keys->head_width) * keys->kernel->w_panel;
 }
 
 static size_t value_panel_words(const ps_keys *keys)
 {
-	return ps_slices(keys->kernel->dtype, keys->tokens) * keys->kernel->w_panel;
+	return ps_slices(keys->kernel->packing, keys->tokens) * keys->kernel->w_panel;
 }
 
 static size_t panels_of(const ps_keys *keys, size_t count)
@@ -73,18 +73,19 @@ void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *
 	const size_t width = kernel->w_panel, end = first + count;
 
 	for (size_t j = first; j < end; j += width)
-		ps_panel_put(kernel, width, k + j * k_stride, k_stride, ps_min_size(width, end - j),
-			     0, keys->head_width, key_panel(keys, j));
+		ps_panel_put(&(ps_lanes){kernel->packing, width, key_panel(keys, j)},
+			     k + j * k_stride, k_stride, ps_min_size(width, end - j), 0,
+			     keys->head_width);
 	for (size_t d = 0; d < keys->head_width; d += width)
-		ps_panel_put_columns(kernel, width, v + first * v_stride + d, v_stride,
-				     ps_min_size(width, keys->head_width - d), first, count,
-				     value_panel(keys, d));
+		ps_panel_put_columns(&(ps_lanes){kernel->packing, width, value_panel(keys, d)},
+				     v + first * v_stride + d, v_stride,
+				     ps_min_size(width, keys->head_width - d), first, count);
 }
 
 /* Parts of the scratch, in floats, each beginning on a cache line. */
 static size_t query_floats(const ps_kernel *kernel, size_t head_width)
 {
-	return ps_round_up(ps_slices(kernel->dtype, head_width) * kernel->x_panel, LINE);
+	return ps_round_up(ps_slices(kernel->packing, head_width) * kernel->x_panel, LINE);
 }
 
 static size_t row_floats(const ps_kernel *kernel, size_t tokens)
@@ -101,7 +102,7 @@ size_t ps_attention_scratch(const ps_kernel *kernel, size_t tokens, size_t head_
 {
 	return query_floats(kernel, head_width) + 2 * kernel->x_panel * row_floats(kernel, tokens) +
 	       tile_floats(kernel) +
-	       ps_round_up(ps_slices(kernel->dtype, kernel->block) * kernel->w_panel, LINE);
+	       ps_round_up(ps_slices(kernel->packing, kernel->block) * kernel->w_panel, LINE);
 }
 
 static size_t first_key(const ps_attention *a, size_t query)
@@ -151,11 +152,11 @@ static void score(const struct panel *p)
 	for (size_t j = p->begin; j < p->end; j += kernel->w_panel) {
 		for (size_t d = 0; d < keys->head_width; d += kernel->block)
 			kernel->tile(kernel,
-				     ps_slices(kernel->dtype,
+				     ps_slices(kernel->packing,
 					       ps_min_size(kernel->block, keys->head_width - d)),
-				     p->q + ps_slices(kernel->dtype, d) * kernel->x_panel,
+				     p->q + ps_slices(kernel->packing, d) * kernel->x_panel,
 				     key_panel(keys, j) +
-					     ps_slices(kernel->dtype, d) * kernel->w_panel,
+					     ps_slices(kernel->packing, d) * kernel->w_panel,
 				     p->tile, d > 0);
 		copy_tile(p, 0, p->count, kernel->w_panel, p->scores + j - p->begin, p->stride);
 	}
@@ -184,9 +185,9 @@ static float exponentials(const struct panel *p, size_t r)
 }
 
 /* The bits of a slice, which begins with key j, that belong to keys in [from, to). */
-static uint32_t seen_bits(ps_dtype dtype, size_t j, size_t from, size_t to)
+static uint32_t seen_bits(ps_packing packing, size_t j, size_t from, size_t to)
 {
-	if (dtype == PS_F32)
+	if (ps_packing_columns(packing) == 1)
 		return j >= from && j < to ? UINT32_MAX : 0;
 	return (j >= from && j < to ? 0xffff0000u : 0) |
 	       (j + 1 >= from && j + 1 < to ? 0x0000ffffu : 0);
@@ -197,12 +198,12 @@ static const uint32_t *seen_values(const struct panel *p, const uint32_t *values
 				   size_t end, size_t r)
 {
 	const ps_kernel *kernel = p->a->keys.kernel;
-	const size_t slices = ps_slices(kernel->dtype, end - first),
-		     step = kernel->dtype == PS_BF16 ? 2 : 1;
+	const size_t slices = ps_slices(kernel->packing, end - first),
+		     step = ps_packing_columns(kernel->packing);
 	const size_t from = first_key(p->a, p->first + r), to = p->first + r + 1;
 
 	for (size_t s = 0; s < slices; s++) {
-		const uint32_t bits = seen_bits(kernel->dtype, first + s * step, from, to);
+		const uint32_t bits = seen_bits(kernel->packing, first + s * step, from, to);
 
 		for (size_t i = s * kernel->w_panel; i < (s + 1) * kernel->w_panel; i++)
 			p->seen[i] = values[i] & bits;
@@ -221,13 +222,13 @@ static void weigh(const struct panel *p, bool alone, size_t r)
 
 		for (size_t j = p->begin, next; j < p->end; j = next) {
 			const uint32_t *values =
-				panel + ps_slices(kernel->dtype, j) * kernel->w_panel;
+				panel + ps_slices(kernel->packing, j) * kernel->w_panel;
 
 			next = ps_min_size((j / kernel->block + 1) * kernel->block, p->end);
 			if (alone)
 				values = seen_values(p, values, j, next, r);
-			kernel->tile(kernel, ps_slices(kernel->dtype, next - j),
-				     p->weights + ps_slices(kernel->dtype, j - p->begin) *
+			kernel->tile(kernel, ps_slices(kernel->packing, next - j),
+				     p->weights + ps_slices(kernel->packing, j - p->begin) *
 							  kernel->x_panel,
 				     values, p->tile, j > p->begin);
 		}

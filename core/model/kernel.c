@@ -127,20 +127,20 @@ static bool has_avx512_bf16(void)
 struct row {
 	const char *isa;
 	bool (*supported)(void);
-	ps_dtype dtype;
+	ps_packing packing;      /* PS_PACK_F32 also serves bf16, with rounded operands */
 	size_t x_panel, w_panel; /* 0: BLIS's own */
 	ps_tile_fn tile;
 };
 
 static const struct row rows[] = {
-	{"ref", always, PS_F32, 6, 8, tile_f32_ref},
+	{"ref", always, PS_PACK_F32, 6, 8, tile_f32_ref},
 #if defined(__x86_64__)
-	{"avx2", has_avx2, PS_F32, 6, 16, tile_f32_avx2},
+	{"avx2", has_avx2, PS_PACK_F32, 6, 16, tile_f32_avx2},
 #endif
-	{"blis", always, PS_F32, 0, 0, NULL},
+	{"blis", always, PS_PACK_F32, 0, 0, NULL},
 #if defined(__x86_64__)
-	{"avx512", has_avx512, PS_F32, 12, 32, tile_f32_avx512},
-	{"avx512_bf16", has_avx512_bf16, PS_BF16, 12, 32, tile_bf16_avx512},
+	{"avx512", has_avx512, PS_PACK_F32, 12, 32, tile_f32_avx512},
+	{"avx512_bf16", has_avx512_bf16, PS_PACK_PAIRS, 12, 32, tile_bf16_avx512},
 #endif
 };
 
@@ -173,22 +173,22 @@ static bool take_blis(ps_kernel *kernel, bool wished)
 static bool take_row(const struct row *row, ps_precision precision, const char *wish,
 		     ps_kernel *kernel)
 {
-	bool bf16 = precision == PS_PRECISION_BF16;
+	const bool bf16 = precision == PS_PRECISION_BF16,
+		   by_f32 = bf16 && row->packing == PS_PACK_F32;
 
 	*kernel = (ps_kernel){
-		.dtype = row->dtype,
-		.round = bf16 && row->dtype == PS_F32,
+		.packing = by_f32 ? PS_PACK_ROUNDED : row->packing,
 		.x_panel = row->x_panel,
 		.w_panel = row->w_panel,
 		.block = bf16 ? BF16_BLOCK : F32_BLOCK,
 		.tile = row->tile,
 	};
-	if (!row->supported() || (row->dtype == PS_BF16 && !bf16) ||
+	if (!row->supported() || (row->packing == PS_PACK_PAIRS && !bf16) ||
 	    (!row->tile && !take_blis(kernel, wish && !strcmp(wish, row->isa))))
 		return false;
 	snprintf(kernel->name, sizeof kernel->name, "%s%s%s, %s%s (%zux%zu)", row->isa,
 		 row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch, bf16 ? "bf16" : "f32",
-		 kernel->round ? " by f32" : "", kernel->x_panel, kernel->w_panel);
+		 by_f32 ? " by f32" : "", kernel->x_panel, kernel->w_panel);
 	return true;
 }
 

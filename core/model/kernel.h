@@ -19,12 +19,19 @@
 #include <stdbool.h>
 
 #include "core/base/checked.h"
-#include "core/base/dtype.h"
 #include "core/model/blis_kernel.h"
 
 #define PS_PANEL_MAX ((size_t)64) /* tokens or rows of the widest panel of any kernel */
 
 typedef enum ps_precision { PS_PRECISION_F32, PS_PRECISION_BF16 } ps_precision;
+
+/* How the numbers of X and W stand in the 32-bit elements of a slice. */
+typedef enum ps_packing {
+	PS_PACK_F32,     /* one f32 */
+	PS_PACK_ROUNDED, /* one f32 that was rounded to bf16 */
+	PS_PACK_PAIRS,   /* two bf16, the earlier column in the high half */
+	PS_PACKINGS
+} ps_packing;
 
 typedef struct ps_kernel ps_kernel;
 
@@ -34,8 +41,7 @@ typedef void (*ps_tile_fn)(const ps_kernel *kernel, size_t slices, const void *x
 
 struct ps_kernel {
 	char name[48];           /* "blis zen3, f32 (6x16)" */
-	ps_dtype dtype;          /* PS_F32 or PS_BF16: of the panels */
-	bool round;              /* operands are rounded to bf16 before they are packed as f32 */
+	ps_packing packing;      /* of the panels that tile reads */
 	size_t x_panel, w_panel; /* tokens and rows of a tile; w_panel is even */
 	size_t block;            /* columns summed in one call, even: part of the result's bits */
 	ps_tile_fn tile;
@@ -45,10 +51,16 @@ struct ps_kernel {
 /* The best kernel of this CPU. */
 ps_kernel ps_kernel_choose(ps_precision precision);
 
-/* Slices of a panel with this many columns. */
-static inline size_t ps_slices(ps_dtype dtype, size_t cols)
+/* Columns that one element holds. */
+static inline size_t ps_packing_columns(ps_packing packing)
 {
-	return dtype == PS_BF16 ? ps_div_up(cols, 2) : cols;
+	return packing == PS_PACK_PAIRS ? 2 : 1;
+}
+
+/* Slices of a panel with this many columns. */
+static inline size_t ps_slices(ps_packing packing, size_t cols)
+{
+	return packing == PS_PACK_PAIRS ? ps_div_up(cols, 2) : cols;
 }
 
 #endif

@@ -101,9 +101,9 @@ static float *floats(ps_layout *layout, size_t count)
 
 static uint32_t *x_panels(ps_layout *layout, const ps_kernel *kernel, size_t tokens, size_t cols)
 {
-	return ps_layout_part(layout,
-			      ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->dtype, cols),
-			      sizeof(uint32_t));
+	return ps_layout_part(
+		layout, ps_round_up(tokens, kernel->x_panel) * ps_slices(kernel->packing, cols),
+		sizeof(uint32_t));
 }
 
 static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtype weights,
@@ -112,12 +112,13 @@ static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtyp
 	for (int p = 0; p < PS_PRODUCTS; p++) {
 		ps_panels *panels = &work->panels[p];
 
-		*panels = (ps_panels){.kernel = kernel, .dtype = ps_panels_dtype(kernel, weights)};
+		*panels = (ps_panels){.kernel = kernel,
+				      .packing = ps_panels_packing(kernel, weights)};
 		product_shape(work->config, kernel, (ps_product_name)p, &panels->rows,
 			      &panels->cols);
 		panels->data = ps_layout_part(
-			layout, ps_panels_bytes(kernel, panels->dtype, panels->rows, panels->cols),
-			1);
+			layout,
+			ps_panels_bytes(kernel, panels->packing, panels->rows, panels->cols), 1);
 	}
 }
 
@@ -321,7 +322,7 @@ static void residual_panel(void *context, size_t item, int worker)
 	}
 	if (r->next_gain)
 		ps_panel_pack_x(work->kernel, rows, width, count, width,
-				r->packed + first * ps_slices(work->kernel->dtype, width));
+				r->packed + first * ps_slices(work->kernel->packing, width));
 }
 
 static void run_residual(const struct residual *r)
@@ -439,7 +440,7 @@ static void pack_row_panel(void *context, size_t item, int worker)
 	(void)worker;
 	ps_panel_pack_x(kernel, p->x + first * p->cols, p->cols,
 			ps_min_size(kernel->x_panel, p->rows - first), p->cols,
-			p->packed + first * ps_slices(kernel->dtype, p->cols));
+			p->packed + first * ps_slices(kernel->packing, p->cols));
 }
 
 /* A tile of gate and up becomes a part of the down projection's input. */
@@ -455,9 +456,10 @@ static void gate_tile(void *context, const ps_tile *tile)
 		ps_gate_gelu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
 	else
 		ps_gate_silu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
-	ps_panel_put(kernel, kernel->x_panel, gate, kernel->w_panel, kernel->x_panel, first,
-		     ps_min_size(half, width - first),
-		     work->broad + tile->first_token * ps_slices(kernel->dtype, width));
+	ps_panel_put(
+		&(ps_lanes){kernel->packing, kernel->x_panel,
+			    work->broad + tile->first_token * ps_slices(kernel->packing, width)},
+		gate, kernel->w_panel, kernel->x_panel, first, ps_min_size(half, width - first));
 }
 
 /* y (rows, out), dense, from X panels. */
@@ -484,7 +486,7 @@ static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *con
 
 		for (size_t t = 0; t < count; t += panel)
 			ps_panel_unpack_x(work->kernel,
-					  x + (first + t) * ps_slices(work->kernel->dtype, cols),
+					  x + (first + t) * ps_slices(work->kernel->packing, cols),
 					  ps_min_size(panel, count - t), cols,
 					  work->wide + t * cols, cols);
 		rc = observe(context, input, work->wide, count, cols);

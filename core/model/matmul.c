@@ -59,7 +59,7 @@ static size_t item_rows(const ps_kernel *kernel)
 /* Bytes of one row of W, or token of X, in one block of columns. */
 static size_t column_block_bytes(const ps_kernel *kernel)
 {
-	return ps_slices(kernel->dtype, kernel->block) * sizeof(uint32_t);
+	return ps_slices(kernel->packing, kernel->block) * sizeof(uint32_t);
 }
 
 /* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its tiles three quarters of
@@ -98,8 +98,9 @@ static size_t lay_out(ps_matmul *m, ps_matmul **home, int threads, ps_arena *are
 	ps_layout layout = {.arena = arena};
 
 	*home = ps_layout_part(&layout, 1, sizeof **home);
-	m->packed_x = ps_layout_part(&layout, m->token_block * ps_slices(m->kernel.dtype, m->max_k),
-				     sizeof *m->packed_x);
+	m->packed_x =
+		ps_layout_part(&layout, m->token_block * ps_slices(m->kernel.packing, m->max_k),
+			       sizeof *m->packed_x);
 	m->buffers = ps_layout_part(&layout, (size_t)threads, m->tile_bytes + m->packed_w_bytes);
 	return layout.bytes;
 }
@@ -147,23 +148,23 @@ static struct block load_block(const struct product *job, size_t first_row, size
 {
 	const ps_kernel *kernel = &job->m->kernel;
 	const size_t width = kernel->w_panel, panels = ps_div_up(rows, width);
-	const struct block packed = {buffer, ps_slices(kernel->dtype, k) * width};
+	const struct block packed = {buffer, ps_slices(kernel->packing, k) * width};
 	struct block ready;
 
 	if (job->w) {
 		if (rows % width)
 			memset(buffer, 0, panels * packed.stride * sizeof *buffer);
 		for (size_t p = 0; p < panels; p++)
-			ps_panel_pack_w(job->w, first_row + p * width,
-					ps_min_size(width, rows - p * width), first, k,
-					kernel->dtype, kernel->round, width, 0,
-					buffer + p * packed.stride);
+			ps_panel_pack_w(
+				&(ps_lanes){kernel->packing, width, buffer + p * packed.stride},
+				job->w, first_row + p * width, ps_min_size(width, rows - p * width),
+				first, k);
 		return packed;
 	}
-	ready.stride = ps_slices(job->ready->dtype, job->cols) * width;
+	ready.stride = ps_slices(job->ready->packing, job->cols) * width;
 	ready.data = job->ready->data + first_row / width * ready.stride +
-		     ps_slices(job->ready->dtype, first) * width;
-	if (job->ready->dtype == kernel->dtype)
+		     ps_slices(job->ready->packing, first) * width;
+	if (job->ready->packing == kernel->packing)
 		return ready;
 	for (size_t p = 0; p < panels; p++)
 		ps_panel_widen(ready.data + p * ready.stride, k, width,
@@ -195,19 +196,19 @@ static void multiply_item(void *context, size_t item, int worker)
 		     rows = ps_min_size(job->rows_per_item, job->rows - first_row);
 	const size_t first_token = item % job->token_items * job->tokens_per_item;
 	const size_t end_token = ps_min_size(first_token + job->tokens_per_item, job->tokens);
-	const size_t x_slices = ps_slices(kernel->dtype, job->cols),
+	const size_t x_slices = ps_slices(kernel->packing, job->cols),
 		     panels = ps_div_up(rows, kernel->w_panel);
 	const struct worker_buffer buffer = buffer_of(job->m, worker);
 
 	for (size_t first = 0; first < job->cols; first += kernel->block) {
 		const size_t k = ps_min_size(kernel->block, job->cols - first),
-			     slices = ps_slices(kernel->dtype, k);
+			     slices = ps_slices(kernel->packing, k);
 		const struct block w = load_block(job, first_row, rows, first, k, buffer.packed_w);
 		float *tile = buffer.tiles;
 
 		for (size_t t = first_token; t < end_token; t += kernel->x_panel) {
 			const uint32_t *x = job->x + t * x_slices +
-					    ps_slices(kernel->dtype, first) * kernel->x_panel;
+					    ps_slices(kernel->packing, first) * kernel->x_panel;
 
 			for (size_t p = 0; p < panels;
 			     p++, tile += kernel->x_panel * kernel->w_panel)
@@ -289,7 +290,7 @@ static void pack_x_item(void *context, size_t item, int worker)
 	(void)worker;
 	ps_panel_pack_x(kernel, p->x + first * p->x_stride, p->x_stride,
 			ps_min_size(kernel->x_panel, p->job->tokens - first), p->job->cols,
-			p->panels + first * ps_slices(kernel->dtype, p->job->cols));
+			p->panels + first * ps_slices(kernel->packing, p->job->cols));
 }
 
 static void zero_rows(size_t tokens, size_t rows, float *y, size_t y_stride)

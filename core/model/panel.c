@@ -6,13 +6,11 @@
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
+#include "core/model/row_stage.h"
 
-#define COLUMNS ((size_t)256) /* loaded at a time */
-#define ROWS ((size_t)16)
+#define ROWS ((size_t)16) /* staged at a time */
 
 typedef uint32_t word4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef uint32_t word8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef uint16_t half8 __attribute__((vector_size(16), aligned(2), may_alias));
 
 static inline __attribute__((always_inline)) void
 transpose_4x4(const uint32_t *in, size_t in_stride, uint32_t *out, size_t out_stride)
@@ -50,213 +48,115 @@ static void transpose(const uint32_t *in, size_t in_stride, size_t rows, size_t 
 			out[s * out_stride + r] = in[r * in_stride + s];
 }
 
-/* Bits of a float rounded to bf16, in the high half; as ps_f32_to_bf16, for the compiler to vectorise. */
-static inline uint32_t rounded(uint32_t bits)
-{
-	uint32_t nan = bits | 0x400000u, near = bits + 0x7fffu + (bits >> 16 & 1);
+/* Columns [first, first + n) of one row of a source as elements. */
+typedef void (*stage_fn)(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
+			 uint32_t *elements);
 
-	return ((bits & 0x7fffffffu) > 0x7f800000u ? nan : near) & 0xffff0000u;
-}
-
-PS_CLONES
-static void round_words(const uint32_t *restrict x, size_t n, uint32_t *restrict out)
+/* Rows [0, count) and columns [0, cols) of the source into lanes, from their slice 0 on. */
+static void fill_lanes(const ps_lanes *lanes, size_t count, size_t cols, stage_fn stage,
+		       const void *source)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = rounded(x[i]);
-}
-
-/* out[i] = x[2i] in the high half, x[2i + 1] in the low one. */
-PS_CLONES
-static void pair_words(const uint32_t *restrict x, size_t pairs, uint32_t *restrict out)
-{
-	for (size_t i = 0; i < pairs; i++)
-		out[i] = rounded(x[2 * i]) | rounded(x[2 * i + 1]) >> 16;
-}
-
-PS_CLONES
-static void pair_halves(const uint16_t *restrict x, size_t pairs, uint32_t *restrict out)
-{
-	for (size_t i = 0; i < pairs; i++)
-		out[i] = (uint32_t)x[2 * i] << 16 | x[2 * i + 1];
-}
-
-PS_CLONES
-static void widen_halves(const uint16_t *restrict x, size_t n, uint32_t *restrict out)
-{
-	for (size_t i = 0; i < n; i++)
-		out[i] = (uint32_t)x[i] << 16;
-}
-
-static const uint32_t *words_at(const float *x)
-{
-	return (const uint32_t *)(const void *)x;
-}
-
-/* n floats as the elements of a panel; returns how many. */
-static size_t elements_of(ps_dtype dtype, bool round, const uint32_t *x, size_t n, uint32_t *out)
-{
-	if (dtype == PS_F32) {
-		if (round)
-			round_words(x, n, out);
-		else
-			memcpy(out, x, n * sizeof *out);
-		return n;
-	}
-	pair_words(x, n / 2, out);
-	if (n % 2)
-		out[n / 2] = rounded(x[n - 1]);
-	return ps_div_up(n, 2);
-}
-
-void ps_panel_put(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
-		  size_t count, size_t first, size_t cols, uint32_t *panel)
-{
-	uint32_t rows[ROWS * COLUMNS];
+	uint32_t rows[ROWS * PS_STAGE_COLUMNS] __attribute__((aligned(64)));
 
 	for (size_t lane = 0; lane < count; lane += ROWS)
-		for (size_t done = 0; done < cols; done += COLUMNS) {
-			size_t group = ps_min_size(ROWS, count - lane),
-			       n = ps_min_size(COLUMNS, cols - done), slices = 0;
+		for (size_t done = 0; done < cols; done += PS_STAGE_COLUMNS) {
+			const size_t group = ps_min_size(ROWS, count - lane),
+				     n = ps_min_size(PS_STAGE_COLUMNS, cols - done);
 
 			for (size_t r = 0; r < group; r++)
-				slices = elements_of(kernel->dtype, kernel->round,
-						     words_at(values + (lane + r) * stride + done),
-						     n, rows + r * COLUMNS);
-			transpose(rows, COLUMNS, group, slices,
-				  panel + ps_slices(kernel->dtype, first + done) * width + lane,
-				  width);
+				stage(source, lanes->packing, lane + r, done, n,
+				      rows + r * PS_STAGE_COLUMNS);
+			transpose(rows, PS_STAGE_COLUMNS, group, ps_slices(lanes->packing, n),
+				  lanes->elements + ps_slices(lanes->packing, done) * lanes->width +
+					  lane,
+				  lanes->width);
 		}
 }
 
-/* out[i] = a[i] in the high half, b[i] in the low one. */
-PS_CLONES
-static void pair_rows(const uint32_t *restrict a, const uint32_t *restrict b, size_t n,
-		      uint32_t *restrict out)
+/* Rows of floats. */
+struct values {
+	const float *x;
+	size_t stride;
+};
+
+static void stage_values(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
+			 uint32_t *elements)
 {
-	for (size_t i = 0; i < n; i++)
-		out[i] = rounded(a[i]) | rounded(b[i]) >> 16;
+	const struct values *v = source;
+
+	ps_stage_values(packing, v->x + row * v->stride + first, n, elements);
 }
 
-void ps_panel_put_columns(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
-			  size_t count, size_t first, size_t cols, uint32_t *panel)
+/* A block of a weight matrix, from its first row and column on. */
+struct weights {
+	const ps_weight *w;
+	size_t first_row, first;
+};
+
+static void stage_weights(const void *source, ps_packing packing, size_t row, size_t first,
+			  size_t n, uint32_t *elements)
 {
-	const size_t step = kernel->dtype == PS_BF16 ? 2 : 1;
+	const struct weights *b = source;
+
+	ps_stage_weights(b->w, b->first_row + row, b->first + first, n, packing, elements);
+}
+
+static ps_lanes lanes_from(const ps_lanes *lanes, size_t first)
+{
+	return (ps_lanes){lanes->packing, lanes->width,
+			  lanes->elements + ps_slices(lanes->packing, first) * lanes->width};
+}
+
+void ps_panel_put(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
+		  size_t first, size_t cols)
+{
+	const ps_lanes from = lanes_from(lanes, first);
+	const struct values source = {values, stride};
+
+	fill_lanes(&from, count, cols, stage_values, &source);
+}
+
+void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
+			  size_t first, size_t cols)
+{
+	const size_t step = ps_packing_columns(lanes->packing);
 
 	for (size_t k = 0; k < cols; k += step) {
-		const uint32_t *column = words_at(values + k * stride);
-		uint32_t *out = panel + ps_slices(kernel->dtype, first + k) * width;
+		const float *column = values + k * stride;
 
-		if (kernel->dtype == PS_F32)
-			(void)elements_of(PS_F32, kernel->round, column, count, out);
-		else if (k + 1 < cols)
-			pair_rows(column, column + stride, count, out);
-		else
-			round_words(column, count, out);
+		ps_stage_slice(lanes->packing, column, k + 1 < cols ? column + stride : NULL, count,
+			       lanes_from(lanes, first + k).elements);
 	}
+}
+
+void ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
+		     size_t first, size_t cols)
+{
+	const struct weights source = {w, first_row, first};
+
+	fill_lanes(lanes, count, cols, stage_weights, &source);
 }
 
 void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, size_t count,
 		     size_t cols, uint32_t *panel)
 {
+	const ps_lanes lanes = {kernel->packing, kernel->x_panel, panel};
+
 	if (count < kernel->x_panel)
-		memset(panel, 0, ps_slices(kernel->dtype, cols) * kernel->x_panel * sizeof *panel);
-	if (kernel->dtype == PS_F32 && !kernel->round)
-		transpose(words_at(x), stride, count, cols, panel, kernel->x_panel);
+		memset(panel, 0,
+		       ps_slices(kernel->packing, cols) * kernel->x_panel * sizeof *panel);
+	if (kernel->packing == PS_PACK_F32) /* elements are the values: no strip in between */
+		transpose((const uint32_t *)(const void *)x, stride, count, cols, panel,
+			  kernel->x_panel);
 	else
-		ps_panel_put(kernel, kernel->x_panel, x, stride, count, 0, cols, panel);
+		ps_panel_put(&lanes, x, stride, count, 0, cols);
 }
 
 void ps_panel_unpack_x(const ps_kernel *kernel, const uint32_t *panel, size_t count, size_t cols,
 		       float *x, size_t stride)
 {
 	for (size_t t = 0; t < count; t++)
-		for (size_t k = 0; k < cols; k++) {
-			uint32_t bits =
-				panel[(kernel->dtype == PS_F32 ? k : k / 2) * kernel->x_panel + t];
-
-			if (kernel->dtype == PS_BF16)
-				bits = k % 2 ? bits << 16 : bits & 0xffff0000u;
-			memcpy(x + t * stride + k, &bits, sizeof bits);
-		}
-}
-
-/* values[i] = 0 where bit i is clear. */
-PS_CLONES
-static void mask_words(const uint8_t *bits, size_t count, uint32_t *values)
-{
-	const word8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
-	size_t whole = count / 8;
-
-	for (size_t b = 0; b < whole; b++)
-		*(word8 *)(values + 8 * b) &= (word8)((bits[b] & bit) != 0);
-	for (size_t i = 8 * whole; i < count; i++)
-		if (!ps_bitmap_kept(bits, i))
-			values[i] = 0;
-}
-
-PS_CLONES
-static void mask_halves(const uint8_t *bits, size_t count, uint16_t *values)
-{
-	const half8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
-	size_t whole = count / 8;
-
-	for (size_t b = 0; b < whole; b++)
-		*(half8 *)(values + 8 * b) &= (half8)((bits[b] & bit) != 0);
-	for (size_t i = 8 * whole; i < count; i++)
-		if (!ps_bitmap_kept(bits, i))
-			values[i] = 0;
-}
-
-/* Elements of n <= COLUMNS columns of a row of bf16 weights. keep: the bits from the first of them on, or NULL. */
-static size_t load_halves(const char *src, const uint8_t *keep, size_t n, ps_dtype dtype,
-			  uint32_t *out)
-{
-	uint16_t half[COLUMNS + 1];
-
-	memcpy(half, src, n * sizeof *half);
-	if (keep)
-		mask_halves(keep, n, half);
-	if (dtype == PS_F32) {
-		widen_halves(half, n, out);
-		return n;
-	}
-	half[n] = 0;
-	pair_halves(half, ps_div_up(n, 2), out);
-	return ps_div_up(n, 2);
-}
-
-static size_t load_row(const ps_weight *w, size_t row, size_t first, size_t n, ps_dtype dtype,
-		       bool round, uint32_t *out)
-{
-	const char *src = (const char *)w->data + (row * w->cols + first) * ps_dtype_size(w->dtype);
-	const uint8_t *keep =
-		w->keep ? w->keep + row * ps_bitmap_row_bytes(w->cols) + first / 8 : NULL;
-	uint32_t wide[COLUMNS];
-
-	if (w->dtype == PS_BF16)
-		return load_halves(src, keep, n, dtype, out);
-	ps_widen(src, w->dtype, n, (float *)(void *)wide);
-	if (keep)
-		mask_words(keep, n, wide);
-	return elements_of(dtype, round, wide, n, out);
-}
-
-void ps_panel_pack_w(const ps_weight *w, size_t first_row, size_t count, size_t first, size_t cols,
-		     ps_dtype dtype, bool round, size_t width, size_t lane, uint32_t *panel)
-{
-	uint32_t rows[ROWS * COLUMNS];
-
-	for (size_t r = 0; r < count; r += ROWS)
-		for (size_t done = 0; done < cols; done += COLUMNS) {
-			size_t group = ps_min_size(ROWS, count - r),
-			       n = ps_min_size(COLUMNS, cols - done), slices = 0;
-
-			for (size_t i = 0; i < group; i++)
-				slices = load_row(w, first_row + r + i, first + done, n, dtype,
-						  round, rows + i * COLUMNS);
-			transpose(rows, COLUMNS, group, slices,
-				  panel + ps_slices(dtype, done) * width + lane + r, width);
-		}
+		ps_stage_unpack(kernel->packing, panel + t, kernel->x_panel, cols, x + t * stride);
 }
 
 PS_CLONES
@@ -279,19 +179,19 @@ void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out
 		words[(cols - 1) * width + i] = pairs[cols / 2 * width + i] & 0xffff0000u;
 }
 
-ps_dtype ps_panels_dtype(const ps_kernel *kernel, ps_dtype weights)
+ps_packing ps_panels_packing(const ps_kernel *kernel, ps_dtype stored)
 {
-	return weights == PS_BF16 || kernel->dtype == PS_BF16 || kernel->round ? PS_BF16 : PS_F32;
+	return stored == PS_BF16 || kernel->packing != PS_PACK_F32 ? PS_PACK_PAIRS : PS_PACK_F32;
 }
 
-static size_t panel_words(const ps_kernel *kernel, ps_dtype dtype, size_t cols)
+static size_t panel_words(const ps_kernel *kernel, ps_packing packing, size_t cols)
 {
-	return ps_slices(dtype, cols) * kernel->w_panel;
+	return ps_slices(packing, cols) * kernel->w_panel;
 }
 
-size_t ps_panels_bytes(const ps_kernel *kernel, ps_dtype dtype, size_t rows, size_t cols)
+size_t ps_panels_bytes(const ps_kernel *kernel, ps_packing packing, size_t rows, size_t cols)
 {
-	return ps_div_up(rows, kernel->w_panel) * panel_words(kernel, dtype, cols) *
+	return ps_div_up(rows, kernel->w_panel) * panel_words(kernel, packing, cols) *
 	       sizeof(uint32_t);
 }
 
@@ -302,17 +202,18 @@ struct packing {
 	size_t count;
 };
 
-/* Rows of a matrix into lanes of a panel, as far as there are any. */
-static void fill_lanes(const ps_panels *panels, const ps_weight *w, size_t first_row, size_t count,
-		       size_t lane, uint32_t *panel)
+/* All columns of rows [first_row, first_row + count) of w into a panel's lanes from `lane` on. */
+static void pack_rows(const ps_panels *panels, const ps_weight *w, size_t first_row, size_t count,
+		      size_t lane, uint32_t *panel)
 {
-	ps_panel_pack_w(w, first_row, count, 0, panels->cols, panels->dtype, panels->kernel->round,
-			panels->kernel->w_panel, lane, panel);
+	const ps_lanes lanes = {panels->packing, panels->kernel->w_panel, panel + lane};
+
+	ps_panel_pack_w(&lanes, w, first_row, count, 0, panels->cols);
 }
 
 static uint32_t *clear_panel(const ps_panels *panels, size_t item, bool whole)
 {
-	const size_t words = panel_words(panels->kernel, panels->dtype, panels->cols);
+	const size_t words = panel_words(panels->kernel, panels->packing, panels->cols);
 	uint32_t *panel = panels->data + item * words;
 
 	if (!whole)
@@ -334,8 +235,8 @@ static void pack_stacked(void *context, size_t item, int worker)
 			     to = ps_min_size(end, first + job->w[i]->rows);
 
 		if (from < to)
-			fill_lanes(job->panels, job->w[i], from - first, to - from, from - begin,
-				   panel);
+			pack_rows(job->panels, job->w[i], from - first, to - from, from - begin,
+				  panel);
 	}
 }
 
@@ -349,7 +250,7 @@ static void pack_halves(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t i = 0; i < 2; i++)
-		fill_lanes(job->panels, job->w[i], first, count, i * half, panel);
+		pack_rows(job->panels, job->w[i], first, count, i * half, panel);
 }
 
 void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w, size_t count)

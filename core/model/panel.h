@@ -19,19 +19,26 @@ void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, siz
 void ps_panel_unpack_x(const ps_kernel *kernel, const uint32_t *panel, size_t count, size_t cols,
 		       float *x, size_t stride);
 
-/* values (count, cols), rows stride apart, into columns [first, first + cols) of a panel of `width` lanes; first and,
- * unless it is the panel's end, cols even. Lanes from count on are left as they are. */
-void ps_panel_put(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
-		  size_t count, size_t first, size_t cols, uint32_t *panel);
+/* The lanes of a panel from one on. */
+typedef struct ps_lanes {
+	ps_packing packing;
+	size_t width;       /* lanes of the whole panel */
+	uint32_t *elements; /* the first lane's in slice 0 */
+} ps_lanes;
 
-/* The same for the transpose: values (cols, count), so that each row of values is one column of the panel. */
-void ps_panel_put_columns(const ps_kernel *kernel, size_t width, const float *values, size_t stride,
-			  size_t count, size_t first, size_t cols, uint32_t *panel);
+/* Columns [first, first + cols) of count lanes = values (count, cols), rows stride apart. first is even; cols is
+ * even unless the panel ends there. The other lanes stay as they are. */
+void ps_panel_put(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
+		  size_t first, size_t cols);
 
-/* Columns [first, first + cols) of rows [first_row, first_row + count) of w into lanes [lane, lane + count) of a
- * panel of `width` lanes whose slices start with column first (a multiple of 8). dtype: of the panel; round: to bf16. */
-void ps_panel_pack_w(const ps_weight *w, size_t first_row, size_t count, size_t first, size_t cols,
-		     ps_dtype dtype, bool round, size_t width, size_t lane, uint32_t *panel);
+/* The same for the transpose, values (cols, count): each row of values is one column of the panel. */
+void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
+			  size_t first, size_t cols);
+
+/* Columns [0, cols) of count lanes = columns [first, first + cols) of rows [first_row, first_row + count) of w;
+ * first is a multiple of 8. */
+void ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
+		     size_t first, size_t cols);
 
 /* cols columns of a bf16 panel as an f32 panel. */
 void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out);
@@ -39,16 +46,16 @@ void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out
 /* A whole matrix in panels. */
 typedef struct ps_panels {
 	const ps_kernel *kernel;
-	ps_dtype dtype; /* PS_BF16: pairs, also for an f32 kernel */
+	ps_packing packing; /* PS_PACK_PAIRS also with an f32 kernel, where the weights are bf16 */
 	size_t rows, cols;
 	uint32_t *data; /* aligned to 64 bytes */
 } ps_panels;
 
-/* How a kernel keeps weights stored as `weights` (PS_BF16, else taken as f32). */
-ps_dtype ps_panels_dtype(const ps_kernel *kernel, ps_dtype weights);
-size_t ps_panels_bytes(const ps_kernel *kernel, ps_dtype dtype, size_t rows, size_t cols);
+/* How weights of the stored type `stored` are kept for this kernel: as pairs if bf16 holds all that the kernel reads. */
+ps_packing ps_panels_packing(const ps_kernel *kernel, ps_dtype stored);
+size_t ps_panels_bytes(const ps_kernel *kernel, ps_packing packing, size_t rows, size_t cols);
 
-/* Packs matrices of equal cols one below the other: rows = the sum of theirs; kernel, dtype and data are set. */
+/* Packs matrices of equal cols one below the other: rows = the sum of theirs; kernel, packing and data are set. */
 void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w, size_t count);
 
 /* Packs two matrices of equal shape half panel by half panel: the first half of panel p's lanes are rows of a, the

@@ -454,7 +454,7 @@ static void *aligned(size_t bytes)
 /* The problem's X in panels, of what the matrix product reads. */
 static uint32_t *pack_x(const ps_kernel *kernel, const struct problem *p)
 {
-	const size_t slices = ps_slices(kernel->dtype, p->cols), panel = kernel->x_panel;
+	const size_t slices = ps_slices(kernel->packing, p->cols), panel = kernel->x_panel;
 	uint32_t *x = aligned((p->tokens + panel) * slices * sizeof *x);
 
 	for (size_t t = 0; t < p->tokens; t += panel)
@@ -482,8 +482,9 @@ static void packed_weights_give_the_same_bits(void **state)
 		bench_open_as(&b, precision, kernels[i / 4], 2, p.tokens, p.cols);
 		panels.kernel = ps_matmul_kernel(b.matmul);
 		rows = (ps_tile_rows){.kernel = panels.kernel, .y = p.y, .y_stride = p.y_stride};
-		panels.dtype = ps_panels_dtype(panels.kernel, p.w.dtype);
-		panels.data = aligned(ps_panels_bytes(panels.kernel, panels.dtype, p.rows, p.cols));
+		panels.packing = ps_panels_packing(panels.kernel, p.w.dtype);
+		panels.data =
+			aligned(ps_panels_bytes(panels.kernel, panels.packing, p.rows, p.cols));
 		run(&b, &p);
 		y = copy_y(&p);
 		top.rows = 22;
@@ -544,9 +545,9 @@ static void paired_weights_give_both_products_in_each_tile(void **state)
 		halves.kernel = panels.kernel = ps_matmul_kernel(b.matmul);
 		halves.a = buffer(p.tokens * halves.rows * sizeof(float));
 		halves.b = buffer(p.tokens * halves.rows * sizeof(float));
-		panels.dtype = ps_panels_dtype(panels.kernel, PS_BF16);
+		panels.packing = ps_panels_packing(panels.kernel, PS_BF16);
 		panels.data = aligned(
-			ps_panels_bytes(panels.kernel, panels.dtype,
+			ps_panels_bytes(panels.kernel, panels.packing,
 					ps_panels_paired_rows(panels.kernel, halves.rows), p.cols));
 		run(&b, &p);
 		ps_panels_pack_paired(&panels, b.pool, &low, &high);

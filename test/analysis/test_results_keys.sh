@@ -1,11 +1,12 @@
 #!/bin/sh
-# C code takes the keys of results.json from analysis/report/results_schema.def. Code that writes or reads
-# the file hands no string to jansson. First the check proves that it finds a string.
+# C code takes the keys of results.json from analysis/report/results_schema.def. Code that writes or
+# reads the file hands no string to jansson. First the check proves that it finds a string.
 set -eu
 
-# strings_of FILE...: lines that hand a string literal to jansson as a key, as FILE:LINE:TEXT.
+# strings_of FILE...: lines that hand a string to jansson as a key, as FILE:LINE:TEXT.
 strings_of() {
-	grep -nE 'json_(object_(get|set|set_new|del|update)[a-z_]*|pack|unpack)[a-z_]* ?\([^;]*"' "$@" /dev/null || true
+	calls='json_(object_(get|set|set_new|del|update)[a-z_]*|pack|unpack)[a-z_]*'
+	grep -nE "$calls"' ?\([^;]*"' "$@" /dev/null || true
 }
 
 planted=$(mktemp)

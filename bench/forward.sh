@@ -1,14 +1,20 @@
 #!/bin/sh
-# Whole commands against transformers, taking turns (A B A B): `prunescope cache` of the last layer into a bf16 cache
-# (start, streaming, packing and writing included) beside the forward passes alone of bench/forward_torch.py on the
-# same windows of 512; `prunescope ppl` beside its perplexity. From the repository's root, after `make bench-programs`.
-#   bench/forward.sh [SHAPE...]     (BENCH_FULL=1: llama-135m gemma3-270m gemma3-1b llama-1b; else two layers of the first two)
-# Our rate is tokens over the whole command's wall time, theirs tokens over their forward passes: import and loading are
-# not counted against them. First their activations must agree with the rows we wrote. Variables: bench/lib.sh.
+# Compares whole commands with transformers, in turns (A B A B):
+# - `prunescope cache` of the last layer into a bf16 cache, with the forward passes of
+#   bench/forward_torch.py on the same windows of 512 tokens,
+# - `prunescope ppl` with the perplexity of bench/forward_torch.py. Our rate is tokens by the wall
+#   time of the whole command: start, streaming, packing and writing are included. Their rate is
+#   tokens by the time of their forward passes: import and loading are left out. Their activations
+#   must agree with the rows that we wrote. Run it from the repository's root, after `make
+#   bench-programs`. Variables: bench/lib.sh.
+#   bench/forward.sh [SHAPE...]
+# Without SHAPE: two layers of llama-135m and gemma3-270m, or with BENCH_FULL=1 the whole of
+# llama-135m, gemma3-270m, gemma3-1b and llama-1b.
 set -eu
 . bench/lib.sh
 
-# windows_of SHAPE: so many that a run takes about a minute on two slow cores; the small models get 16,384 tokens
+# windows_of SHAPE: the number of windows. A run takes about a minute on two slow cores; small
+# models get 16,384 tokens.
 windows_of() {
 	if [ "$BENCH_FULL" != 1 ]; then
 		echo 16
@@ -24,9 +30,10 @@ has_bf16() {
 	grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo
 }
 
-# torch's rate does not depend on how many batches of 8 windows follow each other: two, one of the large models. Without
-# bf16 instructions it is so slow in bf16 that two windows of those must do.
-torch_windows_of() { # SHAPE PRECISION
+# torch_windows_of SHAPE PRECISION: windows for torch, whose rate does not depend on the number of
+# batches of 8 windows. Small models get two batches, large ones get one. Without bf16 instructions
+# torch is very slow in bf16, and gets 8 and 2 windows.
+torch_windows_of() {
 	windows=16
 	case $1 in
 	*-1b) windows=8 ;;
@@ -37,8 +44,9 @@ torch_windows_of() { # SHAPE PRECISION
 	echo $windows
 }
 
-# ids of a perplexity: eight windows of 1,024 at stride 512; one, where torch is so slow
-ppl_tokens_of() { # PRECISION
+# ppl_tokens_of PRECISION: tokens of a perplexity, in windows of 1,024 at stride 512. Where torch is
+# very slow, they are one window.
+ppl_tokens_of() {
 	if [ "$1" = bf16 ] && ! has_bf16; then
 		echo 1024
 	else
@@ -50,8 +58,8 @@ ppl_tokens_of() { # PRECISION
 ours() {
 	again="rm -rf $work/cache"
 	$again
-	watched "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" --threads "$threads" --quiet --json \
-		-o $work/cache
+	watched "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" \
+		--threads "$threads" --quiet --json -o $work/cache
 	tokens=$(json_number rows)
 	rate=$(calc "$tokens / $seconds" 1)
 }
@@ -64,15 +72,18 @@ theirs() {
 	rate=$(calc "$tokens / $seconds" 1)
 }
 
-# A row's relative L2 difference: a bf16 cache rounds by up to 1/256; in bf16 arithmetic both sides are off by some percent.
+# check_difference PRECISION DIFFERENCE WHAT: the relative L2 difference of a row. A bf16 cache
+# rounds by up to 1/256. In bf16 arithmetic both sides are off by some percent.
 check_difference() {
 	limit=0.004
 	[ "$1" = f32 ] || limit=0.2
-	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' || die "$3 in $1: a row differs from transformers' by $2"
+	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' ||
+		die "$3 in $1: a row differs from transformers' by $2"
 }
 
-# A pair's ratios, ours over theirs: rates, and tokens for a second of the processors' time, which others do not slow much.
-note_pair() { # OUR-RATE OUR-TOKENS OUR-CPU: against what theirs set
+# note_pair OUR-RATE OUR-TOKENS OUR-CPU: the pair's ratios, ours by what `theirs` set. One is of
+# rates, the other of tokens by seconds of processor time, which other programs disturb less.
+note_pair() {
 	calc "$1 / $rate" 3 >>$work/ratios
 	calc "$2 / $3 * $cpu_seconds / $tokens" 3 >>$work/cpu_ratios
 	echo >>$work/ratios
@@ -82,7 +93,8 @@ note_pair() { # OUR-RATE OUR-TOKENS OUR-CPU: against what theirs set
 ratio_rows() { # WHAT PRECISION
 	[ -s $work/ratios ] || return 0
 	row "$1" "$2" "$threads" ratio warm - median - - "$(median <$work/ratios)" x - - - -
-	row "$1" "$2" "$threads" "ratio by CPU time" warm - median - - "$(median <$work/cpu_ratios)" x - - - -
+	row "$1" "$2" "$threads" "ratio by CPU time" warm - median - - \
+		"$(median <$work/cpu_ratios)" x - - - -
 }
 
 bench_model() { # SHAPE PRECISION
@@ -97,19 +109,21 @@ bench_model() { # SHAPE PRECISION
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 		warm "$model"
 		ours "$model" "$tokens_file" $last "$2"
-		row "$what" "$2" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" \
-			"$anonymous" "$read"
+		row "$what" "$2" "$threads" prunescope warm "$(json_text backend)" "$run" \
+			"$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
 		mine=$rate mine_tokens=$tokens mine_cpu=$cpu_seconds
-		theirs forward "$model" "$tokens_file" "$2" "$threads" "$(torch_windows_of "$1" "$2")" $work/cache
+		theirs forward "$model" "$tokens_file" "$2" "$threads" \
+			"$(torch_windows_of "$1" "$2")" $work/cache
 		check_difference "$2" "$result" "$what"
-		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" \
+			tokens/s - "$rss" "$anonymous" "$read"
 		note_pair "$mine" "$mine_tokens" "$mine_cpu"
 	done
 	ratio_rows "$what" "$2"
 }
 
-# Perplexity needs a tokenizer, so a real model: windows of 1,024 at stride 512.
+# Perplexity needs a tokenizer, and so a real model. Windows of 1,024 at stride 512.
 bench_ppl() { # PRECISION
 	model=$PRUNESCOPE_BENCH_REAL
 	most=$(ppl_tokens_of "$1")
@@ -120,17 +134,21 @@ bench_ppl() { # PRECISION
 	for run in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 		warm "$model"
 		again=
-		watched "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 --max-tokens "$most" --precision "$1" \
-			--threads "$threads" --quiet --json
+		watched "$PRUNESCOPE" ppl "$model" --text "$text" --window 1024 --stride 512 \
+			--max-tokens "$most" --precision "$1" --threads "$threads" --quiet --json
 		tokens=$(json_number tokens)
-		mine=$(calc "$tokens / $seconds" 1) mine_tokens=$tokens mine_cpu=$cpu_seconds nll=$(json_number nll)
-		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" "$run" "$tokens" "$seconds" "$mine" tokens/s - \
-			"$rss" "$anonymous" "$read"
+		mine=$(calc "$tokens / $seconds" 1) mine_tokens=$tokens mine_cpu=$cpu_seconds
+		nll=$(json_number nll)
+		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" \
+			"$run" "$tokens" "$seconds" "$mine" tokens/s - "$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
 		theirs ppl "$model" "$text" "$1" "$threads" 1024 512 "$most"
-		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03)) }' ||
-			die "perplexity in $1: $nll nats against transformers' $result"
-		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN {
+			d = a - b
+			exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03))
+		}' || die "perplexity in $1: $nll nats against transformers' $result"
+		row "ppl gemma3-270m" "$1" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" \
+			"$rate" tokens/s - "$rss" "$anonymous" "$read"
 		note_pair "$mine" "$mine_tokens" "$mine_cpu"
 	done
 	ratio_rows "ppl gemma3-270m" "$1"
@@ -141,7 +159,8 @@ shapes="llama-135m gemma3-270m"
 [ $# = 0 ] || shapes=$*
 begin_part forward
 if [ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ]; then
-	torch=$("$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py version) || die "$PRUNESCOPE_BENCH_PYTHON lacks torch or transformers"
+	torch=$("$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py version) ||
+		die "$PRUNESCOPE_BENCH_PYTHON lacks torch or transformers"
 else
 	say "PRUNESCOPE_BENCH_PYTHON is not set: prunescope alone"
 fi

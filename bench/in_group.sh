@@ -1,5 +1,6 @@
 #!/bin/sh
-# bench/in_group.sh GROUP COMMAND...: the command in a cgroup (bench/lib.sh makes it).
+# usage: bench/in_group.sh GROUP COMMAND...
+# Runs the command in a cgroup, which bench/lib.sh makes.
 echo $$ >"$1/cgroup.procs" || exit 1
 shift
 exec "$@"

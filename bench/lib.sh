@@ -1,18 +1,23 @@
-# What the scripts of bench/ share. Sourced from the repository's root.
+# What the scripts of bench/ share. They source it, from the repository's root.
 # shellcheck shell=sh
 #
-# Variables (all optional):
-#   PRUNESCOPE_BENCH_DIR       where checkpoints and token files are made and kept (build/bench/data)
-#   PRUNESCOPE_BENCH_PYTHON    a Python with torch and transformers: measured beside ours
-#   PRUNESCOPE_BENCH_REAL      a folder of the real Gemma 3 270M with its tokenizer.json: used for its shape, and for perplexity
-#   PRUNESCOPE_BENCH_TEXT      the text of perplexity (build/text/jargon-heldout.txt, which demo/get-text.sh fetches)
-#   PRUNESCOPE_BENCH_THREADS   (all processors)
-#   PRUNESCOPE_BENCH_PRECISION "f32 bf16" (those that the program has)
-#   PRUNESCOPE_BENCH_PAIRS     how often A and B take turns (3)
-#   PRUNESCOPE_BENCH_TRIES     a run is done again when others took more than 3 % of the processors, so often at most in all (3)
-#   PRUNESCOPE_BENCH_WRAP      put in front of each measured command: taskset, nice, a lock
-#   PRUNESCOPE_BENCH_RESULTS   (bench/results/MACHINE.csv; under build/ unless BENCH_FULL=1)
-#   BENCH_FULL=1               exact shapes; otherwise two layers of the small ones
+# Variables (all optional; the default is in parentheses):
+#   PRUNESCOPE_BENCH_DIR        folder of checkpoints and token files, which are kept
+#                               (build/bench/data)
+#   PRUNESCOPE_BENCH_PYTHON     a Python with torch and transformers, which is measured beside ours
+#   PRUNESCOPE_BENCH_REAL       folder of the real Gemma 3 270M with its tokenizer.json, used for
+#                               its shape and for perplexity
+#   PRUNESCOPE_BENCH_TEXT       text of perplexity (build/text/jargon-heldout.txt, which
+#                               demo/get-text.sh fetches)
+#   PRUNESCOPE_BENCH_THREADS    threads (all processors)
+#   PRUNESCOPE_BENCH_PRECISION  a list of f32 and bf16 (those that the program has)
+#   PRUNESCOPE_BENCH_PAIRS      how often A and B take turns (3)
+#   PRUNESCOPE_BENCH_TRIES      how often a run is tried, if other programs take more than 3 % of
+#                               the processors (3)
+#   PRUNESCOPE_BENCH_WRAP       put in front of each measured command: taskset, nice, a lock
+#   PRUNESCOPE_BENCH_RESULTS    the results (bench/results/MACHINE.csv; without BENCH_FULL=1 under
+#                               build/)
+#   BENCH_FULL=1                exact shapes (otherwise two layers of the small ones)
 : "${PRUNESCOPE:=./prunescope}"
 : "${PRUNESCOPE_BENCH_DIR:=build/bench/data}"
 : "${PRUNESCOPE_BENCH_THREADS:=$(getconf _NPROCESSORS_ONLN)}"
@@ -21,7 +26,9 @@
 # shellcheck disable=SC2034 # used by those who source this
 threads=$PRUNESCOPE_BENCH_THREADS
 work=build/bench/work
-columns="part,what,precision,threads,program,state,backend,run,tokens,seconds,rate,unit,share,peak_rss_mib,peak_anonymous_mib,read_mib,cpu_seconds,others_cpu,commit,compiler,cpu"
+columns=part,what,precision,threads,program,state,backend,run,tokens,seconds,rate,unit,share
+columns=$columns,peak_rss_mib,peak_anonymous_mib,read_mib,cpu_seconds,others_cpu
+columns=$columns,commit,compiler,cpu
 
 die() {
 	echo "${0##*/}: $*" >&2
@@ -32,7 +39,8 @@ say() {
 	echo "${0##*/}: $*" >&2
 }
 
-# The CPU's model and cores. Virtual machines hide the model's name: family and model numbers stand beside it.
+# The CPU's model and number of cores. Virtual machines hide the name of the model, so the numbers
+# of family and model follow it.
 cpu_name() {
 	awk -F ': *' -v cores="$(getconf _NPROCESSORS_ONLN)" '
 		/^model name/ { name = $2 }
@@ -55,14 +63,15 @@ commit_name() {
 }
 
 compiler_name() {
-	readelf -p .comment "$PRUNESCOPE" 2>/dev/null | sed -n 's/^ *\[ *[0-9a-f]*\] *//p' | head -n 1 | sed 's/^GCC: (.*) /gcc /; s/,/ /g'
+	readelf -p .comment "$PRUNESCOPE" 2>/dev/null | sed -n 's/^ *\[ *[0-9a-f]*\] *//p' | head \
+		-n 1 | sed 's/^GCC: (.*) /gcc /; s/,/ /g'
 }
 
 results=bench/results/$(machine_name).csv
 [ "$BENCH_FULL" = 1 ] || results=build/$results
 results=${PRUNESCOPE_BENCH_RESULTS:-$results}
 
-# begin_part PART: the file without the part's earlier rows.
+# begin_part PART: removes the part's earlier rows from the results.
 begin_part() {
 	mkdir -p "${results%/*}" "$work"
 	part=$1
@@ -75,8 +84,9 @@ begin_part() {
 	mv "$results.new" "$results"
 }
 
-# row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS READ; - for none. The processors'
-# time and what others took of them stand beside rows that have seconds or memory of their own.
+# row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS
+# READ: adds a row to the results; - stands for no value. If the row has seconds or memory, it also
+# gets the processor time and the share that other programs took.
 row() {
 	{
 		printf '%s' "$part"
@@ -94,19 +104,21 @@ calc() {
 	awk "BEGIN { printf \"%.${2:-3}f\", $1 }"
 }
 
-# median of the lines of stdin
+# median: of the lines on stdin
 median() {
-	sort -g | awk '{ x[NR] = $1 } END { if (NR) print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
+	sort -g | awk '
+		{ x[NR] = $1 }
+		END { if (NR) print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
 }
 
-# shape_field SHAPE COLUMN
+# shape_field SHAPE COLUMN: a column of `make_checkpoint --shapes`
 shape_field() {
 	build/bench/make_checkpoint --shapes | awk -F , -v shape="$1" -v want="$2" '
 		NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) column = i }
 		$1 == shape { print $column }'
 }
 
-# model_path SHAPE [LAYERS]: the checkpoint, made unless it is there.
+# model_path SHAPE [LAYERS]: prints the path of the checkpoint, and makes it if it is not there.
 model_path() {
 	if [ "$1" = gemma3-270m ] && [ -n "${PRUNESCOPE_BENCH_REAL:-}" ] && [ -z "${2:-}" ]; then
 		echo "$PRUNESCOPE_BENCH_REAL"
@@ -116,22 +128,25 @@ model_path() {
 	if [ ! -f "$path/config.json" ]; then
 		say "making $path"
 		# shellcheck disable=SC2086 # no words at all without LAYERS
-		build/bench/make_checkpoint "$1" "$path" ${2:+--layers $2} >&2 || die "cannot make $path"
+		build/bench/make_checkpoint "$1" "$path" ${2:+--layers $2} >&2 ||
+			die "cannot make $path"
 	fi
 	echo "$path"
 }
 
-# token_path SHAPE WINDOWS: windows of 512
+# token_path SHAPE WINDOWS: the same for a file of windows of 512 tokens
 token_path() {
 	path=$PRUNESCOPE_BENCH_DIR/tokens-$2x512-$(shape_field "$1" vocab).safetensors
 	if [ ! -f "$path" ]; then
 		mkdir -p "$PRUNESCOPE_BENCH_DIR"
-		build/bench/make_checkpoint "$1" --tokens "$path" --windows "$2" --window 512 >&2 || die "cannot make $path"
+		build/bench/make_checkpoint "$1" --tokens "$path" --windows "$2" --window 512 >&2 ||
+			die "cannot make $path"
 	fi
 	echo "$path"
 }
 
-# warm MODEL: its weights into the page cache. cool MODEL: out of it, checked.
+# warm MODEL: reads its weights into the page cache. cool MODEL: drops them from it, and checks
+# that.
 warm() {
 	cat "$1"/*.safetensors >/dev/null
 }
@@ -145,10 +160,14 @@ cool() {
 	done
 }
 
-# A cgroup with a memory limit (v2, or v1's memory controller; root): group_begin BYTES makes it, bench/in_group.sh $group
-# COMMAND... runs in it, group_peak tells the MiB it held at most, page cache included, group_end removes it.
+# A cgroup with a memory limit (v2, or v1's memory controller); needs root.
+# - group_begin BYTES makes it.
+# - bench/in_group.sh $group COMMAND... runs a command in it.
+# - group_peak prints the MiB that it held at most, page cache included.
+# - group_end removes it.
 if [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
-	group=/sys/fs/cgroup/memory/prunescope-bench-$$ limit_file=memory.limit_in_bytes peak_file=memory.max_usage_in_bytes
+	group=/sys/fs/cgroup/memory/prunescope-bench-$$ limit_file=memory.limit_in_bytes \
+		peak_file=memory.max_usage_in_bytes
 else
 	group=/sys/fs/cgroup/prunescope-bench-$$ limit_file=memory.max peak_file=memory.peak
 fi
@@ -168,18 +187,20 @@ group_end() {
 	rmdir $group
 }
 
-# watched OPTION... COMMAND...: watch_command with these, its stdout in $work/out; sets seconds cpu_seconds rss anonymous read others. Again,
-# from a page cache in the state that $again makes, while others take too much of the processors.
+# watched OPTION... COMMAND...: runs watch_command with these; stdout goes to $work/out. Sets
+# seconds, cpu_seconds, rss, anonymous, read and others. If other programs took too much of the
+# processors, it runs again, after $again brought the page cache back into its state.
 watched() {
 	try=1
 	while :; do
 		# shellcheck disable=SC2086 # the wrapper's words
-		${PRUNESCOPE_BENCH_WRAP:-} build/bench/watch_command -r $work/result "$@" >$work/out 2>$work/err ||
-			die "failed: $*: $(tail -n 1 $work/err)"
+		${PRUNESCOPE_BENCH_WRAP:-} build/bench/watch_command -r $work/result "$@" \
+			>$work/out 2>$work/err || die "failed: $*: $(tail -n 1 $work/err)"
 		# shellcheck disable=SC2034 # status is not used
 		read -r seconds user system rss anonymous read others status <$work/result
 		cpu_seconds=$(calc "$user + $system")
-		if [ "$try" -ge "${PRUNESCOPE_BENCH_TRIES:-3}" ] || awk -v x="$others" 'BEGIN { exit !(x <= 0.03) }'; then
+		if [ "$try" -ge "${PRUNESCOPE_BENCH_TRIES:-3}" ] ||
+			awk -v x="$others" 'BEGIN { exit !(x <= 0.03) }'; then
 			return
 		fi
 		say "others took $others of the processors: once more"
@@ -188,7 +209,8 @@ watched() {
 	done
 }
 
-# json_text KEY: a string member of the object in $work/out, its commas as semicolons; - when it is not there
+# json_text KEY: prints a string of the JSON object in $work/out, with semicolons for its commas,
+# or - if it is not there. json_number KEY: the same for a number.
 json_text() {
 	value=$(sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" $work/out | tr ',' ';')
 	echo "${value:--}"
@@ -199,8 +221,9 @@ json_number() {
 	echo "${value:--}"
 }
 
-# table COLUMN...: these columns of the CSV on stdin by their headers' names, '-' for what is empty or not there, between
-# tabs. Quoted fields may hold commas, which become semicolons. Lines before the header, comments and empty ones are left out.
+# table COLUMN...: prints the named columns of the CSV on stdin, with tabs between them, and '-'
+# for a value that is empty or not there. Commas in quoted fields become semicolons. Empty lines,
+# comments and lines before the header are left out.
 table() {
 	awk -v wanted="$*" '
 		/^#/ || /^$/ { next }
@@ -231,10 +254,12 @@ table() {
 		}'
 }
 
-# The precisions asked for that this build has: an unbuilt one is refused before anything is read.
+# precisions: prints those asked for that this build has. It refuses others before it reads
+# anything.
 precisions() {
 	for p in ${PRUNESCOPE_BENCH_PRECISION:-f32 bf16}; do
-		if $PRUNESCOPE cache /nonexistent --tokens /nonexistent --layer 0 -o /nonexistent --precision "$p" 2>&1 | grep -q 'not built'; then
+		if $PRUNESCOPE cache /nonexistent --tokens /nonexistent --layer 0 -o /nonexistent \
+			--precision "$p" 2>&1 | grep -q 'not built'; then
 			say "--precision $p is not built: left out"
 		else
 			echo "$p"

@@ -1,10 +1,14 @@
 #!/bin/sh
-# The full measurement session: builds, measures the parts named (all of them), draws the pictures of docs/PERFORMANCE.md.
+# The full measurement session: builds, measures the parts that are named (all if none is), and
+# draws the pictures of docs/PERFORMANCE.md. Run it from the repository's root.
 #   bench/measure.sh [kernels] [forward] [stream] [memory] [train_pairs] [train_memory] [plot]
-# From the repository's root. Each part replaces its own rows in bench/results/MACHINE.csv (BENCH_FULL=0, which measures the
-# small shapes that `make bench` does: build/bench/results/MACHINE.csv). On two cores, with bf16 and
-# torch, forward takes about a quarter of an hour and the others together as long; memory and train_memory need root. Checkpoints of 10 GB
-# are made under PRUNESCOPE_BENCH_DIR. Variables: bench/lib.sh.
+# - Each part replaces its own rows in bench/results/MACHINE.csv. With BENCH_FULL=0 it measures the
+#   small shapes of `make bench` and writes to build/bench/results/MACHINE.csv.
+# - On two cores, with bf16 and torch, forward takes about 15 minutes, and the others together as
+#   long.
+# - memory and train_memory need root.
+# - Checkpoints of 10 GB are made under PRUNESCOPE_BENCH_DIR.
+# Variables: bench/lib.sh.
 set -eu
 : "${BENCH_FULL:=1}"
 export BENCH_FULL

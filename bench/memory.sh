@@ -1,15 +1,18 @@
 #!/bin/sh
-# A hard memory limit: `prunescope cache` at layer 12 of Gemma 2 2B's shapes (5.2 GB of weights) in a cgroup of 1 GiB and
-# without one, both from a cold page cache: rate, peak anonymous memory beside the plan's, and memory over time. Needs
-# root, for the cgroup (v2, or v1's memory controller). The two take turns, PRUNESCOPE_BENCH_MEMORY_PAIRS (2) times; the ratio
-# of their rates is the median of the pairs'. From the repository's root, after `make bench-programs`.
-#   bench/memory.sh     (BENCH_FULL=1: 32 windows of 512, unless PRUNESCOPE_BENCH_MEMORY_WINDOWS; else 4 of gemma3-270m in 256 MiB)
-# Variables: bench/lib.sh.
+# A hard memory limit: `prunescope cache` at layer 12 of Gemma 2 2B's shapes (5.2 GB of weights),
+# in a cgroup of 1 GiB and without one, both from a cold page cache. Measures the rate, the peak of
+# anonymous memory beside the plan's, and memory over time. The two take turns,
+# PRUNESCOPE_BENCH_MEMORY_PAIRS (2) times; the ratio of their rates is the median over the pairs.
+# Needs root, for the cgroup (v2, or v1's memory controller). Run it from the repository's root,
+# after `make bench-programs`. Variables: bench/lib.sh.
+#   bench/memory.sh
+# BENCH_FULL=1 measures 32 windows of 512 tokens, or PRUNESCOPE_BENCH_MEMORY_WINDOWS. Otherwise it
+# is 4 windows, of gemma3-270m in 256 MiB.
 set -eu
 . bench/lib.sh
 
-# As many points as a picture can show: the largest of each group of samples.
-thin() { # NAME SERIES
+# thin NAME SERIES: as many points as a picture can show, each the largest of a group of samples.
+thin() {
 	awk -F , -v name="$1" -v points=400 '
 		NR > 1 { t[NR - 1] = $1; r[NR - 1] = $2; a[NR - 1] = $3; n = NR - 1 }
 		END {
@@ -30,12 +33,14 @@ prepare() {
 	rm -rf $work/cache
 }
 
-# The plan (--dry-run) and the run in this turn; the first turn's samples are kept.
-run() { # NAME PREFIX...: the rest is put before the command
+# run NAME PREFIX...: the plan (--dry-run) and the run of this turn, with PREFIX before the command.
+# The samples of the first turn are kept.
+run() {
 	name=$1
 	shift
-	set -- "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer --dtype bf16 --precision "$precision" \
-		--threads "$threads" --quiet --json -o $work/cache
+	set -- "$@" "$PRUNESCOPE" cache "$model" --tokens "$tokens_file" --layer $layer \
+		--dtype bf16 --precision "$precision" --threads "$threads" --quiet --json \
+		-o $work/cache
 	again=prepare
 	prepare
 	"$@" --dry-run >$work/out || die "no plan: $*"
@@ -43,18 +48,20 @@ run() { # NAME PREFIX...: the rest is put before the command
 	prepare
 	watched -i 100 -s $work/series "$@"
 	tokens=$(json_number rows)
-	row "$what layer $layer $name" "$precision" "$threads" prunescope cold "$(json_text backend)" "$turn" "$tokens" "$seconds" \
+	row "$what layer $layer $name" "$precision" "$threads" prunescope cold \
+		"$(json_text backend)" "$turn" "$tokens" "$seconds" \
 		"$(calc "$tokens / $seconds" 1)" tokens/s - "$rss" "$anonymous" "$read"
 	row "$what layer $layer $name planned" "$precision" "$threads" prunescope - - "$turn" - - \
-		"$(calc "$planned / 1048576" 1)" MiB "$(calc "$anonymous * 1048576 / $planned")" - - -
+		"$(calc "$planned / 1048576" 1)" MiB "$(calc "$anonymous * 1048576 / $planned")" \
+		- - -
 	[ "$turn" != 1 ] || thin "$precision $name" $work/series
 }
 
 limited() {
 	group_begin "$limit"
 	run "limit $((limit >> 20)) MiB" bench/in_group.sh "$group"
-	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" prunescope - - "$turn" - - \
-		"$(group_peak)" MiB - - - -
+	row "$what layer $layer limit $((limit >> 20)) MiB cgroup peak" "$precision" "$threads" \
+		prunescope - - "$turn" - - "$(group_peak)" MiB - - - -
 	group_end
 }
 
@@ -77,6 +84,7 @@ for precision in $(precisions); do
 		calc "$seconds / $with" 3 >>$work/ratios
 		echo >>$work/ratios
 	done
-	row "$what layer $layer" "$precision" "$threads" ratio cold - median - - "$(median <$work/ratios)" x - - - -
+	row "$what layer $layer" "$precision" "$threads" ratio cold - median - - \
+		"$(median <$work/ratios)" x - - - -
 done
 rm -rf $work/cache

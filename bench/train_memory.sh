@@ -1,18 +1,23 @@
 #!/bin/sh
-# Training out of core: `prunescope train` on an activation cache in a cgroup of a quarter of the cache's size, page cache cold,
-# beside the same without a limit from a warm page cache; the two take turns (PRUNESCOPE_BENCH_PAIRS). The rate is that of the
-# steps (tokens_per_s); the ratio the median of the pairs'. Both must end with the same bytes. The cache is a layer of Gemma 3 270M
-# in bf16, its one shard copied until it has the size: what counts here is how rows come, not what they say. Needs root.
-#   bench/train_memory.sh     (BENCH_FULL=1: 2 GiB, 5,120 latents, 400,000 tokens; else 512 MiB, 1,280 latents, 100,000 tokens)
-# Variables: bench/lib.sh.
+# Training out of core: `prunescope train` on an activation cache, in a cgroup of a quarter of the
+# cache's size from a cold page cache, and without a limit from a warm one. The two take turns
+# (PRUNESCOPE_BENCH_PAIRS) and must end with the same bytes. The rate is that of the steps
+# (tokens_per_s); the ratio is the median over the pairs. The cache is a layer of Gemma 3 270M in
+# bf16, whose one shard is copied until the size is reached. Only the way in which rows are read
+# counts here, not their values. Needs root. Variables: bench/lib.sh.
+#   bench/train_memory.sh
+# BENCH_FULL=1: 2 GiB, 5,120 latents, 400,000 tokens; otherwise 512 MiB, 1,280 latents, 100,000
+# tokens.
 set -eu
 . bench/lib.sh
 
-# A folder of shards that are one shard again and again; without a manifest, as another tool's would be.
+# Makes a folder of shards that all are copies of one. It has no manifest, like that of another
+# tool.
 make_cache() {
 	[ ! -d "$cache" ] || return 0
 	rm -rf $work/layer "$cache.new"
-	"$PRUNESCOPE" cache "$(model_path gemma3-270m)" --tokens "$(token_path gemma3-270m 48)" --layer 3 --dtype bf16 --quiet -o $work/layer >&2
+	"$PRUNESCOPE" cache "$(model_path gemma3-270m)" --tokens "$(token_path gemma3-270m 48)" \
+		--layer 3 --dtype bf16 --quiet -o $work/layer >&2
 	mkdir -p "$cache.new"
 	for i in $(seq -w "$shards"); do
 		cp $work/layer/shard-00000.safetensors "$cache.new/shard-$i.safetensors"
@@ -31,16 +36,18 @@ prepare_free() {
 	rm -rf $work/free
 }
 
-# NAME STATE PREFIX...: a run into $work/NAME
+# run NAME STATE PREFIX...: a run into $work/NAME, with PREFIX before the command.
 run() {
 	name=$1 state=$2
 	shift 2
 	again=prepare_$name
 	$again
-	watched "$@" "$PRUNESCOPE" train "$cache" --d-sae "$latents" --k "$k" --batch "$batch" --tokens "$tokens" --threads "$threads" \
-		--save-every 1e9 --quiet --json -o "$work/$name"
+	watched "$@" "$PRUNESCOPE" train "$cache" --d-sae "$latents" --k "$k" --batch "$batch" \
+		--tokens "$tokens" --threads "$threads" --save-every 1e9 --quiet --json \
+		-o "$work/$name"
 	rate=$(json_number tokens_per_s)
-	row "$what $name" f32 "$threads" prunescope "$state" - "$turn" "$tokens" "$(json_number seconds)" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+	row "$what $name" f32 "$threads" prunescope "$state" - "$turn" "$tokens" \
+		"$(json_number seconds)" "$rate" tokens/s - "$rss" "$anonymous" "$read"
 }
 
 if [ "$BENCH_FULL" = 1 ]; then
@@ -58,7 +65,8 @@ what="train 640 to $latents on $((size >> 20)) MiB limit $((limit >> 20)) MiB"
 for turn in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do
 	group_begin "$limit"
 	run limited cold bench/in_group.sh $group
-	row "$what cgroup peak" f32 "$threads" prunescope - - "$turn" - - "$(group_peak)" MiB - - - -
+	row "$what cgroup peak" f32 "$threads" prunescope - - "$turn" - - "$(group_peak)" MiB \
+		- - - -
 	group_end
 	with=$rate
 	run free warm

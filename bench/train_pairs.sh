@@ -1,7 +1,8 @@
 #!/bin/sh
-# SAE training beside PyTorch libraries, taking turns (PRUNESCOPE_BENCH_PAIRS), so that both see the same machine: rows of the part
-# train_pairs, a line for each program and turn, the ratio's median by the clock and by the processors' time. Seconds and the
-# processors' seconds are a step's (the median, the least); peak memory is the process's, rows included.
+# Compares SAE training with PyTorch libraries. The programs take turns (PRUNESCOPE_BENCH_PAIRS),
+# so that both see the same machine. Writes a row for each program and turn, and the median ratios
+# by the clock and by processor time. Seconds are the median of a step, seconds of processor time
+# the least; peak memory is that of the process, rows included.
 #   bench/train_pairs.sh          after `make bench-programs`
 # Variables: bench/lib.sh, and
 #   PRUNESCOPE_BENCH_PYTHON   a Python with torch and the libraries (without it nothing is measured)
@@ -16,14 +17,16 @@ python=${PRUNESCOPE_BENCH_PYTHON:-}
 steps=${PRUNESCOPE_BENCH_STEPS:-8} k=64 batch=4096
 header=library,d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,cpu_ms,peak_mib
 
-# PROGRAM: a line of its rate, a step's processor time in ms and its peak memory in $work/line becomes a row.
+# keep PROGRAM: makes a row of $work/line, which holds the program's rate, a step's processor time
+# in ms and the peak memory.
 keep() {
 	IFS=$tab read -r rate cpu_ms peak <$work/line
 	cpu_seconds=$(calc "$cpu_ms / 1000")
-	row "$what" f32 "$threads" "$1" - - "$turn" "$batch" "$(calc "$batch / $rate")" "$rate" tokens/s - "$peak" - -
+	row "$what" f32 "$threads" "$1" - - "$turn" "$batch" "$(calc "$batch / $rate")" "$rate" \
+		tokens/s - "$peak" - -
 }
 
-# D F PEER
+# measure D F PEER
 measure() {
 	what="train D=$1 F=$2 k=$k batch=$batch"
 	: >$work/ratios
@@ -33,7 +36,8 @@ measure() {
 		table tokens_per_s cpu_ms peak_mib <$work/out >$work/line
 		keep prunescope
 		ours=$rate our_cpu=$cpu_seconds
-		watched "$python" bench/train_torch.py "$3" "$1" "$2" "$k" "$batch" "$steps" "$threads"
+		watched "$python" bench/train_torch.py "$3" "$1" "$2" "$k" "$batch" "$steps" \
+			"$threads"
 		{
 			echo "$header"
 			tail -n 1 $work/out
@@ -43,7 +47,8 @@ measure() {
 		{ calc "$cpu_seconds / $our_cpu" 3 && echo; } >>$work/cpu_ratios
 	done
 	row "$what" f32 "$threads" "ratio to $3" - - median - - "$(median <$work/ratios)" x - - - -
-	row "$what" f32 "$threads" "ratio to $3 by CPU time" - - median - - "$(median <$work/cpu_ratios)" x - - - -
+	row "$what" f32 "$threads" "ratio to $3 by CPU time" - - median - - \
+		"$(median <$work/cpu_ratios)" x - - - -
 }
 
 begin_part train_pairs

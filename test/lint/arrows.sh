@@ -1,11 +1,10 @@
 #!/bin/sh
-# The include law: which folder may include which. Run from the repository's root.
-#   core/base: itself. core/model, core/tokenizer: base. io, prune, sae: core. analysis: core, prune, sae.
-#   analysis/report: analysis as well. tools/run: the library. tools/engine, tools/train: run as well. tools/cmd: these
-#   three. tools/study: cmd as well. tools/cli: study as well. tools (shardinfo): the library. bench: the library.
-#   test: anything but tools/cli. Nobody includes test or bench but themselves.
-# Includes are written from the root: "core/base/error.h", never "error.h" or "../core/error.h".
-# First it checks itself: an include that breaks the law must be found.
+# The include law: which folder may include which. Run it from the repository's root.
+# - Each folder may include itself, and those that may_include lists below.
+# - Nobody but test and bench includes test and bench.
+# - Includes are written from the root: "core/base/error.h", never "error.h" or "../core/error.h".
+# Prints each include that breaks the law. Exit 1 if there is one.
+# First the script checks itself: it must find planted includes that break the law.
 set -eu
 
 library="core/base core/model core/tokenizer io prune sae analysis analysis/report"
@@ -18,7 +17,9 @@ may_include() { # may_include ROOM: the rooms it may include, itself among them
 	core/*) echo "core/base $1" ;;
 	io | prune | sae) echo "core/base core/model core/tokenizer $1" ;;
 	analysis) echo "core/base core/model core/tokenizer prune sae analysis" ;;
-	analysis/report) echo "core/base core/model core/tokenizer prune sae analysis analysis/report" ;;
+	analysis/report)
+		echo "core/base core/model core/tokenizer prune sae analysis analysis/report"
+		;;
 	tools) echo "$library tools" ;;
 	tools/run) echo "$library tools/run" ;;
 	tools/engine | tools/train) echo "$library tools/run $1" ;;
@@ -30,7 +31,7 @@ may_include() { # may_include ROOM: the rooms it may include, itself among them
 	esac
 }
 
-# files_of ROOT ROOM: the sources of a room; test's are all that lie below it, the others' lie in it.
+# files_of ROOT ROOM: the sources that lie in a room; for test, also those in folders below it.
 files_of() {
 	if [ "$2" = test ]; then depth=9; else depth=1; fi
 	find "$1/$2" -maxdepth $depth -name '*.[ch]' | LC_ALL=C sort
@@ -49,7 +50,8 @@ check_tree() {
 						target = "(no folder)"
 					sub(/^test\/.*/, "test", target)
 					if (!index(allowed, " " target " "))
-						printf "%s:%d: %s includes \"%s\"\n", FILENAME, FNR, room, part[2]
+						printf "%s:%d: %s includes \"%s\"\n", FILENAME, FNR, \
+							room, part[2]
 				}' "$file"
 		done
 	done | awk '{ print } END { exit NR > 0 }'
@@ -61,7 +63,10 @@ self_check() {
 	mkdir -p "$root/core/base" "$root/core/model" "$root/io" "$root/test/io" "$root/tools/engine"
 	echo '#include "core/base/error.h"' >"$root/io/lawful.c"
 	echo '#include "test/support/support_sae.h"' >"$root/test/io/lawful.c"
-	check_tree "$root" >"$root/found" || { echo "arrows: the self-check refuses a lawful include"; exit 1; }
+	check_tree "$root" >"$root/found" || {
+		echo "arrows: the self-check refuses a lawful include"
+		exit 1
+	}
 	echo '#include "core/model/config.h"' >"$root/core/base/upward.c"
 	printf 'int x;\n  #  include "sae/sae.h"\n' >"$root/io/sideways.h"
 	echo '#include "core/tokenizer/bpe.h"' >"$root/core/model/sibling.c"
@@ -76,5 +81,8 @@ self_check() {
 }
 
 self_check
-check_tree . || { echo "arrows: the includes above break the law (docs/ARCHITECTURE.md)"; exit 1; }
+check_tree . || {
+	echo "arrows: the includes above break the law (docs/ARCHITECTURE.md)"
+	exit 1
+}
 echo "arrows: every include keeps the law"

@@ -87,7 +87,7 @@ static int only(ps_graph *g, const ps_study_args *a, const ps_execute_options *o
 			       node->id);
 	rc = ps_execute_only(g, node, o);
 	if (!rc)
-		*result = json_pack("{s:s, s:s, s:O}", "id", node->id, "key", node->key, "result",
+		*result = json_pack("{s:s, s:s, s:O?}", "id", node->id, "key", node->key, "result",
 				    node->result);
 	return rc;
 }

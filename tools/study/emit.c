@@ -7,7 +7,6 @@
 
 #include "core/base/checked.h"
 #include "core/model/kernel.h"
-#include "tools/study/cost.h"
 
 static const char *const engine_names[] = {
 	[PS_EMIT_MAKE] = "make",
@@ -40,6 +39,8 @@ void ps_emit_quoted(FILE *out, const char *text)
 
 unsigned ps_emit_minutes(double seconds)
 {
+	if (!(seconds > 0))
+		return 0;
 	return (unsigned)fmin(fmax(ceil(4 * seconds / 60), 10), 100000);
 }
 
@@ -52,110 +53,44 @@ unsigned ps_emit_mib(const ps_emission *e, const ps_cost *cost)
 	return (unsigned)(ps_max_size((size_t)bytes, (size_t)256 << 20) >> 20);
 }
 
-/* --- JSON --- */
-
-static int append(json_t *list, json_t *value)
+unsigned ps_emit_disk_mib(const ps_cost *cost)
 {
-	return json_array_append_new(list, value);
+	return (unsigned)ps_max_size(ps_div_up((size_t)cost->disk_bytes, (size_t)1 << 20), 1);
 }
 
-/* The command that does exactly this step. */
-static json_t *command_json(const ps_emission *e, const ps_node *n)
-{
-	const ps_graph *g = e->graph;
-	json_t *list =
-		json_pack("[s, s, s, s, s, s, s, s, s]", e->program, "study", g->path, "-o", g->out,
-			  "--precision", ps_precision_name(g->session->precision), "--only", n->id);
-	int rc = list ? 0 : -1;
+/* Characters that an engine's file cannot hold in a path. A make target has no way to quote most
+ * of them; in a Snakefile braces are wildcards. */
+static const char *const refused[] = {
+	[PS_EMIT_MAKE] = " '\"$#%:;\\*?[]|&<>(){}~`!=",
+	[PS_EMIT_SNAKEMAKE] = "{}",
+	[PS_EMIT_SLURM] = "",
+};
 
-	if (!rc && e->options->force)
-		rc = append(list, json_string("--force"));
-	if (!rc && e->options->keep_caches)
-		rc = append(list, json_string("--keep-caches"));
-	if (rc) {
-		json_decref(list);
-		return NULL;
-	}
-	return list;
-}
-
-/* The records and outputs of the nodes it reads, and the study file. */
-static json_t *inputs_json(const ps_graph *g, const ps_node *n)
-{
-	json_t *list = json_pack("[s]", g->path);
-
-	for (size_t i = 0; i < n->after_count && list; i++) {
-		const ps_node *input = &g->nodes[n->after[i]];
-
-		if (append(list, json_string(input->output ? input->output : input->record)))
-			return NULL;
-	}
-	return list;
-}
-
-static json_t *outputs_json(const ps_node *n)
-{
-	return n->output ? json_pack("[s, s]", n->output, n->record) : json_pack("[s]", n->record);
-}
-
-static json_t *after_json(const ps_graph *g, const ps_node *n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n->after_count && list; i++)
-		if (append(list, json_string(g->nodes[n->after[i]].id)))
-			return NULL;
-	return list;
-}
-
-static json_t *step_json(const ps_emission *e, const ps_node *n)
-{
-	const ps_graph *g = e->graph;
-	const ps_cost cost = ps_cost_of(g, n);
-	char reason[160];
-
-	ps_graph_reason(g, n, reason, sizeof reason);
-	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:s, s:b, s:s, s:f, s:I, s:I, s:o}", "id", n->id, "command",
-		command_json(e, n), "inputs", inputs_json(g, n), "outputs", outputs_json(n), "key",
-		n->key, "done", !ps_graph_wanted(g, n), "reason", reason, "seconds", cost.seconds,
-		"memory_bytes",
-		(json_int_t)(cost.memory_bytes ? cost.memory_bytes : g->session->memory_bytes),
-		"disk_bytes", (json_int_t)cost.disk_bytes, "after", after_json(g, n));
-}
-
-int ps_emit_json(const ps_emission *e)
-{
-	const ps_graph *g = e->graph;
-	json_t *steps = json_array(), *whole = NULL;
-	int rc = steps ? 0 : -1;
-
-	for (size_t i = 0; i < g->count && !rc; i++)
-		rc = append(steps, step_json(e, &g->nodes[i]));
-	if (!rc)
-		whole = json_pack("{s:s, s:s, s:s, s:O}", "study", g->path, "folder", g->out,
-				  "kernel", e->kernel, "steps", steps);
-	rc = whole ? json_dumpf(whole, e->out, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : -1;
-	fputc('\n', e->out);
-	json_decref(whole);
-	json_decref(steps);
-	return rc ? ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the graph") : 0;
-}
-
-/* --- all --- */
-
-/* What neither a makefile nor a Snakefile can hold in a path. */
 static int check_path(const ps_graph *g, ps_engine_kind kind, const char *path)
 {
-	const char *bad = strpbrk(path, kind == PS_EMIT_MAKE ? " \t\n\r'\"$#%:;\\*?[]|&<>(){}~`!"
-							     : "\n\r'\"\\{}");
+	const char *bad = path;
 
-	if (!bad)
+	while (*bad && !((unsigned char)*bad < ' ' || *bad == 0x7f) && !strchr(refused[kind], *bad))
+		bad++;
+	if (!*bad)
 		return 0;
 	return ps_fail(&g->session->diag, PS_EUSAGE,
-		       "--emit %s: %s: the path has a character "
-		       "that such a file cannot hold (0x%02x)",
+		       "--emit %s: %s: the path has a character that such a file cannot hold "
+		       "(0x%02x)",
 		       engine_names[kind], path, (unsigned char)*bad);
+}
+
+static int check_paths(const ps_emission *e, ps_engine_kind kind)
+{
+	const ps_graph *g = e->graph;
+	int rc;
+
+	if (kind == PS_EMIT_JSON)
+		return 0;
+	rc = check_path(g, kind, g->out);
+	if (!rc)
+		rc = check_path(g, kind, g->path);
+	return rc ? rc : check_path(g, kind, e->program);
 }
 
 static int open_emission(ps_emission *e)
@@ -184,12 +119,8 @@ int ps_emit(ps_graph *g, ps_engine_kind kind, const ps_execute_options *options,
 	ps_emission e = {.graph = g, .options = options, .out = out};
 	int rc = open_emission(&e);
 
-	if (!rc && kind != PS_EMIT_JSON)
-		rc = check_path(g, kind, g->out);
-	if (!rc && kind != PS_EMIT_JSON)
-		rc = check_path(g, kind, g->path);
-	if (!rc && kind != PS_EMIT_JSON)
-		rc = check_path(g, kind, e.program);
+	if (!rc)
+		rc = check_paths(&e, kind);
 	if (!rc)
 		rc = writer[kind](&e);
 	if (!rc && (fflush(out) || ferror(out)))

@@ -1,27 +1,68 @@
-/* A makefile: a rule a step, whose target is the step's record.
+/* A makefile: a rule for each step, whose target is the step's record.
  *
- * A cache that was removed after its last reader is no reason to make it again: .SECONDARY says so. A step whose record
- * is of other inputs has FORCE among its prerequisites, since make would take the record for the result. */
+ * Caches. A cache's record goes with the cache, after its last reader. Two things keep make from
+ * making the cache again: it is .SECONDARY (a missing one is made only for a reader that is to
+ * do), and it is an order-only prerequisite (a new one is no reason to do its other readers
+ * again).
+ * Keys. make goes by time, and would take a record of other inputs for the result. So a step whose
+ * record had another key when the file was made depends on $(call stale,...), which says FORCE
+ * until the record has the key. */
 #include "tools/study/emit.h"
+
+static void write_secondary(const ps_emission *e)
+{
+	const ps_graph *g = e->graph;
+
+	fputs(".SECONDARY:", e->out);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->nodes[i].kind->transient)
+			fprintf(e->out, " \\\n\t\t%s", g->nodes[i].record);
+	fputs("\n\n", e->out);
+}
 
 static void write_head(const ps_emission *e)
 {
 	const ps_graph *g = e->graph;
 
 	fprintf(e->out,
-		"# The study %s, for make: make -f THIS_FILE -j N\n"
-		"# Run it in the folder in which it was made. A step may use THREADS threads.\n"
-		"PRUNESCOPE ?= %s\nTHREADS ?= 1\nFLAGS ?=\n"
+		"# The study %s, for GNU make: make -f THIS_FILE -j N\n"
+		"# Run it in the folder in which it was made. THREADS=N: threads of each step.\n"
+		"# FLAGS='--memory 4G': further options of each step.\n"
+		"# After an interruption run it again. After a change of the study make it anew.\n"
+		"PRUNESCOPE ?= %s\n"
+		"THREADS ?= 1\n"
+		"FLAGS ?=\n"
 		"export PRUNESCOPE_MATMUL = %s\n"
 		"STEP = $(PRUNESCOPE) study %s -o %s --precision %s --kernel '%s'%s%s \\\n"
-		"\t--threads $(THREADS) $(FLAGS) --only\n\n"
-		".PHONY: all FORCE\n.SECONDARY:\n.DELETE_ON_ERROR:\n\n"
-		"# The last step looks at all others: it fails where one of them is missing.\n"
-		"all: %s\n\t@$(STEP) report\n\n",
+		"\t\t--threads $(THREADS) $(FLAGS) --only\n"
+		"stale = $(shell grep -qs $(2) $(1) || echo FORCE)\n\n"
+		".PHONY: all FORCE\n"
+		"# The last call fails if the study has changed since. It removes caches that a "
+		"killed "
+		"step left.\n"
+		"all: %s\n"
+		"\t@$(STEP) %s\n\n",
 		g->path, e->program, e->kernel_row, g->path, g->out,
 		ps_precision_name(g->session->precision), e->kernel,
 		e->options->force ? " --force" : "",
-		e->options->keep_caches ? " --keep-caches" : "", g->nodes[g->report].record);
+		e->options->keep_caches ? " --keep-caches" : "", g->nodes[g->report].record,
+		g->nodes[g->report].id);
+}
+
+/* The records of the caches that the step reads, or of what else it reads. */
+static void write_inputs(const ps_emission *e, const ps_node *n, bool caches)
+{
+	const ps_graph *g = e->graph;
+	const char *before = caches ? " |" : "";
+
+	for (size_t i = 0; i < n->after_count; i++) {
+		const ps_node *input = &g->nodes[n->after[i]];
+
+		if (input->kind->transient != caches)
+			continue;
+		fprintf(e->out, "%s \\\n\t\t%s", before, input->record);
+		before = "";
+	}
 }
 
 int ps_emit_make(const ps_emission *e)
@@ -29,14 +70,16 @@ int ps_emit_make(const ps_emission *e)
 	const ps_graph *g = e->graph;
 
 	write_head(e);
+	write_secondary(e);
 	for (size_t i = 0; i < g->count; i++) {
 		const ps_node *n = &g->nodes[i];
 
 		fprintf(e->out, "%s:", n->record);
-		for (size_t j = 0; j < n->after_count; j++)
-			fprintf(e->out, " \\\n\t\t%s", g->nodes[n->after[j]].record);
-		fprintf(e->out, "%s\n\t$(STEP) %s\n\n", n->state == PS_NODE_STALE ? " FORCE" : "",
-			n->id);
+		if (n->state == PS_NODE_STALE)
+			fprintf(e->out, " $(call stale,%s,%s)", n->record, n->key);
+		write_inputs(e, n, false);
+		write_inputs(e, n, true);
+		fprintf(e->out, "\n\t$(STEP) %s\n\n", n->id);
 	}
 	return 0;
 }

@@ -1,9 +1,27 @@
-/* A Snakefile: a rule a step, whose output is the step's record; a cache's record and folder are temp().
+/* A Snakefile: a rule for each step, whose output is the step's record. A cache's record and
+ * folder are temp(): Snakemake removes them after their last reader. So the steps get
+ * --keep-caches, but for the report, which removes what a killed Snakemake left.
  *
- * The step's key is a parameter of its rule, so that Snakemake runs a step again whose key has changed. An SAE's folder is
- * no output of its rule: Snakemake would remove it before a job, and with it the state from which training resumes. */
-#include "tools/study/cost.h"
+ * A cache is an ancient() input. When a later study needs it again, its other readers are not
+ * done again.
+ * The step's key is a parameter of its rule, so that Snakemake runs a step again whose key has
+ * changed. Snakemake knows the parameters only of what it ran itself. So records that had another
+ * key when the file was made are removed before the rules are read.
+ * An SAE's folder is no output of its rule: Snakemake would remove it before a job, and with it
+ * the state from which training resumes. */
 #include "tools/study/emit.h"
+
+/* A Python string. */
+static void write_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
 
 static void write_head(const ps_emission *e)
 {
@@ -11,17 +29,55 @@ static void write_head(const ps_emission *e)
 
 	fprintf(e->out,
 		"# The study %s, for Snakemake: snakemake -s THIS_FILE --cores N\n"
-		"# Run it in the folder in which it was made.\n"
+		"# Run it in the folder in which it was made. After an interruption run it again "
+		"with\n"
+		"# --rerun-incomplete; after a kill first once with --unlock. After a change of "
+		"the\n"
+		"# study make it anew.\n"
 		"import os\n"
+		"import shlex\n\n"
 		"os.environ[\"PRUNESCOPE_MATMUL\"] = \"%s\"\n"
-		"PRUNESCOPE = os.environ.get(\"PRUNESCOPE\", \"%s\")\n"
-		"STEP = (f\"'{PRUNESCOPE}' study '%s' -o '%s' --precision %s --keep-caches \"\n"
-		"        \"--kernel '%s'%s --threads {threads} --memory {resources.mem_mb}M \"\n"
-		"        \"--only {params.step}\")\n\n"
-		"rule all:\n    input: \"%s\"\n\n",
-		g->path, e->kernel_row, e->program, g->path, g->out,
+		"STUDY = shlex.join([os.environ.get(\"PRUNESCOPE\", ",
+		g->path, e->kernel_row);
+	write_string(e->out, e->program);
+	fputs("), \"study\", ", e->out);
+	write_string(e->out, g->path);
+	fputs(", \"-o\", ", e->out);
+	write_string(e->out, g->out);
+	fprintf(e->out,
+		",\n    \"--precision\", \"%s\", \"--kernel\", \"%s\"%s])\n"
+		"STEP = (\"{STUDY} {params.caches} --threads {threads} \"\n"
+		"    \"--memory $(({resources.mem_mb} * 9 / 10))M --only {params.step}\")\n\n",
 		ps_precision_name(g->session->precision), e->kernel,
-		e->options->force ? " --force" : "", g->nodes[g->report].record);
+		e->options->force ? ", \"--force\"" : "");
+}
+
+/* Removes stale records while the file is read. */
+static void write_stale(const ps_emission *e)
+{
+	const ps_graph *g = e->graph;
+	bool any = false;
+
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+
+		if (n->state != PS_NODE_STALE)
+			continue;
+		if (!any)
+			fputs("# Records of other inputs than this study's: no results of it.\n"
+			      "STALE = {\n",
+			      e->out);
+		any = true;
+		fputs("    ", e->out);
+		write_string(e->out, n->record);
+		fprintf(e->out, ": \"%s\",\n", n->key);
+	}
+	if (any)
+		fputs("}\n"
+		      "for record, key in STALE.items():\n"
+		      "    if os.path.exists(record) and key not in open(record).read():\n"
+		      "        os.remove(record)\n\n",
+		      e->out);
 }
 
 /* Records, and the folders of caches. */
@@ -29,27 +85,57 @@ static void write_inputs(const ps_emission *e, const ps_node *n)
 {
 	const ps_graph *g = e->graph;
 
-	if (!n->after_count)
-		return;
-	fputs("    input:\n", e->out);
+	if (n->after_count)
+		fputs("    input:\n", e->out);
 	for (size_t i = 0; i < n->after_count; i++) {
 		const ps_node *input = &g->nodes[n->after[i]];
+		const bool cache = input->kind->transient;
 
-		fprintf(e->out, "        \"%s\",\n", input->record);
-		if (input->kind->transient)
-			fprintf(e->out, "        \"%s\",\n", input->output);
+		fputs(cache ? "        ancient(" : "        ", e->out);
+		write_string(e->out, input->record);
+		if (cache) {
+			fputs("),\n        ancient(", e->out);
+			write_string(e->out, input->output);
+		}
+		fputs(cache ? "),\n" : ",\n", e->out);
 	}
 }
 
 static void write_output(const ps_emission *e, const ps_node *n)
 {
-	if (!n->kind->transient)
-		fprintf(e->out, "    output: \"%s\"\n", n->record);
-	else if (e->options->keep_caches)
-		fprintf(e->out, "    output: \"%s\", directory(\"%s\")\n", n->record, n->output);
-	else
-		fprintf(e->out, "    output: temp(\"%s\"), temp(directory(\"%s\"))\n", n->record,
-			n->output);
+	const bool temporary = n->kind->transient && !e->options->keep_caches;
+
+	fputs(temporary ? "    output: temp(" : "    output: ", e->out);
+	write_string(e->out, n->record);
+	fputs(temporary ? ")" : "", e->out);
+	if (n->kind->transient) {
+		fputs(temporary ? ", temp(directory(" : ", directory(", e->out);
+		write_string(e->out, n->output);
+		fputs(temporary ? "))" : ")", e->out);
+	}
+	fputc('\n', e->out);
+}
+
+static void write_rule(const ps_emission *e, size_t index)
+{
+	const ps_graph *g = e->graph;
+	const ps_node *n = &g->nodes[index];
+	const ps_cost cost = ps_cost_of(g, n);
+	const unsigned minutes = ps_emit_minutes(cost.seconds);
+	const bool cleans = index == g->report && !e->options->keep_caches;
+
+	fprintf(e->out, "rule %s_%04zu:\n", n->kind->command, index);
+	write_inputs(e, n);
+	write_output(e, n);
+	fprintf(e->out,
+		"    params: step=\"%s\", key=\"%s\", caches=\"%s\"\n"
+		"    threads: %d\n"
+		"    resources: mem_mb=%u, disk_mb=%u",
+		n->id, n->key, cleans ? "" : "--keep-caches", g->session->threads,
+		ps_emit_mib(e, &cost), ps_emit_disk_mib(&cost));
+	if (minutes)
+		fprintf(e->out, ", runtime=%u", minutes);
+	fputs("\n    shell: STEP\n\n", e->out);
 }
 
 int ps_emit_snakemake(const ps_emission *e)
@@ -57,20 +143,11 @@ int ps_emit_snakemake(const ps_emission *e)
 	const ps_graph *g = e->graph;
 
 	write_head(e);
-	for (size_t i = 0; i < g->count; i++) {
-		const ps_node *n = &g->nodes[i];
-		const ps_cost cost = ps_cost_of(g, n);
-
-		fprintf(e->out, "rule step_%04zu:\n", i);
-		write_inputs(e, n);
-		write_output(e, n);
-		fprintf(e->out,
-			"    params: step=\"%s\", key=\"%s\"\n"
-			"    threads: %d\n"
-			"    resources: mem_mb=%u, disk_mb=%u, runtime=%u\n"
-			"    shell: STEP\n\n",
-			n->id, n->key, g->session->threads, ps_emit_mib(e, &cost),
-			(unsigned)(cost.disk_bytes >> 20) + 1, ps_emit_minutes(cost.seconds));
-	}
+	write_stale(e);
+	fputs("localrules: all\n\nrule all:\n    input: ", e->out);
+	write_string(e->out, g->nodes[g->report].record);
+	fputs("\n\n", e->out);
+	for (size_t i = 0; i < g->count; i++)
+		write_rule(e, i);
 	return 0;
 }

@@ -32,6 +32,18 @@ struct batch {
 	size_t count;
 };
 
+/* What other processes may have done meanwhile. */
+static int look_around(struct execution *e)
+{
+	ps_graph *g = e->graph;
+	int rc = 0;
+
+	for (size_t i = 0; i < g->count && !rc; i++)
+		if (g->nodes[i].state != PS_NODE_DONE || g->nodes[i].kind->transient)
+			rc = ps_graph_look(g, &g->nodes[i]);
+	return rc;
+}
+
 /* --- caches on disk --- */
 
 size_t ps_execute_cache_slots(const ps_graph *g, const ps_graph_model *m,
@@ -95,39 +107,30 @@ static int remove_cache(struct execution *e, ps_node *n)
 	return rc;
 }
 
+/* Removes the caches that nobody will read. Other processes may have done their readers
+ * meanwhile, so that each process must look anew: if each went by what it knew when it started,
+ * none might see that it was the last. */
 static int remove_unread(struct execution *e)
 {
 	ps_graph *g = e->graph;
+	bool looked = false;
 	int rc = 0;
 
 	for (size_t i = 0; i < g->count && !rc && !e->options->keep_caches; i++) {
 		ps_node *n = &g->nodes[i];
-		bool read = false;
 
 		if (!n->kind->transient || access(n->output, F_OK))
 			continue;
-		for (size_t j = i + 1; j < g->count && !read; j++)
-			read = ps_graph_reads(g, &g->nodes[j], n) &&
-			       ps_graph_wanted(g, &g->nodes[j]);
-		if (!read)
+		if (!looked)
+			rc = look_around(e);
+		looked = true;
+		if (!rc && !ps_graph_is_read(g, n))
 			rc = remove_cache(e, n);
 	}
 	return rc;
 }
 
 /* --- choosing --- */
-
-/* What other processes may have done meanwhile. */
-static int look_around(struct execution *e)
-{
-	ps_graph *g = e->graph;
-	int rc = 0;
-
-	for (size_t i = 0; i < g->count && !rc; i++)
-		if (g->nodes[i].state != PS_NODE_DONE || g->nodes[i].kind->transient)
-			rc = ps_graph_look(g, &g->nodes[i]);
-	return rc;
-}
 
 /* Claims the node if it is to do and can be done now. */
 static int try_claim(struct execution *e, ps_node *n, size_t in_batch, bool *taken)
@@ -390,24 +393,52 @@ static int claim_waiting(struct execution *e, ps_node *n)
 	return rc ? rc : ps_graph_look(e->graph, n);
 }
 
+static bool any_cache(const ps_graph *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->nodes[i].kind->transient && !access(g->nodes[i].output, F_OK))
+			return true;
+	return false;
+}
+
+/* The step was done before, or is a cache that nobody will read. What a killed process should
+ * have removed is still to remove. */
+static int leave_alone(struct execution *e, const ps_node *n)
+{
+	ps_graph *g = e->graph;
+	int rc;
+
+	ps_session_say(g->session, "%s %s", n->id,
+		       n->state == PS_NODE_DONE ? "is done already"
+						: "is not needed: what reads it is done");
+	if (e->options->keep_caches || !any_cache(g))
+		return 0;
+	rc = open_claims(e);
+	return rc ? rc : remove_unread(e);
+}
+
+static int claim_and_do(struct execution *e, ps_node *n)
+{
+	struct batch batch = {.node = {n}, .count = 1};
+	int rc = open_claims(e);
+
+	if (!rc)
+		rc = claim_waiting(e, n);
+	return rc || n->state == PS_NODE_DONE ? rc : carry_out(e, &batch);
+}
+
 int ps_execute_only(ps_graph *g, ps_node *n, const ps_execute_options *o)
 {
 	struct execution e = {.graph = g, .options = o};
-	struct batch batch = {.node = {n}, .count = 1};
 	const ps_node *input = ps_graph_missing(g, n);
 	int rc;
 
-	if (n->state == PS_NODE_DONE) {
-		ps_session_say(g->session, "%s is done already", n->id);
-		return 0;
-	}
-	if (input)
-		return missing_input(g, n, input);
-	rc = open_claims(&e);
-	if (!rc)
-		rc = claim_waiting(&e, n);
-	if (!rc && n->state != PS_NODE_DONE)
-		rc = carry_out(&e, &batch);
+	if (n->state == PS_NODE_DONE || (!o->keep_caches && !ps_graph_wanted(g, n)))
+		rc = leave_alone(&e, n);
+	else if (input)
+		rc = missing_input(g, n, input);
+	else
+		rc = claim_and_do(&e, n);
 	ps_claims_close(e.claims);
 	return rc;
 }

@@ -17,7 +17,9 @@ typedef struct ps_execute_options {
 
 /* Everything that is to do. */
 int ps_execute_all(ps_graph *graph, const ps_execute_options *options) PS_MUST_USE;
-/* One step, whose inputs must be there: PS_EINPUT naming the first that is missing. Done already: nothing. */
+/* One step, whose inputs must be there: PS_EINPUT naming the first that is missing. A step that is
+ * done is left alone, and so is a cache that no step will read. Then, too, caches are removed that
+ * no step will read. */
 int ps_execute_only(ps_graph *graph, ps_node *node, const ps_execute_options *options) PS_MUST_USE;
 
 /* PS_EUSAGE naming the finished steps that would be replaced, unless force. */

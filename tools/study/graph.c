@@ -126,16 +126,17 @@ bool ps_graph_reads(const ps_graph *g, const ps_node *a, const ps_node *b)
 	return false;
 }
 
-bool ps_graph_wanted(const ps_graph *g, const ps_node *n)
+bool ps_graph_is_read(const ps_graph *g, const ps_node *n)
 {
-	if (n->state == PS_NODE_DONE)
-		return false;
-	if (!n->kind->transient)
-		return true;
 	for (const ps_node *reader = n + 1; reader < g->nodes + g->count; reader++)
 		if (ps_graph_reads(g, reader, n) && ps_graph_wanted(g, reader))
 			return true;
 	return false;
+}
+
+bool ps_graph_wanted(const ps_graph *g, const ps_node *n)
+{
+	return n->state != PS_NODE_DONE && (!n->kind->transient || ps_graph_is_read(g, n));
 }
 
 const ps_node *ps_graph_missing(const ps_graph *g, const ps_node *n)

@@ -105,6 +105,8 @@ int ps_graph_look_all(ps_graph *graph) PS_MUST_USE;
 /* Whether the node is to be carried out: it is not done, and, where its output is removed after its last reader, a
  * reader is to do. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
+/* Whether a step that is to do reads the node's output. */
+bool ps_graph_is_read(const ps_graph *graph, const ps_node *node);
 /* The first node it reads whose output is not there; NULL: it can run. */
 const ps_node *ps_graph_missing(const ps_graph *graph, const ps_node *node);
 /* Whether node a reads node b's output. */

@@ -220,8 +220,11 @@ table_kernels() {
 table_stream() {
 	awk -F , "$names"'
 		$1 == "stream" && !n++ { print "| what | precision | cache | backend | rate | of fio | read MiB |"; print "| --- | --- | --- | --- | --- | --- | --- |" }
-		$1 == "stream" { printf "| %s | %s | %s | %s | %s %s | %s | %s |\n", label($2), ($3 == "" ? "-" : $3), $6, ($7 == "" ? "-" : $7), $11, $12,
-			($13 == "" ? "-" : sprintf("%.0f %%", 100 * $13)), ($16 == "" ? "-" : $16) }' "$results"
+		$1 == "stream" {
+			what = label($2) ($8 == "median" ? ", median" : "")
+			printf "| %s | %s | %s | %s | %s | %s | %s |\n", what, ($3 == "" ? "-" : $3), $6, ($7 == "" ? "-" : $7),
+				($11 == "" ? "-" : $11 " " $12), ($13 == "" ? "-" : sprintf("%.0f %%", 100 * $13)), ($16 == "" ? "-" : $16)
+		}' "$results"
 }
 
 table_memory() {

@@ -71,7 +71,8 @@ static void lay_out(void *context, size_t tokens, ps_layout *layout)
 	if (sample->need->lay_out)
 		sample->need->lay_out(sample->need->command, tokens, layout);
 	sample->ids = ps_layout_part(layout, tokens, sizeof *sample->ids);
-	sample->head_room = ps_engine_room(layout, head_bytes);
+	if (sample->need->head)
+		sample->head_room = ps_engine_room(layout, head_bytes);
 }
 
 int ps_sample_start(ps_sample *sample, ps_engine *e, const ps_engine_need *need, size_t tokens,

@@ -60,8 +60,9 @@ typedef struct ps_sample {
 
 /* Starts the engine for at most `tokens` tokens and fills in what costs say of the model.
  * engine: opened, not started; the caller closes it. need: its window is the longest one of the
- * sample, its buffers are laid out for the sample, and its head is not started. ids (count): the
- * sample's tokens, repeated as often as necessary; count 0: token 0. PS_EBUDGET. */
+ * sample. Its buffers are laid out for the sample. Its head is not started, but ps_sample_head gets
+ * room where it wants one. ids (count): the sample's tokens, repeated as often as necessary; count
+ * 0: token 0. PS_EBUDGET. */
 int ps_sample_start(ps_sample *sample, ps_engine *engine, const ps_engine_need *need, size_t tokens,
 		    const int32_t *ids, size_t count, ps_model_costs *costs) PS_MUST_USE;
 
@@ -90,7 +91,8 @@ int ps_sample_observed(ps_sample *sample, const ps_wanda_stats *stats,
  * ps_wanda_bytes, and gets it back. */
 int ps_sample_masks(ps_engine *engine, const ps_prune_options *options, const ps_wanda_stats *stats,
 		    ps_arena *arena, double *seconds) PS_MUST_USE;
-/* The layers that a rule looks at: the model's, and as many as a pooled embedding's weights make. */
+/* The layers that a rule looks at: the model's, and as many as a pooled embedding's weights
+ * make. */
 double ps_masked_layers(const ps_model_config *config, const ps_prune_options *options);
 /* --- sums --- */
 

@@ -201,6 +201,7 @@ static int measure_model(const ps_rates_question *q, const struct counted *ids, 
 	struct rooms rooms = {.engine = &r->engine};
 	const ps_engine_need need = {.window = ps_max_size(q->window, ppl_window),
 				     .hidden_copies = 1,
+				     .head = true,
 				     .lay_out = lay_out_rooms,
 				     .command = &rooms};
 	const double started = ps_clock();

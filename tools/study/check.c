@@ -5,58 +5,74 @@
 
 #include "tools/study/study_lines.h"
 
-/* Flags of commands and the study file's keys behind them. */
-static const char *const keys[][2] = {
-	{"--arch", "sae.arch"},      {"--k", "sae.k"},
-	{"--d-sae", "sae.d_sae"},    {"--batch", "sae.batch"},
-	{"--lr", "sae.lr"},          {"--tokens", "train_tokens"},
-	{"--scope", "wanda.scope"},  {"--calibration", "wanda.calibration"},
-	{"--layer", "models.layer"}, {"--expansion", "sae.expansion"},
+/* Flags of commands and the keys of the study file behind them. A key that begins with a dot stands
+ * in the group of the step: magnitude, wanda or sae. */
+static const struct {
+	const char *flag, *key;
+} keys[] = {
+	{"--arch", ".arch"},
+	{"--k", ".k"},
+	{"--d-sae", ".d_sae"},
+	{"--batch", ".batch"},
+	{"--lr", ".lr"},
+	{"--tokens", "train_tokens"},
+	{"--scope", ".scope"},
+	{"--calibration", ".calibration"},
+	{"--pool-embedding", ".pool_embedding"},
+	{"--sparsity", "sparsities"},
 };
 
-/* The key behind the first flag that the text names. */
-static const char *key_of(const char *text)
+/* The place in the text of the first flag that it names, and the flag's row; NULL: none. */
+static const char *first_flag(const char *text, size_t *row)
 {
-	const char *best = NULL, *at = NULL;
+	const char *first = NULL;
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		size_t length = strlen(keys[i][0]);
-		const char *found = strstr(text, keys[i][0]);
+		const char *at = strstr(text, keys[i].flag);
+		const char after = at ? at[strlen(keys[i].flag)] : 0;
 
-		if (found && strchr(" ,:;=", found[length]) && (!at || found < at)) {
-			at = found;
-			best = keys[i][1];
-		}
+		if (!at || (after && !strchr(" ,:;=", after)) || (first && first < at))
+			continue;
+		first = at;
+		*row = i;
 	}
-	return best;
+	return first;
+}
+
+/* "sae.k" of the group sae and the row of --k. */
+static void name_key(const char *group, size_t row, char *out, size_t size)
+{
+	const char *key = keys[row].key;
+
+	snprintf(out, size, "%s%s", key[0] == '.' ? group : "", key);
 }
 
 /* The message with the key's own name in the place of the flag. */
-static void rename_flag(const char *said, const char *key, char *out, size_t size)
+static void rename_flag(const char *said, const char *at, size_t row, char *out, size_t size)
 {
-	const char *dot = strrchr(key, '.'), *flag = NULL, *at;
+	const char *key = keys[row].key;
 
-	for (size_t i = 0; i < sizeof keys / sizeof *keys && !flag; i++)
-		if (!strcmp(keys[i][1], key))
-			flag = keys[i][0];
-	at = flag ? strstr(said, flag) : NULL;
-	if (at)
-		snprintf(out, size, "%.*s%s%s", (int)(at - said), said, dot ? dot + 1 : key,
-			 at + strlen(flag));
-	else
-		snprintf(out, size, "%s", said);
+	snprintf(out, size, "%.*s%s%s", (int)(at - said), said, key + (key[0] == '.'),
+		 at + strlen(keys[row].flag));
 }
 
-int ps_study_blame(const ps_graph *g, const char *what, ps_diag *diag)
+int ps_study_blame(const ps_graph *g, const char *group, ps_diag *diag)
 {
-	const char *key = key_of(diag->text);
-	char said[sizeof diag->text];
-	int line = ps_study_line(g->path, key ? key : what);
+	char key[64], said[sizeof diag->text];
+	size_t row = 0;
+	const char *at = first_flag(diag->text, &row);
+	int line;
 
-	rename_flag(diag->text, key ? key : what, said, sizeof said);
+	if (at) {
+		name_key(group, row, key, sizeof key);
+		rename_flag(diag->text, at, row, said, sizeof said);
+	} else {
+		snprintf(key, sizeof key, "%s", group);
+		snprintf(said, sizeof said, "%s", diag->text);
+	}
+	line = ps_study_line(g->path, key);
 	*diag = (ps_diag){{0}};
 	if (line)
-		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s: %s", g->path, line,
-			       key ? key : what, said);
-	return ps_fail(diag, PS_EINPUT, "%s: %s: %s", g->path, key ? key : what, said);
+		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s: %s", g->path, line, key, said);
+	return ps_fail(diag, PS_EINPUT, "%s: %s: %s", g->path, key, said);
 }

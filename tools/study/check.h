@@ -1,11 +1,12 @@
-/* tools/study/check.h: a study's options against its models, before the first step runs. */
+/* tools/study/check.h: what a command would refuse, told to the author of the study file. */
 #ifndef PS_TOOLS_STUDY_CHECK_H
 #define PS_TOOLS_STUDY_CHECK_H
 
 #include "tools/study/graph.h"
 
-/* Turns what a command says of one of its flags (diag, from an options check) into what the study file's author needs:
- * file, line and key. Returns PS_EINPUT. */
-int ps_study_blame(const ps_graph *graph, const char *what, ps_diag *diag);
+/* Turns a command's complaint about one of its flags into one about the study file: its name, the
+ * line and the key. Call it when an options check has failed; diag holds the complaint. group is
+ * where the step's keys stand: magnitude, wanda or sae. Returns PS_EINPUT. */
+int ps_study_blame(const ps_graph *graph, const char *group, ps_diag *diag);
 
 #endif

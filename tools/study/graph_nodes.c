@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/model/kernel.h"
+#include "tools/cmd/prune_plan.h"
 #include "tools/run/code_version.h"
 #include "tools/study/check.h"
 #include "tools/study/results.h"
@@ -228,6 +229,18 @@ static const char *output_of(const ps_graph *g, size_t node)
 	return node == PS_NO_NODE ? NULL : g->nodes[node].output;
 }
 
+/* What `prune` would refuse is refused here. */
+static int check_mask(ps_graph *g, const ps_graph_model *m, const ps_prune_args *args)
+{
+	ps_diag *diag = &g->session->diag;
+	ps_prune_plan plan;
+	int rc = ps_prune_plan_make(args, &plan, diag);
+
+	if (!rc)
+		rc = ps_prune_plan_check(&plan, &m->config, diag);
+	return rc == PS_EUSAGE ? ps_study_blame(g, args->method, diag) : rc;
+}
+
 static int add_mask(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_study_file *f = g->file;
@@ -245,6 +258,7 @@ static int add_mask(ps_graph *g, size_t model, size_t condition)
 		.tokens = wanda ? output_of(g, m->calibration) : NULL,
 		.out = ps_graph_text(g, "%s/mask.safetensors", c->folder),
 	};
+	int rc;
 
 	making.output = args.out;
 	making.args = &args;
@@ -252,7 +266,10 @@ static int add_mask(ps_graph *g, size_t model, size_t condition)
 		making.after[0] = m->calibration;
 		making.after[1] = PS_NO_NODE;
 	}
-	return args.out ? make(g, &making, &c->mask) : no_memory(g);
+	if (!args.out)
+		return no_memory(g);
+	rc = check_mask(g, m, &args);
+	return rc ? rc : make(g, &making, &c->mask);
 }
 
 static int add_ppl(ps_graph *g, size_t model, size_t condition)

@@ -306,8 +306,10 @@ table_stream() {
 			print "| --- | --- | --- | --- | --- | --- | --- |"
 		}
 		$1 == "stream" {
-			printf "| %s | %s | %s | %s | %s %s | %s | %s |\n", label($2), shown($3), \
-				$6, shown($7), $11, $12, percent($13), shown($16)
+			what = label($2) ($8 == "median" ? ", median" : "")
+			rate = $11 == "" ? "-" : $11 " " $12
+			printf "| %s | %s | %s | %s | %s | %s | %s |\n", what, shown($3), \
+				$6, shown($7), rate, percent($13), shown($16)
 		}' "$results"
 }
 

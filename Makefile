@@ -10,17 +10,19 @@ OPT ?= -O3
 FUZZ_SECONDS ?= 60
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
 CFLAGS ?= $(OPT) -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -fno-trapping-math -MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -fno-trapping-math \
+	-MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
 PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl libcyaml
-# Expanded in recipes only, so that `make deps` runs where nothing is installed yet.
+# It is expanded in recipes only. So `make deps` runs before anything is installed.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 
-# core knows nobody; io, prune and sae stand on core; analysis reads prune and sae; tools may use all (test/lint/arrows.sh).
+# A folder of the library becomes an archive. Which room may include which: docs/ARCHITECTURE.md.
 FOLDERS = core io prune sae analysis
 ROOMS = core/base core/model core/tokenizer io prune sae analysis analysis/report
 LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a) $(BUILD)/libtools.a
-# Link order: users before what they use.
-LINK = $(BUILD)/libtools.a $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a $(BUILD)/libio.a $(BUILD)/libcore.a
+# The linker wants an archive before those that it uses.
+LINK = $(BUILD)/libtools.a $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a \
+	$(BUILD)/libio.a $(BUILD)/libcore.a
 SHARDINFO_SOURCES = $(wildcard tools/shard*.c)
 TOOL_ROOMS = tools/run tools/engine tools/train tools/cmd tools/study
 TOOL_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(TOOL_ROOMS:%=%/*.c)))
@@ -33,19 +35,20 @@ BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c test/*/*.c \
-	test/*/*/*.c bench/*.c))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) \
+	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
+.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench \
+	bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-deps: ## install what is missing (Debian, Ubuntu), or name it
+deps: ## install missing packages (Debian, Ubuntu), or name them
 	@sh tools/deps.sh
 
 define folder_library
@@ -55,7 +58,7 @@ $(BUILD)/lib$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 endef
 $(foreach folder,$(FOLDERS),$(eval $(call folder_library,$(folder))))
 
-# Everything of tools but the command line: what tests may link.
+# All of tools that tests may link: everything but the command line.
 $(BUILD)/libtools.a: $(TOOL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -70,7 +73,7 @@ $(PROGRAM): $(CLI_OBJECTS) $(LIB_FILES)
 $(SHARDINFO): $(SHARDINFO_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(SHARDINFO_OBJECTS) $(LINK) $(LIBS)
 
-# The page that describes results.json; a test fails where the committed one differs.
+# The page that describes results.json. A test fails if the committed one differs.
 docs/RESULTS.md: $(BUILD)/tools/results_page
 	$(BUILD)/tools/results_page >$(BUILD)/RESULTS.md
 	mv $(BUILD)/RESULTS.md $@
@@ -91,60 +94,69 @@ tests: $(TESTS)
 fuzzers: $(FUZZERS)
 objects: $(OBJECTS)
 
-demo: ## set up, fetch a text, run the embedded study (about five minutes), say where its report is
+demo: ## set up, fetch a text, run the demo's study (about five minutes), name its report
 	@$(MAKE) --no-print-directory deps
 	@$(PARALLEL) -s all
 	@sh demo/get-text.sh
 	./$(PROGRAM) study studies/demo.yaml -o build/demo
 	@echo "the report: $(CURDIR)/build/demo/report.html"
 
-test: ## set up and run the tests (no Python, no network beyond packages)
+test: ## set up and run the tests (no Python; a network for packages only)
 	@$(MAKE) --no-print-directory deps
 	@$(PARALLEL) all tests
 	@$(MAKE) --no-print-directory check
 
 check: all $(TESTS) $(BENCH_TOOLS) ## run the tests with what is installed
-	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
+	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) \
+		MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
 		WATCH_COMMAND=$(BUILD)/bench/watch_command sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
-check-asan: all ## the tests under AddressSanitizer and UBSan, in build/asan
-	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope SHARDINFO=build/asan/shardinfo OPT=-O1 \
-		EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-check-tsan: all ## the tests under ThreadSanitizer, in build/tsan
-	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope SHARDINFO=build/tsan/shardinfo OPT=-O1 \
-		EXTRA_CFLAGS=-fsanitize=thread
+check-asan: all ## run the tests under AddressSanitizer and UBSan, in build/asan
+	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/asan PROGRAM=build/asan/prunescope \
+		SHARDINFO=build/asan/shardinfo OPT=-O1 EXTRA_CFLAGS='$(ASAN_FLAGS)'
 
-check-real: all ## compare with real models and tokenizers, where variables say where they are (test/README.md)
+check-tsan: all ## run the tests under ThreadSanitizer, in build/tsan
+	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope \
+		SHARDINFO=build/tsan/shardinfo OPT=-O1 EXTRA_CFLAGS=-fsanitize=thread
+
+check-real: all ## compare with real models and Python libraries (variables: test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)
 
-fuzz: ## run libFuzzer (clang) on what reads files: FUZZ_SECONDS each (60), in build/fuzz
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+fuzz: ## run libFuzzer (clang) on each parser for FUZZ_SECONDS (60), in build/fuzz
 	@$(PARALLEL) -s fuzzers BUILD=build/fuzz CC=clang OPT=-O1 \
-		EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+		EXTRA_CFLAGS='$(FUZZ_FLAGS)'
 	@sh test/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS:$(BUILD)/test/fuzz/fuzz_%=%)
 
 bench-programs: $(PROGRAM) $(BENCHES) $(BENCH_TOOLS)
 
-bench: bench-programs ## a few minutes of benchmarks; CSV on stdout and in build/bench/results (BENCH_FULL=1: as bench-full)
-	@BENCH_FULL=$${BENCH_FULL:-0} PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh kernels forward stream
+bench: bench-programs ## measure small shapes (minutes); CSV on stdout and in build/bench/results
+	@BENCH_FULL=$${BENCH_FULL:-0} PRUNESCOPE=./$(PROGRAM) \
+		sh bench/measure.sh kernels forward stream
 
-bench-full: bench-programs ## the measurements behind docs/PERFORMANCE.md, and its pictures (bench/measure.sh; half an hour)
+bench-full: bench-programs ## measure all of docs/PERFORMANCE.md and draw it (half an hour)
 	@PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh
 
 # The objects of the library and the programs, as lint builds them.
-LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
+LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) \
+	$(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
 
-lint: ## the checks of test/lint, warnings as errors (gcc, and clang if it is there), shellcheck if it is there
+lint: ## check includes, sizes, layout, cycles, warnings (gcc, clang), scripts (shellcheck)
 	@sh test/lint/arrows.sh
 	@sh test/lint/sizes.sh || echo "sizes: the excesses above are reported only"
 	@sh test/lint/format.sh || echo "format: the places above are reported only"
 	@$(PARALLEL) -s objects BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror
 	@echo "gcc: no warnings"
-	@CC=gcc sh test/lint/cycles.sh $(LINT_OBJECTS) || echo "cycles: the cycles above are reported only"
+	@CC=gcc sh test/lint/cycles.sh $(LINT_OBJECTS) || \
+		echo "cycles: the cycles above are reported only"
 	@if command -v clang >/dev/null; then \
 		$(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
 		echo "clang: no warnings"; else echo "clang: not installed, left out"; fi
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
+	@if command -v shellcheck >/dev/null; then \
+		shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
 		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi
 
 install: all ## install into PREFIX (/usr/local); DESTDIR is honoured

@@ -1,15 +1,20 @@
-"""What a user would run instead: transformers' forward pass on the CPU, on the same tokens and threads.
+"""What a user would run instead of prunescope: transformers' forward pass on the CPU, on the same
+tokens and threads.
 
 usage: forward_torch.py forward MODEL TOKENS.safetensors f32|bf16 THREADS WINDOWS [CACHE]
        forward_torch.py ppl MODEL TEXT f32|bf16 THREADS WINDOW STRIDE MAX_TOKENS
        forward_torch.py version
 
-forward: the decoder without the output head, the first WINDOWS windows in batches of 8. With CACHE, a folder that `prunescope
-cache` wrote of the last layer, also the largest relative L2 difference of a row of the first batch.
-ppl: windows start at 0, STRIDE, ...: BOS and up to WINDOW ids, logits of every position (what transformers gives),
-the loss of the ids that no window before has scored.
-Prints `tokens seconds cpu result`: the forward passes' time alone, by the clock and of the processors, without imports,
-loading and one window to warm up; result is the difference (or -), or the mean loss in nats. Memory is bench/watch_command's to measure."""
+forward: runs the decoder without the output head over the first WINDOWS windows, in batches of 8.
+CACHE is a folder that `prunescope cache` wrote of the last layer. With it, the first batch is
+compared with the cache: the result is the largest relative L2 difference of a row.
+
+ppl: windows start at 0, STRIDE, ...; each is BOS and up to WINDOW ids. transformers computes the
+logits of every position. The loss is over the ids that no earlier window has scored.
+
+Prints `tokens seconds cpu result`. The times are those of the forward passes alone, by the clock
+and as processor time, without imports, loading and one window to warm up. result is the difference
+(- without CACHE), or the mean loss in nats. bench/watch_command measures the memory."""
 
 import glob
 import os
@@ -19,13 +24,14 @@ import time
 import torch
 import transformers
 from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 BATCH = 8
 
 
 class Stopwatch:
-    """Adds up what happens within it: seconds by the clock, and of all threads' processors."""
+    """Adds up the time spent within it: seconds by the clock, and processor seconds."""
 
     seconds = cpu = 0.0
 
@@ -49,7 +55,7 @@ def load(path, precision, threads):
 
 
 def difference(cache, rows):
-    """Largest relative L2 difference of the cache's first rows from these."""
+    """Largest relative L2 difference of a row of these from the same row of the cache."""
     shards = sorted(glob.glob(os.path.join(cache, "shard-*.safetensors")))
     got, count = [], 0
     while count < len(rows):
@@ -82,7 +88,7 @@ def forward(path, tokens, precision, threads, windows, cache=None):
 
 
 def spans(count, window, stride):
-    """(begin, first id that counts, end) of each window."""
+    """Yields (begin, first id that counts, end) of each window."""
     done = begin = 0
     while done < count:
         end = min(begin + window, count)
@@ -97,7 +103,8 @@ def perplexity(path, text, precision, threads, window, stride, most):
 
     model = load(path, precision, int(threads))
     with open(text, encoding="utf-8", newline="") as file:
-        ids = Tokenizer.from_file(os.path.join(path, "tokenizer.json")).encode(file.read(), add_special_tokens=False).ids
+        tokenizer = Tokenizer.from_file(os.path.join(path, "tokenizer.json"))
+        ids = tokenizer.encode(file.read(), add_special_tokens=False).ids
     ids = torch.tensor(ids[: int(most)])
     bos = torch.tensor([model.config.bos_token_id])
     loss, watch = 0.0, Stopwatch()
@@ -105,8 +112,9 @@ def perplexity(path, text, precision, threads, window, stride, most):
         model(torch.cat([bos, ids[: int(window) - 1]])[None], use_cache=False)
         for begin, scored, end in spans(len(ids), int(window), int(stride)):
             with watch:
-                logits = model(torch.cat([bos, ids[begin : end - 1]])[None], use_cache=False).logits[0]
-                loss += torch.nn.functional.cross_entropy(logits[scored - begin :].float(), ids[scored:end], reduction="sum").item()
+                given = torch.cat([bos, ids[begin : end - 1]])[None]
+                logits = model(given, use_cache=False).logits[0][scored - begin :].float()
+                loss += cross_entropy(logits, ids[scored:end], reduction="sum").item()
     print(len(ids), watch, f"{loss / len(ids):.6f}")
 
 

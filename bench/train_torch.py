@@ -2,9 +2,13 @@
 
     train_torch.py sparsify|saelens|dictionary_learning D_IN D_SAE K BATCH STEPS THREADS
 
-One SAE, Adam, unit-norm decoder, random rows that are in memory already; each library's own step. Prints the median
-and best of STEPS steps after one to warm up, and the peak memory, as CSV without a header:
-    library,d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,cpu_ms,peak_mib   (cpu_ms: CPU time of the cheapest step)
+Trains one SAE with the library's own step: Adam, unit-norm decoder, random rows that are already in
+memory. Times STEPS steps after one to warm up. Prints the median and the best rate, and the peak
+memory, as CSV without a header:
+
+    library,d_in,d_sae,k,batch,threads,steps,tokens_per_s,best_tokens_per_s,cpu_ms,peak_mib
+
+cpu_ms is the processor time of the cheapest step.
 Measured with torch 2.13, sparsify (eai-sparsify) 1.3, sae-lens 6.54, dictionary-learning 0.1."""
 import os
 import resource
@@ -12,7 +16,7 @@ import sys
 import time
 
 os.environ["SPARSIFY_DISABLE_TRITON"] = "1"
-import torch  # noqa: E402  (after the variable that it is to see)
+import torch  # noqa: E402  (it must see the variable above)
 
 
 def sparsify_step(d_in, d_sae, k, batch):
@@ -38,7 +42,12 @@ def saelens_step(d_in, d_sae, k, batch):
     from sae_lens.training.sae_trainer import SAETrainer
 
     sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=d_in, d_sae=d_sae, k=k))
-    config = SAETrainerConfig(total_training_samples=1000 * batch, train_batch_size_samples=batch, lr_end=3e-5, autocast=False)
+    config = SAETrainerConfig(
+        total_training_samples=1000 * batch,
+        train_batch_size_samples=batch,
+        lr_end=3e-5,
+        autocast=False,
+    )
     trainer = SAETrainer(config, sae, iter(()))
     return lambda rows: trainer._train_step(sae=sae, sae_in=rows)
 
@@ -46,8 +55,10 @@ def saelens_step(d_in, d_sae, k, batch):
 def dictionary_learning_step(d_in, d_sae, k, batch):
     from dictionary_learning.trainers.top_k import TopKTrainer
 
-    trainer = TopKTrainer(steps=1000, activation_dim=d_in, dict_size=d_sae, k=k, layer=0, lm_name="none", device="cpu",
-                          warmup_steps=10, decay_start=None)
+    trainer = TopKTrainer(
+        steps=1000, activation_dim=d_in, dict_size=d_sae, k=k, layer=0, lm_name="none",
+        device="cpu", warmup_steps=10, decay_start=None,
+    )
     count = iter(range(1 << 30))
     return lambda rows: trainer.update(next(count), rows)
 
@@ -58,8 +69,12 @@ def main():
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     rows = [torch.randn(batch, d_in) for _ in range(2)]
-    make = {"sparsify": sparsify_step, "saelens": saelens_step, "dictionary_learning": dictionary_learning_step}[library]
-    step = make(d_in, d_sae, k, batch)
+    makers = {
+        "sparsify": sparsify_step,
+        "saelens": saelens_step,
+        "dictionary_learning": dictionary_learning_step,
+    }
+    step = makers[library](d_in, d_sae, k, batch)
     step(rows[0])
     rates, cpu = [], float("inf")
     for i in range(steps):
@@ -69,7 +84,11 @@ def main():
         rates.append(batch / (time.perf_counter() - start))
     rates.sort()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{library},{d_in},{d_sae},{k},{batch},{threads},{steps},{rates[len(rates) // 2]:.0f},{rates[-1]:.0f},{1000 * cpu:.1f},{peak:.0f}")
+    median = rates[len(rates) // 2]
+    print(
+        f"{library},{d_in},{d_sae},{k},{batch},{threads},{steps},"
+        f"{median:.0f},{rates[-1]:.0f},{1000 * cpu:.1f},{peak:.0f}"
+    )
 
 
 if __name__ == "__main__":

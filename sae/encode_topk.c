@@ -197,8 +197,8 @@ static size_t group_rows(const ps_topk_encoder *e, size_t rows)
 
 	for (size_t tried = (e->screened ? PS_SCREEN_ROWS : PLAIN_ROWS) / tile * tile; tried;
 	     tried -= tile) {
-		const size_t groups = (rows + tried - 1) / tried,
-			     work = (groups + threads - 1) / threads * tried;
+		const size_t groups = ps_div_up(rows, tried),
+			     work = ps_div_up(groups, threads) * tried;
 
 		if (work < least) {
 			least = work;

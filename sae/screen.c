@@ -423,8 +423,7 @@ void ps_screen_run(ps_screen *s, const float *x, size_t rows, size_t d_sae, size
 		   int worker)
 {
 	struct group *g = &s->group[worker];
-	const size_t wide = s->kernel->latents,
-		     tiles = (rows + s->kernel->rows - 1) / s->kernel->rows;
+	const size_t wide = s->kernel->latents, tiles = ps_div_up(rows, s->kernel->rows);
 
 	pack_group(s, g, x, rows, tiles, k, positive);
 	for (size_t panel = 0; panel * wide < d_sae; panel++) {

@@ -222,7 +222,7 @@ static double parallel_gradient(const ps_trainer *t, const ps_pass *pass, size_t
 }
 
 /* Adds latent j's gradients. Where decoder rows keep norm 1, `along` then removes the gradient
- * along the row, the penalty's included. */
+ * along the row, the penalty's included. That is found first, while the lists still hold df. */
 static void finish_latent(const struct step *s, size_t j)
 {
 	ps_trainer *t = s->trainer;

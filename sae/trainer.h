@@ -39,7 +39,7 @@ typedef struct ps_pass {
 } ps_pass;
 
 struct ps_trainer {
-	ps_train_options options; /* with the batch as it is trained with: at most tokens */
+	ps_train_options options; /* its batch is at most its tokens */
 	const ps_arch *arch;
 	const ps_context *context;
 	ps_feed *feed; /* shared by the trainers that take the same batches */

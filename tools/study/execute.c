@@ -17,6 +17,9 @@
 
 enum { POLL_MS = 500 }; /* between looks at what other processes have done */
 
+/* Held while a process looks for room for a cache. */
+#define ROOM "study/all/room"
+
 struct execution {
 	ps_graph *graph;
 	const ps_execute_options *options;
@@ -67,17 +70,17 @@ static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
 
 /* Whether the disk may hold so many more caches of the node's model; caches of other models count where --disk says
  * how much all may take, with room left for a second one beside a first. */
-static bool has_room(const struct execution *e, const ps_node *n, size_t more)
+static bool has_room(const struct execution *e, const ps_node *n)
 {
 	const ps_graph *g = e->graph;
 	const ps_graph_model *own = &g->models[n->model];
 	const size_t live = live_caches(g, own);
+	/* One that lies there unfinished is made in its place. */
+	const size_t more = access(n->output, F_OK) ? 1 : 0;
 	uint64_t others = 0;
 
 	if (e->options->keep_caches)
 		return true;
-	/* One that lies there unfinished is made in its place. */
-	more -= !access(n->output, F_OK);
 	if (live + more > ps_execute_cache_slots(g, own, e->options))
 		return false;
 	for (size_t i = 0; i < g->file->models_count && e->options->disk_bytes; i++)
@@ -132,17 +135,13 @@ static int remove_unread(struct execution *e)
 
 /* --- choosing --- */
 
-/* Claims the node if it is to do and can be done now. */
-static int try_claim(struct execution *e, ps_node *n, size_t in_batch, bool *taken)
+/* Claims a node that is not done. */
+static int claim_step(struct execution *e, ps_node *n, bool *taken)
 {
 	ps_graph *g = e->graph;
 	ps_claim_holder holder = {0};
 	int rc;
 
-	*taken = false;
-	if (!ps_graph_wanted(g, n) || ps_graph_missing(g, n) ||
-	    (n->kind->transient && !has_room(e, n, in_batch + 1)))
-		return 0;
 	rc = ps_claim_take(e->claims, n->id, taken, &holder, &g->session->diag);
 	if (rc)
 		return rc;
@@ -162,6 +161,40 @@ static int try_claim(struct execution *e, ps_node *n, size_t in_batch, bool *tak
 	return rc;
 }
 
+/* Makes the folder of a cache that the disk has room for; until it is there no other process looks
+ * for room. */
+static int take_room(struct execution *e, const ps_node *n, bool *taken)
+{
+	ps_diag *diag = &e->graph->session->diag;
+	ps_claim_holder holder;
+	int rc = ps_claim_take(e->claims, ROOM, taken, &holder, diag);
+
+	if (rc || !*taken)
+		return rc;
+	*taken = has_room(e, n);
+	if (*taken)
+		rc = ps_folder_make(&ps_sys_linux, n->output, diag);
+	ps_claim_release(e->claims, ROOM);
+	return rc;
+}
+
+/* Claims the node if it is to do and can be done now. */
+static int try_claim(struct execution *e, ps_node *n, bool *taken)
+{
+	int rc;
+
+	*taken = false;
+	if (!ps_graph_wanted(e->graph, n) || ps_graph_missing(e->graph, n))
+		return 0;
+	rc = claim_step(e, n, taken);
+	if (rc || !*taken || !n->kind->transient)
+		return rc;
+	rc = take_room(e, n, taken);
+	if (rc || !*taken)
+		ps_claim_release(e->claims, n->id);
+	return rc;
+}
+
 static int choose(struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
@@ -175,7 +208,7 @@ static int choose(struct execution *e, struct batch *batch)
 
 		if (n->kind != first->kind || n->model != first->model)
 			continue;
-		rc = try_claim(e, n, batch->count, &taken);
+		rc = try_claim(e, n, &taken);
 		if (taken)
 			batch->node[batch->count++] = n;
 		if (batch->count && batch->count == first->kind->batch_max)
@@ -189,6 +222,9 @@ static int choose(struct execution *e, struct batch *batch)
 static void release(struct execution *e, struct batch *batch, size_t from)
 {
 	for (size_t i = from; i < batch->count; i++) {
+		/* A cache that was not begun gives its room back. */
+		if (batch->node[i]->kind->transient)
+			rmdir(batch->node[i]->output);
 		ps_claim_release(e->claims, batch->node[i]->id);
 		json_decref(batch->result[i]);
 		batch->result[i] = NULL;

@@ -164,7 +164,7 @@ static const ps_argument report_rows[] = {
 TABLE(report, T, report_rows);
 #undef T
 
-/* What one field is turned into. */
+/* The field that is being turned into JSON, and what for. */
 struct turning {
 	const ps_argument_table *table;
 	const ps_argument *field;
@@ -178,7 +178,7 @@ static int out_of_memory(const struct turning *t)
 	return ps_fail(t->diag, PS_EBUDGET, "no memory for the arguments of %s", t->table->command);
 }
 
-/* A path becomes what it stands for, any other text itself. */
+/* A path becomes what stands for it. Any other text becomes itself. */
 static int text_json(const struct turning *t, const char *text, json_t **value)
 {
 	if (!text)
@@ -219,7 +219,7 @@ static int ints_json(const struct turning *t, const ps_int_list *list, json_t **
 	return 0;
 }
 
-/* The size_t that stands right before the field: how many items it has. */
+/* How many items the field has: the size_t field right before it. */
 static size_t count_before(const struct turning *t, const char *args)
 {
 	size_t count;
@@ -245,7 +245,7 @@ static int text_lists_json(const struct turning *t, const char *args, json_t **v
 	return rc;
 }
 
-/* The masks; where their caches go does not matter. */
+/* The masks of the variants. Where their caches go does not count. */
 static int variants_json(const struct turning *t, const char *args, json_t **value)
 {
 	const ps_cache_variant *variants = (const void *)(args + t->field->offset);

@@ -1,8 +1,9 @@
 /* tools/study/arguments.h: the argument structs of commands, described field by field.
  *
- * A step of a study is known by the digest of the arguments that its command gets. This is the one place that turns
- * an argument struct into what is digested. Each struct has a table with a row for every field; a test checks that
- * the rows cover the whole struct, so that a new field cannot be forgotten. */
+ * A step's key is the digest of the arguments that its command gets. This is the one place that
+ * turns an argument struct into the JSON that is digested. Each struct has a table with a row for
+ * every field. A test reads the structs from their headers and checks that no field lacks a row
+ * (test/tools/study/test_arguments.c). */
 #ifndef PS_TOOLS_STUDY_ARGUMENTS_H
 #define PS_TOOLS_STUDY_ARGUMENTS_H
 
@@ -14,13 +15,13 @@
 
 /* What a field means for the bits of the command's result. */
 typedef enum ps_argument_role {
-	PS_ROLE_OPTION,    /* its value determines them */
-	PS_ROLE_INPUT,     /* a path: what lies there determines them */
-	PS_ROLE_TOKENIZER, /* a model's path, of which only the tokenizer and the BOS id matter */
-	PS_ROLE_MODEL,     /* a model's path: weights and config matter */
-	PS_ROLE_BOTH,      /* a model's path: weights, config and tokenizer matter */
-	PS_ROLE_OUTPUT,    /* a path that is written: it does not matter */
-	PS_ROLE_FREE,      /* it does not matter: how the work is shown, sped up or allowed */
+	PS_ROLE_OPTION,    /* its value counts */
+	PS_ROLE_INPUT,     /* a path: what lies there counts */
+	PS_ROLE_TOKENIZER, /* a model's path: its tokenizer and BOS id count */
+	PS_ROLE_MODEL,     /* a model's path: its weights and config count */
+	PS_ROLE_BOTH,      /* a model's path: its weights, config and tokenizer count */
+	PS_ROLE_OUTPUT,    /* a path that is written: does not count */
+	PS_ROLE_FREE,      /* how the work is shown, sped up or allowed: does not count */
 } ps_argument_role;
 
 typedef enum ps_argument_type {
@@ -32,8 +33,8 @@ typedef enum ps_argument_type {
 	PS_TYPE_REAL,       /* double (NaN: null) */
 	PS_TYPE_TEXTS,      /* ps_text_list */
 	PS_TYPE_INTS,       /* ps_int_list */
-	PS_TYPE_TEXT_LISTS, /* const ps_text_list *, one for each condition of the size_t before it */
-	PS_TYPE_VARIANTS, /* ps_cache_variant[PS_LIST_MAX], as many as the size_t before it says */
+	PS_TYPE_TEXT_LISTS, /* const ps_text_list *; the size_t field before it counts the lists */
+	PS_TYPE_VARIANTS,   /* ps_cache_variant[]; the size_t field before it counts them */
 } ps_argument_type;
 
 typedef struct ps_argument {
@@ -45,7 +46,7 @@ typedef struct ps_argument {
 
 typedef struct ps_argument_table {
 	const char *command;
-	const ps_argument *item; /* by offset */
+	const ps_argument *item; /* (count): in the order of the struct */
 	size_t count;
 	size_t struct_size;
 } ps_argument_table;
@@ -54,11 +55,11 @@ extern const ps_argument_table ps_tokenize_arguments, ps_prune_arguments, ps_ppl
 	ps_cache_arguments, ps_train_arguments, ps_eval_arguments, ps_transfer_arguments,
 	ps_ablate_arguments, ps_seeds_arguments, ps_survival_arguments, ps_report_arguments;
 
-/* What stands for a path in a key: a new reference, or NULL when the path is not known. */
+/* Returns what stands for a path in a key: a new reference, or NULL if the path is not known. */
 typedef json_t *(*ps_identify_fn)(void *context, const char *path, ps_argument_role role);
 
-/* {field: value} of all fields that determine the bits; inputs are replaced by what identify gives for their paths.
- * *json is new. PS_EFAILED names a field whose path is not known; PS_EBUDGET when memory runs out. */
+/* Makes {field: value} of all fields that count. identify gives the value of a path. *json: a new
+ * reference. PS_EFAILED: a path is not known, and its field is named. PS_EBUDGET: no memory. */
 int ps_arguments_json(const ps_argument_table *table, const void *args, ps_identify_fn identify,
 		      void *context, json_t **json, ps_diag *diag) PS_MUST_USE;
 

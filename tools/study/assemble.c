@@ -5,10 +5,10 @@
 #include "io/file.h"
 #include "tools/study/results.h"
 
-/* What results.h takes, filled from the nodes; everything in it is borrowed from the graph. */
+/* The inputs of results.h, filled in from the nodes. All JSON in it is borrowed from the graph. */
 struct gathered {
 	ps_model_records *models;
-	ps_condition_records *conditions; /* of all models; each model has the dense one first */
+	ps_condition_records *conditions; /* of all models, each with the dense one first */
 	const json_t **train;             /* (conditions, PS_LIST_MAX) */
 	const char **kernels;
 	size_t kernel_count;
@@ -64,7 +64,7 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 	}
 }
 
-/* The kernels of what a kernel takes part in; a report of records that have none says nothing of it. */
+/* The kernels that the records name. Tokenizing uses none; summaries repeat those of others. */
 static void gather_kernels(const ps_graph *g, struct gathered *out)
 {
 	for (size_t i = 0; i < g->count; i++)

@@ -4,7 +4,8 @@
 
 #include "tools/study/graph.h"
 
-/* The step `assemble` (tools/study/steps.h): writes OUT/results.json. All other nodes must be done. */
+/* Runs the step `assemble` (tools/study/steps.h): writes OUT/results.json. All nodes that it reads
+ * must be done. Arguments are those of ps_step_kind.run. */
 int ps_assemble(ps_graph *graph, ps_node *const *nodes, size_t count, json_t **results) PS_MUST_USE;
 
 #endif

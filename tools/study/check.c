@@ -5,7 +5,7 @@
 
 #include "tools/study/study_lines.h"
 
-/* Flags of commands and the keys of the study file behind them. A key that begins with a dot stands
+/* Flags of commands, and the keys of the study file that set them. A key that begins with a dot is
  * in the group of the step: magnitude, wanda or sae. */
 static const struct {
 	const char *flag, *key;
@@ -22,7 +22,7 @@ static const struct {
 	{"--sparsity", "sparsities"},
 };
 
-/* The place in the text of the first flag that it names, and the flag's row; NULL: none. */
+/* The first flag in the text. *row: its row. NULL: the text has no known flag. */
 static const char *first_flag(const char *text, size_t *row)
 {
 	const char *first = NULL;
@@ -47,7 +47,7 @@ static void name_key(const char *group, size_t row, char *out, size_t size)
 	snprintf(out, size, "%s%s", key[0] == '.' ? group : "", key);
 }
 
-/* The message with the key's own name in the place of the flag. */
+/* Copies the message, with the key's last name in the place of the flag. */
 static void rename_flag(const char *said, const char *at, size_t row, char *out, size_t size)
 {
 	const char *key = keys[row].key;

@@ -17,7 +17,7 @@ struct cleaning {
 	uint64_t bytes;
 };
 
-/* Whether path is inside folder, or is it. */
+/* Whether path is folder or lies in it. */
 static bool within(const char *path, const char *folder)
 {
 	size_t length = strlen(folder);
@@ -25,7 +25,8 @@ static bool within(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
 }
 
-/* A node's record and outputs, the folders above them, and what lies in its output folder. */
+/* Whether a node owns the path: it is its record or output, lies in its output folder, or is a
+ * folder above one of these. */
 static bool is_owned(const ps_graph *g, const char *path)
 {
 	for (size_t i = 0; i < g->count; i++) {
@@ -103,7 +104,7 @@ static int visit(struct cleaning *c, const char *path)
 	return each_entry(c, path, visit);
 }
 
-/* Holds every step, so that nobody works in the folder meanwhile. */
+/* Claims every step, so that no other process works in the folder meanwhile. */
 static int claim_all(ps_graph *g, ps_claims **claims)
 {
 	const char *locks = ps_graph_text(g, "%s/locks", g->out);

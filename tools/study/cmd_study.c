@@ -1,4 +1,4 @@
-/* study: a whole study from its file: carried out, listed, emitted for another engine, or tidied up. */
+/* study: carries out the study of a file, lists it, emits it for another engine, or tidies up. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "tools/study/listing.h"
 #include "tools/study/study.h"
 
-/* One folder, one use at a time. */
+/* A call is for one use. */
 static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 {
 	int uses = (a->only != NULL) + (a->emit != NULL) + a->clean;
@@ -23,7 +23,7 @@ static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 	return 0;
 }
 
-/* The graph was emitted for one matrix kernel; another one's results have other bits. */
+/* An emitted graph names its matrix kernel. The last bits of another kernel's results differ. */
 static int check_kernel(const ps_session *s, const char *wanted, ps_diag *diag)
 {
 	const ps_kernel kernel = ps_kernel_choose(s->precision);
@@ -108,7 +108,7 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 
 	if (!rc)
 		rc = check_disk(g, o);
-	/* Estimates serve the progress alone. */
+	/* Estimates are for the progress line only. */
 	if (!rc && done < g->count && !g->session->quiet)
 		rc = ps_costs_open(g);
 	if (!rc)

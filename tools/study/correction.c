@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-#define RATIO_MAX 20.0 /* a single step counts at most so many times its estimate, or 1 / that */
+#define RATIO_MAX 20.0 /* of time taken to estimate, or of estimate to time taken, for one step */
 #define PRIOR_SECONDS 1.0
 #define PRIOR_STEPS 0.5
-#define PRIOR_KINDS 0.5 /* as if so many kinds had been estimated rightly */
+#define PRIOR_KINDS 0.5 /* weight of a factor of 1 among the kinds' factors */
 
 static bool usable(double seconds)
 {
@@ -34,7 +34,7 @@ static double factor(const ps_corrected *k, double common)
 	return (prior * common + k->taken) / (prior + k->estimated);
 }
 
-/* A kind weighs at most one, so that a kind that is estimated badly does not decide. */
+/* The weight of a kind is at most 1. So one kind with bad estimates does not decide. */
 static double common_factor(const ps_correction *c)
 {
 	double logs = 0, weights = PRIOR_KINDS;

@@ -30,7 +30,7 @@ struct ps_costs {
 
 /* --- what a call takes, by the rates --- */
 
-/* A call that carries out so many nodes like this one. */
+/* A call that carries out count nodes like this one. */
 struct call {
 	const ps_graph *g;
 	const ps_node *node;
@@ -271,7 +271,7 @@ static int measure_model(const ps_graph *g, size_t model)
 	return rc ? rc : measure_sae(g, model);
 }
 
-/* A line of times.jsonl; one that cannot be read is passed over. */
+/* Takes a line of times.jsonl. A line that cannot be read is left out. */
 static void take_line(struct ps_costs *costs, const char *line, size_t length)
 {
 	json_t *entry = json_loadb(line, length, 0, NULL);
@@ -321,7 +321,7 @@ int ps_costs_open(ps_graph *g)
 			continue;
 		rc = measure_model(g, i);
 		g->costs->measured[i] = !rc;
-		/* A budget that is too small for a sample leaves the study without estimates. */
+		/* If the budget is too small for a sample, the study has no estimates. */
 		if (rc == PS_EBUDGET) {
 			g->session->diag = (ps_diag){{0}};
 			rc = 0;
@@ -378,7 +378,7 @@ static bool among(const ps_node *n, ps_node *const *nodes, size_t count)
 	return false;
 }
 
-/* Like nodes of a model that one call may carry out count as one call. */
+/* Nodes of one kind and model count as one call, as far as the kind allows it. */
 void ps_cost_expect(const ps_graph *g, ps_node *const *nodes, size_t count, double *seconds,
 		    double *rest_seconds)
 {

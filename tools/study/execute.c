@@ -15,27 +15,27 @@
 #include "tools/study/claim.h"
 #include "tools/study/cost.h"
 
-enum { POLL_MS = 500 }; /* between looks at what other processes have done */
+enum { POLL_MS = 500 }; /* between two looks at what other processes have done */
 
-/* Held while a process looks for room for a cache. */
+/* Claimed by the process that looks for room for a cache. */
 #define ROOM "study/all/room"
 
 struct execution {
 	ps_graph *graph;
 	const ps_execute_options *options;
 	ps_claims *claims;
-	ps_claim_holder other; /* who holds what could be done next; empty: nobody */
-	bool waiting;          /* it was said that others are waited for */
+	ps_claim_holder other; /* who holds a step that could be done now; empty: nobody */
+	bool waiting;          /* the user has been told that this process waits */
 };
 
-/* Nodes carried out in one call. */
+/* Nodes that one call carries out. */
 struct batch {
 	ps_node *node[PS_LIST_MAX];
 	json_t *result[PS_LIST_MAX];
 	size_t count;
 };
 
-/* What other processes may have done meanwhile. */
+/* Reads again the records that other processes may have written or removed meanwhile. */
 static int look_around(struct execution *e)
 {
 	ps_graph *g = e->graph;
@@ -68,14 +68,14 @@ static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
 	return count;
 }
 
-/* Whether the disk may hold so many more caches of the node's model; caches of other models count where --disk says
- * how much all may take, with room left for a second one beside a first. */
+/* Whether the disk may hold this cache too. Caches of other models count only if --disk limits the
+ * sum. Then a model that has one cache keeps room for a second one. */
 static bool has_room(const struct execution *e, const ps_node *n)
 {
 	const ps_graph *g = e->graph;
 	const ps_graph_model *own = &g->models[n->model];
 	const size_t live = live_caches(g, own);
-	/* One that lies there unfinished is made in its place. */
+	/* A cache that lies there unfinished needs no further room. */
 	const size_t more = access(n->output, F_OK) ? 1 : 0;
 	uint64_t others = 0;
 
@@ -91,7 +91,8 @@ static bool has_room(const struct execution *e, const ps_node *n)
 				  e->options->disk_bytes;
 }
 
-/* Removes a cache that nobody will read. Its record goes first: without the cache it says nothing. */
+/* Removes a cache that no step will read. Its record goes first, because it would be wrong without
+ * the cache. */
 static int remove_cache(struct execution *e, ps_node *n)
 {
 	ps_diag *diag = &e->graph->session->diag;
@@ -110,9 +111,8 @@ static int remove_cache(struct execution *e, ps_node *n)
 	return rc;
 }
 
-/* Removes the caches that nobody will read. Other processes may have done their readers
- * meanwhile, so that each process must look anew: if each went by what it knew when it started,
- * none might see that it was the last. */
+/* Removes the caches that no step will read. Other processes may have done their readers meanwhile,
+ * so it looks at the records anew. Otherwise no process might see that it was the last. */
 static int remove_unread(struct execution *e)
 {
 	ps_graph *g = e->graph;
@@ -152,7 +152,7 @@ static int claim_step(struct execution *e, ps_node *n, bool *taken)
 	if (holder.took_over)
 		ps_progress_say("%s: taken over from process %ld on %s, which is gone", n->id,
 				holder.pid, holder.host);
-	/* Between the last look and the claim another process may have finished it. */
+	/* Another process may have done it between the last look and the claim. */
 	rc = ps_graph_look(g, n);
 	if (rc || n->state == PS_NODE_DONE) {
 		ps_claim_release(e->claims, n->id);
@@ -161,8 +161,8 @@ static int claim_step(struct execution *e, ps_node *n, bool *taken)
 	return rc;
 }
 
-/* Makes the folder of a cache that the disk has room for; until it is there no other process looks
- * for room. */
+/* Makes the folder of a cache if the disk has room for the cache. No other process looks for room
+ * meanwhile. So the next one that looks sees the folder. */
 static int take_room(struct execution *e, const ps_node *n, bool *taken)
 {
 	ps_diag *diag = &e->graph->session->diag;
@@ -178,7 +178,7 @@ static int take_room(struct execution *e, const ps_node *n, bool *taken)
 	return rc;
 }
 
-/* Claims the node if it is to do and can be done now. */
+/* Claims the node if it is wanted and can be done now. */
 static int try_claim(struct execution *e, ps_node *n, bool *taken)
 {
 	int rc;
@@ -222,7 +222,7 @@ static int choose(struct execution *e, struct batch *batch)
 static void release(struct execution *e, struct batch *batch, size_t from)
 {
 	for (size_t i = from; i < batch->count; i++) {
-		/* A cache that was not begun gives its room back. */
+		/* The folder of a cache that was not begun goes, and gives its room back. */
 		if (batch->node[i]->kind->transient)
 			rmdir(batch->node[i]->output);
 		ps_claim_release(e->claims, batch->node[i]->id);
@@ -232,7 +232,7 @@ static void release(struct execution *e, struct batch *batch, size_t from)
 	batch->count = ps_min_size(batch->count, from);
 }
 
-/* "fvu 0.0512": the number of the result that the kind shows. */
+/* Writes the number of the result that its kind shows: "fvu 0.0512". NULL: there is none. */
 static const char *headline(const ps_node *n, const json_t *result, char *out, size_t size)
 {
 	const json_t *value = n->kind->headline ? json_object_get(result, n->kind->headline) : NULL;
@@ -308,7 +308,7 @@ static void announce(const struct execution *e, const struct batch *batch, char 
 	ps_progress_step_begin(&step);
 }
 
-/* Fewer nodes at a time where memory is not enough for all; nothing has been written then. */
+/* If memory is too small for all nodes, half of them are tried. Nothing has been written then. */
 static int run_batch(struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
@@ -437,8 +437,8 @@ static bool any_cache(const ps_graph *g)
 	return false;
 }
 
-/* The step was done before, or is a cache that nobody will read. What a killed process should
- * have removed is still to remove. */
+/* The step is done, or is a cache that no step will read. A killed process may have left caches
+ * that are still to be removed. */
 static int leave_alone(struct execution *e, const ps_node *n)
 {
 	ps_graph *g = e->graph;

@@ -1,30 +1,37 @@
-/* tools/study/execute.h: carrying out a study's graph, alone or beside other processes on the same folder.
+/* tools/study/execute.h: carries out a study's graph, alone or beside other processes that work on
+ * the same folder.
  *
- * The first step in the graph's order that is to do, whose inputs are there and that nobody else holds is claimed
- * (tools/study/claim.h) and carried out; with it, in the same call, further ones of its kind and model where the
- * kind allows it. Its record is written, then the claim goes. Activation caches go after their last reader. A process
- * that finds nothing to take waits until the others are done. */
+ * The process repeats:
+ *   1. Look at the records of all steps that are not done: another process may have done them.
+ *   2. Choose the first step that is wanted, whose inputs are there, whose cache has room on the
+ *      disk, and that nobody else holds. Claim it (tools/study/claim.h). Where the kind allows it,
+ *      claim further steps of the same kind and model for the same call.
+ *   3. Call the command, write the records, give the claims back.
+ *   4. Remove the caches whose last reader is done.
+ * If there is nothing to choose, it waits until another process has done something. It ends when
+ * nothing is wanted any more. */
 #ifndef PS_TOOLS_STUDY_EXECUTE_H
 #define PS_TOOLS_STUDY_EXECUTE_H
 
 #include "tools/study/graph.h"
 
 typedef struct ps_execute_options {
-	bool force; /* finished steps of other inputs may be replaced */
-	bool keep_caches;
-	size_t disk_bytes; /* most that caches may take at a time; 0: two caches of a model */
+	bool force;        /* finished steps of other inputs may be replaced */
+	bool keep_caches;  /* caches are not removed after their last reader */
+	size_t disk_bytes; /* the most that caches may take at a time; 0: two caches of a model */
 } ps_execute_options;
 
-/* Everything that is to do. */
+/* Carries out all steps that are wanted. The states of the nodes must be known
+ * (ps_graph_look_all). Errors are those of the commands and of claims. */
 int ps_execute_all(ps_graph *graph, const ps_execute_options *options) PS_MUST_USE;
-/* One step, whose inputs must be there: PS_EINPUT naming the first that is missing. A step that is
- * done is left alone, and so is a cache that no step will read. Then, too, caches are removed that
- * no step will read. */
+/* Carries out one step. Its inputs must be there: PS_EINPUT names the first that is missing. A step
+ * that is done is left alone, and so is a cache that no step will read. Caches that no
+ * step will read are removed too. */
 int ps_execute_only(ps_graph *graph, ps_node *node, const ps_execute_options *options) PS_MUST_USE;
 
-/* PS_EUSAGE naming the finished steps that would be replaced, unless force. */
+/* Unless force is set: PS_EUSAGE if finished steps would be replaced, which are named. */
 int ps_execute_check(ps_graph *graph, const ps_execute_options *options) PS_MUST_USE;
-/* How many of a model's caches may be on disk at a time. */
+/* How many caches of a model may be on the disk at a time. */
 size_t ps_execute_cache_slots(const ps_graph *graph, const ps_graph_model *model,
 			      const ps_execute_options *options);
 

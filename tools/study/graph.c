@@ -71,7 +71,7 @@ static bool is_there(const ps_node *n)
 	return !path || !access(path, F_OK);
 }
 
-/* A record of the node's key stands for the result only together with its output. */
+/* A record with the node's key counts only if its output is there too. */
 static void set_state(ps_node *n, const ps_record *r)
 {
 	if (strcmp(r->key, n->key)) {

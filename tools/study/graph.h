@@ -1,23 +1,35 @@
 /* tools/study/graph.h: a study as a graph of steps, all of it known before anything runs.
  *
- * A node is a step: one call of one command (tools/study/steps.h), with the steps whose output it reads. Its key is
- * the digest of the arguments that the command gets, with the keys of what it reads in the place of paths, and with
- * the precision and the command's code version. So a key changes when, and only when, something changes that the
- * result's bits depend on. A step whose result chooses a number would be one node too, known by its inputs.
+ * A node is a step: one call of one command (tools/study/steps.h). It stands after the nodes whose
+ * outputs it reads.
  *
- * Names: MODEL/CONDITION/STEP, in letters, digits, '.', '_', '-'; CONDITION is dense, magnitude-0.5, wanda-0.3, ...
- * Files: OUT/runs/MODEL/{tokens,calibration}.safetensors and OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/,
- * sae/seed-N/}; a step's record is STEP.json beside its outputs (tools/study/record.h). What belongs to the study as
- * a whole stands under study/all.
+ * Key. It is the digest of
+ *   - the arguments that the command gets; the key of a node that it reads stands for that node's
+ *     path, and the digest of a model or text for its path (tools/study/arguments.h),
+ *   - the precision, if it determines the bits,
+ *   - the version of the command's code (tools/run/code_version.h).
+ * So a key changes when something changes that the result's bits depend on, and only then. A step
+ * whose result chooses a number for others would be one node too, known by its inputs.
  *
- * States, set by ps_graph_look and by the executor:
+ * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
+ * magnitude-0.5, wanda-0.3, ... The steps of the study as a whole are study/all/STEP.
  *
- *              outputs made, record written
- *   TODO, STALE ---------------------------> DONE
- *                                             |
- *   NODE_STALE: the record has another key    | last consumer done (transient outputs)
- *                                             v
- *                                            GONE: made again when a consumer is to do */
+ * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
+ * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
+ * (tools/study/record.h) is STEP.json in the folder of its condition. The records of the tokenize
+ * steps are in OUT/runs/MODEL, those of the study as a whole in OUT/runs.
+ *
+ * States. ps_graph_look reads them from the disk, the executor changes them by its work:
+ *
+ *                         outputs made, record written
+ *        TODO, STALE, GONE ---------------------------> DONE
+ *              ^                                          |
+ *              +------------------------------------------+
+ *                caches: after the last reader the cache and its record are removed
+ *
+ *        TODO    no record, or a record without the output
+ *        STALE   the record has another key
+ *        GONE    a cache's record without the cache: somebody else removed it */
 #ifndef PS_TOOLS_STUDY_GRAPH_H
 #define PS_TOOLS_STUDY_GRAPH_H
 
@@ -38,20 +50,20 @@ struct ps_node {
 	const ps_step_kind *kind;
 	const char *id;     /* llama/wanda-0.5/train-7 */
 	const char *record; /* path */
-	const char *output; /* the file or folder it makes; NULL: the record is all there is */
-	const char *whole;  /* a file that is there once the output is whole; NULL: as output */
+	const char *output; /* the file or folder that it makes; NULL: it leaves a record only */
+	const char *whole;  /* a file that is there once the output is whole; NULL: output itself */
 	size_t model;       /* index in the study file */
 	size_t condition;   /* index in the model's conditions; 0: dense */
 	void *args;         /* the command's argument struct */
-	size_t *after;      /* indices of the nodes it reads, each before this one */
+	size_t *after;      /* indices of the nodes that it reads, each before this one */
 	size_t after_count;
-	json_t *inputs; /* what the key digests; owned */
+	json_t *inputs; /* what the key is the digest of; owned */
 	char key[PS_DIGEST_TEXT];
 	ps_node_state state;
-	bool damaged;   /* a record is there and cannot be used */
+	bool damaged;   /* there is a record, but it cannot be used */
 	json_t *result; /* owned; NULL while not done */
-	json_t *past;   /* inputs of the record that is there; owned; NULL: none */
-	char *kernel;   /* that the record names; owned */
+	json_t *past;   /* inputs that the record on the disk has; owned; NULL: no record */
+	char *kernel;   /* that the record names; owned; NULL: no record */
 };
 
 /* What a model's nodes have in common. */
@@ -60,10 +72,10 @@ typedef struct ps_graph_model {
 	ps_model_config config;
 	char digest[PS_DIGEST_TEXT], tokenizer[PS_DIGEST_TEXT];
 	uint64_t weight_bytes;
-	const char *name;   /* as step names have it */
+	const char *name;   /* as steps' names have it */
 	const char *folder; /* OUT/runs/NAME */
 	size_t condition_count;
-	struct ps_graph_condition *conditions;       /* [0] dense */
+	struct ps_graph_condition *conditions;       /* [0]: dense */
 	size_t tokens, calibration, seeds, ablation; /* nodes; PS_NO_NODE: none */
 } ps_graph_model;
 
@@ -72,8 +84,8 @@ typedef struct ps_graph_condition {
 	double sparsity;
 	const char *name, *folder;
 	size_t mask, ppl, cache, transfer, splice, survival; /* nodes; PS_NO_NODE: none */
-	size_t seeds;                                        /* SAEs */
-	size_t train[PS_LIST_MAX];                           /* a node each */
+	size_t seeds;                                        /* number of SAEs */
+	size_t train[PS_LIST_MAX];                           /* (seeds): the node of each SAE */
 } ps_graph_condition;
 
 #define PS_NO_NODE ((size_t)-1)
@@ -83,44 +95,49 @@ typedef struct ps_graph {
 	const ps_study_file *file;
 	const char *path; /* of the study file */
 	const char *out;  /* study folder */
-	ps_node *nodes;   /* every node stands after those it reads */
+	ps_node *nodes;   /* every node stands after those that it reads */
 	size_t count, capacity;
 	ps_graph_model *models;
-	json_t *identity; /* path -> what stands for it in a key */
-	size_t assemble, report;
+	json_t *identity;              /* {path: what stands for it in a key} */
+	size_t assemble, report;       /* nodes */
 	struct ps_costs *costs;        /* tools/study/cost.h; NULL: not asked for */
-	struct ps_graph_block *blocks; /* what nodes point to */
+	struct ps_graph_block *blocks; /* memory of ps_graph_take */
 } ps_graph;
 
-/* Opens the models, digests texts and tokenizers, checks the study's options against the models (PS_EINPUT naming file,
- * line and key), lays out all nodes. Nothing is written. graph is closed by ps_graph_close whatever the result. */
+/* Opens the models, digests texts and tokenizers, checks the study's options against the models,
+ * and makes all nodes. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model
+ * or text cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;
 void ps_graph_close(ps_graph *graph); /* a zeroed one is allowed */
 
-/* Reads the node's record and looks for its output: sets state, result, past. */
+/* Reads the node's record and looks for its output. Sets state, damaged, result, past and
+ * kernel. */
 int ps_graph_look(ps_graph *graph, ps_node *node) PS_MUST_USE;
+/* The same for all nodes. */
 int ps_graph_look_all(ps_graph *graph) PS_MUST_USE;
 
-/* Whether the node is to be carried out: it is not done, and, where its output is removed after its last reader, a
- * reader is to do. */
+/* Whether the node is to be carried out: it is not done and, if it is a cache, a reader of it is to
+ * be carried out. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
-/* Whether a step that is to do reads the node's output. */
+/* Whether a node that is to be carried out reads the node's output. */
 bool ps_graph_is_read(const ps_graph *graph, const ps_node *node);
-/* The first node it reads whose output is not there; NULL: it can run. */
+/* The first node among those it reads that is not done. NULL: it can run. */
 const ps_node *ps_graph_missing(const ps_graph *graph, const ps_node *node);
 /* Whether node a reads node b's output. */
 bool ps_graph_reads(const ps_graph *graph, const ps_node *a, const ps_node *b);
 
-/* The node of that id, or the only one whose id ends in /NAME. PS_EUSAGE naming the nearest, or those that fit. */
+/* Finds the node of that id, or the only one whose id ends in /NAME. PS_EUSAGE: there is none, and
+ * the nearest id is named; or several fit, and two of them are named. */
 int ps_graph_find(ps_graph *graph, const char *name, ps_node **node) PS_MUST_USE;
 
-/* Why the node is to do, in words: "new", "k: 16 -> 8", "mask.safetensors is missing". */
+/* Writes why the node is to do: "new", "k: 16 -> 8", "mask.safetensors is missing". For one that
+ * is not: "done" or "not needed any more". */
 void ps_graph_reason(const ps_graph *graph, const ps_node *node, char *out, size_t size);
 
-/* bytes that live until the graph is closed; NULL when memory runs out. */
+/* Zeroed bytes that live until the graph is closed. NULL: no memory. */
 void *ps_graph_take(ps_graph *graph, size_t bytes);
-/* Likewise text. */
+/* Formatted text that lives as long. NULL: no memory. */
 const char *ps_graph_text(ps_graph *graph, const char *format, ...) PS_PRINTF(2, 3);
 
 /* Bytes of one activation cache of the model. */

@@ -1,4 +1,4 @@
-/* The graph from the study file: models opened, texts digested, then all nodes. */
+/* Builds the graph from the study file: opens the models, digests the texts, adds all nodes. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "tools/study/graph_nodes.h"
 #include "tools/study/study_lines.h"
 
-/* The name with what a step's name may not hold replaced by '_'. */
+/* Copies the name, with '_' for each character that a step's name may not have. */
 static const char *plain_name(ps_graph *g, const char *name)
 {
 	static const char plain[] =
@@ -59,7 +59,7 @@ static int check_layer(const ps_graph *g, const ps_graph_model *m)
 		       (long long)m->spec->layer, m->config.layers - 1);
 }
 
-/* What the checkpoint says, and what stands for it in keys. */
+/* Reads the checkpoint's config and digests, and makes its path known for keys. */
 static int open_checkpoint(ps_graph *g, ps_graph_model *m)
 {
 	ps_diag *diag = &g->session->diag;
@@ -113,7 +113,7 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 	return 0;
 }
 
-/* Names that differ only in what a step's name may not hold would share their files. */
+/* Two names may become one when their characters are replaced. They would share their files. */
 static int check_name(const ps_graph *g, size_t index)
 {
 	for (size_t i = 0; i < index; i++)

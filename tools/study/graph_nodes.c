@@ -10,7 +10,8 @@
 #include "tools/study/check.h"
 #include "tools/study/results.h"
 
-/* Seeds of SAEs that start apart from the dense one's lie this far from them, so that no two are the same. */
+/* Added to the dense SAE's seed if a pruned model's SAE starts on its own. So large a step makes no
+ * two seeds of a study the same. */
 enum { OWN_START_OFFSET = 1000003 };
 
 static int no_memory(ps_graph *g)
@@ -37,7 +38,7 @@ static json_t *identify(void *context, const char *path, ps_argument_role role)
 
 /* --- making a node --- */
 
-/* What a node is made of: names, and the nodes it reads. */
+/* What a node is made from. */
 struct making {
 	ps_step step;
 	size_t model, condition;
@@ -46,10 +47,11 @@ struct making {
 	const char *folder;         /* of its record */
 	const char *output, *whole; /* paths, or NULL */
 	const void *args;           /* copied */
-	size_t after[8];            /* PS_NO_NODE ends them; more are added by hand */
-	const size_t *more;         /* further ones */
+	size_t after[8];            /* nodes that it reads, up to the first PS_NO_NODE */
+	const size_t *more;         /* (more_count): further nodes that it reads */
 	size_t more_count;
-	json_t *resolved; /* what the arguments come to with the recipe; taken over; NULL: nothing */
+	/* What else the key digests: options that follow from the arguments. NULL: none. */
+	json_t *resolved;
 };
 
 static int copy_after(ps_graph *g, const struct making *m, ps_node *n)
@@ -68,7 +70,7 @@ static int copy_after(ps_graph *g, const struct making *m, ps_node *n)
 	return 0;
 }
 
-/* The keys of what the node reads, for kinds whose arguments do not name them. */
+/* {id: key} of the nodes that the node reads: for kinds without a table of arguments. */
 static json_t *after_json(const ps_graph *g, const ps_node *n)
 {
 	json_t *keys = json_object();
@@ -91,7 +93,7 @@ bool ps_step_uses_precision(const ps_node *n)
 	return n->kind->forward;
 }
 
-/* inputs and key. */
+/* Sets inputs and key. Takes resolved over. */
 static int set_key(ps_graph *g, ps_node *n, json_t *resolved)
 {
 	ps_diag *diag = &g->session->diag;
@@ -147,7 +149,7 @@ static int make_args(ps_graph *g, const struct making *m, ps_node *n)
 	return 0;
 }
 
-/* Adds the node; *index is its place. */
+/* Adds a node. *index: its place. */
 static int make(ps_graph *g, const struct making *m, size_t *index)
 {
 	ps_node *n;
@@ -181,7 +183,7 @@ static int make(ps_graph *g, const struct making *m, size_t *index)
 	return rc;
 }
 
-/* A step of a condition. */
+/* Begins to make a step of a condition. It reads no node yet. */
 static struct making of_condition(const ps_graph *g, size_t model, size_t condition, ps_step step,
 				  const char *name)
 {
@@ -229,7 +231,7 @@ static const char *output_of(const ps_graph *g, size_t node)
 	return node == PS_NO_NODE ? NULL : g->nodes[node].output;
 }
 
-/* What `prune` would refuse is refused here. */
+/* Refuses here what `prune` would refuse, and the message names the study file's key. */
 static int check_mask(ps_graph *g, const ps_graph_model *m, const ps_prune_args *args)
 {
 	ps_diag *diag = &g->session->diag;
@@ -308,7 +310,7 @@ static int add_cache(ps_graph *g, size_t model, size_t condition)
 		.layers = {1, {m->spec->layer}},
 		.variant_count = 1,
 		.variants = {{output_of(g, c->mask), out}},
-		.replace = true, /* in our own folder it is an earlier form of this study */
+		.replace = true, /* what lies in a study's folder is an earlier result of it */
 	};
 
 	making.output = out;
@@ -320,7 +322,7 @@ static int add_cache(ps_graph *g, size_t model, size_t condition)
 	return out && making.whole ? make(g, &making, &c->cache) : no_memory(g);
 }
 
-/* A pruned model's SAE starts from the dense one's seed, or from one of its own. */
+/* The seed that an SAE starts from: the dense one's, or one of its own (sae.init). */
 static int64_t init_seed(const ps_study_file *f, const ps_graph_condition *c, size_t seed)
 {
 	bool own = c->method && f->sae.start == PS_INIT_INDEPENDENT;
@@ -328,7 +330,8 @@ static int64_t init_seed(const ps_study_file *f, const ps_graph_condition *c, si
 	return f->seeds[seed] + (own ? OWN_START_OFFSET : 0);
 }
 
-/* The options that `train` would take; what it would refuse is refused here, by the study file's key. */
+/* Makes the options that `train` will use. What it would refuse is refused here, and the message
+ * names the study file's key. */
 static int resolve(ps_graph *g, const ps_graph_model *m, const ps_train_args *args, json_t **json)
 {
 	ps_train_options options;
@@ -365,7 +368,7 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	args.lr = f->sae.lr;
 	args.data_seed = f->seeds[seed];
 	args.seeds = (ps_int_list){1, {init_seed(f, c, seed)}};
-	args.replace = true; /* likewise */
+	args.replace = true; /* as for caches */
 	making.output = args.out;
 	making.whole = ps_graph_text(g, "%s/cfg.json", args.out);
 	making.args = &args;
@@ -494,7 +497,7 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 	return make(g, &making, &c->survival);
 }
 
-/* A cache, what is trained on it and what reads it. */
+/* Adds a condition's cache, the SAEs trained on it, and the transfer to it. */
 static int add_condition(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_graph_condition *c = &g->models[model].conditions[condition];
@@ -552,7 +555,8 @@ static struct making of_study(const ps_graph *g, ps_step step, const char *name)
 			       .after = {PS_NO_NODE}};
 }
 
-/* Everything that results.json is made of: all nodes but those that only hand on files. */
+/* Adds `assemble`. It reads every record that goes into results.json: all but those of tokens and
+ * caches. */
 static int add_assemble(ps_graph *g)
 {
 	struct making making = of_study(g, PS_STEP_ASSEMBLE, "assemble");

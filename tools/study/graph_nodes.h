@@ -4,12 +4,14 @@
 
 #include "tools/study/graph.h"
 
-/* Adds the nodes of an opened model: each after those it reads, in the order in which one process takes them. */
+/* Adds the nodes of an opened model, each after those that it reads. A single process carries them
+ * out in this order. */
 int ps_graph_add_model(ps_graph *graph, size_t model) PS_MUST_USE;
 /* Adds results.json and the report, which read everything. */
 int ps_graph_add_summary(ps_graph *graph) PS_MUST_USE;
 
-/* Makes path known: what stands for it in the keys of the steps that read it. value is taken over. */
+/* Makes a path known: value stands for it in the keys of the steps that read it. Takes value
+ * over. */
 int ps_graph_identify(ps_graph *graph, const char *path, json_t *value) PS_MUST_USE;
 
 #endif

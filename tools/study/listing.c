@@ -94,7 +94,8 @@ static int add_pass(const ps_graph *g, const ps_graph_model *m, const size_t *co
 		       : 0;
 }
 
-/* As the executor would choose them: the dense cache keeps its place, the others come and go. */
+/* Lists the passes as the executor would choose them. The dense cache stays on the disk, the others
+ * come and go. */
 static int passes_json(const ps_graph *g, const ps_execute_options *o, json_t *list)
 {
 	int rc = 0;

@@ -4,18 +4,21 @@
 
 #include "tools/study/execute.h"
 
-/* {runs, conditions, steps, steps_done_before}; NULL when memory runs out. done: steps that were not to do. */
+/* {runs, conditions, steps, steps_done_before} as a new object. NULL: no memory. done: number of
+ * steps that were not to do. */
 json_t *ps_study_counts(const ps_graph *graph, size_t done);
 
-/* The steps, each with the reason why it is to do and what it needs; the passes that make caches; the sum. *result is
- * what --json prints. Prints a table unless --json. */
+/* Lists the steps, each with its cost and the reason why it is to do; then the passes that make
+ * caches, and the sum. *result: what --json prints, a new reference. Without --json it also prints
+ * a table. */
 int ps_study_list(const ps_graph *graph, const ps_execute_options *options,
 		  json_t **result) PS_MUST_USE;
 
-/* Bytes of caches at a time, of the model that needs most. least: to get through at all. */
+/* The most bytes that caches take at a time. least: the fewest with which the study can be done. */
 uint64_t ps_study_cache_peak(const ps_graph *graph, const ps_execute_options *options, bool least);
 
-/* Perplexities, survival and the rest, a line a condition; prints nothing with --json or --quiet. */
+/* Prints a line of results for each condition: perplexity, survival and more. Nothing with --json
+ * or --quiet. */
 int ps_study_print_results(const ps_graph *graph) PS_MUST_USE;
 
 #endif

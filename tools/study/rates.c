@@ -9,13 +9,14 @@
 #include "tools/engine/model_files.h"
 
 enum {
-	SAMPLE_TOKENS = 1024,  /* two windows where these are longer */
-	TEXT_BYTES = 64 << 10, /* of a text that are tokenized */
+	SAMPLE_TOKENS = 1024,  /* of a sample; if two windows are longer, two windows */
+	TEXT_BYTES = 64 << 10, /* of a text that are tokenized, at most */
 };
 
-/* A window of perplexity is measured where a layer takes less on it; else it is computed. */
+/* If a layer takes less than this on a window of perplexity, the window is measured. Otherwise its
+ * time is computed. */
 #define LONG_WINDOW_SECONDS 0.15
-/* A multiply-add of attention takes so many times one of a projection. */
+/* Time of a multiply-add in attention, as a multiple of one in a projection. */
 #define ATTENTION_WEIGHT 2.0
 
 /* --- text --- */
@@ -35,7 +36,7 @@ static int count_id(void *context, int32_t id)
 	return 0;
 }
 
-/* The length of the sample: up to a byte at which a UTF-8 character begins. */
+/* The length of the sample of text. It ends where a UTF-8 character ends. */
 static size_t whole_characters(const ps_text_file *text)
 {
 	size_t length = ps_min_size(text->length, TEXT_BYTES);
@@ -94,7 +95,7 @@ static int measure_layers(ps_sample *sample, ps_model_costs *costs)
 	return rc;
 }
 
-/* What the measurements take of the engine's arena. */
+/* Bytes that the measurements take from the engine's arena. */
 struct rooms {
 	const ps_engine *engine;
 	ps_arena stats, masks;
@@ -127,7 +128,7 @@ static int measure_masks(const ps_rates_question *q, const ps_wanda_stats *stats
 	return rc;
 }
 
-/* Multiply-adds of a token in a layer, those of attention weighted. */
+/* Multiply-adds of a token in a layer. Those of attention are weighted. */
 static double layer_products(const ps_model_costs *costs, ps_layer_kind kind, size_t window)
 {
 	const ps_model_config *c = &costs->config;
@@ -143,8 +144,8 @@ static double layer_products(const ps_model_costs *costs, ps_layer_kind kind, si
 	return products + ATTENTION_WEIGHT * 2 * reach * (double)(c->heads * c->head_width);
 }
 
-/* Layers over windows of perplexity. What a call costs does not depend on the window; what a token
- * costs more is attention. */
+/* Costs of layers on windows of perplexity, from those on windows of the study. The cost of a call
+ * does not depend on the window. The cost of a token grows by its attention. */
 static int measure_ppl_layers(ps_sample *sample, size_t window, ps_model_rates *r)
 {
 	const ps_call_cost plain = r->costs.layer[PS_LAYER_GLOBAL].token > 0
@@ -231,7 +232,7 @@ int ps_model_rates_measure(ps_session *s, const ps_rates_question *q, ps_model_r
 		rc = measure_model(q, &ids, r);
 	if (!rc && q->out)
 		r->writing = ps_probe_write(q->out);
-	/* Plans are made with an engine that has not been started. */
+	/* Plans need an engine that is open and not started. */
 	ps_engine_close(&r->engine);
 	return rc ? rc : ps_engine_open(&r->engine, s, q->model, NULL);
 }

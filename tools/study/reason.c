@@ -7,7 +7,7 @@
 #include "io/file.h"
 #include "tools/study/graph.h"
 
-/* A value short enough for a line. */
+/* Writes a value, cut so that it fits a line. */
 static void format_value(const json_t *value, char *out, size_t size)
 {
 	char *text =
@@ -21,7 +21,7 @@ static void format_value(const json_t *value, char *out, size_t size)
 	free(text);
 }
 
-/* The node among those read whose key a changed input has; NULL: the input is no node's. */
+/* The node among those that n reads whose key the value is. NULL: there is none. */
 static const ps_node *node_of_key(const ps_graph *g, const ps_node *n, const json_t *value)
 {
 	const char *key = json_string_value(value);
@@ -32,7 +32,7 @@ static const ps_node *node_of_key(const ps_graph *g, const ps_node *n, const jso
 	return NULL;
 }
 
-/* name: the member that differs. */
+/* Describes how the member `name` differs. */
 static void describe(const ps_graph *g, const ps_node *n, const char *name, const json_t *then,
 		     const json_t *now, char *out, size_t size)
 {
@@ -47,7 +47,7 @@ static void describe(const ps_graph *g, const ps_node *n, const char *name, cons
 		snprintf(out, size, "%s: %s -> %s", name, before, after);
 }
 
-/* The first member that differs, options before inputs; true when one was found. */
+/* Describes the first member that differs, options before inputs. False: none differs. */
 static bool first_difference(const ps_graph *g, const ps_node *n, const json_t *then,
 			     const json_t *now, char *out, size_t size)
 {

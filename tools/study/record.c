@@ -25,7 +25,7 @@ static const char *word(const json_t *whole, const char *name)
 	return json_string_value(json_object_get(whole, name));
 }
 
-/* Whether the checksum in the record is that of the rest, which loses it. */
+/* Removes the checksum from the record. True: it was that of the rest. */
 static bool take_checksum(json_t *whole)
 {
 	char digest[PS_DIGEST_TEXT], stated[PS_DIGEST_TEXT];
@@ -39,7 +39,7 @@ static bool take_checksum(json_t *whole)
 	return !ps_json_digest(whole, digest, &ignored) && !strcmp(digest, stated);
 }
 
-/* Records of versions before 3 had neither checksum nor kernel. Their keys are nobody's now. */
+/* Records of versions before 3 had neither checksum nor kernel. Their keys fit no step now. */
 static bool is_earlier(const json_t *whole)
 {
 	return !json_object_get(whole, "checksum") && !json_object_get(whole, "kernel") &&

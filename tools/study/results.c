@@ -15,12 +15,12 @@
 struct making {
 	const ps_results_input *in;
 	const ps_context *context;
-	bool full; /* a value could not be made: no memory is left */
+	bool full; /* no memory was left for a value */
 };
 
 /* --- objects of the schema --- */
 
-/* Puts a value, which is taken over, under a key of the schema. NULL: there was no memory for
+/* Puts a value under a key of the schema and takes it over. value NULL: no memory was left for
  * it. */
 static void put(struct making *m, json_t *object, ps_results_key key, json_t *value)
 {
@@ -68,7 +68,7 @@ static json_t *copy_value(struct making *m, const json_t *value, const ps_result
 	return list;
 }
 
-/* The keys of a schema's object, as a record has them; null for a record that is null or not
+/* Copies the keys of a schema's object from a record. JSON null if the record is null or not
  * there. */
 static json_t *copy_object(struct making *m, const json_t *record, ps_results_object kind)
 {
@@ -245,7 +245,7 @@ static json_t *model_json(struct making *m, const ps_model_records *model)
 
 /* --- conditions --- */
 
-/* A list of numbers of a record, as an array for free. */
+/* Copies a list of numbers from a record. The caller frees the array. */
 static double *column(const json_t *record, const char *key, size_t *count)
 {
 	const json_t *list = json_object_get(record, key);
@@ -258,7 +258,7 @@ static double *column(const json_t *record, const char *key, size_t *count)
 	return values;
 }
 
-/* The nll of record a less that of record b, per scored id; windows are resampled together. */
+/* The mean nll of record a less that of record b. Each replicate draws the same windows of both. */
 static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps_interval *out)
 {
 	const ps_bootstrap *bootstrap = &m->in->bootstrap;
@@ -290,7 +290,7 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 	return rc;
 }
 
-/* Zeros over weights of each kind of projection, from the mask file's metadata. */
+/* The share of zeros in each kind of projection, from the mask file's metadata. */
 static json_t *achieved_json(struct making *m, const ps_condition_records *c)
 {
 	static const ps_results_key kinds[] = {PS_KEY_ACHIEVED_Q_PROJ,    PS_KEY_ACHIEVED_K_PROJ,
@@ -443,14 +443,15 @@ static int comparison_json(struct making *m, const ps_model_records *model, doub
 	return 0;
 }
 
-/* A measure on SAEs, and its number in a condition. */
+/* A measure on SAEs, and where a condition has its number. */
 struct diagnostic {
 	const char *name;
 	ps_results_key key;
 	ps_results_path number;
 };
 
-/* Spearman of a measure with the change of log perplexity, over the conditions that have both. */
+/* Spearman's correlation of a measure with the change of log perplexity, over the conditions that
+ * have both. */
 static int correlate(struct making *m, const json_t *conditions, const struct diagnostic *d,
 		     ps_interval *interval, size_t *n)
 {
@@ -516,7 +517,7 @@ static int diagnostics_json(struct making *m, const json_t *conditions, json_t *
 	return rc;
 }
 
-/* How alike the thresholds 0.6, 0.7 and 0.8 rank the conditions. */
+/* Kendall's W: how alike the thresholds 0.6, 0.7 and 0.8 rank the conditions. */
 static int kendall_w(struct making *m, const json_t *conditions, double *w)
 {
 	ps_diag *diag = m->context->diag;
@@ -568,7 +569,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names of the records' kernels, sorted, each once. */
+/* The names of the kernels, sorted, each once. */
 static json_t *kernels_json(struct making *m)
 {
 	const size_t count = m->in->kernel_count;
@@ -589,7 +590,7 @@ static json_t *kernels_json(struct making *m)
 	return list;
 }
 
-/* Models and conditions, and what is over all conditions. */
+/* Fills in models and conditions, and what is computed over all conditions. */
 static int fill(struct making *m, json_t *root)
 {
 	const ps_study_file *f = m->in->file;

@@ -15,7 +15,7 @@ static int run_prune(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	return ps_run_prune(g->session, nodes[0]->args, results);
 }
 
-/* How the weights were read is no part of the result. */
+/* The result has no I/O backend: a record does not say how the weights were read. */
 static int run_ppl(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
 	int rc = ps_run_ppl(g->session, nodes[0]->args, results);
@@ -26,7 +26,7 @@ static int run_ppl(ps_graph *g, ps_node *const *nodes, size_t count, json_t **re
 	return rc;
 }
 
-/* Caches of several conditions from one pass over the weights. */
+/* Makes the caches of several conditions in one pass over the weights. */
 static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
 	ps_cache_args args = *(const ps_cache_args *)nodes[0]->args;
@@ -46,7 +46,7 @@ static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	return rc;
 }
 
-/* How long it took is no part of the result. */
+/* The result has no times: a record does not say how long the training took. */
 static int run_train(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
 	int rc = ps_run_train(g->session, nodes[0]->args, results);
@@ -83,7 +83,7 @@ static int run_seeds(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	return ps_run_seeds(g->session, nodes[0]->args, results);
 }
 
-/* Several conditions of a model share the dense SAEs and where their latents fire. */
+/* Several conditions of a model share the dense SAEs and the firing of their latents. */
 static int run_survival(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
 	ps_survival_args args = *(const ps_survival_args *)nodes[0]->args;

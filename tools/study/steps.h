@@ -1,8 +1,11 @@
 /* tools/study/steps.h: the kinds of steps that a study is made of.
  *
- * One table has a row a kind: the command behind it, how its arguments determine its bits, whether the precision does
- * too, how many nodes one call may carry out, and the function. To add a kind of step: add its command (tools/cmd),
- * the table of its arguments (arguments.c), a row here, and its nodes in graph_nodes.c. */
+ * One table has a row for each kind. To add a kind:
+ *   1. its command (tools/cmd, tools/cli), with a version in tools/run/code_version.c,
+ *   2. the table of the command's arguments (arguments.c),
+ *   3. a value of ps_step and a row of ps_step_kinds,
+ *   4. its nodes (graph_nodes.c),
+ *   5. its time and memory (cost.c). */
 #ifndef PS_TOOLS_STUDY_STEPS_H
 #define PS_TOOLS_STUDY_STEPS_H
 
@@ -31,20 +34,23 @@ typedef enum ps_step {
 typedef struct ps_step_kind {
 	ps_step step;
 	const char *command;
-	const ps_argument_table *arguments; /* NULL: the node's inputs alone */
-	bool forward;   /* a forward pass takes part: the precision determines the bits */
-	bool transient; /* its output is removed after its last reader */
-	bool summary;   /* it only brings other steps' results together: replaced without --force */
-	size_t batch_max; /* nodes in one call */
-	/* Carries out the nodes, whose args are filled in; results[count] are new. Nodes of one call are of one model. */
+	/* NULL: the key is made of the keys of the nodes that it reads. */
+	const ps_argument_table *arguments;
+	bool forward;     /* it has a forward pass, so the precision determines its bits */
+	bool transient;   /* its output is removed after its last reader */
+	bool summary;     /* it only summarises other steps: it is replaced without --force */
+	size_t batch_max; /* nodes that one call may carry out */
+	/* Carries out count nodes of one model, whose args are filled in. results (count): new
+	 * references. */
 	int (*run)(ps_graph *graph, ps_node *const *nodes, size_t count, json_t **results);
-	const char *
-		headline; /* a number of the result that is shown when the step is done; NULL: none */
+	/* The number of the result that is shown when the step is done. NULL: none. */
+	const char *headline;
 } ps_step_kind;
 
 extern const ps_step_kind ps_step_kinds[PS_STEPS];
 
-/* Whether the precision of the forward pass determines the bits of the node's result. */
+/* Whether the precision determines the bits of the node's result. Magnitude masks have no forward
+ * pass, though their kind may have one. */
 bool ps_step_uses_precision(const ps_node *node);
 
 #endif

@@ -30,7 +30,8 @@ static const cyaml_schema_field_t model_fields[] = {
 static const cyaml_schema_value_t model_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, ps_study_model, model_fields)};
 
-/* The structs within ps_study_file have no names of their own; their fields are placed relative to them. */
+/* The type of a struct inside ps_study_file, which has no name. libcyaml wants its fields' offsets
+ * within it. */
 #define SUB(group) __typeof__(((ps_study_file *)0)->group)
 
 static const cyaml_schema_field_t magnitude_fields[] = {
@@ -106,7 +107,7 @@ static const cyaml_schema_field_t study_fields[] = {
 static const cyaml_schema_value_t study_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, ps_study_file, study_fields)};
 
-/* What libcyaml logs of the first mistake. */
+/* What libcyaml says about a mistake. */
 struct complaint {
 	char text[400];
 };
@@ -126,7 +127,7 @@ static void note_complaint(cyaml_log_t level, void *context, const char *format,
 	}
 }
 
-/* libcyaml's own allocator, which also serves ps_study_file_free. */
+/* The allocator for libcyaml. ps_study_file_free uses it too. */
 static void *allocate(void *context, void *old, size_t size)
 {
 	(void)context;
@@ -344,7 +345,7 @@ void ps_study_file_free(ps_study_file *f)
 		cyaml_free(&config, &study_schema, f, 0);
 }
 
-/* Where ps_study_file_keys stands. */
+/* The list that ps_study_file_keys fills. */
 struct key_list {
 	const char **names;
 	size_t count, max;

@@ -1,4 +1,5 @@
-/* tools/study/study_file.h: the study as its YAML file describes it, defaults filled in and ranges checked. */
+/* tools/study/study_file.h: the study as its YAML file describes it, with defaults filled in and
+ * ranges checked. */
 #ifndef PS_TOOLS_STUDY_STUDY_FILE_H
 #define PS_TOOLS_STUDY_STUDY_FILE_H
 
@@ -62,11 +63,12 @@ typedef struct ps_study_file {
 	} bootstrap;
 } ps_study_file;
 
-/* path: the YAML file; relative paths in it are relative to the working folder. Unknown keys are PS_EINPUT
- * naming the nearest known one; so are missing keys, wrong types, aliases, and values out of range. */
+/* Loads the YAML file at path. Relative paths in it are relative to the working folder. PS_EINPUT:
+ * an unknown key (the nearest known one is named), a missing key, a wrong type, an alias, a value
+ * out of range. */
 int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS_MUST_USE;
-/* Every key that a study file may have, "sae.k" for k in sae, into names (max at most); returns how many there are.
- * The names live in text, of which size bytes are there. */
+/* Lists every key that a study file may have, such as "sae.k" for k in sae, into names (at most
+ * max). The texts go into text, which has size bytes. Returns how many there are. */
 size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t size);
 void ps_study_file_free(ps_study_file *file); /* NULL allowed */
 

@@ -8,10 +8,11 @@
 
 enum { DEPTH_MAX = 8, KEY_MAX = 64 };
 
-/* Where the parser stands: for each mapping around it the key whose value is being read. */
+/* The parser's place: for each mapping around it, the key whose value is being read. */
 struct place {
 	char key[DEPTH_MAX][KEY_MAX];
-	bool mapping[DEPTH_MAX], value[DEPTH_MAX]; /* value: the next scalar is a value, no key */
+	bool mapping[DEPTH_MAX],
+		value[DEPTH_MAX]; /* value: the next scalar is a value, not a key */
 	int depth;
 };
 
@@ -24,7 +25,7 @@ static void join(const struct place *p, char *out, size_t size)
 				 p->key[i]);
 }
 
-/* A value ended: what follows in the mapping around it is a key. */
+/* A value has ended. In the mapping around it a key follows. */
 static void end_value(struct place *p)
 {
 	if (p->depth && p->mapping[p->depth - 1])
@@ -41,7 +42,7 @@ static bool push(struct place *p, bool mapping)
 	return true;
 }
 
-/* Takes one event; the line when it is the key that is looked for; -1 at the end. */
+/* Takes one event. Returns the line if the event is the wanted key, -1 at the end, else 0. */
 static int take(struct place *p, const yaml_event_t *event, const char *wanted)
 {
 	char here[DEPTH_MAX * KEY_MAX];

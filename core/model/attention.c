@@ -280,8 +280,8 @@ void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *
 	}
 }
 
-void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v,
-		      size_t v_stride, size_t first, size_t count, double *scratch)
+void ps_attention_ref(const ps_attention *a, const float *k, const float *v, size_t stride,
+		      size_t first, size_t count, double *scratch)
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t query = first + i, begin = first_key(a, query);
@@ -292,7 +292,7 @@ void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, co
 			double s = 0;
 
 			for (size_t d = 0; d < a->keys.head_width; d++)
-				s += (double)q[d] * (double)k[j * k_stride + d];
+				s += (double)q[d] * (double)k[j * stride + d];
 			s *= a->scale;
 			scratch[j] = a->softcap != 0 ? a->softcap * tanh(s / a->softcap) : s;
 			max = fmax(max, scratch[j]);
@@ -303,7 +303,7 @@ void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, co
 			double sum = 0;
 
 			for (size_t j = begin; j <= query; j++)
-				sum += scratch[j] / total * (double)v[j * v_stride + d];
+				sum += scratch[j] / total * (double)v[j * stride + d];
 			a->out[i * a->out_stride + d] = (float)sum;
 		}
 	}

@@ -45,7 +45,7 @@ size_t ps_attention_scratch(const ps_kernel *kernel, size_t tokens, size_t head_
 void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *scratch);
 
 /* The reference: plain loops in double precision over k and v themselves; scratch (tokens). */
-void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v,
-		      size_t v_stride, size_t first, size_t count, double *scratch);
+void ps_attention_ref(const ps_attention *a, const float *k, const float *v, size_t stride,
+		      size_t first, size_t count, double *scratch);
 
 #endif

@@ -25,9 +25,16 @@ int ps_head_create(ps_head **head, const ps_model_config *config, const ps_weigh
 int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens,
 		double *nll) PS_MUST_USE;
 
-/* nll of both (either may be NULL) and kl(clean || other), one pass over the head. */
+/* What a comparison of two sets of hidden states fills, in nats; each (tokens). */
+typedef struct ps_head_comparison {
+	double *nll_clean, *nll_other; /* NULL: not wanted */
+	double *kl;                    /* kl(clean || other) */
+} ps_head_comparison;
+
+/* The losses of clean (tokens, D) and other (tokens, D), and how far apart their distributions are, in one pass over
+ * the head. Errors as ps_head_nll. */
 int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets,
-	       size_t tokens, double *nll_clean, double *nll_other, double *kl) PS_MUST_USE;
+	       size_t tokens, const ps_head_comparison *out) PS_MUST_USE;
 
 /* logits (tokens, V). */
 int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *logits) PS_MUST_USE;

@@ -68,10 +68,9 @@ void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights);
 /* The end of the longest run of windows from first that is one chunk; first itself: its window is too long. */
 size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, size_t first);
 
-/* Windows [first, last) of one chunk; in (their rows, D), out (their wanted rows, D), out may begin where in does or
- * before. observe, out NULL: as ps_forward_layer. */
-int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first,
-		   size_t last, const float *in, float *out, ps_input_fn observe,
-		   void *observe_context) PS_MUST_USE;
+/* One chunk, whose first window may start anywhere in the pass (start[0] need not be 0): out (wanted rows, D) from in
+ * (rows, D). out may begin where in does, or before. out NULL and observer: as in ps_forward_layer. */
+int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, const float *in,
+		   float *out, const ps_observer *observer) PS_MUST_USE;
 
 #endif

@@ -176,7 +176,8 @@ int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *wei
 	return ps_forward_packed(forward, layer, windows, in, out, observer);
 }
 
-/* Releases the weights once they are packed: the source then reads the next layer while this one computes. */
+/* Releases the weights once they are packed: the source then reads the next layer while this one
+ * computes. */
 static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows,
 		     float *hidden)
 {

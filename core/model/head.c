@@ -58,7 +58,8 @@ static size_t block_rows(const ps_model_config *config)
 	return ps_min_size(BLOCK_ROWS, config->vocab);
 }
 
-/* The one list of the head's parts, the matrix product's apart; home: where head itself will live. */
+/* The one list of the head's parts, the matrix product's apart; home: where head itself will
+ * live. */
 static size_t lay_out(ps_head *head, ps_head **home, int threads, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};

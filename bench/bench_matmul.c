@@ -222,8 +222,7 @@ static double attention_error(const struct heads *h)
 	double worst = 0, *scratch = buffer(h->tokens * sizeof *scratch);
 	const ps_attention a = attention_of(h, 0, h->tokens - 1, exact);
 
-	ps_attention_ref(&a, h->k, HEADS * h->width, h->v, HEADS * h->width, h->tokens - 1, 1,
-			 scratch);
+	ps_attention_ref(&a, h->k, h->v, HEADS * h->width, h->tokens - 1, 1, scratch);
 	for (size_t d = 0; d < h->width; d++)
 		worst = fmax(worst, fabs((double)exact[last + d] - (double)h->out[last + d]));
 	free(exact);

@@ -175,7 +175,7 @@ static int compute(const ps_wanda_pass *pass, int layer, struct observer *observ
 
 		rc = ps_forward_packed(pass->forward, layer, &piece, hidden,
 				       use == REPLACE_HIDDEN ? hidden : NULL,
-				       observer ? observe : NULL, observer);
+				       observer ? &(ps_observer){observe, observer} : NULL);
 		first += piece.count;
 		if (!rc)
 			tick(meter, all->start[first]);

@@ -10,7 +10,7 @@
 
 #include "core/base/checked.h"
 
-/* bytes rounded up to PS_ALIGN; the largest multiple of it where that overflows. */
+/* bytes rounded up to PS_ALIGN; on overflow, the largest multiple of it. */
 static size_t align_bytes(size_t bytes)
 {
 	size_t rounded;
@@ -67,7 +67,8 @@ int ps_arena_create(ps_arena *arena, size_t bytes, ps_diag *diag)
 	if (base == MAP_FAILED)
 		return ps_fail(diag, PS_EBUDGET, "cannot get %zu bytes of memory: %s", size,
 			       strerror(errno));
-	(void)madvise(base, size, MADV_HUGEPAGE); /* advice: a kernel without large pages says no */
+	(void)madvise(base, size,
+		      MADV_HUGEPAGE); /* advice only: a kernel without large pages refuses it */
 	*arena = (ps_arena){.base = base, .size_bytes = size};
 	return 0;
 }

@@ -1,6 +1,8 @@
-/* core/base/array.h: heap arrays that double, and byte buffers on top of them.
+/* core/base/array.h: heap arrays that double their capacity as they grow, and byte buffers on top
+ * of them.
  *
- * For what grows with the input at load time or per document; hot loops take their memory from an arena. */
+ * Use them for what grows with the input while a file is loaded, or with each document. Hot loops
+ * take their memory from an arena (core/base/arena.h). */
 #ifndef PS_CORE_BASE_ARRAY_H
 #define PS_CORE_BASE_ARRAY_H
 
@@ -8,20 +10,26 @@
 
 #include "core/base/error.h"
 
-/* array (of *capacity items of item_bytes each, NULL when empty) with room for at least need items: the same
- * or a moved array, *capacity updated. NULL: no memory, diag says so (PS_EBUDGET); array stays as it was. */
+/* Makes room for at least `need` items of item_bytes each in array (*capacity items so far, NULL if
+ * empty). Returns the array, which may have moved, and updates *capacity. NULL if there is no
+ * memory: diag says so, the error is PS_EBUDGET, and the old array stays as it was. */
 void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_bytes,
 		    ps_diag *diag) PS_MUST_USE;
 
+/* Bytes; a buffer of zeros is empty. */
 typedef struct ps_buffer {
 	char *data;
 	size_t used, capacity;
 } ps_buffer;
 
-/* Room for more bytes after used. */
+/* Makes room for `more` bytes after those used. PS_EBUDGET if there is no memory. */
 int ps_buffer_reserve(ps_buffer *buffer, size_t more, ps_diag *diag) PS_MUST_USE;
+
+/* Copies length bytes behind those used. PS_EBUDGET if there is no memory. */
 int ps_buffer_append(ps_buffer *buffer, const char *bytes, size_t length,
 		     ps_diag *diag) PS_MUST_USE;
+
+/* Frees the memory and empties the buffer. */
 void ps_buffer_free(ps_buffer *buffer);
 
 #endif

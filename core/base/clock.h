@@ -1,9 +1,10 @@
-/* core/base/clock.h: the one clock: seconds that only go forward, from an arbitrary start. */
+/* core/base/clock.h: the clock that every measurement of time uses. */
 #ifndef PS_CORE_BASE_CLOCK_H
 #define PS_CORE_BASE_CLOCK_H
 
 #include <time.h>
 
+/* Seconds since an arbitrary start; they never go back. */
 static inline double ps_clock(void)
 {
 	struct timespec t;

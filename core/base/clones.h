@@ -1,5 +1,8 @@
-/* core/base/clones.h: PS_CLONES compiles a function for AVX-512, AVX2 and the baseline; the loader picks one at start.
- * The x86-64 levels go by what the CPU can do; a processor's name ("arch=haswell") would match that model alone. */
+/* core/base/clones.h: PS_CLONES before a function compiles it for AVX-512, AVX2 and the baseline.
+ *
+ * The loader picks one of them at start, by what the CPU can do. This is why the targets are levels
+ * of x86-64: a processor's name ("arch=haswell") would match that model alone. Other compilers, and
+ * sanitizers, get the baseline. */
 #ifndef PS_CORE_BASE_CLONES_H
 #define PS_CORE_BASE_CLONES_H
 

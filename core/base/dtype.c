@@ -36,7 +36,7 @@ static const struct {
 	const char *name;
 	size_t size; /* bytes of an element */
 	void (*widen)(const void *src, size_t count,
-		      float *dst); /* NULL: no weights or activations */
+		      float *dst); /* NULL: neither weights nor activations */
 } dtypes[PS_DTYPE_COUNT] = {
 	[PS_F64] = {"F64", 8, NULL},         [PS_I64] = {"I64", 8, NULL},
 	[PS_F32] = {"F32", 4, widen_f32},    [PS_I32] = {"I32", 4, NULL},

@@ -1,5 +1,8 @@
-/* core/base/dtype.h: element types of tensors and their conversion to and from f32.
- * bf16 and f16 are handled as uint16_t bit patterns; rounding is to nearest, ties to even, NaN stays NaN. */
+/* core/base/dtype.h: element types of tensors, and their conversion to and from f32.
+ *
+ * bf16 and f16 are handled as bit patterns in uint16_t. Rounding is to nearest, ties to even; NaN
+ * stays NaN. To add a stored type: a value of ps_dtype, and a row of the table in dtype.c with its
+ * name, its size and the function that widens it to f32. */
 #ifndef PS_CORE_BASE_DTYPE_H
 #define PS_CORE_BASE_DTYPE_H
 
@@ -21,9 +24,10 @@ typedef enum ps_dtype {
 size_t ps_dtype_size(ps_dtype dtype);      /* bytes per element */
 const char *ps_dtype_name(ps_dtype dtype); /* as safetensors spells it: "F32", "BF16", ... */
 
-/* The dtype of a safetensors name, or -1 for one that this program does not compute with. */
+/* The dtype of a safetensors name; -1 if this program does not compute with it. */
 int ps_dtype_parse(const char *name);
 
+/* The f32 of a bf16; exact. */
 static inline float ps_bf16_to_f32(uint16_t bits)
 {
 	uint32_t wide = (uint32_t)bits << 16;
@@ -33,6 +37,7 @@ static inline float ps_bf16_to_f32(uint16_t bits)
 	return value;
 }
 
+/* The nearest bf16 of an f32. */
 static inline uint16_t ps_f32_to_bf16(float value)
 {
 	uint32_t bits;
@@ -43,12 +48,14 @@ static inline uint16_t ps_f32_to_bf16(float value)
 	return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 
+/* The f32 of an f16; exact. */
 float ps_f16_to_f32(uint16_t bits);
 
-/* count elements of BF16, F16 or F32 at src (unaligned allowed) widened into dst. */
+/* Widens count elements at src, which are F32, BF16 or F16, to f32 in dst. src may have any
+ * alignment; dst does not overlap it. */
 void ps_widen(const void *src, ps_dtype dtype, size_t count, float *dst);
 
-/* count floats rounded to bf16. */
+/* Rounds count floats to bf16. */
 void ps_narrow_bf16(const float *src, size_t count, uint16_t *dst);
 
 #endif

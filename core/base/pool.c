@@ -12,10 +12,10 @@ struct worker {
 
 struct ps_pool {
 	int threads;
-	struct worker *workers; /* threads - 1 of them; the caller is worker 0 */
+	struct worker *workers; /* (threads - 1); the calling thread is worker 0 */
 	pthread_mutex_t mutex;
 	pthread_cond_t start, finish;
-	unsigned long generation; /* one per ps_pool_run */
+	unsigned long generation; /* counts the calls of ps_pool_run */
 	int running, quit;
 	ps_pool_fn fn;
 	void *context;

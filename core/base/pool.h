@@ -1,8 +1,10 @@
 /* core/base/pool.h: a fixed set of threads that share the items of one loop at a time.
  *
- * Same bits: fn's effect may depend on the item alone, never on the worker or on the order in which items
- * run; `worker` (0..threads-1) only selects scratch memory. Reductions over items are done by the caller, in
- * item order, after ps_pool_run has returned. */
+ * Three rules keep the bits of a result independent of the number of threads:
+ *   - The effect of fn depends on the item alone, not on the worker, nor on the order in which
+ *     items run.
+ *   - `worker` (0 to threads - 1) only selects scratch memory.
+ *   - The caller reduces over items itself, in item order, after ps_pool_run has returned. */
 #ifndef PS_CORE_BASE_POOL_H
 #define PS_CORE_BASE_POOL_H
 
@@ -14,18 +16,25 @@
 typedef struct ps_pool ps_pool;
 typedef void (*ps_pool_fn)(void *context, size_t item, int worker);
 
-/* threads >= 1; the calling thread is one of them. */
+/* Starts threads - 1 threads (threads >= 1); the calling thread is the last worker. PS_EBUDGET
+ * without memory, -errno if a thread does not start. */
 int ps_pool_create(ps_pool **pool, int threads, ps_diag *diag) PS_MUST_USE;
+
+/* Ends the threads and frees the pool; NULL is allowed. */
 void ps_pool_destroy(ps_pool *pool);
+
+/* The number of workers, the calling thread included. */
 int ps_pool_threads(const ps_pool *pool);
 
-/* Items of a loop over `count` things, `an_item` of them each: the last may have fewer. */
+/* How many items a loop over `count` things has, with `an_item` things in each; the last may have
+ * fewer. */
 static inline size_t ps_pool_items(size_t count, size_t an_item)
 {
 	return ps_div_up(count, an_item);
 }
 
-/* fn(context, i, worker) for every i in [0, items); returns when all are done. Not reentrant. */
+/* Calls fn(context, i, worker) for every i in [0, items), and returns when all calls have. fn must
+ * not run the pool. */
 void ps_pool_run(ps_pool *pool, size_t items, ps_pool_fn fn, void *context);
 
 #endif

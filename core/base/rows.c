@@ -2,7 +2,7 @@
 
 #include "core/base/checked.h"
 
-#define WORDS (PS_ROW_BLOCK / 64) /* of a block */
+#define WORDS (PS_ROW_BLOCK / 64) /* 64-bit words of a block */
 
 static uint64_t blocks_of(uint64_t rows)
 {
@@ -47,7 +47,7 @@ size_t ps_find_part(const uint64_t *first, size_t count, uint64_t i)
 	return low;
 }
 
-/* The place of the n-th set bit, counted from 0; there are more than n. */
+/* The place of the n-th set bit, counted from 0; word has more than n set bits. */
 static unsigned nth_bit(uint64_t word, uint64_t n)
 {
 	for (; n; n--)
@@ -55,7 +55,7 @@ static unsigned nth_bit(uint64_t word, uint64_t n)
 	return (unsigned)__builtin_ctzll(word);
 }
 
-/* The n-th run that is kept. */
+/* The number of the n-th run that is kept, counted from 0. */
 static uint64_t find_run(const ps_row_list *list, uint64_t n)
 {
 	uint64_t word;

@@ -1,5 +1,7 @@
-/* core/base/utf8.h: UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
- * All but ps_utf8_invalid expect valid text. */
+/* core/base/utf8.h: UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above
+ * U+10FFFF.
+ *
+ * ps_utf8_valid and ps_utf8_invalid take any bytes; the other functions expect valid text. */
 #ifndef PS_CORE_BASE_UTF8_H
 #define PS_CORE_BASE_UTF8_H
 
@@ -9,7 +11,7 @@
 
 #define PS_UNICODE_END 0x110000u /* one more than the largest code point */
 
-/* Bytes of the character that the lead byte opens. */
+/* Bytes of the character that begins with this byte. */
 static inline size_t ps_utf8_length(unsigned char lead)
 {
 	return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
@@ -30,7 +32,7 @@ static inline uint32_t ps_utf8_decode(const char *text)
 	       (uint32_t)(t[2] & 0x3F) << 6 | (t[3] & 0x3F);
 }
 
-/* Where the character that ends at end begins; end > 0. */
+/* Where the character begins that ends before text[end]; end > 0. */
 static inline size_t ps_utf8_before(const char *text, size_t end)
 {
 	do {
@@ -39,7 +41,7 @@ static inline size_t ps_utf8_before(const char *text, size_t end)
 	return end;
 }
 
-/* Bytes of the valid character at text (at most left bytes), 0 when there is none. */
+/* Bytes of the valid character at text, of which left > 0 bytes remain; 0 if there is none. */
 static inline size_t ps_utf8_valid(const char *text, size_t left)
 {
 	const unsigned char *t = (const unsigned char *)text;
@@ -69,7 +71,8 @@ static inline size_t ps_utf8_valid(const char *text, size_t left)
 	return length;
 }
 
-/* Offset of the first byte that opens no valid character; length when there is none. */
+/* The offset of the first byte that begins no valid character; length if the whole text is
+ * valid. */
 static inline size_t ps_utf8_invalid(const char *text, size_t length)
 {
 	size_t at = 0;

@@ -1,8 +1,14 @@
-/* A panel of queries at a time: its scores against one panel of keys after another are tiles of a product, rows of
- * scores become rows of exponentials, and these, packed as X, times the packed values give the output. Blocks of keys
- * that are summed together begin at multiples of the kernel's block counted from key 0, and hidden keys weigh exactly
- * zero: so a row's result does not depend on which rows share its panel. Zero times a value that is no number is not
- * zero: a row whose result is not finite is weighed once more, with the values that it does not see set to zero. */
+/* How a call works, one panel of query rows at a time:
+ *   1. The scores of the rows against one panel of keys after another are tiles of a product
+ *      (score).
+ *   2. Rows of scores become rows of exponentials (exponentials).
+ *   3. These are packed as X and multiplied by the packed values; that is the output (weigh).
+ *
+ * A row's result does not depend on which rows share its panel, for two reasons. Keys that are
+ * summed together form blocks that begin at multiples of the kernel's block, counted from key 0.
+ * And a hidden key has the weight 0. But 0 times a value that is not finite is not 0. So a row
+ * whose result is not finite is computed once more, with the values that it does not see set to 0
+ * (finish_row, seen_values). */
 #include "core/model/attention.h"
 
 #include <math.h>
@@ -15,20 +21,19 @@
 
 #define LINE ((size_t)16) /* floats of a cache line */
 
-/* Queries [first, first + count), count <= x_panel, and the keys that any of them sees: [begin, end), begin a multiple
- * of w_panel. */
+/* Queries [first, first + count), count <= x_panel, and the keys [begin, end) that any of them
+ * sees; begin is a multiple of w_panel. */
 struct panel {
 	const ps_attention *a;
 	size_t first, count, begin, end;
 	const float *q_rows;
 	float *out_rows;
 	uint32_t *q;   /* (slices(d), x_panel) */
-	float *scores; /* (x_panel, stride): the keys of [begin, end) */
+	float *scores; /* (x_panel, stride), column 0 is key `begin`; later the exponentials */
 	size_t stride;
-	uint32_t *weights; /* (slices(end - begin), x_panel) */
+	uint32_t *weights; /* the exponentials, packed: (slices(end - begin), x_panel) */
 	float *tile;       /* (x_panel, w_panel) */
-	uint32_t *
-		seen; /* (slices(block), w_panel): values with those that a row does not see set to zero */
+	uint32_t *seen;    /* (slices(block), w_panel): values, 0 where a row does not see them */
 };
 
 static size_t key_panel_words(const ps_keys *keys)
@@ -82,7 +87,7 @@ void ps_keys_pack(const ps_keys *keys, size_t first, size_t count, const float *
 				     ps_min_size(width, keys->head_width - d), first, count);
 }
 
-/* Parts of the scratch, in floats, each beginning on a cache line. */
+/* Sizes of the parts of the scratch, in floats; each part begins on a cache line. */
 static size_t query_floats(const ps_kernel *kernel, size_t head_width)
 {
 	return ps_round_up(ps_slices(kernel->packing, head_width) * kernel->x_panel, LINE);
@@ -133,7 +138,7 @@ static struct panel open_panel(const ps_attention *a, size_t first, size_t count
 	return p;
 }
 
-/* Columns of the tile's rows [first, end) into rows of `to`, stride apart. */
+/* Copies `columns` columns of the tile's rows [first, end) to the same rows of `to`. */
 static void copy_tile(const struct panel *p, size_t first, size_t end, size_t columns, float *to,
 		      size_t stride)
 {
@@ -142,7 +147,7 @@ static void copy_tile(const struct panel *p, size_t first, size_t end, size_t co
 		       columns * sizeof(float));
 }
 
-/* scores = q . k for every key of the panel's range. */
+/* scores = q . k for the keys [begin, end). */
 static void score(const struct panel *p)
 {
 	const ps_keys *keys = &p->a->keys;
@@ -169,7 +174,8 @@ static void scale_by(float *x, size_t n, float factor)
 		x[i] *= factor;
 }
 
-/* Exponentials of the keys that row r sees, zeros for the others; returns 1 / their sum. */
+/* Turns row r's scores into exponentials, 0 for the keys that it does not see. Returns 1 / their
+ * sum. */
 static float exponentials(const struct panel *p, size_t r)
 {
 	const ps_attention *a = p->a;
@@ -184,7 +190,7 @@ static float exponentials(const struct panel *p, size_t r)
 	return 1 / ps_exp_sum(row + from, to - from);
 }
 
-/* The bits of a slice, which begins with key j, that belong to keys in [from, to). */
+/* Which bits of an element belong to keys in [from, to), if the element begins with key j. */
 static uint32_t seen_bits(ps_packing packing, size_t j, size_t from, size_t to)
 {
 	if (ps_packing_columns(packing) == 1)
@@ -193,7 +199,7 @@ static uint32_t seen_bits(ps_packing packing, size_t j, size_t from, size_t to)
 	       (j + 1 >= from && j + 1 < to ? 0x0000ffffu : 0);
 }
 
-/* The slices of keys [first, end) with what row r does not see set to zero. */
+/* A copy of the values of keys [first, end), 0 for the keys that row r does not see. */
 static const uint32_t *seen_values(const struct panel *p, const uint32_t *values, size_t first,
 				   size_t end, size_t r)
 {
@@ -211,7 +217,7 @@ static const uint32_t *seen_values(const struct panel *p, const uint32_t *values
 	return p->seen;
 }
 
-/* out = weights times values; alone: of row r only, with nothing but the values that it sees. */
+/* out = weights times values. alone: only row r, and only with values that it sees. */
 static void weigh(const struct panel *p, bool alone, size_t r)
 {
 	const ps_keys *keys = &p->a->keys;
@@ -241,14 +247,14 @@ static void weigh(const struct panel *p, bool alone, size_t r)
 PS_CLONES
 static bool all_finite(const float *x, size_t n)
 {
-	float sum = 0; /* of zeros, or of what is not a number: x - x */
+	float sum = 0; /* x - x is 0 if x is finite, else NaN, and NaN != 0 */
 
 	for (size_t i = 0; i < n; i++)
 		sum += x[i] - x[i] != 0;
 	return sum == 0;
 }
 
-/* Divides row r by the sum of its weights; false: it holds what is not a number. */
+/* Divides row r by the sum of its weights. False if it then holds a number that is not finite. */
 static bool finish_row(const struct panel *p, size_t r, float inverse)
 {
 	float *out = p->out_rows + r * p->a->out_stride;
@@ -280,8 +286,8 @@ void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *
 	}
 }
 
-void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, const float *v,
-		      size_t v_stride, size_t first, size_t count, double *scratch)
+void ps_attention_ref(const ps_attention *a, const float *k, const float *v, size_t stride,
+		      size_t first, size_t count, double *scratch)
 {
 	for (size_t i = 0; i < count; i++) {
 		const size_t query = first + i, begin = first_key(a, query);
@@ -292,7 +298,7 @@ void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, co
 			double s = 0;
 
 			for (size_t d = 0; d < a->keys.head_width; d++)
-				s += (double)q[d] * (double)k[j * k_stride + d];
+				s += (double)q[d] * (double)k[j * stride + d];
 			s *= a->scale;
 			scratch[j] = a->softcap != 0 ? a->softcap * tanh(s / a->softcap) : s;
 			max = fmax(max, scratch[j]);
@@ -303,7 +309,7 @@ void ps_attention_ref(const ps_attention *a, const float *k, size_t k_stride, co
 			double sum = 0;
 
 			for (size_t j = begin; j <= query; j++)
-				sum += scratch[j] / total * (double)v[j * v_stride + d];
+				sum += scratch[j] / total * (double)v[j * stride + d];
 			a->out[i * a->out_stride + d] = (float)sum;
 		}
 	}

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #if !__has_include(<omp.h>)
-/* A BLIS built with OpenMP includes <omp.h>, which clang ships in a package of its own, for the type of its
- * threads' communicators. None is made here: these guards leave the type out, and this is what its header's
- * inline functions, of which none is called, know of it. */
+/* A BLIS built with OpenMP includes <omp.h> for the type of its threads' communicators. clang ships
+ * that header in a package of its own. This program makes no communicator, so these guards leave
+ * the type out. BLIS's inline functions, none of which is called, compile with the stand-in
+ * below. */
 #define BLIS_THRCOMM_OPENMP_H
 #define BLIS_THRCOMM_PTHREADS_H
 typedef struct thrcomm_s {
@@ -23,7 +24,8 @@ ps_blis_kernel ps_blis_kernel_query(void)
 {
 	cntx_t *context;
 
-	/* A value that BLIS does not know aborts the process, one that it knows changes the kernel. */
+	/* A value that BLIS does not know aborts the process; one that it knows changes the
+	 * kernel. */
 	unsetenv("BLIS_ARCH_TYPE");
 	unsetenv("BLIS_ARCH_DEBUG");
 	context = bli_gks_query_cntx();

@@ -5,20 +5,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* C (+)= A B on packed panels: A is (k, mr), B is (k, nr), each k-slice contiguous.
- * C (mr, nr) is row-major when rows, else column-major; without add, what it held is not read. */
+/* BLIS's micro-kernel for C (+)= A^T B on packed panels A (k, mr) and B (k, nr), each slice
+ * contiguous. */
 typedef struct ps_blis_kernel {
 	size_t mr, nr;
-	bool rows;
-	const char *arch;
-	void (*kernel)(
-		void); /* BLIS's function and its context, which live as long as the process */
+	bool rows;            /* C (mr, nr) is row-major, else column-major */
+	const char *arch;     /* what BLIS calls this CPU; static text */
+	void (*kernel)(void); /* BLIS's function and its context live as long as the process */
 	void *context;
 } ps_blis_kernel;
 
 /* The sgemm micro-kernel of BLIS's context for this CPU. */
 ps_blis_kernel ps_blis_kernel_query(void);
 
+/* C = A^T B, or C += A^T B with add. Without add the old contents of C are not read. */
 void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, const float *b,
 			float *c, bool add);
 

@@ -4,16 +4,17 @@
 #include <math.h>
 #include <string.h>
 
-/* No published model comes near; below it no product of two sizes and an element's bytes can overflow. */
+/* No published model comes near this limit. Below it, the product of two sizes and an element's
+ * bytes cannot overflow. */
 #define SIZE_LIMIT ((json_int_t)1 << 24)
 
-/* The first failure sticks in code; what is read after it has no effect. */
+/* The first failure stays in rc; what is read after it has no effect. */
 struct reader {
 	const json_t *model; /* the object with the decoder's keys */
 	const json_t *outer; /* Gemma 3's enclosing object, or NULL */
 	const char *path;
 	ps_diag *diag;
-	int code;
+	int rc;
 };
 
 struct defaults {
@@ -24,7 +25,8 @@ struct defaults {
 	bool tied, gelu;
 };
 
-/* What transformers takes for keys that are absent. Zero: required, derived, or none. */
+/* What transformers assumes for absent keys. 0: the key is required, derived from others, or means
+ * none. */
 static const struct defaults families[] = {
 	[PS_FAMILY_LLAMA] = {.name = "llama",
 			     .heads = 32,
@@ -76,13 +78,13 @@ const char *ps_family_name(ps_family family)
 	return families[family].name;
 }
 
-/* The value of key, NULL when absent. */
+/* The value of key, NULL if absent. */
 static const json_t *find(const struct reader *r, const char *key)
 {
 	return json_object_get(r->model, key);
 }
 
-/* As find, with null taken for absent. */
+/* The value of key, NULL if absent or null. */
 static const json_t *find_value(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
@@ -92,15 +94,15 @@ static const json_t *find_value(const json_t *object, const char *key)
 
 static void refuse(struct reader *r, const char *key, const char *why)
 {
-	if (!r->code)
-		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s", r->path, key, why);
+	if (!r->rc)
+		r->rc = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s", r->path, key, why);
 }
 
 static void refuse_name(struct reader *r, const char *key, const char *name)
 {
-	if (!r->code)
-		r->code = ps_fail(r->diag, PS_EINPUT, "%s: %s: '%.60s' is not supported", r->path,
-				  key, name);
+	if (!r->rc)
+		r->rc = ps_fail(r->diag, PS_EINPUT, "%s: %s: '%.60s' is not supported", r->path,
+				key, name);
 }
 
 /* fallback 0: the key is required. */
@@ -124,7 +126,7 @@ static size_t read_size(struct reader *r, const char *key, size_t fallback)
 	return 1;
 }
 
-/* A positive number out of object; absent: fallback, or a failure where that is 0. */
+/* A positive number of object. If absent: fallback, or a failure if fallback is 0. */
 static double read_number(struct reader *r, const json_t *object, const char *key, double fallback)
 {
 	const json_t *value = find_value(object, key);
@@ -143,7 +145,7 @@ static double read_number(struct reader *r, const json_t *object, const char *ke
 	return 1;
 }
 
-/* A soft cap: null says none, where absent says the family's own. */
+/* A soft cap. null means none; if the key is absent, the family's own. */
 static double read_cap(struct reader *r, const char *key, double fallback)
 {
 	const json_t *value = find(r, key);
@@ -177,7 +179,7 @@ static bool read_activation(struct reader *r, const char *key, bool gelu)
 	return false;
 }
 
-/* Token ids and tying may stand beside text_config instead of in it. */
+/* The value of a key that may stand beside text_config instead of in it: token ids, tying. */
 static const json_t *find_outer(const struct reader *r, const char *key)
 {
 	const json_t *value = find(r, key);
@@ -196,7 +198,7 @@ static bool read_tied(struct reader *r, bool fallback)
 	return json_is_true(value);
 }
 
-/* Negative ids stand for none: some published configurations say -1. */
+/* A negative id means none: some published configurations say -1. */
 static int32_t token_id(struct reader *r, const char *key, const json_t *value)
 {
 	json_int_t id = json_integer_value(value);
@@ -262,7 +264,8 @@ static void read_llama3(struct reader *r, const json_t *object, size_t max_posit
 		refuse(r, "high_freq_factor", "not above low_freq_factor");
 }
 
-/* One rope from rope_parameters, one of its members, or rope_scaling; object NULL: unscaled. */
+/* One rope. object: rope_parameters, one of its members, or rope_scaling; NULL: the rope is not
+ * scaled. */
 static void read_rope(struct reader *r, const json_t *object, double theta, size_t max_positions,
 		      ps_rope *rope)
 {
@@ -286,7 +289,7 @@ static void read_rope(struct reader *r, const json_t *object, double theta, size
 		refuse_name(r, "rope_type", name);
 }
 
-/* key's object; NULL when absent, null or empty. */
+/* The object at key; NULL if absent, null or empty. */
 static const json_t *find_object(struct reader *r, const json_t *holder, const char *key)
 {
 	const json_t *value = find_value(holder, key);
@@ -313,7 +316,8 @@ static void read_one_rope(struct reader *r, const struct defaults *family, ps_mo
 	config->rope_local = config->rope_global;
 }
 
-/* Gemma 3: rope_parameters holds one object per layer type; rope_scaling speaks of the full layers. */
+/* Gemma 3: rope_parameters holds one object per layer type; rope_scaling is about the full
+ * layers. */
 static void read_two_ropes(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
 	const json_t *both = find_object(r, r->model, "rope_parameters");
@@ -349,7 +353,8 @@ static void read_layer_types(struct reader *r, const json_t *types, ps_model_con
 	}
 }
 
-/* Which layers slide: layer_types, else every pattern-th layer is full (Gemma 2: every second). */
+/* Which layers slide. Without layer_types every pattern-th layer is full (Gemma 2: every
+ * second). */
 static void read_sliding(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
 	const json_t *types = find_value(r->model, "layer_types");
@@ -380,7 +385,7 @@ static void read_heads(struct reader *r, const struct defaults *family, ps_model
 		refuse(r, "num_attention_heads", "does not divide hidden_size");
 	if (config->heads % config->kv_heads)
 		refuse(r, "num_key_value_heads", "does not divide num_attention_heads");
-	if (r->code)
+	if (r->rc)
 		return;
 	config->head_width =
 		read_size(r, "head_dim",
@@ -412,7 +417,7 @@ static void read_arithmetic(struct reader *r, const struct defaults *family,
 
 	config->norm_eps = read_number(r, r->model, "rms_norm_eps", 1e-6);
 	config->attention_scale = 1 / sqrt(base);
-	/* Gemma 3's attention never looks at the key. */
+	/* Gemma 3's code does not read this key. */
 	if (config->family == PS_FAMILY_GEMMA2)
 		config->attention_softcap =
 			read_cap(r, "attn_logit_softcapping", family->attention_softcap);
@@ -420,7 +425,7 @@ static void read_arithmetic(struct reader *r, const struct defaults *family,
 		config->logit_softcap =
 			read_cap(r, "final_logit_softcapping", family->logit_softcap);
 	config->tied = read_tied(r, family->tied);
-	/* Gemma's code reads hidden_activation alone, whatever an old hidden_act beside it says. */
+	/* Gemma's code reads hidden_activation only, even if an old hidden_act stands beside it. */
 	config->gelu = read_activation(r, llama ? "hidden_act" : "hidden_activation", family->gelu);
 }
 
@@ -432,9 +437,9 @@ static void read_model(struct reader *r, ps_model_config *config)
 
 	for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
 		refuse_when_set(r, unsupported[i]);
-	if (!r->code)
+	if (!r->rc)
 		read_shape(r, family, config);
-	if (r->code)
+	if (r->rc)
 		return;
 	read_arithmetic(r, family, config);
 	read_sliding(r, family, config);
@@ -478,17 +483,20 @@ int ps_config_parse(const char *text, size_t length, const char *path, ps_model_
 	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 
 	if (!root)
-		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s", path, error.line, error.text);
+		return ps_fail(diag,
+			       json_error_code(&error) == json_error_out_of_memory ? PS_EBUDGET
+										   : PS_EINPUT,
+			       "%s: line %d: %s", path, error.line, error.text);
 	r.model = root;
 	*config = (ps_model_config){0};
 	if (!json_is_object(root))
-		r.code = ps_fail(diag, PS_EINPUT, "%s: not a JSON object", path);
-	if (!r.code)
+		r.rc = ps_fail(diag, PS_EINPUT, "%s: not a JSON object", path);
+	if (!r.rc)
 		read_family(&r, config);
-	if (!r.code)
+	if (!r.rc)
 		read_model(&r, config);
 	json_decref(root);
-	return r.code;
+	return r.rc;
 }
 
 bool ps_config_is_special(const ps_model_config *config, int32_t id)

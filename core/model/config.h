@@ -1,13 +1,17 @@
 /* core/model/config.h: the shape of a decoder-only model, read from a Hugging Face config.json.
  *
- * Families: llama, gemma2, gemma3_text (and Gemma 3's text_config). Both generations of keys are read:
- * rope_theta / rope_scaling / rope_local_base_freq / sliding_window_pattern, and transformers 5's
- * rope_parameters / layer_types; layer_types wins. tie_word_embeddings absent: true for Gemma, false for Llama.
- * What is not supported (other families, rope types, biases, activations) is PS_EINPUT, naming it, as are
- * sizes that are zero, negative, do not divide or overflow.
+ * Families: llama, gemma2, gemma3_text (also as Gemma 3's text_config). Both generations of keys
+ * are read:
+ *   - rope_theta, rope_scaling, rope_local_base_freq, sliding_window_pattern;
+ *   - rope_parameters and layer_types of transformers 5; layer_types wins.
+ * Without tie_word_embeddings the head is tied for Gemma and not for Llama.
  *
- * Dimension letters used throughout: L layers, D model width, H query heads, G key/value heads, d head width,
- * I MLP width, V vocabulary, T tokens, W window, F latents, K active latents. */
+ * These are PS_EINPUT, and the message names the key:
+ *   - what is not supported: other families, rope types, biases, activations;
+ *   - sizes that are zero or negative, do not divide each other as they must, or are too large.
+ *
+ * Dimension letters used throughout: L layers, D model width, H query heads, G key/value heads, d
+ * head width, I MLP width, V vocabulary, T tokens, W window, F latents, K active latents. */
 #ifndef PS_CORE_MODEL_CONFIG_H
 #define PS_CORE_MODEL_CONFIG_H
 
@@ -23,8 +27,8 @@ typedef enum ps_family { PS_FAMILY_LLAMA, PS_FAMILY_GEMMA2, PS_FAMILY_GEMMA3 } p
 
 typedef struct ps_rope {
 	double theta;
-	double factor; /* linear scaling: positions are divided by it; 1: none */
-	bool llama3;   /* rope_type llama3, with the four numbers below */
+	double factor; /* linear scaling divides positions by it; 1: no scaling */
+	bool llama3;   /* rope_type is llama3, which uses the four numbers below */
 	double llama3_factor, low_freq_factor, high_freq_factor, original_positions;
 } ps_rope;
 
@@ -38,21 +42,22 @@ typedef struct ps_model_config {
 	double logit_softcap;     /* 0: none */
 	bool tied;                /* the head is the token embedding */
 	bool gelu;                /* gelu_pytorch_tanh, else silu */
-	size_t sliding_window; /* key j is seen by query i iff i - W < j <= i, in sliding layers */
-	bool sliding[PS_LAYERS_MAX]; /* per layer */
-	ps_rope rope_global,
-		rope_local;       /* local: sliding layers of Gemma 3; elsewhere equal to global */
-	int32_t bos, eos[8], pad; /* -1: none */
+	size_t sliding_window;    /* in sliding layers query i sees key j if i - window < j <= i */
+	bool sliding[PS_LAYERS_MAX];     /* whether the layer is a sliding one */
+	ps_rope rope_global, rope_local; /* local: in Gemma 3's sliding layers; else = global */
+	int32_t bos, eos[8], pad;        /* -1: none */
 	int eos_count;
 } ps_model_config;
 
-/* text: the contents of config.json, of length bytes; path: for messages. */
+/* Reads text, the contents of config.json (length bytes). path is named in messages. PS_EINPUT as
+ * above, PS_EBUDGET without memory. */
 int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config,
 		    ps_diag *diag) PS_MUST_USE;
 
-const char *ps_family_name(ps_family family); /* model_type: "llama", "gemma2", "gemma3_text" */
+/* The family's model_type: "llama", "gemma2" or "gemma3_text". */
+const char *ps_family_name(ps_family family);
 
-/* id is BOS, EOS or PAD of this model. */
+/* Whether id is BOS, EOS or PAD of this model. */
 bool ps_config_is_special(const ps_model_config *config, int32_t id);
 
 #endif

@@ -116,11 +116,11 @@ static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 				 rows);
 }
 
-static size_t wanted_rows(const ps_windows *windows, size_t first, size_t last)
+static size_t wanted_rows(const ps_windows *windows)
 {
-	size_t rows = windows->start[last] - windows->start[first];
+	size_t rows = windows->start[windows->count] - windows->start[0];
 
-	for (size_t w = first; windows->wanted && w < last; w++)
+	for (size_t w = 0; windows->wanted && w < windows->count; w++)
 		rows -= ps_min_size(windows->wanted[w], windows->start[w + 1] - windows->start[w]);
 	return rows;
 }
@@ -130,42 +130,54 @@ void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
 	ps_layer_begin(&forward->work, weights);
 }
 
+/* Windows [first, last) of a pass. */
+static ps_windows part_of(const ps_windows *windows, size_t first, size_t last)
+{
+	return (ps_windows){.ids = windows->ids,
+			    .start = windows->start + first,
+			    .count = last - first,
+			    .wanted = windows->wanted ? windows->wanted + first : NULL};
+}
+
 int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
-		      float *out, ps_input_fn observe, void *observe_context)
+		      float *out, const ps_observer *observer)
 {
 	const size_t width = forward->config->width, rows = windows->start[windows->count];
 	size_t last, out_row = 0;
 	int rc;
 
 	for (size_t first = 0; first < windows->count; first = last) {
+		ps_windows chunk;
+
 		last = ps_layer_chunk_end(&forward->work, windows, first);
 		if (last == first)
 			return ps_fail(forward->context->diag, PS_EFAILED,
 				       "window %zu is longer than the %zu tokens planned for",
 				       first, forward->work.max_window);
+		chunk = part_of(windows, first, last);
 		rc = ps_progress_check(forward->context);
 		if (!rc)
-			rc = ps_layer_chunk(&forward->work, layer, windows, first, last,
+			rc = ps_layer_chunk(&forward->work, layer, &chunk,
 					    in + windows->start[first] * width,
-					    out ? out + out_row * width : NULL, observe,
-					    observe_context);
+					    out ? out + out_row * width : NULL, observer);
 		if (rc)
 			return rc;
-		out_row += wanted_rows(windows, first, last);
+		out_row += wanted_rows(&chunk);
 		tick(forward, windows->start[last], rows);
 	}
 	return 0;
 }
 
 int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights,
-		     const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
-		     void *observe_context)
+		     const ps_windows *windows, const float *in, float *out,
+		     const ps_observer *observer)
 {
 	ps_forward_pack(forward, weights);
-	return ps_forward_packed(forward, layer, windows, in, out, observe, observe_context);
+	return ps_forward_packed(forward, layer, windows, in, out, observer);
 }
 
-/* The source has its memory back, and can read the next layer into it, before this one is computed. */
+/* Releases the weights once they are packed: the source then reads the next layer while this one
+ * computes. */
 static int run_layer(ps_forward *forward, int layer, int next, const ps_windows *windows,
 		     float *hidden)
 {
@@ -177,26 +189,20 @@ static int run_layer(ps_forward *forward, int layer, int next, const ps_windows 
 		return rc;
 	ps_forward_pack(forward, &weights);
 	source->release_layer(source->self, layer);
-	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL, NULL);
+	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL);
 }
 
 int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after,
-		      const ps_windows *windows, float *hidden, ps_layer_fn after_layer,
-		      void *after_context)
+		      const ps_windows *windows, float *hidden)
 {
 	const ps_windows all = {windows->ids, windows->start, windows->count, NULL};
 	int rc = 0;
 
 	forward->layers = last >= first ? (size_t)(last - first + 1) : 0;
 	for (int layer = first; !rc && layer <= last; layer++) {
-		const ps_windows *these = layer < last ? &all : windows;
-
 		forward->layers_done = (size_t)(layer - first);
-		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after, these,
-			       hidden);
-		if (!rc && after_layer)
-			rc = after_layer(after_context, layer, hidden,
-					 wanted_rows(these, 0, these->count));
+		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after,
+			       layer < last ? &all : windows, hidden);
 	}
 	forward->layers = 0;
 	return rc;

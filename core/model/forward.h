@@ -1,13 +1,13 @@
 /* core/model/forward.h: the decoder's forward pass over many windows at once, one layer at a time.
  *
- * Hidden states are f32 (T, D), the windows one behind the other (ragged lengths allowed). Each window attends
- * only within itself, positions from 0. Layer L's output is the residual stream after decoder layer L
- * (blocks.L.hook_resid_post of TransformerLens), before the final norm.
+ * Hidden states are f32 (T, D), the windows one behind the other (ragged lengths allowed). Each
+ * window attends only within itself, positions from 0. Layer L's output is the residual stream
+ * after decoder layer L (blocks.L.hook_resid_post of TransformerLens), before the final norm.
  *
- * Same bits: a row of the result depends on its window alone, not on what else is in the pass, nor on threads.
- * Parity: transformers, attn_implementation eager, float32. PS_PRECISION_BF16 rounds the operands of products (weights,
- * their inputs, queries, keys, values, attention's weights) to bf16; the residual stream, norms, gates and all sums
- * stay f32. */
+ * Same bits: a row of the result depends on its window alone, not on what else is in the pass, nor
+ * on threads. Parity: transformers, attn_implementation eager, float32. PS_PRECISION_BF16 rounds
+ * the operands of products (weights, their inputs, queries, keys, values, attention's weights) to
+ * bf16; the residual stream, norms, gates and all sums stay f32. */
 #ifndef PS_CORE_MODEL_FORWARD_H
 #define PS_CORE_MODEL_FORWARD_H
 
@@ -17,7 +17,8 @@
 #include "core/model/matmul.h"
 #include "core/model/weights.h"
 
-/* Windows of token ids: window w is ids[start[w] .. start[w + 1]). start has count + 1 entries, start[0] = 0. */
+/* Windows of token ids: window w is ids[start[w] .. start[w + 1]). start has count + 1 entries,
+ * start[0] = 0. */
 typedef struct ps_windows {
 	const int32_t *ids;
 	const size_t *start;
@@ -37,8 +38,12 @@ typedef enum ps_input {
 
 ps_input ps_input_of(ps_projection projection);
 
-/* Called with consecutive rows of a projection's input, x (rows, cols), in row order, from one thread. */
-typedef int (*ps_input_fn)(void *context, ps_input input, const float *x, size_t rows, size_t cols);
+/* Who looks at the inputs of projections. `see` gets consecutive rows of one input, x (rows, cols),
+ * in row order, from one thread. A result other than 0 ends the pass with that result. */
+typedef struct ps_observer {
+	int (*see)(void *context, ps_input input, const float *x, size_t rows, size_t cols);
+	void *context;
+} ps_observer;
 
 typedef struct ps_forward ps_forward;
 
@@ -61,30 +66,31 @@ ps_forward *ps_forward_create(const ps_model_config *config, const ps_weight_sou
 
 const ps_model_config *ps_forward_config(const ps_forward *forward);
 
-/* hidden (T, D) = embedding of the ids (Gemma: times sqrt(D)). An id outside [0, V): PS_EINPUT naming window,
- * position and id. */
+/* hidden (T, D) = embedding of the ids (Gemma: times sqrt(D)). An id outside [0, V): PS_EINPUT
+ * naming window, position and id. */
 int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidden) PS_MUST_USE;
 
-/* One decoder layer: out (T, D) from in (T, D); out may be in. The weights are packed first, once for all windows.
- * observe (or NULL) sees the projections' inputs; with out NULL nothing beyond the last projection's input is
- * computed (calibration). Where windows say which rows are wanted, out holds only these, one behind the other. */
+/* One decoder layer: out (T, D) from in (T, D); out may be in. Packs the weights, then computes all
+ * windows. If windows say which rows are wanted, out holds only these, one behind the other.
+ * observer (or NULL) sees the projections' inputs. With out NULL the layer stops after the last of
+ * these inputs: this is for calibration. */
 int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *weights,
-		     const ps_windows *windows, const float *in, float *out, ps_input_fn observe,
-		     void *observe_context) PS_MUST_USE;
-/* Its two halves, for callers that release the weights in between: once packed they are not looked at again. */
+		     const ps_windows *windows, const float *in, float *out,
+		     const ps_observer *observer) PS_MUST_USE;
+
+/* The two halves of ps_forward_layer, for callers that release the weights in between.
+ * ps_forward_pack copies what the layer needs; ps_forward_packed computes the layer that was packed
+ * last, as often as it is called. */
 void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights);
 int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
-		      float *out, ps_input_fn observe, void *observe_context) PS_MUST_USE;
+		      float *out, const ps_observer *observer) PS_MUST_USE;
 
-/* Called after a layer with the whole pass's hidden states (T, D), which it may change (splicing). */
-typedef int (*ps_layer_fn)(void *context, int layer, float *hidden, size_t rows);
-
-/* Layers first..last (inclusive) in place, weights from the source, the next layer prefetched while one
- * computes; after_layer may be NULL. Rows that are not wanted are left out of the last layer (above), rows being the
- * number of those left in hidden. prefetch_after: the layer to start reading during the last one, or -1.
- * Checks for interruption and ticks the progress between windows. */
+/* Layers first..last (inclusive) in place, on hidden (T, D). Takes the weights from the source; the
+ * next layer is read while one computes. prefetch_after: the layer to start reading during the last
+ * one, -1 for none. Rows that are not wanted are left out of the last layer, as in
+ * ps_forward_layer. Between chunks it checks for interruption (PS_EINTERRUPTED) and reports
+ * progress. */
 int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after,
-		      const ps_windows *windows, float *hidden, ps_layer_fn after_layer,
-		      void *after_context) PS_MUST_USE;
+		      const ps_windows *windows, float *hidden) PS_MUST_USE;
 
 #endif

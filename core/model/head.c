@@ -43,7 +43,8 @@ struct batch {
 	size_t first, count; /* the block: vocabulary rows [first, first + count) */
 	float *logits;
 	size_t stride;
-	size_t rows_before, rows_all; /* of the call: in earlier batches, in all; for the progress */
+	size_t rows_before,
+		rows_all; /* of the call: in earlier batches, in all; for the progress */
 };
 
 /* At least a clean row and its other. */
@@ -57,7 +58,8 @@ static size_t block_rows(const ps_model_config *config)
 	return ps_min_size(BLOCK_ROWS, config->vocab);
 }
 
-/* The one list of the head's parts, the matrix product's apart; home: where head itself will live. */
+/* The one list of the head's parts, the matrix product's apart; home: where head itself will
+ * live. */
 static size_t lay_out(ps_head *head, ps_head **home, int threads, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
@@ -238,9 +240,9 @@ static void tick(const struct batch *batch)
 	const ps_model_config *config = batch->head->config;
 
 	ps_progress_tick(batch->head->context, "output head", "row",
-			 batch->rows_before +
-				 batch->rows * (uint64_t)(batch->first + batch->count) /
-					 config->vocab,
+			 batch->rows_before + batch->rows *
+						      (uint64_t)(batch->first + batch->count) /
+						      config->vocab,
 			 batch->rows_all);
 }
 
@@ -302,20 +304,22 @@ int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size
 }
 
 /* kl = sum p (z - z') - (log sum e^z - log sum e^z'), with p = e^(z - m) / sum. */
-static void compare(const struct running *clean, const struct running *other, size_t tokens,
-		    double *nll_clean, double *nll_other, double *kl)
+static void compare(const struct running *clean, const struct running *other, size_t first,
+		    size_t tokens, const ps_head_comparison *out)
 {
 	for (size_t t = 0; t < tokens; t++) {
-		if (nll_clean)
-			nll_clean[t] = log_sum(&clean[t]) - clean[t].target;
-		if (nll_other)
-			nll_other[t] = log_sum(&other[t]) - other[t].target;
-		kl[t] = clean[t].gap / clean[t].sum - (log_sum(&clean[t]) - log_sum(&other[t]));
+		const double clean_sum = log_sum(&clean[t]), other_sum = log_sum(&other[t]);
+
+		if (out->nll_clean)
+			out->nll_clean[first + t] = clean_sum - clean[t].target;
+		if (out->nll_other)
+			out->nll_other[first + t] = other_sum - other[t].target;
+		out->kl[first + t] = clean[t].gap / clean[t].sum - (clean_sum - other_sum);
 	}
 }
 
 int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets,
-	       size_t tokens, double *nll_clean, double *nll_other, double *kl)
+	       size_t tokens, const ps_head_comparison *out)
 {
 	const size_t most = head->max_tokens / 2, width = head->config->width;
 	int rc = check_targets(head, targets, tokens);
@@ -332,9 +336,8 @@ int ps_head_kl(ps_head *head, const float *clean, const float *other, const int3
 		norm_into(head, other + first * width, batch.tokens, batch.tokens);
 		rc = run_blocks(&batch);
 		if (!rc)
-			compare(head->running, head->running + batch.tokens, batch.tokens,
-				nll_clean ? nll_clean + first : NULL,
-				nll_other ? nll_other + first : NULL, kl + first);
+			compare(head->running, head->running + batch.tokens, first, batch.tokens,
+				out);
 	}
 	return rc;
 }

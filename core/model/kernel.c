@@ -1,6 +1,7 @@
-/* Why one macro makes the tiles: the loops are the same for every CPU, only the width of its vectors differs, and a
- * vector type wider than the CPU's would live in memory. Why 12 x 2 vectors with 32 registers and 6 x 2 with 16: the
- * sums, two vectors of W and a broadcast fill them, and 12 independent chains hide a multiply-add's latency. */
+/* Why one macro makes the tiles: the loops are the same for every CPU, only the width of its
+ * vectors differs, and a vector type wider than the CPU's would live in memory. Why 12 x 2 vectors
+ * with 32 registers and 6 x 2 with 16: the sums, two vectors of W and a broadcast fill them, and 12
+ * independent chains hide a multiply-add's latency. */
 #include "core/model/kernel.h"
 
 #include <stdio.h>
@@ -94,7 +95,8 @@ static void tile_blis_rows(const ps_kernel *kernel, size_t slices, const void *x
 	ps_blis_kernel_run(&kernel->blis, slices, x, w, tile, add);
 }
 
-/* A kernel that prefers columns computes the tile's transpose column-major, which is the tile row-major. */
+/* A kernel that prefers columns computes the tile's transpose column-major, which is the tile
+ * row-major. */
 static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void *x, const void *w,
 			      float *tile, bool add)
 {

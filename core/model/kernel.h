@@ -1,17 +1,19 @@
-/* core/model/kernel.h: the micro-kernels of the matrix product, one tile of Y at a time, in a table by CPU.
+/* core/model/kernel.h: the micro-kernels of the matrix product, one tile of Y at a time, in a table
+ * by CPU.
  *
  *   tile[t, n] (+)= sum_k x[k, t] * w[k, n],   t < x_panel, n < w_panel, k in one block of columns
  *
- * Panels are sequences of slices; a slice is one 32-bit element for each token (of X) or row (of W), contiguous:
+ * Panels are sequences of slices; a slice is one 32-bit element for each token (of X) or row (of
+ * W), contiguous:
  *   PS_F32    a slice is one column:   element = x[t, k]
  *   PS_BF16   a slice is two columns:  element = x[t, 2s] << 16 | x[t, 2s + 1], the last one padded with zero
  * Kinds:
  *   f32    multiply-adds: BLIS's sgemm kernel from its context for this CPU (core/model/blis_kernel.h), or our own where
  *          that has none for the CPU's vectors (BLIS 0.9 takes an AVX2 kernel on many CPUs with AVX-512)
  *   bf16   vdpbf16ps, f32 sums (BLIS has no such kernel); without it, an f32 kernel on operands rounded to bf16
- * Each sums k upwards in one chain of multiply-adds an element, fused where the CPU can, so that kernels which
- * fuse agree in every bit; vdpbf16ps takes a pair's high half first (Intel's manual), hence the order in a pair,
- * but flushes denormals.
+ * Each sums k upwards in one chain of multiply-adds an element, fused where the CPU can, so that
+ * kernels which fuse agree in every bit; vdpbf16ps takes a pair's high half first (Intel's manual),
+ * hence the order in a pair, but flushes denormals.
  * PRUNESCOPE_MATMUL=ref|avx2|blis|avx512|avx512_bf16 lowers the choice to that row of the table. */
 #ifndef PS_CORE_MODEL_KERNEL_H
 #define PS_CORE_MODEL_KERNEL_H

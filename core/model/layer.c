@@ -233,15 +233,15 @@ static size_t first_wanted(const ps_windows *windows, size_t window)
 }
 
 /* Cuts the chunk's windows into blocks, and lists the rows that are wanted. */
-static void find_blocks(struct chunk *chunk, const ps_windows *windows, size_t first, size_t last)
+static void find_blocks(struct chunk *chunk, const ps_windows *windows)
 {
 	ps_layer_work *work = chunk->work;
 	const size_t length = block_tokens(work->kernel);
 	size_t keys = 0;
 
-	for (size_t w = first; w < last; w++) {
+	for (size_t w = 0; w < windows->count; w++) {
 		const size_t tokens = windows->start[w + 1] - windows->start[w],
-			     row = windows->start[w] - windows->start[first];
+			     row = windows->start[w] - windows->start[0];
 		const size_t wanted = first_wanted(windows, w);
 
 		for (size_t t = 0; t < tokens; t++)
@@ -260,12 +260,12 @@ static void find_blocks(struct chunk *chunk, const ps_windows *windows, size_t f
 }
 
 static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows *windows,
-			       size_t first, size_t last, const float *in)
+			       const float *in)
 {
 	const bool sliding = work->config->sliding[layer];
 	struct chunk chunk = {
 		.work = work,
-		.rows = windows->start[last] - windows->start[first],
+		.rows = windows->start[windows->count] - windows->start[0],
 		.sliding = sliding,
 		.cos_table = sliding ? work->cos_local : work->cos_global,
 		.sin_table = sliding ? work->sin_local : work->sin_global,
@@ -273,7 +273,7 @@ static struct chunk open_chunk(ps_layer_work *work, int layer, const ps_windows 
 		.q = work->wide,
 	};
 
-	find_blocks(&chunk, windows, first, last);
+	find_blocks(&chunk, windows);
 	chunk.kv = chunk.q + chunk.queries * query_width(work->config);
 	return chunk;
 }
@@ -474,14 +474,14 @@ static void project(const struct chunk *chunk, ps_product_name product, const ui
 }
 
 /* Shows rows that are packed, as many at a time as wide holds, while it holds nothing else. */
-static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *context,
-		       ps_input input, const uint32_t *x, size_t rows, size_t cols)
+static int show_panels(const struct chunk *chunk, const ps_observer *observer, ps_input input,
+		       const uint32_t *x, size_t rows, size_t cols)
 {
 	const ps_layer_work *work = chunk->work;
 	const size_t panel = work->kernel->x_panel, most = work->wide_floats / cols / panel * panel;
 	int rc = 0;
 
-	for (size_t first = 0; observe && !rc && first < rows; first += most) {
+	for (size_t first = 0; observer && !rc && first < rows; first += most) {
 		const size_t count = ps_min_size(most, rows - first);
 
 		for (size_t t = 0; t < count; t += panel)
@@ -489,13 +489,13 @@ static int show_panels(const struct chunk *chunk, ps_input_fn observe, void *con
 					  x + (first + t) * ps_slices(work->kernel->packing, cols),
 					  ps_min_size(panel, count - t), cols,
 					  work->wide + t * cols, cols);
-		rc = observe(context, input, work->wide, count, cols);
+		rc = observer->see(observer->context, input, work->wide, count, cols);
 	}
 	return rc;
 }
 
 /* wide = the attention's contribution, from the norms in narrow. */
-static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe_context)
+static int run_attention(struct chunk *chunk, const ps_observer *observer)
 {
 	ps_layer_work *work = chunk->work;
 	const ps_model_config *config = work->config;
@@ -507,8 +507,8 @@ static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe
 				   .packed = work->broad};
 	struct row_packing mixed = {chunk, chunk->q, query_width(config), chunk->queries,
 				    work->broad};
-	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_ATTENTION, work->narrow,
-			     chunk->rows, config->width);
+	int rc = show_panels(chunk, observer, PS_INPUT_ATTENTION, work->narrow, chunk->rows,
+			     config->width);
 
 	if (rc)
 		return rc;
@@ -521,8 +521,9 @@ static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe
 	run_items(chunk, chunk->queries, ROW_BLOCK, turn_queries, chunk);
 	run_items(chunk, chunk->blocks * config->kv_heads, 1, pack_keys, chunk);
 	run_items(chunk, chunk->blocks * config->heads, 1, attend, chunk);
-	if (observe)
-		rc = observe(observe_context, PS_INPUT_O, chunk->q, chunk->queries, mixed.cols);
+	if (observer)
+		rc = observer->see(observer->context, PS_INPUT_O, chunk->q, chunk->queries,
+				   mixed.cols);
 	if (rc)
 		return rc;
 	run_items(chunk, mixed.rows, work->kernel->x_panel, pack_row_panel, &mixed);
@@ -531,26 +532,25 @@ static int run_attention(struct chunk *chunk, ps_input_fn observe, void *observe
 }
 
 /* broad = the input of the down projection, from the norms in narrow. */
-static int run_gate(const struct chunk *chunk, ps_input_fn observe, void *observe_context)
+static int run_gate(const struct chunk *chunk, const ps_observer *observer)
 {
 	ps_layer_work *work = chunk->work;
-	int rc = show_panels(chunk, observe, observe_context, PS_INPUT_MLP, work->narrow,
-			     chunk->queries, work->config->width);
+	int rc = show_panels(chunk, observer, PS_INPUT_MLP, work->narrow, chunk->queries,
+			     work->config->width);
 
 	if (rc)
 		return rc;
 	ps_matmul_panels(work->matmul, work->narrow, chunk->queries,
 			 &work->panels[PS_PRODUCT_GATE_UP], gate_tile, work);
-	return show_panels(chunk, observe, observe_context, PS_INPUT_DOWN, work->broad,
-			   chunk->queries, work->config->mlp_width);
+	return show_panels(chunk, observer, PS_INPUT_DOWN, work->broad, chunk->queries,
+			   work->config->mlp_width);
 }
 
-int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first,
-		   size_t last, const float *in, float *out, ps_input_fn observe,
-		   void *observe_context)
+int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, const float *in,
+		   float *out, const ps_observer *observer)
 {
 	const bool llama = work->config->family == PS_FAMILY_LLAMA;
-	struct chunk chunk = open_chunk(work, layer, windows, first, last, in);
+	struct chunk chunk = open_chunk(work, layer, windows, in);
 	const struct residual begin = {.chunk = &chunk,
 				       .base = in,
 				       .next_gain = work->gain[PS_NORM_INPUT],
@@ -576,11 +576,11 @@ int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, si
 	int rc;
 
 	run_residual(&begin);
-	rc = run_attention(&chunk, observe, observe_context);
+	rc = run_attention(&chunk, observer);
 	if (rc)
 		return rc;
 	run_residual(&middle);
-	rc = run_gate(&chunk, observe, observe_context);
+	rc = run_gate(&chunk, observer);
 	if (rc || !out)
 		return rc;
 	project(&chunk, PS_PRODUCT_DOWN, work->broad, chunk.queries, work->wide);

@@ -1,11 +1,13 @@
-/* core/model/layer.h: one decoder layer over one chunk, a run of whole windows that fits the workspace.
+/* core/model/layer.h: one decoder layer over one chunk, a run of whole windows that fits the
+ * workspace.
  *
  *   mid = in + post(attention(norm(in)));  out = mid + post(mlp(norm(mid)))     post: Gemma's norms, else nothing
  *
- * Behind core/model/forward.h, which cuts a pass into chunks; nothing else includes this.
- * The layer's weights are packed once, with its mask, for all chunks of a pass (ps_layer_begin); their source may have
- * its memory back as soon as that is done. The gate's and the up projection's rows share panels, so that a tile holds
- * both and becomes the down projection's input while it is in the cache. Workspace, per token of a chunk:
+ * Behind core/model/forward.h, which cuts a pass into chunks; nothing else includes this. The
+ * layer's weights are packed once, with its mask, for all chunks of a pass (ps_layer_begin); their
+ * source may have its memory back as soon as that is done. The gate's and the up projection's rows
+ * share panels, so that a tile holds both and becomes the down projection's input while it is in
+ * the cache. Workspace, per token of a chunk:
  *   narrow  D columns in X panels: the input of Q, K, V, then of gate and up
  *   broad   max(H d, I, D) columns in X panels: the input of O, then of down
  *   wide    rows, used in turn: | q, later mixed (H d) | k, v (2 G d) |; O's and down's output (D); what is observed
@@ -65,13 +67,14 @@ void ps_layer_create(ps_layer_work *work, const ps_model_config *config, const p
 /* Widens the layer's gains and packs its projections; before its first chunk. */
 void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights);
 
-/* The end of the longest run of windows from first that is one chunk; first itself: its window is too long. */
+/* The end of the longest run of windows from first that is one chunk; first itself: its window is
+ * too long. */
 size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, size_t first);
 
-/* Windows [first, last) of one chunk; in (their rows, D), out (their wanted rows, D), out may begin where in does or
- * before. observe, out NULL: as ps_forward_layer. */
-int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, size_t first,
-		   size_t last, const float *in, float *out, ps_input_fn observe,
-		   void *observe_context) PS_MUST_USE;
+/* One chunk, whose first window may start anywhere in the pass (start[0] need not be 0): out
+ * (wanted rows, D) from in (rows, D). out may begin where in does, or before. out NULL and
+ * observer: as in ps_forward_layer. */
+int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, const float *in,
+		   float *out, const ps_observer *observer) PS_MUST_USE;
 
 #endif

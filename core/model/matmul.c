@@ -1,7 +1,8 @@
-/* An item is a block of rows of W for a block of tokens. Its tiles stay in a buffer of the worker's while the blocks
- * of columns are summed, so that one column block of W's panels and of X's is in the second cache at a time and an
- * element's arithmetic does not depend on where its tile lies. All workers read the same panels of X; each packs, or
- * widens, its own panels of W where they do not lie ready. */
+/* An item is a block of rows of W for a block of tokens. Its tiles stay in a buffer of the worker's
+ * while the blocks of columns are summed, so that one column block of W's panels and of X's is in
+ * the second cache at a time and an element's arithmetic does not depend on where its tile lies.
+ * All workers read the same panels of X; each packs, or widens, its own panels of W where they do
+ * not lie ready. */
 #include "core/model/matmul.h"
 
 #include <string.h>
@@ -62,8 +63,8 @@ static size_t column_block_bytes(const ps_kernel *kernel)
 	return ps_slices(kernel->packing, kernel->block) * sizeof(uint32_t);
 }
 
-/* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its tiles three quarters of
- * the second cache. */
+/* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its
+ * tiles three quarters of the second cache. */
 static size_t ready_tokens(const ps_kernel *kernel)
 {
 	const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -219,8 +220,9 @@ static void multiply_item(void *context, size_t item, int worker)
 	hand_over(job, buffer.tiles, first_row, rows, first_token, end_token);
 }
 
-/* The largest item among those with which the slowest thread has least to do; tokens are cut as well where they must
- * be, or where there are fewer items than threads, though each part then packs W for itself. */
+/* The largest item among those with which the slowest thread has least to do; tokens are cut as
+ * well where they must be, or where there are fewer items than threads, though each part then packs
+ * W for itself. */
 static void cut_into_items(struct product *job)
 {
 	const ps_matmul *m = job->m;

@@ -1,6 +1,8 @@
-/* Sums run over LANES fixed lanes, added pairwise at the end: the compiler may use any vector width, the
- * order stays the same. e^x: Cody-Waite reduction by ln 2 in two parts and a degree-7 polynomial on
- * [-ln2/2, ln2/2] (coefficients of the Taylor series, error below 2^-27 there). */
+/* Sums run over LANES fixed lanes, which are added pairwise at the end. The compiler may use
+ * vectors of any width; the order of the sum stays the same.
+ *
+ * e^x is a Cody-Waite reduction by ln 2 in two parts, and a polynomial of degree 7 on [-ln2/2,
+ * ln2/2]. Its coefficients are those of the Taylor series; the error there is below 2^-27. */
 #include "core/model/ops.h"
 
 #include <math.h>
@@ -43,8 +45,8 @@ void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool p
 		out[i] = x[i] * scale * (one + gain[i]);
 }
 
-/* round shifts the integer n into the low bits of a float, where the exponent of 2^n is taken from: no
- * conversion to an integer that a NaN or an infinity would leave undefined. */
+/* Adding `round` shifts the integer n into the low bits of a float. The exponent of 2^n is taken
+ * from there. A conversion to an integer would be undefined for NaN and infinity. */
 static inline float exp_one(float x)
 {
 	const float log2e = 1.44269504088896341f, ln2_high = 0.693359375f,
@@ -75,7 +77,7 @@ void ps_exp(const float *x, size_t n, float *out)
 		out[i] = exp_one(x[i]);
 }
 
-/* tanh z = 1 - 2 / (e^2z + 1), and z - z^3/3 near 0 where that cancels. */
+/* tanh z = 1 - 2 / (e^2z + 1). Near 0 this cancels, so the series z - z^3/3 + ... is used there. */
 static inline float tanh_one(float z)
 {
 	float large = 1 - 2 / (exp_one(2 * z) + 1), z2 = z * z;
@@ -126,7 +128,7 @@ static inline float silu_one(float z)
 	return z / (1 + exp_one(-z));
 }
 
-/* (1 + tanh u) / 2 = 1 / (1 + e^-2u), which does not cancel where u is negative. */
+/* Uses (1 + tanh u) / 2 = 1 / (1 + e^-2u), which does not cancel for negative u. */
 static inline float gelu_one(float z)
 {
 	const float twice = -2 * 0.7978845608028654f; /* -2 sqrt(2/pi) */
@@ -134,7 +136,7 @@ static inline float gelu_one(float z)
 	return z / (1 + exp_one(twice * (z + 0.044715f * z * z * z)));
 }
 
-/* Rows are short, half a panel: a loop of known length becomes vectors without a preamble. */
+/* Rows are short, half a panel. A loop of known length becomes vectors without a preamble. */
 #define GATE_ROWS(activation)                                                                      \
 	for (size_t r = 0; r < rows; r++, gate += stride, up += stride) {                          \
 		size_t i = 0;                                                                      \
@@ -161,7 +163,7 @@ PS_CLONES void ps_softcap(float *x, size_t n, double cap)
 		x[i] = c * tanh_one(x[i] * inverse);
 }
 
-/* Frequency of pair i after the rope's scaling. */
+/* The frequency of pair i, scaled as the rope says. */
 static double rope_frequency(const ps_rope *rope, size_t head_width, size_t i)
 {
 	double f = pow(rope->theta, -2.0 * (double)i / (double)head_width),
@@ -186,7 +188,7 @@ void ps_rope_table(const ps_rope *rope, size_t head_width, size_t positions, flo
 	size_t half = head_width / 2;
 
 	for (size_t i = 0; i < half; i++) {
-		/* transformers keeps the frequencies, and multiplies them by positions, in float32. */
+		/* transformers computes frequency times position in float32. */
 		float f = (float)rope_frequency(rope, head_width, i);
 
 		for (size_t t = 0; t < positions; t++) {

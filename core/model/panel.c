@@ -1,5 +1,6 @@
-/* Why 32-bit elements throughout: an f32 and a pair of bf16 are then moved by the same transposition. Why rows of W are
- * first loaded sixteen at a time: they are read as they stand in the file, whole cache lines of each. */
+/* Why 32-bit elements throughout: an f32 and a pair of bf16 are then moved by the same
+ * transposition. Why rows of W are first loaded sixteen at a time: they are read as they stand in
+ * the file, whole cache lines of each. */
 #include "core/model/panel.h"
 
 #include <string.h>

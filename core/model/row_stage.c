@@ -1,7 +1,7 @@
-/* Every row goes through f32, even one that is stored and packed as bf16. So decoders, transforms and packers need not
- * know each other, and a strip of 256 columns stays in the first cache meanwhile. The one short cut is measured: most
- * weights are bf16 without a transform, and packing them in one step takes 0.58 ns a weight from memory instead of
- * 0.70 (AMD Zen 3). */
+/* Every row goes through f32, even one that is stored and packed as bf16. So decoders, transforms
+ * and packers need not know each other, and a strip of 256 columns stays in the first cache
+ * meanwhile. The one short cut is measured: most weights are bf16 without a transform, and packing
+ * them in one step takes 0.58 ns a weight from memory instead of 0.70 (AMD Zen 3). */
 #include "core/model/row_stage.h"
 
 #include <stdbool.h>
@@ -51,7 +51,8 @@ static bool is_transformed(const ps_weight *w)
 
 /* Packers. */
 
-/* Bits of a float rounded to bf16, in the high half; as ps_f32_to_bf16, for the compiler to vectorise. */
+/* Bits of a float rounded to bf16, in the high half; as ps_f32_to_bf16, for the compiler to
+ * vectorise. */
 static inline uint32_t rounded(uint32_t bits)
 {
 	uint32_t nan = bits | 0x400000u, near = bits + 0x7fffu + (bits >> 16 & 1);
@@ -135,7 +136,8 @@ static const struct packer {
 	void (*row)(const float *x, size_t n, uint32_t *elements);
 	void (*slice)(const float *x, const float *next, size_t n, uint32_t *elements);
 	void (*unpack)(const uint32_t *elements, size_t step, size_t n, float *x);
-	/* The short cut: row without its decoding and rounding, for stored bf16; NULL: there is none. */
+	/* The short cut: row without its decoding and rounding, for stored bf16; NULL: there is
+	 * none. */
 	void (*bf16_row)(const uint16_t *stored, size_t n, uint32_t *elements);
 } packers[PS_PACKINGS] = {
 	[PS_PACK_F32] = {copy_row, copy_slice, unpack_words, NULL},
@@ -143,7 +145,8 @@ static const struct packer {
 	[PS_PACK_PAIRS] = {pair_row, pair_slice, unpack_pairs, pair_bf16_row},
 };
 
-/* The short cut. It copies the strip first: a string move reads memory faster than the loop over columns does. */
+/* The short cut. It copies the strip first: a string move reads memory faster than the loop over
+ * columns does. */
 static void pack_bf16(const void *stored, size_t n, ps_packing packing, uint32_t *elements)
 {
 	uint16_t halves[PS_STAGE_COLUMNS] __attribute__((aligned(LINE_BYTES)));

@@ -1,4 +1,5 @@
-/* core/model/row_stage.h: what happens to a row of numbers between its file and the panels that kernels read.
+/* core/model/row_stage.h: what happens to a row of numbers between its file and the panels that
+ * kernels read.
  *
  *   stored row --decode--> f32 --transform--> f32 --pack--> 32-bit elements of a panel
  *
@@ -6,8 +7,9 @@
  *   transform   what the run does to weights: the mask clears bits       table `transforms` of row_stage.c
  *   pack        f32 to the kernel's elements (ps_packing of kernel.h)    table `packers` of row_stage.c
  *
- * Rows of weights go through all three stages, rows of activations only through the last. core/model/panel.c calls
- * the stage for every row that it packs, and nothing else packs. So each of these changes is made once:
+ * Rows of weights go through all three stages, rows of activations only through the last.
+ * core/model/panel.c calls the stage for every row that it packs, and nothing else packs. So each
+ * of these changes is made once:
  *   a stored type   a row of `dtypes` with its decoder; row_at of row_stage.c if its rows are stored in blocks
  *   a transform     its parameters in ps_weight (core/model/weights.h) and a row of `transforms`; and
  *                   ps_panels_packing of panel.c, if its results need more bits than bf16 has
@@ -25,20 +27,22 @@
 
 #define PS_STAGE_COLUMNS ((size_t)256) /* most columns of a row in one call of ps_stage_weights */
 
-/* Columns [first, first + n) of a row of w, decoded, transformed and packed; first is a multiple of 8,
- * n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). */
+/* Columns [first, first + n) of a row of w, decoded, transformed and packed; first is a multiple of
+ * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). */
 void ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
 		      uint32_t *elements);
 
 /* n columns of one row of activations, packed: elements (ps_slices(packing, n)). */
 void ps_stage_values(ps_packing packing, const float *x, size_t n, uint32_t *elements);
 
-/* One slice: elements[i] holds column x[i] and, with a packing of two columns, next[i] behind it, for n rows. next
- * NULL: x is the last of an odd number of columns, the second half of each element is 0. */
+/* One slice: elements[i] holds column x[i] and, with a packing of two columns, next[i] behind it,
+ * for n rows. next NULL: x is the last of an odd number of columns, the second half of each element
+ * is 0. */
 void ps_stage_slice(ps_packing packing, const float *x, const float *next, size_t n,
 		    uint32_t *elements);
 
-/* The inverse of ps_stage_values, up to its rounding: n columns of a row whose elements lie `step` apart. */
+/* The inverse of ps_stage_values, up to its rounding: n columns of a row whose elements lie `step`
+ * apart. */
 void ps_stage_unpack(ps_packing packing, const uint32_t *elements, size_t step, size_t n, float *x);
 
 #endif

@@ -38,7 +38,7 @@ char *ps_norm_tensor(ps_family family, int layer, ps_norm norm, char *out)
 {
 	static const struct {
 		const char *name;
-		unsigned families; /* bit per ps_family */
+		unsigned families; /* a bit for each ps_family that has it */
 	} norms[PS_NORMS] = {
 		[PS_NORM_INPUT] = {"input_layernorm", 7},
 		[PS_NORM_POST_ATTENTION] = {"post_attention_layernorm", 7},

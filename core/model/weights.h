@@ -1,7 +1,8 @@
 /* core/model/weights.h: the narrow interface through which weights reach the arithmetic.
  *
- * io/ implements ps_weight_source over mapped safetensors files and io_uring; tests implement it over plain
- * memory. Everything handed out is borrowed and read-only: a layer's views are valid from acquire to release. */
+ * io/ implements ps_weight_source over safetensors files, which it maps or reads with io_uring.
+ * Tests implement it over plain memory. What a source hands out is borrowed and read-only. A
+ * layer's weights are valid from acquire_layer to release_layer. */
 #ifndef PS_CORE_MODEL_WEIGHTS_H
 #define PS_CORE_MODEL_WEIGHTS_H
 
@@ -10,7 +11,7 @@
 #include "core/base/error.h"
 #include "core/model/config.h"
 
-/* One matrix W [rows = out, cols = in], row-major, as it stands in the checkpoint; y = x W^T. */
+/* One matrix W [rows = out, cols = in], row-major, as the checkpoint stores it; y = x W^T. */
 typedef struct ps_weight {
 	const void *data; /* any alignment */
 	ps_dtype dtype;   /* PS_BF16, PS_F16 or PS_F32 */
@@ -30,9 +31,13 @@ typedef enum ps_projection {
 	PS_PROJECTIONS
 } ps_projection;
 
-/* Norm gains of a decoder layer [D] (q and k: [head_width]); data NULL where the family has none.
- * INPUT: before attention. POST_ATTENTION: Llama: before the MLP; Gemma: on attention's output.
- * PRE_MLP, POST_MLP: Gemma. Q, K: Gemma 3. */
+/* Norm gains of a decoder layer, [D] (Q and K: [head_width]); data is NULL if the family does not
+ * have the norm.
+ *   INPUT            before attention
+ *   POST_ATTENTION   Llama: before the MLP; Gemma: on attention's output
+ *   PRE_MLP          Gemma: before the MLP
+ *   POST_MLP         Gemma: on the MLP's output
+ *   Q, K             Gemma 3: on each head */
 typedef enum ps_norm {
 	PS_NORM_INPUT,
 	PS_NORM_POST_ATTENTION,
@@ -43,39 +48,46 @@ typedef enum ps_norm {
 	PS_NORMS
 } ps_norm;
 
+/* The weights of one decoder layer. */
 typedef struct ps_layer_weights {
 	ps_weight projection[PS_PROJECTIONS];
 	ps_weight norm[PS_NORMS]; /* rows = 1 */
 } ps_layer_weights;
 
-#define PS_HEAD_ROWS_MAX 2048 /* most rows of the output head that one call asks for */
+#define PS_HEAD_ROWS_MAX 2048 /* rows of the output head that one call may ask for */
 
+/* Where weights come from. Functions that return int return 0 or a negative code, with the reason
+ * in diag. */
 typedef struct ps_weight_source {
 	void *self;
-	/* The weights of layer, waiting for them if need be; then starts reading `next` (-1: nothing to prefetch). */
+	/* Waits for the weights of `layer` and hands them out, then starts to read layer `next`
+	 * (-1: none). */
 	int (*acquire_layer)(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag);
+	/* The caller no longer looks at the weights of `layer`. */
 	void (*release_layer)(void *self, int layer);
-	/* out [count, D]: rows ids[i] of the token embedding, widened. Ids are checked by the caller. */
+	/* out [count, D] f32 = rows ids[i] of the token embedding. The caller has checked the
+	 * ids. */
 	int (*embedding_rows)(void *self, const int32_t *ids, size_t count, float *out,
 			      ps_diag *diag);
-	/* Rows [first, first + rows), at most PS_HEAD_ROWS_MAX, of the output head (the embedding when tied); valid
-	 * until the next call. */
+	/* Rows [first, first + rows) of the output head (the embedding, if tied), at most
+	 * PS_HEAD_ROWS_MAX of them. They are valid until the next call. */
 	int (*head_rows)(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag);
-	/* out [D]: the final norm's gain, widened. */
+	/* out [D] f32 = the gain of the final norm. */
 	int (*final_norm)(void *self, float *out, ps_diag *diag);
 } ps_weight_source;
 
-/* Shape of a projection: rows (out) and cols (in). */
+/* The shape of a projection: rows (out) and cols (in). */
 void ps_projection_shape(const ps_model_config *config, ps_projection projection, size_t *rows,
 			 size_t *cols);
 
-/* Name of layer's tensor, "model.layers.3.mlp.down_proj.weight"; out holds at least 96 bytes; returns out. */
+/* Writes the name of the layer's tensor, such as "model.layers.3.mlp.down_proj.weight", into out
+ * (at least 96 bytes) and returns out. */
 char *ps_projection_tensor(int layer, ps_projection projection, char *out);
 
-/* Name of layer's norm tensor, or NULL where the family has none. */
+/* The same for a norm; NULL if the family does not have it. */
 char *ps_norm_tensor(ps_family family, int layer, ps_norm norm, char *out);
 
-/* Length of a norm's gain. */
+/* The length of a norm's gain. */
 size_t ps_norm_length(const ps_model_config *config, ps_norm norm);
 
 #endif

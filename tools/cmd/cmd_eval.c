@@ -273,8 +273,8 @@ static int compare_versions(struct splice_run *r, const ps_windows *windows, siz
 		rc = finish(r, windows, CHANGED);
 	ps_meter_stage(&r->meter, 2 * ps_splice_head_work(&r->splice, (double)windows->count));
 	if (!rc)
-		rc = ps_head_kl(e->head, clean, changed, r->targets, predicted, r->nll_clean,
-				r->nll_other, r->kl);
+		rc = ps_head_kl(e->head, clean, changed, r->targets, predicted,
+				&(ps_head_comparison){r->nll_clean, r->nll_other, r->kl});
 	if (rc)
 		return rc;
 	r->clean += sum(r->nll_clean, predicted);

@@ -78,8 +78,7 @@ static int write_pass(struct logits_run *r, size_t first, size_t count)
 	ps_meter_stage(&r->meter, layers_work(r, count));
 	rc = ps_forward_embed(e->forward, &windows, e->hidden);
 	if (!rc)
-		rc = ps_forward_layers(e->forward, 0, last_layer(r), next, &windows, e->hidden,
-				       NULL, NULL);
+		rc = ps_forward_layers(e->forward, 0, last_layer(r), next, &windows, e->hidden);
 	return rc ? rc : write_rows(r, count * r->tokens.window);
 }
 

@@ -170,7 +170,7 @@ static int score_pass(struct ppl_run *r, size_t first, size_t count)
 	if (!rc)
 		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
 				       first + count < r->window_count ? 0 : -1, &windows,
-				       e->hidden, NULL, NULL);
+				       e->hidden);
 	ps_meter_stage(&r->meter, ps_head_work(e->config, (double)scored));
 	if (!rc)
 		rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);

@@ -56,9 +56,7 @@ int ps_splice_reach(ps_splice *p, const ps_windows *windows, float *hidden)
 	const int next = p->layer < last_layer(p) ? p->layer + 1 : -1;
 	int rc = ps_forward_embed(p->engine.forward, windows, hidden);
 
-	return rc ? rc
-		  : ps_forward_layers(p->engine.forward, 0, p->layer, next, windows, hidden, NULL,
-				      NULL);
+	return rc ? rc : ps_forward_layers(p->engine.forward, 0, p->layer, next, windows, hidden);
 }
 
 int ps_splice_finish(ps_splice *p, const ps_windows *windows, float *hidden)
@@ -68,7 +66,7 @@ int ps_splice_finish(ps_splice *p, const ps_windows *windows, float *hidden)
 
 	if (p->layer < last_layer(p))
 		rc = ps_forward_layers(p->engine.forward, p->layer + 1, last_layer(p), p->layer + 1,
-				       windows, hidden, NULL, NULL);
+				       windows, hidden);
 	for (size_t w = 0; w < windows->count && !rc; w++)
 		memmove(hidden + w * predicted * width, hidden + w * p->window * width,
 			predicted * width * sizeof *hidden);

@@ -117,7 +117,7 @@ static int run_layer(void *context)
 	ps_engine *e = run->sample->engine;
 
 	return ps_forward_layer(e->forward, run->layer, &run->weights, &run->sample->windows,
-				e->hidden, e->hidden, NULL, NULL);
+				e->hidden, e->hidden, NULL);
 }
 
 /* From the seconds of two calls, of few tokens and of more (few_tokens 0: of one call alone). */

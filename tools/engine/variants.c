@@ -102,8 +102,7 @@ static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, in
 			e->source.release_layer(e->source.self, layer);
 			held = false;
 		}
-		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL,
-				       NULL);
+		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL);
 		if (!rc)
 			rc = pass->after_layer(pass->context, i, layer, hidden, rows);
 		ps_progress_tick(&e->session->context, "forward pass", "tok",

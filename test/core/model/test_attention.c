@@ -144,8 +144,7 @@ static void run_and_compare(struct head *h, closeness *c)
 	attend(h);
 	h->a.q = h->q;
 	h->a.out = exact;
-	ps_attention_ref(&h->a, h->k, h->a.q_stride, h->v, h->a.q_stride, 0, h->a.keys.tokens,
-			 scratch);
+	ps_attention_ref(&h->a, h->k, h->v, h->a.q_stride, 0, h->a.keys.tokens, scratch);
 	for (size_t t = 0; t < h->a.keys.tokens; t++)
 		for (size_t d = 0; d < h->a.out_stride; d++) {
 			size_t at = t * h->a.out_stride + d;

@@ -111,16 +111,14 @@ static int last_layer(const struct bench *b)
 	return (int)b->weights.config.layers - 1;
 }
 
-static int compare_layer(void *context, int layer, float *hidden, size_t rows)
+static void compare_layer(const struct bench *b, int layer)
 {
-	struct bench *b = context;
 	char name[32];
 	closeness c;
 
 	snprintf(name, sizeof name, "golden.hidden.%d", layer);
-	c = against_golden(b, hidden, name, rows * b->width);
+	c = against_golden(b, b->hidden, name, b->rows * b->width);
 	assert_closeness_share(&c, name, HIDDEN_TOLERANCE);
-	return 0;
 }
 
 static void every_layer_equals_transformers(void **state)
@@ -132,9 +130,12 @@ static void every_layer_equals_transformers(void **state)
 		bench_open(&b, models[m], 2, 24, 32);
 		print_message("%s, as a share of the largest value:\n", models[m]);
 		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows,
-						   b.hidden, compare_layer, &b),
-				 0);
+		for (int layer = 0; layer <= last_layer(&b); layer++) {
+			assert_int_equal(ps_forward_layers(b.forward, layer, layer, -1, &b.windows,
+							   b.hidden),
+					 0);
+			compare_layer(&b, layer);
+		}
 		bench_close(&b);
 	}
 }
@@ -163,8 +164,9 @@ static void check_losses(struct bench *b, const float *logits)
 	other = ps_memory_weights_data(&b->weights, name, NULL);
 	assert_true(b->rows <= 64);
 	assert_int_equal(ps_head_nll(b->head, b->hidden, targets, b->rows, nll), 0);
-	assert_int_equal(
-		ps_head_kl(b->head, b->hidden, other, targets, b->rows, clean, spliced, kl), 0);
+	assert_int_equal(ps_head_kl(b->head, b->hidden, other, targets, b->rows,
+				    &(ps_head_comparison){clean, spliced, kl}),
+			 0);
 	assert_memory_equal(nll, clean, b->rows * sizeof *nll);
 	c = against_golden(b, logits, "golden.logits", b->rows * b->vocab);
 	assert_closeness_share(&c, "golden.logits", HIDDEN_TOLERANCE);
@@ -183,9 +185,9 @@ static void logits_and_losses_equal_transformers(void **state)
 		bench_open(&b, models[m], 2, 24, 32);
 		print_message("%s:\n", models[m]);
 		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-		assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows,
-						   b.hidden, NULL, NULL),
-				 0);
+		assert_int_equal(
+			ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows, b.hidden),
+			0);
 		logits = calloc(b.rows * b.vocab, sizeof *logits);
 		assert_non_null(logits);
 		assert_int_equal(ps_head_logits(b.head, b.hidden, b.rows, logits), 0);
@@ -199,9 +201,8 @@ static void logits_and_losses_equal_transformers(void **state)
 static void run_all(struct bench *b, double *nll)
 {
 	assert_int_equal(ps_forward_embed(b->forward, &b->windows, b->hidden), 0);
-	assert_int_equal(ps_forward_layers(b->forward, 0, last_layer(b), -1, &b->windows, b->hidden,
-					   NULL, NULL),
-			 0);
+	assert_int_equal(
+		ps_forward_layers(b->forward, 0, last_layer(b), -1, &b->windows, b->hidden), 0);
 	assert_int_equal(ps_head_nll(b->head, b->hidden,
 				     ps_memory_weights_data(&b->weights, "golden.targets", NULL),
 				     b->rows, nll),
@@ -284,10 +285,10 @@ static void wanted_rows_have_the_bits_of_a_whole_layer(void **state)
 				assert_int_equal(
 					ps_forward_embed(some.forward, &some.windows, some.hidden),
 					0);
-				assert_int_equal(
-					ps_forward_layers(some.forward, 0, last_layer(&some), -1,
-							  &some.windows, some.hidden, NULL, NULL),
-					0);
+				assert_int_equal(ps_forward_layers(some.forward, 0,
+								   last_layer(&some), -1,
+								   &some.windows, some.hidden),
+						 0);
 				for (size_t w = 0; w < all.windows.count; w++)
 					for (size_t t = wanted[w];
 					     t < all.start[w + 1] - all.start[w]; t++)
@@ -318,9 +319,9 @@ static void same_bits_for_a_window_alone(void **state)
 				.ids = b.windows.ids + b.start[w], .start = start, .count = 1};
 
 			assert_int_equal(ps_forward_embed(b.forward, &window, alone), 0);
-			assert_int_equal(ps_forward_layers(b.forward, 0, last_layer(&b), -1,
-							   &window, alone, NULL, NULL),
-					 0);
+			assert_int_equal(
+				ps_forward_layers(b.forward, 0, last_layer(&b), -1, &window, alone),
+				0);
 			assert_memory_equal(alone, b.hidden + b.start[w] * b.width,
 					    rows * b.width * sizeof *alone);
 		}
@@ -361,7 +362,7 @@ static void run_observed(struct bench *b, int layer, float *out, struct observed
 
 	assert_int_equal(b->source.acquire_layer(b->source.self, layer, -1, &weights, NULL), 0);
 	assert_int_equal(ps_forward_layer(b->forward, layer, &weights, &b->windows, b->hidden, out,
-					  o ? observe : NULL, o),
+					  o ? &(ps_observer){observe, o} : NULL),
 			 0);
 	b->source.release_layer(b->source.self, layer);
 }
@@ -501,13 +502,7 @@ static int fail_at_down(void *context, ps_input input, const float *x, size_t ro
 	return input == PS_INPUT_DOWN ? -17 : 0;
 }
 
-static int fail_after_layer_1(void *context, int layer, float *hidden, size_t rows)
-{
-	(void)context, (void)hidden, (void)rows;
-	return layer == 1 ? -18 : 0;
-}
-
-static void errors_of_callbacks_come_back(void **state)
+static void errors_of_an_observer_come_back(void **state)
 {
 	struct bench b;
 	ps_layer_weights weights;
@@ -517,40 +512,22 @@ static void errors_of_callbacks_come_back(void **state)
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
 	assert_int_equal(b.source.acquire_layer(b.source.self, 0, -1, &weights, NULL), 0);
 	assert_int_equal(ps_forward_layer(b.forward, 0, &weights, &b.windows, b.hidden, b.hidden,
-					  fail_at_down, NULL),
+					  &(ps_observer){.see = fail_at_down}),
 			 -17);
 	b.source.release_layer(b.source.self, 0);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden,
-					   fail_after_layer_1, NULL),
-			 -18);
 	bench_close(&b);
 }
 
-/* The spliced states are what the next layer starts from. */
-static int overwrite_with_golden(void *context, int layer, float *hidden, size_t rows)
-{
-	const struct bench *b = context;
-	char name[32];
-
-	snprintf(name, sizeof name, "golden.hidden.%d", layer);
-	if (layer == 1)
-		memcpy(hidden, ps_memory_weights_data(&b->weights, name, NULL),
-		       rows * b->width * sizeof *hidden);
-	return 0;
-}
-
-static void splicing_continues_from_what_was_put_in(void **state)
+static void a_run_of_layers_starts_from_the_states_it_is_given(void **state)
 {
 	struct bench b;
-	closeness c;
 
 	(void)state;
 	bench_open(&b, "gemma2", 2, 24, 26);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 3, -1, &b.windows, b.hidden,
-					   overwrite_with_golden, &b),
-			 0);
-	c = against_golden(&b, b.hidden, "golden.hidden.3", b.rows * b.width);
-	assert_closeness_share(&c, "golden.hidden.3", HIDDEN_TOLERANCE);
+	memcpy(b.hidden, ps_memory_weights_data(&b.weights, "golden.hidden.1", NULL),
+	       b.rows * b.width * sizeof *b.hidden);
+	assert_int_equal(ps_forward_layers(b.forward, 2, 3, -1, &b.windows, b.hidden), 0);
+	compare_layer(&b, 3);
 	bench_close(&b);
 }
 
@@ -585,8 +562,7 @@ static void a_window_longer_than_planned_is_refused(void **state)
 
 	(void)state;
 	bench_open(&b, "llama", 1, 23, 100);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 1, -1, &b.windows, b.hidden, NULL, NULL),
-			 PS_EFAILED);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 1, -1, &b.windows, b.hidden), PS_EFAILED);
 	assert_non_null(strstr(b.diag.text, "window 0"));
 	b.diag.text[0] = 0;
 	bench_close(&b);
@@ -602,8 +578,7 @@ static void empty_windows_and_empty_passes_are_nothing(void **state)
 	bench_open(&plain, "gemma3", 2, 24, 33);
 	b.windows = (ps_windows){.ids = b.windows.ids, .start = none};
 	assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
-			 0);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden), 0);
 	assert_int_equal(ps_head_nll(b.head, b.hidden, NULL, 0, NULL), 0);
 	b.windows = (ps_windows){.ids = b.windows.ids, .start = gaps, .count = 5};
 	plain.windows.count = 2;
@@ -611,9 +586,8 @@ static void empty_windows_and_empty_passes_are_nothing(void **state)
 		struct bench *one = i ? &plain : &b;
 
 		assert_int_equal(ps_forward_embed(one->forward, &one->windows, one->hidden), 0);
-		assert_int_equal(ps_forward_layers(one->forward, 0, 5, -1, &one->windows,
-						   one->hidden, NULL, NULL),
-				 0);
+		assert_int_equal(
+			ps_forward_layers(one->forward, 0, 5, -1, &one->windows, one->hidden), 0);
 	}
 	assert_memory_equal(b.hidden, plain.hidden, 33 * b.width * sizeof(float));
 	bench_close(&b);
@@ -650,11 +624,10 @@ static void progress_advances_and_interruption_stops(void **state)
 	(void)state;
 	bench_open(&b, "gemma3", 2, 24, 24);
 	b.context.progress = &progress;
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
-			 0);
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden), 0);
 	assert_int_equal(watch.done, b.rows);
 	watch = (struct watch){.stop_after = 5};
-	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden, NULL, NULL),
+	assert_int_equal(ps_forward_layers(b.forward, 0, 5, -1, &b.windows, b.hidden),
 			 PS_EINTERRUPTED);
 	watch = (struct watch){.stop_after = 0};
 	assert_int_equal(ps_head_nll(b.head, b.hidden, b.windows.ids, b.rows, (double[64]){0}),
@@ -698,8 +671,8 @@ int main(void)
 		cmocka_unit_test(observers_see_every_row_in_order),
 		cmocka_unit_test(the_last_input_explains_the_layer),
 		cmocka_unit_test(masked_weights_compute_as_zeroed_ones),
-		cmocka_unit_test(errors_of_callbacks_come_back),
-		cmocka_unit_test(splicing_continues_from_what_was_put_in),
+		cmocka_unit_test(errors_of_an_observer_come_back),
+		cmocka_unit_test(a_run_of_layers_starts_from_the_states_it_is_given),
 		cmocka_unit_test(ids_outside_the_vocabulary_are_named),
 		cmocka_unit_test(a_window_longer_than_planned_is_refused),
 		cmocka_unit_test(empty_windows_and_empty_passes_are_nothing),

@@ -13,8 +13,6 @@
 #include "core/base/digest.h"
 #include "tools/run/code_version.h"
 
-#define OWN_PARTS 8 /* that a command takes from the arena, each rounded up to PS_ALIGN */
-
 int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const char *mask_path)
 {
 	ps_diag *diag = &session->diag;
@@ -58,13 +56,10 @@ static ps_stream_options stream_options(const ps_engine *e, const ps_engine_need
 static size_t own_bytes(const ps_engine_need *need, size_t pass_tokens)
 {
 	ps_layout layout = {.arena = NULL};
-	size_t bytes = need->extra_bytes + need->extra_token_bytes * pass_tokens;
 
-	if (bytes)
-		bytes += OWN_PARTS * PS_ALIGN;
 	if (need->lay_out)
 		need->lay_out(need->command, pass_tokens, &layout);
-	return bytes + layout.bytes;
+	return ps_round_up(need->extra_bytes, PS_ALIGN) + layout.bytes;
 }
 
 /* The parts of a run with this many tokens a pass and a chunk. */

@@ -56,10 +56,9 @@ typedef struct ps_engine_need {
 	 * the command has none. */
 	void (*lay_out)(void *command, size_t pass_tokens, ps_layout *layout);
 	void *command; /* handed to lay_out */
-	/* The older way to the same: the command takes up to 8 parts from engine->arena after the
-	 * start. */
-	size_t extra_bytes, extra_token_bytes; /* in all; for each token of a pass */
-	size_t held_bytes;                     /* what the command holds outside the arena */
+	/* Arena bytes for modules that the command creates itself once the engine is started. */
+	size_t extra_bytes;
+	size_t held_bytes;    /* what the command holds outside the arena */
 	size_t earlier_bytes; /* the most it held in all before the start: the plan is no smaller */
 } ps_engine_need;
 

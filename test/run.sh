@@ -21,7 +21,8 @@ names() {
 
 # The number of tests that cmocka announced, over all its groups.
 announced() {
-	sed -n 's/^\[=*\].* Running \([0-9]*\) test.*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }'
+	sed -n 's/^\[=*\].* Running \([0-9]*\) test.*/\1/p' "$log" |
+		awk '{ n += $1 } END { print n + 0 }'
 }
 
 # Sets fault to what is wrong with a program of this exit status; empty if it passed.

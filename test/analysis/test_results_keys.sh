@@ -13,15 +13,17 @@ planted=$(mktemp)
 trap 'rm -f "$planted"' EXIT
 echo '	value = json_object_get(condition, "jaccard");' >"$planted"
 if [ -z "$(strings_of "$planted")" ]; then
-	echo "FAIL: the check does not find a key that was planted"
+	echo "[  FAILED  ] a key that was planted is found"
 	exit 1
 fi
+echo "[       OK ] a key that was planted is found"
 
 found=$(find analysis tools/study/results.c -name '*.[ch]' | LC_ALL=C sort |
 	while read -r file; do strings_of "$file"; done)
 if [ -n "$found" ]; then
-	echo "FAIL: these lines spell keys of results.json; use PS_KEY_... (results_schema.h):"
+	echo "[  FAILED  ] no key of results.json is spelled in C"
+	echo "    use PS_KEY_... (results_schema.h) in these lines:"
 	echo "$found"
 	exit 1
 fi
-echo "ok: no key of results.json is spelled in C"
+echo "[       OK ] no key of results.json is spelled in C"

@@ -50,8 +50,8 @@ check_tree() {
 						target = "(no folder)"
 					sub(/^test\/.*/, "test", target)
 					if (!index(allowed, " " target " "))
-						printf "%s:%d: %s includes \"%s\"\n", FILENAME, FNR, \
-							room, part[2]
+						printf "%s:%d: %s includes \"%s\"\n", \
+							FILENAME, FNR, room, part[2]
 				}' "$file"
 		done
 	done | awk '{ print } END { exit NR > 0 }'
@@ -60,7 +60,8 @@ check_tree() {
 self_check() {
 	root=$(mktemp -d)
 	trap 'rm -rf "$root"' EXIT
-	mkdir -p "$root/core/base" "$root/core/model" "$root/io" "$root/test/io" "$root/tools/engine"
+	mkdir -p "$root/core/base" "$root/core/model" "$root/io" "$root/test/io" \
+		"$root/tools/engine"
 	echo '#include "core/base/error.h"' >"$root/io/lawful.c"
 	echo '#include "test/support/support_sae.h"' >"$root/test/io/lawful.c"
 	check_tree "$root" >"$root/found" || {

@@ -9,7 +9,7 @@ set -eu
 # find_cycles OBJECT...: prints the cycles, then one line with their number; 1 when there is one.
 find_cycles() {
 	nm -A -P -g "$@" | LC_ALL=C awk '
-		# FILE: SYMBOL TYPE ...; the types U, w and v mean that the object only needs the symbol.
+		# FILE: SYMBOL TYPE ...; the types U, w and v are of symbols that the object needs.
 		{
 			file = $1
 			sub(/:$/, "", file)
@@ -36,10 +36,14 @@ find_cycles() {
 				}
 			}
 		}
-		function print_needs(from, first,   i, n, targets) {
+		# True if a and b reach each other.
+		function together(a, b) {
+			return (a, b) in reaches && (b, a) in reaches
+		}
+		function print_needs(from,   i, n, targets) {
 			n = split(arrows[from], targets)
 			for (i = 1; i <= n; i++)
-				if ((first, targets[i]) in reaches && (targets[i], first) in reaches)
+				if (together(from, targets[i]))
 					printf "  %s needs %s of %s\n", from, \
 						symbol[from, targets[i]], targets[i]
 		}
@@ -58,22 +62,22 @@ find_cycles() {
 				mark_reached(name[f])
 			for (f = 1; f <= files; f++) {
 				first = name[f]
-				if (first in told || !((first, first) in reaches))
+				if (first in told || !together(first, first))
 					continue
 				members = 0
 				for (g = f; g <= files; g++)
-					if ((first, name[g]) in reaches && (name[g], first) in reaches)
+					if (together(first, name[g]))
 						member[++members] = name[g]
 				printf "cycle of %d files:\n", members
 				for (i = 1; i <= members; i++) {
 					told[member[i]] = 1
-					print_needs(member[i], first)
+					print_needs(member[i])
 				}
 				cycles++
 				inside += members
 			}
-			printf "cycles: %d cycles among %d files, %d files inside one\n", cycles, files, \
-				inside
+			printf "cycles: %d cycles among %d files, %d files inside one\n", \
+				cycles, files, inside
 			exit cycles > 0
 		}'
 }

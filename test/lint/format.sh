@@ -1,8 +1,8 @@
 #!/bin/sh
-# Checks that clang-format 14 would change no C file, from the repository's root. Other versions lay
-# some code out differently, so the check is left out, with a message, if version 14 is not installed.
-# Exit 1 if a file would change.
-# First the script checks itself: it must find a planted file that is laid out badly.
+# Checks that clang-format 14 would change no C file, from the repository's root. Other versions
+# lay some code out differently, so the check is left out, with a message, if version 14 is not
+# installed. Exit 1 if a file would change. First the script checks itself: it must find a planted
+# file that is laid out badly.
 set -eu
 
 # Prints the name of an installed clang-format 14.
@@ -47,8 +47,8 @@ fi
 self_check
 if ! check_tree . >"$root/found" 2>&1; then
 	cat "$root/found"
-	echo "format: clang-format would change $(grep -c 'code should be clang-formatted' "$root/found")" \
-		"files"
+	count=$(grep -c 'code should be clang-formatted' "$root/found")
+	echo "format: clang-format would change $count files"
 	exit 1
 fi
 echo "format: clang-format would change nothing"

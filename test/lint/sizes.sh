@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks sizes in all C and shell sources, from the repository's root:
-# - A function has at most 60 lines, from the first line of its signature to its closing brace. Inner
-#   kernels, listed below with the reason, may be longer.
+# - A function has at most 60 lines, from the first line of its signature to its closing brace.
+#   Inner kernels may be longer; they are listed below with the reason.
 # - A function has at most 7 parameters.
 # - A line has at most 100 columns; a tab reaches to the next multiple of 8.
 # A function is found by its layout (clang-format's): its braces stand alone in the first column.
@@ -53,11 +53,11 @@ check_c() {
 		}
 		opened && /^}$/ {
 			if (FNR - first + 1 > 60 && !((FILENAME " " name) in kernel))
-				printf "%s:%d: %s has %d lines, 60 are allowed\n", FILENAME, first, name, \
-					FNR - first + 1
+				printf "%s:%d: %s has %d lines, 60 are allowed\n", FILENAME, \
+					first, name, FNR - first + 1
 			if (parameters > 7)
-				printf "%s:%d: %s has %d parameters, 7 are allowed\n", FILENAME, first, \
-					name, parameters
+				printf "%s:%d: %s has %d parameters, 7 are allowed\n", FILENAME, \
+					first, name, parameters
 			opened = 0
 			signature = ""
 			next
@@ -89,7 +89,8 @@ check_lines() {
 					columns += 8 - columns % 8
 			}
 			if (columns > 100)
-				printf "%s:%d: %d columns, 100 are allowed\n", FILENAME, FNR, columns
+				printf "%s:%d: %d columns, 100 are allowed\n", FILENAME, FNR, \
+					columns
 		}' "$@"
 }
 
@@ -106,8 +107,9 @@ check_tree() (
 		/ parameters, 7 are allowed$/ { parameters++ }
 		/ columns, 100 are allowed$/ { lines++ }
 		END {
-			printf "sizes: %d functions over 60 lines, %d with more than 7 parameters, " \
-				"%d lines over 100 columns\n", functions, parameters, lines
+			printf "sizes: %d functions over 60 lines, ", functions
+			printf "%d with more than 7 parameters, ", parameters
+			printf "%d lines over 100 columns\n", lines
 			exit NR > 0
 		}'
 )
@@ -115,7 +117,8 @@ check_tree() (
 # files PATTERN...: the files of these names, but for what was built
 files() {
 	for pattern; do
-		find . -path ./build -prune -o -path ./.git -prune -o -name "$pattern" -type f -print
+		find . -path ./build -prune -o -path ./.git -prune -o \
+			-name "$pattern" -type f -print
 	done | sed 's|^\./||' | LC_ALL=C sort
 }
 
@@ -149,8 +152,8 @@ self_check() {
 		printf 'struct s {\n\tint x;\n};\n\nstatic const int t[] = {\n'
 		lines 70
 		printf '};\n__attribute__((target(\"avx2,fma\")))\n'
-		printf 'int sixty(int a, int b, int c,\n\t  int d, int e, int f, int (*g)(int, int))\n'
-		printf '{\n'
+		printf 'int sixty(int a, int b, int c,\n'
+		printf '\t  int d, int e, int f, int (*g)(int, int))\n{\n'
 		lines 55
 		printf '}\n'
 		columns 100
@@ -163,8 +166,8 @@ self_check() {
 	{
 		printf 'int good(void)\n{\n}\n\n/* Long. */\nstatic int\nlong_one(void)\n{\n'
 		lines 58
-		printf '}\n\nvoid eight(int a, int b, int c, int d, int e, int f, int g, int (*h)(int, int))'
-		printf '\n{\n}\n'
+		printf '}\n\nvoid eight(int a, int b, int c, int d, '
+		printf 'int e, int f, int g, int (*h)(int, int))\n{\n}\n'
 		columns 101
 	} >"$root/bad/core/bad.h"
 	columns 101 >"$root/bad/core/bad.sh"

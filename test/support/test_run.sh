@@ -1,6 +1,6 @@
 #!/bin/sh
-# test/run.sh counts and fails as it should: checked with planted programs that pass, fail, are empty,
-# crash, hang, stop early or skip.
+# test/run.sh counts and fails as it should: checked with planted programs that pass, fail, are
+# empty, crash, hang, stop early or skip.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 scratch=$(mktemp -d)

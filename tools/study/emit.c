@@ -1,12 +1,11 @@
 #include "tools/study/emit.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/checked.h"
 #include "core/model/kernel.h"
+#include "tools/study/emission.h"
 
 static const char *const engine_names[] = {
 	[PS_EMIT_MAKE] = "make",
@@ -23,39 +22,6 @@ int ps_emit_parse(const char *name, ps_engine_kind *kind, ps_diag *diag)
 			return 0;
 		}
 	return ps_fail(diag, PS_EUSAGE, "--emit %s: must be make, snakemake, slurm or json", name);
-}
-
-void ps_emit_quoted(FILE *out, const char *text)
-{
-	fputc('\'', out);
-	for (; *text; text++) {
-		if (*text == '\'')
-			fputs("'\\''", out);
-		else
-			fputc(*text, out);
-	}
-	fputc('\'', out);
-}
-
-unsigned ps_emit_minutes(double seconds)
-{
-	if (!(seconds > 0))
-		return 0;
-	return (unsigned)fmin(fmax(ceil(4 * seconds / 60), 10), 100000);
-}
-
-unsigned ps_emit_mib(const ps_emission *e, const ps_cost *cost)
-{
-	const uint64_t budget = e->graph->session->memory_bytes;
-	const uint64_t bytes =
-		cost->memory_bytes ? cost->memory_bytes + cost->memory_bytes / 4 : budget;
-
-	return (unsigned)(ps_max_size((size_t)bytes, (size_t)256 << 20) >> 20);
-}
-
-unsigned ps_emit_disk_mib(const ps_cost *cost)
-{
-	return (unsigned)ps_max_size(ps_div_up((size_t)cost->disk_bytes, (size_t)1 << 20), 1);
 }
 
 /* Characters that an engine's file cannot hold in a path. A make target has no way to quote most

@@ -29,32 +29,4 @@ int ps_emit_parse(const char *name, ps_engine_kind *kind, ps_diag *diag) PS_MUST
 int ps_emit(ps_graph *graph, ps_engine_kind kind, const ps_execute_options *options,
 	    FILE *out) PS_MUST_USE;
 
-/* What the writers of the files share. */
-typedef struct ps_emission {
-	ps_graph *graph;
-	const ps_execute_options *options;
-	FILE *out;
-	char program[4096];  /* absolute path of this program */
-	char kernel[48];     /* full name of the matrix kernel, as --kernel takes it */
-	char kernel_row[48]; /* its value for PRUNESCOPE_MATMUL */
-} ps_emission;
-
-/* Each writes a whole file. PS_EBUDGET when memory runs out. Whether out could be written is
- * for the caller to look at. */
-int ps_emit_json(const ps_emission *emission) PS_MUST_USE;
-int ps_emit_make(const ps_emission *emission) PS_MUST_USE;
-int ps_emit_snakemake(const ps_emission *emission) PS_MUST_USE;
-int ps_emit_slurm(const ps_emission *emission) PS_MUST_USE;
-
-/* text in single quotes, as a shell reads it. */
-void ps_emit_quoted(FILE *out, const char *text);
-/* Seconds as whole minutes for an engine's time limit: four times the estimate, and at least
- * ten. 0 where there is no estimate: then no limit is to be set. */
-unsigned ps_emit_minutes(double seconds);
-/* Memory to ask an engine for, in MiB: the step's need and a quarter more, and at least 256. The
- * whole budget where the need is not known. */
-unsigned ps_emit_mib(const ps_emission *emission, const ps_cost *cost);
-/* Disk to ask an engine for, in MiB, rounded up; at least 1. */
-unsigned ps_emit_disk_mib(const ps_cost *cost);
-
 #endif

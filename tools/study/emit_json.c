@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "io/file.h"
-#include "tools/study/emit.h"
+#include "tools/study/emission.h"
 
 /* The command that does exactly this step, as an argument list. It names the matrix kernel: on a
  * CPU that has another one it fails. */

@@ -7,7 +7,7 @@
  * Keys. make goes by time, and would take a record of other inputs for the result. So a step whose
  * record had another key when the file was made depends on $(call stale,...), which says FORCE
  * until the record has the key. */
-#include "tools/study/emit.h"
+#include "tools/study/emission.h"
 
 static void write_secondary(const ps_emission *e)
 {

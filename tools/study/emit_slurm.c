@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "core/base/checked.h"
-#include "tools/study/emit.h"
+#include "tools/study/emission.h"
 
 enum { TASKS_MAX = 1000 }; /* of an array: Slurm's default is 1,001 */
 

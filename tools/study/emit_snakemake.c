@@ -9,7 +9,7 @@
  * key when the file was made are removed before the rules are read.
  * An SAE's folder is no output of its rule: Snakemake would remove it before a job, and with it
  * the state from which training resumes. */
-#include "tools/study/emit.h"
+#include "tools/study/emission.h"
 
 /* A Python string. */
 static void write_string(FILE *out, const char *text)

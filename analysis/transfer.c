@@ -317,7 +317,7 @@ static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstra
 		       l0_dense = {sum[L0 + DENSE], t->count},
 		       l0_pruned = {sum[L0 + PRUNED], t->count},
 		       fvu_dense = {sum[ERROR + DENSE], sum[VARIANCE + DENSE]},
-		       fvu_pruned = {sum[ERROR + PRUNED], sum[VARIANCE + PRUNED]}, none = {NULL};
+		       fvu_pruned = {sum[ERROR + PRUNED], sum[VARIANCE + PRUNED]}, none = {0};
 	const struct {
 		ps_ratio ratio, base;
 		ps_interval *out;

@@ -64,8 +64,8 @@ static const char *const lines[] = {
 	"magnitude:\n  scope: global\n  pool_embedding: false",
 	"wanda:\n  scope: row\n  calibration: sequential",
 	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
-	"sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  d_sae: 0\n  k: 8\n  batch: 128\n  "
-	"lr: 0.001",
+	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  d_sae: 0\n  k: 8\n"
+	 "  batch: 128\n  lr: 0.001"),
 	"splice:\n  windows: 8",
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",

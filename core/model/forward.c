@@ -5,15 +5,15 @@
 #include "core/base/checked.h"
 #include "core/model/layer.h"
 
-#define EMBED_BATCH 1024 /* ids handed to the source at a time */
+#define EMBED_BATCH 1024 /* ids that the source gets at a time */
 
 struct ps_forward {
 	const ps_model_config *config;
 	const ps_weight_source *source;
 	const ps_context *context;
 	ps_layer_work work;
-	/* Where a run of several layers is; layers 0: a layer alone, which ticks no progress. */
-	size_t layers_done, layers;
+	size_t layers;      /* of a run of several layers; 0: a layer alone, without progress */
+	size_t layers_done; /* of this run */
 };
 
 ps_input ps_input_of(ps_projection projection)
@@ -106,7 +106,7 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 	return rc;
 }
 
-/* Tokens through all layers of the run, in proportion to the layers done. */
+/* Progress in tokens: those that went through a part of the layers count in proportion. */
 static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 {
 	if (forward->layers)

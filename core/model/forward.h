@@ -1,13 +1,16 @@
 /* core/model/forward.h: the decoder's forward pass over many windows at once, one layer at a time.
  *
- * Hidden states are f32 (T, D), the windows one behind the other (ragged lengths allowed). Each
- * window attends only within itself, positions from 0. Layer L's output is the residual stream
- * after decoder layer L (blocks.L.hook_resid_post of TransformerLens), before the final norm.
+ * Hidden states are f32 (T, D), one window behind the other; windows may differ in length. A window
+ * attends only within itself, and its positions start at 0. The output of layer L is the residual
+ * stream after decoder layer L, before the final norm (blocks.L.hook_resid_post of
+ * TransformerLens).
  *
- * Same bits: a row of the result depends on its window alone, not on what else is in the pass, nor
- * on threads. Parity: transformers, attn_implementation eager, float32. PS_PRECISION_BF16 rounds
- * the operands of products (weights, their inputs, queries, keys, values, attention's weights) to
- * bf16; the residual stream, norms, gates and all sums stay f32. */
+ * Same bits: a row of the result depends on its window alone, not on the other windows of the pass,
+ * nor on threads.
+ *
+ * Parity: transformers in float32 with attn_implementation eager. PS_PRECISION_BF16
+ * rounds the operands of products to bf16: weights, their inputs, queries, keys, values and
+ * attention's weights. The residual stream, norms, gates and all sums stay f32. */
 #ifndef PS_CORE_MODEL_FORWARD_H
 #define PS_CORE_MODEL_FORWARD_H
 
@@ -17,17 +20,16 @@
 #include "core/model/matmul.h"
 #include "core/model/weights.h"
 
-/* Windows of token ids: window w is ids[start[w] .. start[w + 1]). start has count + 1 entries,
- * start[0] = 0. */
+/* Windows of token ids: window w is ids[start[w]] to ids[start[w + 1] - 1]. */
 typedef struct ps_windows {
 	const int32_t *ids;
-	const size_t *start;
+	const size_t *start; /* (count + 1), start[0] = 0 */
 	size_t count;
-	const size_t *
-		wanted; /* (count): rows of window w from wanted[w] on are wanted of the last layer; NULL: all */
+	/* (count): the last layer computes rows of window w from wanted[w] on; NULL: all rows. */
+	const size_t *wanted;
 } ps_windows;
 
-/* The inputs of projections, for calibration: Q, K, V share one, GATE and UP share one. */
+/* The inputs of projections, for calibration. Q, K and V share one; GATE and UP share one. */
 typedef enum ps_input {
 	PS_INPUT_ATTENTION,
 	PS_INPUT_O,
@@ -36,6 +38,7 @@ typedef enum ps_input {
 	PS_INPUTS
 } ps_input;
 
+/* The input of a projection. */
 ps_input ps_input_of(ps_projection projection);
 
 /* Who looks at the inputs of projections. `see` gets consecutive rows of one input, x (rows, cols),
@@ -49,25 +52,27 @@ typedef struct ps_forward ps_forward;
 
 typedef struct ps_forward_options {
 	ps_precision precision;
-	ps_dtype
-		weights; /* PS_BF16 when all projections are stored so, else PS_F32: decides how they are kept */
+	ps_dtype weights;    /* PS_BF16 if all projections are stored in it, else PS_F32 */
 	size_t max_window;   /* tokens of the longest window */
-	size_t chunk_tokens; /* computed at a time within a pass; at least max_window is taken */
+	size_t chunk_tokens; /* tokens computed at a time; raised to max_window if less */
 } ps_forward_options;
 
-/* Arena bytes. One packed layer is the largest part of them. */
+/* Bytes that ps_forward_create takes from its arena. One packed layer is the largest part of
+ * them. */
 size_t ps_forward_bytes(const ps_model_config *config, int threads,
 			const ps_forward_options *options);
 
-/* context, config and source are borrowed and outlive the forward; memory comes from the arena. */
+/* config, source and context are borrowed and outlive the forward pass. All memory comes from the
+ * arena. */
 ps_forward *ps_forward_create(const ps_model_config *config, const ps_weight_source *source,
 			      const ps_context *context, const ps_forward_options *options,
 			      ps_arena *arena);
 
+/* The config it was made with. */
 const ps_model_config *ps_forward_config(const ps_forward *forward);
 
-/* hidden (T, D) = embedding of the ids (Gemma: times sqrt(D)). An id outside [0, V): PS_EINPUT
- * naming window, position and id. */
+/* hidden (T, D) = the embedding of the ids; for Gemma times sqrt(D). PS_EINPUT for an id outside
+ * [0, V): the message names window, position and id. */
 int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidden) PS_MUST_USE;
 
 /* One decoder layer: out (T, D) from in (T, D); out may be in. Packs the weights, then computes all
@@ -78,10 +83,12 @@ int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *wei
 		     const ps_windows *windows, const float *in, float *out,
 		     const ps_observer *observer) PS_MUST_USE;
 
-/* The two halves of ps_forward_layer, for callers that release the weights in between.
- * ps_forward_pack copies what the layer needs; ps_forward_packed computes the layer that was packed
- * last, as often as it is called. */
+/* ps_forward_layer in two halves, for callers that release the weights in between. This half packs
+ * the weights; after it they are not looked at again. */
 void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights);
+
+/* Computes the layer that was packed last, as often as it is called. Otherwise as
+ * ps_forward_layer. */
 int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
 		      float *out, const ps_observer *observer) PS_MUST_USE;
 

@@ -6,16 +6,16 @@
 #include "core/base/clones.h"
 #include "core/model/ops.h"
 
-#define BLOCK_ROWS                                                                                 \
-	2048 /* vocabulary rows at a time; part of the result's bits: it fixes the order of the sums */
+/* Vocabulary rows at a time. Part of the result's bits: it fixes the order of the sums. */
+#define BLOCK_ROWS 2048
 #define ROW_BLOCK 8 /* tokens of one item in row-wise loops */
 #define LANES 16
 
-/* What is known of one row's logits z after some blocks. */
+/* What is known of the logits z of one row after some blocks. */
 struct running {
 	double max;    /* m = max z */
 	double sum;    /* sum e^(z - m) */
-	double gap;    /* sum e^(z - m) (z - z'), z' of the other row; only in a comparison */
+	double gap;    /* sum e^(z - m) (z - z'), z' from the other row; 0 without one */
 	double target; /* z of the target */
 };
 
@@ -35,11 +35,11 @@ struct ps_head {
 /* One batch of rows going through the blocks of the vocabulary. */
 struct batch {
 	ps_head *head;
-	const float *hidden; /* (rows, D); norm's source */
-	float *normed;       /* norm's destination */
+	const float *hidden; /* (rows, D): what is normed */
+	float *normed;       /* (rows, D): the result of the norm */
 	size_t rows;
 	const int32_t *targets; /* (tokens) */
-	size_t tokens; /* rows = tokens, or 2 * tokens with the other's rows behind the clean ones */
+	size_t tokens; /* rows, or rows / 2 in a comparison: clean rows, then the other ones */
 	size_t first, count; /* the block: vocabulary rows [first, first + count) */
 	float *logits;
 	size_t stride;
@@ -47,7 +47,7 @@ struct batch {
 		rows_all; /* of the call: in earlier batches, in all; for the progress */
 };
 
-/* At least a clean row and its other. */
+/* Room for at least a clean row and its other one. */
 static size_t capacity(size_t max_tokens)
 {
 	return ps_max_size(max_tokens, 2);
@@ -116,7 +116,7 @@ static void norm_rows(void *context, size_t item, int worker)
 			    config->family != PS_FAMILY_LLAMA, batch->normed + row * width);
 }
 
-/* Normed rows [first, first + rows) of the workspace from hidden. */
+/* Norms `rows` rows of hidden into rows [first, first + rows) of the workspace. */
 static void norm_into(ps_head *head, const float *hidden, size_t first, size_t rows)
 {
 	struct batch batch = {.head = head,
@@ -138,7 +138,7 @@ static void cap_rows(void *context, size_t item, int worker)
 			   batch->head->config->logit_softcap);
 }
 
-/* Logits of the next block of the vocabulary for all rows, capped. */
+/* Computes the capped logits of one block of the vocabulary for all rows. */
 static int compute_block(struct batch *batch)
 {
 	const ps_head *head = batch->head;
@@ -194,7 +194,7 @@ PS_CLONES static double sum_of_gaps(const float *e, const float *z, const float 
 	return sum;
 }
 
-/* Adds a block of n logits; other: the same block of the compared row, or NULL. */
+/* Adds a block of n logits. other: the same block of the other row, or NULL. */
 static void absorb(struct running *running, const float *z, const float *other, size_t n,
 		   float *scratch)
 {
@@ -246,7 +246,7 @@ static void tick(const struct batch *batch)
 			 batch->rows_all);
 }
 
-/* Takes the rows normed in the workspace through the whole vocabulary. */
+/* Takes the normed rows of the workspace through the whole vocabulary. */
 static int run_blocks(struct batch *batch)
 {
 	ps_head *head = batch->head;

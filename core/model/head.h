@@ -1,14 +1,13 @@
-/* core/model/head.h: final norm, output head, and what is read off the logits, blocked over the
- * vocabulary.
+/* core/model/head.h: the final norm, the output head, and what is computed from the logits.
  *
- *   logits[t, v] = cap(sum_d norm(h[t])[d] * W[v, d]),  cap(z) = c tanh(z / c) where the config has a cap c
+ *   logits[t, v] = cap(sum_d norm(h[t])[d] * W[v, d])
+ *   cap(z)  = c tanh(z / c) if the config has a cap c, else z
  *   nll[t]  = logsumexp_v logits[t, v] - logits[t, target[t]]
  *   kl[t]   = sum_v p[t, v] (log p[t, v] - log q[t, v]),  p from clean, q from other
  *
- * Logits are never all in memory: blocks of vocabulary rows stream through, with a running maximum
- * and sum per token (Milakov, Gimelshein, arXiv 1805.02867). The order over the vocabulary is
- * fixed. Natural logarithms. Every call ticks the progress after each block, in rows, and checks
- * for interruption. */
+ * Logarithms are natural. The logits are never all in memory: blocks of vocabulary rows stream
+ * through, with a running maximum and sum per token (Milakov, Gimelshein, arXiv 1805.02867). The
+ * order over the vocabulary is fixed. */
 #ifndef PS_CORE_MODEL_HEAD_H
 #define PS_CORE_MODEL_HEAD_H
 
@@ -16,15 +15,20 @@
 
 typedef struct ps_head ps_head;
 
-/* Arena bytes for at most max_tokens rows a call. */
+/* Bytes that ps_head_create takes from its arena. max_tokens: rows that go through the vocabulary
+ * together; a comparison takes two for each token. */
 size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads,
 		     size_t max_tokens);
+
+/* config, source and context are borrowed and outlive the head. Reads the final norm, and fails as
+ * the source does. */
 int ps_head_create(ps_head **head, const ps_model_config *config, const ps_weight_source *source,
 		   const ps_context *context, ps_precision precision, size_t max_tokens,
 		   ps_arena *arena) PS_MUST_USE;
 
-/* nll[t] in nats for hidden (tokens, D), target[t] in [0, V). Any number of tokens (internally by
- * max_tokens). */
+/* nll (tokens), in nats, of hidden (tokens, D) and targets (tokens). Any number of tokens is
+ * allowed: they are taken in batches of max_tokens. PS_EINPUT for a target outside [0, V). Other
+ * errors: those of the source, PS_EINTERRUPTED. */
 int ps_head_nll(ps_head *head, const float *hidden, const int32_t *targets, size_t tokens,
 		double *nll) PS_MUST_USE;
 
@@ -39,7 +43,7 @@ typedef struct ps_head_comparison {
 int ps_head_kl(ps_head *head, const float *clean, const float *other, const int32_t *targets,
 	       size_t tokens, const ps_head_comparison *out) PS_MUST_USE;
 
-/* logits (tokens, V). */
+/* logits (tokens, V) of hidden (tokens, D). */
 int ps_head_logits(ps_head *head, const float *hidden, size_t tokens, float *logits) PS_MUST_USE;
 
 #endif

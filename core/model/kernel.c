@@ -1,7 +1,9 @@
-/* Why one macro makes the tiles: the loops are the same for every CPU, only the width of its
- * vectors differs, and a vector type wider than the CPU's would live in memory. Why 12 x 2 vectors
- * with 32 registers and 6 x 2 with 16: the sums, two vectors of W and a broadcast fill them, and 12
- * independent chains hide a multiply-add's latency. */
+/* One macro makes the f32 tiles: their loops are the same for every CPU, only the width of its
+ * vectors differs. (A vector type wider than the CPU's would live in memory.)
+ *
+ * A tile is 12 x 2 vectors with 32 registers and 6 x 2 with 16. Its sums, two vectors of W and a
+ * broadcast of X fill the registers, and 12 independent chains hide the latency of a
+ * multiply-add. */
 #include "core/model/kernel.h"
 
 #include <stdio.h>
@@ -12,9 +14,10 @@
 #include <immintrin.h>
 #endif
 
-#define F32_BLOCK                                                                                  \
-	((size_t)256) /* columns; short sums keep f32's error near that of the peers it is compared with */
-#define BF16_BLOCK ((size_t)512) /* bf16's rounding of the operands hides the longer sum's */
+/* Columns of a block. Short sums keep f32's error near that of the programs it is compared with.
+ * With bf16, the rounding of the operands is larger than what a longer sum adds. */
+#define F32_BLOCK ((size_t)256)
+#define BF16_BLOCK ((size_t)512)
 
 #define ELEMENTS 2 /* vectors of W in a slice of a panel */
 
@@ -95,8 +98,8 @@ static void tile_blis_rows(const ps_kernel *kernel, size_t slices, const void *x
 	ps_blis_kernel_run(&kernel->blis, slices, x, w, tile, add);
 }
 
-/* A kernel that prefers columns computes the tile's transpose column-major, which is the tile
- * row-major. */
+/* A kernel that prefers columns gets the operands exchanged: the transposed tile column-major is
+ * the tile row-major. */
 static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void *x, const void *w,
 			      float *tile, bool add)
 {
@@ -125,15 +128,16 @@ static bool has_avx512_bf16(void)
 }
 #endif
 
-/* The table, worst first. */
+/* A row of the table of kernels. */
 struct row {
 	const char *isa;
 	bool (*supported)(void);
 	ps_packing packing;      /* PS_PACK_F32 also serves bf16, with rounded operands */
-	size_t x_panel, w_panel; /* 0: BLIS's own */
+	size_t x_panel, w_panel; /* 0: those of BLIS's kernel */
 	ps_tile_fn tile;
 };
 
+/* From the worst to the best. */
 static const struct row rows[] = {
 	{"ref", always, PS_PACK_F32, 6, 8, tile_f32_ref},
 #if defined(__x86_64__)
@@ -148,7 +152,7 @@ static const struct row rows[] = {
 
 #define ROWS (sizeof rows / sizeof *rows)
 
-/* The rows up to the wished one; all of them where there is no such wish. */
+/* How many rows may be chosen from: up to the wished one, or all if there is no such row. */
 static size_t rows_allowed(const char *wish)
 {
 	for (size_t i = 0; wish && i < ROWS; i++)
@@ -157,7 +161,8 @@ static size_t rows_allowed(const char *wish)
 	return ROWS;
 }
 
-/* BLIS's kernel, unless it knows nothing of this CPU and was not asked for by name. */
+/* Takes BLIS's kernel. False if its panels do not fit, or if BLIS does not know this CPU and nobody
+ * asked for it by name. */
 static bool take_blis(ps_kernel *kernel, bool wished)
 {
 	ps_blis_kernel blis = ps_blis_kernel_query();
@@ -200,7 +205,7 @@ ps_kernel ps_kernel_choose(ps_precision precision)
 	ps_kernel kernel;
 	size_t i = rows_allowed(wish);
 
-	/* The first row always is taken. */
+	/* Ends at the latest with the first row, which every CPU supports. */
 	while (i > 0 && !take_row(&rows[i - 1], precision, wish, &kernel))
 		i--;
 	return kernel;

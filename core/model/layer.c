@@ -4,14 +4,14 @@
 #include "core/model/attention.h"
 #include "core/model/ops.h"
 
-#define ROW_BLOCK 16    /* rows of one item in row-wise loops */
-#define BLOCK_TOKENS 64 /* of one item in attention, at least */
+#define ROW_BLOCK 16    /* rows of an item, in loops over rows */
+#define BLOCK_TOKENS 64 /* tokens of an item of attention, at least */
 
 /* What the loops over a chunk share. */
 struct chunk {
 	ps_layer_work *work;
-	size_t rows;    /* whose keys and values there are */
-	size_t queries; /* the wanted ones among them */
+	size_t rows;    /* all have keys and values */
+	size_t queries; /* those of them that are wanted */
 	size_t blocks;
 	bool sliding;
 	const float *cos_table, *sin_table;
@@ -19,18 +19,19 @@ struct chunk {
 	float *q, *kv; /* in wide; mixed takes q's place */
 };
 
-/* dst[row] = base[row] + post(y[row]), then the next norm of it, packed. */
+/* dst[row] = base[row] + post(y[row]); then the next norm of dst[row], packed. */
 struct residual {
 	const struct chunk *chunk;
 	const float *base;
-	const size_t *base_row; /* of each row; NULL: the row itself */
-	const float *y;         /* NULL: dst is not written, base is what is normed */
+	const size_t *base_row; /* which row of base belongs to a row; NULL: the same */
+	const float *y;         /* NULL: no sum, base itself is normed */
 	float *dst;
 	const float *post_gain, *next_gain; /* NULL: left out */
 	size_t rows;
 	uint32_t *packed;
 };
 
+/* Rows to be packed as X. */
 struct row_packing {
 	const struct chunk *chunk;
 	const float *x;
@@ -62,7 +63,7 @@ static size_t wide_floats(const ps_model_config *config, const ps_kernel *kernel
 	return ps_max_size(rows, kernel->x_panel * widest_input(config));
 }
 
-/* Tokens of a block: whole panels of queries and of keys. */
+/* Tokens of a block: a whole number of panels of queries, and of keys. */
 static size_t block_tokens(const ps_kernel *kernel)
 {
 	size_t common = kernel->x_panel;
@@ -122,7 +123,7 @@ static void lay_out_panels(ps_layer_work *work, const ps_kernel *kernel, ps_dtyp
 	}
 }
 
-/* The one list of the workspace's parts: counted for the plan, taken at creation. */
+/* The one list of the workspace's parts, the matrix product's apart. */
 static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 		      const ps_forward_options *options, ps_arena *arena)
 {
@@ -232,7 +233,7 @@ static size_t first_wanted(const ps_windows *windows, size_t window)
 	return windows->wanted ? windows->wanted[window] : 0;
 }
 
-/* Cuts the chunk's windows into blocks, and lists the rows that are wanted. */
+/* Cuts the chunk's windows into blocks, and lists the wanted rows. */
 static void find_blocks(struct chunk *chunk, const ps_windows *windows)
 {
 	ps_layer_work *work = chunk->work;
@@ -290,7 +291,7 @@ static void norm(const ps_layer_work *work, const float *x, const float *gain, s
 		    out);
 }
 
-/* item: a panel of rows. */
+/* item: the rows of one panel. */
 static void residual_panel(void *context, size_t item, int worker)
 {
 	const struct residual *r = context;
@@ -330,7 +331,7 @@ static void run_residual(const struct residual *r)
 	run_items(r->chunk, r->rows, r->chunk->work->kernel->x_panel, residual_panel, (void *)r);
 }
 
-/* The heads of one row: normed where there is a gain, then rotated. */
+/* Norms the heads of one row, if there is a gain, and rotates them to their position. */
 static void turn_heads(const struct chunk *chunk, float *heads, size_t count, const float *gain,
 		       size_t position)
 {
@@ -379,7 +380,7 @@ static ps_keys keys_of(const ps_layer_work *work, const ps_token_block *block, s
 					 ps_keys_words(work->kernel, block->window_tokens, width)};
 }
 
-/* The window's first key in key head h. */
+/* The first key of the block's window, of one key head. */
 static const float *window_kv(const struct chunk *chunk, const ps_token_block *block,
 			      size_t key_head)
 {
@@ -389,7 +390,7 @@ static const float *window_kv(const struct chunk *chunk, const ps_token_block *b
 	       key_head * config->head_width;
 }
 
-/* item: a block and a key head. */
+/* item: a key head of a block. */
 static void pack_keys(void *context, size_t item, int worker)
 {
 	const struct chunk *chunk = context;
@@ -405,7 +406,7 @@ static void pack_keys(void *context, size_t item, int worker)
 		     stride);
 }
 
-/* item: a block and a head; heads that share keys and values follow each other. */
+/* item: a head of a block. Heads that share keys and values follow each other. */
 static void attend(void *context, size_t item, int worker)
 {
 	const struct chunk *chunk = context;
@@ -443,7 +444,7 @@ static void pack_row_panel(void *context, size_t item, int worker)
 			p->packed + first * ps_slices(kernel->packing, p->cols));
 }
 
-/* A tile of gate and up becomes a part of the down projection's input. */
+/* Turns a tile of gate and up into a part of the down projection's input. */
 static void gate_tile(void *context, const ps_tile *tile)
 {
 	const ps_layer_work *work = context;
@@ -462,7 +463,7 @@ static void gate_tile(void *context, const ps_tile *tile)
 		gate, kernel->w_panel, kernel->x_panel, first, ps_min_size(half, width - first));
 }
 
-/* y (rows, out), dense, from X panels. */
+/* y (rows, out) = a product of X panels. */
 static void project(const struct chunk *chunk, ps_product_name product, const uint32_t *x,
 		    size_t rows, float *y)
 {
@@ -473,7 +474,7 @@ static void project(const struct chunk *chunk, ps_product_name product, const ui
 	ps_matmul_panels(work->matmul, x, rows, panels, ps_tile_store, &store);
 }
 
-/* Shows rows that are packed, as many at a time as wide holds, while it holds nothing else. */
+/* Shows packed rows to the observer, as many at a time as wide holds. wide must be free. */
 static int show_panels(const struct chunk *chunk, const ps_observer *observer, ps_input input,
 		       const uint32_t *x, size_t rows, size_t cols)
 {
@@ -494,7 +495,7 @@ static int show_panels(const struct chunk *chunk, const ps_observer *observer, p
 	return rc;
 }
 
-/* wide = the attention's contribution, from the norms in narrow. */
+/* wide = the output of O, from the normed rows in narrow. */
 static int run_attention(struct chunk *chunk, const ps_observer *observer)
 {
 	ps_layer_work *work = chunk->work;
@@ -531,7 +532,7 @@ static int run_attention(struct chunk *chunk, const ps_observer *observer)
 	return 0;
 }
 
-/* broad = the input of the down projection, from the norms in narrow. */
+/* broad = the input of the down projection, from the normed rows in narrow. */
 static int run_gate(const struct chunk *chunk, const ps_observer *observer)
 {
 	ps_layer_work *work = chunk->work;

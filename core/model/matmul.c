@@ -1,8 +1,10 @@
-/* An item is a block of rows of W for a block of tokens. Its tiles stay in a buffer of the worker's
- * while the blocks of columns are summed, so that one column block of W's panels and of X's is in
- * the second cache at a time and an element's arithmetic does not depend on where its tile lies.
- * All workers read the same panels of X; each packs, or widens, its own panels of W where they do
- * not lie ready. */
+/* An item is a block of rows of W for a block of tokens. The tiles of an item stay in the worker's
+ * buffer while the blocks of columns are summed, one after the other. So only one block of columns
+ * of W's and X's panels is in the second cache at a time, and the arithmetic of an element of Y
+ * does not depend on where its tile lies.
+ *
+ * All workers read the same panels of X. Each packs, or widens, its own panels of W, unless they
+ * lie ready. */
 #include "core/model/matmul.h"
 
 #include <string.h>
@@ -10,12 +12,11 @@
 
 #include "core/base/checked.h"
 
-#define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, where the system does not say */
+#define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, if the system does not say */
 #define TOKEN_BLOCK ((size_t)1024)      /* rows of X packed at a time: W is packed once for them */
 #define W_BLOCK ((size_t)128)           /* rows of W of an item, at most */
-#define ITEMS_PER_THREAD                                                                           \
-	((size_t)4) /* wished for, so that a thread that falls behind does not hold up all */
-#define TOKENS_PER_ITEM ((size_t)64) /* at least, where tokens are cut */
+#define ITEMS_PER_THREAD ((size_t)4)    /* wanted: a slow thread then does not hold up all */
+#define TOKENS_PER_ITEM ((size_t)64)    /* at least, if tokens are cut into items */
 
 struct worker_buffer {
 	float *tiles;       /* (an item's tiles, x_panel, w_panel) */
@@ -36,7 +37,7 @@ struct product {
 	const ps_matmul *m;
 	const uint32_t *x; /* panels */
 	size_t tokens, rows, cols;
-	const ps_weight *w; /* as it lies in memory, or NULL */
+	const ps_weight *w; /* as it lies in memory; NULL: ready has its panels */
 	const ps_panels *ready;
 	ps_tile_use use;
 	void *context;
@@ -44,7 +45,7 @@ struct product {
 	size_t row_items, token_items;
 };
 
-/* The rows to be packed: X of one block of tokens. */
+/* One block of tokens of X, to be packed. */
 struct packing {
 	const struct product *job;
 	const float *x;
@@ -63,8 +64,8 @@ static size_t column_block_bytes(const ps_kernel *kernel)
 	return ps_slices(kernel->packing, kernel->block) * sizeof(uint32_t);
 }
 
-/* Tokens of an item whose panels of W lie ready: as many as leave its blocks of X and W and its
- * tiles three quarters of the second cache. */
+/* Tokens of an item if W's panels lie ready. As many as fit: the item's blocks of X and W and its
+ * tiles together take at most three quarters of the second cache. */
 static size_t ready_tokens(const ps_kernel *kernel)
 {
 	const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -78,7 +79,7 @@ static size_t ready_tokens(const ps_kernel *kernel)
 			   kernel->x_panel);
 }
 
-/* Everything but the pool and the memory. */
+/* A matrix product without its pool and memory. */
 static ps_matmul shape_of(ps_precision precision, size_t max_tokens, size_t max_k)
 {
 	ps_matmul m = {.kernel = ps_kernel_choose(precision), .max_k = max_k};
@@ -93,7 +94,7 @@ static ps_matmul shape_of(ps_precision precision, size_t max_tokens, size_t max_
 	return m;
 }
 
-/* The one list of the product's parts; home: where m itself will live. */
+/* The one list of the parts. home: where m itself will live. */
 static size_t lay_out(ps_matmul *m, ps_matmul **home, int threads, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
@@ -137,13 +138,14 @@ static struct worker_buffer buffer_of(const ps_matmul *m, int worker)
 				      (uint32_t *)(void *)(base + m->tile_bytes)};
 }
 
-/* A block of W's panels, ready for the kernel: panel p at data + p * stride. */
+/* A block of columns of W's panels; panel p is at data + p * stride. */
 struct block {
 	const uint32_t *data;
 	size_t stride;
 };
 
-/* Columns [first, first + k) of rows [first_row, first_row + rows). */
+/* Columns [first, first + k) of rows [first_row, first_row + rows) of W; in buffer, unless they lie
+ * ready. */
 static struct block load_block(const struct product *job, size_t first_row, size_t rows,
 			       size_t first, size_t k, uint32_t *buffer)
 {
@@ -220,9 +222,11 @@ static void multiply_item(void *context, size_t item, int worker)
 	hand_over(job, buffer.tiles, first_row, rows, first_token, end_token);
 }
 
-/* The largest item among those with which the slowest thread has least to do; tokens are cut as
- * well where they must be, or where there are fewer items than threads, though each part then packs
- * W for itself. */
+/* Chooses the size of an item. The busiest thread computes ceil(items / threads) items; of the
+ * sizes up to `largest`, the rows of an item are those for which this is the fewest rows of W, and
+ * the larger size if two are equal. Tokens are cut as well in two cases: there are more than an
+ * item can hold, or rows alone make fewer items than threads. In the second case each part packs W
+ * for itself. */
 static void cut_into_items(struct product *job)
 {
 	const ps_matmul *m = job->m;

@@ -1,6 +1,8 @@
-/* Why 32-bit elements throughout: an f32 and a pair of bf16 are then moved by the same
- * transposition. Why rows of W are first loaded sixteen at a time: they are read as they stand in
- * the file, whole cache lines of each. */
+/* An element has 32 bits in every packing. So one transposition moves an f32 as well as a pair of
+ * bf16.
+ *
+ * Rows are staged sixteen at a time and then transposed. So they are read as they lie in the file,
+ * whole cache lines of each. */
 #include "core/model/panel.h"
 
 #include <string.h>
@@ -88,7 +90,7 @@ static void stage_values(const void *source, ps_packing packing, size_t row, siz
 	ps_stage_values(packing, v->x + row * v->stride + first, n, elements);
 }
 
-/* A block of a weight matrix, from its first row and column on. */
+/* A weight matrix, from one row and column on. */
 struct weights {
 	const ps_weight *w;
 	size_t first_row, first;
@@ -146,7 +148,7 @@ void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, siz
 	if (count < kernel->x_panel)
 		memset(panel, 0,
 		       ps_slices(kernel->packing, cols) * kernel->x_panel * sizeof *panel);
-	if (kernel->packing == PS_PACK_F32) /* elements are the values: no strip in between */
+	if (kernel->packing == PS_PACK_F32) /* an element is the value itself: nothing to stage */
 		transpose((const uint32_t *)(const void *)x, stride, count, cols, panel,
 			  kernel->x_panel);
 	else

@@ -14,7 +14,7 @@
 
 typedef uint32_t word __attribute__((may_alias)); /* the bits of a float */
 
-/* Where column `first` of a row stands. */
+/* Where column `first` of a row is stored. */
 static const void *row_at(const ps_weight *w, size_t row, size_t first)
 {
 	return (const char *)w->data + (row * w->cols + first) * ps_dtype_size(w->dtype);

@@ -3,18 +3,24 @@
  *
  *   stored row --decode--> f32 --transform--> f32 --pack--> 32-bit elements of a panel
  *
- *   decode      the stored type (F32, BF16, F16) to f32                  table `dtypes` of core/base/dtype.c
- *   transform   what the run does to weights: the mask clears bits       table `transforms` of row_stage.c
- *   pack        f32 to the kernel's elements (ps_packing of kernel.h)    table `packers` of row_stage.c
+ *   decode      the stored type (F32, BF16, F16) becomes f32;
+ *               table `dtypes` of core/base/dtype.c
+ *   transform   what the run does to weights: the mask sets some to 0;
+ *               table `transforms` of row_stage.c
+ *   pack        f32 becomes the kernel's elements (ps_packing of kernel.h);
+ *               table `packers` of row_stage.c
  *
  * Rows of weights go through all three stages, rows of activations only through the last.
  * core/model/panel.c calls the stage for every row that it packs, and nothing else packs. So each
  * of these changes is made once:
- *   a stored type   a row of `dtypes` with its decoder; row_at of row_stage.c if its rows are stored in blocks
- *   a transform     its parameters in ps_weight (core/model/weights.h) and a row of `transforms`; and
+ *   a stored type   a row of `dtypes` with its decoder; row_at of row_stage.c, if its rows are
+ *                   stored in blocks
+ *   a transform     its parameters in ps_weight (core/model/weights.h); a row of `transforms`;
  *                   ps_panels_packing of panel.c, if its results need more bits than bf16 has
- *   a packing       ps_packing and ps_packing_columns of kernel.h, a row of `packers`, a row of kernel.c's table with
- *                   a tile that reads it, and ps_panels_packing if weights stay in it between calls
+ *   a packing       ps_packing and ps_packing_columns of kernel.h; a row of `packers`; a row of
+ *                   kernel.c's table, with a tile that reads it; ps_panels_packing, if weights stay
+ *                   in it between calls
+ *
  * test_matmul checks every stored type, with and without a mask, on every kernel of the CPU. */
 #ifndef PS_CORE_MODEL_ROW_STAGE_H
 #define PS_CORE_MODEL_ROW_STAGE_H
@@ -25,7 +31,7 @@
 #include "core/model/kernel.h"
 #include "core/model/weights.h"
 
-#define PS_STAGE_COLUMNS ((size_t)256) /* most columns of a row in one call of ps_stage_weights */
+#define PS_STAGE_COLUMNS ((size_t)256) /* columns of one call of ps_stage_weights, at most */
 
 /* Columns [first, first + n) of a row of w, decoded, transformed and packed; first is a multiple of
  * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). */
@@ -35,9 +41,8 @@ void ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps
 /* n columns of one row of activations, packed: elements (ps_slices(packing, n)). */
 void ps_stage_values(ps_packing packing, const float *x, size_t n, uint32_t *elements);
 
-/* One slice: elements[i] holds column x[i] and, with a packing of two columns, next[i] behind it,
- * for n rows. next NULL: x is the last of an odd number of columns, the second half of each element
- * is 0. */
+/* One slice of n rows: elements[i] = row i's column x[i] and, if the packing holds two columns, the
+ * next one, next[i]. next NULL: there is no next column, its half of each element is 0. */
 void ps_stage_slice(ps_packing packing, const float *x, const float *next, size_t n,
 		    uint32_t *elements);
 

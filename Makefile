@@ -37,7 +37,7 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 	test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
+.PHONY: all lib tests objects help deps demo test check check-real check-engines check-asan check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -117,6 +117,9 @@ check-tsan: all ## the tests under ThreadSanitizer, in build/tsan
 
 check-real: all ## compare with real models and tokenizers, where variables say where they are (test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)
+
+check-engines: all ## studies under make, Snakemake and Slurm, killed and resumed (those installed; Slurm as root)
+	@PRUNESCOPE=$(PROGRAM) TEST_TIMEOUT=3600 sh test/run.sh test/engines/check.sh
 
 fuzz: ## run libFuzzer (clang) on what reads files: FUZZ_SECONDS each (60), in build/fuzz
 	@$(PARALLEL) -s fuzzers BUILD=build/fuzz CC=clang OPT=-O1 \

@@ -1,4 +1,4 @@
-/* tools/study/emit.h: the graph for other engines: a makefile, a Snakefile, a Slurm script, or JSON.
+/* tools/study/emit.h: the graph for other engines: a makefile, a Snakefile, a Slurm script, JSON.
  *
  * Every engine runs the same command for a step, `prunescope study FILE -o DIR --only STEP`. So
  * every engine gives the bytes that one process gives. The files pin the matrix kernel:

@@ -39,8 +39,8 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib tests objects help deps demo test check check-real check-asan check-tsan bench \
-	bench-programs bench-full lint fuzz fuzzers install clean
+.PHONY: all lib tests objects help deps demo test check check-real check-engines check-asan \
+	check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -123,6 +123,9 @@ check-tsan: all ## run the tests under ThreadSanitizer, in build/tsan
 
 check-real: all ## compare with real models and Python libraries (variables: test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)
+
+check-engines: all ## run studies under make, Snakemake and Slurm (those that are installed)
+	@PRUNESCOPE=$(PROGRAM) TEST_TIMEOUT=3600 sh test/run.sh test/engines/check.sh
 
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 

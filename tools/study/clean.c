@@ -8,10 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/file.h"
 #include "tools/study/claim.h"
+
+#define LOCK_BYTES_MAX ((size_t)4096)
 
 struct cleaning {
 	ps_graph *graph;
+	ps_claims *claims;
 	bool dry;
 	size_t files;
 	uint64_t bytes;
@@ -104,42 +108,67 @@ static int visit(struct cleaning *c, const char *path)
 	return each_entry(c, path, visit);
 }
 
-/* Claims every step, so that no other process works in the folder meanwhile. */
-static int claim_all(ps_graph *g, ps_claims **claims)
+/* Claims the step for as long as this process tidies up. */
+static int claim(const ps_graph *g, ps_claims *claims, const char *step)
 {
-	const char *locks = ps_graph_text(g, "%s/locks", g->out);
 	ps_diag *diag = &g->session->diag;
-	int rc = locks ? ps_claims_open(claims, locks, diag)
-		       : ps_fail(diag, PS_EBUDGET, "no memory for a path");
+	ps_claim_holder holder;
+	bool taken;
+	int rc = ps_claim_take(claims, step, &taken, &holder, diag);
 
-	for (size_t i = 0; i < g->count && !rc; i++) {
-		ps_claim_holder holder;
-		bool taken;
+	if (rc || taken)
+		return rc;
+	return ps_fail(diag, PS_EUSAGE,
+		       "%s: process %ld on %s is at %s: nothing is removed meanwhile", g->out,
+		       holder.pid, holder.host, holder.step);
+}
 
-		rc = ps_claim_take(*claims, g->nodes[i].id, &taken, &holder, diag);
-		if (!rc && !taken)
-			rc = ps_fail(diag, PS_EUSAGE,
-				     "%s: process %ld on %s is at %s: nothing is removed meanwhile",
-				     g->out, holder.pid, holder.host, holder.step);
-	}
+/* Claims the step that a lock's file names, unless this process has it already: a step that the
+ * study file names no longer. */
+static int claim_foreign(struct cleaning *c, const char *path)
+{
+	const char *step;
+	ps_diag ignored = {{0}};
+	json_t *lock = NULL;
+	int rc = 0;
+
+	/* A lock that cannot be read went meanwhile, or is of a process that died writing it. */
+	if (ps_file_read_json(&ps_sys_linux, path, LOCK_BYTES_MAX, &lock, &ignored))
+		return 0;
+	step = json_string_value(json_object_get(lock, "step"));
+	if (step && !ps_claim_held(c->claims, step))
+		rc = claim(c->graph, c->claims, step);
+	json_decref(lock);
 	return rc;
+}
+
+/* Claims every step, so that nobody works in the folder meanwhile: those of the graph, and those
+ * that a process with an earlier study file is at. */
+static int claim_all(struct cleaning *c, const char *locks)
+{
+	const ps_graph *g = c->graph;
+	int rc = ps_claims_open(&c->claims, locks, &c->graph->session->diag);
+
+	for (size_t i = 0; i < g->count && !rc; i++)
+		rc = claim(g, c->claims, g->nodes[i].id);
+	return rc ? rc : each_entry(c, locks, claim_foreign);
 }
 
 int ps_study_clean(ps_graph *g, bool dry, size_t *files, uint64_t *bytes)
 {
 	struct cleaning c = {.graph = g, .dry = dry};
 	const char *runs = ps_graph_text(g, "%s/runs", g->out);
-	ps_claims *claims = NULL;
+	const char *locks = ps_graph_text(g, "%s/locks", g->out);
 	int rc = 0;
 
-	if (!runs)
+	if (!runs || !locks)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
-	if (access(runs, F_OK))
-		return 0;
-	rc = claim_all(g, &claims);
-	if (!rc)
-		rc = each_entry(&c, runs, visit);
-	ps_claims_close(claims);
+	if (!access(runs, F_OK)) {
+		rc = claim_all(&c, locks);
+		if (!rc)
+			rc = each_entry(&c, runs, visit);
+		ps_claims_close(c.claims);
+	}
 	*files = c.files;
 	*bytes = c.bytes;
 	return rc;

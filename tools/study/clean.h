@@ -4,10 +4,13 @@
 
 #include "tools/study/graph.h"
 
-/* Removes every file and folder below OUT/runs that no node of the graph owns: records and outputs
- * of models, seeds and conditions that the study file no longer names. Says each path. dry: says
- * and counts only. *files, *bytes: what was removed, or would be. PS_EUSAGE: another process holds
- * a step, and nothing is removed. */
+/* Removes, below OUT/runs, every file and folder that no node of the graph owns: records and
+ * outputs of models, seeds and conditions that the study file names no longer. What lies in a
+ * node's output folder is the node's. Says each path.
+ *   dry            removes nothing; says and counts what it would remove
+ *   *files, *bytes files removed, and their sizes added up; folders do not count
+ * PS_EUSAGE, and nothing is removed, while another process holds a step, of this study file or of
+ * an earlier one. Errors of the file system: PS_EOUTPUT, -errno. */
 int ps_study_clean(ps_graph *graph, bool dry, size_t *files, uint64_t *bytes) PS_MUST_USE;
 
 #endif

@@ -99,10 +99,15 @@ static int run_survival(ps_graph *g, ps_node *const *nodes, size_t count, json_t
 	return ps_run_survival(g->session, &args, results);
 }
 
+/* Where the study lies is no part of the result. */
 static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
+	int rc = ps_run_report(g->session, &(ps_report_args){.folder = g->out}, results);
+
 	(void)count, (void)nodes;
-	return ps_run_report(g->session, &(ps_report_args){.folder = g->out}, results);
+	if (!rc)
+		json_object_del(*results, "report");
+	return rc;
 }
 
 const ps_step_kind ps_step_kinds[PS_STEPS] = {

@@ -83,7 +83,8 @@ STUDY
 
 # records: the records' names with their times of change, caches' left out.
 records() {
-	find "$out/runs" -name '*.json' ! -path '*/cache*' ! -path '*/sae/*' -printf '%P %T@\n' | sort
+	find "$out/runs" -name '*.json' ! -path '*/cache*' ! -path '*/sae/*' \
+		-printf '%P %T@\n' | sort
 }
 
 # redone: names of the records that changed since $scratch/before was written.

@@ -1,5 +1,5 @@
-/* Every field of an argument struct has a row in its table, so that none can be left out of a step's key. The fields are
- * read from the headers themselves. */
+/* Every field of an argument struct has a row in its table, so that none can be left out of a
+ * step's key. The fields are read from the headers themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "test/support/support_study.h"
+#include "tools/study/emission.h"
 #include "tools/study/emit.h"
 
 /* What the study's graph is emitted as: the code, and the text, to be freed. */

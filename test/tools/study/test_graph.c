@@ -1,4 +1,4 @@
-/* The graph of a small study: its nodes, and which of them every field of the study file changes. */
+/* The graph of a small study: its nodes, and which of them each field of the study file changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

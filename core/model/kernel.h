@@ -11,8 +11,8 @@
  *
  * Kinds of kernels:
  *   f32    multiply-adds: BLIS's sgemm kernel for this CPU (core/model/blis_kernel.h). Our own
- *          replaces it if BLIS has none for the CPU's vectors: BLIS 0.9 takes an AVX2 kernel on many
- *          CPUs with AVX-512.
+ *          replaces it if BLIS has none for the CPU's vectors: on many CPUs with AVX-512 BLIS 0.9
+ *          takes an AVX2 kernel.
  *   bf16   vdpbf16ps with f32 sums (BLIS has no such kernel). CPUs without it use an f32 kernel on
  *          rounded operands.
  *

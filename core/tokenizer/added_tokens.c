@@ -7,10 +7,10 @@
 #include "core/base/utf8.h"
 #include "core/tokenizer/unicode_tables.h"
 
-/* A trie over bytes; node 0 is nobody, so that 0 says "none". */
+/* A node of a trie over bytes. Node 0 is not used: 0 means none. */
 typedef struct node {
 	uint32_t child, sibling;
-	uint32_t token; /* index + 1 */
+	uint32_t token; /* index + 1, 0: no token ends here */
 	uint8_t byte;
 } node;
 
@@ -19,7 +19,7 @@ struct ps_added_tokens {
 	size_t count, capacity;
 	node *node;
 	size_t node_count, node_capacity;
-	uint32_t root[256]; /* by first byte */
+	uint32_t root[256]; /* by the first byte */
 };
 
 int ps_added_tokens_create(ps_added_tokens **set, ps_diag *diag)
@@ -55,7 +55,7 @@ static uint32_t find_sibling(const ps_added_tokens *set, uint32_t first, uint8_t
 	return first;
 }
 
-/* The node for byte below parent (0: below the root), made if need be. */
+/* The node of a byte below parent (0: below the root). It is made if it is missing. */
 static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t *child,
 		   ps_diag *diag)
 {
@@ -105,7 +105,7 @@ int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, p
 	return 0;
 }
 
-/* The longest token that begins at start: its end, or 0 when there is none. */
+/* The end of the longest token that begins at start; 0 if there is none. */
 static size_t longest_at(const ps_added_tokens *set, const char *text, size_t start, size_t length,
 			 uint32_t *token)
 {
@@ -175,7 +175,7 @@ int ps_added_tokens_cut(const ps_added_tokens *set, const char *text, size_t len
 			end = spaces_after(text, end, length);
 		if (done < start)
 			rc = sink->between(sink->context, done, start);
-		if (!rc && start < end) /* else the match before took all of it along */
+		if (!rc && start < end) /* else rstrip of the match before has taken it */
 			rc = sink->found(sink->context, token->id);
 		done = end;
 	}

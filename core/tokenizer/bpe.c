@@ -11,14 +11,14 @@
 #include "core/tokenizer/bpe_merge.h"
 #include "core/tokenizer/token_vocab.h"
 
-#define DIRECT_CHARACTERS 0x10000 /* code points whose token is found by index */
+#define DIRECT_CHARACTERS 0x10000 /* code points below it find their token by index */
 #define JOIN_BITS (1u << 22)
 #define CACHE_SLOTS (1u << 15)
 #define CACHE_TEXT 46 /* bytes of a word that may be cached */
 #define CACHE_IDS 12
 
 typedef struct cached_word {
-	uint8_t length, count; /* length 0: free */
+	uint8_t length, count; /* bytes of text, and ids; length 0: free */
 	char text[CACHE_TEXT];
 	int32_t ids[CACHE_IDS];
 } cached_word;
@@ -26,17 +26,17 @@ typedef struct cached_word {
 struct ps_bpe {
 	ps_vocab vocab;
 	ps_merge_table merges;
-	uint32_t merge_count; /* merges seen, the next one's rank */
+	uint32_t merge_count; /* merges so far; the rank of the next one */
 	ps_buffer joined;     /* a merge's two sides */
 	ps_bpe_options options;
-	int32_t unknown_id; /* -1: none, or not in the vocabulary */
+	int32_t unknown_id; /* -1: none, or it is not in the vocabulary */
 	int32_t byte_id[256];
 	int32_t *character_id; /* (DIRECT_CHARACTERS) -1: no token */
-	/* Bit join_bit(a, b) is set when some merge's left side ends in the character a and its right side begins
-	 * with b. Strange pairs may share a bit: that only forgoes a cut. */
+	/* Bit join_bit(a, b) is set when some merge's left side ends in the character a and its
+	 * right side begins with b. Strange pairs may share a bit: that only forgoes a cut. */
 	uint64_t *joins;
-	cached_word *cache; /* (CACHE_SLOTS) a newer word takes an older one's slot */
-	int32_t *ids;       /* the symbols of the part at hand */
+	cached_word *cache; /* (CACHE_SLOTS): a newer word replaces an older one */
+	int32_t *ids;       /* the symbols of the part that is encoded */
 	size_t ids_capacity;
 	ps_merge_scratch scratch;
 };
@@ -180,7 +180,7 @@ static int32_t character_id(const ps_bpe *bpe, uint32_t code, const char *text, 
 					: ps_vocab_find(&bpe->vocab, text, length);
 }
 
-/* Writes the tokens of a character's bytes after *n symbols; false when one of them has none. */
+/* Appends the tokens of a character's bytes to the *n symbols. False if a byte has no token. */
 static bool fall_back(const ps_bpe *bpe, const char *text, size_t length, int32_t *ids, size_t *n)
 {
 	for (size_t i = 0; i < length; i++)
@@ -191,8 +191,9 @@ static bool fall_back(const ps_bpe *bpe, const char *text, size_t length, int32_
 	return true;
 }
 
-/* Symbols of text to bpe->ids, which has room for one per byte. The unknown token waits for the next known
- * character or the end, even past bytes that fell back: the library orders them so. */
+/* Writes the symbols of text to bpe->ids, which has room for one per byte. The unknown token comes
+ * before the next known character or at the end, even behind bytes that fell back: this is the
+ * order of the library. */
 static int make_symbols(ps_bpe *bpe, const char *text, size_t length, size_t *count, ps_diag *diag)
 {
 	size_t n = 0, step;
@@ -237,7 +238,7 @@ static int hand_over(const int32_t *ids, size_t count, ps_token_sink sink, void 
 	return rc;
 }
 
-/* One part: from the cache, or symbols, merges, sink. */
+/* Encodes one part: from the cache, or by symbols and merges. */
 static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_sink sink,
 		       void *context, ps_diag *diag)
 {
@@ -267,7 +268,8 @@ static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_si
 	return hand_over(bpe->ids, count, sink, context);
 }
 
-/* End of the part that begins at start: a cut lies only between two characters that have tokens of their own. */
+/* The end of the part that begins at start. Cuts lie only between two characters that have tokens
+ * of their own. */
 static size_t part_end(const ps_bpe *bpe, const char *word, size_t start, size_t length)
 {
 	uint32_t left = 0;

@@ -1,12 +1,18 @@
-/* core/tokenizer/bpe.h: byte-pair encoding of one word, as the BPE model of the tokenizers library (0.23) does it.
+/* core/tokenizer/bpe.h: byte-pair encoding of one word, as the BPE model of the tokenizers library
+ * (0.23) does it.
  *
- * A word's characters become symbols (their own token; else, with byte_fallback, the tokens <0x00>..<0xFF> of
- * its bytes; else the unknown token; else nothing). Then the neighbouring pair of lowest rank, the leftmost of
- * equals, is merged until none can be: O(n log n) by a heap of pairs over doubly linked symbols.
+ * First the characters of a word become symbols. A character is:
+ *   1. its own token, if it has one;
+ *   2. else, with byte_fallback, the tokens <0x00> to <0xFF> of its bytes;
+ *   3. else the unknown token;
+ *   4. else nothing.
+ * Then the neighbouring pair of the lowest rank is merged, the leftmost of equals, until no pair
+ * merges. A heap of pairs over doubly linked symbols makes this O(n log n).
  *
- * A word may be a whole document (Gemma). It is cut where no merge can ever join the two characters (no merge
- * has a left side ending in the one and a right side beginning with the other); the parts cannot influence
- * each other, so the ids are the same, and short parts come from a cache of fixed size. */
+ * A word may be a whole document (Gemma). So it is cut between characters that no merge can ever
+ * join: no merge has a left side that ends in the one and a right side that begins with the other.
+ * The parts cannot influence each other, so the ids are the same. Short parts come from a cache of
+ * fixed size. */
 #ifndef PS_CORE_TOKENIZER_BPE_H
 #define PS_CORE_TOKENIZER_BPE_H
 
@@ -22,30 +28,45 @@ typedef struct ps_bpe ps_bpe;
 typedef struct ps_bpe_options {
 	bool byte_fallback;
 	bool fuse_unknown;  /* neighbouring unknown characters give one unknown token */
-	bool ignore_merges; /* a word that is a token is that token, whatever the merges say */
+	bool ignore_merges; /* a word that is a token becomes that token without merges */
 	bool has_unknown;
-	const char *unknown; /* the unknown token, unknown_length bytes; looked up by ps_bpe_seal */
+	const char
+		*unknown; /* the unknown token (unknown_length bytes), which ps_bpe_seal looks up */
 	size_t unknown_length;
 } ps_bpe_options;
 
+/* An empty model. PS_EBUDGET if there is no memory. */
 int ps_bpe_create(ps_bpe **bpe, ps_diag *diag) PS_MUST_USE;
+
+/* Frees it; NULL is allowed. */
 void ps_bpe_destroy(ps_bpe *bpe);
 
-/* First all tokens, then all merges in the file's order, then seal, then encode. */
+/* Adds a token. The order of calls is: all tokens, all merges, ps_bpe_seal, ps_bpe_encode.
+ * PS_EINPUT as ps_vocab_add. */
 int ps_bpe_add_token(ps_bpe *bpe, const char *text, size_t length, int64_t id,
 		     ps_diag *diag) PS_MUST_USE;
+
+/* Adds a merge, in the file's order. PS_EINPUT if a side, or what they merge into, is not a
+ * token. */
 int ps_bpe_add_merge(ps_bpe *bpe, const char *left, size_t left_length, const char *right,
 		     size_t right_length, ps_diag *diag) PS_MUST_USE;
+
+/* Ends the loading. PS_EINPUT if two tokens share an id. */
 int ps_bpe_seal(ps_bpe *bpe, const ps_bpe_options *options, ps_diag *diag) PS_MUST_USE;
 
-/* The token's id, or -1. */
+/* The id of a token, or -1. */
 int32_t ps_bpe_find(const ps_bpe *bpe, const char *text, size_t length);
 
+/* How many tokens there are. */
 size_t ps_bpe_token_count(const ps_bpe *bpe);
-int32_t ps_bpe_top(const ps_bpe *bpe); /* one more than the largest id */
+
+/* One more than the largest id. */
+int32_t ps_bpe_top(const ps_bpe *bpe);
+
+/* Bytes that it holds. */
 size_t ps_bpe_bytes(const ps_bpe *bpe);
 
-/* The word's ids to sink, whose non-zero return is returned at once. The word is valid UTF-8. */
+/* Encodes a word of valid UTF-8 and hands its ids to sink. */
 int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context,
 		  ps_diag *diag) PS_MUST_USE;
 

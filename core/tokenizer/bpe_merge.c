@@ -5,7 +5,7 @@
 
 #include "core/base/array.h"
 
-/* Up to here scanning all pairs for the lowest rank beats the heap. */
+/* Rows up to this length scan all pairs for the lowest rank, which is faster than the heap. */
 #define SHORT_ROW 40
 
 static size_t lowest(const ps_merge *const *pair, size_t pairs)
@@ -88,7 +88,8 @@ static int heap_reserve(ps_merge_scratch *scratch, size_t need, ps_diag *diag)
 	return 0;
 }
 
-/* Notes the pair that begins at the symbol left, if it merges. There is room for one entry. */
+/* Puts the pair that begins at symbol `left` on the heap, if it merges. The heap has room for
+ * it. */
 static void note_pair(const ps_merge_table *merges, ps_merge_scratch *scratch, const int32_t *ids,
 		      int32_t left, int32_t right)
 {
@@ -125,8 +126,8 @@ static int open_row(const ps_merge_table *merges, ps_merge_scratch *scratch, con
 	return 0;
 }
 
-/* Symbols that were merged into their left neighbour have id -1. An entry of the heap is stale when its pair has
- * changed since: ranks are unique to pairs, so comparing ranks tells. */
+/* A symbol that was merged into its left neighbour has id -1. An entry of the heap is stale if its
+ * pair has changed since; comparing ranks tells, because each pair has its own rank. */
 static int merge_long(const ps_merge_table *merges, ps_merge_scratch *scratch, int32_t *ids,
 		      size_t *n, ps_diag *diag)
 {

@@ -122,7 +122,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorted code points where membership of some set may change, 0 first and PS_UNICODE_END last. */
+/* The sorted code points where a set may begin or end, with 0 first and PS_UNICODE_END last. */
 static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bounds,
 			  size_t *bound_count, ps_diag *diag)
 {
@@ -149,7 +149,7 @@ static int collect_bounds(const ps_charset *sets, size_t count, uint32_t **bound
 	return 0;
 }
 
-/* The letter of a signature: an old one, or the next, or 0 when there is none left. */
+/* The letter of a signature: that of an equal one, or the next; 0 if none is left. */
 static unsigned letter_of(uint64_t known[256][SIGNATURE_WORDS], unsigned *letters,
 			  const uint64_t *signature)
 {

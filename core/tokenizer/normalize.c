@@ -133,15 +133,15 @@ static int prepend(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 	return rc;
 }
 
-/* What replaces a match counts as stemming from the match's last character. */
+/* The replacement of a match counts as stemming from the match's last character. */
 static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag)
 {
 	size_t start, end, copied = 0, origin = 0;
 	int rc = ps_pattern_open(s->pattern, piece->text, piece->length, diag), found = 0;
 
 	while (!rc && (found = ps_pattern_next(s->pattern, &start, &end, diag)) > 0) {
-		if (!end &&
-		    s->content_length) /* the library then leaves this text out of later steps, in part */
+		/* Later steps of the library would leave out a part of this text. */
+		if (!end && s->content_length)
 			return ps_fail(diag, PS_EINPUT,
 				       "a normalizer that inserts text before the first character "
 				       "is not supported");

@@ -1,7 +1,8 @@
-/* core/tokenizer/normalize.h: the normalizer of a tokenizer.json: Replace, Prepend, Sequence, or none.
+/* core/tokenizer/normalize.h: the normalizer of a tokenizer.json: Replace, Prepend, Sequence, or
+ * none.
  *
- * A piece of text carries origin_bytes: how many of its leading bytes stem from the first character of the whole
- * text (Metaspace's scheme "first" asks whether a piece begins there). */
+ * A piece of text knows origin_bytes: how many of its leading bytes stem from the first character
+ * of the whole text. Metaspace's scheme "first" asks whether a piece begins there. */
 #ifndef PS_CORE_TOKENIZER_NORMALIZE_H
 #define PS_CORE_TOKENIZER_NORMALIZE_H
 
@@ -12,12 +13,13 @@
 #include "core/base/error.h"
 #include "core/tokenizer/pattern.h"
 
+/* A part of the text. */
 typedef struct ps_piece {
 	const char *text;
 	size_t length, origin_bytes;
 } ps_piece;
 
-/* [start, end) of a piece, with its own origin. */
+/* Bytes [start, end) of a piece, as a piece of their own. */
 static inline ps_piece ps_piece_slice(ps_piece piece, size_t start, size_t end)
 {
 	size_t origin = piece.origin_bytes > start ? piece.origin_bytes - start : 0;
@@ -28,15 +30,21 @@ static inline ps_piece ps_piece_slice(ps_piece piece, size_t start, size_t end)
 
 typedef struct ps_normalizer ps_normalizer;
 
-/* json: the value of "normalizer" (NULL or null: text stays as it is). PS_EINPUT names what is unsupported. */
+/* json: the value of "normalizer"; NULL or null: text stays as it is. PS_EINPUT names what is not
+ * supported. */
 int ps_normalizer_create(ps_normalizer **normalizer, const json_t *json, ps_diag *diag) PS_MUST_USE;
+
+/* Frees it; NULL is allowed. */
 void ps_normalizer_destroy(ps_normalizer *normalizer);
+
+/* Bytes that it holds. */
 size_t ps_normalizer_bytes(const ps_normalizer *normalizer);
 
-/* *piece becomes its normalized form, valid until the next call. */
+/* Normalizes *piece. The result is valid until the next call. */
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;
 
-/* "pattern": {"String": ..} or {"Regex": ..} of a component named owner. */
+/* The pattern of a component: json is its "pattern", {"String": ...} or {"Regex": ...}. owner is
+ * named in messages. */
 int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner,
 			   ps_diag *diag) PS_MUST_USE;
 

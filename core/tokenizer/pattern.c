@@ -14,7 +14,7 @@
 #include "core/tokenizer/charset.h"
 #include "core/tokenizer/pattern_parse.h"
 
-#define MATCH_LIMIT 5000000u /* steps of backtracking of one match */
+#define MATCH_LIMIT 5000000u /* steps of backtracking in one match, at most */
 #define HEAP_LIMIT_KIB 65536u
 #define JIT_STACK_BYTES ((size_t)1 << 20)
 
@@ -30,9 +30,9 @@ struct ps_pattern {
 	ps_buffer letters; /* the open text, one letter per character */
 	const char *text;  /* the open text */
 	size_t length;
-	size_t from;               /* next search begins here: a letter, or a byte for a string */
-	size_t last_end;           /* of the last match, in letters; SIZE_MAX before the first */
-	size_t at_letter, at_byte; /* the same place in both, moving forward */
+	size_t from;     /* where the next search begins, in letters (bytes for a string) */
+	size_t last_end; /* of the last match, in letters; SIZE_MAX before the first */
+	size_t at_letter, at_byte; /* one place, counted in both; it moves forward */
 };
 
 static ps_pattern *new_pattern(ps_diag *diag)
@@ -48,7 +48,7 @@ int ps_pattern_create_string(ps_pattern **pattern, const char *text, size_t leng
 {
 	ps_pattern *p;
 
-	if (!length) /* matches nothing, everywhere */
+	if (!length) /* its empty match is everywhere */
 		return ps_pattern_create_regex(pattern, text, length, diag);
 	p = new_pattern(diag);
 	if (!p)
@@ -64,7 +64,7 @@ int ps_pattern_create_string(ps_pattern **pattern, const char *text, size_t leng
 	return 0;
 }
 
-/* A set as PCRE2 spells it: the letters it uses. */
+/* Writes a set as PCRE2 spells it, by the letters that it uses. */
 static int append_set(ps_buffer *out, const bool *uses, ps_diag *diag)
 {
 	char text[8];
@@ -207,7 +207,7 @@ int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length, ps_dia
 	return 0;
 }
 
-/* The byte at which a letter's character begins; letters never decrease between calls. */
+/* The byte where the character of a letter begins. letter must not decrease from call to call. */
 static size_t byte_of(ps_pattern *p, size_t letter)
 {
 	while (p->at_letter < letter) {

@@ -1,15 +1,23 @@
-/* core/tokenizer/pattern.h: the patterns of a tokenizer.json: plain strings, and regular expressions in Oniguruma's Ruby
- * syntax, matched as the tokenizers library matches them.
+/* core/tokenizer/pattern.h: the patterns of a tokenizer.json, matched as the tokenizers library
+ * matches them.
  *
- * The regex library's own Unicode tables are not used. The pattern is read here: every character class becomes a
- * set of code points, the sets' partition gives each code point one letter, the text is rewritten to one letter
- * (one byte) per character, and PCRE2 matches classes of bytes.
+ * A pattern is a plain string, or a regular expression in Oniguruma's Ruby syntax.
  *
- * Understood: literals, escapes (\t \n \r \f \v \a \e \xHH \x{H} \uHHHH), . \s \S \d \D \w \W, \p{..} \P{..}
- * \p{^..} of general categories and Han, [...] with ranges, negation, nested classes; groups (..) (?:..) (?i:..)
- * (?-i:..) (?=..) (?!..) (?<=..) (?<!..) (?>..), a leading (?i); | ; greedy, lazy and possessive quantifiers;
- * ^ $ \A \z. Under (?i) ASCII letters alone (with U+017F and U+212A, which fold to s and k).
- * Anything else: PS_EINPUT naming it. Nothing is ever silently read as something else. */
+ * Regular expressions do not depend on the Unicode tables of a regex library. This is how they
+ * work:
+ *   1. The expression is parsed here. Every character class becomes a set of code points.
+ *   2. The partition of the sets gives each code point one letter (core/tokenizer/charset.h).
+ *   3. The text is rewritten: one letter, one byte, for each character.
+ *   4. PCRE2 matches classes of bytes.
+ *
+ * Understood:
+ *   - literals, and the escapes \t \n \r \f \v \a \e \xHH \x{H} \uHHHH;
+ *   - . \s \S \d \D \w \W, and \p{..} \P{..} \p{^..} of general categories and Han;
+ *   - [...] with ranges, negation and nested classes;
+ *   - groups (..) (?:..) (?i:..) (?-i:..) (?=..) (?!..) (?<=..) (?<!..) (?>..), and a leading (?i);
+ *   - | and greedy, lazy and possessive quantifiers; ^ $ \A \z.
+ * Under (?i) only ASCII letters fold, and U+017F and U+212A, which fold to s and k. Anything else
+ * is PS_EINPUT, and the message names it. Nothing is silently taken for something else. */
 #ifndef PS_CORE_TOKENIZER_PATTERN_H
 #define PS_CORE_TOKENIZER_PATTERN_H
 
@@ -19,19 +27,27 @@
 
 typedef struct ps_pattern ps_pattern;
 
+/* A pattern that matches this text. */
 int ps_pattern_create_string(ps_pattern **pattern, const char *text, size_t length,
 			     ps_diag *diag) PS_MUST_USE;
+
+/* A regular expression. PS_EINPUT if it is not understood, PS_EBUDGET without memory. */
 int ps_pattern_create_regex(ps_pattern **pattern, const char *regex, size_t length,
 			    ps_diag *diag) PS_MUST_USE;
+
+/* Frees it; NULL is allowed. */
 void ps_pattern_destroy(ps_pattern *pattern);
+
+/* Bytes that it holds. */
 size_t ps_pattern_bytes(const ps_pattern *pattern);
 
-/* Opens a text (valid UTF-8, borrowed until the last ps_pattern_next). One text at a time. */
+/* Opens a text of valid UTF-8, which is borrowed until the last ps_pattern_next. A pattern has one
+ * open text at a time. */
 int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length,
 		    ps_diag *diag) PS_MUST_USE;
 
-/* 1 and the next match as byte offsets [*start, *end), 0 when there is none. An empty match directly after the
- * last match is passed over. PS_EINPUT: the pattern exceeds the limit of steps. */
+/* Finds the next match, byte offsets [*start, *end): 1, or 0 if there is none. An empty match
+ * directly behind the last match is skipped. PS_EINPUT if the search takes too many steps. */
 int ps_pattern_next(ps_pattern *pattern, size_t *start, size_t *end, ps_diag *diag) PS_MUST_USE;
 
 #endif

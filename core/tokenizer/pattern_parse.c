@@ -16,10 +16,10 @@ typedef struct parser {
 	ps_pattern_program *program;
 	const char *text;
 	size_t at, end;
-	size_t atom; /* unit where the last atom begins: a quantifier repeats from here */
+	size_t atom; /* the unit where the last atom begins; a quantifier repeats from here */
 	enum { NO_ATOM, ATOM, QUANTIFIED } last;
 	bool ignore_case;
-	uint32_t folded; /* the literal before this one under ignore_case, lower case; else 0 */
+	uint32_t folded; /* under ignore_case the literal before this one in lower case; else 0 */
 	struct {
 		size_t atom;
 		bool ignore_case;
@@ -84,7 +84,8 @@ static int put(parser *p, const char *text)
 	return rc;
 }
 
-/* Takes the settled set over and writes its unit; a set met before is not kept twice. */
+/* Writes the unit of a settled set and takes over the set. A set that is known is not kept
+ * twice. */
 static int put_set(parser *p, ps_charset *set)
 {
 	ps_pattern_program *program = p->program;
@@ -103,7 +104,7 @@ static int put_set(parser *p, ps_charset *set)
 	return put_unit(p, PS_PATTERN_SET + (unsigned)s);
 }
 
-/* Adds what the set's ASCII letters fold to; other letters would need tables of their own. */
+/* Adds what the set's ASCII letters fold to. Other letters would need tables of their own. */
 static int fold(parser *p, ps_charset *set)
 {
 	bool letter[128];
@@ -128,7 +129,7 @@ static int fold(parser *p, ps_charset *set)
 	return rc;
 }
 
-/* Ligatures and sharp s fold to two letters, which one letter per character cannot express. */
+/* Ligatures and sharp s fold to two letters, but a character has only one letter here. */
 static bool folds_together(uint32_t left, uint32_t right)
 {
 	return (left == 's' && (right == 's' || right == 't')) ||
@@ -178,7 +179,8 @@ static int hexadecimal(parser *p, int least, int most, uint32_t *code)
 	return 0;
 }
 
-/* An escape that stands for one character, after the backslash. 1: *code is it; 0: something else, nothing taken. */
+/* Reads what follows the backslash of an escape for one character: 1 and *code; 0 if it is another
+ * escape, nothing is then taken. */
 static int character_escape(parser *p, uint32_t *code)
 {
 	static const char names[] = "tnrfvae", values[] = "\t\n\r\f\v\a\033";
@@ -216,7 +218,8 @@ static int character_escape(parser *p, uint32_t *code)
 	return 0;
 }
 
-/* Bits of the general categories that the name (two letters, or one for all that begin with it) stands for. */
+/* The bits of the general categories with this name: two letters, or one letter for all that begin
+ * with it. */
 static uint32_t categories_named(const char *name, size_t length)
 {
 	static const char all[] = PS_CATEGORIES;
@@ -269,7 +272,8 @@ static int add_property(parser *p, ps_charset *set)
 	return add_negatable(p, set, categories, flags, negated);
 }
 
-/* A class escape after the backslash: 1 and its code points added; 0: not one. */
+/* Reads what follows the backslash of a class escape: 1, and its code points are added; 0 if it is
+ * another escape. */
 static int class_escape(parser *p, ps_charset *set)
 {
 	char c = p->text[p->at], kind = (char)(c | 32);
@@ -292,7 +296,7 @@ static int class_escape(parser *p, ps_charset *set)
 	return rc ? rc : 1;
 }
 
-/* One member of a class: *single tells a character, *code, from something that was added already. */
+/* Reads one member of a class. *single: it is the character *code; else it was added already. */
 static int class_member(parser *p, ps_charset *set, uint32_t *code, bool *single)
 {
 	int rc;
@@ -319,7 +323,7 @@ static bool range_follows(const parser *p)
 	return p->end - p->at >= 2 && p->text[p->at] == '-' && p->text[p->at + 1] != ']';
 }
 
-/* A character, a range of two, or a class escape. */
+/* Reads a character, a range of two, or a class escape. */
 static int class_item(parser *p, ps_charset *set)
 {
 	uint32_t first = 0, last = 0;
@@ -342,7 +346,7 @@ static int class_item(parser *p, ps_charset *set)
 	return ps_charset_add(set, first, last, p->diag);
 }
 
-/* After the opening bracket, to the closing one; the set comes out settled. */
+/* Reads a class, from behind the opening bracket to the closing one. The set is settled. */
 static int parse_class(parser *p, ps_charset *set, int depth)
 {
 	bool negated = accept(p, "^"), first = true;
@@ -436,7 +440,7 @@ static int parse_escape(parser *p)
 	return put_class_atom(p, fill_escape);
 }
 
-/* After "(": the group's kind. An option group only changes ignore_case until its end. */
+/* Reads the kind of a group, behind "(". An option group only changes ignore_case until its end. */
 static int open_group(parser *p)
 {
 	static const char *const kinds[] = {"?:", "?=", "?!", "?<=", "?<!", "?>"};
@@ -476,7 +480,7 @@ static int close_group(parser *p)
 	return put(p, ")");
 }
 
-/* Encloses the units from the last atom on in a group. */
+/* Encloses the units of the last atom in a group. */
 static int enclose_atom(parser *p)
 {
 	ps_pattern_program *program = p->program;
@@ -491,7 +495,8 @@ static int enclose_atom(parser *p)
 	return put(p, ")");
 }
 
-/* {n} {n,} {n,m} {,m}: true and both ends; *bounded false for {n,}. Otherwise nothing is taken. */
+/* Reads {n} {n,} {n,m} or {,m}: true, and both ends; *bounded is false for {n,}. Otherwise nothing
+ * is taken. */
 static bool accept_interval(parser *p, unsigned *least, unsigned *most, bool *bounded)
 {
 	size_t before = p->at;
@@ -534,7 +539,8 @@ static int put_interval(parser *p, unsigned least, unsigned most, bool bounded)
 	return length < 0 ? PS_EFAILED : put(p, text);
 }
 
-/* A quantifier, if one is here: 1. In Ruby's syntax x{n,m}+ repeats x{n,m}; it is not possessive. */
+/* Reads a quantifier: 1, or 0 if none is here. In Ruby's syntax x{n,m}+ repeats x{n,m}; it is not
+ * possessive. */
 static int parse_quantifier(parser *p)
 {
 	unsigned least = 0, most = 0;
@@ -568,7 +574,8 @@ static int parse_quantifier(parser *p)
 	return rc ? rc : 1;
 }
 
-/* Ruby's ^ and $ are the ends of lines, but ^ does not match at the end of the text after a newline. */
+/* Ruby's ^ and $ match at the ends of lines, but ^ does not match behind a newline that ends the
+ * text. */
 static int put_line_edge(parser *p, bool start)
 {
 	int rc = put(p, start ? "(?:\\A|(?<=" : "(?:\\z|(?=");

@@ -11,7 +11,7 @@
 #define MOST_STEPS 32
 #define DEEPEST_SEQUENCE 16
 
-/* The regex of GPT-2, which ByteLevel uses unless told otherwise. */
+/* The regex of GPT-2, which ByteLevel uses by default. */
 #define GPT2_REGEX                                                                                 \
 	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
@@ -51,21 +51,22 @@ typedef struct run {
 	ps_diag *diag;
 } run;
 
-/* A piece being cut: parts come in order, each a match or not, and are put together as the behavior says. */
+/* A piece that is being cut. Its parts come in order, each a match or not, and are joined as the
+ * behavior says. */
 typedef struct cutter {
 	const run *run;
 	size_t next; /* the step that takes the parts */
 	ps_piece piece;
 	behavior behavior;
 	bool invert;
-	bool was_match; /* of the part before */
-	bool pending;   /* [start, end) waits for what follows */
+	bool was_match; /* whether the part before was a match */
+	bool pending;   /* [start, end) may still be joined with what follows */
 	size_t start, end;
 } cutter;
 
 /* ---- loading ---- */
 
-/* GPT-2's table: printable Latin-1 stands for itself, the other bytes for U+0100 and on. */
+/* GPT-2's table: printable Latin-1 is its own letter, the other bytes become U+0100 and on. */
 static void fill_byte_letters(ps_pretokenizer *p)
 {
 	unsigned next = 0x100;
@@ -80,7 +81,8 @@ static void fill_byte_letters(ps_pretokenizer *p)
 	}
 }
 
-/* A true or false that may be absent when absent is not negative. */
+/* Reads true or false. `absent` is the value of an absent key; if it is negative, the key is
+ * required. */
 static int read_flag(const json_t *json, const char *key, int absent, bool *flag, ps_diag *diag)
 {
 	const json_t *value = json_object_get(json, key);
@@ -256,7 +258,7 @@ size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer)
 
 static int run_step(const run *r, size_t index, ps_piece piece);
 
-/* A finished part to the next step; ByteLevel changes its letters on the way. */
+/* Hands a finished part to the next step. ByteLevel changes its letters on the way. */
 static int hand_on(const cutter *c, size_t start, size_t end)
 {
 	ps_pretokenizer *p = c->run->pretokenizer;
@@ -296,7 +298,7 @@ static int flush(cutter *c)
 	return pending ? hand_on(c, c->start, c->end) : 0;
 }
 
-/* [start, end) follows the part before it directly. */
+/* Takes the next part, [start, end), which begins where the last one ended. */
 static int add_part(cutter *c, size_t start, size_t end, bool match)
 {
 	bool was_match = c->was_match, extends = false;
@@ -361,7 +363,8 @@ static bool is_replacement(const step *s, const char *text)
 	return !memcmp(text, s->replacement, s->replacement_length);
 }
 
-/* As by a pattern that matches single characters: Digits' numbers, Metaspace's replacement. */
+/* Cuts as a pattern would that matches single characters: numbers for Digits, the replacement for
+ * Metaspace. */
 static int cut_by_character(cutter *c, const step *s)
 {
 	size_t done = 0, step_bytes;
@@ -386,7 +389,7 @@ static int cut_by_character(cutter *c, const step *s)
 	return rc ? rc : flush(c);
 }
 
-/* Puts prefix before the piece, in s->text. */
+/* Puts prefix before the piece. The result is in s->text. */
 static int add_prefix(step *s, ps_piece *piece, const char *prefix, size_t length, ps_diag *diag)
 {
 	int rc;
@@ -400,7 +403,8 @@ static int add_prefix(step *s, ps_piece *piece, const char *prefix, size_t lengt
 	return 0;
 }
 
-/* Spaces become the replacement, and one is put before the piece when the scheme says so; all in s->text. */
+/* Turns spaces into the replacement, and puts one before the piece if the scheme says so. The
+ * result is in s->text. */
 static int replace_spaces(step *s, ps_piece *piece, ps_diag *diag)
 {
 	bool starts_so = piece->text[0] == ' ' ||

@@ -1,5 +1,7 @@
-/* core/tokenizer/pretokenize.h: the pre-tokenizer of a tokenizer.json: Split, ByteLevel, Digits, Metaspace, Sequence, or none.
- * A piece runs through the steps depth first, so that no list of pieces is ever held. */
+/* core/tokenizer/pretokenize.h: the pre-tokenizer of a tokenizer.json: Split, ByteLevel, Digits,
+ * Metaspace, Sequence, or none.
+ *
+ * A piece runs through the steps depth first, so no list of pieces is ever held. */
 #ifndef PS_CORE_TOKENIZER_PRETOKENIZE_H
 #define PS_CORE_TOKENIZER_PRETOKENIZE_H
 
@@ -11,14 +13,22 @@
 
 typedef struct ps_pretokenizer ps_pretokenizer;
 
-/* json: the value of "pre_tokenizer" (NULL or null: the piece is one word). PS_EINPUT names what is unsupported. */
+/* json: the value of "pre_tokenizer"; NULL or null: the piece is one word. PS_EINPUT names what is
+ * not supported. */
 int ps_pretokenizer_create(ps_pretokenizer **pretokenizer, const json_t *json,
 			   ps_diag *diag) PS_MUST_USE;
+
+/* Frees it; NULL is allowed. */
 void ps_pretokenizer_destroy(ps_pretokenizer *pretokenizer);
+
+/* Bytes that it holds. */
 size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer);
 
-/* The words of a piece, in order; none is empty. A non-zero return of sink is returned at once. */
+/* Gets the words of a piece in order; none is empty. A result other than 0 ends the run, which
+ * returns it. */
 typedef int (*ps_word_sink)(void *context, const char *word, size_t length);
+
+/* Cuts a piece into words. */
 int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink,
 			void *context, ps_diag *diag) PS_MUST_USE;
 

@@ -15,7 +15,7 @@ static size_t entry_length(const ps_vocab *vocab, size_t entry)
 	return vocab->entry[entry + 1].start - vocab->entry[entry].start;
 }
 
-/* The slot that holds the string, or the free one where it would go. */
+/* The slot of a string, or the free slot where it belongs. */
 static size_t find_slot(const ps_vocab *vocab, const char *text, size_t length, uint64_t hash)
 {
 	size_t mask = vocab->slot_count - 1, at = (size_t)hash & mask;
@@ -30,7 +30,7 @@ static size_t find_slot(const ps_vocab *vocab, const char *text, size_t length, 
 	return at;
 }
 
-/* The table keeps only half of the hash, so doubling hashes the strings anew. */
+/* Doubles the table. It keeps only half of each hash, so the strings are hashed again. */
 static int double_slots(ps_vocab *vocab, ps_diag *diag)
 {
 	size_t slot_count = vocab->slot_count ? vocab->slot_count * 2 : FIRST_SLOTS;
@@ -143,7 +143,7 @@ void ps_vocab_free(ps_vocab *vocab)
 	*vocab = (ps_vocab){0};
 }
 
-/* Puts merge into its slot, or over the same pair: true when the pair is new. */
+/* Puts a merge into its slot, over an earlier one of the same pair. True if the pair is new. */
 static bool put_merge(ps_merge_table *table, ps_merge merge)
 {
 	size_t at = ps_merge_slot(table, merge.left, merge.right);

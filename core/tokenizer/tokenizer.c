@@ -32,7 +32,7 @@ static int read_flag(const json_t *options, const char *key, bool *flag, ps_diag
 	return 0;
 }
 
-/* null and "" are the same as absent. */
+/* null and "" mean that the key is absent. */
 static int refuse_text(const json_t *options, const char *key, ps_diag *diag)
 {
 	const json_t *value = json_object_get(options, key);
@@ -95,12 +95,12 @@ static bool same_flags(const ps_listed_token *a, const ps_listed_token *b)
 	       a->rstrip == b->rstrip && a->normalized == b->normalized;
 }
 
-/* Ids as the library gives them: the model's for a text of its vocabulary, else the next free one after the
- * vocabulary. The file's own ids only say the same again. */
+/* Gives added tokens the ids that the library gives them: the model's id if the text is in its
+ * vocabulary, else the next free id behind the vocabulary. The ids in the file only repeat this. */
 static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
 {
 	int32_t next = (int32_t)ps_bpe_token_count(t->bpe);
-	ps_vocab seen = {0}; /* text to its place in the list */
+	ps_vocab seen = {0}; /* from a text to its place in the list */
 	int rc = 0;
 
 	for (size_t i = 0; i < parts->added_count && !rc; i++) {
@@ -188,7 +188,7 @@ size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 typedef struct encoding {
 	ps_tokenizer *tokenizer;
 	const char *text; /* the whole text */
-	ps_piece piece;   /* the normalized piece at hand */
+	ps_piece piece;   /* the normalized piece that is being cut */
 	ps_token_sink sink;
 	void *context;
 	ps_diag *diag;

@@ -7,11 +7,11 @@
 
 #include "core/tokenizer/token_vocab.h"
 
-#define DEEPEST_VALUE 40     /* of a value that is kept */
-#define DEEPEST_PASSED 10000 /* of one that is passed over */
-#define LARGEST_KEPT 100000  /* values in all that are kept */
+#define DEPTH_KEPT_MAX 40      /* of a value that is kept */
+#define DEPTH_PASSED_MAX 10000 /* of a value that is skipped */
+#define VALUES_KEPT_MAX 100000 /* in all values that are kept */
 
-/* Where the reader is. Each place but the collecting and passing ones has a fixed depth. */
+/* Where the reader is. Every place but KEEPING and PASSING has a fixed depth. */
 typedef enum place {
 	START,
 	TOP,
@@ -30,18 +30,18 @@ typedef struct reader {
 	place place, after; /* after: where KEEPING or PASSING returns to */
 	bool merges_only;   /* the second reading: the merges came before the vocabulary */
 	bool has_vocab, has_merges, merges_early, pairs_seen, strings_seen;
-	ps_buffer key; /* the last key of this level, or the left side of a pair */
+	ps_buffer key; /* the last key of this level, or the left side of a merge */
 	int pair_items;
-	int depth; /* of the value that is passed over */
-	json_t *kept[DEEPEST_VALUE];
-	char *kept_key[DEEPEST_VALUE];
+	int depth; /* in the value that is skipped */
+	json_t *kept[DEPTH_KEPT_MAX];
+	char *kept_key[DEPTH_KEPT_MAX];
 	int kept_depth;
 	size_t kept_count;
 	int rc;
 	ps_diag *diag;
 } reader;
 
-/* The events, in one shape for all places. */
+/* An event of the JSON parser. */
 typedef struct event {
 	enum {
 		OPEN_MAP,
@@ -83,7 +83,7 @@ static int set_once(const reader *r, bool *seen, const char *what)
 	return 0;
 }
 
-/* ---- values that are passed over or kept ---- */
+/* ---- values that are skipped or kept ---- */
 
 static int pass_event(reader *r, const event *e)
 {
@@ -91,7 +91,7 @@ static int pass_event(reader *r, const event *e)
 		r->depth++;
 	else if (e->kind == CLOSE_MAP || e->kind == CLOSE_ARRAY)
 		r->depth--;
-	if (r->depth > DEEPEST_PASSED)
+	if (r->depth > DEPTH_PASSED_MAX)
 		return ps_fail(r->diag, PS_EINPUT, "nested too deeply");
 	if (!r->depth)
 		r->place = r->after;
@@ -143,7 +143,7 @@ static int keep_added(reader *r, const json_t *value)
 	return ps_buffer_append(&parts->content, json_string_value(content), token.length, r->diag);
 }
 
-/* A finished value of the place that KEEPING returns to; takes value over. */
+/* Hands a finished value to the place that KEEPING returns to. Takes over value. */
 static int place_value(reader *r, json_t *value)
 {
 	int rc = 0;
@@ -171,7 +171,7 @@ static int place_value(reader *r, json_t *value)
 	return rc;
 }
 
-/* Puts value, taken over, into the innermost open container. */
+/* Puts a value into the innermost open container. Takes over value. */
 static int attach(reader *r, json_t *value)
 {
 	json_t *into = r->kept[r->kept_depth - 1];
@@ -241,7 +241,7 @@ static int keep_event(reader *r, const event *e)
 		*key = strndup(e->text, e->length);
 		return *key ? 0 : ps_fail(r->diag, PS_EBUDGET, "no memory for a key");
 	}
-	if (r->kept_depth == DEEPEST_VALUE || r->kept_count++ == LARGEST_KEPT)
+	if (r->kept_depth == DEPTH_KEPT_MAX || r->kept_count++ == VALUES_KEPT_MAX)
 		return ps_fail(r->diag, PS_EINPUT, "\"%.*s\" nests too deeply or holds too much",
 			       (int)r->key.used, r->key.data);
 	value = event_value(e);
@@ -291,7 +291,8 @@ static int vocab_event(reader *r, const event *e)
 				e->text[0] == '-' ? -id : id, r->diag);
 }
 
-/* "left right", with exactly one space. A line "#version..." opens the lists of old files. */
+/* A merge "left right", with exactly one space. Lists of old files begin with a line
+ * "#version...". */
 static int merge_line(reader *r, const event *e)
 {
 	const char *space = memchr(e->text, ' ', e->length);
@@ -479,7 +480,7 @@ static int on_close_array(void *context)
 	return take(context, (event){.kind = CLOSE_ARRAY});
 }
 
-/* The upper byte of the four hex digits of an escape \uXXXX at text, or -1. */
+/* The upper byte of the escape \uXXXX at text, or -1 if there is none. */
 static int escaped_high(const char *text, const char *end)
 {
 	char digits[3] = {0};
@@ -493,7 +494,8 @@ static int escaped_high(const char *text, const char *end)
 	return *stop ? -1 : (int)value;
 }
 
-/* Half a surrogate pair, which the parser would read as a question mark: its offset, or length when there is none. */
+/* The offset of the first half of a surrogate pair that stands alone; length if there is none. The
+ * parser would read it as a question mark. */
 static size_t lone_surrogate(const char *json, size_t length)
 {
 	const char *end = json + length, *at = json;

@@ -1,4 +1,5 @@
-/* test/fuzz/fuzz_safetensors.c: any bytes as a safetensors file: opened, every tensor read, checksums verified. */
+/* test/fuzz/fuzz_safetensors.c: takes any bytes for a safetensors file: opens it, reads every
+ * tensor, verifies checksums. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ static void ignore(void *context, const char *path, long block, uint64_t offset,
 	(void)what;
 }
 
-/* Reads all that the header promises, so that a range beyond the mapping is noticed. */
+/* Reads everything that the header promises, so that a range beyond the mapping is noticed. */
 static void read_tensors(const ps_safetensors *file)
 {
 	volatile char sum = 0;

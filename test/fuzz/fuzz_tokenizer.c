@@ -1,5 +1,6 @@
-/* test/fuzz/fuzz_tokenizer.c: any bytes as a tokenizer.json and a text, parted by the last zero byte (without one: a
- * text of every kind of character). Ids lie within the vocabulary; a refusal has a message. */
+/* test/fuzz/fuzz_tokenizer.c: takes any bytes for a tokenizer.json and a text. The last zero byte
+ * separates them; without one the text has every kind of character. Ids must be within the
+ * vocabulary; a refusal must have a message. */
 #include <string.h>
 
 #include "core/tokenizer/tokenizer.h"

@@ -1,4 +1,4 @@
-/* core/rows: the list of kept rows says what a plain array of their numbers says. */
+/* core/base/rows.c: a list of kept rows answers as a plain array of their numbers does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,8 @@
 #include "core/base/rng.h"
 #include "core/base/rows.h"
 
-/* Rows kept with this probability, beside an array of them; then parts and runs of the list. */
+/* Compares a list with an array, for rows that are kept with this probability; then parts and runs
+ * of the list. */
 static void check_list(uint64_t rows, double probability)
 {
 	uint64_t *words = calloc(ps_row_list_words(rows), sizeof *words),

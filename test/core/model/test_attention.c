@@ -1,4 +1,5 @@
-/* Attention against its reference in double precision, and its promises about rows. */
+/* Attention: it agrees with its reference in double precision, and rows do not depend on each
+ * other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@
 #define GAP 3                 /* floats between rows that no head may touch */
 #define UNTOUCHED 12345.0f
 
-/* One head's q, k, v, drawn from a seed, and room for its output; all rows lie GAP floats apart. */
+/* One head's q, k and v, drawn from a seed, and room for its output. Between rows there are GAP
+ * floats. */
 struct head {
 	ps_kernel kernel;
 	ps_attention a;
@@ -60,7 +62,7 @@ static struct head head_make(ps_precision precision, size_t tokens, size_t width
 
 	for (size_t i = 0; i < tokens * stride; i++)
 		h.out[i] = UNTOUCHED;
-	/* No more scratch than what is promised: a sanitizer sees every step beyond. */
+	/* Exactly as much scratch as promised, so that a sanitizer sees every access beyond it. */
 	h.scratch = aligned(ps_attention_scratch(&h.kernel, tokens, width) * sizeof(float));
 	h.a = (ps_attention){.keys = {.head_width = width,
 				      .tokens = tokens,
@@ -75,7 +77,7 @@ static struct head head_make(ps_precision precision, size_t tokens, size_t width
 	return h;
 }
 
-/* Packs the keys as they are now, in two parts where there are two. */
+/* Packs the current keys, in two parts if there are enough. */
 static void pack(struct head *h)
 {
 	const size_t stride = h->a.q_stride, tokens = h->a.keys.tokens,
@@ -87,7 +89,7 @@ static void pack(struct head *h)
 		ps_keys_pack(&h->a.keys, part, tokens - part, h->k, stride, h->v, stride);
 }
 
-/* Query rows [first, first + count) with the keys as they are packed. */
+/* Computes query rows [first, first + count) with the packed keys. */
 static void attend_part(struct head *h, size_t first, size_t count)
 {
 	h->a.q = h->q + first * h->a.q_stride;
@@ -134,7 +136,7 @@ static double largest_v(const struct head *h)
 	return largest;
 }
 
-/* Adds the head against its reference; errors as a share of the largest |v|. */
+/* Adds the errors of the head, as shares of the largest |v|. */
 static void run_and_compare(struct head *h, closeness *c)
 {
 	double *scratch = malloc(h->a.keys.tokens * sizeof *scratch), unit = largest_v(h);
@@ -236,7 +238,8 @@ static void any_split_of_the_rows_gives_the_same_bits(void **state)
 	}
 }
 
-/* The window's length and the rows that a query does not see leave no trace, even where they are not numbers. */
+/* Neither the length of the window nor rows that a query does not see leave a trace, even if they
+ * are not finite. */
 static void hidden_rows_leave_no_trace(void **state)
 {
 	const size_t hidden[] = {0, 1, 20, 59, 60, 61, 62, 79};
@@ -309,7 +312,7 @@ static void huge_scores_do_not_overflow(void **state)
 
 	(void)state;
 	run_and_compare(&h, &c);
-	/* Scores differ by much more than their rounding, so that one key takes all the weight. */
+	/* Scores differ by much more than their rounding, so one key takes all the weight. */
 	assert_closeness(&c, "huge scores, of the largest |v|", 1e-6);
 	head_free(&h);
 }

@@ -1,4 +1,4 @@
-/* config.json: both generations of keys, defaults, and everything that must be refused by name. */
+/* config.json: both generations of keys, defaults, and what must be refused by name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include "test/support/support_close.h"
 #include "test/support/support_memory_weights.h"
 
-/* As published with the models of these names, keys without influence left out. */
+/* As published with these models, without the keys that have no influence. */
 static const char llama_3_2_1b[] =
 	"{\"architectures\": [\"LlamaForCausalLM\"], \"attention_bias\": false, \"bos_token_id\": "
 	"128000,"
@@ -72,7 +72,7 @@ static const char gemma_3_4b[] = "{\"architectures\": [\"Gemma3ForConditionalGen
 				 "\"vision_config\": {\"hidden_size\": 1152, \"model_type\": "
 				 "\"siglip_vision_model\", \"num_hidden_layers\": 27}}";
 
-/* A small valid model to be spoilt. */
+/* A small valid model, which the tests then spoil. */
 #define LLAMA "\"model_type\": \"llama\", "
 #define SMALL                                                                                      \
 	"\"hidden_size\": 64, \"intermediate_size\": 100, \"num_hidden_layers\": 3, "              \
@@ -301,7 +301,7 @@ static void layer_types_win_over_the_pattern(void **state)
 	assert_true(!c.sliding[0] && c.sliding[2]);
 }
 
-/* rest is put into an otherwise valid object; the message must hold name. */
+/* Expects that a valid object with `rest` in it is refused, and that the message holds `name`. */
 static void refused(const char *rest, const char *name)
 {
 	ps_model_config config;

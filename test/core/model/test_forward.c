@@ -18,7 +18,7 @@
 #include "test/support/support_memory_weights.h"
 
 #define FOLDER "test/fixtures/forward/"
-#define BF16_TOLERANCE 2e-2 /* of the largest value: bf16 keeps 8 bits of what is multiplied */
+#define BF16_TOLERANCE 2e-2 /* of the largest value: bf16 keeps 8 bits of the operands */
 /* Of the largest value; the contract allows 2e-4 of the largest logit. */
 #define HIDDEN_TOLERANCE 4e-6
 #define LOSS_TOLERANCE 1e-5
@@ -96,7 +96,7 @@ static void bench_close(struct bench *b)
 	ps_memory_weights_close(&b->weights);
 }
 
-/* n values against the model's golden of that name. */
+/* The errors of n values against the golden tensor of that name. */
 static closeness against_golden(const struct bench *b, const float *got, const char *golden,
 				size_t n)
 {
@@ -140,7 +140,7 @@ static void every_layer_equals_transformers(void **state)
 	}
 }
 
-/* Each row's loss against the model's golden of that name, in nats. */
+/* Expects that each row's loss, in nats, agrees with the golden tensor of that name. */
 static void check_loss(const struct bench *b, const double *got, const char *golden,
 		       double tolerance)
 {
@@ -197,7 +197,7 @@ static void logits_and_losses_equal_transformers(void **state)
 	}
 }
 
-/* The final hidden states and losses of the golden windows, passed in the order given. */
+/* Computes the golden windows in the given order: final hidden states and losses. */
 static void run_all(struct bench *b, double *nll)
 {
 	assert_int_equal(ps_forward_embed(b->forward, &b->windows, b->hidden), 0);
@@ -242,7 +242,8 @@ static void same_bits_whatever_threads_and_chunk(void **state)
 	check_ways(PS_PRECISION_BF16);
 }
 
-/* bf16 rounds what is multiplied, not what is kept: near transformers' float32, and not equal to it. */
+/* bf16 rounds the operands of products. The result is near transformers' float32, and not equal to
+ * it. */
 static void bf16_stays_near_transformers_float32(void **state)
 {
 	(void)state;
@@ -263,7 +264,8 @@ static void bf16_stays_near_transformers_float32(void **state)
 	}
 }
 
-/* The last layer leaves out rows that nobody wants; the others keep their bits, and move together. */
+/* The last layer leaves out rows that nobody wants. The others keep their bits and move
+ * together. */
 static void wanted_rows_have_the_bits_of_a_whole_layer(void **state)
 {
 	(void)state;
@@ -330,7 +332,7 @@ static void same_bits_for_a_window_alone(void **state)
 	}
 }
 
-/* What an observer saw, to be compared between runs. */
+/* What an observer saw, to compare between runs. */
 struct observed {
 	size_t rows[PS_INPUTS], cols[PS_INPUTS];
 	float *x[PS_INPUTS]; /* (51, cols) */
@@ -401,7 +403,8 @@ static void observers_see_every_row_in_order(void **state)
 	}
 }
 
-/* The observed inputs are those of the products: down's input times its matrix is what the layer adds (Llama). */
+/* The observed inputs are those of the products: in Llama, a layer adds down's input times its
+ * matrix. */
 static void the_last_input_explains_the_layer(void **state)
 {
 	struct observed o = {0};
@@ -436,7 +439,7 @@ static void the_last_input_explains_the_layer(void **state)
 	bench_close(&b);
 }
 
-/* Clears the weights of every layer that the bitmaps drop. */
+/* Sets the weights that the bitmaps drop to 0, in every layer. */
 static void zero_dropped(struct bench *b, uint8_t *const keep[PS_PROJECTIONS])
 {
 	for (int layer = 0; layer <= last_layer(b); layer++)

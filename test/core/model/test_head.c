@@ -1,4 +1,4 @@
-/* The output head against double precision, over a vocabulary of several blocks. */
+/* The output head agrees with double precision over a vocabulary of several blocks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static struct data *make_data(float scale)
 	}
 	for (size_t t = 0; t < TOKENS; t++)
 		data->targets[t] = (int32_t)ps_rng_below(&rng, VOCAB);
-	/* The seams of the blocks. */
+	/* Targets beside the borders of the blocks. */
 	memcpy(data->targets, (const int32_t[]){0, 2047, 2048, 4095, 4096, VOCAB - 1},
 	       6 * sizeof *data->targets);
 	return data;
@@ -113,7 +113,7 @@ static void bench_close(struct bench *b)
 	ps_pool_destroy(b->pool);
 }
 
-/* Logits of one token in double precision; returns log sum e^z. */
+/* Computes the logits of one token in double precision, and returns log sum e^z. */
 static double reference(const struct data *data, const float *hidden, double cap, double *z)
 {
 	double square = 0, scale, max = -INFINITY, sum = 0;
@@ -135,7 +135,7 @@ static double reference(const struct data *data, const float *hidden, double cap
 	return max + log(sum);
 }
 
-/* The losses and the KL against the reference; errors as a share of 1 + the reference. */
+/* Expects that losses and KL agree with the reference; errors are shares of 1 + the reference. */
 static void check(const struct data *data, double cap, const double *nll, const double *nll_other,
 		  const double *kl, double nll_tolerance, double kl_tolerance)
 {

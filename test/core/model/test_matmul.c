@@ -1,4 +1,5 @@
-/* The matrix product, with each of its micro-kernels: against double precision, and its promises about bits. */
+/* The matrix product, with each micro-kernel: it agrees with double precision and keeps its
+ * promises about bits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,7 @@
 #include "test/support/support_close.h"
 
 #define TOLERANCE 1e-6      /* of sum |x w| of the element */
-#define LONG_TOLERANCE 3e-7 /* where every sum has a thousand terms or more */
+#define LONG_TOLERANCE 3e-7 /* if every sum has at least a thousand terms */
 #define GAP 5               /* floats between rows that no product may touch */
 #define UNTOUCHED 12345.0f
 
@@ -28,7 +29,7 @@ static const char *const kernels[] = {"blis", "avx2", "avx512", "avx512_bf16", "
 /* Y (T, N) = X (T, K) W^T with operands drawn from a seed. */
 struct problem {
 	size_t tokens, rows, cols, x_stride, y_stride;
-	float *x, *y, *wide; /* wide (N, K): the weights in f32, zeros where they are masked */
+	float *x, *y, *wide; /* wide (N, K): the weights in f32, 0 if masked */
 	void *data;
 	uint8_t *keep;
 	ps_weight w;
@@ -76,7 +77,7 @@ static void *buffer(size_t bytes)
 	return p;
 }
 
-/* One weight as the dtype holds it; returns its value in f32. */
+/* Stores a weight in its dtype, and returns its value in f32. */
 static float store_weight(char *at, ps_dtype dtype, ps_rng *rng)
 {
 	float value = ps_rng_normal(rng);
@@ -140,7 +141,7 @@ static void run(const struct bench *b, const struct problem *p)
 	ps_matmul_run(b->matmul, p->x, p->x_stride, p->tokens, &p->w, p->y, p->y_stride);
 }
 
-/* Adds Y against double precision; errors as a share of sum |x w|. */
+/* Adds the errors of Y, as shares of sum |x w|. */
 static void add_elements(closeness *c, const struct problem *p)
 {
 	for (size_t t = 0; t < p->tokens; t++)
@@ -177,7 +178,7 @@ static float *copy_y(const struct problem *p)
 	return memcpy(buffer(bytes), p->y, bytes);
 }
 
-/* First in the list: BLIS reads its environment once in a process, and would abort on this value. */
+/* Must be the first test: BLIS reads its environment once, and would abort on this value. */
 static void unknown_blis_architecture_in_the_environment_is_ignored(void **state)
 {
 	struct bench b;
@@ -259,7 +260,7 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
 		}
 }
 
-/* Tokens and weight rows cut at every place put the same element into whole and cut tiles. */
+/* Cutting tokens and rows of W at every place puts an element into whole and into cut tiles. */
 static void any_split_of_tokens_or_rows_gives_the_same_bits(void **state)
 {
 	(void)state;
@@ -405,7 +406,7 @@ static void weights_may_lie_at_any_address(void **state)
 	}
 }
 
-/* X and the weights rounded as the product rounds them. */
+/* Rounds X and the weights as the product does. */
 static void round_operands(struct problem *p)
 {
 	for (size_t i = 0; i < p->tokens * p->x_stride; i++)
@@ -451,7 +452,7 @@ static void *aligned(size_t bytes)
 	return p;
 }
 
-/* The problem's X in panels, of what the matrix product reads. */
+/* The problem's X in panels. */
 static uint32_t *pack_x(const ps_kernel *kernel, const struct problem *p)
 {
 	const size_t slices = ps_slices(kernel->packing, p->cols), panel = kernel->x_panel;
@@ -464,7 +465,7 @@ static uint32_t *pack_x(const ps_kernel *kernel, const struct problem *p)
 	return x;
 }
 
-/* Weights packed beforehand, two matrices below each other, give the bits of the products of each. */
+/* Two matrices that are packed one below the other give the bits of their two products. */
 static void packed_weights_give_the_same_bits(void **state)
 {
 	(void)state;

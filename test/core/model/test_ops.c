@@ -1,4 +1,4 @@
-/* What stands between the matrix products, against its formulas in double precision. */
+/* The operations between the matrix products agree with their formulas in double precision. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static void draw(float *x, size_t n, float spread, uint64_t seed)
 		x[i] = spread * ps_rng_normal(&rng);
 }
 
-/* The unit in the last place of `exact` as a float. */
+/* The unit in the last place of `exact`, taken as a float. */
 static double ulp(double exact)
 {
 	int exponent;
@@ -158,7 +158,7 @@ static void exp_falls_nowhere_by_more_than_two_ulp(void **state)
 	}
 }
 
-/* What a value becomes depends on nothing around it: not on its place, not on the length. */
+/* The result of a value does not depend on its place, nor on the length. */
 static void elementwise_functions_have_the_same_bits_at_any_place(void **state)
 {
 	float x[100], one, all[100], up[100];
@@ -204,7 +204,7 @@ static double gelu(double z)
 	return z / 2 * (1 + tanh(sqrt(4 / two_pi) * (z + 0.044715 * z * z * z)));
 }
 
-/* A gate over [-40, 40]; errors as a share of max(1, |exact|). */
+/* A gate over [-40, 40]; errors are shares of max(1, |exact|). */
 static closeness gate_closeness(void (*gate)(float *, const float *, size_t, size_t, size_t),
 				double (*exact)(double))
 {
@@ -230,7 +230,7 @@ static void gates_match_double_precision(void **state)
 	assert_closeness(&g, "GELU gate", 4e-7);
 }
 
-/* Two rows of two values among four: what lies between is not touched. */
+/* Two rows of two values, four apart: the values between them stay as they are. */
 static void gates_hold_at_extremes_and_keep_to_their_rows(void **state)
 {
 	const float z[] = {-1e4f, 1e4f, 7, 7, 0, 2, 7, 7}, up[] = {3, 3, 3, 3, 3, 3, 3, 3};
@@ -329,7 +329,8 @@ static double linear_frequency(const ps_rope *rope, double f)
 	return f / rope->factor;
 }
 
-/* By wavelength: short ones stay, long ones are divided, between the two the share goes linearly in 1/wavelength. */
+/* By wavelength: short ones stay, long ones are divided; between them the share is linear in 1 /
+ * wavelength. */
 static double llama3_frequency(const ps_rope *rope, double f)
 {
 	double turns = rope->original_positions * f / two_pi;

@@ -1,5 +1,5 @@
-/* test/core/tokenizer/test_tokenizer.c: ids of the fixtures made with the tokenizers library, and what malformed files and
- * texts lead to. */
+/* The tokenizer: its ids are those of the tokenizers library, and malformed files and texts are
+ * refused. */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,8 @@
 
 typedef struct id_list {
 	int32_t *ids;
-	size_t count, capacity, stop_at; /* stop_at: ids taken before the sink refuses; 0: never */
+	size_t count, capacity,
+		stop_at; /* stop_at: ids that the sink takes before it refuses; 0: all */
 } id_list;
 
 static int take_id(void *context, int32_t id)
@@ -55,7 +56,7 @@ static uint64_t fnv(const id_list *list)
 	return value;
 }
 
-/* The case's text: as it stands, or repeated. */
+/* The text of a case, as it stands or repeated. */
 static char *case_text(const json_t *c, size_t *length)
 {
 	const json_t *repeat = json_object_get(c, "repeat"),
@@ -96,7 +97,7 @@ static void compare_ids(const json_t *c, const id_list *got, const char *name, s
 
 static void compare_cases(ps_tokenizer *tokenizer, const json_t *cases, const char *name)
 {
-	/* Twice: the second time words come from the cache. */
+	/* Twice: the second time, words come from the cache. */
 	for (size_t i = 0; i < 2 * json_array_size(cases); i++) {
 		const json_t *c = json_array_get(cases, i % json_array_size(cases));
 		id_list got = {0};
@@ -141,7 +142,7 @@ static void gives_the_ids_of_the_library(void **state)
 	}
 }
 
-/* A variant's tokenizer.json. */
+/* The tokenizer.json of a variant. */
 static char *variant_text(const json_t *model, const json_t *variant)
 {
 	json_t *whole = json_object(), *own = json_copy((json_t *)model);
@@ -211,7 +212,7 @@ static ps_tokenizer *open_tiny(const parts *p)
 	return tokenizer;
 }
 
-/* The file is refused as invalid input, with all of said in the message. */
+/* Expects that the file is refused as invalid input, and that the message holds `said`. */
 static void assert_refused(const char *text, size_t length, const char *said)
 {
 	ps_tokenizer *tokenizer = NULL;
@@ -223,69 +224,70 @@ static void assert_refused(const char *text, size_t length, const char *said)
 		fail_msg("%.200s\ngave %d \"%s\", expected \"%s\"", text, rc, diag.text, said);
 }
 
+/* Parts that are wrong, and what the message says of each. */
+static const struct {
+	parts parts;
+	const char *said;
+} malformed[] = {
+	{{.merges = "[\"a c\"]"}, "merge 0 names \"c\""},
+	{{.merges = "[\"b a\"]"}, "merge 0 names \"ba\""},
+	{{.merges = "[\"a b c\"]"}, "not two tokens"},
+	{{.merges = "[\"ab\"]"}, "not two tokens"},
+	{{.merges = "[\"a b\",[\"ab\",\"a\"]]"}, "wrong type"},
+	{{.merges = "[[\"a\"]]"}, "wrong type"},
+	{{.merges = "[[\"a\",\"b\",\"a\"]]"}, "wrong type"},
+	{{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
+	{{.merges = "[1]"}, "wrong type"},
+	{{.merges = "{}"}, "wrong type"},
+	{{.vocab = "[]"}, "wrong type"},
+	{{.vocab = "{\"a\":-1}"}, "out of range"},
+	{{.vocab = "{\"a\":16777216}"}, "out of range"},
+	{{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
+	{{.vocab = "{\"a\":1.5}"}, "wrong type"},
+	{{.vocab = "{\"a\":\"1\"}"}, "not an integer in range"},
+	{{.vocab = "{\"a\":0,\"b\":0,\"ab\":2,\"aba\":3}"}, "have the id 0"},
+	{{.vocab = "{\"a\":0,\"a\":1}"}, "in the vocabulary twice"},
+	{{.model = ",\"vocab\":{}"}, "twice"},
+	{{.model = ",\"dropout\":0.1"}, "dropout"},
+	{{.model = ",\"continuing_subword_prefix\":\"##\""}, "continuing_subword_prefix"},
+	{{.model = ",\"end_of_word_suffix\":\"</w>\""}, "end_of_word_suffix"},
+	{{.model = ",\"byte_fallback\":1"}, "byte_fallback"},
+	{{.model = ",\"unk_token\":1"}, "unk_token"},
+	{{.model = ",\"type\":\"WordPiece\""}, "WordPiece"},
+	{{.top = "\"normalizer\":{\"type\":\"NFC\"},"}, "unsupported normalizer \"NFC\""},
+	{{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
+	{{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
+	{{.top = "\"normalizer\":[1],"}, "no type"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"},
+	 "unsupported pre-tokenizer \"Punctuation\""},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"},
+	 "no single character"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Digits\"},"}, "individual_digits"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},"
+		 "\"behavior\":\"Odd\",\"invert\":false},"},
+	 "Odd"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{},\"behavior\":"
+		 "\"Removed\",\"invert\":false},"},
+	 "pattern"},
+	{{.top = "\"added_tokens\":[{\"id\":0}],"}, "added token 0"},
+	{{.top = "\"added_tokens\":[1],"}, "wrong type"},
+	{{.top = "\"added_tokens\":{},"}, "wrong type"},
+	{{.top = "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":"
+		 "false,\"lstrip\":false,\"rstrip\":false,"
+		 "\"normalized\":false,\"special\":false}],"},
+	 "out of range"},
+	{{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
+	{{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
+	{{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
+};
+
 static void malformed_files_are_refused_with_a_reason(void **state)
 {
-	static const struct {
-		parts parts;
-		const char *said;
-	} cases[] = {
-		{{.merges = "[\"a c\"]"}, "merge 0 names \"c\""},
-		{{.merges = "[\"b a\"]"}, "merge 0 names \"ba\""},
-		{{.merges = "[\"a b c\"]"}, "not two tokens"},
-		{{.merges = "[\"ab\"]"}, "not two tokens"},
-		{{.merges = "[\"a b\",[\"ab\",\"a\"]]"}, "wrong type"},
-		{{.merges = "[[\"a\"]]"}, "wrong type"},
-		{{.merges = "[[\"a\",\"b\",\"a\"]]"}, "wrong type"},
-		{{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
-		{{.merges = "[1]"}, "wrong type"},
-		{{.merges = "{}"}, "wrong type"},
-		{{.vocab = "[]"}, "wrong type"},
-		{{.vocab = "{\"a\":-1}"}, "out of range"},
-		{{.vocab = "{\"a\":16777216}"}, "out of range"},
-		{{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
-		{{.vocab = "{\"a\":1.5}"}, "wrong type"},
-		{{.vocab = "{\"a\":\"1\"}"}, "not an integer in range"},
-		{{.vocab = "{\"a\":0,\"b\":0,\"ab\":2,\"aba\":3}"}, "have the id 0"},
-		{{.vocab = "{\"a\":0,\"a\":1}"}, "in the vocabulary twice"},
-		{{.model = ",\"vocab\":{}"}, "twice"},
-		{{.model = ",\"dropout\":0.1"}, "dropout"},
-		{{.model = ",\"continuing_subword_prefix\":\"##\""}, "continuing_subword_prefix"},
-		{{.model = ",\"end_of_word_suffix\":\"</w>\""}, "end_of_word_suffix"},
-		{{.model = ",\"byte_fallback\":1"}, "byte_fallback"},
-		{{.model = ",\"unk_token\":1"}, "unk_token"},
-		{{.model = ",\"type\":\"WordPiece\""}, "WordPiece"},
-		{{.top = "\"normalizer\":{\"type\":\"NFC\"},"}, "unsupported normalizer \"NFC\""},
-		{{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
-		{{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
-		{{.top = "\"normalizer\":[1],"}, "no type"},
-		{{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"},
-		 "unsupported pre-tokenizer \"Punctuation\""},
-		{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"},
-		 "no single character"},
-		{{.top = "\"pre_tokenizer\":{\"type\":\"Digits\"},"}, "individual_digits"},
-		{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},"
-			 "\"behavior\":\"Odd\",\"invert\":false},"},
-		 "Odd"},
-		{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{},\"behavior\":"
-			 "\"Removed\",\"invert\":false},"},
-		 "pattern"},
-		{{.top = "\"added_tokens\":[{\"id\":0}],"}, "added token 0"},
-		{{.top = "\"added_tokens\":[1],"}, "wrong type"},
-		{{.top = "\"added_tokens\":{},"}, "wrong type"},
-		{{.top = "\"added_tokens\":[{\"id\":99999999,\"content\":\"x\",\"single_word\":"
-			 "false,\"lstrip\":false,\"rstrip\":false,"
-			 "\"normalized\":false,\"special\":false}],"},
-		 "out of range"},
-		{{.top = "\"x\":\"\\ud83d\\ude00\\ud83d\","}, "half a surrogate pair"},
-		{{.top = "\"x\":\"\\ude00\","}, "half a surrogate pair"},
-		{{.top = "\"normalizer\":null,\"x\":\"\xff\","}, "not valid JSON at byte"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char *text = tiny(&cases[i].parts);
+	for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+		char *text = tiny(&malformed[i].parts);
 
-		assert_refused(text, strlen(text), cases[i].said);
+		assert_refused(text, strlen(text), malformed[i].said);
 		free(text);
 	}
 	assert_refused("[]", 2, "outermost");

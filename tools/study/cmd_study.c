@@ -146,7 +146,7 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	if (!rc)
 		rc = ps_study_file_load(&file, a->file, &s->diag);
 	if (!rc)
-		rc = ps_graph_build(&graph, s, file, a->file, a->out);
+		rc = ps_graph_build_for(&graph, s, file, a->file, a->out, a->only);
 	if (!rc)
 		rc = ps_graph_look_all(&graph);
 	if (rc)

@@ -109,6 +109,11 @@ typedef struct ps_graph {
  * or text cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;
+/* Likewise, but lays out no more than one step needs: where the step's name begins with a model's
+ * name, that model's steps alone. Other models are not opened then, and there is no assemble or
+ * report (PS_NO_NODE). In a study of a hundred models each step would open them all. */
+int ps_graph_build_for(ps_graph *graph, ps_session *session, const ps_study_file *file,
+		       const char *path, const char *out, const char *step) PS_MUST_USE;
 void ps_graph_close(ps_graph *graph); /* a zeroed one is allowed */
 
 /* Reads the node's record and looks for its output. Sets state, damaged, result, past and

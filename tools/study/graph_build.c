@@ -126,10 +126,9 @@ static int check_name(const ps_graph *g, size_t index)
 	return 0;
 }
 
-static int open_model(ps_graph *g, size_t index)
+static int name_model(ps_graph *g, size_t index)
 {
 	ps_graph_model *m = &g->models[index];
-	int rc;
 
 	m->spec = &g->file->models[index];
 	m->tokens = m->calibration = m->seeds = m->ablation = PS_NO_NODE;
@@ -137,30 +136,83 @@ static int open_model(ps_graph *g, size_t index)
 	m->folder = m->name ? ps_graph_text(g, "%s/runs/%s", g->out, m->name) : NULL;
 	if (!m->folder)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a model's name");
-	rc = check_name(g, index);
+	return check_name(g, index);
+}
+
+static int name_models(ps_graph *g)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < g->file->models_count && !rc; i++)
+		rc = name_model(g, i);
+	return rc;
+}
+
+static int digest_texts(ps_graph *g)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < g->file->text_count && !rc; i++)
+		rc = digest_text(g, g->file->text[i]);
+	return rc ? rc : digest_text(g, g->file->ppl.text);
+}
+
+/* Opens the models from first to before end and lays out their steps. */
+static int add_models(ps_graph *g, size_t first, size_t end)
+{
+	int rc = 0;
+
+	for (size_t i = first; i < end && !rc; i++) {
+		rc = open_checkpoint(g, &g->models[i]);
+		if (!rc)
+			rc = open_conditions(g, &g->models[i]);
+	}
+	for (size_t i = first; i < end && !rc; i++)
+		rc = ps_graph_add_model(g, i);
+	return rc;
+}
+
+/* The model whose step has this name: the part before the first '/'. The number of models where
+ * the name begins with none, or is one of the study's own steps. */
+static size_t model_of(const ps_graph *g, const char *step)
+{
+	const size_t count = g->file->models_count, length = step ? strcspn(step, "/") : 0;
+
+	for (size_t i = 0; i < count && length; i++)
+		if (step[length] && strlen(g->models[i].name) == length &&
+		    !strncmp(g->models[i].name, step, length) &&
+		    strncmp(step, "study/", strlen("study/")))
+			return i;
+	return count;
+}
+
+int ps_graph_build_for(ps_graph *g, ps_session *session, const ps_study_file *file,
+		       const char *path, const char *out, const char *step)
+{
+	const size_t count = file->models_count;
+	size_t model;
+	int rc;
+
+	*g = (ps_graph){.session = session, .file = file, .path = path, .out = out};
+	g->assemble = g->report = PS_NO_NODE;
+	g->identity = json_object();
+	g->models = ps_graph_take(g, count * sizeof *g->models);
+	if (!g->identity || !g->models)
+		return ps_fail(&session->diag, PS_EBUDGET, "no memory for %zu models", count);
+	rc = name_models(g);
 	if (!rc)
-		rc = open_checkpoint(g, m);
-	return rc ? rc : open_conditions(g, m);
+		rc = digest_texts(g);
+	if (rc)
+		return rc;
+	model = model_of(g, step);
+	if (model < count)
+		return add_models(g, model, model + 1);
+	rc = add_models(g, 0, count);
+	return rc ? rc : ps_graph_add_summary(g);
 }
 
 int ps_graph_build(ps_graph *g, ps_session *session, const ps_study_file *file, const char *path,
 		   const char *out)
 {
-	int rc = 0;
-
-	*g = (ps_graph){.session = session, .file = file, .path = path, .out = out};
-	g->identity = json_object();
-	g->models = ps_graph_take(g, file->models_count * sizeof *g->models);
-	if (!g->identity || !g->models)
-		return ps_fail(&session->diag, PS_EBUDGET, "no memory for %u models",
-			       file->models_count);
-	for (unsigned i = 0; i < file->text_count && !rc; i++)
-		rc = digest_text(g, file->text[i]);
-	if (!rc)
-		rc = digest_text(g, file->ppl.text);
-	for (size_t i = 0; i < file->models_count && !rc; i++)
-		rc = open_model(g, i);
-	for (size_t i = 0; i < file->models_count && !rc; i++)
-		rc = ps_graph_add_model(g, i);
-	return rc ? rc : ps_graph_add_summary(g);
+	return ps_graph_build_for(g, session, file, path, out, NULL);
 }

@@ -12,6 +12,7 @@
 #include "tools/run/nearest.h"
 
 #define STUDY_BYTES_MAX ((size_t)1 << 20)
+#define MODELS_MAX 1000
 #define OPTIONAL CYAML_FLAG_OPTIONAL
 #define OPTIONAL_POINTER (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 
@@ -78,7 +79,7 @@ static const cyaml_schema_field_t bootstrap_fields[] = {
 static const cyaml_schema_field_t study_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", OPTIONAL_POINTER, ps_study_file, name, 1, 200),
 	CYAML_FIELD_SEQUENCE("models", CYAML_FLAG_POINTER, ps_study_file, models, &model_value, 1,
-			     32),
+			     MODELS_MAX),
 	CYAML_FIELD_SEQUENCE("text", CYAML_FLAG_POINTER, ps_study_file, text, &text_value, 1,
 			     PS_LIST_MAX),
 	CYAML_FIELD_SEQUENCE("methods", CYAML_FLAG_POINTER, ps_study_file, methods, &text_value, 1,

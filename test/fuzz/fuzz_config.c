@@ -1,4 +1,5 @@
-/* test/fuzz/fuzz_config.c: any bytes as a config.json: refused with a message, or a shape within its ranges. */
+/* test/fuzz/fuzz_config.c: any bytes as a config.json. The parser refuses them with a message, or
+ * gives a shape within its ranges. */
 #include "core/model/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);

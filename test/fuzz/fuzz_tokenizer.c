@@ -1,5 +1,6 @@
-/* test/fuzz/fuzz_tokenizer.c: any bytes as a tokenizer.json and a text, parted by the last zero byte (without one: a
- * text of every kind of character). Ids lie within the vocabulary; a refusal has a message. */
+/* test/fuzz/fuzz_tokenizer.c: any bytes as a tokenizer.json and a text, separated by the last zero
+ * byte; without one, the text has characters of every kind. Ids lie within the vocabulary, and a
+ * refusal has a message. */
 #include <string.h>
 
 #include "core/tokenizer/tokenizer.h"

@@ -1,5 +1,5 @@
-/* test/fuzz/fuzz_safetensors.c: any bytes as a safetensors file. It is opened, every tensor is read,
- * and checksums are verified. */
+/* test/fuzz/fuzz_safetensors.c: any bytes as a safetensors file. It is opened, every tensor is
+ * read, and checksums are verified. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -4,8 +4,8 @@
  *   ARCH  the architecture as in cfg.json
  *   ROWS  f32 (N, D)
  *   OUT   f32 (N, F) activations, then (N, D) reconstructions
- * It reads the SAE without tools/train/sae_folder.c. saelens_parity.py also runs `eval`, which holds
- * that reader to the same numbers. */
+ * It reads the SAE without tools/train/sae_folder.c. saelens_parity.py also runs `eval`, so that
+ * reader is compared as well. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: test/run.sh PROGRAM...
 # Runs test programs (binaries and scripts) one after the other, each with a time limit of
-# TEST_TIMEOUT seconds (240). Each program prints one line for every test in it, as cmocka does:
+# TEST_TIMEOUT seconds (400). Each program prints one line for every test in it, as cmocka does:
 #   "[       OK ] NAME", "[  FAILED  ] NAME" or "[  SKIPPED ] NAME"
 # A program fails if
 # - it exits with another status than 0 (passed) and 77 (skipped as a whole),
@@ -29,7 +29,7 @@ announced() {
 judge() {
 	fault=
 	if [ "$1" -eq 124 ]; then
-		fault="no end within ${TEST_TIMEOUT:-240} s"
+		fault="no end within ${TEST_TIMEOUT:-400} s"
 	elif [ "$1" -gt 128 ]; then
 		fault="killed by signal $(($1 - 128))"
 	elif [ "$1" -ne 0 ]; then
@@ -46,7 +46,7 @@ judge() {
 for program in "$@"; do
 	name=${program##*/}
 	started=$(date +%s)
-	timeout "${TEST_TIMEOUT:-240}" "$program" >"$log" 2>&1
+	timeout "${TEST_TIMEOUT:-400}" "$program" >"$log" 2>&1
 	status=$?
 	if [ $status -eq 77 ]; then
 		skipped=$((skipped + 1))

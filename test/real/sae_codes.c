@@ -1,6 +1,11 @@
-/* test/real/sae_codes.c: activations and reconstructions of rows by a saved SAE; for saelens_parity.py.
- * usage: sae_codes WEIGHTS ARCH K ROWS OUT; ROWS: f32 (N, D); OUT: f32 (N, F) activations, then (N, D) reconstructions.
- * ARCH as cfg.json has it. The SAE is read here by itself: tools' own reading is held to the same by `eval`. */
+/* test/real/sae_codes.c: activations and reconstructions that a saved SAE makes of rows; for
+ * saelens_parity.py.
+ * usage: sae_codes WEIGHTS ARCH K ROWS OUT
+ *   ARCH  the architecture as in cfg.json
+ *   ROWS  f32 (N, D)
+ *   OUT   f32 (N, F) activations, then (N, D) reconstructions
+ * It reads the SAE without tools/train/sae_folder.c. saelens_parity.py also runs `eval`, so that
+ * reader is compared as well. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

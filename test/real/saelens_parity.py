@@ -55,7 +55,7 @@ def check(rows, arch, recipe):
     act_error, hat_error = relative(acts, all_acts[:COMPARED]), relative(x_hat, all_hat[:COMPARED])
     fvu = ((rows - all_hat) ** 2).sum() / ((rows - rows.astype(np.float64).mean(0)) ** 2).sum()
     evaluated = run("eval", folder, "--cache", WORK / "cache")
-    fvu_error = max(abs(trained["fvu"] / fvu - 1), abs(evaluated["fvu"] / fvu - 1))
+    fvu_error = np.max(np.abs([trained["fvu"] / fvu - 1, evaluated["fvu"] / fvu - 1]))
     firing = load_file(folder / "training.safetensors")["firing_count"]
     fire_error = int(np.abs(firing - (all_acts != 0).sum(0)).max())
     good = act_error < THRESHOLD and hat_error < THRESHOLD and fvu_error < THRESHOLD and fire_error <= 1

@@ -1,5 +1,6 @@
-/* test/real/tokenize_file.c: ids of a text by a tokenizer.json, as int32 to a file; for tokenizer_parity.py.
- * usage: tokenize_file TOKENIZER_JSON TEXT OUT; load and encode times and bytes held go to stdout. */
+/* test/real/tokenize_file.c: encodes a text with a tokenizer.json; for tokenizer_parity.py.
+ * usage: tokenize_file TOKENIZER_JSON TEXT OUT
+ * Writes the ids to OUT as int32. Prints the times to load and to encode, and the bytes held. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

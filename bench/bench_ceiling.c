@@ -1,7 +1,9 @@
-/* bench/bench_ceiling.c: the roofs that everything else is a share of.
+/* bench/bench_ceiling.c: measures the ceilings that every other measurement is a share of.
  *
  *   bench_ceiling [threads]     (default: all processors)
- * Prints CSV: arithmetic on registers in GFLOP/s, memory in GB/s. What the CPU does not have is left out. */
+ *
+ * Prints CSV: arithmetic on registers in GFLOP/s, and memory in GB/s. Instructions that the CPU
+ * does not have are left out. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,9 +1,11 @@
-/* bench/bench_matmul.c: the matrix product and attention against the CPU's measured multiply-add ceiling.
+/* bench/bench_matmul.c: the matrix product and attention, as a share of the CPU's measured
+ * multiply-add ceiling.
  *
  *   bench_matmul [threads]     (default 2)
- * Checks each result first. Prints CSV: best of as many runs as take half a second, GFLOP/s of wall time and
- * the share of what the same threads reach with the kernel's instruction on registers alone. PRUNESCOPE_MATMUL
- * chooses the micro-kernel. */
+ *
+ * Checks each result first. Prints CSV, from the best of as many runs as take half a second:
+ * GFLOP/s of wall time, and the share of what the same threads reach with the kernel's instruction
+ * on registers alone. PRUNESCOPE_MATMUL chooses the micro-kernel. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@
 struct bench {
 	ps_pool *pool;
 	int threads;
-	bench_ceiling f32, bf16; /* bf16.rate 0: none */
+	bench_ceiling f32, bf16; /* bf16.rate 0: the CPU has no such instruction */
 };
 
 struct product {
@@ -34,7 +36,7 @@ struct product {
 struct heads {
 	size_t tokens, width;
 	const float *q, *k, *v;
-	float *out, *scratch; /* scratch: scratch_floats for each thread */
+	float *out, *scratch; /* scratch: (threads, scratch_floats) */
 	size_t scratch_floats;
 	ps_kernel kernel;
 	uint32_t *keys; /* ps_keys_words for each head */
@@ -78,7 +80,7 @@ static float *draw(size_t n, uint64_t seed)
 	return x;
 }
 
-/* Seconds of the fastest run. */
+/* The seconds of the fastest run. */
 static double best(const struct bench *b, task_fn run, void *task)
 {
 	double fastest = INFINITY, begin = bench_now();
@@ -117,7 +119,7 @@ static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)
 	       ceiling->seconds, ceiling->rate);
 }
 
-/* Largest difference of the first token's outputs from the reference. */
+/* The largest error of the first token's outputs against the reference. */
 static double product_error(const struct product *p)
 {
 	float *exact = buffer(p->w.rows * sizeof *exact);
@@ -214,7 +216,7 @@ static void run_attention(const struct bench *b, void *task)
 	ps_pool_run(b->pool, ps_div_up(h->tokens, QUERIES) * HEADS, attend, task);
 }
 
-/* Largest difference of the last query's output of head 0 from the reference. */
+/* The largest error of head 0's output for the last query against the reference. */
 static double attention_error(const struct heads *h)
 {
 	size_t last = (h->tokens - 1) * HEADS * h->width;

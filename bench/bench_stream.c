@@ -1,22 +1,32 @@
-/* bench/bench_stream.c: how fast a checkpoint's weights come in when nothing is computed.
+/* bench/bench_stream.c: how fast a checkpoint's weights are read if nothing is computed.
  *
- *   bench_stream [--size SIZE] [--slots 1|2] [--backend NAME] [--part layers|embedding|head] [--pairs N]
- *                [--fio] [--fio-bs 1m] [--fio-depth 128] [--fio-options TEXT] [--keep] [MODEL]
- * MODEL: a checkpoint's folder. Without one, a checkpoint of one file of about SIZE (1G) incompressible bytes, of
- * layers of the shape of Llama 3.2 1B, is made in TMPDIR and removed at the end (--keep: left, and named on
- * stderr).
+ *   bench_stream [--size SIZE] [--slots 1|2] [--backend NAME] [--part layers|embedding|head]
+ *                [--pairs N] [--keep] [MODEL]
+ *   bench_stream --fio [--fio-bs 1m] [--fio-depth 128] [--fio-options TEXT] ...
  *
- * Each backend, cold (page cache dropped by posix_fadvise while no one maps the files, and looked at with mincore)
- * and warm (a pass before): a pass whose every byte is compared with an independent pread of the files, not timed;
- * then N (3) passes timed from the first request to the last byte, opening and setting up left out. Parts: the
- * layers, acquired and released in order, each naming the next; 16,384 embedding rows by ids that are distributed
- * as in a text; all rows of the output head, 2,048 at a time. CSV: part, backend, layer slots, cold or warm, share
- * of the bytes' pages in the cache before, bytes, seconds, MB/s (1e6 bytes).
+ * MODEL is a checkpoint's folder. Without it, a checkpoint of one file is made in TMPDIR: about
+ * SIZE (1G) bytes that do not compress, in layers of the shape of Llama 3.2 1B. It is removed at
+ * the end; --keep leaves it there and names it on stderr.
  *
- * --fio: cold layers by uring and fio (io_uring, direct, sequential, registered buffers; 1 MiB x 128 is what served
- * it best where this was written) read the same file in turn, N times; MB/s of both and our share of the mean of
- * fio's rates before and after, then the median. --fio-options: more for fio, such as --iomem=shmhuge (where
- * vm.nr_hugepages leaves room for 128 MiB). */
+ * Each backend is measured cold and warm. Cold: posix_fadvise has dropped the page cache while
+ * nobody maps the files, and mincore is asked what is left. Warm: a pass has gone before. First
+ * comes a pass that is not timed; every byte of it is compared with an independent pread of the
+ * files. Then N (3) passes are timed from the first request to the last byte, without opening and
+ * setting up.
+ *
+ * Parts:
+ *   layers      all layers, acquired and released in order; each names the next
+ *   embedding   16,384 rows of the embedding, by ids that are distributed as in a text
+ *   head        all rows of the output head, 2,048 at a time
+ *
+ * CSV: part, backend, layer slots, cold or warm, the share of the pages that were in the cache
+ * before, bytes, seconds, MB/s (10^6 bytes).
+ *
+ * --fio: our uring backend and fio read the same cold layers in turn, N times. fio uses io_uring,
+ * direct and sequential, with registered buffers; 1 MiB x 128 was its best setting where this was
+ * written. Prints MB/s of both, our share of the mean of fio's rates before and after, and the
+ * median share. --fio-options gives fio more options, such as --iomem=shmhuge if vm.nr_hugepages
+ * leaves room for 128 MiB. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -53,10 +63,10 @@ struct bench {
 	const char *fio_bs, *fio_depth, *fio_options;
 	int32_t ids[IDS];
 	float *rows; /* (IDS, D) */
-	char *block; /* BLOCK bytes for checks */
+	char *block; /* (BLOCK), for checks */
 };
 
-/* A checkpoint open for one run. */
+/* A checkpoint that is open for one run. */
 struct run {
 	struct bench *bench;
 	ps_checkpoint *checkpoint;
@@ -112,7 +122,7 @@ static void add_tensor(json_t *header, const char *name, size_t rows, size_t col
 	*at = end;
 }
 
-/* The header's text; *bytes: of the data. */
+/* Writes the text of the header; *bytes becomes the size of the data. */
 static char *make_header(const ps_model_config *config, size_t *bytes)
 {
 	json_t *header = json_object();
@@ -213,7 +223,7 @@ static void remove_checkpoint(const struct bench *b)
 
 /* --- one run --- */
 
-/* Drops the files' pages, while nothing maps them. */
+/* Drops the files' pages from the cache, while nobody maps them. */
 static void drop_cache(const struct bench *b)
 {
 	ps_shard_set set = {0};
@@ -258,7 +268,7 @@ static void close_run(struct run *run)
 	ps_arena_destroy(&run->arena);
 }
 
-/* Ids whose rank is log-uniform, near to the distribution of words, scattered over the vocabulary. */
+/* Ids with a log-uniform rank, near the distribution of words, scattered over the vocabulary. */
 static void draw_ids(struct bench *b, size_t vocab)
 {
 	ps_rng rng = ps_rng_make(7, 0);
@@ -268,7 +278,7 @@ static void draw_ids(struct bench *b, size_t vocab)
 				      40503 % vocab);
 }
 
-/* --- the bytes that are there, by pread --- */
+/* --- the bytes of the files, by pread --- */
 
 /* Compares data with the file's bytes; a wrong byte ends the program. */
 static void compare(struct bench *b, const ps_located *located, uint64_t offset, size_t bytes,
@@ -328,7 +338,7 @@ static void compare_embedding(struct run *run)
 	free(row);
 }
 
-/* --- passes; each returns the bytes it asked for --- */
+/* --- passes; each returns the number of bytes that it asked for --- */
 
 static uint64_t pass_layers(struct run *run, bool compared)
 {
@@ -387,7 +397,7 @@ static uint64_t pass_head(struct run *run, bool compared)
 static uint64_t (*const passes[PARTS])(struct run *run,
 				       bool compared) = {pass_layers, pass_embedding, pass_head};
 
-/* Share of the model's pages that the page cache holds. */
+/* The share of the model's pages that the page cache holds. */
 static double resident_share(const struct run *run)
 {
 	size_t pages = 0, resident = 0;
@@ -407,7 +417,7 @@ static double resident_share(const struct run *run)
 	return (double)resident / (double)pages;
 }
 
-/* The mapping is read as it stands there: every page is touched, as a computation would. */
+/* Touches every page of the mapping, as a computation would. */
 static void touch_mapping(const struct run *run, enum part part)
 {
 	const ps_located *head = &run->map.head;
@@ -425,7 +435,7 @@ static void touch_mapping(const struct run *run, enum part part)
 	(void)sink;
 }
 
-/* Seconds of one pass. */
+/* The seconds of one pass. */
 static double time_pass(struct bench *b, ps_backend backend, enum part part, bool cold, bool print)
 {
 	struct run run;
@@ -499,7 +509,7 @@ static void run_table(struct bench *b)
 
 /* --- fio --- */
 
-/* MB/s of fio on the checkpoint's one file, its page cache dropped. */
+/* The MB/s at which fio reads the checkpoint's one file, after its page cache is dropped. */
 static double time_fio(const struct bench *b, const char *path)
 {
 	char command[2 * PATH_MAX];

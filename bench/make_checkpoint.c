@@ -1,18 +1,24 @@
-/* bench/make_checkpoint.c: a Hugging Face checkpoint of a published model's exact shape with random weights, and
- * a file of token ids for it.
+/* bench/make_checkpoint.c: makes a Hugging Face checkpoint of a published model's exact shape, with
+ * random weights, and a file of token ids for it.
  *
- *   make_checkpoint SHAPE [DIR] [--layers N] [--seed S] [--threads N] [--tokens FILE --windows N --window W]
- *   make_checkpoint --shapes       lists the shapes as CSV: sizes, and the arithmetic of a token without the head
- * SHAPE: one of the table below; --layers: fewer layers than the model has. DIR gets config.json, with the keys
- * that the published file has, and model.safetensors in bf16, cut into shards of at most 2 GB with an index where
- * it is larger, headers padded to 8 bytes as the safetensors library does. config.json is written last: a folder
- * that has it is whole.
+ *   make_checkpoint SHAPE [DIR] [--layers N] [--seed S] [--threads N]
+ *                   [--tokens FILE --windows N --window W]
+ *   make_checkpoint --shapes
  *
- * Weights: normal, mean 0, deviation 0.02 (every family's initializer_range); norms' gains: normal, mean 1,
- * deviation 0.1 (Gemma stores gain - 1). A weight is the normal quantile of 16 bits of ps_rng, so four of them
- * cost one mixed counter and four look-ups, and a tensor's bytes depend on (seed, its place in the model, index)
- * alone. Token ids: BOS, then ids whose rank is log-uniform, near to a text's Zipf distribution, special ids
- * left out. Memory: one block of 2 MiB for each thread, and the tables. */
+ * SHAPE is one of the table below; --layers makes fewer layers than the model has. --shapes lists
+ * the shapes as CSV, with their sizes and the arithmetic of a token without the head.
+ *
+ * DIR gets config.json, with the keys of the published file, and model.safetensors in bf16. A
+ * larger model is cut into shards of at most 2 GB, with an index. Headers are padded to 8 bytes, as
+ * the safetensors library does. config.json is written last: a folder that has it is whole.
+ *
+ * Weights are normal with mean 0 and deviation 0.02 (every family's initializer_range). The norms'
+ * gains are normal with mean 1 and deviation 0.1 (Gemma stores gain - 1). A weight is the normal
+ * quantile of 16 bits of ps_rng, so four weights cost one mixed counter and four look-ups. The
+ * bytes of a tensor depend on seed, its place in the model, and index alone.
+ *
+ * Token ids: BOS, then ids with a log-uniform rank, near a text's Zipf distribution, without the
+ * special ids. Memory: one block of 2 MiB for each thread, and the tables. */
 #include <errno.h>
 #include <gsl/gsl_cdf.h>
 #include <limits.h>
@@ -83,7 +89,7 @@ struct maker {
 	uint16_t *block[WORKERS_MAX];
 	ps_pool *pool;
 	ps_diag diag;
-	/* the tensor being written */
+	/* the tensor that is written */
 	size_t current;
 	int fd;
 	uint64_t offset;
@@ -214,7 +220,8 @@ static void write_block(void *context, size_t item, int worker)
 		atomic_store(&m->error, error);
 }
 
-/* The header of a shard: its length, JSON, blanks up to a multiple of 8. malloc'ed. */
+/* The header of a shard: its length, JSON, and blanks up to a multiple of 8. The caller frees
+ * it. */
 static char *make_header(const struct maker *m, int shard, size_t *bytes)
 {
 	json_t *root = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
@@ -320,8 +327,8 @@ static int write_index(struct maker *m)
 	return rc;
 }
 
-/* 2 for every weight of a layer's matrices, 4 for every element of a visible key: causal windows of 512 here, which no
- * shape's sliding window cuts. */
+/* The arithmetic of a token: 2 for every weight of a layer's matrices, and 4 for every element of a
+ * key that it sees. Windows are causal, of 512 tokens; no shape's sliding window is shorter. */
 static void list_shapes(struct maker *m)
 {
 	puts("shape,of,layers,width,vocab,bytes,flop_per_token");
@@ -487,7 +494,7 @@ static bool read_number(const char *text, long least, long most, long *out)
 	return !errno && end != text && !*end && *out >= least && *out <= most;
 }
 
-/* Takes the option at argv[*i] and its value; false: none of ours, or a bad value. */
+/* Takes the option at argv[*i] and its value. False if it is unknown or its value is bad. */
 static bool read_option(struct request *r, int argc, char **argv, int *i)
 {
 	static const char *const names[] = {"--layers", "--seed", "--threads", "--windows",

@@ -11,15 +11,16 @@
 
 #include "core/base/clones.h"
 
-#define SECONDS 2.0 /* other work on the machine seldom lasts so long */
+#define SECONDS 2.0 /* other work on the machine seldom lasts longer */
 #define STEPS ((size_t)1 << 17)
-#define ITEMS 16 /* of a thread in a run */
+#define ITEMS 16 /* of each thread, in a run */
 #define BUFFER_BYTES ((size_t)512 << 20)
 #define SLICE_BYTES ((size_t)1 << 20)
 #define SLICES (BUFFER_BYTES / SLICE_BYTES)
 #define SINKS 64
 
-/* One item's chains: STEPS times `flop`. The sum goes somewhere, lest the compiler leave the work out. */
+/* The chains of one item: STEPS times `flop`. Their sum is stored; else the compiler would leave
+ * the work out. */
 struct instruction {
 	const char *name;
 	float (*run)(float start);
@@ -33,7 +34,7 @@ struct arithmetic {
 
 struct memory {
 	const char *from;
-	char *to; /* NULL: read alone */
+	char *to; /* NULL: only read */
 	uint64_t sink[SINKS];
 };
 
@@ -58,7 +59,8 @@ static double best(ps_pool *pool, size_t items, ps_pool_fn fn, void *context)
 	return fastest;
 }
 
-/* In each kernel every chain starts elsewhere, lest the compiler see that all are one. */
+/* Every chain of a kernel starts with another value; else the compiler would see that they are all
+ * the same. */
 PS_CLONES
 static float run_portable(float start)
 {

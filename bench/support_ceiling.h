@@ -1,8 +1,9 @@
-/* bench/support_ceiling.h: what this CPU reaches with all threads of a pool, measured: the roofs of a roofline.
+/* bench/support_ceiling.h: measures the ceilings of this CPU, with all threads of a pool.
  *
- * Arithmetic: independent chains of one instruction on registers, enough of them to hide its latency, the widest
- * vectors the CPU has. Memory: a buffer of many times the last cache, read once, or copied (bytes read plus bytes
- * written, without what the caches fetch before a write). Each is the fastest of the runs that take half a second. */
+ * Arithmetic: independent chains of one instruction on registers, enough to hide its latency, with
+ * the widest vectors that the CPU has. Memory: a buffer of many times the last cache, read once, or
+ * copied. A copy counts bytes read plus bytes written, without what the caches fetch before a
+ * write. Each ceiling is the fastest of the runs that take half a second. */
 #ifndef PS_BENCH_SUPPORT_CEILING_H
 #define PS_BENCH_SUPPORT_CEILING_H
 
@@ -16,14 +17,17 @@ typedef struct bench_ceiling {
 	double seconds;   /* of the fastest run */
 } bench_ceiling;
 
-double bench_now(void); /* seconds, monotonic */
+/* Seconds that only go forward. */
+double bench_now(void);
 
-/* f32 multiply-adds, 2 FLOP an element. */
+/* f32 multiply-adds: 2 FLOP for each element. */
 void bench_ceiling_f32(ps_pool *pool, bench_ceiling *out);
-/* bf16 dot products into f32 (vdpbf16ps), 4 FLOP a lane. false: this CPU, or this compiler, has no such instruction. */
+/* bf16 dot products into f32 (vdpbf16ps): 4 FLOP for each lane. False if this CPU or compiler lacks
+ * the instruction. */
 bool bench_ceiling_bf16(ps_pool *pool, bench_ceiling *out);
-/* false: no memory for the buffers. */
+/* Reading a buffer once. False if there is no memory for it. */
 bool bench_ceiling_read(ps_pool *pool, bench_ceiling *out);
+/* Copying a buffer. False if there is no memory for it. */
 bool bench_ceiling_copy(ps_pool *pool, bench_ceiling *out);
 
 #endif

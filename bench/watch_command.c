@@ -1,15 +1,20 @@
-/* bench/watch_command.c: runs a command and says what it took.
+/* bench/watch_command.c: runs a command and measures what it takes.
  *
  *   watch_command [-r RESULT] [-s SERIES.csv] [-i MILLISECONDS] COMMAND [ARGUMENT...]
- * RESULT (or stderr) gets one line: wall seconds, user seconds, system seconds, peak resident MiB, peak anonymous
- * MiB, MiB read from storage, the share of all processors that others took meanwhile (other processes, the kernel, the
- * host of a virtual machine), the command's exit status (128 + signal). SERIES gets resident and anonymous MiB
- * over time. Exits with the command's status.
  *
- * Memory is the command's own process's: start a program from a shell with exec. Peak resident and bytes read are
- * the kernel's own counts (rusage). Anonymous is RssAnon of /proc/PID/status, sampled every 20 ms unless -i says
- * otherwise: the kernel keeps no peak of it. A sample costs the command nothing: status holds counters, where
- * smaps_rollup would walk its page tables under its lock. */
+ * RESULT (or stderr) gets one line:
+ *   - wall, user and system seconds;
+ *   - peak resident and peak anonymous MiB, and MiB read from storage;
+ *   - the share of all processors that others took meanwhile: other processes, the kernel, the host
+ *     of a virtual machine;
+ *   - the command's exit status (128 + signal).
+ * SERIES gets resident and anonymous MiB over time. It exits with the command's status.
+ *
+ * Memory is that of the command's own process: start a program from a shell with exec. Peak
+ * resident memory and bytes read are the kernel's own counts (rusage). Anonymous memory is RssAnon
+ * of /proc/PID/status, sampled every 20 ms or as -i says, because the kernel keeps no peak of it. A
+ * sample costs the command nothing: status holds counters. smaps_rollup would walk the command's
+ * page tables under its lock. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +43,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Seconds that all processors have worked since boot, or were taken by the host. */
+/* The seconds since boot that all processors worked, or that the host took. */
 static double busy_seconds(void)
 {
 	unsigned long long user, nice, system, idle, wait, irq, softirq, steal = 0;
@@ -60,7 +65,7 @@ static double seconds_of(struct timeval t)
 	return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
 }
 
-/* Once the command has ended, status has no such lines and nothing changes. */
+/* Once the command has ended, status has no such lines; the numbers then stay. */
 static void sample(struct watch *w)
 {
 	char line[256], path[64];
@@ -113,7 +118,7 @@ static pid_t start(char **command, const sigset_t *before)
 	_exit(127);
 }
 
-/* Samples until the command ends; its exit status. */
+/* Samples until the command ends, and returns its exit status. */
 static int watch(struct watch *w, char **command)
 {
 	const struct timespec interval = {w->interval_ms / 1000, w->interval_ms % 1000 * 1000000};

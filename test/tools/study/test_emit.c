@@ -15,25 +15,31 @@
 #include "tools/study/emission.h"
 #include "tools/study/emit.h"
 
-/* What the study's graph is emitted as: the code, and the text, to be freed. */
-static int emit(test_study *s, ps_engine_kind kind, const ps_execute_options *options, char **text)
+/* What the study's graph is emitted as, to be freed; *rc: the code. */
+static char *emit(test_study *s, ps_engine_kind kind, const ps_execute_options *options, int *rc)
 {
-	size_t length;
-	FILE *out = open_memstream(text, &length);
-	int rc;
+	FILE *out = tmpfile();
+	char *text;
+	long length;
 
 	assert_non_null(out);
 	s->session.diag = (ps_diag){{0}};
-	rc = ps_emit(&s->graph, kind, options, out);
+	*rc = ps_emit(&s->graph, kind, options, out);
+	length = ftell(out);
+	text = calloc(1, (size_t)length + 1);
+	assert_non_null(text);
+	rewind(out);
+	assert_int_equal(fread(text, 1, (size_t)length, out), length);
 	fclose(out);
-	return rc;
+	return text;
 }
 
 static char *emitted(test_study *s, ps_engine_kind kind, const ps_execute_options *options)
 {
-	char *text;
+	int rc;
+	char *text = emit(s, kind, options, &rc);
 
-	if (emit(s, kind, options, &text))
+	if (rc)
 		fail_msg("%s", s->session.diag.text);
 	return text;
 }
@@ -85,6 +91,14 @@ static void a_shell_reads_back_what_is_quoted(void **state)
 	}
 }
 
+static int code_of(test_study *s, ps_engine_kind kind)
+{
+	int rc;
+
+	free(emit(s, kind, &plain, &rc));
+	return rc;
+}
+
 static void paths_that_a_file_cannot_hold_are_refused(void **state)
 {
 	static const struct {
@@ -99,26 +113,20 @@ static void paths_that_a_file_cannot_hold_are_refused(void **state)
 		{"gr\303\274n", 0, 0, 0},
 	};
 	test_study s;
-	char *text;
 
 	(void)state;
 	test_study_open(&s, "[0.5]");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		s.graph.out = cases[i].path;
-		assert_int_equal(emit(&s, PS_EMIT_MAKE, &plain, &text), cases[i].make);
-		free(text);
-		assert_int_equal(emit(&s, PS_EMIT_SNAKEMAKE, &plain, &text), cases[i].snakemake);
-		free(text);
-		assert_int_equal(emit(&s, PS_EMIT_SLURM, &plain, &text), cases[i].slurm);
-		free(text);
-		assert_int_equal(emit(&s, PS_EMIT_JSON, &plain, &text), 0);
-		free(text);
+		assert_int_equal(code_of(&s, PS_EMIT_MAKE), cases[i].make);
+		assert_int_equal(code_of(&s, PS_EMIT_SNAKEMAKE), cases[i].snakemake);
+		assert_int_equal(code_of(&s, PS_EMIT_SLURM), cases[i].slurm);
+		assert_int_equal(code_of(&s, PS_EMIT_JSON), 0);
 	}
 	s.graph.out = s.out;
 	s.graph.path = "a b";
-	assert_int_equal(emit(&s, PS_EMIT_MAKE, &plain, &text), PS_EUSAGE);
+	assert_int_equal(code_of(&s, PS_EMIT_MAKE), PS_EUSAGE);
 	assert_non_null(strstr(s.session.diag.text, "0x20"));
-	free(text);
 	test_study_close(&s);
 }
 

@@ -58,7 +58,8 @@ bootstrap: {samples: 100}
 STUDY
 }
 
-# emit ENGINE FOLDER [OPTION...]: the small study's graph for an engine, into $scratch/ENGINE.emitted.
+# emit ENGINE FOLDER [OPTION...]: the small study's graph for an engine, into
+# $scratch/ENGINE.emitted.
 emit() {
 	engine=$1 folder=$2
 	shift 2

@@ -318,7 +318,8 @@ static void read_arrays(test_study *s, const char *text, struct script *script)
 	}
 }
 
-/* "job_A_0=$(submit A_0 ... "$job_B_0" ...)": what is waited for must have been submitted before. */
+/* "job_A_0=$(submit A_0 ... "$job_B_0" ...)": what is waited for must have been submitted
+ * before. */
 static void read_submissions(const char *text, struct script *script)
 {
 	bool submitted[ARRAYS_MAX] = {false};

@@ -34,7 +34,7 @@ void ps_plan_add(ps_plan *plan, const char *name, size_t bytes)
 	const size_t rounded = align_bytes(bytes);
 
 	plan->total_bytes = add_bytes(plan->total_bytes, rounded);
-	if (plan->count < PS_PLAN_PARTS) {
+	if (plan->count < PS_PLAN_PARTS_MAX) {
 		plan->part[plan->count].name = name;
 		plan->part[plan->count++].bytes = rounded;
 	}

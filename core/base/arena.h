@@ -19,8 +19,8 @@
 
 #include "core/base/error.h"
 
-#define PS_ALIGN 64      /* bytes: every part of an arena starts on such a boundary */
-#define PS_PLAN_PARTS 48 /* named parts of a plan; more are added up without a name */
+#define PS_ALIGN 64          /* bytes: every part of an arena starts on such a boundary */
+#define PS_PLAN_PARTS_MAX 48 /* named parts of a plan; more are added up without a name */
 
 typedef struct ps_plan {
 	size_t limit_bytes; /* --memory; 0: no limit */
@@ -29,7 +29,7 @@ typedef struct ps_plan {
 	struct {
 		const char *name; /* static text: "layer slots", "hidden states", ... */
 		size_t bytes;
-	} part[PS_PLAN_PARTS];
+	} part[PS_PLAN_PARTS_MAX];
 } ps_plan;
 
 /* Adds one part. A sum beyond SIZE_MAX stays there. */

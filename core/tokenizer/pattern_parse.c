@@ -95,7 +95,7 @@ static int put_set(parser *p, ps_charset *set)
 		s++;
 	if (s < program->set_count) {
 		ps_charset_free(set);
-	} else if (s < PS_PATTERN_SETS) {
+	} else if (s < PS_PATTERN_SETS_MAX) {
 		program->set[program->set_count++] = *set;
 		*set = (ps_charset){0};
 	} else {
@@ -630,7 +630,7 @@ int ps_pattern_parse(ps_pattern_program *program, const char *regex, size_t leng
 	parser p = {.program = program, .text = regex, .end = length, .diag = diag};
 	int rc = 0;
 
-	program->set = calloc(PS_PATTERN_SETS, sizeof *program->set);
+	program->set = calloc(PS_PATTERN_SETS_MAX, sizeof *program->set);
 	if (!program->set)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a pattern");
 	p.ignore_case = accept(&p, "(?i)");

@@ -11,14 +11,14 @@
 #include "core/base/error.h"
 #include "core/tokenizer/charset.h"
 
-#define PS_PATTERN_SETS 256  /* of one pattern, at most */
-#define PS_PATTERN_SET 0x100 /* the unit PS_PATTERN_SET + s stands for set s */
+#define PS_PATTERN_SETS_MAX 256 /* of one pattern, at most */
+#define PS_PATTERN_SET 0x100    /* the unit PS_PATTERN_SET + s stands for set s */
 
 /* The pattern as PCRE2 spells it. Units below PS_PATTERN_SET are its bytes. */
 typedef struct ps_pattern_program {
 	uint16_t *unit;
 	size_t count, capacity;
-	ps_charset *set; /* (PS_PATTERN_SETS), set_count used */
+	ps_charset *set; /* (PS_PATTERN_SETS_MAX), set_count used */
 	size_t set_count;
 } ps_pattern_program;
 

@@ -46,7 +46,7 @@ all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 lib: $(LIB_FILES)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 deps: ## install missing packages (Debian, Ubuntu), or name them
 	@sh tools/deps.sh

@@ -12,10 +12,10 @@
  * Intervals resample windows; the mean row is held fixed. A change (pruned less dense) takes both
  * models' numbers from the same windows.
  *
- * Rows are f32 (N, D) from two sources over identical tokens. Each is read twice, in the list's
- * order. The caller leaves special tokens out of the list. Sums are f64, rows in order: same bits
- * for any number of threads. Source: arXiv 2603.25325, fixed-dictionary evaluation; that Jaccard is
- * over rows is our reading of it. */
+ * Rows are f32 (N, D) from two sources over identical tokens. A list says which rows count; the
+ * caller leaves special tokens out of it. Each source is read twice, in the list's order. Sums are
+ * f64, rows in order: same bits for any number of threads. Source: arXiv 2603.25325,
+ * fixed-dictionary evaluation; that Jaccard is over rows is our reading of it. */
 #ifndef PS_ANALYSIS_TRANSFER_H
 #define PS_ANALYSIS_TRANSFER_H
 
@@ -39,13 +39,14 @@ typedef struct ps_transfer {
 	ps_interval l0_dense, l0_pruned, l0_change;
 } ps_transfer;
 
+/* Arena bytes of ps_transfer_run. */
+size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap,
+			 int threads);
 /* Takes ps_transfer_bytes from the arena and gives them back. PS_EINPUT:
  * - a source has another width than the SAE, or does not say its token ids;
  * - the sources differ in their number of rows or in a row's token id;
  * - the list is empty, goes beyond the sources, or is not the clusters' list.
  * PS_EINTERRUPTED: between batches. */
-size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap *bootstrap,
-			 int threads);
 int ps_transfer_run(const ps_transfer_input *input, const ps_bootstrap *bootstrap,
 		    const ps_context *context, ps_arena *arena, ps_transfer *out) PS_MUST_USE;
 

@@ -6,8 +6,8 @@
  *   create -> [defer] -> write ... -> [fill, set_extra] -> commit     (or abort at any point)
  *
  * On disk: the bytes go to a temporary file in the same folder (io/temporary.h). commit writes the
- * header, fsyncs, renames and fsyncs the folder. Any failure, and abort, unlinks the temporary.
- * After a failed fsync nothing is retried. Only the caller can write the file anew, and must.
+ * header, fsyncs, renames and fsyncs the folder. Any failure, and abort, unlinks the temporary
+ * file. After a failed fsync nothing is retried: the caller must write the file anew.
  *
  * Layout of the file:
  * - The header is padded so that the data begins on a boundary of 4,096 bytes.
@@ -65,8 +65,8 @@ int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes,
 
 /* Leaves the first `bytes` of the data out of the stream of ps_artefact_write. The caller gives
  * them through ps_artefact_fill before commit. Use it if the beginning of the data is known last.
- * Call it after create and before the first write. Holds these bytes, rounded up to whole
- * blocks. */
+ * Call it after create and before the first write. These bytes, rounded up to whole blocks, stay in
+ * memory until commit. */
 int ps_artefact_defer(ps_artefact *artefact, size_t bytes, ps_diag *diag) PS_MUST_USE;
 /* Sets the deferred bytes [offset, offset + bytes). */
 void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, size_t bytes);

@@ -8,8 +8,8 @@
  * - unknown dtypes, shape products that overflow, offsets that do not match dtype and shape;
  * - tensors that overlap or leave a hole, truncated data.
  *
- * Reading a file that was truncated while it was mapped raises SIGBUS. ps_map_guard (below) tells
- * the signal handler which file an address lies in. */
+ * Reading a file that was truncated while it was mapped raises SIGBUS. ps_map_guard_find (below)
+ * tells the signal handler which file an address lies in. */
 #ifndef PS_IO_SAFETENSORS_H
 #define PS_IO_SAFETENSORS_H
 

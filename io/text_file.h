@@ -1,7 +1,7 @@
 /* io/text_file.h: a file mapped read-only: a text, or tokenizer.json.
  *
  * The kernel can drop the pages of the mapping at any time, so they do not count as memory of the
- * program. A file that shrinks while it is mapped ends the program with exit 3 (ps_map_guard,
+ * program. A file that shrinks while it is mapped ends the program with exit 3 (ps_map_guard_find,
  * io/safetensors.h). */
 #ifndef PS_IO_TEXT_FILE_H
 #define PS_IO_TEXT_FILE_H

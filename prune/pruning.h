@@ -1,5 +1,6 @@
 /* prune/pruning.h: what all pruning methods share: the rule, where weights come from, where masks
- * go. */
+ * go. A method is a module of this folder with two functions: one gives its arena bytes, the other
+ * hands all masks to the sink (prune/magnitude.h). */
 #ifndef PS_PRUNE_PRUNING_H
 #define PS_PRUNE_PRUNING_H
 

@@ -8,8 +8,8 @@
  * There are two ways of calibration:
  * - SEQUENTIAL (as in the paper and in locuslab/wanda): layer by layer. The statistics of a layer
  *   come from the outputs of the pruned layers below it. As in locuslab/wanda, sums are divided by
- *   the number of windows, not of tokens. Only the order of scores that are closer than their
- *   rounding depends on that.
+ *   the number of windows, not of tokens. This can only change the order of scores that differ by
+ *   less than their rounding.
  * - DENSE: the statistics of the dense model, means over tokens. They are collected in one pass
  *   (ps_wanda_calibrate), or were read from a file (io/stats_file.h). */
 #ifndef PS_PRUNE_WANDA_H

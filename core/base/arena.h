@@ -32,7 +32,7 @@ typedef struct ps_plan {
 	} part[PS_PLAN_PARTS_MAX];
 } ps_plan;
 
-/* Adds one part. A sum beyond SIZE_MAX stays there. */
+/* Adds one part. A sum that would exceed SIZE_MAX stays at SIZE_MAX. */
 void ps_plan_add(ps_plan *plan, const char *name, size_t bytes);
 
 /* PS_EBUDGET if the sum exceeds the limit. The message names the least budget that would do and the

@@ -16,7 +16,7 @@
 typedef struct ps_head ps_head;
 
 /* Bytes that ps_head_create takes from its arena. max_tokens: rows that go through the vocabulary
- * together; a comparison takes two for each token. */
+ * together; ps_head_kl takes two rows for each token. */
 size_t ps_head_bytes(const ps_model_config *config, ps_precision precision, int threads,
 		     size_t max_tokens);
 

@@ -140,7 +140,7 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_INT, &args.layer, "L  where the SAE stands  (wanted)"},
+		{"--layer", PS_OPTION_INT, &args.layer, "L  where the SAE stands  (required)"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
 		{"--features", PS_OPTION_INT, &args.features,
 		 "N  latents to ablate, of those that fire, from rare to frequent (100)"},
@@ -154,7 +154,7 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 	if (rc)
 		return rc;
 	if (args.layer < 0)
-		return ps_fail(&cli->session.diag, PS_EUSAGE, "--layer is wanted");
+		return ps_fail(&cli->session.diag, PS_EUSAGE, "--layer is required");
 	args.sae = positional.item[0];
 	args.model = positional.item[1];
 	args.seed = (uint64_t)cli->seed;
@@ -198,7 +198,7 @@ static int main_survival(ps_cli *cli, int argc, char **argv, json_t **result)
 
 const ps_command ps_commands_findings[] = {
 	{"transfer", "SAE --cache DENSE --cache PRUNED",
-	 "a frozen dictionary on the pruned model's activations", main_transfer, print_transfer},
+	 "a frozen SAE on the pruned model's activations", main_transfer, print_transfer},
 	{"ablate", "SAE MODEL --tokens T --layer L [--mask M]",
 	 "how the loss changes when a latent is taken out", main_ablate, NULL},
 	{"seeds", "SAE SAE ...", "how far SAEs of different seeds agree", main_seeds, print_seeds},

@@ -179,7 +179,7 @@ int ps_options_check(const ps_option *table, ps_diag *diag)
 {
 	for (; table->name; table++)
 		if (table->kind & PS_OPTION_WANTED && !is_given(table))
-			return ps_fail(diag, PS_EUSAGE, "%s is wanted", table->name);
+			return ps_fail(diag, PS_EUSAGE, "%s is required", table->name);
 	return 0;
 }
 
@@ -187,5 +187,5 @@ void ps_options_help(const ps_option *table)
 {
 	for (; table->name; table++)
 		printf("  %-14s %s%s\n", table->name, table->help,
-		       table->kind & PS_OPTION_WANTED ? "  (wanted)" : "");
+		       table->kind & PS_OPTION_WANTED ? "  (required)" : "");
 }

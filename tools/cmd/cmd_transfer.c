@@ -1,4 +1,4 @@
-/* transfer: one frozen dictionary on the rows of two models for the same tokens (RQ3,
+/* transfer: one frozen SAE on the rows of two models for the same tokens (RQ3,
  * analysis/transfer.h).
  *
  * With -o the rows are read once more for the counts of each latent (transfer_latents.h). */

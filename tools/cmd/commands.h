@@ -51,10 +51,13 @@ typedef struct ps_calibrate_args {
 int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 		     json_t **result) PS_MUST_USE;
 
-/* A pruning mask, to a file. result: sparsity_achieved, tensors. */
+/* A pruning mask, to a file. result: sparsity_achieved, tensors, weights, dropped. */
 typedef struct ps_prune_args {
-	const char *model, *method, *scope, *calibration, *tokens, *stats, *nm,
-		*out;    /* NULL: the method's default */
+	const char *model, *method;
+	const char *scope, *calibration; /* NULL: the method's default */
+	const char *tokens, *stats;      /* Wanda: one of them; magnitude: NULL */
+	const char *nm;                  /* "2:4"; NULL: sparsity is given */
+	const char *out;
 	double sparsity; /* negative: not given */
 	bool pool_embedding, dry_run;
 } ps_prune_args;
@@ -131,12 +134,12 @@ typedef struct ps_compare_args {
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
-/* How the dense model's dictionary works on the pruned model's activations (analysis/transfer.h).
+/* How well the dense model's SAE works on the pruned model's activations (analysis/transfer.h).
  * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
  * l0_change: m (a number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned
  * model's. */
 typedef struct ps_transfer_args {
-	const char *sae;            /* the dictionary, frozen */
+	const char *sae;            /* of the dense model; it stays as it is */
 	const char *dense, *pruned; /* activation caches of the same tokens */
 	int64_t samples;            /* of the bootstrap */
 	uint64_t seed;              /* of the bootstrap */
@@ -178,8 +181,10 @@ typedef struct ps_survival_args {
 int ps_run_survival(ps_session *session, const ps_survival_args *args,
 		    json_t **results) PS_MUST_USE;
 
+/* Tables, figures and report.html of a study, from its results.json. result: report (the path),
+ * figures, tables (how many). */
 typedef struct ps_report_args {
-	const char *folder;
+	const char *folder; /* of the study */
 } ps_report_args;
 int ps_run_report(ps_session *session, const ps_report_args *args, json_t **result) PS_MUST_USE;
 

@@ -1,5 +1,8 @@
 /* tools/cmd/prune_plan.h: the mask that `prune` is asked for: its arguments, checked and as
- * enums. */
+ * enums.
+ *
+ * To add a method: a value of ps_prune_method with its name and checks (prune_plan.c), its memory
+ * and its call (prune_run.c), its forecast (prune_forecast.c). */
 #ifndef PS_TOOLS_CMD_PRUNE_PLAN_H
 #define PS_TOOLS_CMD_PRUNE_PLAN_H
 

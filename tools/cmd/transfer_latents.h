@@ -1,4 +1,4 @@
-/* tools/cmd/transfer_latents.h: where and how strongly each latent of one dictionary fires on the
+/* tools/cmd/transfer_latents.h: where and how strongly each latent of one SAE fires on the
  * rows of two models.
  *
  *   rows_dense, rows_pruned  I64 [F]  rows on which the latent fires, of each model

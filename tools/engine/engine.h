@@ -59,7 +59,7 @@ typedef struct ps_engine_need {
 	/* Arena bytes for modules that the command creates itself once the engine is started. */
 	size_t extra_bytes;
 	size_t held_bytes;    /* what the command holds outside the arena */
-	size_t earlier_bytes; /* the most it held in all before the start: the plan is no smaller */
+	size_t earlier_bytes; /* the most it held before the start: the plan is at least this */
 } ps_engine_need;
 
 /* Room in a layout for a module that takes its memory from an arena of its own. */
@@ -76,7 +76,7 @@ typedef struct ps_engine_plan {
 	size_t spill_bytes; /* of hidden states in a file, 0: in memory */
 } ps_engine_plan;
 
-/* Rows that the head takes at a time. Its whole matrix is read once for that many. */
+/* Rows that go through the output head together. The head's whole matrix is read once for them. */
 static inline size_t ps_engine_head_tokens(size_t chunk_tokens, size_t pass_tokens)
 {
 	return chunk_tokens < pass_tokens / 4 ? 4 * chunk_tokens : pass_tokens;

@@ -4,9 +4,8 @@
  * returns a new reference, or NULL when memory ran out. json_pack and json_object_set_new take a
  * NULL as their own failure, so one check of the whole is enough:
  *
- * 	json_t *value = json_pack("{s:o}", "fvu", ps_number_json(fvu));
- * 	int rc = ps_json_check(value, diag);
- * / */
+ *   json_t *value = json_pack("{s:o}", "fvu", ps_number_json(fvu));
+ *   int rc = ps_json_check(value, diag); */
 #ifndef PS_TOOLS_RUN_JSON_H
 #define PS_TOOLS_RUN_JSON_H
 

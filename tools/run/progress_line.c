@@ -41,15 +41,14 @@ static struct {
 	bool running, ending;
 
 	bool quiet, terminal;
-	bool paused; /* cleared: nothing is drawn until the next tick or step */
 	bool in_step;
 	double last;       /* time of the last drawing or plain line */
-	double loop_since; /* first tick since the last stage or step */
+	double loop_since; /* first tick since the last step */
 	ps_loops loops;
 	ps_step_clock step;
 	size_t number, total;
 	double rest_seconds;
-	char name[256], stage[128], note[128];
+	char name[256], note[128];
 	char drawn[2][PS_LINE_BYTES]; /* what stands on the terminal; empty: nothing */
 } line = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -225,10 +224,6 @@ static void add_loop(ps_line_parts *parts, const struct moment *m)
 	double rate = ps_loop_rate(loop, m->now);
 	char rate_text[48], text[160];
 
-	if (line.stage[0]) {
-		snprintf(text, sizeof text, "%s: ", line.stage);
-		ps_line_add(parts, RANK_NAME, text, "");
-	}
 	add_to_comma(parts, RANK_NAME, loop->what);
 	add_counts(parts, loop);
 	if (rate > 0) {
@@ -305,8 +300,7 @@ static void draw(double now)
 	double since = now - (line.in_step ? line.step.began : line.loop_since);
 	struct moment m;
 
-	if (line.quiet || line.paused || ps_signals_ending() ||
-	    (!line.in_step && !line.loops.count))
+	if (line.quiet || ps_signals_ending() || (!line.in_step && !line.loops.count))
 		return;
 	if (line.terminal && since < (line.in_step ? STEP_SHOWN_AFTER : LOOP_SHOWN_AFTER))
 		return;
@@ -360,7 +354,6 @@ static void tick(void *self, const char *what, const char *unit, uint64_t done, 
 			line.last = now;
 	}
 	ps_loops_tick(&line.loops, &t, now);
-	line.paused = false;
 	draw(now);
 	pthread_mutex_unlock(&line.lock);
 }
@@ -433,9 +426,9 @@ void ps_progress_line_end(void)
 		pthread_join(line.thread, NULL);
 		pthread_cond_destroy(&line.wake);
 	}
-	line.running = line.ending = line.in_step = line.paused = false;
+	line.running = line.ending = line.in_step = false;
 	line.loops.count = 0;
-	line.stage[0] = line.note[0] = 0;
+	line.note[0] = 0;
 }
 
 void ps_progress_step_begin(const ps_progress_step *step)
@@ -444,7 +437,6 @@ void ps_progress_step_begin(const ps_progress_step *step)
 
 	pthread_mutex_lock(&line.lock);
 	line.in_step = true;
-	line.paused = false;
 	line.loops.count = 0;
 	line.step = (ps_step_clock){.began = now, .seconds = step->seconds};
 	line.number = step->number;
@@ -510,25 +502,9 @@ void ps_progress_say(const char *format, ...)
 	free(text);
 }
 
-void ps_progress_stage(const char *stage)
-{
-	pthread_mutex_lock(&line.lock);
-	snprintf(line.stage, sizeof line.stage, "%s", stage ? stage : "");
-	line.loops.count = 0;
-	pthread_mutex_unlock(&line.lock);
-}
-
 void ps_progress_note(const char *note)
 {
 	pthread_mutex_lock(&line.lock);
 	snprintf(line.note, sizeof line.note, "%s%s", note ? "; " : "", note ? note : "");
-	pthread_mutex_unlock(&line.lock);
-}
-
-void ps_progress_clear(void)
-{
-	pthread_mutex_lock(&line.lock);
-	erase();
-	line.paused = true;
 	pthread_mutex_unlock(&line.lock);
 }

@@ -53,11 +53,7 @@ void ps_progress_say(const char *format, ...) PS_PRINTF(1, 2);
 /* The same for a text that gets no time stamp, newline not included. */
 void ps_progress_print(const char *text);
 
-/* A name in front of the loop; copied; NULL: none. The loops before it are forgotten. */
-void ps_progress_stage(const char *stage);
 /* What the loop's line ends with from now on; copied; NULL: nothing. */
 void ps_progress_note(const char *note);
-/* Erases the lines until the next tick or step, so that other output starts on its own. */
-void ps_progress_clear(void);
 
 #endif

@@ -13,8 +13,8 @@
  *
  * Only one process at a time reads and replaces claims: it holds a lock on DIR/locks/.guard
  * meanwhile (an open file description lock, which NFS passes on to its server). A file system
- * without such locks still lets only one process create a claim. There two processes that take
- * over the same stale claim in the same instant may both get it, and ps_claim_held tells the
+ * without such locks still lets only one process create a claim. But if two processes take over
+ * the same stale claim at the same instant, both may get it there. ps_claim_held then tells the
  * one that lost.
  *
  * A machine that slept for long may find its claims taken over. So ask ps_claim_held before
@@ -49,7 +49,7 @@ typedef struct ps_claim_holder {
 /* folder: DIR/locks, made with its parents if need be. Starts the thread of the heartbeat. */
 int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag) PS_MUST_USE;
 
-/* Takes the step for this process, without waiting. Returns 0 and one of two:
+/* Takes the step for this process, without waiting. Returns 0 and one of these two answers:
  *   - *taken true: the step is the caller's. If holder->took_over, holder says whose stale claim
  *     it was; else holder is empty.
  *   - *taken false: holder says who has it. That may be this process itself: nobody gets a claim

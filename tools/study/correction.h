@@ -1,7 +1,7 @@
 /* tools/study/correction.h: what finished steps took corrects the estimates of those to come.
  *
  *   factor of a kind = (prior * common + taken) / (prior + estimated)
- * taken, estimated: the sums over that kind's finished steps, in seconds.
+ * taken, estimated: the sums over the finished steps of that kind, in seconds.
  * prior: half a mean step of that kind, and one second. So the first step moves the factor far, but
  *   not all the way, and steps of less than a second move it little.
  * common: the weighted geometric mean of all kinds' factors. A kind of which no step is finished
@@ -25,11 +25,11 @@ typedef struct ps_correction {
 	ps_corrected kind[PS_CORRECTED_KINDS];
 } ps_correction;
 
-/* A step of this kind is finished. estimated: before any correction. Pairs of which one is not
- * positive and finite are passed over; a step counts as at most 20 times its estimate. */
+/* A step of this kind is finished. estimated: before any correction. A pair is ignored unless both
+ * numbers are positive and finite. A step counts as at most 20 times its estimate. */
 void ps_correction_add(ps_correction *correction, int kind, double estimated, double taken);
-/* By what the estimate of a step of this kind is to be multiplied: between 0.05 and 20. 1 where
- * nothing is finished. */
+/* The factor by which to multiply the estimate of a step of this kind: from 0.05 to 20, and 1 if
+ * nothing is finished yet. */
 double ps_correction_factor(const ps_correction *correction, int kind);
 
 #endif

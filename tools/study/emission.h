@@ -16,8 +16,8 @@ typedef struct ps_emission {
 	char kernel_row[48]; /* its value for PRUNESCOPE_MATMUL */
 } ps_emission;
 
-/* Each writes a whole file. PS_EBUDGET when memory runs out. Whether out could be written is
- * for the caller to look at. */
+/* Each writes a whole file. PS_EBUDGET when memory runs out. The caller checks out for errors of
+ * writing (ferror). */
 int ps_emit_json(const ps_emission *emission) PS_MUST_USE;
 int ps_emit_make(const ps_emission *emission) PS_MUST_USE;
 int ps_emit_snakemake(const ps_emission *emission) PS_MUST_USE;
@@ -25,8 +25,8 @@ int ps_emit_slurm(const ps_emission *emission) PS_MUST_USE;
 
 /* text in single quotes, as a shell reads it. */
 void ps_emit_quoted(FILE *out, const char *text);
-/* Seconds as whole minutes for an engine's time limit: four times the estimate, and at least
- * ten. 0 where there is no estimate: then no limit is to be set. */
+/* An estimate in seconds as an engine's time limit in minutes: four times the estimate, at least
+ * ten minutes. 0 if there is no estimate: set no limit then. */
 unsigned ps_emit_minutes(double seconds);
 /* Memory to ask an engine for, in MiB: the step's need and a quarter more, and at least 256. The
  * whole budget where the need is not known. */

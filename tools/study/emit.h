@@ -1,10 +1,10 @@
 /* tools/study/emit.h: the graph for other engines: a makefile, a Snakefile, a Slurm script, JSON.
  *
  * Every engine runs the same command for a step, `prunescope study FILE -o DIR --only STEP`. So
- * every engine gives the bytes that one process gives. The files pin the matrix kernel:
- * PRUNESCOPE_MATMUL chooses it, and with --kernel a step fails on a CPU that has another one.
- * Paths are written as the command line gave them. So the files must be run from the folder in
- * which they were made. docs/SCALING.md tells users how to run them. */
+ * every engine gives the bytes that one process gives. The files fix the matrix kernel:
+ * PRUNESCOPE_MATMUL chooses it, and with --kernel a step fails on a CPU that takes another one.
+ * Paths stay as the command line gave them, so run the files from the folder in which they were
+ * made. docs/SCALING.md tells users how to run them. */
 #ifndef PS_TOOLS_STUDY_EMIT_H
 #define PS_TOOLS_STUDY_EMIT_H
 

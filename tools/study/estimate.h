@@ -1,8 +1,8 @@
 /* tools/study/estimate.h: the seconds and the memory of a step of a study.
  *
- * The functions take measured rates (tools/study/rates.h, sae_rates.h) and plain numbers. They look
- * at no file. A step's windows are as long as those of the rates (rates->costs.window).
- * Seconds include opening the model, and writing where it was measured. */
+ * The functions take measured rates (tools/study/rates.h, sae_rates.h) and plain numbers. They read
+ * no file. A step's windows are as long as those of the rates (rates->costs.window). Seconds
+ * include the time to open the model and, if it was measured, the time to write. */
 #ifndef PS_TOOLS_STUDY_ESTIMATE_H
 #define PS_TOOLS_STUDY_ESTIMATE_H
 
@@ -53,10 +53,10 @@ typedef struct ps_survival_work {
 
 /* --- seconds --- */
 
-/* bytes: of the texts up to the last token that is taken. 0: not known, and the rates' bytes a
- * token are taken. */
+/* bytes: length of the texts up to the last token that is used. 0: not known; the rates' average
+ * bytes of a token are used instead. */
 double ps_seconds_tokenize(const ps_model_rates *rates, double bytes, double tokens);
-/* Tokens in a text of so many bytes. 0 where tokenizing was not timed. */
+/* Tokens in a text of so many bytes. 0 if tokenizing was not timed. */
 double ps_tokens_of_text(const ps_model_rates *rates, double bytes);
 double ps_seconds_magnitude(const ps_model_rates *rates);
 double ps_seconds_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
@@ -73,10 +73,11 @@ double ps_seconds_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_splice_work *work);
 double ps_seconds_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_ablate_work *work);
-/* What ps_ablate_work.share is likely to be for windows of so many tokens. It assumes that latents'
- * firing rates spread about their mean, k / d_sae, as they did in SAEs of four models. */
+/* The likely value of ps_ablate_work.share for windows of so many tokens. It assumes that the
+ * firing rates of latents spread around their mean, k / d_sae, as they did in SAEs of four
+ * models. */
 double ps_firing_share(const ps_sae_rates *sae, size_t window);
-/* So many SAEs, each compared with each other. */
+/* Comparing so many SAEs, every pair of them. */
 double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes);
 double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *work);
 /* results.json, tables, figures and report. The one estimate that is not measured. */
@@ -98,7 +99,8 @@ ps_memory ps_memory_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			   const ps_splice_work *work);
 ps_memory ps_memory_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			   const ps_ablate_work *work);
-/* One SAE on a cache of so many rows. All three are the same, here and in ps_memory_transfer. */
+/* One SAE on a cache of so many rows. least, wanted and planned are equal, here and in
+ * ps_memory_transfer. */
 ps_memory ps_memory_train(const ps_session *session, const ps_sae_rates *sae, double rows);
 ps_memory ps_memory_transfer(const ps_session *session, const ps_sae_rates *sae, double rows,
 			     double windows, double samples);

@@ -8,8 +8,9 @@
  *     path, and the digest of a model or text for its path (tools/study/arguments.h),
  *   - the precision, if it determines the bits,
  *   - the version of the command's code (tools/run/code_version.h).
- * So a key changes when something changes that the result's bits depend on, and only then. A step
- * whose result chooses a number for others would be one node too, known by its inputs.
+ * So a key changes when something changes that the result's bits depend on, and only then. There is
+ * no step yet whose result decides a number that later steps use. Such a step would be a node too,
+ * and its key would come from its inputs.
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
  * magnitude-0.5, wanda-0.3, ... The steps of the study as a whole are study/all/STEP.
@@ -19,7 +20,7 @@
  * (tools/study/record.h) is STEP.json in the folder of its condition. The records of the tokenize
  * steps are in OUT/runs/MODEL, those of the study as a whole in OUT/runs.
  *
- * States. ps_graph_look reads them from the disk, the executor changes them by its work:
+ * States. ps_graph_look reads them from the disk. The executor changes them as it works:
  *
  *                         outputs made, record written
  *        TODO, STALE, GONE ---------------------------> DONE
@@ -122,10 +123,10 @@ int ps_graph_look(ps_graph *graph, ps_node *node) PS_MUST_USE;
 /* The same for all nodes. */
 int ps_graph_look_all(ps_graph *graph) PS_MUST_USE;
 
-/* Whether the node is to be carried out: it is not done and, if it is a cache, a reader of it is to
- * be carried out. */
+/* Whether the node must run: it is not done and, if it is a cache, a node that reads it must
+ * run. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
-/* Whether a node that is to be carried out reads the node's output. */
+/* Whether a node that must run reads the node's output. */
 bool ps_graph_is_read(const ps_graph *graph, const ps_node *node);
 /* The first node among those it reads that is not done. NULL: it can run. */
 const ps_node *ps_graph_missing(const ps_graph *graph, const ps_node *node);
@@ -136,8 +137,8 @@ bool ps_graph_reads(const ps_graph *graph, const ps_node *a, const ps_node *b);
  * the nearest id is named; or several fit, and two of them are named. */
 int ps_graph_find(ps_graph *graph, const char *name, ps_node **node) PS_MUST_USE;
 
-/* Writes why the node is to do: "new", "k: 16 -> 8", "mask.safetensors is missing". For one that
- * is not: "done" or "not needed any more". */
+/* Writes why the node must run: "new", "k: 16 -> 8", "mask.safetensors is missing". For a node that
+ * need not run: "done" or "not needed any more". */
 void ps_graph_reason(const ps_graph *graph, const ps_node *node, char *out, size_t size);
 
 /* Zeroed bytes that live until the graph is closed. NULL: no memory. */

@@ -10,8 +10,8 @@ int ps_graph_add_model(ps_graph *graph, size_t model) PS_MUST_USE;
 /* Adds results.json and the report, which read everything. */
 int ps_graph_add_summary(ps_graph *graph) PS_MUST_USE;
 
-/* Makes a path known: value stands for it in the keys of the steps that read it. Takes value
- * over. */
+/* Makes a path known: in the keys of the steps that read it, value stands in its place. Takes over
+ * value. */
 int ps_graph_identify(ps_graph *graph, const char *path, json_t *value) PS_MUST_USE;
 
 #endif

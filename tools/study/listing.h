@@ -5,11 +5,11 @@
 #include "tools/study/execute.h"
 
 /* {runs, conditions, steps, steps_done_before} as a new object. NULL: no memory. done: number of
- * steps that were not to do. */
+ * steps that did not need to run. */
 json_t *ps_study_counts(const ps_graph *graph, size_t done);
 
-/* Lists the steps, each with its cost and the reason why it is to do; then the passes that make
- * caches, and the sum. *result: what --json prints, a new reference. Without --json it also prints
+/* Lists the steps, each with its cost and the reason why it must run; then the passes that make
+ * caches, and the sums. *result: what --json prints, a new reference. Without --json it also prints
  * a table. */
 int ps_study_list(const ps_graph *graph, const ps_execute_options *options,
 		  json_t **result) PS_MUST_USE;

@@ -4,7 +4,7 @@
  * to three seconds a model on two cores. Three modules estimate a study's time:
  *   1. rates (here) and sae_rates measure each model and each SAE shape.
  *   2. estimate tells the seconds and the memory of a step, from rates and plain numbers.
- *   3. correction weighs the estimates by what finished steps took.
+ *   3. correction corrects the estimates by the times that finished steps took.
  * No estimate determines the bits of a result. */
 #ifndef PS_TOOLS_STUDY_RATES_H
 #define PS_TOOLS_STUDY_RATES_H
@@ -26,10 +26,10 @@ typedef struct ps_model_rates {
 	ps_model_costs costs, ppl; /* windows of the study; of perplexity */
 	ps_probe_writing writing;
 	double open_seconds;      /* to open the model and start the engine */
-	double tokenizer_seconds; /* to load tokenizer.json; 0: not timed, as are the next two */
+	double tokenizer_seconds; /* to load tokenizer.json; 0: not timed, nor the next two */
 	double text_byte_seconds; /* to tokenize a byte of text */
-	double token_bytes;       /* of text, on average */
-	size_t tokenizer_bytes;   /* held while a text is tokenized */
+	double token_bytes;       /* bytes of text in a token, on average */
+	size_t tokenizer_bytes;   /* memory held while a text is tokenized */
 	double magnitude_seconds, wanda_seconds; /* of all masks, statistics not included */
 } ps_model_rates;
 

@@ -6,7 +6,8 @@
  *   kernel          the matrix kernel in use: last bits differ between kinds of CPU
  *   result          the values of the command's --json
  *   checksum        XXH3 of the canonical text (sorted keys, compact) of all other members
- * A record is written atomically, after the step's outputs: the sign that the step is done. */
+ * A record is written atomically, after the step's outputs. It is the sign that the step is
+ * done. */
 #ifndef PS_TOOLS_STUDY_RECORD_H
 #define PS_TOOLS_STUDY_RECORD_H
 

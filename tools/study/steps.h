@@ -4,8 +4,9 @@
  *   1. its command (tools/cmd, tools/cli), with a version in tools/run/code_version.c,
  *   2. the table of the command's arguments (arguments.c),
  *   3. a value of ps_step and a row of ps_step_kinds,
- *   4. its nodes (graph_nodes.c),
- *   5. its time and memory (cost.c). */
+ *   4. its nodes (graph_nodes.c), and where others find them (graph.h),
+ *   5. its time and memory (estimate.c, called from cost.c),
+ *   6. if results.json needs its result: assemble.c and results.c. */
 #ifndef PS_TOOLS_STUDY_STEPS_H
 #define PS_TOOLS_STUDY_STEPS_H
 
@@ -40,8 +41,8 @@ typedef struct ps_step_kind {
 	bool transient;   /* its output is removed after its last reader */
 	bool summary;     /* it only summarises other steps: it is replaced without --force */
 	size_t batch_max; /* nodes that one call may carry out */
-	/* Carries out count nodes of one model, whose args are filled in. results (count): new
-	 * references. */
+	/* Carries out count nodes of one model. The nodes' args are filled in. results (count):
+	 * a new reference for each node. */
 	int (*run)(ps_graph *graph, ps_node *const *nodes, size_t count, json_t **results);
 	/* The number of the result that is shown when the step is done. NULL: none. */
 	const char *headline;

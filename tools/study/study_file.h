@@ -31,7 +31,7 @@ typedef struct ps_study_file {
 	unsigned seeds_count;
 	int64_t pruned_seeds; /* how many of the seeds train SAEs of pruned models; 0: all */
 	int64_t window, calibration_tokens, train_tokens;
-	int64_t cache_tokens; /* rows of a cache; 0: train_tokens, else further epochs */
+	int64_t cache_tokens; /* rows of a cache; fewer than train_tokens: several epochs */
 	int64_t min_chars;
 	char *bos;       /* none | window: of the study's windows */
 	char *documents; /* file | line */

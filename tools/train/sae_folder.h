@@ -9,7 +9,10 @@
  *                            the SAE was measured on after training
  *   manifest.json            sizes, digests, provenance, results of training
  *   checkpoint.safetensors   the trainer's state, while training is not finished
- * The first two are enough: a folder of another tool is read as well, unverified. */
+ * The first two are enough: a folder of another tool is read as well, unverified.
+ *
+ * Commands read SAEs through ps_sae_folder_measure and ps_sae_folder_load alone. A reader of
+ * another format is a module beside this one, and these two functions call it. */
 #ifndef PS_TOOLS_TRAIN_SAE_FOLDER_H
 #define PS_TOOLS_TRAIN_SAE_FOLDER_H
 

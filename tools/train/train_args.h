@@ -24,8 +24,8 @@ typedef struct ps_train_args {
 	bool replace;      /* an SAE of another provenance gives way */
 	const char *log;   /* prefix of the log's files; NULL: none */
 	double save_every; /* seconds between states saved */
-	/* These go over the recipe's. NULL, NaN, a negative count and a rate of 0 leave it as it
-	 * is. */
+	/* These override the recipe's values. NULL, NaN, a negative count or a rate of 0 keeps the
+	 * recipe's value. */
 	double lr, warmup, decay, lr_end, beta1, beta2, clip, encoder_scale, sparsity,
 		sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;
@@ -35,11 +35,11 @@ typedef struct ps_train_args {
 /* The arguments of a command line that gives none but the cache and the output. */
 ps_train_args ps_train_args_default(void);
 
-/* How many latents the SAEs are to have: the values in out (PS_LIST_MAX), their count returned (at
- * least 1), or PS_EUSAGE. width: of the cache's rows. */
+/* The widths of the SAEs, in latents, into out (PS_LIST_MAX). Returns how many there are (at least
+ * 1), or PS_EUSAGE. width: of the cache's rows. */
 int ps_train_widths(const ps_train_args *args, size_t width, int64_t *out,
 		    ps_diag *diag) PS_MUST_USE;
-/* Which ks they are to have, in the same way. */
+/* The ks of the SAEs, in the same way. */
 int ps_train_ks(const ps_train_args *args, int64_t *out, ps_diag *diag) PS_MUST_USE;
 
 /* The recipe's options with the user's over them, for one width and one k. PS_EUSAGE: a word or a

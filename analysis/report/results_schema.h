@@ -16,6 +16,8 @@
 
 /* The value of "version". A change that makes old readers misread the file raises it. */
 enum { PS_RESULTS_VERSION = 1 };
+/* A larger file is refused. */
+#define PS_RESULTS_BYTES_MAX ((size_t)256 << 20)
 
 typedef enum ps_results_object {
 	PS_OBJECT_NONE,

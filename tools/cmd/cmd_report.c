@@ -21,8 +21,6 @@ enum {
 	GNUPLOT_FAILED = 1 /* of draw: there is no figure, but the study is sound */
 };
 
-#define RESULTS_BYTES_MAX ((size_t)256 << 20)
-
 struct report {
 	ps_session *s;
 	const char *folder;
@@ -245,7 +243,8 @@ static int write_page(struct report *r)
 static int read_results(struct report *r, json_t **root)
 {
 	char *path = path_in(r, "results.json");
-	int rc = path ? ps_file_read_json(&ps_sys_linux, path, RESULTS_BYTES_MAX, root, &r->s->diag)
+	int rc = path ? ps_file_read_json(&ps_sys_linux, path, PS_RESULTS_BYTES_MAX, root,
+					  &r->s->diag)
 		      : no_memory(r);
 	ps_diag why = {{0}};
 

@@ -24,7 +24,6 @@
 #include "tools/run/signals.h"
 
 #define GUARD ".guard"
-#define LOCK_BYTES_MAX 2048
 #define FLAT_BYTES_MAX                                                                             \
 	200 /* of a step's name as a file; the rest is left for what file systems append */
 #define FLAT_PREFIX_BYTES 180 /* of a longer one */
@@ -54,7 +53,7 @@ struct guard {
 
 /* What a claim's file says. */
 struct lock_file {
-	char text[LOCK_BYTES_MAX];
+	char text[PS_CLAIM_BYTES_MAX];
 	struct timespec touched;
 	bool valid; /* the text could be read, and process and holder are filled in */
 	ps_process process;

@@ -34,6 +34,7 @@
 
 #define PS_CLAIM_BEAT_SECONDS 15
 #define PS_CLAIM_STALE_SECONDS 120
+#define PS_CLAIM_BYTES_MAX 2048 /* of a claim's file */
 #define PS_CLAIM_STEP_BYTES 256 /* of a step's id, NUL included */
 
 typedef struct ps_claims ps_claims; /* of one process in one study folder */

@@ -11,8 +11,6 @@
 #include "io/file.h"
 #include "tools/study/claim.h"
 
-#define LOCK_BYTES_MAX ((size_t)4096)
-
 struct cleaning {
 	ps_graph *graph;
 	ps_claims *claims;
@@ -133,7 +131,7 @@ static int claim_foreign(struct cleaning *c, const char *path)
 	int rc = 0;
 
 	/* A lock that cannot be read went meanwhile, or is of a process that died writing it. */
-	if (ps_file_read_json(&ps_sys_linux, path, LOCK_BYTES_MAX, &lock, &ignored))
+	if (ps_file_read_json(&ps_sys_linux, path, PS_CLAIM_BYTES_MAX, &lock, &ignored))
 		return 0;
 	step = json_string_value(json_object_get(lock, "step"));
 	if (step && !ps_claim_held(c->claims, step))

@@ -92,18 +92,9 @@ static int only(ps_graph *g, const ps_study_args *a, const ps_execute_options *o
 	return rc;
 }
 
-static size_t steps_done(const ps_graph *g)
-{
-	size_t done = 0;
-
-	for (size_t i = 0; i < g->count; i++)
-		done += !ps_graph_wanted(g, &g->nodes[i]);
-	return done;
-}
-
 static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 {
-	const size_t done = steps_done(g);
+	const size_t done = ps_graph_done(g);
 	int rc = ps_execute_check(g, o);
 
 	if (!rc)

@@ -286,19 +286,10 @@ static int record(struct execution *e, ps_node *n, json_t *result)
 	return rc;
 }
 
-static size_t steps_done(const ps_graph *g)
-{
-	size_t done = 0;
-
-	for (size_t i = 0; i < g->count; i++)
-		done += !ps_graph_wanted(g, &g->nodes[i]);
-	return done;
-}
-
 static void announce(const struct execution *e, const struct batch *batch, char *name, size_t size)
 {
 	const ps_graph *g = e->graph;
-	ps_progress_step step = {.name = name, .number = steps_done(g) + 1, .total = g->count};
+	ps_progress_step step = {.name = name, .number = ps_graph_done(g) + 1, .total = g->count};
 
 	if (batch->count > 1)
 		snprintf(name, size, "%s and %zu more", batch->node[0]->id, batch->count - 1);

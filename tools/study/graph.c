@@ -139,6 +139,15 @@ bool ps_graph_wanted(const ps_graph *g, const ps_node *n)
 	return n->state != PS_NODE_DONE && (!n->kind->transient || ps_graph_is_read(g, n));
 }
 
+size_t ps_graph_done(const ps_graph *g)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		done += !ps_graph_wanted(g, &g->nodes[i]);
+	return done;
+}
+
 const ps_node *ps_graph_missing(const ps_graph *g, const ps_node *n)
 {
 	for (size_t i = 0; i < n->after_count; i++)

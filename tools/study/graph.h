@@ -126,6 +126,8 @@ int ps_graph_look_all(ps_graph *graph) PS_MUST_USE;
 /* Whether the node must run: it is not done and, if it is a cache, a node that reads it must
  * run. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
+/* How many nodes need not run. */
+size_t ps_graph_done(const ps_graph *graph);
 /* Whether a node that must run reads the node's output. */
 bool ps_graph_is_read(const ps_graph *graph, const ps_node *node);
 /* The first node among those it reads that is not done. NULL: it can run. */

@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/report/results_schema.h"
 #include "core/base/arena.h"
 #include "core/base/checked.h"
 #include "io/file.h"
 #include "tools/study/cost.h"
 #include "tools/study/results.h"
-
-#define RESULTS_BYTES_MAX ((size_t)1 << 30)
 
 static int no_memory(const ps_graph *g)
 {
@@ -248,7 +247,7 @@ int ps_study_print_results(const ps_graph *g)
 
 	if (g->session->json || g->session->quiet)
 		return 0;
-	rc = ps_file_read_json(&ps_sys_linux, g->nodes[g->assemble].output, RESULTS_BYTES_MAX,
+	rc = ps_file_read_json(&ps_sys_linux, g->nodes[g->assemble].output, PS_RESULTS_BYTES_MAX,
 			       &results, &g->session->diag);
 	if (!rc)
 		ps_results_print(results);

@@ -66,11 +66,13 @@ function add_model(m, shared,    c, s, part, rest, head, encode, compare, mask, 
 	calibration = step("tokenize", 5, "")
 	for (c = 0; c <= conditions; c++) {
 		wanda = c > sparsities
-		# A mask reads the checkpoint; Wanda runs the calibration tokens through the model too.
+		# A mask reads the checkpoint. Wanda also runs the calibration tokens through the
+		# model.
 		mask[c] = c ? step("prune", 20 + (wanda ? calibration_tokens / rate[m] : 0), \
 			wanda ? calibration : "") : ""
 		# Windows overlap: each id passes the layers window / stride times, the head once.
-		all = all " " step("ppl", ppl_tokens[m] * (ppl_window / ppl_stride + head) / rate[m], mask[c])
+		scored = ppl_tokens[m] * (ppl_window / ppl_stride + head)
+		all = all " " step("ppl", scored / rate[m], mask[c])
 	}
 	for (c = 0; c <= conditions; c++) {
 		cache[c] = cache_step(cache_tokens * part / rate[m], tokens " " mask[c], bytes)
@@ -92,7 +94,8 @@ function add_model(m, shared,    c, s, part, rest, head, encode, compare, mask, 
 		first " " tokens)
 	all = all " " ablation " " step("seeds", seeds * (seeds - 1) / 2 * compare, trains[0])
 	for (c = 1; c <= conditions; c++)
-		all = all " " step("survival", (shared && c > 1 ? 0 : seeds * cache_tokens / encode) + \
+		all = all " " step("survival", \
+			(shared && c > 1 ? 0 : seeds * cache_tokens / encode) + \
 			seeds * compare, cache[0] " " ablation " " trains[0] " " trains[c])
 	kept += (1 + conditions) * seeds * 8 * width[m] * latents[m] + \
 		conditions * layer_weights[m] * 1e6 / 8
@@ -211,7 +214,8 @@ END {
 	for (m = 1; m <= models; m++)
 		checkpoints += files[(m - 1) % given + 1]
 	count = split(nodes, list, " ")
-	print "| models | steps | nodes | hours | longest chain | of work | caches GB | kept GB | GiB |"
+	print "| models | steps | nodes | hours | longest chain | of work " \
+		"| caches GB | kept GB | GiB |"
 	print "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 	for (k = 1; k <= count; k++) {
 		build(list[k] == 1)
@@ -228,6 +232,7 @@ END {
 	}
 	printf "\nOf the work:"
 	for (k = 1; k <= kind_count; k++)
-		printf "%s %s %.1f %%", (k > 1 ? "," : ""), kinds[k], 100 * of_kind[kinds[k]] / total
+		printf "%s %s %.1f %%", (k > 1 ? "," : ""), kinds[k], \
+			100 * of_kind[kinds[k]] / total
 	printf ". Checkpoints: %.0f GB.\n", checkpoints
 }' "$@" "$file"

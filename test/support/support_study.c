@@ -111,6 +111,20 @@ static void write_file(const char *path)
 	fclose(file);
 }
 
+/* An output folder of no files, which is whole. */
+static void write_manifest(const char *folder)
+{
+	json_t *manifest = json_pack("{s:s, s:i, s:b, s:{}, s:{}}", "kind", "test", "version", 1,
+				     "complete", true, "files", "provenance");
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/manifest.json", folder);
+	write_file(path);
+	if (ps_file_replace_json(&ps_sys_linux, path, manifest, NULL))
+		fail_msg("%s cannot be written", path);
+	json_decref(manifest);
+}
+
 void test_study_make(test_study *s, const ps_node *n)
 {
 	json_t *result = json_object();
@@ -122,8 +136,10 @@ void test_study_make(test_study *s, const ps_node *n)
 
 	memcpy(record.key, n->key, sizeof record.key);
 	write_file(n->record);
-	if (n->output)
-		write_file(n->whole ? n->whole : n->output);
+	if (n->folder)
+		write_manifest(n->output);
+	else if (n->output)
+		write_file(n->output);
 	if (ps_record_write(&record, n->record, &s->session.diag))
 		fail_msg("%s", s->session.diag.text);
 	json_decref(result);

@@ -174,12 +174,29 @@ damage() {
 	redoes "is made anew, and what follows is not, for its key is the same" "llama/dense/ppl "
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 	note_records
-	rm "$out/runs/llama/magnitude-0.5/sae/seed-7/cfg.json"
-	works "an output that is gone"
-	holds "is made again" test -s "$out/runs/llama/magnitude-0.5/sae/seed-7/cfg.json"
+	rm "$out/runs/llama/magnitude-0.5/sae/seed-7/sae_weights.safetensors"
+	works "a file of an output that is gone"
+	holds "is made again" test -s "$out/runs/llama/magnitude-0.5/sae/seed-7/sae_weights.safetensors"
 	rm "$out/report.html"
 	works "a report that is gone"
 	holds "too" test -s "$out/report.html"
+}
+
+# Caches that an earlier form of the study has left do not block a later one, and numbers that
+# differ in the fifth digit are different conditions.
+leftovers() {
+	out=$scratch/left
+	write_study 8 '0.5, 0.3, 0.7'
+	works "a study that keeps its caches" --keep-caches
+	sed -i 's/layer: 2/layer: 3/' "$file"
+	holds "another layer does not wait for room" timeout 100 "$program" study "$file" -o "$out" \
+		--force --quiet
+	write_study 8 '0.50001, 0.5'
+	works "two sparsities that are close" --dry-run
+	holds "have names of their own" grep -q 'magnitude-0.50001/mask' "$scratch/out"
+	write_study 8 0.5
+	refuses "an empty -o" 2 'empty' -o ''
+	out=$scratch/study
 }
 
 sharing() {
@@ -213,7 +230,7 @@ graph() {
 	refuses "--only and --emit" 2 'exclude' --only report --emit make
 }
 
-for part in first_run replacing growing damage sharing graph; do
+for part in first_run replacing growing damage leftovers sharing graph; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 if [ $failures -gt 0 ]; then

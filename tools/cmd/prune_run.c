@@ -116,6 +116,9 @@ static json_t *make_provenance(const ps_prune_inputs *in, const ps_prune_plan *p
 	char hex[PS_DIGEST_TEXT];
 	int lost = json_object_set_new(provenance, "options", ps_prune_plan_options(plan));
 
+	/* Without a forward pass its precision takes no part. */
+	if (!in->tokens)
+		json_object_del(provenance, "precision");
 	if (in->stats)
 		lost |= json_object_set_new(json_object_get(provenance, "inputs"), "stats",
 					    json_string(ps_digest_format(in->stats->digest, hex)));

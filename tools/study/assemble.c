@@ -1,6 +1,7 @@
 #include "tools/study/assemble.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/file.h"
 #include "tools/study/results.h"
@@ -68,8 +69,7 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 static void gather_kernels(const ps_graph *g, struct gathered *out)
 {
 	for (size_t i = 0; i < g->count; i++)
-		if (g->nodes[i].kernel && !g->nodes[i].kind->summary &&
-		    g->nodes[i].kind->step != PS_STEP_TOKENIZE)
+		if (g->nodes[i].kernel && strcmp(g->nodes[i].kernel, PS_NO_KERNEL))
 			out->kernels[out->kernel_count++] = g->nodes[i].kernel;
 }
 

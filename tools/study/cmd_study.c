@@ -14,6 +14,8 @@ static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 {
 	int uses = (a->only != NULL) + (a->emit != NULL) + a->clean;
 
+	if (!*a->out)
+		return ps_fail(diag, PS_EUSAGE, "-o: the folder's name is empty");
 	if (uses > 1)
 		return ps_fail(diag, PS_EUSAGE, "--only, --emit and --clean exclude each other");
 	if (a->dry_run && (a->emit || a->only))

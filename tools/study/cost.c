@@ -1,6 +1,5 @@
 #include "tools/study/cost.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,14 +408,32 @@ void ps_cost_expect(const ps_graph *g, ps_node *const *nodes, size_t count, doub
 	}
 }
 
-int ps_cost_note(ps_graph *g, ps_node *const *nodes, size_t count, double seconds)
+/* Appends a line to times.jsonl. Without it later estimates are worse, and nothing else is. */
+static void write_time(ps_graph *g, const ps_node *n, size_t count, double estimated,
+		       double seconds)
+{
+	const char *path = ps_graph_text(g, "%s/times.jsonl", g->out);
+	char line[LINE_BYTES];
+	int fd, length =
+			snprintf(line, sizeof line,
+				 "{\"step\": \"%s\", \"kind\": %d, \"steps\": %zu, "
+				 "\"threads\": %d, \"estimated\": %.3f, \"seconds\": %.3f}\n",
+				 n->id, kind_of(n), count, g->session->threads, estimated, seconds);
+
+	if (!path || length >= (int)sizeof line)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return;
+	if (write(fd, line, (size_t)length) != length)
+		ps_session_say(g->session, "%s: a line could not be written", path);
+	close(fd);
+}
+
+void ps_cost_note(ps_graph *g, ps_node *const *nodes, size_t count, double seconds)
 {
 	const ps_node *n = nodes[0];
-	const char *path = ps_graph_text(g, "%s/times.jsonl", g->out);
 	double estimated = 0;
-	char line[LINE_BYTES];
-	int fd, length;
-	bool written;
 
 	if (is_known(g, n)) {
 		const struct call call = call_of(g, n, count);
@@ -424,17 +441,5 @@ int ps_cost_note(ps_graph *g, ps_node *const *nodes, size_t count, double second
 		estimated = seconds_of(&call);
 		ps_correction_add(&g->costs->correction, kind_of(n), estimated, seconds);
 	}
-	length = snprintf(line, sizeof line,
-			  "{\"step\": \"%s\", \"kind\": %d, \"steps\": %zu, \"threads\": %d, "
-			  "\"estimated\": %.3f, \"seconds\": %.3f}\n",
-			  n->id, kind_of(n), count, g->session->threads, estimated, seconds);
-	if (!path || length >= (int)sizeof line)
-		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return ps_fail_errno(&g->session->diag, errno, "%s", path);
-	written = write(fd, line, (size_t)length) == length;
-	if (close(fd) || !written)
-		return ps_fail(&g->session->diag, PS_EOUTPUT, "%s: cannot be written", path);
-	return 0;
+	write_time(g, n, count, estimated, seconds);
 }

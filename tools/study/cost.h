@@ -29,6 +29,6 @@ ps_cost ps_cost_of(const ps_graph *graph, const ps_node *node);
 void ps_cost_expect(const ps_graph *graph, ps_node *const *nodes, size_t count, double *seconds,
 		    double *rest_seconds);
 /* Notes what a call took, for later estimates. */
-int ps_cost_note(ps_graph *graph, ps_node *const *nodes, size_t count, double seconds) PS_MUST_USE;
+void ps_cost_note(ps_graph *graph, ps_node *const *nodes, size_t count, double seconds);
 
 #endif

@@ -75,7 +75,7 @@ int ps_emit_make(const ps_emission *e)
 		const ps_node *n = &g->nodes[i];
 
 		fprintf(e->out, "%s:", n->record);
-		if (n->state == PS_NODE_STALE)
+		if (n->state != PS_NODE_DONE && (n->past || n->damaged))
 			fprintf(e->out, " $(call stale,%s,%s)", n->record, n->key);
 		write_inputs(e, n, false);
 		write_inputs(e, n, true);

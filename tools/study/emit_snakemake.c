@@ -61,7 +61,7 @@ static void write_stale(const ps_emission *e)
 	for (size_t i = 0; i < g->count; i++) {
 		const ps_node *n = &g->nodes[i];
 
-		if (n->state != PS_NODE_STALE)
+		if (n->state == PS_NODE_DONE || !(n->past || n->damaged))
 			continue;
 		if (!any)
 			fputs("# Records of other inputs than this study's: no results of it.\n"

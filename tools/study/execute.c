@@ -1,5 +1,6 @@
 #include "tools/study/execute.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct execution {
 	const ps_execute_options *options;
 	ps_claims *claims;
 	ps_claim_holder other; /* who holds a step that could be done now; empty: nobody */
+	bool crowded;          /* more caches lie there than may, and no other step can run */
 	bool waiting;          /* the user has been told that this process waits */
 };
 
@@ -79,7 +81,7 @@ static bool has_room(const struct execution *e, const ps_node *n)
 	const size_t more = access(n->output, F_OK) ? 1 : 0;
 	uint64_t others = 0;
 
-	if (e->options->keep_caches)
+	if (e->options->keep_caches || e->crowded)
 		return true;
 	if (live + more > ps_execute_cache_slots(g, own, e->options))
 		return false;
@@ -259,13 +261,43 @@ static int make_folders(const ps_graph *g, const ps_node *n)
 	return rc;
 }
 
+/* What the node has read must still be what its key says: another process, with another study
+ * file, may have replaced it meanwhile. */
+static int check_inputs(const ps_graph *g, const ps_node *n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n->after_count && !rc; i++) {
+		const ps_node *input = &g->nodes[n->after[i]];
+		ps_record r;
+
+		if (ps_record_read(&r, input->record) != PS_RECORD_WHOLE ||
+		    strcmp(r.key, input->key))
+			rc = ps_fail(&g->session->diag, PS_EFAILED,
+				     "%s: %s was replaced while it was read, by a study of other "
+				     "inputs in the same folder; the result is not kept",
+				     n->id, input->id);
+		ps_record_close(&r);
+	}
+	return rc;
+}
+
+/* A record says that its step is done. The one of other inputs goes before its output does. */
+static int remove_record(const ps_graph *g, const ps_node *n)
+{
+	if (n->state == PS_NODE_DONE || !unlink(n->record) || errno == ENOENT)
+		return 0;
+	return ps_fail_errno(&g->session->diag, errno, "cannot remove %s", n->record);
+}
+
 static int record(struct execution *e, ps_node *n, json_t *result)
 {
 	ps_graph *g = e->graph;
-	const ps_kernel kernel = ps_kernel_choose(g->session->precision);
+	const ps_kernel kernel = ps_kernel_choose(ps_step_uses_precision(n) ? g->session->precision
+									    : PS_PRECISION_F32);
 	ps_record r = {.id = n->id,
 		       .command = n->kind->command,
-		       .kernel = kernel.name,
+		       .kernel = ps_step_uses_kernel(n) ? kernel.name : PS_NO_KERNEL,
 		       .inputs = n->inputs,
 		       .result = result};
 	int rc;
@@ -277,7 +309,9 @@ static int record(struct execution *e, ps_node *n, json_t *result)
 			"%s: another process took the step over, as if this one were dead: its "
 			"result is left to that process",
 			n->id);
-	rc = ps_record_write(&r, n->record, &g->session->diag);
+	rc = check_inputs(g, n);
+	if (!rc)
+		rc = ps_record_write(&r, n->record, &g->session->diag);
 	if (!rc)
 		rc = ps_graph_look(g, n);
 	if (!rc && n->state != PS_NODE_DONE)
@@ -323,6 +357,8 @@ static int carry_out(struct execution *e, struct batch *batch)
 
 	for (size_t i = 0; i < batch->count && !rc; i++)
 		rc = make_folders(g, batch->node[i]);
+	for (size_t i = 0; i < batch->count && !rc; i++)
+		rc = remove_record(g, batch->node[i]);
 	announce(e, batch, name, sizeof name);
 	if (!rc)
 		rc = run_batch(e, batch);
@@ -331,7 +367,7 @@ static int carry_out(struct execution *e, struct batch *batch)
 	if (!rc) {
 		ps_progress_step_end(
 			headline(batch->node[0], batch->result[0], number, sizeof number));
-		rc = ps_cost_note(g, batch->node, batch->count, ps_clock() - started);
+		ps_cost_note(g, batch->node, batch->count, ps_clock() - started);
 	}
 	release(e, batch, 0);
 	return rc ? rc : remove_unread(e);
@@ -369,11 +405,41 @@ static int open_claims(struct execution *e)
 	return ps_claims_open(&e->claims, folder, &g->session->diag);
 }
 
+static bool any_cache(const ps_graph *g)
+{
+	for (size_t i = 0; i < g->file->models_count; i++)
+		if (live_caches(g, &g->models[i]))
+			return true;
+	return false;
+}
+
+static bool nobody_at_work(const struct execution *e)
+{
+	return !e->other.step[0];
+}
+
+/* Nothing can run, and nobody is at work: caches that other runs have left take all the room. One
+ * more is made, so that its readers can run and the caches go. */
+static int make_room(struct execution *e)
+{
+	if (e->crowded)
+		return ps_fail(&e->graph->session->diag, PS_EFAILED,
+			       "%s: no step can run; --clean removes what earlier studies left",
+			       e->graph->out);
+	e->crowded = true;
+	ps_session_say(e->graph->session,
+		       "%s: more activation caches lie there than should at a time", e->graph->out);
+	return 0;
+}
+
 int ps_execute_all(ps_graph *g, const ps_execute_options *o)
 {
 	struct execution e = {.graph = g, .options = o};
-	int rc = open_claims(&e);
+	int rc;
 
+	if (!anything_wanted(g) && !any_cache(g))
+		return 0;
+	rc = open_claims(&e);
 	if (!rc)
 		rc = remove_unread(&e);
 	while (!rc && anything_wanted(g)) {
@@ -386,9 +452,9 @@ int ps_execute_all(ps_graph *g, const ps_execute_options *o)
 			break;
 		if (batch.count) {
 			rc = carry_out(&e, &batch);
-			e.waiting = false;
+			e.waiting = e.crowded = false;
 		} else if (anything_wanted(g)) {
-			rc = wait_for_others(&e);
+			rc = nobody_at_work(&e) ? make_room(&e) : wait_for_others(&e);
 		}
 	}
 	if (!rc)
@@ -418,14 +484,6 @@ static int claim_waiting(struct execution *e, ps_node *n)
 			rc = wait_for_others(e);
 	}
 	return rc ? rc : ps_graph_look(e->graph, n);
-}
-
-static bool any_cache(const ps_graph *g)
-{
-	for (size_t i = 0; i < g->count; i++)
-		if (g->nodes[i].kind->transient && !access(g->nodes[i].output, F_OK))
-			return true;
-	return false;
 }
 
 /* The step is done, or is a cache that no step will read. A killed process may have left caches

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/folder.h"
 #include "tools/run/nearest.h"
 
 struct ps_graph_block {
@@ -64,11 +66,46 @@ void ps_graph_close(ps_graph *g)
 
 /* --- states --- */
 
+/* Whether every file that a manifest names is there in its size. */
+static bool has_files(const char *folder, const json_t *files)
+{
+	const char *name;
+	json_t *file;
+
+	json_object_foreach ((json_t *)files, name, file) {
+		struct stat st;
+		char *path;
+		bool there;
+
+		if (asprintf(&path, "%s/%s", folder, name) < 0)
+			return false;
+		there = !stat(path, &st) &&
+			st.st_size == json_integer_value(json_object_get(file, "bytes"));
+		free(path);
+		if (!there)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the output is there. A folder counts once its manifest is complete and its files are
+ * there. */
 static bool is_there(const ps_node *n)
 {
-	const char *path = n->whole ? n->whole : n->output;
+	ps_diag ignored = {{0}};
+	json_t *manifest = NULL;
+	bool there;
 
-	return !path || !access(path, F_OK);
+	if (!n->output)
+		return true;
+	if (!n->folder)
+		return !access(n->output, F_OK);
+	if (ps_folder_read_manifest(&ps_sys_linux, n->output, &manifest, &ignored))
+		return false;
+	there = json_is_true(json_object_get(manifest, "complete")) &&
+		has_files(n->output, json_object_get(manifest, "files"));
+	json_decref(manifest);
+	return there;
 }
 
 /* A record with the node's key counts only if its output is there too. */

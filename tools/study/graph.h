@@ -52,7 +52,7 @@ struct ps_node {
 	const char *id;     /* llama/wanda-0.5/train-7 */
 	const char *record; /* path */
 	const char *output; /* the file or folder that it makes; NULL: it leaves a record only */
-	const char *whole;  /* a file that is there once the output is whole; NULL: output itself */
+	bool folder;        /* the output is a folder with a manifest */
 	size_t model;       /* index in the study file */
 	size_t condition;   /* index in the model's conditions; 0: dense */
 	void *args;         /* the command's argument struct */

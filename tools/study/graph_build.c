@@ -85,6 +85,19 @@ static int open_checkpoint(ps_graph *g, ps_graph_model *m)
 					   "digest", m->tokenizer, "bos", (int)m->config.bos));
 }
 
+/* "wanda-0.5": with as many digits as tell the sparsity from every other one. */
+static const char *name_pruned(ps_graph *g, const ps_graph_condition *c)
+{
+	char number[32];
+
+	for (int digits = 4; digits <= 17; digits++) {
+		snprintf(number, sizeof number, "%.*g", digits, c->sparsity);
+		if (strtod(number, NULL) == c->sparsity)
+			break;
+	}
+	return ps_graph_text(g, "%s-%s", c->method, number);
+}
+
 static int open_conditions(ps_graph *g, ps_graph_model *m)
 {
 	const ps_study_file *f = g->file;
@@ -105,7 +118,7 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 		ps_graph_condition *c = &m->conditions[i];
 
 		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival = PS_NO_NODE;
-		c->name = c->method ? ps_graph_text(g, "%s-%.4g", c->method, c->sparsity) : "dense";
+		c->name = c->method ? name_pruned(g, c) : "dense";
 		c->folder = ps_graph_text(g, "%s/%s", m->folder, c->name);
 		if (!c->name || !c->folder)
 			return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a name");

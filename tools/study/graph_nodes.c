@@ -21,7 +21,8 @@ static int no_memory(ps_graph *g)
 
 int ps_graph_identify(ps_graph *g, const char *path, json_t *value)
 {
-	return json_object_set_new(g->identity, path, value) ? no_memory(g) : 0;
+	/* A path may hold any bytes. */
+	return json_object_set_new_nocheck(g->identity, path, value) ? no_memory(g) : 0;
 }
 
 static json_t *identify(void *context, const char *path, ps_argument_role role)
@@ -44,11 +45,12 @@ struct making {
 	size_t model, condition;
 	const char *name; /* of the step: "train-7" */
 	const char *id_model, *id_condition;
-	const char *folder;         /* of its record */
-	const char *output, *whole; /* paths, or NULL */
-	const void *args;           /* copied */
-	size_t after[8];            /* nodes that it reads, up to the first PS_NO_NODE */
-	const size_t *more;         /* (more_count): further nodes that it reads */
+	const char *folder; /* of its record */
+	const char *output; /* path, or NULL */
+	bool folder_output; /* it is a folder with a manifest */
+	const void *args;   /* copied */
+	size_t after[8];    /* nodes that it reads, up to the first PS_NO_NODE */
+	const size_t *more; /* (more_count): further nodes that it reads */
 	size_t more_count;
 	/* What else the key digests: options that follow from the arguments. NULL: none. */
 	json_t *resolved;
@@ -84,6 +86,14 @@ static json_t *after_json(const ps_graph *g, const ps_node *n)
 		}
 	}
 	return keys;
+}
+
+bool ps_step_uses_kernel(const ps_node *n)
+{
+	const ps_step step = n->kind->step;
+
+	return ps_step_uses_precision(n) || step == PS_STEP_TRAIN || step == PS_STEP_TRANSFER ||
+	       step == PS_STEP_SEEDS || step == PS_STEP_SURVIVAL;
 }
 
 bool ps_step_uses_precision(const ps_node *n)
@@ -165,7 +175,7 @@ static int make(ps_graph *g, const struct making *m, size_t *index)
 		       .model = m->model,
 		       .condition = m->condition,
 		       .output = m->output,
-		       .whole = m->whole};
+		       .folder = m->folder_output};
 	n->id = ps_graph_text(g, "%s/%s/%s", m->id_model, m->id_condition, m->name);
 	n->record = ps_graph_text(g, "%s/%s.json", m->folder, m->name);
 	rc = n->id && n->record ? copy_after(g, m, n) : no_memory(g);
@@ -314,12 +324,12 @@ static int add_cache(ps_graph *g, size_t model, size_t condition)
 	};
 
 	making.output = out;
-	making.whole = ps_graph_text(g, "%s/cache/manifest.json", c->folder);
+	making.folder_output = true;
 	making.args = &args;
 	making.after[0] = m->tokens;
 	making.after[1] = c->mask;
 	making.after[2] = PS_NO_NODE;
-	return out && making.whole ? make(g, &making, &c->cache) : no_memory(g);
+	return out ? make(g, &making, &c->cache) : no_memory(g);
 }
 
 /* The seed that an SAE starts from: the dense one's, or one of its own (sae.init). */
@@ -370,11 +380,11 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	args.seeds = (ps_int_list){1, {init_seed(f, c, seed)}};
 	args.replace = true; /* as for caches */
 	making.output = args.out;
-	making.whole = ps_graph_text(g, "%s/cfg.json", args.out);
+	making.folder_output = true;
 	making.args = &args;
 	making.after[0] = c->cache;
 	making.after[1] = PS_NO_NODE;
-	if (!name || !args.out || !making.whole)
+	if (!name || !args.out)
 		return no_memory(g);
 	rc = resolve(g, m, &args, &making.resolved);
 	return rc ? rc : make(g, &making, &c->train[seed]);
@@ -557,6 +567,23 @@ static struct making of_study(const ps_graph *g, ps_step step, const char *name)
 
 /* Adds `assemble`. It reads every record that goes into results.json: all but those of tokens and
  * caches. */
+/* What results.json says beside the records: settings and names. */
+static json_t *settings_json(const ps_graph *g)
+{
+	json_t *settings = ps_results_settings(g->file), *names = json_array();
+
+	for (size_t i = 0; i < g->file->models_count && names; i++)
+		if (json_array_append_new(names, json_string(g->models[i].spec->name)))
+			break;
+	if (!settings || json_array_size(names) != g->file->models_count ||
+	    json_object_set(settings, "models", names)) {
+		json_decref(settings);
+		settings = NULL;
+	}
+	json_decref(names);
+	return settings;
+}
+
 static int add_assemble(ps_graph *g)
 {
 	struct making making = of_study(g, PS_STEP_ASSEMBLE, "assemble");
@@ -571,7 +598,7 @@ static int add_assemble(ps_graph *g)
 	making.more = more;
 	making.more_count = count;
 	making.folder = ps_graph_text(g, "%s/runs", g->out);
-	making.resolved = ps_results_settings(g->file);
+	making.resolved = settings_json(g);
 	if (!rc && (!making.output || !making.folder || !making.resolved))
 		rc = no_memory(g);
 	if (!rc)

@@ -93,7 +93,8 @@ void ps_graph_reason(const ps_graph *g, const ps_node *n, char *out, size_t size
 	else if (n->state == PS_NODE_GONE)
 		snprintf(out, size, "a step that reads it is to do");
 	else if (n->past && n->output)
-		snprintf(out, size, "%s is missing", file_name(n->whole ? n->whole : n->output));
+		snprintf(out, size, n->folder ? "%s is missing or not whole" : "%s is missing",
+			 file_name(n->output));
 	else if (input && input->past)
 		snprintf(out, size, "%s is to do", input->id);
 	else

@@ -50,6 +50,11 @@ typedef struct ps_step_kind {
 
 extern const ps_step_kind ps_step_kinds[PS_STEPS];
 
+/* What the record of a step without matrix products says in the place of a kernel. */
+#define PS_NO_KERNEL "none"
+/* Whether the matrix kernel takes part in the step. */
+bool ps_step_uses_kernel(const ps_node *node);
+
 /* Whether the precision determines the bits of the node's result. Magnitude masks have no forward
  * pass, though their kind may have one. */
 bool ps_step_uses_precision(const ps_node *node);

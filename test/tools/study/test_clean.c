@@ -78,7 +78,7 @@ static void a_dry_run_counts_and_removes_nothing(void **state)
 	assert_int_equal(ps_study_clean(&s.graph, true, &files, &bytes), 0);
 	assert_all_there(&s);
 	assert_true(test_study_has(&s, MAGNITUDE "mask.safetensors"));
-	assert_true(test_study_has(&s, MAGNITUDE "sae/seed-42/cfg.json"));
+	assert_true(test_study_has(&s, MAGNITUDE "sae/seed-42/manifest.json"));
 	assert_int_equal(ps_study_clean(&s.graph, false, &count, &removed), 0);
 	assert_int_equal(count, files);
 	assert_int_equal(removed, bytes);

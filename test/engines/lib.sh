@@ -92,9 +92,9 @@ start() {
 # strike FOLDER RECORDS: kills the group (SIGKILL) once the folder has so many records.
 strike() {
 	while kill -0 "$group" 2>/dev/null && [ "$(records "$1")" -lt "$2" ]; do sleep 0.02; done
-	kill -KILL "-$group" 2>/dev/null
+	kill -KILL "-$group" || return 1
 	wait "$group" 2>/dev/null
-	[ ! -e "$1/results.json" ]
+	[ "$(records "$1")" -ge "$2" ] && [ ! -e "$1/results.json" ]
 }
 
 # killed NAME FOLDER COMMAND...: the command, killed three times in the middle, finishes at last.

@@ -114,7 +114,7 @@ finishes() {
 cancel() {
 	while [ -n "$(squeue -h)" ] && [ "$(records "$1")" -lt "$2" ]; do sleep 0.05; done
 	empty_queue
-	[ ! -e "$1/results.json" ]
+	[ "$(records "$1")" -ge "$2" ] && [ ! -e "$1/results.json" ]
 }
 
 cancelled_itself() {

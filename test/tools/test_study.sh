@@ -174,9 +174,10 @@ damage() {
 	redoes "is made anew, and what follows is not, for its key is the same" "llama/dense/ppl "
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 	note_records
-	rm "$out/runs/llama/magnitude-0.5/sae/seed-7/sae_weights.safetensors"
+	weights=$out/runs/llama/magnitude-0.5/sae/seed-7/sae_weights.safetensors
+	rm "$weights"
 	works "a file of an output that is gone"
-	holds "is made again" test -s "$out/runs/llama/magnitude-0.5/sae/seed-7/sae_weights.safetensors"
+	holds "is made again" test -s "$weights"
 	rm "$out/report.html"
 	works "a report that is gone"
 	holds "too" test -s "$out/report.html"
@@ -189,8 +190,8 @@ leftovers() {
 	write_study 8 '0.5, 0.3, 0.7'
 	works "a study that keeps its caches" --keep-caches
 	sed -i 's/layer: 2/layer: 3/' "$file"
-	holds "another layer does not wait for room" timeout 100 "$program" study "$file" -o "$out" \
-		--force --quiet
+	holds "another layer does not wait for room" timeout 100 "$program" study "$file" \
+		-o "$out" --force --quiet
 	write_study 8 '0.50001, 0.5'
 	works "two sparsities that are close" --dry-run
 	holds "have names of their own" grep -q 'magnitude-0.50001/mask' "$scratch/out"

@@ -482,6 +482,37 @@ int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag)
 	return rc;
 }
 
+/* Unlinks the claim's file if it is stale. The guard is held. */
+static void sweep_lock(const ps_claims *claims, const struct guard *guard, const char *name)
+{
+	struct lock_file lock;
+	bool stale;
+	char *path;
+
+	if (asprintf(&path, "%s/%s", claims->folder, name) < 0)
+		return;
+	if (!read_lock(path, &lock) && !judge(claims, guard, &lock, &stale) && stale)
+		unlink(path);
+	free(path);
+}
+
+void ps_claims_sweep(ps_claims *claims)
+{
+	DIR *dir = opendir(claims->folder);
+	const struct dirent *entry;
+	struct guard guard;
+
+	if (!dir)
+		return;
+	if (!enter_guard(claims, &guard, NULL)) {
+		while ((entry = readdir(dir)))
+			if (*entry->d_name != '.')
+				sweep_lock(claims, &guard, entry->d_name);
+		leave_guard(&guard);
+	}
+	closedir(dir);
+}
+
 static bool is_empty_but_guard(const char *folder)
 {
 	DIR *dir = opendir(folder);

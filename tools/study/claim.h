@@ -65,6 +65,10 @@ bool ps_claim_held(ps_claims *claims, const char *step);
 /* Gives the step back. One that is not held, or was lost to another process, is left as it is. */
 void ps_claim_release(ps_claims *claims, const char *step);
 
+/* Removes stale claims: of a step that a killed process had just finished, and that nobody will
+ * take any more. Call it when all steps are done, since it reads every claim. */
+void ps_claims_sweep(ps_claims *claims);
+
 /* Ends the thread, releases all, and removes the folder if no other process has claims in it.
  * NULL is allowed. */
 void ps_claims_close(ps_claims *claims);

@@ -405,12 +405,15 @@ static int open_claims(struct execution *e)
 	return ps_claims_open(&e->claims, folder, &g->session->diag);
 }
 
-static bool any_cache(const ps_graph *g)
+/* Whether a cache or a lock lies in the study's folder. */
+static bool is_untidy(ps_graph *g)
 {
-	for (size_t i = 0; i < g->file->models_count; i++)
-		if (live_caches(g, &g->models[i]))
+	const char *locks = ps_graph_text(g, "%s/locks", g->out);
+
+	for (size_t i = 0; i < g->count; i++)
+		if (g->nodes[i].kind->transient && !access(g->nodes[i].output, F_OK))
 			return true;
-	return false;
+	return locks && !access(locks, F_OK);
 }
 
 static bool nobody_at_work(const struct execution *e)
@@ -432,12 +435,22 @@ static int make_room(struct execution *e)
 	return 0;
 }
 
+/* Removes what killed processes have left: caches that no step will read; locks once all is done. */
+static int tidy_up(struct execution *e)
+{
+	int rc = remove_unread(e);
+
+	if (!rc && !anything_wanted(e->graph))
+		ps_claims_sweep(e->claims);
+	return rc;
+}
+
 int ps_execute_all(ps_graph *g, const ps_execute_options *o)
 {
 	struct execution e = {.graph = g, .options = o};
 	int rc;
 
-	if (!anything_wanted(g) && !any_cache(g))
+	if (!anything_wanted(g) && !is_untidy(g))
 		return 0;
 	rc = open_claims(&e);
 	if (!rc)
@@ -458,7 +471,7 @@ int ps_execute_all(ps_graph *g, const ps_execute_options *o)
 		}
 	}
 	if (!rc)
-		rc = remove_unread(&e);
+		rc = tidy_up(&e);
 	ps_claims_close(e.claims);
 	return rc;
 }
@@ -486,8 +499,8 @@ static int claim_waiting(struct execution *e, ps_node *n)
 	return rc ? rc : ps_graph_look(e->graph, n);
 }
 
-/* The step is done, or is a cache that no step will read. A killed process may have left caches
- * that are still to be removed. */
+/* The step is done, or is a cache that no step will read. The claims are opened only where there
+ * is something to tidy up: the folder may be read-only by now. */
 static int leave_alone(struct execution *e, const ps_node *n)
 {
 	ps_graph *g = e->graph;
@@ -496,10 +509,10 @@ static int leave_alone(struct execution *e, const ps_node *n)
 	ps_session_say(g->session, "%s %s", n->id,
 		       n->state == PS_NODE_DONE ? "is done already"
 						: "is not needed: what reads it is done");
-	if (e->options->keep_caches || !any_cache(g))
+	if (!is_untidy(g))
 		return 0;
 	rc = open_claims(e);
-	return rc ? rc : remove_unread(e);
+	return rc ? rc : tidy_up(e);
 }
 
 static int claim_and_do(struct execution *e, ps_node *n)
@@ -509,7 +522,9 @@ static int claim_and_do(struct execution *e, ps_node *n)
 
 	if (!rc)
 		rc = claim_waiting(e, n);
-	return rc || n->state == PS_NODE_DONE ? rc : carry_out(e, &batch);
+	if (!rc && n->state != PS_NODE_DONE)
+		rc = carry_out(e, &batch);
+	return rc ? rc : tidy_up(e);
 }
 
 int ps_execute_only(ps_graph *g, ps_node *n, const ps_execute_options *o)

@@ -235,6 +235,35 @@ static void test_a_dead_process_of_this_machine_loses_its_claim_at_once(void **s
 	check_fake(&process, 10 * PS_CLAIM_STALE_SECONDS, false);
 }
 
+static void check_sweep(const ps_process *process, double age, bool gone)
+{
+	ps_claims *claims;
+	ps_claim_holder holder;
+
+	fake(process, age);
+	claims = open_claims();
+	assert_true(take(claims, "llama/dense/ppl", &holder));
+	ps_claims_sweep(claims);
+	assert_true(ps_claim_held(claims, "llama/dense/ppl"));
+	ps_claims_close(claims);
+	assert_int_equal(is_there(locks), !gone);
+	if (!gone)
+		ck_remove_folder(locks);
+}
+
+static void test_claims_of_the_dead_are_swept_and_those_of_the_living_stay(void **state)
+{
+	ps_process process = elsewhere();
+
+	(void)state;
+	check_sweep(&process, 0, false);
+	check_sweep(&process, PS_CLAIM_STALE_SECONDS + 5, true);
+	ps_process_self(&process);
+	check_sweep(&process, 10 * PS_CLAIM_STALE_SECONDS, false);
+	process.start--;
+	check_sweep(&process, 0, true);
+}
+
 static void test_half_a_file_is_taken_over(void **state)
 {
 	ps_claims *claims;
@@ -603,6 +632,9 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_dead_process_of_this_machine_loses_its_claim_at_once, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_claims_of_the_dead_are_swept_and_those_of_the_living_stay, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_half_a_file_is_taken_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_lost_claim_is_noticed_and_left_alone, set_up,

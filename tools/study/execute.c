@@ -435,7 +435,8 @@ static int make_room(struct execution *e)
 	return 0;
 }
 
-/* Removes what killed processes have left: caches that no step will read; locks once all is done. */
+/* Removes what killed processes have left: caches that no step will read, and locks once all is
+ * done. */
 static int tidy_up(struct execution *e)
 {
 	int rc = remove_unread(e);

@@ -157,13 +157,6 @@ static const ps_argument survival_rows[] = {
 TABLE(survival, T, survival_rows);
 #undef T
 
-#define T ps_report_args
-static const ps_argument report_rows[] = {
-	FIELD(T, folder, TEXT, OUTPUT),
-};
-TABLE(report, T, report_rows);
-#undef T
-
 /* The field that is being turned into JSON, and what for. */
 struct turning {
 	const ps_argument_table *table;

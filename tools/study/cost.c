@@ -115,12 +115,6 @@ static double seconds_of(const struct call *c)
 {
 	const ps_study_file *f = c->g->file;
 	const double rows = (double)f->cache_tokens;
-	const ps_wanda_work wanda = wanda_work(c);
-	const ps_ppl_work ppl = ppl_work(c);
-	const ps_cache_work cache = cache_work(c);
-	const ps_splice_work splice = splice_work(c);
-	const ps_ablate_work ablate = ablate_work(c);
-	const ps_survival_work survival = survival_work(c);
 
 	switch (c->node->kind->step) {
 	case PS_STEP_TOKENIZE:
@@ -128,25 +122,26 @@ static double seconds_of(const struct call *c)
 			c->rates, 0,
 			(double)(((const ps_tokenize_args *)c->node->args)->windows * f->window));
 	case PS_STEP_PRUNE:
-		return is_wanda(c->node) ? ps_seconds_wanda(c->rates, &wanda)
-					 : ps_seconds_magnitude(c->rates);
+		return is_wanda(c->node)
+			       ? ps_seconds_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)})
+			       : ps_seconds_magnitude(c->rates);
 	case PS_STEP_PPL:
-		return ps_seconds_ppl(c->rates, &ppl);
+		return ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c)});
 	case PS_STEP_CACHE:
-		return ps_seconds_cache(c->rates, &cache);
+		return ps_seconds_cache(c->rates, (ps_cache_work[]){cache_work(c)});
 	case PS_STEP_TRAIN:
 		return ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
 	case PS_STEP_TRANSFER:
 		return ps_seconds_transfer(c->sae, rows, cache_windows(c->g),
 					   (double)f->bootstrap.samples);
 	case PS_STEP_SPLICE:
-		return ps_seconds_splice(c->rates, c->sae, &splice);
+		return ps_seconds_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:
-		return ps_seconds_ablate(c->rates, c->sae, &ablate);
+		return ps_seconds_ablate(c->rates, c->sae, (ps_ablate_work[]){ablate_work(c)});
 	case PS_STEP_SEEDS:
 		return ps_seconds_seeds(c->sae, f->seeds_count);
 	case PS_STEP_SURVIVAL:
-		return ps_seconds_survival(c->sae, &survival);
+		return ps_seconds_survival(c->sae, (ps_survival_work[]){survival_work(c)});
 	default:
 		return ps_seconds_report(c->g->file->models_count *
 					 c->g->models[0].condition_count);
@@ -157,19 +152,14 @@ static size_t memory_of(const struct call *c)
 {
 	const ps_session *s = c->g->session;
 	const double rows = (double)c->g->file->cache_tokens;
-	const ps_wanda_work wanda = wanda_work(c);
-	const ps_ppl_work ppl = ppl_work(c);
-	const ps_cache_work cache = cache_work(c);
-	const ps_splice_work splice = splice_work(c);
-	const ps_ablate_work ablate = ablate_work(c);
 
 	switch (c->node->kind->step) {
 	case PS_STEP_PRUNE:
-		return ps_memory_wanda(c->rates, &wanda).planned;
+		return ps_memory_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)}).planned;
 	case PS_STEP_PPL:
-		return ps_memory_ppl(c->rates, &ppl).planned;
+		return ps_memory_ppl(c->rates, (ps_ppl_work[]){ppl_work(c)}).planned;
 	case PS_STEP_CACHE:
-		return ps_memory_cache(c->rates, &cache).planned;
+		return ps_memory_cache(c->rates, (ps_cache_work[]){cache_work(c)}).planned;
 	case PS_STEP_TRAIN:
 		return ps_memory_train(s, c->sae, rows).planned;
 	case PS_STEP_TRANSFER:
@@ -178,9 +168,11 @@ static size_t memory_of(const struct call *c)
 					  (double)c->g->file->bootstrap.samples)
 			.planned;
 	case PS_STEP_SPLICE:
-		return ps_memory_splice(c->rates, c->sae, &splice).planned;
+		return ps_memory_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)})
+			.planned;
 	case PS_STEP_ABLATE:
-		return ps_memory_ablate(c->rates, c->sae, &ablate).planned;
+		return ps_memory_ablate(c->rates, c->sae, (ps_ablate_work[]){ablate_work(c)})
+			.planned;
 	case PS_STEP_SEEDS:
 		return ps_memory_train(s, c->sae, rows).planned;
 	default:

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 
-#include "tools/study/cost.h"
 #include "tools/study/execute.h"
 
 typedef enum ps_engine_kind {

@@ -10,7 +10,7 @@ passed() {
 # failed NAME [FILE]: with the last lines of what was said.
 failed() {
 	echo "[  FAILED  ] $1"
-	[ $# -lt 2 ] || tail -n 12 "$2" | sed 's/^/    /'
+	[ $# -lt 2 ] || tail -n 40 "$2" | sed 's/^/    /'
 	failures=$((failures + 1))
 }
 

@@ -98,6 +98,19 @@ submit() {
 	last=$(bash slurm.emitted --output=slurm/logs/%A_%a.txt 2>slurm/submit.err)
 }
 
+# tell_failures: the tasks that did not complete, and what the steps said that did not end well.
+tell_failures() {
+	scontrol --oneliner show job | grep -v JobState=COMPLETED |
+		grep -oE '(JobId|ArrayTaskId|JobState|Reason|ExitCode)=[^ ]*' | paste -sd ' ' |
+		sed 's/ JobId=/\n&/g'
+	# A step that ends well prints its key last.
+	grep -L '^key ' slurm/logs/* | while read -r log; do
+		echo "==> $log"
+		tail -n 4 "$log"
+	done
+	grep -E 'error|fail' slurm/slurmctld.log slurm/slurmd.log | tail -n 8
+}
+
 # finishes: waits until the queue is empty; true if the last job completed.
 finishes() {
 	for _ in $(seq 1200); do
@@ -105,7 +118,7 @@ finishes() {
 		sleep 0.25
 	done
 	scontrol show job "$last" | grep -q JobState=COMPLETED || {
-		tail -n 3 slurm/logs/*
+		tell_failures
 		return 1
 	}
 }

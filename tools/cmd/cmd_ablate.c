@@ -95,15 +95,20 @@ static int make_encoder(struct ablation_run *r)
 /* --- the clean model --- */
 
 /* The loss of count windows whose residual stream, after the SAE's layer, stands in the engine's
- * hidden states. */
-static int finish(struct ablation_run *r, size_t count, double *nll)
+ * hidden states. passed: windows that the bar moves by. */
+static int finish(struct ablation_run *r, size_t count, size_t passed, double *nll)
 {
 	ps_splice *p = &r->splice;
 	ps_engine *e = &p->engine;
 	ps_windows windows = ps_engine_windows(e, &p->tokens, 0, count);
-	int rc = ps_splice_finish(p, &windows, e->hidden);
+	int rc;
 
-	return rc ? rc : ps_head_nll(e->head, e->hidden, r->targets, count * (p->window - 1), nll);
+	ps_meter_stage(&r->meter, ps_splice_finish_work(p, (double)passed));
+	rc = count ? ps_splice_finish(p, &windows, e->hidden) : 0;
+	ps_meter_stage(&r->meter, ps_splice_head_work(p, (double)passed));
+	if (count && !rc)
+		rc = ps_head_nll(e->head, e->hidden, r->targets, count * (p->window - 1), nll);
+	return rc;
 }
 
 static double sae_work(const struct ablation_run *r, double windows)
@@ -131,8 +136,7 @@ static int prepare_pass(struct ablation_run *r, size_t first, size_t count)
 			       &r->codes[first + w]);
 		ps_splice_targets(p, first + w, r->targets + w * (p->window - 1));
 	}
-	ps_meter_stage(&r->meter, ps_splice_finish_work(p, (double)count));
-	return finish(r, count, r->clean + first * (p->window - 1));
+	return finish(r, count, count, r->clean + first * (p->window - 1));
 }
 
 static int prepare(struct ablation_run *r)
@@ -183,16 +187,12 @@ static bool ablate(const struct ablation_run *r, uint32_t latent, uint32_t windo
 	return true;
 }
 
-/* Runs the pairs that are waiting. passed: pairs that the bar moves by, those that do not fire
- * among them. */
+/* Runs the pairs that are waiting. passed: they and those before them that do not fire. */
 static int flush(struct ablation_run *r, size_t passed)
 {
 	const size_t predicted = r->splice.window - 1;
-	int rc;
+	int rc = finish(r, r->pair_count, passed, r->nll);
 
-	ps_meter_stage(&r->meter, ps_splice_finish_work(&r->splice, (double)passed) +
-					  ps_splice_head_work(&r->splice, (double)passed));
-	rc = r->pair_count ? finish(r, r->pair_count, r->nll) : 0;
 	for (size_t i = 0; i < r->pair_count && !rc; i++) {
 		const struct pair pair = r->pairs[i];
 		const double *clean = r->clean + pair.window * predicted;

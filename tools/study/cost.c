@@ -88,10 +88,11 @@ static ps_ablate_work ablate_work(const struct call *c)
 {
 	const ps_study_file *f = c->g->file;
 
-	return (ps_ablate_work){.latents = (size_t)f->ablation.features,
-				.windows = (size_t)f->ablation.windows,
-				.layer = (int)c->g->models[c->node->model].spec->layer,
-				.share = ps_firing_share(c->sae, (size_t)f->window)};
+	return (ps_ablate_work){
+		.latents = (size_t)f->ablation.features,
+		.windows = (size_t)f->ablation.windows,
+		.layer = (int)c->g->models[c->node->model].spec->layer,
+		.share = ps_firing_share(c->sae, (size_t)f->window, (size_t)f->ablation.windows)};
 }
 
 static ps_survival_work survival_work(const struct call *c)

@@ -23,9 +23,9 @@ enum {
 };
 
 /* Shape of the gamma distribution that latents' firing rates are taken to have: most latents fire
- * rarely, few fire often. Measured shares of windows: 0.44 on Gemma 3 270M (0.56 by this shape) and
- * 0.59 to 0.63 on the demo's models (0.49). */
-#define FIRING_SHAPE 0.35
+ * rarely, few fire often. Ablated latents fire in a share of their windows: 0.78 was measured on
+ * Gemma 3 270M (0.77 by this shape), 0.59 to 0.63 on the demo's models (0.67). */
+#define FIRING_SHAPE 0.8
 #define REPORT_SECONDS 0.1
 #define REPORT_CONDITION_SECONDS 0.02
 
@@ -338,12 +338,18 @@ double ps_seconds_splice(const ps_model_rates *r, const ps_sae_rates *sae, const
 	return finish(r, &estimate);
 }
 
-double ps_firing_share(const ps_sae_rates *sae, size_t window)
+/* How likely a latent fires at least once in rows in which it fires `mean` times on average:
+ * 1 - E exp(-x), where x has the gamma distribution with this mean. */
+static double fires(double mean)
+{
+	return 1 - pow(1 + mean / FIRING_SHAPE, -FIRING_SHAPE);
+}
+
+double ps_firing_share(const ps_sae_rates *sae, size_t window, size_t windows)
 {
 	const double mean = (double)window * (double)sae->options.k / (double)sae->options.d_sae;
 
-	/* 1 - E exp(-x), where x is the times that a latent fires in a window. */
-	return 1 - pow(1 + mean / FIRING_SHAPE, -FIRING_SHAPE);
+	return fires(mean) / fires(mean * (double)ps_max_size(windows, 1));
 }
 
 double ps_seconds_ablate(const ps_model_rates *r, const ps_sae_rates *sae, const ps_ablate_work *w)

@@ -73,10 +73,10 @@ double ps_seconds_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_splice_work *work);
 double ps_seconds_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_ablate_work *work);
-/* The likely value of ps_ablate_work.share for windows of so many tokens. It assumes that the
- * firing rates of latents spread around their mean, k / d_sae, as they did in SAEs of four
- * models. */
-double ps_firing_share(const ps_sae_rates *sae, size_t window);
+/* The likely value of ps_ablate_work.share for so many windows of so many tokens. Latents that fire
+ * in none of the windows are not ablated. It assumes that the firing rates of latents spread around
+ * their mean, k / d_sae, as they did in SAEs of four models. */
+double ps_firing_share(const ps_sae_rates *sae, size_t window, size_t windows);
 /* Comparing so many SAEs, every pair of them. */
 double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes);
 double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *work);

@@ -282,10 +282,21 @@ static void twice_the_work_takes_nearly_twice_as_long(void **state)
 	assert_true(ratio > 5.99 && ratio < 6.01);
 }
 
+/* Counted on Gemma 3 270M: 155 of 200 pairs of 25 latents and 8 windows. */
+static void ablated_latents_fire_in_most_windows(void **state)
+{
+	const ps_sae_rates trained = {.options = {.k = 64, .d_sae = 5120}};
+
+	(void)state;
+	assert_true(fabs(ps_firing_share(&trained, 256, 8) - 155.0 / 200) < 0.03);
+	assert_true(fabs(ps_firing_share(&trained, 256, 1) - 1) < 1e-12);
+	assert_true(ps_firing_share(&trained, 256, 64) < ps_firing_share(&trained, 256, 8));
+}
+
 static void every_estimate_is_a_positive_number(void **state)
 {
 	const ps_ablate_work ablate = {
-		.latents = 10, .windows = 4, .layer = 3, .share = ps_firing_share(&sae, WINDOW)};
+		.latents = 10, .windows = 4, .layer = 3, .share = ps_firing_share(&sae, WINDOW, 4)};
 	const ps_survival_work survival = {.dense = 2,
 					   .pruned = 1,
 					   .conditions = 3,
@@ -415,6 +426,7 @@ int main(void)
 		cmocka_unit_test(training_takes_what_is_estimated),
 		cmocka_unit_test(a_spliced_loss_takes_what_is_estimated),
 		cmocka_unit_test(twice_the_work_takes_nearly_twice_as_long),
+		cmocka_unit_test(ablated_latents_fire_in_most_windows),
 		cmocka_unit_test(every_estimate_is_a_positive_number),
 		cmocka_unit_test(memory_is_what_the_command_plans),
 		cmocka_unit_test(nothing_finished_corrects_nothing),

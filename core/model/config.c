@@ -4,6 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/checked.h"
+#include "core/base/json_text.h"
+#include "core/model/quantized.h"
+
 /* No published model comes near this limit. Below it, the product of two sizes and an element's
  * bytes cannot overflow. */
 #define SIZE_LIMIT ((json_int_t)1 << 24)
@@ -115,6 +119,8 @@ static size_t read_size(struct reader *r, const char *key, size_t fallback)
 		return fallback;
 	if (!value)
 		refuse(r, key, "missing");
+	else if (json_is_real(value) && fabs(json_real_value(value)) >= 0x1p63)
+		refuse(r, key, "too large");
 	else if (!json_is_integer(value))
 		refuse(r, key, "not an integer");
 	else if (size <= 0)
@@ -163,6 +169,20 @@ static void refuse_when_set(struct reader *r, const char *key)
 		refuse(r, key, "not supported");
 }
 
+/* An older name of the entry is compression_config. It may stand beside text_config as well. */
+static void refuse_quantized(struct reader *r)
+{
+	static const char *const keys[] = {"quantization_config", "compression_config"};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (!r->rc)
+			r->rc = ps_quantized_refuse(find(r, keys[i]), keys[i], r->path, r->diag);
+		if (!r->rc)
+			r->rc = ps_quantized_refuse(json_object_get(r->outer, keys[i]), keys[i],
+						    r->path, r->diag);
+	}
+}
+
 static bool read_activation(struct reader *r, const char *key, bool gelu)
 {
 	const json_t *value = find_value(r->model, key);
@@ -205,7 +225,7 @@ static int32_t token_id(struct reader *r, const char *key, const json_t *value)
 
 	if (json_is_null(value))
 		return -1;
-	if (!json_is_integer(value) || id > SIZE_LIMIT)
+	if (!json_is_integer(value) || id > INT32_MAX)
 		refuse(r, key, "not a token id");
 	return id < 0 ? -1 : (int32_t)id;
 }
@@ -245,8 +265,6 @@ static void read_tokens(struct reader *r, const struct defaults *family, ps_mode
 	config->bos = read_token_id(r, "bos_token_id", family->bos);
 	config->pad = read_token_id(r, "pad_token_id", family->pad);
 	read_eos(r, family->eos, config);
-	if (config->bos >= 0 && (size_t)config->bos >= config->vocab)
-		refuse(r, "bos_token_id", "beyond the vocabulary");
 }
 
 static void read_llama3(struct reader *r, const json_t *object, size_t max_positions, ps_rope *rope)
@@ -376,20 +394,25 @@ static void read_sliding(struct reader *r, const struct defaults *family, ps_mod
 	config->sliding_window = read_size(r, "sliding_window", family->sliding_window);
 }
 
+/* Without head_dim, Llama's heads share the width among them. With it, neither needs to divide the
+ * other: q, k and v map the width to heads * head_dim, and o maps back. */
 static void read_heads(struct reader *r, const struct defaults *family, ps_model_config *config)
 {
+	size_t head_width = family->head_width;
+
 	config->heads = read_size(r, "num_attention_heads", family->heads);
 	config->kv_heads = read_size(r, "num_key_value_heads",
 				     family->kv_heads ? family->kv_heads : config->heads);
-	if (config->width % config->heads)
-		refuse(r, "num_attention_heads", "does not divide hidden_size");
+	if (!head_width && !find_value(r->model, "head_dim") && config->width % config->heads)
+		refuse(r, "num_attention_heads",
+		       "does not divide hidden_size, and head_dim is missing");
 	if (config->heads % config->kv_heads)
 		refuse(r, "num_key_value_heads", "does not divide num_attention_heads");
 	if (r->rc)
 		return;
-	config->head_width =
-		read_size(r, "head_dim",
-			  family->head_width ? family->head_width : config->width / config->heads);
+	if (!head_width)
+		head_width = ps_max_size(config->width / config->heads, 1);
+	config->head_width = read_size(r, "head_dim", head_width);
 	if (config->head_width % 2)
 		refuse(r, "head_dim", "odd");
 	if (config->head_width > (size_t)SIZE_LIMIT / config->heads)
@@ -431,12 +454,13 @@ static void read_arithmetic(struct reader *r, const struct defaults *family,
 
 static void read_model(struct reader *r, ps_model_config *config)
 {
-	static const char *const unsupported[] = {
-		"attention_bias", "mlp_bias", "use_bidirectional_attention", "quantization_config"};
+	static const char *const unsupported[] = {"attention_bias", "mlp_bias",
+						  "use_bidirectional_attention"};
 	const struct defaults *family = &families[config->family];
 
 	for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
 		refuse_when_set(r, unsupported[i]);
+	refuse_quantized(r);
 	if (!r->rc)
 		read_shape(r, family, config);
 	if (r->rc)
@@ -450,43 +474,54 @@ static void read_model(struct reader *r, ps_model_config *config)
 	read_tokens(r, family, config);
 }
 
-/* Sets the family from model_type; steps into Gemma 3's text_config. */
-static void read_family(struct reader *r, ps_model_config *config)
+/* Steps into Gemma 3's text_config. Returns the model_type of the decoder; NULL: there is none. */
+static const char *enter_decoder(struct reader *r)
 {
 	const char *name = json_string_value(find(r, "model_type"));
 
-	if (name && !strcmp(name, "gemma3")) {
-		r->outer = r->model;
-		r->model = find_object(r, r->outer, "text_config");
-		if (!r->model)
-			refuse(r, "text_config", "missing");
-		name = find(r, "model_type") ? json_string_value(find(r, "model_type"))
-					     : "gemma3_text";
-	}
-	if (!name) {
+	if (!name || strcmp(name, "gemma3"))
+		return name;
+	r->outer = r->model;
+	r->model = find_object(r, r->outer, "text_config");
+	if (!r->model)
+		refuse(r, "text_config", "missing");
+	return find(r, "model_type") ? json_string_value(find(r, "model_type")) : "gemma3_text";
+}
+
+/* The number of the family with this model_type; -1: none. */
+static int find_family(const char *name)
+{
+	for (size_t i = 0; name && i < FAMILY_COUNT; i++)
+		if (!strcmp(name, families[i].name))
+			return (int)i;
+	return -1;
+}
+
+static void read_family(struct reader *r, ps_model_config *config)
+{
+	const char *name = enter_decoder(r);
+	int family = find_family(name);
+
+	if (!name)
 		refuse(r, "model_type", "missing");
-		return;
-	}
-	for (size_t i = 0; i < FAMILY_COUNT; i++)
-		if (!strcmp(name, families[i].name)) {
-			config->family = (ps_family)i;
-			return;
-		}
-	refuse_name(r, "model_type", name);
+	else if (family < 0 && !r->rc)
+		r->rc = ps_fail(r->diag, PS_EINPUT,
+				"%s: model_type: '%.60s' is not supported (llama, gemma2, gemma3 "
+				"and gemma3_text are)",
+				r->path, name);
+	else
+		config->family = (ps_family)family;
 }
 
 int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config,
 		    ps_diag *diag)
 {
 	struct reader r = {.path = path, .diag = diag};
-	json_error_t error;
-	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	json_t *root = NULL;
+	int rc = ps_json_parse(text, length, path, &root, diag);
 
-	if (!root)
-		return ps_fail(diag,
-			       json_error_code(&error) == json_error_out_of_memory ? PS_EBUDGET
-										   : PS_EINPUT,
-			       "%s: line %d: %s", path, error.line, error.text);
+	if (rc)
+		return rc;
 	r.model = root;
 	*config = (ps_model_config){0};
 	if (!json_is_object(root))
@@ -495,6 +530,41 @@ int ps_config_parse(const char *text, size_t length, const char *path, ps_model_
 		read_family(&r, config);
 	if (!r.rc)
 		read_model(&r, config);
+	json_decref(root);
+	return r.rc;
+}
+
+int ps_config_need_bos(int32_t bos, size_t vocab, const char *path, ps_diag *diag)
+{
+	if (bos < 0)
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: bos_token_id is missing or null, and each window begins with BOS",
+			path);
+	if ((size_t)bos >= vocab)
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: bos_token_id %d is beyond the vocabulary of %zu, and each window "
+			"begins with BOS",
+			path, bos, vocab);
+	return 0;
+}
+
+int ps_config_bos(const char *text, size_t length, const char *path, int32_t *bos, ps_diag *diag)
+{
+	struct reader r = {.path = path, .diag = diag};
+	json_t *root = NULL;
+	size_t vocab;
+	int rc = ps_json_parse(text, length, path, &root, diag), family;
+
+	if (rc)
+		return rc;
+	r.model = root;
+	family = find_family(enter_decoder(&r));
+	*bos = read_token_id(&r, "bos_token_id", family < 0 ? -1 : families[family].bos);
+	vocab = read_size(&r, "vocab_size", family < 0 ? SIZE_MAX : families[family].vocab);
+	if (!r.rc)
+		r.rc = ps_config_need_bos(*bos, vocab, path, diag);
 	json_decref(root);
 	return r.rc;
 }

@@ -4,11 +4,14 @@
  * are read:
  *   - rope_theta, rope_scaling, rope_local_base_freq, sliding_window_pattern;
  *   - rope_parameters and layer_types of transformers 5; layer_types wins.
- * Without tie_word_embeddings the head is tied for Gemma and not for Llama.
+ * Without tie_word_embeddings the head is tied for Gemma and not for Llama. Keys that the model
+ * does not depend on may hold anything, Python's NaN and Infinity too (core/base/json_text.h).
  *
  * These are PS_EINPUT, and the message names the key:
- *   - what is not supported: other families, rope types, biases, activations;
- *   - sizes that are zero or negative, do not divide each other as they must, or are too large.
+ *   - what is not supported: other families, rope types, biases, activations, quantized weights
+ *     (core/model/quantized.h);
+ *   - sizes that are no integers (16.0 is none: transformers refuses it as well), zero or
+ *     negative, do not divide each other as they must, or are too large.
  *
  * Dimension letters used throughout: L layers, D model width, H query heads, G key/value heads, d
  * head width, I MLP width, V vocabulary, T tokens, W window, F latents, K active latents. */
@@ -45,7 +48,7 @@ typedef struct ps_model_config {
 	size_t sliding_window;    /* in sliding layers query i sees key j if i - window < j <= i */
 	bool sliding[PS_LAYERS_MAX];     /* whether the layer is a sliding one */
 	ps_rope rope_global, rope_local; /* local: in Gemma 3's sliding layers; else = global */
-	int32_t bos, eos[8], pad;        /* -1: none */
+	int32_t bos, eos[8], pad;        /* -1: none. They may be beyond the vocabulary. */
 	int eos_count;
 } ps_model_config;
 
@@ -53,6 +56,15 @@ typedef struct ps_model_config {
  * above, PS_EBUDGET without memory. */
 int ps_config_parse(const char *text, size_t length, const char *path, ps_model_config *config,
 		    ps_diag *diag) PS_MUST_USE;
+
+/* Reads BOS alone, whatever the family: *bos is bos_token_id, the first of a list. If the key is
+ * absent, it is the family's own. PS_EINPUT as ps_config_need_bos. */
+int ps_config_bos(const char *text, size_t length, const char *path, int32_t *bos,
+		  ps_diag *diag) PS_MUST_USE;
+
+/* PS_EINPUT unless bos is a token of the vocabulary. A config may say otherwise: only who puts BOS
+ * before a text asks. path is named in messages. */
+int ps_config_need_bos(int32_t bos, size_t vocab, const char *path, ps_diag *diag) PS_MUST_USE;
 
 /* The family's model_type: "llama", "gemma2" or "gemma3_text". */
 const char *ps_family_name(ps_family family);

@@ -214,7 +214,7 @@ static void parse_fixture(const char *model, const char *suffix, ps_model_config
 
 static void both_generations_of_keys_say_the_same(void **state)
 {
-	static const char *const models[] = {"llama", "llama3", "gemma2", "gemma3"};
+	static const char *const models[] = {"llama", "llama3", "llama_heads", "gemma2", "gemma3"};
 
 	(void)state;
 	for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
@@ -326,6 +326,8 @@ static void sizes_that_cannot_be_are_named(void **state)
 					     "4294967296",
 					     "16777217",
 					     "1.5",
+					     "64.0",
+					     "1e2",
 					     "\"64\"",
 					     "true",
 					     "[64]"};
@@ -370,7 +372,8 @@ static void sizes_that_do_not_divide_are_named(void **state)
 static void what_is_not_supported_is_named(void **state)
 {
 	(void)state;
-	refused("{\"model_type\": \"mistral\", " SMALL "}", "mistral");
+	refused("{\"model_type\": \"mistral\", " SMALL "}",
+		"'mistral' is not supported (llama, gemma2, gemma3 and gemma3_text are)");
 	refused("{\"model_type\": \"gemma\", " SMALL "}", "'gemma'");
 	refused("{\"model_type\": 7, " SMALL "}", "model_type");
 	refused("{" SMALL "}", "model_type: missing");
@@ -438,7 +441,7 @@ static void ropes_that_are_not_supported_are_named(void **state)
 static void token_ids_that_cannot_be_are_named(void **state)
 {
 	(void)state;
-	refused("{" LLAMA SMALL ", \"bos_token_id\": 32000}", "bos_token_id");
+	refused("{" LLAMA SMALL ", \"bos_token_id\": 4294967296}", "bos_token_id");
 	refused("{" LLAMA SMALL ", \"bos_token_id\": \"<s>\"}", "bos_token_id");
 	refused("{" LLAMA SMALL ", \"eos_token_id\": [1,2,3,4,5,6,7,8,9]}", "eos_token_id");
 	refused("{" LLAMA SMALL ", \"eos_token_id\": 9223372036854775807}", "eos_token_id");
@@ -456,9 +459,166 @@ static void what_is_not_json_is_refused(void **state)
 	refused("[]", "object");
 	refused("{" LLAMA SMALL, "line 1");
 	refused("{" LLAMA SMALL ", \"hidden_size\": 64}", "hidden_size");
-	refused("{" LLAMA SMALL ", \"vocab_size\": 99999999999999999999}", "line 1");
-	refused("{" LLAMA SMALL ", \"rms_norm_eps\": 1e999}", "line 1");
+	refused("\xef\xbb\xbf{" LLAMA SMALL "}", "byte order mark");
+	refused("{" LLAMA SMALL ", \"vocab_size\": 99999999999999999999}", "vocab_size: too large");
+	refused("{" LLAMA SMALL ", \"rms_norm_eps\": 1e999}", "rms_norm_eps: not a number");
+	refused("{" LLAMA SMALL ", \"rms_norm_eps\": NaN}", "rms_norm_eps: not a number");
+	refused("{" LLAMA SMALL ", \"rope_theta\": Infinity}", "rope_theta: not a number");
+	refused("{" LLAMA SMALL ", \"vocab_size\": -Infinity}", "vocab_size: not an integer");
+	refused("{" LLAMA SMALL ", \"eos_token_id\": NaN}", "eos_token_id");
+	refused("{" LLAMA SMALL ", \"tie_word_embeddings\": NaN}", "tie_word_embeddings");
+	refused("{" LLAMA SMALL ", \"attention_bias\": NaN}", "attention_bias");
+	refused("{" LLAMA SMALL ", \"quantization_config\": NaN}", "quantization_config");
+	refused("{" LLAMA SMALL ", \"hidden_act\": Infinity}", "hidden_act");
 	refused("{" LLAMA SMALL ", \"rms_norm_eps\": 0}", "rms_norm_eps");
+}
+
+static void unused_keys_may_hold_what_python_writes(void **state)
+{
+	ps_model_config plain, c;
+
+	(void)state;
+	parse("{" LLAMA SMALL "}", &plain);
+	parse("{\"router_z_limit\": [0.0, Infinity, -Infinity], \"best_loss\": NaN, \"run\": "
+	      "{\"id\": 340282366920938463463374607431768211456, \"x\": 1e400}, " LLAMA SMALL "}",
+	      &c);
+	assert_same_model(&plain, &c);
+}
+
+static void heads_need_not_divide_the_width_if_head_dim_is_given(void **state)
+{
+	ps_model_config c;
+	size_t rows, cols;
+
+	(void)state;
+	parse("{" LLAMA "\"hidden_size\": 1792, \"intermediate_size\": 4864, "
+	      "\"num_hidden_layers\": 2, \"num_attention_heads\": 24, "
+	      "\"num_key_value_heads\": 8, \"head_dim\": 128}",
+	      &c);
+	assert_true(c.width == 1792 && c.heads == 24 && c.kv_heads == 8 && c.head_width == 128);
+	assert_near(c.attention_scale, 1 / sqrt(128), 1e-15);
+	ps_projection_shape(&c, PS_Q, &rows, &cols);
+	assert_true(rows == 3072 && cols == 1792);
+	ps_projection_shape(&c, PS_K, &rows, &cols);
+	assert_true(rows == 1024 && cols == 1792);
+	ps_projection_shape(&c, PS_O, &rows, &cols);
+	assert_true(rows == 1792 && cols == 3072);
+	parse("{\"model_type\": \"gemma2\", \"hidden_size\": 100, \"intermediate_size\": 8, "
+	      "\"num_hidden_layers\": 1, \"num_attention_heads\": 12}",
+	      &c);
+	assert_true(c.head_width == 256);
+	parse("{" LLAMA "\"hidden_size\": 6, \"intermediate_size\": 8, \"num_hidden_layers\": 1, "
+	      "\"num_attention_heads\": 8, \"head_dim\": 2}",
+	      &c);
+	assert_true(c.head_width == 2);
+}
+
+static void quantization_that_only_describes_sparsity_is_a_remark(void **state)
+{
+	static const char *const remarks[] = {
+		"null",
+		"{}",
+		"false",
+		"{\"quant_method\": \"compressed-tensors\", \"format\": \"dense\", "
+		"\"config_groups\": {}, \"ignore\": [\"lm_head\"], \"kv_cache_scheme\": null, "
+		"\"sparsity_config\": {\"format\": \"dense\", \"global_sparsity\": 0.5, "
+		"\"sparsity_structure\": \"2:4\"}}",
+		"{\"quant_method\": \"compressed-tensors\", \"sparsity_config\": {\"format\": "
+		"\"dense\", \"global_sparsity\": NaN}}",
+		"{\"format\": \"dense\"}",
+		"{\"sparsity_config\": {\"global_sparsity\": 0.5}}",
+		"{\"quant_method\": \"compressed-tensors\", \"config_groups\": {\"group_0\": "
+		"{\"targets\": [\"Linear\"], \"weights\": null, \"input_activations\": "
+		"null}}}",
+		"{\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": false, "
+		"\"load_in_8bit\": false}",
+	};
+	ps_model_config plain, c;
+	char text[1024];
+
+	(void)state;
+	parse("{" LLAMA SMALL "}", &plain);
+	for (size_t i = 0; i < sizeof remarks / sizeof *remarks; i++) {
+		snprintf(text, sizeof text, "{" LLAMA SMALL ", \"quantization_config\": %s}",
+			 remarks[i]);
+		parse(text, &c);
+		assert_same_model(&plain, &c);
+	}
+}
+
+static void quantization_is_refused_by_its_name(void **state)
+{
+	static const struct {
+		const char *entry, *want;
+	} cases[] = {
+		{"{\"quant_method\": \"gptq\", \"bits\": 4}", "quant_method gptq"},
+		{"{\"quant_method\": \"awq\"}", "quant_method awq"},
+		{"{\"quant_method\": \"fp8\", \"format\": \"dense\"}", "quant_method fp8"},
+		{"{\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": true}", "load_in_4bit"},
+		{"{\"load_in_8bit\": true}", "load_in_8bit"},
+		{"{\"bits\": 4}", "bits"},
+		{"{\"quant_method\": \"compressed-tensors\", \"format\": "
+		 "\"pack-quantized\"}",
+		 "format pack-quantized"},
+		{"{\"quant_method\": \"compressed-tensors\", \"sparsity_config\": "
+		 "{\"format\": \"sparse-24-bitmask\"}}",
+		 "format sparse-24-bitmask"},
+		{"{\"format\": \"dense\", \"config_groups\": {\"g\": {\"weights\": "
+		 "{\"num_bits\": 8}}}}",
+		 "config_groups"},
+		{"{\"format\": \"dense\", \"config_groups\": {\"W8A8\": [\"Linear\"]}}",
+		 "config_groups"},
+		{"{\"format\": \"dense\", \"kv_cache_scheme\": {\"num_bits\": 8}}",
+		 "kv_cache_scheme"},
+		{"{\"quant_method\": 7}", "quant_method"},
+		{"[\"gptq\"]", "not an object"},
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "{" LLAMA SMALL ", \"quantization_config\": %s}",
+			 cases[i].entry);
+		refused(text, "quantization_config");
+		refused(text, cases[i].want);
+		snprintf(text, sizeof text,
+			 "{\"model_type\": \"gemma3\", \"quantization_config\": %s, "
+			 "\"text_config\": {" SMALL "}}",
+			 cases[i].entry);
+		refused(text, cases[i].want);
+	}
+}
+
+/* Reads BOS alone. Returns -1 if it is refused naming the key. */
+static int32_t bos_of(const char *text)
+{
+	int32_t bos = -2;
+	ps_diag diag = {{0}};
+	int rc = ps_config_bos(text, strlen(text), "dir/config.json", &bos, &diag);
+
+	if (rc && (rc != PS_EINPUT || !strstr(diag.text, "dir/config.json: bos_token_id")))
+		fail_msg("%s: %d '%s'", text, rc, diag.text);
+	return rc ? -1 : bos;
+}
+
+static void bos_is_looked_at_only_by_who_needs_it(void **state)
+{
+	ps_model_config c;
+
+	(void)state;
+	parse("{" LLAMA SMALL ", \"bos_token_id\": 32000}", &c);
+	assert_int_equal(c.bos, 32000);
+	assert_int_equal(ps_config_need_bos(c.bos, c.vocab, "m", NULL), PS_EINPUT);
+	assert_int_equal(ps_config_need_bos(31999, c.vocab, "m", NULL), 0);
+	assert_int_equal(ps_config_need_bos(-1, c.vocab, "m", NULL), PS_EINPUT);
+	assert_int_equal(bos_of("{" LLAMA SMALL ", \"bos_token_id\": 32000}"), -1);
+	assert_int_equal(bos_of("{\"bos_token_id\": 31999}"), 31999);
+	assert_int_equal(bos_of("{\"bos_token_id\": [7, 8], \"x\": NaN}"), 7);
+	assert_int_equal(bos_of("{\"bos_token_id\": null}"), -1);
+	assert_int_equal(bos_of("{\"bos_token_id\": \"<s>\"}"), -1);
+	assert_int_equal(bos_of("{\"model_type\": \"mistral\"}"), -1);
+	assert_int_equal(bos_of("{\"model_type\": \"llama\"}"), 1);
+	assert_int_equal(bos_of(gemma_3_4b), 2);
 }
 
 static void tensors_are_named_and_shaped_as_in_checkpoints(void **state)
@@ -507,6 +667,11 @@ int main(void)
 		cmocka_unit_test(ropes_that_are_not_supported_are_named),
 		cmocka_unit_test(token_ids_that_cannot_be_are_named),
 		cmocka_unit_test(what_is_not_json_is_refused),
+		cmocka_unit_test(unused_keys_may_hold_what_python_writes),
+		cmocka_unit_test(heads_need_not_divide_the_width_if_head_dim_is_given),
+		cmocka_unit_test(quantization_that_only_describes_sparsity_is_a_remark),
+		cmocka_unit_test(quantization_is_refused_by_its_name),
+		cmocka_unit_test(bos_is_looked_at_only_by_who_needs_it),
 		cmocka_unit_test(tensors_are_named_and_shaped_as_in_checkpoints),
 	};
 

@@ -23,7 +23,7 @@
 #define HIDDEN_TOLERANCE 4e-6
 #define LOSS_TOLERANCE 1e-5
 
-static const char *const models[] = {"llama", "llama3", "gemma2", "gemma3"};
+static const char *const models[] = {"llama", "llama3", "llama_heads", "gemma2", "gemma3"};
 
 #define MODELS (sizeof models / sizeof *models)
 

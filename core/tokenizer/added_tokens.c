@@ -7,6 +7,10 @@
 #include "core/base/utf8.h"
 #include "core/tokenizer/unicode_tables.h"
 
+/* The search may look so far ahead at every byte of a text, and each byte of a token may need a
+ * node. Published tokens have at most 100. */
+#define BYTES_MAX 256
+
 /* A node of a trie over bytes. Node 0 is not used: 0 means none. */
 typedef struct node {
 	uint32_t child, sibling;
@@ -84,11 +88,15 @@ static int descend(ps_added_tokens *set, uint32_t parent, uint8_t byte, uint32_t
 int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token,
 			ps_diag *diag)
 {
-	ps_added_token *grown =
-		ps_array_grow(set->token, &set->capacity, set->count + 1, sizeof *grown, diag);
+	ps_added_token *grown;
 	uint32_t at = 0;
 	int rc = 0;
 
+	if (length > BYTES_MAX)
+		return ps_fail(diag, PS_EINPUT,
+			       "the added token with id %d has %zu bytes, more than %d", token.id,
+			       length, BYTES_MAX);
+	grown = ps_array_grow(set->token, &set->capacity, set->count + 1, sizeof *grown, diag);
 	if (!grown)
 		return PS_EBUDGET;
 	set->token = grown;

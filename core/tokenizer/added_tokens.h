@@ -29,7 +29,8 @@ void ps_added_tokens_destroy(ps_added_tokens *set);
 /* Bytes that it holds. */
 size_t ps_added_tokens_bytes(const ps_added_tokens *set);
 
-/* Adds a token with its text, length > 0. PS_EINPUT if the text is there already. */
+/* Adds a token with its text, length > 0. PS_EINPUT if the text is there already, or has more than
+ * 256 bytes. */
 int ps_added_tokens_add(ps_added_tokens *set, const char *text, size_t length, ps_added_token token,
 			ps_diag *diag) PS_MUST_USE;
 

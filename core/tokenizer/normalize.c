@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_STEPS 64
+#include "core/base/checked.h"
+
+#define MOST_STEPS 16 /* each of a pattern holds more than 1 MB */
 #define DEEPEST_SEQUENCE 16
+/* Steps may not lengthen a text beyond all measure: 16 of them could, one behind the other. */
+#define MOST_GROWTH 16
+#define MOST_ADDED 65536
 
 typedef struct step {
 	ps_pattern *pattern; /* Replace; NULL: Prepend */
@@ -122,19 +127,29 @@ size_t ps_normalizer_bytes(const ps_normalizer *normalizer)
 	return bytes;
 }
 
-static int prepend(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag)
+/* Appends to a normalized text, which may have at most `most` bytes. */
+static int append(ps_buffer *out, const char *text, size_t length, size_t most, ps_diag *diag)
 {
-	int rc = ps_buffer_append(out, s->content, s->content_length, diag);
+	if (length > most - ps_min_size(out->used, most))
+		return ps_fail(diag, PS_EINPUT,
+			       "the normalizers make a text more than %d times as long",
+			       MOST_GROWTH);
+	return ps_buffer_append(out, text, length, diag);
+}
+
+static int prepend(const step *s, ps_piece *piece, ps_buffer *out, size_t most, ps_diag *diag)
+{
+	int rc = append(out, s->content, s->content_length, most, diag);
 
 	if (!rc)
-		rc = ps_buffer_append(out, piece->text, piece->length, diag);
+		rc = append(out, piece->text, piece->length, most, diag);
 	if (piece->origin_bytes)
 		piece->origin_bytes += s->content_length;
 	return rc;
 }
 
 /* The replacement of a match counts as stemming from the match's last character. */
-static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag)
+static int replace(const step *s, ps_piece *piece, ps_buffer *out, size_t most, ps_diag *diag)
 {
 	size_t start, end, copied = 0, origin = 0;
 	int rc = ps_pattern_open(s->pattern, piece->text, piece->length, diag), found = 0;
@@ -145,12 +160,12 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 			return ps_fail(diag, PS_EINPUT,
 				       "a normalizer that inserts text before the first character "
 				       "is not supported");
-		rc = ps_buffer_append(out, piece->text + copied, start - copied, diag);
+		rc = append(out, piece->text + copied, start - copied, most, diag);
 		if (!rc && copied < piece->origin_bytes)
 			origin = out->used -
 				 (start > piece->origin_bytes ? start - piece->origin_bytes : 0);
 		if (!rc)
-			rc = ps_buffer_append(out, s->content, s->content_length, diag);
+			rc = append(out, s->content, s->content_length, most, diag);
 		if (!rc && end <= piece->origin_bytes)
 			origin = out->used;
 		copied = end;
@@ -158,7 +173,7 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 	if (!rc && found < 0)
 		rc = found;
 	if (!rc)
-		rc = ps_buffer_append(out, piece->text + copied, piece->length - copied, diag);
+		rc = append(out, piece->text + copied, piece->length - copied, most, diag);
 	if (!rc && copied < piece->origin_bytes)
 		origin = out->used - (piece->length - piece->origin_bytes);
 	piece->origin_bytes = origin;
@@ -167,13 +182,16 @@ static int replace(const step *s, ps_piece *piece, ps_buffer *out, ps_diag *diag
 
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag)
 {
+	const size_t most = MOST_GROWTH * piece->length + MOST_ADDED;
+
 	for (size_t i = 0; i < normalizer->count && piece->length; i++) {
 		const step *s = &normalizer->step[i];
 		ps_buffer *out = &normalizer->out[i % 2];
 		int rc;
 
 		out->used = 0;
-		rc = s->pattern ? replace(s, piece, out, diag) : prepend(s, piece, out, diag);
+		rc = s->pattern ? replace(s, piece, out, most, diag)
+				: prepend(s, piece, out, most, diag);
 		if (rc)
 			return rc;
 		piece->text = out->data;

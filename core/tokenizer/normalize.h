@@ -40,7 +40,8 @@ void ps_normalizer_destroy(ps_normalizer *normalizer);
 /* Bytes that it holds. */
 size_t ps_normalizer_bytes(const ps_normalizer *normalizer);
 
-/* Normalizes *piece. The result is valid until the next call. */
+/* Normalizes *piece. The result is valid until the next call. PS_EINPUT if it is more than 16 times
+ * as long as the text, and 64 KiB. */
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;
 
 /* The pattern of a component: json is its "pattern", {"String": ...} or {"Regex": ...}. owner is

@@ -16,8 +16,9 @@
  *   - [...] with ranges, negation and nested classes;
  *   - groups (..) (?:..) (?i:..) (?-i:..) (?=..) (?!..) (?<=..) (?<!..) (?>..), and a leading (?i);
  *   - | and greedy, lazy and possessive quantifiers; ^ $ \A \z.
- * Under (?i) only ASCII letters fold, and U+017F and U+212A, which fold to s and k. Anything else
- * is PS_EINPUT, and the message names it. Nothing is silently taken for something else. */
+ * An expression has at most 2,048 bytes. Under (?i) only ASCII letters fold, and U+017F and U+212A,
+ * which fold to s and k. Anything else is PS_EINPUT, and the message names it. Nothing is silently
+ * taken for something else. */
 #ifndef PS_CORE_TOKENIZER_PATTERN_H
 #define PS_CORE_TOKENIZER_PATTERN_H
 

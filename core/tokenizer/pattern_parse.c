@@ -11,6 +11,9 @@
 
 #define DEEPEST_GROUP 100
 #define DEEPEST_CLASS 8
+/* Each property of two letters stands for hundreds of ranges. Published expressions have at most
+ * 600 bytes. */
+#define BYTES_MAX 2048
 
 typedef struct parser {
 	ps_pattern_program *program;
@@ -630,6 +633,9 @@ int ps_pattern_parse(ps_pattern_program *program, const char *regex, size_t leng
 	parser p = {.program = program, .text = regex, .end = length, .diag = diag};
 	int rc = 0;
 
+	if (length > BYTES_MAX)
+		return ps_fail(diag, PS_EINPUT, "a regular expression of %zu bytes, more than %d",
+			       length, BYTES_MAX);
 	program->set = calloc(PS_PATTERN_SETS_MAX, sizeof *program->set);
 	if (!program->set)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a pattern");

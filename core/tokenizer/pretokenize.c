@@ -8,7 +8,7 @@
 #include "core/base/utf8.h"
 #include "core/tokenizer/unicode_tables.h"
 
-#define MOST_STEPS 32
+#define MOST_STEPS 16 /* each of a pattern holds more than 1 MB */
 #define DEEPEST_SEQUENCE 16
 
 /* The regex of GPT-2, which ByteLevel uses by default. */

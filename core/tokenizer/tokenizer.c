@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_text.h"
 #include "core/base/utf8.h"
 #include "core/tokenizer/added_tokens.h"
 #include "core/tokenizer/bpe.h"
@@ -44,17 +45,13 @@ static int refuse_text(const json_t *options, const char *key, ps_diag *diag)
 
 static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag *diag)
 {
-	const json_t *type = json_object_get(parts->options, "type"),
-		     *dropout = json_object_get(parts->options, "dropout");
+	const json_t *dropout = json_object_get(parts->options, "dropout");
 	const json_t *unknown = json_object_get(parts->options, "unk_token");
-	const char *name = json_string_value(type);
 	ps_bpe_options options = {.has_unknown = json_is_string(unknown),
 				  .unknown = json_string_value(unknown),
 				  .unknown_length = json_string_length(unknown)};
 	int rc;
 
-	if (type && (!name || strcmp(name, "BPE")))
-		return ps_fail(diag, PS_EINPUT, "unsupported model type \"%s\"", name ? name : "");
 	if (dropout && !json_is_null(dropout))
 		return ps_fail(diag, PS_EINPUT, "\"dropout\" of the model is not supported");
 	if (unknown && !json_is_string(unknown) && !json_is_null(unknown))
@@ -141,11 +138,14 @@ static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, s
 int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
 			ps_diag *diag)
 {
-	ps_tokenizer *t = calloc(1, sizeof *t);
+	ps_tokenizer *t;
 	ps_tokenizer_parts parts = {0};
 	ps_diag inner = {{0}};
-	int rc;
+	int rc = ps_json_refuse_mark(json, length, path, diag);
 
+	if (rc)
+		return rc;
+	t = calloc(1, sizeof *t);
 	if (!t)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a tokenizer", path);
 	rc = build(t, &parts, json, length, &inner);

@@ -16,6 +16,8 @@
  *   - anything else in the file; the message names it;
  *   - files on which the library is not sure of its result: two added tokens that are searched as
  *     the same text, or a pattern that inserts text before the first character;
+ *   - added tokens of more than 256 bytes, normalizers that make a text more than 16 times as
+ *     long;
  *   - text that is not UTF-8; the message gives the offset of the first invalid byte.
  *
  * The file is read by events, never as a tree. One thread at a time may use a tokenizer. */

@@ -143,6 +143,18 @@ static int keep_added(reader *r, const json_t *value)
 	return ps_buffer_append(&parts->content, json_string_value(content), token.length, r->diag);
 }
 
+/* The type comes first in the files of the library, so that other models are named as such before
+ * their vocabulary, which has another form, is met. */
+static int check_type(const reader *r, const json_t *value)
+{
+	if (!json_is_string(value))
+		return wrong_type(r, "the model's \"type\"");
+	if (!strcmp(json_string_value(value), "BPE"))
+		return 0;
+	return ps_fail(r->diag, PS_EINPUT, "a %.60s tokenizer is not supported, only BPE is",
+		       json_string_value(value));
+}
+
 /* Hands a finished value to the place that KEEPING returns to. Takes over value. */
 static int place_value(reader *r, json_t *value)
 {
@@ -156,6 +168,8 @@ static int place_value(reader *r, json_t *value)
 
 		if (!key || json_object_set(r->parts->options, key, value))
 			rc = ps_fail(r->diag, PS_EBUDGET, "no memory for the model's options");
+		else if (key_is(r, "type"))
+			rc = check_type(r, value);
 		free(key);
 	} else {
 		json_t **slot =
@@ -343,6 +357,10 @@ static int pair_event(reader *r, const event *e)
 
 static int open_vocab(reader *r, const event *e)
 {
+	if (e->kind == OPEN_ARRAY)
+		return ps_fail(r->diag, PS_EINPUT,
+			       "the vocabulary is a list, as of a Unigram tokenizer, which is not "
+			       "supported; BPE is");
 	if (e->kind != OPEN_MAP)
 		return wrong_type(r, "the vocabulary");
 	if (r->merges_only)

@@ -239,7 +239,9 @@ static const struct {
 	{{.merges = "[[\"\",\"a\"]]"}, "merge 0 names \"\""},
 	{{.merges = "[1]"}, "wrong type"},
 	{{.merges = "{}"}, "wrong type"},
-	{{.vocab = "[]"}, "wrong type"},
+	{{.vocab = "[]"}, "Unigram"},
+	{{.vocab = "[[\"a\",-1.5]]"}, "Unigram"},
+	{{.vocab = "7"}, "wrong type"},
 	{{.vocab = "{\"a\":-1}"}, "out of range"},
 	{{.vocab = "{\"a\":16777216}"}, "out of range"},
 	{{.vocab = "{\"a\":99999999999999999999}"}, "not an integer in range"},
@@ -290,11 +292,33 @@ static void malformed_files_are_refused_with_a_reason(void **state)
 		assert_refused(text, strlen(text), malformed[i].said);
 		free(text);
 	}
+	{
+		char top[600];
+		const parts long_token = {.top = top};
+		char *text;
+
+		snprintf(top, sizeof top,
+			 "\"added_tokens\":[{\"id\":7,\"content\":\"%0257d\",\"single_word\":false,"
+			 "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":false}"
+			 "],",
+			 0);
+		text = tiny(&long_token);
+		assert_refused(text, strlen(text), "257 bytes, more than 256");
+		free(text);
+	}
 	assert_refused("[]", 2, "outermost");
 	assert_refused("{}", 2, "vocab");
 	assert_refused("", 0, "JSON");
 	assert_refused("{\"model\":7}", 11, "wrong type");
 	assert_refused("{\"model\":{\"vocab\":{}}}", 22, "merges");
+	assert_refused("{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",-1]]}}", 59,
+		       "a Unigram tokenizer is not supported");
+	assert_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", 41,
+		       "a WordPiece tokenizer is not supported");
+	assert_refused("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", 41,
+		       "a WordLevel tokenizer is not supported");
+	assert_refused("{\"model\":{\"type\":7}}", 20, "the model's \"type\" has the wrong type");
+	assert_refused("\xef\xbb\xbf{}", 5, "byte order mark");
 }
 
 static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
@@ -517,6 +541,28 @@ static void a_pattern_that_backtracks_without_end_fails_soon(void **state)
 	ps_tokenizer_destroy(tokenizer);
 }
 
+static void normalizers_that_lengthen_without_end_fail_soon(void **state)
+{
+	char top[2048] = "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[";
+	const parts p = {.top = top};
+	ps_tokenizer *tokenizer;
+	id_list got = {0};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		snprintf(top + strlen(top), sizeof top - strlen(top),
+			 "%s{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":"
+			 "\"aaaaaaaaaa\"}",
+			 i ? "," : "");
+	strcat(top, "]},");
+	tokenizer = open_tiny(&p);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "ab", 2, take_id, &got, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "16 times as long"));
+	free(got.ids);
+	ps_tokenizer_destroy(tokenizer);
+}
+
 static void a_long_word_merges_in_the_order_of_ranks(void **state)
 {
 	const parts p = {.vocab = "{\"a\":0,\"aa\":1,\"aaaa\":2}", .merges = "[\"a a\",\"aa aa\"]"};
@@ -555,6 +601,7 @@ int main(void)
 		cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),
 		cmocka_unit_test(a_sink_that_refuses_stops_the_encoding),
 		cmocka_unit_test(a_pattern_that_backtracks_without_end_fails_soon),
+		cmocka_unit_test(normalizers_that_lengthen_without_end_fail_soon),
 		cmocka_unit_test(a_long_word_merges_in_the_order_of_ranks),
 	};
 

@@ -11,6 +11,7 @@
 #include "core/base/digest.h"
 #include "io/file.h"
 #include "io/hub.h"
+#include "io/recognize.h"
 #include "io/weight_stream.h"
 
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
@@ -27,6 +28,16 @@ struct ps_checkpoint {
 	ps_weight_stream *stream; /* NULL until ps_checkpoint_stream */
 };
 
+/* MODEL is a file, or something else that is no folder. */
+static int refuse_file(const char *model, ps_diag *diag)
+{
+	const char *what = ps_recognize_file(&ps_sys_linux, model);
+
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: not a checkpoint folder%s%s; single files are not supported", model,
+		       what ? ", but " : "", what ? what : "");
+}
+
 int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 {
 	size_t length = strlen(model);
@@ -34,10 +45,7 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 
 	if (!stat(model, &st)) {
 		if (!S_ISDIR(st.st_mode))
-			return ps_fail(
-				diag, PS_EINPUT,
-				"%s: not a checkpoint folder; single files are not supported",
-				model);
+			return refuse_file(model, diag);
 		if (length >= PATH_MAX)
 			return ps_fail(diag, PS_EINPUT, "%s: the path is too long", model);
 		memcpy(path, model, length + 1);
@@ -52,6 +60,21 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 
 /* --- opening --- */
 
+/* transformers adds an adapter that lies beside a model to it. */
+static int refuse_adapter(const char *folder, ps_diag *diag)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s/adapter_config.json", folder) >= (int)sizeof path)
+		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", folder);
+	if (!ps_file_is_named(path))
+		return 0;
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: a PEFT (LoRA) adapter is not supported: merge it into its base model "
+		       "and save that",
+		       path);
+}
+
 static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 {
 	char path[PATH_MAX];
@@ -59,6 +82,8 @@ static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 
 	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
+	if (!ps_file_is_named(path))
+		return ps_recognize_model(checkpoint->folder, "config.json", diag);
 	rc = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
 			  &checkpoint->config_length, diag);
 	if (rc)
@@ -84,7 +109,9 @@ int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", model);
 		goto out;
 	}
-	rc = read_config(checkpoint, diag);
+	rc = refuse_adapter(folder, diag);
+	if (!rc)
+		rc = read_config(checkpoint, diag);
 	if (!rc)
 		rc = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
 	if (!rc)
@@ -124,6 +151,18 @@ const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint)
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint)
 {
 	return checkpoint->map.bytes;
+}
+
+bool ps_checkpoint_has_head(const ps_checkpoint *checkpoint)
+{
+	return !checkpoint->map.headless;
+}
+
+bool ps_checkpoint_find_projection(const ps_checkpoint *checkpoint, const char *name, int *layer,
+				   ps_projection *projection)
+{
+	return ps_projection_of(&checkpoint->config, checkpoint->map.prefix, name, layer,
+				projection);
 }
 
 ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)

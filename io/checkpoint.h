@@ -6,7 +6,8 @@
  *   shards.
  * - A hub id is looked up in the local Hugging Face cache (io/hub.h), which is only read.
  * Every tensor that the config needs must be there in the right shape, in BF16, F16 or F32. Biases
- * and unknown tensors in decoder layers are refused by name (io/model_map.h).
+ * and unknown tensors in decoder layers are refused by name (io/model_map.h). What is there instead
+ * of a checkpoint is named (io/recognize.h).
  *
  * Backends (io/backend.h):
  * - uring: the next layer is read while one computes. What the page cache does not hold is read
@@ -43,6 +44,14 @@ const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
 const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
 /* Bytes of all weights in their files. */
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint);
+
+/* False if the files hold no output head and the config does not tie it to the embedding, as of a
+ * decoder that was saved alone. The source then hands out the embedding as head: do not use it. */
+bool ps_checkpoint_has_head(const ps_checkpoint *checkpoint);
+
+/* Finds which projection a tensor of the checkpoint's files is, by its name. False: it is none. */
+bool ps_checkpoint_find_projection(const ps_checkpoint *checkpoint, const char *name, int *layer,
+				   ps_projection *projection);
 
 /* PS_BF16 if every projection of the decoder layers is stored so, else PS_F32. */
 ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);

@@ -2,20 +2,66 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/json_text.h"
 #include "io/temporary.h"
 
 #define DIGEST_BUFFER ((size_t)1 << 20)
+#define POINTER_BYTES_MAX 1024 /* of a Git LFS pointer, by its specification */
 
 /* Every error of an input is PS_EINPUT, whatever the kernel calls it. */
 static int input_failure(ps_diag *diag, int rc, const char *path)
 {
 	(void)ps_fail_errno(diag, -rc, "%s", path);
 	return PS_EINPUT;
+}
+
+/* Refuses a Git LFS pointer: a clone without git-lfs has one in place of each large file. */
+static int refuse_pointer(const ps_sys *sys, int fd, size_t bytes, const char *path, ps_diag *diag)
+{
+	static const char first_line[] = "version https://git-lfs.github.com/spec/";
+	char text[POINTER_BYTES_MAX];
+	const char *size;
+	int rc;
+
+	if (bytes < sizeof first_line || bytes >= sizeof text)
+		return 0;
+	rc = ps_sys_pread_full(sys, fd, text, bytes, 0);
+	if (rc)
+		return input_failure(diag, rc, path);
+	if (memcmp(text, first_line, sizeof first_line - 1))
+		return 0;
+	text[bytes] = 0;
+	size = strstr(text, "\nsize ");
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: is a Git LFS pointer, not the file itself (size %.*s): fetch it with "
+		       "git lfs pull",
+		       path, size ? (int)strspn(size + 6, "0123456789") : 7,
+		       size ? size + 6 : "unknown");
+}
+
+static int refuse_missing(const char *path, ps_diag *diag)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(path, target, sizeof target);
+
+	if (length < 0)
+		return input_failure(diag, -ENOENT, path);
+	return ps_fail(diag, PS_EINPUT, "%s: is a link to %.*s, which is not there", path,
+		       (int)length, target);
+}
+
+bool ps_file_is_named(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st);
 }
 
 int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *diag)
@@ -25,7 +71,7 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 	int fd = sys->open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), rc;
 
 	if (fd < 0)
-		return input_failure(diag, fd, path);
+		return fd == -ENOENT ? refuse_missing(path, diag) : input_failure(diag, fd, path);
 	rc = sys->fstat(fd, &st);
 	if (rc)
 		rc = input_failure(diag, rc, path);
@@ -33,6 +79,8 @@ int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *
 		rc = ps_fail(diag, PS_EINPUT, "%s: %s", path,
 			     S_ISDIR(st.st_mode) ? "is a folder, not a file"
 						 : "is not a regular file");
+	else
+		rc = refuse_pointer(sys, fd, (size_t)st.st_size, path, diag);
 	if (rc) {
 		(void)sys->close(fd);
 		return rc;
@@ -82,16 +130,13 @@ int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t 
 {
 	char *text = NULL;
 	size_t length = 0;
-	json_error_t error;
 	int rc = ps_file_read(sys, path, limit, &text, &length, diag);
 
 	if (rc)
 		return rc;
-	*value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	rc = ps_json_parse(text, length, path, value, diag);
 	free(text);
-	if (!*value)
-		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s", path, error.line, error.text);
-	return 0;
+	return rc;
 }
 
 int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_t *digest,

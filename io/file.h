@@ -26,13 +26,16 @@ int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *valu
  * file is missing, unreadable, not a regular file, or has more than `limit` bytes. */
 int ps_file_read(const ps_sys *sys, const char *path, size_t limit, char **bytes, size_t *length,
 		 ps_diag *diag) PS_MUST_USE;
-/* Reads a JSON file. *value is a new reference. PS_EINPUT also for invalid JSON and for duplicate
- * keys, naming the line. */
+/* Reads a JSON file (core/base/json_text.h says which deviations it takes). *value is a new
+ * reference. PS_EINPUT also for invalid JSON and for duplicate keys, naming the line. */
 int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t **value,
 		      ps_diag *diag) PS_MUST_USE;
 
-/* Opens a regular file for reading. Returns its descriptor (>= 0) and its size, or PS_EINPUT. */
+/* Opens a regular file for reading. Returns its descriptor (>= 0) and its size, or PS_EINPUT. Every
+ * input is opened here, so that a Git LFS pointer in place of any file is named as one. */
 int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *diag) PS_MUST_USE;
+/* Whether the path names anything, even a link to a file that is not there. */
+bool ps_file_is_named(const char *path);
 /* The size and the XXH3 of a whole file. PS_EINPUT if it cannot be read. */
 int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_t *digest,
 		   ps_diag *diag) PS_MUST_USE;

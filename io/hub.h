@@ -1,9 +1,17 @@
 /* io/hub.h: finds the snapshot of a hub id in the local Hugging Face cache. It downloads and writes
  * nothing.
  *
- * Layout: CACHE/models--org--name/refs/main holds a revision.
- * CACHE/models--org--name/snapshots/REVISION/ holds the files, as links into blobs/. CACHE is the
- * first of HF_HUB_CACHE, HF_HOME/hub and HOME/.cache/huggingface/hub whose variable is set. */
+ * An id is "name" or "org/name". With "@REVISION" behind it, it means that branch, tag or commit;
+ * without, the branch main.
+ *
+ * Layout: CACHE/models--org--name/refs/REVISION holds a commit.
+ * CACHE/models--org--name/snapshots/COMMIT/ holds the files, as links into blobs/. If there is no
+ * refs/main and only one snapshot, that one is taken.
+ *
+ * CACHE is the first of these whose variable is set, as in the library huggingface_hub:
+ * HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub,
+ * HOME/.cache/huggingface/hub.
+ * A leading ~, and $NAME or ${NAME}, are expanded. */
 #ifndef PS_IO_HUB_H
 #define PS_IO_HUB_H
 
@@ -11,12 +19,12 @@
 
 #include "core/base/error.h"
 
-/* True for "name" or "org/name" of letters, digits, '.', '_' and '-', no part of which starts with
- * '.' or '-'. */
+/* True for an id whose words are of letters, digits, '.', '_' and '-', none of which starts with
+ * '.' or '-'. A revision may have several words with '/' between them. */
 bool ps_hub_is_id(const char *id);
 
 /* Writes the snapshot's folder to path (PATH_MAX bytes). PS_EINPUT if it is not there, saying where
- * it was looked for. */
+ * it was looked for, or if several snapshots come into question. */
 int ps_hub_snapshot(const char *id, char *path, ps_diag *diag) PS_MUST_USE;
 
 #endif

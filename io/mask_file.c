@@ -10,30 +10,6 @@
 #include "io/model_map.h"
 #include "io/verified_file.h"
 
-/* Finds which weight a tensor's name means, under any of the prefixes. */
-static bool parse_name(const char *name, const ps_model_config *config, int *layer,
-		       ps_projection *projection)
-{
-	const char *number = strstr(name, "layers.");
-	char known[96], full[PS_NAME_MAX];
-	unsigned long value;
-
-	if (!number)
-		return false;
-	value = strtoul(number + strlen("layers."), NULL, 10);
-	if (value >= config->layers)
-		return false;
-	*layer = (int)value;
-	for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
-		*projection = (ps_projection)p;
-		ps_projection_tensor(*layer, *projection, known);
-		for (int prefix = 0; prefix < PS_PREFIXES; prefix++)
-			if (!strcmp(name, ps_prefixed_name(prefix, known, full)))
-				return true;
-	}
-	return false;
-}
-
 static const ps_tensor_info *find(const ps_mask_file *mask, int layer, ps_projection projection)
 {
 	const ps_tensor_info *info = NULL;
@@ -92,7 +68,7 @@ static int check_tensor(const ps_mask_file *mask, const ps_tensor_info *info,
 	size_t rows, cols;
 	int layer;
 
-	if (!parse_name(info->name, config, &layer, &projection))
+	if (!ps_projection_of(config, -1, info->name, &layer, &projection))
 		return ps_fail(diag, PS_EINPUT,
 			       "%s: tensor %s is no projection of this model: the mask belongs to "
 			       "another model",
@@ -102,6 +78,12 @@ static int check_tensor(const ps_mask_file *mask, const ps_tensor_info *info,
 			       "%s: tensor %s stands for a weight that has another mask too",
 			       mask->file.path, info->name);
 	ps_projection_shape(config, projection, &rows, &cols);
+	if (info->rank == 2 && info->shape[0] == rows && info->shape[1] == cols && cols > 1)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s: is %s [%zu, %zu], one value for each weight; a mask "
+			       "has one bit for each: U8 [%zu, %zu] is expected",
+			       mask->file.path, info->name, info->dtype_name, rows, cols, rows,
+			       ps_bitmap_row_bytes(cols));
 	if (info->dtype != (int)PS_U8 || info->rank != 2 || info->shape[0] != rows ||
 	    info->shape[1] != ps_bitmap_row_bytes(cols))
 		return ps_fail(diag, PS_EINPUT,

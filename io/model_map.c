@@ -5,18 +5,23 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "io/foreign_tensor.h"
 
 #define MODEL "model."
 #define HEAD "lm_head.weight"
 #define EMBEDDING "model.embed_tokens.weight"
 #define FINAL_NORM "model.norm.weight"
 
-/* The prefixes of the decoder's tensors and of the head in a file: of a text model, of a model with
- * a vision tower as first published, and of such a model as transformers 5 saves it. */
+/* The prefixes of the decoder's tensors and of the head in a file. */
 static const struct {
 	const char *model, *head;
 } prefixes[PS_PREFIXES] = {
-	{MODEL, ""}, {"language_model.model.", "language_model."}, {"model.language_model.", ""}};
+	{MODEL, ""},                                  /* a text model with its head */
+	{"language_model.model.", "language_model."}, /* with a vision tower, as first published */
+	{"model.language_model.", ""},                /* the same as transformers 5 saves it */
+	{"", ""},                                     /* AutoModel: the decoder alone */
+	{"language_model.", ""},                      /* AutoModel with a vision tower */
+};
 
 char *ps_prefixed_name(int prefix, const char *name, char *out)
 {
@@ -44,6 +49,30 @@ char *ps_layer_tensor_name(const ps_model_config *config, int layer, int tensor,
 	return ps_norm_tensor(config->family, layer, (ps_norm)(tensor - (int)PS_PROJECTIONS), out);
 }
 
+bool ps_projection_of(const ps_model_config *config, int prefix, const char *name, int *layer,
+		      ps_projection *projection)
+{
+	const char *number = strstr(name, "layers.");
+	char known[96], full[PS_NAME_MAX];
+	unsigned long value;
+
+	if (!number)
+		return false;
+	value = strtoul(number + strlen("layers."), NULL, 10);
+	if (value >= config->layers)
+		return false;
+	*layer = (int)value;
+	for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
+		*projection = (ps_projection)p;
+		ps_projection_tensor(*layer, *projection, known);
+		for (int i = 0; i < PS_PREFIXES; i++)
+			if ((prefix < 0 || prefix == i) &&
+			    !strcmp(name, ps_prefixed_name(i, known, full)))
+				return true;
+	}
+	return false;
+}
+
 struct builder {
 	ps_model_map *map;
 	const ps_shard_set *set;
@@ -52,6 +81,38 @@ struct builder {
 	int prefix;
 	ps_diag *diag;
 };
+
+static bool is_embedding(const char *name)
+{
+	static const char end[] = ".embed_tokens.weight";
+	size_t length = strlen(name), n = sizeof end - 1;
+
+	return length > n && !strcmp(name + length - n, end);
+}
+
+/* Says what the file has instead: an embedding of another prefix, or tensors of another kind. */
+static int refuse_prefix(const struct builder *b)
+{
+	const char *name = NULL, *kind = NULL;
+
+	for (size_t i = 0; i < b->set->tensor_count && !name; i++)
+		if (is_embedding(b->set->tensors[i].info->name))
+			name = b->set->tensors[i].info->name;
+	if (name)
+		return ps_fail(b->diag, PS_EINPUT,
+			       "%s: tensor " EMBEDDING " is missing; the prefix of %.120s is not "
+			       "supported",
+			       b->folder, name);
+	for (size_t i = 0; i < b->set->tensor_count && !kind; i++) {
+		name = b->set->tensors[i].info->name;
+		kind = ps_foreign_kind(name);
+	}
+	if (kind)
+		return ps_fail(b->diag, PS_EINPUT,
+			       "%s: tensor " EMBEDDING " is missing; %.120s is %s", b->folder, name,
+			       kind);
+	return ps_fail(b->diag, PS_EINPUT, "%s: tensor " EMBEDDING " is missing", b->folder);
+}
 
 /* Finds the prefix that this checkpoint uses: that of its embedding. */
 static int choose_prefix(struct builder *b)
@@ -69,9 +130,8 @@ static int choose_prefix(struct builder *b)
 		found = i;
 	}
 	if (found < 0)
-		return ps_fail(b->diag, PS_EINPUT, "%s: tensor " EMBEDDING " is missing",
-			       b->folder);
-	b->prefix = found;
+		return refuse_prefix(b);
+	b->map->prefix = b->prefix = found;
 	return 0;
 }
 
@@ -135,19 +195,30 @@ static int locate_ends(struct builder *b)
 		return rc;
 	/* A head in the file counts even if the config ties it to the embedding: transformers keeps
 	 * the two apart if they differ. */
-	if (config->tied && !ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, HEAD, head))) {
-		b->map->head = b->map->embedding;
-		return 0;
-	}
-	return locate(b, HEAD, 2, config->vocab, config->width, &b->map->head);
+	if (ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, HEAD, head)))
+		return locate(b, HEAD, 2, config->vocab, config->width, &b->map->head);
+	b->map->head = b->map->embedding;
+	b->map->headless = !config->tied;
+	return 0;
+}
+
+static int refuse_tensor(const struct builder *b, const ps_located *located)
+{
+	const char *name = located->info->name, *path = located->file->path,
+		   *kind = ps_foreign_kind(name);
+
+	if (kind)
+		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is %s, which is not supported",
+			       path, name, kind);
+	return ps_fail(b->diag, PS_EINPUT,
+		       "%s: tensor %s is unknown in a %s model, and may change what it computes",
+		       path, name, ps_family_name(b->config->family));
 }
 
 /* Checks that a layer of this family has such a tensor. rest: its name after "layers.". */
 static int check_layer_tensor(const struct builder *b, const ps_located *located, const char *rest)
 {
-	/* Llama checkpoints of 2023 hold this constant. The config gives it as well. */
-	static const char constant[] = ".self_attn.rotary_emb.inv_freq";
-	const char *name = located->info->name, *path = located->file->path, *suffix;
+	const char *name = located->info->name, *path = located->file->path;
 	char *end, known[96], full[PS_NAME_MAX];
 	unsigned long layer = strtoul(rest, &end, 10);
 
@@ -161,15 +232,30 @@ static int check_layer_tensor(const struct builder *b, const ps_located *located
 		if (ps_layer_tensor_name(b->config, (int)layer, t, known) &&
 		    !strcmp(ps_prefixed_name(b->prefix, known, full), name))
 			return 0;
-	if (!strcmp(end, constant))
-		return 0;
-	suffix = strrchr(name, '.');
-	if (!strcmp(suffix, ".bias"))
-		return ps_fail(b->diag, PS_EINPUT,
-			       "%s: tensor %s is a bias, which is not supported", path, name);
-	return ps_fail(b->diag, PS_EINPUT,
-		       "%s: tensor %s is unknown in a %s decoder layer, which is not supported",
-		       path, name, ps_family_name(b->config->family));
+	return ps_foreign_is_unread(located->info) ? 0 : refuse_tensor(b, located);
+}
+
+/* Whether the tensor belongs to the embedding, the final norm or the head, and is not its weight:
+ * a bias of the head, scales of the embedding. */
+static bool is_beside_an_end(const struct builder *b, const char *name)
+{
+	static const char *const ends[] = {EMBEDDING, FINAL_NORM, HEAD};
+	char full[PS_NAME_MAX];
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		size_t stem = strlen(ps_prefixed_name(b->prefix, ends[i], full)) - strlen("weight");
+
+		if (!strncmp(name, full, stem) && strcmp(name, full))
+			return true;
+	}
+	return false;
+}
+
+/* An adapter may stand under any prefix. */
+static bool is_adapter(const char *name)
+{
+	return strstr(name, ".lora_") || strstr(name, ".base_layer.") ||
+	       !strncmp(name, "base_model.", strlen("base_model."));
 }
 
 static int check_unknown(const struct builder *b)
@@ -180,11 +266,13 @@ static int check_unknown(const struct builder *b)
 	length = strlen(ps_prefixed_name(b->prefix, MODEL "layers.", start));
 	for (size_t i = 0; i < b->set->tensor_count; i++) {
 		const ps_located *located = &b->set->tensors[i];
-		int rc;
+		const char *name = located->info->name;
+		int rc = 0;
 
-		if (strncmp(located->info->name, start, length))
-			continue;
-		rc = check_layer_tensor(b, located, located->info->name + length);
+		if (!strncmp(name, start, length))
+			rc = check_layer_tensor(b, located, name + length);
+		else if (is_adapter(name) || is_beside_an_end(b, name))
+			rc = refuse_tensor(b, located);
 		if (rc)
 			return rc;
 	}

@@ -1,8 +1,12 @@
 /* io/model_map.h: which tensor of a checkpoint is which weight of the model.
  *
  * Every tensor that the config needs must be there in the right shape, in BF16, F16 or F32. Decoder
- * layers must hold nothing else: a bias or a norm that the program does not compute would silently
- * change the result. Other tensors outside the decoder layers (a vision tower) are left alone. */
+ * layers must hold nothing else that could change the result, such as a bias or a norm that the
+ * program does not compute. io/foreign_tensor.h says what is passed over. Other tensors outside the
+ * decoder layers (a vision tower) are left alone, except those beside the embedding, the final norm
+ * and the head, and adapters.
+ *
+ * Names may have one of several prefixes, or none if the decoder was saved alone. */
 #ifndef PS_IO_MODEL_MAP_H
 #define PS_IO_MODEL_MAP_H
 
@@ -11,7 +15,7 @@
 #include "io/shard_index.h"
 
 #define PS_LAYER_TENSORS ((int)PS_PROJECTIONS + (int)PS_NORMS)
-#define PS_PREFIXES 3
+#define PS_PREFIXES 5
 #define PS_NAME_MAX 160 /* bytes of a prefixed tensor name with its NUL */
 
 typedef struct ps_model_map {
@@ -20,7 +24,9 @@ typedef struct ps_model_map {
 	 * norm. */
 	ps_located *layers;
 	ps_located embedding, final_norm;
-	ps_located head; /* the embedding if the file has no head and the config ties them */
+	ps_located head; /* the embedding if the file has no head */
+	bool headless;   /* the file has no head, and the config does not tie it: no logits */
+	int prefix;      /* of the names in the files: ps_prefixed_name */
 	uint64_t bytes;  /* of all of them in the files */
 } ps_model_map;
 
@@ -47,5 +53,9 @@ char *ps_layer_tensor_name(const ps_model_config *config, int layer, int tensor,
 /* The name as it stands in checkpoints of prefix 0 to PS_PREFIXES - 1, written to out (PS_NAME_MAX
  * bytes). Prefix 0 leaves it unchanged. */
 char *ps_prefixed_name(int prefix, const char *name, char *out);
+
+/* Finds which projection a name means in checkpoints of this prefix (-1: of any). False: none. */
+bool ps_projection_of(const ps_model_config *config, int prefix, const char *name, int *layer,
+		      ps_projection *projection);
 
 #endif

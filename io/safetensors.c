@@ -12,6 +12,7 @@
 
 #include "core/base/checked.h"
 #include "io/file.h"
+#include "io/recognize.h"
 
 #define HEADER_BYTES_MAX ((uint64_t)100000000)
 
@@ -203,52 +204,84 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 	return check_layout(file, diag);
 }
 
-/* Checks the length and reads the JSON. The header is read, not mapped, so that a read error is an
- * error code and not a signal. */
-static int read_header(ps_safetensors *file, ps_diag *diag)
+/* Says what the file is instead, if its first bytes or its name tell. */
+static int refuse_other(const ps_safetensors *file, const char *start, size_t length, ps_diag *diag)
+{
+	const char *what = ps_recognize_bytes(start, length, file->path);
+
+	return what ? ps_fail(diag, PS_EINPUT, "%s: is %s, not a safetensors file", file->path,
+			      what)
+		    : 0;
+}
+
+/* Reads the length of the header and checks it. */
+static int read_length(ps_safetensors *file, uint64_t *length, ps_diag *diag)
 {
 	unsigned char raw[8] = {0};
-	json_error_t error;
-	uint64_t length = 0;
-	char *text;
-	int rc;
+	size_t there = ps_min_size(sizeof raw, (size_t)file->file_bytes);
+	int rc = ps_sys_pread_full(file->sys, file->fd, raw, there, 0);
 
-	if (file->file_bytes < sizeof raw)
-		return ps_fail(diag, PS_EINPUT, "%s: %" PRIu64 " bytes are no safetensors file",
-			       file->path, file->file_bytes);
-	rc = ps_sys_pread_full(file->sys, file->fd, raw, sizeof raw, 0);
-	for (int i = 0; i < 8; i++)
-		length |= (uint64_t)raw[i] << 8 * i;
-	if (!rc && (length > HEADER_BYTES_MAX || length > file->file_bytes - sizeof raw))
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: a header of %" PRIu64 " bytes (offset 0) does not fit into %s",
-			       file->path, length,
-			       length > HEADER_BYTES_MAX ? "the format's 100 MB"
-							 : "the file: truncated?");
-	text = rc ? NULL : malloc((size_t)length + 1);
-	if (!rc && !text)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %" PRIu64 " bytes",
-			       file->path, length);
-	if (!rc)
-		rc = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof raw);
 	if (rc) {
-		free(text);
 		(void)ps_fail_errno(diag, -rc, "%s: the header cannot be read", file->path);
 		return PS_EINPUT;
 	}
-	file->data_offset = sizeof raw + length;
+	*length = 0;
+	for (int i = 0; i < 8; i++)
+		*length |= (uint64_t)raw[i] << 8 * i;
+	if (there == sizeof raw && *length <= HEADER_BYTES_MAX &&
+	    *length <= file->file_bytes - sizeof raw)
+		return 0;
+	rc = refuse_other(file, (const char *)raw, there, diag);
+	if (rc)
+		return rc;
+	if (there < sizeof raw)
+		return ps_fail(diag, PS_EINPUT, "%s: %" PRIu64 " bytes are no safetensors file",
+			       file->path, file->file_bytes);
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: a header of %" PRIu64 " bytes (offset 0) does not fit into %s",
+		       file->path, *length,
+		       *length > HEADER_BYTES_MAX ? "the format's 100 MB" : "the file: truncated?");
+}
+
+/* Parses text, the header of length bytes. */
+static int parse_json(ps_safetensors *file, const char *text, size_t length, ps_diag *diag)
+{
+	json_error_t error = {.text = "does not begin with {"};
+
 	if (length && text[0] == '{')
-		file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-	else
-		snprintf(error.text, sizeof error.text, "does not begin with {"),
-			error.position = 0;
+		file->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	if (file->header)
+		return 0;
+	if (json_error_code(&error) == json_error_out_of_memory)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its header", file->path);
+	return ps_fail(
+		diag, PS_EINPUT, "%s: the header is invalid at offset %" PRIu64 ": %s", file->path,
+		sizeof(uint64_t) + (uint64_t)(error.position > 0 ? error.position : 0), error.text);
+}
+
+/* The header is read, not mapped, so that a read error is an error code and not a signal. */
+static int read_header(ps_safetensors *file, ps_diag *diag)
+{
+	uint64_t length = 0;
+	char *text;
+	int rc = read_length(file, &length, diag);
+
+	if (rc)
+		return rc;
+	text = malloc((size_t)length + 1);
+	if (!text)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a header of %" PRIu64 " bytes",
+			       file->path, length);
+	rc = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof length);
+	file->data_offset = sizeof length + length;
+	if (rc) {
+		(void)ps_fail_errno(diag, -rc, "%s: the header cannot be read", file->path);
+		rc = PS_EINPUT;
+	} else {
+		rc = parse_json(file, text, (size_t)length, diag);
+	}
 	free(text);
-	if (!file->header)
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: the header is invalid at offset %" PRIu64 ": %s", file->path,
-			       sizeof raw + (uint64_t)(error.position > 0 ? error.position : 0),
-			       error.text);
-	return 0;
+	return rc;
 }
 
 static int map_data(ps_safetensors *file, ps_diag *diag)

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/file.h"
 #include "io/folder.h"
+#include "io/recognize.h"
 
 #define SINGLE "model.safetensors"
 #define INDEX "model.safetensors.index.json"
@@ -45,9 +45,7 @@ static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 	for (size_t i = 0; i < count; i++) {
 		int rc;
 
-		if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= (int)sizeof path)
-			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder,
-				       names[i]);
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
 		rc = ps_safetensors_open(&set->shards[i], sys, path, diag);
 		if (rc)
 			return rc;
@@ -104,6 +102,30 @@ static int list_files(json_t *map, const char *path, const char **names, size_t 
 	return 0;
 }
 
+/* Checks that every file of the index is there, before the first is opened. */
+static int check_files(const char *folder, const char *path, const char *const *names, size_t count,
+		       ps_diag *diag)
+{
+	const char *first = NULL;
+	char name[PATH_MAX];
+	size_t absent = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (snprintf(name, sizeof name, "%s/%s", folder, names[i]) >= (int)sizeof name)
+			return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder,
+				       names[i]);
+		if (ps_file_is_named(name))
+			continue;
+		first = first ? first : names[i];
+		absent++;
+	}
+	if (!absent)
+		return 0;
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: names %zu files, of which %zu are not in the folder (%s is the first)",
+		       path, count, absent, first);
+}
+
 /* Checks that every tensor is in the file that the index names. */
 static int check_map(const ps_shard_set *set, json_t *map, const char *path, ps_diag *diag)
 {
@@ -145,6 +167,8 @@ static int open_indexed(ps_shard_set *set, const ps_sys *sys, const char *folder
 	}
 	rc = list_files(map, path, names, &count, diag);
 	if (!rc)
+		rc = check_files(folder, path, names, count, diag);
+	if (!rc)
 		rc = open_shards(set, sys, folder, names, count, diag);
 	if (!rc)
 		rc = collect_tensors(set, diag);
@@ -173,13 +197,12 @@ int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, 
 	if (snprintf(single, sizeof single, "%s/" SINGLE, folder) >= (int)sizeof single ||
 	    snprintf(index, sizeof index, "%s/" INDEX, folder) >= (int)sizeof index)
 		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", folder);
-	if (!access(single, F_OK))
+	if (ps_file_is_named(single))
 		rc = open_single(set, sys, folder, diag);
-	else if (!access(index, F_OK))
+	else if (ps_file_is_named(index))
 		rc = open_indexed(set, sys, folder, index, diag);
 	else
-		rc = ps_fail(diag, PS_EINPUT, "%s: neither " SINGLE " nor " INDEX " is there",
-			     folder);
+		rc = ps_recognize_model(folder, SINGLE " or " INDEX, diag);
 	if (rc)
 		ps_shard_set_close(set);
 	return rc;

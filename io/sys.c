@@ -6,9 +6,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* A network file system may be interrupted while it opens. */
 static int linux_open(const char *path, int flags, mode_t mode)
 {
-	int fd = open(path, flags, mode);
+	int fd = TEMP_FAILURE_RETRY(open(path, flags, mode));
 
 	return fd < 0 ? -errno : fd;
 }

@@ -260,6 +260,67 @@ static void add_wrong_head(ck_model *m)
 	ck_add(m, "lm_head.weight", "BF16", 2, 15, 8);
 }
 
+static void add_head_bias(ck_model *m)
+{
+	ck_add(m, "lm_head.bias", "BF16", 1, 0, 16);
+}
+
+static void add_norm_bias(ck_model *m)
+{
+	ck_add(m, "model.norm.bias", "BF16", 1, 0, 8);
+}
+
+static void add_attention_bias(ck_model *m)
+{
+	ck_add(m, L0 "self_attn.bias", "BF16", 1, 0, 8);
+}
+
+static void add_lora(ck_model *m)
+{
+	ck_add(m, L0 "self_attn.q_proj.lora_A.default.weight", "BF16", 2, 2, 8);
+}
+
+static void add_lora_outside(ck_model *m)
+{
+	ck_add(m, "base_model.model.model.layers.0.mlp.up_proj.lora_B.weight", "BF16", 2, 10, 2);
+}
+
+static void add_projection(ck_model *m)
+{
+	ck_add(m, L0 "mlp.extra_proj.weight", "BF16", 2, 8, 8);
+}
+
+static void quantize_as_gptq(ck_model *m)
+{
+	strcpy(ck_find(m, L0 "mlp.up_proj.weight")->name, L0 "mlp.up_proj.qweight");
+}
+
+static void quantize_as_bitsandbytes(ck_model *m)
+{
+	ck_add(m, L0 "mlp.up_proj.weight.absmax", "F32", 1, 0, 2);
+}
+
+static void quantize_as_fp8(ck_model *m)
+{
+	ck_add(m, L0 "mlp.up_proj.weight_scale_inv", "F32", 2, 1, 1);
+}
+
+static void put_a_prefix_before_everything(ck_model *m)
+{
+	char name[160];
+
+	for (int i = 0; i < m->count; i++) {
+		snprintf(name, sizeof name, "module.%.100s", m->tensors[i].name);
+		strcpy(m->tensors[i].name, name);
+	}
+}
+
+static void keep_only_an_adapter(ck_model *m)
+{
+	m->count = 0;
+	add_lora_outside(m);
+}
+
 static void refuses_tensors_that_do_not_fit_the_config(void **state)
 {
 	static const struct {
@@ -280,6 +341,17 @@ static void refuses_tensors_that_do_not_fit_the_config(void **state)
 		{add_odd_layer, "model.layers.zero.weight"},
 		{add_embedding, "several token embeddings"},
 		{add_wrong_head, "lm_head.weight"},
+		{add_head_bias, "lm_head.bias is a bias"},
+		{add_norm_bias, "model.norm.bias is a bias"},
+		{add_attention_bias, L0 "self_attn.bias is a bias"},
+		{add_lora, "lora_A.default.weight is part of a LoRA adapter"},
+		{add_lora_outside, "lora_B.weight is part of a LoRA adapter"},
+		{add_projection, L0 "mlp.extra_proj.weight is unknown in a llama model"},
+		{quantize_as_gptq, "qweight is part of quantized weights (GPTQ or AWQ)"},
+		{quantize_as_bitsandbytes, "absmax is part of quantized weights (bitsandbytes)"},
+		{quantize_as_fp8, "weight_scale_inv is part of quantized weights (fp8)"},
+		{put_a_prefix_before_everything, "prefix of module.model.embed_tokens.weight"},
+		{keep_only_an_adapter, "lora_B.weight is part of a LoRA adapter"},
 	};
 
 	(void)state;
@@ -293,31 +365,90 @@ static void refuses_tensors_that_do_not_fit_the_config(void **state)
 	}
 }
 
-static void ignores_other_tensors_outside_the_layers(void **state)
+static void passes_over_tensors_that_cannot_change_the_result(void **state)
 {
+	static const struct {
+		const char *name, *dtype;
+		int rank;
+	} others[] = {
+		{"vision_tower.layers.0.weight", "BF16", 1},
+		{"vision_tower.layers.0.q_proj.bias", "BF16", 1},
+		{"model.rotary_emb.inv_freq", "F32", 1},
+		{L0 "self_attn.rotary_emb.inv_freq", "F32", 1},
+		{L0 "self_attn.rotary_emb.cos_cached", "F32", 2},
+		{L0 "self_attn.rotary_emb.sin_cached", "F32", 2},
+		{L0 "self_attn.k_scale", "F32", 2},
+		{L0 "self_attn.v_scale", "F32", 1},
+		{L0 "self_attn.masked_bias", "F32", 1},
+		{L0 "self_attn.bias", "U8", 2},
+		{L0 "attn.masked_bias", "F32", 1},
+		{L0 "attn.bias", "U8", 2},
+		{"score.weight", "BF16", 2},
+	};
 	ck_model model;
 
 	(void)state;
 	ck_llama(&model);
-	ck_add(&model, "vision_tower.layers.0.weight", "BF16", 1, 0, 8);
-	ck_add(&model, L0 "self_attn.rotary_emb.inv_freq", "F32", 1, 0, 2);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		ck_add(&model, others[i].name, others[i].dtype, others[i].rank, 4, 4);
 	ck_write_llama(folder, &model);
 	ps_checkpoint_close(open_good(folder));
 }
 
-static void wants_a_head_unless_it_is_tied(void **state)
+/* Names as AutoModel saves a decoder, and as checkpoints with a vision tower have them. */
+static void knows_the_prefixes_of_published_checkpoints(void **state)
+{
+	static const char *const prefixes[] = {"", "language_model.", "model.language_model.",
+					       "language_model.model."};
+
+	(void)state;
+	for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+		ps_checkpoint *checkpoint;
+		ps_projection projection;
+		ck_model model;
+		char name[160];
+		int layer;
+
+		ck_llama(&model);
+		for (int i = 0; i < model.count; i++) {
+			snprintf(name, sizeof name, "%s%.100s", prefixes[p],
+				 model.tensors[i].name + strlen("model."));
+			strcpy(model.tensors[i].name, name);
+		}
+		ck_add(&model, "vision_tower.encoder.layers.1.mlp.up_proj.weight", "BF16", 2, 9, 9);
+		ck_write_llama(folder, &model);
+		checkpoint = open_good(folder);
+		snprintf(name, sizeof name, "%slayers.1.mlp.up_proj.weight", prefixes[p]);
+		assert_true(ps_checkpoint_find_projection(checkpoint, name, &layer, &projection));
+		assert_true(layer == 1 && projection == PS_UP);
+		assert_false(ps_checkpoint_find_projection(
+			checkpoint, "vision_tower.encoder.layers.1.mlp.up_proj.weight", &layer,
+			&projection));
+		assert_true(ps_checkpoint_has_head(checkpoint));
+		ps_checkpoint_close(checkpoint);
+	}
+}
+
+/* A decoder that was saved alone can be pruned and cached. Who needs its head asks. */
+static void says_whether_there_is_a_head(void **state)
 {
 	const char *tied = strstr(ck_llama_config, "true");
+	ps_checkpoint *checkpoint;
 	char config[1024];
 	ck_model model;
 
 	(void)state;
 	ck_llama(&model);
 	ck_write_llama(folder, &model);
+	checkpoint = open_good(folder);
+	assert_true(ps_checkpoint_has_head(checkpoint));
+	ps_checkpoint_close(checkpoint);
 	snprintf(config, sizeof config, "%.*sfalse%s", (int)(tied - ck_llama_config),
 		 ck_llama_config, tied + 4);
 	ck_write_text(folder, "config.json", config);
-	refuse(folder, "lm_head.weight is missing");
+	checkpoint = open_good(folder);
+	assert_false(ps_checkpoint_has_head(checkpoint));
+	ps_checkpoint_close(checkpoint);
 }
 
 static void write_shards(void)
@@ -340,6 +471,14 @@ static void refuses_an_index_that_does_not_fit_its_shards(void **state)
 		{"[]", "no weight_map"},
 		{"{\"weight_map\": {}}", "names 0 files"},
 		{"{\"weight_map\": {\"a\": 3}}", "tensor a is not a plain file name"},
+		{"{\"weight_map\": {\"a\": \"..\\\\part-0.safetensors\"}}",
+		 "tensor a is not a plain file name"},
+		{"{\"weight_map\": {\"a\": \"..\"}}", "tensor a is not a plain file name"},
+		{"{\"weight_map\": {\"a\": \"\"}}", "tensor a is not a plain file name"},
+		{"{\"metadata\": {\"x\": NaN}, \"weight_map\": {\"a\": "
+		 "\"part-0.safetensors\"}}",
+		 "places tensor a in part-0.safetensors, which lacks it"},
+		{"\xef\xbb\xbf{\"weight_map\": {}}", "byte order mark"},
 		{"{\"weight_map\": {\"a\": \"../part-0.safetensors\"}}",
 		 "tensor a is not a plain file name"},
 		{"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", "tensor a is not a plain file name"},
@@ -470,8 +609,9 @@ int main(void)
 		in_folder(says_where_it_looked_for_a_hub_id),
 		in_folder(prefers_a_folder_to_a_hub_id),
 		in_folder(refuses_tensors_that_do_not_fit_the_config),
-		in_folder(ignores_other_tensors_outside_the_layers),
-		in_folder(wants_a_head_unless_it_is_tied),
+		in_folder(passes_over_tensors_that_cannot_change_the_result),
+		in_folder(knows_the_prefixes_of_published_checkpoints),
+		in_folder(says_whether_there_is_a_head),
 		in_folder(refuses_an_index_that_does_not_fit_its_shards),
 		in_folder(refuses_folders_without_their_files),
 		in_folder(refuses_every_truncation),

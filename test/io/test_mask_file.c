@@ -185,6 +185,10 @@ static void refuses_masks_of_other_shapes(void **state)
 		int rank;
 		size_t rows, cols;
 	} cases[] = {
+		{"model.layers.1.mlp.down_proj.weight", "U8",
+		 "is U8 [8, 10], one value for each weight", 2, 8, 10},
+		{"model.layers.0.mlp.gate_proj.weight", "BOOL",
+		 "one value for each weight; a mask has one bit", 2, 10, 8},
 		{"model.layers.2.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
 		{"model.layers.-1.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},
 		{"model.layers.00.mlp.up_proj.weight", "U8", "belongs to another model", 2, 10, 1},

@@ -482,7 +482,7 @@ static void calls_every_failing_read_an_input_error(void **state)
 		ps_safetensors_close(&file);
 		assert_int_equal(sys_double_open_files(), 0);
 	}
-	assert_int_equal(n, 6);
+	assert_int_equal(n, 7); /* the file is small enough to be read for a Git LFS pointer */
 }
 
 static void names_the_mapping_of_an_address(void **state)

@@ -38,26 +38,24 @@ static int by_dtype_then_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : 1;
 }
 
-/* The mask's tensor for a checkpoint's; NULL: its weights are all kept. A checkpoint may put a
- * prefix before "model." or leave "model." out. */
-static const ps_tensor_info *mask_of(const ps_mask_file *mask, const char *name)
+/* The mask's bits for a tensor of the checkpoint; NULL: its weights are all kept. */
+static const uint8_t *bits_of(const struct export_run *r, const ps_tensor_info *tensor)
 {
-	const char *layers = strstr(name, "layers.");
-	char canonical[256];
+	const ps_engine *e = &r->engine;
+	ps_projection projection;
+	int layer;
 
-	if (!layers)
+	if (!ps_checkpoint_find_projection(e->checkpoint, tensor->name, &layer, &projection))
 		return NULL;
-	snprintf(canonical, sizeof canonical, "model.%s", layers);
-	return ps_safetensors_find(&mask->file, canonical);
+	return ps_mask_file_find(&e->mask, layer, projection, e->config).bits;
 }
 
 static int write_tensor(const struct export_run *r, ps_artefact *artefact,
 			const ps_safetensors *file, const ps_tensor_info *tensor)
 {
-	const ps_mask_file *mask = &r->engine.mask;
 	ps_diag *diag = &r->s->diag;
 	const char *data = ps_safetensors_data(file, tensor);
-	const ps_tensor_info *bits = tensor->rank == 2 ? mask_of(mask, tensor->name) : NULL;
+	const uint8_t *bits = bits_of(r, tensor);
 	size_t cols, width = ps_dtype_size(tensor->dtype), row_bytes;
 	char *row;
 	int rc = 0;
@@ -70,8 +68,7 @@ static int write_tensor(const struct export_run *r, ps_artefact *artefact,
 	if (!row)
 		return ps_fail(diag, PS_EBUDGET, "no memory for a row of %s", tensor->name);
 	for (uint64_t i = 0; i < tensor->shape[0] && !rc; i++) {
-		const uint8_t *keep = (const uint8_t *)ps_safetensors_data(&mask->file, bits) +
-				      i * ps_bitmap_row_bytes(cols);
+		const uint8_t *keep = bits + i * ps_bitmap_row_bytes(cols);
 
 		memcpy(row, data + i * row_bytes, row_bytes);
 		for (size_t c = 0; c < cols; c++)

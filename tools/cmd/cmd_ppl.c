@@ -45,13 +45,16 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 {
 	ps_tokenizer *tokenizer = NULL;
 	ps_text_file text = {0};
+	ps_diag reason = {0};
 	uint64_t digest;
 	int rc = ps_model_tokenizer(args->model, &tokenizer, &digest, &s->diag);
 
 	if (!rc)
 		rc = ps_text_file_open(&text, args->text, PS_TEXT_BYTES_MAX, &s->diag);
 	if (!rc)
-		rc = ps_tokenizer_encode(tokenizer, text.text, text.length, collect, t, &s->diag);
+		rc = ps_tokenizer_encode(tokenizer, text.text, text.length, collect, t, &reason);
+	if (reason.text[0])
+		(void)ps_fail(&s->diag, rc, "%s: %s", args->text, reason.text);
 	if (rc >= 0)
 		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) +
 				   t->capacity * sizeof *t->ids;
@@ -276,10 +279,9 @@ static int open_inputs(struct ppl_run *r)
 	const size_t window = (size_t)args->window;
 	int rc = ps_engine_open(&r->engine, r->s, args->model, args->mask);
 
-	if (!rc && r->engine.config->bos < 0)
-		rc = ps_fail(&r->s->diag, PS_EINPUT,
-			     "%s: bos_token_id is missing or null, and every window starts with it",
-			     args->model);
+	if (!rc)
+		rc = ps_config_need_bos(r->engine.config->bos, r->engine.config->vocab, args->model,
+					&r->s->diag);
 	if (!rc)
 		rc = read_ids(r->s, args, &r->text);
 	if (rc)

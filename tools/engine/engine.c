@@ -125,7 +125,7 @@ ps_engine_plan ps_engine_choose(const ps_engine *e, const ps_engine_need *need)
 static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 {
 	ps_diag *diag = &e->session->diag;
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), rc = 0;
+	int fd = TEMP_FAILURE_RETRY(open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)), rc = 0;
 	void *map;
 
 	if (fd < 0)
@@ -148,11 +148,23 @@ static int map_spill(ps_engine *e, const char *folder, size_t bytes)
 	return 0;
 }
 
+/* A decoder that was saved alone may have no output head. */
+static int check_head(const ps_engine *e, const ps_engine_need *need)
+{
+	if (!need->head || ps_checkpoint_has_head(e->checkpoint))
+		return 0;
+	return ps_fail(&e->session->diag, PS_EINPUT,
+		       "%s: tensor lm_head.weight is missing, config.json does not tie it to the "
+		       "embedding, and this command needs it",
+		       ps_checkpoint_folder(e->checkpoint));
+}
+
 int ps_engine_check(const ps_engine *e, const ps_engine_need *need)
 {
 	ps_engine_plan plan = ps_engine_choose(e, need);
+	int rc = check_head(e, need);
 
-	return ps_plan_check(&plan.parts, &e->session->diag);
+	return rc ? rc : ps_plan_check(&plan.parts, &e->session->diag);
 }
 
 int ps_engine_start(ps_engine *e, const ps_engine_need *need)
@@ -162,7 +174,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	ps_layout own = {.arena = &e->arena};
 	const ps_forward_options options = forward_options(e, need->window, plan.chunk_tokens);
 	const ps_stream_options stream = stream_options(e, need);
-	int rc = ps_plan_check(&plan.parts, &s->diag);
+	int rc = ps_engine_check(e, need);
 
 	if (rc)
 		return rc;

@@ -85,7 +85,8 @@ static inline size_t ps_engine_head_tokens(size_t chunk_tokens, size_t pass_toke
 /* The largest pass and chunk that fit the budget; the smallest when none fits (ps_plan_check then
  * refuses). */
 ps_engine_plan ps_engine_choose(const ps_engine *engine, const ps_engine_need *need);
-/* PS_EBUDGET, naming the least budget that would do, unless a start with this need fits. */
+/* PS_EBUDGET, naming the least budget that would do, unless a start with this need fits. PS_EINPUT
+ * if the head is needed and the checkpoint has none. */
 int ps_engine_check(const ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;
 /* Plans, checks the budget (PS_EBUDGET), allocates, starts streaming. */
 int ps_engine_start(ps_engine *engine, const ps_engine_need *need) PS_MUST_USE;

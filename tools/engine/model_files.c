@@ -3,10 +3,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/digest.h"
-#include "io/artefact.h"
 #include "io/checkpoint.h"
+#include "io/file.h"
+#include "io/recognize.h"
 #include "io/text_file.h"
 
 #define TOKENIZER_BYTES_MAX ((size_t)512 << 20)
@@ -30,8 +32,13 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 	ps_text_file json = {0};
 	int rc = path_of(model, "tokenizer.json", path, diag);
 
-	if (!rc)
-		rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
+	if (rc)
+		return rc;
+	if (!ps_file_is_named(path)) {
+		*strrchr(path, '/') = 0;
+		return ps_recognize_tokenizer(path, diag);
+	}
+	rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
 	if (rc)
 		return rc;
 	*digest = ps_digest_of(json.text, json.length);
@@ -42,27 +49,14 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)
 {
-	char path[PATH_MAX];
-	json_t *config, *value, *text;
+	char path[PATH_MAX], *text = NULL;
+	size_t length;
 	int rc = path_of(model, "config.json", path, diag);
 
 	if (!rc)
-		rc = ps_file_read_json(&ps_sys_linux, path, CONFIG_BYTES_MAX, &config, diag);
-	if (rc)
-		return rc;
-	value = json_object_get(config, "bos_token_id");
-	text = json_object_get(config, "text_config");
-	if (!value && text)
-		value = json_object_get(text, "bos_token_id");
-	if (json_is_array(value))
-		value = json_array_get(value, 0);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) > INT32_MAX)
-		rc = ps_fail(diag, PS_EINPUT,
-			     "%s: bos_token_id is missing or null, and --bos window needs it",
-			     path);
-	else
-		*bos = (int32_t)json_integer_value(value);
-	json_decref(config);
+		rc = ps_file_read(&ps_sys_linux, path, CONFIG_BYTES_MAX, &text, &length, diag);
+	if (!rc)
+		rc = ps_config_bos(text, length, path, bos, diag);
+	free(text);
 	return rc;
 }

@@ -14,8 +14,8 @@
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest,
 		       ps_diag *diag) PS_MUST_USE;
 
-/* *bos: bos_token_id of config.json, the first of a list. PS_EINPUT: it is null or absent. Nothing
- * else of config.json is looked at. */
+/* *bos: BOS by config.json (ps_config_bos). PS_EINPUT: there is none, or it is beyond the
+ * vocabulary. Nothing else of config.json is looked at. */
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #include "tools/engine/probe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -48,7 +49,7 @@ int ps_probe_time(ps_probe_fn fn, void *context, double *seconds)
 /* The file has no name, so that it is gone once it is closed. */
 static double time_write(const char *folder, const char *bytes, size_t count)
 {
-	int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	int fd = TEMP_FAILURE_RETRY(open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
 	double started = ps_clock();
 	bool written = fd >= 0 && write(fd, bytes, count) == (ssize_t)count && !fsync(fd);
 	double seconds = ps_clock() - started;

@@ -123,7 +123,7 @@ static void parse_lock(struct lock_file *lock)
  * NFS servers anew. */
 static int open_lock(const char *path, int flags, struct lock_file *lock)
 {
-	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+	int fd = TEMP_FAILURE_RETRY(open(path, flags | O_CLOEXEC | O_NOFOLLOW));
 	struct stat st;
 	ssize_t length;
 
@@ -188,7 +188,8 @@ static int enter_guard(const ps_claims *claims, struct guard *guard, ps_diag *di
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		*guard = (struct guard){
-			.fd = open(claims->guard_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666)};
+			.fd = TEMP_FAILURE_RETRY(
+				open(claims->guard_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666))};
 		if (guard->fd < 0 && errno == ENOENT) {
 			rc = ps_folder_make(&ps_sys_linux, claims->folder, diag);
 			if (rc)
@@ -241,7 +242,7 @@ static int judge(const ps_claims *claims, const struct guard *guard, const struc
 static int create_lock(const char *path, const char *text)
 {
 	size_t length = strlen(text);
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), rc;
+	int fd = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)), rc;
 
 	if (fd < 0)
 		return -errno;

@@ -1,5 +1,6 @@
 #include "tools/study/cost.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,7 +416,7 @@ static void write_time(ps_graph *g, const ps_node *n, size_t count, double estim
 
 	if (!path || length >= (int)sizeof line)
 		return;
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	fd = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
 	if (fd < 0)
 		return;
 	if (write(fd, line, (size_t)length) != length)

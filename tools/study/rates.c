@@ -52,9 +52,11 @@ static int tokenize_sample(ps_tokenizer *tokenizer, const ps_text_file *text, st
 {
 	const size_t length = whole_characters(text);
 	const double started = ps_clock();
-	int rc = ps_tokenizer_encode(tokenizer, text->text, length, count_id, ids,
-				     &r->engine.session->diag);
+	ps_diag reason = {0};
+	int rc = ps_tokenizer_encode(tokenizer, text->text, length, count_id, ids, &reason);
 
+	if (rc < 0)
+		(void)ps_fail(&r->engine.session->diag, rc, "%s: %s", text->path, reason.text);
 	if (rc || !length || !ids->count)
 		return rc;
 	r->text_byte_seconds = (ps_clock() - started) / (double)length;

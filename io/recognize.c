@@ -1,0 +1,201 @@
+#include "io/recognize.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/checked.h"
+#include "io/file.h"
+
+#define LISTED 3 /* names of files that a message gives */
+
+#define RESAVE ": save the model as safetensors (save_pretrained of transformers does)"
+#define CONVERT                                                                                    \
+	", which is not supported: AutoTokenizer's save_pretrained of transformers writes "        \
+	"tokenizer.json"
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return n >= m && !strcmp(name + n - m, end);
+}
+
+/* --- files --- */
+
+/* Files that begin with these bytes, whatever their name. */
+static const struct {
+	const char *bytes;
+	size_t length;
+	const char *what;
+} beginnings[] = {
+	{"GGUF", 4, "a GGUF file"},
+	{"lmgg", 4, "a GGML file"},
+	{"tjgg", 4, "a GGML file"},
+	{"\x93NUMPY", 6, "a NumPy array (npy)"},
+	{"\x89HDF", 4, "an HDF5 file (TensorFlow, Keras)"},
+	{"PAR1", 4, "a Parquet file"},
+	{"ARROW1", 6, "an Arrow file"},
+	{"\x1f\x8b", 2, "a file compressed with gzip"},
+	{"\x28\xb5\x2f\xfd", 4, "a file compressed with zstd"},
+	{"<!DOCTYPE", 8, "an HTML page, perhaps of a download that failed"},
+	{"<html", 5, "an HTML page, perhaps of a download that failed"},
+	{"\x80\x02", 2, "a pickle (torch)"},
+	{"\x80\x03", 2, "a pickle (torch)"},
+	{"\x80\x04", 2, "a pickle (torch)"},
+	{"\x80\x05", 2, "a pickle (torch)"},
+};
+
+/* Files that only their name tells. */
+static const struct {
+	const char *end, *what;
+} endings[] = {
+	{".gguf", "a GGUF file"},       {".onnx", "an ONNX file"},
+	{".msgpack", "a Flax file"},    {".h5", "an HDF5 file (TensorFlow, Keras)"},
+	{".npz", "a NumPy archive"},    {".npy", "a NumPy array (npy)"},
+	{".pt", "a torch file"},        {".pth", "a torch file"},
+	{".ckpt", "a torch file"},      {".bin", "a torch file"},
+	{".pkl", "a pickle"},           {".model", "a SentencePiece model"},
+	{".parquet", "a Parquet file"},
+};
+
+const char *ps_recognize_bytes(const char *bytes, size_t length, const char *path)
+{
+	if (length >= 4 && !memcmp(bytes, "PK\3\4", 4))
+		return ends_with(path, ".npz") ? "a NumPy archive (npz)"
+					       : "a zip archive, as of torch.save or NumPy (npz)";
+	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+		if (length >= beginnings[i].length &&
+		    !memcmp(bytes, beginnings[i].bytes, beginnings[i].length))
+			return beginnings[i].what;
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+		if (ends_with(path, endings[i].end))
+			return endings[i].what;
+	return NULL;
+}
+
+const char *ps_recognize_file(const ps_sys *sys, const char *path)
+{
+	char bytes[16];
+	uint64_t size = 0;
+	int fd = ps_file_open(sys, path, &size, NULL), rc;
+	size_t length = ps_min_size(sizeof bytes, (size_t)size);
+
+	if (fd < 0)
+		return NULL;
+	rc = ps_sys_pread_full(sys, fd, bytes, length, 0);
+	(void)sys->close(fd);
+	return rc ? NULL : ps_recognize_bytes(bytes, length, path);
+}
+
+/* --- folders --- */
+
+/* A file that tells what a folder is. name: the whole name, or "*" and the end of it. */
+struct sign {
+	const char *name, *what;
+};
+
+/* The first that matches is named. */
+static const struct sign model_signs[] = {
+	{"adapter_config.json",
+	 "a PEFT (LoRA) adapter: merge it into its base model and save that"},
+	{"*.gguf", "a GGUF file, which is not supported"},
+	{"pytorch_model.bin", "a torch file" RESAVE},
+	{"pytorch_model.bin.index.json", "an index of torch files" RESAVE},
+	{"*.pth", "a torch file" RESAVE},
+	{"*.pt", "a torch file" RESAVE},
+	{"*.ckpt", "a torch file" RESAVE},
+	{"flax_model.msgpack", "a Flax file" RESAVE},
+	{"*.msgpack", "a Flax file" RESAVE},
+	{"*.h5", "an HDF5 file of TensorFlow" RESAVE},
+	{"*.onnx", "an ONNX file" RESAVE},
+	{"*.npz", "a NumPy archive" RESAVE},
+	{"*.bin", "a torch file" RESAVE},
+	{"sae_weights.safetensors", "an SAE, not a model"},
+	{"cfg.json", "an SAE, not a model"},
+	{"shard-00000.safetensors", "an activation cache, not a model"},
+	{"snapshots", "a folder of the Hugging Face cache: name the model by its hub id"},
+};
+
+static const struct sign tokenizer_signs[] = {
+	{"tokenizer.model", "a SentencePiece model" CONVERT},
+	{"spiece.model", "a SentencePiece model" CONVERT},
+	{"sentencepiece.bpe.model", "a SentencePiece model" CONVERT},
+	{"*.tiktoken", "a tiktoken vocabulary" CONVERT},
+	{"tekken.json", "a tekken vocabulary" CONVERT},
+	{"vocab.txt", "a WordPiece vocabulary" CONVERT},
+	{"merges.txt", "the merges of a tokenizer in several files" CONVERT},
+};
+
+static bool is_sign(const struct sign *sign, const char *name)
+{
+	return *sign->name == '*' ? ends_with(name, sign->name + 1) : !strcmp(name, sign->name);
+}
+
+/* Lists names of safetensors files behind used bytes of text. Returns how many there are. */
+static int list_safetensors(struct dirent **entries, int count, char *text, size_t size)
+{
+	int found = 0;
+
+	text[0] = 0;
+	for (int i = 0; i < count; i++) {
+		size_t used = strlen(text);
+
+		if (!ends_with(entries[i]->d_name, ".safetensors") || found++ >= LISTED)
+			continue;
+		(void)snprintf(text + used, size - used, "%s%.60s", used ? ", " : "",
+			       entries[i]->d_name);
+	}
+	return found;
+}
+
+static int explain(struct dirent **entries, int count, const char *folder, const char *missing,
+		   const struct sign *signs, size_t sign_count, ps_diag *diag)
+{
+	char names[256];
+	int files;
+
+	for (size_t s = 0; s < sign_count; s++)
+		for (int i = 0; i < count; i++)
+			if (is_sign(&signs[s], entries[i]->d_name))
+				return ps_fail(diag, PS_EINPUT, "%s: has no %s; it holds %.80s, %s",
+					       folder, missing, entries[i]->d_name, signs[s].what);
+	files = list_safetensors(entries, count, names, sizeof names);
+	if (signs == model_signs && files)
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: has no %s; it holds %d safetensors file%s of other names (%s%s)",
+			folder, missing, files, files > 1 ? "s" : "", names,
+			files > LISTED ? ", ..." : "");
+	return ps_fail(diag, PS_EINPUT, "%s: has no %s", folder, missing);
+}
+
+static int look(const char *folder, const char *missing, const struct sign *signs,
+		size_t sign_count, ps_diag *diag)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(folder, &entries, NULL, alphasort), rc;
+
+	if (count < 0 && errno == ENOMEM)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory to list it", folder);
+	rc = explain(entries, count, folder, missing, signs, sign_count, diag);
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
+	return rc;
+}
+
+int ps_recognize_model(const char *folder, const char *missing, ps_diag *diag)
+{
+	return look(folder, missing, model_signs, sizeof model_signs / sizeof *model_signs, diag);
+}
+
+int ps_recognize_tokenizer(const char *folder, ps_diag *diag)
+{
+	return look(folder, "tokenizer.json", tokenizer_signs,
+		    sizeof tokenizer_signs / sizeof *tokenizer_signs, diag);
+}

@@ -1,0 +1,24 @@
+/* io/recognize.h: names what a file or a folder is if this program does not read it.
+ *
+ * Readers call these functions after they have failed, to say what stands in place of what they
+ * expect: a GGUF file, a torch pickle, a LoRA adapter, a SentencePiece model. Only messages depend
+ * on the answer. */
+#ifndef PS_IO_RECOGNIZE_H
+#define PS_IO_RECOGNIZE_H
+
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "io/sys.h"
+
+/* What a file is by its first bytes, or by the end of its name: "a GGUF file". NULL: unknown. */
+const char *ps_recognize_bytes(const char *bytes, size_t length, const char *path);
+/* The same for a file that is not open. NULL also if it cannot be read. */
+const char *ps_recognize_file(const ps_sys *sys, const char *path);
+
+/* PS_EINPUT: the folder of a model lacks `missing`; the message says what it holds instead. */
+int ps_recognize_model(const char *folder, const char *missing, ps_diag *diag) PS_MUST_USE;
+/* PS_EINPUT: the folder of a model has no tokenizer.json; the same. */
+int ps_recognize_tokenizer(const char *folder, ps_diag *diag) PS_MUST_USE;
+
+#endif

@@ -2,13 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "core/base/checked.h"
+#include "core/base/number.h"
 
 /* bytes rounded up to PS_ALIGN; on overflow, the largest multiple of it. */
 static size_t align_bytes(size_t bytes)
@@ -123,27 +123,24 @@ int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag)
 		double factor;
 	} units[] = {{"", 1},         {"K", 0x1p10},   {"M", 0x1p20},  {"G", 0x1p30},
 		     {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
-	char *end = NULL;
-	double value;
+	char shown[PS_SHOWN];
+	double value = 0;
+	const size_t digits = ps_number_prefix(text, strlen(text), &value);
 
-	errno = 0;
-	value = strtod(text, &end);
-	if (end == text || errno || !isfinite(value) || value <= 0)
-		return ps_fail(
-			diag, PS_EUSAGE,
-			"'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)",
-			text);
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		if (strcmp(end, units[i].suffix))
+	for (size_t i = 0; i < sizeof units / sizeof *units && digits; i++) {
+		const double size = value * units[i].factor;
+
+		if (strcmp(text + digits, units[i].suffix))
 			continue;
-		if (value * units[i].factor >= 0x1p62)
+		if (!(size >= 1 && size < 0x1p62))
 			break;
-		*bytes = (size_t)(value * units[i].factor);
+		*bytes = (size_t)size;
 		return 0;
 	}
 	return ps_fail(diag, PS_EUSAGE,
-		       "'%s' is not a size (bytes, or a number with K, M, G, KiB, MiB or GiB)",
-		       text);
+		       "'%s' is not a size (at least 1 byte, or a number with K, M, G, KiB, MiB or "
+		       "GiB)",
+		       ps_text_show(text, strlen(text), shown, sizeof shown));
 }
 
 char *ps_size_format(size_t bytes, char *out)

@@ -26,6 +26,8 @@ extern const ps_command ps_commands_sae[];   /* eval compare convert */
 extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
 extern const ps_command ps_commands_study[];    /* study report */
 extern const ps_command ps_commands_other[];    /* features doctor, which are not built yet */
+/* All of these; NULL at the end. */
+extern const ps_command *const ps_command_tables[];
 
 struct ps_cli {
 	ps_session session;
@@ -37,6 +39,10 @@ struct ps_cli {
 	ps_option options[12];
 	const ps_command *command;
 	bool helped; /* --help was answered */
+	/* A question instead of a command line: has the command an option of this name? NULL: none
+	 * is asked. ps_cli_begin answers it and fails, so that the command does nothing. */
+	const char *asked;
+	bool has_asked;
 };
 
 /* Defaults and the table of common options (cli->options). */

@@ -6,7 +6,10 @@
 #include "analysis/seeds.h"
 #include "tools/cli/cli.h"
 
-enum { SAMPLES = 1000 }; /* of a bootstrap, where --samples is absent */
+enum {
+	SAMPLES = 1000, /* of a bootstrap, where --samples is absent */
+	WINDOWS = 8,    /* of an ablation, where --windows is absent */
+};
 
 static const char samples_help[] = "N  replicates behind each 95 % interval (1000)";
 
@@ -113,7 +116,7 @@ static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXTS, &caches,
 		 "CACHE  given twice: the dense model's, then the pruned one's, of the same "
 		 "tokens"},
-		{"--samples", PS_OPTION_INT, &args.samples, samples_help},
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
 		 "BOS, EOS and PAD count too"},
 		{"-o", PS_OPTION_TEXT, &args.out,
@@ -136,15 +139,19 @@ static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 
 static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_ablate_args args = {.layer = -1, .features = 100, .windows = 8};
+	ps_ablate_args args = {.layer = -1, .features = 100};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_INT, &args.layer, "L  where the SAE stands  (required)"},
+		{"--layer", PS_OPTION_INT | PS_OPTION_NATURAL, &args.layer,
+		 "L  where the SAE stands  (required)"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
-		{"--features", PS_OPTION_INT, &args.features,
+		{"--features", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.features,
 		 "N  latents to ablate, of those that fire, from rare to frequent (100)"},
-		{"--windows", PS_OPTION_INT, &args.windows, "N  the first N windows (8)"},
+		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
+		 "N  the first N windows (8, or all if there are fewer)"},
+		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
+		 "take what there is if there are fewer than --windows"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
 		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
@@ -155,6 +162,10 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 		return rc;
 	if (args.layer < 0)
 		return ps_fail(&cli->session.diag, PS_EUSAGE, "--layer is required");
+	if (!args.windows) {
+		args.windows = WINDOWS;
+		args.allow_fewer = true;
+	}
 	args.sae = positional.item[0];
 	args.model = positional.item[1];
 	args.seed = (uint64_t)cli->seed;
@@ -165,7 +176,7 @@ static int main_seeds(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_seeds_args args = {.samples = SAMPLES};
 	const ps_option table[] = {
-		{"--samples", PS_OPTION_INT, &args.samples, samples_help},
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 2, PS_LIST_MAX, &args.saes);
@@ -187,7 +198,7 @@ static int main_survival(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "DENSE  the dense model's activations"},
 		{"--ablation", PS_OPTION_TEXT, &args.ablation,
 		 "FILE  what `ablate --json` printed of the first dense SAE"},
-		{"--samples", PS_OPTION_INT, &args.samples, samples_help},
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 0, 0, &positional);

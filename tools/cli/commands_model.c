@@ -25,12 +25,16 @@ static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		{"--text", PS_OPTION_WANTED | PS_OPTION_LIST, &args.texts, "FILE...  UTF-8 text"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "T.safetensors"},
-		{"--window", PS_OPTION_INT, &args.window, "N  ids per window (256)"},
-		{"--windows", PS_OPTION_INT, &args.windows, "N  at most so many (all)"},
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
+		 "N  ids per window (256)"},
+		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
+		 "N  the first N (all there are)"},
 		{"--bos", PS_OPTION_TEXT, &bos, "none|window  BOS opens each window (none)"},
 		{"--documents", PS_OPTION_TEXT, &documents, "file|line  what a document is (file)"},
-		{"--min-chars", PS_OPTION_INT, &args.min_chars,
+		{"--min-chars", PS_OPTION_INT | PS_OPTION_NATURAL, &args.min_chars,
 		 "N  shorter documents are skipped (0)"},
+		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
+		 "take what there is if the text gives fewer than --windows"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
@@ -49,10 +53,14 @@ static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE  UTF-8 text"},
-		{"--window", PS_OPTION_INT, &args.window, "N  text ids per window (1024)"},
-		{"--stride", PS_OPTION_INT, &args.stride, "N  ids between windows' starts (512)"},
-		{"--max-tokens", PS_OPTION_INT, &args.max_tokens,
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
+		 "N  text ids per window (1024)"},
+		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.stride,
+		 "N  ids between windows' starts (512)"},
+		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.max_tokens,
 		 "N  only the first N ids of the text"},
+		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
+		 "take what there is if the text has fewer than --max-tokens"},
 		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
 		{"--per-window", PS_OPTION_FLAG, &args.per_window,
 		 "sums and counts of every window in the result"},
@@ -104,11 +112,11 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_prune_args args = {.sparsity = -1};
-	double sparsity = -2;
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method, "magnitude|wanda"},
-		{"--sparsity", PS_OPTION_REAL, &sparsity, "S  fraction to drop, 0 <= S < 1"},
+		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &args.sparsity,
+		 "S  fraction to drop, 0 <= S < 1"},
 		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
 		{"--scope", PS_OPTION_TEXT, &args.scope,
 		 "row|matrix|global  (wanda: row; magnitude: matrix)"},
@@ -125,11 +133,6 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
-	if (!rc && sparsity > -2 && sparsity < 0)
-		rc = ps_fail(&cli->session.diag, PS_EUSAGE,
-			     "--sparsity %g: must be at least 0 and below 1", sparsity);
-	if (sparsity >= 0)
-		args.sparsity = sparsity;
 	args.model = positional.item[0];
 	return rc ? rc : ps_run_prune(&cli->session, &args, result);
 }
@@ -203,7 +206,7 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 	char *paths[PS_LIST_MAX] = {NULL};
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS, &args.layers,
+		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS | PS_OPTION_NATURAL, &args.layers,
 		 "L  residual stream after decoder layer L; repeatable"},
 		{"--mask", PS_OPTION_TEXTS, &masks,
 		 "M  prune with this mask, or `dense`; repeated: all in one pass, to DIR/NAME "

@@ -13,6 +13,8 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--disk", PS_OPTION_SIZE, &args.disk_bytes,
 		 "SIZE  most that caches may take at a time (two of them); more: more are made in "
 		 "one pass"},
+		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
+		 "take what there is where a text has fewer tokens than the study asks for"},
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches,
 		 "keep activation caches after their last use"},
 		{"--only", PS_OPTION_TEXT, &args.only,

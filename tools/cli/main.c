@@ -9,9 +9,15 @@
 
 #define VERSION "0.1.0"
 
-static const ps_command *const tables[] = {ps_commands_model, ps_commands_train,
-					   ps_commands_sae,   ps_commands_findings,
-					   ps_commands_study, ps_commands_other};
+const ps_command *const ps_command_tables[] = {
+	ps_commands_model,
+	ps_commands_train,
+	ps_commands_sae,
+	ps_commands_findings,
+	ps_commands_study,
+	ps_commands_other,
+	NULL,
+};
 
 static void print_usage(FILE *out)
 {
@@ -20,15 +26,15 @@ static void print_usage(FILE *out)
 	      "       prunescope COMMAND --help\n"
 	      "       prunescope --version\n\n",
 	      out);
-	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-		for (const ps_command *c = tables[t]; c->name; c++)
+	for (size_t t = 0; ps_command_tables[t]; t++)
+		for (const ps_command *c = ps_command_tables[t]; c->name; c++)
 			fprintf(out, "  %-10s %-68s %s\n", c->name, c->usage, c->summary);
 }
 
 static const ps_command *find(const char *name)
 {
-	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-		for (const ps_command *c = tables[t]; c->name; c++)
+	for (size_t t = 0; ps_command_tables[t]; t++)
+		for (const ps_command *c = ps_command_tables[t]; c->name; c++)
 			if (!strcmp(c->name, name))
 				return c;
 	return NULL;
@@ -39,12 +45,17 @@ static int unknown_command(const char *name)
 	const char *names[64], *nearest;
 	size_t n = 0;
 
-	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-		for (const ps_command *c = tables[t]; c->name && n < 63; c++)
+	for (size_t t = 0; ps_command_tables[t]; t++)
+		for (const ps_command *c = ps_command_tables[t]; c->name && n < 63; c++)
 			names[n++] = c->name;
 	names[n] = NULL;
 	nearest = ps_nearest_name(name, names);
-	if (nearest)
+	if (name[0] == '-')
+		fprintf(stderr,
+			"prunescope: '%s' stands where the command belongs: prunescope COMMAND ... "
+			"%s\n",
+			name, name);
+	else if (nearest)
 		fprintf(stderr, "prunescope: no command '%s' (the nearest is %s)\n", name, nearest);
 	else
 		fprintf(stderr, "prunescope: no command '%s'; `prunescope --help` lists them\n",
@@ -94,6 +105,15 @@ static int print_result(ps_session *s, const ps_command *command, const json_t *
 	return 0;
 }
 
+/* Writes out what stands in stdout's buffer. Returns the exit status. */
+static int end_output(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	perror("prunescope: standard output");
+	return ps_exit_code(PS_EOUTPUT);
+}
+
 static int run_command(const ps_command *command, int argc, char **argv)
 {
 	ps_cli cli;
@@ -108,12 +128,8 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	if (rc && !cli.helped)
 		fprintf(stderr, "prunescope %s: %s\n", command->name,
 			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
-	if (!rc && fflush(stdout)) {
-		perror("prunescope: standard output");
-		rc = PS_EOUTPUT;
-	}
 	json_decref(result);
-	return cli.helped ? 0 : ps_exit_code(rc);
+	return cli.helped || !rc ? end_output() : ps_exit_code(rc);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b)
@@ -133,11 +149,11 @@ int main(int argc, char **argv)
 	}
 	if (is_one_of(argv[1], "--version", "version")) {
 		print_version(argc > 2 && !strcmp(argv[2], "--json"));
-		return 0;
+		return end_output();
 	}
 	if (is_one_of(argv[1], "--help", "-h") || (argc < 3 && !strcmp(argv[1], "help"))) {
 		print_usage(stdout);
-		return 0;
+		return end_output();
 	}
 	if (!strcmp(argv[1], "help")) {
 		command = find(argv[2]);

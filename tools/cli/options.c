@@ -1,41 +1,80 @@
 #include "tools/cli/options.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/arena.h"
+#include "core/base/number.h"
 #include "tools/run/nearest.h"
 
-static int parse_int(const char *name, const char *text, int64_t *value, ps_diag *diag)
+static unsigned kind_of(const ps_option *option)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoll(text, &end, 10);
-	if (errno || end == text || *end)
-		return ps_fail(diag, PS_EUSAGE, "%s: '%s' is not a whole number", name, text);
-	return 0;
+	return option->kind & 15u;
 }
 
-static int parse_real(const char *name, const char *text, double *value, ps_diag *diag)
+/* The range that is added to the option's kind. False: any number will do. */
+static bool range_of(const ps_option *option, ps_range *range)
 {
-	char *end;
+	const bool whole = kind_of(option) != PS_OPTION_REAL;
 
-	errno = 0;
-	*value = strtod(text, &end);
-	if (errno || end == text || *end || !isfinite(*value))
-		return ps_fail(diag, PS_EUSAGE, "%s: '%s' is not a number", name, text);
-	return 0;
+	if (option->kind & PS_OPTION_POSITIVE)
+		*range = whole ? PS_FROM(1) : PS_ABOVE(0);
+	else if (option->kind & PS_OPTION_NATURAL)
+		*range = PS_FROM(0);
+	else if (option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1 | PS_OPTION_INSIDE))
+		*range = (ps_range){.least = 0,
+				    .most = 1,
+				    .above = option->kind & PS_OPTION_INSIDE,
+				    .below = !(option->kind & PS_OPTION_SHARE)};
+	else
+		return false;
+	return true;
 }
 
-static int add_int(const char *name, const char *text, ps_int_list *list, ps_diag *diag)
+/* "--lr 'fast' is not a number; it must be above 0" */
+static int refuse(const ps_option *option, const char *text, const char *fault, ps_diag *diag)
+{
+	char shown[PS_SHOWN], words[PS_RANGE_TEXT];
+	ps_range range;
+	const bool bounded = range_of(option, &range);
+
+	return ps_fail(diag, PS_EUSAGE, "%s: '%s' %s%s%s", option->name,
+		       ps_text_show(text, strlen(text), shown, sizeof shown), fault,
+		       bounded ? "; it must be " : "",
+		       bounded ? ps_range_format(range, words) : "");
+}
+
+static int parse_number(const ps_option *option, const char *text, ps_diag *diag, int64_t *whole,
+			double *real)
+{
+	const char *fault;
+	ps_range range;
+
+	if (whole)
+		fault = ps_number_whole(text, strlen(text), whole);
+	else
+		fault = ps_number_real(text, strlen(text),
+				       option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1), real);
+	if (!fault && range_of(option, &range) &&
+	    !ps_range_has(range, whole ? (double)*whole : *real))
+		fault = "is out of range";
+	return fault ? refuse(option, text, fault, diag) : 0;
+}
+
+static int parse_size(const ps_option *option, const char *text, size_t *bytes, ps_diag *diag)
+{
+	ps_diag said = {{0}};
+	int rc = ps_size_parse(text, bytes, &said);
+
+	return rc ? ps_fail(diag, rc, "%s: %s", option->name, said.text) : 0;
+}
+
+static int add_int(const ps_option *option, const char *text, ps_int_list *list, ps_diag *diag)
 {
 	if (list->count == PS_LIST_MAX)
-		return ps_fail(diag, PS_EUSAGE, "%s: more than %d values", name, PS_LIST_MAX);
-	return parse_int(name, text, &list->item[list->count++], diag);
+		return ps_fail(diag, PS_EUSAGE, "%s: more than %d values", option->name,
+			       PS_LIST_MAX);
+	return parse_number(option, text, diag, &list->item[list->count++], NULL);
 }
 
 static int add_text(const char *name, const char *text, ps_text_list *list, ps_diag *diag)
@@ -46,36 +85,44 @@ static int add_text(const char *name, const char *text, ps_text_list *list, ps_d
 	return 0;
 }
 
-static bool looks_numeric(const char *text)
-{
-	return *text && strspn(text, "0123456789") == strlen(text);
-}
-
-static unsigned kind_of(const ps_option *option)
-{
-	return option->kind & ~(unsigned)PS_OPTION_WANTED;
-}
-
 static int store(const ps_option *option, const char *text, ps_diag *diag)
 {
+	if (!*text)
+		return ps_fail(diag, PS_EUSAGE, "%s: the value is empty", option->name);
 	switch (kind_of(option)) {
 	case PS_OPTION_TEXT:
 		*(const char **)option->value = text;
 		return 0;
 	case PS_OPTION_INT:
-		return parse_int(option->name, text, option->value, diag);
+		return parse_number(option, text, diag, option->value, NULL);
 	case PS_OPTION_REAL:
-		return parse_real(option->name, text, option->value, diag);
+		return parse_number(option, text, diag, NULL, option->value);
 	case PS_OPTION_SIZE:
-		return ps_size_parse(text, option->value, diag);
+		return parse_size(option, text, option->value, diag);
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
 		return add_text(option->name, text, option->value, diag);
 	case PS_OPTION_INTS:
-		return add_int(option->name, text, option->value, diag);
+		return add_int(option, text, option->value, diag);
 	default:
 		return ps_fail(diag, PS_EUSAGE, "%s takes no value", option->name);
 	}
+}
+
+/* The name of the option that an argument begins with, up to a '='. */
+static size_t name_length(const char *argument)
+{
+	return strcspn(argument, "=");
+}
+
+/* Whether an argument is a further value of INTS. A negative number is one, and out of range. */
+static bool is_whole(const char *argument)
+{
+	const char *digits = argument + (argument[0] == '-');
+	int64_t value;
+
+	return *digits >= '0' && *digits <= '9' &&
+	       !ps_number_whole(argument, strlen(argument), &value);
 }
 
 /* Takes the further values of a list option from argv[i] on. Returns the index of the first
@@ -85,7 +132,7 @@ static int take_more(const ps_option *option, int argc, char **argv, int i, ps_d
 	for (; i < argc; i++) {
 		bool more = kind_of(option) == PS_OPTION_LIST
 				    ? argv[i][0] != '-'
-				    : kind_of(option) == PS_OPTION_INTS && looks_numeric(argv[i]);
+				    : kind_of(option) == PS_OPTION_INTS && is_whole(argv[i]);
 		int rc = more ? store(option, argv[i], diag) : 0;
 
 		if (rc)
@@ -96,68 +143,74 @@ static int take_more(const ps_option *option, int argc, char **argv, int i, ps_d
 	return i;
 }
 
-static const ps_option *find(const char *name, size_t length, const ps_option *const *tables,
-			     size_t count)
+const ps_option *ps_options_find(const ps_options *options, const char *name, size_t length)
 {
-	for (size_t t = 0; t < count; t++)
-		for (const ps_option *o = tables[t]; o->name; o++)
+	for (size_t t = 0; t < options->count; t++)
+		for (const ps_option *o = options->tables[t]; o->name; o++)
 			if (strlen(o->name) == length && !memcmp(o->name, name, length))
 				return o;
 	return NULL;
 }
 
-static int unknown(const char *name, const ps_option *const *tables, size_t count, ps_diag *diag)
+const char *ps_options_nearest(const ps_options *options, const char *name)
 {
-	const char *names[128], *nearest;
+	const char *names[128];
 	size_t n = 0;
 
-	for (size_t t = 0; t < count; t++)
-		for (const ps_option *o = tables[t]; o->name && n < 127; o++)
+	for (size_t t = 0; t < options->count; t++)
+		for (const ps_option *o = options->tables[t]; o->name && n < 127; o++)
 			names[n++] = o->name;
 	names[n] = NULL;
-	nearest = ps_nearest_name(name, names);
-	if (nearest)
-		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
-			       nearest);
-	return ps_fail(diag, PS_EUSAGE, "unknown option %s", name);
+	return ps_nearest_name(name, names);
 }
 
-int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count,
-		     ps_text_list *positional, ps_diag *diag)
+/* Takes the option that stands at argv[i], with its values. Returns the index of the argument
+ * behind it, or a negative code. */
+static int take_option(ps_options *options, int argc, char **argv, int i, ps_diag *diag)
+{
+	const char *argument = argv[i++], *equals = strchr(argument, '=');
+	const ps_option *option = ps_options_find(options, argument, name_length(argument));
+	int rc;
+
+	if (!option) {
+		options->unknown = argument;
+		return PS_EUSAGE;
+	}
+	if (kind_of(option) == PS_OPTION_FLAG && !equals) {
+		*(bool *)option->value = true;
+		return i;
+	}
+	if (!equals && (i == argc || !strcmp(argv[i], "--")))
+		return ps_fail(diag, PS_EUSAGE, "%s needs a value", argument);
+	if (!equals && ps_options_find(options, argv[i], name_length(argv[i])))
+		return ps_fail(diag, PS_EUSAGE, "%s needs a value, and %s is an option", argument,
+			       argv[i]);
+	rc = store(option, equals ? equals + 1 : argv[i++], diag);
+	return rc ? rc : take_more(option, argc, argv, i, diag);
+}
+
+int ps_options_parse(ps_options *options, int argc, char **argv, ps_text_list *positional,
+		     ps_diag *diag)
 {
 	bool options_ended = false;
 
 	for (int i = 0; i < argc;) {
-		const char *argument = argv[i++], *equals = strchr(argument, '=');
-		const ps_option *option;
-		int rc;
+		const char *argument = argv[i];
 
-		if (options_ended || argument[0] != '-' || !argument[1]) {
-			rc = add_text("arguments", argument, positional, diag);
+		if (!options_ended && !strcmp(argument, "--")) {
+			options_ended = true;
+			i++;
+		} else if (options_ended || argument[0] != '-' || !argument[1]) {
+			int rc = add_text("arguments", argument, positional, diag);
+
 			if (rc)
 				return rc;
-			continue;
+			i++;
+		} else {
+			i = take_option(options, argc, argv, i, diag);
+			if (i < 0)
+				return i;
 		}
-		if (!strcmp(argument, "--")) {
-			options_ended = true;
-			continue;
-		}
-		option = find(argument, equals ? (size_t)(equals - argument) : strlen(argument),
-			      tables, count);
-		if (!option)
-			return unknown(argument, tables, count, diag);
-		if (kind_of(option) == PS_OPTION_FLAG && !equals) {
-			*(bool *)option->value = true;
-			continue;
-		}
-		if (!equals && i == argc)
-			return ps_fail(diag, PS_EUSAGE, "%s needs a value", argument);
-		rc = store(option, equals ? equals + 1 : argv[i++], diag);
-		if (rc)
-			return rc;
-		i = take_more(option, argc, argv, i, diag);
-		if (i < 0)
-			return i;
 	}
 	return 0;
 }

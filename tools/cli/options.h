@@ -5,7 +5,9 @@
  * - LIST takes every argument up to the next one that begins with '-', INTS every number that
  *   follows, TEXTS one argument. All three may be repeated.
  * - "--" ends the options.
- * A mistake is PS_EUSAGE. An option that is not known is answered with the nearest one that is. */
+ * - A number is a number as a whole (core/base/number.h) and lies in its option's range.
+ * - An empty value is none, and neither is the name of another option.
+ * A mistake is PS_EUSAGE, and the message names the option, its value and what is right. */
 #ifndef PS_TOOLS_CLI_OPTIONS_H
 #define PS_TOOLS_CLI_OPTIONS_H
 
@@ -25,21 +27,41 @@ typedef enum ps_option_kind {
 	PS_OPTION_LIST,  /* ps_text_list */
 	PS_OPTION_TEXTS, /* ps_text_list */
 	PS_OPTION_INTS,  /* ps_int_list */
-	PS_OPTION_WANTED =
-		16, /* added to TEXT, LIST, TEXTS or INTS: the command cannot do without */
+	PS_OPTION_KINDS, /* how many kinds there are */
+	/* Added to TEXT, LIST, TEXTS or INTS: the command cannot do without. */
+	PS_OPTION_WANTED = 1 << 4,
+	/* The range of a number, added to INT, INTS or REAL. Without one any number will do. */
+	PS_OPTION_POSITIVE = 1 << 5, /* whole: at least 1; real: above 0 */
+	PS_OPTION_NATURAL = 1 << 6,  /* at least 0 */
+	PS_OPTION_SHARE = 1 << 7,    /* 0 to 1, or with % */
+	PS_OPTION_BELOW_1 = 1 << 8,  /* at least 0 and below 1, or with % */
+	PS_OPTION_INSIDE = 1 << 9,   /* above 0 and below 1 */
 } ps_option_kind;
 
 typedef struct ps_option {
 	const char *name; /* "--window", or "-o" */
-	unsigned kind;    /* a ps_option_kind, with PS_OPTION_WANTED or without */
+	unsigned kind;    /* a ps_option_kind, with what is added to it */
 	void *value;      /* of the type that the kind says; untouched when the option is absent */
 	const char *help; /* "N  ids per window" */
 } ps_option;
 
-/* Fills the options' values and the list of positional arguments. tables: count of them, each ends
- * with a NULL name. */
-int ps_options_parse(int argc, char **argv, const ps_option *const *tables, size_t count,
-		     ps_text_list *positional, ps_diag *diag) PS_MUST_USE;
+/* The tables of a command, and what is parsed by them. */
+typedef struct ps_options {
+	const ps_option *const *tables; /* (count), each ends with a NULL name */
+	size_t count;
+	const char
+		*unknown; /* set if an option is in no table: the argument, with "=value" or not */
+} ps_options;
+
+/* Fills the options' values and the list of positional arguments. If options->unknown is set, diag
+ * holds no message yet: only the caller knows other commands' options. */
+int ps_options_parse(ps_options *options, int argc, char **argv, ps_text_list *positional,
+		     ps_diag *diag) PS_MUST_USE;
+
+/* The option of that name, which has `length` bytes; NULL: there is none. */
+const ps_option *ps_options_find(const ps_options *options, const char *name, size_t length);
+/* The name of an option that is near to a mistyped one; NULL: none is. */
+const char *ps_options_nearest(const ps_options *options, const char *name);
 
 /* PS_EUSAGE naming the first wanted option that was not given. */
 int ps_options_check(const ps_option *table, ps_diag *diag) PS_MUST_USE;

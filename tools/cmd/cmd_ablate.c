@@ -345,7 +345,8 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 					 .mask = args->mask,
 					 .tokens = args->tokens,
 					 .layer = args->layer,
-					 .windows = args->windows};
+					 .windows = args->windows,
+					 .allow_fewer = args->allow_fewer};
 	struct ablation_run r = {.latents = 0};
 	ps_engine_need need;
 	int rc = check_args(args, &s->diag);

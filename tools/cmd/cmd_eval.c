@@ -81,21 +81,37 @@ static int take_memory(struct cache_run *r)
 	return rc ? rc : ps_arena_create(&r->arena, bytes, &r->s->diag);
 }
 
+/* Picks the rows at the cache's end that --last asks for. */
+static int pick_rows(const struct cache_run *r, ps_row_list *kept)
+{
+	const ps_eval_args *args = r->args;
+	const uint64_t last = (uint64_t)args->last;
+
+	*kept = r->rows;
+	if (last > kept->count && !args->allow_fewer)
+		return ps_fail(&r->s->diag, PS_EINPUT,
+			       "%s: %llu rows that count, fewer than the %llu asked for "
+			       "(--allow-fewer takes what there is)",
+			       args->cache, (unsigned long long)kept->count,
+			       (unsigned long long)last);
+	if (last && last < kept->count)
+		*kept = ps_row_list_part(&r->rows, r->rows.count - last, last);
+	return 0;
+}
+
 static int evaluate_cache(ps_session *s, const ps_eval_args *args, json_t **result)
 {
 	struct cache_run r = {.s = s, .args = args};
-	const uint64_t last = (uint64_t)args->last;
 	ps_evaluation evaluation;
 	ps_row_list kept;
 	int rc = open_cache(&r);
 
 	if (!rc)
+		rc = pick_rows(&r, &kept);
+	if (!rc)
 		rc = take_memory(&r);
 	if (!rc)
 		rc = ps_sae_folder_load(&r.sae, args->sae, &s->diag);
-	kept = r.rows;
-	if (last && last < kept.count)
-		kept = ps_row_list_part(&r.rows, r.rows.count - last, last);
 	if (!rc)
 		rc = ps_evaluate_rows(&r.sae.sae, &r.cache.source, &kept, &s->context, &r.arena,
 				      &evaluation, NULL);
@@ -400,7 +416,8 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, json_t **resu
 					 .mask = args->mask,
 					 .tokens = args->tokens,
 					 .layer = args->layer,
-					 .windows = args->windows};
+					 .windows = args->windows,
+					 .allow_fewer = args->allow_fewer};
 	struct splice_run r = {.keep_special = args->keep_special};
 	ps_engine_need need;
 	int rc = ps_splice_open(&r.splice, s, &inputs);

@@ -64,6 +64,11 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 		return rc;
 	if (!t->count)
 		return ps_fail(&s->diag, PS_EINPUT, "%s: the text is empty", args->text);
+	if (t->count < (size_t)args->max_tokens && !args->allow_fewer)
+		return ps_fail(&s->diag, PS_EINPUT,
+			       "%s: %zu tokens, fewer than the %lld of --max-tokens (--allow-fewer "
+			       "takes what there is)",
+			       args->text, t->count, (long long)args->max_tokens);
 	return 0;
 }
 
@@ -265,11 +270,15 @@ static json_t *make_result(const struct ppl_run *r)
 
 static int check_args(const ps_ppl_args *args, ps_diag *diag)
 {
-	if (args->window < 1 || args->stride < 1 || args->stride > args->window ||
-	    args->max_tokens < 0)
+	if (args->window < 1 || args->stride < 1 || args->max_tokens < 0)
 		return ps_fail(diag, PS_EUSAGE,
-			       "--window and --stride must be at least 1, the stride at most the "
-			       "window");
+			       "--window %lld, --stride %lld, --max-tokens %lld: must be at least "
+			       "1, 1 and 0",
+			       (long long)args->window, (long long)args->stride,
+			       (long long)args->max_tokens);
+	if (args->stride > args->window)
+		return ps_fail(diag, PS_EUSAGE, "--stride %lld: must be at most --window, %lld",
+			       (long long)args->stride, (long long)args->window);
 	return 0;
 }
 

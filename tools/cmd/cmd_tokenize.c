@@ -188,20 +188,55 @@ static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_
 	return rc ? rc : check_memory(s, tokenizer, c);
 }
 
+/* Refuses a text that gives no windows, or fewer than were asked for. */
+static int check_count(const ps_tokenize_args *args, const struct collector *c, ps_diag *diag)
+{
+	const char *more = args->texts.count > 1 ? " and the other texts give" : " gives";
+
+	if (!c->windows)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: the text gives no window of %lld tokens (%llu tokens in all)",
+			       args->texts.item[0], (long long)args->window,
+			       (unsigned long long)c->tokens);
+	if (args->allow_fewer || c->windows >= (size_t)args->windows)
+		return 0;
+	return ps_fail(diag, PS_EINPUT,
+		       "%s%s %zu windows of %lld tokens (%zu tokens), fewer than the %lld (%lld "
+		       "tokens) asked for (--allow-fewer takes what there is)",
+		       args->texts.item[0], more, c->windows, (long long)args->window,
+		       c->windows * c->window, (long long)args->windows,
+		       (long long)(args->windows * args->window));
+}
+
 /* NULL: no memory. */
 static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_digest,
 			       json_t *texts, const struct collector *c)
 {
 	char digest[PS_DIGEST_TEXT];
 
-	return json_pack("{s:s, s:{s:s, s:O}, s:{s:I, s:I, s:s, s:I, s:s, s:I}, s:i}", "command",
-			 "tokenize", "inputs", "tokenizer",
-			 ps_digest_format(tokenizer_digest, digest), "texts", texts, "options",
-			 "window", (json_int_t)args->window, "windows", (json_int_t)args->windows,
-			 "bos", args->bos_window ? "window" : "none", "bos_id",
-			 (json_int_t)(args->bos_window ? c->bos : -1), "documents",
-			 args->per_line ? "line" : "file", "min_chars", (json_int_t)args->min_chars,
-			 "code", ps_code_version("tokenize"));
+	/* Told where it had an effect alone: the same windows have the same bytes. */
+	const bool fewer = c->windows < (size_t)args->windows;
+
+	return json_pack(
+		"{s:s, s:{s:s, s:O}, s:{s:I, s:I, s:s, s:I, s:s, s:I, s:o*}, s:i}", "command",
+		"tokenize", "inputs", "tokenizer", ps_digest_format(tokenizer_digest, digest),
+		"texts", texts, "options", "window", (json_int_t)args->window, "windows",
+		(json_int_t)args->windows, "bos", args->bos_window ? "window" : "none", "bos_id",
+		(json_int_t)(args->bos_window ? c->bos : -1), "documents",
+		args->per_line ? "line" : "file", "min_chars", (json_int_t)args->min_chars,
+		"allow_fewer", fewer ? json_true() : NULL, "code", ps_code_version("tokenize"));
+}
+
+static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c,
+			uint64_t tokenizer_digest, json_t *texts)
+{
+	json_t *provenance = make_provenance(args, tokenizer_digest, texts, c);
+	int rc = provenance ? ps_token_file_write(&ps_sys_linux, args->out, c->ids, c->windows,
+						  c->window, provenance, &s->diag)
+			    : ps_fail(&s->diag, PS_EBUDGET, "no memory for the provenance");
+
+	json_decref(provenance);
+	return rc;
 }
 
 int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result)
@@ -210,15 +245,19 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 			      .text_start = args->bos_window,
 			      .windows_max = args->windows ? (size_t)args->windows : SIZE_MAX};
 	ps_tokenizer *tokenizer = NULL;
-	json_t *texts = json_array(), *provenance = NULL;
+	json_t *texts = json_array();
 	uint64_t tokenizer_digest;
 	int rc;
 
-	if (args->window < 1 + args->bos_window || args->window > INT_MAX || args->windows < 0 ||
-	    args->min_chars < 0) {
+	if (args->window < 1 + args->bos_window || args->window > INT_MAX) {
+		rc = ps_fail(&s->diag, PS_EUSAGE, "--window %lld: must be %d to %d",
+			     (long long)args->window, 1 + args->bos_window, INT_MAX);
+		goto out;
+	}
+	if (args->windows < 0 || args->min_chars < 0) {
 		rc = ps_fail(&s->diag, PS_EUSAGE,
-			     "--window must be at least %d, --windows and --min-chars not negative",
-			     1 + args->bos_window);
+			     "--windows %lld and --min-chars %lld: must not be negative",
+			     (long long)args->windows, (long long)args->min_chars);
 		goto out;
 	}
 	if (args->bos_window) {
@@ -231,17 +270,11 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 		rc = encode_all(s, tokenizer, args, &c, texts);
 	if (rc)
 		goto out;
-	if (!c.windows) {
-		rc = ps_fail(&s->diag, PS_EINPUT,
-			     "%s: the text gives no window of %lld tokens (%llu tokens in all)",
-			     args->texts.item[0], (long long)args->window,
-			     (unsigned long long)c.tokens);
+	rc = check_count(args, &c, &s->diag);
+	if (rc)
 		goto out;
-	}
-	provenance = make_provenance(args, tokenizer_digest, texts, &c);
-	rc = provenance ? ps_token_file_write(&ps_sys_linux, args->out, c.ids, c.windows, c.window,
-					      provenance, &s->diag)
-			: ps_fail(&s->diag, PS_EBUDGET, "no memory for the provenance");
+	if (!args->dry_run)
+		rc = write_tokens(s, args, &c, tokenizer_digest, texts);
 	if (!rc)
 		rc = ps_result_set(result,
 				   json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows,
@@ -251,7 +284,6 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 out:
 	ps_tokenizer_destroy(tokenizer);
 	json_decref(texts);
-	json_decref(provenance);
 	free(c.ids);
 	return rc;
 }

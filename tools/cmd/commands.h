@@ -14,15 +14,18 @@
 #include "tools/run/session.h"
 #include "tools/train/train_args.h"
 
-/* Text to windows of token ids. result: windows, tokens. */
+/* Text to windows of token ids. result: windows, tokens. PS_EINPUT: the text gives none, or fewer
+ * than asked for. If fewer are allowed and taken, the provenance says allow_fewer. */
 typedef struct ps_tokenize_args {
 	const char *model, *out;
 	ps_text_list texts;
 	int64_t window;    /* ids a window */
-	int64_t windows;   /* at most so many; 0: all */
+	int64_t windows;   /* the first ones; 0: all */
+	bool allow_fewer;  /* the text may give fewer than `windows` */
 	bool bos_window;   /* BOS opens each window */
 	bool per_line;     /* a line is a document; else a file is */
 	int64_t min_chars; /* shorter documents are left out */
+	bool dry_run;      /* the windows are counted, and nothing is written */
 } ps_tokenize_args;
 int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **result) PS_MUST_USE;
 
@@ -31,6 +34,7 @@ typedef struct ps_ppl_args {
 	const char *model, *text, *mask;
 	int64_t window, stride; /* in ids; 1 <= stride <= window */
 	int64_t max_tokens;     /* only the first ids of the text; 0: all */
+	bool allow_fewer;       /* the text may have fewer than max_tokens */
 	bool dry_run;
 	bool per_window; /* adds window_nll and window_tokens, sums and counts, to the result */
 } ps_ppl_args;
@@ -105,6 +109,7 @@ typedef struct ps_eval_args {
 	const char *sae;
 	const char *cache; /* NULL: a model is given */
 	int64_t last;      /* only so many rows at the cache's end; 0: all */
+	bool allow_fewer;  /* there may be fewer than `last` or `windows` */
 	const char *model, *tokens, *mask;
 	int64_t layer, windows; /* windows: the first ones of tokens; 0: all */
 	bool keep_special;      /* BOS, EOS and PAD count too */
@@ -120,6 +125,7 @@ typedef struct ps_ablate_args {
 	int64_t layer;
 	int64_t features; /* N: latents to ablate; fewer when fewer fire */
 	int64_t windows;  /* the first ones of tokens */
+	bool allow_fewer; /* there may be fewer */
 	uint64_t seed;    /* of the choice of latents */
 	bool dry_run;
 } ps_ablate_args;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/number.h"
+
 #define GROUP_MAX 1024 /* M of N:M */
 
 static const char *const method_names[] = {
@@ -34,14 +36,18 @@ static int parse_method(const ps_prune_args *args, ps_prune_plan *plan, ps_diag 
 
 static int parse_nm(const char *text, ps_prune_options *options, ps_diag *diag)
 {
-	char rest;
+	const size_t colon = strcspn(text, ":");
+	int64_t n = 0, m = 0;
 
-	if (sscanf(text, "%u:%u%c", &options->n, &options->m, &rest) != 2 || !options->n ||
-	    options->n >= options->m || options->m > GROUP_MAX)
+	if (!text[colon] || ps_number_whole(text, colon, &n) ||
+	    ps_number_whole(text + colon + 1, strlen(text + colon + 1), &m) || n < 1 || n >= m ||
+	    m > GROUP_MAX)
 		return ps_fail(
 			diag, PS_EUSAGE,
 			"--nm %s: N:M with 0 < N < M <= %d is wanted (2:4 drops two of four)", text,
 			GROUP_MAX);
+	options->n = (unsigned)n;
+	options->m = (unsigned)m;
 	options->sparsity = (double)options->n / options->m;
 	return 0;
 }

@@ -31,6 +31,12 @@ int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)
 	if (!rc && p->tokens.window < 2)
 		rc = ps_fail(diag, PS_EINPUT, "%s: windows of one token predict nothing",
 			     inputs->tokens);
+	if (!rc && !inputs->allow_fewer && inputs->windows > 0 &&
+	    (size_t)inputs->windows > p->tokens.windows)
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: %zu windows, fewer than the %lld asked for (--allow-fewer takes "
+			     "what there is)",
+			     inputs->tokens, p->tokens.windows, (long long)inputs->windows);
 	p->window = p->tokens.window;
 	p->windows = inputs->windows > 0 ? ps_min_size((size_t)inputs->windows, p->tokens.windows)
 					 : p->tokens.windows;

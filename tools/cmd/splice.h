@@ -20,6 +20,7 @@ typedef struct ps_splice_inputs {
 	const char *sae, *model, *tokens;
 	const char *mask;       /* NULL: dense */
 	int64_t layer, windows; /* windows 0: all */
+	bool allow_fewer;       /* there may be fewer than `windows` */
 } ps_splice_inputs;
 
 typedef struct ps_splice {
@@ -34,7 +35,8 @@ typedef struct ps_splice {
 } ps_splice;
 
 /* Opens all but the SAE's weights. PS_EUSAGE: the model has no such layer. PS_EINPUT: SAE and model
- * differ in width, a token is beyond the vocabulary, or windows of one token predict nothing.
+ * differ in width, a token is beyond the vocabulary, windows of one token predict nothing, or
+ * there are fewer windows than asked for.
  * inputs is borrowed until the close. */
 int ps_splice_open(ps_splice *splice, ps_session *session,
 		   const ps_splice_inputs *inputs) PS_MUST_USE;

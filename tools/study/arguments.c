@@ -17,10 +17,11 @@
 
 #define T ps_tokenize_args
 static const ps_argument tokenize_rows[] = {
-	FIELD(T, model, TEXT, TOKENIZER), FIELD(T, out, TEXT, OUTPUT),
-	FIELD(T, texts, TEXTS, INPUT),    FIELD(T, window, INT, OPTION),
-	FIELD(T, windows, INT, OPTION),   FIELD(T, bos_window, BOOL, OPTION),
-	FIELD(T, per_line, BOOL, OPTION), FIELD(T, min_chars, INT, OPTION),
+	FIELD(T, model, TEXT, TOKENIZER),   FIELD(T, out, TEXT, OUTPUT),
+	FIELD(T, texts, TEXTS, INPUT),      FIELD(T, window, INT, OPTION),
+	FIELD(T, windows, INT, OPTION),     FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, bos_window, BOOL, OPTION), FIELD(T, per_line, BOOL, OPTION),
+	FIELD(T, min_chars, INT, OPTION),   FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(tokenize, T, tokenize_rows);
 #undef T
@@ -39,10 +40,11 @@ TABLE(prune, T, prune_rows);
 
 #define T ps_ppl_args
 static const ps_argument ppl_rows[] = {
-	FIELD(T, model, TEXT, BOTH),   FIELD(T, text, TEXT, INPUT),
-	FIELD(T, mask, TEXT, INPUT),   FIELD(T, window, INT, OPTION),
-	FIELD(T, stride, INT, OPTION), FIELD(T, max_tokens, INT, OPTION),
-	FIELD(T, dry_run, BOOL, FREE), FIELD(T, per_window, BOOL, OPTION),
+	FIELD(T, model, TEXT, BOTH),        FIELD(T, text, TEXT, INPUT),
+	FIELD(T, mask, TEXT, INPUT),        FIELD(T, window, INT, OPTION),
+	FIELD(T, stride, INT, OPTION),      FIELD(T, max_tokens, INT, OPTION),
+	FIELD(T, allow_fewer, BOOL, FREE),  FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, per_window, BOOL, OPTION),
 };
 TABLE(ppl, T, ppl_rows);
 #undef T
@@ -107,11 +109,12 @@ TABLE(train, T, train_rows);
 
 #define T ps_eval_args
 static const ps_argument eval_rows[] = {
-	FIELD(T, sae, TEXT, INPUT),           FIELD(T, cache, TEXT, INPUT),
-	FIELD(T, model, TEXT, MODEL),         FIELD(T, tokens, TEXT, INPUT),
-	FIELD(T, mask, TEXT, INPUT),          FIELD(T, layer, INT, OPTION),
-	FIELD(T, windows, INT, OPTION),       FIELD(T, last, INT, OPTION),
-	FIELD(T, keep_special, BOOL, OPTION), FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, sae, TEXT, INPUT),        FIELD(T, cache, TEXT, INPUT),
+	FIELD(T, model, TEXT, MODEL),      FIELD(T, tokens, TEXT, INPUT),
+	FIELD(T, mask, TEXT, INPUT),       FIELD(T, layer, INT, OPTION),
+	FIELD(T, windows, INT, OPTION),    FIELD(T, last, INT, OPTION),
+	FIELD(T, allow_fewer, BOOL, FREE), FIELD(T, keep_special, BOOL, OPTION),
+	FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(eval, T, eval_rows);
 #undef T
@@ -131,8 +134,8 @@ static const ps_argument ablate_rows[] = {
 	FIELD(T, model, TEXT, MODEL),   FIELD(T, sae, TEXT, INPUT),
 	FIELD(T, tokens, TEXT, INPUT),  FIELD(T, mask, TEXT, INPUT),
 	FIELD(T, layer, INT, OPTION),   FIELD(T, features, INT, OPTION),
-	FIELD(T, windows, INT, OPTION), FIELD(T, seed, SEED, OPTION),
-	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, windows, INT, OPTION), FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, seed, SEED, OPTION),   FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(ablate, T, ablate_rows);
 #undef T

@@ -11,6 +11,7 @@ typedef struct ps_study_args {
 	bool dry_run;       /* list the steps and what they need */
 	bool keep_caches;   /* activation caches are not removed after their last reader */
 	bool force;         /* finished steps of other inputs are replaced */
+	bool allow_fewer;   /* as allow_fewer: true in the file */
 	bool clean;         /* remove what no step owns; with dry_run only name it */
 	size_t disk_bytes;  /* the most that caches may take at a time; 0: no limit given */
 	const char *only;   /* the name of the one step to carry out; NULL: all steps */

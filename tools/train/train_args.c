@@ -133,7 +133,10 @@ static int check_sizes(const ps_train_args *a, ps_diag *diag)
 {
 	if (a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->batch > INT32_MAX ||
 	    a->k_start > INT32_MAX)
-		return ps_fail(diag, PS_EUSAGE, "--tokens, --batch and --lr must be positive");
+		return ps_fail(diag, PS_EUSAGE,
+			       "--tokens %lld, --batch %lld and --lr %g: must be positive, and "
+			       "--batch and --k-start at most %d",
+			       (long long)a->tokens, (long long)a->batch, a->lr, INT32_MAX);
 	return 0;
 }
 

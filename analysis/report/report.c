@@ -247,6 +247,16 @@ static void write_limits(FILE *out, const ps_results *r)
 	fputs("<li><b>One layer.</b> Each model is looked at after one layer. Other layers may "
 	      "lose or keep other features.</li>\n",
 	      out);
+	if (json_is_true(ps_results_at(r->root, PS_AT(ROOT_PPL_TEXT_TRAINED))))
+		fputs("<li><b>Perplexity text.</b> The text on which perplexity is measured is "
+		      "also "
+		      "one that masks and SAEs are made from. Perplexities are not those of unseen "
+		      "text.</li>\n",
+		      out);
+	if (json_is_true(ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_ALLOW_FEWER))))
+		fputs("<li><b>Amount of text.</b> The study allows texts with fewer tokens than it "
+		      "asks for. Its settings give the numbers asked for.</li>\n",
+		      out);
 	if (*scope) {
 		fputs("<li><b>Magnitude’s scope</b> was “", out);
 		ps_html_text(out, scope);

@@ -96,6 +96,7 @@ static int write_results(ps_graph *g, const struct gathered *in, json_t **result
 		.model_count = g->file->models_count,
 		.kernels = in->kernels,
 		.kernel_count = in->kernel_count,
+		.ppl_text_trained = g->ppl_text_trained,
 		.bootstrap = {.replicates = (size_t)g->file->bootstrap.samples,
 			      .confidence = 0.95,
 			      .seed = (uint64_t)g->file->seeds[0]},

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/study/study_lines.h"
-
 /* Flags of commands, and the keys of the study file that set them. A key that begins with a dot is
  * in the group of the step: magnitude, wanda or sae. */
 static const struct {
@@ -61,7 +59,7 @@ int ps_study_blame(const ps_graph *g, const char *group, ps_diag *diag)
 	char key[64], said[sizeof diag->text];
 	size_t row = 0;
 	const char *at = first_flag(diag->text, &row);
-	int line;
+	const ps_study_mark *mark;
 
 	if (at) {
 		name_key(group, row, key, sizeof key);
@@ -70,9 +68,10 @@ int ps_study_blame(const ps_graph *g, const char *group, ps_diag *diag)
 		snprintf(key, sizeof key, "%s", group);
 		snprintf(said, sizeof said, "%s", diag->text);
 	}
-	line = ps_study_line(g->path, key);
+	mark = ps_study_mark_of(g->file, key, 0);
 	*diag = (ps_diag){{0}};
-	if (line)
-		return ps_fail(diag, PS_EINPUT, "%s: line %d: %s: %s", g->path, line, key, said);
+	if (mark)
+		return ps_fail(diag, PS_EINPUT, "%s: line %zu, column %zu: %s: %s", g->path,
+			       mark->line, mark->column, key, said);
 	return ps_fail(diag, PS_EINPUT, "%s: %s: %s", g->path, key, said);
 }

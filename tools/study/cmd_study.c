@@ -8,6 +8,7 @@
 #include "tools/study/emit.h"
 #include "tools/study/listing.h"
 #include "tools/study/study.h"
+#include "tools/study/texts.h"
 
 /* A call is for one use. */
 static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
@@ -20,6 +21,11 @@ static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 		return ps_fail(diag, PS_EUSAGE, "--only, --emit and --clean exclude each other");
 	if (a->dry_run && (a->emit || a->only))
 		return ps_fail(diag, PS_EUSAGE, "--dry-run does not go with --emit or --only");
+	if (a->emit && a->allow_fewer)
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"--allow-fewer does not go with --emit: write allow_fewer: true into "
+			"the study file, which every engine reads");
 	if (a->emit && json && strcmp(a->emit, "json"))
 		return ps_fail(diag, PS_EUSAGE, "--json goes with --emit json alone");
 	return 0;
@@ -101,6 +107,8 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 
 	if (!rc)
 		rc = check_disk(g, o);
+	if (!rc)
+		rc = ps_study_check_texts(g);
 	/* Estimates are for the progress line only. */
 	if (!rc && done < g->count && !g->session->quiet)
 		rc = ps_costs_open(g);
@@ -122,8 +130,20 @@ static int list(ps_graph *g, const ps_execute_options *o, json_t **result)
 	int rc = check_disk(g, o);
 
 	if (!rc)
+		rc = ps_study_check_texts(g);
+	if (!rc)
 		rc = ps_costs_open(g);
 	return rc ? rc : ps_study_list(g, o, result);
+}
+
+static int load(const ps_study_args *a, ps_study_file **file, ps_diag *diag)
+{
+	int rc = ps_study_file_load(file, a->file, diag);
+
+	if (rc)
+		return rc;
+	(*file)->allow_fewer |= a->allow_fewer;
+	return ps_study_file_check_windows(*file, a->file, diag);
 }
 
 int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
@@ -137,7 +157,7 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	if (!rc)
 		rc = check_kernel(s, a->kernel, &s->diag);
 	if (!rc)
-		rc = ps_study_file_load(&file, a->file, &s->diag);
+		rc = load(a, &file, &s->diag);
 	if (!rc)
 		rc = ps_graph_build_for(&graph, s, file, a->file, a->out, a->only);
 	if (!rc)

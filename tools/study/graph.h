@@ -99,7 +99,9 @@ typedef struct ps_graph {
 	ps_node *nodes;   /* every node stands after those that it reads */
 	size_t count, capacity;
 	ps_graph_model *models;
-	json_t *identity;              /* {path: what stands for it in a key} */
+	json_t *identity; /* {path: what stands for it in a key} */
+	/* The perplexity text is the same file as a training text, or has the same bytes. */
+	bool ppl_text_trained;
 	size_t assemble, report;       /* nodes */
 	struct ps_costs *costs;        /* tools/study/cost.h; NULL: not asked for */
 	struct ps_graph_block *blocks; /* memory of ps_graph_take */

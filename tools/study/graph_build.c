@@ -9,7 +9,6 @@
 #include "io/text_file.h"
 #include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
-#include "tools/study/study_lines.h"
 
 /* Copies the name, with '_' for each character that a step's name may not have. */
 static const char *plain_name(ps_graph *g, const char *name)
@@ -51,12 +50,25 @@ static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_
 
 static int check_layer(const ps_graph *g, const ps_graph_model *m)
 {
+	const ps_study_mark *mark;
+
 	if (m->spec->layer < (int64_t)m->config.layers)
 		return 0;
+	mark = ps_study_mark_of(g->file, "models.layer", (size_t)(m->spec - g->file->models) + 1);
 	return ps_fail(&g->session->diag, PS_EINPUT,
-		       "%s: line %d: models: %s: layer %lld, the model has 0 to %zu", g->path,
-		       ps_study_line(g->path, "models.layer"), m->spec->name,
-		       (long long)m->spec->layer, m->config.layers - 1);
+		       "%s: line %zu: models.layer: %s: layer %lld, the model has 0 to %zu",
+		       g->path, mark ? mark->line : 0, m->spec->name, (long long)m->spec->layer,
+		       m->config.layers - 1);
+}
+
+/* Every window of perplexity begins with BOS. */
+static int check_bos(const ps_graph *g, const ps_graph_model *m)
+{
+	if (m->config.bos >= 0)
+		return 0;
+	return ps_fail(&g->session->diag, PS_EINPUT,
+		       "%s: bos_token_id is missing or null, and the study's perplexity needs it",
+		       m->spec->path);
 }
 
 /* Reads the checkpoint's config and digests, and makes its path known for keys. */
@@ -76,6 +88,8 @@ static int open_checkpoint(ps_graph *g, ps_graph_model *m)
 		m->config = *ps_checkpoint_config(checkpoint);
 		m->weight_bytes = ps_checkpoint_bytes(checkpoint);
 		rc = check_layer(g, m);
+		if (!rc)
+			rc = check_bos(g, m);
 	}
 	ps_checkpoint_close(checkpoint);
 	if (rc)
@@ -163,11 +177,17 @@ static int name_models(ps_graph *g)
 
 static int digest_texts(ps_graph *g)
 {
-	int rc = 0;
+	const ps_study_file *f = g->file;
+	const json_t *measured;
+	int rc = digest_text(g, f->ppl.text);
 
-	for (unsigned i = 0; i < g->file->text_count && !rc; i++)
-		rc = digest_text(g, g->file->text[i]);
-	return rc ? rc : digest_text(g, g->file->ppl.text);
+	for (unsigned i = 0; i < f->text_count && !rc; i++)
+		rc = digest_text(g, f->text[i]);
+	measured = json_object_get(g->identity, f->ppl.text);
+	for (unsigned i = 0; i < f->text_count && !rc; i++)
+		g->ppl_text_trained |=
+			json_equal(measured, json_object_get(g->identity, f->text[i]));
+	return rc;
 }
 
 /* Opens the models from first to before end and lays out their steps. */

@@ -223,6 +223,7 @@ static int add_tokens(ps_graph *g, size_t model, const char *name, int64_t token
 		.out = out,
 		.window = f->window,
 		.windows = tokens / f->window,
+		.allow_fewer = f->allow_fewer,
 		.bos_window = !strcmp(f->bos, "window"),
 		.per_line = !strcmp(f->documents, "line"),
 		.min_chars = f->min_chars,
@@ -297,6 +298,7 @@ static int add_ppl(ps_graph *g, size_t model, size_t condition)
 		.window = f->ppl.window,
 		.stride = f->ppl.stride,
 		.max_tokens = f->ppl.max_tokens,
+		.allow_fewer = f->allow_fewer,
 		.per_window = true,
 	};
 
@@ -423,6 +425,7 @@ static int add_splice(ps_graph *g, size_t model, size_t condition)
 		.mask = output_of(g, c->mask),
 		.layer = m->spec->layer,
 		.windows = g->file->splice.windows,
+		.allow_fewer = g->file->allow_fewer,
 	};
 	const size_t after[] = {dense->train[0], m->tokens, c->mask, PS_NO_NODE};
 
@@ -443,6 +446,9 @@ static int add_ablation(ps_graph *g, size_t model)
 		.layer = m->spec->layer,
 		.features = g->file->ablation.features,
 		.windows = g->file->ablation.windows,
+		/* Without the key there may be fewer than its default. */
+		.allow_fewer =
+			g->file->allow_fewer || !ps_study_mark_of(g->file, "ablation.windows", 0),
 		.seed = (uint64_t)g->file->seeds[0],
 	};
 	const size_t after[] = {dense->train[0], m->tokens, PS_NO_NODE};

@@ -191,6 +191,18 @@ static void print_passes(const json_t *passes)
 	}
 }
 
+/* The study file's counts as they were understood: "600k" is 600000. */
+static void print_counts(const ps_study_file *f)
+{
+	printf("\ntokens: %lld to train each SAE, caches of %lld, %lld to calibrate Wanda, ",
+	       (long long)f->train_tokens, (long long)f->cache_tokens,
+	       (long long)f->calibration_tokens);
+	if (f->ppl.max_tokens)
+		printf("%lld of perplexity\n", (long long)f->ppl.max_tokens);
+	else
+		puts("perplexity of the whole text");
+}
+
 static void print_total(const ps_graph *g, const ps_execute_options *o, const struct total *t)
 {
 	char disk[24], memory[24], budget[24], time[32];
@@ -198,7 +210,8 @@ static void print_total(const ps_graph *g, const ps_execute_options *o, const st
 		ps_study_cache_peak(g, &(ps_execute_options){.keep_caches = true}, false);
 
 	format_seconds(t->seconds, time, sizeof time);
-	printf("\n%zu steps, %zu of them done; about %s to go\n", g->count, t->done, time);
+	print_counts(g->file);
+	printf("%zu steps, %zu of them done; about %s to go\n", g->count, t->done, time);
 	printf("memory: the largest step wants %s of %s\n",
 	       ps_size_format((size_t)t->memory_bytes, memory),
 	       ps_size_format(g->session->memory_bytes, budget));
@@ -214,7 +227,10 @@ int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **resul
 {
 	const struct total t = add_up(g);
 	json_t *steps = json_array(), *passes = json_array(), *counts = ps_study_counts(g, t.done);
-	json_t *needs = json_pack("{s:b, s:I, s:I, s:I, s:f, s:O?, s:O?}", "dry_run", true,
+	json_t *needs = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:O?, s:O?}", "dry_run",
+				  true, "train_tokens", (json_int_t)g->file->train_tokens,
+				  "cache_tokens", (json_int_t)g->file->cache_tokens,
+				  "calibration_tokens", (json_int_t)g->file->calibration_tokens,
 				  "disk_bytes", (json_int_t)ps_study_cache_peak(g, o, false),
 				  "memory_bytes", (json_int_t)t.memory_bytes, "budget_bytes",
 				  (json_int_t)g->session->memory_bytes, "seconds", t.seconds,

@@ -157,6 +157,7 @@ static json_t *settings_json(struct making *m)
 	put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
 	put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));
 	put(m, o, PS_KEY_SETTINGS_CACHE_TOKENS, json_integer(f->cache_tokens));
+	put(m, o, PS_KEY_SETTINGS_ALLOW_FEWER, json_boolean(f->allow_fewer));
 	put(m, o, PS_KEY_SETTINGS_SEEDS, seeds);
 	put(m, o, PS_KEY_SETTINGS_PRUNED_SEEDS, json_integer(f->pruned_seeds));
 	put(m, o, PS_KEY_SETTINGS_METHODS,
@@ -646,6 +647,7 @@ int ps_results_make(const ps_results_input *input, const ps_context *context, js
 	put(&m, root, PS_KEY_ROOT_NAME, json_string(input->file->name));
 	put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
 	put(&m, root, PS_KEY_ROOT_KERNELS, kernels_json(&m));
+	put(&m, root, PS_KEY_ROOT_PPL_TEXT_TRAINED, json_boolean(input->ppl_text_trained));
 	put(&m, root, PS_KEY_ROOT_REFERENCE_FINDINGS, reference_findings_json(&m));
 	rc = fill(&m, root);
 	if (!rc && m.full)

@@ -43,6 +43,7 @@ typedef struct ps_results_input {
 	const char *const
 		*kernels; /* (kernel_count): of the records, in any order, with repetitions */
 	size_t kernel_count;
+	bool ppl_text_trained;  /* the perplexity text is one of the training texts */
 	ps_bootstrap bootstrap; /* of every interval that is made here */
 } ps_results_input;
 

@@ -14,6 +14,13 @@ typedef struct ps_study_model {
 	int64_t layer;
 } ps_study_model;
 
+/* Where a key stands in the file, or an item of a key's list. */
+typedef struct ps_study_mark {
+	const struct ps_study_key *key;
+	size_t item;         /* of the list, or of the list of models, from 1; 0: the key itself */
+	size_t line, column; /* from 1 */
+} ps_study_mark;
+
 /* Which seed initialises the SAE of a pruned model. */
 typedef enum ps_study_init { PS_INIT_SHARED, PS_INIT_INDEPENDENT } ps_study_init;
 
@@ -61,12 +68,23 @@ typedef struct ps_study_file {
 	struct {
 		int64_t samples;
 	} bootstrap;
+	bool allow_fewer; /* texts may have fewer tokens than the study asks for */
+	/* Where the keys that the file has stand, in its order. Use ps_study_mark_of. */
+	ps_study_mark *marks;
+	size_t marks_count, marks_room;
 } ps_study_file;
 
-/* Loads the YAML file at path. Relative paths in it are relative to the working folder. PS_EINPUT:
- * an unknown key (the nearest known one is named), a missing key, a wrong type, an alias, a value
- * out of range. */
+/* Loads the YAML file at path (tools/study/study_read.h). Relative paths in it are relative to the
+ * working folder. A key that is not there gets its default; a 0 in the file is a 0. PS_EINPUT: not
+ * a study file, or one whose values do not go together. The message names file, line and key. */
 int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS_MUST_USE;
+/* Refuses windows of SAE measurements beyond those of a cache, unless the file allows fewer. Apart
+ * from the loading, because a caller may allow it. */
+int ps_study_file_check_windows(const ps_study_file *file, const char *path,
+				ps_diag *diag) PS_MUST_USE;
+/* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or whose key
+ * of the models, from 1. NULL: the file does not have it. */
+const ps_study_mark *ps_study_mark_of(const ps_study_file *file, const char *key, size_t item);
 /* Lists every key that a study file may have, such as "sae.k" for k in sae, into names (at most
  * max). The texts go into text, which has size bytes. Returns how many there are. */
 size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t size);

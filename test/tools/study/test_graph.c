@@ -64,11 +64,12 @@ static const char *const lines[] = {
 	"magnitude:\n  scope: global\n  pool_embedding: false",
 	"wanda:\n  scope: row\n  calibration: sequential",
 	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
-	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  d_sae: 0\n  k: 8\n"
+	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  k: 8\n"
 	 "  batch: 128\n  lr: 0.001"),
 	"splice:\n  windows: 8",
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",
+	"allow_fewer: false",
 };
 
 /* Writes the study file, with one text replaced; "@" is the scratch folder. */
@@ -171,6 +172,7 @@ static const struct {
 	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
 	{"train_tokens", "train_tokens: 8000", "train_tokens: 8128", TRAINED},
 	{"cache_tokens", "cache_tokens: 6400", "cache_tokens: 6464", "*/tokens " CACHED},
+	{"allow_fewer", "allow_fewer: false", "allow_fewer: true", SUMMARY},
 	{"min_chars", "min_chars: 0", "min_chars: 3", TOKENS},
 	{"bos", "bos: none", "bos: window", TOKENS},
 	{"documents", "documents: file", "documents: line", TOKENS},
@@ -194,7 +196,7 @@ static const struct {
 	{"sae.init", "init: shared", "init: independent",
 	 "*/magnitude-*/train-* */wanda-*/train-* */survival" SUMMARY},
 	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
-	{"sae.d_sae", "d_sae: 0", "d_sae: 100", TRAINED},
+	{"sae.d_sae", "expansion: 2", "d_sae: 100", TRAINED},
 	{"sae.k", "k: 8", "k: 9", TRAINED},
 	{"sae.batch", "batch: 128", "batch: 64", TRAINED},
 	{"sae.lr", "lr: 0.001", "lr: 0.002", TRAINED},
@@ -329,7 +331,7 @@ static void options_are_checked_against_the_model(void **state)
 		const char *from, *to, *key;
 		int line;
 	} wrong[] = {
-		{"k: 8", "k: 1600", "sae.k", 34},
+		{"k: 8", "k: 1600", "sae.k", 33},
 		{"arch: topk", "arch: gemmascope", "sae.arch", 30},
 		{"layer: 2", "layer: 99", "layer 99", 5},
 	};

@@ -1,0 +1,325 @@
+#!/bin/sh
+# What a command line or a study asks for is understood as a whole, or refused by name:
+# - every option for a number, of every command, with values that are no such number,
+# - options of other commands, mistyped ones, ones without a value,
+# - texts with fewer tokens than asked for, and perplexity texts that are training texts,
+# - FIFOs and folders where a file belongs.
+# PRUNESCOPE names another binary. Needs neither Python nor a network.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+program=$PWD/${PRUNESCOPE:-prunescope}
+llama=demo/models/llama
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP TERM
+failures=0
+
+passed() {
+	echo "[       OK ] $1"
+}
+
+# failed NAME WHAT: what happened, with the error output of the last command.
+failed() {
+	echo "[  FAILED  ] $1"
+	echo "    $2"
+	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
+	failures=$((failures + 1))
+}
+
+# run ARGUMENT...: prunescope, with a limit of time; its exit status is the result.
+run() {
+	timeout 60 "$program" "$@" >"$scratch/out" 2>"$scratch/err"
+}
+
+# works NAME ARGUMENT...: exit status 0.
+works() {
+	name=$1
+	shift
+	if run "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
+}
+
+# refuses NAME STATUS PATTERN ARGUMENT...: this exit status, and one line on stderr that matches.
+refuses() {
+	name=$1 wanted=$2 pattern=$3
+	shift 3
+	run "$@"
+	code=$?
+	if [ $code -ne "$wanted" ]; then
+		failed "$name" "exit $code, not $wanted, of: $*"
+	elif ! grep -q -- "$pattern" "$scratch/err"; then
+		failed "$name" "the message does not say '$pattern'"
+	elif [ "$(wc -l <"$scratch/err")" -ne 1 ]; then
+		failed "$name" "not one line on stderr"
+	else
+		passed "$name"
+	fi
+}
+
+# holds NAME COMMAND...: the command succeeds.
+holds() {
+	name=$1
+	shift
+	if "$@" >/dev/null 2>&1; then passed "$name"; else failed "$name" "not so: $*"; fi
+}
+
+commands="tokenize ppl logits calibrate prune export cache train eval compare transfer ablate seeds
+	survival study report"
+
+# number_options COMMAND: its options whose help begins with a number's letter or unit. The common
+# ones are looked at with ppl alone.
+number_options() {
+	"$program" "$1" --help | awk -v all="$([ "$1" = ppl ] && echo 1)" '
+		/^common options:/ && !all { exit }
+		/^  -/ && $2 ~ /^(N|L|X|S|SIZE|SECONDS)$/ { print $1 }'
+}
+
+# 0 has a meaning, which the help or docs/DEFINITIONS.md gives.
+zero_has_a_meaning() {
+	case $1 in
+	--seed | --data-seed | --read-ahead | --hold-out | --resample | --min-chars | --layer) ;;
+	--warmup | --decay | --lr-end | --beta1 | --clip | --sparsity | --sparsity-warmup) ;;
+	--k-anneal | --auxk | --save-every | --tau) ;;
+	*) return 1 ;;
+	esac
+}
+
+# sweep COMMAND OPTION: what no number can be, a negative one, and 0 where it has no meaning.
+sweep() {
+	wrong=""
+	set -- "$1" "$2" many nan inf -inf 1e400 0x10 010 8x '8 ' ' 8' 1__0 1,000 8,5 '' - +- e3 \
+		'5 tokens' 99999999999999999999999999999999999999999999999999999999999999999999999
+	command=$1 option=$2
+	shift 2
+	case $option in
+	--tau) ;;
+	*) set -- "$@" -1 -3 -0.5 ;;
+	esac
+	zero_has_a_meaning "$option" || set -- "$@" 0
+	for value; do
+		run "$command" "$option=$value"
+		code=$?
+		if [ $code -ne 2 ] || ! grep -q -- "^prunescope $command: $option" "$scratch/err" ||
+			[ "$(wc -l <"$scratch/err")" -ne 1 ]; then
+			wrong="$wrong '$value' (exit $code)"
+		fi
+	done
+	if [ -z "$wrong" ]; then
+		passed "$command $option: $# values are refused"
+	else
+		failed "$command $option" "not refused by name:$wrong"
+	fi
+}
+
+numbers_of_every_option() {
+	count=0
+	for c in $commands; do
+		for o in $(number_options "$c"); do
+			sweep "$c" "$o"
+			count=$((count + 1))
+		done
+	done
+	holds "the help names $count options for numbers" test "$count" -ge 45
+}
+
+numbers_are_whole() {
+	for value in 8.7 1.9 0.5% 128.5 2.0005k; do
+		refuses "--window $value" 2 "--window: '$value' is not a whole number" \
+			ppl $llama --text x --window $value
+	done
+	refuses "--layer -1 behind another one" 2 "--layer: '-1' is out of range" \
+		cache $llama --tokens x --layer 1 -1 -o "$scratch/none"
+	refuses "--max-tokens -3 blames itself" 2 "--max-tokens: '-3'.*at least 1" \
+		ppl $llama --text x --max-tokens -3
+	refuses "a stride beyond the window" 2 '--stride 9: must be at most --window, 8' \
+		ppl $llama --text x --window 8 --stride 9
+	refuses "more than all weights" 2 "--sparsity: '100%'" prune $llama --method magnitude \
+		--sparsity 100% -o "$scratch/none"
+	for nm in 2:4x ' 2:4' 2 2: :4 0:4 4:4 -1:4 2:4:8 02:4 2:2.5; do
+		refuses "--nm '$nm'" 2 "--nm $nm" prune $llama --method magnitude --nm "$nm" \
+			-o "$scratch/none"
+	done
+	works "--window 1e2 and 0.3k" tokenize $llama --text "$scratch/text" -o "$scratch/t1" \
+		--window 1e2 --windows 0.02k --quiet --json
+	holds "are 100 and 20" grep -q '"tokens": 2000, "window": 100, "windows": 20' "$scratch/out"
+	works "--sparsity 50%" prune $llama --method magnitude --sparsity 50% -o "$scratch/m1" \
+		--quiet
+	works "is" prune $llama --method magnitude --sparsity 0.5 -o "$scratch/m2" --quiet
+	holds "a half" cmp "$scratch/m1" "$scratch/m2"
+}
+
+options_belong_to_commands() {
+	refuses "--lr given to cache" 2 '--lr is no option of cache, it belongs to train$' \
+		cache $llama --lr 3
+	refuses "--lr=3 as well" 2 '--lr is no option of cache, it belongs to train$' \
+		cache $llama --lr=3
+	refuses "--emit given to ppl" 2 'belongs to study$' ppl $llama --emit make
+	refuses "--tau given to seeds" 2 'belongs to compare$' seeds a b --tau 0.7
+	refuses "--mask given to tokenize" 2 'belongs to ppl, logits' tokenize $llama --mask x
+	refuses "a mistyped option" 2 'unknown option --stirde (the nearest is --stride)' \
+		ppl $llama --stirde 3
+	refuses "a mistyped option with a value" 2 'unknown option --stirde (the' \
+		ppl $llama --stirde=3
+	refuses "a mistyped common option" 2 'unknown option --thraeds (the nearest is --threads)' \
+		ppl $llama --thraeds 3
+	refuses "an option like no other" 2 'unknown option --zzzzzzzzzzzzzz$' \
+		ppl $llama --zzzzzzzzzzzzzz
+	refuses "an option for a value" 2 '--text needs a value, and --window is an option' \
+		ppl $llama --text --window 4
+	refuses "an empty value" 2 '--mask: the value is empty' ppl $llama --text x --mask ''
+	refuses "a flag with a value" 2 '--json takes no value' ppl $llama --json=yes
+	refuses "an option before the command" 2 'stands where the command belongs' --json ppl
+	refuses "a line break in a value" 2 "--window: '8.n9'" ppl $llama --window '8
+9'
+	for help in --help --version "help ppl" "ppl --help"; do
+		# shellcheck disable=SC2086 # words
+		timeout 60 "$program" $help >/dev/full 2>"$scratch/err"
+		holds "$help to a full disk fails ($?)" grep -q 'standard output' "$scratch/err"
+	done
+	refuses "latents twice" 2 'exclude each other' train "$scratch" -o "$scratch/none" \
+		--d-sae 8 --expansion 2
+}
+
+make_texts() {
+	awk -v seed=1 -v bytes=30000 -f test/fixtures/cli/text.awk >"$scratch/text"
+	awk -v seed=2 -v bytes=12000 -f test/fixtures/cli/text.awk >"$scratch/held-out"
+	awk -v seed=4 -v bytes=2000 -f test/fixtures/cli/text.awk >"$scratch/short"
+}
+
+fewer_tokens_than_asked_for() {
+	works "all windows of a short text" tokenize $llama --text "$scratch/short" \
+		-o "$scratch/short.tokens" --window 64 --quiet --json
+	have=$(sed -n 's/.*"windows": \([0-9]*\).*/\1/p' "$scratch/out")
+	more=$((have + 1))
+	refuses "more windows than there are" 3 \
+		"$have windows of 64 tokens.*fewer than the $more .*--allow-fewer" \
+		tokenize $llama --text "$scratch/short" -o "$scratch/none" --window 64 \
+		--windows $more
+	holds "which writes nothing" test ! -e "$scratch/none"
+	works "as many as there are" tokenize $llama --text "$scratch/short" \
+		-o "$scratch/exact.tokens" --window 64 --windows "$have" --quiet
+	holds "without a remark" sh -c '! grep -q allow_fewer "$1"' - "$scratch/exact.tokens"
+	works "fewer, allowed" tokenize $llama --text "$scratch/short" \
+		-o "$scratch/fewer.tokens" --window 64 --windows $more --allow-fewer --quiet
+	holds "which the file remembers" grep -q 'allow_fewer' "$scratch/fewer.tokens"
+	refuses "more ids than there are" 3 'fewer than the 100000 of --max-tokens' \
+		ppl $llama --text "$scratch/short" --max-tokens 100000
+	works "fewer ids, allowed" ppl $llama --text "$scratch/short" --max-tokens 100k \
+		--allow-fewer --quiet
+	run cache $llama --tokens "$scratch/short.tokens" --layer 1 -o "$scratch/cache" --quiet
+	run train "$scratch/cache" -o "$scratch/sae" --d-sae 64 --k 4 --batch 32 --quiet
+	refuses "more windows than a file has" 3 "$have windows, fewer than the $more asked for" \
+		eval "$scratch/sae" $llama --tokens "$scratch/short.tokens" --layer 1 \
+		--windows $more
+	works "fewer windows, allowed" eval "$scratch/sae" $llama \
+		--tokens "$scratch/short.tokens" --layer 1 --windows $more --allow-fewer --quiet
+	refuses "more rows than a cache has" 3 'fewer than the 100000 asked for' \
+		eval "$scratch/sae" --cache "$scratch/cache" --last 100k
+	works "fewer rows, allowed" eval "$scratch/sae" --cache "$scratch/cache" --last 100k \
+		--allow-fewer --quiet
+	refuses "more windows to ablate on" 3 "fewer than the $more asked for" ablate \
+		"$scratch/sae" $llama --tokens "$scratch/short.tokens" --layer 1 --windows $more
+}
+
+# write_study TEXT PPL_TEXT MORE: a study of one small model.
+write_study() {
+	cat >"$scratch/study.yaml" <<STUDY
+models: [{name: llama, path: $llama, layer: 2}]
+text: [$1]
+methods: [magnitude]
+sparsities: [0.5]
+seeds: [7]
+window: 64
+calibration_tokens: 1_024
+train_tokens: 2e3
+ppl: {text: $2, window: 64, stride: 32, max_tokens: 0.3k}
+sae: {d_sae: 64, k: 4, batch: 64}
+$3
+STUDY
+}
+
+studies() {
+	study=$scratch/study.yaml
+	write_study "$scratch/text" "$scratch/held-out" ""
+	works "a study's dry run" study "$study" -o "$scratch/st" --dry-run
+	holds "shows its numbers" grep -q '^tokens: 2000 to train each SAE' "$scratch/out"
+	holds "remarks on no text" sh -c '! grep -q ppl.text "$1"' - "$scratch/err"
+	works "the study" study "$study" -o "$scratch/st" --quiet --json
+	holds "says that its texts differ" grep -q '"ppl_text_trained": false' \
+		"$scratch/st/results.json"
+	holds "trains on the number asked for" grep -q '"train_tokens": 2000' \
+		"$scratch/st/results.json"
+
+	cp "$scratch/text" "$scratch/copy"
+	write_study "$scratch/text" "$scratch/copy" ""
+	works "a perplexity text that is a training text" study "$study" -o "$scratch/st2" --dry-run
+	holds "is remarked on by the dry run" grep -q 'also a text that SAEs are' "$scratch/err"
+	works "its study" study "$study" -o "$scratch/st2" --json
+	holds "remarks on it" grep -q 'also a text that SAEs are' "$scratch/err"
+	holds "and so does results.json" grep -q '"ppl_text_trained": true' \
+		"$scratch/st2/results.json"
+	holds "and the report" grep -q 'Perplexity text' "$scratch/st2/report.html"
+	holds "which other reports do not" sh -c '! grep -q "Perplexity text" "$1"' - \
+		"$scratch/st/report.html"
+
+	write_study "$scratch/short" "$scratch/held-out" "cache_tokens: 20_000"
+	for how in --dry-run --quiet; do
+		refuses "a short text, $how" 3 'cache_tokens: .* gives llama [0-9]* tokens, fewer' \
+			study "$study" -o "$scratch/st3" $how
+		holds "makes nothing" test ! -e "$scratch/st3/runs/llama/tokens.safetensors"
+	done
+	write_study "$scratch/text" "$scratch/short" ""
+	sed -i 's/0.3k/5k/' "$study"
+	refuses "a short perplexity text" 3 'ppl.max_tokens: .* fewer than the 5000' \
+		study "$study" -o "$scratch/st3" --dry-run
+	works "a short perplexity text, allowed" study "$study" -o "$scratch/st3" --dry-run \
+		--allow-fewer
+	holds "is remarked on" grep -q 'fewer than 5000: taken' "$scratch/err"
+	write_study "$scratch/short" "$scratch/held-out" "allow_fewer: true"
+	works "a study that allows fewer" study "$study" -o "$scratch/st4" --json
+	holds "says so" grep -q '"allow_fewer": true' "$scratch/st4/results.json"
+	holds "and in its report" grep -q 'Amount of text' "$scratch/st4/report.html"
+	refuses "--allow-fewer for another engine" 2 'allow_fewer: true' study "$study" \
+		-o "$scratch/st4" --emit make --allow-fewer
+}
+
+files_that_are_none() {
+	mkfifo "$scratch/fifo"
+	mkdir -p "$scratch/hub/models--a--b/refs" "$scratch/folder"
+	mkfifo "$scratch/hub/models--a--b/refs/main"
+	mkdir -p "$scratch/hub/models--a--c/refs/main"
+	refuses "a FIFO for a text" 3 'fifo: is not a regular file' ppl $llama \
+		--text "$scratch/fifo"
+	refuses "a folder for a text" 3 'folder: is a folder' ppl $llama --text "$scratch/folder"
+	refuses "a device for a text" 3 'is not a regular file' ppl $llama --text /dev/zero
+	refuses "a FIFO to tokenize" 3 'fifo: is not a regular file' tokenize $llama \
+		--text "$scratch/fifo" -o "$scratch/none"
+	refuses "a FIFO for tokens" 3 'fifo: is not a regular file' logits $llama \
+		--tokens "$scratch/fifo" -o "$scratch/none"
+	refuses "a FIFO for a mask" 3 'fifo: is not a regular file' ppl $llama \
+		--text "$scratch/text" --mask "$scratch/fifo"
+	refuses "a FIFO for a study" 3 'fifo: is not a regular file' study "$scratch/fifo" \
+		-o "$scratch/none"
+	refuses "a folder for a study" 3 'folder: is a folder' study "$scratch/folder" \
+		-o "$scratch/none"
+	write_study "$scratch/fifo" "$scratch/held-out" ""
+	refuses "a FIFO for a study's text" 3 'fifo: is not a regular file' study \
+		"$scratch/study.yaml" -o "$scratch/none"
+	export HF_HUB_CACHE="$scratch/hub"
+	refuses "a FIFO for refs/main" 3 'refs/main' ppl a/b --text "$scratch/text"
+	refuses "a folder for refs/main" 3 'refs/main' ppl a/c --text "$scratch/text"
+	unset HF_HUB_CACHE
+}
+
+[ -x "$program" ] || {
+	echo "$program is not built"
+	exit 77
+}
+: >"$scratch/err"
+make_texts
+parts="numbers_of_every_option numbers_are_whole options_belong_to_commands
+	fewer_tokens_than_asked_for studies files_that_are_none"
+[ $# -eq 0 ] || parts=$*
+for part in $parts; do
+	$part
+done
+[ $failures -eq 0 ]

@@ -1,0 +1,184 @@
+#include "tools/study/study_keys.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/run/lists.h"
+#include "tools/run/nearest.h"
+#include "tools/study/study_file.h"
+
+enum { MODELS_MAX = 1000, KEYS_MAX = 64 };
+
+#define WHOLE_MAX ((double)INT64_MAX)
+#define TEXT_MAX 4096 /* bytes: no path is longer */
+
+static const char *const method_words[] = {"magnitude", "wanda", NULL};
+static const char *const bos_words[] = {"none", "window", NULL};
+static const char *const document_words[] = {"file", "line", NULL};
+static const char *const init_words[] = {"shared", "independent", NULL};
+
+#define AT(member) .offset = offsetof(ps_study_file, member)
+#define OF_MODEL(member) .offset = offsetof(ps_study_model, member)
+#define WHOLE(from, to) .type = PS_STUDY_WHOLE, .range = {.least = (from), .most = (to)}
+#define TEXT(longest) .type = PS_STUDY_TEXT, .range = {.least = 1, .most = (longest)}
+#define WORD(list) .type = PS_STUDY_WORD, .range = {.least = 1, .most = 64}, .words = (list)
+#define LIST(member, max)                                                                          \
+	AT(member), .count_offset = offsetof(ps_study_file, member##_count), .items_max = (max)
+#define WANTED .wanted = true
+
+const ps_study_key ps_study_keys[] = {
+	{"", "name", TEXT(200), AT(name)},
+	{"", "models", PS_STUDY_MODEL, LIST(models, MODELS_MAX), WANTED},
+	{"models", "name", TEXT(64), OF_MODEL(name), WANTED},
+	{"models", "path", TEXT(TEXT_MAX), OF_MODEL(path), WANTED},
+	{"models", "layer", WHOLE(0, INT32_MAX), OF_MODEL(layer), WANTED},
+	{"", "text", TEXT(TEXT_MAX), LIST(text, PS_LIST_MAX), WANTED},
+	{"", "documents", WORD(document_words), AT(documents)},
+	{"", "min_chars", WHOLE(0, WHOLE_MAX), AT(min_chars)},
+	{"", "window", WHOLE(2, 1 << 20), AT(window)},
+	{"", "bos", WORD(bos_words), AT(bos)},
+	{"", "methods", WORD(method_words), LIST(methods, 2), WANTED},
+	{"", "sparsities", .type = PS_STUDY_SHARE,
+	 .range = {.least = 0, .most = 1, .above = true, .below = true}, LIST(sparsities, 32),
+	 WANTED},
+	{"", "seeds", WHOLE(0, WHOLE_MAX), LIST(seeds, 32), WANTED},
+	{"", "pruned_seeds", WHOLE(1, 32), AT(pruned_seeds)},
+	{"", "calibration_tokens", WHOLE(1, INT32_MAX), AT(calibration_tokens), WANTED},
+	{"", "train_tokens", WHOLE(1, WHOLE_MAX), AT(train_tokens), WANTED},
+	{"", "cache_tokens", WHOLE(1, WHOLE_MAX), AT(cache_tokens)},
+	{"", "allow_fewer", PS_STUDY_BOOL, AT(allow_fewer)},
+	{"", "magnitude", .type = PS_STUDY_MAP},
+	{"magnitude", "scope", TEXT(16), AT(magnitude.scope)},
+	{"magnitude", "pool_embedding", PS_STUDY_BOOL, AT(magnitude.pool_embedding)},
+	{"", "wanda", .type = PS_STUDY_MAP},
+	{"wanda", "scope", TEXT(16), AT(wanda.scope)},
+	{"wanda", "calibration", TEXT(16), AT(wanda.calibration)},
+	{"", "ppl", .type = PS_STUDY_MAP, WANTED},
+	{"ppl", "text", TEXT(TEXT_MAX), AT(ppl.text), WANTED},
+	{"ppl", "window", WHOLE(1, 1 << 20), AT(ppl.window)},
+	{"ppl", "stride", WHOLE(1, 1 << 20), AT(ppl.stride)},
+	{"ppl", "max_tokens", WHOLE(0, WHOLE_MAX), AT(ppl.max_tokens)},
+	{"", "sae", .type = PS_STUDY_MAP},
+	{"sae", "arch", TEXT(16), AT(sae.arch)},
+	{"sae", "init", WORD(init_words), AT(sae.init)},
+	{"sae", "expansion", WHOLE(1, 4096), AT(sae.expansion)},
+	{"sae", "d_sae", WHOLE(1, 1 << 24), AT(sae.d_sae)},
+	{"sae", "k", WHOLE(1, 1 << 16), AT(sae.k)},
+	{"sae", "batch", WHOLE(1, 1 << 20), AT(sae.batch)},
+	{"sae", "lr", .type = PS_STUDY_REAL, .range = {.least = 0, .most = 1e6, .above = true},
+	 AT(sae.lr)},
+	{"", "splice", .type = PS_STUDY_MAP},
+	{"splice", "windows", WHOLE(0, INT32_MAX), AT(splice.windows), WANTED},
+	{"", "ablation", .type = PS_STUDY_MAP},
+	{"ablation", "features", WHOLE(0, 1 << 20), AT(ablation.features), WANTED},
+	{"ablation", "windows", WHOLE(1, INT32_MAX), AT(ablation.windows)},
+	{"", "bootstrap", .type = PS_STUDY_MAP},
+	{"bootstrap", "samples", WHOLE(100, 1000000), AT(bootstrap.samples), WANTED},
+};
+const size_t ps_study_key_count = sizeof ps_study_keys / sizeof *ps_study_keys;
+_Static_assert(sizeof ps_study_keys / sizeof *ps_study_keys < KEYS_MAX, "lists of names hold all");
+
+const ps_study_key *ps_study_key_find(const char *group, const char *name)
+{
+	for (size_t i = 0; i < ps_study_key_count; i++)
+		if (!strcmp(ps_study_keys[i].group, group) && !strcmp(ps_study_keys[i].name, name))
+			return &ps_study_keys[i];
+	return NULL;
+}
+
+/* The first key of that name in another group; NULL: none has it. */
+static const ps_study_key *elsewhere(const char *group, const char *name)
+{
+	for (size_t i = 0; i < ps_study_key_count; i++)
+		if (strcmp(ps_study_keys[i].group, group) && !strcmp(ps_study_keys[i].name, name))
+			return &ps_study_keys[i];
+	return NULL;
+}
+
+void ps_study_key_guess(const char *group, const char *name, char *out, size_t size)
+{
+	const ps_study_key *other = elsewhere(group, name);
+	const char *names[KEYS_MAX], *nearest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ps_study_key_count; i++)
+		if (!strcmp(ps_study_keys[i].group, group))
+			names[count++] = ps_study_keys[i].name;
+	names[count] = NULL;
+	nearest = ps_nearest_name(name, names);
+	out[0] = 0;
+	if (other && *other->group)
+		snprintf(out, size, "it belongs under %s", other->group);
+	else if (other)
+		snprintf(out, size, "it belongs at the top of the file");
+	else if (nearest)
+		snprintf(out, size, "the nearest known one is %s", nearest);
+}
+
+char *ps_study_key_name(const ps_study_key *key, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s%s", key->group, *key->group ? "." : "", key->name);
+	return out;
+}
+
+/* Joins the words of a key: "file or line". */
+static void join_words(const ps_study_key *key, char *out, size_t size)
+{
+	out[0] = 0;
+	for (size_t i = 0; key->words[i]; i++)
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " or " : "",
+			 key->words[i]);
+}
+
+/* What an item of a list is called where it stands for all of them. */
+static const char *plural(const ps_study_key *key)
+{
+	switch (key->type) {
+	case PS_STUDY_WHOLE:
+		return "whole numbers, such as [7, 42]";
+	case PS_STUDY_SHARE:
+	case PS_STUDY_REAL:
+		return "numbers, such as [0.3, 0.5]";
+	case PS_STUDY_MODEL:
+		return "models, each with name, path and layer";
+	default:
+		return "texts, such as [one, two]";
+	}
+}
+
+char *ps_study_key_wants(const ps_study_key *key, bool item, char *out, size_t size)
+{
+	char range[PS_RANGE_TEXT], words[64];
+
+	if (key->items_max && !item) {
+		snprintf(out, size, "a list of %s", plural(key));
+		return out;
+	}
+	switch (key->type) {
+	case PS_STUDY_WHOLE:
+		snprintf(out, size, "a whole number, %s", ps_range_format(key->range, range));
+		break;
+	case PS_STUDY_REAL:
+	case PS_STUDY_SHARE:
+		snprintf(out, size, "a number, %s", ps_range_format(key->range, range));
+		break;
+	case PS_STUDY_BOOL:
+		snprintf(out, size, "true or false");
+		break;
+	case PS_STUDY_WORD:
+		join_words(key, words, sizeof words);
+		snprintf(out, size, "%s", words);
+		break;
+	case PS_STUDY_TEXT:
+		snprintf(out, size, "a text of at most %.0f bytes", key->range.most);
+		break;
+	case PS_STUDY_MAP:
+		snprintf(out, size, "a map of keys of its own");
+		break;
+	case PS_STUDY_MODEL:
+		snprintf(out, size, "a map with name, path and layer");
+		break;
+	}
+	return out;
+}

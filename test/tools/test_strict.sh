@@ -62,6 +62,11 @@ holds() {
 	if "$@" >/dev/null 2>&1; then passed "$name"; else failed "$name" "not so: $*"; fi
 }
 
+# lacks NAME PATTERN FILE: the file has no line that matches.
+lacks() {
+	if grep -q -- "$2" "$3"; then failed "$1" "$3 says '$2'"; else passed "$1"; fi
+}
+
 commands="tokenize ppl logits calibrate prune export cache train eval compare transfer ablate seeds
 	survival study report"
 
@@ -197,7 +202,7 @@ fewer_tokens_than_asked_for() {
 	holds "which writes nothing" test ! -e "$scratch/none"
 	works "as many as there are" tokenize $llama --text "$scratch/short" \
 		-o "$scratch/exact.tokens" --window 64 --windows "$have" --quiet
-	holds "without a remark" sh -c '! grep -q allow_fewer "$1"' - "$scratch/exact.tokens"
+	lacks "without a remark" allow_fewer "$scratch/exact.tokens"
 	works "fewer, allowed" tokenize $llama --text "$scratch/short" \
 		-o "$scratch/fewer.tokens" --window 64 --windows $more --allow-fewer --quiet
 	holds "which the file remembers" grep -q 'allow_fewer' "$scratch/fewer.tokens"
@@ -242,7 +247,7 @@ studies() {
 	write_study "$scratch/text" "$scratch/held-out" ""
 	works "a study's dry run" study "$study" -o "$scratch/st" --dry-run
 	holds "shows its numbers" grep -q '^tokens: 2000 to train each SAE' "$scratch/out"
-	holds "remarks on no text" sh -c '! grep -q ppl.text "$1"' - "$scratch/err"
+	lacks "remarks on no text" ppl.text "$scratch/err"
 	works "the study" study "$study" -o "$scratch/st" --quiet --json
 	holds "says that its texts differ" grep -q '"ppl_text_trained": false' \
 		"$scratch/st/results.json"
@@ -258,8 +263,7 @@ studies() {
 	holds "and so does results.json" grep -q '"ppl_text_trained": true' \
 		"$scratch/st2/results.json"
 	holds "and the report" grep -q 'Perplexity text' "$scratch/st2/report.html"
-	holds "which other reports do not" sh -c '! grep -q "Perplexity text" "$1"' - \
-		"$scratch/st/report.html"
+	lacks "which other reports do not" 'Perplexity text' "$scratch/st/report.html"
 
 	write_study "$scratch/short" "$scratch/held-out" "cache_tokens: 20_000"
 	for how in --dry-run --quiet; do

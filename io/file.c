@@ -215,7 +215,7 @@ char *ps_json_text(const json_t *value, size_t flags)
 
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value, ps_diag *diag)
 {
-	char *text = ps_json_text(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	char *text = ps_json_text(value, PS_JSON_FILE);
 	size_t length;
 	int rc;
 

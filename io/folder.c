@@ -10,6 +10,8 @@
 #include "core/base/utf8.h"
 #include "io/artefact.h"
 #include "io/checksums.h"
+#include "io/known_digest.h"
+#include "io/sealed_json.h"
 #include "io/temporary.h"
 
 struct ps_folder {
@@ -17,6 +19,7 @@ struct ps_folder {
 	char *path;
 	json_t *manifest;
 	json_t *files; /* borrowed from manifest */
+	char *dropped; /* the first file whose digest differed; NULL: none */
 };
 
 bool ps_folder_plain_name(const char *name)
@@ -100,6 +103,8 @@ int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, p
 		     ps_checksum_parse(json_string_value(json_object_get(entry, "xxh3")), &digest)))
 			rc = ps_fail(diag, PS_EINPUT, "%s: the entry of file %s is damaged", name,
 				     file);
+	if (!rc)
+		rc = ps_json_unseal(manifest, name, diag);
 	if (rc)
 		json_decref(manifest);
 	else
@@ -107,12 +112,48 @@ int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, p
 	return rc;
 }
 
+/* The size of a file as the manifest says it; -1: it names no such file. */
+static json_int_t noted_bytes(const json_t *entry)
+{
+	return entry ? json_integer_value(json_object_get(entry, "bytes")) : -1;
+}
+
+static uint64_t noted_digest(const json_t *entry)
+{
+	uint64_t digest = 0;
+
+	(void)ps_checksum_parse(json_string_value(json_object_get(entry, "xxh3")), &digest);
+	return digest;
+}
+
+int ps_folder_compare(const json_t *manifest, const char *path, const char *name, uint64_t bytes,
+		      uint64_t digest, ps_diag *diag)
+{
+	const json_t *entry = json_object_get(json_object_get(manifest, "files"), name);
+	char is[PS_DIGEST_TEXT], noted[PS_DIGEST_TEXT];
+
+	if (!entry)
+		return ps_fail(diag, PS_EINPUT, "%s/%s: is not named by " PS_MANIFEST, path, name);
+	if (noted_bytes(entry) != (json_int_t)bytes)
+		return ps_fail(diag, PS_EINPUT, "%s/%s: has %llu bytes, " PS_MANIFEST " says %lld",
+			       path, name, (unsigned long long)bytes,
+			       (long long)noted_bytes(entry));
+	if (noted_digest(entry) == digest)
+		return 0;
+	return ps_fail(diag, PS_EINPUT,
+		       "%s/%s: is not the file that " PS_MANIFEST
+		       " names: its XXH3 is %s, noted is %s (remove " PS_MANIFEST
+		       " if another program changed the file on purpose)",
+		       path, name, ps_digest_format(digest, is),
+		       ps_digest_format(noted_digest(entry), noted));
+}
+
 static int write_manifest(ps_folder *folder, ps_diag *diag)
 {
 	char path[PATH_MAX];
 	int rc = join(folder->path, PS_MANIFEST, path, diag);
 
-	return rc ? rc : ps_file_replace_json(folder->sys, path, folder->manifest, diag);
+	return rc ? rc : ps_sealed_write(folder->sys, path, folder->manifest, diag);
 }
 
 static bool same_work(const json_t *manifest, const char *kind, const json_t *provenance)
@@ -122,27 +163,97 @@ static bool same_work(const json_t *manifest, const char *kind, const json_t *pr
 	       json_equal(json_object_get(manifest, "provenance"), provenance);
 }
 
-/* Drops the entries of files that are not there in the noted size. False if there were any. */
-static bool drop_missing(const char *path, json_t *files)
+/* Drops the entries of files that are not there in the noted size. */
+static void drop_missing(const char *path, json_t *files)
 {
 	char name[PATH_MAX];
 	const char *file;
 	struct stat st;
 	json_t *entry;
 	void *next;
-	bool all = true;
 
 	json_object_foreach_safe(files, next, file, entry)
 	{
-		json_int_t bytes = json_integer_value(json_object_get(entry, "bytes"));
-
-		if (!join(path, file, name, NULL) && !stat(name, &st) && S_ISREG(st.st_mode) &&
-		    st.st_size == bytes)
-			continue;
-		json_object_del(files, file);
-		all = false;
+		if (join(path, file, name, NULL) || stat(name, &st) || !S_ISREG(st.st_mode) ||
+		    st.st_size != noted_bytes(entry))
+			json_object_del(files, file);
 	}
-	return all;
+}
+
+/* The paths of the files that a manifest names, in its order, for ps_known_digests. NULL: no
+ * memory. Freed by free_known. */
+static ps_known_file *list_known(const char *path, const json_t *files)
+{
+	ps_known_file *known = calloc(json_object_size(files) + 1, sizeof *known);
+	const char *file;
+	size_t count = 0;
+	json_t *entry;
+
+	if (!known)
+		return NULL;
+	json_object_foreach ((json_t *)files, file, entry) {
+		char *name = NULL;
+
+		if (asprintf(&name, "%s/%s", path, file) < 0)
+			name = NULL;
+		known[count++].path = name;
+	}
+	return known;
+}
+
+static bool is_complete_list(const ps_known_file *known, size_t count)
+{
+	for (size_t i = 0; known && i < count; i++)
+		if (!known[i].path)
+			return false;
+	return known != NULL;
+}
+
+static void free_known(ps_known_file *known, size_t count)
+{
+	for (size_t i = 0; known && i < count; i++)
+		free((char *)known[i].path);
+	free(known);
+}
+
+/* Drops the entries of files whose digest is another one. Keeps the name of the first. */
+static int drop_changed(ps_folder *folder, json_t *files, const ps_context *verify, ps_diag *diag)
+{
+	const size_t count = json_object_size(files);
+	ps_known_file *known = list_known(folder->path, files);
+	const char *file;
+	size_t i = 0;
+	json_t *entry;
+	void *next;
+	int rc = is_complete_list(known, count)
+			 ? ps_known_digests(folder->sys, known, count, verify, true, diag)
+			 : ps_fail(diag, PS_EBUDGET, "%s: no memory for its files", folder->path);
+
+	if (!rc)
+		json_object_foreach_safe(files, next, file, entry)
+		{
+			if (known[i++].digest == noted_digest(entry))
+				continue;
+			if (!folder->dropped)
+				folder->dropped = strdup(file);
+			json_object_del(files, file);
+		}
+	free_known(known, count);
+	return rc;
+}
+
+/* Drops what is missing or changed from the manifest. *all: nothing was. */
+static int keep_whole_files(ps_folder *folder, json_t *files, const ps_context *verify, bool *all,
+			    ps_diag *diag)
+{
+	const size_t count = json_object_size(files);
+	int rc = 0;
+
+	drop_missing(folder->path, files);
+	if (verify)
+		rc = drop_changed(folder, files, verify, diag);
+	*all = json_object_size(files) == count;
+	return rc;
 }
 
 /* --- what stands in the way --- */
@@ -243,13 +354,20 @@ static int take_over(ps_folder *folder, const ps_folder_spec *spec, bool *done, 
 	json_t *found = NULL;
 	int rc = ps_folder_read_manifest(folder->sys, folder->path, &found, &damage);
 
-	if (rc && !spec->replace)
+	if (rc == PS_EINPUT && !spec->replace)
+		return ps_fail(diag, rc, "%s (--force begins the folder anew)", damage.text);
+	if (rc && rc != PS_EINPUT)
 		return ps_fail(diag, rc, "%s", damage.text);
 	ps_temporary_sweep(folder->sys, folder->path);
 	if (found && same_work(found, spec->kind, spec->provenance)) {
+		bool all;
+
 		folder->manifest = found;
-		if (drop_missing(folder->path, json_object_get(found, "files")) &&
-		    json_is_true(json_object_get(found, "complete"))) {
+		rc = keep_whole_files(folder, json_object_get(found, "files"), spec->verify, &all,
+				      diag);
+		if (rc)
+			return rc;
+		if (all && json_is_true(json_object_get(found, "complete"))) {
 			*done = true;
 			return 0;
 		}
@@ -312,6 +430,11 @@ bool ps_folder_has(const ps_folder *folder, const char *name)
 	return json_object_get(folder->files, name) != NULL;
 }
 
+const char *ps_folder_dropped(const ps_folder *folder)
+{
+	return folder->dropped;
+}
+
 const json_t *ps_folder_manifest(const ps_folder *folder)
 {
 	return folder->manifest;
@@ -331,5 +454,6 @@ void ps_folder_close(ps_folder *folder)
 		return;
 	json_decref(folder->manifest);
 	free(folder->path);
+	free(folder->dropped);
 	free(folder);
 }

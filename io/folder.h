@@ -1,7 +1,9 @@
 /* io/folder.h: an output folder and its manifest.
  *
- * manifest.json holds {kind, version, provenance, complete, files: {name: {bytes, xxh3}}}, and the
- * keys that finish adds. Three rules hold whenever the program is interrupted:
+ * manifest.json holds {kind, version, provenance, complete, files: {name: {bytes, xxh3}}}, the keys
+ * that finish adds, and a checksum of itself (io/sealed_json.h). A manifest without a checksum was
+ * made by an earlier version; it is refused like a damaged one. Three rules hold whenever the
+ * program is interrupted:
  * - begin writes the manifest before anything else.
  * - A file enters the manifest only once it is whole on disk.
  * - `complete` becomes true last.
@@ -12,7 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "core/base/error.h"
+#include "core/base/progress.h"
 #include "io/sys.h"
 
 #define PS_MANIFEST "manifest.json"
@@ -25,17 +27,24 @@ typedef struct ps_folder_spec {
 	const char *path, *kind;
 	const json_t *provenance;
 	bool replace; /* whatever else stands there gives way */
+	/* Compares the files that are there with the manifest's digests (io/known_digest.h), with
+	 * progress. NULL: compares their sizes alone. */
+	const ps_context *verify;
 } ps_folder_spec;
 
 /* Creates the folder if it is missing; its parent must exist. What happens to one that exists:
- * - Same kind and provenance, complete, all files there in their sizes: *done.
- * - Same kind and provenance otherwise: continued. Files that are missing or have another size are
- *   dropped from the manifest.
+ * - Same kind and provenance, complete, all files there and unchanged: *done.
+ * - Same kind and provenance otherwise: continued. Files that are missing or differ from the
+ *   manifest are dropped from it (ps_folder_dropped).
  * - Another provenance, or files that are not ours: PS_EUSAGE. With replace, the files that the old
  *   manifest names are removed and the folder begins anew.
+ * - A damaged manifest: PS_EINPUT. With replace, the folder begins anew; files are overwritten one
+ *   by one, because nobody knows which of them are ours.
  * The caller closes *folder also when *done. */
 int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
 		    ps_diag *diag) PS_MUST_USE;
+/* The first file that begin found with other bytes than the manifest says. NULL: none. */
+const char *ps_folder_dropped(const ps_folder *folder);
 /* Enters a file of the folder into the manifest and rewrites the manifest. Size and digest are read
  * from the disk. */
 int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag) PS_MUST_USE;
@@ -56,10 +65,13 @@ int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_U
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 
 /* Reads and checks the manifest of a folder: an object with files, each with a plain name, bytes
- * and xxh3. *manifest (owned by the caller) is NULL if there is no such file. PS_EINPUT if it is
- * damaged. */
+ * and xxh3, and a right checksum, which *manifest lacks. *manifest (owned by the caller) is NULL if
+ * there is no such file. PS_EINPUT if it is damaged. */
 int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest,
 			    ps_diag *diag) PS_MUST_USE;
+/* PS_EINPUT unless the manifest of the folder at path names this file with this size and digest. */
+int ps_folder_compare(const json_t *manifest, const char *path, const char *name, uint64_t bytes,
+		      uint64_t digest, ps_diag *diag) PS_MUST_USE;
 
 /* True for a name that stays within its folder: no slash, no leading dot, not empty, not too
  * long. */

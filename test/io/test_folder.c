@@ -15,7 +15,9 @@
 
 #include <cmocka.h>
 
+#include "core/base/digest.h"
 #include "io/artefact.h"
+#include "io/sealed_json.h"
 #include "test/support/support_sys_double.h"
 
 static char scratch[256], folder[300];
@@ -257,6 +259,100 @@ static void damaged_manifests_are_refused_unless_forced(void **state)
 	work(provenance, true);
 }
 
+/* As versions before the checksum wrote it. */
+static void a_manifest_without_a_checksum_is_refused(void **state)
+{
+	ps_diag diag = {{0}};
+	json_t *manifest;
+
+	(void)state;
+	work(provenance, false);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL), 0);
+	assert_null(json_object_get(manifest, PS_SEAL));
+	assert_int_equal(ps_file_replace_json(&ps_sys_linux, inside(PS_MANIFEST), manifest, NULL),
+			 0);
+	json_decref(manifest);
+	assert_int_equal(do_work(&ps_sys_linux, provenance, false, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "has no checksum"));
+	assert_non_null(strstr(diag.text, "--force"));
+	work(provenance, true);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL), 0);
+	json_decref(manifest);
+}
+
+static void no_flipped_bit_changes_what_a_manifest_says(void **state)
+{
+	json_t *right, *found;
+	char *text;
+
+	(void)state;
+	work(provenance, false);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &right, NULL), 0);
+	text = manifest_text();
+	for (size_t i = 0; i < 8 * strlen(text); i++) {
+		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
+		put(PS_MANIFEST, text);
+		if (!ps_folder_read_manifest(&ps_sys_linux, folder, &found, NULL)) {
+			assert_true(json_equal(right, found));
+			json_decref(found);
+		}
+		assert_int_equal(ps_sealed_check(&ps_sys_linux, inside(PS_MANIFEST), 100000, NULL),
+				 PS_EINPUT);
+		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
+	}
+	put(PS_MANIFEST, text);
+	assert_int_equal(ps_sealed_check(&ps_sys_linux, inside(PS_MANIFEST), 100000, NULL), 0);
+	json_decref(right);
+	free(text);
+}
+
+static void changed_files_are_dropped_when_they_are_compared(void **state)
+{
+	const ps_context silent = {.pool = NULL};
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	work(provenance, false);
+	put("two", "TWO");
+	assert_int_equal(begin(&out, provenance, false, &done, NULL), 0);
+	assert_true(done && !ps_folder_dropped(out));
+	ps_folder_close(out);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = folder,
+							   .kind = "test",
+							   .provenance = provenance,
+							   .verify = &silent},
+					 &done, NULL),
+			 0);
+	assert_true(!done && ps_folder_has(out, "one") && !ps_folder_has(out, "two"));
+	assert_string_equal(ps_folder_dropped(out), "two");
+	ps_folder_close(out);
+}
+
+static void a_file_is_compared_with_its_entry(void **state)
+{
+	ps_diag diag = {{0}};
+	json_t *manifest;
+
+	(void)state;
+	work(provenance, false);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL), 0);
+	assert_int_equal(
+		ps_folder_compare(manifest, folder, "one", 3, ps_digest_of("one", 3), NULL), 0);
+	assert_int_equal(
+		ps_folder_compare(manifest, folder, "one", 3, ps_digest_of("two", 3), &diag),
+		PS_EINPUT);
+	assert_non_null(strstr(diag.text, "/one"));
+	assert_int_equal(
+		ps_folder_compare(manifest, folder, "one", 4, ps_digest_of("one", 3), NULL),
+		PS_EINPUT);
+	assert_int_equal(
+		ps_folder_compare(manifest, folder, "three", 3, ps_digest_of("one", 3), NULL),
+		PS_EINPUT);
+	json_decref(manifest);
+}
+
 static void only_plain_names_are_noted(void **state)
 {
 	static const char *const names[] = {"../out/one", "", ".hidden", PS_MANIFEST, "missing"};
@@ -380,6 +476,10 @@ int main(void)
 		TEST(a_folder_of_other_things_is_refused_unless_forced),
 		TEST(an_empty_folder_and_leftovers_of_killed_writers_are_taken),
 		TEST(damaged_manifests_are_refused_unless_forced),
+		TEST(a_manifest_without_a_checksum_is_refused),
+		TEST(no_flipped_bit_changes_what_a_manifest_says),
+		TEST(changed_files_are_dropped_when_they_are_compared),
+		TEST(a_file_is_compared_with_its_entry),
 		TEST(only_plain_names_are_noted),
 		TEST(folders_are_made_with_parents_and_removed),
 		TEST(a_missing_parent_is_an_output_error),

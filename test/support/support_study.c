@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/file.h"
 #include "io/folder.h"
+#include "io/sealed_json.h"
 #include "tools/engine/engine.h"
 
 static const char study_text[] = "name: a study\n"
@@ -120,7 +120,7 @@ static void write_manifest(const char *folder)
 
 	snprintf(path, sizeof path, "%s/manifest.json", folder);
 	write_file(path);
-	if (ps_file_replace_json(&ps_sys_linux, path, manifest, NULL))
+	if (ps_sealed_write(&ps_sys_linux, path, manifest, NULL))
 		fail_msg("%s cannot be written", path);
 	json_decref(manifest);
 }

@@ -8,35 +8,9 @@
 
 #define RECORD_BYTES_MAX ((size_t)256 << 20)
 
-int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag)
-{
-	char *text = ps_json_text(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY |
-						 JSON_REAL_PRECISION(17));
-
-	if (!text)
-		return ps_fail(diag, PS_EBUDGET, "no memory for a step's key");
-	ps_digest_format(ps_digest_of(text, strlen(text)), out);
-	free(text);
-	return 0;
-}
-
 static const char *word(const json_t *whole, const char *name)
 {
 	return json_string_value(json_object_get(whole, name));
-}
-
-/* Removes the checksum from the record. True: it was that of the rest. */
-static bool take_checksum(json_t *whole)
-{
-	char digest[PS_DIGEST_TEXT], stated[PS_DIGEST_TEXT];
-	const char *checksum = word(whole, "checksum");
-	ps_diag ignored = {{0}};
-
-	if (!checksum || strlen(checksum) + 1 != sizeof stated)
-		return false;
-	memcpy(stated, checksum, sizeof stated);
-	json_object_del(whole, "checksum");
-	return !ps_json_digest(whole, digest, &ignored) && !strcmp(digest, stated);
 }
 
 /* Records of versions before 3 had neither checksum nor kernel. Their keys fit no step now. */
@@ -61,7 +35,7 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 		r->inputs = json_object_get(r->whole, "inputs");
 		return PS_RECORD_WHOLE;
 	}
-	if (!take_checksum(r->whole))
+	if (ps_json_unseal(r->whole, path, &ignored))
 		return PS_RECORD_DAMAGED;
 	r->id = word(r->whole, "id");
 	r->command = word(r->whole, "command");
@@ -78,17 +52,12 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 
 int ps_record_write(const ps_record *r, const char *path, ps_diag *diag)
 {
-	char digest[PS_DIGEST_TEXT];
 	json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O}", "id", r->id, "command",
 				  r->command, "kernel", r->kernel, "key", r->key, "inputs",
 				  r->inputs, "result", r->result);
-	int rc = whole ? ps_json_digest(whole, digest, diag)
+	int rc = whole ? ps_sealed_write(&ps_sys_linux, path, whole, diag)
 		       : ps_fail(diag, PS_EBUDGET, "%s: no memory for the record", path);
 
-	if (!rc && json_object_set_new(whole, "checksum", json_string(digest)))
-		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for the record", path);
-	if (!rc)
-		rc = ps_file_replace_json(&ps_sys_linux, path, whole, diag);
 	json_decref(whole);
 	return rc;
 }

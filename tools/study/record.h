@@ -5,7 +5,7 @@
  *   inputs, key     what determined the result's bits, and its digest
  *   kernel          the matrix kernel in use: last bits differ between kinds of CPU
  *   result          the values of the command's --json
- *   checksum        XXH3 of the canonical text (sorted keys, compact) of all other members
+ *   checksum        of all other members (io/sealed_json.h)
  * A record is written atomically, after the step's outputs. It is the sign that the step is
  * done. */
 #ifndef PS_TOOLS_STUDY_RECORD_H
@@ -15,6 +15,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/error.h"
+#include "io/sealed_json.h"
 
 typedef struct ps_record {
 	const char *id, *command, *kernel; /* borrowed from whole once read */
@@ -32,8 +33,5 @@ ps_record_state ps_record_read(ps_record *record, const char *path);
 /* Writes id, command, kernel, key, inputs and result, with their checksum. whole is not used. */
 int ps_record_write(const ps_record *record, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_record_close(ps_record *record); /* a zeroed one is allowed */
-
-/* XXH3 of a value's canonical text. PS_EBUDGET: no memory. */
-int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -1,0 +1,107 @@
+#include "io/sealed_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/file.h"
+
+int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag)
+{
+	char *text = ps_json_text(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY |
+						 JSON_REAL_PRECISION(17));
+
+	if (!text)
+		return ps_fail(diag, PS_EBUDGET, "no memory for the checksum of a JSON value");
+	ps_digest_format(ps_digest_of(text, strlen(text)), out);
+	free(text);
+	return 0;
+}
+
+int ps_json_unseal(json_t *object, const char *path, ps_diag *diag)
+{
+	char right[PS_DIGEST_TEXT], stated[PS_DIGEST_TEXT];
+	const char *seal = json_string_value(json_object_get(object, PS_SEAL));
+	int rc;
+
+	if (!seal)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: has no checksum: it is damaged, or an earlier version made it",
+			       path);
+	if (strlen(seal) + 1 != sizeof stated)
+		return ps_fail(diag, PS_EINPUT, "%s: its checksum is damaged", path);
+	memcpy(stated, seal, sizeof stated);
+	json_object_del(object, PS_SEAL);
+	rc = ps_json_digest(object, right, diag);
+	if (!rc && strcmp(right, stated))
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: is damaged: the checksum of what it holds is %s, it says %s",
+			     path, right, stated);
+	return rc;
+}
+
+int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object, ps_diag *diag)
+{
+	char seal[PS_DIGEST_TEXT];
+	json_t *sealed = json_copy((json_t *)object);
+	int rc = ps_json_digest(object, seal, diag);
+
+	/* A copy for which memory ran out lacks keys. */
+	if (!rc && (json_object_set_new(sealed, PS_SEAL, json_string(seal)) ||
+		    json_object_size(sealed) != json_object_size(object) + 1))
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
+	if (!rc)
+		rc = ps_file_replace_json(sys, path, sealed, diag);
+	json_decref(sealed);
+	return rc;
+}
+
+int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
+		   ps_diag *diag)
+{
+	json_t *value = NULL;
+	int rc = ps_file_read_json(sys, path, limit, &value, diag);
+
+	*object = NULL;
+	if (!rc && !json_is_object(value))
+		rc = ps_fail(diag, PS_EINPUT, "%s: is not a JSON object", path);
+	if (!rc)
+		rc = ps_json_unseal(value, path, diag);
+	if (rc)
+		json_decref(value);
+	else
+		*object = value;
+	return rc;
+}
+
+/* Whether the text is that of the value as ps_file_replace_json writes it. */
+static int compare_text(const json_t *value, const char *text, const char *path, ps_diag *diag)
+{
+	char *right = ps_json_text(value, PS_JSON_FILE);
+	size_t length = right ? strlen(right) : 0;
+	int rc = 0;
+
+	if (!right)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
+	if (strncmp(text, right, length) || strcmp(text + length, "\n"))
+		rc = ps_fail(diag, PS_EINPUT, "%s: is damaged, or was laid out anew", path);
+	free(right);
+	return rc;
+}
+
+int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag)
+{
+	json_t *value = NULL;
+	char *text = NULL;
+	size_t length;
+	int rc = ps_file_read_json(sys, path, limit, &value, diag);
+
+	if (!rc)
+		rc = ps_file_read(sys, path, limit, &text, &length, diag);
+	if (!rc)
+		rc = compare_text(value, text, path, diag);
+	if (!rc)
+		rc = ps_json_unseal(value, path, diag);
+	free(text);
+	json_decref(value);
+	return rc;
+}

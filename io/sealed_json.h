@@ -1,0 +1,37 @@
+/* io/sealed_json.h: JSON objects that carry a checksum of themselves: manifests, records of a
+ * study, results.json.
+ *
+ * The key `checksum` holds the XXH3 of the canonical text of all other keys: sorted, compact, reals
+ * with 17 digits. So a seal does not depend on how the file is laid out, and any JSON tool can check
+ * it. Reading removes the key, writing adds it. */
+#ifndef PS_IO_SEALED_JSON_H
+#define PS_IO_SEALED_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "core/base/digest.h"
+#include "core/base/error.h"
+#include "io/sys.h"
+
+#define PS_SEAL "checksum"
+
+/* XXH3 of a value's canonical text. PS_EBUDGET: no memory. */
+int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag) PS_MUST_USE;
+
+/* Removes the seal from an object that was read from path. PS_EINPUT if it has none, or if it is
+ * not that of the rest. */
+int ps_json_unseal(json_t *object, const char *path, ps_diag *diag) PS_MUST_USE;
+
+/* Replaces the file atomically by the object with its seal. */
+int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object,
+		    ps_diag *diag) PS_MUST_USE;
+/* Reads an object and removes its seal. *object is a new reference. PS_EINPUT: the file cannot be
+ * read, is no JSON object, has no seal or a wrong one. */
+int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
+		   ps_diag *diag) PS_MUST_USE;
+/* PS_EINPUT unless the file holds exactly the bytes that ps_sealed_write writes. So it finds any
+ * flipped bit, also one that leaves the same value (1e-5 and 1E-5). */
+int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag) PS_MUST_USE;
+
+#endif

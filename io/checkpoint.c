@@ -7,16 +7,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "io/file.h"
+#include "io/folder.h"
 #include "io/hub.h"
+#include "io/known_digest.h"
 #include "io/recognize.h"
 #include "io/weight_stream.h"
 
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
-#define DIGEST_STRIDE ((uint64_t)1 << 20)
-#define DIGEST_SAMPLE 4096
 
 struct ps_checkpoint {
 	const ps_sys *sys;
@@ -177,52 +176,73 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)
 
 /* --- digest --- */
 
-static int digest_range(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest,
-			uint64_t offset, uint64_t bytes, ps_diag *diag)
+/* The manifest of a folder that `export` wrote. *manifest is NULL for any other folder: what calls
+ * itself manifest.json there is not ours. */
+static int read_manifest(const ps_checkpoint *checkpoint, json_t **manifest, ps_diag *diag)
 {
-	char buffer[DIGEST_SAMPLE];
+	const ps_shard_set *set = &checkpoint->shards;
+	const char *kind = json_string_value(json_object_get(set->shards[0].metadata, "kind"));
 
-	while (bytes) {
-		size_t part = ps_min_size(bytes, sizeof buffer);
-		int rc = ps_sys_pread_full(sys, file->fd, buffer, part, (off_t)offset);
-
-		if (rc) {
-			(void)ps_fail_errno(diag, -rc, "%s: cannot read at offset %llu", file->path,
-					    (unsigned long long)offset);
-			return PS_EINPUT;
-		}
-		ps_digest_add(digest, buffer, part);
-		offset += part;
-		bytes -= part;
-	}
-	return 0;
+	*manifest = NULL;
+	if (!kind || strcmp(kind, "checkpoint"))
+		return 0;
+	return ps_folder_read_manifest(checkpoint->sys, checkpoint->folder, manifest, diag);
 }
 
-static int digest_file(const ps_sys *sys, const ps_safetensors *file, ps_digest *digest,
-		       ps_diag *diag)
+/* Compares config.json and the shards with the manifest. */
+static int compare_noted(const ps_checkpoint *checkpoint, const json_t *manifest,
+			 const ps_known_file *files, ps_diag *diag)
 {
-	int rc = digest_range(sys, file, digest, 0, file->data_offset, diag);
+	int rc = ps_folder_compare(
+		manifest, checkpoint->folder, "config.json", checkpoint->config_length,
+		ps_digest_of(checkpoint->config_text, checkpoint->config_length), diag);
 
-	for (uint64_t at = file->data_offset; !rc && at < file->file_bytes; at += DIGEST_STRIDE)
-		rc = digest_range(sys, file, digest, at,
-				  ps_min_size(DIGEST_SAMPLE, file->file_bytes - at), diag);
+	for (size_t i = 0; !rc && i < checkpoint->shards.shard_count; i++) {
+		const char *slash = strrchr(files[i].path, '/');
+
+		rc = ps_folder_compare(manifest, checkpoint->folder,
+				       slash ? slash + 1 : files[i].path, files[i].bytes,
+				       files[i].digest, diag);
+	}
 	return rc;
 }
 
-int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *value, ps_diag *diag)
+static int digest_shards(const ps_checkpoint *checkpoint, const ps_context *context,
+			 ps_known_file *files, ps_diag *diag)
 {
-	ps_digest *digest = ps_digest_create();
-	int rc = 0;
+	const size_t count = checkpoint->shards.shard_count;
+	json_t *manifest = NULL;
+	int rc;
 
-	if (!digest)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest",
-			       checkpoint->folder);
-	ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
-	for (size_t i = 0; !rc && i < checkpoint->shards.shard_count; i++)
-		rc = digest_file(checkpoint->sys, &checkpoint->shards.shards[i], digest, diag);
+	for (size_t i = 0; i < count; i++)
+		files[i].path = checkpoint->shards.shards[i].path;
+	rc = ps_known_digests(checkpoint->sys, files, count, context, true, diag);
 	if (!rc)
+		rc = read_manifest(checkpoint, &manifest, diag);
+	if (!rc && manifest)
+		rc = compare_noted(checkpoint, manifest, files, diag);
+	json_decref(manifest);
+	return rc;
+}
+
+int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, uint64_t *value,
+			 ps_diag *diag)
+{
+	const size_t count = checkpoint->shards.shard_count;
+	ps_digest *digest = ps_digest_create();
+	ps_known_file *files = calloc(count, sizeof *files);
+	int rc = digest && files ? digest_shards(checkpoint, context, files, diag)
+				 : ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest",
+					   checkpoint->folder);
+
+	if (!rc) {
+		ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
+		for (size_t i = 0; i < count; i++)
+			ps_digest_add(digest, &files[i].digest, sizeof files[i].digest);
 		*value = ps_digest_value(digest);
+	}
 	ps_digest_destroy(digest);
+	free(files);
 	return rc;
 }
 

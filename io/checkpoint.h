@@ -20,6 +20,7 @@
 #define PS_IO_CHECKPOINT_H
 
 #include "core/base/arena.h"
+#include "core/base/progress.h"
 #include "core/model/config.h"
 #include "core/model/weights.h"
 #include "io/backend.h"
@@ -56,9 +57,12 @@ bool ps_checkpoint_find_projection(const ps_checkpoint *checkpoint, const char *
 /* PS_BF16 if every projection of the decoder layers is stored so, else PS_F32. */
 ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 
-/* The identity of the weights: XXH3 over config.json, every shard's header, and the first 4 KiB of
- * every MiB of its data. */
-int ps_checkpoint_digest(ps_checkpoint *checkpoint, uint64_t *digest, ps_diag *diag) PS_MUST_USE;
+/* The identity of the weights: XXH3 over config.json and the XXH3 of every shard. All bytes of a
+ * shard are read once for each state of its file (io/known_digest.h), with progress. A folder that
+ * this program exported has a manifest; a file that differs from it is PS_EINPUT. context: pool and
+ * progress; NULL: one thread, silent. */
+int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, uint64_t *digest,
+			 ps_diag *diag) PS_MUST_USE;
 
 /* A dense view of a projection in the mapping. PS_EINPUT if the model has no such layer. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,

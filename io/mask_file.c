@@ -118,10 +118,12 @@ static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag 
 	ps_digest_format(model_digest, want);
 	if (json_is_string(model) && !strcmp(json_string_value(model), want))
 		return 0;
-	return ps_fail(diag, PS_EINPUT,
-		       "%s: the mask belongs to another model (made from %s, this one is %s)",
-		       mask->file.path,
-		       json_is_string(model) ? json_string_value(model) : "an unknown one", want);
+	return ps_fail(
+		diag, PS_EINPUT,
+		"%s: the mask belongs to another model (made from %s, this one is %s; earlier "
+		"versions named models otherwise: make their masks anew)",
+		mask->file.path,
+		json_is_string(model) ? json_string_value(model) : "an unknown one", want);
 }
 
 /* --- reading --- */

@@ -37,9 +37,11 @@ static int check_model(const ps_stats_file *stats, uint64_t model_digest, ps_dia
 
 	if (!model || !strcmp(model, ps_digest_format(model_digest, digest)))
 		return 0;
-	return ps_fail(diag, PS_EINPUT,
-		       "%s: statistics of another model (digest %s, this one's is %s)",
-		       stats->file.path, model, digest);
+	return ps_fail(
+		diag, PS_EINPUT,
+		"%s: statistics of another model (digest %s, this one's is %s; earlier versions "
+		"named models otherwise: make their statistics anew)",
+		stats->file.path, model, digest);
 }
 
 static int check_tensors(const ps_stats_file *stats, const ps_model_config *config, ps_diag *diag)

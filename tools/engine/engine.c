@@ -23,7 +23,7 @@ int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const c
 	if (rc)
 		return rc;
 	e->config = ps_checkpoint_config(e->checkpoint);
-	rc = ps_checkpoint_digest(e->checkpoint, &e->model_digest, diag);
+	rc = ps_checkpoint_digest(e->checkpoint, &session->context, &e->model_digest, diag);
 	if (rc || !mask_path)
 		return rc;
 	rc = ps_mask_file_open(&e->mask, &ps_sys_linux, mask_path, e->config, e->model_digest,

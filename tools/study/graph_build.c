@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "io/checkpoint.h"
-#include "io/file.h"
+#include "io/known_digest.h"
 #include "io/text_file.h"
 #include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
@@ -22,30 +22,37 @@ static const char *plain_name(ps_graph *g, const char *name)
 	return out;
 }
 
+/* The digest of a text or of tokenizer.json. `limit`: bytes that such a file may have. */
+static int digest_file(ps_graph *g, const char *path, uint64_t limit, char out[PS_DIGEST_TEXT])
+{
+	uint64_t bytes, digest;
+	int rc = ps_known_digest(&ps_sys_linux, path, &g->session->context, true, &bytes, &digest,
+				 &g->session->diag);
+
+	if (!rc && bytes > limit)
+		rc = ps_fail(&g->session->diag, PS_EINPUT,
+			     "%s: %llu bytes, more than the %llu that such a file may have", path,
+			     (unsigned long long)bytes, (unsigned long long)limit);
+	if (!rc)
+		ps_digest_format(digest, out);
+	return rc;
+}
+
 static int digest_text(ps_graph *g, const char *path)
 {
 	char digest[PS_DIGEST_TEXT];
-	ps_text_file text;
-	int rc = ps_text_file_open(&text, path, PS_TEXT_BYTES_MAX, &g->session->diag);
+	int rc = digest_file(g, path, PS_TEXT_BYTES_MAX, digest);
 
-	if (rc)
-		return rc;
-	ps_digest_format(ps_digest_of(text.text, text.length), digest);
-	ps_text_file_close(&text);
-	return ps_graph_identify(g, path, json_string(digest));
+	return rc ? rc : ps_graph_identify(g, path, json_string(digest));
 }
 
 static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_TEXT])
 {
 	char path[PATH_MAX];
-	uint64_t bytes, digest;
-	int rc;
 
-	snprintf(path, sizeof path, "%s/tokenizer.json", folder);
-	rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &g->session->diag);
-	if (!rc)
-		ps_digest_format(digest, out);
-	return rc;
+	if (snprintf(path, sizeof path, "%s/tokenizer.json", folder) >= (int)sizeof path)
+		return ps_fail(&g->session->diag, PS_EINPUT, "%s: the path is too long", folder);
+	return digest_file(g, path, UINT64_MAX, out);
 }
 
 static int check_layer(const ps_graph *g, const ps_graph_model *m)
@@ -80,7 +87,7 @@ static int open_checkpoint(ps_graph *g, ps_graph_model *m)
 	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, m->spec->path, diag);
 
 	if (!rc)
-		rc = ps_checkpoint_digest(checkpoint, &digest, diag);
+		rc = ps_checkpoint_digest(checkpoint, &g->session->context, &digest, diag);
 	if (!rc)
 		rc = digest_tokenizer(g, ps_checkpoint_folder(checkpoint), m->tokenizer);
 	if (!rc) {

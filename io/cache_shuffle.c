@@ -30,7 +30,8 @@ int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *contex
 	uint64_t *ids = NULL;
 	int32_t *columns = NULL;
 	float *rows = NULL;
-	int rc = ps_cache_open(&cache, &ps_sys_linux, o->from, context->diag);
+	const ps_context *verify = o->no_verify ? NULL : context;
+	int rc = ps_cache_open(&cache, &ps_sys_linux, o->from, verify, context->diag);
 
 	if (rc)
 		return rc;
@@ -47,6 +48,7 @@ int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *contex
 				.path = o->to,
 				.provenance = o->provenance,
 				.replace = o->replace,
+				.verify = verify,
 				.dtype = o->dtype,
 				.rows = cache.source.rows,
 				.width = cache.source.width,

@@ -17,7 +17,8 @@ typedef struct ps_cache_shuffle_options {
 	const json_t *provenance; /* of the new cache */
 	ps_dtype dtype;
 	uint64_t seed;
-	bool replace; /* a cache of another provenance at `to` gives way */
+	bool replace;   /* a cache of another provenance at `to` gives way */
+	bool no_verify; /* neither cache is compared with its digests */
 } ps_cache_shuffle_options;
 
 /* Row i of the cache at `to` is row ps_permute(i, rows, seed) of the cache at `from`. Continues an

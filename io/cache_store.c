@@ -9,6 +9,8 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "io/known_digest.h"
+#include "io/verified_file.h"
 
 #define SUFFIX ".safetensors"
 /* Estimate of the memory for a shard's path and its parsed header: 4 tensors and the provenance. */
@@ -122,6 +124,13 @@ static int check_noted(const ps_cache *cache, const ps_safetensors *file, const 
 			"%s: begins with row %lld, the shards before end at %" PRIu64, file->path,
 			(long long)json_integer_value(json_object_get(file->metadata, "first_row")),
 			first);
+	/* Another layer's, model's or mask's shard of the same size under this name. */
+	if (!json_equal(json_object_get(file->metadata, "provenance"),
+			json_object_get(cache->manifest, "provenance")))
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: belongs to another cache: its provenance is not that of " PS_MANIFEST,
+			file->path);
 	return 0;
 }
 
@@ -202,6 +211,70 @@ static int open_shards(ps_cache *cache, const ps_sys *sys, const char *path,
 			       "%s: the shards hold %" PRIu64 " rows, the manifest says otherwise",
 			       path, cache->source.rows);
 	return 0;
+}
+
+/* --- what the shards hold --- */
+
+static uint64_t all_bytes(const ps_cache *cache)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < cache->shard_count; i++)
+		bytes += cache->shards[i].file_bytes;
+	return bytes;
+}
+
+/* Shards without a manifest: compares those that have checksums of ours with these. */
+static int check_shards(const ps_cache *cache, const ps_context *context, ps_diag *diag)
+{
+	uint64_t done = 0;
+	bool verified;
+	int rc = 0;
+
+	for (size_t i = 0; i < cache->shard_count && !rc; i++) {
+		rc = ps_verified_file_check(&cache->shards[i], &verified, diag);
+		done += cache->shards[i].file_bytes;
+		ps_progress_tick(context, "checking shards", "B", done, all_bytes(cache));
+		if (!rc)
+			rc = ps_progress_check(context);
+	}
+	return rc;
+}
+
+/* Compares a shard with its entry in the manifest. Names the bad block if the shard's own checksums
+ * tell which it is. */
+static int compare_shard(const ps_cache *cache, const char *path, size_t shard,
+			 const ps_known_file *known, ps_diag *diag)
+{
+	const char *slash = strrchr(known->path, '/'), *name = slash ? slash + 1 : known->path;
+	ps_diag differs = {{0}};
+	bool verified;
+	int rc = ps_folder_compare(cache->manifest, path, name, known->bytes, known->digest,
+				   &differs);
+
+	if (!rc)
+		return 0;
+	if (ps_verified_file_check(&cache->shards[shard], &verified, diag))
+		return PS_EINPUT;
+	return ps_fail(diag, rc, "%s", differs.text);
+}
+
+static int compare_shards(const ps_cache *cache, const ps_sys *sys, const char *path,
+			  const ps_context *context, ps_diag *diag)
+{
+	ps_known_file *files = calloc(cache->shard_count, sizeof *files);
+	int rc;
+
+	if (!files)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu digests", path,
+			       cache->shard_count);
+	for (size_t i = 0; i < cache->shard_count; i++)
+		files[i].path = cache->shards[i].path;
+	rc = ps_known_digests(sys, files, cache->shard_count, context, true, diag);
+	for (size_t i = 0; i < cache->shard_count && !rc; i++)
+		rc = compare_shard(cache, path, i, &files[i], diag);
+	free(files);
+	return rc;
 }
 
 /* --- columns --- */
@@ -325,7 +398,8 @@ size_t ps_cache_bytes(const ps_cache *cache)
 				     sizeof *cache->first_row + SHARD_HEADER_BYTES);
 }
 
-int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag)
+int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps_context *verify,
+		  ps_diag *diag)
 {
 	struct names names = {0};
 	int rc;
@@ -340,6 +414,9 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag 
 		rc = open_shards(cache, sys, path, &names, diag);
 	if (!rc)
 		rc = check_columns(cache, diag);
+	if (!rc && verify)
+		rc = cache->manifest ? compare_shards(cache, sys, path, verify, diag)
+				     : check_shards(cache, verify, diag);
 	if (!rc)
 		rc = digest_cache(cache, path, diag);
 	free_names(&names);

@@ -8,13 +8,16 @@
  * interrupted cache continues at the first missing shard (ps_cache_writer_resume_row), to the same
  * bytes. The three columns stand before the activations, because a file's wider dtypes come first.
  * So the writer holds the first blocks of a shard in memory until the shard is full. Reading
- * (io/cache_store.c): shards are mapped. A folder of other tools' files that holds `activations`
- * alone is taken too, as unverified. */
+ * (io/cache_store.c): shards are mapped. Before their first use they are compared with the digests in
+ * the manifest, and the shards' own metadata with the manifest's provenance: so name, layer, model
+ * and mask are bound to the bytes. A folder of other tools' files that holds `activations` alone is
+ * taken too, as unverified. */
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
 #include <jansson.h>
 
+#include "core/base/progress.h"
 #include "core/base/rows.h"
 #include "io/artefact.h"
 #include "io/safetensors.h"
@@ -28,10 +31,11 @@ typedef struct ps_cache_writer ps_cache_writer;
 typedef struct ps_cache_spec {
 	const char *path;
 	const json_t *provenance;
-	bool replace;   /* a cache of another provenance at path gives way */
-	ps_dtype dtype; /* PS_F32 or PS_BF16 */
-	uint64_t rows;  /* of the whole cache */
-	size_t width;   /* D */
+	bool replace;             /* a cache of another provenance at path gives way */
+	const ps_context *verify; /* as in ps_folder_spec */
+	ps_dtype dtype;           /* PS_F32 or PS_BF16 */
+	uint64_t rows;            /* of the whole cache */
+	size_t width;             /* D */
 	size_t shard_rows;
 } ps_cache_spec;
 
@@ -45,6 +49,9 @@ int ps_cache_writer_create(ps_cache_writer **writer, const ps_sys *sys, const ps
 /* The first row that the writer still needs: a multiple of shard_rows, or the number of rows. The
  * caller skips the rows before it. */
 uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer);
+/* The first shard that was there with other bytes than the manifest says, and is made anew. NULL:
+ * none. */
+const char *ps_cache_writer_dropped(const ps_cache_writer *writer);
 /* Adds the next rows: activations (rows, D) and the three columns (rows). */
 int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids,
 			const int32_t *positions, const int32_t *window_ids, size_t rows,
@@ -62,13 +69,22 @@ typedef struct ps_cache {
 	uint64_t *first_row;                /* (shard_count + 1) */
 	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
 	json_t *manifest;                   /* NULL: another tool's folder */
-	bool verified; /* sizes, kinds and rows are as the manifest says; checksums are not read */
-	uint64_t digest; /* of the manifest, or of the shards' headers and sizes */
+	bool verified; /* a manifest of ours stands for the shards; false: another tool's folder */
+	uint64_t
+		digest; /* of the manifest without its checksum, or of the shards' headers and sizes */
 } ps_cache;
 
-/* Maps the shards. Checks sizes, shapes, dtypes and that the rows follow each other. PS_EINPUT also
- * for an unfinished cache. source.self points to *cache, which must stay in its place. */
-int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
+/* Maps the shards. Checks sizes, shapes, dtypes, provenance, and that the rows follow each other.
+ * PS_EINPUT also for an unfinished cache. source.self points to *cache, which must stay in its
+ * place.
+ *
+ * verify: compares each shard with its digest in the manifest. Shards whose files are in the state
+ * of their last reading are not read again (io/known_digest.h); the others are, with progress.
+ * Shards of ours that have lost their manifest are compared with their own checksums. PS_EINPUT
+ * names the shard that differs, and the block and offset if the shard's checksums tell. NULL: what
+ * the shards hold is taken as it is. */
+int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps_context *verify,
+		  ps_diag *diag) PS_MUST_USE;
 /* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows
  * and columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);

@@ -99,7 +99,8 @@ static int begin_folder(ps_cache_writer *writer, const ps_cache_spec *spec, bool
 	const ps_folder_spec folder = {.path = spec->path,
 				       .kind = "activations",
 				       .provenance = spec->provenance,
-				       .replace = spec->replace};
+				       .replace = spec->replace,
+				       .verify = spec->verify};
 
 	return ps_folder_begin(&writer->folder, writer->sys, &folder, done, diag);
 }
@@ -142,6 +143,11 @@ int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const ps_ca
 uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer)
 {
 	return writer->resume_row;
+}
+
+const char *ps_cache_writer_dropped(const ps_cache_writer *writer)
+{
+	return ps_folder_dropped(writer->folder);
 }
 
 static int begin_shard(ps_cache_writer *writer, ps_diag *diag)

@@ -1,5 +1,6 @@
 /* io/cache_store: activations come back as they went in, whatever interrupted the writing. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -57,16 +59,21 @@ static int make_rows(void **state)
 	return 0;
 }
 
+/* Of the caches that are written. */
+static const char *command = "test";
+static const ps_context *verify;
+
 /* Writes the missing part of the cache, so many rows at a time. */
 static int write_cache(const ps_sys *sys, const char *path, ps_dtype dtype, size_t piece,
 		       ps_diag *diag)
 {
-	json_t *provenance = json_pack("{s:s}", "command", "test");
+	json_t *provenance = json_pack("{s:s}", "command", command);
 	ps_cache_writer *writer;
 	bool done = false;
 	int rc = ps_cache_writer_create(&writer, sys,
 					&(ps_cache_spec){.path = path,
 							 .provenance = provenance,
+							 .verify = verify,
 							 .dtype = dtype,
 							 .rows = ROWS,
 							 .width = WIDTH,
@@ -115,11 +122,13 @@ static void assert_same_folders(void)
 	assert_int_equal(scratch_count(folder), SHARDS + 1);
 }
 
+static const ps_context silent = {.pool = NULL};
+
 static void open_good(ps_cache *cache, const char *path)
 {
 	ps_diag diag = {{0}};
 
-	if (ps_cache_open(cache, &ps_sys_linux, path, &diag))
+	if (ps_cache_open(cache, &ps_sys_linux, path, &silent, &diag))
 		fail_msg("%s", diag.text);
 }
 
@@ -127,7 +136,7 @@ static void refuse(const char *path, const char *want)
 {
 	ps_cache cache;
 	ps_diag diag = {{0}};
-	int rc = ps_cache_open(&cache, &ps_sys_linux, path, &diag);
+	int rc = ps_cache_open(&cache, &ps_sys_linux, path, &silent, &diag);
 
 	if (rc != PS_EINPUT || !strstr(diag.text, want))
 		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
@@ -464,6 +473,92 @@ static void damaged_caches_are_refused(void **state)
 	refuse("/nonexistent", "/nonexistent");
 }
 
+/* Flips a bit of a shard. */
+static void flip(const char *name, off_t at)
+{
+	char path[PATH_MAX], byte;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 16;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+static void a_flipped_bit_is_found_before_the_first_use(void **state)
+{
+	ps_rng rng = ps_rng_make(3, 1);
+	char path[PATH_MAX];
+	struct stat st;
+	ps_cache cache;
+
+	(void)state;
+	write_whole(folder, PS_F32);
+	snprintf(path, sizeof path, "%s/shard-00001.safetensors", folder);
+	assert_int_equal(stat(path, &st), 0);
+	for (int i = 0; i < 100; i++) {
+		/* The data begins at byte 4,096. */
+		const off_t at = 4096 + (off_t)ps_rng_below(&rng, (uint64_t)st.st_size - 4096);
+
+		flip("shard-00001.safetensors", at);
+		refuse(folder, "shard-00001.safetensors: block 0 at offset 4096");
+		if (!i) { /* Nobody asked for it. */
+			assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, NULL),
+					 0);
+			ps_cache_close(&cache);
+		}
+		flip("shard-00001.safetensors", at);
+		open_good(&cache, folder);
+		ps_cache_close(&cache);
+	}
+	/* Without the manifest, the shards' own checksums count. */
+	snprintf(path, sizeof path, "%s/" PS_MANIFEST, folder);
+	assert_int_equal(unlink(path), 0);
+	open_good(&cache, folder);
+	assert_false(cache.verified);
+	ps_cache_close(&cache);
+	flip("shard-00001.safetensors", 5000);
+	refuse(folder, "shard-00001.safetensors: block 0 at offset 4096");
+}
+
+/* The same place, shape and size, but another cache's. */
+static void a_shard_of_another_cache_is_refused(void **state)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	ps_cache cache;
+
+	(void)state;
+	write_whole(folder, PS_F32);
+	command = "another layer";
+	write_whole(whole, PS_F32);
+	command = "test";
+	open_good(&cache, whole);
+	ps_cache_close(&cache);
+	snprintf(from, sizeof from, "%s/shard-00001.safetensors", whole);
+	snprintf(to, sizeof to, "%s/shard-00001.safetensors", folder);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, NULL), PS_EINPUT);
+	refuse(folder, "shard-00001.safetensors");
+}
+
+static void a_changed_shard_of_a_finished_cache_is_made_anew(void **state)
+{
+	ps_cache cache;
+
+	(void)state;
+	write_whole(folder, PS_F32);
+	write_whole(whole, PS_F32);
+	flip("shard-00002.safetensors", 5000);
+	verify = &silent;
+	write_whole(folder, PS_F32);
+	verify = NULL;
+	assert_same_folders();
+	open_good(&cache, folder);
+	ps_cache_close(&cache);
+}
+
 static void a_shard_in_the_wrong_place_is_refused(void **state)
 {
 	char from[PATH_MAX], to[PATH_MAX];
@@ -531,6 +626,9 @@ int main(void)
 		TEST(whichever_call_fails_it_continues_to_the_same_bytes),
 		TEST(continues_at_the_first_missing_shard),
 		TEST(damaged_caches_are_refused),
+		TEST(a_flipped_bit_is_found_before_the_first_use),
+		TEST(a_shard_of_another_cache_is_refused),
+		TEST(a_changed_shard_of_a_finished_cache_is_made_anew),
 		TEST(a_shard_in_the_wrong_place_is_refused),
 		TEST(other_artefacts_are_refused),
 		TEST(folders_of_other_tools_are_taken_as_unverified),

@@ -83,7 +83,7 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 
 	write_cache(dtype);
 	assert_int_equal(ps_pool_create(&context.pool, 2, &diag), 0);
-	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, dtype, BATCH), &diag),
 			 0);
 	assert_int_equal(ps_row_ahead_create(&ahead, &cache,
@@ -143,7 +143,7 @@ static void a_shard_cut_short_is_named(void **state)
 
 	(void)state;
 	write_cache(PS_F32);
-	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, &diag), 0);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, &diag), 0);
 	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), &diag),
 			 0);
 	assert_int_equal(ps_row_ahead_create(&ahead, &cache,

@@ -31,6 +31,8 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 		{"--quiet", PS_OPTION_FLAG, &s->quiet, "no progress, no remarks"},
 		{"--force", PS_OPTION_FLAG, &cli->force,
 		 "replace an output folder of another provenance"},
+		{"--no-verify", PS_OPTION_FLAG, &s->no_verify,
+		 "do not read caches through before their first use"},
 		{NULL, 0, NULL, NULL},
 	};
 	_Static_assert(sizeof table <= sizeof cli->options, "the common options fit");

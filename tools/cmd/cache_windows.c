@@ -35,7 +35,7 @@ int ps_cache_windows_open(ps_cache_windows *w, const char *path, bool keep_speci
 	int rc;
 
 	*w = (ps_cache_windows){0};
-	rc = ps_cache_open(&w->cache, &ps_sys_linux, path, &s->diag);
+	rc = ps_cache_open(&w->cache, &ps_sys_linux, path, ps_session_verify(s), &s->diag);
 	if (rc)
 		return rc;
 	if (!w->cache.verified)

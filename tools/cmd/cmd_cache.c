@@ -250,6 +250,7 @@ static int open_writers(struct cache_run *r, const char *suffix)
 			&(ps_cache_spec){.path = target_path(r, t, suffix, path),
 					 .provenance = provenance,
 					 .replace = r->args->replace,
+					 .verify = ps_session_verify(e->session),
 					 .dtype = r->dtype,
 					 .rows = all_rows(r),
 					 .width = e->config->width,
@@ -257,6 +258,9 @@ static int open_writers(struct cache_run *r, const char *suffix)
 						 e->config->width, r->dtype, r->tokens.window)},
 			&t->done, &e->session->diag);
 		json_decref(provenance);
+		if (!rc && ps_cache_writer_dropped(t->writer))
+			ps_session_say(e->session, "%s/%s differs from its manifest: made anew",
+				       path, ps_cache_writer_dropped(t->writer));
 	}
 	return rc;
 }
@@ -318,7 +322,8 @@ static int shuffle_caches(struct cache_run *r)
 								  .provenance = provenance,
 								  .dtype = r->dtype,
 								  .seed = r->args->seed,
-								  .replace = r->args->replace},
+								  .replace = r->args->replace,
+								  .no_verify = s->no_verify},
 				      &s->context);
 		json_decref(provenance);
 		if (!rc)
@@ -347,7 +352,8 @@ static int find_shuffled(const struct cache_run *r, bool *all)
 			&(ps_folder_spec){.path = target_path(r, &r->targets[i], "", path),
 					  .kind = "activations",
 					  .provenance = provenance,
-					  .replace = r->args->replace},
+					  .replace = r->args->replace,
+					  .verify = ps_session_verify(s)},
 			all, &s->diag);
 		ps_folder_close(folder);
 		json_decref(provenance);

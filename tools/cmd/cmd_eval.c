@@ -59,7 +59,8 @@ static int open_cache(struct cache_run *r)
 	int rc = ps_sae_folder_measure(args->sae, &r->shape, &r->sae_bytes, diag);
 
 	if (!rc)
-		rc = ps_cache_open(&r->cache, &ps_sys_linux, args->cache, diag);
+		rc = ps_cache_open(&r->cache, &ps_sys_linux, args->cache, ps_session_verify(r->s),
+				   diag);
 	if (!rc)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->cache.source.width, args->cache,
 					diag);

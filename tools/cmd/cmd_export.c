@@ -278,10 +278,14 @@ static int write_checkpoint(struct export_run *r, bool *done)
 				     &(ps_folder_spec){.path = r->args->out,
 						       .kind = "checkpoint",
 						       .provenance = r->provenance,
-						       .replace = r->args->replace},
+						       .replace = r->args->replace,
+						       .verify = ps_session_verify(r->s)},
 				     done, diag);
 	if (rc || *done)
 		return rc;
+	if (ps_folder_dropped(r->folder))
+		ps_session_say(r->s, "%s/%s differs from its manifest: made anew", r->args->out,
+			       ps_folder_dropped(r->folder));
 	rc = export_files(r);
 	return rc ? rc : ps_folder_finish(r->folder, NULL, diag);
 }

@@ -33,7 +33,8 @@ static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
 	if (!rc)
 		rc = ps_cache_windows_open(&r->dense, args->dense, args->keep_special, r->s);
 	if (!rc)
-		rc = ps_cache_open(&r->pruned, &ps_sys_linux, args->pruned, diag);
+		rc = ps_cache_open(&r->pruned, &ps_sys_linux, args->pruned, ps_session_verify(r->s),
+				   diag);
 	if (!rc)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->dense.cache.source.width,
 					args->dense, diag);

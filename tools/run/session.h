@@ -23,8 +23,11 @@ typedef struct ps_session {
 	int threads;         /* at least 1 */
 	ps_backend backend;
 	ps_precision precision;
-	bool json;      /* stdout is one JSON object */
-	bool quiet;     /* no progress and no remarks */
+	bool json;  /* stdout is one JSON object */
+	bool quiet; /* no progress and no remarks */
+	/* Activation caches, and outputs that are there already, are taken as they are
+	 * (--no-verify). Else they are read once for each state of their files. */
+	bool no_verify;
 	double started; /* ps_clock when the work began */
 
 	/* ps_session_start makes these. */
@@ -33,6 +36,12 @@ typedef struct ps_session {
 	ps_progress progress;
 	ps_context context; /* pool, progress and diag, as the library takes them */
 } ps_session;
+
+/* What ps_cache_open and ps_folder_begin verify with; NULL with --no-verify. */
+static inline const ps_context *ps_session_verify(const ps_session *session)
+{
+	return session->no_verify ? NULL : &session->context;
+}
 
 /* Starts the threads and the progress line, installs the signal handlers, and raises the limit of
  * open files. On failure ps_session_end is still to be called. */

@@ -11,7 +11,7 @@
 static int open_cache(ps_train_data *d, const ps_session *s, const char *path, ps_diag *diag)
 {
 	ps_cache *cache = &d->caches[d->count];
-	int rc = ps_cache_open(cache, &ps_sys_linux, path, diag);
+	int rc = ps_cache_open(cache, &ps_sys_linux, path, ps_session_verify(s), diag);
 
 	if (rc)
 		return rc;

@@ -141,10 +141,14 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 				     &(ps_folder_spec){.path = job->path,
 						       .kind = "sae",
 						       .provenance = job->provenance,
-						       .replace = replace},
+						       .replace = replace,
+						       .verify = ps_session_verify(s)},
 				     &job->over, &s->diag);
 	if (!rc && job->over)
 		read_measures(job);
+	if (!rc && ps_folder_dropped(job->folder))
+		ps_session_say(s, "%s/%s differs from its manifest: the SAE is trained anew",
+			       job->path, ps_folder_dropped(job->folder));
 	return rc;
 }
 

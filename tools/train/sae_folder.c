@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
@@ -12,6 +13,8 @@
 #include "io/verified_file.h"
 #include "tools/run/json.h"
 
+#define WEIGHTS "sae_weights.safetensors"
+#define TRAINING "training.safetensors"
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */
 /* A folder without a version, or with one below 6.0.0, is converted by SAELens as an old one. */
@@ -105,8 +108,30 @@ static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae
 	return 0;
 }
 
-static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uint64_t *digest,
-		       ps_diag *diag)
+/* *manifest is NULL for a folder of another tool. */
+static int read_manifest(const char *folder, json_t **manifest, ps_diag *diag)
+{
+	const char *kind;
+	int rc = ps_folder_read_manifest(&ps_sys_linux, folder, manifest, diag);
+
+	if (rc || !*manifest)
+		return rc;
+	kind = json_string_value(json_object_get(*manifest, "kind"));
+	if (strcmp(kind, "sae"))
+		rc = ps_fail(diag, PS_EINPUT, "%s: holds %s, no SAE", folder, kind);
+	else if (!json_is_true(json_object_get(*manifest, "complete")))
+		rc = ps_fail(diag, PS_EINPUT,
+			     "%s: the SAE is not finished: the command that began it continues it",
+			     folder);
+	if (!rc)
+		return 0;
+	json_decref(*manifest);
+	*manifest = NULL;
+	return rc;
+}
+
+static int read_config(const char *folder, const json_t *manifest, ps_sae *sae, ps_sae_about *about,
+		       uint64_t *digest, ps_diag *diag)
 {
 	char path[PATH_MAX], *text;
 	size_t length;
@@ -119,6 +144,12 @@ static int read_config(const char *folder, ps_sae *sae, ps_sae_about *about, uin
 	if (rc)
 		return rc;
 	*digest = ps_digest_of(text, length);
+	if (manifest)
+		rc = ps_folder_compare(manifest, folder, "cfg.json", length, *digest, diag);
+	if (rc) {
+		free(text);
+		return rc;
+	}
 	cfg = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
 	free(text);
 	if (!json_is_object(cfg)) {
@@ -195,21 +226,40 @@ static int load_weights(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
 	return rc;
 }
 
-static int load_firing(ps_sae_folder *folder, const char *path, ps_diag *diag)
+/* Opens a file of the folder. Its bytes are compared with its own checksums, and with the manifest
+ * if there is one. */
+static int open_file(ps_safetensors *file, const char *folder, const char *name,
+		     const json_t *manifest, uint64_t *digest, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	rc = ps_verified_file_open(file, path, diag);
+	if (rc)
+		return rc;
+	*digest = ps_digest_of(file->map, file->file_bytes);
+	if (manifest)
+		rc = ps_folder_compare(manifest, folder, name, file->file_bytes, *digest, diag);
+	if (rc)
+		ps_safetensors_close(file);
+	return rc;
+}
+
+static int load_firing(ps_sae_folder *folder, const char *path, const json_t *manifest,
+		       ps_diag *diag)
 {
 	char file_path[PATH_MAX];
 	ps_safetensors file;
 	const ps_tensor_info *tensor;
-	uint64_t shape[1] = {folder->sae.d_sae};
-	FILE *probe;
+	uint64_t shape[1] = {folder->sae.d_sae}, digest;
 	int rc;
 
-	snprintf(file_path, sizeof file_path, "%s/training.safetensors", path);
-	probe = fopen(file_path, "rb");
-	if (!probe)
+	snprintf(file_path, sizeof file_path, "%s/" TRAINING, path);
+	if (access(file_path, F_OK) &&
+	    !json_object_get(json_object_get(manifest, "files"), TRAINING))
 		return 0;
-	fclose(probe);
-	rc = ps_verified_file_open(&file, file_path, diag);
+	rc = open_file(&file, path, TRAINING, manifest, &digest, diag);
 	if (rc)
 		return rc;
 	rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
@@ -242,11 +292,15 @@ int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_dia
 	char file_path[PATH_MAX];
 	ps_sae_about about;
 	uint64_t digest, file_bytes;
-	int fd, rc = read_config(path, shape, &about, &digest, diag);
+	json_t *manifest;
+	int fd, rc = read_manifest(path, &manifest, diag);
 
+	if (!rc)
+		rc = read_config(path, manifest, shape, &about, &digest, diag);
+	json_decref(manifest);
 	if (rc)
 		return rc;
-	snprintf(file_path, sizeof file_path, "%s/sae_weights.safetensors", path);
+	snprintf(file_path, sizeof file_path, "%s/" WEIGHTS, path);
 	fd = ps_file_open(&ps_sys_linux, file_path, &file_bytes, diag);
 	if (fd < 0)
 		return fd;
@@ -255,36 +309,44 @@ int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_dia
 	return check_file_size(file_path, file_bytes, shape, diag);
 }
 
+/* Takes the memory of the SAE and reads the weights of the open file into it. */
+static int load_sae(ps_sae_folder *folder, const ps_sae *shape, const ps_safetensors *file,
+		    ps_diag *diag)
+{
+	int rc = check_file_size(file->path, file->file_bytes, shape, diag);
+
+	if (!rc)
+		rc = ps_arena_create(&folder->arena, load_bytes(shape), diag);
+	if (!rc)
+		rc = ps_sae_create(&folder->sae, shape->arch, shape->d_in, shape->d_sae, shape->k,
+				   &folder->arena, diag);
+	if (rc)
+		return rc;
+	folder->sae.apply_b_dec_to_input = shape->apply_b_dec_to_input;
+	folder->sae.rescale_by_decoder_norm = shape->rescale_by_decoder_norm;
+	return load_weights(file, &folder->sae, diag);
+}
+
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 {
-	char file_path[PATH_MAX];
-	ps_safetensors file;
+	ps_safetensors file = {.fd = -1};
 	ps_sae shape = {0};
-	int rc;
+	uint64_t digest = 0;
+	json_t *manifest;
+	int rc = read_manifest(path, &manifest, diag);
 
 	*folder = (ps_sae_folder){0};
-	rc = read_config(path, &shape, &folder->about, &folder->digest, diag);
-	if (rc)
-		return rc;
-	snprintf(file_path, sizeof file_path, "%s/sae_weights.safetensors", path);
-	rc = ps_verified_file_open(&file, file_path, diag);
-	if (rc)
-		return rc;
-	rc = check_file_size(file_path, file.file_bytes, &shape, diag);
 	if (!rc)
-		rc = ps_arena_create(&folder->arena, load_bytes(&shape), diag);
+		rc = read_config(path, manifest, &shape, &folder->about, &folder->digest, diag);
 	if (!rc)
-		rc = ps_sae_create(&folder->sae, shape.arch, shape.d_in, shape.d_sae, shape.k,
-				   &folder->arena, diag);
-	if (!rc) {
-		folder->sae.apply_b_dec_to_input = shape.apply_b_dec_to_input;
-		folder->sae.rescale_by_decoder_norm = shape.rescale_by_decoder_norm;
-		folder->digest ^= ps_digest_of(file.map, file.file_bytes);
-		rc = load_weights(&file, &folder->sae, diag);
-	}
+		rc = open_file(&file, path, WEIGHTS, manifest, &digest, diag);
 	if (!rc)
-		rc = load_firing(folder, path, diag);
+		rc = load_sae(folder, &shape, &file, diag);
+	if (!rc)
+		rc = load_firing(folder, path, manifest, diag);
+	folder->digest ^= digest;
 	ps_safetensors_close(&file);
+	json_decref(manifest);
 	if (rc)
 		ps_sae_folder_close(folder);
 	return rc;
@@ -420,16 +482,16 @@ int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
 
 	if (!rc)
 		rc = ps_json_check(cfg, diag);
-	snprintf(file, sizeof file, "%s/sae_weights.safetensors", path);
+	snprintf(file, sizeof file, "%s/" WEIGHTS, path);
 	if (!rc)
 		rc = save_weights(file, sae, extra, diag);
 	if (!rc)
-		rc = ps_folder_note(folder, "sae_weights.safetensors", diag);
-	snprintf(file, sizeof file, "%s/training.safetensors", path);
+		rc = ps_folder_note(folder, WEIGHTS, diag);
+	snprintf(file, sizeof file, "%s/" TRAINING, path);
 	if (!rc)
 		rc = save_firing(file, firing, sae->d_sae, extra, diag);
 	if (!rc)
-		rc = ps_folder_note(folder, "training.safetensors", diag);
+		rc = ps_folder_note(folder, TRAINING, diag);
 	snprintf(file, sizeof file, "%s/cfg.json", path);
 	if (!rc)
 		rc = ps_file_replace_json(&ps_sys_linux, file, cfg, diag);

@@ -9,7 +9,8 @@
  *                            the SAE was measured on after training
  *   manifest.json            sizes, digests, provenance, results of training
  *   checkpoint.safetensors   the trainer's state, while training is not finished
- * The first two are enough: a folder of another tool is read as well, unverified.
+ * The first two are enough: a folder of another tool is read as well, unverified. Where there is a
+ * manifest, the first three files must be the ones that it names; an unfinished SAE is refused.
  *
  * Commands read SAEs through ps_sae_folder_measure and ps_sae_folder_load alone. A reader of
  * another format is a module beside this one, and these two functions call it. */
@@ -38,7 +39,7 @@ typedef struct ps_sae_folder {
 	ps_sae_about about;
 } ps_sae_folder;
 
-/* Reads cfg.json alone: *shape is the SAE without its weights, *bytes what a load will take. So a
+/* Reads cfg.json and the manifest: *shape is the SAE without its weights, *bytes what a load will take. So a
  * command can plan its memory before it takes any. PS_EINPUT: cfg.json is not understood, or the
  * weights file is too short for the shape. */
 int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,

@@ -404,6 +404,100 @@ static void a_measure_is_what_a_load_takes(void **state)
 	ps_sae_folder_close(&out);
 }
 
+/* Writes an SAE of ours at path, with its manifest. first: its first bias. */
+static void save_ours(const char *path, float first, bool finish)
+{
+	json_t *provenance = json_pack("{s:s}", "command", "test");
+	const uint64_t firing[F] = {1, 0, 2, 3};
+	const ps_sae_about about = {.hook_name = "hook"};
+	ps_folder *out;
+	ps_arena arena;
+	ps_sae sae;
+	bool done;
+
+	assert_int_equal(ps_arena_create(&arena, ps_sae_bytes(D, F), NULL), 0);
+	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, D, F, 2, &arena, NULL), 0);
+	sae.b_enc[0] = first;
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = path,
+							   .kind = "sae",
+							   .provenance = provenance,
+							   .replace = true},
+					 &done, NULL),
+			 0);
+	assert_int_equal(ps_sae_folder_save(out, path, &sae, &about, firing, provenance, NULL), 0);
+	if (finish)
+		assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
+	ps_folder_close(out);
+	ps_arena_destroy(&arena);
+	json_decref(provenance);
+}
+
+static void refuse_ours(const char *path, const char *want)
+{
+	ps_sae_folder out;
+	ps_diag diag = {{0}};
+	int rc = ps_sae_folder_load(&out, path, &diag);
+
+	if (rc != PS_EINPUT || !strstr(diag.text, want))
+		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
+}
+
+/* Puts the file of one SAE into the folder of the other. */
+static void move(const char *from, const char *to, const char *name)
+{
+	char source[400], target[400];
+
+	snprintf(source, sizeof source, "%s/%s", from, name);
+	snprintf(target, sizeof target, "%s/%s", to, name);
+	assert_int_equal(rename(source, target), 0);
+}
+
+static void files_of_ours_must_be_those_of_the_manifest(void **state)
+{
+	static const char *const names[] = {"sae_weights.safetensors", "training.safetensors",
+					    "cfg.json"};
+	char one[300], other[300], path[400];
+	ps_sae_folder out;
+	ps_sae shape;
+	size_t bytes;
+
+	(void)state;
+	snprintf(one, sizeof one, "%s/one", folder);
+	snprintf(other, sizeof other, "%s/other", folder);
+	for (size_t i = 0; i < 3; i++) {
+		save_ours(one, 1, true);
+		assert_int_equal(ps_sae_folder_load(&out, one, NULL), 0);
+		ps_sae_folder_close(&out);
+		save_ours(other, 2, true);
+		move(other, one, names[i]);
+		if (i == 0) /* the other two are equal */
+			refuse_ours(one, "sae_weights.safetensors: is not the file");
+		snprintf(path, sizeof path, "%s/%s", one, names[i]);
+		assert_int_equal(unlink(path), 0);
+		refuse_ours(one, names[i]);
+	}
+	save_ours(one, 1, true);
+	ck_write_text(one, "cfg.json", TOPK);
+	refuse_ours(one, "cfg.json");
+	assert_int_equal(ps_sae_folder_measure(one, &shape, &bytes, NULL), PS_EINPUT);
+	/* Without a manifest it is another tool's. */
+	snprintf(path, sizeof path, "%s/" PS_MANIFEST, one);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ps_sae_folder_load(&out, one, NULL), 0);
+	ps_sae_folder_close(&out);
+}
+
+static void an_unfinished_sae_is_refused(void **state)
+{
+	char one[300];
+
+	(void)state;
+	snprintf(one, sizeof one, "%s/one", folder);
+	save_ours(one, 1, false);
+	refuse_ours(one, "not finished");
+}
+
 static void files_that_are_not_there(void **state)
 {
 	const ck_model weights = topk_weights();
@@ -433,6 +527,8 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_not_finite),
 		cmocka_unit_test(a_file_too_short_for_its_config),
 		cmocka_unit_test(a_measure_is_what_a_load_takes),
+		cmocka_unit_test(files_of_ours_must_be_those_of_the_manifest),
+		cmocka_unit_test(an_unfinished_sae_is_refused),
 		cmocka_unit_test(files_that_are_not_there),
 	};
 

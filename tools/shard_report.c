@@ -7,16 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/digest.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "io/safetensors.h"
+#include "io/sealed_json.h"
 #include "tools/shard_stats.h"
 
+#define RUNS "runs"
 #define DEPTH_MAX 8 /* of folders in folders; the caches of a study are five deep */
 
-static const char *const suffix = ".safetensors";
+#define TENSORS ".safetensors"
+#define JSON ".json"
 
 /* --- entries --- */
 
@@ -168,7 +172,7 @@ static void compare_noted(json_t *entry, const char *path, const json_t *noted, 
 		add_problem(entry, "its XXH3 differs from the manifest's");
 }
 
-static bool is_safetensors(const char *name)
+static bool ends_in(const char *name, const char *suffix)
 {
 	size_t length = strlen(name), end = strlen(suffix);
 
@@ -178,7 +182,7 @@ static bool is_safetensors(const char *name)
 /* noted: the file's entry in the manifest; NULL: none. */
 static bool report_file(json_t *report, const char *path, const json_t *noted, bool verify)
 {
-	bool tensors = !noted || is_safetensors(path);
+	bool tensors = !noted || ends_in(path, TENSORS);
 	json_t *entry = add_entry(report, "files", path, tensors ? "safetensors" : "file");
 
 	if (noted)
@@ -186,6 +190,87 @@ static bool report_file(json_t *report, const char *path, const json_t *noted, b
 	if (tensors && (!noted || json_object_get(entry, "bytes")))
 		describe_safetensors(entry, path, verify, noted != NULL);
 	return is_ok(entry);
+}
+
+/* A JSON file that carries the checksum of itself. */
+static bool report_sealed(json_t *report, const char *path, const char *kind, bool verify)
+{
+	json_t *entry = add_entry(report, "files", path, kind);
+	ps_diag diag = {{0}};
+	struct stat st;
+
+	if (stat(path, &st)) {
+		add_problem(entry, strerror(errno));
+		return false;
+	}
+	json_object_set_new(entry, "bytes", json_integer((json_int_t)st.st_size));
+	if (!verify) {
+		json_object_set_new(entry, "checksums", json_string("not read"));
+		return true;
+	}
+	if (ps_sealed_check(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &diag))
+		add_problem(entry, diag.text);
+	json_object_set_new(entry, "checksums", json_string(is_ok(entry) ? "right" : "wrong"));
+	return is_ok(entry);
+}
+
+/* A file that was given by name. The manifest of its folder may name it. */
+static bool report_given(json_t *report, const char *path, bool verify)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char folder[PATH_MAX];
+	json_t *manifest = NULL, *noted;
+	ps_diag ignored = {{0}};
+	bool good;
+
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1,
+		 slash ? path : ".");
+	if (ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored))
+		manifest = NULL;
+	noted = json_object_get(json_object_get(manifest, "files"), name);
+	if (!noted && ends_in(name, JSON))
+		good = report_sealed(report, path, "json", verify);
+	else
+		good = report_file(report, path, noted, verify);
+	json_decref(manifest);
+	return good;
+}
+
+/* --- studies --- */
+
+static bool holds(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
+	       !access(path, F_OK);
+}
+
+static bool is_study(const char *path)
+{
+	return holds(path, RUNS) && (holds(path, "results.json") || holds(path, "times.jsonl"));
+}
+
+/* Whether the folder is the runs/ of a study, or lies in it. */
+static bool is_in_runs(const char *path)
+{
+	char real[PATH_MAX];
+
+	if (!realpath(path, real))
+		return false;
+	for (char *at = real; (at = strstr(at, "/" RUNS)); at += strlen(RUNS)) {
+		const char after = at[1 + strlen(RUNS)];
+		bool found;
+
+		if (after && after != '/')
+			continue;
+		*at = 0;
+		found = is_study(real);
+		*at = '/';
+		if (found)
+			return true;
+	}
+	return false;
 }
 
 /* --- folders --- */
@@ -204,9 +289,10 @@ static bool report_noted(json_t *report, const char *path, const json_t *manifes
 	return good;
 }
 
-static json_t *describe_folder(json_t *report, const char *path, json_t **manifest)
+static json_t *describe_folder(json_t *report, const char *path, json_t **manifest, bool verify)
 {
 	ps_diag diag = {{0}};
+	char file[PATH_MAX];
 	json_t *entry = NULL;
 	int rc = ps_folder_read_manifest(&ps_sys_linux, path, manifest, &diag);
 
@@ -214,38 +300,68 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 		return NULL;
 	entry = add_entry(report, "folders", path, "folder");
 	json_object_del(entry, "tensors");
-	if (rc) {
+	if (!rc && verify && snprintf(file, sizeof file, "%s/" PS_MANIFEST, path) < PATH_MAX)
+		rc = ps_sealed_check(&ps_sys_linux, file, PS_MANIFEST_BYTES_MAX, &diag);
+	if (rc)
 		add_problem(entry, diag.text);
+	if (!*manifest)
 		return entry;
-	}
 	json_object_set(entry, "kind", json_object_get(*manifest, "kind"));
 	json_object_set(entry, "complete", json_object_get(*manifest, "complete"));
 	json_object_set(entry, "provenance", json_object_get(*manifest, "provenance"));
 	return entry;
 }
 
-static bool report_folder(json_t *report, const char *path, bool verify, int depth);
+/* What is asked of the folders below a path. */
+struct walk {
+	json_t *report;
+	bool verify;
+	int depth;
+	bool records; /* the folder is within the runs/ of a study */
+};
+
+static bool report_folder(const struct walk *walk, const char *path);
+
+/* A file that no manifest names. Other files than ours are passed over. has_manifest: also if that
+ * is damaged. */
+static bool report_unnamed(const struct walk *walk, const char *folder, const char *base,
+			   const char *path, bool has_manifest)
+{
+	if (ends_in(base, TENSORS))
+		return report_file(walk->report, path, NULL, walk->verify);
+	if (has_manifest || !ends_in(base, JSON))
+		return true;
+	if (walk->records)
+		return report_sealed(walk->report, path, "record", walk->verify);
+	if (!strcmp(base, "results.json") && is_study(folder))
+		return report_sealed(walk->report, path, "results", walk->verify);
+	return true;
+}
 
 /* Reports the files that the manifest does not name, and the folders. */
-static bool report_rest(json_t *report, const char *path, const json_t *manifest, bool verify,
-			int depth)
+static bool report_rest(const struct walk *walk, const char *path, const json_t *manifest,
+			bool has_manifest)
 {
+	struct walk inner = *walk;
 	struct dirent **entries = NULL;
 	char name[PATH_MAX];
 	bool good = true;
 	int count = scandir(path, &entries, NULL, alphasort);
 
+	inner.depth++;
 	for (int i = 0; i < count; i++) {
 		const char *base = entries[i]->d_name;
 		struct stat st, link;
 
+		inner.records = walk->records || (!strcmp(base, RUNS) && is_study(path));
 		if (base[0] != '.' && !json_object_get(json_object_get(manifest, "files"), base) &&
 		    snprintf(name, sizeof name, "%s/%s", path, base) < (int)sizeof name &&
 		    !stat(name, &st) && !lstat(name, &link)) {
-			if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode) && depth < DEPTH_MAX)
-				good &= report_folder(report, name, verify, depth + 1);
-			else if (S_ISREG(st.st_mode) && is_safetensors(base))
-				good &= report_file(report, name, NULL, verify);
+			if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode) &&
+			    walk->depth < DEPTH_MAX)
+				good &= report_folder(&inner, name);
+			else if (S_ISREG(st.st_mode))
+				good &= report_unnamed(walk, path, base, name, has_manifest);
 		}
 		free(entries[i]);
 	}
@@ -253,14 +369,15 @@ static bool report_rest(json_t *report, const char *path, const json_t *manifest
 	return good;
 }
 
-static bool report_folder(json_t *report, const char *path, bool verify, int depth)
+static bool report_folder(const struct walk *walk, const char *path)
 {
-	json_t *manifest = NULL, *entry = describe_folder(report, path, &manifest);
+	json_t *manifest = NULL,
+	       *entry = describe_folder(walk->report, path, &manifest, walk->verify);
 	bool good = !entry || is_ok(entry);
 
 	if (manifest)
-		good &= report_noted(report, path, manifest, verify);
-	good &= report_rest(report, path, manifest, verify, depth);
+		good &= report_noted(walk->report, path, manifest, walk->verify);
+	good &= report_rest(walk, path, manifest, entry != NULL);
 	json_decref(manifest);
 	return good;
 }
@@ -273,8 +390,10 @@ bool ps_shard_report(json_t *report, const char *path, bool verify)
 	bool good;
 
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return report_file(report, path, NULL, verify);
-	good = report_folder(report, path, verify, 0);
+		return report_given(report, path, verify);
+	good = report_folder(
+		&(struct walk){.report = report, .verify = verify, .records = is_in_runs(path)},
+		path);
 	if (json_array_size(list_of(report, "files")) == before &&
 	    json_array_size(list_of(report, "folders")) == folders) {
 		add_problem(add_entry(report, "files", path, "folder"),

@@ -3,7 +3,7 @@
  * {files: [{path, kind, bytes, tensors: [{name, dtype, shape}], ok, ...}],
  *  folders: [{path, kind, complete, ...}]}
  *   kind        that of our metadata; "safetensors" for a file of another tool; "file" for any
- *               other file that a manifest names
+ *               other file that a manifest names; "record" and "results" for JSON files of a study
  *   metadata    our metadata without the checksums
  *   statistics  see tools/shard_stats.h
  *   checksums   "right", "wrong", "none" (a file of another tool) or "not read" (without verify)
@@ -14,7 +14,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Adds the contents of path to report, an object whose lists are made if they are missing. verify:
+/* A study is a folder with runs/ and with results.json or times.jsonl. Every .json file below its
+ * runs/ that no manifest names is a record. A file that is given by its own name is compared with
+ * the manifest of its folder, if that names it.
+ *
+ * Adds the contents of path to report, an object whose lists are made if they are missing. verify:
  * every checksum is read. Returns true if all is well. */
 bool ps_shard_report(json_t *report, const char *path, bool verify);
 

@@ -15,6 +15,7 @@
 #include "core/base/bitmap.h"
 #include "core/base/rng.h"
 #include "io/cache_store.h"
+#include "io/sealed_json.h"
 #include "test/support/support_sys_double.h"
 
 #define TOOL "tools/shardinfo"
@@ -292,6 +293,76 @@ static void finds_flipped_bits_anywhere(void **state)
 	assert_int_equal(run("--verify", "cache", NULL), 0);
 }
 
+/* A study with a record, results and a cache. */
+static void make_study(void)
+{
+	json_t *object = json_pack("{s:s, s:f, s:{s:i}}", "id", "llama/dense/ppl", "small", 1.5e-9,
+				   "result", "tokens", 3);
+
+	for (int i = 0; i < 3; i++) {
+		static const char *const folders[] = {"", "runs", "runs/llama"};
+
+		assert_int_equal(ps_folder_make(&ps_sys_linux, in_scratch(folders[i]), NULL), 0);
+	}
+	assert_int_equal(
+		ps_sealed_write(&ps_sys_linux, in_scratch("runs/llama/ppl.json"), object, NULL), 0);
+	assert_int_equal(ps_sealed_write(&ps_sys_linux, in_scratch("results.json"), object, NULL),
+			 0);
+	make_cache();
+	json_decref(object);
+}
+
+static void finds_flipped_bits_in_every_json_file(void **state)
+{
+	static const char *const names[] = {"runs/llama/ppl.json", "results.json",
+					    "cache/manifest.json"};
+	static const char *const given[] = {"", "runs", "runs/llama"};
+	struct stat st;
+	json_t *report;
+
+	(void)state;
+	make_study();
+	assert_int_equal(run("--verify --json", "", &report), 0);
+	assert_string_equal(json_string_value(json_object_get(file_of(report, "ppl.json"), "kind")),
+			    "record");
+	assert_string_equal(
+		json_string_value(json_object_get(file_of(report, "results.json"), "kind")),
+		"results");
+	json_decref(report);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		assert_int_equal(stat(in_scratch(names[i]), &st), 0);
+		for (long at = i; at < 8 * st.st_size; at += 31) {
+			flip(names[i], at / 8, (int)(at % 8));
+			if (run("--verify", "", NULL) != 3 || run("--verify", names[i], NULL) != 3)
+				fail_msg("%s: bit %ld flipped: not found", names[i], at);
+			flip(names[i], at / 8, (int)(at % 8));
+		}
+	}
+	flip(names[0], 30, 1);
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		assert_int_equal(run("--verify", given[i], NULL), 3);
+	/* JSON files of others are none of its business. */
+	flip(names[0], 30, 1);
+	assert_int_equal(
+		ps_file_replace(&ps_sys_linux, in_scratch("cache/notes.json"), "[]", 2, NULL), 0);
+	assert_int_equal(ps_file_replace(&ps_sys_linux, in_scratch("config.json"), "[]", 2, NULL),
+			 0);
+	assert_int_equal(run("--verify", "", NULL), 0);
+}
+
+/* Its own checksums are right, and it is in the wrong place. */
+static void a_file_given_by_name_is_compared_with_its_manifest(void **state)
+{
+	char from[PATH_MAX];
+
+	(void)state;
+	make_cache();
+	snprintf(from, sizeof from, "%s/cache/shard-00001.safetensors", scratch);
+	assert_int_equal(run("--verify", "cache/shard-00002.safetensors", NULL), 0);
+	assert_int_equal(rename(from, in_scratch("cache/shard-00002.safetensors")), 0);
+	assert_int_equal(run("--verify", "cache/shard-00002.safetensors", NULL), 3);
+}
+
 static void finds_missing_shortened_and_replaced_files(void **state)
 {
 	static const ps_tensor_decl decl = {"a", PS_U8, 1, {1}};
@@ -402,6 +473,8 @@ int main(void)
 		TEST(names_in_files_do_not_steer_the_terminal),
 		TEST(names_shard_block_and_offset_of_bad_blocks),
 		TEST(finds_flipped_bits_anywhere),
+		TEST(finds_flipped_bits_in_every_json_file),
+		TEST(a_file_given_by_name_is_compared_with_its_manifest),
 		TEST(finds_missing_shortened_and_replaced_files),
 		TEST(a_file_that_lost_its_metadata_is_corrupt),
 		TEST(other_files_of_a_manifest_are_checked_too),

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The quick form of test/fault/flips.sh: a few flips in every kind of file.
+FLIPS=${FLIPS:-9} exec sh "$(dirname "$0")/../fault/flips.sh"

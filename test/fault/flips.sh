@@ -167,6 +167,8 @@ saes() {
 }
 
 exported_checkpoints() {
+	survives "exported: tokenizer.json" "$scratch/exported/tokenizer.json" "$scratch/exported" \
+		tokenize "$scratch/exported" --text "$scratch/short" --window 64 -o "$scratch/none"
 	set -- logits "$scratch/exported" --tokens "$scratch/few" -o "$scratch/none"
 	for file in model.safetensors config.json manifest.json; do
 		survives "exported: $file" "$scratch/exported/$file" "$scratch/exported" "$@"

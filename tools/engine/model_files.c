@@ -8,6 +8,8 @@
 #include "core/base/digest.h"
 #include "io/checkpoint.h"
 #include "io/file.h"
+#include "io/folder.h"
+#include "io/known_digest.h"
 #include "io/recognize.h"
 #include "io/text_file.h"
 
@@ -26,6 +28,29 @@ static int path_of(const char *model, const char *name, char *path, ps_diag *dia
 	return 0;
 }
 
+/* A checkpoint that `export` wrote has a manifest. If that names the file, it must be the one. Any
+ * other manifest.json is not ours, or is damaged itself. */
+static int compare_exported(const char *path, ps_diag *diag)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char folder[PATH_MAX];
+	ps_diag ignored = {{0}};
+	json_t *manifest = NULL;
+	uint64_t bytes, digest;
+	int rc = 0;
+
+	snprintf(folder, sizeof folder, "%.*s", (int)(name - path - 1), path);
+	if (ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored))
+		return 0;
+	if (json_object_get(json_object_get(manifest, "files"), name)) {
+		rc = ps_known_digest(&ps_sys_linux, path, NULL, true, &bytes, &digest, diag);
+		if (!rc)
+			rc = ps_folder_compare(manifest, folder, name, bytes, digest, diag);
+	}
+	json_decref(manifest);
+	return rc;
+}
+
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
 {
 	char path[PATH_MAX];
@@ -38,7 +63,9 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 		*strrchr(path, '/') = 0;
 		return ps_recognize_tokenizer(path, diag);
 	}
-	rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
+	rc = compare_exported(path, diag);
+	if (!rc)
+		rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
 	if (rc)
 		return rc;
 	*digest = ps_digest_of(json.text, json.length);
@@ -53,6 +80,8 @@ int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)
 	size_t length;
 	int rc = path_of(model, "config.json", path, diag);
 
+	if (!rc)
+		rc = compare_exported(path, diag);
 	if (!rc)
 		rc = ps_file_read(&ps_sys_linux, path, CONFIG_BYTES_MAX, &text, &length, diag);
 	if (!rc)

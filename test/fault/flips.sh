@@ -145,8 +145,8 @@ files_of_one_kind() {
 
 caches() {
 	set -- eval "$scratch/sae-1" --cache "$scratch/cache"
-	for file in shard-00000.safetensors manifest.json; do
-		survives "cache: $file" "$scratch/cache/$file" "$scratch/cache" "$@"
+	for part in shard-00000.safetensors manifest.json; do
+		survives "cache: $part" "$scratch/cache/$part" "$scratch/cache" "$@"
 	done
 	cp "$scratch/cache/shard-00000.safetensors" "$scratch/kept"
 	cp "$scratch/other-cache/shard-00000.safetensors" "$scratch/cache"
@@ -156,13 +156,14 @@ caches() {
 
 saes() {
 	set -- compare "$scratch/sae-1" "$scratch/sae-2"
-	for file in sae_weights.safetensors training.safetensors cfg.json manifest.json; do
-		survives "SAE: $file" "$scratch/sae-1/$file" "$scratch/sae-1" "$@"
-		cp "$scratch/sae-1/$file" "$scratch/kept"
-		cp "$scratch/sae-2/$file" "$scratch/sae-1/$file"
-		cmp -s "$scratch/kept" "$scratch/sae-1/$file" ||
-			refused "SAE: $file of another SAE" "$scratch/sae-1" "$@"
-		mv "$scratch/kept" "$scratch/sae-1/$file"
+	for part in sae_weights.safetensors training.safetensors cfg.json manifest.json; do
+		own=$scratch/sae-1/$part another=$scratch/sae-2/$part
+		survives "SAE: $part" "$own" "$scratch/sae-1" "$@"
+		cp "$own" "$scratch/kept"
+		cp "$another" "$own"
+		cmp -s "$scratch/kept" "$own" ||
+			refused "SAE: $part of another SAE" "$scratch/sae-1" "$@"
+		mv "$scratch/kept" "$own"
 	done
 }
 
@@ -170,8 +171,8 @@ exported_checkpoints() {
 	survives "exported: tokenizer.json" "$scratch/exported/tokenizer.json" "$scratch/exported" \
 		tokenize "$scratch/exported" --text "$scratch/short" --window 64 -o "$scratch/none"
 	set -- logits "$scratch/exported" --tokens "$scratch/few" -o "$scratch/none"
-	for file in model.safetensors config.json manifest.json; do
-		survives "exported: $file" "$scratch/exported/$file" "$scratch/exported" "$@"
+	for part in model.safetensors config.json manifest.json; do
+		survives "exported: $part" "$scratch/exported/$part" "$scratch/exported" "$@"
 	done
 }
 

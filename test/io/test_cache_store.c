@@ -519,7 +519,7 @@ static void a_flipped_bit_is_found_before_the_first_use(void **state)
 	open_good(&cache, folder);
 	assert_false(cache.verified);
 	ps_cache_close(&cache);
-	flip("shard-00001.safetensors", 5000);
+	flip("shard-00001.safetensors", 4500);
 	refuse(folder, "shard-00001.safetensors: block 0 at offset 4096");
 }
 
@@ -550,7 +550,7 @@ static void a_changed_shard_of_a_finished_cache_is_made_anew(void **state)
 	(void)state;
 	write_whole(folder, PS_F32);
 	write_whole(whole, PS_F32);
-	flip("shard-00002.safetensors", 5000);
+	flip("shard-00002.safetensors", 4500);
 	verify = &silent;
 	write_whole(folder, PS_F32);
 	verify = NULL;

@@ -644,6 +644,7 @@ int main(void)
 		in_folder(refuses_an_index_that_does_not_fit_its_shards),
 		in_folder(refuses_folders_without_their_files),
 		in_folder(refuses_every_truncation),
+		in_folder(every_byte_of_the_weights_counts),
 		in_folder(digest_is_of_the_contents_alone),
 		cmocka_unit_test(backends_have_names),
 	};

@@ -312,11 +312,11 @@ static void any_failing_call_gives_an_error_or_the_right_digest(void **state)
 {
 	uint64_t bytes, digest;
 	const uint64_t right = (put_bytes(path, 300000, 9), right_digest(path));
-	long count = 1;
+	long count = 0;
 
 	(void)state;
 	settle(path);
-	for (long at = 1; at <= count; at++) {
+	for (long at = 1; count >= at - 1; at++) {
 		ps_diag diag = {{0}};
 		int rc;
 

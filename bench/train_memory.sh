@@ -43,8 +43,8 @@ run() {
 	again=prepare_$name
 	$again
 	watched "$@" "$PRUNESCOPE" train "$cache" --d-sae "$latents" --k "$k" --batch "$batch" \
-		--tokens "$tokens" --threads "$threads" --save-every 1e9 --no-verify --quiet --json \
-		-o "$work/$name"
+		--tokens "$tokens" --threads "$threads" --save-every 1e9 --no-verify --quiet \
+		--json -o "$work/$name"
 	rate=$(json_number tokens_per_s)
 	row "$what $name" f32 "$threads" prunescope "$state" - "$turn" "$tokens" \
 		"$(json_number seconds)" "$rate" tokens/s - "$rss" "$anonymous" "$read"

@@ -8,10 +8,10 @@
  * interrupted cache continues at the first missing shard (ps_cache_writer_resume_row), to the same
  * bytes. The three columns stand before the activations, because a file's wider dtypes come first.
  * So the writer holds the first blocks of a shard in memory until the shard is full. Reading
- * (io/cache_store.c): shards are mapped. Before their first use they are compared with the digests in
- * the manifest, and the shards' own metadata with the manifest's provenance: so name, layer, model
- * and mask are bound to the bytes. A folder of other tools' files that holds `activations` alone is
- * taken too, as unverified. */
+ * (io/cache_store.c): shards are mapped. Before their first use they are compared with the digests
+ * in the manifest, and the shards' own metadata with the manifest's provenance: so name, layer,
+ * model and mask are bound to the bytes. A folder of other tools' files that holds `activations`
+ * alone is taken too, as unverified. */
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
@@ -70,8 +70,8 @@ typedef struct ps_cache {
 	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
 	json_t *manifest;                   /* NULL: another tool's folder */
 	bool verified; /* a manifest of ours stands for the shards; false: another tool's folder */
-	uint64_t
-		digest; /* of the manifest without its checksum, or of the shards' headers and sizes */
+	/* Of the manifest without its checksum, or of the shards' headers and sizes. */
+	uint64_t digest;
 } ps_cache;
 
 /* Maps the shards. Checks sizes, shapes, dtypes, provenance, and that the rows follow each other.

@@ -3,8 +3,8 @@
  *
  * Every write sets mtime and ctime to the time of the file system's clock. Nobody can set ctime to
  * another time. So equal states mean equal bytes, with one exception: a write within the same tick
- * of that clock as the write before leaves the state as it is. ps_file_state_unsettled tells for how
- * long. What is read after that belongs to the state, as long as it lasts. */
+ * of that clock as the write before leaves the state as it is. ps_file_state_unsettled tells for
+ * how long. What is read after that belongs to the state, as long as it lasts. */
 #ifndef PS_IO_FILE_STATE_H
 #define PS_IO_FILE_STATE_H
 
@@ -28,8 +28,8 @@ bool ps_file_state_same(const ps_file_state *a, const ps_file_state *b);
 
 /* Now, in nanoseconds since 1970. */
 int64_t ps_file_time_now(void);
-/* 0: every write after now_ns will change the state. Else the nanoseconds until then. The clock of a
- * file system whose times have parts of a millisecond ticks at least every 10 ms; others may tick
+/* 0: every write after now_ns will change the state. Else the nanoseconds until then. The clock of
+ * a file system whose times have parts of a millisecond ticks at least every 10 ms; others may tick
  * every 2 s (FAT). */
 int64_t ps_file_state_unsettled(const ps_file_state *state, int64_t now_ns);
 

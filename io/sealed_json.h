@@ -2,8 +2,8 @@
  * study, results.json.
  *
  * The key `checksum` holds the XXH3 of the canonical text of all other keys: sorted, compact, reals
- * with 17 digits. So a seal does not depend on how the file is laid out, and any JSON tool can check
- * it. Reading removes the key, writing adds it. */
+ * with 17 digits. So a seal does not depend on how the file is laid out. Reading removes the key,
+ * writing adds it. */
 #ifndef PS_IO_SEALED_JSON_H
 #define PS_IO_SEALED_JSON_H
 

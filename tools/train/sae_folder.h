@@ -39,9 +39,9 @@ typedef struct ps_sae_folder {
 	ps_sae_about about;
 } ps_sae_folder;
 
-/* Reads cfg.json and the manifest: *shape is the SAE without its weights, *bytes what a load will take. So a
- * command can plan its memory before it takes any. PS_EINPUT: cfg.json is not understood, or the
- * weights file is too short for the shape. */
+/* Reads cfg.json and the manifest: *shape is the SAE without its weights, *bytes what a load will
+ * take. So a command can plan its memory before it takes any. PS_EINPUT: cfg.json is not
+ * understood, or the weights file is too short for the shape. */
 int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,
 			  ps_diag *diag) PS_MUST_USE;
 

@@ -278,6 +278,9 @@ studies() {
 	works "a short perplexity text, allowed" study "$study" -o "$scratch/st3" --dry-run \
 		--allow-fewer
 	holds "is remarked on" grep -q 'fewer than 5000: taken' "$scratch/err"
+	write_study "$scratch/short" "$scratch/held-out" "cache_tokens: 999_999"
+	refuses "a short text names the number as it was understood" 3 'the 999999 asked for' \
+		study "$study" -o "$scratch/st3" --dry-run
 	write_study "$scratch/short" "$scratch/held-out" "allow_fewer: true"
 	works "a study that allows fewer" study "$study" -o "$scratch/st4" --json
 	holds "says so" grep -q '"allow_fewer": true' "$scratch/st4/results.json"

@@ -38,7 +38,7 @@ static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	args.variant_count = count;
 	rc = ps_run_cache(g->session, &args, &whole);
 	for (size_t i = 0; i < count && !rc; i++) {
-		results[i] = json_pack("{s:I}", "tokens", (json_int_t)g->file->cache_tokens);
+		results[i] = json_pack("{s:O}", "tokens", json_object_get(whole, "rows"));
 		if (!results[i])
 			rc = ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a result");
 	}

@@ -40,24 +40,25 @@ static int count_windows(ps_graph *g, const ps_tokenize_args *args, int64_t *win
 	return rc;
 }
 
-/* Tells that the texts give `there` tokens, fewer than the key asks for. */
+/* Tells that the texts give `there` tokens, fewer than the key asks for. unit: tokens of a window;
+ * what does not fill one is not asked for. */
 static int tell(ps_graph *g, const ps_graph_model *m, const struct wanted *w, const char *text,
-		int64_t asked, int64_t there)
+		int64_t unit, int64_t there)
 {
 	const ps_study_mark *mark = ps_study_mark_of(g->file, w->key, 0);
 
-	if (there >= asked)
+	if (there / unit >= w->tokens / unit)
 		return 0;
 	if (g->file->allow_fewer) {
 		ps_session_say(g->session, "%s: %s gives %s %lld tokens, fewer than %lld: taken",
-			       w->key, text, m->spec->name, (long long)there, (long long)asked);
+			       w->key, text, m->spec->name, (long long)there, (long long)w->tokens);
 		return 0;
 	}
 	return ps_fail(&g->session->diag, PS_EINPUT,
 		       "%s: line %zu: %s: %s gives %s %lld tokens, fewer than the %lld asked for "
 		       "(allow_fewer: true or --allow-fewer takes what there is)",
 		       g->path, mark ? mark->line : 0, w->key, text, m->spec->name,
-		       (long long)there, (long long)asked);
+		       (long long)there, (long long)w->tokens);
 }
 
 static int check_windows(ps_graph *g, const ps_graph_model *m, const struct wanted *w, size_t count)
@@ -83,7 +84,7 @@ static int check_windows(ps_graph *g, const ps_graph_model *m, const struct want
 	for (size_t i = 0; i < count && !rc; i++)
 		if (w[i].to_do)
 			rc = tell(g, m, &w[i], texts > 1 ? "all text" : args.texts.item[0],
-				  w[i].tokens / args.window * args.window, there * args.window);
+				  args.window, there * args.window);
 	return rc;
 }
 
@@ -102,7 +103,7 @@ static int check_perplexity_text(ps_graph *g, const ps_graph_model *m)
 	int64_t there;
 	int rc = count_windows(g, &args, &there);
 
-	return rc || enough ? rc : tell(g, m, &w, f->ppl.text, w.tokens, there);
+	return rc || enough ? rc : tell(g, m, &w, f->ppl.text, 1, there);
 }
 
 static bool to_do(const ps_graph *g, size_t node)

@@ -137,6 +137,8 @@ numbers_are_whole() {
 		ppl $llama --text x --max-tokens -3
 	refuses "a stride beyond the window" 2 '--stride 9: must be at most --window, 8' \
 		ppl $llama --text x --window 8 --stride 9
+	refuses "more latents than can be numbered" 2 "--d-sae: '9e9'.* 1 to 2147483647" \
+		train x -o "$scratch/none" --d-sae 9e9
 	refuses "more than all weights" 2 "--sparsity: '100%'" prune $llama --method magnitude \
 		--sparsity 100% -o "$scratch/none"
 	for nm in 2:4x ' 2:4' 2 2: :4 0:4 4:4 -1:4 2:4:8 02:4 2:2.5; do

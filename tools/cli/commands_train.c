@@ -15,12 +15,12 @@ static ps_option *sae_options(ps_train_args *a, ps_option *table)
 		{"--recipe", PS_OPTION_TEXT, &a->recipe,
 		 "prunescope|paper|saelens|sparsify|dictionary_learning  defaults of what follows "
 		 "--batch"},
-		{"--d-sae", PS_OPTION_INTS | PS_OPTION_POSITIVE, &a->d_sae,
+		{"--d-sae", PS_OPTION_INTS | PS_OPTION_COUNT, &a->d_sae,
 		 "N ...  latents; several of N, of --k or of --seed: an SAE of each, "
 		 "SAE/d-N-k-N-seed-N/"},
-		{"--expansion", PS_OPTION_INTS | PS_OPTION_POSITIVE, &a->expansion,
+		{"--expansion", PS_OPTION_INTS | PS_OPTION_COUNT, &a->expansion,
 		 "N ...  latents per dimension, when --d-sae is absent (8)"},
-		{"--k", PS_OPTION_INTS | PS_OPTION_POSITIVE, &a->k,
+		{"--k", PS_OPTION_INTS | PS_OPTION_COUNT, &a->k,
 		 "N ...  active latents: of a row, of a row on average, or aimed at by jumprelu "
 		 "(64)"},
 	};
@@ -66,7 +66,7 @@ static ps_option *data_options(ps_train_args *a, ps_option *table)
 static ps_option *step_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"--batch", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->batch, "N  rows a step (4096)"},
+		{"--batch", PS_OPTION_INT | PS_OPTION_COUNT, &a->batch, "N  rows a step (4096)"},
 		{"--lr", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->lr,
 		 "X  peak rate (prunescope: by latents and steps, sae/recipe.h)"},
 		{"--warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->warmup,
@@ -96,7 +96,7 @@ static ps_option *form_options(ps_train_args *a, ps_option *table)
 		 "zero|mean|median  where the decoder's bias starts"},
 		{"--encoder-scale", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->encoder_scale,
 		 "X  the encoder starts as X times the decoder"},
-		{"--k-start", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->k_start,
+		{"--k-start", PS_OPTION_INT | PS_OPTION_COUNT, &a->k_start,
 		 "N  topk, batchtopk: k at the start"},
 		{"--k-anneal", PS_OPTION_REAL | PS_OPTION_SHARE, &a->k_anneal,
 		 "X  share of the steps in which it falls to --k"},
@@ -109,7 +109,7 @@ static ps_option *form_options(ps_train_args *a, ps_option *table)
 		 "X  of --penalty target (--k)"},
 		{"--bandwidth", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->bandwidth,
 		 "X  of jumprelu's estimator"},
-		{"--matryoshka", PS_OPTION_INTS | PS_OPTION_POSITIVE, &a->matryoshka,
+		{"--matryoshka", PS_OPTION_INTS | PS_OPTION_COUNT, &a->matryoshka,
 		 "N ...  batchtopk: the first N latents reconstruct by themselves too"},
 		{"--auxk", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->auxk,
 		 "X  topk, batchtopk: coefficient of the dead latents' loss; 0: none"},

@@ -21,6 +21,8 @@ static bool range_of(const ps_option *option, ps_range *range)
 		*range = whole ? PS_FROM(1) : PS_ABOVE(0);
 	else if (option->kind & PS_OPTION_NATURAL)
 		*range = PS_FROM(0);
+	else if (option->kind & PS_OPTION_COUNT)
+		*range = PS_BETWEEN(1, INT32_MAX);
 	else if (option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1 | PS_OPTION_INSIDE))
 		*range = (ps_range){.least = 0,
 				    .most = 1,

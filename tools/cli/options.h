@@ -36,6 +36,7 @@ typedef enum ps_option_kind {
 	PS_OPTION_SHARE = 1 << 7,    /* 0 to 1, or with % */
 	PS_OPTION_BELOW_1 = 1 << 8,  /* at least 0 and below 1, or with % */
 	PS_OPTION_INSIDE = 1 << 9,   /* above 0 and below 1 */
+	PS_OPTION_COUNT = 1 << 10,   /* 1 to 2^31 - 1: sizes that are multiplied with others */
 } ps_option_kind;
 
 typedef struct ps_option {

@@ -201,11 +201,10 @@ static int check_count(const ps_tokenize_args *args, const struct collector *c, 
 	if (args->allow_fewer || c->windows >= (size_t)args->windows)
 		return 0;
 	return ps_fail(diag, PS_EINPUT,
-		       "%s%s %zu windows of %lld tokens (%zu tokens), fewer than the %lld (%lld "
-		       "tokens) asked for (--allow-fewer takes what there is)",
+		       "%s%s %zu windows of %lld tokens (%zu tokens), fewer than the %lld windows "
+		       "asked for (--allow-fewer takes what there is)",
 		       args->texts.item[0], more, c->windows, (long long)args->window,
-		       c->windows * c->window, (long long)args->windows,
-		       (long long)(args->windows * args->window));
+		       c->windows * c->window, (long long)args->windows);
 }
 
 /* NULL: no memory. */

@@ -166,8 +166,14 @@ int ps_train_widths(const ps_train_args *a, size_t width, int64_t *out, ps_diag 
 	if (a->d_sae.count)
 		return take_list("--d-sae", &a->d_sae, 0, out, diag);
 	count = take_list("--expansion", &a->expansion, 8, out, diag);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		if ((uint64_t)out[i] > INT32_MAX / width)
+			return ps_fail(diag, PS_EUSAGE,
+				       "--expansion %lld: of the width %zu that is more than %d "
+				       "latents",
+				       (long long)out[i], width, INT32_MAX);
 		out[i] *= (int64_t)width;
+	}
 	return count;
 }
 

@@ -4,6 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Puts '?' for control characters. A message quotes names and values from files, and goes to a
+ * terminal and into logs of one line a message. */
+static void make_plain(unsigned char *text)
+{
+	for (; *text; text++) {
+		/* U+0080 to U+009F are control characters too: c2 80 to c2 9f in UTF-8. */
+		if (text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f)
+			text[0] = text[1] = '?';
+		else if (*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 static void note(ps_diag *diag, const char *format, va_list args, int err)
 {
 	char reason[128];
@@ -16,6 +29,7 @@ static void note(ps_diag *diag, const char *format, va_list args, int err)
 		snprintf(diag->text + used, sizeof diag->text - used, ": %s",
 			 strerror_r(err, reason, sizeof reason));
 	}
+	make_plain((unsigned char *)diag->text);
 }
 
 int ps_fail(ps_diag *diag, int code, const char *format, ...)

@@ -23,7 +23,8 @@ typedef struct ps_diag {
 	char text[1024]; /* empty: no failure yet */
 } ps_diag;
 
-/* Returns code, and writes the message unless diag has one already. diag may be NULL. */
+/* Returns code, and writes the message unless diag has one already. diag may be NULL. Control
+ * characters in the message become '?': it is one line of plain text, whatever file it quotes. */
 int ps_fail(ps_diag *diag, int code, const char *format, ...) PS_PRINTF(3, 4);
 
 /* Returns -err, and writes the message with ": " and strerror(err) behind it, as ps_fail does. */

@@ -35,12 +35,13 @@ BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) \
 	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-real check-engines check-asan \
-	check-tsan bench bench-programs bench-full lint fuzz fuzzers install clean
+	check-tsan coverage bench bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -87,11 +88,15 @@ $(TESTS): %: %.o $(TEST_SUPPORT) $(LIB_FILES)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(BENCH_SUPPORT) $(LINK) $(LIBS)
 
-$(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.o $(LIB_FILES)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK) $(LIBS)
+$(BUILD)/test/fuzz/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LINK) $(LIBS)
+
+$(BUILD)/test/fuzz/make_seeds: $(BUILD)/test/fuzz/make_seeds.o $(BUILD)/test/fuzz/support_fuzz.o \
+		$(LIB_FILES)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/test/fuzz/support_fuzz.o $(LINK) $(LIBS)
 
 tests: $(TESTS)
-fuzzers: $(FUZZERS)
+fuzzers: $(FUZZERS) $(BUILD)/test/fuzz/make_seeds
 objects: $(OBJECTS)
 
 demo: ## set up, fetch a text, run the demo's study (about five minutes), name its report
@@ -121,13 +126,25 @@ check-tsan: all ## run the tests under ThreadSanitizer, in build/tsan
 	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope \
 		SHARDINFO=build/tsan/shardinfo OPT=-O1 EXTRA_CFLAGS=-fsanitize=thread
 
+# Parsers, the reader and writer of shards, and what resumes interrupted work.
+COVERED = $(wildcard core/tokenizer/*.c io/*.c tools/study/study_*.c tools/study/record.c \
+	tools/train/sae_*.c tools/train/train_job.c sae/trainer_state.c) core/model/config.c \
+	analysis/report/report_data.c analysis/report/results_schema.c
+
+coverage: ## run the tests in build/coverage, and tell what they cover of parsers and files
+	@rm -rf build/coverage
+	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/coverage PROGRAM=build/coverage/prunescope \
+		SHARDINFO=build/coverage/shardinfo OPT=-O0 EXTRA_CFLAGS=--coverage
+	@sh test/coverage.sh build/coverage $(sort $(COVERED)) | tee build/coverage/table.txt
+
 check-real: all ## compare with real models and Python libraries (variables: test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)
 
 check-engines: all ## run studies under make, Snakemake and Slurm (those that are installed)
 	@PRUNESCOPE=$(PROGRAM) TEST_TIMEOUT=3600 sh test/run.sh test/engines/check.sh
 
-FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-DPS_SMALL_TABLES
 
 fuzz: ## run libFuzzer (clang) on each parser for FUZZ_SECONDS (60), in build/fuzz
 	@$(PARALLEL) -s fuzzers BUILD=build/fuzz CC=clang OPT=-O1 \

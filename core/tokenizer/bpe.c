@@ -11,9 +11,17 @@
 #include "core/tokenizer/bpe_merge.h"
 #include "core/tokenizer/token_vocab.h"
 
+/* The tables have a fixed size. Fuzzers are compiled with small ones, so that they can make
+ * thousands of tokenizers a second. */
+#ifdef PS_SMALL_TABLES
+#define DIRECT_CHARACTERS 0x200
+#define JOIN_BITS (1u << 10)
+#define CACHE_SLOTS (1u << 6)
+#else
 #define DIRECT_CHARACTERS 0x10000 /* code points below it find their token by index */
 #define JOIN_BITS (1u << 22)
 #define CACHE_SLOTS (1u << 15)
+#endif
 #define CACHE_TEXT 46 /* bytes of a word that may be cached */
 #define CACHE_IDS 12
 

@@ -1,12 +1,7 @@
 /* test/fuzz/fuzz_safetensors.c: takes any bytes for a safetensors file: opens it, reads every
  * tensor, verifies checksums. */
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "io/safetensors.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+#include "test/fuzz/support_fuzz.h"
 
 static void ignore(void *context, const char *path, long block, uint64_t offset, const char *what)
 {
@@ -32,25 +27,25 @@ static void read_tensors(const ps_safetensors *file)
 	}
 }
 
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t max, unsigned seed)
+{
+	return support_mutate_safetensors(bytes, length, max, seed);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	const char *path = support_fuzz_file("a.safetensors", bytes, length);
 	ps_safetensors file = {.fd = -1};
 	ps_diag diag = {0};
-	char path[64];
 	bool verified;
+	int rc = ps_safetensors_open(&file, &ps_sys_linux, path, &diag);
 
-	if (fd < 0 || write(fd, bytes, length) != (ssize_t)length)
-		__builtin_trap();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (!ps_safetensors_open(&file, &ps_sys_linux, path, &diag)) {
-		read_tensors(&file);
-		if (ps_safetensors_verify(&file, ignore, NULL, &verified, &diag) && !diag.text[0])
-			__builtin_trap();
-		ps_safetensors_close(&file);
-	} else if (!diag.text[0]) {
-		__builtin_trap();
-	}
-	close(fd);
+	support_fuzz_check(rc, &diag);
+	if (rc)
+		return 0;
+	read_tensors(&file);
+	rc = ps_safetensors_verify(&file, ignore, NULL, &verified, &diag);
+	support_fuzz_check(rc, &diag);
+	ps_safetensors_close(&file);
 	return 0;
 }

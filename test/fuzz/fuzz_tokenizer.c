@@ -4,14 +4,29 @@
 #include <string.h>
 
 #include "core/tokenizer/tokenizer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+#include "test/fuzz/support_fuzz.h"
 
 static int check_id(void *context, int32_t id)
 {
 	if (id < 0 || id >= ps_tokenizer_vocab(context))
 		__builtin_trap();
 	return 0;
+}
+
+/* The JSON before the last zero byte is mutated as JSON, the text behind it as bytes. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t max, unsigned seed)
+{
+	const uint8_t *zero = length ? memrchr(bytes, 0, length) : NULL;
+	const size_t json = zero ? (size_t)(zero - bytes) : length, rest = length - json;
+	uint8_t text[256];
+	size_t changed;
+
+	if (rest > sizeof text || (zero && seed % 4 == 0))
+		return LLVMFuzzerMutate(bytes, length, max);
+	memcpy(text, bytes + json, rest);
+	changed = support_mutate_json(bytes, json, max - rest, seed);
+	memcpy(bytes + changed, text, rest);
+	return changed + rest;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -24,15 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	size_t text_length = zero ? length - json_length - 1 : strlen(text);
 	ps_tokenizer *tokenizer;
 	ps_diag diag = {0};
+	int rc = ps_tokenizer_create(&tokenizer, json, json_length, "fuzz", &diag);
 
-	if (ps_tokenizer_create(&tokenizer, json, json_length, "fuzz", &diag)) {
-		if (!diag.text[0])
-			__builtin_trap();
+	support_fuzz_check(rc, &diag);
+	if (rc)
 		return 0;
-	}
-	if (ps_tokenizer_encode(tokenizer, text, text_length, check_id, tokenizer, &diag) &&
-	    !diag.text[0])
-		__builtin_trap();
+	rc = ps_tokenizer_encode(tokenizer, text, text_length, check_id, tokenizer, &diag);
+	support_fuzz_check(rc, &diag);
 	ps_tokenizer_destroy(tokenizer);
 	return 0;
 }

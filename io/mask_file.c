@@ -129,7 +129,7 @@ static int check_model(const ps_mask_file *mask, uint64_t model_digest, ps_diag 
 /* --- reading --- */
 
 int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
-		      const ps_model_config *config, uint64_t model_digest, ps_diag *diag)
+		      const ps_model_config *config, const uint64_t *model_digest, ps_diag *diag)
 {
 	bool verified;
 	int rc;
@@ -139,8 +139,8 @@ int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
 	if (rc)
 		return rc;
 	rc = check_kind(mask, diag);
-	if (!rc)
-		rc = check_model(mask, model_digest, diag);
+	if (!rc && model_digest)
+		rc = check_model(mask, *model_digest, diag);
 	for (size_t i = 0; !rc && i < mask->file.count; i++)
 		rc = check_tensor(mask, &mask->file.tensors[i], config, diag);
 	/* One flipped bit would silently prune another weight. */

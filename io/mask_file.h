@@ -19,10 +19,11 @@ typedef struct ps_mask_file {
 } ps_mask_file;
 
 /* Maps a mask and checks every tensor's name and shape against the model, and all checksums.
- * model_digest is compared with the digest in the mask's provenance, if there is one.
+ * *model_digest is compared with the digest in the mask's provenance, if there is one; NULL takes
+ * the mask of any model of these shapes.
  * PS_EINPUT for anything wrong, also for a mask of another model. */
 int ps_mask_file_open(ps_mask_file *mask, const ps_sys *sys, const char *path,
-		      const ps_model_config *config, uint64_t model_digest,
+		      const ps_model_config *config, const uint64_t *model_digest,
 		      ps_diag *diag) PS_MUST_USE;
 /* Unmaps the file. One that failed to open is allowed. */
 void ps_mask_file_close(ps_mask_file *mask);

@@ -62,7 +62,7 @@ static int check_tensors(const ps_stats_file *stats, const ps_model_config *conf
 }
 
 int ps_stats_file_open(ps_stats_file *stats, const ps_sys *sys, const char *path,
-		       const ps_model_config *config, uint64_t model_digest, ps_diag *diag)
+		       const ps_model_config *config, const uint64_t *model_digest, ps_diag *diag)
 {
 	bool verified;
 	int rc;
@@ -72,8 +72,8 @@ int ps_stats_file_open(ps_stats_file *stats, const ps_sys *sys, const char *path
 	if (rc)
 		return rc;
 	rc = ps_verified_file_check(&stats->file, &verified, diag);
-	if (!rc)
-		rc = check_model(stats, model_digest, diag);
+	if (!rc && model_digest)
+		rc = check_model(stats, *model_digest, diag);
 	if (!rc)
 		rc = check_tensors(stats, config, diag);
 	if (rc) {

@@ -16,10 +16,11 @@ typedef struct ps_stats_file {
 } ps_stats_file;
 
 /* Maps a file and checks its checksums, and the name, dtype and length of one tensor per layer and
- * input. model_digest is compared with the digest in the provenance, if there is one: statistics of
- * another model of the same shapes would otherwise prune without complaint. PS_EINPUT. */
+ * input. *model_digest is compared with the digest in the provenance, if there is one: statistics
+ * of another model of the same shapes would otherwise prune without complaint. NULL takes them.
+ * PS_EINPUT. */
 int ps_stats_file_open(ps_stats_file *stats, const ps_sys *sys, const char *path,
-		       const ps_model_config *config, uint64_t model_digest,
+		       const ps_model_config *config, const uint64_t *model_digest,
 		       ps_diag *diag) PS_MUST_USE;
 /* Unmaps the file. One that is zeroed or failed to open is allowed. */
 void ps_stats_file_close(ps_stats_file *stats);

@@ -16,7 +16,7 @@
 #include "io/checkpoint.h"
 #include "test/support/support_checkpoint.h"
 
-#define DIGEST 0x0123456789abcdefu
+static const uint64_t model_digest = 0x0123456789abcdefu, other_digest = 0x0123456789abcdf0u;
 #define GATE "model.layers.1.mlp.gate_proj.weight" /* [10, 8] */
 #define DOWN "model.layers.0.mlp.down_proj.weight" /* [8, 10]: six bits of padding a row */
 
@@ -74,7 +74,7 @@ static int open_mask(const ck_model *model, ps_mask_file *mask, ps_diag *diag)
 		strcpy(named.tensors[i].file, "mask.safetensors");
 	ck_write_file(folder, "mask.safetensors", &named);
 	snprintf(path, sizeof path, "%s/mask.safetensors", folder);
-	return ps_mask_file_open(mask, &ps_sys_linux, path, config, DIGEST, diag);
+	return ps_mask_file_open(mask, &ps_sys_linux, path, config, &model_digest, diag);
 }
 
 static void refuse(const ck_model *model, const char *want)
@@ -312,7 +312,8 @@ static void finds_any_flipped_bit_of_its_own_masks(void **state)
 
 	(void)state;
 	write_artefact(path, sizeof path);
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, NULL), 0);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
+			 0);
 	assert_memory_equal(ps_mask_file_find(&mask, 0, PS_DOWN, config).bits, down_bits,
 			    sizeof down_bits);
 	first = (long)mask.file.data_offset;
@@ -323,13 +324,15 @@ static void finds_any_flipped_bit_of_its_own_masks(void **state)
 
 			flip(path, at, bit);
 			assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config,
-							   DIGEST, &diag),
+							   &model_digest, &diag),
 					 PS_EINPUT);
 			assert_non_null(strstr(diag.text, "offset"));
 			flip(path, at, bit);
 		}
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST + 1, NULL),
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &other_digest, NULL),
 			 PS_EINPUT);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, NULL, NULL), 0);
+	ps_mask_file_close(&mask);
 }
 
 static ps_mask_writer *begin_mask(const char *path)
@@ -382,7 +385,8 @@ static void a_written_mask_reads_back(void **state)
 	assert_int_equal(ps_mask_writer_commit(writer, &totals, NULL), 0);
 	assert_true(totals.tensors == config->layers * PS_PROJECTIONS);
 	assert_true(totals.dropped == dropped && totals.weights == weights);
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, DIGEST, NULL), 0);
+	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
+			 0);
 	for (int layer = 0; layer < (int)config->layers; layer++)
 		for (int p = 0; p < PS_PROJECTIONS; p++) {
 			uint64_t gone = make_bits(bits, layer, (ps_projection)p, &rows, &cols);

@@ -70,7 +70,7 @@ static void write_stats(void)
 static int open_stats(ps_stats_file *stats, const ps_model_config *model, uint64_t digest,
 		      ps_diag *diag)
 {
-	return ps_stats_file_open(stats, &ps_sys_linux, path, model, digest, diag);
+	return ps_stats_file_open(stats, &ps_sys_linux, path, model, &digest, diag);
 }
 
 static void written_statistics_read_back_rounded_to_f32(void **state)

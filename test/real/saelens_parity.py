@@ -1,4 +1,5 @@
 """SAEs written by `prunescope train`, of every architecture, loaded by SAELens: the same activations and reconstructions.
+And SAEs saved by SAELens, for use and as checkpoints of an older version, evaluated by prunescope: the same measures.
 
 usage: saelens_parity.py PRUNESCOPE SAE_CODES WORK_DIR
 Trains small SAEs in WORK_DIR on rows made here, loads each with SAELens' SAE.load_from_disk, and compares with
@@ -12,7 +13,8 @@ import sys
 import numpy as np
 import sae_lens
 import torch
-from sae_lens import SAE
+from sae_lens import SAE, saes
+from sae_lens.saes.sae import TrainingSAE
 from safetensors.numpy import load_file, save_file
 
 PROGRAM, CODES, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -65,9 +67,88 @@ def check(rows, arch, recipe):
     return good
 
 
+def measure(sae, rows):
+    """FVU and L0, by SAELens."""
+    x = torch.from_numpy(rows)
+    with torch.no_grad():
+        latents = sae.encode(x)
+        x_hat = sae.decode(latents).numpy().astype(np.float64)
+    fvu = ((rows - x_hat) ** 2).sum() / ((rows - rows.astype(np.float64).mean(0)) ** 2).sum()
+    return float(fvu), float((latents != 0).double().sum(1).mean())
+
+
+def randomize(sae):
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, value in sae.named_parameters():
+            value += torch.randn(value.shape, generator=generator) * (0.1 if value.dim() == 1 else 0.02)
+
+
+def check_saved(rows, name, sae):
+    """A folder that SAELens saved."""
+    folder = WORK / f"saved-{name}"
+    randomize(sae)
+    if isinstance(sae, TrainingSAE):
+        sae.save_inference_model(folder)
+    else:
+        sae.save_model(folder)
+    return compare(rows, name, folder)
+
+
+def check_old(rows, name, cfg, tensors):
+    """A folder as an older SAELens saved it, which SAELens 6 converts."""
+    folder = WORK / f"old-{name}"
+    folder.mkdir(exist_ok=True)
+    cfg = {"d_in": D, "d_sae": F, "dtype": "torch.float32", "device": "cpu", "hook_name": "blocks.3.hook_resid_post",
+           "hook_layer": 3, "model_name": "gpt2-small", **cfg}
+    (folder / "cfg.json").write_text(json.dumps(cfg))
+    save_file({name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()},
+              folder / "sae_weights.safetensors")
+    return compare(rows, name, folder)
+
+
+def compare(rows, name, folder):
+    fvu, l0 = measure(SAE.load_from_disk(folder), rows)
+    ours = run("eval", folder, "--cache", WORK / "cache")
+    error, off = abs(ours["fvu"] / fvu - 1), abs(ours["l0"] - l0)
+    good = error < THRESHOLD and off < 0.01
+    print(f"{name:20} read by prunescope: fvu {error:.1e} (threshold {THRESHOLD}), l0 off by {off:.1e}; fvu {fvu:.4f}, l0 {l0:.1f}: "
+          f"{'ok' if good else 'FAILED'}")
+    return good
+
+
+def saved_cases():
+    size = {"d_in": D, "d_sae": F}
+    yield "topk", saes.TopKSAE(saes.TopKSAEConfig(**size, k=K))
+    yield "topk-rescaled", saes.TopKSAE(saes.TopKSAEConfig(**size, k=K, rescale_acts_by_decoder_norm=True))
+    yield "standard", saes.StandardSAE(saes.StandardSAEConfig(**size, apply_b_dec_to_input=False))
+    yield "jumprelu", saes.JumpReLUSAE(saes.JumpReLUSAEConfig(**size))
+    yield "gated", saes.GatedSAE(saes.GatedSAEConfig(**size))
+    yield "trained-topk", saes.TopKTrainingSAE(saes.TopKTrainingSAEConfig(**size, k=K))
+    yield "trained-batchtopk", saes.BatchTopKTrainingSAE(saes.BatchTopKTrainingSAEConfig(**size, k=K))
+    yield "trained-matryoshka", saes.MatryoshkaBatchTopKTrainingSAE(
+        saes.MatryoshkaBatchTopKTrainingSAEConfig(**size, k=K, matryoshka_widths=[64, F]))
+    yield "trained-jumprelu", saes.JumpReLUTrainingSAE(saes.JumpReLUTrainingSAEConfig(**size))
+    yield "trained-gated", saes.GatedTrainingSAE(saes.GatedTrainingSAEConfig(**size))
+    yield "trained-standard", saes.StandardTrainingSAE(saes.StandardTrainingSAEConfig(**size))
+
+
+def old_cases():
+    rng = np.random.default_rng(2)
+    basic = {"W_enc": rng.normal(size=(D, F)) / D**0.5, "W_dec": rng.normal(size=(F, D)) / F**0.5, "b_enc": rng.normal(size=F) / 8,
+             "b_dec": rng.normal(size=D)}
+    kwargs = {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": K}}
+    yield "v3-topk", {"architecture": "standard", **kwargs}, basic
+    yield "v5-topk", {"architecture": "topk", **kwargs}, basic
+    yield "v2-relu", {"normalize_activations": False}, {**basic, "scaling_factor": np.ones(F)}
+    yield "v4-jumprelu", {"architecture": "jumprelu", "activation_fn_str": "relu"}, {**basic, "threshold": rng.random(F)}
+
+
 rows = make_rows()
 print("sae_lens", sae_lens.__version__)
 cases = [(arch, recipe) for arch in ("topk", "batchtopk", "jumprelu", "relu", "gated") for recipe in ("prunescope", "saelens")]
 cases += [("topk", "paper"), ("topk", "sparsify"), ("topk", "dictionary_learning")]
 results = [check(rows, *case) for case in cases]
+results += [check_saved(rows, *case) for case in saved_cases()]
+results += [check_old(rows, *case) for case in old_cases()]
 sys.exit(0 if all(results) else 1)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# SAELens (Python) loads SAEs of every architecture that prunescope wrote. Run it from the
-# repository's root:
+# SAELens (Python) loads SAEs of every architecture that prunescope wrote, and prunescope those that
+# SAELens saved. Run it from the repository's root:
 #   PRUNESCOPE_SAELENS=1 [PYTHON=...] test/real/saelens_parity.sh
 # Exit 77 if PRUNESCOPE_SAELENS is not given.
 [ -n "$PRUNESCOPE_SAELENS" ] || { echo "PRUNESCOPE_SAELENS is not set"; exit 77; }

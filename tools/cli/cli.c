@@ -33,6 +33,8 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 		 "replace an output folder of another provenance"},
 		{"--no-verify", PS_OPTION_FLAG, &s->no_verify,
 		 "do not read caches through before their first use"},
+		{"--force-mismatch", PS_OPTION_FLAG, &s->force_mismatch,
+		 "take inputs that belong to another model, tokenizer or layer"},
 		{NULL, 0, NULL, NULL},
 	};
 	_Static_assert(sizeof table <= sizeof cli->options, "the common options fit");

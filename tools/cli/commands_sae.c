@@ -20,6 +20,8 @@ static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "take what there is if there are fewer than --windows or --last"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
 		 "BOS, EOS and PAD count too"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
+		 "CACHE  estimate from these rows what normalize_activations lacks"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
 		 "with a MODEL: the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},

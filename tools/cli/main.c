@@ -5,6 +5,7 @@
 
 #include "io/file.h"
 #include "tools/cli/cli.h"
+#include "tools/run/belonging.h"
 #include "tools/run/nearest.h"
 
 #define VERSION "0.1.0"
@@ -22,7 +23,8 @@ const ps_command *const ps_command_tables[] = {
 static void print_usage(FILE *out)
 {
 	fputs("usage: prunescope COMMAND ... [--json] [--memory SIZE] [--threads N] [--io "
-	      "auto|uring|pread|mmap] [--seed N] [--quiet] [--force]\n"
+	      "auto|uring|pread|mmap] [--seed N] [--quiet] [--force] "
+	      "[--force-mismatch]\n"
 	      "       prunescope COMMAND --help\n"
 	      "       prunescope --version\n\n",
 	      out);
@@ -122,6 +124,11 @@ static int run_command(const ps_command *command, int argc, char **argv)
 
 	ps_cli_init(&cli, command);
 	rc = command->main(&cli, argc, argv, &result);
+	if (result) {
+		const int noted = ps_session_note_all(&cli.session, result, &cli.session.diag);
+
+		rc = rc ? rc : noted;
+	}
 	ps_session_end(&cli.session);
 	if (result && !cli.helped && print_result(&cli.session, command, result) && !rc)
 		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");

@@ -2,6 +2,7 @@
 
 #include "core/base/checked.h"
 #include "io/row_filter.h"
+#include "tools/run/belonging.h"
 
 enum { BATCH = 1024 }; /* rows whose window is asked for at a time */
 
@@ -38,10 +39,9 @@ int ps_cache_windows_open(ps_cache_windows *w, const char *path, bool keep_speci
 	rc = ps_cache_open(&w->cache, &ps_sys_linux, path, ps_session_verify(s), &s->diag);
 	if (rc)
 		return rc;
-	if (!w->cache.verified)
-		ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified",
-			       path);
-	if (!ps_row_source_has(&w->cache.source, PS_ROW_WINDOW_ID))
+	if (!w->cache.manifest)
+		rc = ps_session_unverified(s, path);
+	if (!rc && !ps_row_source_has(&w->cache.source, PS_ROW_WINDOW_ID))
 		rc = ps_fail(&s->diag, PS_EINPUT, "%s does not say which window a row is from",
 			     path);
 	if (!rc)

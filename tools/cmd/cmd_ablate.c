@@ -341,6 +341,7 @@ static int check_args(const ps_ablate_args *args, ps_diag *diag)
 int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 {
 	const ps_splice_inputs inputs = {.sae = args->sae,
+					 .norm_cache = args->norm_cache,
 					 .model = args->model,
 					 .mask = args->mask,
 					 .tokens = args->tokens,

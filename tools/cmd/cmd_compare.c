@@ -2,6 +2,7 @@
 #include "analysis/compare.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
 struct compare_run {
@@ -25,6 +26,8 @@ static int take_memory(struct compare_run *r)
 		rc = ps_sae_folder_measure(args->b, &b, &b_bytes, diag);
 	if (!rc)
 		rc = ps_sae_check_width(&a, args->a, b.d_in, args->b, diag);
+	if (!rc)
+		rc = ps_origin_check_saes(r->s, args->a, args->b);
 	if (rc)
 		return rc;
 	bytes = ps_compare_bytes(a.d_sae, b.d_sae, a.d_in, r->s->threads);
@@ -40,10 +43,10 @@ static int compare(struct compare_run *r, json_t **result)
 	const ps_compare_args *args = r->args;
 	ps_diag *diag = &r->s->diag;
 	ps_comparison c;
-	int rc = ps_sae_folder_load(&r->a, args->a, diag);
+	int rc = ps_sae_folder_load_scaled(&r->a, args->a, 1, diag);
 
 	if (!rc)
-		rc = ps_sae_folder_load(&r->b, args->b, diag);
+		rc = ps_sae_folder_load_scaled(&r->b, args->b, 1, diag);
 	if (!rc)
 		rc = ps_compare_saes(&r->a.sae, &r->b.sae,
 				     &(ps_compare_options){.tau = args->tau,

@@ -7,10 +7,12 @@
 #include "io/row_filter.h"
 #include "sae/evaluate.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
 #include "tools/cmd/splice.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/meter.h"
+#include "tools/train/origin.h"
 
 #define SPLICE_ROWS ((size_t)512) /* rows encoded and decoded at a time */
 
@@ -64,6 +66,8 @@ static int open_cache(struct cache_run *r)
 	if (!rc)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->cache.source.width, args->cache,
 					diag);
+	if (!rc)
+		rc = ps_origin_check_cache(r->s, args->sae, &r->cache, args->cache);
 	return rc ? rc : ps_rows_that_count(&r->cache, args->keep_special, &r->rows, diag);
 }
 
@@ -112,7 +116,8 @@ static int evaluate_cache(ps_session *s, const ps_eval_args *args, json_t **resu
 	if (!rc)
 		rc = take_memory(&r);
 	if (!rc)
-		rc = ps_sae_folder_load(&r.sae, args->sae, &s->diag);
+		rc = ps_norm_factor_load(s, &r.sae, args->sae, args->norm_cache,
+					 args->keep_special);
 	if (!rc)
 		rc = ps_evaluate_rows(&r.sae.sae, &r.cache.source, &kept, &s->context, &r.arena,
 				      &evaluation, NULL);
@@ -416,6 +421,8 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, json_t **resu
 					 .model = args->model,
 					 .mask = args->mask,
 					 .tokens = args->tokens,
+					 .norm_cache = args->norm_cache,
+					 .keep_special = args->keep_special,
 					 .layer = args->layer,
 					 .windows = args->windows,
 					 .allow_fewer = args->allow_fewer};

@@ -6,6 +6,7 @@
 #include "core/base/checked.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
 struct seeds_run {
@@ -45,6 +46,8 @@ static int measure(struct seeds_run *r)
 			r->d_in = shape.d_in;
 		rc = ps_sae_check_width(&shape, paths->item[i], r->d_in, paths->item[0],
 					&r->s->diag);
+		if (!rc)
+			rc = ps_origin_check_saes(r->s, paths->item[i], paths->item[0]);
 		r->latents_max = ps_max_size(r->latents_max, shape.d_sae);
 		r->sae_bytes += bytes;
 	}
@@ -108,7 +111,7 @@ static int compare(struct seeds_run *r, json_t **result)
 	int rc = 0;
 
 	for (size_t i = 0; i < paths->count && !rc; i++) {
-		rc = ps_sae_folder_load(&r->folders[i], paths->item[i], &r->s->diag);
+		rc = ps_sae_folder_load_scaled(&r->folders[i], paths->item[i], 1, &r->s->diag);
 		r->saes[i] = &r->folders[i].sae;
 	}
 	if (!rc)

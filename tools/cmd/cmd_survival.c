@@ -15,6 +15,7 @@
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
 struct survival_run {
@@ -68,8 +69,9 @@ static int measure(struct survival_run *r, const char *path, ps_sae *shape, size
 
 	if (!rc && !r->first.d_in)
 		r->first = *shape;
-	return rc ? rc
-		  : ps_sae_check_width(shape, path, r->first.d_in, r->args->dense.item[0], diag);
+	if (!rc)
+		rc = ps_sae_check_width(shape, path, r->first.d_in, r->args->dense.item[0], diag);
+	return rc ? rc : ps_origin_check_saes(r->s, path, r->args->dense.item[0]);
 }
 
 static int measure_all(struct survival_run *r)
@@ -108,6 +110,8 @@ static int open_inputs(struct survival_run *r)
 	if (!rc)
 		rc = ps_sae_check_width(&r->first, args->dense.item[0], r->cache.cache.source.width,
 					args->cache, diag);
+	if (!rc)
+		rc = ps_origin_check_cache(r->s, args->dense.item[0], &r->cache.cache, args->cache);
 	if (!rc && args->ablation)
 		rc = ps_ablation_record_open(&r->ablation, args->ablation, r->first.d_sae, diag);
 	return rc;

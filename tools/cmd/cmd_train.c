@@ -14,6 +14,7 @@
 #include "sae/trainers.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
 #include "tools/run/progress_line.h"
 #include "tools/train/train_args.h"
@@ -101,6 +102,8 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
 	job->provenance = make_provenance(t, &job->options);
 	rc = ps_json_check(job->provenance, &t->s->diag);
+	if (!rc)
+		rc = ps_session_note_mismatches(t->s, job->provenance, &t->s->diag);
 	if (rc)
 		return rc;
 	name_job(c, job);

@@ -8,9 +8,12 @@
 #include "io/artefact.h"
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
 #include "tools/cmd/transfer_latents.h"
+#include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
+#include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
 struct transfer_run {
@@ -23,6 +26,16 @@ struct transfer_run {
 	ps_sae_folder sae;
 	ps_arena arena;
 };
+
+static int check_caches(struct transfer_run *r)
+{
+	ps_origin dense, pruned;
+	int rc = ps_origin_of_cache(r->s, &r->dense.cache, r->args->dense, &dense);
+
+	if (!rc)
+		rc = ps_origin_of_cache(r->s, &r->pruned, r->args->pruned, &pruned);
+	return rc ? rc : ps_origin_check(r->s, &dense, &pruned);
+}
 
 static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
 {
@@ -41,6 +54,10 @@ static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
 	if (!rc)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->pruned.source.width, args->pruned,
 					diag);
+	if (!rc)
+		rc = ps_origin_check_cache(r->s, args->sae, &r->dense.cache, args->dense);
+	if (!rc)
+		rc = check_caches(r);
 	if (!rc && r->dense.cache.source.rows != r->pruned.source.rows)
 		rc = ps_fail(diag, PS_EINPUT,
 			     "%s has %llu rows, %s has %llu: they are not of the same tokens",
@@ -116,6 +133,8 @@ static int write_latents(struct transfer_run *r, const ps_transfer_latents *late
 	ps_artefact *artefact;
 	int rc = ps_json_check(extra, diag);
 
+	if (!rc)
+		rc = ps_session_note_mismatches(r->s, json_object_get(extra, "provenance"), diag);
 	if (!rc)
 		rc = ps_artefact_create(&artefact, &ps_sys_linux,
 					&(ps_artefact_spec){.path = r->args->out,
@@ -195,7 +214,8 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	if (!rc)
 		rc = take_memory(&r, sae_bytes);
 	if (!rc)
-		rc = ps_sae_folder_load(&r.sae, args->sae, &s->diag);
+		rc = ps_norm_factor_load(s, &r.sae, args->sae, args->norm_cache,
+					 args->keep_special);
 	if (!rc)
 		rc = ps_clusters_of_windows(dense, &r.dense.rows, &r.arena, &s->diag, &clusters);
 	if (!rc)

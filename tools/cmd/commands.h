@@ -114,6 +114,7 @@ typedef struct ps_eval_args {
 	int64_t layer, windows; /* windows: the first ones of tokens; 0: all */
 	bool keep_special;      /* BOS, EOS and PAD count too */
 	bool dry_run;           /* with a model only */
+	const char *norm_cache; /* rows that tell a norm the SAE lacks (norm_factor.h); or NULL */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
@@ -128,6 +129,7 @@ typedef struct ps_ablate_args {
 	bool allow_fewer; /* there may be fewer */
 	uint64_t seed;    /* of the choice of latents */
 	bool dry_run;
+	const char *norm_cache; /* as for eval */
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
@@ -150,7 +152,8 @@ typedef struct ps_transfer_args {
 	int64_t samples;            /* of the bootstrap */
 	uint64_t seed;              /* of the bootstrap */
 	bool keep_special;          /* BOS, EOS and PAD count too */
-	const char *out; /* file for each latent's counts (transfer_latents.h); NULL: none */
+	const char *out;        /* file for each latent's counts (transfer_latents.h); NULL: none */
+	const char *norm_cache; /* as for eval */
 } ps_transfer_args;
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 

@@ -19,11 +19,12 @@ static int open_tokens(ps_prune_inputs *in, const char *path)
 static int open_stats(ps_prune_inputs *in, const char *path)
 {
 	int rc = ps_stats_file_open(&in->stats_file, &ps_sys_linux, path, in->engine.config,
-				    in->engine.model_digest, &in->engine.session->diag);
+				    ps_engine_wanted(&in->engine), &in->engine.session->diag);
 
-	if (!rc)
-		in->stats = &in->stats_file;
-	return rc;
+	if (rc)
+		return rc;
+	in->stats = &in->stats_file;
+	return ps_engine_check_source(&in->engine, &in->stats_file.file);
 }
 
 int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args)

@@ -3,11 +3,26 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "tools/cmd/norm_factor.h"
 #include "tools/engine/meter.h"
+#include "tools/train/origin.h"
 
 static int last_layer(const ps_splice *p)
 {
 	return (int)p->engine.config->layers - 1;
+}
+
+static int check_origin(const ps_splice *p)
+{
+	const ps_splice_inputs *inputs = p->inputs;
+	const ps_engine *e = &p->engine;
+	ps_origin sae, model;
+	int rc = ps_origin_of_sae(e->session, inputs->sae, &sae);
+
+	if (rc)
+		return rc;
+	ps_origin_of_model(inputs->model, e->model_digest, e->config->family, p->layer, &model);
+	return ps_origin_check_input(e->session, &sae, &model);
 }
 
 int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)
@@ -28,6 +43,8 @@ int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)
 	if (!rc)
 		rc = ps_sae_check_width(&p->shape, inputs->sae, p->engine.config->width,
 					inputs->model, diag);
+	if (!rc)
+		rc = check_origin(p);
 	if (!rc && p->tokens.window < 2)
 		rc = ps_fail(diag, PS_EINPUT, "%s: windows of one token predict nothing",
 			     inputs->tokens);
@@ -47,7 +64,9 @@ int ps_splice_load(ps_splice *p, const ps_engine_need *need)
 {
 	int rc = ps_engine_check(&p->engine, need);
 
-	return rc ? rc : ps_sae_folder_load(&p->folder, p->inputs->sae, &p->engine.session->diag);
+	return rc ? rc
+		  : ps_norm_factor_load(p->engine.session, &p->folder, p->inputs->sae,
+					p->inputs->norm_cache, p->inputs->keep_special);
 }
 
 void ps_splice_close(ps_splice *p)

@@ -21,6 +21,8 @@ typedef struct ps_splice_inputs {
 	const char *mask;       /* NULL: dense */
 	int64_t layer, windows; /* windows 0: all */
 	bool allow_fewer;       /* there may be fewer than `windows` */
+	const char *norm_cache; /* as in ps_norm_factor_load, with keep_special */
+	bool keep_special;
 } ps_splice_inputs;
 
 typedef struct ps_splice {

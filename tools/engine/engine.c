@@ -11,7 +11,41 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "tools/engine/model_files.h"
+#include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
+
+const uint64_t *ps_engine_wanted(const ps_engine *e)
+{
+	return e->session->force_mismatch ? NULL : &e->model_digest;
+}
+
+int ps_engine_check_source(const ps_engine *e, const ps_safetensors *file)
+{
+	const char *theirs = ps_provenance_input(file->metadata, "model");
+	char ours[PS_DIGEST_TEXT];
+
+	if (!file->metadata)
+		return ps_session_unverified(e->session, file->path);
+	if (!theirs || !strcmp(theirs, ps_digest_format(e->model_digest, ours)))
+		return 0;
+	return ps_session_mismatch(e->session,
+				   &(ps_mismatch){"model", file->path, theirs,
+						  ps_checkpoint_folder(e->checkpoint), ours});
+}
+
+int ps_engine_open_mask(const ps_engine *e, const char *path, ps_mask_file *mask)
+{
+	int rc = ps_mask_file_open(mask, &ps_sys_linux, path, e->config, ps_engine_wanted(e),
+				   &e->session->diag);
+
+	if (rc)
+		return rc;
+	rc = ps_engine_check_source(e, &mask->file);
+	if (rc)
+		ps_mask_file_close(mask);
+	return rc;
+}
 
 int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const char *mask_path)
 {
@@ -26,8 +60,7 @@ int ps_engine_open(ps_engine *e, ps_session *session, const char *model, const c
 	rc = ps_checkpoint_digest(e->checkpoint, &session->context, &e->model_digest, diag);
 	if (rc || !mask_path)
 		return rc;
-	rc = ps_mask_file_open(&e->mask, &ps_sys_linux, mask_path, e->config, e->model_digest,
-			       diag);
+	rc = ps_engine_open_mask(e, mask_path, &e->mask);
 	e->masked = !rc;
 	return rc;
 }
@@ -240,6 +273,27 @@ ps_windows ps_engine_windows(ps_engine *e, const ps_token_file *tokens, size_t f
 		.ids = tokens->ids + first * tokens->window, .start = e->starts, .count = count};
 }
 
+/* Tokens of ours name their tokenizer. A model without tokenizer.json says nothing. */
+static int check_tokenizer(const ps_engine *e, const ps_token_file *tokens)
+{
+	const char *path = tokens->file.path, *folder = ps_checkpoint_folder(e->checkpoint),
+		   *theirs = ps_provenance_input(tokens->file.metadata, "tokenizer");
+	char ours[PS_DIGEST_TEXT];
+	uint64_t digest;
+	bool there;
+	int rc;
+
+	if (!tokens->file.metadata)
+		return ps_session_unverified(e->session, path);
+	if (!theirs)
+		return 0;
+	rc = ps_model_tokenizer_digest(folder, &there, &digest, &e->session->diag);
+	if (rc || !there || !strcmp(theirs, ps_digest_format(digest, ours)))
+		return rc;
+	return ps_session_mismatch(e->session,
+				   &(ps_mismatch){"tokenizer", path, theirs, folder, ours});
+}
+
 int ps_engine_check_tokens(const ps_engine *e, const ps_token_file *tokens)
 {
 	for (size_t i = 0; i < tokens->windows * tokens->window; i++)
@@ -249,7 +303,7 @@ int ps_engine_check_tokens(const ps_engine *e, const ps_token_file *tokens)
 				       "model's vocabulary of %zu",
 				       tokens->file.path, i / tokens->window, i % tokens->window,
 				       tokens->ids[i], e->config->vocab);
-	return 0;
+	return check_tokenizer(e, tokens);
 }
 
 static bool set_digest(json_t *object, const char *name, uint64_t digest)
@@ -262,7 +316,7 @@ static bool set_digest(json_t *object, const char *name, uint64_t digest)
 json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
 				    const ps_mask_file *mask, const ps_token_file *tokens)
 {
-	json_t *inputs = json_object();
+	json_t *inputs = json_object(), *p;
 
 	if (!set_digest(inputs, "model", e->model_digest) ||
 	    (mask && !set_digest(inputs, "mask", mask->digest)) ||
@@ -271,10 +325,15 @@ json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
 		return NULL;
 	}
 	if (e->session->precision == PS_PRECISION_BF16)
-		return json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
-				 "precision", "bf16", "code", ps_code_version(command));
-	return json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code",
-			 ps_code_version(command));
+		p = json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
+			      "precision", "bf16", "code", ps_code_version(command));
+	else
+		p = json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code",
+			      ps_code_version(command));
+	if (!ps_session_note_mismatches(e->session, p, NULL))
+		return p;
+	json_decref(p);
+	return NULL;
 }
 
 json_t *ps_engine_provenance(const ps_engine *e, const char *command, const ps_token_file *tokens)

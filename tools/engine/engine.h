@@ -42,6 +42,14 @@ typedef struct ps_engine {
 int ps_engine_open(ps_engine *engine, ps_session *session, const char *model,
 		   const char *mask_path) PS_MUST_USE;
 
+/* Opens a mask of the engine's model. One of another tool is noted as unverified, one of another
+ * model is PS_EINPUT, or with --force-mismatch noted (tools/run/belonging.h). */
+int ps_engine_open_mask(const ps_engine *engine, const char *path, ps_mask_file *mask) PS_MUST_USE;
+/* The same two notes for another file that was made from a model. */
+int ps_engine_check_source(const ps_engine *engine, const ps_safetensors *file) PS_MUST_USE;
+/* The model's digest for readers that compare it; NULL with --force-mismatch. */
+const uint64_t *ps_engine_wanted(const ps_engine *engine);
+
 typedef struct ps_engine_need {
 	size_t window;        /* longest window, in tokens */
 	size_t tokens;        /* in all */
@@ -101,8 +109,8 @@ ps_windows ps_engine_windows(ps_engine *engine, const ps_token_file *tokens, siz
 /* The dense weights as pruning looks them up: in the mapped files, in any order. */
 ps_weight_lookup ps_engine_lookup(const ps_engine *engine);
 
-/* PS_EINPUT, naming window, position and id, unless every id of the file is below the
- * vocabulary. */
+/* PS_EINPUT, naming window, position and id, unless every id of the file is below the vocabulary;
+ * naming both, if the tokens are of another tokenizer than the model's (tools/run/belonging.h). */
 int ps_engine_check_tokens(const ps_engine *engine, const ps_token_file *tokens) PS_MUST_USE;
 
 /* The beginning of a provenance: {"command", "inputs": {"model": digest, "mask": digest?, "tokens":

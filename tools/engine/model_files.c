@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/digest.h"
 #include "io/checkpoint.h"
@@ -72,6 +73,23 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 	rc = ps_tokenizer_create(tokenizer, json.text, json.length, path, diag);
 	ps_text_file_close(&json);
 	return rc;
+}
+
+int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	ps_text_file json = {0};
+	int rc = path_of(model, "tokenizer.json", path, diag);
+
+	*there = !rc && !access(path, F_OK);
+	if (rc || !*there)
+		return rc;
+	rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);
+	if (rc)
+		return rc;
+	*digest = ps_digest_of(json.text, json.length);
+	ps_text_file_close(&json);
+	return 0;
 }
 
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)

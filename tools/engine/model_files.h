@@ -3,6 +3,7 @@
 #ifndef PS_TOOLS_ENGINE_MODEL_FILES_H
 #define PS_TOOLS_ENGINE_MODEL_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,11 @@
  * or a hub id. PS_EINPUT: the file is missing, or not a tokenizer that is supported. */
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest,
 		       ps_diag *diag) PS_MUST_USE;
+
+/* The digest of tokenizer.json alone. *there: false if the model has no such file. PS_EINPUT: it
+ * cannot be read. */
+int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest,
+			      ps_diag *diag) PS_MUST_USE;
 
 /* *bos: BOS by config.json (ps_config_bos). PS_EINPUT: there is none, or it is beyond the
  * vocabulary. Nothing else of config.json is looked at. */

@@ -14,12 +14,10 @@ int ps_variants_open(ps_variants *v, ps_engine *engine, size_t count)
 
 int ps_variant_open(ps_variants *v, size_t index, const char *mask)
 {
-	const ps_engine *e = v->engine;
 	int rc = 0;
 
 	if (mask)
-		rc = ps_mask_file_open(&v->item[index].mask, &ps_sys_linux, mask, e->config,
-				       e->model_digest, &e->session->diag);
+		rc = ps_engine_open_mask(v->engine, mask, &v->item[index].mask);
 	v->item[index].masked = mask && !rc;
 	return rc;
 }

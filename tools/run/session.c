@@ -111,6 +111,9 @@ void ps_session_end(ps_session *s)
 	ps_progress_line_end();
 	ps_pool_destroy(s->pool);
 	s->pool = NULL;
+	json_decref(s->unverified);
+	json_decref(s->mismatches);
+	s->unverified = s->mismatches = NULL;
 }
 
 const char *ps_precision_name(ps_precision precision)

@@ -28,13 +28,17 @@ typedef struct ps_session {
 	/* Activation caches, and outputs that are there already, are taken as they are
 	 * (--no-verify). Else they are read once for each state of their files. */
 	bool no_verify;
-	double started; /* ps_clock when the work began */
+	bool force_mismatch; /* inputs that do not belong together are taken (belonging.h) */
+	double started;      /* ps_clock when the work began */
 
 	/* ps_session_start makes these. */
 	ps_diag diag; /* why something failed */
 	ps_pool *pool;
 	ps_progress progress;
 	ps_context context; /* pool, progress and diag, as the library takes them */
+
+	/* What was noted of the inputs (belonging.h); NULL: nothing. */
+	json_t *unverified, *mismatches;
 } ps_session;
 
 /* What ps_cache_open and ps_folder_begin verify with; NULL with --no-verify. */

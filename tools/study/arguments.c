@@ -109,33 +109,44 @@ TABLE(train, T, train_rows);
 
 #define T ps_eval_args
 static const ps_argument eval_rows[] = {
-	FIELD(T, sae, TEXT, INPUT),        FIELD(T, cache, TEXT, INPUT),
-	FIELD(T, model, TEXT, MODEL),      FIELD(T, tokens, TEXT, INPUT),
-	FIELD(T, mask, TEXT, INPUT),       FIELD(T, layer, INT, OPTION),
-	FIELD(T, windows, INT, OPTION),    FIELD(T, last, INT, OPTION),
-	FIELD(T, allow_fewer, BOOL, FREE), FIELD(T, keep_special, BOOL, OPTION),
+	FIELD(T, sae, TEXT, INPUT),
+	FIELD(T, cache, TEXT, INPUT),
+	FIELD(T, model, TEXT, MODEL),
+	FIELD(T, tokens, TEXT, INPUT),
+	FIELD(T, mask, TEXT, INPUT),
+	FIELD(T, layer, INT, OPTION),
+	FIELD(T, windows, INT, OPTION),
+	FIELD(T, last, INT, OPTION),
+	FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(eval, T, eval_rows);
 #undef T
 
 #define T ps_transfer_args
 static const ps_argument transfer_rows[] = {
-	FIELD(T, sae, TEXT, INPUT),    FIELD(T, dense, TEXT, INPUT),
-	FIELD(T, pruned, TEXT, INPUT), FIELD(T, samples, INT, OPTION),
-	FIELD(T, seed, SEED, OPTION),  FIELD(T, keep_special, BOOL, OPTION),
+	FIELD(T, sae, TEXT, INPUT),
+	FIELD(T, dense, TEXT, INPUT),
+	FIELD(T, pruned, TEXT, INPUT),
+	FIELD(T, samples, INT, OPTION),
+	FIELD(T, seed, SEED, OPTION),
+	FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, out, TEXT, OUTPUT),
+	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(transfer, T, transfer_rows);
 #undef T
 
 #define T ps_ablate_args
 static const ps_argument ablate_rows[] = {
-	FIELD(T, model, TEXT, MODEL),   FIELD(T, sae, TEXT, INPUT),
-	FIELD(T, tokens, TEXT, INPUT),  FIELD(T, mask, TEXT, INPUT),
-	FIELD(T, layer, INT, OPTION),   FIELD(T, features, INT, OPTION),
-	FIELD(T, windows, INT, OPTION), FIELD(T, allow_fewer, BOOL, FREE),
-	FIELD(T, seed, SEED, OPTION),   FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, model, TEXT, MODEL),     FIELD(T, sae, TEXT, INPUT),
+	FIELD(T, tokens, TEXT, INPUT),    FIELD(T, mask, TEXT, INPUT),
+	FIELD(T, layer, INT, OPTION),     FIELD(T, features, INT, OPTION),
+	FIELD(T, windows, INT, OPTION),   FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, seed, SEED, OPTION),     FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(ablate, T, ablate_rows);
 #undef T

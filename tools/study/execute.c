@@ -12,6 +12,7 @@
 #include "core/model/kernel.h"
 #include "io/folder.h"
 #include "tools/engine/engine.h"
+#include "tools/run/belonging.h"
 #include "tools/run/progress_line.h"
 #include "tools/study/claim.h"
 #include "tools/study/cost.h"
@@ -338,8 +339,10 @@ static int run_batch(struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
 	const ps_step_kind *kind = batch->node[0]->kind;
-	int rc = kind->run(g, batch->node, batch->count, batch->result);
+	int rc;
 
+	ps_session_forget(g->session);
+	rc = kind->run(g, batch->node, batch->count, batch->result);
 	while (rc == PS_EBUDGET && batch->count > 1) {
 		g->session->diag = (ps_diag){{0}};
 		release(e, batch, (batch->count + 1) / 2);

@@ -12,108 +12,22 @@
 #include "io/safetensors.h"
 #include "io/verified_file.h"
 #include "tools/run/json.h"
+#include "tools/train/sae_foreign.h"
+#include "tools/train/sae_weights.h"
 
 #define WEIGHTS "sae_weights.safetensors"
 #define TRAINING "training.safetensors"
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
-#define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */
-/* A folder without a version, or with one below 6.0.0, is converted by SAELens as an old one. */
-#define SAE_LENS_VERSION "6.0.0"
-
-static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
-					 [PS_SAE_JUMPRELU] = "jumprelu",
-					 [PS_SAE_RELU] = "standard",
-					 [PS_SAE_GATED] = "gated"};
-
-/* The vectors that have a number for each latent, by their names in files. */
-enum { LATENT_VECTORS_MAX = 3 };
-
-struct latent_vector {
-	const char *name;
-	float *values;
-};
-
-static size_t latent_vectors(const ps_sae *sae, struct latent_vector *out)
-{
-	size_t count = 0;
-
-	out[count++] =
-		(struct latent_vector){sae->arch == PS_SAE_GATED ? "b_gate" : "b_enc", sae->b_enc};
-	if (sae->arch == PS_SAE_JUMPRELU)
-		out[count++] = (struct latent_vector){"threshold", sae->threshold};
-	if (sae->arch == PS_SAE_GATED) {
-		out[count++] = (struct latent_vector){"r_mag", sae->r_mag};
-		out[count++] = (struct latent_vector){"b_mag", sae->b_mag};
-	}
-	return count;
-}
-
-static int64_t get_int(const json_t *object, const char *key, int64_t otherwise)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_integer(value) ? json_integer_value(value) : otherwise;
-}
-
-static bool get_bool(const json_t *object, const char *key, bool otherwise)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_boolean(value) ? json_is_true(value) : otherwise;
-}
-
-static void get_text(const json_t *object, const char *key, char *out, size_t size)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	snprintf(out, size, "%s", text ? text : "");
-}
-
-static int parse_config(const json_t *cfg, const char *path, ps_sae *sae, ps_sae_about *about,
-			ps_diag *diag)
-{
-	const char *arch = json_string_value(json_object_get(cfg, "architecture"));
-	const char *normalize = json_string_value(json_object_get(cfg, "normalize_activations"));
-	const json_t *metadata = json_object_get(cfg, "metadata");
-	int64_t d_in = get_int(cfg, "d_in", 0), d_sae = get_int(cfg, "d_sae", 0),
-		k = get_int(cfg, "k", 100);
-
-	*sae = (ps_sae){.arch = PS_SAE_TOPK};
-	while (sae->arch <= PS_SAE_GATED && (!arch || strcmp(arch, arch_names[sae->arch])))
-		sae->arch++;
-	if (sae->arch > PS_SAE_GATED)
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: architecture %s is not supported (topk, jumprelu, standard and "
-			       "gated are)",
-			       path, arch ? arch : "(none)");
-	if (d_in <= 0 || d_sae <= 0 || d_in > INT32_MAX || d_sae > INT32_MAX)
-		return ps_fail(diag, PS_EINPUT, "%s: d_in and d_sae must be positive", path);
-	if (sae->arch == PS_SAE_TOPK && (k <= 0 || k > d_sae))
-		return ps_fail(diag, PS_EINPUT, "%s: k is %lld with d_sae %lld", path, (long long)k,
-			       (long long)d_sae);
-	if (normalize && strcmp(normalize, "none"))
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: normalize_activations %s is not supported (none is)", path,
-			       normalize);
-	sae->d_in = (size_t)d_in;
-	sae->d_sae = (size_t)d_sae;
-	sae->k = sae->arch == PS_SAE_TOPK ? (size_t)k : 0;
-	sae->apply_b_dec_to_input = get_bool(cfg, "apply_b_dec_to_input", true);
-	sae->rescale_by_decoder_norm =
-		sae->arch == PS_SAE_TOPK && get_bool(cfg, "rescale_acts_by_decoder_norm", false);
-	get_text(metadata, "hook_name", about->hook_name, sizeof about->hook_name);
-	get_text(metadata, "model_name", about->model_name, sizeof about->model_name);
-	about->prepend_bos = get_bool(metadata, "prepend_bos", false);
-	about->context_size = get_int(metadata, "context_size", 0);
-	return 0;
-}
 
 /* *manifest is NULL for a folder of another tool. */
 static int read_manifest(const char *folder, json_t **manifest, ps_diag *diag)
 {
 	const char *kind;
-	int rc = ps_folder_read_manifest(&ps_sys_linux, folder, manifest, diag);
+	int rc = ps_sae_foreign_check(folder, diag);
 
+	*manifest = NULL;
+	if (!rc)
+		rc = ps_folder_read_manifest(&ps_sys_linux, folder, manifest, diag);
 	if (rc || !*manifest)
 		return rc;
 	kind = json_string_value(json_object_get(*manifest, "kind"));
@@ -130,7 +44,7 @@ static int read_manifest(const char *folder, json_t **manifest, ps_diag *diag)
 	return rc;
 }
 
-static int read_config(const char *folder, const json_t *manifest, ps_sae *sae, ps_sae_about *about,
+static int read_config(const char *folder, const json_t *manifest, ps_sae_config *config,
 		       uint64_t *digest, ps_diag *diag)
 {
 	char path[PATH_MAX], *text;
@@ -157,7 +71,7 @@ static int read_config(const char *folder, const json_t *manifest, ps_sae *sae, 
 		return ps_fail(diag, PS_EINPUT, "%s: not a JSON object (line %d: %s)", path,
 			       error.line, error.text);
 	}
-	rc = parse_config(cfg, path, sae, about, diag);
+	rc = ps_sae_config_parse(cfg, path, config, diag);
 	json_decref(cfg);
 	return rc;
 }
@@ -166,64 +80,6 @@ static size_t load_bytes(const ps_sae *sae)
 {
 	return ps_sae_bytes(sae->d_in, sae->d_sae) + sae->d_sae * (sizeof(uint64_t) + 1) +
 	       4 * PS_ALIGN;
-}
-
-static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols,
-		       float *out, ps_diag *diag)
-{
-	const ps_tensor_info *tensor;
-	uint64_t shape[2] = {rows, cols};
-	int rc = ps_safetensors_expect(file, name, PS_F32, cols ? 2 : 1, shape, &tensor, diag);
-	size_t count = rows * (cols ? cols : 1);
-
-	if (rc)
-		return rc;
-	memcpy(out, ps_safetensors_data(file, tensor), count * sizeof *out);
-	for (size_t i = 0; i < count; i++)
-		if (!isfinite(out[i]))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s holds %f at element %zu",
-				       file->path, name, (double)out[i], i);
-	return 0;
-}
-
-/* W_enc [D, F] in the file, (F, D) in memory. */
-static int load_encoder(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
-{
-	const ps_tensor_info *tensor;
-	uint64_t shape[2] = {sae->d_in, sae->d_sae};
-	const char *data;
-	int rc = ps_safetensors_expect(file, "W_enc", PS_F32, 2, shape, &tensor, diag);
-
-	if (rc)
-		return rc;
-	data = ps_safetensors_data(file, tensor);
-	for (size_t d = 0; d < sae->d_in; d++)
-		for (size_t f = 0; f < sae->d_sae; f++) {
-			float value;
-
-			memcpy(&value, data + (d * sae->d_sae + f) * sizeof value, sizeof value);
-			if (!isfinite(value))
-				return ps_fail(diag, PS_EINPUT,
-					       "%s: tensor W_enc holds %f at row %zu, column %zu",
-					       file->path, (double)value, d, f);
-			sae->enc[f * sae->d_in + d] = value;
-		}
-	return 0;
-}
-
-static int load_weights(const ps_safetensors *file, ps_sae *sae, ps_diag *diag)
-{
-	struct latent_vector vectors[LATENT_VECTORS_MAX];
-	const size_t count = latent_vectors(sae, vectors);
-	int rc = load_encoder(file, sae, diag);
-
-	if (!rc)
-		rc = load_vector(file, "W_dec", sae->d_sae, sae->d_in, sae->dec, diag);
-	if (!rc)
-		rc = load_vector(file, "b_dec", sae->d_in, 0, sae->b_dec, diag);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = load_vector(file, vectors[i].name, sae->d_sae, 0, vectors[i].values, diag);
-	return rc;
 }
 
 /* Opens a file of the folder. Its bytes are compared with its own checksums, and with the manifest
@@ -276,6 +132,88 @@ static int load_firing(ps_sae_folder *folder, const char *path, const json_t *ma
 	return rc;
 }
 
+/* --- the number that rows are multiplied by --- */
+
+/* SAELens 6 keeps it in a checkpoint of an unfinished training, as JSON. *factor stays as it is if
+ * the file is not there. */
+static int read_scaler(const char *folder, double *factor, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	json_t *scaler;
+	const json_t *value;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/activation_scaler.json", folder);
+	if (access(path, F_OK))
+		return 0;
+	rc = ps_file_read_json(&ps_sys_linux, path, CONFIG_BYTES_MAX, &scaler, diag);
+	if (rc)
+		return rc;
+	value = json_object_get(scaler, "scaling_factor");
+	*factor = json_number_value(value);
+	if (json_is_true(json_object_get(scaler, "has_whitening")))
+		rc = ps_fail(diag, PS_EINPUT, "%s: has_whitening is true: not supported", path);
+	else if (!json_is_number(value))
+		rc = ps_fail(diag, PS_EINPUT, "%s: scaling_factor must be a number", path);
+	json_decref(scaler);
+	return rc;
+}
+
+/* SAELens 5 keeps it in the state of its source of activations, as a tensor of one number. */
+static int read_store(const char *folder, double *factor, ps_diag *diag)
+{
+	static const char name[] = "estimated_norm_scaling_factor";
+	char path[PATH_MAX];
+	ps_safetensors file;
+	const ps_tensor_info *tensor;
+	float value = 0;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/activations_store_state.safetensors", folder);
+	if (access(path, F_OK))
+		return 0;
+	rc = ps_safetensors_open(&file, &ps_sys_linux, path, diag);
+	if (rc)
+		return rc;
+	tensor = ps_safetensors_find(&file, name);
+	if (tensor && (tensor->dtype != PS_F32 || tensor->bytes != sizeof value))
+		rc = ps_fail(diag, PS_EINPUT, "%s: tensor %s must be one F32", path, name);
+	else if (tensor)
+		memcpy(&value, ps_safetensors_data(&file, tensor), sizeof value);
+	if (tensor)
+		*factor = (double)value;
+	ps_safetensors_close(&file);
+	return rc;
+}
+
+/* otherwise: the factor where no file holds one; 0: there is none. */
+static int fold_factor(ps_sae_folder *folder, const char *path, double otherwise, ps_diag *diag)
+{
+	double factor = 0;
+	int rc = read_scaler(path, &factor, diag);
+
+	if (!rc && !factor)
+		rc = read_store(path, &factor, diag);
+	if (rc)
+		return rc;
+	if (!factor)
+		factor = otherwise;
+	if (!(factor > 0) || !isfinite((float)factor))
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s/cfg.json: normalize_activations is expected_average_only_in, and "
+			"neither activation_scaler.json nor "
+			"activations_store_state.safetensors is there with the number that "
+			"rows are multiplied by: name rows of its model to estimate it from "
+			"(--norm-cache), or fold it with SAELens",
+			path);
+	folder->row_factor = factor;
+	ps_sae_weights_fold(&folder->sae, (float)factor);
+	return 0;
+}
+
+/* --- measure and load --- */
+
 /* The weights file must be large enough for the shape of cfg.json before memory is planned or taken
  * for it. */
 static int check_file_size(const char *path, uint64_t file_bytes, const ps_sae *shape,
@@ -290,16 +228,17 @@ static int check_file_size(const char *path, uint64_t file_bytes, const ps_sae *
 int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_diag *diag)
 {
 	char file_path[PATH_MAX];
-	ps_sae_about about;
+	ps_sae_config config;
 	uint64_t digest, file_bytes;
 	json_t *manifest;
 	int fd, rc = read_manifest(path, &manifest, diag);
 
 	if (!rc)
-		rc = read_config(path, manifest, shape, &about, &digest, diag);
+		rc = read_config(path, manifest, &config, &digest, diag);
 	json_decref(manifest);
 	if (rc)
 		return rc;
+	*shape = config.shape;
 	snprintf(file_path, sizeof file_path, "%s/" WEIGHTS, path);
 	fd = ps_file_open(&ps_sys_linux, file_path, &file_bytes, diag);
 	if (fd < 0)
@@ -309,10 +248,27 @@ int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_dia
 	return check_file_size(file_path, file_bytes, shape, diag);
 }
 
+int ps_sae_folder_about(const char *path, ps_sae_about *about, bool *foreign, ps_diag *diag)
+{
+	ps_sae_config config;
+	uint64_t digest;
+	json_t *manifest;
+	int rc = read_manifest(path, &manifest, diag);
+
+	if (!rc)
+		rc = read_config(path, manifest, &config, &digest, diag);
+	*foreign = !manifest;
+	json_decref(manifest);
+	if (!rc)
+		*about = config.about;
+	return rc;
+}
+
 /* Takes the memory of the SAE and reads the weights of the open file into it. */
-static int load_sae(ps_sae_folder *folder, const ps_sae *shape, const ps_safetensors *file,
+static int load_sae(ps_sae_folder *folder, const ps_sae_config *config, const ps_safetensors *file,
 		    ps_diag *diag)
 {
+	const ps_sae *shape = &config->shape;
 	int rc = check_file_size(file->path, file->file_bytes, shape, diag);
 
 	if (!rc)
@@ -324,27 +280,36 @@ static int load_sae(ps_sae_folder *folder, const ps_sae *shape, const ps_safeten
 		return rc;
 	folder->sae.apply_b_dec_to_input = shape->apply_b_dec_to_input;
 	folder->sae.rescale_by_decoder_norm = shape->rescale_by_decoder_norm;
-	return load_weights(file, &folder->sae, diag);
+	return ps_sae_weights_load(file, config, &folder->sae, diag);
 }
 
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 {
+	return ps_sae_folder_load_scaled(folder, path, 0, diag);
+}
+
+int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double factor, ps_diag *diag)
+{
 	ps_safetensors file = {.fd = -1};
-	ps_sae shape = {0};
+	ps_sae_config config = {0};
 	uint64_t digest = 0;
 	json_t *manifest;
 	int rc = read_manifest(path, &manifest, diag);
 
 	*folder = (ps_sae_folder){0};
 	if (!rc)
-		rc = read_config(path, manifest, &shape, &folder->about, &folder->digest, diag);
+		rc = read_config(path, manifest, &config, &folder->digest, diag);
 	if (!rc)
 		rc = open_file(&file, path, WEIGHTS, manifest, &digest, diag);
 	if (!rc)
-		rc = load_sae(folder, &shape, &file, diag);
+		rc = load_sae(folder, &config, &file, diag);
+	if (!rc && config.scaled_rows)
+		rc = fold_factor(folder, path, factor, diag);
 	if (!rc)
 		rc = load_firing(folder, path, manifest, diag);
 	folder->digest ^= digest;
+	folder->about = config.about;
+	folder->foreign = !manifest;
 	ps_safetensors_close(&file);
 	json_decref(manifest);
 	if (rc)
@@ -367,64 +332,6 @@ void ps_sae_folder_close(ps_sae_folder *folder)
 {
 	ps_arena_destroy(&folder->arena);
 	*folder = (ps_sae_folder){0};
-}
-
-static int write_encoder(ps_artefact *artefact, const ps_sae *sae, ps_diag *diag)
-{
-	float *rows = malloc(TRANSPOSE_ROWS * sae->d_sae * sizeof *rows);
-	int rc =
-		rows ? 0
-		     : ps_fail(diag, PS_EBUDGET, "no memory for %zu rows of W_enc", TRANSPOSE_ROWS);
-
-	for (size_t first = 0; first < sae->d_in && !rc; first += TRANSPOSE_ROWS) {
-		size_t count = ps_min_size(TRANSPOSE_ROWS, sae->d_in - first);
-
-		for (size_t f = 0; f < sae->d_sae; f++)
-			for (size_t d = 0; d < count; d++)
-				rows[d * sae->d_sae + f] = sae->enc[f * sae->d_in + first + d];
-		rc = ps_artefact_write(artefact, rows, count * sae->d_sae * sizeof *rows, diag);
-	}
-	free(rows);
-	return rc;
-}
-
-static int save_weights(const char *path, const ps_sae *sae, const json_t *extra, ps_diag *diag)
-{
-	struct latent_vector vectors[LATENT_VECTORS_MAX];
-	const size_t count = latent_vectors(sae, vectors);
-	ps_tensor_decl decls[3 + LATENT_VECTORS_MAX] = {
-		{"W_enc", PS_F32, 2, {sae->d_in, sae->d_sae}},
-		{"W_dec", PS_F32, 2, {sae->d_sae, sae->d_in}},
-		{"b_dec", PS_F32, 1, {sae->d_in}},
-	};
-	ps_artefact *artefact;
-	int rc;
-
-	for (size_t i = 0; i < count; i++)
-		decls[3 + i] = (ps_tensor_decl){vectors[i].name, PS_F32, 1, {sae->d_sae}};
-	rc = ps_artefact_create(&artefact, &ps_sys_linux,
-				&(ps_artefact_spec){.path = path,
-						    .kind = "sae",
-						    .extra = extra,
-						    .tensors = decls,
-						    .count = 3 + count},
-				diag);
-	if (rc)
-		return rc;
-	rc = write_encoder(artefact, sae, diag);
-	if (!rc)
-		rc = ps_artefact_write(artefact, sae->dec, sae->d_sae * sae->d_in * sizeof(float),
-				       diag);
-	if (!rc)
-		rc = ps_artefact_write(artefact, sae->b_dec, sae->d_in * sizeof(float), diag);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = ps_artefact_write(artefact, vectors[i].values, sae->d_sae * sizeof(float),
-				       diag);
-	if (rc) {
-		ps_artefact_abort(artefact);
-		return rc;
-	}
-	return ps_artefact_commit(artefact, diag);
 }
 
 static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, const json_t *extra,
@@ -451,40 +358,20 @@ static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, c
 	return ps_artefact_commit(artefact, diag);
 }
 
-static json_t *make_config(const ps_sae *sae, const ps_sae_about *about)
-{
-	json_t *cfg = json_pack(
-		"{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:{s:s, s:s, s:s, s:b, s:I}}",
-		"architecture", arch_names[sae->arch], "d_in", (json_int_t)sae->d_in, "d_sae",
-		(json_int_t)sae->d_sae, "dtype", "float32", "device", "cpu", "apply_b_dec_to_input",
-		sae->apply_b_dec_to_input, "normalize_activations", "none", "reshape_activations",
-		"none", "metadata", "sae_lens_version", SAE_LENS_VERSION, "model_name",
-		about->model_name, "hook_name", about->hook_name, "prepend_bos", about->prepend_bos,
-		"context_size", (json_int_t)about->context_size);
-
-	if (sae->arch != PS_SAE_TOPK ||
-	    !json_object_update_new(cfg, json_pack("{s:I, s:b}", "k", (json_int_t)sae->k,
-						   "rescale_acts_by_decoder_norm",
-						   sae->rescale_by_decoder_norm)))
-		return cfg;
-	json_decref(cfg);
-	return NULL;
-}
-
 int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
 		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
 		       ps_diag *diag)
 {
 	char file[PATH_MAX];
 	json_t *extra = json_pack("{s:O}", "provenance", provenance),
-	       *cfg = make_config(sae, about);
+	       *cfg = ps_sae_config_make(sae, about);
 	int rc = ps_json_check(extra, diag);
 
 	if (!rc)
 		rc = ps_json_check(cfg, diag);
 	snprintf(file, sizeof file, "%s/" WEIGHTS, path);
 	if (!rc)
-		rc = save_weights(file, sae, extra, diag);
+		rc = ps_sae_weights_save(file, sae, extra, diag);
 	if (!rc)
 		rc = ps_folder_note(folder, WEIGHTS, diag);
 	snprintf(file, sizeof file, "%s/" TRAINING, path);

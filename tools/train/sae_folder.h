@@ -21,21 +21,16 @@
 
 #include "core/base/arena.h"
 #include "io/artefact.h"
-#include "sae/sae.h"
-
-/* Where the activations came from, as cfg.json says it. A text that is missing there is empty. */
-typedef struct ps_sae_about {
-	char hook_name[128], model_name[128];
-	bool prepend_bos;
-	int64_t context_size;
-} ps_sae_about;
+#include "tools/train/sae_config.h"
 
 typedef struct ps_sae_folder {
 	ps_sae sae; /* in the arena */
 	ps_arena arena;
-	uint8_t *alive;   /* (F): whether the latent fired; NULL when the folder does not say */
-	uint64_t *firing; /* (F): on how many rows; NULL as well */
-	uint64_t digest;  /* of the weights file and cfg.json */
+	uint8_t *alive;    /* (F): whether the latent fired; NULL when the folder does not say */
+	uint64_t *firing;  /* (F): on how many rows; NULL as well */
+	uint64_t digest;   /* of the weights file and cfg.json */
+	bool foreign;      /* of another tool: without a manifest */
+	double row_factor; /* folded into the weights (ps_sae_weights_fold); 0: none */
 	ps_sae_about about;
 } ps_sae_folder;
 
@@ -49,7 +44,17 @@ int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes,
  * missing or has another shape or dtype than cfg.json says, or holds a number that is not finite.
  * After a failure nothing is held. */
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag) PS_MUST_USE;
+/* The same for an SAE whose rows are to be multiplied by a number that its folder may lack
+ * (scaled_rows of ps_sae_config): factor then takes its place; 0: PS_EINPUT as above. Cosines do
+ * not depend on it, so for them any number does. */
+int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double factor,
+			      ps_diag *diag) PS_MUST_USE;
 void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
+
+/* Reads what cfg.json says of the SAE's origin, without the weights. *foreign: as in
+ * ps_sae_folder. Errors: as ps_sae_folder_measure. */
+int ps_sae_folder_about(const char *path, ps_sae_about *about, bool *foreign,
+			ps_diag *diag) PS_MUST_USE;
 
 /* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of
  * other. */

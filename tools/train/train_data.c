@@ -5,10 +5,13 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "io/row_filter.h"
+#include "tools/run/belonging.h"
+#include "tools/train/origin.h"
 
 /* --- open and close --- */
 
-static int open_cache(ps_train_data *d, const ps_session *s, const char *path, ps_diag *diag)
+static int open_cache(ps_train_data *d, ps_session *s, const char *path, ps_origin *origin,
+		      ps_diag *diag)
 {
 	ps_cache *cache = &d->caches[d->count];
 	int rc = ps_cache_open(cache, &ps_sys_linux, path, ps_session_verify(s), diag);
@@ -16,10 +19,7 @@ static int open_cache(ps_train_data *d, const ps_session *s, const char *path, p
 	if (rc)
 		return rc;
 	d->count++;
-	if (!cache->verified)
-		ps_session_say(s, "%s carries no checksums of ours: taken as it is, unverified",
-			       path);
-	return 0;
+	return ps_origin_of_cache(s, cache, path, origin);
 }
 
 /* Makes one source of all caches. */
@@ -64,14 +64,18 @@ static int hold_out(ps_train_data *d, int64_t count, ps_diag *diag)
 	return 0;
 }
 
-static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *args, ps_diag *diag)
+static int open_all(ps_train_data *d, ps_session *s, const ps_train_args *args, ps_diag *diag)
 {
+	ps_origin first, other;
 	int rc = args->with.count < PS_JOIN_MAX
-			 ? open_cache(d, s, args->cache, diag)
+			 ? open_cache(d, s, args->cache, &first, diag)
 			 : ps_fail(diag, PS_EUSAGE, "--with: at most %d caches", PS_JOIN_MAX - 1);
 
-	for (size_t i = 0; i < args->with.count && !rc; i++)
-		rc = open_cache(d, s, args->with.item[i], diag);
+	for (size_t i = 0; i < args->with.count && !rc; i++) {
+		rc = open_cache(d, s, args->with.item[i], &other, diag);
+		if (!rc)
+			rc = ps_origin_check(s, &first, &other);
+	}
 	if (rc)
 		return rc;
 	d->source = d->caches[0].source;
@@ -86,8 +90,7 @@ static int open_all(ps_train_data *d, const ps_session *s, const ps_train_args *
 	return hold_out(d, args->hold_out, diag);
 }
 
-int ps_train_data_open(ps_train_data *d, const ps_session *s, const ps_train_args *args,
-		       ps_diag *diag)
+int ps_train_data_open(ps_train_data *d, ps_session *s, const ps_train_args *args, ps_diag *diag)
 {
 	int rc;
 
@@ -144,10 +147,12 @@ void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 	const json_t *provenance = json_object_get(d->caches[0].manifest, "provenance"),
 		     *model = json_object_get(provenance, "model");
 	const char *family = json_string_value(json_object_get(model, "family")),
-		   *hook = json_string_value(json_object_get(model, "hook_name"));
+		   *hook = json_string_value(json_object_get(model, "hook_name")),
+		   *digest = ps_provenance_input(d->caches[0].manifest, "model");
 
 	snprintf(about->model_name, sizeof about->model_name, "%s", family ? family : "unknown");
 	snprintf(about->hook_name, sizeof about->hook_name, "%s", hook ? hook : "unknown");
+	snprintf(about->model_digest, sizeof about->model_digest, "%s", digest ? digest : "");
 	about->prepend_bos = json_is_true(json_object_get(model, "prepend_bos"));
 	about->context_size = json_integer_value(json_object_get(model, "context_size"));
 }

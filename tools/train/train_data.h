@@ -27,8 +27,9 @@ typedef struct ps_train_data {
 
 /* Opens the caches that args names and finds the rows. data must stay where it is until it is
  * closed; after a failure it is closed already. PS_EUSAGE: too many caches, or nothing left to
- * train on. PS_EINPUT: a cache cannot be read, or the caches are not of the same tokens. */
-int ps_train_data_open(ps_train_data *data, const ps_session *session, const ps_train_args *args,
+ * train on. PS_EINPUT: a cache cannot be read, or the caches are not of the same tokens, model and
+ * layer. */
+int ps_train_data_open(ps_train_data *data, ps_session *session, const ps_train_args *args,
 		       ps_diag *diag) PS_MUST_USE;
 void ps_train_data_close(ps_train_data *data); /* a zeroed one is allowed */
 

@@ -1,0 +1,296 @@
+#!/bin/sh
+# Inputs that do not belong together are refused with both named, or taken with --force-mismatch and
+# a note in the provenance. Inputs of other tools are taken, with a remark and `unverified`.
+# PRUNESCOPE and SHARDINFO name other binaries.
+# shellcheck disable=SC2086 # lists of options
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+program=$PWD/${PRUNESCOPE:-prunescope}
+shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+status=0
+models=demo/models
+s=$scratch
+
+[ -x "$program" ] || { echo "$program is not built"; exit 77; }
+
+# holds NAME COMMAND...: the command must succeed.
+holds() {
+	name=$1
+	shift
+	if "$@" >/dev/null; then
+		echo "[       OK ] $name"
+	else
+		echo "[  FAILED  ] $name"
+		sed 's/^/    /' "$s/err"
+		status=1
+	fi
+}
+
+# run ARGUMENT...: prunescope with --json; the exit status in $code.
+run() {
+	code=0
+	"$program" "$@" --json >"$s/out" 2>"$s/err" || code=$?
+}
+
+# made ARGUMENT...: an input of the tests is made.
+made() {
+	run "$@"
+	[ "$code" -eq 0 ] || { echo "[  FAILED  ] $*"; cat "$s/err"; exit 1; }
+}
+
+works() {
+	what=$1
+	shift
+	run "$@"
+	holds "$what" test "$code" -eq 0
+}
+
+# refuses NAME PATTERN ARGUMENT...: exit 3, and a message that matches.
+refuses() {
+	what=$1 pattern=$2
+	shift 2
+	run "$@"
+	holds "$what: exit 3" test "$code" -eq 3
+	holds "$what: both are named" grep -q -e "$pattern" "$s/err"
+}
+
+# forced NAME WHAT ARGUMENT...: taken, with a remark, and noted in the result.
+forced() {
+	what=$1 thing=$2
+	shift 2
+	run "$@" --force-mismatch
+	holds "$what: forced" test "$code" -eq 0
+	holds "$what: with a remark" grep -q "although their $thing differs" "$s/err"
+	holds "$what: and noted" grep -q "\"what\": \"$thing\"" "$s/out"
+}
+
+# says KEY: the last result has this key.
+says() {
+	grep -q "\"$1\"" "$s/out"
+}
+
+make_inputs() {
+	sed -n '1,120p' docs/ARCHITECTURE.md >"$s/text"
+	for m in llama gemma3; do
+		made tokenize $models/$m --text "$s/text" --window 32 --windows 24 -o "$s/$m.tokens"
+		made cache $models/$m --tokens "$s/$m.tokens" --layer 2 --layer 3 -o "$s/$m"
+		made train "$s/$m/layer-02" -o "$s/$m.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
+	done
+	made train "$s/llama/layer-03" -o "$s/llama.sae3" --d-sae 64 --k 4 --batch 64 --tokens 640
+	made prune $models/llama --method magnitude --sparsity 0.5 -o "$s/llama.mask"
+	made cache $models/llama --tokens "$s/llama.tokens" --layer 2 --mask "$s/llama.mask" \
+		-o "$s/llama.pruned"
+	made tokenize $models/llama --text README.md --window 32 --windows 24 -o "$s/other.tokens"
+	made cache $models/llama --tokens "$s/other.tokens" --layer 2 -o "$s/llama.other"
+}
+
+# --- tokens and their tokenizer ---
+
+tokens() {
+	t="--tokens $s/gemma3.tokens"
+	refuses "logits: another tokenizer" 'gemma3.tokens.*llama.*tokenizer' logits $models/llama \
+		$t -o "$s/none"
+	refuses "cache: another tokenizer" tokenizer cache $models/llama $t --layer 1 -o "$s/none"
+	refuses "calibrate: another tokenizer" tokenizer calibrate $models/llama $t -o "$s/none"
+	refuses "prune: another tokenizer" tokenizer prune $models/llama --method wanda \
+		--sparsity 0.5 $t -o "$s/none"
+	refuses "eval: another tokenizer" tokenizer eval "$s/llama.sae" $models/llama $t --layer 2
+	refuses "ablate: another tokenizer" tokenizer ablate "$s/llama.sae" $models/llama $t \
+		--layer 2
+	holds "nothing is written" test ! -e "$s/none"
+	forced "cache" tokenizer cache $models/llama $t --layer 1 -o "$s/forced"
+	holds "the cache's provenance has it" grep -q mismatch "$s/forced/manifest.json"
+	holds "another cache's has not" test -z "$(grep -l mismatch "$s/llama/layer-02/manifest.json")"
+	forced "prune" tokenizer prune $models/llama --method wanda --sparsity 0.5 $t \
+		-o "$s/forced.mask"
+	holds "the mask's provenance has it" sh -c \
+		"'$shardinfo' '$s/forced.mask' --json | grep -q mismatch"
+	# A model without a tokenizer says nothing of it.
+	mkdir "$s/bare"
+	cp $models/llama/config.json $models/llama/model.safetensors "$s/bare"
+	works "no tokenizer to compare with" cache "$s/bare" $t --layer 1 -o "$s/bare.cache"
+}
+
+# --- SAEs and what they meet ---
+
+saes() {
+	t="--tokens $s/llama.tokens"
+	refuses "eval: another layer's cache" 'llama.sae .*layer-03.*layer' eval "$s/llama.sae" \
+		--cache "$s/llama/layer-03"
+	refuses "eval: another model's cache" 'llama.sae .*gemma3.*model' eval "$s/llama.sae" \
+		--cache "$s/gemma3/layer-02"
+	refuses "eval: another layer of the model" 'after layer 2.*after layer 3' \
+		eval "$s/llama.sae" $models/llama $t --layer 3
+	refuses "eval: another model" model eval "$s/llama.sae" $models/gemma3 \
+		--tokens "$s/gemma3.tokens" --layer 2
+	refuses "ablate: another layer" layer ablate "$s/llama.sae" $models/llama $t --layer 1
+	refuses "compare: two layers" 'after layer 2.*after layer 3' compare "$s/llama.sae" \
+		"$s/llama.sae3"
+	refuses "compare: two models" model compare "$s/llama.sae" "$s/gemma3.sae"
+	refuses "seeds: two layers" layer seeds "$s/llama.sae" "$s/llama.sae3"
+	refuses "transfer: another layer" layer transfer "$s/llama.sae3" \
+		--cache "$s/llama/layer-02" --cache "$s/llama.pruned"
+	refuses "transfer: caches of two layers" layer transfer "$s/llama.sae" \
+		--cache "$s/llama/layer-02" --cache "$s/llama/layer-03"
+	refuses "transfer: caches of other tokens" tokens transfer "$s/llama.sae" \
+		--cache "$s/llama/layer-02" --cache "$s/llama.other"
+	refuses "train: caches of two layers" layer train "$s/llama/layer-02" \
+		--with "$s/llama/layer-03" -o "$s/none" --d-sae 64 --k 4
+	refuses "survival: a pruned SAE of another layer" layer survival --dense "$s/llama.sae" \
+		--pruned "$s/llama.sae3" --cache "$s/llama/layer-02"
+	refuses "survival: another layer's cache" layer survival --dense "$s/llama.sae" \
+		--pruned "$s/llama.sae" --cache "$s/llama/layer-03"
+	works "another mask is what a study is about" transfer "$s/llama.sae" \
+		--cache "$s/llama/layer-02" --cache "$s/llama.pruned"
+	holds "all of ours: nothing is unverified" sh -c "! grep -q unverified '$s/out'"
+	works "eval where it belongs" eval "$s/llama.sae" $models/llama $t --layer 2
+	forced "eval" layer eval "$s/llama.sae" --cache "$s/llama/layer-03"
+	forced "compare" layer compare "$s/llama.sae" "$s/llama.sae3"
+	forced "train" layer train "$s/llama/layer-02" --with "$s/llama/layer-03" \
+		-o "$s/forced.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
+	holds "the SAE's provenance has it" grep -q mismatch "$s/forced.sae/manifest.json"
+}
+
+# --- hooks that other tools name ---
+
+# hooked NAME MODEL: an SAE of llama's width that says it is from there.
+hooked() {
+	rm -rf "$s/hooked"
+	mkdir "$s/hooked"
+	cp "$s/llama.sae/sae_weights.safetensors" "$s/hooked"
+	cat >"$s/hooked/cfg.json" <<-END
+	{"architecture": "topk", "k": 4, "d_in": 128, "d_sae": 64, "metadata":
+	 {"sae_lens_version": "6.5.0", "model_name": "$2", "hook_name": "$1"}}
+	END
+}
+
+hooks() {
+	t="--tokens $s/llama.tokens"
+	hooked blocks.3.hook_resid_pre demo
+	works "before layer 3 is after layer 2" eval "$s/hooked" $models/llama $t --layer 2
+	refuses "not after layer 3" 'hook_resid_pre (after layer 2)' eval "$s/hooked" \
+		$models/llama $t --layer 3
+	works "a cache of layer 2" eval "$s/hooked" --cache "$s/llama/layer-02"
+	refuses "a cache of layer 3" 'layer' eval "$s/hooked" --cache "$s/llama/layer-03"
+	hooked blocks.0.hook_resid_pre demo
+	refuses "the embedding" 'blocks.0.hook_resid_pre' eval "$s/hooked" $models/llama $t \
+		--layer 0
+	hooked blocks.2.hook_mlp_out demo
+	refuses "an MLP's output" 'hook_mlp_out' eval "$s/hooked" --cache "$s/llama/layer-02"
+	mkdir "$s/rows"
+	cp "$s/llama/layer-02/shard-00000.safetensors" "$s/rows"
+	refuses "an MLP's output, and rows of no known place" 'hook_mlp_out' eval "$s/hooked" \
+		--cache "$s/rows"
+	works "an SAE of an MLP with itself" compare "$s/hooked" "$s/hooked"
+	hooked model.layers.2 google/gemma-3-1b-pt
+	refuses "another family, by its name" 'gemma3_text.*llama' eval "$s/hooked" $models/llama \
+		$t --layer 2
+	hooked model.layers.2 gpt2-small
+	works "a name that tells nothing" eval "$s/hooked" $models/llama $t --layer 2
+	hooked model.layers.2 meta-llama/Llama-3.2-1B
+	works "a hub id and a folder" eval "$s/hooked" $models/llama $t --layer 2
+	mkdir -p "$s/hub/models--org--model/refs" "$s/hub/models--org--model/snapshots/main"
+	echo main >"$s/hub/models--org--model/refs/main"
+	cp $models/llama/* "$s/hub/models--org--model/snapshots/main"
+	run eval "$s/hooked" org/model $t --layer 2
+	HF_HUB_CACHE=$s/hub refuses "two hub ids" 'meta-llama/llama-3.2-1b and org/model' \
+		eval "$s/hooked" org/model $t --layer 2
+	hooked model.layers.2 Org/Model
+	HF_HUB_CACHE=$s/hub works "the same hub id" eval "$s/hooked" org/model $t --layer 2
+}
+
+# --- masks and statistics of another model ---
+
+masks() {
+	cp -r $models/llama "$s/tuned"
+	sed 's/"bos_token_id"/"unused": 1, &/' $models/llama/config.json >"$s/tuned/config.json"
+	made calibrate $models/llama --tokens "$s/llama.tokens" -o "$s/llama.stats"
+	t="--tokens $s/llama.tokens"
+	refuses "a mask of another model" 'llama.mask' logits "$s/tuned" $t \
+		--mask "$s/llama.mask" -o "$s/none"
+	forced "a mask of another model" model logits "$s/tuned" $t --mask "$s/llama.mask" \
+		-o "$s/logits"
+	refuses "statistics of another model" 'llama.stats' prune "$s/tuned" --method wanda \
+		--sparsity 0.5 --stats "$s/llama.stats" -o "$s/none"
+	forced "statistics of another model" model prune "$s/tuned" --method wanda \
+		--sparsity 0.5 --stats "$s/llama.stats" -o "$s/tuned.mask"
+}
+
+# --- files of other tools ---
+
+# plain IN OUT: the same tensors without our metadata.
+plain() {
+	length=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+	tail -c +9 "$1" | head -c "$length" |
+		LC_ALL=C sed 's/"__metadata__":{"prunescope":"\([^"\\]\|\\.\)*"},*//' >"$s/header"
+	n=$(wc -c <"$s/header")
+	{
+		# shellcheck disable=SC2059 # the format is the two bytes
+		printf "\\$(printf %03o $((n % 256)))\\$(printf %03o $((n / 256)))"
+		printf '\000\000\000\000\000\000'
+		cat "$s/header"
+		tail -c +$((length + 9)) "$1"
+	} >"$2"
+}
+
+# unverified NAME PATH ARGUMENT...: taken, with one remark, and listed.
+unverified() {
+	what=$1 path=$2
+	shift 2
+	run "$@"
+	holds "$what of another tool" test "$code" -eq 0
+	holds "$what: one remark" test "$(grep -c "$path.*unverified" "$s/err")" -eq 1
+	holds "$what: listed" grep -q "\"unverified\": \[[^]]*$path\"" "$s/out"
+}
+
+foreign() {
+	mkdir "$s/f" "$s/f/cache" "$s/f/pruned" "$s/f/sae"
+	plain "$s/llama.tokens" "$s/f/tokens"
+	plain "$s/llama.mask" "$s/f/mask"
+	plain "$s/llama.stats" "$s/f/stats"
+	plain "$s/llama/layer-02/shard-00000.safetensors" "$s/f/cache/a.safetensors"
+	plain "$s/llama.pruned/shard-00000.safetensors" "$s/f/pruned/a.safetensors"
+	plain "$s/llama.sae/sae_weights.safetensors" "$s/f/sae/sae_weights.safetensors"
+	cp "$s/llama.sae/cfg.json" "$s/f/sae"
+	m=$models/llama t="--tokens $s/llama.tokens"
+	unverified "logits: tokens" f/tokens logits $m --tokens "$s/f/tokens" -o "$s/l1"
+	unverified "logits: a mask" f/mask logits $m $t --mask "$s/f/mask" -o "$s/l2"
+	unverified "cache: a mask" f/mask cache $m $t --layer 1 --mask "$s/f/mask" -o "$s/l3"
+	unverified "calibrate: tokens" f/tokens calibrate $m --tokens "$s/f/tokens" -o "$s/l4"
+	unverified "prune: statistics" f/stats prune $m --method wanda --sparsity 0.5 \
+		--stats "$s/f/stats" -o "$s/l5"
+	unverified "prune: tokens" f/tokens prune $m --method wanda --sparsity 0.5 \
+		--tokens "$s/f/tokens" -o "$s/l6"
+	unverified "ppl: a mask" f/mask ppl $m --text "$s/text" --window 64 --stride 32 \
+		--mask "$s/f/mask"
+	unverified "export: a mask" f/mask export $m --mask "$s/f/mask" -o "$s/l7"
+	unverified "train: a cache" f/cache train "$s/f/cache" -o "$s/l8" --d-sae 64 --k 4 \
+		--batch 64 --tokens 640
+	unverified "eval: a cache" f/cache eval "$s/llama.sae" --cache "$s/f/cache"
+	unverified "eval: an SAE" f/sae eval "$s/f/sae" --cache "$s/llama/layer-02"
+	unverified "eval: an SAE in a model" f/sae eval "$s/f/sae" $m $t --layer 2
+	unverified "eval: tokens" f/tokens eval "$s/llama.sae" $m --tokens "$s/f/tokens" --layer 2
+	unverified "ablate: an SAE" f/sae ablate "$s/f/sae" $m $t --layer 2 --features 2 \
+		--windows 2
+	unverified "compare: an SAE" f/sae compare "$s/llama.sae" "$s/f/sae"
+	unverified "seeds: an SAE" f/sae seeds "$s/llama.sae" "$s/f/sae"
+	unverified "transfer: the dense cache" f/cache transfer "$s/llama.sae" \
+		--cache "$s/f/cache" --cache "$s/llama.pruned"
+	unverified "transfer: the pruned cache" f/pruned transfer "$s/llama.sae" \
+		--cache "$s/llama/layer-02" --cache "$s/f/pruned"
+	unverified "survival: a cache" f/cache survival --dense "$s/llama.sae" \
+		--pruned "$s/llama.sae" --cache "$s/f/cache"
+	unverified "survival: a pruned SAE" f/sae survival --dense "$s/llama.sae" \
+		--pruned "$s/f/sae" --cache "$s/llama/layer-02"
+}
+
+make_inputs
+tokens
+saes
+hooks
+masks
+foreign
+exit $status

@@ -1,0 +1,48 @@
+/* tools/train/origin.h: where SAEs and activations come from, and whether they belong together.
+ *
+ * Known of an SAE: what its cfg.json says. Ours names the checkpoint by its digest, another tool's
+ * by a name. Known of a cache of ours: its provenance. Only what both sides say is compared:
+ * - the model: by digest; else by family; else by name, if both are hub ids
+ * - the tokens of two caches: by digest
+ * - the place in the model (hook.h) */
+#ifndef PS_TOOLS_TRAIN_ORIGIN_H
+#define PS_TOOLS_TRAIN_ORIGIN_H
+
+#include "core/base/digest.h"
+#include "io/cache_store.h"
+#include "tools/run/session.h"
+#include "tools/train/hook.h"
+
+/* A text that is not known is empty. */
+typedef struct ps_origin {
+	const char *path; /* borrowed; names it in messages */
+	char model_digest[PS_DIGEST_TEXT], tokens_digest[PS_DIGEST_TEXT];
+	char family[32];      /* as ps_family_name */
+	char model_name[512]; /* a hub id, in lower case */
+	char hook_name[256];
+	ps_hook hook;
+} ps_origin;
+
+/* Of an SAE: its cfg.json is read, not its weights. An SAE of another tool is noted as
+ * unverified. */
+int ps_origin_of_sae(ps_session *session, const char *path, ps_origin *origin) PS_MUST_USE;
+/* Of an open cache. One of another tool is noted as unverified. */
+int ps_origin_of_cache(ps_session *session, const ps_cache *cache, const char *path,
+		       ps_origin *origin) PS_MUST_USE;
+/* Of the residual stream after a layer of a model. model: as the user gave it, folder or hub id. */
+void ps_origin_of_model(const char *model, uint64_t digest, ps_family family, int layer,
+			ps_origin *origin);
+
+/* PS_EINPUT naming both, unless they belong together; with --force-mismatch a remark. */
+int ps_origin_check(ps_session *session, const ps_origin *a, const ps_origin *b) PS_MUST_USE;
+/* The same for an SAE and the rows or the model that it is to encode. The SAE must be one of the
+ * residual stream after a layer, or say nothing of its place. */
+int ps_origin_check_input(ps_session *session, const ps_origin *sae,
+			  const ps_origin *input) PS_MUST_USE;
+/* The same for the SAE at a path and an open cache. */
+int ps_origin_check_cache(ps_session *session, const char *sae, const ps_cache *cache,
+			  const char *path) PS_MUST_USE;
+/* The same for two SAEs, which are compared with each other. */
+int ps_origin_check_saes(ps_session *session, const char *a, const char *b) PS_MUST_USE;
+
+#endif

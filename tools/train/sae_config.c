@@ -1,0 +1,537 @@
+#include "tools/train/sae_config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/train/hook.h"
+#include "tools/train/sae_keys.h"
+
+/* A folder without a version, or with one below 6.0.0, is converted by SAELens as an old one. */
+#define SAE_LENS_VERSION "6.0.0"
+#define K_ABSENT 100 /* SAELens' default */
+
+static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
+					 [PS_SAE_JUMPRELU] = "jumprelu",
+					 [PS_SAE_RELU] = "standard",
+					 [PS_SAE_GATED] = "gated"};
+enum { ARCHS = sizeof arch_names / sizeof *arch_names };
+
+struct reading {
+	const json_t *cfg, *metadata; /* metadata: NULL if there is none */
+	const char *path;
+	ps_diag *diag;
+	bool old; /* of a SAELens before 6 */
+	ps_sae_config *out;
+};
+
+const char *ps_sae_arch_name(ps_sae_arch arch)
+{
+	return arch_names[arch];
+}
+
+/* --- typed values --- */
+
+static int refuse(const struct reading *r, const char *key, const json_t *value, const char *right)
+{
+	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	int rc = ps_fail(r->diag, PS_EINPUT, "%s: %s is %.80s: %s", r->path, key,
+			 text ? text : "unreadable", right);
+
+	free(text);
+	return rc;
+}
+
+/* A key may be written in two ways. NULL: it is not there. Two different values are refused. */
+static int find(const struct reading *r, const char *key, const char *old_key, const json_t **value)
+{
+	const json_t *other = json_object_get(r->cfg, old_key);
+
+	*value = json_object_get(r->cfg, key);
+	if (*value && other && !json_equal(*value, other))
+		return ps_fail(r->diag, PS_EINPUT, "%s: %s and %s are both there and differ",
+			       r->path, key, old_key);
+	if (!*value)
+		*value = other;
+	return 0;
+}
+
+static int read_flag(const struct reading *r, const char *key, bool otherwise, bool *out)
+{
+	const json_t *value = json_object_get(r->cfg, key);
+
+	*out = value ? json_is_true(value) : otherwise;
+	if (value && !json_is_boolean(value))
+		return refuse(r, key, value, "it must be true or false");
+	return 0;
+}
+
+static int check_count(const struct reading *r, const char *key, const json_t *value, size_t *out)
+{
+	if (!value)
+		return ps_fail(r->diag, PS_EINPUT, "%s: %s is missing", r->path, key);
+	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+	    json_integer_value(value) > INT32_MAX)
+		return refuse(r, key, value, "it must be a whole number above 0, without a point");
+	*out = (size_t)json_integer_value(value);
+	return 0;
+}
+
+static int read_count(const struct reading *r, const char *key, size_t *out)
+{
+	return check_count(r, key, json_object_get(r->cfg, key), out);
+}
+
+/* --- the version --- */
+
+/* True if a version number is below 6.0.0-rc.0, by the order of PEP 440. */
+static bool is_before_6(const char *text)
+{
+	char *end;
+	const long major = strtol(text, &end, 10);
+
+	if (major != 6)
+		return major < 6;
+	while (*end == '.' && isdigit((unsigned char)end[1]))
+		if (strtol(end + 1, &end, 10))
+			return false;
+	end += strspn(end, ".-_");
+	return *end == 'a' || *end == 'b' || !strncmp(end, "dev", 3);
+}
+
+static int read_version(struct reading *r)
+{
+	const json_t *value = json_object_get(r->cfg, "sae_lens_version");
+	const char *text = json_string_value(value);
+
+	if (r->metadata && !json_is_object(r->metadata))
+		return refuse(r, "metadata", r->metadata, "it must be an object");
+	if (!value || json_is_null(value) || (text && !*text))
+		value = json_object_get(r->metadata, "sae_lens_version");
+	text = json_string_value(value);
+	r->old = !value || json_is_null(value) || (text && !*text);
+	if (r->old)
+		return 0;
+	if (!text || !isdigit((unsigned char)*text))
+		return refuse(r, "sae_lens_version", value, "it must be a text such as \"6.0.0\"");
+	r->old = is_before_6(text);
+	return 0;
+}
+
+/* --- which keys there are --- */
+
+/* The keys that the functions below read. */
+static bool is_used(const char *key)
+{
+	static const char *const used[] = {"activation_fn",
+					   "activation_fn_kwargs",
+					   "activation_fn_str",
+					   "apply_b_dec_to_input",
+					   "architecture",
+					   "context_size",
+					   "d_in",
+					   "d_out",
+					   "d_sae",
+					   "dtype",
+					   "finetuning_scaling_factor",
+					   "hook_head_index",
+					   "hook_head_index_out",
+					   "hook_layer",
+					   "hook_name",
+					   "hook_name_out",
+					   "hook_point",
+					   "hook_point_head_index",
+					   "hook_point_layer",
+					   "is_transcoder",
+					   "k",
+					   "metadata",
+					   "model_name",
+					   "normalize_activations",
+					   "prepend_bos",
+					   "rescale_acts_by_decoder_norm",
+					   "reshape_activations",
+					   "sae_lens_version"};
+
+	for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+		if (!strcmp(key, used[i]))
+			return true;
+	return false;
+}
+
+static int check_keys(const struct reading *r)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)r->cfg, key, value)
+		if (!is_used(key) && !ps_sae_key_is_idle(key))
+			return refuse(r, key, value,
+				      "no version of SAELens that is known here writes this key; "
+				      "remove it if the SAE computes the same without it");
+	return 0;
+}
+
+/* --- the architecture --- */
+
+static int unsupported_arch(const struct reading *r, const char *name)
+{
+	const char *why = "not supported";
+
+	if (strstr(name, "batchtopk"))
+		why = "of an SAE in training; SAELens saves it for use as jumprelu "
+		      "(save_inference_model)";
+	else if (strstr(name, "transcoder"))
+		why = "not supported: it predicts other activations than it reads";
+	return ps_fail(r->diag, PS_EINPUT,
+		       "%s: architecture %s is %s (topk, jumprelu, standard and gated are "
+		       "supported)",
+		       r->path, name, why);
+}
+
+static int read_arch(const struct reading *r)
+{
+	const json_t *value = json_object_get(r->cfg, "architecture");
+	const char *name = json_string_value(value);
+
+	if (!value && r->old)
+		name = "standard";
+	else if (!value)
+		return ps_fail(r->diag, PS_EINPUT, "%s: architecture is missing", r->path);
+	if (!name)
+		return refuse(r, "architecture", value, "it must be a text such as \"topk\"");
+	for (int arch = 0; arch < ARCHS; arch++)
+		if (!strcmp(name, arch_names[arch])) {
+			r->out->shape.arch = (ps_sae_arch)arch;
+			return 0;
+		}
+	return unsupported_arch(r, name);
+}
+
+/* activation_fn_kwargs: an object that holds nothing but k. *k: NULL if it is not there. */
+static int read_kwargs(const struct reading *r, const json_t **k)
+{
+	const json_t *kwargs = json_object_get(r->cfg, "activation_fn_kwargs");
+	const char *key;
+	json_t *value;
+
+	*k = NULL;
+	if (!kwargs || json_is_null(kwargs))
+		return 0;
+	if (!json_is_object(kwargs))
+		return refuse(r, "activation_fn_kwargs", kwargs, "it must be an object");
+	json_object_foreach ((json_t *)kwargs, key, value) {
+		if (strcmp(key, "k"))
+			return refuse(r, "activation_fn_kwargs", kwargs, "only k is supported");
+		*k = value;
+	}
+	return 0;
+}
+
+/* The architecture and the activation function must say the same. Old ones: topk wins. */
+static int check_activation(const struct reading *r, const json_t *value, const json_t *k)
+{
+	ps_sae_arch *arch = &r->out->shape.arch;
+	const char *name = json_string_value(value);
+
+	if (!value)
+		return 0;
+	if (name && !strcmp(name, "topk")) {
+		if (*arch == PS_SAE_TOPK)
+			return 0;
+		if (!r->old)
+			return refuse(r, "activation_fn", value,
+				      "SAELens 6 takes it from architecture, which is another");
+		if (!k)
+			return refuse(r, "activation_fn", value,
+				      "its k is missing in activation_fn_kwargs");
+		*arch = PS_SAE_TOPK;
+		return 0;
+	}
+	if (!name || strcmp(name, "relu"))
+		return refuse(r, "activation_fn", value,
+			      "not supported (\"relu\" and \"topk\" are)");
+	if (*arch == PS_SAE_TOPK && !r->old)
+		return refuse(r, "activation_fn", value, "the architecture is topk");
+	return 0;
+}
+
+static int read_activation(const struct reading *r)
+{
+	const json_t *activation, *in_kwargs, *k = json_object_get(r->cfg, "k");
+	ps_sae *shape = &r->out->shape;
+	int rc = read_kwargs(r, &in_kwargs);
+
+	if (!rc)
+		rc = find(r, "activation_fn", "activation_fn_str", &activation);
+	if (!rc)
+		rc = check_activation(r, activation, in_kwargs);
+	if (rc)
+		return rc;
+	/* A jumprelu SAE may be a batchtopk one that has got its thresholds: k says how many were
+	 * active in training. */
+	if (shape->arch == PS_SAE_JUMPRELU)
+		return 0;
+	if (shape->arch != PS_SAE_TOPK)
+		return k || in_kwargs ? refuse(r, "k", k ? k : in_kwargs, "only a topk SAE has it")
+				      : 0;
+	if (in_kwargs && k && !json_equal(k, in_kwargs))
+		return refuse(r, "k", k, "activation_fn_kwargs holds another one");
+	if (in_kwargs && !k && !r->old)
+		return refuse(r, "activation_fn_kwargs.k", in_kwargs,
+			      "SAELens 6 does not look there but for a key k, and takes 100");
+	if (!k && !in_kwargs && r->old && json_object_get(r->cfg, "activation_fn_kwargs"))
+		return ps_fail(r->diag, PS_EINPUT, "%s: activation_fn_kwargs has no k", r->path);
+	shape->k = K_ABSENT;
+	if (k || in_kwargs)
+		rc = check_count(r, "k", k ? k : in_kwargs, &shape->k);
+	if (!rc && shape->k > shape->d_sae)
+		rc = ps_fail(r->diag, PS_EINPUT, "%s: k is %zu with d_sae %zu", r->path, shape->k,
+			     shape->d_sae);
+	return rc;
+}
+
+/* --- what happens to rows and weights --- */
+
+static int read_normalization(const struct reading *r)
+{
+	static const char key[] = "normalize_activations";
+	const json_t *value = json_object_get(r->cfg, key);
+	const char *name = json_string_value(value);
+
+	if (!value || (r->old && (json_is_null(value) || json_is_false(value))))
+		return 0;
+	if (r->old && json_is_true(value))
+		name = "expected_average_only_in";
+	if (!name)
+		return refuse(r, key, value, "it must be a text such as \"none\"");
+	r->out->scaled_rows = !strcmp(name, "expected_average_only_in");
+	if (!r->out->scaled_rows && strcmp(name, "none"))
+		return refuse(r, key, value,
+			      "not supported (\"none\" and \"expected_average_only_in\" are)");
+	return 0;
+}
+
+static int read_reshaping(const struct reading *r)
+{
+	static const char key[] = "reshape_activations";
+	const json_t *value = json_object_get(r->cfg, key), *hook = NULL;
+	const char *name = json_string_value(value);
+	int rc = find(r, "hook_name", "hook_point", &hook);
+
+	if (rc)
+		return rc;
+	if (value && (!name || strcmp(name, "none")))
+		return refuse(r, key, value, "not supported (\"none\" is)");
+	if (!value && r->old && json_is_string(hook) && strstr(json_string_value(hook), "hook_z"))
+		return refuse(r, "hook_name", hook,
+			      "SAELens reshapes what a hook_z sees, which is not supported");
+	return 0;
+}
+
+static int read_dtype(const struct reading *r)
+{
+	static const struct {
+		const char *name;
+		ps_dtype dtype;
+	} dtypes[] = {{"float32", PS_F32},
+		      {"float64", PS_F64},
+		      {"float16", PS_F16},
+		      {"bfloat16", PS_BF16}};
+	const json_t *value = json_object_get(r->cfg, "dtype");
+	const char *name = json_string_value(value);
+
+	r->out->dtype = PS_F32;
+	if (!value)
+		return 0;
+	if (name && !strncmp(name, "torch.", 6))
+		name += 6;
+	for (size_t i = 0; name && i < sizeof dtypes / sizeof *dtypes; i++)
+		if (!strcmp(name, dtypes[i].name)) {
+			r->out->dtype = dtypes[i].dtype;
+			return 0;
+		}
+	return refuse(r, "dtype", value,
+		      "it must be \"float32\", \"float64\", \"float16\" or \"bfloat16\"");
+}
+
+static int read_flags(const struct reading *r)
+{
+	ps_sae *shape = &r->out->shape;
+	int rc = read_flag(r, "apply_b_dec_to_input", true, &shape->apply_b_dec_to_input);
+
+	if (!rc)
+		rc = read_flag(r, "rescale_acts_by_decoder_norm", false,
+			       &shape->rescale_by_decoder_norm);
+	if (!rc)
+		rc = read_flag(r, "finetuning_scaling_factor", false, &r->out->scaled_latents);
+	if (rc)
+		return rc;
+	if (shape->arch != PS_SAE_TOPK && shape->rescale_by_decoder_norm)
+		return ps_fail(r->diag, PS_EINPUT,
+			       "%s: rescale_acts_by_decoder_norm is true, the architecture is %s: "
+			       "only a topk SAE has it",
+			       r->path, arch_names[shape->arch]);
+	return 0;
+}
+
+/* --- where it is from --- */
+
+/* A key that stands beside the others before SAELens 6, and in metadata since. NULL: neither. */
+static int find_about(const struct reading *r, const char *key, const char *old_key,
+		      const json_t **value)
+{
+	const json_t *nested = json_object_get(r->metadata, key);
+	int rc = find(r, key, old_key, value);
+
+	if (nested && (!*value || !r->old))
+		*value = nested;
+	return rc;
+}
+
+static int read_text(const struct reading *r, const char *key, const char *old_key, char *out,
+		     size_t size)
+{
+	const json_t *value;
+	int rc = find_about(r, key, old_key, &value);
+
+	if (rc || !value || json_is_null(value))
+		return rc;
+	if (!json_is_string(value) || json_string_length(value) >= size)
+		return refuse(r, key, value, "it must be a text, and not so long");
+	memcpy(out, json_string_value(value), json_string_length(value) + 1);
+	return 0;
+}
+
+/* What an SAE reads it must predict, and all heads of it. */
+static int check_both_ends(const struct reading *r)
+{
+	const char *const heads[] = {"hook_head_index", "hook_head_index_out"};
+	const json_t *value, *d_out = json_object_get(r->cfg, "d_out");
+	bool transcoder;
+	int rc = read_flag(r, "is_transcoder", false, &transcoder);
+
+	if (!rc && transcoder)
+		rc = refuse(r, "is_transcoder", json_object_get(r->cfg, "is_transcoder"),
+			    "not supported: a transcoder predicts other activations than it reads");
+	for (size_t i = 0; i < 2 && !rc; i++) {
+		rc = find_about(r, heads[i], i ? heads[i] : "hook_point_head_index", &value);
+		if (!rc && value && !json_is_null(value))
+			rc = refuse(r, heads[i], value,
+				    "an SAE of one attention head is not supported");
+	}
+	if (!rc)
+		rc = find_about(r, "hook_name_out", "hook_name_out", &value);
+	if (!rc && value && !json_is_null(value) &&
+	    (!json_is_string(value) ||
+	     strcmp(json_string_value(value), r->out->about.hook_name) != 0))
+		rc = refuse(r, "hook_name_out", value,
+			    "another hook than hook_name: a transcoder, which is not supported");
+	if (!rc && d_out && !json_is_null(d_out) &&
+	    (!json_is_integer(d_out) ||
+	     json_integer_value(d_out) != (json_int_t)r->out->shape.d_in))
+		rc = refuse(r, "d_out", d_out,
+			    "another width than d_in: a transcoder, which is not supported");
+	return rc;
+}
+
+/* hook_layer repeats what hook_name says. */
+static int check_hook_layer(const struct reading *r)
+{
+	const json_t *value;
+	const int block = ps_hook_block(r->out->about.hook_name);
+	int rc = find(r, "hook_layer", "hook_point_layer", &value);
+
+	if (rc || !value || json_is_null(value))
+		return rc;
+	if (!json_is_integer(value))
+		return refuse(r, "hook_layer", value, "it must be a whole number");
+	if (block >= 0 && json_integer_value(value) != block)
+		return ps_fail(r->diag, PS_EINPUT, "%s: hook_layer is %lld, hook_name is %s",
+			       r->path, (long long)json_integer_value(value),
+			       r->out->about.hook_name);
+	return 0;
+}
+
+static int read_about(const struct reading *r)
+{
+	ps_sae_about *about = &r->out->about;
+	const json_t *value;
+	int rc = read_text(r, "hook_name", "hook_point", about->hook_name, sizeof about->hook_name);
+
+	if (!rc)
+		rc = read_text(r, "model_name", "model_name", about->model_name,
+			       sizeof about->model_name);
+	if (!rc)
+		rc = check_both_ends(r);
+	if (!rc)
+		rc = check_hook_layer(r);
+	if (!rc)
+		rc = find_about(r, "prepend_bos", "prepend_bos", &value);
+	if (rc)
+		return rc;
+	about->prepend_bos = json_is_true(value);
+	rc = find_about(r, "context_size", "context_size", &value);
+	about->context_size = json_integer_value(value);
+	snprintf(about->model_digest, sizeof about->model_digest, "%s",
+		 json_is_string(json_object_get(r->metadata, "model_digest"))
+			 ? json_string_value(json_object_get(r->metadata, "model_digest"))
+			 : "");
+	return rc;
+}
+
+int ps_sae_config_parse(const json_t *cfg, const char *path, ps_sae_config *config, ps_diag *diag)
+{
+	struct reading r = {.cfg = cfg,
+			    .metadata = json_object_get(cfg, "metadata"),
+			    .path = path,
+			    .diag = diag,
+			    .out = config};
+	int (*const steps[])(const struct reading *) = {
+		check_keys,     read_arch,  read_activation, read_normalization,
+		read_reshaping, read_dtype, read_flags,      read_about};
+	int rc = read_version(&r);
+
+	*config = (ps_sae_config){.dtype = PS_F32};
+	if (!rc)
+		rc = read_count(&r, "d_in", &config->shape.d_in);
+	if (!rc)
+		rc = read_count(&r, "d_sae", &config->shape.d_sae);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && !rc; i++)
+		rc = steps[i](&r);
+	return rc;
+}
+
+/* --- writing --- */
+
+static json_t *make_metadata(const ps_sae_about *about)
+{
+	json_t *metadata = json_pack("{s:s, s:s, s:s, s:b, s:I}", "sae_lens_version",
+				     SAE_LENS_VERSION, "model_name", about->model_name, "hook_name",
+				     about->hook_name, "prepend_bos", about->prepend_bos,
+				     "context_size", (json_int_t)about->context_size);
+
+	if (!*about->model_digest ||
+	    !json_object_set_new(metadata, "model_digest", json_string(about->model_digest)))
+		return metadata;
+	json_decref(metadata);
+	return NULL;
+}
+
+json_t *ps_sae_config_make(const ps_sae *sae, const ps_sae_about *about)
+{
+	json_t *cfg = json_pack("{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:o}", "architecture",
+				arch_names[sae->arch], "d_in", (json_int_t)sae->d_in, "d_sae",
+				(json_int_t)sae->d_sae, "dtype", "float32", "device", "cpu",
+				"apply_b_dec_to_input", sae->apply_b_dec_to_input,
+				"normalize_activations", "none", "reshape_activations", "none",
+				"metadata", make_metadata(about));
+
+	if (sae->arch != PS_SAE_TOPK ||
+	    !json_object_update_new(cfg, json_pack("{s:I, s:b}", "k", (json_int_t)sae->k,
+						   "rescale_acts_by_decoder_norm",
+						   sae->rescale_by_decoder_norm)))
+		return cfg;
+	json_decref(cfg);
+	return NULL;
+}

@@ -1,0 +1,33 @@
+/* tools/train/sae_weights.h: sae_weights.safetensors, the parameters of an SAE in SAELens' form.
+ *
+ *   W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F]
+ *   jumprelu also has threshold [F]
+ *   gated has b_gate, r_mag and b_mag [F] instead of b_enc
+ *   SAELens 2 to 5 also wrote scaling_factor [F] (finetuning_scaling_factor in memory)
+ * Ours are F32. Others may be F32, F64, F16 or BF16. They are rounded to the dtype of cfg.json, as
+ * SAELens does it, and then to F32, in which this program computes.
+ *
+ * scaling_factor multiplies each latent when it is decoded. Here its product with the decoder's row
+ * takes its place. As SAELens, a factor of ones counts as none, and another one is refused unless
+ * finetuning_scaling_factor of cfg.json is true. */
+#ifndef PS_TOOLS_TRAIN_SAE_WEIGHTS_H
+#define PS_TOOLS_TRAIN_SAE_WEIGHTS_H
+
+#include "io/safetensors.h"
+#include "tools/train/sae_config.h"
+
+/* Reads the parameters into sae, which ps_sae_create made for the config's shape. PS_EINPUT: a
+ * tensor is missing, has another shape or dtype, holds a number that is not finite, or does not
+ * belong to such an SAE. */
+int ps_sae_weights_load(const ps_safetensors *file, const ps_sae_config *config, ps_sae *sae,
+			ps_diag *diag) PS_MUST_USE;
+
+/* Makes an SAE for rows x of one for rows x * factor: what SAELens calls
+ * fold_activation_norm_scaling_factor. The latents stay as they are. */
+void ps_sae_weights_fold(ps_sae *sae, float factor);
+
+/* Writes the file atomically. extra: further keys of the metadata. */
+int ps_sae_weights_save(const char *path, const ps_sae *sae, const json_t *extra,
+			ps_diag *diag) PS_MUST_USE;
+
+#endif

@@ -34,7 +34,7 @@ static int check_caches(struct transfer_run *r)
 
 	if (!rc)
 		rc = ps_origin_of_cache(r->s, &r->pruned, r->args->pruned, &pruned);
-	return rc ? rc : ps_origin_check(r->s, &dense, &pruned);
+	return rc ? rc : ps_origin_check_tokens(r->s, &dense, &pruned);
 }
 
 static int open_inputs(struct transfer_run *r, size_t *sae_bytes)

@@ -166,9 +166,14 @@ int ps_origin_check(ps_session *s, const ps_origin *a, const ps_origin *b)
 {
 	int rc = check_model(s, a, b);
 
-	if (!rc)
-		rc = check_text(s, "tokens", a, a->tokens_digest, b, b->tokens_digest);
 	return rc ? rc : check_hook(s, a, b);
+}
+
+int ps_origin_check_tokens(ps_session *s, const ps_origin *a, const ps_origin *b)
+{
+	int rc = ps_origin_check(s, a, b);
+
+	return rc ? rc : check_text(s, "tokens", a, a->tokens_digest, b, b->tokens_digest);
 }
 
 int ps_origin_check_input(ps_session *s, const ps_origin *sae, const ps_origin *input)

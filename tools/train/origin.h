@@ -3,7 +3,7 @@
  * Known of an SAE: what its cfg.json says. Ours names the checkpoint by its digest, another tool's
  * by a name. Known of a cache of ours: its provenance. Only what both sides say is compared:
  * - the model: by digest; else by family; else by name, if both are hub ids
- * - the tokens of two caches: by digest
+ * - the tokens of two caches: by digest, where they must be the same
  * - the place in the model (hook.h) */
 #ifndef PS_TOOLS_TRAIN_ORIGIN_H
 #define PS_TOOLS_TRAIN_ORIGIN_H
@@ -35,6 +35,8 @@ void ps_origin_of_model(const char *model, uint64_t digest, ps_family family, in
 
 /* PS_EINPUT naming both, unless they belong together; with --force-mismatch a remark. */
 int ps_origin_check(ps_session *session, const ps_origin *a, const ps_origin *b) PS_MUST_USE;
+/* The same for two caches whose rows must be of the same tokens. */
+int ps_origin_check_tokens(ps_session *session, const ps_origin *a, const ps_origin *b) PS_MUST_USE;
 /* The same for an SAE and the rows or the model that it is to encode. The SAE must be one of the
  * residual stream after a layer, or say nothing of its place. */
 int ps_origin_check_input(ps_session *session, const ps_origin *sae,

@@ -92,7 +92,7 @@ static int check_folder(const char *path, ps_diag *diag)
 		return refuse_format(path, format, diag);
 	if (has(path, "shard-00000.safetensors"))
 		return ps_fail(diag, PS_EINPUT, "%s: an activation cache, not an SAE", path);
-	if (has(path, "cfg.json"))
+	if (has(path, "cfg.json") || has(path, "sae_weights.safetensors"))
 		return 0;
 	if (!find_inner(path, inner)) {
 		if (has(path, "model.safetensors") || has(path, "model.safetensors.index.json"))

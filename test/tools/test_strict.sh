@@ -287,6 +287,10 @@ studies() {
 	works "a study that allows fewer" study "$study" -o "$scratch/st4" --json
 	holds "says so" grep -q '"allow_fewer": true' "$scratch/st4/results.json"
 	holds "and in its report" grep -q 'Amount of text' "$scratch/st4/report.html"
+	for engine in json snakemake; do
+		refuses "a folder that is not UTF-8, for $engine" 2 'not UTF-8' study "$study" \
+			-o "$(printf '%s/st\377' "$scratch")" --emit $engine
+	done
 	refuses "--allow-fewer for another engine" 2 'allow_fewer: true' study "$study" \
 		-o "$scratch/st4" --emit make --allow-fewer
 }

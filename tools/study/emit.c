@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/utf8.h"
 #include "core/model/kernel.h"
 #include "tools/study/emission.h"
 
@@ -30,12 +31,27 @@ static const char *const refused[] = {
 	[PS_EMIT_MAKE] = " '\"$#%:;\\*?[]|&<>(){}~`!=",
 	[PS_EMIT_SNAKEMAKE] = "{}",
 	[PS_EMIT_SLURM] = "",
+	[PS_EMIT_JSON] = "",
 };
+
+/* JSON and Snakefiles are UTF-8 by definition. */
+static int check_utf8(const ps_graph *g, ps_engine_kind kind, const char *path)
+{
+	if (kind == PS_EMIT_MAKE || kind == PS_EMIT_SLURM ||
+	    ps_utf8_invalid(path, strlen(path)) == strlen(path))
+		return 0;
+	return ps_fail(&g->session->diag, PS_EUSAGE,
+		       "--emit %s: a path is not UTF-8, and such a file cannot hold it",
+		       engine_names[kind]);
+}
 
 static int check_path(const ps_graph *g, ps_engine_kind kind, const char *path)
 {
 	const char *bad = path;
+	int rc = check_utf8(g, kind, path);
 
+	if (rc || kind == PS_EMIT_JSON)
+		return rc;
 	while (*bad && !((unsigned char)*bad < ' ' || *bad == 0x7f) && !strchr(refused[kind], *bad))
 		bad++;
 	if (!*bad)
@@ -51,8 +67,6 @@ static int check_paths(const ps_emission *e, ps_engine_kind kind)
 	const ps_graph *g = e->graph;
 	int rc;
 
-	if (kind == PS_EMIT_JSON)
-		return 0;
 	rc = check_path(g, kind, g->out);
 	if (!rc)
 		rc = check_path(g, kind, g->path);

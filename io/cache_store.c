@@ -70,7 +70,7 @@ static int list_shards(const char *path, const json_t *manifest, struct names *n
 			if (!rc)
 				rc = add_name(names, name, diag);
 	} else {
-		DIR *list = opendir(path);
+		DIR *list = ps_sys_opendir(path);
 
 		if (!list)
 			return ps_fail(diag, PS_EINPUT, "%s: is not a folder that can be read",

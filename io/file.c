@@ -61,7 +61,8 @@ bool ps_file_is_named(const char *path)
 {
 	struct stat st;
 
-	return !lstat(path, &st);
+	/* What cannot be looked at may be there: opening it says why it cannot. */
+	return !lstat(path, &st) || (errno != ENOENT && errno != ENOTDIR);
 }
 
 int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *diag)

@@ -260,7 +260,7 @@ static int keep_whole_files(ps_folder *folder, json_t *files, const ps_context *
 
 static bool is_empty(const char *path)
 {
-	DIR *list = opendir(path);
+	DIR *list = ps_sys_opendir(path);
 	const struct dirent *entry;
 	bool empty = true;
 

@@ -204,7 +204,7 @@ static int only_snapshot(const char *id, const char *repo, char commit[ID_MAX], 
 
 	if (!join(folder, "%s/snapshots", repo))
 		return ps_fail(diag, PS_EINPUT, "%s: the path of its cache is too long", id);
-	count = scandir(folder, &entries, not_hidden, alphasort);
+	count = ps_sys_scandir(folder, &entries, not_hidden);
 	if (count > 1)
 		rc = ps_fail(diag, PS_EINPUT,
 			     "%s: no revision in %s/refs/main, and several snapshots (%s, %s%s): "

@@ -178,7 +178,7 @@ static int look(const char *folder, const char *missing, const struct sign *sign
 		size_t sign_count, ps_diag *diag)
 {
 	struct dirent **entries = NULL;
-	int count = scandir(folder, &entries, NULL, alphasort), rc;
+	int count = ps_sys_scandir(folder, &entries, NULL), rc;
 
 	if (count < 0 && errno == ENOMEM)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory to list it", folder);

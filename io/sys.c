@@ -68,6 +68,22 @@ static int linux_mincore(const void *address, size_t bytes, unsigned char *resid
 	return mincore((void *)address, bytes, resident) ? -errno : 0;
 }
 
+DIR *ps_sys_opendir(const char *folder)
+{
+	DIR *list;
+
+	do
+		list = opendir(folder);
+	while (!list && errno == EINTR);
+	return list;
+}
+
+int ps_sys_scandir(const char *folder, struct dirent ***entries,
+		   int (*filter)(const struct dirent *entry))
+{
+	return TEMP_FAILURE_RETRY(scandir(folder, entries, filter, alphasort));
+}
+
 const ps_sys ps_sys_linux = {
 	.open = linux_open,
 	.close = linux_close,

@@ -4,6 +4,7 @@
 #ifndef PS_IO_SYS_H
 #define PS_IO_SYS_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -25,6 +26,12 @@ typedef struct ps_sys {
 } ps_sys;
 
 extern const ps_sys ps_sys_linux; /* the real calls */
+
+/* opendir and scandir (sorted by name), which are tried again if a signal interrupts them. NULL or
+ * -1 and errno otherwise. */
+DIR *ps_sys_opendir(const char *folder);
+int ps_sys_scandir(const char *folder, struct dirent ***entries,
+		   int (*filter)(const struct dirent *entry));
 
 /* Reads all of the buffer: short transfers and EINTR are continued. Returns 0 or -errno. A file
  * that ends early is -ENODATA. */

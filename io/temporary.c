@@ -139,7 +139,7 @@ bool ps_temporary_is(const char *name)
 
 void ps_temporary_sweep(const ps_sys *sys, const char *folder)
 {
-	DIR *list = opendir(folder);
+	DIR *list = ps_sys_opendir(folder);
 	const struct dirent *entry;
 	char path[PATH_MAX];
 

@@ -346,7 +346,7 @@ static bool report_rest(const struct walk *walk, const char *path, const json_t 
 	struct dirent **entries = NULL;
 	char name[PATH_MAX];
 	bool good = true;
-	int count = scandir(path, &entries, NULL, alphasort);
+	int count = ps_sys_scandir(path, &entries, NULL);
 
 	inner.depth++;
 	for (int i = 0; i < count; i++) {

@@ -101,6 +101,17 @@ refuses "the same BOS before each row" 'bos_token_id 2048' tokenize "$model" \
 fresh
 rename 's/"model\./"/g'
 same_logits "a decoder saved without the prefix model"
+run prune $llama --method magnitude --sparsity 0.5 -o "$scratch/mask"
+run export $llama --mask "$scratch/mask" -o "$scratch/exported"
+run prune "$model" --method magnitude --sparsity 0.5 -o "$scratch/mask.bare"
+run export "$model" --mask "$scratch/mask.bare" -o "$scratch/exported.bare"
+run logits "$scratch/exported" --tokens "$scratch/tokens" -o "$scratch/logits.pruned"
+run logits "$scratch/exported.bare" --tokens "$scratch/tokens" -o "$scratch/logits.bare"
+tail -c $logit_bytes "$scratch/logits.pruned" >"$scratch/these"
+tail -c $logit_bytes "$scratch/logits.bare" >"$scratch/those"
+holds "the same pruned and exported: the same logits" cmp "$scratch/these" "$scratch/those"
+holds "which are not those of the dense model" test -n \
+	"$(cmp "$scratch/these" "$scratch/expected" 2>&1)"
 config 's/"tie_word_embeddings": true/"tie_word_embeddings": false/'
 refuses "the same without a head" 'lm_head.weight is missing' logits "$model" \
 	--tokens "$scratch/tokens" -o "$scratch/none"

@@ -211,7 +211,7 @@ static int export_files(struct export_run *r)
 {
 	const char *folder = ps_checkpoint_folder(r->engine.checkpoint);
 	struct dirent **entries;
-	int count = scandir(folder, &entries, NULL, alphasort), rc = 0;
+	int count = ps_sys_scandir(folder, &entries, NULL), rc = 0;
 
 	if (count < 0)
 		return ps_fail(&r->s->diag, PS_EINPUT, "cannot list %s: %s", folder,
@@ -240,7 +240,7 @@ static int check_memory(const struct export_run *r)
 	char path[PATH_MAX];
 	struct dirent **entries;
 	size_t largest = 0, widest = 0;
-	int count = scandir(folder, &entries, NULL, alphasort);
+	int count = ps_sys_scandir(folder, &entries, NULL);
 
 	if (count < 0)
 		return ps_fail(&e->session->diag, PS_EINPUT, "cannot list %s: %s", folder,

@@ -499,7 +499,7 @@ static void sweep_lock(const ps_claims *claims, const struct guard *guard, const
 
 void ps_claims_sweep(ps_claims *claims)
 {
-	DIR *dir = opendir(claims->folder);
+	DIR *dir = ps_sys_opendir(claims->folder);
 	const struct dirent *entry;
 	struct guard guard;
 
@@ -516,7 +516,7 @@ void ps_claims_sweep(ps_claims *claims)
 
 static bool is_empty_but_guard(const char *folder)
 {
-	DIR *dir = opendir(folder);
+	DIR *dir = ps_sys_opendir(folder);
 	const struct dirent *entry;
 	bool empty = dir;
 

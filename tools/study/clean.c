@@ -49,7 +49,7 @@ static int each_entry(struct cleaning *c, const char *path,
 		      int (*fn)(struct cleaning *c, const char *path))
 {
 	ps_diag *diag = &c->graph->session->diag;
-	DIR *folder = opendir(path);
+	DIR *folder = ps_sys_opendir(path);
 	struct dirent *entry;
 	int rc = 0;
 

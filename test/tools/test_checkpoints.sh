@@ -122,6 +122,7 @@ mkdir -p "$scratch/hf/hub/models--org--tiny/snapshots"
 mv "$model" "$scratch/hf/hub/models--org--tiny/snapshots/abc"
 (
 	unset HF_HUB_CACHE HUGGINGFACE_HUB_CACHE
+	# shellcheck disable=SC2088 # the program expands it
 	HOME=$scratch HF_HOME='~/hf' "$program" logits org/tiny --tokens "$scratch/tokens" \
 		-o "$scratch/logits.hub" --quiet >/dev/null 2>"$scratch/err"
 )

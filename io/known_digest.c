@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/base/checked.h"
+#include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/digest_chain.h"
 #include "io/digest_memory.h"
@@ -19,7 +20,11 @@
 #define ROUND_CHUNKS ((size_t)32)
 #define ROUND_BLOCKS (ROUND_CHUNKS * CHUNK_BLOCKS)
 #define SUMS_BYTES (ROUND_BLOCKS * PS_DIGEST_SUMS * sizeof(uint64_t))
-#define ATTEMPTS 3                      /* to read a file that changes while it is read */
+/* Bytes that the kernel is asked for before they are read: without it a cold file comes at half the
+ * disk's rate. For a cached file the question costs a tenth of the time, so it is not asked. */
+#define AHEAD_BYTES ((off_t)8 << 20)
+#define CACHED_RATE 3e9 /* bytes a second; what comes more slowly is not in the page cache */
+#define ATTEMPTS 3      /* to read a file that changes while it is read */
 #define WAIT_NS ((int64_t)20 * 1000000) /* for a state to settle, at most */
 /* Internal: the file has another state than when its reading began. */
 #define CHANGED 1
@@ -36,6 +41,7 @@ struct reader {
 	uint64_t first;           /* first block of the round */
 	size_t blocks;            /* of the round */
 	int failed[ROUND_CHUNKS]; /* 0 or -errno */
+	bool cold;                /* the file does not come from the page cache */
 	uint64_t done, total;     /* bytes, for the progress */
 	ps_diag *diag;
 };
@@ -62,16 +68,28 @@ static void read_chunk(void *context, size_t chunk, int worker)
 		ps_digest_sums(buffer, blocks, r->sums + first * PS_DIGEST_SUMS);
 }
 
+static void ask_ahead(const struct reader *r)
+{
+	const off_t bytes = (off_t)(ROUND_BLOCKS * PS_DIGEST_BLOCK);
+
+	(void)posix_fadvise(r->fd, (off_t)(r->first * PS_DIGEST_BLOCK) + AHEAD_BYTES, bytes,
+			    POSIX_FADV_WILLNEED);
+}
+
 static int read_round(struct reader *r, ps_digest_chain *chain)
 {
 	const size_t chunks = ps_div_up(r->blocks, CHUNK_BLOCKS);
+	const double started = ps_clock();
 	ps_pool *pool = r->context ? r->context->pool : NULL;
 
+	if (r->cold)
+		ask_ahead(r);
 	if (pool)
 		ps_pool_run(pool, chunks, read_chunk, r);
 	else
 		for (size_t chunk = 0; chunk < chunks; chunk++)
 			read_chunk(r, chunk, 0);
+	r->cold |= (double)(r->blocks * PS_DIGEST_BLOCK) < CACHED_RATE * (ps_clock() - started);
 	for (size_t chunk = 0; chunk < chunks; chunk++)
 		if (r->failed[chunk] == -ENODATA)
 			return CHANGED;
@@ -184,6 +202,7 @@ static int read_file(struct reader *r, ps_known_file *file)
 
 	if (rc)
 		return rc;
+	r->cold = false;
 	(void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	rc = CHANGED;
 	for (int i = 0; i < ATTEMPTS && rc == CHANGED; i++) {

@@ -168,8 +168,8 @@ options_belong_to_commands() {
 		ppl $llama --stirde=3
 	refuses "a mistyped common option" 2 'unknown option --thraeds (the nearest is --threads)' \
 		ppl $llama --thraeds 3
-	refuses "an option like no other" 2 'unknown option --zzzzzzzzzzzzzz$' \
-		ppl $llama --zzzzzzzzzzzzzz
+	refuses "an option like no other" 2 'unknown option --zzzzzzzzzz (prunescope ppl --help' \
+		ppl $llama --zzzzzzzzzz
 	refuses "an option for a value" 2 '--text needs a value, and --window is an option' \
 		ppl $llama --text --window 4
 	refuses "an empty value" 2 '--mask: the value is empty' ppl $llama --text x --mask ''

@@ -104,9 +104,11 @@ static int refuse_unknown(ps_cli *cli, const ps_options *options)
 		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
 			       cli->command->name, owners);
 	nearest = ps_options_nearest(options, name);
-	return ps_fail(diag, PS_EUSAGE, "unknown option %s%s%s%s", name,
-		       nearest ? " (the nearest is " : "", nearest ? nearest : "",
-		       nearest ? ")" : "");
+	if (nearest)
+		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
+			       nearest);
+	return ps_fail(diag, PS_EUSAGE, "unknown option %s (prunescope %s --help lists them)", name,
+		       cli->command->name);
 }
 
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,

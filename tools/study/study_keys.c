@@ -96,6 +96,14 @@ static const ps_study_key *elsewhere(const char *group, const char *name)
 	return NULL;
 }
 
+/* Writes "known are a, b, c" into out. */
+static void list_names(const char *const *names, char *out, size_t size)
+{
+	snprintf(out, size, "known are ");
+	for (size_t i = 0; names[i]; i++)
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? ", " : "", names[i]);
+}
+
 void ps_study_key_guess(const char *group, const char *name, char *out, size_t size)
 {
 	const ps_study_key *other = elsewhere(group, name);
@@ -107,13 +115,14 @@ void ps_study_key_guess(const char *group, const char *name, char *out, size_t s
 			names[count++] = ps_study_keys[i].name;
 	names[count] = NULL;
 	nearest = ps_nearest_name(name, names);
-	out[0] = 0;
 	if (other && *other->group)
 		snprintf(out, size, "it belongs under %s", other->group);
 	else if (other)
 		snprintf(out, size, "it belongs at the top of the file");
 	else if (nearest)
 		snprintf(out, size, "the nearest known one is %s", nearest);
+	else
+		list_names(names, out, size);
 }
 
 char *ps_study_key_name(const ps_study_key *key, char *out, size_t size)

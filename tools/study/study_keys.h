@@ -38,8 +38,8 @@ extern const size_t ps_study_key_count;
 
 /* The key of that name in the group; NULL: there is none. */
 const ps_study_key *ps_study_key_find(const char *group, const char *name);
-/* Writes what to say about a name that is no key of the group into out: the nearest key that can
- * stand there, or the group that has the key. "": nothing is near. */
+/* Writes what to say about a name that is no key of the group into out: the group that has the key,
+ * the nearest key that can stand there, or all that can. */
 void ps_study_key_guess(const char *group, const char *name, char *out, size_t size);
 /* Writes "sae.k" into out, and returns out. */
 char *ps_study_key_name(const ps_study_key *key, char *out, size_t size);

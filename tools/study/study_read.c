@@ -10,7 +10,7 @@
 #include "core/base/array.h"
 #include "tools/study/study_keys.h"
 
-enum { NAME_MAX_BYTES = 64, WANTS_MAX = 160, SAID_MAX = 320 };
+enum { NAME_MAX_BYTES = 64, WANTS_MAX = 160, GUESS_MAX = 400, SAID_MAX = 600 };
 
 struct reading {
 	yaml_parser_t parser;
@@ -345,7 +345,7 @@ static size_t line_before(const struct reading *r, size_t first, const ps_study_
 static int take_key(struct reading *r, const char *group, size_t first)
 {
 	const yaml_event_t *e = &r->event;
-	char shown[PS_SHOWN], guess[NAME_MAX_BYTES + 64];
+	char shown[PS_SHOWN], guess[GUESS_MAX];
 	const ps_study_key *key;
 	size_t line;
 
@@ -358,7 +358,7 @@ static int take_key(struct reading *r, const char *group, size_t first)
 	key = ps_study_key_find(group, shown);
 	if (!key) {
 		ps_study_key_guess(group, shown, guess, sizeof guess);
-		return refuse(r, "unknown key '%s'%s%s", shown, *guess ? "; " : "", guess);
+		return refuse(r, "unknown key '%s'; %s", shown, guess);
 	}
 	line = line_before(r, first, key);
 	r->key = key;

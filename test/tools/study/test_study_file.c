@@ -332,6 +332,8 @@ static const struct {
 	{"sparsities: [0.5]", "sparsity: [0.5]", "sparsities"},
 	{"layer: 3", "layr: 3", "layer"},
 	{"k: 8", "kk: 8", "is k"},
+	{"k: 8", "learning_rate: 8", "known are arch, init, expansion, d_sae, k, batch, lr"},
+	{NULL, "epochs_of_training: 8\n", "known are name, models"},
 	{"stride: 64", "strid: 64", "stride"},
 	{NULL, "expansion: 8\n", "belongs under sae"},
 	{NULL, "stride: 8\n", "belongs under ppl"},

@@ -9,6 +9,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/json_text.h"
 #include "io/safetensors.h"
 #include "io/verified_file.h"
 #include "tools/run/json.h"
@@ -49,7 +50,6 @@ static int read_config(const char *folder, const json_t *manifest, ps_sae_config
 {
 	char path[PATH_MAX], *text;
 	size_t length;
-	json_error_t error;
 	json_t *cfg;
 	int rc;
 
@@ -64,14 +64,12 @@ static int read_config(const char *folder, const json_t *manifest, ps_sae_config
 		free(text);
 		return rc;
 	}
-	cfg = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	rc = ps_json_parse(text, length, path, &cfg, diag);
 	free(text);
-	if (!json_is_object(cfg)) {
-		json_decref(cfg);
-		return ps_fail(diag, PS_EINPUT, "%s: not a JSON object (line %d: %s)", path,
-			       error.line, error.text);
-	}
-	rc = ps_sae_config_parse(cfg, path, config, diag);
+	if (rc)
+		return rc;
+	rc = json_is_object(cfg) ? ps_sae_config_parse(cfg, path, config, diag)
+				 : ps_fail(diag, PS_EINPUT, "%s: not a JSON object", path);
 	json_decref(cfg);
 	return rc;
 }

@@ -325,7 +325,8 @@ static void keys_that_are_missing_or_contradict(void **state)
 	refuse_cfg("{\"architecture\": \"topk\", \"architecture\": \"topk\", " SMALLEST "}",
 		   "duplicate");
 	refuse_cfg("[]", "not a JSON object");
-	refuse_cfg("", "not a JSON object");
+	refuse_cfg("", "line 1");
+	refuse_cfg("\xef\xbb\xbf{}", "UTF-8");
 }
 
 static void shapes_other_than_those_of_the_config(void **state)

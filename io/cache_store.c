@@ -259,18 +259,25 @@ static int compare_shard(const ps_cache *cache, const char *path, size_t shard,
 	return ps_fail(diag, rc, "%s", differs.text);
 }
 
-static int compare_shards(const ps_cache *cache, const ps_sys *sys, const char *path,
-			  const ps_context *context, ps_diag *diag)
+/* The digests of all shards, in their order. *files is freed by the caller. */
+static int digest_shards(const ps_cache *cache, const ps_sys *sys, const char *path,
+			 const ps_context *context, ps_known_file **files, ps_diag *diag)
 {
-	ps_known_file *files = calloc(cache->shard_count, sizeof *files);
-	int rc;
-
-	if (!files)
+	*files = calloc(cache->shard_count, sizeof **files);
+	if (!*files)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu digests", path,
 			       cache->shard_count);
 	for (size_t i = 0; i < cache->shard_count; i++)
-		files[i].path = cache->shards[i].path;
-	rc = ps_known_digests(sys, files, cache->shard_count, context, true, diag);
+		(*files)[i].path = cache->shards[i].path;
+	return ps_known_digests(sys, *files, cache->shard_count, context, true, diag);
+}
+
+static int compare_shards(const ps_cache *cache, const ps_sys *sys, const char *path,
+			  const ps_context *context, ps_diag *diag)
+{
+	ps_known_file *files;
+	int rc = digest_shards(cache, sys, path, context, &files, diag);
+
 	for (size_t i = 0; i < cache->shard_count && !rc; i++)
 		rc = compare_shard(cache, path, i, &files[i], diag);
 	free(files);
@@ -369,26 +376,33 @@ static void column(void *self, ps_row_column which, const uint64_t *ids, size_t 
 
 /* --- open and close --- */
 
-static int digest_cache(ps_cache *cache, const char *path, ps_diag *diag)
+static int digest_manifest(ps_cache *cache, const char *path, ps_diag *diag)
 {
-	char *text = cache->manifest ? ps_json_text(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS)
-				     : NULL;
-	ps_digest *digest = ps_digest_create();
-	int rc = 0;
+	char *text = ps_json_text(cache->manifest, JSON_COMPACT | JSON_SORT_KEYS);
 
-	if (!digest || (cache->manifest && !text))
+	if (!text)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
+	cache->digest = ps_digest_of(text, strlen(text));
+	free(text);
+	return 0;
+}
+
+/* Another tool's cache has no manifest that stands for its bytes: they are read. */
+static int digest_foreign(ps_cache *cache, const ps_sys *sys, const char *path,
+			  const ps_context *context, ps_diag *diag)
+{
+	ps_digest *digest = ps_digest_create();
+	ps_known_file *files;
+	int rc = digest_shards(cache, sys, path, context, &files, diag);
+
+	if (!rc && !digest)
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksum", path);
-	else if (text)
-		ps_digest_add(digest, text, strlen(text));
-	for (size_t i = 0; !rc && !cache->manifest && i < cache->shard_count; i++) {
-		ps_digest_add(digest, &cache->shards[i].file_bytes,
-			      sizeof cache->shards[i].file_bytes);
-		ps_digest_add(digest, cache->shards[i].map, (size_t)cache->shards[i].data_offset);
-	}
+	for (size_t i = 0; !rc && i < cache->shard_count; i++)
+		ps_digest_add(digest, &files[i].digest, sizeof files[i].digest);
 	if (!rc)
 		cache->digest = ps_digest_value(digest);
 	ps_digest_destroy(digest);
-	free(text);
+	free(files);
 	return rc;
 }
 
@@ -418,7 +432,8 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps
 		rc = cache->manifest ? compare_shards(cache, sys, path, verify, diag)
 				     : check_shards(cache, verify, diag);
 	if (!rc)
-		rc = digest_cache(cache, path, diag);
+		rc = cache->manifest ? digest_manifest(cache, path, diag)
+				     : digest_foreign(cache, sys, path, verify, diag);
 	free_names(&names);
 	if (rc)
 		ps_cache_close(cache);

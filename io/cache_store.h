@@ -70,7 +70,8 @@ typedef struct ps_cache {
 	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
 	json_t *manifest;                   /* NULL: another tool's folder */
 	bool verified; /* a manifest of ours stands for the shards; false: another tool's folder */
-	/* Of the manifest without its checksum, or of the shards' headers and sizes. */
+	/* Of the manifest without its checksum. Of another tool's folder: of all bytes of the
+	 * shards, which are read once for each state of their files. */
 	uint64_t digest;
 } ps_cache;
 

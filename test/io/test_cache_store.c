@@ -611,6 +611,25 @@ static void folders_of_other_tools_are_taken_as_unverified(void **state)
 	ps_cache_close(&cache);
 }
 
+static void every_byte_of_another_tools_cache_counts(void **state)
+{
+	char path[PATH_MAX];
+	uint64_t digest;
+	ps_cache cache;
+
+	(void)state;
+	write_whole(folder, PS_F32);
+	snprintf(path, sizeof path, "%s/" PS_MANIFEST, folder);
+	assert_int_equal(unlink(path), 0);
+	open_good(&cache, folder);
+	digest = cache.digest;
+	ps_cache_close(&cache);
+	flip("shard-00003.safetensors", 4100);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, NULL), 0);
+	assert_true(cache.digest != digest);
+	ps_cache_close(&cache);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -632,6 +651,7 @@ int main(void)
 		TEST(a_shard_in_the_wrong_place_is_refused),
 		TEST(other_artefacts_are_refused),
 		TEST(folders_of_other_tools_are_taken_as_unverified),
+		TEST(every_byte_of_another_tools_cache_counts),
 	};
 
 	return cmocka_run_group_tests(tests, make_rows, NULL);

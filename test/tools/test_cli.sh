@@ -579,11 +579,21 @@ bad_inputs() {
 	refuses "an ablation that is none" 3 'transfer' survival --dense "$scratch/saes/seed-1" \
 		--pruned "$scratch/saes/seed-1" \
 		--cache "$scratch/found-dense" --ablation "$scratch/transfer"
-	rm -rf "$scratch/half-cache"
+	rm -rf "$scratch/half-cache" "$scratch/half-manifest"
+	cp -r "$scratch/caches/layer-01" "$scratch/half-manifest"
+	sed -i 's/"rows": /"rows": 1/' "$scratch/half-manifest/manifest.json"
 	cp -r "$scratch/caches/layer-01" "$scratch/half-cache"
 	head -c 100000 "$scratch/caches/layer-01/shard-00000.safetensors" \
 		>"$scratch/half-cache/shard-00000.safetensors"
 	refuses "a truncated cache" 3 'shard-00000' train "$scratch/half-cache" -o "$none"
+	cp "$scratch/caches/layer-01/shard-00000.safetensors" "$scratch/half-cache"
+	set -- eval "$scratch/saes/seed-1" --cache "$scratch/half-cache"
+	works "a cache that was copied" "$@"
+	spoil "$scratch/half-cache/shard-00000.safetensors" 70000
+	refuses "a flipped byte of a cache" 3 'shard-00000.*block 0 at offset 4096' "$@"
+	works "--no-verify takes it as it is" "$@" --no-verify
+	refuses "a damaged manifest" 3 'manifest.json' eval "$scratch/saes/seed-1" \
+		--cache "$scratch/half-manifest"
 	rm "$scratch/half-cache/shard-00000.safetensors"
 	refuses "a cache without its shard" 3 'shard-00000' train "$scratch/half-cache" -o "$none"
 }

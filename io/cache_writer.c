@@ -102,7 +102,13 @@ static int begin_folder(ps_cache_writer *writer, const ps_cache_spec *spec, bool
 				       .replace = spec->replace,
 				       .verify = spec->verify};
 
-	return ps_folder_begin(&writer->folder, writer->sys, &folder, done, diag);
+	int rc = ps_folder_begin(&writer->folder, writer->sys, &folder, done, diag);
+
+	if (rc)
+		return rc;
+	free(writer->path);
+	writer->path = strdup(ps_folder_path(writer->folder));
+	return writer->path ? 0 : ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 }
 
 int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const ps_cache_spec *spec,

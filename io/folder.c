@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/utf8.h"
 #include "io/artefact.h"
@@ -14,9 +15,17 @@
 #include "io/sealed_json.h"
 #include "io/temporary.h"
 
+/* A folder that replaces another one is built under ".NAME.ps-new", and takes its place when it is
+ * whole. Where the file system cannot exchange two names, the old one passes through
+ * ".NAME.ps-old". */
+static const char *const aside_suffixes[] = {".ps-new", ".ps-old"};
+enum { ASIDE_NEW, ASIDE_OLD, ASIDES };
+#define NAME_BYTES 200 /* of the folder's own name that such a name contains */
+
 struct ps_folder {
 	const ps_sys *sys;
-	char *path;
+	char *path; /* where the files are */
+	char *goal; /* where finish puts the folder; NULL: it is there already */
 	json_t *manifest;
 	json_t *files; /* borrowed from manifest */
 	char *dropped; /* the first file whose digest differed; NULL: none */
@@ -299,14 +308,129 @@ static int remove_files(const ps_sys *sys, const char *path, const json_t *manif
 	return 0;
 }
 
+/* PS_EUSAGE for a folder that holds something else, unless it may be replaced. manifest: its
+ * manifest, NULL if the folder is not ours. */
+static int check_way(const char *path, const json_t *manifest, bool replace, ps_diag *diag)
+{
+	if (replace)
+		return 0;
+	if (!manifest)
+		return ps_fail(diag, PS_EUSAGE,
+			       "%s: is not empty and not a folder of this program (--force writes "
+			       "into it)",
+			       path);
+	return ps_fail(diag, PS_EUSAGE, "%s: holds %s of another provenance (--force replaces it)",
+		       path, json_string_value(json_object_get(manifest, "kind")));
+}
+
+/* --- replacing a folder --- */
+
+/* Splits a path into the length of its folder part, slash included, and that of its own name. */
+static void split(const char *path, size_t *folder, size_t *name)
+{
+	size_t end = strlen(path), start;
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	for (start = end; start && path[start - 1] != '/';)
+		start--;
+	*folder = start;
+	*name = end - start;
+}
+
+/* Writes the path of a folder's new or old version, which stands beside it (PATH_MAX bytes). */
+static int aside_path(const char *path, int which, char *out, ps_diag *diag)
+{
+	size_t folder, name;
+
+	split(path, &folder, &name);
+	if (!name || (name <= 2 && !strncmp(path + folder, "..", name)))
+		return ps_fail(diag, PS_EUSAGE,
+			       "%s: cannot be replaced under this name: name the folder itself",
+			       path);
+	if (snprintf(out, PATH_MAX, "%.*s.%.*s%s", (int)folder, path,
+		     name < NAME_BYTES ? (int)name : NAME_BYTES, path + folder,
+		     aside_suffixes[which]) >= PATH_MAX)
+		return ps_fail_errno(diag, ENAMETOOLONG, "%s", path);
+	return 0;
+}
+
+static int fsync_parent(const ps_sys *sys, const char *path, ps_diag *diag)
+{
+	char parent[PATH_MAX];
+	size_t folder, name;
+	int rc;
+
+	split(path, &folder, &name);
+	snprintf(parent, sizeof parent, "%.*s", folder ? (int)folder : 1, folder ? path : ".");
+	rc = ps_folder_fsync(sys, parent);
+	return rc ? ps_fail_errno(diag, -rc, "%s: fsync of its folder", path) : 0;
+}
+
+/* Moves or removes one entry of a folder that is given up. A folder within it that cannot be moved
+ * stays. */
+static int give_up(const ps_sys *sys, const char *from, const char *name, const char *into,
+		   ps_diag *diag)
+{
+	char old[PATH_MAX], new[PATH_MAX];
+	struct stat st;
+	int rc = join(from, name, old, diag);
+
+	if (!rc && into)
+		rc = join(into, name, new, diag);
+	if (rc)
+		return rc;
+	if (into && lstat(new, &st) && errno == ENOENT)
+		rc = sys->rename(old, new);
+	else
+		rc = sys->unlink(old);
+	if (rc && rc != -EISDIR && rc != -EPERM && rc != -ENOENT)
+		return ps_fail_errno(diag, -rc, "%s: cannot be removed", old);
+	return 0;
+}
+
+/* Removes a folder: the files that its manifest names, and the manifest. What else lies in it goes
+ * to `into`, unless something of that name is there; NULL: it is removed. */
+static int remove_aside(const ps_sys *sys, const char *from, const char *into, ps_diag *diag)
+{
+	json_t *manifest = NULL;
+	const struct dirent *entry;
+	DIR *list = opendir(from);
+	int rc = 0;
+
+	if (!list)
+		return 0;
+	(void)ps_folder_read_manifest(sys, from, &manifest, NULL);
+	while (!rc && (entry = readdir(list))) {
+		const char *name = entry->d_name;
+		bool ours = json_object_get(json_object_get(manifest, "files"), name) ||
+			    !strcmp(name, PS_MANIFEST) || ps_temporary_is(name);
+
+		if (strcmp(name, ".") && strcmp(name, ".."))
+			rc = give_up(sys, from, name, ours ? NULL : into, diag);
+	}
+	closedir(list);
+	json_decref(manifest);
+	if (rc)
+		return rc;
+	rc = sys->rmdir(from);
+	if (rc && rc != -ENOTEMPTY && rc != -EEXIST && rc != -ENOENT)
+		return ps_fail_errno(diag, -rc, "%s: cannot be removed", from);
+	return 0;
+}
+
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 {
+	char aside[PATH_MAX];
 	json_t *manifest = NULL;
 	int rc = ps_folder_read_manifest(sys, path, &manifest, diag);
 
 	if (!rc)
 		rc = remove_files(sys, path, manifest, diag);
 	json_decref(manifest);
+	for (int which = 0; which < ASIDES && !rc; which++)
+		if (!aside_path(path, which, aside, NULL))
+			rc = remove_aside(sys, aside, NULL, diag);
 	if (rc)
 		return rc;
 	ps_temporary_sweep(sys, path);
@@ -316,23 +440,41 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 	return 0;
 }
 
-/* Clears the way for new work in a folder that holds something else. manifest: its manifest, NULL
- * if the folder is not ours. */
-static int make_way(const ps_sys *sys, const char *path, const json_t *manifest, bool replace,
-		    ps_diag *diag)
+/* Renames a folder over another one in two steps, for file systems that cannot exchange names.
+ * Between the two steps nothing stands in the place: begin_empty then finds the new folder. */
+static int rename_over(const ps_sys *sys, const char *from, const char *place, const char *old)
 {
-	if (!manifest && !replace && !is_empty(path))
-		return ps_fail(diag, PS_EUSAGE,
-			       "%s: is not empty and not a folder of this program (--force writes "
-			       "into it)",
-			       path);
-	if (!manifest)
-		return 0;
-	if (!replace)
-		return ps_fail(diag, PS_EUSAGE,
-			       "%s: holds %s of another provenance (--force replaces it)", path,
-			       json_string_value(json_object_get(manifest, "kind")));
-	return remove_files(sys, path, manifest, diag);
+	int rc = sys->rename(from, place); /* what stands there may be an empty folder */
+
+	if (rc != -ENOTEMPTY && rc != -EEXIST)
+		return rc;
+	rc = sys->rename(place, old);
+	return rc ? rc : sys->rename(from, place);
+}
+
+/* Puts the folder that was built aside into its place. What stood there is removed. */
+static int put_in_place(ps_folder *folder, ps_diag *diag)
+{
+	const ps_sys *sys = folder->sys;
+	char old[PATH_MAX], *place = folder->goal;
+	int rc = aside_path(place, ASIDE_OLD, old, diag);
+
+	if (!rc)
+		rc = remove_aside(sys, old, place, diag);
+	if (rc)
+		return rc;
+	rc = sys->exchange(folder->path, place);
+	if (rc == -EINVAL || rc == -ENOSYS)
+		rc = rename_over(sys, folder->path, place, old);
+	else
+		snprintf(old, sizeof old, "%s", folder->path);
+	if (rc)
+		return ps_fail_errno(diag, -rc, "%s: cannot be replaced", place);
+	free(folder->path);
+	folder->path = place;
+	folder->goal = NULL;
+	rc = fsync_parent(sys, place, diag);
+	return rc ? rc : remove_aside(sys, old, place, diag);
 }
 
 /* --- begin to close --- */
@@ -347,36 +489,131 @@ static int start_manifest(ps_folder *folder, const ps_folder_spec *spec, ps_diag
 	return write_manifest(folder, diag);
 }
 
+/* Goes on with a folder of the same work. */
+static int take_up(ps_folder *folder, json_t *found, const ps_context *verify, bool *done,
+		   ps_diag *diag)
+{
+	bool all;
+	int rc;
+
+	folder->manifest = found;
+	rc = keep_whole_files(folder, json_object_get(found, "files"), verify, &all, diag);
+	if (rc)
+		return rc;
+	*done = all && json_is_true(json_object_get(found, "complete"));
+	if (*done)
+		return 0;
+	json_object_set_new(found, "complete", json_false());
+	return write_manifest(folder, diag);
+}
+
+/* Reads the manifest of the folder that an earlier command built aside, to path (PATH_MAX bytes).
+ * *found is NULL if there is no such folder, or if its manifest cannot be used. */
+static int look_aside(const ps_folder *folder, char *path, json_t **found, ps_diag *diag)
+{
+	ps_diag ignored = {{0}};
+	int rc = aside_path(folder->path, ASIDE_NEW, path, diag);
+
+	*found = NULL;
+	if (!rc)
+		rc = ps_folder_read_manifest(folder->sys, path, found, &ignored);
+	return rc == PS_EINPUT ? 0 : rc;
+}
+
+/* Builds the new folder beside the one that stands there, or goes on with an earlier one. */
+static int build_aside(ps_folder *folder, const ps_folder_spec *spec, bool *done, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	json_t *found;
+	bool whole = false;
+	int rc = look_aside(folder, path, &found, diag);
+
+	if (!rc && !(found && same_work(found, spec->kind, spec->provenance))) {
+		bool half = found && !json_is_true(json_object_get(found, "complete"));
+
+		/* Another command's work that was given up, or an old folder whose removal was
+		 * interrupted. */
+		rc = remove_aside(folder->sys, path, half ? NULL : folder->path, diag);
+		json_decref(found);
+		found = NULL;
+	}
+	if (!rc)
+		rc = make_one(folder->sys, path, diag);
+	if (!rc) {
+		folder->goal = folder->path;
+		folder->path = strdup(path);
+		if (!folder->path)
+			rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
+	}
+	if (rc || !found) {
+		json_decref(found);
+		return rc ? rc : start_manifest(folder, spec, diag);
+	}
+	ps_temporary_sweep(folder->sys, path);
+	rc = take_up(folder, found, spec->verify, &whole, diag);
+	if (rc || !whole)
+		return rc;
+	*done = true;
+	return put_in_place(folder, diag);
+}
+
+/* Removes what an interrupted replacement of this folder has left beside it. Work that is half done
+ * there stays: its command may be run again. */
+static int remove_leftovers(const ps_folder *folder, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	json_t *found = NULL;
+	int rc = 0;
+
+	for (int which = 0; which < ASIDES && !rc; which++) {
+		if (aside_path(folder->path, which, path, NULL) || access(path, F_OK))
+			continue;
+		if (which == ASIDE_NEW)
+			rc = look_aside(folder, path, &found, diag);
+		if (!rc && (!found || json_is_true(json_object_get(found, "complete"))))
+			rc = remove_aside(folder->sys, path, folder->path, diag);
+		json_decref(found);
+		found = NULL;
+	}
+	return rc;
+}
+
+/* Begins the work in an empty folder, unless an earlier command has built it aside. */
+static int begin_empty(ps_folder *folder, const ps_folder_spec *spec, bool *done, ps_diag *diag)
+{
+	char path[PATH_MAX];
+	json_t *found = NULL;
+	bool same;
+
+	if (look_aside(folder, path, &found, NULL))
+		return start_manifest(folder, spec, diag);
+	same = found && same_work(found, spec->kind, spec->provenance);
+	json_decref(found);
+	return same ? build_aside(folder, spec, done, diag) : start_manifest(folder, spec, diag);
+}
+
 /* Reads what is there and decides: *done, continued, or begun anew. */
 static int take_over(ps_folder *folder, const ps_folder_spec *spec, bool *done, ps_diag *diag)
 {
 	ps_diag damage = {{0}};
 	json_t *found = NULL;
 	int rc = ps_folder_read_manifest(folder->sys, folder->path, &found, &damage);
+	bool damaged = rc == PS_EINPUT;
 
-	if (rc == PS_EINPUT && !spec->replace)
+	if (damaged && !spec->replace)
 		return ps_fail(diag, rc, "%s (--force begins the folder anew)", damage.text);
-	if (rc && rc != PS_EINPUT)
+	if (rc && !damaged)
 		return ps_fail(diag, rc, "%s", damage.text);
 	ps_temporary_sweep(folder->sys, folder->path);
 	if (found && same_work(found, spec->kind, spec->provenance)) {
-		bool all;
-
-		folder->manifest = found;
-		rc = keep_whole_files(folder, json_object_get(found, "files"), spec->verify, &all,
-				      diag);
-		if (rc)
-			return rc;
-		if (all && json_is_true(json_object_get(found, "complete"))) {
-			*done = true;
-			return 0;
-		}
-		json_object_set_new(found, "complete", json_false());
-		return write_manifest(folder, diag);
+		rc = take_up(folder, found, spec->verify, done, diag);
+		return rc ? rc : remove_leftovers(folder, diag);
 	}
-	rc = make_way(folder->sys, folder->path, found, spec->replace, diag);
+	if (!found && !damaged && is_empty(folder->path))
+		return begin_empty(folder, spec, done, diag);
+	rc = check_way(folder->path, found, spec->replace, diag);
 	json_decref(found);
-	return rc ? rc : start_manifest(folder, spec, diag);
+	return rc ? rc : build_aside(folder, spec, done, diag);
 }
 
 int ps_folder_begin(ps_folder **out, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
@@ -402,6 +639,11 @@ int ps_folder_begin(ps_folder **out, const ps_sys *sys, const ps_folder_spec *sp
 	folder->files = json_object_get(folder->manifest, "files");
 	*out = folder;
 	return 0;
+}
+
+const char *ps_folder_path(const ps_folder *folder)
+{
+	return folder->path;
 }
 
 int ps_folder_note(ps_folder *folder, const char *name, ps_diag *diag)
@@ -442,10 +684,13 @@ const json_t *ps_folder_manifest(const ps_folder *folder)
 
 int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag)
 {
+	int rc;
+
 	if (extra && json_object_update(folder->manifest, (json_t *)extra))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
 	json_object_set_new(folder->manifest, "complete", json_true());
-	return write_manifest(folder, diag);
+	rc = write_manifest(folder, diag);
+	return rc || !folder->goal ? rc : put_in_place(folder, diag);
 }
 
 void ps_folder_close(ps_folder *folder)
@@ -455,5 +700,6 @@ void ps_folder_close(ps_folder *folder)
 	json_decref(folder->manifest);
 	free(folder->path);
 	free(folder->dropped);
+	free(folder->goal);
 	free(folder);
 }

@@ -7,7 +7,11 @@
  * - begin writes the manifest before anything else.
  * - A file enters the manifest only once it is whole on disk.
  * - `complete` becomes true last.
- * So a folder is either empty, or ours and unfinished, or ours and done. */
+ * So a folder is either empty, or ours and unfinished, or ours and done.
+ *
+ * A folder that replaces another one is built beside it, under ".NAME.ps-new". finish gives it its
+ * place, with one exchange of the two names where the file system can do that. So the old one stays
+ * until the new one is whole, and an interrupted replacement is continued by the same command. */
 #ifndef PS_IO_FOLDER_H
 #define PS_IO_FOLDER_H
 
@@ -36,13 +40,15 @@ typedef struct ps_folder_spec {
  * - Same kind and provenance, complete, all files there and unchanged: *done.
  * - Same kind and provenance otherwise: continued. Files that are missing or differ from the
  *   manifest are dropped from it (ps_folder_dropped).
- * - Another provenance, or files that are not ours: PS_EUSAGE. With replace, the files that the old
- *   manifest names are removed and the folder begins anew.
- * - A damaged manifest: PS_EINPUT. With replace, the folder begins anew; files are overwritten one
- *   by one, because nobody knows which of them are ours.
- * The caller closes *folder also when *done. */
+ * - Another provenance, or files that are not ours: PS_EUSAGE. With replace, the new folder is
+ *   built beside it. Of the old one, the files that its manifest names go in the end, and those
+ *   that give way to a file of the same name. Other files stay.
+ * - A damaged manifest: PS_EINPUT. With replace, none of the files counts as named.
+ * Files are written to ps_folder_path. The caller closes *folder also when *done. */
 int ps_folder_begin(ps_folder **folder, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
 		    ps_diag *diag) PS_MUST_USE;
+/* Where the files of the folder are to be written. It changes in finish. Borrowed. */
+const char *ps_folder_path(const ps_folder *folder);
 /* The first file that begin found with other bytes than the manifest says. NULL: none. */
 const char *ps_folder_dropped(const ps_folder *folder);
 /* Enters a file of the folder into the manifest and rewrites the manifest. Size and digest are read

@@ -43,6 +43,11 @@ static int linux_rename(const char *from, const char *to)
 	return rename(from, to) ? -errno : 0;
 }
 
+static int linux_exchange(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) ? -errno : 0;
+}
+
 static int linux_unlink(const char *path)
 {
 	return unlink(path) ? -errno : 0;
@@ -91,6 +96,7 @@ const ps_sys ps_sys_linux = {
 	.pwrite = linux_pwrite,
 	.fsync = linux_fsync,
 	.rename = linux_rename,
+	.exchange = linux_exchange,
 	.unlink = linux_unlink,
 	.mkdir = linux_mkdir,
 	.rmdir = linux_rmdir,

@@ -18,6 +18,7 @@ typedef struct ps_sys {
 	ssize_t (*pwrite)(int fd, const void *buffer, size_t bytes, off_t offset);
 	int (*fsync)(int fd);
 	int (*rename)(const char *from, const char *to);
+	int (*exchange)(const char *a, const char *b); /* renameat2 with RENAME_EXCHANGE */
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*rmdir)(const char *path);

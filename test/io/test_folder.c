@@ -77,6 +77,7 @@ static int do_work(const ps_sys *sys, const json_t *wanted, bool force, ps_diag 
 {
 	static const char *const names[] = {"one", "two"};
 	json_t *extra = json_pack("{s:i}", "result", 7);
+	char path[PATH_MAX];
 	ps_folder *out;
 	bool done = false;
 	int rc = ps_folder_begin(
@@ -88,7 +89,8 @@ static int do_work(const ps_sys *sys, const json_t *wanted, bool force, ps_diag 
 	for (size_t i = 0; i < 2 && !rc && !done; i++) {
 		if (ps_folder_has(out, names[i]))
 			continue;
-		rc = ps_file_replace(sys, inside(names[i]), names[i], 3, diag);
+		snprintf(path, sizeof path, "%s/%s", ps_folder_path(out), names[i]);
+		rc = ps_file_replace(sys, path, names[i], 3, diag);
 		if (!rc)
 			rc = ps_folder_note(out, names[i], diag);
 	}
@@ -178,6 +180,83 @@ static void missing_and_shortened_files_are_done_again(void **state)
 	free(whole);
 }
 
+/* Replaces the folder by one that holds a single file. */
+static int do_less(const json_t *wanted)
+{
+	char path[PATH_MAX];
+	ps_folder *out;
+	bool done;
+	int rc = begin(&out, wanted, true, &done, NULL);
+
+	if (rc)
+		return rc;
+	snprintf(path, sizeof path, "%s/less", ps_folder_path(out));
+	rc = ps_file_replace(&ps_sys_linux, path, "less", 4, NULL);
+	if (!rc)
+		rc = ps_folder_note(out, "less", NULL);
+	if (!rc)
+		rc = ps_folder_finish(out, NULL, NULL);
+	if (!rc)
+		assert_string_equal(ps_folder_path(out), folder);
+	ps_folder_close(out);
+	return rc;
+}
+
+/* An unfinished replacement is gone on with, given up for another one, or left for its command. */
+static void an_interrupted_replacement_is_continued_or_given_up(void **state)
+{
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	work(another, false);
+	assert_int_equal(begin(&out, provenance, true, &done, NULL), 0);
+	ps_folder_close(out);
+	work(another, false); /* which is done */
+	assert_int_equal(scratch_count(scratch), 2);
+	work(provenance, true);
+	assert_int_equal(scratch_count(scratch), 1);
+	assert_int_equal(scratch_count(folder), 3);
+	assert_int_equal(begin(&out, another, true, &done, NULL), 0);
+	ps_folder_close(out);
+	scratch_remove(folder); /* by its user: what was begun is gone on with, without force */
+	work(another, false);
+	assert_int_equal(scratch_count(scratch), 1);
+	assert_int_equal(scratch_count(folder), 3);
+}
+
+static void a_folder_named_by_dots_is_not_replaced(void **state)
+{
+	char dots[400];
+	ps_diag diag = {{0}};
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	work(another, false);
+	snprintf(dots, sizeof dots, "%s/.", folder);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = dots,
+							   .kind = "test",
+							   .provenance = provenance,
+							   .replace = true},
+					 &done, &diag),
+			 PS_EUSAGE);
+	assert_non_null(strstr(diag.text, "name the folder itself"));
+	snprintf(dots, sizeof dots, "%s//", folder);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = dots,
+							   .kind = "test",
+							   .provenance = provenance,
+							   .replace = true},
+					 &done, NULL),
+			 0);
+	assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
+	ps_folder_close(out);
+	assert_int_equal(scratch_count(folder), 1);
+	assert_int_equal(scratch_count(scratch), 1);
+}
+
 static void another_provenance_is_refused_unless_forced(void **state)
 {
 	ps_diag diag = {{0}};
@@ -193,8 +272,15 @@ static void another_provenance_is_refused_unless_forced(void **state)
 	assert_non_null(strstr(diag.text, "another provenance"));
 	assert_true(is_there("one"));
 	assert_int_equal(begin(&out, provenance, true, &done, NULL), 0);
-	assert_true(!done && !is_there("one") && !is_there("two") && is_there("kept"));
+	assert_true(!done && strcmp(ps_folder_path(out), folder));
 	ps_folder_close(out);
+	/* The old one is whole until the new one is. */
+	assert_int_equal(begin(&out, another, false, &done, NULL), 0);
+	assert_true(done && is_there("one"));
+	ps_folder_close(out);
+	assert_int_equal(do_less(provenance), 0);
+	assert_true(!is_there("one") && !is_there("two") && is_there("kept") && is_there("less"));
+	assert_int_equal(scratch_count(scratch), 1);
 	/* Another kind is another provenance. */
 	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
 					 &(ps_folder_spec){.path = folder,
@@ -411,9 +497,25 @@ static int work_with_plan(void *context)
 	return ps_exit_code(do_work(&sys_double, provenance, true, NULL));
 }
 
+/* Whatever happened, a whole folder is there: the old one or the new one. The latter may still
+ * stand beside its place, on a file system that cannot exchange two names. */
+static void assert_one_is_whole(void)
+{
+	json_t *manifest = NULL;
+	char path[PATH_MAX];
+
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL), 0);
+	if (!manifest) {
+		snprintf(path, sizeof path, "%s/.out.ps-new", scratch);
+		assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, path, &manifest, NULL), 0);
+	}
+	assert_true(json_is_true(json_object_get(manifest, "complete")));
+	json_decref(manifest);
+}
+
 /* After the fault the same command must complete the folder, with the same manifest. forced: it
  * replaces a folder of another provenance. */
-static void survive(bool forced, bool kill)
+static void survive(bool forced, bool kill, bool no_exchange)
 {
 	char *whole, *again;
 	int status = -1;
@@ -423,7 +525,9 @@ static void survive(bool forced, bool kill)
 	whole = manifest_text();
 	scratch_remove(folder);
 	for (; status; n++) {
-		sys_plan plan = {.calls = kill ? SYS_ALL : SYS_ALL & ~SYS_CLOSE, .error = EIO};
+		sys_plan plan = {.calls = kill ? SYS_ALL : SYS_ALL & ~SYS_CLOSE,
+				 .error = EIO,
+				 .no_exchange = no_exchange};
 
 		if (kill)
 			plan.kill_at = n;
@@ -434,6 +538,8 @@ static void survive(bool forced, bool kill)
 		status = kill ? run_in_child(work_with_plan, &plan) : work_with_plan(&plan);
 		if (!kill)
 			assert_int_equal(sys_double_open_files(), 0);
+		if (forced && status)
+			assert_one_is_whole();
 		/* A failure that writing anew overcame leaves no trace, nor one of a call on which
 		 * nothing depends. */
 		if (!status && sys_double_count() >= n && !kill)
@@ -443,6 +549,7 @@ static void survive(bool forced, bool kill)
 		assert_string_equal(whole, again);
 		free(again);
 		assert_int_equal(scratch_count(folder), 3);
+		assert_int_equal(scratch_count(scratch), 1);
 		scratch_remove(folder);
 	}
 	print_message("%s at %ld calls\n", kill ? "killed" : "failed", n - 2);
@@ -453,15 +560,17 @@ static void survive(bool forced, bool kill)
 static void whichever_call_fails_the_work_can_be_continued(void **state)
 {
 	(void)state;
-	survive(false, false);
-	survive(true, false);
+	survive(false, false, false);
+	survive(true, false, false);
+	survive(true, false, true);
 }
 
 static void killed_at_any_boundary_the_work_can_be_continued(void **state)
 {
 	(void)state;
-	survive(false, true);
-	survive(true, true);
+	survive(false, true, false);
+	survive(true, true, false);
+	survive(true, true, true);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -472,6 +581,8 @@ int main(void)
 		TEST(a_new_folder_is_ours_from_the_beginning),
 		TEST(finished_work_is_left_alone),
 		TEST(missing_and_shortened_files_are_done_again),
+		TEST(an_interrupted_replacement_is_continued_or_given_up),
+		TEST(a_folder_named_by_dots_is_not_replaced),
 		TEST(another_provenance_is_refused_unless_forced),
 		TEST(a_folder_of_other_things_is_refused_unless_forced),
 		TEST(an_empty_folder_and_leftovers_of_killed_writers_are_taken),

@@ -135,6 +135,15 @@ static int double_rename(const char *from, const char *to)
 	return rc ? rc : ps_sys_linux.rename(from, to);
 }
 
+static int double_exchange(const char *a, const char *b)
+{
+	int rc = enter(SYS_RENAME, 'm', NULL);
+
+	if (!rc && plan.no_exchange)
+		rc = -EINVAL;
+	return rc ? rc : ps_sys_linux.exchange(a, b);
+}
+
 static int double_unlink(const char *path)
 {
 	int rc = enter(SYS_UNLINK, 'u', NULL);
@@ -177,6 +186,7 @@ const ps_sys sys_double = {
 	.pwrite = double_pwrite,
 	.fsync = double_fsync,
 	.rename = double_rename,
+	.exchange = double_exchange,
 	.unlink = double_unlink,
 	.mkdir = double_mkdir,
 	.rmdir = double_rmdir,

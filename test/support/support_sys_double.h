@@ -36,6 +36,7 @@ typedef struct sys_plan {
 	bool interrupt; /* every other transfer is interrupted first */
 	/* The disk is full after so many bytes: a short write, then ENOSPC; 0: never. */
 	size_t capacity;
+	bool no_exchange; /* the file system cannot exchange two names */
 } sys_plan;
 
 extern const ps_sys sys_double;

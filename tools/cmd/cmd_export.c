@@ -198,7 +198,7 @@ static int export_file(struct export_run *r, const char *name)
 	int rc;
 
 	snprintf(from, sizeof from, "%s/%s", ps_checkpoint_folder(r->engine.checkpoint), name);
-	snprintf(to, sizeof to, "%s/%s", r->args->out, name);
+	snprintf(to, sizeof to, "%s/%s", ps_folder_path(r->folder), name);
 	rc = ends_with(name, ".safetensors") ? write_shard(r, from, to) : copy_file(r->s, from, to);
 	if (!rc)
 		rc = ps_folder_note(r->folder, name, &r->s->diag);

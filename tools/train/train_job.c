@@ -14,7 +14,7 @@
 
 static const char *checkpoint_path(const ps_train_job *job, char out[PATH_MAX + 32])
 {
-	snprintf(out, PATH_MAX + 32, "%s/checkpoint.safetensors", job->path);
+	snprintf(out, PATH_MAX + 32, "%s/checkpoint.safetensors", ps_folder_path(job->folder));
 	return out;
 }
 
@@ -217,8 +217,8 @@ static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data
 		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena,
 				      &job->held_out, NULL);
 	return rc ? rc
-		  : ps_sae_folder_save(job->folder, job->path, &sae, about, firing, job->provenance,
-				       &s->diag);
+		  : ps_sae_folder_save(job->folder, ps_folder_path(job->folder), &sae, about,
+				       firing, job->provenance, &s->diag);
 }
 
 /* How the SAE reconstructs the first held-out rows. It is quick, so it shows no progress and cannot

@@ -32,6 +32,7 @@ typedef struct ps_cache_spec {
 	const char *path;
 	const json_t *provenance;
 	bool replace;             /* a cache of another provenance at path gives way */
+	bool old_first;           /* with replace: it goes at once (io/folder.h) */
 	const ps_context *verify; /* as in ps_folder_spec */
 	ps_dtype dtype;           /* PS_F32 or PS_BF16 */
 	uint64_t rows;            /* of the whole cache */

@@ -86,7 +86,6 @@ static int check_sizes(const ps_cache_writer *writer, ps_diag *diag)
 		return ps_fail(diag, PS_EFAILED, "%s: a cache needs rows", writer->path);
 	if (!ps_size_mul(writer->shard_rows, writer->width, &bytes) ||
 	    !ps_size_mul(bytes, sizeof(float), &bytes) ||
-	    strlen(writer->path) + NAME_MAX >= PATH_MAX ||
 	    (writer->rows - 1) / writer->shard_rows >= SHARDS_MAX)
 		return ps_fail(diag, PS_EFAILED, "%s: the sizes of the cache overflow",
 			       writer->path);
@@ -100,6 +99,7 @@ static int begin_folder(ps_cache_writer *writer, const ps_cache_spec *spec, bool
 				       .kind = "activations",
 				       .provenance = spec->provenance,
 				       .replace = spec->replace,
+				       .old_first = spec->old_first,
 				       .verify = spec->verify};
 
 	int rc = ps_folder_begin(&writer->folder, writer->sys, &folder, done, diag);

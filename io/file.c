@@ -10,6 +10,7 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "core/base/json_text.h"
+#include "core/base/utf8.h"
 #include "io/temporary.h"
 
 #define DIGEST_BUFFER ((size_t)1 << 20)
@@ -212,6 +213,28 @@ char *ps_json_text(const json_t *value, size_t flags)
 	}
 	text[length] = 0;
 	return text;
+}
+
+json_t *ps_json_path(const char *path)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	const size_t length = strlen(path), bytes = sizeof replacement - 1;
+	char *text = malloc(bytes * length + 1);
+	size_t used = 0;
+	json_t *value;
+
+	if (!text)
+		return NULL;
+	for (size_t at = 0; at < length;) {
+		const size_t valid = ps_utf8_valid(path + at, length - at);
+
+		memcpy(text + used, valid ? path + at : replacement, valid ? valid : bytes);
+		used += valid ? valid : bytes;
+		at += valid ? valid : 1;
+	}
+	value = json_stringn(text, used);
+	free(text);
+	return value;
 }
 
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value, ps_diag *diag)

@@ -400,7 +400,11 @@ static int remove_aside(const ps_sys *sys, const char *from, const char *into, p
 
 	if (!list)
 		return 0;
-	(void)ps_folder_read_manifest(sys, from, &manifest, NULL);
+	/* Of a damaged manifest nothing is known: all files are then other ones. */
+	if (ps_folder_read_manifest(sys, from, &manifest, NULL) == PS_EBUDGET) {
+		closedir(list);
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", from);
+	}
 	while (!rc && (entry = readdir(list))) {
 		const char *name = entry->d_name;
 		bool ours = json_object_get(json_object_get(manifest, "files"), name) ||
@@ -612,8 +616,33 @@ static int take_over(ps_folder *folder, const ps_folder_spec *spec, bool *done, 
 	if (!found && !damaged && is_empty(folder->path))
 		return begin_empty(folder, spec, done, diag);
 	rc = check_way(folder->path, found, spec->replace, diag);
+	if (!rc && found && spec->old_first) {
+		rc = remove_files(folder->sys, folder->path, found, diag);
+		json_decref(found);
+		return rc ? rc : start_manifest(folder, spec, diag);
+	}
 	json_decref(found);
 	return rc ? rc : build_aside(folder, spec, done, diag);
+}
+
+/* A link to the folder stays: it is what it leads to that may be replaced. */
+static int follow_link(ps_folder *folder, ps_diag *diag)
+{
+	size_t length = strlen(folder->path);
+	struct stat st;
+	char *real;
+
+	/* With a slash at its end the name of a link stands for what it leads to. */
+	while (length > 1 && folder->path[length - 1] == '/')
+		folder->path[--length] = 0;
+	if (lstat(folder->path, &st) || !S_ISLNK(st.st_mode))
+		return 0;
+	real = realpath(folder->path, NULL);
+	if (!real)
+		return ps_fail_errno(diag, errno, "%s", folder->path);
+	free(folder->path);
+	folder->path = real;
+	return 0;
 }
 
 int ps_folder_begin(ps_folder **out, const ps_sys *sys, const ps_folder_spec *spec, bool *done,
@@ -624,12 +653,18 @@ int ps_folder_begin(ps_folder **out, const ps_sys *sys, const ps_folder_spec *sp
 
 	*out = NULL;
 	*done = false;
+	if (strlen(spec->path) + NAME_MAX + 1 >= PATH_MAX) {
+		free(folder);
+		return ps_fail_errno(diag, ENAMETOOLONG, "%.60s...", spec->path);
+	}
 	if (!folder || !(folder->path = strdup(spec->path))) {
 		free(folder);
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	}
 	folder->sys = sys;
 	rc = make_one(sys, spec->path, diag);
+	if (!rc)
+		rc = follow_link(folder, diag);
 	if (!rc)
 		rc = take_over(folder, spec, done, diag);
 	if (rc) {

@@ -31,6 +31,8 @@ typedef struct ps_folder_spec {
 	const char *path, *kind;
 	const json_t *provenance;
 	bool replace; /* whatever else stands there gives way */
+	/* With replace: an old folder of ours goes at once, for the sake of the disk. */
+	bool old_first;
 	/* Compares the files that are there with the manifest's digests (io/known_digest.h), with
 	 * progress. NULL: compares their sizes alone. */
 	const ps_context *verify;

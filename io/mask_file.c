@@ -171,6 +171,21 @@ ps_bitmap ps_mask_file_find(const ps_mask_file *mask, int layer, ps_projection p
 	return bitmap;
 }
 
+ps_mask_totals ps_mask_file_totals(const ps_safetensors *file)
+{
+	ps_mask_totals totals = {0};
+	const char *name;
+	json_t *tensor;
+
+	json_object_foreach (json_object_get(file->metadata, "tensors"), name, tensor) {
+		totals.tensors++;
+		totals.weights += (uint64_t)json_integer_value(json_object_get(tensor, "rows")) *
+				  (uint64_t)json_integer_value(json_object_get(tensor, "cols"));
+		totals.dropped += (uint64_t)json_integer_value(json_object_get(tensor, "dropped"));
+	}
+	return totals;
+}
+
 /* --- writing --- */
 
 struct ps_mask_writer {

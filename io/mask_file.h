@@ -42,6 +42,9 @@ typedef struct ps_mask_totals {
 	uint64_t tensors, weights, dropped;
 } ps_mask_totals;
 
+/* The totals of a mask that this program wrote, from its metadata. */
+ps_mask_totals ps_mask_file_totals(const ps_safetensors *file);
+
 /* What a new mask is of. create copies what it needs; the config must outlive the writer. */
 typedef struct ps_mask_spec {
 	const char *path;

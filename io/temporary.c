@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "core/base/checked.h"
+
 #define SUFFIX ".ps-partial"
 /* Bytes of the file's own name that the temporary's name contains, so that it is never too long. */
 #define NAME_BYTES 200
@@ -28,17 +30,21 @@ static int make_names(ps_temporary *temporary, ps_diag *diag)
 {
 	const char *path = temporary->path, *slash = strrchr(path, '/'),
 		   *base = slash ? slash + 1 : path;
-	size_t folder_length = slash ? (size_t)(base - path) : 0;
+	size_t folder_length = slash ? (size_t)(base - path) : 0, name_bytes = strlen(base);
 	struct stat st;
 
-	if (!*base || folder_length + NAME_BYTES + sizeof SUFFIX + 2 > PATH_MAX)
+	if (!name_bytes)
 		return ps_fail(diag, PS_EOUTPUT, "%s: not the name of a file", path);
+	if (folder_length + sizeof SUFFIX + 2 > PATH_MAX)
+		return ps_fail_errno(diag, ENAMETOOLONG, "%s", path);
+	name_bytes = ps_min_size(ps_min_size(name_bytes, NAME_BYTES),
+				 PATH_MAX - folder_length - sizeof SUFFIX - 1);
 	if (!stat(path, &st) && !S_ISREG(st.st_mode))
 		return ps_fail(diag, PS_EOUTPUT, "%s: is there and is not a regular file", path);
 	snprintf(temporary->folder, sizeof temporary->folder, "%.*s",
 		 slash ? (int)folder_length : 2, slash ? path : "./");
 	snprintf(temporary->name, sizeof temporary->name, "%.*s.%.*s" SUFFIX, (int)folder_length,
-		 path, NAME_BYTES, base);
+		 path, (int)name_bytes, base);
 	return 0;
 }
 
@@ -101,19 +107,28 @@ int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *pa
 	return 0;
 }
 
+int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag)
+{
+	int rc = temporary->synced ? 0 : temporary->sys->fsync(temporary->fd);
+
+	temporary->synced = !rc;
+	if (!rc)
+		return 0;
+	ps_temporary_drop(temporary);
+	return ps_fail_errno(diag, -rc, "%s: fsync", temporary->path);
+}
+
 int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
 {
 	const ps_sys *sys = temporary->sys;
-	const char *what = "fsync";
-	int rc = sys->fsync(temporary->fd);
+	int rc = ps_temporary_sync(temporary, diag);
 
-	if (!rc) {
-		what = "rename";
-		rc = sys->rename(temporary->name, temporary->path);
-	}
+	if (rc)
+		return rc;
+	rc = sys->rename(temporary->name, temporary->path);
 	if (rc) {
 		ps_temporary_drop(temporary);
-		return ps_fail_errno(diag, -rc, "%s: %s", temporary->path, what);
+		return ps_fail_errno(diag, -rc, "%s: rename", temporary->path);
 	}
 	(void)sys->close(temporary->fd);
 	temporary->fd = -1;

@@ -17,6 +17,7 @@
 typedef struct ps_temporary {
 	const ps_sys *sys;
 	int fd;
+	bool synced;
 	const char *path; /* the name that it will take; borrowed */
 	char folder[PATH_MAX], name[PATH_MAX];
 } ps_temporary;
@@ -25,6 +26,9 @@ typedef struct ps_temporary {
  * valid until keep or drop. PS_EOUTPUT if another process is writing the same file. */
 int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *path,
 		      ps_diag *diag) PS_MUST_USE;
+/* fsyncs the file before keep does, so that several files can be whole before the first one takes
+ * its name. On failure the temporary is gone. */
+int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
 /* Gives the file its name. On failure the temporary is gone, and path is either the old file or the
  * whole new one. */
 int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;

@@ -37,11 +37,8 @@ static json_t *list_of(json_t *object, const char *key)
 
 static json_t *add_entry(json_t *report, const char *list, const char *path, const char *kind)
 {
-	/* A path is any bytes, JSON is UTF-8. Another path cannot be shown. */
-	json_t *name = json_string(path);
-	json_t *entry =
-		json_pack("{s:o, s:s, s:[], s:b}", "path", name ? name : json_string("(not UTF-8)"),
-			  "kind", kind, "tensors", "ok", 1);
+	json_t *entry = json_pack("{s:o, s:s, s:[], s:b}", "path", ps_json_path(path), "kind", kind,
+				  "tensors", "ok", 1);
 
 	json_array_append_new(list_of(report, list), entry);
 	return entry;

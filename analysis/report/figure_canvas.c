@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/report/report_text.h"
 #include "core/base/checked.h"
 
 /* Pixels of the SVG; TITLE_MAX: characters. */
@@ -44,23 +45,40 @@ const ps_colour *ps_scale_colour(size_t index, size_t count)
 					  : PS_COLOUR_STEPS / 2];
 }
 
-void ps_gnuplot_text(FILE *out, const char *text, size_t most)
+/* percent: what each '%' becomes. */
+static void write_text(FILE *out, const char *text, size_t most, const char *percent)
 {
 	size_t length = 0;
 
 	fputc('\'', out);
 	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+		const char *instead;
 
-		if ((c & 0xc0) != 0x80 && most && ++length > most) {
+		if (((unsigned char)*text & 0xc0) != 0x80 && most && ++length > most) {
 			fputs("…", out);
 			break;
 		}
-		if (c == '\'')
-			fputc('\'', out);
-		fputc(c < 0x20 || c == 0x7f ? ' ' : c, out);
+		instead = ps_report_substitute(&text);
+		if (*text == '\'')
+			instead = "''";
+		else if (*text == '%')
+			instead = percent;
+		if (instead)
+			fputs(instead, out);
+		else
+			fputc(*text, out);
 	}
 	fputc('\'', out);
+}
+
+void ps_gnuplot_text(FILE *out, const char *text, size_t most)
+{
+	write_text(out, text, most, "%");
+}
+
+void ps_gnuplot_tic(FILE *out, const char *text, size_t most)
+{
+	write_text(out, text, most, "%%");
 }
 
 void ps_gnuplot_number(FILE *out, double value)

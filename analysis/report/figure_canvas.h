@@ -69,6 +69,8 @@ void ps_canvas_end(const ps_canvas *canvas);
 /* Writes text within single quotes, safe to run. It is cut to `most` characters and an ellipsis; 0:
  * not cut. */
 void ps_gnuplot_text(FILE *out, const char *text, size_t most);
+/* The same for the text of a tic, in which gnuplot takes a '%' for a number's format. */
+void ps_gnuplot_tic(FILE *out, const char *text, size_t most);
 /* Writes a space and a number of a data block; NaN if it is not finite. */
 void ps_gnuplot_number(FILE *out, double value);
 

@@ -229,7 +229,7 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 		n);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? ", " : "", out);
-		ps_gnuplot_text(
+		ps_gnuplot_tic(
 			out, ps_results_text(json_array_get(list, i), PS_AT(DIAGNOSTIC_NAME)), 26);
 		fprintf(out, " %zu", n - i);
 	}

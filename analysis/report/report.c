@@ -12,12 +12,14 @@
 
 #define NARROW_SUFFIX "-narrow"
 
-static void write_head(FILE *out, const ps_results *r)
+static void write_head(FILE *out, const ps_results *r, const char *digest)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-	      "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	      "<meta name=\"generator\" content=\"prunescope\">\n<title>",
+	      "name=\"viewport\" content=\"width=device-width, "
+	      "initial-scale=1\">\n" PS_REPORT_GENERATOR "\n<meta name=\"results\" content=\"",
 	      out);
+	ps_html_text(out, digest);
+	fputs("\">\n<title>", out);
 	ps_html_text(out, ps_results_text(r->root, PS_AT(ROOT_NAME)));
 	fputs("</title>\n<style>\n", out);
 	ps_report_style(out);
@@ -279,13 +281,13 @@ static void write_limits(FILE *out, const ps_results *r)
 	      out);
 }
 
-void ps_report_write(FILE *out, const ps_results *r, const ps_report_figure *figures, size_t count,
-		     const char *missing)
+void ps_report_write(FILE *out, const ps_results *r, const char *digest,
+		     const ps_report_figure *figures, size_t count, const char *missing)
 {
 	const ps_section *s;
 	size_t number = 0;
 
-	write_head(out, r);
+	write_head(out, r, digest);
 	write_headline(out, r);
 	if (missing) {
 		fputs("<p class=\"finding\">There are no figures in this report: ", out);

@@ -16,9 +16,12 @@ typedef struct ps_report_figure {
 	char *wide, *narrow; /* SVG for a wide and for a narrow window; NULL: not drawn */
 } ps_report_figure;
 
-/* figures (count) in the order of ps_figure_name; missing: why figures could not be drawn, or
- * NULL. */
-void ps_report_write(FILE *out, const ps_results *results, const ps_report_figure *figures,
-		     size_t count, const char *missing);
+/* Stands near the beginning of every page. */
+#define PS_REPORT_GENERATOR "<meta name=\"generator\" content=\"prunescope\">"
+
+/* digest: of the results. figures (count) in the order of ps_figure_name; missing: why figures
+ * could not be drawn, or NULL. */
+void ps_report_write(FILE *out, const ps_results *results, const char *digest,
+		     const ps_report_figure *figures, size_t count, const char *missing);
 
 #endif

@@ -3,14 +3,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/report/report_text.h"
+
 enum { LARGE = 10000 }; /* numbers from here on have no fraction and digits in groups of three */
 
 void ps_html_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+		const char *instead = ps_report_substitute(&text);
 
-		switch (c) {
+		if (instead) {
+			fputs(instead, out);
+			continue;
+		}
+		switch (*text) {
 		case '&':
 			fputs("&amp;", out);
 			break;
@@ -27,7 +33,7 @@ void ps_html_text(FILE *out, const char *text)
 			fputs("&#39;", out);
 			break;
 		default:
-			fputc(c < 0x20 || c == 0x7f ? ' ' : c, out);
+			fputc(*text, out);
 		}
 	}
 }
@@ -273,28 +279,36 @@ static const char *write_svg_tag(FILE *out, const char *svg, const char *label)
 	return end;
 }
 
+/* Writes one attribute's beginning with the prefix in its value. Returns what follows; at itself if
+ * no such attribute begins there. */
+static const char *write_reference(FILE *out, const char *at, const char *prefix)
+{
+	static const char *const beginnings[] = {" id='", " id=\"", "href='#", "href=\"#"};
+
+	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+		if (starts(at, beginnings[i])) {
+			fprintf(out, "%s%s-", beginnings[i], prefix);
+			return at + strlen(beginnings[i]);
+		}
+	return at;
+}
+
 void ps_html_svg(FILE *out, const char *svg, const char *prefix, const char *label)
 {
 	const char *at = strstr(svg, "<svg");
+	bool tag = true; /* at lies in a tag, else in a text */
 
 	if (!at)
 		return;
 	at = write_svg_tag(out, at, label);
 	while (*at) {
-		const char *next = skip_names(at);
+		const char *next = tag ? write_reference(out, at, prefix) : skip_names(at);
 
 		if (next != at) {
 			at = next;
 			continue;
 		}
-		if (starts(at, " id='") || starts(at, " id=\"")) {
-			fprintf(out, "%.5s%s-", at, prefix);
-			at += 5;
-		} else if (starts(at, "href='#")) {
-			fprintf(out, "href='#%s-", prefix);
-			at += 7;
-		} else {
-			fputc(*at++, out);
-		}
+		tag = *at == '<' || (tag && *at != '>');
+		fputc(*at++, out);
 	}
 }

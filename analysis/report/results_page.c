@@ -19,7 +19,11 @@ static const char introduction[] =
 	"- A value is null where the last column says when; an empty column: never. A value that "
 	"is\n"
 	"  null or absent was not measured.\n"
-	"- In the CSV tables an empty field stands for null.\n";
+	"- In the CSV tables an empty field stands for null. A text is the one of results.json, in "
+	"quotes\n"
+	"  where it holds a comma, a quote or a line break. It may begin with `=`: have a "
+	"spreadsheet import\n"
+	"  the columns as text.\n";
 
 static const char *type_name(ps_results_type type)
 {

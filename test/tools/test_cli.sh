@@ -662,7 +662,7 @@ only_what_is_used() {
 	holds "gives the same bytes as well" cmp "$scratch/llama.stats" "$scratch/again.stats"
 	rm "$scratch/words/config.json"
 	works "tokenize with tokenizer.json alone" tokenize "$scratch/words" \
-		--text "$scratch/text" -o "$scratch/again.tokens" --window 64
+		--text "$scratch/text" -o "$scratch/alone.tokens" --window 64
 	holds "--json is one object in one line" awk \
 		'NR == 1 && /^\{.*\}$/ { good = 1 } END { exit !(good && NR == 1) }' \
 		"$scratch/out"
@@ -675,9 +675,9 @@ outputs_that_cannot_be() {
 		-o "$scratch/nowhere/none"
 	refuses "a folder that is a file" 4 'text/none' prune $llama --method magnitude \
 		--sparsity 0.5 -o "$scratch/text/none"
-	refuses "a file that is a folder" 4 'caches' tokenize $llama --text "$scratch/text" \
+	refuses "a file that is a folder" 2 'caches' tokenize $llama --text "$scratch/text" \
 		-o "$scratch/caches"
-	refuses "a cache that is a file" 4 'text' cache $llama --tokens "$t" --layer 1 \
+	refuses "a cache that is a file" 2 'text' cache $llama --tokens "$t" --layer 1 \
 		-o "$scratch/text"
 	run cache $llama --tokens "$t" --layer 1 -o "$scratch/precise"
 	refuses "a cache of another precision" 2 'precise' cache $llama --tokens "$t" --layer 1 \

@@ -30,7 +30,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 		{"--json", PS_OPTION_FLAG, &s->json, "one JSON object on stdout"},
 		{"--quiet", PS_OPTION_FLAG, &s->quiet, "no progress, no remarks"},
 		{"--force", PS_OPTION_FLAG, &cli->force,
-		 "replace an output folder of another provenance"},
+		 "replace what stands in an output's place, once the new one is whole"},
 		{"--no-verify", PS_OPTION_FLAG, &s->no_verify,
 		 "do not read caches through before their first use"},
 		{"--force-mismatch", PS_OPTION_FLAG, &s->force_mismatch,

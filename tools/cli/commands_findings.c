@@ -136,6 +136,7 @@ static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 	args.dense = caches.item[0];
 	args.pruned = caches.item[1];
 	args.seed = (uint64_t)cli->seed;
+	args.replace = cli->force;
 	return ps_run_transfer(&cli->session, &args, result);
 }
 

@@ -44,6 +44,7 @@ static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 	if (!rc)
 		rc = either(cli, "--documents", documents, "file", "line", &args.per_line);
 	args.model = positional.item[0];
+	args.replace = cli->force;
 	return rc ? rc : ps_run_tokenize(&cli->session, &args, result);
 }
 
@@ -89,6 +90,7 @@ static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
+	args.replace = cli->force;
 	return rc ? rc : ps_run_logits(&cli->session, &args, result);
 }
 
@@ -106,6 +108,7 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
+	args.replace = cli->force;
 	return rc ? rc : ps_run_calibrate(&cli->session, &args, result);
 }
 
@@ -134,6 +137,7 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
+	args.replace = cli->force;
 	return rc ? rc : ps_run_prune(&cli->session, &args, result);
 }
 

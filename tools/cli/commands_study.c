@@ -42,6 +42,7 @@ static int main_report(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.folder = positional.item[0];
+	args.replace = cli->force;
 	return rc ? rc : ps_run_report(&cli->session, &args, result);
 }
 

@@ -6,6 +6,7 @@
  *
  * A shuffled cache is made in two steps: first in sequence, under the name OUT.sequence, then row
  * by row in the seeded order. The first one is removed at the end. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,12 @@
 #include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/variants.h"
+#include "tools/run/output_path.h"
 
 enum order { SEQUENCE, SHUFFLED };
+/* LAYER_BYTES: of what follows an output's name in a path, at most. NAME_BYTES: of a name to which a
+ * suffix is added. */
+enum { LAYER_BYTES = 32, NAME_BYTES = 240 };
 
 static const char *const order_names[] = {[SEQUENCE] = "sequence", [SHUFFLED] = "shuffled"};
 
@@ -112,6 +117,21 @@ static int make_provenance(const struct cache_run *r, const struct target *t, en
 
 /* --- where the caches go --- */
 
+/* The length of an output's path without slashes at its end. With a suffix behind it, its name must
+ * not become too long. */
+static int out_length(const char *out, const char *suffix)
+{
+	size_t length = strlen(out);
+	const char *slash;
+
+	while (length > 1 && out[length - 1] == '/')
+		length--;
+	slash = memrchr(out, '/', length);
+	if (*suffix)
+		length = ps_min_size(length, (slash ? (size_t)(slash - out) + 1 : 0) + NAME_BYTES);
+	return (int)length;
+}
+
 /* The path of a target's cache, with a suffix, into path (PATH_MAX). */
 static char *target_path(const struct cache_run *r, const struct target *t, const char *suffix,
 			 char *path)
@@ -119,10 +139,49 @@ static char *target_path(const struct cache_run *r, const struct target *t, cons
 	const char *out = r->args->variants[t->variant].out;
 
 	if (r->args->layers.count == 1)
-		snprintf(path, PATH_MAX, "%s%s", out, suffix);
+		snprintf(path, PATH_MAX, "%.*s%s", out_length(out, suffix), out, suffix);
 	else
-		snprintf(path, PATH_MAX, "%s/layer-%02d%s", out, t->layer, suffix);
+		snprintf(path, PATH_MAX, "%.*s/layer-%02d%s", out_length(out, ""), out, t->layer,
+			 suffix);
 	return path;
+}
+
+/* Checks one folder against all inputs. shared: caches are folders in it. */
+static int check_output(const struct cache_run *r, const char *path, bool shared)
+{
+	const ps_cache_args *args = r->args;
+	ps_diag *diag = &r->engine.session->diag;
+	ps_output output;
+	int rc = ps_output_open(&output, path, NULL, args->replace, diag);
+
+	output.shared = shared;
+	if (!rc)
+		rc = ps_output_keep_off(&output, args->model, diag);
+	if (!rc)
+		rc = ps_output_keep_off(&output, args->tokens, diag);
+	for (size_t v = 0; v < args->variant_count && !rc; v++)
+		rc = ps_output_keep_off(&output, args->variants[v].mask, diag);
+	return rc;
+}
+
+static int check_outputs(const struct cache_run *r)
+{
+	const ps_cache_args *args = r->args;
+	const bool several = args->layers.count > 1;
+	char path[PATH_MAX];
+	int rc = 0;
+
+	for (size_t v = 0; v < args->variant_count && !rc; v++) {
+		const char *out = args->variants[v].out;
+
+		rc = check_output(r, out, several);
+		if (!rc && strlen(out) + LAYER_BYTES > sizeof path)
+			rc = ps_fail_errno(&r->engine.session->diag, ENAMETOOLONG, "-o %.60s...",
+					   out);
+	}
+	for (size_t i = 0; i < r->target_count && several && !rc; i++)
+		rc = check_output(r, target_path(r, &r->targets[i], "", path), false);
+	return rc;
 }
 
 /* Makes the folders above the caches, where there are several caches. */
@@ -251,6 +310,7 @@ static int open_writers(struct cache_run *r, const char *suffix)
 					 .provenance = provenance,
 					 .replace = r->args->replace,
 					 .verify = ps_session_verify(e->session),
+					 .old_first = r->args->old_first,
 					 .dtype = r->dtype,
 					 .rows = all_rows(r),
 					 .width = e->config->width,
@@ -275,6 +335,17 @@ static void count_variants(struct cache_run *r, bool *active)
 		r->need.hidden_copies += active[v];
 }
 
+/* Tells the user which caches an earlier command has finished. */
+static void say_done(const struct cache_run *r)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < r->target_count; i++)
+		if (r->order == SHUFFLED || r->targets[i].done)
+			ps_output_say_done(r->engine.session,
+					   target_path(r, &r->targets[i], "", path));
+}
+
 static int write_caches(struct cache_run *r, const char *suffix)
 {
 	ps_engine *e = &r->engine;
@@ -282,6 +353,8 @@ static int write_caches(struct cache_run *r, const char *suffix)
 	float *hidden;
 	int rc = open_writers(r, suffix);
 
+	if (!rc && r->order == SEQUENCE)
+		say_done(r);
 	count_variants(r, active);
 	if (rc || !r->need.hidden_copies)
 		return rc;
@@ -450,6 +523,8 @@ static int make_caches(struct cache_run *r)
 	if (r->order == SEQUENCE)
 		return write_caches(r, "");
 	rc = find_shuffled(r, &all_there);
+	if (!rc && all_there)
+		say_done(r);
 	if (rc || all_there)
 		return rc;
 	rc = write_caches(r, ".sequence");
@@ -512,7 +587,9 @@ int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 	if (rc)
 		goto out;
 	plan_memory(&r);
-	rc = args->dry_run ? dry_run(&r, result) : make_caches(&r);
+	rc = check_outputs(&r);
+	if (!rc)
+		rc = args->dry_run ? dry_run(&r, result) : make_caches(&r);
 	if (!rc && !args->dry_run)
 		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:

@@ -13,12 +13,14 @@
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
+#include "tools/run/output_path.h"
 
 #define COPY_BYTES_MAX ((size_t)1 << 30)
 
 struct export_run {
 	ps_session *s;
 	const ps_export_args *args;
+	ps_output output;
 	ps_engine engine;
 	ps_folder *folder;
 	json_t *provenance;
@@ -275,12 +277,14 @@ static int write_checkpoint(struct export_run *r, bool *done)
 	rc = ps_json_check(r->provenance, diag);
 	if (!rc)
 		rc = ps_folder_begin(&r->folder, &ps_sys_linux,
-				     &(ps_folder_spec){.path = r->args->out,
+				     &(ps_folder_spec){.path = r->output.path,
 						       .kind = "checkpoint",
 						       .provenance = r->provenance,
 						       .replace = r->args->replace,
 						       .verify = ps_session_verify(r->s)},
 				     done, diag);
+	if (!rc && *done)
+		ps_output_say_done(r->s, r->output.path);
 	if (rc || *done)
 		return rc;
 	if (ps_folder_dropped(r->folder))
@@ -290,12 +294,24 @@ static int write_checkpoint(struct export_run *r, bool *done)
 	return rc ? rc : ps_folder_finish(r->folder, NULL, diag);
 }
 
+static int open_output(struct export_run *r)
+{
+	const ps_text_list inputs = {2, {r->args->model, r->args->mask}};
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_output_open(&r->output, r->args->out, NULL, r->args->replace, diag);
+
+	return rc ? rc : ps_output_keep_off_all(&r->output, &inputs, diag);
+}
+
 int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 {
 	struct export_run r = {.s = s, .args = args};
 	bool done = false;
-	int rc = ps_engine_open(&r.engine, s, args->model, args->mask);
+	int rc = open_output(&r);
 
+	if (rc)
+		return rc;
+	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
 	if (!rc)
 		rc = check_memory(&r);
 	if (!rc)

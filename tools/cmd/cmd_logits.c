@@ -5,15 +5,18 @@
 #include "tools/cmd/result.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/meter.h"
+#include "tools/run/output_path.h"
 
 #define BLOCK_ROWS ((size_t)32) /* rows of logits held at a time */
 
 struct logits_run {
 	ps_session *s;
 	const ps_logits_args *args;
+	ps_output output;
 	ps_engine engine;
 	ps_meter meter;
 	ps_token_file tokens;
+	json_t *provenance;
 	ps_artefact *artefact;
 	float *logits; /* (BLOCK_ROWS, V), in the engine's arena */
 };
@@ -101,8 +104,7 @@ static int write_all(struct logits_run *r)
 /* Begins the file, writes it and commits it; nothing of it is left when that fails. */
 static int write_file(struct logits_run *r)
 {
-	json_t *extra = json_pack("{s:o}", "provenance",
-				  ps_engine_provenance(&r->engine, "logits", &r->tokens));
+	json_t *extra = json_pack("{s:O}", "provenance", r->provenance);
 	const ps_tensor_decl tensor = {
 		"logits",
 		PS_F32,
@@ -112,7 +114,7 @@ static int write_file(struct logits_run *r)
 
 	if (!rc)
 		rc = ps_artefact_create(&r->artefact, &ps_sys_linux,
-					&(ps_artefact_spec){.path = r->args->out,
+					&(ps_artefact_spec){.path = r->output.path,
 							    .kind = "logits",
 							    .extra = extra,
 							    .tensors = &tensor,
@@ -152,12 +154,41 @@ static json_t *make_result(const struct logits_run *r)
 			 (json_int_t)r->engine.config->vocab);
 }
 
+static int open_output(struct logits_run *r)
+{
+	const ps_logits_args *args = r->args;
+	const ps_text_list inputs = {3, {args->model, args->tokens, args->mask}};
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_output_open(&r->output, args->out, "logits", args->replace, diag);
+
+	return rc ? rc : ps_output_keep_off_all(&r->output, &inputs, diag);
+}
+
+/* *done: the logits are there already. Their shape follows from the inputs. */
+static int find(struct logits_run *r, bool *done)
+{
+	ps_safetensors found;
+	int rc;
+
+	r->provenance = ps_engine_provenance(&r->engine, "logits", &r->tokens);
+	rc = ps_json_check(r->provenance, &r->s->diag);
+	if (!rc)
+		rc = ps_output_find(&r->output, r->provenance, r->s, done, &found);
+	if (!rc && *done)
+		ps_safetensors_close(&found);
+	return rc;
+}
+
 int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 {
 	struct logits_run r = {.s = s, .args = args};
 	ps_engine_need need;
-	int rc = ps_engine_open(&r.engine, s, args->model, args->mask);
+	bool done = false;
+	int rc = open_output(&r);
 
+	if (rc)
+		return rc;
+	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
 	if (!rc)
 		rc = ps_token_file_open(&r.tokens, &ps_sys_linux, args->tokens, &s->diag);
 	if (!rc)
@@ -169,12 +200,15 @@ int ps_run_logits(ps_session *s, const ps_logits_args *args, json_t **result)
 		rc = dry_run(&r, &need, result);
 		goto out;
 	}
-	rc = ps_engine_start(&r.engine, &need);
-	if (!rc)
+	rc = find(&r, &done);
+	if (!rc && !done)
+		rc = ps_engine_start(&r.engine, &need);
+	if (!rc && !done)
 		rc = write_file(&r);
 	if (!rc)
 		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
+	json_decref(r.provenance);
 	ps_token_file_close(&r.tokens);
 	ps_engine_close(&r.engine);
 	return rc;

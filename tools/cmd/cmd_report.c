@@ -1,73 +1,85 @@
 /* report: tables, figures and the page of a study, from its results.json.
  *
- * gnuplot gets its script, and gives the SVG back, through temporary files without a name
- * (tools/train/gnuplot.h). Without gnuplot the report has tables only, and the page says so. */
+ * Everything is made in memory, then written to temporary files, and replaces the old report only
+ * when all of it is whole (io/file_set.h). A gnuplot that fails is a failure, and the old report
+ * stays. A machine without gnuplot is none: the report has tables only, and its page says so. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/report/figure.h"
 #include "analysis/report/report.h"
 #include "analysis/report/report_csv.h"
+#include "analysis/report/svg_check.h"
+#include "core/base/digest.h"
 #include "io/file.h"
+#include "io/file_set.h"
 #include "io/folder.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/result.h"
+#include "tools/run/output_path.h"
 #include "tools/train/gnuplot.h"
 
-enum {
-	FIGURES_MAX = 16,
-	GNUPLOT_FAILED = 1 /* of draw: there is no figure, but the study is sound */
-};
+enum { FIGURES_MAX = 16, HEAD_BYTES = 1024 /* of a page, in which its generator stands */ };
 
 struct report {
 	ps_session *s;
-	const char *folder;
+	const ps_report_args *args;
+	char results_path[PATH_MAX];
 	ps_results results;
+	char digest[PS_DIGEST_TEXT]; /* of results.json */
+	bool same_results;           /* the old page was made from this results.json */
+	ps_file_set *set;
 	ps_report_figure figures[FIGURES_MAX];
 	size_t figure_count, drawn, tables;
-	char missing[256]; /* why figures are missing; empty: none are */
+	bool missing; /* there is no gnuplot */
 };
-
-/* DIR/name, for free; NULL: no memory. */
-static char *path_in(const struct report *r, const char *name)
-{
-	size_t bytes = strlen(r->folder) + strlen(name) + 2;
-	char *path = malloc(bytes);
-
-	if (path)
-		snprintf(path, bytes, "%s/%s", r->folder, name);
-	return path;
-}
 
 static int no_memory(const struct report *r)
 {
-	return ps_fail(&r->s->diag, PS_EBUDGET, "no memory for the report of %s", r->folder);
+	return ps_fail(&r->s->diag, PS_EBUDGET, "no memory for the report of %s", r->args->folder);
 }
 
-static int replace(const struct report *r, const char *name, const char *bytes, size_t length)
+/* DIR/name into path (PATH_MAX bytes). */
+static int path_in(const struct report *r, const char *name, char *path)
 {
-	char *path = path_in(r, name);
-	int rc = path ? ps_file_replace(&ps_sys_linux, path, bytes, length, &r->s->diag)
-		      : no_memory(r);
-
-	free(path);
-	return rc;
+	if (snprintf(path, PATH_MAX, "%s/%s", r->args->folder, name) < PATH_MAX)
+		return 0;
+	return ps_fail_errno(&r->s->diag, ENAMETOOLONG, "%.60s...", r->args->folder);
 }
 
 static int make_folder(const struct report *r, const char *name)
 {
-	char *path = path_in(r, name);
-	int rc = path ? ps_folder_make(&ps_sys_linux, path, &r->s->diag) : no_memory(r);
+	char path[PATH_MAX];
+	int rc = path_in(r, name, path);
 
-	free(path);
-	return rc;
+	return rc ? rc : ps_folder_make(&ps_sys_linux, path, &r->s->diag);
+}
+
+/* Where a file of the report goes. What stands there is not results.json under another name. */
+static int open_output(const struct report *r, const char *name, ps_output *output)
+{
+	char path[PATH_MAX];
+	int rc = path_in(r, name, path);
+
+	if (!rc)
+		rc = ps_output_open(output, path, "report", r->args->replace, &r->s->diag);
+	return rc ? rc : ps_output_keep_off(output, r->results_path, &r->s->diag);
+}
+
+static int add(const struct report *r, const char *name, const char *bytes, size_t length)
+{
+	ps_output output;
+	int rc = open_output(r, name, &output);
+
+	return rc ? rc : ps_file_set_add(r->set, output.path, bytes, length, &r->s->diag);
 }
 
 /* --- tables --- */
 
-static int write_table(struct report *r, size_t index)
+static int add_table(struct report *r, size_t index)
 {
 	char name[64], *text = NULL;
 	size_t length;
@@ -81,79 +93,56 @@ static int write_table(struct report *r, size_t index)
 		rc = no_memory(r);
 	snprintf(name, sizeof name, "tables/%s.csv", ps_csv_name(index));
 	if (!rc)
-		rc = replace(r, name, text, length);
+		rc = add(r, name, text, length);
 	free(text);
 	return rc;
 }
 
-static int write_tables(struct report *r)
+static int add_tables(struct report *r)
 {
 	int rc = make_folder(r, "tables");
 
 	for (r->tables = 0; ps_csv_name(r->tables) && !rc; r->tables++)
-		rc = write_table(r, r->tables);
+		rc = add_table(r, r->tables);
 	return rc;
 }
 
 /* --- figures --- */
 
-/* The whole of a temporary file with a NUL behind it, for free. NULL: no memory, or not
- * readable. */
-static char *read_whole(FILE *file)
+/* Puts the figure's name before the message of a failure. */
+static int blame(const struct report *r, const char *name, int rc)
 {
-	long bytes = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
-	char *text = bytes < 0 ? NULL : malloc((size_t)bytes + 1);
+	const ps_diag said = r->s->diag;
 
-	if (!text)
-		return NULL;
-	rewind(file);
-	text[fread(text, 1, (size_t)bytes, file)] = 0;
-	return text;
+	if (rc != PS_EFAILED)
+		return rc;
+	r->s->diag.text[0] = 0;
+	return ps_fail(&r->s->diag, rc, "the figure %s: %s; the report stays as it was", name,
+		       said.text);
 }
 
-static void note_missing(struct report *r, const char *name, int error, FILE *errors)
+/* Has gnuplot draw a script. *svg: for free. */
+static int draw(struct report *r, const char *name, const char *script, size_t bytes, char **svg)
 {
-	char *said = error == -1 ? read_whole(errors) : NULL;
+	ps_diag *diag = &r->s->diag, why = {{0}};
+	char *drawing = NULL;
+	size_t length = 0;
+	int rc = ps_gnuplot_draw(script, bytes, &r->s->context, &drawing, &length);
 
-	if (error == ENOENT)
-		snprintf(r->missing, sizeof r->missing, "gnuplot is not installed");
-	else
-		snprintf(r->missing, sizeof r->missing, "gnuplot could not draw %s: %.160s", name,
-			 error == -1 ? (said ? said : "") : strerror(error));
-	free(said);
-}
-
-/* Has gnuplot draw a script. *svg: for free, or NULL with GNUPLOT_FAILED and the reason in
- * r->missing. */
-static int draw(struct report *r, const char *name, const char *text, size_t length, char **svg)
-{
-	FILE *script = tmpfile(), *out = tmpfile(), *errors = tmpfile();
-	int rc = 0, error;
-
-	*svg = NULL;
-	if (!script || !out || !errors || fwrite(text, 1, length, script) != length ||
-	    fflush(script)) {
-		rc = ps_fail_errno(&r->s->diag, errno, "temporary files for figures");
-		goto out;
+	if (rc == PS_GNUPLOT_MISSING) {
+		r->missing = true;
+		return 0;
 	}
-	rewind(script);
-	error = ps_gnuplot_run(script, out, errors);
-	if (!error)
-		*svg = read_whole(out);
-	if (error || !*svg || !strstr(*svg, "</svg>")) {
-		note_missing(r, name, error ? error : -1, errors);
-		free(*svg);
-		*svg = NULL;
-		rc = GNUPLOT_FAILED;
+	if (!rc)
+		rc = ps_svg_mend(&drawing, &length, diag);
+	if (!rc && ps_svg_check(drawing, length, &why))
+		rc = ps_fail(diag, PS_EFAILED, "gnuplot drew what is no plain SVG: %s", why.text);
+	if (rc) {
+		free(drawing);
+		return blame(r, name, rc);
 	}
-out:
-	if (script)
-		fclose(script);
-	if (out)
-		fclose(out);
-	if (errors)
-		fclose(errors);
-	return rc;
+	*svg = drawing;
+	return 0;
 }
 
 /* Draws a figure. *svg is NULL where the study has no numbers for it. */
@@ -171,34 +160,31 @@ static int make_figure(struct report *r, size_t index, bool narrow, char **svg)
 	any = ps_figure_script(index, &r->results, narrow, script);
 	if (fclose(script))
 		rc = no_memory(r);
-	else if (any)
+	else if (any && !r->missing)
 		rc = draw(r, ps_figure_name(index), text, length, svg);
 	free(text);
 	return rc;
 }
 
-/* Writes figures/NAME.svg. A figure that this report does not have is removed: an earlier one left
- * it. */
-static int store_figure(struct report *r, const ps_report_figure *figure)
+/* A figure that this report does not have is removed: an earlier one left it. Without gnuplot the
+ * figures of the same results stay. */
+static int add_figure(struct report *r, const ps_report_figure *figure)
 {
-	char name[64], *path;
-	int rc = 0;
+	char name[64], path[PATH_MAX];
+	int rc;
 
 	snprintf(name, sizeof name, "figures/%s.svg", figure->name);
 	if (figure->wide) {
 		r->drawn++;
-		return replace(r, name, figure->wide, strlen(figure->wide));
+		return add(r, name, figure->wide, strlen(figure->wide));
 	}
-	path = path_in(r, name);
-	if (!path)
-		return no_memory(r);
-	if (unlink(path) && errno != ENOENT)
-		rc = ps_fail_errno(&r->s->diag, errno, "%s", path);
-	free(path);
-	return rc;
+	if (r->missing && r->same_results)
+		return 0;
+	rc = path_in(r, name, path);
+	return rc ? rc : ps_file_set_remove(r->set, path, &r->s->diag);
 }
 
-static int make_figures(struct report *r)
+static int add_figures(struct report *r)
 {
 	int rc = make_folder(r, "figures");
 
@@ -207,21 +193,19 @@ static int make_figures(struct report *r)
 
 		figure->name = ps_figure_name(i);
 		rc = ps_progress_check(&r->s->context);
-		if (!rc && !*r->missing)
-			rc = make_figure(r, i, false, &figure->wide);
-		if (!rc && !*r->missing)
-			rc = make_figure(r, i, true, &figure->narrow);
-		if (rc == GNUPLOT_FAILED)
-			rc = 0;
 		if (!rc)
-			rc = store_figure(r, figure);
+			rc = make_figure(r, i, false, &figure->wide);
+		if (!rc)
+			rc = make_figure(r, i, true, &figure->narrow);
+		if (!rc)
+			rc = add_figure(r, figure);
 	}
 	return rc;
 }
 
 /* --- the page --- */
 
-static int write_page(struct report *r)
+static int add_page(struct report *r)
 {
 	char *text = NULL;
 	size_t length;
@@ -230,59 +214,105 @@ static int write_page(struct report *r)
 
 	if (!out)
 		return no_memory(r);
-	ps_report_write(out, &r->results, r->figures, r->figure_count,
-			*r->missing ? r->missing : NULL);
+	ps_report_write(out, &r->results, r->digest, r->figures, r->figure_count,
+			r->missing ? "gnuplot is not installed" : NULL);
 	if (fclose(out))
 		rc = no_memory(r);
 	if (!rc)
-		rc = replace(r, "report.html", text, length);
+		rc = add(r, "report.html", text, length);
 	free(text);
 	return rc;
 }
 
+/* Looks at the page that is there. One that prunescope has not written is not replaced without
+ * --force. */
+static int look_at_old_page(struct report *r)
+{
+	char head[HEAD_BYTES] = "";
+	ps_output output;
+	FILE *file;
+	int rc = open_output(r, "report.html", &output);
+
+	if (rc || !output.there)
+		return rc;
+	file = fopen(output.path, "r");
+	if (file) {
+		head[fread(head, 1, sizeof head - 1, file)] = 0;
+		fclose(file);
+	}
+	r->same_results = strstr(head, r->digest) != NULL;
+	return ps_output_check(&output, strstr(head, PS_REPORT_GENERATOR), &r->s->diag);
+}
+
+/* --- the command --- */
+
 static int read_results(struct report *r, json_t **root)
 {
-	char *path = path_in(r, "results.json");
-	int rc = path ? ps_file_read_json(&ps_sys_linux, path, PS_RESULTS_BYTES_MAX, root,
-					  &r->s->diag)
-		      : no_memory(r);
-	ps_diag why = {{0}};
+	ps_diag *diag = &r->s->diag, why = {{0}};
+	char *text = NULL;
+	size_t length;
+	int rc = path_in(r, "results.json", r->results_path);
 
+	if (!rc)
+		rc = ps_file_read_json(&ps_sys_linux, r->results_path, PS_RESULTS_BYTES_MAX, root,
+				       diag);
 	if (!rc)
 		rc = ps_results_open(&r->results, *root, &why);
 	if (rc && *why.text)
-		rc = ps_fail(&r->s->diag, rc, "%s: %s", path, why.text);
-	free(path);
+		return ps_fail(diag, rc, "%s: %s", r->results_path, why.text);
+	if (rc)
+		return rc;
+	text = ps_json_text(*root, JSON_COMPACT | JSON_SORT_KEYS);
+	if (!text)
+		return no_memory(r);
+	length = strlen(text);
+	ps_digest_format(ps_digest_of(text, length), r->digest);
+	free(text);
+	return 0;
+}
+
+static int write_report(struct report *r)
+{
+	int rc = look_at_old_page(r);
+
+	if (rc)
+		return rc;
+	r->set = ps_file_set_create(&ps_sys_linux);
+	if (!r->set)
+		return no_memory(r);
+	rc = add_tables(r);
+	if (!rc)
+		rc = add_figures(r);
+	if (!rc)
+		rc = add_page(r);
+	if (!rc)
+		return ps_file_set_keep(r->set, &r->s->diag);
+	ps_file_set_drop(r->set);
 	return rc;
 }
 
 static int describe(const struct report *r, json_t **result)
 {
-	char *path = path_in(r, "report.html");
+	char path[PATH_MAX];
+	int rc = path_in(r, "report.html", path);
 
-	if (!path)
-		return no_memory(r);
-	*result = json_pack("{s:s, s:i, s:i}", "report", path, "figures", (int)r->drawn, "tables",
-			    (int)r->tables);
-	free(path);
-	return *result ? 0 : no_memory(r);
+	return rc ? rc
+		  : ps_result_set(result,
+				  json_pack("{s:o, s:i, s:i}", "report", ps_json_path(path),
+					    "figures", (int)r->drawn, "tables", (int)r->tables),
+				  &r->s->diag);
 }
 
 int ps_run_report(ps_session *s, const ps_report_args *args, json_t **result)
 {
-	struct report r = {.s = s, .folder = args->folder};
+	struct report r = {.s = s, .args = args};
 	json_t *root = NULL;
 	int rc = read_results(&r, &root);
 
 	if (!rc)
-		rc = write_tables(&r);
-	if (!rc)
-		rc = make_figures(&r);
-	if (!rc)
-		rc = write_page(&r);
-	if (!rc && *r.missing)
-		ps_session_say(s, "the report has %s: %s",
-			       r.drawn ? "only some of its figures" : "no figures", r.missing);
+		rc = write_report(&r);
+	if (!rc && r.missing)
+		ps_session_say(s, "the report has no figures: gnuplot is not installed");
 	if (!rc)
 		rc = describe(&r, result);
 	for (size_t i = 0; i < r.figure_count; i++) {

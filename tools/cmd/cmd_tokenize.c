@@ -14,6 +14,7 @@
 #include "tools/cmd/result.h"
 #include "tools/engine/model_files.h"
 #include "tools/run/code_version.h"
+#include "tools/run/output_path.h"
 
 struct collector {
 	int32_t *ids;      /* (capacity, window): the complete windows, then the one being filled */
@@ -137,21 +138,28 @@ static int encode_lines(ps_session *s, ps_tokenizer *tokenizer, struct collector
 	return rc;
 }
 
+static int note_digest(const ps_text_file *file, json_t *digests, ps_diag *diag)
+{
+	char hex[PS_DIGEST_TEXT];
+
+	if (json_array_append_new(digests, json_string(ps_digest_format(
+						   ps_digest_of(file->text, file->length), hex))))
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest", file->path);
+	return 0;
+}
+
 static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
 		       struct collector *c, const char *path, json_t *digests)
 {
-	char hex[PS_DIGEST_TEXT];
 	ps_text_file file;
 	int rc = ps_text_file_open(&file, path, PS_TEXT_BYTES_MAX, &s->diag);
 
 	if (rc)
 		return rc;
-	if (json_array_append_new(digests, json_string(ps_digest_format(
-						   ps_digest_of(file.text, file.length), hex))))
-		rc = ps_fail(&s->diag, PS_EBUDGET, "%s: no memory for its digest", path);
-	else if (args->per_line)
+	rc = note_digest(&file, digests, &s->diag);
+	if (!rc && args->per_line)
 		rc = encode_lines(s, tokenizer, c, &file, args->min_chars);
-	else
+	else if (!rc)
 		rc = encode_document(
 			tokenizer, c,
 			&(struct document){.text = file.text, .length = file.length, .path = path},
@@ -226,15 +234,122 @@ static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_
 		"allow_fewer", fewer ? json_true() : NULL, "code", ps_code_version("tokenize"));
 }
 
-static int write_tokens(ps_session *s, const ps_tokenize_args *args, const struct collector *c,
-			uint64_t tokenizer_digest, json_t *texts)
+static json_t *make_result(size_t windows, size_t window)
+{
+	return json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)windows, "tokens",
+			 (json_int_t)(windows * window), "window", (json_int_t)window);
+}
+
+/* The number of windows in the file that is there; 0: it cannot be read. */
+static size_t windows_there(const ps_output *output)
+{
+	static const uint64_t any[2] = {0, 0};
+	const ps_tensor_info *tensor;
+	ps_safetensors file;
+	size_t windows = 0;
+
+	if (ps_safetensors_open(&file, &ps_sys_linux, output->path, NULL))
+		return 0;
+	if (!ps_safetensors_expect(&file, "tokens", PS_I32, 2, any, &tensor, NULL))
+		windows = (size_t)tensor->shape[0];
+	ps_safetensors_close(&file);
+	return windows;
+}
+
+/* The digests of the texts. */
+static int digest_texts(const ps_tokenize_args *args, json_t *texts, ps_diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < args->texts.count && !rc; i++) {
+		ps_text_file file;
+
+		rc = ps_text_file_open(&file, args->texts.item[i], PS_TEXT_BYTES_MAX, diag);
+		if (rc)
+			break;
+		rc = note_digest(&file, texts, diag);
+		ps_text_file_close(&file);
+	}
+	return rc;
+}
+
+/* *result: of the file that is there already, if it was made from these very texts. One that has
+ * fewer windows than asked for counts only where that is allowed. */
+static int find_result(ps_session *s, const ps_tokenize_args *args, const ps_output *output,
+		       uint64_t tokenizer_digest, const struct collector *c, json_t **result)
+{
+	json_t *texts, *provenance;
+	struct collector known = *c;
+	ps_safetensors found;
+	bool done = false;
+	int rc;
+
+	if (!output->there)
+		return 0;
+	known.windows = windows_there(output);
+	if (known.windows < (size_t)args->windows && !args->allow_fewer)
+		known.windows = (size_t)args->windows;
+	texts = json_array();
+	rc = digest_texts(args, texts, &s->diag);
+	provenance = rc ? NULL : make_provenance(args, tokenizer_digest, texts, &known);
+	if (!rc)
+		rc = ps_json_check(provenance, &s->diag);
+	if (!rc)
+		rc = ps_output_find(output, provenance, s, &done, &found);
+	json_decref(texts);
+	json_decref(provenance);
+	if (rc || !done)
+		return rc;
+	ps_safetensors_close(&found);
+	return ps_result_set(result, make_result(known.windows, c->window), &s->diag);
+}
+
+static int open_output(ps_session *s, const ps_tokenize_args *args, ps_output *output)
+{
+	int rc = ps_output_open(output, args->out, "tokens", args->replace, &s->diag);
+
+	if (!rc)
+		rc = ps_output_keep_off(output, args->model, &s->diag);
+	return rc ? rc : ps_output_keep_off_all(output, &args->texts, &s->diag);
+}
+
+static int write_output(ps_session *s, const ps_tokenize_args *args, const ps_output *output,
+			uint64_t tokenizer_digest, json_t *texts, const struct collector *c)
 {
 	json_t *provenance = make_provenance(args, tokenizer_digest, texts, c);
-	int rc = provenance ? ps_token_file_write(&ps_sys_linux, args->out, c->ids, c->windows,
-						  c->window, provenance, &s->diag)
-			    : ps_fail(&s->diag, PS_EBUDGET, "no memory for the provenance");
+	int rc = ps_json_check(provenance, &s->diag);
 
+	if (!rc)
+		rc = ps_token_file_write(&ps_sys_linux, output->path, c->ids, c->windows, c->window,
+					 provenance, &s->diag);
 	json_decref(provenance);
+	return rc;
+}
+
+static int check_args(const ps_tokenize_args *args, ps_diag *diag)
+{
+	if (args->window < 1 + args->bos_window || args->window > INT_MAX)
+		return ps_fail(diag, PS_EUSAGE, "--window %lld: must be %d to %d",
+			       (long long)args->window, 1 + args->bos_window, INT_MAX);
+	if (args->windows < 0 || args->min_chars < 0)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--windows %lld and --min-chars %lld: must not be negative",
+			       (long long)args->windows, (long long)args->min_chars);
+	return 0;
+}
+
+/* Counts the windows, and writes them unless it is a dry run. */
+static int make_windows(ps_session *s, const ps_tokenize_args *args, ps_tokenizer *tokenizer,
+			const ps_output *output, uint64_t tokenizer_digest, struct collector *c)
+{
+	json_t *texts = json_array();
+	int rc = encode_all(s, tokenizer, args, c, texts);
+
+	if (!rc)
+		rc = check_count(args, c, &s->diag);
+	if (!rc && !args->dry_run)
+		rc = write_output(s, args, output, tokenizer_digest, texts, c);
+	json_decref(texts);
 	return rc;
 }
 
@@ -244,45 +359,25 @@ int ps_run_tokenize(ps_session *s, const ps_tokenize_args *args, json_t **result
 			      .text_start = args->bos_window,
 			      .windows_max = args->windows ? (size_t)args->windows : SIZE_MAX};
 	ps_tokenizer *tokenizer = NULL;
-	json_t *texts = json_array();
-	uint64_t tokenizer_digest;
-	int rc;
+	json_t *known = NULL;
+	uint64_t digest = 0;
+	ps_output output;
+	int rc = check_args(args, &s->diag);
 
-	if (args->window < 1 + args->bos_window || args->window > INT_MAX) {
-		rc = ps_fail(&s->diag, PS_EUSAGE, "--window %lld: must be %d to %d",
-			     (long long)args->window, 1 + args->bos_window, INT_MAX);
-		goto out;
-	}
-	if (args->windows < 0 || args->min_chars < 0) {
-		rc = ps_fail(&s->diag, PS_EUSAGE,
-			     "--windows %lld and --min-chars %lld: must not be negative",
-			     (long long)args->windows, (long long)args->min_chars);
-		goto out;
-	}
-	if (args->bos_window) {
+	if (!rc && !args->dry_run)
+		rc = open_output(s, args, &output);
+	if (!rc && args->bos_window)
 		rc = ps_model_bos(args->model, &c.bos, &s->diag);
-		if (rc)
-			goto out;
-	}
-	rc = ps_model_tokenizer(args->model, &tokenizer, &tokenizer_digest, &s->diag);
 	if (!rc)
-		rc = encode_all(s, tokenizer, args, &c, texts);
-	if (rc)
-		goto out;
-	rc = check_count(args, &c, &s->diag);
-	if (rc)
-		goto out;
-	if (!args->dry_run)
-		rc = write_tokens(s, args, &c, tokenizer_digest, texts);
+		rc = ps_model_tokenizer(args->model, &tokenizer, &digest, &s->diag);
+	if (!rc && !args->dry_run)
+		rc = find_result(s, args, &output, digest, &c, &known);
+	if (!rc && !known)
+		rc = make_windows(s, args, tokenizer, &output, digest, &c);
 	if (!rc)
-		rc = ps_result_set(result,
-				   json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)c.windows,
-					     "tokens", (json_int_t)(c.windows * c.window), "window",
-					     (json_int_t)c.window),
+		rc = ps_result_set(result, known ? known : make_result(c.windows, c.window),
 				   &s->diag);
-out:
 	ps_tokenizer_destroy(tokenizer);
-	json_decref(texts);
 	free(c.ids);
 	return rc;
 }

@@ -4,6 +4,7 @@
  * that take the same batches and fit the budget together form a group, which is trained side by
  * side from one read of the data (sae/trainers.h). Those that are left form the next group. Groups
  * change how often the data are read, never a bit of an SAE. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 	name_job(c, job);
 	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "",
 		     job->name) >= (int)sizeof job->path)
-		return ps_fail(&t->s->diag, PS_EUSAGE, "-o: the path is too long");
+		return ps_fail_errno(&t->s->diag, ENAMETOOLONG, "%.60s...", t->args->out);
 	return 0;
 }
 
@@ -473,6 +474,8 @@ int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 
 	if (!rc)
 		rc = make_jobs(&t);
+	for (size_t i = 0; i < t.job_count && !rc; i++)
+		rc = ps_train_job_check(&t.jobs[i], args, &s->diag);
 	if (!rc) {
 		ps_train_data_describe(&t.data, &t.about);
 		rc = train_all(&t);

@@ -13,12 +13,14 @@
 #include "tools/cmd/transfer_latents.h"
 #include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
+#include "tools/run/output_path.h"
 #include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
 struct transfer_run {
 	ps_session *s;
 	const ps_transfer_args *args;
+	ps_output output; /* if args->out is given */
 	ps_bootstrap bootstrap;
 	ps_cache_windows dense;
 	ps_cache pruned;
@@ -97,15 +99,27 @@ static int take_memory(struct transfer_run *r, size_t sae_bytes)
 
 /* --- by latent --- */
 
-static json_t *make_provenance(const struct transfer_run *r)
+/* {"provenance": ...} */
+static json_t *make_extra(const struct transfer_run *r)
 {
 	char sae[PS_DIGEST_TEXT], dense[PS_DIGEST_TEXT], pruned[PS_DIGEST_TEXT];
+	json_t *extra = json_pack(
+		       "{s:{s:s, s:{s:s, s:s, s:s}, s:{s:b}, s:i}}", "provenance", "command",
+		       "transfer", "inputs", "sae", ps_digest_format(r->sae.digest, sae), "dense",
+		       ps_digest_format(r->dense.cache.digest, dense), "pruned",
+		       ps_digest_format(r->pruned.digest, pruned), "options", "keep_special",
+		       r->args->keep_special, "code", ps_code_version("transfer")),
+	       *provenance = json_object_get(extra, "provenance");
+	int lost = ps_session_note_mismatches(r->s, provenance, NULL);
 
-	return json_pack("{s:{s:s, s:{s:s, s:s, s:s}, s:{s:b}, s:i}}", "provenance", "command",
-			 "transfer", "inputs", "sae", ps_digest_format(r->sae.digest, sae), "dense",
-			 ps_digest_format(r->dense.cache.digest, dense), "pruned",
-			 ps_digest_format(r->pruned.digest, pruned), "options", "keep_special",
-			 r->args->keep_special, "code", ps_code_version("transfer"));
+	/* The estimate determines the bits, not the rows that it comes from. */
+	if (r->args->norm_cache)
+		lost |= json_object_set_new(json_object_get(provenance, "options"), "row_factor",
+					    json_real(r->sae.row_factor));
+	if (!lost)
+		return extra;
+	json_decref(extra);
+	return NULL;
 }
 
 static int write_columns(ps_artefact *artefact, const ps_transfer_latents *l, size_t latents,
@@ -129,15 +143,13 @@ static int write_latents(struct transfer_run *r, const ps_transfer_latents *late
 					{"sum_dense", PS_F64, 1, {f}},
 					{"sum_pruned", PS_F64, 1, {f}}};
 	ps_diag *diag = &r->s->diag;
-	json_t *extra = make_provenance(r);
+	json_t *extra = make_extra(r);
 	ps_artefact *artefact;
 	int rc = ps_json_check(extra, diag);
 
 	if (!rc)
-		rc = ps_session_note_mismatches(r->s, json_object_get(extra, "provenance"), diag);
-	if (!rc)
 		rc = ps_artefact_create(&artefact, &ps_sys_linux,
-					&(ps_artefact_spec){.path = r->args->out,
+					&(ps_artefact_spec){.path = r->output.path,
 							    .kind = "transfer",
 							    .extra = extra,
 							    .tensors = decls,
@@ -170,6 +182,40 @@ static int count_latents(struct transfer_run *r)
 }
 
 /* --- the command --- */
+
+static int open_output(struct transfer_run *r)
+{
+	const ps_transfer_args *args = r->args;
+	const ps_text_list inputs = {4, {args->sae, args->dense, args->pruned, args->norm_cache}};
+	ps_diag *diag = &r->s->diag;
+	int rc;
+
+	if (!args->out)
+		return 0;
+	rc = ps_output_open(&r->output, args->out, "transfer", args->replace, diag);
+	return rc ? rc : ps_output_keep_off_all(&r->output, &inputs, diag);
+}
+
+/* *done: the file is there already, or none is asked for. */
+static int find(struct transfer_run *r, bool *done)
+{
+	ps_safetensors found;
+	json_t *extra;
+	int rc;
+
+	*done = !r->args->out;
+	if (*done)
+		return 0;
+	extra = make_extra(r);
+	rc = ps_json_check(extra, &r->s->diag);
+	if (!rc)
+		rc = ps_output_find(&r->output, json_object_get(extra, "provenance"), r->s, done,
+				    &found);
+	json_decref(extra);
+	if (!rc && *done)
+		ps_safetensors_close(&found);
+	return rc;
+}
 
 static json_t *transfer_json(const ps_transfer *t)
 {
@@ -207,8 +253,11 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	ps_clusters clusters;
 	ps_transfer t;
 	size_t sae_bytes = 0;
+	bool done = true;
 	int rc = ps_bootstrap_make(args->samples, args->seed, &r.bootstrap, &s->diag);
 
+	if (!rc)
+		rc = open_output(&r);
 	if (!rc)
 		rc = open_inputs(&r, &sae_bytes);
 	if (!rc)
@@ -216,6 +265,8 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 	if (!rc)
 		rc = ps_norm_factor_load(s, &r.sae, args->sae, args->norm_cache,
 					 args->keep_special);
+	if (!rc)
+		rc = find(&r, &done);
 	if (!rc)
 		rc = ps_clusters_of_windows(dense, &r.dense.rows, &r.arena, &s->diag, &clusters);
 	if (!rc)
@@ -225,7 +276,7 @@ int ps_run_transfer(ps_session *s, const ps_transfer_args *args, json_t **result
 							  .rows = &r.dense.rows,
 							  .clusters = &clusters},
 				     &r.bootstrap, &s->context, &r.arena, &t);
-	if (!rc && args->out)
+	if (!rc && !done)
 		rc = count_latents(&r);
 	if (!rc)
 		rc = ps_result_set(result, transfer_json(&t), &s->diag);

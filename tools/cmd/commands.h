@@ -6,6 +6,9 @@
  * borrowed. A mask of NULL stands for the dense model. With dry_run the command writes nothing; the
  * result says what it would take of memory, disk and time (tools/engine/forecast.h).
  *
+ * Every output follows one rule (tools/run/output_path.h). replace: one of another provenance gives
+ * way, once the new one is whole.
+ *
  * docs/DEFINITIONS.md defines every number of a result. */
 #ifndef PS_TOOLS_CMD_COMMANDS_H
 #define PS_TOOLS_CMD_COMMANDS_H
@@ -25,6 +28,7 @@ typedef struct ps_tokenize_args {
 	bool bos_window;   /* BOS opens each window */
 	bool per_line;     /* a line is a document; else a file is */
 	int64_t min_chars; /* shorter documents are left out */
+	bool replace;      /* an output of another provenance gives way */
 	bool dry_run;      /* the windows are counted, and nothing is written */
 } ps_tokenize_args;
 int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **result) PS_MUST_USE;
@@ -43,14 +47,14 @@ int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS
 /* Logits of every position, to a file. result: windows, window, vocab. */
 typedef struct ps_logits_args {
 	const char *model, *tokens, *mask, *out;
-	bool dry_run;
+	bool replace, dry_run;
 } ps_logits_args;
 int ps_run_logits(ps_session *session, const ps_logits_args *args, json_t **result) PS_MUST_USE;
 
 /* Mean squares of every projection's input, to a file. result: tokens. */
 typedef struct ps_calibrate_args {
 	const char *model, *tokens, *out;
-	bool dry_run;
+	bool replace, dry_run;
 } ps_calibrate_args;
 int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 		     json_t **result) PS_MUST_USE;
@@ -63,7 +67,7 @@ typedef struct ps_prune_args {
 	const char *nm;                  /* "2:4"; NULL: sparsity is given */
 	const char *out;
 	double sparsity; /* negative: not given */
-	bool pool_embedding, dry_run;
+	bool pool_embedding, replace, dry_run;
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;
 
@@ -93,6 +97,9 @@ typedef struct ps_cache_args {
 	ps_cache_variant variants[PS_LIST_MAX];
 	uint64_t seed; /* of a shuffled order */
 	bool replace;  /* caches of another provenance give way */
+	/* With replace: they go at once, not when the new ones are whole. Not for a shuffled
+	 * order. */
+	bool old_first;
 	bool dry_run;
 } ps_cache_args;
 int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result) PS_MUST_USE;
@@ -154,6 +161,7 @@ typedef struct ps_transfer_args {
 	bool keep_special;          /* BOS, EOS and PAD count too */
 	const char *out;        /* file for each latent's counts (transfer_latents.h); NULL: none */
 	const char *norm_cache; /* as for eval */
+	bool replace;
 } ps_transfer_args;
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 
@@ -194,6 +202,7 @@ int ps_run_survival(ps_session *session, const ps_survival_args *args,
  * figures, tables (how many). */
 typedef struct ps_report_args {
 	const char *folder; /* of the study */
+	bool replace;       /* a page that prunescope did not write gives way */
 } ps_report_args;
 int ps_run_report(ps_session *session, const ps_report_args *args, json_t **result) PS_MUST_USE;
 

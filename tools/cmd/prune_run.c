@@ -2,6 +2,7 @@
 
 #include "core/base/digest.h"
 #include "prune/magnitude.h"
+#include "tools/run/json.h"
 
 /* --- inputs --- */
 
@@ -127,6 +128,24 @@ static json_t *make_provenance(const ps_prune_inputs *in, const ps_prune_plan *p
 		return provenance;
 	json_decref(provenance);
 	return NULL;
+}
+
+int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
+		  bool *done, ps_mask_totals *totals)
+{
+	ps_session *s = in->engine.session;
+	json_t *provenance = make_provenance(in, plan);
+	ps_safetensors found;
+	int rc = ps_json_check(provenance, &s->diag);
+
+	if (!rc)
+		rc = ps_output_find(output, provenance, s, done, &found);
+	json_decref(provenance);
+	if (rc || !*done)
+		return rc;
+	*totals = ps_mask_file_totals(&found);
+	ps_safetensors_close(&found);
+	return 0;
 }
 
 /* A mask on its way into its file. */

@@ -2,7 +2,8 @@
  *
  * The inputs are opened once and serve one mask after the other:
  *
- *   ps_prune_open -> ps_engine_start with ps_prune_need -> ps_prune_mask ... -> ps_prune_close */
+ *   ps_prune_open -> ps_prune_find -> ps_engine_start with ps_prune_need -> ps_prune_mask ...
+ *   -> ps_prune_close */
 #ifndef PS_TOOLS_CMD_PRUNE_RUN_H
 #define PS_TOOLS_CMD_PRUNE_RUN_H
 
@@ -11,6 +12,7 @@
 #include "prune/wanda.h"
 #include "tools/cmd/prune_plan.h"
 #include "tools/engine/engine.h"
+#include "tools/run/output_path.h"
 
 /* The model and the files that masks are made from. It must stay in its place while it is open. */
 typedef struct ps_prune_inputs {
@@ -32,6 +34,10 @@ void ps_prune_close(ps_prune_inputs *in);
  * outlive the need. */
 ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
 			     char *folder);
+
+/* *done: the mask is there already; *totals are then its own. */
+int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
+		  bool *done, ps_mask_totals *totals) PS_MUST_USE;
 
 /* Takes statistics from the engine's arena and reads them from the file. */
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);

@@ -21,7 +21,8 @@ static const ps_argument tokenize_rows[] = {
 	FIELD(T, texts, TEXTS, INPUT),      FIELD(T, window, INT, OPTION),
 	FIELD(T, windows, INT, OPTION),     FIELD(T, allow_fewer, BOOL, FREE),
 	FIELD(T, bos_window, BOOL, OPTION), FIELD(T, per_line, BOOL, OPTION),
-	FIELD(T, min_chars, INT, OPTION),   FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, min_chars, INT, OPTION),   FIELD(T, replace, BOOL, FREE),
+	FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(tokenize, T, tokenize_rows);
 #undef T
@@ -33,7 +34,7 @@ static const ps_argument prune_rows[] = {
 	FIELD(T, tokens, TEXT, INPUT),    FIELD(T, stats, TEXT, INPUT),
 	FIELD(T, nm, TEXT, OPTION),       FIELD(T, out, TEXT, OUTPUT),
 	FIELD(T, sparsity, REAL, OPTION), FIELD(T, pool_embedding, BOOL, OPTION),
-	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, replace, BOOL, FREE),    FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(prune, T, prune_rows);
 #undef T
@@ -55,7 +56,8 @@ static const ps_argument cache_rows[] = {
 	FIELD(T, dtype, TEXT, OPTION),       FIELD(T, order, TEXT, OPTION),
 	FIELD(T, layers, INTS, OPTION),      FIELD(T, variant_count, SIZE, FREE),
 	FIELD(T, variants, VARIANTS, INPUT), FIELD(T, seed, SEED, OPTION),
-	FIELD(T, replace, BOOL, FREE),       FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, replace, BOOL, FREE),       FIELD(T, old_first, BOOL, FREE),
+	FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(cache, T, cache_rows);
 #undef T
@@ -135,6 +137,7 @@ static const ps_argument transfer_rows[] = {
 	FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, out, TEXT, OUTPUT),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
+	FIELD(T, replace, BOOL, FREE),
 };
 TABLE(transfer, T, transfer_rows);
 #undef T

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "core/model/kernel.h"
+#include "io/file.h"
 #include "tools/study/clean.h"
 #include "tools/study/cost.h"
 #include "tools/study/emit.h"
 #include "tools/study/listing.h"
-#include "tools/study/study.h"
+#include "tools/study/study_folder.h"
 #include "tools/study/texts.h"
 
 /* A call is for one use. */
@@ -120,7 +121,7 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 		return rc;
 	*result = ps_study_counts(g, done);
 	if (!*result ||
-	    json_object_set_new(*result, "report", json_string(g->nodes[g->report].output)))
+	    json_object_set_new(*result, "report", ps_json_path(g->nodes[g->report].output)))
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the result");
 	return 0;
 }
@@ -158,6 +159,8 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 		rc = check_kernel(s, a->kernel, &s->diag);
 	if (!rc)
 		rc = load(a, &file, &s->diag);
+	if (!rc)
+		rc = ps_study_folder_check(file, a, &s->diag);
 	if (!rc)
 		rc = ps_graph_build_for(&graph, s, file, a->file, a->out, a->only);
 	if (!rc)

@@ -227,6 +227,7 @@ static int add_tokens(ps_graph *g, size_t model, const char *name, int64_t token
 		.bos_window = !strcmp(f->bos, "window"),
 		.per_line = !strcmp(f->documents, "line"),
 		.min_chars = f->min_chars,
+		.replace = true, /* what lies in a study's folder is an earlier result of it */
 	};
 
 	for (unsigned i = 0; i < f->text_count; i++)
@@ -270,6 +271,7 @@ static int add_mask(ps_graph *g, size_t model, size_t condition)
 		.calibration = wanda ? f->wanda.calibration : NULL,
 		.tokens = wanda ? output_of(g, m->calibration) : NULL,
 		.out = ps_graph_text(g, "%s/mask.safetensors", c->folder),
+		.replace = true, /* as for tokens */
 	};
 	int rc;
 
@@ -322,7 +324,8 @@ static int add_cache(ps_graph *g, size_t model, size_t condition)
 		.layers = {1, {m->spec->layer}},
 		.variant_count = 1,
 		.variants = {{output_of(g, c->mask), out}},
-		.replace = true, /* what lies in a study's folder is an earlier result of it */
+		.replace = true,   /* as for tokens */
+		.old_first = true, /* the disk holds no more caches than are planned */
 	};
 
 	making.output = out;
@@ -380,7 +383,7 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	args.lr = f->sae.lr;
 	args.data_seed = f->seeds[seed];
 	args.seeds = (ps_int_list){1, {init_seed(f, c, seed)}};
-	args.replace = true; /* as for caches */
+	args.replace = true; /* as for tokens */
 	making.output = args.out;
 	making.folder_output = true;
 	making.args = &args;

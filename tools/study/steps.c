@@ -102,7 +102,8 @@ static int run_survival(ps_graph *g, ps_node *const *nodes, size_t count, json_t
 /* Where the study lies is no part of the result. */
 static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	int rc = ps_run_report(g->session, &(ps_report_args){.folder = g->out}, results);
+	int rc = ps_run_report(g->session, &(ps_report_args){.folder = g->out, .replace = true},
+			       results);
 
 	(void)count, (void)nodes;
 	if (!rc)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/run/json.h"
+#include "tools/run/output_path.h"
 
 #define REPORT_ROWS 65536 /* that the reported measures are of, at most */
 #define CHECK_ROWS 8192   /* held-out rows that are measured after each save, at most */
@@ -115,6 +116,33 @@ int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
 
 /* --- the folder --- */
 
+static int check_folder(const char *path, bool shared, const ps_text_list *inputs, bool replace,
+			ps_diag *diag)
+{
+	ps_output output;
+	int rc = ps_output_open(&output, path, NULL, replace, diag);
+
+	output.shared = shared;
+	return rc ? rc : ps_output_keep_off_all(&output, inputs, diag);
+}
+
+int ps_train_job_check(const ps_train_job *job, const ps_train_args *args, ps_diag *diag)
+{
+	char prefix[PATH_MAX];
+	ps_text_list inputs = args->with;
+	int rc;
+
+	if (inputs.count == PS_LIST_MAX) /* of these one more is refused */
+		inputs.count--;
+	inputs.item[inputs.count++] = args->cache;
+	rc = check_folder(args->out, *job->name, &inputs, args->replace, diag);
+	if (!rc && *job->name)
+		rc = check_folder(job->path, false, &inputs, args->replace, diag);
+	return rc ? rc
+		  : ps_train_log_check(log_prefix(job, args->log, prefix, sizeof prefix), &inputs,
+				       args->replace, diag);
+}
+
 static void read_measures(ps_train_job *job)
 {
 	const json_t *result = json_object_get(ps_folder_manifest(job->folder), "result");
@@ -144,12 +172,16 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 						       .replace = replace,
 						       .verify = ps_session_verify(s)},
 				     &job->over, &s->diag);
-	if (!rc && job->over)
-		read_measures(job);
-	if (!rc && ps_folder_dropped(job->folder))
+	if (rc)
+		return rc;
+	if (ps_folder_dropped(job->folder))
 		ps_session_say(s, "%s/%s differs from its manifest: the SAE is trained anew",
 			       job->path, ps_folder_dropped(job->folder));
-	return rc;
+	if (!job->over)
+		return 0;
+	read_measures(job);
+	ps_output_say_done(s, job->path);
+	return 0;
 }
 
 /* What is reported of a trained SAE, and kept in its manifest. */
@@ -262,12 +294,14 @@ int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *d
 	char path[PATH_MAX + 32];
 	bool drawn = true;
 	json_t *extra;
-	int rc = ps_train_log_draw(&job->log, &drawn, &s->diag);
+	ps_diag why = {{0}};
+	int rc = ps_train_log_draw(&job->log, &s->context, &drawn, &why);
 
 	if (rc)
 		return rc;
-	if (!drawn && job->log.csv)
-		ps_session_say(s, "no curves: gnuplot could not be run");
+	if (!drawn)
+		ps_session_say(s, "no curves: %s",
+			       *why.text ? why.text : "gnuplot is not installed");
 	rc = write_sae(job, s, data, about, arena);
 	ps_arena_rewind(arena, mark);
 	if (rc)

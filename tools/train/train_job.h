@@ -30,6 +30,10 @@ typedef struct ps_train_job {
 	double seconds, tokens_per_s;
 } ps_train_job;
 
+/* Checks the folder and the log's files against the inputs and against what stands there, before
+ * anything is done (tools/run/output_path.h). */
+int ps_train_job_check(const ps_train_job *job, const ps_train_args *args,
+		       ps_diag *diag) PS_MUST_USE;
 /* Begins or continues the folder, and makes its parent. replace: a folder of another provenance
  * gives way; else it is PS_EUSAGE. Sets job->over and reads the measures when an earlier command
  * has finished the SAE. */

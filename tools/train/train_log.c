@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/report/svg_check.h"
 #include "core/base/checked.h"
 #include "io/file.h"
+#include "tools/run/output_path.h"
 #include "tools/train/gnuplot.h"
 
 #define LINES 1000
@@ -66,6 +68,46 @@ static FILE *open_part(const ps_train_log *log, const char *suffix, uint64_t don
 		return NULL;
 	}
 	return file;
+}
+
+/* Whether a file is empty or begins with a line of a log. */
+static bool begins_as_log(const char *path)
+{
+	char line[LINE_BYTES];
+	FILE *file = fopen(path, "r");
+	bool own = file && (!fgets(line, sizeof line, file) || step_of(line));
+
+	if (file)
+		fclose(file);
+	return own;
+}
+
+int ps_train_log_check(const char *prefix, const ps_text_list *inputs, bool replace, ps_diag *diag)
+{
+	static const char *const suffixes[] = {"csv", "jsonl", "svg"};
+	bool own = false;
+	int rc = 0;
+
+	for (size_t i = 0; prefix && i < sizeof suffixes / sizeof *suffixes && !rc; i++) {
+		char path[PATH_MAX];
+		ps_output output;
+		struct stat st;
+
+		if (snprintf(path, sizeof path, "%s.%s", prefix, suffixes[i]) >= PATH_MAX)
+			return ps_fail_errno(diag, ENAMETOOLONG, "--log %.60s...", prefix);
+		/* The folder of a new file may be the SAE's, which is not there yet. */
+		if (lstat(path, &st))
+			continue;
+		rc = ps_output_open(&output, path, "log", replace, diag);
+		if (!rc)
+			rc = ps_output_keep_off_all(&output, inputs, diag);
+		/* Curves belong to the lines beside them. */
+		if (!rc && i < 2)
+			own = begins_as_log(path);
+		if (!rc)
+			rc = ps_output_check(&output, own, diag);
+	}
+	return rc;
 }
 
 int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps,
@@ -160,51 +202,36 @@ static void write_script(const ps_train_log *log, FILE *out)
 	fputs("unset multiplot\n", out);
 }
 
-/* Makes what gnuplot drew PREFIX.svg. */
-static int take_over(const ps_train_log *log, FILE *svg, ps_diag *diag)
+int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn, ps_diag *why)
 {
-	char path[sizeof log->prefix + 8], *text;
-	const long bytes = fseek(svg, 0, SEEK_END) ? -1 : ftell(svg);
+	const ps_context quiet = {.progress = context->progress, .diag = why};
+	char path[sizeof log->prefix + 8], *text = NULL, *svg = NULL;
+	size_t bytes, length = 0;
+	FILE *script;
 	int rc;
 
-	if (bytes < 0)
-		return complain(log, "svg", diag);
-	text = malloc((size_t)bytes + 1);
-	if (!text)
-		return ps_fail(diag, PS_EBUDGET, "no memory for the curves of %s", log->prefix);
-	rewind(svg);
-	path_of(log, "svg", path, sizeof path);
-	rc = ps_file_replace(&ps_sys_linux, path, text, fread(text, 1, (size_t)bytes, svg), diag);
-	free(text);
-	return rc;
-}
-
-int ps_train_log_draw(ps_train_log *log, bool *drawn, ps_diag *diag)
-{
-	FILE *script, *svg, *errors;
-	int rc = 0;
-
-	*drawn = false;
+	*drawn = true;
 	if (!log->csv)
 		return 0;
-	script = tmpfile();
-	svg = tmpfile();
-	errors = tmpfile();
-	if (!script || !svg || !errors) {
-		rc = ps_fail_errno(diag, errno, "no temporary file for the curves of %s",
-				   log->prefix);
-	} else {
-		write_script(log, script);
-		*drawn = !fflush(script) && !fseek(script, 0, SEEK_SET) &&
-			 !ps_gnuplot_run(script, svg, errors);
-		rc = *drawn ? take_over(log, svg, diag) : 0;
-	}
-	if (script)
-		fclose(script);
-	if (svg)
-		fclose(svg);
-	if (errors)
-		fclose(errors);
+	script = open_memstream(&text, &bytes);
+	if (!script)
+		return ps_fail(context->diag, PS_EBUDGET, "no memory for curves");
+	write_script(log, script);
+	rc = fclose(script) ? ps_fail(context->diag, PS_EBUDGET, "no memory for curves") : 0;
+	if (!rc)
+		rc = ps_gnuplot_draw(text, bytes, &quiet, &svg, &length);
+	if (!rc && ps_svg_check(svg, length, why))
+		rc = PS_EFAILED;
+	free(text);
+	*drawn = !rc;
+	path_of(log, "svg", path, sizeof path);
+	if (!rc)
+		rc = ps_file_replace(&ps_sys_linux, path, svg, length, context->diag);
+	else if (rc == PS_GNUPLOT_MISSING || rc == PS_EFAILED)
+		rc = 0;
+	else
+		rc = ps_fail(context->diag, rc, "%s", why->text);
+	free(svg);
 	return rc;
 }
 

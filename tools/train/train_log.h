@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "sae/train.h"
+#include "tools/run/lists.h"
 
 typedef struct ps_train_log {
 	FILE *csv, *jsonl; /* NULL: no log was asked for */
@@ -22,6 +23,10 @@ typedef struct ps_train_log {
 	double seconds;  /* of the clock, at the last line */
 } ps_train_log;
 
+/* Checks what stands under the names of the log's files (tools/run/output_path.h): PS_EUSAGE for an
+ * input, or for a file that is no log, unless it may be replaced. */
+int ps_train_log_check(const char *prefix, const ps_text_list *inputs, bool replace,
+		       ps_diag *diag) PS_MUST_USE;
 /* Opens the files for appending behind step `done` of `steps`. prefix NULL: there is no log, and
  * the other functions do nothing. -errno naming the file that cannot be written. */
 int ps_train_log_open(ps_train_log *log, const char *prefix, uint64_t done, uint64_t steps,
@@ -32,8 +37,10 @@ bool ps_train_log_takes(const ps_train_log *log, uint64_t step);
  * clock. */
 int ps_train_log_add(ps_train_log *log, const ps_train_step *step, double held_out_fvu,
 		     double seconds, ps_diag *diag) PS_MUST_USE;
-/* Draws the curves. *drawn is false when there is no log, or gnuplot could not be run. */
-int ps_train_log_draw(ps_train_log *log, bool *drawn, ps_diag *diag) PS_MUST_USE;
+/* Draws the curves, if there is a log. *drawn is false when gnuplot could not draw them, which is
+ * no failure; *why says it, and the old curves stay. PS_EINTERRUPTED: the user asked to stop. */
+int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn,
+		      ps_diag *why) PS_MUST_USE;
 void ps_train_log_close(ps_train_log *log); /* a zeroed one is allowed */
 
 #endif

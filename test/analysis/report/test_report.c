@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "analysis/report/figure.h"
+#include "analysis/report/figure_canvas.h"
 #include "analysis/report/report.h"
 #include "analysis/report/report_csv.h"
 #include "analysis/report/report_findings.h"
@@ -240,6 +241,39 @@ static char *draw(const char *script)
 	return svg;
 }
 
+/* A name may look like a part of a tag. In the page it stands as it is. */
+static void only_tags_of_a_drawing_are_changed(void **state)
+{
+	static const char svg[] = "<svg width=\"9\" viewBox=\"0 0 9 9\">"
+				  "<g id='a'/><title>t</title><use href='#b'/>"
+				  "<text id=\"c\"> id='x' href='#y' \" > id=\"z\"</text></svg>";
+	struct text text;
+
+	(void)state;
+	ps_html_svg(begin(&text), svg, "p", "l");
+	assert_string_equal(end(&text), "<svg role=\"img\" aria-label=\"l\" "
+					"style=\"max-width:9px\" viewBox=\"0 0 9 9\">"
+					"<g id='p-a'/><use href='#p-b'/><text id=\"p-c\"> id='x' "
+					"href='#y' \" > id=\"z\"</text></svg>");
+	free(text.bytes);
+}
+
+static void forbidden_characters_are_replaced(void **state)
+{
+	struct text text;
+
+	(void)state;
+	ps_html_text(begin(&text), "a\x01\n\x7f<\xef\xbf\xbf>\xef\xbf\xbd&]]>");
+	assert_string_equal(end(&text), "a   &lt;\xef\xbf\xbd&gt;\xef\xbf\xbd&amp;]]&gt;");
+	free(text.bytes);
+	ps_gnuplot_text(begin(&text), "a'\x02\\`%\xef\xbf\xbe\n", 0);
+	assert_string_equal(end(&text), "'a'' \\`%\xef\xbf\xbd '");
+	free(text.bytes);
+	ps_gnuplot_tic(begin(&text), "5 %\xef\xbf\xbf\xef\xbf\xbf", 4);
+	assert_string_equal(end(&text), "'5 %%\xef\xbf\xbd…'");
+	free(text.bytes);
+}
+
 static void gnuplot_draws_every_figure(void **state)
 {
 	const ps_results *r = results_of(state);
@@ -282,7 +316,7 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 	ps_report_figure figures[] = {{"survival", svg, svg}, {"tau", NULL, NULL}};
 	struct text text;
 
-	ps_report_write(begin(&text), results_of(state), figures, 2, NULL);
+	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", figures, 2, NULL);
 	end(&text);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		assert_non_null(strstr(text.bytes, parts[i]));
@@ -309,7 +343,7 @@ static char *page_with_kernels(const ps_results *r, json_t *kernels)
 
 	json_object_set_new(root, "kernels", kernels);
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
-	ps_report_write(begin(&text), &changed, NULL, 0, NULL);
+	ps_report_write(begin(&text), &changed, "0123456789abcdef", NULL, 0, NULL);
 	end(&text);
 	json_decref(root);
 	return text.bytes;
@@ -330,7 +364,8 @@ static void a_page_without_figures_says_so(void **state)
 {
 	struct text text;
 
-	ps_report_write(begin(&text), results_of(state), NULL, 0, "gnuplot is <not> installed");
+	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", NULL, 0,
+			"gnuplot is <not> installed");
 	assert_non_null(
 		strstr(end(&text),
 		       "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
@@ -352,7 +387,7 @@ static void a_study_of_nothing_gives_a_page(void **state)
 		assert_string_equal(end(&text), "");
 		free(text.bytes);
 	}
-	ps_report_write(begin(&text), &r, NULL, 0, NULL);
+	ps_report_write(begin(&text), &r, "0123456789abcdef", NULL, 0, NULL);
 	assert_non_null(strstr(end(&text), "No pruned condition has been measured."));
 	free(text.bytes);
 	json_decref(root);
@@ -372,7 +407,7 @@ static void a_condition_with_nulls_alone_is_not_measured(void **state)
 
 	(void)state;
 	assert_int_equal(ps_results_open(&r, root, &diag), 0);
-	ps_report_write(begin(&text), &r, NULL, 0, NULL);
+	ps_report_write(begin(&text), &r, "0123456789abcdef", NULL, 0, NULL);
 	end(&text);
 	assert_true(count_of(text.bytes, "ot measured in this study.") >= 4);
 	assert_null(strstr(text.bytes, "nan"));
@@ -411,6 +446,8 @@ int main(void)
 		cmocka_unit_test(tables_have_a_row_for_each_condition),
 		cmocka_unit_test(tables_quote_names_and_leave_out_nulls),
 		cmocka_unit_test(scripts_are_the_same_each_time_and_quote_names),
+		cmocka_unit_test(only_tags_of_a_drawing_are_changed),
+		cmocka_unit_test(forbidden_characters_are_replaced),
 		cmocka_unit_test(gnuplot_draws_every_figure),
 		cmocka_unit_test(the_page_is_whole_and_needs_nothing_else),
 		cmocka_unit_test(a_page_names_the_kernels_where_there_is_more_than_one),

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The one rule for outputs, tried on every command that writes: what is not there is made, a result of
-# the same provenance is left alone, anything else is refused without --force, an input and a special
-# file always. Then the report: it is replaced as a whole or not at all.
+# The one rule for outputs, tried on every command that writes: what is not there is made, a result
+# of the same provenance is left alone, anything else is refused without --force, an input and a
+# special file always. Then the report: it is replaced as a whole or not at all.
 # PRUNESCOPE names another binary. Needs neither Python nor a network; a minute on two cores.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -97,8 +97,8 @@ status() {
 
 # numbers: the last result without its times
 numbers() {
-	sed 's/"\(seconds\|tokens_per_s\)": [^,}]*//g; s/"already_done": [a-z]*//; s/"files": [0-9]*//' \
-		"$scratch/out"
+	sed 's/"\(seconds\|tokens_per_s\)": [^,}]*//g; s/"already_done": [a-z]*//
+		s/"files": [0-9]*//' "$scratch/out"
 }
 
 # state PATH: all bytes below it, and where they lie
@@ -164,7 +164,7 @@ of_every_kind() {
 	rm -r "$o/b"
 	inputs_of "$c" | while read -r input; do
 		ln -s "$input" "$o/link"
-		for name in "$input" "$o/link" "$(dirname "$input")/./$(basename "$input")"; do
+		for name in "$input" "$o/link" "$in/../${input#"$scratch/"}"; do
 			status 2 "$c" one "$name" && grep -q 'an input' "$scratch/err" &&
 				status 2 "$c" one "$name" --force || echo "$name"
 		done
@@ -191,8 +191,8 @@ specials() {
 		status 2 "$c" one "$name" && test -s "$scratch/err" && test ! -s "$scratch/out" &&
 			status 2 "$c" one "$name" --force || echo "$name"
 	done >"$scratch/said"
-	find "$o" -printf '%p %y %i %l\n' | cmp -s "$scratch/before" - && test ! -s "$scratch/said" &&
-		test -h /dev/stdout
+	find "$o" -printf '%p %y %i %l\n' | cmp -s "$scratch/before" - &&
+		test ! -s "$scratch/said" && test -h /dev/stdout
 	judge "$c: special files are refused"
 	status 4 "$c" one "$o/loop"
 	judge "$c: a link to itself is exit 4"
@@ -204,7 +204,8 @@ names() {
 	c=$1 check=$2
 	long=$(printf '%0255d' 7)
 	for name in "$o/$long" "$o/a b'\"\$(x)\`;" "$o/$(printf '\377\376x')" "$o/-o"; do
-		status 0 "$c" other "$name" && $check "$name" "$o/a" && rm -r "$name" || echo "$name"
+		status 0 "$c" other "$name" && $check "$name" "$o/a" && rm -r "$name" ||
+			echo "$name"
 	done >"$scratch/said"
 	(cd "$o" && status 0 "$c" other ./relative) && $check "$o/relative" "$o/a" &&
 		test ! -s "$scratch/said"
@@ -302,20 +303,21 @@ several() {
 
 # A file inside the folder of a hub id is an input as well.
 hub() {
-	mkdir -p "$o/hub/models--a--b/refs" "$o/hub/models--a--b/snapshots" "$o/hub/models--a--b/blobs"
-	printf main-revision >"$o/hub/models--a--b/refs/main"
-	cp -r "$in/model" "$o/hub/models--a--b/snapshots/main-revision"
-	mv "$o/hub/models--a--b/snapshots/main-revision/model.safetensors" "$o/hub/models--a--b/blobs/x"
-	ln -s ../../blobs/x "$o/hub/models--a--b/snapshots/main-revision/model.safetensors"
+	h=$o/hub/models--a--b
+	mkdir -p "$h/refs" "$h/snapshots" "$h/blobs"
+	printf main-revision >"$h/refs/main"
+	cp -r "$in/model" "$h/snapshots/main-revision"
+	mv "$h/snapshots/main-revision/model.safetensors" "$h/blobs/x"
+	ln -s ../../blobs/x "$h/snapshots/main-revision/model.safetensors"
 	state "$o" >"$scratch/before"
 	with=HF_HUB_CACHE=$o/hub
 	for name in blobs/x snapshots/main-revision/model.safetensors \
 		snapshots/main-revision/config.json; do
 		call prune a/b --method magnitude --sparsity 0.5 --force \
-			-o "$o/hub/models--a--b/$name"
+			-o "$h/$name"
 		[ $? -eq 2 ] || echo "$name"
 	done >"$scratch/said"
-	call export a/b --mask "$in/mask" -o "$o/hub/models--a--b/blobs" --force
+	call export a/b --mask "$in/mask" -o "$h/blobs" --force
 	[ $? -eq 2 ] && test ! -s "$scratch/said" && state "$o" | cmp -s "$scratch/before" -
 	judge "files of a hub id are inputs"
 	with=NOTHING=
@@ -369,7 +371,8 @@ study_folder() {
 	echo thesis >"$o/full/thesis"
 	exits "study: a folder of other things" 2 study "$in/study.yaml" -o "$o/full"
 	holds "study: is left as it is" test "$(ls "$o/full")" = thesis
-	exits "study: one step of it is for another engine, whose files lie there" 0 "$@" -o "$o/full"
+	exits "study: one step of it is for another engine, whose files lie there" 0 "$@" \
+		-o "$o/full"
 	mkdir "$o/own"
 	cp "$in/study.yaml" "$in/text" "$o/own"
 	ln "$o/own/text" "$o/own/results.json"
@@ -464,7 +467,7 @@ report_as_a_whole() {
 	without_gnuplot && grep -q 'gnuplot is not installed' "$scratch/err" &&
 		grep -q 'gnuplot is not installed' "$study/report.html" &&
 		grep -q '"figures": 0' "$scratch/out" && [ -s "$study/figures/perplexity.svg" ]
-	judge "report: without gnuplot it has no figures and says so; those of the same results stay"
+	judge "report: without gnuplot it has no figures and says so; they stay on disk"
 	sed 's/"name": "a study/"name": "another study/' "$study/results.json" >"$scratch/changed"
 	cp "$scratch/changed" "$study/results.json"
 	without_gnuplot && [ "$(find "$study/figures" -type f | wc -l)" -eq 0 ]
@@ -487,8 +490,8 @@ names_in_a_report() {
 	judge "report: the name in HTML"
 	command -v gnuplot >/dev/null || return
 	# shellcheck disable=SC2016
-	grep -qF '=a"b&lt;c>&amp;]]&gt; id='\''x'\'' `d` %d \n ' "$path/figures/perplexity.svg" &&
-		grep -qF '=a"b&lt;c>&amp;]]&gt; id='\''x'\'' `d` %d \n ' "$path/report.html"
+	name='=a"b&lt;c>&amp;]]&gt; id='\''x'\'' `d` %d \n '
+	grep -qF "$name" "$path/figures/perplexity.svg" && grep -qF "$name" "$path/report.html"
 	judge "report: the name in SVG, by itself and in the page"
 }
 

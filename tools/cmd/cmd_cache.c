@@ -22,8 +22,8 @@
 #include "tools/run/output_path.h"
 
 enum order { SEQUENCE, SHUFFLED };
-/* LAYER_BYTES: of what follows an output's name in a path, at most. NAME_BYTES: of a name to which a
- * suffix is added. */
+/* LAYER_BYTES: of what follows an output's name in a path, at most. NAME_BYTES: of a name to which
+ * a suffix is added. */
 enum { LAYER_BYTES = 32, NAME_BYTES = 240 };
 
 static const char *const order_names[] = {[SEQUENCE] = "sequence", [SHUFFLED] = "shuffled"};

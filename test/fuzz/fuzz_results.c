@@ -15,7 +15,7 @@ static void write_all(const ps_results *results)
 
 	if (!out)
 		return;
-	ps_report_write(out, results, NULL, 0, "no figures here");
+	ps_report_write(out, results, "0123456789abcdef", NULL, 0, "no figures here");
 	for (size_t i = 0; ps_csv_name(i); i++)
 		ps_csv_write(out, results, i);
 	for (size_t i = 0; ps_figure_name(i); i++) {

@@ -36,13 +36,12 @@ static bool is_of_attention(const char *name)
 
 bool ps_foreign_is_unread(const ps_tensor_info *tensor)
 {
-	static const char *const rotary[] = {"inv_freq",   "original_inv_freq", "cos_cached",
-					     "sin_cached", "cos_cache",         "sin_cache"};
 	static const char *const scales[] = {"k_scale",  "v_scale",    "q_scale",
 					     "kv_scale", "prob_scale", "masked_bias"};
 	const char *name = tensor->name, *last = last_part(name);
 
-	if (strstr(name, "rotary_emb.") && is_one_of(last, rotary, sizeof rotary / sizeof *rotary))
+	/* Tables and frequencies are computed from config.json. */
+	if (strstr(name, "rotary_emb.") && strcmp(last, "weight") && strcmp(last, "bias"))
 		return true;
 	if (!is_of_attention(name))
 		return false;

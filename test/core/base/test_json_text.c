@@ -106,10 +106,12 @@ static void what_is_not_json_is_refused_naming_the_line(void **state)
 					    "\"",
 					    "{\"a\": \"\\"};
 
+	static const char twice[] = "{\"b\": NaN,\n\"a\": 1,\n\"a\": 2}";
+
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		refused(texts[i], strlen(texts[i]), "line ");
-	refused("{\"b\": NaN,\n\"a\": 1,\n\"a\": 2}", 28, "line 3: duplicate");
+	refused(twice, strlen(twice), "line 3: duplicate");
 }
 
 static void byte_order_marks_are_named(void **state)

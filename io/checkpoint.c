@@ -176,15 +176,29 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)
 
 /* --- digest --- */
 
+static bool is_exported(const ps_checkpoint *checkpoint)
+{
+	const char *kind =
+		json_string_value(json_object_get(checkpoint->shards.shards[0].metadata, "kind"));
+
+	return kind && !strcmp(kind, "checkpoint");
+}
+
+const char *ps_checkpoint_source(const ps_checkpoint *checkpoint)
+{
+	const json_t *provenance =
+			     json_object_get(checkpoint->shards.shards[0].metadata, "provenance"),
+		     *inputs = json_object_get(provenance, "inputs");
+
+	return is_exported(checkpoint) ? json_string_value(json_object_get(inputs, "model")) : NULL;
+}
+
 /* The manifest of a folder that `export` wrote. *manifest is NULL for any other folder: what calls
  * itself manifest.json there is not ours. */
 static int read_manifest(const ps_checkpoint *checkpoint, json_t **manifest, ps_diag *diag)
 {
-	const ps_shard_set *set = &checkpoint->shards;
-	const char *kind = json_string_value(json_object_get(set->shards[0].metadata, "kind"));
-
 	*manifest = NULL;
-	if (!kind || strcmp(kind, "checkpoint"))
+	if (!is_exported(checkpoint))
 		return 0;
 	return ps_folder_read_manifest(checkpoint->sys, checkpoint->folder, manifest, diag);
 }

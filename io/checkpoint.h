@@ -64,6 +64,10 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, uint64_t *digest,
 			 ps_diag *diag) PS_MUST_USE;
 
+/* The digest, as text, of the checkpoint that `export` made this one from. NULL: of another tool.
+ * Borrowed. */
+const char *ps_checkpoint_source(const ps_checkpoint *checkpoint);
+
 /* A dense view of a projection in the mapping. PS_EINPUT if the model has no such layer. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
 			     ps_weight *out, ps_diag *diag) PS_MUST_USE;

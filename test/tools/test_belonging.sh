@@ -147,6 +147,13 @@ saes() {
 		--cache "$s/llama/layer-02" --cache "$s/llama.pruned"
 	holds "all of ours: nothing is unverified" sh -c "! grep -q unverified '$s/out'"
 	works "eval where it belongs" eval "$s/llama.sae" $models/llama $t --layer 2
+	made export $models/llama --mask "$s/llama.mask" -o "$s/exported"
+	made cache "$s/exported" $t --layer 2 -o "$s/exported.cache"
+	works "an exported checkpoint is one of the model" transfer "$s/llama.sae" \
+		--cache "$s/llama/layer-02" --cache "$s/exported.cache"
+	works "eval in an exported checkpoint" eval "$s/llama.sae" "$s/exported" $t --layer 2
+	made train "$s/exported.cache" -o "$s/exported.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
+	works "and so is an SAE of its activations" compare "$s/llama.sae" "$s/exported.sae"
 	forced "eval" layer eval "$s/llama.sae" --cache "$s/llama/layer-03"
 	forced "compare" layer compare "$s/llama.sae" "$s/llama.sae3"
 	forced "train" layer train "$s/llama/layer-02" --with "$s/llama/layer-03" \

@@ -16,12 +16,16 @@ static int check_origin(const ps_splice *p)
 {
 	const ps_splice_inputs *inputs = p->inputs;
 	const ps_engine *e = &p->engine;
+	const char *source = ps_checkpoint_source(e->checkpoint);
+	char digest[PS_DIGEST_TEXT];
 	ps_origin sae, model;
 	int rc = ps_origin_of_sae(e->session, inputs->sae, &sae);
 
 	if (rc)
 		return rc;
-	ps_origin_of_model(inputs->model, e->model_digest, e->config->family, p->layer, &model);
+	ps_digest_format(e->model_digest, digest);
+	ps_origin_of_model(inputs->model, source ? source : digest, e->config->family, p->layer,
+			   &model);
 	return ps_origin_check_input(e->session, &sae, &model);
 }
 

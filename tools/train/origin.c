@@ -87,6 +87,15 @@ static void copy_text(const char *text, char *out, size_t size)
 	snprintf(out, size, "%s", text ? text : "");
 }
 
+const char *ps_origin_cache_model(const ps_cache *cache)
+{
+	const json_t *provenance = json_object_get(cache->manifest, "provenance"),
+		     *model = json_object_get(provenance, "model");
+	const char *source = json_string_value(json_object_get(model, "exported_from"));
+
+	return source ? source : ps_provenance_input(cache->manifest, "model");
+}
+
 int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, ps_origin *o)
 {
 	const json_t *provenance = json_object_get(cache->manifest, "provenance"),
@@ -96,8 +105,7 @@ int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, p
 	*o = (ps_origin){.path = path};
 	if (!cache->manifest)
 		return ps_session_unverified(s, path);
-	copy_text(ps_provenance_input(cache->manifest, "model"), o->model_digest,
-		  sizeof o->model_digest);
+	copy_text(ps_origin_cache_model(cache), o->model_digest, sizeof o->model_digest);
 	copy_text(ps_provenance_input(cache->manifest, "tokens"), o->tokens_digest,
 		  sizeof o->tokens_digest);
 	copy_text(json_string_value(json_object_get(model, "family")), o->family, sizeof o->family);
@@ -105,13 +113,13 @@ int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, p
 	return 0;
 }
 
-void ps_origin_of_model(const char *model, uint64_t digest, ps_family family, int layer,
+void ps_origin_of_model(const char *model, const char *digest, ps_family family, int layer,
 			ps_origin *o)
 {
 	char hook[64];
 
 	*o = (ps_origin){.path = model};
-	ps_digest_format(digest, o->model_digest);
+	copy_text(digest, o->model_digest, sizeof o->model_digest);
 	snprintf(o->family, sizeof o->family, "%s", ps_family_name(family));
 	set_name(o, model);
 	snprintf(hook, sizeof hook, "blocks.%d.hook_resid_post", layer);

@@ -2,7 +2,8 @@
  *
  * Known of an SAE: what its cfg.json says. Ours names the checkpoint by its digest, another tool's
  * by a name. Known of a cache of ours: its provenance. Only what both sides say is compared:
- * - the model: by digest; else by family; else by name, if both are hub ids
+ * - the model: by digest; else by family; else by name, if both are hub ids. A checkpoint that
+ *   `export` made stands for the one that it was made from.
  * - the tokens of two caches: by digest, where they must be the same
  * - the place in the model (hook.h) */
 #ifndef PS_TOOLS_TRAIN_ORIGIN_H
@@ -30,8 +31,10 @@ int ps_origin_of_sae(ps_session *session, const char *path, ps_origin *origin) P
 int ps_origin_of_cache(ps_session *session, const ps_cache *cache, const char *path,
 		       ps_origin *origin) PS_MUST_USE;
 /* Of the residual stream after a layer of a model. model: as the user gave it, folder or hub id. */
-void ps_origin_of_model(const char *model, uint64_t digest, ps_family family, int layer,
+void ps_origin_of_model(const char *model, const char *digest, ps_family family, int layer,
 			ps_origin *origin);
+/* The digest of a cache's model, or of the one that it was exported from. NULL: not known. */
+const char *ps_origin_cache_model(const ps_cache *cache);
 
 /* PS_EINPUT naming both, unless they belong together; with --force-mismatch a remark. */
 int ps_origin_check(ps_session *session, const ps_origin *a, const ps_origin *b) PS_MUST_USE;

@@ -5,7 +5,6 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "io/row_filter.h"
-#include "tools/run/belonging.h"
 #include "tools/train/origin.h"
 
 /* --- open and close --- */
@@ -148,7 +147,7 @@ void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 		     *model = json_object_get(provenance, "model");
 	const char *family = json_string_value(json_object_get(model, "family")),
 		   *hook = json_string_value(json_object_get(model, "hook_name")),
-		   *digest = ps_provenance_input(d->caches[0].manifest, "model");
+		   *digest = ps_origin_cache_model(&d->caches[0]);
 
 	snprintf(about->model_name, sizeof about->model_name, "%s", family ? family : "unknown");
 	snprintf(about->hook_name, sizeof about->hook_name, "%s", hook ? hook : "unknown");

@@ -29,7 +29,6 @@
  * leaves room for 128 MiB. */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +40,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/json.h"
 #include "core/base/rng.h"
 #include "io/checkpoint.h"
 #include "io/layer_stream.h"
@@ -76,6 +76,15 @@ struct run {
 	ps_arena arena;
 	ps_weight_source source;
 };
+
+/* Ends the program where memory ran out for a JSON value. */
+static void must(int failed)
+{
+	if (!failed)
+		return;
+	fputs("bench_stream: no memory\n", stderr);
+	exit(1);
+}
 
 static void check(int code, const ps_diag *diag)
 {
@@ -116,9 +125,9 @@ static void add_tensor(json_t *header, const char *name, size_t rows, size_t col
 	json_t *shape = rows ? json_pack("[I, I]", (json_int_t)rows, (json_int_t)cols)
 			     : json_pack("[I]", (json_int_t)cols);
 
-	json_object_set_new(header, name,
-			    json_pack("{s:s, s:o, s:[I, I]}", "dtype", "BF16", "shape", shape,
-				      "data_offsets", (json_int_t)*at, (json_int_t)end));
+	must(json_object_set_new(header, name,
+				 json_pack("{s:s, s:o, s:[I, I]}", "dtype", "BF16", "shape", shape,
+					   "data_offsets", (json_int_t)*at, (json_int_t)end)));
 	*at = end;
 }
 

@@ -101,6 +101,15 @@ struct request {
 	long layers, seed, threads, windows, window;
 };
 
+/* Ends the program where memory ran out for a JSON value. */
+static void must(int failed)
+{
+	if (!failed)
+		return;
+	fputs("make_checkpoint: no memory\n", stderr);
+	exit(1);
+}
+
 static uint64_t weights_of(const struct tensor *t)
 {
 	return t->rows * (t->cols ? t->cols : 1);
@@ -237,9 +246,10 @@ static char *make_header(const struct maker *m, int shard, size_t *bytes)
 			continue;
 		dims = t->cols ? json_pack("[I,I]", (json_int_t)t->rows, (json_int_t)t->cols)
 			       : json_pack("[I]", (json_int_t)t->rows);
-		json_object_set_new(root, t->name,
-				    json_pack("{s:s, s:o, s:[I,I]}", "dtype", "BF16", "shape", dims,
-					      "data_offsets", (json_int_t)begin, (json_int_t)end));
+		must(json_object_set_new(root, t->name,
+					 json_pack("{s:s, s:o, s:[I,I]}", "dtype", "BF16", "shape",
+						   dims, "data_offsets", (json_int_t)begin,
+						   (json_int_t)end)));
 		begin = end;
 	}
 	text = ps_json_text(root, JSON_COMPACT);
@@ -317,7 +327,7 @@ static int write_index(struct maker *m)
 
 	for (size_t i = 0; i < m->count; i++) {
 		shard_name(m, m->tensors[i].shard, name, sizeof name);
-		json_object_set_new(map, m->tensors[i].name, json_string(name));
+		must(json_object_set_new(map, m->tensors[i].name, json_string(name)));
 	}
 	index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->total_bytes,
 			  "weight_map", map);
@@ -367,38 +377,40 @@ static json_t *common_config(const struct maker *m)
 
 static void set_llama(json_t *config, const struct shape *s)
 {
-	json_object_update_new(config,
-			       json_pack("{s:s, s:[s], s:s, s:f, s:b}", "model_type", "llama",
-					 "architectures", "LlamaForCausalLM", "hidden_act", "silu",
-					 "rms_norm_eps", 1e-5, "mlp_bias", 0));
+	must(json_object_update_new(config,
+				    json_pack("{s:s, s:[s], s:s, s:f, s:b}", "model_type", "llama",
+					      "architectures", "LlamaForCausalLM", "hidden_act",
+					      "silu", "rms_norm_eps", 1e-5, "mlp_bias", 0)));
 	if (s->positions > 8192)
-		json_object_set_new(config, "rope_scaling",
-				    json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3",
-					      "factor", 32.0, "low_freq_factor", 1.0,
-					      "high_freq_factor", 4.0,
-					      "original_max_position_embeddings", 8192));
+		must(json_object_set_new(config, "rope_scaling",
+					 json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type",
+						   "llama3", "factor", 32.0, "low_freq_factor", 1.0,
+						   "high_freq_factor", 4.0,
+						   "original_max_position_embeddings", 8192)));
 	else
-		json_object_set_new(config, "rope_scaling", json_null());
+		must(json_object_set_new(config, "rope_scaling", json_null()));
 }
 
 static void set_gemma(json_t *config, const struct shape *s)
 {
 	const bool second = s->family == GEMMA2;
 
-	json_object_update_new(config,
-			       json_pack("{s:s, s:[s], s:s, s:f, s:i, s:i, s:i}", "model_type",
-					 second ? "gemma2" : "gemma3_text", "architectures",
-					 second ? "Gemma2ForCausalLM" : "Gemma3ForCausalLM",
-					 "hidden_activation", "gelu_pytorch_tanh", "rms_norm_eps",
-					 1e-6, "query_pre_attn_scalar", 256, "sliding_window",
-					 s->sliding_window, "pad_token_id", 0));
-	json_object_set_new(config, "attn_logit_softcapping", second ? json_real(50) : json_null());
-	json_object_set_new(config, "final_logit_softcapping",
-			    second ? json_real(30) : json_null());
+	must(json_object_update_new(
+		config,
+		json_pack("{s:s, s:[s], s:s, s:f, s:i, s:i, s:i}", "model_type",
+			  second ? "gemma2" : "gemma3_text", "architectures",
+			  second ? "Gemma2ForCausalLM" : "Gemma3ForCausalLM", "hidden_activation",
+			  "gelu_pytorch_tanh", "rms_norm_eps", 1e-6, "query_pre_attn_scalar", 256,
+			  "sliding_window", s->sliding_window, "pad_token_id", 0)));
+	must(json_object_set_new(config, "attn_logit_softcapping",
+				 second ? json_real(50) : json_null()));
+	must(json_object_set_new(config, "final_logit_softcapping",
+				 second ? json_real(30) : json_null()));
 	if (second)
 		return;
-	json_object_update_new(config, json_pack("{s:i, s:f, s:n}", "sliding_window_pattern", 6,
-						 "rope_local_base_freq", 1e4, "rope_scaling"));
+	must(json_object_update_new(config,
+				    json_pack("{s:i, s:f, s:n}", "sliding_window_pattern", 6,
+					      "rope_local_base_freq", 1e4, "rope_scaling")));
 }
 
 static int write_config(struct maker *m)

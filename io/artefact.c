@@ -49,7 +49,7 @@ static size_t block_length(const ps_artefact *artefact, size_t block)
  * Malloc'ed; NULL: no memory. */
 static char *ours_text(const ps_artefact *artefact)
 {
-	json_t *whole = json_copy(artefact->ours), *blocks = json_array();
+	json_t *whole = ps_json_copy(artefact->ours), *blocks = json_array();
 	char digits[PS_DIGEST_TEXT], *text = NULL;
 	int lost = 0;
 
@@ -60,7 +60,7 @@ static char *ours_text(const ps_artefact *artefact)
 				    json_pack("{s:I, s:O, s:s}", "block_bytes",
 					      (json_int_t)PS_BLOCK_BYTES, "blocks", blocks,
 					      "header", zero_digits));
-	if (!lost && json_object_size(whole) == json_object_size(artefact->ours) + 1)
+	if (!lost)
 		text = ps_json_text(whole, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(blocks);
 	json_decref(whole);
@@ -211,10 +211,8 @@ static void release(ps_artefact *artefact)
 int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag)
 {
 	json_decref(artefact->ours);
-	artefact->ours = extra ? json_deep_copy(extra) : json_object();
-	/* A copy for which memory ran out lacks what it could not hold. */
-	if ((extra && !json_equal(artefact->ours, extra)) ||
-	    json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
+	artefact->ours = extra ? ps_json_copy(extra) : json_object();
+	if (json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
 	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", artefact->path);
 	return 0;

@@ -22,12 +22,12 @@
 #ifndef PS_IO_ARTEFACT_H
 #define PS_IO_ARTEFACT_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/dtype.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "io/sys.h"

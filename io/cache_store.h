@@ -15,8 +15,7 @@
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
-#include <jansson.h>
-
+#include "core/base/json.h"
 #include "core/base/progress.h"
 #include "core/base/rows.h"
 #include "io/artefact.h"

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -200,6 +202,20 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
 	return rc ? ps_fail(diag, rc, "%s", first.text) : 0;
 }
 
+int ps_stdout_close(ps_diag *diag)
+{
+	const bool printed = __fpending(stdout) > 0;
+	int error = ferror(stdout) ? EIO : 0;
+
+	errno = 0;
+	if (fclose(stdout) && (errno != EBADF || printed))
+		error = errno;
+	if (!error)
+		return 0;
+	(void)ps_fail_errno(diag, error, "standard output");
+	return PS_EOUTPUT;
+}
+
 char *ps_json_text(const json_t *value, size_t flags)
 {
 	size_t length = json_dumpb(value, NULL, 0, flags);
@@ -213,28 +229,6 @@ char *ps_json_text(const json_t *value, size_t flags)
 	}
 	text[length] = 0;
 	return text;
-}
-
-json_t *ps_json_path(const char *path)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	const size_t length = strlen(path), bytes = sizeof replacement - 1;
-	char *text = malloc(bytes * length + 1);
-	size_t used = 0;
-	json_t *value;
-
-	if (!text)
-		return NULL;
-	for (size_t at = 0; at < length;) {
-		const size_t valid = ps_utf8_valid(path + at, length - at);
-
-		memcpy(text + used, valid ? path + at : replacement, valid ? valid : bytes);
-		used += valid ? valid : bytes;
-		at += valid ? valid : 1;
-	}
-	value = json_stringn(text, used);
-	free(text);
-	return value;
 }
 
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value, ps_diag *diag)

@@ -2,12 +2,16 @@
 #ifndef PS_IO_FILE_H
 #define PS_IO_FILE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "io/sys.h"
+
+/* Writes out what stdout holds back, and closes it. PS_EOUTPUT if any of what was printed is lost.
+ * A stdout that was never open is no failure if nothing was printed. */
+int ps_stdout_close(ps_diag *diag) PS_MUST_USE;
 
 /* Replaces the file atomically: temporary file, fsync, rename, fsync of the folder. After a failed
  * fsync nobody knows what the kernel still holds. So everything is then written anew, once, to a
@@ -19,9 +23,6 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
 char *ps_json_text(const json_t *value, size_t flags);
 /* How our JSON files are laid out, for ps_json_text. A newline follows. */
 #define PS_JSON_FILE (JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY)
-/* A path as a JSON string. JSON holds UTF-8 alone: U+FFFD stands for each byte that is none. NULL:
- * no memory. */
-json_t *ps_json_path(const char *path);
 /* Replaces the file by a JSON value: keys sorted, indented, with a newline at the end. Equal values
  * give equal bytes. */
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value,

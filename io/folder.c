@@ -493,6 +493,13 @@ static int start_manifest(ps_folder *folder, const ps_folder_spec *spec, ps_diag
 	return write_manifest(folder, diag);
 }
 
+static int set_complete(ps_folder *folder, bool complete, ps_diag *diag)
+{
+	if (json_object_set_new(folder->manifest, "complete", json_boolean(complete)))
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
+	return write_manifest(folder, diag);
+}
+
 /* Goes on with a folder of the same work. */
 static int take_up(ps_folder *folder, json_t *found, const ps_context *verify, bool *done,
 		   ps_diag *diag)
@@ -507,8 +514,7 @@ static int take_up(ps_folder *folder, json_t *found, const ps_context *verify, b
 	*done = all && json_is_true(json_object_get(found, "complete"));
 	if (*done)
 		return 0;
-	json_object_set_new(found, "complete", json_false());
-	return write_manifest(folder, diag);
+	return set_complete(folder, false, diag);
 }
 
 /* Reads the manifest of the folder that an earlier command built aside, to path (PATH_MAX bytes).
@@ -723,8 +729,7 @@ int ps_folder_finish(ps_folder *folder, const json_t *extra, ps_diag *diag)
 
 	if (extra && json_object_update(folder->manifest, (json_t *)extra))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", folder->path);
-	json_object_set_new(folder->manifest, "complete", json_true());
-	rc = write_manifest(folder, diag);
+	rc = set_complete(folder, true, diag);
 	return rc || !folder->goal ? rc : put_in_place(folder, diag);
 }
 

@@ -15,9 +15,10 @@
 #ifndef PS_IO_FOLDER_H
 #define PS_IO_FOLDER_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
+#include "core/base/error.h"
+#include "core/base/json.h"
 #include "core/base/progress.h"
 #include "io/sys.h"
 

@@ -210,8 +210,9 @@ static json_t *describe_tensor(const ps_model_config *config, ps_projection proj
 	size_t rows, cols;
 
 	ps_projection_shape(config, projection, &rows, &cols);
-	return json_pack("{s:I, s:I, s:f, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols,
-			 "requested", sparsity, "dropped", (json_int_t)(rows * cols));
+	return json_pack("{s:I, s:I, s:o, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols,
+			 "requested", ps_number_json(sparsity), "dropped",
+			 (json_int_t)(rows * cols));
 }
 
 static int make_metadata(ps_mask_writer *writer, const ps_mask_spec *spec)

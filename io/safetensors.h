@@ -13,12 +13,12 @@
 #ifndef PS_IO_SAFETENSORS_H
 #define PS_IO_SAFETENSORS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/dtype.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "io/sys.h"
 
 #define PS_RANK_MAX 8

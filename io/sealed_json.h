@@ -7,11 +7,11 @@
 #ifndef PS_IO_SEALED_JSON_H
 #define PS_IO_SEALED_JSON_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "core/base/digest.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "io/sys.h"
 
 #define PS_SEAL "checksum"

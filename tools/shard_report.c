@@ -14,6 +14,7 @@
 #include "io/folder.h"
 #include "io/safetensors.h"
 #include "io/sealed_json.h"
+#include "tools/shard_json.h"
 #include "tools/shard_stats.h"
 
 #define RUNS "runs"
@@ -29,25 +30,25 @@ static json_t *list_of(json_t *object, const char *key)
 	json_t *list = json_object_get(object, key);
 
 	if (!list) {
-		list = json_array();
-		json_object_set_new(object, key, list);
+		list = ps_shard_made(json_array());
+		ps_shard_put(object, key, list);
 	}
 	return list;
 }
 
 static json_t *add_entry(json_t *report, const char *list, const char *path, const char *kind)
 {
-	json_t *entry = json_pack("{s:o, s:s, s:[], s:b}", "path", ps_json_path(path), "kind", kind,
-				  "tensors", "ok", 1);
+	json_t *entry = ps_shard_made(json_pack("{s:o, s:s, s:[], s:b}", "path", ps_text_json(path),
+						"kind", kind, "tensors", "ok", 1));
 
-	json_array_append_new(list_of(report, list), entry);
+	ps_shard_append(list_of(report, list), entry);
 	return entry;
 }
 
 static void add_problem(json_t *entry, const char *what)
 {
-	json_object_set_new(entry, "ok", json_false());
-	json_array_append_new(list_of(entry, "problems"), json_pack("{s:s}", "what", what));
+	ps_shard_put(entry, "ok", json_false());
+	ps_shard_append(list_of(entry, "problems"), json_pack("{s:o}", "what", ps_text_json(what)));
 }
 
 static void add_bad_block(void *context, const char *path, long block, uint64_t offset,
@@ -56,10 +57,10 @@ static void add_bad_block(void *context, const char *path, long block, uint64_t 
 	json_t *entry = context;
 
 	(void)path;
-	json_object_set_new(entry, "ok", json_false());
-	json_array_append_new(list_of(entry, "problems"),
-			      json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block,
-					"offset", (json_int_t)offset));
+	ps_shard_put(entry, "ok", json_false());
+	ps_shard_append(list_of(entry, "problems"),
+			json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block,
+				  "offset", (json_int_t)offset));
 }
 
 static bool is_ok(const json_t *entry)
@@ -78,10 +79,9 @@ static void describe_tensors(const ps_safetensors *file, json_t *entry)
 		json_t *shape = json_array();
 
 		for (int d = 0; d < info->rank; d++)
-			json_array_append_new(shape, json_integer((json_int_t)info->shape[d]));
-		json_array_append_new(tensors,
-				      json_pack("{s:s, s:s, s:o}", "name", info->name, "dtype",
-						info->dtype_name, "shape", shape));
+			ps_shard_append(shape, json_integer((json_int_t)info->shape[d]));
+		ps_shard_append(tensors, json_pack("{s:s, s:s, s:o}", "name", info->name, "dtype",
+						   info->dtype_name, "shape", shape));
 	}
 }
 
@@ -90,12 +90,12 @@ static void describe_metadata(const ps_safetensors *file, json_t *entry)
 	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
 	json_t *metadata;
 
-	json_object_set_new(entry, "kind", json_string(kind ? kind : "safetensors"));
+	ps_shard_put(entry, "kind", json_string(kind ? kind : "safetensors"));
 	if (!file->metadata)
 		return;
-	metadata = json_copy(file->metadata);
+	metadata = ps_shard_made(ps_json_copy(file->metadata));
 	json_object_del(metadata, "xxh3");
-	json_object_set_new(entry, "metadata", metadata);
+	ps_shard_put(entry, "metadata", metadata);
 	if (!kind)
 		add_problem(entry, "the metadata names no kind");
 }
@@ -110,12 +110,11 @@ static void verify_blocks(const ps_safetensors *file, json_t *entry)
 		add_problem(entry, diag.text);
 		return;
 	}
-	json_object_set_new(
-		entry, "checksums",
-		json_string(!verified ? "none"
-			    : json_array_size(json_object_get(entry, "problems")) > before
-				    ? "wrong"
-				    : "right"));
+	ps_shard_put(entry, "checksums",
+		     json_string(!verified ? "none"
+				 : json_array_size(json_object_get(entry, "problems")) > before
+					 ? "wrong"
+					 : "right"));
 }
 
 static void describe_safetensors(json_t *entry, const char *path, bool verify, bool ours)
@@ -127,16 +126,15 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 		add_problem(entry, diag.text);
 		return;
 	}
-	json_object_set_new(entry, "bytes", json_integer((json_int_t)file.file_bytes));
+	ps_shard_put(entry, "bytes", json_integer((json_int_t)file.file_bytes));
 	describe_tensors(&file, entry);
 	describe_metadata(&file, entry);
-	json_object_set_new(entry, "checksums", json_string(file.metadata ? "not read" : "none"));
+	ps_shard_put(entry, "checksums", json_string(file.metadata ? "not read" : "none"));
 	if (ours && !file.metadata)
 		add_problem(entry, "the manifest names it as ours, and it has lost its metadata");
 	if (verify)
 		verify_blocks(&file, entry);
-	json_object_set_new(entry, "statistics",
-			    ps_shard_stats(&file, json_object_get(entry, "tensors")));
+	ps_shard_put(entry, "statistics", ps_shard_stats(&file, json_object_get(entry, "tensors")));
 	ps_safetensors_close(&file);
 }
 
@@ -155,7 +153,7 @@ static void compare_noted(json_t *entry, const char *path, const json_t *noted, 
 						   : strerror(errno));
 		return;
 	}
-	json_object_set_new(entry, "bytes", json_integer((json_int_t)st.st_size));
+	ps_shard_put(entry, "bytes", json_integer((json_int_t)st.st_size));
 	if (st.st_size != json_integer_value(json_object_get(noted, "bytes"))) {
 		add_problem(entry, "its size differs from the manifest's");
 		return;
@@ -200,14 +198,14 @@ static bool report_sealed(json_t *report, const char *path, const char *kind, bo
 		add_problem(entry, strerror(errno));
 		return false;
 	}
-	json_object_set_new(entry, "bytes", json_integer((json_int_t)st.st_size));
+	ps_shard_put(entry, "bytes", json_integer((json_int_t)st.st_size));
 	if (!verify) {
-		json_object_set_new(entry, "checksums", json_string("not read"));
+		ps_shard_put(entry, "checksums", json_string("not read"));
 		return true;
 	}
 	if (ps_sealed_check(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &diag))
 		add_problem(entry, diag.text);
-	json_object_set_new(entry, "checksums", json_string(is_ok(entry) ? "right" : "wrong"));
+	ps_shard_put(entry, "checksums", json_string(is_ok(entry) ? "right" : "wrong"));
 	return is_ok(entry);
 }
 
@@ -303,9 +301,9 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 		add_problem(entry, diag.text);
 	if (!*manifest)
 		return entry;
-	json_object_set(entry, "kind", json_object_get(*manifest, "kind"));
-	json_object_set(entry, "complete", json_object_get(*manifest, "complete"));
-	json_object_set(entry, "provenance", json_object_get(*manifest, "provenance"));
+	ps_shard_put(entry, "kind", json_incref(json_object_get(*manifest, "kind")));
+	ps_shard_put(entry, "complete", json_incref(json_object_get(*manifest, "complete")));
+	ps_shard_put(entry, "provenance", json_incref(json_object_get(*manifest, "provenance")));
 	return entry;
 }
 

@@ -11,8 +11,9 @@
 #ifndef PS_TOOLS_SHARD_REPORT_H
 #define PS_TOOLS_SHARD_REPORT_H
 
-#include <jansson.h>
 #include <stdbool.h>
+
+#include "core/base/json.h"
 
 /* A study is a folder with runs/ and with results.json or times.jsonl. Every .json file below its
  * runs/ that no manifest names is a record. A file that is given by its own name is compared with

@@ -6,6 +6,7 @@
 
 #include "core/base/bitmap.h"
 #include "core/base/checked.h"
+#include "tools/shard_json.h"
 
 #define NORM_ROWS ((uint64_t)1024) /* the most rows whose norm is taken */
 #define NORM_PART ((size_t)1024)   /* values that are widened at a time */
@@ -37,13 +38,13 @@ static void count_tokens(const ps_safetensors *file, const ps_tensor_info *info,
 {
 	int32_t low, high;
 
-	json_object_set_new(stats, "windows", json_integer((json_int_t)info->shape[0]));
-	json_object_set_new(stats, "window", json_integer((json_int_t)info->shape[1]));
+	ps_shard_put(stats, "windows", json_integer((json_int_t)info->shape[0]));
+	ps_shard_put(stats, "window", json_integer((json_int_t)info->shape[1]));
 	if (!info->bytes)
 		return;
 	id_range(ps_safetensors_data(file, info), info->bytes / sizeof(int32_t), &low, &high);
-	json_object_set_new(stats, "min_id", json_integer(low));
-	json_object_set_new(stats, "max_id", json_integer(high));
+	ps_shard_put(stats, "min_id", json_integer(low));
+	ps_shard_put(stats, "max_id", json_integer(high));
 }
 
 /* --- activations --- */
@@ -95,21 +96,21 @@ static void count_activations(const ps_safetensors *file, const ps_tensor_info *
 	const char *data = ps_safetensors_data(file, info);
 	double sum = 0;
 
-	json_object_set_new(stats, "rows", json_integer((json_int_t)rows));
+	ps_shard_put(stats, "rows", json_integer((json_int_t)rows));
 	if (!info->bytes)
 		return;
 	if (windows && windows->dtype == PS_I32 && windows->bytes == rows * sizeof(int32_t))
 		different = count_different(ps_safetensors_data(file, windows), rows);
 	if (different)
-		json_object_set_new(stats, "windows", json_integer((json_int_t)different));
+		ps_shard_put(stats, "windows", json_integer((json_int_t)different));
 	for (uint64_t r = 0; r < rows; r += step, sampled++)
 		sum += row_norm(data + r * width * ps_dtype_size((ps_dtype)info->dtype),
 				(ps_dtype)info->dtype, width, &non_finite);
-	json_object_set_new(stats, "sampled_rows", json_integer((json_int_t)sampled));
-	json_object_set_new(stats, "non_finite", json_integer((json_int_t)non_finite));
-	/* JSON has no infinity. Without a finite number the key is left out. */
+	ps_shard_put(stats, "sampled_rows", json_integer((json_int_t)sampled));
+	ps_shard_put(stats, "non_finite", json_integer((json_int_t)non_finite));
+	/* Without a finite number the key is left out. */
 	if (isfinite(sum))
-		json_object_set_new(stats, "mean_row_norm", json_real(sum / (double)sampled));
+		ps_shard_put(stats, "mean_row_norm", ps_number_json(sum / (double)sampled));
 }
 
 /* --- masks --- */
@@ -143,16 +144,16 @@ static void count_mask(const ps_safetensors *file, json_t *tensors, json_t *stat
 		all = info->shape[0] * cols;
 		left = ps_bitmap_count(ps_safetensors_data(file, info), (size_t)info->shape[0],
 				       cols);
-		json_object_set_new(json_array_get(tensors, i), "sparsity",
-				    json_real(1 - (double)left / (double)all));
+		ps_shard_put(json_array_get(tensors, i), "sparsity",
+			     ps_number_json(1 - (double)left / (double)all));
 		weights += all;
 		kept += left;
 	}
 	if (!weights)
 		return;
-	json_object_set_new(stats, "weights", json_integer((json_int_t)weights));
-	json_object_set_new(stats, "dropped", json_integer((json_int_t)(weights - kept)));
-	json_object_set_new(stats, "sparsity", json_real(1 - (double)kept / (double)weights));
+	ps_shard_put(stats, "weights", json_integer((json_int_t)weights));
+	ps_shard_put(stats, "dropped", json_integer((json_int_t)(weights - kept)));
+	ps_shard_put(stats, "sparsity", ps_number_json(1 - (double)kept / (double)weights));
 }
 
 json_t *ps_shard_stats(const ps_safetensors *file, json_t *tensors)
@@ -160,7 +161,7 @@ json_t *ps_shard_stats(const ps_safetensors *file, json_t *tensors)
 	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
 	const ps_tensor_info *tokens = ps_safetensors_find(file, "tokens"),
 			     *rows = ps_safetensors_find(file, "activations");
-	json_t *stats = json_object();
+	json_t *stats = ps_shard_made(json_object());
 
 	if (kind && !strcmp(kind, "mask"))
 		count_mask(file, tensors, stats);

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "core/base/arena.h"
+#include "io/file.h"
 #include "io/safetensors.h"
+#include "tools/shard_json.h"
 #include "tools/shard_report.h"
 
 static const char usage[] =
@@ -58,11 +60,11 @@ static void put_text(const char *text)
 static void put_value(const char *key, const json_t *value)
 {
 	char *text = json_is_string(value) ? NULL
-					   : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY |
-								       JSON_REAL_PRECISION(9));
+					   : ps_shard_text(value, JSON_COMPACT | JSON_ENCODE_ANY |
+									  JSON_REAL_PRECISION(9));
 
 	printf("  %-14s ", key);
-	put_text(text ? text : json_is_string(value) ? json_string_value(value) : "?");
+	put_text(text ? text : json_string_value(value));
 	putchar('\n');
 	free(text);
 }
@@ -90,12 +92,12 @@ static void put_tensors(const json_t *tensors)
 	json_array_foreach (tensors, i, tensor) {
 		const char *name = json_string_value(json_object_get(tensor, "name"));
 		const json_t *sparsity = json_object_get(tensor, "sparsity");
-		char *shape = json_dumps(json_object_get(tensor, "shape"), 0);
+		char *shape = ps_shard_text(json_object_get(tensor, "shape"), 0);
 
 		printf("  ");
 		put_text(name);
 		printf("%*s  %-5s %s", (int)(widest - strlen(name)), "",
-		       json_string_value(json_object_get(tensor, "dtype")), shape ? shape : "?");
+		       json_string_value(json_object_get(tensor, "dtype")), shape);
 		if (sparsity)
 			printf("  sparsity %.4f", json_real_value(sparsity));
 		putchar('\n');
@@ -199,33 +201,32 @@ int main(int argc, char **argv)
 {
 	struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 	struct flags flags = {0};
-	json_t *report = json_object();
+	json_t *report = ps_shard_made(json_object());
+	ps_diag diag = {{0}};
 	bool good = true;
 	int status = parse_flags(argc, argv, &flags);
 
 	if (status >= 0)
 		goto out;
-	if (!report) {
-		fputs("shardinfo: no memory\n", stderr);
-		return 5;
-	}
 	sigaction(SIGBUS, &bus, NULL);
 	for (int i = optind; i < argc; i++)
 		good &= ps_shard_report(report, argv[i], flags.verify);
 	if (flags.json) {
-		json_dumpf(report, stdout, JSON_INDENT(2));
-		putchar('\n');
+		char *text = ps_shard_text(report, JSON_INDENT(2));
+
+		puts(text);
+		free(text);
 	} else {
 		put_report(report);
 	}
 	status = good ? 0 : 3;
-	if (fflush(stdout) || ferror(stdout)) {
-		perror("shardinfo: stdout");
-		status = 4;
-	} else if (!good && !flags.json) {
+	if (!good && !flags.json)
 		fputs("shardinfo: not all is well: see CORRUPT above\n", stderr);
-	}
 out:
 	json_decref(report);
+	if (ps_stdout_close(&diag) && (!status || status == 3)) {
+		fprintf(stderr, "shardinfo: %s\n", diag.text);
+		status = 4;
+	}
 	return status;
 }

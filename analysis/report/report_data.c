@@ -25,9 +25,7 @@ const json_t *ps_results_at(const json_t *object, ps_results_path path)
 
 double ps_results_number(const json_t *object, ps_results_path path)
 {
-	const json_t *value = ps_results_at(object, path);
-
-	return json_is_number(value) ? json_number_value(value) : NONE;
+	return ps_json_number(ps_results_at(object, path));
 }
 
 const char *ps_results_text(const json_t *object, ps_results_path path)

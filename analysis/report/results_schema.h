@@ -10,9 +10,8 @@
 #ifndef PS_ANALYSIS_REPORT_RESULTS_SCHEMA_H
 #define PS_ANALYSIS_REPORT_RESULTS_SCHEMA_H
 
-#include <jansson.h>
-
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 /* The value of "version". A change that makes old readers misread the file raises it. */
 enum { PS_RESULTS_VERSION = 1 };

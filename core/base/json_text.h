@@ -9,10 +9,10 @@
 #ifndef PS_CORE_BASE_JSON_TEXT_H
 #define PS_CORE_BASE_JSON_TEXT_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 /* Parses text (length bytes). *value: a new reference. path is named in messages. PS_EINPUT says
  * what is wrong and in which line. PS_EBUDGET: no memory. */

@@ -1,6 +1,5 @@
 #include "core/model/config.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 

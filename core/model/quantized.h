@@ -7,9 +7,8 @@
 #ifndef PS_CORE_MODEL_QUANTIZED_H
 #define PS_CORE_MODEL_QUANTIZED_H
 
-#include <jansson.h>
-
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 /* entry: the value of the key `key` of the config at path; NULL or null: there is none. PS_EINPUT
  * if it means quantized or compressed weights; the message names the method or the format. */

@@ -6,11 +6,11 @@
 #ifndef PS_CORE_TOKENIZER_NORMALIZE_H
 #define PS_CORE_TOKENIZER_NORMALIZE_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "core/base/array.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "core/tokenizer/pattern.h"
 
 /* A part of the text. */

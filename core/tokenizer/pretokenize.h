@@ -5,10 +5,10 @@
 #ifndef PS_CORE_TOKENIZER_PRETOKENIZE_H
 #define PS_CORE_TOKENIZER_PRETOKENIZE_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "core/tokenizer/normalize.h"
 
 typedef struct ps_pretokenizer ps_pretokenizer;

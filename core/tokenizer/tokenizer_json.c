@@ -205,11 +205,11 @@ static json_t *number_value(const event *e)
 	long long integer;
 
 	if (e->length >= sizeof text)
-		return json_real(0);
+		return ps_number_json(0);
 	memcpy(text, e->text, e->length);
 	text[e->length] = 0;
 	integer = strtoll(text, &end, 10);
-	return *end ? json_real(strtod(text, NULL)) : json_integer(integer);
+	return *end ? ps_number_json(strtod(text, NULL)) : json_integer(integer);
 }
 
 static json_t *event_value(const event *e)

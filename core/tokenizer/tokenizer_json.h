@@ -5,12 +5,12 @@
 #ifndef PS_CORE_TOKENIZER_TOKENIZER_JSON_H
 #define PS_CORE_TOKENIZER_TOKENIZER_JSON_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/array.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "core/tokenizer/bpe.h"
 
 /* An added token, as the file lists it. */

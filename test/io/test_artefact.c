@@ -264,7 +264,7 @@ static void metadata_can_be_completed_at_the_end(void **state)
 	ps_diag diag = {{0}};
 
 	(void)state;
-	json_object_set_new(wider, "number", json_sprintf("%5000d", 1));
+	assert_int_equal(json_object_set_new(wider, "number", json_sprintf("%5000d", 1)), 0);
 	for (int good = 1; good >= 0; good--) {
 		assert_int_equal(
 			ps_artefact_create(

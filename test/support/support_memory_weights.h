@@ -3,9 +3,9 @@
 #ifndef PS_TEST_SUPPORT_SUPPORT_MEMORY_WEIGHTS_H
 #define PS_TEST_SUPPORT_SUPPORT_MEMORY_WEIGHTS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
+#include "core/base/json.h"
 #include "core/model/weights.h"
 
 typedef struct ps_memory_weights {

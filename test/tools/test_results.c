@@ -32,7 +32,7 @@ struct made {
 static const json_t *own(struct made *made, json_t *record)
 {
 	assert_non_null(record);
-	json_array_append_new(made->owned, record);
+	assert_int_equal(json_array_append_new(made->owned, record), 0);
 	return record;
 }
 

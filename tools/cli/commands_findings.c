@@ -17,12 +17,12 @@ static const char samples_help[] = "N  replicates behind each 95 % interval (100
 
 static double number(const json_t *object, const char *key)
 {
-	return json_number_value(json_object_get(object, key));
+	return ps_json_number(json_object_get(object, key));
 }
 
 static double number_at(const json_t *object, const char *key, size_t i)
 {
-	return json_number_value(json_array_get(json_object_get(object, key), i));
+	return ps_json_number(json_array_get(json_object_get(object, key), i));
 }
 
 /* "name  estimate  [low, high]", or "undefined" where the data do not define it. */

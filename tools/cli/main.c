@@ -85,6 +85,8 @@ static void print_values(const json_t *result)
 			printf("%-20s %.6g\n", key, json_real_value(value));
 		else if (json_is_boolean(value))
 			printf("%-20s %s\n", key, json_is_true(value) ? "yes" : "no");
+		else if (json_is_null(value))
+			printf("%-20s undefined\n", key);
 	}
 }
 
@@ -144,7 +146,7 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 	return !strcmp(word, a) || !strcmp(word, b);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	static char help[] = "--help";
 	char *help_argv[] = {help};
@@ -168,4 +170,18 @@ int main(int argc, char **argv)
 	}
 	command = find(argv[1]);
 	return command ? run_command(command, argc - 2, argv + 2) : unknown_command(argv[1]);
+}
+
+/* What was printed counts only once all of it has arrived. */
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+	ps_diag diag = {{0}};
+	int rc = ps_stdout_close(&diag);
+
+	if (rc && !status) {
+		fprintf(stderr, "prunescope: %s\n", diag.text);
+		status = ps_exit_code(rc);
+	}
+	return status;
 }

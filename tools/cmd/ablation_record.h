@@ -3,9 +3,8 @@
 #ifndef PS_TOOLS_CMD_ABLATION_RECORD_H
 #define PS_TOOLS_CMD_ABLATION_RECORD_H
 
-#include <jansson.h>
-
 #include "analysis/ablation.h"
+#include "core/base/json.h"
 
 /* The result of `ablate` (commands.h): N latents, each on C windows. */
 typedef struct ps_ablation_record {

@@ -49,13 +49,14 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 	}
 	rc = make_mask(&in, &plan, &need, &output, &totals);
 	if (!rc)
-		rc = ps_result_set(result,
-				   json_pack("{s:f, s:I, s:I, s:I}", "sparsity_achieved",
-					     (double)totals.dropped / (double)totals.weights,
-					     "tensors", (json_int_t)totals.tensors, "weights",
-					     (json_int_t)totals.weights, "dropped",
-					     (json_int_t)totals.dropped),
-				   &s->diag);
+		rc = ps_result_set(
+			result,
+			json_pack("{s:o, s:I, s:I, s:I}", "sparsity_achieved",
+				  ps_number_json((double)totals.dropped / (double)totals.weights),
+				  "tensors", (json_int_t)totals.tensors, "weights",
+				  (json_int_t)totals.weights, "dropped",
+				  (json_int_t)totals.dropped),
+			&s->diag);
 out:
 	ps_prune_close(&in);
 	return rc;

@@ -298,7 +298,7 @@ static int describe(const struct report *r, json_t **result)
 
 	return rc ? rc
 		  : ps_result_set(result,
-				  json_pack("{s:o, s:i, s:i}", "report", ps_json_path(path),
+				  json_pack("{s:o, s:i, s:i}", "report", ps_text_json(path),
 					    "figures", (int)r->drawn, "tables", (int)r->tables),
 				  &r->s->diag);
 }

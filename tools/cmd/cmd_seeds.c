@@ -75,11 +75,13 @@ static json_int_t label(const ps_seeds_args *args, size_t sae)
 
 static json_t *pair_json(const ps_seeds_args *args, const ps_seed_pair *pair)
 {
-	return json_pack("{s:I, s:I, s:o, s:f, s:f, s:f, s:f}", "a", label(args, pair->a), "b",
+	const ps_comparison *c = &pair->comparison;
+
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "a", label(args, pair->a), "b",
 			 label(args, pair->b), "survival", ps_numbers_json(pair->survival, PS_TAUS),
-			 "hungarian_cosine", pair->comparison.hungarian_cosine, "shared_fraction",
-			 pair->comparison.shared_fraction, "mmcs", pair->comparison.mmcs,
-			 "mmcs_null", pair->comparison.mmcs_null);
+			 "hungarian_cosine", ps_number_json(c->hungarian_cosine), "shared_fraction",
+			 ps_number_json(c->shared_fraction), "mmcs", ps_number_json(c->mmcs),
+			 "mmcs_null", ps_number_json(c->mmcs_null));
 }
 
 static json_t *summary_json(const ps_summary *summary)

@@ -6,8 +6,7 @@
 #ifndef PS_TOOLS_CMD_PRUNE_PLAN_H
 #define PS_TOOLS_CMD_PRUNE_PLAN_H
 
-#include <jansson.h>
-
+#include "core/base/json.h"
 #include "prune/pruning.h"
 #include "tools/cmd/commands.h"
 

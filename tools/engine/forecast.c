@@ -153,7 +153,7 @@ static json_t *forecast_json(const ps_forecast *f, double seconds)
 			json_decref(parts);
 			return NULL;
 		}
-	return json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "dry_run",
+	return json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "dry_run",
 			 true, "planned_bytes", (json_int_t)plan->total_bytes, "memory_bytes",
 			 (json_int_t)plan->limit_bytes, "parts", parts, "windows",
 			 (json_int_t)f->window_count, "windows_per_pass",
@@ -161,7 +161,8 @@ static json_t *forecast_json(const ps_forecast *f, double seconds)
 			 (json_int_t)f->passes, "chunk_tokens", (json_int_t)f->plan.chunk_tokens,
 			 "spill_bytes", (json_int_t)f->plan.spill_bytes, "read_bytes",
 			 (json_int_t)f->estimate.read_bytes, "written_bytes",
-			 (json_int_t)f->estimate.written_bytes, "seconds_expected", seconds);
+			 (json_int_t)f->estimate.written_bytes, "seconds_expected",
+			 ps_number_json(seconds));
 }
 
 int ps_forecast_end(const ps_forecast *f, json_t **result)

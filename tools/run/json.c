@@ -1,15 +1,8 @@
 #include "tools/run/json.h"
 
-#include <math.h>
-
 int ps_json_check(const json_t *value, ps_diag *diag)
 {
 	return value ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for a JSON value");
-}
-
-json_t *ps_number_json(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
 }
 
 /* Appends value and returns the list; NULL when either of them is NULL or memory runs out. Both are

@@ -6,10 +6,10 @@
 #ifndef PS_TOOLS_RUN_SESSION_H
 #define PS_TOOLS_RUN_SESSION_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/json.h"
 #include "core/base/progress.h"
 #include "core/model/kernel.h"
 #include "io/checkpoint.h"

@@ -300,7 +300,7 @@ static int field_json(const struct turning *t, const char *args, json_t **value)
 		break;
 	case PS_TYPE_REAL:
 		real = *(const double *)at;
-		*value = isfinite(real) ? json_real(real) : json_null();
+		*value = ps_number_json(real);
 		break;
 	}
 	return *value ? 0 : out_of_memory(t);

@@ -7,11 +7,11 @@
 #ifndef PS_TOOLS_STUDY_ARGUMENTS_H
 #define PS_TOOLS_STUDY_ARGUMENTS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 /* What a field means for the bits of the command's result. */
 typedef enum ps_argument_role {

@@ -1,4 +1,5 @@
 #include "tools/study/assemble.h"
+#include "tools/cmd/result.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,9 @@ static int write_results(ps_graph *g, const struct gathered *in, json_t **result
 	json_decref(whole);
 	if (rc)
 		return rc;
-	*result = json_pack("{s:I}", "models", (json_int_t)g->file->models_count);
-	return *result ? 0 : ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a result");
+	return ps_result_set(result,
+			     json_pack("{s:I}", "models", (json_int_t)g->file->models_count),
+			     &g->session->diag);
 }
 
 int ps_assemble(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)

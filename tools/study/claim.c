@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/base/json.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "tools/run/signals.h"

@@ -4,6 +4,7 @@
 
 #include "core/model/kernel.h"
 #include "io/file.h"
+#include "tools/cmd/result.h"
 #include "tools/study/clean.h"
 #include "tools/study/cost.h"
 #include "tools/study/emit.h"
@@ -65,10 +66,11 @@ static int clean(ps_graph *g, const ps_study_args *a, json_t **result)
 	size_t files = 0;
 	int rc = ps_study_clean(g, a->dry_run, &files, &bytes);
 
-	if (!rc)
-		*result = json_pack("{s:I, s:I}", "files", (json_int_t)files, "bytes",
-				    (json_int_t)bytes);
-	return rc;
+	return rc ? rc
+		  : ps_result_set(result,
+				  json_pack("{s:I, s:I}", "files", (json_int_t)files, "bytes",
+					    (json_int_t)bytes),
+				  &g->session->diag);
 }
 
 static int emit(ps_graph *g, const ps_study_args *a, const ps_execute_options *o)
@@ -95,15 +97,17 @@ static int only(ps_graph *g, const ps_study_args *a, const ps_execute_options *o
 			       "%s is finished with other inputs and would be replaced (--force)",
 			       node->id);
 	rc = ps_execute_only(g, node, o);
-	if (!rc)
-		*result = json_pack("{s:s, s:s, s:O?}", "id", node->id, "key", node->key, "result",
-				    node->result);
-	return rc;
+	return rc ? rc
+		  : ps_result_set(result,
+				  json_pack("{s:s, s:s, s:O?}", "id", node->id, "key", node->key,
+					    "result", node->result),
+				  &g->session->diag);
 }
 
 static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 {
 	const size_t done = ps_graph_done(g);
+	json_t *counts;
 	int rc = ps_execute_check(g, o);
 
 	if (!rc)
@@ -119,11 +123,12 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 		rc = ps_study_print_results(g);
 	if (rc)
 		return rc;
-	*result = ps_study_counts(g, done);
-	if (!*result ||
-	    json_object_set_new(*result, "report", ps_json_path(g->nodes[g->report].output)))
-		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the result");
-	return 0;
+	counts = ps_study_counts(g, done);
+	if (json_object_set_new(counts, "report", ps_text_json(g->nodes[g->report].output))) {
+		json_decref(counts);
+		counts = NULL;
+	}
+	return ps_result_set(result, counts, &g->session->diag);
 }
 
 static int list(ps_graph *g, const ps_execute_options *o, json_t **result)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "io/file.h"
 #include "tools/study/emission.h"
 
@@ -84,12 +85,25 @@ static json_t *step_json(const ps_emission *e, const ps_node *n)
 
 	ps_graph_reason(g, n, reason, sizeof reason);
 	/* json_pack takes the inner values over, also where it fails. */
-	return json_pack("{s:s, s:o, s:o, s:[s*, s], s:s, s:b, s:s, s:f, s:I, s:I, s:o}", "id",
+	return json_pack("{s:s, s:o, s:o, s:[s*, s], s:s, s:b, s:s, s:o, s:I, s:I, s:o}", "id",
 			 n->id, "command", command_json(e, n), "inputs", inputs_json(g, n),
 			 "outputs", n->output, n->record, "key", n->key, "done",
-			 !ps_graph_wanted(g, n), "reason", reason, "seconds", cost.seconds,
-			 "memory_bytes", (json_int_t)memory, "disk_bytes",
-			 (json_int_t)cost.disk_bytes, "after", after_json(g, n));
+			 !ps_graph_wanted(g, n), "reason", reason, "seconds",
+			 ps_number_json(cost.seconds), "memory_bytes", (json_int_t)memory,
+			 "disk_bytes", (json_int_t)cost.disk_bytes, "after", after_json(g, n));
+}
+
+/* The commands are of no use if JSON cannot say a path as it is. */
+static int check_paths(const ps_emission *e)
+{
+	const char *const paths[] = {e->program, e->graph->path, e->graph->out};
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (ps_utf8_invalid(paths[i], strlen(paths[i])) < strlen(paths[i]))
+			return ps_fail(&e->graph->session->diag, PS_EUSAGE,
+				       "%s: the path is not UTF-8, so JSON cannot name it",
+				       paths[i]);
+	return 0;
 }
 
 int ps_emit_json(const ps_emission *e)
@@ -100,13 +114,15 @@ int ps_emit_json(const ps_emission *e)
 				  g->out, "kernel", e->kernel, "environment", "PRUNESCOPE_MATMUL",
 				  e->kernel_row, "steps", steps);
 	char *text;
-	int rc = whole ? 0 : -1;
+	int rc = check_paths(e), failed = rc || !whole;
 
-	for (size_t i = 0; i < g->count && !rc; i++)
-		rc = json_array_append_new(steps, step_json(e, &g->nodes[i]));
+	for (size_t i = 0; i < g->count && !failed; i++)
+		failed = json_array_append_new(steps, step_json(e, &g->nodes[i]));
 	json_decref(steps);
-	text = rc ? NULL : ps_json_text(whole, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	text = failed ? NULL : ps_json_text(whole, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(whole);
+	if (rc)
+		return rc;
 	if (!text)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the graph");
 	fprintf(e->out, "%s\n", text);

@@ -61,12 +61,12 @@ static json_t *step_json(const ps_graph *g, const ps_node *n)
 	char reason[160];
 
 	ps_graph_reason(g, n, reason, sizeof reason);
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:I, s:I}", "id", n->id, "model",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:I}", "id", n->id, "model",
 			 of_study(g, n) ? "" : g->models[n->model].spec->name, "condition",
 			 of_study(g, n) ? "" : condition_name(g, n), "step", slash + 1, "done",
-			 !ps_graph_wanted(g, n), "reason", reason, "seconds", cost.seconds,
-			 "memory_bytes", (json_int_t)cost.memory_bytes, "disk_bytes",
-			 (json_int_t)cost.disk_bytes);
+			 !ps_graph_wanted(g, n), "reason", reason, "seconds",
+			 ps_number_json(cost.seconds), "memory_bytes",
+			 (json_int_t)cost.memory_bytes, "disk_bytes", (json_int_t)cost.disk_bytes);
 }
 
 static int steps_json(const ps_graph *g, json_t *list)
@@ -227,14 +227,14 @@ int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **resul
 {
 	const struct total t = add_up(g);
 	json_t *steps = json_array(), *passes = json_array(), *counts = ps_study_counts(g, t.done);
-	json_t *needs = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:O?, s:O?}", "dry_run",
-				  true, "train_tokens", (json_int_t)g->file->train_tokens,
-				  "cache_tokens", (json_int_t)g->file->cache_tokens,
-				  "calibration_tokens", (json_int_t)g->file->calibration_tokens,
-				  "disk_bytes", (json_int_t)ps_study_cache_peak(g, o, false),
-				  "memory_bytes", (json_int_t)t.memory_bytes, "budget_bytes",
-				  (json_int_t)g->session->memory_bytes, "seconds", t.seconds,
-				  "listing", steps, "cache_passes", passes);
+	json_t *needs = json_pack(
+		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O?, s:O?}", "dry_run", true,
+		"train_tokens", (json_int_t)g->file->train_tokens, "cache_tokens",
+		(json_int_t)g->file->cache_tokens, "calibration_tokens",
+		(json_int_t)g->file->calibration_tokens, "disk_bytes",
+		(json_int_t)ps_study_cache_peak(g, o, false), "memory_bytes",
+		(json_int_t)t.memory_bytes, "budget_bytes", (json_int_t)g->session->memory_bytes,
+		"seconds", ps_number_json(t.seconds), "listing", steps, "cache_passes", passes);
 	int rc = steps && passes && counts && needs ? steps_json(g, steps) : no_memory(g);
 
 	if (!rc)

@@ -11,10 +11,9 @@
 #ifndef PS_TOOLS_STUDY_RECORD_H
 #define PS_TOOLS_STUDY_RECORD_H
 
-#include <jansson.h>
-
 #include "core/base/digest.h"
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "io/sealed_json.h"
 
 typedef struct ps_record {

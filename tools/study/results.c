@@ -152,7 +152,7 @@ static json_t *settings_json(struct making *m)
 	for (unsigned i = 0; i < f->seeds_count; i++)
 		append(m, seeds, json_integer(f->seeds[i]));
 	for (unsigned i = 0; i < f->sparsities_count; i++)
-		append(m, sparsities, json_real(f->sparsities[i]));
+		append(m, sparsities, ps_number_json(f->sparsities[i]));
 	put(m, o, PS_KEY_SETTINGS_WINDOW, json_integer(f->window));
 	put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
 	put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));
@@ -255,7 +255,7 @@ static double *column(const json_t *record, const char *key, size_t *count)
 	*count = json_array_size(list);
 	values = malloc((*count + 1) * sizeof *values);
 	for (size_t i = 0; values && i < *count; i++)
-		values[i] = json_number_value(json_array_get(list, i));
+		values[i] = ps_json_number(json_array_get(list, i));
 	return values;
 }
 
@@ -365,8 +365,8 @@ static void put_perplexity(struct making *m, json_t *o, const json_t *ppl, const
 	copy(m, o, PS_KEY_CONDITION_PPL, ppl);
 	copy(m, o, PS_KEY_CONDITION_NLL, ppl);
 	put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL,
-	    json_real(json_number_value(json_object_get(ppl, nll)) -
-		      json_number_value(json_object_get(dense, nll))));
+	    ps_number_json(ps_json_number(json_object_get(ppl, nll)) -
+			   ps_json_number(json_object_get(dense, nll))));
 	put(m, o, PS_KEY_CONDITION_N, or_null(json_object_get(ppl, PS_RECORD_PPL_TOKENS)));
 }
 
@@ -394,7 +394,7 @@ static int condition_json(struct making *m, const ps_model_records *model,
 	o = json_object();
 	put(m, o, PS_KEY_CONDITION_MODEL, json_string(model->name));
 	put(m, o, PS_KEY_CONDITION_METHOD, json_string(c->method));
-	put(m, o, PS_KEY_CONDITION_SPARSITY, json_real(c->sparsity));
+	put(m, o, PS_KEY_CONDITION_SPARSITY, ps_number_json(c->sparsity));
 	copy(m, o, PS_KEY_CONDITION_SPARSITY_ACHIEVED, c->mask);
 	put_perplexity(m, o, c->ppl, model->dense.ppl);
 	put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL, interval_json(m, &change));
@@ -438,7 +438,7 @@ static int comparison_json(struct making *m, const ps_model_records *model, doub
 		return rc;
 	o = json_object();
 	put(m, o, PS_KEY_COMPARISON_MODEL, json_string(model->name));
-	put(m, o, PS_KEY_COMPARISON_SPARSITY, json_real(sparsity));
+	put(m, o, PS_KEY_COMPARISON_SPARSITY, ps_number_json(sparsity));
 	put(m, o, PS_KEY_COMPARISON_WANDA_MINUS_MAGNITUDE, interval_json(m, &difference));
 	append(m, list, o);
 	return 0;
@@ -526,13 +526,16 @@ static int kendall_w(struct making *m, const json_t *conditions, double *w)
 	double(*survival)[PS_TAUS] = calloc(count + 1, sizeof *survival);
 	ps_arena arena = {0};
 	int rc = survival ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu conditions", count);
+	bool defined = true;
 
 	*w = NAN;
 	for (size_t i = 0; i < count && !rc; i++)
-		for (int t = 0; t < PS_TAUS; t++)
-			survival[i][t] = json_number_value(ps_results_at(
-				json_array_get(conditions, i), PS_AT_ITEM(t, CONDITION_SURVIVAL)));
-	if (!rc && count >= 2) {
+		for (int t = 0; t < PS_TAUS; t++) {
+			survival[i][t] = ps_results_number(json_array_get(conditions, i),
+							   PS_AT_ITEM(t, CONDITION_SURVIVAL));
+			defined &= isfinite(survival[i][t]) != 0;
+		}
+	if (!rc && count >= 2 && defined) {
 		rc = ps_arena_create(&arena, ps_survival_agreement_bytes(count), diag);
 		if (!rc)
 			*w = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,

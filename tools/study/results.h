@@ -7,9 +7,8 @@
 #ifndef PS_TOOLS_STUDY_RESULTS_H
 #define PS_TOOLS_STUDY_RESULTS_H
 
-#include <jansson.h>
-
 #include "analysis/statistics.h"
+#include "core/base/json.h"
 #include "core/model/config.h"
 #include "tools/study/study_file.h"
 

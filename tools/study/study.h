@@ -2,8 +2,7 @@
 #ifndef PS_TOOLS_STUDY_STUDY_H
 #define PS_TOOLS_STUDY_STUDY_H
 
-#include <jansson.h>
-
+#include "core/base/json.h"
 #include "tools/run/session.h"
 
 typedef struct ps_study_args {

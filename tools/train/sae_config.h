@@ -15,10 +15,9 @@
 #ifndef PS_TOOLS_TRAIN_SAE_CONFIG_H
 #define PS_TOOLS_TRAIN_SAE_CONFIG_H
 
-#include <jansson.h>
-
 #include "core/base/digest.h"
 #include "core/base/dtype.h"
+#include "core/base/json.h"
 #include "sae/sae.h"
 
 /* Where the activations came from, as cfg.json says it. A text that is missing there is empty. */

@@ -17,9 +17,8 @@
 #ifndef PS_TOOLS_TRAIN_SAE_FOLDER_H
 #define PS_TOOLS_TRAIN_SAE_FOLDER_H
 
-#include <jansson.h>
-
 #include "core/base/arena.h"
+#include "core/base/json.h"
 #include "io/artefact.h"
 #include "tools/train/sae_config.h"
 

@@ -131,8 +131,8 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 
 static int check_sizes(const ps_train_args *a, ps_diag *diag)
 {
-	if (a->tokens < 0 || a->batch < 1 || a->lr < 0 || a->batch > INT32_MAX ||
-	    a->k_start > INT32_MAX)
+	if (a->tokens < 0 || a->batch < 1 || !isfinite(a->lr) || a->lr < 0 ||
+	    a->batch > INT32_MAX || a->k_start > INT32_MAX)
 		return ps_fail(diag, PS_EUSAGE,
 			       "--tokens %lld, --batch %lld and --lr %g: must be positive, and "
 			       "--batch and --k-start at most %d",
@@ -248,37 +248,42 @@ static json_t *size_options(const ps_train_options *o)
 
 static json_t *rate_options(const ps_train_options *o)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:s}", "lr", o->lr, "beta1",
-			 o->adam.beta1, "beta2", o->adam.beta2, "epsilon", o->adam.epsilon,
-			 "warmup", o->warmup_fraction, "schedule", schedule_names[o->decay],
-			 "decay", o->decay_fraction, "lr_end", o->lr_end, "clip", o->clip, "unit",
-			 unit_names[o->unit]);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s}", "lr",
+			 ps_number_json(o->lr), "beta1", ps_number_json(o->adam.beta1), "beta2",
+			 ps_number_json(o->adam.beta2), "epsilon", ps_number_json(o->adam.epsilon),
+			 "warmup", ps_number_json(o->warmup_fraction), "schedule",
+			 schedule_names[o->decay], "decay", ps_number_json(o->decay_fraction),
+			 "lr_end", ps_number_json(o->lr_end), "clip", ps_number_json(o->clip),
+			 "unit", unit_names[o->unit]);
 }
 
 static json_t *start_options(const ps_train_options *o)
 {
-	return json_pack("{s:s, s:f, s:f, s:b, s:b, s:I, s:f}", "b_dec", b_dec_names[o->b_dec],
-			 "decoder_norm", o->decoder_norm, "encoder_scale", o->encoder_scale,
-			 "unit_decoder", o->unit_decoder, "rescale", o->rescale, "k_start",
-			 (json_int_t)o->k_start, "k_anneal", o->k_fraction);
+	return json_pack("{s:s, s:o, s:o, s:b, s:b, s:I, s:o}", "b_dec", b_dec_names[o->b_dec],
+			 "decoder_norm", ps_number_json(o->decoder_norm), "encoder_scale",
+			 ps_number_json(o->encoder_scale), "unit_decoder", o->unit_decoder,
+			 "rescale", o->rescale, "k_start", (json_int_t)o->k_start, "k_anneal",
+			 ps_number_json(o->k_fraction));
 }
 
 static json_t *penalty_options(const ps_train_options *o)
 {
-	return json_pack("{s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:b, s:b, s:f, s:b}", "sparsity",
-			 o->sparsity, "sparsity_warmup", o->sparsity_warmup, "penalty",
-			 penalty_names[o->l0_penalty], "target_l0", o->target_l0, "tanh_scale",
-			 o->tanh_scale, "bandwidth", o->bandwidth, "threshold_start",
-			 o->threshold_start, "ste_to_input", o->ste_to_input, "gate_alone",
-			 o->gate_alone, "threshold_rate", o->threshold_rate, "threshold_from_zero",
-			 o->threshold_from_zero);
+	return json_pack(
+		"{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:b}", "sparsity",
+		ps_number_json(o->sparsity), "sparsity_warmup", ps_number_json(o->sparsity_warmup),
+		"penalty", penalty_names[o->l0_penalty], "target_l0", ps_number_json(o->target_l0),
+		"tanh_scale", ps_number_json(o->tanh_scale), "bandwidth",
+		ps_number_json(o->bandwidth), "threshold_start", ps_number_json(o->threshold_start),
+		"ste_to_input", o->ste_to_input, "gate_alone", o->gate_alone, "threshold_rate",
+		ps_number_json(o->threshold_rate), "threshold_from_zero", o->threshold_from_zero);
 }
 
 static json_t *dead_options(const ps_train_options *o)
 {
-	return json_pack("{s:f, s:s, s:I, s:I}", "auxk", o->auxk_coefficient, "auxk_form",
-			 auxk_names[o->auxk_form], "dead_after", (json_int_t)o->dead_after_tokens,
-			 "resample", (json_int_t)o->resample_tokens);
+	return json_pack("{s:o, s:s, s:I, s:I}", "auxk", ps_number_json(o->auxk_coefficient),
+			 "auxk_form", auxk_names[o->auxk_form], "dead_after",
+			 (json_int_t)o->dead_after_tokens, "resample",
+			 (json_int_t)o->resample_tokens);
 }
 
 json_t *ps_train_options_json(const ps_train_options *o)

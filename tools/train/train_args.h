@@ -4,8 +4,7 @@
 #ifndef PS_TOOLS_TRAIN_TRAIN_ARGS_H
 #define PS_TOOLS_TRAIN_TRAIN_ARGS_H
 
-#include <jansson.h>
-
+#include "core/base/json.h"
 #include "sae/train.h"
 #include "tools/run/lists.h"
 

@@ -147,11 +147,11 @@ static void read_measures(ps_train_job *job)
 {
 	const json_t *result = json_object_get(ps_folder_manifest(job->folder), "result");
 
-	job->evaluation.fvu = json_number_value(json_object_get(result, "fvu"));
-	job->evaluation.l0 = json_number_value(json_object_get(result, "l0"));
-	job->evaluation.dead_fraction = json_number_value(json_object_get(result, "dead_fraction"));
-	job->held_out.fvu = json_number_value(json_object_get(result, "held_out_fvu"));
-	job->held_out.l0 = json_number_value(json_object_get(result, "held_out_l0"));
+	job->evaluation.fvu = ps_json_number(json_object_get(result, "fvu"));
+	job->evaluation.l0 = ps_json_number(json_object_get(result, "l0"));
+	job->evaluation.dead_fraction = ps_json_number(json_object_get(result, "dead_fraction"));
+	job->held_out.fvu = ps_json_number(json_object_get(result, "held_out_fvu"));
+	job->held_out.l0 = ps_json_number(json_object_get(result, "held_out_l0"));
 }
 
 int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
@@ -328,10 +328,10 @@ void ps_train_job_close(ps_train_job *job)
 
 json_t *ps_train_job_json(const ps_train_job *job, const ps_train_data *data)
 {
-	json_t *json =
-		json_pack("{s:f, s:f, s:I, s:I, s:I}", "tokens_per_s", job->tokens_per_s, "seconds",
-			  job->seconds, "seed", (json_int_t)job->options.init_seed, "k",
-			  (json_int_t)job->options.k, "d_sae", (json_int_t)job->options.d_sae);
+	json_t *json = json_pack(
+		"{s:o, s:o, s:I, s:I, s:I}", "tokens_per_s", ps_number_json(job->tokens_per_s),
+		"seconds", ps_number_json(job->seconds), "seed", (json_int_t)job->options.init_seed,
+		"k", (json_int_t)job->options.k, "d_sae", (json_int_t)job->options.d_sae);
 
 	if (!json_object_update_new(json, measures_json(job, data)))
 		return json;

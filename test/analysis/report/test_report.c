@@ -341,7 +341,7 @@ static char *page_with_kernels(const ps_results *r, json_t *kernels)
 	ps_diag diag = {{0}};
 	struct text text;
 
-	json_object_set_new(root, "kernels", kernels);
+	assert_int_equal(json_object_set_new(root, "kernels", kernels), 0);
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
 	ps_report_write(begin(&text), &changed, "0123456789abcdef", NULL, 0, NULL);
 	end(&text);
@@ -425,9 +425,12 @@ static void sentences_count_intervals_and_claim_no_more(void **state)
 	struct text text;
 
 	for (size_t i = 0; i < json_array_size(list); i++)
-		json_object_set_new(json_array_get(list, i), "wanda_minus_magnitude",
-				    json_pack("{s:f, s:f, s:f}", "estimate", -0.1, "low",
-					      i == 0 ? -0.2 : -0.3, "high", i == 0 ? -0.05 : 0.0));
+		assert_int_equal(json_object_set_new(json_array_get(list, i),
+						     "wanda_minus_magnitude",
+						     json_pack("{s:f, s:f, s:f}", "estimate", -0.1,
+							       "low", i == 0 ? -0.2 : -0.3, "high",
+							       i == 0 ? -0.05 : 0.0)),
+				 0);
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
 	ps_finding_perplexity(begin(&text), &changed, true);
 	assert_non_null(strstr(end(&text),

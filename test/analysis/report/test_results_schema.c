@@ -48,7 +48,7 @@ static json_t *value_of(const ps_results_field *field)
 	default:
 		list = json_array();
 		for (int i = 0; i < 5; i++)
-			json_array_append_new(list, object_of(field->of));
+			assert_int_equal(json_array_append_new(list, object_of(field->of)), 0);
 		return list;
 	}
 }
@@ -61,7 +61,8 @@ static json_t *object_of(ps_results_object kind)
 		const ps_results_field *field = ps_results_field_of(key);
 
 		if (field->object == kind)
-			json_object_set_new(object, field->name, value_of(field));
+			assert_int_equal(json_object_set_new(object, field->name, value_of(field)),
+					 0);
 	}
 	return object;
 }
@@ -74,10 +75,12 @@ static json_t *complete(ps_results *results)
 
 	/* The report finds the reference's diagnostic by these texts. */
 	json_array_foreach (json_object_get(root, "diagnostics"), i, entry)
-		json_object_set_new(entry, "key", json_string("jaccard"));
+		assert_int_equal(json_object_set_new(entry, "key", json_string("jaccard")), 0);
 	json_array_foreach (json_object_get(root, "reference_findings"), i, entry)
-		json_object_set_new(entry, "text",
-				    json_string("Spearman of fixed-dictionary Jaccard"));
+		assert_int_equal(
+			json_object_set_new(entry, "text",
+					    json_string("Spearman of fixed-dictionary Jaccard")),
+			0);
 	assert_int_equal(ps_results_check(root, &diag), 0);
 	assert_int_equal(ps_results_open(results, root, &diag), 0);
 	return root;
@@ -120,17 +123,19 @@ static void what_differs_is_named(void **state)
 	json_object_del(json_object_get(second_condition(root), "fragility"), "alive");
 	refused(root, "results.json.conditions[1].fragility.alive is missing");
 	root = complete(&ignored);
-	json_object_set_new(root, "new_key", json_true());
+	assert_int_equal(json_object_set_new(root, "new_key", json_true()), 0);
 	refused(root, "results.json has a key that its schema does not list");
 	root = complete(&ignored);
-	json_object_set_new(second_condition(root), "l0", json_string("many"));
+	assert_int_equal(json_object_set_new(second_condition(root), "l0", json_string("many")), 0);
 	refused(root, "results.json.conditions[1].l0 is not of the type that its schema gives");
 	root = complete(&ignored);
-	json_object_set_new(second_condition(root), "survival", json_pack("[f, n]", 0.5));
+	assert_int_equal(
+		json_object_set_new(second_condition(root), "survival", json_pack("[f, n]", 0.5)),
+		0);
 	refused(root, "results.json.conditions[1].survival[1] is not of the type that its schema "
 		      "gives");
 	root = complete(&ignored);
-	json_object_set_new(root, "models", json_object());
+	assert_int_equal(json_object_set_new(root, "models", json_object()), 0);
 	refused(root, "results.json.models is not a list");
 	refused(json_array(), "results.json is not an object");
 }
@@ -142,10 +147,11 @@ static void only_what_may_be_null_may_be(void **state)
 	ps_diag diag = {{0}};
 
 	(void)state;
-	json_object_set_new(root, "kendall_w", json_null());
-	json_object_set_new(second_condition(root), "ablation", json_null());
+	assert_int_equal(json_object_set_new(root, "kendall_w", json_null()), 0);
+	assert_int_equal(json_object_set_new(second_condition(root), "ablation", json_null()), 0);
 	assert_int_equal(ps_results_check(root, &diag), 0);
-	json_object_set_new(second_condition(root), "delta_log_ppl", json_null());
+	assert_int_equal(json_object_set_new(second_condition(root), "delta_log_ppl", json_null()),
+			 0);
 	refused(root, "results.json.conditions[1].delta_log_ppl is not of the type that its schema "
 		      "gives");
 }

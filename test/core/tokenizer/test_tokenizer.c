@@ -1,6 +1,5 @@
 /* The tokenizer: its ids are those of the tokenizers library, and malformed files and texts are
  * refused. */
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/json.h"
 #include "core/base/utf8.h"
 #include "core/tokenizer/tokenizer.h"
 
@@ -149,10 +149,11 @@ static char *variant_text(const json_t *model, const json_t *variant)
 	static const char *const keys[] = {"normalizer", "pre_tokenizer", "added_tokens"};
 	char *text;
 
-	json_object_update(own, json_object_get(variant, "options"));
+	assert_int_equal(json_object_update(own, json_object_get(variant, "options")), 0);
 	for (size_t k = 0; k < 3; k++)
-		json_object_set(whole, keys[k], json_object_get(variant, keys[k]));
-	json_object_set_new(whole, "model", own);
+		assert_int_equal(json_object_set(whole, keys[k], json_object_get(variant, keys[k])),
+				 0);
+	assert_int_equal(json_object_set_new(whole, "model", own), 0);
 	text = json_dumps(whole, JSON_COMPACT);
 	json_decref(whole);
 	return text;

@@ -115,7 +115,9 @@ static void refuse(const char *key, const char *text, const char *want)
 	int rc;
 
 	if (text)
-		json_object_set_new(value, key, json_loads(text, JSON_DECODE_ANY, &error));
+		assert_int_equal(
+			json_object_set_new(value, key, json_loads(text, JSON_DECODE_ANY, &error)),
+			0);
 	else
 		json_object_del(value, key);
 	rc = ps_ablation_record_take(&record, value, "some/file", D_SAE, &diag);

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "test/support/support_checkpoint.h"
 #include "tools/study/claim.h"
 

@@ -1,0 +1,53 @@
+#include "core/base/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/utf8.h"
+
+json_t *ps_json_copy(const json_t *value)
+{
+	json_t *copy = json_deep_copy(value);
+
+	if (!copy || json_equal(copy, value))
+		return copy;
+	json_decref(copy);
+	return NULL;
+}
+
+json_t *ps_number_json(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+double ps_json_number(const json_t *value)
+{
+	return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+json_t *ps_text_json(const char *text)
+{
+	static const char replacement[] = "\xEF\xBF\xBD";
+	const size_t length = strlen(text);
+	size_t used = 0;
+	json_t *value;
+	char *valid;
+
+	if (ps_utf8_invalid(text, length) == length)
+		return json_stringn(text, length);
+	valid = malloc(length * strlen(replacement) + 1);
+	if (!valid)
+		return NULL;
+	for (size_t at = 0; at < length;) {
+		const size_t step = ps_utf8_valid(text + at, length - at);
+
+		memcpy(valid + used, step ? text + at : replacement,
+		       step ? step : strlen(replacement));
+		used += step ? step : strlen(replacement);
+		at += step ? step : 1;
+	}
+	value = json_stringn(valid, used);
+	free(valid);
+	return value;
+}

@@ -1,0 +1,39 @@
+#include "tools/shard_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/error.h"
+#include "io/file.h"
+
+static void need(bool there)
+{
+	if (there)
+		return;
+	fputs("shardinfo: no memory\n", stderr);
+	exit(ps_exit_code(PS_EBUDGET));
+}
+
+json_t *ps_shard_made(json_t *value)
+{
+	need(value != NULL);
+	return value;
+}
+
+void ps_shard_put(json_t *object, const char *key, json_t *value)
+{
+	need(!json_object_set_new(object, key, value));
+}
+
+void ps_shard_append(json_t *list, json_t *value)
+{
+	need(!json_array_append_new(list, value));
+}
+
+char *ps_shard_text(const json_t *value, size_t flags)
+{
+	char *text = ps_json_text(value, flags);
+
+	need(text != NULL);
+	return text;
+}

@@ -164,10 +164,11 @@ bench-full: bench-programs ## measure all of docs/PERFORMANCE.md and draw it (ha
 LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) \
 	$(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
 
-lint: ## check includes, sizes, layout, cycles, warnings (gcc, clang), scripts (shellcheck)
+lint: ## check includes, sizes, layout, JSON, cycles, warnings (gcc, clang), scripts (shellcheck)
 	@sh test/lint/arrows.sh
 	@sh test/lint/sizes.sh
 	@sh test/lint/format.sh
+	@sh test/lint/json.sh
 	@$(PARALLEL) -s objects BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror
 	@echo "gcc: no warnings"
 	@CC=gcc sh test/lint/cycles.sh $(LINT_OBJECTS)

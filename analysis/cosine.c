@@ -197,7 +197,7 @@ static void run_tile(struct sweep *s, ps_pool *pool)
 		task->matrix ? task->matrix + s->a_first * task->b_rows + s->b_first : s->own_tile;
 	s->stride = task->matrix ? task->b_rows : TILE;
 	ps_pool_run(pool, s->a_count, make_a_row, s);
-	ps_matmul_run(s->matmul, s->a_tile, task->width, s->a_count, &w, s->tile, s->stride);
+	(void)ps_matmul_run(s->matmul, s->a_tile, task->width, s->a_count, &w, s->tile, s->stride);
 	if (task->row_best)
 		ps_pool_run(pool, row_chunks, reduce_rows, s);
 	if (task->col_best)

@@ -1,6 +1,7 @@
 #include "analysis/firing.h"
 
 #include "analysis/sizes.h"
+#include "core/base/finite.h"
 
 enum { BATCH = 1024 }; /* rows encoded at a time */
 
@@ -81,6 +82,11 @@ static int count_all(const ps_row_source *source, const ps_row_list *rows, const
 		if (rc < 0)
 			return rc;
 		ps_encoder_run(w->encoder, w->x, count, &w->codes);
+		if (!ps_all_finite(w->codes.value, w->codes.start[count]))
+			return ps_fail(context->diag, PS_EFAILED,
+				       "the SAE's activations overflow, in rows %llu to %llu",
+				       (unsigned long long)ids[0],
+				       (unsigned long long)ids[count - 1]);
 		count_batch(&w->codes, of_row + first, out);
 		ps_progress_tick(context, "firing rates", "rows", first + count, rows->count);
 	}

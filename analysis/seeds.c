@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "analysis/sizes.h"
+#include "core/base/finite.h"
 
 const double ps_taus[PS_TAUS] = {0.5, 0.6, 0.7, 0.8, 0.9};
 
@@ -88,8 +89,8 @@ static int summarise(const struct summary *s, const ps_seed_agreement *agreement
 			       .low = interval.low,
 			       .high = interval.high};
 	for (size_t p = 1; p < count; p++) {
-		s->out->least = fmin(s->out->least, values[p]);
-		s->out->largest = fmax(s->out->largest, values[p]);
+		s->out->least = ps_lesser(s->out->least, values[p]);
+		s->out->largest = ps_greater(s->out->largest, values[p]);
 	}
 	return rc;
 }

@@ -267,6 +267,14 @@ static void measure_row(void *context, size_t item, int worker)
 	}
 }
 
+/* i: of the rows that count. */
+static int name_overflow(const struct transfer *t, uint64_t i)
+{
+	return ps_fail(t->context->diag, PS_EFAILED,
+		       "row %llu of the caches: the SAE's reconstruction overflows",
+		       (unsigned long long)ps_row_list_at(t->in->rows, i));
+}
+
 static int measure_batch(struct transfer *t, uint64_t first)
 {
 	int rc = ps_progress_check(t->context);
@@ -286,8 +294,11 @@ static int measure_batch(struct transfer *t, uint64_t first)
 		uint32_t c = t->in->clusters->of_row[first + r];
 
 		t->count[c] += 1;
-		for (int m = 0; m < MEASURES; m++)
+		for (int m = 0; m < MEASURES; m++) {
+			if (!isfinite(t->row[m][r]))
+				return name_overflow(t, first + r);
 			t->sum[m][c] += t->row[m][r];
+		}
 	}
 	return 0;
 }

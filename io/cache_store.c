@@ -9,6 +9,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/finite.h"
 #include "io/known_digest.h"
 #include "io/verified_file.h"
 
@@ -336,22 +337,42 @@ static size_t find_shard(const ps_cache *cache, uint64_t row, size_t guess)
 	return ps_find_part(cache->first_row, cache->shard_count, row);
 }
 
+int ps_cache_check_row(const ps_cache *cache, uint64_t row, const float *values, ps_diag *diag)
+{
+	const size_t width = cache->source.width, shard = find_shard(cache, row, 0);
+	const uint64_t of_shard = row - cache->first_row[shard];
+	size_t col;
+
+	if (ps_all_finite(values, width))
+		return 0;
+	col = ps_first_not_finite(values, width);
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: tensor activations holds %g at row %" PRIu64
+		       ", column %zu (offset %" PRIu64 "; row %" PRIu64
+		       " of the cache): activations must be finite",
+		       cache->shards[shard].path, (double)values[col], of_shard, col,
+		       cache->activations[shard]->offset +
+			       (of_shard * width + col) * ps_dtype_size(cache->dtype),
+		       row);
+}
+
 static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
 {
 	const ps_cache *cache = self;
 	size_t width = cache->source.width, row_bytes = width * ps_dtype_size(cache->dtype),
 	       shard = 0;
+	int rc = 0;
 
-	(void)diag;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !rc; i++) {
 		const char *data;
 
 		shard = find_shard(cache, ids[i], shard);
 		data = ps_safetensors_data(&cache->shards[shard], cache->activations[shard]);
 		ps_widen(data + (size_t)(ids[i] - cache->first_row[shard]) * row_bytes,
 			 cache->dtype, width, out + i * width);
+		rc = ps_cache_check_row(cache, ids[i], out + i * width, diag);
 	}
-	return 0;
+	return rc;
 }
 
 /* The values may stand in the shards at any offset, aligned or not. */

@@ -62,7 +62,7 @@ int ps_cache_writer_finish(ps_cache_writer *writer, ps_diag *diag) PS_MUST_USE;
 void ps_cache_writer_close(ps_cache_writer *writer);
 
 typedef struct ps_cache {
-	ps_row_source source; /* gather widens to f32 */
+	ps_row_source source; /* gather widens to f32, and refuses rows that are not finite */
 	size_t shard_count;
 	ps_safetensors *shards;             /* (shard_count) */
 	const ps_tensor_info **activations; /* (shard_count): the tensor of each shard */
@@ -86,6 +86,10 @@ typedef struct ps_cache {
  * the shards hold is taken as it is. */
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps_context *verify,
 		  ps_diag *diag) PS_MUST_USE;
+/* PS_EINPUT naming file, row, column and offset unless all numbers of a row, widened to values (D),
+ * are finite. */
+int ps_cache_check_row(const ps_cache *cache, uint64_t row, const float *values,
+		       ps_diag *diag) PS_MUST_USE;
 /* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows
  * and columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);

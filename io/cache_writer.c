@@ -3,11 +3,13 @@
  * the shard is full. */
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "io/cache_store.h"
 
 #define SHARDS_MAX 100000            /* beyond it names no longer sort as their numbers do */
@@ -124,7 +126,7 @@ int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const ps_ca
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	*writer = (ps_cache_writer){.sys = sys,
 				    .path = strdup(spec->path),
-				    .provenance = json_deep_copy(spec->provenance),
+				    .provenance = ps_json_copy(spec->provenance),
 				    .dtype = spec->dtype,
 				    .rows = spec->rows,
 				    .width = spec->width,
@@ -193,17 +195,40 @@ static int end_shard(ps_cache_writer *writer, size_t shard, ps_diag *diag)
 	return rc ? rc : ps_folder_note(writer->folder, name, diag);
 }
 
+/* What a cache holds is finite. at: of the value that is not, in this call. */
+static int refuse_value(const ps_cache_writer *writer, const float *values, size_t at,
+			ps_diag *diag)
+{
+	return ps_fail(diag, PS_EFAILED, "%s: row %" PRIu64 ", column %zu: %g overflows %s",
+		       writer->path, writer->next_row + at / writer->width, at % writer->width,
+		       (double)values[at], ps_dtype_name(writer->dtype));
+}
+
+/* The first value that rounds to none that is finite. */
+static size_t first_to_overflow(const float *values, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && isfinite(ps_bf16_to_f32(ps_f32_to_bf16(values[i]))))
+		i++;
+	return i;
+}
+
 static int put_values(ps_cache_writer *writer, const float *values, size_t count, ps_diag *diag)
 {
 	uint16_t narrow[NARROW_VALUES];
 	int rc = 0;
 
+	if (!ps_all_finite(values, count))
+		return refuse_value(writer, values, ps_first_not_finite(values, count), diag);
 	if (writer->dtype == PS_F32)
 		return ps_artefact_write(writer->shard, values, count * sizeof *values, diag);
 	for (size_t at = 0; at < count && !rc; at += NARROW_VALUES) {
 		size_t part = ps_min_size(NARROW_VALUES, count - at);
 
 		ps_narrow_bf16(values + at, part, narrow);
+		if (!ps_all_finite_bf16(narrow, part))
+			return refuse_value(writer, values, first_to_overflow(values, count), diag);
 		rc = ps_artefact_write(writer->shard, narrow, part * sizeof *narrow, diag);
 	}
 	return rc;

@@ -174,6 +174,22 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint)
 	return PS_BF16;
 }
 
+static bool is_called(const ps_located *located, const char *tensor)
+{
+	return located->file && !strcmp(located->info->name, tensor);
+}
+
+bool ps_checkpoint_uses(const ps_checkpoint *checkpoint, const char *tensor)
+{
+	const ps_model_map *map = &checkpoint->map;
+
+	for (size_t t = 0; t < checkpoint->config.layers * (size_t)PS_LAYER_TENSORS; t++)
+		if (is_called(&map->layers[t], tensor))
+			return true;
+	return is_called(&map->embedding, tensor) || is_called(&map->final_norm, tensor) ||
+	       is_called(&map->head, tensor);
+}
+
 /* --- digest --- */
 
 static bool is_exported(const ps_checkpoint *checkpoint)
@@ -264,12 +280,8 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, u
 
 static ps_weight mapped_view(const ps_located *located)
 {
-	return (ps_weight){
-		.data = ps_safetensors_data(located->file, located->info),
-		.dtype = (ps_dtype)located->info->dtype,
-		.rows = (size_t)located->info->shape[0],
-		.cols = (size_t)located->info->shape[1],
-	};
+	return ps_located_view(located, 0, (size_t)located->info->shape[0],
+			       ps_safetensors_data(located->file, located->info));
 }
 
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,

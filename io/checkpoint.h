@@ -57,6 +57,9 @@ bool ps_checkpoint_find_projection(const ps_checkpoint *checkpoint, const char *
 /* PS_BF16 if every projection of the decoder layers is stored so, else PS_F32. */
 ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 
+/* Whether the program computes with the tensor of this name, as it stands in the files. */
+bool ps_checkpoint_uses(const ps_checkpoint *checkpoint, const char *tensor);
+
 /* The identity of the weights: XXH3 over config.json and the XXH3 of every shard. All bytes of a
  * shard are read once for each state of its file (io/known_digest.h), with progress. A folder that
  * this program exported has a manifest; a file that differs from it is PS_EINPUT. context: pool and

@@ -12,7 +12,6 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "core/base/json_text.h"
-#include "core/base/utf8.h"
 #include "io/temporary.h"
 
 #define DIGEST_BUFFER ((size_t)1 << 20)

@@ -272,11 +272,12 @@ void ps_layer_views(const ps_located *tensors, const ps_model_config *config,
 		ps_weight *view = t < (int)PS_PROJECTIONS ? &out->projection[t]
 							  : &out->norm[t - (int)PS_PROJECTIONS];
 
+		size_t rows, cols;
+
 		*view = (ps_weight){0};
 		if (!tensors[t].file)
 			continue;
-		view->data = data[t];
-		view->dtype = (ps_dtype)tensors[t].info->dtype;
-		ps_layer_tensor_shape(config, t, &view->rows, &view->cols);
+		ps_layer_tensor_shape(config, t, &rows, &cols);
+		*view = ps_located_view(&tensors[t], 0, rows, data[t]);
 	}
 }

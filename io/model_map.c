@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "io/foreign_tensor.h"
 
 #define MODEL "model."
@@ -40,6 +41,33 @@ void ps_layer_tensor_shape(const ps_model_config *config, int tensor, size_t *ro
 	}
 	*rows = 1;
 	*cols = ps_norm_length(config, (ps_norm)(tensor - (int)PS_PROJECTIONS));
+}
+
+ps_weight ps_located_view(const ps_located *tensor, size_t first, size_t rows, const void *data)
+{
+	const ps_tensor_info *info = tensor->info;
+	const size_t cols = (size_t)info->shape[info->rank - 1];
+
+	return (ps_weight){
+		.data = data,
+		.dtype = (ps_dtype)info->dtype,
+		.rows = rows,
+		.cols = cols,
+		.place = {.path = tensor->file->path,
+			  .tensor = info->name,
+			  .offset = info->offset +
+				    (uint64_t)first * cols * ps_dtype_size((ps_dtype)info->dtype),
+			  .first_row = first},
+	};
+}
+
+int ps_located_widen(const ps_located *tensor, size_t row, const void *data, float *out,
+		     ps_diag *diag)
+{
+	const ps_weight view = ps_located_view(tensor, row, 1, data);
+
+	ps_widen(data, view.dtype, view.cols, out);
+	return ps_all_finite(out, view.cols) ? 0 : ps_weight_check_finite(&view, diag);
 }
 
 char *ps_layer_tensor_name(const ps_model_config *config, int layer, int tensor, char *out)

@@ -37,6 +37,15 @@ int ps_model_map_build(ps_model_map *map, const ps_shard_set *set, const ps_mode
 /* Frees the map. A zeroed map is allowed. */
 void ps_model_map_free(ps_model_map *map);
 
+/* The view of `rows` rows of a tensor, from row `first` on, whose bytes start at data. A vector has
+ * one row. */
+ps_weight ps_located_view(const ps_located *tensor, size_t first, size_t rows, const void *data);
+
+/* out = one row of a tensor as f32, from its bytes at data. PS_EINPUT naming file, tensor, row,
+ * column and offset if it holds a number that is not finite. */
+int ps_located_widen(const ps_located *tensor, size_t row, const void *data, float *out,
+		     ps_diag *diag) PS_MUST_USE;
+
 /* The tensors of a layer (PS_LAYER_TENSORS). */
 static inline const ps_located *ps_model_map_layer(const ps_model_map *map, int layer)
 {

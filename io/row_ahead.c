@@ -107,6 +107,7 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	ps_row_ahead *a = self;
 	const size_t width = a->cache->source.width;
 	size_t first;
+	int rc = 0;
 
 	if (!count)
 		return 0;
@@ -119,9 +120,11 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 		return a->cache->source.gather(a->cache->source.self, ids, count, out, diag);
 	if (a->state == FAILED)
 		return ps_fail(diag, a->rc, "%s", a->diag.text);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !rc; i++) {
 		ps_widen(a->reads[first + i].buffer, a->cache->dtype, width, out + i * width);
-	return 0;
+		rc = ps_cache_check_row(a->cache, ids[i], out + i * width, diag);
+	}
+	return rc;
 }
 
 /* --- start and end --- */

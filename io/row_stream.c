@@ -130,12 +130,13 @@ static int gather(ps_row_stream *stream, const int32_t *ids, size_t count, float
 	if (rc)
 		return rc;
 	reads = 0;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; !rc && i < count; i++) {
 		reads += i && stream->wanted[i].id != stream->wanted[i - 1].id;
-		ps_widen(stream->reads[reads].buffer, (ps_dtype)matrix->info->dtype, width,
-			 out + stream->wanted[i].at * width);
+		rc = ps_located_widen(matrix, (size_t)stream->wanted[i].id,
+				      stream->reads[reads].buffer,
+				      out + stream->wanted[i].at * width, diag);
 	}
-	return 0;
+	return rc;
 }
 
 int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t count, float *out,
@@ -153,17 +154,14 @@ int ps_row_stream_embedding(ps_row_stream *stream, const int32_t *ids, size_t co
 
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag)
 {
-	const ps_tensor_info *info = stream->map->final_norm.info;
+	const ps_located *norm = &stream->map->final_norm;
+	const ps_tensor_info *info = norm->info;
 	int rc;
 
-	stream->reads[0] =
-		(ps_read){stream->map->final_norm.file, info->offset, (size_t)info->bytes,
-			  ps_read_place(stream->staging, info->offset)};
+	stream->reads[0] = (ps_read){norm->file, info->offset, (size_t)info->bytes,
+				     ps_read_place(stream->staging, info->offset)};
 	rc = run_job(stream, 1, diag);
-	if (!rc)
-		ps_widen(stream->reads[0].buffer, (ps_dtype)info->dtype, stream->config->width,
-			 out);
-	return rc;
+	return rc ? rc : ps_located_widen(norm, 0, stream->reads[0].buffer, out, diag);
 }
 
 /* --- head --- */
@@ -238,21 +236,11 @@ int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weig
 	if (rc)
 		return rc;
 	prefetch_half(stream, half, first + rows, rows);
-	*out = ps_row_view(&stream->map->head, rows, half->read.buffer);
+	*out = ps_located_view(&stream->map->head, first, rows, half->read.buffer);
 	return 0;
 }
 
 /* --- shared with the source over the mapping (io/weight_stream.c) --- */
-
-ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data)
-{
-	return (ps_weight){
-		.data = data,
-		.dtype = (ps_dtype)matrix->info->dtype,
-		.rows = rows,
-		.cols = (size_t)matrix->info->shape[1],
-	};
-}
 
 int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows, ps_diag *diag)
 {

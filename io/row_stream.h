@@ -33,9 +33,6 @@ int ps_row_stream_head(ps_row_stream *stream, size_t first, size_t rows, ps_weig
 /* final_norm of ps_weight_source. */
 int ps_row_stream_final_norm(ps_row_stream *stream, float *out, ps_diag *diag) PS_MUST_USE;
 
-/* The view of `rows` rows of a matrix whose bytes start at data. */
-ps_weight ps_row_view(const ps_located *matrix, size_t rows, const void *data);
-
 /* Checks a caller's range of head rows: PS_EFAILED if they do not exist, or are too many at a
  * time. */
 int ps_head_rows_check(const ps_model_config *config, size_t first, size_t rows,

@@ -42,7 +42,7 @@ int ps_json_unseal(json_t *object, const char *path, ps_diag *diag)
 int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object, ps_diag *diag)
 {
 	char seal[PS_DIGEST_TEXT];
-	json_t *sealed = json_copy((json_t *)object);
+	json_t *sealed = ps_json_copy(object);
 	int rc = ps_json_digest(object, seal, diag);
 
 	/* A copy for which memory ran out lacks keys. */

@@ -1,11 +1,13 @@
 #include "io/stats_file.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
+#include "core/base/finite.h"
 #include "io/artefact.h"
 #include "io/verified_file.h"
 
@@ -44,6 +46,33 @@ static int check_model(const ps_stats_file *stats, uint64_t model_digest, ps_dia
 		stats->file.path, model, digest);
 }
 
+static float mean_at(const char *data, uint64_t index)
+{
+	float value;
+
+	memcpy(&value, data + index * sizeof value, sizeof value);
+	return value;
+}
+
+/* A mean of squares is finite, and never negative. */
+static int check_values(const ps_stats_file *stats, const ps_tensor_info *tensor, ps_diag *diag)
+{
+	const char *data = ps_safetensors_data(&stats->file, tensor);
+
+	for (uint64_t c = 0; c < tensor->shape[0]; c++) {
+		const double value = (double)mean_at(data, c);
+
+		if (!isfinite(value) || value < 0)
+			return ps_fail(diag, PS_EINPUT,
+				       "%s: tensor %s holds %g at column %" PRIu64
+				       " (offset %" PRIu64
+				       "): a mean of squares is finite and not negative",
+				       stats->file.path, tensor->name, value, c,
+				       tensor->offset + c * sizeof(float));
+	}
+	return 0;
+}
+
 static int check_tensors(const ps_stats_file *stats, const ps_model_config *config, ps_diag *diag)
 {
 	char name[96];
@@ -57,6 +86,8 @@ static int check_tensors(const ps_stats_file *stats, const ps_model_config *conf
 			rc = ps_safetensors_expect(
 				&stats->file, ps_projection_tensor(layer, projection_of[i], name),
 				PS_F32, 1, shape, &tensor, diag);
+			if (!rc)
+				rc = check_values(stats, tensor, diag);
 		}
 	return rc;
 }
@@ -97,12 +128,8 @@ void ps_stats_file_read(const ps_stats_file *stats, int layer, ps_input input, d
 		&stats->file, ps_projection_tensor(layer, projection_of[input], name));
 	const char *data = ps_safetensors_data(&stats->file, tensor);
 
-	for (size_t c = 0; c < tensor->shape[0]; c++) {
-		float value;
-
-		memcpy(&value, data + c * sizeof value, sizeof value);
-		mean[c] = value;
-	}
+	for (size_t c = 0; c < tensor->shape[0]; c++)
+		mean[c] = (double)mean_at(data, c);
 }
 
 /* --- writing --- */
@@ -126,6 +153,10 @@ static int write_tensor(ps_artefact *artefact, const double *mean, size_t cols, 
 
 		for (size_t c = 0; c < part; c++)
 			narrow[c] = (float)mean[at + c];
+		if (!ps_all_finite(narrow, part))
+			return ps_fail(diag, PS_EFAILED,
+				       "a mean square overflows f32 at column %zu",
+				       at + ps_first_not_finite(narrow, part));
 		rc = ps_artefact_write(artefact, narrow, part * sizeof *narrow, diag);
 	}
 	return rc;

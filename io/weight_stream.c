@@ -125,12 +125,16 @@ static int mapped_embedding(void *self, const int32_t *ids, size_t count, float 
 	const ps_weight_stream *stream = self;
 	const ps_located *matrix = &stream->options.map->embedding;
 	size_t width = stream->options.config->width;
+	int rc = 0;
 
-	(void)diag;
-	for (size_t i = 0; i < count; i++)
-		ps_widen(located_data(matrix) + (size_t)ids[i] * ps_located_row_bytes(matrix),
-			 (ps_dtype)matrix->info->dtype, width, out + i * width);
-	return 0;
+	for (size_t i = 0; !rc && i < count; i++) {
+		const size_t row = (size_t)ids[i];
+
+		rc = ps_located_widen(matrix, row,
+				      located_data(matrix) + row * ps_located_row_bytes(matrix),
+				      out + i * width, diag);
+	}
+	return rc;
 }
 
 static int mapped_head(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
@@ -140,8 +144,8 @@ static int mapped_head(void *self, size_t first, size_t rows, ps_weight *out, ps
 	int rc = ps_head_rows_check(stream->options.config, first, rows, diag);
 
 	if (!rc)
-		*out = ps_row_view(matrix, rows,
-				   located_data(matrix) + first * ps_located_row_bytes(matrix));
+		*out = ps_located_view(matrix, first, rows,
+				       located_data(matrix) + first * ps_located_row_bytes(matrix));
 	return rc;
 }
 
@@ -150,10 +154,7 @@ static int mapped_final_norm(void *self, float *out, ps_diag *diag)
 	const ps_weight_stream *stream = self;
 	const ps_located *norm = &stream->options.map->final_norm;
 
-	(void)diag;
-	ps_widen(located_data(norm), (ps_dtype)norm->info->dtype, stream->options.config->width,
-		 out);
-	return 0;
+	return ps_located_widen(norm, 0, located_data(norm), out, diag);
 }
 
 static const ps_weight_source mapped_source = {

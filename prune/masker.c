@@ -1,10 +1,12 @@
 #include "prune/masker.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
+#include "core/base/finite.h"
 #include "prune/select.h"
 
 #define BLOCK_ROWS 32         /* rows of one item of the pool */
@@ -92,7 +94,7 @@ int ps_masker_check_options(const ps_model_config *config, const ps_prune_option
 	return 0;
 }
 
-/* scores = |values| * scale, in place. True if all values are finite. */
+/* scores = |values| * scale, in place. True if all values and scores are finite. */
 PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 {
 	uint32_t worst = 0;
@@ -108,10 +110,11 @@ PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 	if (scale)
 		for (size_t c = 0; c < cols; c++)
 			values[c] *= scale[c];
-	return worst < 0x7f800000u;
+	return worst < 0x7f800000u && (!scale || ps_all_finite(values, cols));
 }
 
-/* Widens and scores one row. False if a weight is not finite: then notes the first such weight. */
+/* Widens and scores one row. False if a weight or a score is not finite: then notes the first such
+ * weight. */
 static bool load_row(const struct job *job, size_t row, int worker, float *scores)
 {
 	const ps_weight *w = &job->matrix->weight;
@@ -123,9 +126,12 @@ static bool load_row(const struct job *job, size_t row, int worker, float *score
 	if (score_row(scores, job->matrix->scale, cols))
 		return true;
 	ps_widen(data, w->dtype, cols, scores);
-	for (size_t c = 0; c < cols; c++)
-		if (!isfinite(scores[c]) && row * cols + c < *bad)
+	for (size_t c = 0; c < cols; c++) {
+		const float scale = job->matrix->scale ? job->matrix->scale[c] : 1;
+
+		if (!isfinite(scores[c] * scale) && row * cols + c < *bad)
 			*bad = row * cols + c;
+	}
 	return false;
 }
 
@@ -166,6 +172,24 @@ static void run_block(void *context, size_t item, int worker)
 		run_row(job, row, worker);
 }
 
+/* Says which weight of the matrix is not finite, or whose score overflows. */
+static int name_bad(const ps_masker *masker, const ps_scored *matrix, uint64_t element)
+{
+	const ps_weight *w = &matrix->weight;
+	const ps_weight_place *place = &w->place;
+	const uint64_t at = element * ps_dtype_size(w->dtype);
+	float value;
+
+	ps_widen((const char *)w->data + at, w->dtype, 1, &value);
+	return ps_fail(masker->context->diag, isfinite(value) ? PS_EFAILED : PS_EINPUT,
+		       "%s%s%s: %s at row %" PRIu64 ", column %" PRIu64 " (offset %" PRIu64 ") %s",
+		       place->path ? place->path : "", place->path ? ": tensor " : "",
+		       place->tensor ? place->tensor : matrix->name,
+		       isfinite(value) ? "the score of the weight" : "the weight",
+		       element / w->cols, element % w->cols, place->offset + at,
+		       isfinite(value) ? "overflows" : "is not finite");
+}
+
 static int run_job(struct job *job)
 {
 	ps_masker *masker = job->masker;
@@ -186,10 +210,7 @@ static int run_job(struct job *job)
 		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
 	if (bad == ALL_FINITE)
 		return 0;
-	return ps_fail(masker->context->diag, PS_EINPUT,
-		       "%s: element %llu (row %llu, column %llu) is not finite", job->matrix->name,
-		       (unsigned long long)bad, (unsigned long long)(bad / w->cols),
-		       (unsigned long long)(bad % w->cols));
+	return name_bad(masker, job->matrix, bad);
 }
 
 void ps_masker_threshold_begin(ps_masker *masker)

@@ -5,7 +5,8 @@
  *
  * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to
  * the pool in blocks. The masks do not depend on the number of threads. A weight that is NaN or
- * infinite: PS_EINPUT naming the tensor, row and column. */
+ * infinite: PS_EINPUT naming the file, tensor, row, column and offset. A score that overflows:
+ * PS_EFAILED naming the same. */
 #ifndef PS_PRUNE_MASKER_H
 #define PS_PRUNE_MASKER_H
 

@@ -123,6 +123,21 @@ static void divide_sums(struct observer *observer, size_t count)
 			observer->sum[i][c] /= (double)count;
 }
 
+/* Fails with `code` if a mean is not finite as f32, which is how it is stored and used. */
+static int check_means(const ps_context *context, int layer, ps_input input, const double *mean,
+		       size_t cols, int code)
+{
+	static const char *const names[PS_INPUTS] = {"attention", "o_proj", "the MLP", "down_proj"};
+
+	for (size_t c = 0; c < cols; c++)
+		if (!isfinite((float)mean[c]) || mean[c] < 0)
+			return ps_fail(context->diag, code,
+				       "layer %d: the mean square of input %zu of %s over the "
+				       "calibration tokens is %g; it must be finite",
+				       layer, c, names[input], mean[c]);
+	return 0;
+}
+
 static size_t token_count(const ps_windows *windows)
 {
 	return windows->start[windows->count];
@@ -156,7 +171,10 @@ static ps_windows cut_piece(const ps_windows *all, size_t first, size_t start[PI
 		start[count] = from[count] - from[0];
 	} while (first + count < all->count && count < PIECE_TOKENS &&
 		 from[count + 1] - from[0] <= PIECE_TOKENS);
-	return (ps_windows){.ids = all->ids + from[0], .start = start, .count = count};
+	return (ps_windows){.ids = all->ids + from[0],
+			    .start = start,
+			    .count = count,
+			    .first_window = all->first_window + first};
 }
 
 /* Computes a packed layer for all windows, piece by piece. observer NULL: nobody looks at its
@@ -197,11 +215,15 @@ static int calibrate_layer(const ps_wanda_pass *pass, int layer, struct observer
 
 	if (rc)
 		return rc;
-	ps_forward_pack(pass->forward, &weights);
+	rc = ps_forward_pack(pass->forward, &weights);
 	pass->source->release_layer(pass->source->self, layer);
-	rc = compute(pass, layer, observer, last ? KEEP_HIDDEN : REPLACE_HIDDEN, meter);
+	if (!rc)
+		rc = compute(pass, layer, observer, last ? KEEP_HIDDEN : REPLACE_HIDDEN, meter);
 	if (!rc)
 		divide_sums(observer, token_count(pass->windows));
+	for (int i = 0; !rc && i < PS_INPUTS; i++)
+		rc = check_means(observer->context, layer, (ps_input)i, observer->sum[i],
+				 observer->cols[i], PS_EFAILED);
 	return rc;
 }
 
@@ -291,21 +313,10 @@ static int check_options(const ps_model_config *config, const ps_prune_options *
 }
 
 /* scale = square root of the mean, after rounding it to f32, as torch.sqrt(mean.float()). */
-static int take_scale(struct pruner *pruner, int layer, ps_input input, const double *mean)
+static void take_scale(struct pruner *pruner, ps_input input, const double *mean)
 {
-	static const char *const names[PS_INPUTS] = {"attention", "o_proj", "the MLP", "down_proj"};
-
-	for (size_t c = 0; c < pruner->cols[input]; c++) {
-		float value = sqrtf((float)mean[c]);
-
-		if (!isfinite(value))
-			return ps_fail(pruner->context->diag, PS_EINPUT,
-				       "layer %d: the mean square of input %zu of %s over the "
-				       "calibration tokens is not a finite number",
-				       layer, c, names[input]);
-		pruner->scale[input][c] = value;
-	}
-	return 0;
+	for (size_t c = 0; c < pruner->cols[input]; c++)
+		pruner->scale[input][c] = sqrtf((float)mean[c]);
 }
 
 static int prune_projection(struct pruner *pruner, int layer, ps_projection projection,
@@ -328,9 +339,14 @@ static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup 
 {
 	int rc = 0;
 
-	for (int i = 0; !rc && i < PS_INPUTS; i++)
-		rc = take_scale(pruner, layer, (ps_input)i,
-				stats->mean[i] + (size_t)layer * stats->cols[i]);
+	for (int i = 0; !rc && i < PS_INPUTS; i++) {
+		const double *mean = stats->mean[i] + (size_t)layer * stats->cols[i];
+
+		rc = check_means(pruner->context, layer, (ps_input)i, mean, stats->cols[i],
+				 PS_EINPUT);
+		if (!rc)
+			take_scale(pruner, (ps_input)i, mean);
+	}
 	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
 		ps_weight weight;
 
@@ -392,8 +408,12 @@ static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int l
 	 * otherwise grows, layer by layer, to thousands. */
 	if (!rc)
 		divide_sums(&observer, pass->windows->count);
-	for (int i = 0; !rc && i < PS_INPUTS; i++)
-		rc = take_scale(pruner, layer, (ps_input)i, observer.sum[i]);
+	for (int i = 0; !rc && i < PS_INPUTS; i++) {
+		rc = check_means(pruner->context, layer, (ps_input)i, observer.sum[i],
+				 observer.cols[i], PS_EFAILED);
+		if (!rc)
+			take_scale(pruner, (ps_input)i, observer.sum[i]);
+	}
 	return rc;
 }
 
@@ -401,10 +421,10 @@ static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int l
 static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
 			    ps_layer_weights *weights, struct meter *meter)
 {
-	int rc;
+	int rc = ps_forward_pack(pass->forward, weights);
 
-	ps_forward_pack(pass->forward, weights);
-	rc = observe_layer(pruner, pass, layer, meter);
+	if (!rc)
+		rc = observe_layer(pruner, pass, layer, meter);
 	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
 		rc = prune_projection(pruner, layer, (ps_projection)p, &weights->projection[p]);
 		weights->projection[p].keep = pruner->bits[p];
@@ -412,8 +432,8 @@ static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, in
 	if (rc || layer + 1 == (int)pruner->config->layers)
 		return rc;
 	meter->begun += token_count(pass->windows) / meter->divisor;
-	ps_forward_pack(pass->forward, weights);
-	return compute(pass, layer, NULL, REPLACE_HIDDEN, meter);
+	rc = ps_forward_pack(pass->forward, weights);
+	return rc ? rc : compute(pass, layer, NULL, REPLACE_HIDDEN, meter);
 }
 
 static int sequential_layers(struct pruner *pruner, const ps_wanda_pass *pass)

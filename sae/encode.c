@@ -3,6 +3,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
+#include "core/base/finite.h"
 #include "sae/encode_topk.h"
 #include "sae/sae.h"
 #include "sae/sparse.h"
@@ -171,11 +172,14 @@ static void list_rows(void *context, size_t item, int worker)
 	(void)worker;
 	for (size_t r = first; r < end; r++) {
 		const size_t row = block->first + r;
-		float *z = encoder->z + r * sae->d_sae;
+		float *z = encoder->z + r * sae->d_sae,
+		      *value = block->codes->value + row * sae->d_sae;
+		uint32_t *index = block->codes->index + row * sae->d_sae;
 
 		finish_pre_activations(z, sae->b_enc, norms_of(encoder), sae->d_sae);
-		block->codes->start[row] = list_row(sae, z, block->codes->index + row * sae->d_sae,
-						    block->codes->value + row * sae->d_sae);
+		block->codes->start[row] = ps_all_finite(z, sae->d_sae)
+						   ? list_row(sae, z, index, value)
+						   : ps_list_overflow(z, sae->d_sae, index, value);
 	}
 }
 
@@ -191,8 +195,8 @@ static void encode_block(struct encode_block *block)
 		ps_pool_run(encoder->context->pool, block_items(block->rows), centre_rows, block);
 		input = encoder->input;
 	}
-	ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z,
-		      sae->d_sae);
+	(void)ps_matmul_run(encoder->matmul, input, sae->d_in, block->rows, &weight, encoder->z,
+			    sae->d_sae);
 	ps_pool_run(encoder->context->pool, block_items(block->rows), list_rows, block);
 }
 

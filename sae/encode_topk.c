@@ -1,9 +1,11 @@
 #include "sae/encode_topk.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "sae/screen.h"
 #include "sae/sparse.h"
 #include "sae/topk.h"
@@ -114,6 +116,21 @@ static const float *centred(const struct run *run, struct worker *w, size_t firs
 	return w->input;
 }
 
+size_t ps_list_overflow(const float *z, size_t count, uint32_t *index, float *value)
+{
+	index[0] = (uint32_t)ps_first_not_finite(z, count);
+	value[0] = NAN;
+	return 1;
+}
+
+/* select_among for pre-activations that may have overflowed. */
+static size_t select_finite(const ps_sae *sae, const float *z, size_t count, void *scratch,
+			    uint32_t *index, float *value)
+{
+	return ps_all_finite(z, count) ? select_among(sae, z, count, scratch, index, value)
+				       : ps_list_overflow(z, count, index, value);
+}
+
 /* Lists a row from the products z (F) of all latents. */
 static void list_all(const struct run *run, struct worker *w, float *z, size_t row)
 {
@@ -123,7 +140,7 @@ static void list_all(const struct run *run, struct worker *w, float *z, size_t r
 
 	for (size_t j = 0; j < sae->d_sae; j++)
 		z[j] = run->norm ? (z[j] + sae->b_enc[j]) * run->norm[j] : z[j] + sae->b_enc[j];
-	run->codes->start[row] = select_among(sae, z, sae->d_sae, w->scratch, index, value);
+	run->codes->start[row] = select_finite(sae, z, sae->d_sae, w->scratch, index, value);
 }
 
 /* Lists a row from its candidates, whose products are computed here. */
@@ -142,7 +159,7 @@ static void list_candidates(const struct run *run, struct worker *w, const uint3
 		w->z[i] = run->norm ? (w->z[i] + sae->b_enc[j]) * run->norm[j]
 				    : w->z[i] + sae->b_enc[j];
 	}
-	listed = select_among(sae, w->z, count, w->scratch, w->index, value);
+	listed = select_finite(sae, w->z, count, w->scratch, w->index, value);
 	for (size_t i = 0; i < listed; i++)
 		index[i] = candidate[w->index[i]];
 	run->codes->start[row] = listed;

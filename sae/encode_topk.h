@@ -28,4 +28,9 @@ void ps_topk_encoder_take_all(ps_topk_encoder *encoder, const float *norm);
 void ps_topk_encoder_run(ps_topk_encoder *encoder, const float *x, size_t rows, const float *norm,
 			 ps_codes *codes);
 
+/* Lists a row whose pre-activations z (count > 0) are not all finite: one latent, the first at
+ * fault, with the activation NaN. So the overflow does not vanish in the selection: the row's
+ * reconstruction is NaN. Returns the entries, 1. */
+size_t ps_list_overflow(const float *z, size_t count, uint32_t *index, float *value);
+
 #endif

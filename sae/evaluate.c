@@ -1,9 +1,11 @@
 #include "sae/evaluate.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "sae/batch.h"
 #include "sae/sparse.h"
 
@@ -138,6 +140,21 @@ static void add_row(ps_evaluator *e, const struct row_measures *m)
 	e->legacy += m->variance > 0 ? 1 - m->error / m->variance : 0;
 }
 
+/* Says which row of the present call the error overflows on. */
+static int name_overflow(const ps_evaluator *e)
+{
+	size_t r = 0;
+
+	if (!ps_all_finite(e->x, e->rows * e->sae->d_in))
+		return ps_fail(e->context->diag, PS_EINPUT,
+			       "the activations hold values that are not finite");
+	while (r + 1 < e->rows && isfinite(e->row[r].error))
+		r++;
+	return ps_fail(e->context->diag, PS_EFAILED,
+		       "the reconstruction of row %" PRIu64 " overflows: its error is not finite",
+		       e->seen - e->rows + r);
+}
+
 int ps_evaluator_add(ps_evaluator *e, const float *x, size_t rows, const float **x_hat)
 {
 	ps_pool *pool = e->context->pool;
@@ -159,10 +176,7 @@ int ps_evaluator_add(ps_evaluator *e, const float *x, size_t rows, const float *
 	e->seen += rows;
 	if (x_hat)
 		*x_hat = e->x_hat;
-	if (!isfinite(e->total.error))
-		return ps_fail(e->context->diag, PS_EINPUT,
-			       "the activations, or the SAE, hold values that are not finite");
-	return 0;
+	return isfinite(e->total.error) ? 0 : name_overflow(e);
 }
 
 static int density_bin(double density)
@@ -196,10 +210,10 @@ void ps_evaluator_conclude(const ps_evaluator *e, ps_evaluation *out, uint64_t *
 			out->density[density_bin((double)e->firing[j] / rows)]++;
 	}
 	out->dead_fraction = (double)dead / (double)e->sae->d_sae;
-	out->fvu = e->total.error > 0 ? e->total.error / fmax(variance, 0) : 0;
+	out->fvu = e->total.error > 0 ? e->total.error / ps_greater(variance, 0) : 0;
 	out->explained_variance = 1 - out->fvu;
 	out->explained_variance_centred =
-		e->total.error > 0 ? 1 - fmax(centred, 0) / fmax(variance, 0) : 1;
+		e->total.error > 0 ? 1 - ps_greater(centred, 0) / ps_greater(variance, 0) : 1;
 	if (firing)
 		memcpy(firing, e->firing, e->sae->d_sae * sizeof *firing);
 }

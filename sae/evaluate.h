@@ -47,7 +47,8 @@ size_t ps_evaluator_bytes(const ps_sae *sae, int threads, size_t max_rows);
 int ps_evaluator_create(ps_evaluator **evaluator, const ps_sae *sae, const ps_context *context,
 			size_t max_rows, const double *mean, ps_arena *arena) PS_MUST_USE;
 /* Adds x (rows, D), rows <= max_rows, to the sums. *x_hat becomes the reconstruction (rows, D),
- * valid until the next call; x_hat may be NULL. PS_EINPUT when values are not finite. */
+ * valid until the next call; x_hat may be NULL. PS_EINPUT when rows are not finite; PS_EFAILED when
+ * the error overflows. */
 int ps_evaluator_add(ps_evaluator *evaluator, const float *x, size_t rows,
 		     const float **x_hat) PS_MUST_USE;
 /* Computes the measures of all rows so far, at least one. firing (F) gets the number of rows on

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 
 enum { R_MAG, B_MAG };
 
@@ -28,8 +29,8 @@ static void gated_activate(ps_trainer *t, const ps_pass *pass)
 	memcpy(gate->index, main->index, entries * sizeof *gate->index);
 	memcpy(gate->value, main->value, entries * sizeof *gate->value);
 	for (size_t i = 0; i < entries; i++)
-		main->value[i] =
-			fmaxf(ps_gated_magnitude(&t->sae, main->index[i], main->value[i]), 0);
+		main->value[i] = (float)ps_greater(
+			(double)ps_gated_magnitude(&t->sae, main->index[i], main->value[i]), 0);
 	ps_branch_backward(&t->gate, t->sae.dec, t->sae.d_in, pass->x, -1, pass->scale);
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 
 enum { ROWS_AN_ITEM = 16 };
 
@@ -148,5 +149,5 @@ const ps_arch ps_arch_jumprelu = {
 void ps_jumprelu_clamp(ps_trainer *t)
 {
 	for (size_t j = 0; j < t->sae.d_sae; j++)
-		t->sae.threshold[j] = fmaxf(t->sae.threshold[j], 0);
+		t->sae.threshold[j] = (float)ps_greater((double)t->sae.threshold[j], 0);
 }

@@ -317,7 +317,7 @@ int ps_step_take(ps_trainer *t, ps_train_step *out)
 	prepare(&s);
 	for (size_t first = 0; first < t->options.batch; first += t->pass_rows)
 		run_pass(&s, first);
-	if (!isfinite(s.loss))
+	if (!isfinite(s.loss + s.aux_loss))
 		return ps_fail(
 			t->context->diag, PS_EFAILED,
 			"the loss is not finite at step %llu: the activations hold such values, "

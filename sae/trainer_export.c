@@ -1,7 +1,6 @@
 #include "sae/trainer_export.h"
 
-#include <math.h>
-
+#include "core/base/finite.h"
 #include "sae/sparse.h"
 #include "sae/trainer.h"
 
@@ -44,7 +43,7 @@ static void export_latent(const ps_trainer *t, ps_sae *out, size_t j)
 	}
 	out->b_enc[j] = (float)(t->sae.b_enc[j] * by);
 	if (t->options.arch == PS_TRAIN_BATCHTOPK)
-		out->threshold[j] = (float)(fmax(*t->threshold, 0) * batch_by);
+		out->threshold[j] = (float)(ps_greater(*t->threshold, 0) * batch_by);
 	if (t->options.arch == PS_TRAIN_JUMPRELU)
 		out->threshold[j] = (float)(t->sae.threshold[j] * by);
 	if (t->options.arch == PS_TRAIN_GATED) {

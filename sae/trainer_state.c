@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/finite.h"
 #include "sae/arch.h"
 #include "sae/trainer.h"
 
@@ -44,14 +45,6 @@ size_t ps_trainer_state(ps_trainer *t, ps_state_part parts[PS_STATE_PARTS_MAX])
 	return count;
 }
 
-static bool all_finite(const float *x, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!isfinite(x[i]))
-			return false;
-	return true;
-}
-
 int ps_trainer_resume(ps_trainer *t)
 {
 	ps_state_part parts[PS_STATE_PARTS_MAX];
@@ -59,7 +52,7 @@ int ps_trainer_resume(ps_trainer *t)
 
 	for (size_t i = 0; i < count; i++)
 		if (parts[i].dtype == PS_F32 &&
-		    !all_finite(parts[i].data, parts[i].bytes / sizeof(float)))
+		    !ps_all_finite(parts[i].data, parts[i].bytes / sizeof(float)))
 			return ps_fail(
 				t->context->diag, PS_EINPUT,
 				"the saved training state's '%s' holds values that are not finite",

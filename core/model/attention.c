@@ -16,6 +16,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/clones.h"
+#include "core/base/finite.h"
 #include "core/model/ops.h"
 #include "core/model/panel.h"
 
@@ -244,23 +245,13 @@ static void weigh(const struct panel *p, bool alone, size_t r)
 	}
 }
 
-PS_CLONES
-static bool all_finite(const float *x, size_t n)
-{
-	float sum = 0; /* x - x is 0 if x is finite, else NaN, and NaN != 0 */
-
-	for (size_t i = 0; i < n; i++)
-		sum += x[i] - x[i] != 0;
-	return sum == 0;
-}
-
 /* Divides row r by the sum of its weights. False if it then holds a number that is not finite. */
 static bool finish_row(const struct panel *p, size_t r, float inverse)
 {
 	float *out = p->out_rows + r * p->a->out_stride;
 
 	scale_by(out, p->a->keys.head_width, inverse);
-	return all_finite(out, p->a->keys.head_width);
+	return ps_all_finite(out, p->a->keys.head_width);
 }
 
 void ps_attention_run(const ps_attention *a, size_t first, size_t count, float *scratch)

@@ -68,8 +68,8 @@ static int check_ids(const ps_forward *forward, const ps_windows *windows)
 				return ps_fail(forward->context->diag, PS_EINPUT,
 					       "window %zu, position %zu: token id %d is outside "
 					       "the vocabulary of %zu",
-					       w, i - windows->start[w], (int)windows->ids[i],
-					       forward->config->vocab);
+					       windows->first_window + w, i - windows->start[w],
+					       (int)windows->ids[i], forward->config->vocab);
 	return 0;
 }
 
@@ -125,18 +125,22 @@ static size_t wanted_rows(const ps_windows *windows)
 	return rows;
 }
 
-void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
+int ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights)
 {
-	ps_layer_begin(&forward->work, weights);
+	return ps_layer_begin(&forward->work, weights);
 }
 
 /* Windows [first, last) of a pass. */
 static ps_windows part_of(const ps_windows *windows, size_t first, size_t last)
 {
-	return (ps_windows){.ids = windows->ids,
-			    .start = windows->start + first,
-			    .count = last - first,
-			    .wanted = windows->wanted ? windows->wanted + first : NULL};
+	ps_windows part = *windows;
+
+	part.start += first;
+	part.count = last - first;
+	part.first_window += first;
+	if (part.wanted)
+		part.wanted += first;
+	return part;
 }
 
 int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,
@@ -172,8 +176,9 @@ int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *wei
 		     const ps_windows *windows, const float *in, float *out,
 		     const ps_observer *observer)
 {
-	ps_forward_pack(forward, weights);
-	return ps_forward_packed(forward, layer, windows, in, out, observer);
+	int rc = ps_forward_pack(forward, weights);
+
+	return rc ? rc : ps_forward_packed(forward, layer, windows, in, out, observer);
 }
 
 /* Releases the weights once they are packed: the source then reads the next layer while this one
@@ -187,17 +192,18 @@ static int run_layer(ps_forward *forward, int layer, int next, const ps_windows 
 
 	if (rc)
 		return rc;
-	ps_forward_pack(forward, &weights);
+	rc = ps_forward_pack(forward, &weights);
 	source->release_layer(source->self, layer);
-	return ps_forward_packed(forward, layer, windows, hidden, hidden, NULL);
+	return rc ? rc : ps_forward_packed(forward, layer, windows, hidden, hidden, NULL);
 }
 
 int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_after,
 		      const ps_windows *windows, float *hidden)
 {
-	const ps_windows all = {windows->ids, windows->start, windows->count, NULL};
+	ps_windows all = *windows;
 	int rc = 0;
 
+	all.wanted = NULL;
 	forward->layers = last >= first ? (size_t)(last - first + 1) : 0;
 	for (int layer = first; !rc && layer <= last; layer++) {
 		forward->layers_done = (size_t)(layer - first);

@@ -10,7 +10,11 @@
  *
  * Parity: transformers in float32 with attn_implementation eager. PS_PRECISION_BF16
  * rounds the operands of products to bf16: weights, their inputs, queries, keys, values and
- * attention's weights. The residual stream, norms, gates and all sums stay f32. */
+ * attention's weights. The residual stream, norms, gates and all sums stay f32.
+ *
+ * Numbers that are not finite: a weight is PS_EINPUT naming file, tensor, row, column and offset; a
+ * hidden state after a layer is PS_EFAILED naming layer, window and position, since finite weights
+ * overflowed on the way. */
 #ifndef PS_CORE_MODEL_FORWARD_H
 #define PS_CORE_MODEL_FORWARD_H
 
@@ -27,6 +31,8 @@ typedef struct ps_windows {
 	size_t count;
 	/* (count): the last layer computes rows of window w from wanted[w] on; NULL: all rows. */
 	const size_t *wanted;
+	size_t first_window;   /* number of the first window in messages */
+	bool overflow_allowed; /* hidden states that are not finite are left to the caller */
 } ps_windows;
 
 /* The inputs of projections, for calibration. Q, K and V share one; GATE and UP share one. */
@@ -84,8 +90,8 @@ int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *wei
 		     const ps_observer *observer) PS_MUST_USE;
 
 /* ps_forward_layer in two halves, for callers that release the weights in between. This half packs
- * the weights; after it they are not looked at again. */
-void ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights);
+ * the weights; after it they are not looked at again, also if it fails. */
+int ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights) PS_MUST_USE;
 
 /* Computes the layer that was packed last, as often as it is called. Otherwise as
  * ps_forward_layer. */

@@ -151,8 +151,11 @@ static int compute_block(struct batch *batch)
 				       head->context->diag);
 	if (rc)
 		return rc;
-	ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w,
-		      batch->logits, batch->stride);
+	if (!ps_matmul_run(head->matmul, head->normed, head->config->width, batch->rows, &w,
+			   batch->logits, batch->stride))
+		rc = ps_weight_check_finite(&w, head->context->diag);
+	if (rc)
+		return rc;
 	if (head->config->logit_softcap > 0)
 		run_rows(batch, batch->rows, cap_rows);
 	return 0;

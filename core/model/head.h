@@ -7,7 +7,12 @@
  *
  * Logarithms are natural. The logits are never all in memory: blocks of vocabulary rows stream
  * through, with a running maximum and sum per token (Milakov, Gimelshein, arXiv 1805.02867). The
- * order over the vocabulary is fixed. */
+ * order over the vocabulary is fixed.
+ *
+ * A weight of the final norm or of the head that is not finite is PS_EINPUT, with file, tensor, row
+ * and column. Logits that overflow are left to the caller: a NaN or an infinity among them makes
+ * the nll and kl of that token NaN or infinite. One exception: the logit -inf of a token that is
+ * not the target counts as probability 0. */
 #ifndef PS_CORE_MODEL_HEAD_H
 #define PS_CORE_MODEL_HEAD_H
 

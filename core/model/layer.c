@@ -1,6 +1,9 @@
 #include "core/model/layer.h"
 
+#include <math.h>
+
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "core/model/attention.h"
 #include "core/model/ops.h"
 
@@ -29,6 +32,7 @@ struct residual {
 	const float *post_gain, *next_gain; /* NULL: left out */
 	size_t rows;
 	uint32_t *packed;
+	bool *overflowed; /* becomes true if a row of dst is not finite; NULL: nobody looks */
 };
 
 /* Rows to be packed as X. */
@@ -194,22 +198,52 @@ void ps_layer_create(ps_layer_work *work, const ps_model_config *config, const p
 		      work->sin_local);
 }
 
-void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights)
+/* Widens the gains. False if one is not finite. */
+static bool load_gains(ps_layer_work *work, const ps_layer_weights *weights)
+{
+	bool finite = true;
+
+	for (int n = 0; n < PS_NORMS; n++) {
+		const size_t length = ps_norm_length(work->config, (ps_norm)n);
+
+		if (!work->gain[n])
+			continue;
+		ps_widen(weights->norm[n].data, weights->norm[n].dtype, length, work->gain[n]);
+		finite &= ps_all_finite(work->gain[n], length);
+	}
+	return finite;
+}
+
+/* Says which weight is not finite. */
+static int name_weight(const ps_layer_work *work, const ps_layer_weights *weights)
+{
+	int rc = 0;
+
+	for (int n = 0; !rc && n < PS_NORMS; n++)
+		if (work->gain[n])
+			rc = ps_weight_check_finite(&weights->norm[n], work->context->diag);
+	for (int p = 0; !rc && p < PS_PROJECTIONS; p++)
+		rc = ps_weight_check_finite(&weights->projection[p], work->context->diag);
+	return rc;
+}
+
+int ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights)
 {
 	const ps_weight *w = weights->projection;
+	ps_panels *panels = work->panels;
 	ps_pool *pool = work->context->pool;
+	bool finite = load_gains(work, weights);
 
-	for (int n = 0; n < PS_NORMS; n++)
-		if (work->gain[n])
-			ps_widen(weights->norm[n].data, weights->norm[n].dtype,
-				 ps_norm_length(work->config, (ps_norm)n), work->gain[n]);
-	ps_panels_pack(&work->panels[PS_PRODUCT_Q], pool, (const ps_weight *const[]){&w[PS_Q]}, 1);
-	ps_panels_pack(&work->panels[PS_PRODUCT_KV], pool,
-		       (const ps_weight *const[]){&w[PS_K], &w[PS_V]}, 2);
-	ps_panels_pack(&work->panels[PS_PRODUCT_O], pool, (const ps_weight *const[]){&w[PS_O]}, 1);
-	ps_panels_pack_paired(&work->panels[PS_PRODUCT_GATE_UP], pool, &w[PS_GATE], &w[PS_UP]);
-	ps_panels_pack(&work->panels[PS_PRODUCT_DOWN], pool,
-		       (const ps_weight *const[]){&w[PS_DOWN]}, 1);
+	finite &= ps_panels_pack(&panels[PS_PRODUCT_Q], pool, (const ps_weight *const[]){&w[PS_Q]},
+				 1);
+	finite &= ps_panels_pack(&panels[PS_PRODUCT_KV], pool,
+				 (const ps_weight *const[]){&w[PS_K], &w[PS_V]}, 2);
+	finite &= ps_panels_pack(&panels[PS_PRODUCT_O], pool, (const ps_weight *const[]){&w[PS_O]},
+				 1);
+	finite &= ps_panels_pack_paired(&panels[PS_PRODUCT_GATE_UP], pool, &w[PS_GATE], &w[PS_UP]);
+	finite &= ps_panels_pack(&panels[PS_PRODUCT_DOWN], pool,
+				 (const ps_weight *const[]){&w[PS_DOWN]}, 1);
+	return finite ? 0 : name_weight(work, weights);
 }
 
 size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, size_t first)
@@ -316,6 +350,8 @@ static void residual_panel(void *context, size_t item, int worker)
 			}
 			for (size_t d = 0; d < width; d++)
 				dst[d] = base[d] + y[d];
+			if (r->overflowed && !ps_all_finite(dst, width))
+				__atomic_store_n(r->overflowed, true, __ATOMIC_RELAXED);
 			sum = dst;
 		}
 		if (r->next_gain)
@@ -547,11 +583,34 @@ static int run_gate(const struct chunk *chunk, const ps_observer *observer)
 			   work->config->mlp_width);
 }
 
+/* Says which row of out (wanted rows, D) is not finite first. */
+static int name_overflow(const struct chunk *chunk, int layer, const ps_windows *windows,
+			 const float *out)
+{
+	const ps_layer_work *work = chunk->work;
+	const size_t width = work->config->width;
+	size_t row = 0, at = 0, window = 0;
+
+	while (row < chunk->queries &&
+	       (at = ps_first_not_finite(out + row * width, width)) == width)
+		row++;
+	if (row == chunk->queries)
+		return 0;
+	while (windows->start[window + 1] - windows->start[0] <= work->query[row])
+		window++;
+	return ps_fail(work->context->diag, PS_EFAILED,
+		       "layer %d, window %zu, position %zu: the hidden state overflows (number "
+		       "%zu of %zu is %s)",
+		       layer, windows->first_window + window, work->position[work->query[row]], at,
+		       width, isnan(out[row * width + at]) ? "NaN" : "infinite");
+}
+
 int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, const float *in,
 		   float *out, const ps_observer *observer)
 {
 	const bool llama = work->config->family == PS_FAMILY_LLAMA;
 	struct chunk chunk = open_chunk(work, layer, windows, in);
+	bool overflowed = false;
 	const struct residual begin = {.chunk = &chunk,
 				       .base = in,
 				       .next_gain = work->gain[PS_NORM_INPUT],
@@ -573,7 +632,8 @@ int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, co
 				     .y = work->wide,
 				     .dst = out,
 				     .post_gain = work->gain[PS_NORM_POST_MLP],
-				     .rows = chunk.queries};
+				     .rows = chunk.queries,
+				     .overflowed = windows->overflow_allowed ? NULL : &overflowed};
 	int rc;
 
 	run_residual(&begin);
@@ -586,5 +646,5 @@ int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, co
 		return rc;
 	project(&chunk, PS_PRODUCT_DOWN, work->broad, chunk.queries, work->wide);
 	run_residual(&end);
-	return 0;
+	return overflowed ? name_overflow(&chunk, layer, windows, out) : 0;
 }

@@ -71,8 +71,9 @@ size_t ps_layer_bytes(const ps_model_config *config, int threads,
 void ps_layer_create(ps_layer_work *work, const ps_model_config *config, const ps_context *context,
 		     const ps_forward_options *options, ps_arena *arena);
 
-/* Widens the layer's gains and packs its projections. Call it before the layer's first chunk. */
-void ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights);
+/* Widens the layer's gains and packs its projections. Call it before the layer's first chunk.
+ * PS_EINPUT for a weight that is not finite (ps_weight_check_finite). */
+int ps_layer_begin(ps_layer_work *work, const ps_layer_weights *weights) PS_MUST_USE;
 
 /* The end of the longest run of windows from `first` on that fits a chunk; `first` itself if its
  * window is too long. */
@@ -80,7 +81,8 @@ size_t ps_layer_chunk_end(const ps_layer_work *work, const ps_windows *windows, 
 
 /* One chunk, whose first window may start anywhere in the pass (start[0] need not be 0): out
  * (wanted rows, D) from in (rows, D). out may begin where in does, or before. out NULL and
- * observer: as in ps_forward_layer. */
+ * observer: as in ps_forward_layer. PS_EFAILED naming layer, window and position if a row of out is
+ * not finite, unless the windows allow it. */
 int ps_layer_chunk(ps_layer_work *work, int layer, const ps_windows *windows, const float *in,
 		   float *out, const ps_observer *observer) PS_MUST_USE;
 

@@ -43,6 +43,7 @@ struct product {
 	void *context;
 	size_t rows_per_item, tokens_per_item;
 	size_t row_items, token_items;
+	bool not_finite; /* a weight is; set by the pool's threads */
 };
 
 /* One block of tokens of X, to be packed. */
@@ -146,8 +147,8 @@ struct block {
 
 /* Columns [first, first + k) of rows [first_row, first_row + rows) of W; in buffer, unless they lie
  * ready. */
-static struct block load_block(const struct product *job, size_t first_row, size_t rows,
-			       size_t first, size_t k, uint32_t *buffer)
+static struct block load_block(struct product *job, size_t first_row, size_t rows, size_t first,
+			       size_t k, uint32_t *buffer)
 {
 	const ps_kernel *kernel = &job->m->kernel;
 	const size_t width = kernel->w_panel, panels = ps_div_up(rows, width);
@@ -158,10 +159,11 @@ static struct block load_block(const struct product *job, size_t first_row, size
 		if (rows % width)
 			memset(buffer, 0, panels * packed.stride * sizeof *buffer);
 		for (size_t p = 0; p < panels; p++)
-			ps_panel_pack_w(
-				&(ps_lanes){kernel->packing, width, buffer + p * packed.stride},
-				job->w, first_row + p * width, ps_min_size(width, rows - p * width),
-				first, k);
+			if (!ps_panel_pack_w(
+				    &(ps_lanes){kernel->packing, width, buffer + p * packed.stride},
+				    job->w, first_row + p * width,
+				    ps_min_size(width, rows - p * width), first, k))
+				__atomic_store_n(&job->not_finite, true, __ATOMIC_RELAXED);
 		return packed;
 	}
 	ready.stride = ps_slices(job->ready->packing, job->cols) * width;
@@ -193,7 +195,7 @@ static void hand_over(const struct product *job, const float *tiles, size_t firs
 
 static void multiply_item(void *context, size_t item, int worker)
 {
-	const struct product *job = context;
+	struct product *job = context;
 	const ps_kernel *kernel = &job->m->kernel;
 	const size_t first_row = item / job->token_items * job->rows_per_item,
 		     rows = ps_min_size(job->rows_per_item, job->rows - first_row);
@@ -305,7 +307,7 @@ static void zero_rows(size_t tokens, size_t rows, float *y, size_t y_stride)
 		memset(y + t * y_stride, 0, rows * sizeof *y);
 }
 
-void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w,
+bool ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens, const ps_weight *w,
 		   float *y, size_t y_stride)
 {
 	ps_tile_rows rows = {.kernel = &m->kernel, .y_stride = y_stride};
@@ -328,6 +330,7 @@ void ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 			    &packing);
 		multiply(&job);
 	}
+	return !job.not_finite;
 }
 
 void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,

@@ -36,8 +36,9 @@ size_t ps_matmul_bytes(ps_precision precision, int threads, size_t max_tokens, s
 ps_matmul *ps_matmul_create(ps_precision precision, ps_pool *pool, size_t max_tokens, size_t max_k,
 			    ps_arena *arena);
 
-/* The product above. y does not overlap x. */
-void ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens,
+/* The product above. y does not overlap x. False if a weight is NaN or infinite; y then holds what
+ * comes of it, and ps_weight_check_finite says which weight it is. */
+bool ps_matmul_run(ps_matmul *matmul, const float *x, size_t x_stride, size_t tokens,
 		   const ps_weight *w, float *y, size_t y_stride);
 
 /* A finished tile y (x_panel, w_panel). Its first `tokens` rows and `rows` columns are Y from

@@ -39,7 +39,7 @@ PS_CLONES
 void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool plus_one, float *out)
 {
 	float one = plus_one ? 1 : 0, mean = ps_dot(x, x, n) / (float)n;
-	float scale = (float)(1 / sqrt((double)mean + eps));
+	float scale = isfinite(mean) ? (float)(1 / sqrt((double)mean + eps)) : NAN;
 
 	for (size_t i = 0; i < n; i++)
 		out[i] = x[i] * scale * (one + gain[i]);

@@ -14,7 +14,8 @@
 /* sum_i a[i] b[i] */
 float ps_dot(const float *a, const float *b, size_t n);
 
-/* out[i] = x[i] / sqrt(mean_j x[j]^2 + eps) * (plus_one ? 1 + gain[i] : gain[i]); out may be x. */
+/* out[i] = x[i] / sqrt(mean_j x[j]^2 + eps) * (plus_one ? 1 + gain[i] : gain[i]); out may be x. If
+ * the mean overflows, out is NaN, not 0, so that the overflow does not vanish. */
 void ps_rms_norm(const float *x, const float *gain, size_t n, double eps, bool plus_one,
 		 float *out);
 

@@ -51,15 +51,17 @@ static void transpose(const uint32_t *in, size_t in_stride, size_t rows, size_t 
 			out[s * out_stride + r] = in[r * in_stride + s];
 }
 
-/* Columns [first, first + n) of one row of a source as elements. */
-typedef void (*stage_fn)(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
+/* Columns [first, first + n) of one row of a source as elements. False: a weight is not finite. */
+typedef bool (*stage_fn)(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
 			 uint32_t *elements);
 
-/* Rows [0, count) and columns [0, cols) of the source into lanes, from their slice 0 on. */
-static void fill_lanes(const ps_lanes *lanes, size_t count, size_t cols, stage_fn stage,
+/* Rows [0, count) and columns [0, cols) of the source into lanes, from their slice 0 on. False: a
+ * weight is not finite. */
+static bool fill_lanes(const ps_lanes *lanes, size_t count, size_t cols, stage_fn stage,
 		       const void *source)
 {
 	uint32_t rows[ROWS * PS_STAGE_COLUMNS] __attribute__((aligned(64)));
+	bool finite = true;
 
 	for (size_t lane = 0; lane < count; lane += ROWS)
 		for (size_t done = 0; done < cols; done += PS_STAGE_COLUMNS) {
@@ -67,13 +69,14 @@ static void fill_lanes(const ps_lanes *lanes, size_t count, size_t cols, stage_f
 				     n = ps_min_size(PS_STAGE_COLUMNS, cols - done);
 
 			for (size_t r = 0; r < group; r++)
-				stage(source, lanes->packing, lane + r, done, n,
-				      rows + r * PS_STAGE_COLUMNS);
+				finite &= stage(source, lanes->packing, lane + r, done, n,
+						rows + r * PS_STAGE_COLUMNS);
 			transpose(rows, PS_STAGE_COLUMNS, group, ps_slices(lanes->packing, n),
 				  lanes->elements + ps_slices(lanes->packing, done) * lanes->width +
 					  lane,
 				  lanes->width);
 		}
+	return finite;
 }
 
 /* Rows of floats. */
@@ -82,12 +85,13 @@ struct values {
 	size_t stride;
 };
 
-static void stage_values(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
+static bool stage_values(const void *source, ps_packing packing, size_t row, size_t first, size_t n,
 			 uint32_t *elements)
 {
 	const struct values *v = source;
 
 	ps_stage_values(packing, v->x + row * v->stride + first, n, elements);
+	return true;
 }
 
 /* A weight matrix, from one row and column on. */
@@ -96,12 +100,12 @@ struct weights {
 	size_t first_row, first;
 };
 
-static void stage_weights(const void *source, ps_packing packing, size_t row, size_t first,
+static bool stage_weights(const void *source, ps_packing packing, size_t row, size_t first,
 			  size_t n, uint32_t *elements)
 {
 	const struct weights *b = source;
 
-	ps_stage_weights(b->w, b->first_row + row, b->first + first, n, packing, elements);
+	return ps_stage_weights(b->w, b->first_row + row, b->first + first, n, packing, elements);
 }
 
 static ps_lanes lanes_from(const ps_lanes *lanes, size_t first)
@@ -116,7 +120,7 @@ void ps_panel_put(const ps_lanes *lanes, const float *values, size_t stride, siz
 	const ps_lanes from = lanes_from(lanes, first);
 	const struct values source = {values, stride};
 
-	fill_lanes(&from, count, cols, stage_values, &source);
+	(void)fill_lanes(&from, count, cols, stage_values, &source);
 }
 
 void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
@@ -132,12 +136,12 @@ void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t str
 	}
 }
 
-void ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
+bool ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
 		     size_t first, size_t cols)
 {
 	const struct weights source = {w, first_row, first};
 
-	fill_lanes(lanes, count, cols, stage_weights, &source);
+	return fill_lanes(lanes, count, cols, stage_weights, &source);
 }
 
 void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, size_t count,
@@ -203,15 +207,18 @@ struct packing {
 	ps_panels *panels;
 	const ps_weight *const *w;
 	size_t count;
+	bool not_finite; /* set by the pool's threads */
 };
 
 /* All columns of rows [first_row, first_row + count) of w into a panel's lanes from `lane` on. */
-static void pack_rows(const ps_panels *panels, const ps_weight *w, size_t first_row, size_t count,
+static void pack_rows(struct packing *job, const ps_weight *w, size_t first_row, size_t count,
 		      size_t lane, uint32_t *panel)
 {
+	const ps_panels *panels = job->panels;
 	const ps_lanes lanes = {panels->packing, panels->kernel->w_panel, panel + lane};
 
-	ps_panel_pack_w(&lanes, w, first_row, count, 0, panels->cols);
+	if (!ps_panel_pack_w(&lanes, w, first_row, count, 0, panels->cols))
+		__atomic_store_n(&job->not_finite, true, __ATOMIC_RELAXED);
 }
 
 static uint32_t *clear_panel(const ps_panels *panels, size_t item, bool whole)
@@ -226,7 +233,7 @@ static uint32_t *clear_panel(const ps_panels *panels, size_t item, bool whole)
 
 static void pack_stacked(void *context, size_t item, int worker)
 {
-	const struct packing *job = context;
+	struct packing *job = context;
 	const size_t width = job->panels->kernel->w_panel, begin = item * width,
 		     end = ps_min_size(begin + width, job->panels->rows);
 	uint32_t *panel = clear_panel(job->panels, item, end - begin == width);
@@ -238,14 +245,13 @@ static void pack_stacked(void *context, size_t item, int worker)
 			     to = ps_min_size(end, first + job->w[i]->rows);
 
 		if (from < to)
-			pack_rows(job->panels, job->w[i], from - first, to - from, from - begin,
-				  panel);
+			pack_rows(job, job->w[i], from - first, to - from, from - begin, panel);
 	}
 }
 
 static void pack_halves(void *context, size_t item, int worker)
 {
-	const struct packing *job = context;
+	struct packing *job = context;
 	const size_t half = job->panels->kernel->w_panel / 2, first = item * half,
 		     rows = job->w[0]->rows;
 	const size_t count = ps_min_size(half, rows - first);
@@ -253,10 +259,10 @@ static void pack_halves(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t i = 0; i < 2; i++)
-		pack_rows(job->panels, job->w[i], first, count, i * half, panel);
+		pack_rows(job, job->w[i], first, count, i * half, panel);
 }
 
-void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w, size_t count)
+bool ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w, size_t count)
 {
 	struct packing job = {.panels = panels, .w = w, .count = count};
 
@@ -265,6 +271,7 @@ void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w,
 	for (size_t i = 0; i < count; i++)
 		panels->rows += w[i]->rows;
 	ps_pool_run(pool, ps_div_up(panels->rows, panels->kernel->w_panel), pack_stacked, &job);
+	return !job.not_finite;
 }
 
 size_t ps_panels_paired_rows(const ps_kernel *kernel, size_t rows)
@@ -272,7 +279,7 @@ size_t ps_panels_paired_rows(const ps_kernel *kernel, size_t rows)
 	return ps_div_up(rows, kernel->w_panel / 2) * kernel->w_panel;
 }
 
-void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a, const ps_weight *b)
+bool ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a, const ps_weight *b)
 {
 	const ps_weight *w[] = {a, b};
 	struct packing job = {.panels = panels, .w = w, .count = 2};
@@ -280,4 +287,5 @@ void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a,
 	panels->rows = ps_panels_paired_rows(panels->kernel, a->rows);
 	panels->cols = a->cols;
 	ps_pool_run(pool, panels->rows / panels->kernel->w_panel, pack_halves, &job);
+	return !job.not_finite;
 }

@@ -12,6 +12,8 @@
 #ifndef PS_CORE_MODEL_PANEL_H
 #define PS_CORE_MODEL_PANEL_H
 
+#include <stdbool.h>
+
 #include "core/base/pool.h"
 #include "core/model/kernel.h"
 #include "core/model/weights.h"
@@ -44,9 +46,9 @@ void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t str
 			  size_t first, size_t cols);
 
 /* Columns [0, cols) of count lanes = columns [first, first + cols) of rows [first_row, first_row +
- * count) of w; first is a multiple of 8. */
-void ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
-		     size_t first, size_t cols);
+ * count) of w; first is a multiple of 8. False if one of these weights is not finite. */
+bool ps_panel_pack_w(const ps_lanes *lanes, const ps_weight *w, size_t first_row, size_t count,
+		     size_t first, size_t cols) PS_MUST_USE;
 
 /* Turns `cols` columns of a panel of pairs into a panel of f32. */
 void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out);
@@ -67,14 +69,16 @@ ps_packing ps_panels_packing(const ps_kernel *kernel, ps_dtype stored);
 size_t ps_panels_bytes(const ps_kernel *kernel, ps_packing packing, size_t rows, size_t cols);
 
 /* Packs `count` matrices of equal cols, one below the other. kernel, packing and data are set; it
- * sets rows, the sum of theirs, and cols. */
-void ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w, size_t count);
+ * sets rows, the sum of theirs, and cols. False if a weight is not finite; ps_weight_check_finite
+ * then says which. */
+bool ps_panels_pack(ps_panels *panels, ps_pool *pool, const ps_weight *const *w,
+		    size_t count) PS_MUST_USE;
 
 /* Packs two matrices of equal shape, half panel by half panel. The first half of each panel's lanes
  * are rows of a, the second half the same rows of b. So one tile holds both products. Sets rows
- * (ps_panels_paired_rows) and cols. */
-void ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a,
-			   const ps_weight *b);
+ * (ps_panels_paired_rows) and cols. Result: as ps_panels_pack. */
+bool ps_panels_pack_paired(ps_panels *panels, ps_pool *pool, const ps_weight *a,
+			   const ps_weight *b) PS_MUST_USE;
 
 /* The rows of paired panels: whole panels. */
 size_t ps_panels_paired_rows(const ps_kernel *kernel, size_t rows);

@@ -9,6 +9,7 @@
 
 #include "core/base/bitmap.h"
 #include "core/base/clones.h"
+#include "core/base/finite.h"
 
 #define LINE_BYTES ((size_t)64) /* of the caches */
 
@@ -147,13 +148,14 @@ static const struct packer {
 
 /* The short cut. It copies the strip first: a string move reads memory faster than the loop over
  * columns does. */
-static void pack_bf16(const void *stored, size_t n, ps_packing packing, uint32_t *elements)
+static bool pack_bf16(const void *stored, size_t n, ps_packing packing, uint32_t *elements)
 {
 	uint16_t halves[PS_STAGE_COLUMNS] __attribute__((aligned(LINE_BYTES)));
 
 	n = ps_min_size(n, PS_STAGE_COLUMNS); /* known to the compiler, it moves them in place */
 	memcpy(halves, stored, n * sizeof *halves);
 	packers[packing].bf16_row(halves, n, elements);
+	return ps_all_finite_bf16(halves, n);
 }
 
 /* Asks for bytes that will be read soon. */
@@ -163,23 +165,22 @@ static void fetch(const char *from, size_t bytes)
 		__builtin_prefetch(from + i);
 }
 
-void ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
+bool ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
 		      uint32_t *elements)
 {
 	const void *stored = row_at(w, row, first);
 	const size_t bytes = n * ps_dtype_size(w->dtype);
 	float values[PS_STAGE_COLUMNS] __attribute__((aligned(LINE_BYTES)));
 
-	if (w->dtype == PS_BF16 && packers[packing].bf16_row && !is_transformed(w)) {
-		pack_bf16(stored, n, packing, elements);
-		return;
-	}
+	if (w->dtype == PS_BF16 && packers[packing].bf16_row && !is_transformed(w))
+		return pack_bf16(stored, n, packing, elements);
 	fetch((const char *)stored + bytes, bytes); /* the row's next strip */
 	ps_widen(stored, w->dtype, n, values);
 	for (size_t i = 0; i < TRANSFORMS; i++)
 		if (transforms[i].applies(w))
 			transforms[i].apply(w, row, first, n, values);
 	packers[packing].row(values, n, elements);
+	return ps_all_finite(values, n);
 }
 
 void ps_stage_values(ps_packing packing, const float *x, size_t n, uint32_t *elements)

@@ -21,10 +21,14 @@
  *                   kernel.c's table, with a tile that reads it; ps_panels_packing, if weights stay
  *                   in it between calls
  *
+ * Rows of weights are also looked at for numbers that are not finite. A NaN or an infinity that the
+ * mask drops is no such number: the mask sets it to 0.
+ *
  * test_matmul checks every stored type, with and without a mask, on every kernel of the CPU. */
 #ifndef PS_CORE_MODEL_ROW_STAGE_H
 #define PS_CORE_MODEL_ROW_STAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,9 +38,10 @@
 #define PS_STAGE_COLUMNS ((size_t)256) /* columns of one call of ps_stage_weights, at most */
 
 /* Columns [first, first + n) of a row of w, decoded, transformed and packed; first is a multiple of
- * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). */
-void ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
-		      uint32_t *elements);
+ * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). False if one of them is
+ * not finite; ps_weight_check_finite then says which. */
+bool ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
+		      uint32_t *elements) PS_MUST_USE;
 
 /* n columns of one row of activations, packed: elements (ps_slices(packing, n)). */
 void ps_stage_values(ps_packing packing, const float *x, size_t n, uint32_t *elements);

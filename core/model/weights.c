@@ -1,6 +1,34 @@
 #include "core/model/weights.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+
+int ps_weight_check_finite(const ps_weight *w, ps_diag *diag)
+{
+	const ps_weight_place *place = &w->place;
+	const size_t width = ps_dtype_size(w->dtype);
+
+	for (size_t i = 0; i < w->rows * w->cols; i++) {
+		const size_t row = i / w->cols, col = i % w->cols;
+		float value;
+
+		ps_widen((const char *)w->data + i * width, w->dtype, 1, &value);
+		if (isfinite(value) ||
+		    (w->keep && !ps_bitmap_kept(w->keep + row * ps_bitmap_row_bytes(w->cols), col)))
+			continue;
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s holds %s at row %zu, column %zu (offset %" PRIu64
+			       "): weights must be finite",
+			       place->path ? place->path : "the model",
+			       place->tensor ? place->tensor : "(unnamed)",
+			       isnan(value) ? "NaN"
+			       : value > 0  ? "inf"
+					    : "-inf",
+			       place->first_row + row, col, place->offset + i * width);
+	}
+	return 0;
+}
 
 void ps_projection_shape(const ps_model_config *config, ps_projection projection, size_t *rows,
 			 size_t *cols)

@@ -13,10 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <math.h>
+
 #include <cmocka.h>
 
 #include "core/base/rng.h"
 #include "io/cache_store.h"
+#include "test/support/support_foreign.h"
 #include "test/support/support_sys_double.h"
 
 #define ROWS 50
@@ -559,6 +562,74 @@ static void a_changed_shard_of_a_finished_cache_is_made_anew(void **state)
 	ps_cache_close(&cache);
 }
 
+/* The cache as another tool would have written it, with a number that is not finite in row 20. That
+ * is row 4 of the second shard. */
+static void make_foreign(ps_dtype dtype, const void *bad)
+{
+	const size_t width = ps_dtype_size(dtype);
+	char path[PATH_MAX];
+	ps_safetensors file;
+
+	scratch_remove(folder);
+	write_whole(folder, dtype);
+	snprintf(path, sizeof path, "%s/manifest.json", folder);
+	assert_int_equal(unlink(path), 0);
+	for (int i = 0; i < SHARDS; i++) {
+		snprintf(path, sizeof path, "%s/shard-%05d.safetensors", folder, i);
+		ps_test_make_foreign(path);
+	}
+	snprintf(path, sizeof path, "%s/shard-00001.safetensors", folder);
+	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, path, NULL), 0);
+	ps_test_write_at(
+		path, ps_safetensors_find(&file, "activations")->offset + (4 * WIDTH + 2) * width,
+		bad, width);
+	ps_safetensors_close(&file);
+}
+
+static void rows_that_are_not_finite_are_named(void **state)
+{
+	static const uint32_t f32[] = {0x7fc00000, 0x7f800000, 0xff800000};
+	static const uint16_t bf16[] = {0x7fc0, 0x7f80, 0xff80};
+	static const uint64_t good[] = {19, 0, 21}, bad[] = {49, 20, 3};
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		float rows[3 * WIDTH];
+		ps_diag diag = {{0}};
+		ps_cache cache;
+
+		if (i < 3)
+			make_foreign(PS_F32, &f32[i]);
+		else
+			make_foreign(PS_BF16, &bf16[i - 3]);
+		open_good(&cache, folder);
+		assert_int_equal(cache.source.gather(cache.source.self, good, 3, rows, &diag), 0);
+		assert_int_equal(cache.source.gather(cache.source.self, bad, 3, rows, &diag),
+				 PS_EINPUT);
+		assert_non_null(strstr(diag.text, "shard-00001.safetensors: tensor activations"));
+		assert_non_null(strstr(diag.text, "at row 4, column 2 "));
+		assert_non_null(strstr(diag.text, "row 20 of the cache"));
+		ps_cache_close(&cache);
+	}
+}
+
+static void rows_that_are_not_finite_are_not_written(void **state)
+{
+	static const float bad[] = {NAN, INFINITY, 3.4e38f}; /* the last one overflows bf16 */
+	const float was = values[20 * WIDTH + 2];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		ps_diag diag = {{0}};
+
+		values[20 * WIDTH + 2] = bad[i];
+		assert_int_equal(write_cache(&ps_sys_linux, folder, PS_BF16, 7, &diag), PS_EFAILED);
+		values[20 * WIDTH + 2] = was;
+		assert_non_null(strstr(diag.text, "row 20, column 2"));
+		scratch_remove(folder);
+	}
+}
+
 static void a_shard_in_the_wrong_place_is_refused(void **state)
 {
 	char from[PATH_MAX], to[PATH_MAX];
@@ -648,6 +719,8 @@ int main(void)
 		TEST(a_flipped_bit_is_found_before_the_first_use),
 		TEST(a_shard_of_another_cache_is_refused),
 		TEST(a_changed_shard_of_a_finished_cache_is_made_anew),
+		TEST(rows_that_are_not_finite_are_named),
+		TEST(rows_that_are_not_finite_are_not_written),
 		TEST(a_shard_in_the_wrong_place_is_refused),
 		TEST(other_artefacts_are_refused),
 		TEST(folders_of_other_tools_are_taken_as_unverified),

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <math.h>
+
 #include <cmocka.h>
 
 #include "io/stats_file.h"
+#include "test/support/support_foreign.h"
 #include "test/support/support_sys_double.h"
 
 #define DIGEST 0x0123456789abcdefu
@@ -46,25 +49,33 @@ static double value_of(int layer, int input, size_t col)
 	return 1.0 / 3 + layer + 2 * input + (double)col / 1024;
 }
 
-static void write_stats(void)
+/* Writes statistics, every mean times a factor. */
+static int write_scaled(double factor)
 {
 	json_t *provenance = json_pack("{s:{s:s}}", "inputs", "model", "0123456789abcdef");
 	ps_stats_spec spec = {
 		.path = path, .config = &config, .provenance = provenance, .tokens = TOKENS};
 	double *mean[PS_INPUTS];
+	int rc;
 
 	for (int i = 0; i < PS_INPUTS; i++) {
 		mean[i] = malloc(config.layers * cols[i] * sizeof *mean[i]);
 		assert_non_null(mean[i]);
 		for (size_t layer = 0; layer < config.layers; layer++)
 			for (size_t c = 0; c < cols[i]; c++)
-				mean[i][layer * cols[i] + c] = value_of((int)layer, i, c);
+				mean[i][layer * cols[i] + c] = factor * value_of((int)layer, i, c);
 		spec.mean[i] = mean[i];
 	}
-	assert_int_equal(ps_stats_file_write(&ps_sys_linux, &spec, NULL), 0);
+	rc = ps_stats_file_write(&ps_sys_linux, &spec, NULL);
 	for (int i = 0; i < PS_INPUTS; i++)
 		free(mean[i]);
 	json_decref(provenance);
+	return rc;
+}
+
+static void write_stats(void)
+{
+	assert_int_equal(write_scaled(1), 0);
 }
 
 static int open_stats(ps_stats_file *stats, const ps_model_config *model, uint64_t digest,
@@ -134,6 +145,38 @@ static void a_flipped_bit_is_refused(void **state)
 	assert_non_null(strstr(diag.text, "block 0"));
 }
 
+static void means_that_are_not_finite_or_negative_are_refused(void **state)
+{
+	static const float bad[] = {NAN, INFINITY, -INFINITY, -1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ps_stats_file stats;
+		ps_diag diag = {{0}};
+		uint64_t offset;
+
+		write_stats();
+		ps_test_make_foreign(path);
+		assert_int_equal(open_stats(&stats, &config, DIGEST, &diag), 0);
+		offset = ps_safetensors_find(&stats.file, "model.layers.1.mlp.gate_proj.weight")
+				 ->offset;
+		ps_stats_file_close(&stats);
+		ps_test_write_at(path, offset + 2 * sizeof(float), &bad[i], sizeof bad[i]);
+		assert_int_equal(open_stats(&stats, &config, DIGEST, &diag), PS_EINPUT);
+		assert_non_null(strstr(diag.text, "model.layers.1.mlp.gate_proj.weight"));
+		assert_non_null(strstr(diag.text, "column 2 "));
+	}
+}
+
+static void means_that_overflow_are_not_written(void **state)
+{
+	ps_stats_file stats;
+
+	(void)state;
+	assert_int_equal(write_scaled(1e300), PS_EFAILED);
+	assert_int_equal(open_stats(&stats, &config, DIGEST, NULL), PS_EINPUT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -142,6 +185,8 @@ int main(void)
 		TEST(written_statistics_read_back_rounded_to_f32),
 		TEST(statistics_of_another_model_are_refused),
 		TEST(a_flipped_bit_is_refused),
+		TEST(means_that_are_not_finite_or_negative_are_refused),
+		TEST(means_that_overflow_are_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,9 @@ bool ps_memory_weights_find(const ps_memory_weights *weights, const char *name, 
 			json_string_value(json_object_get(tensor, "dtype"))),
 		.rows = rank < 2 ? 1 : (size_t)json_integer_value(json_array_get(shape, 0)),
 		.cols = 1,
+		.place = {.path = "memory",
+			  .tensor =
+				  json_object_iter_key(json_object_iter_at(weights->header, name))},
 	};
 	for (size_t i = rank < 2 ? 0 : 1; i < rank; i++)
 		out->cols *= (size_t)json_integer_value(json_array_get(shape, i));
@@ -143,6 +146,7 @@ static void rows_of(const ps_weight *w, size_t first, size_t rows, ps_weight *ou
 	*out = *w;
 	out->data = (const char *)w->data + first * w->cols * ps_dtype_size(w->dtype);
 	out->rows = rows;
+	out->place.first_row = first;
 }
 
 static int embedding_rows(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag)

@@ -4,6 +4,7 @@
  * each latent that was chosen is taken out of each window on which it fires. Such a (latent,
  * window) pair is a window of its own from there on: as many pairs as a pass holds go through the
  * layers behind the SAE's side by side. */
+#include <math.h>
 #include <string.h>
 
 #include "analysis/ablation.h"
@@ -95,7 +96,8 @@ static int make_encoder(struct ablation_run *r)
 /* --- the clean model --- */
 
 /* The loss of count windows whose residual stream, after the SAE's layer, stands in the engine's
- * hidden states. passed: windows that the bar moves by. */
+ * hidden states. The caller checks that it is finite, and knows which windows these are. passed:
+ * windows that the bar moves by. */
 static int finish(struct ablation_run *r, size_t count, size_t passed, double *nll)
 {
 	ps_splice *p = &r->splice;
@@ -103,6 +105,7 @@ static int finish(struct ablation_run *r, size_t count, size_t passed, double *n
 	ps_windows windows = ps_engine_windows(e, &p->tokens, 0, count);
 	int rc;
 
+	windows.overflow_allowed = true;
 	ps_meter_stage(&r->meter, ps_splice_finish_work(p, (double)passed));
 	rc = count ? ps_splice_finish(p, &windows, e->hidden) : 0;
 	ps_meter_stage(&r->meter, ps_splice_head_work(p, (double)passed));
@@ -136,7 +139,10 @@ static int prepare_pass(struct ablation_run *r, size_t first, size_t count)
 			       &r->codes[first + w]);
 		ps_splice_targets(p, first + w, r->targets + w * (p->window - 1));
 	}
-	return finish(r, count, count, r->clean + first * (p->window - 1));
+	rc = finish(r, count, count, r->clean + first * (p->window - 1));
+	return rc ? rc
+		  : ps_splice_check_losses(p, r->clean + first * (p->window - 1), first, count,
+					   "model");
 }
 
 static int prepare(struct ablation_run *r)
@@ -200,6 +206,10 @@ static int flush(struct ablation_run *r, size_t passed)
 
 		for (size_t t = 0; t < predicted; t++)
 			sum += r->nll[i * predicted + t] - clean[t];
+		if (!isfinite(sum))
+			return ps_fail(&r->splice.engine.session->diag, PS_EFAILED,
+				       "window %u: the loss without latent %u overflows",
+				       pair.window, r->latent[pair.place]);
 		r->change[pair.place * r->splice.windows + pair.window] = sum;
 	}
 	r->pair_count = 0;

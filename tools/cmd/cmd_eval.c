@@ -281,6 +281,7 @@ static int finish(struct splice_run *r, const ps_windows *windows, enum hidden_s
 /* The clean and the reconstructed version, and how far apart their predictions are. */
 static int compare_versions(struct splice_run *r, const ps_windows *windows, size_t rows)
 {
+	const ps_splice *p = &r->splice;
 	ps_engine *e = &r->splice.engine;
 	const size_t predicted = windows->count * (r->splice.window - 1);
 	float *clean = hidden_of(r, CLEAN), *changed = hidden_of(r, CHANGED);
@@ -297,6 +298,15 @@ static int compare_versions(struct splice_run *r, const ps_windows *windows, siz
 	if (!rc)
 		rc = ps_head_kl(e->head, clean, changed, r->targets, predicted,
 				&(ps_head_comparison){r->nll_clean, r->nll_other, r->kl});
+	if (!rc)
+		rc = ps_splice_check_losses(p, r->nll_clean, windows->first_window, windows->count,
+					    "model");
+	if (!rc)
+		rc = ps_splice_check_losses(p, r->nll_other, windows->first_window, windows->count,
+					    "model with the reconstruction");
+	if (!rc)
+		rc = ps_splice_check_losses(p, r->kl, windows->first_window, windows->count,
+					    "comparison (kl)");
 	if (rc)
 		return rc;
 	r->clean += sum(r->nll_clean, predicted);
@@ -316,6 +326,9 @@ static int measure_zero(struct splice_run *r, const ps_windows *windows, size_t 
 	if (!rc)
 		rc = ps_head_nll(r->splice.engine.head, hidden_of(r, CHANGED), r->targets,
 				 predicted, r->nll_other);
+	if (!rc)
+		rc = ps_splice_check_losses(&r->splice, r->nll_other, windows->first_window,
+					    windows->count, "model with zeros");
 	if (!rc)
 		r->zero += sum(r->nll_other, predicted);
 	return rc;

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 
 #include "core/base/checked.h"
+#include "core/model/row_stage.h"
 #include "io/artefact.h"
+#include "io/model_map.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
@@ -52,6 +54,29 @@ static const uint8_t *bits_of(const struct export_run *r, const ps_tensor_info *
 	return ps_mask_file_find(&e->mask, layer, projection, e->config).bits;
 }
 
+/* PS_EINPUT unless the weights that the mask keeps are finite. Tensors that the program does not
+ * compute with are copied as they are. */
+static int check_tensor(const struct export_run *r, const ps_safetensors *file,
+			const ps_tensor_info *tensor, const uint8_t *bits)
+{
+	const ps_located located = {file, tensor};
+	uint32_t elements[PS_STAGE_COLUMNS];
+	ps_weight w;
+
+	if (!ps_checkpoint_uses(r->engine.checkpoint, tensor->name))
+		return 0;
+	w = ps_located_view(&located, 0, tensor->rank == 1 ? 1 : (size_t)tensor->shape[0],
+			    ps_safetensors_data(file, tensor));
+	w.keep = bits;
+	for (size_t row = 0; row < w.rows; row++)
+		for (size_t first = 0; first < w.cols; first += PS_STAGE_COLUMNS)
+			if (!ps_stage_weights(&w, row, first,
+					      ps_min_size(PS_STAGE_COLUMNS, w.cols - first),
+					      PS_PACK_F32, elements))
+				return ps_weight_check_finite(&w, &r->s->diag);
+	return 0;
+}
+
 static int write_tensor(const struct export_run *r, ps_artefact *artefact,
 			const ps_safetensors *file, const ps_tensor_info *tensor)
 {
@@ -60,8 +85,10 @@ static int write_tensor(const struct export_run *r, ps_artefact *artefact,
 	const uint8_t *bits = bits_of(r, tensor);
 	size_t cols, width = ps_dtype_size(tensor->dtype), row_bytes;
 	char *row;
-	int rc = 0;
+	int rc = check_tensor(r, file, tensor, bits);
 
+	if (rc)
+		return rc;
 	if (!bits)
 		return ps_artefact_write(artefact, data, tensor->bytes, diag);
 	cols = tensor->shape[1];

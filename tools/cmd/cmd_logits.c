@@ -1,5 +1,6 @@
 /* logits: tensor `logits` F32 [windows, window, vocab]. */
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "io/artefact.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
@@ -50,8 +51,23 @@ static double layers_work(const struct logits_run *r, size_t windows)
 			      (double)(windows * r->tokens.window));
 }
 
-/* The logits of the pass's rows, block by block. */
-static int write_rows(struct logits_run *r, size_t rows)
+/* PS_EFAILED unless the logits of `count` rows, from row `first` of the tokens on, are finite. */
+static int check_logits(const struct logits_run *r, size_t first, size_t count)
+{
+	const size_t vocab = r->engine.config->vocab, all = count * vocab;
+	size_t at;
+
+	if (ps_all_finite(r->logits, all))
+		return 0;
+	at = ps_first_not_finite(r->logits, all);
+	first += at / vocab;
+	return ps_fail(&r->s->diag, PS_EFAILED,
+		       "window %zu, position %zu: the logit of token %zu overflows",
+		       first / r->tokens.window, first % r->tokens.window, at % vocab);
+}
+
+/* The logits of the pass's rows, block by block. first_row: the pass's first, of all tokens. */
+static int write_rows(struct logits_run *r, size_t first_row, size_t rows)
 {
 	const ps_model_config *config = r->engine.config;
 	int rc = 0;
@@ -62,6 +78,8 @@ static int write_rows(struct logits_run *r, size_t rows)
 		ps_meter_stage(&r->meter, ps_head_work(config, (double)count));
 		rc = ps_head_logits(r->engine.head, r->engine.hidden + first * config->width, count,
 				    r->logits);
+		if (!rc)
+			rc = check_logits(r, first_row + first, count);
 		if (!rc)
 			rc = ps_artefact_write(r->artefact, r->logits,
 					       count * config->vocab * sizeof *r->logits,
@@ -82,7 +100,7 @@ static int write_pass(struct logits_run *r, size_t first, size_t count)
 	rc = ps_forward_embed(e->forward, &windows, e->hidden);
 	if (!rc)
 		rc = ps_forward_layers(e->forward, 0, last_layer(r), next, &windows, e->hidden);
-	return rc ? rc : write_rows(r, count * r->tokens.window);
+	return rc ? rc : write_rows(r, first * r->tokens.window, count * r->tokens.window);
 }
 
 static int write_all(struct logits_run *r)

@@ -1,7 +1,10 @@
 /* ppl: perplexity over strided windows (ppl_windows.h says which ids each of them scores).
  *
  * A window's inputs are BOS and all of its ids but the last: the last id is predicted, never an
- * input. The last layer and the output head compute the rows that are scored and no others. */
+ * input. The last layer and the output head compute the rows that are scored and no others.
+ *
+ * A model whose numbers overflow on the way still gets a result: ppl and nll are null, and
+ * windows_not_finite counts the windows whose loss is not finite. The command then fails. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,8 +169,12 @@ static void fill_pass(struct ppl_run *r, size_t first, size_t count)
 static int score_pass(struct ppl_run *r, size_t first, size_t count)
 {
 	ps_engine *e = &r->engine;
-	const ps_windows windows = {
-		.ids = r->inputs, .start = e->starts, .count = count, .wanted = r->wanted + first};
+	const ps_windows windows = {.ids = r->inputs,
+				    .start = e->starts,
+				    .count = count,
+				    .wanted = r->wanted + first,
+				    .first_window = first,
+				    .overflow_allowed = true};
 	size_t inputs, scored;
 	int rc;
 
@@ -244,26 +251,57 @@ static int add_windows(const struct ppl_run *r, json_t *result)
 					    ps_numbers_json(r->window_nll, r->window_count));
 }
 
-static json_t *make_result(const struct ppl_run *r)
+/* The windows whose loss is not finite. *first: the first of them. */
+static size_t count_not_finite(const struct ppl_run *r, size_t *first)
+{
+	size_t count = 0;
+
+	for (size_t i = r->window_count; i-- > 0;)
+		if (!isfinite(r->window_nll[i])) {
+			count++;
+			*first = i;
+		}
+	return count;
+}
+
+/* A perplexity beyond the range of a double is null; nll is there all the same. */
+static json_t *make_result(const struct ppl_run *r, size_t not_finite)
 {
 	double nll = 0;
 	json_t *result;
+	int failed = 0;
 
 	for (size_t i = 0; i < r->window_count; i++)
 		nll += r->window_nll[i];
 	nll /= (double)r->text.count;
-	/* JSON has no infinity: a perplexity beyond double's range is given as its largest
-	 * number. */
-	result = json_pack("{s:f, s:o, s:I, s:I, s:s}", "ppl",
-			   fmin(exp(nll), 1.7976931348623157e308), "nll", ps_number_json(nll),
-			   "tokens", (json_int_t)r->text.count, "windows",
+	result = json_pack("{s:o, s:o, s:I, s:I, s:s}", "ppl", ps_number_json(exp(nll)), "nll",
+			   ps_number_json(nll), "tokens", (json_int_t)r->text.count, "windows",
 			   (json_int_t)r->window_count, "backend",
 			   ps_checkpoint_backend(r->engine.checkpoint));
-	if (result && r->args->per_window && add_windows(r, result)) {
-		json_decref(result);
-		return NULL;
-	}
-	return result;
+	if (not_finite)
+		failed = json_object_set_new(result, "windows_not_finite",
+					     json_integer((json_int_t)not_finite));
+	if (r->args->per_window)
+		failed |= add_windows(r, result);
+	if (!failed)
+		return result;
+	json_decref(result);
+	return NULL;
+}
+
+/* The result is handed over also where the losses are not finite. */
+static int conclude(const struct ppl_run *r, json_t **result)
+{
+	size_t first = 0, not_finite = count_not_finite(r, &first);
+	int rc = ps_result_set(result, make_result(r, not_finite), &r->s->diag);
+
+	if (rc || !not_finite)
+		return rc;
+	return ps_fail(&r->s->diag, PS_EFAILED,
+		       "%s: the model overflows: the loss of %zu of %zu windows is not finite, "
+		       "first of window %zu (tokens %zu to %zu of the text)",
+		       r->args->model, not_finite, r->window_count, first, r->windows[first].begin,
+		       r->windows[first].end - 1);
 }
 
 /* --- the command --- */
@@ -324,7 +362,7 @@ int ps_run_ppl(ps_session *s, const ps_ppl_args *args, json_t **result)
 	list_windows(&r);
 	rc = score_all(&r);
 	if (!rc)
-		rc = ps_result_set(result, make_result(&r), &s->diag);
+		rc = conclude(&r, result);
 out:
 	ps_engine_close(&r.engine);
 	free(r.text.ids);

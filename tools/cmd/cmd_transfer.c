@@ -115,7 +115,7 @@ static json_t *make_extra(const struct transfer_run *r)
 	/* The estimate determines the bits, not the rows that it comes from. */
 	if (r->args->norm_cache)
 		lost |= json_object_set_new(json_object_get(provenance, "options"), "row_factor",
-					    json_real(r->sae.row_factor));
+					    ps_number_json(r->sae.row_factor));
 	if (!lost)
 		return extra;
 	json_decref(extra);

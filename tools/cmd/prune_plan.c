@@ -58,7 +58,7 @@ static int parse_sparsity(const ps_prune_args *args, ps_prune_plan *plan, ps_dia
 		return ps_fail(diag, PS_EUSAGE, "either --sparsity or --nm is wanted");
 	if (args->nm)
 		return parse_nm(args->nm, &plan->options, diag);
-	if (args->sparsity >= 1)
+	if (!(args->sparsity < 1)) /* NaN as well */
 		return ps_fail(diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1",
 			       args->sparsity);
 	plan->options.sparsity = args->sparsity;
@@ -149,8 +149,8 @@ int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config
 json_t *ps_prune_plan_options(const ps_prune_plan *plan)
 {
 	const ps_prune_options *options = &plan->options;
-	json_t *json = json_pack("{s:s, s:f}", "method", method_names[plan->method], "sparsity",
-				 options->sparsity);
+	json_t *json = json_pack("{s:s, s:o}", "method", method_names[plan->method], "sparsity",
+				 ps_number_json(options->sparsity));
 	int lost = !json;
 
 	if (options->m)

@@ -1,5 +1,6 @@
 #include "tools/cmd/splice.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/base/checked.h"
@@ -105,6 +106,19 @@ int ps_splice_finish(ps_splice *p, const ps_windows *windows, float *hidden)
 void ps_splice_targets(const ps_splice *p, size_t window, int32_t *targets)
 {
 	memcpy(targets, p->tokens.ids + window * p->window + 1, (p->window - 1) * sizeof *targets);
+}
+
+int ps_splice_check_losses(const ps_splice *p, const double *nll, size_t first, size_t count,
+			   const char *what)
+{
+	const size_t predicted = p->window - 1;
+
+	for (size_t i = 0; i < count * predicted; i++)
+		if (!isfinite(nll[i]))
+			return ps_fail(&p->engine.session->diag, PS_EFAILED,
+				       "window %zu, position %zu: the loss of the %s overflows",
+				       first + i / predicted, i % predicted, what);
+	return 0;
 }
 
 bool ps_splice_is_special(const ps_splice *p, size_t window, size_t row)

@@ -63,4 +63,9 @@ double ps_splice_reach_work(const ps_splice *splice, double windows);
 double ps_splice_finish_work(const ps_splice *splice, double windows);
 double ps_splice_head_work(const ps_splice *splice, double windows);
 
+/* PS_EFAILED naming window and position unless the losses of `count` windows from window `first` on
+ * are finite. nll (count, window - 1); what: whose losses they are, for the message. */
+int ps_splice_check_losses(const ps_splice *splice, const double *nll, size_t first, size_t count,
+			   const char *what) PS_MUST_USE;
+
 #endif

@@ -269,8 +269,10 @@ ps_windows ps_engine_windows(ps_engine *e, const ps_token_file *tokens, size_t f
 {
 	for (size_t i = 0; i <= count; i++)
 		e->starts[i] = i * tokens->window;
-	return (ps_windows){
-		.ids = tokens->ids + first * tokens->window, .start = e->starts, .count = count};
+	return (ps_windows){.ids = tokens->ids + first * tokens->window,
+			    .start = e->starts,
+			    .count = count,
+			    .first_window = first};
 }
 
 /* Tokens of ours name their tokenizer. A model without tokenizer.json says nothing. */

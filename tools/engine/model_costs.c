@@ -93,7 +93,9 @@ int ps_sample_start(ps_sample *sample, ps_engine *e, const ps_engine_need *need,
 	sample->tokens = ps_min_size(tokens, e->pass_tokens);
 	for (size_t i = 0; i < sample->tokens; i++)
 		sample->ids[i] = count ? ids[i % count] : 0;
-	sample->windows = (ps_windows){.ids = sample->ids, .start = e->starts};
+	/* Only the time counts here. */
+	sample->windows =
+		(ps_windows){.ids = sample->ids, .start = e->starts, .overflow_allowed = true};
 	describe(e, costs);
 	return 0;
 }

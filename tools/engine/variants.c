@@ -95,12 +95,14 @@ static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, in
 		if (v->item[i].last < layer)
 			continue;
 		attach(v, i, layer, weights);
-		ps_forward_pack(e->forward, weights);
+		rc = ps_forward_pack(e->forward, weights);
 		if (i == last) {
 			e->source.release_layer(e->source.self, layer);
 			held = false;
 		}
-		rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden, NULL);
+		if (!rc)
+			rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden,
+					       NULL);
 		if (!rc)
 			rc = pass->after_layer(pass->context, i, layer, hidden, rows);
 		ps_progress_tick(&e->session->context, "forward pass", "tok",

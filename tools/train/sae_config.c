@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/file.h"
 #include "tools/train/hook.h"
 #include "tools/train/sae_keys.h"
 
@@ -35,7 +36,7 @@ const char *ps_sae_arch_name(ps_sae_arch arch)
 
 static int refuse(const struct reading *r, const char *key, const json_t *value, const char *right)
 {
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	char *text = ps_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
 	int rc = ps_fail(r->diag, PS_EINPUT, "%s: %s is %.80s: %s", r->path, key,
 			 text ? text : "unreadable", right);
 

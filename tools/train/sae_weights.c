@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/finite.h"
 #include "io/artefact.h"
 
 #define TRANSPOSE_ROWS ((size_t)64) /* rows of W_enc made at a time */
@@ -257,6 +258,34 @@ static int write_encoder(ps_artefact *artefact, const ps_sae *sae, ps_diag *diag
 	return rc;
 }
 
+/* The last step of a training may overflow; no loss is computed after it. */
+static int check_saved(const char *path, const char *name, const float *values, size_t count,
+		       ps_diag *diag)
+{
+	if (ps_all_finite(values, count))
+		return 0;
+	return ps_fail(diag, PS_EFAILED,
+		       "%s: tensor %s would hold a number that is not finite at element %zu: the "
+		       "training overflowed",
+		       path, name, ps_first_not_finite(values, count));
+}
+
+static int check_all_saved(const char *path, const ps_sae *sae, ps_diag *diag)
+{
+	const size_t matrix = sae->d_sae * sae->d_in;
+	struct latent_vector vectors[LATENT_VECTORS_MAX];
+	const size_t count = latent_vectors(sae, vectors);
+	int rc = check_saved(path, "W_enc (transposed)", sae->enc, matrix, diag);
+
+	if (!rc)
+		rc = check_saved(path, "W_dec", sae->dec, matrix, diag);
+	if (!rc)
+		rc = check_saved(path, "b_dec", sae->b_dec, sae->d_in, diag);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = check_saved(path, vectors[i].name, vectors[i].values, sae->d_sae, diag);
+	return rc;
+}
+
 int ps_sae_weights_save(const char *path, const ps_sae *sae, const json_t *extra, ps_diag *diag)
 {
 	struct latent_vector vectors[LATENT_VECTORS_MAX];
@@ -271,6 +300,9 @@ int ps_sae_weights_save(const char *path, const ps_sae *sae, const json_t *extra
 
 	for (size_t i = 0; i < count; i++)
 		decls[3 + i] = (ps_tensor_decl){vectors[i].name, PS_F32, 1, {sae->d_sae}};
+	rc = check_all_saved(path, sae, diag);
+	if (rc)
+		return rc;
 	rc = ps_artefact_create(&artefact, &ps_sys_linux,
 				&(ps_artefact_spec){.path = path,
 						    .kind = "sae",

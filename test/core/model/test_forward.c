@@ -59,8 +59,10 @@ static void bench_open_as(struct bench *b, ps_precision precision, const char *m
 	starts = ps_memory_weights_data(&b->weights, "golden.start", &count);
 	for (size_t w = 0; w < count; w++)
 		b->start[w] = (size_t)starts[w];
-	b->windows = (ps_windows){ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows),
-				  b->start, count - 1, NULL};
+	b->windows =
+		(ps_windows){.ids = ps_memory_weights_data(&b->weights, "golden.tokens", &b->rows),
+			     .start = b->start,
+			     .count = count - 1};
 	b->width = b->weights.config.width;
 	b->vocab = b->weights.config.vocab;
 	b->hidden = calloc(b->rows * b->width, sizeof *b->hidden);
@@ -559,6 +561,121 @@ static void ids_outside_the_vocabulary_are_named(void **state)
 	bench_close(&b);
 }
 
+/* Where a number of a tensor stands in the private copy. */
+static char *place_of(struct bench *b, const char *name, size_t element, ps_dtype *dtype)
+{
+	ps_weight w;
+
+	assert_true(ps_memory_weights_find(&b->weights, name, &w));
+	*dtype = w.dtype;
+	return b->weights.map + ((const char *)w.data - b->weights.map) +
+	       element * ps_dtype_size(w.dtype);
+}
+
+/* f16 takes numbers that are not finite alone. */
+static void replace(struct bench *b, const char *name, size_t element, float value)
+{
+	ps_dtype dtype;
+	char *at = place_of(b, name, element, &dtype);
+	const uint16_t half = dtype == PS_BF16 ? ps_f32_to_bf16(value)
+			      : isnan(value)   ? 0x7e00
+			      : value > 0      ? 0x7c00
+					       : 0xfc00;
+
+	memcpy(at, dtype == PS_F32 ? (const void *)&value : &half, ps_dtype_size(dtype));
+}
+
+static void refuse_weight(struct bench *b, const char *name, size_t element, float value)
+{
+	char saved[sizeof(float)];
+	ps_dtype dtype;
+	char *at = place_of(b, name, element, &dtype);
+
+	memcpy(saved, at, ps_dtype_size(dtype));
+	replace(b, name, element, value);
+	assert_int_equal(ps_forward_embed(b->forward, &b->windows, b->hidden), 0);
+	assert_int_equal(
+		ps_forward_layers(b->forward, 0, last_layer(b), -1, &b->windows, b->hidden),
+		PS_EINPUT);
+	assert_non_null(strstr(b->diag.text, name));
+	assert_non_null(strstr(b->diag.text, "weights must be finite"));
+	assert_int_equal(b->weights.acquired, 0);
+	b->diag.text[0] = 0;
+	memcpy(at, saved, ps_dtype_size(dtype));
+}
+
+static void weights_that_are_not_finite_are_named(void **state)
+{
+	static const float bad[] = {NAN, INFINITY, -INFINITY};
+	char name[96];
+	ps_weight w;
+
+	(void)state;
+	for (size_t m = 0; m < MODELS; m++) {
+		struct bench b;
+
+		bench_open(&b, models[m], 2, 24, 32);
+		for (int p = 0; p < PS_PROJECTIONS; p++) {
+			ps_projection_tensor(1, (ps_projection)p, name);
+			assert_true(ps_memory_weights_find(&b.weights, name, &w));
+			refuse_weight(&b, name, w.rows * w.cols - 1 - (size_t)p, bad[p % 3]);
+		}
+		for (int n = 0; n < PS_NORMS; n++)
+			if (ps_norm_tensor(b.weights.config.family, 1, (ps_norm)n, name))
+				refuse_weight(&b, name, (size_t)n, bad[n % 3]);
+		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
+		assert_int_equal(ps_forward_layers(b.forward, 0, 1, -1, &b.windows, b.hidden), 0);
+		compare_layer(&b, 1);
+		replace(&b, b.weights.config.tied ? "model.embed_tokens.weight" : "lm_head.weight",
+			149 * b.width + 2, NAN);
+		assert_int_equal(ps_head_nll(b.head, b.hidden, b.windows.ids, 1, (double[1]){0}),
+				 PS_EINPUT);
+		assert_non_null(strstr(b.diag.text, "holds NaN at row 149, column 2"));
+		b.diag.text[0] = 0;
+		bench_close(&b);
+	}
+}
+
+/* Large but finite gains before the MLP: its products overflow. */
+static void hidden_states_that_overflow_are_named_or_left_to_the_caller(void **state)
+{
+	char name[96];
+	double nll[64];
+
+	(void)state;
+	for (size_t m = 0; m < MODELS; m++) {
+		struct bench b;
+		const bool llama = m < 2;
+		ps_dtype dtype;
+
+		bench_open(&b, models[m], 2, 24, 32);
+		ps_norm_tensor(b.weights.config.family, 1,
+			       llama ? PS_NORM_POST_ATTENTION : PS_NORM_PRE_MLP, name);
+		place_of(&b, name, 0, &dtype);
+		if (dtype == PS_F16) { /* has no number so large */
+			bench_close(&b);
+			continue;
+		}
+		for (size_t i = 0; i < b.width; i++)
+			replace(&b, name, i, 3e38f);
+		b.windows.first_window = 40;
+		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
+		assert_int_equal(
+			ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows, b.hidden),
+			PS_EFAILED);
+		assert_non_null(strstr(b.diag.text, "layer 1, window 40, position 0: "));
+		b.diag.text[0] = 0;
+		b.windows.overflow_allowed = true;
+		assert_int_equal(ps_forward_embed(b.forward, &b.windows, b.hidden), 0);
+		assert_int_equal(
+			ps_forward_layers(b.forward, 0, last_layer(&b), -1, &b.windows, b.hidden),
+			0);
+		assert_int_equal(ps_head_nll(b.head, b.hidden, b.windows.ids, 1, nll), 0);
+		assert_false(isfinite(nll[0]));
+		bench_close(&b);
+	}
+}
+
 static void a_window_longer_than_planned_is_refused(void **state)
 {
 	struct bench b;
@@ -677,6 +794,8 @@ int main(void)
 		cmocka_unit_test(errors_of_an_observer_come_back),
 		cmocka_unit_test(a_run_of_layers_starts_from_the_states_it_is_given),
 		cmocka_unit_test(ids_outside_the_vocabulary_are_named),
+		cmocka_unit_test(weights_that_are_not_finite_are_named),
+		cmocka_unit_test(hidden_states_that_overflow_are_named_or_left_to_the_caller),
 		cmocka_unit_test(a_window_longer_than_planned_is_refused),
 		cmocka_unit_test(empty_windows_and_empty_passes_are_nothing),
 		cmocka_unit_test(progress_advances_and_interruption_stops),

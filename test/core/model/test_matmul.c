@@ -348,6 +348,56 @@ static void dropped_weights_may_be_anything(void **state)
 	}
 }
 
+/* Stores one of the numbers that are not finite as element i of the weights. */
+static void store_bad(struct problem *p, size_t i)
+{
+	static const uint32_t bits[] = {0x7f800000, 0xff800000, 0x7fc00000};
+	static const uint16_t f16[] = {0x7c00, 0xfc00, 0x7e01};
+	const size_t width = ps_dtype_size(p->w.dtype);
+	const uint32_t wide = bits[i % 3];
+	const uint16_t half = p->w.dtype == PS_F16 ? f16[i % 3] : (uint16_t)(wide >> 16);
+
+	memcpy((char *)p->data + i * width,
+	       p->w.dtype == PS_F32 ? (const void *)&wide : (const void *)&half, width);
+}
+
+static bool product_is_finite(const struct bench *b, const struct problem *p)
+{
+	return ps_matmul_run(b->matmul, p->x, p->x_stride, p->tokens, &p->w, p->y, p->y_stride);
+}
+
+static void weights_that_are_not_finite_are_found_unless_dropped(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_BF16, PS_F16, PS_F32};
+	static const size_t elements[] = {0, 1, 254, 255, 256, 300, 319, 320, 20 * 320 + 319};
+
+	(void)state;
+	for (size_t k = 0; k < KERNELS * 3; k++)
+		for (size_t e = 0; e < sizeof elements / sizeof *elements; e++) {
+			struct problem p = problem_make(3, 21, 320, dtypes[k % 3], false, k);
+			const size_t row = elements[e] / p.cols, col = elements[e] % p.cols;
+			ps_diag diag = {{0}};
+			char place[64];
+			struct bench b;
+
+			bench_open(&b, kernels[k / 3], 2, p.tokens, p.cols);
+			assert_true(product_is_finite(&b, &p));
+			assert_int_equal(ps_weight_check_finite(&p.w, &diag), 0);
+			store_bad(&p, elements[e]);
+			assert_false(product_is_finite(&b, &p));
+			assert_int_equal(ps_weight_check_finite(&p.w, &diag), PS_EINPUT);
+			snprintf(place, sizeof place, "at row %zu, column %zu ", row, col);
+			assert_non_null(strstr(diag.text, place));
+			p.w.keep = p.keep;
+			assert_false(product_is_finite(&b, &p));
+			ps_bitmap_drop(p.keep + row * ps_bitmap_row_bytes(p.cols), col);
+			assert_true(product_is_finite(&b, &p));
+			assert_int_equal(ps_weight_check_finite(&p.w, NULL), 0);
+			bench_close(&b);
+			problem_free(&p);
+		}
+}
+
 static void no_columns_give_zeros(void **state)
 {
 	(void)state;
@@ -492,7 +542,8 @@ static void packed_weights_give_the_same_bits(void **state)
 		rest.rows = p.rows - top.rows;
 		rest.data = (const char *)p.w.data + top.rows * p.cols * ps_dtype_size(p.w.dtype);
 		rest.keep = p.w.keep + top.rows * ps_bitmap_row_bytes(p.cols);
-		ps_panels_pack(&panels, b.pool, (const ps_weight *const[]){&top, &rest}, 2);
+		assert_true(ps_panels_pack(&panels, b.pool, (const ps_weight *const[]){&top, &rest},
+					   2));
 		assert_int_equal(panels.rows, p.rows);
 		x = pack_x(panels.kernel, &p);
 		for (size_t t = 0; t < p.tokens; t++)
@@ -551,7 +602,7 @@ static void paired_weights_give_both_products_in_each_tile(void **state)
 			ps_panels_bytes(panels.kernel, panels.packing,
 					ps_panels_paired_rows(panels.kernel, halves.rows), p.cols));
 		run(&b, &p);
-		ps_panels_pack_paired(&panels, b.pool, &low, &high);
+		assert_true(ps_panels_pack_paired(&panels, b.pool, &low, &high));
 		x = pack_x(panels.kernel, &p);
 		ps_matmul_panels(b.matmul, x, p.tokens, &panels, store_halves, &halves);
 		for (size_t t = 0; t < p.tokens; t++) {
@@ -631,6 +682,7 @@ int main(void)
 		cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
 		cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
 		cmocka_unit_test(dropped_weights_may_be_anything),
+		cmocka_unit_test(weights_that_are_not_finite_are_found_unless_dropped),
 		cmocka_unit_test(no_columns_give_zeros),
 		cmocka_unit_test(no_tokens_or_no_rows_touch_nothing),
 		cmocka_unit_test(weights_may_lie_at_any_address),

@@ -85,7 +85,8 @@ holds "each as when trained alone" diff -r "$scratch/alone" "$scratch/many"
 count=$(grep -o '"d_sae": 128, "dead_fraction"' "$scratch/out" | wc -l)
 holds "each in the result" test "$count" -eq 4
 works "again: all are done" "$@" $many -o "$scratch/many"
-holds "nothing is trained" test ! -s "$scratch/err"
+holds "nothing is trained, and that is said" test "$(grep -c 'left alone' "$scratch/err")" -eq 8 \
+	-a "$(wc -l <"$scratch/err")" -eq 8
 rm -r "$scratch/many/d-128-k-16-seed-2"
 works "one is missing" "$@" $many -o "$scratch/many"
 says "and trained by itself" '1 of 8 SAEs: d-128-k-16-seed-2'

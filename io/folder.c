@@ -439,7 +439,8 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag)
 		return rc;
 	ps_temporary_sweep(sys, path);
 	rc = sys->rmdir(path);
-	if (rc && rc != -ENOTEMPTY && rc != -EEXIST && rc != -ENOENT)
+	/* -ENOTDIR: a link to the folder, which stays. */
+	if (rc && rc != -ENOTEMPTY && rc != -EEXIST && rc != -ENOENT && rc != -ENOTDIR)
 		return ps_fail_errno(diag, -rc, "%s: cannot be removed", path);
 	return 0;
 }

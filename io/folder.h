@@ -70,7 +70,8 @@ void ps_folder_close(ps_folder *folder);
 /* Makes a plain folder and its parents. One that exists is no error. */
 int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 /* Removes one of our folders: the files that its manifest names, the manifest, and the folder if it
- * is empty then. Returns 0 if there is no such folder. */
+ * is empty then. A link to a folder stays, and so does the empty folder behind it. Returns 0 if
+ * there is no such folder. */
 int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST_USE;
 
 /* Reads and checks the manifest of a folder: an object with files, each with a plain name, bytes

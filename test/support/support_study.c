@@ -15,6 +15,7 @@
 #include "io/folder.h"
 #include "io/sealed_json.h"
 #include "tools/engine/engine.h"
+#include "tools/study/recording.h"
 
 static const char study_text[] = "name: a study\n"
 				 "models: [{name: llama, path: demo/models/llama, layer: 2}]\n"
@@ -68,6 +69,7 @@ void test_study_open(test_study *s, const char *sparsities)
 	*s = (test_study){.scratch = "/tmp/prunescope-study-XXXXXX"};
 	if (!mkdtemp(s->scratch))
 		fail_msg("no scratch folder");
+	setenv("XDG_CACHE_HOME", s->scratch, 1); /* where digests are remembered */
 	snprintf(s->path, sizeof s->path, "%s/study.yaml", s->scratch);
 	snprintf(s->out, sizeof s->out, "%s/out", s->scratch);
 	snprintf(text, sizeof text, "%s/text", s->scratch);
@@ -85,8 +87,11 @@ void test_study_reopen(test_study *s, const char *sparsities)
 
 void test_study_close(test_study *s)
 {
+	char command[64];
+
 	close_graph(s);
-	if (ps_folder_remove(&ps_sys_linux, s->scratch, NULL))
+	snprintf(command, sizeof command, "rm -rf %s", s->scratch);
+	if (system(command))
 		fail_msg("%s cannot be removed", s->scratch);
 }
 
@@ -128,19 +133,14 @@ static void write_manifest(const char *folder)
 void test_study_make(test_study *s, const ps_node *n)
 {
 	json_t *result = json_object();
-	ps_record record = {.id = n->id,
-			    .command = n->kind->command,
-			    .kernel = "ref, f32 (6x8)",
-			    .inputs = n->inputs,
-			    .result = result};
 
-	memcpy(record.key, n->key, sizeof record.key);
 	write_file(n->record);
 	if (n->folder)
 		write_manifest(n->output);
 	else if (n->output)
 		write_file(n->output);
-	if (ps_record_write(&record, n->record, &s->session.diag))
+	if (ps_recording_write(&s->graph, n, result) ||
+	    ps_graph_look(&s->graph, &s->graph.nodes[n - s->graph.nodes]))
 		fail_msg("%s", s->session.diag.text);
 	json_decref(result);
 }

@@ -24,7 +24,8 @@ void test_study_close(test_study *s);
 
 /* The node of that id; a failure where there is none. */
 ps_node *test_study_find(test_study *s, const char *id);
-/* Writes the node's record, with its key, and a file where its output is whole. */
+/* Writes a file, or a whole folder, where the node's output is, and its record. The node is then
+ * done, if those that it reads were made before. */
 void test_study_make(test_study *s, const ps_node *node);
 /* Writes a file of three bytes in the study's folder, with the folders above it. */
 void test_study_write(const test_study *s, const char *name);

@@ -8,103 +8,10 @@ program=$PWD/${PRUNESCOPE:-prunescope}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-failures=0
-file=$scratch/study.yaml
-out=$scratch/study
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    ${2:-}"
-	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
-	failures=$((failures + 1))
-}
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		passed "$name"
-	else
-		failed "$name" "$(head -n 3 "$scratch/said")"
-	fi
-}
-
-# study ARGUMENT...: the study in $file and $out.
-study() {
-	"$program" study "$file" -o "$out" "$@" >"$scratch/out" 2>"$scratch/err"
-}
-
-works() {
-	name=$1
-	shift
-	if study "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
-}
-
-# refuses NAME STATUS PATTERN ARGUMENT...
-refuses() {
-	name=$1 wanted=$2 pattern=$3
-	shift 3
-	study "$@"
-	code=$?
-	if [ $code -ne "$wanted" ]; then
-		failed "$name" "exit $code, not $wanted, of: $*"
-	elif ! grep -q -- "$pattern" "$scratch/err"; then
-		failed "$name" "the message does not say '$pattern'"
-	else
-		passed "$name"
-	fi
-}
-
-# write_study K SPARSITIES: the study file.
-write_study() {
-	cat >"$file" <<STUDY
-name: a study that changes
-models:
-  - {name: llama, path: demo/models/llama, layer: 2}
-text: [$scratch/text]
-methods: [magnitude]
-sparsities: [$2]
-seeds: [7, 42]
-window: 64
-calibration_tokens: 1024
-train_tokens: 6400
-ppl: {text: $scratch/text, window: 64, stride: 32, max_tokens: 300}
-sae: {d_sae: 128, k: $1, batch: 128}
-splice: {windows: 4}
-ablation: {features: 6, windows: 2}
-bootstrap: {samples: 100}
-STUDY
-}
-
-# records: the records' names with their times of change, caches' left out.
-records() {
-	find "$out/runs" -name '*.json' ! -path '*/cache*' ! -path '*/sae/*' \
-		-printf '%P %T@\n' | sort
-}
-
-# redone: names of the records that changed since $scratch/before was written.
-redone() {
-	records | comm -13 "$scratch/before" - | cut -d' ' -f1 | sed 's/\.json$//' | tr '\n' ' '
-}
-
-# redoes NAME EXPECTED: exactly these records, in one line, have changed since note_records.
-redoes() {
-	now=$(redone)
-	if [ "$now" = "$2" ]; then passed "$1"; else failed "$1" "redone: $now"; fi
-}
-
-note_records() {
-	records >"$scratch/before"
-}
+. test/support/study.sh
 
 # A text that gives as many tokens as the study asks for.
-yes "The quick brown fox jumps over the lazy dog, and 17 dogs sleep on in the sun." |
-	head -n 700 | awk '{ print NR, $0 }' >"$scratch/text"
+make_text "$scratch/text"
 write_study 8 0.5
 
 first_run() {
@@ -234,7 +141,4 @@ graph() {
 for part in first_run replacing growing damage leftovers sharing graph; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
-if [ $failures -gt 0 ]; then
-	echo "[  FAILED  ] $failures of test_study.sh"
-	exit 1
-fi
+conclude test_study.sh

@@ -23,6 +23,8 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "make|snakemake|slurm|json  print the steps for another engine"},
 		{"--kernel", PS_OPTION_TEXT, &args.kernel,
 		 "NAME  fail unless this matrix kernel is in use (emitted files say it)"},
+		{"--verify", PS_OPTION_FLAG, &args.verify,
+		 "read all that finished steps have made, also where its state is as before"},
 		{"--clean", PS_OPTION_FLAG, &args.clean,
 		 "remove what no step owns any more; with --dry-run only name it"},
 		{NULL, 0, NULL, NULL},

@@ -13,12 +13,13 @@
 #include "analysis/report/report.h"
 #include "analysis/report/report_csv.h"
 #include "analysis/report/svg_check.h"
-#include "core/base/digest.h"
 #include "io/file.h"
 #include "io/file_set.h"
 #include "io/folder.h"
+#include "io/sealed_json.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/cmd/results_file.h"
 #include "tools/run/output_path.h"
 #include "tools/train/gnuplot.h"
 
@@ -249,26 +250,15 @@ static int look_at_old_page(struct report *r)
 static int read_results(struct report *r, json_t **root)
 {
 	ps_diag *diag = &r->s->diag, why = {{0}};
-	char *text = NULL;
-	size_t length;
 	int rc = path_in(r, "results.json", r->results_path);
 
 	if (!rc)
-		rc = ps_file_read_json(&ps_sys_linux, r->results_path, PS_RESULTS_BYTES_MAX, root,
-				       diag);
+		rc = ps_results_file_read(r->s, r->args->folder, root);
 	if (!rc)
 		rc = ps_results_open(&r->results, *root, &why);
 	if (rc && *why.text)
 		return ps_fail(diag, rc, "%s: %s", r->results_path, why.text);
-	if (rc)
-		return rc;
-	text = ps_json_text(*root, JSON_COMPACT | JSON_SORT_KEYS);
-	if (!text)
-		return no_memory(r);
-	length = strlen(text);
-	ps_digest_format(ps_digest_of(text, length), r->digest);
-	free(text);
-	return 0;
+	return rc ? rc : ps_json_digest(*root, r->digest, diag);
 }
 
 static int write_report(struct report *r)

@@ -66,12 +66,33 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 	}
 }
 
-/* The kernels that the records name. Tokenizing uses none; summaries repeat those of others. */
+static void note_kernel(struct gathered *out, const char *kernel)
+{
+	if (kernel && strcmp(kernel, PS_NO_KERNEL))
+		out->kernels[out->kernel_count++] = kernel;
+}
+
+/* The kernels that the records name, and those of the caches that were read. Tokenizing uses none;
+ * summaries repeat those of others. */
 static void gather_kernels(const ps_graph *g, struct gathered *out)
 {
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+
+		note_kernel(out, n->kernel);
+		for (size_t k = 0; k < json_array_size(n->cache_kernels); k++)
+			note_kernel(out, json_string_value(json_array_get(n->cache_kernels, k)));
+	}
+}
+
+/* The most kernels that gather_kernels can note. */
+static size_t count_kernels(const ps_graph *g)
+{
+	size_t count = g->count;
+
 	for (size_t i = 0; i < g->count; i++)
-		if (g->nodes[i].kernel && strcmp(g->nodes[i].kernel, PS_NO_KERNEL))
-			out->kernels[out->kernel_count++] = g->nodes[i].kernel;
+		count += json_array_size(g->nodes[i].cache_kernels);
+	return count;
 }
 
 static int allocate(const ps_graph *g, struct gathered *out)
@@ -83,7 +104,7 @@ static int allocate(const ps_graph *g, struct gathered *out)
 	out->models = calloc(g->file->models_count, sizeof *out->models);
 	out->conditions = calloc(conditions, sizeof *out->conditions);
 	out->train = calloc(conditions * PS_LIST_MAX, sizeof *out->train);
-	out->kernels = calloc(g->count, sizeof *out->kernels);
+	out->kernels = calloc(count_kernels(g), sizeof *out->kernels);
 	if (out->models && out->conditions && out->train && out->kernels)
 		return 0;
 	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for results.json");

@@ -1,4 +1,5 @@
 /* study: carries out the study of a file, lists it, emits it for another engine, or tidies up. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +10,25 @@
 #include "tools/study/cost.h"
 #include "tools/study/emit.h"
 #include "tools/study/listing.h"
+#include "tools/study/standing.h"
 #include "tools/study/study_folder.h"
 #include "tools/study/texts.h"
+
+/* More than a path within a study's folder has, temporary names included. */
+enum { INNER_BYTES = 512 };
+
+static size_t longest_part(const char *path)
+{
+	size_t longest = 0;
+
+	while (*path) {
+		const size_t length = strcspn(path, "/");
+
+		longest = length > longest ? length : longest;
+		path += length + (path[length] == '/');
+	}
+	return longest;
+}
 
 /* A call is for one use. */
 static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
@@ -19,6 +37,11 @@ static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 
 	if (!*a->out)
 		return ps_fail(diag, PS_EUSAGE, "-o: the folder's name is empty");
+	if (strlen(a->out) + INNER_BYTES > PATH_MAX || longest_part(a->out) > NAME_MAX)
+		return ps_fail(diag, PS_EUSAGE,
+			       "-o: the folder's name is too long: at most %d bytes, %d between "
+			       "two slashes",
+			       PATH_MAX - INNER_BYTES, NAME_MAX);
 	if (uses > 1)
 		return ps_fail(diag, PS_EUSAGE, "--only, --emit and --clean exclude each other");
 	if (a->dry_run && (a->emit || a->only))
@@ -60,6 +83,25 @@ static int check_disk(const ps_graph *g, const ps_execute_options *o)
 		       ps_size_format(o->disk_bytes, have), ps_size_format((size_t)least, need));
 }
 
+/* Every step must fit the budget, so that none fails after hours. Before the records are read, all
+ * steps count as steps that must run. */
+static int check_memory(const ps_graph *g)
+{
+	const size_t budget = g->session->memory_bytes;
+	const ps_node *largest;
+	char have[24], need[24];
+	size_t least;
+	int rc = ps_cost_least(g, &least, &largest);
+
+	if (rc || least <= budget)
+		return rc;
+	return ps_fail(&g->session->diag, PS_EBUDGET,
+		       "memory budget too small: --memory is %s (%zu bytes), the least that would "
+		       "do is %s (%zu bytes), for the step %s",
+		       ps_size_format(budget, have), budget, ps_size_format(least, need), least,
+		       largest->id);
+}
+
 static int clean(ps_graph *g, const ps_study_args *a, json_t **result)
 {
 	uint64_t bytes = 0;
@@ -79,7 +121,9 @@ static int emit(ps_graph *g, const ps_study_args *a, const ps_execute_options *o
 	int rc = ps_emit_parse(a->emit, &kind, &g->session->diag);
 
 	if (!rc)
-		rc = ps_execute_check(g, o);
+		rc = ps_emit_check(g, kind);
+	if (!rc)
+		rc = ps_standing_check(g, o);
 	if (!rc)
 		rc = ps_costs_open(g);
 	return rc ? rc : ps_emit(g, kind, o, stdout);
@@ -92,10 +136,9 @@ static int only(ps_graph *g, const ps_study_args *a, const ps_execute_options *o
 
 	if (rc)
 		return rc;
-	if (node->state == PS_NODE_STALE && !node->kind->summary && !o->force)
-		return ps_fail(&g->session->diag, PS_EUSAGE,
-			       "%s is finished with other inputs and would be replaced (--force)",
-			       node->id);
+	rc = ps_standing_check_node(g, o, node);
+	if (rc)
+		return rc;
 	rc = ps_execute_only(g, node, o);
 	return rc ? rc
 		  : ps_result_set(result,
@@ -108,10 +151,12 @@ static int all(ps_graph *g, const ps_execute_options *o, json_t **result)
 {
 	const size_t done = ps_graph_done(g);
 	json_t *counts;
-	int rc = ps_execute_check(g, o);
+	int rc = ps_standing_check(g, o);
 
 	if (!rc)
 		rc = check_disk(g, o);
+	if (!rc && done < g->count)
+		rc = check_memory(g);
 	if (!rc)
 		rc = ps_study_check_texts(g);
 	/* Estimates are for the progress line only. */
@@ -136,6 +181,8 @@ static int list(ps_graph *g, const ps_execute_options *o, json_t **result)
 	int rc = check_disk(g, o);
 
 	if (!rc)
+		rc = check_memory(g);
+	if (!rc)
 		rc = ps_study_check_texts(g);
 	if (!rc)
 		rc = ps_costs_open(g);
@@ -157,7 +204,7 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	const ps_execute_options options = {
 		.force = a->force, .keep_caches = a->keep_caches, .disk_bytes = a->disk_bytes};
 	ps_study_file *file = NULL;
-	ps_graph graph = {0};
+	ps_graph graph = {.read_all = a->verify};
 	int rc = check_args(a, s->json, &s->diag);
 
 	if (!rc)
@@ -168,8 +215,12 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 		rc = ps_study_folder_check(file, a, &s->diag);
 	if (!rc)
 		rc = ps_graph_build_for(&graph, s, file, a->file, a->out, a->only);
+	if (!rc && !a->only && PS_PROGRAM_BYTES + ps_graph_bytes(&graph) > s->memory_bytes)
+		rc = check_memory(&graph);
 	if (!rc)
 		rc = ps_graph_look_all(&graph);
+	/* What was read now is known from now on. */
+	graph.read_all = false;
 	if (rc)
 		goto out;
 	if (a->clean)

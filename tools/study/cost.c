@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,20 +54,37 @@ static ps_wanda_work wanda_work(const struct call *c)
 					     strcmp(f->wanda.calibration, "dense")};
 }
 
-static ps_ppl_work ppl_work(const struct call *c)
+static double bytes_of(const char *path)
 {
-	const ps_study_file *f = c->g->file;
-	double tokens = (double)f->ppl.max_tokens;
 	struct stat st;
 
-	if (!stat(f->ppl.text, &st)) {
-		double all = ps_tokens_of_text(c->rates, (double)st.st_size);
+	return stat(path, &st) ? 0 : (double)st.st_size;
+}
 
-		tokens = tokens > 0 && (tokens < all || all <= 0) ? tokens : all;
-	}
+/* most: as many tokens as the text can have at most. Else as many as it is likely to have. */
+static ps_ppl_work ppl_work(const struct call *c, bool most)
+{
+	const ps_study_file *f = c->g->file;
+	const double bytes = bytes_of(f->ppl.text),
+		     all = most ? bytes + 1 : ps_tokens_of_text(c->rates, bytes);
+	double tokens = (double)f->ppl.max_tokens;
+
+	tokens = tokens > 0 && (tokens < all || all <= 0) ? tokens : all;
 	return (ps_ppl_work){.tokens = tokens < 1 ? 1 : tokens,
 			     .window = (size_t)f->ppl.window,
-			     .stride = (size_t)f->ppl.stride};
+			     .stride = (size_t)f->ppl.stride,
+			     .text_bytes = bytes};
+}
+
+/* The longest document of the study's text, if each file is one. */
+static double document_bytes(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+	double longest = 0;
+
+	for (unsigned i = 0; i < f->text_count; i++)
+		longest = fmax(longest, bytes_of(f->text[i]));
+	return longest;
 }
 
 static ps_cache_work cache_work(const struct call *c)
@@ -128,7 +146,7 @@ static double seconds_of(const struct call *c)
 			       ? ps_seconds_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)})
 			       : ps_seconds_magnitude(c->rates);
 	case PS_STEP_PPL:
-		return ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c)});
+		return ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, false)});
 	case PS_STEP_CACHE:
 		return ps_seconds_cache(c->rates, (ps_cache_work[]){cache_work(c)});
 	case PS_STEP_TRAIN:
@@ -150,35 +168,41 @@ static double seconds_of(const struct call *c)
 	}
 }
 
-static size_t memory_of(const struct call *c)
+static ps_memory memory_of(const struct call *c)
 {
 	const ps_session *s = c->g->session;
-	const double rows = (double)c->g->file->cache_tokens;
+	const ps_study_file *f = c->g->file;
+	const double rows = (double)f->cache_tokens, windows = cache_windows(c->g),
+		     samples = (double)f->bootstrap.samples;
 
 	switch (c->node->kind->step) {
+	case PS_STEP_TOKENIZE:
+		return ps_memory_tokenize(
+			c->rates, (size_t)((const ps_tokenize_args *)c->node->args)->windows,
+			document_bytes(c));
 	case PS_STEP_PRUNE:
-		return ps_memory_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)}).planned;
+		return is_wanda(c->node)
+			       ? ps_memory_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)})
+			       : ps_memory_magnitude(c->rates);
 	case PS_STEP_PPL:
-		return ps_memory_ppl(c->rates, (ps_ppl_work[]){ppl_work(c)}).planned;
+		return ps_memory_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, true)});
 	case PS_STEP_CACHE:
-		return ps_memory_cache(c->rates, (ps_cache_work[]){cache_work(c)}).planned;
+		return ps_memory_cache(c->rates, (ps_cache_work[]){cache_work(c)});
 	case PS_STEP_TRAIN:
-		return ps_memory_train(s, c->sae, rows).planned;
+		return ps_memory_train(s, c->sae, rows);
 	case PS_STEP_TRANSFER:
-	case PS_STEP_SURVIVAL: /* it holds a pair of SAEs and firing counts, as transfer does */
-		return ps_memory_transfer(s, c->sae, rows, cache_windows(c->g),
-					  (double)c->g->file->bootstrap.samples)
-			.planned;
+		return ps_memory_transfer(s, c->sae, rows, windows, samples);
 	case PS_STEP_SPLICE:
-		return ps_memory_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)})
-			.planned;
+		return ps_memory_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:
-		return ps_memory_ablate(c->rates, c->sae, (ps_ablate_work[]){ablate_work(c)})
-			.planned;
+		return ps_memory_ablate(c->rates, c->sae, (ps_ablate_work[]){ablate_work(c)});
 	case PS_STEP_SEEDS:
-		return ps_memory_train(s, c->sae, rows).planned;
+		return ps_memory_seeds(s, c->sae, f->seeds_count, samples);
+	case PS_STEP_SURVIVAL:
+		return ps_memory_survival(s, c->sae, (ps_survival_work[]){survival_work(c)},
+					  (ps_ablate_work[]){ablate_work(c)});
 	default:
-		return PS_PROGRAM_BYTES + c->rates->tokenizer_bytes;
+		return ps_memory_report(f->models_count * c->g->models[0].condition_count);
 	}
 }
 
@@ -223,6 +247,17 @@ static bool model_is_wanted(const ps_graph *g, size_t model)
 	return false;
 }
 
+/* The options of the model's SAEs, as `train` makes them. */
+static int sae_options(const ps_graph *g, size_t model, ps_train_options *options)
+{
+	const ps_graph_model *m = &g->models[model];
+	const ps_train_args *args = g->nodes[m->conditions[0].train[0]].args;
+
+	return ps_train_options_make(args, m->config.width, (uint64_t)g->file->cache_tokens,
+				     (size_t)args->d_sae.item[0], (size_t)args->k.item[0], options,
+				     &g->session->diag);
+}
+
 static int measure_sae(const ps_graph *g, size_t model)
 {
 	struct ps_costs *costs = g->costs;
@@ -239,9 +274,7 @@ static int measure_sae(const ps_graph *g, size_t model)
 			costs->sae[model] = costs->sae[i];
 			return 0;
 		}
-	rc = ps_train_options_make(args, g->models[model].config.width,
-				   (uint64_t)g->file->cache_tokens, (size_t)args->d_sae.item[0],
-				   (size_t)args->k.item[0], &options, &g->session->diag);
+	rc = sae_options(g, model, &options);
 	return rc ? rc
 		  : ps_sae_rates_measure(g->session, &options, g->models[model].config.width,
 					 &costs->sae[model]);
@@ -359,7 +392,7 @@ ps_cost ps_cost_of(const ps_graph *g, const ps_node *n)
 		const struct call call = call_of(g, n, 1);
 
 		cost.seconds = corrected(g, n, 1);
-		cost.memory_bytes = memory_of(&call);
+		cost.memory_bytes = memory_of(&call).planned;
 	}
 	return cost;
 }
@@ -436,4 +469,69 @@ void ps_cost_note(ps_graph *g, ps_node *const *nodes, size_t count, double secon
 		ps_correction_add(&g->costs->correction, kind_of(n), estimated, seconds);
 	}
 	write_time(g, n, count, estimated, seconds);
+}
+
+/* --- the least memory --- */
+
+/* The least budget is named in whole MiB, so that its short form is exact. */
+#define LEAST_UNIT ((size_t)1 << 20)
+
+/* The largest need so far. */
+struct largest {
+	size_t bytes;
+	const ps_node *node;
+};
+
+/* What memory needs to know of a model and its SAEs: no rates. */
+static int open_shapes(const ps_graph *g, size_t model, ps_model_rates *r, ps_sae_rates *sae)
+{
+	const ps_graph_model *m = &g->models[model];
+	int rc = ps_model_rates_open(g->session, m->spec->path, (size_t)g->file->window, r);
+
+	*sae = (ps_sae_rates){.d_in = m->config.width};
+	return rc ? rc : sae_options(g, model, &sae->options);
+}
+
+/* Looks at the steps of a model that must run. */
+static void compare_steps(const ps_graph *g, size_t model, const ps_model_rates *r,
+			  const ps_sae_rates *sae, struct largest *largest)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+		const struct call call = {.g = g, .node = n, .count = 1, .rates = r, .sae = sae};
+		size_t bytes;
+
+		if (n->model != model || !ps_graph_wanted(g, n))
+			continue;
+		bytes = memory_of(&call).least;
+		if (bytes > largest->bytes)
+			*largest = (struct largest){.bytes = bytes, .node = n};
+	}
+}
+
+int ps_cost_least(const ps_graph *g, size_t *bytes, const ps_node **node)
+{
+	struct largest largest = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < g->file->models_count && !rc; i++) {
+		ps_model_rates rates = {0};
+		ps_sae_rates sae;
+
+		if (!model_is_wanted(g, i))
+			continue;
+		rc = ps_progress_check(&g->session->context);
+		if (!rc)
+			rc = open_shapes(g, i, &rates, &sae);
+		if (!rc)
+			compare_steps(g, i, &rates, &sae, &largest);
+		ps_model_rates_close(&rates);
+	}
+	*bytes = largest.bytes + ps_graph_excess(g);
+	*bytes = largest.node
+			 ? ps_round_up(ps_max_size(*bytes, PS_PROGRAM_BYTES + ps_graph_bytes(g)),
+				       LEAST_UNIT)
+			 : 0;
+	*node = largest.node;
+	return rc;
 }

@@ -24,6 +24,10 @@ void ps_costs_close(ps_graph *graph); /* a graph without costs is allowed */
 
 /* The cost of one node in a call of its own. A graph without costs: zeros. */
 ps_cost ps_cost_of(const ps_graph *graph, const ps_node *node);
+/* *bytes: the least budget with which every step that must run does run, each in a call of its own;
+ * 0: none must run. *node: the one that needs it. Opens the models and their tokenizers; nothing is
+ * measured, and graph->costs is not needed. */
+int ps_cost_least(const ps_graph *graph, size_t *bytes, const ps_node **node) PS_MUST_USE;
 /* *seconds: of a call that carries out these nodes; 0: not known. *rest_seconds: of all other steps
  * that must run; -1: not known. */
 void ps_cost_expect(const ps_graph *graph, ps_node *const *nodes, size_t count, double *seconds,

@@ -62,17 +62,6 @@ static int check_path(const ps_graph *g, ps_engine_kind kind, const char *path)
 		       engine_names[kind], path, (unsigned char)*bad);
 }
 
-static int check_paths(const ps_emission *e, ps_engine_kind kind)
-{
-	const ps_graph *g = e->graph;
-	int rc;
-
-	rc = check_path(g, kind, g->out);
-	if (!rc)
-		rc = check_path(g, kind, g->path);
-	return rc ? rc : check_path(g, kind, e->program);
-}
-
 static int open_emission(ps_emission *e)
 {
 	const ps_kernel kernel = ps_kernel_choose(e->graph->session->precision);
@@ -88,6 +77,18 @@ static int open_emission(ps_emission *e)
 	return 0;
 }
 
+int ps_emit_check(ps_graph *g, ps_engine_kind kind)
+{
+	ps_emission e = {.graph = g};
+	int rc = open_emission(&e);
+
+	if (!rc)
+		rc = check_path(g, kind, g->out);
+	if (!rc)
+		rc = check_path(g, kind, g->path);
+	return rc ? rc : check_path(g, kind, e.program);
+}
+
 int ps_emit(ps_graph *g, ps_engine_kind kind, const ps_execute_options *options, FILE *out)
 {
 	int (*const writer[])(const ps_emission *) = {
@@ -97,10 +98,10 @@ int ps_emit(ps_graph *g, ps_engine_kind kind, const ps_execute_options *options,
 		[PS_EMIT_JSON] = ps_emit_json,
 	};
 	ps_emission e = {.graph = g, .options = options, .out = out};
-	int rc = open_emission(&e);
+	int rc = ps_emit_check(g, kind);
 
 	if (!rc)
-		rc = check_paths(&e, kind);
+		rc = open_emission(&e);
 	if (!rc)
 		rc = writer[kind](&e);
 	if (!rc && (fflush(out) || ferror(out)))

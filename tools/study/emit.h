@@ -22,9 +22,12 @@ typedef enum ps_engine_kind {
 /* PS_EUSAGE for a name that is none of make, snakemake, slurm, json. */
 int ps_emit_parse(const char *name, ps_engine_kind *kind, ps_diag *diag) PS_MUST_USE;
 
+/* PS_EUSAGE where a path has a character that the engine's files cannot hold. ps_emit asks it too;
+ * a caller asks it before costly work. */
+int ps_emit_check(ps_graph *graph, ps_engine_kind kind) PS_MUST_USE;
+
 /* Writes the file to out. The states of the graph's nodes must be known (ps_graph_look_all).
- * PS_EUSAGE where a path has a character that the engine's files cannot hold; PS_EOUTPUT where
- * out cannot be written. */
+ * PS_EOUTPUT where out cannot be written. */
 int ps_emit(ps_graph *graph, ps_engine_kind kind, const ps_execute_options *options,
 	    FILE *out) PS_MUST_USE;
 

@@ -6,7 +6,7 @@
  * again).
  * Keys. make goes by time, and would take a record of other inputs for the result. So a step whose
  * record had another key when the file was made depends on $(call stale,...), which says FORCE
- * until the record has the key. */
+ * until the record has the key. A step whose output was gone then depends on FORCE. */
 #include "tools/study/emission.h"
 
 static void write_secondary(const ps_emission *e)
@@ -75,7 +75,9 @@ int ps_emit_make(const ps_emission *e)
 		const ps_node *n = &g->nodes[i];
 
 		fprintf(e->out, "%s:", n->record);
-		if (n->state != PS_NODE_DONE && (n->past || n->damaged))
+		if (*n->fault && ps_graph_wanted(g, n))
+			fputs(" FORCE", e->out);
+		else if (n->state != PS_NODE_DONE && (n->past || n->damaged))
 			fprintf(e->out, " $(call stale,%s,%s)", n->record, n->key);
 		write_inputs(e, n, false);
 		write_inputs(e, n, true);

@@ -3,8 +3,13 @@
 #include <math.h>
 
 #include "analysis/ablation.h"
+#include "analysis/compare.h"
+#include "analysis/firing.h"
+#include "analysis/fragility.h"
+#include "analysis/seeds.h"
 #include "analysis/transfer.h"
 #include "core/base/checked.h"
+#include "io/artefact.h"
 #include "io/cache_shuffle.h"
 #include "io/cache_store.h"
 #include "io/mask_file.h"
@@ -20,12 +25,21 @@ enum {
 	MEASURED_ROWS = 65536,   /* at most, that a trained SAE reconstructs for its measures */
 	SAVE_SECONDS = 20,       /* between saved states of training */
 	SAVED_MATRICES = 6,      /* in a state: two of parameters, four of moments */
+	SLACK_BYTES = 1 << 16,   /* for small buffers that are not listed, and rounding */
+	WINDOWS_LEAST = 256,     /* that tokenize makes room for; then it doubles */
 };
 
 /* Shape of the gamma distribution that latents' firing rates are taken to have: most latents fire
  * rarely, few fire often. Ablated latents fire in a share of their windows: 0.78 was measured on
  * Gemma 3 270M (0.77 by this shape), 0.59 to 0.63 on the demo's models (0.67). */
 #define FIRING_SHAPE 0.8
+/* Buffers of the tokenizer for each byte of a document, which is read as a whole: the text as the
+ * normalizer and the pretokenizer leave it. Measured on English: 1.0 (Llama) and 1.7 (Gemma); with
+ * buffers that have just doubled and a text of many spaces it is twice that. */
+#define DOCUMENT_FACTOR 4.0
+/* What the report holds: results.json as a tree, tables, figures, the page. */
+#define REPORT_BYTES ((size_t)8 << 20)
+#define REPORT_CONDITION_BYTES ((size_t)64 << 10)
 #define REPORT_SECONDS 0.1
 #define REPORT_CONDITION_SECONDS 0.02
 
@@ -65,6 +79,20 @@ static size_t power_of_two(double least)
 	return power;
 }
 
+/* Bytes that the tokenizer has once it has read a document of so many bytes. */
+static size_t tokenizer_bytes(const ps_model_rates *r, double document_bytes)
+{
+	return r->tokenizer_bytes + (size_t)(DOCUMENT_FACTOR * document_bytes);
+}
+
+/* What an SAE takes that a command has loaded. */
+static size_t loaded_bytes(const ps_sae *shape)
+{
+	return ps_round_up(ps_sae_bytes(shape->d_in, shape->d_sae) +
+				   shape->d_sae * (sizeof(uint64_t) + 1) + SLACK_BYTES,
+			   4096);
+}
+
 static double ppl_windows(const ps_ppl_work *w)
 {
 	return (double)ps_ppl_windows((size_t)w->tokens, w->window, w->stride, NULL);
@@ -76,15 +104,24 @@ static struct need ppl_need(const ps_model_rates *r, const ps_ppl_work *w)
 	const size_t window = (size_t)fmin((double)w->window, w->tokens),
 		     ids_bytes = power_of_two(w->tokens) * sizeof(int32_t);
 
+	return (struct need){.engine = {.window = window,
+					.tokens = (size_t)windows * window,
+					.hidden_copies = 1,
+					.head = true,
+					.held_bytes = ids_bytes,
+					.earlier_bytes = PS_PROGRAM_BYTES +
+							 tokenizer_bytes(r, w->text_bytes) +
+							 ids_bytes},
+			     .own = {.bytes = (size_t)windows * 5 * sizeof(size_t) + SLACK_BYTES,
+				     .token_bytes = 2 * sizeof(int32_t) + sizeof(double)}};
+}
+
+static struct need magnitude_need(const ps_model_rates *r)
+{
 	return (struct need){
-		.engine = {.window = window,
-			   .tokens = (size_t)windows * window,
-			   .hidden_copies = 1,
-			   .head = true,
-			   .held_bytes = ids_bytes,
-			   .earlier_bytes = PS_PROGRAM_BYTES + r->tokenizer_bytes + ids_bytes},
-		.own = {.bytes = (size_t)windows * 5 * sizeof(size_t),
-			.token_bytes = 2 * sizeof(int32_t) + sizeof(double)}};
+		.engine = {.window = 1, .tokens = 1, .hidden_copies = 1},
+		.own = {.bytes = ps_magnitude_bytes(r->engine.config, r->engine.session->threads) +
+				 SLACK_BYTES}};
 }
 
 static struct need wanda_need(const ps_model_rates *r, const ps_wanda_work *w)
@@ -97,7 +134,8 @@ static struct need wanda_need(const ps_model_rates *r, const ps_wanda_work *w)
 					.holds_layers = true,
 					.spill = true},
 			     .own = {.bytes = ps_wanda_stats_bytes(config) +
-					      ps_wanda_bytes(config, r->engine.session->threads)}};
+					      ps_wanda_bytes(config, r->engine.session->threads) +
+					      SLACK_BYTES}};
 }
 
 static size_t cache_shard_rows(const ps_model_rates *r)
@@ -137,10 +175,10 @@ static struct need splice_need(const ps_model_rates *r, const ps_sae_rates *sae,
 					.tokens = w->windows * r->costs.window,
 					.hidden_copies = 3,
 					.head = true,
-					.held_bytes = ps_sae_bytes(shape.d_in, shape.d_sae)},
+					.held_bytes = loaded_bytes(&shape)},
 			     .own = {.bytes = ps_evaluator_bytes(&shape, r->engine.session->threads,
 								 CODED_ROWS) +
-					      CODED_ROWS * row_bytes,
+					      CODED_ROWS * row_bytes + SLACK_BYTES,
 				     .token_bytes = sizeof(int32_t) + 3 * sizeof(double)}};
 }
 
@@ -158,10 +196,10 @@ static struct need ablate_need(const ps_model_rates *r, const ps_sae_rates *sae,
 			   .tokens = w->latents * tokens,
 			   .hidden_copies = 1,
 			   .head = true,
-			   .held_bytes = ps_sae_bytes(shape.d_in, shape.d_sae)},
+			   .held_bytes = loaded_bytes(&shape)},
 		.own = {.bytes = tokens * (shape.d_in * sizeof(float) + sizeof(double)) + codes +
 				 changes + ps_ablation_choose_bytes(shape.d_sae) +
-				 shape.d_sae * sizeof(uint64_t),
+				 shape.d_sae * sizeof(uint64_t) + SLACK_BYTES,
 			.token_bytes = sizeof(int32_t) + 2 * sizeof(double)}};
 }
 
@@ -425,6 +463,11 @@ static ps_memory memory_of(const ps_model_rates *r, struct need need)
 			   .planned = planned(r, engine, r->engine.session->memory_bytes)};
 }
 
+ps_memory ps_memory_magnitude(const ps_model_rates *r)
+{
+	return memory_of(r, magnitude_need(r));
+}
+
 ps_memory ps_memory_wanda(const ps_model_rates *r, const ps_wanda_work *w)
 {
 	return memory_of(r, wanda_need(r, w));
@@ -457,17 +500,29 @@ static ps_memory same(size_t bytes)
 	return (ps_memory){bytes, bytes, bytes};
 }
 
+ps_memory ps_memory_tokenize(const ps_model_rates *r, size_t windows, double document_bytes)
+{
+	const size_t window_bytes = r->costs.window * sizeof(int32_t);
+	size_t capacity = WINDOWS_LEAST;
+
+	while (capacity < windows)
+		capacity *= 2;
+	return same(PS_PROGRAM_BYTES + tokenizer_bytes(r, document_bytes) +
+		    capacity * window_bytes + ps_min_size(PS_BLOCK_BYTES, windows * window_bytes) +
+		    SLACK_BYTES);
+}
+
 /* The rows that count: a bit each, and a number for each block of them. */
 static size_t list_bytes(double rows)
 {
-	return ps_row_list_words((uint64_t)rows) * sizeof(uint64_t);
+	return ps_row_list_words((uint64_t)rows + PS_ROW_BLOCK) * sizeof(uint64_t);
 }
 
 static size_t headers_bytes(const ps_sae_rates *sae, double rows)
 {
 	const size_t shard = ps_cache_shard_rows(sae->d_in, PS_F32, 1);
 
-	return (size_t)ceil(rows / (double)shard) * (16 << 10);
+	return (size_t)ceil(rows / (double)shard + 1) * (17 << 10);
 }
 
 ps_memory ps_memory_train(const ps_session *s, const ps_sae_rates *sae, double rows)
@@ -484,13 +539,55 @@ ps_memory ps_memory_train(const ps_session *s, const ps_sae_rates *sae, double r
 		    ps_evaluate_bytes(&shape, s->threads) + (1 << 20));
 }
 
+static ps_bootstrap bootstrap_of(double samples)
+{
+	return (ps_bootstrap){.replicates = (size_t)samples, .confidence = 0.95};
+}
+
 ps_memory ps_memory_transfer(const ps_session *s, const ps_sae_rates *sae, double rows,
 			     double windows, double samples)
 {
 	const ps_sae shape = saved_shape(sae);
-	const ps_bootstrap bootstrap = {.replicates = (size_t)samples, .confidence = 0.95};
+	const ps_bootstrap bootstrap = bootstrap_of(samples);
 
 	return same(PS_PROGRAM_BYTES + 2 * (list_bytes(rows) + headers_bytes(sae, rows)) +
-		    ps_sae_bytes(shape.d_in, shape.d_sae) + ps_clusters_bytes((size_t)rows) +
-		    ps_transfer_bytes(&shape, (size_t)windows, &bootstrap, s->threads));
+		    loaded_bytes(&shape) + ps_clusters_bytes((size_t)rows) +
+		    ps_transfer_bytes(&shape, (size_t)windows, &bootstrap, s->threads) +
+		    SLACK_BYTES);
+}
+
+ps_memory ps_memory_seeds(const ps_session *s, const ps_sae_rates *sae, size_t saes, double samples)
+{
+	const ps_sae shape = saved_shape(sae);
+	const ps_bootstrap bootstrap = bootstrap_of(samples);
+
+	return same(PS_PROGRAM_BYTES + saes * loaded_bytes(&shape) +
+		    ps_seeds_bytes(saes, shape.d_sae, shape.d_in, &bootstrap, s->threads) +
+		    SLACK_BYTES);
+}
+
+ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
+			     const ps_survival_work *w, const ps_ablate_work *ablated)
+{
+	const ps_sae shape = saved_shape(sae);
+	const ps_bootstrap bootstrap = bootstrap_of(w->samples);
+	const size_t latents = shape.d_sae, windows = (size_t)w->windows,
+		     columns = ablated->latents * (ablated->windows + 4) * sizeof(double);
+	size_t comparison = ps_match_bytes(latents, latents, shape.d_in, s->threads);
+
+	comparison = ps_max_size(comparison,
+				 ps_fragility_bytes(latents, windows, &bootstrap, s->threads));
+	if (ablated->latents)
+		comparison = ps_max_size(
+			comparison, columns + ps_ablation_bytes(ablated->latents, ablated->windows,
+								&bootstrap, s->threads));
+	return same(PS_PROGRAM_BYTES + (w->dense + 1) * loaded_bytes(&shape) + list_bytes(w->rows) +
+		    headers_bytes(sae, w->rows) + ps_clusters_bytes((size_t)w->rows) +
+		    ps_firing_bytes(&shape, windows, s->threads) +
+		    latents * (sizeof(uint8_t) + sizeof(double)) + comparison + SLACK_BYTES);
+}
+
+ps_memory ps_memory_report(size_t conditions)
+{
+	return same(PS_PROGRAM_BYTES + REPORT_BYTES + conditions * REPORT_CONDITION_BYTES);
 }

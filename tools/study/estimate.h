@@ -21,6 +21,7 @@ typedef struct ps_wanda_work {
 typedef struct ps_ppl_work {
 	double tokens; /* that are scored: all of the text, or max_tokens of it */
 	size_t window, stride;
+	double text_bytes; /* length of the text, for the memory of its tokenizer */
 } ps_ppl_work;
 
 /* Activation caches made in one pass. */
@@ -85,24 +86,36 @@ double ps_seconds_report(size_t conditions);
 
 /* --- memory --- */
 
-/* Bytes that the step's command plans. */
+/* Bytes that the step's command plans. Where no pass can be made smaller, all three are equal. They
+ * are a little more than the command's own plan, never less: a study names the least budget with
+ * which all of its steps run. */
 typedef struct ps_memory {
 	size_t least;   /* it does not run with less */
 	size_t wanted;  /* more makes it no faster */
 	size_t planned; /* within the session's budget */
 } ps_memory;
 
+/* document_bytes: length of the longest document, which is tokenized as a whole. */
+ps_memory ps_memory_tokenize(const ps_model_rates *rates, size_t windows, double document_bytes);
+ps_memory ps_memory_magnitude(const ps_model_rates *rates);
 ps_memory ps_memory_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
+/* tokens of the work: no fewer than the text has. */
 ps_memory ps_memory_ppl(const ps_model_rates *rates, const ps_ppl_work *work);
 ps_memory ps_memory_cache(const ps_model_rates *rates, const ps_cache_work *work);
 ps_memory ps_memory_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			   const ps_splice_work *work);
 ps_memory ps_memory_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			   const ps_ablate_work *work);
-/* One SAE on a cache of so many rows. least, wanted and planned are equal, here and in
- * ps_memory_transfer. */
+/* One SAE on a cache of so many rows. */
 ps_memory ps_memory_train(const ps_session *session, const ps_sae_rates *sae, double rows);
 ps_memory ps_memory_transfer(const ps_session *session, const ps_sae_rates *sae, double rows,
 			     double windows, double samples);
+ps_memory ps_memory_seeds(const ps_session *session, const ps_sae_rates *sae, size_t saes,
+			  double samples);
+/* ablated: what the ablation's record holds; no latents: there is none. */
+ps_memory ps_memory_survival(const ps_session *session, const ps_sae_rates *sae,
+			     const ps_survival_work *work, const ps_ablate_work *ablated);
+/* results.json, tables, figures and report. */
+ps_memory ps_memory_report(size_t conditions);
 
 #endif

@@ -5,17 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/checked.h"
 #include "core/base/clock.h"
-#include "core/model/kernel.h"
 #include "io/folder.h"
 #include "tools/engine/engine.h"
 #include "tools/run/belonging.h"
 #include "tools/run/progress_line.h"
 #include "tools/study/claim.h"
 #include "tools/study/cost.h"
+#include "tools/study/inputs.h"
+#include "tools/study/recording.h"
+#include "tools/study/standing.h"
 
 enum { POLL_MS = 500 }; /* between two looks at what other processes have done */
 
@@ -38,15 +41,19 @@ struct batch {
 	size_t count;
 };
 
-/* Reads again the records that other processes may have written or removed meanwhile. */
+/* Reads again the records that other processes may have written or removed meanwhile. A summary of
+ * records may have become an old one. */
 static int look_around(struct execution *e)
 {
 	ps_graph *g = e->graph;
 	int rc = 0;
 
-	for (size_t i = 0; i < g->count && !rc; i++)
-		if (g->nodes[i].state != PS_NODE_DONE || g->nodes[i].kind->transient)
-			rc = ps_graph_look(g, &g->nodes[i]);
+	for (size_t i = 0; i < g->count && !rc; i++) {
+		ps_node *n = &g->nodes[i];
+
+		if (n->state != PS_NODE_DONE || n->kind->transient || !n->kind->arguments)
+			rc = ps_graph_look(g, n);
+	}
 	return rc;
 }
 
@@ -62,12 +69,27 @@ size_t ps_execute_cache_slots(const ps_graph *g, const ps_graph_model *m,
 	return ps_min_size(ps_max_size((size_t)fit, 2), m->condition_count);
 }
 
+/* Whether a cache, or the folder of one that is to come, is there. A link to a folder elsewhere
+ * stays when its cache goes. */
+static bool is_on_disk(const ps_node *n)
+{
+	char manifest[PATH_MAX];
+	struct stat st;
+
+	if (lstat(n->output, &st))
+		return false;
+	if (!S_ISLNK(st.st_mode))
+		return true;
+	snprintf(manifest, sizeof manifest, "%s/" PS_MANIFEST, n->output);
+	return !access(manifest, F_OK);
+}
+
 static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < m->condition_count; i++)
-		count += !access(g->nodes[m->conditions[i].cache].output, F_OK);
+		count += is_on_disk(&g->nodes[m->conditions[i].cache]);
 	return count;
 }
 
@@ -79,7 +101,7 @@ static bool has_room(const struct execution *e, const ps_node *n)
 	const ps_graph_model *own = &g->models[n->model];
 	const size_t live = live_caches(g, own);
 	/* A cache that lies there unfinished needs no further room. */
-	const size_t more = access(n->output, F_OK) ? 1 : 0;
+	const size_t more = is_on_disk(n) ? 0 : 1;
 	uint64_t others = 0;
 
 	if (e->options->keep_caches || e->crowded)
@@ -125,7 +147,7 @@ static int remove_unread(struct execution *e)
 	for (size_t i = 0; i < g->count && !rc && !e->options->keep_caches; i++) {
 		ps_node *n = &g->nodes[i];
 
-		if (!n->kind->transient || access(n->output, F_OK))
+		if (!n->kind->transient || !is_on_disk(n))
 			continue;
 		if (!looked)
 			rc = look_around(e);
@@ -189,6 +211,9 @@ static int try_claim(struct execution *e, ps_node *n, bool *taken)
 	*taken = false;
 	if (!ps_graph_wanted(e->graph, n) || ps_graph_missing(e->graph, n))
 		return 0;
+	rc = ps_standing_check_node(e->graph, e->options, n);
+	if (rc)
+		return rc;
 	rc = claim_step(e, n, taken);
 	if (rc || !*taken || !n->kind->transient)
 		return rc;
@@ -262,62 +287,25 @@ static int make_folders(const ps_graph *g, const ps_node *n)
 	return rc;
 }
 
-/* What the node has read must still be what its key says: another process, with another study
- * file, may have replaced it meanwhile. */
-static int check_inputs(const ps_graph *g, const ps_node *n)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < n->after_count && !rc; i++) {
-		const ps_node *input = &g->nodes[n->after[i]];
-		ps_record r;
-
-		if (ps_record_read(&r, input->record) != PS_RECORD_WHOLE ||
-		    strcmp(r.key, input->key))
-			rc = ps_fail(&g->session->diag, PS_EFAILED,
-				     "%s: %s was replaced while it was read, by a study of other "
-				     "inputs in the same folder; the result is not kept",
-				     n->id, input->id);
-		ps_record_close(&r);
-	}
-	return rc;
-}
-
-/* A record says that its step is done. The one of other inputs goes before its output does. */
-static int remove_record(const ps_graph *g, const ps_node *n)
-{
-	if (n->state == PS_NODE_DONE || !unlink(n->record) || errno == ENOENT)
-		return 0;
-	return ps_fail_errno(&g->session->diag, errno, "cannot remove %s", n->record);
-}
-
 static int record(struct execution *e, ps_node *n, json_t *result)
 {
 	ps_graph *g = e->graph;
-	const ps_kernel kernel = ps_kernel_choose(ps_step_uses_precision(n) ? g->session->precision
-									    : PS_PRECISION_F32);
-	ps_record r = {.id = n->id,
-		       .command = n->kind->command,
-		       .kernel = ps_step_uses_kernel(n) ? kernel.name : PS_NO_KERNEL,
-		       .inputs = n->inputs,
-		       .result = result};
 	int rc;
 
-	memcpy(r.key, n->key, sizeof r.key);
 	if (!ps_claim_held(e->claims, n->id))
 		return ps_fail(
 			&g->session->diag, PS_EFAILED,
 			"%s: another process took the step over, as if this one were dead: its "
 			"result is left to that process",
 			n->id);
-	rc = check_inputs(g, n);
+	rc = ps_inputs_check(g, n);
 	if (!rc)
-		rc = ps_record_write(&r, n->record, &g->session->diag);
+		rc = ps_recording_write(g, n, result);
 	if (!rc)
 		rc = ps_graph_look(g, n);
 	if (!rc && n->state != PS_NODE_DONE)
-		rc = ps_fail(&g->session->diag, PS_EFAILED, "%s: %s was not made", n->id,
-			     n->output ? n->output : n->record);
+		rc = ps_fail(&g->session->diag, PS_EFAILED, "%s: it was made, and yet: %s", n->id,
+			     n->fault);
 	return rc;
 }
 
@@ -334,44 +322,81 @@ static void announce(const struct execution *e, const struct batch *batch, char 
 	ps_progress_step_begin(&step);
 }
 
+/* Calls the command, with the budget that graph and records leave. */
+static int call(const struct execution *e, struct batch *batch)
+{
+	ps_graph *g = e->graph;
+	const size_t budget = g->session->memory_bytes, excess = ps_graph_excess(g);
+	int rc;
+
+	g->session->memory_bytes = budget > excess ? budget - excess : 1;
+	rc = batch->node[0]->kind->run(g, batch->node, batch->count, batch->result);
+	g->session->memory_bytes = budget;
+	return rc;
+}
+
 /* If memory is too small for all nodes, half of them are tried. Nothing has been written then. */
 static int run_batch(struct execution *e, struct batch *batch)
 {
-	ps_graph *g = e->graph;
-	const ps_step_kind *kind = batch->node[0]->kind;
 	int rc;
 
-	ps_session_forget(g->session);
-	rc = kind->run(g, batch->node, batch->count, batch->result);
+	ps_session_forget(e->graph->session);
+	rc = call(e, batch);
 	while (rc == PS_EBUDGET && batch->count > 1) {
-		g->session->diag = (ps_diag){{0}};
+		e->graph->session->diag = (ps_diag){{0}};
 		release(e, batch, (batch->count + 1) / 2);
-		rc = kind->run(g, batch->node, batch->count, batch->result);
+		rc = call(e, batch);
 	}
 	return rc;
 }
 
-static int carry_out(struct execution *e, struct batch *batch)
+/* Prepares the nodes of a batch. *ready false: an input has to be made anew first. */
+static int prepare(struct execution *e, struct batch *batch, bool *ready)
+{
+	ps_graph *g = e->graph;
+	int rc = 0;
+
+	*ready = true;
+	for (size_t i = 0; i < batch->count && !rc && *ready; i++) {
+		rc = make_folders(g, batch->node[i]);
+		if (!rc)
+			rc = ps_inputs_look(g, batch->node[i], ready);
+	}
+	for (size_t i = 0; i < batch->count && !rc && *ready; i++) {
+		const ps_node *n = batch->node[i];
+
+		if (*n->fault)
+			ps_session_say(g->session, "%s: %s: it is made anew", n->id, n->fault);
+		rc = ps_standing_clear(g, n);
+	}
+	return rc;
+}
+
+static int run_and_record(struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
 	const double started = ps_clock();
 	char name[256], number[64];
-	int rc = 0;
+	int rc;
 
-	for (size_t i = 0; i < batch->count && !rc; i++)
-		rc = make_folders(g, batch->node[i]);
-	for (size_t i = 0; i < batch->count && !rc; i++)
-		rc = remove_record(g, batch->node[i]);
 	announce(e, batch, name, sizeof name);
-	if (!rc)
-		rc = run_batch(e, batch);
+	rc = run_batch(e, batch);
 	for (size_t i = 0; i < batch->count && !rc; i++)
 		rc = record(e, batch->node[i], batch->result[i]);
-	if (!rc) {
-		ps_progress_step_end(
-			headline(batch->node[0], batch->result[0], number, sizeof number));
-		ps_cost_note(g, batch->node, batch->count, ps_clock() - started);
-	}
+	if (rc)
+		return rc;
+	ps_progress_step_end(headline(batch->node[0], batch->result[0], number, sizeof number));
+	ps_cost_note(g, batch->node, batch->count, ps_clock() - started);
+	return 0;
+}
+
+static int carry_out(struct execution *e, struct batch *batch)
+{
+	bool ready;
+	int rc = prepare(e, batch, &ready);
+
+	if (!rc && ready)
+		rc = run_and_record(e, batch);
 	release(e, batch, 0);
 	return rc ? rc : remove_unread(e);
 }
@@ -414,7 +439,7 @@ static bool is_untidy(ps_graph *g)
 	const char *locks = ps_graph_text(g, "%s/locks", g->out);
 
 	for (size_t i = 0; i < g->count; i++)
-		if (g->nodes[i].kind->transient && !access(g->nodes[i].output, F_OK))
+		if (g->nodes[i].kind->transient && is_on_disk(&g->nodes[i]))
 			return true;
 	return locks && !access(locks, F_OK);
 }
@@ -484,6 +509,11 @@ int ps_execute_all(ps_graph *g, const ps_execute_options *o)
 
 static int missing_input(const ps_graph *g, const ps_node *n, const ps_node *input)
 {
+	if (input->state == PS_NODE_CHANGED)
+		return ps_fail(&g->session->diag, PS_EINPUT,
+			       "%s reads %s, which is not what was made: %s (--only %s --force "
+			       "makes it anew)",
+			       n->id, input->output, input->fault, input->id);
 	return ps_fail(&g->session->diag, PS_EINPUT,
 		       "%s reads %s, which is %s: do that step first (--only %s)", n->id,
 		       input->output ? input->output : input->record,
@@ -528,6 +558,8 @@ static int claim_and_do(struct execution *e, ps_node *n)
 		rc = claim_waiting(e, n);
 	if (!rc && n->state != PS_NODE_DONE)
 		rc = carry_out(e, &batch);
+	if (!rc && n->state != PS_NODE_DONE && ps_graph_missing(e->graph, n))
+		rc = missing_input(e->graph, n, ps_graph_missing(e->graph, n));
 	return rc ? rc : tidy_up(e);
 }
 
@@ -545,32 +577,4 @@ int ps_execute_only(ps_graph *g, ps_node *n, const ps_execute_options *o)
 		rc = claim_and_do(&e, n);
 	ps_claims_close(e.claims);
 	return rc;
-}
-
-/* --- what would be replaced --- */
-
-int ps_execute_check(ps_graph *g, const ps_execute_options *o)
-{
-	char names[768] = "", reason[128];
-	size_t count = 0;
-
-	for (size_t i = 0; i < g->count && !o->force; i++) {
-		const ps_node *n = &g->nodes[i];
-
-		if (n->state != PS_NODE_STALE || n->kind->summary || !ps_graph_wanted(g, n))
-			continue;
-		if (strlen(names) + strlen(n->id) + sizeof reason < sizeof names && count < 8) {
-			ps_graph_reason(g, n, reason, sizeof reason);
-			snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s (%s)",
-				 count ? ", " : "", n->id, reason);
-		} else if (!strstr(names, " ...")) {
-			strncat(names, " ...", sizeof names - strlen(names) - 1);
-		}
-		count++;
-	}
-	if (!count)
-		return 0;
-	return ps_fail(&g->session->diag, PS_EUSAGE,
-		       "%s: %zu finished step%s would be replaced: %s; --force replaces %s", g->out,
-		       count, count == 1 ? "" : "s", names, count == 1 ? "it" : "them");
 }

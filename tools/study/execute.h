@@ -29,8 +29,6 @@ int ps_execute_all(ps_graph *graph, const ps_execute_options *options) PS_MUST_U
  * step will read are removed too. */
 int ps_execute_only(ps_graph *graph, ps_node *node, const ps_execute_options *options) PS_MUST_USE;
 
-/* Unless force is set: PS_EUSAGE if finished steps would be replaced, which are named. */
-int ps_execute_check(ps_graph *graph, const ps_execute_options *options) PS_MUST_USE;
 /* How many caches of a model may be on the disk at a time. */
 size_t ps_execute_cache_slots(const ps_graph *graph, const ps_graph_model *model,
 			      const ps_execute_options *options);

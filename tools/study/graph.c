@@ -5,10 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "io/folder.h"
 #include "tools/run/nearest.h"
+#include "tools/study/outputs.h"
+
+enum {
+	NODE_BYTES = 12 << 10, /* of a node: arguments, inputs, names */
+	RECORD_FACTOR = 6,     /* bytes in memory for a byte of a record's file */
+	FREE_BYTES = 4 << 20,  /* of PS_PROGRAM_BYTES, left for a study's graph */
+};
 
 struct ps_graph_block {
 	struct ps_graph_block *next;
@@ -43,18 +48,32 @@ const char *ps_graph_text(ps_graph *g, const char *format, ...)
 	return text;
 }
 
+/* Forgets what the node has of its record. */
+static void forget(ps_node *n)
+{
+	json_decref(n->result);
+	json_decref(n->past);
+	json_decref(n->cache_kernels);
+	free(n->kernel);
+	n->result = n->past = n->cache_kernels = NULL;
+	n->kernel = NULL;
+	n->checksum[0] = n->fault[0] = 0;
+	n->damaged = false;
+	n->state = PS_NODE_TODO;
+}
+
 void ps_graph_close(ps_graph *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		ps_node *n = &g->nodes[i];
 
 		json_decref(n->inputs);
-		json_decref(n->result);
-		json_decref(n->past);
-		free(n->kernel);
+		forget(n);
 	}
 	free(g->nodes);
 	json_decref(g->identity);
+	json_decref(g->states);
+	json_decref(g->digests);
 	while (g->blocks) {
 		struct ps_graph_block *next = g->blocks->next;
 
@@ -66,60 +85,43 @@ void ps_graph_close(ps_graph *g)
 
 /* --- states --- */
 
-/* Whether every file that a manifest names is there in its size. */
-static bool has_files(const char *folder, const json_t *files)
+/* Whether a summary was made from the records that are there now. A record that is to be made anew
+ * is left out: once it is made, the summary is looked at again. */
+static bool same_records(const ps_graph *g, ps_node *n, const json_t *records)
 {
-	const char *name;
-	json_t *file;
+	for (size_t i = 0; i < n->after_count; i++) {
+		const ps_node *input = &g->nodes[n->after[i]];
+		const char *then = json_string_value(json_object_get(records, input->id));
 
-	json_object_foreach ((json_t *)files, name, file) {
-		struct stat st;
-		char *path;
-		bool there;
-
-		if (asprintf(&path, "%s/%s", folder, name) < 0)
-			return false;
-		there = !stat(path, &st) &&
-			st.st_size == json_integer_value(json_object_get(file, "bytes"));
-		free(path);
-		if (!there)
-			return false;
+		if (input->state != PS_NODE_DONE || (then && !strcmp(then, input->checksum)))
+			continue;
+		snprintf(n->fault, sizeof n->fault, "%s was made anew since", input->id);
+		return false;
 	}
 	return true;
 }
 
-/* Whether the output is there. A folder counts once its manifest is complete and its files are
- * there. */
-static bool is_there(const ps_node *n)
+/* A record with the node's key counts only if its outputs are those that it names. */
+static int set_state(ps_graph *g, ps_node *n, const ps_record *r)
 {
-	ps_diag ignored = {{0}};
-	json_t *manifest = NULL;
-	bool there;
+	ps_outputs_state outputs;
+	int rc;
 
-	if (!n->output)
-		return true;
-	if (!n->folder)
-		return !access(n->output, F_OK);
-	if (ps_folder_read_manifest(&ps_sys_linux, n->output, &manifest, &ignored))
-		return false;
-	there = json_is_true(json_object_get(manifest, "complete")) &&
-		has_files(n->output, json_object_get(manifest, "files"));
-	json_decref(manifest);
-	return there;
-}
-
-/* A record with the node's key counts only if its output is there too. */
-static void set_state(ps_node *n, const ps_record *r)
-{
 	if (strcmp(r->key, n->key)) {
 		n->state = PS_NODE_STALE;
-		return;
+		return 0;
 	}
+	rc = ps_outputs_check(g, n, r->outputs, &outputs, n->fault, sizeof n->fault);
+	if (rc)
+		return rc;
 	n->result = json_incref(r->result);
-	if (is_there(n))
-		n->state = PS_NODE_DONE;
-	else
+	if (outputs == PS_OUTPUTS_GONE)
 		n->state = n->kind->transient ? PS_NODE_GONE : PS_NODE_TODO;
+	else if (outputs == PS_OUTPUTS_CHANGED)
+		n->state = n->kind->summary ? PS_NODE_TODO : PS_NODE_CHANGED;
+	else if (n->kind->arguments || same_records(g, n, r->records))
+		n->state = PS_NODE_DONE;
+	return 0;
 }
 
 int ps_graph_look(ps_graph *g, ps_node *n)
@@ -128,22 +130,38 @@ int ps_graph_look(ps_graph *g, ps_node *n)
 	ps_record_state state = ps_record_read(&record, n->record);
 	int rc = 0;
 
-	json_decref(n->result);
-	json_decref(n->past);
-	free(n->kernel);
-	n->result = n->past = NULL;
-	n->kernel = NULL;
-	n->state = PS_NODE_TODO;
+	forget(n);
 	n->damaged = state == PS_RECORD_DAMAGED;
 	if (state == PS_RECORD_WHOLE) {
 		n->past = json_incref(record.inputs);
+		n->cache_kernels = json_incref(record.cache_kernels);
 		n->kernel = strdup(record.kernel);
-		set_state(n, &record);
-		if (!n->kernel)
-			rc = ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a record");
+		memcpy(n->checksum, record.checksum, sizeof n->checksum);
+		rc = n->kernel ? set_state(g, n, &record)
+			       : ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a record");
 	}
 	ps_record_close(&record);
 	return rc;
+}
+
+size_t ps_graph_bytes(const ps_graph *g)
+{
+	size_t records = 0;
+
+	for (size_t i = 0; i < g->count; i++) {
+		struct stat st;
+
+		if (!stat(g->nodes[i].record, &st))
+			records += (size_t)st.st_size;
+	}
+	return g->count * NODE_BYTES + records * RECORD_FACTOR;
+}
+
+size_t ps_graph_excess(const ps_graph *g)
+{
+	const size_t held = ps_graph_bytes(g);
+
+	return held > FREE_BYTES ? held - FREE_BYTES : 0;
 }
 
 int ps_graph_look_all(ps_graph *g)
@@ -173,7 +191,8 @@ bool ps_graph_is_read(const ps_graph *g, const ps_node *n)
 
 bool ps_graph_wanted(const ps_graph *g, const ps_node *n)
 {
-	return n->state != PS_NODE_DONE && (!n->kind->transient || ps_graph_is_read(g, n));
+	return n->state != PS_NODE_DONE &&
+	       (!n->kind->transient || n->state == PS_NODE_CHANGED || ps_graph_is_read(g, n));
 }
 
 size_t ps_graph_done(const ps_graph *g)

@@ -23,13 +23,15 @@
  * States. ps_graph_look reads them from the disk. The executor changes them as it works:
  *
  *                         outputs made, record written
- *        TODO, STALE, GONE ---------------------------> DONE
+ *   TODO, STALE, CHANGED, GONE ------------------------> DONE
  *              ^                                          |
  *              +------------------------------------------+
  *                caches: after the last reader the cache and its record are removed
  *
- *        TODO    no record, or a record without the output
+ *        TODO    no record, or a record without its outputs. A summary also where an output is not
+ *                the recorded one, or a record that it was made from has been made anew
  *        STALE   the record has another key
+ *        CHANGED an output is not the recorded one: it is replaced only with --force
  *        GONE    a cache's record without the cache: somebody else removed it */
 #ifndef PS_TOOLS_STUDY_GRAPH_H
 #define PS_TOOLS_STUDY_GRAPH_H
@@ -40,9 +42,12 @@
 #include "tools/study/steps.h"
 #include "tools/study/study_file.h"
 
+enum { PS_FAULT_BYTES = 256 };
+
 typedef enum ps_node_state {
 	PS_NODE_TODO,
 	PS_NODE_STALE,
+	PS_NODE_CHANGED,
 	PS_NODE_DONE,
 	PS_NODE_GONE
 } ps_node_state;
@@ -61,10 +66,14 @@ struct ps_node {
 	json_t *inputs; /* what the key is the digest of; owned */
 	char key[PS_DIGEST_TEXT];
 	ps_node_state state;
-	bool damaged;   /* there is a record, but it cannot be used */
-	json_t *result; /* owned; NULL while not done */
-	json_t *past;   /* inputs that the record on the disk has; owned; NULL: no record */
-	char *kernel;   /* that the record names; owned; NULL: no record */
+	bool damaged;               /* there is a record, but it cannot be used */
+	char fault[PS_FAULT_BYTES]; /* what is not as recorded; empty: nothing is */
+	json_t *result;             /* owned; NULL while not done */
+	/* Of the record on the disk, owned; NULL: no record. */
+	json_t *past; /* inputs */
+	json_t *cache_kernels;
+	char *kernel;
+	char checksum[PS_DIGEST_TEXT]; /* of that record; empty: none */
 };
 
 /* What a model's nodes have in common. */
@@ -96,10 +105,13 @@ typedef struct ps_graph {
 	const ps_study_file *file;
 	const char *path; /* of the study file */
 	const char *out;  /* study folder */
+	bool read_all;    /* outputs are read whole, whatever their state on the disk */
 	ps_node *nodes;   /* every node stands after those that it reads */
 	size_t count, capacity;
 	ps_graph_model *models;
 	json_t *identity; /* {path: what stands for it in a key} */
+	json_t *states;   /* {path: state on the disk} of models and texts */
+	json_t *digests;  /* {path and state: digest} of outputs that were read */
 	/* The perplexity text is the same file as a training text, or has the same bytes. */
 	bool ppl_text_trained;
 	size_t assemble, report;       /* nodes */
@@ -108,7 +120,8 @@ typedef struct ps_graph {
 } ps_graph;
 
 /* Opens the models, digests texts and tokenizers, checks the study's options against the models,
- * and makes all nodes. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model
+ * and makes all nodes. Of the graph that is handed in, read_all is kept, so it must be set. Writes
+ * nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model
  * or text cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;
@@ -119,14 +132,21 @@ int ps_graph_build_for(ps_graph *graph, ps_session *session, const ps_study_file
 		       const char *path, const char *out, const char *step) PS_MUST_USE;
 void ps_graph_close(ps_graph *graph); /* a zeroed one is allowed */
 
-/* Reads the node's record and looks for its output. Sets state, damaged, result, past and
- * kernel. */
+/* Reads the node's record and compares its outputs with it. Sets all that the node has of its
+ * record, and state, damaged and fault. A summary is compared with the records that it reads as
+ * they were when these were looked at. PS_EINPUT: an output cannot be read. */
 int ps_graph_look(ps_graph *graph, ps_node *node) PS_MUST_USE;
 /* The same for all nodes. */
 int ps_graph_look_all(ps_graph *graph) PS_MUST_USE;
 
-/* Whether the node must run: it is not done and, if it is a cache, a node that reads it must
- * run. */
+/* Bytes of the graph, and of all records there are as values in memory. Reads no record. */
+size_t ps_graph_bytes(const ps_graph *graph);
+/* So much of them goes beyond what every plan counts for the program. A step's command has so much
+ * less. */
+size_t ps_graph_excess(const ps_graph *graph);
+
+/* Whether the node must run: it is not done and, if it is a cache, a node that reads it must run,
+ * or it lies there and is not the recorded one. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
 /* How many nodes need not run. */
 size_t ps_graph_done(const ps_graph *graph);
@@ -141,8 +161,9 @@ bool ps_graph_reads(const ps_graph *graph, const ps_node *a, const ps_node *b);
  * the nearest id is named; or several fit, and two of them are named. */
 int ps_graph_find(ps_graph *graph, const char *name, ps_node **node) PS_MUST_USE;
 
-/* Writes why the node must run: "new", "k: 16 -> 8", "mask.safetensors is missing". For a node that
- * need not run: "done" or "not needed any more". */
+/* Writes why the node must run: "new", "k: 16 -> 8", "text.txt has changed", "output
+ * runs/llama/dense/mask.safetensors is gone". For a node that need not run: "done" or "not needed
+ * any more". */
 void ps_graph_reason(const ps_graph *graph, const ps_node *node, char *out, size_t size);
 
 /* Zeroed bytes that live until the graph is closed. NULL: no memory. */

@@ -1,14 +1,11 @@
-/* Builds the graph from the study file: opens the models, digests the texts, adds all nodes. */
-#include <limits.h>
+/* Builds the graph from the study file: names the models, adds all nodes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/checkpoint.h"
-#include "io/known_digest.h"
-#include "io/text_file.h"
 #include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
+#include "tools/study/sources.h"
 
 /* Copies the name, with '_' for each character that a step's name may not have. */
 static const char *plain_name(ps_graph *g, const char *name)
@@ -20,39 +17,6 @@ static const char *plain_name(ps_graph *g, const char *name)
 	for (size_t i = 0; out && name[i]; i++)
 		out[i] = strchr(plain, name[i]) ? name[i] : '_';
 	return out;
-}
-
-/* The digest of a text or of tokenizer.json. `limit`: bytes that such a file may have. */
-static int digest_file(ps_graph *g, const char *path, uint64_t limit, char out[PS_DIGEST_TEXT])
-{
-	uint64_t bytes, digest;
-	int rc = ps_known_digest(&ps_sys_linux, path, &g->session->context, true, &bytes, &digest,
-				 &g->session->diag);
-
-	if (!rc && bytes > limit)
-		rc = ps_fail(&g->session->diag, PS_EINPUT,
-			     "%s: %llu bytes, more than the %llu that such a file may have", path,
-			     (unsigned long long)bytes, (unsigned long long)limit);
-	if (!rc)
-		ps_digest_format(digest, out);
-	return rc;
-}
-
-static int digest_text(ps_graph *g, const char *path)
-{
-	char digest[PS_DIGEST_TEXT];
-	int rc = digest_file(g, path, PS_TEXT_BYTES_MAX, digest);
-
-	return rc ? rc : ps_graph_identify(g, path, json_string(digest));
-}
-
-static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_TEXT])
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof path, "%s/tokenizer.json", folder) >= (int)sizeof path)
-		return ps_fail(&g->session->diag, PS_EINPUT, "%s: the path is too long", folder);
-	return digest_file(g, path, UINT64_MAX, out);
 }
 
 static int check_layer(const ps_graph *g, const ps_graph_model *m)
@@ -76,34 +40,6 @@ static int check_bos(const ps_graph *g, const ps_graph_model *m)
 	return ps_fail(&g->session->diag, PS_EINPUT,
 		       "%s: bos_token_id is missing or null, and the study's perplexity needs it",
 		       m->spec->path);
-}
-
-/* Reads the checkpoint's config and digests, and makes its path known for keys. */
-static int open_checkpoint(ps_graph *g, ps_graph_model *m)
-{
-	ps_diag *diag = &g->session->diag;
-	ps_checkpoint *checkpoint = NULL;
-	uint64_t digest;
-	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, m->spec->path, diag);
-
-	if (!rc)
-		rc = ps_checkpoint_digest(checkpoint, &g->session->context, &digest, diag);
-	if (!rc)
-		rc = digest_tokenizer(g, ps_checkpoint_folder(checkpoint), m->tokenizer);
-	if (!rc) {
-		ps_digest_format(digest, m->digest);
-		m->config = *ps_checkpoint_config(checkpoint);
-		m->weight_bytes = ps_checkpoint_bytes(checkpoint);
-		rc = check_layer(g, m);
-		if (!rc)
-			rc = check_bos(g, m);
-	}
-	ps_checkpoint_close(checkpoint);
-	if (rc)
-		return rc;
-	return ps_graph_identify(g, m->spec->path,
-				 json_pack("{s:s, s:{s:s, s:i}}", "weights", m->digest, "tokenizer",
-					   "digest", m->tokenizer, "bos", (int)m->config.bos));
 }
 
 /* "wanda-0.5": with as many digits as tell the sparsity from every other one. */
@@ -186,10 +122,10 @@ static int digest_texts(ps_graph *g)
 {
 	const ps_study_file *f = g->file;
 	const json_t *measured;
-	int rc = digest_text(g, f->ppl.text);
+	int rc = ps_source_text(g, f->ppl.text);
 
 	for (unsigned i = 0; i < f->text_count && !rc; i++)
-		rc = digest_text(g, f->text[i]);
+		rc = ps_source_text(g, f->text[i]);
 	measured = json_object_get(g->identity, f->ppl.text);
 	for (unsigned i = 0; i < f->text_count && !rc; i++)
 		g->ppl_text_trained |=
@@ -203,7 +139,11 @@ static int add_models(ps_graph *g, size_t first, size_t end)
 	int rc = 0;
 
 	for (size_t i = first; i < end && !rc; i++) {
-		rc = open_checkpoint(g, &g->models[i]);
+		rc = ps_source_model(g, &g->models[i]);
+		if (!rc)
+			rc = check_layer(g, &g->models[i]);
+		if (!rc)
+			rc = check_bos(g, &g->models[i]);
 		if (!rc)
 			rc = open_conditions(g, &g->models[i]);
 	}
@@ -233,11 +173,17 @@ int ps_graph_build_for(ps_graph *g, ps_session *session, const ps_study_file *fi
 	size_t model;
 	int rc;
 
-	*g = (ps_graph){.session = session, .file = file, .path = path, .out = out};
+	*g = (ps_graph){.session = session,
+			.file = file,
+			.path = path,
+			.out = out,
+			.read_all = g->read_all};
 	g->assemble = g->report = PS_NO_NODE;
 	g->identity = json_object();
+	g->states = json_object();
+	g->digests = json_object();
 	g->models = ps_graph_take(g, count * sizeof *g->models);
-	if (!g->identity || !g->models)
+	if (!g->identity || !g->states || !g->digests || !g->models)
 		return ps_fail(&session->diag, PS_EBUDGET, "no memory for %zu models", count);
 	rc = name_models(g);
 	if (!rc)

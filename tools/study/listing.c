@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/report/results_schema.h"
 #include "core/base/arena.h"
 #include "core/base/checked.h"
-#include "io/file.h"
+#include "tools/cmd/results_file.h"
 #include "tools/study/cost.h"
 #include "tools/study/results.h"
 
@@ -263,8 +262,7 @@ int ps_study_print_results(const ps_graph *g)
 
 	if (g->session->json || g->session->quiet)
 		return 0;
-	rc = ps_file_read_json(&ps_sys_linux, g->nodes[g->assemble].output, PS_RESULTS_BYTES_MAX,
-			       &results, &g->session->diag);
+	rc = ps_results_file_read(g->session, g->out, &results);
 	if (!rc)
 		ps_results_print(results);
 	json_decref(results);

@@ -239,6 +239,24 @@ int ps_model_rates_measure(ps_session *s, const ps_rates_question *q, ps_model_r
 	return rc ? rc : ps_engine_open(&r->engine, s, q->model, NULL);
 }
 
+int ps_model_rates_open(ps_session *s, const char *model, size_t window, ps_model_rates *r)
+{
+	ps_tokenizer *tokenizer = NULL;
+	uint64_t digest;
+	int rc;
+
+	*r = (ps_model_rates){0};
+	rc = ps_engine_open(&r->engine, s, model, NULL);
+	if (!rc)
+		rc = ps_model_tokenizer(model, &tokenizer, &digest, &s->diag);
+	if (rc)
+		return rc;
+	r->costs = (ps_model_costs){.config = *r->engine.config, .window = window};
+	r->tokenizer_bytes = ps_tokenizer_bytes(tokenizer);
+	ps_tokenizer_destroy(tokenizer);
+	return 0;
+}
+
 void ps_model_rates_close(ps_model_rates *r)
 {
 	ps_engine_close(&r->engine);

@@ -38,6 +38,10 @@ typedef struct ps_model_rates {
  * small for a sample of windows. Other errors are those of opening a model or a text. */
 int ps_model_rates_measure(ps_session *session, const ps_rates_question *question,
 			   ps_model_rates *rates) PS_MUST_USE;
+/* Opens the model and measures nothing: rates has what plans of memory need, for windows of so many
+ * tokens. Reads the tokenizer. To be closed whatever this returns. */
+int ps_model_rates_open(ps_session *session, const char *model, size_t window,
+			ps_model_rates *rates) PS_MUST_USE;
 void ps_model_rates_close(ps_model_rates *rates); /* a zeroed one is allowed */
 
 #endif

@@ -1,6 +1,6 @@
 #include "tools/study/record.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ static bool is_earlier(const json_t *whole)
 ps_record_state ps_record_read(ps_record *r, const char *path)
 {
 	ps_diag ignored = {{0}};
-	const char *key;
+	const char *key, *seal;
 
 	*r = (ps_record){0};
 	if (access(path, F_OK))
@@ -35,6 +35,9 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 		r->inputs = json_object_get(r->whole, "inputs");
 		return PS_RECORD_WHOLE;
 	}
+	seal = word(r->whole, PS_SEAL);
+	if (seal)
+		snprintf(r->checksum, sizeof r->checksum, "%s", seal);
 	if (ps_json_unseal(r->whole, path, &ignored))
 		return PS_RECORD_DAMAGED;
 	r->id = word(r->whole, "id");
@@ -42,6 +45,9 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 	r->kernel = word(r->whole, "kernel");
 	r->inputs = json_object_get(r->whole, "inputs");
 	r->result = json_object_get(r->whole, "result");
+	r->cache_kernels = json_object_get(r->whole, "cache_kernels");
+	r->outputs = json_object_get(r->whole, "outputs");
+	r->records = json_object_get(r->whole, "records");
 	key = word(r->whole, "key");
 	if (!r->id || !r->command || !r->kernel || !r->inputs || !r->result || !key ||
 	    strlen(key) + 1 != sizeof r->key)
@@ -52,9 +58,10 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 
 int ps_record_write(const ps_record *r, const char *path, ps_diag *diag)
 {
-	json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O}", "id", r->id, "command",
-				  r->command, "kernel", r->kernel, "key", r->key, "inputs",
-				  r->inputs, "result", r->result);
+	json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O}", "id", r->id,
+				  "command", r->command, "kernel", r->kernel, "key", r->key,
+				  "inputs", r->inputs, "result", r->result, "cache_kernels",
+				  r->cache_kernels, "outputs", r->outputs, "records", r->records);
 	int rc = whole ? ps_sealed_write(&ps_sys_linux, path, whole, diag)
 		       : ps_fail(diag, PS_EBUDGET, "%s: no memory for the record", path);
 

@@ -9,6 +9,7 @@
 #include "analysis/report/report_data.h"
 #include "analysis/seeds.h"
 #include "io/safetensors.h"
+#include "io/sealed_json.h"
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
 
@@ -626,6 +627,19 @@ static int fill(struct making *m, json_t *root)
 	return rc;
 }
 
+/* Adds the checksum of all else. */
+static int seal(struct making *m, json_t *root)
+{
+	char digest[PS_DIGEST_TEXT];
+	int rc = ps_json_digest(root, digest, m->context->diag);
+
+	if (!rc)
+		put(m, root, PS_KEY_ROOT_CHECKSUM, json_string(digest));
+	if (!rc && m->full)
+		rc = ps_fail(m->context->diag, PS_EBUDGET, "no memory for results.json");
+	return rc;
+}
+
 json_t *ps_results_settings(const ps_study_file *file)
 {
 	const ps_results_input input = {.file = file};
@@ -655,6 +669,8 @@ int ps_results_make(const ps_results_input *input, const ps_context *context, js
 	rc = fill(&m, root);
 	if (!rc && m.full)
 		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for results.json");
+	if (!rc)
+		rc = seal(&m, root);
 	if (!rc)
 		rc = ps_results_check(root, context->diag);
 	if (rc) {

@@ -1,0 +1,20 @@
+/* tools/study/sources.h: what stands for the study's texts and models in keys: their digests.
+ *
+ * The digests are made when the graph is built. Before and after each step the state on the disk
+ * (size, times, inode) is compared with the one at that time, and where it differs, the digests. */
+#ifndef PS_TOOLS_STUDY_SOURCES_H
+#define PS_TOOLS_STUDY_SOURCES_H
+
+#include "tools/study/graph.h"
+
+/* Makes a text known for keys. PS_EINPUT: it cannot be read. */
+int ps_source_text(ps_graph *graph, const char *path) PS_MUST_USE;
+/* Reads the model's config and digests into model, and makes its path known for keys. PS_EINPUT:
+ * the checkpoint cannot be read. */
+int ps_source_model(ps_graph *graph, ps_graph_model *model) PS_MUST_USE;
+
+/* PS_EINPUT: the text or model at path has changed since it was made known. Any other path is none
+ * of this function's. */
+int ps_source_check(ps_graph *graph, const char *path) PS_MUST_USE;
+
+#endif

@@ -164,7 +164,7 @@ bench-full: bench-programs ## measure all of docs/PERFORMANCE.md and draw it (ha
 LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) \
 	$(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
 
-lint: ## check includes, sizes, layout, JSON, cycles, warnings (gcc, clang), scripts (shellcheck)
+lint: ## check includes, sizes, layout, JSON, cycles, warnings, faults (cppcheck), scripts
 	@sh test/lint/arrows.sh
 	@sh test/lint/sizes.sh
 	@sh test/lint/format.sh
@@ -175,6 +175,7 @@ lint: ## check includes, sizes, layout, JSON, cycles, warnings (gcc, clang), scr
 	@if command -v clang >/dev/null; then \
 		$(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
 		echo "clang: no warnings"; else echo "clang: not installed, left out"; fi
+	@sh test/lint/cppcheck.sh
 	@if command -v shellcheck >/dev/null; then \
 		shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
 		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi

@@ -46,21 +46,29 @@ static int refuse(const ps_option *option, const char *text, const char *fault, 
 		       bounded ? ps_range_format(range, words) : "");
 }
 
-static int parse_number(const ps_option *option, const char *text, ps_diag *diag, int64_t *whole,
-			double *real)
+static int check_number(const ps_option *option, const char *text, const char *fault, double value,
+			ps_diag *diag)
 {
-	const char *fault;
 	ps_range range;
 
-	if (whole)
-		fault = ps_number_whole(text, strlen(text), whole);
-	else
-		fault = ps_number_real(text, strlen(text),
-				       option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1), real);
-	if (!fault && range_of(option, &range) &&
-	    !ps_range_has(range, whole ? (double)*whole : *real))
+	if (!fault && range_of(option, &range) && !ps_range_has(range, value))
 		fault = "is out of range";
 	return fault ? refuse(option, text, fault, diag) : 0;
+}
+
+static int parse_whole(const ps_option *option, const char *text, int64_t *value, ps_diag *diag)
+{
+	const char *fault = ps_number_whole(text, strlen(text), value);
+
+	return check_number(option, text, fault, fault ? 0 : (double)*value, diag);
+}
+
+static int parse_real(const ps_option *option, const char *text, double *value, ps_diag *diag)
+{
+	const bool percent = option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1);
+	const char *fault = ps_number_real(text, strlen(text), percent, value);
+
+	return check_number(option, text, fault, fault ? 0 : *value, diag);
 }
 
 static int parse_size(const ps_option *option, const char *text, size_t *bytes, ps_diag *diag)
@@ -76,7 +84,7 @@ static int add_int(const ps_option *option, const char *text, ps_int_list *list,
 	if (list->count == PS_LIST_MAX)
 		return ps_fail(diag, PS_EUSAGE, "%s: more than %d values", option->name,
 			       PS_LIST_MAX);
-	return parse_number(option, text, diag, &list->item[list->count++], NULL);
+	return parse_whole(option, text, &list->item[list->count++], diag);
 }
 
 static int add_text(const char *name, const char *text, ps_text_list *list, ps_diag *diag)
@@ -96,9 +104,9 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 		*(const char **)option->value = text;
 		return 0;
 	case PS_OPTION_INT:
-		return parse_number(option, text, diag, option->value, NULL);
+		return parse_whole(option, text, option->value, diag);
 	case PS_OPTION_REAL:
-		return parse_number(option, text, diag, NULL, option->value);
+		return parse_real(option, text, option->value, diag);
 	case PS_OPTION_SIZE:
 		return parse_size(option, text, option->value, diag);
 	case PS_OPTION_LIST:

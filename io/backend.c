@@ -33,7 +33,8 @@ static int choose_engine(ps_read_engine *engine, ps_backend backend, const ps_ur
 			snprintf(text, PS_BACKEND_TEXT, "%s", engine->text);
 			return 0;
 		}
-		if (backend == PS_IO_URING)
+		/* ENOMEM: since Linux 6.13 the ring itself counts against RLIMIT_MEMLOCK. */
+		if (backend == PS_IO_URING && refusal != -ENOMEM)
 			return ps_fail_errno(diag, -refusal, "io_uring cannot be set up");
 	}
 	ps_read_engine_create_pread(engine, places->sys);

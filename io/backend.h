@@ -1,6 +1,6 @@
 /* io/backend.h: the ways in which files are read, and a reader of the chosen way.
  *
- *   uring  io_uring (io/reader_uring.c)
+ *   uring  io_uring (io/reader_uring.c); pread if not even a ring may be locked in memory
  *   pread  one read after the other (io/reader_pread.c)
  *   mmap   no reader; the caller uses the mapping
  *   auto   uring, or pread if the kernel or its rules forbid io_uring; the reason is named */

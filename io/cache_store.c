@@ -1,6 +1,7 @@
 #include "io/cache_store.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -74,8 +75,8 @@ static int list_shards(const char *path, const json_t *manifest, struct names *n
 		DIR *list = ps_sys_opendir(path);
 
 		if (!list)
-			return ps_fail(diag, PS_EINPUT, "%s: is not a folder that can be read",
-				       path);
+			return ps_fail_input(diag, errno, "%s: is not a folder that can be read",
+					     path);
 		while (!rc && (entry = readdir(list)))
 			rc = add_name(names, entry->d_name, diag);
 		closedir(list);

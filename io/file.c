@@ -17,11 +17,9 @@
 #define DIGEST_BUFFER ((size_t)1 << 20)
 #define POINTER_BYTES_MAX 1024 /* of a Git LFS pointer, by its specification */
 
-/* Every error of an input is PS_EINPUT, whatever the kernel calls it. */
 static int input_failure(ps_diag *diag, int rc, const char *path)
 {
-	(void)ps_fail_errno(diag, -rc, "%s", path);
-	return PS_EINPUT;
+	return ps_fail_input(diag, -rc, "%s", path);
 }
 
 /* Refuses a Git LFS pointer: a clone without git-lfs has one in place of each large file. */

@@ -267,14 +267,15 @@ static int keep_whole_files(ps_folder *folder, json_t *files, const ps_context *
 
 /* --- what stands in the way --- */
 
-static bool is_empty(const char *path)
+/* 1, 0, or -errno. */
+static int is_empty(const char *path)
 {
 	DIR *list = ps_sys_opendir(path);
 	const struct dirent *entry;
-	bool empty = true;
+	int empty = 1;
 
 	if (!list)
-		return false;
+		return -errno;
 	while ((entry = readdir(list)))
 		empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
 			 ps_temporary_is(entry->d_name);

@@ -65,7 +65,8 @@ static int start_thread(ps_reader *reader)
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	rc = pthread_create(&reader->thread, NULL, serve, reader);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -rc;
+	/* EAGAIN: there is no memory for its stack, or no process is left. */
+	return rc == EAGAIN ? -ENOMEM : -rc;
 }
 
 int ps_reader_create(ps_reader **out, ps_read_engine engine)
@@ -143,9 +144,8 @@ static int report(const ps_read_job *job, ps_diag *diag)
 	if (failure->error == -ENODATA)
 		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: the file ends at offset %" PRIu64,
 			       path, tensor, failure->offset);
-	(void)ps_fail_errno(diag, -failure->error, "%s: tensor %s: cannot read at offset %" PRIu64,
-			    path, tensor, failure->offset);
-	return PS_EINPUT;
+	return ps_fail_input(diag, -failure->error, "%s: tensor %s: cannot read at offset %" PRIu64,
+			     path, tensor, failure->offset);
 }
 
 int ps_reader_wait(ps_reader *reader, ps_read_job *job, ps_diag *diag)

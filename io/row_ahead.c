@@ -24,6 +24,7 @@ struct ps_row_ahead {
 	enum { IDLE, READING, READY, FAILED } state;
 	int rc;
 	ps_diag diag;
+	char backend[PS_BACKEND_TEXT];
 };
 
 static size_t slot_bytes(size_t width, ps_dtype dtype)
@@ -156,7 +157,6 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache,
 		.direct_least = options->past_cache ? 1 : SIZE_MAX,
 		.memory_bytes = options->rows * slot_bytes(width, cache->dtype),
 	};
-	char backend[PS_BACKEND_TEXT];
 	ps_row_ahead *a;
 	int rc;
 
@@ -169,7 +169,7 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache,
 	lay_out(a, width, cache->dtype, arena);
 	a->slots = ps_read_align(a->slots);
 	places.memory = a->slots;
-	rc = ps_backend_reader(&a->reader, options->backend, &places, backend, diag);
+	rc = ps_backend_reader(&a->reader, options->backend, &places, a->backend, diag);
 	if (rc)
 		return rc;
 	pthread_mutex_init(&a->lock, NULL);
@@ -188,4 +188,9 @@ void ps_row_ahead_destroy(ps_row_ahead *a)
 	ps_reader_destroy(a->reader);
 	read_on(a->cache, true);
 	pthread_mutex_destroy(&a->lock);
+}
+
+const char *ps_row_ahead_backend(const ps_row_ahead *a)
+{
+	return a ? a->backend : "mmap";
 }

@@ -41,5 +41,7 @@ int ps_row_ahead_create(ps_row_ahead **ahead, const ps_cache *cache,
 			ps_diag *diag) PS_MUST_USE;
 /* Ends the reader thread. Call it before the arena goes. NULL is allowed. */
 void ps_row_ahead_destroy(ps_row_ahead *ahead);
+/* What is used (io/backend.h). NULL is allowed. */
+const char *ps_row_ahead_backend(const ps_row_ahead *ahead);
 
 #endif

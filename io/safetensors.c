@@ -12,6 +12,7 @@
 
 #include "core/base/checked.h"
 #include "io/file.h"
+#include "io/map_guard.h"
 #include "io/recognize.h"
 
 #define HEADER_BYTES_MAX ((uint64_t)100000000)
@@ -221,10 +222,8 @@ static int read_length(ps_safetensors *file, uint64_t *length, ps_diag *diag)
 	size_t there = ps_min_size(sizeof raw, (size_t)file->file_bytes);
 	int rc = ps_sys_pread_full(file->sys, file->fd, raw, there, 0);
 
-	if (rc) {
-		(void)ps_fail_errno(diag, -rc, "%s: the header cannot be read", file->path);
-		return PS_EINPUT;
-	}
+	if (rc)
+		return ps_fail_input(diag, -rc, "%s: the header cannot be read", file->path);
 	*length = 0;
 	for (int i = 0; i < 8; i++)
 		*length |= (uint64_t)raw[i] << 8 * i;
@@ -275,8 +274,7 @@ static int read_header(ps_safetensors *file, ps_diag *diag)
 	rc = ps_sys_pread_full(file->sys, file->fd, text, (size_t)length, sizeof length);
 	file->data_offset = sizeof length + length;
 	if (rc) {
-		(void)ps_fail_errno(diag, -rc, "%s: the header cannot be read", file->path);
-		rc = PS_EINPUT;
+		rc = ps_fail_input(diag, -rc, "%s: the header cannot be read", file->path);
 	} else {
 		rc = parse_json(file, text, (size_t)length, diag);
 	}
@@ -288,12 +286,10 @@ static int map_data(ps_safetensors *file, ps_diag *diag)
 {
 	void *map = mmap(NULL, (size_t)file->file_bytes, PROT_READ, MAP_SHARED, file->fd, 0);
 
-	if (map == MAP_FAILED) {
-		(void)ps_fail_errno(diag, errno, "%s: cannot be mapped", file->path);
-		return PS_EINPUT;
-	}
+	if (map == MAP_FAILED)
+		return ps_fail_input(diag, errno, "%s: cannot be mapped", file->path);
 	file->map = map;
-	ps_map_guard_add(map, (size_t)file->file_bytes, file->path);
+	ps_map_guard_add(map, (size_t)file->file_bytes, file->path, file->fd);
 	return 0;
 }
 

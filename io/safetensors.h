@@ -8,8 +8,7 @@
  * - unknown dtypes, shape products that overflow, offsets that do not match dtype and shape;
  * - tensors that overlap or leave a hole, truncated data.
  *
- * Reading a file that was truncated while it was mapped raises SIGBUS. ps_map_guard_find (below)
- * tells the signal handler which file an address lies in. */
+ * A file that changes while it is mapped is found by io/map_guard.h. */
 #ifndef PS_IO_SAFETENSORS_H
 #define PS_IO_SAFETENSORS_H
 
@@ -78,12 +77,5 @@ typedef void (*ps_verify_fn)(void *context, const char *path, long block, uint64
  * error.) */
 int ps_safetensors_verify(const ps_safetensors *file, ps_verify_fn bad, void *context,
 			  bool *verified, ps_diag *diag) PS_MUST_USE;
-
-/* The path of the mapped file that an address lies in. NULL: none. Async-signal-safe. */
-const char *ps_map_guard_find(const void *address);
-/* Adds a mapping that was made elsewhere; ps_safetensors_open adds its own. path is borrowed. */
-void ps_map_guard_add(const void *base, size_t bytes, const char *path);
-/* Removes a mapping before it is unmapped. */
-void ps_map_guard_remove(const void *base);
 
 #endif

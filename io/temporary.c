@@ -8,6 +8,8 @@
 #include <sys/file.h>
 
 #include "core/base/checked.h"
+#include "io/json_memory.h"
+#include "io/map_guard.h"
 
 #define SUFFIX ".ps-partial"
 /* Bytes of the file's own name that the temporary's name contains, so that it is never too long. */
@@ -109,8 +111,15 @@ int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *pa
 
 int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag)
 {
-	int rc = temporary->synced ? 0 : temporary->sys->fsync(temporary->fd);
+	int rc = ps_map_guard_check(diag);
 
+	if (!rc)
+		rc = ps_json_memory_check(diag);
+	if (rc) {
+		ps_temporary_drop(temporary);
+		return rc;
+	}
+	rc = temporary->synced ? 0 : temporary->sys->fsync(temporary->fd);
 	temporary->synced = !rc;
 	if (!rc)
 		return 0;

@@ -1,8 +1,7 @@
 /* io/text_file.h: a file mapped read-only: a text, or tokenizer.json.
  *
  * The kernel can drop the pages of the mapping at any time, so they do not count as memory of the
- * program. A file that shrinks while it is mapped ends the program with exit 3 (ps_map_guard_find,
- * io/safetensors.h). */
+ * program. A file that changes while it is mapped is found by io/map_guard.h. */
 #ifndef PS_IO_TEXT_FILE_H
 #define PS_IO_TEXT_FILE_H
 
@@ -16,6 +15,7 @@ typedef struct ps_text_file {
 	const char *text; /* (length), not NUL-terminated */
 	size_t length;
 	char *path;
+	int fd; /* open while it is mapped */
 } ps_text_file;
 
 /* Maps a file. PS_EINPUT if it is missing, unreadable, not a regular file, or has more than `limit`

@@ -10,7 +10,7 @@
 
 #include "core/base/arena.h"
 #include "io/file.h"
-#include "io/safetensors.h"
+#include "io/map_guard.h"
 #include "tools/shard_json.h"
 #include "tools/shard_report.h"
 

@@ -6,8 +6,23 @@
 
 #include "core/base/checked.h"
 
-void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_bytes, ps_diag *diag)
+/* The bytes of the grown array; 0: they overflow or exceed the room. */
+static size_t bytes_within(const ps_room *room, size_t held, size_t items, size_t item_bytes)
 {
+	size_t bytes;
+
+	if (!ps_size_mul(items, item_bytes, &bytes))
+		return 0;
+	if (room && (room->used_bytes > room->limit_bytes ||
+		     bytes - held > room->limit_bytes - room->used_bytes))
+		return 0;
+	return bytes;
+}
+
+void *ps_array_grow_within(ps_room *room, void *array, size_t *capacity, size_t need,
+			   size_t item_bytes, ps_diag *diag)
+{
+	const size_t held = *capacity * item_bytes;
 	size_t wanted = *capacity > SIZE_MAX / 2 ? SIZE_MAX : *capacity * 2;
 	size_t bytes;
 	void *moved = NULL;
@@ -15,15 +30,27 @@ void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_byte
 	if (array && need <= *capacity)
 		return array;
 	wanted = ps_max_size(ps_max_size(wanted, need), 16);
-	if (ps_size_mul(wanted, item_bytes, &bytes))
+	bytes = bytes_within(room, held, wanted, item_bytes);
+	if (!bytes && need) {
+		wanted = need;
+		bytes = bytes_within(room, held, wanted, item_bytes);
+	}
+	if (bytes)
 		moved = realloc(array, bytes);
 	if (!moved) {
 		(void)ps_fail(diag, PS_EBUDGET, "no memory for %zu items of %zu bytes", wanted,
 			      item_bytes);
 		return NULL;
 	}
+	if (room)
+		room->used_bytes += bytes - held;
 	*capacity = wanted;
 	return moved;
+}
+
+void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_bytes, ps_diag *diag)
+{
+	return ps_array_grow_within(NULL, array, capacity, need, item_bytes, diag);
 }
 
 int ps_buffer_reserve(ps_buffer *buffer, size_t more, ps_diag *diag)
@@ -34,7 +61,7 @@ int ps_buffer_reserve(ps_buffer *buffer, size_t more, ps_diag *diag)
 	if (!ps_size_add(buffer->used, more, &need))
 		return ps_fail(diag, PS_EBUDGET, "no memory for a buffer of more than %zu bytes",
 			       more);
-	data = ps_array_grow(buffer->data, &buffer->capacity, need, 1, diag);
+	data = ps_array_grow_within(buffer->room, buffer->data, &buffer->capacity, need, 1, diag);
 	if (!data)
 		return PS_EBUDGET;
 	buffer->data = data;

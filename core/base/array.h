@@ -16,10 +16,22 @@
 void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_bytes,
 		    ps_diag *diag) PS_MUST_USE;
 
+/* Memory that several arrays share. */
+typedef struct ps_room {
+	size_t limit_bytes; /* the most that all of them may take */
+	size_t used_bytes;  /* what they have taken */
+} ps_room;
+
+/* The same, within a room. An array that cannot double any more takes just what it needs. NULL also
+ * if that exceeds the room's limit. room NULL: no limit. */
+void *ps_array_grow_within(ps_room *room, void *array, size_t *capacity, size_t need,
+			   size_t item_bytes, ps_diag *diag) PS_MUST_USE;
+
 /* Bytes; a buffer of zeros is empty. */
 typedef struct ps_buffer {
 	char *data;
 	size_t used, capacity;
+	ps_room *room; /* that it grows in; NULL: no limit */
 } ps_buffer;
 
 /* Makes room for `more` bytes after those used. PS_EBUDGET if there is no memory. */

@@ -1,5 +1,6 @@
 #include "core/base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,16 @@ int ps_fail_errno(ps_diag *diag, int err, const char *format, ...)
 	return -err;
 }
 
+int ps_fail_input(ps_diag *diag, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note(diag, format, args, err);
+	va_end(args);
+	return err == ENOMEM ? PS_EBUDGET : PS_EINPUT;
+}
+
 int ps_exit_code(int code)
 {
 	if (code >= 0)
@@ -60,5 +71,5 @@ int ps_exit_code(int code)
 		return 130;
 	if (code <= PS_EFAILED && code >= PS_EBUDGET)
 		return -2000 - code;
-	return 4;
+	return code == -ENOMEM ? 5 : 4;
 }

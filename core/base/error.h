@@ -14,8 +14,8 @@ enum {
 	PS_EFAILED = -2001, /* exit 1: failed, for a reason that no other code covers */
 	PS_EUSAGE = -2002,  /* exit 2: bad flag, combination or range; another provenance there */
 	PS_EINPUT = -2003,  /* exit 3: missing, invalid, corrupt or unsupported input */
-	PS_EOUTPUT = -2004, /* exit 4: I/O failure, disk full, not writable (also every -errno) */
-	PS_EBUDGET = -2005, /* exit 5: memory budget too small, or out of memory */
+	PS_EOUTPUT = -2004, /* exit 4: I/O failure, disk full, not writable (also -errno) */
+	PS_EBUDGET = -2005, /* exit 5: memory budget too small, or out of memory (also -ENOMEM) */
 	PS_EINTERRUPTED = -2130, /* exit 130: SIGINT or SIGTERM, state saved */
 };
 
@@ -29,6 +29,10 @@ int ps_fail(ps_diag *diag, int code, const char *format, ...) PS_PRINTF(3, 4);
 
 /* Returns -err, and writes the message with ": " and strerror(err) behind it, as ps_fail does. */
 int ps_fail_errno(ps_diag *diag, int err, const char *format, ...) PS_PRINTF(3, 4);
+
+/* The same for an input that cannot be read: returns PS_EINPUT whatever the kernel's reason is, but
+ * PS_EBUDGET for ENOMEM. */
+int ps_fail_input(ps_diag *diag, int err, const char *format, ...) PS_PRINTF(3, 4);
 
 /* The exit status of a result code: 0 to 5, or 130. */
 int ps_exit_code(int code);

@@ -1,5 +1,6 @@
 #include "core/base/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -79,8 +80,9 @@ int ps_pool_create(ps_pool **out, int threads, ps_diag *diag)
 		err = pthread_create(&w->thread, NULL, worker_main, w);
 		if (err) {
 			ps_pool_destroy(pool);
-			return ps_fail_errno(diag, err, "cannot start thread %d of %d", i + 1,
-					     threads);
+			/* EAGAIN: there is no memory for its stack, or no process is left. */
+			return ps_fail_errno(diag, err == EAGAIN ? ENOMEM : err,
+					     "cannot start thread %d of %d", i + 1, threads);
 		}
 		pool->threads++;
 	}

@@ -1,5 +1,7 @@
 #include "core/model/blis_kernel.h"
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #if !__has_include(<omp.h>)
@@ -20,15 +22,43 @@ typedef void (*sgemm_kernel)(dim_t m, dim_t n, dim_t k, float *alpha, float *a, 
 			     float *beta, float *c, inc_t rs, inc_t cs, auxinfo_t *data,
 			     cntx_t *cntx);
 
-ps_blis_kernel ps_blis_kernel_query(void)
+/* The context of this CPU. The first call sets BLIS up. */
+static cntx_t *query_context(void)
 {
-	cntx_t *context;
-
 	/* A value that BLIS does not know aborts the process; one that it knows changes the
 	 * kernel. */
 	unsetenv("BLIS_ARCH_TYPE");
 	unsetenv("BLIS_ARCH_DEBUG");
-	context = bli_gks_query_cntx();
+	return bli_gks_query_cntx();
+}
+
+static sigjmp_buf before_blis;
+
+static void leave_blis(int signal_number)
+{
+	(void)signal_number;
+	siglongjmp(before_blis, 1);
+}
+
+bool ps_blis_prepare(void)
+{
+	struct sigaction leave = {.sa_handler = leave_blis}, before;
+	const bool aborted = sigsetjmp(before_blis, 1);
+
+	if (!aborted) {
+		sigaction(SIGABRT, &leave, &before);
+		(void)query_context();
+		sigaction(SIGABRT, &before, NULL);
+		return true;
+	}
+	signal(SIGABRT, SIG_DFL);
+	return false;
+}
+
+ps_blis_kernel ps_blis_kernel_query(void)
+{
+	cntx_t *context = query_context();
+
 	return (ps_blis_kernel){
 		.mr = (size_t)bli_cntx_get_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context),
 		.nr = (size_t)bli_cntx_get_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context),

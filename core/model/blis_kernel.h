@@ -15,6 +15,11 @@ typedef struct ps_blis_kernel {
 	void *context;
 } ps_blis_kernel;
 
+/* Sets BLIS up, which allocates. BLIS aborts the process where it gets no memory; here that abort
+ * is caught. False: there is no memory, and BLIS must not be used. Call it before other threads
+ * run. */
+bool ps_blis_prepare(void);
+
 /* The sgemm micro-kernel of BLIS's context for this CPU. */
 ps_blis_kernel ps_blis_kernel_query(void);
 

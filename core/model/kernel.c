@@ -199,6 +199,20 @@ static bool take_row(const struct row *row, ps_precision precision, const char *
 	return true;
 }
 
+int ps_kernel_prepare(ps_diag *diag)
+{
+	size_t i = rows_allowed(getenv("PRUNESCOPE_MATMUL"));
+
+	/* BLIS is asked if no row above its own serves f32. A CPU with a row for bf16 pairs has a row
+	 * for f32 above BLIS too. */
+	while (i > 0 && rows[i - 1].tile &&
+	       (rows[i - 1].packing == PS_PACK_PAIRS || !rows[i - 1].supported()))
+		i--;
+	if (i > 0 && !rows[i - 1].tile && !ps_blis_prepare())
+		return ps_fail(diag, PS_EBUDGET, "no memory for BLIS");
+	return 0;
+}
+
 ps_kernel ps_kernel_choose(ps_precision precision)
 {
 	const char *wish = getenv("PRUNESCOPE_MATMUL");

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 
 #include "core/base/checked.h"
+#include "core/base/error.h"
 #include "core/model/blis_kernel.h"
 
 #define PS_PANEL_MAX ((size_t)64) /* tokens or rows of the widest panel */
@@ -57,6 +58,10 @@ struct ps_kernel {
 	ps_tile_fn tile;
 	ps_blis_kernel blis;
 };
+
+/* Gets the memory that ps_kernel_choose and the kernels take outside the plan. A program calls it
+ * once, before other threads run. PS_EBUDGET: there is none. */
+int ps_kernel_prepare(ps_diag *diag) PS_MUST_USE;
 
 /* The best kernel of this CPU, or what PRUNESCOPE_MATMUL asks for. */
 ps_kernel ps_kernel_choose(ps_precision precision);

@@ -182,6 +182,18 @@ size_t ps_bpe_bytes(const ps_bpe *bpe)
 	       ps_merge_scratch_bytes(&bpe->scratch);
 }
 
+void ps_bpe_share(ps_bpe *bpe, ps_room *room)
+{
+	bpe->scratch.room = room;
+}
+
+/* For each byte an id, for each symbol two links and two entries of the heap: a merge takes one
+ * entry off and puts at most two on. */
+double ps_bpe_room(double length)
+{
+	return length * (3 * sizeof(int32_t) + 2 * sizeof(uint64_t)) + 64;
+}
+
 static int32_t character_id(const ps_bpe *bpe, uint32_t code, const char *text, size_t length)
 {
 	return code < DIRECT_CHARACTERS ? bpe->character_id[code]
@@ -260,7 +272,8 @@ static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_si
 		if (cached->length == length && !memcmp(cached->text, text, length))
 			return hand_over(cached->ids, cached->count, sink, context);
 	}
-	ids = ps_array_grow(bpe->ids, &bpe->ids_capacity, length, sizeof *ids, diag);
+	ids = ps_array_grow_within(bpe->scratch.room, bpe->ids, &bpe->ids_capacity, length,
+				   sizeof *ids, diag);
 	if (!ids)
 		return PS_EBUDGET;
 	bpe->ids = ids;

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/array.h"
 #include "core/base/error.h"
 #include "core/tokenizer/tokenizer.h"
 
@@ -65,6 +66,11 @@ int32_t ps_bpe_top(const ps_bpe *bpe);
 
 /* Bytes that it holds. */
 size_t ps_bpe_bytes(const ps_bpe *bpe);
+
+/* What grows with the longest word grows in this room from now on. */
+void ps_bpe_share(ps_bpe *bpe, ps_room *room);
+/* The most bytes that a word of so many bytes takes of the room. */
+double ps_bpe_room(double length);
 
 /* Encodes a word of valid UTF-8 and hands its ids to sink. */
 int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context,

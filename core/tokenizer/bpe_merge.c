@@ -79,8 +79,8 @@ static uint64_t heap_pop(ps_merge_scratch *scratch)
 
 static int heap_reserve(ps_merge_scratch *scratch, size_t need, ps_diag *diag)
 {
-	uint64_t *heap =
-		ps_array_grow(scratch->heap, &scratch->heap_capacity, need, sizeof *heap, diag);
+	uint64_t *heap = ps_array_grow_within(scratch->room, scratch->heap, &scratch->heap_capacity,
+					      need, sizeof *heap, diag);
 
 	if (!heap)
 		return PS_EBUDGET;
@@ -107,7 +107,8 @@ static int open_row(const ps_merge_table *merges, ps_merge_scratch *scratch, con
 
 	if (n > INT32_MAX / 2)
 		return ps_fail(diag, PS_EINPUT, "a word of %zu symbols is too long", n);
-	link = ps_array_grow(scratch->link, &scratch->link_capacity, 2 * n, sizeof *link, diag);
+	link = ps_array_grow_within(scratch->room, scratch->link, &scratch->link_capacity, 2 * n,
+				    sizeof *link, diag);
 	if (!link)
 		return PS_EBUDGET;
 	scratch->link = link;

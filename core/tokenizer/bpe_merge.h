@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/array.h"
 #include "core/base/error.h"
 #include "core/tokenizer/token_vocab.h"
 
@@ -15,6 +16,7 @@ typedef struct ps_merge_scratch {
 	size_t link_capacity;
 	uint64_t *heap; /* rank << 32 | place of the left symbol */
 	size_t heap_capacity, heap_count;
+	ps_room *room; /* NULL: no limit */
 } ps_merge_scratch;
 
 /* Merges *n symbols in ids, in place; *n becomes what is left. PS_EBUDGET if there is no memory. */

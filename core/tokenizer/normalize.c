@@ -1,5 +1,6 @@
 #include "core/tokenizer/normalize.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,42 @@ size_t ps_normalizer_bytes(const ps_normalizer *normalizer)
 			bytes += ps_pattern_bytes(normalizer->step[i].pattern);
 	}
 	return bytes;
+}
+
+void ps_normalizer_share(ps_normalizer *normalizer, ps_room *room)
+{
+	normalizer->out[0].room = normalizer->out[1].room = room;
+	for (size_t i = 0; i < normalizer->count; i++)
+		if (normalizer->step[i].pattern)
+			ps_pattern_share(normalizer->step[i].pattern, room);
+}
+
+/* The most bytes that a step makes of so many. */
+static double longest(const step *s, double length)
+{
+	const double content = (double)s->content_length;
+	const size_t shortest = s->pattern ? ps_pattern_shortest(s->pattern) : 0;
+
+	if (!s->pattern)
+		return length + content;
+	if (!shortest) /* a regex may match the empty text everywhere */
+		return length + (length + 1) * content;
+	return content > (double)shortest ? length * content / (double)shortest : length;
+}
+
+double ps_normalizer_room(const ps_normalizer *normalizer, double *length)
+{
+	double out[2] = {0}, patterns = 0;
+
+	for (size_t i = 0; i < normalizer->count; i++) {
+		const step *s = &normalizer->step[i];
+
+		if (s->pattern)
+			patterns += ps_pattern_room(s->pattern, *length);
+		*length = longest(s, *length);
+		out[i % 2] = fmax(out[i % 2], *length);
+	}
+	return out[0] + out[1] + patterns;
 }
 
 /* Appends to a normalized text, which may have at most `most` bytes. */

@@ -40,6 +40,12 @@ void ps_normalizer_destroy(ps_normalizer *normalizer);
 /* Bytes that it holds. */
 size_t ps_normalizer_bytes(const ps_normalizer *normalizer);
 
+/* What grows with the text grows in this room from now on. */
+void ps_normalizer_share(ps_normalizer *normalizer, ps_room *room);
+/* The most bytes that a piece of *length bytes takes of the room. *length becomes the most bytes of
+ * the result. */
+double ps_normalizer_room(const ps_normalizer *normalizer, double *length);
+
 /* Normalizes *piece. The result is valid until the next call. PS_EINPUT if it is more than 16 times
  * as long as the text, and 64 KiB. */
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;

@@ -115,7 +115,8 @@ static int compile(ps_pattern *p, const ps_buffer *spelling, ps_diag *diag)
 				&offset, NULL);
 	if (!p->code) {
 		pcre2_get_error_message(error, reason, sizeof reason);
-		return ps_fail(diag, PS_EINPUT, "%s", (const char *)reason);
+		return ps_fail(diag, error == PCRE2_ERROR_HEAP_FAILED ? PS_EBUDGET : PS_EINPUT,
+			       "%s", (const char *)reason);
 	}
 	p->compiled = !pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
 	p->match = pcre2_match_data_create_from_pattern(p->code, NULL);
@@ -185,6 +186,21 @@ size_t ps_pattern_bytes(const ps_pattern *pattern)
 	       (pattern->letter ? PS_UNICODE_END : 0) + (pattern->stack ? JIT_STACK_BYTES : 0);
 }
 
+void ps_pattern_share(ps_pattern *pattern, ps_room *room)
+{
+	pattern->letters.room = room;
+}
+
+double ps_pattern_room(const ps_pattern *pattern, double length)
+{
+	return pattern->string ? 0 : length;
+}
+
+size_t ps_pattern_shortest(const ps_pattern *pattern)
+{
+	return pattern->string ? pattern->string_length : 0;
+}
+
 int ps_pattern_open(ps_pattern *pattern, const char *text, size_t length, ps_diag *diag)
 {
 	char *letters;
@@ -246,7 +262,7 @@ static int search(ps_pattern *p, ps_diag *diag)
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return 0;
 	pcre2_get_error_message(rc, reason, sizeof reason);
-	return ps_fail(diag, PS_EINPUT,
+	return ps_fail(diag, rc == PCRE2_ERROR_NOMEMORY ? PS_EBUDGET : PS_EINPUT,
 		       "a regular expression of the tokenizer fails on the text: %s",
 		       (const char *)reason);
 }

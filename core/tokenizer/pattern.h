@@ -24,6 +24,7 @@
 
 #include <stddef.h>
 
+#include "core/base/array.h"
 #include "core/base/error.h"
 
 typedef struct ps_pattern ps_pattern;
@@ -41,6 +42,13 @@ void ps_pattern_destroy(ps_pattern *pattern);
 
 /* Bytes that it holds. */
 size_t ps_pattern_bytes(const ps_pattern *pattern);
+
+/* What grows with the text grows in this room from now on. */
+void ps_pattern_share(ps_pattern *pattern, ps_room *room);
+/* The most bytes that a text of so many bytes takes of the room. */
+double ps_pattern_room(const ps_pattern *pattern, double length);
+/* The bytes of the shortest match. */
+size_t ps_pattern_shortest(const ps_pattern *pattern);
 
 /* Opens a text of valid UTF-8, which is borrowed until the last ps_pattern_next. A pattern has one
  * open text at a time. */

@@ -254,6 +254,40 @@ size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer)
 	return bytes;
 }
 
+void ps_pretokenizer_share(ps_pretokenizer *pretokenizer, ps_room *room)
+{
+	for (size_t i = 0; i < pretokenizer->count; i++) {
+		step *s = &pretokenizer->step[i];
+
+		s->text.room = s->mapped.room = room;
+		if (s->pattern)
+			ps_pattern_share(s->pattern, room);
+	}
+}
+
+double ps_pretokenizer_room(const ps_pretokenizer *pretokenizer, double *length)
+{
+	double bytes = 0;
+
+	for (size_t i = 0; i < pretokenizer->count; i++) {
+		const step *s = &pretokenizer->step[i];
+
+		if (s->kind == METASPACE)
+			*length = (*length + 1) * (double)s->replacement_length;
+		else if (s->prefix_space)
+			*length += 1;
+		if (s->kind == METASPACE || s->prefix_space)
+			bytes += *length;
+		if (s->pattern)
+			bytes += ps_pattern_room(s->pattern, *length);
+		if (s->kind == BYTE_LEVEL) {
+			*length *= 2;
+			bytes += *length;
+		}
+	}
+	return bytes;
+}
+
 /* ---- running ---- */
 
 static int run_step(const run *r, size_t index, ps_piece piece);

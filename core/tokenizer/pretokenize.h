@@ -24,6 +24,12 @@ void ps_pretokenizer_destroy(ps_pretokenizer *pretokenizer);
 /* Bytes that it holds. */
 size_t ps_pretokenizer_bytes(const ps_pretokenizer *pretokenizer);
 
+/* What grows with the text grows in this room from now on. */
+void ps_pretokenizer_share(ps_pretokenizer *pretokenizer, ps_room *room);
+/* The most bytes that a piece of *length bytes takes of the room. *length becomes the most bytes of
+ * a word. */
+double ps_pretokenizer_room(const ps_pretokenizer *pretokenizer, double *length);
+
 /* Gets the words of a piece in order; none is empty. A result other than 0 ends the run, which
  * returns it. */
 typedef int (*ps_word_sink)(void *context, const char *word, size_t length);

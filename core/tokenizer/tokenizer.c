@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/checked.h"
 #include "core/base/json_text.h"
 #include "core/base/utf8.h"
 #include "core/tokenizer/added_tokens.h"
@@ -13,12 +14,15 @@
 #include "core/tokenizer/token_vocab.h"
 #include "core/tokenizer/tokenizer_json.h"
 
+#define LEAST_ROOM ((size_t)1 << 20) /* for what grows with the text, whatever the limit is */
+
 struct ps_tokenizer {
 	ps_bpe *bpe;
 	ps_normalizer *normalizer;
 	ps_pretokenizer *pretokenizer;
 	ps_added_tokens *raw, *normalized; /* searched before and after the normalizer */
 	int32_t top;                       /* one more than the largest id */
+	ps_room room;                      /* of what grows with the text */
 };
 
 /* ---- loading ---- */
@@ -132,6 +136,11 @@ static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, s
 	    (rc = ps_added_tokens_create(&t->normalized, diag)))
 		return rc;
 	t->top = ps_bpe_top(t->bpe);
+	/* From here on: adding tokens normalizes them. */
+	t->room.limit_bytes = SIZE_MAX;
+	ps_normalizer_share(t->normalizer, &t->room);
+	ps_pretokenizer_share(t->pretokenizer, &t->room);
+	ps_bpe_share(t->bpe, &t->room);
 	return add_tokens(t, parts, diag);
 }
 
@@ -181,6 +190,22 @@ size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 	       ps_normalizer_bytes(tokenizer->normalizer) +
 	       ps_pretokenizer_bytes(tokenizer->pretokenizer) +
 	       ps_added_tokens_bytes(tokenizer->raw) + ps_added_tokens_bytes(tokenizer->normalized);
+}
+
+void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes)
+{
+	const size_t fixed = ps_tokenizer_bytes(tokenizer) - tokenizer->room.used_bytes;
+
+	tokenizer->room.limit_bytes = ps_max_size(bytes > fixed ? bytes - fixed : 0, LEAST_ROOM);
+}
+
+size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, size_t length)
+{
+	double most = (double)length, bytes = ps_normalizer_room(tokenizer->normalizer, &most);
+
+	bytes += ps_pretokenizer_room(tokenizer->pretokenizer, &most) + ps_bpe_room(most);
+	bytes += (double)(ps_tokenizer_bytes(tokenizer) - tokenizer->room.used_bytes);
+	return bytes < 0x1p62 ? (size_t)bytes : (size_t)1 << 62;
 }
 
 /* ---- encoding ---- */

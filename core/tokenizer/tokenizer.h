@@ -52,4 +52,10 @@ int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer);
 /* Bytes that it holds. */
 size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer);
 
+/* It may hold so many bytes in all from now on, and always a MiB for what grows with the text.
+ * Where a document needs more, encoding ends with PS_EBUDGET. Without a call there is no limit. */
+void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes);
+/* The most bytes that a document of so many bytes makes it hold. */
+size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, size_t length);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
+#include "core/tokenizer/parser_memory.h"
 #include "core/tokenizer/token_vocab.h"
 
 #define DEPTH_KEPT_MAX 40      /* of a value that is kept */
@@ -535,7 +536,7 @@ static size_t lone_surrogate(const char *json, size_t length)
 	return length;
 }
 
-static int parse(reader *r, const char *json, size_t length)
+static int parse_in(ps_parser_memory *memory, reader *r, const char *json, size_t length)
 {
 	static const yajl_callbacks callbacks = {.yajl_null = on_null,
 						 .yajl_boolean = on_boolean,
@@ -546,12 +547,9 @@ static int parse(reader *r, const char *json, size_t length)
 						 .yajl_end_map = on_close_map,
 						 .yajl_start_array = on_open_array,
 						 .yajl_end_array = on_close_array};
-	yajl_handle handle = yajl_alloc(&callbacks, NULL, r);
-	yajl_status status;
+	yajl_handle handle = yajl_alloc(&callbacks, &memory->functions, r);
+	yajl_status status = yajl_parse(handle, (const unsigned char *)json, length);
 
-	if (!handle)
-		return ps_fail(r->diag, PS_EBUDGET, "no memory for a JSON parser");
-	status = yajl_parse(handle, (const unsigned char *)json, length);
 	if (status == yajl_status_ok)
 		status = yajl_complete_parse(handle);
 	if (status == yajl_status_error && !r->rc) {
@@ -565,6 +563,20 @@ static int parse(reader *r, const char *json, size_t length)
 	}
 	yajl_free(handle);
 	return r->rc;
+}
+
+static int parse(reader *r, const char *json, size_t length)
+{
+	ps_parser_memory memory;
+	int rc;
+
+	ps_parser_memory_open(&memory);
+	if (setjmp(memory.failed))
+		rc = ps_fail(r->diag, PS_EBUDGET, "no memory for a JSON parser");
+	else
+		rc = parse_in(&memory, r, json, length);
+	ps_parser_memory_close(&memory);
+	return rc;
 }
 
 static void close_reader(reader *r)

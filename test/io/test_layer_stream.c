@@ -761,6 +761,10 @@ static void without_io_uring_auto_reads_with_pread_and_says_so(void **state)
 		strerror_r(-errors[i], reason, sizeof reason);
 		snprintf(want, sizeof want, "pread (io_uring: %s)", strerror(-errors[i]));
 		check_all_fixtures(PS_IO_AUTO, &ring_double, want);
+		if (errors[i] == -ENOMEM) { /* a limit of locked memory that a ring exceeds */
+			check_all_fixtures(PS_IO_URING, &ring_double, want);
+			continue;
+		}
 		assert_int_equal(
 			rig_open(&rig, CK_FIXTURES "single", PS_IO_URING, 2, &ring_double, &diag),
 			errors[i]);

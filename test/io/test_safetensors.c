@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
+#include "io/map_guard.h"
 #include "io/safetensors.h"
 #include "io/token_file.h"
 #include "test/support/support_sys_double.h"
@@ -490,8 +491,8 @@ static void names_the_mapping_of_an_address(void **state)
 	static char here[100], there[100];
 
 	(void)state;
-	ps_map_guard_add(here, sizeof here, "here");
-	ps_map_guard_add(there, sizeof there, "there");
+	ps_map_guard_add(here, sizeof here, "here", -1);
+	ps_map_guard_add(there, sizeof there, "there", -1);
 	assert_string_equal(ps_map_guard_find(here), "here");
 	assert_string_equal(ps_map_guard_find(there + 99), "there");
 	ps_map_guard_remove(here);
@@ -502,7 +503,7 @@ static void names_the_mapping_of_an_address(void **state)
 	assert_null(ps_map_guard_find(NULL));
 	/* More mappings than the table holds. The rest cannot be named; nothing else happens. */
 	for (size_t i = 0; i < 5000; i++)
-		ps_map_guard_add((void *)(4096 + 16 * i), 16, "many");
+		ps_map_guard_add((void *)(4096 + 16 * i), 16, "many", -1);
 	assert_string_equal(ps_map_guard_find((void *)4096), "many");
 	assert_null(ps_map_guard_find((void *)(4096 + 16 * (size_t)4999)));
 	for (size_t i = 0; i < 5000; i++)

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "io/file.h"
+#include "io/json_memory.h"
+#include "io/map_guard.h"
 #include "tools/cli/cli.h"
 #include "tools/run/belonging.h"
 #include "tools/run/nearest.h"
@@ -118,6 +120,18 @@ static int end_output(void)
 	return ps_exit_code(PS_EOUTPUT);
 }
 
+/* What a command comes to: its own failure, or that memory ran out or an input changed under it. */
+static int check_result(ps_cli *cli, int rc)
+{
+	ps_diag *diag = &cli->session.diag, memory = {{0}};
+
+	if (ps_json_memory_check(&memory)) {
+		*diag = memory;
+		return PS_EBUDGET;
+	}
+	return rc ? rc : ps_map_guard_check(diag);
+}
+
 static int run_command(const ps_command *command, int argc, char **argv)
 {
 	ps_cli cli;
@@ -132,7 +146,9 @@ static int run_command(const ps_command *command, int argc, char **argv)
 		rc = rc ? rc : noted;
 	}
 	ps_session_end(&cli.session);
-	if (result && !cli.helped && print_result(&cli.session, command, result) && !rc)
+	if (!cli.helped)
+		rc = check_result(&cli, rc);
+	if (result && !rc && print_result(&cli.session, command, result))
 		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");
 	if (rc && !cli.helped)
 		fprintf(stderr, "prunescope %s: %s\n", command->name,
@@ -152,6 +168,7 @@ static int run(int argc, char **argv)
 	char *help_argv[] = {help};
 	const ps_command *command;
 
+	ps_json_memory_watch();
 	if (argc < 2) {
 		print_usage(stderr);
 		return 2;

@@ -410,7 +410,20 @@ static int shuffle_caches(struct cache_run *r)
 	return rc;
 }
 
-/* *all: every cache is there already, shuffled and complete. Its cache in sequence is then gone. */
+/* Removes the caches in sequence of finished caches, which an interruption left. */
+static int remove_leftovers(const struct cache_run *r)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; i < r->target_count && !rc; i++)
+		rc = ps_folder_remove(&ps_sys_linux,
+				      target_path(r, &r->targets[i], ".sequence", path),
+				      &r->engine.session->diag);
+	return rc;
+}
+
+/* *all: every cache is there already, shuffled and complete. */
 static int find_shuffled(const struct cache_run *r, bool *all)
 {
 	ps_session *s = r->engine.session;
@@ -436,7 +449,7 @@ static int find_shuffled(const struct cache_run *r, bool *all)
 		ps_folder_close(folder);
 		json_decref(provenance);
 	}
-	return rc;
+	return rc || !*all ? rc : remove_leftovers(r);
 }
 
 /* --- the command --- */

@@ -243,8 +243,7 @@ static int export_files(struct export_run *r)
 	int count = ps_sys_scandir(folder, &entries, NULL), rc = 0;
 
 	if (count < 0)
-		return ps_fail(&r->s->diag, PS_EINPUT, "cannot list %s: %s", folder,
-			       strerror(errno));
+		return ps_fail_input(&r->s->diag, errno, "cannot list %s", folder);
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
@@ -272,8 +271,7 @@ static int check_memory(const struct export_run *r)
 	int count = ps_sys_scandir(folder, &entries, NULL);
 
 	if (count < 0)
-		return ps_fail(&e->session->diag, PS_EINPUT, "cannot list %s: %s", folder,
-			       strerror(errno));
+		return ps_fail_input(&e->session->diag, errno, "cannot list %s", folder);
 	for (int i = 0; i < count; i++) {
 		struct stat about;
 

@@ -26,7 +26,20 @@ struct text_ids {
 	int32_t *ids;
 	size_t count, capacity, count_max;
 	size_t reading_bytes; /* the most that was held while the text was read */
+	const ps_tokenizer *tokenizer;
+	size_t memory_bytes; /* the budget */
+	ps_room room;        /* of ids */
 };
+
+/* The ids may take what the tokenizer leaves of the budget, and a MiB in any case: then a budget
+ * that suffices can be named exactly. */
+static void set_room(struct text_ids *t)
+{
+	const size_t held = PS_PROGRAM_BYTES + ps_tokenizer_bytes(t->tokenizer);
+
+	t->room.limit_bytes =
+		ps_max_size(t->memory_bytes > held ? t->memory_bytes - held : 0, (size_t)1 << 20);
+}
 
 /* One more id; 1: that is enough. */
 static int collect(void *context, int32_t id)
@@ -36,12 +49,34 @@ static int collect(void *context, int32_t id)
 
 	if (t->count == t->count_max)
 		return 1;
-	ids = ps_array_grow(t->ids, &t->capacity, t->count + 1, sizeof *ids, t->diag);
+	if (t->count == t->capacity)
+		set_room(t);
+	ids = ps_array_grow_within(&t->room, t->ids, &t->capacity, t->count + 1, sizeof *ids,
+				   t->diag);
 	if (!ids)
 		return PS_EBUDGET;
 	t->ids = ids;
 	t->ids[t->count++] = id;
 	return 0;
+}
+
+/* The budget cannot hold the tokenizer's copies of the text, or its ids. */
+static int name_budget(ps_session *s, const ps_ppl_args *args, const ps_tokenizer *tokenizer,
+		       size_t length)
+{
+	const size_t ids = args->max_tokens && (size_t)args->max_tokens < length
+				   ? (size_t)args->max_tokens
+				   : length;
+	ps_plan plan = {.limit_bytes = s->memory_bytes};
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "tokenizer and the text", ps_tokenizer_room(tokenizer, length));
+	ps_plan_add(&plan, "token ids", 2 * (ids + 16) * sizeof(int32_t));
+	s->diag = (ps_diag){{0}};
+	return ps_plan_check(&plan, &s->diag)
+		       ? PS_EBUDGET
+		       : ps_fail(&s->diag, PS_EBUDGET, "no memory for the token ids of %s",
+				 args->text);
 }
 
 static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
@@ -54,10 +89,18 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, struct text_ids *t)
 
 	if (!rc)
 		rc = ps_text_file_open(&text, args->text, PS_TEXT_BYTES_MAX, &s->diag);
-	if (!rc)
+	if (!rc) {
+		t->tokenizer = tokenizer;
+		t->memory_bytes = s->memory_bytes;
+		ps_tokenizer_limit(tokenizer, s->memory_bytes > PS_PROGRAM_BYTES
+						      ? s->memory_bytes - PS_PROGRAM_BYTES
+						      : 0);
 		rc = ps_tokenizer_encode(tokenizer, text.text, text.length, collect, t, &reason);
+	}
 	if (reason.text[0])
 		(void)ps_fail(&s->diag, rc, "%s: %s", args->text, reason.text);
+	if (rc == PS_EBUDGET && t->tokenizer)
+		rc = name_budget(s, args, tokenizer, text.length);
 	if (rc >= 0)
 		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) +
 				   t->capacity * sizeof *t->ids;

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
@@ -16,6 +17,8 @@
 #include "tools/run/code_version.h"
 #include "tools/run/output_path.h"
 
+#define FIRST_WINDOWS 256 /* that the ids have room for at first; then it doubles */
+
 struct collector {
 	int32_t *ids;      /* (capacity, window): the complete windows, then the one being filled */
 	size_t window;     /* ids of a window */
@@ -23,11 +26,13 @@ struct collector {
 	size_t filled;     /* ids of the window being filled */
 	size_t windows;    /* complete ones */
 	size_t windows_max, capacity;
-	/* Room for ids. Beyond it windows are only counted, to name a budget that suffices. */
-	size_t room_bytes;
-	bool full; /* room_bytes is used up */
+	const ps_tokenizer *tokenizer;
+	/* Beyond this budget windows are only counted, to name one that suffices. */
+	size_t memory_bytes;
+	bool full; /* the budget is used up */
 	int32_t bos;
-	uint64_t tokens; /* ids of the text seen so far */
+	uint64_t tokens;     /* ids of the text seen so far */
+	uint64_t text_bytes; /* of all texts */
 };
 
 /* A part of a text that is tokenized by itself. */
@@ -38,15 +43,28 @@ struct document {
 	size_t offset;    /* in the file */
 };
 
+/* What the budget leaves beside the program and so many bytes. */
+static size_t spare_bytes(const struct collector *c, size_t bytes)
+{
+	const size_t held = PS_PROGRAM_BYTES + bytes;
+
+	return c->memory_bytes > held ? c->memory_bytes - held : 0;
+}
+
+static size_t ids_bytes(const struct collector *c)
+{
+	return c->capacity * c->window * sizeof *c->ids;
+}
+
 static int grow(struct collector *c)
 {
-	size_t capacity = c->capacity ? 2 * c->capacity : 256, bytes;
+	size_t capacity = c->capacity ? 2 * c->capacity : FIRST_WINDOWS, bytes;
 	int32_t *grown;
 
 	if (!ps_size_mul(capacity, c->window * sizeof *c->ids, &bytes))
 		return PS_EBUDGET;
 	c->capacity = capacity;
-	c->full |= bytes > c->room_bytes;
+	c->full |= bytes > spare_bytes(c, ps_tokenizer_bytes(c->tokenizer));
 	if (c->full)
 		return 0;
 	grown = realloc(c->ids, bytes);
@@ -91,6 +109,28 @@ static size_t count_code_points(const char *text, size_t length)
 	return n;
 }
 
+/* The budget cannot hold the tokenizer's copies of a document. How many ids the texts give is not
+ * known then, but they have no more than bytes. */
+static int name_budget(ps_tokenizer *tokenizer, const struct collector *c,
+		       const struct document *document, ps_diag *diag)
+{
+	const double ids =
+		(double)c->text_bytes * (double)c->window / (double)(c->window - c->text_start) +
+		(double)(FIRST_WINDOWS * c->window);
+	ps_plan plan = {.limit_bytes = c->memory_bytes};
+
+	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
+	ps_plan_add(&plan, "tokenizer and a document",
+		    ps_tokenizer_room(tokenizer, document->length));
+	ps_plan_add(&plan, "token ids", (size_t)(2 * ids) * sizeof *c->ids);
+	ps_plan_add(&plan, "output", PS_BLOCK_BYTES);
+	*diag = (ps_diag){{0}};
+	return ps_plan_check(&plan, diag)
+		       ? PS_EBUDGET
+		       : ps_fail(diag, PS_EBUDGET, "no memory for the token ids of %s",
+				 document->path);
+}
+
 static int encode_document(ps_tokenizer *tokenizer, struct collector *c,
 			   const struct document *document, int64_t min_chars, ps_diag *diag)
 {
@@ -100,9 +140,10 @@ static int encode_document(ps_tokenizer *tokenizer, struct collector *c,
 	    c->windows == c->windows_max)
 		return 0;
 	c->filled = 0;
+	ps_tokenizer_limit(tokenizer, spare_bytes(c, ids_bytes(c)));
 	rc = ps_tokenizer_encode(tokenizer, document->text, document->length, collect, c, diag);
 	if (rc == PS_EBUDGET)
-		return ps_fail(diag, rc, "no memory for the token ids of %s", document->path);
+		return name_budget(tokenizer, c, document, diag);
 	if (rc < 0) {
 		size_t used = strlen(diag->text);
 
@@ -176,7 +217,7 @@ static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const stru
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(tokenizer));
-	ps_plan_add(&plan, "token ids", c->capacity * c->window * sizeof *c->ids);
+	ps_plan_add(&plan, "token ids", ids_bytes(c));
 	ps_plan_add(&plan, "output",
 		    ps_min_size(PS_BLOCK_BYTES, c->windows * c->window * sizeof *c->ids));
 	return ps_plan_check(&plan, &s->diag);
@@ -185,14 +226,16 @@ static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const stru
 static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
 		      struct collector *c, json_t *digests)
 {
+	struct stat about;
 	int rc = 0;
 
-	for (size_t i = 0; i < args->texts.count && !rc; i++) {
-		size_t held = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer);
-
-		c->room_bytes = s->memory_bytes > held ? s->memory_bytes - held : 0;
+	c->tokenizer = tokenizer;
+	c->memory_bytes = s->memory_bytes;
+	for (size_t i = 0; i < args->texts.count; i++)
+		if (!stat(args->texts.item[i], &about))
+			c->text_bytes += (uint64_t)about.st_size;
+	for (size_t i = 0; i < args->texts.count && !rc; i++)
 		rc = encode_file(s, tokenizer, args, c, args->texts.item[i], digests);
-	}
 	return rc ? rc : check_memory(s, tokenizer, c);
 }
 

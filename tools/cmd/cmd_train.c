@@ -365,6 +365,8 @@ static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *aren
 				     arena, source, &t->s->diag);
 
 	if (!rc)
+		ps_session_say_backend(t->s, ps_train_data_backend(&t->data));
+	if (!rc)
 		rc = ps_trainers_create(g->trainer, g->options, g->count, source, &t->data.rows,
 					&t->s->context, arena);
 	for (size_t i = 0; i < g->count && !rc; i++) {

@@ -222,6 +222,7 @@ int ps_engine_start(ps_engine *e, const ps_engine_need *need)
 	rc = ps_checkpoint_stream(e->checkpoint, &stream, &e->arena, &e->source, &s->diag);
 	if (rc)
 		return rc;
+	ps_session_say_backend(s, ps_checkpoint_backend(e->checkpoint));
 	e->forward = ps_forward_create(e->config, &e->source, &s->context, &options, &e->arena);
 	if (need->head)
 		rc = ps_head_create(&e->head, e->config, &e->source, &s->context, s->precision,

@@ -93,8 +93,10 @@ static void allow_many_files(void)
 
 int ps_session_start(ps_session *s)
 {
-	int rc = ps_pool_create(&s->pool, s->threads, &s->diag);
+	int rc = ps_kernel_prepare(&s->diag);
 
+	if (!rc)
+		rc = ps_pool_create(&s->pool, s->threads, &s->diag);
 	if (rc)
 		return rc;
 	if (!s->memory_bytes)
@@ -139,4 +141,13 @@ void ps_session_say(const ps_session *s, const char *format, ...)
 		free(line);
 	}
 	free(text);
+}
+
+void ps_session_say_backend(ps_session *s, const char *backend)
+{
+	if (s->told_backend ||
+	    (!strstr(backend, "(io_uring: ") && !strstr(backend, "not registered")))
+		return;
+	s->told_backend = true;
+	ps_session_say(s, "files are read with %s", backend);
 }

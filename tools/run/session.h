@@ -30,6 +30,7 @@ typedef struct ps_session {
 	bool no_verify;
 	bool force_mismatch; /* inputs that do not belong together are taken (belonging.h) */
 	double started;      /* ps_clock when the work began */
+	bool told_backend;   /* ps_session_say_backend has said it */
 
 	/* ps_session_start makes these. */
 	ps_diag diag; /* why something failed */
@@ -59,6 +60,10 @@ const char *ps_precision_name(ps_precision precision);
 /* Writes "prunescope: ", the text and a newline to stderr, above the progress line. Nothing with
  * --quiet. */
 void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINTF(2, 3);
+
+/* Says, once in a session, that files are not read as they should be: io_uring is refused, or its
+ * buffers are not registered. backend: what io/backend.h says is used. */
+void ps_session_say_backend(ps_session *session, const char *backend);
 
 /* The budget in bytes without --memory: nine tenths of the lesser of the cgroup's limit and
  * MemAvailable. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
-#include "io/safetensors.h"
+#include "io/map_guard.h"
 
 /* Handlers run on any thread and beside all others: lock-free atomics are all that they may
  * share. */

@@ -450,7 +450,10 @@ static int start_thread(ps_claims *claims, ps_diag *diag)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&claims->thread, NULL, beat, claims);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err ? ps_fail_errno(diag, err, "cannot start the thread of the heartbeat") : 0;
+	/* EAGAIN: there is no memory for its stack, or no process is left. */
+	return err ? ps_fail_errno(diag, err == EAGAIN ? ENOMEM : err,
+				   "cannot start the thread of the heartbeat")
+		   : 0;
 }
 
 int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag)

@@ -220,6 +220,11 @@ int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size
 	return rc;
 }
 
+const char *ps_train_data_backend(const ps_train_data *d)
+{
+	return ps_row_ahead_backend(d->ahead[0]);
+}
+
 void ps_train_data_stop(ps_train_data *d)
 {
 	for (size_t i = 0; i < d->count; i++) {

@@ -51,6 +51,8 @@ size_t ps_train_data_ahead_bytes(const ps_train_data *data, ps_backend backend, 
  * through the page cache, where a second epoch finds them; larger ones past it. */
 int ps_train_data_start(ps_train_data *data, ps_backend backend, size_t batch, size_t spare_bytes,
 			ps_arena *arena, ps_row_source *source, ps_diag *diag) PS_MUST_USE;
+/* How the rows are read, between start and stop (io/backend.h). */
+const char *ps_train_data_backend(const ps_train_data *data);
 void ps_train_data_stop(ps_train_data *data); /* may be called again, and without a start */
 
 #endif

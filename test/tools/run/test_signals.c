@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "io/safetensors.h"
+#include "io/map_guard.h"
 #include "tools/run/process.h"
 #include "tools/run/signals.h"
 
@@ -89,7 +89,7 @@ static void read_shrunk_file(void)
 	size_t bytes;
 	volatile char *page = lost_page(&bytes);
 
-	ps_map_guard_add((const void *)page, bytes, "DIR/shard-00003.safetensors");
+	ps_map_guard_add((const void *)page, bytes, "DIR/shard-00003.safetensors", -1);
 	ps_signals_last_words("erased ");
 	(void)page[0];
 }

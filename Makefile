@@ -34,14 +34,18 @@ TEST_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/support_*.c))
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard bench/bench_*.c))
 BENCH_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/support_*.c))
 BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
+# Programs with which test/fault makes calls fail. The library is loaded into the program under test,
+# so it is built without sanitizers.
+FAULT_TOOLS = $(BUILD)/test/fault
+FAULT_PROGRAMS = $(FAULT_TOOLS)/sweep $(FAULT_TOOLS)/confine $(FAULT_TOOLS)/preload.so
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) \
 	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
-.PHONY: all lib tests objects help deps demo test check check-real check-engines check-asan \
-	check-tsan coverage bench bench-programs bench-full lint fuzz fuzzers install clean
+.PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
+	check-asan check-tsan coverage bench bench-programs bench-full lint fuzz fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -95,7 +99,17 @@ $(BUILD)/test/fuzz/make_seeds: $(BUILD)/test/fuzz/make_seeds.o $(BUILD)/test/fuz
 		$(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/test/fuzz/support_fuzz.o $(LINK) $(LIBS)
 
-tests: $(TESTS)
+$(FAULT_TOOLS)/sweep: $(FAULT_TOOLS)/sweep.o $(FAULT_TOOLS)/tree.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+
+$(FAULT_TOOLS)/confine: $(FAULT_TOOLS)/confine.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^
+
+$(FAULT_TOOLS)/preload.so: test/fault/preload.c test/fault/fault_plan.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O1 -g -fPIC -shared -o $@ $<
+
+tests: $(TESTS) $(FAULT_PROGRAMS)
 fuzzers: $(FUZZERS) $(BUILD)/test/fuzz/make_seeds
 objects: $(OBJECTS)
 
@@ -111,10 +125,11 @@ test: ## set up and run the tests (no Python; a network for packages only)
 	@$(PARALLEL) all tests
 	@$(MAKE) --no-print-directory check
 
-check: all $(TESTS) $(BENCH_TOOLS) ## run the tests with what is installed
+check: all $(TESTS) $(BENCH_TOOLS) $(FAULT_PROGRAMS) ## run the tests with what is installed
 	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) \
 		MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
-		WATCH_COMMAND=$(BUILD)/bench/watch_command sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
+		WATCH_COMMAND=$(BUILD)/bench/watch_command FAULT_TOOLS=$(FAULT_TOOLS) \
+		sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
 ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -126,16 +141,10 @@ check-tsan: all ## run the tests under ThreadSanitizer, in build/tsan
 	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/tsan PROGRAM=build/tsan/prunescope \
 		SHARDINFO=build/tsan/shardinfo OPT=-O1 EXTRA_CFLAGS=-fsanitize=thread
 
-# Parsers, the reader and writer of shards, and what resumes interrupted work.
-COVERED = $(wildcard core/tokenizer/*.c io/*.c tools/study/study_*.c tools/study/record.c \
-	tools/train/sae_*.c tools/train/train_job.c sae/trainer_state.c) core/model/config.c \
-	analysis/report/report_data.c analysis/report/results_schema.c
-
-coverage: ## run the tests in build/coverage, and tell what they cover of parsers and files
-	@rm -rf build/coverage
-	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/coverage PROGRAM=build/coverage/prunescope \
-		SHARDINFO=build/coverage/shardinfo OPT=-O0 EXTRA_CFLAGS=--coverage
-	@sh test/coverage.sh build/coverage $(sort $(COVERED)) | tee build/coverage/table.txt
+check-fault: all $(FAULT_PROGRAMS) ## make every allocation and system call fail, kill at each (hours)
+	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) FAULT_TOOLS=$(FAULT_TOOLS) TEST_TIMEOUT=36000 \
+		sh test/run.sh test/fault/alloc.sh test/fault/calls.sh test/fault/kill.sh \
+		test/fault/truncate.sh test/fault/test_fault.sh
 
 check-real: all ## compare with real models and Python libraries (variables: test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)

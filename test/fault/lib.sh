@@ -1,0 +1,173 @@
+# shellcheck shell=sh
+# Read by the scripts of this folder: a model, a text and artefacts that are small enough to try
+# every fault on, and the commands to try it with. Sourced from the repository's root.
+# PRUNESCOPE and SHARDINFO name other binaries, FAULT_TOOLS the folder of sweep and preload.so, IO
+# another way of reading.
+set -u
+program=$PWD/${PRUNESCOPE:-prunescope}
+shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+tools=$PWD/${FAULT_TOOLS:-build/test/fault}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+failures=0
+work=$scratch/work
+# What the program remembers of files must not outlive a run, nor reach the user's own cache.
+export XDG_CACHE_HOME="$scratch/remembered"
+mkdir "$XDG_CACHE_HOME"
+m=$scratch/model
+d=$scratch/made
+
+passed() {
+	echo "[       OK ] $1"
+}
+
+failed() {
+	echo "[  FAILED  ] $1"
+	failures=$((failures + 1))
+}
+
+# A program of a sanitizer brings its own malloc, and cannot be preloaded before.
+if grep -q __asan_init "$program" || grep -q __tsan_init "$program"; then
+	echo "the program is built with a sanitizer"
+	exit 77
+fi
+
+# A checkpoint of 3 layers, 24 wide, with a byte-level tokenizer of lower-case letters.
+make_model() {
+	mkdir -p "$m" "$d" "$work"
+	cp test/fixtures/checkpoint/single/* "$m"
+	awk 'BEGIN {
+		printf "{\"version\":\"1.0\",\"added_tokens\":[],\"normalizer\":null,"
+		printf "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+		printf "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{"
+		printf "\"<s>\":1,\"</s>\":2,\"\304\240\":3,\"\304\212\":4"
+		for (i = 0; i < 26; i++)
+			printf ",\"%c\":%d", 97 + i, 5 + i
+		printf ",\"th\":31,\"the\":32,\"an\":33},\"merges\":[\"t h\",\"th e\",\"a n\"]}}"
+	}' >"$m/tokenizer.json"
+	awk 'BEGIN {
+		s = 1
+		for (i = 0; i < 300; i++) {
+			for (n = s % 7 + 2; n > 0; n--) {
+				s = (s * 1103515 + 12345) % 2147483
+				printf "%c", 97 + s % 26
+			}
+			printf i % 9 ? " " : "\n"
+		}
+	}' >"$scratch/text"
+}
+
+run() {
+	"$program" "$@" --quiet >/dev/null || {
+		echo "cannot be made: $*" >&2
+		exit 1
+	}
+}
+
+# What the commands read.
+make_artefacts() {
+	make_model
+	run tokenize "$m" --text "$scratch/text" -o "$d/t" --window 16 --bos window --windows 24
+	run calibrate "$m" --tokens "$d/t" -o "$d/stats"
+	run prune "$m" --method wanda --sparsity 0.5 --tokens "$d/t" -o "$d/mask"
+	run cache "$m" --tokens "$d/t" --layer 1 -o "$d/dense"
+	run cache "$m" --tokens "$d/t" --layer 1 --mask "$d/mask" -o "$d/pruned"
+	run train "$d/dense" -o "$d/sae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
+	run train "$d/pruned" -o "$d/psae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
+	cat >"$scratch/study.yaml" <<STUDY
+name: faults
+models:
+  - {name: m, path: $m, layer: 1}
+text: [$scratch/text]
+methods: [magnitude, wanda]
+sparsities: [0.5]
+seeds: [1, 2]
+window: 16
+calibration_tokens: 128
+train_tokens: 384
+ppl: {text: $scratch/text, window: 16, stride: 8, max_tokens: 64}
+sae: {d_sae: 32, k: 4, batch: 64}
+splice: {windows: 2}
+ablation: {features: 3, windows: 2}
+bootstrap: {samples: 100}
+STUDY
+}
+
+# A finished study for report, made once.
+make_study() {
+	[ -d "$d/study" ] || run study "$scratch/study.yaml" -o "$d/study"
+}
+
+# Sets command to the arguments of a case; they write into $work. Fails if there is no such case.
+train_arguments="--d-sae 32 --k 4 --batch 64 --tokens 512 --save-every 0.0001"
+choose() {
+	case $1 in
+	tokenize) command="tokenize $m --text $scratch/text -o $work/out --window 16 --bos window" ;;
+	ppl) command="ppl $m --text $scratch/text --window 16 --stride 8 --max-tokens 99 --mask $d/mask" ;;
+	logits) command="logits $m --tokens $d/t -o $work/out --mask $d/mask" ;;
+	calibrate) command="calibrate $m --tokens $d/t -o $work/out" ;;
+	magnitude) command="prune $m --method magnitude --sparsity 0.5 -o $work/out" ;;
+	global) command="prune $m --method magnitude --sparsity 0.5 --scope global -o $work/out" ;;
+	wanda) command="prune $m --method wanda --sparsity 0.5 --tokens $d/t -o $work/out" ;;
+	stats) command="prune $m --method wanda --sparsity 0.5 --stats $d/stats -o $work/out" ;;
+	export) command="export $m --mask $d/mask -o $work/out" ;;
+	cache) command="cache $m --tokens $d/t --layer 0 --layer 1 --mask dense --mask $d/mask -o $work/out" ;;
+	shuffled) command="cache $m --tokens $d/t --layer 1 --order shuffled --dtype bf16 -o $work/out" ;;
+	topk | batchtopk) command="train $d/dense -o $work/out --arch $1 $train_arguments --log $work/log" ;;
+	jumprelu | relu | gated) command="train $d/dense -o $work/out --arch $1 $train_arguments" ;;
+	seeds-of-train) command="train $d/dense --with $d/pruned -o $work/out $train_arguments --seed 1 2" ;;
+	eval) command="eval $d/sae/seed-1 --cache $d/dense" ;;
+	splice) command="eval $d/sae/seed-1 $m --tokens $d/t --layer 1 --mask $d/mask" ;;
+	compare) command="compare $d/sae/seed-1 $d/psae/seed-1" ;;
+	transfer) command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out" ;;
+	ablate) command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows 2" ;;
+	seeds) command="seeds $d/sae/seed-1 $d/sae/seed-2" ;;
+	survival) command="survival --dense $d/sae/seed-1 $d/sae/seed-2 --pruned $d/psae/seed-1 $d/psae/seed-2 --cache $d/dense" ;;
+	study) command="study $scratch/study.yaml -o $work" ;;
+	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
+	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
+	report) command="report $work" ;;
+	version | help) command="--$1" ;;
+	*) return 1 ;;
+	esac
+}
+
+# sweep CASE OPTION...: test/fault/sweep.c over one case. Says what it found, and fails as it does.
+sweep() {
+	case=$1
+	shift
+	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
+	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' --key 'steps_done_before' --key '*_ns' \
+		--ignore 'times.jsonl' --ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
+		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \
+		--part '*/cache/*' --part '*/cache.json' --key files --key already_done --timed '*.json'
+	case $case in
+	report)
+		make_study
+		set -- "$@" --start "$d/study"
+		;;
+	emit-* | dry-run) set -- "$@" --plain ;;
+	esac
+	json=--json
+	case $case in emit-make | emit-snakemake | emit-slurm) json= ;; esac
+	if [ "$case" = shardinfo ]; then
+		"$tools/sweep" --name "$case" --preload "$tools/preload.so" --work "$work" "$@" -- \
+			"$shardinfo" --json --verify "$d" "$m"
+		return
+	fi
+	choose "$case" || {
+		echo "no case $case" >&2
+		return 1
+	}
+	# shellcheck disable=SC2086 # a list of arguments without blanks
+	"$tools/sweep" --name "$case" --preload "$tools/preload.so" --work "$work" "$@" -- \
+		"$program" $command $json --threads 2 --io "${IO:-auto}"
+}
+
+# expects NAME COMMAND...: the command's output goes to stdout; it must succeed.
+expects() {
+	name=$1
+	shift
+	if "$@"; then passed "$name"; else failed "$name"; fi
+}

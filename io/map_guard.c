@@ -1,6 +1,7 @@
-/* The table of mappings. It is global because a signal handler can look at nothing else. Adding a mapping takes a slot (base changes from FREE to TAKEN), fills it, and
- * stores base last, which publishes it. Removing and checking hold a lock, so that no file is
- * closed while it is looked at. */
+/* The table of mappings. It is global because a signal handler can look at nothing else. Adding a
+ * mapping takes a slot (base changes from FREE to TAKEN), fills it, and stores base last, which
+ * publishes it. Removing and checking hold a lock, so that no file is closed while it is looked
+ * at. */
 #include "io/map_guard.h"
 
 #include <pthread.h>

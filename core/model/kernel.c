@@ -203,8 +203,8 @@ int ps_kernel_prepare(ps_diag *diag)
 {
 	size_t i = rows_allowed(getenv("PRUNESCOPE_MATMUL"));
 
-	/* BLIS is asked if no row above its own serves f32. A CPU with a row for bf16 pairs has a row
-	 * for f32 above BLIS too. */
+	/* BLIS is asked if no row above its own serves f32. A CPU with a row for bf16 pairs
+	 * also has a row for f32 above BLIS. */
 	while (i > 0 && rows[i - 1].tile &&
 	       (rows[i - 1].packing == PS_PACK_PAIRS || !rows[i - 1].supported()))
 		i--;

@@ -1,7 +1,8 @@
 /* test/fault/fault_plan.h: what test/fault/sweep.c tells test/fault/preload.c, and hears from it.
  *
  * Both map the same file, so that a report survives SIGKILL. The library counts the calls of the
- * chosen classes over all threads of one process. At call number `at` it does what `action` says. */
+ * chosen classes over all threads of one process. At call number `at` it does what `action`
+ * says. */
 #ifndef TEST_FAULT_FAULT_PLAN_H
 #define TEST_FAULT_FAULT_PLAN_H
 

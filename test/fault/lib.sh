@@ -103,8 +103,13 @@ make_study() {
 train_arguments="--d-sae 32 --k 4 --batch 64 --tokens 512 --save-every 0.0001"
 choose() {
 	case $1 in
-	tokenize) command="tokenize $m --text $scratch/text -o $work/out --window 16 --bos window" ;;
-	ppl) command="ppl $m --text $scratch/text --window 16 --stride 8 --max-tokens 99 --mask $d/mask" ;;
+	tokenize)
+		command="tokenize $m --text $scratch/text -o $work/out --window 16 --bos window"
+		;;
+	ppl)
+		command="ppl $m --text $scratch/text --window 16 --stride 8 --max-tokens 99 \
+		--mask $d/mask"
+		;;
 	logits) command="logits $m --tokens $d/t -o $work/out --mask $d/mask" ;;
 	calibrate) command="calibrate $m --tokens $d/t -o $work/out" ;;
 	magnitude) command="prune $m --method magnitude --sparsity 0.5 -o $work/out" ;;
@@ -112,18 +117,37 @@ choose() {
 	wanda) command="prune $m --method wanda --sparsity 0.5 --tokens $d/t -o $work/out" ;;
 	stats) command="prune $m --method wanda --sparsity 0.5 --stats $d/stats -o $work/out" ;;
 	export) command="export $m --mask $d/mask -o $work/out" ;;
-	cache) command="cache $m --tokens $d/t --layer 0 --layer 1 --mask dense --mask $d/mask -o $work/out" ;;
-	shuffled) command="cache $m --tokens $d/t --layer 1 --order shuffled --dtype bf16 -o $work/out" ;;
-	topk | batchtopk) command="train $d/dense -o $work/out --arch $1 $train_arguments --log $work/log" ;;
+	cache)
+		command="cache $m --tokens $d/t --layer 0 --layer 1 --mask dense --mask $d/mask \
+		-o $work/out"
+		;;
+	shuffled)
+		command="cache $m --tokens $d/t --layer 1 --order shuffled --dtype bf16 -o \
+		$work/out"
+		;;
+	topk | batchtopk)
+		command="train $d/dense -o $work/out --arch $1 $train_arguments --log $work/log"
+		;;
 	jumprelu | relu | gated) command="train $d/dense -o $work/out --arch $1 $train_arguments" ;;
-	seeds-of-train) command="train $d/dense --with $d/pruned -o $work/out $train_arguments --seed 1 2" ;;
+	seeds-of-train)
+		command="train $d/dense --with $d/pruned -o $work/out $train_arguments --seed 1 \
+		2"
+		;;
 	eval) command="eval $d/sae/seed-1 --cache $d/dense" ;;
 	splice) command="eval $d/sae/seed-1 $m --tokens $d/t --layer 1 --mask $d/mask" ;;
 	compare) command="compare $d/sae/seed-1 $d/psae/seed-1" ;;
-	transfer) command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out" ;;
-	ablate) command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows 2" ;;
+	transfer)
+		command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out"
+		;;
+	ablate)
+		command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows \
+		2"
+		;;
 	seeds) command="seeds $d/sae/seed-1 $d/sae/seed-2" ;;
-	survival) command="survival --dense $d/sae/seed-1 $d/sae/seed-2 --pruned $d/psae/seed-1 $d/psae/seed-2 --cache $d/dense" ;;
+	survival)
+		command="survival --dense $d/sae/seed-1 $d/sae/seed-2 --pruned $d/psae/seed-1 \
+		$d/psae/seed-2 --cache $d/dense"
+		;;
 	study) command="study $scratch/study.yaml -o $work" ;;
 	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
 	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
@@ -138,10 +162,11 @@ sweep() {
 	case=$1
 	shift
 	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
-	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' --key 'steps_done_before' --key '*_ns' \
+	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' \
+		--key 'steps_done_before' --key '*_ns' --key files --key already_done \
 		--ignore 'times.jsonl' --ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
 		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \
-		--part '*/cache/*' --part '*/cache.json' --key files --key already_done --timed '*.json'
+		--part '*/cache/*' --part '*/cache.json' --timed '*.json'
 	case $case in
 	report)
 		make_study

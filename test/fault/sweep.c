@@ -2,10 +2,10 @@
  * call go wrong, and judges what happened.
  *
  * First the command runs twice undisturbed. Both runs must make the same files and print the same
- * JSON; their calls are counted. Then, for N = 1, 2, ... until no call is left, it runs with a fault
- * at the N-th call (test/fault/preload.c). It is judged by these rules:
- *   - It ends with one of the exit codes that --allow names, and then says why on stderr and nothing
- *     on stdout; or with 0, and then its files and its JSON are the undisturbed ones.
+ * JSON. Their calls are counted. Then, for N = 1, 2, ... until no call is left, it runs with a
+ * fault at the N-th call (test/fault/preload.c). It is judged by these rules:
+ *   - It ends with one of the exit codes that --allow names, and then says why on stderr and
+ *     nothing on stdout; or with 0, and then its files and its JSON are the undisturbed ones.
  *   - It never hangs, and no signal ends it but the SIGKILL of --action kill.
  *   - What stands under a final name is what the undisturbed run put there. --part names the files
  *     that grow, such as a manifest.

@@ -68,8 +68,8 @@ without_locked_memory() {
 		rm -rf "$work" && mkdir "$work"
 		choose $case
 		# shellcheck disable=SC2086 # a list of arguments without blanks
-		expects "no locked memory, --io uring: $case" attempt 0 "$tools/confine" --memlock 0 \
-			-- "$program" $command --io uring
+		expects "no locked memory, --io uring: $case" attempt 0 "$tools/confine" \
+			--memlock 0 -- "$program" $command --io uring
 	done
 }
 

@@ -621,8 +621,14 @@ static int take_over(ps_folder *folder, const ps_folder_spec *spec, bool *done, 
 		rc = take_up(folder, found, spec->verify, done, diag);
 		return rc ? rc : remove_leftovers(folder, diag);
 	}
-	if (!found && !damaged && is_empty(folder->path))
-		return begin_empty(folder, spec, done, diag);
+	if (!found && !damaged) {
+		const int empty = is_empty(folder->path);
+
+		if (empty < 0)
+			return ps_fail_errno(diag, -empty, "%s: cannot be listed", folder->path);
+		if (empty)
+			return begin_empty(folder, spec, done, diag);
+	}
 	rc = check_way(folder->path, found, spec->replace, diag);
 	if (!rc && found && spec->old_first) {
 		rc = remove_files(folder->sys, folder->path, found, diag);

@@ -491,7 +491,7 @@ static void an_unfinished_sae_is_refused(void **state)
 	char one[300];
 
 	(void)state;
-	snprintf(one, sizeof one, "%s/one", folder);
+	snprintf(one, sizeof one, "%s/unfinished", folder);
 	save_ours(one, 1, false);
 	refuse_ours(one, "not finished");
 }

@@ -211,10 +211,39 @@ half_trained() {
 	fi
 }
 
+# What a finished study keeps: records, results.json, and the outputs of its steps.
+studies() {
+	cat >"$scratch/study.yaml" <<STUDY
+name: flips
+models:
+  - {name: llama, path: $llama, layer: 1}
+text: [$scratch/text, $scratch/short]
+methods: [magnitude]
+sparsities: [0.5]
+seeds: [7]
+window: 64
+calibration_tokens: 256
+train_tokens: 4000
+ppl: {text: $scratch/short, window: 64, stride: 64, max_tokens: 200}
+sae: {d_sae: 64, k: 8, batch: 128}
+splice: {windows: 2}
+ablation: {features: 4, windows: 2}
+bootstrap: {samples: 20}
+STUDY
+	study=$scratch/study
+	made study "$scratch/study.yaml" -o "$study"
+	survives "study: results.json" "$study/results.json" "$study" report "$study"
+	for part in dense/ppl.json magnitude-0.5/transfer.json; do
+		[ -f "$study/runs/llama/$part" ] &&
+			survives "study: $part" "$study/runs/llama/$part" "$study"
+	done
+}
+
 set_up
 files_of_one_kind
 caches
 saes
 exported_checkpoints
 half_trained
+studies
 [ $failures -eq 0 ]

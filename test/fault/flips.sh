@@ -228,7 +228,7 @@ ppl: {text: $scratch/short, window: 64, stride: 64, max_tokens: 200}
 sae: {d_sae: 64, k: 8, batch: 128}
 splice: {windows: 2}
 ablation: {features: 4, windows: 2}
-bootstrap: {samples: 20}
+bootstrap: {samples: 100}
 STUDY
 	study=$scratch/study
 	made study "$scratch/study.yaml" -o "$study"

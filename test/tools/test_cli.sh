@@ -708,7 +708,8 @@ same_bits() {
 	for model in $llama $gemma; do
 		m=${model##*/}
 		run tokenize "$model" --text "$scratch/short" -o "$scratch/short.tokens" \
-			--window 48 --bos window
+			--window 48 --bos window --force ||
+			failed "$m: tokens" "exit $?"
 		number=0
 		for setting in "1 pread 4G 4G" "2 $uring 4G 4G" "3 mmap 4G 4G" "2 pread 19M 22M" \
 			"3 $uring 20M 22M"; do

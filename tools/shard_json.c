@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "io/file.h"
+#include "io/json_memory.h"
 
 static void need(bool there)
 {
@@ -36,4 +37,9 @@ char *ps_shard_text(const json_t *value, size_t flags)
 
 	need(text != NULL);
 	return text;
+}
+
+void ps_shard_check_memory(int rc)
+{
+	need(rc != PS_EBUDGET && !ps_json_memory_check(NULL));
 }

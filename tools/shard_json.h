@@ -14,4 +14,7 @@ void ps_shard_append(json_t *list, json_t *value);
 /* The JSON text, to be freed. flags: jansson's. */
 char *ps_shard_text(const json_t *value, size_t flags);
 
+/* Ends the program if rc is PS_EBUDGET, or if jansson ever lacked memory. */
+void ps_shard_check_memory(int rc);
+
 #endif

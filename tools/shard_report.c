@@ -51,6 +51,13 @@ static void add_problem(json_t *entry, const char *what)
 	ps_shard_append(list_of(entry, "problems"), json_pack("{s:o}", "what", ps_text_json(what)));
 }
 
+/* What reading a file came to. */
+static void add_failure(json_t *entry, int rc, const ps_diag *diag)
+{
+	ps_shard_check_memory(rc);
+	add_problem(entry, diag->text);
+}
+
 static void add_bad_block(void *context, const char *path, long block, uint64_t offset,
 			  const char *what)
 {
@@ -105,9 +112,10 @@ static void verify_blocks(const ps_safetensors *file, json_t *entry)
 	ps_diag diag = {{0}};
 	bool verified = false;
 	size_t before = json_array_size(json_object_get(entry, "problems"));
+	int rc = ps_safetensors_verify(file, add_bad_block, entry, &verified, &diag);
 
-	if (ps_safetensors_verify(file, add_bad_block, entry, &verified, &diag)) {
-		add_problem(entry, diag.text);
+	if (rc) {
+		add_failure(entry, rc, &diag);
 		return;
 	}
 	ps_shard_put(entry, "checksums",
@@ -121,9 +129,10 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 {
 	ps_diag diag = {{0}};
 	ps_safetensors file;
+	int rc = ps_safetensors_open(&file, &ps_sys_linux, path, &diag);
 
-	if (ps_safetensors_open(&file, &ps_sys_linux, path, &diag)) {
-		add_problem(entry, diag.text);
+	if (rc) {
+		add_failure(entry, rc, &diag);
 		return;
 	}
 	ps_shard_put(entry, "bytes", json_integer((json_int_t)file.file_bytes));
@@ -161,7 +170,7 @@ static void compare_noted(json_t *entry, const char *path, const json_t *noted, 
 	if (verify)
 		rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &diag);
 	if (rc)
-		add_problem(entry, diag.text);
+		add_failure(entry, rc, &diag);
 	else if (verify && strcmp(ps_digest_format(digest, digits),
 				  json_string_value(json_object_get(noted, "xxh3"))))
 		add_problem(entry, "its XXH3 differs from the manifest's");
@@ -193,6 +202,7 @@ static bool report_sealed(json_t *report, const char *path, const char *kind, bo
 	json_t *entry = add_entry(report, "files", path, kind);
 	ps_diag diag = {{0}};
 	struct stat st;
+	int rc;
 
 	if (stat(path, &st)) {
 		add_problem(entry, strerror(errno));
@@ -203,8 +213,9 @@ static bool report_sealed(json_t *report, const char *path, const char *kind, bo
 		ps_shard_put(entry, "checksums", json_string("not read"));
 		return true;
 	}
-	if (ps_sealed_check(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &diag))
-		add_problem(entry, diag.text);
+	rc = ps_sealed_check(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &diag);
+	if (rc)
+		add_failure(entry, rc, &diag);
 	ps_shard_put(entry, "checksums", json_string(is_ok(entry) ? "right" : "wrong"));
 	return is_ok(entry);
 }
@@ -217,10 +228,13 @@ static bool report_given(json_t *report, const char *path, bool verify)
 	json_t *manifest = NULL, *noted;
 	ps_diag ignored = {{0}};
 	bool good;
+	int rc;
 
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1,
 		 slash ? path : ".");
-	if (ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored))
+	rc = ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored);
+	ps_shard_check_memory(rc);
+	if (rc)
 		manifest = NULL;
 	noted = json_object_get(json_object_get(manifest, "files"), name);
 	if (!noted && ends_in(name, JSON))
@@ -298,7 +312,7 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 	if (!rc && verify && snprintf(file, sizeof file, "%s/" PS_MANIFEST, path) < PATH_MAX)
 		rc = ps_sealed_check(&ps_sys_linux, file, PS_MANIFEST_BYTES_MAX, &diag);
 	if (rc)
-		add_problem(entry, diag.text);
+		add_failure(entry, rc, &diag);
 	if (!*manifest)
 		return entry;
 	ps_shard_put(entry, "kind", json_incref(json_object_get(*manifest, "kind")));
@@ -343,6 +357,7 @@ static bool report_rest(const struct walk *walk, const char *path, const json_t 
 	bool good = true;
 	int count = ps_sys_scandir(path, &entries, NULL);
 
+	ps_shard_check_memory(count < 0 && errno == ENOMEM ? PS_EBUDGET : 0);
 	inner.depth++;
 	for (int i = 0; i < count; i++) {
 		const char *base = entries[i]->d_name;

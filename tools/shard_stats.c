@@ -77,6 +77,7 @@ static uint64_t count_different(const char *ids, uint64_t count)
 	id_range(ids, count, &low, &high);
 	range = (uint64_t)((int64_t)high - low) + 1;
 	seen = range <= WINDOWS_MAX ? calloc((size_t)(range / 8 + 1), 1) : NULL;
+	ps_shard_check_memory(range <= WINDOWS_MAX && !seen ? PS_EBUDGET : 0);
 	for (uint64_t i = 0; seen && i < count; i++) {
 		uint64_t at = (uint64_t)((int64_t)load_id(ids, i) - low);
 

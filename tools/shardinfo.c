@@ -10,6 +10,7 @@
 
 #include "core/base/arena.h"
 #include "io/file.h"
+#include "io/json_memory.h"
 #include "io/map_guard.h"
 #include "tools/shard_json.h"
 #include "tools/shard_report.h"
@@ -201,16 +202,24 @@ int main(int argc, char **argv)
 {
 	struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 	struct flags flags = {0};
-	json_t *report = ps_shard_made(json_object());
+	json_t *report;
 	ps_diag diag = {{0}};
 	bool good = true;
 	int status = parse_flags(argc, argv, &flags);
 
+	ps_json_memory_watch();
+	report = ps_shard_made(json_object());
 	if (status >= 0)
 		goto out;
 	sigaction(SIGBUS, &bus, NULL);
 	for (int i = optind; i < argc; i++)
 		good &= ps_shard_report(report, argv[i], flags.verify);
+	ps_shard_check_memory(0);
+	if (ps_map_guard_check(&diag)) {
+		fprintf(stderr, "shardinfo: %s\n", diag.text);
+		status = 3;
+		goto out;
+	}
 	if (flags.json) {
 		char *text = ps_shard_text(report, JSON_INDENT(2));
 

@@ -164,7 +164,8 @@ sweep() {
 	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
 	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' \
 		--key 'steps_done_before' --key '*_ns' --key files --key already_done \
-		--ignore 'times.jsonl' --ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
+		--ignore 'times.jsonl' --ignore locks \
+		--ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
 		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \
 		--part '*/cache/*' --part '*/cache.json' --timed '*.json'
 	case $case in

@@ -203,8 +203,11 @@ static ssize_t transfer(long number, unsigned class, const char *call, int fd, v
 {
 	bool shorten = false;
 
+	struct stat st;
+
 	/* What goes to a terminal or a pipe is no file of ours. */
-	if ((class & FAULT_WRITE) && fd <= STDERR_FILENO)
+	if ((class & FAULT_WRITE) && plan &&
+	    (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) || !S_ISREG(st.st_mode)))
 		class = 0;
 	if (must_fail(class, call, &shorten)) {
 		errno = plan->error;

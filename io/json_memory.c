@@ -1,10 +1,11 @@
 /* The flag is global because jansson's allocation functions are, and they take no context. */
 #include "io/json_memory.h"
 
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "core/base/json.h"
 
 static atomic_bool lost;
 

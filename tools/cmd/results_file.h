@@ -2,8 +2,7 @@
 #ifndef PS_TOOLS_CMD_RESULTS_FILE_H
 #define PS_TOOLS_CMD_RESULTS_FILE_H
 
-#include <jansson.h>
-
+#include "core/base/json.h"
 #include "tools/run/session.h"
 
 /* Reads FOLDER/results.json and compares it with its checksum, which *root then lacks. *root: a new

@@ -410,6 +410,15 @@ keeps_the_report() {
 	with=NOTHING=
 }
 
+# seal FOLDER: gives its results.json the checksum that it must have; report tells which.
+seal() {
+	call report "$1"
+	pattern='s/.*what it holds is \([0-9a-f]*\), it says \([0-9a-f]*\);.*/\2,\1/p'
+	sum=$(LC_ALL=C sed -n "$pattern" "$scratch/err")
+	sed "/\"checksum\"/s,$sum," "$1/results.json" >"$scratch/sealed" &&
+		cp "$scratch/sealed" "$1/results.json"
+}
+
 report_as_a_whole() {
 	study=$scratch/study
 	mkdir "$scratch/bin"
@@ -470,6 +479,7 @@ report_as_a_whole() {
 	judge "report: without gnuplot it has no figures and says so; they stay on disk"
 	sed 's/"name": "a study/"name": "another study/' "$study/results.json" >"$scratch/changed"
 	cp "$scratch/changed" "$study/results.json"
+	seal "$study"
 	without_gnuplot && [ "$(find "$study/figures" -type f | wc -l)" -eq 0 ]
 	judge "report: figures of other results go"
 }
@@ -481,6 +491,7 @@ names_in_a_report() {
 	# shellcheck disable=SC2016 # no shell reads it
 	sed 's/gemma-2-2b/=a\\"b<c>\&]]> id='\''x'\'' `d` %d \\\\n \\u0007\\uffff/g' \
 		test/fixtures/report/results.json >"$path/results.json"
+	seal "$path"
 	exits "report: a path of any bytes" 0 report "$path"
 	# shellcheck disable=SC2016
 	grep -qF '"=a""b<c>&]]> id='\''x'\'' `d` %d \n ' "$path/tables/models.csv"

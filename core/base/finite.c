@@ -4,7 +4,7 @@
 
 #include "core/base/clones.h"
 
-#define LANES 64
+#define LANES 32
 
 typedef uint32_t word __attribute__((may_alias)); /* the bits of a float */
 
@@ -21,10 +21,13 @@ bool ps_all_finite(const float *x, size_t n)
 
 			lane[l] = magnitude > lane[l] ? magnitude : lane[l];
 		}
-	for (; i < n; i++)
-		largest = (bits[i] & 0x7fffffffu) > largest ? bits[i] & 0x7fffffffu : largest;
-	for (size_t l = 0; l < LANES; l++)
+	for (size_t l = 0; i && l < LANES; l++)
 		largest = lane[l] > largest ? lane[l] : largest;
+	for (; i < n; i++) {
+		const uint32_t magnitude = bits[i] & 0x7fffffffu;
+
+		largest = magnitude > largest ? magnitude : largest;
+	}
 	return largest < 0x7f800000u;
 }
 

@@ -111,15 +111,6 @@ static int print_result(ps_session *s, const ps_command *command, const json_t *
 	return 0;
 }
 
-/* Writes out what stands in stdout's buffer. Returns the exit status. */
-static int end_output(void)
-{
-	if (!fflush(stdout) && !ferror(stdout))
-		return 0;
-	perror("prunescope: standard output");
-	return ps_exit_code(PS_EOUTPUT);
-}
-
 /* What a command comes to: its own failure, or that memory ran out or an input changed under it. */
 static int check_result(ps_cli *cli, int rc)
 {
@@ -148,13 +139,14 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	ps_session_end(&cli.session);
 	if (!cli.helped)
 		rc = check_result(&cli, rc);
-	if (result && !rc && print_result(&cli.session, command, result))
+	/* What overflowed on the way may have a result all the same: null, and how often. */
+	if (result && (!rc || rc == PS_EFAILED) && print_result(&cli.session, command, result))
 		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");
 	if (rc && !cli.helped)
 		fprintf(stderr, "prunescope %s: %s\n", command->name,
 			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
 	json_decref(result);
-	return cli.helped || !rc ? end_output() : ps_exit_code(rc);
+	return cli.helped ? 0 : ps_exit_code(rc);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b)
@@ -175,11 +167,11 @@ static int run(int argc, char **argv)
 	}
 	if (is_one_of(argv[1], "--version", "version")) {
 		print_version(argc > 2 && !strcmp(argv[2], "--json"));
-		return end_output();
+		return 0;
 	}
 	if (is_one_of(argv[1], "--help", "-h") || (argc < 3 && !strcmp(argv[1], "help"))) {
 		print_usage(stdout);
-		return end_output();
+		return 0;
 	}
 	if (!strcmp(argv[1], "help")) {
 		command = find(argv[2]);

@@ -46,7 +46,7 @@ struct fault_plan {
 	int32_t trace;      /* write the return addresses to stderr */
 	char victim[1024];
 
-	_Atomic uint32_t opened; /* the victim */
+	_Atomic uint32_t opened; /* the victim: 1 opened, 2 mapped, 3 its state noted */
 	_Atomic uint64_t count;
 	_Atomic uint32_t fired;
 	char call[32]; /* the call that it fired at */

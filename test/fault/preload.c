@@ -98,7 +98,7 @@ static bool must_fail(unsigned class, const char *call, bool *shorten)
 {
 	uint64_t number;
 
-	if (!plan || !(plan->classes & class) || (plan->after_open && !plan->opened))
+	if (!plan || !(plan->classes & class) || (plan->after_open && plan->opened < 3))
 		return false;
 	number = atomic_fetch_add(&plan->count, 1) + 1;
 	if (!plan->at || number < plan->at)
@@ -121,6 +121,13 @@ static bool fails(unsigned class, const char *call)
 		return false;
 	errno = class == FAULT_ALLOC ? ENOMEM : plan->error;
 	return true;
+}
+
+/* The victim is opened, then mapped, then looked at: from then on its state is known. */
+static void advance(uint32_t from)
+{
+	if (plan)
+		(void)atomic_compare_exchange_strong(&plan->opened, &from, from + 1);
 }
 
 /* --- memory --- */
@@ -177,6 +184,8 @@ void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t
 {
 	if ((flags & MAP_ANONYMOUS) && fails(FAULT_ALLOC, "mmap"))
 		return MAP_FAILED;
+	if (!(flags & MAP_ANONYMOUS))
+		advance(1);
 	return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 }
 
@@ -253,9 +262,13 @@ int ftruncate(int fd, off_t bytes)
 
 int fstat(int fd, struct stat *st)
 {
+	int rc;
+
 	/* A moment to act at. It cannot fail: no test asks for that. */
 	(void)fails(FAULT_STAT, "fstat");
-	return (int)syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
+	rc = (int)syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
+	advance(2);
+	return rc;
 }
 
 int rename(const char *from, const char *to)
@@ -309,7 +322,7 @@ static unsigned class_of(const char *path, int flags)
 static int open_file(int folder, const char *path, int flags, mode_t mode)
 {
 	if (plan && !strcmp(path, plan->victim))
-		atomic_store(&plan->opened, 1);
+		advance(0);
 	return fails(class_of(path, flags), "open")
 		       ? -1
 		       : (int)syscall(SYS_openat, folder, path, flags, mode);

@@ -24,7 +24,7 @@
  *   --action NAME    fail, fail-on, short, kill, cut, put (test/fault/fault_plan.h)
  *   --error N        errno of calls that fail
  *   --victim FILE --cut N   the file that is spoiled, and the bytes that it loses
- *   --after-open     only calls after the victim was opened count
+ *   --after-open     only calls after the victim was opened, mapped and looked at count
  *   --allow LIST     exit codes besides 0, with commas
  *   --first N --last N --step N   which calls (1, all, 1); --runs N: at most so many, spread evenly
  *   --ignore PATTERN files that are not compared; --part PATTERN; --timed PATTERN: JSON files

@@ -21,6 +21,7 @@
 #include "tools/cmd/result.h"
 #include "tools/cmd/results_file.h"
 #include "tools/run/output_path.h"
+#include "tools/run/text_stream.h"
 #include "tools/train/gnuplot.h"
 
 enum { FIGURES_MAX = 16, HEAD_BYTES = 1024 /* of a page, in which its generator stands */ };
@@ -82,20 +83,18 @@ static int add(const struct report *r, const char *name, const char *bytes, size
 
 static int add_table(struct report *r, size_t index)
 {
-	char name[64], *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	int rc = 0;
+	char name[64];
+	ps_text_stream table;
+	int rc = ps_text_stream_open(&table, &r->s->diag);
 
-	if (!out)
-		return no_memory(r);
-	ps_csv_write(out, &r->results, index);
-	if (fclose(out))
-		rc = no_memory(r);
+	if (rc)
+		return rc;
+	ps_csv_write(table.out, &r->results, index);
+	rc = ps_text_stream_close(&table, &r->s->diag);
 	snprintf(name, sizeof name, "tables/%s.csv", ps_csv_name(index));
 	if (!rc)
-		rc = add(r, name, text, length);
-	free(text);
+		rc = add(r, name, table.text, table.length);
+	free(table.text);
 	return rc;
 }
 
@@ -149,21 +148,18 @@ static int draw(struct report *r, const char *name, const char *script, size_t b
 /* Draws a figure. *svg is NULL where the study has no numbers for it. */
 static int make_figure(struct report *r, size_t index, bool narrow, char **svg)
 {
-	char *text = NULL;
-	size_t length;
-	FILE *script = open_memstream(&text, &length);
+	ps_text_stream script;
 	bool any;
-	int rc = 0;
+	int rc = ps_text_stream_open(&script, &r->s->diag);
 
 	*svg = NULL;
-	if (!script)
-		return no_memory(r);
-	any = ps_figure_script(index, &r->results, narrow, script);
-	if (fclose(script))
-		rc = no_memory(r);
-	else if (any && !r->missing)
-		rc = draw(r, ps_figure_name(index), text, length, svg);
-	free(text);
+	if (rc)
+		return rc;
+	any = ps_figure_script(index, &r->results, narrow, script.out);
+	rc = ps_text_stream_close(&script, &r->s->diag);
+	if (!rc && any && !r->missing)
+		rc = draw(r, ps_figure_name(index), script.text, script.length, svg);
+	free(script.text);
 	return rc;
 }
 
@@ -208,20 +204,17 @@ static int add_figures(struct report *r)
 
 static int add_page(struct report *r)
 {
-	char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	int rc = 0;
+	ps_text_stream page;
+	int rc = ps_text_stream_open(&page, &r->s->diag);
 
-	if (!out)
-		return no_memory(r);
-	ps_report_write(out, &r->results, r->digest, r->figures, r->figure_count,
+	if (rc)
+		return rc;
+	ps_report_write(page.out, &r->results, r->digest, r->figures, r->figure_count,
 			r->missing ? "gnuplot is not installed" : NULL);
-	if (fclose(out))
-		rc = no_memory(r);
+	rc = ps_text_stream_close(&page, &r->s->diag);
 	if (!rc)
-		rc = add(r, "report.html", text, length);
-	free(text);
+		rc = add(r, "report.html", page.text, page.length);
+	free(page.text);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
 #include "core/base/checked.h"
 #include "io/file.h"
 #include "tools/run/output_path.h"
+#include "tools/run/text_stream.h"
 #include "tools/train/gnuplot.h"
 
 #define LINES 1000
@@ -205,24 +206,25 @@ static void write_script(const ps_train_log *log, FILE *out)
 int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn, ps_diag *why)
 {
 	const ps_context quiet = {.progress = context->progress, .diag = why};
-	char path[sizeof log->prefix + 8], *text = NULL, *svg = NULL;
-	size_t bytes, length = 0;
-	FILE *script;
+	char path[sizeof log->prefix + 8], *svg = NULL;
+	ps_text_stream script;
+	size_t length = 0;
 	int rc;
 
 	*drawn = true;
 	if (!log->csv)
 		return 0;
-	script = open_memstream(&text, &bytes);
-	if (!script)
-		return ps_fail(context->diag, PS_EBUDGET, "no memory for curves");
-	write_script(log, script);
-	rc = fclose(script) ? ps_fail(context->diag, PS_EBUDGET, "no memory for curves") : 0;
-	if (!rc)
-		rc = ps_gnuplot_draw(text, bytes, &quiet, &svg, &length);
+	rc = ps_text_stream_open(&script, context->diag);
+	if (rc)
+		return rc;
+	write_script(log, script.out);
+	rc = ps_text_stream_close(&script, context->diag);
+	if (rc)
+		return rc;
+	rc = ps_gnuplot_draw(script.text, script.length, &quiet, &svg, &length);
 	if (!rc && ps_svg_check(svg, length, why))
 		rc = PS_EFAILED;
-	free(text);
+	free(script.text);
 	*drawn = !rc;
 	path_of(log, "svg", path, sizeof path);
 	if (!rc)

@@ -98,6 +98,7 @@ static char *header_text(const ps_artefact *artefact, size_t *bytes)
 		raw = malloc(*bytes);
 		if (raw) {
 			memset(raw, ' ', *bytes);
+			/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): spaces follow */
 			memcpy(raw + 8, json, length);
 		}
 	}

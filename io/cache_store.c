@@ -380,12 +380,12 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 static void column(void *self, ps_row_column which, const uint64_t *ids, size_t count, int32_t *out)
 {
 	const ps_cache *cache = self;
-	size_t shard = 0, at = cache->shard_count;
+	size_t shard = 0, at = 0;
 	const char *data = NULL;
 
 	for (size_t i = 0; i < count; i++) {
 		shard = find_shard(cache, ids[i], shard);
-		if (shard != at)
+		if (!data || shard != at)
 			data = ps_safetensors_data(
 				&cache->shards[shard],
 				ps_safetensors_find(&cache->shards[shard],

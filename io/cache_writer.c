@@ -63,7 +63,8 @@ static void shard_path(const ps_cache_writer *writer, size_t shard, char *name, 
 static bool is_there(const ps_cache_writer *writer, size_t shard)
 {
 	char name[NAME_MAX], path[PATH_MAX];
-	uint64_t shape[2] = {rows_of_shard(writer, shard), writer->width};
+	uint64_t shape[2] = {rows_of_shard(writer, shard), writer->width},
+		 first_row = shard * writer->shard_rows;
 	const ps_tensor_info *info;
 	ps_safetensors file;
 	bool good;
@@ -75,7 +76,7 @@ static bool is_there(const ps_cache_writer *writer, size_t shard)
 	good = !ps_safetensors_expect(&file, "activations", (int)writer->dtype, 2, shape, &info,
 				      NULL) &&
 	       json_integer_value(json_object_get(file.metadata, "first_row")) ==
-		       (json_int_t)((uint64_t)shard * writer->shard_rows);
+		       (json_int_t)first_row;
 	ps_safetensors_close(&file);
 	return good;
 }

@@ -156,7 +156,9 @@ static void start_reading(ps_layer_stream *stream, struct slot *slot, int layer,
 			(ps_read){range->file, range->first, (size_t)(range->end - range->first),
 				  ps_read_place(slot->base + range->place, range->first)};
 	}
+	/* lay_out has placed every tensor that has a file. */
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		slot->data[t] = tensors[t].file ? slot->base + layout.place[t] : NULL;
 	slot->job.reads = slot->reads;
 	slot->job.count = layout.range_count;

@@ -207,12 +207,12 @@ static size_t projection_count(const ps_model_config *config)
 static json_t *describe_tensor(const ps_model_config *config, ps_projection projection,
 			       double sparsity)
 {
-	size_t rows, cols;
+	size_t rows, cols, weights;
 
 	ps_projection_shape(config, projection, &rows, &cols);
+	weights = rows * cols;
 	return json_pack("{s:I, s:I, s:o, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols,
-			 "requested", ps_number_json(sparsity), "dropped",
-			 (json_int_t)(rows * cols));
+			 "requested", ps_number_json(sparsity), "dropped", (json_int_t)weights);
 }
 
 static int make_metadata(ps_mask_writer *writer, const ps_mask_spec *spec)

@@ -187,8 +187,9 @@ void ps_canvas_begin(ps_canvas *c, const char *name)
 void ps_canvas_panel(const ps_canvas *c, size_t index, const char *title, const char *x,
 		     const char *y)
 {
-	double left = (double)(index % c->per_row) * c->panel_width,
-	       top = c->legend_height + (double)(index / c->per_row) * c->panel_height;
+	const size_t row = index / c->per_row, column = index % c->per_row;
+	double left = (double)column * c->panel_width,
+	       top = c->legend_height + (double)row * c->panel_height;
 
 	fputs("unset label\nunset arrow\nunset object\n", c->out);
 	if (index == 0)

@@ -5,6 +5,7 @@
 #ifndef PS_CORE_BASE_CHECKED_H
 #define PS_CORE_BASE_CHECKED_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,7 @@ static inline bool ps_range_fits(uint64_t offset, uint64_t length, uint64_t limi
 /* ceil(a / b): how many parts of size b cover a. b > 0, and a + b does not overflow. */
 static inline size_t ps_div_up(size_t a, size_t b)
 {
+	assert(b > 0);
 	return (a + b - 1) / b;
 }
 

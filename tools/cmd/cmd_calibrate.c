@@ -83,6 +83,7 @@ static int find(struct calibrate_run *r, bool *done)
 
 static int run(struct calibrate_run *r, const ps_engine_need *need, json_t **result)
 {
+	const size_t tensors = r->engine.config->layers * PS_PROJECTIONS;
 	bool done;
 	int rc = find(r, &done);
 
@@ -92,7 +93,7 @@ static int run(struct calibrate_run *r, const ps_engine_need *need, json_t **res
 		return rc;
 	return ps_result_set(result,
 			     json_pack("{s:I, s:I}", "tokens", (json_int_t)need->tokens, "tensors",
-				       (json_int_t)(r->engine.config->layers * PS_PROJECTIONS)),
+				       (json_int_t)tensors),
 			     &r->engine.session->diag);
 }
 

@@ -279,8 +279,10 @@ static json_t *make_provenance(const ps_tokenize_args *args, uint64_t tokenizer_
 
 static json_t *make_result(size_t windows, size_t window)
 {
+	const size_t tokens = windows * window;
+
 	return json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)windows, "tokens",
-			 (json_int_t)(windows * window), "window", (json_int_t)window);
+			 (json_int_t)tokens, "window", (json_int_t)window);
 }
 
 /* The number of windows in the file that is there; 0: it cannot be read. */

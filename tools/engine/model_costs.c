@@ -159,7 +159,7 @@ int ps_sample_cut(ps_sample *sample, size_t window, size_t windows_max, ps_model
 	ps_engine *e = sample->engine;
 	struct layer_run run = {.sample = sample};
 	const size_t room = ps_max_size(ps_min_size(sample->tokens / window, windows_max), 1);
-	double started = ps_clock(), seconds;
+	double started, seconds;
 	int rc;
 
 	sample->window = costs->window = window;

@@ -149,7 +149,7 @@ double ps_step_left(const ps_step_clock *step, const ps_loops *loops, double now
 	if (step->seconds <= 0)
 		return loop_left;
 	rest = step->seconds - (now - step->began);
-	if (loop_left < 0)
+	if (!loop || loop_left < 0)
 		return rest > 0 ? rest : -1;
 	share = fmin((loop_elapsed(loop, step, now) + loop_left) / step->seconds, 1);
 	return share * loop_left + (1 - share) * fmax(rest, loop_left);

@@ -42,7 +42,9 @@ struct call {
 
 static double cache_windows(const ps_graph *g)
 {
-	return (double)(g->file->cache_tokens / g->file->window);
+	const int64_t windows = g->file->cache_tokens / g->file->window;
+
+	return (double)windows;
 }
 
 static ps_wanda_work wanda_work(const struct call *c)

@@ -421,9 +421,11 @@ double ps_seconds_ablate(const ps_model_rates *r, const ps_sae_rates *sae, const
 
 double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes)
 {
+	const size_t pairs = saes * (saes - 1) / 2;
+
 	/* A pair: two matches, one against random rows, and cosines and an assignment each of
 	 * decoders and encoders. */
-	return (double)(saes * (saes - 1) / 2) * (5 * sae->match_seconds + 2 * sae->assign_seconds);
+	return (double)pairs * (5 * sae->match_seconds + 2 * sae->assign_seconds);
 }
 
 double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *w)

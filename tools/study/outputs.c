@@ -73,7 +73,7 @@ static int add(struct listing *l, const char *path, uint64_t bytes, const char *
 static int add_file(struct listing *l, const char *path)
 {
 	char text[PS_DIGEST_TEXT];
-	uint64_t bytes, digest;
+	uint64_t bytes = 0, digest = 0;
 	int rc = digest_file(l->g, path, &bytes, &digest);
 
 	return rc ? rc : add(l, path, bytes, ps_digest_format(digest, text));

@@ -13,10 +13,11 @@
 #include "tools/engine/probe.h"
 
 enum {
-	ROWS_MIN = 256,     /* of a timed step */
-	STEPS = 4096,       /* of the timed training: more than are ever taken */
-	FEW_ROWS = 16,      /* of a step that is nearly all updates */
-	CODED_ROWS = 240,   /* encoded at a time */
+	ROWS_MIN = 256,   /* of a timed step */
+	STEPS = 4096,     /* of the timed training: more than are ever taken */
+	FEW_ROWS = 16,    /* of a step that is nearly all updates */
+	CODED_ROWS = 240, /* encoded at a time */
+	FEW_CODED_ROWS = CODED_ROWS / 4,
 	MATCHED_ROWS = 128, /* latents of the smaller dictionary that is matched */
 	ASSIGNED = 1024,    /* latents of the timed assignment */
 	CLUSTERS = 512,
@@ -216,8 +217,8 @@ static int make_coding(struct coding *c, const ps_context *context, ps_arena *ar
 static int time_coding(const struct training *t, const ps_sae *sae, ps_arena *arena,
 		       ps_sae_rates *rates)
 {
-	const double all_rows = CODED_ROWS, few_rows = CODED_ROWS / 4;
-	struct coding c = {.sae = sae, .x = t->rows.data, .rows = CODED_ROWS / 4};
+	const double all_rows = CODED_ROWS, few_rows = FEW_CODED_ROWS;
+	struct coding c = {.sae = sae, .x = t->rows.data, .rows = FEW_CODED_ROWS};
 	double all = 0, few = 0, decoded = 0;
 	int rc = make_coding(&c, &t->s->context, arena);
 

@@ -45,7 +45,8 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
-	check-asan check-tsan coverage bench bench-programs bench-full lint fuzz fuzzers install clean
+	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
+	fuzzers install clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -169,11 +170,22 @@ bench: bench-programs ## measure small shapes (minutes); CSV on stdout and in bu
 bench-full: bench-programs ## measure all of docs/PERFORMANCE.md and draw it (half an hour)
 	@PRUNESCOPE=./$(PROGRAM) sh bench/measure.sh
 
-# The objects of the library and the programs, as lint builds them.
-LINT_OBJECTS = $(patsubst %.c,build/lint/gcc/%.o,$(wildcard $(ROOMS:%=%/*.c) \
-	$(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c))
+# The sources of the library and the programs.
+LINT_SOURCES = $(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) tools/cli/*.c tools/*.c)
+LINT_OBJECTS = $(LINT_SOURCES:%.c=build/lint/gcc/%.o)
 
-lint: ## check includes, sizes, layout, JSON, cycles, warnings, faults (cppcheck), scripts
+# An analyzer that finds nothing in a source leaves a stamp beside the object. It looks again when
+# the source or a header has changed: then the object is newer.
+$(BUILD)/%.analyzed: $(BUILD)/%.o test/lint/analyzer.sh test/lint/failures.h
+	@sh test/lint/analyzer.sh $*.c && touch $@
+
+$(BUILD)/%.tidy: $(BUILD)/%.o test/lint/tidy.sh test/lint/failures.h .clang-tidy
+	@sh test/lint/tidy.sh $*.c && touch $@
+
+analyzed: $(LINT_SOURCES:%.c=$(BUILD)/%.analyzed)
+tidy: $(LINT_SOURCES:%.c=$(BUILD)/%.tidy)
+
+lint: ## check includes, sizes, layout, JSON, cycles, warnings, scripts; run three analyzers
 	@sh test/lint/arrows.sh
 	@sh test/lint/sizes.sh
 	@sh test/lint/format.sh
@@ -184,6 +196,12 @@ lint: ## check includes, sizes, layout, JSON, cycles, warnings, faults (cppcheck
 	@if command -v clang >/dev/null; then \
 		$(PARALLEL) -s objects BUILD=build/lint/clang CC=clang EXTRA_CFLAGS=-Werror && \
 		echo "clang: no warnings"; else echo "clang: not installed, left out"; fi
+	@if command -v gcc-12 >/dev/null; then sh test/lint/analyzer.sh && \
+		$(PARALLEL) -s analyzed BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror && \
+		echo "gcc -fanalyzer: clean"; else echo "gcc-12: not installed, left out"; fi
+	@if command -v clang-tidy-14 >/dev/null; then sh test/lint/tidy.sh && \
+		$(PARALLEL) -s tidy BUILD=build/lint/gcc CC=gcc EXTRA_CFLAGS=-Werror && \
+		echo "clang-tidy: clean"; else echo "clang-tidy-14: not installed, left out"; fi
 	@sh test/lint/cppcheck.sh
 	@if command -v shellcheck >/dev/null; then \
 		shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \

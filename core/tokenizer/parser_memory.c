@@ -79,6 +79,9 @@ void ps_parser_memory_open(ps_parser_memory *memory)
 
 void ps_parser_memory_close(ps_parser_memory *memory)
 {
-	while (memory->first)
-		give_back(memory, memory->first->bytes);
+	for (block *b = memory->first, *next; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	memory->first = NULL;
 }

@@ -27,8 +27,8 @@ static float float_of(uint32_t bits)
 
 static void every_place_and_length_is_looked_at(void **state)
 {
-	float x[LENGTH_MAX];
-	uint16_t halves[LENGTH_MAX];
+	float x[LENGTH_MAX] = {0};
+	uint16_t halves[LENGTH_MAX] = {0};
 
 	(void)state;
 	for (size_t n = 0; n <= LENGTH_MAX; n++) {

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	int rc;
 
 	support_fuzz_file("shard-00000.safetensors", bytes, length);
-	rc = ps_cache_open(&cache, &ps_sys_linux, support_fuzz_folder(), &diag);
+	rc = ps_cache_open(&cache, &ps_sys_linux, support_fuzz_folder(), NULL, &diag);
 	support_fuzz_check(rc, &diag);
 	if (rc)
 		return 0;

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	ps_mask_file mask = {0};
 	ps_diag diag = {0};
 	int rc = ps_mask_file_open(&mask, &ps_sys_linux, path, support_fuzz_model(),
-				   SUPPORT_FUZZ_DIGEST, &diag);
+				   &support_fuzz_digest, &diag);
 
 	support_fuzz_check(rc, &diag);
 	if (!rc)

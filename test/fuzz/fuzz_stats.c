@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	double mean[64];
 	ps_stats_file stats = {0};
 	ps_diag diag = {0};
-	int rc =
-		ps_stats_file_open(&stats, &ps_sys_linux, path, config, SUPPORT_FUZZ_DIGEST, &diag);
+	int rc = ps_stats_file_open(&stats, &ps_sys_linux, path, config, &support_fuzz_digest,
+				    &diag);
 
 	support_fuzz_check(rc, &diag);
 	for (int layer = 0; layer < (int)config->layers && !rc; layer++)

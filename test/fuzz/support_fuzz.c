@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/study/record.h"
+#include "io/sealed_json.h"
 
 #define TINY_CONFIG                                                                                \
 	"{\"model_type\": \"llama\", \"num_hidden_layers\": 2, \"hidden_size\": 16, "              \
@@ -16,6 +16,8 @@
 	"\"intermediate_size\": 24, \"vocab_size\": 32, \"rms_norm_eps\": 1e-5, "                  \
 	"\"max_position_embeddings\": 64, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", "     \
 	"\"tie_word_embeddings\": true, \"bos_token_id\": 1, \"eos_token_id\": 2}"
+
+const uint64_t support_fuzz_digest = UINT64_C(0x0123456789abcdef);
 
 static char folder[64];
 

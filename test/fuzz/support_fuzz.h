@@ -29,7 +29,7 @@ void support_fuzz_check(int rc, const ps_diag *diag);
 /* The tiny model that seeds and fuzzers of masks and statistics agree on: 2 layers, width 16. */
 const ps_model_config *support_fuzz_model(void);
 /* The identity that its artefacts name. */
-#define SUPPORT_FUZZ_DIGEST UINT64_C(0x0123456789abcdef)
+extern const uint64_t support_fuzz_digest;
 
 /* Writes the JSON object of the text again, with its member "checksum" made right. Returns the
  * length; 0: the text is not an object, or out (max bytes) is too small. */

@@ -7,12 +7,13 @@
 #include "core/base/clock.h"
 #include "core/base/number.h"
 
-void ps_cli_init(ps_cli *cli, const ps_command *command)
+void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const *tables)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	ps_session *s = &cli->session;
 
 	*cli = (ps_cli){.command = command,
+			.tables = tables,
 			.threads = processors > 0 ? processors : 1,
 			.precision = "f32",
 			.backend = "auto",
@@ -70,23 +71,23 @@ static int start_session(ps_cli *cli)
 	return rc ? rc : ps_session_start(s);
 }
 
-static bool command_has(const ps_command *command, const char *option)
+static bool command_has(const ps_cli *asking, const ps_command *command, const char *option)
 {
 	json_t *result = NULL;
 	ps_cli cli;
 
-	ps_cli_init(&cli, command);
+	ps_cli_init(&cli, command, asking->tables);
 	cli.asked = option;
 	return command->main(&cli, 0, NULL, &result) && cli.has_asked;
 }
 
 /* Writes the names of the commands that have an option into out: "eval, ablate". "": none has. */
-static void name_owners(const char *option, char *out, size_t size)
+static void name_owners(const ps_cli *cli, const char *option, char *out, size_t size)
 {
 	out[0] = 0;
-	for (size_t t = 0; ps_command_tables[t]; t++)
-		for (const ps_command *c = ps_command_tables[t]; c->name; c++)
-			if (command_has(c, option))
+	for (size_t t = 0; cli->tables[t]; t++)
+		for (const ps_command *c = cli->tables[t]; c->name; c++)
+			if (command_has(cli, c, option))
 				snprintf(out + strlen(out), size - strlen(out), "%s%s",
 					 out[0] ? ", " : "", c->name);
 }
@@ -99,7 +100,7 @@ static int refuse_unknown(ps_cli *cli, const ps_options *options)
 	ps_diag *diag = &cli->session.diag;
 
 	ps_text_show(options->unknown, strcspn(options->unknown, "="), name, sizeof name);
-	name_owners(name, owners, sizeof owners);
+	name_owners(cli, name, owners, sizeof owners);
 	if (owners[0])
 		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
 			       cli->command->name, owners);

@@ -26,8 +26,6 @@ extern const ps_command ps_commands_sae[];   /* eval compare convert */
 extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
 extern const ps_command ps_commands_study[];    /* study report */
 extern const ps_command ps_commands_other[];    /* features doctor, which are not built yet */
-/* All of these; NULL at the end. */
-extern const ps_command *const ps_command_tables[];
 
 struct ps_cli {
 	ps_session session;
@@ -38,15 +36,17 @@ struct ps_cli {
 	const char *precision, *backend;
 	ps_option options[12];
 	const ps_command *command;
-	bool helped; /* --help was answered */
+	const ps_command *const *tables; /* of all commands; NULL at the end */
+	bool helped;                     /* --help was answered */
 	/* A question instead of a command line: has the command an option of this name? NULL: none
 	 * is asked. ps_cli_begin answers it and fails, so that the command does nothing. */
 	const char *asked;
 	bool has_asked;
 };
 
-/* Defaults and the table of common options (cli->options). */
-void ps_cli_init(ps_cli *cli, const ps_command *command);
+/* Defaults and the table of common options (cli->options). tables: of all commands, which are asked
+ * whose an unknown option is; borrowed. */
+void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const *tables);
 
 /* Parses the options of the table and the common ones, checks that there are `least` to `most`
  * positional arguments and every wanted option, and starts the session. --help is answered here:

@@ -12,7 +12,7 @@
 
 #define VERSION "0.1.0"
 
-const ps_command *const ps_command_tables[] = {
+static const ps_command *const command_tables[] = {
 	ps_commands_model,
 	ps_commands_train,
 	ps_commands_sae,
@@ -30,15 +30,15 @@ static void print_usage(FILE *out)
 	      "       prunescope COMMAND --help\n"
 	      "       prunescope --version\n\n",
 	      out);
-	for (size_t t = 0; ps_command_tables[t]; t++)
-		for (const ps_command *c = ps_command_tables[t]; c->name; c++)
+	for (size_t t = 0; command_tables[t]; t++)
+		for (const ps_command *c = command_tables[t]; c->name; c++)
 			fprintf(out, "  %-10s %-68s %s\n", c->name, c->usage, c->summary);
 }
 
 static const ps_command *find(const char *name)
 {
-	for (size_t t = 0; ps_command_tables[t]; t++)
-		for (const ps_command *c = ps_command_tables[t]; c->name; c++)
+	for (size_t t = 0; command_tables[t]; t++)
+		for (const ps_command *c = command_tables[t]; c->name; c++)
 			if (!strcmp(c->name, name))
 				return c;
 	return NULL;
@@ -49,8 +49,8 @@ static int unknown_command(const char *name)
 	const char *names[64], *nearest;
 	size_t n = 0;
 
-	for (size_t t = 0; ps_command_tables[t]; t++)
-		for (const ps_command *c = ps_command_tables[t]; c->name && n < 63; c++)
+	for (size_t t = 0; command_tables[t]; t++)
+		for (const ps_command *c = command_tables[t]; c->name && n < 63; c++)
 			names[n++] = c->name;
 	names[n] = NULL;
 	nearest = ps_nearest_name(name, names);
@@ -129,7 +129,7 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	json_t *result = NULL;
 	int rc;
 
-	ps_cli_init(&cli, command);
+	ps_cli_init(&cli, command, command_tables);
 	rc = command->main(&cli, argc, argv, &result);
 	if (result) {
 		const int noted = ps_session_note_all(&cli.session, result, &cli.session.diag);

@@ -145,7 +145,7 @@ check-tsan: all ## run the tests under ThreadSanitizer, in build/tsan
 check-fault: all $(FAULT_PROGRAMS) ## make every allocation and system call fail, kill at each (hours)
 	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) FAULT_TOOLS=$(FAULT_TOOLS) TEST_TIMEOUT=36000 \
 		sh test/run.sh test/fault/alloc.sh test/fault/calls.sh test/fault/kill.sh \
-		test/fault/truncate.sh test/fault/test_fault.sh
+		test/fault/truncate.sh test/fault/flips.sh test/fault/test_fault.sh
 
 check-real: all ## compare with real models and Python libraries (variables: test/README.md)
 	@TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} sh test/run.sh $(wildcard test/real/*.sh)

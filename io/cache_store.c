@@ -136,6 +136,22 @@ static int check_noted(const ps_cache *cache, const ps_safetensors *file, const 
 	return 0;
 }
 
+/* Without a manifest the shards speak for themselves. Those that have a provenance of ours must have
+ * the first one's. */
+static int check_alone(const ps_cache *cache, const ps_safetensors *file, ps_diag *diag)
+{
+	const json_t *own = json_object_get(file->metadata, "provenance"),
+		     *first = cache->shard_count
+				      ? json_object_get(cache->shards[0].metadata, "provenance")
+				      : own;
+
+	if (own == first || json_equal(own, first))
+		return 0;
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: belongs to another cache: its provenance is not that of %s", file->path,
+		       cache->shards[0].path);
+}
+
 static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_diag *diag)
 {
 	const ps_tensor_info *info = ps_safetensors_find(file, "activations");
@@ -178,8 +194,8 @@ static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, co
 	rc = ps_safetensors_open(file, sys, path, diag);
 	if (rc)
 		return rc;
-	if (cache->manifest)
-		rc = check_noted(cache, file, name, diag);
+	rc = cache->manifest ? check_noted(cache, file, name, diag)
+			     : check_alone(cache, file, diag);
 	if (!rc)
 		rc = check_activations(cache, file, diag);
 	if (rc) {
@@ -462,6 +478,11 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps
 	else
 		cache->verified = cache->manifest != NULL;
 	return rc;
+}
+
+const json_t *ps_cache_about(const ps_cache *cache)
+{
+	return cache->manifest ? cache->manifest : cache->shards[0].metadata;
 }
 
 void ps_cache_close(ps_cache *cache)

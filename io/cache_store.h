@@ -68,7 +68,7 @@ typedef struct ps_cache {
 	const ps_tensor_info **activations; /* (shard_count): the tensor of each shard */
 	uint64_t *first_row;                /* (shard_count + 1) */
 	ps_dtype dtype;                     /* PS_F32, PS_BF16, or PS_F16 (other tools' files) */
-	json_t *manifest;                   /* NULL: another tool's folder */
+	json_t *manifest;                   /* NULL: another tool's folder, or lost */
 	bool verified; /* a manifest of ours stands for the shards; false: another tool's folder */
 	/* Of the manifest without its checksum. Of another tool's folder: of all bytes of the
 	 * shards, which are read once for each state of their files. */
@@ -81,7 +81,8 @@ typedef struct ps_cache {
  *
  * verify: compares each shard with its digest in the manifest. Shards whose files are in the state
  * of their last reading are not read again (io/known_digest.h); the others are, with progress.
- * Shards of ours that have lost their manifest are compared with their own checksums. PS_EINPUT
+ * Shards of ours that have lost their manifest are compared with their own checksums, and must have
+ * one provenance. PS_EINPUT
  * names the shard that differs, and the block and offset if the shard's checksums tell. NULL: what
  * the shards hold is taken as it is. */
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps_context *verify,
@@ -94,6 +95,9 @@ int ps_cache_check_row(const ps_cache *cache, uint64_t row, const float *values,
  * and columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);
 /* Unmaps the shards. A zeroed cache is allowed. */
+/* What holds the cache's `provenance`: the manifest, or the first shard's metadata where the manifest
+ * is lost. NULL: another tool's folder. Borrowed until the cache is closed. */
+const json_t *ps_cache_about(const ps_cache *cache);
 void ps_cache_close(ps_cache *cache);
 
 #endif

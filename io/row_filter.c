@@ -6,7 +6,7 @@
 
 static const json_t *special_ids(const ps_cache *cache)
 {
-	const json_t *provenance = json_object_get(cache->manifest, "provenance");
+	const json_t *provenance = json_object_get(ps_cache_about(cache), "provenance");
 
 	return json_object_get(json_object_get(provenance, "model"), "special_token_ids");
 }

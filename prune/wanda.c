@@ -133,7 +133,7 @@ static int check_means(const ps_context *context, int layer, ps_input input, con
 		if (!isfinite((float)mean[c]) || mean[c] < 0)
 			return ps_fail(context->diag, code,
 				       "layer %d: the mean square of input %zu of %s over the "
-				       "calibration tokens is %g; it must be finite",
+				       "calibration tokens is %g; it must be finite as F32",
 				       layer, c, names[input], mean[c]);
 	return 0;
 }

@@ -18,6 +18,7 @@ struct parser {
 	const char *start, *at, *end;
 	struct slice open[DEPTH_MAX]; /* names of the elements that are open */
 	size_t depth;
+	bool named, draws; /* the name space of SVG is given; an element paints something */
 	ps_diag *diag;
 };
 
@@ -56,6 +57,10 @@ static const char *const elements[] = {"svg",
 				       "feColorMatrix",
 				       "feBlend",
 				       NULL};
+
+/* Those of the elements that paint something. */
+static const char *const painting[] = {"path",     "rect",    "circle", "ellipse", "line",
+				       "polyline", "polygon", "text",   "use",     NULL};
 
 static int refuse(const struct parser *p, const char *what, struct slice where)
 {
@@ -222,10 +227,12 @@ static int check_attribute(struct parser *p, struct slice name, struct slice val
 				    colon ? name.length - (size_t)(colon + 1 - name.at)
 					  : name.length};
 
-	if (is(name, "xmlns"))
+	if (is(name, "xmlns")) {
+		p->named |= p->depth == 1;
 		return is(value, "http://www.w3.org/2000/svg")
 			       ? 0
 			       : refuse(p, "a name space other than SVG's", value);
+	}
 	if (is(name, "xmlns:xlink"))
 		return is(value, "http://www.w3.org/1999/xlink")
 			       ? 0
@@ -301,10 +308,10 @@ static int take_attributes(struct parser *p)
 
 /* --- elements --- */
 
-static bool is_known(struct slice name)
+static bool is_among(struct slice name, const char *const *words)
 {
-	for (size_t i = 0; elements[i]; i++)
-		if (is(name, elements[i]))
+	for (size_t i = 0; words[i]; i++)
+		if (is(name, words[i]))
 			return true;
 	return false;
 }
@@ -318,13 +325,14 @@ static int take_opening_tag(struct parser *p)
 	name = take_name(p);
 	if (!name.length)
 		return refuse(p, "'<' that opens no tag", nothing);
-	if (!is_known(name))
+	if (!is_among(name, elements))
 		return refuse(p, "an element that a figure does not need", name);
 	if (is(name, "svg") != !p->depth)
 		return refuse(p, "not one svg element with all others in it", name);
 	if (p->depth == DEPTH_MAX)
 		return refuse(p, "elements too deep in each other", nothing);
 	p->open[p->depth++] = name;
+	p->draws |= is_among(name, painting);
 	rc = take_attributes(p);
 	if (rc)
 		return rc;
@@ -431,8 +439,10 @@ int ps_svg_check(const char *svg, size_t length, ps_diag *diag)
 	}
 	if (!rc && p.depth)
 		rc = refuse(&p, "an element without its end", p.open[p.depth - 1]);
-	if (!rc && !found)
+	if (!rc && (!found || !p.draws))
 		rc = refuse(&p, "no drawing", nothing);
+	if (!rc && !p.named)
+		rc = refuse(&p, "an svg element without SVG's name space", nothing);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /* analysis/report/svg_check.h: whether an SVG may stand in a report.
  *
- * It must be well-formed XML 1.0 in UTF-8 with one <svg> element, and it must draw only:
+ * It must be well-formed XML 1.0 in UTF-8 with one <svg> element of SVG's name space, it must draw
+ * something, and it must draw only:
  * - Elements are those of shapes, text and paint. There are no scripts, links, pictures, animations
  *   or foreign contents.
  * - No attribute handles an event (on...). href, src and url() lead to parts of the same file.

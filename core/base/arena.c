@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ int ps_plan_check(const ps_plan *plan, ps_diag *diag)
 		       "do is %s (%zu bytes); "
 		       "the largest part is %s with %s",
 		       ps_size_format(plan->limit_bytes, limit), plan->limit_bytes,
-		       ps_size_format(plan->total_bytes, least), plan->total_bytes,
+		       ps_size_format_up(plan->total_bytes, least), plan->total_bytes,
 		       plan->part[largest].name, ps_size_format(plan->part[largest].bytes, part));
 }
 
@@ -143,7 +144,7 @@ int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag)
 		       ps_text_show(text, strlen(text), shown, sizeof shown));
 }
 
-char *ps_size_format(size_t bytes, char *out)
+static char *format_size(size_t bytes, bool up, char *out)
 {
 	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	double value = (double)bytes;
@@ -153,6 +154,18 @@ char *ps_size_format(size_t bytes, char *out)
 		value /= 1024;
 		u++;
 	}
+	if (up)
+		value = ceil(value * 100) / 100;
 	snprintf(out, 24, u ? "%.2f %s" : "%.0f %s", value, unit[u]);
 	return out;
+}
+
+char *ps_size_format(size_t bytes, char *out)
+{
+	return format_size(bytes, false, out);
+}
+
+char *ps_size_format_up(size_t bytes, char *out)
+{
+	return format_size(bytes, true, out);
 }

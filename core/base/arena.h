@@ -87,4 +87,8 @@ int ps_size_parse(const char *text, size_t *bytes, ps_diag *diag) PS_MUST_USE;
 /* Writes a size as "1.50 GiB" into out (at least 24 bytes) and returns out. */
 char *ps_size_format(size_t bytes, char *out);
 
+/* As ps_size_format, for a size that is the least that would do: rounded up, so that what is shown
+ * is enough. */
+char *ps_size_format_up(size_t bytes, char *out);
+
 #endif

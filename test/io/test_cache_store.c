@@ -544,6 +544,29 @@ static void a_shard_of_another_cache_is_refused(void **state)
 	assert_int_equal(rename(from, to), 0);
 	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, NULL), PS_EINPUT);
 	refuse(folder, "shard-00001.safetensors");
+	snprintf(to, sizeof to, "%s/" PS_MANIFEST, folder);
+	assert_int_equal(unlink(to), 0);
+	refuse(folder, "shard-00001.safetensors: belongs to another cache");
+}
+
+static void shards_without_a_manifest_say_whose_they_are(void **state)
+{
+	char path[PATH_MAX];
+	json_t *before;
+	ps_cache cache;
+
+	(void)state;
+	write_whole(folder, PS_F32);
+	open_good(&cache, folder);
+	before = json_deep_copy(json_object_get(ps_cache_about(&cache), "provenance"));
+	ps_cache_close(&cache);
+	snprintf(path, sizeof path, "%s/" PS_MANIFEST, folder);
+	assert_int_equal(unlink(path), 0);
+	open_good(&cache, folder);
+	assert_true(!cache.manifest && !cache.verified);
+	assert_true(json_equal(before, json_object_get(ps_cache_about(&cache), "provenance")));
+	ps_cache_close(&cache);
+	json_decref(before);
 }
 
 static void a_changed_shard_of_a_finished_cache_is_made_anew(void **state)
@@ -675,6 +698,7 @@ static void folders_of_other_tools_are_taken_as_unverified(void **state)
 	open_good(&cache, "test/fixtures/safetensors/foreign");
 	assert_true(!cache.verified && !cache.manifest && cache.source.rows == 7 &&
 		    cache.source.width == 3 && cache.dtype == PS_BF16);
+	assert_null(ps_cache_about(&cache));
 	assert_int_equal(cache.source.columns, 0);
 	assert_int_equal(cache.source.gather(cache.source.self, ids, 4, rows, NULL), 0);
 	for (size_t i = 0; i < 12; i++)
@@ -719,6 +743,7 @@ int main(void)
 		TEST(damaged_caches_are_refused),
 		TEST(a_flipped_bit_is_found_before_the_first_use),
 		TEST(a_shard_of_another_cache_is_refused),
+		TEST(shards_without_a_manifest_say_whose_they_are),
 		TEST(a_changed_shard_of_a_finished_cache_is_made_anew),
 		TEST(rows_that_are_not_finite_are_named),
 		TEST(rows_that_are_not_finite_are_not_written),

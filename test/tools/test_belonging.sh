@@ -121,6 +121,10 @@ saes() {
 	t="--tokens $s/llama.tokens"
 	refuses "eval: another layer's cache" 'llama.sae .*layer-03.*layer' eval "$s/llama.sae" \
 		--cache "$s/llama/layer-03"
+	cp -R "$s/llama/layer-03" "$s/lost"
+	rm "$s/lost/manifest.json"
+	refuses "eval: another layer's cache that has lost its manifest" 'llama.sae .*lost.*layer' \
+		eval "$s/llama.sae" --cache "$s/lost"
 	refuses "eval: another model's cache" 'llama.sae .*gemma3.*model' eval "$s/llama.sae" \
 		--cache "$s/gemma3/layer-02"
 	refuses "eval: another layer of the model" 'after layer 2.*after layer 3' \

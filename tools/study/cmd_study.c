@@ -80,7 +80,7 @@ static int check_disk(const ps_graph *g, const ps_execute_options *o)
 		return 0;
 	return ps_fail(&g->session->diag, PS_EOUTPUT,
 		       "--disk %s is too small: the activation caches need %s at a time",
-		       ps_size_format(o->disk_bytes, have), ps_size_format((size_t)least, need));
+		       ps_size_format(o->disk_bytes, have), ps_size_format_up((size_t)least, need));
 }
 
 /* Every step must fit the budget, so that none fails after hours. Before the records are read, all
@@ -98,7 +98,7 @@ static int check_memory(const ps_graph *g)
 	return ps_fail(&g->session->diag, PS_EBUDGET,
 		       "memory budget too small: --memory is %s (%zu bytes), the least that would "
 		       "do is %s (%zu bytes), for the step %s",
-		       ps_size_format(budget, have), budget, ps_size_format(least, need), least,
+		       ps_size_format(budget, have), budget, ps_size_format_up(least, need), least,
 		       largest->id);
 }
 

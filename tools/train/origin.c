@@ -89,28 +89,27 @@ static void copy_text(const char *text, char *out, size_t size)
 
 const char *ps_origin_cache_model(const ps_cache *cache)
 {
-	const json_t *provenance = json_object_get(cache->manifest, "provenance"),
-		     *model = json_object_get(provenance, "model");
+	const json_t *about = ps_cache_about(cache),
+		     *model = json_object_get(json_object_get(about, "provenance"), "model");
 	const char *source = json_string_value(json_object_get(model, "exported_from"));
 
-	return source ? source : ps_provenance_input(cache->manifest, "model");
+	return source ? source : ps_provenance_input(about, "model");
 }
 
 int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, ps_origin *o)
 {
-	const json_t *provenance = json_object_get(cache->manifest, "provenance"),
-		     *model = json_object_get(provenance, "model");
+	const json_t *about = ps_cache_about(cache),
+		     *model = json_object_get(json_object_get(about, "provenance"), "model");
 	const char *hook = json_string_value(json_object_get(model, "hook_name"));
 
 	*o = (ps_origin){.path = path};
-	if (!cache->manifest)
+	if (!about)
 		return ps_session_unverified(s, path);
 	copy_text(ps_origin_cache_model(cache), o->model_digest, sizeof o->model_digest);
-	copy_text(ps_provenance_input(cache->manifest, "tokens"), o->tokens_digest,
-		  sizeof o->tokens_digest);
+	copy_text(ps_provenance_input(about, "tokens"), o->tokens_digest, sizeof o->tokens_digest);
 	copy_text(json_string_value(json_object_get(model, "family")), o->family, sizeof o->family);
 	set_hook(o, hook ? hook : "");
-	return 0;
+	return cache->manifest ? 0 : ps_session_unverified(s, path);
 }
 
 void ps_origin_of_model(const char *model, const char *digest, ps_family family, int layer,

@@ -1,5 +1,6 @@
 #include "tools/train/sae_weights.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,12 @@ static int expect(const ps_safetensors *file, const char *name, int rank, const 
 	return ps_safetensors_expect(file, name, dtype, rank, shape, tensor, diag);
 }
 
+/* Where a number of a tensor stands in the file. */
+static uint64_t offset_of(const ps_tensor_info *tensor, size_t element)
+{
+	return tensor->offset + element * ps_dtype_size((ps_dtype)tensor->dtype);
+}
+
 static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols,
 		       ps_dtype to, float *out, ps_diag *diag)
 {
@@ -108,9 +115,11 @@ static int load_vector(const ps_safetensors *file, const char *name, size_t rows
 		read_numbers(file, tensor, first, end - first, to, out + first);
 		for (size_t i = first; i < end; i++)
 			if (!isfinite(out[i]))
-				return ps_fail(diag, PS_EINPUT,
-					       "%s: tensor %s holds %f at element %zu", file->path,
-					       name, (double)out[i], i);
+				return ps_fail(
+					diag, PS_EINPUT,
+					"%s: tensor %s holds %f at element %zu (offset %" PRIu64
+					")",
+					file->path, name, (double)out[i], i, offset_of(tensor, i));
 	}
 	return 0;
 }
@@ -133,8 +142,10 @@ static int load_encoder(const ps_safetensors *file, ps_dtype to, ps_sae *sae, ps
 					     ps_min_size(BLOCK, d_sae - f), to, block);
 			if (!isfinite(block[f % BLOCK]))
 				return ps_fail(diag, PS_EINPUT,
-					       "%s: tensor W_enc holds %f at row %zu, column %zu",
-					       file->path, (double)block[f % BLOCK], d, f);
+					       "%s: tensor W_enc holds %f at row %zu, column %zu "
+					       "(offset %" PRIu64 ")",
+					       file->path, (double)block[f % BLOCK], d, f,
+					       offset_of(tensor, d * d_sae + f));
 			sae->enc[f * d_in + d] = block[f % BLOCK];
 		}
 	return 0;

@@ -143,7 +143,7 @@ json_t *ps_train_data_inputs(const ps_train_data *d)
 
 void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 {
-	const json_t *provenance = json_object_get(d->caches[0].manifest, "provenance"),
+	const json_t *provenance = json_object_get(ps_cache_about(&d->caches[0]), "provenance"),
 		     *model = json_object_get(provenance, "model");
 	const char *family = json_string_value(json_object_get(model, "family")),
 		   *hook = json_string_value(json_object_get(model, "hook_name")),

@@ -33,14 +33,26 @@ static void refuses(const char *svg, const char *why)
 static void plain_drawings_are_taken(void **state)
 {
 	(void)state;
-	takes(HEAD SVG "</svg>\n");
+	takes(HEAD SVG "<line/></svg>\n");
 	takes(SVG "<!-- a - b --><g fill='none' stroke=\"#fff\"><path d='M0,0 L1,1'/></g></svg>");
 	takes(SVG "<defs><circle id='c' r='1'/></defs><use xlink:href='#c' x='2'/></svg>");
 	takes(SVG "<text xml:space=\"preserve\">a &lt;b> &amp; ]] &#38; &#x1F600; \xc3\xa9</text>"
 		  "</svg>");
-	takes(SVG "<style>text { font: 9px serif }</style></svg>");
+	takes(SVG "<style>text { font: 9px serif }</style><text>a</text></svg>");
 	takes(SVG "<rect fill='url(#c)' clip-path='url( \"#d\" )'/></svg>");
-	takes("<svg xmlns:xlink=\"http://www.w3.org/1999/xlink\"><g\n/></svg >");
+	takes("<svg xmlns='http://www.w3.org/2000/svg' "
+	      "xmlns:xlink=\"http://www.w3.org/1999/xlink\">"
+	      "<path\n/></svg >");
+}
+
+static void what_draws_nothing_is_refused(void **state)
+{
+	(void)state;
+	refuses("<svg></svg>", "no drawing");
+	refuses(SVG "</svg>", "no drawing");
+	refuses(SVG "<title>path</title><g><defs/></g></svg>", "no drawing");
+	refuses("<svg><path d='M0,0 L1,1'/></svg>", "name space");
+	refuses("<svg><path xmlns='http://www.w3.org/2000/svg'/></svg>", "name space");
 }
 
 static void what_is_not_well_formed_is_refused(void **state)
@@ -152,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_drawings_are_taken),
+		cmocka_unit_test(what_draws_nothing_is_refused),
 		cmocka_unit_test(what_is_not_well_formed_is_refused),
 		cmocka_unit_test(what_runs_or_fetches_is_refused),
 		cmocka_unit_test(depth_and_length_have_limits),

@@ -240,6 +240,30 @@ static void sizes_are_read_as_wholes_too(void **state)
 	}
 }
 
+/* A least size that a message shows is enough when it is given back. */
+static void a_least_size_that_is_shown_is_enough(void **state)
+{
+	static const size_t sizes[] = {1,        1023,     1024,       1025,     16778752,
+				       18825216, 19402432, 1073741825, 12 << 20, (size_t)5 << 33};
+	char text[24];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t bytes = 0;
+		char *space = strchr(ps_size_format_up(sizes[i], text), ' ');
+
+		if (sizes[i] < 1024)
+			*space = 0;
+		else
+			memmove(space, space + 1, strlen(space));
+		assert_int_equal(ps_size_parse(text, &bytes, NULL), 0);
+		if (bytes < sizes[i] || (double)bytes > (double)sizes[i] * 1.011)
+			fail_msg("%zu is shown as %s", sizes[i], text);
+	}
+	assert_string_equal(ps_size_format_up(16 << 20, text), "16.00 MiB");
+	assert_string_equal(ps_size_format_up((16 << 20) + 1, text), "16.01 MiB");
+}
+
 static void ranges_say_what_they_hold(void **state)
 {
 	char text[PS_RANGE_TEXT];
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test(real_numbers_are_read_as_strtod_reads_them),
 		cmocka_unit_test(what_is_no_real_number_is_refused),
 		cmocka_unit_test(sizes_are_read_as_wholes_too),
+		cmocka_unit_test(a_least_size_that_is_shown_is_enough),
 		cmocka_unit_test(ranges_say_what_they_hold),
 		cmocka_unit_test(values_are_shown_in_one_line),
 	};

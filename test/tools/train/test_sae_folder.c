@@ -360,12 +360,12 @@ static void numbers_that_are_not_finite(void **state)
 	memcpy(enc, w_enc, sizeof enc);
 	enc[1 * F + 2] = NAN;
 	ck_find(&weights, "W_enc")->data = enc;
-	refuse(TOPK, &weights, "sae_weights", "W_enc holds nan at row 1, column 2");
+	refuse(TOPK, &weights, "sae_weights", "W_enc holds nan at row 1, column 2 (offset ");
 	weights = topk_weights();
 	memcpy(bias, b_enc, sizeof bias);
 	bias[3] = -INFINITY;
 	ck_find(&weights, "b_enc")->data = bias;
-	refuse(TOPK, &weights, "sae_weights", "b_enc holds -inf at element 3");
+	refuse(TOPK, &weights, "sae_weights", "b_enc holds -inf at element 3 (offset ");
 }
 
 /* Before memory is planned for it. */

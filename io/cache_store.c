@@ -136,8 +136,8 @@ static int check_noted(const ps_cache *cache, const ps_safetensors *file, const 
 	return 0;
 }
 
-/* Without a manifest the shards speak for themselves. Those that have a provenance of ours must have
- * the first one's. */
+/* Without a manifest the shards speak for themselves: each must have the first one's provenance, or
+ * none as that one. */
 static int check_alone(const ps_cache *cache, const ps_safetensors *file, ps_diag *diag)
 {
 	const json_t *own = json_object_get(file->metadata, "provenance"),

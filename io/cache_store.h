@@ -94,10 +94,10 @@ int ps_cache_check_row(const ps_cache *cache, uint64_t row, const float *values,
 /* The memory that an open cache holds, in bytes. It grows with the shards, not with the rows: rows
  * and columns are read where they are mapped. */
 size_t ps_cache_bytes(const ps_cache *cache);
-/* Unmaps the shards. A zeroed cache is allowed. */
-/* What holds the cache's `provenance`: the manifest, or the first shard's metadata where the manifest
- * is lost. NULL: another tool's folder. Borrowed until the cache is closed. */
+/* What holds the cache's `provenance`: the manifest, or the first shard's metadata where the
+ * manifest is lost. NULL: another tool's folder. Borrowed until the cache is closed. */
 const json_t *ps_cache_about(const ps_cache *cache);
+/* Unmaps the shards. A zeroed cache is allowed. */
 void ps_cache_close(ps_cache *cache);
 
 #endif

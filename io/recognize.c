@@ -48,6 +48,7 @@ static const struct {
 	{"\x80\x03", 2, "a pickle (torch)"},
 	{"\x80\x04", 2, "a pickle (torch)"},
 	{"\x80\x05", 2, "a pickle (torch)"},
+	{"/annex/o", 8, "a git-annex pointer (git annex get fetches the file)"},
 };
 
 /* Files that only their name tells. */
@@ -63,6 +64,16 @@ static const struct {
 	{".parquet", "a Parquet file"},
 };
 
+/* Text has no control characters but white space. Too few bytes tell nothing. */
+static bool is_text(const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if ((bytes[i] >= 0 && bytes[i] < ' ' && (bytes[i] < '\t' || bytes[i] > '\r')) ||
+		    bytes[i] == 0x7f)
+			return false;
+	return length >= 8;
+}
+
 const char *ps_recognize_bytes(const char *bytes, size_t length, const char *path)
 {
 	if (length >= 4 && !memcmp(bytes, "PK\3\4", 4))
@@ -75,7 +86,7 @@ const char *ps_recognize_bytes(const char *bytes, size_t length, const char *pat
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
 		if (ends_with(path, endings[i].end))
 			return endings[i].what;
-	return NULL;
+	return is_text(bytes, length) ? "a text file" : NULL;
 }
 
 const char *ps_recognize_file(const ps_sys *sys, const char *path)
@@ -166,11 +177,11 @@ static int explain(struct dirent **entries, int count, const char *folder, const
 					       folder, missing, entries[i]->d_name, signs[s].what);
 	files = list_safetensors(entries, count, names, sizeof names);
 	if (signs == model_signs && files)
-		return ps_fail(
-			diag, PS_EINPUT,
-			"%s: has no %s; it holds %d safetensors file%s of other names (%s%s)",
-			folder, missing, files, files > 1 ? "s" : "", names,
-			files > LISTED ? ", ..." : "");
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: has no %s; it holds %d safetensors file%s%s (%s%s)", folder,
+			       missing, files, files > 1 ? "s" : "",
+			       strstr(missing, ".safetensors") ? " of other names" : "", names,
+			       files > LISTED ? ", ..." : "");
 	return ps_fail(diag, PS_EINPUT, "%s: has no %s", folder, missing);
 }
 

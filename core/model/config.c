@@ -95,10 +95,24 @@ static const json_t *find_value(const json_t *object, const char *key)
 	return json_is_null(value) ? NULL : value;
 }
 
+/* value: what the file holds, which the message repeats. NULL: it is not there. */
+static void refuse_value(struct reader *r, const char *key, const char *why, const json_t *value)
+{
+	char text[64] = ""; /* what does not fit is left out */
+	const size_t length = json_dumpb(value, text, sizeof text - 1,
+					 JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	if (!r->rc)
+		r->rc = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s%s%s%s", r->path, key, why,
+				length ? " (it is " : "", text,
+				length >= sizeof text ? "...)"
+				: length              ? ")"
+						      : "");
+}
+
 static void refuse(struct reader *r, const char *key, const char *why)
 {
-	if (!r->rc)
-		r->rc = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s", r->path, key, why);
+	refuse_value(r, key, why, find_value(r->model, key));
 }
 
 static void refuse_name(struct reader *r, const char *key, const char *name)
@@ -142,9 +156,9 @@ static double read_number(struct reader *r, const json_t *object, const char *ke
 	if (!value)
 		refuse(r, key, "missing");
 	else if (!json_is_number(value))
-		refuse(r, key, "not a number");
+		refuse_value(r, key, "not a number", value);
 	else if (!isfinite(number) || number <= 0)
-		refuse(r, key, "not positive");
+		refuse_value(r, key, "not positive", value);
 	else
 		return number;
 	return 1;
@@ -213,7 +227,7 @@ static bool read_tied(struct reader *r, bool fallback)
 	if (!value || json_is_null(value))
 		return fallback;
 	if (!json_is_boolean(value))
-		refuse(r, "tie_word_embeddings", "neither true nor false");
+		refuse_value(r, "tie_word_embeddings", "neither true nor false", value);
 	return json_is_true(value);
 }
 
@@ -225,7 +239,7 @@ static int32_t token_id(struct reader *r, const char *key, const json_t *value)
 	if (json_is_null(value))
 		return -1;
 	if (!json_is_integer(value) || id > INT32_MAX)
-		refuse(r, key, "not a token id");
+		refuse_value(r, key, "not a token id", value);
 	return id < 0 ? -1 : (int32_t)id;
 }
 
@@ -297,7 +311,7 @@ static void read_rope(struct reader *r, const json_t *object, double theta, size
 	    read_number(r, r->model, "partial_rotary_factor", 1) != 1)
 		refuse(r, "partial_rotary_factor", "other than 1 is not supported");
 	if (!name)
-		refuse(r, "rope_type", "not a string");
+		refuse_value(r, "rope_type", "not a string", type);
 	else if (!strcmp(name, "linear"))
 		rope->factor = read_number(r, object, "factor", 0);
 	else if (!strcmp(name, "llama3"))
@@ -312,7 +326,7 @@ static const json_t *find_object(struct reader *r, const json_t *holder, const c
 	const json_t *value = find_value(holder, key);
 
 	if (value && !json_is_object(value))
-		refuse(r, key, "not an object");
+		refuse_value(r, key, "not an object", value);
 	return json_object_size(value) ? value : NULL;
 }
 

@@ -115,6 +115,9 @@ static void files_of_other_kinds_are_named(void **state)
 		{"m.html", "<!DOCTYPE html>", 15, "HTML"},
 		{"m.zst", "\x28\xb5\x2f\xfd\0\0\0\0\0", 9, "zstd"},
 		{"m.gguf", "GGUF", 4, "GGUF"},
+		{"m.txt", "Die W\xc3\xbcrde des Menschen\n", 24, "a text file"},
+		{"m.xet", "# xet version 0\n", 16, "a text file"},
+		{"m.annex", "/annex/objects/SHA256E-s1--a", 28, "git-annex"},
 	};
 
 	(void)state;
@@ -159,6 +162,7 @@ static void folders_of_other_kinds_are_named(void **state)
 		{"cfg.json", "an SAE", false},
 		{"shard-00000.safetensors", "activation cache", false},
 		{"model.fp16.safetensors", "1 safetensors file of other names", true},
+		{"model.safetensors", "1 safetensors file (", false},
 	};
 
 	(void)state;

@@ -201,7 +201,12 @@ hooks() {
 	refuses "another family, by its name" 'gemma3_text.*llama' eval "$s/hooked" $models/llama \
 		$t --layer 2
 	hooked model.layers.2 gpt2-small
+	refuses "a family that is not read here" 'gpt2 and llama' eval "$s/hooked" \
+		$models/llama $t --layer 2
+	hooked model.layers.2 demo-7
 	works "a name that tells nothing" eval "$s/hooked" $models/llama $t --layer 2
+	hooked model.layers.2 mistral/gemma3_text/demo
+	works "folders, whose names tell nothing" eval "$s/hooked" $models/llama $t --layer 2
 	hooked model.layers.2 meta-llama/Llama-3.2-1B
 	works "a hub id and a folder" eval "$s/hooked" $models/llama $t --layer 2
 	mkdir -p "$s/hub/models--org--model/refs" "$s/hub/models--org--model/snapshots/main"

@@ -145,6 +145,13 @@ numbers_are_whole() {
 		refuses "--nm '$nm'" 2 "--nm $nm" prune $llama --method magnitude --nm "$nm" \
 			-o "$scratch/none"
 	done
+	refuses "two masks where one is read" 2 '--mask is given twice' logits $llama --tokens x \
+		--mask a --mask=b -o "$scratch/none"
+	refuses "two caches where one is read" 2 '--cache is given twice' eval x --cache a --cache b
+	for scope in matrix global; do
+		refuses "--scope $scope with --nm" 2 "--scope $scope does not go with --nm" \
+			prune $llama --method magnitude --nm 2:4 --scope $scope -o "$scratch/none"
+	done
 	works "--window 1e2 and 0.3k" tokenize $llama --text "$scratch/text" -o "$scratch/t1" \
 		--window 1e2 --windows 0.02k --quiet --json
 	holds "are 100 and 20" grep -q '"tokens": 2000, "window": 100, "windows": 20' "$scratch/out"

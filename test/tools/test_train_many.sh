@@ -100,6 +100,15 @@ holds "takes more than one read" test "$(grep -c 'of 8 SAEs' "$scratch/err")" -g
 holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
 refuses "a byte less" 5 "$least" "$@" $many --memory $((least - 1))
 refuses "a width given twice" 2 'd-sae 128 is given twice' "$@" --d-sae 128 128
+for option in '--penalty tanh' '--target-l0 3' '--bandwidth 0.1' '--sparsity 1' \
+	'--sparsity-warmup 0.1'; do
+	refuses "$option with topk" 2 "${option% *} goes with .*jumprelu.*, not with --arch topk" \
+		"$@" $option
+done
+for option in '--k-start 9' '--k-anneal 0.5' '--auxk-form saelens'; do
+	refuses "$option with relu" 2 "${option% *} goes with topk and batchtopk" \
+		"$@" --arch relu $option
+done
 refuses "a seed given twice" 2 'seed 3 is given twice' "$@" --seed 3 3
 rm -r "$scratch/many"
 

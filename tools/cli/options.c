@@ -174,6 +174,18 @@ const char *ps_options_nearest(const ps_options *options, const char *name)
 	return ps_nearest_name(name, names);
 }
 
+/* Whether a TEXT stands before argv[i] as well. What is no option cannot be taken for it: a value
+ * is never an option's name. */
+static bool is_second_text(const ps_option *option, char **argv, int i)
+{
+	const size_t length = strlen(option->name);
+
+	while (kind_of(option) == PS_OPTION_TEXT && i-- > 0)
+		if (name_length(argv[i]) == length && !memcmp(argv[i], option->name, length))
+			return true;
+	return false;
+}
+
 /* Takes the option that stands at argv[i], with its values. Returns the index of the argument
  * behind it, or a negative code. */
 static int take_option(ps_options *options, int argc, char **argv, int i, ps_diag *diag)
@@ -186,6 +198,8 @@ static int take_option(ps_options *options, int argc, char **argv, int i, ps_dia
 		options->unknown = argument;
 		return PS_EUSAGE;
 	}
+	if (is_second_text(option, argv, i - 1))
+		return ps_fail(diag, PS_EUSAGE, "%s is given twice", option->name);
 	if (kind_of(option) == PS_OPTION_FLAG && !equals) {
 		*(bool *)option->value = true;
 		return i;

@@ -3,7 +3,8 @@
  *
  * - An option's value follows it: "--name value" or "--name=value".
  * - LIST takes every argument up to the next one that begins with '-', INTS every number that
- *   follows, TEXTS one argument. All three may be repeated.
+ *   follows, TEXTS one argument. All three may be repeated, and add to what is there.
+ * - A TEXT, such as the name of an input, is given once. Of a number the last one counts.
  * - "--" ends the options.
  * - A number is a number as a whole (core/base/number.h) and lies in its option's range.
  * - An empty value is none, and neither is the name of another option.

@@ -76,6 +76,10 @@ static int parse_scope(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 			       args->scope);
 	if (plan->method == PS_PRUNE_WANDA && scope == PS_SCOPE_GLOBAL)
 		return ps_fail(diag, PS_EUSAGE, "--scope global is for magnitude only");
+	if (args->nm && args->scope && scope != PS_SCOPE_ROW)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--scope %s does not go with --nm, which drops in groups of a row",
+			       args->scope);
 	plan->options.scope = (ps_scope)scope;
 	return 0;
 }

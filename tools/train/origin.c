@@ -29,7 +29,22 @@ static void lower(const char *text, char *out, size_t size)
 	out[i] = 0;
 }
 
-/* What a model's name tells of its family; "" if it tells nothing. */
+/* Families that this program does not read: an SAE of theirs belongs to no model here. */
+static const char *other_family(const char *name)
+{
+	static const char *const others[] = {
+		"attn-only", "bloom", "falcon-", "gelu-", "gemma-2b",   "gemma-7b", "gpt-j",
+		"gpt-neo",   "gpt2",  "gptj",    "mamba", "mistral",    "mixtral",  "olmo",
+		"opt-",      "phi-",  "pythia",  "qwen",  "santacoder", "solu-",    "tiny-stories"};
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (!strncmp(name, others[i], strlen(others[i])))
+			return others[i];
+	return "";
+}
+
+/* What a model's name tells of its family; "" if it tells nothing. Only its last part counts: an
+ * organisation or a folder may have any name. */
 static const char *family_of_name(const char *name)
 {
 	static const struct {
@@ -38,14 +53,17 @@ static const char *family_of_name(const char *name)
 	} parts[] = {{"gemma-3-", PS_FAMILY_GEMMA3},
 		     {"gemma-2-", PS_FAMILY_GEMMA2},
 		     {"llama", PS_FAMILY_LLAMA}};
+	const char *slash = strrchr(name, '/');
 
+	if (slash)
+		name = slash + 1;
 	for (int f = 0; f <= PS_FAMILY_GEMMA3; f++)
 		if (!strcmp(name, ps_family_name((ps_family)f)))
 			return name;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (strstr(name, parts[i].part))
 			return ps_family_name(parts[i].family);
-	return "";
+	return other_family(name);
 }
 
 static void set_name(ps_origin *o, const char *name)

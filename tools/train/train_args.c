@@ -196,6 +196,38 @@ static int apply_levels(const ps_train_args *a, ps_train_options *o, ps_diag *di
 	return 0;
 }
 
+/* Refuses options that the architecture does not look at: they would seem to have an effect. */
+static int check_belonging(const ps_train_args *a, const ps_train_options *o, ps_diag *diag)
+{
+	enum {
+		TOPK = 1 << PS_TRAIN_TOPK | 1 << PS_TRAIN_BATCHTOPK,
+		JUMPRELU = 1 << PS_TRAIN_JUMPRELU,
+		PENALISED = JUMPRELU | 1 << PS_TRAIN_RELU | 1 << PS_TRAIN_GATED
+	};
+	const struct {
+		const char *option;
+		bool given;
+		unsigned archs;
+	} options[] = {{"--k-start", a->k_start > 0, TOPK},
+		       {"--k-anneal", !isnan(a->k_anneal), TOPK},
+		       {"--auxk-form", a->auxk_form, TOPK},
+		       {"--sparsity", !isnan(a->sparsity), PENALISED},
+		       {"--sparsity-warmup", !isnan(a->sparsity_warmup), PENALISED},
+		       {"--penalty", a->penalty, JUMPRELU},
+		       {"--target-l0", !isnan(a->target_l0), JUMPRELU},
+		       {"--bandwidth", !isnan(a->bandwidth), JUMPRELU}};
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (options[i].given && !(options[i].archs >> o->arch & 1))
+			return ps_fail(diag, PS_EUSAGE, "%s goes with %s, not with --arch %s",
+				       options[i].option,
+				       options[i].archs == TOPK       ? "topk and batchtopk"
+				       : options[i].archs == JUMPRELU ? "jumprelu"
+								      : "jumprelu, relu and gated",
+				       arch_names[o->arch]);
+	return 0;
+}
+
 int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, size_t d_sae,
 			  size_t k, ps_train_options *o, ps_diag *diag)
 {
@@ -217,7 +249,9 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 	if (o->k > o->d_sae)
 		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", o->k,
 			       o->d_sae);
-	rc = ps_recipe_apply((ps_recipe)recipe, o, diag);
+	rc = check_belonging(a, o, diag);
+	if (!rc)
+		rc = ps_recipe_apply((ps_recipe)recipe, o, diag);
 	if (!rc)
 		rc = apply_names(a, o, diag);
 	if (!rc)

@@ -466,6 +466,12 @@ static void what_is_not_json_is_refused(void **state)
 	refused("{" LLAMA SMALL ", \"rope_theta\": Infinity}", "rope_theta: not a number");
 	refused("{" LLAMA SMALL ", \"vocab_size\": -Infinity}", "vocab_size: not an integer");
 	refused("{" LLAMA SMALL ", \"eos_token_id\": NaN}", "eos_token_id");
+	refused("{" LLAMA SMALL ", \"head_dim\": -4}", "head_dim: not positive (it is -4)");
+	refused("{" LLAMA SMALL ", \"bos_token_id\": \"1\"}", "not a token id (it is \"1\")");
+	refused("{" LLAMA SMALL
+		", \"rope_theta\": [0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,"
+		"5,6,7,8,9]}",
+		"rope_theta: not a number (it is [0,1,2,3,");
 	refused("{" LLAMA SMALL ", \"tie_word_embeddings\": NaN}", "tie_word_embeddings");
 	refused("{" LLAMA SMALL ", \"attention_bias\": NaN}", "attention_bias");
 	refused("{" LLAMA SMALL ", \"quantization_config\": NaN}", "quantization_config");

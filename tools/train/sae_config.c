@@ -441,7 +441,7 @@ static int check_hook_layer(const struct reading *r)
 {
 	const json_t *value;
 	const int block = ps_hook_block(r->out->about.hook_name);
-	int rc = find(r, "hook_layer", "hook_point_layer", &value);
+	int rc = find_about(r, "hook_layer", "hook_point_layer", &value);
 
 	if (rc || !value || json_is_null(value))
 		return rc;

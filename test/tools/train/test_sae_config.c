@@ -243,6 +243,9 @@ static void keys_that_contradict_each_other(void **state)
 	refuse(STANDARD "\"rescale_acts_by_decoder_norm\": true}", "only a topk SAE");
 	refuse(OLD "\"hook_name\": \"blocks.3.hook_resid_post\", \"hook_layer\": 4}",
 	       "hook_layer is 4");
+	refuse("{\"architecture\": \"standard\", \"metadata\": {\"sae_lens_version\": \"6.1.0\", "
+	       "\"hook_name\": \"blocks.3.hook_resid_post\", \"hook_layer\": 4}, " SIZES "}",
+	       "hook_layer is 4");
 	refuse(OLD "\"hook_name\": \"a\", \"hook_point\": \"b\"}", "hook_name and hook_point");
 }
 

@@ -190,6 +190,7 @@ static bool is_second_text(const ps_option *option, char **argv, int i)
  * behind it, or a negative code. */
 static int take_option(ps_options *options, int argc, char **argv, int i, ps_diag *diag)
 {
+	const int place = i;
 	const char *argument = argv[i++], *equals = strchr(argument, '=');
 	const ps_option *option = ps_options_find(options, argument, name_length(argument));
 	int rc;
@@ -198,8 +199,6 @@ static int take_option(ps_options *options, int argc, char **argv, int i, ps_dia
 		options->unknown = argument;
 		return PS_EUSAGE;
 	}
-	if (is_second_text(option, argv, i - 1))
-		return ps_fail(diag, PS_EUSAGE, "%s is given twice", option->name);
 	if (kind_of(option) == PS_OPTION_FLAG && !equals) {
 		*(bool *)option->value = true;
 		return i;
@@ -210,6 +209,8 @@ static int take_option(ps_options *options, int argc, char **argv, int i, ps_dia
 		return ps_fail(diag, PS_EUSAGE, "%s needs a value, and %s is an option", argument,
 			       argv[i]);
 	rc = store(option, equals ? equals + 1 : argv[i++], diag);
+	if (!rc && is_second_text(option, argv, place))
+		rc = ps_fail(diag, PS_EUSAGE, "%s is given twice", option->name);
 	return rc ? rc : take_more(option, argc, argv, i, diag);
 }
 

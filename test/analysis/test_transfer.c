@@ -136,7 +136,7 @@ static void overlap_and_reconstruction_equal_numpys(void **state)
 	double golden[24];
 	closeness c = {0};
 	ps_transfer out;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	analysis_golden("transfer", golden, 24);
@@ -158,7 +158,7 @@ static void a_model_agrees_with_itself(void **state)
 	const ps_row_list rows = fill();
 	const ps_row_source dense = source_of(data.dense, data.tokens);
 	ps_transfer out;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(run(&dense, &dense, &rows, 1, &diag, &out), 0);
@@ -173,7 +173,7 @@ static void threads_do_not_change_a_bit(void **state)
 	const ps_row_source dense = source_of(data.dense, data.tokens),
 			    pruned = source_of(data.pruned, data.tokens);
 	ps_transfer one, three;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(run(&dense, &pruned, &rows, 1, &diag, &one), 0);
@@ -187,7 +187,7 @@ static void other_texts_and_shapes_are_refused(void **state)
 	const ps_row_source dense = source_of(data.dense, data.tokens);
 	ps_row_source pruned = source_of(data.pruned, data.other_tokens);
 	ps_transfer out;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	data.other_tokens[1000] = 5000;
@@ -218,7 +218,7 @@ static void a_source_that_fails_is_passed_on(void **state)
 	const ps_row_source dense = source_of(data.dense, data.tokens);
 	ps_row_source pruned = source_of(data.pruned, data.tokens);
 	ps_transfer out;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	pruned.gather = failing_gather;

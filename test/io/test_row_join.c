@@ -88,7 +88,7 @@ static void gather_part(void *context, size_t part, int worker)
 {
 	const struct part *p = context;
 	const size_t first = BATCH / PARTS * part;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)worker;
 	if (p->source->gather(p->source->self, p->ids + first, BATCH / PARTS,
@@ -104,7 +104,7 @@ static void a_row_is_that_token_of_that_source(void **state)
 	ps_row_join *join;
 	ps_row_source joint;
 	ps_arena arena;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 	ps_pool *pool;
 
 	(void)state;

@@ -733,7 +733,7 @@ static void impossible_options_and_rows_are_refused(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 5);
 	ps_train_options o;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(create_with(&small, rows, ROWS, &diag), 0);

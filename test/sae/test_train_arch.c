@@ -624,7 +624,7 @@ static ps_train_options small(ps_train_arch arch, ps_recipe recipe)
 			      .tokens = 48 * STEPS,
 			      .init_seed = 7,
 			      .data_seed = 42};
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	assert_int_equal(ps_recipe_apply(recipe, &o, &diag), 0);
 	o.lr = 2e-3;
@@ -871,7 +871,7 @@ static void schedules_are_what_they_say(void **state)
 static void options_that_do_not_fit_are_refused(void **state)
 {
 	ps_train_options o = options_for(PS_TRAIN_JUMPRELU);
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(ps_train_options_check(&o, D, &diag), 0);

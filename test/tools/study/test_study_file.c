@@ -172,7 +172,7 @@ static const char *const no_wholes[] = {
 static void must_refuse(const char *key, const char *from, const char *to)
 {
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 	int rc = load(from, to, &f, &diag);
 
 	if (rc != PS_EINPUT)
@@ -229,7 +229,7 @@ static void real_numbers_are_whole_texts_too(void **state)
 	static const char *const no_rates[] = {"nan", ".nan", "inf", ".inf", "0",    "-1",   "-0.0",
 					       "1%",  "1k",   "~",   "",     "fast", "1e400"};
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 	char to[64];
 
 	(void)state;
@@ -388,7 +388,7 @@ static void what_is_unusual_and_right_is_understood(void **state)
 		{"k: 8", "d_sae: 1k"},
 	};
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
@@ -401,7 +401,7 @@ static void what_is_unusual_and_right_is_understood(void **state)
 static void a_message_names_the_place(void **state)
 {
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 	char wanted[256];
 
 	(void)state;
@@ -418,7 +418,7 @@ static void a_message_names_the_place(void **state)
 static void absent_keys_have_their_defaults(void **state)
 {
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(load("sae: {k: 8, batch: 256}\n", "", &f, &diag), 0);
@@ -441,7 +441,7 @@ static void absent_keys_have_their_defaults(void **state)
 static void windows_beyond_the_cache_are_refused(void **state)
 {
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	assert_int_equal(load(NULL, "splice: {windows: 129}\n", &f, &diag), 0);
@@ -520,7 +520,7 @@ static void bytes_that_are_no_text_are_refused(void **state)
 	static const char *const bytes[] = {"\xff\xfe", "\xc3(", "a\x01", "name: \x80",
 					    "\xed\xa0\x80"};
 	ps_study_file *f;
-	ps_diag diag;
+	ps_diag diag = {{0}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/checked.h"
 #include "core/base/utf8.h"
 
 json_t *ps_json_copy(const json_t *value)
@@ -50,4 +51,19 @@ json_t *ps_text_json(const char *text)
 	value = json_stringn(valid, used);
 	free(valid);
 	return value;
+}
+
+const char *ps_json_show(const json_t *value, char *out, size_t size)
+{
+	static const char dots[] = "...";
+	size_t length, end;
+
+	/* Pieces that do not fit are left out, also between pieces that do. */
+	memset(out, 0, size);
+	length = json_dumpb(value, out, size - 1,
+			    JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+	end = ps_min_size(strlen(out), size - sizeof dots);
+	if (length >= size)
+		memcpy(out + end, dots, sizeof dots);
+	return out;
 }

@@ -44,4 +44,8 @@ double ps_json_number(const json_t *value);
  * out. */
 json_t *ps_text_json(const char *text) PS_MUST_USE;
 
+/* Writes the value as compact ASCII text into out (size bytes), for a message. What does not fit
+ * becomes "...". NULL: "". Returns out. */
+const char *ps_json_show(const json_t *value, char *out, size_t size);
+
 #endif

@@ -98,16 +98,12 @@ static const json_t *find_value(const json_t *object, const char *key)
 /* value: what the file holds, which the message repeats. NULL: it is not there. */
 static void refuse_value(struct reader *r, const char *key, const char *why, const json_t *value)
 {
-	char text[64] = ""; /* what does not fit is left out */
-	const size_t length = json_dumpb(value, text, sizeof text - 1,
-					 JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+	char text[64];
 
 	if (!r->rc)
 		r->rc = ps_fail(r->diag, PS_EINPUT, "%s: %s: %s%s%s%s", r->path, key, why,
-				length ? " (it is " : "", text,
-				length >= sizeof text ? "...)"
-				: length              ? ")"
-						      : "");
+				value ? " (it is " : "", ps_json_show(value, text, sizeof text),
+				value ? ")" : "");
 }
 
 static void refuse(struct reader *r, const char *key, const char *why)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <math.h>
 
@@ -63,12 +64,28 @@ static void a_copy_is_equal_and_its_own(void **state)
 	json_decref(copy);
 }
 
+static void a_shown_value_fits(void **state)
+{
+	json_t *list = json_pack("[s, i, s]", "some text", 16, "more of it");
+	char out[16];
+
+	(void)state;
+	assert_string_equal(ps_json_show(NULL, out, sizeof out), "");
+	assert_string_equal(ps_json_show(json_array_get(list, 0), out, sizeof out),
+			    "\"some text\"");
+	ps_json_show(list, out, sizeof out);
+	assert_true(strlen(out) < sizeof out);
+	assert_string_equal(out + strlen(out) - 3, "...");
+	json_decref(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_that_are_not_finite_become_null),
 		cmocka_unit_test(any_bytes_become_a_text),
 		cmocka_unit_test(a_copy_is_equal_and_its_own),
+		cmocka_unit_test(a_shown_value_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/utf8.h"
 #include "io/file.h"
 
 #define LISTED 3 /* names of files that a message gives */
@@ -64,9 +65,14 @@ static const struct {
 	{".parquet", "a Parquet file"},
 };
 
-/* Text has no control characters but white space. Too few bytes tell nothing. */
+/* Text is UTF-8 and has no control characters but white space. The bytes may end within a
+ * character. Too few bytes tell nothing. */
 static bool is_text(const char *bytes, size_t length)
 {
+	enum { CUT_BYTES_MAX = 3 };
+
+	if (ps_utf8_invalid(bytes, length) + CUT_BYTES_MAX < length)
+		return false;
 	for (size_t i = 0; i < length; i++)
 		if ((bytes[i] >= 0 && bytes[i] < ' ' && (bytes[i] < '\t' || bytes[i] > '\r')) ||
 		    bytes[i] == 0x7f)

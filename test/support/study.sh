@@ -2,31 +2,9 @@
 # $program and $scratch are set: the program, and a scratch folder of the script's own.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by the script
-failures=0
+. test/support/checks.sh
 file=$scratch/study.yaml
 out=$scratch/study
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    ${2:-}"
-	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
-	failures=$((failures + 1))
-}
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		passed "$name"
-	else
-		failed "$name" "$(head -n 3 "$scratch/said")"
-	fi
-}
 
 # study ARGUMENT...: the study in $file and $out.
 study() {
@@ -100,11 +78,4 @@ note_records() {
 make_text() {
 	yes "The quick brown fox jumps over the lazy dog, and 17 dogs sleep on in the sun." |
 		head -n 700 | awk '{ print NR, $0 }' >"$1"
-}
-
-# conclude SCRIPT: fails if anything has failed.
-conclude() {
-	[ $failures -gt 0 ] || return 0
-	echo "[  FAILED  ] $failures of $1"
-	exit 1
 }

@@ -15,30 +15,7 @@ gemma=demo/models/gemma3
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-failures=0
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-# failed NAME [WHAT]: what happened, with the error output of the last command.
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    ${2:-}"
-	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
-	failures=$((failures + 1))
-}
-
-# holds NAME COMMAND...: the command must succeed; its output is shown only if it does not.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		passed "$name"
-	else
-		failed "$name" "$(head -n 3 "$scratch/said")"
-	fi
-}
+. test/support/checks.sh
 
 # run COMMAND ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {

@@ -14,20 +14,9 @@ source=demo/models/llama
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-failures=0
+. test/support/checks.sh
 model=$scratch/model
 weights=$model/model.safetensors
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    ${2:-}"
-	sed 's/^/    stderr: /' "$scratch/err" | head -n 3
-	failures=$((failures + 1))
-}
 
 # run STATUS PATTERN NAME ARGUMENT...: prunescope must exit so and say so on stderr.
 run() {

@@ -12,19 +12,7 @@ llama=demo/models/llama
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-failures=0
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-# failed NAME WHAT: what happened, with the error output of the last command.
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    $2"
-	sed 's/^/    stderr: /' "$scratch/err" | head -n 5
-	failures=$((failures + 1))
-}
+. test/support/checks.sh
 
 # run ARGUMENT...: prunescope, with a limit of time; its exit status is the result.
 run() {
@@ -53,13 +41,6 @@ refuses() {
 	else
 		passed "$name"
 	fi
-}
-
-# holds NAME COMMAND...: the command succeeds.
-holds() {
-	name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then passed "$name"; else failed "$name" "not so: $*"; fi
 }
 
 # lacks NAME PATTERN FILE: the file has no line that matches.

@@ -215,6 +215,7 @@ static void test_another_machine_keeps_its_claim_while_its_heart_beats(void **st
 static void test_a_dead_process_of_this_machine_loses_its_claim_at_once(void **state)
 {
 	ps_process process;
+	siginfo_t ended;
 	pid_t child = fork();
 
 	(void)state;
@@ -223,6 +224,7 @@ static void test_a_dead_process_of_this_machine_loses_its_claim_at_once(void **s
 	ps_process_self(&process);
 	process.pid = child;
 	/* A zombie, then nobody. */
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
 	check_fake(&process, 0, true);
 	waitpid(child, NULL, 0);
 	check_fake(&process, 0, true);

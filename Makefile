@@ -39,6 +39,7 @@ BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 FAULT_TOOLS = $(BUILD)/test/fault
 FAULT_PROGRAMS = $(FAULT_TOOLS)/sweep $(FAULT_TOOLS)/confine $(FAULT_TOOLS)/preload.so
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
+MAKE_SEEDS = $(BUILD)/test/fuzz/make_seeds
 FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) \
 	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
@@ -96,7 +97,7 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_SUPPORT) $(LIB_FILES)
 $(BUILD)/test/fuzz/fuzz_%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SUPPORT) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_SUPPORT) $(LINK) $(LIBS)
 
-$(BUILD)/test/fuzz/make_seeds: $(BUILD)/test/fuzz/make_seeds.o $(BUILD)/test/fuzz/support_fuzz.o \
+$(MAKE_SEEDS): $(BUILD)/test/fuzz/make_seeds.o $(BUILD)/test/fuzz/support_fuzz.o \
 		$(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/test/fuzz/support_fuzz.o $(LINK) $(LIBS)
 
@@ -110,8 +111,8 @@ $(FAULT_TOOLS)/preload.so: test/fault/preload.c test/fault/fault_plan.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O1 -g -fPIC -shared -o $@ $<
 
-tests: $(TESTS) $(FAULT_PROGRAMS)
-fuzzers: $(FUZZERS) $(BUILD)/test/fuzz/make_seeds
+tests: $(TESTS) $(FAULT_PROGRAMS) $(MAKE_SEEDS)
+fuzzers: $(FUZZERS) $(MAKE_SEEDS)
 objects: $(OBJECTS)
 
 demo: ## set up, fetch a text, run the demo's study (about five minutes), name its report
@@ -126,11 +127,11 @@ test: ## set up and run the tests (no Python; a network for packages only)
 	@$(PARALLEL) all tests
 	@$(MAKE) --no-print-directory check
 
-check: all $(TESTS) $(BENCH_TOOLS) $(FAULT_PROGRAMS) ## run the tests with what is installed
+check: all $(TESTS) $(BENCH_TOOLS) $(FAULT_PROGRAMS) $(MAKE_SEEDS) ## run the tests with what is installed
 	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) \
 		MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
 		WATCH_COMMAND=$(BUILD)/bench/watch_command FAULT_TOOLS=$(FAULT_TOOLS) \
-		sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
+		MAKE_SEEDS=$(MAKE_SEEDS) sh test/run.sh $(TESTS) $(TEST_SCRIPTS)
 
 ASAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 

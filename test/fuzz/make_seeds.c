@@ -229,16 +229,26 @@ static void seed_sae(const json_t *provenance)
 static void seed_record(const json_t *provenance)
 {
 	const char *path = in_folder("step.json");
-	json_t *result = json_pack("{s:i, s:f}", "windows", WINDOWS, "fvu", 0.5);
+	json_t *result = json_pack("{s:i, s:f}", "windows", WINDOWS, "fvu", 0.5),
+	       *outputs = json_pack("{s:{s:s, s:i}}", "mask.safetensors", "xxh3",
+				    "0123456789abcdef", "bytes", 64),
+	       *records = json_pack("{s:s}", "model/dense/cache", "0123456789abcdef"),
+	       *kernels = json_pack("[s]", "ref");
 	const ps_record record = {.id = "model/dense/ppl",
 				  .command = "ppl",
 				  .kernel = "none",
 				  .key = "0123456789abcdef",
 				  .inputs = (json_t *)provenance,
-				  .result = result};
+				  .result = result,
+				  .cache_kernels = kernels,
+				  .outputs = outputs,
+				  .records = records};
 
 	must(ps_record_write(&record, path, &diag), path);
 	json_decref(result);
+	json_decref(outputs);
+	json_decref(records);
+	json_decref(kernels);
 	seed_text("record", path);
 }
 

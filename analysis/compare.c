@@ -1,5 +1,8 @@
 #include "analysis/compare.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "analysis/assignment.h"
 #include "analysis/cosine.h"
 #include "analysis/sizes.h"
@@ -11,6 +14,18 @@ static size_t lay_out_match(ps_match *match, size_t latents, ps_arena *arena)
 	match->cosine = ps_layout_part(&layout, latents, sizeof *match->cosine);
 	match->nearest = ps_layout_part(&layout, latents, sizeof *match->nearest);
 	match->mutual = ps_layout_part(&layout, latents, sizeof *match->mutual);
+	return layout.bytes;
+}
+
+size_t ps_matching_lay_out(ps_matching *matching, size_t f_a, ps_arena *arena)
+{
+	ps_layout layout = {.arena = arena};
+
+	matching->nearest = ps_layout_part(&layout, f_a, sizeof *matching->nearest);
+	matching->cosine = ps_layout_part(&layout, f_a, sizeof *matching->cosine);
+	matching->partner = ps_layout_part(&layout, f_a, sizeof *matching->partner);
+	matching->partner_cosine = ps_layout_part(&layout, f_a, sizeof *matching->partner_cosine);
+	matching->mutual = ps_layout_part(&layout, f_a, sizeof *matching->mutual);
 	return layout.bytes;
 }
 
@@ -175,6 +190,24 @@ static int assign_decoders(struct assigning *a)
 	return rc;
 }
 
+/* The largest mean of |C| over one-to-one assignments. Takes the signs from the costs. */
+static int find_pw_mcc(const struct assigning *a, double *mean)
+{
+	const size_t mark = ps_arena_mark(a->arena);
+	ps_assignment solved;
+	double sum = 0;
+	int rc;
+
+	for (size_t i = 0; i < a->least * a->most; i++)
+		a->costs[i] = -fabsf(a->costs[i]);
+	rc = ps_assignment_solve(a->costs, a->least, a->most, a->context, a->arena, &solved);
+	for (size_t i = 0; rc == 0 && i < a->least; i++)
+		sum -= (double)a->costs[i * a->most + solved.column[i]];
+	*mean = sum / (double)a->least;
+	ps_arena_rewind(a->arena, mark);
+	return rc;
+}
+
 /* Assigns by encoder rows, and counts the pairs that are the decoders' too, with both cosines >=
  * tau. */
 static int count_shared(const struct assigning *a, size_t *shared)
@@ -192,8 +225,8 @@ static int count_shared(const struct assigning *a, size_t *shared)
 }
 
 /* Cosines of the decoders' rows, then of the encoders', in the same matrix. */
-static int compare_assigned(const ps_sae *few, const ps_sae *many, struct assigning *a,
-			    double *mean, size_t *shared)
+static int compare_assigned(const ps_sae *few, const ps_sae *many, struct assigning *a, bool pw_mcc,
+			    ps_comparison *out, size_t *shared)
 {
 	ps_cosine_task task = {.a = few->dec,
 			       .b = many->dec,
@@ -207,11 +240,34 @@ static int compare_assigned(const ps_sae *few, const ps_sae *many, struct assign
 		rc = assign_decoders(a);
 	if (rc < 0)
 		return rc;
-	*mean = mean_cosine(a->cosine, a->least);
+	out->hungarian_cosine = mean_cosine(a->cosine, a->least);
+	if (pw_mcc)
+		rc = find_pw_mcc(a, &out->pw_mcc);
+	if (rc < 0)
+		return rc;
 	task.a = few->enc;
 	task.b = many->enc;
 	rc = ps_cosine_run(&task, a->context, a->arena);
 	return rc ? rc : count_shared(a, shared);
+}
+
+/* turned: rows of the assignment are B's latents. */
+static void keep_matching(const ps_match *match, const struct assigning *a, bool turned,
+			  ps_matching *out)
+{
+	memcpy(out->nearest, match->nearest, match->count * sizeof *out->nearest);
+	memcpy(out->cosine, match->cosine, match->count * sizeof *out->cosine);
+	memcpy(out->mutual, match->mutual, match->count * sizeof *out->mutual);
+	for (size_t i = 0; i < match->count; i++) {
+		out->partner[i] = PS_NO_PARTNER;
+		out->partner_cosine[i] = NAN;
+	}
+	for (size_t i = 0; i < a->least; i++) {
+		const size_t latent = turned ? a->pair[i] : i;
+
+		out->partner[latent] = turned ? (uint32_t)i : a->pair[i];
+		out->partner_cosine[latent] = a->cosine[i];
+	}
 }
 
 int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *options,
@@ -228,7 +284,7 @@ int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *
 	ps_match match;
 	int rc;
 
-	*out = (ps_comparison){0};
+	*out = (ps_comparison){.pw_mcc = NAN};
 	rc = ps_match_decoders(a, b, context, arena, &match);
 	if (rc < 0)
 		return rc;
@@ -239,9 +295,12 @@ int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *
 	if (rc < 0)
 		goto out;
 	lay_out_assigning(&assigning, arena);
-	rc = compare_assigned(few, many, &assigning, &out->hungarian_cosine, &shared);
-	if (rc == 0)
-		out->shared_fraction = (double)shared / (double)a->d_sae;
+	rc = compare_assigned(few, many, &assigning, options->pw_mcc, out, &shared);
+	if (rc < 0)
+		goto out;
+	out->shared_fraction = (double)shared / (double)a->d_sae;
+	if (options->matching)
+		keep_matching(&match, &assigning, few != a, options->matching);
 out:
 	ps_arena_rewind(arena, mark);
 	return rc;

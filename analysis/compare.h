@@ -5,10 +5,14 @@
  *             (mutual nearest neighbours; ties go to the lower index)
  *   mmcs = mean_i max_j C[i, j];   mmcs_null: the same against seeded random unit rows of B's shape
  *   hungarian_cosine = mean over the one-to-one assignment with the largest sum (Jonker, Volgenant)
+ *   pw_mcc = the largest mean of |C| that a one-to-one assignment can have (pairwise dictionary
+ *             mean correlation coefficient, arXiv 2505.20254; there F_a = F_b)
  *   shared_fraction: assignments of decoder and of encoder rows agree on the pair, and both cosines
  *             are >= tau (Paulo, Belrose, arXiv 2501.16615) */
 #ifndef PS_ANALYSIS_COMPARE_H
 #define PS_ANALYSIS_COMPARE_H
+
+#include <stdbool.h>
 
 #include "core/base/arena.h"
 #include "core/base/progress.h"
@@ -33,14 +37,32 @@ int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *contex
  * all. */
 double ps_match_survival(const ps_match *match, double tau, const uint8_t *alive);
 
+/* The whole matching of A's latents, each array (F_a). */
+typedef struct ps_matching {
+	uint32_t *nearest; /* argmax_j C[i, j] */
+	float *cosine;     /* its cosine */
+	/* In the assignment behind hungarian_cosine. PS_NO_PARTNER and NaN: none is left. */
+	uint32_t *partner;
+	float *partner_cosine;
+	uint8_t *mutual; /* i is also the nearest of its nearest */
+} ps_matching;
+
+#define PS_NO_PARTNER UINT32_MAX
+
+/* Takes the arrays of a matching; NULL counts their bytes. */
+size_t ps_matching_lay_out(ps_matching *matching, size_t f_a, ps_arena *arena);
+
 typedef struct ps_compare_options {
 	double tau;
-	const uint8_t *alive; /* (F_a): latents of A alive in training; NULL: all */
-	uint64_t null_seed;   /* of the random rows behind mmcs_null */
+	const uint8_t *alive;  /* (F_a): latents of A alive in training; NULL: all */
+	uint64_t null_seed;    /* of the random rows behind mmcs_null */
+	bool pw_mcc;           /* it is wanted: an assignment more */
+	ps_matching *matching; /* its arrays are filled; NULL: it is not wanted */
 } ps_compare_options;
 
 typedef struct ps_comparison {
 	double mnn_survival, mnn_survival_alive, mmcs, mmcs_null, hungarian_cosine, shared_fraction;
+	double pw_mcc; /* NaN unless it is wanted */
 } ps_comparison;
 
 /* All measures at once. Takes ps_compare_bytes from the arena and gives them back; F_a x F_b floats

@@ -135,7 +135,8 @@ choose() {
 		;;
 	eval) command="eval $d/sae/seed-1 --cache $d/dense" ;;
 	splice) command="eval $d/sae/seed-1 $m --tokens $d/t --layer 1 --mask $d/mask" ;;
-	compare) command="compare $d/sae/seed-1 $d/psae/seed-1" ;;
+	compare) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out" ;;
+	compare-json) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out.json" ;;
 	transfer)
 		command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out"
 		;;

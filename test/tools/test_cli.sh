@@ -239,12 +239,44 @@ saes_and_caches() {
 	works "compare with itself" compare "$scratch/saes/seed-1" "$scratch/saes/seed-1"
 	values_hold "every feature survives in its own dictionary" mnn_survival shared_fraction \
 		'a == 1 && b == 1'
+	values_hold "and its best assignment is to itself" pw_mcc hungarian_cosine \
+		'a > 0.999999 && b > 0.999999'
+	matchings
 	if [ -x "$shardinfo" ]; then
 		holds "shardinfo verifies what the commands made" "$shardinfo" \
 			--verify "$scratch/llama.tokens" "$scratch/llama.logits" \
 			"$scratch/llama.stats" "$scratch/llama.wanda" "$scratch/nm" \
 			"$scratch/caches/layer-01" "$scratch/saes/seed-1" "$scratch/llama.exported"
 	fi
+}
+
+# What compare -o writes, as safetensors and as JSON: the same result again without a second
+# comparison, another one only with --force, and any flipped byte is found.
+matchings() {
+	set -- compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+	for form in matching.safetensors matching.json; do
+		file=$scratch/$form
+		works "compare -o $form" "$@" -o "$file"
+		cp "$scratch/out" "$scratch/compared"
+		cp "$file" "$scratch/matching-kept"
+		works "$form: again, with one thread" "$@" -o "$file" --threads 1
+		holds "$form: is left alone" grep -q 'left alone' "$scratch/err"
+		holds "$form: the result is the same" cmp "$scratch/compared" "$scratch/out"
+		refuses "$form: another tau" 2 'force' "$@" --tau 0.6 -o "$file"
+		works "$form: another tau with --force" "$@" --tau 0.6 -o "$file" --force
+		holds "$form: is another file" sh -c "! cmp -s '$file' '$scratch/matching-kept'"
+		works "$form: and back, with one thread" "$@" -o "$file" --force --threads 1
+		holds "$form: the bytes are the same" cmp "$file" "$scratch/matching-kept"
+		[ -x "$shardinfo" ] || continue
+		holds "$form: shardinfo verifies it" "$shardinfo" --verify "$file"
+		printf 9 | dd of="$file" bs=1 seek=3000 conv=notrunc 2>"$scratch/err"
+		holds "$form: and finds a flipped byte" sh -c "! '$shardinfo' --verify '$file'"
+	done
+	refuses "a matching over an SAE's weights" 2 'input' "$@" \
+		-o "$scratch/saes/seed-1/sae_weights.safetensors" --force
+	holds "the matching as JSON has a row a latent" test 256 -eq \
+		"$(tr ',' '\n' <"$scratch/matching-kept" | grep -c '"nearest":')"
+	holds "and says its schema" grep -q 'prunescope-matching/1' "$scratch/matching-kept"
 }
 
 # The commands that a study is made of: one SAE on two models, its latents ablated, and the same

@@ -55,6 +55,9 @@ static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--tau", PS_OPTION_REAL, &args.tau, "X  least cosine of a survivor (0.7)"},
+		{"-o", PS_OPTION_TEXT, &args.out,
+		 "MATCHING.safetensors  each latent's nearest and partner; as JSON if it ends in "
+		 ".json"},
 		{NULL, 0, NULL, NULL},
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table, 2, 2, &positional);
@@ -62,6 +65,7 @@ static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 	args.a = positional.item[0];
 	args.b = positional.item[1];
 	args.seed = (uint64_t)cli->seed;
+	args.replace = cli->force;
 	return rc ? rc : ps_run_compare(&cli->session, &args, result);
 }
 

@@ -144,8 +144,10 @@ int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **resu
  * tau. */
 typedef struct ps_compare_args {
 	const char *a, *b;
-	double tau;    /* least cosine of a survivor, above -1 and at most 1 */
-	uint64_t seed; /* of the random rows behind mmcs_null */
+	double tau;      /* least cosine of a survivor, above -1 and at most 1 */
+	uint64_t seed;   /* of the random rows behind mmcs_null */
+	const char *out; /* file for the whole matching (matching_file.h); NULL: none */
+	bool replace;
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 

@@ -148,6 +148,19 @@ static const struct sign tokenizer_signs[] = {
 	{"merges.txt", "the merges of a tokenizer in several files" CONVERT},
 };
 
+#define SAE_FORMATS                                                                                \
+	": safetensors files of SAELens and sparsify are read, and Gemma Scope's params.npz"
+
+static const struct sign sae_signs[] = {
+	{"ae.pt", "a torch file of dictionary_learning, which is not read" SAE_FORMATS},
+	{"*.pt", "a torch file (pickle), which is not read" SAE_FORMATS},
+	{"*.pth", "a torch file (pickle), which is not read" SAE_FORMATS},
+	{"*.ckpt", "a torch file (pickle), which is not read" SAE_FORMATS},
+	{"*.bin", "a torch file (pickle), which is not read" SAE_FORMATS},
+	{"*.pkl", "a pickle, which is not read" SAE_FORMATS},
+	{"*.npz", "a NumPy archive of another name" SAE_FORMATS},
+};
+
 static bool is_sign(const struct sign *sign, const char *name)
 {
 	return *sign->name == '*' ? ends_with(name, sign->name + 1) : !strcmp(name, sign->name);
@@ -170,17 +183,30 @@ static int list_safetensors(struct dirent **entries, int count, char *text, size
 	return found;
 }
 
+/* The first sign of which a file of the folder is one. *name: the file. NULL: there is none. */
+static const struct sign *find_sign(struct dirent **entries, int count, const struct sign *signs,
+				    size_t sign_count, const char **name)
+{
+	for (size_t s = 0; s < sign_count; s++)
+		for (int i = 0; i < count; i++)
+			if (is_sign(&signs[s], entries[i]->d_name)) {
+				*name = entries[i]->d_name;
+				return &signs[s];
+			}
+	return NULL;
+}
+
 static int explain(struct dirent **entries, int count, const char *folder, const char *missing,
 		   const struct sign *signs, size_t sign_count, ps_diag *diag)
 {
+	const char *name;
+	const struct sign *sign = find_sign(entries, count, signs, sign_count, &name);
 	char names[256];
 	int files;
 
-	for (size_t s = 0; s < sign_count; s++)
-		for (int i = 0; i < count; i++)
-			if (is_sign(&signs[s], entries[i]->d_name))
-				return ps_fail(diag, PS_EINPUT, "%s: has no %s; it holds %.80s, %s",
-					       folder, missing, entries[i]->d_name, signs[s].what);
+	if (sign)
+		return ps_fail(diag, PS_EINPUT, "%s: has no %s; it holds %.80s, %s", folder,
+			       missing, name, sign->what);
 	files = list_safetensors(entries, count, names, sizeof names);
 	if (signs == model_signs && files)
 		return ps_fail(diag, PS_EINPUT,
@@ -191,18 +217,33 @@ static int explain(struct dirent **entries, int count, const char *folder, const
 	return ps_fail(diag, PS_EINPUT, "%s: has no %s", folder, missing);
 }
 
-static int look(const char *folder, const char *missing, const struct sign *signs,
-		size_t sign_count, ps_diag *diag)
+/* Lists a folder; one that is not there is empty. PS_EBUDGET: no memory. */
+static int list(const char *folder, struct dirent ***entries, int *count, ps_diag *diag)
 {
-	struct dirent **entries = NULL;
-	int count = ps_sys_scandir(folder, &entries, NULL), rc;
-
-	if (count < 0 && errno == ENOMEM)
+	*entries = NULL;
+	*count = ps_sys_scandir(folder, entries, NULL);
+	if (*count < 0 && errno == ENOMEM)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory to list it", folder);
-	rc = explain(entries, count, folder, missing, signs, sign_count, diag);
+	return 0;
+}
+
+static void release(struct dirent **entries, int count)
+{
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
+}
+
+static int look(const char *folder, const char *missing, const struct sign *signs,
+		size_t sign_count, ps_diag *diag)
+{
+	struct dirent **entries;
+	int count, rc = list(folder, &entries, &count, diag);
+
+	if (rc)
+		return rc;
+	rc = explain(entries, count, folder, missing, signs, sign_count, diag);
+	release(entries, count);
 	return rc;
 }
 
@@ -215,4 +256,20 @@ int ps_recognize_tokenizer(const char *folder, ps_diag *diag)
 {
 	return look(folder, "tokenizer.json", tokenizer_signs,
 		    sizeof tokenizer_signs / sizeof *tokenizer_signs, diag);
+}
+
+int ps_recognize_sae(const char *folder, ps_diag *diag)
+{
+	struct dirent **entries;
+	const char *name;
+	const struct sign *sign;
+	int count, rc = list(folder, &entries, &count, diag);
+
+	if (rc)
+		return rc;
+	sign = find_sign(entries, count, sae_signs, sizeof sae_signs / sizeof *sae_signs, &name);
+	if (sign)
+		rc = ps_fail(diag, PS_EINPUT, "%s: holds %.80s, %s", folder, name, sign->what);
+	release(entries, count);
+	return rc;
 }

@@ -21,4 +21,8 @@ int ps_recognize_model(const char *folder, const char *missing, ps_diag *diag) P
 /* PS_EINPUT: the folder of a model has no tokenizer.json; the same. */
 int ps_recognize_tokenizer(const char *folder, ps_diag *diag) PS_MUST_USE;
 
+/* What a folder holds instead of an SAE that is read: a pickle, a torch file, a NumPy archive of
+ * another name. PS_EINPUT naming it; 0 if nothing of that kind lies there. */
+int ps_recognize_sae(const char *folder, ps_diag *diag) PS_MUST_USE;
+
 #endif

@@ -335,25 +335,33 @@ const ps_tensor_info *ps_safetensors_find(const ps_safetensors *file, const char
 	return NULL;
 }
 
-int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,
-			  const uint64_t *want_shape, const ps_tensor_info **out, ps_diag *diag)
+int ps_tensor_check(const char *path, const ps_tensor_info *info, const char *name, int dtype,
+		    int rank, const uint64_t *want_shape, ps_diag *diag)
 {
-	const ps_tensor_info *info = ps_safetensors_find(file, name);
-
 	if (!info)
-		return ps_fail(diag, PS_EINPUT, "%s: has no tensor %s", file->path, name);
+		return ps_fail(diag, PS_EINPUT, "%s: has no tensor %s", path, name);
 	if (info->dtype != dtype)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: is %s, must be %s", file->path,
-			       name, info->dtype_name, ps_dtype_name((ps_dtype)dtype));
+		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: is %s, must be %s", path, name,
+			       info->dtype_name, ps_dtype_name((ps_dtype)dtype));
 	if (info->rank != rank)
 		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: has %d dimensions, must have %d",
-			       file->path, name, info->rank, rank);
+			       path, name, info->rank, rank);
 	for (int i = 0; i < rank; i++)
 		if (want_shape && want_shape[i] && want_shape[i] != info->shape[i])
 			return ps_fail(diag, PS_EINPUT,
 				       "%s: tensor %s: dimension %d is %" PRIu64
 				       ", must be %" PRIu64,
-				       file->path, name, i, info->shape[i], want_shape[i]);
-	*out = info;
+				       path, name, i, info->shape[i], want_shape[i]);
 	return 0;
+}
+
+int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,
+			  const uint64_t *want_shape, const ps_tensor_info **out, ps_diag *diag)
+{
+	const ps_tensor_info *info = ps_safetensors_find(file, name);
+	int rc = ps_tensor_check(file->path, info, name, dtype, rank, want_shape, diag);
+
+	if (!rc)
+		*out = info;
+	return rc;
 }

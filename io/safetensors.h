@@ -58,6 +58,9 @@ const ps_tensor_info *ps_safetensors_find(const ps_safetensors *file, const char
 int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,
 			  const uint64_t *want_shape, const ps_tensor_info **out,
 			  ps_diag *diag) PS_MUST_USE;
+/* The same check of the tensor `name` of any file at path. info NULL: there is none. */
+int ps_tensor_check(const char *path, const ps_tensor_info *info, const char *name, int dtype,
+		    int rank, const uint64_t *want_shape, ps_diag *diag) PS_MUST_USE;
 
 /* The tensor's bytes in the mapping. They may have any alignment. */
 static inline const void *ps_safetensors_data(const ps_safetensors *file,

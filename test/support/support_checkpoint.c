@@ -92,7 +92,9 @@ ck_tensor *ck_find(ck_model *model, const char *name)
 
 void ck_remove(ck_model *model, const char *name)
 {
-	*ck_find(model, name) = model->tensors[--model->count];
+	ck_tensor *tensor = ck_find(model, name);
+
+	*tensor = model->tensors[--model->count];
 }
 
 /* --- files --- */

@@ -112,12 +112,8 @@ names() {
 }
 
 other_formats() {
-	names sparsify sparsify cfg.json sae.safetensors
-	names "a run of sparsify" 'layers.10: .*sparsify' config.json layers.10/cfg.json \
+	names "a run of sparsify" 'name one, such as .*layers.10' config.json layers.10/cfg.json \
 		layers.10/sae.safetensors layers.3/cfg.json layers.3/sae.safetensors
-	names "Gemma Scope" 'Gemma Scope' params.npz
-	names "Gemma Scope 2" 'Gemma Scope 2' config.json params.safetensors
-	names "Llama Scope" 'Llama Scope' hyperparams.json
 	names dictionary_learning dictionary_learning ae.pt config.json
 	names "a model" 'a model' config.json model.safetensors
 	names "an activation cache" 'activation cache' manifest.json shard-00000.safetensors

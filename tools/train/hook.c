@@ -43,7 +43,7 @@ ps_hook ps_hook_parse(const char *name)
 		return (ps_hook){PS_HOOK_EMBEDDING, 0};
 	if (number < 0)
 		return other;
-	if (!after)
+	if (!after || !strcmp(after, "output"))
 		return strstr(name, "layers.") || strstr(name, "h.")
 			       ? (ps_hook){PS_HOOK_STREAM, number}
 			       : other;

@@ -5,7 +5,8 @@
  * names:
  *   blocks.L.hook_resid_post, blocks.L.hook_out     after layer L
  *   blocks.M.hook_resid_pre, blocks.M.hook_in       before layer M: after layer M - 1
- *   model.layers.L, transformer.h.L                 the output of the module: after layer L */
+ *   model.layers.L, transformer.h.L, layers.L       the output of the module: after layer L
+ *   model.layers.L.output                           the same */
 #ifndef PS_TOOLS_TRAIN_HOOK_H
 #define PS_TOOLS_TRAIN_HOOK_H
 

@@ -85,8 +85,24 @@ static void set_hook(ps_origin *o, const char *name)
 
 /* --- origins --- */
 
+/* Says which parts of an SAE's origin are the path's word alone. */
+static void say_path(const ps_session *s, const char *path, const ps_sae_about *about)
+{
+	const bool model = about->model_from_path, hook = about->hook_from_path;
+
+	if (model || hook)
+		ps_session_say(s, "%s: no file there says its %s: taken from the path: %s%s%s",
+			       path,
+			       model && hook ? "model and hook"
+			       : model       ? "model"
+					     : "hook",
+			       model ? about->model_name : "", model && hook ? ", " : "",
+			       hook ? about->hook_name : "");
+}
+
 int ps_origin_of_sae(ps_session *s, const char *path, ps_origin *o)
 {
+	const size_t noted = json_array_size(s->unverified);
 	ps_sae_about about;
 	bool foreign;
 	int rc = ps_sae_folder_about(path, &about, &foreign, &s->diag);
@@ -97,7 +113,12 @@ int ps_origin_of_sae(ps_session *s, const char *path, ps_origin *o)
 	snprintf(o->model_digest, sizeof o->model_digest, "%s", about.model_digest);
 	set_name(o, about.model_name);
 	set_hook(o, about.hook_name);
-	return foreign ? ps_session_unverified(s, path) : 0;
+	if (!foreign)
+		return 0;
+	rc = ps_session_unverified(s, path);
+	if (json_array_size(s->unverified) > noted)
+		say_path(s, path, &about);
+	return rc;
 }
 
 static void copy_text(const char *text, char *out, size_t size)

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/file.h"
 #include "tools/train/hook.h"
+#include "tools/train/sae_fields.h"
 #include "tools/train/sae_keys.h"
 
 /* A folder without a version, or with one below 6.0.0, is converted by SAELens as an old one. */
@@ -20,10 +20,9 @@ static const char *const arch_names[] = {[PS_SAE_TOPK] = "topk",
 enum { ARCHS = sizeof arch_names / sizeof *arch_names };
 
 struct reading {
-	const json_t *cfg, *metadata; /* metadata: NULL if there is none */
-	const char *path;
-	ps_diag *diag;
-	bool old; /* of a SAELens before 6 */
+	ps_sae_fields fields;
+	const json_t *metadata; /* NULL if there is none */
+	bool old;               /* of a SAELens before 6 */
 	ps_sae_config *out;
 };
 
@@ -36,52 +35,21 @@ const char *ps_sae_arch_name(ps_sae_arch arch)
 
 static int refuse(const struct reading *r, const char *key, const json_t *value, const char *right)
 {
-	char *text = ps_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	int rc = ps_fail(r->diag, PS_EINPUT, "%s: %s is %.80s: %s", r->path, key,
-			 text ? text : "unreadable", right);
-
-	free(text);
-	return rc;
+	return ps_sae_field_refuse(&r->fields, key, value, right);
 }
 
 /* A key may be written in two ways. NULL: it is not there. Two different values are refused. */
 static int find(const struct reading *r, const char *key, const char *old_key, const json_t **value)
 {
-	const json_t *other = json_object_get(r->cfg, old_key);
+	const json_t *other = json_object_get(r->fields.object, old_key);
 
-	*value = json_object_get(r->cfg, key);
+	*value = json_object_get(r->fields.object, key);
 	if (*value && other && !json_equal(*value, other))
-		return ps_fail(r->diag, PS_EINPUT, "%s: %s and %s are both there and differ",
-			       r->path, key, old_key);
+		return ps_fail(r->fields.diag, PS_EINPUT, "%s: %s and %s are both there and differ",
+			       r->fields.path, key, old_key);
 	if (!*value)
 		*value = other;
 	return 0;
-}
-
-static int read_flag(const struct reading *r, const char *key, bool otherwise, bool *out)
-{
-	const json_t *value = json_object_get(r->cfg, key);
-
-	*out = value ? json_is_true(value) : otherwise;
-	if (value && !json_is_boolean(value))
-		return refuse(r, key, value, "it must be true or false");
-	return 0;
-}
-
-static int check_count(const struct reading *r, const char *key, const json_t *value, size_t *out)
-{
-	if (!value)
-		return ps_fail(r->diag, PS_EINPUT, "%s: %s is missing", r->path, key);
-	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-	    json_integer_value(value) > INT32_MAX)
-		return refuse(r, key, value, "it must be a whole number above 0, without a point");
-	*out = (size_t)json_integer_value(value);
-	return 0;
-}
-
-static int read_count(const struct reading *r, const char *key, size_t *out)
-{
-	return check_count(r, key, json_object_get(r->cfg, key), out);
 }
 
 /* --- the version --- */
@@ -103,7 +71,7 @@ static bool is_before_6(const char *text)
 
 static int read_version(struct reading *r)
 {
-	const json_t *value = json_object_get(r->cfg, "sae_lens_version");
+	const json_t *value = json_object_get(r->fields.object, "sae_lens_version");
 	const char *text = json_string_value(value);
 
 	if (r->metadata && !json_is_object(r->metadata))
@@ -165,11 +133,9 @@ static int check_keys(const struct reading *r)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach ((json_t *)r->cfg, key, value)
+	json_object_foreach ((json_t *)r->fields.object, key, value)
 		if (!is_used(key) && !ps_sae_key_is_idle(key))
-			return refuse(r, key, value,
-				      "no version of SAELens that is known here writes this key; "
-				      "remove it if the SAE computes the same without it");
+			return ps_sae_field_unknown(&r->fields, key, value, "SAELens");
 	return 0;
 }
 
@@ -184,21 +150,22 @@ static int unsupported_arch(const struct reading *r, const char *name)
 		      "(save_inference_model)";
 	else if (strstr(name, "transcoder"))
 		why = "not supported: it predicts other activations than it reads";
-	return ps_fail(r->diag, PS_EINPUT,
+	return ps_fail(r->fields.diag, PS_EINPUT,
 		       "%s: architecture %s is %s (topk, jumprelu, standard and gated are "
 		       "supported)",
-		       r->path, name, why);
+		       r->fields.path, name, why);
 }
 
 static int read_arch(const struct reading *r)
 {
-	const json_t *value = json_object_get(r->cfg, "architecture");
+	const json_t *value = json_object_get(r->fields.object, "architecture");
 	const char *name = json_string_value(value);
 
 	if (!value && r->old)
 		name = "standard";
 	else if (!value)
-		return ps_fail(r->diag, PS_EINPUT, "%s: architecture is missing", r->path);
+		return ps_fail(r->fields.diag, PS_EINPUT, "%s: architecture is missing",
+			       r->fields.path);
 	if (!name)
 		return refuse(r, "architecture", value, "it must be a text such as \"topk\"");
 	for (int arch = 0; arch < ARCHS; arch++)
@@ -212,7 +179,7 @@ static int read_arch(const struct reading *r)
 /* activation_fn_kwargs: an object that holds nothing but k. *k: NULL if it is not there. */
 static int read_kwargs(const struct reading *r, const json_t **k)
 {
-	const json_t *kwargs = json_object_get(r->cfg, "activation_fn_kwargs");
+	const json_t *kwargs = json_object_get(r->fields.object, "activation_fn_kwargs");
 	const char *key;
 	json_t *value;
 
@@ -259,7 +226,7 @@ static int check_activation(const struct reading *r, const json_t *value, const 
 
 static int read_activation(const struct reading *r)
 {
-	const json_t *activation, *in_kwargs, *k = json_object_get(r->cfg, "k");
+	const json_t *activation, *in_kwargs, *k = json_object_get(r->fields.object, "k");
 	ps_sae *shape = &r->out->shape;
 	int rc = read_kwargs(r, &in_kwargs);
 
@@ -281,14 +248,15 @@ static int read_activation(const struct reading *r)
 	if (in_kwargs && !k && !r->old)
 		return refuse(r, "activation_fn_kwargs.k", in_kwargs,
 			      "SAELens 6 does not look there but for a key k, and takes 100");
-	if (!k && !in_kwargs && r->old && json_object_get(r->cfg, "activation_fn_kwargs"))
-		return ps_fail(r->diag, PS_EINPUT, "%s: activation_fn_kwargs has no k", r->path);
+	if (!k && !in_kwargs && r->old && json_object_get(r->fields.object, "activation_fn_kwargs"))
+		return ps_fail(r->fields.diag, PS_EINPUT, "%s: activation_fn_kwargs has no k",
+			       r->fields.path);
 	shape->k = K_ABSENT;
 	if (k || in_kwargs)
-		rc = check_count(r, "k", k ? k : in_kwargs, &shape->k);
+		rc = ps_sae_value_count(&r->fields, "k", k ? k : in_kwargs, &shape->k);
 	if (!rc && shape->k > shape->d_sae)
-		rc = ps_fail(r->diag, PS_EINPUT, "%s: k is %zu with d_sae %zu", r->path, shape->k,
-			     shape->d_sae);
+		rc = ps_fail(r->fields.diag, PS_EINPUT, "%s: k is %zu with d_sae %zu",
+			     r->fields.path, shape->k, shape->d_sae);
 	return rc;
 }
 
@@ -297,7 +265,7 @@ static int read_activation(const struct reading *r)
 static int read_normalization(const struct reading *r)
 {
 	static const char key[] = "normalize_activations";
-	const json_t *value = json_object_get(r->cfg, key);
+	const json_t *value = json_object_get(r->fields.object, key);
 	const char *name = json_string_value(value);
 
 	if (!value || (r->old && (json_is_null(value) || json_is_false(value))))
@@ -316,7 +284,7 @@ static int read_normalization(const struct reading *r)
 static int read_reshaping(const struct reading *r)
 {
 	static const char key[] = "reshape_activations";
-	const json_t *value = json_object_get(r->cfg, key), *hook = NULL;
+	const json_t *value = json_object_get(r->fields.object, key), *hook = NULL;
 	const char *name = json_string_value(value);
 	int rc = find(r, "hook_name", "hook_point", &hook);
 
@@ -339,7 +307,7 @@ static int read_dtype(const struct reading *r)
 		      {"float64", PS_F64},
 		      {"float16", PS_F16},
 		      {"bfloat16", PS_BF16}};
-	const json_t *value = json_object_get(r->cfg, "dtype");
+	const json_t *value = json_object_get(r->fields.object, "dtype");
 	const char *name = json_string_value(value);
 
 	r->out->dtype = PS_F32;
@@ -359,20 +327,22 @@ static int read_dtype(const struct reading *r)
 static int read_flags(const struct reading *r)
 {
 	ps_sae *shape = &r->out->shape;
-	int rc = read_flag(r, "apply_b_dec_to_input", true, &shape->apply_b_dec_to_input);
+	int rc = ps_sae_field_flag(&r->fields, "apply_b_dec_to_input", true,
+				   &shape->apply_b_dec_to_input);
 
 	if (!rc)
-		rc = read_flag(r, "rescale_acts_by_decoder_norm", false,
-			       &shape->rescale_by_decoder_norm);
+		rc = ps_sae_field_flag(&r->fields, "rescale_acts_by_decoder_norm", false,
+				       &shape->rescale_by_decoder_norm);
 	if (!rc)
-		rc = read_flag(r, "finetuning_scaling_factor", false, &r->out->scaled_latents);
+		rc = ps_sae_field_flag(&r->fields, "finetuning_scaling_factor", false,
+				       &r->out->scaled_latents);
 	if (rc)
 		return rc;
 	if (shape->arch != PS_SAE_TOPK && shape->rescale_by_decoder_norm)
-		return ps_fail(r->diag, PS_EINPUT,
+		return ps_fail(r->fields.diag, PS_EINPUT,
 			       "%s: rescale_acts_by_decoder_norm is true, the architecture is %s: "
 			       "only a topk SAE has it",
-			       r->path, arch_names[shape->arch]);
+			       r->fields.path, arch_names[shape->arch]);
 	return 0;
 }
 
@@ -396,24 +366,19 @@ static int read_text(const struct reading *r, const char *key, const char *old_k
 	const json_t *value;
 	int rc = find_about(r, key, old_key, &value);
 
-	if (rc || !value || json_is_null(value))
-		return rc;
-	if (!json_is_string(value) || json_string_length(value) >= size)
-		return refuse(r, key, value, "it must be a text, and not so long");
-	memcpy(out, json_string_value(value), json_string_length(value) + 1);
-	return 0;
+	return rc ? rc : ps_sae_value_text(&r->fields, key, value, out, size);
 }
 
 /* What an SAE reads it must predict, and all heads of it. */
 static int check_both_ends(const struct reading *r)
 {
 	const char *const heads[] = {"hook_head_index", "hook_head_index_out"};
-	const json_t *value, *d_out = json_object_get(r->cfg, "d_out");
+	const json_t *value, *d_out = json_object_get(r->fields.object, "d_out");
 	bool transcoder;
-	int rc = read_flag(r, "is_transcoder", false, &transcoder);
+	int rc = ps_sae_field_flag(&r->fields, "is_transcoder", false, &transcoder);
 
 	if (!rc && transcoder)
-		rc = refuse(r, "is_transcoder", json_object_get(r->cfg, "is_transcoder"),
+		rc = refuse(r, "is_transcoder", json_object_get(r->fields.object, "is_transcoder"),
 			    "not supported: a transcoder predicts other activations than it reads");
 	for (size_t i = 0; i < 2 && !rc; i++) {
 		rc = find_about(r, heads[i], i ? heads[i] : "hook_point_head_index", &value);
@@ -448,8 +413,8 @@ static int check_hook_layer(const struct reading *r)
 	if (!json_is_integer(value))
 		return refuse(r, "hook_layer", value, "it must be a whole number");
 	if (block >= 0 && json_integer_value(value) != block)
-		return ps_fail(r->diag, PS_EINPUT, "%s: hook_layer is %lld, hook_name is %s",
-			       r->path, (long long)json_integer_value(value),
+		return ps_fail(r->fields.diag, PS_EINPUT, "%s: hook_layer is %lld, hook_name is %s",
+			       r->fields.path, (long long)json_integer_value(value),
 			       r->out->about.hook_name);
 	return 0;
 }
@@ -481,12 +446,25 @@ static int read_about(const struct reading *r)
 	return rc;
 }
 
+/* The names and orders that SAELens gives the tensors. */
+static ps_sae_tensors tensors_of(ps_sae_arch arch)
+{
+	return (ps_sae_tensors){.enc = "W_enc",
+				.dec = "W_dec",
+				.b_dec = "b_dec",
+				.b_enc = arch == PS_SAE_GATED ? "b_gate" : "b_enc",
+				.threshold = arch == PS_SAE_JUMPRELU ? "threshold" : NULL,
+				.r_mag = arch == PS_SAE_GATED ? "r_mag" : NULL,
+				.b_mag = arch == PS_SAE_GATED ? "b_mag" : NULL,
+				.dec_by_latent = true,
+				.scaling = true,
+				.said_by = "cfg.json"};
+}
+
 int ps_sae_config_parse(const json_t *cfg, const char *path, ps_sae_config *config, ps_diag *diag)
 {
-	struct reading r = {.cfg = cfg,
+	struct reading r = {.fields = {cfg, path, diag},
 			    .metadata = json_object_get(cfg, "metadata"),
-			    .path = path,
-			    .diag = diag,
 			    .out = config};
 	int (*const steps[])(const struct reading *) = {
 		check_keys,     read_arch,  read_activation, read_normalization,
@@ -495,11 +473,12 @@ int ps_sae_config_parse(const json_t *cfg, const char *path, ps_sae_config *conf
 
 	*config = (ps_sae_config){.dtype = PS_F32};
 	if (!rc)
-		rc = read_count(&r, "d_in", &config->shape.d_in);
+		rc = ps_sae_field_count(&r.fields, "d_in", &config->shape.d_in);
 	if (!rc)
-		rc = read_count(&r, "d_sae", &config->shape.d_sae);
+		rc = ps_sae_field_count(&r.fields, "d_sae", &config->shape.d_sae);
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && !rc; i++)
 		rc = steps[i](&r);
+	config->tensors = tensors_of(config->shape.arch);
 	return rc;
 }
 

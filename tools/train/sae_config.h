@@ -20,22 +20,37 @@
 #include "core/base/json.h"
 #include "sae/sae.h"
 
-/* Where the activations came from, as cfg.json says it. A text that is missing there is empty. */
+/* Where the activations came from, as the configuration or the path says it. A text that is missing
+ * is empty. */
 typedef struct ps_sae_about {
 	char hook_name[256], model_name[512];
-	char model_digest[PS_DIGEST_TEXT]; /* of the checkpoint; ours alone */
+	char model_digest[PS_DIGEST_TEXT];    /* of the checkpoint; ours alone */
+	bool hook_from_path, model_from_path; /* no file says it, only the path of the folder */
 	bool prepend_bos;
 	int64_t context_size;
 } ps_sae_about;
 
+/* How a format names the tensors of an SAE. NULL: its SAEs have none of that kind. */
+typedef struct ps_sae_tensors {
+	const char *enc, *dec, *b_dec;
+	const char *b_enc, *threshold, *r_mag, *b_mag;
+	bool enc_by_latent, dec_by_latent; /* [F, D] in the file; else [D, F] */
+	bool scaling;                      /* there may be a scaling_factor */
+	const char *said_by;               /* what says which tensors there are */
+} ps_sae_tensors;
+
 typedef struct ps_sae_config {
 	ps_sae shape; /* without weights */
 	ps_sae_about about;
+	ps_sae_tensors tensors;
 	ps_dtype dtype;      /* SAELens rounds the weights to it: PS_F32, PS_F64, PS_F16, PS_BF16 */
 	bool scaled_latents; /* finetuning_scaling_factor: a factor for each latent when decoding */
 	/* expected_average_only_in: the SAE is made for rows that were multiplied by one number,
-	 * which cfg.json does not hold. */
+	 * which cfg.json of SAELens does not hold. */
 	bool scaled_rows;
+	double row_factor;        /* that number, where the configuration holds it; else 0 */
+	float threshold;          /* of all latents of a jumprelu without such a tensor */
+	bool positive_thresholds; /* thresholds below 0 are refused */
 } ps_sae_config;
 
 /* Parses cfg. path names it in messages. PS_EINPUT: naming the key, its value and what is right. */

@@ -10,10 +10,10 @@
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "core/base/json_text.h"
-#include "io/safetensors.h"
+#include "io/file.h"
 #include "io/verified_file.h"
 #include "tools/run/json.h"
-#include "tools/train/sae_foreign.h"
+#include "tools/train/sae_format.h"
 #include "tools/train/sae_weights.h"
 
 #define WEIGHTS "sae_weights.safetensors"
@@ -24,11 +24,8 @@
 static int read_manifest(const char *folder, json_t **manifest, ps_diag *diag)
 {
 	const char *kind;
-	int rc = ps_sae_foreign_check(folder, diag);
+	int rc = ps_folder_read_manifest(&ps_sys_linux, folder, manifest, diag);
 
-	*manifest = NULL;
-	if (!rc)
-		rc = ps_folder_read_manifest(&ps_sys_linux, folder, manifest, diag);
 	if (rc || !*manifest)
 		return rc;
 	kind = json_string_value(json_object_get(*manifest, "kind"));
@@ -45,6 +42,7 @@ static int read_manifest(const char *folder, json_t **manifest, ps_diag *diag)
 	return rc;
 }
 
+/* cfg.json of a folder in SAELens' form. */
 static int read_config(const char *folder, const json_t *manifest, ps_sae_config *config,
 		       uint64_t *digest, ps_diag *diag)
 {
@@ -74,30 +72,46 @@ static int read_config(const char *folder, const json_t *manifest, ps_sae_config
 	return rc;
 }
 
+/* Everything of an SAE but its weights. */
+struct source {
+	const ps_sae_format *format; /* NULL: SAELens' form */
+	json_t *manifest;            /* NULL: of another tool */
+	ps_sae_config config;
+	uint64_t digest; /* of the configuration */
+};
+
+/* Whatever it returns, the manifest is to be released. */
+static int read_source(const char *folder, struct source *s, ps_diag *diag)
+{
+	int rc;
+
+	*s = (struct source){0};
+	rc = ps_sae_format_find(folder, &s->format, diag);
+	if (!rc && s->format)
+		return s->format->read(folder, &s->config, &s->digest, diag);
+	if (!rc)
+		rc = read_manifest(folder, &s->manifest, diag);
+	return rc ? rc : read_config(folder, s->manifest, &s->config, &s->digest, diag);
+}
+
+static void weights_path(const struct source *s, const char *folder, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", folder, s->format ? s->format->weights : WEIGHTS);
+}
+
 static size_t load_bytes(const ps_sae *sae)
 {
 	return ps_sae_bytes(sae->d_in, sae->d_sae) + sae->d_sae * (sizeof(uint64_t) + 1) +
 	       4 * PS_ALIGN;
 }
 
-/* Opens a file of the folder. Its bytes are compared with its own checksums, and with the manifest
- * if there is one. */
-static int open_file(ps_safetensors *file, const char *folder, const char *name,
-		     const json_t *manifest, uint64_t *digest, ps_diag *diag)
+/* The digest of a file of the folder, which is open. Its bytes are compared with the manifest if
+ * there is one. */
+static int check_file(const char *folder, const char *name, const void *map, uint64_t bytes,
+		      const json_t *manifest, uint64_t *digest, ps_diag *diag)
 {
-	char path[PATH_MAX];
-	int rc;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	rc = ps_verified_file_open(file, path, diag);
-	if (rc)
-		return rc;
-	*digest = ps_digest_of(file->map, file->file_bytes);
-	if (manifest)
-		rc = ps_folder_compare(manifest, folder, name, file->file_bytes, *digest, diag);
-	if (rc)
-		ps_safetensors_close(file);
-	return rc;
+	*digest = ps_digest_of(map, bytes);
+	return manifest ? ps_folder_compare(manifest, folder, name, bytes, *digest, diag) : 0;
 }
 
 static int load_firing(ps_sae_folder *folder, const char *path, const json_t *manifest,
@@ -113,10 +127,12 @@ static int load_firing(ps_sae_folder *folder, const char *path, const json_t *ma
 	if (access(file_path, F_OK) &&
 	    !json_object_get(json_object_get(manifest, "files"), TRAINING))
 		return 0;
-	rc = open_file(&file, path, TRAINING, manifest, &digest, diag);
+	rc = ps_verified_file_open(&file, file_path, diag);
 	if (rc)
 		return rc;
-	rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
+	rc = check_file(path, TRAINING, file.map, file.file_bytes, manifest, &digest, diag);
+	if (!rc)
+		rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
 	if (!rc) {
 		folder->firing =
 			ps_arena_take(&folder->arena, folder->sae.d_sae * sizeof *folder->firing);
@@ -184,8 +200,8 @@ static int read_store(const char *folder, double *factor, ps_diag *diag)
 	return rc;
 }
 
-/* otherwise: the factor where no file holds one; 0: there is none. */
-static int fold_factor(ps_sae_folder *folder, const char *path, double otherwise, ps_diag *diag)
+/* The factor of an SAE of SAELens. otherwise: where no file holds one; 0: there is none. */
+static int find_factor(const char *path, double otherwise, double *out, ps_diag *diag)
 {
 	double factor = 0;
 	int rc = read_scaler(path, &factor, diag);
@@ -205,6 +221,18 @@ static int fold_factor(ps_sae_folder *folder, const char *path, double otherwise
 			"rows are multiplied by: name rows of its model to estimate it from "
 			"(--norm-cache), or fold it with SAELens",
 			path);
+	*out = factor;
+	return 0;
+}
+
+static int fold_factor(ps_sae_folder *folder, const ps_sae_config *config, const char *path,
+		       double otherwise, ps_diag *diag)
+{
+	double factor = config->row_factor;
+	int rc = factor ? 0 : find_factor(path, otherwise, &factor, diag);
+
+	if (rc)
+		return rc;
 	folder->row_factor = factor;
 	ps_sae_weights_fold(&folder->sae, (float)factor);
 	return 0;
@@ -223,51 +251,69 @@ static int check_file_size(const char *path, uint64_t file_bytes, const ps_sae *
 	return 0;
 }
 
-int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_diag *diag)
+/* The same for another format: its encoder must have the shape. */
+static int check_encoder(const char *path, const ps_sae_config *config, ps_diag *diag)
 {
-	char file_path[PATH_MAX];
-	ps_sae_config config;
-	uint64_t digest, file_bytes;
-	json_t *manifest;
-	int fd, rc = read_manifest(path, &manifest, diag);
+	const bool by_latent = config->tensors.enc_by_latent;
+	const uint64_t d_in = config->shape.d_in, d_sae = config->shape.d_sae,
+		       shape[2] = {by_latent ? d_sae : d_in, by_latent ? d_in : d_sae};
+	const ps_tensor_info *enc;
+	ps_sae_file file;
+	int rc = ps_sae_file_open(&file, path, diag);
 
-	if (!rc)
-		rc = read_config(path, manifest, &config, &digest, diag);
-	json_decref(manifest);
 	if (rc)
 		return rc;
-	*shape = config.shape;
-	snprintf(file_path, sizeof file_path, "%s/" WEIGHTS, path);
-	fd = ps_file_open(&ps_sys_linux, file_path, &file_bytes, diag);
+	rc = ps_sae_file_expect(&file, config->tensors.enc, 2, shape, &enc, diag);
+	ps_sae_file_close(&file);
+	return rc;
+}
+
+static int measure_file(const char *path, const struct source *s, ps_diag *diag)
+{
+	uint64_t file_bytes;
+	int fd;
+
+	if (s->format)
+		return check_encoder(path, &s->config, diag);
+	fd = ps_file_open(&ps_sys_linux, path, &file_bytes, diag);
 	if (fd < 0)
 		return fd;
 	ps_sys_linux.close(fd);
+	return check_file_size(path, file_bytes, &s->config.shape, diag);
+}
+
+int ps_sae_folder_measure(const char *path, ps_sae *shape, size_t *bytes, ps_diag *diag)
+{
+	char file_path[PATH_MAX];
+	struct source s;
+	int rc = read_source(path, &s, diag);
+
+	json_decref(s.manifest);
+	if (rc)
+		return rc;
+	*shape = s.config.shape;
 	*bytes = ps_round_up(load_bytes(shape), 4096);
-	return check_file_size(file_path, file_bytes, shape, diag);
+	weights_path(&s, path, file_path, sizeof file_path);
+	return measure_file(file_path, &s, diag);
 }
 
 int ps_sae_folder_about(const char *path, ps_sae_about *about, bool *foreign, ps_diag *diag)
 {
-	ps_sae_config config;
-	uint64_t digest;
-	json_t *manifest;
-	int rc = read_manifest(path, &manifest, diag);
+	struct source s;
+	int rc = read_source(path, &s, diag);
 
+	*foreign = !s.manifest;
+	json_decref(s.manifest);
 	if (!rc)
-		rc = read_config(path, manifest, &config, &digest, diag);
-	*foreign = !manifest;
-	json_decref(manifest);
-	if (!rc)
-		*about = config.about;
+		*about = s.config.about;
 	return rc;
 }
 
 /* Takes the memory of the SAE and reads the weights of the open file into it. */
-static int load_sae(ps_sae_folder *folder, const ps_sae_config *config, const ps_safetensors *file,
-		    ps_diag *diag)
+static int load_sae(ps_sae_folder *folder, const struct source *s, ps_sae_file *file, ps_diag *diag)
 {
-	const ps_sae *shape = &config->shape;
-	int rc = check_file_size(file->path, file->file_bytes, shape, diag);
+	const ps_sae *shape = &s->config.shape;
+	int rc = s->format ? 0 : check_file_size(file->path, file->bytes, shape, diag);
 
 	if (!rc)
 		rc = ps_arena_create(&folder->arena, load_bytes(shape), diag);
@@ -278,7 +324,7 @@ static int load_sae(ps_sae_folder *folder, const ps_sae_config *config, const ps
 		return rc;
 	folder->sae.apply_b_dec_to_input = shape->apply_b_dec_to_input;
 	folder->sae.rescale_by_decoder_norm = shape->rescale_by_decoder_norm;
-	return ps_sae_weights_load(file, config, &folder->sae, diag);
+	return ps_sae_weights_load(file, &s->config, &folder->sae, diag);
 }
 
 int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
@@ -288,28 +334,27 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 
 int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double factor, ps_diag *diag)
 {
-	ps_safetensors file = {.fd = -1};
-	ps_sae_config config = {0};
+	char file_path[PATH_MAX];
+	ps_sae_file file = {0};
+	struct source s;
 	uint64_t digest = 0;
-	json_t *manifest;
-	int rc = read_manifest(path, &manifest, diag);
+	int rc = read_source(path, &s, diag);
 
-	*folder = (ps_sae_folder){0};
+	*folder = (ps_sae_folder){.about = s.config.about, .foreign = !s.manifest};
+	weights_path(&s, path, file_path, sizeof file_path);
 	if (!rc)
-		rc = read_config(path, manifest, &config, &folder->digest, diag);
+		rc = ps_sae_file_open(&file, file_path, diag);
 	if (!rc)
-		rc = open_file(&file, path, WEIGHTS, manifest, &digest, diag);
+		rc = check_file(path, WEIGHTS, file.map, file.bytes, s.manifest, &digest, diag);
 	if (!rc)
-		rc = load_sae(folder, &config, &file, diag);
-	if (!rc && config.scaled_rows)
-		rc = fold_factor(folder, path, factor, diag);
-	if (!rc)
-		rc = load_firing(folder, path, manifest, diag);
-	folder->digest ^= digest;
-	folder->about = config.about;
-	folder->foreign = !manifest;
-	ps_safetensors_close(&file);
-	json_decref(manifest);
+		rc = load_sae(folder, &s, &file, diag);
+	if (!rc && s.config.scaled_rows)
+		rc = fold_factor(folder, &s.config, path, factor, diag);
+	if (!rc && !s.format)
+		rc = load_firing(folder, path, s.manifest, diag);
+	folder->digest = s.digest ^ digest;
+	ps_sae_file_close(&file);
+	json_decref(s.manifest);
 	if (rc)
 		ps_sae_folder_close(folder);
 	return rc;

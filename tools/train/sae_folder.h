@@ -12,8 +12,9 @@
  * The first two are enough: a folder of another tool is read as well, unverified. Where there is a
  * manifest, the first three files must be the ones that it names; an unfinished SAE is refused.
  *
- * Commands read SAEs through ps_sae_folder_measure and ps_sae_folder_load alone. A reader of
- * another format is a module beside this one, and these two functions call it. */
+ * Commands read SAEs through ps_sae_folder_measure and ps_sae_folder_load alone. Folders of other
+ * formats (sae_format.h) are read by them as well: such an SAE is unverified and has no alive and
+ * no firing. */
 #ifndef PS_TOOLS_TRAIN_SAE_FOLDER_H
 #define PS_TOOLS_TRAIN_SAE_FOLDER_H
 

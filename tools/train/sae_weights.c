@@ -1,7 +1,7 @@
 #include "tools/train/sae_weights.h"
 
-#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,97 +58,110 @@ static double round_to(double value, ps_dtype dtype)
 	return dtype == PS_BF16 ? round_bits(value, 7, -126) : value;
 }
 
-/* Numbers [first, first + count) of a tensor, rounded to `to`, as floats. count <= BLOCK. */
-static void read_numbers(const ps_safetensors *file, const ps_tensor_info *tensor, size_t first,
-			 size_t count, ps_dtype to, float *out)
+/* What is read: a file whose tensors come in order, and the type that numbers are rounded to. */
+struct reading {
+	ps_sae_file *file;
+	const ps_sae_config *config;
+	ps_diag *diag;
+};
+
+/* The next numbers of the tensor that is being read, rounded, as floats. count <= BLOCK. */
+static int read_numbers(const struct reading *r, const ps_tensor_info *tensor, size_t count,
+			float *out)
 {
-	const ps_dtype from = (ps_dtype)tensor->dtype;
-	const char *data = ps_safetensors_data(file, tensor);
+	const ps_dtype from = (ps_dtype)tensor->dtype, to = r->config->dtype;
+	double raw[BLOCK];
+	int rc = ps_sae_file_read(r->file, raw, count * ps_dtype_size(from), r->diag);
 
-	data += first * ps_dtype_size(from);
+	if (rc)
+		return rc;
 	if (from == PS_F64)
-		for (size_t i = 0; i < count; i++) {
-			double value;
-
-			memcpy(&value, data + i * sizeof value, sizeof value);
-			out[i] = (float)round_to(value, to);
-		}
+		for (size_t i = 0; i < count; i++)
+			out[i] = (float)round_to(raw[i], to);
 	else
-		ps_widen(data, from, count, out);
+		ps_widen(raw, from, count, out);
 	if (from != PS_F64 && from != to && to != PS_F32 && to != PS_F64)
 		for (size_t i = 0; i < count; i++)
 			out[i] = (float)round_to(out[i], to);
+	return 0;
 }
 
-static int expect(const ps_safetensors *file, const char *name, int rank, const uint64_t *shape,
-		  const ps_tensor_info **tensor, ps_diag *diag)
+static int check_finite(const struct reading *r, const ps_tensor_info *tensor, size_t first,
+			size_t count, const float *values)
 {
-	const ps_tensor_info *info = ps_safetensors_find(file, name);
-	const int dtype = info ? info->dtype : PS_F32;
+	char place[64], offset[48];
+	const size_t bad = ps_first_not_finite(values, count), at = first + bad;
 
-	if (dtype != PS_F32 && dtype != PS_F64 && dtype != PS_F16 && dtype != PS_BF16)
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: tensor %s is %s: it must be F32, F64, F16 or BF16", file->path,
-			       name, info->dtype_name);
-	return ps_safetensors_expect(file, name, dtype, rank, shape, tensor, diag);
+	if (bad == count)
+		return 0;
+	if (tensor->rank == 2 && !ps_sae_file_is_fortran(r->file, tensor))
+		snprintf(place, sizeof place, "row %zu, column %zu", at / tensor->shape[1],
+			 at % tensor->shape[1]);
+	else
+		snprintf(place, sizeof place, "element %zu", at);
+	return ps_fail(r->diag, PS_EINPUT, "%s: tensor %s holds %f at %s%s", r->file->path,
+		       tensor->name, (double)values[bad], place,
+		       ps_sae_file_offset(r->file, tensor, at, offset, sizeof offset));
 }
 
-/* Where a number of a tensor stands in the file. */
-static uint64_t offset_of(const ps_tensor_info *tensor, size_t element)
+/* All numbers of a tensor, as they lie in the file. */
+static int load_straight(const struct reading *r, const ps_tensor_info *tensor, size_t count,
+			 float *out)
 {
-	return tensor->offset + element * ps_dtype_size((ps_dtype)tensor->dtype);
-}
+	int rc = ps_sae_file_begin(r->file, tensor, r->diag);
 
-static int load_vector(const ps_safetensors *file, const char *name, size_t rows, size_t cols,
-		       ps_dtype to, float *out, ps_diag *diag)
-{
-	const ps_tensor_info *tensor;
-	uint64_t shape[2] = {rows, cols};
-	int rc = expect(file, name, cols ? 2 : 1, shape, &tensor, diag);
-	const size_t count = rows * (cols ? cols : 1);
+	for (size_t first = 0; first < count && !rc; first += BLOCK) {
+		const size_t n = ps_min_size(BLOCK, count - first);
 
-	if (rc)
-		return rc;
-	for (size_t first = 0; first < count; first += BLOCK) {
-		const size_t end = first + ps_min_size(BLOCK, count - first);
-
-		read_numbers(file, tensor, first, end - first, to, out + first);
-		for (size_t i = first; i < end; i++)
-			if (!isfinite(out[i]))
-				return ps_fail(
-					diag, PS_EINPUT,
-					"%s: tensor %s holds %f at element %zu (offset %" PRIu64
-					")",
-					file->path, name, (double)out[i], i, offset_of(tensor, i));
+		rc = read_numbers(r, tensor, n, out + first);
+		if (!rc)
+			rc = check_finite(r, tensor, first, n, out + first);
 	}
-	return 0;
+	return rc;
 }
 
-/* W_enc [D, F] in the file, (F, D) in memory. */
-static int load_encoder(const ps_safetensors *file, ps_dtype to, ps_sae *sae, ps_diag *diag)
+/* A matrix that lies in the file as (cols, rows) is stored as (rows, cols). */
+static int load_transposed(const struct reading *r, const ps_tensor_info *tensor, size_t rows,
+			   size_t cols, float *out)
 {
-	const size_t d_in = sae->d_in, d_sae = sae->d_sae;
-	const ps_tensor_info *tensor;
-	uint64_t shape[2] = {d_in, d_sae};
 	float block[BLOCK];
-	int rc = expect(file, "W_enc", 2, shape, &tensor, diag);
+	int rc = ps_sae_file_begin(r->file, tensor, r->diag);
+
+	for (size_t c = 0; c < cols && !rc; c++)
+		for (size_t first = 0; first < rows && !rc; first += BLOCK) {
+			const size_t n = ps_min_size(BLOCK, rows - first);
+
+			rc = read_numbers(r, tensor, n, block);
+			if (!rc)
+				rc = check_finite(r, tensor, c * rows + first, n, block);
+			for (size_t i = 0; i < n && !rc; i++)
+				out[(first + i) * cols + c] = block[i];
+		}
+	return rc;
+}
+
+static int load_vector(const struct reading *r, const char *name, size_t count, float *out)
+{
+	const ps_tensor_info *tensor;
+	const uint64_t shape[1] = {count};
+	int rc = ps_sae_file_expect(r->file, name, 1, shape, &tensor, r->diag);
+
+	return rc ? rc : load_straight(r, tensor, count, out);
+}
+
+/* A matrix of [F, D] (by_latent) or [D, F] in the file; (F, D) in memory. */
+static int load_matrix(const struct reading *r, const char *name, bool by_latent, float *out)
+{
+	const size_t d_in = r->config->shape.d_in, d_sae = r->config->shape.d_sae;
+	const uint64_t shape[2] = {by_latent ? d_sae : d_in, by_latent ? d_in : d_sae};
+	const ps_tensor_info *tensor;
+	int rc = ps_sae_file_expect(r->file, name, 2, shape, &tensor, r->diag);
 
 	if (rc)
 		return rc;
-	for (size_t d = 0; d < d_in; d++)
-		for (size_t f = 0; f < d_sae; f++) {
-			if (f % BLOCK == 0)
-				read_numbers(file, tensor, d * d_sae + f,
-					     ps_min_size(BLOCK, d_sae - f), to, block);
-			if (!isfinite(block[f % BLOCK]))
-				return ps_fail(diag, PS_EINPUT,
-					       "%s: tensor W_enc holds %f at row %zu, column %zu "
-					       "(offset %" PRIu64 ")",
-					       file->path, (double)block[f % BLOCK], d, f,
-					       offset_of(tensor, d * d_sae + f));
-			sae->enc[f * d_in + d] = block[f % BLOCK];
-		}
-	return 0;
+	if (by_latent != ps_sae_file_is_fortran(r->file, tensor))
+		return load_straight(r, tensor, d_sae * d_in, out);
+	return load_transposed(r, tensor, d_sae, d_in, out);
 }
 
 /* --- what an older SAELens added --- */
@@ -162,27 +175,26 @@ static bool are_ones(const float *values, size_t count)
 	return true;
 }
 
-static int load_scaling(const ps_safetensors *file, const ps_sae_config *config, ps_sae *sae,
-			ps_diag *diag)
+static int load_scaling(const struct reading *r, ps_sae *sae)
 {
 	const char *name = "scaling_factor";
 	float *factor;
 	int rc;
 
-	if (!ps_safetensors_find(file, name))
+	if (!ps_sae_file_find(r->file, name))
 		name = "finetuning_scaling_factor";
-	if (!ps_safetensors_find(file, name))
+	if (!ps_sae_file_find(r->file, name))
 		return 0;
 	factor = malloc(sae->d_sae * sizeof *factor);
 	if (!factor)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %s", file->path, name);
-	rc = load_vector(file, name, sae->d_sae, 0, config->dtype, factor, diag);
+		return ps_fail(r->diag, PS_EBUDGET, "%s: no memory for %s", r->file->path, name);
+	rc = load_vector(r, name, sae->d_sae, factor);
 	if (!rc && !are_ones(factor, sae->d_sae)) {
-		if (!config->scaled_latents)
-			rc = ps_fail(diag, PS_EINPUT,
+		if (!r->config->scaled_latents)
+			rc = ps_fail(r->diag, PS_EINPUT,
 				     "%s: tensor %s holds other numbers than 1, but "
 				     "finetuning_scaling_factor of cfg.json is not true",
-				     file->path, name);
+				     r->file->path, name);
 		for (size_t f = 0; f < sae->d_sae && !rc; f++)
 			for (size_t d = 0; d < sae->d_in; d++)
 				sae->dec[f * sae->d_in + d] *= factor[f];
@@ -191,49 +203,82 @@ static int load_scaling(const ps_safetensors *file, const ps_sae_config *config,
 	return rc;
 }
 
+/* --- the whole --- */
+
 /* Every tensor must be one that was read. */
-static int check_others(const ps_safetensors *file, const ps_sae *sae, ps_diag *diag)
+static int check_others(const struct reading *r)
 {
-	static const char *const common[] = {"W_enc", "W_dec", "b_dec", "scaling_factor",
-					     "finetuning_scaling_factor"};
-	struct latent_vector vectors[LATENT_VECTORS_MAX];
-	const size_t count = latent_vectors(sae, vectors);
+	const ps_sae_tensors *t = &r->config->tensors;
+	const char *const known[] = {t->enc,
+				     t->dec,
+				     t->b_dec,
+				     t->b_enc,
+				     t->threshold,
+				     t->r_mag,
+				     t->b_mag,
+				     t->scaling ? "scaling_factor" : NULL,
+				     t->scaling ? "finetuning_scaling_factor" : NULL};
 
-	for (size_t t = 0; t < file->count; t++) {
-		const char *name = file->tensors[t].name;
-		bool known = false;
+	for (size_t i = 0; i < ps_sae_file_count(r->file); i++) {
+		const char *name = ps_sae_file_tensor(r->file, i)->name;
+		bool found = false;
 
-		for (size_t i = 0; i < sizeof common / sizeof *common; i++)
-			known |= !strcmp(name, common[i]);
-		for (size_t i = 0; i < count; i++)
-			known |= !strcmp(name, vectors[i].name);
-		if (!known)
-			return ps_fail(diag, PS_EINPUT,
+		for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+			found |= known[k] && !strcmp(name, known[k]);
+		if (!found)
+			return ps_fail(r->diag, PS_EINPUT,
 				       "%s: tensor %s does not belong to an SAE whose architecture "
-				       "is %s, as cfg.json says",
-				       file->path, name, ps_sae_arch_name(sae->arch));
+				       "is %s, as %s says",
+				       r->file->path, name, ps_sae_arch_name(r->config->shape.arch),
+				       t->said_by);
 	}
 	return 0;
 }
 
-int ps_sae_weights_load(const ps_safetensors *file, const ps_sae_config *config, ps_sae *sae,
-			ps_diag *diag)
+/* A vector of each latent, if the architecture has it. */
+static int load_latents(const struct reading *r, const char *name, float *out)
 {
-	struct latent_vector vectors[LATENT_VECTORS_MAX];
-	const size_t count = latent_vectors(sae, vectors);
-	int rc = load_encoder(file, config->dtype, sae, diag);
+	return name ? load_vector(r, name, r->config->shape.d_sae, out) : 0;
+}
+
+/* A threshold below 0 has no meaning where the format has none. */
+static int check_thresholds(const struct reading *r, const ps_sae *sae)
+{
+	for (size_t f = 0; f < sae->d_sae && r->config->positive_thresholds; f++)
+		if (sae->threshold[f] < 0)
+			return ps_fail(r->diag, PS_EINPUT,
+				       "%s: tensor %s holds %g at element %zu: a threshold must "
+				       "not be negative",
+				       r->file->path, r->config->tensors.threshold,
+				       (double)sae->threshold[f], f);
+	return 0;
+}
+
+int ps_sae_weights_load(ps_sae_file *file, const ps_sae_config *config, ps_sae *sae, ps_diag *diag)
+{
+	const struct reading r = {file, config, diag};
+	const ps_sae_tensors *t = &config->tensors;
+	int rc = load_matrix(&r, t->enc, t->enc_by_latent, sae->enc);
 
 	if (!rc)
-		rc = load_vector(file, "W_dec", sae->d_sae, sae->d_in, config->dtype, sae->dec,
-				 diag);
+		rc = load_matrix(&r, t->dec, t->dec_by_latent, sae->dec);
+	if (!rc && t->b_dec)
+		rc = load_vector(&r, t->b_dec, sae->d_in, sae->b_dec);
 	if (!rc)
-		rc = load_vector(file, "b_dec", sae->d_in, 0, config->dtype, sae->b_dec, diag);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = load_vector(file, vectors[i].name, sae->d_sae, 0, config->dtype,
-				 vectors[i].values, diag);
+		rc = load_latents(&r, t->b_enc, sae->b_enc);
 	if (!rc)
-		rc = load_scaling(file, config, sae, diag);
-	return rc ? rc : check_others(file, sae, diag);
+		rc = load_latents(&r, t->threshold, sae->threshold);
+	if (!rc)
+		rc = load_latents(&r, t->r_mag, sae->r_mag);
+	if (!rc)
+		rc = load_latents(&r, t->b_mag, sae->b_mag);
+	for (size_t f = 0; !t->threshold && sae->threshold && f < sae->d_sae; f++)
+		sae->threshold[f] = config->threshold;
+	if (!rc)
+		rc = check_thresholds(&r, sae);
+	if (!rc && t->scaling)
+		rc = load_scaling(&r, sae);
+	return rc ? rc : check_others(&r);
 }
 
 void ps_sae_weights_fold(ps_sae *sae, float factor)

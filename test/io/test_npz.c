@@ -1,0 +1,389 @@
+/* io/npz, io/npy: archives that numpy wrote are read; what is damaged, of another type or lies
+ * about its size is refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/digest.h"
+#include "core/base/rng.h"
+#include "io/npz.h"
+#include "test/support/support_npz.h"
+#include "test/support/support_sys_double.h"
+
+#define FIXTURES "test/fixtures/dictionaries/gemma-scope-2b-pt-res/"
+#define STORED FIXTURES "layer_20/width_16k/average_l0_71/params.npz"
+#define DEFLATED FIXTURES "layer_3/width_16k/average_l0_59/params.npz"
+#define FORTRAN FIXTURES "layer_3/width_16k/average_l0_13/params.npz"
+#define GOOD "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
+
+enum { ROOM = 1 << 16 };
+
+static const float values[6] = {1, 2, 3, 4, 5, 6};
+static char folder[256], path[512];
+static uint8_t file[ROOM]; /* the archive of the running test */
+static size_t file_bytes;
+static uint64_t contents; /* the digest of what read_all read last: names and numbers */
+
+static int set_up(void **state)
+{
+	(void)state;
+	scratch_make(folder, sizeof folder);
+	snprintf(path, sizeof path, "%s/file.npz", folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	scratch_remove(folder);
+	return 0;
+}
+
+static void write_file(void)
+{
+	FILE *out;
+
+	/* Truncating a file has the file system write it out at once. */
+	(void)unlink(path);
+	out = fopen(path, "wb");
+	assert_non_null(out);
+	assert_int_equal(fwrite(file, 1, file_bytes, out), file_bytes);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void read_file(const char *name)
+{
+	FILE *in = fopen(name, "rb");
+
+	assert_non_null(in);
+	file_bytes = fread(file, 1, sizeof file, in);
+	assert_int_equal(fclose(in), 0);
+}
+
+/* Opens an archive and reads all of its arrays. */
+static int read_all(const char *name, ps_diag *diag)
+{
+	ps_npz npz;
+	int rc = ps_npz_open(&npz, &ps_sys_linux, name, diag);
+
+	if (rc)
+		return rc;
+	contents = npz.count;
+	for (size_t i = 0; i < npz.count && !rc; i++) {
+		const size_t bytes = npz.arrays[i].info.bytes;
+		void *out = malloc(bytes);
+
+		assert_non_null(out);
+		rc = ps_npz_begin(&npz, i, diag);
+		/* in two parts */
+		if (!rc)
+			rc = ps_npz_read(&npz, out, bytes / 2, diag);
+		if (!rc)
+			rc = ps_npz_read(&npz, (char *)out + bytes / 2, bytes - bytes / 2, diag);
+		contents = contents * 31 + ps_digest_of(out, bytes);
+		contents = contents * 31 +
+			   ps_digest_of(npz.arrays[i].info.name, strlen(npz.arrays[i].info.name));
+		free(out);
+	}
+	ps_npz_close(&npz);
+	return rc;
+}
+
+static void refused(const char *want)
+{
+	ps_diag diag = {{0}};
+	int rc = read_all(path, &diag);
+
+	if (rc != PS_EINPUT || !strstr(diag.text, want) || !strstr(diag.text, "file.npz"))
+		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
+}
+
+/* An archive of arrays with these dictionaries and the same six numbers. */
+static void make(const char *const *names, const char *const *dictionaries, size_t count)
+{
+	static uint8_t arrays[40][4400];
+	struct npz_entry entries[40];
+
+	assert_in_range(count, 0, 40);
+	for (size_t i = 0; i < count; i++) {
+		snprintf(entries[i].name, sizeof entries[i].name, "%s", names[i]);
+		entries[i].bytes = arrays[i];
+		entries[i].length = npz_array(dictionaries[i], values, 6, arrays[i], 4400);
+		assert_true(entries[i].length > 0);
+	}
+	file_bytes = npz_write(entries, count, file, sizeof file);
+	assert_true(file_bytes > 0);
+	write_file();
+}
+
+static void refuse_header(const char *dictionary, const char *want)
+{
+	make(&(const char *){"x.npy"}, &dictionary, 1);
+	refused(want);
+}
+
+/* --- what is read --- */
+
+static void check_array(const ps_npz *npz, size_t i, const char *name, int rank, uint64_t rows)
+{
+	assert_string_equal(npz->arrays[i].info.name, name);
+	assert_int_equal(npz->arrays[i].info.rank, rank);
+	assert_int_equal(npz->arrays[i].info.shape[0], rows);
+}
+
+static void archives_of_numpy_are_listed(void **state)
+{
+	const char *const files[] = {STORED, DEFLATED, FORTRAN};
+	ps_diag diag = {{0}};
+	ps_npz npz;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(read_all(files[i], &diag), 0);
+		assert_int_equal(ps_npz_open(&npz, &ps_sys_linux, files[i], &diag), 0);
+		assert_int_equal(npz.count, i == 2 ? 6 : 5);
+		if (i < 2) {
+			check_array(&npz, 0, "W_enc", 2, 8);
+			check_array(&npz, 1, "W_dec", 2, 32);
+			assert_false(npz.arrays[0].fortran_order);
+			assert_int_equal(npz.arrays[0].info.dtype, PS_F32);
+		} else {
+			check_array(&npz, 3, "w_enc", 2, 8);
+			assert_true(npz.arrays[3].fortran_order);
+			assert_int_equal(npz.arrays[4].info.dtype, PS_F64);
+			assert_int_equal(npz.arrays[4].info.bytes, 8 * 8 * 32);
+		}
+		ps_npz_close(&npz);
+		ps_npz_close(&npz);
+	}
+}
+
+static void numbers_come_in_order(void **state)
+{
+	float out[6];
+	ps_diag diag = {{0}};
+	ps_npz npz;
+
+	(void)state;
+	make(&(const char *){"x.npy"}, &(const char *){GOOD}, 1);
+	assert_int_equal(ps_npz_open(&npz, &ps_sys_linux, path, &diag), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(ps_npz_begin(&npz, 0, &diag), 0);
+		assert_int_equal(ps_npz_read(&npz, out, sizeof *out, &diag), 0);
+		assert_int_equal(ps_npz_read(&npz, out + 1, 5 * sizeof *out, &diag), 0);
+		assert_memory_equal(out, values, sizeof values);
+	}
+	ps_npz_close(&npz);
+}
+
+/* All spellings that Python takes for the same dictionary. */
+static void headers_of_other_writers(void **state)
+{
+	static const char *const same[] = {
+		GOOD,
+		"{\"descr\":\"<f4\",\"fortran_order\":False,\"shape\":(2,3)}",
+		"{'shape': (2, 3,), 'descr': '<f4', 'fortran_order': False}",
+		"{ 'fortran_order' : True , 'shape' : ( 2 , 3 ) , 'descr' : '<f4' , } ",
+		"{'descr': '<f4', 'fortran_order': False, 'shape': (6,)}",
+		"{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}",
+		"{'descr': '<f2', 'fortran_order': False, 'shape': (2, 2, 3)}",
+	};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		make(&(const char *){"x.npy"}, &same[i], 1);
+		if (read_all(path, &diag))
+			fail_msg("%s: %s", same[i], diag.text);
+	}
+}
+
+/* --- what is refused --- */
+
+static void headers_that_are_wrong(void **state)
+{
+	(void)state;
+	refuse_header("", "no dictionary");
+	refuse_header("{}", "lacks one of");
+	refuse_header("{'descr': '<f4', 'fortran_order': False}", "lacks one of");
+	refuse_header(GOOD "x", "text behind");
+	refuse_header("{'descr': '<f4' 'fortran_order': False, 'shape': (2, 3)}", "no comma");
+	refuse_header("{'descr': '<f4', 'descr': '<f4', 'shape': (2, 3)}", "twice the key 'descr'");
+	refuse_header("{'descr': '<f4', 'order': 'C', 'shape': (2, 3)}", "unknown key 'order'");
+	refuse_header("{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3)}", "neither True nor");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': [2, 3]}", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (6)}", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L)}", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -3)}", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (02, 3)}", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3", "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,2,3)}",
+		      "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3)}", "product is 0");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
+		      "overflows");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+		      "no tuple");
+}
+
+static void types_that_are_not_read(void **state)
+{
+	(void)state;
+	refuse_header("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3)}", "type '>f4'");
+	refuse_header("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3)}", "type '<i4'");
+	refuse_header("{'descr': '|O', 'fortran_order': False, 'shape': (2, 3)}", "type '|O'");
+	refuse_header("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 3)}", "type '<V2'");
+	refuse_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}",
+		      "no simple type");
+}
+
+/* The shape says more, or less, than there is: nothing is inflated, or taken, for it. */
+static void shapes_that_do_not_fit_the_entry(void **state)
+{
+	(void)state;
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (65536, 65536)}",
+		      "x has 152 bytes, its npy header says 17179869312");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}",
+		      "x has 152 bytes, its npy header says 144");
+}
+
+static void headers_that_are_too_long(void **state)
+{
+	static char text[4300] = GOOD;
+
+	(void)state;
+	memset(text + strlen(GOOD), ' ', sizeof text - strlen(GOOD) - 1);
+	refuse_header(text, "at most 4096 are read");
+}
+
+static void entries_that_are_no_arrays(void **state)
+{
+	const char *const names[] = {"x.npy", "readme.txt"}, *const twice[] = {"x.npy", "x.npy"},
+			  *const good[] = {GOOD, GOOD};
+	const char *many_names[40], *many[40];
+
+	(void)state;
+	make(names, good, 2);
+	refused("readme.txt is no array");
+	make(twice, good, 2);
+	refused("");
+	for (size_t i = 0; i < 40; i++) {
+		many_names[i] = "x.npy";
+		many[i] = GOOD;
+	}
+	make(many_names, many, 40);
+	refused("");
+	make(NULL, NULL, 0);
+	refused("at most 32");
+}
+
+static void other_files(void **state)
+{
+	(void)state;
+	file_bytes = 0;
+	write_file();
+	refused("is empty");
+	file_bytes = (size_t)sprintf((char *)file, "\x80\x02}q");
+	write_file();
+	refused("a pickle");
+	file_bytes = (size_t)sprintf((char *)file, "PK\3\4 and nothing else");
+	write_file();
+	refused("damaged");
+}
+
+static void an_archive_that_says_more_than_deflate_can_make(void **state)
+{
+	uint8_t *size;
+
+	(void)state;
+	read_file(DEFLATED);
+	/* The size in the central directory of the first entry. */
+	for (size = file; memcmp(size, "PK\1\2", 4) != 0; size++)
+		;
+	memcpy(size + 24, "\xff\xff\xff\x7f", 4);
+	write_file();
+	refused("");
+}
+
+/* --- damage --- */
+
+static void cut_anywhere(void **state)
+{
+	const char *const files[] = {STORED, DEFLATED};
+
+	(void)state;
+	for (int f = 0; f < 2; f++) {
+		size_t whole;
+
+		read_file(files[f]);
+		whole = file_bytes;
+		for (size_t cut = 1; cut < whole; cut += cut < 400 ? 1 : 37) {
+			ps_diag diag = {{0}};
+
+			file_bytes = whole - cut;
+			write_file();
+			if (read_all(path, &diag) != PS_EINPUT)
+				fail_msg("%zu of %zu bytes are read", file_bytes, whole);
+		}
+	}
+}
+
+/* Every flipped bit in a sample of places is refused, or leaves all numbers as they are. */
+static void flipped_anywhere(void **state)
+{
+	const char *const files[] = {STORED, DEFLATED};
+	ps_rng rng = ps_rng_make(5, 0);
+	int refusals = 0;
+
+	(void)state;
+	for (int f = 0; f < 2; f++) {
+		uint64_t right;
+
+		read_file(files[f]);
+		assert_int_equal(read_all(files[f], NULL), 0);
+		right = contents;
+		for (int i = 0; i < 1500; i++) {
+			const size_t at = (size_t)ps_rng_below(&rng, file_bytes);
+			const uint8_t bit = (uint8_t)(1u << (ps_rng_below(&rng, 8)));
+			ps_diag diag = {{0}};
+			int rc;
+
+			file[at] ^= bit;
+			write_file();
+			rc = read_all(path, &diag);
+			file[at] ^= bit;
+			refusals += rc == PS_EINPUT;
+			if (rc ? rc != PS_EINPUT : contents != right)
+				fail_msg("byte %zu, bit %d: %d, %s", at, bit, rc, diag.text);
+		}
+	}
+	/* What is not data is little: times, attributes, versions. */
+	assert_in_range(refusals, 2700, 3000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(archives_of_numpy_are_listed),
+		cmocka_unit_test(numbers_come_in_order),
+		cmocka_unit_test(headers_of_other_writers),
+		cmocka_unit_test(headers_that_are_wrong),
+		cmocka_unit_test(types_that_are_not_read),
+		cmocka_unit_test(shapes_that_do_not_fit_the_entry),
+		cmocka_unit_test(headers_that_are_too_long),
+		cmocka_unit_test(entries_that_are_no_arrays),
+		cmocka_unit_test(other_files),
+		cmocka_unit_test(an_archive_that_says_more_than_deflate_can_make),
+		cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(flipped_anywhere),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -117,12 +117,15 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_prune_args args = {.sparsity = -1};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method, "magnitude|wanda"},
+		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method,
+		 "magnitude|wanda|random"},
 		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &args.sparsity,
 		 "S  fraction to drop, 0 <= S < 1"},
 		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
 		{"--scope", PS_OPTION_TEXT, &args.scope,
-		 "row|matrix|global  (wanda: row; magnitude: matrix)"},
+		 "row|matrix|global  (wanda: row; magnitude, random: matrix)"},
+		{"--like", PS_OPTION_TEXT, &args.like,
+		 "MASK  random: as many zeros as it has, by its scope; --seed draws them"},
 		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding,
 		 "global: the embedding counts, but keeps its weights"},
 		{"--calibration", PS_OPTION_TEXT, &args.calibration,
@@ -137,6 +140,7 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
+	args.seed = (uint64_t)cli->seed;
 	args.replace = cli->force;
 	return rc ? rc : ps_run_prune(&cli->session, &args, result);
 }
@@ -244,7 +248,7 @@ const ps_command ps_commands_model[] = {
 	 NULL},
 	{"calibrate", "MODEL --tokens T -o STATS.safetensors",
 	 "mean squares of every projection's input", main_calibrate, NULL},
-	{"prune", "MODEL --method magnitude|wanda --sparsity S -o MASK.safetensors",
+	{"prune", "MODEL --method magnitude|wanda|random --sparsity S -o MASK.safetensors",
 	 "a pruning mask", main_prune, NULL},
 	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint with the zeros in it",
 	 main_export, NULL},

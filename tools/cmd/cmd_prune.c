@@ -1,4 +1,4 @@
-/* prune: the mask of a model, by magnitude or Wanda. */
+/* prune: the mask of a model, by magnitude, by Wanda or at random. */
 #include <limits.h>
 
 #include "tools/cmd/prune_forecast.h"
@@ -6,7 +6,7 @@
 
 static int open_output(ps_session *s, const ps_prune_args *args, ps_output *output)
 {
-	const ps_text_list inputs = {3, {args->model, args->tokens, args->stats}};
+	const ps_text_list inputs = {4, {args->model, args->tokens, args->stats, args->like}};
 	int rc = ps_output_open(output, args->out, "mask", args->replace, &s->diag);
 
 	return rc ? rc : ps_output_keep_off_all(output, &inputs, &s->diag);
@@ -37,7 +37,7 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 	if (!rc)
 		rc = open_output(s, args, &output);
 	if (!rc)
-		rc = ps_prune_open(&in, s, args);
+		rc = ps_prune_open(&in, s, args, &plan);
 	if (!rc)
 		rc = ps_prune_plan_check(&plan, in.engine.config, &s->diag);
 	if (rc)

@@ -63,10 +63,12 @@ int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 typedef struct ps_prune_args {
 	const char *model, *method;
 	const char *scope, *calibration; /* NULL: the method's default */
-	const char *tokens, *stats;      /* Wanda: one of them; magnitude: NULL */
-	const char *nm;                  /* "2:4"; NULL: sparsity is given */
+	const char *tokens, *stats;      /* Wanda: one of them; else NULL */
+	const char *like;                /* random: a mask with as many zeros; NULL: none */
+	const char *nm;                  /* "2:4"; NULL: sparsity or like is given */
 	const char *out;
 	double sparsity; /* negative: not given */
+	uint64_t seed;   /* of a random mask */
 	bool pool_embedding, replace, dry_run;
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;

@@ -20,19 +20,62 @@ static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_pl
 	return rc;
 }
 
+/* Draws the masks of the first layer, which go nowhere. */
+struct drawing {
+	ps_engine *engine;
+	ps_model_config config; /* of one layer */
+	ps_random_rule rule;
+};
+
+static int ignore_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
+		       uint64_t dropped)
+{
+	(void)self, (void)layer, (void)projection, (void)mask, (void)dropped;
+	return 0;
+}
+
+static int draw_first(void *context)
+{
+	static const ps_mask_sink sink = {.put = ignore_mask};
+	const struct drawing *d = context;
+
+	return ps_random_prune(&d->config, &d->rule, &d->engine->session->context,
+			       &d->engine->arena, &sink);
+}
+
+static int add_drawing(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+{
+	ps_mask_lookup lookup;
+	struct drawing drawing = {.engine = &in->engine,
+				  .config = *in->engine.config,
+				  .rule = ps_prune_random_rule(in, plan, &lookup)};
+
+	drawing.config.layers = 1;
+	return ps_forecast_add(f, draw_first, &drawing, (double)in->engine.config->layers);
+}
+
+static int add_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+{
+	ps_wanda_stats stats;
+	int rc;
+
+	if (plan->method == PS_PRUNE_RANDOM)
+		return add_drawing(f, in, plan);
+	if (plan->method == PS_PRUNE_MAGNITUDE)
+		return ps_forecast_masks(f, &plan->options, NULL);
+	rc = add_statistics(f, in, plan, &stats);
+	return rc ? rc : ps_forecast_masks(f, &plan->options, &stats);
+}
+
 int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_engine_need *need,
 		      const char *out, json_t **result)
 {
-	const bool wanda = plan->method == PS_PRUNE_WANDA;
-	ps_wanda_stats stats;
 	ps_forecast f;
 	int rc = ps_forecast_begin(&f, &in->engine, need, in->tokens ? in->tokens->ids : NULL,
 				   in->tokens ? need->tokens : 0);
 
-	if (!rc && wanda)
-		rc = add_statistics(&f, in, plan, &stats);
 	if (!rc)
-		rc = ps_forecast_masks(&f, &plan->options, wanda ? &stats : NULL);
+		rc = add_masks(&f, in, plan);
 	if (rc)
 		return rc;
 	ps_forecast_write(&f, out, ps_mask_data_bytes(in->engine.config), 1);

@@ -7,8 +7,9 @@
 
 #define GROUP_MAX 1024 /* M of N:M */
 
-static const char *const method_names[] = {
-	[PS_PRUNE_MAGNITUDE] = "magnitude", [PS_PRUNE_WANDA] = "wanda"};
+static const char *const method_names[] = {[PS_PRUNE_MAGNITUDE] = "magnitude",
+					   [PS_PRUNE_WANDA] = "wanda",
+					   [PS_PRUNE_RANDOM] = "random"};
 static const char *const scope_names[] = {
 	[PS_SCOPE_ROW] = "row", [PS_SCOPE_MATRIX] = "matrix", [PS_SCOPE_GLOBAL] = "global"};
 static const char *const calibration_names[] = {
@@ -25,10 +26,10 @@ static int find_name(const char *text, const char *const *names, int count)
 
 static int parse_method(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
 {
-	const int method = find_name(args->method, method_names, 2);
+	const int method = find_name(args->method, method_names, PS_PRUNE_METHODS);
 
 	if (method < 0)
-		return ps_fail(diag, PS_EUSAGE, "--method %s: must be magnitude or wanda",
+		return ps_fail(diag, PS_EUSAGE, "--method %s: must be magnitude, wanda or random",
 			       args->method);
 	plan->method = (ps_prune_method)method;
 	return 0;
@@ -52,12 +53,21 @@ static int parse_nm(const char *text, ps_prune_options *options, ps_diag *diag)
 	return 0;
 }
 
+/* How much goes: by number, or as in the mask of --like, which is not open yet. */
 static int parse_sparsity(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
 {
-	if (!args->nm == (args->sparsity < 0))
+	const int given = !!args->nm + !(args->sparsity < 0) + !!args->like;
+
+	if (args->like && plan->method != PS_PRUNE_RANDOM)
+		return ps_fail(diag, PS_EUSAGE, "--like goes with --method random");
+	if (given != 1 && plan->method == PS_PRUNE_RANDOM)
+		return ps_fail(diag, PS_EUSAGE, "either --like, --sparsity or --nm is wanted");
+	if (given != 1)
 		return ps_fail(diag, PS_EUSAGE, "either --sparsity or --nm is wanted");
 	if (args->nm)
 		return parse_nm(args->nm, &plan->options, diag);
+	if (args->like)
+		return 0;
 	if (!(args->sparsity < 1)) /* NaN as well */
 		return ps_fail(diag, PS_EUSAGE, "--sparsity %g: must be at least 0 and below 1",
 			       args->sparsity);
@@ -74,7 +84,11 @@ static int parse_scope(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 	if (scope < 0)
 		return ps_fail(diag, PS_EUSAGE, "--scope %s: must be row, matrix or global",
 			       args->scope);
-	if (plan->method == PS_PRUNE_WANDA && scope == PS_SCOPE_GLOBAL)
+	if (args->scope && args->like)
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"--scope does not go with --like: the scope is that of the other mask");
+	if (plan->method != PS_PRUNE_MAGNITUDE && scope == PS_SCOPE_GLOBAL)
 		return ps_fail(diag, PS_EUSAGE, "--scope global is for magnitude only");
 	if (args->nm && args->scope && scope != PS_SCOPE_ROW)
 		return ps_fail(diag, PS_EUSAGE,
@@ -109,9 +123,10 @@ static int check_method(const ps_prune_args *args, const ps_prune_plan *plan, ps
 	if (wanda && !args->tokens == !args->stats)
 		return ps_fail(diag, PS_EUSAGE, "wanda needs either --tokens or --stats");
 	if (!wanda && (args->tokens || args->stats || args->calibration))
-		return ps_fail(diag, PS_EUSAGE,
-			       "magnitude takes no --tokens, --stats or --calibration");
-	if (args->pool_embedding && (wanda || plan->options.scope != PS_SCOPE_GLOBAL))
+		return ps_fail(diag, PS_EUSAGE, "%s takes no --tokens, --stats or --calibration",
+			       args->method);
+	if (args->pool_embedding &&
+	    (plan->method != PS_PRUNE_MAGNITUDE || plan->options.scope != PS_SCOPE_GLOBAL))
 		return ps_fail(diag, PS_EUSAGE,
 			       "--pool-embedding goes with --method magnitude --scope global");
 	return 0;
@@ -121,7 +136,9 @@ int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 {
 	int rc;
 
-	*plan = (ps_prune_plan){.options.pool_embedding = args->pool_embedding};
+	*plan = (ps_prune_plan){.options.pool_embedding = args->pool_embedding,
+				.seed = args->seed,
+				.like = args->like};
 	rc = parse_method(args, plan, diag);
 	if (!rc)
 		rc = parse_sparsity(args, plan, diag);
@@ -130,6 +147,20 @@ int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 	if (!rc)
 		rc = parse_calibration(args, plan, diag);
 	return rc ? rc : check_method(args, plan, diag);
+}
+
+int ps_prune_plan_adopt(ps_prune_plan *plan, const json_t *metadata, double share, ps_diag *diag)
+{
+	const json_t *options = json_object_get(json_object_get(metadata, "provenance"), "options");
+	const char *nm = json_string_value(json_object_get(options, "nm")),
+		   *scope = json_string_value(json_object_get(options, "scope"));
+
+	if (nm)
+		return parse_nm(nm, &plan->options, diag);
+	plan->options.sparsity = share;
+	plan->options.scope =
+		scope && !strcmp(scope, scope_names[PS_SCOPE_ROW]) ? PS_SCOPE_ROW : PS_SCOPE_MATRIX;
+	return 0;
 }
 
 int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config, ps_diag *diag)
@@ -166,6 +197,8 @@ json_t *ps_prune_plan_options(const ps_prune_plan *plan)
 	if (plan->method == PS_PRUNE_WANDA)
 		lost |= json_object_set_new(json, "calibration",
 					    json_string(calibration_names[plan->calibration]));
+	if (plan->method == PS_PRUNE_RANDOM)
+		lost |= json_object_set_new(json, "seed", json_integer((json_int_t)plan->seed));
 	if (options->pool_embedding)
 		lost |= json_object_set_new(json, "pool_embedding", json_true());
 	if (!lost)

@@ -10,19 +10,32 @@
 #include "prune/pruning.h"
 #include "tools/cmd/commands.h"
 
-typedef enum ps_prune_method { PS_PRUNE_MAGNITUDE, PS_PRUNE_WANDA } ps_prune_method;
+typedef enum ps_prune_method {
+	PS_PRUNE_MAGNITUDE,
+	PS_PRUNE_WANDA,
+	PS_PRUNE_RANDOM,
+	PS_PRUNE_METHODS
+} ps_prune_method;
 typedef enum ps_calibration { PS_CALIBRATION_SEQUENTIAL, PS_CALIBRATION_DENSE } ps_calibration;
 
 /* One mask. */
 typedef struct ps_prune_plan {
 	ps_prune_method method;
 	ps_calibration calibration; /* of Wanda */
-	ps_prune_options options;
+	ps_prune_options options;   /* like: complete after ps_prune_plan_adopt */
+	uint64_t seed;              /* of a random mask */
+	bool like;                  /* each group has as many zeros as another mask's */
 } ps_prune_plan;
 
 /* Makes the plan from the arguments, with the defaults of the method. PS_EUSAGE for an argument
  * that is unknown, out of range or does not go with the others. */
 int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag) PS_MUST_USE;
+
+/* Completes the plan of a mask like another, whose metadata (NULL: none) and share of zeros are
+ * given. Weights are drawn in the groups in which they were compared there: N:M, rows, or else
+ * matrices. PS_EUSAGE: it says N:M, and what it says is none. */
+int ps_prune_plan_adopt(ps_prune_plan *plan, const json_t *metadata, double share,
+			ps_diag *diag) PS_MUST_USE;
 
 /* Checks the plan against the model: PS_EINPUT if M of N:M does not divide a projection's
  * columns. */

@@ -28,7 +28,36 @@ static int open_stats(ps_prune_inputs *in, const char *path)
 	return ps_engine_check_source(&in->engine, &in->stats_file.file);
 }
 
-int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args)
+/* The share of zeros among all projections. */
+static double share_of_zeros(const ps_mask_file *mask, const ps_model_config *config)
+{
+	uint64_t weights = 0, kept = 0;
+
+	for (size_t i = 0; i < config->layers * PS_PROJECTIONS; i++) {
+		const ps_bitmap b = ps_mask_file_find(mask, (int)(i / PS_PROJECTIONS),
+						      (ps_projection)(i % PS_PROJECTIONS), config);
+
+		weights += (uint64_t)b.rows * b.cols;
+		kept += b.bits ? ps_bitmap_count(b.bits, b.rows, b.cols)
+			       : (uint64_t)b.rows * b.cols;
+	}
+	return 1 - (double)kept / (double)weights;
+}
+
+static int open_like(ps_prune_inputs *in, const char *path, ps_prune_plan *plan)
+{
+	int rc = ps_engine_open_mask(&in->engine, path, &in->like_file);
+
+	if (rc)
+		return rc;
+	in->like = &in->like_file;
+	return ps_prune_plan_adopt(plan, in->like->file.metadata,
+				   share_of_zeros(in->like, in->engine.config),
+				   &in->engine.session->diag);
+}
+
+int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args,
+		  ps_prune_plan *plan)
 {
 	int rc;
 
@@ -38,12 +67,16 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 		rc = open_tokens(in, args->tokens);
 	if (!rc && args->stats)
 		rc = open_stats(in, args->stats);
+	if (!rc && args->like)
+		rc = open_like(in, args->like, plan);
 	in->lookup = ps_engine_lookup(&in->engine);
 	return rc;
 }
 
 void ps_prune_close(ps_prune_inputs *in)
 {
+	if (in->like)
+		ps_mask_file_close(&in->like_file);
 	if (in->stats)
 		ps_stats_file_close(&in->stats_file);
 	if (in->tokens)
@@ -51,10 +84,25 @@ void ps_prune_close(ps_prune_inputs *in)
 	ps_engine_close(&in->engine);
 }
 
+/* Arena bytes of the method, and of what it reads. */
+static size_t method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan)
+{
+	const ps_model_config *config = in->engine.config;
+	const int threads = in->engine.session->threads;
+
+	switch (plan->method) {
+	case PS_PRUNE_WANDA:
+		return ps_wanda_bytes(config, threads) + ps_wanda_stats_bytes(config);
+	case PS_PRUNE_RANDOM:
+		return ps_random_bytes(config);
+	default:
+		return ps_magnitude_bytes(config, threads);
+	}
+}
+
 ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
 			     char *folder)
 {
-	const ps_engine *e = &in->engine;
 	ps_engine_need need = {.window = 1, .tokens = 1, .hidden_copies = 1};
 
 	if (in->tokens) {
@@ -64,10 +112,7 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *pla
 		need.spill = true;
 		need.spill_folder = ps_path_folder(out, folder);
 	}
-	need.extra_bytes = PS_ALIGN + (plan->method == PS_PRUNE_MAGNITUDE
-					       ? ps_magnitude_bytes(e->config, e->session->threads)
-					       : ps_wanda_bytes(e->config, e->session->threads) +
-							 ps_wanda_stats_bytes(e->config));
+	need.extra_bytes = PS_ALIGN + method_bytes(in, plan);
 	return need;
 }
 
@@ -111,19 +156,67 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 					 &e->arena, sink);
 }
 
+static ps_bitmap find_like(void *self, int layer, ps_projection projection)
+{
+	const ps_prune_inputs *in = self;
+
+	return ps_mask_file_find(in->like, layer, projection, in->engine.config);
+}
+
+ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_plan *plan,
+				    ps_mask_lookup *lookup)
+{
+	*lookup = (ps_mask_lookup){(void *)in, find_like};
+	return (ps_random_rule){
+		.options = plan->options, .seed = plan->seed, .like = plan->like ? lookup : NULL};
+}
+
+static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_mask_sink *sink)
+{
+	ps_engine *e = &in->engine;
+	ps_mask_lookup lookup;
+	const ps_random_rule rule = ps_prune_random_rule(in, plan, &lookup);
+
+	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, sink);
+}
+
+static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_mask_sink *sink)
+{
+	ps_engine *e = &in->engine;
+
+	return ps_magnitude_prune(e->config, &in->lookup, &plan->options, &e->session->context,
+				  &e->arena, sink);
+}
+
+static int (*const methods[PS_PRUNE_METHODS])(ps_prune_inputs *in, const ps_prune_plan *plan,
+					      const ps_mask_sink *sink) = {
+	[PS_PRUNE_MAGNITUDE] = prune_magnitude,
+	[PS_PRUNE_WANDA] = prune_wanda,
+	[PS_PRUNE_RANDOM] = prune_random,
+};
+
+/* The digest of an input among those of the provenance. Not 0: no memory. */
+static int note_input(json_t *provenance, const char *name, uint64_t digest)
+{
+	char hex[PS_DIGEST_TEXT];
+
+	return json_object_set_new(json_object_get(provenance, "inputs"), name,
+				   json_string(ps_digest_format(digest, hex)));
+}
+
 /* NULL: no memory. */
 static json_t *make_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan)
 {
 	json_t *provenance = ps_engine_provenance(&in->engine, "prune", in->tokens);
-	char hex[PS_DIGEST_TEXT];
 	int lost = json_object_set_new(provenance, "options", ps_prune_plan_options(plan));
 
 	/* Without a forward pass its precision takes no part. */
 	if (!in->tokens)
 		json_object_del(provenance, "precision");
 	if (in->stats)
-		lost |= json_object_set_new(json_object_get(provenance, "inputs"), "stats",
-					    json_string(ps_digest_format(in->stats->digest, hex)));
+		lost |= note_input(provenance, "stats", in->stats->digest);
+	if (in->like)
+		lost |= note_input(provenance, "like", in->like->digest);
 	if (!lost)
 		return provenance;
 	json_decref(provenance);
@@ -190,11 +283,7 @@ int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *ou
 
 	if (rc)
 		return rc;
-	if (plan->method == PS_PRUNE_MAGNITUDE)
-		rc = ps_magnitude_prune(e->config, &in->lookup, &plan->options,
-					&e->session->context, &e->arena, &sink);
-	else
-		rc = prune_wanda(in, plan, &sink);
+	rc = methods[plan->method](in, plan, &sink);
 	ps_arena_rewind(&e->arena, mark);
 	if (rc) {
 		ps_mask_writer_abort(output.writer);

@@ -9,6 +9,7 @@
 
 #include "io/mask_file.h"
 #include "io/stats_file.h"
+#include "prune/random.h"
 #include "prune/wanda.h"
 #include "tools/cmd/prune_plan.h"
 #include "tools/engine/engine.h"
@@ -19,14 +20,18 @@ typedef struct ps_prune_inputs {
 	ps_engine engine;
 	ps_token_file token_file;
 	ps_stats_file stats_file;
+	ps_mask_file like_file;
 	const ps_token_file *tokens; /* &token_file; NULL: none */
 	const ps_stats_file *stats;  /* &stats_file; NULL: none */
+	const ps_mask_file *like;    /* &like_file; NULL: none */
 	ps_weight_lookup lookup;     /* the dense weights in the mapping */
 } ps_prune_inputs;
 
-/* Opens the model, and the tokens and statistics that the arguments name, and checks that they
- * belong together. Call ps_prune_close whatever it returns. */
-int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args) PS_MUST_USE;
+/* Opens the model, and the tokens, the statistics and the other mask that the arguments name, and
+ * checks that they belong together. Completes the plan of a mask like another. Call ps_prune_close
+ * whatever it returns. */
+int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args,
+		  ps_prune_plan *plan) PS_MUST_USE;
 /* Closes what was opened. Zeroed inputs are allowed. */
 void ps_prune_close(ps_prune_inputs *in);
 
@@ -41,6 +46,11 @@ int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps
 
 /* Takes statistics from the engine's arena and reads them from the file. */
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
+
+/* How a random mask is drawn. *lookup: where the other mask is found, if there is one. Both
+ * arguments must outlive the rule. */
+ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_plan *plan,
+				    ps_mask_lookup *lookup);
 
 /* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the
  * end. */

@@ -155,7 +155,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 			  .dtype = PS_BF16,
 			  .rows = rows,
 			  .cols = cols,
-			  .keep = masked ? keep : NULL};
+			  .edit.keep = masked ? keep : NULL};
 	check(ps_arena_create(&arena, ps_matmul_bytes(precision, b->threads, tokens, cols), &diag),
 	      &diag);
 	p.matmul = ps_matmul_create(precision, b->pool, tokens, cols, &arena);

@@ -24,7 +24,7 @@
 #include "core/model/config.h"
 #include "core/model/weights.h"
 #include "io/backend.h"
-#include "io/mask_file.h"
+#include "io/edit_file.h"
 #include "io/safetensors.h"
 
 /* Writes the folder of MODEL to path (PATH_MAX bytes): MODEL itself if it is a folder, else the
@@ -80,7 +80,8 @@ int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *
 typedef struct ps_stream_options {
 	ps_backend backend;
 	int layer_slots; /* 2; or 1 for a caller that packs a layer and releases it at once */
-	const ps_mask_file *mask; /* attached to every projection that is handed out; NULL: none */
+	const ps_edit_file *
+		mask; /* or rounding, attached to every projection that is handed out; NULL: none */
 } ps_stream_options;
 
 /* Arena bytes of the layer slots, and of the rows of embedding and head. */

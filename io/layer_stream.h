@@ -35,7 +35,8 @@ int ps_layer_stream_create(ps_layer_stream **stream, const ps_model_map *map,
 /* Destroy the reader first: it may still write into the slots. NULL is allowed. */
 void ps_layer_stream_destroy(ps_layer_stream *stream);
 
-/* acquire_layer of ps_weight_source (core/model/weights.h). `keep` is left NULL. */
+/* acquire_layer of ps_weight_source (core/model/weights.h). The edits are left
+ * empty. */
 int ps_layer_stream_acquire(ps_layer_stream *stream, int layer, int next, ps_layer_weights *out,
 			    ps_diag *diag) PS_MUST_USE;
 /* release_layer of ps_weight_source. A layer that is not held is allowed. */

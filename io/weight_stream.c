@@ -17,16 +17,15 @@ struct ps_weight_stream {
 	char backend[PS_BACKEND_TEXT];
 };
 
-static void attach_mask(const ps_weight_stream *stream, int layer, ps_layer_weights *out)
+static void attach_edit(const ps_weight_stream *stream, int layer, ps_layer_weights *out)
 {
 	const ps_weight_stream_options *options = &stream->options;
 
 	if (!options->stream.mask)
 		return;
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		out->projection[p].keep = ps_mask_file_find(options->stream.mask, layer,
-							    (ps_projection)p, options->config)
-						  .bits;
+		out->projection[p].edit =
+			ps_edit_file_find(options->stream.mask, layer, (ps_projection)p);
 }
 
 /* --- the source over a reader --- */
@@ -37,7 +36,7 @@ static int streamed_acquire(void *self, int layer, int next, ps_layer_weights *o
 	int rc = ps_layer_stream_acquire(stream->layers, layer, next, out, diag);
 
 	if (!rc)
-		attach_mask(stream, layer, out);
+		attach_edit(stream, layer, out);
 	return rc;
 }
 
@@ -106,7 +105,7 @@ static int mapped_acquire(void *self, int layer, int next, ps_layer_weights *out
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
 		data[t] = tensors[t].file ? located_data(&tensors[t]) : NULL;
 	ps_layer_views(tensors, stream->options.config, data, out);
-	attach_mask(stream, layer, out);
+	attach_edit(stream, layer, out);
 	tensors = next < 0 ? NULL : ps_model_map_layer(stream->options.map, next);
 	for (int t = 0; tensors && t < PS_LAYER_TENSORS; t++)
 		if (tensors[t].file)

@@ -427,7 +427,7 @@ static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, in
 		rc = observe_layer(pruner, pass, layer, meter);
 	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
 		rc = prune_projection(pruner, layer, (ps_projection)p, &weights->projection[p]);
-		weights->projection[p].keep = pruner->bits[p];
+		weights->projection[p].edit.keep = pruner->bits[p];
 	}
 	if (rc || layer + 1 == (int)pruner->config->layers)
 		return rc;

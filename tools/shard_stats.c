@@ -157,6 +157,31 @@ static void count_mask(const ps_safetensors *file, json_t *tensors, json_t *stat
 	ps_shard_put(stats, "sparsity", ps_number_json(1 - (double)kept / (double)weights));
 }
 
+/* --- roundings --- */
+
+static void count_rounding(const ps_safetensors *file, json_t *stats)
+{
+	uint64_t scales = 0, zeros = 0, non_finite = 0;
+
+	for (size_t i = 0; i < file->count; i++) {
+		const ps_tensor_info *info = &file->tensors[i];
+		const char *data = ps_safetensors_data(file, info);
+
+		if (info->dtype != PS_F32)
+			continue;
+		for (uint64_t at = 0; at < info->bytes; at += sizeof(float), scales++) {
+			float scale;
+
+			memcpy(&scale, data + at, sizeof scale);
+			zeros += scale == 0;
+			non_finite += !isfinite(scale);
+		}
+	}
+	ps_shard_put(stats, "scales", json_integer((json_int_t)scales));
+	ps_shard_put(stats, "zero_scales", json_integer((json_int_t)zeros));
+	ps_shard_put(stats, "non_finite", json_integer((json_int_t)non_finite));
+}
+
 json_t *ps_shard_stats(const ps_safetensors *file, json_t *tensors)
 {
 	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
@@ -166,6 +191,8 @@ json_t *ps_shard_stats(const ps_safetensors *file, json_t *tensors)
 
 	if (kind && !strcmp(kind, "mask"))
 		count_mask(file, tensors, stats);
+	else if (kind && !strcmp(kind, "rounding"))
+		count_rounding(file, stats);
 	else if (tokens && tokens->dtype == PS_I32 && tokens->rank == 2)
 		count_tokens(file, tokens, stats);
 	else if (rows && rows->rank == 2 &&

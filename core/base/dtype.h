@@ -2,7 +2,7 @@
  *
  * bf16 and f16 are handled as bit patterns in uint16_t. Rounding is to nearest, ties to even; NaN
  * stays NaN. To add a stored type: a value of ps_dtype, and a row of the table in dtype.c with its
- * name, its size and the function that widens it to f32. */
+ * name, its size and the functions that widen it to f32 and narrow f32 to it. */
 #ifndef PS_CORE_BASE_DTYPE_H
 #define PS_CORE_BASE_DTYPE_H
 
@@ -55,7 +55,17 @@ float ps_f16_to_f32(uint16_t bits);
  * alignment; dst does not overlap it. */
 void ps_widen(const void *src, ps_dtype dtype, size_t count, float *dst);
 
+/* The nearest f16 of an f32. Beyond the largest f16, 65,504, and half a step: an infinity. */
+uint16_t ps_f32_to_f16(float value);
+
 /* Rounds count floats to bf16. */
 void ps_narrow_bf16(const float *src, size_t count, uint16_t *dst);
+
+/* Rounds count floats to F32, BF16 or F16, the inverse of ps_widen. dst may have any alignment and
+ * does not overlap src. */
+void ps_narrow(const float *src, ps_dtype dtype, size_t count, void *dst);
+
+/* values = the nearest numbers that dtype, which is F32, BF16 or F16, can hold. */
+void ps_round_to(ps_dtype dtype, size_t count, float *values);
 
 #endif

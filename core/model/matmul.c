@@ -14,6 +14,7 @@
 
 #define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, if the system does not say */
 #define TOKEN_BLOCK ((size_t)1024)      /* rows of X packed at a time: W is packed once for them */
+#define REF_STRIP ((size_t)256)         /* columns of W that the reference edits at a time */
 #define W_BLOCK ((size_t)128)           /* rows of W of an item, at most */
 #define ITEMS_PER_THREAD ((size_t)4)    /* wanted: a slow thread then does not hold up all */
 #define TOKENS_PER_ITEM ((size_t)64)    /* at least, if tokens are cut into items */
@@ -336,21 +337,24 @@ bool ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
 		   size_t y_stride)
 {
-	size_t width = ps_dtype_size(w->dtype);
+	const size_t width = ps_dtype_size(w->dtype);
+	float values[REF_STRIP];
 
 	for (size_t t = 0; t < tokens; t++)
-		for (size_t n = 0; n < w->rows; n++) {
+		for (size_t row = 0; row < w->rows; row++) {
 			float sum = 0;
 
-			for (size_t k = 0; k < w->cols; k++) {
-				float value;
+			for (size_t first = 0; first < w->cols; first += REF_STRIP) {
+				const size_t n = ps_min_size(REF_STRIP, w->cols - first);
 
-				ps_widen((const char *)w->data + (n * w->cols + k) * width,
-					 w->dtype, 1, &value);
-				if (!w->keep ||
-				    ps_bitmap_kept(w->keep + n * ps_bitmap_row_bytes(w->cols), k))
-					sum += x[t * x_stride + k] * value;
+				ps_widen((const char *)w->data + (row * w->cols + first) * width,
+					 w->dtype, n, values);
+				ps_edit_apply(&w->edit,
+					      &(ps_edit_place){row, first, w->cols, w->dtype}, n,
+					      values);
+				for (size_t k = 0; k < n; k++)
+					sum += x[t * x_stride + first + k] * values[k];
 			}
-			y[t * y_stride + n] = sum;
+			y[t * y_stride + row] = sum;
 		}
 }

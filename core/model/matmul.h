@@ -1,8 +1,8 @@
 /* core/model/matmul.h: Y = X W^T, the one matrix product of the program.
  *
- *   Y[t, n] = sum_k X[t, k] * keep[n, k] * W[n, k]
+ *   Y[t, n] = sum_k X[t, k] * W'[n, k],   W' = W after its edit (core/model/edit.h)
  *   X f32 (T, K) with row stride x_stride; Y f32 (T, N) with row stride y_stride
- *   W (N, K) bf16, f16 or f32, with its bitmap
+ *   W (N, K) bf16, f16 or f32
  *
  * PS_PRECISION_BF16 rounds X and W to bf16; sums are f32 with either precision. core/model/kernel.h
  * chooses the kernel.

@@ -6,8 +6,8 @@
  *
  * Elements have 32 bits; those of missing tokens and rows are 0.
  *
- * Rows of W go through core/model/row_stage.h on their way: they are decoded, masked and packed,
- * and no masked or widened copy of a matrix exists. Weights that are stored as bf16 stay pairs for
+ * Rows of W go through core/model/row_stage.h on their way: they are decoded, edited and packed,
+ * and no edited or widened copy of a matrix exists. Weights that are stored as bf16 stay pairs for
  * any kernel; an f32 kernel widens them block by block (ps_panel_widen). */
 #ifndef PS_CORE_MODEL_PANEL_H
 #define PS_CORE_MODEL_PANEL_H

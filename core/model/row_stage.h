@@ -1,12 +1,12 @@
 /* core/model/row_stage.h: what happens to a row of numbers between its file and the panels that
  * kernels read.
  *
- *   stored row --decode--> f32 --transform--> f32 --pack--> 32-bit elements of a panel
+ *   stored row --decode--> f32 --edit--> f32 --pack--> 32-bit elements of a panel
  *
  *   decode      the stored type (F32, BF16, F16) becomes f32;
  *               table `dtypes` of core/base/dtype.c
- *   transform   what the run does to weights: the mask sets some to 0;
- *               table `transforms` of row_stage.c
+ *   edit        what the run does to weights: a mask sets some to 0, a rounding changes all;
+ *               table `kinds` of edit.c
  *   pack        f32 becomes the kernel's elements (ps_packing of kernel.h);
  *               table `packers` of row_stage.c
  *
@@ -15,8 +15,8 @@
  * of these changes is made once:
  *   a stored type   a row of `dtypes` with its decoder; row_at of row_stage.c, if its rows are
  *                   stored in blocks
- *   a transform     its parameters in ps_weight (core/model/weights.h); a row of `transforms`;
- *                   ps_panels_packing of panel.c, if its results need more bits than bf16 has
+ *   an edit         core/model/edit.h; its results must be numbers of the stored type, so that
+ *                   ps_panels_packing of panel.c stays right
  *   a packing       ps_packing and ps_packing_columns of kernel.h; a row of `packers`; a row of
  *                   kernel.c's table, with a tile that reads it; ps_panels_packing, if weights stay
  *                   in it between calls
@@ -37,7 +37,7 @@
 
 #define PS_STAGE_COLUMNS ((size_t)256) /* columns of one call of ps_stage_weights, at most */
 
-/* Columns [first, first + n) of a row of w, decoded, transformed and packed; first is a multiple of
+/* Columns [first, first + n) of a row of w, decoded, edited and packed; first is a multiple of
  * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). False if one of them is
  * not finite; ps_weight_check_finite then says which. */
 bool ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,

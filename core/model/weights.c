@@ -4,29 +4,50 @@
 #include <math.h>
 #include <stdio.h>
 
-int ps_weight_check_finite(const ps_weight *w, ps_diag *diag)
+#include "core/base/checked.h"
+#include "core/base/finite.h"
+
+#define STRIP ((size_t)256) /* columns that are looked at together */
+
+/* Says that a weight is not finite, or is not once it is edited. */
+static int name_not_finite(const ps_weight *w, size_t row, size_t col, ps_diag *diag)
 {
 	const ps_weight_place *place = &w->place;
+	const uint64_t at = (uint64_t)(row * w->cols + col) * ps_dtype_size(w->dtype);
+	float value;
+
+	ps_widen((const char *)w->data + at, w->dtype, 1, &value);
+	return ps_fail(diag, PS_EINPUT,
+		       "%s: tensor %s holds %s at row %zu, column %zu (offset %" PRIu64 "): %s",
+		       place->path ? place->path : "the model",
+		       place->tensor ? place->tensor : "(unnamed)",
+		       isnan(value)      ? "NaN"
+		       : isfinite(value) ? "a weight"
+		       : value > 0       ? "inf"
+					 : "-inf",
+		       place->first_row + row, col, place->offset + at,
+		       isfinite(value) ? "its rounded value is not finite"
+				       : "weights must be finite");
+}
+
+int ps_weight_check_finite(const ps_weight *w, ps_diag *diag)
+{
 	const size_t width = ps_dtype_size(w->dtype);
+	float values[STRIP];
 
-	for (size_t i = 0; i < w->rows * w->cols; i++) {
-		const size_t row = i / w->cols, col = i % w->cols;
-		float value;
+	for (size_t row = 0; row < w->rows; row++)
+		for (size_t first = 0; first < w->cols; first += STRIP) {
+			const size_t n = ps_min_size(STRIP, w->cols - first);
+			const ps_edit_place place = {row, first, w->cols, w->dtype};
+			size_t bad;
 
-		ps_widen((const char *)w->data + i * width, w->dtype, 1, &value);
-		if (isfinite(value) ||
-		    (w->keep && !ps_bitmap_kept(w->keep + row * ps_bitmap_row_bytes(w->cols), col)))
-			continue;
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: tensor %s holds %s at row %zu, column %zu (offset %" PRIu64
-			       "): weights must be finite",
-			       place->path ? place->path : "the model",
-			       place->tensor ? place->tensor : "(unnamed)",
-			       isnan(value) ? "NaN"
-			       : value > 0  ? "inf"
-					    : "-inf",
-			       place->first_row + row, col, place->offset + i * width);
-	}
+			ps_widen((const char *)w->data + (row * w->cols + first) * width, w->dtype,
+				 n, values);
+			ps_edit_apply(&w->edit, &place, n, values);
+			bad = ps_first_not_finite(values, n);
+			if (bad < n)
+				return name_not_finite(w, row, first + bad, diag);
+		}
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/dtype.h"
 #include "core/base/error.h"
 #include "core/model/config.h"
+#include "core/model/edit.h"
 
 /* Where a matrix stands, for messages. All zero: it is not known. Both names are borrowed. */
 typedef struct ps_weight_place {
@@ -23,13 +24,13 @@ typedef struct ps_weight {
 	const void *data; /* any alignment */
 	ps_dtype dtype;   /* PS_BF16, PS_F16 or PS_F32 */
 	size_t rows, cols;
-	const uint8_t *keep; /* ps_bitmap bytes [rows, ceil(cols / 8)]; NULL: dense */
+	ps_edit edit; /* all zero: the weights stay as they are */
 	ps_weight_place place;
 } ps_weight;
 
-/* Looks for a weight that is NaN or infinite. PS_EINPUT naming file, tensor, row, column and offset
- * of the first one. A weight that the mask drops does not count: it is 0 in the model. This is
- * slow. It names what the packing of the weights has found (core/model/row_stage.h). */
+/* Looks for a weight that is NaN or infinite once it is edited. PS_EINPUT naming file, tensor, row,
+ * column and offset of the first one. A weight that a mask drops does not count: it is 0 in the
+ * model. It names what the packing of the weights has found (core/model/row_stage.h). */
 int ps_weight_check_finite(const ps_weight *weight, ps_diag *diag) PS_MUST_USE;
 
 /* The seven pruned projections of a decoder layer, in the order they are used. */

@@ -10,7 +10,7 @@
 
 #include "core/base/checked.h"
 #include "io/cache_store.h"
-#include "io/mask_file.h"
+#include "io/edit_writer.h"
 #include "io/stats_file.h"
 #include "io/token_file.h"
 #include "test/fuzz/support_fuzz.h"
@@ -129,12 +129,12 @@ static void seed_mask(const json_t *provenance)
 	const ps_model_config *config = support_fuzz_model();
 	const char *path = in_folder("mask.safetensors");
 	uint8_t bits[1024];
-	ps_mask_writer *writer;
-	ps_mask_totals totals;
+	ps_edit_writer *writer;
+	ps_edit_totals totals;
 	size_t rows, cols;
 
-	must(ps_mask_writer_create(&writer, &ps_sys_linux,
-				   &(ps_mask_spec){.path = path,
+	must(ps_edit_writer_create(&writer, &ps_sys_linux,
+				   &(ps_edit_spec){.path = path,
 						   .config = config,
 						   .provenance = provenance,
 						   .sparsity = 0.5},
@@ -144,12 +144,43 @@ static void seed_mask(const json_t *provenance)
 		for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
 			ps_projection_shape(config, (ps_projection)p, &rows, &cols);
 			ps_bitmap_fill(bits, rows, cols);
-			must(ps_mask_writer_add(writer, layer, (ps_projection)p,
+			must(ps_edit_writer_add(writer, layer, (ps_projection)p,
 						&(ps_bitmap){bits, rows, cols}, 0, &diag),
 			     path);
 		}
-	must(ps_mask_writer_commit(writer, &totals, &diag), path);
+	must(ps_edit_writer_commit(writer, &totals, &diag), path);
 	seed_tensors("mask", path, NULL, 0);
+}
+
+static void seed_rounding(const json_t *provenance)
+{
+	const ps_model_config *config = support_fuzz_model();
+	const ps_rounding_rule rule = {.bits = 4, .group = 128};
+	const char *path = in_folder("rounding.safetensors");
+	static float ones[1024];
+	char *bytes;
+	size_t length;
+	ps_edit_writer *writer;
+	ps_edit_totals totals;
+
+	for (size_t i = 0; i < 1024; i++)
+		ones[i] = 1;
+	must(ps_edit_writer_create(&writer, &ps_sys_linux,
+				   &(ps_edit_spec){.path = path,
+						   .config = config,
+						   .provenance = provenance,
+						   .rule = &rule},
+				   &diag),
+	     path);
+	for (int layer = 0; layer < (int)config->layers; layer++)
+		for (int p = 0; p < (int)PS_PROJECTIONS; p++)
+			must(ps_edit_writer_add_scales(writer, layer, (ps_projection)p, ones,
+						       &diag),
+			     path);
+	must(ps_edit_writer_commit(writer, &totals, &diag), path);
+	must(ps_file_read(&ps_sys_linux, path, 1 << 20, &bytes, &length, &diag), path);
+	write_seed("mask", "rounding", NULL, 0, bytes, length);
+	free(bytes);
 }
 
 static void seed_stats(const json_t *provenance)
@@ -274,6 +305,7 @@ int main(int argc, char **argv)
 	must(provenance ? 0 : PS_EBUDGET, "provenance");
 	seed_tokens(provenance);
 	seed_mask(provenance);
+	seed_rounding(provenance);
 	seed_stats(provenance);
 	seed_cache(provenance);
 	seed_sae(provenance);

@@ -129,8 +129,8 @@ static void has_as_many_zeros_as_the_reference(void **state)
 }
 
 /* Chi-square of the number of times that each weight of a mask is dropped, and the number of
- * neighbours that are dropped together, in many draws. A count of 400 draws at 1/2 has a variance of
- * 100. So the sum over 72 cells of (n - 200)^2 / 100 has mean 72 and standard deviation 12. */
+ * neighbours that are dropped together, in many draws. A count of 400 draws at 1/2 has a variance
+ * of 100. So the sum over 72 cells of (n - 200)^2 / 100 has mean 72 and standard deviation 12. */
 static void all_weights_are_as_likely(void **state)
 {
 	enum { DRAWS = 400, CELLS = 72 };

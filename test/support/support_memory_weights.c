@@ -123,7 +123,7 @@ static int acquire_layer(void *self, int layer, int next, ps_layer_weights *out,
 					    ps_projection_tensor(layer, (ps_projection)p, name),
 					    &out->projection[p]))
 			return ps_fail(diag, PS_EINPUT, "no tensor %s", name);
-		out->projection[p].keep = weights->keep[p];
+		out->projection[p].edit.keep = weights->keep[p];
 	}
 	for (int n = 0; n < PS_NORMS; n++)
 		if (ps_norm_tensor(weights->config.family, layer, (ps_norm)n, name) &&

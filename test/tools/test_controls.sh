@@ -1,11 +1,13 @@
 #!/bin/sh
-# The controls that `prune` makes, called as users do, on a demo model: random masks.
+# The controls that `prune` makes, called as users do, on the demo models: random masks,
+# and rounding instead of pruning.
 # PRUNESCOPE and SHARDINFO name other binaries. Needs neither Python nor a network.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 program=$PWD/${PRUNESCOPE:-prunescope}
 shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 llama=demo/models/llama
+gemma=demo/models/gemma3
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
@@ -100,10 +102,90 @@ random_masks() {
 	refuses "random with tokens" 2 'random takes no --tokens' prune $llama --method random \
 		--sparsity 0.5 --tokens "$scratch/nm" -o "$scratch/none"
 	refuses "a reference of another model" 3 'belongs to another model' prune \
-		demo/models/gemma3 --method random --like "$scratch/nm" -o "$scratch/none"
+		$gemma --method random --like "$scratch/nm" -o "$scratch/none"
 	refuses "the reference as the output" 2 'reference-row' prune $llama --method random \
 		--like "$scratch/reference-row" -o "$scratch/reference-row" --force
 }
 
+# data_of FILE: the bytes of the tensors, without the header.
+data_of() {
+	header=$(head -c 8 "$1" | od -An -tu8 | tr -d ' ')
+	tail -c +$((header + 9)) "$1"
+}
+
+same_data() {
+	[ "$(data_of "$1" | cksum)" = "$(data_of "$2" | cksum)" ]
+}
+
+# rounds MODEL BITS GROUP: a rounding file; the model under it has the bits of the rounded
+# checkpoint.
+rounds() {
+	model=$1 bits=$2 group=$3 m=${1##*/}
+	file=$scratch/$m.int$bits-$group
+	works "$m: int$bits by $group" prune "$model" --method rtn --bits "$bits" --group "$group" \
+		-o "$file"
+	equals "$m: its tensors" "$(value tensors) $(value bits) $(value group)" "42 $bits $group"
+	works "$m: export" export "$model" --mask "$file" -o "$file.exported"
+	works "$m: logits of the model under it" logits "$model" --mask "$file" \
+		--tokens "$scratch/$m.tokens" -o "$file.logits"
+	works "$m: logits of the exported model" logits "$file.exported" \
+		--tokens "$scratch/$m.tokens" -o "$file.exported.logits"
+	holds "$m: the same bits" same_data "$file.logits" "$file.exported.logits"
+	holds "$m: shardinfo verifies the file" "$shardinfo" "$file" --verify
+}
+
+rounding() {
+	awk -v seed=1 -v bytes=1500 -f test/fixtures/cli/text.awk >"$scratch/text"
+	for model in $llama $gemma; do
+		run tokenize $model --text "$scratch/text" --window 32 \
+			-o "$scratch/${model##*/}.tokens"
+	done
+	rounds $llama 3 128
+	rounds $gemma 4 row
+	file=$scratch/llama.int3-128
+	run prune $llama --method rtn --bits 3 --group 128 --threads 1 --memory 100M \
+		-o "$scratch/again"
+	holds "the same bytes with one thread and little memory" cmp "$file" "$scratch/again"
+	works "again: nothing to do" prune $llama --method rtn --bits 3 --group 128 -o "$file"
+	holds "its result is the same" grep -q '"bits_per_weight": 3.25' "$scratch/out"
+	for io in pread mmap; do
+		run logits $llama --mask "$file" --tokens "$scratch/llama.tokens" --io $io \
+			--threads 1 -o "$scratch/logits-$io"
+		holds "the same logits by $io" same_data "$file.logits" "$scratch/logits-$io"
+	done
+	works "caches of the dense and the rounded model" cache $llama --mask dense --mask "$file" \
+		--tokens "$scratch/llama.tokens" --layer 2 -o "$scratch/caches"
+	works "the exported model's cache" cache "$file.exported" --tokens "$scratch/llama.tokens" \
+		--layer 2 -o "$scratch/exported-cache"
+	holds "the rounded model's cache has the bits of the exported model's" same_data \
+		"$scratch/caches/${file##*/}/shard-00000.safetensors" \
+		"$scratch/exported-cache/shard-00000.safetensors"
+	holds "the dense model's has not" sh -c "! cmp -s \
+		'$scratch/caches/${file##*/}/shard-00000.safetensors' \
+		'$scratch/caches/dense/shard-00000.safetensors'"
+	works "its dry run" prune $llama --method rtn --bits 4 -o "$scratch/none" --dry-run
+	refuses "a rounding file of another model" 3 'the rounding file belongs to another model' \
+		logits $gemma --mask "$file" --tokens "$scratch/gemma3.tokens" -o "$scratch/none"
+	refuses "random like a rounding file" 3 'it has no zeros' prune $llama --method random \
+		--like "$file" -o "$scratch/none"
+	refuses "2 bits" 2 '--bits 2: --method rtn wants 3 to 8' prune $llama --method rtn \
+		--bits 2 -o "$scratch/none"
+	refuses "no bits" 2 '--method rtn wants 3 to 8' prune $llama --method rtn -o "$scratch/none"
+	refuses "groups of 64" 2 '--group 64: must be row or 128' prune $llama --method rtn \
+		--bits 4 --group 64 -o "$scratch/none"
+	refuses "rounding with a sparsity" 2 'rtn takes no --sparsity' prune $llama --method rtn \
+		--bits 4 --sparsity 0.5 -o "$scratch/none"
+	refuses "magnitude with bits" 2 '--bits and --group go with --method rtn' prune $llama \
+		--method magnitude --sparsity 0.5 --bits 4 -o "$scratch/none"
+	refuses "rounding with tokens" 2 'rtn takes no --tokens' prune $llama --method rtn \
+		--bits 4 --tokens "$scratch/llama.tokens" -o "$scratch/none"
+	cp "$file" "$scratch/spoilt"
+	printf '\377' | dd of="$scratch/spoilt" bs=1 seek=$(($(wc -c <"$file") - 1)) conv=notrunc \
+		2>/dev/null
+	refuses "a flipped byte" 3 'spoilt' logits $llama --mask "$scratch/spoilt" \
+		--tokens "$scratch/llama.tokens" -o "$scratch/none"
+}
+
 random_masks
+rounding
 conclude test_controls.sh

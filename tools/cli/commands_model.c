@@ -62,7 +62,8 @@ static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "N  only the first N ids of the text"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
 		 "take what there is if the text has fewer than --max-tokens"},
-		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--mask", PS_OPTION_TEXT, &args.mask,
+		 "M  prune with this mask, or round (rounding file)"},
 		{"--per-window", PS_OPTION_FLAG, &args.per_window,
 		 "sums and counts of every window in the result"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
@@ -82,7 +83,8 @@ static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT.safetensors"},
-		{"--mask", PS_OPTION_TEXT, &args.mask, "M  prune with this mask"},
+		{"--mask", PS_OPTION_TEXT, &args.mask,
+		 "M  prune with this mask, or round (rounding file)"},
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
 		 "the plan, bytes and expected time; nothing is done"},
 		{NULL, 0, NULL, NULL},
@@ -118,7 +120,7 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method,
-		 "magnitude|wanda|random"},
+		 "magnitude|wanda|random|rtn  (rtn rounds to nearest, and prunes nothing)"},
 		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &args.sparsity,
 		 "S  fraction to drop, 0 <= S < 1"},
 		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
@@ -126,6 +128,10 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "row|matrix|global  (wanda: row; magnitude, random: matrix)"},
 		{"--like", PS_OPTION_TEXT, &args.like,
 		 "MASK  random: as many zeros as it has, by its scope; --seed draws them"},
+		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &args.bits,
+		 "N  rtn: 3 to 8 bits a weight"},
+		{"--group", PS_OPTION_TEXT, &args.group,
+		 "row|128  rtn: the columns that share a scale (row)"},
 		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding,
 		 "global: the embedding counts, but keeps its weights"},
 		{"--calibration", PS_OPTION_TEXT, &args.calibration,
@@ -151,7 +157,7 @@ static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask,
-		 "M  whose zeros are written"},
+		 "M  mask or rounding file, whose weights are written"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR"},
 		{NULL, 0, NULL, NULL},
 	};
@@ -217,7 +223,8 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS | PS_OPTION_NATURAL, &args.layers,
 		 "L  residual stream after decoder layer L; repeatable"},
 		{"--mask", PS_OPTION_TEXTS, &masks,
-		 "M  prune with this mask, or `dense`; repeated: all in one pass, to DIR/NAME "
+		 "M  prune with this mask, or round, or `dense`; repeated: all in one pass, to "
+		 "DIR/NAME "
 		 "each"},
 		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
 		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
@@ -248,9 +255,9 @@ const ps_command ps_commands_model[] = {
 	 NULL},
 	{"calibrate", "MODEL --tokens T -o STATS.safetensors",
 	 "mean squares of every projection's input", main_calibrate, NULL},
-	{"prune", "MODEL --method magnitude|wanda|random --sparsity S -o MASK.safetensors",
-	 "a pruning mask", main_prune, NULL},
-	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint with the zeros in it",
+	{"prune", "MODEL --method magnitude|wanda|random|rtn --sparsity S -o MASK.safetensors",
+	 "a pruning mask, or a rounding", main_prune, NULL},
+	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint, pruned or rounded",
 	 main_export, NULL},
 	{"cache", "MODEL --tokens T --layer L [--mask M...] -o DIR",
 	 "activations of the residual stream", main_cache, NULL},

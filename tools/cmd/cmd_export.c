@@ -1,5 +1,5 @@
-/* export: an ordinary checkpoint with the mask's zeros in it. Files, tensors, shapes and dtypes are
- * the model's own. */
+/* export: an ordinary checkpoint with the mask's zeros in it, or with rounded weights. Files,
+ * tensors, shapes and dtypes are the model's own. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -42,71 +42,82 @@ static int by_dtype_then_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : 1;
 }
 
-/* The mask's bits for a tensor of the checkpoint; NULL: its weights are all kept. */
-static const uint8_t *bits_of(const struct export_run *r, const ps_tensor_info *tensor)
+/* A tensor of the checkpoint, with its edit if it is a projection. */
+static ps_weight view_of(const struct export_run *r, const ps_safetensors *file,
+			 const ps_tensor_info *tensor)
 {
 	const ps_engine *e = &r->engine;
+	const ps_located located = {file, tensor};
+	ps_weight w = ps_located_view(&located, 0, tensor->rank == 1 ? 1 : (size_t)tensor->shape[0],
+				      ps_safetensors_data(file, tensor));
 	ps_projection projection;
 	int layer;
 
-	if (!ps_checkpoint_find_projection(e->checkpoint, tensor->name, &layer, &projection))
-		return NULL;
-	return ps_mask_file_find(&e->mask, layer, projection, e->config).bits;
+	if (ps_checkpoint_find_projection(e->checkpoint, tensor->name, &layer, &projection))
+		w.edit = ps_edit_file_find(&e->mask, layer, projection);
+	return w;
 }
 
-/* PS_EINPUT unless the weights that the mask keeps are finite. Tensors that the program does not
- * compute with are copied as they are. */
-static int check_tensor(const struct export_run *r, const ps_safetensors *file,
-			const ps_tensor_info *tensor, const uint8_t *bits)
+/* Takes a row of w through the stage that commands pack weights with, and to its stored type. row
+ * NULL: only looks at it. PS_EINPUT if an edited weight is not finite. */
+static int edit_row(const ps_weight *w, size_t index, char *row, ps_diag *diag)
 {
-	const ps_located located = {file, tensor};
-	uint32_t elements[PS_STAGE_COLUMNS];
-	ps_weight w;
+	float values[PS_STAGE_COLUMNS];
 
-	if (!ps_checkpoint_uses(r->engine.checkpoint, tensor->name))
-		return 0;
-	w = ps_located_view(&located, 0, tensor->rank == 1 ? 1 : (size_t)tensor->shape[0],
-			    ps_safetensors_data(file, tensor));
-	w.keep = bits;
-	for (size_t row = 0; row < w.rows; row++)
-		for (size_t first = 0; first < w.cols; first += PS_STAGE_COLUMNS)
-			if (!ps_stage_weights(&w, row, first,
-					      ps_min_size(PS_STAGE_COLUMNS, w.cols - first),
-					      PS_PACK_F32, elements))
-				return ps_weight_check_finite(&w, &r->s->diag);
+	for (size_t first = 0; first < w->cols; first += PS_STAGE_COLUMNS) {
+		const size_t n = ps_min_size(PS_STAGE_COLUMNS, w->cols - first);
+
+		if (!ps_stage_weights(w, index, first, n, PS_PACK_F32, (uint32_t *)(void *)values))
+			return ps_weight_check_finite(w, diag);
+		if (row)
+			ps_narrow(values, w->dtype, n, row + first * ps_dtype_size(w->dtype));
+	}
 	return 0;
+}
+
+/* A tensor as it is, if its numbers are finite. */
+static int copy_tensor(const struct export_run *r, ps_artefact *artefact, const ps_weight *w)
+{
+	const size_t bytes = w->rows * w->cols * ps_dtype_size(w->dtype);
+	int rc = 0;
+
+	for (size_t i = 0; i < w->rows && !rc; i++)
+		rc = edit_row(w, i, NULL, &r->s->diag);
+	return rc ? rc : ps_artefact_write(artefact, w->data, bytes, &r->s->diag);
+}
+
+/* A tensor that the program computes with. */
+static int write_weight(const struct export_run *r, ps_artefact *artefact, const ps_weight *w)
+{
+	const size_t row_bytes = w->cols * ps_dtype_size(w->dtype);
+	ps_diag *diag = &r->s->diag;
+	char *row;
+	int rc = 0;
+
+	if (!ps_edit_any(&w->edit))
+		return copy_tensor(r, artefact, w);
+	row = malloc(row_bytes);
+	if (!row)
+		return ps_fail(diag, PS_EBUDGET, "no memory for a row of %s", w->place.tensor);
+	for (size_t i = 0; i < w->rows && !rc; i++) {
+		rc = edit_row(w, i, row, diag);
+		if (!rc)
+			rc = ps_artefact_write(artefact, row, row_bytes, diag);
+	}
+	free(row);
+	return rc;
 }
 
 static int write_tensor(const struct export_run *r, ps_artefact *artefact,
 			const ps_safetensors *file, const ps_tensor_info *tensor)
 {
-	ps_diag *diag = &r->s->diag;
-	const char *data = ps_safetensors_data(file, tensor);
-	const uint8_t *bits = bits_of(r, tensor);
-	size_t cols, width = ps_dtype_size(tensor->dtype), row_bytes;
-	char *row;
-	int rc = check_tensor(r, file, tensor, bits);
+	ps_weight w;
 
-	if (rc)
-		return rc;
-	if (!bits)
-		return ps_artefact_write(artefact, data, tensor->bytes, diag);
-	cols = tensor->shape[1];
-	row_bytes = cols * width;
-	row = malloc(row_bytes);
-	if (!row)
-		return ps_fail(diag, PS_EBUDGET, "no memory for a row of %s", tensor->name);
-	for (uint64_t i = 0; i < tensor->shape[0] && !rc; i++) {
-		const uint8_t *keep = bits + i * ps_bitmap_row_bytes(cols);
-
-		memcpy(row, data + i * row_bytes, row_bytes);
-		for (size_t c = 0; c < cols; c++)
-			if (!ps_bitmap_kept(keep, c))
-				memset(row + c * width, 0, width);
-		rc = ps_artefact_write(artefact, row, row_bytes, diag);
-	}
-	free(row);
-	return rc;
+	if (!ps_checkpoint_uses(r->engine.checkpoint, tensor->name))
+		return ps_artefact_write(artefact, ps_safetensors_data(file, tensor), tensor->bytes,
+					 &r->s->diag);
+	w = view_of(r, file, tensor);
+	return write_weight(r, artefact, &w);
 }
 
 /* Tensors of a shard as an artefact declares and writes them: wider dtypes first. */

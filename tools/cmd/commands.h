@@ -59,7 +59,9 @@ typedef struct ps_calibrate_args {
 int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 		     json_t **result) PS_MUST_USE;
 
-/* A pruning mask, to a file. result: sparsity_achieved, tensors, weights, dropped. */
+/* A pruning mask or a rounding, to a file. result: tensors, weights; of a mask sparsity_achieved
+ * and dropped, of a rounding bits, group ("row" or a number) and bits_per_weight, scales
+ * included. */
 typedef struct ps_prune_args {
 	const char *model, *method;
 	const char *scope, *calibration; /* NULL: the method's default */
@@ -67,8 +69,10 @@ typedef struct ps_prune_args {
 	const char *like;                /* random: a mask with as many zeros; NULL: none */
 	const char *nm;                  /* "2:4"; NULL: sparsity or like is given */
 	const char *out;
-	double sparsity; /* negative: not given */
-	uint64_t seed;   /* of a random mask */
+	const char *group; /* rtn: "row" or "128"; NULL: row */
+	double sparsity;   /* negative: not given */
+	uint64_t seed;     /* of a random mask */
+	int64_t bits;      /* rtn: 3 to 8; else 0 */
 	bool pool_embedding, replace, dry_run;
 } ps_prune_args;
 int ps_run_prune(ps_session *session, const ps_prune_args *args, json_t **result) PS_MUST_USE;

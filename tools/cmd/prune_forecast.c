@@ -20,11 +20,11 @@ static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_pl
 	return rc;
 }
 
-/* Draws the masks of the first layer, which go nowhere. */
-struct drawing {
-	ps_engine *engine;
+/* The first layer's masks or scales, which go nowhere. */
+struct first_layer {
+	ps_prune_inputs *in;
+	const ps_prune_plan *plan;
 	ps_model_config config; /* of one layer */
-	ps_random_rule rule;
 };
 
 static int ignore_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
@@ -37,21 +37,37 @@ static int ignore_mask(void *self, int layer, ps_projection projection, const ps
 static int draw_first(void *context)
 {
 	static const ps_mask_sink sink = {.put = ignore_mask};
-	const struct drawing *d = context;
+	const struct first_layer *f = context;
+	ps_engine *e = &f->in->engine;
+	ps_mask_lookup lookup;
+	const ps_random_rule rule = ps_prune_random_rule(f->in, f->plan, &lookup);
 
-	return ps_random_prune(&d->config, &d->rule, &d->engine->session->context,
-			       &d->engine->arena, &sink);
+	return ps_random_prune(&f->config, &rule, &e->session->context, &e->arena, &sink);
 }
 
-static int add_drawing(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+static int ignore_scale(void *self, int layer, ps_projection projection, const float *scale)
 {
-	ps_mask_lookup lookup;
-	struct drawing drawing = {.engine = &in->engine,
-				  .config = *in->engine.config,
-				  .rule = ps_prune_random_rule(in, plan, &lookup)};
+	(void)self, (void)layer, (void)projection, (void)scale;
+	return 0;
+}
 
-	drawing.config.layers = 1;
-	return ps_forecast_add(f, draw_first, &drawing, (double)in->engine.config->layers);
+static int round_first(void *context)
+{
+	static const ps_scale_sink sink = {.put = ignore_scale};
+	const struct first_layer *f = context;
+	ps_engine *e = &f->in->engine;
+
+	return ps_rounding_scales(&f->config, &f->in->lookup, &f->plan->rounding,
+				  &e->session->context, &e->arena, &sink);
+}
+
+static int add_first_layer(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+{
+	struct first_layer first = {.in = in, .plan = plan, .config = *in->engine.config};
+
+	first.config.layers = 1;
+	return ps_forecast_add(f, plan->method == PS_PRUNE_RTN ? round_first : draw_first, &first,
+			       (double)in->engine.config->layers);
 }
 
 static int add_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
@@ -59,8 +75,8 @@ static int add_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *p
 	ps_wanda_stats stats;
 	int rc;
 
-	if (plan->method == PS_PRUNE_RANDOM)
-		return add_drawing(f, in, plan);
+	if (plan->method == PS_PRUNE_RANDOM || plan->method == PS_PRUNE_RTN)
+		return add_first_layer(f, in, plan);
 	if (plan->method == PS_PRUNE_MAGNITUDE)
 		return ps_forecast_masks(f, &plan->options, NULL);
 	rc = add_statistics(f, in, plan, &stats);
@@ -78,6 +94,7 @@ int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_e
 		rc = add_masks(&f, in, plan);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, out, ps_mask_data_bytes(in->engine.config), 1);
+	ps_forecast_write(&f, out,
+			  ps_edit_data_bytes(in->engine.config, ps_prune_plan_rounds(plan)), 1);
 	return ps_forecast_end(&f, result);
 }

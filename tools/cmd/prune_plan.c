@@ -5,11 +5,13 @@
 
 #include "core/base/number.h"
 
-#define GROUP_MAX 1024 /* M of N:M */
+#define GROUP_MAX 1024    /* M of N:M */
+#define GROUP_COLUMNS 128 /* of --group 128 */
 
 static const char *const method_names[] = {[PS_PRUNE_MAGNITUDE] = "magnitude",
 					   [PS_PRUNE_WANDA] = "wanda",
-					   [PS_PRUNE_RANDOM] = "random"};
+					   [PS_PRUNE_RANDOM] = "random",
+					   [PS_PRUNE_RTN] = "rtn"};
 static const char *const scope_names[] = {
 	[PS_SCOPE_ROW] = "row", [PS_SCOPE_MATRIX] = "matrix", [PS_SCOPE_GLOBAL] = "global"};
 static const char *const calibration_names[] = {
@@ -29,9 +31,31 @@ static int parse_method(const ps_prune_args *args, ps_prune_plan *plan, ps_diag 
 	const int method = find_name(args->method, method_names, PS_PRUNE_METHODS);
 
 	if (method < 0)
-		return ps_fail(diag, PS_EUSAGE, "--method %s: must be magnitude, wanda or random",
+		return ps_fail(diag, PS_EUSAGE,
+			       "--method %s: must be magnitude, wanda, random or rtn",
 			       args->method);
 	plan->method = (ps_prune_method)method;
+	return 0;
+}
+
+/* Rounding takes nothing of what pruning takes. */
+static int parse_rounding(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	static const char *const groups[] = {"row", "128"};
+	const int group = args->group ? find_name(args->group, groups, 2) : 0;
+
+	if (args->bits < PS_ROUNDING_BITS_LEAST || args->bits > PS_ROUNDING_BITS_MOST)
+		return ps_fail(diag, PS_EUSAGE, "--bits %lld: --method rtn wants %d to %d",
+			       (long long)args->bits, PS_ROUNDING_BITS_LEAST,
+			       PS_ROUNDING_BITS_MOST);
+	if (group < 0)
+		return ps_fail(diag, PS_EUSAGE, "--group %s: must be row or 128", args->group);
+	if (args->nm || args->sparsity >= 0 || args->scope || args->like || args->pool_embedding)
+		return ps_fail(diag, PS_EUSAGE,
+			       "rtn takes no --sparsity, --nm, --scope, --like or "
+			       "--pool-embedding: it rounds, and prunes nothing");
+	plan->rounding =
+		(ps_rounding_rule){.bits = (int)args->bits, .group = group ? GROUP_COLUMNS : 0};
 	return 0;
 }
 
@@ -98,6 +122,16 @@ static int parse_scope(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 	return 0;
 }
 
+static int parse_pruning(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
+{
+	int rc;
+
+	if (args->bits || args->group)
+		return ps_fail(diag, PS_EUSAGE, "--bits and --group go with --method rtn");
+	rc = parse_sparsity(args, plan, diag);
+	return rc ? rc : parse_scope(args, plan, diag);
+}
+
 static int parse_calibration(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
 {
 	int calibration = args->stats ? PS_CALIBRATION_DENSE : PS_CALIBRATION_SEQUENTIAL;
@@ -141,9 +175,8 @@ int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 				.like = args->like};
 	rc = parse_method(args, plan, diag);
 	if (!rc)
-		rc = parse_sparsity(args, plan, diag);
-	if (!rc)
-		rc = parse_scope(args, plan, diag);
+		rc = plan->method == PS_PRUNE_RTN ? parse_rounding(args, plan, diag)
+						  : parse_pruning(args, plan, diag);
 	if (!rc)
 		rc = parse_calibration(args, plan, diag);
 	return rc ? rc : check_method(args, plan, diag);
@@ -181,7 +214,19 @@ int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config
 	return 0;
 }
 
-json_t *ps_prune_plan_options(const ps_prune_plan *plan)
+static json_t *rounding_options(const ps_rounding_rule *rule)
+{
+	json_t *json =
+		json_pack("{s:s, s:i}", "method", method_names[PS_PRUNE_RTN], "bits", rule->bits);
+	json_t *group = rule->group ? json_integer((json_int_t)rule->group) : json_string("row");
+
+	if (!json_object_set_new(json, "group", group))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static json_t *pruning_options(const ps_prune_plan *plan)
 {
 	const ps_prune_options *options = &plan->options;
 	json_t *json = json_pack("{s:s, s:o}", "method", method_names[plan->method], "sparsity",
@@ -205,4 +250,10 @@ json_t *ps_prune_plan_options(const ps_prune_plan *plan)
 		return json;
 	json_decref(json);
 	return NULL;
+}
+
+json_t *ps_prune_plan_options(const ps_prune_plan *plan)
+{
+	return plan->method == PS_PRUNE_RTN ? rounding_options(&plan->rounding)
+					    : pruning_options(plan);
 }

@@ -14,16 +14,18 @@ typedef enum ps_prune_method {
 	PS_PRUNE_MAGNITUDE,
 	PS_PRUNE_WANDA,
 	PS_PRUNE_RANDOM,
+	PS_PRUNE_RTN, /* rounds to nearest instead of pruning */
 	PS_PRUNE_METHODS
 } ps_prune_method;
 typedef enum ps_calibration { PS_CALIBRATION_SEQUENTIAL, PS_CALIBRATION_DENSE } ps_calibration;
 
-/* One mask. */
+/* One mask, or one rounding file. */
 typedef struct ps_prune_plan {
 	ps_prune_method method;
 	ps_calibration calibration; /* of Wanda */
 	ps_prune_options options;   /* like: complete after ps_prune_plan_adopt */
 	uint64_t seed;              /* of a random mask */
+	ps_rounding_rule rounding;  /* of RTN */
 	bool like;                  /* each group has as many zeros as another mask's */
 } ps_prune_plan;
 
@@ -41,6 +43,12 @@ int ps_prune_plan_adopt(ps_prune_plan *plan, const json_t *metadata, double shar
  * columns. */
 int ps_prune_plan_check(const ps_prune_plan *plan, const ps_model_config *config,
 			ps_diag *diag) PS_MUST_USE;
+
+/* The rule of a plan that rounds; NULL: it prunes. */
+static inline const ps_rounding_rule *ps_prune_plan_rounds(const ps_prune_plan *plan)
+{
+	return plan->method == PS_PRUNE_RTN ? &plan->rounding : NULL;
+}
 
 /* The plan as the options of a mask's provenance. A new reference; NULL: no memory. */
 json_t *ps_prune_plan_options(const ps_prune_plan *plan);

@@ -28,14 +28,23 @@ static int open_stats(ps_prune_inputs *in, const char *path)
 	return ps_engine_check_source(&in->engine, &in->stats_file.file);
 }
 
+static ps_bitmap mask_of(const ps_edit_file *mask, int layer, ps_projection projection,
+			 const ps_model_config *config)
+{
+	ps_bitmap b = {.bits = ps_edit_file_find(mask, layer, projection).keep};
+
+	ps_projection_shape(config, projection, &b.rows, &b.cols);
+	return b;
+}
+
 /* The share of zeros among all projections. */
-static double share_of_zeros(const ps_mask_file *mask, const ps_model_config *config)
+static double share_of_zeros(const ps_edit_file *mask, const ps_model_config *config)
 {
 	uint64_t weights = 0, kept = 0;
 
 	for (size_t i = 0; i < config->layers * PS_PROJECTIONS; i++) {
-		const ps_bitmap b = ps_mask_file_find(mask, (int)(i / PS_PROJECTIONS),
-						      (ps_projection)(i % PS_PROJECTIONS), config);
+		const ps_bitmap b = mask_of(mask, (int)(i / PS_PROJECTIONS),
+					    (ps_projection)(i % PS_PROJECTIONS), config);
 
 		weights += (uint64_t)b.rows * b.cols;
 		kept += b.bits ? ps_bitmap_count(b.bits, b.rows, b.cols)
@@ -51,6 +60,9 @@ static int open_like(ps_prune_inputs *in, const char *path, ps_prune_plan *plan)
 	if (rc)
 		return rc;
 	in->like = &in->like_file;
+	if (in->like->rounds)
+		return ps_fail(&in->engine.session->diag, PS_EINPUT,
+			       "--like %s: is a rounding file: it has no zeros", path);
 	return ps_prune_plan_adopt(plan, in->like->file.metadata,
 				   share_of_zeros(in->like, in->engine.config),
 				   &in->engine.session->diag);
@@ -76,7 +88,7 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 void ps_prune_close(ps_prune_inputs *in)
 {
 	if (in->like)
-		ps_mask_file_close(&in->like_file);
+		ps_edit_file_close(&in->like_file);
 	if (in->stats)
 		ps_stats_file_close(&in->stats_file);
 	if (in->tokens)
@@ -95,6 +107,8 @@ static size_t method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan)
 		return ps_wanda_bytes(config, threads) + ps_wanda_stats_bytes(config);
 	case PS_PRUNE_RANDOM:
 		return ps_random_bytes(config);
+	case PS_PRUNE_RTN:
+		return ps_rounding_bytes(config, &plan->rounding);
 	default:
 		return ps_magnitude_bytes(config, threads);
 	}
@@ -118,6 +132,32 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *pla
 
 /* --- one mask --- */
 
+/* A mask or a rounding on its way into its file. */
+struct output {
+	ps_edit_writer *writer;
+	ps_diag *diag;
+};
+
+static int put_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
+		    uint64_t dropped)
+{
+	const struct output *output = self;
+
+	return ps_edit_writer_add(output->writer, layer, projection, mask, dropped, output->diag);
+}
+
+static ps_mask_sink mask_sink(struct output *output)
+{
+	return (ps_mask_sink){.self = output, .put = put_mask};
+}
+
+static int put_scales(void *self, int layer, ps_projection projection, const float *scale)
+{
+	const struct output *output = self;
+
+	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, output->diag);
+}
+
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 {
 	const ps_model_config *config = in->engine.config;
@@ -129,8 +169,9 @@ void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 					   stats->mean[i] + layer * stats->cols[i]);
 }
 
-static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_mask_sink *sink)
+static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
 {
+	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 	const ps_context *context = &e->session->context;
 	ps_windows windows = {0};
@@ -144,7 +185,7 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 	if (in->tokens)
 		windows = ps_engine_windows(e, in->tokens, 0, in->tokens->windows);
 	if (plan->calibration == PS_CALIBRATION_SEQUENTIAL)
-		return ps_wanda_prune_sequential(&pass, &plan->options, context, &e->arena, sink);
+		return ps_wanda_prune_sequential(&pass, &plan->options, context, &e->arena, &sink);
 	if (in->stats) {
 		ps_prune_read_stats(in, &stats);
 	} else {
@@ -153,14 +194,14 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 	}
 	return rc ? rc
 		  : ps_wanda_prune_dense(e->config, &in->lookup, &stats, &plan->options, context,
-					 &e->arena, sink);
+					 &e->arena, &sink);
 }
 
 static ps_bitmap find_like(void *self, int layer, ps_projection projection)
 {
 	const ps_prune_inputs *in = self;
 
-	return ps_mask_file_find(in->like, layer, projection, in->engine.config);
+	return mask_of(in->like, layer, projection, in->engine.config);
 }
 
 ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_plan *plan,
@@ -171,28 +212,40 @@ ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_pl
 		.options = plan->options, .seed = plan->seed, .like = plan->like ? lookup : NULL};
 }
 
-static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_mask_sink *sink)
+static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
 {
+	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 	ps_mask_lookup lookup;
 	const ps_random_rule rule = ps_prune_random_rule(in, plan, &lookup);
 
-	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, sink);
+	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, &sink);
 }
 
-static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_mask_sink *sink)
+static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
 {
+	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 
 	return ps_magnitude_prune(e->config, &in->lookup, &plan->options, &e->session->context,
-				  &e->arena, sink);
+				  &e->arena, &sink);
+}
+
+static int prune_rtn(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
+{
+	const ps_scale_sink sink = {.self = output, .put = put_scales};
+	ps_engine *e = &in->engine;
+
+	return ps_rounding_scales(e->config, &in->lookup, &plan->rounding, &e->session->context,
+				  &e->arena, &sink);
 }
 
 static int (*const methods[PS_PRUNE_METHODS])(ps_prune_inputs *in, const ps_prune_plan *plan,
-					      const ps_mask_sink *sink) = {
+					      struct output *output) = {
 	[PS_PRUNE_MAGNITUDE] = prune_magnitude,
 	[PS_PRUNE_WANDA] = prune_wanda,
 	[PS_PRUNE_RANDOM] = prune_random,
+	[PS_PRUNE_RTN] = prune_rtn,
 };
 
 /* The digest of an input among those of the provenance. Not 0: no memory. */
@@ -224,7 +277,7 @@ static json_t *make_provenance(const ps_prune_inputs *in, const ps_prune_plan *p
 }
 
 int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
-		  bool *done, ps_mask_totals *totals)
+		  bool *done, ps_edit_totals *totals)
 {
 	ps_session *s = in->engine.session;
 	json_t *provenance = make_provenance(in, plan);
@@ -236,34 +289,21 @@ int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps
 	json_decref(provenance);
 	if (rc || !*done)
 		return rc;
-	*totals = ps_mask_file_totals(&found);
+	*totals = ps_edit_file_totals(&found);
 	ps_safetensors_close(&found);
 	return 0;
-}
-
-/* A mask on its way into its file. */
-struct output {
-	ps_mask_writer *writer;
-	ps_diag *diag;
-};
-
-static int put_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
-		    uint64_t dropped)
-{
-	const struct output *output = self;
-
-	return ps_mask_writer_add(output->writer, layer, projection, mask, dropped, output->diag);
 }
 
 static int begin_output(struct output *output, const ps_prune_inputs *in, const ps_prune_plan *plan,
 			const char *path)
 {
 	json_t *provenance = make_provenance(in, plan);
-	const ps_mask_spec spec = {.path = path,
+	const ps_edit_spec spec = {.path = path,
 				   .config = in->engine.config,
 				   .provenance = provenance,
+				   .rule = ps_prune_plan_rounds(plan),
 				   .sparsity = plan->options.sparsity};
-	int rc = provenance ? ps_mask_writer_create(&output->writer, &ps_sys_linux, &spec,
+	int rc = provenance ? ps_edit_writer_create(&output->writer, &ps_sys_linux, &spec,
 						    output->diag)
 			    : ps_fail(output->diag, PS_EBUDGET, "%s: no memory for its provenance",
 				      path);
@@ -273,21 +313,20 @@ static int begin_output(struct output *output, const ps_prune_inputs *in, const 
 }
 
 int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
-		  ps_mask_totals *totals)
+		  ps_edit_totals *totals)
 {
 	ps_engine *e = &in->engine;
 	struct output output = {.diag = &e->session->diag};
-	const ps_mask_sink sink = {.self = &output, .put = put_mask};
 	size_t mark = ps_arena_mark(&e->arena);
 	int rc = begin_output(&output, in, plan, out);
 
 	if (rc)
 		return rc;
-	rc = methods[plan->method](in, plan, &sink);
+	rc = methods[plan->method](in, plan, &output);
 	ps_arena_rewind(&e->arena, mark);
 	if (rc) {
-		ps_mask_writer_abort(output.writer);
+		ps_edit_writer_abort(output.writer);
 		return rc;
 	}
-	return ps_mask_writer_commit(output.writer, totals, output.diag);
+	return ps_edit_writer_commit(output.writer, totals, output.diag);
 }

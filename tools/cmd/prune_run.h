@@ -1,4 +1,5 @@
 /* tools/cmd/prune_run.h: the work of `prune`: what masks are made from, and one mask made from it.
+ * A rounding file counts as a mask here.
  *
  * The inputs are opened once and serve one mask after the other:
  *
@@ -7,9 +8,10 @@
 #ifndef PS_TOOLS_CMD_PRUNE_RUN_H
 #define PS_TOOLS_CMD_PRUNE_RUN_H
 
-#include "io/mask_file.h"
+#include "io/edit_writer.h"
 #include "io/stats_file.h"
 #include "prune/random.h"
+#include "prune/rounding.h"
 #include "prune/wanda.h"
 #include "tools/cmd/prune_plan.h"
 #include "tools/engine/engine.h"
@@ -20,10 +22,10 @@ typedef struct ps_prune_inputs {
 	ps_engine engine;
 	ps_token_file token_file;
 	ps_stats_file stats_file;
-	ps_mask_file like_file;
+	ps_edit_file like_file;
 	const ps_token_file *tokens; /* &token_file; NULL: none */
 	const ps_stats_file *stats;  /* &stats_file; NULL: none */
-	const ps_mask_file *like;    /* &like_file; NULL: none */
+	const ps_edit_file *like;    /* &like_file; NULL: none */
 	ps_weight_lookup lookup;     /* the dense weights in the mapping */
 } ps_prune_inputs;
 
@@ -42,7 +44,7 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *pla
 
 /* *done: the mask is there already; *totals are then its own. */
 int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
-		  bool *done, ps_mask_totals *totals) PS_MUST_USE;
+		  bool *done, ps_edit_totals *totals) PS_MUST_USE;
 
 /* Takes statistics from the engine's arena and reads them from the file. */
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
@@ -55,6 +57,6 @@ ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_pl
 /* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the
  * end. */
 int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
-		  ps_mask_totals *totals) PS_MUST_USE;
+		  ps_edit_totals *totals) PS_MUST_USE;
 
 #endif

@@ -34,16 +34,16 @@ int ps_engine_check_source(const ps_engine *e, const ps_safetensors *file)
 						  ps_checkpoint_folder(e->checkpoint), ours});
 }
 
-int ps_engine_open_mask(const ps_engine *e, const char *path, ps_mask_file *mask)
+int ps_engine_open_mask(const ps_engine *e, const char *path, ps_edit_file *mask)
 {
-	int rc = ps_mask_file_open(mask, &ps_sys_linux, path, e->config, ps_engine_wanted(e),
+	int rc = ps_edit_file_open(mask, &ps_sys_linux, path, e->config, ps_engine_wanted(e),
 				   &e->session->diag);
 
 	if (rc)
 		return rc;
 	rc = ps_engine_check_source(e, &mask->file);
 	if (rc)
-		ps_mask_file_close(mask);
+		ps_edit_file_close(mask);
 	return rc;
 }
 
@@ -245,7 +245,7 @@ void ps_engine_close(ps_engine *e)
 		munmap(e->hidden, e->spill_bytes);
 	ps_checkpoint_close(e->checkpoint);
 	if (e->masked)
-		ps_mask_file_close(&e->mask);
+		ps_edit_file_close(&e->mask);
 	ps_arena_destroy(&e->arena);
 	*e = (ps_engine){0};
 }
@@ -317,7 +317,7 @@ static bool set_digest(json_t *object, const char *name, uint64_t digest)
 }
 
 json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
-				    const ps_mask_file *mask, const ps_token_file *tokens)
+				    const ps_edit_file *mask, const ps_token_file *tokens)
 {
 	json_t *inputs = json_object(), *p;
 

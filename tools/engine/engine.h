@@ -1,5 +1,5 @@
 /* tools/engine/engine.h: a model that is ready to compute: checkpoint, mask, memory plan, forward
- * pass, output head.
+ * pass, output head. A mask may be a rounding file as well (io/edit_file.h).
  *
  * A command goes through four steps:
  *   1. ps_engine_open reads the headers and checks that model and mask belong together.
@@ -25,7 +25,7 @@ typedef struct ps_engine {
 	ps_checkpoint *checkpoint;
 	const ps_model_config *config;
 	uint64_t model_digest;
-	ps_mask_file mask;
+	ps_edit_file mask;
 	bool masked; /* else dense, and mask is not open */
 	ps_arena arena;
 	ps_weight_source source;
@@ -44,7 +44,7 @@ int ps_engine_open(ps_engine *engine, ps_session *session, const char *model,
 
 /* Opens a mask of the engine's model. One of another tool is noted as unverified, one of another
  * model is PS_EINPUT, or with --force-mismatch noted (tools/run/belonging.h). */
-int ps_engine_open_mask(const ps_engine *engine, const char *path, ps_mask_file *mask) PS_MUST_USE;
+int ps_engine_open_mask(const ps_engine *engine, const char *path, ps_edit_file *mask) PS_MUST_USE;
 /* The same two notes for another file that was made from a model. */
 int ps_engine_check_source(const ps_engine *engine, const ps_safetensors *file) PS_MUST_USE;
 /* The model's digest for readers that compare it; NULL with --force-mismatch. */
@@ -120,7 +120,7 @@ json_t *ps_engine_provenance(const ps_engine *engine, const char *command,
 			     const ps_token_file *tokens);
 /* The same with another mask than the engine's. mask NULL: dense. */
 json_t *ps_engine_provenance_masked(const ps_engine *engine, const char *command,
-				    const ps_mask_file *mask, const ps_token_file *tokens);
+				    const ps_edit_file *mask, const ps_token_file *tokens);
 
 /* The folder part of a path ("." when it has none) into out (PATH_MAX bytes); returns out. */
 char *ps_path_folder(const char *path, char *out);

@@ -26,25 +26,23 @@ void ps_variants_close(ps_variants *v)
 {
 	for (size_t i = 0; v->item && i < v->count; i++)
 		if (v->item[i].masked)
-			ps_mask_file_close(&v->item[i].mask);
+			ps_edit_file_close(&v->item[i].mask);
 	free(v->item);
 	*v = (ps_variants){0};
 }
 
-const ps_mask_file *ps_variant_mask(const ps_variants *v, size_t index)
+const ps_edit_file *ps_variant_mask(const ps_variants *v, size_t index)
 {
 	return v->item[index].masked ? &v->item[index].mask : NULL;
 }
 
 static void attach(const ps_variants *v, size_t index, int layer, ps_layer_weights *weights)
 {
-	const ps_mask_file *mask = ps_variant_mask(v, index);
+	const ps_edit_file *mask = ps_variant_mask(v, index);
 
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		weights->projection[p].keep =
-			mask ? ps_mask_file_find(mask, layer, (ps_projection)p, v->engine->config)
-					.bits
-			     : NULL;
+		weights->projection[p].edit =
+			mask ? ps_edit_file_find(mask, layer, (ps_projection)p) : (ps_edit){0};
 }
 
 /* Embeds the windows once; every variant begins with a copy. */

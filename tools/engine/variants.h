@@ -1,8 +1,9 @@
-/* tools/engine/variants.h: one model under several masks in one forward pass. A layer's weights are
+/* tools/engine/variants.h: one model under several edits in one forward pass. A layer's weights are
  * read once for all.
  *
- * A variant is the dense model, or the model under one mask. For each layer the pass acquires the
- * weights, then takes every variant's hidden states through them under that variant's bitmaps. It
+ * A variant is the dense model, or the model under one mask or rounding (io/edit_file.h; "mask"
+ * below is either). For each layer the pass acquires the weights, then takes every variant's hidden
+ * states through them under that variant's edits. It
  * releases the layer as soon as it is packed for the last variant. The hidden states of all
  * variants are in memory at once. Each variant gets the bits that a pass of its own would give
  * it. */
@@ -12,7 +13,7 @@
 #include "tools/engine/engine.h"
 
 typedef struct ps_variant {
-	ps_mask_file mask;
+	ps_edit_file mask;
 	bool masked;   /* else dense, and mask is not open */
 	float *hidden; /* (pass_tokens, D), in the engine's arena; NULL: it takes no part */
 	int last;      /* the layer to stop at in this pass; -1: it takes no part in it */
@@ -32,7 +33,7 @@ int ps_variant_open(ps_variants *variants, size_t index, const char *mask) PS_MU
 void ps_variants_close(ps_variants *variants); /* before its engine; a zeroed one is allowed */
 
 /* A variant's mask; NULL: it is dense. */
-const ps_mask_file *ps_variant_mask(const ps_variants *variants, size_t index);
+const ps_edit_file *ps_variant_mask(const ps_variants *variants, size_t index);
 
 /* Called after each layer of a variant with its hidden states (rows, D). A code other than 0 ends
  * the pass. */

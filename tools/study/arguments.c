@@ -33,6 +33,7 @@ static const ps_argument prune_rows[] = {
 	FIELD(T, scope, TEXT, OPTION),    FIELD(T, calibration, TEXT, OPTION),
 	FIELD(T, tokens, TEXT, INPUT),    FIELD(T, stats, TEXT, INPUT),
 	FIELD(T, nm, TEXT, OPTION),       FIELD(T, out, TEXT, OUTPUT),
+	FIELD(T, bits, INT, OPTION),      FIELD(T, group, TEXT, OPTION),
 	FIELD(T, like, TEXT, INPUT),      FIELD(T, seed, SEED, OPTION),
 	FIELD(T, sparsity, REAL, OPTION), FIELD(T, pool_embedding, BOOL, OPTION),
 	FIELD(T, replace, BOOL, FREE),    FIELD(T, dry_run, BOOL, FREE),

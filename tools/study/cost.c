@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "core/base/checked.h"
+#include "io/edit_writer.h"
 #include "io/file.h"
-#include "io/mask_file.h"
 #include "tools/study/correction.h"
 #include "tools/study/estimate.h"
 
@@ -219,7 +219,7 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 	case PS_STEP_TOKENIZE:
 		return (uint64_t)(tokenize->windows * tokenize->window) * sizeof(int32_t);
 	case PS_STEP_PRUNE:
-		return ps_mask_data_bytes(&m->config);
+		return ps_edit_data_bytes(&m->config, NULL);
 	case PS_STEP_CACHE:
 		return ps_graph_cache_bytes(g, m);
 	case PS_STEP_TRAIN:

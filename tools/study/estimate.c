@@ -12,7 +12,7 @@
 #include "io/artefact.h"
 #include "io/cache_shuffle.h"
 #include "io/cache_store.h"
-#include "io/mask_file.h"
+#include "io/edit_writer.h"
 #include "io/row_ahead.h"
 #include "sae/evaluate.h"
 #include "sae/trainers.h"
@@ -247,7 +247,8 @@ double ps_seconds_magnitude(const ps_model_rates *r)
 {
 	ps_estimate estimate = {.compute_seconds = r->magnitude_seconds};
 
-	ps_estimate_write(&estimate, &r->writing, (double)ps_mask_data_bytes(&r->costs.config), 1);
+	ps_estimate_write(&estimate, &r->writing,
+			  (double)ps_edit_data_bytes(&r->costs.config, NULL), 1);
 	return finish(r, &estimate);
 }
 
@@ -267,7 +268,8 @@ double ps_seconds_wanda(const ps_model_rates *r, const ps_wanda_work *w)
 						     .tokens = tokens,
 						     .passes = passes,
 						     .runs = 1});
-	ps_estimate_write(&estimate, &r->writing, (double)ps_mask_data_bytes(&r->costs.config), 1);
+	ps_estimate_write(&estimate, &r->writing,
+			  (double)ps_edit_data_bytes(&r->costs.config, NULL), 1);
 	return finish(r, &estimate);
 }
 

@@ -123,7 +123,7 @@ static struct problem problem_make(size_t tokens, size_t rows, size_t cols, ps_d
 			  .dtype = dtype,
 			  .rows = rows,
 			  .cols = cols,
-			  .keep = masked ? p.keep : NULL};
+			  .edit.keep = masked ? p.keep : NULL};
 	return p;
 }
 
@@ -288,7 +288,7 @@ static void any_split_of_tokens_or_rows_gives_the_same_bits(void **state)
 			low.rows = cut;
 			high.rows = p.rows - cut;
 			high.data = (const char *)p.w.data + cut * p.cols * sizeof(uint16_t);
-			high.keep = p.w.keep + cut * row_bytes;
+			high.edit.keep = p.w.edit.keep + cut * row_bytes;
 			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &low, p.y, p.y_stride);
 			ps_matmul_run(b.matmul, p.x, p.x_stride, p.tokens, &high, p.y + cut,
 				      p.y_stride);
@@ -317,11 +317,61 @@ static void masked_weights_give_the_bits_of_zeroed_weights(void **state)
 			masked = copy_y(&p);
 			ps_narrow_bf16(p.wide, p.rows * cols, zeroed);
 			p.w.data = zeroed;
-			p.w.keep = NULL;
+			p.w.edit.keep = NULL;
 			run(&b, &p);
 			assert_same_y(&p, masked);
 			free(masked);
 			free(zeroed);
+			bench_close(&b);
+			problem_free(&p);
+		}
+}
+
+/* Edits rows of w as they are packed, and writes them in their own type to `rounded`. */
+static void round_beforehand(const ps_weight *w, char *rounded)
+{
+	const size_t bytes = w->cols * ps_dtype_size(w->dtype);
+	float *values = buffer(w->cols * sizeof *values);
+
+	for (size_t row = 0; row < w->rows; row++) {
+		const ps_edit_place place = {row, 0, w->cols, w->dtype};
+
+		ps_widen((const char *)w->data + row * bytes, w->dtype, w->cols, values);
+		ps_edit_apply(&w->edit, &place, w->cols, values);
+		ps_narrow(values, w->dtype, w->cols, rounded + row * bytes);
+	}
+	free(values);
+}
+
+static void rounded_weights_give_the_bits_of_weights_rounded_before(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_F32, PS_BF16, PS_F16};
+
+	(void)state;
+	for (size_t k = 0; k < KERNELS; k++)
+		for (size_t i = 0; i < 12; i++) {
+			const size_t cols = 1 + 60 * i;
+			const ps_rounding_rule rule = {.bits = i % 2 ? 3 : 8,
+						       .group = i % 4 < 2 ? 0 : 24};
+			const size_t scales = 45 * ps_rounding_groups(&rule, cols);
+			struct problem p = problem_make(29, 45, cols, dtypes[i % 3], false, i);
+			char *rounded = buffer(p.rows * cols * sizeof(float));
+			float *scale = buffer(scales * sizeof *scale), *edited;
+			struct bench b;
+
+			for (size_t s = 0; s < scales; s++)
+				scale[s] = (float)(s % 5) * 0.137f; /* 0 among them */
+			p.w.edit.rounding = (ps_rounding){scale, rule};
+			bench_open(&b, kernels[k], 2, p.tokens, cols);
+			run(&b, &p);
+			edited = copy_y(&p);
+			round_beforehand(&p.w, rounded);
+			p.w = (ps_weight){rounded, p.w.dtype, p.rows, cols, {0}, {0}};
+			run(&b, &p);
+			assert_same_y(&p, edited);
+			free(edited);
+			free(scale);
+			free(rounded);
 			bench_close(&b);
 			problem_free(&p);
 		}
@@ -388,7 +438,7 @@ static void weights_that_are_not_finite_are_found_unless_dropped(void **state)
 			assert_int_equal(ps_weight_check_finite(&p.w, &diag), PS_EINPUT);
 			snprintf(place, sizeof place, "at row %zu, column %zu ", row, col);
 			assert_non_null(strstr(diag.text, place));
-			p.w.keep = p.keep;
+			p.w.edit.keep = p.keep;
 			assert_false(product_is_finite(&b, &p));
 			ps_bitmap_drop(p.keep + row * ps_bitmap_row_bytes(p.cols), col);
 			assert_true(product_is_finite(&b, &p));
@@ -541,7 +591,7 @@ static void packed_weights_give_the_same_bits(void **state)
 		top.rows = 22;
 		rest.rows = p.rows - top.rows;
 		rest.data = (const char *)p.w.data + top.rows * p.cols * ps_dtype_size(p.w.dtype);
-		rest.keep = p.w.keep + top.rows * ps_bitmap_row_bytes(p.cols);
+		rest.edit.keep = p.w.edit.keep + top.rows * ps_bitmap_row_bytes(p.cols);
 		assert_true(ps_panels_pack(&panels, b.pool, (const ps_weight *const[]){&top, &rest},
 					   2));
 		assert_int_equal(panels.rows, p.rows);
@@ -592,7 +642,7 @@ static void paired_weights_give_both_products_in_each_tile(void **state)
 
 		low.rows = high.rows = halves.rows;
 		high.data = (const char *)p.w.data + halves.rows * p.cols * sizeof(uint16_t);
-		high.keep = p.w.keep + halves.rows * ps_bitmap_row_bytes(p.cols);
+		high.edit.keep = p.w.edit.keep + halves.rows * ps_bitmap_row_bytes(p.cols);
 		bench_open_as(&b, precision, kernels[i / 2], 2, p.tokens, p.cols);
 		halves.kernel = panels.kernel = ps_matmul_kernel(b.matmul);
 		halves.a = buffer(p.tokens * halves.rows * sizeof(float));
@@ -681,6 +731,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
 		cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
 		cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
+		cmocka_unit_test(rounded_weights_give_the_bits_of_weights_rounded_before),
 		cmocka_unit_test(dropped_weights_may_be_anything),
 		cmocka_unit_test(weights_that_are_not_finite_are_found_unless_dropped),
 		cmocka_unit_test(no_columns_give_zeros),

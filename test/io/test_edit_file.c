@@ -1,6 +1,7 @@
-/* io/mask_file: masks of this model are found and handed out with its weights, other files are
- * refused, and a written mask reads back. */
+/* io/edit_file and io/edit_writer: masks and roundings of this model are found and handed out with
+ * its weights, other files are refused, and what is written reads back. */
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include "io/artefact.h"
 #include "io/checkpoint.h"
+#include "io/edit_writer.h"
 #include "test/support/support_checkpoint.h"
 
 static const uint64_t model_digest = 0x0123456789abcdefu, other_digest = 0x0123456789abcdf0u;
@@ -65,7 +67,7 @@ static void good_mask(ck_model *model)
 	add_bits(model, DOWN, 8, 2, down_bits);
 }
 
-static int open_mask(const ck_model *model, ps_mask_file *mask, ps_diag *diag)
+static int open_mask(const ck_model *model, ps_edit_file *mask, ps_diag *diag)
 {
 	ck_model named = *model;
 	char path[512];
@@ -74,12 +76,12 @@ static int open_mask(const ck_model *model, ps_mask_file *mask, ps_diag *diag)
 		strcpy(named.tensors[i].file, "mask.safetensors");
 	ck_write_file(folder, "mask.safetensors", &named);
 	snprintf(path, sizeof path, "%s/mask.safetensors", folder);
-	return ps_mask_file_open(mask, &ps_sys_linux, path, config, &model_digest, diag);
+	return ps_edit_file_open(mask, &ps_sys_linux, path, config, &model_digest, diag);
 }
 
 static void refuse(const ck_model *model, const char *want)
 {
-	ps_mask_file mask;
+	ps_edit_file mask;
 	ps_diag diag = {0};
 	int rc = open_mask(model, &mask, &diag);
 
@@ -89,44 +91,39 @@ static void refuse(const ck_model *model, const char *want)
 
 static void finds_the_bits_of_a_projection(void **state)
 {
-	ps_mask_file mask;
-	ps_bitmap bitmap;
+	ps_edit_file mask;
 	uint64_t digest;
 	ck_model model;
 
 	(void)state;
 	good_mask(&model);
 	assert_int_equal(open_mask(&model, &mask, NULL), 0);
-	bitmap = ps_mask_file_find(&mask, 0, PS_DOWN, config);
-	assert_int_equal(bitmap.rows, 8);
-	assert_int_equal(bitmap.cols, 10);
-	assert_memory_equal(bitmap.bits, down_bits, sizeof down_bits);
-	bitmap = ps_mask_file_find(&mask, 1, PS_GATE, config);
-	assert_memory_equal(bitmap.bits, gate_bits, sizeof gate_bits);
-	assert_null(ps_mask_file_find(&mask, 0, PS_GATE, config).bits);
+	assert_false(mask.rounds);
+	assert_memory_equal(ps_edit_file_find(&mask, 0, PS_DOWN).keep, down_bits, sizeof down_bits);
+	assert_memory_equal(ps_edit_file_find(&mask, 1, PS_GATE).keep, gate_bits, sizeof gate_bits);
+	assert_null(ps_edit_file_find(&mask, 0, PS_GATE).keep);
 	digest = mask.digest;
-	ps_mask_file_close(&mask);
+	ps_edit_file_close(&mask);
 	assert_int_equal(open_mask(&model, &mask, NULL), 0);
 	assert_true(mask.digest == digest);
-	ps_mask_file_close(&mask);
+	ps_edit_file_close(&mask);
 	model.tensors[0].data = down_bits;
 	assert_int_equal(open_mask(&model, &mask, NULL), 0);
 	assert_true(mask.digest != digest);
-	ps_mask_file_close(&mask);
+	ps_edit_file_close(&mask);
 }
 
 static void understands_the_prefixes_of_checkpoints(void **state)
 {
-	ps_mask_file mask;
+	ps_edit_file mask;
 	ck_model model;
 
 	(void)state;
 	memset(&model, 0, sizeof model);
 	add_bits(&model, "language_model." GATE, 10, 1, gate_bits);
 	assert_int_equal(open_mask(&model, &mask, NULL), 0);
-	assert_memory_equal(ps_mask_file_find(&mask, 1, PS_GATE, config).bits, gate_bits,
-			    sizeof gate_bits);
-	ps_mask_file_close(&mask);
+	assert_memory_equal(ps_edit_file_find(&mask, 1, PS_GATE).keep, gate_bits, sizeof gate_bits);
+	ps_edit_file_close(&mask);
 	add_bits(&model, GATE, 10, 1, gate_bits);
 	refuse(&model, "another mask too");
 }
@@ -134,7 +131,7 @@ static void understands_the_prefixes_of_checkpoints(void **state)
 static void hands_the_bits_out_with_the_weights(void **state)
 {
 	static const ps_backend backends[] = {PS_IO_AUTO, PS_IO_PREAD, PS_IO_MMAP};
-	ps_mask_file mask;
+	ps_edit_file mask;
 	ck_model model;
 
 	(void)state;
@@ -166,16 +163,16 @@ static void hands_the_bits_out_with_the_weights(void **state)
 						 0);
 				for (int p = 0; p < (int)PS_PROJECTIONS; p++)
 					assert_ptr_equal(
-						weights.projection[p].keep,
-						masked ? ps_mask_file_find(&mask, layer,
-									   (ps_projection)p, config)
-								 .bits
+						weights.projection[p].edit.keep,
+						masked ? ps_edit_file_find(&mask, layer,
+									   (ps_projection)p)
+								 .keep
 						       : NULL);
 				source.release_layer(source.self, layer);
 			}
 			ps_arena_destroy(&arena);
 		}
-	ps_mask_file_close(&mask);
+	ps_edit_file_close(&mask);
 }
 
 static void refuses_masks_of_other_shapes(void **state)
@@ -307,42 +304,41 @@ static void flip(const char *path, long at, int bit)
 static void finds_any_flipped_bit_of_its_own_masks(void **state)
 {
 	char path[512];
-	ps_mask_file mask;
+	ps_edit_file mask;
 	long first;
 
 	(void)state;
 	write_artefact(path, sizeof path);
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
+	assert_int_equal(ps_edit_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
 			 0);
-	assert_memory_equal(ps_mask_file_find(&mask, 0, PS_DOWN, config).bits, down_bits,
-			    sizeof down_bits);
+	assert_memory_equal(ps_edit_file_find(&mask, 0, PS_DOWN).keep, down_bits, sizeof down_bits);
 	first = (long)mask.file.data_offset;
-	ps_mask_file_close(&mask);
+	ps_edit_file_close(&mask);
 	for (long at = first; at < first + (long)(sizeof down_bits + sizeof gate_bits); at++)
 		for (int bit = 0; bit < 8; bit++) {
 			ps_diag diag = {0};
 
 			flip(path, at, bit);
-			assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config,
+			assert_int_equal(ps_edit_file_open(&mask, &ps_sys_linux, path, config,
 							   &model_digest, &diag),
 					 PS_EINPUT);
 			assert_non_null(strstr(diag.text, "offset"));
 			flip(path, at, bit);
 		}
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &other_digest, NULL),
+	assert_int_equal(ps_edit_file_open(&mask, &ps_sys_linux, path, config, &other_digest, NULL),
 			 PS_EINPUT);
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, NULL, NULL), 0);
-	ps_mask_file_close(&mask);
+	assert_int_equal(ps_edit_file_open(&mask, &ps_sys_linux, path, config, NULL, NULL), 0);
+	ps_edit_file_close(&mask);
 }
 
-static ps_mask_writer *begin_mask(const char *path)
+static ps_edit_writer *begin_mask(const char *path)
 {
 	json_t *provenance = json_pack("{s:{s:s}}", "inputs", "model", "0123456789abcdef");
-	const ps_mask_spec spec = {
+	const ps_edit_spec spec = {
 		.path = path, .config = config, .provenance = provenance, .sparsity = 0.5};
-	ps_mask_writer *writer;
+	ps_edit_writer *writer;
 
-	assert_int_equal(ps_mask_writer_create(&writer, &ps_sys_linux, &spec, NULL), 0);
+	assert_int_equal(ps_edit_writer_create(&writer, &ps_sys_linux, &spec, NULL), 0);
 	json_decref(provenance);
 	return writer;
 }
@@ -364,9 +360,9 @@ static void a_written_mask_reads_back(void **state)
 	uint8_t bits[256];
 	size_t rows, cols;
 	uint64_t dropped = 0, weights = 0;
-	ps_mask_writer *writer;
-	ps_mask_totals totals;
-	ps_mask_file mask;
+	ps_edit_writer *writer;
+	ps_edit_totals totals;
+	ps_edit_file mask;
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/written.safetensors", folder);
@@ -376,32 +372,34 @@ static void a_written_mask_reads_back(void **state)
 			uint64_t gone = make_bits(bits, layer, (ps_projection)p, &rows, &cols);
 			const ps_bitmap one = {.bits = bits, .rows = rows, .cols = cols};
 
-			assert_int_equal(ps_mask_writer_add(writer, layer, (ps_projection)p, &one,
+			assert_int_equal(ps_edit_writer_add(writer, layer, (ps_projection)p, &one,
 							    gone, NULL),
 					 0);
 			dropped += gone;
 			weights += rows * cols;
 		}
-	assert_int_equal(ps_mask_writer_commit(writer, &totals, NULL), 0);
+	assert_int_equal(ps_edit_writer_commit(writer, &totals, NULL), 0);
 	assert_true(totals.tensors == config->layers * PS_PROJECTIONS);
 	assert_true(totals.dropped == dropped && totals.weights == weights);
-	assert_int_equal(ps_mask_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
+	assert_int_equal(ps_edit_file_open(&mask, &ps_sys_linux, path, config, &model_digest, NULL),
 			 0);
 	for (int layer = 0; layer < (int)config->layers; layer++)
 		for (int p = 0; p < PS_PROJECTIONS; p++) {
 			uint64_t gone = make_bits(bits, layer, (ps_projection)p, &rows, &cols);
-			ps_bitmap found = ps_mask_file_find(&mask, layer, (ps_projection)p, config);
+			const uint8_t *found =
+				ps_edit_file_find(&mask, layer, (ps_projection)p).keep;
 			char name[96];
 			const json_t *note = json_object_get(
 				json_object_get(mask.file.metadata, "tensors"),
 				ps_projection_tensor(layer, (ps_projection)p, name));
 
-			assert_memory_equal(found.bits, bits, rows * ps_bitmap_row_bytes(cols));
+			assert_memory_equal(found, bits, rows * ps_bitmap_row_bytes(cols));
 			assert_int_equal(json_integer_value(json_object_get(note, "dropped")),
 					 gone);
 		}
-	assert_int_equal(mask.file.file_bytes - mask.file.data_offset, ps_mask_data_bytes(config));
-	ps_mask_file_close(&mask);
+	assert_int_equal(mask.file.file_bytes - mask.file.data_offset,
+			 ps_edit_data_bytes(config, NULL));
+	ps_edit_file_close(&mask);
 }
 
 static void masks_out_of_order_are_refused_and_leave_nothing(void **state)
@@ -411,14 +409,135 @@ static void masks_out_of_order_are_refused_and_leave_nothing(void **state)
 	size_t rows, cols;
 	uint64_t gone = make_bits(bits, 0, PS_K, &rows, &cols);
 	const ps_bitmap one = {.bits = bits, .rows = rows, .cols = cols};
-	ps_mask_writer *writer;
+	ps_edit_writer *writer;
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/out-of-order.safetensors", folder);
 	writer = begin_mask(path);
-	assert_int_equal(ps_mask_writer_add(writer, 0, PS_K, &one, gone, NULL), PS_EFAILED);
-	ps_mask_writer_abort(writer);
+	assert_int_equal(ps_edit_writer_add(writer, 0, PS_K, &one, gone, NULL), PS_EFAILED);
+	ps_edit_writer_abort(writer);
 	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Scales of a projection: another number for each. */
+static size_t make_scales(float *scale, int layer, ps_projection p)
+{
+	const ps_rounding_rule rule = {4, 3};
+	size_t rows, cols, count;
+
+	ps_projection_shape(config, p, &rows, &cols);
+	count = rows * ps_rounding_groups(&rule, cols);
+	for (size_t i = 0; i < count; i++)
+		scale[i] = (float)(100 * layer + 10 * (int)p + 1) + (float)i / 64;
+	return count;
+}
+
+/* Writes a rounding of all projections whose first scale of layer 1's gate_proj is `special`. */
+static void write_rounding(char *path, size_t size, float special)
+{
+	const ps_rounding_rule rule = {4, 3};
+	json_t *provenance = json_pack("{s:{s:s}}", "inputs", "model", "0123456789abcdef");
+	const ps_edit_spec spec = {
+		.path = path, .config = config, .provenance = provenance, .rule = &rule};
+	ps_edit_writer *writer;
+	ps_edit_totals totals;
+	float scale[64];
+
+	snprintf(path, size, "%s/rounding.safetensors", folder);
+	assert_int_equal(ps_edit_writer_create(&writer, &ps_sys_linux, &spec, NULL), 0);
+	json_decref(provenance);
+	for (int layer = 0; layer < (int)config->layers; layer++)
+		for (int p = 0; p < PS_PROJECTIONS; p++) {
+			make_scales(scale, layer, (ps_projection)p);
+			if (layer == 1 && p == PS_GATE)
+				scale[0] = special;
+			assert_int_equal(ps_edit_writer_add_scales(writer, layer, (ps_projection)p,
+								   scale, NULL),
+					 0);
+		}
+	assert_int_equal(ps_edit_writer_commit(writer, &totals, NULL), 0);
+	assert_true(totals.tensors == config->layers * PS_PROJECTIONS && !totals.dropped);
+}
+
+static void a_written_rounding_reads_back(void **state)
+{
+	char path[512];
+	float scale[64];
+	ps_edit_file edit;
+
+	(void)state;
+	make_scales(scale, 1, PS_GATE);
+	write_rounding(path, sizeof path, scale[0]);
+	assert_int_equal(ps_edit_file_open(&edit, &ps_sys_linux, path, config, &model_digest, NULL),
+			 0);
+	assert_true(edit.rounds && edit.rule.bits == 4 && edit.rule.group == 3);
+	assert_string_equal(ps_edit_file_word(&edit), "rounding file");
+	for (int layer = 0; layer < (int)config->layers; layer++)
+		for (int p = 0; p < PS_PROJECTIONS; p++) {
+			const ps_edit found = ps_edit_file_find(&edit, layer, (ps_projection)p);
+
+			assert_null(found.keep);
+			assert_memory_equal(found.rounding.scale, scale,
+					    sizeof *scale *
+						    make_scales(scale, layer, (ps_projection)p));
+			assert_int_equal(found.rounding.rule.group, 3);
+		}
+	assert_int_equal(edit.file.file_bytes - edit.file.data_offset,
+			 ps_edit_data_bytes(config, &edit.rule));
+	ps_edit_file_close(&edit);
+	assert_int_equal(ps_edit_file_open(&edit, &ps_sys_linux, path, config, &other_digest, NULL),
+			 PS_EINPUT);
+}
+
+static void refuses_scales_that_cannot_be(void **state)
+{
+	static const float bad[] = {-1, NAN, INFINITY, 3e38f}; /* 3e38 times 7 is no float */
+	char path[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ps_edit_file edit;
+		ps_diag diag = {0};
+
+		write_rounding(path, sizeof path, bad[i]);
+		assert_int_equal(
+			ps_edit_file_open(&edit, &ps_sys_linux, path, config, &model_digest, &diag),
+			PS_EINPUT);
+		assert_non_null(strstr(diag.text, GATE ": the scale"));
+	}
+}
+
+static void refuses_roundings_that_do_not_fit(void **state)
+{
+	static const struct {
+		const char *metadata, *dtype, *want;
+		size_t rows, cols;
+	} cases[] = {
+		{"\\\"bits\\\":4,\\\"group\\\":\\\"row\\\"", "F32", "F32 [10, 1] is expected", 10,
+		 2},
+		{"\\\"bits\\\":4,\\\"group\\\":\\\"row\\\"", "U8", "F32 [10, 1] is expected", 10,
+		 1},
+		{"\\\"bits\\\":4,\\\"group\\\":5", "F32", "the rounding file belongs", 10, 1},
+		{"\\\"bits\\\":2,\\\"group\\\":5", "F32", "bits are not 3 to 8", 10, 2},
+		{"\\\"bits\\\":9,\\\"group\\\":5", "F32", "bits are not 3 to 8", 10, 2},
+		{"\\\"bits\\\":4", "F32", "group is neither", 10, 2},
+		{"\\\"bits\\\":4,\\\"group\\\":0", "F32", "group is neither", 10, 2},
+		{"\\\"bits\\\":4,\\\"group\\\":\\\"column\\\"", "F32", "group is neither", 10, 2},
+	};
+	char metadata[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_model model;
+
+		memset(&model, 0, sizeof model);
+		ck_add(&model, GATE, cases[i].dtype, 2, cases[i].rows, cases[i].cols);
+		snprintf(metadata, sizeof metadata,
+			 "{\"prunescope\":\"{\\\"kind\\\":\\\"rounding\\\",%s}\"}",
+			 cases[i].metadata);
+		model.metadata = metadata;
+		refuse(&model, cases[i].want);
+	}
 }
 
 int main(void)
@@ -432,6 +551,9 @@ int main(void)
 		cmocka_unit_test(refuses_metadata_that_does_not_fit),
 		cmocka_unit_test(finds_any_flipped_bit_of_its_own_masks),
 		cmocka_unit_test(a_written_mask_reads_back),
+		cmocka_unit_test(a_written_rounding_reads_back),
+		cmocka_unit_test(refuses_scales_that_cannot_be),
+		cmocka_unit_test(refuses_roundings_that_do_not_fit),
 		cmocka_unit_test(masks_out_of_order_are_refused_and_leave_nothing),
 	};
 

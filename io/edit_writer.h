@@ -1,0 +1,38 @@
+/* io/edit_writer.h: writes the mask or the rounding of a model, one projection at a time
+ * (io/edit_file.h says what the file holds). */
+#ifndef PS_IO_EDIT_WRITER_H
+#define PS_IO_EDIT_WRITER_H
+
+#include "core/base/json.h"
+#include "io/edit_file.h"
+
+typedef struct ps_edit_writer ps_edit_writer;
+
+/* What a new file is of. create copies what it needs; the config must outlive the writer. */
+typedef struct ps_edit_spec {
+	const char *path;
+	const ps_model_config *config;
+	const json_t *provenance;
+	const ps_rounding_rule *rule; /* of a rounding; NULL: a mask */
+	double sparsity;              /* of a mask, as requested */
+} ps_edit_spec;
+
+/* The data of a file of all projections, in bytes. rule NULL: a mask. */
+uint64_t ps_edit_data_bytes(const ps_model_config *config, const ps_rounding_rule *rule);
+
+/* Begins a file of all projections of all layers. Errors: as ps_artefact_create. */
+int ps_edit_writer_create(ps_edit_writer **writer, const ps_sys *sys, const ps_edit_spec *spec,
+			  ps_diag *diag) PS_MUST_USE;
+/* Adds the next projection to a mask or to a rounding: layer 0 q, k, v, o, gate, up, down, layer 1
+ * q, ... dropped: the number of cleared bits. scale: (rows, groups). PS_EFAILED out of order. */
+int ps_edit_writer_add(ps_edit_writer *writer, int layer, ps_projection projection,
+		       const ps_bitmap *mask, uint64_t dropped, ps_diag *diag) PS_MUST_USE;
+int ps_edit_writer_add_scales(ps_edit_writer *writer, int layer, ps_projection projection,
+			      const float *scale, ps_diag *diag) PS_MUST_USE;
+/* Completes the metadata and the file. Frees the writer, whatever it returns. */
+int ps_edit_writer_commit(ps_edit_writer *writer, ps_edit_totals *totals,
+			  ps_diag *diag) PS_MUST_USE;
+/* Removes what was written and frees the writer. NULL is allowed. */
+void ps_edit_writer_abort(ps_edit_writer *writer);
+
+#endif

@@ -58,6 +58,8 @@ static int make_metadata(ps_edit_writer *writer, const ps_edit_spec *spec)
 
 	writer->extra = json_pack("{s:O, s:{}}", "provenance", spec->provenance, "tensors");
 	writer->tensors = json_object_get(writer->extra, "tensors");
+	if (spec->match)
+		lost |= json_object_set(writer->extra, "match", (json_t *)spec->match);
 	if (spec->rule)
 		lost |= describe_rounding(writer->extra, spec->rule);
 	for (size_t i = 0; i < projection_count(spec->config); i++) {

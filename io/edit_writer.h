@@ -13,6 +13,7 @@ typedef struct ps_edit_spec {
 	const char *path;
 	const ps_model_config *config;
 	const json_t *provenance;
+	const json_t *match; /* how its sparsity was found, noted as "match"; NULL: given */
 	const ps_rounding_rule *rule; /* of a rounding; NULL: a mask */
 	double sparsity;              /* of a mask, as requested */
 } ps_edit_spec;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The controls that `prune` makes, called as users do, on the demo models: random masks,
-# and rounding instead of pruning.
+# The controls that `prune` makes, called as users do, on the demo models: random masks, rounding
+# instead of pruning, the sparsity that has the perplexity of a reference.
 # PRUNESCOPE and SHARDINFO name other binaries. Needs neither Python nor a network.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -186,6 +186,88 @@ rounding() {
 		--tokens "$scratch/llama.tokens" -o "$scratch/none"
 }
 
+# English that the demo models know a little of: pruning makes them worse at it.
+make_prose() {
+	cat >"$scratch/prose" <<-'END'
+		The farmer went to the market in the morning and sold his apples there. He had two
+		sons, who lived in the town, and one daughter, who had gone across the sea. When
+		the weather was good they would walk along the river and talk about the old days.
+		"What will you do with the house?" asked the elder son. "I will keep it as long as
+		I can," said the farmer, "and then it will be yours, if you want it." The river was
+		high after the rain, and the road was long, but they did not mind it. In the
+		evening they came home, made a fire, and had bread and soup at the wooden table.
+	END
+}
+
+# within NAME A B TOLERANCE
+within() {
+	if [ -n "$2" ] && awk -v a="$2" -v b="$3" "BEGIN { exit !(a - b <= $4 && b - a <= $4) }"
+	then
+		passed "$1"
+	else
+		failed "$1" "$2 and $3 differ by more than $4"
+	fi
+}
+
+matching() {
+	make_prose
+	on_prose="--text $scratch/prose --window 48 --stride 24 --max-tokens 150"
+	# shellcheck disable=SC2086 # options
+	set -- $on_prose
+	half=$scratch/half-magnitude
+	run prune $llama --method magnitude --sparsity 0.5 -o "$half"
+	works "magnitude at the perplexity of itself" prune $llama --method magnitude \
+		--match-ppl "$half" "$@" --tolerance 1e-9 -o "$scratch/itself"
+	equals "it finds the sparsity at once" "$(value sparsity) $(value evaluations)" "0.5 3"
+	holds "and has the bits of that mask" same_data "$scratch/itself" "$half"
+	for bits in 3 4; do
+		run prune $llama --method rtn --bits $bits -o "$scratch/int$bits"
+	done
+	for reference in half-magnitude int4; do
+		matched=$scratch/matched-$reference
+		works "random at the perplexity of $reference" prune $llama --method random \
+			--match-ppl "$scratch/$reference" "$@" --tolerance 0.03 --seed 5 \
+			-o "$matched"
+		sparsity=$(value sparsity) nll=$(value nll) wanted=$(value reference_nll)
+		dropped=$(value dropped)
+		within "the two are within the tolerance" "$nll" "$wanted" 0.03
+		run ppl $llama "$@" --mask "$scratch/$reference"
+		equals "the reference's nll is that of ppl" "$(value nll)" "$wanted"
+		run ppl $llama "$@" --mask "$matched"
+		equals "the mask's is too" "$(value nll)" "$nll"
+		run prune $llama --method random --sparsity "$sparsity" --seed 5 -o "$scratch/plain"
+		holds "the mask has the bits of one of that sparsity" same_data "$matched" \
+			"$scratch/plain"
+		equals "and as many zeros" "$(value dropped)" "$dropped"
+		rm -f "$scratch/plain"
+	done
+	works "again: nothing to do" prune $llama --method random --match-ppl "$scratch/int4" "$@" \
+		--tolerance 0.03 --seed 5 -o "$matched"
+	equals "its result is the same" "$(value sparsity) $(value nll)" "$sparsity $nll"
+	works "with one thread and little memory" prune $llama --method random \
+		--match-ppl "$scratch/int4" "$@" --tolerance 0.03 --seed 5 --threads 1 \
+		--memory 60M -o "$scratch/again-matched"
+	holds "the same bytes" cmp "$matched" "$scratch/again-matched"
+	works "its dry run" prune $llama --method random --match-ppl "$scratch/int4" "$@" \
+		-o "$scratch/none" --dry-run
+	refuses "a reference that the dense model is worse than" 1 'pruning does not lower them' \
+		prune $llama --method random --match-ppl "$scratch/int3" "$@" -o "$scratch/none"
+	refuses "what no sparsity has" 1 'none of 20 sparsities' prune $llama --method random \
+		--match-ppl "$half" --text "$scratch/prose" --window 16 --stride 16 \
+		--max-tokens 16 --tolerance 1e-12 -o "$scratch/none"
+	refuses "wanda" 2 '--match-ppl goes with --method magnitude or random' prune $llama \
+		--method wanda --match-ppl "$half" "$@" -o "$scratch/none"
+	refuses "a sparsity too" 2 'takes no --sparsity' prune $llama --method magnitude \
+		--match-ppl "$half" "$@" --sparsity 0.5 -o "$scratch/none"
+	refuses "no text" 2 '--match-ppl wants --text' prune $llama --method magnitude \
+		--match-ppl "$half" -o "$scratch/none"
+	refuses "a text alone" 2 '--text goes with --match-ppl' prune $llama --method magnitude \
+		--sparsity 0.5 --text "$scratch/prose" -o "$scratch/none"
+	refuses "a reference of another model" 3 'belongs to another model' prune $gemma \
+		--method magnitude --match-ppl "$half" "$@" -o "$scratch/none"
+}
+
 random_masks
 rounding
+matching
 conclude test_controls.sh

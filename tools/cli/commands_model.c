@@ -116,7 +116,7 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 
 static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_prune_args args = {.sparsity = -1};
+	ps_prune_args args = {.sparsity = -1, .window = 1024, .stride = 512, .tolerance = 0.01};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method,
@@ -128,6 +128,18 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "row|matrix|global  (wanda: row; magnitude, random: matrix)"},
 		{"--like", PS_OPTION_TEXT, &args.like,
 		 "MASK  random: as many zeros as it has, by its scope; --seed draws them"},
+		{"--match-ppl", PS_OPTION_TEXT, &args.match_ppl,
+		 "FILE  magnitude, random: finds the sparsity that has the perplexity of this mask "
+		 "or rounding"},
+		{"--text", PS_OPTION_TEXT, &args.text, "FILE  whose perplexity (--match-ppl)"},
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
+		 "N  token ids (1024)"},
+		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.stride,
+		 "N  token ids (512)"},
+		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.max_tokens,
+		 "N  only the first ids of the text"},
+		{"--tolerance", PS_OPTION_REAL | PS_OPTION_POSITIVE, &args.tolerance,
+		 "X  nats a token by which the two may differ (0.01)"},
 		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &args.bits,
 		 "N  rtn: 3 to 8 bits a weight"},
 		{"--group", PS_OPTION_TEXT, &args.group,

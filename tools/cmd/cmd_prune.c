@@ -2,12 +2,15 @@
 #include <limits.h>
 
 #include "tools/cmd/prune_forecast.h"
+#include "tools/cmd/prune_match.h"
 #include "tools/cmd/result.h"
 
 static int open_output(ps_session *s, const ps_prune_args *args, const ps_prune_plan *plan,
 		       ps_output *output)
 {
-	const ps_text_list inputs = {4, {args->model, args->tokens, args->stats, args->like}};
+	const ps_text_list inputs = {
+		6,
+		{args->model, args->tokens, args->stats, args->like, args->match_ppl, args->text}};
 	int rc = ps_output_open(output, args->out, ps_prune_plan_rounds(plan) ? "rounding" : "mask",
 				args->replace, &s->diag);
 
@@ -47,6 +50,22 @@ static json_t *make_result(const ps_prune_plan *plan, const ps_model_config *con
 			 "dropped", (json_int_t)totals->dropped);
 }
 
+/* With --match-ppl the result has what the search found too. */
+static int run_match(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_args *args,
+		     const ps_output *output, json_t **result)
+{
+	ps_edit_totals totals;
+	json_t *masks;
+	int rc = ps_prune_match(in, plan, args, output, &totals, result);
+
+	if (rc || args->dry_run)
+		return rc;
+	masks = make_result(plan, in->engine.config, &totals);
+	rc = json_object_update(*result, masks) ? PS_EBUDGET : 0;
+	json_decref(masks);
+	return rc ? ps_fail(&in->engine.session->diag, rc, "no memory for the result") : 0;
+}
+
 int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 {
 	ps_prune_inputs in = {0};
@@ -65,6 +84,10 @@ int ps_run_prune(ps_session *s, const ps_prune_args *args, json_t **result)
 		rc = ps_prune_plan_check(&plan, in.engine.config, &s->diag);
 	if (rc)
 		goto out;
+	if (plan.match) {
+		rc = run_match(&in, &plan, args, &output, result);
+		goto out;
+	}
 	need = ps_prune_need(&in, &plan, output.path, folder);
 	if (args->dry_run) {
 		rc = ps_prune_forecast(&in, &plan, &need, args->out, result);

@@ -61,13 +61,18 @@ int ps_run_calibrate(ps_session *session, const ps_calibrate_args *args,
 
 /* A pruning mask or a rounding, to a file. result: tensors, weights; of a mask sparsity_achieved
  * and dropped, of a rounding bits, group ("row" or a number) and bits_per_weight, scales
- * included. */
+ * included; with match_ppl the keys of ps_prune_match (prune_match.h) too. */
 typedef struct ps_prune_args {
 	const char *model, *method;
 	const char *scope, *calibration; /* NULL: the method's default */
 	const char *tokens, *stats;      /* Wanda: one of them; else NULL */
-	const char *like;                /* random: a mask with as many zeros; NULL: none */
-	const char *nm;                  /* "2:4"; NULL: sparsity or like is given */
+	/* A mask or rounding file: the sparsity is found at which magnitude or random has its
+	 * perplexity on a text, within a tolerance in nats; NULL: sparsity, nm or like is given. */
+	const char *match_ppl, *text;
+	int64_t window, stride, max_tokens; /* with match_ppl: as ps_ppl_args */
+	double tolerance;
+	const char *like; /* random: a mask with as many zeros; NULL: none */
+	const char *nm;   /* "2:4"; NULL: sparsity or like is given */
 	const char *out;
 	const char *group; /* rtn: "row" or "128"; NULL: row */
 	double sparsity;   /* negative: not given */

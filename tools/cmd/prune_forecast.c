@@ -1,7 +1,5 @@
 #include "tools/cmd/prune_forecast.h"
 
-#include "tools/engine/forecast.h"
-
 /* Gives the statistics to prune with: those of the file, or of the sample while that is timed. */
 static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan,
 			  ps_wanda_stats *stats)
@@ -70,7 +68,7 @@ static int add_first_layer(ps_forecast *f, ps_prune_inputs *in, const ps_prune_p
 			       (double)in->engine.config->layers);
 }
 
-static int add_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+int ps_prune_forecast_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
 {
 	ps_wanda_stats stats;
 	int rc;
@@ -91,7 +89,7 @@ int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_e
 				   in->tokens ? need->tokens : 0);
 
 	if (!rc)
-		rc = add_masks(&f, in, plan);
+		rc = ps_prune_forecast_masks(&f, in, plan);
 	if (rc)
 		return rc;
 	ps_forecast_write(&f, out,

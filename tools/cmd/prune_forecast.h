@@ -4,6 +4,11 @@
 #define PS_TOOLS_CMD_PRUNE_FORECAST_H
 
 #include "tools/cmd/prune_run.h"
+#include "tools/engine/forecast.h"
+
+/* Adds the masks of all layers to a forecast that has begun. */
+int ps_prune_forecast_masks(ps_forecast *forecast, ps_prune_inputs *in,
+			    const ps_prune_plan *plan) PS_MUST_USE;
 
 /* Times the pruning of the first layer, and Wanda's statistics on a sample of the tokens; says what
  * the mask would take. The inputs are open, and the engine is not started. *result: a new

@@ -50,10 +50,12 @@ static int parse_rounding(const ps_prune_args *args, ps_prune_plan *plan, ps_dia
 			       PS_ROUNDING_BITS_MOST);
 	if (group < 0)
 		return ps_fail(diag, PS_EUSAGE, "--group %s: must be row or 128", args->group);
-	if (args->nm || args->sparsity >= 0 || args->scope || args->like || args->pool_embedding)
-		return ps_fail(diag, PS_EUSAGE,
-			       "rtn takes no --sparsity, --nm, --scope, --like or "
-			       "--pool-embedding: it rounds, and prunes nothing");
+	if (args->nm || args->sparsity >= 0 || args->scope || args->like || args->match_ppl ||
+	    args->text || args->pool_embedding)
+		return ps_fail(
+			diag, PS_EUSAGE,
+			"rtn takes no --sparsity, --nm, --scope, --like, --match-ppl, --text or "
+			"--pool-embedding: it rounds, and prunes nothing");
 	plan->rounding =
 		(ps_rounding_rule){.bits = (int)args->bits, .group = group ? GROUP_COLUMNS : 0};
 	return 0;
@@ -77,11 +79,32 @@ static int parse_nm(const char *text, ps_prune_options *options, ps_diag *diag)
 	return 0;
 }
 
+/* As much goes as gives the perplexity of another mask. */
+static int parse_match(const ps_prune_args *args, const ps_prune_plan *plan, ps_diag *diag)
+{
+	if (plan->method != PS_PRUNE_MAGNITUDE && plan->method != PS_PRUNE_RANDOM)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--match-ppl goes with --method magnitude or random");
+	if (args->nm || args->sparsity >= 0 || args->like)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--match-ppl finds the sparsity: it takes no --sparsity, --nm or "
+			       "--like");
+	if (!args->text)
+		return ps_fail(diag, PS_EUSAGE, "--match-ppl wants --text");
+	if (!(args->tolerance > 0))
+		return ps_fail(diag, PS_EUSAGE, "--tolerance %g: must be above 0", args->tolerance);
+	return 0;
+}
+
 /* How much goes: by number, or as in the mask of --like, which is not open yet. */
 static int parse_sparsity(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *diag)
 {
 	const int given = !!args->nm + !(args->sparsity < 0) + !!args->like;
 
+	if (args->match_ppl)
+		return parse_match(args, plan, diag);
+	if (args->text)
+		return ps_fail(diag, PS_EUSAGE, "--text goes with --match-ppl");
 	if (args->like && plan->method != PS_PRUNE_RANDOM)
 		return ps_fail(diag, PS_EUSAGE, "--like goes with --method random");
 	if (given != 1 && plan->method == PS_PRUNE_RANDOM)
@@ -172,6 +195,11 @@ int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 
 	*plan = (ps_prune_plan){.options.pool_embedding = args->pool_embedding,
 				.seed = args->seed,
+				.match = args->match_ppl,
+				.window = args->window,
+				.stride = args->stride,
+				.max_tokens = args->max_tokens,
+				.tolerance = args->tolerance,
 				.like = args->like};
 	rc = parse_method(args, plan, diag);
 	if (!rc)
@@ -226,11 +254,20 @@ static json_t *rounding_options(const ps_rounding_rule *rule)
 	return NULL;
 }
 
+static json_t *match_options(const ps_prune_plan *plan)
+{
+	return json_pack("{s:s, s:{s:I, s:I, s:I, s:o}}", "method", method_names[plan->method],
+			 "match_ppl", "window", (json_int_t)plan->window, "stride",
+			 (json_int_t)plan->stride, "max_tokens", (json_int_t)plan->max_tokens,
+			 "tolerance", ps_number_json(plan->tolerance));
+}
+
 static json_t *pruning_options(const ps_prune_plan *plan)
 {
 	const ps_prune_options *options = &plan->options;
-	json_t *json = json_pack("{s:s, s:o}", "method", method_names[plan->method], "sparsity",
-				 ps_number_json(options->sparsity));
+	json_t *json = plan->match ? match_options(plan)
+				   : json_pack("{s:s, s:o}", "method", method_names[plan->method],
+					       "sparsity", ps_number_json(options->sparsity));
 	int lost = !json;
 
 	if (options->m)

@@ -26,7 +26,11 @@ typedef struct ps_prune_plan {
 	ps_prune_options options;   /* like: complete after ps_prune_plan_adopt */
 	uint64_t seed;              /* of a random mask */
 	ps_rounding_rule rounding;  /* of RTN */
-	bool like;                  /* each group has as many zeros as another mask's */
+	/* The sparsity is found whose perplexity is that of another mask (prune_match.h). */
+	bool match;
+	int64_t window, stride, max_tokens;
+	double tolerance; /* in nats */
+	bool like;        /* each group has as many zeros as another mask's */
 } ps_prune_plan;
 
 /* Makes the plan from the arguments, with the defaults of the method. PS_EUSAGE for an argument

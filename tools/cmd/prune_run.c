@@ -96,8 +96,7 @@ void ps_prune_close(ps_prune_inputs *in)
 	ps_engine_close(&in->engine);
 }
 
-/* Arena bytes of the method, and of what it reads. */
-static size_t method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan)
+size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan)
 {
 	const ps_model_config *config = in->engine.config;
 	const int threads = in->engine.session->threads;
@@ -126,37 +125,11 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *pla
 		need.spill = true;
 		need.spill_folder = ps_path_folder(out, folder);
 	}
-	need.extra_bytes = PS_ALIGN + method_bytes(in, plan);
+	need.extra_bytes = PS_ALIGN + ps_prune_method_bytes(in, plan);
 	return need;
 }
 
 /* --- one mask --- */
-
-/* A mask or a rounding on its way into its file. */
-struct output {
-	ps_edit_writer *writer;
-	ps_diag *diag;
-};
-
-static int put_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
-		    uint64_t dropped)
-{
-	const struct output *output = self;
-
-	return ps_edit_writer_add(output->writer, layer, projection, mask, dropped, output->diag);
-}
-
-static ps_mask_sink mask_sink(struct output *output)
-{
-	return (ps_mask_sink){.self = output, .put = put_mask};
-}
-
-static int put_scales(void *self, int layer, ps_projection projection, const float *scale)
-{
-	const struct output *output = self;
-
-	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, output->diag);
-}
 
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 {
@@ -169,9 +142,8 @@ void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 					   stats->mean[i] + layer * stats->cols[i]);
 }
 
-static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
+static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
 {
-	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 	const ps_context *context = &e->session->context;
 	ps_windows windows = {0};
@@ -185,7 +157,8 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, struct ou
 	if (in->tokens)
 		windows = ps_engine_windows(e, in->tokens, 0, in->tokens->windows);
 	if (plan->calibration == PS_CALIBRATION_SEQUENTIAL)
-		return ps_wanda_prune_sequential(&pass, &plan->options, context, &e->arena, &sink);
+		return ps_wanda_prune_sequential(&pass, &plan->options, context, &e->arena,
+						 &sinks->masks);
 	if (in->stats) {
 		ps_prune_read_stats(in, &stats);
 	} else {
@@ -194,7 +167,7 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, struct ou
 	}
 	return rc ? rc
 		  : ps_wanda_prune_dense(e->config, &in->lookup, &stats, &plan->options, context,
-					 &e->arena, &sink);
+					 &e->arena, &sinks->masks);
 }
 
 static ps_bitmap find_like(void *self, int layer, ps_projection projection)
@@ -212,41 +185,49 @@ ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_pl
 		.options = plan->options, .seed = plan->seed, .like = plan->like ? lookup : NULL};
 }
 
-static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
+static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
 {
-	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 	ps_mask_lookup lookup;
 	const ps_random_rule rule = ps_prune_random_rule(in, plan, &lookup);
 
-	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, &sink);
+	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, &sinks->masks);
 }
 
-static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
+static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan,
+			   const ps_prune_sinks *sinks)
 {
-	const ps_mask_sink sink = mask_sink(output);
 	ps_engine *e = &in->engine;
 
 	return ps_magnitude_prune(e->config, &in->lookup, &plan->options, &e->session->context,
-				  &e->arena, &sink);
+				  &e->arena, &sinks->masks);
 }
 
-static int prune_rtn(ps_prune_inputs *in, const ps_prune_plan *plan, struct output *output)
+static int prune_rtn(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
 {
-	const ps_scale_sink sink = {.self = output, .put = put_scales};
 	ps_engine *e = &in->engine;
 
 	return ps_rounding_scales(e->config, &in->lookup, &plan->rounding, &e->session->context,
-				  &e->arena, &sink);
+				  &e->arena, &sinks->scales);
 }
 
 static int (*const methods[PS_PRUNE_METHODS])(ps_prune_inputs *in, const ps_prune_plan *plan,
-					      struct output *output) = {
+					      const ps_prune_sinks *sinks) = {
 	[PS_PRUNE_MAGNITUDE] = prune_magnitude,
 	[PS_PRUNE_WANDA] = prune_wanda,
 	[PS_PRUNE_RANDOM] = prune_random,
 	[PS_PRUNE_RTN] = prune_rtn,
 };
+
+int ps_prune_compute(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
+{
+	ps_arena *arena = &in->engine.arena;
+	const size_t mark = ps_arena_mark(arena);
+	int rc = methods[plan->method](in, plan, sinks);
+
+	ps_arena_rewind(arena, mark);
+	return rc;
+}
 
 /* The digest of an input among those of the provenance. Not 0: no memory. */
 static int note_input(json_t *provenance, const char *name, uint64_t digest)
@@ -257,19 +238,21 @@ static int note_input(json_t *provenance, const char *name, uint64_t digest)
 				   json_string(ps_digest_format(digest, hex)));
 }
 
-/* NULL: no memory. */
-static json_t *make_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan)
+json_t *ps_prune_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan)
 {
 	json_t *provenance = ps_engine_provenance(&in->engine, "prune", in->tokens);
 	int lost = json_object_set_new(provenance, "options", ps_prune_plan_options(plan));
 
 	/* Without a forward pass its precision takes no part. */
-	if (!in->tokens)
+	if (!in->tokens && !in->match)
 		json_object_del(provenance, "precision");
 	if (in->stats)
 		lost |= note_input(provenance, "stats", in->stats->digest);
 	if (in->like)
 		lost |= note_input(provenance, "like", in->like->digest);
+	if (in->match)
+		lost |= note_input(provenance, "match", in->match->digest) |
+			note_input(provenance, "text", in->text_digest);
 	if (!lost)
 		return provenance;
 	json_decref(provenance);
@@ -280,7 +263,7 @@ int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps
 		  bool *done, ps_edit_totals *totals)
 {
 	ps_session *s = in->engine.session;
-	json_t *provenance = make_provenance(in, plan);
+	json_t *provenance = ps_prune_provenance(in, plan);
 	ps_safetensors found;
 	int rc = ps_json_check(provenance, &s->diag);
 
@@ -294,36 +277,56 @@ int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps
 	return 0;
 }
 
-static int begin_output(struct output *output, const ps_prune_inputs *in, const ps_prune_plan *plan,
-			const char *path)
+int ps_prune_begin(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *path,
+		   const json_t *match, ps_edit_writer **writer)
 {
-	json_t *provenance = make_provenance(in, plan);
+	ps_diag *diag = &in->engine.session->diag;
+	json_t *provenance = ps_prune_provenance(in, plan);
 	const ps_edit_spec spec = {.path = path,
 				   .config = in->engine.config,
 				   .provenance = provenance,
+				   .match = match,
 				   .rule = ps_prune_plan_rounds(plan),
 				   .sparsity = plan->options.sparsity};
-	int rc = provenance ? ps_edit_writer_create(&output->writer, &ps_sys_linux, &spec,
-						    output->diag)
-			    : ps_fail(output->diag, PS_EBUDGET, "%s: no memory for its provenance",
-				      path);
+	int rc = provenance ? ps_edit_writer_create(writer, &ps_sys_linux, &spec, diag)
+			    : ps_fail(diag, PS_EBUDGET, "%s: no memory for its provenance", path);
 
 	json_decref(provenance);
 	return rc;
 }
 
+/* A mask or a rounding on its way into its file. */
+struct output {
+	ps_edit_writer *writer;
+	ps_diag *diag;
+};
+
+static int put_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
+		    uint64_t dropped)
+{
+	const struct output *output = self;
+
+	return ps_edit_writer_add(output->writer, layer, projection, mask, dropped, output->diag);
+}
+
+static int put_scales(void *self, int layer, ps_projection projection, const float *scale)
+{
+	const struct output *output = self;
+
+	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, output->diag);
+}
+
 int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
 		  ps_edit_totals *totals)
 {
-	ps_engine *e = &in->engine;
-	struct output output = {.diag = &e->session->diag};
-	size_t mark = ps_arena_mark(&e->arena);
-	int rc = begin_output(&output, in, plan, out);
+	struct output output = {.diag = &in->engine.session->diag};
+	const ps_prune_sinks sinks = {.masks = {&output, put_mask},
+				      .scales = {&output, put_scales}};
+	int rc = ps_prune_begin(in, plan, out, NULL, &output.writer);
 
 	if (rc)
 		return rc;
-	rc = methods[plan->method](in, plan, &output);
-	ps_arena_rewind(&e->arena, mark);
+	rc = ps_prune_compute(in, plan, &sinks);
 	if (rc) {
 		ps_edit_writer_abort(output.writer);
 		return rc;

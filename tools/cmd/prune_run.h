@@ -26,6 +26,8 @@ typedef struct ps_prune_inputs {
 	const ps_token_file *tokens; /* &token_file; NULL: none */
 	const ps_stats_file *stats;  /* &stats_file; NULL: none */
 	const ps_edit_file *like;    /* &like_file; NULL: none */
+	const ps_edit_file *match;   /* the reference of --match-ppl (prune_match.h); NULL: none */
+	uint64_t text_digest;        /* of the ids that it is scored on */
 	ps_weight_lookup lookup;     /* the dense weights in the mapping */
 } ps_prune_inputs;
 
@@ -36,6 +38,9 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 		  ps_prune_plan *plan) PS_MUST_USE;
 /* Closes what was opened. Zeroed inputs are allowed. */
 void ps_prune_close(ps_prune_inputs *in);
+
+/* Arena bytes of the method, and of what it reads. */
+size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan);
 
 /* What ps_engine_start must provide for a mask. out: path of the mask. folder: PATH_MAX bytes that
  * outlive the need. */
@@ -53,6 +58,22 @@ void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
  * arguments must outlive the rule. */
 ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_plan *plan,
 				    ps_mask_lookup *lookup);
+
+/* Where masks go, or the scales of a rounding. */
+typedef struct ps_prune_sinks {
+	ps_mask_sink masks;
+	ps_scale_sink scales;
+} ps_prune_sinks;
+
+/* Computes one mask. The engine is started, and its arena is rewound at the end. */
+int ps_prune_compute(ps_prune_inputs *in, const ps_prune_plan *plan,
+		     const ps_prune_sinks *sinks) PS_MUST_USE;
+
+/* The provenance of the plan's mask. A new reference; NULL: no memory. */
+json_t *ps_prune_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan);
+/* Begins the file of the plan's mask. match: ps_edit_spec.match. */
+int ps_prune_begin(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *path,
+		   const json_t *match, ps_edit_writer **writer) PS_MUST_USE;
 
 /* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the
  * end. */

@@ -29,14 +29,17 @@ TABLE(tokenize, T, tokenize_rows);
 
 #define T ps_prune_args
 static const ps_argument prune_rows[] = {
-	FIELD(T, model, TEXT, MODEL),     FIELD(T, method, TEXT, OPTION),
-	FIELD(T, scope, TEXT, OPTION),    FIELD(T, calibration, TEXT, OPTION),
-	FIELD(T, tokens, TEXT, INPUT),    FIELD(T, stats, TEXT, INPUT),
-	FIELD(T, nm, TEXT, OPTION),       FIELD(T, out, TEXT, OUTPUT),
-	FIELD(T, bits, INT, OPTION),      FIELD(T, group, TEXT, OPTION),
-	FIELD(T, like, TEXT, INPUT),      FIELD(T, seed, SEED, OPTION),
-	FIELD(T, sparsity, REAL, OPTION), FIELD(T, pool_embedding, BOOL, OPTION),
-	FIELD(T, replace, BOOL, FREE),    FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, model, TEXT, BOTH),       FIELD(T, method, TEXT, OPTION),
+	FIELD(T, match_ppl, TEXT, INPUT),  FIELD(T, text, TEXT, INPUT),
+	FIELD(T, window, INT, OPTION),     FIELD(T, stride, INT, OPTION),
+	FIELD(T, max_tokens, INT, OPTION), FIELD(T, tolerance, REAL, OPTION),
+	FIELD(T, scope, TEXT, OPTION),     FIELD(T, calibration, TEXT, OPTION),
+	FIELD(T, tokens, TEXT, INPUT),     FIELD(T, stats, TEXT, INPUT),
+	FIELD(T, nm, TEXT, OPTION),        FIELD(T, out, TEXT, OUTPUT),
+	FIELD(T, bits, INT, OPTION),       FIELD(T, group, TEXT, OPTION),
+	FIELD(T, like, TEXT, INPUT),       FIELD(T, seed, SEED, OPTION),
+	FIELD(T, sparsity, REAL, OPTION),  FIELD(T, pool_embedding, BOOL, OPTION),
+	FIELD(T, replace, BOOL, FREE),     FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(prune, T, prune_rows);
 #undef T

@@ -127,8 +127,11 @@ test: ## set up and run the tests (no Python; a network for packages only)
 	@$(PARALLEL) all tests
 	@$(MAKE) --no-print-directory check
 
+# They measure time, so nothing else runs beside them.
+ALONE = test_progress_line test_bench.sh
+
 check: all $(TESTS) $(BENCH_TOOLS) $(FAULT_PROGRAMS) $(MAKE_SEEDS) ## run the tests with what is installed
-	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) \
+	@ALONE="$(ALONE)" PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) \
 		MAKE_CHECKPOINT=$(BUILD)/bench/make_checkpoint \
 		WATCH_COMMAND=$(BUILD)/bench/watch_command FAULT_TOOLS=$(FAULT_TOOLS) \
 		MAKE_SEEDS=$(MAKE_SEEDS) sh test/run.sh $(TESTS) $(TEST_SCRIPTS)

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-failed=0
+mkdir "$scratch/tmp"
+. test/support/checks.sh
 
 # plant NAME: a program with the body on standard input
 plant() {
@@ -26,27 +27,19 @@ expect() {
 		programs="$programs $scratch/$program"
 	done
 	# shellcheck disable=SC2086 # a list of programs
-	TEST_TIMEOUT=1 sh test/run.sh $programs >"$scratch/out" 2>&1
+	TEST_TIMEOUT=${limit:-60} TMPDIR=$scratch/tmp sh test/run.sh $programs >"$scratch/out" 2>&1
 	got=$?
 	last=$(tail -n 1 "$scratch/out")
 	if [ $got -eq "$status" ] && [ "$last" = "$line" ]; then
-		echo "[       OK ] $what"
+		passed "$what"
 	else
-		echo "[  FAILED  ] $what"
-		echo "    exit $got and '$last', expected exit $status and '$line'"
-		failed=1
+		failed "$what" "exit $got and '$last', expected exit $status and '$line'"
 	fi
 }
 
 # says WHAT PATTERN: the last run printed a line like this
 says() {
-	if grep -q -e "$2" "$scratch/out"; then
-		echo "[       OK ] $1"
-	else
-		echo "[  FAILED  ] $1"
-		sed 's/^/    /' "$scratch/out"
-		failed=1
-	fi
+	holds "$1" grep -q -e "$2" "$scratch/out"
 }
 
 plant passing <<'END'
@@ -87,7 +80,28 @@ echo "[       OK ] one"
 kill -SEGV $$
 END
 plant hanging <<'END'
-exec sleep 30
+echo left >"$TMPDIR/left"
+exec sleep 300
+END
+# Each of a pair opens the pipe only when the other one does.
+mkfifo "$scratch/pipe"
+plant meets <<END
+echo there >"$scratch/pipe" && echo "[       OK ] the other one runs at the same time"
+END
+plant meets-again <<END
+read -r word <"$scratch/pipe" && echo "[       OK ] and so does this one"
+END
+plant folders <<'END'
+[ -d "$TMPDIR" ] && [ -d "$XDG_CACHE_HOME" ] && [ -z "$(ls -A "$TMPDIR" "$XDG_CACHE_HOME" |
+	grep -v :)" ] && echo left >"$TMPDIR/left" && echo left >"$XDG_CACHE_HOME/left" &&
+	echo "[       OK ] both are there and empty"
+END
+plant first <<END
+[ ! -e "$scratch/ran" ] && echo "[       OK ] nothing ran before"
+END
+plant other <<END
+: >"$scratch/ran"
+echo "[       OK ] something ran"
 END
 plant skipping <<'END'
 echo "no such device"
@@ -113,11 +127,23 @@ expect "output without a test is a failure" 1 "0 passed, 1 failed" talking
 expect "ending before the last test is a failure" 1 "1 passed, 1 failed" early
 expect "a crash is a failure" 1 "1 passed, 1 failed" crashing
 says "of which the signal is told" '^FAIL  crashing (killed by signal 11)$'
+limit=1
 expect "a program that hangs is a failure" 1 "0 passed, 1 failed" hanging
+limit=
 says "of which the limit is told" '^FAIL  hanging (no end within 1 s)$'
+holds "and nothing of it is left" test -z "$(ls -A "$scratch/tmp")"
 expect "a program that is not there is a failure" 1 "0 passed, 1 failed" absent
 expect "a skipped program is counted" 0 "2 passed, 0 failed, 1 skipped" skipping passing
 says "with its reason" '^skip  skipping: no such device$'
 expect "skipped tests are counted" 0 "1 passed, 0 failed, 1 skipped" partly
+export JOBS=1
+expect "every program has folders of its own" 0 "2 passed, 0 failed" folders folders
+export JOBS=2
+expect "two programs run side by side" 0 "2 passed, 0 failed" meets meets-again
+export ALONE=first
+expect "what must run alone runs first" 0 "4 passed, 0 failed" other first passing
+holds "and results are in the order of the programs" test \
+	"$(sed -n 's/^ok    \([a-z]*\).*/\1/p' "$scratch/out" | tr '\n' ' ')" = "other first passing "
+unset JOBS ALONE
 expect "no program at all is a failure" 1 "0 passed, 0 failed"
-exit $failed
+conclude test_run.sh

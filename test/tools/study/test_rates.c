@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "test/support/support_clock.h"
 #include "test/support/support_sys_double.h"
 #include "tools/cmd/commands.h"
 #include "tools/study/correction.h"
@@ -72,6 +73,7 @@ static int set_up(void **state)
 	json_t *result = NULL;
 
 	(void)state;
+	clock_counts_work = true;
 	scratch_make(scratch, sizeof scratch);
 	snprintf(tokens, sizeof tokens, "%s/tokens", scratch);
 	snprintf(mask, sizeof mask, "%s/mask", scratch);

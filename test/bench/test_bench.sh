@@ -4,7 +4,7 @@
 # - watch_command reports time, memory and exit status.
 # - The scripts read CSV tables and take medians correctly.
 # MAKE_CHECKPOINT, WATCH_COMMAND and PRUNESCOPE name other binaries.
-# shellcheck disable=SC2317 # check calls the functions
+# shellcheck disable=SC2317 # holds calls the functions
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 make_checkpoint=${MAKE_CHECKPOINT:-build/bench/make_checkpoint}
@@ -13,19 +13,7 @@ program=${PRUNESCOPE:-prunescope}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-failed=0
-
-check() { # NAME COMMAND...
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		head -n 3 "$scratch/said"
-		failed=1
-	fi
-}
+. test/support/checks.sh
 
 same_files() {
 	cmp "$1/model.safetensors" "$2/model.safetensors" && cmp "$1/config.json" "$2/config.json"
@@ -79,17 +67,17 @@ for tool in "$make_checkpoint" "$watch_command"; do
 		exit 77
 	}
 done
-check "a checkpoint and its tokens are made" "$make_checkpoint" llama-135m "$scratch/one" \
+holds "a checkpoint and its tokens are made" "$make_checkpoint" llama-135m "$scratch/one" \
 	--layers 1 --threads 1 --seed 7 --tokens "$scratch/tokens.safetensors" --windows 2 \
 	--window 32
-check "another" "$make_checkpoint" llama-135m "$scratch/two" --layers 1 --threads 2 --seed 7
-check "one and two threads make the same bytes" same_files "$scratch/one" "$scratch/two"
-check "another seed makes others" other_seed_differs
-check "prunescope computes with it" computes
-check "shapes are the published ones" listed_bytes
-check "an unknown shape is refused" refuses gpt2 "$scratch/three"
-check "more layers than the model has are refused" refuses llama-135m "$scratch/three" --layers 31
-check "tokens without their count are refused" refuses llama-135m --tokens "$scratch/three"
-check "a command's time, memory and status are told" watched
-check "tables are read by their headers, medians taken" reads_tables
-exit $failed
+holds "another" "$make_checkpoint" llama-135m "$scratch/two" --layers 1 --threads 2 --seed 7
+holds "one and two threads make the same bytes" same_files "$scratch/one" "$scratch/two"
+holds "another seed makes others" other_seed_differs
+holds "prunescope computes with it" computes
+holds "shapes are the published ones" listed_bytes
+holds "an unknown shape is refused" refuses gpt2 "$scratch/three"
+holds "more layers than the model has are refused" refuses llama-135m "$scratch/three" --layers 31
+holds "tokens without their count are refused" refuses llama-135m --tokens "$scratch/three"
+holds "a command's time, memory and status are told" watched
+holds "tables are read by their headers, medians taken" reads_tables
+conclude test_bench.sh

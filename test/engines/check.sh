@@ -76,7 +76,7 @@ under_slurm() {
 		has $daemon || { skipped under_slurm $daemon; return; }
 	done
 	[ "$(id -u)" -eq 0 ] || { echo "[  SKIPPED ] under_slurm: needs root"; return; }
-	start_slurm || { failed "slurm: starts" slurm/slurmctld.log; return; }
+	start_slurm || { failed "slurm: starts" "$(tail -n 40 slurm/slurmctld.log)"; return; }
 	holds "slurm: emitted" emit slurm slurm-study
 	holds "slurm: submitted" submit
 	holds "slurm: the last job completes" finishes
@@ -305,4 +305,4 @@ by_one_process
 for part in $all; do
 	$part
 done
-[ "$failures" -eq 0 ]
+conclude check.sh

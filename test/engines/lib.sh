@@ -1,25 +1,7 @@
 # What the parts of check.sh share. Sourced; $root, $program and $scratch are set.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by check.sh
-failures=0
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-# failed NAME [FILE]: with the last lines of what was said.
-failed() {
-	echo "[  FAILED  ] $1"
-	[ $# -lt 2 ] || tail -n 40 "$2" | sed 's/^/    /'
-	failures=$((failures + 1))
-}
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then passed "$name"; else failed "$name" "$scratch/said"; fi
-}
+. test/support/checks.sh
 
 # skipped PART PROGRAM: the part needs the program, which is not installed.
 skipped() {

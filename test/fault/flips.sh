@@ -15,15 +15,7 @@ llama=demo/models/llama
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-XDG_CACHE_HOME=$scratch/home
-export XDG_CACHE_HOME
-failures=0
-
-failed() {
-	echo "[  FAILED  ] $1"
-	echo "    $2"
-	failures=$((failures + 1))
-}
+. test/support/checks.sh
 
 # made ARGUMENT...: a command of the set-up, which must succeed.
 made() {
@@ -99,7 +91,7 @@ survives() {
 	if [ $found -ne "$flips" ]; then
 		failed "$name" "shardinfo --verify found $found of $flips"
 	elif [ $bad -eq 0 ]; then
-		echo "[       OK ] $name: $flips of $flips found"
+		passed "$name: $flips of $flips found"
 	fi
 }
 
@@ -111,7 +103,7 @@ refused() {
 	verify=$?
 	consume "$@"
 	if [ $verify -eq 3 ] && [ $status -eq 3 ]; then
-		echo "[       OK ] $name"
+		passed "$name"
 	else
 		failed "$name" "shardinfo exits with $verify, prunescope with $status"
 	fi
@@ -180,22 +172,19 @@ exported_checkpoints() {
 half_trained() {
 	set -- train "$scratch/cache" --d-sae 64 --k 8 --batch 128 --seed 5
 	made "$@" --tokens 60000 -o "$scratch/whole"
-	for delay in 0.3 0.15 0.08 0.04; do
-		rm -rf "$scratch/half"
-		timeout -s INT $delay "$program" "$@" --tokens 60000 -o "$scratch/half" --quiet \
-			>"$scratch/out" 2>"$scratch/err"
-		[ -f "$scratch/half/checkpoint.safetensors" ] && break
-	done
-	if [ ! -f "$scratch/half/checkpoint.safetensors" ]; then
-		echo "[  SKIPPED ] half-trained SAE: training ended before it was interrupted"
+	"$program" "$@" --tokens 60000 -o "$scratch/half" --quiet >"$scratch/out" 2>"$scratch/err" &
+	strike INT 5 $!
+	wait $!
+	[ -f "$scratch/half/checkpoint.safetensors" ] || {
+		failed "half-trained SAE" "training ended before it was interrupted"
 		return
-	fi
+	}
 	survives "half-trained SAE: state" "$scratch/half/checkpoint.safetensors" "$scratch/half"
 	flip "$scratch/half/checkpoint.safetensors" 5000 3
 	made "$@" --tokens 60000 -o "$scratch/half"
 	if cmp -s "$scratch/half/sae_weights.safetensors" "$scratch/whole/sae_weights.safetensors"
 	then
-		echo "[       OK ] half-trained SAE: a damaged state leads to the same SAE"
+		passed "half-trained SAE: a damaged state leads to the same SAE"
 	else
 		failed "half-trained SAE" "a damaged state leads to another SAE"
 	fi
@@ -205,7 +194,7 @@ half_trained() {
 	made "$@" --tokens 60000 -o "$scratch/half" --force
 	if cmp -s "$scratch/half/sae_weights.safetensors" "$scratch/whole/sae_weights.safetensors"
 	then
-		echo "[       OK ] half-trained SAE: --force begins anew"
+		passed "half-trained SAE: --force begins anew"
 	else
 		failed "half-trained SAE" "--force leads to another SAE"
 	fi
@@ -246,4 +235,4 @@ saes
 exported_checkpoints
 half_trained
 studies
-[ $failures -eq 0 ]
+conclude flips.sh

@@ -14,4 +14,4 @@ for case in ${*:-$cases}; do
 	expects "killed: $case" sweep "$case" --action kill --runs "${RUNS:-0}" \
 		--calls write,sync,rename,unlink,mkdir,create,truncate
 done
-[ $failures -eq 0 ]
+conclude kill.sh

@@ -10,22 +10,11 @@ tools=$PWD/${FAULT_TOOLS:-build/test/fault}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-failures=0
 work=$scratch/work
-# What the program remembers of files must not outlive a run, nor reach the user's own cache.
-export XDG_CACHE_HOME="$scratch/remembered"
+. test/support/checks.sh
 mkdir "$XDG_CACHE_HOME"
 m=$scratch/model
 d=$scratch/made
-
-passed() {
-	echo "[       OK ] $1"
-}
-
-failed() {
-	echo "[  FAILED  ] $1"
-	failures=$((failures + 1))
-}
 
 # A program of a sanitizer brings its own malloc, and cannot be preloaded before.
 if grep -q __asan_init "$program" || grep -q __tsan_init "$program"; then

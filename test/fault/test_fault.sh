@@ -5,6 +5,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/fault/lib.sh
 . test/fault/lib.sh
+plain_figures
 make_artefacts
 
 # says PATTERN: the last command's stderr has one line that matches.
@@ -185,4 +186,4 @@ limited_files
 full_disk
 capped_memory
 sampled
-[ $failures -eq 0 ]
+conclude test_fault.sh

@@ -30,4 +30,4 @@ spoils logits "$m/model.safetensors"
 spoils cache "$m/model.safetensors"
 spoils logits "$d/mask"
 spoils tokenize "$scratch/text" --after-open
-[ $failures -eq 0 ]
+conclude truncate.sh

@@ -3,6 +3,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by the script
 . test/support/checks.sh
+plain_figures
 file=$scratch/study.yaml
 out=$scratch/study
 
@@ -43,12 +44,12 @@ methods: [magnitude]
 sparsities: [$2]
 seeds: [7, 42]
 window: 64
-calibration_tokens: 1024
-train_tokens: 6400
-ppl: {text: $scratch/text, window: 64, stride: 32, max_tokens: 300}
+calibration_tokens: 512
+train_tokens: 3200
+ppl: {text: $scratch/text, window: 64, stride: 32, max_tokens: 150}
 sae: {d_sae: 128, k: $1, batch: 128}
-splice: {windows: 4}
-ablation: {features: 6, windows: 2}
+splice: {windows: 2}
+ablation: {features: 3, windows: 2}
 bootstrap: {samples: 100}
 STUDY
 }
@@ -77,5 +78,5 @@ note_records() {
 # make_text FILE: as many tokens as write_study's study asks for.
 make_text() {
 	yes "The quick brown fox jumps over the lazy dog, and 17 dogs sleep on in the sun." |
-		head -n 700 | awk '{ print NR, $0 }' >"$1"
+		head -n 300 | awk '{ print NR, $0 }' >"$1"
 }

@@ -10,24 +10,11 @@ shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-status=0
+. test/support/checks.sh
 models=demo/models
 s=$scratch
 
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >/dev/null; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		sed 's/^/    /' "$s/err"
-		status=1
-	fi
-}
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {
@@ -310,4 +297,4 @@ saes
 hooks
 masks
 foreign
-exit $status
+conclude test_belonging.sh

@@ -9,28 +9,15 @@ program=$PWD/${PRUNESCOPE:-prunescope}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-status=0
+. test/support/checks.sh
 llama=demo/models/llama
 model=$scratch/model
 logit_bytes=$((4 * 16 * 2048 * 4)) # windows, window, vocabulary, F32
 
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		head -n 3 "$scratch/said" "$scratch/err" | sed 's/^/    /'
-		status=1
-	fi
-}
-
 run() {
-	timeout 60 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"
+	timeout 300 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"
 }
 
 # refuses NAME PATTERN ARGUMENT...: exit 3, and a message that matches the pattern.
@@ -163,4 +150,4 @@ printf 'abc \377 def' >"$scratch/latin1"
 refuses "a text that is not UTF-8" 'latin1: the text is not UTF-8 at byte 4' ppl $llama \
 	--text "$scratch/latin1"
 
-exit $status
+conclude test_checkpoints.sh

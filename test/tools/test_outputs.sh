@@ -9,7 +9,7 @@ program=$PWD/${PRUNESCOPE:-prunescope}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-failures=0
+. test/support/checks.sh
 in=$scratch/in # inputs
 o=$scratch/o   # outputs
 mkdir "$in" "$o"
@@ -18,28 +18,17 @@ mkdir "$in" "$o"
 # judge NAME: tells what the shell's last status says.
 judge() {
 	if [ $? -eq 0 ]; then
-		echo "[       OK ] $1"
+		passed "$1"
 	else
-		echo "[  FAILED  ] $1"
-		sed 's/^/    stderr: /' "$scratch/err" | head -n 4 | cut -c 1-300
-		sed 's/^/    said: /' "$scratch/said" | head -n 4 | cut -c 1-300
-		failures=$((failures + 1))
+		failed "$1" "$(head -n 4 "$scratch/said" | cut -c 1-300)"
 	fi
 }
 
-# holds NAME COMMAND...
-holds() {
-	name=$1
-	shift
-	"$@" >"$scratch/said" 2>&1
-	judge "$name"
-}
-
-# call ARGUMENT...: prunescope with --json, in an environment with $with; 20 s are enough unless it
+# call ARGUMENT...: prunescope with --json, in an environment with $with; 300 s are enough unless it
 # waits for something.
 with=NOTHING=
 call() {
-	env "$with" timeout 20 "$program" "$@" --json >"$scratch/out" 2>"$scratch/err"
+	env "$with" timeout 300 "$program" "$@" --json >"$scratch/out" 2>"$scratch/err"
 }
 
 # exits NAME STATUS ARGUMENT...
@@ -329,8 +318,7 @@ interrupted() {
 	status 0 train one "$o/sae" && cp -r "$o/sae" "$o/old"
 	"$program" train "$in/dense" --d-sae 512 --k 16 --tokens 40000000 --batch 128 -o "$o/sae" \
 		--force --save-every 0.1 >"$scratch/out" 2>"$scratch/err" &
-	sleep 1
-	kill -9 $!
+	strike KILL 50 $!
 	wait $! 2>/dev/null
 	holds "train --force, killed: the old SAE is whole" diff -r "$o/sae" "$o/old"
 	call train "$in/dense" --d-sae 64 --k 5 --tokens 1024 --batch 128 -o "$o/sae" --force
@@ -447,16 +435,13 @@ report_as_a_whole() {
 	with=TMPDIR=$scratch/nowhere
 	exits "report: needs no temporary folder" 0 report "$study"
 	with=NOTHING=
-	be_gnuplot "echo \$\$ >$scratch/pid; exec sleep 60"
+	be_gnuplot "echo \$\$ >$scratch/pid; exec sleep 600"
 	for signal in INT TERM; do
 		rm -f "$scratch/pid"
 		env PATH="$scratch/bin:$PATH" "$program" report "$study" >"$scratch/out" \
 			2>"$scratch/err" &
 		process=$!
-		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-			[ -s "$scratch/pid" ] && break
-			sleep 0.1
-		done
+		while worked $process && [ ! -s "$scratch/pid" ]; do sleep 0.01; done
 		kill -$signal $process
 		wait $process
 		[ $? -eq 130 ] && whole_report | cmp -s "$scratch/whole" - &&
@@ -520,4 +505,4 @@ interrupted
 study_folder
 report_as_a_whole
 names_in_a_report
-[ $failures -eq 0 ]
+conclude test_outputs.sh

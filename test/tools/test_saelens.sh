@@ -8,31 +8,14 @@ fixtures=test/fixtures/saelens
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-status=0
+. test/support/checks.sh
 
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@"; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		sed 's/^/    /' "$scratch/err"
-		status=1
-	fi
-}
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {
 	code=0
 	"$program" "$@" --json >"$scratch/out" 2>"$scratch/err" || code=$?
-}
-
-value() {
-	sed 's/[{,]/\n/g' "$scratch/out" | sed -n "s/^ *\"$1\": *\([^,}]*\).*/\1/p"
 }
 
 # near A B BOUND: the two numbers differ by at most so much of the second.
@@ -130,4 +113,4 @@ other_formats() {
 like_saelens
 an_estimated_norm
 other_formats
-exit $status
+conclude test_saelens.sh

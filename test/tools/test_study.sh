@@ -97,7 +97,7 @@ leftovers() {
 	write_study 8 '0.5, 0.3, 0.7'
 	works "a study that keeps its caches" --keep-caches
 	sed -i 's/layer: 2/layer: 3/' "$file"
-	holds "another layer does not wait for room" timeout 100 "$program" study "$file" \
+	holds "another layer does not wait for room" timeout 300 "$program" study "$file" \
 		-o "$out" --force --quiet
 	write_study 8 '0.50001, 0.5'
 	works "two sparsities that are close" --dry-run
@@ -116,7 +116,11 @@ sharing() {
 	holds "give the same results" cmp "$scratch/results" "$out/results.json"
 	holds "nothing is left of their claims" test ! -e "$out/locks"
 	out=$scratch/killed
-	timeout -s KILL 2 "$program" study "$file" -o "$out" >/dev/null 2>&1
+	"$program" study "$file" -o "$out" >"$scratch/one" 2>&1 &
+	strike KILL 5 $!
+	wait $! 2>/dev/null
+	holds "a study is killed" test $? -eq 137
+	holds "before its end" test ! -e "$out/results.json"
 	works "a study that was killed goes on"
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 	holds "its caches are gone" test -z "$(find "$out" -name 'shard-*')"

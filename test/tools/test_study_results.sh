@@ -11,24 +11,11 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 study=$scratch/study
 runs=$study/runs/llama
-failures=0
+. test/support/checks.sh
 
 [ -x "$program" ] || {
 	echo "$program is not built"
 	exit 77
-}
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		sed 's/^/    /' "$scratch/said"
-		failures=$((failures + 1))
-	fi
 }
 
 # run ARGUMENT...: prunescope; its result in $scratch/paths, one line PATH<tab>VALUE for each
@@ -271,4 +258,4 @@ for method in magnitude wanda; do
 done
 whole_study
 tables
-[ $failures -eq 0 ]
+conclude test_study_results.sh

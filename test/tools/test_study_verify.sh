@@ -9,7 +9,6 @@ shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
-export XDG_CACHE_HOME="$scratch/home"
 . test/support/study.sh
 
 # flip FILE OFFSET: turns one bit over. The times of the last change stay as far as they can.
@@ -143,17 +142,18 @@ kernels() {
 }
 
 # The model is replaced while the study runs: a step that reads it says so, or else the next one
-# that would.
+# that would. The study stands still meanwhile.
 sources() {
 	cp -r demo/models/llama "$scratch/model"
 	sed -i "s#path: demo/models/llama#path: $scratch/model#" "$file"
 	out=$scratch/sources
 	"$program" study "$file" -o "$out" --threads 1 --quiet 2>"$scratch/err" &
-	for _ in $(seq 2000); do
-		[ ! -e "$out/runs/llama/dense/ppl.json" ] || break
-		sleep 0.01
-	done
+	while worked $! && [ ! -e "$out/runs/llama/dense/ppl.json" ]; do sleep 0.01; done
+	kill -STOP $!
+	holds "a study is in the middle" test -e "$out/runs/llama/dense/ppl.json" -a \
+		! -e "$out/runs/llama/magnitude-0.5/splice.json"
 	flip "$scratch/model/model.safetensors" 200000
+	kill -CONT $!
 	wait $!
 	holds "a model that changes under a study ends it" test $? -eq 3
 	tells "which names it" \
@@ -173,17 +173,21 @@ is_whole() {
 
 replacing() {
 	write_study 9 0.5
-	for seconds in 0.7 1 1.4; do
-		timeout -s KILL $seconds "$program" study "$file" -o "$out" --force --quiet
-		holds "killed after $seconds s of --force, all is old or new" is_whole "$out"
+	"$program" study "$file" -o "$scratch/nine-alone" --quiet >"$scratch/out" 2>"$scratch/err" &
+	labour $!
+	holds "another study takes $whole ticks of work" test $? -eq 0
+	for share in 5 3 2; do
+		"$program" study "$file" -o "$out" --force --quiet 2>"$scratch/err" &
+		strike KILL $((whole / share)) $!
+		wait $! 2>/dev/null
+		holds "killed after a share of 1 / $share of --force" test $? -eq 137
+		holds "all is old or new" is_whole "$out"
 	done
 	works "--force goes on" --force --quiet
 	works "and is done" --json
 	tells "and says so" '"steps_done_before": 18' "$scratch/out"
-	cp "$out/results.json" "$scratch/nine"
-	out=$scratch/nine-alone
-	works "the same alone" --quiet
-	holds "gives the same results" cmp "$scratch/nine" "$out/results.json"
+	holds "the results are those of the other one" cmp "$out/results.json" \
+		"$scratch/nine-alone/results.json"
 	write_study 8 0.5
 	out=$scratch/study
 }

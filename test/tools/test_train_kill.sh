@@ -1,5 +1,5 @@
 #!/bin/sh
-# Kills a training run (SIGKILL) at twenty random moments and resumes it each time. It must end
+# Kills a training run (SIGKILL) at twenty random moments of its work and resumes it each time. It must end
 # with the bytes of a run that was left alone, its log included except for the rates.
 # PRUNESCOPE names another binary, KILLS another number of kills, SEED other moments.
 set -u
@@ -11,17 +11,18 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 name="a training run killed $kills times ends as one left alone"
 
+. test/support/checks.sh
+
 give_up() {
-	echo "[  FAILED  ] $name"
-	echo "    $1"
+	failed "$name" "$1"
 	exit 1
 }
 
 # train FOLDER: call it in a subshell. The subshell becomes the program, so its process id can be
 # killed.
 train() {
-	exec "$program" train "$scratch/cache" -o "$1" --d-sae 768 --k 16 --batch 256 \
-		--tokens 122880 --save-every 0.05 --hold-out 512 --log "$1-log" --quiet --json \
+	exec "$program" train "$scratch/cache" -o "$1" --d-sae 384 --k 16 --batch 256 \
+		--tokens 61440 --save-every 0.05 --hold-out 512 --log "$1-log" --quiet --json \
 		>/dev/null 2>"$scratch/err"
 }
 
@@ -37,9 +38,8 @@ head -c 60000 README.md CONTRIBUTING.md docs/*.md 2>/dev/null >"$ids"
 	>/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
 "$program" cache demo/models/llama --tokens "$scratch/tokens" --layer 2 -o "$scratch/cache" \
 	--quiet >/dev/null 2>"$scratch/err" || give_up "$(cat "$scratch/err")"
-start=$(date +%s%N)
-(train "$scratch/whole") || give_up "$(cat "$scratch/err")"
-whole=$((($(date +%s%N) - start) / 1000000))
+train "$scratch/whole" &
+labour $! || give_up "$(cat "$scratch/err")"
 expected=$(digest "$scratch/whole")
 cut -d, -f9 "$scratch/whole-log.csv" | grep -q '^0\.[0-9]' ||
 	give_up 'the log holds no measure of the rows held out'
@@ -49,12 +49,9 @@ while [ "$killed" -lt "$kills" ]; do
 	train "$scratch/cut" &
 	pid=$!
 	seed=$(((seed * 1103515245 + 12345) % 2147483648))
-	sleep "$(awk -v s="$seed" -v whole="$whole" \
-		'BEGIN { printf "%.3f", s / 2147483648 * whole / 5000 }')"
-	if kill -KILL "$pid" 2>/dev/null; then
-		killed=$((killed + 1))
-	fi
+	strike KILL $((seed % 1000 * whole / 5000)) "$pid"
 	wait "$pid" 2>/dev/null
+	[ $? -ne 137 ] || killed=$((killed + 1))
 	if [ -f "$scratch/cut/manifest.json" ] &&
 		grep -q '"complete": *true' "$scratch/cut/manifest.json"; then
 		[ "$(digest "$scratch/cut")" = "$expected" ] ||
@@ -65,4 +62,4 @@ while [ "$killed" -lt "$kills" ]; do
 done
 (train "$scratch/cut") || give_up "$(cat "$scratch/err")"
 [ "$(digest "$scratch/cut")" = "$expected" ] || give_up "the last run differs"
-echo "[       OK ] $name (uninterrupted: $whole ms; $((runs + 1)) runs finished)"
+passed "$name (uninterrupted: $whole ticks of work; $((runs + 1)) runs finished)"

@@ -12,23 +12,10 @@ program=$PWD/${PRUNESCOPE:-prunescope}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-status=0
+. test/support/checks.sh
 model=demo/models/llama
 
 [ -x "$program" ] || { echo "$program is not built"; exit 77; }
-
-# holds NAME COMMAND...: the command must succeed.
-holds() {
-	name=$1
-	shift
-	if "$@" >"$scratch/said" 2>&1; then
-		echo "[       OK ] $name"
-	else
-		echo "[  FAILED  ] $name"
-		head -n 3 "$scratch/said" | sed 's/^/    /'
-		status=1
-	fi
-}
 
 # run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {
@@ -62,12 +49,12 @@ says() {
 	holds "$1" grep -q -e "$2" "$scratch/err"
 }
 
-head -c 60000 README.md CONTRIBUTING.md docs/*.md 2>/dev/null >"$scratch/text"
+awk -v seed=1 -v bytes=20000 -f test/fixtures/cli/text.awk >"$scratch/text"
 run tokenize $model --text "$scratch/text" -o "$scratch/tokens" --window 64 || exit 1
 run cache $model --tokens "$scratch/tokens" --layer 1 --dtype bf16 -o "$scratch/cache" || exit 1
 
 # --- one read ---
-common="--batch 256 --tokens 40000"
+common="--batch 256 --tokens 15360"
 set -- train "$scratch/cache" $common --data-seed 5
 mkdir "$scratch/alone"
 for width in 128 256; do
@@ -150,7 +137,7 @@ refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
 refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
 
 # --- one of them fails ---
-run train "$scratch/cache" --batch 256 --tokens 40000 --d-sae 128 256 --k 8 --lr 1e38 \
+run train "$scratch/cache" --batch 256 --tokens 15360 --d-sae 128 256 --k 8 --lr 1e38 \
 	-o "$scratch/wild"
 code=$?
 holds "an SAE that diverges: exit 1" test $code -eq 1
@@ -159,33 +146,31 @@ holds "the state of each before it is kept" \
 	ls "$scratch/wild/d-128/checkpoint.safetensors" "$scratch/wild/d-256/checkpoint.safetensors"
 
 # --- interrupted ---
-set -- train "$scratch/cache" --batch 256 --tokens 600000 --d-sae 192 256 --k 8 --data-seed 5 \
-	--save-every 0.1
+set -- train "$scratch/cache" --batch 256 --tokens 307200 --d-sae 192 256 --k 8 --data-seed 5 \
+	--save-every 0.05
 works "two widths, uninterrupted" "$@" -o "$scratch/whole"
-# stopped ARGUMENT...: sends the signal to a run after the pause. The subshell becomes the program.
-stopped() {
-	(exec "$program" "$@" -o "$scratch/part" --quiet >/dev/null 2>&1) &
-	pid=$!
-	sleep "$pause"
-	kill -"$signal" $pid 2>/dev/null
-	wait $pid 2>/dev/null
-}
+# stopped COMMAND...: sends the signal to a run once the command succeeds, which looks at its states.
 state=$scratch/part/d-192/checkpoint.safetensors
+stopped() {
+	"$program" $arguments -o "$scratch/part" --quiet >/dev/null 2>&1 &
+	while worked $! && ! "$@"; do sleep 0.01; done
+	kill -"$signal" $!
+	wait $! 2>/dev/null
+}
+newer() {
+	! cmp -s "$state" "$scratch/early"
+}
+arguments=$*
 for signal in INT KILL; do
-	pause=0.1
-	while :; do
-		stopped "$@"
-		[ ! -f "$state" ] || break
-		rm -rf "$scratch/part"
-		pause=$(echo "$pause" | awk '{ print $1 * 1.5 }')
-	done
-	[ $signal = KILL ] || holds "$signal leaves a state of each" \
-		test -f "$scratch/part/d-256/checkpoint.safetensors"
+	stopped test -f "$scratch/part/d-256/checkpoint.safetensors"
+	holds "$signal leaves a state of each" test -f "$state" -a \
+		-f "$scratch/part/d-256/checkpoint.safetensors"
 	cp "$state" "$scratch/early"
-	stopped "$@"
-	[ ! -f "$state" ] || cp "$scratch/early" "$state"
+	stopped newer
+	holds "$signal again, later" test -f "$state"
+	cp "$scratch/early" "$state"
 	works "$signal: resumed at different steps" "$@" -o "$scratch/part"
 	holds "$signal: to the same bytes" diff -r "$scratch/whole" "$scratch/part"
 	rm -rf "$scratch/part"
 done
-exit $status
+conclude test_train_many.sh

@@ -116,7 +116,9 @@ static void write_snapshot(const char *cache, const char *repository, const char
 static void clear_environment(void)
 {
 	unsetenv("HF_HUB_CACHE");
+	unsetenv("HUGGINGFACE_HUB_CACHE");
 	unsetenv("HF_HOME");
+	unsetenv("XDG_CACHE_HOME");
 	setenv("HOME", "/nowhere", 1);
 }
 

@@ -1,6 +1,7 @@
 /* tools/run/progress_line, as a user sees it: processes draw on pseudo-terminals and into
  * pipes, and what they write is interpreted as a terminal would. All run at the same time (12
- * s); the tests then look at what was seen. */
+ * s); the tests then look at what was seen. On a busy machine waiting takes longer than
+ * it should: no rate is expected that a short pause gives. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -393,9 +394,9 @@ static void test_wide_terminals_show_step_loop_and_times_left(void **state)
 		 "^step 1 of 3: llama/wanda-0.50/train-7, 1s so far, [12]s left; all 1h01m left$");
 	must_see(s, 0,
 		 "^step 1 of 3: llama/wanda-0.50/train-7, [12]s left; all 1h01m left$|so far");
-	must_see(s, 1, "^training .*%? ?[0-9.]+k/100k tok, [34][0-9.]*k tok/s; FVU 0.0512$");
+	must_see(s, 1, "^training .*%? ?[0-9.]+k/100k tok, [0-9.]+k tok/s; FVU 0.0512$");
 	must_see(w, 1,
-		 "^training \\[#+\\.+\\] [0-9.]+k/100k tok, [34][0-9.]*k tok/s; FVU 0.0512, held "
+		 "^training \\[#+\\.+\\] [0-9.]+k/100k tok, [0-9.]+k tok/s; FVU 0.0512, held "
 		 "out 0.0600, L0 64.0, dead 0.1 %$");
 	/* The step without ticks. */
 	must_see(
@@ -435,8 +436,8 @@ static void test_a_single_command_shows_slow_rates_and_the_time_left_of_the_oute
 	(void)state;
 	must_see(s, 0, "^wanda, layer \\[\\.+\\] 1/40 layers; forward pass [0-9]+ %$");
 	must_see(s, 0,
-		 "^wanda, layer \\[#\\.+\\] 3/40 layers, 1\\.[2-4][0-9]* s/layer, 4[0-9]s "
-		 "left; forward pass [0-9]+ %$");
+		 "^wanda, layer \\[#\\.+\\] 3/40 layers, (1\\.[2-9]|[2-9]\\.)[0-9]* s/layer, "
+		 "([4-9][0-9]s|[1-5]m[0-9]+s) left; forward pass [0-9]+ %$");
 	assert_false(saw(s, 1, "."));
 }
 
@@ -470,7 +471,7 @@ static void check_plain(struct session *s)
 		STAMP "waiting for another process\r?$",
 		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 10s so far, 1m[23][0-9]s left; all "
 		      "2h01m left; training, [0-9.]+k of 1M tok \\([0-9]+ %\\), [0-9.]+k tok/s\r?$",
-		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 1[01]s, fvu 0.0512\r?$",
+		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 1[0-9]s, fvu 0.0512\r?$",
 	};
 	char *line = s->output, *end;
 	size_t i = 0;

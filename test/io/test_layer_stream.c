@@ -159,12 +159,17 @@ static const char *const fixtures[] = {CK_FIXTURES "single", CK_FIXTURES "untied
 				       CK_FIXTURES "prefixed"};
 #define FIXTURES (sizeof fixtures / sizeof *fixtures)
 
+#define DIRECT "uring (direct, registered buffers)"
+
+/* The kernel tells what the cache holds only to those who may write the file. */
 static void check_all_fixtures(ps_backend backend, const ps_ring *calls, const char *want)
 {
 	for (size_t i = 0; i < FIXTURES; i++) {
 		struct rig rig;
 		size_t wrong;
 
+		if (!strcmp(want, DIRECT) && access(CK_FIXTURES "single/model.safetensors", W_OK))
+			want = "uring (buffered: not told what is cached, registered buffers)";
 		rig_must_open(&rig, fixtures[i], backend, 2, calls);
 		assert_string_equal(ps_weight_stream_backend(rig.stream), want);
 		wrong = wrong_in_all(&rig);
@@ -249,8 +254,6 @@ static void check_large(const char *want)
 		assert_int_equal(ring_fault.direct_open, 0);
 	}
 }
-
-#define DIRECT "uring (direct, registered buffers)"
 
 /* Reads everything through the kernel's ring, as far as this file system allows. */
 static void check_real(void)

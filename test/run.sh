@@ -1,9 +1,9 @@
 #!/bin/sh
 # usage: test/run.sh PROGRAM...
 # Runs test programs (binaries and scripts), JOBS at a time (one per processor), each with a time
-# limit of TEST_TIMEOUT seconds (400). Those that ALONE lists by name run first, one after the other:
-# they measure time. Each program has temporary and cache folders of its own, so that none sees what
-# another one leaves. Results are shown in the order of the arguments.
+# limit of TEST_TIMEOUT seconds (400). Those that ALONE lists by name run first, one after the
+# other: they measure time. Each program has temporary and cache folders of its own, so that none
+# sees what another one leaves. Results are shown in the order of the arguments.
 # Each program prints one line for every test in it, as cmocka does:
 #   "[       OK ] NAME", "[  FAILED  ] NAME" or "[  SKIPPED ] NAME"
 # A program fails if
@@ -79,7 +79,7 @@ show() {
 	fi
 }
 
-# execute NUMBER PROGRAM: unless another worker has taken it. Its end is written whole or not at all.
+# execute NUMBER PROGRAM: unless another worker has taken it. Its end is written as a whole.
 execute() {
 	mine=$box/$1
 	mkdir "$mine" 2>/dev/null || return 0
@@ -95,8 +95,8 @@ execute() {
 	mv "$mine/ending" "$mine/end"
 }
 
-# work WHICH PROGRAM...: one worker. WHICH is alone or beside: those that ALONE lists, or all others.
-# Each one that has ended is told on stdout.
+# work WHICH PROGRAM...: one worker. WHICH is alone or beside: those that ALONE lists, or all
+# others. Each one that has ended is told on stdout.
 work() {
 	which=$1 number=0 running=
 	shift

@@ -143,7 +143,8 @@ expect "two programs run side by side" 0 "2 passed, 0 failed" meets meets-again
 export ALONE=first
 expect "what must run alone runs first" 0 "4 passed, 0 failed" other first passing
 holds "and results are in the order of the programs" test \
-	"$(sed -n 's/^ok    \([a-z]*\).*/\1/p' "$scratch/out" | tr '\n' ' ')" = "other first passing "
+	"$(sed -n 's/^ok    \([a-z]*\).*/\1/p' "$scratch/out" | tr '\n' ' ')" = \
+	"other first passing "
 unset JOBS ALONE
 expect "no program at all is a failure" 1 "0 passed, 0 failed"
 conclude test_run.sh

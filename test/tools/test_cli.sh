@@ -764,7 +764,8 @@ uninterrupted() {
 }
 
 # survives NAME SIGNALS REFERENCE OUTPUT ARGUMENT...: each signal strikes the run several times,
-# after shares of the work of the last uninterrupted one. Then the run goes on to its end, and must give the reference's bytes.
+# after shares of the work of the last uninterrupted one. Then the run goes on to its end, and must
+# give the reference's bytes.
 survives() {
 	work=$1 signals=$2 reference=$3 out=$4
 	shift 4

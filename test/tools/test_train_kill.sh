@@ -1,6 +1,6 @@
 #!/bin/sh
-# Kills a training run (SIGKILL) at twenty random moments of its work and resumes it each time. It must end
-# with the bytes of a run that was left alone, its log included except for the rates.
+# Kills a training run (SIGKILL) at twenty random moments of its work and resumes it each time. It
+# must end with the bytes of a run that was left alone, its log included except for the rates.
 # PRUNESCOPE names another binary, KILLS another number of kills, SEED other moments.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

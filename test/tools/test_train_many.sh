@@ -149,7 +149,7 @@ holds "the state of each before it is kept" \
 set -- train "$scratch/cache" --batch 256 --tokens 307200 --d-sae 192 256 --k 8 --data-seed 5 \
 	--save-every 0.05
 works "two widths, uninterrupted" "$@" -o "$scratch/whole"
-# stopped COMMAND...: sends the signal to a run once the command succeeds, which looks at its states.
+# stopped COMMAND...: sends the signal to a run once the command succeeds, which looks at states.
 state=$scratch/part/d-192/checkpoint.safetensors
 stopped() {
 	"$program" $arguments -o "$scratch/part" --quiet >/dev/null 2>&1 &

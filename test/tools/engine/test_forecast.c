@@ -1,8 +1,8 @@
 /* tools/engine/forecast, costs and probe: --dry-run says about what the command then takes.
  *
  * Both are measured in processor time, for other work may share the machine. It still slows caches
- * and memory down: a pair of an estimate and a run that differs too much is therefore tried again. An
- * estimate that is wrong fails every time. */
+ * and memory down: a pair of an estimate and a run that differs too much is therefore tried again.
+ * An estimate that is wrong fails every time. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: test/run.sh PROGRAM...
 # Runs test programs (binaries and scripts), JOBS at a time (one per processor), each with a time
-# limit of TEST_TIMEOUT seconds (400). Those that ALONE lists by name run first, one after the
+# limit of TEST_TIMEOUT seconds (900). Those that ALONE lists by name run first, one after the
 # other: they measure time. Each program has temporary and cache folders of its own, so that none
 # sees what another one leaves. Results are shown in the order of the arguments.
 # Each program prints one line for every test in it, as cmocka does:
@@ -40,7 +40,7 @@ announced() {
 judge() {
 	fault=
 	if [ "$1" -eq 124 ]; then
-		fault="no end within ${TEST_TIMEOUT:-400} s"
+		fault="no end within ${TEST_TIMEOUT:-900} s"
 	elif [ "$1" -gt 128 ]; then
 		fault="killed by signal $(($1 - 128))"
 	elif [ "$1" -ne 0 ]; then
@@ -85,7 +85,7 @@ execute() {
 	mkdir "$mine" 2>/dev/null || return 0
 	mkdir "$mine/tmp" "$mine/cache"
 	started=$(date +%s)
-	TMPDIR=$mine/tmp XDG_CACHE_HOME=$mine/cache timeout "${TEST_TIMEOUT:-400}" "$2" \
+	TMPDIR=$mine/tmp XDG_CACHE_HOME=$mine/cache timeout "${TEST_TIMEOUT:-900}" "$2" \
 		>"$mine/log" 2>&1 &
 	running=$!
 	wait $running

@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "analysis/fragility.h"
 #include "analysis/sizes.h"
 #include "core/base/rng.h"
 
@@ -96,6 +95,11 @@ static float activation(const ps_codes *codes, size_t row, uint32_t feature)
 	return 0;
 }
 
+bool ps_ablation_fires(const ps_codes *codes, size_t row, uint32_t feature)
+{
+	return activation(codes, row, feature) != 0;
+}
+
 size_t ps_ablation_apply(const ps_sae *sae, const ps_codes *codes, uint32_t feature, float *rows)
 {
 	const float *direction = sae->dec + feature * sae->d_in;
@@ -115,132 +119,283 @@ size_t ps_ablation_apply(const ps_sae *sae, const ps_codes *codes, uint32_t feat
 	return changed;
 }
 
-struct groups {
+/* --- the summary --- */
+
+enum { LOST, SURVIVORS, GROUPS };
+
+/* Which difference of means is measured. */
+enum difference { PER_TOKEN, PER_FIRING, STRATIFIED };
+
+struct summary {
 	const ps_ablation_data *data;
-	const double *effect; /* (N), or NULL: from the sums per cluster */
+	enum difference kind;
+	double *survived; /* (N): survival as a number, for the correlations */
+	double **effect;  /* (threads + 1), each (N): of the drawn windows; first: of the data */
+	size_t groups[GROUPS]; /* latents of each */
 };
 
-static double cluster_effect(const ps_ablation_data *data, const uint32_t *weights, size_t feature)
-{
-	const double *sum = data->cluster_sum + feature * data->clusters;
-	double change = 0, tokens = 0;
-
-	for (size_t c = 0; c < data->clusters; c++) {
-		change += weights[c] * sum[c];
-		tokens += weights[c] * data->cluster_tokens[c];
-	}
-	return change / tokens;
-}
-
-/* Means of the effect among survivors and among the lost. Over features, feature i counts
- * weights[i] times; over clusters, every feature counts once and the weights are those of the
- * clusters. */
-static void group_means(const struct groups *g, const uint32_t *weights, double *survivors,
-			double *lost)
-{
-	double sum[2] = {0}, count[2] = {0};
-
-	for (size_t i = 0; i < g->data->features; i++) {
-		int group = g->data->survived[i] != 0;
-		double weight = g->effect ? weights[i] : 1;
-
-		sum[group] +=
-			weight * (g->effect ? g->effect[i] : cluster_effect(g->data, weights, i));
-		count[group] += weight;
-	}
-	*survivors = count[1] > 0 ? sum[1] / count[1] : (double)NAN;
-	*lost = count[0] > 0 ? sum[0] / count[0] : (double)NAN;
-}
-
-static double difference_statistic(void *self, const uint32_t *weights, int worker)
-{
-	double survivors, lost;
-
-	(void)worker;
-	group_means(self, weights, &survivors, &lost);
-	return survivors - lost;
-}
-
-/* *survived (N): survival of each latent as a number, for the correlations. */
-static size_t lay_out_survived(size_t features, ps_arena *arena, double **survived)
+static size_t lay_out_summary(struct summary *s, size_t features, int threads, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
 
-	*survived = ps_layout_part(&layout, features, sizeof **survived);
+	s->survived = ps_layout_part(&layout, features, sizeof *s->survived);
+	s->effect = ps_layout_part(&layout, (size_t)threads + 1, sizeof *s->effect);
+	for (int t = 0; t <= threads; t++) {
+		double *own = ps_layout_part(&layout, features, sizeof *own);
+
+		if (s->effect)
+			s->effect[t] = own;
+	}
 	return layout.bytes;
 }
 
 size_t ps_ablation_bytes(size_t features, size_t clusters, const ps_bootstrap *bootstrap,
 			 int threads)
 {
-	double *survived;
+	struct summary s;
 
-	return ps_bytes_sum(lay_out_survived(features, NULL, &survived),
+	return ps_bytes_sum(lay_out_summary(&s, features, threads, NULL),
 			    ps_max_size(ps_spearman_interval_bytes(bootstrap, features, threads),
-					ps_bootstrap_bytes(bootstrap, clusters, threads)));
+					ps_two_way_bytes(bootstrap, clusters, features, threads)));
 }
 
-static void count_groups(const ps_ablation_data *data, double *survived, ps_ablation *out)
+/* Effects over the drawn windows, per token or per firing. NaN: the latent does not fire there. */
+static void find_effects(void *self, const uint32_t *weights, int slot)
 {
-	double sum[2] = {0};
+	const struct summary *s = self;
+	const ps_ablation_data *data = s->data;
+	double tokens = 0;
+
+	for (size_t c = 0; c < data->clusters; c++)
+		tokens += weights[c] * data->cluster_tokens[c];
+	for (size_t i = 0; i < data->features; i++) {
+		const double *sum = data->cluster_sum + i * data->clusters;
+		double change = 0, firings = 0;
+
+		for (size_t c = 0; c < data->clusters; c++)
+			change += weights[c] * sum[c];
+		for (size_t c = 0; c < data->clusters && s->kind == PER_FIRING; c++)
+			firings += weights[c] * data->cluster_firings[i * data->clusters + c];
+		s->effect[slot][i] = change / (s->kind == PER_FIRING ? firings : tokens);
+	}
+}
+
+/* Sums and counts of the effects of each stratum's survivors and lost. */
+struct sums {
+	double sum[PS_QUINTILES][GROUPS], count[PS_QUINTILES][GROUPS];
+};
+
+/* Latent i counts weights[i] times. Without strata all are in the first. */
+static void add_up(const struct summary *s, const double *effect, const uint32_t *weights,
+		   struct sums *out)
+{
+	const uint8_t *stratum = s->kind == STRATIFIED ? s->data->stratum : NULL;
+
+	*out = (struct sums){0};
+	for (size_t i = 0; i < s->data->features; i++) {
+		const size_t q = stratum ? stratum[i] : 0;
+		const int group = s->data->survived[i] ? SURVIVORS : LOST;
+
+		if (isnan(effect[i]))
+			continue;
+		out->sum[q][group] += weights[i] * effect[i];
+		out->count[q][group] += weights[i];
+	}
+}
+
+static double mean_of(const struct sums *sums, size_t q, int group)
+{
+	return sums->count[q][group] > 0 ? sums->sum[q][group] / sums->count[q][group]
+					 : (double)NAN;
+}
+
+/* The differences of the strata that have one, weighted by their latents. */
+static double difference(void *self, const uint32_t *weights, int slot)
+{
+	const struct summary *s = self;
+	double sum = 0, all = 0;
+	struct sums sums;
+
+	add_up(s, s->effect[slot], weights, &sums);
+	for (size_t q = 0; q < PS_QUINTILES; q++) {
+		const double own = mean_of(&sums, q, SURVIVORS) - mean_of(&sums, q, LOST),
+			     count = sums.count[q][SURVIVORS] + sums.count[q][LOST];
+
+		if (isnan(own))
+			continue;
+		sum += count * own;
+		all += count;
+	}
+	return all > 0 ? sum / all : (double)NAN;
+}
+
+static double difference_of_data(void *self, const uint32_t *weights, int worker)
+{
+	(void)worker;
+	return difference(self, weights, 0);
+}
+
+/* The latents; the smaller group counts. Latents of strata that lack a group do not. */
+static ps_axis features_axis(const struct summary *s)
+{
+	size_t group[PS_QUINTILES][GROUPS] = {{0}}, sum[GROUPS] = {0};
+
+	for (size_t i = 0; i < s->data->features; i++)
+		group[s->kind == STRATIFIED ? s->data->stratum[i] : 0]
+		     [s->data->survived[i] ? SURVIVORS : LOST]++;
+	for (size_t q = 0; q < PS_QUINTILES; q++)
+		for (int g = 0; g < GROUPS && group[q][LOST] && group[q][SURVIVORS]; g++)
+			sum[g] += group[q][g];
+	return (ps_axis){.count = s->data->features,
+			 .unit = PS_UNIT_LATENTS,
+			 .effective = ps_min_size(sum[LOST], sum[SURVIVORS])};
+}
+
+static int cross(struct summary *s, enum difference kind, const ps_bootstrap *bootstrap,
+		 const ps_context *context, ps_arena *arena, ps_two_way_result *out)
+{
+	ps_two_way statistic = {.rows = {.count = s->data->clusters, .unit = PS_UNIT_WINDOWS},
+				.both = PS_UNIT_WINDOWS_LATENTS,
+				.prepare = find_effects,
+				.value = difference,
+				.self = s};
+
+	s->kind = kind;
+	statistic.columns = features_axis(s);
+	return ps_two_way_run(bootstrap, &statistic, context, arena, out);
+}
+
+/* A correlation of the effects in slot 0. */
+struct correlation {
+	const double *with, *held;
+	bool with_survival;
+	ps_interval *out;
+};
+
+static int correlate(const struct summary *s, const struct correlation *wanted, size_t count,
+		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena)
+{
+	int rc = 0;
+
+	for (size_t w = 0; w < count && rc == 0; w++) {
+		const ps_paired data = {
+			.x = s->effect[0],
+			.y = wanted[w].with,
+			.held = {wanted[w].held},
+			.count = s->data->features,
+			.axis = {.count = s->data->features,
+				 .unit = PS_UNIT_LATENTS,
+				 .effective = wanted[w].with_survival
+						      ? ps_min_size(s->groups[LOST],
+								    s->groups[SURVIVORS])
+						      : 0}};
+
+		rc = ps_spearman_interval(bootstrap, &data, context, arena, wanted[w].out);
+	}
+	return rc;
+}
+
+/* Spearman of the effect with survival and with the match's cosine, plain and at fixed rate. */
+static int correlate_tokens(struct summary *s, const ps_bootstrap *bootstrap,
+			    const ps_context *context, ps_arena *arena, ps_ablation *out)
+{
+	const ps_ablation_data *data = s->data;
+	const struct correlation wanted[] = {
+		{s->survived, NULL, true, &out->rho_survival},
+		{data->cosine, NULL, false, &out->rho_cosine},
+		{s->survived, data->rate, true, &out->partial_survival},
+		{data->cosine, data->rate, false, &out->partial_cosine},
+	};
+
+	for (size_t i = 0; i < data->features; i++)
+		s->effect[0][i] = data->effect[i];
+	return correlate(s, wanted, sizeof wanted / sizeof *wanted, bootstrap, context, arena);
+}
+
+/* Counts and means per token, of all latents and of each stratum. */
+static void describe(struct summary *s, ps_ablation *out)
+{
+	const ps_ablation_data *data = s->data;
+	double sum[PS_QUINTILES][GROUPS] = {{0}}, all[GROUPS] = {0};
 
 	*out = (ps_ablation){.features = data->features};
 	for (size_t i = 0; i < data->features; i++) {
-		survived[i] = data->survived[i] ? 1 : 0;
-		out->survivors += data->survived[i] != 0;
-		sum[data->survived[i] != 0] += data->effect[i];
+		const int group = data->survived[i] ? SURVIVORS : LOST;
+		const size_t q = data->stratum ? data->stratum[i] : 0;
+
+		s->survived[i] = group;
+		s->groups[group]++;
+		all[group] += data->effect[i];
+		sum[q][group] += data->effect[i];
+		out->strata[q].features++;
+		out->strata[q].survivors += group == SURVIVORS;
 	}
-	out->mean_survivors = out->survivors ? sum[1] / (double)out->survivors : (double)NAN;
-	out->mean_lost = out->survivors < data->features
-				 ? sum[0] / (double)(data->features - out->survivors)
-				 : (double)NAN;
+	out->survivors = s->groups[SURVIVORS];
+	out->mean_survivors = all[SURVIVORS] / (double)s->groups[SURVIVORS];
+	out->mean_lost = all[LOST] / (double)s->groups[LOST];
+	for (size_t q = 0; q < PS_QUINTILES; q++) {
+		ps_ablation_stratum *own = &out->strata[q];
+
+		own->mean_survivors = sum[q][SURVIVORS] / (double)own->survivors;
+		own->mean_lost = sum[q][LOST] / (double)(own->features - own->survivors);
+	}
 }
 
-/* Spearman of the effect with survival and with the match's cosine, plain and at fixed firing
- * rate. */
-static int correlate(const ps_ablation_data *data, const double *survived,
-		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
-		     ps_ablation *out)
+static int compare_tokens(struct summary *s, const ps_bootstrap *bootstrap,
+			  const ps_context *context, ps_arena *arena, ps_ablation *out)
 {
-	const struct {
-		const double *with, *held;
-		ps_interval *out;
-	} wanted[] = {
-		{survived, NULL, &out->rho_survival},
-		{data->cosine, NULL, &out->rho_cosine},
-		{survived, data->rate, &out->partial_survival},
-		{data->cosine, data->rate, &out->partial_cosine},
-	};
-	int rc = 0;
+	ps_two_way_result token, stratified = {.both = ps_no_interval()};
+	int rc = cross(s, PER_TOKEN, bootstrap, context, arena, &token);
 
-	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
-		rc = ps_spearman_interval(bootstrap,
-					  &(ps_paired){.x = data->effect,
-						       .y = wanted[w].with,
-						       .held = wanted[w].held,
-						       .count = data->features},
-					  context, arena, wanted[w].out);
+	out->difference = token.both;
+	out->difference_clusters = token.rows;
+	out->difference_features = token.columns;
+	if (rc == 0 && !s->data->cluster_sum)
+		rc = ps_bootstrap_run(bootstrap, features_axis(s), difference_of_data, s, context,
+				      arena, &out->difference_features);
+	if (rc == 0 && s->data->stratum)
+		rc = cross(s, STRATIFIED, bootstrap, context, arena, &stratified);
+	out->difference_stratified = stratified.both;
 	return rc;
+}
+
+/* The same per firing. Leaves the effects per firing in slot 0. */
+static int compare_firings(struct summary *s, const ps_bootstrap *bootstrap,
+			   const ps_context *context, ps_arena *arena, ps_ablation *out)
+{
+	const struct correlation wanted[] = {
+		{s->survived, NULL, true, &out->firing_rho_survival},
+		{s->data->cosine, NULL, false, &out->firing_rho_cosine},
+	};
+	double sum[GROUPS] = {0};
+	ps_two_way_result firing;
+	int rc = cross(s, PER_FIRING, bootstrap, context, arena, &firing);
+
+	out->firing_difference = firing.both;
+	for (size_t i = 0; i < s->data->features; i++)
+		sum[s->data->survived[i] ? SURVIVORS : LOST] += s->effect[0][i];
+	out->firing_survivors = sum[SURVIVORS] / (double)s->groups[SURVIVORS];
+	out->firing_lost = sum[LOST] / (double)s->groups[LOST];
+	return rc ? rc : correlate(s, wanted, 2, bootstrap, context, arena);
 }
 
 int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *bootstrap,
 			  const ps_context *context, ps_arena *arena, ps_ablation *out)
 {
-	const size_t n = data->features, mark = ps_arena_mark(arena);
-	struct groups over_features = {data, data->effect}, over_clusters = {data, NULL};
-	double *survived;
+	const size_t mark = ps_arena_mark(arena);
+	struct summary s = {.data = data};
 	int rc;
 
-	lay_out_survived(n, arena, &survived);
-	count_groups(data, survived, out);
-	out->difference_clusters = ps_no_interval();
-	rc = correlate(data, survived, bootstrap, context, arena, out);
+	lay_out_summary(&s, data->features, ps_pool_threads(context->pool), arena);
+	describe(&s, out);
+	out->firing_survivors = out->firing_lost = (double)NAN;
+	out->firing_difference = out->firing_rho_survival = out->firing_rho_cosine =
+		ps_no_interval();
+	rc = correlate_tokens(&s, bootstrap, context, arena, out);
 	if (rc == 0)
-		rc = ps_bootstrap_run(bootstrap, n, difference_statistic, &over_features, context,
-				      arena, &out->difference_features);
-	if (rc == 0 && data->cluster_sum)
-		rc = ps_bootstrap_run(bootstrap, data->clusters, difference_statistic,
-				      &over_clusters, context, arena, &out->difference_clusters);
+		rc = compare_tokens(&s, bootstrap, context, arena, out);
+	if (rc == 0 && data->cluster_firings)
+		rc = compare_firings(&s, bootstrap, context, arena, out);
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

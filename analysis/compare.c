@@ -143,7 +143,7 @@ double ps_match_survival(const ps_match *match, double tau, const uint8_t *alive
 		counted++;
 		survivors += match->mutual[i] && (double)match->cosine[i] >= tau;
 	}
-	return counted ? (double)survivors / (double)counted : 0;
+	return counted ? (double)survivors / (double)counted : (double)NAN;
 }
 
 static double mean_cosine(const float *cosine, size_t count)
@@ -289,7 +289,9 @@ int ps_compare_saes(const ps_sae *a, const ps_sae *b, const ps_compare_options *
 	if (rc < 0)
 		return rc;
 	out->mnn_survival = ps_match_survival(&match, options->tau, NULL);
-	out->mnn_survival_alive = ps_match_survival(&match, options->tau, options->alive);
+	out->mnn_survival_alive = options->alive
+					  ? ps_match_survival(&match, options->tau, options->alive)
+					  : (double)NAN;
 	out->mmcs = mean_cosine(match.cosine, match.count);
 	rc = null_mmcs(a, b, options->null_seed, context, arena, &out->mmcs_null);
 	if (rc < 0)

@@ -34,7 +34,7 @@ int ps_match_decoders(const ps_sae *a, const ps_sae *b, const ps_context *contex
 		      ps_match *match) PS_MUST_USE;
 
 /* Share of A's latents that survive at tau. alive (F_a): only latents with alive[i] count; NULL:
- * all. */
+ * all. NaN where none counts. */
 double ps_match_survival(const ps_match *match, double tau, const uint8_t *alive);
 
 /* The whole matching of A's latents, each array (F_a). */
@@ -54,14 +54,16 @@ size_t ps_matching_lay_out(ps_matching *matching, size_t f_a, ps_arena *arena);
 
 typedef struct ps_compare_options {
 	double tau;
-	const uint8_t *alive;  /* (F_a): latents of A alive in training; NULL: all */
+	const uint8_t *alive;  /* (F_a): latents of A alive in training; NULL: unknown */
 	uint64_t null_seed;    /* of the random rows behind mmcs_null */
 	bool pw_mcc;           /* it is wanted: an assignment more */
 	ps_matching *matching; /* its arrays are filled; NULL: it is not wanted */
 } ps_compare_options;
 
 typedef struct ps_comparison {
-	double mnn_survival, mnn_survival_alive, mmcs, mmcs_null, hungarian_cosine, shared_fraction;
+	double mnn_survival;
+	double mnn_survival_alive; /* NaN where it is not known which latents were alive, or none */
+	double mmcs, mmcs_null, hungarian_cosine, shared_fraction;
 	double pw_mcc; /* NaN unless it is wanted */
 } ps_comparison;
 

@@ -16,6 +16,8 @@ static size_t lay_out_counts(ps_firing *out, ps_arena *arena)
 	ps_layout layout = {.arena = arena};
 
 	out->total = ps_layout_part(&layout, out->latents, sizeof *out->total);
+	out->activation = ps_layout_part(&layout, out->latents, sizeof *out->activation);
+	out->peak = ps_layout_part(&layout, out->latents, sizeof *out->peak);
 	out->counts = ps_layout_part(&layout, out->clusters, out->latents * sizeof *out->counts);
 	return layout.bytes;
 }
@@ -49,8 +51,13 @@ static void count_batch(const ps_codes *codes, const uint32_t *of_row, ps_firing
 {
 	for (size_t r = 0; r < codes->rows; r++)
 		for (size_t e = codes->start[r]; e < codes->start[r + 1]; e++) {
-			out->counts[of_row[r] * out->latents + codes->index[e]]++;
-			out->total[codes->index[e]]++;
+			const uint32_t j = codes->index[e];
+			const double value = (double)codes->value[e];
+
+			out->counts[of_row[r] * out->latents + j]++;
+			out->total[j]++;
+			out->activation[j] += value;
+			out->peak[j] = value > out->peak[j] ? value : out->peak[j];
 		}
 }
 
@@ -107,8 +114,10 @@ int ps_firing_count(const ps_sae *sae, const ps_row_source *source, const ps_row
 	lay_out_counts(out, arena);
 	mark = ps_arena_mark(arena);
 	lay_out_batch(&w, sae->d_in, arena);
-	for (size_t j = 0; j < out->latents; j++)
+	for (size_t j = 0; j < out->latents; j++) {
 		out->total[j] = 0;
+		out->activation[j] = out->peak[j] = 0;
+	}
 	for (size_t i = 0; i < out->clusters * out->latents; i++)
 		out->counts[i] = 0;
 	rc = ps_encoder_create(&w.encoder, sae, context, BATCH, arena);

@@ -1,7 +1,8 @@
 /* analysis/firing.h: on how many rows of each cluster a latent fires.
  *
  *   counts[c, j] = number of rows of cluster c on which latent j is active
- *   total[j] = sum_c counts[c, j] */
+ *   total[j] = sum_c counts[c, j]
+ *   activation[j], peak[j] = sum and maximum of latent j's activations on these rows */
 #ifndef PS_ANALYSIS_FIRING_H
 #define PS_ANALYSIS_FIRING_H
 
@@ -12,6 +13,8 @@
 typedef struct ps_firing {
 	uint32_t *counts;         /* (C, F) */
 	uint64_t *total;          /* (F) */
+	double *activation;       /* (F); NULL where the counts were not made here */
+	double *peak;             /* (F): 0 where the latent never fires; as activation */
 	size_t clusters, latents; /* C, F */
 	uint64_t rows;
 } ps_firing;

@@ -43,7 +43,7 @@ size_t ps_seeds_bytes(size_t count, size_t latents, size_t d, const ps_bootstrap
 	return ps_bytes_sum(
 		ps_bytes_sum(lay_out_pairs(&agreement, NULL), lay_out_values(pairs, NULL, &values)),
 		ps_max_size(ps_compare_bytes(latents, latents, d, threads),
-			    ps_bootstrap_bytes(bootstrap, pairs, threads)));
+			    ps_bootstrap_bytes(bootstrap, count, threads)));
 }
 
 static int compare_pair(const ps_sae *a, const ps_sae *b, uint64_t null_seed,
@@ -59,10 +59,19 @@ static int compare_pair(const ps_sae *a, const ps_sae *b, uint64_t null_seed,
 	if (rc == 0)
 		rc = ps_compare_saes(
 			a, b,
-			&(ps_compare_options){.tau = ps_taus[PS_TAU_MAIN], .null_seed = null_seed},
+			&(ps_compare_options){.tau = ps_taus[PS_TAU_MAIN],
+					       .null_seed = null_seed,
+					       .pw_mcc = true},
 			context, arena, &out->comparison);
 	return rc;
 }
+
+/* What the summaries are over. */
+struct seeds {
+	ps_seed_agreement *agreement;
+	const ps_bootstrap *bootstrap;
+	size_t count;
+};
 
 /* Mean, spread and interval of one number of each pair. */
 struct summary {
@@ -70,36 +79,57 @@ struct summary {
 	ps_summary *out;
 };
 
-static int summarise(const struct summary *s, const ps_seed_agreement *agreement, double *values,
-		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena)
+struct pairs {
+	const ps_seed_agreement *agreement;
+	const double *values; /* (pairs) */
+};
+
+/* The mean over pairs of different seeds, where seed s was drawn weights[s] times. */
+static double mean_over_pairs(void *self, const uint32_t *weights, int worker)
 {
+	const struct pairs *p = self;
+	double sum = 0, all = 0;
+
+	(void)worker;
+	for (size_t i = 0; i < p->agreement->pair_count; i++) {
+		const ps_seed_pair *pair = &p->agreement->pairs[i];
+		const double weight = (double)weights[pair->a] * weights[pair->b];
+
+		sum += weight * p->values[i];
+		all += weight;
+	}
+	return all > 0 ? sum / all : (double)NAN;
+}
+
+static int summarise(const struct summary *s, const struct seeds *seeds, double *values,
+		     const ps_context *context, ps_arena *arena)
+{
+	const ps_seed_agreement *agreement = seeds->agreement;
 	const size_t count = agreement->pair_count;
-	ps_interval interval;
-	int rc;
+	struct pairs pairs = {agreement, values};
 
 	for (size_t p = 0; p < count; p++)
 		values[p] = *(const double *)((const char *)&agreement->pairs[p] + s->offset);
-	rc = ps_bootstrap_ratio(bootstrap, (ps_ratio){.numerator = values}, count, context, arena,
-				&interval);
 	*s->out = (ps_summary){.count = count,
-			       .mean = ps_mean(values, count),
 			       .sd = ps_sd(values, count),
 			       .least = count ? values[0] : (double)NAN,
-			       .largest = count ? values[0] : (double)NAN,
-			       .low = interval.low,
-			       .high = interval.high};
+			       .largest = count ? values[0] : (double)NAN};
 	for (size_t p = 1; p < count; p++) {
 		s->out->least = ps_lesser(s->out->least, values[p]);
 		s->out->largest = ps_greater(s->out->largest, values[p]);
 	}
-	return rc;
+	return ps_bootstrap_run(seeds->bootstrap,
+				(ps_axis){.count = seeds->count, .unit = PS_UNIT_SEEDS},
+				mean_over_pairs, &pairs, context, arena, &s->out->mean);
 }
 
-static int summarise_all(ps_seed_agreement *out, double *values, const ps_bootstrap *bootstrap,
-			 const ps_context *context, ps_arena *arena)
+static int summarise_all(const struct seeds *seeds, double *values, const ps_context *context,
+			 ps_arena *arena)
 {
+	ps_seed_agreement *out = seeds->agreement;
 	const struct summary measures[] = {
 		{offsetof(ps_seed_pair, comparison.hungarian_cosine), &out->hungarian_cosine},
+		{offsetof(ps_seed_pair, comparison.pw_mcc), &out->pw_mcc},
 		{offsetof(ps_seed_pair, comparison.shared_fraction), &out->shared_fraction},
 		{offsetof(ps_seed_pair, comparison.mmcs), &out->mmcs},
 		{offsetof(ps_seed_pair, comparison.mmcs_null), &out->mmcs_null},
@@ -110,9 +140,9 @@ static int summarise_all(ps_seed_agreement *out, double *values, const ps_bootst
 		rc = summarise(
 			&(struct summary){offsetof(ps_seed_pair, survival) + t * sizeof(double),
 					  &out->survival[t]},
-			out, values, bootstrap, context, arena);
+			seeds, values, context, arena);
 	for (size_t m = 0; m < sizeof measures / sizeof *measures && rc == 0; m++)
-		rc = summarise(&measures[m], out, values, bootstrap, context, arena);
+		rc = summarise(&measures[m], seeds, values, context, arena);
 	return rc;
 }
 
@@ -137,7 +167,7 @@ int ps_seeds_compare(const ps_sae *const *saes, size_t count, uint64_t null_seed
 			ps_progress_tick(context, "seeds", "pairs", p + 1, pairs);
 		}
 	if (rc == 0)
-		rc = summarise_all(out, values, bootstrap, context, arena);
+		rc = summarise_all(&(struct seeds){out, bootstrap, count}, values, context, arena);
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

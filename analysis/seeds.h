@@ -3,8 +3,10 @@
  *
  * RQ1, over all pairs a < b of S SAEs trained on the same activations: survival at each threshold,
  * mean cosine of the assignment, shared fraction, largest cosines (compare.h). Each is summarised
- * by mean, standard deviation, least, largest, and the bootstrap interval of the mean over pairs.
- * Pairs have SAEs in common, so the interval describes these seeds and no others.
+ * by mean, standard deviation, least, largest, and the interval of the mean. Pairs have SAEs in
+ * common, so the seeds are resampled: a pair counts as often as its two seeds were drawn, one
+ * number times the other. Below PS_CLUSTERS_LEAST seeds there is no interval: least and largest
+ * stand instead.
  *
  * RQ2: survival of the dense SAE's latents in the pruned model's SAE, a match for each seed: mean
  * and standard deviation over seeds at each threshold. Kendall's W says how alike the thresholds
@@ -21,9 +23,9 @@ enum { PS_TAUS = 5, PS_TAU_MAIN = 2 /* place of 0.7 in ps_taus */ };
 extern const double ps_taus[PS_TAUS]; /* 0.5, 0.6, 0.7, 0.8, 0.9 */
 
 typedef struct ps_summary {
-	double mean, sd, least, largest; /* NaN where there is no value; sd NaN for one value */
-	double low, high;                /* interval of the mean */
-	size_t count;
+	double sd, least, largest; /* NaN where there is no value; sd NaN for one value */
+	ps_interval mean;          /* seeds resampled */
+	size_t count;              /* pairs */
 } ps_summary;
 
 typedef struct ps_seed_pair {
@@ -35,7 +37,7 @@ typedef struct ps_seed_pair {
 typedef struct ps_seed_agreement {
 	ps_seed_pair *pairs; /* S (S - 1) / 2, by a, then b */
 	size_t pair_count;
-	ps_summary survival[PS_TAUS], hungarian_cosine, shared_fraction, mmcs, mmcs_null;
+	ps_summary survival[PS_TAUS], hungarian_cosine, pw_mcc, shared_fraction, mmcs, mmcs_null;
 } ps_seed_agreement;
 
 /* Compares every pair of `count` SAEs. out->pairs is taken from the arena and lives as long as it

@@ -1,12 +1,11 @@
 #include "analysis/statistics.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-#include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
 
 #include "analysis/sizes.h"
-#include "core/base/rng.h"
 
 double ps_mean(const double *values, size_t count)
 {
@@ -16,15 +15,6 @@ double ps_mean(const double *values, size_t count)
 double ps_sd(const double *values, size_t count)
 {
 	return count > 1 ? gsl_stats_sd(values, 1, count) : (double)NAN;
-}
-
-/* Sorts the values and interpolates a percentile linearly: fraction from 0 to 1. */
-static double quantile_sorting(double *values, size_t count, double fraction)
-{
-	if (!count)
-		return (double)NAN;
-	gsl_sort(values, 1, count);
-	return gsl_stats_quantile_from_sorted_data(values, 1, count, fraction);
 }
 
 static int any_nan(const double *values, size_t count)
@@ -41,12 +31,6 @@ double ps_spearman(const double *x, const double *y, size_t count, double *work)
 	if (count < 2 || any_nan(x, count) || any_nan(y, count))
 		return (double)NAN;
 	return gsl_stats_spearman(x, 1, y, 1, count, work);
-}
-
-/* Correlation of ranks with the ranks of z held fixed. */
-static double partial(double r_xy, double r_xz, double r_yz)
-{
-	return (r_xy - r_xz * r_yz) / sqrt((1 - r_xz * r_xz) * (1 - r_yz * r_yz));
 }
 
 /* Heap sort by (value, index): the order depends on the values alone, no memory is needed, and
@@ -92,11 +76,8 @@ void ps_sort_order(const double *values, size_t count, uint32_t *order)
 	}
 }
 
-/* Ranks from 1, ties sharing their mean rank. order: the items by ascending value. Item i stands
- * for weights[i] equal ones (NULL: one each). Returns the sum of t^3 - t over groups of t tied
- * items. */
-static double weighted_ranks(const double *values, const uint32_t *order, const uint32_t *weights,
-			     size_t count, double *ranks)
+double ps_ranks(const double *values, const uint32_t *order, const uint32_t *weights, size_t count,
+		double *ranks)
 {
 	double before = 0, ties = 0;
 
@@ -150,7 +131,7 @@ double ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena 
 		w.sums[i] = 0;
 	for (size_t r = 0; r < raters; r++) {
 		ps_sort_order(scores + r * items, items, w.order);
-		ties += weighted_ranks(scores + r * items, w.order, NULL, items, w.ranks);
+		ties += ps_ranks(scores + r * items, w.order, NULL, items, w.ranks);
 		for (size_t i = 0; i < items; i++)
 			w.sums[i] += w.ranks[i];
 	}
@@ -161,138 +142,65 @@ double ps_kendall_w(const double *scores, size_t raters, size_t items, ps_arena 
 	       (m * m * n * (n * n - 1) - m * ties);
 }
 
-struct resampling {
-	const ps_bootstrap *bootstrap;
-	size_t clusters;
-	ps_statistic statistic;
-	void *self;
-	uint32_t *weights; /* (threads, clusters) */
-	double *values;    /* (replicates) */
-};
-
-static size_t lay_out_resampling(struct resampling *r, int threads, ps_arena *arena)
-{
-	ps_layout layout = {.arena = arena};
-
-	r->weights = ps_layout_part(&layout, r->clusters, (size_t)threads * sizeof *r->weights);
-	r->values = ps_layout_part(&layout, r->bootstrap->replicates, sizeof *r->values);
-	return layout.bytes;
-}
-
-size_t ps_bootstrap_bytes(const ps_bootstrap *bootstrap, size_t clusters, int threads)
-{
-	struct resampling r = {.bootstrap = bootstrap, .clusters = clusters};
-
-	return lay_out_resampling(&r, threads, NULL);
-}
-
-static void run_replicate(void *context, size_t item, int worker)
-{
-	const struct resampling *r = context;
-	uint32_t *weights = r->weights + (size_t)worker * r->clusters;
-	ps_rng rng = ps_rng_make(r->bootstrap->seed, item);
-
-	for (size_t c = 0; c < r->clusters; c++)
-		weights[c] = 0;
-	for (size_t c = 0; c < r->clusters; c++)
-		weights[ps_rng_below(&rng, r->clusters)]++;
-	r->values[item] = r->statistic(r->self, weights, worker);
-}
-
-/* Moves the values that are defined to the front, counts them, and takes their percentiles. */
-static void percentiles(double *values, size_t count, double confidence, ps_interval *out)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!isnan(values[i]))
-			values[out->replicates++] = values[i];
-	out->low = quantile_sorting(values, out->replicates, (1 - confidence) / 2);
-	out->high = quantile_sorting(values, out->replicates, (1 + confidence) / 2);
-}
-
-int ps_bootstrap_run(const ps_bootstrap *bootstrap, size_t clusters, ps_statistic statistic,
-		     void *self, const ps_context *context, ps_arena *arena, ps_interval *out)
-{
-	struct resampling r = {
-		.bootstrap = bootstrap, .clusters = clusters, .statistic = statistic, .self = self};
-	const size_t mark = ps_arena_mark(arena);
-	int rc = ps_progress_check(context);
-
-	*out = ps_no_interval();
-	if (rc < 0 || !clusters)
-		return rc;
-	lay_out_resampling(&r, ps_pool_threads(context->pool), arena);
-	for (size_t c = 0; c < clusters; c++)
-		r.weights[c] = 1;
-	out->estimate = statistic(self, r.weights, 0);
-	ps_pool_run(context->pool, bootstrap->replicates, run_replicate, &r);
-	percentiles(r.values, bootstrap->replicates, bootstrap->confidence, out);
-	ps_arena_rewind(arena, mark);
-	return 0;
-}
-
-/* --- ratios of sums over clusters --- */
-
-struct ratio_change {
-	ps_ratio ratio, base; /* base.numerator NULL: nothing is subtracted */
-	size_t clusters;
-};
-
-static double ratio_of(const ps_ratio *ratio, const uint32_t *weights, size_t clusters)
-{
-	double above = 0, below = 0;
-
-	for (size_t c = 0; c < clusters; c++) {
-		above += weights[c] * ratio->numerator[c];
-		below += weights[c] * (ratio->denominator ? ratio->denominator[c] : 1);
-	}
-	return below != 0 ? above / below : (double)NAN;
-}
-
-static double ratio_statistic(void *self, const uint32_t *weights, int worker)
-{
-	const struct ratio_change *s = self;
-	double ratio = ratio_of(&s->ratio, weights, s->clusters);
-
-	(void)worker;
-	return s->base.numerator ? ratio - ratio_of(&s->base, weights, s->clusters) : ratio;
-}
-
-int ps_bootstrap_ratio(const ps_bootstrap *bootstrap, ps_ratio ratio, size_t clusters,
-		       const ps_context *context, ps_arena *arena, ps_interval *out)
-{
-	return ps_bootstrap_ratio_change(bootstrap, ratio, (ps_ratio){NULL, NULL}, clusters,
-					 context, arena, out);
-}
-
-int ps_bootstrap_ratio_change(const ps_bootstrap *bootstrap, ps_ratio ratio, ps_ratio base,
-			      size_t clusters, const ps_context *context, ps_arena *arena,
-			      ps_interval *out)
-{
-	struct ratio_change change = {ratio, base, clusters};
-
-	return ps_bootstrap_run(bootstrap, clusters, ratio_statistic, &change, context, arena, out);
-}
-
 /* --- rank correlations --- */
 
-enum { X, Y, Z, VARIABLES };
+enum { X, Y, Z, VARIABLES = Z + PS_HELD_MAX };
+
+struct rank_scratch {
+	uint32_t *weights;        /* (count): of items */
+	double *ranks[VARIABLES]; /* (count) */
+};
 
 struct rank_data {
-	const double *values[VARIABLES]; /* values[Z] NULL: nothing is held fixed */
-	uint32_t *order[VARIABLES];      /* (count) */
-	double *ranks;                   /* (threads, VARIABLES, count) */
-	size_t count;
+	const ps_paired *in;
+	const double *values[VARIABLES];
+	size_t variables;             /* 2, and those held fixed */
+	uint32_t *order[VARIABLES];   /* (count) */
+	uint32_t *group_weights;      /* (groups): for ps_spearman_groups */
+	struct rank_scratch *scratch; /* (threads) */
+	size_t count, groups;
 };
 
 static size_t lay_out_ranks(struct rank_data *d, int threads, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
 
-	d->ranks =
-		ps_layout_part(&layout, d->count, (size_t)threads * VARIABLES * sizeof *d->ranks);
+	d->scratch = ps_layout_part(&layout, (size_t)threads, sizeof *d->scratch);
+	d->group_weights = ps_layout_part(&layout, d->groups, sizeof *d->group_weights);
 	for (int v = 0; v < VARIABLES; v++)
 		d->order[v] = ps_layout_part(&layout, d->count, sizeof *d->order[v]);
+	for (int t = 0; t < threads; t++) {
+		struct rank_scratch own;
+
+		own.weights = ps_layout_part(&layout, d->count, sizeof *own.weights);
+		for (int v = 0; v < VARIABLES; v++)
+			own.ranks[v] = ps_layout_part(&layout, d->count, sizeof *own.ranks[v]);
+		if (d->scratch)
+			d->scratch[t] = own;
+	}
 	return layout.bytes;
+}
+
+/* Lists the variables. False: one of them has a NaN. */
+static bool take_variables(struct rank_data *d, const ps_paired *in)
+{
+	bool defined = true;
+
+	*d = (struct rank_data){.in = in, .count = in->count, .values = {in->x, in->y}};
+	d->variables = Z;
+	while (d->variables < VARIABLES && in->held[d->variables - Z]) {
+		d->values[d->variables] = in->held[d->variables - Z];
+		d->variables++;
+	}
+	for (size_t v = 0; v < d->variables; v++)
+		defined &= !any_nan(d->values[v], d->count);
+	return defined;
+}
+
+static void sort_variables(struct rank_data *d)
+{
+	for (size_t v = 0; v < d->variables; v++)
+		ps_sort_order(d->values[v], d->count, d->order[v]);
 }
 
 /* Correlates ranks of items that stand for weights[i] copies each. The sums run over copies, so the
@@ -315,20 +223,35 @@ static double rank_correlation(const double *a, const double *b, const uint32_t 
 	return aa > 0 && bb > 0 ? fmax(-1, fmin(1, ab / sqrt(aa * bb))) : (double)NAN;
 }
 
+/* Takes the variables from the last to Z out of the correlations of those before them. */
+static double partial(double r[VARIABLES][VARIABLES], size_t variables)
+{
+	for (size_t z = variables; z-- > Z;)
+		for (size_t i = 0; i < z; i++)
+			for (size_t j = i + 1; j < z; j++) {
+				const double left =
+					(1 - r[i][z] * r[i][z]) * (1 - r[j][z] * r[j][z]);
+
+				r[i][j] = left > 0 ? (r[i][j] - r[i][z] * r[j][z]) / sqrt(left)
+						   : (double)NAN;
+			}
+	return r[X][Y];
+}
+
 static double rank_statistic(void *self, const uint32_t *weights, int worker)
 {
 	const struct rank_data *d = self;
-	double *ranks = d->ranks + (size_t)worker * VARIABLES * d->count;
-	const double *x = ranks, *y = ranks + d->count, *z = ranks + 2 * d->count;
+	const struct rank_scratch *s = &d->scratch[worker];
+	double r[VARIABLES][VARIABLES];
 
-	for (int v = 0; v < VARIABLES && d->values[v]; v++)
-		weighted_ranks(d->values[v], d->order[v], weights, d->count,
-			       ranks + (size_t)v * d->count);
-	if (!d->values[Z])
-		return rank_correlation(x, y, weights, d->count);
-	return partial(rank_correlation(x, y, weights, d->count),
-		       rank_correlation(x, z, weights, d->count),
-		       rank_correlation(y, z, weights, d->count));
+	for (size_t i = 0; i < d->count; i++)
+		s->weights[i] = weights[d->in->group ? d->in->group[i] : i];
+	for (size_t v = 0; v < d->variables; v++)
+		ps_ranks(d->values[v], d->order[v], s->weights, d->count, s->ranks[v]);
+	for (size_t i = 0; i < d->variables; i++)
+		for (size_t j = i + 1; j < d->variables; j++)
+			r[i][j] = rank_correlation(s->ranks[i], s->ranks[j], s->weights, d->count);
+	return partial(r, d->variables);
 }
 
 size_t ps_spearman_interval_bytes(const ps_bootstrap *bootstrap, size_t count, int threads)
@@ -342,18 +265,56 @@ size_t ps_spearman_interval_bytes(const ps_bootstrap *bootstrap, size_t count, i
 int ps_spearman_interval(const ps_bootstrap *bootstrap, const ps_paired *data,
 			 const ps_context *context, ps_arena *arena, ps_interval *out)
 {
-	struct rank_data d = {.values = {data->x, data->y, data->held}, .count = data->count};
 	const size_t mark = ps_arena_mark(arena);
+	struct rank_data d;
 	int rc;
 
 	*out = ps_no_interval();
-	for (int v = 0; v < VARIABLES && d.values[v]; v++)
-		if (any_nan(d.values[v], d.count))
-			return 0;
+	out->unit = data->axis.unit;
+	if (!take_variables(&d, data))
+		return 0;
 	lay_out_ranks(&d, ps_pool_threads(context->pool), arena);
-	for (int v = 0; v < VARIABLES && d.values[v]; v++)
-		ps_sort_order(d.values[v], d.count, d.order[v]);
-	rc = ps_bootstrap_run(bootstrap, d.count, rank_statistic, &d, context, arena, out);
+	sort_variables(&d);
+	rc = ps_bootstrap_run(bootstrap, data->axis, rank_statistic, &d, context, arena, out);
+	ps_interval_clip(out, -1, 1);
 	ps_arena_rewind(arena, mark);
 	return rc;
+}
+
+size_t ps_spearman_groups_bytes(size_t count, size_t groups)
+{
+	struct rank_data d = {.count = count, .groups = groups};
+
+	return lay_out_ranks(&d, 1, NULL);
+}
+
+/* Over the items of group g alone, or over all the others. */
+static double over_groups(struct rank_data *d, size_t g, bool others)
+{
+	size_t items = 0;
+
+	for (size_t i = 0; i < d->in->axis.count; i++)
+		d->group_weights[i] = (i == g) != others;
+	for (size_t i = 0; i < d->count; i++)
+		items += d->group_weights[d->in->group ? d->in->group[i] : i];
+	return items < 3 ? (double)NAN : rank_statistic(d, d->group_weights, 0);
+}
+
+void ps_spearman_groups(const ps_paired *data, ps_arena *arena, double *within, double *without)
+{
+	const size_t mark = ps_arena_mark(arena);
+	struct rank_data d;
+
+	for (size_t g = 0; g < data->axis.count; g++)
+		within[g] = without[g] = (double)NAN;
+	if (!take_variables(&d, data))
+		return;
+	d.groups = data->axis.count;
+	lay_out_ranks(&d, 1, arena);
+	sort_variables(&d);
+	for (size_t g = 0; g < data->axis.count; g++) {
+		within[g] = over_groups(&d, g, false);
+		without[g] = over_groups(&d, g, true);
+	}
+	ps_arena_rewind(arena, mark);
 }

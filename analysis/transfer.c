@@ -16,12 +16,16 @@ enum { DENSE, PRUNED, SIDES };
 /* What is measured on each row and summed over each cluster. */
 enum measure {
 	JACCARD,
-	COSINE,
+	CHANCE,
+	OVERLAPS, /* the measures before this one are not of every row: EMPTY */
+	COSINE = OVERLAPS,
 	L0,
 	ERROR = L0 + SIDES,
 	VARIANCE = ERROR + SIDES,
 	MEASURES = VARIANCE + SIDES
 };
+
+#define EMPTY (-1.0) /* an overlap of two rows without active latents */
 
 struct transfer {
 	const ps_transfer_input *in;
@@ -34,6 +38,7 @@ struct transfer {
 	double *row[MEASURES];          /* (BATCH) */
 	double *sum[MEASURES];          /* (clusters) */
 	double *count;                  /* (clusters): rows */
+	double *overlaps[OVERLAPS];     /* (clusters): rows of which the overlap is known */
 	size_t batch_rows;
 	int side; /* whose mean is under way */
 };
@@ -53,6 +58,8 @@ static size_t lay_out(struct transfer *t, size_t width, size_t clusters, ps_aren
 		t->sum[m] = ps_layout_part(&layout, clusters, sizeof *t->sum[m]);
 	}
 	t->count = ps_layout_part(&layout, clusters, sizeof *t->count);
+	for (int m = 0; m < OVERLAPS; m++)
+		t->overlaps[m] = ps_layout_part(&layout, clusters, sizeof *t->overlaps[m]);
 	return layout.bytes;
 }
 
@@ -182,11 +189,11 @@ static int find_means(struct transfer *t)
 	return 0;
 }
 
-/* Both lists ascend, so one merge counts what they share. */
-static double jaccard_of(const ps_codes *a, const ps_codes *b, size_t row)
+/* Jaccard of a's row and b's. Both lists ascend, so one merge counts what they share. */
+static double jaccard_of(const ps_codes *a, size_t a_row, const ps_codes *b, size_t b_row)
 {
-	size_t i = a->start[row], j = b->start[row], i_end = a->start[row + 1],
-	       j_end = b->start[row + 1], shared = 0, both;
+	size_t i = a->start[a_row], j = b->start[b_row], i_end = a->start[a_row + 1],
+	       j_end = b->start[b_row + 1], shared = 0, both;
 
 	both = i_end - i + j_end - j;
 	while (i < i_end && j < j_end) {
@@ -196,7 +203,7 @@ static double jaccard_of(const ps_codes *a, const ps_codes *b, size_t row)
 		i += x <= y;
 		j += y <= x;
 	}
-	return both ? (double)shared / (double)(both - shared) : 1;
+	return both ? (double)shared / (double)(both - shared) : EMPTY;
 }
 
 PS_CLONES static double squared_distance(const float *x, const float *y, size_t n)
@@ -254,10 +261,14 @@ static double cosine_of(const float *x, const float *y, size_t n)
 static void measure_row(void *context, size_t item, int worker)
 {
 	const struct transfer *t = context;
-	size_t width = t->in->sae->d_in, at = item * width;
+	size_t width = t->in->sae->d_in, at = item * width,
+	       other = (item + t->batch_rows / 2) % t->batch_rows;
 
 	(void)worker;
-	t->row[JACCARD][item] = jaccard_of(&t->codes[DENSE], &t->codes[PRUNED], item);
+	t->row[JACCARD][item] = jaccard_of(&t->codes[DENSE], item, &t->codes[PRUNED], item);
+	t->row[CHANCE][item] =
+		other == item ? EMPTY
+			      : jaccard_of(&t->codes[DENSE], item, &t->codes[PRUNED], other);
 	t->row[COSINE][item] = cosine_of(t->x[DENSE] + at, t->x[PRUNED] + at, width);
 	for (int s = 0; s < SIDES; s++) {
 		t->row[L0 + s][item] =
@@ -294,7 +305,12 @@ static int measure_batch(struct transfer *t, uint64_t first)
 		uint32_t c = t->in->clusters->of_row[first + r];
 
 		t->count[c] += 1;
-		for (int m = 0; m < MEASURES; m++) {
+		for (int m = 0; m < OVERLAPS; m++)
+			if (t->row[m][r] >= 0) {
+				t->overlaps[m][c] += 1;
+				t->sum[m][c] += t->row[m][r];
+			}
+		for (int m = OVERLAPS; m < MEASURES; m++) {
 			if (!isfinite(t->row[m][r]))
 				return name_overflow(t, first + r);
 			t->sum[m][c] += t->row[m][r];
@@ -309,6 +325,8 @@ static int measure_all(struct transfer *t)
 
 	for (size_t c = 0; c < t->in->clusters->count; c++) {
 		t->count[c] = 0;
+		for (int m = 0; m < OVERLAPS; m++)
+			t->overlaps[m][c] = 0;
 		for (int m = 0; m < MEASURES; m++)
 			t->sum[m][c] = 0;
 	}
@@ -324,8 +342,8 @@ static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstra
 			  ps_transfer *out)
 {
 	const double *const *sum = (const double *const *)t->sum;
-	const ps_ratio jaccard = {sum[JACCARD], t->count}, cosine = {sum[COSINE], t->count},
-		       l0_dense = {sum[L0 + DENSE], t->count},
+	const ps_ratio jaccard = {sum[JACCARD], t->overlaps[JACCARD]},
+		       cosine = {sum[COSINE], t->count}, l0_dense = {sum[L0 + DENSE], t->count},
 		       l0_pruned = {sum[L0 + PRUNED], t->count},
 		       fvu_dense = {sum[ERROR + DENSE], sum[VARIANCE + DENSE]},
 		       fvu_pruned = {sum[ERROR + PRUNED], sum[VARIANCE + PRUNED]}, none = {0};
@@ -338,13 +356,26 @@ static int find_intervals(const struct transfer *t, const ps_bootstrap *bootstra
 		{l0_pruned, l0_dense, &out->l0_change}, {fvu_dense, none, &out->fvu_dense},
 		{fvu_pruned, none, &out->fvu_pruned},   {fvu_pruned, fvu_dense, &out->fvu_change},
 	};
+	const ps_axis windows = {.count = t->in->clusters->count, .unit = PS_UNIT_WINDOWS};
 	int rc = 0;
 
 	for (size_t w = 0; w < sizeof wanted / sizeof *wanted && rc == 0; w++)
-		rc = ps_bootstrap_ratio_change(bootstrap, wanted[w].ratio, wanted[w].base,
-					       t->in->clusters->count, t->context, arena,
-					       wanted[w].out);
+		rc = ps_bootstrap_ratio_change(bootstrap, wanted[w].ratio, wanted[w].base, windows,
+					       t->context, arena, wanted[w].out);
 	return rc;
+}
+
+static void find_overlaps(const struct transfer *t, ps_transfer *out)
+{
+	double chance = 0, pairs = 0, rows = 0;
+
+	for (size_t c = 0; c < t->in->clusters->count; c++) {
+		chance += t->sum[CHANCE][c];
+		pairs += t->overlaps[CHANCE][c];
+		rows += t->overlaps[JACCARD][c];
+	}
+	out->jaccard_chance = pairs > 0 ? chance / pairs : (double)NAN;
+	out->empty_rows = out->rows - (uint64_t)rows;
 }
 
 int ps_transfer_run(const ps_transfer_input *input, const ps_bootstrap *bootstrap,
@@ -364,8 +395,10 @@ int ps_transfer_run(const ps_transfer_input *input, const ps_bootstrap *bootstra
 		rc = find_means(&t);
 	if (rc == 0)
 		rc = measure_all(&t);
-	if (rc == 0)
+	if (rc == 0) {
+		find_overlaps(&t, out);
 		rc = find_intervals(&t, bootstrap, arena, out);
+	}
 	ps_arena_rewind(arena, mark);
 	return rc;
 }

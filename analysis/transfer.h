@@ -4,7 +4,10 @@
  * The frozen SAE encodes both models' rows x_d, x_p of the same tokens. A_d, A_p: the latents
  * active on them.
  *
- *   jaccard = mean over rows of |A_d n A_p| / |A_d u A_p|; 1 where both are empty
+ *   jaccard = mean over rows of |A_d n A_p| / |A_d u A_p|; rows where both are empty are left out
+ *   jaccard_chance = the same of A_d and the A_p of another row: what two rows of these models
+ *             share that are not of the same token. Rows are taken 1,024 at a time; the other row
+ *             stands half as many further on, around the end (the last rows: half of what is left).
  *   fvu = sum |x - x_hat|^2 / sum |x - mean x|^2, mean x over the same model's rows
  *   l0 = mean over rows of |A|
  *   cosine = mean over rows of cos(x_d, x_p); 0 where a row is zero
@@ -34,6 +37,8 @@ typedef struct ps_transfer_input {
 typedef struct ps_transfer {
 	uint64_t rows;
 	size_t clusters;
+	uint64_t empty_rows; /* neither side has an active latent: not in jaccard */
+	double jaccard_chance;
 	ps_interval jaccard, cosine;
 	ps_interval fvu_dense, fvu_pruned, fvu_change;
 	ps_interval l0_dense, l0_pruned, l0_change;

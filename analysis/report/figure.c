@@ -41,7 +41,7 @@ static ps_interval fvu(const json_t *c)
 
 static ps_interval ablation_difference(const json_t *c)
 {
-	return ps_results_interval(c, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS));
+	return ps_results_interval(c, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE));
 }
 
 static ps_interval ablation_survivors(const json_t *c)
@@ -134,7 +134,7 @@ bool ps_figure_script(size_t index, const ps_results *results, bool narrow, FILE
 
 static const char *const captions[][2] = {
 	{"perplexity", "Change of log perplexity (pruned less dense) against sparsity. Bars: 95 % "
-		       "intervals, windows resampled."},
+		       "intervals, blocks of eight windows resampled."},
 	{"seeds", "Survival of one dense SAE's features in another that differs in its seed only, "
 		  "at five thresholds. What lies at or below this level is no more "
 		  "than two runs have in common."},
@@ -155,12 +155,12 @@ static const char *const captions[][2] = {
 		      "frequent (Q5), a line per sparsity."},
 	{"ablation", "Mean effect of ablating features that survive less that of features that are "
 		     "lost. Above zero: survivors matter more to the dense model. "
-		     "Bars: 95 % intervals, windows resampled."},
+		     "Bars: 95 % intervals, windows and latents resampled."},
 	{"ablation_means", "The two means behind that difference: survivors filled, lost features "
 			   "hollow. Where none was lost there is no hollow point."},
 	{"diagnostics", "Spearman correlation of each diagnostic with the change of log perplexity "
-			"over all conditions. Bars: 95 % intervals, conditions "
-			"resampled."},
+			"over all conditions. Bars: 95 % intervals, models "
+			"resampled, where there are 16 or more."},
 };
 
 void ps_figure_caption(const char *name, const ps_results *results, FILE *out)

@@ -212,10 +212,10 @@ static void write_methods(FILE *out, const ps_results *r)
 		     : "<p>A dense and a pruned SAE of the same seed start from different weights "
 		       "and see tokens in the same order.</p>\n",
 	      out);
-	fputs("<p>Intervals are percentile bootstraps, 95&nbsp;%, from seeded draws: the same "
+	fputs("<p>Intervals are bootstrap intervals, 95&nbsp;%, from seeded draws: the same "
 	      "results give the same intervals. Windows are resampled where a quantity is a "
-	      "mean over text, latents or features where it is a mean over those, conditions for "
-	      "the diagnostics.</p>\n",
+	      "mean over text, latents where it is a mean over those, both where it is over "
+	      "both, models for the diagnostics. Below 16 of them there is no interval.</p>\n",
 	      out);
 	write_kernels(out, r);
 	ps_report_settings_table(out, r);

@@ -269,28 +269,31 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 
 void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 {
-	struct tally clusters = tally_intervals(
-		r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_CLUSTERS));
+	struct tally difference =
+		tally_intervals(r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE));
 	struct tally latents = tally_intervals(
 		r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS));
 
-	if (clusters.count) {
+	if (difference.count) {
 		fputs("Rare features survive", out);
-		write_tally(out, clusters, "condition",
-			    " more often than frequent ones (windows resampled)", "less often");
+		write_tally(out, difference, "condition",
+			    " more often than frequent ones (windows and latents resampled)",
+			    "less often");
 	}
-	if (latents.count && (!brief || !clusters.count)) {
-		fputs("With latents resampled instead, S(Q1) − S(Q5) is", out);
+	if (latents.count && (!brief || !difference.count)) {
+		fputs("With latents alone resampled, S(Q1) − S(Q5) is", out);
 		write_tally(out, latents, "condition", " above zero", "below zero");
 	}
-	if (!clusters.count && !latents.count)
-		fputs("Survival of rare and frequent features: not measured in this study. ", out);
+	if (!difference.count && !latents.count)
+		fputs("Survival of rare and frequent features: not measured in this study, or "
+		      "over too few latents and windows for an interval. ",
+		      out);
 }
 
 void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 {
-	struct tally difference = tally_intervals(
-		r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS));
+	struct tally difference =
+		tally_intervals(r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE));
 	struct tally partial = tally_intervals(
 		r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL));
 	size_t ablated = 0, compared = 0;
@@ -314,6 +317,10 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 			"In %zu of %zu conditions all ablated features share one fate, so "
 			"survivors and lost cannot be compared there. ",
 			ablated - compared, ablated);
+	if (!difference.count && compared)
+		fputs("Ablated survivors and lost features are too few, or the windows, for an "
+		      "interval of their difference. ",
+		      out);
 	if (difference.count) {
 		fputs("Ablating survivors hurts the dense model", out);
 		write_tally(out, difference, "condition", " more than ablating lost features",
@@ -332,21 +339,54 @@ static bool leaves_zero_out(const json_t *diagnostic)
 	return i.low > 0 || i.high < 0;
 }
 
-void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
+static double rho_of(const json_t *diagnostic)
 {
-	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)), *best = NULL;
-	size_t silent = 0;
+	return ps_results_number(diagnostic, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE));
+}
+
+/* The diagnostic with the largest correlation; NULL: none has one. sure: of those whose interval
+ * leaves zero out. */
+static const json_t *closest(const json_t *list, bool sure)
+{
+	const json_t *best = NULL;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i);
 
-		if (leaves_zero_out(d) &&
-		    (!best ||
-		     fabs(ps_results_number(d, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))) >
-			     fabs(ps_results_number(
-				     best, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE)))))
+		if (isfinite(rho_of(d)) && (!sure || leaves_zero_out(d)) &&
+		    (!best || fabs(rho_of(d)) > fabs(rho_of(best))))
 			best = d;
 	}
+	return best;
+}
+
+/* With too few models for an interval: the largest correlation beside that of the sparsity. */
+static void write_closest(FILE *out, const ps_results *r, const json_t *best)
+{
+	const json_t *rival = closest(ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)), false);
+
+	fputs("Over ", out);
+	ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
+	fprintf(out, " conditions of %zu model%s the change of log perplexity has Spearman ",
+		r->model_count, r->model_count == 1 ? "" : "s");
+	ps_html_number(out, rho_of(best), 3);
+	fputs(" with ", out);
+	ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
+	if (rival) {
+		fputs(", and ", out);
+		ps_html_number(out, rho_of(rival), 3);
+		fputs(" with ", out);
+		ps_html_text(out, ps_results_text(rival, PS_AT(DIAGNOSTIC_NAME)));
+	}
+	fputs(". The models are too few for intervals. ", out);
+}
+
+void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
+{
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)),
+		     *best = closest(list, true), *any = closest(list, false);
+	size_t silent = 0;
+
 	if (best) {
 		fputs("Of the diagnostics, ", out);
 		ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
@@ -355,6 +395,8 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 		fputs(" over ", out);
 		ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
 		fputs(" conditions. ", out);
+	} else if (any && isnan(ps_results_interval(any, PS_AT(DIAGNOSTIC_SPEARMAN)).low)) {
+		write_closest(out, r, any);
 	} else {
 		fputs("No diagnostic has a correlation with the change of log perplexity whose "
 		      "interval leaves zero out. ",
@@ -363,8 +405,7 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 	for (size_t i = 0; i < json_array_size(list) && best && !brief; i++) {
 		const json_t *d = json_array_get(list, i);
 
-		if (leaves_zero_out(d) ||
-		    !isfinite(ps_results_number(d, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))))
+		if (leaves_zero_out(d) || !isfinite(rho_of(d)))
 			continue;
 		fputs(silent++ ? ", " : "No association is shown for ", out);
 		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));

@@ -265,9 +265,9 @@ static const ps_column fragility_columns[] = {
 	 .kind = PS_COLUMN_NUMBER,
 	 .path = PS_AT_ITEM(4, CONDITION_FRAGILITY, FRAGILITY_SURVIVAL),
 	 .decimals = 3},
-	{.head = "Q1 − Q5 [95 %, windows]",
+	{.head = "Q1 − Q5 [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
-	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_CLUSTERS),
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE),
 	 .decimals = 3},
 	{.head = "[95 %, latents]",
 	 .kind = PS_COLUMN_INTERVAL,
@@ -303,9 +303,9 @@ static const ps_column ablation_columns[] = {
 	 .path = PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST),
 	 .decimals = 3,
 	 .scale = MILLI},
-	{.head = "difference [95 %, windows]",
+	{.head = "difference [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
-	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_CLUSTERS),
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE),
 	 .decimals = 3,
 	 .scale = MILLI},
 	{.head = "[95 %, features]",
@@ -391,8 +391,8 @@ static const ps_section sections[] = {
 	 "How much does each method cost at each sparsity?",
 	 "<b>Change of log perplexity</b> = mean negative log likelihood of the pruned model less "
 	 "that of the dense one, nats per token, over the same windows of "
-	 "the same text (BOS before every window; each token scored once). Intervals: percentile "
-	 "bootstrap over windows. <b>Magnitude</b> drops the smallest "
+	 "the same text (BOS before every window; each token scored once). Intervals: "
+	 "blocks of eight windows resampled. <b>Magnitude</b> drops the smallest "
 	 "|w|; <b>Wanda</b> (Sun et al., arXiv 2306.11695) the smallest |w| · √E[x²] of the "
 	 "weight’s input x over the calibration text. A label is what was "
 	 "asked for; ties, thresholds and whole weights make what is achieved differ, so it stands "
@@ -450,8 +450,8 @@ static const ps_section sections[] = {
 	 "The dense SAE’s latents that fired at all, sorted by firing count on the dense model and "
 	 "cut into five equal parts. <b>S(Q)</b>: share of a part that "
 	 "survives at τ = 0.7 (first seed). The effect is <b>S(Q1) − S(Q5)</b>, rare less "
-	 "frequent; its interval resamples windows, which moves latents between "
-	 "parts, and for comparison latents. Source: the corrected release of arXiv 2603.25325.",
+	 "frequent; its interval resamples windows and latents, and for "
+	 "comparison latents alone. Source: the corrected release of arXiv 2603.25325.",
 	 {"fragility", NULL, NULL},
 	 ps_finding_fragility,
 	 fragility_table},
@@ -472,8 +472,8 @@ static const ps_section sections[] = {
 	 "Diagnostics",
 	 "Which diagnostic follows the damage?",
 	 "Do measures on SAEs track the change of log perplexity over conditions?",
-	 "<b>Spearman’s ρ</b> over all conditions of all models, conditions resampled for the "
-	 "interval. Conditions of one model are not independent of each "
+	 "<b>Spearman’s ρ</b> over all conditions of all models, models resampled for the "
+	 "interval where there are 16 or more. Conditions of one model are not independent of each "
 	 "other, and sparsity drives most quantities at once: a correlation here is no evidence of "
 	 "a cause.",
 	 {"diagnostics", NULL, NULL},

@@ -16,7 +16,7 @@
 
 #define LIMIT 2e-15
 
-enum { LATENTS = 403, FEATURES = 60, CLUSTERS = 14 };
+enum { LATENTS = 403, FEATURES = 60, CLUSTERS = 18 };
 
 static void choose(const uint64_t *firing, size_t count, uint64_t seed, uint32_t *features,
 		   size_t *chosen)
@@ -91,8 +91,9 @@ static void ablation_takes_the_feature_and_leaves_the_rest(void **state)
 
 static struct {
 	uint8_t survived[FEATURES];
+	uint8_t stratum[FEATURES];
 	double cosine[FEATURES], rate[FEATURES], effect[FEATURES], sums[FEATURES * CLUSTERS],
-		tokens[CLUSTERS];
+		firings[FEATURES * CLUSTERS], tokens[CLUSTERS];
 } measured;
 
 /* As generate.py's ablation() makes it. */
@@ -104,12 +105,16 @@ static ps_ablation_data fill(void)
 	analysis_fill_vector(measured.cosine, FEATURES, 951, 0, NULL);
 	analysis_fill_vector(measured.tokens, CLUSTERS, 952, 0, NULL);
 	analysis_fill_vector(measured.sums, FEATURES * CLUSTERS, 953, 0, NULL);
+	analysis_fill_vector(measured.firings, FEATURES * CLUSTERS, 954, 6, NULL);
+	for (size_t i = 0; i < FEATURES * CLUSTERS; i++)
+		measured.firings[i] = fmax(measured.firings[i] - (double)(i / CLUSTERS % 3), 0);
 	for (size_t c = 0; c < CLUSTERS; c++)
 		all += measured.tokens[c] += 8;
 	for (size_t i = 0; i < FEATURES; i++) {
 		measured.rate[i] += 0.5;
 		measured.cosine[i] += 0.5;
 		measured.survived[i] = measured.cosine[i] > 0.6;
+		measured.stratum[i] = (uint8_t)(i * 7 % PS_QUINTILES);
 		measured.effect[i] = 0;
 		for (size_t c = 0; c < CLUSTERS; c++)
 			measured.effect[i] += (measured.sums[i * CLUSTERS + c] +=
@@ -121,7 +126,9 @@ static ps_ablation_data fill(void)
 				  .survived = measured.survived,
 				  .cosine = measured.cosine,
 				  .rate = measured.rate,
+				  .stratum = measured.stratum,
 				  .effect = measured.effect,
+				  .cluster_firings = measured.firings,
 				  .cluster_sum = measured.sums,
 				  .cluster_tokens = measured.tokens};
 }
@@ -145,12 +152,12 @@ static void summarise(const ps_ablation_data *data, int threads, ps_ablation *ou
 static void the_summary_equals_numpys(void **state)
 {
 	const ps_ablation_data data = fill();
-	double golden[21];
+	double golden[58];
 	closeness c = {0};
 	ps_ablation out;
 
 	(void)state;
-	analysis_golden("ablation", golden, 21);
+	analysis_golden("ablation", golden, 58);
 	summarise(&data, 2, &out);
 	assert_int_equal(out.survivors, golden[0]);
 	closeness_add_named(&c, "mean effect of survivors", out.mean_survivors, golden[1], 1);
@@ -159,10 +166,26 @@ static void the_summary_equals_numpys(void **state)
 	analysis_add_interval(&c, "rho with cosine", &out.rho_cosine, golden + 6);
 	analysis_add_interval(&c, "partial rho with survival", &out.partial_survival, golden + 9);
 	analysis_add_interval(&c, "partial rho with cosine", &out.partial_cosine, golden + 12);
-	analysis_add_interval(&c, "difference over features", &out.difference_features,
-			      golden + 15);
+	analysis_add_interval(&c, "difference", &out.difference, golden + 15);
 	analysis_add_interval(&c, "difference over clusters", &out.difference_clusters,
 			      golden + 18);
+	analysis_add_interval(&c, "difference over features", &out.difference_features,
+			      golden + 21);
+	analysis_add_interval(&c, "difference within strata", &out.difference_stratified,
+			      golden + 24);
+	closeness_add_named(&c, "per firing, survivors", out.firing_survivors, golden[27], 1);
+	closeness_add_named(&c, "per firing, lost", out.firing_lost, golden[28], 1);
+	analysis_add_interval(&c, "difference per firing", &out.firing_difference, golden + 29);
+	analysis_add_interval(&c, "per firing, survival", &out.firing_rho_survival, golden + 32);
+	analysis_add_interval(&c, "per firing, cosine", &out.firing_rho_cosine, golden + 35);
+	for (size_t q = 0; q < PS_QUINTILES; q++) {
+		const double *own = golden + 38 + 4 * q;
+
+		assert_int_equal(out.strata[q].features, own[0]);
+		assert_int_equal(out.strata[q].survivors, own[1]);
+		closeness_add_named(&c, "stratum", out.strata[q].mean_survivors, own[2], 1);
+		closeness_add_named(&c, "stratum", out.strata[q].mean_lost, own[3], 1);
+	}
 	assert_closeness(&c, "measures", LIMIT);
 }
 
@@ -173,7 +196,8 @@ static void without_survivors_the_difference_is_undefined(void **state)
 
 	(void)state;
 	memset(measured.survived, 0, sizeof measured.survived);
-	data.cluster_sum = NULL;
+	data.cluster_sum = data.cluster_firings = NULL;
+	data.clusters = 0;
 	summarise(&data, 1, &out);
 	assert_true(out.survivors == 0 && isnan(out.mean_survivors) && !isnan(out.mean_lost));
 	assert_true(isnan(out.difference_features.estimate) &&

@@ -118,6 +118,23 @@ static void measures_equal_numpys(void **state)
 	assert_closeness(&cosines, "cosines", 4e-8);
 }
 
+/* Survival of no latents is undefined, and so is that of the live ones where nobody counted. */
+static void survival_of_none_is_not_a_number(void **state)
+{
+	uint8_t none[4] = {0}, mutual[4] = {1, 1, 1, 1};
+	float cosine[4] = {1, 1, 1, 1};
+	const ps_match match = {.cosine = cosine, .mutual = mutual, .count = 4};
+	double survival[5];
+	struct pair pair;
+
+	(void)state;
+	assert_true(isnan(ps_match_survival(&match, 0.7, none)));
+	assert_true(ps_match_survival(&match, 0.7, NULL) == 1);
+	make_pair(&pair, 100, 20, 20, 8);
+	assert_true(isnan(compare_with(&pair, 1, NULL, survival).mnn_survival_alive));
+	free_pair(&pair);
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
 	struct pair pair;
@@ -146,8 +163,8 @@ static void a_dictionary_survives_in_itself_however_scaled(void **state)
 		pair.b.enc[i] = pair.a.enc[i];
 	}
 	out = compare_with(&pair, 2, NULL, survival);
-	assert_true(out.mnn_survival == 1 && out.mnn_survival_alive == 1 &&
-		    out.shared_fraction == 1);
+	assert_true(out.mnn_survival == 1 && out.shared_fraction == 1);
+	assert_near(out.pw_mcc, 1, 6e-8);
 	assert_near(out.hungarian_cosine, 1, 6e-8);
 	assert_near(out.mmcs, 1, 6e-8);
 	assert_true(out.mmcs_null < 0.7);
@@ -289,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(measures_equal_numpys),
+		cmocka_unit_test(survival_of_none_is_not_a_number),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(a_dictionary_survives_in_itself_however_scaled),
 		cmocka_unit_test(ties_go_to_the_lower_index),

@@ -21,7 +21,7 @@
 struct data {
 	uint32_t counts[CLUSTERS * LATENTS];
 	uint64_t firing[LATENTS];
-	uint8_t survived[LATENTS];
+	uint8_t survived[LATENTS], control[LATENTS];
 	ps_firing by_cluster;
 };
 
@@ -43,6 +43,9 @@ static void fill(struct data *data, uint64_t seed, size_t latents, size_t cluste
 	for (size_t j = 0; j < latents; j++)
 		data->survived[j] =
 			(double)noise[j] + 0.5 < 0.8 - 0.5 * (double)j / (double)latents;
+	analysis_fill_matrix(noise, latents, 850 + seed, 0);
+	for (size_t j = 0; j < latents; j++)
+		data->control[j] = (double)noise[j] + 0.5 < 0.7 - 0.3 * (double)j / (double)latents;
 	data->by_cluster = (ps_firing){.counts = data->counts,
 				       .total = data->firing,
 				       .clusters = clusters,
@@ -63,6 +66,7 @@ static void run(const struct data *data, size_t latents, int threads, ps_fragili
 			 0);
 	assert_int_equal(ps_fragility_run(&(ps_fragility_input){.firing = data->firing,
 								.survived = data->survived,
+								.control = data->control,
 								.latents = latents,
 								.by_cluster = &data->by_cluster},
 					  &plan, &bench.context, &arena, out),
@@ -78,12 +82,12 @@ static void quintiles_and_intervals_equal_numpys(void **state)
 
 	(void)state;
 	for (int seed = 0; seed < 3; seed++) {
-		double golden[26];
+		double golden[37];
 		char name[32];
 		ps_fragility out;
 
 		snprintf(name, sizeof name, "fragility.%d", seed);
-		analysis_golden(name, golden, 26);
+		analysis_golden(name, golden, 37);
 		fill(&data, (uint64_t)seed, (size_t)golden[0], (size_t)golden[1],
 		     (unsigned)golden[2]);
 		run(&data, (size_t)golden[0], 2, &out);
@@ -91,13 +95,17 @@ static void quintiles_and_intervals_equal_numpys(void **state)
 		for (int q = 0; q < PS_QUINTILES; q++) {
 			assert_int_equal(out.size[q], golden[4 + q]);
 			closeness_add_named(&c, "S(Q)", out.survival[q], golden[9 + q], 1);
+			closeness_add_named(&c, "S(Q) of the control", out.control_survival[q],
+					    golden[14 + q], 1);
 		}
+		analysis_add_interval(&c, "S(Q1) - S(Q5)", &out.difference, golden + 19);
 		analysis_add_interval(&c, "S(Q1) - S(Q5) over latents", &out.difference_latents,
-				      golden + 14);
+				      golden + 25);
 		analysis_add_interval(&c, "S(Q1) - S(Q5) over clusters", &out.difference_clusters,
-				      golden + 17);
-		analysis_add_interval(&c, "rho over quintiles", &out.rho_quintiles, golden + 20);
-		analysis_add_interval(&c, "rho over latents", &out.rho_latents, golden + 23);
+				      golden + 22);
+		analysis_add_interval(&c, "less the control's", &out.less_control, golden + 28);
+		analysis_add_interval(&c, "rho over quintiles", &out.rho_quintiles, golden + 31);
+		analysis_add_interval(&c, "rho over latents", &out.rho_latents, golden + 34);
 	}
 	assert_closeness(&c, "measures", LIMIT);
 }
@@ -144,7 +152,7 @@ static void too_few_latents_leave_quintiles_undefined(void **state)
 	assert_true(isnan(out.survival[0]) && isnan(out.difference_latents.estimate) &&
 		    isnan(out.rho_quintiles.low));
 	assert_true(isnan(out.difference_clusters.estimate) &&
-		    out.difference_clusters.replicates == 0);
+		    out.difference.why == PS_WHY_UNDEFINED);
 	memset(data.firing, 0, sizeof data.firing);
 	run(&data, 9, 1, &out);
 	assert_true(out.alive == 0 && isnan(out.difference_latents.estimate) &&

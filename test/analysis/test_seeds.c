@@ -57,7 +57,8 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 			assert_true(out.pairs[p].a == a && out.pairs[p].b == b);
 			assert_int_equal(
 				ps_compare_saes(&saes[a], &saes[b],
-						&(ps_compare_options){.tau = 0.7, .null_seed = 9},
+						&(ps_compare_options){
+							.tau = 0.7, .null_seed = 9, .pw_mcc = true},
 						&bench.context, &other, &c),
 				0);
 			assert_memory_equal(&c, &out.pairs[p].comparison, sizeof c);
@@ -66,11 +67,12 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 			least = fmin(least, c.hungarian_cosine);
 			largest = fmax(largest, c.hungarian_cosine);
 		}
-	assert_near(out.hungarian_cosine.mean, sum / PAIRS, 1e-15);
+	assert_near(out.hungarian_cosine.mean.estimate, sum / PAIRS, 1e-15);
 	assert_true(out.hungarian_cosine.least == least && out.hungarian_cosine.largest == largest);
-	assert_true(out.hungarian_cosine.low <= out.hungarian_cosine.mean &&
-		    out.hungarian_cosine.mean <= out.hungarian_cosine.high);
-	assert_true(out.survival[0].mean >= out.survival[PS_TAU_MAIN].mean &&
+	assert_true(out.hungarian_cosine.mean.why == PS_WHY_FEW &&
+		    out.hungarian_cosine.mean.n == SAES && isnan(out.hungarian_cosine.mean.low));
+	assert_true(out.pw_mcc.mean.estimate >= out.hungarian_cosine.mean.estimate);
+	assert_true(out.survival[0].mean.estimate >= out.survival[PS_TAU_MAIN].mean.estimate &&
 		    out.survival[PS_TAU_MAIN].largest == 1);
 	ps_arena_destroy(&arena);
 	ps_arena_destroy(&other);
@@ -92,8 +94,8 @@ static void one_seed_has_no_pairs(void **state)
 		ps_arena_create(&arena, ps_seeds_bytes(1, LATENTS, WIDTH, &plan, 1), &bench.diag),
 		0);
 	assert_int_equal(ps_seeds_compare(list, 1, 9, &plan, &bench.context, &arena, &out), 0);
-	assert_true(out.pair_count == 0 && isnan(out.survival[0].mean) &&
-		    isnan(out.shared_fraction.low));
+	assert_true(out.pair_count == 0 && isnan(out.survival[0].mean.estimate) &&
+		    isnan(out.shared_fraction.mean.low));
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }

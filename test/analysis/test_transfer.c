@@ -133,13 +133,13 @@ static void overlap_and_reconstruction_equal_numpys(void **state)
 	const ps_row_list rows = fill();
 	const ps_row_source dense = source_of(data.dense, data.tokens),
 			    pruned = source_of(data.pruned, data.tokens);
-	double golden[24];
+	double golden[25];
 	closeness c = {0};
 	ps_transfer out;
 	ps_diag diag = {{0}};
 
 	(void)state;
-	analysis_golden("transfer", golden, 24);
+	analysis_golden("transfer", golden, 25);
 	assert_int_equal(run(&dense, &pruned, &rows, 2, &diag, &out), 0);
 	assert_int_equal(out.rows, rows.count);
 	analysis_add_interval(&c, "jaccard", &out.jaccard, golden);
@@ -150,7 +150,36 @@ static void overlap_and_reconstruction_equal_numpys(void **state)
 	analysis_add_interval(&c, "l0 of the dense rows", &out.l0_dense, golden + 15);
 	analysis_add_interval(&c, "l0 of the pruned rows", &out.l0_pruned, golden + 18);
 	analysis_add_interval(&c, "change of l0", &out.l0_change, golden + 21);
+	closeness_add_named(&c, "jaccard by chance", out.jaccard_chance, golden[24], 1);
 	assert_closeness(&c, "measures", LIMIT);
+	assert_true(out.empty_rows == 0 && out.jaccard.unit == PS_UNIT_WINDOWS);
+}
+
+/* Every third row lies where no latent is active. */
+static void rows_without_latents_are_left_out_and_counted(void **state)
+{
+	const ps_row_list rows = fill();
+	const ps_row_source dense = source_of(data.dense, data.tokens);
+	size_t empty = 0;
+	ps_transfer out;
+	ps_diag diag = {{0}};
+
+	(void)state;
+	for (size_t j = 0; j < LATENTS; j++)
+		data.b_enc[j] = -0.01f;
+	for (size_t r = 0; r < ROWS; r += 3) {
+		memcpy(data.dense + r * WIDTH, data.b_dec, sizeof data.b_dec);
+		empty += r % 11 != 0;
+	}
+	assert_int_equal(run(&dense, &dense, &rows, 2, &diag, &out), 0);
+	assert_int_equal(out.empty_rows, empty);
+	assert_true(out.jaccard.estimate == 1 && out.jaccard_chance > 0 &&
+		    out.jaccard_chance < 0.5);
+	for (size_t j = 0; j < LATENTS; j++)
+		data.b_enc[j] = -1e6f;
+	assert_int_equal(run(&dense, &dense, &rows, 2, &diag, &out), 0);
+	assert_true(out.empty_rows == rows.count && isnan(out.jaccard.estimate) &&
+		    isnan(out.jaccard_chance) && out.jaccard.why == PS_WHY_UNDEFINED);
 }
 
 static void a_model_agrees_with_itself(void **state)
@@ -162,9 +191,10 @@ static void a_model_agrees_with_itself(void **state)
 
 	(void)state;
 	assert_int_equal(run(&dense, &dense, &rows, 1, &diag, &out), 0);
-	assert_true(out.jaccard.estimate == 1 && out.jaccard.low == 1 &&
-		    out.fvu_change.estimate == 0 && out.l0_change.high == 0);
-	assert_near(out.cosine.low, 1, 1e-15);
+	assert_true(out.jaccard.estimate == 1 && out.jaccard.why == PS_WHY_CONSTANT &&
+		    isnan(out.jaccard.low));
+	assert_true(out.fvu_change.estimate == 0 && out.l0_change.why == PS_WHY_CONSTANT);
+	assert_near(out.cosine.estimate, 1, 1e-15);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -230,14 +260,15 @@ static void firing_is_counted_by_window(void **state)
 {
 	const ps_row_list rows = fill();
 	const ps_row_source dense = source_of(data.dense, data.tokens);
-	double golden[LATENTS];
+	double golden[3 * LATENTS];
+	closeness activations = {0};
 	analysis_bench bench;
 	ps_arena arena;
 	ps_clusters clusters;
 	ps_firing firing;
 
 	(void)state;
-	analysis_golden("firing", golden, LATENTS);
+	analysis_golden("firing", golden, 3 * LATENTS);
 	analysis_open(&bench, 2);
 	assert_int_equal(
 		ps_arena_create(&arena, ps_clusters_bytes(ROWS) + ps_firing_bytes(&sae, WINDOWS, 2),
@@ -254,7 +285,12 @@ static void firing_is_counted_by_window(void **state)
 			sum += firing.counts[c * LATENTS + j];
 		assert_int_equal(firing.total[j], golden[j]);
 		assert_int_equal(sum, golden[j]);
+		closeness_add_named(&activations, "sum", firing.activation[j], golden[LATENTS + j],
+				    fmax(1, golden[LATENTS + j]));
+		closeness_add_named(&activations, "peak", firing.peak[j], golden[2 * LATENTS + j],
+				    fmax(1, golden[2 * LATENTS + j]));
 	}
+	assert_closeness(&activations, "activations", 1e-6);
 	ps_arena_destroy(&arena);
 	analysis_close(&bench);
 }
@@ -301,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overlap_and_reconstruction_equal_numpys),
+		cmocka_unit_test(rows_without_latents_are_left_out_and_counted),
 		cmocka_unit_test(a_model_agrees_with_itself),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(other_texts_and_shapes_are_refused),

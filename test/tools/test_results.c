@@ -46,32 +46,38 @@ static const json_t *ppl_record(struct made *made, double harm)
 
 static json_t *interval(double x)
 {
-	return json_pack("{s:f, s:f, s:f}", "estimate", x, "low", x - 1, "high", x + 1);
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:i, s:s, s:s, s:n}", "estimate", x, "low",
+			 x - 1, "high", x + 1, "error", 0.5, "p", x > 0.6 ? 0.004 : 0.5, "n", 40,
+			 "unit", "windows", "kind", "t", "why");
 }
 
 static const json_t *transfer_record(struct made *made, double x)
 {
 	return own(made,
-		   json_pack("{s:i, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o}", "rows", 60,
-			     "jaccard", x, "jaccard_interval", interval(x), "fvu", x + 1,
-			     "fvu_interval", interval(x + 1), "fvu_change", x + 2,
-			     "fvu_change_interval", interval(x + 2), "l0", x + 3, "l0_interval",
-			     interval(x + 3), "cosine", x + 4, "cosine_interval", interval(x + 4)));
+		   json_pack("{s:i, s:i, s:f, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o, s:f, s:o}",
+			     "rows", 60, "jaccard_empty_rows", 2, "jaccard_chance", 0.01, "jaccard",
+			     x, "jaccard_interval", interval(x), "fvu", x + 1, "fvu_interval",
+			     interval(x + 1), "fvu_change", x + 2, "fvu_change_interval",
+			     interval(x + 2), "l0", x + 3, "l0_interval", interval(x + 3), "cosine",
+			     x + 4, "cosine_interval", interval(x + 4)));
 }
 
 static const json_t *findings_record(struct made *made, double x)
 {
-	json_t *fragility =
-		json_pack("{s:i, s:[i, i, i, i, i], s:[f, f, f, f, n], s:o, s:o, s:o, s:o}",
-			  "alive", 5, "size", 1, 1, 1, 1, 0, "survival", x, x, x, x,
-			  "difference_latents", interval(x), "difference_clusters", interval(x),
-			  "rho_quintiles", interval(x), "rho_latents", interval(x));
+	json_t *fragility = json_pack(
+		"{s:i, s:[i, i, i, i, i], s:[f, f, f, f, n], s:[n, n, n, n, n], s:o, "
+		"s:o, s:o, s:o, s:o, s:o}",
+		"alive", 5, "size", 1, 1, 1, 1, 0, "survival", x, x, x, x, "control_survival",
+		"difference", interval(x), "less_control", interval(x - 0.5), "difference_latents",
+		interval(x), "difference_clusters", interval(x), "rho_quintiles", interval(x),
+		"rho_latents", interval(x));
 
 	return own(made, json_pack("{s:{s:[f, f, f, f, f], s:[f, f, f, f, f], s:[n, n, n, n, n], "
-				   "s:f, s:[n, n, n, n, n]}, s:o, s:n}",
+				   "s:f, s:[n, n, n, n, n]}, s:o, s:[{s:s, s:o}], s:n}",
 				   "survival", "taus", 0.5, 0.6, 0.7, 0.8, 0.9, "mean", x + 0.02,
 				   x + 0.01, x, x - 0.01, x - 0.02, "sd", "alive", x + 0.03,
-				   "other_seed", "fragility", fragility, "ablation"));
+				   "other_seed", "fragility", fragility, "predictors", "name",
+				   "firing_rate", "auc", interval(x), "ablation"));
 }
 
 static void make_condition(struct made *made, int i)
@@ -211,7 +217,72 @@ static void conditions_are_compared_and_ranked(void **state)
 	assert_string_equal(ps_results_text(d, PS_AT(DIAGNOSTIC_KEY)), "jaccard");
 	assert_near(ps_results_number(d, PS_AT(DIAGNOSTIC_N)), CONDITIONS, 1e-12);
 	assert_near(ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)).estimate, -1, 1e-12);
+	assert_near(ps_results_number(d, PS_AT_ITEM(0, DIAGNOSTIC_BY_MODEL)), -1, 1e-12);
+	assert_true(isnan(ps_results_number(d, PS_AT_ITEM(0, DIAGNOSTIC_WITHOUT_MODEL))));
+	list = ps_results_at(results, PS_AT(ROOT_DIAGNOSTIC_RIVALS));
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(ps_results_text(json_array_get(list, 1), PS_AT(DIAGNOSTIC_KEY)),
+			    "sparsity_achieved");
 	assert_near(ps_results_number(results, PS_AT(ROOT_KENDALL_W)), 1, 1e-12);
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+/* One model, and three windows of perplexity: no interval, and the reason for it. */
+static void too_few_units_have_no_interval(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+	const json_t *c, *d;
+
+	(void)state;
+	make(&made);
+	assert_int_equal(results_of(&made, &bench, &results), 0);
+	c = json_array_get(ps_results_at(results, PS_AT(ROOT_CONDITIONS)), 0);
+	d = json_array_get(ps_results_at(results, PS_AT(ROOT_DIAGNOSTICS)), 0);
+	assert_true(isnan(ps_results_interval(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)).low));
+	assert_near(ps_results_number(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL, INTERVAL_N)), 1,
+		    1e-12);
+	assert_string_equal(
+		ps_results_text(c, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL, INTERVAL_UNIT)),
+		"blocks of windows");
+	assert_true(isnan(ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)).high));
+	assert_string_equal(ps_results_text(d, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_UNIT)),
+			    "models");
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+/* RQ4's p are 0.004 where the estimate is above 0.6: in two of four conditions. FVU changes are all
+ * above it, less_control are not. With 15 or so tests no adjusted p is below 0.05. */
+static void tests_are_counted_before_and_after_the_adjustment(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+	const json_t *list, *f;
+
+	(void)state;
+	make(&made);
+	assert_int_equal(results_of(&made, &bench, &results), 0);
+	list = ps_results_at(results, PS_AT(ROOT_FAMILIES));
+	assert_int_equal(json_array_size(list), 8);
+	f = json_array_get(list, 0);
+	assert_near(ps_results_number(f, PS_AT(FAMILY_TESTS)), 0, 1e-12);
+	f = json_array_get(list, 3);
+	assert_string_equal(ps_results_text(f, PS_AT(FAMILY_KEY)), "fragility.difference");
+	assert_near(ps_results_number(f, PS_AT(FAMILY_TESTS)), CONDITIONS, 1e-12);
+	assert_near(ps_results_number(f, PS_AT(FAMILY_ABOVE)), 2, 1e-12);
+	assert_near(ps_results_number(f, PS_AT(FAMILY_BELOW)), 0, 1e-12);
+	assert_near(ps_results_number(f, PS_AT(FAMILY_ADJUSTED_ABOVE)), 2, 1e-12);
+	assert_near(ps_results_number(f, PS_AT_ITEM(0, FAMILY_P_ADJUSTED)), 0.048, 1e-12);
+	assert_near(ps_results_number(f, PS_AT_ITEM(0, FAMILY_MODEL_MEANS)), 0.65, 1e-12);
+	assert_true(isnan(ps_results_interval(f, PS_AT(FAMILY_OVER_MODELS)).low));
+	list = ps_results_at(results, PS_AT(ROOT_PREDICTORS));
+	assert_int_equal(json_array_size(list), 1);
+	assert_near(ps_results_number(json_array_get(list, 0), PS_AT_ITEM(0, PREDICTOR_BY_MODEL)),
+		    0.65, 1e-12);
 	json_decref(results);
 	json_decref(made.owned);
 }
@@ -266,6 +337,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_stand_under_the_names_of_the_schema),
 		cmocka_unit_test(conditions_are_compared_and_ranked),
+		cmocka_unit_test(too_few_units_have_no_interval),
+		cmocka_unit_test(tests_are_counted_before_and_after_the_adjustment),
 		cmocka_unit_test(kernels_are_sorted_and_named_once),
 		cmocka_unit_test(a_record_that_lacks_a_value_is_refused),
 		cmocka_unit_test(perplexities_over_other_windows_are_refused),

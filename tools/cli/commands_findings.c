@@ -25,14 +25,21 @@ static double number_at(const json_t *object, const char *key, size_t i)
 	return ps_json_number(json_array_get(json_object_get(object, key), i));
 }
 
-/* "name  estimate  [low, high]", or "undefined" where the data do not define it. */
+/* "name  estimate  [low, high]", the reason in place of an interval that there is not, or
+ * "undefined" where the data do not define the estimate. */
 static void print_interval(const char *name, const json_t *interval)
 {
-	if (json_is_number(json_object_get(interval, "estimate")))
+	const char *why = json_string_value(json_object_get(interval, "why")),
+		   *unit = json_string_value(json_object_get(interval, "unit"));
+
+	if (!json_is_number(json_object_get(interval, "estimate")))
+		printf("%-22s undefined\n", name);
+	else if (why)
+		printf("%-22s %9.5g  no interval: %s, %.0f %s\n", name,
+		       number(interval, "estimate"), why, number(interval, "n"), unit ? unit : "");
+	else
 		printf("%-22s %9.5g  [%.5g, %.5g]\n", name, number(interval, "estimate"),
 		       number(interval, "low"), number(interval, "high"));
-	else
-		printf("%-22s undefined\n", name);
 }
 
 static void print_transfer(const json_t *result)
@@ -43,10 +50,23 @@ static void print_transfer(const json_t *result)
 
 	printf("%-22s %9.0f\n%-22s %9.0f\n", "rows", number(result, "rows"), "windows",
 	       number(result, "windows"));
+	printf("%-22s %9.0f\n%-22s %9.5g\n", "rows left out", number(result, "jaccard_empty_rows"),
+	       "jaccard by chance", number(result, "jaccard_chance"));
 	for (size_t m = 0; m < sizeof measures / sizeof *measures; m++) {
 		snprintf(key, sizeof key, "%s_interval", measures[m]);
 		print_interval(measures[m], json_object_get(result, key));
 	}
+}
+
+/* The interval of a mean over pairs, or their range where there is none. */
+static void print_summary(double tau, const json_t *summary)
+{
+	const bool interval = json_is_number(json_object_get(summary, "low"));
+
+	printf("survival at tau %.1f, mean over pairs: %.4f  ", tau, number(summary, "mean"));
+	printf(interval ? "[%.4f, %.4f]\n" : "(pairs from %.4f to %.4f)\n",
+	       number(summary, interval ? "low" : "least"),
+	       number(summary, interval ? "high" : "largest"));
 }
 
 static void print_seeds(const json_t *result)
@@ -56,14 +76,13 @@ static void print_seeds(const json_t *result)
 
 	json_array_foreach (json_object_get(result, "pairs"), i, pair)
 		printf("%.0f and %.0f: survival at tau %.1f %.4f, hungarian_cosine %.4f, "
-		       "shared_fraction %.4f, mmcs %.4f (random rows: %.4f)\n",
+		       "pw_mcc %.4f, shared_fraction %.4f, mmcs %.4f (random rows: %.4f)\n",
 		       number(pair, "a"), number(pair, "b"), ps_taus[PS_TAU_MAIN],
 		       number_at(pair, "survival", PS_TAU_MAIN), number(pair, "hungarian_cosine"),
-		       number(pair, "shared_fraction"), number(pair, "mmcs"),
-		       number(pair, "mmcs_null"));
+		       number(pair, "pw_mcc"), number(pair, "shared_fraction"),
+		       number(pair, "mmcs"), number(pair, "mmcs_null"));
 	json_array_foreach (json_object_get(result, "survival"), i, at_tau)
-		printf("survival at tau %.1f, mean over pairs: %.4f  [%.4f, %.4f]\n", ps_taus[i],
-		       number(at_tau, "mean"), number(at_tau, "low"), number(at_tau, "high"));
+		print_summary(ps_taus[i], at_tau);
 }
 
 /* Every interval of an object. */
@@ -82,6 +101,9 @@ static void print_survival(const json_t *result)
 	const json_t *survival = json_object_get(result, "survival"),
 		     *fragility = json_object_get(result, "fragility"),
 		     *ablation = json_object_get(result, "ablation");
+	const json_t *predictor;
+	char name[64];
+	size_t i;
 
 	for (size_t t = 0; t < PS_TAUS; t++) {
 		printf("survival at tau %.1f: %.4f", ps_taus[t], number_at(survival, "mean", t));
@@ -97,6 +119,11 @@ static void print_survival(const json_t *result)
 		printf(" %.4f", number_at(fragility, "survival", q));
 	putchar('\n');
 	print_intervals(fragility);
+	json_array_foreach (json_object_get(result, "predictors"), i, predictor) {
+		snprintf(name, sizeof name, "AUC %s",
+			 json_string_value(json_object_get(predictor, "name")));
+		print_interval(name, json_object_get(predictor, "auc"));
+	}
 	if (!json_is_object(ablation))
 		return;
 	printf("of %.0f ablated latents %.0f survive: mean effect %.4g, of those lost %.4g nats "
@@ -204,6 +231,8 @@ static int main_survival(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "DENSE  the dense model's activations"},
 		{"--ablation", PS_OPTION_TEXT, &args.ablation,
 		 "FILE  what `ablate --json` printed of the first dense SAE"},
+		{"--control", PS_OPTION_TEXT, &args.control,
+		 "SAE  the first dense one trained again on its own rows"},
 		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
 		{NULL, 0, NULL, NULL},
 	};

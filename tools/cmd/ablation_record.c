@@ -1,5 +1,7 @@
 #include "tools/cmd/ablation_record.h"
 
+#include <math.h>
+
 #include "core/base/arena.h"
 #include "core/base/checked.h"
 #include "io/file.h"
@@ -48,10 +50,23 @@ static int check_latents(const ps_ablation_record *r, size_t d_sae, ps_diag *dia
 	return 0;
 }
 
-static int check(const ps_ablation_record *r, size_t d_sae, ps_diag *diag)
+/* A list for each latent, with a number for each window. */
+static int check_rows(const ps_ablation_record *r, const char *key, ps_diag *diag)
 {
 	size_t i;
 	json_t *row;
+
+	if (!json_is_array(list(r, key)) || json_array_size(list(r, key)) != r->latents)
+		return refuse(r, key, "a list for each latent", diag);
+	json_array_foreach (list(r, key), i, row)
+		if (!is_numbers(row, r->windows))
+			return refuse(r, key, "a number for each window", diag);
+	return 0;
+}
+
+static int check(const ps_ablation_record *r, size_t d_sae, ps_diag *diag)
+{
+	int rc;
 
 	if (!json_is_array(list(r, "latent")))
 		return refuse(r, "latent", "a list", diag);
@@ -63,13 +78,10 @@ static int check(const ps_ablation_record *r, size_t d_sae, ps_diag *diag)
 		return refuse(r, "effect", "a number for each latent", diag);
 	if (!is_numbers(list(r, "rate"), r->latents))
 		return refuse(r, "rate", "a number for each latent", diag);
-	if (!json_is_array(list(r, "window_change")) ||
-	    json_array_size(list(r, "window_change")) != r->latents)
-		return refuse(r, "window_change", "a list for each latent", diag);
-	json_array_foreach (list(r, "window_change"), i, row)
-		if (!is_numbers(row, r->windows))
-			return refuse(r, "window_change", "a number for each window", diag);
-	return check_latents(r, d_sae, diag);
+	rc = check_rows(r, "window_change", diag);
+	if (!rc)
+		rc = check_rows(r, "window_firings", diag);
+	return rc ? rc : check_latents(r, d_sae, diag);
 }
 
 int ps_ablation_record_take(ps_ablation_record *r, json_t *value, const char *path, size_t d_sae,
@@ -109,9 +121,10 @@ void ps_ablation_record_close(ps_ablation_record *r)
 }
 
 struct columns {
-	uint8_t *survived;                                 /* (N) */
-	double *cosine, *rate, *effect;                    /* (N) */
-	double *cluster_sum /* (N, C) */, *cluster_tokens; /* (C) */
+	uint8_t *survived, *stratum;           /* (N) */
+	double *cosine, *rate, *effect;        /* (N) */
+	double *cluster_sum, *cluster_firings; /* (N, C) */
+	double *cluster_tokens;                /* (C) */
 };
 
 /* The one list of the columns: counted for the plan, taken when they are filled. */
@@ -124,8 +137,10 @@ static size_t lay_out(const ps_ablation_record *r, ps_arena *arena, struct colum
 	c->rate = ps_layout_part(&layout, n, sizeof *c->rate);
 	c->effect = ps_layout_part(&layout, n, sizeof *c->effect);
 	c->cluster_sum = ps_layout_part(&layout, n * r->windows, sizeof *c->cluster_sum);
+	c->cluster_firings = ps_layout_part(&layout, n * r->windows, sizeof *c->cluster_firings);
 	c->cluster_tokens = ps_layout_part(&layout, r->windows, sizeof *c->cluster_tokens);
 	c->survived = ps_layout_part(&layout, n, 1);
+	c->stratum = ps_layout_part(&layout, n, 1);
 	return layout.bytes;
 }
 
@@ -141,8 +156,8 @@ static double number_at(const json_t *numbers, size_t i)
 	return json_number_value(json_array_get(numbers, i));
 }
 
-void ps_ablation_record_columns(const ps_ablation_record *r, const uint8_t *survived,
-				const double *cosine, ps_arena *arena, ps_ablation_data *data)
+void ps_ablation_record_columns(const ps_ablation_record *r, const ps_ablation_latents *of,
+				ps_arena *arena, ps_ablation_data *data)
 {
 	struct columns c;
 
@@ -150,23 +165,38 @@ void ps_ablation_record_columns(const ps_ablation_record *r, const uint8_t *surv
 	for (size_t w = 0; w < r->windows; w++)
 		c.cluster_tokens[w] = json_number_value(list(r, "window_tokens"));
 	for (size_t i = 0; i < r->latents; i++) {
-		const json_t *changes = json_array_get(list(r, "window_change"), i);
+		const json_t *changes = json_array_get(list(r, "window_change"), i),
+			     *firings = json_array_get(list(r, "window_firings"), i);
 		const size_t latent =
 			(size_t)json_integer_value(json_array_get(list(r, "latent"), i));
 
-		c.survived[i] = survived[latent];
-		c.cosine[i] = cosine[latent];
-		c.rate[i] = number_at(list(r, "rate"), i);
+		c.survived[i] = of->survived[latent];
+		c.cosine[i] = of->cosine[latent];
+		c.stratum[i] = of->stratum[latent];
+		c.rate[i] = of->rate[latent];
 		c.effect[i] = number_at(list(r, "effect"), i);
 		for (size_t w = 0; w < r->windows; w++)
 			c.cluster_sum[i * r->windows + w] = number_at(changes, w);
+		for (size_t w = 0; w < r->windows; w++)
+			c.cluster_firings[i * r->windows + w] = number_at(firings, w);
 	}
 	*data = (ps_ablation_data){.features = r->latents,
 				   .clusters = r->windows,
 				   .survived = c.survived,
 				   .cosine = c.cosine,
 				   .rate = c.rate,
+				   .stratum = c.stratum,
 				   .effect = c.effect,
 				   .cluster_sum = c.cluster_sum,
+				   .cluster_firings = c.cluster_firings,
 				   .cluster_tokens = c.cluster_tokens};
+}
+
+void ps_ablation_record_effects(const ps_ablation_record *r, size_t d_sae, double *effects)
+{
+	for (size_t j = 0; j < d_sae; j++)
+		effects[j] = (double)NAN;
+	for (size_t i = 0; i < r->latents; i++)
+		effects[json_integer_value(json_array_get(list(r, "latent"), i))] =
+			number_at(list(r, "effect"), i);
 }

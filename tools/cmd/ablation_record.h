@@ -26,10 +26,23 @@ void ps_ablation_record_close(ps_ablation_record *record); /* a zeroed one is al
 
 /* Arena bytes that the columns take. */
 size_t ps_ablation_record_bytes(const ps_ablation_record *record);
-/* The columns of ps_ablation_summarise: what was measured of each latent, and its survival.
- * survived, cosine (d_sae): of all latents of the SAE. The columns are taken from the arena and
- * stay valid with it. */
-void ps_ablation_record_columns(const ps_ablation_record *record, const uint8_t *survived,
-				const double *cosine, ps_arena *arena, ps_ablation_data *data);
+/* What is known of all latents of the SAE. rate and stratum come from a cache of many windows, not
+ * from the few windows of the ablation. */
+typedef struct ps_ablation_latents {
+	const uint8_t *survived; /* (d_sae) */
+	const double *cosine;    /* (d_sae) */
+	const double *rate;      /* (d_sae): share of rows on which the latent fires */
+	const uint8_t *stratum;  /* (d_sae): quintile of firing, from 0; 0 where it never fires */
+} ps_ablation_latents;
+
+/* The columns of ps_ablation_summarise: what was measured of each latent, and what is known of it.
+ * They are taken from the arena and stay valid with it. */
+void ps_ablation_record_columns(const ps_ablation_record *record,
+				const ps_ablation_latents *latents, ps_arena *arena,
+				ps_ablation_data *data);
+
+/* The record's effect of each latent that it ablated, in nats per token. effects (d_sae): NaN for
+ * the others. */
+void ps_ablation_record_effects(const ps_ablation_record *record, size_t d_sae, double *effects);
 
 #endif

@@ -292,8 +292,28 @@ static int dry_run(struct ablation_run *r, const ps_engine_need *need, json_t **
 
 /* An entry for each latent. */
 struct lists {
-	json_t *latent, *effect, *rate, *change;
+	json_t *latent, *effect, *rate, *change, *firings;
 };
+
+/* On how many rows of each window the latent fires, special tokens aside. */
+static json_t *firings_json(const struct ablation_run *r, uint32_t latent)
+{
+	const ps_splice *p = &r->splice;
+	json_t *list = json_array();
+
+	for (size_t w = 0; w < p->windows; w++) {
+		json_int_t count = 0;
+
+		for (size_t row = 0; row < p->window; row++)
+			count += !ps_splice_is_special(p, w, row) &&
+				 ps_ablation_fires(&r->codes[w], row, latent);
+		if (json_array_append_new(list, json_integer(count))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
 
 /* One latent's values, each at the end of its list; non-zero when memory ran out. */
 static int append_latent(const struct ablation_run *r, size_t place, struct lists *lists,
@@ -312,12 +332,13 @@ static int append_latent(const struct ablation_run *r, size_t place, struct list
 	return json_array_append_new(lists->latent, json_integer(latent)) ||
 	       json_array_append_new(lists->effect, ps_number_json(sum / tokens)) ||
 	       json_array_append_new(lists->rate, ps_number_json(rate)) ||
-	       json_array_append_new(lists->change, ps_numbers_json(change, p->windows));
+	       json_array_append_new(lists->change, ps_numbers_json(change, p->windows)) ||
+	       json_array_append_new(lists->firings, firings_json(r, latent));
 }
 
 static json_t *make_result(const struct ablation_run *r)
 {
-	struct lists lists = {json_array(), json_array(), json_array(), json_array()};
+	struct lists lists = {json_array(), json_array(), json_array(), json_array(), json_array()};
 	double mean = 0;
 	int failed = 0;
 
@@ -327,12 +348,12 @@ static json_t *make_result(const struct ablation_run *r)
 		json_decref(lists.latent);
 		lists.latent = NULL;
 	}
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents",
-			 (json_int_t)r->latents, "mean_effect",
-			 ps_number_json(mean / (double)r->latents), "latent", lists.latent,
-			 "effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
-			 "window_tokens", (json_int_t)(r->splice.window - 1), "windows",
-			 (json_int_t)r->splice.windows);
+	return json_pack(
+		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents", (json_int_t)r->latents,
+		"mean_effect", ps_number_json(mean / (double)r->latents), "latent", lists.latent,
+		"effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
+		"window_firings", lists.firings, "window_tokens",
+		(json_int_t)(r->splice.window - 1), "windows", (json_int_t)r->splice.windows);
 }
 
 /* --- the command --- */

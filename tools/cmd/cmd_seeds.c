@@ -77,17 +77,24 @@ static json_t *pair_json(const ps_seeds_args *args, const ps_seed_pair *pair)
 {
 	const ps_comparison *c = &pair->comparison;
 
-	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "a", label(args, pair->a), "b",
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "a", label(args, pair->a), "b",
 			 label(args, pair->b), "survival", ps_numbers_json(pair->survival, PS_TAUS),
-			 "hungarian_cosine", ps_number_json(c->hungarian_cosine), "shared_fraction",
+			 "hungarian_cosine", ps_number_json(c->hungarian_cosine), "pw_mcc",
+			 ps_number_json(c->pw_mcc), "shared_fraction",
 			 ps_number_json(c->shared_fraction), "mmcs", ps_number_json(c->mmcs),
 			 "mmcs_null", ps_number_json(c->mmcs_null));
 }
 
 static json_t *summary_json(const ps_summary *summary)
 {
-	return json_pack("{s:o, s:o, s:o}", "mean", ps_number_json(summary->mean), "low",
-			 ps_number_json(summary->low), "high", ps_number_json(summary->high));
+	const ps_interval *mean = &summary->mean;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s?}", "mean",
+			 ps_number_json(mean->estimate), "low", ps_number_json(mean->low), "high",
+			 ps_number_json(mean->high), "sd", ps_number_json(summary->sd), "least",
+			 ps_number_json(summary->least), "largest",
+			 ps_number_json(summary->largest), "n", (json_int_t)mean->n, "why",
+			 ps_no_interval_name(mean->why));
 }
 
 static json_t *agreement_json(const ps_seeds_args *args, const ps_seed_agreement *agreement)
@@ -100,7 +107,8 @@ static json_t *agreement_json(const ps_seeds_args *args, const ps_seed_agreement
 	for (size_t t = 0; t < PS_TAUS && !failed; t++)
 		failed = json_array_append_new(survival, summary_json(&agreement->survival[t]));
 	if (!failed)
-		return json_pack("{s:o, s:o}", "pairs", pairs, "survival", survival);
+		return json_pack("{s:o, s:o, s:o}", "pairs", pairs, "survival", survival, "pw_mcc",
+				 summary_json(&agreement->pw_mcc));
 	json_decref(pairs);
 	json_decref(survival);
 	return NULL;

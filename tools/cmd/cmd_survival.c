@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/auc.h"
 #include "analysis/fragility.h"
 #include "analysis/seeds.h"
 #include "core/base/checked.h"
@@ -34,6 +35,11 @@ struct survival_run {
 	ps_firing firing;
 	uint8_t *survived; /* (F): whether the latent is found in the condition's first SAE */
 	double *cosine;    /* (F): to its nearest latent there */
+	uint8_t *control;  /* (F): whether it is found in the control's SAE */
+	uint8_t *stratum;  /* (F): quintile of firing; 0 where it never fires */
+	double *rate;      /* (F): share of rows on which it fires */
+	double *score;     /* (F): one predictor; scratch */
+	uint32_t *order;   /* (F): scratch */
 };
 
 /* One condition's survival at each of ps_taus. */
@@ -74,6 +80,20 @@ static int measure(struct survival_run *r, const char *path, ps_sae *shape, size
 	return rc ? rc : ps_origin_check_saes(r->s, path, r->args->dense.item[0]);
 }
 
+/* An SAE that is matched with the dense ones; one of them is loaded at a time. */
+static int measure_pruned(struct survival_run *r, const char *path)
+{
+	ps_sae shape;
+	size_t bytes;
+	int rc = measure(r, path, &shape, &bytes);
+
+	if (rc)
+		return rc;
+	r->pruned_latents_max = ps_max_size(r->pruned_latents_max, shape.d_sae);
+	r->pruned_bytes = ps_max_size(r->pruned_bytes, bytes);
+	return 0;
+}
+
 static int measure_all(struct survival_run *r)
 {
 	const ps_survival_args *args = r->args;
@@ -89,14 +109,9 @@ static int measure_all(struct survival_run *r)
 		r->dense_bytes += bytes;
 	}
 	for (size_t c = 0; c < args->count; c++)
-		for (size_t i = 0; i < args->pruned[c].count && !rc; i++) {
-			rc = measure(r, args->pruned[c].item[i], &shape, &bytes);
-			if (rc)
-				break;
-			r->pruned_latents_max = ps_max_size(r->pruned_latents_max, shape.d_sae);
-			r->pruned_bytes = ps_max_size(r->pruned_bytes, bytes);
-		}
-	return rc;
+		for (size_t i = 0; i < args->pruned[c].count && !rc; i++)
+			rc = measure_pruned(r, args->pruned[c].item[i]);
+	return rc || !args->control ? rc : measure_pruned(r, args->control);
 }
 
 static int open_inputs(struct survival_run *r)
@@ -119,7 +134,7 @@ static int open_inputs(struct survival_run *r)
 
 /* --- memory --- */
 
-/* The most that a part of one condition takes: a match, the fragility, the ablation. */
+/* The most that a part of one condition takes: a match, the fragility, a predictor, the ablation. */
 static size_t condition_bytes(const struct survival_run *r)
 {
 	const int threads = r->s->threads;
@@ -129,15 +144,31 @@ static size_t condition_bytes(const struct survival_run *r)
 
 	bytes = ps_max_size(
 		bytes, ps_fragility_bytes(latents, r->cache.windows_max, &r->bootstrap, threads));
+	bytes = ps_max_size(bytes, ps_auc_bytes(latents));
 	return ps_max_size(bytes,
 			   ps_ablation_record_bytes(&r->ablation) +
 				   ps_ablation_bytes(r->ablation.latents, r->ablation.windows,
 						     &r->bootstrap, threads));
 }
 
-static int take_memory(struct survival_run *r)
+/* What is kept of each latent: counted for the plan, taken when the arena is there. */
+static size_t lay_out(struct survival_run *r, ps_arena *arena)
 {
 	const size_t latents = r->first.d_sae;
+	ps_layout layout = {.arena = arena};
+
+	r->cosine = ps_layout_part(&layout, latents, sizeof *r->cosine);
+	r->rate = ps_layout_part(&layout, latents, sizeof *r->rate);
+	r->score = ps_layout_part(&layout, latents, sizeof *r->score);
+	r->order = ps_layout_part(&layout, latents, sizeof *r->order);
+	r->survived = ps_layout_part(&layout, latents, sizeof *r->survived);
+	r->control = ps_layout_part(&layout, latents, sizeof *r->control);
+	r->stratum = ps_layout_part(&layout, latents, sizeof *r->stratum);
+	return layout.bytes;
+}
+
+static int take_memory(struct survival_run *r)
+{
 	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
 	size_t held_bytes;
 	int rc;
@@ -150,17 +181,14 @@ static int take_memory(struct survival_run *r)
 	ps_plan_add(&plan, "windows of rows", ps_clusters_bytes((size_t)r->cache.rows.count));
 	ps_plan_add(&plan, "firing counts",
 		    ps_firing_bytes(&r->first, r->cache.windows_max, r->s->threads));
-	ps_plan_add(&plan, "survival of latents", latents * sizeof *r->survived);
-	ps_plan_add(&plan, "cosines of latents", latents * sizeof *r->cosine);
+	ps_plan_add(&plan, "what is known of latents", lay_out(r, NULL));
 	ps_plan_add(&plan, "comparison", condition_bytes(r));
 	rc = ps_plan_check(&plan, &r->s->diag);
 	if (!rc)
 		rc = ps_arena_create(&r->arena, plan.total_bytes - held_bytes, &r->s->diag);
-	if (rc)
-		return rc;
-	r->survived = ps_arena_take(&r->arena, latents * sizeof *r->survived);
-	r->cosine = ps_arena_take(&r->arena, latents * sizeof *r->cosine);
-	return 0;
+	if (!rc)
+		lay_out(r, &r->arena);
+	return rc;
 }
 
 /* --- what all conditions share --- */
@@ -175,15 +203,34 @@ static int load_dense(struct survival_run *r)
 	return rc;
 }
 
+/* Rate and quintile of each latent. */
+static void note_rates(struct survival_run *r)
+{
+	const ps_firing *firing = &r->firing;
+	size_t first[PS_QUINTILES + 1];
+
+	ps_fragility_order(firing->total, firing->latents, r->score, r->order, first);
+	for (size_t j = 0; j < firing->latents; j++) {
+		r->rate[j] = (double)firing->total[j] / (double)firing->rows;
+		r->stratum[j] = 0;
+	}
+	for (size_t q = 0; q < PS_QUINTILES; q++)
+		for (size_t i = first[q]; i < first[q + 1]; i++)
+			r->stratum[r->order[i]] = (uint8_t)q;
+}
+
 static int count_firing(struct survival_run *r)
 {
 	const ps_row_source *source = &r->cache.cache.source;
 	ps_clusters clusters;
 	int rc = ps_clusters_of_windows(source, &r->cache.rows, &r->arena, &r->s->diag, &clusters);
 
-	return rc ? rc
-		  : ps_firing_count(&r->dense[0].sae, source, &r->cache.rows, &clusters,
-				    &r->s->context, &r->arena, &r->firing);
+	if (!rc)
+		rc = ps_firing_count(&r->dense[0].sae, source, &r->cache.rows, &clusters,
+				     &r->s->context, &r->arena, &r->firing);
+	if (!rc)
+		note_rates(r);
+	return rc;
 }
 
 /* --- survival --- */
@@ -195,12 +242,10 @@ struct found {
 };
 
 /* Notes for each latent of the dense SAE whether it survives. */
-static void follow(struct survival_run *r, const ps_match *m)
+static void note_survivors(const ps_match *m, uint8_t *survived)
 {
-	for (size_t f = 0; f < m->count; f++) {
-		r->survived[f] = m->mutual[f] && (double)m->cosine[f] >= ps_taus[PS_TAU_MAIN];
-		r->cosine[f] = (double)m->cosine[f];
-	}
+	for (size_t f = 0; f < m->count; f++)
+		survived[f] = m->mutual[f] && (double)m->cosine[f] >= ps_taus[PS_TAU_MAIN];
 }
 
 /* Matches one dense SAE with a pruned one. The match stays in the arena. */
@@ -212,7 +257,8 @@ static int match(struct survival_run *r, const ps_sae_folder *dense, const ps_sa
 	if (rc)
 		return rc;
 	ps_survival_grid(m, NULL, out->grid);
-	out->alive = ps_match_survival(m, ps_taus[PS_TAU_MAIN], dense->alive);
+	out->alive = dense->alive ? ps_match_survival(m, ps_taus[PS_TAU_MAIN], dense->alive)
+				  : (double)NAN;
 	return 0;
 }
 
@@ -225,8 +271,28 @@ static int survive_own(struct survival_run *r, const ps_sae *pruned, size_t seed
 	int rc = match(r, &r->dense[seed], pruned, &m, out);
 
 	if (!rc && !seed)
-		follow(r, &m);
+		note_survivors(&m, r->survived);
+	for (size_t f = 0; f < m.count && !rc && !seed; f++)
+		r->cosine[f] = (double)m.cosine[f];
 	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+/* Which latents are found in the control's SAE. */
+static int follow_control(struct survival_run *r)
+{
+	const size_t mark = ps_arena_mark(&r->arena);
+	ps_sae_folder folder;
+	ps_match m;
+	int rc = ps_sae_folder_load(&folder, r->args->control, &r->s->diag);
+
+	if (rc)
+		return rc;
+	rc = ps_match_decoders(&r->dense[0].sae, &folder.sae, &r->s->context, &r->arena, &m);
+	if (!rc)
+		note_survivors(&m, r->control);
+	ps_arena_rewind(&r->arena, mark);
+	ps_sae_folder_close(&folder);
 	return rc;
 }
 
@@ -294,45 +360,86 @@ static json_t *survival_json(const struct survival *s, size_t seeds)
 
 static json_t *fragility_json(const ps_fragility *f)
 {
+	const ps_named_interval intervals[] = {
+		{"difference", &f->difference},
+		{"difference_latents", &f->difference_latents},
+		{"difference_clusters", &f->difference_clusters},
+		{"less_control", &f->less_control},
+		{"rho_quintiles", &f->rho_quintiles},
+		{"rho_latents", &f->rho_latents},
+	};
 	uint64_t size[PS_QUINTILES];
 
 	for (int q = 0; q < PS_QUINTILES; q++)
 		size[q] = f->size[q];
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "alive", (json_int_t)f->alive,
-			 "size", ps_integers_json(size, PS_QUINTILES), "survival",
-			 ps_numbers_json(f->survival, PS_QUINTILES), "difference_latents",
-			 ps_interval_json(&f->difference_latents), "difference_clusters",
-			 ps_interval_json(&f->difference_clusters), "rho_quintiles",
-			 ps_interval_json(&f->rho_quintiles), "rho_latents",
-			 ps_interval_json(&f->rho_latents));
+	return ps_intervals_add(json_pack("{s:I, s:o, s:o, s:o}", "alive", (json_int_t)f->alive,
+					  "size", ps_integers_json(size, PS_QUINTILES), "survival",
+					  ps_numbers_json(f->survival, PS_QUINTILES),
+					  "control_survival",
+					  ps_numbers_json(f->control_survival, PS_QUINTILES)),
+				intervals, sizeof intervals / sizeof *intervals);
 }
 
 static int measure_fragility(struct survival_run *r, ps_fragility *out)
 {
 	const ps_firing *firing = &r->firing;
 	const size_t mark = ps_arena_mark(&r->arena);
-	int rc = ps_fragility_run(&(ps_fragility_input){.firing = firing->total,
-							.survived = r->survived,
-							.latents = firing->latents,
-							.by_cluster = firing},
-				  &r->bootstrap, &r->s->context, &r->arena, out);
+	int rc = ps_fragility_run(
+		&(ps_fragility_input){.firing = firing->total,
+				      .survived = r->survived,
+				      .control = r->args->control ? r->control : NULL,
+				      .latents = firing->latents,
+				      .by_cluster = firing},
+		&r->bootstrap, &r->s->context, &r->arena, out);
 
 	ps_arena_rewind(&r->arena, mark);
 	return rc;
 }
 
+static json_t *strata_json(const ps_ablation *a)
+{
+	json_t *list = json_array();
+
+	for (size_t q = 0; q < PS_QUINTILES; q++) {
+		const ps_ablation_stratum *own = &a->strata[q];
+
+		if (json_array_append_new(list,
+					  json_pack("{s:I, s:I, s:o, s:o}", "features",
+						    (json_int_t)own->features, "survivors",
+						    (json_int_t)own->survivors, "mean_survivors",
+						    ps_number_json(own->mean_survivors),
+						    "mean_lost", ps_number_json(own->mean_lost)))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *ablation_json(const ps_ablation *a)
 {
-	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "features",
-			 (json_int_t)a->features, "survivors", (json_int_t)a->survivors,
-			 "mean_survivors", ps_number_json(a->mean_survivors), "mean_lost",
-			 ps_number_json(a->mean_lost), "rho_survival",
-			 ps_interval_json(&a->rho_survival), "rho_cosine",
-			 ps_interval_json(&a->rho_cosine), "partial_survival",
-			 ps_interval_json(&a->partial_survival), "partial_cosine",
-			 ps_interval_json(&a->partial_cosine), "difference_features",
-			 ps_interval_json(&a->difference_features), "difference_clusters",
-			 ps_interval_json(&a->difference_clusters));
+	const ps_named_interval intervals[] = {
+		{"rho_survival", &a->rho_survival},
+		{"rho_cosine", &a->rho_cosine},
+		{"partial_survival", &a->partial_survival},
+		{"partial_cosine", &a->partial_cosine},
+		{"difference", &a->difference},
+		{"difference_features", &a->difference_features},
+		{"difference_clusters", &a->difference_clusters},
+		{"difference_stratified", &a->difference_stratified},
+		{"firing_difference", &a->firing_difference},
+		{"firing_rho_survival", &a->firing_rho_survival},
+		{"firing_rho_cosine", &a->firing_rho_cosine},
+	};
+
+	return ps_intervals_add(json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "features",
+					  (json_int_t)a->features, "survivors",
+					  (json_int_t)a->survivors, "mean_survivors",
+					  ps_number_json(a->mean_survivors), "mean_lost",
+					  ps_number_json(a->mean_lost), "firing_survivors",
+					  ps_number_json(a->firing_survivors), "firing_lost",
+					  ps_number_json(a->firing_lost), "strata", strata_json(a)),
+				intervals, sizeof intervals / sizeof *intervals);
 }
 
 static int measure_ablation(struct survival_run *r, ps_ablation *out)
@@ -341,10 +448,91 @@ static int measure_ablation(struct survival_run *r, ps_ablation *out)
 	ps_ablation_data data;
 	int rc;
 
-	ps_ablation_record_columns(&r->ablation, r->survived, r->cosine, &r->arena, &data);
+	ps_ablation_record_columns(&r->ablation,
+				   &(ps_ablation_latents){.survived = r->survived,
+							  .cosine = r->cosine,
+							  .rate = r->rate,
+							  .stratum = r->stratum},
+				   &r->arena, &data);
 	rc = ps_ablation_summarise(&data, &r->bootstrap, &r->s->context, &r->arena, out);
 	ps_arena_rewind(&r->arena, mark);
 	return rc;
+}
+
+/* --- predictors --- */
+
+enum predictor {
+	FIRING_RATE,
+	MEAN_ACTIVATION,
+	PEAK_ACTIVATION,
+	DECODER_NORM,
+	ABLATION_EFFECT,
+	PREDICTORS
+};
+
+static double decoder_norm(const ps_sae *sae, size_t latent)
+{
+	const float *row = sae->dec + latent * sae->d_in;
+	double sum = 0;
+
+	for (size_t d = 0; d < sae->d_in; d++)
+		sum += (double)row[d] * (double)row[d];
+	return sqrt(sum);
+}
+
+/* A statistic of a latent that fired. */
+static double score_of(const struct survival_run *r, enum predictor predictor, size_t latent)
+{
+	const ps_firing *firing = &r->firing;
+
+	switch (predictor) {
+	case FIRING_RATE:
+		return r->rate[latent];
+	case MEAN_ACTIVATION:
+		return firing->activation[latent] / (double)firing->total[latent];
+	case PEAK_ACTIVATION:
+		return firing->peak[latent];
+	default:
+		return decoder_norm(&r->dense[0].sae, latent);
+	}
+}
+
+/* Fills score, NaN for latents that never fired or were not ablated. */
+static void fill_scores(struct survival_run *r, enum predictor predictor)
+{
+	const ps_firing *firing = &r->firing;
+
+	if (predictor == ABLATION_EFFECT) {
+		ps_ablation_record_effects(&r->ablation, firing->latents, r->score);
+		return;
+	}
+	for (size_t j = 0; j < firing->latents; j++)
+		r->score[j] = firing->total[j] ? score_of(r, predictor, j) : (double)NAN;
+}
+
+static json_t *predictors_json(struct survival_run *r)
+{
+	static const char *const names[PREDICTORS] = {"firing_rate", "mean_activation",
+						      "peak_activation", "decoder_norm",
+						      "ablation_effect"};
+	const enum predictor count = r->ablation.latents ? PREDICTORS : ABLATION_EFFECT;
+	json_t *list = json_array();
+
+	for (enum predictor p = FIRING_RATE; p < count; p++) {
+		ps_interval auc;
+
+		fill_scores(r, p);
+		ps_auc(&(ps_auc_data){.score = r->score,
+				      .positive = r->survived,
+				      .count = r->firing.latents},
+		       r->bootstrap.confidence, &r->arena, &auc);
+		if (json_array_append_new(list, json_pack("{s:s, s:o}", "name", names[p], "auc",
+							  ps_interval_json(&auc)))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
 }
 
 /* --- the command --- */
@@ -364,8 +552,9 @@ static int run_condition(struct survival_run *r, const ps_text_list *pruned, jso
 		return rc;
 	return ps_result_set(
 		result,
-		json_pack("{s:o, s:o, s:o}", "survival", survival_json(&survival, pruned->count),
-			  "fragility", fragility_json(&fragility), "ablation",
+		json_pack("{s:o, s:o, s:o, s:o}", "survival",
+			  survival_json(&survival, pruned->count), "fragility",
+			  fragility_json(&fragility), "predictors", predictors_json(r), "ablation",
 			  r->ablation.latents ? ablation_json(&ablation) : json_null()),
 		&r->s->diag);
 }
@@ -400,6 +589,8 @@ int ps_run_survival(ps_session *s, const ps_survival_args *args, json_t **result
 		rc = load_dense(&r);
 	if (!rc)
 		rc = count_firing(&r);
+	if (!rc && args->control)
+		rc = follow_control(&r);
 	if (!rc)
 		rc = run_conditions(&r, results);
 	for (size_t i = 0; i < args->dense.count; i++)

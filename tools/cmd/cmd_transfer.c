@@ -232,8 +232,10 @@ static json_t *transfer_json(const ps_transfer *t)
 		{"l0", "l0_interval", &t->l0_pruned},
 		{"l0_change", "l0_change_interval", &t->l0_change},
 	};
-	json_t *result = json_pack("{s:I, s:I}", "rows", (json_int_t)t->rows, "windows",
-				   (json_int_t)t->clusters);
+	json_t *result =
+		json_pack("{s:I, s:I, s:I, s:o}", "rows", (json_int_t)t->rows, "windows",
+			  (json_int_t)t->clusters, "jaccard_empty_rows", (json_int_t)t->empty_rows,
+			  "jaccard_chance", ps_number_json(t->jaccard_chance));
 
 	for (size_t m = 0; m < sizeof measures / sizeof *measures && result; m++)
 		if (json_object_set_new(result, measures[m].name,

@@ -138,7 +138,8 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
 
 /* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h). result:
  * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows,
- * window_tokens, window_change [N][windows] (sums over the tokens of a window). */
+ * window_tokens, window_change [N][windows] (sums over the tokens of a window), window_firings
+ * [N][windows] (rows on which the latent fires). */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	int64_t layer;
@@ -163,9 +164,8 @@ typedef struct ps_compare_args {
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
 /* How well the dense model's SAE works on the pruned model's activations (analysis/transfer.h).
- * result: rows, windows; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
- * l0_change: m (a number or null) and m_interval {estimate, low, high}. fvu and l0 are the pruned
- * model's. */
+ * result: rows, windows, jaccard_empty_rows, jaccard_chance; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
+ * l0_change: m (a number or null) and m_interval (result.h). fvu and l0 are the pruned model's. */
 typedef struct ps_transfer_args {
 	const char *sae;            /* of the dense model; it stays as it is */
 	const char *dense, *pruned; /* activation caches of the same tokens */
@@ -179,8 +179,9 @@ typedef struct ps_transfer_args {
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 
 /* How far SAEs of the same activations agree (analysis/seeds.h). result: pairs [{a, b, survival,
- * hungarian_cosine, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high}]. Both lists
- * called survival have an entry for each of ps_taus. */
+ * hungarian_cosine, pw_mcc, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high, sd,
+ * least, largest, n (seeds), why (there is no interval)}], pw_mcc (the same). Both lists called
+ * survival have an entry for each of ps_taus. */
 typedef struct ps_seeds_args {
 	ps_text_list saes;  /* two or more */
 	ps_int_list labels; /* names of the SAEs as a pair's a and b; empty: 0, 1, ... */
@@ -193,19 +194,21 @@ int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result
  * whether they are the frequent ones (fragility.h), and whether the model needs them (ablation.h).
  * A condition is one pruned model. results [count], one for each condition:
  *   survival   {taus, mean, sd, alive, other_seed}
- *   fragility  {alive, size, survival, difference_latents, difference_clusters, rho_quintiles,
- *              rho_latents}
- *   ablation   {features, survivors, mean_survivors, mean_lost, rho_survival, rho_cosine,
- *              partial_survival, partial_cosine, difference_features, difference_clusters};
- *              null where no ablation is given
+ *   fragility  the members of ps_fragility
+ *   predictors [{name, auc}]: which statistics of a latent in the dense model predict its survival:
+ *              firing_rate, mean_activation (where it fires), peak_activation, decoder_norm, and
+ *              with an ablation ablation_effect
+ *   ablation   the members of ps_ablation; null where no ablation is given
  * What the conditions share, the dense SAEs and where their latents fire, is computed once. */
 typedef struct ps_survival_args {
 	ps_text_list dense;   /* SAEs, one for each seed; the first one's latents are followed */
 	const char *cache;    /* the dense model's activations, on which the latents fire */
 	const char *ablation; /* file: ablate's result, bare or as a record's "result"; or NULL */
-	int64_t samples;      /* of the bootstrap */
-	uint64_t seed;        /* of the bootstrap */
-	size_t count;         /* conditions */
+	const char
+		*control; /* SAE: the first dense one's, trained again on its own rows; or NULL */
+	int64_t samples;  /* of the bootstrap */
+	uint64_t seed;    /* of the bootstrap */
+	size_t count;     /* conditions */
 	const ps_text_list *pruned; /* [count]: SAEs in the order of dense's, no more of them */
 } ps_survival_args;
 int ps_run_survival(ps_session *session, const ps_survival_args *args,

@@ -10,8 +10,8 @@ static const struct {
 } versions[] = {
 	{"tokenize", 2}, {"logits", 2},   {"calibrate", 2}, {"prune", 2},
 	{"export", 3},   {"cache", 2},    {"train", 2},     {"ppl", 2},
-	{"eval", 2},     {"transfer", 2}, {"ablate", 2},    {"seeds", 2},
-	{"survival", 2}, {"compare", 1},  {"assemble", 1},  {"report", 1},
+	{"eval", 2},     {"transfer", 3}, {"ablate", 3},    {"seeds", 3},
+	{"survival", 3}, {"compare", 2},  {"assemble", 2},  {"report", 1},
 };
 
 int ps_code_version(const char *command)

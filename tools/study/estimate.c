@@ -427,7 +427,7 @@ double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes)
 
 	/* A pair: two matches, one against random rows, and cosines and an assignment each of
 	 * decoders and encoders. */
-	return (double)pairs * (5 * sae->match_seconds + 2 * sae->assign_seconds);
+	return (double)pairs * (5 * sae->match_seconds + 3 * sae->assign_seconds);
 }
 
 double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *w)
@@ -576,7 +576,7 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 	const ps_sae shape = saved_shape(sae);
 	const ps_bootstrap bootstrap = bootstrap_of(w->samples);
 	const size_t latents = shape.d_sae, windows = (size_t)w->windows,
-		     columns = ablated->latents * (ablated->windows + 4) * sizeof(double);
+		     columns = ablated->latents * (2 * ablated->windows + 4) * sizeof(double);
 	size_t comparison = ps_match_bytes(latents, latents, shape.d_in, s->threads);
 
 	comparison = ps_max_size(comparison,
@@ -588,7 +588,8 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 	return same(PS_PROGRAM_BYTES + (w->dense + 1) * loaded_bytes(&shape) + list_bytes(w->rows) +
 		    headers_bytes(sae, w->rows) + ps_clusters_bytes((size_t)w->rows) +
 		    ps_firing_bytes(&shape, windows, s->threads) +
-		    latents * (sizeof(uint8_t) + sizeof(double)) + comparison + SLACK_BYTES);
+		    latents * (3 * sizeof(uint8_t) + sizeof(uint32_t) + 3 * sizeof(double)) +
+		    comparison + SLACK_BYTES);
 }
 
 ps_memory ps_memory_report(size_t conditions)

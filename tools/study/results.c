@@ -6,56 +6,23 @@
 #include <string.h>
 
 #include "analysis/reference.h"
-#include "analysis/report/report_data.h"
 #include "analysis/seeds.h"
 #include "io/safetensors.h"
 #include "io/sealed_json.h"
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
-
-struct making {
-	const ps_results_input *in;
-	const ps_context *context;
-	bool full; /* no memory was left for a value */
-};
+#include "tools/study/results_over.h"
 
 /* --- objects of the schema --- */
-
-/* Puts a value under a key of the schema and takes it over. value NULL: no memory was left for
- * it. */
-static void put(struct making *m, json_t *object, ps_results_key key, json_t *value)
-{
-	m->full |= json_object_set_new(object, ps_results_field_of(key)->name, value) != 0;
-}
-
-static void append(struct making *m, json_t *list, json_t *value)
-{
-	m->full |= json_array_append_new(list, value) != 0;
-}
-
-static json_t *integer(size_t value)
-{
-	return json_integer((json_int_t)value);
-}
 
 static json_t *or_null(const json_t *value)
 {
 	return value ? json_incref((json_t *)value) : json_null();
 }
 
-static json_t *interval_json(struct making *m, const ps_interval *interval)
-{
-	json_t *o = json_object();
+static json_t *copy_object(ps_making *m, const json_t *record, ps_results_object kind);
 
-	put(m, o, PS_KEY_INTERVAL_ESTIMATE, ps_number_json(interval->estimate));
-	put(m, o, PS_KEY_INTERVAL_LOW, ps_number_json(interval->low));
-	put(m, o, PS_KEY_INTERVAL_HIGH, ps_number_json(interval->high));
-	return o;
-}
-
-static json_t *copy_object(struct making *m, const json_t *record, ps_results_object kind);
-
-static json_t *copy_value(struct making *m, const json_t *value, const ps_results_field *field)
+static json_t *copy_value(ps_making *m, const json_t *value, const ps_results_field *field)
 {
 	json_t *list;
 
@@ -65,13 +32,13 @@ static json_t *copy_value(struct making *m, const json_t *value, const ps_result
 		return copy_object(m, value, field->of);
 	list = json_array();
 	for (size_t i = 0; i < json_array_size(value); i++)
-		append(m, list, copy_object(m, json_array_get(value, i), field->of));
+		ps_append(m, list, copy_object(m, json_array_get(value, i), field->of));
 	return list;
 }
 
 /* Copies the keys of a schema's object from a record. JSON null if the record is null or not
  * there. */
-static json_t *copy_object(struct making *m, const json_t *record, ps_results_object kind)
+static json_t *copy_object(ps_making *m, const json_t *record, ps_results_object kind)
 {
 	json_t *o;
 
@@ -82,119 +49,120 @@ static json_t *copy_object(struct making *m, const json_t *record, ps_results_ob
 		const ps_results_field *field = ps_results_field_of(key);
 
 		if (field->object == kind)
-			put(m, o, key, copy_value(m, json_object_get(record, field->name), field));
+			ps_put(m, o, key,
+			       copy_value(m, json_object_get(record, field->name), field));
 	}
 	return o;
 }
 
 /* Copies the value that a record has under the schema's own key. */
-static void copy(struct making *m, json_t *object, ps_results_key key, const json_t *record)
+static void copy(ps_making *m, json_t *object, ps_results_key key, const json_t *record)
 {
 	const ps_results_field *field = ps_results_field_of(key);
 
-	put(m, object, key, copy_value(m, json_object_get(record, field->name), field));
+	ps_put(m, object, key, copy_value(m, json_object_get(record, field->name), field));
 }
 
 /* --- settings --- */
 
-static json_t *texts_json(struct making *m, const char *const *texts, size_t count)
+static json_t *texts_json(ps_making *m, const char *const *texts, size_t count)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		append(m, list, json_string(texts[i]));
+		ps_append(m, list, json_string(texts[i]));
 	return list;
 }
 
-static json_t *sae_settings_json(struct making *m, const ps_study_file *f)
+static json_t *sae_settings_json(ps_making *m, const ps_study_file *f)
 {
 	json_t *o = json_object();
 
-	put(m, o, PS_KEY_SETTINGS_SAE_ARCH, json_string(f->sae.arch));
-	put(m, o, PS_KEY_SETTINGS_SAE_INIT, json_string(f->sae.init));
-	put(m, o, PS_KEY_SETTINGS_SAE_EXPANSION, json_integer(f->sae.expansion));
-	put(m, o, PS_KEY_SETTINGS_SAE_D_SAE, json_integer(f->sae.d_sae));
-	put(m, o, PS_KEY_SETTINGS_SAE_K, json_integer(f->sae.k));
-	put(m, o, PS_KEY_SETTINGS_SAE_BATCH, json_integer(f->sae.batch));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_ARCH, json_string(f->sae.arch));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_INIT, json_string(f->sae.init));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_EXPANSION, json_integer(f->sae.expansion));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_D_SAE, json_integer(f->sae.d_sae));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_K, json_integer(f->sae.k));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_BATCH, json_integer(f->sae.batch));
 	return o;
 }
 
-static json_t *ppl_settings_json(struct making *m, const ps_study_file *f)
+static json_t *ppl_settings_json(ps_making *m, const ps_study_file *f)
 {
 	json_t *o = json_object();
 
-	put(m, o, PS_KEY_SETTINGS_PPL_WINDOW, json_integer(f->ppl.window));
-	put(m, o, PS_KEY_SETTINGS_PPL_STRIDE, json_integer(f->ppl.stride));
-	put(m, o, PS_KEY_SETTINGS_PPL_MAX_TOKENS, json_integer(f->ppl.max_tokens));
+	ps_put(m, o, PS_KEY_SETTINGS_PPL_WINDOW, json_integer(f->ppl.window));
+	ps_put(m, o, PS_KEY_SETTINGS_PPL_STRIDE, json_integer(f->ppl.stride));
+	ps_put(m, o, PS_KEY_SETTINGS_PPL_MAX_TOKENS, json_integer(f->ppl.max_tokens));
 	return o;
 }
 
-static void put_pruning_settings(struct making *m, json_t *settings, const ps_study_file *f)
+static void put_pruning_settings(ps_making *m, json_t *settings, const ps_study_file *f)
 {
 	json_t *magnitude = json_object(), *wanda = json_object();
 
-	put(m, magnitude, PS_KEY_SETTINGS_MAGNITUDE_SCOPE,
-	    json_string(f->magnitude.scope ? f->magnitude.scope : "matrix"));
-	put(m, magnitude, PS_KEY_SETTINGS_MAGNITUDE_POOL_EMBEDDING,
-	    json_boolean(f->magnitude.pool_embedding));
-	put(m, wanda, PS_KEY_SETTINGS_WANDA_SCOPE,
-	    json_string(f->wanda.scope ? f->wanda.scope : "row"));
-	put(m, wanda, PS_KEY_SETTINGS_WANDA_CALIBRATION,
-	    json_string(f->wanda.calibration ? f->wanda.calibration : "sequential"));
-	put(m, settings, PS_KEY_SETTINGS_MAGNITUDE, magnitude);
-	put(m, settings, PS_KEY_SETTINGS_WANDA, wanda);
+	ps_put(m, magnitude, PS_KEY_SETTINGS_MAGNITUDE_SCOPE,
+	       json_string(f->magnitude.scope ? f->magnitude.scope : "matrix"));
+	ps_put(m, magnitude, PS_KEY_SETTINGS_MAGNITUDE_POOL_EMBEDDING,
+	       json_boolean(f->magnitude.pool_embedding));
+	ps_put(m, wanda, PS_KEY_SETTINGS_WANDA_SCOPE,
+	       json_string(f->wanda.scope ? f->wanda.scope : "row"));
+	ps_put(m, wanda, PS_KEY_SETTINGS_WANDA_CALIBRATION,
+	       json_string(f->wanda.calibration ? f->wanda.calibration : "sequential"));
+	ps_put(m, settings, PS_KEY_SETTINGS_MAGNITUDE, magnitude);
+	ps_put(m, settings, PS_KEY_SETTINGS_WANDA, wanda);
 }
 
-static json_t *settings_json(struct making *m)
+static json_t *settings_json(ps_making *m)
 {
 	const ps_study_file *f = m->in->file;
 	json_t *o = json_object(), *seeds = json_array(), *sparsities = json_array();
 
 	for (unsigned i = 0; i < f->seeds_count; i++)
-		append(m, seeds, json_integer(f->seeds[i]));
+		ps_append(m, seeds, json_integer(f->seeds[i]));
 	for (unsigned i = 0; i < f->sparsities_count; i++)
-		append(m, sparsities, ps_number_json(f->sparsities[i]));
-	put(m, o, PS_KEY_SETTINGS_WINDOW, json_integer(f->window));
-	put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
-	put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));
-	put(m, o, PS_KEY_SETTINGS_CACHE_TOKENS, json_integer(f->cache_tokens));
-	put(m, o, PS_KEY_SETTINGS_ALLOW_FEWER, json_boolean(f->allow_fewer));
-	put(m, o, PS_KEY_SETTINGS_SEEDS, seeds);
-	put(m, o, PS_KEY_SETTINGS_PRUNED_SEEDS, json_integer(f->pruned_seeds));
-	put(m, o, PS_KEY_SETTINGS_METHODS,
-	    texts_json(m, (const char *const *)f->methods, f->methods_count));
-	put(m, o, PS_KEY_SETTINGS_SPARSITIES, sparsities);
-	put(m, o, PS_KEY_SETTINGS_BOS, json_string(f->bos));
-	put(m, o, PS_KEY_SETTINGS_DOCUMENTS, json_string(f->documents));
-	put(m, o, PS_KEY_SETTINGS_MIN_CHARS, json_integer(f->min_chars));
-	put(m, o, PS_KEY_SETTINGS_SAE, sae_settings_json(m, f));
-	put(m, o, PS_KEY_SETTINGS_PPL, ppl_settings_json(m, f));
+		ps_append(m, sparsities, ps_number_json(f->sparsities[i]));
+	ps_put(m, o, PS_KEY_SETTINGS_WINDOW, json_integer(f->window));
+	ps_put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
+	ps_put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));
+	ps_put(m, o, PS_KEY_SETTINGS_CACHE_TOKENS, json_integer(f->cache_tokens));
+	ps_put(m, o, PS_KEY_SETTINGS_ALLOW_FEWER, json_boolean(f->allow_fewer));
+	ps_put(m, o, PS_KEY_SETTINGS_SEEDS, seeds);
+	ps_put(m, o, PS_KEY_SETTINGS_PRUNED_SEEDS, json_integer(f->pruned_seeds));
+	ps_put(m, o, PS_KEY_SETTINGS_METHODS,
+	       texts_json(m, (const char *const *)f->methods, f->methods_count));
+	ps_put(m, o, PS_KEY_SETTINGS_SPARSITIES, sparsities);
+	ps_put(m, o, PS_KEY_SETTINGS_BOS, json_string(f->bos));
+	ps_put(m, o, PS_KEY_SETTINGS_DOCUMENTS, json_string(f->documents));
+	ps_put(m, o, PS_KEY_SETTINGS_MIN_CHARS, json_integer(f->min_chars));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE, sae_settings_json(m, f));
+	ps_put(m, o, PS_KEY_SETTINGS_PPL, ppl_settings_json(m, f));
 	put_pruning_settings(m, o, f);
-	put(m, o, PS_KEY_SETTINGS_SPLICE_WINDOWS, json_integer(f->splice.windows));
-	put(m, o, PS_KEY_SETTINGS_ABLATION_WINDOWS, json_integer(f->ablation.windows));
-	put(m, o, PS_KEY_SETTINGS_BOOTSTRAP_SAMPLES, json_integer(f->bootstrap.samples));
+	ps_put(m, o, PS_KEY_SETTINGS_SPLICE_WINDOWS, json_integer(f->splice.windows));
+	ps_put(m, o, PS_KEY_SETTINGS_ABLATION_WINDOWS, json_integer(f->ablation.windows));
+	ps_put(m, o, PS_KEY_SETTINGS_BOOTSTRAP_SAMPLES, json_integer(f->bootstrap.samples));
 	return o;
 }
 
 /* --- models --- */
 
-static json_t *saes_json(struct making *m, const ps_condition_records *c)
+static json_t *saes_json(ps_making *m, const ps_condition_records *c)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->seeds; i++) {
 		json_t *sae = json_object();
 
-		put(m, sae, PS_KEY_SAE_SEED, json_integer(m->in->file->seeds[i]));
+		ps_put(m, sae, PS_KEY_SAE_SEED, json_integer(m->in->file->seeds[i]));
 		copy(m, sae, PS_KEY_SAE_FVU, c->train[i]);
 		copy(m, sae, PS_KEY_SAE_L0, c->train[i]);
 		copy(m, sae, PS_KEY_SAE_DEAD_FRACTION, c->train[i]);
-		append(m, list, sae);
+		ps_append(m, list, sae);
 	}
 	return list;
 }
 
-static json_t *dense_ablation_json(struct making *m, const json_t *record)
+static json_t *dense_ablation_json(ps_making *m, const json_t *record)
 {
 	const json_t *latents = json_object_get(record, PS_RECORD_ABLATION_LATENTS);
 	json_t *o;
@@ -202,12 +170,12 @@ static json_t *dense_ablation_json(struct making *m, const json_t *record)
 	if (!json_integer_value(latents))
 		return json_null();
 	o = json_object();
-	put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, or_null(latents));
+	ps_put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, or_null(latents));
 	copy(m, o, PS_KEY_DENSE_ABLATION_MEAN_EFFECT, record);
 	return o;
 }
 
-static json_t *model_reference_json(struct making *m, const ps_model_config *config)
+static json_t *model_reference_json(ps_making *m, const ps_model_config *config)
 {
 	const ps_reference_model *reference = ps_reference_model_of(config);
 	json_t *o;
@@ -215,33 +183,33 @@ static json_t *model_reference_json(struct making *m, const ps_model_config *con
 	if (!reference)
 		return json_null();
 	o = json_object();
-	put(m, o, PS_KEY_MODEL_REFERENCE_NAME, json_string(reference->name));
-	put(m, o, PS_KEY_MODEL_REFERENCE_PPL, ps_number_json(reference->ppl));
+	ps_put(m, o, PS_KEY_MODEL_REFERENCE_NAME, json_string(reference->name));
+	ps_put(m, o, PS_KEY_MODEL_REFERENCE_PPL, ps_number_json(reference->ppl));
 	return o;
 }
 
-static json_t *model_json(struct making *m, const ps_model_records *model)
+static json_t *model_json(ps_making *m, const ps_model_records *model)
 {
 	const ps_condition_records *dense = &model->dense;
 	const ps_model_config *config = model->config;
 	json_t *o = json_object();
 
-	put(m, o, PS_KEY_MODEL_NAME, json_string(model->name));
-	put(m, o, PS_KEY_MODEL_FAMILY, json_string(ps_family_name(config->family)));
-	put(m, o, PS_KEY_MODEL_LAYERS, integer(config->layers));
-	put(m, o, PS_KEY_MODEL_WIDTH, integer(config->width));
-	put(m, o, PS_KEY_MODEL_LAYER, json_integer(model->layer));
-	put(m, o, PS_KEY_MODEL_DIGEST, json_string(model->digest));
-	put(m, o, PS_KEY_MODEL_WEIGHT_BYTES, json_integer((json_int_t)model->weight_bytes));
+	ps_put(m, o, PS_KEY_MODEL_NAME, json_string(model->name));
+	ps_put(m, o, PS_KEY_MODEL_FAMILY, json_string(ps_family_name(config->family)));
+	ps_put(m, o, PS_KEY_MODEL_LAYERS, ps_size_json(config->layers));
+	ps_put(m, o, PS_KEY_MODEL_WIDTH, ps_size_json(config->width));
+	ps_put(m, o, PS_KEY_MODEL_LAYER, json_integer(model->layer));
+	ps_put(m, o, PS_KEY_MODEL_DIGEST, json_string(model->digest));
+	ps_put(m, o, PS_KEY_MODEL_WEIGHT_BYTES, json_integer((json_int_t)model->weight_bytes));
 	copy(m, o, PS_KEY_MODEL_PPL, dense->ppl);
 	copy(m, o, PS_KEY_MODEL_NLL, dense->ppl);
-	put(m, o, PS_KEY_MODEL_PPL_TOKENS,
-	    or_null(json_object_get(dense->ppl, PS_RECORD_PPL_TOKENS)));
-	put(m, o, PS_KEY_MODEL_SAES, saes_json(m, dense));
-	put(m, o, PS_KEY_MODEL_SPLICE, copy_object(m, dense->splice, PS_OBJECT_SPLICE));
-	put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
-	put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model->ablation));
-	put(m, o, PS_KEY_MODEL_REFERENCE, model_reference_json(m, config));
+	ps_put(m, o, PS_KEY_MODEL_PPL_TOKENS,
+	       or_null(json_object_get(dense->ppl, PS_RECORD_PPL_TOKENS)));
+	ps_put(m, o, PS_KEY_MODEL_SAES, saes_json(m, dense));
+	ps_put(m, o, PS_KEY_MODEL_SPLICE, copy_object(m, dense->splice, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
+	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model->ablation));
+	ps_put(m, o, PS_KEY_MODEL_REFERENCE, model_reference_json(m, config));
 	return o;
 }
 
@@ -260,8 +228,9 @@ static double *column(const json_t *record, const char *key, size_t *count)
 	return values;
 }
 
-/* The mean nll of record a less that of record b. Each replicate draws the same windows of both. */
-static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps_interval *out)
+/* The mean nll of record a less that of record b. Each replicate draws the same blocks of windows of
+ * both: windows that follow each other in the text depend on each other. */
+static int nll_difference(ps_making *m, const json_t *a, const json_t *b, ps_interval *out)
 {
 	const ps_bootstrap *bootstrap = &m->in->bootstrap;
 	ps_diag *diag = m->context->diag;
@@ -269,6 +238,7 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 	double *sum_a = column(a, PS_RECORD_PPL_WINDOW_NLL, &n),
 	       *tokens = column(a, PS_RECORD_PPL_WINDOW_TOKENS, &n_tokens),
 	       *sum_b = column(b, PS_RECORD_PPL_WINDOW_NLL, &n_b);
+	size_t blocks = 0;
 	ps_arena arena = {0};
 	int rc = sum_a && tokens && sum_b
 			 ? 0
@@ -277,14 +247,20 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 	if (!rc && (n != n_b || n != n_tokens))
 		rc = ps_fail(diag, PS_EFAILED,
 			     "perplexities over different windows cannot be paired");
-	if (!rc)
+	if (!rc) {
+		blocks = ps_block_sums(sum_a, n, PS_BLOCK_WINDOWS);
+		ps_block_sums(sum_b, n, PS_BLOCK_WINDOWS);
+		ps_block_sums(tokens, n, PS_BLOCK_WINDOWS);
 		rc = ps_arena_create(
-			&arena, ps_bootstrap_bytes(bootstrap, n, ps_pool_threads(m->context->pool)),
+			&arena,
+			ps_bootstrap_bytes(bootstrap, blocks, ps_pool_threads(m->context->pool)),
 			diag);
+	}
 	if (!rc)
 		rc = ps_bootstrap_ratio_change(bootstrap, (ps_ratio){sum_a, tokens},
-					       (ps_ratio){sum_b, tokens}, n, m->context, &arena,
-					       out);
+					       (ps_ratio){sum_b, tokens},
+					       (ps_axis){.count = blocks, .unit = PS_UNIT_BLOCKS},
+					       m->context, &arena, out);
 	ps_arena_destroy(&arena);
 	free(sum_a);
 	free(sum_b);
@@ -293,7 +269,7 @@ static int nll_difference(struct making *m, const json_t *a, const json_t *b, ps
 }
 
 /* The share of zeros in each kind of projection, from the mask file's metadata. */
-static json_t *achieved_json(struct making *m, const ps_condition_records *c)
+static json_t *achieved_json(ps_making *m, const ps_condition_records *c)
 {
 	static const ps_results_key kinds[] = {PS_KEY_ACHIEVED_Q_PROJ,    PS_KEY_ACHIEVED_K_PROJ,
 					       PS_KEY_ACHIEVED_V_PROJ,    PS_KEY_ACHIEVED_O_PROJ,
@@ -319,13 +295,13 @@ static json_t *achieved_json(struct making *m, const ps_condition_records *c)
 			all += json_number_value(json_object_get(entry, PS_RECORD_MASK_ROWS)) *
 			       json_number_value(json_object_get(entry, PS_RECORD_MASK_COLS));
 		}
-		put(m, o, kinds[k], ps_number_json(dropped / all));
+		ps_put(m, o, kinds[k], ps_number_json(dropped / all));
 	}
 	ps_safetensors_close(&file);
 	return o;
 }
 
-static json_t *reference_json(struct making *m, const ps_model_config *config,
+static json_t *reference_json(ps_making *m, const ps_model_config *config,
 			      const ps_condition_records *c)
 {
 	const ps_reference_model *model = ps_reference_model_of(config);
@@ -336,54 +312,58 @@ static json_t *reference_json(struct making *m, const ps_model_config *config,
 	if (!r)
 		return json_null();
 	o = json_object();
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, ps_number_json(r->survival));
-	put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, ps_number_json(r->survival_sd));
-	put(m, o, PS_KEY_REFERENCE_JACCARD, ps_number_json(r->jaccard));
-	put(m, o, PS_KEY_REFERENCE_PPL, ps_number_json(r->ppl));
+	ps_put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL, ps_number_json(r->survival));
+	ps_put(m, o, PS_KEY_REFERENCE_MNN_SURVIVAL_SD, ps_number_json(r->survival_sd));
+	ps_put(m, o, PS_KEY_REFERENCE_JACCARD, ps_number_json(r->jaccard));
+	ps_put(m, o, PS_KEY_REFERENCE_PPL, ps_number_json(r->ppl));
 	return o;
 }
 
-static void put_survival(struct making *m, json_t *o, const json_t *survival)
+static void put_survival(ps_making *m, json_t *o, const json_t *survival)
 {
 	const json_t *mean = json_object_get(survival, PS_RECORD_SURVIVAL_MEAN),
 		     *sd = json_object_get(survival, PS_RECORD_SURVIVAL_SD),
 		     *other = json_object_get(survival, PS_RECORD_SURVIVAL_OTHER);
 
-	put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL, or_null(json_array_get(mean, PS_TAU_MAIN)));
-	put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_SD, or_null(json_array_get(sd, PS_TAU_MAIN)));
-	put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_ALIVE,
-	    or_null(json_object_get(survival, PS_RECORD_SURVIVAL_ALIVE)));
-	put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_INDEPENDENT,
-	    or_null(json_array_get(other, PS_TAU_MAIN)));
-	put(m, o, PS_KEY_CONDITION_SURVIVAL, or_null(mean));
+	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL, or_null(json_array_get(mean, PS_TAU_MAIN)));
+	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_SD, or_null(json_array_get(sd, PS_TAU_MAIN)));
+	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_ALIVE,
+	       or_null(json_object_get(survival, PS_RECORD_SURVIVAL_ALIVE)));
+	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_INDEPENDENT,
+	       or_null(json_array_get(other, PS_TAU_MAIN)));
+	ps_put(m, o, PS_KEY_CONDITION_SURVIVAL, or_null(mean));
 	copy(m, o, PS_KEY_CONDITION_TAUS, survival);
 }
 
-static void put_perplexity(struct making *m, json_t *o, const json_t *ppl, const json_t *dense)
+static void put_perplexity(ps_making *m, json_t *o, const json_t *ppl, const json_t *dense)
 {
 	const char *nll = ps_results_field_of(PS_KEY_CONDITION_NLL)->name;
 
 	copy(m, o, PS_KEY_CONDITION_PPL, ppl);
 	copy(m, o, PS_KEY_CONDITION_NLL, ppl);
-	put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL,
-	    ps_number_json(ps_json_number(json_object_get(ppl, nll)) -
-			   ps_json_number(json_object_get(dense, nll))));
-	put(m, o, PS_KEY_CONDITION_N, or_null(json_object_get(ppl, PS_RECORD_PPL_TOKENS)));
+	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL,
+	       ps_number_json(ps_json_number(json_object_get(ppl, nll)) -
+			      ps_json_number(json_object_get(dense, nll))));
+	ps_put(m, o, PS_KEY_CONDITION_N, or_null(json_object_get(ppl, PS_RECORD_PPL_TOKENS)));
 }
 
-static void put_transfer(struct making *m, json_t *o, const json_t *transfer)
+static void put_transfer(ps_making *m, json_t *o, const json_t *transfer)
 {
-	static const ps_results_key keys[] = {
-		PS_KEY_CONDITION_JACCARD, PS_KEY_CONDITION_JACCARD_INTERVAL,
-		PS_KEY_CONDITION_FVU,     PS_KEY_CONDITION_FVU_INTERVAL,
-		PS_KEY_CONDITION_L0,      PS_KEY_CONDITION_FVU_CHANGE_INTERVAL,
-		PS_KEY_CONDITION_COSINE};
+	static const ps_results_key keys[] = {PS_KEY_CONDITION_JACCARD,
+					      PS_KEY_CONDITION_JACCARD_INTERVAL,
+					      PS_KEY_CONDITION_FVU,
+					      PS_KEY_CONDITION_FVU_INTERVAL,
+					      PS_KEY_CONDITION_L0,
+					      PS_KEY_CONDITION_FVU_CHANGE_INTERVAL,
+					      PS_KEY_CONDITION_COSINE,
+					      PS_KEY_CONDITION_JACCARD_EMPTY_ROWS,
+					      PS_KEY_CONDITION_JACCARD_CHANCE};
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
 		copy(m, o, keys[k], transfer);
 }
 
-static int condition_json(struct making *m, const ps_model_records *model,
+static int condition_json(ps_making *m, const ps_model_records *model,
 			  const ps_condition_records *c, json_t *list)
 {
 	ps_interval change;
@@ -393,21 +373,22 @@ static int condition_json(struct making *m, const ps_model_records *model,
 	if (rc)
 		return rc;
 	o = json_object();
-	put(m, o, PS_KEY_CONDITION_MODEL, json_string(model->name));
-	put(m, o, PS_KEY_CONDITION_METHOD, json_string(c->method));
-	put(m, o, PS_KEY_CONDITION_SPARSITY, ps_number_json(c->sparsity));
+	ps_put(m, o, PS_KEY_CONDITION_MODEL, json_string(model->name));
+	ps_put(m, o, PS_KEY_CONDITION_METHOD, json_string(c->method));
+	ps_put(m, o, PS_KEY_CONDITION_SPARSITY, ps_number_json(c->sparsity));
 	copy(m, o, PS_KEY_CONDITION_SPARSITY_ACHIEVED, c->mask);
 	put_perplexity(m, o, c->ppl, model->dense.ppl);
-	put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL, interval_json(m, &change));
+	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL, ps_results_interval_json(m, &change));
 	put_survival(m, o, json_object_get(c->findings, PS_RECORD_SURVIVAL));
 	put_transfer(m, o, c->transfer);
-	put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
-	put(m, o, PS_KEY_CONDITION_SPLICE, copy_object(m, c->splice, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
+	ps_put(m, o, PS_KEY_CONDITION_SPLICE, copy_object(m, c->splice, PS_OBJECT_SPLICE));
 	copy(m, o, PS_KEY_CONDITION_FRAGILITY, c->findings);
+	copy(m, o, PS_KEY_CONDITION_PREDICTORS, c->findings);
 	copy(m, o, PS_KEY_CONDITION_ABLATION, c->findings);
-	put(m, o, PS_KEY_CONDITION_ACHIEVED, achieved_json(m, c));
-	put(m, o, PS_KEY_CONDITION_REFERENCE, reference_json(m, model->config, c));
-	append(m, list, o);
+	ps_put(m, o, PS_KEY_CONDITION_ACHIEVED, achieved_json(m, c));
+	ps_put(m, o, PS_KEY_CONDITION_REFERENCE, reference_json(m, model->config, c));
+	ps_append(m, list, o);
 	return 0;
 }
 
@@ -423,7 +404,7 @@ static const ps_condition_records *find_condition(const ps_model_records *model,
 	return NULL;
 }
 
-static int comparison_json(struct making *m, const ps_model_records *model, double sparsity,
+static int comparison_json(ps_making *m, const ps_model_records *model, double sparsity,
 			   json_t *list)
 {
 	const ps_condition_records *wanda = find_condition(model, "wanda", sparsity),
@@ -438,116 +419,15 @@ static int comparison_json(struct making *m, const ps_model_records *model, doub
 	if (rc)
 		return rc;
 	o = json_object();
-	put(m, o, PS_KEY_COMPARISON_MODEL, json_string(model->name));
-	put(m, o, PS_KEY_COMPARISON_SPARSITY, ps_number_json(sparsity));
-	put(m, o, PS_KEY_COMPARISON_WANDA_MINUS_MAGNITUDE, interval_json(m, &difference));
-	append(m, list, o);
+	ps_put(m, o, PS_KEY_COMPARISON_MODEL, json_string(model->name));
+	ps_put(m, o, PS_KEY_COMPARISON_SPARSITY, ps_number_json(sparsity));
+	ps_put(m, o, PS_KEY_COMPARISON_WANDA_MINUS_MAGNITUDE,
+	       ps_results_interval_json(m, &difference));
+	ps_append(m, list, o);
 	return 0;
 }
 
-/* A measure on SAEs, and where a condition has its number. */
-struct diagnostic {
-	const char *name;
-	ps_results_key key;
-	ps_results_path number;
-};
-
-/* Spearman's correlation of a measure with the change of log perplexity, over the conditions that
- * have both. */
-static int correlate(struct making *m, const json_t *conditions, const struct diagnostic *d,
-		     ps_interval *interval, size_t *n)
-{
-	const ps_bootstrap *bootstrap = &m->in->bootstrap;
-	ps_diag *diag = m->context->diag;
-	size_t count = json_array_size(conditions);
-	double *x = malloc((count + 1) * sizeof *x), *y = malloc((count + 1) * sizeof *y);
-	ps_arena arena = {0};
-	int rc = x && y ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu conditions", count);
-
-	*n = 0;
-	*interval = (ps_interval){NAN, NAN, NAN, 0};
-	for (size_t i = 0; i < count && !rc; i++) {
-		const json_t *c = json_array_get(conditions, i);
-
-		x[*n] = ps_results_number(c, d->number);
-		y[*n] = ps_results_number(c, PS_AT(CONDITION_DELTA_LOG_PPL));
-		*n += isfinite(x[*n]) && isfinite(y[*n]);
-	}
-	if (!rc && *n >= 3) {
-		rc = ps_arena_create(&arena,
-				     ps_spearman_interval_bytes(bootstrap, *n,
-								ps_pool_threads(m->context->pool)),
-				     diag);
-		if (!rc)
-			rc = ps_spearman_interval(bootstrap,
-						  &(ps_paired){.x = x, .y = y, .count = *n},
-						  m->context, &arena, interval);
-		ps_arena_destroy(&arena);
-	}
-	free(x);
-	free(y);
-	return rc;
-}
-
-static int diagnostics_json(struct making *m, const json_t *conditions, json_t *list)
-{
-	static const struct diagnostic diagnostics[] = {
-		{"fixed-dictionary Jaccard", PS_KEY_CONDITION_JACCARD, PS_AT(CONDITION_JACCARD)},
-		{"MNN survival", PS_KEY_CONDITION_MNN_SURVIVAL, PS_AT(CONDITION_MNN_SURVIVAL)},
-		{"fixed-dictionary FVU", PS_KEY_CONDITION_FVU, PS_AT(CONDITION_FVU)},
-		{"fragility S(Q1) - S(Q5)", PS_KEY_CONDITION_FRAGILITY,
-		 PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS, INTERVAL_ESTIMATE)},
-	};
-	int rc = 0;
-
-	for (size_t i = 0; i < sizeof diagnostics / sizeof *diagnostics && !rc; i++) {
-		const struct diagnostic *d = &diagnostics[i];
-		ps_interval interval;
-		size_t n;
-		json_t *o;
-
-		rc = correlate(m, conditions, d, &interval, &n);
-		if (rc)
-			break;
-		o = json_object();
-		put(m, o, PS_KEY_DIAGNOSTIC_NAME, json_string(d->name));
-		put(m, o, PS_KEY_DIAGNOSTIC_KEY, json_string(ps_results_field_of(d->key)->name));
-		put(m, o, PS_KEY_DIAGNOSTIC_SPEARMAN, interval_json(m, &interval));
-		put(m, o, PS_KEY_DIAGNOSTIC_N, integer(n));
-		append(m, list, o);
-	}
-	return rc;
-}
-
-/* Kendall's W: how alike the thresholds 0.6, 0.7 and 0.8 rank the conditions. */
-static int kendall_w(struct making *m, const json_t *conditions, double *w)
-{
-	ps_diag *diag = m->context->diag;
-	size_t count = json_array_size(conditions);
-	double(*survival)[PS_TAUS] = calloc(count + 1, sizeof *survival);
-	ps_arena arena = {0};
-	int rc = survival ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu conditions", count);
-	bool defined = true;
-
-	*w = NAN;
-	for (size_t i = 0; i < count && !rc; i++)
-		for (int t = 0; t < PS_TAUS; t++) {
-			survival[i][t] = ps_results_number(json_array_get(conditions, i),
-							   PS_AT_ITEM(t, CONDITION_SURVIVAL));
-			defined &= isfinite(survival[i][t]) != 0;
-		}
-	if (!rc && count >= 2 && defined) {
-		rc = ps_arena_create(&arena, ps_survival_agreement_bytes(count), diag);
-		if (!rc)
-			*w = ps_survival_agreement((const double(*)[PS_TAUS])survival, count,
-						   &arena);
-		ps_arena_destroy(&arena);
-	}
-	free(survival);
-	return rc;
-}
-
-static json_t *reference_findings_json(struct making *m)
+static json_t *reference_findings_json(ps_making *m)
 {
 	size_t count;
 	const ps_reference_finding *f = ps_reference_findings(&count);
@@ -556,13 +436,13 @@ static json_t *reference_findings_json(struct making *m)
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		put(m, o, PS_KEY_FINDING_QUESTION, json_string(f[i].question));
-		put(m, o, PS_KEY_FINDING_TEXT, json_string(f[i].text));
-		put(m, o, PS_KEY_FINDING_VALUE, ps_number_json(f[i].value));
-		put(m, o, PS_KEY_FINDING_LOW, ps_number_json(f[i].low));
-		put(m, o, PS_KEY_FINDING_HIGH, ps_number_json(f[i].high));
-		put(m, o, PS_KEY_FINDING_SUPERSEDED, json_boolean(f[i].superseded));
-		append(m, list, o);
+		ps_put(m, o, PS_KEY_FINDING_QUESTION, json_string(f[i].question));
+		ps_put(m, o, PS_KEY_FINDING_TEXT, json_string(f[i].text));
+		ps_put(m, o, PS_KEY_FINDING_VALUE, ps_number_json(f[i].value));
+		ps_put(m, o, PS_KEY_FINDING_LOW, ps_number_json(f[i].low));
+		ps_put(m, o, PS_KEY_FINDING_HIGH, ps_number_json(f[i].high));
+		ps_put(m, o, PS_KEY_FINDING_SUPERSEDED, json_boolean(f[i].superseded));
+		ps_append(m, list, o);
 	}
 	return list;
 }
@@ -575,7 +455,7 @@ static int by_text(const void *a, const void *b)
 }
 
 /* The names of the kernels, sorted, each once. */
-static json_t *kernels_json(struct making *m)
+static json_t *kernels_json(ps_making *m)
 {
 	const size_t count = m->in->kernel_count;
 	const char **names = malloc((count + 1) * sizeof *names);
@@ -596,45 +476,39 @@ static json_t *kernels_json(struct making *m)
 }
 
 /* Fills in models and conditions, and what is computed over all conditions. */
-static int fill(struct making *m, json_t *root)
+static int fill(ps_making *m, json_t *root)
 {
 	const ps_study_file *f = m->in->file;
-	json_t *models = json_array(), *conditions = json_array(), *comparisons = json_array(),
-	       *diagnostics = json_array();
-	double w = NAN;
+	json_t *models = json_array(), *conditions = json_array(), *comparisons = json_array();
 	int rc = 0;
 
-	put(m, root, PS_KEY_ROOT_MODELS, models);
-	put(m, root, PS_KEY_ROOT_CONDITIONS, conditions);
-	put(m, root, PS_KEY_ROOT_COMPARISONS, comparisons);
-	put(m, root, PS_KEY_ROOT_DIAGNOSTICS, diagnostics);
+	ps_put(m, root, PS_KEY_ROOT_MODELS, models);
+	ps_put(m, root, PS_KEY_ROOT_CONDITIONS, conditions);
+	ps_put(m, root, PS_KEY_ROOT_COMPARISONS, comparisons);
 	if (m->full)
 		return 0;
 	for (size_t i = 0; i < m->in->model_count && !rc; i++) {
 		const ps_model_records *model = &m->in->models[i];
 
-		append(m, models, model_json(m, model));
+		ps_append(m, models, model_json(m, model));
 		for (size_t c = 0; c < model->condition_count && !rc; c++)
 			rc = condition_json(m, model, &model->conditions[c], conditions);
 		for (unsigned s = 0; s < f->sparsities_count && !rc; s++)
 			rc = comparison_json(m, model, f->sparsities[s], comparisons);
 	}
-	if (!rc)
-		rc = diagnostics_json(m, conditions, diagnostics);
-	if (!rc)
-		rc = kendall_w(m, conditions, &w);
-	put(m, root, PS_KEY_ROOT_KENDALL_W, ps_number_json(w));
-	return rc;
+	if (rc || m->full)
+		return rc;
+	return ps_results_over(m, models, conditions, comparisons, root);
 }
 
 /* Adds the checksum of all else. */
-static int seal(struct making *m, json_t *root)
+static int seal(ps_making *m, json_t *root)
 {
 	char digest[PS_DIGEST_TEXT];
 	int rc = ps_json_digest(root, digest, m->context->diag);
 
 	if (!rc)
-		put(m, root, PS_KEY_ROOT_CHECKSUM, json_string(digest));
+		ps_put(m, root, PS_KEY_ROOT_CHECKSUM, json_string(digest));
 	if (!rc && m->full)
 		rc = ps_fail(m->context->diag, PS_EBUDGET, "no memory for results.json");
 	return rc;
@@ -643,11 +517,11 @@ static int seal(struct making *m, json_t *root)
 json_t *ps_results_settings(const ps_study_file *file)
 {
 	const ps_results_input input = {.file = file};
-	struct making m = {.in = &input};
+	ps_making m = {.in = &input};
 	json_t *root = json_object();
 
-	put(&m, root, PS_KEY_ROOT_NAME, json_string(file->name));
-	put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
+	ps_put(&m, root, PS_KEY_ROOT_NAME, json_string(file->name));
+	ps_put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
 	if (!m.full)
 		return root;
 	json_decref(root);
@@ -656,16 +530,16 @@ json_t *ps_results_settings(const ps_study_file *file)
 
 int ps_results_make(const ps_results_input *input, const ps_context *context, json_t **results)
 {
-	struct making m = {.in = input, .context = context};
+	ps_making m = {.in = input, .context = context};
 	json_t *root = json_object();
 	int rc;
 
-	put(&m, root, PS_KEY_ROOT_VERSION, json_integer(PS_RESULTS_VERSION));
-	put(&m, root, PS_KEY_ROOT_NAME, json_string(input->file->name));
-	put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
-	put(&m, root, PS_KEY_ROOT_KERNELS, kernels_json(&m));
-	put(&m, root, PS_KEY_ROOT_PPL_TEXT_TRAINED, json_boolean(input->ppl_text_trained));
-	put(&m, root, PS_KEY_ROOT_REFERENCE_FINDINGS, reference_findings_json(&m));
+	ps_put(&m, root, PS_KEY_ROOT_VERSION, json_integer(PS_RESULTS_VERSION));
+	ps_put(&m, root, PS_KEY_ROOT_NAME, json_string(input->file->name));
+	ps_put(&m, root, PS_KEY_ROOT_SETTINGS, settings_json(&m));
+	ps_put(&m, root, PS_KEY_ROOT_KERNELS, kernels_json(&m));
+	ps_put(&m, root, PS_KEY_ROOT_PPL_TEXT_TRAINED, json_boolean(input->ppl_text_trained));
+	ps_put(&m, root, PS_KEY_ROOT_REFERENCE_FINDINGS, reference_findings_json(&m));
 	rc = fill(&m, root);
 	if (!rc && m.full)
 		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for results.json");

@@ -322,7 +322,8 @@ static int resample_ratio(void *context)
 	const struct resampling *r = context;
 	const size_t mark = ps_arena_mark(r->arena);
 	ps_interval out;
-	int rc = ps_bootstrap_ratio(&r->bootstrap, (ps_ratio){r->numerator, NULL}, CLUSTERS,
+	int rc = ps_bootstrap_ratio(&r->bootstrap, (ps_ratio){r->numerator, NULL},
+				    (ps_axis){.count = CLUSTERS, .unit = PS_UNIT_WINDOWS},
 				    r->context, r->arena, &out);
 
 	ps_arena_rewind(r->arena, mark);

@@ -1,5 +1,6 @@
 /* tools/cmd/ablation_record: the columns behind RQ5 are those of ablate's result, each beside the
  * survival of its own latent; what is not such a result is refused. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,11 +18,14 @@
 	"{\"latents\": 3, \"mean_effect\": 0.5, \"latent\": [1, 2, 5], \"effect\": [0.25, -0.5, "  \
 	"2],"                                                                                      \
 	" \"rate\": [0.125, 0.5, 1], \"windows\": 2, \"window_tokens\": 7,"                        \
-	" \"window_change\": [[1.5, 2], [-3, -4], [14, 15]]}"
+	" \"window_change\": [[1.5, 2], [-3, -4], [14, 15]],"                                      \
+	" \"window_firings\": [[1, 0], [2, 5], [7, 7]]}"
 
 /* Of latents 0 to 5. */
 static const uint8_t survived[D_SAE] = {0, 1, 0, 1, 0, 1};
-static const double cosine[D_SAE] = {0.0, 0.1, 0.2, 0.3, 0.4, 0.5};
+static const double cosine[D_SAE] = {0.0, 0.1, 0.2, 0.3, 0.4, 0.5},
+		    rate[D_SAE] = {0, 0.01, 0.02, 0.03, 0.04, 0.05};
+static const uint8_t stratum[D_SAE] = {0, 0, 1, 2, 3, 4};
 
 static json_t *parse(const char *text)
 {
@@ -35,15 +39,18 @@ static json_t *parse(const char *text)
 
 static void check_columns(const ps_ablation_record *record)
 {
-	const uint8_t want_survived[] = {1, 0, 1};
-	const double want_cosine[] = {0.1, 0.2, 0.5}, want_rate[] = {0.125, 0.5, 1},
-		     want_effect[] = {0.25, -0.5, 2}, want_change[] = {1.5, 2, -3, -4, 14, 15},
-		     want_tokens[] = {7, 7};
+	const ps_ablation_latents latents = {
+		.survived = survived, .cosine = cosine, .rate = rate, .stratum = stratum};
+	const uint8_t want_survived[] = {1, 0, 1}, want_stratum[] = {0, 1, 4};
+	const double want_cosine[] = {0.1, 0.2, 0.5}, want_rate[] = {0.01, 0.02, 0.05},
+		     want_firings[] = {1, 0, 2, 5, 7, 7}, want_effect[] = {0.25, -0.5, 2},
+		     want_change[] = {1.5, 2, -3, -4, 14, 15}, want_tokens[] = {7, 7};
 	ps_ablation_data data;
+	double effects[D_SAE];
 	ps_arena arena;
 
 	assert_int_equal(ps_arena_create(&arena, ps_ablation_record_bytes(record), NULL), 0);
-	ps_ablation_record_columns(record, survived, cosine, &arena, &data);
+	ps_ablation_record_columns(record, &latents, &arena, &data);
 	assert_int_equal(data.features, 3);
 	assert_int_equal(data.clusters, 2);
 	assert_memory_equal(data.survived, want_survived, sizeof want_survived);
@@ -51,8 +58,13 @@ static void check_columns(const ps_ablation_record *record)
 	assert_memory_equal(data.rate, want_rate, sizeof want_rate);
 	assert_memory_equal(data.effect, want_effect, sizeof want_effect);
 	assert_memory_equal(data.cluster_sum, want_change, sizeof want_change);
+	assert_memory_equal(data.stratum, want_stratum, sizeof want_stratum);
+	assert_memory_equal(data.cluster_firings, want_firings, sizeof want_firings);
 	assert_memory_equal(data.cluster_tokens, want_tokens, sizeof want_tokens);
 	assert_true(arena.used_bytes == ps_ablation_record_bytes(record));
+	ps_ablation_record_effects(record, D_SAE, effects);
+	assert_true(isnan(effects[0]) && effects[1] == 0.25 && effects[2] == -0.5 &&
+		    isnan(effects[3]) && isnan(effects[4]) && effects[5] == 2);
 	ps_arena_destroy(&arena);
 }
 
@@ -95,7 +107,8 @@ static void no_latents_are_no_columns(void **state)
 {
 	ps_ablation_record record;
 	json_t *value = parse("{\"latent\": [], \"effect\": [], \"rate\": [], \"windows\": 4,"
-			      " \"window_tokens\": 7, \"window_change\": []}");
+			      " \"window_tokens\": 7, \"window_change\": [],"
+			      " \"window_firings\": []}");
 
 	(void)state;
 	assert_int_equal(ps_ablation_record_take(&record, value, "test", D_SAE, NULL), 0);
@@ -130,8 +143,9 @@ static void refuse(const char *key, const char *text, const char *want)
 
 static void what_is_no_result_of_ablate_is_refused(void **state)
 {
-	static const char *const keys[] = {"latent",  "effect",        "rate",
-					   "windows", "window_tokens", "window_change"};
+	static const char *const keys[] = {"latent",        "effect",        "rate",
+					   "windows",       "window_tokens", "window_change",
+					   "window_firings"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

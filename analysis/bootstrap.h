@@ -9,7 +9,7 @@
  *   error = sqrt(n / (n - 1)) sd(theta_1 ... theta_R),   df = n - 1
  *
  * The factor undoes the bootstrap's bias (its variance has the divisor n). Percentiles of the
- * replicates cover less: 87 % at 8 clusters and 91 % at 16, where this interval covers 95 %
+ * replicates cover less: 86 % at 8 clusters and 89 % at 16, where this interval covers 94 %
  * (docs/COVERAGE.md).
  *
  * Two units at once (PS_KIND_TWO_WAY), rows (say, windows) and columns (say, latents):

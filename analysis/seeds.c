@@ -57,12 +57,11 @@ static int compare_pair(const ps_sae *a, const ps_sae *b, uint64_t null_seed,
 		ps_survival_grid(&match, NULL, out->survival);
 	ps_arena_rewind(arena, mark);
 	if (rc == 0)
-		rc = ps_compare_saes(
-			a, b,
-			&(ps_compare_options){.tau = ps_taus[PS_TAU_MAIN],
-					       .null_seed = null_seed,
-					       .pw_mcc = true},
-			context, arena, &out->comparison);
+		rc = ps_compare_saes(a, b,
+				     &(ps_compare_options){.tau = ps_taus[PS_TAU_MAIN],
+							   .null_seed = null_seed,
+							   .pw_mcc = true},
+				     context, arena, &out->comparison);
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* Intervals hold the truth as often as they say, and studies in which nothing differs claim nothing.
  *
  *   test_coverage                      the cheap cases, and a few null studies
- *   test_coverage --table [TRIALS]     all cases and null studies, as docs/COVERAGE.md has them */
+ *   test_coverage --table [TRIALS]     all cases, as docs/COVERAGE.md has them (1,000 trials)
+ *   test_coverage --nulls [STUDIES]    null studies, as there (100 studies) */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,13 +85,11 @@ static void null_studies_claim_nothing(void **state)
 
 static int print_table(size_t trials)
 {
-	coverage_nulls n;
-
 	puts("| interval | windows | latents | coverage | truth below | above | without | width |");
 	puts("| --- | --- | --- | --- | --- | --- | --- | --- |");
 	for (const coverage_case *c = coverage_cases; c->name; c++) {
 		const size_t own = c->cheap ? trials : trials / 4;
-		const coverage_count count = coverage_run(c, own, 2);
+		const coverage_count count = coverage_run(c, own, 1);
 		const double with = (double)(count.trials - count.without);
 
 		printf("| %s", c->name);
@@ -102,8 +101,14 @@ static int print_table(size_t trials)
 		       count.without, own, count.width);
 		fflush(stdout);
 	}
-	n = coverage_null_studies(trials / 2, 2);
-	printf("\nOf %zu null studies with %zu tests, %zu (%.1f %%) have a p below 0.05, and %zu "
+	return 0;
+}
+
+static int print_nulls(size_t studies)
+{
+	const coverage_nulls n = coverage_null_studies(studies, 1);
+
+	printf("Of %zu null studies with %zu tests, %zu (%.1f %%) have a p below 0.05, and %zu "
 	       "(%.1f %%) an adjusted one. Of the tests %.1f %% have a p below 0.05.\n",
 	       n.studies, n.tests, n.claiming_raw, 100 * (double)n.claiming_raw / (double)n.studies,
 	       n.claiming_adjusted, 100 * (double)n.claiming_adjusted / (double)n.studies,
@@ -120,6 +125,8 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "--table"))
-		return print_table(argc > 2 ? strtoul(argv[2], NULL, 10) : 2000);
+		return print_table(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000);
+	if (argc > 1 && !strcmp(argv[1], "--nulls"))
+		return print_nulls(argc > 2 ? strtoul(argv[2], NULL, 10) : 100);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,12 +55,12 @@ static void pairs_are_those_of_compare_and_summarised(void **state)
 			ps_comparison c;
 
 			assert_true(out.pairs[p].a == a && out.pairs[p].b == b);
-			assert_int_equal(
-				ps_compare_saes(&saes[a], &saes[b],
-						&(ps_compare_options){
-							.tau = 0.7, .null_seed = 9, .pw_mcc = true},
-						&bench.context, &other, &c),
-				0);
+			assert_int_equal(ps_compare_saes(&saes[a], &saes[b],
+							 &(ps_compare_options){.tau = 0.7,
+									       .null_seed = 9,
+									       .pw_mcc = true},
+							 &bench.context, &other, &c),
+					 0);
 			assert_memory_equal(&c, &out.pairs[p].comparison, sizeof c);
 			assert_true(c.mnn_survival == out.pairs[p].survival[PS_TAU_MAIN]);
 			sum += c.hungarian_cosine;

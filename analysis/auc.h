@@ -26,8 +26,8 @@ typedef struct ps_auc_data {
 	size_t count;
 } ps_auc_data;
 
-/* Items whose score is NaN are left out. NaN where a group is empty. Takes ps_auc_bytes from the arena and gives them
- * back. Cost: O(count log count). */
+/* Items whose score is NaN are left out. NaN where a group is empty. Takes ps_auc_bytes from the
+ * arena and gives them back. Cost: O(count log count). */
 size_t ps_auc_bytes(size_t count);
 void ps_auc(const ps_auc_data *data, double confidence, ps_arena *arena, ps_interval *out);
 

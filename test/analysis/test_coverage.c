@@ -1,4 +1,4 @@
-/* Intervals hold the truth as often as they say, and studies in which nothing differs claim nothing.
+/* Intervals hold the truth as often as they say; studies in which nothing differs claim nothing.
  *
  *   test_coverage                      the cheap cases, and a few null studies
  *   test_coverage --table [TRIALS]     all cases, as docs/COVERAGE.md has them (1,000 trials)

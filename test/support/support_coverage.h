@@ -1,7 +1,7 @@
 /* test/support/support_coverage.h: how often intervals hold a known truth, in simulated data.
  *
- * A case draws data from a population whose truth is known, lets analysis/ compute the interval, and
- * counts. Trial t of a case draws from its own stream: same counts for any threads. */
+ * A case draws data from a population whose truth is known, lets analysis/ compute the interval,
+ * and counts. Trial t of a case draws from its own stream: same counts for any threads. */
 #ifndef PS_TEST_SUPPORT_SUPPORT_COVERAGE_H
 #define PS_TEST_SUPPORT_SUPPORT_COVERAGE_H
 

@@ -134,7 +134,7 @@ static int open_inputs(struct survival_run *r)
 
 /* --- memory --- */
 
-/* The most that a part of one condition takes: a match, the fragility, a predictor, the ablation. */
+/* The most that a part of one condition takes: match, fragility, a predictor, the ablation. */
 static size_t condition_bytes(const struct survival_run *r)
 {
 	const int threads = r->s->threads;

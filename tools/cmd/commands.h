@@ -164,8 +164,9 @@ typedef struct ps_compare_args {
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
 /* How well the dense model's SAE works on the pruned model's activations (analysis/transfer.h).
- * result: rows, windows, jaccard_empty_rows, jaccard_chance; for each m of jaccard, cosine, fvu_dense, fvu, fvu_change, l0_dense, l0,
- * l0_change: m (a number or null) and m_interval (result.h). fvu and l0 are the pruned model's. */
+ * result: rows, windows, jaccard_empty_rows, jaccard_chance; for each m of jaccard, cosine,
+ * fvu_dense, fvu, fvu_change, l0_dense, l0, l0_change: m (a number or null) and m_interval
+ * (result.h). fvu and l0 are the pruned model's. */
 typedef struct ps_transfer_args {
 	const char *sae;            /* of the dense model; it stays as it is */
 	const char *dense, *pruned; /* activation caches of the same tokens */

@@ -228,8 +228,8 @@ static double *column(const json_t *record, const char *key, size_t *count)
 	return values;
 }
 
-/* The mean nll of record a less that of record b. Each replicate draws the same blocks of windows of
- * both: windows that follow each other in the text depend on each other. */
+/* The mean nll of record a less that of record b. Each replicate draws the same blocks of windows
+ * of both: windows that follow each other in the text depend on each other. */
 static int nll_difference(ps_making *m, const json_t *a, const json_t *b, ps_interval *out)
 {
 	const ps_bootstrap *bootstrap = &m->in->bootstrap;

@@ -128,6 +128,14 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return rc;
 }
 
+static void column(void *self, ps_row_column column, const uint64_t *ids, size_t count,
+		   int32_t *out)
+{
+	const ps_row_source *source = &((const ps_row_ahead *)self)->cache->source;
+
+	source->column(source->self, column, ids, count, out);
+}
+
 /* --- start and end --- */
 
 /* Tells the kernel whether to read ahead after a read and around a page of the mapping. Reading
@@ -176,6 +184,7 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache,
 	read_on(cache, false);
 	source->self = a;
 	source->gather = gather;
+	source->column = source->column ? column : NULL;
 	source->ahead = announce;
 	*out = a;
 	return 0;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "core/base/checked.h"
+#include "core/base/json_memory.h"
 #include "io/file.h"
 #include "io/map_guard.h"
 #include "io/recognize.h"
@@ -122,6 +123,7 @@ static int parse_tensor(ps_tensor_info *info, const json_t *value, const ps_safe
 static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 {
 	const char *key, *ours = json_string_value(json_object_get(metadata, "prunescope"));
+	json_error_t error;
 	json_t *value;
 
 	if (!json_is_object(metadata))
@@ -138,7 +140,9 @@ static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 	}
 	if (!ours)
 		return 0;
-	file->metadata = json_loads(ours, JSON_REJECT_DUPLICATES, NULL);
+	file->metadata = ps_json_load(ours, strlen(ours), &error);
+	if (!file->metadata && json_error_code(&error) == json_error_out_of_memory)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", file->path);
 	if (!json_is_object(file->metadata))
 		return ps_fail(diag, PS_EINPUT, "%s: __metadata__: prunescope is not a JSON object",
 			       file->path);
@@ -248,7 +252,7 @@ static int parse_json(ps_safetensors *file, const char *text, size_t length, ps_
 	json_error_t error = {.text = "does not begin with {"};
 
 	if (length && text[0] == '{')
-		file->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+		file->header = ps_json_load(text, length, &error);
 	if (file->header)
 		return 0;
 	if (json_error_code(&error) == json_error_out_of_memory)

@@ -8,7 +8,7 @@
 #include <sys/file.h>
 
 #include "core/base/checked.h"
-#include "io/json_memory.h"
+#include "core/base/json_memory.h"
 #include "io/map_guard.h"
 
 #define SUFFIX ".ps-partial"

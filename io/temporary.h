@@ -28,7 +28,7 @@ int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *pa
 		      ps_diag *diag) PS_MUST_USE;
 /* fsyncs the file before keep does, so that several files can be whole before the first one takes
  * its name. On failure the temporary is gone. PS_EINPUT if a mapped input has changed meanwhile
- * (io/map_guard.h), PS_EBUDGET if memory for JSON was lacking (io/json_memory.h). */
+ * (io/map_guard.h), PS_EBUDGET if memory for JSON was lacking (core/base/json_memory.h). */
 int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
 /* Gives the file its name. On failure the temporary is gone, and path is either the old file or the
  * whole new one. Errors: also those of ps_temporary_sync. */

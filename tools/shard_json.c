@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "io/file.h"
-#include "io/json_memory.h"
+#include "core/base/json_memory.h"
 
 static void need(bool there)
 {

@@ -10,7 +10,7 @@
 
 #include "core/base/arena.h"
 #include "io/file.h"
-#include "io/json_memory.h"
+#include "core/base/json_memory.h"
 #include "io/map_guard.h"
 #include "tools/shard_json.h"
 #include "tools/shard_report.h"

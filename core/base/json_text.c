@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/array.h"
+#include "core/base/json_memory.h"
 
 #define SAFE_DIGITS 18 /* an integer of so many digits fits into 64 bits */
 
@@ -140,8 +141,8 @@ int ps_json_parse(const char *text, size_t length, const char *path, json_t **va
 	if (!rc)
 		rc = rewrite(&r);
 	if (!rc) {
-		*value = json_loadb(r.copied ? r.out.data : text, r.copied ? r.out.used : length,
-				    JSON_REJECT_DUPLICATES, &error);
+		*value = ps_json_load(r.copied ? r.out.data : text, r.copied ? r.out.used : length,
+				      &error);
 		if (!*value && json_error_code(&error) == json_error_out_of_memory)
 			rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its JSON", path);
 		else if (!*value)

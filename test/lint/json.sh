@@ -3,6 +3,7 @@
 # - <jansson.h> is included by core/base/json.h alone, so that no result is left unlooked at.
 # - The library and the programs make reals with ps_number_json: no json_real, no "f" in the format
 #   of a json_pack.
+# - They parse with ps_json_load: jansson's parser does not survive a lack of memory.
 # - They make copies with ps_json_copy and texts with ps_json_text: jansson's own may lack keys when
 #   memory ran out.
 # Prints each place that breaks a rule. Exit 1 if there is one.
@@ -34,6 +35,9 @@ check_tree() (
 	xargs grep -nE '(^|[^_a-z])json_dump[a-z]*\(' /dev/null <"$list.sources" |
 		grep -v '^./io/file.c:' >"$found" || true
 	report 'make text with ps_json_text' || bad=1
+	xargs grep -nE '(^|[^_a-z])json_load[a-z]*\(' /dev/null <"$list.sources" |
+		grep -v '^./core/base/json_memory.c:' >"$found" || true
+	report 'parse with ps_json_load' || bad=1
 	xargs grep -nE '"[[{][^"]*[:, []f[],}*? ][^"]*"' /dev/null <"$list.sources" |
 		grep -E 'json_pack|"\{s:|"\[' >"$found" || true
 	report 'no f in json_pack: ps_number_json' || bad=1
@@ -55,9 +59,10 @@ self_check() {
 		echo 'json_t *w = json_pack("{s:i, s:f}", "a", 1, "b", 2.0);'
 		echo 'json_t *x = json_copy(v);'
 		echo 'char *t = json_dumps(v, 0);'
+		echo 'json_t *y = json_loads(t, 0, NULL);'
 	} >"$root/io/bad.c"
-	if check_tree "$root" >"$root/out" || [ "$(wc -l <"$root/out")" -ne 5 ]; then
-		echo "json: the self-check finds something else than the five planted places:"
+	if check_tree "$root" >"$root/out" || [ "$(wc -l <"$root/out")" -ne 6 ]; then
+		echo "json: the self-check finds something else than the six planted places:"
 		cat "$root/out"
 		exit 1
 	fi

@@ -37,6 +37,7 @@ typedef struct sys_plan {
 	/* The disk is full after so many bytes: a short write, then ENOSPC; 0: never. */
 	size_t capacity;
 	bool no_exchange; /* the file system cannot exchange two names */
+	bool no_sync;     /* fsync returns at once: for tests that make many files */
 } sys_plan;
 
 extern const ps_sys sys_double;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "io/file.h"
-#include "io/json_memory.h"
+#include "core/base/json_memory.h"
 #include "io/map_guard.h"
 #include "tools/cli/cli.h"
 #include "tools/run/belonging.h"

@@ -18,7 +18,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
-#include "core/base/json.h"
+#include "core/base/json_memory.h"
 #include "io/file.h"
 #include "io/folder.h"
 #include "tools/run/signals.h"
@@ -100,7 +100,8 @@ static char *lock_text(const ps_process *self, const char *step)
 
 static void parse_lock(struct lock_file *lock)
 {
-	json_t *value = json_loads(lock->text, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error;
+	json_t *value = ps_json_load(lock->text, strlen(lock->text), &error);
 	const char *host, *boot, *step;
 	json_int_t pid, start, space, since;
 

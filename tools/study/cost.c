@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/checked.h"
+#include "core/base/json_memory.h"
 #include "io/edit_writer.h"
 #include "io/file.h"
 #include "tools/study/correction.h"
@@ -302,7 +303,8 @@ static int measure_model(const ps_graph *g, size_t model)
 /* Takes a line of times.jsonl. A line that cannot be read is left out. */
 static void take_line(struct ps_costs *costs, const char *line, size_t length)
 {
-	json_t *entry = json_loadb(line, length, 0, NULL);
+	json_error_t error;
+	json_t *entry = ps_json_load(line, length, &error);
 	const json_t *kind = json_object_get(entry, "kind");
 
 	if (json_is_integer(kind) && json_integer_value(kind) >= 0 &&

@@ -553,7 +553,7 @@ static int parse_quantifier(parser *p)
 
 	if (strchr("*+?", p->text[p->at]) && p->text[p->at])
 		simple[0] = p->text[p->at];
-	else if (p->last != NO_ATOM)
+	else
 		interval = accept_interval(p, &least, &most, &bounded);
 	if (!simple[0] && !interval)
 		return 0;

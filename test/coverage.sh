@@ -13,7 +13,9 @@ shift
 counts() {
 	gcov -n -b "$build/${1%.c}.o" 2>/dev/null | awk -v source="$1" '
 		/^File / { own = $0 == "File '\''" source "'\''" }
-		own && /^Lines executed:/ { split($0, part, /[:% ]+/); lines = part[3] " " part[5] }
+		own && /^Lines executed:/ {
+			split($0, part, /[:% ]+/); lines = part[3] " " part[5]
+		}
 		own && /^Taken at least once:/ {
 			split($0, part, /[:% ]+/); branches = part[5] " " part[7]
 		}
@@ -24,7 +26,8 @@ for source in "$@"; do
 	counts "$source"
 done | awk -v least=90 '
 	function row(name, lines, line_count, taken, branches, mark) {
-		printf "%-36s %8.1f %8d %9.1f %9d%s\n", name, lines, line_count, taken, branches, mark
+		printf "%-36s %8.1f %8d %9.1f %9d%s\n", name, lines, line_count, taken,
+			branches, mark
 	}
 	BEGIN {
 		printf "%-36s %8s %8s %9s %9s\n", "file", "lines %", "lines", "branch %",
@@ -38,6 +41,7 @@ done | awk -v least=90 '
 	END {
 		if (!lines || !branches) exit 1
 		row("all of them", hit / lines, lines, taken / branches, branches, "")
-		printf "%d of %d files have less than %d %% of their branches taken\n", below, NR, least
+		printf "%d of %d files have less than %d %% of their branches taken\n", below, NR,
+			least
 		exit below > 0
 	}'

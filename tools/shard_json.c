@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "core/base/error.h"
-#include "io/file.h"
 #include "core/base/json_memory.h"
+#include "io/file.h"
 
 static void need(bool there)
 {

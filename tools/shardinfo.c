@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "core/base/arena.h"
-#include "io/file.h"
 #include "core/base/json_memory.h"
+#include "io/file.h"
 #include "io/map_guard.h"
 #include "tools/shard_json.h"
 #include "tools/shard_report.h"

@@ -58,20 +58,22 @@ static int differs(const struct check *check, const char *what)
 
 static bool has_type(const json_t *value, ps_results_type type)
 {
+	const json_type found = json_typeof(value);
+
 	switch (type) {
 	case PS_VALUE_TEXT:
 	case PS_VALUE_TEXTS:
-		return json_is_string(value);
+		return found == JSON_STRING;
 	case PS_VALUE_INTEGER:
 	case PS_VALUE_INTEGERS:
-		return json_is_integer(value);
+		return found == JSON_INTEGER;
 	case PS_VALUE_NUMBER:
 	case PS_VALUE_NUMBERS:
-		return json_is_number(value);
+		return found == JSON_INTEGER || found == JSON_REAL;
 	case PS_VALUE_BOOL:
-		return json_is_boolean(value);
+		return found == JSON_TRUE || found == JSON_FALSE;
 	default:
-		return json_is_object(value);
+		return found == JSON_OBJECT;
 	}
 }
 

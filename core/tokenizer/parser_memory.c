@@ -1,7 +1,6 @@
 #include "core/tokenizer/parser_memory.h"
 
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 /* A block of the list, before the bytes that yajl sees. */
@@ -39,7 +38,7 @@ static void leave(ps_parser_memory *memory, block *b)
 static void *take(void *context, size_t bytes)
 {
 	ps_parser_memory *memory = context;
-	block *b = bytes < SIZE_MAX - sizeof *b ? malloc(sizeof *b + bytes) : NULL;
+	block *b = malloc(sizeof *b + bytes);
 
 	if (!b)
 		longjmp(memory->failed, 1);
@@ -55,7 +54,7 @@ static void *move(void *context, void *old, size_t bytes)
 	if (!b)
 		return take(context, bytes);
 	leave(memory, b);
-	moved = bytes < SIZE_MAX - sizeof *b ? realloc(b, sizeof *b + bytes) : NULL;
+	moved = realloc(b, sizeof *b + bytes);
 	enter(memory, moved ? moved : b);
 	if (!moved)
 		longjmp(memory->failed, 1);

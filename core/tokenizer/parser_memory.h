@@ -12,7 +12,8 @@
  *		rc = a function that calls yajl with &memory.functions
  *	ps_parser_memory_close(&memory);
  *
- * close frees what yajl did not. A thread has its own. */
+ * close frees what yajl did not. A thread has its own. The sizes that yajl asks for grow with the
+ * file, so they do not overflow. */
 #ifndef PS_CORE_TOKENIZER_PARSER_MEMORY_H
 #define PS_CORE_TOKENIZER_PARSER_MEMORY_H
 

@@ -184,6 +184,67 @@ static void a_branch_that_is_no_file_is_refused_at_once(void **state)
 	refuses("org/name", "holds no revision");
 }
 
+static void paths_that_are_too_long_are_refused(void **state)
+{
+	static char long_path[PATH_MAX + 100];
+	char value[PATH_MAX + 200];
+	char id[512];
+
+	(void)state;
+	memset(long_path, 'x', sizeof long_path - 1);
+	long_path[0] = '/';
+	memset(id, 'a', sizeof id - 1);
+	id[sizeof id - 1] = 0;
+	assert_false(ps_hub_is_id(id));
+	setenv("HOME", long_path, 1);
+	refuses("org/name", "too long"); /* HOME/.cache */
+	setenv("HF_HOME", "~/hf", 1);
+	refuses("org/name", "too long");
+	setenv("PS_TEST_PLACE", long_path, 1);
+	setenv("HF_HOME", "/a/${PS_TEST_PLACE}/hf", 1);
+	refuses("org/name", "too long");
+	setenv("HF_HUB_CACHE", long_path, 1);
+	refuses("org/name", "too long");
+	long_path[PATH_MAX - 10] = 0; /* the cache fits, its repositories do not */
+	setenv("HF_HUB_CACHE", long_path, 1);
+	refuses("org/name", "too long");
+	/* What is no variable stays as it is. */
+	snprintf(value, sizeof value, "%s/$%s", folder, "{HOME");
+	setenv("HF_HUB_CACHE", value, 1);
+	refuses("org/name", "/${HOME");
+	snprintf(value, sizeof value, "%s/~", folder);
+	setenv("HF_HUB_CACHE", value, 1);
+	refuses("org/name", "/~");
+	setenv("HF_HUB_CACHE", "~other/hub", 1);
+	refuses("org/name", "~other/hub");
+	unsetenv("HOME");
+	setenv("HF_HUB_CACHE", "~/hub", 1);
+	refuses("org/name", "~/hub");
+	setenv("HF_HUB_CACHE", "", 1);
+	setenv("HF_HOME", "", 1);
+	refuses("org/name", "no Hugging Face cache");
+}
+
+static void more_than_two_snapshots_and_odd_ones_are_told(void **state)
+{
+	char path[512];
+
+	(void)state;
+	setenv("HF_HUB_CACHE", folder, 1);
+	make_snapshot(folder, "", "aaa");
+	make_snapshot(folder, "", "bbb");
+	make_snapshot(folder, "", "ccc");
+	refuses("org/name", "several snapshots (aaa, bbb, ...)");
+	refuses("name", "models--name"); /* an id of one word has no organisation */
+	snprintf(path, sizeof path, "%s/models--org--two/snapshots/-odd", folder);
+	make(path);
+	refuses("org/two", "org/two");
+	snprintf(path, sizeof path, "%s/models--org--three/snapshots", folder);
+	make(path);
+	ck_write_text(path, "aaa", "a file");
+	refuses("org/three", "snapshots/aaa");
+}
+
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -195,6 +256,8 @@ int main(void)
 		in_folder(revisions_are_branches_tags_and_commits),
 		in_folder(the_only_snapshot_needs_no_branch),
 		in_folder(a_branch_that_is_no_file_is_refused_at_once),
+		in_folder(paths_that_are_too_long_are_refused),
+		in_folder(more_than_two_snapshots_and_odd_ones_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

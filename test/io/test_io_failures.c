@@ -1,6 +1,6 @@
-/* Every file format of io/, written and read while an allocation or a system call fails: for each of
- * them in turn. The failure is told, nothing stays open or in memory, no wrong value is taken for a
- * right one, and the same work succeeds afterwards. */
+/* Every file format of io/, written and read while an allocation or a system call fails: for each
+ * of them in turn. The failure is told, and nothing stays open or in memory. No wrong value is
+ * taken for a right one. The same work succeeds afterwards. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -244,6 +244,75 @@ static int folder_removed(void *context)
 	return rc ? rc : must_hold(access(path, F_OK) != 0);
 }
 
+/* The same work begun again, with its files compared: nothing is left to do. */
+static int folder_found(void *context)
+{
+	const ps_context verify = {.diag = context};
+	const ps_folder_spec spec = {
+		.path = path, .kind = "kept", .provenance = provenance, .verify = &verify};
+	ps_folder *folder;
+	bool done;
+	int rc = fill_folder("kept", false, context);
+
+	if (!rc)
+		rc = ps_folder_begin(&folder, &sys_double, &spec, &done, context);
+	if (rc)
+		return rc;
+	rc = must_hold(done && !ps_folder_dropped(folder));
+	ps_folder_close(folder);
+	return rc;
+}
+
+/* Begins to replace a folder, stops after the first file, and begins with something else, which
+ * takes the place of the old folder at once. */
+static int folder_given_up(void *context)
+{
+	const ps_folder_spec half = {.path = path,
+				     .kind = "half",
+				     .provenance = provenance,
+				     .replace = true},
+			     last = {.path = path,
+				     .kind = "last",
+				     .provenance = provenance,
+				     .replace = true,
+				     .old_first = true};
+	ps_folder *folder;
+	bool done;
+	int rc = fill_folder("old", true, context);
+
+	if (!rc)
+		rc = ps_folder_begin(&folder, &sys_double, &half, &done, context);
+	if (rc)
+		return rc;
+	ps_folder_close(folder);
+	rc = ps_folder_begin(&folder, &sys_double, &last, &done, context);
+	if (rc)
+		return rc;
+	rc = ps_folder_finish(folder, NULL, context);
+	ps_folder_close(folder);
+	return rc;
+}
+
+/* A folder behind a link, named with slashes at the end. */
+static int folder_linked(void *context)
+{
+	char real[320], link[340];
+	int rc;
+
+	snprintf(real, sizeof real, "%s.real", path);
+	snprintf(link, sizeof link, "%s//", path);
+	if (mkdir(real, 0777) && errno != EEXIST)
+		return ps_fail(context, PS_EOUTPUT, "no folder");
+	if (symlink(real, path) && errno != EEXIST)
+		return ps_fail(context, PS_EOUTPUT, "no link");
+	rc = fill_folder("old", true, context);
+	if (!rc)
+		rc = fill_folder("newer", true, context);
+	if (!rc)
+		rc = ps_folder_remove(&sys_double, link, context);
+	return rc ? rc : must_hold(!access(real, F_OK)); /* the empty folder stays */
+}
+
 static int known_digests(void *context)
 {
 	char other[320];
@@ -469,6 +538,9 @@ static const struct {
 	{"text", begin, text_file},
 	{"folder that is replaced", begin, folder_replaced},
 	{"folder that is removed", begin, folder_removed},
+	{"folder that is found", begin, folder_found},
+	{"folder that is given up", begin, folder_given_up},
+	{"folder behind a link", begin, folder_linked},
 	{"known digests", begin, known_digests},
 	{"cache", begin, cache},
 	{"cache, read ahead", begin, cache_read_ahead},

@@ -1,5 +1,5 @@
-/* io/sys: each call gives the kernel's error as -errno, and transfers are whole or fail. io/file_state
- * tells one state of a file from another. */
+/* io/sys: each call gives the kernel's error as -errno, and transfers are whole or fail.
+ * io/file_state tells one state of a file from another. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

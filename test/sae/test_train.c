@@ -765,6 +765,13 @@ static void spoilt_saved_states_are_refused(void **state)
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
 	*(uint64_t *)part_of(&run, "step").data = 40;
 	assert_int_equal(ps_trainer_resume(run.trainer), 0);
+	*floats_of(&run, "scale") = 0;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	*floats_of(&run, "scale") = 1;
+	*(double *)part_of(&run, "threshold_mean").data = INFINITY;
+	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
+	*(double *)part_of(&run, "threshold_mean").data = 0;
+	assert_int_equal(ps_trainer_resume(run.trainer), 0);
 	floats_of(&run, "dec_v")[3] = NAN;
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
 	run_close(&run);

@@ -14,10 +14,12 @@ typedef int alloc_attempt(void *context);
 
 /* Calls prepare(context) (NULL: nothing), then attempt(context), which must return 0. Then does the
  * same once for each allocation of the attempt, which fails. Each of these attempts must return
- * PS_EBUDGET, or 0 if it could do without the memory, and must hold no more memory afterwards; and
- * the same attempt, made again at once after every eighth, must return 0. Fails the test otherwise. The program calls ps_json_memory_watch before it makes
- * any JSON: a lack of memory in jansson is PS_EBUDGET too, as for the programs. Returns the number
- * of attempts that ended in PS_EBUDGET. Under a sanitizer it makes the first attempt alone, and
+ * PS_EBUDGET, or 0 if it could do without the memory, and must hold no more memory afterwards. The
+ * same attempt, made again at once after every eighth, must return 0. Fails the test otherwise.
+ * Returns the number of attempts that ended in PS_EBUDGET.
+ *
+ * The program calls ps_json_memory_watch before it makes any JSON: a lack of memory in jansson is
+ * PS_EBUDGET too, as for the programs. Under a sanitizer this makes the first attempt alone, and
  * returns a number that is large enough for any test. */
 long alloc_double_sweep(void (*prepare)(void *context), alloc_attempt *attempt, void *context);
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/file.h"
 #include "core/base/json_memory.h"
+#include "io/file.h"
 #include "io/map_guard.h"
 #include "tools/cli/cli.h"
 #include "tools/run/belonging.h"

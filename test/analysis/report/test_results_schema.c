@@ -156,6 +156,79 @@ static void only_what_may_be_null_may_be(void **state)
 		      "gives");
 }
 
+/* Whether a field may hold a value: told here by the letters of its JSON. */
+static bool may_hold(const ps_results_field *field, const char *text)
+{
+	const bool null = !strcmp(text, "null"), list = text[0] == '[',
+		   integer = text[0] == '7' && !strchr(text, '.'), number = text[0] == '7';
+
+	if (null) /* of a list its items may be null */
+		return *field->null && field->type != PS_VALUE_TEXTS &&
+		       field->type != PS_VALUE_INTEGERS && field->type != PS_VALUE_NUMBERS &&
+		       field->type != PS_VALUE_LIST;
+	switch (field->type) {
+	case PS_VALUE_TEXT:
+		return text[0] == '"';
+	case PS_VALUE_INTEGER:
+		return integer;
+	case PS_VALUE_NUMBER:
+		return number;
+	case PS_VALUE_BOOL:
+		return !strcmp(text, "true") || !strcmp(text, "false");
+	case PS_VALUE_TEXTS:
+	case PS_VALUE_INTEGERS:
+	case PS_VALUE_NUMBERS:
+	case PS_VALUE_LIST:
+		return list && text[1] == ']';
+	default:
+		return false; /* an object lacks keys here */
+	}
+}
+
+/* Puts each of the values in the place of each key of an object of the schema, and of those
+ * below. */
+static void try_all(json_t *root, json_t *object, ps_results_object kind)
+{
+	static const char *const texts[] = {"null",  "true", "false", "7",   "7.5",
+					    "\"7\"", "[]",   "{}",    "[{}]"};
+
+	for (ps_results_key key = PS_KEY_NONE + 1; key < PS_KEYS; key++) {
+		const ps_results_field *field = ps_results_field_of(key);
+		json_t *kept = json_incref(json_object_get(object, field->name));
+
+		if (field->object != kind)
+			continue;
+		for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+			json_t *value = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+			ps_diag diag = {{0}};
+			int rc;
+
+			assert_int_equal(json_object_set_new(object, field->name, value), 0);
+			rc = ps_results_check(root, &diag);
+			if (rc != (may_hold(field, texts[i]) ? 0 : PS_EFAILED) ||
+			    (rc && !strstr(diag.text, field->name)))
+				fail_msg("%s: %s: %d '%s'", field->name, texts[i], rc, diag.text);
+		}
+		assert_int_equal(json_object_set(object, field->name, kept), 0);
+		if (field->of)
+			try_all(root, json_is_array(kept) ? json_array_get(kept, 0) : kept,
+				field->of);
+		json_decref(kept);
+	}
+}
+
+static void every_key_takes_its_type_alone(void **state)
+{
+	ps_results ignored;
+	json_t *root = complete(&ignored);
+	ps_diag diag = {{0}};
+
+	(void)state;
+	try_all(root, root, PS_OBJECT_ROOT);
+	assert_int_equal(ps_results_check(root, &diag), 0);
+	json_decref(root);
+}
+
 /* --- those who take names from the schema --- */
 
 static void no_csv_field_is_empty_where_every_key_is_there(void **state)
@@ -242,6 +315,7 @@ int main(void)
 		cmocka_unit_test(the_made_up_study_of_the_tests_fits),
 		cmocka_unit_test(what_differs_is_named),
 		cmocka_unit_test(only_what_may_be_null_may_be),
+		cmocka_unit_test(every_key_takes_its_type_alone),
 		cmocka_unit_test(no_csv_field_is_empty_where_every_key_is_there),
 		cmocka_unit_test(nothing_is_missing_on_the_page_where_every_key_is_there),
 		cmocka_unit_test(every_figure_has_points_where_every_key_is_there),

@@ -261,6 +261,56 @@ static const struct {
 	{{.top = "\"normalizer\":{\"type\":\"Sequence\"},"}, "no list"},
 	{{.top = "\"normalizer\":{\"type\":\"Prepend\"},"}, "no text"},
 	{{.top = "\"normalizer\":[1],"}, "no type"},
+	{{.model = ",\"fuse_unk\":\"yes\""}, "fuse_unk"},
+	{{.model = ",\"ignore_merges\":1"}, "ignore_merges"},
+	{{.model = ",\"end_of_word_suffix\":7"}, "end_of_word_suffix"},
+	{{.model = ",\"dropout\":false"}, "dropout"},
+	{{.top = "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":{}},"}, "no list"},
+	{{.top = "\"normalizer\":{\"type\":\"Prepend\",\"prepend\":7},"}, "no text"},
+	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"}},"},
+	 "has no text"},
+	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},"
+		 "\"content\":7},"},
+	 "has no text"},
+	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\","
+		 "\"Regex\":\"a\"},\"content\":\"\"},"},
+	 "either String or Regex"},
+	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":7},"
+		 "\"content\":\"\"},"},
+	 "either String or Regex"},
+	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a\"},"
+		 "\"content\":\"\"},\"added_tokens\":[{\"id\":5,\"content\":\"aa\","
+		 "\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":true,"
+		 "\"special\":false}],"},
+	 "leaves nothing of the added token"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":{}},"}, "no list"},
+	{{.top = "\"pre_tokenizer\":{},"}, "no type"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":7},"},
+	 "add_prefix_space"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,"
+		 "\"use_regex\":null},"},
+	 "use_regex"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\"},"}, "no single character"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\"},"},
+	 "no single character"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+		 "\"prepend_scheme\":\"odd\"},"},
+	 "unsupported prepend_scheme"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+		 "\"prepend_scheme\":7},"},
+	 "unsupported prepend_scheme"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+		 "\"prepend_scheme\":\"first\",\"add_prefix_space\":false},"},
+	 "contradicts its prepend_scheme"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+		 "\"split\":7},"},
+	 "split"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},"
+		 "\"invert\":false},"},
+	 "unsupported behavior"},
+	{{.top = "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},"
+		 "\"behavior\":\"Removed\"},"},
+	 "invert"},
 	{{.top = "\"pre_tokenizer\":{\"type\":\"Punctuation\"},"},
 	 "unsupported pre-tokenizer \"Punctuation\""},
 	{{.top = "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"},"},
@@ -437,6 +487,94 @@ static void damaged_files_load_or_are_refused(void **state)
 	free(text);
 }
 
+/* A list of so many equal items in the place of the %s of a format. */
+static void assert_many_refused(const char *format, const char *item, int count, const char *said)
+{
+	static char list[1 << 14], top[1 << 14];
+	const parts p = {.top = top};
+	char *text;
+
+	list[0] = 0;
+	for (int i = 0; i < count; i++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? "," : "",
+			 item);
+	snprintf(top, sizeof top, format, list);
+	text = tiny(&p);
+	assert_refused(text, strlen(text), said);
+	free(text);
+}
+
+static void sequences_have_limits(void **state)
+{
+	static char nested[4096] = "[]", within[2048];
+
+	(void)state;
+	assert_many_refused("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s]},",
+			    "{\"type\":\"Prepend\",\"prepend\":\"a\"}", 99, "more than");
+	assert_many_refused("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[%s]},",
+			    "{\"type\":\"Digits\",\"individual_digits\":true}", 99, "more than");
+	for (int i = 0; i < 24; i++) {
+		memcpy(within, nested, sizeof within);
+		snprintf(nested, sizeof nested, "[{\"type\":\"Sequence\",\"normalizers\":%s}]",
+			 within);
+	}
+	assert_many_refused("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":%s},", nested, 1,
+			    "too deeply");
+}
+
+/* null, false and "" are the same as no key, and an added token may be listed twice. */
+static void what_is_as_if_absent_changes_nothing(void **state)
+{
+#define ADDED(flag)                                                                                \
+	"{\"id\":5,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":" flag                     \
+	",\"rstrip\":false,\"normalized\":false,\"special\":true}"
+	const parts absent = {.model = ",\"dropout\":null,\"unk_token\":null,"
+				       "\"continuing_subword_prefix\":null,"
+				       "\"end_of_word_suffix\":\"\",\"byte_fallback\":null,"
+				       "\"fuse_unk\":false,\"ignore_merges\":null",
+			      .top = "\"normalizer\":null,\"pre_tokenizer\":null,"
+				     "\"added_tokens\":[" ADDED("false") "," ADDED("false") "],"};
+	const parts other = {.top = "\"added_tokens\":[" ADDED("false") "," ADDED("true") "],"};
+	ps_tokenizer *tokenizer = open_tiny(&absent);
+	id_list got = {0};
+	char *text = tiny(&other);
+
+	(void)state;
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "aba<s>b", 7, take_id, &got, NULL), 0);
+	assert_int_equal(got.count, 3);
+	assert_memory_equal(got.ids, ((const int32_t[]){3, 5, 1}), 3 * sizeof *got.ids);
+	free(got.ids);
+	ps_tokenizer_destroy(tokenizer);
+	assert_refused(text, strlen(text), "twice");
+	free(text);
+#undef ADDED
+}
+
+static void a_normalizer_that_inserts_first_fails_by_name(void **state)
+{
+	const parts p = {.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":"
+				"\"x*\"},\"content\":\"b\"},"},
+		    endless = {.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{"
+				      "\"Regex\":\"(?:a+)+(?:b|c)\"},\"content\":\"b\"},"};
+	ps_tokenizer *tokenizer = open_tiny(&p);
+	id_list got = {0};
+	ps_diag diag = {{0}};
+	char text[400];
+
+	(void)state;
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "ab", 2, take_id, &got, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "before the first character"));
+	ps_tokenizer_destroy(tokenizer);
+	tokenizer = open_tiny(&endless);
+	memset(text, 'a', sizeof text);
+	diag = (ps_diag){{0}};
+	assert_int_equal(ps_tokenizer_encode(tokenizer, text, sizeof text, take_id, &got, &diag),
+			 PS_EINPUT);
+	assert_non_null(strstr(diag.text, "match limit"));
+	ps_tokenizer_destroy(tokenizer);
+	assert_int_equal(got.count, 0);
+}
+
 static void merges_may_come_before_the_vocabulary(void **state)
 {
 	static const char text[] = "{\"model\":{\"merges\":"
@@ -597,6 +735,9 @@ int main(void)
 		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(every_shortened_file_is_refused),
 		cmocka_unit_test(damaged_files_load_or_are_refused),
+		cmocka_unit_test(sequences_have_limits),
+		cmocka_unit_test(what_is_as_if_absent_changes_nothing),
+		cmocka_unit_test(a_normalizer_that_inserts_first_fails_by_name),
 		cmocka_unit_test(merges_may_come_before_the_vocabulary),
 		cmocka_unit_test(invalid_utf8_is_refused_naming_the_byte),
 		cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),

@@ -108,6 +108,22 @@ static void every_allocation_that_fails_is_told(void **state)
 	}
 }
 
+/* yajl collects a key with escapes in a buffer that grows. */
+static void a_parser_without_memory_says_so(void **state)
+{
+	enum { PAIRS = 3000 };
+	static char json[8 * PAIRS];
+	subject s = {.name = "long key", .text = "ab", .length = 2, .json = json};
+
+	(void)state;
+	strcpy(json, "{\"");
+	for (int i = 0; i < PAIRS; i++)
+		strcat(json + 6 * (size_t)i, "a\\n\\tb");
+	strcat(json, "\":[null],\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1},"
+		     "\"merges\":[]}}");
+	assert_true(alloc_double_sweep(NULL, encode, &s) > 10);
+}
+
 /* Every normalizer and pre-tokenizer, with the first case of each. */
 static void every_component_tells_an_allocation_that_fails(void **state)
 {
@@ -201,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation_that_fails_is_told),
 		cmocka_unit_test(every_component_tells_an_allocation_that_fails),
+		cmocka_unit_test(a_parser_without_memory_says_so),
 		cmocka_unit_test(the_room_that_it_names_is_enough),
 		cmocka_unit_test(more_than_the_limit_is_refused),
 	};

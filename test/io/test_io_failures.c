@@ -20,11 +20,12 @@
 #include "core/base/rng.h"
 #include "io/cache_shuffle.h"
 #include "io/checkpoint.h"
+#include "io/edit_file.h"
+#include "io/edit_writer.h"
 #include "io/file.h"
 #include "io/file_set.h"
 #include "io/folder.h"
 #include "io/known_digest.h"
-#include "io/mask_file.h"
 #include "io/row_ahead.h"
 #include "io/row_filter.h"
 #include "io/sealed_json.h"
@@ -81,13 +82,13 @@ static int token_file(void *context)
 static int mask_file(void *context)
 {
 	static const uint8_t bits[64] = {0x5a, 0, 0x33};
-	ps_mask_writer *writer;
-	ps_mask_totals totals;
-	ps_mask_file mask;
+	ps_edit_writer *writer;
+	ps_edit_totals totals;
+	ps_edit_file mask;
 	size_t rows, cols;
-	int rc = ps_mask_writer_create(
+	int rc = ps_edit_writer_create(
 		&writer, &sys_double,
-		&(ps_mask_spec){
+		&(ps_edit_spec){
 			.path = path, .config = &config, .provenance = provenance, .sparsity = 0.5},
 		context);
 
@@ -97,21 +98,21 @@ static int mask_file(void *context)
 		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
 
 		ps_projection_shape(&config, p, &rows, &cols);
-		rc = ps_mask_writer_add(writer, i / PS_PROJECTIONS, p,
+		rc = ps_edit_writer_add(writer, i / PS_PROJECTIONS, p,
 					&(ps_bitmap){bits, rows, cols}, 1, context);
 	}
 	if (rc)
-		ps_mask_writer_abort(writer);
+		ps_edit_writer_abort(writer);
 	else
-		rc = ps_mask_writer_commit(writer, &totals, context);
+		rc = ps_edit_writer_commit(writer, &totals, context);
 	if (!rc)
-		rc = ps_mask_file_open(&mask, &sys_double, path, &config, NULL, context);
+		rc = ps_edit_file_open(&mask, &sys_double, path, &config, NULL, context);
 	if (rc)
 		return rc;
 	rc = must_hold(totals.tensors == config.layers * PS_PROJECTIONS &&
-		       ps_mask_file_totals(&mask.file).dropped == totals.dropped &&
-		       ps_mask_file_find(&mask, 1, PS_DOWN, &config).bits[0] == 0x5a);
-	ps_mask_file_close(&mask);
+		       ps_edit_file_totals(&mask.file).dropped == totals.dropped &&
+		       ps_edit_file_find(&mask, 1, PS_DOWN).keep[0] == 0x5a);
+	ps_edit_file_close(&mask);
 	return rc;
 }
 

@@ -26,6 +26,17 @@ void ps_shard_put(json_t *object, const char *key, json_t *value)
 	need(!json_object_set_new(object, key, value));
 }
 
+json_t *ps_shard_list(json_t *object, const char *key)
+{
+	json_t *list = json_object_get(object, key);
+
+	if (!list) {
+		list = ps_shard_made(json_array());
+		ps_shard_put(object, key, list);
+	}
+	return list;
+}
+
 void ps_shard_append(json_t *list, json_t *value)
 {
 	need(!json_array_append_new(list, value));
@@ -37,6 +48,13 @@ char *ps_shard_text(const json_t *value, size_t flags)
 
 	need(text != NULL);
 	return text;
+}
+
+void ps_shard_add_problem(json_t *entry, const char *what)
+{
+	ps_shard_put(entry, "ok", json_false());
+	ps_shard_append(ps_shard_list(entry, "problems"),
+			json_pack("{s:o}", "what", ps_text_json(what)));
 }
 
 void ps_shard_check_memory(int rc)

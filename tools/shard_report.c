@@ -15,6 +15,7 @@
 #include "io/safetensors.h"
 #include "io/sealed_json.h"
 #include "tools/shard_json.h"
+#include "tools/shard_record.h"
 #include "tools/shard_stats.h"
 
 #define RUNS "runs"
@@ -23,39 +24,32 @@
 #define TENSORS ".safetensors"
 #define JSON ".json"
 
+/* What is asked of the files and folders below a path. */
+struct walk {
+	json_t *report;
+	bool verify;
+	int depth;
+	ps_shard_study study; /* path NULL: the folder is not within the runs/ of a study */
+	const char *within;   /* the path of runs/, or of what was given within it */
+	const char *below;    /* the same below runs/; empty: runs/ itself */
+};
+
 /* --- entries --- */
-
-static json_t *list_of(json_t *object, const char *key)
-{
-	json_t *list = json_object_get(object, key);
-
-	if (!list) {
-		list = ps_shard_made(json_array());
-		ps_shard_put(object, key, list);
-	}
-	return list;
-}
 
 static json_t *add_entry(json_t *report, const char *list, const char *path, const char *kind)
 {
 	json_t *entry = ps_shard_made(json_pack("{s:o, s:s, s:[], s:b}", "path", ps_text_json(path),
 						"kind", kind, "tensors", "ok", 1));
 
-	ps_shard_append(list_of(report, list), entry);
+	ps_shard_append(ps_shard_list(report, list), entry);
 	return entry;
-}
-
-static void add_problem(json_t *entry, const char *what)
-{
-	ps_shard_put(entry, "ok", json_false());
-	ps_shard_append(list_of(entry, "problems"), json_pack("{s:o}", "what", ps_text_json(what)));
 }
 
 /* What reading a file came to. */
 static void add_failure(json_t *entry, int rc, const ps_diag *diag)
 {
 	ps_shard_check_memory(rc);
-	add_problem(entry, diag->text);
+	ps_shard_add_problem(entry, diag->text);
 }
 
 static void add_bad_block(void *context, const char *path, long block, uint64_t offset,
@@ -65,7 +59,7 @@ static void add_bad_block(void *context, const char *path, long block, uint64_t 
 
 	(void)path;
 	ps_shard_put(entry, "ok", json_false());
-	ps_shard_append(list_of(entry, "problems"),
+	ps_shard_append(ps_shard_list(entry, "problems"),
 			json_pack("{s:s, s:I, s:I}", "what", what, "block", (json_int_t)block,
 				  "offset", (json_int_t)offset));
 }
@@ -104,7 +98,7 @@ static void describe_metadata(const ps_safetensors *file, json_t *entry)
 	json_object_del(metadata, "xxh3");
 	ps_shard_put(entry, "metadata", metadata);
 	if (!kind)
-		add_problem(entry, "the metadata names no kind");
+		ps_shard_add_problem(entry, "the metadata names no kind");
 }
 
 static void verify_blocks(const ps_safetensors *file, json_t *entry)
@@ -140,7 +134,8 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 	describe_metadata(&file, entry);
 	ps_shard_put(entry, "checksums", json_string(file.metadata ? "not read" : "none"));
 	if (ours && !file.metadata)
-		add_problem(entry, "the manifest names it as ours, and it has lost its metadata");
+		ps_shard_add_problem(entry,
+				     "the manifest names it as ours, and it has lost its metadata");
 	if (verify)
 		verify_blocks(&file, entry);
 	ps_shard_put(entry, "statistics", ps_shard_stats(&file, json_object_get(entry, "tensors")));
@@ -149,31 +144,32 @@ static void describe_safetensors(json_t *entry, const char *path, bool verify, b
 
 /* Compares a file with its entry in the manifest: the size, and with verify the XXH3 of the whole
  * file. */
-static void compare_noted(json_t *entry, const char *path, const json_t *noted, bool verify)
+static void compare_noted(const struct walk *walk, json_t *entry, const char *path,
+			  const json_t *noted)
 {
 	ps_diag diag = {{0}};
-	char digits[PS_DIGEST_TEXT];
-	uint64_t bytes = 0, digest = 0;
+	char digest[PS_DIGEST_TEXT];
+	uint64_t bytes = 0;
 	struct stat st;
 	int rc = 0;
 
 	if (stat(path, &st)) {
-		add_problem(entry, errno == ENOENT ? "the manifest names it, and it is missing"
-						   : strerror(errno));
+		ps_shard_add_problem(entry, errno == ENOENT
+						    ? "the manifest names it, and it is missing"
+						    : strerror(errno));
 		return;
 	}
 	ps_shard_put(entry, "bytes", json_integer((json_int_t)st.st_size));
 	if (st.st_size != json_integer_value(json_object_get(noted, "bytes"))) {
-		add_problem(entry, "its size differs from the manifest's");
+		ps_shard_add_problem(entry, "its size differs from the manifest's");
 		return;
 	}
-	if (verify)
-		rc = ps_file_digest(&ps_sys_linux, path, &bytes, &digest, &diag);
+	if (walk->verify)
+		rc = ps_shard_digest(walk->study.digests, path, &bytes, digest, &diag);
 	if (rc)
 		add_failure(entry, rc, &diag);
-	else if (verify && strcmp(ps_digest_format(digest, digits),
-				  json_string_value(json_object_get(noted, "xxh3"))))
-		add_problem(entry, "its XXH3 differs from the manifest's");
+	else if (walk->verify && strcmp(digest, json_string_value(json_object_get(noted, "xxh3"))))
+		ps_shard_add_problem(entry, "its XXH3 differs from the manifest's");
 }
 
 static bool ends_in(const char *name, const char *suffix)
@@ -184,44 +180,59 @@ static bool ends_in(const char *name, const char *suffix)
 }
 
 /* noted: the file's entry in the manifest; NULL: none. */
-static bool report_file(json_t *report, const char *path, const json_t *noted, bool verify)
+static bool report_file(const struct walk *walk, const char *path, const json_t *noted)
 {
 	bool tensors = !noted || ends_in(path, TENSORS);
-	json_t *entry = add_entry(report, "files", path, tensors ? "safetensors" : "file");
+	json_t *entry = add_entry(walk->report, "files", path, tensors ? "safetensors" : "file");
 
 	if (noted)
-		compare_noted(entry, path, noted, verify);
+		compare_noted(walk, entry, path, noted);
 	if (tensors && (!noted || json_object_get(entry, "bytes")))
-		describe_safetensors(entry, path, verify, noted != NULL);
+		describe_safetensors(entry, path, walk->verify, noted != NULL);
 	return is_ok(entry);
 }
 
 /* A JSON file that carries the checksum of itself. */
-static bool report_sealed(json_t *report, const char *path, const char *kind, bool verify)
+static json_t *report_sealed(const struct walk *walk, const char *path, const char *kind)
 {
-	json_t *entry = add_entry(report, "files", path, kind);
+	json_t *entry = add_entry(walk->report, "files", path, kind);
 	ps_diag diag = {{0}};
 	struct stat st;
 	int rc;
 
 	if (stat(path, &st)) {
-		add_problem(entry, strerror(errno));
-		return false;
+		ps_shard_add_problem(entry, strerror(errno));
+		return entry;
 	}
 	ps_shard_put(entry, "bytes", json_integer((json_int_t)st.st_size));
-	if (!verify) {
+	if (!walk->verify) {
 		ps_shard_put(entry, "checksums", json_string("not read"));
-		return true;
+		return entry;
 	}
 	rc = ps_sealed_check(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &diag);
 	if (rc)
 		add_failure(entry, rc, &diag);
 	ps_shard_put(entry, "checksums", json_string(is_ok(entry) ? "right" : "wrong"));
+	return entry;
+}
+
+/* A record of a study. */
+static bool report_record(const struct walk *walk, const char *path)
+{
+	json_t *entry = report_sealed(walk, path, "record");
+	const char *rest = path + strlen(walk->within);
+	char below[PATH_MAX];
+
+	rest += strspn(rest, "/");
+	snprintf(below, sizeof below, "%s%s%s", walk->below, *walk->below && *rest ? "/" : "",
+		 rest);
+	if (walk->verify && is_ok(entry))
+		ps_shard_record_check(&walk->study, path, below, entry);
 	return is_ok(entry);
 }
 
 /* A file that was given by name. The manifest of its folder may name it. */
-static bool report_given(json_t *report, const char *path, bool verify)
+static bool report_given(const struct walk *walk, const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	char folder[PATH_MAX];
@@ -237,10 +248,12 @@ static bool report_given(json_t *report, const char *path, bool verify)
 	if (rc)
 		manifest = NULL;
 	noted = json_object_get(json_object_get(manifest, "files"), name);
-	if (!noted && ends_in(name, JSON))
-		good = report_sealed(report, path, "json", verify);
+	if (noted || !ends_in(name, JSON))
+		good = report_file(walk, path, noted);
+	else if (walk->study.path && !manifest && strcmp(name, PS_MANIFEST))
+		good = report_record(walk, path);
 	else
-		good = report_file(report, path, noted, verify);
+		good = is_ok(report_sealed(walk, path, "json"));
 	json_decref(manifest);
 	return good;
 }
@@ -260,31 +273,28 @@ static bool is_study(const char *path)
 	return holds(path, RUNS) && (holds(path, "results.json") || holds(path, "times.jsonl"));
 }
 
-/* Whether the folder is the runs/ of a study, or lies in it. */
-static bool is_in_runs(const char *path)
+/* Finds the study in whose runs/ the path is or lies. real (PATH_MAX bytes): becomes the path of the
+ * study's folder. Returns the path below runs/, within real; NULL: there is none. */
+static const char *find_study(const char *path, char *real)
 {
-	char real[PATH_MAX];
-
 	if (!realpath(path, real))
-		return false;
+		return NULL;
 	for (char *at = real; (at = strstr(at, "/" RUNS)); at += strlen(RUNS)) {
-		const char after = at[1 + strlen(RUNS)];
-		bool found;
+		char *after = at + strlen("/" RUNS);
 
-		if (after && after != '/')
+		if (*after && *after != '/')
 			continue;
 		*at = 0;
-		found = is_study(real);
+		if (is_study(real))
+			return after + (*after == '/');
 		*at = '/';
-		if (found)
-			return true;
 	}
-	return false;
+	return NULL;
 }
 
 /* --- folders --- */
 
-static bool report_noted(json_t *report, const char *path, const json_t *manifest, bool verify)
+static bool report_noted(const struct walk *walk, const char *path, const json_t *manifest)
 {
 	char file[PATH_MAX];
 	const char *name;
@@ -293,7 +303,7 @@ static bool report_noted(json_t *report, const char *path, const json_t *manifes
 
 	json_object_foreach (json_object_get(manifest, "files"), name, noted) {
 		snprintf(file, sizeof file, "%s/%s", path, name);
-		good &= report_file(report, file, noted, verify);
+		good &= report_file(walk, file, noted);
 	}
 	return good;
 }
@@ -321,14 +331,6 @@ static json_t *describe_folder(json_t *report, const char *path, json_t **manife
 	return entry;
 }
 
-/* What is asked of the folders below a path. */
-struct walk {
-	json_t *report;
-	bool verify;
-	int depth;
-	bool records; /* the folder is within the runs/ of a study */
-};
-
 static bool report_folder(const struct walk *walk, const char *path);
 
 /* A file that no manifest names. Other files than ours are passed over. has_manifest: also if that
@@ -337,13 +339,13 @@ static bool report_unnamed(const struct walk *walk, const char *folder, const ch
 			   const char *path, bool has_manifest)
 {
 	if (ends_in(base, TENSORS))
-		return report_file(walk->report, path, NULL, walk->verify);
+		return report_file(walk, path, NULL);
 	if (has_manifest || !ends_in(base, JSON))
 		return true;
-	if (walk->records)
-		return report_sealed(walk->report, path, "record", walk->verify);
+	if (walk->study.path)
+		return report_record(walk, path);
 	if (!strcmp(base, "results.json") && is_study(folder))
-		return report_sealed(walk->report, path, "results", walk->verify);
+		return is_ok(report_sealed(walk, path, "results"));
 	return true;
 }
 
@@ -363,10 +365,14 @@ static bool report_rest(const struct walk *walk, const char *path, const json_t 
 		const char *base = entries[i]->d_name;
 		struct stat st, link;
 
-		inner.records = walk->records || (!strcmp(base, RUNS) && is_study(path));
 		if (base[0] != '.' && !json_object_get(json_object_get(manifest, "files"), base) &&
 		    snprintf(name, sizeof name, "%s/%s", path, base) < (int)sizeof name &&
 		    !stat(name, &st) && !lstat(name, &link)) {
+			inner.study.path = walk->study.path;
+			if (!walk->study.path && !strcmp(base, RUNS) && is_study(path)) {
+				inner.study.path = path;
+				inner.within = name;
+			}
 			if (S_ISDIR(st.st_mode) && !S_ISLNK(link.st_mode) &&
 			    walk->depth < DEPTH_MAX)
 				good &= report_folder(&inner, name);
@@ -386,29 +392,44 @@ static bool report_folder(const struct walk *walk, const char *path)
 	bool good = !entry || is_ok(entry);
 
 	if (manifest)
-		good &= report_noted(walk->report, path, manifest, walk->verify);
+		good &= report_noted(walk, path, manifest);
 	good &= report_rest(walk, path, manifest, entry != NULL);
 	json_decref(manifest);
 	return good;
 }
 
-bool ps_shard_report(json_t *report, const char *path, bool verify)
+static bool report_path(const struct walk *walk, const char *path)
 {
-	size_t before = json_array_size(list_of(report, "files")),
-	       folders = json_array_size(list_of(report, "folders"));
+	json_t *report = walk->report;
+	size_t before = json_array_size(ps_shard_list(report, "files")),
+	       folders = json_array_size(ps_shard_list(report, "folders"));
 	struct stat st;
 	bool good;
 
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return report_given(report, path, verify);
-	good = report_folder(
-		&(struct walk){.report = report, .verify = verify, .records = is_in_runs(path)},
-		path);
-	if (json_array_size(list_of(report, "files")) == before &&
-	    json_array_size(list_of(report, "folders")) == folders) {
-		add_problem(add_entry(report, "files", path, "folder"),
-			    "holds no safetensors files");
+		return report_given(walk, path);
+	good = report_folder(walk, path);
+	if (json_array_size(ps_shard_list(report, "files")) == before &&
+	    json_array_size(ps_shard_list(report, "folders")) == folders) {
+		ps_shard_add_problem(add_entry(report, "files", path, "folder"),
+				     "holds no safetensors files");
 		return false;
 	}
+	return good;
+}
+
+bool ps_shard_report(json_t *report, const char *path, bool verify)
+{
+	char study[PATH_MAX];
+	const char *below = find_study(path, study);
+	struct walk walk = {
+		.report = report,
+		.verify = verify,
+		.study = {.path = below ? study : NULL, .digests = ps_shard_made(json_object())},
+		.within = path,
+		.below = below ? below : ""};
+	bool good = report_path(&walk, path);
+
+	json_decref(walk.study.digests);
 	return good;
 }

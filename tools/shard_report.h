@@ -16,7 +16,8 @@
 #include "core/base/json.h"
 
 /* A study is a folder with runs/ and with results.json or times.jsonl. Every .json file below its
- * runs/ that no manifest names is a record. A file that is given by its own name is compared with
+ * runs/ that no manifest names is a record. With verify it is compared with its place and with the
+ * files that it names (tools/shard_record.h). A file that is given by its own name is compared with
  * the manifest of its folder, if that names it.
  *
  * Adds the contents of path to report, an object whose lists are made if they are missing. verify:

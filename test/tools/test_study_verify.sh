@@ -74,6 +74,42 @@ changed() {
 	works "it does"
 }
 
+# shown NAME PATTERN: shardinfo finds that in a copy of the study, which is whole again then.
+shown() {
+	"$shardinfo" --verify "$scratch/copy" >"$scratch/out" 2>"$scratch/err"
+	holds "shardinfo --verify: $1" test $? -eq 3
+	tells "$1: says which" "CORRUPT .*$2" "$scratch/out"
+	rm -rf "$scratch/copy"
+	cp -a "$out" "$scratch/copy"
+}
+
+# Every file is whole by itself. It is not what stands there by right.
+looked_at() {
+	works "a study with its caches" --keep-caches --quiet
+	cp -a "$out" "$scratch/copy"
+	holds "shardinfo --verify of a whole study" "$shardinfo" --verify "$scratch/copy"
+	for inner in runs runs/llama/dense runs/llama/tokens.json results.json; do
+		holds "and of its $inner" "$shardinfo" --verify "$scratch/copy/$inner"
+	done
+	inner=$scratch/copy/runs/llama
+	cp "$inner/dense/ppl.json" "$inner/magnitude-0.5/ppl.json"
+	shown "the record of another condition" "record of llama/dense/ppl, and stands in"
+	cp "$inner/dense/ppl.json" "$inner/tokens.json"
+	shown "a record in the tokens' place" "stands in the place of llama/dense/tokens"
+	cp "$inner/dense/sae/seed-7/"* "$inner/dense/sae/seed-42/"
+	shown "the SAE of another seed" "seed-42/manifest.json differs from this record"
+	cp "$inner/dense/cache/"* "$inner/magnitude-0.5/cache/"
+	shown "the cache of another model" "magnitude-0.5/cache/manifest.json differs"
+	rm "$inner/magnitude-0.5/mask.safetensors"
+	shown "a mask that is gone" "output runs/llama/magnitude-0.5/mask.safetensors is gone"
+	rm "$inner/dense/splice.json"
+	shown "a record that is gone" "record of llama/dense/splice is gone"
+	sed -i 's/llama/other/' "$scratch/copy/tables/models.csv"
+	shown "a table that was changed" "output tables/models.csv differs from this record"
+	rm "$scratch/copy/results.json"
+	shown "results.json that is gone" "output results.json is gone"
+}
+
 # gone NAME FILE STEPS: these steps, and no others, are done anew.
 gone() {
 	note_records
@@ -241,7 +277,7 @@ early() {
 make_text "$scratch/text"
 write_study 8 0.5
 first_run
-for part in changed missing summaries kernels sources replacing memory early; do
+for part in changed looked_at missing summaries kernels sources replacing memory early; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 conclude test_study_verify.sh

@@ -1,9 +1,9 @@
 /* tools/shard_record.h: whether a study's record is the one of its place, and what lies on the disk
  * is what the record says.
  *
- * The record of the step MODEL/CONDITION/STEP is runs/MODEL/CONDITION/STEP.json. Steps of a model as
- * a whole are called MODEL/dense/STEP and have runs/MODEL/STEP.json; those of the study are called
- * study/all/STEP and have runs/STEP.json. tools/study/record.h describes the members. */
+ * The record of the step MODEL/CONDITION/STEP is runs/MODEL/CONDITION/STEP.json. Steps of a model
+ * as a whole are called MODEL/dense/STEP and have runs/MODEL/STEP.json; those of the study are
+ * called study/all/STEP and have runs/STEP.json. tools/study/record.h describes the members. */
 #ifndef PS_TOOLS_SHARD_RECORD_H
 #define PS_TOOLS_SHARD_RECORD_H
 

@@ -273,8 +273,8 @@ static bool is_study(const char *path)
 	return holds(path, RUNS) && (holds(path, "results.json") || holds(path, "times.jsonl"));
 }
 
-/* Finds the study in whose runs/ the path is or lies. real (PATH_MAX bytes): becomes the path of the
- * study's folder. Returns the path below runs/, within real; NULL: there is none. */
+/* Finds the study in whose runs/ the path is or lies. real (PATH_MAX bytes): becomes the path of
+ * the study's folder. Returns the path below runs/, within real; NULL: there is none. */
 static const char *find_study(const char *path, char *real)
 {
 	if (!realpath(path, real))

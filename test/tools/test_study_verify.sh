@@ -74,6 +74,42 @@ changed() {
 	works "it does"
 }
 
+# remade NAME PATTERN ARGUMENT...: a record that says nothing true of its step is made anew.
+remade() {
+	title=$1 pattern=$2
+	shift 2
+	works "$title: --dry-run" --keep-caches --dry-run "$@"
+	tells "$title: says why" "$pattern" "$scratch/out"
+	works "$title: the step is done anew" --keep-caches --json "$@"
+	tells "$title: and no other" '"steps_done_before": 17' "$scratch/out"
+	tells "$title: and that is said" "$pattern: it is made anew" "$scratch/err"
+	holds "$title: the results are as before" cmp "$scratch/results" "$out/results.json"
+	holds "$title: shardinfo finds nothing" "$shardinfo" --verify "$out"
+}
+
+# Records that are damaged or another step's, those of caches too that no step reads any more.
+records_changed() {
+	runs=$out/runs/llama
+	flip "$runs/magnitude-0.5/cache.json" 400
+	remade "a damaged record of a cache" "its record is damaged" --verify
+	cp "$runs/dense/cache.json" "$runs/magnitude-0.5/cache.json"
+	remade "the record of another cache" "its record is that of llama/dense/cache" \
+		--verify
+	rm "$runs/dense/cache.json"
+	works "a cache without a record" --keep-caches
+	holds "gets one" test -s "$runs/dense/cache.json"
+	cp "$runs/dense/ppl.json" "$runs/magnitude-0.5/ppl.json"
+	remade "the record of another condition" "its record is that of llama/dense/ppl"
+	cp -a "$out" "$scratch/left"
+	out=$scratch/left
+	flip "$out/runs/llama/dense/cache.json" 400
+	rm -r "$out/runs/llama/dense/cache"
+	works "without --keep-caches" --json
+	tells "they change nothing" '"steps_done_before": 18' "$scratch/out"
+	holds "and go" test ! -e "$out/runs/llama/dense/cache.json"
+	out=$scratch/study
+}
+
 # shown NAME PATTERN: shardinfo finds that in a copy of the study, which is whole again then.
 shown() {
 	"$shardinfo" --verify "$scratch/copy" >"$scratch/out" 2>"$scratch/err"
@@ -85,7 +121,6 @@ shown() {
 
 # Every file is whole by itself. It is not what stands there by right.
 looked_at() {
-	works "a study with its caches" --keep-caches --quiet
 	cp -a "$out" "$scratch/copy"
 	holds "shardinfo --verify of a whole study" "$shardinfo" --verify "$scratch/copy"
 	for inner in runs runs/llama/dense runs/llama/tokens.json results.json; do
@@ -277,7 +312,8 @@ early() {
 make_text "$scratch/text"
 write_study 8 0.5
 first_run
-for part in changed looked_at missing summaries kernels sources replacing memory early; do
+for part in looked_at records_changed changed missing summaries kernels sources replacing \
+	memory early; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 conclude test_study_verify.sh

@@ -69,27 +69,12 @@ size_t ps_execute_cache_slots(const ps_graph *g, const ps_graph_model *m,
 	return ps_min_size(ps_max_size((size_t)fit, 2), m->condition_count);
 }
 
-/* Whether a cache, or the folder of one that is to come, is there. A link to a folder elsewhere
- * stays when its cache goes. */
-static bool is_on_disk(const ps_node *n)
-{
-	char manifest[PATH_MAX];
-	struct stat st;
-
-	if (lstat(n->output, &st))
-		return false;
-	if (!S_ISLNK(st.st_mode))
-		return true;
-	snprintf(manifest, sizeof manifest, "%s/" PS_MANIFEST, n->output);
-	return !access(manifest, F_OK);
-}
-
 static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < m->condition_count; i++)
-		count += is_on_disk(&g->nodes[m->conditions[i].cache]);
+		count += ps_graph_on_disk(&g->nodes[m->conditions[i].cache]);
 	return count;
 }
 
@@ -101,7 +86,7 @@ static bool has_room(const struct execution *e, const ps_node *n)
 	const ps_graph_model *own = &g->models[n->model];
 	const size_t live = live_caches(g, own);
 	/* A cache that lies there unfinished needs no further room. */
-	const size_t more = is_on_disk(n) ? 0 : 1;
+	const size_t more = ps_graph_on_disk(n) ? 0 : 1;
 	uint64_t others = 0;
 
 	if (e->options->keep_caches || e->crowded)
@@ -114,6 +99,12 @@ static bool has_room(const struct execution *e, const ps_node *n)
 				  ps_graph_cache_bytes(g, &g->models[i]);
 	return !others || others + ps_max_size(live + more, 2) * ps_graph_cache_bytes(g, own) <=
 				  e->options->disk_bytes;
+}
+
+/* Whether something of a cache is there. A record may be without its cache. */
+static bool is_left(const ps_node *n)
+{
+	return n->past || n->damaged || ps_graph_on_disk(n);
 }
 
 /* Removes a cache that no step will read. Its record goes first, because it would be wrong without
@@ -130,10 +121,7 @@ static int remove_cache(struct execution *e, ps_node *n)
 	unlink(n->record);
 	rc = ps_folder_remove(&ps_sys_linux, n->output, diag);
 	ps_claim_release(e->claims, n->id);
-	n->state = PS_NODE_TODO;
-	json_decref(n->result);
-	n->result = NULL;
-	return rc;
+	return rc ? rc : ps_graph_look(e->graph, n);
 }
 
 /* Removes the caches that no step will read. Other processes may have done their readers meanwhile,
@@ -147,7 +135,7 @@ static int remove_unread(struct execution *e)
 	for (size_t i = 0; i < g->count && !rc && !e->options->keep_caches; i++) {
 		ps_node *n = &g->nodes[i];
 
-		if (!n->kind->transient || !is_on_disk(n))
+		if (!n->kind->transient || !is_left(n))
 			continue;
 		if (!looked)
 			rc = look_around(e);
@@ -433,13 +421,13 @@ static int open_claims(struct execution *e)
 	return ps_claims_open(&e->claims, folder, &g->session->diag);
 }
 
-/* Whether a cache or a lock lies in the study's folder. */
+/* Whether a cache, the record of one, or a lock lies in the study's folder. */
 static bool is_untidy(ps_graph *g)
 {
 	const char *locks = ps_graph_text(g, "%s/locks", g->out);
 
 	for (size_t i = 0; i < g->count; i++)
-		if (g->nodes[i].kind->transient && is_on_disk(&g->nodes[i]))
+		if (g->nodes[i].kind->transient && is_left(&g->nodes[i]))
 			return true;
 	return locks && !access(locks, F_OK);
 }

@@ -1,11 +1,14 @@
 #include "tools/study/graph.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "io/folder.h"
 #include "tools/run/nearest.h"
 #include "tools/study/outputs.h"
 
@@ -131,8 +134,13 @@ int ps_graph_look(ps_graph *g, ps_node *n)
 	int rc = 0;
 
 	forget(n);
-	n->damaged = state == PS_RECORD_DAMAGED;
-	if (state == PS_RECORD_WHOLE) {
+	n->damaged = state == PS_RECORD_DAMAGED ||
+		     (state == PS_RECORD_WHOLE && record.id && strcmp(record.id, n->id));
+	if (state == PS_RECORD_DAMAGED) {
+		snprintf(n->fault, sizeof n->fault, "its record is damaged");
+	} else if (n->damaged) {
+		snprintf(n->fault, sizeof n->fault, "its record is that of %s", record.id);
+	} else if (state == PS_RECORD_WHOLE) {
 		n->past = json_incref(record.inputs);
 		n->cache_kernels = json_incref(record.cache_kernels);
 		n->kernel = strdup(record.kernel);
@@ -181,6 +189,19 @@ bool ps_graph_reads(const ps_graph *g, const ps_node *a, const ps_node *b)
 	return false;
 }
 
+bool ps_graph_on_disk(const ps_node *n)
+{
+	char manifest[PATH_MAX];
+	struct stat st;
+
+	if (lstat(n->output, &st))
+		return false;
+	if (!S_ISLNK(st.st_mode))
+		return true;
+	snprintf(manifest, sizeof manifest, "%s/" PS_MANIFEST, n->output);
+	return !access(manifest, F_OK);
+}
+
 bool ps_graph_is_read(const ps_graph *g, const ps_node *n)
 {
 	for (const ps_node *reader = n + 1; reader < g->nodes + g->count; reader++)
@@ -191,8 +212,10 @@ bool ps_graph_is_read(const ps_graph *g, const ps_node *n)
 
 bool ps_graph_wanted(const ps_graph *g, const ps_node *n)
 {
-	return n->state != PS_NODE_DONE &&
-	       (!n->kind->transient || n->state == PS_NODE_CHANGED || ps_graph_is_read(g, n));
+	const bool unfit = n->state == PS_NODE_CHANGED ||
+			   (g->keep_caches && (n->damaged || ps_graph_on_disk(n)));
+
+	return n->state != PS_NODE_DONE && (!n->kind->transient || unfit || ps_graph_is_read(g, n));
 }
 
 size_t ps_graph_done(const ps_graph *g)

@@ -28,8 +28,9 @@
  *              +------------------------------------------+
  *                caches: after the last reader the cache and its record are removed
  *
- *        TODO    no record, or a record without its outputs. A summary also where an output is not
- *                the recorded one, or a record that it was made from has been made anew
+ *        TODO    no record, a damaged one, that of another step, or one without its outputs. A
+ *                summary also where an output is not the recorded one, or a record that it was
+ *                made from has been made anew
  *        STALE   the record has another key
  *        CHANGED an output is not the recorded one: it is replaced only with --force
  *        GONE    a cache's record without the cache: somebody else removed it */
@@ -66,7 +67,7 @@ struct ps_node {
 	json_t *inputs; /* what the key is the digest of; owned */
 	char key[PS_DIGEST_TEXT];
 	ps_node_state state;
-	bool damaged;               /* there is a record, but it cannot be used */
+	bool damaged;               /* there is a record, but it is not whole or another step's */
 	char fault[PS_FAULT_BYTES]; /* what is not as recorded; empty: nothing is */
 	json_t *result;             /* owned; NULL while not done */
 	/* Of the record on the disk, owned; NULL: no record. */
@@ -106,6 +107,7 @@ typedef struct ps_graph {
 	const char *path; /* of the study file */
 	const char *out;  /* study folder */
 	bool read_all;    /* outputs are read whole, whatever their state on the disk */
+	bool keep_caches; /* caches stay: one that lies there must be what its record says */
 	ps_node *nodes;   /* every node stands after those that it reads */
 	size_t count, capacity;
 	ps_graph_model *models;
@@ -120,9 +122,9 @@ typedef struct ps_graph {
 } ps_graph;
 
 /* Opens the models, digests texts and tokenizers, checks the study's options against the models,
- * and makes all nodes. Of the graph that is handed in, read_all is kept, so it must be set. Writes
- * nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model
- * or text cannot be read, or an option does not fit, with file, line and key named. */
+ * and makes all nodes. Of the graph that is handed in, read_all and keep_caches are kept, so they
+ * must be set. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model or text
+ * cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;
 /* Likewise, but lays out no more than one step needs: where the step's name begins with a model's
@@ -146,10 +148,14 @@ size_t ps_graph_bytes(const ps_graph *graph);
 size_t ps_graph_excess(const ps_graph *graph);
 
 /* Whether the node must run: it is not done and, if it is a cache, a node that reads it must run,
- * or it lies there and is not the recorded one. */
+ * or it lies there and is not the recorded one. Of caches that are kept, also where its record is
+ * damaged or gone. */
 bool ps_graph_wanted(const ps_graph *graph, const ps_node *node);
 /* How many nodes need not run. */
 size_t ps_graph_done(const ps_graph *graph);
+/* Whether a cache, or the folder of one that is to come, is there. A link to a folder elsewhere
+ * stays when its cache goes. */
+bool ps_graph_on_disk(const ps_node *node);
 /* Whether a node that must run reads the node's output. */
 bool ps_graph_is_read(const ps_graph *graph, const ps_node *node);
 /* The first node among those it reads that is not done. NULL: it can run. */

@@ -177,7 +177,8 @@ int ps_graph_build_for(ps_graph *g, ps_session *session, const ps_study_file *fi
 			.file = file,
 			.path = path,
 			.out = out,
-			.read_all = g->read_all};
+			.read_all = g->read_all,
+			.keep_caches = g->keep_caches};
 	g->assemble = g->report = PS_NO_NODE;
 	g->identity = json_object();
 	g->states = json_object();

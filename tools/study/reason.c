@@ -136,11 +136,9 @@ void ps_graph_reason(const ps_graph *g, const ps_node *n, char *out, size_t size
 		snprintf(out, size, "done");
 	else if (!ps_graph_wanted(g, n))
 		snprintf(out, size, "not needed any more");
-	else if (n->damaged)
-		snprintf(out, size, "its record is damaged");
 	else if (n->state == PS_NODE_STALE && first_difference(g, n, n->past, n->inputs, out, size))
 		return;
-	else if (n->state == PS_NODE_GONE)
+	else if (n->state == PS_NODE_GONE && ps_graph_is_read(g, n))
 		snprintf(out, size, "a step that reads it is to do");
 	else if (*n->fault)
 		snprintf(out, size, "%s", n->fault);

@@ -200,13 +200,24 @@ static bool is_exported(const ps_checkpoint *checkpoint)
 	return kind && !strcmp(kind, "checkpoint");
 }
 
-const char *ps_checkpoint_source(const ps_checkpoint *checkpoint)
+/* An input of the export that made the checkpoint. */
+static const char *exported_input(const ps_checkpoint *checkpoint, const char *name)
 {
 	const json_t *provenance =
 			     json_object_get(checkpoint->shards.shards[0].metadata, "provenance"),
 		     *inputs = json_object_get(provenance, "inputs");
 
-	return is_exported(checkpoint) ? json_string_value(json_object_get(inputs, "model")) : NULL;
+	return is_exported(checkpoint) ? json_string_value(json_object_get(inputs, name)) : NULL;
+}
+
+const char *ps_checkpoint_source(const ps_checkpoint *checkpoint)
+{
+	return exported_input(checkpoint, "model");
+}
+
+const char *ps_checkpoint_mask(const ps_checkpoint *checkpoint)
+{
+	return exported_input(checkpoint, "mask");
 }
 
 /* The manifest of a folder that `export` wrote. *manifest is NULL for any other folder: what calls

@@ -70,6 +70,8 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, u
 /* The digest, as text, of the checkpoint that `export` made this one from. NULL: of another tool.
  * Borrowed. */
 const char *ps_checkpoint_source(const ps_checkpoint *checkpoint);
+/* The digest of the mask that `export` applied. NULL: none, or of another tool. Borrowed. */
+const char *ps_checkpoint_mask(const ps_checkpoint *checkpoint);
 
 /* A dense view of a projection in the mapping. PS_EINPUT if the model has no such layer. */
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,

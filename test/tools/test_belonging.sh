@@ -153,6 +153,79 @@ saes() {
 	holds "the SAE's provenance has it" grep -q mismatch "$s/forced.sae/manifest.json"
 }
 
+# --- the roles of the dense and the pruned model ---
+
+# remarks NAME ARGUMENT...: taken, with a remark on the mask, which is noted.
+remarks() {
+	what=$1
+	shift
+	run "$@"
+	holds "$what: taken" test "$code" -eq 0
+	holds "$what: with a remark" grep -q "although their mask differs" "$s/err"
+	holds "$what: and noted" grep -q '"what": "mask"' "$s/out"
+}
+
+# silent NAME ARGUMENT...: taken without a word on masks.
+silent() {
+	works "$@"
+	holds "$1: nothing is said of a mask" sh -c "! grep -q mask '$s/out' '$s/err'"
+}
+
+roles() {
+	t="--tokens $s/llama.tokens" m=$models/llama dense="--cache $s/llama/layer-02"
+	made prune $m --method magnitude --sparsity 0.3 -o "$s/other.mask"
+	made cache $m $t --layer 2 --mask "$s/other.mask" -o "$s/other.pruned"
+	made train "$s/llama.pruned" -o "$s/pruned.sae" --d-sae 64 --k 4 --batch 64 --tokens 640 \
+		--seed 1
+	made train "$s/other.pruned" -o "$s/other.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
+	holds "the SAE of a pruned model names the mask" grep -q '"mask_digest": "[0-9a-f]\{16\}"' \
+		"$s/pruned.sae/cfg.json"
+	holds "that of the dense model says so" grep -q '"mask_digest": "none"' \
+		"$s/llama.sae/cfg.json"
+	refuses "transfer: the caches swapped" 'llama.sae .*llama.pruned .*mask' transfer \
+		"$s/llama.sae" --cache "$s/llama.pruned" $dense
+	forced "transfer: the caches swapped" mask transfer "$s/llama.sae" \
+		--cache "$s/llama.pruned" $dense -o "$s/swapped"
+	holds "the file's provenance has it" sh -c "'$shardinfo' '$s/swapped' | grep -q mismatch"
+	refuses "transfer: a pruned model's SAE" mask transfer "$s/pruned.sae" $dense \
+		--cache "$s/llama.pruned"
+	refuses "transfer: all of it swapped" 'the first cache, the dense one' transfer \
+		"$s/pruned.sae" --cache "$s/llama.pruned" $dense
+	remarks "transfer: two dense caches" transfer "$s/llama.sae" $dense $dense
+	refuses "survival: a pruned model's cache" 'llama.sae .*llama.pruned .*mask' survival \
+		--dense "$s/llama.sae" --pruned "$s/pruned.sae" --cache "$s/llama.pruned"
+	forced "survival: a pruned model's cache" mask survival --dense "$s/llama.sae" \
+		--pruned "$s/pruned.sae" --cache "$s/llama.pruned"
+	refuses "survival: the SAEs swapped" 'a dense SAE' survival --dense "$s/pruned.sae" \
+		--pruned "$s/llama.sae" $dense
+	refuses "survival: SAEs of two masks as one condition" 'other.sae .*pruned.sae .*mask' \
+		survival --dense "$s/llama.sae" --dense "$s/llama.sae" --pruned "$s/pruned.sae" \
+		--pruned "$s/other.sae" $dense
+	remarks "survival: a dense SAE as the pruned one" survival --dense "$s/llama.sae" \
+		--pruned "$s/llama.sae" $dense
+	refuses "seeds: SAEs of two models" mask seeds "$s/llama.sae" "$s/pruned.sae"
+	remarks "eval: a pruned model's SAE on the dense one's rows" eval "$s/pruned.sae" $dense
+	remarks "eval: on another mask's" eval "$s/pruned.sae" --cache "$s/other.pruned"
+	remarks "eval: in the dense model" eval "$s/pruned.sae" $m $t --layer 2
+	remarks "ablate: in another mask's model" ablate "$s/pruned.sae" $m $t --layer 2 \
+		--mask "$s/other.mask" --features 2 --windows 2
+	silent "eval: where it belongs" eval "$s/pruned.sae" $m $t --layer 2 --mask "$s/llama.mask"
+	silent "eval: the dense model's SAE in a pruned one" eval "$s/llama.sae" $m $t --layer 2 \
+		--mask "$s/llama.mask"
+	silent "survival as a study has it" survival --dense "$s/llama.sae" \
+		--pruned "$s/pruned.sae" $dense
+	silent "compare takes any" compare "$s/llama.sae" "$s/pruned.sae"
+	silent "eval: in what export made with the mask" eval "$s/pruned.sae" "$s/exported" $t \
+		--layer 2
+	silent "its cache" eval "$s/pruned.sae" --cache "$s/exported.cache"
+	refuses "transfer: what export made in the dense one's place" mask transfer \
+		"$s/llama.sae" --cache "$s/exported.cache" $dense
+	cp -r "$s/llama.pruned" "$s/old"
+	rm "$s/old/manifest.json"
+	refuses "a cache that has lost its manifest still says it" mask transfer "$s/llama.sae" \
+		--cache "$s/old" $dense
+}
+
 # --- hooks that other tools name ---
 
 # hooked NAME MODEL: an SAE of llama's width that says it is from there.
@@ -294,6 +367,7 @@ foreign() {
 make_inputs
 tokens
 saes
+roles
 hooks
 masks
 foreign

@@ -82,7 +82,8 @@ static bool prepends_bos(const ps_engine *e, const ps_token_file *tokens)
 static json_t *model_json(const struct cache_run *r, const struct target *t)
 {
 	const ps_model_config *config = r->engine.config;
-	const char *source = ps_checkpoint_source(r->engine.checkpoint);
+	const char *source = ps_checkpoint_source(r->engine.checkpoint),
+		   *mask = ps_checkpoint_mask(r->engine.checkpoint);
 	json_t *model = json_pack(
 		"{s:s, s:I, s:I, s:o, s:o, s:b, s:I}", "family", ps_family_name(config->family),
 		"layers", (json_int_t)config->layers, "width", (json_int_t)config->width,
@@ -90,7 +91,8 @@ static json_t *model_json(const struct cache_run *r, const struct target *t)
 		"special_token_ids", special_ids(config), "prepend_bos",
 		prepends_bos(&r->engine, &r->tokens), "context_size", (json_int_t)r->tokens.window);
 
-	if (!source || !json_object_set_new(model, "exported_from", json_string(source)))
+	if ((!source || !json_object_set_new(model, "exported_from", json_string(source))) &&
+	    (!mask || !json_object_set_new(model, "exported_mask", json_string(mask))))
 		return model;
 	json_decref(model);
 	return NULL;

@@ -35,7 +35,7 @@ static int take_memory(struct compare_run *r)
 	if (!rc)
 		rc = ps_sae_check_width(&a, args->a, b.d_in, args->b, diag);
 	if (!rc)
-		rc = ps_origin_check_saes(r->s, args->a, args->b);
+		rc = ps_origin_check_saes(r->s, args->a, args->b, PS_MASK_ANY);
 	if (rc)
 		return rc;
 	r->latents = a.d_sae;

@@ -67,7 +67,7 @@ static int open_cache(struct cache_run *r)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->cache.source.width, args->cache,
 					diag);
 	if (!rc)
-		rc = ps_origin_check_cache(r->s, args->sae, &r->cache, args->cache);
+		rc = ps_origin_check_cache(r->s, args->sae, &r->cache, args->cache, PS_MASK_TOLD);
 	return rc ? rc : ps_rows_that_count(&r->cache, args->keep_special, &r->rows, diag);
 }
 

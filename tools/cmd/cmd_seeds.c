@@ -47,7 +47,8 @@ static int measure(struct seeds_run *r)
 		rc = ps_sae_check_width(&shape, paths->item[i], r->d_in, paths->item[0],
 					&r->s->diag);
 		if (!rc)
-			rc = ps_origin_check_saes(r->s, paths->item[i], paths->item[0]);
+			rc = ps_origin_check_saes(r->s, paths->item[i], paths->item[0],
+						  PS_MASK_SAME);
 		r->latents_max = ps_max_size(r->latents_max, shape.d_sae);
 		r->sae_bytes += bytes;
 	}

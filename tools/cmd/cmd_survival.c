@@ -77,7 +77,7 @@ static int measure(struct survival_run *r, const char *path, ps_sae *shape, size
 		r->first = *shape;
 	if (!rc)
 		rc = ps_sae_check_width(shape, path, r->first.d_in, r->args->dense.item[0], diag);
-	return rc ? rc : ps_origin_check_saes(r->s, path, r->args->dense.item[0]);
+	return rc ? rc : ps_origin_check_saes(r->s, path, r->args->dense.item[0], PS_MASK_ANY);
 }
 
 /* An SAE that is matched with the dense ones; one of them is loaded at a time. */
@@ -114,6 +114,43 @@ static int measure_all(struct survival_run *r)
 	return rc || !args->control ? rc : measure_pruned(r, args->control);
 }
 
+/* Whether the SAEs of a list are in their role. Those of pruned models are of one mask each. */
+static int check_saes(struct survival_run *r, const ps_text_list *paths, bool dense,
+		      const char *role)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < paths->count && !rc; i++) {
+		ps_origin origin;
+
+		rc = ps_origin_of_sae(r->s, paths->item[i], &origin);
+		if (!rc)
+			rc = ps_origin_check_role(r->s, &origin, dense, role);
+		if (!rc && i)
+			rc = ps_origin_check_saes(r->s, paths->item[i], paths->item[0],
+						  PS_MASK_SAME);
+	}
+	return rc;
+}
+
+static int check_roles(struct survival_run *r)
+{
+	const ps_survival_args *args = r->args;
+	int rc = check_saes(r, &args->dense, true, "a dense SAE");
+
+	for (size_t c = 0; c < args->count && !rc; c++)
+		rc = check_saes(r, &args->pruned[c], false, "a pruned SAE");
+	return rc;
+}
+
+static int check_cache_role(struct survival_run *r)
+{
+	ps_origin origin;
+	int rc = ps_origin_of_cache(r->s, &r->cache.cache, r->args->cache, &origin);
+
+	return rc ? rc : ps_origin_check_role(r->s, &origin, true, "the dense model's cache");
+}
+
 static int open_inputs(struct survival_run *r)
 {
 	const ps_survival_args *args = r->args;
@@ -121,12 +158,17 @@ static int open_inputs(struct survival_run *r)
 	int rc = measure_all(r);
 
 	if (!rc)
+		rc = check_roles(r);
+	if (!rc)
 		rc = ps_cache_windows_open(&r->cache, args->cache, false, r->s);
 	if (!rc)
 		rc = ps_sae_check_width(&r->first, args->dense.item[0], r->cache.cache.source.width,
 					args->cache, diag);
 	if (!rc)
-		rc = ps_origin_check_cache(r->s, args->dense.item[0], &r->cache.cache, args->cache);
+		rc = ps_origin_check_cache(r->s, args->dense.item[0], &r->cache.cache, args->cache,
+					   PS_MASK_SAME);
+	if (!rc)
+		rc = check_cache_role(r);
 	if (!rc && args->ablation)
 		rc = ps_ablation_record_open(&r->ablation, args->ablation, r->first.d_sae, diag);
 	return rc;

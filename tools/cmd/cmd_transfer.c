@@ -36,7 +36,12 @@ static int check_caches(struct transfer_run *r)
 
 	if (!rc)
 		rc = ps_origin_of_cache(r->s, &r->pruned, r->args->pruned, &pruned);
-	return rc ? rc : ps_origin_check_tokens(r->s, &dense, &pruned);
+	if (!rc)
+		rc = ps_origin_check_tokens(r->s, &dense, &pruned);
+	if (!rc)
+		rc = ps_origin_check_role(r->s, &dense, true, "the first cache, the dense one");
+	return rc ? rc
+		  : ps_origin_check_role(r->s, &pruned, false, "the second cache, the pruned one");
 }
 
 static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
@@ -57,7 +62,8 @@ static int open_inputs(struct transfer_run *r, size_t *sae_bytes)
 		rc = ps_sae_check_width(&r->shape, args->sae, r->pruned.source.width, args->pruned,
 					diag);
 	if (!rc)
-		rc = ps_origin_check_cache(r->s, args->sae, &r->dense.cache, args->dense);
+		rc = ps_origin_check_cache(r->s, args->sae, &r->dense.cache, args->dense,
+					   PS_MASK_SAME);
 	if (!rc)
 		rc = check_caches(r);
 	if (!rc && r->dense.cache.source.rows != r->pruned.source.rows)

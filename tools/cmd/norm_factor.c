@@ -51,7 +51,7 @@ static int estimate_from(ps_session *s, const char *sae, const char *path, bool 
 	int rc = ps_cache_open(&cache, &ps_sys_linux, path, ps_session_verify(s), &s->diag);
 
 	if (!rc)
-		rc = ps_origin_check_cache(s, sae, &cache, path);
+		rc = ps_origin_check_cache(s, sae, &cache, path, PS_MASK_TOLD);
 	if (!rc)
 		rc = ps_rows_that_count(&cache, keep_special, &rows, &s->diag);
 	if (!rc)

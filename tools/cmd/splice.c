@@ -13,11 +13,24 @@ static int last_layer(const ps_splice *p)
 	return (int)p->engine.config->layers - 1;
 }
 
+/* The digest of the mask that the model is pruned with; "": a mask on top of an exported one. */
+static const char *describe_mask(const ps_engine *e, char out[PS_DIGEST_TEXT])
+{
+	const char *before = ps_checkpoint_mask(e->checkpoint);
+
+	if (e->masked && before)
+		return "";
+	if (e->masked)
+		return ps_digest_format(e->mask.digest, out);
+	return before ? before : PS_NO_MASK;
+}
+
 static int check_origin(const ps_splice *p)
 {
 	const ps_splice_inputs *inputs = p->inputs;
 	const ps_engine *e = &p->engine;
 	const char *source = ps_checkpoint_source(e->checkpoint);
+	char mask[PS_DIGEST_TEXT];
 	char digest[PS_DIGEST_TEXT];
 	ps_origin sae, model;
 	int rc = ps_origin_of_sae(e->session, inputs->sae, &sae);
@@ -25,9 +38,12 @@ static int check_origin(const ps_splice *p)
 	if (rc)
 		return rc;
 	ps_digest_format(e->model_digest, digest);
-	ps_origin_of_model(inputs->model, source ? source : digest, e->config->family, p->layer,
-			   &model);
-	return ps_origin_check_input(e->session, &sae, &model);
+	ps_origin_of_model(&(ps_origin_model){.path = inputs->model,
+					      .digest = source ? source : digest,
+					      .mask = describe_mask(e, mask),
+					      .family = e->config->family},
+			   p->layer, &model);
+	return ps_origin_check_input(e->session, &sae, &model, PS_MASK_TOLD);
 }
 
 int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)

@@ -35,11 +35,16 @@ int ps_session_unverified(ps_session *s, const char *path)
 
 int ps_session_mismatch(ps_session *s, const ps_mismatch *m)
 {
-	if (!s->force_mismatch)
-		return ps_fail(&s->diag, PS_EINPUT,
-			       "%s and %s do not belong together: their %s differs, %s and %s "
-			       "(--force-mismatch takes them all the same)",
-			       m->path, m->path2, m->what, m->value, m->value2);
+	if (s->force_mismatch)
+		return ps_session_remark(s, m);
+	return ps_fail(&s->diag, PS_EINPUT,
+		       "%s and %s do not belong together: their %s differs, %s and %s "
+		       "(--force-mismatch takes them all the same)",
+		       m->path, m->path2, m->what, m->value, m->value2);
+}
+
+int ps_session_remark(ps_session *s, const ps_mismatch *m)
+{
 	ps_session_say(s, "%s and %s are taken although their %s differs: %s and %s", m->path,
 		       m->path2, m->what, m->value, m->value2);
 	return append(&s->mismatches,

@@ -29,8 +29,11 @@ typedef struct ps_mismatch {
  * session->mismatches. */
 int ps_session_mismatch(ps_session *session, const ps_mismatch *mismatch) PS_MUST_USE;
 
-/* Adds `mismatch`, what was forced so far, to a provenance or a result; nothing if there is none.
- * An entry is {what, values: [value, value2]}, without the paths. PS_EBUDGET. */
+/* The same for what may differ: always a remark and an entry. */
+int ps_session_remark(ps_session *session, const ps_mismatch *mismatch) PS_MUST_USE;
+
+/* Adds `mismatch`, what was forced or remarked on, to a provenance or a result; nothing if there is
+ * none. An entry is {what, values: [value, value2]}, without the paths. PS_EBUDGET. */
 int ps_session_note_mismatches(const ps_session *session, json_t *object,
 			       ps_diag *diag) PS_MUST_USE;
 /* Adds `unverified` and `mismatch` to a result, where there are any. */

@@ -111,6 +111,7 @@ int ps_origin_of_sae(ps_session *s, const char *path, ps_origin *o)
 	if (rc)
 		return rc;
 	snprintf(o->model_digest, sizeof o->model_digest, "%s", about.model_digest);
+	snprintf(o->mask_digest, sizeof o->mask_digest, "%s", about.mask_digest);
 	set_name(o, about.model_name);
 	set_hook(o, about.hook_name);
 	if (!foreign)
@@ -135,6 +136,21 @@ const char *ps_origin_cache_model(const ps_cache *cache)
 	return source ? source : ps_provenance_input(about, "model");
 }
 
+const char *ps_origin_cache_mask(const ps_cache *cache)
+{
+	const json_t *about = ps_cache_about(cache),
+		     *model = json_object_get(json_object_get(about, "provenance"), "model");
+	const char *mask = ps_provenance_input(about, "mask"),
+		   *before = json_string_value(json_object_get(model, "exported_mask"));
+	const bool exported = json_object_get(model, "exported_from") != NULL;
+
+	if (mask && exported)
+		return "";
+	if (mask || before)
+		return mask ? mask : before;
+	return exported || !ps_provenance_input(about, "model") ? "" : PS_NO_MASK;
+}
+
 int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, ps_origin *o)
 {
 	const json_t *about = ps_cache_about(cache),
@@ -145,21 +161,22 @@ int ps_origin_of_cache(ps_session *s, const ps_cache *cache, const char *path, p
 	if (!about)
 		return ps_session_unverified(s, path);
 	copy_text(ps_origin_cache_model(cache), o->model_digest, sizeof o->model_digest);
+	copy_text(ps_origin_cache_mask(cache), o->mask_digest, sizeof o->mask_digest);
 	copy_text(ps_provenance_input(about, "tokens"), o->tokens_digest, sizeof o->tokens_digest);
 	copy_text(json_string_value(json_object_get(model, "family")), o->family, sizeof o->family);
 	set_hook(o, hook ? hook : "");
 	return cache->manifest ? 0 : ps_session_unverified(s, path);
 }
 
-void ps_origin_of_model(const char *model, const char *digest, ps_family family, int layer,
-			ps_origin *o)
+void ps_origin_of_model(const ps_origin_model *m, int layer, ps_origin *o)
 {
 	char hook[64];
 
-	*o = (ps_origin){.path = model};
-	copy_text(digest, o->model_digest, sizeof o->model_digest);
-	snprintf(o->family, sizeof o->family, "%s", ps_family_name(family));
-	set_name(o, model);
+	*o = (ps_origin){.path = m->path};
+	copy_text(m->digest, o->model_digest, sizeof o->model_digest);
+	copy_text(m->mask, o->mask_digest, sizeof o->mask_digest);
+	snprintf(o->family, sizeof o->family, "%s", ps_family_name(m->family));
+	set_name(o, m->path);
 	snprintf(hook, sizeof hook, "blocks.%d.hook_resid_post", layer);
 	set_hook(o, hook);
 }
@@ -208,6 +225,30 @@ static int check_hook(ps_session *s, const ps_origin *a, const ps_origin *b)
 						     describe(b, text_b, sizeof text_b)});
 }
 
+/* The masks, as the rule says. */
+static int check_mask(ps_session *s, const ps_origin *a, const ps_origin *b, ps_mask_rule rule)
+{
+	const ps_mismatch mismatch = {"mask", a->path, a->mask_digest, b->path, b->mask_digest};
+
+	if (rule == PS_MASK_ANY || !*a->mask_digest || !*b->mask_digest ||
+	    !strcmp(a->mask_digest, b->mask_digest))
+		return 0;
+	if (rule == PS_MASK_SAME)
+		return ps_session_mismatch(s, &mismatch);
+	return strcmp(a->mask_digest, PS_NO_MASK) ? ps_session_remark(s, &mismatch) : 0;
+}
+
+int ps_origin_check_role(ps_session *s, const ps_origin *o, bool dense, const char *role)
+{
+	const bool is_dense = !strcmp(o->mask_digest, PS_NO_MASK);
+	const ps_mismatch mismatch = {"mask", o->path, o->mask_digest, role,
+				      dense ? PS_NO_MASK : "a pruned model's"};
+
+	if (!*o->mask_digest || is_dense == dense)
+		return 0;
+	return dense ? ps_session_mismatch(s, &mismatch) : ps_session_remark(s, &mismatch);
+}
+
 int ps_origin_check(ps_session *s, const ps_origin *a, const ps_origin *b)
 {
 	int rc = check_model(s, a, b);
@@ -222,10 +263,13 @@ int ps_origin_check_tokens(ps_session *s, const ps_origin *a, const ps_origin *b
 	return rc ? rc : check_text(s, "tokens", a, a->tokens_digest, b, b->tokens_digest);
 }
 
-int ps_origin_check_input(ps_session *s, const ps_origin *sae, const ps_origin *input)
+int ps_origin_check_input(ps_session *s, const ps_origin *sae, const ps_origin *input,
+			  ps_mask_rule rule)
 {
 	int rc = ps_origin_check(s, sae, input);
 
+	if (!rc)
+		rc = check_mask(s, sae, input, rule);
 	if (rc || input->hook.kind != PS_HOOK_UNSAID || sae->hook.kind == PS_HOOK_UNSAID ||
 	    sae->hook.kind == PS_HOOK_STREAM)
 		return rc;
@@ -233,22 +277,25 @@ int ps_origin_check_input(ps_session *s, const ps_origin *sae, const ps_origin *
 						     "the residual stream after a layer"});
 }
 
-int ps_origin_check_cache(ps_session *s, const char *sae, const ps_cache *cache, const char *path)
+int ps_origin_check_cache(ps_session *s, const char *sae, const ps_cache *cache, const char *path,
+			  ps_mask_rule rule)
 {
 	ps_origin a, b;
 	int rc = ps_origin_of_sae(s, sae, &a);
 
 	if (!rc)
 		rc = ps_origin_of_cache(s, cache, path, &b);
-	return rc ? rc : ps_origin_check_input(s, &a, &b);
+	return rc ? rc : ps_origin_check_input(s, &a, &b, rule);
 }
 
-int ps_origin_check_saes(ps_session *s, const char *a, const char *b)
+int ps_origin_check_saes(ps_session *s, const char *a, const char *b, ps_mask_rule rule)
 {
 	ps_origin origin_a, origin_b;
 	int rc = ps_origin_of_sae(s, a, &origin_a);
 
 	if (!rc)
 		rc = ps_origin_of_sae(s, b, &origin_b);
-	return rc ? rc : ps_origin_check(s, &origin_a, &origin_b);
+	if (!rc)
+		rc = ps_origin_check(s, &origin_a, &origin_b);
+	return rc ? rc : check_mask(s, &origin_a, &origin_b, rule);
 }

@@ -419,6 +419,14 @@ static int check_hook_layer(const struct reading *r)
 	return 0;
 }
 
+/* "" where metadata has no such text. */
+static void copy_digest(const json_t *metadata, const char *name, char out[PS_DIGEST_TEXT])
+{
+	const char *digest = json_string_value(json_object_get(metadata, name));
+
+	snprintf(out, PS_DIGEST_TEXT, "%s", digest ? digest : "");
+}
+
 static int read_about(const struct reading *r)
 {
 	ps_sae_about *about = &r->out->about;
@@ -439,10 +447,8 @@ static int read_about(const struct reading *r)
 	about->prepend_bos = json_is_true(value);
 	rc = find_about(r, "context_size", "context_size", &value);
 	about->context_size = json_integer_value(value);
-	snprintf(about->model_digest, sizeof about->model_digest, "%s",
-		 json_is_string(json_object_get(r->metadata, "model_digest"))
-			 ? json_string_value(json_object_get(r->metadata, "model_digest"))
-			 : "");
+	copy_digest(r->metadata, "model_digest", about->model_digest);
+	copy_digest(r->metadata, "mask_digest", about->mask_digest);
 	return rc;
 }
 
@@ -491,11 +497,17 @@ static json_t *make_metadata(const ps_sae_about *about)
 				     about->hook_name, "prepend_bos", about->prepend_bos,
 				     "context_size", (json_int_t)about->context_size);
 
-	if (!*about->model_digest ||
-	    !json_object_set_new(metadata, "model_digest", json_string(about->model_digest)))
-		return metadata;
-	json_decref(metadata);
-	return NULL;
+	const struct {
+		const char *name, *digest;
+	} digests[] = {{"model_digest", about->model_digest}, {"mask_digest", about->mask_digest}};
+
+	for (size_t i = 0; i < sizeof digests / sizeof *digests; i++)
+		if (*digests[i].digest && json_object_set_new(metadata, digests[i].name,
+							      json_string(digests[i].digest))) {
+			json_decref(metadata);
+			return NULL;
+		}
+	return metadata;
 }
 
 json_t *ps_sae_config_make(const ps_sae *sae, const ps_sae_about *about)

@@ -25,10 +25,14 @@
 typedef struct ps_sae_about {
 	char hook_name[256], model_name[512];
 	char model_digest[PS_DIGEST_TEXT];    /* of the checkpoint; ours alone */
+	char mask_digest[PS_DIGEST_TEXT];     /* of the mask, or PS_NO_MASK; ours alone */
 	bool hook_from_path, model_from_path; /* no file says it, only the path of the folder */
 	bool prepend_bos;
 	int64_t context_size;
 } ps_sae_about;
+
+/* What stands in the place of a mask's digest where the model is dense. */
+#define PS_NO_MASK "none"
 
 /* How a format names the tensors of an SAE. NULL: its SAEs have none of that kind. */
 typedef struct ps_sae_tensors {

@@ -1,6 +1,7 @@
 #include "tools/train/train_data.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
@@ -141,6 +142,17 @@ json_t *ps_train_data_inputs(const ps_train_data *d)
 	return NULL;
 }
 
+/* The mask behind all caches; "": not known, or not the same for all. */
+static const char *mask_of(const ps_train_data *d)
+{
+	const char *mask = ps_origin_cache_mask(&d->caches[0]);
+
+	for (size_t i = 1; i < d->count; i++)
+		if (strcmp(mask, ps_origin_cache_mask(&d->caches[i])))
+			return "";
+	return mask;
+}
+
 void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 {
 	const json_t *provenance = json_object_get(ps_cache_about(&d->caches[0]), "provenance"),
@@ -152,6 +164,7 @@ void ps_train_data_describe(const ps_train_data *d, ps_sae_about *about)
 	snprintf(about->model_name, sizeof about->model_name, "%s", family ? family : "unknown");
 	snprintf(about->hook_name, sizeof about->hook_name, "%s", hook ? hook : "unknown");
 	snprintf(about->model_digest, sizeof about->model_digest, "%s", digest ? digest : "");
+	snprintf(about->mask_digest, sizeof about->mask_digest, "%s", mask_of(d));
 	about->prepend_bos = json_is_true(json_object_get(model, "prepend_bos"));
 	about->context_size = json_integer_value(json_object_get(model, "context_size"));
 }

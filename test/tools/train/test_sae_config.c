@@ -136,6 +136,7 @@ static void where_it_is_from_stands_in_either_place(void **state)
 	assert_true(c.about.prepend_bos);
 	assert_int_equal(c.about.context_size, 128);
 	assert_string_equal(c.about.model_digest, "");
+	assert_string_equal(c.about.mask_digest, "");
 	c = read("{\"architecture\": \"standard\", \"hook_name\": \"blocks.1.hook_out\", "
 		 "\"metadata\": "
 		 "{\"sae_lens_version\": \"6.0.0\", \"hook_name\": \"blocks.2.hook_resid_post\", "
@@ -154,6 +155,7 @@ static void what_is_written_is_read_again(void **state)
 	const ps_sae_about about = {.hook_name = "blocks.3.hook_resid_post",
 				    .model_name = "llama",
 				    .model_digest = "0123456789abcdef",
+				    .mask_digest = PS_NO_MASK,
 				    .prepend_bos = true,
 				    .context_size = 64};
 	json_t *cfg = ps_sae_config_make(&sae, &about);
@@ -168,6 +170,7 @@ static void what_is_written_is_read_again(void **state)
 	assert_string_equal(c.about.hook_name, about.hook_name);
 	assert_string_equal(c.about.model_name, about.model_name);
 	assert_string_equal(c.about.model_digest, about.model_digest);
+	assert_string_equal(c.about.mask_digest, about.mask_digest);
 	assert_true(c.about.prepend_bos);
 	assert_int_equal(c.about.context_size, about.context_size);
 }

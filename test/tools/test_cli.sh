@@ -212,13 +212,11 @@ several_masks() {
 
 saes_and_caches() {
 	works "cache: two layers, bf16, shuffled" cache $llama --tokens "$scratch/llama.tokens" \
-		--layer 1 --layer 3 --dtype bf16 --order shuffled \
-		--mask "$scratch/llama.wanda" -o "$scratch/caches"
+		--layer 1 --layer 3 --dtype bf16 --order shuffled -o "$scratch/caches"
 	values_hold "a row for every token of both layers" rows shards \
 		'a % 64 == 0 && a > 3000 && b == 2'
 	works "a cache that is done is left alone" cache $llama --tokens "$scratch/llama.tokens" \
-		--layer 1 --layer 3 --dtype bf16 --order shuffled \
-		--mask "$scratch/llama.wanda" -o "$scratch/caches"
+		--layer 1 --layer 3 --dtype bf16 --order shuffled -o "$scratch/caches"
 	works "train: two seeds" train "$scratch/caches/layer-01" -o "$scratch/saes" --d-sae 256 \
 		--k 8 --batch 256 --tokens 30000 --seed 1 2
 	values_hold "at most k latents are active, the error below the variance" l0 fvu \

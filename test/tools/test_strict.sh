@@ -289,6 +289,67 @@ studies() {
 		-o "$scratch/st4" --emit make --allow-fewer
 }
 
+# Sizes that do not fit each other, and inputs that stand twice. Both counts or names are told.
+sizes_and_repetitions() {
+	run tokenize $llama --text "$scratch/short" -o "$scratch/few.tokens" --window 64 --quiet
+	run cache $llama --tokens "$scratch/few.tokens" --layer 1 -o "$scratch/few" --quiet --json
+	rows=$(sed -n 's/.*"rows": \([0-9]*\).*/\1/p' "$scratch/out")
+	t="train $scratch/few --d-sae 64 --k 4 --quiet -o"
+	# shellcheck disable=SC2086 # words
+	{
+		refuses "a batch of more rows than there are" 2 \
+			"--batch $((rows + 1)) is more than the $rows rows" \
+			$t "$scratch/none" --batch $((rows + 1))
+		refuses "the same for several epochs" 2 "--batch 4000 is more than the $rows rows" \
+			$t "$scratch/none" --batch 4000 --tokens 100k
+		refuses "fewer tokens than a batch" 2 '--tokens 31 is less than a batch, 32 rows' \
+			$t "$scratch/none" --batch 32 --tokens 31
+		refuses "fewer than the default batch" 2 "--tokens 31 is less than a batch, $rows" \
+			$t "$scratch/none" --tokens 31
+		works "all rows as a batch" $t "$scratch/one" --batch "$rows"
+		works "which is the default where there are few" $t "$scratch/two"
+		holds "to the same bytes" cmp "$scratch/one/manifest.json" \
+			"$scratch/two/manifest.json"
+		cp -r "$scratch/few" "$scratch/again"
+		for cache in few ./few again; do
+			refuses "the cache twice, as $cache" 2 "--with .*$cache: the same cache" \
+				$t "$scratch/none" --batch 32 --with "$scratch/$cache"
+		done
+		refuses "an SAE as two seeds" 2 'is the same SAE as' seeds "$scratch/one" \
+			"$scratch/../$(basename "$scratch")/one"
+		refuses "an SAE as two seeds of a model" 2 'is the same SAE as' survival \
+			--dense "$scratch/one" --dense "$scratch/one" --pruned "$scratch/one" \
+			--cache "$scratch/few"
+		refuses "more latents than there are" 2 '--features 65: .*one has 64 latents' \
+			ablate "$scratch/one" $llama --tokens "$scratch/few.tokens" --layer 1 \
+			--features 65
+	}
+	holds "none of them writes anything" test ! -e "$scratch/none"
+	refused_study "more latents than an SAE has" 'line 11, .*ablation.features: 65 .* 64 latents' \
+		"$scratch/text" "ablation: {features: 65}"
+	refused_study "a text twice" "line 2, .*text: $scratch/text has the same bytes" \
+		"$scratch/held-out, $scratch/text, $scratch/text" ""
+	cp "$scratch/text" "$scratch/copy"
+	refused_study "a text and its copy" "line 2, .*text: $scratch/copy has the same bytes" \
+		"$scratch/text, $scratch/copy" ""
+	refused_study "a batch of more rows than a cache" 'cache_tokens: 64 is less than sae.batch' \
+		"$scratch/text" "cache_tokens: 127
+sae: {}"
+	write_study "$scratch/text" "$scratch/held-out" ""
+	sed -i "s#^models.*#models: [{name: a, path: $llama, layer: 2}, {name: b, path: $llama/, layer: 2}]#" \
+		"$scratch/study.yaml"
+	refuses "a model twice" 3 "line 1, .*models.path: .* the model of 'a'" study \
+		"$scratch/study.yaml" -o "$scratch/st5" --dry-run
+	sed -i 's/layer: 2}]/layer: 3}]/' "$scratch/study.yaml"
+	works "two layers of a model" study "$scratch/study.yaml" -o "$scratch/st5" --dry-run
+}
+
+# refused_study NAME PATTERN TEXTS MORE: write_study's study is refused before anything is made.
+refused_study() {
+	write_study "$3" "$scratch/held-out" "$4"
+	refuses "$1" 3 "$2" study "$scratch/study.yaml" -o "$scratch/st5" --dry-run
+}
+
 files_that_are_none() {
 	mkfifo "$scratch/fifo"
 	mkdir -p "$scratch/hub/models--a--b/refs" "$scratch/folder"
@@ -324,7 +385,7 @@ files_that_are_none() {
 : >"$scratch/err"
 make_texts
 parts="numbers_of_every_option numbers_are_whole options_belong_to_commands
-	fewer_tokens_than_asked_for studies files_that_are_none"
+	fewer_tokens_than_asked_for studies sizes_and_repetitions files_that_are_none"
 [ $# -eq 0 ] || parts=$*
 for part in $parts; do
 	$part

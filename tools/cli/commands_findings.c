@@ -169,7 +169,7 @@ static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 
 static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_ablate_args args = {.layer = -1, .features = 100};
+	ps_ablate_args args = {.layer = -1, .features = 0};
 	ps_text_list positional = {0};
 	const ps_option table[] = {
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},

@@ -66,7 +66,8 @@ static ps_option *data_options(ps_train_args *a, ps_option *table)
 static ps_option *step_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"--batch", PS_OPTION_INT | PS_OPTION_COUNT, &a->batch, "N  rows a step (4096)"},
+		{"--batch", PS_OPTION_INT | PS_OPTION_COUNT, &a->batch,
+		 "N  rows a step (4096, or all there are)"},
 		{"--lr", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->lr,
 		 "X  peak rate (prunescope: by latents and steps, sae/recipe.h)"},
 		{"--warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->warmup,

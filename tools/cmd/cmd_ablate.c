@@ -15,7 +15,7 @@
 #include "tools/engine/forecast.h"
 #include "tools/engine/meter.h"
 
-enum { FEATURES_MAX = 1 << 20 };
+enum { FEATURES = 100, FEATURES_MAX = 1 << 20 };
 
 struct pair {
 	uint32_t place; /* of the latent in the list of those chosen */
@@ -360,12 +360,24 @@ static json_t *make_result(const struct ablation_run *r)
 
 static int check_args(const ps_ablate_args *args, ps_diag *diag)
 {
-	if (args->features < 1 || args->features > FEATURES_MAX)
-		return ps_fail(diag, PS_EUSAGE, "--features %lld: must be 1 to %d",
+	if (args->features < 0 || args->features > FEATURES_MAX)
+		return ps_fail(diag, PS_EUSAGE, "--features %lld: must be at most %d",
 			       (long long)args->features, FEATURES_MAX);
 	if (args->windows < 1)
 		return ps_fail(diag, PS_EUSAGE, "--windows %lld: must be at least 1",
 			       (long long)args->windows);
+	return 0;
+}
+
+/* How many latents are asked for. */
+static int choose_count(struct ablation_run *r, const ps_ablate_args *args, ps_diag *diag)
+{
+	const size_t latents = r->splice.shape.d_sae;
+
+	if ((uint64_t)args->features > latents)
+		return ps_fail(diag, PS_EUSAGE, "--features %lld: %s has %zu latents",
+			       (long long)args->features, args->sae, latents);
+	r->latents_max = args->features ? (size_t)args->features : ps_min_size(FEATURES, latents);
 	return 0;
 }
 
@@ -388,7 +400,9 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 	rc = ps_splice_open(&r.splice, s, &inputs);
 	if (rc)
 		goto out;
-	r.latents_max = ps_min_size((size_t)args->features, r.splice.shape.d_sae);
+	rc = choose_count(&r, args, &s->diag);
+	if (rc)
+		goto out;
 	need = need_of(&r);
 	if (args->dry_run) {
 		rc = dry_run(&r, &need, result);

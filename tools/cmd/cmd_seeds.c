@@ -33,7 +33,7 @@ static int check_args(const ps_seeds_args *args, ps_diag *diag)
 static int measure(struct seeds_run *r)
 {
 	const ps_text_list *paths = &r->args->saes;
-	int rc = 0;
+	int rc = ps_origin_check_distinct(r->s, paths);
 
 	for (size_t i = 0; i < paths->count && !rc; i++) {
 		ps_sae shape;

@@ -118,7 +118,7 @@ static int measure_all(struct survival_run *r)
 static int check_saes(struct survival_run *r, const ps_text_list *paths, bool dense,
 		      const char *role)
 {
-	int rc = 0;
+	int rc = ps_origin_check_distinct(r->s, paths);
 
 	for (size_t i = 0; i < paths->count && !rc; i++) {
 		ps_origin origin;

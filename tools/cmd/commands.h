@@ -143,7 +143,7 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	int64_t layer;
-	int64_t features; /* N: latents to ablate; fewer when fewer fire */
+	int64_t features; /* N: latents to ablate; fewer when fewer fire; 0: 100, at most all */
 	int64_t windows;  /* the first ones of tokens */
 	bool allow_fewer; /* there may be fewer */
 	uint64_t seed;    /* of the choice of latents */

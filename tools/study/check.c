@@ -1,5 +1,6 @@
 #include "tools/study/check.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,12 +55,27 @@ static void rename_flag(const char *said, const char *at, size_t row, char *out,
 		 at + strlen(keys[row].flag));
 }
 
+int ps_study_refuse(const ps_graph *g, const char *key, size_t item, const char *format, ...)
+{
+	const ps_study_mark *mark = ps_study_mark_of(g->file, key, item);
+	ps_diag *diag = &g->session->diag;
+	char said[sizeof diag->text];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(said, sizeof said, format, args);
+	va_end(args);
+	if (mark)
+		return ps_fail(diag, PS_EINPUT, "%s: line %zu, column %zu: %s: %s", g->path,
+			       mark->line, mark->column, key, said);
+	return ps_fail(diag, PS_EINPUT, "%s: %s: %s", g->path, key, said);
+}
+
 int ps_study_blame(const ps_graph *g, const char *group, ps_diag *diag)
 {
 	char key[64], said[sizeof diag->text];
 	size_t row = 0;
 	const char *at = first_flag(diag->text, &row);
-	const ps_study_mark *mark;
 
 	if (at) {
 		name_key(group, row, key, sizeof key);
@@ -68,10 +84,6 @@ int ps_study_blame(const ps_graph *g, const char *group, ps_diag *diag)
 		snprintf(key, sizeof key, "%s", group);
 		snprintf(said, sizeof said, "%s", diag->text);
 	}
-	mark = ps_study_mark_of(g->file, key, 0);
 	*diag = (ps_diag){{0}};
-	if (mark)
-		return ps_fail(diag, PS_EINPUT, "%s: line %zu, column %zu: %s: %s", g->path,
-			       mark->line, mark->column, key, said);
-	return ps_fail(diag, PS_EINPUT, "%s: %s: %s", g->path, key, said);
+	return ps_study_refuse(g, key, 0, "%s", said);
 }

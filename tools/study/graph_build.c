@@ -118,6 +118,19 @@ static int name_models(ps_graph *g)
 	return rc;
 }
 
+/* A text that stands twice would be trained on twice. */
+static int check_text(const ps_graph *g, size_t index)
+{
+	const ps_study_file *f = g->file;
+	const json_t *own = json_object_get(g->identity, f->text[index]);
+
+	for (size_t i = 0; i < index; i++)
+		if (json_equal(own, json_object_get(g->identity, f->text[i])))
+			return ps_study_refuse(g, "text", index + 1, "%s has the same bytes as %s",
+					       f->text[index], f->text[i]);
+	return 0;
+}
+
 static int digest_texts(ps_graph *g)
 {
 	const ps_study_file *f = g->file;
@@ -126,11 +139,28 @@ static int digest_texts(ps_graph *g)
 
 	for (unsigned i = 0; i < f->text_count && !rc; i++)
 		rc = ps_source_text(g, f->text[i]);
+	for (unsigned i = 0; i < f->text_count && !rc; i++)
+		rc = check_text(g, i);
 	measured = json_object_get(g->identity, f->ppl.text);
 	for (unsigned i = 0; i < f->text_count && !rc; i++)
 		g->ppl_text_trained |=
 			json_equal(measured, json_object_get(g->identity, f->text[i]));
 	return rc;
+}
+
+/* A model that stands twice would count twice in what is averaged over models. */
+static int check_model(const ps_graph *g, size_t first, size_t index)
+{
+	const ps_graph_model *m = &g->models[index];
+
+	for (size_t i = first; i < index; i++)
+		if (!strcmp(m->digest, g->models[i].digest) &&
+		    m->spec->layer == g->models[i].spec->layer)
+			return ps_study_refuse(
+				g, "models.path", index + 1,
+				"%s holds the model of '%s', and the layer is the same",
+				m->spec->path, g->models[i].spec->name);
+	return 0;
 }
 
 /* Opens the models from first to before end and lays out their steps. */
@@ -140,6 +170,8 @@ static int add_models(ps_graph *g, size_t first, size_t end)
 
 	for (size_t i = first; i < end && !rc; i++) {
 		rc = ps_source_model(g, &g->models[i]);
+		if (!rc)
+			rc = check_model(g, first, i);
 		if (!rc)
 			rc = check_layer(g, &g->models[i]);
 		if (!rc)

@@ -347,6 +347,13 @@ static int64_t init_seed(const ps_study_file *f, const ps_graph_condition *c, si
 
 /* Makes the options that `train` will use. What it would refuse is refused here, and the message
  * names the study file's key. */
+/* Of each SAE of the model. */
+static int64_t latents_of(const ps_graph *g, const ps_graph_model *m)
+{
+	return g->file->sae.d_sae ? g->file->sae.d_sae
+				  : g->file->sae.expansion * (int64_t)m->config.width;
+}
+
 static int resolve(ps_graph *g, const ps_graph_model *m, const ps_train_args *args, json_t **json)
 {
 	ps_train_options options;
@@ -375,8 +382,7 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	args.cache = output_of(g, c->cache);
 	args.out = ps_graph_text(g, "%s/sae/seed-%lld", c->folder, (long long)f->seeds[seed]);
 	args.arch = f->sae.arch;
-	args.d_sae = (ps_int_list){
-		1, {f->sae.d_sae ? f->sae.d_sae : f->sae.expansion * (int64_t)m->config.width}};
+	args.d_sae = (ps_int_list){1, {latents_of(g, m)}};
 	args.k = (ps_int_list){1, {f->sae.k}};
 	args.tokens = f->train_tokens;
 	args.batch = f->sae.batch;
@@ -455,7 +461,12 @@ static int add_ablation(ps_graph *g, size_t model)
 		.seed = (uint64_t)g->file->seeds[0],
 	};
 	const size_t after[] = {dense->train[0], m->tokens, PS_NO_NODE};
+	const int64_t latents = latents_of(g, m);
 
+	if (args.features > latents)
+		return ps_study_refuse(g, "ablation.features", 0,
+				       "%lld is more than the %lld latents of an SAE of '%s'",
+				       (long long)args.features, (long long)latents, m->spec->name);
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
 	return make(g, &making, &m->ablation);

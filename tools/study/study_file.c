@@ -187,6 +187,8 @@ static int check_bounds(const struct check *c)
 		{"calibration_tokens", f->calibration_tokens, f->window, "window"},
 		{"train_tokens", f->train_tokens, f->sae.batch, "sae.batch"},
 		{"cache_tokens", f->cache_tokens, f->window, "window"},
+		{"cache_tokens", f->cache_tokens / f->window * f->window, f->sae.batch,
+		 "sae.batch"},
 	};
 
 	for (size_t i = 0; i < sizeof least / sizeof *least; i++)

@@ -238,6 +238,19 @@ static int check_mask(ps_session *s, const ps_origin *a, const ps_origin *b, ps_
 	return strcmp(a->mask_digest, PS_NO_MASK) ? ps_session_remark(s, &mismatch) : 0;
 }
 
+int ps_origin_check_distinct(ps_session *s, const ps_text_list *saes)
+{
+	struct stat a, b;
+
+	for (size_t i = 1; i < saes->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!stat(saes->item[i], &a) && !stat(saes->item[j], &b) &&
+			    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+				return ps_fail(&s->diag, PS_EUSAGE, "%s is the same SAE as %s",
+					       saes->item[i], saes->item[j]);
+	return 0;
+}
+
 int ps_origin_check_role(ps_session *s, const ps_origin *o, bool dense, const char *role)
 {
 	const bool is_dense = !strcmp(o->mask_digest, PS_NO_MASK);

@@ -12,6 +12,7 @@
 
 #include "core/base/digest.h"
 #include "io/cache_store.h"
+#include "tools/run/lists.h"
 #include "tools/run/session.h"
 #include "tools/train/hook.h"
 
@@ -70,6 +71,9 @@ int ps_origin_check_cache(ps_session *session, const char *sae, const ps_cache *
 /* The same for two SAEs, which are compared with each other. */
 int ps_origin_check_saes(ps_session *session, const char *a, const char *b,
 			 ps_mask_rule rule) PS_MUST_USE;
+
+/* PS_EUSAGE where two of the SAEs are one folder. */
+int ps_origin_check_distinct(ps_session *session, const ps_text_list *saes) PS_MUST_USE;
 
 /* An input in a role, such as "the dense cache". PS_EINPUT: it is to be of the dense model, and is
  * not. Where it is to be of a pruned model and is not, that is a remark. */

@@ -25,7 +25,6 @@ ps_train_args ps_train_args_default(void)
 		.arch = "topk",
 		.recipe = "prunescope",
 		.order = "shuffled",
-		.batch = 4096,
 		.data_seed = -1,
 		.read_ahead = -1,
 		.warmup = NAN,
@@ -131,7 +130,7 @@ static void apply_numbers(const ps_train_args *a, ps_train_options *o)
 
 static int check_sizes(const ps_train_args *a, ps_diag *diag)
 {
-	if (a->tokens < 0 || a->batch < 1 || !isfinite(a->lr) || a->lr < 0 ||
+	if (a->tokens < 0 || a->batch < 0 || !isfinite(a->lr) || a->lr < 0 ||
 	    a->batch > INT32_MAX || a->k_start > INT32_MAX)
 		return ps_fail(diag, PS_EUSAGE,
 			       "--tokens %lld, --batch %lld and --lr %g: must be positive, and "
@@ -228,6 +227,20 @@ static int check_belonging(const ps_train_args *a, const ps_train_options *o, ps
 	return 0;
 }
 
+/* A batch is taken from the rows that there are, and makes a step of the tokens asked for. */
+static int check_batch(const ps_train_options *o, uint64_t rows, ps_diag *diag)
+{
+	if (o->batch > rows)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--batch %zu is more than the %llu rows that can be trained on",
+			       o->batch, (unsigned long long)rows);
+	if (o->tokens < o->batch)
+		return ps_fail(diag, PS_EUSAGE,
+			       "--tokens %llu is less than a batch, %zu rows (--batch N)",
+			       (unsigned long long)o->tokens, o->batch);
+	return 0;
+}
+
 int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, size_t d_sae,
 			  size_t k, ps_train_options *o, ps_diag *diag)
 {
@@ -242,10 +255,13 @@ int ps_train_options_make(const ps_train_args *a, size_t width, uint64_t rows, s
 	*o = (ps_train_options){
 		.arch = (ps_train_arch)arch,
 		.k = k,
-		.batch = (size_t)a->batch,
+		.batch = a->batch ? (size_t)a->batch : ps_min_size(PS_TRAIN_BATCH, (size_t)rows),
 		.d_sae = d_sae,
 		.tokens = a->tokens ? (uint64_t)a->tokens : rows,
 	};
+	rc = check_batch(o, rows, diag);
+	if (rc)
+		return rc;
 	if (o->k > o->d_sae)
 		return ps_fail(diag, PS_EUSAGE, "--k %zu is more than the %zu latents", o->k,
 			       o->d_sae);

@@ -8,13 +8,16 @@
 #include "sae/train.h"
 #include "tools/run/lists.h"
 
+enum { PS_TRAIN_BATCH = 4096 }; /* rows of a batch where none are asked for */
+
 typedef struct ps_train_args {
 	const char *cache, *arch, *recipe, *order, *out;
 	ps_int_list d_sae;     /* latents; empty: expansion * width of the cache */
 	ps_int_list expansion; /* empty: 8 */
 	ps_int_list k;         /* empty: 64 */
 	ps_text_list with;     /* further caches, of the same tokens */
-	int64_t tokens, batch; /* tokens 0: one epoch */
+	int64_t tokens;        /* 0: one epoch */
+	int64_t batch;         /* rows; 0: PS_TRAIN_BATCH, or all rows where there are fewer */
 	int64_t read_ahead;    /* rows; negative: a batch */
 	int64_t hold_out;      /* rows at the end that are measured instead of trained on */
 	int64_t data_seed;     /* negative: the SAE's own seed */
@@ -42,7 +45,8 @@ int ps_train_widths(const ps_train_args *args, size_t width, int64_t *out,
 int ps_train_ks(const ps_train_args *args, int64_t *out, ps_diag *diag) PS_MUST_USE;
 
 /* The recipe's options with the user's over them, for one width and one k. PS_EUSAGE: a word or a
- * number that cannot be. The seeds are the caller's to set. width, rows: of the cache. */
+ * number that cannot be; a batch of more rows than there are, or than are to be trained on. The
+ * seeds are the caller's to set. width, rows: of the cache. */
 int ps_train_options_make(const ps_train_args *args, size_t width, uint64_t rows, size_t d_sae,
 			  size_t k, ps_train_options *options, ps_diag *diag) PS_MUST_USE;
 

@@ -22,11 +22,24 @@ static int open_cache(ps_train_data *d, ps_session *s, const char *path, ps_orig
 	return ps_origin_of_cache(s, cache, path, origin);
 }
 
+/* A cache that stands twice would be trained on twice. */
+static int check_again(const ps_train_data *d, const ps_train_args *args, ps_diag *diag)
+{
+	const size_t last = d->count - 1;
+
+	for (size_t i = 0; i < last; i++)
+		if (d->caches[i].digest == d->caches[last].digest)
+			return ps_fail(diag, PS_EUSAGE, "--with %s: the same cache as %s",
+				       args->with.item[last - 1],
+				       i ? args->with.item[i - 1] : args->cache);
+	return 0;
+}
+
 /* Makes one source of all caches. */
 static int join_caches(ps_train_data *d, const ps_session *s, const ps_train_args *args,
 		       ps_diag *diag)
 {
-	const size_t batch = (size_t)(args->batch > 0 ? args->batch : 1);
+	const size_t batch = args->batch ? (size_t)args->batch : PS_TRAIN_BATCH;
 	const char *names[PS_JOIN_MAX] = {args->cache};
 	ps_row_source sources[PS_JOIN_MAX];
 	int rc;
@@ -73,6 +86,8 @@ static int open_all(ps_train_data *d, ps_session *s, const ps_train_args *args, 
 
 	for (size_t i = 0; i < args->with.count && !rc; i++) {
 		rc = open_cache(d, s, args->with.item[i], &other, diag);
+		if (!rc)
+			rc = check_again(d, args, diag);
 		if (!rc)
 			rc = ps_origin_check(s, &first, &other);
 	}

@@ -65,6 +65,11 @@ bool ps_file_is_named(const char *path)
 	return !lstat(path, &st) || (errno != ENOENT && errno != ENOTDIR);
 }
 
+bool ps_file_is_there(const char *path)
+{
+	return !access(path, F_OK) || (errno != ENOENT && errno != ENOTDIR);
+}
+
 int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *diag)
 {
 	struct stat st;

@@ -42,6 +42,9 @@ int ps_file_read_json(const ps_sys *sys, const char *path, size_t limit, json_t 
 int ps_file_open(const ps_sys *sys, const char *path, uint64_t *bytes, ps_diag *diag) PS_MUST_USE;
 /* Whether the path names anything, even a link to a file that is not there. */
 bool ps_file_is_named(const char *path);
+/* Whether a file is there, its links followed. What cannot be looked at may be there: opening it
+ * then says why it cannot. So a file counts as missing only where the system says that it is. */
+bool ps_file_is_there(const char *path);
 /* The size and the XXH3 of a whole file. PS_EINPUT if it cannot be read. */
 int ps_file_digest(const ps_sys *sys, const char *path, uint64_t *bytes, uint64_t *digest,
 		   ps_diag *diag) PS_MUST_USE;

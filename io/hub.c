@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -205,6 +206,8 @@ static int only_snapshot(const char *id, const char *repo, char commit[ID_MAX], 
 	if (!join(folder, "%s/snapshots", repo))
 		return ps_fail(diag, PS_EINPUT, "%s: the path of its cache is too long", id);
 	count = ps_sys_scandir(folder, &entries, not_hidden);
+	if (count < 0 && errno != ENOENT)
+		return ps_fail_input(diag, errno, "%s", folder);
 	if (count > 1)
 		rc = ps_fail(diag, PS_EINPUT,
 			     "%s: no revision in %s/refs/main, and several snapshots (%s, %s%s): "

@@ -265,7 +265,7 @@ static bool holds(const char *folder, const char *name)
 	char path[PATH_MAX];
 
 	return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
-	       !access(path, F_OK);
+	       ps_file_is_there(path);
 }
 
 static bool is_study(const char *path)
@@ -360,6 +360,11 @@ static bool report_rest(const struct walk *walk, const char *path, const json_t 
 	int count = ps_sys_scandir(path, &entries, NULL);
 
 	ps_shard_check_memory(count < 0 && errno == ENOMEM ? PS_EBUDGET : 0);
+	if (count < 0) {
+		ps_shard_add_problem(add_entry(walk->report, "files", path, "folder"),
+				     strerror(errno));
+		return false;
+	}
 	inner.depth++;
 	for (int i = 0; i < count; i++) {
 		const char *base = entries[i]->d_name;

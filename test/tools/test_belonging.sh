@@ -177,6 +177,8 @@ roles() {
 	made cache $m $t --layer 2 --mask "$s/other.mask" -o "$s/other.pruned"
 	made train "$s/llama.pruned" -o "$s/pruned.sae" --d-sae 64 --k 4 --batch 64 --tokens 640 \
 		--seed 1
+	made train "$s/llama/layer-02" -o "$s/second.sae" --d-sae 64 --k 4 --batch 64 --tokens 640 \
+		--seed 1
 	made train "$s/other.pruned" -o "$s/other.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
 	holds "the SAE of a pruned model names the mask" grep -q '"mask_digest": "[0-9a-f]\{16\}"' \
 		"$s/pruned.sae/cfg.json"
@@ -191,7 +193,9 @@ roles() {
 		--cache "$s/llama.pruned"
 	refuses "transfer: all of it swapped" 'the first cache, the dense one' transfer \
 		"$s/pruned.sae" --cache "$s/llama.pruned" $dense
-	remarks "transfer: two dense caches" transfer "$s/llama.sae" $dense $dense
+	silent "transfer: to itself" transfer "$s/llama.sae" $dense $dense
+	made cache $m $t --layer 2 --dtype bf16 -o "$s/rounded"
+	remarks "transfer: two dense caches" transfer "$s/llama.sae" $dense --cache "$s/rounded"
 	refuses "survival: a pruned model's cache" 'llama.sae .*llama.pruned .*mask' survival \
 		--dense "$s/llama.sae" --pruned "$s/pruned.sae" --cache "$s/llama.pruned"
 	forced "survival: a pruned model's cache" mask survival --dense "$s/llama.sae" \
@@ -199,10 +203,11 @@ roles() {
 	refuses "survival: the SAEs swapped" 'a dense SAE' survival --dense "$s/pruned.sae" \
 		--pruned "$s/llama.sae" $dense
 	refuses "survival: SAEs of two masks as one condition" 'other.sae .*pruned.sae .*mask' \
-		survival --dense "$s/llama.sae" --dense "$s/llama.sae" --pruned "$s/pruned.sae" \
+		survival --dense "$s/llama.sae" --dense "$s/second.sae" --pruned "$s/pruned.sae" \
 		--pruned "$s/other.sae" $dense
 	remarks "survival: a dense SAE as the pruned one" survival --dense "$s/llama.sae" \
-		--pruned "$s/llama.sae" $dense
+		--pruned "$s/second.sae" $dense
+	silent "survival: in itself" survival --dense "$s/llama.sae" --pruned "$s/llama.sae" $dense
 	refuses "seeds: SAEs of two models" mask seeds "$s/llama.sae" "$s/pruned.sae"
 	remarks "eval: a pruned model's SAE on the dense one's rows" eval "$s/pruned.sae" $dense
 	remarks "eval: on another mask's" eval "$s/pruned.sae" --cache "$s/other.pruned"

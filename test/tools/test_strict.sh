@@ -325,19 +325,20 @@ sizes_and_repetitions() {
 			--features 65
 	}
 	holds "none of them writes anything" test ! -e "$scratch/none"
-	refused_study "more latents than an SAE has" 'line 11, .*ablation.features: 65 .* 64 latents' \
+	refused_study "more latents than an SAE has" 'line 11, .*features: 65 .* 64 latents' \
 		"$scratch/text" "ablation: {features: 65}"
 	refused_study "a text twice" "line 2, .*text: $scratch/text has the same bytes" \
 		"$scratch/held-out, $scratch/text, $scratch/text" ""
 	cp "$scratch/text" "$scratch/copy"
 	refused_study "a text and its copy" "line 2, .*text: $scratch/copy has the same bytes" \
 		"$scratch/text, $scratch/copy" ""
-	refused_study "a batch of more rows than a cache" 'cache_tokens: 64 is less than sae.batch' \
-		"$scratch/text" "cache_tokens: 127
-sae: {}"
+	write_study "$scratch/text" "$scratch/held-out" "cache_tokens: 127"
+	sed -i 's/batch: 64/batch: 65/' "$scratch/study.yaml"
+	refuses "a batch of more rows than a cache" 3 'cache_tokens: 64 is less than sae.batch' \
+		study "$scratch/study.yaml" -o "$scratch/st5" --dry-run
 	write_study "$scratch/text" "$scratch/held-out" ""
-	sed -i "s#^models.*#models: [{name: a, path: $llama, layer: 2}, {name: b, path: $llama/, layer: 2}]#" \
-		"$scratch/study.yaml"
+	twice="[{name: a, path: $llama, layer: 2}, {name: b, path: $llama/, layer: 2}]"
+	sed -i "s#^models.*#models: $twice#" "$scratch/study.yaml"
 	refuses "a model twice" 3 "line 1, .*models.path: .* the model of 'a'" study \
 		"$scratch/study.yaml" -o "$scratch/st5" --dry-run
 	sed -i 's/layer: 2}]/layer: 3}]/' "$scratch/study.yaml"
@@ -376,6 +377,34 @@ files_that_are_none() {
 	refuses "a FIFO for refs/main" 3 'refs/main' ppl a/b --text "$scratch/text"
 	refuses "a folder for refs/main" 3 'refs/main' ppl a/c --text "$scratch/text"
 	unset HF_HUB_CACHE
+	circles
+}
+
+# A file that cannot be looked at is not one that is missing: here links that lead to themselves.
+circles() {
+	run tokenize $llama --text "$scratch/short" -o "$scratch/c.tokens" --window 64 --quiet
+	run cache $llama --tokens "$scratch/c.tokens" --layer 1 -o "$scratch/c" --quiet
+	run train "$scratch/c" -o "$scratch/c.sae" --d-sae 64 --k 4 --quiet
+	rm "$scratch/c.sae/manifest.json" "$scratch/c.sae/training.safetensors"
+	works "an SAE without counts of firing" compare "$scratch/c.sae" "$scratch/c.sae" --quiet
+	ln -s training.safetensors "$scratch/c.sae/training.safetensors"
+	refuses "counts of firing that cannot be looked at" 3 'training.safetensors: Too many' \
+		compare "$scratch/c.sae" "$scratch/c.sae" --quiet
+	cp -r $llama "$scratch/c.model"
+	ln -sf tokenizer.json "$scratch/c.model/tokenizer.json"
+	refuses "a tokenizer" 3 'tokenizer.json: Too many' cache "$scratch/c.model" \
+		--tokens "$scratch/c.tokens" --layer 1 -o "$scratch/none" --quiet
+	write_study "$scratch/text" "$scratch/held-out" ""
+	run study "$scratch/study.yaml" -o "$scratch/c.study" --quiet
+	mask=$scratch/c.study/runs/llama/magnitude-0.5/mask.safetensors
+	ln -sf mask.safetensors "$mask"
+	refuses "an output of a study" 4 'mask.safetensors: Too many' study "$scratch/study.yaml" \
+		-o "$scratch/c.study" --quiet
+	holds "stays as it is" test -L "$mask"
+	mkdir "$scratch/c.out"
+	ln -s runs "$scratch/c.out/runs"
+	refuses "a study's own folder" 4 'runs: Too many' study "$scratch/study.yaml" \
+		-o "$scratch/c.out" --quiet
 }
 
 [ -x "$program" ] || {

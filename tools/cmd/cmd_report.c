@@ -230,10 +230,10 @@ static int look_at_old_page(struct report *r)
 	if (rc || !output.there)
 		return rc;
 	file = fopen(output.path, "r");
-	if (file) {
-		head[fread(head, 1, sizeof head - 1, file)] = 0;
-		fclose(file);
-	}
+	if (!file)
+		return ps_fail_input(&r->s->diag, errno, "%s", output.path);
+	head[fread(head, 1, sizeof head - 1, file)] = 0;
+	fclose(file);
 	r->same_results = strstr(head, r->digest) != NULL;
 	return ps_output_check(&output, strstr(head, PS_REPORT_GENERATOR), &r->s->diag);
 }

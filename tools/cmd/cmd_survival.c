@@ -124,7 +124,8 @@ static int check_saes(struct survival_run *r, const ps_text_list *paths, bool de
 		ps_origin origin;
 
 		rc = ps_origin_of_sae(r->s, paths->item[i], &origin);
-		if (!rc)
+		/* A dense SAE beside itself is no mistake. */
+		if (!rc && (dense || !ps_text_list_has(&r->args->dense, paths->item[i])))
 			rc = ps_origin_check_role(r->s, &origin, dense, role);
 		if (!rc && i)
 			rc = ps_origin_check_saes(r->s, paths->item[i], paths->item[0],

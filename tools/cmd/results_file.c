@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "analysis/report/results_schema.h"
 #include "core/base/arena.h"
+#include "io/file.h"
 #include "io/sealed_json.h"
 
 enum {
@@ -41,7 +41,7 @@ static int read_file(ps_session *s, const char *folder, const char *path, json_t
 	if (rc)
 		return rc;
 	rc = ps_sealed_read(&ps_sys_linux, path, PS_RESULTS_BYTES_MAX, root, &why);
-	if (rc == PS_EINPUT && !access(path, F_OK))
+	if (rc == PS_EINPUT && ps_file_is_there(path))
 		return ps_fail(&s->diag, rc,
 			       "%s; `prunescope study STUDY.yaml -o %s` makes it anew from the "
 			       "records of its steps",

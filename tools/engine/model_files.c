@@ -81,7 +81,7 @@ int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest, 
 	ps_text_file json = {0};
 	int rc = path_of(model, "tokenizer.json", path, diag);
 
-	*there = !rc && !access(path, F_OK);
+	*there = !rc && ps_file_is_there(path);
 	if (rc || !*there)
 		return rc;
 	rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);

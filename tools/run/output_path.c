@@ -140,21 +140,28 @@ static bool is_same(const ps_output *o, const struct stat *st)
 	return st->st_dev == o->device && st->st_ino == o->inode;
 }
 
-/* Whether the output is a folder that the path lies in, or that it is. */
-static bool lies_in(const ps_output *o, const char *path)
+/* Whether the output is a folder that the path lies in, or that it is. PS_EINPUT, PS_EBUDGET: that
+ * cannot be told. */
+static int look_above(const ps_output *o, const char *path, bool *is_in, ps_diag *diag)
 {
 	char *real = o->kind || o->shared ? NULL : realpath(path, NULL);
 	bool found = false;
 	struct stat st;
 
-	while (real && !found) {
+	*is_in = false;
+	if (o->kind || o->shared)
+		return 0;
+	if (!real)
+		return ps_fail_input(diag, errno, "%s", path);
+	while (!found) {
 		found = !stat(*real ? real : "/", &st) && is_same(o, &st);
 		if (!*real)
 			break;
 		*strrchr(real, '/') = 0;
 	}
 	free(real);
-	return found;
+	*is_in = found;
+	return 0;
 }
 
 /* Whether the file that stands there is one of ours, of the output's kind. */
@@ -184,30 +191,37 @@ static int refuse(const ps_output *o, const char *input, ps_diag *diag)
 static int keep_off_entries(const ps_output *o, const char *folder, ps_diag *diag)
 {
 	const struct dirent *entry;
-	DIR *list = opendir(folder);
+	DIR *list = ps_sys_opendir(folder);
 	int rc = 0;
 
-	while (list && !rc && (entry = readdir(list))) {
+	if (!list)
+		return ps_fail_input(diag, errno, "%s", folder);
+	while (!rc && (entry = readdir(list))) {
 		char path[PATH_MAX];
+		bool found = false;
 		struct stat st;
 
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
 		    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= PATH_MAX ||
 		    stat(path, &st))
 			continue;
-		if (o->kind ? is_same(o, &st) && !has_own_kind(o)
-			    : S_ISREG(st.st_mode) && lies_in(o, path))
+		if (o->kind)
+			found = is_same(o, &st) && !has_own_kind(o);
+		else if (S_ISREG(st.st_mode))
+			rc = look_above(o, path, &found, diag);
+		if (!rc && found)
 			rc = refuse(o, path, diag);
 	}
-	if (list)
-		closedir(list);
+	closedir(list);
 	return rc;
 }
 
 int ps_output_keep_off(const ps_output *o, const char *input, ps_diag *diag)
 {
 	char snapshot[PATH_MAX];
+	bool found;
 	struct stat st;
+	int rc = 0;
 
 	if (!input || !o->there)
 		return 0;
@@ -217,8 +231,11 @@ int ps_output_keep_off(const ps_output *o, const char *input, ps_diag *diag)
 			return 0;
 		input = snapshot;
 	}
-	if (is_same(o, &st) || lies_in(o, input))
-		return refuse(o, input, diag);
+	found = is_same(o, &st);
+	if (!found)
+		rc = look_above(o, input, &found, diag);
+	if (rc || found)
+		return rc ? rc : refuse(o, input, diag);
 	return S_ISDIR(st.st_mode) ? keep_off_entries(o, input, diag) : 0;
 }
 

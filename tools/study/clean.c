@@ -161,7 +161,7 @@ int ps_study_clean(ps_graph *g, bool dry, size_t *files, uint64_t *bytes)
 
 	if (!runs || !locks)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a path");
-	if (!access(runs, F_OK)) {
+	if (ps_file_is_there(runs)) {
 		rc = claim_all(&c, locks);
 		if (!rc)
 			rc = each_entry(&c, runs, visit);

@@ -133,6 +133,11 @@ int ps_graph_look(ps_graph *g, ps_node *n)
 	ps_record_state state = ps_record_read(&record, n->record);
 	int rc = 0;
 
+	if (state == PS_RECORD_NO_MEMORY) {
+		ps_record_close(&record);
+		return ps_fail(&g->session->diag, PS_EBUDGET, "%s: no memory to read it",
+			       n->record);
+	}
 	forget(n);
 	n->damaged = state == PS_RECORD_DAMAGED ||
 		     (state == PS_RECORD_WHOLE && record.id && strcmp(record.id, n->id));

@@ -65,8 +65,13 @@ static int check_input(ps_graph *g, const ps_node *n, const ps_node *input)
 	ps_record r;
 	int rc = 0;
 
-	if (ps_record_read(&r, input->record) != PS_RECORD_WHOLE || strcmp(r.key, input->key) ||
-	    strcmp(r.checksum, input->checksum))
+	const ps_record_state state = ps_record_read(&r, input->record);
+
+	if (state == PS_RECORD_NO_MEMORY)
+		rc = ps_fail(&g->session->diag, PS_EBUDGET, "%s: no memory to read it",
+			     input->record);
+	else if (state != PS_RECORD_WHOLE || strcmp(r.key, input->key) ||
+		 strcmp(r.checksum, input->checksum))
 		rc = replaced(g, n, input);
 	else
 		rc = ps_outputs_check(g, input, r.outputs, &outputs, what, sizeof what);

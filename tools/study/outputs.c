@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "analysis/report/figure.h"
 #include "analysis/report/report_csv.h"
 #include "io/checksums.h"
+#include "io/file.h"
 #include "io/file_state.h"
 #include "io/folder.h"
 #include "io/known_digest.h"
@@ -128,7 +128,7 @@ static int add_part(struct listing *l, const char *folder, const char *name, con
 
 	if (asprintf(&path, "%s/%s/%s.%s", l->g->out, folder, name, suffix) < 0)
 		return no_memory(l->g);
-	if (!access(path, F_OK))
+	if (ps_file_is_there(path))
 		rc = add_file(l, path);
 	free(path);
 	return rc;
@@ -155,7 +155,7 @@ int ps_outputs_list(ps_graph *g, const ps_node *n, json_t **outputs)
 	if (n->output && n->folder)
 		rc = add_folder(&l, n);
 	else if (n->output)
-		rc = access(n->output, F_OK) ? not_made(g, n) : add_file(&l, n->output);
+		rc = !ps_file_is_there(n->output) ? not_made(g, n) : add_file(&l, n->output);
 	if (!rc && n->kind->step == PS_STEP_REPORT)
 		rc = add_report_parts(&l);
 	if (rc)
@@ -204,7 +204,7 @@ static int check_file(ps_graph *g, const char *name, const json_t *entry, ps_out
 
 	if (asprintf(&path, "%s/%s", g->out, name) < 0)
 		return no_memory(g);
-	if (access(path, F_OK)) {
+	if (!ps_file_is_there(path)) {
 		*state = PS_OUTPUTS_GONE;
 	} else {
 		rc = compare(g, path, entry, &same);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/file.h"
 
@@ -24,12 +23,14 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 {
 	ps_diag ignored = {{0}};
 	const char *key, *seal;
+	int rc;
 
 	*r = (ps_record){0};
-	if (access(path, F_OK))
+	if (!ps_file_is_there(path))
 		return PS_RECORD_NONE;
-	if (ps_file_read_json(&ps_sys_linux, path, RECORD_BYTES_MAX, &r->whole, &ignored))
-		return PS_RECORD_DAMAGED;
+	rc = ps_file_read_json(&ps_sys_linux, path, RECORD_BYTES_MAX, &r->whole, &ignored);
+	if (rc)
+		return rc == PS_EBUDGET ? PS_RECORD_NO_MEMORY : PS_RECORD_DAMAGED;
 	if (is_earlier(r->whole)) {
 		r->kernel = "unknown";
 		r->inputs = json_object_get(r->whole, "inputs");
@@ -38,8 +39,9 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 	seal = word(r->whole, PS_SEAL);
 	if (seal)
 		snprintf(r->checksum, sizeof r->checksum, "%s", seal);
-	if (ps_json_unseal(r->whole, path, &ignored))
-		return PS_RECORD_DAMAGED;
+	rc = ps_json_unseal(r->whole, path, &ignored);
+	if (rc)
+		return rc == PS_EBUDGET ? PS_RECORD_NO_MEMORY : PS_RECORD_DAMAGED;
 	r->id = word(r->whole, "id");
 	r->command = word(r->whole, "command");
 	r->kernel = word(r->whole, "kernel");

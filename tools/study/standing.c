@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "analysis/report/report.h"
+#include "io/file.h"
 #include "io/folder.h"
 
 /* --- what would be replaced --- */
@@ -65,22 +66,21 @@ static int check_stale(const ps_graph *g, const ps_execute_options *o)
 }
 
 /* Whether one of the marks of this program stands at the beginning of the file. An empty file has
- * nothing that could be lost. */
-static bool is_ours(const char *path, const char *const *marks)
+ * nothing that could be lost. PS_EINPUT, PS_EBUDGET: it cannot be read. */
+static int look_for_marks(const char *path, const char *const *marks, bool *ours, ps_diag *diag)
 {
 	char text[1024];
 	FILE *file = fopen(path, "r");
 	size_t length;
-	bool ours;
 
 	if (!file)
-		return false;
+		return ps_fail_input(diag, errno, "%s", path);
 	length = fread(text, 1, sizeof text, file);
-	ours = !length && !ferror(file);
+	*ours = !length && !ferror(file);
 	for (size_t i = 0; marks[i]; i++)
-		ours |= memmem(text, length, marks[i], strlen(marks[i])) != NULL;
+		*ours |= memmem(text, length, marks[i], strlen(marks[i])) != NULL;
 	fclose(file);
-	return ours;
+	return 0;
 }
 
 /* Whether somebody else wrote what stands in the place of results.json or report.html. Where the
@@ -91,11 +91,14 @@ static int check_foreign(const ps_graph *g, const ps_node *n)
 	static const char *const results[] = {"{\n  \"checksum\": \"", "{\n  \"comparisons\": [",
 					      NULL};
 	static const char *const page[] = {PS_REPORT_GENERATOR, NULL};
-	const bool known = n->past || n->damaged;
+	bool ours = n->past || n->damaged || !n->output || !ps_file_is_there(n->output);
+	int rc = 0;
 
-	if (known || !n->output || access(n->output, F_OK) ||
-	    is_ours(n->output, n->kind->step == PS_STEP_REPORT ? page : results))
-		return 0;
+	if (!ours)
+		rc = look_for_marks(n->output, n->kind->step == PS_STEP_REPORT ? page : results,
+				    &ours, &g->session->diag);
+	if (rc || ours)
+		return rc;
 	return ps_fail(
 		&g->session->diag, PS_EUSAGE,
 		"%s: this program did not write it, and the study would replace it (--force)",

@@ -54,7 +54,7 @@ static int check_written(const ps_study_file *file, const ps_study_args *args, s
 	if (snprintf(path, sizeof path, "%s/%s", args->out, written[index].name) >= PATH_MAX)
 		return ps_fail_errno(diag, ENAMETOOLONG, "%.60s...", args->out);
 	if (lstat(path, &st))
-		return 0;
+		return errno == ENOENT ? 0 : ps_fail_input(diag, errno, "%s", path);
 	rc = ps_output_open(&k.output, path, written[index].folder ? NULL : "study", true, diag);
 	return rc ? rc : each_input(file, args->file, keep_off, &k);
 }

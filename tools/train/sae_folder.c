@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
@@ -124,7 +123,7 @@ static int load_firing(ps_sae_folder *folder, const char *path, const json_t *ma
 	int rc;
 
 	snprintf(file_path, sizeof file_path, "%s/" TRAINING, path);
-	if (access(file_path, F_OK) &&
+	if (!ps_file_is_there(file_path) &&
 	    !json_object_get(json_object_get(manifest, "files"), TRAINING))
 		return 0;
 	rc = ps_verified_file_open(&file, file_path, diag);
@@ -158,7 +157,7 @@ static int read_scaler(const char *folder, double *factor, ps_diag *diag)
 	int rc;
 
 	snprintf(path, sizeof path, "%s/activation_scaler.json", folder);
-	if (access(path, F_OK))
+	if (!ps_file_is_there(path))
 		return 0;
 	rc = ps_file_read_json(&ps_sys_linux, path, CONFIG_BYTES_MAX, &scaler, diag);
 	if (rc)
@@ -184,7 +183,7 @@ static int read_store(const char *folder, double *factor, ps_diag *diag)
 	int rc;
 
 	snprintf(path, sizeof path, "%s/activations_store_state.safetensors", folder);
-	if (access(path, F_OK))
+	if (!ps_file_is_there(path))
 		return 0;
 	rc = ps_safetensors_open(&file, &ps_sys_linux, path, diag);
 	if (rc)

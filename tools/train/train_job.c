@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/file.h"
 #include "tools/run/json.h"
 #include "tools/run/output_path.h"
 
@@ -56,35 +57,69 @@ static void note_bad_block(void *context, const char *path, long block, uint64_t
 	*(bool *)context = true;
 }
 
+/* Opens the state. A file that cannot be read now may be whole, so it is not written over: an
+ * error. *usable false: what lies there is no such file. */
+static int open_checkpoint(const char *path, ps_safetensors *file, bool *usable, ps_session *s)
+{
+	ps_diag why = {{0}};
+	uint64_t bytes;
+	int rc = ps_file_open(&ps_sys_linux, path, &bytes, &s->diag);
+
+	*usable = false;
+	if (rc < 0)
+		return rc;
+	ps_sys_linux.close(rc);
+	rc = ps_safetensors_open(file, &ps_sys_linux, path, &why);
+	if (rc == PS_EBUDGET)
+		return ps_fail(&s->diag, rc, "%s", why.text);
+	*usable = !rc;
+	if (rc)
+		ps_session_say(s, "%s: not usable (%s): training starts anew", path, why.text);
+	return 0;
+}
+
+/* Copies the state into the trainer's memory. False: it is damaged or of another run. */
+static bool read_parts(const ps_train_job *job, const ps_safetensors *file)
+{
+	ps_state_part parts[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(job->trainer, parts);
+
+	for (size_t i = 0; i < count; i++) {
+		const ps_tensor_info *tensor = ps_safetensors_find(file, parts[i].name);
+
+		if (!tensor || tensor->bytes != parts[i].bytes)
+			return false;
+		memcpy(parts[i].data, ps_safetensors_data(file, tensor), parts[i].bytes);
+	}
+	return true;
+}
+
 /* Takes the state over when there is a whole checkpoint of the same provenance. A damaged one is
  * not used. */
 static int load_checkpoint(ps_train_job *job, ps_session *s)
 {
-	ps_state_part parts[PS_STATE_PARTS_MAX];
-	size_t count = ps_trainer_state(job->trainer, parts);
 	char path[PATH_MAX + 32];
 	ps_safetensors file;
-	ps_diag ignored = {{0}};
-	bool bad = false, verified = false;
+	ps_diag why = {{0}};
+	bool usable = false, bad = false, verified = false;
+	int rc;
 
-	if (access(checkpoint_path(job, path), F_OK))
+	if (!ps_file_is_there(checkpoint_path(job, path)))
 		return 0;
-	if (ps_safetensors_open(&file, &ps_sys_linux, path, &ignored)) {
-		ps_session_say(s, "%s: not usable (%s): training starts anew", path, ignored.text);
-		return 0;
-	}
-	if (ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &ignored) || bad ||
-	    !verified || !json_equal(json_object_get(file.metadata, "provenance"), job->provenance))
+	rc = open_checkpoint(path, &file, &usable, s);
+	if (rc || !usable)
+		return rc;
+	rc = ps_safetensors_verify(&file, note_bad_block, &bad, &verified, &why);
+	if (rc == PS_EBUDGET)
+		rc = ps_fail(&s->diag, rc, "%s", why.text);
+	else if (rc || bad || !verified ||
+		 !json_equal(json_object_get(file.metadata, "provenance"), job->provenance))
 		bad = true;
-	for (size_t i = 0; i < count && !bad; i++) {
-		const ps_tensor_info *tensor = ps_safetensors_find(&file, parts[i].name);
-
-		if (!tensor || tensor->bytes != parts[i].bytes)
-			bad = true;
-		else
-			memcpy(parts[i].data, ps_safetensors_data(&file, tensor), parts[i].bytes);
-	}
+	else
+		bad = !read_parts(job, &file);
 	ps_safetensors_close(&file);
+	if (rc == PS_EBUDGET)
+		return rc;
 	if (!bad)
 		return ps_trainer_resume(job->trainer);
 	ps_session_say(s, "%s: damaged or of another run: training starts anew", path);

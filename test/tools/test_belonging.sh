@@ -286,6 +286,25 @@ hooks() {
 
 # --- masks and statistics of another model ---
 
+# A dense SAE whose folder lacks the number that rows are multiplied by. Cosines need none.
+norms() {
+	mkdir "$s/scaled"
+	cp "$s/llama.sae/sae_weights.safetensors" "$s/llama.sae/training.safetensors" "$s/scaled"
+	sed 's/\("normalize_activations": \)"none"/\1"expected_average_only_in"/' \
+		"$s/llama.sae/cfg.json" >"$s/scaled/cfg.json"
+	t="--pruned $s/pruned.sae --cache $s/llama/layer-02"
+	refuses "survival: a factor is lacking" '--norm-cache' survival --dense "$s/scaled" $t
+	works "survival: it is estimated" survival --dense "$s/scaled" $t \
+		--norm-cache "$s/llama/layer-02"
+	cp "$s/out" "$s/estimated"
+	run survival --dense "$s/llama.sae" $t
+	holds "survival: other latents fire" sh -c "! cmp -s '$s/out' '$s/estimated'"
+	works "survival: of the pruned SAE none is needed" survival --dense "$s/llama.sae" \
+		--pruned "$s/scaled" --cache "$s/llama/layer-02"
+	run survival --dense "$s/llama.sae" $t --norm-cache "$s/llama/layer-02"
+	holds "survival: one that nobody needs: exit 2" test "$code" -eq 2
+}
+
 masks() {
 	cp -r $models/llama "$s/tuned"
 	sed 's/"bos_token_id"/"unused": 1, &/' $models/llama/config.json >"$s/tuned/config.json"
@@ -374,6 +393,7 @@ tokens
 saes
 roles
 hooks
+norms
 masks
 foreign
 conclude test_belonging.sh

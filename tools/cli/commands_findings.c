@@ -233,6 +233,8 @@ static int main_survival(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "FILE  what `ablate --json` printed of the first dense SAE"},
 		{"--control", PS_OPTION_TEXT, &args.control,
 		 "SAE  the first dense one trained again on its own rows"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
+		 "CACHE  estimate from these rows what normalize_activations lacks"},
 		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
 		{NULL, 0, NULL, NULL},
 	};

@@ -15,6 +15,7 @@
 #include "tools/cmd/ablation_record.h"
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
 #include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
@@ -236,13 +237,21 @@ static int take_memory(struct survival_run *r)
 
 /* --- what all conditions share --- */
 
+/* Cosines do not depend on the number that rows are multiplied by. */
+static int load_for_cosines(const struct survival_run *r, ps_sae_folder *folder, const char *path)
+{
+	return ps_sae_folder_load_scaled(folder, path, 1, &r->s->diag);
+}
+
 static int load_dense(struct survival_run *r)
 {
 	const ps_text_list *paths = &r->args->dense;
 	int rc = 0;
 
 	for (size_t i = 0; i < paths->count && !rc; i++)
-		rc = ps_sae_folder_load(&r->dense[i], paths->item[i], &r->s->diag);
+		rc = i ? load_for_cosines(r, &r->dense[i], paths->item[i])
+		       : ps_norm_factor_load(r->s, &r->dense[0], paths->item[0],
+					     r->args->norm_cache, false);
 	return rc;
 }
 
@@ -372,7 +381,7 @@ static int survive(struct survival_run *r, const ps_text_list *pruned, struct su
 		struct found own;
 		ps_sae_folder folder;
 
-		rc = ps_sae_folder_load(&folder, pruned->item[i], &r->s->diag);
+		rc = load_for_cosines(r, &folder, pruned->item[i]);
 		if (rc)
 			return rc;
 		rc = survive_own(r, &folder.sae, i, &own);

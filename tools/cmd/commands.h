@@ -207,9 +207,10 @@ typedef struct ps_survival_args {
 	const char *ablation; /* file: ablate's result, bare or as a record's "result"; or NULL */
 	const char
 		*control; /* SAE: the first dense one's, trained again on its own rows; or NULL */
-	int64_t samples;  /* of the bootstrap */
-	uint64_t seed;    /* of the bootstrap */
-	size_t count;     /* conditions */
+	const char *norm_cache;     /* as for eval, of the first dense SAE */
+	int64_t samples;            /* of the bootstrap */
+	uint64_t seed;              /* of the bootstrap */
+	size_t count;               /* conditions */
 	const ps_text_list *pruned; /* [count]: SAEs in the order of dense's, no more of them */
 } ps_survival_args;
 int ps_run_survival(ps_session *session, const ps_survival_args *args,

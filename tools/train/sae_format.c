@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "io/file.h"
 #include "io/folder.h"
 #include "io/recognize.h"
 #include "tools/train/sae_gemma_scope.h"
@@ -31,7 +31,7 @@ static bool has(const char *folder, const char *name)
 	char path[PATH_MAX];
 
 	return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path &&
-	       !access(path, F_OK);
+	       ps_file_is_there(path);
 }
 
 /* A folder that SAELens or this program wrote, whole or not. */

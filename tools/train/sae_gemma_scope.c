@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io/file.h"
 #include "tools/train/hook.h"
 #include "tools/train/sae_fields.h"
 #include "tools/train/sae_file.h"
@@ -210,7 +210,7 @@ int ps_sae_gemma_scope_2_read(const char *folder, ps_sae_config *config, uint64_
 	snprintf(path, sizeof path, "%s/config.json", folder);
 	if (rc)
 		return rc;
-	if (access(path, F_OK))
+	if (!ps_file_is_there(path))
 		return take_place(folder, &place, &config->about, diag);
 	rc = ps_sae_fields_read(path, &cfg, digest, diag);
 	f.object = cfg;

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io/file.h"
 #include "io/recognize.h"
 #include "tools/train/sae_fields.h"
 #include "tools/train/sae_place.h"
@@ -227,7 +227,7 @@ static int check_weights(const char *folder, ps_diag *diag)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof path, "%s/checkpoints/final.safetensors", folder);
-	if (!access(path, F_OK))
+	if (ps_file_is_there(path))
 		return 0;
 	snprintf(path, sizeof path, "%s/checkpoints", folder);
 	return ps_recognize_sae(path, diag);

@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io/file.h"
 #include "tools/train/hook.h"
 #include "tools/train/sae_fields.h"
 #include "tools/train/sae_place.h"
@@ -85,7 +85,7 @@ static int read_run(const char *folder, ps_sae_about *about, ps_diag *diag)
 	int rc;
 
 	snprintf(path, sizeof path, "%s/../config.json", folder);
-	if (access(path, F_OK))
+	if (!ps_file_is_there(path))
 		return 0;
 	rc = ps_sae_fields_read(path, &run, &digest, diag);
 	if (rc)

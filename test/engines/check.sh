@@ -39,6 +39,10 @@ under_make() {
 	same make make
 	holds "make: run again it does nothing" sh -c \
 		"! make -f make.emitted -j2 | grep -q 'only llama'"
+	rm make/runs/llama/dense/sae/seed-7/cfg.json make/figures/fvu.svg
+	holds "make: outputs lost" make -f make.emitted -j2
+	same "make, outputs lost" make
+	holds "make: then nothing" sh -c "! make -f make.emitted -j2 | grep -q 'only llama'"
 	emit make make-killed
 	killed make make-killed make -f make.emitted -j2
 	same "make, killed" make-killed
@@ -59,6 +63,9 @@ under_snakemake() {
 	same snakemake snakemake
 	holds "snakemake: run again it does nothing" sh -c \
 		"snakemake -s snakemake.emitted --cores 2 2>&1 | grep -q 'Nothing to be done'"
+	rm snakemake/runs/llama/dense/sae/seed-7/cfg.json snakemake/figures/fvu.svg
+	holds "snakemake: outputs lost" snakemake -s snakemake.emitted --cores 2
+	same "snakemake, outputs lost" snakemake
 	emit snakemake snakemake-killed
 	unlock="snakemake -s snakemake.emitted --unlock"
 	killed snakemake snakemake-killed snakemake -s snakemake.emitted --cores 2 \

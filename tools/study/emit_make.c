@@ -6,7 +6,12 @@
  * again).
  * Keys. make goes by time, and would take a record of other inputs for the result. So a step whose
  * record had another key when the file was made depends on $(call stale,...), which says FORCE
- * until the record has the key. A step whose output was gone then depends on FORCE. */
+ * until the record has the key.
+ * Outputs. The target is the record alone. So a step with outputs depends on $(call gone,...),
+ * which says FORCE when make begins and one of the outputs that the record names is not there. What
+ * reads the output is done still: its record is touched, so that make knows. */
+#include <string.h>
+
 #include "tools/study/emission.h"
 
 static void write_secondary(const ps_emission *e)
@@ -35,7 +40,11 @@ static void write_head(const ps_emission *e)
 		"export PRUNESCOPE_MATMUL = %s\n"
 		"STEP = $(PRUNESCOPE) study %s -o %s --precision %s --kernel '%s'%s%s \\\n"
 		"\t\t--threads $(THREADS) $(FLAGS) --only\n"
-		"stale = $(shell grep -qs $(2) $(1) || echo FORCE)\n\n"
+		"stale = $(shell grep -qs $(2) $(1) || echo FORCE)\n"
+		"gone = $(shell sed -n '/^  \"outputs\": {/,/^  }/s/^    \"\\(.*\\)\": {$$/\\1/p' "
+		"\\\n"
+		"\t\t$(1).json 2>/dev/null | while read -r f; do [ -e %s/$$f ] || echo FORCE; "
+		"done)\n\n"
 		".PHONY: all FORCE\n"
 		"# The last call fails if the study has changed since. It removes caches that a "
 		"killed "
@@ -45,7 +54,7 @@ static void write_head(const ps_emission *e)
 		g->path, e->program, e->kernel_row, g->path, g->out,
 		ps_precision_name(g->session->precision), e->kernel,
 		e->options->force ? " --force" : "",
-		e->options->keep_caches ? " --keep-caches" : "", g->nodes[g->report].record,
+		e->options->keep_caches ? " --keep-caches" : "", g->out, g->nodes[g->report].record,
 		g->nodes[g->report].id);
 }
 
@@ -65,6 +74,12 @@ static void write_inputs(const ps_emission *e, const ps_node *n, bool caches)
 	}
 }
 
+/* Of a record's path, without ".json". */
+static int stem_length(const char *record)
+{
+	return (int)(strlen(record) - strlen(".json"));
+}
+
 int ps_emit_make(const ps_emission *e)
 {
 	const ps_graph *g = e->graph;
@@ -79,9 +94,11 @@ int ps_emit_make(const ps_emission *e)
 			fputs(" FORCE", e->out);
 		else if (n->state != PS_NODE_DONE && (n->past || n->damaged))
 			fprintf(e->out, " $(call stale,%s,%s)", n->record, n->key);
+		if (n->output && !n->kind->transient)
+			fprintf(e->out, " $(call gone,%.*s)", stem_length(n->record), n->record);
 		write_inputs(e, n, false);
 		write_inputs(e, n, true);
-		fprintf(e->out, "\n\t$(STEP) %s\n\n", n->id);
+		fprintf(e->out, "\n\t$(STEP) %s\n\t@touch -c $@\n\n", n->id);
 	}
 	return 0;
 }

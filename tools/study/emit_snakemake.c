@@ -6,7 +6,8 @@
  * done again.
  * The step's key is a parameter of its rule, so that Snakemake runs a step again whose key has
  * changed. Snakemake knows the parameters only of what it ran itself. So records that had another
- * key when the file was made are removed before the rules are read.
+ * key when the file was made are removed before the rules are read. So are those of steps of which
+ * an output is gone.
  * An SAE's folder is no output of its rule: Snakemake would remove it before a job, and with it
  * the state from which training resumes. */
 #include "tools/study/emission.h"
@@ -34,6 +35,7 @@ static void write_head(const ps_emission *e)
 		"# --rerun-incomplete; after a kill first once with --unlock. After a change of "
 		"the\n"
 		"# study make it anew.\n"
+		"import json\n"
 		"import os\n"
 		"import shlex\n\n"
 		"os.environ[\"PRUNESCOPE_MATMUL\"] = \"%s\"\n"
@@ -78,6 +80,34 @@ static void write_stale(const ps_emission *e)
 		      "    if os.path.exists(record) and key not in open(record).read():\n"
 		      "        os.remove(record)\n\n",
 		      e->out);
+}
+
+/* Removes the records of steps whose outputs are gone while the file is read. */
+static void write_gone(const ps_emission *e)
+{
+	const ps_graph *g = e->graph;
+
+	fputs("# Records of steps that leave files.\nRECORDS = [\n", e->out);
+	for (size_t i = 0; i < g->count; i++) {
+		const ps_node *n = &g->nodes[i];
+
+		if (!n->output || n->kind->transient)
+			continue;
+		fputs("    ", e->out);
+		write_string(e->out, n->record);
+		fputs(",\n", e->out);
+	}
+	fputs("]\nOUT = ", e->out);
+	write_string(e->out, g->out);
+	fputs("\n"
+	      "for record in RECORDS:\n"
+	      "    try:\n"
+	      "        outputs = json.load(open(record))[\"outputs\"]\n"
+	      "    except (OSError, ValueError, KeyError):\n"
+	      "        continue\n"
+	      "    if not all(os.path.exists(os.path.join(OUT, name)) for name in outputs):\n"
+	      "        os.remove(record)\n\n",
+	      e->out);
 }
 
 /* Records, and the folders of caches. */
@@ -144,6 +174,7 @@ int ps_emit_snakemake(const ps_emission *e)
 
 	write_head(e);
 	write_stale(e);
+	write_gone(e);
 	fputs("localrules: all\n\nrule all:\n    input: ", e->out);
 	write_string(e->out, g->nodes[g->report].record);
 	fputs("\n\n", e->out);

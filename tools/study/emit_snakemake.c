@@ -7,7 +7,8 @@
  * The step's key is a parameter of its rule, so that Snakemake runs a step again whose key has
  * changed. Snakemake knows the parameters only of what it ran itself. So records that had another
  * key when the file was made are removed before the rules are read. So are those of steps of which
- * an output is gone.
+ * an output is gone; rule all asks for each of them, as Snakemake makes nothing again between files
+ * that are there.
  * An SAE's folder is no output of its rule: Snakemake would remove it before a job, and with it
  * the state from which training resumes. */
 #include "tools/study/emission.h"
@@ -49,7 +50,8 @@ static void write_head(const ps_emission *e)
 	fprintf(e->out,
 		",\n    \"--precision\", \"%s\", \"--kernel\", \"%s\"%s])\n"
 		"STEP = (\"{STUDY} {params.caches} --threads {threads} \"\n"
-		"    \"--memory $(({resources.mem_mb} * 9 / 10))M --only {params.step}\")\n\n",
+		"    \"--memory $(({resources.mem_mb} * 9 / 10))M --only {params.step}\"\n"
+		"    \" && touch -c {output}\")\n\n",
 		ps_precision_name(g->session->precision), e->kernel,
 		e->options->force ? ", \"--force\"" : "");
 }
@@ -177,7 +179,7 @@ int ps_emit_snakemake(const ps_emission *e)
 	write_gone(e);
 	fputs("localrules: all\n\nrule all:\n    input: ", e->out);
 	write_string(e->out, g->nodes[g->report].record);
-	fputs("\n\n", e->out);
+	fputs(", RECORDS\n\n", e->out);
 	for (size_t i = 0; i < g->count; i++)
 		write_rule(e, i);
 	return 0;

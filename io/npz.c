@@ -17,9 +17,11 @@
 
 /* --- errors --- */
 
+/* libzip 1.7 calls some archives damaged for which it had no memory, and so does zlib. malloc says
+ * so in errno, which is 0 before each of their calls. */
 static int fail_zip(const ps_npz *npz, const char *name, zip_error_t *error, ps_diag *diag)
 {
-	if (zip_error_code_zip(error) == ZIP_ER_MEMORY)
+	if (errno == ENOMEM || zip_error_code_zip(error) == ZIP_ER_MEMORY)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory to read the archive", npz->path);
 	return ps_fail(diag, PS_EINPUT, "%s: %s%sthe zip archive is damaged: %s", npz->path,
 		       name ? name : "", name ? ": " : "", zip_error_strerror(error));
@@ -43,6 +45,7 @@ static void leave_entry(ps_npz *npz)
 static int begin_entry(ps_npz *npz, size_t index, const char *name, ps_diag *diag)
 {
 	leave_entry(npz);
+	errno = 0;
 	npz->entry = zip_fopen_index(npz->zip, index, 0);
 	return npz->entry ? 0 : fail_archive(npz, name, diag);
 }
@@ -51,8 +54,10 @@ static int begin_entry(ps_npz *npz, size_t index, const char *name, ps_diag *dia
 static int read_entry(ps_npz *npz, const char *name, void *out, size_t bytes, ps_diag *diag)
 {
 	for (size_t done = 0; done < bytes;) {
-		zip_int64_t got = zip_fread(npz->entry, (char *)out + done, bytes - done);
+		zip_int64_t got;
 
+		errno = 0;
+		got = zip_fread(npz->entry, (char *)out + done, bytes - done);
 		if (got < 0)
 			return fail_zip(npz, name, zip_file_get_error(npz->entry), diag);
 		if (!got)
@@ -67,8 +72,10 @@ static int read_entry(ps_npz *npz, const char *name, void *out, size_t bytes, ps
 static int end_entry(ps_npz *npz, const char *name, ps_diag *diag)
 {
 	char byte;
-	const zip_int64_t got = zip_fread(npz->entry, &byte, 1);
+	zip_int64_t got;
 
+	errno = 0;
+	got = zip_fread(npz->entry, &byte, 1);
 	if (got < 0)
 		return fail_zip(npz, name, zip_file_get_error(npz->entry), diag);
 	return got ? ps_fail(diag, PS_EINPUT, "%s: %s: the entry goes on behind its data",
@@ -109,6 +116,7 @@ static int open_zip(ps_npz *npz, ps_diag *diag)
 			       what ? what : "something else");
 	}
 	zip_error_init(&error);
+	errno = 0;
 	source = zip_source_buffer_create(npz->map, npz->file_bytes, 0, &error);
 	if (source)
 		npz->zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
@@ -194,6 +202,7 @@ static int read_array(ps_npz *npz, size_t index, ps_diag *diag)
 	zip_stat_t st;
 	int rc;
 
+	errno = 0;
 	if (zip_stat_index(npz->zip, index, 0, &st))
 		return fail_archive(npz, NULL, diag);
 	rc = check_entry(npz, st.valid & ZIP_STAT_NAME ? st.name : "", &st, diag);

@@ -15,6 +15,7 @@
 #include "io/safetensors.h"
 #include "io/sealed_json.h"
 #include "tools/shard_json.h"
+#include "tools/shard_npz.h"
 #include "tools/shard_record.h"
 #include "tools/shard_stats.h"
 
@@ -23,6 +24,7 @@
 
 #define TENSORS ".safetensors"
 #define JSON ".json"
+#define NPZ ".npz"
 
 /* What is asked of the files and folders below a path. */
 struct walk {
@@ -192,6 +194,18 @@ static bool report_file(const struct walk *walk, const char *path, const json_t 
 	return is_ok(entry);
 }
 
+/* A NumPy archive, of another tool. */
+static bool report_npz(const struct walk *walk, const char *path)
+{
+	json_t *entry = add_entry(walk->report, "files", path, "npz");
+	ps_diag diag = {{0}};
+	int rc = ps_shard_npz(entry, path, walk->verify, &diag);
+
+	if (rc)
+		add_failure(entry, rc, &diag);
+	return is_ok(entry);
+}
+
 /* A JSON file that carries the checksum of itself. */
 static json_t *report_sealed(const struct walk *walk, const char *path, const char *kind)
 {
@@ -248,7 +262,9 @@ static bool report_given(const struct walk *walk, const char *path)
 	if (rc)
 		manifest = NULL;
 	noted = json_object_get(json_object_get(manifest, "files"), name);
-	if (noted || !ends_in(name, JSON))
+	if (!noted && ends_in(name, NPZ))
+		good = report_npz(walk, path);
+	else if (noted || !ends_in(name, JSON))
 		good = report_file(walk, path, noted);
 	else if (walk->study.path && !manifest && strcmp(name, PS_MANIFEST))
 		good = report_record(walk, path);
@@ -340,6 +356,8 @@ static bool report_unnamed(const struct walk *walk, const char *folder, const ch
 {
 	if (ends_in(base, TENSORS))
 		return report_file(walk, path, NULL);
+	if (ends_in(base, NPZ))
+		return report_npz(walk, path);
 	if (has_manifest || !ends_in(base, JSON))
 		return true;
 	if (walk->study.path)
@@ -417,7 +435,7 @@ static bool report_path(const struct walk *walk, const char *path)
 	if (json_array_size(ps_shard_list(report, "files")) == before &&
 	    json_array_size(ps_shard_list(report, "folders")) == folders) {
 		ps_shard_add_problem(add_entry(report, "files", path, "folder"),
-				     "holds no safetensors files");
+				     "holds no safetensors and no npz files");
 		return false;
 	}
 	return good;

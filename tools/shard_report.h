@@ -2,8 +2,9 @@
  *
  * {files: [{path, kind, bytes, tensors: [{name, dtype, shape}], ok, ...}],
  *  folders: [{path, kind, complete, ...}]}
- *   kind        that of our metadata; "safetensors" for a file of another tool; "file" for any
- *               other file that a manifest names; "record" and "results" for JSON files of a study
+ *   kind        that of our metadata; "safetensors" for a file of another tool; "npz" for a NumPy
+ *               archive (shard_npz.h); "file" for any other file that a manifest names; "record"
+ *               and "results" for JSON files of a study
  *   metadata    our metadata without the checksums
  *   statistics  see tools/shard_stats.h
  *   checksums   "right", "wrong", "none" (a file of another tool) or "not read" (without verify)

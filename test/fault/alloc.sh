@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/fault/lib.sh
 make_artefacts
 cases="tokenize ppl logits calibrate magnitude global wanda stats export cache shuffled topk
-batchtopk jumprelu relu gated seeds-of-train eval splice compare compare-json transfer ablate
-seeds survival study dry-run emit-json emit-make emit-snakemake emit-slurm
+batchtopk jumprelu relu gated seeds-of-train eval dictionary splice compare compare-json
+transfer ablate seeds survival study dry-run emit-json emit-make emit-snakemake emit-slurm
 report shardinfo"
 
 # shellcheck disable=SC2048,SC2086 # a list of names

@@ -64,6 +64,8 @@ make_artefacts() {
 	run cache "$m" --tokens "$d/t" --layer 1 --mask "$d/mask" -o "$d/pruned"
 	run train "$d/dense" -o "$d/sae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
 	run train "$d/pruned" -o "$d/psae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
+	cp -r test/fixtures/dictionaries/gemma-scope-2b-pt-res/layer_3/width_16k/average_l0_59 \
+		"$d/dictionary"
 	cat >"$scratch/study.yaml" <<STUDY
 name: faults
 models:
@@ -124,6 +126,7 @@ choose() {
 		;;
 	eval) command="eval $d/sae/seed-1 --cache $d/dense" ;;
 	splice) command="eval $d/sae/seed-1 $m --tokens $d/t --layer 1 --mask $d/mask" ;;
+	dictionary) command="eval $d/dictionary --cache test/fixtures/saelens/rows" ;;
 	compare) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out" ;;
 	compare-json) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out.json" ;;
 	transfer)

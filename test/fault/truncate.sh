@@ -26,6 +26,7 @@ spoils() {
 
 spoils topk "$d/dense/shard-00000.safetensors"
 spoils eval "$d/dense/shard-00000.safetensors"
+spoils dictionary "$d/dictionary/params.npz"
 spoils logits "$m/model.safetensors"
 spoils cache "$m/model.safetensors"
 spoils logits "$d/mask"

@@ -232,6 +232,33 @@ static void shows_files_and_folders_of_other_tools(void **state)
 	assert_int_equal(run_on("", name, NULL), 0);
 }
 
+static void shows_numpy_archives_of_dictionaries(void **state)
+{
+	static const char name[] = "test/fixtures/dictionaries/gemma-scope-2b-pt-res";
+	json_t *report;
+	const json_t *file, *tensor;
+
+	(void)state;
+	assert_int_equal(run_on("--json --verify", name, &report), 0);
+	assert_int_equal(json_array_size(json_object_get(report, "files")), 3);
+	file = file_of(report, "average_l0_13/params.npz");
+	assert_string_equal(json_string_value(json_object_get(file, "kind")), "npz");
+	assert_string_equal(json_string_value(json_object_get(file, "checksums")), "right");
+	assert_int_equal(json_array_size(json_object_get(file, "tensors")), 6);
+	tensor = json_array_get(json_object_get(file, "tensors"), 4);
+	assert_string_equal(json_string_value(json_object_get(tensor, "name")), "w_dec");
+	assert_string_equal(json_string_value(json_object_get(tensor, "dtype")), "F64");
+	assert_true(json_is_true(json_object_get(tensor, "fortran_order")));
+	json_decref(report);
+	assert_int_equal(run_on("", name, NULL), 0);
+	assert_int_equal(run_on("--json",
+				"test/fixtures/dictionaries/gemma-scope-2b-pt-res/layer_20/"
+				"width_16k/average_l0_71/params.npz",
+				&report),
+			 0);
+	json_decref(report);
+}
+
 static void names_in_files_do_not_steer_the_terminal(void **state)
 {
 	static const ps_tensor_decl decl = {"\x1b[31mred\n", PS_U8, 1, {1}};
@@ -470,6 +497,7 @@ int main(void)
 		TEST(shows_the_sparsity_of_masks),
 		TEST(shows_the_range_of_token_ids),
 		TEST(shows_files_and_folders_of_other_tools),
+		TEST(shows_numpy_archives_of_dictionaries),
 		TEST(names_in_files_do_not_steer_the_terminal),
 		TEST(names_shard_block_and_offset_of_bad_blocks),
 		TEST(finds_flipped_bits_anywhere),

@@ -17,6 +17,19 @@ enum {
 /* The sample's stream of data_seed. Epochs take the streams from 0 on. */
 #define SAMPLE_STREAM UINT64_MAX
 
+void ps_start_direction(uint64_t init_seed, size_t latent, size_t d, double norm, float *row)
+{
+	ps_rng rng = ps_rng_make(init_seed, latent);
+	double square = 0;
+
+	for (size_t i = 0; i < d; i++) {
+		row[i] = ps_rng_normal(&rng);
+		square += (double)row[i] * row[i];
+	}
+	for (size_t i = 0; i < d; i++)
+		row[i] = (float)(row[i] * (norm / sqrt(square)));
+}
+
 /* Sets decoder rows to seeded random directions and encoder rows to multiples of them. */
 static void start_latents(void *context, size_t item, int worker)
 {
@@ -26,18 +39,11 @@ static void start_latents(void *context, size_t item, int worker)
 
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
-		ps_rng rng = ps_rng_make(t->options.init_seed, j);
 		float *row = t->sae.dec + j * d;
-		double norm = 0;
 
-		for (size_t i = 0; i < d; i++) {
-			row[i] = ps_rng_normal(&rng);
-			norm += (double)row[i] * row[i];
-		}
-		for (size_t i = 0; i < d; i++) {
-			row[i] = (float)(row[i] * (t->options.decoder_norm / sqrt(norm)));
+		ps_start_direction(t->options.init_seed, j, d, t->options.decoder_norm, row);
+		for (size_t i = 0; i < d; i++)
 			t->sae.enc[j * d + i] = (float)(t->options.encoder_scale * row[i]);
-		}
 	}
 }
 

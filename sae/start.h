@@ -12,6 +12,9 @@
 
 #include "sae/trainer.h"
 
+/* Writes row `latent` of the decoder at its start (D values, norm `norm`) into row. */
+void ps_start_direction(uint64_t init_seed, size_t latent, size_t d, double norm, float *row);
+
 /* Sets the trainer's whole state. like is NULL or a trainer at its start on the same feed: where
  * the seeds and b_dec's start agree, its sample serves and is not read again. PS_EINPUT when the
  * rows hold values that are not finite; errors of reading. */

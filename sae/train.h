@@ -10,7 +10,8 @@
  * (Rajamanoharan et al., 2404.16014).
  * Start: decoder rows are seeded random directions, the encoder is a multiple of them, b_dec is 0
  * or the mean or the geometric median of s x (sae/start.h).
- * Adam moves every parameter at every step, also where the gradient is 0, as dense Adam does.
+ * Decoder or encoder may be frozen: it keeps its start, and has no gradient (ps_train_frozen).
+ * Adam moves every other parameter at every step, also where the gradient is 0, as dense Adam does.
  * Batches: each epoch visits every kept row once, in a seeded permutation or in file order. Asking
  * for more tokens than rows adds epochs.
  * The bits of an SAE do not depend on the number of threads or on the SAEs trained beside it.

@@ -52,6 +52,15 @@ static int check_schedules(const ps_train_options *o, ps_diag *diag)
 	return 0;
 }
 
+static int check_frozen(const ps_train_options *o, ps_diag *diag)
+{
+	if (o->frozen != PS_FROZEN_NOTHING && o->resample_tokens)
+		return ps_fail(diag, PS_EUSAGE,
+			       "resampling gives dead latents new directions, so nothing can be "
+			       "frozen with it");
+	return 0;
+}
+
 static int check_matryoshka(const ps_train_options *o, ps_diag *diag)
 {
 	size_t below = 0;
@@ -124,5 +133,6 @@ int ps_train_options_check(const ps_train_options *o, size_t d_in, ps_diag *diag
 		return ps_fail(diag, PS_EUSAGE, "the decoder's first norm must be positive");
 	if (!finite_and_positive(o->encoder_scale))
 		return ps_fail(diag, PS_EUSAGE, "the encoder's first scale must be positive");
-	return check_arch(o, diag);
+	rc = check_frozen(o, diag);
+	return rc ? rc : check_arch(o, diag);
 }

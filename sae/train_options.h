@@ -39,6 +39,15 @@ typedef enum ps_auxk_form {
 typedef enum ps_l0_penalty { PS_L0_STEP, PS_L0_TANH, PS_L0_TARGET } ps_l0_penalty;
 
 typedef enum ps_decay { PS_DECAY_LINEAR, PS_DECAY_COSINE } ps_decay;
+/* What keeps the directions that it starts with: the baselines "frozen decoder" and "frozen encoder"
+ * of Korznikov et al., Sanity Checks for Sparse Autoencoders (arXiv 2602.14111). The biases, and
+ * thresholds where there are any, are trained. */
+typedef enum ps_train_frozen {
+	PS_FROZEN_NOTHING,
+	PS_FROZEN_DECODER,
+	PS_FROZEN_ENCODER
+} ps_train_frozen;
+
 typedef enum ps_b_dec_start { PS_B_DEC_ZERO, PS_B_DEC_MEAN, PS_B_DEC_MEDIAN } ps_b_dec_start;
 
 /* The most nested levels, besides the whole SAE. */
@@ -53,6 +62,7 @@ typedef struct ps_train_options {
 	uint64_t init_seed; /* of the first parameters and of resampling */
 	uint64_t data_seed; /* of the order of rows and of the sample that scales the input */
 	bool sequential;    /* rows come in the source's order, not permuted */
+	ps_train_frozen frozen;
 
 	ps_adam_options adam;
 	double lr;              /* the highest learning rate */

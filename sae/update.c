@@ -23,6 +23,16 @@ struct update {
 	size_t first, columns; /* the strip under way */
 };
 
+static bool trains_decoder(const ps_trainer *t)
+{
+	return t->options.frozen != PS_FROZEN_DECODER;
+}
+
+static bool trains_encoder(const ps_trainer *t)
+{
+	return t->options.frozen != PS_FROZEN_ENCODER;
+}
+
 /* --- memory --- */
 
 static size_t strip_columns(size_t d_in)
@@ -162,8 +172,11 @@ static void finish_gathered(void *context, size_t item, int worker)
 	(void)worker;
 	for (size_t j = first; j < end; j++) {
 		add_along(t, j, 0, d, t->dec_gradient + j * d);
-		t->square[j] = ps_squared_norm(t->enc_gradient + j * d, d) +
-			       ps_squared_norm(t->dec_gradient + j * d, d);
+		t->square[j] = 0;
+		if (trains_encoder(t))
+			t->square[j] += ps_squared_norm(t->enc_gradient + j * d, d);
+		if (trains_decoder(t))
+			t->square[j] += ps_squared_norm(t->dec_gradient + j * d, d);
 	}
 }
 
@@ -239,9 +252,13 @@ static void update_rows(const struct update *u, size_t j, float *gradients)
 	}
 	scale_by(enc, columns, u->clip);
 	scale_by(dec, columns, u->clip);
-	ps_adam_update(&u->adam, t->sae.enc + at, t->enc.m + at, t->enc.v + at, enc, columns);
-	ps_adam_update(&u->adam, t->sae.dec + at, t->dec.m + at, t->dec.v + at, dec, columns);
-	if (t->options.unit_decoder)
+	if (trains_encoder(t))
+		ps_adam_update(&u->adam, t->sae.enc + at, t->enc.m + at, t->enc.v + at, enc,
+			       columns);
+	if (trains_decoder(t))
+		ps_adam_update(&u->adam, t->sae.dec + at, t->dec.m + at, t->dec.v + at, dec,
+			       columns);
+	if (t->options.unit_decoder && trains_decoder(t))
 		t->square[j] += ps_squared_norm(t->sae.dec + at, columns);
 }
 

@@ -15,6 +15,7 @@
 #include "sae/evaluate.h"
 #include "sae/recipe.h"
 #include "sae/schedule.h"
+#include "sae/sparse.h"
 #include "sae/train.h"
 #include "test/support/support_close.h"
 #include "test/support/support_sae.h"
@@ -696,6 +697,110 @@ static void every_architecture_resumes_and_threads_to_the_same_bits(void **state
 	free(rows);
 }
 
+/* --- frozen directions --- */
+
+static ps_train_options frozen(ps_train_arch arch, ps_train_frozen what)
+{
+	ps_train_options o = small(arch, PS_RECIPE_PRUNESCOPE);
+
+	o.resample_tokens = 0;
+	o.clip = 0;
+	o.frozen = what;
+	return o;
+}
+
+/* Takes a step, then ten more, of a run that trains everything and of a frozen one. After the first
+ * step the other half is the free run's, because its gradient does not depend on what is frozen. */
+static void check_frozen(const float *rows, ps_train_arch arch, ps_train_frozen what)
+{
+	const bool decoder = what == PS_FROZEN_DECODER;
+	const ps_train_options o[] = {frozen(arch, PS_FROZEN_NOTHING), frozen(arch, what)};
+	const char *kept = decoder ? "dec" : "enc", *trained = decoder ? "enc" : "dec";
+	const size_t bytes = o->d_sae * WIDTH * sizeof(float);
+	float *start = malloc(bytes);
+	struct run free_run, run;
+
+	assert_non_null(start);
+	run_open(&free_run, rows, MANY, WIDTH, &o[0], 2);
+	run_open(&run, rows, MANY, WIDTH, &o[1], 1);
+	memcpy(start, part(&run, kept), bytes);
+	step(&free_run);
+	step(&run);
+	assert_memory_equal(part(&run, trained), part(&free_run, trained), bytes);
+	assert_memory_equal(part(&run, "b_enc"), part(&free_run, "b_enc"),
+			    o->d_sae * sizeof(float));
+	assert_memory_not_equal(part(&free_run, kept), start, bytes);
+	for (int i = 0; i < 10; i++)
+		step(&run);
+	assert_memory_equal(part(&run, kept), start, bytes);
+	assert_memory_not_equal(part(&run, trained), start, bytes);
+	run_close(&free_run);
+	run_close(&run);
+	free(start);
+}
+
+static void what_is_frozen_keeps_its_start_and_the_rest_is_trained(void **state)
+{
+	float *rows = make_rows(3);
+
+	(void)state;
+	for (int arch = 0; arch <= PS_TRAIN_GATED; arch++) {
+		check_frozen(rows, (ps_train_arch)arch, PS_FROZEN_DECODER);
+		check_frozen(rows, (ps_train_arch)arch, PS_FROZEN_ENCODER);
+	}
+	free(rows);
+}
+
+/* The clipped gradients' norm, from Adam's means after the first step. */
+static double clipped_norm(struct run *run, const ps_train_options *o)
+{
+	static const char *const means[] = {"enc_m", "dec_m", "b_enc_m", "b_dec_m"};
+	double square = 0;
+
+	step(run);
+	for (size_t i = 0; i < run->parts; i++)
+		for (size_t m = 0; m < sizeof means / sizeof *means; m++)
+			if (!strcmp(run->part[i].name, means[m]))
+				square += ps_squared_norm(run->part[i].data,
+							  run->part[i].bytes / sizeof(float));
+	return sqrt(square) / (1 - o->adam.beta1);
+}
+
+/* What is frozen has no gradient, so the norm to which gradients are clipped is that of the
+ * others. */
+static void a_frozen_half_does_not_count_for_clipping(void **state)
+{
+	const ps_train_frozen half[] = {PS_FROZEN_DECODER, PS_FROZEN_ENCODER};
+	float *rows = make_rows(3);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		for (int arch = 0; arch <= PS_TRAIN_BATCHTOPK; arch++) {
+			ps_train_options o = frozen((ps_train_arch)arch, half[i]);
+			closeness c = {0};
+			struct run run;
+
+			o.clip = 1e-3;
+			run_open(&run, rows, MANY, WIDTH, &o, 1);
+			closeness_add(&c, clipped_norm(&run, &o), o.clip, 1);
+			assert_closeness(&c, "clipped norm", 1e-5);
+			run_close(&run);
+		}
+	free(rows);
+}
+
+static void nothing_is_frozen_and_resampled(void **state)
+{
+	ps_train_options o = frozen(PS_TRAIN_RELU, PS_FROZEN_ENCODER);
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_int_equal(ps_train_options_check(&o, WIDTH, &diag), 0);
+	o.resample_tokens = 400;
+	assert_int_equal(ps_train_options_check(&o, WIDTH, &diag), PS_EUSAGE);
+	assert_non_null(strstr(diag.text, "frozen"));
+}
+
 /* --- what is saved --- */
 
 /* Saved states of older versions are resumed: names and order of the arrays must not change. */
@@ -902,6 +1007,9 @@ int main(void)
 		cmocka_unit_test(passes_add_up_to_the_batch),
 		cmocka_unit_test(the_largest_of_a_batch_are_chosen_exactly),
 		cmocka_unit_test(every_architecture_resumes_and_threads_to_the_same_bits),
+		cmocka_unit_test(what_is_frozen_keeps_its_start_and_the_rest_is_trained),
+		cmocka_unit_test(a_frozen_half_does_not_count_for_clipping),
+		cmocka_unit_test(nothing_is_frozen_and_resampled),
 		cmocka_unit_test(the_arrays_of_a_state_keep_their_names_and_order),
 		cmocka_unit_test(the_exported_sae_reconstructs_as_the_trained_one),
 		cmocka_unit_test(the_median_withstands_outliers),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/own_start.h"
 #include "analysis/seeds.h"
 #include "tools/cli/cli.h"
 
@@ -99,6 +100,7 @@ static void print_intervals(const json_t *object)
 static void print_survival(const json_t *result)
 {
 	const json_t *survival = json_object_get(result, "survival"),
+		     *start = json_object_get(result, "own_start"),
 		     *fragility = json_object_get(result, "fragility"),
 		     *ablation = json_object_get(result, "ablation");
 	const json_t *predictor;
@@ -114,6 +116,11 @@ static void print_survival(const json_t *result)
 	}
 	printf("of latents alive in training, at tau %.1f: %.4f\n", ps_taus[PS_TAU_MAIN],
 	       number(survival, "alive"));
+	if (json_is_object(start))
+		printf("in the start of its own training, at tau %.1f: %.4f; median cosine with it "
+		       "%.4f\n",
+		       ps_taus[PS_TAU_MAIN], number_at(start, "survival", PS_TAU_MAIN),
+		       number_at(start, "cosine_deciles", PS_DECILES / 2));
 	printf("by quintile of firing, rarest first:");
 	for (size_t q = 0; q < json_array_size(json_object_get(fragility, "survival")); q++)
 		printf(" %.4f", number_at(fragility, "survival", q));

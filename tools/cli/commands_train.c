@@ -93,6 +93,8 @@ static ps_option *step_options(ps_train_args *a, ps_option *table)
 static ps_option *form_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
+		{"--freeze", PS_OPTION_TEXT, &a->freeze,
+		 "decoder|encoder  its directions stay as they start"},
 		{"--b-dec", PS_OPTION_TEXT, &a->b_dec,
 		 "zero|mean|median  where the decoder's bias starts"},
 		{"--encoder-scale", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->encoder_scale,

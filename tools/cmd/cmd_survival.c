@@ -16,6 +16,7 @@
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/norm_factor.h"
+#include "tools/cmd/own_starts.h"
 #include "tools/cmd/result.h"
 #include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
@@ -48,6 +49,7 @@ struct survival {
 	double grid[PS_LIST_MAX][PS_TAUS]; /* by seed: dense and pruned SAE of the same seed */
 	double alive;                      /* mean over seeds, at tau .7, of the latents alive */
 	double other[PS_TAUS]; /* mean over the pairs of different seeds; NaN without one */
+	ps_own_starts starts;
 };
 
 /* --- inputs --- */
@@ -186,6 +188,8 @@ static size_t condition_bytes(const struct survival_run *r)
 	size_t bytes =
 		ps_match_bytes(r->dense_latents_max, r->pruned_latents_max, r->first.d_in, threads);
 
+	bytes = ps_max_size(bytes,
+			    ps_own_start_bytes(r->pruned_latents_max, r->first.d_in, threads));
 	bytes = ps_max_size(
 		bytes, ps_fragility_bytes(latents, r->cache.windows_max, &r->bootstrap, threads));
 	bytes = ps_max_size(bytes, ps_auc_bytes(latents));
@@ -390,6 +394,8 @@ static int survive(struct survival_run *r, const ps_text_list *pruned, struct su
 			out->alive += own.alive / (double)pruned->count;
 			rc = survive_others(r, &folder.sae, i, out->other, &others);
 		}
+		if (!rc)
+			rc = ps_own_starts_add(&out->starts, &folder, &r->s->context, &r->arena);
 		ps_sae_folder_close(&folder);
 	}
 	for (int t = 0; t < PS_TAUS; t++)
@@ -604,8 +610,9 @@ static int run_condition(struct survival_run *r, const ps_text_list *pruned, jso
 		return rc;
 	return ps_result_set(
 		result,
-		json_pack("{s:o, s:o, s:o, s:o}", "survival",
-			  survival_json(&survival, pruned->count), "fragility",
+		json_pack("{s:o, s:o, s:o, s:o, s:o}", "survival",
+			  survival_json(&survival, pruned->count), "own_start",
+			  ps_own_starts_json(&survival.starts), "fragility",
 			  fragility_json(&fragility), "predictors", predictors_json(r), "ablation",
 			  r->ablation.latents ? ablation_json(&ablation) : json_null()),
 		&r->s->diag);

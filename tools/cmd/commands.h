@@ -195,6 +195,9 @@ int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result
  * whether they are the frequent ones (fragility.h), and whether the model needs them (ablation.h).
  * A condition is one pruned model. results [count], one for each condition:
  *   survival   {taus, mean, sd, alive, other_seed}
+ *   own_start  {saes, survival, cosine_deciles}: each pruned SAE against the values that its own
+ *              training started from (analysis/own_start.h), means over the SAEs; null where these
+ *              are not known
  *   fragility  the members of ps_fragility
  *   predictors [{name, auc}]: which statistics of a latent in the dense model predict its survival:
  *              firing_rate, mean_activation (where it fires), peak_activation, decoder_norm, and

@@ -106,6 +106,7 @@ static const ps_argument train_rows[] = {
 	FIELD(T, penalty, TEXT, OPTION),
 	FIELD(T, auxk_form, TEXT, OPTION),
 	FIELD(T, b_dec, TEXT, OPTION),
+	FIELD(T, freeze, TEXT, OPTION),
 	FIELD(T, dead_after, INT, OPTION),
 	FIELD(T, resample, INT, OPTION),
 	FIELD(T, k_start, INT, OPTION),

@@ -6,6 +6,7 @@
 #include "analysis/compare.h"
 #include "analysis/firing.h"
 #include "analysis/fragility.h"
+#include "analysis/own_start.h"
 #include "analysis/seeds.h"
 #include "analysis/transfer.h"
 #include "core/base/checked.h"
@@ -432,7 +433,8 @@ double ps_seconds_seeds(const ps_sae_rates *sae, size_t saes)
 
 double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *w)
 {
-	const double matches = (double)(w->pruned * w->dense),
+	/* Each pruned SAE against the dense ones, and against its own start. */
+	const double matches = (double)(w->pruned * (w->dense + 1)),
 		     counts = w->windows * (double)sae->options.d_sae,
 		     fragility = w->samples *
 				 (sae->replicate_seconds + counts * sae->latent_count_seconds);
@@ -579,6 +581,7 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 		     columns = ablated->latents * (2 * ablated->windows + 4) * sizeof(double);
 	size_t comparison = ps_match_bytes(latents, latents, shape.d_in, s->threads);
 
+	comparison = ps_max_size(comparison, ps_own_start_bytes(latents, shape.d_in, s->threads));
 	comparison = ps_max_size(comparison,
 				 ps_fragility_bytes(latents, windows, &bootstrap, s->threads));
 	if (ablated->latents)

@@ -383,6 +383,7 @@ static int condition_json(ps_making *m, const ps_model_records *model,
 	put_transfer(m, o, c->transfer);
 	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
 	ps_put(m, o, PS_KEY_CONDITION_SPLICE, copy_object(m, c->splice, PS_OBJECT_SPLICE));
+	copy(m, o, PS_KEY_CONDITION_OWN_START, c->findings);
 	copy(m, o, PS_KEY_CONDITION_FRAGILITY, c->findings);
 	copy(m, o, PS_KEY_CONDITION_PREDICTORS, c->findings);
 	copy(m, o, PS_KEY_CONDITION_ABLATION, c->findings);

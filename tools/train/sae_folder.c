@@ -331,6 +331,16 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 	return ps_sae_folder_load_scaled(folder, path, 0, diag);
 }
 
+/* Where training started, if the manifest is that of a training. */
+static void note_start(ps_sae_folder *folder, const json_t *manifest)
+{
+	const json_t *provenance = json_object_get(manifest, "provenance"),
+		     *seed = json_object_get(json_object_get(provenance, "options"), "init_seed");
+
+	folder->start_known = json_is_integer(seed);
+	folder->init_seed = (uint64_t)json_integer_value(seed);
+}
+
 int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double factor, ps_diag *diag)
 {
 	char file_path[PATH_MAX];
@@ -351,6 +361,8 @@ int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double fa
 		rc = fold_factor(folder, &s.config, path, factor, diag);
 	if (!rc && !s.format)
 		rc = load_firing(folder, path, s.manifest, diag);
+	if (!rc)
+		note_start(folder, s.manifest);
 	folder->digest = s.digest ^ digest;
 	ps_sae_file_close(&file);
 	json_decref(s.manifest);

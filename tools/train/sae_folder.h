@@ -26,10 +26,12 @@
 typedef struct ps_sae_folder {
 	ps_sae sae; /* in the arena */
 	ps_arena arena;
-	uint8_t *alive;    /* (F): whether the latent fired; NULL when the folder does not say */
-	uint64_t *firing;  /* (F): on how many rows; NULL as well */
-	uint64_t digest;   /* of the weights file and cfg.json */
-	bool foreign;      /* of another tool: without a manifest */
+	uint8_t *alive;   /* (F): whether the latent fired; NULL when the folder does not say */
+	uint64_t *firing; /* (F): on how many rows; NULL as well */
+	uint64_t digest;  /* of the weights file and cfg.json */
+	bool foreign;     /* of another tool: without a manifest */
+	bool start_known; /* we trained it, and the manifest says from where: */
+	uint64_t init_seed;
 	double row_factor; /* folded into the weights (ps_sae_weights_fold); 0: none */
 	ps_sae_about about;
 } ps_sae_folder;

@@ -15,6 +15,7 @@ static const char *const penalty_names[] = {"step", "tanh", "target", NULL};
 static const char *const auxk_names[] = {"paper", "saelens", "sparsify", "dictionary_learning",
 					 NULL};
 static const char *const b_dec_names[] = {"zero", "mean", "median", NULL};
+static const char *const frozen_names[] = {"nothing", "decoder", "encoder", NULL};
 static const char *const order_names[] = {"shuffled", "sequential", NULL};
 static const char *const unit_names[] = {"element", "row", "variance", NULL};
 
@@ -80,8 +81,8 @@ static void replace_tokens(uint64_t *value, int64_t given)
 /* The options that are words. */
 static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *diag)
 {
-	int schedule = -1, order = 0, penalty = (int)o->l0_penalty, auxk = (int)o->auxk_form,
-	    b_dec = (int)o->b_dec;
+	int schedule = -1, order = 0, frozen = 0, penalty = (int)o->l0_penalty,
+	    auxk = (int)o->auxk_form, b_dec = (int)o->b_dec;
 	int rc = choose("--schedule", a->schedule, schedule_names, &schedule, diag);
 
 	if (!rc)
@@ -92,8 +93,11 @@ static int apply_names(const ps_train_args *a, ps_train_options *o, ps_diag *dia
 		rc = choose("--b-dec", a->b_dec, b_dec_names, &b_dec, diag);
 	if (!rc)
 		rc = choose("--order", a->order, order_names, &order, diag);
+	if (!rc)
+		rc = choose("--freeze", a->freeze, frozen_names, &frozen, diag);
 	if (rc)
 		return rc;
+	o->frozen = (ps_train_frozen)frozen;
 	o->l0_penalty = (ps_l0_penalty)penalty;
 	o->auxk_form = (ps_auxk_form)auxk;
 	o->b_dec = (ps_b_dec_start)b_dec;
@@ -345,7 +349,9 @@ json_t *ps_train_options_json(const ps_train_options *o)
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts && !failed; i++)
 		failed = json_object_update_new(json, parts[i](o));
-	/* Absent where the order is shuffled, as it was before there was another. */
+	/* What is absent has the only value there was in earlier versions. */
+	if (!failed && o->frozen != PS_FROZEN_NOTHING)
+		failed = json_object_set_new(json, "frozen", json_string(frozen_names[o->frozen]));
 	if (!failed && o->sequential)
 		failed = json_object_set_new(json, "order", json_string(order_names[1]));
 	if (!failed)

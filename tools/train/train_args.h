@@ -31,6 +31,7 @@ typedef struct ps_train_args {
 	double lr, warmup, decay, lr_end, beta1, beta2, clip, encoder_scale, sparsity,
 		sparsity_warmup, target_l0, bandwidth, auxk, k_anneal;
 	const char *schedule, *penalty, *auxk_form, *b_dec;
+	const char *freeze; /* decoder or encoder keeps its first directions; NULL: neither */
 	int64_t dead_after, resample, k_start;
 	ps_int_list matryoshka; /* widths of nested levels */
 } ps_train_args;

@@ -215,6 +215,7 @@ calibration_tokens: 256
 train_tokens: 4000
 ppl: {text: $scratch/short, window: 64, stride: 64, max_tokens: 200}
 sae: {d_sae: 64, k: 8, batch: 128}
+controls: {retrain: false}
 splice: {windows: 2}
 ablation: {features: 4, windows: 2}
 bootstrap: {samples: 100}

@@ -148,7 +148,36 @@ graph() {
 	refuses "--only and --emit" 2 'exclude' --only report --emit make
 }
 
-for part in first_run replacing growing damage leftovers sharing graph; do
+# of_control NAME KEY: the value of the control's key, all on one line.
+of_control() {
+	tr -d '\n ' <"$out/results.json" | grep -o '"controls":\[.*\],"diagnostics"' |
+		grep -o "\"name\":\"$1\".*" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2
+}
+
+# The finished study gets controls: nothing of it is done anew but what brings all together. A
+# frozen decoder is its own start, and so the start that it shares with the dense SAE.
+controls() {
+	out=$scratch/study
+	sed -i 's/retrain: false/frozen: [decoder, encoder]/' "$file"
+	note_records
+	works "controls are added" --quiet
+	redoes "and nothing else is done anew" "assemble llama/frozen-decoder/splice \
+llama/frozen-decoder/survival llama/frozen-decoder/train-42 llama/frozen-decoder/train-7 \
+llama/frozen-encoder/splice llama/frozen-encoder/survival llama/frozen-encoder/train-42 \
+llama/frozen-encoder/train-7 llama/retrain/splice llama/retrain/survival \
+llama/retrain/train-42 llama/retrain/train-7 report "
+	holds "the retrained SAE is near the dense one" \
+		sh -c "echo $(of_control retrain mnn_survival) | grep -Eq '^0[.][0-9]*[1-9]'"
+	holds "a frozen decoder is its own start" \
+		test "$(of_control frozen-decoder survival)" = "[1.0"
+	holds "no model changed" test "$(of_control retrain ppl)" = null
+	sed -i 's/frozen: .*}/retrain: false}/' "$file"
+	works "the controls go again" --quiet
+	works "and what they left behind" --clean
+	holds "all of it" test ! -e "$out/runs/llama/retrain"
+}
+
+for part in first_run replacing growing damage leftovers sharing graph controls; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 conclude test_study.sh

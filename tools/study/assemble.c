@@ -21,12 +21,25 @@ static const json_t *result_of(const ps_graph *g, size_t node)
 	return node == PS_NO_NODE ? NULL : g->nodes[node].result;
 }
 
+/* As results.json names it. */
+static const char *control_kind(const ps_graph_condition *c)
+{
+	static const char *const kinds[] = {
+		[PS_CONDITION_RETRAIN] = "retrain",
+		[PS_CONDITION_FROZEN] = "frozen",
+	};
+
+	return kinds[c->kind];
+}
+
 static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_condition *c,
 					     const json_t **train)
 {
 	for (size_t i = 0; i < c->seeds; i++)
 		train[i] = result_of(g, c->train[i]);
 	return (ps_condition_records){
+		.name = c->name,
+		.control = control_kind(c),
 		.method = c->method,
 		.sparsity = c->sparsity,
 		.mask_path = c->mask == PS_NO_NODE ? NULL : g->nodes[c->mask].output,
@@ -61,7 +74,9 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 			.ablation = result_of(g, m->ablation),
 			.dense = first[0],
 			.conditions = first + 1,
-			.condition_count = m->condition_count - 1,
+			.condition_count = m->pruned_count,
+			.controls = first + 1 + m->pruned_count,
+			.control_count = m->condition_count - 1 - m->pruned_count,
 		};
 	}
 }

@@ -65,15 +65,15 @@ size_t ps_execute_cache_slots(const ps_graph *g, const ps_graph_model *m,
 	uint64_t fit = o->disk_bytes / ps_graph_cache_bytes(g, m);
 
 	if (o->keep_caches)
-		return m->condition_count;
-	return ps_min_size(ps_max_size((size_t)fit, 2), m->condition_count);
+		return m->cache_count;
+	return ps_min_size(ps_max_size((size_t)fit, 2), m->cache_count);
 }
 
 static size_t live_caches(const ps_graph *g, const ps_graph_model *m)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < m->condition_count; i++)
+	for (size_t i = 0; i < m->cache_count; i++)
 		count += ps_graph_on_disk(&g->nodes[m->conditions[i].cache]);
 	return count;
 }

@@ -13,7 +13,7 @@
  * and its key would come from its inputs.
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
- * magnitude-0.5, wanda-0.3, ... The steps of the study as a whole are study/all/STEP.
+ * magnitude-0.5, wanda-0.3, ..., or a control: retrain, frozen-decoder, ... The steps of the study as a whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
@@ -85,14 +85,26 @@ typedef struct ps_graph_model {
 	uint64_t weight_bytes;
 	const char *name;   /* as steps' names have it */
 	const char *folder; /* OUT/runs/NAME */
-	size_t condition_count;
-	struct ps_graph_condition *conditions;       /* [0]: dense */
+	/* [0]: dense; then the pruned ones; then controls. The first cache_count have a cache of
+	 * their own, the others read the dense one. */
+	struct ps_graph_condition *conditions;
+	size_t condition_count, pruned_count, cache_count;
 	size_t tokens, calibration, seeds, ablation; /* nodes; PS_NO_NODE: none */
 } ps_graph_model;
 
+/* What a condition is. Controls are there to be compared with pruned models. */
+typedef enum ps_condition_kind {
+	PS_CONDITION_DENSE,
+	PS_CONDITION_PRUNED,
+	PS_CONDITION_RETRAIN, /* the dense model's SAE again: same start, another order of rows */
+	PS_CONDITION_FROZEN,  /* the same start and order, half of the SAE frozen */
+} ps_condition_kind;
+
 typedef struct ps_graph_condition {
-	const char *method; /* NULL: dense */
-	double sparsity;
+	ps_condition_kind kind;
+	const char *method; /* NULL: the model is the dense one */
+	double sparsity;    /* NaN without a method */
+	const char *freeze; /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
 	size_t mask, ppl, cache, transfer, splice, survival; /* nodes; PS_NO_NODE: none */
 	size_t seeds;                                        /* number of SAEs */

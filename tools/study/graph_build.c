@@ -1,4 +1,5 @@
 /* Builds the graph from the study file: names the models, adds all nodes. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,29 +56,69 @@ static const char *name_pruned(ps_graph *g, const ps_graph_condition *c)
 	return ps_graph_text(g, "%s-%s", c->method, number);
 }
 
+static const char *name_condition(ps_graph *g, const ps_graph_condition *c)
+{
+	switch (c->kind) {
+	case PS_CONDITION_DENSE:
+		return "dense";
+	case PS_CONDITION_RETRAIN:
+		return "retrain";
+	case PS_CONDITION_FROZEN:
+		return ps_graph_text(g, "frozen-%s", c->freeze);
+	default:
+		return name_pruned(g, c);
+	}
+}
+
+static void list_pruned(const ps_study_file *f, ps_graph_model *m)
+{
+	for (unsigned i = 0; i < f->methods_count; i++)
+		for (unsigned j = 0; j < f->sparsities_count; j++)
+			m->conditions[m->condition_count++] =
+				(ps_graph_condition){.kind = PS_CONDITION_PRUNED,
+						     .method = f->methods[i],
+						     .sparsity = f->sparsities[j],
+						     .seeds = (size_t)f->pruned_seeds};
+	m->pruned_count = m->condition_count - 1;
+}
+
+/* Controls that train other SAEs on the dense cache. */
+static void list_trainings(const ps_study_file *f, ps_graph_model *m)
+{
+	ps_graph_condition control = {.sparsity = NAN, .seeds = (size_t)f->pruned_seeds};
+
+	if (f->controls.retrain) {
+		control.kind = PS_CONDITION_RETRAIN;
+		m->conditions[m->condition_count++] = control;
+	}
+	for (unsigned i = 0; i < f->controls.frozen_count; i++) {
+		control.kind = PS_CONDITION_FROZEN;
+		control.freeze = f->controls.frozen[i];
+		m->conditions[m->condition_count++] = control;
+	}
+}
+
 static int open_conditions(ps_graph *g, ps_graph_model *m)
 {
 	const ps_study_file *f = g->file;
-	size_t n = 1;
+	const size_t most =
+		2 + (size_t)f->methods_count * f->sparsities_count + f->controls.frozen_count;
 
-	m->condition_count = 1 + (size_t)f->methods_count * f->sparsities_count;
-	m->conditions = ps_graph_take(g, m->condition_count * sizeof *m->conditions);
+	m->conditions = ps_graph_take(g, most * sizeof *m->conditions);
 	if (!m->conditions)
-		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for %zu conditions",
-			       m->condition_count);
-	m->conditions[0].seeds = f->seeds_count;
-	for (unsigned i = 0; i < f->methods_count; i++)
-		for (unsigned j = 0; j < f->sparsities_count; j++)
-			m->conditions[n++] = (ps_graph_condition){.method = f->methods[i],
-								  .sparsity = f->sparsities[j],
-								  .seeds = (size_t)f->pruned_seeds};
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for %zu conditions", most);
+	m->conditions[m->condition_count++] = (ps_graph_condition){
+		.kind = PS_CONDITION_DENSE, .sparsity = NAN, .seeds = f->seeds_count};
+	list_pruned(f, m);
+	m->cache_count = m->condition_count;
+	list_trainings(f, m);
 	for (size_t i = 0; i < m->condition_count; i++) {
 		ps_graph_condition *c = &m->conditions[i];
 
 		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival = PS_NO_NODE;
-		c->name = c->method ? name_pruned(g, c) : "dense";
-		c->folder = ps_graph_text(g, "%s/%s", m->folder, c->name);
-		if (!c->name || !c->folder)
+		c->name = name_condition(g, c);
+		c->folder = c->name ? ps_graph_text(g, "%s/%s", m->folder, c->name) : NULL;
+		if (!c->folder)
 			return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a name");
 	}
 	return 0;

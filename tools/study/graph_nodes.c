@@ -10,9 +10,10 @@
 #include "tools/study/check.h"
 #include "tools/study/results.h"
 
-/* Added to the dense SAE's seed if a pruned model's SAE starts on its own. So large a step makes no
- * two seeds of a study the same. */
-enum { OWN_START_OFFSET = 1000003 };
+/* Added to the dense SAE's seed if a pruned model's SAE starts on its own, and to the seed of the
+ * order if the dense model's SAE is trained in another one. So large a step makes no two seeds of a
+ * study the same. */
+enum { OWN_START_OFFSET = 1000003, OTHER_ORDER_OFFSET = 1000003 };
 
 static int no_memory(ps_graph *g)
 {
@@ -345,6 +346,14 @@ static int64_t init_seed(const ps_study_file *f, const ps_graph_condition *c, si
 	return f->seeds[seed] + (own ? OWN_START_OFFSET : 0);
 }
 
+/* The seed of the order in which an SAE sees its rows. */
+static int64_t data_seed(const ps_study_file *f, const ps_graph_condition *c, size_t seed)
+{
+	const int64_t own = f->sae.data_seed < 0 ? f->seeds[seed] : f->sae.data_seed;
+
+	return own + (c->kind == PS_CONDITION_RETRAIN ? OTHER_ORDER_OFFSET : 0);
+}
+
 /* Makes the options that `train` will use. What it would refuse is refused here, and the message
  * names the study file's key. */
 /* Of each SAE of the model. */
@@ -387,7 +396,8 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	args.tokens = f->train_tokens;
 	args.batch = f->sae.batch;
 	args.lr = f->sae.lr;
-	args.data_seed = f->seeds[seed];
+	args.data_seed = data_seed(f, c, seed);
+	args.freeze = c->freeze;
 	args.seeds = (ps_int_list){1, {init_seed(f, c, seed)}};
 	args.replace = true; /* as for tokens */
 	making.output = args.out;
@@ -421,14 +431,16 @@ static int add_transfer(ps_graph *g, size_t model, size_t condition)
 	return make(g, &making, &c->transfer);
 }
 
+/* The dense SAE in the condition's model; in the dense model, the condition's own SAE. */
 static int add_splice(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_graph_model *m = &g->models[model];
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
+	const size_t trained = c->method ? dense->train[0] : c->train[0];
 	struct making making = of_condition(g, model, condition, PS_STEP_SPLICE, "splice");
 	ps_eval_args args = {
-		.sae = output_of(g, dense->train[0]),
+		.sae = output_of(g, trained),
 		.model = m->spec->path,
 		.tokens = output_of(g, m->tokens),
 		.mask = output_of(g, c->mask),
@@ -436,7 +448,7 @@ static int add_splice(ps_graph *g, size_t model, size_t condition)
 		.windows = g->file->splice.windows,
 		.allow_fewer = g->file->allow_fewer,
 	};
-	const size_t after[] = {dense->train[0], m->tokens, c->mask, PS_NO_NODE};
+	const size_t after[] = {trained, m->tokens, c->mask, PS_NO_NODE};
 
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
@@ -527,11 +539,18 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 	return make(g, &making, &c->survival);
 }
 
-/* Adds a condition's cache, the SAEs trained on it, and the transfer to it. */
+/* Adds a condition's cache, if it has one of its own, the SAEs trained on its rows, and the
+ * transfer to it. */
 static int add_condition(ps_graph *g, size_t model, size_t condition)
 {
-	const ps_graph_condition *c = &g->models[model].conditions[condition];
-	int rc = add_cache(g, model, condition);
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	int rc = 0;
+
+	if (condition < m->cache_count)
+		rc = add_cache(g, model, condition);
+	else
+		c->cache = m->conditions[0].cache;
 
 	for (size_t i = 0; i < c->seeds && !rc; i++)
 		rc = add_train(g, model, condition, i);
@@ -554,7 +573,7 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 
 	if (!rc && uses_wanda(f))
 		rc = add_tokens(g, model, "calibration", f->calibration_tokens, &m->calibration);
-	for (size_t i = 0; i < m->condition_count && !rc; i++) {
+	for (size_t i = 0; i < m->cache_count && !rc; i++) {
 		if (m->conditions[i].method)
 			rc = add_mask(g, model, i);
 		if (!rc)

@@ -32,7 +32,7 @@ uint64_t ps_study_cache_peak(const ps_graph *g, const ps_execute_options *o, boo
 
 	for (size_t i = 0; i < g->file->models_count; i++) {
 		const ps_graph_model *m = &g->models[i];
-		size_t slots = least && !o->keep_caches ? ps_min_size(2, m->condition_count)
+		size_t slots = least && !o->keep_caches ? ps_min_size(2, m->cache_count)
 							: ps_execute_cache_slots(g, m, o);
 		uint64_t all = slots * ps_graph_cache_bytes(g, m);
 
@@ -103,7 +103,7 @@ static int passes_json(const ps_graph *g, const ps_execute_options *o, json_t *l
 		const size_t slots = ps_min_size(ps_execute_cache_slots(g, m, o), PS_LIST_MAX);
 		size_t group[PS_LIST_MAX], count = 0;
 
-		for (size_t c = 0; c < m->condition_count && !rc; c++) {
+		for (size_t c = 0; c < m->cache_count && !rc; c++) {
 			const bool dense_apart = count && group[0] && !o->keep_caches;
 
 			if (!ps_graph_wanted(g, &g->nodes[m->conditions[c].cache]))

@@ -84,6 +84,18 @@ static json_t *sae_settings_json(ps_making *m, const ps_study_file *f)
 	ps_put(m, o, PS_KEY_SETTINGS_SAE_D_SAE, json_integer(f->sae.d_sae));
 	ps_put(m, o, PS_KEY_SETTINGS_SAE_K, json_integer(f->sae.k));
 	ps_put(m, o, PS_KEY_SETTINGS_SAE_BATCH, json_integer(f->sae.batch));
+	ps_put(m, o, PS_KEY_SETTINGS_SAE_DATA_SEED,
+	       f->sae.data_seed < 0 ? json_null() : json_integer(f->sae.data_seed));
+	return o;
+}
+
+static json_t *controls_settings_json(ps_making *m, const ps_study_file *f)
+{
+	json_t *o = json_object();
+
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_RETRAIN, json_boolean(f->controls.retrain));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_FROZEN,
+	       texts_json(m, (const char *const *)f->controls.frozen, f->controls.frozen_count));
 	return o;
 }
 
@@ -135,6 +147,7 @@ static json_t *settings_json(ps_making *m)
 	ps_put(m, o, PS_KEY_SETTINGS_BOS, json_string(f->bos));
 	ps_put(m, o, PS_KEY_SETTINGS_DOCUMENTS, json_string(f->documents));
 	ps_put(m, o, PS_KEY_SETTINGS_MIN_CHARS, json_integer(f->min_chars));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS, controls_settings_json(m, f));
 	ps_put(m, o, PS_KEY_SETTINGS_SAE, sae_settings_json(m, f));
 	ps_put(m, o, PS_KEY_SETTINGS_PPL, ppl_settings_json(m, f));
 	put_pruning_settings(m, o, f);
@@ -363,22 +376,25 @@ static void put_transfer(ps_making *m, json_t *o, const json_t *transfer)
 		copy(m, o, keys[k], transfer);
 }
 
-static int condition_json(ps_making *m, const ps_model_records *model,
-			  const ps_condition_records *c, json_t *list)
+/* All measures of a condition. *out: a new object. Where the model is the dense one, those that
+ * compare two models are null. */
+static int measures_json(ps_making *m, const ps_model_records *model, const ps_condition_records *c,
+			 json_t **out)
 {
-	ps_interval change;
-	int rc = nll_difference(m, c->ppl, model->dense.ppl, &change);
+	ps_interval change = ps_no_interval();
+	int rc = c->ppl ? nll_difference(m, c->ppl, model->dense.ppl, &change) : 0;
 	json_t *o;
 
 	if (rc)
 		return rc;
-	o = json_object();
+	*out = o = json_object();
 	ps_put(m, o, PS_KEY_CONDITION_MODEL, json_string(model->name));
-	ps_put(m, o, PS_KEY_CONDITION_METHOD, json_string(c->method));
+	ps_put(m, o, PS_KEY_CONDITION_METHOD, c->method ? json_string(c->method) : json_null());
 	ps_put(m, o, PS_KEY_CONDITION_SPARSITY, ps_number_json(c->sparsity));
 	copy(m, o, PS_KEY_CONDITION_SPARSITY_ACHIEVED, c->mask);
 	put_perplexity(m, o, c->ppl, model->dense.ppl);
-	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL, ps_results_interval_json(m, &change));
+	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL,
+	       c->ppl ? ps_results_interval_json(m, &change) : json_null());
 	put_survival(m, o, json_object_get(c->findings, PS_RECORD_SURVIVAL));
 	put_transfer(m, o, c->transfer);
 	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
@@ -387,9 +403,35 @@ static int condition_json(ps_making *m, const ps_model_records *model,
 	copy(m, o, PS_KEY_CONDITION_FRAGILITY, c->findings);
 	copy(m, o, PS_KEY_CONDITION_PREDICTORS, c->findings);
 	copy(m, o, PS_KEY_CONDITION_ABLATION, c->findings);
+	return 0;
+}
+
+static int condition_json(ps_making *m, const ps_model_records *model,
+			  const ps_condition_records *c, json_t *list)
+{
+	json_t *o;
+	int rc = measures_json(m, model, c, &o);
+
+	if (rc)
+		return rc;
 	ps_put(m, o, PS_KEY_CONDITION_ACHIEVED, achieved_json(m, c));
 	ps_put(m, o, PS_KEY_CONDITION_REFERENCE, reference_json(m, model->config, c));
 	ps_append(m, list, o);
+	return 0;
+}
+
+static int control_json(ps_making *m, const ps_model_records *model, const ps_condition_records *c,
+			json_t *list)
+{
+	json_t *o;
+	int rc = measures_json(m, model, c, &o);
+
+	if (rc)
+		return rc;
+	ps_put(m, o, PS_KEY_CONTROL_NAME, json_string(c->name));
+	ps_put(m, o, PS_KEY_CONTROL_KIND, json_string(c->control));
+	ps_append(m, list, copy_object(m, o, PS_OBJECT_CONTROL));
+	json_decref(o);
 	return 0;
 }
 
@@ -480,11 +522,13 @@ static json_t *kernels_json(ps_making *m)
 static int fill(ps_making *m, json_t *root)
 {
 	const ps_study_file *f = m->in->file;
-	json_t *models = json_array(), *conditions = json_array(), *comparisons = json_array();
+	json_t *models = json_array(), *conditions = json_array(), *controls = json_array(),
+	       *comparisons = json_array();
 	int rc = 0;
 
 	ps_put(m, root, PS_KEY_ROOT_MODELS, models);
 	ps_put(m, root, PS_KEY_ROOT_CONDITIONS, conditions);
+	ps_put(m, root, PS_KEY_ROOT_CONTROLS, controls);
 	ps_put(m, root, PS_KEY_ROOT_COMPARISONS, comparisons);
 	if (m->full)
 		return 0;
@@ -494,6 +538,8 @@ static int fill(ps_making *m, json_t *root)
 		ps_append(m, models, model_json(m, model));
 		for (size_t c = 0; c < model->condition_count && !rc; c++)
 			rc = condition_json(m, model, &model->conditions[c], conditions);
+		for (size_t c = 0; c < model->control_count && !rc; c++)
+			rc = control_json(m, model, &model->controls[c], controls);
 		for (unsigned s = 0; s < f->sparsities_count && !rc; s++)
 			rc = comparison_json(m, model, f->sparsities[s], comparisons);
 	}

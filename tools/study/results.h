@@ -14,6 +14,8 @@
 
 /* One condition of a model. A record that the study does not have is NULL. */
 typedef struct ps_condition_records {
+	const char *name;      /* as in the names of steps */
+	const char *control;   /* what kind of control it is; NULL: none */
 	const char *method;    /* NULL: the dense model */
 	double sparsity;       /* asked for */
 	const char *mask_path; /* NULL: the dense model */
@@ -33,6 +35,8 @@ typedef struct ps_model_records {
 	ps_condition_records dense;             /* mask, transfer and findings are NULL */
 	const ps_condition_records *conditions; /* (condition_count), in the order of the file */
 	size_t condition_count;
+	const ps_condition_records *controls; /* (control_count) */
+	size_t control_count;
 } ps_model_records;
 
 typedef struct ps_results_input {

@@ -102,6 +102,10 @@ static int fill_defaults(ps_study_file *f, ps_diag *diag)
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (!is_set(f, numbers[i].key))
 			*numbers[i].value = numbers[i].otherwise;
+	if (!is_set(f, "sae.data_seed"))
+		f->sae.data_seed = -1;
+	if (!is_set(f, "controls.retrain"))
+		f->controls.retrain = true;
 	if (!is_set(f, "ppl.stride"))
 		f->ppl.stride = f->ppl.window / 2 ? f->ppl.window / 2 : 1;
 	return fill_words(f, diag);
@@ -172,6 +176,10 @@ static int check_lists(const struct check *c)
 			if (fabs(f->sparsities[i] - f->sparsities[j]) < 1e-9)
 				return refuse(c, "sparsities", i + 1, "%g stands twice",
 					      f->sparsities[i]);
+	for (unsigned i = 1; i < f->controls.frozen_count; i++)
+		if (!strcmp(f->controls.frozen[i], f->controls.frozen[0]))
+			return refuse(c, "controls.frozen", i + 1, "%s stands twice",
+				      f->controls.frozen[i]);
 	return check_seeds(c);
 }
 

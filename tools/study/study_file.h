@@ -57,8 +57,14 @@ typedef struct ps_study_file {
 		char *arch, *init;
 		ps_study_init start; /* as init says */
 		int64_t expansion, d_sae, k, batch;
+		int64_t data_seed; /* of the order of rows, of every SAE; negative: its own seed */
 		double lr;
 	} sae;
+	struct {
+		bool retrain;  /* the dense model's SAEs again, in another order of rows */
+		char **frozen; /* halves of the dense model's SAE that stay as they start */
+		unsigned frozen_count;
+	} controls;
 	struct {
 		int64_t windows; /* of the spliced loss; 0: none */
 	} splice;

@@ -17,6 +17,7 @@ static const char *const method_words[] = {"magnitude", "wanda", NULL};
 static const char *const bos_words[] = {"none", "window", NULL};
 static const char *const document_words[] = {"file", "line", NULL};
 static const char *const init_words[] = {"shared", "independent", NULL};
+static const char *const frozen_words[] = {"decoder", "encoder", NULL};
 
 #define AT(member) .offset = offsetof(ps_study_file, member)
 #define OF_MODEL(member) .offset = offsetof(ps_study_model, member)
@@ -68,6 +69,10 @@ const ps_study_key ps_study_keys[] = {
 	{"sae", "batch", WHOLE(1, 1 << 20), AT(sae.batch)},
 	{"sae", "lr", .type = PS_STUDY_REAL, .range = {.least = 0, .most = 1e6, .above = true},
 	 AT(sae.lr)},
+	{"sae", "data_seed", WHOLE(0, INT64_MAX / 2), AT(sae.data_seed)},
+	{"", "controls", .type = PS_STUDY_MAP},
+	{"controls", "retrain", PS_STUDY_BOOL, AT(controls.retrain)},
+	{"controls", "frozen", WORD(frozen_words), LIST(controls.frozen, 2)},
 	{"", "splice", .type = PS_STUDY_MAP},
 	{"splice", "windows", WHOLE(0, INT32_MAX), AT(splice.windows), WANTED},
 	{"", "ablation", .type = PS_STUDY_MAP},

@@ -121,7 +121,7 @@ static int check_model(ps_graph *g, const ps_graph_model *m)
 	bool perplexity = false;
 	int rc = check_windows(g, m, wanted, sizeof wanted / sizeof *wanted);
 
-	for (size_t c = 0; c < m->condition_count; c++)
+	for (size_t c = 0; c < m->cache_count; c++)
 		perplexity |= to_do(g, m->conditions[c].ppl);
 	return rc || !perplexity ? rc : check_perplexity_text(g, m);
 }

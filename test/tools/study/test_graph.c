@@ -66,6 +66,7 @@ static const char *const lines[] = {
 	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
 	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  k: 8\n"
 	 "  batch: 128\n  lr: 0.001"),
+	"controls:\n  retrain: true\n  frozen: [decoder]",
 	"splice:\n  windows: 8",
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",
@@ -194,12 +195,16 @@ static const struct {
 	{"ppl.max_tokens", "max_tokens: 400", "max_tokens: 401", "*/ppl" SUMMARY},
 	{"sae.arch", "arch: topk", "arch: batchtopk", TRAINED},
 	{"sae.init", "init: shared", "init: independent",
-	 "*/magnitude-*/train-* */wanda-*/train-* */survival" SUMMARY},
+	 "*/magnitude-*/train-* */wanda-*/train-* */magnitude-*/survival "
+	 "*/wanda-*/survival" SUMMARY},
 	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
 	{"sae.d_sae", "expansion: 2", "d_sae: 100", TRAINED},
 	{"sae.k", "k: 8", "k: 9", TRAINED},
 	{"sae.batch", "batch: 128", "batch: 64", TRAINED},
 	{"sae.lr", "lr: 0.001", "lr: 0.002", TRAINED},
+	{"sae.data_seed", "lr: 0.001", "lr: 0.001\n  data_seed: 3", TRAINED},
+	{"controls.retrain", "retrain: true", "retrain: false", "study/all/*"},
+	{"controls.frozen", "[decoder]", "[decoder, encoder]", "study/all/*"},
 	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
 	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
 	{"ablation.windows", "windows: 4", "windows: 5", "*/ablation */survival" SUMMARY},
@@ -293,7 +298,7 @@ static void nodes_stand_after_what_they_read(void **state)
 
 	(void)state;
 	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(b.graph.count, 27);
+	assert_int_equal(b.graph.count, 35);
 	for (size_t i = 0; i < b.graph.count; i++) {
 		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
 			assert_true(b.graph.nodes[i].after[j] < i);
@@ -302,6 +307,51 @@ static void nodes_stand_after_what_they_read(void **state)
 			assert_string_not_equal(b.graph.nodes[i].record, b.graph.nodes[j].record);
 		}
 	}
+	unbuild(&b);
+}
+
+static const ps_train_args *training(const ps_graph *g, const char *id)
+{
+	return find(g, id)->args;
+}
+
+/* The retrained SAE differs from the dense one in the order of its rows alone, and the frozen one
+ * in what is frozen. Both read the dense cache. */
+static void controls_differ_from_the_dense_training_in_one_thing(void **state)
+{
+	struct built b;
+	const ps_train_args *dense, *retrained, *frozen;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	dense = training(&b.graph, "llama/dense/train-7");
+	retrained = training(&b.graph, "llama/retrain/train-7");
+	frozen = training(&b.graph, "llama/frozen-decoder/train-7");
+	assert_string_equal(retrained->cache, dense->cache);
+	assert_int_equal(retrained->seeds.item[0], dense->seeds.item[0]);
+	assert_int_not_equal(retrained->data_seed, dense->data_seed);
+	assert_null(retrained->freeze);
+	assert_string_equal(frozen->cache, dense->cache);
+	assert_int_equal(frozen->seeds.item[0], dense->seeds.item[0]);
+	assert_int_equal(frozen->data_seed, dense->data_seed);
+	assert_string_equal(frozen->freeze, "decoder");
+	assert_null(find(&b.graph, "llama/retrain/cache"));
+	assert_null(find(&b.graph, "llama/retrain/ppl"));
+	assert_null(find(&b.graph, "llama/retrain/transfer"));
+	unbuild(&b);
+}
+
+/* With data_seed all SAEs see one order, and the retrained ones another one. */
+static void one_order_may_be_asked_for(void **state)
+{
+	struct built b;
+
+	(void)state;
+	assert_int_equal(build(&b, "lr: 0.001", "lr: 0.001\n  data_seed: 3", PS_PRECISION_F32), 0);
+	assert_int_equal(training(&b.graph, "llama/dense/train-7")->data_seed, 3);
+	assert_int_equal(training(&b.graph, "llama/dense/train-42")->data_seed, 3);
+	assert_int_equal(training(&b.graph, "llama/wanda-0.5/train-42")->data_seed, 3);
+	assert_int_not_equal(training(&b.graph, "llama/retrain/train-42")->data_seed, 3);
 	unbuild(&b);
 }
 
@@ -359,6 +409,8 @@ int main(void)
 		cmocka_unit_test(no_field_of_the_file_is_left_out),
 		cmocka_unit_test(a_models_name_is_no_part_of_a_key),
 		cmocka_unit_test(the_precision_changes_what_a_forward_pass_makes),
+		cmocka_unit_test(controls_differ_from_the_dense_training_in_one_thing),
+		cmocka_unit_test(one_order_may_be_asked_for),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),
 	};

@@ -21,8 +21,8 @@ typedef struct ps_own_start {
 	double decile[PS_DECILES];
 } ps_own_start;
 
-/* init_seed: of the SAE's training. Takes ps_own_start_bytes from the arena and gives them back; F x
- * D floats are among them. Errors as ps_match_decoders. */
+/* init_seed: of the SAE's training. Takes ps_own_start_bytes from the arena and gives them back;
+ * F x D floats are among them. Errors as ps_match_decoders. */
 size_t ps_own_start_bytes(size_t latents, size_t d, int threads);
 int ps_own_start_measure(const ps_sae *sae, uint64_t init_seed, const ps_context *context,
 			 ps_arena *arena, ps_own_start *out) PS_MUST_USE;

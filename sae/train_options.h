@@ -39,9 +39,9 @@ typedef enum ps_auxk_form {
 typedef enum ps_l0_penalty { PS_L0_STEP, PS_L0_TANH, PS_L0_TARGET } ps_l0_penalty;
 
 typedef enum ps_decay { PS_DECAY_LINEAR, PS_DECAY_COSINE } ps_decay;
-/* What keeps the directions that it starts with: the baselines "frozen decoder" and "frozen encoder"
- * of Korznikov et al., Sanity Checks for Sparse Autoencoders (arXiv 2602.14111). The biases, and
- * thresholds where there are any, are trained. */
+/* What keeps the directions that it starts with: the baselines "frozen decoder" and "frozen
+ * encoder" of Korznikov et al., Sanity Checks for Sparse Autoencoders (arXiv 2602.14111). The
+ * biases, and thresholds where there are any, are trained. */
 typedef enum ps_train_frozen {
 	PS_FROZEN_NOTHING,
 	PS_FROZEN_DECODER,

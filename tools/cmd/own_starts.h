@@ -14,8 +14,8 @@ typedef struct ps_own_starts {
 
 /* Adds an SAE. One whose start is not known, because another tool trained it, is passed over.
  * Memory and errors: as ps_own_start_measure. */
-int ps_own_starts_add(ps_own_starts *starts, const ps_sae_folder *folder,
-		      const ps_context *context, ps_arena *arena) PS_MUST_USE;
+int ps_own_starts_add(ps_own_starts *starts, const ps_sae_folder *folder, const ps_context *context,
+		      ps_arena *arena) PS_MUST_USE;
 /* {saes, survival [PS_TAUS], cosine_deciles [PS_DECILES]}: a new object, null where no start is
  * known; NULL: no memory. */
 json_t *ps_own_starts_json(const ps_own_starts *starts);

@@ -13,7 +13,8 @@
  * and its key would come from its inputs.
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
- * magnitude-0.5, wanda-0.3, ..., or a control: retrain, frozen-decoder, ... The steps of the study as a whole are study/all/STEP.
+ * magnitude-0.5, wanda-0.3, ..., or a control: retrain, frozen-decoder, ... The steps of the study
+ * as a whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record

@@ -147,21 +147,44 @@ static int cache_root(char *root, ps_diag *diag)
 	return 0;
 }
 
+/* ROOT/models--org--name. False if it is too long. */
+static bool repository_below(const char *root, const char *id, char *path)
+{
+	const char *slash = strchr(id, '/');
+
+	if (slash)
+		return join(path, "%s/models--%.*s--%s", root, (int)(slash - id), id, slash + 1);
+	return join(path, "%s/models--%s", root, id);
+}
+
+/* Whether the cache that a variable of the library transformers names holds the repository. */
+static bool is_in_transformers_cache(const char *id, char *path)
+{
+	static const char *const variables[] = {"TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE",
+						"PYTORCH_PRETRAINED_BERT_CACHE"};
+	const char *value = NULL;
+	char root[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof variables / sizeof *variables && !(value && *value); i++)
+		value = getenv(variables[i]);
+	return value && *value && expand(value, root) && repository_below(root, id, path) &&
+	       ps_file_is_there(path);
+}
+
 /* Writes CACHE/models--org--name to path. id has no revision. */
 static int repository(const char *id, char *path, ps_diag *diag)
 {
-	const char *slash = strchr(id, '/');
 	char root[PATH_MAX];
-	int rc = cache_root(root, diag);
-	bool fits;
+	int rc;
 
+	if (is_in_transformers_cache(id, path))
+		return 0;
+	rc = cache_root(root, diag);
 	if (rc)
 		return rc;
-	if (slash)
-		fits = join(path, "%s/models--%.*s--%s", root, (int)(slash - id), id, slash + 1);
-	else
-		fits = join(path, "%s/models--%s", root, id);
-	return fits ? 0 : ps_fail(diag, PS_EINPUT, "%s: the path of its cache is too long", id);
+	return repository_below(root, id, path)
+		       ? 0
+		       : ps_fail(diag, PS_EINPUT, "%s: the path of its cache is too long", id);
 }
 
 /* --- revisions --- */

@@ -11,6 +11,8 @@
  * CACHE is the first of these whose variable is set, as in the library huggingface_hub:
  * HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub,
  * HOME/.cache/huggingface/hub.
+ * Before it, TRANSFORMERS_CACHE, PYTORCH_TRANSFORMERS_CACHE or PYTORCH_PRETRAINED_BERT_CACHE, as in
+ * the library transformers before version 5, if the one that is set holds the model.
  * A leading ~, and $NAME or ${NAME}, are expanded. */
 #ifndef PS_IO_HUB_H
 #define PS_IO_HUB_H

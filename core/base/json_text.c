@@ -98,6 +98,43 @@ static int check_word(struct rewriter *r, size_t start, size_t end)
 	return replace_number(r, start, end);
 }
 
+/* The code of an escape such as \u0041; -1: none begins there. */
+static int escaped(const struct rewriter *r, size_t at)
+{
+	int code = 0;
+
+	if (at + 6 > r->length || r->text[at] != '\\' || r->text[at + 1] != 'u')
+		return -1;
+	for (size_t i = at + 2; i < at + 6; i++) {
+		const char digit = r->text[i];
+
+		if (!isxdigit((unsigned char)digit))
+			return -1;
+		code = 16 * code +
+		       (isdigit((unsigned char)digit) ? digit - '0' : (digit | 0x20) - 'a' + 10);
+	}
+	return code;
+}
+
+/* Looks at the escapes of a string. Of those that stand for no character the backslash is
+ * doubled. */
+static int check_string(struct rewriter *r, size_t start, size_t end)
+{
+	size_t next;
+	int rc = 0;
+
+	for (size_t at = start; at < end && !rc; at = next) {
+		const int code = escaped(r, at), low = escaped(r, at + 6);
+
+		next = at + (r->text[at] == '\\' ? 2 : 1);
+		if (code >= 0xd800 && code < 0xdc00 && low >= 0xdc00 && low < 0xe000)
+			next = at + 12;
+		else if (!code || (code >= 0xd800 && code < 0xe000))
+			rc = replace(r, at, at + 1, "\\\\");
+	}
+	return rc;
+}
+
 static int rewrite(struct rewriter *r)
 {
 	size_t end;
@@ -107,6 +144,8 @@ static int rewrite(struct rewriter *r)
 		end = at + 1;
 		if (r->text[at] == '"') {
 			end = string_end(r->text, at, r->length);
+			if (memchr(r->text + at, '\\', end - at))
+				rc = check_string(r, at, end);
 		} else if (is_word_character(r->text[at])) {
 			while (end < r->length && is_word_character(r->text[end]))
 				end++;

@@ -5,6 +5,8 @@
  *   - NaN, Infinity, -Infinity, and numbers that no double can hold, become strings of the same
  *     text. A reader that wants a number there refuses it by name.
  *   - An integer beyond 64 bits becomes the nearest real.
+ *   - In a string, an escape of NUL or of half a surrogate pair becomes its six characters, such as
+ *     the text \u0000. No name that a reader wants has them.
  * Everything else is JSON. Duplicate keys are refused. So is a byte order mark, as Python does. */
 #ifndef PS_CORE_BASE_JSON_TEXT_H
 #define PS_CORE_BASE_JSON_TEXT_H

@@ -56,7 +56,9 @@ static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 				  .unknown_length = json_string_length(unknown)};
 	int rc;
 
-	if (dropout && !json_is_null(dropout))
+	/* 0 drops no merge. */
+	if (dropout && !json_is_null(dropout) &&
+	    !(json_is_number(dropout) && json_number_value(dropout) == 0))
 		return ps_fail(diag, PS_EINPUT, "\"dropout\" of the model is not supported");
 	if (unknown && !json_is_string(unknown) && !json_is_null(unknown))
 		return ps_fail(diag, PS_EINPUT, "\"unk_token\" of the model is not a string");

@@ -20,6 +20,10 @@ static const char *const variables[] = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE",
 #define VARIABLES (sizeof variables / sizeof *variables)
 static const char *const below[] = {"", "", "/hub", "/huggingface/hub", "/.cache/huggingface/hub"};
 
+/* Of the library transformers, before its version 5. */
+static const char *const others[] = {"TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE",
+				     "PYTORCH_PRETRAINED_BERT_CACHE"};
+
 static char folder[256];
 
 static int set_up(void **state)
@@ -28,6 +32,8 @@ static int set_up(void **state)
 	ck_make_folder(folder, sizeof folder);
 	for (size_t i = 0; i < VARIABLES; i++)
 		unsetenv(variables[i]);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		unsetenv(others[i]);
 	return 0;
 }
 
@@ -114,6 +120,27 @@ static void the_strongest_variable_says_where_the_cache_is(void **state)
 	}
 	setenv("HF_HUB_CACHE", "", 1);
 	finds("org/name", "/snapshots/commit1");
+}
+
+static void variables_of_transformers_come_first_where_the_model_is(void **state)
+{
+	char cache[512];
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/hub", folder);
+	make_snapshot(cache, "main", "hub");
+	setenv("HF_HUB_CACHE", cache, 1);
+	for (size_t i = sizeof others / sizeof *others; i-- > 0;) {
+		setenv(others[i], "/nowhere", 1);
+		finds("org/name", "/hub/models--org--name/snapshots/hub");
+		snprintf(cache, sizeof cache, "%s/other%zu", folder, i);
+		setenv(others[i], cache, 1);
+		make_snapshot(cache, "main", "own");
+		snprintf(cache, sizeof cache, "/other%zu/models--org--name/snapshots/own", i);
+		finds("org/name", cache);
+	}
+	setenv(others[0], "", 1);
+	finds("org/name", "/other1/models--org--name/snapshots/own");
 }
 
 static void tildes_and_variables_in_the_path_are_expanded(void **state)
@@ -252,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_words_with_a_revision),
 		in_folder(the_strongest_variable_says_where_the_cache_is),
+		in_folder(variables_of_transformers_come_first_where_the_model_is),
 		in_folder(tildes_and_variables_in_the_path_are_expanded),
 		in_folder(revisions_are_branches_tags_and_commits),
 		in_folder(the_only_snapshot_needs_no_branch),

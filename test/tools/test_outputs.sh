@@ -310,6 +310,13 @@ hub() {
 	[ $? -eq 2 ] && test ! -s "$scratch/said" && state "$o" | cmp -s "$scratch/before" -
 	judge "files of a hub id are inputs"
 	with=NOTHING=
+	for name in refs/main refs/new blobs/new snapshots/main-revision/new; do
+		call prune "$in/model" --method magnitude --sparsity 0.5 --force -o "$h/$name"
+		[ $? -eq 2 ] || echo "$name"
+	done >"$scratch/said"
+	call export "$in/model" --mask "$in/mask" -o "$h/snapshots/new" --force
+	[ $? -eq 2 ] && test ! -s "$scratch/said" && state "$o" | cmp -s "$scratch/before" -
+	judge "nothing is written into a hub's cache"
 	rm -r "${o:?}"/*
 }
 
@@ -360,6 +367,13 @@ study_folder() {
 	echo thesis >"$o/full/thesis"
 	exits "study: a folder of other things" 2 study "$in/study.yaml" -o "$o/full"
 	holds "study: is left as it is" test "$(ls "$o/full")" = thesis
+	mkdir -p "$o/board/runs/may"
+	echo 1 >"$o/board/runs/may/events.out.tfevents.1"
+	exits "study: another program's runs/" 2 study "$in/study.yaml" -o "$o/board"
+	mkdir -p "$o/first/runs/m/dense"
+	echo >"$o/first/runs/m/tokens.safetensors"
+	call study "$in/study.yaml" -o "$o/first" --clean
+	judge "study: what a first step has left is its own"
 	exits "study: one step of it is for another engine, whose files lie there" 0 "$@" \
 		-o "$o/full"
 	mkdir "$o/own"

@@ -104,6 +104,37 @@ static int check_folder(const ps_output *o, const char *name, ps_diag *diag)
 	return 0;
 }
 
+/* Whether a folder of the path has this name and stands in a repository of a hub's cache. */
+static bool is_in_repository(const char *path, const char *name)
+{
+	const char *models = strstr(path, "/models--"),
+		   *inner = models ? strchr(models + 1, '/') : NULL;
+	const size_t length = strlen(name);
+
+	return inner && !strncmp(inner + 1, name, length) &&
+	       (inner[1 + length] == '/' || !inner[1 + length]);
+}
+
+/* PS_EUSAGE for a place in a hub's cache of models: what belongs there would be damaged. */
+static int refuse_hub(const ps_output *o, const char *name, ps_diag *diag)
+{
+	static const char *const parts[] = {"blobs", "refs", "snapshots"};
+	const char *slash = strrchr(o->path, '/');
+	char folder[PATH_MAX], real[PATH_MAX], whole[2 * PATH_MAX];
+
+	folder_of(o->path, folder);
+	if (!realpath(folder, real))
+		return 0; /* writing says why */
+	snprintf(whole, sizeof whole, "%s/%s", real, slash ? slash + 1 : o->path);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (is_in_repository(whole, parts[i]))
+			return ps_fail(diag, PS_EUSAGE,
+				       "%s: lies in a hub's cache of models, in which nothing is "
+				       "written",
+				       name);
+	return 0;
+}
+
 int ps_output_open(ps_output *o, const char *name, const char *kind, bool replace, ps_diag *diag)
 {
 	size_t length = strlen(name);
@@ -130,7 +161,8 @@ int ps_output_open(ps_output *o, const char *name, const char *kind, bool replac
 		o->device = st.st_dev;
 		o->inode = st.st_ino;
 	}
-	return kind ? check_folder(o, name, diag) : 0;
+	rc = refuse_hub(o, name, diag);
+	return rc || !kind ? rc : check_folder(o, name, diag);
 }
 
 /* --- inputs --- */

@@ -9,8 +9,8 @@
 #include "tools/study/study_file.h"
 
 /* PS_EUSAGE, also with --force: the folder is no folder, or an input stands where the study writes.
- * PS_EUSAGE without --force: other things lie in it, and no study has worked there. Its inputs are
- * not other things. Writes nothing. */
+ * PS_EUSAGE without --force: other things lie in it, and no study has worked there: no records lie
+ * below its runs/. Its inputs are not other things. Writes nothing. */
 int ps_study_folder_check(const ps_study_file *file, const ps_study_args *args,
 			  ps_diag *diag) PS_MUST_USE;
 

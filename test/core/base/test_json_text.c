@@ -93,6 +93,25 @@ static void everything_else_stays_as_it_is(void **state)
 	json_decref(value);
 }
 
+/* Python's json reads them. Different ones stay different keys. */
+static void escapes_of_no_character_become_text(void **state)
+{
+	json_t *value;
+
+	(void)state;
+	value = parse("{\"a\\u0000\": 1, \"\\ud800\": 2, \"\\ud801\": 3, \"\\uDC00\\ud83d\": 4, "
+		      "\"\\ud83d\\ude00\": 5, \"\\\\u0000\": 6, \"b\": \"\\ud800\\u0041\"}");
+	assert_int_equal(json_object_size(value), 7);
+	assert_int_equal(json_integer_value(json_object_get(value, "a\\u0000")), 1);
+	assert_int_equal(json_integer_value(json_object_get(value, "\\ud800")), 2);
+	assert_int_equal(json_integer_value(json_object_get(value, "\\ud801")), 3);
+	assert_int_equal(json_integer_value(json_object_get(value, "\\uDC00\\ud83d")), 4);
+	assert_int_equal(json_integer_value(json_object_get(value, "\xf0\x9f\x98\x80")), 5);
+	assert_int_equal(json_integer_value(json_object_get(value, "\\u0000")), 6);
+	assert_string_equal(json_string_value(json_object_get(value, "b")), "\\ud800A");
+	json_decref(value);
+}
+
 static void what_is_not_json_is_refused_naming_the_line(void **state)
 {
 	static const char *const texts[] = {"",
@@ -128,6 +147,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_json_lacks_become_strings),
 		cmocka_unit_test(integers_beyond_64_bits_become_reals),
 		cmocka_unit_test(everything_else_stays_as_it_is),
+		cmocka_unit_test(escapes_of_no_character_become_text),
 		cmocka_unit_test(what_is_not_json_is_refused_naming_the_line),
 		cmocka_unit_test(byte_order_marks_are_named),
 	};

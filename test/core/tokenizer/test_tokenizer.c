@@ -372,6 +372,26 @@ static void malformed_files_are_refused_with_a_reason(void **state)
 	assert_refused("\xef\xbb\xbf{}", 5, "byte order mark");
 }
 
+/* No merge is dropped. */
+static void a_dropout_of_nothing_is_none(void **state)
+{
+	static const char *const nothing[] = {",\"dropout\":null", ",\"dropout\":0",
+					      ",\"dropout\":0.0"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+		const parts p = {.model = nothing[i]};
+		char *text = tiny(&p);
+		ps_tokenizer *t = NULL;
+		ps_diag diag = {{0}};
+
+		if (ps_tokenizer_create(&t, text, strlen(text), "tokenizer.json", &diag))
+			fail_msg("%s: %s", nothing[i], diag.text);
+		ps_tokenizer_destroy(t);
+		free(text);
+	}
+}
+
 static void patterns_beyond_the_syntax_are_refused_by_name(void **state)
 {
 	static const struct {
@@ -730,6 +750,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_the_ids_of_the_library),
 		cmocka_unit_test(every_component_cuts_as_the_library_does),
+		cmocka_unit_test(a_dropout_of_nothing_is_none),
 		cmocka_unit_test(malformed_files_are_refused_with_a_reason),
 		cmocka_unit_test(patterns_beyond_the_syntax_are_refused_by_name),
 		cmocka_unit_test(deep_nesting_is_refused),

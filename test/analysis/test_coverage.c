@@ -2,7 +2,7 @@
  *
  *   test_coverage                      the cheap cases, and a few null studies
  *   test_coverage --table [TRIALS]     all cases, as docs/COVERAGE.md has them (1,000 trials)
- *   test_coverage --nulls [STUDIES]    null studies, as there (100 studies) */
+ *   test_coverage --nulls [STUDIES [FIRST]]  null studies, as there (1,000 studies from 0) */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,7 @@ static void narrow_intervals_are_found_out(void **state)
 
 static void null_studies_claim_nothing(void **state)
 {
-	const coverage_nulls n = coverage_null_studies(QUICK_STUDIES, 1);
+	const coverage_nulls n = coverage_null_studies(0, QUICK_STUDIES, 1);
 
 	(void)state;
 	assert_true(n.tests > QUICK_STUDIES * 100 && n.raw > 0);
@@ -104,9 +104,9 @@ static int print_table(size_t trials)
 	return 0;
 }
 
-static int print_nulls(size_t studies)
+static int print_nulls(size_t studies, size_t first)
 {
-	const coverage_nulls n = coverage_null_studies(studies, 1);
+	const coverage_nulls n = coverage_null_studies(first, studies, 1);
 
 	printf("Of %zu null studies with %zu tests, %zu (%.1f %%) have a p below 0.05, and %zu "
 	       "(%.1f %%) an adjusted one. Of the tests %.1f %% have a p below 0.05.\n",
@@ -127,6 +127,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--table"))
 		return print_table(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000);
 	if (argc > 1 && !strcmp(argv[1], "--nulls"))
-		return print_nulls(argc > 2 ? strtoul(argv[2], NULL, 10) : 100);
+		return print_nulls(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
+				   argc > 3 ? strtoul(argv[3], NULL, 10) : 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

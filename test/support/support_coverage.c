@@ -19,10 +19,10 @@
 
 enum { REPLICATES = 400, ROWS_A_WINDOW = 128, TRUTH_LATENTS = 400000 };
 
-static ps_bootstrap plan_of(uint64_t trial)
+static ps_bootstrap plan_of(uint64_t trial, size_t replicates)
 {
 	return (ps_bootstrap){
-		.replicates = REPLICATES, .confidence = 0.95, .seed = 1000000 + trial};
+		.replicates = replicates, .confidence = 0.95, .seed = 1000000 + trial};
 }
 
 /* A stream of its own for each case and trial. */
@@ -67,7 +67,7 @@ static double zero(const coverage_case *c)
 static ps_interval ratio_of(const double *above, const double *below, size_t n, ps_unit unit,
 			    uint64_t trial, analysis_bench *bench)
 {
-	const ps_bootstrap plan = plan_of(trial);
+	const ps_bootstrap plan = plan_of(trial, REPLICATES);
 	ps_arena arena = arena_of(ps_bootstrap_bytes(&plan, n, ps_pool_threads(bench->pool)));
 	ps_interval out;
 
@@ -202,7 +202,7 @@ static ps_interval draw_windows(const coverage_case *c, uint64_t trial, analysis
 static ps_interval draw_spearman(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
 	const size_t n = c->latents;
-	const ps_bootstrap plan = plan_of(trial);
+	const ps_bootstrap plan = plan_of(trial, REPLICATES);
 	ps_arena arena =
 		arena_of(ps_spearman_interval_bytes(&plan, n, ps_pool_threads(bench->pool)));
 	double *x = doubles(n), *y = doubles(n);
@@ -334,27 +334,28 @@ static void free_ablated(struct ablated *a)
 	free(a->stratum);
 }
 
-static ps_ablation summary_of(const struct ablated *a, uint64_t trial, analysis_bench *bench)
+static ps_ablation summary_of(const struct ablated *a, const ps_bootstrap *plan,
+			      analysis_bench *bench)
 {
-	const ps_bootstrap plan = plan_of(trial);
-	ps_arena arena = arena_of(ps_ablation_bytes(a->data.features, a->data.clusters, &plan,
+	ps_arena arena = arena_of(ps_ablation_bytes(a->data.features, a->data.clusters, plan,
 						    ps_pool_threads(bench->pool)));
 	ps_ablation out;
 
-	assert_int_equal(ps_ablation_summarise(&a->data, &plan, &bench->context, &arena, &out), 0);
+	assert_int_equal(ps_ablation_summarise(&a->data, plan, &bench->context, &arena, &out), 0);
 	ps_arena_destroy(&arena);
 	return out;
 }
 
 static ps_ablation draw_ablation(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
+	const ps_bootstrap plan = plan_of(trial, REPLICATES);
 	ps_rng rng = rng_of(c, trial);
 	struct ablated a;
 	ps_ablation out;
 
 	make_ablated(&a, c->latents, c->windows, &rng);
 	draw_survival(&a, c->share, &rng);
-	out = summary_of(&a, trial, bench);
+	out = summary_of(&a, &plan, bench);
 	free_ablated(&a);
 	return out;
 }
@@ -447,11 +448,11 @@ static void free_fired(struct fired *f)
 	free(f->control);
 }
 
-static ps_fragility fragility_of(const struct fired *f, uint64_t trial, analysis_bench *bench)
+static ps_fragility fragility_of(const struct fired *f, const ps_bootstrap *plan,
+				 analysis_bench *bench)
 {
 	const size_t latents = f->by_cluster.latents;
-	const ps_bootstrap plan = plan_of(trial);
-	ps_arena arena = arena_of(ps_fragility_bytes(latents, f->by_cluster.clusters, &plan,
+	ps_arena arena = arena_of(ps_fragility_bytes(latents, f->by_cluster.clusters, plan,
 						     ps_pool_threads(bench->pool)));
 	ps_fragility out;
 
@@ -460,7 +461,7 @@ static ps_fragility fragility_of(const struct fired *f, uint64_t trial, analysis
 								.control = f->control,
 								.latents = latents,
 								.by_cluster = &f->by_cluster},
-					  &plan, &bench->context, &arena, &out),
+					  plan, &bench->context, &arena, &out),
 			 0);
 	ps_arena_destroy(&arena);
 	return out;
@@ -468,13 +469,14 @@ static ps_fragility fragility_of(const struct fired *f, uint64_t trial, analysis
 
 static ps_fragility draw_fragility(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
+	const ps_bootstrap plan = plan_of(trial, REPLICATES);
 	double *rate = doubles(c->latents);
 	ps_rng rng = rng_of(c, trial);
 	struct fired f;
 	ps_fragility out;
 
 	make_fired(&f, rate, c->latents, c->windows, &rng);
-	out = fragility_of(&f, trial, bench);
+	out = fragility_of(&f, &plan, bench);
 	free_fired(&f);
 	free(rate);
 	return out;
@@ -577,6 +579,7 @@ enum {
 	CONDITIONS = 10,
 	FAMILIES = 5, /* RQ4 less control; RQ5, within strata, per firing; perplexity of methods */
 	TESTS = MODELS * CONDITIONS * FAMILIES,
+	NULL_REPLICATES = 200,
 	NULL_LATENTS = 200,
 	NULL_WINDOWS = 20,
 	ABLATED = 100,
@@ -588,6 +591,7 @@ enum {
 static void study_model(ps_rng *rng, uint64_t trial, analysis_bench *bench, double *p)
 {
 	const coverage_case series = {.name = "null study", .windows = PPL_WINDOWS, .share = 0.36};
+	const ps_bootstrap plan = plan_of(trial, NULL_REPLICATES);
 	double rate[NULL_LATENTS];
 	struct ablated a;
 	struct fired f;
@@ -599,8 +603,8 @@ static void study_model(ps_rng *rng, uint64_t trial, analysis_bench *bench, doub
 
 		draw_fates(&f, rate, rng, f.survived);
 		draw_survival(&a, 0.2 + 0.06 * (double)c, rng);
-		summary = summary_of(&a, trial, bench);
-		*p++ = fragility_of(&f, trial, bench).less_control.p;
+		summary = summary_of(&a, &plan, bench);
+		*p++ = fragility_of(&f, &plan, bench).less_control.p;
 		*p++ = summary.difference.p;
 		*p++ = summary.difference_stratified.p;
 		*p++ = summary.firing_difference.p;
@@ -610,13 +614,13 @@ static void study_model(ps_rng *rng, uint64_t trial, analysis_bench *bench, doub
 	free_ablated(&a);
 }
 
-coverage_nulls coverage_null_studies(size_t studies, int threads)
+coverage_nulls coverage_null_studies(size_t first, size_t studies, int threads)
 {
 	coverage_nulls out = {.studies = studies};
 	analysis_bench bench;
 
 	analysis_open(&bench, threads);
-	for (uint64_t s = 0; s < studies; s++) {
+	for (uint64_t s = first; s < first + studies; s++) {
 		ps_rng rng = ps_rng_make(4242, s);
 		double p[TESTS], adjusted[TESTS];
 		size_t raw = 0, left = 0;

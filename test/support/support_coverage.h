@@ -39,6 +39,7 @@ typedef struct coverage_nulls {
 	size_t claiming_adjusted; /* the same after Holm's adjustment */
 } coverage_nulls;
 
-coverage_nulls coverage_null_studies(size_t studies, int threads);
+/* Studies number `first` and following ones. */
+coverage_nulls coverage_null_studies(size_t first, size_t studies, int threads);
 
 #endif

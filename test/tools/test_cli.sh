@@ -318,6 +318,9 @@ findings() {
 	holds "is the same" cmp "$scratch/survival" "$scratch/out"
 	works "survival without ablation" "$@"
 	holds "says so" grep -q '"ablation": null' "$scratch/out"
+	works "survival with the pruned SAE itself as a control" "$@" --control "$two"
+	holds "from which nothing differs" grep \
+		-q '"less_control": {"error": 0.0, "estimate": 0.0.*"no variation"' "$scratch/out"
 	works "every latent survives in its own SAE" survival --dense "$one" --pruned "$one" \
 		--cache "$scratch/found-dense" --samples 50
 	holds "at every tau" grep -q '"mean": \[1.0, 1.0, 1.0, 1.0, 1.0\]' "$scratch/out"

@@ -263,7 +263,7 @@ matchings() {
 		holds "$form: the bytes are the same" cmp "$file" "$scratch/matching-kept"
 		[ -x "$shardinfo" ] || continue
 		holds "$form: shardinfo verifies it" "$shardinfo" --verify "$file"
-		printf 9 | dd of="$file" bs=1 seek=3000 conv=notrunc 2>"$scratch/err"
+		spoil "$file" 3000
 		holds "$form: and finds a flipped byte" sh -c "! '$shardinfo' --verify '$file'"
 	done
 	refuses "a matching over an SAE's weights" 2 'input' "$@" \

@@ -37,7 +37,8 @@ BENCH_TOOLS = $(BUILD)/bench/make_checkpoint $(BUILD)/bench/watch_command
 # Programs with which test/fault makes calls fail. The library is loaded into the program under test,
 # so it is built without sanitizers.
 FAULT_TOOLS = $(BUILD)/test/fault
-FAULT_PROGRAMS = $(FAULT_TOOLS)/sweep $(FAULT_TOOLS)/confine $(FAULT_TOOLS)/preload.so
+FAULT_PROGRAMS = $(FAULT_TOOLS)/sweep $(FAULT_TOOLS)/confine $(FAULT_TOOLS)/gnuplot \
+	$(FAULT_TOOLS)/preload.so
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 MAKE_SEEDS = $(BUILD)/test/fuzz/make_seeds
 FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c))
@@ -106,6 +107,9 @@ $(FAULT_TOOLS)/sweep: $(FAULT_TOOLS)/sweep.o $(FAULT_TOOLS)/tree.o
 
 $(FAULT_TOOLS)/confine: $(FAULT_TOOLS)/confine.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^
+
+$(FAULT_TOOLS)/gnuplot: $(FAULT_TOOLS)/gnuplot.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 $(FAULT_TOOLS)/preload.so: test/fault/preload.c test/fault/fault_plan.h
 	@mkdir -p $(@D)

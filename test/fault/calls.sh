@@ -3,7 +3,7 @@
 # Makes every system call that changes files fail, one after the other and each with the errors that
 # it can give. A disk that is full fails all later calls too, after a short write. The command must
 # end with exit 4 and a message; nothing is lost, and the same command completes afterwards.
-# RUNS limits the runs of a case and error (default: all).
+# RUNS limits the runs of a case and error (default: all). SHARE=I/N: every N-th call from the I-th.
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/fault/lib.sh
 . test/fault/lib.sh

@@ -2,7 +2,7 @@
 # usage: test/fault/kill.sh [CASE...]
 # Kills a command (SIGKILL) before every call that changes files. What has its final name by then
 # must be what an undisturbed run puts there, and the same command must complete to the same bytes.
-# RUNS limits the runs of a case (default: all).
+# RUNS limits the runs of a case (default: all). SHARE=I/N: every N-th call, from the I-th on.
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/fault/lib.sh
 . test/fault/lib.sh

@@ -7,6 +7,10 @@ set -u
 program=$PWD/${PRUNESCOPE:-prunescope}
 shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 tools=$PWD/${FAULT_TOOLS:-build/test/fault}
+# In memory if possible: most of the time would go into fsync.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
+	export TMPDIR=/dev/shm
+fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -15,6 +19,14 @@ work=$scratch/work
 mkdir "$XDG_CACHE_HOME"
 m=$scratch/model
 d=$scratch/made
+# What is tried. A script may choose less.
+methods="magnitude, wanda" # of the study
+train_tokens=512           # of SAEs
+# Each figure is drawn once (test/fault/gnuplot.c).
+FAULT_GNUPLOT=$(command -v gnuplot) && PATH=$tools:$PATH
+FAULT_DRAWINGS=$scratch/drawings
+export FAULT_GNUPLOT FAULT_DRAWINGS PATH
+mkdir "$FAULT_DRAWINGS"
 
 # A program of a sanitizer brings its own malloc, and cannot be preloaded before.
 if grep -q __asan_init "$program" || grep -q __tsan_init "$program"; then
@@ -71,7 +83,7 @@ name: faults
 models:
   - {name: m, path: $m, layer: 1}
 text: [$scratch/text]
-methods: [magnitude, wanda]
+methods: [$methods]
 sparsities: [0.5]
 seeds: [1, 2]
 window: 16
@@ -92,8 +104,8 @@ make_study() {
 }
 
 # Sets command to the arguments of a case; they write into $work. Fails if there is no such case.
-train_arguments="--d-sae 32 --k 4 --batch 64 --tokens 512 --save-every 0.0001"
 choose() {
+	train_arguments="--d-sae 32 --k 4 --batch 64 --tokens $train_tokens --save-every 0.0001"
 	case $1 in
 	tokenize)
 		command="tokenize $m --text $scratch/text -o $work/out --window 16 --bos window"
@@ -117,10 +129,10 @@ choose() {
 		command="cache $m --tokens $d/t --layer 1 --order shuffled --dtype bf16 -o \
 		$work/out"
 		;;
-	topk | batchtopk)
-		command="train $d/dense -o $work/out --arch $1 $train_arguments --log $work/log"
+	topk) command="train $d/dense -o $work/out $train_arguments --log $work/log" ;;
+	batchtopk | jumprelu | relu | gated)
+		command="train $d/dense -o $work/out --arch $1 $train_arguments"
 		;;
-	jumprelu | relu | gated) command="train $d/dense -o $work/out --arch $1 $train_arguments" ;;
 	seeds-of-train)
 		command="train $d/dense --with $d/pruned -o $work/out $train_arguments --seed 1 \
 		2"
@@ -142,7 +154,7 @@ choose() {
 		command="survival --dense $d/sae/seed-1 $d/sae/seed-2 --pruned $d/psae/seed-1 \
 		$d/psae/seed-2 --cache $d/dense"
 		;;
-	study) command="study $scratch/study.yaml -o $work" ;;
+	study) command="study $scratch/study.yaml -o $work --quiet" ;;
 	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
 	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
 	report) command="report $work" ;;
@@ -152,28 +164,40 @@ choose() {
 }
 
 # sweep CASE OPTION...: test/fault/sweep.c over one case. Says what it found, and fails as it does.
-sweep() {
-	case=$1
+# blis:CASE is the case with BLIS as the kernel.
+sweep() (
+	case=${1#blis:}
+	set -- "$1" --name "$@"
+	[ "$case" = "$1" ] || export PRUNESCOPE_MATMUL=blis
 	shift
 	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
 	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' \
-		--key 'steps_done_before' --key '*_ns' --key files --key already_done \
+		--key 'steps_done_before' --key '*_ns' --key backend --key files --key already_done \
 		--ignore 'times.jsonl' --ignore locks \
 		--ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
 		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \
-		--part '*/cache/*' --part '*/cache.json' --timed '*.json'
+		--part '*/cache/*' --part '*/cache.json' --timed '*.json' --hurry 200 \
+		--known "$scratch/known-$case"
+	# A share I/N of the work: every N-th call from the I-th on.
+	[ -n "${SHARE:-}" ] && set -- "$@" --first "${SHARE%/*}" --step "${SHARE#*/}"
 	case $case in
 	report)
 		make_study
 		set -- "$@" --start "$d/study"
 		;;
-	emit-* | dry-run) set -- "$@" --plain ;;
+	study) set -- "$@" --stages ;;
+	dry-run | emit-json) set -- "$@" --plain ;;
+	emit-*) # of a finished study, so that nothing is measured
+		make_study
+		set -- "$@" --plain --start "$d/study"
+		;;
 	esac
 	json=--json
 	case $case in emit-make | emit-snakemake | emit-slurm) json= ;; esac
 	if [ "$case" = shardinfo ]; then
-		"$tools/sweep" --name "$case" --preload "$tools/preload.so" --work "$work" "$@" -- \
-			"$shardinfo" --json --verify "$d" "$m"
+		"$tools/sweep" --preload "$tools/preload.so" --work "$work" "$@" -- \
+			"$shardinfo" --json --verify "$d/t" "$d/stats" "$d/mask" "$d/pruned" \
+			"$d/sae/seed-1" "$m"
 		return
 	fi
 	choose "$case" || {
@@ -181,9 +205,9 @@ sweep() {
 		return 1
 	}
 	# shellcheck disable=SC2086 # a list of arguments without blanks
-	"$tools/sweep" --name "$case" --preload "$tools/preload.so" --work "$work" "$@" -- \
+	"$tools/sweep" --preload "$tools/preload.so" --work "$work" "$@" -- \
 		"$program" $command $json --threads 2 --io "${IO:-auto}"
-}
+)
 
 # expects NAME COMMAND...: the command's output goes to stdout; it must succeed.
 expects() {

@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "test/fault/fault_plan.h"
@@ -28,9 +30,31 @@ void *__libc_realloc(void *old, size_t bytes);
 void *__libc_memalign(size_t alignment, size_t bytes);
 
 static struct fault_plan *plan; /* NULL: nothing is counted */
+static struct timespec began;   /* by CLOCK_MONOTONIC */
 static FILE *(*next_fopen)(const char *, const char *);
 static int (*next_lock)(pthread_mutex_t *);
 static int (*next_thread)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+/* Returns in the child of each run. */
+static void serve(struct fault_plan *own)
+{
+	char go;
+
+	while (syscall(SYS_read, FAULT_START_FD, &go, 1) == 1) {
+		const pid_t pid = fork();
+		int status = 0;
+
+		if (!pid) {
+			own->pid = getpid();
+			syscall(SYS_close, FAULT_START_FD);
+			syscall(SYS_close, FAULT_STATUS_FD);
+			return;
+		}
+		waitpid(pid, &status, 0);
+		syscall(SYS_write, FAULT_STATUS_FD, &status, sizeof status);
+	}
+	_exit(0);
+}
 
 __attribute__((constructor)) static void start(void)
 {
@@ -38,7 +62,9 @@ __attribute__((constructor)) static void start(void)
 	int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
 	void *map;
 
-	unsetenv("LD_PRELOAD"); /* programs that this one starts are left alone */
+	/* Programs that this one starts are left alone. */
+	unsetenv("LD_PRELOAD");
+	unsetenv("LD_BIND_NOW");
 	*(void **)&next_fopen = dlsym(RTLD_NEXT, "fopen");
 	*(void **)&next_lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
 	*(void **)&next_thread = dlsym(RTLD_NEXT, "pthread_create");
@@ -49,9 +75,9 @@ __attribute__((constructor)) static void start(void)
 	syscall(SYS_close, fd);
 	if (map == MAP_FAILED)
 		return;
+	serve(map);
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &began);
 	plan = map;
-	if (plan->pid && plan->pid != getpid())
-		plan = NULL;
 }
 
 static void trace(void)
@@ -93,12 +119,22 @@ __attribute__((noinline)) void fault_fires(const char *call)
 		spoil_victim(plan->action == FAULT_CUT);
 }
 
+/* True if the call belongs to the stage that is tried. */
+static bool in_stage(void)
+{
+	const uint32_t stage = plan->stage;
+
+	return plan->stage_first == FAULT_STAGE_OVER ||
+	       (stage >= plan->stage_first && stage < FAULT_STAGE_OVER);
+}
+
 /* Counts a call. True if it must fail. *shorten: a write must be short instead. */
 static bool must_fail(unsigned class, const char *call, bool *shorten)
 {
 	uint64_t number;
 
-	if (!plan || !(plan->classes & class) || (plan->after_open && plan->opened < 3))
+	if (!plan || !(plan->classes & class) || (plan->after_open && plan->opened < 3) ||
+	    !in_stage())
 		return false;
 	number = atomic_fetch_add(&plan->count, 1) + 1;
 	if (!plan->at || number < plan->at)
@@ -128,6 +164,53 @@ static void advance(uint32_t from)
 {
 	if (plan)
 		(void)atomic_compare_exchange_strong(&plan->opened, &from, from + 1);
+}
+
+static bool ends_with(const char *path, const char *end)
+{
+	const size_t length = strlen(path), most = strlen(end);
+
+	return length >= most && !strcmp(path + length - most, end);
+}
+
+/* A file is about to be made. */
+static void notice_claim(const char *path)
+{
+	if (!plan || !strstr(path, "/locks/") || !ends_with(path, ".lock"))
+		return;
+	if (plan->stage == FAULT_STAGE_STARTING)
+		plan->stage = FAULT_STAGE_CLAIMED;
+	else if (plan->stage == FAULT_STAGE_RECORDED)
+		plan->stage = FAULT_STAGE_OVER;
+	if (plan->stage == FAULT_STAGE_OVER && plan->end_stage)
+		kill(getpid(), SIGKILL);
+}
+
+/* A file has got its final name. A step ends with that of its record. */
+static void notice_record(const char *path)
+{
+	if (plan && plan->stage == FAULT_STAGE_CLAIMED && strstr(path, "/runs/") &&
+	    ends_with(path, ".json") && !ends_with(path, "/manifest.json") &&
+	    !ends_with(path, "/cfg.json"))
+		plan->stage = FAULT_STAGE_RECORDED;
+}
+
+/* --- time --- */
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	const int64_t second = 1000000000;
+	int64_t passed;
+
+	if (syscall(SYS_clock_gettime, clock, time))
+		return -1;
+	if (!plan || !plan->hurry || clock != CLOCK_MONOTONIC)
+		return 0;
+	passed = (time->tv_sec - began.tv_sec) * second + time->tv_nsec - began.tv_nsec;
+	passed = passed * plan->hurry + began.tv_nsec;
+	time->tv_sec = began.tv_sec + passed / second;
+	time->tv_nsec = passed % second;
+	return 0;
 }
 
 /* --- memory --- */
@@ -211,11 +294,10 @@ static ssize_t transfer(long number, unsigned class, const char *call, int fd, v
 			size_t bytes, off_t offset)
 {
 	bool shorten = false;
-
 	struct stat st;
 
-	/* What goes to a terminal or a pipe is no file of ours. */
-	if ((class & FAULT_WRITE) && plan &&
+	/* What goes through a terminal or a pipe is no file of ours. */
+	if (plan && (plan->classes & class) &&
 	    (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) || !S_ISREG(st.st_mode)))
 		class = 0;
 	if (must_fail(class, call, &shorten)) {
@@ -260,6 +342,13 @@ int ftruncate(int fd, off_t bytes)
 	return fails(FAULT_TRUNCATE, "ftruncate") ? -1 : (int)syscall(SYS_ftruncate, fd, bytes);
 }
 
+int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+	if (fails(FAULT_TRUNCATE, "posix_fallocate"))
+		return plan->error;
+	return syscall(SYS_fallocate, fd, 0, offset, bytes) ? errno : 0;
+}
+
 int fstat(int fd, struct stat *st)
 {
 	int rc;
@@ -273,9 +362,13 @@ int fstat(int fd, struct stat *st)
 
 int rename(const char *from, const char *to)
 {
-	return fails(FAULT_RENAME, "rename")
-		       ? -1
-		       : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+	int rc;
+
+	if (fails(FAULT_RENAME, "rename"))
+		return -1;
+	rc = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+	notice_record(to);
+	return rc;
 }
 
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
@@ -323,6 +416,8 @@ static int open_file(int folder, const char *path, int flags, mode_t mode)
 {
 	if (plan && !strcmp(path, plan->victim))
 		advance(0);
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		notice_claim(path);
 	return fails(class_of(path, flags), "open")
 		       ? -1
 		       : (int)syscall(SYS_openat, folder, path, flags, mode);
@@ -368,6 +463,7 @@ __attribute__((alias("mmap"))) void *mmap64(void *, size_t, int, int, int, off_t
 __attribute__((alias("pwrite"))) ssize_t pwrite64(int, const void *, size_t, off_t);
 __attribute__((alias("pread"))) ssize_t pread64(int, void *, size_t, off_t);
 __attribute__((alias("ftruncate"))) int ftruncate64(int, off_t);
+__attribute__((alias("posix_fallocate"))) int posix_fallocate64(int, off_t, off_t);
 __attribute__((alias("open"))) int open64(const char *, int, ...);
 __attribute__((alias("openat"))) int openat64(int, const char *, int, ...);
 __attribute__((alias("fopen"))) FILE *fopen64(const char *, const char *);

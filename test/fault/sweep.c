@@ -10,7 +10,9 @@
  *   - What stands under a final name is what the undisturbed run put there. --part names the files
  *     that grow, such as a manifest.
  *   - The same command, run again without a fault, ends with 0 and the undisturbed files and JSON.
- * The last line counts the runs. Exit 1 if one of them broke a rule, 99 if the sweep itself failed.
+ *     What was found of one state of the folder holds for the runs that leave the same state.
+ * The last line counts the runs. SIGINT and SIGTERM end the sweep after the current run. Exit 1 if
+ * a run broke a rule or the sweep did not end, 99 if the sweep itself failed.
  *
  * options:
  *   --name TEXT      of the sweep, for the last line
@@ -27,6 +29,10 @@
  *   --after-open     only calls after the victim was opened, mapped and looked at count
  *   --allow LIST     exit codes besides 0, with commas
  *   --first N --last N --step N   which calls (1, all, 1); --runs N: at most so many, spread evenly
+ *   --stages         a study: the calls of each step are tried from the folder that the steps
+ *                    before it left (test/fault/fault_plan.h)
+ *   --known FILE     states of the folder from which earlier sweeps of this command ran it again
+ *   --hurry N        the program's clock runs N times as fast, so that it measures for less long
  *   --ignore PATTERN files that are not compared; --part PATTERN; --timed PATTERN: JSON files
  *   --key NAME       JSON values that are not compared, on stdout and in --timed files
  *   --trace          where the fault happened, on stderr
@@ -34,6 +40,8 @@
  *   --plain          stdout is no JSON: not compared */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +59,9 @@
 #define MISSED_MAX 20
 
 struct options {
-	const char *name, *preload, *work, *also, *start, *restore;
+	const char *name, *preload, *work, *also, *start, *restore, *known;
 	uint64_t first, last, step, runs;
-	bool allow[256], rerun, plain;
+	bool allow[256], rerun, plain, stages;
 	struct tree_patterns ignored, part, timed, keys;
 	char **command;
 };
@@ -69,11 +77,18 @@ struct outcome {
 struct sweep {
 	struct options options;
 	struct fault_plan *plan;
-	char plan_path[64], kept_path[64];
+	char plan_path[PATH_MAX], kept_path[PATH_MAX], stage_path[PATH_MAX];
 	struct outcome clean;
 	struct tree before;
-	uint64_t counts[256], killed, runs, bad;
+	int out, err;      /* what the program writes into */
+	int start, status; /* of the server */
+	uint64_t counts[256], killed, runs, bad, again, stages, all;
+	uint64_t goal;   /* digest of what the undisturbed command makes and says */
+	uint64_t *known; /* digests of the folders from which the command was run again */
+	size_t known_count;
 };
+
+static volatile sig_atomic_t stopped;
 
 static void give_up(const char *what)
 {
@@ -83,75 +98,111 @@ static void give_up(const char *what)
 
 /* --- one run --- */
 
-static char *read_all(FILE *file, size_t *length)
+static char *read_all(int fd, size_t *length)
 {
-	char *text;
+	off_t end = lseek(fd, 0, SEEK_END);
+	char *text = calloc((size_t)end + 1, 1);
 
-	fseek(file, 0, SEEK_END);
-	*length = (size_t)ftell(file);
-	rewind(file);
-	text = calloc(*length + 1, 1);
-	if (!text || fread(text, 1, *length, file) != *length)
+	if (!text || pread(fd, text, (size_t)end, 0) != end)
 		give_up("an output cannot be read");
+	*length = (size_t)end;
 	return text;
 }
 
-static void become(const struct sweep *s, bool disturbed, FILE *out, FILE *err)
+static void become(const struct sweep *s, bool served)
 {
-	dup2(fileno(out), STDOUT_FILENO);
-	dup2(fileno(err), STDERR_FILENO);
-	if (disturbed) {
-		s->plan->pid = getpid();
+	dup2(s->out, STDOUT_FILENO);
+	dup2(s->err, STDERR_FILENO);
+	if (served) {
 		setenv(FAULT_PLAN_VARIABLE, s->plan_path, 1);
 		setenv("LD_PRELOAD", s->options.preload, 1);
+		setenv("LD_BIND_NOW", "1", 1);
 	}
 	execvp(s->options.command[0], s->options.command);
 	_exit(99);
 }
 
-static int wait_for(pid_t pid)
+/* Loads the program, up to its main (test/fault/fault_plan.h). */
+static void start_server(struct sweep *s)
 {
-	const struct timespec pause = {.tv_nsec = 1000000};
-	time_t end = time(NULL) + SECONDS_MAX;
-	int status;
+	int start[2], status[2];
+	pid_t pid;
 
-	while (!waitpid(pid, &status, WNOHANG)) {
-		nanosleep(&pause, NULL);
-		if (time(NULL) < end)
-			continue;
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		return 2000;
+	if (pipe2(start, O_CLOEXEC) || pipe2(status, O_CLOEXEC) || (pid = fork()) < 0)
+		give_up("no process");
+	if (!pid) {
+		dup2(start[0], FAULT_START_FD);
+		dup2(status[1], FAULT_STATUS_FD);
+		become(s, true);
 	}
+	close(start[0]);
+	close(status[1]);
+	s->start = start[1];
+	s->status = status[0];
+}
+
+static int code_of(int status)
+{
 	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static struct outcome run(const struct sweep *s, bool disturbed)
+static int run_directly(const struct sweep *s)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		become(s, false);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		give_up("no process");
+	return code_of(status);
+}
+
+static int run_served(const struct sweep *s)
+{
+	struct pollfd end = {s->status, POLLIN, 0};
+	bool late = false;
+	int status;
+
+	if (write(s->start, "", 1) != 1)
+		give_up("the program cannot be loaded");
+	/* Signals that stop the sweep interrupt poll. */
+	for (time_t limit = time(NULL) + SECONDS_MAX; poll(&end, 1, 1000) < 1;)
+		if (!late && time(NULL) >= limit) {
+			kill(s->plan->pid, SIGKILL);
+			late = true;
+		}
+	if (read(s->status, &status, sizeof status) != sizeof status)
+		give_up("the program cannot be loaded");
+	return late ? 2000 : code_of(status);
+}
+
+static void empty_output(int fd)
+{
+	if (ftruncate(fd, 0) || lseek(fd, 0, SEEK_SET))
+		give_up("an output cannot be emptied");
+}
+
+static struct outcome run(const struct sweep *s, bool served)
 {
 	const struct options *o = &s->options;
 	struct outcome r = {0};
-	FILE *out = tmpfile(), *err = tmpfile();
 	char *text;
 	size_t length;
-	pid_t pid = out && err ? fork() : -1;
 
-	if (!pid)
-		become(s, disturbed, out, err);
-	if (pid < 0)
-		give_up("no process");
-	r.code = wait_for(pid);
-	text = read_all(out, &r.said);
+	empty_output(s->out);
+	empty_output(s->err);
+	r.code = served ? run_served(s) : run_directly(s);
+	text = read_all(s->out, &r.said);
 	r.json = o->plain ? 0 : json_digest(text, r.said, &o->keys);
 	free(text);
-	text = read_all(err, &length);
+	text = read_all(s->err, &length);
 	/* The last words: progress and remarks come before them. */
 	snprintf(r.message, sizeof r.message, "%s",
 		 length < sizeof r.message ? text : text + length - sizeof r.message + 1);
-	if (s->plan->trace && disturbed)
+	if (s->plan->trace && s->plan->at)
 		fputs(text, stderr);
 	free(text);
-	fclose(out);
-	fclose(err);
 	r.tree = tree_read(o->work, &o->ignored, &o->timed, &o->keys);
 	return r;
 }
@@ -180,6 +231,7 @@ static void reset(struct sweep *s, uint64_t at)
 		copy_file(s->kept_path, s->options.restore);
 	s->plan->at = at;
 	s->plan->count = 0;
+	s->plan->stage = FAULT_STAGE_STARTING;
 	s->plan->fired = s->plan->opened = 0;
 	memset(s->plan->call, 0, sizeof s->plan->call);
 }
@@ -223,14 +275,53 @@ static bool judge(struct sweep *s, uint64_t at, const struct outcome *r)
 	return true;
 }
 
+/* True if the command was run again from the same state of the folder, and completed. */
+static bool is_known(struct sweep *s, uint64_t digest)
+{
+	for (size_t i = 0; i < s->known_count; i++)
+		if (s->known[i] == digest)
+			return true;
+	return false;
+}
+
+static void learn(struct sweep *s, uint64_t digest)
+{
+	FILE *file = s->options.known ? fopen(s->options.known, "a") : NULL;
+
+	if (file && (fwrite(&digest, sizeof digest, 1, file) != 1 || fclose(file)))
+		give_up(s->options.known);
+	s->known = realloc(s->known, (s->known_count + 1) * sizeof *s->known);
+	if (!s->known)
+		give_up("no memory");
+	s->known[s->known_count++] = digest;
+}
+
+static void read_known(struct sweep *s)
+{
+	const char *path = s->options.known;
+	FILE *file = path ? fopen(path, "r") : NULL;
+	uint64_t digest;
+
+	s->options.known = NULL;
+	while (file && fread(&digest, sizeof digest, 1, file) == 1)
+		learn(s, digest);
+	if (file)
+		fclose(file);
+	s->options.known = path;
+}
+
 static void judge_again(struct sweep *s, uint64_t at, const struct outcome *first)
 {
+	const uint64_t digest = tree_digest(&first->tree) ^ s->goal;
 	struct outcome r;
 	const char *path;
 
-	if (!s->options.rerun || !first->code || !tree_difference(&first->tree, &s->before, NULL))
+	if (!s->options.rerun || !first->code || !tree_difference(&first->tree, &s->before, NULL) ||
+	    is_known(s, digest))
 		return;
-	r = run(s, false);
+	s->again++;
+	s->plan->at = 0;
+	r = run(s, true);
 	path = tree_difference(&r.tree, &s->clean.tree, NULL);
 	if (r.code)
 		report(s, at, &r, "run again, it fails", NULL);
@@ -238,6 +329,8 @@ static void judge_again(struct sweep *s, uint64_t at, const struct outcome *firs
 		report(s, at, &r, "run again, another file", path);
 	else if (r.json != s->clean.json)
 		report(s, at, &r, "run again, another result on stdout", NULL);
+	else
+		learn(s, digest);
 	tree_free(&r.tree);
 }
 
@@ -261,19 +354,12 @@ static bool try_call(struct sweep *s, uint64_t at)
 
 /* --- the whole --- */
 
-static void run_clean(struct sweep *s)
+/* Counts the calls of an undisturbed run. */
+static void count_calls(struct sweep *s)
 {
 	struct outcome again;
 	const char *path;
 
-	reset(s, 0);
-	s->before = tree_read(s->options.work, &s->options.ignored, &s->options.timed,
-			      &s->options.keys);
-	s->clean = run(s, false);
-	if (s->clean.code) {
-		fputs(s->clean.message, stderr);
-		give_up("the undisturbed command fails");
-	}
 	reset(s, 0);
 	again = run(s, true);
 	path = tree_difference(&again.tree, &s->clean.tree, NULL);
@@ -283,37 +369,104 @@ static void run_clean(struct sweep *s)
 		fprintf(stderr, "sweep: exit %d, %s\n", again.code, path ? path : "stdout");
 		give_up("two undisturbed runs differ");
 	}
-	if (!s->plan->count)
-		give_up("the library counted no call");
 	tree_free(&again.tree);
 }
 
-static void run_all(struct sweep *s)
+static void run_clean(struct sweep *s)
 {
-	struct options *o = &s->options;
-	uint64_t all = s->plan->count;
+	reset(s, 0);
+	s->clean = run(s, false);
+	if (s->clean.code) {
+		fputs(s->clean.message, stderr);
+		give_up("the undisturbed command fails");
+	}
+	s->goal = tree_digest(&s->clean.tree) + s->clean.json;
+}
+
+static void look_at_start(struct sweep *s)
+{
+	const struct options *o = &s->options;
+
+	tree_free(&s->before);
+	reset(s, 0);
+	s->before = tree_read(o->work, &o->ignored, &o->timed, &o->keys);
+}
+
+/* Tries the calls of the whole command, or of one stage. */
+static void run_calls(struct sweep *s)
+{
+	const struct options *o = &s->options;
+	const uint64_t all = s->plan->count;
+	uint64_t step = o->step, runs = 0;
 	int missed = 0;
 
-	if (o->runs && all / o->runs > o->step)
-		o->step = all / o->runs;
-	for (uint64_t at = o->first; !o->last || at <= o->last; at += o->step) {
-		if (o->runs && s->runs >= o->runs)
+	if (o->runs && all / o->runs > step)
+		step = all / o->runs;
+	s->all += all;
+	for (uint64_t at = o->first; (!o->last || at <= o->last) && !stopped; at += step) {
+		if (o->runs && runs >= o->runs)
 			break;
 		/* Threads and measurements of speed change the number of calls, so a call that did
 		 * not happen is tried twice, and is the last one only if many others fail too. */
 		if (try_call(s, at) || try_call(s, at))
-			missed = 0;
+			missed = 0, runs++;
 		else if (++missed == MISSED_MAX || at >= all)
 			break;
 	}
-	printf("    %s: %llu of about %llu calls, %llu bad;", o->name, (unsigned long long)s->runs,
-	       (unsigned long long)all, (unsigned long long)s->bad);
+}
+
+/* Keeps what stands there when the next stage begins. False: this was the last one. */
+static bool enter_next_stage(struct sweep *s)
+{
+	struct outcome r;
+
+	reset(s, 0);
+	s->plan->end_stage = 1;
+	r = run(s, true);
+	s->plan->end_stage = 0;
+	tree_reset(s->stage_path, NULL);
+	if (r.code != 1000 + SIGKILL)
+		return false;
+	if (!tree_difference(&r.tree, &s->before, NULL))
+		give_up("a stage that does nothing");
+	/* The claims of the killed process go. Taking them over is tried by --action kill. */
+	tree_copy(s->options.work, s->stage_path, "locks");
+	tree_free(&r.tree);
+	s->options.start = s->stage_path;
+	s->plan->stage_first = FAULT_STAGE_CLAIMED;
+	return true;
+}
+
+static void run_all(struct sweep *s)
+{
+	const struct options *o = &s->options;
+
+	s->plan->stage_first = o->stages ? FAULT_STAGE_STARTING : FAULT_STAGE_OVER;
+	do {
+		look_at_start(s);
+		count_calls(s);
+		if (!s->plan->count && !o->stages)
+			give_up("the library counted no call");
+		s->stages++;
+		run_calls(s);
+	} while (o->stages && !stopped && enter_next_stage(s));
+	tree_reset(s->stage_path, NULL);
+	rmdir(s->stage_path);
+}
+
+static void print_counts(const struct sweep *s)
+{
+	printf("    %s: %llu of about %llu calls, %llu bad;", s->options.name,
+	       (unsigned long long)s->runs, (unsigned long long)s->all, (unsigned long long)s->bad);
 	for (int i = 0; i < 256; i++)
 		if (s->counts[i])
 			printf(" exit %d: %llu", i, (unsigned long long)s->counts[i]);
 	if (s->killed)
 		printf(" killed: %llu", (unsigned long long)s->killed);
-	putchar('\n');
+	printf("; run again: %llu", (unsigned long long)s->again);
+	if (s->options.stages)
+		printf("; stages: %llu", (unsigned long long)s->stages);
+	puts(stopped ? "; stopped" : "");
 }
 
 /* --- options --- */
@@ -375,8 +528,9 @@ static bool take_text(struct options *o, const char *key, const char *value)
 		{"--name", &o->name, NULL},       {"--preload", &o->preload, NULL},
 		{"--work", &o->work, NULL},       {"--start", &o->start, NULL},
 		{"--restore", &o->restore, NULL}, {"--also", &o->also, NULL},
-		{"--ignore", NULL, &o->ignored},  {"--part", NULL, &o->part},
-		{"--timed", NULL, &o->timed},     {"--key", NULL, &o->keys},
+		{"--known", &o->known, NULL},     {"--ignore", NULL, &o->ignored},
+		{"--part", NULL, &o->part},       {"--timed", NULL, &o->timed},
+		{"--key", NULL, &o->keys},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -409,6 +563,8 @@ static void take_value(struct sweep *s, const char *key, const char *value)
 		s->plan->cut = atoll(value);
 	else if (!strcmp(key, "--allow"))
 		parse_allowed(o, value);
+	else if (!strcmp(key, "--hurry"))
+		s->plan->hurry = atoll(value);
 	else if (!strcmp(key, "--first"))
 		o->first = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "--last"))
@@ -432,6 +588,8 @@ static void parse(struct sweep *s, int argc, char **argv)
 			o->rerun = false;
 		else if (!strcmp(argv[i], "--plain"))
 			o->plain = true;
+		else if (!strcmp(argv[i], "--stages"))
+			o->stages = true;
 		else if (!strcmp(argv[i], "--after-open"))
 			s->plan->after_open = 1;
 		else if (!strcmp(argv[i], "--trace"))
@@ -447,29 +605,59 @@ static void parse(struct sweep *s, int argc, char **argv)
 		give_up("usage: see the top of test/fault/sweep.c");
 }
 
+static void stop(int signal_number)
+{
+	stopped = signal_number;
+}
+
+static void take_signals(void)
+{
+	const struct sigaction action = {.sa_handler = stop};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* The plan is needed before the options are read. */
+static void make_plan(struct sweep *s)
+{
+	int fd;
+
+	snprintf(s->plan_path, sizeof s->plan_path, "%s/fault-plan-%d",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid());
+	fd = open(s->plan_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || ftruncate(fd, sizeof *s->plan))
+		give_up("no plan");
+	s->plan = mmap(NULL, sizeof *s->plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (s->plan == MAP_FAILED)
+		give_up("no plan");
+}
+
 int main(int argc, char **argv)
 {
 	static struct sweep s;
 	const struct rlimit no_core = {0, 0};
-	int fd;
 
-	snprintf(s.plan_path, sizeof s.plan_path, "/tmp/fault-plan-%d", (int)getpid());
-	snprintf(s.kept_path, sizeof s.kept_path, "/tmp/fault-kept-%d", (int)getpid());
-	fd = open(s.plan_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof *s.plan))
-		give_up("no plan");
-	s.plan = mmap(NULL, sizeof *s.plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (s.plan == MAP_FAILED)
-		give_up("no plan");
+	make_plan(&s);
 	setrlimit(RLIMIT_CORE, &no_core);
+	take_signals();
 	parse(&s, argc, argv);
+	s.out = memfd_create("out", MFD_CLOEXEC);
+	s.err = memfd_create("err", MFD_CLOEXEC);
+	if (s.out < 0 || s.err < 0)
+		give_up("no output");
+	start_server(&s);
+	snprintf(s.kept_path, sizeof s.kept_path, "%s.kept", s.options.work);
+	snprintf(s.stage_path, sizeof s.stage_path, "%s.stage", s.options.work);
 	if (s.options.restore)
 		copy_file(s.options.restore, s.kept_path);
+	read_known(&s);
 	run_clean(&s);
 	run_all(&s);
+	print_counts(&s);
 	if (s.options.restore)
 		copy_file(s.kept_path, s.options.restore);
 	unlink(s.kept_path);
 	unlink(s.plan_path);
-	return s.bad ? 1 : 0;
+	return s.bad || stopped ? 1 : 0;
 }

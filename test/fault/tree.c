@@ -88,15 +88,47 @@ static void add(struct tree *tree, const char *path, uint64_t digest)
 	tree->file[tree->count++] = (struct tree_file){strdup(path), digest};
 }
 
+/* The digest of a JSON file without its changing values. Most files of a run are those of the run
+ * before, so the last ones are remembered. */
+static uint64_t timed_digest(const char *bytes, size_t length, uint64_t plain,
+			     const struct tree_patterns *keys)
+{
+	enum { KEPT = 4096 };
+	static struct {
+		uint64_t plain, digest;
+	} kept[KEPT];
+	const size_t slot = plain % KEPT;
+
+	if (kept[slot].plain != plain) {
+		kept[slot].digest = json_digest(bytes, length, keys);
+		kept[slot].plain = plain;
+	}
+	return kept[slot].digest;
+}
+
 /* What a folder is read with. */
 struct reading {
 	struct tree *tree;
 	const char *root;
 	const struct tree_patterns *ignored, *timed, *keys;
+	bool names_only; /* within a folder that is ignored */
 };
+
+static void read_regular(const struct reading *r, const char *path, const char *below)
+{
+	size_t length;
+	char *bytes = read_file(path, &length);
+	uint64_t digest = XXH3_64bits(bytes, length);
+
+	if (tree_matches(r->timed, below))
+		digest = timed_digest(bytes, length, digest, r->keys);
+	add(r->tree, below, digest);
+	free(bytes);
+}
 
 static void read_entry(const struct reading *r, const char *below)
 {
+	struct reading inside = *r;
 	char path[PATH_MAX], inner[PATH_MAX];
 	struct stat st;
 	DIR *list;
@@ -104,23 +136,19 @@ static void read_entry(const struct reading *r, const char *below)
 	snprintf(path, sizeof path, "%s/%s", r->root, below);
 	if (lstat(path, &st))
 		die(path);
-	if (S_ISREG(st.st_mode)) {
-		size_t length;
-		char *bytes = read_file(path, &length);
-
-		add(r->tree, below,
-		    tree_matches(r->timed, below) ? json_digest(bytes, length, r->keys)
-						  : XXH3_64bits(bytes, length));
-		free(bytes);
+	inside.names_only |= tree_matches(r->ignored, below);
+	if (inside.names_only)
+		r->tree->ignored += XXH3_64bits(below, strlen(below));
+	else if (S_ISREG(st.st_mode))
+		read_regular(r, path, below);
+	if (!S_ISDIR(st.st_mode))
 		return;
-	}
-	list = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+	list = opendir(path);
 	for (const struct dirent *entry; list && (entry = readdir(list));) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		snprintf(inner, sizeof inner, "%s%s%s", below, *below ? "/" : "", entry->d_name);
-		if (!tree_matches(r->ignored, inner))
-			read_entry(r, inner);
+		read_entry(&inside, inner);
 	}
 	if (list)
 		closedir(list);
@@ -135,7 +163,7 @@ struct tree tree_read(const char *folder, const struct tree_patterns *ignored,
 		      const struct tree_patterns *timed, const struct tree_patterns *keys)
 {
 	struct tree tree = {0};
-	const struct reading reading = {&tree, folder, ignored, timed, keys};
+	const struct reading reading = {&tree, folder, ignored, timed, keys, false};
 
 	read_entry(&reading, "");
 	if (tree.count)
@@ -149,6 +177,16 @@ void tree_free(struct tree *tree)
 		free(tree->file[i].path);
 	free(tree->file);
 	*tree = (struct tree){0};
+}
+
+uint64_t tree_digest(const struct tree *tree)
+{
+	uint64_t digest = tree->ignored;
+
+	for (size_t i = 0; i < tree->count; i++)
+		digest = XXH3_64bits_withSeed(tree->file[i].path, strlen(tree->file[i].path),
+					      digest ^ tree->file[i].digest);
+	return digest;
 }
 
 const char *tree_difference(const struct tree *a, const struct tree *b,
@@ -198,7 +236,7 @@ static void empty(const char *folder)
 		closedir(list);
 }
 
-static void copy(const char *from, const char *to)
+void tree_copy(const char *from, const char *to, const char *without)
 {
 	struct stat st;
 	char *bytes, source[PATH_MAX], target[PATH_MAX];
@@ -220,11 +258,12 @@ static void copy(const char *from, const char *to)
 	mkdir(to, 0777);
 	list = opendir(from);
 	for (const struct dirent *entry; list && (entry = readdir(list));) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+		    (without && !strcmp(entry->d_name, without)))
 			continue;
 		snprintf(source, sizeof source, "%s/%s", from, entry->d_name);
 		snprintf(target, sizeof target, "%s/%s", to, entry->d_name);
-		copy(source, target);
+		tree_copy(source, target, NULL);
 	}
 	if (list)
 		closedir(list);
@@ -235,5 +274,5 @@ void tree_reset(const char *folder, const char *from)
 	mkdir(folder, 0777);
 	empty(folder);
 	if (from)
-		copy(from, folder);
+		tree_copy(from, folder, NULL);
 }

@@ -16,6 +16,7 @@ struct tree_file {
 struct tree {
 	struct tree_file *file; /* by path */
 	size_t count;
+	uint64_t ignored; /* digest of the names of the files that were ignored */
 };
 
 /* Names or paths (fnmatch) that differ between two runs by their nature, such as logs of rates. */
@@ -30,6 +31,8 @@ bool tree_matches(const struct tree_patterns *patterns, const char *path);
 struct tree tree_read(const char *folder, const struct tree_patterns *ignored,
 		      const struct tree_patterns *timed, const struct tree_patterns *keys);
 void tree_free(struct tree *tree);
+/* Of all names and digests, and of the names of the files that were ignored. */
+uint64_t tree_digest(const struct tree *tree);
 /* The first path that is not the same in both. NULL: none. With `part`, files that b alone has are
  * allowed, as are files of both that `part` matches. */
 const char *tree_difference(const struct tree *a, const struct tree *b,
@@ -37,6 +40,8 @@ const char *tree_difference(const struct tree *a, const struct tree *b,
 
 /* Makes a folder empty (and makes it), then copies what `from` holds into it. NULL: nothing. */
 void tree_reset(const char *folder, const char *from);
+/* Copies what a folder holds into another one, but not the entry of this name at its top. */
+void tree_copy(const char *from, const char *to, const char *without);
 
 /* A JSON text without the values of some keys, as a digest. Not JSON: the digest of the text. */
 uint64_t json_digest(const char *text, size_t length, const struct tree_patterns *keys);

@@ -1,5 +1,6 @@
 #include "tools/train/train_job.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +49,17 @@ int ps_train_job_save(ps_train_job *job, ps_diag *diag)
 	}
 	job->check_due = true;
 	return rc ? rc : ps_artefact_commit(artefact, diag);
+}
+
+/* A finished SAE needs the state no more. It still lies there if the process was killed, or could
+ * not remove it, after the SAE was whole. */
+static int remove_checkpoint(const ps_train_job *job, ps_diag *diag)
+{
+	char path[PATH_MAX + 32];
+
+	if (access(checkpoint_path(job, path), F_OK) || !unlink(path))
+		return 0;
+	return ps_fail_errno(diag, errno, "%s: cannot be removed", path);
 }
 
 static void note_bad_block(void *context, const char *path, long block, uint64_t offset,
@@ -216,7 +228,7 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 		return 0;
 	read_measures(job);
 	ps_output_say_done(s, job->path);
-	return 0;
+	return remove_checkpoint(job, &s->diag);
 }
 
 /* What is reported of a trained SAE, and kept in its manifest. */
@@ -326,7 +338,6 @@ int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *d
 			const ps_sae_about *about, ps_arena *arena)
 {
 	const size_t mark = ps_arena_mark(arena);
-	char path[PATH_MAX + 32];
 	bool drawn = true;
 	json_t *extra;
 	ps_diag why = {{0}};
@@ -348,9 +359,8 @@ int ps_train_job_finish(ps_train_job *job, ps_session *s, const ps_train_data *d
 	json_decref(extra);
 	if (rc)
 		return rc;
-	unlink(checkpoint_path(job, path));
 	job->over = true;
-	return 0;
+	return remove_checkpoint(job, &s->diag);
 }
 
 void ps_train_job_close(ps_train_job *job)

@@ -172,7 +172,8 @@ sweep() (
 	shift
 	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
 	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' \
-		--key 'steps_done_before' --key '*_ns' --key backend --key files --key already_done \
+		--key 'steps_done_before' --key '*_ns' --key backend --key files \
+		--key already_done \
 		--ignore 'times.jsonl' --ignore locks \
 		--ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
 		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \

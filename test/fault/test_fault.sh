@@ -39,6 +39,8 @@ sampled() {
 		expects "killed: $case" sweep "$case" --action kill --runs 6 \
 			--calls write,sync,rename,unlink,create,mkdir,truncate
 	done
+	expects "no file can be opened: report" sweep report --action fail --error 24 \
+		--allow 3,4 --calls create,open --runs 9
 	for IO in mmap pread uring; do
 		expects "an input is shortened, --io $IO" sweep topk --action cut --cut 1000 \
 			--victim "$d/dense/shard-00000.safetensors" \
@@ -82,8 +84,8 @@ within() {
 
 # Each command names the least budget that is enough, keeps within it, and makes the same of it.
 least_budgets() {
-	for case in tokenize ppl logits calibrate magnitude wanda export cache topk batchtopk gated \
-		eval splice compare transfer ablate seeds survival study report; do
+	for case in tokenize ppl logits calibrate magnitude wanda export cache topk batchtopk \
+		gated eval splice compare transfer ablate seeds survival study report; do
 		rm -rf "$work" && mkdir "$work"
 		if [ $case = report ]; then
 			make_study

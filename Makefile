@@ -102,7 +102,7 @@ $(MAKE_SEEDS): $(BUILD)/test/fuzz/make_seeds.o $(BUILD)/test/fuzz/support_fuzz.o
 		$(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/test/fuzz/support_fuzz.o $(LINK) $(LIBS)
 
-$(FAULT_TOOLS)/sweep: $(FAULT_TOOLS)/sweep.o $(FAULT_TOOLS)/tree.o
+$(FAULT_TOOLS)/sweep: $(FAULT_TOOLS)/sweep.o $(FAULT_TOOLS)/runner.o $(FAULT_TOOLS)/tree.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 $(FAULT_TOOLS)/confine: $(FAULT_TOOLS)/confine.o

@@ -28,10 +28,15 @@ FAULT_DRAWINGS=$scratch/drawings
 export FAULT_GNUPLOT FAULT_DRAWINGS PATH
 mkdir "$FAULT_DRAWINGS"
 
-# A program of a sanitizer brings its own malloc, and cannot be preloaded before.
+# A program of a sanitizer brings its own malloc, and cannot be preloaded before. A script that can
+# do without sets damage_only.
+preload="--preload $tools/preload.so"
 if grep -q __asan_init "$program" || grep -q __tsan_init "$program"; then
-	echo "the program is built with a sanitizer"
-	exit 77
+	preload=
+	[ -n "${damage_only:-}" ] || {
+		echo "the program is built with a sanitizer"
+		exit 77
+	}
 fi
 
 # A checkpoint of 3 layers, 24 wide, with a byte-level tokenizer of lower-case letters.
@@ -155,6 +160,7 @@ choose() {
 		$d/psae/seed-2 --cache $d/dense"
 		;;
 	study) command="study $scratch/study.yaml -o $work --quiet" ;;
+	finished) command="study $scratch/study.yaml -o $work --quiet --verify" ;;
 	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
 	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
 	report) command="report $work" ;;
@@ -172,8 +178,7 @@ sweep() (
 	shift
 	# Rates and seconds differ from run to run; manifests, logs and lists of costs grow.
 	set -- "$@" --also "$XDG_CACHE_HOME" --key '*seconds*' --key 'tokens_per_s' \
-		--key 'steps_done_before' --key '*_ns' --key backend --key files \
-		--key already_done \
+		--key '*_ns' --key backend --key files --key already_done \
 		--ignore 'times.jsonl' --ignore locks \
 		--ignore '*.log' --ignore 'log*' --ignore '.prunescope*' \
 		--part manifest.json --part checkpoint.safetensors --part "*.sequence/*" \
@@ -181,8 +186,10 @@ sweep() (
 		--known "$scratch/known-$case"
 	# A share I/N of the work: every N-th call from the I-th on.
 	[ -n "${SHARE:-}" ] && set -- "$@" --first "${SHARE%/*}" --step "${SHARE#*/}"
+	# How much was done before tells whether a damage was noticed.
+	[ "$case" = finished ] || set -- "$@" --key steps_done_before
 	case $case in
-	report)
+	report | finished)
 		make_study
 		set -- "$@" --start "$d/study"
 		;;
@@ -196,7 +203,8 @@ sweep() (
 	json=--json
 	case $case in emit-make | emit-snakemake | emit-slurm) json= ;; esac
 	if [ "$case" = shardinfo ]; then
-		"$tools/sweep" --preload "$tools/preload.so" --work "$work" "$@" -- \
+		# shellcheck disable=SC2086 # an option and its value, or nothing
+		"$tools/sweep" $preload --work "$work" "$@" -- \
 			"$shardinfo" --json --verify "$d/t" "$d/stats" "$d/mask" "$d/pruned" \
 			"$d/sae/seed-1" "$m"
 		return
@@ -206,8 +214,8 @@ sweep() (
 		return 1
 	}
 	# shellcheck disable=SC2086 # a list of arguments without blanks
-	"$tools/sweep" --preload "$tools/preload.so" --work "$work" "$@" -- \
-		"$program" $command $json --threads 2 --io "${IO:-auto}"
+	"$tools/sweep" $preload --work "$work" "$@" -- \
+		"$program" $command $json --threads "${THREADS:-2}" --io "${IO:-auto}"
 )
 
 # expects NAME COMMAND...: the command's output goes to stdout; it must succeed.

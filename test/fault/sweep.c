@@ -16,7 +16,7 @@
  *
  * options:
  *   --name TEXT      of the sweep, for the last line
- *   --preload FILE   the library
+ *   --preload FILE   the library; damage to files needs none
  *   --work DIR       where the command writes; emptied before each run
  *   --also DIR       a folder that is emptied before each run too, such as a user's cache
  *   --start DIR      what stands there before each run
@@ -36,34 +36,34 @@
  *   --ignore PATTERN files that are not compared; --part PATTERN; --timed PATTERN: JSON files
  *   --key NAME       JSON values that are not compared, on stdout and in --timed files
  *   --trace          where the fault happened, on stderr
+ *   --flips N        no call goes wrong; one bit of the victim is flipped before each of N runs
+ *   --remove         the victim is removed before one run
+ *   --noticed        the victim must not pass for whole: an exit code, or another result on stdout
+ *                    beside the undisturbed files, which were made anew
  *   --no-rerun       an input was spoiled, so the command cannot succeed again
  *   --plain          stdout is no JSON: not compared */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "test/fault/fault_plan.h"
+#include "test/fault/runner.h"
 #include "test/fault/tree.h"
 
-#define SECONDS_MAX 120
 #define MISSED_MAX 20
 
 struct options {
-	const char *name, *preload, *work, *also, *start, *restore, *known;
-	uint64_t first, last, step, runs;
-	bool allow[256], rerun, plain, stages;
+	const char *name, *work, *also, *start, *restore, *known;
+	uint64_t first, last, step, runs, flips;
+	bool allow[256], rerun, plain, stages, remove, noticed;
 	struct tree_patterns ignored, part, timed, keys;
-	char **command;
 };
 
 struct outcome {
@@ -76,12 +76,11 @@ struct outcome {
 
 struct sweep {
 	struct options options;
-	struct fault_plan *plan;
-	char plan_path[PATH_MAX], kept_path[PATH_MAX], stage_path[PATH_MAX];
+	struct runner runner;
+	struct fault_plan *plan; /* the runner's */
+	char kept_path[PATH_MAX], stage_path[PATH_MAX];
 	struct outcome clean;
 	struct tree before;
-	int out, err;      /* what the program writes into */
-	int start, status; /* of the server */
 	uint64_t counts[256], killed, runs, bad, again, stages, all;
 	uint64_t goal;   /* digest of what the undisturbed command makes and says */
 	uint64_t *known; /* digests of the folders from which the command was run again */
@@ -98,91 +97,6 @@ static void give_up(const char *what)
 
 /* --- one run --- */
 
-static char *read_all(int fd, size_t *length)
-{
-	off_t end = lseek(fd, 0, SEEK_END);
-	char *text = calloc((size_t)end + 1, 1);
-
-	if (!text || pread(fd, text, (size_t)end, 0) != end)
-		give_up("an output cannot be read");
-	*length = (size_t)end;
-	return text;
-}
-
-static void become(const struct sweep *s, bool served)
-{
-	dup2(s->out, STDOUT_FILENO);
-	dup2(s->err, STDERR_FILENO);
-	if (served) {
-		setenv(FAULT_PLAN_VARIABLE, s->plan_path, 1);
-		setenv("LD_PRELOAD", s->options.preload, 1);
-		setenv("LD_BIND_NOW", "1", 1);
-	}
-	execvp(s->options.command[0], s->options.command);
-	_exit(99);
-}
-
-/* Loads the program, up to its main (test/fault/fault_plan.h). */
-static void start_server(struct sweep *s)
-{
-	int start[2], status[2];
-	pid_t pid;
-
-	if (pipe2(start, O_CLOEXEC) || pipe2(status, O_CLOEXEC) || (pid = fork()) < 0)
-		give_up("no process");
-	if (!pid) {
-		dup2(start[0], FAULT_START_FD);
-		dup2(status[1], FAULT_STATUS_FD);
-		become(s, true);
-	}
-	close(start[0]);
-	close(status[1]);
-	s->start = start[1];
-	s->status = status[0];
-}
-
-static int code_of(int status)
-{
-	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static int run_directly(const struct sweep *s)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid)
-		become(s, false);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		give_up("no process");
-	return code_of(status);
-}
-
-static int run_served(const struct sweep *s)
-{
-	struct pollfd end = {s->status, POLLIN, 0};
-	bool late = false;
-	int status;
-
-	if (write(s->start, "", 1) != 1)
-		give_up("the program cannot be loaded");
-	/* Signals that stop the sweep interrupt poll. */
-	for (time_t limit = time(NULL) + SECONDS_MAX; poll(&end, 1, 1000) < 1;)
-		if (!late && time(NULL) >= limit) {
-			kill(s->plan->pid, SIGKILL);
-			late = true;
-		}
-	if (read(s->status, &status, sizeof status) != sizeof status)
-		give_up("the program cannot be loaded");
-	return late ? 2000 : code_of(status);
-}
-
-static void empty_output(int fd)
-{
-	if (ftruncate(fd, 0) || lseek(fd, 0, SEEK_SET))
-		give_up("an output cannot be emptied");
-}
-
 static struct outcome run(const struct sweep *s, bool served)
 {
 	const struct options *o = &s->options;
@@ -190,13 +104,11 @@ static struct outcome run(const struct sweep *s, bool served)
 	char *text;
 	size_t length;
 
-	empty_output(s->out);
-	empty_output(s->err);
-	r.code = served ? run_served(s) : run_directly(s);
-	text = read_all(s->out, &r.said);
+	r.code = runner_run(&s->runner, served && s->runner.preload);
+	text = runner_read(s->runner.out, &r.said);
 	r.json = o->plain ? 0 : json_digest(text, r.said, &o->keys);
 	free(text);
-	text = read_all(s->err, &length);
+	text = runner_read(s->runner.err, &length);
 	/* The last words: progress and remarks come before them. */
 	snprintf(r.message, sizeof r.message, "%s",
 		 length < sizeof r.message ? text : text + length - sizeof r.message + 1);
@@ -236,6 +148,13 @@ static void reset(struct sweep *s, uint64_t at)
 	memset(s->plan->call, 0, sizeof s->plan->call);
 }
 
+static void add_pattern(struct tree_patterns *patterns, const char *pattern)
+{
+	if (patterns->count == sizeof patterns->item / sizeof *patterns->item)
+		give_up("too many patterns");
+	patterns->item[patterns->count++] = pattern;
+}
+
 /* --- judging --- */
 
 static void report(struct sweep *s, uint64_t at, const struct outcome *r, const char *what,
@@ -266,8 +185,10 @@ static bool judge(struct sweep *s, uint64_t at, const struct outcome *r)
 		return report(s, at, r, "no message", NULL), false;
 	else if (r->code && r->said && !o->plain)
 		return report(s, at, r, "something on stdout", NULL), false;
-	else if (!r->code && r->json != s->clean.json)
-		return report(s, at, r, "another result on stdout", NULL), false;
+	else if (!r->code && (r->json == s->clean.json) == o->noticed)
+		return report(s, at, r, o->noticed ? "not noticed" : "another result on stdout",
+			      NULL),
+		       false;
 	if (path)
 		return report(s, at, r, "wrong file", path), false;
 	if (r->code < 256)
@@ -437,10 +358,85 @@ static bool enter_next_stage(struct sweep *s)
 	return true;
 }
 
+/* --- damage --- */
+
+/* Flips bit `bit` of the victim's byte `place`. */
+static void flip(const char *victim, off_t place, unsigned bit)
+{
+	int fd = open(victim, O_RDWR | O_CLOEXEC);
+	unsigned char byte;
+
+	if (fd < 0 || pread(fd, &byte, 1, place) != 1)
+		give_up(victim);
+	byte ^= (unsigned char)(1U << bit);
+	if (pwrite(fd, &byte, 1, place) != 1)
+		give_up(victim);
+	close(fd);
+}
+
+static void try_damage(struct sweep *s, uint64_t at)
+{
+	struct outcome r = run(s, true);
+
+	s->runs++;
+	judge(s, at, &r);
+	tree_free(&r.tree);
+}
+
+/* A third of the bits lie in the first 4,096 bytes, where our headers are. What stands in --work
+ * was put back before each run; what stands elsewhere is put back here. */
+static void run_flips(struct sweep *s)
+{
+	const char *victim = s->plan->victim;
+	const bool inside = !strncmp(victim, s->options.work, strlen(s->options.work));
+	struct stat st;
+	uint64_t random;
+
+	reset(s, 0);
+	if (stat(victim, &st) || !st.st_size)
+		give_up(victim);
+	if (inside)
+		add_pattern(&s->options.part, victim + strlen(s->options.work) + 1);
+	random = (uint64_t)st.st_size;
+	for (uint64_t at = 1; at <= s->options.flips && !stopped; at++) {
+		const off_t size = at % 3 || st.st_size < 4096 ? st.st_size : 4096;
+		off_t place;
+		unsigned bit;
+
+		random = random * 6364136223846793005 + 1442695040888963407;
+		place = (off_t)((random >> 20) % (uint64_t)size);
+		bit = random >> 61;
+		reset(s, 0);
+		snprintf(s->plan->call, sizeof s->plan->call, "byte %lld bit %u", (long long)place,
+			 bit);
+		flip(victim, place, bit);
+		try_damage(s, at);
+		if (!inside)
+			flip(victim, place, bit);
+	}
+	s->all = s->options.flips;
+}
+
+static void run_removal(struct sweep *s)
+{
+	reset(s, 0);
+	if (unlink(s->plan->victim))
+		give_up(s->plan->victim);
+	try_damage(s, 1);
+	s->all = 1;
+}
+
 static void run_all(struct sweep *s)
 {
 	const struct options *o = &s->options;
 
+	if (o->flips || o->remove) {
+		if (o->flips)
+			run_flips(s);
+		else
+			run_removal(s);
+		return;
+	}
 	s->plan->stage_first = o->stages ? FAULT_STAGE_STARTING : FAULT_STAGE_OVER;
 	do {
 		look_at_start(s);
@@ -456,15 +452,18 @@ static void run_all(struct sweep *s)
 
 static void print_counts(const struct sweep *s)
 {
-	printf("    %s: %llu of about %llu calls, %llu bad;", s->options.name,
-	       (unsigned long long)s->runs, (unsigned long long)s->all, (unsigned long long)s->bad);
+	const struct options *o = &s->options;
+	const char *kind = o->flips ? "flips" : o->remove ? "removals" : "calls";
+
+	printf("    %s: %llu of about %llu %s, %llu bad;", o->name, (unsigned long long)s->runs,
+	       (unsigned long long)s->all, kind, (unsigned long long)s->bad);
 	for (int i = 0; i < 256; i++)
 		if (s->counts[i])
 			printf(" exit %d: %llu", i, (unsigned long long)s->counts[i]);
 	if (s->killed)
 		printf(" killed: %llu", (unsigned long long)s->killed);
 	printf("; run again: %llu", (unsigned long long)s->again);
-	if (s->options.stages)
+	if (o->stages)
 		printf("; stages: %llu", (unsigned long long)s->stages);
 	puts(stopped ? "; stopped" : "");
 }
@@ -510,22 +509,16 @@ static void parse_allowed(struct options *o, const char *list)
 		o->allow[strtoul(list, &end, 10) % 256] = true;
 }
 
-static void add_pattern(struct tree_patterns *patterns, const char *pattern)
-{
-	if (patterns->count == sizeof patterns->item / sizeof *patterns->item)
-		give_up("too many patterns");
-	patterns->item[patterns->count++] = pattern;
-}
-
 /* True if the option is a name, a path or a pattern. */
-static bool take_text(struct options *o, const char *key, const char *value)
+static bool take_text(struct sweep *s, const char *key, const char *value)
 {
+	struct options *o = &s->options;
 	const struct {
 		const char *key;
 		const char **place;
 		struct tree_patterns *patterns;
 	} table[] = {
-		{"--name", &o->name, NULL},       {"--preload", &o->preload, NULL},
+		{"--name", &o->name, NULL},       {"--preload", &s->runner.preload, NULL},
 		{"--work", &o->work, NULL},       {"--start", &o->start, NULL},
 		{"--restore", &o->restore, NULL}, {"--also", &o->also, NULL},
 		{"--known", &o->known, NULL},     {"--ignore", NULL, &o->ignored},
@@ -549,7 +542,7 @@ static void take_value(struct sweep *s, const char *key, const char *value)
 {
 	struct options *o = &s->options;
 
-	if (take_text(o, key, value))
+	if (take_text(s, key, value))
 		return;
 	if (!strcmp(key, "--calls"))
 		s->plan->classes = parse_classes(value);
@@ -563,6 +556,8 @@ static void take_value(struct sweep *s, const char *key, const char *value)
 		s->plan->cut = atoll(value);
 	else if (!strcmp(key, "--allow"))
 		parse_allowed(o, value);
+	else if (!strcmp(key, "--flips"))
+		o->flips = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "--hurry"))
 		s->plan->hurry = atoll(value);
 	else if (!strcmp(key, "--first"))
@@ -588,6 +583,10 @@ static void parse(struct sweep *s, int argc, char **argv)
 			o->rerun = false;
 		else if (!strcmp(argv[i], "--plain"))
 			o->plain = true;
+		else if (!strcmp(argv[i], "--noticed"))
+			o->noticed = true;
+		else if (!strcmp(argv[i], "--remove"))
+			o->remove = true;
 		else if (!strcmp(argv[i], "--stages"))
 			o->stages = true;
 		else if (!strcmp(argv[i], "--after-open"))
@@ -597,11 +596,12 @@ static void parse(struct sweep *s, int argc, char **argv)
 		else if (i + 1 < argc)
 			take_value(s, argv[i], argv[i + 1]), i++;
 	}
-	o->command = argv + i + 1;
+	s->runner.command = argv + i + 1;
 	/* A kill, or an unlink that fails, leaves temporary files. The next run removes them. */
 	if (s->plan->classes != FAULT_ALLOC)
 		add_pattern(&o->part, ".*.ps-partial");
-	if (i + 1 >= argc || !o->preload || !o->work || !s->plan->classes || !o->step)
+	if (i + 1 >= argc || !o->work || !o->step ||
+	    !(o->flips || o->remove || (s->plan->classes && s->runner.preload)))
 		give_up("usage: see the top of test/fault/sweep.c");
 }
 
@@ -618,35 +618,18 @@ static void take_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* The plan is needed before the options are read. */
-static void make_plan(struct sweep *s)
-{
-	int fd;
-
-	snprintf(s->plan_path, sizeof s->plan_path, "%s/fault-plan-%d",
-		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid());
-	fd = open(s->plan_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof *s->plan))
-		give_up("no plan");
-	s->plan = mmap(NULL, sizeof *s->plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (s->plan == MAP_FAILED)
-		give_up("no plan");
-}
-
 int main(int argc, char **argv)
 {
 	static struct sweep s;
 	const struct rlimit no_core = {0, 0};
 
-	make_plan(&s);
+	runner_open(&s.runner);
+	s.plan = s.runner.plan;
 	setrlimit(RLIMIT_CORE, &no_core);
 	take_signals();
 	parse(&s, argc, argv);
-	s.out = memfd_create("out", MFD_CLOEXEC);
-	s.err = memfd_create("err", MFD_CLOEXEC);
-	if (s.out < 0 || s.err < 0)
-		give_up("no output");
-	start_server(&s);
+	if (s.runner.preload)
+		runner_load(&s.runner);
 	snprintf(s.kept_path, sizeof s.kept_path, "%s.kept", s.options.work);
 	snprintf(s.stage_path, sizeof s.stage_path, "%s.stage", s.options.work);
 	if (s.options.restore)
@@ -658,6 +641,9 @@ int main(int argc, char **argv)
 	if (s.options.restore)
 		copy_file(s.kept_path, s.options.restore);
 	unlink(s.kept_path);
-	unlink(s.plan_path);
+	runner_close(&s.runner);
+	tree_free(&s.clean.tree);
+	tree_free(&s.before);
+	free(s.known);
 	return s.bad || stopped ? 1 : 0;
 }

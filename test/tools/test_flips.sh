@@ -1,3 +1,4 @@
 #!/bin/sh
 # The quick form of test/fault/flips.sh: a few flips in every kind of file.
-FLIPS=${FLIPS:-9} exec sh "$(dirname "$0")/../fault/flips.sh"
+export FLIPS="${FLIPS:-9}"
+exec sh "$(dirname "$0")/../fault/flips.sh" files caches saes exported half studies

@@ -64,23 +64,24 @@ static FILE *open_part(const ps_train_log *log, const char *suffix, uint64_t don
 			sscanf(line, "%*u,%" SCNu64, tokens);
 		end = ftell(file);
 	}
-	if (ftruncate(fileno(file), end) || fseek(file, 0, SEEK_END)) {
+	if (ferror(file) || ftruncate(fileno(file), end) || fseek(file, 0, SEEK_END)) {
 		fclose(file);
 		return NULL;
 	}
 	return file;
 }
 
-/* Whether a file is empty or begins with a line of a log. */
-static bool begins_as_log(const char *path)
+/* *own: whether a file is empty or begins with a line of a log. PS_EINPUT: it cannot be read. */
+static int look_for_log(const char *path, bool *own, ps_diag *diag)
 {
 	char line[LINE_BYTES];
 	FILE *file = fopen(path, "r");
-	bool own = file && (!fgets(line, sizeof line, file) || step_of(line));
 
-	if (file)
-		fclose(file);
-	return own;
+	if (!file)
+		return ps_fail_input(diag, errno, "%s", path);
+	*own = !fgets(line, sizeof line, file) || step_of(line);
+	fclose(file);
+	return 0;
 }
 
 int ps_train_log_check(const char *prefix, const ps_text_list *inputs, bool replace, ps_diag *diag)
@@ -104,7 +105,7 @@ int ps_train_log_check(const char *prefix, const ps_text_list *inputs, bool repl
 			rc = ps_output_keep_off_all(&output, inputs, diag);
 		/* Curves belong to the lines beside them. */
 		if (!rc && i < 2)
-			own = begins_as_log(path);
+			rc = look_for_log(path, &own, diag);
 		if (!rc)
 			rc = ps_output_check(&output, own, diag);
 	}

@@ -159,7 +159,7 @@ choose() {
 		command="survival --dense $d/sae/seed-1 $d/sae/seed-2 --pruned $d/psae/seed-1 \
 		$d/psae/seed-2 --cache $d/dense"
 		;;
-	study) command="study $scratch/study.yaml -o $work --quiet" ;;
+	study) command="study $scratch/study.yaml -o $work" ;;
 	finished) command="study $scratch/study.yaml -o $work --quiet --verify" ;;
 	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
 	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
@@ -201,7 +201,10 @@ sweep() (
 		;;
 	esac
 	json=--json
-	case $case in emit-make | emit-snakemake | emit-slurm) json= ;; esac
+	case $case in
+	emit-make | emit-snakemake | emit-slurm) json= ;;
+	study) json='--json --quiet' ;; # what its progress line needs is tried as dry-run
+	esac
 	if [ "$case" = shardinfo ]; then
 		# shellcheck disable=SC2086 # an option and its value, or nothing
 		"$tools/sweep" $preload --work "$work" "$@" -- \

@@ -41,7 +41,8 @@ FAULT_PROGRAMS = $(FAULT_TOOLS)/sweep $(FAULT_TOOLS)/confine $(FAULT_TOOLS)/gnup
 	$(FAULT_TOOLS)/preload.so
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
 MAKE_SEEDS = $(BUILD)/test/fuzz/make_seeds
-FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c))
+FUZZ_SUPPORT = $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/fuzz/support_*.c)) \
+	$(BUILD)/test/support/support_npz.o
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%=%/*.c) \
 	tools/cli/*.c tools/*.c test/*/*.c test/*/*/*.c bench/*.c))
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)

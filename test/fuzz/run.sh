@@ -19,6 +19,14 @@ seeds_of() {
 		find test/fixtures/tokenizer -name '*.json' ! -name '*.cases.json' -size -32k
 		;;
 	results) find test/fixtures/report -name '*.json' ;;
+	npz) find test/fixtures/dictionaries -name params.npz ;;
+	dictionary_config)
+		find test/fixtures/dictionaries -name cfg.json -o -name config.json \
+			-o -name hyperparams.json
+		;;
+	dictionary_weights)
+		find test/fixtures/dictionaries -name '*.safetensors' ! -path '*/expect/*'
+		;;
 	study) find studies -name '*.yaml' ;;
 	esac
 }

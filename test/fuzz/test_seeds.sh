@@ -11,7 +11,9 @@ for source in test/fuzz/fuzz_*.c; do
 	name=${source#test/fuzz/fuzz_}
 	name=${name%.c}
 	case $name in
-	safetensors | config | tokenizer | results | study) continue ;; # fixtures: test/fuzz/run.sh
+	# fixtures: test/fuzz/run.sh
+	safetensors | config | tokenizer | results | study) continue ;;
+	npz | dictionary_config | dictionary_weights) continue ;;
 	esac
 	holds "seeds of fuzz_$name" test -n "$(ls "$scratch/seeds/$name")"
 done

@@ -64,6 +64,8 @@ make_inputs() {
 	works "a cache" cache $model --tokens "$s/tokens" --layer 2 -o "$s/cache"
 	works "an SAE" train "$s/cache" -o "$s/sae" --arch jumprelu --d-sae 64 --tokens 20000 \
 		--batch 256
+	works "another SAE" train "$s/cache" -o "$s/other-sae" --arch jumprelu --d-sae 64 \
+		--tokens 20000 --batch 256 --seed 1
 	dictionary=$s/gemma-scope-2-1b-pt/resid_post/layer_2_width_64_l0_small
 	mkdir -p "$dictionary"
 	cp "$s/sae/sae_weights.safetensors" "$dictionary/params.safetensors"
@@ -81,8 +83,9 @@ same() {
 		ln -s "$sae" "$s/link"
 		run "$@"
 		[ "$code" -eq 0 ] || break
-		sed 's/, "unverified": \[[^]]*\]//; s/"mnn_survival_alive": [^,]*//' \
-			"$s/out" | tr ',' '\n' | grep -v seconds >"$s/said.${sae##*/}"
+		sed 's/, "unverified": \[[^]]*\]//; s/"mnn_survival_alive": [^,]*//
+			s/"alive": [^,}]*//g' "$s/out" |
+			tr ',' '\n' | grep -v seconds >"$s/said.${sae##*/}"
 	done
 	holds "$what: works" test "$code" -eq 0
 	holds "$what: the same" cmp "$s/said.sae" "$s/said.${dictionary##*/}"
@@ -93,9 +96,10 @@ as_an_sae_of_ours() {
 	same "eval in the model" eval "$s/link" $model --tokens "$s/tokens" --layer 2 --windows 4
 	same transfer transfer "$s/link" --cache "$s/cache" --cache "$s/cache"
 	same ablate ablate "$s/link" $model --tokens "$s/tokens" --layer 2 --features 6 --windows 2
-	same compare compare "$s/link" "$s/sae"
-	same seeds seeds "$s/link" "$s/sae"
-	same survival survival --dense "$s/link" --pruned "$s/sae" --cache "$s/cache" --samples 50
+	same compare compare "$s/link" "$s/other-sae"
+	same seeds seeds "$s/link" "$s/other-sae"
+	same survival survival --dense "$s/link" --pruned "$s/other-sae" --cache "$s/cache" \
+		--samples 50
 	works "a remark" eval "$dictionary" --cache "$s/cache"
 	holds "it counts as unverified" grep -q '"unverified": \[".*layer_2_width_64' "$s/out"
 	run eval "$dictionary" --cache "$s/cache" --memory 1M

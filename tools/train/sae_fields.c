@@ -25,6 +25,7 @@ int ps_sae_fields_read(const char *path, json_t **object, uint64_t *digest, ps_d
 	if (rc || json_is_object(*object))
 		return rc;
 	json_decref(*object);
+	*object = NULL;
 	return ps_fail(diag, PS_EINPUT, "%s: not a JSON object", path);
 }
 

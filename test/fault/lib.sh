@@ -22,6 +22,7 @@ d=$scratch/made
 # What is tried. A script may choose less.
 methods="magnitude, wanda" # of the study
 train_tokens=512           # of SAEs
+stages=--stages            # of the study, one after the other; empty: the study as a whole
 # Each figure is drawn once (test/fault/gnuplot.c).
 FAULT_GNUPLOT=$(command -v gnuplot) && PATH=$tools:$PATH
 FAULT_DRAWINGS=$scratch/drawings
@@ -193,7 +194,7 @@ sweep() (
 		make_study
 		set -- "$@" --start "$d/study"
 		;;
-	study) set -- "$@" --stages ;;
+	study) set -- "$@" ${stages:+"$stages"} ;;
 	dry-run | emit-json) set -- "$@" --plain ;;
 	emit-*) # of a finished study, so that nothing is measured
 		make_study

@@ -5,6 +5,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/fault/lib.sh
 . test/fault/lib.sh
+stages=
 plain_figures
 make_artefacts
 

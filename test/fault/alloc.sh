@@ -11,10 +11,10 @@ cd "$(dirname "$0")/../.." || exit 1
 methods=wanda
 train_tokens=192
 make_artefacts
-cases="tokenize ppl logits calibrate magnitude global wanda stats export cache shuffled topk
-batchtopk jumprelu relu gated seeds-of-train eval dictionary splice compare compare-json
-transfer ablate seeds survival study dry-run emit-json emit-make emit-snakemake emit-slurm
-report shardinfo"
+cases="tokenize ppl logits rounded calibrate magnitude global random rounding matched wanda stats
+export cache shuffled topk batchtopk jumprelu relu gated seeds-of-train eval dictionary splice
+compare compare-json transfer ablate seeds survival study dry-run emit-json emit-make
+emit-snakemake emit-slurm report shardinfo"
 
 # BLIS allocates for itself where it is the kernel.
 with_blis="blis:ppl blis:logits blis:wanda blis:cache blis:topk blis:compare blis:ablate"

@@ -54,11 +54,12 @@ files() {
 	run transfer "$d/sae/seed-1" --cache "$d/dense" --cache "$d/pruned" -o "$d/transfer"
 	run compare "$d/sae/seed-1" "$d/psae/seed-1" -o "$d/matching.safetensors"
 	run compare "$d/sae/seed-1" "$d/psae/seed-1" -o "$d/matching.json"
-	for file in t mask stats logits transfer matching.safetensors matching.json; do
+	for file in t mask rounding stats logits transfer matching.safetensors matching.json; do
 		found "$d/$file" "$d/$file"
 	done
 	used logits "$d/t"
 	used logits "$d/mask"
+	used rounded "$d/rounding"
 	used stats "$d/stats"
 }
 

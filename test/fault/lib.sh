@@ -78,6 +78,7 @@ make_artefacts() {
 	run tokenize "$m" --text "$scratch/text" -o "$d/t" --window 16 --bos window --windows 24
 	run calibrate "$m" --tokens "$d/t" -o "$d/stats"
 	run prune "$m" --method wanda --sparsity 0.5 --tokens "$d/t" -o "$d/mask"
+	run prune "$m" --method rtn --bits 4 -o "$d/rounding"
 	run cache "$m" --tokens "$d/t" --layer 1 -o "$d/dense"
 	run cache "$m" --tokens "$d/t" --layer 1 --mask "$d/mask" -o "$d/pruned"
 	run train "$d/dense" -o "$d/sae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
@@ -125,6 +126,13 @@ choose() {
 	magnitude) command="prune $m --method magnitude --sparsity 0.5 -o $work/out" ;;
 	global) command="prune $m --method magnitude --sparsity 0.5 --scope global -o $work/out" ;;
 	wanda) command="prune $m --method wanda --sparsity 0.5 --tokens $d/t -o $work/out" ;;
+	random) command="prune $m --method random --sparsity 0.5 -o $work/out" ;;
+	rounding) command="prune $m --method rtn --bits 4 -o $work/out" ;;
+	matched)
+		command="prune $m --method magnitude --match-ppl $d/mask --text $scratch/text \
+		--window 16 --stride 8 --max-tokens 99 --tolerance 2 -o $work/out"
+		;;
+	rounded) command="logits $m --tokens $d/t --mask $d/rounding -o $work/out" ;;
 	stats) command="prune $m --method wanda --sparsity 0.5 --stats $d/stats -o $work/out" ;;
 	export) command="export $m --mask $d/mask -o $work/out" ;;
 	cache)

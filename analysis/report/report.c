@@ -49,11 +49,47 @@ static void write_sparsities(FILE *out, const ps_results *r)
 	fputs("&nbsp;%", out);
 }
 
+/* Writes ", 2 seeds of each dense model, 1 of each pruned one". */
+static void write_seeds(FILE *out, const ps_results *r)
+{
+	size_t seeds =
+		json_array_size(ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SEEDS)));
+	double pruned = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_PRUNED_SEEDS));
+
+	if (!seeds)
+		return;
+	fprintf(out, ", %zu seed%s of each dense model", seeds, seeds == 1 ? "" : "s");
+	if (isfinite(pruned))
+		fprintf(out, ", %.0f of each pruned one", pruned);
+}
+
+/* Explains the words that the summary uses, for readers who meet them here first. */
+static void write_words(FILE *out)
+{
+	fputs("<dl class=\"words\">\n"
+	      "<dt>SAE</dt><dd>A sparse autoencoder: a small network that rewrites each activation "
+	      "vector of a model as a sum of a few directions out of many.</dd>\n"
+	      "<dt>Latent, feature</dt><dd>One of these directions, with the number that says how "
+	      "strongly a token uses it (its activation).</dd>\n"
+	      "<dt>Decoder row</dt><dd>The direction itself, a vector as long as the model is "
+	      "wide. "
+	      "Two latents are compared by the cosine of their decoder rows.</dd>\n"
+	      "<dt>Survival</dt><dd>The share of the dense model’s latents that have a partner in "
+	      "the pruned model’s SAE: each is the other’s nearest, with a cosine of at least "
+	      "τ.</dd>\n"
+	      "<dt>Unpruned retrain</dt><dd>A control: the dense model’s SAE trained again from "
+	      "the "
+	      "same start on the same rows in another order. Nothing was pruned, so what it loses "
+	      "is lost to training.</dd>\n"
+	      "<dt>Achieved</dt><dd>The share of weights that are zero; what was asked for is the "
+	      "label.</dd>\n</dl>\n",
+	      out);
+}
+
 static void write_what(FILE *out, const ps_results *r)
 {
 	const char *arch =
 		ps_results_text(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_ARCH));
-	const json_t *seeds = ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SEEDS));
 	double tokens = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_TRAIN_TOKENS)),
 	       k = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_K));
 
@@ -76,9 +112,7 @@ static void write_what(FILE *out, const ps_results *r)
 			ps_html_number(out, tokens, 0);
 			fputs(" tokens", out);
 		}
-		if (json_array_size(seeds))
-			fprintf(out, ", %zu seed%s", json_array_size(seeds),
-				json_array_size(seeds) == 1 ? "" : "s");
+		write_seeds(out, r);
 		fputs(")", out);
 	}
 	fputs(" on the residual stream.</p>\n", out);
@@ -96,6 +130,7 @@ static void write_headline(FILE *out, const ps_results *r)
 				  : "A pruning study");
 	fputs("</h1>\n", out);
 	write_what(out, r);
+	write_words(out);
 	if (!r->condition_count)
 		fputs("<p>No pruned condition has been measured.</p>\n", out);
 	fputs("<ul class=\"findings\">\n", out);
@@ -104,8 +139,9 @@ static void write_headline(FILE *out, const ps_results *r)
 		s->finding(out, r, true);
 		fputs("</li>\n", out);
 	}
-	fputs("</ul>\n<p>Intervals are at 95&nbsp;% and not corrected for the number of "
-	      "conditions.</p>\n<nav aria-label=\"Sections\">"
+	fputs("</ul>\n<p>", out);
+	ps_finding_counts(out, r);
+	fputs("</p>\n<nav aria-label=\"Sections\">"
 	      "<a href=\"#models\">Models</a> <a href=\"#reference\">Reference study</a> <a "
 	      "href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n",
 	      out);
@@ -160,13 +196,13 @@ static void write_section(FILE *out, const ps_results *r, const ps_section *s,
 
 static void write_reference(FILE *out, const ps_results *r)
 {
-	fputs("<section id=\"reference\">\n<h2>The reference study</h2>\n<p>Where a model, method "
-	      "and sparsity are those of arXiv 2603.25325 (“How Pruning Reshapes "
-	      "Features”), its values stand in the tables’ columns called reference and as hollow "
-	      "points in the figures. They come from the authors’ corrected "
-	      "release of 31&nbsp;July 2026; headlines that stand in the first version alone are "
-	      "marked. The perplexity text is not the reference’s, so its perplexities are not "
-	      "shown beside these.</p>\n",
+	fputs("<section id=\"reference\">\n<h2>The reference study</h2>\n<p>arXiv 2603.25325, “How "
+	      "Pruning Reshapes Features”. Its numbers are given here as reported in third-party "
+	      "notes on the authors’ corrected release of 31&nbsp;July 2026, with the digits given "
+	      "there. Headlines that stand in the first version alone are marked. Where a model, "
+	      "method and sparsity are the same, its values stand in the tables’ columns called "
+	      "reference and as hollow points in the figures. Its perplexities are left out: they "
+	      "are of another text.</p>\n",
 	      out);
 	ps_report_reference_table(out, r);
 	fputs("</section>\n", out);
@@ -237,8 +273,8 @@ static void write_limits(FILE *out, const ps_results *r)
 		seeds == 1 ? "" : "s");
 	if (isfinite(pruned_seeds) && pruned_seeds > 0)
 		fprintf(out, ", %.0f on each pruned one", pruned_seeds);
-	fputs(". Pairs of seeds have SAEs in common, so the seed floor and its interval describe "
-	      "these seeds and no others. Bars of text-resampled intervals do "
+	fputs(". Pairs of seeds have SAEs in common, so the seed floor describes these seeds and "
+	      "no others. RQ3, RQ4 and RQ5 use the first seed. Intervals over text or latents do "
 	      "not contain the variation between SAE seeds.</li>\n",
 	      out);
 	if (ps_results_range(r->models, PS_AT(MODEL_WEIGHT_BYTES), &least, &largest) &&
@@ -271,8 +307,8 @@ static void write_limits(FILE *out, const ps_results *r)
 	      "another dictionary; a match of decoder directions is not a match of meaning. "
 	      "Where SAEs share their initial weights, survival also measures how far training "
 	      "moved them.</li>\n"
-	      "<li><b>Many intervals.</b> They are not corrected for their number: of twenty that "
-	      "truly hold zero, one is expected to leave it out.</li>\n"
+	      "<li><b>Many intervals.</b> Each stands for itself: of twenty that truly hold zero, "
+	      "one is expected to leave it out. Only counts in parentheses are adjusted.</li>\n"
 	      "<li><b>No retraining.</b> What fine-tuning after pruning would bring back is not "
 	      "measured.</li>\n"
 	      "<li><b>One text.</b> Perplexity and features are measured on the texts named in the "

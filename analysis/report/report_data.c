@@ -35,13 +35,25 @@ const char *ps_results_text(const json_t *object, ps_results_path path)
 	return text ? text : "";
 }
 
+static ps_no_interval_reason why_of(const char *text)
+{
+	for (int why = PS_WHY_FEW; why <= PS_WHY_UNDEFINED; why++)
+		if (!strcmp(ps_no_interval_name((ps_no_interval_reason)why), text))
+			return (ps_no_interval_reason)why;
+	return PS_WHY_NONE;
+}
+
 ps_interval ps_results_interval(const json_t *object, ps_results_path path)
 {
 	const json_t *interval = ps_results_at(object, path);
 
-	return (ps_interval){.estimate = ps_results_number(interval, PS_AT(INTERVAL_ESTIMATE)),
-			     .low = ps_results_number(interval, PS_AT(INTERVAL_LOW)),
-			     .high = ps_results_number(interval, PS_AT(INTERVAL_HIGH))};
+	return (ps_interval){
+		.estimate = ps_results_number(interval, PS_AT(INTERVAL_ESTIMATE)),
+		.low = ps_results_number(interval, PS_AT(INTERVAL_LOW)),
+		.high = ps_results_number(interval, PS_AT(INTERVAL_HIGH)),
+		.p = ps_results_number(interval, PS_AT(INTERVAL_P)),
+		.n = (size_t)json_integer_value(ps_results_at(interval, PS_AT(INTERVAL_N))),
+		.why = why_of(ps_results_text(interval, PS_AT(INTERVAL_WHY)))};
 }
 
 ps_interval ps_results_finding(const json_t *finding)
@@ -59,6 +71,36 @@ const json_t *ps_results_model(const ps_results *results, size_t index)
 const json_t *ps_results_condition(const ps_results *results, size_t index)
 {
 	return json_array_get(results->conditions, index);
+}
+
+const json_t *ps_results_control(const ps_results *results, size_t index)
+{
+	return json_array_get(results->controls, index);
+}
+
+const json_t *ps_results_retrain(const ps_results *results, const char *model)
+{
+	for (size_t i = 0; i < results->control_count; i++) {
+		const json_t *c = ps_results_control(results, i);
+
+		if (!strcmp(ps_results_text(c, PS_AT(CONTROL_MODEL)), model) &&
+		    !strcmp(ps_results_text(c, PS_AT(CONTROL_KIND)), "retrain"))
+			return c;
+	}
+	return NULL;
+}
+
+const char *ps_control_label(const json_t *control)
+{
+	static const char *const labels[][2] = {{"retrain", "unpruned retrain"},
+						{"frozen-decoder", "frozen decoder"},
+						{"frozen-encoder", "frozen encoder"}};
+	const char *name = ps_results_text(control, PS_AT(CONTROL_NAME));
+
+	for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+		if (!strcmp(labels[i][0], name))
+			return labels[i][1];
+	return name;
 }
 
 const char *ps_results_model_name(const ps_results *results, size_t index)
@@ -111,6 +153,35 @@ bool ps_results_range(const json_t *list, ps_results_path path, double *least, d
 		found = true;
 	}
 	return found;
+}
+
+/* Whether a text is the keys of a path, joined by dots. */
+static bool names_path(const char *text, ps_results_path path)
+{
+	for (int i = 0; i < PS_PATH_MAX && path.key[i]; i++) {
+		const char *name = ps_results_field_of(path.key[i])->name;
+		size_t length = strlen(name);
+
+		if (i && *text++ != '.')
+			return false;
+		if (strncmp(text, name, length))
+			return false;
+		text += length;
+	}
+	return !*text;
+}
+
+const json_t *ps_results_family(const ps_results *results, ps_results_path path)
+{
+	const json_t *families = ps_results_at(results->root, PS_AT(ROOT_FAMILIES));
+
+	for (size_t i = 0; i < json_array_size(families); i++) {
+		const json_t *family = json_array_get(families, i);
+
+		if (names_path(ps_results_text(family, PS_AT(FAMILY_KEY)), path))
+			return family;
+	}
+	return NULL;
 }
 
 double ps_results_dense_fvu(const json_t *condition)
@@ -215,7 +286,8 @@ int ps_results_open(ps_results *results, const json_t *root, ps_diag *diag)
 
 	*results = (ps_results){.root = root,
 				.models = ps_results_at(root, PS_AT(ROOT_MODELS)),
-				.conditions = ps_results_at(root, PS_AT(ROOT_CONDITIONS))};
+				.conditions = ps_results_at(root, PS_AT(ROOT_CONDITIONS)),
+				.controls = ps_results_at(root, PS_AT(ROOT_CONTROLS))};
 	if (!json_is_array(results->models) || !json_is_array(results->conditions))
 		return ps_fail(diag, PS_EINPUT,
 			       "no results of a study: the lists \"models\" and \"conditions\" are "
@@ -225,6 +297,7 @@ int ps_results_open(ps_results *results, const json_t *root, ps_diag *diag)
 			       PS_RESULTS_VERSION);
 	results->model_count = json_array_size(results->models);
 	results->condition_count = json_array_size(results->conditions);
+	results->control_count = json_array_size(results->controls);
 	for (size_t i = 0; i < results->model_count; i++)
 		if (!*ps_results_model_name(results, i))
 			return ps_fail(diag, PS_EINPUT, "models[%zu] has no name", i);

@@ -4,239 +4,281 @@
 #include <string.h>
 
 #include "analysis/report/report_html.h"
+#include "analysis/report/report_phrases.h"
 #include "analysis/seeds.h"
 
-#define NOT_MEASURED "Not measured in this study. "
+enum { PERCENT = 100, MILLI = 1000 };
 
-struct tally {
-	size_t count, above, below; /* intervals measured; of these above zero, below zero */
-};
-
-/* Counts the intervals at path over the objects of a list. */
-static struct tally tally_intervals(const json_t *list, ps_results_path path)
-{
-	struct tally t = {0, 0, 0};
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		ps_interval v = ps_results_interval(json_array_get(list, i), path);
-
-		if (!isfinite(v.low) || !isfinite(v.high))
-			continue;
-		t.count++;
-		t.above += v.low > 0;
-		t.below += v.high < 0;
-	}
-	return t;
-}
-
-/* Writes "a to b", or "a" where both read the same. */
-static void write_range(FILE *out, double least, double largest, int decimals)
-{
-	ps_html_number(out, least, decimals);
-	if (fabs(largest - least) < 0.5 * pow(10, -decimals))
-		return;
-	fputs(" to ", out);
-	ps_html_number(out, largest, decimals);
-}
-
-/* Writes "ABOVE in 4 of 30 conditions, BELOW in 2; in the other 24 the interval includes zero, so
- * no difference is shown." */
-static void write_tally(FILE *out, struct tally t, const char *things, const char *above,
-			const char *below)
-{
-	size_t neither = t.count - t.above - t.below;
-
-	fprintf(out, "%s in %zu of %zu %s%s, %s in %zu", above, t.above, t.count, things,
-		t.count == 1 ? "" : "s", below, t.below);
-	if (neither == t.count)
-		fputs("; every interval includes zero, so no difference is shown. ", out);
-	else if (neither)
-		fprintf(out,
-			"; in the other %zu the interval includes zero, so no difference is "
-			"shown. ",
-			neither);
-	else
-		fputs(". ", out);
-}
-
-/* Least and largest of a number over the conditions of a method at a sparsity. */
-static bool range_at(const ps_results *r, const char *method, double sparsity, ps_results_path path,
-		     double *least, double *largest)
-{
-	bool found = false;
-
-	for (size_t m = 0; m < r->model_count; m++) {
-		double value = ps_results_number(
-			ps_results_find(r, ps_results_model_name(r, m), method, sparsity), path);
-
-		if (!isfinite(value))
-			continue;
-		*least = found ? fmin(*least, value) : value;
-		*largest = found ? fmax(*largest, value) : value;
-		found = true;
-	}
-	return found;
-}
-
-/* A quantity that a sentence gives for each method at one sparsity. */
-struct by_method {
-	ps_results_path value, interval;
-	const char *lead, *next; /* before the first method's number, and before the others' */
-	const char *unit;        /* after the first method's number */
-};
-
-/* Writes "LEAD x to y UNIT under A NEXT x to y under B", with one model its interval in place of
- * the range. Returns false when no condition has the quantity. */
-static bool write_by_method(FILE *out, const ps_results *r, double sparsity,
-			    const struct by_method *q)
-{
-	double least, largest;
-	bool any = false;
-
-	for (size_t i = 0; i < r->method_count; i++) {
-		if (!range_at(r, r->methods[i], sparsity, q->value, &least, &largest))
-			continue;
-		fputs(any ? q->next : q->lead, out);
-		if (r->model_count == 1)
-			ps_html_interval(
-				out,
-				ps_results_interval(ps_results_find(r, ps_results_model_name(r, 0),
-								    r->methods[i], sparsity),
-						    q->interval),
-				3);
-		else
-			write_range(out, least, largest, 3);
-		fprintf(out, "%s under ", any ? "" : q->unit);
-		ps_html_text(out, ps_method_label(r->methods[i]));
-		any = true;
-	}
-	return any;
-}
+#define NO_CONTROL "no unpruned retrain was made, so what retraining alone does is not known"
 
 static double highest(const ps_results *r)
 {
 	return r->sparsity_count ? r->sparsities[r->sparsity_count - 1] : (double)NAN;
 }
 
-static const char *over_models(const ps_results *r)
+/* Writes ", least to largest of 3 models". */
+static void write_over_models(FILE *out, const ps_results *r)
 {
-	return r->model_count > 1 ? " (least to largest over the models)" : "";
+	if (r->model_count > 1)
+		fprintf(out, ", least to largest of %zu models", r->model_count);
+}
+
+void ps_finding_counts(FILE *out, const ps_results *r)
+{
+	const json_t *families = ps_results_at(r->root, PS_AT(ROOT_FAMILIES));
+	double tests = 0;
+
+	for (size_t i = 0; i < json_array_size(families); i++)
+		tests += ps_results_number(json_array_get(families, i), PS_AT(FAMILY_TESTS));
+	fputs("Intervals are at 95&nbsp;%. “Above 0 in 3 of 8” counts intervals that leave 0 out",
+	      out);
+	if (tests > 0)
+		fprintf(out,
+			", and in parentheses those that still do after Holm’s adjustment for all "
+			"%.0f tests of the study",
+			tests);
+	else
+		fputs("; the counts are not adjusted for the number of tests", out);
+	fputs(". Where an interval holds 0 a difference is not shown, which is no evidence that "
+	      "there is none. Below 16 resampled units there is no interval, and points with their "
+	      "range stand instead.",
+	      out);
+}
+
+/* --- perplexity --- */
+
+static void write_comparison(FILE *out, const ps_results *r)
+{
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_COMPARISONS));
+	const ps_results_path path = PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE);
+	ps_span span = ps_span_of(list, path);
+
+	if (!span.count)
+		return;
+	fputs("; Wanda’s loss less magnitude’s at the same label is ", out);
+	ps_phrase_span(out, span, 1, 3);
+	fputs(" nats over the same windows, ", out);
+	ps_phrase_tally(out, ps_tally_of(r, list, path), "pair");
 }
 
 void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 {
-	struct tally change =
-		tally_intervals(r->conditions, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL));
-	struct tally pairs = tally_intervals(ps_results_at(r->root, PS_AT(ROOT_COMPARISONS)),
-					     PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE));
-	char lead[96];
-	const struct by_method quantity = {.value = PS_AT(CONDITION_DELTA_LOG_PPL),
-					   .interval = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL),
-					   .lead = lead,
-					   .next = " and by ",
-					   .unit = " nats"};
+	static const ps_by_method quantity = {.value = PS_AT(CONDITION_DELTA_LOG_PPL),
+					      .interval = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL),
+					      .unit = " nats",
+					      .decimals = 3};
+	ps_span tokens = ps_span_of(r->conditions, PS_AT(CONDITION_N)),
+		change = ps_span_of(r->conditions, quantity.value);
 
-	snprintf(lead, sizeof lead, "At %.3g&nbsp;%% sparsity log perplexity changes by ",
-		 100 * highest(r));
-	if (write_by_method(out, r, highest(r), &quantity))
-		fprintf(out, "%s. ", over_models(r));
-	else
-		fputs(NOT_MEASURED, out);
-	if (change.count && !brief) {
-		fputs("The change is", out);
-		write_tally(out, change, "condition", " above zero", "below zero");
+	if (!change.count) {
+		fputs("Perplexity: not measured in this study. ", out);
+		return;
 	}
-	if (pairs.count) {
-		fputs("Paired over the same windows, Wanda’s loss against magnitude’s at the same "
-		      "label is",
-		      out);
-		write_tally(out, pairs, "pair", " higher", "lower");
+	fprintf(out, "With %.3g&nbsp;%% asked for, log perplexity changes by ",
+		PERCENT * highest(r));
+	if (!ps_phrase_by_method(out, r, highest(r), &quantity))
+		ps_phrase_span(out, change, 1, 3);
+	write_over_models(out, r);
+	if (tokens.count) {
+		fputs(", each over ", out);
+		ps_phrase_span(out, tokens, 1, 0);
+		fputs(" tokens", out);
 	}
+	write_comparison(out, r);
+	fputs(". ", out);
+	if (brief)
+		return;
+	fputs("The change is ", out);
+	ps_phrase_tally(out, ps_tally_of(r, r->conditions, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)),
+			"condition");
+	fputs(". Methods are compared at the same label. What they achieve differs, and stands "
+	      "beside the label. ",
+	      out);
 }
 
-/* Least and largest over the pairs of seeds of all models. */
-static bool pair_range(const ps_results *r, ps_results_path path, double *least, double *largest)
+/* --- RQ1 --- */
+
+/* Over the pairs of seeds of all models. */
+static ps_span span_of_pairs(const ps_results *r, ps_results_path path)
 {
-	bool found = false;
+	ps_span all = {INFINITY, -INFINITY, 0};
 
 	for (size_t m = 0; m < r->model_count; m++) {
-		double a, b;
+		ps_span span = ps_span_of(
+			ps_results_at(ps_results_model(r, m), PS_AT(MODEL_SEEDS, SEEDS_PAIRS)),
+			path);
 
-		if (!ps_results_range(
-			    ps_results_at(ps_results_model(r, m), PS_AT(MODEL_SEEDS, SEEDS_PAIRS)),
-			    path, &a, &b))
+		if (!span.count)
 			continue;
-		*least = found ? fmin(*least, a) : a;
-		*largest = found ? fmax(*largest, b) : b;
-		found = true;
+		all.least = fmin(all.least, span.least);
+		all.largest = fmax(all.largest, span.largest);
+		all.count += span.count;
 	}
-	return found;
+	return all;
+}
+
+static void write_chance(FILE *out, const ps_results *r)
+{
+	ps_span found = span_of_pairs(r, PS_AT(PAIR_MMCS)),
+		chance = span_of_pairs(r, PS_AT(PAIR_MMCS_NULL));
+
+	if (!found.count || !chance.count)
+		return;
+	fputs("A feature’s largest cosine in the other SAE is ", out);
+	ps_phrase_span(out, found, 1, 3);
+	fputs(" on average. In as many random directions it is ", out);
+	ps_phrase_span(out, chance, 1, 3);
+	fputs(": this is what chance gives for the largest cosine, not for survival. ", out);
 }
 
 void ps_finding_seeds(FILE *out, const ps_results *r, bool brief)
 {
-	double least, largest;
+	ps_span pairs = span_of_pairs(r, PS_AT_ITEM(PS_TAU_MAIN, PAIR_SURVIVAL)),
+		again = ps_span_of_retrains(r, PS_AT(CONDITION_MNN_SURVIVAL));
 
-	if (!ps_results_range(r->models,
-			      PS_AT_ITEM(PS_TAU_MAIN, MODEL_SEEDS, SEEDS_SURVIVAL, SUMMARY_MEAN),
-			      &least, &largest)) {
+	if (!pairs.count) {
 		fputs("Agreement between seeds was not measured: it takes at least two seeds. ",
 		      out);
 		return;
 	}
-	fputs("Of one dense SAE’s features, a share of ", out);
-	write_range(out, least, largest, 4);
-	fprintf(out,
-		" is found again at τ = 0.7 in another SAE of the same activations that differs in "
-		"its seed%s. ",
-		over_models(r));
-	if (brief)
-		return;
-	if (pair_range(r, PS_AT(PAIR_MMCS), &least, &largest)) {
-		fputs("Over pairs the mean largest cosine is ", out);
-		write_range(out, least, largest, 3);
+	fputs("Of one dense SAE’s features a share of ", out);
+	ps_phrase_span(out, pairs, 1, 3);
+	fputs(" is found again (τ = 0.7) in an SAE of the same activations that differs in its "
+	      "seed (",
+	      out);
+	ps_phrase_count(out, pairs.count, "pair");
+	fputs(" of seeds in ", out);
+	ps_phrase_count(out, r->model_count, "model");
+	if (ps_span_of(r->models, PS_AT_ITEM(PS_TAU_MAIN, MODEL_SEEDS, SEEDS_SURVIVAL, SUMMARY_LOW))
+		    .count)
+		fputs("; intervals are in the table", out);
+	else
+		fputs(", too few seeds for an interval", out);
+	fputs(")", out);
+	if (again.count) {
+		fputs(", and ", out);
+		ps_phrase_span(out, again, 1, 3);
+		fputs(" in one that differs in the order of its rows only", out);
 	}
-	if (pair_range(r, PS_AT(PAIR_MMCS_NULL), &least, &largest)) {
-		fputs(", and against random directions, which is what chance gives, ", out);
-		write_range(out, least, largest, 3);
+	fputs(". ", out);
+	if (!brief)
+		write_chance(out, r);
+}
+
+/* --- RQ2 --- */
+
+static size_t pruned_seeds(const ps_results *r)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < r->condition_count; i++) {
+		size_t seeds = json_array_size(
+			ps_results_at(ps_results_condition(r, i), PS_AT(CONDITION_SAES)));
+
+		most = seeds > most ? seeds : most;
+	}
+	return most;
+}
+
+/* How many conditions survive at least as well as their model's retrain. */
+static size_t count_as_good(const ps_results *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->condition_count; i++) {
+		const json_t *c = ps_results_condition(r, i),
+			     *again = ps_results_retrain(
+				     r, ps_results_text(c, PS_AT(CONDITION_MODEL)));
+
+		count += ps_results_number(c, PS_AT(CONDITION_MNN_SURVIVAL)) >=
+			 ps_results_number(again, PS_AT(CONDITION_MNN_SURVIVAL));
+	}
+	return count;
+}
+
+static void write_survival_controls(FILE *out, const ps_results *r)
+{
+	ps_span again = ps_span_of_retrains(r, PS_AT(CONDITION_MNN_SURVIVAL)),
+		floor = span_of_pairs(r, PS_AT_ITEM(PS_TAU_MAIN, PAIR_SURVIVAL));
+
+	if (again.count) {
+		fputs("; when the dense SAE is trained again on its own rows in another order, ",
+		      out);
+		ps_phrase_span(out, again, 1, 3);
+		fprintf(out, " are, and %zu of ", count_as_good(r));
+		ps_phrase_count(out, r->condition_count, "condition");
+		fputs(" reach their model’s retrain", out);
+	} else {
+		fputs("; " NO_CONTROL, out);
+	}
+	if (floor.count) {
+		fputs("; between SAEs of different seeds ", out);
+		ps_phrase_span(out, floor, 1, 3);
+		fputs(" are", out);
+	}
+}
+
+/* Says which part of survival a shared start may explain: by the own start and by other seeds. */
+static void write_starts(FILE *out, const ps_results *r)
+{
+	const ps_results_path start =
+		PS_AT_ITEM(PS_TAU_MAIN, CONDITION_OWN_START, OWN_START_SURVIVAL);
+	ps_span own = ps_span_of(r->conditions, start);
+	double survival = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL)),
+	       other = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT));
+	ps_span floor = span_of_pairs(r, PS_AT_ITEM(PS_TAU_MAIN, PAIR_SURVIVAL));
+
+	if (own.count) {
+		fputs("Of a pruned model’s SAE ", out);
+		ps_phrase_span(out, own, 1, 3);
+		fputs(own.largest < 0.25 * survival
+			      ? " survives in its own start, so its features have moved away from "
+				"where both SAEs began. "
+			      : " survives in its own start: so much of survival may be features "
+				"that training hardly moved. ",
+		      out);
+	}
+	if (!isfinite(other))
+		return;
+	fputs("Against pruned SAEs of another seed mean survival is ", out);
+	ps_html_number(out, other, 3);
+	fputs(" where it is ", out);
+	ps_html_number(out, survival, 3);
+	fputs(" for the same seed", out);
+	if (floor.count) {
+		fputs("; SAEs of the unpruned model that differ in their seed agree on ", out);
+		ps_phrase_span(out, floor, 1, 3);
 	}
 	fputs(". ", out);
 }
 
-/* Says which part of survival the shared start may explain. */
-static void write_shared_start(FILE *out, const ps_results *r)
-{
-	double own = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL));
-	double other = ps_results_mean(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT));
-
-	if (!isfinite(other) ||
-	    strcmp(ps_results_text(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_INIT)),
-		   "shared"))
-		return;
-	fputs("Averaged over conditions it is ", out);
-	ps_html_number(out, own, 3);
-	fputs(" when the pruned SAE starts from the dense one’s initial weights, and ", out);
-	ps_html_number(out, other, 3);
-	fputs(" when it starts from another seed", out);
-	fputs(other < 0.5 * own ? ". So a survivor is a feature that both SAEs reach from the same "
-				  "start, not one that any SAE of the pruned model would find. "
-				: ". ",
-	      out);
-}
-
 void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 {
-	double w = ps_results_number(r->root, PS_AT(ROOT_KENDALL_W)), least, largest;
+	ps_span span = ps_span_of(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL));
+	double w = ps_results_number(r->root, PS_AT(ROOT_KENDALL_W));
 
-	if (!ps_results_range(r->conditions, PS_AT(CONDITION_MNN_SURVIVAL), &least, &largest)) {
+	if (!span.count) {
 		fputs("Feature survival: not measured in this study. ", out);
 		return;
 	}
-	fputs("MNN survival at τ = 0.7 lies at ", out);
-	write_range(out, least, largest, 3);
-	fputs(" over the conditions. ", out);
-	write_shared_start(out, r);
-	if (brief || !isfinite(w))
+	fputs("Of the dense SAE’s features a share of ", out);
+	ps_phrase_span(out, span, 1, 3);
+	fputs(" is found again (τ = 0.7) in a pruned model’s SAE (", out);
+	ps_phrase_count(out, span.count, "condition");
+	if (pruned_seeds(r)) {
+		fputs(", ", out);
+		ps_phrase_count(out, pruned_seeds(r), "seed");
+		fputs(pruned_seeds(r) < PS_CLUSTERS_LEAST ? " each, too few for an interval"
+							  : " each",
+		      out);
+	}
+	fputs(")", out);
+	write_survival_controls(out, r);
+	fputs(". ", out);
+	if (brief)
+		return;
+	write_starts(out, r);
+	if (!isfinite(w))
 		return;
 	fputs("The thresholds 0.6, 0.7 and 0.8 rank the conditions with Kendall’s W&nbsp;=&nbsp;",
 	      out);
@@ -244,172 +286,299 @@ void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 	fputs(" (1: all alike). ", out);
 }
 
+/* --- RQ3 --- */
+
 void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 {
-	struct tally change = tally_intervals(r->conditions, PS_AT(CONDITION_FVU_CHANGE_INTERVAL));
-	char lead[96];
-	const struct by_method quantity = {.value = PS_AT(CONDITION_JACCARD),
-					   .interval = PS_AT(CONDITION_JACCARD_INTERVAL),
-					   .lead = lead,
-					   .next = " and ",
-					   .unit = ""};
+	static const ps_by_method quantity = {.value = PS_AT(CONDITION_JACCARD),
+					      .interval = PS_AT(CONDITION_JACCARD_INTERVAL),
+					      .unit = "",
+					      .decimals = 3};
+	const ps_results_path path = PS_AT(CONDITION_FVU_CHANGE_INTERVAL);
+	ps_span all = ps_span_of(r->conditions, quantity.value),
+		chance = ps_span_of(r->conditions, PS_AT(CONDITION_JACCARD_CHANCE)),
+		change = ps_span_of(r->conditions, path);
 
-	snprintf(lead, sizeof lead,
-		 "At %.3g&nbsp;%% the frozen dense SAE keeps a Jaccard overlap of ",
-		 100 * highest(r));
-	if (write_by_method(out, r, highest(r), &quantity))
-		fprintf(out, "%s. ", over_models(r));
-	else
+	if (!all.count) {
 		fputs("Transfer of the dense SAE: not measured in this study. ", out);
-	if (change.count && !brief) {
-		fputs("Its FVU on the pruned model, less that on the dense one, is", out);
-		write_tally(out, change, "condition", " above zero (worse)", "below zero (better)");
+		return;
 	}
+	fprintf(out,
+		"With %.3g&nbsp;%% asked for, the active latents of the frozen dense SAE overlap "
+		"with a Jaccard of ",
+		PERCENT * highest(r));
+	if (!ps_phrase_by_method(out, r, highest(r), &quantity))
+		ps_phrase_span(out, all, 1, 3);
+	write_over_models(out, r);
+	if (chance.count) {
+		fputs("; between rows of different tokens it is ", out);
+		ps_phrase_span(out, chance, 1, 3);
+	}
+	if (change.count) {
+		fputs("; its FVU on the pruned model less that on the dense one is ", out);
+		ps_phrase_span(out, change, 1, 3);
+		fprintf(out, " over %zu conditions, ", change.count);
+		ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
+	}
+	fputs(". ", out);
+	if (!brief && ps_span_of(r->conditions, PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED)).count)
+		fputs("CE recovered is relative to each pruned model’s own loss, so it can rise "
+		      "while FVU gets worse. ",
+		      out);
+}
+
+/* --- RQ4 --- */
+
+/* The conditions' estimates less their model's retrain's. */
+static ps_span span_less_retrain(const ps_results *r, ps_results_path path)
+{
+	ps_span span = {INFINITY, -INFINITY, 0};
+
+	for (size_t i = 0; i < r->condition_count; i++) {
+		const json_t *c = ps_results_condition(r, i);
+		const char *model = ps_results_text(c, PS_AT(CONDITION_MODEL));
+		double value = ps_results_interval(c, path).estimate -
+			       ps_results_interval(ps_results_retrain(r, model), path).estimate;
+
+		if (!isfinite(value))
+			continue;
+		span.least = fmin(span.least, value);
+		span.largest = fmax(span.largest, value);
+		span.count++;
+	}
+	return span;
+}
+
+/* The control of a difference: what it is in the retrain, and what is left. */
+static void write_less_control(FILE *out, const ps_results *r, ps_results_path difference)
+{
+	const ps_results_path path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_LESS_CONTROL);
+	ps_span again = ps_span_of_retrains(r, difference), less = ps_span_of(r->conditions, path);
+
+	if (!again.count && !less.count) {
+		fputs("; " NO_CONTROL, out);
+		return;
+	}
+	if (again.count) {
+		fputs("; in the unpruned retrain it is ", out);
+		ps_phrase_span(out, again, 1, 3);
+	}
+	if (less.count) {
+		fputs("; less the retrain’s it is ", out);
+		ps_phrase_span(out, less, 1, 3);
+		fputs(", ", out);
+		ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
+		return;
+	}
+	fputs("; less the retrain’s it is ", out);
+	ps_phrase_span(out, span_less_retrain(r, difference), 1, 3);
+	fputs(" (points)", out);
 }
 
 void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 {
-	struct tally difference =
-		tally_intervals(r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE));
-	struct tally latents = tally_intervals(
-		r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS));
+	const ps_results_path path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE),
+			      latents = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS);
+	ps_span span = ps_span_of(r->conditions, path),
+		alive = ps_span_of(r->conditions, PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE));
 
-	if (difference.count) {
-		fputs("Rare features survive", out);
-		write_tally(out, difference, "condition",
-			    " more often than frequent ones (windows and latents resampled)",
-			    "less often");
-	}
-	if (latents.count && (!brief || !difference.count)) {
-		fputs("With latents alone resampled, S(Q1) − S(Q5) is", out);
-		write_tally(out, latents, "condition", " above zero", "below zero");
-	}
-	if (!difference.count && !latents.count)
-		fputs("Survival of rare and frequent features: not measured in this study, or "
-		      "over too few latents and windows for an interval. ",
-		      out);
-}
-
-void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
-{
-	struct tally difference =
-		tally_intervals(r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE));
-	struct tally partial = tally_intervals(
-		r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL));
-	size_t ablated = 0, compared = 0;
-
-	for (size_t i = 0; i < r->condition_count; i++) {
-		const json_t *c = ps_results_condition(r, i);
-
-		ablated += isfinite(
-			ps_results_number(c, PS_AT(CONDITION_ABLATION, ABLATION_FEATURES)));
-		compared += isfinite(ps_results_number(
-				    c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS))) &&
-			    isfinite(ps_results_number(
-				    c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST)));
-	}
-	if (!ablated) {
-		fputs("Causal effect: no features were ablated in this study. ", out);
+	if (!span.count) {
+		fputs("Survival of rare and frequent features: not measured in this study. ", out);
 		return;
 	}
+	fputs("Survival of rare less that of frequent features, S(Q1) − S(Q5), is ", out);
+	ps_phrase_span(out, span, 1, 3);
+	fputs(" (", out);
+	ps_phrase_count(out, span.count, "condition");
+	if (alive.count) {
+		fputs(", ", out);
+		ps_phrase_span(out, alive, 1, 0);
+		fputs(" latents each", out);
+	}
+	fputs("), ", out);
+	ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
+	write_less_control(out, r, path);
+	fputs(". ", out);
+	if (brief)
+		return;
+	fputs("With latents alone resampled the difference is ", out);
+	ps_phrase_tally(out, ps_tally_of(r, r->conditions, latents), "condition");
+	fputs(". All of it is of the first seed; other seeds may differ. ", out);
+}
+
+/* --- RQ5 --- */
+
+/* Whether a condition has survivors and lost among the ablated latents. */
+static bool compares(const json_t *c)
+{
+	return isfinite(ps_results_number(c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_SURVIVORS))) &&
+	       isfinite(ps_results_number(c, PS_AT(CONDITION_ABLATION, ABLATION_MEAN_LOST)));
+}
+
+static void write_ablation_more(FILE *out, const ps_results *r)
+{
+	static const struct {
+		ps_results_path path;
+		const char *lead;
+	} more[] = {
+		{PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_STRATIFIED),
+		 "Within quintiles of firing the difference is "},
+		{PS_AT(CONDITION_ABLATION, ABLATION_FIRING_DIFFERENCE),
+		 "Per firing in place of per token it is "},
+		{PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL),
+		 "With the firing rate on the dense cache held fixed, the correlation of survival "
+		 "and effect is "},
+	};
+
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		if (!ps_span_of(r->conditions, more[i].path).count)
+			continue;
+		fputs(more[i].lead, out);
+		ps_phrase_tally(out, ps_tally_of(r, r->conditions, more[i].path), "condition");
+		fputs(". ", out);
+	}
+}
+
+static void write_ablation_size(FILE *out, const ps_results *r, size_t ablated, size_t compared)
+{
+	const ps_results_path path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE);
+	ps_span latents = ps_span_of(r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_FEATURES)),
+		again = ps_span_of_retrains(r, path);
+	double windows =
+		ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_ABLATION_WINDOWS));
+
+	fputs("Ablating a survivor costs the dense model ", out);
+	ps_phrase_span(out, ps_span_of(r->conditions, path), MILLI, 3);
+	fputs(" thousandths of a nat per token more than ablating a lost feature (", out);
+	ps_phrase_count(out, compared, "condition");
+	fputs("; ", out);
+	ps_phrase_span(out, latents, 1, 0);
+	fputs(" latents", out);
+	if (isfinite(windows))
+		fprintf(out, " on %.0f windows", windows);
+	fputs(", the same for all conditions of a model), ", out);
+	ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
+	if (again.count) {
+		fputs("; with the unpruned retrain’s survivors it is ", out);
+		ps_phrase_span(out, again, MILLI, 3);
+	} else {
+		fputs("; " NO_CONTROL, out);
+	}
+	fputs(". ", out);
 	if (compared < ablated)
 		fprintf(out,
 			"In %zu of %zu conditions all ablated features share one fate, so "
 			"survivors and lost cannot be compared there. ",
 			ablated - compared, ablated);
-	if (!difference.count && compared)
-		fputs("Ablated survivors and lost features are too few, or the windows, for an "
-		      "interval of their difference. ",
-		      out);
-	if (difference.count) {
-		fputs("Ablating survivors hurts the dense model", out);
-		write_tally(out, difference, "condition", " more than ablating lost features",
-			    "less");
-	}
-	if (partial.count && !brief) {
-		fputs("At fixed firing rate, survival and effect correlate", out);
-		write_tally(out, partial, "condition", " positively", "negatively");
-	}
 }
 
-static bool leaves_zero_out(const json_t *diagnostic)
+void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 {
-	ps_interval i = ps_results_interval(diagnostic, PS_AT(DIAGNOSTIC_SPEARMAN));
+	size_t compared = 0,
+	       ablated = ps_span_of(r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_FEATURES))
+				 .count;
 
-	return i.low > 0 || i.high < 0;
+	for (size_t i = 0; i < r->condition_count; i++)
+		compared += compares(ps_results_condition(r, i));
+	if (!ablated) {
+		fputs("Causal effect: no features were ablated in this study. ", out);
+		return;
+	}
+	if (!compared) {
+		fputs("Causal effect: in every condition all ablated features share one fate, so "
+		      "survivors and lost cannot be compared. ",
+		      out);
+		return;
+	}
+	write_ablation_size(out, r, ablated, compared);
+	if (!brief)
+		write_ablation_more(out, r);
 }
+
+/* --- diagnostics --- */
 
 static double rho_of(const json_t *diagnostic)
 {
 	return ps_results_number(diagnostic, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE));
 }
 
-/* The diagnostic with the largest correlation; NULL: none has one. sure: of those whose interval
- * leaves zero out. */
-static const json_t *closest(const json_t *list, bool sure)
+/* The entry with the largest correlation; NULL: none has one. */
+static const json_t *closest(const json_t *list)
 {
 	const json_t *best = NULL;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i);
 
-		if (isfinite(rho_of(d)) && (!sure || leaves_zero_out(d)) &&
-		    (!best || fabs(rho_of(d)) > fabs(rho_of(best))))
+		if (isfinite(rho_of(d)) && (!best || fabs(rho_of(d)) > fabs(rho_of(best))))
 			best = d;
 	}
 	return best;
 }
 
-/* With too few models for an interval: the largest correlation beside that of the sparsity. */
-static void write_closest(FILE *out, const ps_results *r, const json_t *best)
+/* Writes a correlation, with its interval if there is one. */
+static void write_rho(FILE *out, const json_t *diagnostic, ps_results_path path)
 {
-	const json_t *rival = closest(ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)), false);
+	ps_interval rho = ps_results_interval(diagnostic, path);
 
-	fputs("Over ", out);
-	ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
-	fprintf(out, " conditions of %zu model%s the change of log perplexity has Spearman ",
-		r->model_count, r->model_count == 1 ? "" : "s");
-	ps_html_number(out, rho_of(best), 3);
-	fputs(" with ", out);
-	ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
-	if (rival) {
-		fputs(", and ", out);
-		ps_html_number(out, rho_of(rival), 3);
-		fputs(" with ", out);
-		ps_html_text(out, ps_results_text(rival, PS_AT(DIAGNOSTIC_NAME)));
+	rho.why = PS_WHY_NONE;
+	ps_html_interval(out, rho, 3);
+}
+
+/* What is left of a correlation when the sparsity is held fixed, and when each model is left
+ * out. */
+static void write_left(FILE *out, const json_t *best)
+{
+	const json_t *without = ps_results_at(best, PS_AT(DIAGNOSTIC_WITHOUT_MODEL));
+	double least = INFINITY, largest = -INFINITY;
+
+	if (isfinite(ps_results_interval(best, PS_AT(DIAGNOSTIC_PARTIAL)).estimate)) {
+		fputs("; with the achieved sparsity held fixed ", out);
+		write_rho(out, best, PS_AT(DIAGNOSTIC_PARTIAL));
+		fputs(" is left", out);
 	}
-	fputs(". The models are too few for intervals. ", out);
+	for (size_t i = 0; i < json_array_size(without); i++) {
+		double rho = ps_json_number(json_array_get(without, i));
+
+		least = isfinite(rho) ? fmin(least, rho) : least;
+		largest = isfinite(rho) ? fmax(largest, rho) : largest;
+	}
+	if (isfinite(least)) {
+		fputs("; with each model left out in turn the first is ", out);
+		ps_phrase_span(out, (ps_span){least, largest, 1}, 1, 3);
+	}
 }
 
 void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 {
-	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)),
-		     *best = closest(list, true), *any = closest(list, false);
-	size_t silent = 0;
+	const json_t *best = closest(ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS))),
+		     *rival = closest(ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)));
 
-	if (best) {
-		fputs("Of the diagnostics, ", out);
-		ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
-		fputs(" follows the change of log perplexity most closely: Spearman ", out);
-		ps_html_interval(out, ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
-		fputs(" over ", out);
-		ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
-		fputs(" conditions. ", out);
-	} else if (any && isnan(ps_results_interval(any, PS_AT(DIAGNOSTIC_SPEARMAN)).low)) {
-		write_closest(out, r, any);
-	} else {
-		fputs("No diagnostic has a correlation with the change of log perplexity whose "
-		      "interval leaves zero out. ",
+	if (!best) {
+		fputs("Diagnostics: no measure has a correlation with the change of log "
+		      "perplexity. ",
 		      out);
+		return;
 	}
-	for (size_t i = 0; i < json_array_size(list) && best && !brief; i++) {
-		const json_t *d = json_array_get(list, i);
-
-		if (leaves_zero_out(d) || !isfinite(rho_of(d)))
-			continue;
-		fputs(silent++ ? ", " : "No association is shown for ", out);
-		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
+	fputs("Of the measures on SAEs, ", out);
+	ps_html_text(out, ps_results_text(best, PS_AT(DIAGNOSTIC_NAME)));
+	fputs(" has the largest Spearman correlation with the change of log perplexity, ", out);
+	write_rho(out, best, PS_AT(DIAGNOSTIC_SPEARMAN));
+	fputs(" over ", out);
+	ps_html_number(out, ps_results_number(best, PS_AT(DIAGNOSTIC_N)), 0);
+	fputs(" conditions of ", out);
+	ps_phrase_count(out, r->model_count, "model");
+	if (ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)).why == PS_WHY_FEW)
+		fputs(", too few models for intervals", out);
+	if (rival) {
+		fputs("; without any SAE, ", out);
+		ps_html_text(out, ps_results_text(rival, PS_AT(DIAGNOSTIC_NAME)));
+		fputs(" has ", out);
+		write_rho(out, rival, PS_AT(DIAGNOSTIC_SPEARMAN));
 	}
-	if (silent)
-		fputs(" (the interval includes zero). ", out);
+	write_left(out, best);
+	fputs(". ", out);
+	if (!brief && rival && fabs(rho_of(rival)) >= fabs(rho_of(best)))
+		fputs("No measure on SAEs follows the change more closely than the sparsity does. ",
+		      out);
 }

@@ -79,8 +79,14 @@ void ps_html_number(FILE *out, double value, int decimals)
 void ps_html_interval(FILE *out, ps_interval i, int decimals)
 {
 	ps_html_number(out, i.estimate, decimals);
-	if (!isfinite(i.estimate) || !isfinite(i.low) || !isfinite(i.high))
+	if (!isfinite(i.estimate))
 		return;
+	if (!isfinite(i.low) || !isfinite(i.high)) {
+		if (i.why)
+			fprintf(out, " <span class=\"ends\">(%s)</span>",
+				ps_no_interval_name(i.why));
+		return;
+	}
 	fputs(" <span class=\"ends\">[", out);
 	ps_html_number(out, i.low, decimals);
 	fputs(", ", out);
@@ -137,9 +143,10 @@ static ps_interval interval_of(const ps_column *column, const json_t *condition)
 	} else {
 		i = ps_results_interval(condition, column->path);
 	}
-	return (ps_interval){.estimate = scaled(column, i.estimate),
-			     .low = scaled(column, i.low),
-			     .high = scaled(column, i.high)};
+	i.estimate = scaled(column, i.estimate);
+	i.low = scaled(column, i.low);
+	i.high = scaled(column, i.high);
+	return i;
 }
 
 static const ps_results_path achieved[] = {

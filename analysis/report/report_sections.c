@@ -422,10 +422,13 @@ static const ps_section sections[] = {
 	 "Which of the dense model’s features are found again in the SAE of the pruned model?",
 	 "A feature of the dense SAE <b>survives</b> when it and a feature of the pruned model’s "
 	 "SAE are each other’s nearest in decoder cosine and that cosine is "
-	 "≥ τ (arXiv 2603.25325; τ = 0.7, swept from 0.5 to 0.9). Denominator: all latents. Read "
-	 "it against the seed floor, and against survival from another "
-	 "initial seed: where dense and pruned SAE share their initial weights, features can match "
-	 "because they never left them.",
+	 "≥ τ (arXiv 2603.25325; τ = 0.7, swept from 0.5 to 0.9). Denominator: all latents. Dense "
+	 "and pruned SAE see the same rows in the same order and may share their initial weights: "
+	 "both make features match that another training would not find again. So read survival "
+	 "between two controls. The <b>unpruned retrain</b> changes the order of rows alone, and "
+	 "the <b>seed floor</b> start and order. <b>Own start</b>: survival of a pruned model’s "
+	 "SAE "
+	 "in its own initial weights.",
 	 {"survival", "tau", NULL},
 	 ps_finding_survival,
 	 survival_table},
@@ -437,8 +440,8 @@ static const ps_section sections[] = {
 	 "<b>Jaccard</b>: mean over tokens of the active latents in common, over those "
 	 "active in either. <b>FVU</b> = Σ|x − x̂|² / Σ|x − x̄|² over the tokens, x̄ the pruned "
 	 "model’s own mean; it may exceed 1. Special tokens are left out. "
-	 "<b>CE recovered</b> = (zero − SAE) / (zero − clean), with losses of the model with the "
-	 "layer zeroed, reconstructed and left alone. Source: "
+	 "<b>CE recovered</b> = (zero − SAE) / (zero − clean), with losses of the pruned model "
+	 "itself with the layer zeroed, reconstructed and left alone. Source: "
 	 "arXiv 2603.25325; Jaccard over tokens is our reading of it.",
 	 {"jaccard", "fvu", NULL},
 	 ps_finding_transfer,
@@ -450,8 +453,9 @@ static const ps_section sections[] = {
 	 "The dense SAE’s latents that fired at all, sorted by firing count on the dense model and "
 	 "cut into five equal parts. <b>S(Q)</b>: share of a part that "
 	 "survives at τ = 0.7 (first seed). The effect is <b>S(Q1) − S(Q5)</b>, rare less "
-	 "frequent; its interval resamples windows and latents, and for "
-	 "comparison latents alone. Source: the corrected release of arXiv 2603.25325.",
+	 "frequent; its interval resamples windows and latents. Rare features survive less when an "
+	 "SAE is merely trained again, so the effect is read <b>less the unpruned retrain’s</b> on "
+	 "the same latents. Source: the corrected release of arXiv 2603.25325.",
 	 {"fragility", NULL, NULL},
 	 ps_finding_fragility,
 	 fragility_table},
@@ -459,12 +463,16 @@ static const ps_section sections[] = {
 	 "RQ5, causal effect",
 	 "RQ5. Causal relevance",
 	 "Does survival predict how much the model needs a feature?",
-	 "A sample of the dense SAE’s latents, as many from each quintile of firing, is ablated "
-	 "one at a time on the dense model: x′ = x − f·d where the latent "
+	 "A sample of the dense SAE’s latents, as many from each quintile of firing on the "
+	 "ablation’s windows, is ablated one at a time on the dense model: x′ = x − f·d where the "
+	 "latent "
 	 "fires, f its activation and d its decoder row, the SAE’s error kept (Marks et al., arXiv "
 	 "2403.19647). <b>Effect</b>: change of mean loss, nats per "
-	 "token. Frequent latents have larger effects for their frequency alone, hence the "
-	 "correlations at fixed firing rate.",
+	 "token; <b>per firing</b>: the same per row on which the latent fires. An effect per "
+	 "token "
+	 "is rate times effect per firing, so frequent latents have larger ones. Strata and rates "
+	 "are those of the dense cache, not of the few ablation windows. All conditions of a model "
+	 "share the ablated latents.",
 	 {"ablation", "ablation_means", NULL},
 	 ps_finding_ablation,
 	 ablation_table},
@@ -474,8 +482,9 @@ static const ps_section sections[] = {
 	 "Do measures on SAEs track the change of log perplexity over conditions?",
 	 "<b>Spearman’s ρ</b> over all conditions of all models, models resampled for the "
 	 "interval where there are 16 or more. Conditions of one model are not independent of each "
-	 "other, and sparsity drives most quantities at once: a correlation here is no evidence of "
-	 "a cause.",
+	 "other, and sparsity drives most quantities at once. So the <b>rivals</b> stand below: "
+	 "what the sparsity alone gives, and ρ with the achieved sparsity held fixed. A "
+	 "correlation is no evidence of a cause.",
 	 {"diagnostics", NULL, NULL},
 	 ps_finding_diagnostics,
 	 diagnostics_table},

@@ -416,28 +416,288 @@ static void a_condition_with_nulls_alone_is_not_measured(void **state)
 	json_decref(root);
 }
 
-static void sentences_count_intervals_and_claim_no_more(void **state)
+/* --- sentences: each rule with planted results --- */
+
+/* A copy of the made-up study, to be changed. */
+struct planted {
+	json_t *root;
+	ps_results results;
+};
+
+static struct planted plant(void **state)
 {
-	const ps_results *r = results_of(state);
-	json_t *root = json_deep_copy(r->root), *list = json_object_get(root, "comparisons");
-	ps_results changed;
+	return (struct planted){.root = json_deep_copy(results_of(state)->root)};
+}
+
+typedef void finding(FILE *out, const ps_results *results, bool brief);
+
+/* What a sentence says of the planted results. For free. */
+static char *said(struct planted *p, finding *f, bool brief)
+{
 	ps_diag diag = {{0}};
 	struct text text;
 
-	for (size_t i = 0; i < json_array_size(list); i++)
-		assert_int_equal(json_object_set_new(json_array_get(list, i),
-						     "wanda_minus_magnitude",
-						     json_pack("{s:f, s:f, s:f}", "estimate", -0.1,
-							       "low", i == 0 ? -0.2 : -0.3, "high",
-							       i == 0 ? -0.05 : 0.0)),
-				 0);
-	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
-	ps_finding_perplexity(begin(&text), &changed, true);
-	assert_non_null(strstr(end(&text),
-			       "is higher in 0 of 6 pairs, lower in 1; in the other 5 the "
-			       "interval includes zero, so no difference is shown."));
+	assert_int_equal(ps_results_open(&p->results, p->root, &diag), 0);
+	f(begin(&text), &p->results, brief);
+	end(&text);
+	return text.bytes;
+}
+
+static void says(struct planted *p, finding *f, bool brief, const char *what)
+{
+	char *text = said(p, f, brief);
+
+	if (!strstr(text, what))
+		print_error("not said: %s\nbut: %s\n", what, text);
+	assert_non_null(strstr(text, what));
+	free(text);
+}
+
+static void says_not(struct planted *p, finding *f, bool brief, const char *what)
+{
+	char *text = said(p, f, brief);
+
+	if (strstr(text, what))
+		print_error("said: %s\n", text);
+	assert_null(strstr(text, what));
+	free(text);
+}
+
+/* The value at a path of keys and places, "controls.0.fragility". */
+static json_t *value_at(json_t *value, const char *path)
+{
+	char copy[128], *rest = copy;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	for (char *part; value && (part = strsep(&rest, "."));)
+		value = json_is_array(value) ? json_array_get(value, (size_t)atoi(part))
+					     : json_object_get(value, part);
+	assert_non_null(value);
+	return value;
+}
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	assert_int_equal(json_object_set_new(object, key, value), 0);
+}
+
+/* Sets a key of every entry of a list; key "fragility.difference" goes into an object. */
+static void set_all(struct planted *p, const char *list, const char *key, const json_t *value)
+{
+	const char *last = strrchr(key, '.');
+	char inner[64] = "";
+	json_t *entries = value_at(p->root, list);
+
+	if (last)
+		snprintf(inner, sizeof inner, "%.*s", (int)(last - key), key);
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		json_t *entry = json_array_get(entries, i),
+		       *holder = last ? json_object_get(entry, inner) : entry;
+
+		if (json_is_object(holder))
+			set(holder, last ? last + 1 : key, json_deep_copy(value));
+	}
+}
+
+static json_t *interval(double estimate, double half)
+{
+	return json_pack("{s:f, s:f, s:f, s:i, s:n}", "estimate", estimate, "low", estimate - half,
+			 "high", estimate + half, "n", 100, "why");
+}
+
+static json_t *no_interval(double estimate, const char *why)
+{
+	return json_pack("{s:f, s:n, s:n, s:i, s:s}", "estimate", estimate, "low", "high", "n", 3,
+			 "why", why);
+}
+
+static void set_all_to(struct planted *p, const char *list, const char *key, json_t *value)
+{
+	set_all(p, list, key, value);
+	json_decref(value);
+}
+
+static void intervals_are_counted_raw_and_adjusted(void **state)
+{
+	struct planted p = plant(state);
+	json_t *first;
+
+	set_all_to(&p, "conditions", "fragility.difference", interval(-0.1, 0.2));
+	first = value_at(p.root, "conditions.0.fragility");
+	set(first, "difference", interval(-0.3, 0.2));
+	set(value_at(p.root, "families.0"), "adjusted_above", json_integer(0));
+	set(value_at(p.root, "families.0"), "adjusted_below", json_integer(1));
+	says(&p, ps_finding_fragility, true,
+	     "S(Q1) − S(Q5), is −0.300 to −0.100 (12 conditions, 18,011 latents each), above 0 in "
+	     "0 of 12 conditions (0 after Holm’s adjustment), below 0 in 1 (1)");
+	json_object_del(p.root, "families");
+	says(&p, ps_finding_fragility, true, "above 0 in 0 of 12 conditions, below 0 in 1;");
+	json_decref(p.root);
+}
+
+static void what_has_no_interval_is_said_with_its_reason(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "fragility.difference", no_interval(-0.2, "too few"));
+	says(&p, ps_finding_fragility, true, "no condition has an interval (too few)");
+	set(value_at(p.root, "conditions.3.fragility"), "difference", interval(-0.2, 0.1));
+	says(&p, ps_finding_fragility, true, "above 0 in 0 of 1 condition that has an interval");
+	json_decref(p.root);
+}
+
+static void rare_features_are_told_beside_the_retrain(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "fragility.difference", interval(-0.3, 0.1));
+	set_all_to(&p, "controls", "fragility.difference", interval(-0.4, 0.1));
+	says(&p, ps_finding_fragility, true,
+	     "in the unpruned retrain it is −0.400; less the retrain’s it is 0.100 (points)");
+	set_all_to(&p, "conditions", "fragility.less_control", interval(0.1, 0.2));
+	says(&p, ps_finding_fragility, true,
+	     "less the retrain’s it is 0.100, above 0 in 0 of 12 conditions");
+	json_decref(p.root);
+}
+
+static void survival_is_told_between_its_controls(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "mnn_survival", json_real(0.5));
+	set_all_to(&p, "controls", "mnn_survival", json_real(0.6));
+	set(value_at(p.root, "conditions.2"), "mnn_survival", json_real(0.7));
+	says(&p, ps_finding_survival, true,
+	     "a share of 0.500 to 0.700 is found again (τ = 0.7) in a pruned model’s SAE (12 "
+	     "conditions, 3 seeds each, too few for an interval)");
+	says(&p, ps_finding_survival, true,
+	     "0.600 are, and 1 of 12 conditions reach their model’s retrain");
+	/* A control that is worse: every condition reaches it. */
+	set_all_to(&p, "controls", "mnn_survival", json_real(0.2));
+	says(&p, ps_finding_survival, true, "0.200 are, and 12 of 12 conditions reach");
+	json_decref(p.root);
+}
+
+static void own_starts_say_what_a_shared_start_may_explain(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "mnn_survival", json_real(0.5));
+	says(&p, ps_finding_survival, false,
+	     "0.014 survives in its own start, so its features have moved away");
+	set_all_to(&p, "conditions", "own_start.survival",
+		   json_pack("[f, f, f, f, f]", 0.9, 0.9, 0.4, 0.3, 0.1));
+	says(&p, ps_finding_survival, false,
+	     "0.400 survives in its own start: so much of survival may be features that training "
+	     "hardly moved");
+	set_all_to(&p, "conditions", "own_start", json_null());
+	says_not(&p, ps_finding_survival, false, "own start");
+	json_decref(p.root);
+}
+
+static void effects_are_told_beside_the_retrain(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "ablation.difference", interval(0.002, 0.001));
+	set_all_to(&p, "controls", "ablation.difference", interval(0.003, 0.001));
+	says(&p, ps_finding_ablation, true,
+	     "costs the dense model 2.000 thousandths of a nat per token more");
+	says(&p, ps_finding_ablation, true, "200 latents on 16 windows");
+	says(&p, ps_finding_ablation, true, "with the unpruned retrain’s survivors it is 3.000");
+	set_all_to(&p, "conditions", "ablation.mean_lost", json_null());
+	says(&p, ps_finding_ablation, true,
+	     "in every condition all ablated features share one fate");
+	set_all_to(&p, "conditions", "ablation", json_null());
+	says(&p, ps_finding_ablation, true, "no features were ablated");
+	json_decref(p.root);
+}
+
+static void chance_is_that_of_the_measure(void **state)
+{
+	struct planted p = plant(state);
+
+	set_all_to(&p, "conditions", "jaccard_chance", json_real(0.012));
+	says(&p, ps_finding_transfer, true, "between rows of different tokens it is 0.012");
+	says(&p, ps_finding_seeds, false,
+	     "largest cosine in the other SAE is 0.470 on average. In as many random directions it "
+	     "is 0.110");
+	says(&p, ps_finding_seeds, true, "(9 pairs of seeds in 3 models, too few seeds");
+	json_object_del(value_at(p.root, "models.0"), "seeds");
+	json_object_del(value_at(p.root, "models.1"), "seeds");
+	json_object_del(value_at(p.root, "models.2"), "seeds");
+	says(&p, ps_finding_seeds, true, "it takes at least two seeds");
+	json_decref(p.root);
+}
+
+static void a_diagnostic_stands_beside_the_sparsity(void **state)
+{
+	struct planted p = plant(state);
+
+	says(&p, ps_finding_diagnostics, true,
+	     "fixed-dictionary Jaccard has the largest Spearman correlation with the change of log "
+	     "perplexity, −0.910 over 12 conditions of 3 models, too few models for intervals; "
+	     "without any SAE, sparsity achieved has 0.980; with the achieved sparsity held fixed "
+	     "−0.455 is left; with each model left out in turn the first is −0.910 to −0.728");
+	says(&p, ps_finding_diagnostics, false, "No measure on SAEs follows the change more");
+	json_object_del(p.root, "diagnostic_rivals");
+	says_not(&p, ps_finding_diagnostics, false, "without any SAE");
+	json_decref(p.root);
+}
+
+static void one_model_has_its_interval_in_the_sentence(void **state)
+{
+	struct planted p = plant(state);
+	json_t *conditions = value_at(p.root, "conditions"), *models = value_at(p.root, "models");
+
+	for (size_t i = json_array_size(conditions); i-- > 0;)
+		if (strcmp(json_string_value(value_at(json_array_get(conditions, i), "model")),
+			   "gemma-2-2b"))
+			json_array_remove(conditions, i);
+	while (json_array_size(models) > 1)
+		json_array_remove(models, 1);
+	set_all_to(&p, "conditions", "delta_log_ppl_interval", interval(0.25, 0.05));
+	says(&p, ps_finding_perplexity, true,
+	     "changes by 0.250 <span class=\"ends\">[0.200, 0.300]</span> nats under magnitude "
+	     "(50.1&nbsp;% achieved)");
+	says_not(&p, ps_finding_perplexity, true, "least to largest");
+	set_all_to(&p, "conditions", "jaccard_interval", no_interval(0.5, "too few"));
+	says(&p, ps_finding_transfer, true,
+	     "Jaccard of 0.500 <span class=\"ends\">(too few)</span> under magnitude");
+	json_decref(p.root);
+}
+
+/* Older studies have no controls, families, own starts and chances. */
+static void a_study_without_controls_says_that_they_are_missing(void **state)
+{
+	static const char *const gone[] = {"jaccard_chance", "own_start"};
+	struct planted p = plant(state);
+
+	json_object_del(p.root, "controls");
+	json_object_del(p.root, "families");
+	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+		for (size_t c = 0; c < 12; c++)
+			json_object_del(json_array_get(value_at(p.root, "conditions"), c), gone[i]);
+	says(&p, ps_finding_survival, true, "no unpruned retrain was made");
+	says(&p, ps_finding_fragility, true, "no unpruned retrain was made");
+	says(&p, ps_finding_ablation, true, "no unpruned retrain was made");
+	says_not(&p, ps_finding_survival, true, "reach their model");
+	says_not(&p, ps_finding_transfer, true, "different tokens");
+	says_not(&p, ps_finding_seeds, true, "order of its rows");
+	json_decref(p.root);
+}
+
+/* "Not shown" is said once, in the summary. */
+static void not_shown_is_said_once(void **state)
+{
+	struct text text;
+
+	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", NULL, 0, NULL);
+	end(&text);
+	assert_int_equal(count_of(text.bytes, "not shown"), 1);
+	assert_true(strstr(text.bytes, "<dt>Survival</dt>") < strstr(text.bytes, "RQ2, survival"));
+	assert_int_equal(count_of(text.bytes, "no difference is shown"), 0);
 	free(text.bytes);
-	json_decref(root);
 }
 
 int main(void)
@@ -457,7 +717,17 @@ int main(void)
 		cmocka_unit_test(a_page_without_figures_says_so),
 		cmocka_unit_test(a_study_of_nothing_gives_a_page),
 		cmocka_unit_test(a_condition_with_nulls_alone_is_not_measured),
-		cmocka_unit_test(sentences_count_intervals_and_claim_no_more),
+		cmocka_unit_test(intervals_are_counted_raw_and_adjusted),
+		cmocka_unit_test(what_has_no_interval_is_said_with_its_reason),
+		cmocka_unit_test(rare_features_are_told_beside_the_retrain),
+		cmocka_unit_test(survival_is_told_between_its_controls),
+		cmocka_unit_test(own_starts_say_what_a_shared_start_may_explain),
+		cmocka_unit_test(effects_are_told_beside_the_retrain),
+		cmocka_unit_test(chance_is_that_of_the_measure),
+		cmocka_unit_test(a_diagnostic_stands_beside_the_sparsity),
+		cmocka_unit_test(one_model_has_its_interval_in_the_sentence),
+		cmocka_unit_test(a_study_without_controls_says_that_they_are_missing),
+		cmocka_unit_test(not_shown_is_said_once),
 	};
 
 	return cmocka_run_group_tests(tests, open_study, close_study);

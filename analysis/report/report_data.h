@@ -36,8 +36,8 @@ const json_t *ps_results_at(const json_t *object, ps_results_path path);
 double ps_results_number(const json_t *object, ps_results_path path);
 /* The text at a path, or "". */
 const char *ps_results_text(const json_t *object, ps_results_path path);
-/* The interval object at a path of at most two keys: estimate, low, high, p, n and why. What it
- * lacks is NaN or 0. */
+/* The interval object at a path of at most two keys: estimate, low, high, p, n, why. What it lacks
+ * is NaN or 0. */
 ps_interval ps_results_interval(const json_t *object, ps_results_path path);
 /* The value, low and high of an entry of reference_findings, as an interval. */
 ps_interval ps_results_finding(const json_t *finding);
@@ -45,10 +45,10 @@ ps_interval ps_results_finding(const json_t *finding);
 /* The index-th entry of models or conditions; NULL beyond the last. */
 const json_t *ps_results_model(const ps_results *results, size_t index);
 const json_t *ps_results_condition(const ps_results *results, size_t index);
-/* The index-th control, NULL beyond the last. A control has the keys of a condition, so the paths of
- * conditions reach into it. */
+/* The index-th control, NULL beyond the last. A control has the keys of a condition, so the paths
+ * of conditions reach into it. */
 const json_t *ps_results_control(const ps_results *results, size_t index);
-/* The retrain of a model: its dense SAEs trained again, with nothing pruned. NULL: there is none. */
+/* The retrain of a model: its dense SAEs trained again, nothing pruned. NULL: there is none. */
 const json_t *ps_results_retrain(const ps_results *results, const char *model);
 /* A control as a word of a sentence or label: "unpruned retrain", "frozen decoder". */
 const char *ps_control_label(const json_t *control);

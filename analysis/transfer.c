@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analysis/row_pair.h"
 #include "analysis/sizes.h"
 #include "core/base/clones.h"
 
@@ -80,58 +81,6 @@ size_t ps_transfer_bytes(const ps_sae *sae, size_t clusters, const ps_bootstrap 
 	return ps_bytes_sum(
 		ps_bytes_sum(lay_out(&t, sae->d_in, clusters, NULL), encoder_bytes(sae, threads)),
 		ps_bootstrap_bytes(bootstrap, clusters, threads));
-}
-
-/* Compares the two sides' token ids in the batch of rows that starts at `first`. */
-static int check_tokens(const struct transfer *t, uint64_t first)
-{
-	const size_t count = ps_min_size(BATCH, t->in->rows->count - first);
-	int32_t tokens[SIDES][BATCH];
-	uint64_t ids[BATCH];
-
-	ps_row_list_get(t->in->rows, first, count, ids);
-	for (int s = 0; s < SIDES; s++)
-		t->source[s]->column(t->source[s]->self, PS_ROW_TOKEN_ID, ids, count, tokens[s]);
-	for (size_t i = 0; i < count; i++)
-		if (tokens[DENSE][i] != tokens[PRUNED][i])
-			return ps_fail(t->context->diag, PS_EINPUT,
-				       "row %llu is token %ld in the dense cache and %ld in the "
-				       "pruned one: not the same text",
-				       (unsigned long long)ids[i], (long)tokens[DENSE][i],
-				       (long)tokens[PRUNED][i]);
-	return 0;
-}
-
-static int check_sources(const struct transfer *t)
-{
-	const ps_row_source *dense = t->source[DENSE], *pruned = t->source[PRUNED];
-	ps_diag *diag = t->context->diag;
-	uint64_t last;
-	int rc = 0;
-
-	if (dense->width != t->in->sae->d_in || pruned->width != t->in->sae->d_in)
-		return ps_fail(diag, PS_EINPUT,
-			       "the SAE takes rows of width %zu, the dense cache has %zu and the "
-			       "pruned one %zu",
-			       t->in->sae->d_in, dense->width, pruned->width);
-	if (dense->rows != pruned->rows)
-		return ps_fail(diag, PS_EINPUT,
-			       "the dense cache has %llu rows, the pruned one %llu",
-			       (unsigned long long)dense->rows, (unsigned long long)pruned->rows);
-	if (!ps_row_source_has(dense, PS_ROW_TOKEN_ID) ||
-	    !ps_row_source_has(pruned, PS_ROW_TOKEN_ID))
-		return ps_fail(diag, PS_EINPUT, "the %s cache does not say its token ids",
-			       ps_row_source_has(dense, PS_ROW_TOKEN_ID) ? "pruned" : "dense");
-	if (!t->in->rows->count || t->in->clusters->rows != t->in->rows->count)
-		return ps_fail(diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters",
-			       (unsigned long long)t->in->rows->count, t->in->clusters->rows);
-	last = ps_row_list_at(t->in->rows, t->in->rows->count - 1);
-	if (last >= dense->rows)
-		return ps_fail(diag, PS_EINPUT, "row %llu is beyond the caches' %llu rows",
-			       (unsigned long long)last, (unsigned long long)dense->rows);
-	for (uint64_t first = 0; first < t->in->rows->count && rc == 0; first += BATCH)
-		rc = check_tokens(t, first);
-	return rc;
 }
 
 static int create_encoder(struct transfer *t, ps_arena *arena)
@@ -384,9 +333,13 @@ int ps_transfer_run(const ps_transfer_input *input, const ps_bootstrap *bootstra
 	const size_t clusters = input->clusters->count, mark = ps_arena_mark(arena);
 	struct transfer t = {
 		.in = input, .source = {input->dense, input->pruned}, .context = context};
-	int rc = check_sources(&t);
+	int rc = ps_row_pair_check(input->sae, input->dense, input->pruned, input->rows,
+				   context->diag);
 
 	*out = (ps_transfer){.rows = input->rows->count, .clusters = clusters};
+	if (!rc && input->clusters->rows != input->rows->count)
+		rc = ps_fail(context->diag, PS_EINPUT, "%llu rows to compare, %zu rows in clusters",
+			     (unsigned long long)input->rows->count, input->clusters->rows);
 	if (rc)
 		return rc;
 	lay_out(&t, input->sae->d_in, clusters, arena);

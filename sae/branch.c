@@ -22,7 +22,7 @@ void ps_branch_lay_out(ps_sae_layout *layout, ps_branch *branch, const ps_sae *s
 	branch->error = ps_sae_floats(layout, rows, sae->d_in);
 	branch->df = ps_sae_part(layout, branch->codes.capacity, sizeof *branch->df);
 	branch->loss = ps_sae_part(layout, rows, sizeof *branch->loss);
-	ps_by_latent_lay_out(layout, &branch->lists, sae->d_sae, branch->codes.capacity);
+	ps_by_latent_lay_out(layout, &branch->lists, sae->d_sae, branch->codes.capacity, true);
 }
 
 /* Computes the strip's columns of a row's error, and adds what they contribute to the row's loss

@@ -183,14 +183,14 @@ double ps_norm_in_order(const float *vector, size_t n)
 }
 
 void ps_by_latent_lay_out(ps_sae_layout *layout, ps_by_latent *list, size_t latents,
-			  size_t max_entries)
+			  size_t max_entries, bool gradients)
 {
 	*list = (ps_by_latent){
 		.latents = latents,
 		.start = ps_sae_part(layout, latents + 1, sizeof(size_t)),
 		.row = ps_sae_part(layout, max_entries, sizeof(uint32_t)),
 		.value = ps_sae_part(layout, max_entries, sizeof(float)),
-		.gradient = ps_sae_part(layout, max_entries, sizeof(float)),
+		.gradient = gradients ? ps_sae_part(layout, max_entries, sizeof(float)) : NULL,
 	};
 }
 
@@ -215,7 +215,8 @@ void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *g
 
 			list->row[at] = (uint32_t)r;
 			list->value[at] = scale * codes->value[i];
-			list->gradient[at] = scale * gradient[i];
+			if (gradient)
+				list->gradient[at] = scale * gradient[i];
 		}
 	}
 }

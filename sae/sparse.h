@@ -54,14 +54,15 @@ typedef struct ps_by_latent {
 	size_t latents;
 	size_t *start;           /* (latents + 1) */
 	uint32_t *row;           /* (entries) */
-	float *value, *gradient; /* (entries), both multiplied by a scale */
+	float *value, *gradient; /* (entries), both multiplied by a scale; gradient may be NULL */
 } ps_by_latent;
 
-/* Lists the buffers of a list of up to max_entries entries. */
+/* Lists the buffers of a list of up to max_entries entries, with or without gradients. */
 void ps_by_latent_lay_out(ps_sae_layout *layout, ps_by_latent *list, size_t latents,
-			  size_t max_entries);
+			  size_t max_entries, bool gradients);
 
-/* Sorts codes and gradient, one per entry of codes, by latent. Both are multiplied by scale. */
+/* Sorts codes and gradient, one per entry of codes, by latent. Both are multiplied by scale. For a
+ * list without gradients, gradient is NULL. */
 void ps_by_latent_fill(ps_by_latent *list, const ps_codes *codes, const float *gradient,
 		       float scale);
 

@@ -270,6 +270,35 @@ static void the_matching_is_the_planted_one(void **state)
 	free_pair(&pair);
 }
 
+/* Latents kept, rotated by a known angle, and lost: each survives up to the cosine of its angle. */
+static void rotated_latents_survive_up_to_their_cosine(void **state)
+{
+	enum { ROWS = 20, WIDTH = 64 };
+	static const double cosines[4] = {1, 0.85, 0.65, 0};
+	struct pair pair;
+	double survival[5];
+
+	(void)state;
+	make_pair(&pair, 22, ROWS, ROWS, WIDTH);
+	memset(pair.a.dec, 0, ROWS * WIDTH * sizeof(float));
+	memset(pair.b.dec, 0, ROWS * WIDTH * sizeof(float));
+	for (size_t i = 0; i < ROWS; i++) {
+		const double cosine = cosines[i % 4];
+
+		pair.a.dec[i * WIDTH + i] = 1;
+		pair.b.dec[i * WIDTH + i] = (float)cosine;
+		pair.b.dec[i * WIDTH + ROWS + i] = (float)sqrt(1 - cosine * cosine);
+	}
+	compare_with(&pair, 1, NULL, survival);
+	for (int t = 0; t < 5; t++)
+		assert_near(survival[t],
+			    taus[t] <= 0.65   ? 0.75
+			    : taus[t] <= 0.85 ? 0.5
+					      : 0.25,
+			    1e-15);
+	free_pair(&pair);
+}
+
 static void bad_dictionaries_are_named(void **state)
 {
 	struct pair pair;
@@ -312,6 +341,7 @@ int main(void)
 		cmocka_unit_test(ties_go_to_the_lower_index),
 		cmocka_unit_test(a_row_of_zeros_is_near_nothing),
 		cmocka_unit_test(the_matching_is_the_planted_one),
+		cmocka_unit_test(rotated_latents_survive_up_to_their_cosine),
 		cmocka_unit_test(bad_dictionaries_are_named),
 	};
 

@@ -159,6 +159,10 @@ choose() {
 	transfer)
 		command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out"
 		;;
+	features)
+		command="features $d/sae/seed-1 --cache $d/dense --cache $d/pruned \
+		--pruned-sae $d/psae/seed-1 -o $work/out --csv $work/out.csv"
+		;;
 	ablate)
 		command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows \
 		2"

@@ -85,7 +85,7 @@ within() {
 # Each command names the least budget that is enough, keeps within it, and makes the same of it.
 least_budgets() {
 	for case in tokenize ppl logits calibrate magnitude wanda export cache topk gated \
-		eval splice compare transfer ablate seeds survival study report; do
+		eval splice compare transfer features ablate seeds survival study report; do
 		rm -rf "$work" && mkdir "$work"
 		if [ $case = report ]; then
 			make_study

@@ -14,6 +14,7 @@
 #include "io/stats_file.h"
 #include "io/token_file.h"
 #include "test/fuzz/support_fuzz.h"
+#include "tools/cmd/feature_file.h"
 #include "tools/study/record.h"
 #include "tools/train/sae_folder.h"
 
@@ -283,6 +284,38 @@ static void seed_record(const json_t *provenance)
 	seed_text("record", path);
 }
 
+static void fill_features(void *context, size_t latent, bool large, ps_feature_row *row)
+{
+	(void)context;
+	row->rows_dense = (int64_t)latent;
+	row->pearson = 0.5;
+	row->cosine = 0.5f;
+	row->nearest = 0;
+	row->class = PS_CLASS_BLURRED;
+	if (large)
+		row->context_token[0][0][PS_CONTEXT_BEFORE] = 1;
+}
+
+static void seed_features(const json_t *provenance)
+{
+	static const double taus[] = {0.5, 0.7};
+	const char *path = in_folder("features.safetensors");
+	json_t *about = ps_feature_about(ROWS, taus, 2);
+
+	must(json_object_set(about, "provenance", (json_t *)provenance) ? PS_EBUDGET : 0, path);
+	must(ps_feature_file_write(&ps_sys_linux,
+				   &(ps_feature_spec){.path = path,
+						      .about = about,
+						      .latents = 1,
+						      .taus = 2,
+						      .has = {true, true, true, true},
+						      .fill = fill_features},
+				   &diag),
+	     path);
+	json_decref(about);
+	seed_tensors("features", path, NULL, 0);
+}
+
 static void seed_index(void)
 {
 	static const char index[] =
@@ -310,6 +343,7 @@ int main(int argc, char **argv)
 	seed_cache(provenance);
 	seed_sae(provenance);
 	seed_record(provenance);
+	seed_features(provenance);
 	seed_index();
 	json_decref(provenance);
 	return 0;

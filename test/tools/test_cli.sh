@@ -304,6 +304,7 @@ findings() {
 		--windows 4 --mask "$scratch/llama.wanda"
 	holds "is another thing" test "$(value mean_effect)" != \
 		"$(sed -n 's/.*"mean_effect": \([^,]*\).*/\1/p' "$scratch/ablation")"
+	features_of_latents
 	works "seeds" seeds "$one" "$two" --samples 50
 	holds "one pair of two" grep -q '"pairs": \[{"a": 0, "b": 1,' "$scratch/out"
 	set -- survival --dense "$one" "$two" --pruned "$two" --cache "$scratch/found-dense" \
@@ -324,10 +325,49 @@ findings() {
 	works "every latent survives in its own SAE" survival --dense "$one" --pruned "$one" \
 		--cache "$scratch/found-dense" --samples 50
 	holds "at every tau" grep -q '"mean": \[1.0, 1.0, 1.0, 1.0, 1.0\]' "$scratch/out"
-	for command in transfer ablate seeds survival; do
+	for command in transfer ablate features seeds survival; do
 		holds "$command --help" sh \
 			-c "'$program' $command --help | grep -q '^usage: prunescope $command '"
 	done
+}
+
+# What becomes of each latent: the same bytes for any threads, memory and way to read; nothing
+# changes between a model and itself; counts agree with those of transfer.
+features_of_latents() {
+	f=$scratch/features
+	set -- features "$one" --cache "$scratch/found-dense" --cache "$scratch/found-pruned"
+	works "features" "$@" --pruned-sae "$two" --ablation "$scratch/ablation" -o "$f" \
+		--csv "$f.csv"
+	values_hold "features: classes add up to those that fire" active latents \
+		"b == 256 && a <= b && a == $(value kept) + $(value shifted) + $(value blurred) + \
+		$(value lost) + $(value undefined)"
+	cp "$scratch/out" "$scratch/features-result"
+	works "features: again" "$@" --pruned-sae "$two" --ablation "$scratch/ablation" -o "$f" \
+		--csv "$f.csv"
+	holds "features: is left alone" grep -q 'left alone' "$scratch/err"
+	holds "features: with the same result" cmp "$scratch/features-result" "$scratch/out"
+	refuses "features: another tau" 2 'force' "$@" --pruned-sae "$two" --tau 0.3 -o "$f"
+	works "features: one thread, mapped rows" "$@" --pruned-sae "$two" --io mmap --threads 1 \
+		--ablation "$scratch/ablation" -o "$f-1" --csv "$f-1.csv"
+	holds "features: the same bytes" cmp "$f" "$f-1"
+	holds "features: the same CSV" cmp "$f.csv" "$f-1.csv"
+	holds "features: a line a latent" test 257 -eq "$(wc -l <"$f.csv")"
+	refuses "features: a CSV in place of something else" 2 'force' "$@" -o "$scratch/x-none" \
+		--csv "$scratch/text"
+	refuses "features: --tau beyond 1" 2 'above -1 and at most 1' "$@" -o "$none" --tau 1.5
+	works "features of a model and itself" features "$one" --cache "$scratch/found-dense" \
+		--cache "$scratch/found-dense" --pruned-sae "$one" -o "$f-self" --csv "$f-self.csv"
+	values_hold "features: all are kept" kept active 'a == b && a > 0'
+	# shellcheck disable=SC2016 # awk's $
+	holds "features: and survive with a cosine of 1" awk -F, '
+		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+		NR > 1 && ($at["mutual"] != 1 || $at["nearest"] != $1 || $at["cosine"] < 0.99999 ||
+			$at["survival_0.9"] != 1) { bad = 1 }
+		$2 == "kept" && $at["jaccard"] != 1 { bad = 1 }
+		END { exit bad }' "$f-self.csv"
+	if [ -x "$shardinfo" ]; then
+		holds "shardinfo verifies features" "$shardinfo" --verify "$f"
+	fi
 }
 
 # foresees NAME ARGUMENT...: a dry run writes nothing. Its parts add up, its passes cover the
@@ -624,6 +664,8 @@ budgets() {
 	names_the_least "transfer of a shuffled cache" transfer "$scratch/saes/seed-1" \
 		--cache "$scratch/caches/layer-01" \
 		--cache "$scratch/caches/layer-01" --samples 50
+	names_the_least features features "$scratch/saes/seed-1" --cache "$scratch/found-dense" \
+		--cache "$scratch/found-pruned" --pruned-sae "$scratch/saes/seed-2" -o "$none"
 	names_the_least ablate ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 \
 		--features 4 --windows 4
 	names_the_least seeds seeds "$scratch/saes/seed-1" "$scratch/saes/seed-2" --samples 50

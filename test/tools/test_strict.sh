@@ -49,8 +49,8 @@ lacks() {
 	if grep -q -- "$2" "$3"; then failed "$1" "$3 says '$2'"; else passed "$1"; fi
 }
 
-commands="tokenize ppl logits calibrate prune export cache train eval compare transfer ablate seeds
-	survival study report"
+commands="tokenize ppl logits calibrate prune export cache train eval compare transfer ablate
+	features seeds survival study report"
 
 # number_options COMMAND: its options whose help begins with a number's letter or unit. The common
 # ones are looked at with ppl alone.
@@ -154,7 +154,7 @@ options_belong_to_commands() {
 	refuses "--lr=3 as well" 2 '--lr is no option of cache, it belongs to train$' \
 		cache $llama --lr=3
 	refuses "--emit given to ppl" 2 'belongs to study$' ppl $llama --emit make
-	refuses "--tau given to seeds" 2 'belongs to compare$' seeds a b --tau 0.7
+	refuses "--tau given to seeds" 2 'belongs to compare, features$' seeds a b --tau 0.7
 	refuses "--mask given to tokenize" 2 'belongs to ppl, logits' tokenize $llama --mask x
 	refuses "a mistyped option" 2 'unknown option --stirde (the nearest is --stride)' \
 		ppl $llama --stirde 3

@@ -24,8 +24,9 @@ extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate pr
 extern const ps_command ps_commands_train[]; /* train */
 extern const ps_command ps_commands_sae[];   /* eval compare convert */
 extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
+extern const ps_command ps_commands_features[]; /* features */
 extern const ps_command ps_commands_study[];    /* study report */
-extern const ps_command ps_commands_other[];    /* features doctor, which are not built yet */
+extern const ps_command ps_commands_other[];    /* doctor, which is not built yet */
 
 struct ps_cli {
 	ps_session session;

@@ -8,7 +8,6 @@ static int refuse(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_other[] = {
-	{"features", "STUDY --model M [--latent N]", "not built yet", refuse, NULL},
 	{"doctor", "", "not built yet", refuse, NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

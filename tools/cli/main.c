@@ -13,13 +13,8 @@
 #define VERSION "0.1.0"
 
 static const ps_command *const command_tables[] = {
-	ps_commands_model,
-	ps_commands_train,
-	ps_commands_sae,
-	ps_commands_findings,
-	ps_commands_study,
-	ps_commands_other,
-	NULL,
+	ps_commands_model,    ps_commands_train, ps_commands_sae,   ps_commands_findings,
+	ps_commands_features, ps_commands_study, ps_commands_other, NULL,
 };
 
 static void print_usage(FILE *out)

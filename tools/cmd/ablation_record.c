@@ -200,3 +200,28 @@ void ps_ablation_record_effects(const ps_ablation_record *r, size_t d_sae, doubl
 		effects[json_integer_value(json_array_get(list(r, "latent"), i))] =
 			number_at(list(r, "effect"), i);
 }
+
+static double sum_of(const json_t *numbers)
+{
+	double sum = 0;
+	size_t i;
+	json_t *number;
+
+	json_array_foreach (numbers, i, number)
+		sum += json_number_value(number);
+	return sum;
+}
+
+void ps_ablation_record_per_firing(const ps_ablation_record *r, size_t d_sae, double *per_firing)
+{
+	for (size_t j = 0; j < d_sae; j++)
+		per_firing[j] = (double)NAN;
+	for (size_t i = 0; i < r->latents; i++) {
+		const double change = sum_of(json_array_get(list(r, "window_change"), i)),
+			     firings = sum_of(json_array_get(list(r, "window_firings"), i));
+
+		if (firings > 0)
+			per_firing[json_integer_value(json_array_get(list(r, "latent"), i))] =
+				change / firings;
+	}
+}

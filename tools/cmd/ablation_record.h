@@ -45,4 +45,8 @@ void ps_ablation_record_columns(const ps_ablation_record *record,
  * the others. */
 void ps_ablation_record_effects(const ps_ablation_record *record, size_t d_sae, double *effects);
 
+/* The same for each row on which the latent fires; NaN as well if it fires on none. */
+void ps_ablation_record_per_firing(const ps_ablation_record *record, size_t d_sae,
+				   double *per_firing);
+
 #endif

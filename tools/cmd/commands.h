@@ -179,6 +179,25 @@ typedef struct ps_transfer_args {
 } ps_transfer_args;
 int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **result) PS_MUST_USE;
 
+/* What becomes of each latent of the dense model's SAE (analysis/feature_stats.h), to a table
+ * (feature_file.h). result: latents, rows, active (latents that fire on the dense model's rows),
+ * kept, shifted, blurred, lost, undefined (how many of these), survived = (kept + shifted) /
+ * active. */
+typedef struct ps_features_args {
+	const char *sae;             /* of the dense model; it stays as it is */
+	const char *dense, *pruned;  /* activation caches of the same tokens */
+	const char *pruned_sae;      /* where its latents are looked for again; NULL: nowhere */
+	const char *ablation;        /* file: ablate's result of sae, in the dense model; or NULL */
+	const char *pruned_ablation; /* the same in the pruned model; or NULL */
+	ps_text_list taus;           /* least cosines of survivors; empty: ps_taus */
+	bool keep_special;           /* BOS, EOS and PAD count too */
+	const char *norm_cache;      /* as for eval */
+	const char *out;
+	const char *csv; /* the same table as CSV, without contexts and histograms; or NULL */
+	bool replace;
+} ps_features_args;
+int ps_run_features(ps_session *session, const ps_features_args *args, json_t **result) PS_MUST_USE;
+
 /* How far SAEs of the same activations agree (analysis/seeds.h). result: pairs [{a, b, survival,
  * hungarian_cosine, pw_mcc, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high, sd,
  * least, largest, n (seeds), why (there is no interval)}], pw_mcc (the same). Both lists called

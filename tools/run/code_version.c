@@ -8,10 +8,10 @@ static const struct {
 	const char *command;
 	int version;
 } versions[] = {
-	{"tokenize", 2}, {"logits", 2},   {"calibrate", 2}, {"prune", 2},
-	{"export", 3},   {"cache", 2},    {"train", 3},     {"ppl", 2},
-	{"eval", 2},     {"transfer", 3}, {"ablate", 3},    {"seeds", 3},
-	{"survival", 4}, {"compare", 2},  {"assemble", 2},  {"report", 1},
+	{"tokenize", 2}, {"logits", 2}, {"calibrate", 2}, {"prune", 2},   {"export", 3},
+	{"cache", 2},    {"train", 3},  {"ppl", 2},       {"eval", 2},    {"transfer", 3},
+	{"ablate", 3},   {"seeds", 3},  {"survival", 4},  {"compare", 2}, {"features", 1},
+	{"assemble", 2}, {"report", 1},
 };
 
 int ps_code_version(const char *command)

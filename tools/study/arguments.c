@@ -160,6 +160,19 @@ static const ps_argument ablate_rows[] = {
 TABLE(ablate, T, ablate_rows);
 #undef T
 
+#define T ps_features_args
+static const ps_argument features_rows[] = {
+	FIELD(T, sae, TEXT, INPUT),       FIELD(T, dense, TEXT, INPUT),
+	FIELD(T, pruned, TEXT, INPUT),    FIELD(T, pruned_sae, TEXT, INPUT),
+	FIELD(T, ablation, TEXT, INPUT),  FIELD(T, pruned_ablation, TEXT, INPUT),
+	FIELD(T, taus, TEXTS, OPTION),    FIELD(T, keep_special, BOOL, OPTION),
+	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
+	FIELD(T, out, TEXT, OUTPUT),      FIELD(T, csv, TEXT, OUTPUT),
+	FIELD(T, replace, BOOL, FREE),
+};
+TABLE(features, T, features_rows);
+#undef T
+
 #define T ps_seeds_args
 static const ps_argument seeds_rows[] = {
 	FIELD(T, saes, TEXTS, INPUT),

@@ -27,6 +27,7 @@ static const struct {
 	{&ps_train_arguments, "tools/train/train_args.h", "ps_train_args"},
 	{&ps_eval_arguments, "tools/cmd/commands.h", "ps_eval_args"},
 	{&ps_transfer_arguments, "tools/cmd/commands.h", "ps_transfer_args"},
+	{&ps_features_arguments, "tools/cmd/commands.h", "ps_features_args"},
 	{&ps_ablate_arguments, "tools/cmd/commands.h", "ps_ablate_args"},
 	{&ps_seeds_arguments, "tools/cmd/commands.h", "ps_seeds_args"},
 	{&ps_survival_arguments, "tools/cmd/commands.h", "ps_survival_args"},

@@ -1,0 +1,86 @@
+/* The command line of `features`: what becomes of each latent. */
+#include <stdio.h>
+
+#include "tools/cli/cli.h"
+
+/* --- what a person sees --- */
+
+static double number(const json_t *object, const char *key)
+{
+	return ps_json_number(json_object_get(object, key));
+}
+
+static void print_features(const json_t *result)
+{
+	static const struct {
+		const char *key, *meaning;
+	} classes[] = {
+		{"kept", "on the same tokens, about as often and as strongly"},
+		{"shifted", "on the same tokens, more or less often or strongly"},
+		{"blurred", "partly on other tokens"},
+		{"lost", "on other tokens, or never"},
+		{"undefined", "on every token of both models, so nothing can be said"},
+	};
+	const double active = number(result, "active");
+
+	printf("latents                %9.0f\n"
+	       "rows                   %9.0f\n"
+	       "active in the dense    %9.0f\n",
+	       number(result, "latents"), number(result, "rows"), active);
+	for (size_t c = 0; c < sizeof classes / sizeof *classes; c++) {
+		const double count = number(result, classes[c].key);
+
+		if (active > 0)
+			printf("%-22s %9.0f  %5.1f %%  in the pruned model it fires %s\n",
+			       classes[c].key, count, 100 * count / active, classes[c].meaning);
+	}
+}
+
+/* --- the command line --- */
+
+static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
+{
+	ps_features_args args = {0};
+	ps_text_list positional = {0}, caches = {0};
+	const ps_option table[] = {
+		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXTS, &caches,
+		 "CACHE  given twice: the dense model's, then the pruned one's, of the same "
+		 "tokens"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out,
+		 "FEATURES.safetensors  the table, a row a latent"},
+		{"--csv", PS_OPTION_TEXT, &args.csv,
+		 "FILE  the same table as CSV, without contexts and histograms"},
+		{"--pruned-sae", PS_OPTION_TEXT, &args.pruned_sae,
+		 "SAE  of the pruned model: which of its latents match"},
+		{"--tau", PS_OPTION_TEXTS, &args.taus,
+		 "TAU  least cosine of a survivor; may be repeated (0.5 0.6 0.7 0.8 0.9)"},
+		{"--ablation", PS_OPTION_TEXT, &args.ablation,
+		 "FILE  what `ablate --json` printed of SAE, in the dense model"},
+		{"--pruned-ablation", PS_OPTION_TEXT, &args.pruned_ablation,
+		 "FILE  the same in the pruned model"},
+		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
+		 "BOS, EOS and PAD count too"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
+		 "CACHE  estimate from these rows what normalize_activations lacks"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+
+	if (rc)
+		return rc;
+	if (caches.count != 2)
+		return ps_fail(&cli->session.diag, PS_EUSAGE,
+			       "--cache is wanted twice: dense, then pruned");
+	args.sae = positional.item[0];
+	args.dense = caches.item[0];
+	args.pruned = caches.item[1];
+	args.replace = cli->force;
+	return ps_run_features(&cli->session, &args, result);
+}
+
+const ps_command ps_commands_features[] = {
+	{"features", "SAE --cache DENSE --cache PRUNED -o FEATURES",
+	 "what becomes of each latent: kept, shifted, blurred, lost", main_features,
+	 print_features},
+	{NULL, NULL, NULL, NULL, NULL},
+};

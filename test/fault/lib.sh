@@ -20,9 +20,9 @@ mkdir "$XDG_CACHE_HOME"
 m=$scratch/model
 d=$scratch/made
 # What is tried. A script may choose less.
-methods="magnitude, wanda" # of the study
-train_tokens=512           # of SAEs
-stages=--stages            # of the study, one after the other; empty: the study as a whole
+methods=${METHODS:-magnitude, wanda} # of the study
+train_tokens=512                     # of SAEs
+stages=--stages # of the study, one after the other; empty: the study as a whole
 # Each figure is drawn once (test/fault/gnuplot.c).
 FAULT_GNUPLOT=$(command -v gnuplot) && PATH=$tools:$PATH
 FAULT_DRAWINGS=$scratch/drawings

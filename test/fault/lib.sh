@@ -173,7 +173,7 @@ choose() {
 		$d/psae/seed-2 --cache $d/dense"
 		;;
 	study) command="study $scratch/study.yaml -o $work" ;;
-	finished) command="study $scratch/study.yaml -o $work --quiet --verify" ;;
+	again | finished) command="study $scratch/study.yaml -o $work --quiet --verify" ;;
 	dry-run) command="study $scratch/study.yaml -o $work --dry-run" ;;
 	emit-*) command="study $scratch/study.yaml -o $work --emit ${1#emit-}" ;;
 	report) command="report $work" ;;
@@ -202,7 +202,7 @@ sweep() (
 	# How much was done before tells whether a damage was noticed.
 	[ "$case" = finished ] || set -- "$@" --key steps_done_before
 	case $case in
-	report | finished)
+	report | again | finished)
 		make_study
 		set -- "$@" --start "$d/study"
 		;;

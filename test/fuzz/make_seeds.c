@@ -299,6 +299,7 @@ static void fill_features(void *context, size_t latent, bool large, ps_feature_r
 static void seed_features(const json_t *provenance)
 {
 	static const double taus[] = {0.5, 0.7};
+	static const bool all[PS_FEATURE_GROUPS] = {true, true, true, true, true};
 	const char *path = in_folder("features.safetensors");
 	json_t *about = ps_feature_about(ROWS, taus, 2);
 
@@ -308,7 +309,7 @@ static void seed_features(const json_t *provenance)
 						      .about = about,
 						      .latents = 1,
 						      .taus = 2,
-						      .has = {true, true, true, true},
+						      .has = all,
 						      .fill = fill_features},
 				   &diag),
 	     path);

@@ -355,6 +355,11 @@ features_of_latents() {
 	refuses "features: a CSV in place of something else" 2 'force' "$@" -o "$scratch/x-none" \
 		--csv "$scratch/text"
 	refuses "features: --tau beyond 1" 2 'above -1 and at most 1' "$@" -o "$none" --tau 1.5
+	works "features: with the output head" "$@" --head $llama -o "$f-head"
+	works "features: with the output head, one thread, mapped" "$@" --head $llama \
+		-o "$f-head-1" --threads 1 --io mmap
+	holds "features: the same promoted tokens" cmp "$f-head" "$f-head-1"
+	refuses "features: another model's head" 3 'model' "$@" --head $gemma -o "$none"
 	works "features of a model and itself" features "$one" --cache "$scratch/found-dense" \
 		--cache "$scratch/found-dense" --pruned-sae "$one" -o "$f-self" --csv "$f-self.csv"
 	values_hold "features: all are kept" kept active 'a == b && a > 0'

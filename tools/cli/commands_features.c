@@ -58,6 +58,8 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "FILE  what `ablate --json` printed of SAE, in the dense model"},
 		{"--pruned-ablation", PS_OPTION_TEXT, &args.pruned_ablation,
 		 "FILE  the same in the pruned model"},
+		{"--head", PS_OPTION_TEXT, &args.head,
+		 "MODEL  which tokens each latent promotes through its output head"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
 		 "BOS, EOS and PAD count too"},
 		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,

@@ -19,6 +19,7 @@
 #include "tools/cmd/feature_file.h"
 #include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
+#include "tools/engine/engine.h"
 #include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
 #include "tools/run/output_path.h"
@@ -46,9 +47,11 @@ struct features_run {
 	double taus[PS_FEATURE_TAUS_MAX];
 	size_t tau_count;
 	bool has[PS_FEATURE_GROUPS];
-	ps_arena arena;
+	ps_engine engine;     /* if args->head is given: its checkpoint alone is used */
+	ps_arena arena, head; /* head: for the streaming of the output head */
 	ps_feature_stats stats;
 	ps_match match;
+	ps_promoted promoted;
 };
 
 /* --- arguments and inputs --- */
@@ -82,9 +85,9 @@ static int read_taus(struct features_run *r)
 static int open_outputs(struct features_run *r)
 {
 	const ps_features_args *a = r->args;
-	const ps_text_list inputs = {7,
+	const ps_text_list inputs = {8,
 				     {a->sae, a->dense, a->pruned, a->pruned_sae, a->ablation,
-				      a->pruned_ablation, a->norm_cache}};
+				      a->pruned_ablation, a->norm_cache, a->head}};
 	ps_diag *diag = &r->s->diag;
 	int rc = ps_output_open(&r->output, a->out, "features", a->replace, diag);
 
@@ -144,6 +147,38 @@ static int open_ablation(struct features_run *r, const char *path, ps_model_side
 	return rc;
 }
 
+/* The model whose head is wanted: that of the dense SAE. */
+static int open_head(struct features_run *r)
+{
+	const ps_features_args *args = r->args;
+	char digest[PS_DIGEST_TEXT];
+	ps_origin sae, model;
+	const char *source;
+	int rc;
+
+	if (!args->head)
+		return 0;
+	r->has[PS_FEATURE_HEAD] = true;
+	rc = ps_engine_open(&r->engine, r->s, args->head, NULL);
+	if (!rc)
+		rc = ps_sae_check_width(&r->shape, args->sae, r->engine.config->width, args->head,
+					&r->s->diag);
+	if (!rc && !ps_checkpoint_has_head(r->engine.checkpoint))
+		rc = ps_fail(&r->s->diag, PS_EINPUT, "%s: holds no output head", args->head);
+	if (!rc)
+		rc = ps_origin_of_sae(r->s, args->sae, &sae);
+	if (rc)
+		return rc;
+	source = ps_checkpoint_source(r->engine.checkpoint);
+	ps_digest_format(r->engine.model_digest, digest);
+	ps_origin_of_model(&(ps_origin_model){.path = args->head,
+					      .digest = source ? source : digest,
+					      .mask = PS_NO_MASK,
+					      .family = r->engine.config->family},
+			   sae.hook.layer, &model);
+	return ps_origin_check_input(r->s, &sae, &model, PS_MASK_ANY);
+}
+
 static int open_inputs(struct features_run *r, size_t *sae_bytes)
 {
 	const ps_features_args *args = r->args;
@@ -164,6 +199,8 @@ static int open_inputs(struct features_run *r, size_t *sae_bytes)
 		rc = open_ablation(r, args->ablation, PS_DENSE);
 	if (!rc)
 		rc = open_ablation(r, args->pruned_ablation, PS_PRUNED);
+	if (!rc)
+		rc = open_head(r);
 	*sae_bytes += pruned_bytes;
 	r->has[PS_FEATURE_STATS] = true;
 	r->has[PS_FEATURE_MATCH] = args->pruned_sae;
@@ -186,6 +223,20 @@ static size_t lay_out_ablations(struct features_run *r, ps_arena *arena)
 	return layout.bytes;
 }
 
+static ps_stream_options stream_options(const struct features_run *r)
+{
+	return (ps_stream_options){.backend = r->s->backend, .layer_slots = 1};
+}
+
+/* What the search for promoted tokens takes: the streaming of the head, and its own. */
+static size_t head_bytes(const struct features_run *r)
+{
+	const ps_stream_options options = stream_options(r);
+
+	return ps_checkpoint_stream_bytes(r->engine.checkpoint, &options) +
+	       ps_promoted_bytes(r->engine.config, r->s->precision, r->shape.d_sae, r->s->threads);
+}
+
 static int take_memory(struct features_run *r, size_t sae_bytes)
 {
 	const size_t latents = r->shape.d_sae;
@@ -200,6 +251,8 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 	ps_plan_add(&plan, "file written", ps_min_size(written, PS_BLOCK_BYTES));
 	if (r->args->csv)
 		ps_plan_add(&plan, "table as CSV", latents * 2 * CSV_LINE_BYTES);
+	if (r->args->head)
+		ps_plan_add(&plan, "output head", head_bytes(r));
 	held_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "features", ps_feature_stats_bytes(&r->shape, r->s->threads));
 	if (r->args->pruned_sae)
@@ -252,6 +305,10 @@ static json_t *make_about(const struct features_run *r)
 	       add_input(inputs, "ablation", args->ablation, r->ablation[PS_DENSE].digest) ||
 	       add_input(inputs, "pruned_ablation", args->pruned_ablation,
 			 r->ablation[PS_PRUNED].digest);
+	if (!lost && args->head)
+		lost = add_input(inputs, "model", true, r->engine.model_digest) ||
+		       json_object_set_new(json_object_get(provenance, "options"), "precision",
+					   json_string(ps_precision_name(r->s->precision)));
 	/* The estimate determines the bits, not the rows that it comes from. */
 	if (!lost && args->norm_cache)
 		lost = json_object_set_new(json_object_get(provenance, "options"), "row_factor",
@@ -284,6 +341,12 @@ static void fill_contexts(const struct features_run *r, size_t latent, ps_featur
 	}
 }
 
+static void fill_promoted(const struct features_run *r, size_t latent, ps_feature_row *row)
+{
+	memcpy(row->promoted_token, r->promoted.token[latent], sizeof row->promoted_token);
+	memcpy(row->promoted_logit, r->promoted.logit[latent], sizeof row->promoted_logit);
+}
+
 static void fill_match(const struct features_run *r, size_t latent, ps_feature_row *row)
 {
 	row->nearest = (int32_t)r->match.nearest[latent];
@@ -302,6 +365,8 @@ static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
 
 	if (large) {
 		fill_contexts(r, latent, row);
+		if (r->args->head)
+			fill_promoted(r, latent, row);
 		return;
 	}
 	m = ps_feature_measure(&r->stats, latent);
@@ -334,6 +399,26 @@ static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
 
 /* --- the command --- */
 
+static int find_promoted(struct features_run *r)
+{
+	const ps_stream_options options = stream_options(r);
+	ps_session *s = r->s;
+	ps_weight_source source;
+	int rc = ps_arena_create(&r->head, head_bytes(r), &s->diag);
+
+	if (!rc)
+		rc = ps_checkpoint_stream(r->engine.checkpoint, &options, &r->head, &source,
+					  &s->diag);
+	if (rc)
+		return rc;
+	return ps_promoted_find(&(ps_promoted_input){.config = r->engine.config,
+						     .source = &source,
+						     .precision = s->precision,
+						     .dec = r->sae.sae.dec,
+						     .latents = r->shape.d_sae},
+				&s->context, &r->head, &r->promoted);
+}
+
 static int compute(struct features_run *r)
 {
 	ps_session *s = r->s;
@@ -346,6 +431,8 @@ static int compute(struct features_run *r)
 	if (!rc && r->args->pruned_sae)
 		rc = ps_match_decoders(&r->sae.sae, &r->pruned_sae.sae, &s->context, &r->arena,
 				       &r->match);
+	if (!rc && r->args->head)
+		rc = find_promoted(r);
 	if (rc)
 		return rc;
 	lay_out_ablations(r, &r->arena);
@@ -376,17 +463,15 @@ static int make_file(struct features_run *r)
 	} else if (!rc) {
 		rc = compute(r);
 		if (!rc)
-			rc = ps_feature_file_write(
-				&ps_sys_linux,
-				&(ps_feature_spec){
-					.path = r->output.path,
-					.about = about,
-					.latents = r->shape.d_sae,
-					.taus = r->tau_count,
-					.fill = fill,
-					.context = r,
-					.has = {r->has[0], r->has[1], r->has[2], r->has[3]}},
-				&r->s->diag);
+			rc = ps_feature_file_write(&ps_sys_linux,
+						   &(ps_feature_spec){.path = r->output.path,
+								      .about = about,
+								      .latents = r->shape.d_sae,
+								      .taus = r->tau_count,
+								      .fill = fill,
+								      .context = r,
+								      .has = r->has},
+						   &r->s->diag);
 	}
 	json_decref(about);
 	return rc;
@@ -449,6 +534,8 @@ int ps_run_features(ps_session *s, const ps_features_args *args, json_t **result
 		rc = make_file(&r);
 	if (!rc)
 		rc = report(&r, result);
+	ps_engine_close(&r.engine);
+	ps_arena_destroy(&r.head);
 	ps_arena_destroy(&r.arena);
 	ps_ablation_record_close(&r.ablation[PS_DENSE].record);
 	ps_ablation_record_close(&r.ablation[PS_PRUNED].record);

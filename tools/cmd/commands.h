@@ -189,9 +189,11 @@ typedef struct ps_features_args {
 	const char *pruned_sae;      /* where its latents are looked for again; NULL: nowhere */
 	const char *ablation;        /* file: ablate's result of sae, in the dense model; or NULL */
 	const char *pruned_ablation; /* the same in the pruned model; or NULL */
-	ps_text_list taus;           /* least cosines of survivors; empty: ps_taus */
-	bool keep_special;           /* BOS, EOS and PAD count too */
-	const char *norm_cache;      /* as for eval */
+	/* Whose output head says which tokens each decoder row promotes; NULL: that is left out. */
+	const char *head;
+	ps_text_list taus;      /* least cosines of survivors; empty: ps_taus */
+	bool keep_special;      /* BOS, EOS and PAD count too */
+	const char *norm_cache; /* as for eval */
 	const char *out;
 	const char *csv; /* the same table as CSV, without contexts and histograms; or NULL */
 	bool replace;

@@ -68,6 +68,7 @@ static const struct column columns[PS_FEATURE_COLUMNS] = {
 	 true,
 	 4,
 	 {2, PS_CONTEXTS, 2, PS_CONTEXT_TOKENS}},
+	{AT(promoted_logit), PS_F32, PS_FEATURE_HEAD, FINITE, true, 2, {2, PS_PROMOTED_TOKENS}},
 	{AT(nearest), PS_I32, PS_FEATURE_MATCH, COUNT, false, 0, {0}},
 	{AT(histogram), PS_I32, PS_FEATURE_STATS, COUNT, true, 2, {2, PS_ACTIVATION_BINS}},
 	{AT(context_window), PS_I32, PS_FEATURE_STATS, INDEX, true, 2, {2, PS_CONTEXTS}},
@@ -79,6 +80,7 @@ static const struct column columns[PS_FEATURE_COLUMNS] = {
 	 true,
 	 3,
 	 {2, PS_CONTEXTS, PS_CONTEXT_TOKENS}},
+	{AT(promoted_token), PS_I32, PS_FEATURE_HEAD, INDEX, true, 2, {2, PS_PROMOTED_TOKENS}},
 	{AT(mutual), PS_U8, PS_FEATURE_MATCH, FLAG, false, 0, {0}},
 	{AT(survival), PS_U8, PS_FEATURE_MATCH, FLAG, false, 1, {TAUS}},
 	{AT(class), PS_U8, PS_FEATURE_STATS, OF_CLASS, false, 0, {0}},
@@ -117,6 +119,7 @@ static void clear(ps_feature_row *row)
 	memset(row->context_window, -1, sizeof row->context_window);
 	memset(row->context_position, -1, sizeof row->context_position);
 	memset(row->context_token, -1, sizeof row->context_token);
+	memset(row->promoted_token, -1, sizeof row->promoted_token);
 }
 
 /* --- metadata --- */
@@ -329,6 +332,7 @@ static int find_columns(ps_feature_file *f, ps_diag *diag)
 	f->has[PS_FEATURE_ABLATION] = ps_safetensors_find(&f->file, "ablation_effect");
 	f->has[PS_FEATURE_PRUNED_ABLATION] =
 		ps_safetensors_find(&f->file, "pruned_ablation_effect");
+	f->has[PS_FEATURE_HEAD] = ps_safetensors_find(&f->file, "promoted_token");
 	for (size_t c = 0; c < PS_FEATURE_COLUMNS && !rc; c++) {
 		uint64_t shape[PS_RANK_MAX];
 

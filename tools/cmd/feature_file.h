@@ -18,12 +18,16 @@
  * With ablations of the dense, of the pruned model:
  *   ablation_effect, ablation_per_firing           F64 [F]
  *   pruned_ablation_effect, pruned_ablation_per_firing
+ * With the output head (analysis/promoted.h), promoted tokens, then suppressed ones:
+ *   promoted_logit                                 F32 [F, 2, 10]
+ *   promoted_token                                 I32 [F, 2, 10]        -1: no such token
  * A number that the data do not define is NaN. Metadata: schema, provenance, rows (those that
  * count), taus, class_names, thresholds, histogram, context. */
 #ifndef PS_TOOLS_CMD_FEATURE_FILE_H
 #define PS_TOOLS_CMD_FEATURE_FILE_H
 
 #include "analysis/feature_stats.h"
+#include "analysis/promoted.h"
 #include "core/base/json.h"
 #include "io/safetensors.h"
 
@@ -37,6 +41,7 @@ typedef enum ps_feature_group {
 	PS_FEATURE_MATCH,
 	PS_FEATURE_ABLATION,
 	PS_FEATURE_PRUNED_ABLATION,
+	PS_FEATURE_HEAD,
 	PS_FEATURE_GROUPS
 } ps_feature_group;
 
@@ -57,6 +62,8 @@ typedef struct ps_feature_row {
 	int32_t context_window[PS_MODEL_SIDES][PS_CONTEXTS];
 	int32_t context_position[PS_MODEL_SIDES][PS_CONTEXTS];
 	int32_t context_token[PS_MODEL_SIDES][PS_CONTEXTS][PS_CONTEXT_TOKENS];
+	float promoted_logit[PS_PROMOTED_ENDS][PS_PROMOTED_TOKENS];
+	int32_t promoted_token[PS_PROMOTED_ENDS][PS_PROMOTED_TOKENS];
 } ps_feature_row;
 
 /* --- writing --- */
@@ -66,7 +73,7 @@ typedef struct ps_feature_spec {
 	const char *path;
 	const json_t *about; /* the metadata (ps_feature_about) */
 	size_t latents, taus;
-	bool has[PS_FEATURE_GROUPS];
+	const bool *has; /* (PS_FEATURE_GROUPS) */
 	/* Fills in a row that is cleared as for a file without any column. large: what is large is
 	 * wanted as well. It is called for each latent and column. */
 	void (*fill)(void *context, size_t latent, bool large, ps_feature_row *row);
@@ -85,7 +92,7 @@ int ps_feature_file_write(const ps_sys *sys, const ps_feature_spec *spec,
 
 /* --- reading --- */
 
-enum { PS_FEATURE_COLUMNS = 29 };
+enum { PS_FEATURE_COLUMNS = 31 };
 
 typedef struct ps_feature_file {
 	ps_safetensors file;

@@ -69,17 +69,17 @@ static int write_file(const bool has[PS_FEATURE_GROUPS], size_t latents)
 				.about = about,
 				.latents = latents,
 				.taus = TAUS,
+				.has = has,
 				.fill = fill,
 				.context = (void *)has};
 	int rc;
 
-	memcpy(spec.has, has, sizeof spec.has);
 	rc = ps_feature_file_write(&ps_sys_linux, &spec, NULL);
 	json_decref(about);
 	return rc;
 }
 
-static const bool all[PS_FEATURE_GROUPS] = {true, true, true, true};
+static const bool all[PS_FEATURE_GROUPS] = {true, true, true, true, true};
 static const bool few[PS_FEATURE_GROUPS] = {true};
 
 static int open_file(ps_feature_file *file, bool verify, ps_diag *diag)

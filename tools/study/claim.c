@@ -44,6 +44,7 @@ struct ps_claims {
 	char *folder, *guard_path;
 	ps_process self;
 	struct claim *first;
+	struct claim *left; /* given back, but their files could not be removed */
 };
 
 struct guard {
@@ -316,39 +317,6 @@ static struct claim *new_claim(const ps_claims *claims, const char *step)
 	return NULL;
 }
 
-int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_holder *holder,
-		  ps_diag *diag)
-{
-	struct claim *claim;
-	struct guard guard;
-	int rc;
-
-	*taken = false;
-	*holder = (ps_claim_holder){.pid = 0};
-	if (!*step || strlen(step) >= PS_CLAIM_STEP_BYTES)
-		return ps_fail(diag, PS_EUSAGE, "'%s': a step's id has 1 to %d bytes", step,
-			       PS_CLAIM_STEP_BYTES - 1);
-	claim = new_claim(claims, step);
-	if (!claim)
-		return ps_fail(diag, PS_EBUDGET, "no memory for the claim of %s", step);
-	rc = enter_guard(claims, &guard, diag);
-	if (!rc) {
-		rc = take_lock(claims, &guard, claim, taken, holder);
-		if (rc)
-			(void)ps_fail_errno(diag, -rc, "%s", claim->path);
-		leave_guard(&guard);
-	}
-	if (rc || !*taken) {
-		free_claim(claim);
-		return rc;
-	}
-	pthread_mutex_lock(&claims->lock);
-	claim->next = claims->first;
-	claims->first = claim;
-	pthread_mutex_unlock(&claims->lock);
-	return 0;
-}
-
 /* Whether the file still is this claim's; touches it if asked to. What cannot be read just now
  * (a server that does not answer) is not held, and not lost either. The list is locked. */
 static bool check_claim(struct claim *claim, bool touch)
@@ -372,13 +340,68 @@ static bool check_claim(struct claim *claim, bool touch)
 	return same;
 }
 
-static struct claim **find_claim(ps_claims *claims, const char *step)
+static struct claim **find_claim(struct claim **first, const char *step)
 {
-	struct claim **at = &claims->first;
+	struct claim **at = first;
 
 	while (*at && strcmp((*at)->step, step))
 		at = &(*at)->next;
 	return at;
+}
+
+/* Takes a claim again that was given back, and whose file is still there. */
+static struct claim *take_back(ps_claims *claims, const char *step)
+{
+	struct claim **at, *claim;
+
+	pthread_mutex_lock(&claims->lock);
+	at = find_claim(&claims->left, step);
+	claim = *at;
+	if (claim && check_claim(claim, false)) {
+		*at = claim->next;
+		claim->next = claims->first;
+		claims->first = claim;
+	} else {
+		claim = NULL;
+	}
+	pthread_mutex_unlock(&claims->lock);
+	return claim;
+}
+
+int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_holder *holder,
+		  ps_diag *diag)
+{
+	struct claim *claim;
+	struct guard guard;
+	int rc;
+
+	*taken = false;
+	*holder = (ps_claim_holder){.pid = 0};
+	if (!*step || strlen(step) >= PS_CLAIM_STEP_BYTES)
+		return ps_fail(diag, PS_EUSAGE, "'%s': a step's id has 1 to %d bytes", step,
+			       PS_CLAIM_STEP_BYTES - 1);
+	*taken = take_back(claims, step);
+	if (*taken)
+		return 0;
+	claim = new_claim(claims, step);
+	if (!claim)
+		return ps_fail(diag, PS_EBUDGET, "no memory for the claim of %s", step);
+	rc = enter_guard(claims, &guard, diag);
+	if (!rc) {
+		rc = take_lock(claims, &guard, claim, taken, holder);
+		if (rc)
+			(void)ps_fail_errno(diag, -rc, "%s", claim->path);
+		leave_guard(&guard);
+	}
+	if (rc || !*taken) {
+		free_claim(claim);
+		return rc;
+	}
+	pthread_mutex_lock(&claims->lock);
+	claim->next = claims->first;
+	claims->first = claim;
+	pthread_mutex_unlock(&claims->lock);
+	return 0;
 }
 
 bool ps_claim_held(ps_claims *claims, const char *step)
@@ -387,28 +410,47 @@ bool ps_claim_held(ps_claims *claims, const char *step)
 	bool held;
 
 	pthread_mutex_lock(&claims->lock);
-	claim = *find_claim(claims, step);
+	claim = *find_claim(&claims->first, step);
 	held = claim && check_claim(claim, false);
 	pthread_mutex_unlock(&claims->lock);
 	return held;
 }
 
+/* Removes the claim's file. False if it may be there still: it could not be read or removed. */
+static bool remove_lock(const ps_claims *claims, struct claim *claim)
+{
+	struct guard guard;
+	bool gone;
+
+	/* Asked first without the guard, so that a folder that is gone is not made again. */
+	if (!check_claim(claim, false))
+		return claim->lost;
+	if (enter_guard(claims, &guard, NULL))
+		return false;
+	if (check_claim(claim, false))
+		gone = !unlink(claim->path) || errno == ENOENT;
+	else
+		gone = claim->lost;
+	leave_guard(&guard);
+	return gone;
+}
+
 void ps_claim_release(ps_claims *claims, const char *step)
 {
 	struct claim **at, *claim;
-	struct guard guard;
 
 	pthread_mutex_lock(&claims->lock);
-	at = find_claim(claims, step);
+	at = find_claim(&claims->first, step);
 	claim = *at;
 	if (claim)
 		*at = claim->next;
 	pthread_mutex_unlock(&claims->lock);
-	/* Asked first without the guard, so that a folder that is gone is not made again. */
-	if (claim && check_claim(claim, false) && !enter_guard(claims, &guard, NULL)) {
-		if (check_claim(claim, false))
-			unlink(claim->path);
-		leave_guard(&guard);
+	if (claim && !remove_lock(claims, claim)) {
+		pthread_mutex_lock(&claims->lock);
+		claim->next = claims->left;
+		claims->left = claim;
+		pthread_mutex_unlock(&claims->lock);
+		return;
 	}
 	free_claim(claim);
 }
@@ -557,6 +599,13 @@ void ps_claims_close(ps_claims *claims)
 	pthread_join(claims->thread, NULL);
 	while (claims->first)
 		ps_claim_release(claims, claims->first->step);
+	while (claims->left) {
+		struct claim *claim = claims->left;
+
+		claims->left = claim->next;
+		(void)remove_lock(claims, claim);
+		free_claim(claim);
+	}
 	remove_folder(claims);
 	pthread_cond_destroy(&claims->wake);
 	pthread_mutex_destroy(&claims->lock);

@@ -62,7 +62,9 @@ int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_hol
  * Looks at the disk. */
 bool ps_claim_held(ps_claims *claims, const char *step);
 
-/* Gives the step back. One that is not held, or was lost to another process, is left as it is. */
+/* Gives the step back. One that is not held, or was lost to another process, is left as it is.
+ * Where the file cannot be removed, this process may take the step again, and tries once more to
+ * remove it in ps_claims_close. */
 void ps_claim_release(ps_claims *claims, const char *step);
 
 /* Removes stale claims: of a step that a killed process had just finished, and that nobody will

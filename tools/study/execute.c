@@ -118,8 +118,10 @@ static int remove_cache(struct execution *e, ps_node *n)
 
 	if (rc || !taken)
 		return rc;
-	unlink(n->record);
-	rc = ps_folder_remove(&ps_sys_linux, n->output, diag);
+	if (unlink(n->record) && errno != ENOENT)
+		rc = ps_fail_errno(diag, errno, "%s: cannot be removed", n->record);
+	if (!rc)
+		rc = ps_folder_remove(&ps_sys_linux, n->output, diag);
 	ps_claim_release(e->claims, n->id);
 	return rc ? rc : ps_graph_look(e->graph, n);
 }

@@ -132,7 +132,7 @@ static int open_lock(const char *path, int flags, struct lock_file *lock)
 	*lock = (struct lock_file){.valid = false};
 	if (fd < 0)
 		return -errno;
-	length = pread(fd, lock->text, sizeof lock->text - 1, 0);
+	length = TEMP_FAILURE_RETRY(pread(fd, lock->text, sizeof lock->text - 1, 0));
 	if (length < 0 || fstat(fd, &st)) {
 		int err = errno;
 

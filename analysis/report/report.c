@@ -174,6 +174,9 @@ static void write_figure(FILE *out, const ps_results *r, const ps_report_figure 
 		  figure->narrow, label);
 	fprintf(out, "<figcaption><b>Figure %zu.</b> ", *number);
 	ps_figure_caption(figure->name, r, out);
+	if (figure->wide)
+		fprintf(out, " <span class=\"links\"><a href=\"figures/%s.svg\">SVG</a></span>",
+			figure->name);
 	fputs("</figcaption>\n</figure>\n", out);
 }
 
@@ -253,6 +256,7 @@ static void write_methods(FILE *out, const ps_results *r)
 	      "mean over text, latents where it is a mean over those, both where it is over "
 	      "both, models for the diagnostics. Below 16 of them there is no interval.</p>\n",
 	      out);
+	ps_report_families_table(out, r);
 	write_kernels(out, r);
 	ps_report_settings_table(out, r);
 	fputs("</section>\n", out);
@@ -332,6 +336,7 @@ void ps_report_write(FILE *out, const ps_results *r, const char *digest,
 	}
 	fputs("<section id=\"models\">\n", out);
 	ps_report_models_table(out, r);
+	ps_report_saes_table(out, r);
 	fputs("</section>\n", out);
 	for (size_t i = 0; (s = ps_report_section(i)); i++)
 		write_section(out, r, s, figures, count, &number);

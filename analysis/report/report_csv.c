@@ -1,6 +1,7 @@
 #include "analysis/report/report_csv.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum kind {
@@ -100,7 +101,11 @@ static const struct column condition_columns[] = {
 	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_SD)},
 	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_ALIVE)},
 	{.kind = NUMBER, .path = PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT)},
+	{.name = "own_start_tau_0.7",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(2, CONDITION_OWN_START, OWN_START_SURVIVAL)},
 	{.kind = NUMBER, .path = PS_AT(CONDITION_JACCARD)},
+	{.kind = NUMBER, .path = PS_AT(CONDITION_JACCARD_CHANCE)},
 	{.name = "jaccard_low",
 	 .kind = NUMBER,
 	 .path = PS_AT(CONDITION_JACCARD_INTERVAL, INTERVAL_LOW)},
@@ -225,6 +230,73 @@ static const struct column pair_columns[] = {
 	{.kind = END},
 };
 
+static const struct column control_columns[] = {
+	{.kind = TEXT, .path = PS_AT(CONTROL_MODEL)},
+	{.name = "control", .kind = TEXT, .path = PS_AT(CONTROL_NAME)},
+	{.kind = TEXT, .path = PS_AT(CONTROL_KIND)},
+	{.kind = TEXT, .path = PS_AT(CONTROL_METHOD)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_SPARSITY)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_SPARSITY_ACHIEVED)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_N)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_PPL)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_NLL)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_DELTA_LOG_PPL)},
+	AT_TAUS(CONTROL_SURVIVAL),
+	{.name = "sd_tau_0.7", .kind = NUMBER, .path = PS_AT(CONTROL_MNN_SURVIVAL_SD)},
+	{.name = "other_seed_tau_0.7",
+	 .kind = NUMBER,
+	 .path = PS_AT(CONTROL_MNN_SURVIVAL_INDEPENDENT)},
+	{.name = "own_start_tau_0.7",
+	 .kind = NUMBER,
+	 .path = PS_AT_ITEM(2, CONTROL_OWN_START, OWN_START_SURVIVAL)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_JACCARD)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_FVU)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_COSINE)},
+	{.name = "sae_fvu", .kind = LIST_MEAN, .path = PS_AT(CONTROL_SAES), .item = PS_AT(SAE_FVU)},
+	{.name = "sae_l0", .kind = LIST_MEAN, .path = PS_AT(CONTROL_SAES), .item = PS_AT(SAE_L0)},
+	{.name = "sae_dead_fraction",
+	 .kind = LIST_MEAN,
+	 .path = PS_AT(CONTROL_SAES),
+	 .item = PS_AT(SAE_DEAD_FRACTION)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_SPLICE, SPLICE_CE_RECOVERED)},
+	{.kind = NUMBER, .path = PS_AT(CONTROL_SPLICE, SPLICE_KL)},
+	{.name = "fragility",
+	 .kind = INTERVAL,
+	 .path = PS_AT(CONTROL_FRAGILITY, FRAGILITY_DIFFERENCE)},
+	{.name = "ablation",
+	 .kind = INTERVAL,
+	 .path = PS_AT(CONTROL_ABLATION, ABLATION_DIFFERENCE)},
+	{.kind = END},
+};
+
+static const struct column comparison_columns[] = {
+	{.kind = TEXT, .path = PS_AT(COMPARISON_MODEL)},
+	{.kind = NUMBER, .path = PS_AT(COMPARISON_SPARSITY)},
+	{.kind = INTERVAL, .path = PS_AT(COMPARISON_WANDA_MINUS_MAGNITUDE)},
+	{.kind = END},
+};
+
+static const struct column diagnostic_columns[] = {
+	{.kind = TEXT, .path = PS_AT(DIAGNOSTIC_NAME)},
+	{.kind = TEXT, .path = PS_AT(DIAGNOSTIC_KEY)},
+	{.kind = NUMBER, .path = PS_AT(DIAGNOSTIC_N)},
+	{.kind = INTERVAL, .path = PS_AT(DIAGNOSTIC_SPEARMAN)},
+	{.kind = INTERVAL, .path = PS_AT(DIAGNOSTIC_PARTIAL)},
+	{.kind = END},
+};
+
+static const struct column family_columns[] = {
+	{.kind = TEXT, .path = PS_AT(FAMILY_NAME)},
+	{.kind = TEXT, .path = PS_AT(FAMILY_KEY)},
+	{.kind = NUMBER, .path = PS_AT(FAMILY_TESTS)},
+	{.kind = NUMBER, .path = PS_AT(FAMILY_ABOVE)},
+	{.kind = NUMBER, .path = PS_AT(FAMILY_BELOW)},
+	{.kind = NUMBER, .path = PS_AT(FAMILY_ADJUSTED_ABOVE)},
+	{.kind = NUMBER, .path = PS_AT(FAMILY_ADJUSTED_BELOW)},
+	{.kind = INTERVAL, .path = PS_AT(FAMILY_OVER_MODELS)},
+	{.kind = END},
+};
+
 static void write_number(FILE *out, double value)
 {
 	if (isfinite(value))
@@ -308,19 +380,24 @@ static void write_row(FILE *out, const json_t *object, const struct column *colu
 
 /* --- the tables --- */
 
-enum rows { OF_MODELS, OF_CONDITIONS, OF_PAIRS };
-
+/* What has a row: an entry of the list at `rows`, or of the pairs of seeds in every model. */
 static const struct {
 	const char *name;
 	const struct column *columns;
-	enum rows rows;
+	ps_results_path rows;
+	bool pairs;
 } tables[] = {
-	{"models", model_columns, OF_MODELS},
-	{"conditions", condition_columns, OF_CONDITIONS},
-	{"survival", survival_columns, OF_CONDITIONS},
-	{"fragility", fragility_columns, OF_CONDITIONS},
-	{"ablation", ablation_columns, OF_CONDITIONS},
-	{"seeds", pair_columns, OF_PAIRS},
+	{"models", model_columns, PS_AT(ROOT_MODELS), false},
+	{"conditions", condition_columns, PS_AT(ROOT_CONDITIONS), false},
+	{"controls", control_columns, PS_AT(ROOT_CONTROLS), false},
+	{"survival", survival_columns, PS_AT(ROOT_CONDITIONS), false},
+	{"fragility", fragility_columns, PS_AT(ROOT_CONDITIONS), false},
+	{"ablation", ablation_columns, PS_AT(ROOT_CONDITIONS), false},
+	{"seeds", pair_columns, PS_AT(MODEL_SEEDS, SEEDS_PAIRS), true},
+	{"comparisons", comparison_columns, PS_AT(ROOT_COMPARISONS), false},
+	{"diagnostics", diagnostic_columns, PS_AT(ROOT_DIAGNOSTICS), false},
+	{"rivals", diagnostic_columns, PS_AT(ROOT_DIAGNOSTIC_RIVALS), false},
+	{"families", family_columns, PS_AT(ROOT_FAMILIES), false},
 };
 
 const char *ps_csv_name(size_t index)
@@ -347,13 +424,13 @@ static void write_pairs(FILE *out, const ps_results *results)
 
 void ps_csv_write(FILE *out, const ps_results *results, size_t index)
 {
-	const json_t *rows =
-		tables[index].rows == OF_MODELS ? results->models : results->conditions;
+	const json_t *rows;
 
-	if (tables[index].rows == OF_PAIRS) {
+	if (tables[index].pairs) {
 		write_pairs(out, results);
 		return;
 	}
+	rows = ps_results_at(results->root, tables[index].rows);
 	write_head(out, tables[index].columns);
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		write_row(out, json_array_get(rows, i), tables[index].columns);
@@ -390,14 +467,11 @@ static void describe_column(FILE *out, const struct column *column)
 
 void ps_csv_describe(FILE *out, size_t index)
 {
-	static const char *const row_of[] = {[OF_MODELS] = "entry of `models`",
-					     [OF_CONDITIONS] = "entry of `conditions`",
-					     [OF_PAIRS] = "entry of `models[].seeds.pairs`"};
-
-	fprintf(out, "\n### tables/%s.csv\n\nOne row for each %s.\n\n", tables[index].name,
-		row_of[tables[index].rows]);
-	fputs("| column | value |\n| --- | --- |\n", out);
-	if (tables[index].rows == OF_PAIRS)
+	fprintf(out, "\n### tables/%s.csv\n\nOne row for each entry of `%s", tables[index].name,
+		tables[index].pairs ? "models[]." : "");
+	write_path(out, tables[index].rows);
+	fputs("`.\n\n| column | value |\n| --- | --- |\n", out);
+	if (tables[index].pairs)
 		fprintf(out, "| `%s` | `%s` of the entry of `models` |\n",
 			ps_results_field_of(PS_KEY_CONDITION_MODEL)->name,
 			ps_results_field_of(PS_KEY_MODEL_NAME)->name);

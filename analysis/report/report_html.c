@@ -1,6 +1,7 @@
 #include "analysis/report/report_html.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/report/report_text.h"
@@ -94,12 +95,15 @@ void ps_html_interval(FILE *out, ps_interval i, int decimals)
 	fputs("]</span>", out);
 }
 
-void ps_html_table_begin(FILE *out, const char *caption)
+void ps_html_table_begin(FILE *out, const char *caption, const char *csv)
 {
-	fprintf(out,
-		"<figure>\n<figcaption>%s</figcaption>\n<div class=\"scroll\" "
-		"tabindex=\"0\"><table>\n",
-		caption);
+	fprintf(out, "<figure class=\"table\">\n<figcaption>%s", caption);
+	if (csv)
+		fprintf(out,
+			" <span class=\"links\"><a href=\"tables/%s.csv\">CSV</a> "
+			"<a href=\"results.json\">JSON</a></span>",
+			csv);
+	fputs("</figcaption>\n<div class=\"scroll\" tabindex=\"0\"><table>\n", out);
 }
 
 void ps_html_table_end(FILE *out)
@@ -123,6 +127,47 @@ void ps_html_cell_interval(FILE *out, ps_interval interval, int decimals)
 {
 	fputs("<td class=\"n\">", out);
 	ps_html_interval(out, interval, decimals);
+	fputs("</td>", out);
+}
+
+/* Digits after the point of the shortest decimal that is this number. */
+static int digits_of(double value)
+{
+	char text[64];
+	int precision = 1;
+	const char *point;
+
+	do
+		snprintf(text, sizeof text, "%.*f", precision, value);
+	while (strtod(text, NULL) != value && ++precision < 12);
+	point = strchr(text, '.');
+	return !strcmp(point, ".0") ? 0 : (int)strlen(point + 1);
+}
+
+static void write_given(FILE *out, double value, int decimals)
+{
+	fprintf(out, "%s%.*f", value < 0 ? "−" : "", decimals, fabs(value));
+}
+
+void ps_html_cell_reference(FILE *out, ps_interval given, int decimals)
+{
+	const double numbers[] = {given.estimate, given.low, given.high};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (isfinite(numbers[i]) && digits_of(numbers[i]) > decimals)
+			decimals = digits_of(numbers[i]);
+	fputs("<td class=\"n\">", out);
+	if (isfinite(given.estimate))
+		write_given(out, given.estimate, decimals);
+	else if (!isfinite(given.low))
+		ps_html_number(out, given.estimate, decimals);
+	if (isfinite(given.low) && isfinite(given.high)) {
+		fputs(isfinite(given.estimate) ? " <span class=\"ends\">[" : "", out);
+		write_given(out, given.low, decimals);
+		fputs(isfinite(given.estimate) ? ", " : " to ", out);
+		write_given(out, given.high, decimals);
+		fputs(isfinite(given.estimate) ? "]</span>" : "", out);
+	}
 	fputs("</td>", out);
 }
 
@@ -177,6 +222,23 @@ static void write_achieved(FILE *out, const json_t *condition)
 	fputs("</td>", out);
 }
 
+static double number_of(const ps_column *column, const json_t *condition)
+{
+	const json_t *list = ps_results_at(condition, column->path);
+
+	switch (column->kind) {
+	case PS_COLUMN_INTERVAL:
+	case PS_COLUMN_VALUE_INTERVAL:
+		return interval_of(column, condition).estimate;
+	case PS_COLUMN_LIST_MEAN:
+		return scaled(column, ps_results_mean(list, column->ends));
+	case PS_COLUMN_LIST_SIZE:
+		return json_is_array(list) ? (double)json_array_size(list) : (double)NAN;
+	default:
+		return scaled(column, ps_results_number(condition, column->path));
+	}
+}
+
 static void write_cell(FILE *out, const ps_column *column, const json_t *condition)
 {
 	if (column->kind == PS_COLUMN_ACHIEVED_RANGE)
@@ -184,16 +246,29 @@ static void write_cell(FILE *out, const ps_column *column, const json_t *conditi
 	else if (column->kind == PS_COLUMN_INTERVAL || column->kind == PS_COLUMN_VALUE_INTERVAL)
 		ps_html_cell_interval(out, interval_of(column, condition), column->decimals);
 	else
-		ps_html_cell_number(out, scaled(column, ps_results_number(condition, column->path)),
-				    column->decimals);
+		ps_html_cell_number(out, number_of(column, condition), column->decimals);
+}
+
+static bool any_has(const json_t *list, const ps_column *column)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (isfinite(number_of(column, json_array_get(list, i))))
+			return true;
+	return false;
 }
 
 static bool shown(const ps_results *r, const ps_column *column)
 {
-	for (size_t i = 0; column->if_any && i < r->condition_count; i++)
-		if (isfinite(ps_results_number(ps_results_condition(r, i), column->path)))
+	return !column->if_any || any_has(r->conditions, column) || any_has(r->controls, column);
+}
+
+/* Whether a control has any number of a table. */
+static bool has_any(const json_t *control, const ps_column *columns)
+{
+	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++)
+		if (isfinite(number_of(c, control)))
 			return true;
-	return !column->if_any;
+	return false;
 }
 
 static size_t write_heads(FILE *out, const ps_results *r, const ps_column *columns)
@@ -211,25 +286,57 @@ static size_t write_heads(FILE *out, const ps_results *r, const ps_column *colum
 	return count;
 }
 
-static void write_condition(FILE *out, const ps_results *r, const ps_column *columns,
-			    const json_t *condition)
+/* Of a control a cell is empty where the number is not one of a control. */
+static void write_cells(FILE *out, const ps_results *r, const ps_column *columns,
+			const json_t *condition, bool control)
 {
-	fputs("<tr><td>", out);
-	ps_html_text(out, ps_method_label(ps_results_text(condition, PS_AT(CONDITION_METHOD))));
-	fprintf(out, " %.4g&nbsp;%%</td>",
-		100 * ps_results_number(condition, PS_AT(CONDITION_SPARSITY)));
-	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++)
-		if (shown(r, c))
+	for (const ps_column *c = columns; c->kind != PS_COLUMN_END; c++) {
+		if (!shown(r, c))
+			continue;
+		if (control && !isfinite(number_of(c, condition)))
+			fputs("<td></td>", out);
+		else
 			write_cell(out, c, condition);
+	}
 	fputs("</tr>\n", out);
 }
 
+static bool is_of(const json_t *condition, const char *model)
+{
+	return !strcmp(ps_results_text(condition, PS_AT(CONDITION_MODEL)), model);
+}
+
+static void write_rows(FILE *out, const ps_results *r, const ps_column *columns, const char *model)
+{
+	for (size_t i = 0; i < r->condition_count; i++) {
+		const json_t *c = ps_results_condition(r, i);
+
+		if (!is_of(c, model))
+			continue;
+		fputs("<tr><td>", out);
+		ps_html_text(out, ps_method_label(ps_results_text(c, PS_AT(CONDITION_METHOD))));
+		fprintf(out, " %.4g&nbsp;%%</td>",
+			100 * ps_results_number(c, PS_AT(CONDITION_SPARSITY)));
+		write_cells(out, r, columns, c, false);
+	}
+	for (size_t i = 0; i < r->control_count; i++) {
+		const json_t *c = ps_results_control(r, i);
+
+		if (!is_of(c, model) || !has_any(c, columns))
+			continue;
+		fputs("<tr class=\"control\"><td>", out);
+		ps_html_text(out, ps_control_label(c));
+		fputs("</td>", out);
+		write_cells(out, r, columns, c, true);
+	}
+}
+
 void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns,
-			const char *caption)
+			const char *caption, const char *csv)
 {
 	size_t count;
 
-	ps_html_table_begin(out, caption);
+	ps_html_table_begin(out, caption, csv);
 	count = write_heads(out, r, columns);
 	for (size_t m = 0; m < r->model_count; m++) {
 		const char *name = ps_results_model_name(r, m);
@@ -238,11 +345,7 @@ void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns
 			count);
 		ps_html_text(out, name);
 		fputs("</th></tr>\n", out);
-		for (size_t i = 0; i < r->condition_count; i++)
-			if (!strcmp(ps_results_text(ps_results_condition(r, i),
-						    PS_AT(CONDITION_MODEL)),
-				    name))
-				write_condition(out, r, columns, ps_results_condition(r, i));
+		write_rows(out, r, columns, name);
 		fputs("</tbody>\n", out);
 	}
 	ps_html_table_end(out);

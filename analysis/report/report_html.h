@@ -24,6 +24,8 @@ typedef enum ps_column_kind {
 	PS_COLUMN_NUMBER,
 	PS_COLUMN_INTERVAL,
 	PS_COLUMN_VALUE_INTERVAL, /* the number at `path`, the ends of the interval at `ends` */
+	PS_COLUMN_LIST_MEAN,      /* mean of the number at `ends` over the list at `path` */
+	PS_COLUMN_LIST_SIZE,      /* entries of the list at `path` */
 	PS_COLUMN_ACHIEVED_RANGE, /* least and largest over the kinds of projection, in percent */
 } ps_column_kind;
 
@@ -36,20 +38,25 @@ typedef struct ps_column {
 	bool if_any;  /* the column is left out where no condition has the number */
 } ps_column;
 
-/* Writes a table with a row for each condition: method and label, then the columns. PS_COLUMN_END
- * ends the columns; caption is HTML. */
+/* Writes a table with a row for each condition, and for each control that has one of the columns'
+ * numbers: name, then the columns. PS_COLUMN_END ends the columns. caption and csv are those of
+ * ps_html_table_begin. */
 void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *columns,
-			const char *caption);
+			const char *caption, const char *csv);
 
 /* Begin and end a table with a caption (HTML), which scrolls sideways where it is too wide. The
- * caller writes its head and body in between. */
-void ps_html_table_begin(FILE *out, const char *caption);
+ * caller writes its head and body in between. csv: name of the CSV table with the same numbers
+ * (report_csv.h), to which the caption links; NULL: there is none. */
+void ps_html_table_begin(FILE *out, const char *caption, const char *csv);
 void ps_html_table_end(FILE *out);
 /* Writes the head of a column; number: aligned to the right. */
 void ps_html_head(FILE *out, const char *html, bool number);
 /* Write one cell, as ps_html_number and ps_html_interval do. */
 void ps_html_cell_number(FILE *out, double value, int decimals);
 void ps_html_cell_interval(FILE *out, ps_interval interval, int decimals);
+/* Writes a cell with a number of the reference study, with all digits that are given there, and at
+ * least `decimals` after the point. A range has no estimate: "low to high". */
+void ps_html_cell_reference(FILE *out, ps_interval given, int decimals);
 
 /* Writes gnuplot's SVG as a part of the page: without prologue and fixed size, with prefix before
  * each of its ids. label is read out to those who cannot see the figure. */

@@ -2,6 +2,7 @@
 
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
+#include "analysis/report/report_tables.h"
 #include "analysis/seeds.h"
 
 enum { PERCENT = 100, MILLI = 1000 };
@@ -76,8 +77,10 @@ static void write_comparisons(FILE *out, const ps_results *r)
 
 	if (!json_array_size(list))
 		return;
-	ps_html_table_begin(out, "<b>Wanda less magnitude</b>, mean loss in nats per token, paired "
-				 "over the same windows. Below zero: Wanda loses less.");
+	ps_html_table_begin(out,
+			    "<b>Wanda less magnitude</b>, mean loss in nats per token, paired "
+			    "over the same windows. Below zero: Wanda loses less.",
+			    "comparisons");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	ps_html_head(out, "label, %", true);
@@ -104,11 +107,13 @@ static void perplexity_table(FILE *out, const ps_results *r)
 	ps_html_conditions(out, r, perplexity_columns,
 			   "<b>Perplexity by condition.</b> Achieved: zeros among the weights that "
 			   "may be pruned; by projection: least and largest mean over q, k, "
-			   "v, o, gate, up, down.");
+			   "v, o, gate, up, down.",
+			   "conditions");
 	write_comparisons(out, r);
 	fputs("<details><summary>Achieved sparsity of each kind of projection</summary>\n", out);
 	ps_html_conditions(out, r, achieved_columns,
-			   "<b>Achieved sparsity</b>, percent, mean over the decoder layers.");
+			   "<b>Achieved sparsity</b>, percent, mean over the decoder layers.",
+			   "conditions");
 	fputs("</details>\n", out);
 }
 
@@ -137,8 +142,10 @@ static void seeds_table(FILE *out, const ps_results *r)
 	static const char *const heads[] = {"seeds",  "survival",       "assignment cosine",
 					    "shared", "largest cosine", "against random"};
 
-	ps_html_table_begin(out, "<b>Pairs of dense SAEs that differ in their seed.</b> Survival "
-				 "and shared: τ = 0.7.");
+	ps_html_table_begin(out,
+			    "<b>Pairs of dense SAEs that differ in their seed.</b> Survival "
+			    "and shared: τ = 0.7.",
+			    "seeds");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
@@ -193,6 +200,11 @@ static const ps_column survival_columns[] = {
 	 .path = PS_AT(CONDITION_MNN_SURVIVAL_INDEPENDENT),
 	 .decimals = 4,
 	 .if_any = true},
+	{.head = "own start",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT_ITEM(PS_TAU_MAIN, CONDITION_OWN_START, OWN_START_SURVIVAL),
+	 .decimals = 4,
+	 .if_any = true},
 	{.head = "reference",
 	 .kind = PS_COLUMN_NUMBER,
 	 .path = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL),
@@ -212,6 +224,11 @@ static const ps_column transfer_columns[] = {
 	 .path = PS_AT(CONDITION_JACCARD),
 	 .ends = PS_AT(CONDITION_JACCARD_INTERVAL),
 	 .decimals = 3},
+	{.head = "by chance",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_JACCARD_CHANCE),
+	 .decimals = 3,
+	 .if_any = true},
 	{.head = "FVU [95 %]",
 	 .kind = PS_COLUMN_VALUE_INTERVAL,
 	 .path = PS_AT(CONDITION_FVU),
@@ -269,10 +286,11 @@ static const ps_column fragility_columns[] = {
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE),
 	 .decimals = 3},
-	{.head = "[95 %, latents]",
+	{.head = "less the retrain’s [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
-	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS),
-	 .decimals = 3},
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_LESS_CONTROL),
+	 .decimals = 3,
+	 .if_any = true},
 	{.head = "ρ of rate and survival [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_LATENTS),
@@ -308,28 +326,35 @@ static const ps_column ablation_columns[] = {
 	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE),
 	 .decimals = 3,
 	 .scale = MILLI},
-	{.head = "[95 %, features]",
+	{.head = "within strata [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
-	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_FEATURES),
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_STRATIFIED),
 	 .decimals = 3,
-	 .scale = MILLI},
+	 .scale = MILLI,
+	 .if_any = true},
+	{.head = "per firing [95 %]",
+	 .kind = PS_COLUMN_INTERVAL,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_FIRING_DIFFERENCE),
+	 .decimals = 3,
+	 .scale = MILLI,
+	 .if_any = true},
 	{.head = "partial ρ, survival [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL),
-	 .decimals = 3},
-	{.head = "partial ρ, cosine [95 %]",
-	 .kind = PS_COLUMN_INTERVAL,
-	 .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_COSINE),
 	 .decimals = 3},
 	{.kind = PS_COLUMN_END},
 };
 
 static void survival_table(FILE *out, const ps_results *r)
 {
-	ps_html_conditions(out, r, survival_columns,
-			   "<b>MNN survival by condition</b>, mean over seeds. Of the alive: over "
-			   "latents of the dense SAE that fired in training. Other seed: against "
-			   "pruned SAEs that started from a different seed, τ = 0.7.");
+	ps_html_conditions(
+		out, r, survival_columns,
+		"<b>MNN survival by condition</b>, mean over seeds. Of the alive: over "
+		"latents of the dense SAE that fired in training. Other seed: against "
+		"SAEs that started from a different seed, τ = 0.7. Own start: survival of "
+		"the row’s SAE in its own initial weights, τ = 0.7. Rows in italics are "
+		"controls: nothing was pruned, or something else was done.",
+		"survival");
 }
 
 static void transfer_table(FILE *out, const ps_results *r)
@@ -337,14 +362,26 @@ static void transfer_table(FILE *out, const ps_results *r)
 	ps_html_conditions(
 		out, r, transfer_columns,
 		"<b>The frozen dense SAE on the pruned model.</b> CE recovered and KL: the SAE’s "
-		"reconstruction spliced into the pruned model’s forward pass.");
+		"reconstruction (first seed) spliced into the pruned model’s forward pass, "
+		"relative "
+		"to that model’s own loss. By chance: Jaccard between rows of different tokens.",
+		"conditions");
 }
 
 static void fragility_table(FILE *out, const ps_results *r)
 {
-	ps_html_conditions(out, r, fragility_columns,
-			   "<b>Survival by quintile of firing rate</b> (τ = 0.7), rare (Q1) to "
-			   "frequent (Q5), of latents that fired.");
+	ps_html_conditions(
+		out, r, fragility_columns,
+		"<b>Survival by quintile of firing rate</b> (τ = 0.7), rare (Q1) to "
+		"frequent (Q5), of latents that fired, first seed. Less the retrain’s: the "
+		"difference less that of the unpruned retrain.",
+		"fragility");
+}
+
+static void fragility_tables(FILE *out, const ps_results *r)
+{
+	fragility_table(out, r);
+	ps_report_predictors_table(out, r);
 }
 
 static void ablation_table(FILE *out, const ps_results *r)
@@ -352,36 +389,10 @@ static void ablation_table(FILE *out, const ps_results *r)
 	ps_html_conditions(
 		out, r, ablation_columns,
 		"<b>Effect of ablating features on the dense model</b>, 0.001 nats per token, "
-		"means over survivors and lost; partial ρ: Spearman with the effect, "
-		"firing rate held fixed.");
-}
-
-static void diagnostics_table(FILE *out, const ps_results *r)
-{
-	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS));
-
-	ps_html_table_begin(out, "<b>Spearman with the change of log perplexity.</b> Reference: "
-				 "the published study’s, over its own conditions.");
-	fputs("<thead><tr>", out);
-	ps_html_head(out, "diagnostic", false);
-	ps_html_head(out, "ρ [95 %]", true);
-	ps_html_head(out, "conditions", true);
-	ps_html_head(out, "reference ρ [95 %]", true);
-	fputs("</tr></thead><tbody>\n", out);
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *d = json_array_get(list, i),
-			     *theirs = ps_results_reference_diagnostic(r, d);
-
-		fputs("<tr><td>", out);
-		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
-		fputs("</td>", out);
-		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
-		ps_html_cell_number(out, ps_results_number(d, PS_AT(DIAGNOSTIC_N)), 0);
-		ps_html_cell_interval(out, ps_results_finding(theirs), 3);
-		fputs("</tr>\n", out);
-	}
-	fputs("</tbody>\n", out);
-	ps_html_table_end(out);
+		"means over survivors and lost. Within strata: among latents that fire about as "
+		"often. Per firing: 0.001 nats per row on which the latent fires. Partial ρ: "
+		"Spearman with the effect, firing rate on the dense cache held fixed.",
+		"ablation");
 }
 
 static const ps_section sections[] = {
@@ -458,7 +469,7 @@ static const ps_section sections[] = {
 	 "the same latents. Source: the corrected release of arXiv 2603.25325.",
 	 {"fragility", NULL, NULL},
 	 ps_finding_fragility,
-	 fragility_table},
+	 fragility_tables},
 	{"rq5",
 	 "RQ5, causal effect",
 	 "RQ5. Causal relevance",
@@ -487,7 +498,7 @@ static const ps_section sections[] = {
 	 "correlation is no evidence of a cause.",
 	 {"diagnostics", NULL, NULL},
 	 ps_finding_diagnostics,
-	 diagnostics_table},
+	 ps_report_diagnostics_table},
 };
 
 const ps_section *ps_report_section(size_t index)

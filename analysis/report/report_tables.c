@@ -1,13 +1,12 @@
 #include "analysis/report/report_tables.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analysis/report/report_html.h"
 
 static void write_model(FILE *out, const json_t *m, bool reference)
 {
-	const json_t *saes = ps_results_at(m, PS_AT(MODEL_SAES));
-
 	fputs("<tr><th scope=\"row\">", out);
 	ps_html_text(out, ps_results_text(m, PS_AT(MODEL_NAME)));
 	fputs("</th><td>", out);
@@ -21,10 +20,6 @@ static void write_model(FILE *out, const json_t *m, bool reference)
 	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_WIDTH)), 0);
 	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL)), 2);
 	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL_TOKENS)), 0);
-	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
-	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_L0)), 1);
-	ps_html_cell_number(out, 100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
-	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_SPLICE, SPLICE_CE_RECOVERED)), 3);
 	if (reference) {
 		fputs("<td>", out);
 		ps_html_text(out, ps_results_text(m, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)));
@@ -35,16 +30,16 @@ static void write_model(FILE *out, const json_t *m, bool reference)
 
 void ps_report_models_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"layer",   "width", "perplexity", "tokens scored",
-					    "SAE FVU", "L0",    "dead, %",    "CE recovered"};
+	static const char *const heads[] = {"layer", "width", "perplexity", "tokens scored"};
 	bool reference = false;
 
 	for (size_t i = 0; i < r->model_count; i++)
 		reference |= *ps_results_text(ps_results_model(r, i),
 					      PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)) != 0;
 	ps_html_table_begin(out,
-			    "<b>Models and their dense SAEs.</b> Layer: the residual stream after "
-			    "this layer, counted from 0. SAE figures: means over seeds.");
+			    "<b>The dense models.</b> Layer: the residual stream after this layer, "
+			    "counted from 0.",
+			    "models");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	ps_html_head(out, "family", false);
@@ -59,6 +54,226 @@ void ps_report_models_table(FILE *out, const ps_results *r)
 	ps_html_table_end(out);
 }
 
+/* --- SAEs --- */
+
+/* A row of SAEs: of a model, a condition or a control. spliced: the first of them in the dense
+ * model; NULL: they belong to another model. */
+static void write_saes(FILE *out, const char *label, const json_t *saes, const json_t *spliced)
+{
+	fputs("<tr><td>", out);
+	ps_html_text(out, label);
+	fputs("</td>", out);
+	ps_html_cell_number(out, (double)json_array_size(saes), 0);
+	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
+	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_L0)), 1);
+	ps_html_cell_number(out, 100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
+	if (spliced) {
+		ps_html_cell_number(out, ps_results_number(spliced, PS_AT(SPLICE_CE_RECOVERED)), 3);
+		ps_html_cell_number(out, ps_results_number(spliced, PS_AT(SPLICE_KL)), 3);
+	} else {
+		fputs("<td></td><td></td>", out);
+	}
+	fputs("</tr>\n", out);
+}
+
+/* The SAEs of one model's conditions, or of its controls. */
+static void write_saes_of(FILE *out, const char *model, const json_t *list, bool controls)
+{
+	char label[96];
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+		const char *method = ps_results_text(c, PS_AT(CONDITION_METHOD));
+
+		if (strcmp(ps_results_text(c, PS_AT(CONDITION_MODEL)), model))
+			continue;
+		snprintf(label, sizeof label, "%s %.4g %%", ps_method_label(method),
+			 100 * ps_results_number(c, PS_AT(CONDITION_SPARSITY)));
+		write_saes(out, controls ? ps_control_label(c) : label,
+			   ps_results_at(c, PS_AT(CONDITION_SAES)),
+			   controls && !*method ? ps_results_at(c, PS_AT(CONDITION_SPLICE)) : NULL);
+	}
+}
+
+void ps_report_saes_table(FILE *out, const ps_results *r)
+{
+	static const char *const heads[] = {"SAEs",    "FVU",          "L0",
+					    "dead, %", "CE recovered", "KL, nats"};
+
+	ps_html_table_begin(out,
+			    "<b>The SAEs</b>, each on the rows it was trained on: FVU, L0 and dead "
+			    "latents, means over the seeds. CE recovered and KL: the first seed’s "
+			    "reconstruction in the dense model’s forward pass. A frozen decoder or "
+			    "encoder is never trained: what it reaches needs no learned directions "
+			    "(arXiv 2602.14111).",
+			    "controls");
+	fputs("<thead><tr>", out);
+	ps_html_head(out, "SAE of", false);
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+		ps_html_head(out, heads[i], true);
+	fputs("</tr></thead>\n", out);
+	for (size_t m = 0; m < r->model_count; m++) {
+		const json_t *model = ps_results_model(r, m);
+		const char *name = ps_results_model_name(r, m);
+
+		fputs("<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"7\">", out);
+		ps_html_text(out, name);
+		fputs("</th></tr>\n", out);
+		write_saes(out, "the dense model", ps_results_at(model, PS_AT(MODEL_SAES)),
+			   ps_results_at(model, PS_AT(MODEL_SPLICE)));
+		write_saes_of(out, name, r->controls, true);
+		write_saes_of(out, name, r->conditions, false);
+		fputs("</tbody>\n", out);
+	}
+	ps_html_table_end(out);
+}
+
+/* --- diagnostics, predictors, families --- */
+
+/* Writes a cell with least and largest of a list of numbers. */
+static void write_list_range(FILE *out, const json_t *list, int decimals)
+{
+	double least = INFINITY, largest = -INFINITY;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		double value = ps_json_number(json_array_get(list, i));
+
+		least = isfinite(value) ? fmin(least, value) : least;
+		largest = isfinite(value) ? fmax(largest, value) : largest;
+	}
+	fputs("<td class=\"n\">", out);
+	ps_html_number(out, least, decimals);
+	if (isfinite(least)) {
+		fputs(" to ", out);
+		ps_html_number(out, largest, decimals);
+	}
+	fputs("</td>", out);
+}
+
+static void write_diagnostics(FILE *out, const ps_results *r, const json_t *list, const char *class)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *d = json_array_get(list, i),
+			     *theirs = ps_results_reference_diagnostic(r, d);
+
+		fprintf(out, "<tr%s><td>", class);
+		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
+		fputs("</td>", out);
+		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
+		write_list_range(out, ps_results_at(d, PS_AT(DIAGNOSTIC_BY_MODEL)), 3);
+		write_list_range(out, ps_results_at(d, PS_AT(DIAGNOSTIC_WITHOUT_MODEL)), 3);
+		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_PARTIAL)), 3);
+		ps_html_cell_number(out, ps_results_number(d, PS_AT(DIAGNOSTIC_N)), 0);
+		if (*class)
+			fputs("<td></td>", out);
+		else
+			ps_html_cell_reference(out, ps_results_finding(theirs), 3);
+		fputs("</tr>\n", out);
+	}
+}
+
+void ps_report_diagnostics_table(FILE *out, const ps_results *r)
+{
+	static const char *const heads[] = {"ρ [95 %]",      "each model alone",
+					    "each left out", "sparsity held fixed",
+					    "conditions",    "reference ρ [95 %]"};
+
+	ps_html_table_begin(
+		out,
+		"<b>Spearman with the change of log perplexity</b>, over conditions. In "
+		"italics: the rivals, which need no SAE. Reference: the published study’s, "
+		"over its own conditions.",
+		"diagnostics");
+	fputs("<thead><tr>", out);
+	ps_html_head(out, "diagnostic", false);
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+		ps_html_head(out, heads[i], true);
+	fputs("</tr></thead><tbody>\n", out);
+	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)), "");
+	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)),
+			  " class=\"control\"");
+	fputs("</tbody>\n", out);
+	ps_html_table_end(out);
+}
+
+void ps_report_predictors_table(FILE *out, const ps_results *r)
+{
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_PREDICTORS));
+
+	if (!json_array_size(list))
+		return;
+	ps_html_table_begin(
+		out,
+		"<b>Which statistics of a latent in the dense model tell survivors from "
+		"the lost?</b> AUC: the chance that a survivor has the higher value, 0.5: "
+		"none; mean over a model’s conditions, least to largest over the models. "
+		"Held out: in the direction that the other models show.",
+		"predictors");
+	fputs("<thead><tr>", out);
+	ps_html_head(out, "statistic", false);
+	ps_html_head(out, "AUC", true);
+	ps_html_head(out, "AUC, model held out", true);
+	fputs("</tr></thead><tbody>\n", out);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *p = json_array_get(list, i);
+
+		fputs("<tr><td>", out);
+		ps_html_text(out, ps_results_text(p, PS_AT(PREDICTOR_NAME)));
+		fputs("</td>", out);
+		write_list_range(out, ps_results_at(p, PS_AT(PREDICTOR_BY_MODEL)), 3);
+		write_list_range(out, ps_results_at(p, PS_AT(PREDICTOR_HELD_OUT)), 3);
+		fputs("</tr>\n", out);
+	}
+	fputs("</tbody>\n", out);
+	ps_html_table_end(out);
+}
+
+void ps_report_families_table(FILE *out, const ps_results *r)
+{
+	static const struct {
+		const char *head;
+		ps_results_path path;
+	} counts[] = {
+		{"tests", PS_AT(FAMILY_TESTS)},
+		{"above 0", PS_AT(FAMILY_ABOVE)},
+		{"adjusted", PS_AT(FAMILY_ADJUSTED_ABOVE)},
+		{"below 0", PS_AT(FAMILY_BELOW)},
+		{"adjusted", PS_AT(FAMILY_ADJUSTED_BELOW)},
+	};
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_FAMILIES));
+
+	if (!json_array_size(list))
+		return;
+	ps_html_table_begin(
+		out,
+		"<b>The headline numbers against 0.</b> A test is a condition that has an "
+		"interval. Adjusted: by Holm’s method over all tests of all rows together. "
+		"Models: mean over a model’s conditions, least to largest; conditions of "
+		"one model are not independent of each other.",
+		"families");
+	fputs("<thead><tr>", out);
+	ps_html_head(out, "number", false);
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		ps_html_head(out, counts[i].head, true);
+	ps_html_head(out, "models", true);
+	fputs("</tr></thead><tbody>\n", out);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *f = json_array_get(list, i);
+
+		fputs("<tr><td>", out);
+		ps_html_text(out, ps_results_text(f, PS_AT(FAMILY_NAME)));
+		fputs("</td>", out);
+		for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+			ps_html_cell_number(out, ps_results_number(f, counts[k].path), 0);
+		write_list_range(out, ps_results_at(f, PS_AT(FAMILY_MODEL_MEANS)), 4);
+		fputs("</tr>\n", out);
+	}
+	fputs("</tbody>\n", out);
+	ps_html_table_end(out);
+}
+
+/* --- the reference study --- */
+
 static void write_finding(FILE *out, const json_t *f)
 {
 	ps_interval i = ps_results_finding(f);
@@ -71,15 +286,7 @@ static void write_finding(FILE *out, const json_t *f)
 		      ? " <span class=\"tag\">first version only, superseded</span></td>"
 		      : "</td>",
 	      out);
-	if (!isfinite(i.estimate) && isfinite(i.low) && isfinite(i.high)) {
-		fputs("<td class=\"n\">", out);
-		ps_html_number(out, i.low, 3);
-		fputs(" to ", out);
-		ps_html_number(out, i.high, 3);
-		fputs("</td>", out);
-	} else {
-		ps_html_cell_interval(out, i, 3);
-	}
+	ps_html_cell_reference(out, i, 0);
 	fputs("</tr>\n", out);
 }
 
@@ -87,8 +294,11 @@ void ps_report_reference_table(FILE *out, const ps_results *r)
 {
 	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_REFERENCE_FINDINGS));
 
-	ps_html_table_begin(out, "<b>What the published study reports</b> (arXiv 2603.25325, "
-				 "corrected release; other models, text and sizes).");
+	ps_html_table_begin(
+		out,
+		"<b>What the published study reports</b>, as given in third-party notes: "
+		"its own conditions, text and SAE sizes.",
+		NULL);
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "question", false);
 	ps_html_head(out, "finding", false);
@@ -135,7 +345,7 @@ void ps_report_settings_table(FILE *out, const ps_results *r)
 	json_t *value, *inner;
 	const char *key, *inner_key;
 
-	ps_html_table_begin(out, "<b>Settings</b>, by their names in the study file.");
+	ps_html_table_begin(out, "<b>Settings</b>, by their names in the study file.", NULL);
 	fputs("<tbody class=\"settings\">\n", out);
 	json_object_foreach ((json_t *)settings, key, value) {
 		if (!json_is_object(value))

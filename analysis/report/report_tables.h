@@ -7,8 +7,16 @@
 
 #include "analysis/report/report_data.h"
 
-/* Writes the dense models and their SAEs, one row for each. */
+/* Writes the dense models, one row for each, and the SAEs of each condition and control. */
 void ps_report_models_table(FILE *out, const ps_results *results);
+void ps_report_saes_table(FILE *out, const ps_results *results);
+/* Writes the diagnostics and, below them, their rivals. */
+void ps_report_diagnostics_table(FILE *out, const ps_results *results);
+/* Writes which statistics of a latent predict its survival. Nothing where none was tried. */
+void ps_report_predictors_table(FILE *out, const ps_results *results);
+/* Writes the headline numbers with their counts of intervals, raw and adjusted. Nothing where there
+ * are none. */
+void ps_report_families_table(FILE *out, const ps_results *results);
 /* Writes what the published study reports, one row for each finding. */
 void ps_report_reference_table(FILE *out, const ps_results *results);
 /* Writes the settings of the study file, one row for each. */

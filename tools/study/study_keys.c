@@ -69,7 +69,7 @@ const ps_study_key ps_study_keys[] = {
 	{"sae", "batch", WHOLE(1, 1 << 20), AT(sae.batch)},
 	{"sae", "lr", .type = PS_STUDY_REAL, .range = {.least = 0, .most = 1e6, .above = true},
 	 AT(sae.lr)},
-	{"sae", "data_seed", WHOLE(0, INT64_MAX / 2), AT(sae.data_seed)},
+	{"sae", "data_seed", WHOLE(0, (int64_t)1 << 62), AT(sae.data_seed)},
 	{"", "controls", .type = PS_STUDY_MAP},
 	{"controls", "retrain", PS_STUDY_BOOL, AT(controls.retrain)},
 	{"controls", "frozen", WORD(frozen_words), LIST(controls.frozen, 2)},

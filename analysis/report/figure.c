@@ -52,7 +52,7 @@ static ps_interval ablation_survivors(const json_t *c)
 			     .high = (double)NAN};
 }
 
-#define REFERENCE "hollow: reference study"
+#define REFERENCE "hollow: reference, other set-up"
 
 static const ps_sparsity_plot sparsity_plots[] = {
 	{.name = "perplexity",
@@ -65,6 +65,7 @@ static const ps_sparsity_plot sparsity_plots[] = {
 	 .value = survival,
 	 .hollow = PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL),
 	 .hollow_name = REFERENCE,
+	 .retrain = PS_AT(CONDITION_MNN_SURVIVAL),
 	 .scale = 1,
 	 .joined = true,
 	 .share = true,
@@ -86,6 +87,7 @@ static const ps_sparsity_plot sparsity_plots[] = {
 	{.name = "ablation",
 	 .y = "survivors − lost, 0.001 nats/token",
 	 .value = ablation_difference,
+	 .retrain = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE, INTERVAL_ESTIMATE),
 	 .scale = 1000},
 	{.name = "ablation_means",
 	 .y = "mean effect, 0.001 nats/token",
@@ -139,9 +141,10 @@ static const char *const captions[][2] = {
 		  "at five thresholds. What lies at or below this level is no more "
 		  "than two runs have in common."},
 	{"survival", "MNN survival of the dense SAE's features at τ = 0.7. Bars: one standard "
-		     "deviation over seeds, where there is more than one. Dashed, with a "
-		     "band: mean and interval between seeds of the dense model. Crosses: survival "
-		     "in a pruned SAE that started from another seed."},
+		     "deviation over seeds, where there is more than one. Solid line: the "
+		     "dense SAE trained again, nothing pruned. Dashed: mean between seeds of the "
+		     "dense model. Crosses: survival in a pruned SAE that started from another "
+		     "seed."},
 	{"tau", "MNN survival against the least cosine τ that counts, a line per sparsity; mean "
 		"over seeds."},
 	{"jaccard", "Fixed-dictionary Jaccard: overlap of the latents that the frozen dense SAE "
@@ -152,15 +155,18 @@ static const char *const captions[][2] = {
 		"is possible. Dashed: the same SAE on the dense model. Bars: 95 % intervals, "
 		"windows resampled."},
 	{"fragility", "Survival by quintile of firing rate on the dense model, rare (Q1) to "
-		      "frequent (Q5), a line per sparsity."},
+		      "frequent (Q5), a line per sparsity. Dashed: the dense SAE trained "
+		      "again, nothing pruned."},
 	{"ablation", "Mean effect of ablating features that survive less that of features that are "
 		     "lost. Above zero: survivors matter more to the dense model. "
-		     "Bars: 95 % intervals, windows and latents resampled."},
+		     "Bars: 95 % intervals, windows and latents resampled, where there is one. "
+		     "Solid line: the same with the survivors of the unpruned retrain."},
 	{"ablation_means", "The two means behind that difference: survivors filled, lost features "
 			   "hollow. Where none was lost there is no hollow point."},
 	{"diagnostics", "Spearman correlation of each diagnostic with the change of log perplexity "
 			"over all conditions. Bars: 95 % intervals, models "
-			"resampled, where there are 16 or more."},
+			"resampled, where there are 16 or more. Below: the rivals, which need no "
+			"SAE."},
 };
 
 void ps_figure_caption(const char *name, const ps_results *results, FILE *out)

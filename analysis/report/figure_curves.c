@@ -1,6 +1,7 @@
 #include "analysis/report/figure_curves.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analysis/fragility.h"
 #include "analysis/report/figure_canvas.h"
@@ -45,26 +46,34 @@ static void set_unit_axes(bool quintiles, FILE *out)
 		fputs("set xrange [0.47:0.93]\nset xtics 0.1\n", out);
 }
 
+/* The data block $sI of a condition or control. */
+static void write_curve(const ps_curves_plot *plot, const json_t *c, size_t index, FILE *out)
+{
+	fprintf(out, "$s%zu << EOD\n", index);
+	for (int i = 0; i < SHARES; i++) {
+		ps_gnuplot_number(out, place(plot, c, i));
+		ps_gnuplot_number(out, number_at(c, plot->list, i));
+		fputc('\n', out);
+	}
+	fputs("EOD\n", out);
+}
+
 /* One panel: a line for each sparsity of a model under a method. */
 static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, const ps_results *r,
 			size_t panel, const char *model, const char *method)
 {
+	const json_t *again = ps_results_retrain(r, model);
 	const char *lead = "plot ";
 
 	ps_canvas_panel(canvas, panel, model, plot->x, plot->y);
 	ps_canvas_subtitle(canvas, ps_method_label(method), model);
 	set_unit_axes(plot->quintiles, canvas->out);
-	for (size_t s = 0; s < r->sparsity_count; s++) {
-		const json_t *c = ps_results_find(r, model, method, r->sparsities[s]);
-
-		fprintf(canvas->out, "$s%zu << EOD\n", s);
-		for (int i = 0; i < SHARES; i++) {
-			ps_gnuplot_number(canvas->out, place(plot, c, i));
-			ps_gnuplot_number(canvas->out, number_at(c, plot->list, i));
-			fputc('\n', canvas->out);
-		}
-		fputs("EOD\n", canvas->out);
-	}
+	for (size_t s = 0; s <= r->sparsity_count; s++)
+		write_curve(plot,
+			    s < r->sparsity_count
+				    ? ps_results_find(r, model, method, r->sparsities[s])
+				    : again,
+			    s, canvas->out);
 	for (size_t s = 0; s < r->sparsity_count; s++) {
 		const json_t *c = ps_results_find(r, model, method, r->sparsities[s]);
 
@@ -73,6 +82,11 @@ static void draw_curves(const ps_canvas *canvas, const ps_curves_plot *plot, con
 		fprintf(canvas->out,
 			"%s$s%zu using 1:2 with linespoints pt 7 ps 0.45 lw 1.5 lc rgb '%s'", lead,
 			s, ps_scale_colour(s, r->sparsity_count)->light);
+		lead = ", ";
+	}
+	if (measured(plot, again)) {
+		fprintf(canvas->out, "%s$s%zu using 1:2 with lines lw 1.5 dt 2 lc rgb '%s'", lead,
+			r->sparsity_count, ps_colour_ink.light);
 		lead = ", ";
 	}
 	if (!strcmp(lead, ", "))
@@ -101,6 +115,11 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 		snprintf(text, sizeof text, "%.3g %%", 100 * r->sparsities[s]);
 		ps_canvas_legend(&canvas, text, ps_scale_colour(s, r->sparsity_count), 7);
 	}
+	for (size_t i = 0, any = 0; i < r->control_count; i++)
+		if (!strcmp(ps_results_text(ps_results_control(r, i), PS_AT(CONTROL_KIND)),
+			    "retrain") &&
+		    !any++)
+			ps_canvas_legend(&canvas, "unpruned retrain (dashed)", &ps_colour_ink, 0);
 	ps_canvas_begin(&canvas, plot->name);
 	for (size_t p = 0; p < canvas.panels; p++) {
 		size_t model = by_method ? p % r->model_count : p / r->method_count,
@@ -184,19 +203,26 @@ static void write_row(double y, ps_interval interval, FILE *out)
 	fputc('\n', out);
 }
 
-static void write_diagnostics(const ps_results *r, const json_t *list, FILE *out)
+/* The index-th of the diagnostics and, below them, their rivals. */
+static const json_t *diagnostic_at(const ps_results *r, size_t index)
 {
+	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)),
+		     *rivals = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS));
 	size_t n = json_array_size(list);
 
+	return index < n ? json_array_get(list, index) : json_array_get(rivals, index - n);
+}
+
+static void write_diagnostics(const ps_results *r, size_t n, FILE *out)
+{
 	fputs("$own << EOD\n", out);
 	for (size_t i = 0; i < n; i++)
 		write_row((double)(n - i) + 0.12,
-			  ps_results_interval(json_array_get(list, i), PS_AT(DIAGNOSTIC_SPEARMAN)),
+			  ps_results_interval(diagnostic_at(r, i), PS_AT(DIAGNOSTIC_SPEARMAN)),
 			  out);
 	fputs("EOD\n$paper << EOD\nNaN NaN NaN NaN\n", out);
 	for (size_t i = 0; i < n; i++) {
-		const json_t *reference =
-			ps_results_reference_diagnostic(r, json_array_get(list, i));
+		const json_t *reference = ps_results_reference_diagnostic(r, diagnostic_at(r, i));
 
 		if (reference)
 			write_row((double)(n - i) - 0.18, ps_results_finding(reference), out);
@@ -207,7 +233,8 @@ static void write_diagnostics(const ps_results *r, const json_t *list, FILE *out
 bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 {
 	const json_t *list = ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS));
-	size_t n = json_array_size(list);
+	size_t n = json_array_size(list) +
+		   json_array_size(ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)));
 	ps_canvas canvas = {.out = out,
 			    .narrow = narrow,
 			    .panels = 1,
@@ -219,18 +246,18 @@ bool ps_figure_diagnostics(const ps_results *r, bool narrow, FILE *out)
 	if (!isfinite(ps_results_mean(list, PS_AT(DIAGNOSTIC_SPEARMAN, INTERVAL_ESTIMATE))))
 		return false;
 	ps_canvas_legend(&canvas, "this study", &ps_colour_method[1], 7);
-	ps_canvas_legend(&canvas, "reference study", &ps_colour_muted, 6);
+	ps_canvas_legend(&canvas, "reference, other set-up", &ps_colour_muted, 6);
 	ps_canvas_begin(&canvas, "diagnostics");
 	ps_canvas_panel(&canvas, 0, "", "Spearman with the change of log perplexity", "");
-	write_diagnostics(r, list, out);
+	write_diagnostics(r, n, out);
 	fprintf(out,
 		"set xrange [-1.05:1.05]\nset xtics 0.5\nset yrange [0.4:%zu.6]\nset grid noytics "
 		"xtics\nset ytics (",
 		n);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? ", " : "", out);
-		ps_gnuplot_tic(
-			out, ps_results_text(json_array_get(list, i), PS_AT(DIAGNOSTIC_NAME)), 26);
+		ps_gnuplot_tic(out, ps_results_text(diagnostic_at(r, i), PS_AT(DIAGNOSTIC_NAME)),
+			       26);
 		fprintf(out, " %zu", n - i);
 	}
 	fprintf(out,

@@ -43,6 +43,16 @@ static double hollow_of(const ps_sparsity_plot *plot, const json_t *condition)
 				   : (double)NAN;
 }
 
+/* The number of a model's retrain, for drawing; NaN where there is none. */
+static double retrain_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model)
+{
+	const char *name = ps_results_text(model, PS_AT(MODEL_NAME));
+
+	return plot->retrain.key[0]
+		       ? ps_results_number(ps_results_retrain(r, name), plot->retrain) * plot->scale
+		       : (double)NAN;
+}
+
 static bool is_of(const json_t *condition, const json_t *model)
 {
 	return !strcmp(ps_results_text(condition, PS_AT(CONDITION_MODEL)),
@@ -56,6 +66,7 @@ static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const j
 	bool found = false;
 
 	*e = (struct extent){0, 0};
+	stretch(e, retrain_of(plot, r, model));
 	for (size_t i = 0; i < r->condition_count; i++) {
 		const json_t *c = ps_results_condition(r, i);
 		ps_interval v;
@@ -142,12 +153,12 @@ static void write_block(const ps_sparsity_plot *plot, const ps_results *r, const
 	fputs("NaN NaN NaN NaN NaN NaN\nEOD\n", out);
 }
 
-static void horizontal(FILE *out, double y, const char *dash)
+static void horizontal(FILE *out, double y, const char *dash, const ps_colour *colour)
 {
 	fprintf(out,
 		"set arrow from graph 0, first %.9g to graph 1, first %.9g nohead lw 1.2 dt %s lc "
 		"rgb '%s' back\n",
-		y, y, dash, ps_colour_muted.light);
+		y, y, dash, colour->light);
 }
 
 /* Seed floor: a band from low to high, its mean dashed. */
@@ -165,7 +176,7 @@ static void draw_floor(const json_t *model, FILE *out)
 			"behind fc rgb '%s' fs solid 0.25 noborder\n",
 			low, high, ps_colour_muted.light);
 	if (isfinite(mean))
-		horizontal(out, mean, "2");
+		horizontal(out, mean, "2", &ps_colour_muted);
 }
 
 static void draw_dense_fvu(const ps_results *r, const json_t *model, FILE *out)
@@ -174,7 +185,7 @@ static void draw_dense_fvu(const ps_results *r, const json_t *model, FILE *out)
 		const json_t *c = ps_results_condition(r, i);
 
 		if (is_of(c, model) && isfinite(ps_results_dense_fvu(c))) {
-			horizontal(out, ps_results_dense_fvu(c), "2");
+			horizontal(out, ps_results_dense_fvu(c), "2", &ps_colour_muted);
 			return;
 		}
 	}
@@ -233,6 +244,9 @@ static void add_legend(ps_canvas *canvas, const ps_sparsity_plot *plot, const ps
 		ps_canvas_legend(canvas, "seed floor", &ps_colour_muted, 0);
 		ps_canvas_legend(canvas, "other initial seed", &ps_colour_muted, 1);
 	}
+	for (size_t m = 0, any = 0; m < r->model_count; m++)
+		if (isfinite(retrain_of(plot, r, ps_results_model(r, m))) && !any++)
+			ps_canvas_legend(canvas, "unpruned retrain", &ps_colour_ink, 0);
 	if (plot->dense_fvu)
 		ps_canvas_legend(canvas, "dense model", &ps_colour_muted, 0);
 	if (any_hollow(plot, r))
@@ -254,9 +268,11 @@ static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, co
 		return;
 	}
 	if (e.low < 0 && !plot->share)
-		horizontal(canvas->out, 0, "1");
+		horizontal(canvas->out, 0, "1", &ps_colour_muted);
 	if (plot->is_survival)
 		draw_floor(model, canvas->out);
+	if (isfinite(retrain_of(plot, r, model)))
+		horizontal(canvas->out, retrain_of(plot, r, model), "1", &ps_colour_ink);
 	if (plot->dense_fvu)
 		draw_dense_fvu(r, model, canvas->out);
 	plot_panel(plot, r, model, canvas->out);

@@ -13,9 +13,10 @@ typedef struct ps_sparsity_plot {
 	ps_interval (*value)(const json_t *condition);
 	ps_results_path hollow; /* a second number, drawn as hollow points; PS_KEY_NONE: none */
 	const char *hollow_name;
-	double scale;     /* multiplies everything shown */
-	bool joined;      /* a line joins a method's points */
-	bool share;       /* the vertical axis is 0 to 1 */
+	ps_results_path retrain; /* the number of a retrain, drawn as a line; PS_KEY_NONE: none */
+	double scale;            /* multiplies everything shown */
+	bool joined;             /* a line joins a method's points */
+	bool share;              /* the vertical axis is 0 to 1 */
 	bool is_survival; /* the figure shows the seed floor and survival under another seed */
 	bool dense_fvu;   /* the figure shows the FVU on the dense model */
 } ps_sparsity_plot;

@@ -6,6 +6,8 @@
 #include "analysis/report/figure.h"
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
+#include "analysis/report/report_next.h"
+#include "analysis/report/report_script.h"
 #include "analysis/report/report_sections.h"
 #include "analysis/report/report_style.h"
 #include "analysis/report/report_tables.h"
@@ -143,7 +145,8 @@ static void write_headline(FILE *out, const ps_results *r)
 	ps_finding_counts(out, r);
 	fputs("</p>\n<nav aria-label=\"Sections\">"
 	      "<a href=\"#models\">Models</a> <a href=\"#reference\">Reference study</a> <a "
-	      "href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a></nav>\n</header>\n",
+	      "href=\"#methods\">Methods</a> <a href=\"#limits\">Limits</a> <a href=\"#next\">What "
+	      "next</a></nav>\n</header>\n",
 	      out);
 }
 
@@ -343,8 +346,11 @@ void ps_report_write(FILE *out, const ps_results *r, const char *digest,
 	write_reference(out, r);
 	write_methods(out, r);
 	write_limits(out, r);
+	ps_report_next(out, r);
 	fputs("<footer>Written by prunescope from <code>results.json</code>, which holds every "
 	      "number at full precision; the tables are in <code>tables/</code>, the "
-	      "figures in <code>figures/</code>.</footer>\n</main>\n</body>\n</html>\n",
+	      "figures in <code>figures/</code>.</footer>\n</main>\n",
 	      out);
+	ps_report_script(out);
+	fputs("</body>\n</html>\n", out);
 }

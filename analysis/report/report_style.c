@@ -73,8 +73,32 @@ static const char style[] =
 	"details{margin:1.2rem 0}\nsummary{cursor:pointer;font-size:.9rem;color:var(--mark)}\n"
 	"footer{margin-top:4rem;border-top:1px solid "
 	"var(--line);padding-top:1rem;color:var(--soft);font-size:.88rem}\n"
+	".words,.next{max-width:44rem}.words{display:grid;grid-template-columns:max-content "
+	"1fr;gap:."
+	"3rem 1rem;font-size:.95rem;margin:1.2rem 0}\n"
+	".words dt{font-weight:600}.words dd{margin:0;color:var(--soft)}\n"
+	".next dt{margin-top:.8rem}.next dd{margin:.2rem 0;overflow-wrap:anywhere}\n"
+	".links{white-space:nowrap;margin-left:.3em}\n"
+	".control>*{font-style:italic}\n"
+	"thead button{all:unset;cursor:pointer;white-space:inherit}thead "
+	"button:focus-visible{outline:2px solid var(--mark)}\n"
+	"th[aria-sort=ascending] button::after{content:' \\2191'}th[aria-sort=descending] "
+	"button::after{content:' \\2193'}\n"
+	"input[type=search]{font:inherit;font-size:.82rem;color:inherit;background:var(--faint);"
+	"border:1px solid var(--line);border-radius:3px;padding:.2rem .5rem;width:14rem;"
+	"max-width:100%;margin-top:.6rem}\n"
+	"@media (max-width:43rem){.words{display:block}.words dd{margin:0 0 .5rem}td "
+	".ends{display:block}thead "
+	"th{white-space:normal;min-width:4.2rem}th,td{padding-right:.9rem}"
+	"td:first-child{white-space:normal;min-width:5.2rem}}\n"
+	"@page{margin:14mm}\n"
 	"@media "
-	"print{nav,summary{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}}\n";
+	"print{nav,summary,input,.links{display:none}body{font-size:10pt}main{max-width:none;"
+	"padding:0}h2{break-after:avoid;margin-top:1.6rem}figcaption{break-after:avoid;max-width:"
+	"none}.finding,.definition,li,tr{break-inside:avoid}figure:not(.table){break-inside:avoid}"
+	"tbody{break-inside:avoid}thead{display:table-header-group}.scroll{overflow:visible}"
+	"table{font-size:7pt}th,td{padding-right:.6rem}thead th{white-space:normal}td "
+	".ends{display:block}p,ul,dl{max-width:none}}\n";
 
 /* Rules that turn a colour into its dark stand-in, for every way in which gnuplot writes
  * colours. */

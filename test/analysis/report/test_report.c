@@ -325,7 +325,10 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 	end(&text);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		assert_non_null(strstr(text.bytes, parts[i]));
-	assert_null(strstr(text.bytes, "<script"));
+	assert_int_equal(count_of(text.bytes, "<script"), 1);
+	assert_null(strstr(text.bytes, "http:"));
+	assert_null(strstr(text.bytes, "https:"));
+	assert_null(strstr(text.bytes, "@import"));
 	assert_null(strstr(text.bytes, "src="));
 	assert_null(strstr(text.bytes, "url("));
 	assert_null(strstr(text.bytes, "llama <b>"));
@@ -738,6 +741,50 @@ static void a_study_without_controls_says_that_they_are_missing(void **state)
 	json_decref(p.root);
 }
 
+static char *page_of(const ps_results *r)
+{
+	struct text text;
+
+	ps_report_write(begin(&text), r, "0123456789abcdef", NULL, 0, NULL);
+	end(&text);
+	return text.bytes;
+}
+
+static void commands_to_run_next_name_this_study(void **state)
+{
+	struct planted p = plant(state);
+	ps_diag diag = {{0}};
+	char *page = page_of(results_of(state));
+
+	assert_non_null(strstr(page, "prunescope compare DIR/runs/gemma3_1b/dense/sae/seed-7 "
+				     "DIR/runs/gemma3_1b/wanda-0.5/sae/seed-7 -o matching.json"));
+	assert_null(strstr(page, "controls: {retrain: true"));
+	free(page);
+	json_object_del(p.root, "controls");
+	assert_int_equal(ps_results_open(&p.results, p.root, &diag), 0);
+	page = page_of(&p.results);
+	assert_non_null(strstr(page, "controls: {retrain: true, frozen: [decoder]}"));
+	free(page);
+	json_decref(p.root);
+}
+
+/* The retrain is a line in the figures of survival, quintiles and ablation, and in no others. */
+static void figures_show_the_retrain(void **state)
+{
+	static const char *const with[] = {"survival", "tau", "fragility", "ablation"};
+
+	for (size_t i = 0; ps_figure_name(i); i++) {
+		struct text text;
+		bool expected = false;
+
+		for (size_t w = 0; w < sizeof with / sizeof *with; w++)
+			expected |= !strcmp(ps_figure_name(i), with[w]);
+		ps_figure_script(i, results_of(state), false, begin(&text));
+		assert_int_equal(strstr(end(&text), "unpruned retrain") != NULL, expected);
+		free(text.bytes);
+	}
+}
+
 /* "Not shown" is said once, in the summary. */
 static void not_shown_is_said_once(void **state)
 {
@@ -780,6 +827,8 @@ int main(void)
 		cmocka_unit_test(a_diagnostic_stands_beside_the_sparsity),
 		cmocka_unit_test(one_model_has_its_interval_in_the_sentence),
 		cmocka_unit_test(a_study_without_controls_says_that_they_are_missing),
+		cmocka_unit_test(commands_to_run_next_name_this_study),
+		cmocka_unit_test(figures_show_the_retrain),
 		cmocka_unit_test(not_shown_is_said_once),
 	};
 

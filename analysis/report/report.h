@@ -1,9 +1,9 @@
 /* analysis/report/report.h: writes the page of a study: one HTML file with its figures inside,
- * which needs no network. Where scripts run its tables can be sorted and filtered.
+ * which needs no network. Where scripts run, its tables can be sorted and filtered.
  *
  * Its parts are: headline, models, damage by pruning, RQ1 to RQ5, diagnostics, the reference study,
- * methods, limits, what next. A question has its finding, its definition with the source, figures and a
- * table. */
+ * methods, limits, what next. A question has its finding, its definition with the source, figures
+ * and a table. */
 #ifndef PS_ANALYSIS_REPORT_REPORT_H
 #define PS_ANALYSIS_REPORT_REPORT_H
 

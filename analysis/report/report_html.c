@@ -95,7 +95,7 @@ void ps_html_interval(FILE *out, ps_interval i, int decimals)
 	fputs("]</span>", out);
 }
 
-void ps_html_table_begin(FILE *out, const char *caption, const char *csv)
+static void begin_table(FILE *out, const char *caption, const char *csv, const char *class)
 {
 	fprintf(out, "<figure class=\"table\">\n<figcaption>%s", caption);
 	if (csv)
@@ -103,7 +103,22 @@ void ps_html_table_begin(FILE *out, const char *caption, const char *csv)
 			" <span class=\"links\"><a href=\"tables/%s.csv\">CSV</a> "
 			"<a href=\"results.json\">JSON</a></span>",
 			csv);
-	fputs("</figcaption>\n<div class=\"scroll\" tabindex=\"0\"><table>\n", out);
+	fprintf(out, "</figcaption>\n<div class=\"scroll\" tabindex=\"0\"><table%s>\n", class);
+}
+
+void ps_html_table_begin(FILE *out, const char *caption, const char *csv)
+{
+	begin_table(out, caption, csv, "");
+}
+
+void ps_html_cards_begin(FILE *out, const char *caption, const char *csv)
+{
+	begin_table(out, caption, csv, " class=\"cards\"");
+}
+
+void ps_html_cell_begin(FILE *out, const char *head)
+{
+	fprintf(out, "<td class=\"n\" data-h=\"%s\">", head);
 }
 
 void ps_html_table_end(FILE *out)
@@ -149,14 +164,13 @@ static void write_given(FILE *out, double value, int decimals)
 	fprintf(out, "%s%.*f", value < 0 ? "−" : "", decimals, fabs(value));
 }
 
-void ps_html_cell_reference(FILE *out, ps_interval given, int decimals)
+void ps_html_reference(FILE *out, ps_interval given, int decimals)
 {
 	const double numbers[] = {given.estimate, given.low, given.high};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (isfinite(numbers[i]) && digits_of(numbers[i]) > decimals)
 			decimals = digits_of(numbers[i]);
-	fputs("<td class=\"n\">", out);
 	if (isfinite(given.estimate))
 		write_given(out, given.estimate, decimals);
 	else if (!isfinite(given.low))
@@ -168,7 +182,6 @@ void ps_html_cell_reference(FILE *out, ps_interval given, int decimals)
 		write_given(out, given.high, decimals);
 		fputs(isfinite(given.estimate) ? "]</span>" : "", out);
 	}
-	fputs("</td>", out);
 }
 
 /* --- tables of conditions --- */
@@ -213,13 +226,11 @@ static void write_achieved(FILE *out, const json_t *condition)
 			largest = fmax(largest, share);
 		}
 	}
-	fputs("<td class=\"n\">", out);
 	ps_html_number(out, 100 * least, 1);
 	if (isfinite(least)) {
 		fputs("–", out);
 		ps_html_number(out, 100 * largest, 1);
 	}
-	fputs("</td>", out);
 }
 
 static double number_of(const ps_column *column, const json_t *condition)
@@ -241,12 +252,14 @@ static double number_of(const ps_column *column, const json_t *condition)
 
 static void write_cell(FILE *out, const ps_column *column, const json_t *condition)
 {
+	ps_html_cell_begin(out, column->head);
 	if (column->kind == PS_COLUMN_ACHIEVED_RANGE)
 		write_achieved(out, condition);
 	else if (column->kind == PS_COLUMN_INTERVAL || column->kind == PS_COLUMN_VALUE_INTERVAL)
-		ps_html_cell_interval(out, interval_of(column, condition), column->decimals);
+		ps_html_interval(out, interval_of(column, condition), column->decimals);
 	else
-		ps_html_cell_number(out, number_of(column, condition), column->decimals);
+		ps_html_number(out, number_of(column, condition), column->decimals);
+	fputs("</td>", out);
 }
 
 static bool any_has(const json_t *list, const ps_column *column)
@@ -336,7 +349,7 @@ void ps_html_conditions(FILE *out, const ps_results *r, const ps_column *columns
 {
 	size_t count;
 
-	ps_html_table_begin(out, caption, csv);
+	ps_html_cards_begin(out, caption, csv);
 	count = write_heads(out, r, columns);
 	for (size_t m = 0; m < r->model_count; m++) {
 		const char *name = ps_results_model_name(r, m);

@@ -48,15 +48,19 @@ void ps_html_conditions(FILE *out, const ps_results *results, const ps_column *c
  * caller writes its head and body in between. csv: name of the CSV table with the same numbers
  * (report_csv.h), to which the caption links; NULL: there is none. */
 void ps_html_table_begin(FILE *out, const char *caption, const char *csv);
+/* Begins a table whose rows become cards on a phone. Its cells begin with ps_html_cell_begin. */
+void ps_html_cards_begin(FILE *out, const char *caption, const char *csv);
+/* Begins a cell that repeats the head of its column where the table's head cannot be seen. */
+void ps_html_cell_begin(FILE *out, const char *head);
 void ps_html_table_end(FILE *out);
 /* Writes the head of a column; number: aligned to the right. */
 void ps_html_head(FILE *out, const char *html, bool number);
 /* Write one cell, as ps_html_number and ps_html_interval do. */
 void ps_html_cell_number(FILE *out, double value, int decimals);
 void ps_html_cell_interval(FILE *out, ps_interval interval, int decimals);
-/* Writes a cell with a number of the reference study, with all digits that are given there, and at
- * least `decimals` after the point. A range has no estimate: "low to high". */
-void ps_html_cell_reference(FILE *out, ps_interval given, int decimals);
+/* Writes a number of the reference study, with all digits that are given there, and at least
+ * `decimals` after the point. A range has no estimate: "low to high". */
+void ps_html_reference(FILE *out, ps_interval given, int decimals);
 
 /* Writes gnuplot's SVG as a part of the page: without prologue and fixed size, with prefix before
  * each of its ids. label is read out to those who cannot see the figure. */

@@ -130,7 +130,7 @@ void ps_report_saes_table(FILE *out, const ps_results *r)
 
 /* --- diagnostics, predictors, families --- */
 
-/* Writes a cell with least and largest of a list of numbers. */
+/* Writes least and largest of a list of numbers. */
 static void write_list_range(FILE *out, const json_t *list, int decimals)
 {
 	double least = INFINITY, largest = -INFINITY;
@@ -141,7 +141,6 @@ static void write_list_range(FILE *out, const json_t *list, int decimals)
 		least = isfinite(value) ? fmin(least, value) : least;
 		largest = isfinite(value) ? fmax(largest, value) : largest;
 	}
-	fputs("<td class=\"n\">", out);
 	ps_html_number(out, least, decimals);
 	if (isfinite(least)) {
 		fputs(" to ", out);
@@ -150,35 +149,53 @@ static void write_list_range(FILE *out, const json_t *list, int decimals)
 	fputs("</td>", out);
 }
 
-static void write_diagnostics(FILE *out, const ps_results *r, const json_t *list, const char *class)
+static const char *const diagnostic_heads[] = {"ρ [95 %]",      "each model alone",
+					       "each left out", "sparsity held fixed",
+					       "conditions",    "reference ρ [95 %]"};
+
+static void write_diagnostic(FILE *out, const ps_results *r, const json_t *d, bool rival)
+{
+	static const ps_results_path paths[] = {
+		PS_AT(DIAGNOSTIC_SPEARMAN), PS_AT(DIAGNOSTIC_BY_MODEL),
+		PS_AT(DIAGNOSTIC_WITHOUT_MODEL), PS_AT(DIAGNOSTIC_PARTIAL)};
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		ps_html_cell_begin(out, diagnostic_heads[i]);
+		if (json_is_array(ps_results_at(d, paths[i]))) {
+			write_list_range(out, ps_results_at(d, paths[i]), 3);
+			continue;
+		}
+		ps_html_interval(out, ps_results_interval(d, paths[i]), 3);
+		fputs("</td>", out);
+	}
+	ps_html_cell_begin(out, diagnostic_heads[4]);
+	ps_html_number(out, ps_results_number(d, PS_AT(DIAGNOSTIC_N)), 0);
+	fputs("</td>", out);
+	if (rival) {
+		fputs("<td></td>", out);
+		return;
+	}
+	ps_html_cell_begin(out, diagnostic_heads[5]);
+	ps_html_reference(out, ps_results_finding(ps_results_reference_diagnostic(r, d)), 3);
+	fputs("</td>", out);
+}
+
+static void write_diagnostics(FILE *out, const ps_results *r, const json_t *list, bool rivals)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *d = json_array_get(list, i),
-			     *theirs = ps_results_reference_diagnostic(r, d);
+		const json_t *d = json_array_get(list, i);
 
-		fprintf(out, "<tr%s><td>", class);
+		fputs(rivals ? "<tr class=\"control\"><td>" : "<tr><td>", out);
 		ps_html_text(out, ps_results_text(d, PS_AT(DIAGNOSTIC_NAME)));
 		fputs("</td>", out);
-		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_SPEARMAN)), 3);
-		write_list_range(out, ps_results_at(d, PS_AT(DIAGNOSTIC_BY_MODEL)), 3);
-		write_list_range(out, ps_results_at(d, PS_AT(DIAGNOSTIC_WITHOUT_MODEL)), 3);
-		ps_html_cell_interval(out, ps_results_interval(d, PS_AT(DIAGNOSTIC_PARTIAL)), 3);
-		ps_html_cell_number(out, ps_results_number(d, PS_AT(DIAGNOSTIC_N)), 0);
-		if (*class)
-			fputs("<td></td>", out);
-		else
-			ps_html_cell_reference(out, ps_results_finding(theirs), 3);
+		write_diagnostic(out, r, d, rivals);
 		fputs("</tr>\n", out);
 	}
 }
 
 void ps_report_diagnostics_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"ρ [95 %]",      "each model alone",
-					    "each left out", "sparsity held fixed",
-					    "conditions",    "reference ρ [95 %]"};
-
-	ps_html_table_begin(
+	ps_html_cards_begin(
 		out,
 		"<b>Spearman with the change of log perplexity</b>, over conditions. In "
 		"italics: the rivals, which need no SAE. Reference: the published study’s, "
@@ -186,12 +203,11 @@ void ps_report_diagnostics_table(FILE *out, const ps_results *r)
 		"diagnostics");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "diagnostic", false);
-	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-		ps_html_head(out, heads[i], true);
+	for (size_t i = 0; i < sizeof diagnostic_heads / sizeof *diagnostic_heads; i++)
+		ps_html_head(out, diagnostic_heads[i], true);
 	fputs("</tr></thead><tbody>\n", out);
-	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)), "");
-	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)),
-			  " class=\"control\"");
+	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTICS)), false);
+	write_diagnostics(out, r, ps_results_at(r->root, PS_AT(ROOT_DIAGNOSTIC_RIVALS)), true);
 	fputs("</tbody>\n", out);
 	ps_html_table_end(out);
 }
@@ -220,7 +236,9 @@ void ps_report_predictors_table(FILE *out, const ps_results *r)
 		fputs("<tr><td>", out);
 		ps_html_text(out, ps_results_text(p, PS_AT(PREDICTOR_NAME)));
 		fputs("</td>", out);
+		fputs("<td class=\"n\">", out);
 		write_list_range(out, ps_results_at(p, PS_AT(PREDICTOR_BY_MODEL)), 3);
+		fputs("<td class=\"n\">", out);
 		write_list_range(out, ps_results_at(p, PS_AT(PREDICTOR_HELD_OUT)), 3);
 		fputs("</tr>\n", out);
 	}
@@ -265,6 +283,7 @@ void ps_report_families_table(FILE *out, const ps_results *r)
 		fputs("</td>", out);
 		for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
 			ps_html_cell_number(out, ps_results_number(f, counts[k].path), 0);
+		fputs("<td class=\"n\">", out);
 		write_list_range(out, ps_results_at(f, PS_AT(FAMILY_MODEL_MEANS)), 4);
 		fputs("</tr>\n", out);
 	}
@@ -286,7 +305,9 @@ static void write_finding(FILE *out, const json_t *f)
 		      ? " <span class=\"tag\">first version only, superseded</span></td>"
 		      : "</td>",
 	      out);
-	ps_html_cell_reference(out, i, 0);
+	fputs("<td class=\"n\">", out);
+	ps_html_reference(out, i, 0);
+	fputs("</td>", out);
 	fputs("</tr>\n", out);
 }
 

@@ -336,7 +336,7 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 		strstr(text.bytes, "llama &lt;b&gt;&amp;&quot;it&#39;s&quot;&lt;/b&gt; `id` 3"));
 	assert_int_equal(count_of(text.bytes, "<svg "), 2);
 	assert_int_equal(count_of(text.bytes, "<b>Figure "), 1);
-	assert_int_equal(count_of(text.bytes, "<table>"), count_of(text.bytes, "</table>"));
+	assert_int_equal(count_of(text.bytes, "<table"), count_of(text.bytes, "</table>"));
 	assert_null(strstr(text.bytes, "nan"));
 	free(text.bytes);
 }
@@ -428,9 +428,8 @@ static void cell_is(double estimate, double low, double high, int decimals, cons
 {
 	struct text text;
 
-	ps_html_cell_reference(begin(&text),
-			       (ps_interval){.estimate = estimate, .low = low, .high = high},
-			       decimals);
+	ps_html_reference(begin(&text),
+			  (ps_interval){.estimate = estimate, .low = low, .high = high}, decimals);
 	assert_string_equal(end(&text), expected);
 	free(text.bytes);
 }
@@ -440,14 +439,12 @@ static void reference_numbers_keep_their_digits(void **state)
 	const double none = (double)NAN;
 
 	(void)state;
-	cell_is(0.0273, 0.0113, 0.0393, 0,
-		"<td class=\"n\">0.0273 <span class=\"ends\">[0.0113, 0.0393]</span></td>");
-	cell_is(3.7, none, none, 0, "<td class=\"n\">3.7</td>");
-	cell_is(-0.975, -1, -0.873, 0,
-		"<td class=\"n\">−0.975 <span class=\"ends\">[−1.000, −0.873]</span></td>");
-	cell_is(none, -0.54, 0.062, 0, "<td class=\"n\">−0.540 to 0.062</td>");
-	cell_is(20.68, none, none, 0, "<td class=\"n\">20.68</td>");
-	cell_is(0.21, none, none, 3, "<td class=\"n\">0.210</td>");
+	cell_is(0.0273, 0.0113, 0.0393, 0, "0.0273 <span class=\"ends\">[0.0113, 0.0393]</span>");
+	cell_is(3.7, none, none, 0, "3.7");
+	cell_is(-0.975, -1, -0.873, 0, "−0.975 <span class=\"ends\">[−1.000, −0.873]</span>");
+	cell_is(none, -0.54, 0.062, 0, "−0.540 to 0.062");
+	cell_is(20.68, none, none, 0, "20.68");
+	cell_is(0.21, none, none, 3, "0.210");
 }
 
 /* Controls stand in the tables whose measures they have, and in no others. */

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void give_up(const char *what)
+static _Noreturn void give_up(const char *what)
 {
 	perror(what);
 	exit(98);

@@ -14,7 +14,7 @@
 
 static char text[1 << 22];
 
-static void give_up(const char *what)
+static _Noreturn void give_up(const char *what)
 {
 	perror(what);
 	exit(99);

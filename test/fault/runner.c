@@ -14,7 +14,7 @@
 /* Machines that run this are busy, and a whole study may be run. */
 #define SECONDS_MAX 600
 
-static void give_up(const char *what)
+static _Noreturn void give_up(const char *what)
 {
 	fprintf(stderr, "sweep: %s\n", what);
 	exit(99);

@@ -89,7 +89,7 @@ struct sweep {
 
 static volatile sig_atomic_t stopped;
 
-static void give_up(const char *what)
+static _Noreturn void give_up(const char *what)
 {
 	fprintf(stderr, "sweep: %s\n", what);
 	exit(99);

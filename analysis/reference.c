@@ -40,6 +40,8 @@ static const ps_reference_finding findings[] = {
 	 -0.975, -1.000, -0.873, false},
 	{"RQ3", "Spearman of fixed-dictionary FVU and the change of log perplexity, 17 conditions",
 	 0.556, 0.030, 0.918, false},
+	{"RQ3", "pretrained SAEs viable on models pruned by Wanda, up to a sparsity of", 0.5, NONE,
+	 NONE, true},
 	{"RQ3", "Gemma 3 1B, official layer 13 SAE on layer 13: FVU", 0.0064, NONE, NONE, false},
 	{"RQ3", "Gemma 3 1B, official layer 13 SAE on layer 13: L0", 20.68, NONE, NONE, false},
 	{"RQ4", "Spearman of firing quintile and survival: -1 in 11 of 17 conditions", -1.0, NONE,

@@ -1,9 +1,10 @@
 /* analysis/reference.h: what arXiv 2603.25325 found, to stand beside a user's own numbers.
  *
- * The data are constants: the authors' corrected release of 31 July 2026, and the first version's
- * headlines where the two differ. They are no targets. The study's protocol: FineWeb-Edu, TopK SAE
- * with 8x expansion, bf16; perplexity on WikiText-2 raw, window 1,024, stride 512, BOS before every
- * window. Its perplexities compare with a user's on that very text only. NaN: not reported. */
+ * The data are constants, second-hand: third-party notes on the authors' corrected release of
+ * 31 July 2026, and the first version's abstract where the two differ. They are no targets. The
+ * notes do not say which layers were studied. The study's protocol: FineWeb-Edu, TopK SAE with 8x
+ * expansion, bf16; perplexity on WikiText-2 raw, window 1,024, stride 512, BOS before every window.
+ * Its perplexities compare with a user's on that very text only. NaN: not reported. */
 #ifndef PS_ANALYSIS_REFERENCE_H
 #define PS_ANALYSIS_REFERENCE_H
 

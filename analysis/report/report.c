@@ -210,6 +210,7 @@ static void write_reference(FILE *out, const ps_results *r)
 	      "reference and as hollow points in the figures. Its perplexities are left out: they "
 	      "are of another text.</p>\n",
 	      out);
+	ps_report_reference_setup(out, r);
 	ps_report_reference_table(out, r);
 	fputs("</section>\n", out);
 }

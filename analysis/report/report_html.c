@@ -55,23 +55,48 @@ static void write_grouped(FILE *out, const char *digits)
 		fprintf(out, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
-void ps_html_number(FILE *out, double value, int decimals)
+enum { DIGITS_MAX = 64 };
+
+/* The digits of a finite number without its sign; those that are not grouped yet. */
+static void format_number(double value, int decimals, char digits[DIGITS_MAX])
 {
 	double magnitude = fabs(value);
-	char digits[64];
+
+	if (magnitude >= 1e15)
+		snprintf(digits, DIGITS_MAX, "%.3e", magnitude);
+	else
+		snprintf(digits, DIGITS_MAX, "%.*f",
+			 magnitude >= LARGE ? 0 : fitting(magnitude, decimals), magnitude);
+}
+
+static bool is_negative(double value, const char *digits)
+{
+	return value < 0 && strspn(digits, "0.") < strlen(digits);
+}
+
+bool ps_html_alike(double a, double b, int decimals)
+{
+	char digits_a[DIGITS_MAX], digits_b[DIGITS_MAX];
+
+	if (!isfinite(a) || !isfinite(b))
+		return isfinite(a) == isfinite(b);
+	format_number(a, decimals, digits_a);
+	format_number(b, decimals, digits_b);
+	return is_negative(a, digits_a) == is_negative(b, digits_b) && !strcmp(digits_a, digits_b);
+}
+
+void ps_html_number(FILE *out, double value, int decimals)
+{
+	char digits[DIGITS_MAX];
 
 	if (!isfinite(value)) {
 		fputs("<span class=\"none\" title=\"not measured\">–</span>", out);
 		return;
 	}
-	if (magnitude >= 1e15)
-		snprintf(digits, sizeof digits, "%.3e", magnitude);
-	else
-		snprintf(digits, sizeof digits, "%.*f",
-			 magnitude >= LARGE ? 0 : fitting(magnitude, decimals), magnitude);
-	if (value < 0 && strspn(digits, "0.") < strlen(digits))
+	format_number(value, decimals, digits);
+	if (is_negative(value, digits))
 		fputs("−", out);
-	if (magnitude >= LARGE && magnitude < 1e15)
+	if (fabs(value) >= LARGE && fabs(value) < 1e15)
 		write_grouped(out, digits);
 	else
 		fputs(digits, out);

@@ -15,6 +15,8 @@ void ps_html_text(FILE *out, const char *text);
 /* Writes a number with `decimals` digits after the point, fewer where it is large: 0.123, 12.35,
  * 12,346. A number that is not finite was not measured. */
 void ps_html_number(FILE *out, double value, int decimals);
+/* Whether ps_html_number writes both alike. */
+bool ps_html_alike(double a, double b, int decimals);
 /* Writes "estimate [low, high]". Without an interval the reason stands in its place: "estimate (too
  * few)". */
 void ps_html_interval(FILE *out, ps_interval interval, int decimals);

@@ -73,7 +73,7 @@ ps_span ps_span_of_retrains(const ps_results *r, ps_results_path path)
 void ps_phrase_span(FILE *out, ps_span span, double scale, int decimals)
 {
 	ps_html_number(out, scale * span.least, decimals);
-	if (scale * (span.largest - span.least) < 0.5 * pow(10, -decimals))
+	if (ps_html_alike(scale * span.least, scale * span.largest, decimals))
 		return;
 	fputs(" to ", out);
 	ps_html_number(out, scale * span.largest, decimals);

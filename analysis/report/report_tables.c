@@ -151,7 +151,7 @@ static void write_list_range(FILE *out, const json_t *list, int decimals)
 
 static const char *const diagnostic_heads[] = {"ρ [95 %]",      "each model alone",
 					       "each left out", "sparsity held fixed",
-					       "conditions",    "reference ρ [95 %]"};
+					       "conditions",    "reference ρ † [95 %]"};
 
 static void write_diagnostic(FILE *out, const ps_results *r, const json_t *d, bool rival)
 {
@@ -292,6 +292,81 @@ void ps_report_families_table(FILE *out, const ps_results *r)
 }
 
 /* --- the reference study --- */
+
+/* What the third-party notes say of the published study's set-up. A text, or a number above 0. */
+static const struct {
+	const char *what;
+	ps_results_path path;
+	const char *text;
+	double number;
+} setups[] = {
+	{"magnitude’s threshold over",
+	 PS_AT(ROOT_SETTINGS, SETTINGS_MAGNITUDE, SETTINGS_MAGNITUDE_SCOPE), "global", 0},
+	{"Wanda’s threshold over", PS_AT(ROOT_SETTINGS, SETTINGS_WANDA, SETTINGS_WANDA_SCOPE),
+	 "matrix", 0},
+	{"Wanda’s statistics", PS_AT(ROOT_SETTINGS, SETTINGS_WANDA, SETTINGS_WANDA_CALIBRATION),
+	 "dense", 0},
+	{"tokens of calibration", PS_AT(ROOT_SETTINGS, SETTINGS_CALIBRATION_TOKENS), NULL, 300000},
+	{"architecture of the SAEs", PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_ARCH), "topk",
+	 0},
+	{"tokens that an SAE is trained on", PS_AT(ROOT_SETTINGS, SETTINGS_TRAIN_TOKENS), NULL,
+	 1500000},
+};
+
+static bool is_method(const ps_results *r, const char *method)
+{
+	for (size_t i = 0; i < r->method_count; i++)
+		if (!strcmp(r->methods[i], method))
+			return true;
+	return false;
+}
+
+/* Writes a difference as an item of a list; nothing where there is none. */
+static void write_difference(FILE *out, const ps_results *r, size_t i)
+{
+	const char *text = ps_results_text(r->root, setups[i].path);
+	double number = ps_results_number(r->root, setups[i].path);
+
+	if (setups[i].text ? !*text || !strcmp(text, setups[i].text)
+			   : !isfinite(number) || number == setups[i].number)
+		return;
+	fprintf(out, "<li>%s: ", setups[i].what);
+	if (setups[i].text) {
+		ps_html_text(out, text);
+		fprintf(out, " here, %s there", setups[i].text);
+	} else {
+		ps_html_number(out, number, 0);
+		fputs(" here, ", out);
+		ps_html_number(out, setups[i].number, 0);
+		fputs(" there", out);
+	}
+	fputs("</li>\n", out);
+}
+
+void ps_report_reference_setup(FILE *out, const ps_results *r)
+{
+	const double d_sae = ps_results_number(
+			     r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_D_SAE)),
+		     expansion = ps_results_number(
+			     r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SAE, SETTINGS_SAE_EXPANSION));
+
+	fputs("<p>† A number that stands beside one of this study is of another set-up. Known to "
+	      "differ, or not known to be the same:</p>\n<ul>\n<li>the layer: the notes give one "
+	      "for Gemma 3 1B only (13)</li>\n",
+	      out);
+	for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)
+		if ((i > 0 || is_method(r, "magnitude")) &&
+		    ((i != 1 && i != 2) || is_method(r, "wanda")))
+			write_difference(out, r, i);
+	if (d_sae > 0 || (isfinite(expansion) && expansion != 8)) {
+		fputs("<li>latents of an SAE: ", out);
+		ps_html_number(out, d_sae > 0 ? d_sae : expansion, 0);
+		fputs(d_sae > 0 ? " here, 8 times the model’s width there</li>\n"
+				: " times the model’s width here, 8 times there</li>\n",
+		      out);
+	}
+	fputs("</ul>\n", out);
+}
 
 static void write_finding(FILE *out, const json_t *f)
 {

@@ -17,6 +17,8 @@ void ps_report_predictors_table(FILE *out, const ps_results *results);
 /* Writes the headline numbers with their counts of intervals, raw and adjusted. Nothing where there
  * are none. */
 void ps_report_families_table(FILE *out, const ps_results *results);
+/* Writes in which settings the published study is known to differ from this one. */
+void ps_report_reference_setup(FILE *out, const ps_results *results);
 /* Writes what the published study reports, one row for each finding. */
 void ps_report_reference_table(FILE *out, const ps_results *results);
 /* Writes the settings of the study file, one row for each. */

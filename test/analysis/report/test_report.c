@@ -447,6 +447,16 @@ static void reference_numbers_keep_their_digits(void **state)
 	cell_is(0.21, none, none, 3, "0.210");
 }
 
+static void spans_that_read_alike_are_one_number(void **state)
+{
+	(void)state;
+	assert_true(ps_html_alike(0.2826, 0.2834, 3));
+	assert_false(ps_html_alike(0.2824, 0.2834, 3));
+	assert_false(ps_html_alike(-0.2, 0.2, 3));
+	assert_true(ps_html_alike(-0.0001, 0.0001, 3));
+	assert_true(ps_html_alike(20.001, 20.004, 3));
+}
+
 /* Controls stand in the tables whose measures they have, and in no others. */
 static void controls_are_rows_of_the_tables(void **state)
 {
@@ -782,6 +792,32 @@ static void figures_show_the_retrain(void **state)
 	}
 }
 
+/* A setting that differs from the published study's is named, one that is the same is not. */
+static void the_reference_is_marked_as_of_another_set_up(void **state)
+{
+	struct planted p = plant(state);
+	ps_diag diag = {{0}};
+	char *page = page_of(results_of(state));
+
+	assert_non_null(strstr(page, "third-party notes"));
+	assert_non_null(strstr(page, ">reference †<"));
+	assert_non_null(strstr(page, "<li>Wanda’s threshold over: row here, matrix there</li>"));
+	assert_null(strstr(page, "<li>magnitude’s threshold"));
+	assert_null(strstr(page, "<li>latents of an SAE"));
+	free(page);
+	set(value_at(p.root, "settings.magnitude"), "scope", json_string("matrix"));
+	set(value_at(p.root, "settings.wanda"), "scope", json_string("matrix"));
+	set(value_at(p.root, "settings.sae"), "d_sae", json_integer(512));
+	assert_int_equal(ps_results_open(&p.results, p.root, &diag), 0);
+	page = page_of(&p.results);
+	assert_non_null(
+		strstr(page, "<li>magnitude’s threshold over: matrix here, global there</li>"));
+	assert_null(strstr(page, "<li>Wanda’s threshold over"));
+	assert_non_null(strstr(page, "<li>latents of an SAE: 512 here, 8 times"));
+	free(page);
+	json_decref(p.root);
+}
+
 /* "Not shown" is said once, in the summary. */
 static void not_shown_is_said_once(void **state)
 {
@@ -814,6 +850,8 @@ int main(void)
 		cmocka_unit_test(a_condition_with_nulls_alone_is_not_measured),
 		cmocka_unit_test(reference_numbers_keep_their_digits),
 		cmocka_unit_test(controls_are_rows_of_the_tables),
+		cmocka_unit_test(spans_that_read_alike_are_one_number),
+		cmocka_unit_test(the_reference_is_marked_as_of_another_set_up),
 		cmocka_unit_test(intervals_are_counted_raw_and_adjusted),
 		cmocka_unit_test(what_has_no_interval_is_said_with_its_reason),
 		cmocka_unit_test(rare_features_are_told_beside_the_retrain),

@@ -242,7 +242,7 @@ static double rank_statistic(void *self, const uint32_t *weights, int worker)
 {
 	const struct rank_data *d = self;
 	const struct rank_scratch *s = &d->scratch[worker];
-	double r[VARIABLES][VARIABLES];
+	double r[VARIABLES][VARIABLES] = {0};
 
 	for (size_t i = 0; i < d->count; i++)
 		s->weights[i] = weights[d->in->group ? d->in->group[i] : i];

@@ -599,7 +599,7 @@ static int run_condition(struct survival_run *r, const ps_text_list *pruned, jso
 {
 	struct survival survival;
 	ps_fragility fragility;
-	ps_ablation ablation;
+	ps_ablation ablation = {0};
 	int rc = survive(r, pruned, &survival);
 
 	if (!rc)

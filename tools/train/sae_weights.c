@@ -244,7 +244,9 @@ static int load_latents(const struct reading *r, const char *name, float *out)
 /* A threshold below 0 has no meaning where the format has none. */
 static int check_thresholds(const struct reading *r, const ps_sae *sae)
 {
-	for (size_t f = 0; f < sae->d_sae && r->config->positive_thresholds; f++)
+	if (!sae->threshold || !r->config->positive_thresholds)
+		return 0;
+	for (size_t f = 0; f < sae->d_sae; f++)
 		if (sae->threshold[f] < 0)
 			return ps_fail(r->diag, PS_EINPUT,
 				       "%s: tensor %s holds %g at element %zu: a threshold must "

@@ -55,9 +55,11 @@ static void *move(void *context, void *old, size_t bytes)
 		return take(context, bytes);
 	leave(memory, b);
 	moved = realloc(b, sizeof *b + bytes);
-	enter(memory, moved ? moved : b);
-	if (!moved)
+	if (!moved) {
+		enter(memory, b);
 		longjmp(memory->failed, 1);
+	}
+	enter(memory, moved);
 	return moved->bytes;
 }
 

@@ -53,12 +53,12 @@ equals() {
 
 # zeros FILE: how many weights of each matrix a mask drops, in the order of its metadata.
 zeros() {
-	head -c 65536 "$1" | tr -d '\\' | grep -ao '"dropped":[0-9]*'
+	head -c 65536 "$1" | tr -d '\134' | grep -ao '"dropped":[0-9]*'
 }
 
 # says FILE TEXT: whether the header holds the text, escapes aside.
 says() {
-	head -c 65536 "$1" | tr -d '\\' | grep -aq -- "$2"
+	head -c 65536 "$1" | tr -d '\134' | grep -aq -- "$2"
 }
 
 random_masks() {
@@ -137,7 +137,7 @@ rounds() {
 rounding() {
 	awk -v seed=1 -v bytes=1500 -f test/fixtures/cli/text.awk >"$scratch/text"
 	for model in $llama $gemma; do
-		run tokenize $model --text "$scratch/text" --window 32 \
+		run tokenize "$model" --text "$scratch/text" --window 32 \
 			-o "$scratch/${model##*/}.tokens"
 	done
 	rounds $llama 3 128

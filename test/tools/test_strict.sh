@@ -326,7 +326,7 @@ sizes_and_repetitions() {
 			--features 65
 	}
 	holds "none of them writes anything" test ! -e "$scratch/none"
-	refused_study "more latents than an SAE has" 'line 11, .*features: 65 .* 64 latents' \
+	refused_study "more latents than an SAE has" 'line 12, .*features: 65 .* 64 latents' \
 		"$scratch/text" "ablation: {features: 65}"
 	refused_study "a text twice" "line 2, .*text: $scratch/text has the same bytes" \
 		"$scratch/held-out, $scratch/text, $scratch/text" ""

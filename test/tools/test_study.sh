@@ -134,10 +134,11 @@ graph() {
 	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 19
 	cp "$scratch/out" "$scratch/make"
 	rm -f "$out/runs/llama/tokens.safetensors" "$out/tables/models.csv"
-	holds "outputs that are gone: make" make -s -f "$scratch/make"
+	holds "outputs that are gone: make" make -s -f "$scratch/make" PRUNESCOPE="$program"
 	holds "makes them again" test -s "$out/runs/llama/tokens.safetensors" \
 		-a -s "$out/tables/models.csv"
-	holds "and then nothing" sh -c "! make -f '$scratch/make' | grep -q 'only llama'"
+	holds "and then nothing" \
+		sh -c "! make -f '$scratch/make' PRUNESCOPE='$program' | grep -q 'only llama'"
 	works "--emit snakemake" --emit snakemake
 	holds "keeps caches as temp()" grep -q 'temp(directory' "$scratch/out"
 	works "--emit slurm" --emit slurm

@@ -145,6 +145,7 @@ static void open_torch_case(struct run *run, const struct torch_case *c, golden 
 	const size_t counts[] = {c->f * c->d, c->f * c->d, c->f, c->d};
 	const float *start[4], *data;
 
+	options.sequential = true;
 	options.warmup_fraction = c->warmup;
 	options.decay_fraction = c->decay;
 	options.auxk_coefficient = c->auxk;
@@ -157,8 +158,6 @@ static void open_torch_case(struct run *run, const struct torch_case *c, golden 
 		memcpy(floats_of(run, names[i]), start[i], counts[i] * sizeof(float));
 	*floats_of(run, "scale") = 1;
 	assert_int_equal(ps_trainer_resume(run->trainer), 0);
-	run->rows.scripted = true;
-	run->rows.next = 0;
 }
 
 /* Compares the gradients of the first step. Adam's first moment is then a tenth of the gradient. */

@@ -82,12 +82,15 @@ static size_t floats_in(const ps_state_part *part)
 
 /* Opens a trainer at the golden's start; its next batches are the golden's rows. extras: the names
  * of the latents' further scalars; NULL at the end. */
-static void run_open(struct run *run, const ps_train_options *options, golden *g,
+static void run_open(struct run *run, const ps_train_options *asked, golden *g,
 		     const char *const *extras, int threads)
 {
+	ps_train_options sequential = *asked;
+	const ps_train_options *const options = &sequential;
 	const float *since, *data;
 	uint64_t *fired;
 
+	sequential.sequential = true;
 	*run = (struct run){.all_rows = golden_open("test/fixtures/training/rows.golden")};
 	data = golden_next(&run->all_rows, "rows", ROWS * D);
 	workspace_open(&run->w, threads, ps_trainers_bytes(D, options, 1, threads));
@@ -108,8 +111,6 @@ static void run_open(struct run *run, const ps_train_options *options, golden *g
 		fired[j] = (uint64_t)since[j];
 	*(float *)find(run, "scale")->data = 1;
 	assert_int_equal(ps_trainer_resume(run->trainer), 0);
-	run->rows.scripted = true;
-	run->rows.next = 0;
 }
 
 static void run_close(struct run *run)

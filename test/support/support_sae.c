@@ -65,14 +65,11 @@ void workspace_close(workspace *w)
 
 static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
 {
-	memory_rows *rows = self;
+	const memory_rows *rows = self;
 
 	(void)diag;
 	for (size_t i = 0; i < count; i++) {
-		const size_t row =
-			rows->scripted ? rows->next++ % rows->list.count : (size_t)ids[i];
-
-		memcpy(out + i * rows->width, rows->data + row * rows->width,
+		memcpy(out + i * rows->width, rows->data + ids[i] * rows->width,
 		       rows->width * sizeof *out);
 	}
 	return 0;

@@ -35,13 +35,10 @@ void workspace_open(workspace *w, int threads, size_t bytes);
 /* Frees the pool and the arena. */
 void workspace_close(workspace *w);
 
-/* A row source over memory. With `scripted`, gather ignores the ids and hands out row `next`, then
- * the rows after it, with one thread. A test sets `next` to 0 to start anew. */
+/* A row source over memory. */
 typedef struct memory_rows {
 	const float *data;
 	size_t width;
-	bool scripted;
-	size_t next;
 	ps_row_list list;
 	ps_row_source source;
 } memory_rows;

@@ -247,7 +247,7 @@ replacing() {
 	"$program" study "$file" -o "$scratch/nine-alone" --quiet >"$scratch/out" 2>"$scratch/err" &
 	labour $!
 	holds "another study takes $whole ticks of work" test $? -eq 0
-	for share in 5 3 2; do
+	for share in 8 6 5; do
 		"$program" study "$file" -o "$out" --force --quiet 2>"$scratch/err" &
 		strike KILL $((whole / share)) $!
 		wait $! 2>/dev/null

@@ -98,7 +98,7 @@ calibration_tokens: 128
 train_tokens: 384
 ppl: {text: $scratch/text, window: 16, stride: 8, max_tokens: 64}
 sae: {d_sae: 32, k: 4, batch: 64}
-controls: {retrain: false}
+controls: {retrain: false, random: false}
 splice: {windows: 2}
 ablation: {features: 3, windows: 2}
 bootstrap: {samples: 100}

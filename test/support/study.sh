@@ -48,7 +48,7 @@ calibration_tokens: 512
 train_tokens: 3200
 ppl: {text: $scratch/text, window: 64, stride: 32, max_tokens: 150}
 sae: {d_sae: 128, k: $1, batch: 128}
-controls: {retrain: false}
+controls: {retrain: false, random: false}
 splice: {windows: 2}
 ablation: {features: 3, windows: 2}
 bootstrap: {samples: 100}

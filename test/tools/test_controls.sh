@@ -252,6 +252,10 @@ matching() {
 		-o "$scratch/none" --dry-run
 	refuses "a reference that the dense model is worse than" 1 'pruning does not lower them' \
 		prune $llama --method random --match-ppl "$scratch/int3" "$@" -o "$scratch/none"
+	works "the nearest, if that will do" prune $llama --method random --nearest \
+		--match-ppl "$scratch/int3" "$@" -o "$scratch/near"
+	equals "is the dense model" "$(value sparsity)" 0.0
+	equals "and not matched" "$(value matched)" false
 	refuses "what no sparsity has" 1 'none of 20 sparsities' prune $llama --method random \
 		--match-ppl "$half" --text "$scratch/prose" --window 16 --stride 16 \
 		--max-tokens 16 --tolerance 1e-12 -o "$scratch/none"

@@ -351,7 +351,7 @@ study_folder() {
 	train_tokens: 1280
 	ppl: {text: $in/text, window: 64, stride: 32, max_tokens: 100}
 	sae: {d_sae: 64, k: 4, batch: 128}
-	controls: {retrain: false}
+	controls: {retrain: false, random: false}
 	splice: {windows: 2}
 	ablation: {features: 2, windows: 2}
 	bootstrap: {samples: 100}

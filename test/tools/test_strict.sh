@@ -234,7 +234,7 @@ calibration_tokens: 1_024
 train_tokens: 2e3
 ppl: {text: $2, window: 64, stride: 32, max_tokens: 0.3k}
 sae: {d_sae: 64, k: 4, batch: 64}
-controls: {retrain: false}
+controls: {retrain: false, random: false}
 $3
 STUDY
 }

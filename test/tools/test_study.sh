@@ -159,20 +159,38 @@ of_control() {
 # frozen decoder is its own start, and so the start that it shares with the dense SAE.
 controls() {
 	out=$scratch/study
-	sed -i 's/retrain: false/frozen: [decoder, encoder]/' "$file"
+	sed -i 's/{retrain: false/{frozen: [decoder, encoder]/' "$file"
 	note_records
 	works "controls are added" --quiet
-	redoes "and nothing else is done anew" "assemble llama/frozen-decoder/splice \
-llama/frozen-decoder/survival llama/frozen-decoder/train-42 llama/frozen-decoder/train-7 \
-llama/frozen-encoder/splice llama/frozen-encoder/survival llama/frozen-encoder/train-42 \
-llama/frozen-encoder/train-7 llama/retrain/splice llama/retrain/survival \
-llama/retrain/train-42 llama/retrain/train-7 report "
+	redoes "and nothing else is done anew but what they are compared with" "assemble \
+llama/frozen-decoder/splice llama/frozen-decoder/survival llama/frozen-decoder/train-42 \
+llama/frozen-decoder/train-7 llama/frozen-encoder/splice llama/frozen-encoder/survival \
+llama/frozen-encoder/train-42 llama/frozen-encoder/train-7 llama/magnitude-0.5/survival \
+llama/retrain/splice llama/retrain/survival llama/retrain/train-42 llama/retrain/train-7 \
+report "
 	holds "the retrained SAE is near the dense one" \
 		sh -c "echo $(of_control retrain mnn_survival) | grep -Eq '^0[.][0-9]*[1-9]'"
 	holds "a frozen decoder is its own start" \
 		test "$(of_control frozen-decoder survival)" = "[1.0"
 	holds "no model changed" test "$(of_control retrain ppl)" = null
-	sed -i 's/frozen: .*}/retrain: false}/' "$file"
+	sed -i 's/{frozen: [^]]*], /{retrain: false, /' "$file"
+	note_records
+	sed -i 's/random: false/rounding: [int4], matched: [magnitude]/' "$file"
+	works "models that are changed in other ways" --quiet
+	redoes "are new as well" "assemble llama/magnitude-0.5/survival \
+llama/matched-magnitude-rtn-int4/mask llama/matched-magnitude-rtn-int4/ppl \
+llama/matched-magnitude-rtn-int4/splice llama/matched-magnitude-rtn-int4/survival \
+llama/matched-magnitude-rtn-int4/train-42 llama/matched-magnitude-rtn-int4/train-7 \
+llama/matched-magnitude-rtn-int4/transfer llama/random-0.5/mask llama/random-0.5/ppl \
+llama/random-0.5/splice llama/random-0.5/survival llama/random-0.5/train-42 \
+llama/random-0.5/train-7 llama/random-0.5/transfer llama/rtn-int4/mask llama/rtn-int4/ppl \
+llama/rtn-int4/splice llama/rtn-int4/survival llama/rtn-int4/train-42 llama/rtn-int4/train-7 \
+llama/rtn-int4/transfer report "
+	pruned=$(tr -d '\n ' <"$out/results.json" | grep -o '"sparsity_achieved":[^,]*' | head -n 1)
+	holds "the random mask has the zeros of the pruned model" \
+		test "$(of_control random-0.5 sparsity_achieved)" = "${pruned#*:}"
+	holds "a rounded model has none" test "$(of_control rtn-int4 sparsity_achieved)" = null
+	write_study 8 0.5
 	works "the controls go again" --quiet
 	works "and what they left behind" --clean
 	holds "all of it" test ! -e "$out/runs/llama/retrain"

@@ -81,7 +81,7 @@ make_study() {
 	train_tokens: 8000
 	ppl: {text: $scratch/held-out, window: 64, stride: 32, max_tokens: 400}
 	sae: {d_sae: 192, k: 8, batch: 128}
-	controls: {retrain: false}
+	controls: {retrain: false, random: false}
 	splice: {windows: 8}
 	ablation: {features: 10, windows: 4}
 	bootstrap: {samples: 100}

@@ -140,6 +140,8 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "N  only the first ids of the text"},
 		{"--tolerance", PS_OPTION_REAL | PS_OPTION_POSITIVE, &args.tolerance,
 		 "X  nats a token by which the two may differ (0.01)"},
+		{"--nearest", PS_OPTION_FLAG, &args.nearest,
+		 "the nearest sparsity, where none is within the tolerance"},
 		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &args.bits,
 		 "N  rtn: 3 to 8 bits a weight"},
 		{"--group", PS_OPTION_TEXT, &args.group,

@@ -71,6 +71,7 @@ typedef struct ps_prune_args {
 	const char *match_ppl, *text;
 	int64_t window, stride, max_tokens; /* with match_ppl: as ps_ppl_args */
 	double tolerance;
+	bool nearest; /* with match_ppl: the nearest there is, where none is within the tolerance */
 	const char *like; /* random: a mask with as many zeros; NULL: none */
 	const char *nm;   /* "2:4"; NULL: sparsity or like is given */
 	const char *out;

@@ -163,6 +163,8 @@ static int bisect(struct match *m)
 		}
 		*(m->nll < m->reference_nll ? &low : &high) = sparsity;
 	}
+	if (m->plan.nearest)
+		return try_sparsity(m, nearest);
 	return ps_fail(
 		&m->in->engine.session->diag, PS_EFAILED,
 		"%s: none of %d sparsities has its %.6f nats a token within %g: the nearest, "
@@ -183,7 +185,7 @@ static int search(struct match *m)
 		rc = evaluate(m, DENSE, &m->dense_nll);
 	if (rc)
 		return rc;
-	if (within(m, m->dense_nll))
+	if (within(m, m->dense_nll) || (m->plan.nearest && m->dense_nll > m->reference_nll))
 		return try_sparsity(m, 0);
 	if (m->dense_nll > m->reference_nll)
 		return ps_fail(diag, PS_EFAILED,
@@ -249,9 +251,10 @@ static int forecast(struct match *m, const ps_engine_need *need, const char *out
 
 static json_t *describe(const struct match *m)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:I}", "sparsity",
-			 ps_number_json(m->plan.options.sparsity), "nll", ps_number_json(m->nll),
-			 "reference_nll", ps_number_json(m->reference_nll), "dense_nll",
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:i, s:I}", "sparsity",
+			 ps_number_json(m->plan.options.sparsity), "matched", within(m, m->nll),
+			 "nll", ps_number_json(m->nll), "reference_nll",
+			 ps_number_json(m->reference_nll), "dense_nll",
 			 ps_number_json(m->dense_nll), "evaluations", m->evaluations, "tokens",
 			 (json_int_t)m->ppl.text.count);
 }

@@ -200,6 +200,7 @@ int ps_prune_plan_make(const ps_prune_args *args, ps_prune_plan *plan, ps_diag *
 				.stride = args->stride,
 				.max_tokens = args->max_tokens,
 				.tolerance = args->tolerance,
+				.nearest = args->nearest,
 				.like = args->like};
 	rc = parse_method(args, plan, diag);
 	if (!rc)
@@ -256,10 +257,10 @@ static json_t *rounding_options(const ps_rounding_rule *rule)
 
 static json_t *match_options(const ps_prune_plan *plan)
 {
-	return json_pack("{s:s, s:{s:I, s:I, s:I, s:o}}", "method", method_names[plan->method],
+	return json_pack("{s:s, s:{s:I, s:I, s:I, s:o, s:b}}", "method", method_names[plan->method],
 			 "match_ppl", "window", (json_int_t)plan->window, "stride",
 			 (json_int_t)plan->stride, "max_tokens", (json_int_t)plan->max_tokens,
-			 "tolerance", ps_number_json(plan->tolerance));
+			 "tolerance", ps_number_json(plan->tolerance), "nearest", plan->nearest);
 }
 
 static json_t *pruning_options(const ps_prune_plan *plan)

@@ -30,6 +30,7 @@ typedef struct ps_prune_plan {
 	bool match;
 	int64_t window, stride, max_tokens;
 	double tolerance; /* in nats */
+	bool nearest;     /* the nearest there is, where none is within the tolerance */
 	bool like;        /* each group has as many zeros as another mask's */
 } ps_prune_plan;
 

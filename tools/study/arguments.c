@@ -33,6 +33,7 @@ static const ps_argument prune_rows[] = {
 	FIELD(T, match_ppl, TEXT, INPUT),  FIELD(T, text, TEXT, INPUT),
 	FIELD(T, window, INT, OPTION),     FIELD(T, stride, INT, OPTION),
 	FIELD(T, max_tokens, INT, OPTION), FIELD(T, tolerance, REAL, OPTION),
+	FIELD(T, nearest, BOOL, OPTION),
 	FIELD(T, scope, TEXT, OPTION),     FIELD(T, calibration, TEXT, OPTION),
 	FIELD(T, tokens, TEXT, INPUT),     FIELD(T, stats, TEXT, INPUT),
 	FIELD(T, nm, TEXT, OPTION),        FIELD(T, out, TEXT, OUTPUT),

@@ -25,21 +25,24 @@ static const json_t *result_of(const ps_graph *g, size_t node)
 static const char *control_kind(const ps_graph_condition *c)
 {
 	static const char *const kinds[] = {
-		[PS_CONDITION_RETRAIN] = "retrain",
+		[PS_CONDITION_RANDOM] = "random",   [PS_CONDITION_ROUNDED] = "rounded",
+		[PS_CONDITION_MATCHED] = "matched", [PS_CONDITION_RETRAIN] = "retrain",
 		[PS_CONDITION_FROZEN] = "frozen",
 	};
 
 	return kinds[c->kind];
 }
 
-static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_condition *c,
-					     const json_t **train)
+static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_model *m,
+					     const ps_graph_condition *c, const json_t **train)
 {
 	for (size_t i = 0; i < c->seeds; i++)
 		train[i] = result_of(g, c->train[i]);
 	return (ps_condition_records){
 		.name = c->name,
 		.control = control_kind(c),
+		.match = c->kind == PS_CONDITION_MATCHED,
+		.like = c->like ? m->conditions[c->like].name : NULL,
 		.method = c->method,
 		.sparsity = c->sparsity,
 		.mask_path = c->mask == PS_NO_NODE ? NULL : g->nodes[c->mask].output,
@@ -62,7 +65,7 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 		ps_condition_records *first = &out->conditions[at];
 
 		for (size_t c = 0; c < m->condition_count; c++, at++)
-			out->conditions[at] = gather_condition(g, &m->conditions[c],
+			out->conditions[at] = gather_condition(g, m, &m->conditions[c],
 							       out->train + at * PS_LIST_MAX);
 		out->models[i] = (ps_model_records){
 			.name = m->spec->name,

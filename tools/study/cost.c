@@ -19,6 +19,8 @@
 enum {
 	TIMES_BYTES_MAX = 64 << 20,
 	LINE_BYTES = 1024,
+	MATCH_EVALUATIONS =
+		9, /* perplexities that a match usually takes: reference, dense, 7 masks */
 	WANDA_KIND = PS_STEPS, /* masks by Wanda are corrected apart from those by magnitude */
 };
 _Static_assert((int)WANDA_KIND < (int)PS_CORRECTED_KINDS, "every kind of step is corrected");
@@ -134,6 +136,33 @@ static bool is_wanda(const ps_node *n)
 	return n->kind->step == PS_STEP_PRUNE && ((const ps_prune_args *)n->args)->tokens;
 }
 
+static bool is_matched(const ps_node *n)
+{
+	return n->kind->step == PS_STEP_PRUNE && ((const ps_prune_args *)n->args)->match_ppl;
+}
+
+static double prune_seconds(const struct call *c)
+{
+	if (is_wanda(c->node))
+		return ps_seconds_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)});
+	if (is_matched(c->node))
+		return MATCH_EVALUATIONS *
+		       (ps_seconds_magnitude(c->rates) +
+			ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, false)}));
+	return ps_seconds_magnitude(c->rates);
+}
+
+static ps_memory prune_memory(const struct call *c)
+{
+	if (is_wanda(c->node))
+		return ps_memory_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)});
+	if (is_matched(c->node))
+		return ps_memory_matched(
+			c->rates, (ps_ppl_work[]){ppl_work(c, true)},
+			ps_edit_data_bytes(&c->g->models[c->node->model].config, NULL));
+	return ps_memory_magnitude(c->rates);
+}
+
 static double seconds_of(const struct call *c)
 {
 	const ps_study_file *f = c->g->file;
@@ -145,9 +174,7 @@ static double seconds_of(const struct call *c)
 			c->rates, 0,
 			(double)(((const ps_tokenize_args *)c->node->args)->windows * f->window));
 	case PS_STEP_PRUNE:
-		return is_wanda(c->node)
-			       ? ps_seconds_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)})
-			       : ps_seconds_magnitude(c->rates);
+		return prune_seconds(c);
 	case PS_STEP_PPL:
 		return ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, false)});
 	case PS_STEP_CACHE:
@@ -184,9 +211,7 @@ static ps_memory memory_of(const struct call *c)
 			c->rates, (size_t)((const ps_tokenize_args *)c->node->args)->windows,
 			document_bytes(c));
 	case PS_STEP_PRUNE:
-		return is_wanda(c->node)
-			       ? ps_memory_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)})
-			       : ps_memory_magnitude(c->rates);
+		return prune_memory(c);
 	case PS_STEP_PPL:
 		return ps_memory_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, true)});
 	case PS_STEP_CACHE:

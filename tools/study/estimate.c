@@ -484,6 +484,18 @@ ps_memory ps_memory_ppl(const ps_model_rates *r, const ps_ppl_work *w)
 	return memory_of(r, ppl_need(r, w));
 }
 
+/* The two needs one beside the other, with the program counted once. */
+ps_memory ps_memory_matched(const ps_model_rates *r, const ps_ppl_work *w, uint64_t mask_bytes)
+{
+	const ps_memory prune = ps_memory_magnitude(r);
+	ps_memory both = ps_memory_ppl(r, w);
+
+	both.least += prune.least - PS_PROGRAM_BYTES + mask_bytes;
+	both.wanted += prune.wanted - PS_PROGRAM_BYTES + mask_bytes;
+	both.planned += prune.least - PS_PROGRAM_BYTES + mask_bytes;
+	return both;
+}
+
 ps_memory ps_memory_cache(const ps_model_rates *r, const ps_cache_work *w)
 {
 	return memory_of(r, cache_need(r, w));

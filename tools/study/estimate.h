@@ -98,6 +98,10 @@ typedef struct ps_memory {
 /* document_bytes: length of the longest document, which is tokenized as a whole. */
 ps_memory ps_memory_tokenize(const ps_model_rates *rates, size_t windows, double document_bytes);
 ps_memory ps_memory_magnitude(const ps_model_rates *rates);
+/* A mask that is matched to a perplexity. mask_bytes: its bitmaps, which are held in memory. No
+ * less than the command needs. */
+ps_memory ps_memory_matched(const ps_model_rates *rates, const ps_ppl_work *work,
+			    uint64_t mask_bytes);
 ps_memory ps_memory_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
 /* tokens of the work: no fewer than the text has. */
 ps_memory ps_memory_ppl(const ps_model_rates *rates, const ps_ppl_work *work);

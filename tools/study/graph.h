@@ -8,13 +8,13 @@
  *     path, and the digest of a model or text for its path (tools/study/arguments.h),
  *   - the precision, if it determines the bits,
  *   - the version of the command's code (tools/run/code_version.h).
- * So a key changes when something changes that the result's bits depend on, and only then. There is
- * no step yet whose result decides a number that later steps use. Such a step would be a node too,
- * and its key would come from its inputs.
+ * So a key changes when something changes that the result's bits depend on, and only then. A
+ * step whose result decides a number that later steps use (a mask matched to a perplexity) is a
+ * node as well: its key comes from its inputs, and theirs from its key.
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
- * magnitude-0.5, wanda-0.3, ..., or a control: retrain, frozen-decoder, ... The steps of the study
- * as a whole are study/all/STEP.
+ * magnitude-0.5, wanda-0.3, ..., or a control: random-0.5, rtn-int4, retrain, ... The steps of the
+ * study as a whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
@@ -97,15 +97,20 @@ typedef struct ps_graph_model {
 typedef enum ps_condition_kind {
 	PS_CONDITION_DENSE,
 	PS_CONDITION_PRUNED,
+	PS_CONDITION_RANDOM,  /* a random mask with as many zeros as another condition's */
+	PS_CONDITION_ROUNDED, /* weights rounded instead of pruned */
+	PS_CONDITION_MATCHED, /* pruned to the perplexity of another condition */
 	PS_CONDITION_RETRAIN, /* the dense model's SAE again: same start, another order of rows */
 	PS_CONDITION_FROZEN,  /* the same start and order, half of the SAE frozen */
 } ps_condition_kind;
 
 typedef struct ps_graph_condition {
 	ps_condition_kind kind;
-	const char *method; /* NULL: the model is the dense one */
-	double sparsity;    /* NaN without a method */
-	const char *freeze; /* half of its SAEs that is frozen; NULL: none */
+	const char *method;   /* NULL: the model is the dense one */
+	double sparsity;      /* asked for; NaN: none was */
+	size_t like;          /* index of the condition that it is made after; 0: none */
+	const char *rounding; /* as the study file has it; NULL: none */
+	const char *freeze;   /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
 	size_t mask, ppl, cache, transfer, splice, survival; /* nodes; PS_NO_NODE: none */
 	size_t seeds;                                        /* number of SAEs */

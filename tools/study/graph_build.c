@@ -56,7 +56,8 @@ static const char *name_pruned(ps_graph *g, const ps_graph_condition *c)
 	return ps_graph_text(g, "%s-%s", c->method, number);
 }
 
-static const char *name_condition(ps_graph *g, const ps_graph_condition *c)
+/* The conditions before it have their names. */
+static const char *name_condition(ps_graph *g, const ps_graph_model *m, const ps_graph_condition *c)
 {
 	switch (c->kind) {
 	case PS_CONDITION_DENSE:
@@ -65,6 +66,10 @@ static const char *name_condition(ps_graph *g, const ps_graph_condition *c)
 		return "retrain";
 	case PS_CONDITION_FROZEN:
 		return ps_graph_text(g, "frozen-%s", c->freeze);
+	case PS_CONDITION_ROUNDED:
+		return ps_graph_text(g, "rtn-%s", c->rounding);
+	case PS_CONDITION_MATCHED:
+		return ps_graph_text(g, "matched-%s-%s", c->method, m->conditions[c->like].name);
 	default:
 		return name_pruned(g, c);
 	}
@@ -80,6 +85,66 @@ static void list_pruned(const ps_study_file *f, ps_graph_model *m)
 						     .sparsity = f->sparsities[j],
 						     .seeds = (size_t)f->pruned_seeds};
 	m->pruned_count = m->condition_count - 1;
+}
+
+/* The pruned condition that controls look at: of the sparsity that the study file names, by Wanda
+ * where that is among the methods. */
+static size_t looked_at(const ps_study_file *f, const ps_graph_model *m)
+{
+	size_t found = 0;
+
+	for (size_t i = 1; i <= m->pruned_count; i++) {
+		const ps_graph_condition *c = &m->conditions[i];
+
+		if (fabs(c->sparsity - f->controls.at_sparsity) < 1e-9 &&
+		    (!found || !strcmp(c->method, "wanda")))
+			found = i;
+	}
+	return found;
+}
+
+/* A control's model is pruned to the perplexity of each condition that is not of its own kind. */
+static void list_matched(const ps_study_file *f, ps_graph_model *m, size_t pruned)
+{
+	const size_t roundings = m->condition_count - f->controls.rounding_count;
+	const bool wanda = !strcmp(m->conditions[pruned].method, "wanda");
+	ps_graph_condition control = {
+		.kind = PS_CONDITION_MATCHED, .sparsity = NAN, .seeds = (size_t)f->pruned_seeds};
+
+	for (unsigned i = 0; i < f->controls.matched_count; i++) {
+		control.method = f->controls.matched[i];
+		control.like = pruned;
+		if (wanda)
+			m->conditions[m->condition_count++] = control;
+		for (unsigned r = 0; r < f->controls.rounding_count; r++) {
+			control.like = roundings + r;
+			m->conditions[m->condition_count++] = control;
+		}
+	}
+}
+
+/* Controls whose models are changed in another way than by the study's methods. */
+static void list_models(const ps_study_file *f, ps_graph_model *m)
+{
+	const size_t pruned = looked_at(f, m);
+	ps_graph_condition control = {.sparsity = f->controls.at_sparsity,
+				      .seeds = (size_t)f->pruned_seeds};
+
+	if (f->controls.random) {
+		control.kind = PS_CONDITION_RANDOM;
+		control.method = "random";
+		control.like = pruned;
+		m->conditions[m->condition_count++] = control;
+	}
+	control = (ps_graph_condition){.kind = PS_CONDITION_ROUNDED,
+				       .method = "rtn",
+				       .sparsity = NAN,
+				       .seeds = (size_t)f->pruned_seeds};
+	for (unsigned i = 0; i < f->controls.rounding_count; i++) {
+		control.rounding = f->controls.rounding[i];
+		m->conditions[m->condition_count++] = control;
+	}
+	list_matched(f, m, pruned);
 }
 
 /* Controls that train other SAEs on the dense cache. */
@@ -101,8 +166,9 @@ static void list_trainings(const ps_study_file *f, ps_graph_model *m)
 static int open_conditions(ps_graph *g, ps_graph_model *m)
 {
 	const ps_study_file *f = g->file;
-	const size_t most =
-		2 + (size_t)f->methods_count * f->sparsities_count + f->controls.frozen_count;
+	const size_t most = 3 + (size_t)f->methods_count * f->sparsities_count +
+			    f->controls.frozen_count + f->controls.rounding_count +
+			    f->controls.matched_count * (size_t)(1 + f->controls.rounding_count);
 
 	m->conditions = ps_graph_take(g, most * sizeof *m->conditions);
 	if (!m->conditions)
@@ -110,13 +176,14 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 	m->conditions[m->condition_count++] = (ps_graph_condition){
 		.kind = PS_CONDITION_DENSE, .sparsity = NAN, .seeds = f->seeds_count};
 	list_pruned(f, m);
+	list_models(f, m);
 	m->cache_count = m->condition_count;
 	list_trainings(f, m);
 	for (size_t i = 0; i < m->condition_count; i++) {
 		ps_graph_condition *c = &m->conditions[i];
 
 		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival = PS_NO_NODE;
-		c->name = name_condition(g, c);
+		c->name = name_condition(g, m, c);
 		c->folder = c->name ? ps_graph_text(g, "%s/%s", m->folder, c->name) : NULL;
 		if (!c->folder)
 			return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a name");

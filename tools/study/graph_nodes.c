@@ -15,6 +15,8 @@
  * study the same. */
 enum { OWN_START_OFFSET = 1000003, OTHER_ORDER_OFFSET = 1000003 };
 
+#define MATCH_TOLERANCE 0.01 /* nats a token, between a matched control and its reference */
+
 static int no_memory(ps_graph *g)
 {
 	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the study's graph");
@@ -100,7 +102,8 @@ bool ps_step_uses_kernel(const ps_node *n)
 bool ps_step_uses_precision(const ps_node *n)
 {
 	if (n->kind->step == PS_STEP_PRUNE)
-		return ((const ps_prune_args *)n->args)->tokens;
+		return ((const ps_prune_args *)n->args)->tokens ||
+		       ((const ps_prune_args *)n->args)->match_ppl;
 	return n->kind->forward;
 }
 
@@ -256,32 +259,60 @@ static int check_mask(ps_graph *g, const ps_graph_model *m, const ps_prune_args 
 	return rc == PS_EUSAGE ? ps_study_blame(g, args->method, diag) : rc;
 }
 
-static int add_mask(ps_graph *g, size_t model, size_t condition)
+/* The arguments of the condition's edit, by what kind of condition it is. */
+static ps_prune_args prune_args(ps_graph *g, const ps_graph_model *m, const ps_graph_condition *c)
 {
 	const ps_study_file *f = g->file;
-	ps_graph_model *m = &g->models[model];
-	ps_graph_condition *c = &m->conditions[condition];
-	struct making making = of_condition(g, model, condition, PS_STEP_PRUNE, "mask");
-	bool wanda = !strcmp(c->method, "wanda");
+	const bool wanda = !strcmp(c->method, "wanda"), magnitude = !strcmp(c->method, "magnitude");
 	ps_prune_args args = {
 		.model = m->spec->path,
 		.method = c->method,
-		.sparsity = c->sparsity,
-		.scope = wanda ? f->wanda.scope : f->magnitude.scope,
-		.pool_embedding = !wanda && f->magnitude.pool_embedding,
+		.sparsity = isnan(c->sparsity) ? -1 : c->sparsity,
+		.scope = wanda       ? f->wanda.scope
+			 : magnitude ? f->magnitude.scope
+				     : NULL,
+		.pool_embedding = magnitude && f->magnitude.pool_embedding,
 		.calibration = wanda ? f->wanda.calibration : NULL,
 		.tokens = wanda ? output_of(g, m->calibration) : NULL,
 		.out = ps_graph_text(g, "%s/mask.safetensors", c->folder),
 		.replace = true, /* as for tokens */
 	};
+
+	if (c->kind == PS_CONDITION_RANDOM) {
+		args.like = output_of(g, m->conditions[c->like].mask);
+		args.sparsity = -1;
+	} else if (c->kind == PS_CONDITION_ROUNDED) {
+		args.bits = c->rounding[strlen("int")] - '0';
+		args.group = strstr(c->rounding, "-g") ? "128" : "row";
+	} else if (c->kind == PS_CONDITION_MATCHED) {
+		args.match_ppl = output_of(g, m->conditions[c->like].mask);
+		args.text = f->ppl.text;
+		args.window = f->ppl.window;
+		args.stride = f->ppl.stride;
+		args.max_tokens = f->ppl.max_tokens;
+		args.tolerance = MATCH_TOLERANCE;
+		args.nearest = true;
+	}
+	if (!strcmp(c->method, "random"))
+		args.seed = (uint64_t)f->seeds[0];
+	return args;
+}
+
+static int add_mask(ps_graph *g, size_t model, size_t condition)
+{
+	ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	struct making making = of_condition(g, model, condition, PS_STEP_PRUNE, "mask");
+	const ps_prune_args args = prune_args(g, m, c);
+	const size_t reads = args.tokens ? m->calibration
+			     : c->like   ? m->conditions[c->like].mask
+					 : PS_NO_NODE;
 	int rc;
 
 	making.output = args.out;
 	making.args = &args;
-	if (wanda) {
-		making.after[0] = m->calibration;
-		making.after[1] = PS_NO_NODE;
-	}
+	making.after[0] = reads;
+	making.after[1] = PS_NO_NODE;
 	if (!args.out)
 		return no_memory(g);
 	rc = check_mask(g, m, &args);
@@ -507,17 +538,30 @@ static int add_seeds(ps_graph *g, size_t model)
 	return make(g, &making, &m->seeds);
 }
 
+/* The first SAE of the condition that trains the dense ones again; PS_NO_NODE: there is none. */
+static size_t retrained_sae(const ps_graph_model *m)
+{
+	for (size_t i = m->cache_count; i < m->condition_count; i++)
+		if (m->conditions[i].kind == PS_CONDITION_RETRAIN)
+			return m->conditions[i].train[0];
+	return PS_NO_NODE;
+}
+
 static int add_survival(ps_graph *g, size_t model, size_t condition)
 {
 	ps_graph_model *m = &g->models[model];
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
 	struct making making = of_condition(g, model, condition, PS_STEP_SURVIVAL, "survival");
-	size_t trained[2 * PS_LIST_MAX];
+	size_t trained[2 * PS_LIST_MAX], after = 1;
 	ps_text_list *pruned = ps_graph_take(g, sizeof *pruned);
+	/* The dense SAE trained again is what the others are compared with. */
+	const size_t retrained = retrained_sae(m),
+		     control = c->kind == PS_CONDITION_RETRAIN ? PS_NO_NODE : retrained;
 	ps_survival_args args = {
 		.cache = output_of(g, dense->cache),
 		.ablation = m->ablation == PS_NO_NODE ? NULL : g->nodes[m->ablation].record,
+		.control = output_of(g, control),
 		.samples = g->file->bootstrap.samples,
 		.seed = (uint64_t)g->file->seeds[0],
 		.count = 1,
@@ -532,8 +576,11 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 	memcpy(trained + dense->seeds, c->train, c->seeds * sizeof *trained);
 	making.args = &args;
 	making.after[0] = dense->cache;
-	making.after[1] = m->ablation;
-	making.after[2] = PS_NO_NODE;
+	if (control != PS_NO_NODE)
+		making.after[after++] = control;
+	if (m->ablation != PS_NO_NODE)
+		making.after[after++] = m->ablation;
+	making.after[after] = PS_NO_NODE;
 	making.more = trained;
 	making.more_count = dense->seeds + c->seeds;
 	return make(g, &making, &c->survival);

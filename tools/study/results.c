@@ -94,6 +94,13 @@ static json_t *controls_settings_json(ps_making *m, const ps_study_file *f)
 	json_t *o = json_object();
 
 	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_RETRAIN, json_boolean(f->controls.retrain));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_RANDOM, json_boolean(f->controls.random));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_AT_SPARSITY, ps_number_json(f->controls.at_sparsity));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_ROUNDING,
+	       texts_json(m, (const char *const *)f->controls.rounding,
+			  f->controls.rounding_count));
+	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_MATCHED,
+	       texts_json(m, (const char *const *)f->controls.matched, f->controls.matched_count));
 	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS_FROZEN,
 	       texts_json(m, (const char *const *)f->controls.frozen, f->controls.frozen_count));
 	return o;
@@ -430,6 +437,9 @@ static int control_json(ps_making *m, const ps_model_records *model, const ps_co
 		return rc;
 	ps_put(m, o, PS_KEY_CONTROL_NAME, json_string(c->name));
 	ps_put(m, o, PS_KEY_CONTROL_KIND, json_string(c->control));
+	ps_put(m, o, PS_KEY_CONTROL_MATCH,
+	       c->match ? copy_object(m, c->mask, PS_OBJECT_MATCH) : json_null());
+	ps_put(m, o, PS_KEY_CONTROL_LIKE, c->like ? json_string(c->like) : json_null());
 	ps_append(m, list, copy_object(m, o, PS_OBJECT_CONTROL));
 	json_decref(o);
 	return 0;

@@ -15,6 +15,8 @@
 /* One condition of a model. A record that the study does not have is NULL. */
 typedef struct ps_condition_records {
 	const char *name;      /* as in the names of steps */
+	const char *like;      /* of a control: the condition it is made after; NULL: none */
+	bool match;            /* the mask's record tells of a perplexity that it was matched to */
 	const char *control;   /* what kind of control it is; NULL: none */
 	const char *method;    /* NULL: the dense model */
 	double sparsity;       /* asked for */

@@ -106,6 +106,10 @@ static int fill_defaults(ps_study_file *f, ps_diag *diag)
 		f->sae.data_seed = -1;
 	if (!is_set(f, "controls.retrain"))
 		f->controls.retrain = true;
+	if (!is_set(f, "controls.random"))
+		f->controls.random = true;
+	if (!is_set(f, "controls.at_sparsity"))
+		f->controls.at_sparsity = f->sparsities[f->sparsities_count / 2];
 	if (!is_set(f, "ppl.stride"))
 		f->ppl.stride = f->ppl.window / 2 ? f->ppl.window / 2 : 1;
 	return fill_words(f, diag);
@@ -176,11 +180,50 @@ static int check_lists(const struct check *c)
 			if (fabs(f->sparsities[i] - f->sparsities[j]) < 1e-9)
 				return refuse(c, "sparsities", i + 1, "%g stands twice",
 					      f->sparsities[i]);
-	for (unsigned i = 1; i < f->controls.frozen_count; i++)
-		if (!strcmp(f->controls.frozen[i], f->controls.frozen[0]))
-			return refuse(c, "controls.frozen", i + 1, "%s stands twice",
-				      f->controls.frozen[i]);
 	return check_seeds(c);
+}
+
+static int check_words(const struct check *c, const char *key, char *const *words, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (!strcmp(words[i], words[j]))
+				return refuse(c, key, i + 1, "%s stands twice", words[i]);
+	return 0;
+}
+
+static bool has_method(const ps_study_file *f, const char *method)
+{
+	for (unsigned i = 0; i < f->methods_count; i++)
+		if (!strcmp(f->methods[i], method))
+			return true;
+	return false;
+}
+
+/* Random masks and matched perplexities look at one of the study's pruned models. */
+static int check_controls(const struct check *c)
+{
+	const ps_study_file *f = c->file;
+	bool known = false;
+	int rc = check_words(c, "controls.frozen", f->controls.frozen, f->controls.frozen_count);
+
+	if (!rc)
+		rc = check_words(c, "controls.rounding", f->controls.rounding,
+				 f->controls.rounding_count);
+	if (!rc)
+		rc = check_words(c, "controls.matched", f->controls.matched,
+				 f->controls.matched_count);
+	for (unsigned i = 0; i < f->sparsities_count; i++)
+		known |= fabs(f->sparsities[i] - f->controls.at_sparsity) < 1e-9;
+	if (!rc && !known)
+		rc = refuse(c, "controls.at_sparsity", 0, "%g is none of the sparsities",
+			    f->controls.at_sparsity);
+	if (!rc && f->controls.matched_count && !has_method(f, "wanda") &&
+	    !f->controls.rounding_count)
+		rc = refuse(c, "controls.matched", 0,
+			    "there is nothing to match: neither wanda among the methods nor "
+			    "controls.rounding");
+	return rc;
 }
 
 /* Numbers that another key bounds. */
@@ -240,6 +283,8 @@ static int check(const ps_study_file *f, const char *path, ps_diag *diag)
 
 	if (!rc)
 		rc = check_lists(&c);
+	if (!rc)
+		rc = check_controls(&c);
 	return rc ? rc : check_bounds(&c);
 }
 

@@ -61,7 +61,13 @@ typedef struct ps_study_file {
 		double lr;
 	} sae;
 	struct {
-		bool retrain;  /* the dense model's SAEs again, in another order of rows */
+		bool retrain;       /* the dense model's SAEs again, in another order of rows */
+		bool random;        /* a random mask with as many zeros as a pruned model's */
+		double at_sparsity; /* of the pruned model that random and matched look at */
+		char **rounding;    /* weights rounded instead of pruned: int4, int4-g128, ... */
+		unsigned rounding_count;
+		char **matched; /* methods that prune to the perplexity of another condition */
+		unsigned matched_count;
 		char **frozen; /* halves of the dense model's SAE that stay as they start */
 		unsigned frozen_count;
 	} controls;

@@ -17,6 +17,10 @@ static const char *const method_words[] = {"magnitude", "wanda", NULL};
 static const char *const bos_words[] = {"none", "window", NULL};
 static const char *const document_words[] = {"file", "line", NULL};
 static const char *const init_words[] = {"shared", "independent", NULL};
+static const char *const rounding_words[] = {
+	"int8",      "int7",      "int6",      "int5",      "int4",      "int3", "int8-g128",
+	"int7-g128", "int6-g128", "int5-g128", "int4-g128", "int3-g128", NULL};
+static const char *const matched_words[] = {"magnitude", "random", NULL};
 static const char *const frozen_words[] = {"decoder", "encoder", NULL};
 
 #define AT(member) .offset = offsetof(ps_study_file, member)
@@ -72,6 +76,11 @@ const ps_study_key ps_study_keys[] = {
 	{"sae", "data_seed", WHOLE(0, (int64_t)1 << 62), AT(sae.data_seed)},
 	{"", "controls", .type = PS_STUDY_MAP},
 	{"controls", "retrain", PS_STUDY_BOOL, AT(controls.retrain)},
+	{"controls", "random", PS_STUDY_BOOL, AT(controls.random)},
+	{"controls", "at_sparsity", .type = PS_STUDY_SHARE,
+	 .range = {.least = 0, .most = 1, .above = true, .below = true}, AT(controls.at_sparsity)},
+	{"controls", "rounding", WORD(rounding_words), LIST(controls.rounding, 12)},
+	{"controls", "matched", WORD(matched_words), LIST(controls.matched, 2)},
 	{"controls", "frozen", WORD(frozen_words), LIST(controls.frozen, 2)},
 	{"", "splice", .type = PS_STUDY_MAP},
 	{"splice", "windows", WHOLE(0, INT32_MAX), AT(splice.windows), WANTED},

@@ -66,7 +66,8 @@ static const char *const lines[] = {
 	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
 	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  k: 8\n"
 	 "  batch: 128\n  lr: 0.001"),
-	"controls:\n  retrain: true\n  frozen: [decoder]",
+	"controls:\n  retrain: true\n  random: true\n  at_sparsity: 0.5\n  rounding: [int4]\n"
+	"  matched: [magnitude]\n  frozen: [decoder]",
 	"splice:\n  windows: 8",
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",
@@ -140,7 +141,7 @@ static const ps_node *find(const ps_graph *g, const char *id)
 /* Whether one of the patterns, which spaces divide, matches the id. */
 static bool matches(const char *patterns, const char *id)
 {
-	char copy[512], *save = NULL;
+	char copy[2048], *save = NULL;
 
 	snprintf(copy, sizeof copy, "%s", patterns);
 	for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
@@ -150,10 +151,18 @@ static bool matches(const char *patterns, const char *id)
 }
 
 #define SUMMARY " study/all/*"
+/* All steps of the conditions of that name. */
+#define EDITED(c)                                                                                  \
+	"*/" c "/mask */" c "/ppl */" c "/cache */" c "/train-* */" c "/transfer */" c             \
+	"/splice */" c "/survival "
+/* What is made by Wanda, or after a condition that is. */
+#define BY_WANDA EDITED("wanda-*") EDITED("random-*") EDITED("matched-*-wanda-*")
+#define BY_MAGNITUDE EDITED("magnitude-*") EDITED("matched-magnitude-*")
+#define MATCHED EDITED("matched-*")
 /* What reads SAEs, and what reads that. */
 #define TRAINED "*/train-* */transfer */splice */ablation */seeds */survival" SUMMARY
 #define CACHED "*/cache " TRAINED
-#define TOKENS "*/tokens */calibration */wanda-*/mask */wanda-*/ppl " CACHED
+#define TOKENS "*/tokens */calibration " BY_WANDA CACHED
 
 /* For each field: what it is changed to, and the steps that are other ones then. */
 static const struct {
@@ -163,47 +172,43 @@ static const struct {
 	{"models.path", "demo/models/llama", "@/copy", ""},
 	{"models.layer", "layer: 2", "layer: 3", CACHED},
 	{"text", "[@/text-0]", "[@/text-0, @/text-1]", TOKENS},
-	{"methods", "[magnitude, wanda]", "[magnitude]", "study/all/*"},
+	{"methods", "[magnitude, wanda]", "[magnitude]", EDITED("random-*") SUMMARY},
 	{"sparsities", "[0.5]", "[0.5, 0.3]", "study/all/*"},
 	{"seeds", "[7, 42]", "[7, 43]", "*/seeds */survival" SUMMARY},
 	{"pruned_seeds", "pruned_seeds: 2", "pruned_seeds: 1", "*/survival" SUMMARY},
 	{"window", "window: 64\ncal", "window: 32\ncal", TOKENS},
 	{"calibration_tokens", "calibration_tokens: 1024", "calibration_tokens: 2048",
-	 "*/calibration */wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
-	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
+	 "*/calibration " BY_WANDA SUMMARY},
 	{"train_tokens", "train_tokens: 8000", "train_tokens: 8128", TRAINED},
 	{"cache_tokens", "cache_tokens: 6400", "cache_tokens: 6464", "*/tokens " CACHED},
 	{"allow_fewer", "allow_fewer: false", "allow_fewer: true", SUMMARY},
 	{"min_chars", "min_chars: 0", "min_chars: 3", TOKENS},
 	{"bos", "bos: none", "bos: window", TOKENS},
 	{"documents", "documents: file", "documents: line", TOKENS},
-	{"magnitude.scope", "scope: global", "scope: matrix",
-	 "*/magnitude-*/mask */magnitude-*/ppl */magnitude-*/cache */magnitude-*/train-* "
-	 "*/magnitude-*/transfer */magnitude-*/splice */magnitude-*/survival" SUMMARY},
+	{"magnitude.scope", "scope: global", "scope: matrix", BY_MAGNITUDE SUMMARY},
 	{"magnitude.pool_embedding", "pool_embedding: false", "pool_embedding: true",
-	 "*/magnitude-*/mask */magnitude-*/ppl */magnitude-*/cache */magnitude-*/train-* "
-	 "*/magnitude-*/transfer */magnitude-*/splice */magnitude-*/survival" SUMMARY},
-	{"wanda.scope", "scope: row", "scope: matrix",
-	 "*/wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
-	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
-	{"wanda.calibration", "calibration: sequential", "calibration: dense",
-	 "*/wanda-*/mask */wanda-*/ppl */wanda-*/cache */wanda-*/train-* "
-	 "*/wanda-*/transfer */wanda-*/splice */wanda-*/survival" SUMMARY},
-	{"ppl.text", "text: @/text-1", "text: @/text-0", "*/ppl" SUMMARY},
-	{"ppl.window", "window: 64\n  stride", "window: 48\n  stride", "*/ppl" SUMMARY},
-	{"ppl.stride", "stride: 32", "stride: 16", "*/ppl" SUMMARY},
-	{"ppl.max_tokens", "max_tokens: 400", "max_tokens: 401", "*/ppl" SUMMARY},
+	 BY_MAGNITUDE SUMMARY},
+	{"wanda.scope", "scope: row", "scope: matrix", BY_WANDA SUMMARY},
+	{"wanda.calibration", "calibration: sequential", "calibration: dense", BY_WANDA SUMMARY},
+	{"ppl.text", "text: @/text-1", "text: @/text-0", "*/ppl " MATCHED SUMMARY},
+	{"ppl.window", "window: 64\n  stride", "window: 48\n  stride", "*/ppl " MATCHED SUMMARY},
+	{"ppl.stride", "stride: 32", "stride: 16", "*/ppl " MATCHED SUMMARY},
+	{"ppl.max_tokens", "max_tokens: 400", "max_tokens: 401", "*/ppl " MATCHED SUMMARY},
 	{"sae.arch", "arch: topk", "arch: batchtopk", TRAINED},
 	{"sae.init", "init: shared", "init: independent",
-	 "*/magnitude-*/train-* */wanda-*/train-* */magnitude-*/survival "
-	 "*/wanda-*/survival" SUMMARY},
+	 "*-0.5/train-* *-int4/train-* *-0.5/survival *-int4/survival" SUMMARY},
+
 	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
 	{"sae.d_sae", "expansion: 2", "d_sae: 100", TRAINED},
 	{"sae.k", "k: 8", "k: 9", TRAINED},
 	{"sae.batch", "batch: 128", "batch: 64", TRAINED},
 	{"sae.lr", "lr: 0.001", "lr: 0.002", TRAINED},
 	{"sae.data_seed", "lr: 0.001", "lr: 0.001\n  data_seed: 3", TRAINED},
-	{"controls.retrain", "retrain: true", "retrain: false", "study/all/*"},
+	{"controls.retrain", "retrain: true", "retrain: false", "*/survival" SUMMARY},
+	{"controls.random", "random: true", "random: false", "study/all/*"},
+	{"controls.at_sparsity", "at_sparsity: 0.5", "at_sparsity: 50%", ""},
+	{"controls.rounding", "[int4]", "[int4, int3-g128]", "study/all/*"},
+	{"controls.matched", "matched: [magnitude]", "matched: [magnitude, random]", "study/all/*"},
 	{"controls.frozen", "[decoder]", "[decoder, encoder]", "study/all/*"},
 	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
 	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
@@ -287,7 +292,7 @@ static void the_precision_changes_what_a_forward_pass_makes(void **state)
 	(void)state;
 	assert_int_equal(build(&base, NULL, NULL, PS_PRECISION_F32), 0);
 	assert_int_equal(build(&other, NULL, NULL, PS_PRECISION_BF16), 0);
-	check_changes(&base.graph, &other.graph, "--precision", "*/wanda-*/mask */ppl " CACHED);
+	check_changes(&base.graph, &other.graph, "--precision", BY_WANDA MATCHED "*/ppl " CACHED);
 	unbuild(&other);
 	unbuild(&base);
 }
@@ -298,7 +303,7 @@ static void nodes_stand_after_what_they_read(void **state)
 
 	(void)state;
 	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(b.graph.count, 35);
+	assert_int_equal(b.graph.count, 67);
 	for (size_t i = 0; i < b.graph.count; i++) {
 		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
 			assert_true(b.graph.nodes[i].after[j] < i);
@@ -338,6 +343,40 @@ static void controls_differ_from_the_dense_training_in_one_thing(void **state)
 	assert_null(find(&b.graph, "llama/retrain/cache"));
 	assert_null(find(&b.graph, "llama/retrain/ppl"));
 	assert_null(find(&b.graph, "llama/retrain/transfer"));
+	unbuild(&b);
+}
+
+static const ps_prune_args *pruning(const ps_graph *g, const char *id)
+{
+	return find(g, id)->args;
+}
+
+/* Random masks have the zeros of the mask that they are like, and matched ones the perplexity. */
+static void controls_are_made_after_other_conditions(void **state)
+{
+	struct built b;
+	const ps_prune_args *random, *rounded, *matched;
+	const ps_graph *g = &b.graph;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	random = pruning(g, "llama/random-0.5/mask");
+	assert_string_equal(random->like, find(g, "llama/wanda-0.5/mask")->output);
+	assert_true(random->sparsity < 0);
+	rounded = pruning(g, "llama/rtn-int4/mask");
+	assert_int_equal(rounded->bits, 4);
+	assert_string_equal(rounded->group, "row");
+	matched = pruning(g, "llama/matched-magnitude-rtn-int4/mask");
+	assert_string_equal(matched->method, "magnitude");
+	assert_string_equal(matched->match_ppl, rounded->out);
+	assert_string_equal(matched->scope, "global");
+	matched = pruning(g, "llama/matched-magnitude-wanda-0.5/mask");
+	assert_string_equal(matched->match_ppl, random->like);
+	/* Whatever is compared with the dense SAE is compared with its retraining too. */
+	assert_string_equal(
+		((const ps_survival_args *)find(g, "llama/rtn-int4/survival")->args)->control,
+		find(g, "llama/retrain/train-7")->output);
+	assert_null(((const ps_survival_args *)find(g, "llama/retrain/survival")->args)->control);
 	unbuild(&b);
 }
 
@@ -410,6 +449,7 @@ int main(void)
 		cmocka_unit_test(a_models_name_is_no_part_of_a_key),
 		cmocka_unit_test(the_precision_changes_what_a_forward_pass_makes),
 		cmocka_unit_test(controls_differ_from_the_dense_training_in_one_thing),
+		cmocka_unit_test(controls_are_made_after_other_conditions),
 		cmocka_unit_test(one_order_may_be_asked_for),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),

@@ -8,10 +8,11 @@
 static void read_record(const uint8_t *bytes, size_t length)
 {
 	ps_record record;
-	const ps_record_state state =
-		ps_record_read(&record, support_fuzz_file("step.json", bytes, length));
+	ps_record_state state;
+	const int rc = ps_record_read(&record, support_fuzz_file("step.json", bytes, length),
+				      &state, NULL);
 
-	if (state == PS_RECORD_NONE)
+	if (rc || state == PS_RECORD_NONE)
 		__builtin_trap();
 	if (state == PS_RECORD_WHOLE && (!record.inputs || !record.kernel))
 		__builtin_trap();

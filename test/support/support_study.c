@@ -160,3 +160,11 @@ bool test_study_has(const test_study *s, const char *name)
 	snprintf(path, sizeof path, "%s/%s", s->out, name);
 	return !access(path, F_OK);
 }
+
+ps_record_state test_record_read(ps_record *record, const char *path)
+{
+	ps_record_state state;
+
+	assert_int_equal(ps_record_read(record, path, &state, NULL), 0);
+	return state;
+}

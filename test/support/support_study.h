@@ -29,6 +29,8 @@ ps_node *test_study_find(test_study *s, const char *id);
 void test_study_make(test_study *s, const ps_node *node);
 /* Writes a file of three bytes in the study's folder, with the folders above it. */
 void test_study_write(const test_study *s, const char *name);
+/* Reads a record, which must not fail; the test closes it. */
+ps_record_state test_record_read(ps_record *record, const char *path);
 /* Whether the study's folder has it. */
 bool test_study_has(const test_study *s, const char *name);
 

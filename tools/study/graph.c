@@ -130,13 +130,12 @@ static int set_state(ps_graph *g, ps_node *n, const ps_record *r)
 int ps_graph_look(ps_graph *g, ps_node *n)
 {
 	ps_record record;
-	ps_record_state state = ps_record_read(&record, n->record);
-	int rc = 0;
+	ps_record_state state;
+	int rc = ps_record_read(&record, n->record, &state, &g->session->diag);
 
-	if (state == PS_RECORD_NO_MEMORY) {
+	if (rc) {
 		ps_record_close(&record);
-		return ps_fail(&g->session->diag, PS_EBUDGET, "%s: no memory to read it",
-			       n->record);
+		return rc;
 	}
 	forget(n);
 	n->damaged = state == PS_RECORD_DAMAGED ||

@@ -62,16 +62,16 @@ static int check_input(ps_graph *g, const ps_node *n, const ps_node *input)
 {
 	char what[PS_FAULT_BYTES];
 	ps_outputs_state outputs = PS_OUTPUTS_RECORDED;
+	ps_record_state state;
 	ps_record r;
-	int rc = 0;
+	int rc = ps_record_read(&r, input->record, &state, &g->session->diag);
 
-	const ps_record_state state = ps_record_read(&r, input->record);
-
-	if (state == PS_RECORD_NO_MEMORY)
-		rc = ps_fail(&g->session->diag, PS_EBUDGET, "%s: no memory to read it",
-			     input->record);
-	else if (state != PS_RECORD_WHOLE || strcmp(r.key, input->key) ||
-		 strcmp(r.checksum, input->checksum))
+	if (rc) {
+		ps_record_close(&r);
+		return rc;
+	}
+	if (state != PS_RECORD_WHOLE || strcmp(r.key, input->key) ||
+	    strcmp(r.checksum, input->checksum))
 		rc = replaced(g, n, input);
 	else
 		rc = ps_outputs_check(g, input, r.outputs, &outputs, what, sizeof what);

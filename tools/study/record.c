@@ -1,8 +1,10 @@
 #include "tools/study/record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_text.h"
 #include "io/file.h"
 
 #define RECORD_BYTES_MAX ((size_t)256 << 20)
@@ -19,29 +21,23 @@ static bool is_earlier(const json_t *whole)
 	       word(whole, "key") && json_is_object(json_object_get(whole, "inputs"));
 }
 
-ps_record_state ps_record_read(ps_record *r, const char *path)
+/* Fills in the members from whole. PS_EINPUT: one is missing or wrong. */
+static int take_members(ps_record *r, const char *path, ps_diag *diag)
 {
-	ps_diag ignored = {{0}};
 	const char *key, *seal;
 	int rc;
 
-	*r = (ps_record){0};
-	if (!ps_file_is_there(path))
-		return PS_RECORD_NONE;
-	rc = ps_file_read_json(&ps_sys_linux, path, RECORD_BYTES_MAX, &r->whole, &ignored);
-	if (rc)
-		return rc == PS_EBUDGET ? PS_RECORD_NO_MEMORY : PS_RECORD_DAMAGED;
 	if (is_earlier(r->whole)) {
 		r->kernel = "unknown";
 		r->inputs = json_object_get(r->whole, "inputs");
-		return PS_RECORD_WHOLE;
+		return 0;
 	}
 	seal = word(r->whole, PS_SEAL);
 	if (seal)
 		snprintf(r->checksum, sizeof r->checksum, "%s", seal);
-	rc = ps_json_unseal(r->whole, path, &ignored);
+	rc = ps_json_unseal(r->whole, path, diag);
 	if (rc)
-		return rc == PS_EBUDGET ? PS_RECORD_NO_MEMORY : PS_RECORD_DAMAGED;
+		return rc;
 	r->id = word(r->whole, "id");
 	r->command = word(r->whole, "command");
 	r->kernel = word(r->whole, "kernel");
@@ -53,9 +49,36 @@ ps_record_state ps_record_read(ps_record *r, const char *path)
 	key = word(r->whole, "key");
 	if (!r->id || !r->command || !r->kernel || !r->inputs || !r->result || !key ||
 	    strlen(key) + 1 != sizeof r->key)
-		return PS_RECORD_DAMAGED;
+		return ps_fail(diag, PS_EINPUT, "%s: it lacks a member", path);
 	memcpy(r->key, key, sizeof r->key);
-	return PS_RECORD_WHOLE;
+	return 0;
+}
+
+int ps_record_read(ps_record *r, const char *path, ps_record_state *state, ps_diag *diag)
+{
+	ps_diag fault = {{0}};
+	char *text;
+	size_t length;
+	int rc;
+
+	*r = (ps_record){0};
+	*state = PS_RECORD_NONE;
+	if (!ps_file_is_there(path))
+		return 0;
+	rc = ps_file_read(&ps_sys_linux, path, RECORD_BYTES_MAX, &text, &length, &fault);
+	/* Another process may have removed it meanwhile. */
+	if (rc && !ps_file_is_there(path))
+		return 0;
+	if (rc)
+		return ps_fail(diag, rc, "%s", fault.text);
+	rc = ps_json_parse(text, length, path, &r->whole, &fault);
+	free(text);
+	if (!rc)
+		rc = take_members(r, path, &fault);
+	if (rc == PS_EBUDGET)
+		return ps_fail(diag, rc, "%s: no memory to read it", path);
+	*state = rc ? PS_RECORD_DAMAGED : PS_RECORD_WHOLE;
+	return 0;
 }
 
 int ps_record_write(const ps_record *r, const char *path, ps_diag *diag)

@@ -32,17 +32,13 @@ typedef struct ps_record {
 	json_t *whole; /* owned */
 } ps_record;
 
-typedef enum ps_record_state {
-	PS_RECORD_NONE,
-	PS_RECORD_DAMAGED,
-	PS_RECORD_WHOLE,
-	PS_RECORD_NO_MEMORY
-} ps_record_state;
+typedef enum ps_record_state { PS_RECORD_NONE, PS_RECORD_DAMAGED, PS_RECORD_WHOLE } ps_record_state;
 
-/* Reads the record at path. PS_RECORD_DAMAGED: the file cannot be read, is not JSON, has a wrong
- * checksum or lacks a member. Its step then counts as not done. Close the record whatever the
- * state. PS_RECORD_NO_MEMORY: nothing is known of it. */
-ps_record_state ps_record_read(ps_record *record, const char *path);
+/* Reads the record at path. *state PS_RECORD_DAMAGED: it is not JSON, has a wrong checksum or lacks
+ * a member. Its step then counts as not done. Close the record whatever is returned. PS_EINPUT: the
+ * file is there and cannot be read. PS_EBUDGET: no memory. Nothing is known of it in both cases. */
+int ps_record_read(ps_record *record, const char *path, ps_record_state *state,
+		   ps_diag *diag) PS_MUST_USE;
 /* Writes all members but whole, with their checksum. */
 int ps_record_write(const ps_record *record, const char *path, ps_diag *diag) PS_MUST_USE;
 void ps_record_close(ps_record *record); /* a zeroed one is allowed */

@@ -132,7 +132,7 @@ static void a_summary_of_another_record_is_to_do(void **state)
 	(void)state;
 	open_done(&s);
 	n = test_study_find(&s, "llama/dense/ppl");
-	assert_int_equal(ps_record_read(&record, n->record), PS_RECORD_WHOLE);
+	assert_int_equal(test_record_read(&record, n->record), PS_RECORD_WHOLE);
 	record.kernel = "another one";
 	assert_int_equal(ps_record_write(&record, n->record, NULL), 0);
 	ps_record_close(&record);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,6 +14,7 @@
 #include "io/file.h"
 #include "io/sealed_json.h"
 #include "test/support/support_alloc_double.h"
+#include "test/support/support_study.h"
 #include "test/support/support_sys_double.h"
 #include "tools/study/record.h"
 
@@ -57,12 +60,15 @@ static int write_record(ps_diag *diag)
 
 static int write_and_read(void *context)
 {
+	ps_record_state read;
 	ps_record r;
 	int rc = write_record(context);
 
 	if (rc)
 		return rc;
-	if (ps_record_read(&r, path) == PS_RECORD_WHOLE) {
+	rc = ps_record_read(&r, path, &read, NULL);
+	if (!rc) {
+		assert_int_equal(read, PS_RECORD_WHOLE);
 		assert_string_equal(r.id, "model/dense/ppl");
 		assert_string_equal(r.command, "ppl");
 		assert_string_equal(r.kernel, "avx2");
@@ -70,8 +76,6 @@ static int write_and_read(void *context)
 		assert_true(json_equal(r.inputs, object) && json_equal(r.result, object));
 		assert_true(json_equal(r.cache_kernels, list));
 		assert_int_equal(strlen(r.checksum), 16);
-	} else {
-		rc = PS_EBUDGET; /* nothing else may go wrong here */
 	}
 	ps_record_close(&r);
 	return rc;
@@ -97,7 +101,7 @@ static ps_record_state state_of(const json_t *whole, bool sealed)
 	assert_int_equal(sealed ? ps_sealed_write(&ps_sys_linux, path, whole, NULL)
 				: ps_file_replace_json(&ps_sys_linux, path, whole, NULL),
 			 0);
-	found = ps_record_read(&r, path);
+	found = test_record_read(&r, path);
 	ps_record_close(&r);
 	return found;
 }
@@ -128,6 +132,8 @@ static void a_record_without_a_part_is_damaged(void **state)
 
 static void a_record_of_another_form_is_told_apart(void **state)
 {
+	ps_record_state found;
+	ps_diag diag = {{0}};
 	json_t *whole = whole_record(),
 	       *earlier = json_pack("{s:s, s:O}", "key", KEY, "inputs", object);
 	ps_record r;
@@ -141,7 +147,7 @@ static void a_record_of_another_form_is_told_apart(void **state)
 	json_decref(whole);
 
 	assert_int_equal(state_of(earlier, false), PS_RECORD_WHOLE);
-	assert_int_equal(ps_record_read(&r, path), PS_RECORD_WHOLE);
+	assert_int_equal(test_record_read(&r, path), PS_RECORD_WHOLE);
 	assert_string_equal(r.key, ""); /* fits no step */
 	ps_record_close(&r);
 	assert_int_equal(json_object_set_new(earlier, "inputs", json_integer(1)), 0);
@@ -151,10 +157,17 @@ static void a_record_of_another_form_is_told_apart(void **state)
 	json_decref(earlier);
 
 	assert_int_equal(ps_file_replace(&ps_sys_linux, path, "{", 1, NULL), 0);
-	assert_int_equal(ps_record_read(&r, path), PS_RECORD_DAMAGED);
+	assert_int_equal(test_record_read(&r, path), PS_RECORD_DAMAGED);
 	ps_record_close(&r);
 	assert_int_equal(remove(path), 0);
-	assert_int_equal(ps_record_read(&r, path), PS_RECORD_NONE);
+	assert_int_equal(test_record_read(&r, path), PS_RECORD_NONE);
+
+	/* What is there and cannot be read is not taken for a damaged record. */
+	assert_int_equal(mkdir(path, 0777), 0);
+	assert_int_equal(ps_record_read(&r, path, &found, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, path));
+	ps_record_close(&r);
+	assert_int_equal(rmdir(path), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

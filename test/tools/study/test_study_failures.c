@@ -80,7 +80,7 @@ static int write_record(void *context)
 	if (rc)
 		return rc;
 	alloc_double_pause(true);
-	assert_int_equal(ps_record_read(&found, r->node->record), PS_RECORD_WHOLE);
+	assert_int_equal(test_record_read(&found, r->node->record), PS_RECORD_WHOLE);
 	alloc_double_pause(false);
 	assert_string_equal(found.id, r->node->id);
 	assert_string_equal(found.key, r->node->key);
@@ -134,7 +134,7 @@ static void kernels_of_caches_are_named_once(void **state)
 		if (!caches)
 			continue;
 		assert_int_equal(ps_recording_write(&study.graph, n, result), 0);
-		assert_int_equal(ps_record_read(&found, n->record), PS_RECORD_WHOLE);
+		assert_int_equal(test_record_read(&found, n->record), PS_RECORD_WHOLE);
 		assert_int_equal(json_array_size(found.cache_kernels), caches > 1 ? 2 : 1);
 		assert_string_equal(json_string_value(json_array_get(found.cache_kernels, 0)),
 				    caches > 1 ? "avx2" : "neon");

@@ -5,28 +5,14 @@
 
 #include "analysis/report/figure.h"
 #include "analysis/report/report_findings.h"
+#include "analysis/report/report_head.h"
 #include "analysis/report/report_html.h"
 #include "analysis/report/report_next.h"
 #include "analysis/report/report_script.h"
 #include "analysis/report/report_sections.h"
-#include "analysis/report/report_style.h"
 #include "analysis/report/report_tables.h"
 
 #define NARROW_SUFFIX "-narrow"
-
-static void write_head(FILE *out, const ps_results *r, const char *digest)
-{
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-	      "name=\"viewport\" content=\"width=device-width, "
-	      "initial-scale=1\">\n" PS_REPORT_GENERATOR "\n<meta name=\"results\" content=\"",
-	      out);
-	ps_html_text(out, digest);
-	fputs("\">\n<title>", out);
-	ps_html_text(out, ps_results_text(r->root, PS_AT(ROOT_NAME)));
-	fputs("</title>\n<style>\n", out);
-	ps_report_style(out);
-	fputs("</style>\n</head>\n<body>\n<main>\n", out);
-}
 
 /* Writes the models' names, or the methods, as "a, b and c". */
 static void write_names(FILE *out, const ps_results *r, bool methods)
@@ -63,29 +49,6 @@ static void write_seeds(FILE *out, const ps_results *r)
 	fprintf(out, ", %zu seed%s of each dense model", seeds, seeds == 1 ? "" : "s");
 	if (isfinite(pruned))
 		fprintf(out, ", %.0f of each pruned one", pruned);
-}
-
-/* Explains the words that the summary uses, for readers who meet them here first. */
-static void write_words(FILE *out)
-{
-	fputs("<dl class=\"words\">\n"
-	      "<dt>SAE</dt><dd>A sparse autoencoder: a small network that rewrites each activation "
-	      "vector of a model as a sum of a few directions out of many.</dd>\n"
-	      "<dt>Latent, feature</dt><dd>One of these directions, with the number that says how "
-	      "strongly a token uses it (its activation).</dd>\n"
-	      "<dt>Decoder row</dt><dd>The direction itself, a vector as long as the model is "
-	      "wide. "
-	      "Two latents are compared by the cosine of their decoder rows.</dd>\n"
-	      "<dt>Survival</dt><dd>The share of the dense model’s latents that have a partner in "
-	      "the pruned model’s SAE: each is the other’s nearest, with a cosine of at least "
-	      "τ.</dd>\n"
-	      "<dt>Unpruned retrain</dt><dd>A control: the dense model’s SAE trained again from "
-	      "the "
-	      "same start on the same rows in another order. Nothing was pruned, so what it loses "
-	      "is lost to training.</dd>\n"
-	      "<dt>Achieved</dt><dd>The share of weights that are zero; what was asked for is the "
-	      "label.</dd>\n</dl>\n",
-	      out);
 }
 
 static void write_what(FILE *out, const ps_results *r)
@@ -132,7 +95,7 @@ static void write_headline(FILE *out, const ps_results *r)
 				  : "A pruning study");
 	fputs("</h1>\n", out);
 	write_what(out, r);
-	write_words(out);
+	ps_report_words(out, true);
 	if (!r->condition_count)
 		fputs("<p>No pruned condition has been measured.</p>\n", out);
 	fputs("<ul class=\"findings\">\n", out);
@@ -331,7 +294,7 @@ void ps_report_write(FILE *out, const ps_results *r, const char *digest,
 	const ps_section *s;
 	size_t number = 0;
 
-	write_head(out, r, digest);
+	ps_report_head(out, ps_results_text(r->root, PS_AT(ROOT_NAME)), NULL, "results", digest);
 	write_headline(out, r);
 	if (missing) {
 		fputs("<p class=\"finding\">There are no figures in this report: ", out);

@@ -10,14 +10,12 @@
 #include <stdio.h>
 
 #include "analysis/report/report_data.h"
+#include "analysis/report/report_head.h"
 
 typedef struct ps_report_figure {
 	const char *name;    /* of ps_figure_name */
 	char *wide, *narrow; /* SVG for a wide and for a narrow window; NULL: not drawn */
 } ps_report_figure;
-
-/* Stands near the beginning of every page. */
-#define PS_REPORT_GENERATOR "<meta name=\"generator\" content=\"prunescope\">"
 
 /* digest: of the results. figures (count) in the order of ps_figure_name; missing: why figures
  * could not be drawn, or NULL. */

@@ -39,6 +39,19 @@ void ps_html_text(FILE *out, const char *text)
 	}
 }
 
+void ps_html_href(FILE *out, const char *up, const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~/";
+
+	fputs(up, out);
+	for (; *path; path++)
+		if (strchr(plain, *path))
+			fputc(*path, out);
+		else
+			fprintf(out, "%%%02X", (unsigned char)*path);
+}
+
 /* Decimals of a number: fewer where it is larger, so that it has about five digits at most. */
 static int fitting(double magnitude, int decimals)
 {

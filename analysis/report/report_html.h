@@ -12,6 +12,9 @@
 
 /* Writes text with & < > " ' escaped and control characters turned into spaces. */
 void ps_html_text(FILE *out, const char *text);
+/* Writes the address of a file for an attribute: up, then the path, each byte that is not plain as
+ * %XX. up: "" or "../". A path is never taken for another scheme. */
+void ps_html_href(FILE *out, const char *up, const char *path);
 /* Writes a number with `decimals` digits after the point, fewer where it is large: 0.123, 12.35,
  * 12,346. A number that is not finite was not measured. */
 void ps_html_number(FILE *out, double value, int decimals);

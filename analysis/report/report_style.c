@@ -81,6 +81,70 @@ static const char style[] =
 	"th,td{padding-right:.6rem}thead th{white-space:normal}td .ends{display:block}"
 	"p,ul,dl{max-width:none}}\n";
 
+/* Of feature cards (cards_card.h) and their table. */
+static const char cards_style[] =
+	":root{--heat:#f28c28;--on:#1d1d1f}\n"
+	"@media (prefers-color-scheme:dark){:root{--heat:#ffa64d}}\n"
+	".card{border:1px solid var(--line);border-radius:4px;padding:.9rem 1.1rem;margin:1rem 0 "
+	"1.6rem}\n"
+	".card h3{margin:0}\n"
+	".card p{margin:.35rem 0;max-width:none;font-size:.95rem}\n"
+	".card h4{font-size:.86rem;font-weight:600;margin:.9rem 0 .2rem;font-family:'Helvetica "
+	"Neue',Helvetica,Arial,'Liberation Sans',sans-serif}\n"
+	".card .meaning,.card .at{color:var(--soft)}\n"
+	".facts{display:flex;flex-wrap:wrap;gap:.6rem 2.5rem;align-items:flex-start;margin:.6rem "
+	"0}\n"
+	".facts table{flex:0 1 auto}\n"
+	".facts th{font-weight:400;color:var(--soft);position:static}\n"
+	".facts figure{flex:1 1 15rem;max-width:26rem;margin:0}\n"
+	".facts svg text{font-size:11px;fill:var(--soft)}\n"
+	".h0{fill:var(--heat);fill-opacity:.45}\n"
+	".h1{fill:none;stroke:var(--ink);stroke-width:1.2;stroke-dasharray:4 2.5}\n"
+	".context{display:grid;grid-template-columns:1fr 1fr;gap:0 1.4rem;border-top:1px solid "
+	"var(--line);padding:.25rem 0;break-inside:avoid}\n"
+	".context "
+	"p{min-width:0;overflow-wrap:anywhere;white-space:pre-wrap;font-size:.86rem;line-height:1."
+	"55;margin:0}\n"
+	".context .at{grid-column:1/-1;font-size:.74rem;line-height:1.3}\n"
+	".context span{color:var(--soft);font-size:.78rem;font-variant-numeric:tabular-nums}\n"
+	".heads{border:0;padding-bottom:0}.heads p{font-weight:600}\n"
+	".context i{font-style:normal;text-decoration:underline dotted "
+	"1px;text-underline-offset:.22em}\n"
+	".context b{font-weight:600;outline:1.5px solid var(--ink);outline-offset:-1px}\n"
+	".context i,.context "
+	"b{border-radius:2px;-webkit-box-decoration-break:clone;box-decoration-break:clone;print-"
+	"color-adjust:exact;-webkit-print-color-adjust:exact}\n"
+	".a1{background:color-mix(in srgb,var(--heat) 9%,transparent)}.a2{background:color-mix(in "
+	"srgb,var(--heat) 17%,transparent)}\n"
+	".a3{background:color-mix(in srgb,var(--heat) 25%,transparent)}.a4{background:color-mix(in "
+	"srgb,var(--heat) 34%,transparent)}\n"
+	".a5{background:color-mix(in srgb,var(--heat) "
+	"43%,transparent)}.a6,.a7,.a8,.a9{color:var(--on)}\n"
+	".a6{background:color-mix(in srgb,var(--heat) 72%,transparent)}.a7{background:color-mix(in "
+	"srgb,var(--heat) 81%,transparent)}\n"
+	".a8{background:color-mix(in srgb,var(--heat) "
+	"90%,transparent)}.a9{background:var(--heat)}\n"
+	".tokens{line-height:1.9}.tokens b{font-weight:600;margin-right:.4rem}\n"
+	".tokens span{border:1px solid var(--line);border-radius:3px;padding:.05rem "
+	".25rem;margin-left:.5rem;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--"
+	"faint)}\n"
+	".latents td{text-align:right}.latents td:nth-child(1),.latents "
+	"td:nth-child(2){text-align:left}\n"
+	".latents tbody tr{border-bottom:1px solid var(--faint)}\n"
+	"#table .scroll{max-height:36rem;overflow:auto}\n"
+	"#table thead th{position:sticky;top:0;background:var(--page);z-index:1}\n"
+	"#table thead th:first-child{z-index:2}\n"
+	".print{display:none}\n"
+	"@media (max-width:43rem){.context{grid-template-columns:1fr}.context "
+	".s0::before{content:'dense: ';color:var(--soft)}\n"
+	".context .s1::before{content:'pruned: "
+	"';color:var(--soft)}.heads{display:none}.card{padding:.7rem .7rem}}\n"
+	"@media print{.print{display:inline}.latents tbody tr:nth-child(n+101){display:none}#table "
+	".scroll{max-height:none;overflow:visible}\n"
+	"#table thead th{position:static}.card{break-inside:avoid;padding:.5rem .7rem}.card "
+	"p,.context p{font-size:8.5pt;line-height:1.35}\n"
+	".context .at{font-size:7pt}.facts figure{max-width:7cm}}\n";
+
 /* Rules that turn a colour into its dark stand-in, for every way in which gnuplot writes
  * colours. */
 static void write_dark(FILE *out, const ps_colour *colour)
@@ -99,6 +163,7 @@ static void write_dark(FILE *out, const ps_colour *colour)
 void ps_report_style(FILE *out)
 {
 	fputs(style, out);
+	fputs(cards_style, out);
 	fputs("@media screen and (prefers-color-scheme:dark){\n", out);
 	write_dark(out, &ps_colour_ink);
 	write_dark(out, &ps_colour_muted);

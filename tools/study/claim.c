@@ -143,15 +143,20 @@ static int open_lock(const char *path, int flags, struct lock_file *lock)
 	return fd;
 }
 
-static int read_lock(const char *path, struct lock_file *lock)
+/* *there false: another process has removed it meanwhile. PS_EINPUT: it cannot be read. */
+static int read_lock(const char *path, struct lock_file *lock, bool *there, ps_diag *diag)
 {
 	int fd = open_lock(path, O_RDONLY, lock);
 
+	*there = fd != -ENOENT;
+	if (!*there)
+		return 0;
 	if (fd < 0)
-		return fd;
+		return ps_fail_input(diag, -fd, "%s", path);
 	close(fd);
 	parse_lock(lock);
-	return 0;
+	/* What no memory was there for must not pass for half a file. */
+	return lock->valid ? 0 : ps_json_memory_check(diag);
 }
 
 /* 0 once the lock is held, or cannot be had on this file system; PS_EINTERRUPTED. */
@@ -259,35 +264,35 @@ static int create_lock(const char *path, const char *text)
 
 /* Creates the claim's file, in place of a stale one if there is one. The guard is held. */
 static int take_lock(const ps_claims *claims, const struct guard *guard, const struct claim *claim,
-		     bool *taken, ps_claim_holder *holder)
+		     bool *taken, ps_claim_holder *holder, ps_diag *diag)
 {
 	struct lock_file lock;
-	bool stale = false;
-	int rc = -EEXIST;
+	bool there, stale = false;
+	int rc;
 
-	for (int attempt = 0; attempt < ATTEMPTS && rc == -EEXIST; attempt++) {
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		rc = create_lock(claim->path, claim->text);
 		*taken = !rc;
-		if (rc != -EEXIST)
-			return rc;
-		rc = read_lock(claim->path, &lock);
-		if (rc == -ENOENT) {
-			rc = -EEXIST;
-			continue;
-		}
 		if (!rc)
-			rc = judge(claims, guard, &lock, &stale);
+			return 0;
+		if (rc != -EEXIST)
+			return ps_fail_errno(diag, -rc, "%s", claim->path);
+		rc = read_lock(claim->path, &lock, &there, diag);
 		if (rc)
 			return rc;
+		if (!there)
+			continue;
+		rc = judge(claims, guard, &lock, &stale);
+		if (rc)
+			return ps_fail_errno(diag, -rc, "%s", claims->guard_path);
 		*holder = lock.holder;
 		holder->took_over = stale;
 		if (!stale)
 			return 0;
 		if (unlink(claim->path) && errno != ENOENT)
-			return -errno;
-		rc = -EEXIST;
+			return ps_fail_errno(diag, errno, "%s", claim->path);
 	}
-	return rc;
+	return ps_fail_errno(diag, EEXIST, "%s", claim->path);
 }
 
 static void free_claim(struct claim *claim)
@@ -317,27 +322,30 @@ static struct claim *new_claim(const ps_claims *claims, const char *step)
 	return NULL;
 }
 
-/* Whether the file still is this claim's; touches it if asked to. What cannot be read just now
- * (a server that does not answer) is not held, and not lost either. The list is locked. */
-static bool check_claim(struct claim *claim, bool touch)
+/* Looks whether the file still is this claim's; touches it if asked to. Returns -errno if it cannot
+ * be read just now (a server does not answer): then the claim is neither held nor lost. Otherwise
+ * claim->lost tells. The list is locked. */
+static int check_claim(struct claim *claim, bool touch)
 {
 	struct lock_file lock;
-	bool same;
 	int fd;
 
 	if (claim->lost)
-		return false;
+		return 0;
 	fd = open_lock(claim->path, touch ? O_RDWR : O_RDONLY, &lock);
-	if (fd < 0) {
-		claim->lost = fd == -ENOENT;
-		return false;
-	}
-	same = !strcmp(lock.text, claim->text);
-	claim->lost = !same;
-	if (same && touch)
+	claim->lost = fd == -ENOENT;
+	if (fd < 0)
+		return claim->lost ? 0 : fd;
+	claim->lost = strcmp(lock.text, claim->text);
+	if (!claim->lost && touch)
 		(void)futimens(fd, NULL);
 	close(fd);
-	return same;
+	return 0;
+}
+
+static bool is_surely_held(struct claim *claim)
+{
+	return !check_claim(claim, false) && !claim->lost;
 }
 
 static struct claim **find_claim(struct claim **first, const char *step)
@@ -357,7 +365,7 @@ static struct claim *take_back(ps_claims *claims, const char *step)
 	pthread_mutex_lock(&claims->lock);
 	at = find_claim(&claims->left, step);
 	claim = *at;
-	if (claim && check_claim(claim, false)) {
+	if (claim && is_surely_held(claim)) {
 		*at = claim->next;
 		claim->next = claims->first;
 		claims->first = claim;
@@ -388,9 +396,7 @@ int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_hol
 		return ps_fail(diag, PS_EBUDGET, "no memory for the claim of %s", step);
 	rc = enter_guard(claims, &guard, diag);
 	if (!rc) {
-		rc = take_lock(claims, &guard, claim, taken, holder);
-		if (rc)
-			(void)ps_fail_errno(diag, -rc, "%s", claim->path);
+		rc = take_lock(claims, &guard, claim, taken, holder, diag);
 		leave_guard(&guard);
 	}
 	if (rc || !*taken) {
@@ -404,16 +410,19 @@ int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_hol
 	return 0;
 }
 
-bool ps_claim_held(ps_claims *claims, const char *step)
+int ps_claim_held(ps_claims *claims, const char *step, bool *held, ps_diag *diag)
 {
 	struct claim *claim;
-	bool held;
+	int rc;
 
 	pthread_mutex_lock(&claims->lock);
 	claim = *find_claim(&claims->first, step);
-	held = claim && check_claim(claim, false);
+	rc = claim ? check_claim(claim, false) : 0;
+	*held = claim && !rc && !claim->lost;
+	if (rc)
+		rc = ps_fail_input(diag, -rc, "%s", claim->path);
 	pthread_mutex_unlock(&claims->lock);
-	return held;
+	return rc;
 }
 
 /* Removes the claim's file. False if it may be there still: it could not be read or removed. */
@@ -423,11 +432,11 @@ static bool remove_lock(const ps_claims *claims, struct claim *claim)
 	bool gone;
 
 	/* Asked first without the guard, so that a folder that is gone is not made again. */
-	if (!check_claim(claim, false))
+	if (!is_surely_held(claim))
 		return claim->lost;
 	if (enter_guard(claims, &guard, NULL))
 		return false;
-	if (check_claim(claim, false))
+	if (is_surely_held(claim))
 		gone = !unlink(claim->path) || errno == ENOENT;
 	else
 		gone = claim->lost;
@@ -533,12 +542,13 @@ int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag)
 static void sweep_lock(const ps_claims *claims, const struct guard *guard, const char *name)
 {
 	struct lock_file lock;
-	bool stale;
+	bool there, stale;
 	char *path;
 
 	if (asprintf(&path, "%s/%s", claims->folder, name) < 0)
 		return;
-	if (!read_lock(path, &lock) && !judge(claims, guard, &lock, &stale) && stale)
+	if (!read_lock(path, &lock, &there, NULL) && there &&
+	    !judge(claims, guard, &lock, &stale) && stale)
 		unlink(path);
 	free(path);
 }

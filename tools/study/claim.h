@@ -21,8 +21,8 @@
  * the results of a step are published.
  *
  * Any thread may call any function. Errors: -errno and PS_EOUTPUT (exit 4) for what the file
- * system refuses, PS_EBUDGET (exit 5) for no memory, PS_EINTERRUPTED (exit 130) when a stop
- * was asked for while waiting. */
+ * system refuses to write, PS_EINPUT (exit 3) for a claim's file that cannot be read, PS_EBUDGET
+ * (exit 5) for no memory, PS_EINTERRUPTED (exit 130) when a stop was asked for while waiting. */
 #ifndef PS_TOOLS_STUDY_CLAIM_H
 #define PS_TOOLS_STUDY_CLAIM_H
 
@@ -58,9 +58,10 @@ int ps_claims_open(ps_claims **claims, const char *folder, ps_diag *diag) PS_MUS
 int ps_claim_take(ps_claims *claims, const char *step, bool *taken, ps_claim_holder *holder,
 		  ps_diag *diag) PS_MUST_USE;
 
-/* True if the step is still claimed by this process: it took it, and the file still says so.
- * Looks at the disk. */
-bool ps_claim_held(ps_claims *claims, const char *step);
+/* *held: the step is still claimed by this process, which took it, and the file still says so.
+ * Looks at the disk. PS_EINPUT if the file is there and cannot be read: nobody has taken the step
+ * over then, as far as is known. */
+int ps_claim_held(ps_claims *claims, const char *step, bool *held, ps_diag *diag) PS_MUST_USE;
 
 /* Gives the step back. One that is not held, or was lost to another process, is left as it is.
  * Where the file cannot be removed, this process may take the step again, and tries once more to

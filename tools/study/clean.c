@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/json_text.h"
 #include "io/file.h"
 #include "tools/study/claim.h"
 
@@ -125,16 +126,26 @@ static int claim(const ps_graph *g, ps_claims *claims, const char *step)
  * study file names no longer. */
 static int claim_foreign(struct cleaning *c, const char *path)
 {
+	ps_diag *diag = &c->graph->session->diag, fault = {{0}};
 	const char *step;
-	ps_diag ignored = {{0}};
 	json_t *lock = NULL;
-	int rc = 0;
+	char *text;
+	size_t length;
+	bool held;
+	int rc = ps_file_read(&ps_sys_linux, path, PS_CLAIM_BYTES_MAX, &text, &length, &fault);
 
-	/* A lock that cannot be read went meanwhile, or is of a process that died writing it. */
-	if (ps_file_read_json(&ps_sys_linux, path, PS_CLAIM_BYTES_MAX, &lock, &ignored))
-		return 0;
+	if (rc && !ps_file_is_there(path))
+		return 0; /* it went meanwhile */
+	if (rc)
+		return ps_fail(diag, rc, "%s", fault.text);
+	rc = ps_json_parse(text, length, path, &lock, &fault);
+	free(text);
+	if (rc == PS_EBUDGET)
+		return ps_fail(diag, rc, "%s", fault.text);
+	/* One that is not JSON is of a process that died writing it. */
 	step = json_string_value(json_object_get(lock, "step"));
-	if (step && !ps_claim_held(c->claims, step))
+	rc = step ? ps_claim_held(c->claims, step, &held, diag) : 0;
+	if (!rc && step && !held)
 		rc = claim(c->graph, c->claims, step);
 	json_decref(lock);
 	return rc;

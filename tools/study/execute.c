@@ -280,9 +280,12 @@ static int make_folders(const ps_graph *g, const ps_node *n)
 static int record(struct execution *e, ps_node *n, json_t *result)
 {
 	ps_graph *g = e->graph;
-	int rc;
+	bool held;
+	int rc = ps_claim_held(e->claims, n->id, &held, &g->session->diag);
 
-	if (!ps_claim_held(e->claims, n->id))
+	if (rc)
+		return rc;
+	if (!held)
 		return ps_fail(
 			&g->session->diag, PS_EFAILED,
 			"%s: another process took the step over, as if this one were dead: its "

@@ -98,6 +98,14 @@ static void fake(const ps_process *process, double age)
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
+static bool held(ps_claims *claims, const char *step)
+{
+	bool answer;
+
+	assert_int_equal(ps_claim_held(claims, step, &answer, NULL), 0);
+	return answer;
+}
+
 static ps_process elsewhere(void)
 {
 	ps_process process;
@@ -119,8 +127,8 @@ static void test_a_claim_is_had_once_and_comes_back(void **state)
 	assert_true(take(a, STEP, &holder));
 	assert_false(holder.took_over);
 	assert_true(is_there(path));
-	assert_true(ps_claim_held(a, STEP));
-	assert_false(ps_claim_held(b, STEP));
+	assert_true(held(a, STEP));
+	assert_false(held(b, STEP));
 	assert_false(take(b, STEP, &holder));
 	assert_int_equal(holder.pid, getpid());
 	assert_string_equal(holder.step, STEP);
@@ -128,9 +136,9 @@ static void test_a_claim_is_had_once_and_comes_back(void **state)
 	assert_false(take(a, STEP, &holder));
 	assert_true(take(b, "llama/wanda-0.50/train-8", &holder));
 	ps_claim_release(b, STEP);
-	assert_true(ps_claim_held(a, STEP));
+	assert_true(held(a, STEP));
 	ps_claim_release(a, STEP);
-	assert_false(ps_claim_held(a, STEP));
+	assert_false(held(a, STEP));
 	assert_true(take(b, STEP, &holder));
 	ps_claims_close(a);
 	assert_true(is_there(locks));
@@ -156,7 +164,7 @@ static void test_names_of_steps_do_not_meet(void **state)
 	longer[PS_CLAIM_STEP_BYTES - 2] = 'x';
 	assert_true(take(claims, longer, &holder));
 	for (size_t i = 0; i < sizeof step / sizeof *step; i++)
-		assert_true(ps_claim_held(claims, step[i]));
+		assert_true(held(claims, step[i]));
 	ps_claims_close(claims);
 	assert_false(is_there(locks));
 }
@@ -189,7 +197,7 @@ static void check_fake(const ps_process *process, double age, bool expected)
 	assert_string_equal(holder.host, process->host);
 	assert_int_equal(holder.pid, process->pid);
 	assert_int_equal(holder.since, 1700000000);
-	assert_int_equal(ps_claim_held(claims, STEP), expected);
+	assert_int_equal(held(claims, STEP), expected);
 	ps_claims_close(claims);
 	assert_int_equal(is_there(locks), !expected);
 	if (!expected)
@@ -247,7 +255,7 @@ static void check_sweep(const ps_process *process, double age, bool gone)
 	claims = open_claims();
 	assert_true(take(claims, "llama/dense/ppl", &holder));
 	ps_claims_sweep(claims);
-	assert_true(ps_claim_held(claims, "llama/dense/ppl"));
+	assert_true(held(claims, "llama/dense/ppl"));
 	ps_claims_close(claims);
 	assert_int_equal(is_there(locks), !gone);
 	if (!gone)
@@ -298,13 +306,45 @@ static void test_a_lost_claim_is_noticed_and_left_alone(void **state)
 	snprintf(path, sizeof path, "%s/" STEP_FILE, locks);
 	assert_true(take(claims, STEP, &holder));
 	fake(&process, 0);
-	assert_false(ps_claim_held(claims, STEP));
+	assert_false(held(claims, STEP));
 	ps_claim_release(claims, STEP);
 	assert_true(is_there(path));
 	unlink(path);
 	assert_true(take(claims, STEP, &holder));
 	unlink(path);
-	assert_false(ps_claim_held(claims, STEP));
+	assert_false(held(claims, STEP));
+	ps_claims_close(claims);
+	assert_false(is_there(locks));
+}
+
+/* A link stands in the claim's place for a while, which no claim is. Names change at once: the
+ * heartbeat may look at any moment. */
+static void test_a_claim_that_cannot_be_read_is_an_error(void **state)
+{
+	ps_claims *claims = open_claims();
+	ps_claim_holder holder;
+	ps_diag diag = {{0}};
+	char path[600], kept[600], other[600];
+	bool answer;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/" STEP_FILE, locks);
+	snprintf(kept, sizeof kept, "%s/kept", study);
+	snprintf(other, sizeof other, "%s/other", study);
+	assert_true(take(claims, STEP, &holder));
+	assert_int_equal(link(path, kept), 0);
+	assert_int_equal(symlink(kept, other), 0);
+	assert_int_equal(rename(other, path), 0);
+	assert_int_equal(ps_claim_held(claims, STEP, &answer, &diag), PS_EINPUT);
+	assert_false(answer);
+	assert_non_null(strstr(diag.text, path));
+	diag = (ps_diag){{0}};
+	assert_int_equal(ps_claim_take(claims, STEP, &answer, &holder, &diag), PS_EINPUT);
+	assert_false(answer);
+	assert_non_null(strstr(diag.text, path));
+	/* It was not lost meanwhile. */
+	assert_int_equal(rename(kept, path), 0);
+	assert_true(held(claims, STEP));
 	ps_claims_close(claims);
 	assert_false(is_there(locks));
 }
@@ -412,7 +452,7 @@ static void contend(struct arena *arena, bool counting)
 			count_up(k);
 		else
 			usleep((useconds_t)(rand() % 1000));
-		if (!ps_claim_held(claims, step))
+		if (!held(claims, step))
 			atomic_fetch_add(&arena->faults, 1);
 		atomic_fetch_add(&arena->wins[k], 1);
 		atomic_store(&arena->owner[k], 0);
@@ -653,6 +693,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_a_file_is_taken_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_lost_claim_is_noticed_and_left_alone, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_claim_that_cannot_be_read_is_an_error,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_heart_beats, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_processes_never_hold_a_step_together, set_up,
 						tear_down),

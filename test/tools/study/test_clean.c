@@ -110,9 +110,29 @@ static void nothing_happens_while_somebody_holds_a_step(void **state)
 		assert_non_null(strstr(s.session.diag.text, steps[i]));
 		assert_int_equal(files, 0);
 		assert_true(test_study_has(&s, MAGNITUDE "mask.safetensors"));
-		assert_true(ps_claim_held(claims, steps[i]));
+		assert_int_equal(ps_claim_held(claims, steps[i], &taken, NULL), 0);
+		assert_true(taken);
 		ps_claims_close(claims);
 	}
+	assert_all_there(&s);
+	test_study_close(&s);
+}
+
+/* It may be the claim of a process that is at work. */
+static void nothing_happens_while_a_claim_cannot_be_read(void **state)
+{
+	test_study s;
+	char lock[128];
+	uint64_t bytes;
+	size_t files;
+
+	(void)state;
+	open_shrunk(&s);
+	test_study_write(&s, "locks/llama+magnitude-0.3+train-7.lock/file");
+	snprintf(lock, sizeof lock, "%s/locks/llama+magnitude-0.3+train-7.lock", s.out);
+	assert_int_equal(ps_study_clean(&s.graph, false, &files, &bytes), PS_EINPUT);
+	assert_non_null(strstr(s.session.diag.text, lock));
+	assert_int_equal(files, 0);
 	assert_all_there(&s);
 	test_study_close(&s);
 }
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test(what_is_owned_stays_and_what_is_not_goes),
 		cmocka_unit_test(a_dry_run_counts_and_removes_nothing),
 		cmocka_unit_test(nothing_happens_while_somebody_holds_a_step),
+		cmocka_unit_test(nothing_happens_while_a_claim_cannot_be_read),
 		cmocka_unit_test(a_study_that_was_not_begun_has_nothing_to_remove),
 		cmocka_unit_test(a_link_goes_and_what_it_points_to_stays),
 	};

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/json_text.h"
 #include "core/base/utf8.h"
 #include "io/artefact.h"
 #include "io/checksums.h"
+#include "io/file.h"
 #include "io/known_digest.h"
 #include "io/sealed_json.h"
 #include "io/temporary.h"
@@ -86,19 +88,15 @@ int ps_folder_make(const ps_sys *sys, const char *path, ps_diag *diag)
 
 /* --- the manifest --- */
 
-int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, ps_diag *diag)
+/* Parses the text of a manifest, file name. PS_EINPUT if it is damaged. */
+static int parse_manifest(const char *name, const char *text, size_t length, json_t **out,
+			  ps_diag *diag)
 {
-	char name[PATH_MAX];
 	const char *file;
 	uint64_t digest;
-	struct stat st;
 	json_t *manifest, *entry;
-	int rc = join(path, PS_MANIFEST, name, diag);
+	int rc = ps_json_parse(text, length, name, &manifest, diag);
 
-	*out = NULL;
-	if (rc || (stat(name, &st) && errno == ENOENT))
-		return rc;
-	rc = ps_file_read_json(sys, name, PS_MANIFEST_BYTES_MAX, &manifest, diag);
 	if (rc)
 		return rc;
 	if (!json_is_string(json_object_get(manifest, "kind")) ||
@@ -119,6 +117,40 @@ int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, p
 	else
 		*out = manifest;
 	return rc;
+}
+
+/* damage says why a manifest is none; it is empty if there is none, or a whole one. */
+static int look_for_manifest(const ps_sys *sys, const char *path, json_t **out, ps_diag *damage,
+			     ps_diag *diag)
+{
+	char name[PATH_MAX], *text;
+	size_t length;
+	int rc = join(path, PS_MANIFEST, name, diag);
+
+	*out = NULL;
+	if (rc || !ps_file_is_there(name))
+		return rc;
+	rc = ps_file_read(sys, name, PS_MANIFEST_BYTES_MAX, &text, &length, diag);
+	if (rc)
+		return rc;
+	rc = parse_manifest(name, text, length, out, damage);
+	free(text);
+	return rc == PS_EBUDGET ? ps_fail(diag, rc, "%s", damage->text) : 0;
+}
+
+int ps_folder_find_manifest(const ps_sys *sys, const char *path, json_t **out, ps_diag *diag)
+{
+	ps_diag damage = {{0}};
+
+	return look_for_manifest(sys, path, out, &damage, diag);
+}
+
+int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **out, ps_diag *diag)
+{
+	ps_diag damage = {{0}};
+	int rc = look_for_manifest(sys, path, out, &damage, diag);
+
+	return !rc && *damage.text ? ps_fail(diag, PS_EINPUT, "%s", damage.text) : rc;
 }
 
 /* The size of a file as the manifest says it; -1: it names no such file. */
@@ -397,15 +429,12 @@ static int remove_aside(const ps_sys *sys, const char *from, const char *into, p
 	json_t *manifest = NULL;
 	const struct dirent *entry;
 	DIR *list = opendir(from);
-	int rc = 0;
+	int rc;
 
 	if (!list)
 		return 0;
 	/* Of a damaged manifest nothing is known: all files are then other ones. */
-	if (ps_folder_read_manifest(sys, from, &manifest, NULL) == PS_EBUDGET) {
-		closedir(list);
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its manifest", from);
-	}
+	rc = ps_folder_find_manifest(sys, from, &manifest, diag);
 	while (!rc && (entry = readdir(list))) {
 		const char *name = entry->d_name;
 		bool ours = json_object_get(json_object_get(manifest, "files"), name) ||
@@ -523,13 +552,10 @@ static int take_up(ps_folder *folder, json_t *found, const ps_context *verify, b
  * *found is NULL if there is no such folder, or if its manifest cannot be used. */
 static int look_aside(const ps_folder *folder, char *path, json_t **found, ps_diag *diag)
 {
-	ps_diag ignored = {{0}};
 	int rc = aside_path(folder->path, ASIDE_NEW, path, diag);
 
 	*found = NULL;
-	if (!rc)
-		rc = ps_folder_read_manifest(folder->sys, path, found, &ignored);
-	return rc == PS_EINPUT ? 0 : rc;
+	return rc ? rc : ps_folder_find_manifest(folder->sys, path, found, diag);
 }
 
 /* Builds the new folder beside the one that stands there, or goes on with an earlier one. */

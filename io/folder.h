@@ -79,6 +79,10 @@ int ps_folder_remove(const ps_sys *sys, const char *path, ps_diag *diag) PS_MUST
  * there is no such file. PS_EINPUT if it is damaged. */
 int ps_folder_read_manifest(const ps_sys *sys, const char *path, json_t **manifest,
 			    ps_diag *diag) PS_MUST_USE;
+/* The same where a damaged manifest counts as none, and so does the manifest.json of another
+ * program. PS_EINPUT if it is there and cannot be read: nothing is known of it then. */
+int ps_folder_find_manifest(const ps_sys *sys, const char *path, json_t **manifest,
+			    ps_diag *diag) PS_MUST_USE;
 /* PS_EINPUT unless the manifest of the folder at path names this file with this size and digest. */
 int ps_folder_compare(const json_t *manifest, const char *path, const char *name, uint64_t bytes,
 		      uint64_t digest, ps_diag *diag) PS_MUST_USE;

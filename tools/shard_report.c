@@ -251,16 +251,17 @@ static bool report_given(const struct walk *walk, const char *path)
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	char folder[PATH_MAX];
 	json_t *manifest = NULL, *noted;
-	ps_diag ignored = {{0}};
+	ps_diag diag = {{0}};
 	bool good;
 	int rc;
 
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path + 1) : 1,
 		 slash ? path : ".");
-	rc = ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored);
-	ps_shard_check_memory(rc);
-	if (rc)
-		manifest = NULL;
+	rc = ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, &diag);
+	if (rc) {
+		add_failure(add_entry(walk->report, "files", path, "file"), rc, &diag);
+		return false;
+	}
 	noted = json_object_get(json_object_get(manifest, "files"), name);
 	if (!noted && ends_in(name, NPZ))
 		good = report_npz(walk, path);

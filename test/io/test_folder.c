@@ -366,6 +366,29 @@ static void a_manifest_without_a_checksum_is_refused(void **state)
 	json_decref(manifest);
 }
 
+/* A damaged one counts as none only where the caller says so, one that cannot be read never. */
+static void a_manifest_that_cannot_be_read_is_an_error(void **state)
+{
+	ps_diag diag = {{0}};
+	json_t *manifest;
+
+	(void)state;
+	work(provenance, false);
+	put(PS_MANIFEST, "{");
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, NULL),
+			 PS_EINPUT);
+	assert_int_equal(ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, &diag), 0);
+	assert_null(manifest);
+	assert_int_equal(unlink(inside(PS_MANIFEST)), 0);
+	assert_int_equal(ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, &diag), 0);
+	assert_null(manifest);
+	assert_int_equal(mkdir(inside(PS_MANIFEST), 0777), 0);
+	assert_int_equal(ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, &diag),
+			 PS_EINPUT);
+	assert_non_null(strstr(diag.text, inside(PS_MANIFEST)));
+	assert_int_equal(rmdir(inside(PS_MANIFEST)), 0);
+}
+
 static void no_flipped_bit_changes_what_a_manifest_says(void **state)
 {
 	json_t *right, *found;
@@ -588,6 +611,7 @@ int main(void)
 		TEST(an_empty_folder_and_leftovers_of_killed_writers_are_taken),
 		TEST(damaged_manifests_are_refused_unless_forced),
 		TEST(a_manifest_without_a_checksum_is_refused),
+		TEST(a_manifest_that_cannot_be_read_is_an_error),
 		TEST(no_flipped_bit_changes_what_a_manifest_says),
 		TEST(changed_files_are_dropped_when_they_are_compared),
 		TEST(a_file_is_compared_with_its_entry),

@@ -87,7 +87,6 @@ static void make_condition(struct made *made, int i)
 	made->conditions[i] = (ps_condition_records){
 		.method = i % 2 ? "magnitude" : "wanda",
 		.sparsity = sparsity,
-		.mask_path = "no/such/mask.safetensors",
 		.mask = own(made, json_pack("{s:f}", "sparsity_achieved", sparsity + 0.01)),
 		.ppl = ppl_record(made, harm),
 		.transfer = transfer_record(made, 1 - harm),
@@ -332,6 +331,22 @@ static void perplexities_over_other_windows_are_refused(void **state)
 	json_decref(made.owned);
 }
 
+/* Whatever keeps it from being read: results without what it holds would be other results. */
+static void a_mask_that_cannot_be_read_is_an_error(void **state)
+{
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+
+	(void)state;
+	make(&made);
+	made.conditions[1].mask_path = "no/such/mask.safetensors";
+	assert_int_equal(results_of(&made, &bench, &results), PS_EINPUT);
+	assert_null(results);
+	assert_non_null(strstr(bench.diag.text, "no/such/mask.safetensors"));
+	json_decref(made.owned);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +357,7 @@ int main(void)
 		cmocka_unit_test(kernels_are_sorted_and_named_once),
 		cmocka_unit_test(a_record_that_lacks_a_value_is_refused),
 		cmocka_unit_test(perplexities_over_other_windows_are_refused),
+		cmocka_unit_test(a_mask_that_cannot_be_read_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,7 +233,11 @@ static int look_at_old_page(struct report *r)
 	if (!file)
 		return ps_fail_input(&r->s->diag, errno, "%s", output.path);
 	head[fread(head, 1, sizeof head - 1, file)] = 0;
+	if (ferror(file))
+		rc = ps_fail_input(&r->s->diag, errno, "%s", output.path);
 	fclose(file);
+	if (rc)
+		return rc;
 	r->same_results = strstr(head, r->digest) != NULL;
 	return ps_output_check(&output, strstr(head, PS_REPORT_GENERATOR), &r->s->diag);
 }

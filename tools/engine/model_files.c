@@ -35,15 +35,13 @@ static int compare_exported(const char *path, ps_diag *diag)
 {
 	const char *name = strrchr(path, '/') + 1;
 	char folder[PATH_MAX];
-	ps_diag ignored = {{0}};
 	json_t *manifest = NULL;
 	uint64_t bytes, digest;
-	int rc = 0;
+	int rc;
 
 	snprintf(folder, sizeof folder, "%.*s", (int)(name - path - 1), path);
-	if (ps_folder_read_manifest(&ps_sys_linux, folder, &manifest, &ignored))
-		return 0;
-	if (json_object_get(json_object_get(manifest, "files"), name)) {
+	rc = ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, diag);
+	if (!rc && json_object_get(json_object_get(manifest, "files"), name)) {
 		rc = ps_known_digest(&ps_sys_linux, path, NULL, true, &bytes, &digest, diag);
 		if (!rc)
 			rc = ps_folder_compare(manifest, folder, name, bytes, digest, diag);

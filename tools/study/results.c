@@ -288,20 +288,25 @@ static int nll_difference(ps_making *m, const json_t *a, const json_t *b, ps_int
 	return rc;
 }
 
-/* The share of zeros in each kind of projection, from the mask file's metadata. */
-static json_t *achieved_json(ps_making *m, const ps_condition_records *c)
+/* Puts the share of zeros in each kind of projection, from the mask file's metadata. */
+static int put_achieved(ps_making *m, const ps_condition_records *c, json_t *condition)
 {
 	static const ps_results_key kinds[] = {PS_KEY_ACHIEVED_Q_PROJ,    PS_KEY_ACHIEVED_K_PROJ,
 					       PS_KEY_ACHIEVED_V_PROJ,    PS_KEY_ACHIEVED_O_PROJ,
 					       PS_KEY_ACHIEVED_GATE_PROJ, PS_KEY_ACHIEVED_UP_PROJ,
 					       PS_KEY_ACHIEVED_DOWN_PROJ};
 	ps_safetensors file;
-	ps_diag ignored = {{0}};
 	json_t *o, *entry, *tensors;
 	const char *name;
+	int rc;
 
-	if (ps_safetensors_open(&file, &ps_sys_linux, c->mask_path, &ignored))
-		return json_null();
+	if (!c->mask_path) {
+		ps_put(m, condition, PS_KEY_CONDITION_ACHIEVED, json_null());
+		return 0;
+	}
+	rc = ps_safetensors_open(&file, &ps_sys_linux, c->mask_path, m->context->diag);
+	if (rc)
+		return rc;
 	o = json_object();
 	tensors = json_object_get(file.metadata, PS_RECORD_MASK_TENSORS);
 	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -318,7 +323,8 @@ static json_t *achieved_json(ps_making *m, const ps_condition_records *c)
 		ps_put(m, o, kinds[k], ps_number_json(dropped / all));
 	}
 	ps_safetensors_close(&file);
-	return o;
+	ps_put(m, condition, PS_KEY_CONDITION_ACHIEVED, o);
+	return 0;
 }
 
 static json_t *reference_json(ps_making *m, const ps_model_config *config,
@@ -421,10 +427,10 @@ static int condition_json(ps_making *m, const ps_model_records *model,
 
 	if (rc)
 		return rc;
-	ps_put(m, o, PS_KEY_CONDITION_ACHIEVED, achieved_json(m, c));
+	rc = put_achieved(m, c, o);
 	ps_put(m, o, PS_KEY_CONDITION_REFERENCE, reference_json(m, model->config, c));
 	ps_append(m, list, o);
-	return 0;
+	return rc;
 }
 
 static int control_json(ps_making *m, const ps_model_records *model, const ps_condition_records *c,

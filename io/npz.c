@@ -118,6 +118,7 @@ static int open_zip(ps_npz *npz, ps_diag *diag)
 	zip_error_init(&error);
 	errno = 0;
 	source = zip_source_buffer_create(npz->map, npz->file_bytes, 0, &error);
+	/* ZIP_CHECKCONS refuses two entries of one name as well. */
 	if (source)
 		npz->zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
 	if (!npz->zip) {
@@ -142,21 +143,13 @@ static int read_name(ps_npz *npz, ps_npz_array *array, const char *name, ps_diag
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a name", npz->path);
 	copy[length - end] = 0;
 	array->info.name = copy;
-	for (const ps_npz_array *other = npz->arrays; other < array; other++)
-		if (!strcmp(other->info.name, copy))
-			return ps_fail(diag, PS_EINPUT, "%s: %.80s is there twice", npz->path,
-				       copy);
 	return 0;
 }
 
-static int check_entry(const ps_npz *npz, const char *name, const zip_stat_t *st, ps_diag *diag)
+static int check_entry(const ps_npz *npz, const zip_stat_t *st, ps_diag *diag)
 {
-	const zip_uint64_t need = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
-				  ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+	const char *name = st->name;
 
-	if ((st->valid & need) != need)
-		return ps_fail(diag, PS_EINPUT, "%s: %.80s: the zip archive lacks its size",
-			       npz->path, name);
 	if (st->encryption_method != ZIP_EM_NONE)
 		return ps_fail(diag, PS_EINPUT, "%s: %.80s is encrypted", npz->path, name);
 	if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
@@ -198,14 +191,16 @@ static int read_header(ps_npz *npz, ps_npz_array *array, size_t index, ps_diag *
 
 static int read_array(ps_npz *npz, size_t index, ps_diag *diag)
 {
+	const zip_uint64_t need = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+				  ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
 	ps_npz_array *array = &npz->arrays[index];
 	zip_stat_t st;
 	int rc;
 
 	errno = 0;
-	if (zip_stat_index(npz->zip, index, 0, &st))
+	if (zip_stat_index(npz->zip, index, 0, &st) || (st.valid & need) != need)
 		return fail_archive(npz, NULL, diag);
-	rc = check_entry(npz, st.valid & ZIP_STAT_NAME ? st.name : "", &st, diag);
+	rc = check_entry(npz, &st, diag);
 	if (!rc)
 		rc = read_name(npz, array, st.name, diag);
 	npz->count += array->info.name != NULL;

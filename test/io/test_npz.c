@@ -14,6 +14,7 @@
 #include "core/base/digest.h"
 #include "core/base/rng.h"
 #include "io/npz.h"
+#include "test/support/support_alloc_double.h"
 #include "test/support/support_npz.h"
 #include "test/support/support_sys_double.h"
 
@@ -78,8 +79,11 @@ static int read_all(const char *name, ps_diag *diag)
 	contents = npz.count;
 	for (size_t i = 0; i < npz.count && !rc; i++) {
 		const size_t bytes = npz.arrays[i].info.bytes;
-		void *out = malloc(bytes);
+		void *out;
 
+		alloc_double_pause(true);
+		out = malloc(bytes);
+		alloc_double_pause(false);
 		assert_non_null(out);
 		rc = ps_npz_begin(&npz, i, diag);
 		/* in two parts */
@@ -231,6 +235,14 @@ static void headers_that_are_wrong(void **state)
 		      "overflows");
 	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
 		      "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,)}",
+		      "no tuple");
+	refuse_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,)}",
+		      "product overflows");
+	refuse_header("{'descr': '<f4', 'shape': (2, 3)}", "lacks one of");
+	refuse_header("{'fortran_order': False, 'shape': (2, 3)}", "lacks one of");
+	refuse_header("{'desc\tr': '<f4'}", "is no dictionary");
+	refuse_header("{'a key that is too long': 0}", "is no dictionary");
 }
 
 static void types_that_are_not_read(void **state)
@@ -267,21 +279,73 @@ static void entries_that_are_no_arrays(void **state)
 {
 	const char *const names[] = {"x.npy", "readme.txt"}, *const twice[] = {"x.npy", "x.npy"},
 			  *const good[] = {GOOD, GOOD};
-	const char *many_names[40], *many[40];
+	const char *many_names[33], *many[33];
+	char numbered[33][8];
 
 	(void)state;
 	make(names, good, 2);
 	refused("readme.txt is no array");
+	make(&(const char *){".npy"}, good, 1);
+	refused(".npy is no array");
 	make(twice, good, 2);
-	refused("");
-	for (size_t i = 0; i < 40; i++) {
-		many_names[i] = "x.npy";
+	refused("already exists");
+	for (size_t i = 0; i < 33; i++) {
+		snprintf(numbered[i], sizeof *numbered, "%zu.npy", i);
+		many_names[i] = numbered[i];
 		many[i] = GOOD;
 	}
-	make(many_names, many, 40);
-	refused("");
+	make(many_names, many, 33);
+	refused("holds 33 arrays: at most 32 are read");
 	make(NULL, NULL, 0);
-	refused("at most 32");
+	refused("holds 0 arrays: at most 32 are read");
+}
+
+/* Makes an archive of one array whose npy file begins with these bytes. */
+static void refuse_start(const char *start, size_t length, const char *want)
+{
+	static uint8_t array[256];
+	struct npz_entry entry = {"x.npy", array, 0};
+
+	entry.length = npz_array(GOOD, values, 6, array, sizeof array);
+	memcpy(array, start, length);
+	file_bytes = npz_write(&entry, 1, file, sizeof file);
+	write_file();
+	refused(want);
+}
+
+static void starts_that_are_wrong(void **state)
+{
+	(void)state;
+	refuse_start("\x93NUMPX", 6, "x is no NumPy array");
+	refuse_start("\x93NUMPY\0\0", 8, "of npy version 0.0: 1.0, 2.0 and 3.0 are known");
+	refuse_start("\x93NUMPY\1\1", 8, "of npy version 1.1");
+	refuse_start("\x93NUMPY\4\0", 8, "of npy version 4.0");
+	refuse_start("\x93NUMPY\1\0\0\0", 10, "x has an empty npy header");
+	refuse_start("\x93NUMPY\1\0\xff\1", 10, "x: the entry ends too early");
+	refuse_start("\x93NUMPY\2\0\xff\xff\xff\xff", 12, "a header of 4294967307 bytes");
+}
+
+/* Version 2.0 has four bytes of length, 3.0 the same. */
+static void later_versions_are_read(void **state)
+{
+	static uint8_t array[256];
+	const size_t text = strlen(GOOD);
+	struct npz_entry entry = {"x.npy", array, 12 + text + sizeof values};
+
+	(void)state;
+	memcpy(array, "\x93NUMPY\2\0\0\0\0\0", 12);
+	array[8] = (uint8_t)text;
+	memcpy(array + 12, GOOD, text);
+	memcpy(array + 12 + text, values, sizeof values);
+	for (uint8_t version = 2; version <= 3; version++) {
+		ps_diag diag = {{0}};
+
+		array[6] = version;
+		file_bytes = npz_write(&entry, 1, file, sizeof file);
+		write_file();
+		if (read_all(path, &diag))
+			fail_msg("%u.0: %s", version, diag.text);
+	}
 }
 
 static void other_files(void **state)
@@ -296,20 +360,83 @@ static void other_files(void **state)
 	file_bytes = (size_t)sprintf((char *)file, "PK\3\4 and nothing else");
 	write_file();
 	refused("damaged");
+	file_bytes = (size_t)sprintf((char *)file, "PK?");
+	write_file();
+	refused("is something else, not a NumPy archive");
+	file_bytes = (size_t)sprintf((char *)file, "P");
+	write_file();
+	refused("is something else, not a NumPy archive");
+	assert_int_equal(unlink(path), 0);
+	refused("No such file");
 }
 
-static void an_archive_that_says_more_than_deflate_can_make(void **state)
+/* Changes the first entry of an archive in both of its headers, so that they still agree. `at` is
+ * the place in the local header; in the central one it lies two bytes behind. */
+static void refuse_entry(const char *from, size_t at, const char *bytes, size_t count,
+			 const char *want)
 {
-	uint8_t *size;
+	uint8_t *central = file;
+
+	read_file(from);
+	while (memcmp(central, "PK\1\2", 4) != 0)
+		central++;
+	memcpy(file + at, bytes, count);
+	memcpy(central + at + 2, bytes, count);
+	write_file();
+	refused(want);
+}
+
+static void entries_that_cannot_be_read(void **state)
+{
+	(void)state;
+	refuse_entry(STORED, 6, "\1", 1, "W_enc.npy is encrypted");
+	refuse_entry(STORED, 8, "\x0c", 1, "compressed by method 12: numpy stores or deflates");
+	/* Its size. Deflate cannot make so much of its bytes. */
+	refuse_entry(DEFLATED, 22, "\xff\xff\xff\x7f", 4,
+		     "W_enc.npy says 2147483647 bytes: 1085 bytes");
+	refuse_entry(STORED, 22, "\0\0\0\0", 4, "W_enc.npy says 0 bytes: 1152 bytes");
+}
+
+/* What lacks memory is told so, and is never taken for a damaged archive. */
+static int read_archive(void *name)
+{
+	return read_all(name, NULL);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC0", 1); /* else mktime, for libzip, reads a file and keeps what it says */
+	alloc_double_allow_loss(true); /* libzip, where it opens an entry */
+	assert_true(alloc_double_sweep(NULL, read_archive, (void *)STORED) > 20);
+	assert_true(alloc_double_sweep(NULL, read_archive, (void *)DEFLATED) > 20);
+	alloc_double_allow_loss(false);
+}
+
+static void an_archive_that_is_all_zero_is_closed(void **state)
+{
+	ps_npz npz = {0};
 
 	(void)state;
-	read_file(DEFLATED);
-	/* The size in the central directory of the first entry. */
-	for (size = file; memcmp(size, "PK\1\2", 4) != 0; size++)
-		;
-	memcpy(size + 24, "\xff\xff\xff\x7f", 4);
-	write_file();
-	refused("");
+	ps_npz_close(&npz);
+	assert_int_equal(npz.fd, -1);
+}
+
+static void a_header_that_ends_early(void **state)
+{
+	ps_tensor_info info;
+	ps_diag diag = {{0}};
+	bool fortran_order;
+
+	(void)state;
+	assert_int_equal(
+		ps_npy_parse("\x93NUMPY\1\0\2\0{", 11, "file", "x", &info, &fortran_order, &diag),
+		PS_EINPUT);
+	assert_string_equal(diag.text, "file: x ends within its npy header");
+	diag.text[0] = 0;
+	assert_int_equal(ps_npy_parse("\x93NUM", 4, "file", "x", &info, &fortran_order, &diag),
+			 PS_EINPUT);
+	assert_string_equal(diag.text, "file: x is no NumPy array (npy)");
 }
 
 /* --- damage --- */
@@ -379,8 +506,13 @@ int main(void)
 		cmocka_unit_test(shapes_that_do_not_fit_the_entry),
 		cmocka_unit_test(headers_that_are_too_long),
 		cmocka_unit_test(entries_that_are_no_arrays),
+		cmocka_unit_test(starts_that_are_wrong),
+		cmocka_unit_test(later_versions_are_read),
+		cmocka_unit_test(a_header_that_ends_early),
 		cmocka_unit_test(other_files),
-		cmocka_unit_test(an_archive_that_says_more_than_deflate_can_make),
+		cmocka_unit_test(entries_that_cannot_be_read),
+		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(an_archive_that_is_all_zero_is_closed),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(flipped_anywhere),
 	};

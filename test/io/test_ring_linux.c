@@ -1,6 +1,7 @@
 /* io/ring_linux: the real io_uring. Reads come back by their tags, more completions than asked for
  * wait for the next call, and what the kernel refuses is -errno. Where the kernel has no io_uring,
  * the tests are skipped. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -20,12 +21,24 @@
 #include "test/support/support_sys_double.h"
 
 static char scratch[256], path[300];
+/* io_uring_submit fails so often with this error before it submits. */
+static int refusals, refusal;
 static int file;
 static void *ring;
+
+/* Takes the place of liburing's own. */
+int io_uring_submit(struct io_uring *self)
+{
+	int (*real)(struct io_uring *) = dlsym(RTLD_NEXT, "io_uring_submit");
+
+	assert_non_null(real);
+	return refusals > 0 && refusals-- ? -refusal : real(self);
+}
 
 static int set_up(void **state)
 {
 	(void)state;
+	refusals = 0;
 	scratch_make(scratch, sizeof scratch);
 	snprintf(path, sizeof path, "%s/file", scratch);
 	if (ps_file_replace(&ps_sys_linux, path, "0123456789abcdef", 16, NULL))
@@ -150,6 +163,28 @@ static void what_the_kernel_refuses_is_minus_errno(void **state)
 	close(fd);
 }
 
+/* Opening tries the ring. What passes is tried again, but not for ever. */
+static void a_ring_that_cannot_be_entered_is_none(void **state)
+{
+	static const int passing[] = {EINTR, EAGAIN};
+	void *other = NULL;
+
+	(void)state;
+	need_ring();
+	refusal = EPERM; /* of a sandbox */
+	refusals = 1;
+	assert_int_equal(ps_ring_linux.open(&other, 8), -EPERM);
+	for (int i = 0; i < 2; i++) {
+		refusal = passing[i];
+		refusals = PS_READ_RETRIES;
+		assert_int_equal(ps_ring_linux.open(&other, 8), -refusal);
+		assert_null(other);
+	}
+	refusals = PS_READ_RETRIES - 1;
+	assert_int_equal(ps_ring_linux.open(&other, 8), 0);
+	ps_ring_linux.close(other);
+}
+
 static int open_ring(void *context)
 {
 	void *own;
@@ -177,6 +212,7 @@ int main(void)
 		TEST(registered_files_and_memory_are_read_into),
 		TEST(a_full_queue_takes_no_more),
 		TEST(what_the_kernel_refuses_is_minus_errno),
+		TEST(a_ring_that_cannot_be_entered_is_none),
 		TEST(no_memory_for_a_ring_is_told),
 	};
 

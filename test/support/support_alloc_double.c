@@ -38,6 +38,11 @@ void alloc_double_pause(bool paused)
 	(void)paused;
 }
 
+void alloc_double_allow_loss(bool allowed)
+{
+	(void)allowed;
+}
+
 #else
 
 void *__libc_malloc(size_t bytes);
@@ -46,7 +51,7 @@ void *__libc_realloc(void *old, size_t bytes);
 void *__libc_memalign(size_t alignment, size_t bytes);
 void __libc_free(void *memory);
 
-static atomic_bool resting;
+static atomic_bool resting, lossy;
 static atomic_long held, count, fail_at;
 
 /* Counts an allocation. True if it must fail. */
@@ -130,7 +135,7 @@ static int disturb(alloc_attempt *attempt, void *context, long n, bool *last)
 	ps_json_memory_watch();
 	if (rc && ps_exit_code(rc) != ps_exit_code(PS_EBUDGET))
 		fail_msg("allocation %ld failed: code %d, not %d", n, rc, PS_EBUDGET);
-	if (leaked)
+	if (leaked && !atomic_load(&lossy))
 		fail_msg("allocation %ld failed: %ld allocations are lost", n, leaked);
 	return rc;
 }
@@ -138,6 +143,11 @@ static int disturb(alloc_attempt *attempt, void *context, long n, bool *last)
 void alloc_double_pause(bool paused)
 {
 	atomic_store(&resting, paused);
+}
+
+void alloc_double_allow_loss(bool allowed)
+{
+	atomic_store(&lossy, allowed);
 }
 
 long alloc_double_sweep(void (*prepare)(void *context), alloc_attempt *attempt, void *context)

@@ -26,4 +26,7 @@ long alloc_double_sweep(void (*prepare)(void *context), alloc_attempt *attempt, 
 /* For the test's own allocations in an attempt: with `paused` none is counted, and none fails. */
 void alloc_double_pause(bool paused);
 
+/* For a library that loses memory where it lacks some: a sweep does not look for it. */
+void alloc_double_allow_loss(bool allowed);
+
 #endif

@@ -161,7 +161,8 @@ static int read_activation(const ps_sae_fields *f, ps_sae_config *config)
 	if (rc)
 		return rc;
 	if (threshold < 0 || !isfinite((float)(threshold * scale)))
-		return ps_sae_field_refuse(f, key, get(f, key), "it must not be negative");
+		return ps_sae_field_refuse(f, key, get(f, key),
+					   "it must not be negative, nor too large for an f32");
 	if (!strcmp(name, "topk") && !(threshold > 0))
 		return read_topk(f, &config->shape);
 	if (!strcmp(name, "relu") && threshold > 0)

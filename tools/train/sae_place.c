@@ -7,17 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The number behind a word in text, where the word begins a part of it; -1: there is none. */
-static int number_behind(const char *text, const char *word)
+/* layer_17_width_16k: 17. -1: the part says no layer. */
+static int layer_of(const char *part)
 {
-	const char *at = strstr(text, word);
+	static const char word[] = "layer_";
+	const size_t length = strlen(word);
 	char *end;
 	long number;
 
-	if (!at || !isdigit((unsigned char)at[strlen(word)]))
+	if (strncmp(part, word, length) != 0 || !isdigit((unsigned char)part[length]))
 		return -1;
-	number = strtol(at + strlen(word), &end, 10);
-	return number > INT_MAX || (*end && *end != '_' && *end != '/') ? -1 : (int)number;
+	number = strtol(part + length, &end, 10);
+	return number > INT_MAX || (*end && *end != '_') ? -1 : (int)number;
 }
 
 /* gemma-scope-2b-pt-res: "2b" and "pt-res". gemma-scope-2-1b-pt: "1b" and "pt", of Gemma 3. */
@@ -65,9 +66,11 @@ static void read_part(const char *part, ps_sae_place *place)
 		     {"transcoder", PS_SITE_TRANSCODER}, {"clt", PS_SITE_TRANSCODER},
 		     {"crosscoder", PS_SITE_TRANSCODER}};
 
+	const int layer = layer_of(part);
+
 	read_gemma(part, place);
-	if (!strncmp(part, "layer_", 6) && number_behind(part, "layer_") >= 0)
-		place->layer = number_behind(part, "layer_");
+	if (layer >= 0)
+		place->layer = layer;
 	for (size_t i = 0; i < sizeof sites / sizeof *sites; i++) {
 		const size_t length = strlen(sites[i].begin);
 

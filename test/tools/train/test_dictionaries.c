@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
+#include "core/base/json_memory.h"
 #include "io/safetensors.h"
+#include "test/support/support_alloc_double.h"
 #include "test/support/support_checkpoint.h"
 #include "test/support/support_npz.h"
 #include "tools/train/sae_folder.h"
@@ -198,6 +200,22 @@ static void refused(const char *file, const char *want)
 	assert_null(out.arena.base);
 }
 
+static int remove_file(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return remove(path);
+}
+
+static void mkdir_in(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	assert_int_equal(mkdir(path, 0777), 0);
+}
+
 static void loads(void)
 {
 	ps_sae_folder out;
@@ -269,7 +287,72 @@ static void sparsify_configs(void **state)
 	refuse_sparsify("{\"num_latents\": 3, \"k\": 1}", "d_in is missing");
 	refuse_sparsify("{\"d_in\": 2147483647, \"expansion_factor\": 2147483647, \"k\": 1}",
 			"latents");
+	refuse_sparsify("{\"d_in\": 2, \"num_latents\": 3, \"k\": 4294967296}", "k is 4294967296");
+	refuse_sparsify("{\"d_in\": 2, \"num_latents\": \"3\", \"k\": 1}", "num_latents is \"3\"");
+	refuse_sparsify("{\"d_in\": 2, \"num_latents\": 3, \"k\": 1, \"activation\": 1}",
+			"activation is 1: it must be a text");
+	refuse_sparsify("{\"d_in\": 2, \"num_latents\": 3, \"k\": 1,"
+			" \"activation\": \"topk and some more words\"}",
+			"it must be a text, and not so long");
+	refuse_sparsify("{\"d_in\": 2, \"expansion_factor\": \"\", \"k\": 1}",
+			"expansion_factor is \"\"");
 	refuse_sparsify("[]", "not a JSON object");
+	refuse_sparsify("{", "line 1");
+	assert_int_equal(remove_file("cfg.json"), 0);
+	mkdir_in("cfg.json");
+	refused("cfg.json", "is a folder, not a file");
+}
+
+/* num_latents counts if it is there and not 0; the words of both versions are known. */
+static void sparsify_defaults(void **state)
+{
+	const ck_model weights = sparsify_weights();
+
+	(void)state;
+	clear();
+	ck_write_file(folder, SPARSIFY, &weights);
+	ck_write_text(folder, "cfg.json",
+		      "{\"d_in\": 2, \"num_latents\": 3, \"expansion_factor\": 7, \"k\": 1,"
+		      " \"activation\": null, \"multi_topk\": false, \"normalize_decoder\": true}");
+	loads();
+	ck_write_text(folder, "cfg.json", "{\"d_in\": 2, \"num_latents\": 0, \"k\": 1}");
+	refused(SPARSIFY, "encoder.weight: dimension 0 is 3, must be 64");
+	ck_write_text(folder, "cfg.json", "{\"d_in\": 2, \"k\": 1, \"expansion_factor\": 2}");
+	refused(SPARSIFY, "encoder.weight: dimension 0 is 3, must be 4");
+}
+
+/* The folder's name is a hook where it is the name of a module; the run's file names the model. */
+static void sparsify_places(void **state)
+{
+	static const struct {
+		const char *name, *hook;
+	} all[] = {
+		{"layers.3", "layers.3"}, {"layers_4", "layers.4"}, {"h.5", "h.5"}, {"run-7", ""}};
+	const ck_model weights = sparsify_weights();
+	char base[256];
+
+	(void)state;
+	clear();
+	strcpy(base, folder);
+	ck_write_text(base, "config.json", "{\"model\": \"org/model\"}");
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		ps_sae_about about;
+		bool foreign;
+
+		snprintf(folder, sizeof folder, "%.200s/%s", base, all[i].name);
+		assert_int_equal(mkdir(folder, 0777), 0);
+		ck_write_file(folder, SPARSIFY, &weights);
+		ck_write_text(folder, "cfg.json", "{\"d_in\": 2, \"num_latents\": 3, \"k\": 1}");
+		assert_int_equal(ps_sae_folder_about(folder, &about, &foreign, NULL), 0);
+		assert_string_equal(about.hook_name, all[i].hook);
+		assert_int_equal(about.hook_from_path, *all[i].hook != 0);
+		assert_string_equal(about.model_name, "org/model");
+	}
+	ck_write_text(base, "config.json", "{\"model\": [\"org/model\"]}");
+	refused("config.json", "model is [\"org/model\"]: it must be a text");
+	ck_write_text(base, "config.json", "no JSON");
+	refused("config.json", "line 1");
+	strcpy(folder, base);
 }
 
 static void sparsify_tensors(void **state)
@@ -433,10 +516,64 @@ static void gemma_scope_2_configs(void **state)
 		       "another place than hf_hook_point_in");
 	refuse_gemma_2("{\"hf_hook_point_in\": 3}", "hf_hook_point_in is 3");
 	refuse_gemma_2("{\"skip\": true}", "skip is true: no version of Gemma Scope 2");
+	refuse_gemma_2("{\"hf_hook_point_out\": 3}", "hf_hook_point_out is 3");
+	refuse_gemma_2("{\"model_name\": 3}", "model_name is 3");
+	refuse_gemma_2("{\"architecture\": 3}", "architecture is 3");
+	refuse_gemma_2("{\"apply_b_dec_to_input\": 3}", "apply_b_dec_to_input is 3");
+	refuse_gemma_2("{\"l0\": \"3\"}", "l0 is \"3\": it must be a finite number");
+	refuse_gemma_2("{\"l0\": NaN}", "l0 is \"NaN\"");
+	refuse_gemma_2("{\"width\": 0}", "width is 0: it must be a whole number above 0");
+	refuse_gemma_2("no JSON", "line 1");
+	ck_write_text(folder, "config.json",
+		      "{\"l0\": null, \"affine_connection\": false, \"type\": null}");
+	loads();
 	add(&weights, PARAMS, "affine_skip_connection", 2, 2, 2);
 	ck_write_text(folder, "config.json", "{}");
 	ck_write_file(folder, PARAMS, &weights);
 	refused(PARAMS, "affine_skip_connection");
+}
+
+static void gemma_scope_2_places(void **state)
+{
+	static const struct {
+		const char *config, *model, *hook;
+	} all[] = {
+		{"{\"model_name\": \"gemma-v3-1b-pt\"}", "google/gemma-3-1b-pt", ""},
+		{"{\"model_name\": \"gemma-v3-270m-pt\"}", "google/gemma-3-270m", ""},
+		{"{\"model_name\": \"gemma-v3-270m-it\"}", "google/gemma-3-270m-it", ""},
+		{"{\"model_name\": \"google/gemma-3-4b-it\"}", "google/gemma-3-4b-it", ""},
+		{"{\"hf_hook_point_in\": \"model.layers.4.output\"}", "", "model.layers.4.output"},
+		{"{\"hf_hook_point_in\": \"model.layers.4.output\","
+		 " \"hf_hook_point_out\": \"model.layers.4.output\"}",
+		 "", "model.layers.4.output"},
+		{"{}", "", ""},
+	};
+	const ck_model weights = gemma_2_weights();
+	char base[256];
+
+	(void)state;
+	clear();
+	ck_write_file(folder, PARAMS, &weights);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		ps_sae_about about;
+		bool foreign;
+
+		ck_write_text(folder, "config.json", all[i].config);
+		assert_int_equal(ps_sae_folder_about(folder, &about, &foreign, NULL), 0);
+		assert_string_equal(about.model_name, all[i].model);
+		assert_string_equal(about.hook_name, all[i].hook);
+		assert_false(about.model_from_path || about.hook_from_path);
+	}
+	strcpy(base, folder);
+	mkdir_in("layer_4_width_16k");
+	strcat(folder, "/layer_4_width_16k");
+	ck_write_file(folder, PARAMS, &weights);
+	ck_write_text(folder, "config.json", "{\"hf_hook_point_in\": \"model.layers.4.output\"}");
+	loads();
+	refuse_gemma_2("{\"hf_hook_point_in\": \"model.layers.3.output\"}",
+		       "hf_hook_point_in is model.layers.3.output, but the folder's name says "
+		       "layer 4");
+	strcpy(folder, base);
 }
 
 /* --- Llama Scope --- */
@@ -474,6 +611,38 @@ static void take_llama(const char *config, ps_sae_arch arch, bool rescaled, floa
 	if (out.sae.threshold)
 		assert_true(fabsf(out.sae.threshold[2] - threshold) <= 1e-6f * threshold);
 	ps_sae_folder_close(&out);
+}
+
+static void refuse_llama_shapes(void)
+{
+	refuse_llama(
+		"{\"d_model\": 2147483647, \"expansion_factor\": 2, \"norm_activation\": \"none\"}",
+		"4294967294 latents are more than can be read");
+	refuse_llama("{\"d_model\": 2, \"d_sae\": null, \"norm_activation\": \"none\"}",
+		     "expansion_factor is missing");
+	refuse_llama("{\"d_model\": \"2\", \"d_sae\": 3}", "d_model is \"2\"");
+	refuse_llama("{" LLAMA ", \"top_k\": 0, \"act_fn\": \"topk\"}", "top_k is 0");
+	refuse_llama("{" LLAMA ", \"act_fn\": 1}", "act_fn is 1");
+	refuse_llama("{\"d_model\": 2, \"d_sae\": 3, \"norm_activation\": 1}",
+		     "norm_activation is 1");
+	refuse_llama("{" LLAMA ", \"act_fn\": \"topk\", \"top_k\": 2,"
+		     " \"sparsity_include_decoder_norm\": 1}",
+		     "sparsity_include_decoder_norm is 1");
+	refuse_llama("{" LLAMA ", \"jump_relu_threshold\": 1e300}",
+		     "it must not be negative, nor too large for an f32");
+	refuse_llama("{" LLAMA ", \"jump_relu_threshold\": 0.5, \"use_decoder_bias\": 1}",
+		     "use_decoder_bias is 1");
+	refuse_llama("{" LLAMA ", \"jump_relu_threshold\": 0.5, \"hook_point_in\": 1}",
+		     "hook_point_in is 1");
+	refuse_llama("{" LLAMA ", \"jump_relu_threshold\": 0.5, \"hook_point_out\": 1}",
+		     "hook_point_out is 1");
+	refuse_llama("{\"d_model\": 2, \"d_sae\": 3, \"jump_relu_threshold\": 0.5,"
+		     " \"dataset_average_activation_norm\": {\"in\": \"1\"}}",
+		     "it must be {\"in\": a number above 0");
+	refuse_llama("{\"d_model\": 2, \"d_sae\": 3, \"jump_relu_threshold\": 0.5,"
+		     " \"dataset_average_activation_norm\": {\"in\": 1, \"out\": -1}}",
+		     "it must be {\"in\": a number above 0");
+	refuse_llama("no JSON", "line 1");
 }
 
 static void llama_scope_configs(void **state)
@@ -526,9 +695,95 @@ static void llama_scope_configs(void **state)
 	refuse_llama("{\"d_model\": 2, \"d_sae\": 3, \"jump_relu_threshold\": 0.5,"
 		     " \"dataset_average_activation_norm\": {\"in\": 1, \"out\": 2}}",
 		     "in and out differ");
+	refuse_llama_shapes();
 	ck_write_text(folder, "hyperparams.json",
 		      "{" LLAMA ", \"jump_relu_threshold\": 0.5, \"use_decoder_bias\": false}");
 	refused(FINAL, "tensor decoder.bias does not belong");
+}
+
+/* The safetensors file may be away, and a pickle in its place. */
+static void llama_scope_weights(void **state)
+{
+	(void)state;
+	clear();
+	mkdir_in("checkpoints");
+	ck_write_text(folder, "hyperparams.json", "{" LLAMA ", \"jump_relu_threshold\": 0.5}");
+	refused(FINAL, "No such file or directory");
+	ck_write_text(folder, "checkpoints/final.pth", "PK");
+	refused("checkpoints", "holds final.pth, a torch file (pickle), which is not read");
+}
+
+/* --- any of them --- */
+
+static int load_one(void *path)
+{
+	ps_sae_folder out;
+	int rc = ps_sae_folder_load(&out, path, NULL);
+
+	if (!rc)
+		ps_sae_folder_close(&out);
+	return rc;
+}
+
+static void every_allocation_of_a_load_may_fail(void **state)
+{
+	static const int of_each_format[] = {0, 3, 5, 7};
+
+	(void)state;
+	setenv("TZ", "UTC0", 1); /* else mktime, for libzip, reads a file and keeps what it says */
+	setenv("XDG_CACHE_HOME", folder, 1);
+	ps_json_memory_watch();
+	alloc_double_allow_loss(true); /* libzip, where it opens an entry */
+	for (size_t i = 0; i < sizeof of_each_format / sizeof *of_each_format; i++) {
+		char path[512];
+
+		snprintf(path, sizeof path, FIXTURES "%s", fixtures[of_each_format[i]].folder);
+		assert_true(alloc_double_sweep(NULL, load_one, path) > 20);
+	}
+	alloc_double_allow_loss(false);
+}
+
+static void what_is_none_of_them_is_named(void **state)
+{
+	char base[256];
+
+	(void)state;
+	clear();
+	ck_write_text(folder, "shard-00000.safetensors", "");
+	refused(folder, "an activation cache, not an SAE");
+	clear();
+	ck_write_text(folder, "model.safetensors", "");
+	refused(folder, "a model, not an SAE");
+	clear();
+	ck_write_text(folder, "model.safetensors.index.json", "");
+	refused(folder, "a model, not an SAE");
+	clear();
+	strcpy(base, folder);
+	ck_write_text(folder, "notes.txt", "text");
+	mkdir_in(".hidden");
+	ck_write_text(folder, ".hidden/params.npz", "");
+	mkdir_in("a");
+	mkdir_in("a/b");
+	mkdir_in("a/b/c");
+	mkdir_in("a/b/c/d");
+	ck_write_text(folder, "a/b/c/d/params.npz", ""); /* too deep */
+	refused("cfg.json", "No such file or directory");
+	mkdir_in("z");
+	ck_write_text(folder, "z/cfg.json", "");
+	refused("/z", "holds SAEs in folders of their own: name one, such as ");
+	ck_write_text(folder, "a/b/c/hyperparams.json", "");
+	refused("/a/b/c", "holds SAEs in folders of their own");
+	mkdir_in("b");
+	ck_write_text(folder, "b/params.npz", "");
+	refused("/a/b/c", "holds SAEs in folders of their own");
+	ck_write_text(folder, "file", "text");
+	strcat(folder, "/file");
+	refused("/file", "a file: an SAE is a folder");
+	strcpy(folder, base);
+	ck_write_text(folder, "file", "GGUF\3");
+	strcat(folder, "/file");
+	refused("/file", ", not an SAE: an SAE is a folder");
+	strcpy(folder, base);
 }
 
 int main(void)
@@ -537,11 +792,17 @@ int main(void)
 		cmocka_unit_test(latents_and_reconstructions),
 		cmocka_unit_test(places_and_shapes),
 		cmocka_unit_test(sparsify_configs),
+		cmocka_unit_test(sparsify_defaults),
+		cmocka_unit_test(sparsify_places),
 		cmocka_unit_test(sparsify_tensors),
 		cmocka_unit_test(gemma_scope_arrays),
 		cmocka_unit_test(paths_that_are_not_read),
 		cmocka_unit_test(gemma_scope_2_configs),
+		cmocka_unit_test(gemma_scope_2_places),
 		cmocka_unit_test(llama_scope_configs),
+		cmocka_unit_test(llama_scope_weights),
+		cmocka_unit_test(every_allocation_of_a_load_may_fail),
+		cmocka_unit_test(what_is_none_of_them_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -97,6 +97,8 @@ const char *ps_control_label(const json_t *control)
 						{"frozen-encoder", "frozen encoder"}};
 	const char *name = ps_results_text(control, PS_AT(CONTROL_NAME));
 
+	if (!strcmp(ps_results_text(control, PS_AT(CONTROL_KIND)), "checkpoint"))
+		return name;
 	for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
 		if (!strcmp(labels[i][0], name))
 			return labels[i][1];

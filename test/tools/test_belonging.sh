@@ -320,6 +320,41 @@ masks() {
 		--sparsity 0.5 --stats "$s/llama.stats" -o "$s/tuned.mask"
 }
 
+# --- checkpoints of which the user says what they were changed from ---
+
+changed() {
+	t="--tokens $s/llama.tokens" m=$models/llama dense="--cache $s/llama/layer-02"
+	from="--changed-from $models/llama" c=$s/tuned
+	made cache $c $t --layer 2 -o "$s/tuned.alone"
+	refuses "transfer: another model's cache" model transfer "$s/llama.sae" $dense \
+		--cache "$s/tuned.alone"
+	refuses "eval: another model" model eval "$s/llama.sae" $c $t --layer 2
+	refuses "ablate: another model" model ablate "$s/llama.sae" $c $t --layer 2
+	made cache $c $t --layer 2 $from -o "$s/tuned.cache"
+	made train "$s/tuned.cache" -o "$s/tuned.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
+	silent "transfer: to a changed model" transfer "$s/llama.sae" $dense --cache "$s/tuned.cache"
+	silent "survival: in a changed model" survival --dense "$s/llama.sae" \
+		--pruned "$s/tuned.sae" $dense
+	silent "eval: in a changed model" eval "$s/llama.sae" $c $t --layer 2 $from
+	silent "eval: its own SAE" eval "$s/tuned.sae" $c $t --layer 2 $from
+	silent "ablate: in a changed model" ablate "$s/llama.sae" $c $t --layer 2 $from \
+		--features 2 --windows 2
+	remarks "eval: its SAE in the model as it was" eval "$s/tuned.sae" $m $t --layer 2
+	refuses "transfer: a changed model in the dense one's place" mask transfer "$s/llama.sae" \
+		--cache "$s/tuned.cache" $dense
+	refuses "seeds: a changed model's SAE beside the dense one's" mask seeds "$s/llama.sae" \
+		"$s/tuned.sae"
+	refuses "another family" 'llama and .*gemma3 are not of the same shapes: family' cache \
+		$m $t --layer 2 --changed-from $models/gemma3 -o "$s/none"
+	cp -r $m "$s/retold"
+	printf ' ' >>"$s/retold/tokenizer.json"
+	refuses "another tokenizer" 'retold.*tokenizer' eval "$s/llama.sae" $m $t --layer 2 \
+		--changed-from "$s/retold"
+	run eval "$s/llama.sae" $dense $from
+	holds "--changed-from with a cache: exit 2" test "$code" -eq 2
+	holds "nothing is written" test ! -e "$s/none"
+}
+
 # --- files of other tools ---
 
 # plain IN OUT: the same tensors without our metadata.
@@ -395,5 +430,6 @@ roles
 hooks
 norms
 masks
+changed
 foreign
 conclude test_belonging.sh

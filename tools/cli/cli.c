@@ -7,6 +7,9 @@
 #include "core/base/clock.h"
 #include "core/base/number.h"
 
+const char ps_changed_from_help[] =
+	"MODEL0  MODEL is a changed MODEL0 (zeroed, fine-tuned, ...), and belongs to it";
+
 void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const *tables)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);

@@ -56,4 +56,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
 		 size_t most, ps_text_list *positional) PS_MUST_USE;
 
+/* --help of --changed-from, which several commands have. */
+extern const char ps_changed_from_help[];
+
 #endif

@@ -184,6 +184,7 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "L  where the SAE stands  (required)"},
 		{"--mask", PS_OPTION_TEXT, &args.mask,
 		 "M  prune with this mask, or round (rounding file)"},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
 		{"--features", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.features,
 		 "N  latents to ablate, of those that fire, from rare to frequent (100)"},
 		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,

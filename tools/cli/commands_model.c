@@ -240,6 +240,7 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "M  prune with this mask, or round, or `dense`; repeated: all in one pass, to "
 		 "DIR/NAME "
 		 "each"},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
 		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
 		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR"},

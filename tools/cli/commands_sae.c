@@ -15,6 +15,7 @@ static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "L  where the SAE is spliced in"},
 		{"--mask", PS_OPTION_TEXT, &args.mask,
 		 "M  prune with this mask, or round (rounding file)"},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
 		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
 		 "N  only the first N windows"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
@@ -42,11 +43,11 @@ static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 	if (args.last < 0 || (args.last && !args.cache))
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
 			       "--last is a number of rows of --cache");
-	if (args.cache &&
-	    (args.tokens || args.mask || args.layer >= 0 || args.windows || args.dry_run))
+	if (args.cache && (args.tokens || args.mask || args.changed_from || args.layer >= 0 ||
+			   args.windows || args.dry_run))
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
-			       "--tokens, --layer, --mask, --windows and --dry-run go with a "
-			       "MODEL, not with --cache");
+			       "--tokens, --layer, --mask, --changed-from, --windows and --dry-run "
+			       "go with a MODEL, not with --cache");
 	return ps_run_eval(&cli->session, &args, result);
 }
 

@@ -387,6 +387,7 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 					 .norm_cache = args->norm_cache,
 					 .model = args->model,
 					 .mask = args->mask,
+					 .changed_from = args->changed_from,
 					 .tokens = args->tokens,
 					 .layer = args->layer,
 					 .windows = args->windows,

@@ -17,6 +17,7 @@
 #include "io/cache_store.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/engine/changed_from.h"
 #include "tools/engine/forecast.h"
 #include "tools/engine/variants.h"
 #include "tools/run/output_path.h"
@@ -38,6 +39,7 @@ struct target {
 struct cache_run {
 	ps_engine engine;
 	const ps_cache_args *args;
+	char changed_from[PS_DIGEST_TEXT]; /* digest of that model; empty: none */
 	ps_dtype dtype;
 	enum order order;
 	ps_token_file tokens;
@@ -92,7 +94,9 @@ static json_t *model_json(const struct cache_run *r, const struct target *t)
 		prepends_bos(&r->engine, &r->tokens), "context_size", (json_int_t)r->tokens.window);
 
 	if ((!source || !json_object_set_new(model, "exported_from", json_string(source))) &&
-	    (!mask || !json_object_set_new(model, "exported_mask", json_string(mask))))
+	    (!mask || !json_object_set_new(model, "exported_mask", json_string(mask))) &&
+	    (!*r->changed_from ||
+	     !json_object_set_new(model, "changed_from", json_string(r->changed_from))))
 		return model;
 	json_decref(model);
 	return NULL;
@@ -166,6 +170,8 @@ static int check_output(const struct cache_run *r, const char *path, bool shared
 		rc = ps_output_keep_off(&output, args->model, diag);
 	if (!rc)
 		rc = ps_output_keep_off(&output, args->tokens, diag);
+	if (!rc)
+		rc = ps_output_keep_off(&output, args->changed_from, diag);
 	for (size_t v = 0; v < args->variant_count && !rc; v++)
 		rc = ps_output_keep_off(&output, args->variants[v].mask, diag);
 	return rc;
@@ -598,6 +604,8 @@ int ps_run_cache(ps_session *s, const ps_cache_args *args, json_t **result)
 
 	if (!rc)
 		rc = parse(&r);
+	if (!rc)
+		rc = ps_changed_from_open(&r.engine, args->changed_from, r.changed_from);
 	if (!rc)
 		rc = open_variants(&r);
 	if (!rc)

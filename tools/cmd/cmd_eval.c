@@ -433,6 +433,7 @@ static int evaluate_model(ps_session *s, const ps_eval_args *args, json_t **resu
 	const ps_splice_inputs inputs = {.sae = args->sae,
 					 .model = args->model,
 					 .mask = args->mask,
+					 .changed_from = args->changed_from,
 					 .tokens = args->tokens,
 					 .norm_cache = args->norm_cache,
 					 .keep_special = args->keep_special,

@@ -102,8 +102,9 @@ typedef struct ps_cache_variant {
  * layers, variants. */
 typedef struct ps_cache_args {
 	const char *model, *tokens;
-	const char *dtype; /* "f32" or "bf16" */
-	const char *order; /* "sequence" or "shuffled" */
+	const char *changed_from; /* the model that this one was changed from; NULL: none */
+	const char *dtype;        /* "f32" or "bf16" */
+	const char *order;        /* "sequence" or "shuffled" */
 	ps_int_list layers;
 	size_t variant_count;
 	ps_cache_variant variants[PS_LIST_MAX];
@@ -130,10 +131,11 @@ typedef struct ps_eval_args {
 	int64_t last;      /* only so many rows at the cache's end; 0: all */
 	bool allow_fewer;  /* there may be fewer than `last` or `windows` */
 	const char *model, *tokens, *mask;
-	int64_t layer, windows; /* windows: the first ones of tokens; 0: all */
-	bool keep_special;      /* BOS, EOS and PAD count too */
-	bool dry_run;           /* with a model only */
-	const char *norm_cache; /* rows that tell a norm the SAE lacks (norm_factor.h); or NULL */
+	const char *changed_from; /* as for cache */
+	int64_t layer, windows;   /* windows: the first ones of tokens; 0: all */
+	bool keep_special;        /* BOS, EOS and PAD count too */
+	bool dry_run;             /* with a model only */
+	const char *norm_cache;   /* rows that tell a norm the SAE lacks (norm_factor.h); or NULL */
 } ps_eval_args;
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
@@ -143,6 +145,7 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
  * [N][windows] (rows on which the latent fires). */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
+	const char *changed_from; /* as for cache */
 	int64_t layer;
 	int64_t features; /* N: latents to ablate; fewer when fewer fire; 0: 100, at most all */
 	int64_t windows;  /* the first ones of tokens */

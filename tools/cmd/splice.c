@@ -5,6 +5,7 @@
 
 #include "core/base/checked.h"
 #include "tools/cmd/norm_factor.h"
+#include "tools/engine/changed_from.h"
 #include "tools/engine/meter.h"
 #include "tools/train/origin.h"
 
@@ -13,13 +14,18 @@ static int last_layer(const ps_splice *p)
 	return (int)p->engine.config->layers - 1;
 }
 
-/* The digest of the mask that the model is pruned with; "": a mask on top of an exported one. */
-static const char *describe_mask(const ps_engine *e, char out[PS_DIGEST_TEXT])
+/* The digest of the mask that the model is pruned with, or of a model that was changed otherwise;
+ * "": a mask on top of either. */
+static const char *describe_mask(const ps_splice *p, char out[PS_DIGEST_TEXT])
 {
+	const ps_engine *e = &p->engine;
+	const bool changed = *p->changed_from;
 	const char *before = ps_checkpoint_mask(e->checkpoint);
 
-	if (e->masked && before)
+	if (e->masked && (before || changed))
 		return "";
+	if (changed)
+		return ps_digest_format(e->model_digest, out);
 	if (e->masked)
 		return ps_digest_format(e->mask.digest, out);
 	return before ? before : PS_NO_MASK;
@@ -29,7 +35,8 @@ static int check_origin(const ps_splice *p)
 {
 	const ps_splice_inputs *inputs = p->inputs;
 	const ps_engine *e = &p->engine;
-	const char *source = ps_checkpoint_source(e->checkpoint);
+	const char *source =
+		*p->changed_from ? p->changed_from : ps_checkpoint_source(e->checkpoint);
 	char mask[PS_DIGEST_TEXT];
 	char digest[PS_DIGEST_TEXT];
 	ps_origin sae, model;
@@ -40,7 +47,7 @@ static int check_origin(const ps_splice *p)
 	ps_digest_format(e->model_digest, digest);
 	ps_origin_of_model(&(ps_origin_model){.path = inputs->model,
 					      .digest = source ? source : digest,
-					      .mask = describe_mask(e, mask),
+					      .mask = describe_mask(p, mask),
 					      .family = e->config->family},
 			   p->layer, &model);
 	return ps_origin_check_input(e->session, &sae, &model, PS_MASK_TOLD);
@@ -55,6 +62,8 @@ int ps_splice_open(ps_splice *p, ps_session *s, const ps_splice_inputs *inputs)
 	rc = ps_engine_open(&p->engine, s, inputs->model, inputs->mask);
 	if (!rc)
 		rc = ps_engine_check_layer(&p->engine, inputs->layer);
+	if (!rc)
+		rc = ps_changed_from_open(&p->engine, inputs->changed_from, p->changed_from);
 	if (!rc)
 		rc = ps_token_file_open(&p->tokens, &ps_sys_linux, inputs->tokens, diag);
 	if (!rc)

@@ -18,16 +18,18 @@
 
 typedef struct ps_splice_inputs {
 	const char *sae, *model, *tokens;
-	const char *mask;       /* NULL: dense */
-	int64_t layer, windows; /* windows 0: all */
-	bool allow_fewer;       /* there may be fewer than `windows` */
-	const char *norm_cache; /* as in ps_norm_factor_load, with keep_special */
+	const char *mask;         /* NULL: dense */
+	const char *changed_from; /* the model that this one was changed from; NULL: none */
+	int64_t layer, windows;   /* windows 0: all */
+	bool allow_fewer;         /* there may be fewer than `windows` */
+	const char *norm_cache;   /* as in ps_norm_factor_load, with keep_special */
 	bool keep_special;
 } ps_splice_inputs;
 
 typedef struct ps_splice {
 	const ps_splice_inputs *inputs;
 	ps_engine engine;
+	char changed_from[PS_DIGEST_TEXT]; /* digest; empty: none */
 	ps_token_file tokens;
 	int layer;
 	size_t window, windows; /* tokens of a window; windows taken, the first of the file */

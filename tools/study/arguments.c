@@ -69,12 +69,12 @@ TABLE(ppl, T, ppl_rows);
 
 #define T ps_cache_args
 static const ps_argument cache_rows[] = {
-	FIELD(T, model, TEXT, MODEL),        FIELD(T, tokens, TEXT, INPUT),
-	FIELD(T, dtype, TEXT, OPTION),       FIELD(T, order, TEXT, OPTION),
-	FIELD(T, layers, INTS, OPTION),      FIELD(T, variant_count, SIZE, FREE),
-	FIELD(T, variants, VARIANTS, INPUT), FIELD(T, seed, SEED, OPTION),
-	FIELD(T, replace, BOOL, FREE),       FIELD(T, old_first, BOOL, FREE),
-	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, model, TEXT, MODEL),         FIELD(T, tokens, TEXT, INPUT),
+	FIELD(T, changed_from, TEXT, ORIGIN), FIELD(T, dtype, TEXT, OPTION),
+	FIELD(T, order, TEXT, OPTION),        FIELD(T, layers, INTS, OPTION),
+	FIELD(T, variant_count, SIZE, FREE),  FIELD(T, variants, VARIANTS, INPUT),
+	FIELD(T, seed, SEED, OPTION),         FIELD(T, replace, BOOL, FREE),
+	FIELD(T, old_first, BOOL, FREE),      FIELD(T, dry_run, BOOL, FREE),
 };
 TABLE(cache, T, cache_rows);
 #undef T
@@ -129,17 +129,12 @@ TABLE(train, T, train_rows);
 
 #define T ps_eval_args
 static const ps_argument eval_rows[] = {
-	FIELD(T, sae, TEXT, INPUT),
-	FIELD(T, cache, TEXT, INPUT),
-	FIELD(T, model, TEXT, MODEL),
-	FIELD(T, tokens, TEXT, INPUT),
-	FIELD(T, mask, TEXT, INPUT),
-	FIELD(T, layer, INT, OPTION),
-	FIELD(T, windows, INT, OPTION),
-	FIELD(T, last, INT, OPTION),
-	FIELD(T, allow_fewer, BOOL, FREE),
-	FIELD(T, keep_special, BOOL, OPTION),
-	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, sae, TEXT, INPUT),           FIELD(T, cache, TEXT, INPUT),
+	FIELD(T, model, TEXT, MODEL),         FIELD(T, tokens, TEXT, INPUT),
+	FIELD(T, mask, TEXT, INPUT),          FIELD(T, changed_from, TEXT, ORIGIN),
+	FIELD(T, layer, INT, OPTION),         FIELD(T, windows, INT, OPTION),
+	FIELD(T, last, INT, OPTION),          FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, keep_special, BOOL, OPTION), FIELD(T, dry_run, BOOL, FREE),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(eval, T, eval_rows);
@@ -162,11 +157,17 @@ TABLE(transfer, T, transfer_rows);
 
 #define T ps_ablate_args
 static const ps_argument ablate_rows[] = {
-	FIELD(T, model, TEXT, MODEL),     FIELD(T, sae, TEXT, INPUT),
-	FIELD(T, tokens, TEXT, INPUT),    FIELD(T, mask, TEXT, INPUT),
-	FIELD(T, layer, INT, OPTION),     FIELD(T, features, INT, OPTION),
-	FIELD(T, windows, INT, OPTION),   FIELD(T, allow_fewer, BOOL, FREE),
-	FIELD(T, seed, SEED, OPTION),     FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, model, TEXT, MODEL),
+	FIELD(T, sae, TEXT, INPUT),
+	FIELD(T, tokens, TEXT, INPUT),
+	FIELD(T, mask, TEXT, INPUT),
+	FIELD(T, changed_from, TEXT, ORIGIN),
+	FIELD(T, layer, INT, OPTION),
+	FIELD(T, features, INT, OPTION),
+	FIELD(T, windows, INT, OPTION),
+	FIELD(T, allow_fewer, BOOL, FREE),
+	FIELD(T, seed, SEED, OPTION),
+	FIELD(T, dry_run, BOOL, FREE),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(ablate, T, ablate_rows);
@@ -310,6 +311,17 @@ static int variants_json(const struct turning *t, const char *args, json_t **val
 	return rc;
 }
 
+/* Whether the field counts. An origin that is not given is left out, so that it changes no key. */
+static bool counts(const ps_argument *field, const char *args)
+{
+	const void *text;
+
+	memcpy(&text, args + field->offset, sizeof text);
+	if (field->role == PS_ROLE_ORIGIN)
+		return text;
+	return field->role != PS_ROLE_OUTPUT && field->role != PS_ROLE_FREE;
+}
+
 static int field_json(const struct turning *t, const char *args, json_t **value)
 {
 	const void *at = args + t->field->offset;
@@ -355,7 +367,7 @@ int ps_arguments_json(const ps_argument_table *table, const void *args, ps_ident
 		json_t *value = NULL;
 
 		t.field = &table->item[i];
-		if (t.field->role == PS_ROLE_OUTPUT || t.field->role == PS_ROLE_FREE)
+		if (!counts(t.field, args))
 			continue;
 		rc = field_json(&t, args, &value);
 		if (rc)

@@ -27,7 +27,7 @@ static const char *control_kind(const ps_graph_condition *c)
 	static const char *const kinds[] = {
 		[PS_CONDITION_RANDOM] = "random",   [PS_CONDITION_ROUNDED] = "rounded",
 		[PS_CONDITION_MATCHED] = "matched", [PS_CONDITION_RETRAIN] = "retrain",
-		[PS_CONDITION_FROZEN] = "frozen",
+		[PS_CONDITION_FROZEN] = "frozen",   [PS_CONDITION_CHECKPOINT] = "checkpoint",
 	};
 
 	return kinds[c->kind];

@@ -26,7 +26,8 @@ enum {
 _Static_assert((int)WANDA_KIND < (int)PS_CORRECTED_KINDS, "every kind of step is corrected");
 
 struct ps_costs {
-	ps_model_rates *model; /* by model of the study */
+	ps_model_rates *model;      /* by model of the study */
+	ps_model_rates *checkpoint; /* by checkpoint of the study: measured on its model */
 	ps_sae_rates *sae;
 	bool *measured;
 	ps_correction correction;
@@ -256,12 +257,21 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 	}
 }
 
+/* The checkpoint that the node's command reads; PS_NO_NODE: none. */
+static size_t checkpoint_of(const ps_graph *g, const ps_node *n)
+{
+	return g->models[n->model].conditions[n->condition].checkpoint;
+}
+
 static struct call call_of(const ps_graph *g, const ps_node *n, size_t count)
 {
+	const size_t checkpoint = checkpoint_of(g, n);
+
 	return (struct call){.g = g,
 			     .node = n,
 			     .count = count,
-			     .rates = &g->costs->model[n->model],
+			     .rates = checkpoint == PS_NO_NODE ? &g->costs->model[n->model]
+							       : &g->costs->checkpoint[checkpoint],
 			     .sae = &g->costs->sae[n->model]};
 }
 
@@ -308,6 +318,23 @@ static int measure_sae(const ps_graph *g, size_t model)
 					 &costs->sae[model]);
 }
 
+/* A checkpoint has its model's rates, and a plan of its own: its weights may be of another type. */
+static int open_checkpoints(const ps_graph *g, size_t model)
+{
+	const ps_model_rates *rates = &g->costs->model[model];
+	int rc = 0;
+
+	for (size_t i = 0; i < g->file->checkpoints_count && !rc; i++) {
+		ps_model_rates *own = &g->costs->checkpoint[i];
+
+		if (g->file->checkpoints[i].of_model != model)
+			continue;
+		*own = *rates;
+		rc = ps_engine_open(&own->engine, g->session, g->file->checkpoints[i].path, NULL);
+	}
+	return rc;
+}
+
 static int measure_model(const ps_graph *g, size_t model)
 {
 	const ps_study_file *f = g->file;
@@ -322,6 +349,8 @@ static int measure_model(const ps_graph *g, size_t model)
 	};
 	int rc = ps_model_rates_measure(g->session, &question, &g->costs->model[model]);
 
+	if (!rc)
+		rc = open_checkpoints(g, model);
 	return rc ? rc : measure_sae(g, model);
 }
 
@@ -367,9 +396,11 @@ int ps_costs_open(ps_graph *g)
 	if (!g->costs)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the costs");
 	g->costs->model = ps_graph_take(g, models * sizeof *g->costs->model);
+	g->costs->checkpoint =
+		ps_graph_take(g, (g->file->checkpoints_count + 1) * sizeof *g->costs->checkpoint);
 	g->costs->sae = ps_graph_take(g, models * sizeof *g->costs->sae);
 	g->costs->measured = ps_graph_take(g, models * sizeof *g->costs->measured);
-	if (!g->costs->model || !g->costs->sae || !g->costs->measured)
+	if (!g->costs->model || !g->costs->checkpoint || !g->costs->sae || !g->costs->measured)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the costs");
 	for (size_t i = 0; i < models && !rc; i++) {
 		if (!model_is_wanted(g, i))
@@ -391,6 +422,8 @@ void ps_costs_close(ps_graph *g)
 {
 	for (size_t i = 0; g->costs && g->costs->model && i < g->file->models_count; i++)
 		ps_model_rates_close(&g->costs->model[i]);
+	for (size_t i = 0; g->costs && g->costs->checkpoint && i < g->file->checkpoints_count; i++)
+		ps_model_rates_close(&g->costs->checkpoint[i]);
 	g->costs = NULL;
 }
 
@@ -453,8 +486,8 @@ void ps_cost_expect(const ps_graph *g, ps_node *const *nodes, size_t count, doub
 			continue;
 		for (size_t j = 0; j < g->count && n->kind->batch_max > 1; j++) {
 			const ps_node *other = &g->nodes[j];
-			bool same = other->kind == n->kind && other->model == n->model &&
-				    !among(other, nodes, count) && ps_graph_wanted(g, other);
+			bool same = ps_step_shares(other, n) && !among(other, nodes, count) &&
+				    ps_graph_wanted(g, other);
 
 			like += same;
 			before += same && j < i;
@@ -511,31 +544,51 @@ struct largest {
 	const ps_node *node;
 };
 
-/* What memory needs to know of a model and its SAEs: no rates. */
-static int open_shapes(const ps_graph *g, size_t model, ps_model_rates *r, ps_sae_rates *sae)
+/* What memory needs to know of a model, or of a checkpoint of its shapes, and of its SAEs: no
+ * rates. */
+static int open_shapes(const ps_graph *g, size_t model, const char *path, ps_model_rates *r,
+		       ps_sae_rates *sae)
 {
 	const ps_graph_model *m = &g->models[model];
-	int rc = ps_model_rates_open(g->session, m->spec->path, (size_t)g->file->window, r);
+	int rc = ps_model_rates_open(g->session, path, (size_t)g->file->window, r);
 
 	*sae = (ps_sae_rates){.d_in = m->config.width};
 	return rc ? rc : sae_options(g, model, &sae->options);
 }
 
-/* Looks at the steps of a model that must run. */
-static void compare_steps(const ps_graph *g, size_t model, const ps_model_rates *r,
-			  const ps_sae_rates *sae, struct largest *largest)
+/* Looks at the steps that must run of a model, or of one of its checkpoints. */
+static void compare_steps(const ps_graph *g, size_t model, size_t checkpoint,
+			  const ps_model_rates *r, const ps_sae_rates *sae, struct largest *largest)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		const ps_node *n = &g->nodes[i];
 		const struct call call = {.g = g, .node = n, .count = 1, .rates = r, .sae = sae};
 		size_t bytes;
 
-		if (n->model != model || !ps_graph_wanted(g, n))
+		if (n->model != model || checkpoint_of(g, n) != checkpoint ||
+		    !ps_graph_wanted(g, n))
 			continue;
 		bytes = memory_of(&call).least;
 		if (bytes > largest->bytes)
 			*largest = (struct largest){.bytes = bytes, .node = n};
 	}
+}
+
+/* The steps with a model's weights, or with those of one of its checkpoints. */
+static int find_largest(const ps_graph *g, size_t model, size_t checkpoint, struct largest *largest)
+{
+	const char *path = checkpoint == PS_NO_NODE ? g->models[model].spec->path
+						    : g->file->checkpoints[checkpoint].path;
+	ps_model_rates rates = {0};
+	ps_sae_rates sae;
+	int rc = ps_progress_check(&g->session->context);
+
+	if (!rc)
+		rc = open_shapes(g, model, path, &rates, &sae);
+	if (!rc)
+		compare_steps(g, model, checkpoint, &rates, &sae, largest);
+	ps_model_rates_close(&rates);
+	return rc;
 }
 
 int ps_cost_least(const ps_graph *g, size_t *bytes, const ps_node **node)
@@ -544,17 +597,12 @@ int ps_cost_least(const ps_graph *g, size_t *bytes, const ps_node **node)
 	int rc = 0;
 
 	for (size_t i = 0; i < g->file->models_count && !rc; i++) {
-		ps_model_rates rates = {0};
-		ps_sae_rates sae;
-
 		if (!model_is_wanted(g, i))
 			continue;
-		rc = ps_progress_check(&g->session->context);
-		if (!rc)
-			rc = open_shapes(g, i, &rates, &sae);
-		if (!rc)
-			compare_steps(g, i, &rates, &sae, &largest);
-		ps_model_rates_close(&rates);
+		rc = find_largest(g, i, PS_NO_NODE, &largest);
+		for (size_t c = 0; c < g->file->checkpoints_count && !rc; c++)
+			if (g->file->checkpoints[c].of_model == i)
+				rc = find_largest(g, i, c, &largest);
 	}
 	*bytes = largest.bytes + ps_graph_excess(g);
 	*bytes = largest.node

@@ -224,7 +224,7 @@ static int choose(struct execution *e, struct batch *batch)
 		ps_node *n = &g->nodes[i], *first = batch->count ? batch->node[0] : n;
 		bool taken;
 
-		if (n->kind != first->kind || n->model != first->model)
+		if (!ps_step_shares(n, first))
 			continue;
 		rc = try_claim(e, n, &taken);
 		if (taken)

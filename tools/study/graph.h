@@ -13,8 +13,8 @@
  * node as well: its key comes from its inputs, and theirs from its key.
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
- * magnitude-0.5, wanda-0.3, ..., or a control: random-0.5, rtn-int4, retrain, ... The steps of the
- * study as a whole are study/all/STEP.
+ * magnitude-0.5, wanda-0.3, ..., or a control: random-0.5, rtn-int4, retrain, ..., or the name of a
+ * checkpoint. The steps of the study as a whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
@@ -97,15 +97,18 @@ typedef struct ps_graph_model {
 typedef enum ps_condition_kind {
 	PS_CONDITION_DENSE,
 	PS_CONDITION_PRUNED,
-	PS_CONDITION_RANDOM,  /* a random mask with as many zeros as another condition's */
-	PS_CONDITION_ROUNDED, /* weights rounded instead of pruned */
-	PS_CONDITION_MATCHED, /* pruned to the perplexity of another condition */
+	PS_CONDITION_RANDOM,     /* a random mask with as many zeros as another condition's */
+	PS_CONDITION_ROUNDED,    /* weights rounded instead of pruned */
+	PS_CONDITION_MATCHED,    /* pruned to the perplexity of another condition */
+	PS_CONDITION_CHECKPOINT, /* weights of another checkpoint, of the same shapes */
 	PS_CONDITION_RETRAIN, /* the dense model's SAE again: same start, another order of rows */
 	PS_CONDITION_FROZEN,  /* the same start and order, half of the SAE frozen */
 } ps_condition_kind;
 
 typedef struct ps_graph_condition {
 	ps_condition_kind kind;
+	const char *model;    /* path of the weights: the model's, or a checkpoint's */
+	size_t checkpoint;    /* index in the study file; PS_NO_NODE: the weights are the model's */
 	const char *method;   /* NULL: the model is the dense one */
 	double sparsity;      /* asked for; NaN: none was */
 	size_t like;          /* index of the condition that it is made after; 0: none */

@@ -68,6 +68,8 @@ static const char *name_condition(ps_graph *g, const ps_graph_model *m, const ps
 		return ps_graph_text(g, "frozen-%s", c->freeze);
 	case PS_CONDITION_ROUNDED:
 		return ps_graph_text(g, "rtn-%s", c->rounding);
+	case PS_CONDITION_CHECKPOINT:
+		return plain_name(g, g->file->checkpoints[c->checkpoint].name);
 	case PS_CONDITION_MATCHED:
 		return ps_graph_text(g, "matched-%s-%s", c->method, m->conditions[c->like].name);
 	default:
@@ -147,10 +149,32 @@ static void list_models(const ps_study_file *f, ps_graph_model *m)
 	list_matched(f, m, pruned);
 }
 
+/* Checkpoints of the model's shapes, whatever was done to them. */
+static void list_checkpoints(const ps_study_file *f, ps_graph_model *m)
+{
+	ps_graph_condition control = {.kind = PS_CONDITION_CHECKPOINT,
+				      .method = "checkpoint",
+				      .sparsity = NAN,
+				      .seeds = (size_t)f->pruned_seeds};
+
+	for (size_t i = 0; i < f->checkpoints_count; i++) {
+		const ps_study_checkpoint *checkpoint = &f->checkpoints[i];
+
+		if (&f->models[checkpoint->of_model] != m->spec)
+			continue;
+		control.model = checkpoint->path;
+		control.checkpoint = i;
+		m->conditions[m->condition_count++] = control;
+	}
+}
+
 /* Controls that train other SAEs on the dense cache. */
 static void list_trainings(const ps_study_file *f, ps_graph_model *m)
 {
-	ps_graph_condition control = {.sparsity = NAN, .seeds = (size_t)f->pruned_seeds};
+	ps_graph_condition control = {.model = m->spec->path,
+				      .checkpoint = PS_NO_NODE,
+				      .sparsity = NAN,
+				      .seeds = (size_t)f->pruned_seeds};
 
 	if (f->controls.retrain) {
 		control.kind = PS_CONDITION_RETRAIN;
@@ -163,10 +187,37 @@ static void list_trainings(const ps_study_file *f, ps_graph_model *m)
 	}
 }
 
+/* Two conditions of one name would share their files. */
+static int check_condition(const ps_graph *g, const ps_graph_model *m, size_t index)
+{
+	const ps_graph_condition *own = &m->conditions[index];
+
+	for (size_t i = 0; i < m->condition_count && own->checkpoint != PS_NO_NODE; i++)
+		if (i != index && !strcmp(m->conditions[i].name, own->name))
+			return ps_study_refuse(g, "checkpoints.name", own->checkpoint + 1,
+					       "'%s' is the name of another condition of '%s'",
+					       own->name, m->spec->name);
+	return 0;
+}
+
+/* Opens the model's checkpoints, which have their names, as all conditions have. */
+static int open_checkpoints(ps_graph *g, const ps_graph_model *m)
+{
+	int rc = 0;
+
+	for (size_t i = 1; i < m->cache_count && !rc; i++) {
+		rc = check_condition(g, m, i);
+		if (!rc && m->conditions[i].checkpoint != PS_NO_NODE)
+			rc = ps_source_checkpoint(g, m, &m->conditions[i]);
+	}
+	return rc;
+}
+
 static int open_conditions(ps_graph *g, ps_graph_model *m)
 {
 	const ps_study_file *f = g->file;
-	const size_t most = 3 + (size_t)f->methods_count * f->sparsities_count +
+	const size_t most = 3 + f->checkpoints_count +
+			    (size_t)f->methods_count * f->sparsities_count +
 			    f->controls.frozen_count + f->controls.rounding_count +
 			    f->controls.matched_count * (size_t)(1 + f->controls.rounding_count);
 
@@ -177,6 +228,11 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 		.kind = PS_CONDITION_DENSE, .sparsity = NAN, .seeds = f->seeds_count};
 	list_pruned(f, m);
 	list_models(f, m);
+	for (size_t i = 0; i < m->condition_count; i++) {
+		m->conditions[i].model = m->spec->path;
+		m->conditions[i].checkpoint = PS_NO_NODE;
+	}
+	list_checkpoints(f, m);
 	m->cache_count = m->condition_count;
 	list_trainings(f, m);
 	for (size_t i = 0; i < m->condition_count; i++) {
@@ -188,7 +244,7 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 		if (!c->folder)
 			return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a name");
 	}
-	return 0;
+	return open_checkpoints(g, m);
 }
 
 /* Two names may become one when their characters are replaced. They would share their files. */

@@ -247,6 +247,12 @@ static const char *output_of(const ps_graph *g, size_t node)
 	return node == PS_NO_NODE ? NULL : g->nodes[node].output;
 }
 
+/* What a checkpoint was changed from. NULL: the weights are the model's own. */
+static const char *origin_of(const ps_graph_model *m, const ps_graph_condition *c)
+{
+	return c->checkpoint == PS_NO_NODE ? NULL : m->spec->path;
+}
+
 /* Refuses here what `prune` would refuse, and the message names the study file's key. */
 static int check_mask(ps_graph *g, const ps_graph_model *m, const ps_prune_args *args)
 {
@@ -322,11 +328,10 @@ static int add_mask(ps_graph *g, size_t model, size_t condition)
 static int add_ppl(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_study_file *f = g->file;
-	const ps_graph_model *m = &g->models[model];
-	ps_graph_condition *c = &m->conditions[condition];
+	ps_graph_condition *c = &g->models[model].conditions[condition];
 	struct making making = of_condition(g, model, condition, PS_STEP_PPL, "ppl");
 	ps_ppl_args args = {
-		.model = m->spec->path,
+		.model = c->model,
 		.text = f->ppl.text,
 		.mask = output_of(g, c->mask),
 		.window = f->ppl.window,
@@ -349,7 +354,8 @@ static int add_cache(ps_graph *g, size_t model, size_t condition)
 	struct making making = of_condition(g, model, condition, PS_STEP_CACHE, "cache");
 	const char *out = ps_graph_text(g, "%s/cache", c->folder);
 	ps_cache_args args = {
-		.model = m->spec->path,
+		.model = c->model,
+		.changed_from = origin_of(m, c),
 		.tokens = output_of(g, m->tokens),
 		.dtype = "f32",
 		.order = "sequence",
@@ -472,7 +478,8 @@ static int add_splice(ps_graph *g, size_t model, size_t condition)
 	struct making making = of_condition(g, model, condition, PS_STEP_SPLICE, "splice");
 	ps_eval_args args = {
 		.sae = output_of(g, trained),
-		.model = m->spec->path,
+		.model = c->model,
+		.changed_from = origin_of(m, c),
 		.tokens = output_of(g, m->tokens),
 		.mask = output_of(g, c->mask),
 		.layer = m->spec->layer,
@@ -621,7 +628,7 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 	if (!rc && uses_wanda(f))
 		rc = add_tokens(g, model, "calibration", f->calibration_tokens, &m->calibration);
 	for (size_t i = 0; i < m->cache_count && !rc; i++) {
-		if (m->conditions[i].method)
+		if (m->conditions[i].method && m->conditions[i].checkpoint == PS_NO_NODE)
 			rc = add_mask(g, model, i);
 		if (!rc)
 			rc = add_ppl(g, model, i);

@@ -105,10 +105,13 @@ static int passes_json(const ps_graph *g, const ps_execute_options *o, json_t *l
 
 		for (size_t c = 0; c < m->cache_count && !rc; c++) {
 			const bool dense_apart = count && group[0] && !o->keep_caches;
+			const ps_node *n = &g->nodes[m->conditions[c].cache];
 
-			if (!ps_graph_wanted(g, &g->nodes[m->conditions[c].cache]))
+			if (!ps_graph_wanted(g, n))
 				continue;
-			if (count == slots - dense_apart) {
+			if (count == slots - dense_apart ||
+			    (count &&
+			     !ps_step_shares(n, &g->nodes[m->conditions[group[0]].cache]))) {
 				rc = add_pass(g, m, group, count, list);
 				count = 0;
 			}

@@ -135,12 +135,16 @@ static void put_pruning_settings(ps_making *m, json_t *settings, const ps_study_
 static json_t *settings_json(ps_making *m)
 {
 	const ps_study_file *f = m->in->file;
-	json_t *o = json_object(), *seeds = json_array(), *sparsities = json_array();
+	json_t *o = json_object(), *seeds = json_array(), *sparsities = json_array(),
+	       *checkpoints = json_array();
 
 	for (unsigned i = 0; i < f->seeds_count; i++)
 		ps_append(m, seeds, json_integer(f->seeds[i]));
 	for (unsigned i = 0; i < f->sparsities_count; i++)
 		ps_append(m, sparsities, ps_number_json(f->sparsities[i]));
+	for (unsigned i = 0; i < f->checkpoints_count; i++)
+		ps_append(m, checkpoints, json_string(f->checkpoints[i].name));
+	ps_put(m, o, PS_KEY_SETTINGS_CHECKPOINTS, checkpoints);
 	ps_put(m, o, PS_KEY_SETTINGS_WINDOW, json_integer(f->window));
 	ps_put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
 	ps_put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));

@@ -10,6 +10,8 @@
 #include "io/file_state.h"
 #include "io/known_digest.h"
 #include "io/text_file.h"
+#include "tools/engine/changed_from.h"
+#include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
 
 static int no_memory(const ps_graph *g)
@@ -105,13 +107,14 @@ static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_
 	return digest_file(g, path, UINT64_MAX, out);
 }
 
-/* Reads the checkpoint's config and digests into m. *identity: what stands for it in keys. */
-static int model_identity(ps_graph *g, ps_graph_model *m, json_t **identity)
+/* Reads the config and digests of the checkpoint at path into m. *identity: what stands for it in
+ * keys. */
+static int model_identity(ps_graph *g, const char *path, ps_graph_model *m, json_t **identity)
 {
 	ps_diag *diag = &g->session->diag;
 	ps_checkpoint *checkpoint = NULL;
 	uint64_t digest;
-	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, m->spec->path, diag);
+	int rc = ps_checkpoint_open(&checkpoint, &ps_sys_linux, path, diag);
 
 	if (!rc)
 		rc = ps_checkpoint_digest(checkpoint, &g->session->context, &digest, diag);
@@ -147,22 +150,56 @@ int ps_source_model(ps_graph *g, ps_graph_model *m)
 {
 	const uint64_t state = state_of(m->spec->path, true);
 	json_t *identity;
-	int rc = model_identity(g, m, &identity);
+	int rc = model_identity(g, m->spec->path, m, &identity);
 
 	if (!rc)
 		rc = ps_graph_identify(g, m->spec->path, identity);
 	return rc ? rc : keep_state(g, m->spec->path, state);
 }
 
+/* own: what was read of the condition's checkpoint. */
+static int check_checkpoint(const ps_graph *g, const ps_graph_model *m, const ps_graph_condition *c,
+			    const ps_graph_model *own)
+{
+	const char *from = m->spec->path;
+	ps_diag why = {{0}};
+
+	if (ps_changed_from_check(&own->config, c->model, &m->config, from, &why))
+		return ps_study_refuse(g, "checkpoints.path", c->checkpoint + 1, "%s", why.text);
+	if (strcmp(own->tokenizer, m->tokenizer) != 0)
+		return ps_study_refuse(
+			g, "checkpoints.path", c->checkpoint + 1,
+			"%s and %s do not have the same tokenizer: digests %s and %s", c->model,
+			from, own->tokenizer, m->tokenizer);
+	return 0;
+}
+
+int ps_source_checkpoint(ps_graph *g, const ps_graph_model *m, const ps_graph_condition *c)
+{
+	const uint64_t state = state_of(c->model, true);
+	ps_graph_model own = {0};
+	json_t *identity;
+	int rc = model_identity(g, c->model, &own, &identity);
+
+	if (!rc)
+		rc = ps_graph_identify(g, c->model, identity);
+	if (!rc)
+		rc = check_checkpoint(g, m, c, &own);
+	return rc ? rc : keep_state(g, c->model, state);
+}
+
 /* --- whether they are still the same --- */
 
-/* The model of the study that lies at path. NULL: none does. */
-static const ps_graph_model *model_at(const ps_graph *g, const char *path)
+/* Whether the path is a model's or a checkpoint's. */
+static bool is_model(const ps_study_file *f, const char *path)
 {
-	for (size_t i = 0; i < g->file->models_count; i++)
-		if (!strcmp(g->models[i].spec->path, path))
-			return &g->models[i];
-	return NULL;
+	for (unsigned i = 0; i < f->models_count; i++)
+		if (!strcmp(f->models[i].path, path))
+			return true;
+	for (unsigned i = 0; i < f->checkpoints_count; i++)
+		if (!strcmp(f->checkpoints[i].path, path))
+			return true;
+	return false;
 }
 
 static bool is_text(const ps_study_file *f, const char *path)
@@ -174,11 +211,12 @@ static bool is_text(const ps_study_file *f, const char *path)
 }
 
 /* Compares the digests with those that keys have. */
-static int compare(ps_graph *g, const char *path, const ps_graph_model *known)
+static int compare(ps_graph *g, const char *path, bool model)
 {
-	ps_graph_model model = known ? *known : (ps_graph_model){0};
+	ps_graph_model ignored;
 	json_t *identity = NULL;
-	int rc = known ? model_identity(g, &model, &identity) : text_identity(g, path, &identity);
+	int rc = model ? model_identity(g, path, &ignored, &identity)
+		       : text_identity(g, path, &identity);
 
 	if (!rc && !json_equal(identity, json_object_get(g->identity, path)))
 		rc = ps_fail(&g->session->diag, PS_EINPUT,
@@ -191,14 +229,14 @@ static int compare(ps_graph *g, const char *path, const ps_graph_model *known)
 
 int ps_source_check(ps_graph *g, const char *path)
 {
-	const ps_graph_model *model = model_at(g, path);
+	const bool model = is_model(g->file, path);
 	const json_t *then = json_object_get(g->states, path);
 	uint64_t now;
 	int rc;
 
 	if (!then || (!model && !is_text(g->file, path)))
 		return 0;
-	now = state_of(path, model != NULL);
+	now = state_of(path, model);
 	if (now && (uint64_t)json_integer_value(then) == now)
 		return 0;
 	rc = compare(g, path, model);

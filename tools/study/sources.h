@@ -13,6 +13,11 @@ int ps_source_text(ps_graph *graph, const char *path) PS_MUST_USE;
  * the checkpoint cannot be read. */
 int ps_source_model(ps_graph *graph, ps_graph_model *model) PS_MUST_USE;
 
+/* Makes the path of a condition's checkpoint known for keys. PS_EINPUT: it cannot be read, or has not
+ * the model's shapes, vocabulary and tokenizer: study file, line, key and both paths are named. */
+int ps_source_checkpoint(ps_graph *graph, const ps_graph_model *model,
+			 const ps_graph_condition *condition) PS_MUST_USE;
+
 /* PS_EINPUT: the text or model at path has changed since it was made known. Any other path is none
  * of this function's. */
 int ps_source_check(ps_graph *graph, const char *path) PS_MUST_USE;

@@ -1,5 +1,7 @@
 #include "tools/study/steps.h"
 
+#include <string.h>
+
 #include "tools/study/assemble.h"
 #include "tools/study/graph.h"
 
@@ -109,6 +111,23 @@ static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t *
 	if (!rc)
 		json_object_del(*results, "report");
 	return rc;
+}
+
+/* Whether two texts are equal, or both NULL. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool ps_step_shares(const ps_node *a, const ps_node *b)
+{
+	const ps_cache_args *args = a->args, *other = b->args;
+
+	if (a->kind != b->kind || a->model != b->model)
+		return false;
+	return a->kind->step != PS_STEP_CACHE ||
+	       (same_text(args->model, other->model) &&
+		same_text(args->changed_from, other->changed_from));
 }
 
 const ps_step_kind ps_step_kinds[PS_STEPS] = {

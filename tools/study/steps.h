@@ -40,7 +40,7 @@ typedef struct ps_step_kind {
 	bool forward;     /* it has a forward pass, so the precision determines its bits */
 	bool transient;   /* its output is removed after its last reader */
 	bool summary;     /* it only summarises other steps: it is replaced without --force */
-	size_t batch_max; /* nodes that one call may carry out */
+	size_t batch_max; /* nodes that one call may carry out (ps_step_shares) */
 	/* Carries out count nodes of one model. The nodes' args are filled in. results (count):
 	 * a new reference for each node. */
 	int (*run)(ps_graph *graph, ps_node *const *nodes, size_t count, json_t **results);
@@ -54,6 +54,10 @@ extern const ps_step_kind ps_step_kinds[PS_STEPS];
 #define PS_NO_KERNEL "none"
 /* Whether the matrix kernel takes part in the step. */
 bool ps_step_uses_kernel(const ps_node *node);
+
+/* Whether one call of their command may carry out both nodes. They are of one model; caches are also
+ * made from the same weights. */
+bool ps_step_shares(const ps_node *a, const ps_node *b);
 
 /* Whether the precision determines the bits of the node's result. Magnitude masks have no forward
  * pass, though their kind may have one. */

@@ -147,6 +147,55 @@ static int check_models(const struct check *c)
 	return 0;
 }
 
+/* A condition's name is the name of a folder beside files of the model's own. */
+static const char *checkpoint_fault(const char *name)
+{
+	static const char *const endings[] = {".json", ".safetensors"};
+	const size_t length = strlen(name);
+
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+		const size_t own = strlen(endings[i]);
+
+		if (length >= own && !strcmp(name + length - own, endings[i]))
+			return "ends like a file of the study";
+	}
+	return name_fault(name);
+}
+
+/* Finds the model whose shapes a checkpoint has. */
+static int find_model(ps_study_file *f, unsigned index, const struct check *c)
+{
+	ps_study_checkpoint *own = &f->checkpoints[index];
+
+	if (!own->model && f->models_count > 1)
+		return refuse(c, "checkpoints.name", index + 1,
+			      "'%s' does not say whose shapes it has: the key 'model' is missing, "
+			      "and the study has %u models",
+			      own->name, f->models_count);
+	for (unsigned i = 0; i < f->models_count; i++)
+		if (!own->model || !strcmp(f->models[i].name, own->model)) {
+			own->of_model = i;
+			return 0;
+		}
+	return refuse(c, "checkpoints.model", index + 1, "'%s' is none of the models", own->model);
+}
+
+static int check_checkpoints(ps_study_file *f, const struct check *c)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < f->checkpoints_count && !rc; i++) {
+		const char *name = f->checkpoints[i].name, *fault = checkpoint_fault(name);
+
+		if (fault)
+			return refuse(c, "checkpoints.name", i + 1,
+				      "'%s' %s, and must be usable as a folder's name", name,
+				      fault);
+		rc = find_model(f, i, c);
+	}
+	return rc;
+}
+
 static int check_seeds(const struct check *c)
 {
 	const ps_study_file *f = c->file;
@@ -276,11 +325,13 @@ static int check_windows(const struct check *c)
 	return 0;
 }
 
-static int check(const ps_study_file *f, const char *path, ps_diag *diag)
+static int check(ps_study_file *f, const char *path, ps_diag *diag)
 {
 	const struct check c = {f, path, diag};
 	int rc = check_models(&c);
 
+	if (!rc)
+		rc = check_checkpoints(f, &c);
 	if (!rc)
 		rc = check_lists(&c);
 	if (!rc)
@@ -336,16 +387,28 @@ static void free_value(const ps_study_key *key, char *base)
 		free(*place);
 }
 
+/* Frees what the items of a list hold. */
+static void free_items(const ps_study_key *list, char *base)
+{
+	unsigned count;
+	char *items;
+
+	memcpy(&count, base + list->count_offset, sizeof count);
+	memcpy(&items, base + list->offset, sizeof items);
+	for (size_t i = 0; i < ps_study_key_count; i++)
+		for (unsigned k = 0; k < count && !strcmp(ps_study_keys[i].group, list->name); k++)
+			free_value(&ps_study_keys[i], items + k * list->item_bytes);
+}
+
 void ps_study_file_free(ps_study_file *f)
 {
 	if (!f)
 		return;
-	for (unsigned i = 0; i < f->models_count; i++) {
-		free(f->models[i].name);
-		free(f->models[i].path);
-	}
 	for (size_t i = 0; i < ps_study_key_count; i++)
-		if (strcmp(ps_study_keys[i].group, "models"))
+		if (ps_study_keys[i].type == PS_STUDY_ITEM)
+			free_items(&ps_study_keys[i], (char *)f);
+	for (size_t i = 0; i < ps_study_key_count; i++)
+		if (!ps_study_key_in_item(&ps_study_keys[i]))
 			free_value(&ps_study_keys[i], (char *)f);
 	free(f->marks);
 	free(f);
@@ -359,7 +422,7 @@ size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t siz
 		const ps_study_key *key = &ps_study_keys[i];
 		char name[KEY_BYTES];
 
-		if (key->type == PS_STUDY_MAP || key->type == PS_STUDY_MODEL)
+		if (key->type == PS_STUDY_MAP || key->type == PS_STUDY_ITEM)
 			continue;
 		ps_study_key_name(key, name, sizeof name);
 		if (strlen(name) >= size || count == max)

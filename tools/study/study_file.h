@@ -14,10 +14,17 @@ typedef struct ps_study_model {
 	int64_t layer;
 } ps_study_model;
 
+/* A checkpoint of the same shapes as a model of the study: a condition of that model. */
+typedef struct ps_study_checkpoint {
+	char *name, *path;
+	char *model;     /* name of the model; NULL: the study has one */
+	size_t of_model; /* its index */
+} ps_study_checkpoint;
+
 /* Where a key stands in the file, or an item of a key's list. */
 typedef struct ps_study_mark {
 	const struct ps_study_key *key;
-	size_t item;         /* of the list, or of the list of models, from 1; 0: the key itself */
+	size_t item; /* of the list, or of the list whose item has the key, from 1; 0: neither */
 	size_t line, column; /* from 1 */
 } ps_study_mark;
 
@@ -28,6 +35,8 @@ typedef struct ps_study_file {
 	char *name;
 	ps_study_model *models;
 	unsigned models_count;
+	ps_study_checkpoint *checkpoints;
+	unsigned checkpoints_count;
 	char **text;
 	unsigned text_count;
 	char **methods;
@@ -94,8 +103,8 @@ int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS
  * from the loading, because a caller may allow it. */
 int ps_study_file_check_windows(const ps_study_file *file, const char *path,
 				ps_diag *diag) PS_MUST_USE;
-/* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or whose key
- * of the models, from 1. NULL: the file does not have it. */
+/* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or of the list
+ * whose item has the key, from 1. NULL: the file does not have it. */
 const ps_study_mark *ps_study_mark_of(const ps_study_file *file, const char *key, size_t item);
 /* Lists every key that a study file may have, such as "sae.k" for k in sae, into names (at most
  * max). The texts go into text, which has size bytes. Returns how many there are. */

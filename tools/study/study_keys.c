@@ -8,7 +8,7 @@
 #include "tools/run/nearest.h"
 #include "tools/study/study_file.h"
 
-enum { MODELS_MAX = 1000, KEYS_MAX = 64 };
+enum { MODELS_MAX = 1000, CHECKPOINTS_MAX = 1000, KEYS_MAX = 96 };
 
 #define WHOLE_MAX ((double)INT64_MAX)
 #define TEXT_MAX 4096 /* bytes: no path is longer */
@@ -25,6 +25,8 @@ static const char *const frozen_words[] = {"decoder", "encoder", NULL};
 
 #define AT(member) .offset = offsetof(ps_study_file, member)
 #define OF_MODEL(member) .offset = offsetof(ps_study_model, member)
+#define OF_CHECKPOINT(member) .offset = offsetof(ps_study_checkpoint, member)
+#define ITEM(struct) .type = PS_STUDY_ITEM, .item_bytes = sizeof(struct)
 #define WHOLE(from, to) .type = PS_STUDY_WHOLE, .range = {.least = (from), .most = (to)}
 #define TEXT(longest) .type = PS_STUDY_TEXT, .range = {.least = 1, .most = (longest)}
 #define WORD(list) .type = PS_STUDY_WORD, .range = {.least = 1, .most = 64}, .words = (list)
@@ -34,10 +36,14 @@ static const char *const frozen_words[] = {"decoder", "encoder", NULL};
 
 const ps_study_key ps_study_keys[] = {
 	{"", "name", TEXT(200), AT(name)},
-	{"", "models", PS_STUDY_MODEL, LIST(models, MODELS_MAX), WANTED},
+	{"", "models", ITEM(ps_study_model), LIST(models, MODELS_MAX), WANTED},
 	{"models", "name", TEXT(64), OF_MODEL(name), WANTED},
 	{"models", "path", TEXT(TEXT_MAX), OF_MODEL(path), WANTED},
 	{"models", "layer", WHOLE(0, INT32_MAX), OF_MODEL(layer), WANTED},
+	{"", "checkpoints", ITEM(ps_study_checkpoint), LIST(checkpoints, CHECKPOINTS_MAX)},
+	{"checkpoints", "name", TEXT(64), OF_CHECKPOINT(name), WANTED},
+	{"checkpoints", "path", TEXT(TEXT_MAX), OF_CHECKPOINT(path), WANTED},
+	{"checkpoints", "model", TEXT(64), OF_CHECKPOINT(model)},
 	{"", "text", TEXT(TEXT_MAX), LIST(text, PS_LIST_MAX), WANTED},
 	{"", "documents", WORD(document_words), AT(documents)},
 	{"", "min_chars", WHOLE(0, WHOLE_MAX), AT(min_chars)},
@@ -101,6 +107,13 @@ const ps_study_key *ps_study_key_find(const char *group, const char *name)
 	return NULL;
 }
 
+bool ps_study_key_in_item(const ps_study_key *key)
+{
+	const ps_study_key *holder = ps_study_key_find("", key->group);
+
+	return holder && holder->type == PS_STUDY_ITEM;
+}
+
 /* The first key of that name in another group; NULL: none has it. */
 static const ps_study_key *elsewhere(const char *group, const char *name)
 {
@@ -154,6 +167,27 @@ static void join_words(const ps_study_key *key, char *out, size_t size)
 			 key->words[i]);
 }
 
+/* "name, path and layer": the keys that an item of the list must have. */
+static char *list_wanted(const ps_study_key *list, char *out, size_t size)
+{
+	const ps_study_key *last = NULL;
+
+	out[0] = 0;
+	for (size_t i = 0; i < ps_study_key_count; i++) {
+		const ps_study_key *key = &ps_study_keys[i];
+
+		if (!key->wanted || strcmp(key->group, list->name) != 0)
+			continue;
+		if (last)
+			snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? ", " : "",
+				 last->name);
+		last = key;
+	}
+	if (last)
+		snprintf(out + strlen(out), size - strlen(out), " and %s", last->name);
+	return out;
+}
+
 /* What an item of a list is called where it stands for all of them. */
 static const char *plural(const ps_study_key *key)
 {
@@ -163,8 +197,6 @@ static const char *plural(const ps_study_key *key)
 	case PS_STUDY_SHARE:
 	case PS_STUDY_REAL:
 		return "numbers, such as [0.3, 0.5]";
-	case PS_STUDY_MODEL:
-		return "models, each with name, path and layer";
 	default:
 		return "texts, such as [one, two]";
 	}
@@ -174,6 +206,11 @@ char *ps_study_key_wants(const ps_study_key *key, bool item, char *out, size_t s
 {
 	char range[PS_RANGE_TEXT], words[64];
 
+	if (key->type == PS_STUDY_ITEM) {
+		snprintf(out, size, "a %s with %s", item ? "map" : "list of maps, each",
+			 list_wanted(key, words, sizeof words));
+		return out;
+	}
 	if (key->items_max && !item) {
 		snprintf(out, size, "a list of %s", plural(key));
 		return out;
@@ -199,8 +236,7 @@ char *ps_study_key_wants(const ps_study_key *key, bool item, char *out, size_t s
 	case PS_STUDY_MAP:
 		snprintf(out, size, "a map of keys of its own");
 		break;
-	case PS_STUDY_MODEL:
-		snprintf(out, size, "a map with name, path and layer");
+	case PS_STUDY_ITEM: /* done above */
 		break;
 	}
 	return out;

@@ -16,18 +16,19 @@ typedef enum ps_study_type {
 	PS_STUDY_SHARE, /* double; may be written with % */
 	PS_STUDY_BOOL,  /* bool */
 	PS_STUDY_MAP,   /* keys of its own: those whose group has this key's name */
-	PS_STUDY_MODEL, /* ps_study_model, with keys of its own, in a list */
+	PS_STUDY_ITEM,  /* of a list: a struct with keys of its own: those of the key's group */
 } ps_study_type;
 
 typedef struct ps_study_key {
 	const char *group; /* the key under which it stands; "": it stands at the top */
 	const char *name;
 	ps_study_type type; /* of a list: of its items */
-	size_t offset;      /* in ps_study_file; of the group models: in ps_study_model */
+	size_t offset;      /* in ps_study_file; of an item's keys: in the item */
 	bool wanted;        /* a study cannot do without */
 	ps_range range;     /* of a number; of a text: of its length in bytes */
 	/* A list: a pointer to its items, (count) of them. 0: it is no list. */
 	size_t items_max;
+	size_t item_bytes;        /* of an item of type PS_STUDY_ITEM */
 	size_t count_offset;      /* of the list's count, an unsigned */
 	const char *const *words; /* of a word; NULL at the end */
 } ps_study_key;
@@ -38,6 +39,8 @@ extern const size_t ps_study_key_count;
 
 /* The key of that name in the group; NULL: there is none. */
 const ps_study_key *ps_study_key_find(const char *group, const char *name);
+/* Whether the key is one of an item of a list. */
+bool ps_study_key_in_item(const ps_study_key *key);
 /* Writes what to say about a name that is no key of the group into out: the group that has the key,
  * the nearest key that can stand there, or all that can. */
 void ps_study_key_guess(const char *group, const char *name, char *out, size_t size);

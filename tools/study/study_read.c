@@ -18,7 +18,7 @@ struct reading {
 	ps_study_file *file;
 	const char *path;
 	const ps_study_key *key; /* whose value is being read; NULL: none */
-	size_t item; /* of its list, or of the list of models, from 1; 0: outside of lists */
+	size_t item; /* of its list, or of the list whose item has the key, from 1; 0: none */
 	ps_diag *diag;
 };
 
@@ -254,8 +254,8 @@ static size_t item_bytes(const ps_study_key *key)
 	case PS_STUDY_SHARE:
 	case PS_STUDY_REAL:
 		return sizeof(double);
-	case PS_STUDY_MODEL:
-		return sizeof(ps_study_model);
+	case PS_STUDY_ITEM:
+		return key->item_bytes;
 	default:
 		return sizeof(char *);
 	}
@@ -265,9 +265,12 @@ static int read_item(struct reading *r, void *place)
 {
 	int rc;
 
-	if (r->key->type == PS_STUDY_MODEL) {
+	if (r->key->type == PS_STUDY_ITEM) {
+		char wants[WANTS_MAX];
+
 		if (r->event.type != YAML_MAPPING_START_EVENT)
-			return refuse(r, "an entry must be a map with name, path and layer");
+			return refuse(r, "an entry must be %s",
+				      ps_study_key_wants(r->key, true, wants, sizeof wants));
 		return read_map(r, r->key->name, place);
 	}
 	if (r->event.type == YAML_SEQUENCE_START_EVENT)

@@ -131,8 +131,10 @@ const char *ps_origin_cache_model(const ps_cache *cache)
 {
 	const json_t *about = ps_cache_about(cache),
 		     *model = json_object_get(json_object_get(about, "provenance"), "model");
-	const char *source = json_string_value(json_object_get(model, "exported_from"));
+	const char *source = json_string_value(json_object_get(model, "changed_from"));
 
+	if (!source)
+		source = json_string_value(json_object_get(model, "exported_from"));
 	return source ? source : ps_provenance_input(about, "model");
 }
 
@@ -142,10 +144,13 @@ const char *ps_origin_cache_mask(const ps_cache *cache)
 		     *model = json_object_get(json_object_get(about, "provenance"), "model");
 	const char *mask = ps_provenance_input(about, "mask"),
 		   *before = json_string_value(json_object_get(model, "exported_mask"));
-	const bool exported = json_object_get(model, "exported_from") != NULL;
+	const bool exported = json_object_get(model, "exported_from") != NULL,
+		   changed = json_object_get(model, "changed_from") != NULL;
 
-	if (mask && exported)
+	if (mask && (exported || changed))
 		return "";
+	if (changed)
+		return ps_provenance_input(about, "model");
 	if (mask || before)
 		return mask ? mask : before;
 	return exported || !ps_provenance_input(about, "model") ? "" : PS_NO_MASK;

@@ -3,7 +3,8 @@
  * Known of an SAE: what its cfg.json says. Ours names the checkpoint by its digest, another tool's
  * by a name. Known of a cache of ours: its provenance. Only what both sides say is compared:
  * - the model: by digest; else by family; else by name, if both are hub ids. A checkpoint that
- *   `export` made stands for the one that it was made from.
+ *   `export` made stands for the one that it was made from. So does one of which the user says
+ *   that it was changed from another (tools/engine/changed_from.h).
  * - the mask that the model was pruned with: by digest, as a rule says (ps_mask_rule)
  * - the tokens of two caches: by digest, where they must be the same
  * - the place in the model (hook.h) */
@@ -51,10 +52,11 @@ typedef struct ps_origin_model {
 
 /* Of the residual stream after a layer of a model. */
 void ps_origin_of_model(const ps_origin_model *model, int layer, ps_origin *origin);
-/* The digest of a cache's model, or of the one that it was exported from. NULL: not known. */
+/* The digest of a cache's model, or of the one that it was changed or exported from. NULL: not
+ * known. */
 const char *ps_origin_cache_model(const ps_cache *cache);
-/* The digest of the mask behind a cache, also where it was applied by `export`. PS_NO_MASK: none;
- * "": not known. */
+/* The digest of the mask behind a cache, also where it was applied by `export`. Of a model that was
+ * changed otherwise, the model's own digest. PS_NO_MASK: none; "": not known. */
 const char *ps_origin_cache_mask(const ps_cache *cache);
 
 /* PS_EINPUT naming both, unless they belong together; with --force-mismatch a remark. */

@@ -17,7 +17,7 @@ static char scratch[] = "/tmp/prunescope-graph-XXXXXX";
 
 static int make_scratch(void **state)
 {
-	char path[128];
+	char path[512];
 
 	(void)state;
 	if (!mkdtemp(scratch))
@@ -32,7 +32,17 @@ static int make_scratch(void **state)
 		fprintf(file, "The text of number %d.\n", i);
 		fclose(file);
 	}
-	snprintf(path, sizeof path, "cp -r demo/models/llama %s/copy", scratch);
+	snprintf(path, sizeof path,
+		 "cp -r demo/models/llama %s/copy && cp -r %s/copy %s/other && printf x >>"
+		 "%s/other/tokenizer.json",
+		 scratch, scratch, scratch, scratch);
+	if (system(path))
+		return -1;
+	/* The last weight of the file is another one. */
+	snprintf(path, sizeof path,
+		 "cp -r %s/copy %s/changed && printf xy | dd of=%s/changed/model.safetensors bs=1 "
+		 "seek=$(($(stat -c %%s %s/copy/model.safetensors) - 2)) conv=notrunc 2>/dev/null",
+		 scratch, scratch, scratch, scratch);
 	return system(path);
 }
 
@@ -72,6 +82,7 @@ static const char *const lines[] = {
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",
 	"allow_fewer: false",
+	"checkpoints:\n  - name: kin\n    path: @/copy",
 };
 
 /* Writes the study file, with one text replaced; "@" is the scratch folder. */
@@ -196,8 +207,8 @@ static const struct {
 	{"ppl.max_tokens", "max_tokens: 400", "max_tokens: 401", "*/ppl " MATCHED SUMMARY},
 	{"sae.arch", "arch: topk", "arch: batchtopk", TRAINED},
 	{"sae.init", "init: shared", "init: independent",
-	 "*-0.5/train-* *-int4/train-* *-0.5/survival *-int4/survival" SUMMARY},
-
+	 "*-0.5/train-* *-int4/train-* *-0.5/survival *-int4/survival */kin/train-* "
+	 "*/kin/survival" SUMMARY},
 	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
 	{"sae.d_sae", "expansion: 2", "d_sae: 100", TRAINED},
 	{"sae.k", "k: 8", "k: 9", TRAINED},
@@ -210,6 +221,9 @@ static const struct {
 	{"controls.rounding", "[int4]", "[int4, int3-g128]", "study/all/*"},
 	{"controls.matched", "matched: [magnitude]", "matched: [magnitude, random]", "study/all/*"},
 	{"controls.frozen", "[decoder]", "[decoder, encoder]", "study/all/*"},
+	{"checkpoints.name", "name: kin", "name: cousin", "study/all/*"},
+	{"checkpoints.path", "@/copy", "@/changed", "*/kin/*" SUMMARY},
+	{"checkpoints.model", "path: @/copy", "path: @/copy\n    model: llama", ""},
 	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
 	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
 	{"ablation.windows", "windows: 4", "windows: 5", "*/ablation */survival" SUMMARY},
@@ -303,7 +317,7 @@ static void nodes_stand_after_what_they_read(void **state)
 
 	(void)state;
 	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(b.graph.count, 67);
+	assert_int_equal(b.graph.count, 74);
 	for (size_t i = 0; i < b.graph.count; i++) {
 		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
 			assert_true(b.graph.nodes[i].after[j] < i);
@@ -380,6 +394,37 @@ static void controls_are_made_after_other_conditions(void **state)
 	unbuild(&b);
 }
 
+/* A checkpoint has the steps of a pruned model, with its own weights and without a mask. One that
+ * holds the same weights as the model is another condition all the same. */
+static void a_checkpoint_is_a_condition_with_weights_of_its_own(void **state)
+{
+	struct built b;
+	const ps_node *dense, *kin, *pruned;
+	const ps_cache_args *cache;
+	const ps_graph *g = &b.graph;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	dense = find(g, "llama/dense/cache");
+	kin = find(g, "llama/kin/cache");
+	pruned = find(g, "llama/wanda-0.5/cache");
+	cache = kin->args;
+	assert_string_equal(strrchr(cache->model, '/'), "/copy");
+	assert_string_equal(cache->changed_from, "demo/models/llama");
+	assert_null(cache->variants[0].mask);
+	assert_null(find(g, "llama/kin/mask"));
+	assert_string_not_equal(kin->key, dense->key);
+	/* One pass reads the weights of one checkpoint. */
+	assert_true(ps_step_shares(dense, pruned));
+	assert_false(ps_step_shares(dense, kin));
+	assert_string_equal(find(g, "llama/kin/ppl")->key, find(g, "llama/dense/ppl")->key);
+	assert_string_equal(((const ps_transfer_args *)find(g, "llama/kin/transfer")->args)->pruned,
+			    kin->output);
+	assert_string_equal(((const ps_eval_args *)find(g, "llama/kin/splice")->args)->model,
+			    cache->model);
+	unbuild(&b);
+}
+
 /* With data_seed all SAEs see one order, and the retrained ones another one. */
 static void one_order_may_be_asked_for(void **state)
 {
@@ -423,6 +468,10 @@ static void options_are_checked_against_the_model(void **state)
 		{"k: 8", "k: 1600", "sae.k", 33},
 		{"arch: topk", "arch: gemmascope", "sae.arch", 30},
 		{"layer: 2", "layer: 99", "layer 99", 5},
+		{"@/copy", "demo/models/gemma2", "family gemma2 and llama", 53},
+		{"@/copy", "@/other", "do not have the same tokenizer", 53},
+		{"name: kin", "name: retrain", "checkpoints.name: 'retrain'", 52},
+		{"name: kin", "name: wanda-0.5", "checkpoints.name: 'wanda-0.5'", 52},
 	};
 
 	(void)state;
@@ -450,6 +499,7 @@ int main(void)
 		cmocka_unit_test(the_precision_changes_what_a_forward_pass_makes),
 		cmocka_unit_test(controls_differ_from_the_dense_training_in_one_thing),
 		cmocka_unit_test(controls_are_made_after_other_conditions),
+		cmocka_unit_test(a_checkpoint_is_a_condition_with_weights_of_its_own),
 		cmocka_unit_test(one_order_may_be_asked_for),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),

@@ -301,10 +301,22 @@ static const struct {
 	{"methods: [magnitude]", "methods: [magnitude, wanda, wanda]", "more than 2"},
 	{"{name: llama, path: some/folder, layer: 3}", "llama", "a map"},
 	{"[{name: llama, path: some/folder, layer: 3}]",
-	 "{name: llama, path: some/folder, layer: 3}", "a list of models"},
+	 "{name: llama, path: some/folder, layer: 3}",
+	 "a list of maps, each with name, path and layer"},
 	{"{name: llama, path: some/folder, layer: 3}",
 	 "{name: a, path: p, layer: 1}, {name: a, path: q, layer: 2}", "twice"},
 	{", layer: 3", "", "layer"},
+	{NULL, "checkpoints: [{name: a, path: p, model: lama}]\n", "none of the models"},
+	{NULL, "checkpoints: [{name: a/b, path: p}]\n", "checkpoints.name"},
+	{NULL, "checkpoints: [{name: tokens.json, path: p}]\n", "ends like a file"},
+	{NULL, "checkpoints: [{name: a}]\n", "the key 'path' is missing"},
+	{NULL, "checkpoints: [a]\n", "a map with name and path"},
+	{NULL, "checkpoints: {name: a, path: p}\n", "a list of maps, each with name and path"},
+	{NULL, "checkpoints: [{name: a, path: p, layer: 3}]\n", "belongs under models"},
+	{"{name: llama, path: some/folder, layer: 3}]",
+	 "{name: a, path: p, layer: 1}, {name: b, path: q, layer: 2}]\ncheckpoints: [{name: c, "
+	 "path: r}]",
+	 "the key 'model' is missing"},
 	{"layer: 3", "layer: 3, layer: 3", "twice"},
 	{"sae: {k: 8, batch: 256}", "sae: 8", "a map"},
 	{"sae: {k: 8, batch: 256}", "sae: [k]", "a map"},
@@ -396,6 +408,29 @@ static void what_is_unusual_and_right_is_understood(void **state)
 			fail_msg("'%s': %s", right[i].to, diag.text);
 		ps_study_file_free(f);
 	}
+}
+
+static void a_checkpoint_names_its_model(void **state)
+{
+	ps_study_file *f;
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_int_equal(load(NULL, "checkpoints: [{name: c, path: r}]\n", &f, &diag), 0);
+	assert_int_equal(f->checkpoints[0].of_model, 0);
+	ps_study_file_free(f);
+	assert_int_equal(
+		load("{name: llama, path: some/folder, layer: 3}]",
+		     "{name: a, path: p, layer: 1}, {name: b, path: q, layer: 2}]\n"
+		     "checkpoints: [{name: c, path: r, model: b}, {name: c, path: s, model: "
+		     "a}]",
+		     &f, &diag),
+		0);
+	assert_int_equal(f->checkpoints_count, 2);
+	assert_int_equal(f->checkpoints[0].of_model, 1);
+	assert_string_equal(f->checkpoints[1].path, "s");
+	assert_int_equal(ps_study_mark_of(f, "checkpoints.path", 2)->line, 3);
+	ps_study_file_free(f);
 }
 
 static void a_message_names_the_place(void **state)
@@ -562,6 +597,7 @@ int main(void)
 		cmocka_unit_test(real_numbers_are_whole_texts_too),
 		cmocka_unit_test(wrong_values_of_other_kinds_are_refused),
 		cmocka_unit_test(what_is_unusual_and_right_is_understood),
+		cmocka_unit_test(a_checkpoint_names_its_model),
 		cmocka_unit_test(a_message_names_the_place),
 		cmocka_unit_test(absent_keys_have_their_defaults),
 		cmocka_unit_test(windows_beyond_the_cache_are_refused),

@@ -332,7 +332,8 @@ changed() {
 	refuses "ablate: another model" model ablate "$s/llama.sae" $c $t --layer 2
 	made cache $c $t --layer 2 $from -o "$s/tuned.cache"
 	made train "$s/tuned.cache" -o "$s/tuned.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
-	silent "transfer: to a changed model" transfer "$s/llama.sae" $dense --cache "$s/tuned.cache"
+	silent "transfer: to a changed model" transfer "$s/llama.sae" $dense \
+		--cache "$s/tuned.cache"
 	silent "survival: in a changed model" survival --dense "$s/llama.sae" \
 		--pruned "$s/tuned.sae" $dense
 	silent "eval: in a changed model" eval "$s/llama.sae" $c $t --layer 2 $from
@@ -340,7 +341,7 @@ changed() {
 	silent "ablate: in a changed model" ablate "$s/llama.sae" $c $t --layer 2 $from \
 		--features 2 --windows 2
 	remarks "eval: its SAE in the model as it was" eval "$s/tuned.sae" $m $t --layer 2
-	refuses "transfer: a changed model in the dense one's place" mask transfer "$s/llama.sae" \
+	refuses "transfer: a changed one as the dense model" mask transfer "$s/llama.sae" \
 		--cache "$s/tuned.cache" $dense
 	refuses "seeds: a changed model's SAE beside the dense one's" mask seeds "$s/llama.sae" \
 		"$s/tuned.sae"

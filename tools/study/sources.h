@@ -13,8 +13,9 @@ int ps_source_text(ps_graph *graph, const char *path) PS_MUST_USE;
  * the checkpoint cannot be read. */
 int ps_source_model(ps_graph *graph, ps_graph_model *model) PS_MUST_USE;
 
-/* Makes the path of a condition's checkpoint known for keys. PS_EINPUT: it cannot be read, or has not
- * the model's shapes, vocabulary and tokenizer: study file, line, key and both paths are named. */
+/* Makes the path of a condition's checkpoint known for keys. PS_EINPUT: it cannot be read, or does
+ * not have the model's shapes, vocabulary and tokenizer; study file, line, key and both paths are
+ * named. */
 int ps_source_checkpoint(ps_graph *graph, const ps_graph_model *model,
 			 const ps_graph_condition *condition) PS_MUST_USE;
 

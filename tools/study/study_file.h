@@ -103,8 +103,8 @@ int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS
  * from the loading, because a caller may allow it. */
 int ps_study_file_check_windows(const ps_study_file *file, const char *path,
 				ps_diag *diag) PS_MUST_USE;
-/* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or of the list
- * whose item has the key, from 1. NULL: the file does not have it. */
+/* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or of the
+ * list whose item has the key, from 1. NULL: the file does not have it. */
 const ps_study_mark *ps_study_mark_of(const ps_study_file *file, const char *key, size_t item);
 /* Lists every key that a study file may have, such as "sae.k" for k in sae, into names (at most
  * max). The texts go into text, which has size bytes. Returns how many there are. */

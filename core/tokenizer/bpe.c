@@ -163,6 +163,16 @@ int32_t ps_bpe_find(const ps_bpe *bpe, const char *text, size_t length)
 	return ps_vocab_find(&bpe->vocab, text, length);
 }
 
+const char *ps_bpe_token(const ps_bpe *bpe, size_t i, size_t *length, int32_t *id)
+{
+	return ps_vocab_token(&bpe->vocab, i, length, id);
+}
+
+bool ps_bpe_falls_back(const ps_bpe *bpe)
+{
+	return bpe->options.byte_fallback;
+}
+
 size_t ps_bpe_token_count(const ps_bpe *bpe)
 {
 	return bpe->vocab.count;

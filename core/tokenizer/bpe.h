@@ -58,8 +58,15 @@ int ps_bpe_seal(ps_bpe *bpe, const ps_bpe_options *options, ps_diag *diag) PS_MU
 /* The id of a token, or -1. */
 int32_t ps_bpe_find(const ps_bpe *bpe, const char *text, size_t length);
 
+/* Token number i of ps_bpe_token_count, in the order in which they were added: its string (*length
+ * bytes, borrowed) and its id. */
+const char *ps_bpe_token(const ps_bpe *bpe, size_t i, size_t *length, int32_t *id);
+
 /* How many tokens there are. */
 size_t ps_bpe_token_count(const ps_bpe *bpe);
+
+/* Whether tokens <0x00> to <0xFF> stand for bytes. */
+bool ps_bpe_falls_back(const ps_bpe *bpe);
 
 /* One more than the largest id. */
 int32_t ps_bpe_top(const ps_bpe *bpe);

@@ -115,6 +115,18 @@ void ps_normalizer_destroy(ps_normalizer *normalizer)
 	free(normalizer);
 }
 
+const char *ps_normalizer_space(const ps_normalizer *normalizer, size_t *length)
+{
+	for (size_t i = 0; i < normalizer->count; i++) {
+		const step *s = &normalizer->step[i];
+
+		*length = s->content_length;
+		if (s->pattern && ps_pattern_is_string(s->pattern, " "))
+			return s->content;
+	}
+	return NULL;
+}
+
 size_t ps_normalizer_bytes(const ps_normalizer *normalizer)
 {
 	size_t bytes =

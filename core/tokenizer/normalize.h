@@ -50,6 +50,9 @@ double ps_normalizer_room(const ps_normalizer *normalizer, double *length);
  * as long as the text, and 64 KiB. */
 int ps_normalizer_apply(ps_normalizer *normalizer, ps_piece *piece, ps_diag *diag) PS_MUST_USE;
 
+/* The text that is put for a space, *length bytes; NULL: none is. */
+const char *ps_normalizer_space(const ps_normalizer *normalizer, size_t *length);
+
 /* The pattern of a component: json is its "pattern", {"String": ...} or {"Regex": ...}. owner is
  * named in messages. */
 int ps_pattern_create_json(ps_pattern **pattern, const json_t *json, const char *owner,

@@ -180,6 +180,12 @@ void ps_pattern_destroy(ps_pattern *pattern)
 	free(pattern);
 }
 
+bool ps_pattern_is_string(const ps_pattern *pattern, const char *text)
+{
+	return pattern->string && pattern->string_length == strlen(text) &&
+	       !memcmp(pattern->string, text, pattern->string_length);
+}
+
 size_t ps_pattern_bytes(const ps_pattern *pattern)
 {
 	return sizeof *pattern + pattern->string_length + pattern->letters.capacity +

@@ -22,6 +22,7 @@
 #ifndef PS_CORE_TOKENIZER_PATTERN_H
 #define PS_CORE_TOKENIZER_PATTERN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/array.h"
@@ -39,6 +40,9 @@ int ps_pattern_create_regex(ps_pattern **pattern, const char *regex, size_t leng
 
 /* Frees it; NULL is allowed. */
 void ps_pattern_destroy(ps_pattern *pattern);
+
+/* Whether it is the pattern that matches this text. */
+bool ps_pattern_is_string(const ps_pattern *pattern, const char *text);
 
 /* Bytes that it holds. */
 size_t ps_pattern_bytes(const ps_pattern *pattern);

@@ -81,6 +81,15 @@ static void fill_byte_letters(ps_pretokenizer *p)
 	}
 }
 
+int ps_byte_of_letter(uint32_t code)
+{
+	if ((code >= '!' && code <= '~') || (code >= 0xA1 && code <= 0xFF && code != 0xAD))
+		return (int)code;
+	if (code < 0x100 || code > 0x143)
+		return -1;
+	return (int)(code <= 0x120 ? code - 0x100 : code <= 0x142 ? code - 0x121 + 0x7F : 0xAD);
+}
+
 /* Reads true or false. `absent` is the value of an absent key; if it is negative, the key is
  * required. */
 static int read_flag(const json_t *json, const char *key, int absent, bool *flag, ps_diag *diag)
@@ -227,6 +236,26 @@ int ps_pretokenizer_create(ps_pretokenizer **pretokenizer, const json_t *json, p
 	}
 	*pretokenizer = p;
 	return 0;
+}
+
+bool ps_pretokenizer_is_byte_level(const ps_pretokenizer *pretokenizer)
+{
+	for (size_t i = 0; i < pretokenizer->count; i++)
+		if (pretokenizer->step[i].kind == BYTE_LEVEL)
+			return true;
+	return false;
+}
+
+const char *ps_pretokenizer_space(const ps_pretokenizer *pretokenizer, size_t *length)
+{
+	for (size_t i = 0; i < pretokenizer->count; i++) {
+		const step *s = &pretokenizer->step[i];
+
+		*length = s->replacement_length;
+		if (s->kind == METASPACE)
+			return s->replacement;
+	}
+	return NULL;
 }
 
 void ps_pretokenizer_destroy(ps_pretokenizer *pretokenizer)

@@ -5,7 +5,9 @@
 #ifndef PS_CORE_TOKENIZER_PRETOKENIZE_H
 #define PS_CORE_TOKENIZER_PRETOKENIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/error.h"
 #include "core/base/json.h"
@@ -37,5 +39,12 @@ typedef int (*ps_word_sink)(void *context, const char *word, size_t length);
 /* Cuts a piece into words. */
 int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink,
 			void *context, ps_diag *diag) PS_MUST_USE;
+
+/* Whether words are in ByteLevel's letters. */
+bool ps_pretokenizer_is_byte_level(const ps_pretokenizer *pretokenizer);
+/* The byte that a letter of ByteLevel stands for; -1 if the code point is no such letter. */
+int ps_byte_of_letter(uint32_t code);
+/* The character that Metaspace puts for a space, *length bytes; NULL: there is no such step. */
+const char *ps_pretokenizer_space(const ps_pretokenizer *pretokenizer, size_t *length);
 
 #endif

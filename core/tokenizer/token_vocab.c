@@ -110,6 +110,13 @@ int32_t ps_vocab_find(const ps_vocab *vocab, const char *text, size_t length)
 	return found ? vocab->entry[(uint32_t)found - 1].id : -1;
 }
 
+const char *ps_vocab_token(const ps_vocab *vocab, size_t i, size_t *length, int32_t *id)
+{
+	*length = entry_length(vocab, i);
+	*id = vocab->entry[i].id;
+	return vocab->blob.data + vocab->entry[i].start;
+}
+
 int ps_vocab_check(const ps_vocab *vocab, ps_diag *diag)
 {
 	uint8_t *seen = calloc((size_t)vocab->top / 8 + 1, 1);

@@ -38,6 +38,9 @@ int ps_vocab_add(ps_vocab *vocab, const char *text, size_t length, int64_t id,
 /* The id of a string, or -1. */
 int32_t ps_vocab_find(const ps_vocab *vocab, const char *text, size_t length);
 
+/* String number i of vocab->count: *length bytes, and its id. */
+const char *ps_vocab_token(const ps_vocab *vocab, size_t i, size_t *length, int32_t *id);
+
 /* PS_EINPUT if two strings share an id; the message names it. */
 int ps_vocab_check(const ps_vocab *vocab, ps_diag *diag) PS_MUST_USE;
 

@@ -21,6 +21,7 @@ struct ps_tokenizer {
 	ps_normalizer *normalizer;
 	ps_pretokenizer *pretokenizer;
 	ps_added_tokens *raw, *normalized; /* searched before and after the normalizer */
+	ps_vocab added;                    /* the texts of all added tokens */
 	int32_t top;                       /* one more than the largest id */
 	ps_room room;                      /* of what grows with the text */
 };
@@ -114,9 +115,12 @@ static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 		if (!listed->length || (before >= 0 && same_flags(listed, &parts->added[before])))
 			continue;
 		id = ps_bpe_find(t->bpe, text, listed->length);
+		id = id < 0 ? next++ : id;
 		rc = ps_vocab_add(&seen, text, listed->length, (int64_t)i, diag);
 		if (!rc)
-			rc = add_one(t, listed, text, id < 0 ? next++ : id, diag);
+			rc = ps_vocab_add(&t->added, text, listed->length, id, diag);
+		if (!rc)
+			rc = add_one(t, listed, text, id, diag);
 	}
 	ps_vocab_free(&seen);
 	return rc;
@@ -178,6 +182,7 @@ void ps_tokenizer_destroy(ps_tokenizer *tokenizer)
 	ps_pretokenizer_destroy(tokenizer->pretokenizer);
 	ps_added_tokens_destroy(tokenizer->raw);
 	ps_added_tokens_destroy(tokenizer->normalized);
+	ps_vocab_free(&tokenizer->added);
 	free(tokenizer);
 }
 
@@ -191,7 +196,8 @@ size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 	return sizeof *tokenizer + ps_bpe_bytes(tokenizer->bpe) +
 	       ps_normalizer_bytes(tokenizer->normalizer) +
 	       ps_pretokenizer_bytes(tokenizer->pretokenizer) +
-	       ps_added_tokens_bytes(tokenizer->raw) + ps_added_tokens_bytes(tokenizer->normalized);
+	       ps_added_tokens_bytes(tokenizer->raw) +
+	       ps_added_tokens_bytes(tokenizer->normalized) + ps_vocab_bytes(&tokenizer->added);
 }
 
 void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes)
@@ -271,4 +277,79 @@ int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length
 	if (invalid < length)
 		return ps_fail(diag, PS_EINPUT, "the text is not UTF-8 at byte %zu", invalid);
 	return ps_added_tokens_cut(tokenizer->raw, text, length, &pieces);
+}
+
+/* ---- texts ---- */
+
+static int append_nul(ps_buffer *buffer, ps_diag *diag)
+{
+	return ps_buffer_append(buffer, "", 1, diag);
+}
+
+/* What the model's tokens stand for. A piece is normalized before it is cut into words. */
+static ps_token_style style_of(const ps_tokenizer *t)
+{
+	ps_token_style style = {.byte_level = ps_pretokenizer_is_byte_level(t->pretokenizer),
+				.byte_fallback = ps_bpe_falls_back(t->bpe)};
+
+	style.space = ps_normalizer_space(t->normalizer, &style.space_length);
+	if (!style.space)
+		style.space = ps_pretokenizer_space(t->pretokenizer, &style.space_length);
+	return style;
+}
+
+static int add_model_texts(const ps_tokenizer *t, ps_token_texts *texts, ps_buffer *bytes,
+			   ps_diag *diag)
+{
+	const ps_token_style style = style_of(t);
+	int rc = 0;
+
+	for (size_t i = 0; i < ps_bpe_token_count(t->bpe) && !rc; i++) {
+		size_t length;
+		int32_t id;
+		const char *string = ps_bpe_token(t->bpe, i, &length, &id);
+
+		texts->start[id] = (uint32_t)texts->text.used;
+		rc = ps_token_text(&style, string, length, bytes, &texts->text, diag);
+		if (!rc)
+			rc = append_nul(&texts->text, diag);
+	}
+	return rc;
+}
+
+/* They come last: they stand for themselves also where the model has the same string. */
+static int add_added_texts(const ps_tokenizer *t, ps_token_texts *texts, ps_diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < t->added.count && !rc; i++) {
+		size_t length;
+		int32_t id;
+		const char *string = ps_vocab_token(&t->added, i, &length, &id);
+
+		texts->start[id] = (uint32_t)texts->text.used;
+		rc = ps_token_text_show(string, length, &texts->text, diag);
+		if (!rc)
+			rc = append_nul(&texts->text, diag);
+	}
+	return rc;
+}
+
+int ps_tokenizer_texts(const ps_tokenizer *t, ps_token_texts *texts, ps_diag *diag)
+{
+	ps_buffer bytes = {0};
+	int rc;
+
+	texts->start = malloc(((size_t)t->top + 1) * sizeof *texts->start);
+	if (!texts->start)
+		return ps_fail(diag, PS_EBUDGET, "no memory for the texts of %d tokens", t->top);
+	texts->count = t->top;
+	memset(texts->start, 0xFF, (size_t)t->top * sizeof *texts->start);
+	rc = add_model_texts(t, texts, &bytes, diag);
+	if (!rc)
+		rc = add_added_texts(t, texts, diag);
+	ps_buffer_free(&bytes);
+	if (rc)
+		ps_token_texts_free(texts);
+	return rc;
 }

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/tokenizer/token_text.h"
 
 typedef struct ps_tokenizer ps_tokenizer;
 
@@ -45,6 +46,11 @@ typedef int (*ps_token_sink)(void *context, int32_t id);
  * between added tokens (for Gemma that is the document), not with the number of ids. */
 int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length,
 			ps_token_sink sink, void *context, ps_diag *diag) PS_MUST_USE;
+
+/* Makes the readable text of every token (token_text.h). Added tokens stand as they are written.
+ * texts is empty before. It does not need the tokenizer afterwards. PS_EBUDGET. */
+int ps_tokenizer_texts(const ps_tokenizer *tokenizer, ps_token_texts *texts,
+		       ps_diag *diag) PS_MUST_USE;
 
 /* One more than the largest id of the file. */
 int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer);

@@ -142,6 +142,75 @@ static void gives_the_ids_of_the_library(void **state)
 	}
 }
 
+/* What the library decodes each token to alone, made visible (the fixture's generator says how). */
+static void gives_the_text_of_each_token(void **state)
+{
+	json_t *all = load(FOLDER "texts.json"), *texts;
+	const char *name;
+
+	(void)state;
+	json_object_foreach (all, name, texts) {
+		char path[128];
+		ps_tokenizer *tokenizer = NULL;
+		ps_token_texts got = {0};
+		ps_diag diag = {{0}};
+		json_t *model;
+		char *text;
+
+		snprintf(path, sizeof path, FOLDER "%s.json", name);
+		model = load(path);
+		text = json_dumps(model, JSON_COMPACT);
+		if (ps_tokenizer_create(&tokenizer, text, strlen(text), path, &diag) ||
+		    ps_tokenizer_texts(tokenizer, &got, &diag))
+			fail_msg("%s", diag.text);
+		ps_tokenizer_destroy(tokenizer);
+		assert_int_equal(got.count, json_array_size(texts));
+		for (int32_t id = 0; id < got.count; id++) {
+			const char *right = json_string_value(json_array_get(texts, (size_t)id)),
+				   *ours = ps_token_texts_get(&got, id);
+
+			if (!right != !ours || (right && strcmp(right, ours)))
+				fail_msg("%s: token %d is \"%s\", expected \"%s\"", name, id,
+					 ours ? ours : "(none)", right ? right : "(none)");
+		}
+		assert_null(ps_token_texts_get(&got, -1));
+		assert_null(ps_token_texts_get(&got, got.count));
+		assert_true(ps_token_texts_bytes(&got) > (size_t)got.count);
+		ps_token_texts_free(&got);
+		free(text);
+		json_decref(model);
+	}
+	json_decref(all);
+}
+
+static void shows_what_cannot_be_seen(void **state)
+{
+	static const struct {
+		const char *bytes, *seen;
+	} cases[] = {
+		{"a b", "a b"},
+		{"\n\r\t", "\\n\\r\\t"},
+		{"\x1b[2J\x7f", "<0x1B>[2J<0x7F>"},
+		{"x\xe2\x80\xaey", "x<U+202E>y"},
+		{"\xc2\x85\xef\xbb\xbf", "<U+0085><U+FEFF>"},
+		{"\xf3\xa0\x80\x81", "<U+E0001>"},
+		{"\xe2\x82", "<0xE2><0x82>"},
+		{"\xc3(\xc3\xa9", "<0xC3>(\xc3\xa9"},
+		{"\xed\xa0\x80", "<0xED><0xA0><0x80>"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ps_buffer out = {0};
+
+		assert_int_equal(
+			ps_token_text_show(cases[i].bytes, strlen(cases[i].bytes), &out, NULL), 0);
+		assert_int_equal(ps_buffer_append(&out, "", 1, NULL), 0);
+		assert_string_equal(out.data, cases[i].seen);
+		ps_buffer_free(&out);
+	}
+}
+
 /* The tokenizer.json of a variant. */
 static char *variant_text(const json_t *model, const json_t *variant)
 {
@@ -749,6 +818,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_the_ids_of_the_library),
+		cmocka_unit_test(gives_the_text_of_each_token),
+		cmocka_unit_test(shows_what_cannot_be_seen),
 		cmocka_unit_test(every_component_cuts_as_the_library_does),
 		cmocka_unit_test(a_dropout_of_nothing_is_none),
 		cmocka_unit_test(malformed_files_are_refused_with_a_reason),

@@ -230,13 +230,45 @@ static json_t *report_sealed(const struct walk *walk, const char *path, const ch
 	return entry;
 }
 
-/* A record of a study. */
+#define SCHEMAS "prunescope-"
+
+/* What a JSON file says that it is: "cards" of the schema "prunescope-cards/1". False: it says
+ * nothing, or cannot be read. */
+static bool find_schema(const char *path, char kind[32])
+{
+	ps_diag ignored = {{0}};
+	json_t *value = NULL;
+	const char *schema;
+
+	ps_shard_check_memory(
+		ps_file_read_json(&ps_sys_linux, path, PS_MANIFEST_BYTES_MAX, &value, &ignored));
+	schema = json_string_value(json_object_get(value, "schema"));
+	*kind = 0;
+	if (schema && !strncmp(schema, SCHEMAS, strlen(SCHEMAS)))
+		snprintf(kind, 32, "%.*s", (int)strcspn(schema + strlen(SCHEMAS), "/"),
+			 schema + strlen(SCHEMAS));
+	json_decref(value);
+	return *kind;
+}
+
+/* A JSON file that was given by name. */
+static bool report_json(const struct walk *walk, const char *path)
+{
+	char kind[32];
+
+	return is_ok(report_sealed(walk, path, find_schema(path, kind) ? kind : "json"));
+}
+
+/* A JSON file of a study: an output of a step that says its schema, or else a record. */
 static bool report_record(const struct walk *walk, const char *path)
 {
-	json_t *entry = report_sealed(walk, path, "record");
 	const char *rest = path + strlen(walk->within);
-	char below[PATH_MAX];
+	char below[PATH_MAX], kind[32];
+	json_t *entry;
 
+	if (find_schema(path, kind))
+		return is_ok(report_sealed(walk, path, kind));
+	entry = report_sealed(walk, path, "record");
 	rest += strspn(rest, "/");
 	snprintf(below, sizeof below, "%s%s%s", walk->below, *walk->below && *rest ? "/" : "",
 		 rest);
@@ -270,7 +302,7 @@ static bool report_given(const struct walk *walk, const char *path)
 	else if (walk->study.path && !manifest && strcmp(name, PS_MANIFEST))
 		good = report_record(walk, path);
 	else
-		good = is_ok(report_sealed(walk, path, "json"));
+		good = report_json(walk, path);
 	json_decref(manifest);
 	return good;
 }

@@ -54,7 +54,10 @@ files() {
 	run transfer "$d/sae/seed-1" --cache "$d/dense" --cache "$d/pruned" -o "$d/transfer"
 	run compare "$d/sae/seed-1" "$d/psae/seed-1" -o "$d/matching.safetensors"
 	run compare "$d/sae/seed-1" "$d/psae/seed-1" -o "$d/matching.json"
-	for file in t mask rounding stats logits transfer matching.safetensors matching.json; do
+	run features "$d/sae/seed-1" --cache "$d/dense" --cache "$d/pruned" --head "$m" \
+		-o "$d/features" --cards "$d/cards.json"
+	for file in t mask rounding stats logits transfer matching.safetensors matching.json \
+		features cards.json; do
 		found "$d/$file" "$d/$file"
 	done
 	used logits "$d/t"

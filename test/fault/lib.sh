@@ -161,7 +161,8 @@ choose() {
 		;;
 	features)
 		command="features $d/sae/seed-1 --cache $d/dense --cache $d/pruned \
-		--pruned-sae $d/psae/seed-1 -o $work/out --csv $work/out.csv"
+		--pruned-sae $d/psae/seed-1 --head $m -o $work/out --csv $work/out.csv \
+		--cards $work/cards.json"
 		;;
 	ablate)
 		command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows \

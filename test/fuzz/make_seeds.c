@@ -14,6 +14,7 @@
 #include "io/stats_file.h"
 #include "io/token_file.h"
 #include "test/fuzz/support_fuzz.h"
+#include "tools/cmd/feature_cards.h"
 #include "tools/cmd/feature_file.h"
 #include "tools/study/record.h"
 #include "tools/train/sae_folder.h"
@@ -287,13 +288,17 @@ static void seed_record(const json_t *provenance)
 static void fill_features(void *context, size_t latent, bool large, ps_feature_row *row)
 {
 	(void)context;
-	row->rows_dense = (int64_t)latent;
+	row->rows_dense = 10 + (int64_t)latent;
 	row->pearson = 0.5;
 	row->cosine = 0.5f;
 	row->nearest = 0;
 	row->class = PS_CLASS_BLURRED;
-	if (large)
+	if (large) {
+		row->histogram[0][3] = 10;
+		row->context_window[0][0] = row->context_position[0][0] = 1;
 		row->context_token[0][0][PS_CONTEXT_BEFORE] = 1;
+		row->promoted_token[0][0] = 1;
+	}
 }
 
 static void seed_features(const json_t *provenance)
@@ -315,6 +320,21 @@ static void seed_features(const json_t *provenance)
 	     path);
 	json_decref(about);
 	seed_tensors("features", path, NULL, 0);
+}
+
+static void seed_cards(void)
+{
+	const char *path = in_folder("features.safetensors");
+	ps_feature_file file;
+	ps_token_texts none = {0};
+	char table[PATH_MAX];
+
+	snprintf(table, sizeof table, "%s", path);
+	must(ps_feature_file_open(&file, &ps_sys_linux, table, true, &diag), table);
+	path = in_folder("cards.json");
+	must(ps_feature_cards_write(&file, &none, "0123456789abcdef", path, &diag), path);
+	ps_feature_file_close(&file);
+	seed_text("cards", path);
 }
 
 static void seed_index(void)
@@ -345,6 +365,7 @@ int main(int argc, char **argv)
 	seed_sae(provenance);
 	seed_record(provenance);
 	seed_features(provenance);
+	seed_cards();
 	seed_index();
 	json_decref(provenance);
 	return 0;

@@ -359,6 +359,7 @@ features_of_latents() {
 	works "features: with the output head, one thread, mapped" "$@" --head $llama \
 		-o "$f-head-1" --threads 1 --io mmap
 	holds "features: the same promoted tokens" cmp "$f-head" "$f-head-1"
+	cards_of_latents "$@"
 	refuses "features: another model's head" 3 'model' "$@" --head $gemma -o "$none"
 	works "features of a model and itself" features "$one" --cache "$scratch/found-dense" \
 		--cache "$scratch/found-dense" --pruned-sae "$one" -o "$f-self" --csv "$f-self.csv"
@@ -373,6 +374,35 @@ features_of_latents() {
 	if [ -x "$shardinfo" ]; then
 		holds "shardinfo verifies features" "$shardinfo" --verify "$f"
 	fi
+}
+
+# cards_of_latents FEATURES...: the cards of a table, which are made anew each time.
+cards_of_latents() {
+	c=$scratch/cards.json
+	works "features: cards" "$@" --pruned-sae "$two" --ablation "$scratch/ablation" \
+		--head $llama -o "$f-cards" --cards "$c" --csv "$f-cards.csv"
+	works "features: cards, one thread, little memory" "$@" --pruned-sae "$two" --threads 1 \
+		--ablation "$scratch/ablation" --head $llama -o "$f-cards-1" --cards "$c-1" \
+		--memory 64M
+	holds "features: the same cards" cmp "$c" "$c-1"
+	rm "$c"
+	works "features: cards of a table that is there" "$@" --pruned-sae "$two" \
+		--ablation "$scratch/ablation" --head $llama -o "$f-cards" --cards "$c"
+	holds "features: and the same" cmp "$c" "$c-1"
+	holds "features: ten of the best" sh -c "tr -d ' \n' <'$c' | grep -q \
+		'\"best\":\[[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*,[0-9]*\]'"
+	refuses "features: cards without a head" 2 'wants --head' "$@" -o "$none" --cards "$none"
+	refuses "features: cards in place of something else" 2 'force' "$@" --head $llama \
+		-o "$scratch/x-none" --cards "$scratch/text"
+	refuses "features: cards and CSV in one file" 2 'same file' "$@" --head $llama \
+		-o "$scratch/x-none" --cards "$none" --csv "$none"
+	refuses "features: cards over an input" 2 'input' "$@" --ablation "$scratch/ablation" \
+		--head $llama -o "$scratch/x-none" --cards "$scratch/ablation" --force
+	refuses "report: of cards" 3 '' report "$c"
+	[ -x "$shardinfo" ] || return
+	holds "shardinfo knows cards" sh -c "'$shardinfo' --verify '$c' | grep -q 'kind.*cards'"
+	spoil "$c" 3000
+	holds "shardinfo finds a flipped byte of cards" sh -c "! '$shardinfo' --verify '$c'"
 }
 
 # foresees NAME ARGUMENT...: a dry run writes nothing. Its parts add up, its passes cover the

@@ -50,6 +50,9 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "FEATURES.safetensors  the table, a row a latent"},
 		{"--csv", PS_OPTION_TEXT, &args.csv,
 		 "FILE  the same table as CSV, without contexts and histograms"},
+		{"--cards", PS_OPTION_TEXT, &args.cards,
+		 "FILE.json  contexts, histograms and tokens of the best, worst and other latents; "
+		 "needs --head"},
 		{"--pruned-sae", PS_OPTION_TEXT, &args.pruned_sae,
 		 "SAE  of the pruned model: which of its latents match"},
 		{"--tau", PS_OPTION_TEXTS, &args.taus,

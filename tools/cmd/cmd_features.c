@@ -1,6 +1,6 @@
 /* features: what becomes of each latent of the dense model's SAE. One pass over both models' rows
  * of the same tokens (analysis/feature_stats.h), the latents' match in the pruned model's SAE, and
- * their ablation go into one table (feature_file.h). */
+ * their ablation go into one table (feature_file.h). Cards and CSV are made from the table. */
 #include <math.h>
 #include <string.h>
 
@@ -16,10 +16,13 @@
 #include "tools/cmd/ablation_record.h"
 #include "tools/cmd/cache_windows.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/feature_cards.h"
+#include "tools/cmd/feature_cards_read.h"
 #include "tools/cmd/feature_file.h"
 #include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
 #include "tools/engine/engine.h"
+#include "tools/engine/model_files.h"
 #include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
 #include "tools/run/output_path.h"
@@ -38,7 +41,7 @@ struct ablation {
 struct features_run {
 	ps_session *s;
 	const ps_features_args *args;
-	ps_output output, csv;
+	ps_output output, csv, cards;
 	ps_cache_windows dense;
 	ps_cache pruned;
 	ps_sae shape, pruned_shape; /* before their weights are loaded */
@@ -52,6 +55,9 @@ struct features_run {
 	ps_feature_stats stats;
 	ps_match match;
 	ps_promoted promoted;
+	ps_token_texts texts; /* for the cards */
+	char tokenizer[PS_DIGEST_TEXT];
+	size_t tokenizer_bytes; /* while the texts were made */
 };
 
 /* --- arguments and inputs --- */
@@ -82,27 +88,51 @@ static int read_taus(struct features_run *r)
 	return 0;
 }
 
+/* An output beside the table, which is made anew each time: --csv and --cards. */
+struct extra {
+	const char *option, *name, *kind;
+	bool (*is_ours)(const char *path);
+};
+
+/* others: the outputs that were opened before. */
+static int open_extra(const struct features_run *r, const struct extra *extra, ps_output *output,
+		      const ps_text_list *inputs, const ps_text_list *others)
+{
+	ps_diag *diag = &r->s->diag;
+	int rc = ps_output_open(output, extra->name, extra->kind, r->args->replace, diag);
+
+	if (!rc)
+		rc = ps_output_keep_off_all(output, inputs, diag);
+	if (!rc)
+		rc = ps_output_keep_off_all(output, others, diag);
+	for (size_t i = 0; i < others->count && !rc; i++)
+		if (!strcmp(output->path, others->item[i]))
+			rc = ps_fail(diag, PS_EUSAGE, "%s %s: is the same file as another output",
+				     extra->option, extra->name);
+	return rc ? rc : ps_output_check(output, extra->is_ours(output->path), diag);
+}
+
 static int open_outputs(struct features_run *r)
 {
 	const ps_features_args *a = r->args;
+	const struct extra csv = {"--csv", a->csv, "csv", ps_feature_csv_is_ours},
+			   cards = {"--cards", a->cards, "cards", ps_feature_cards_is_ours};
 	const ps_text_list inputs = {8,
 				     {a->sae, a->dense, a->pruned, a->pruned_sae, a->ablation,
 				      a->pruned_ablation, a->norm_cache, a->head}};
+	ps_text_list others = {1, {r->output.path}};
 	ps_diag *diag = &r->s->diag;
 	int rc = ps_output_open(&r->output, a->out, "features", a->replace, diag);
 
 	if (!rc)
 		rc = ps_output_keep_off_all(&r->output, &inputs, diag);
-	if (rc || !a->csv)
-		return rc;
-	rc = ps_output_open(&r->csv, a->csv, "csv", a->replace, diag);
-	if (!rc)
-		rc = ps_output_keep_off_all(&r->csv, &inputs, diag);
-	if (!rc)
-		rc = ps_output_keep_off(&r->csv, r->output.path, diag);
-	if (!rc && !strcmp(r->csv.path, r->output.path))
-		rc = ps_fail(diag, PS_EUSAGE, "--csv %s: is the same file as -o", a->csv);
-	return rc ? rc : ps_output_check(&r->csv, ps_feature_csv_is_ours(r->csv.path), diag);
+	if (!rc && a->csv) {
+		rc = open_extra(r, &csv, &r->csv, &inputs, &others);
+		others.item[others.count++] = r->csv.path;
+	}
+	if (!rc && a->cards)
+		rc = open_extra(r, &cards, &r->cards, &inputs, &others);
+	return rc;
 }
 
 static int open_caches(struct features_run *r)
@@ -179,6 +209,28 @@ static int open_head(struct features_run *r)
 	return ps_origin_check_input(r->s, &sae, &model, PS_MASK_ANY);
 }
 
+/* The texts of the head's tokens. The tokenizer itself is not kept. */
+static int open_texts(struct features_run *r)
+{
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag *diag = &r->s->diag;
+	uint64_t digest;
+	int rc;
+
+	if (!r->args->cards)
+		return 0;
+	rc = ps_model_tokenizer(r->args->head, &tokenizer, &digest, diag);
+	if (!rc)
+		rc = ps_tokenizer_texts(tokenizer, &r->texts, diag);
+	if (!rc) {
+		ps_digest_format(digest, r->tokenizer);
+		r->tokenizer_bytes =
+			ps_tokenizer_bytes(tokenizer) + ps_token_texts_bytes(&r->texts);
+	}
+	ps_tokenizer_destroy(tokenizer);
+	return rc;
+}
+
 static int open_inputs(struct features_run *r, size_t *sae_bytes)
 {
 	const ps_features_args *args = r->args;
@@ -201,6 +253,8 @@ static int open_inputs(struct features_run *r, size_t *sae_bytes)
 		rc = open_ablation(r, args->pruned_ablation, PS_PRUNED);
 	if (!rc)
 		rc = open_head(r);
+	if (!rc)
+		rc = open_texts(r);
 	*sae_bytes += pruned_bytes;
 	r->has[PS_FEATURE_STATS] = true;
 	r->has[PS_FEATURE_MATCH] = args->pruned_sae;
@@ -241,7 +295,8 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 {
 	const size_t latents = r->shape.d_sae;
 	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
-	size_t held_bytes, written = ps_feature_file_bytes(latents, r->tau_count, r->has);
+	size_t held_bytes, arena_bytes,
+		written = ps_feature_file_bytes(latents, r->tau_count, r->has);
 	int rc;
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
@@ -253,6 +308,10 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 		ps_plan_add(&plan, "table as CSV", latents * 2 * CSV_LINE_BYTES);
 	if (r->args->head)
 		ps_plan_add(&plan, "output head", head_bytes(r));
+	if (r->args->cards) {
+		ps_plan_add(&plan, "texts of tokens", ps_token_texts_bytes(&r->texts));
+		ps_plan_add(&plan, "cards", ps_feature_cards_bytes(latents));
+	}
 	held_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "features", ps_feature_stats_bytes(&r->shape, r->s->threads));
 	if (r->args->pruned_sae)
@@ -260,8 +319,12 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 			    ps_match_bytes(latents, r->pruned_shape.d_sae, r->shape.d_in,
 					   r->s->threads));
 	ps_plan_add(&plan, "ablations", lay_out_ablations(r, NULL));
+	arena_bytes = plan.total_bytes - held_bytes;
+	if (plan.total_bytes < PS_PROGRAM_BYTES + r->tokenizer_bytes)
+		ps_plan_add(&plan, "tokenizer",
+			    PS_PROGRAM_BYTES + r->tokenizer_bytes - plan.total_bytes);
 	rc = ps_plan_check(&plan, &r->s->diag);
-	return rc ? rc : ps_arena_create(&r->arena, plan.total_bytes - held_bytes, &r->s->diag);
+	return rc ? rc : ps_arena_create(&r->arena, arena_bytes, &r->s->diag);
 }
 
 static int load(struct features_run *r)
@@ -500,7 +563,7 @@ static json_t *result_of(const ps_feature_file *file)
 				      : NAN));
 }
 
-/* The result and the CSV come from the file, which is new or was verified when it was found. */
+/* The result, the CSV and the cards come from the file, which is new or was verified when it was found. */
 static int report(struct features_run *r, json_t **result)
 {
 	ps_feature_file file;
@@ -510,6 +573,9 @@ static int report(struct features_run *r, json_t **result)
 		return rc;
 	if (r->args->csv)
 		rc = ps_feature_csv_write(&file, r->csv.path, &r->s->diag);
+	if (!rc && r->args->cards)
+		rc = ps_feature_cards_write(&file, &r->texts, r->tokenizer, r->cards.path,
+					    &r->s->diag);
 	if (!rc)
 		rc = ps_result_set(result, result_of(&file), &r->s->diag);
 	ps_feature_file_close(&file);
@@ -522,6 +588,10 @@ int ps_run_features(ps_session *s, const ps_features_args *args, json_t **result
 	size_t sae_bytes = 0;
 	int rc = read_taus(&r);
 
+	if (!rc && args->cards && !args->head)
+		rc = ps_fail(&s->diag, PS_EUSAGE,
+			     "--cards wants --head MODEL, whose tokenizer gives the texts of "
+			     "tokens");
 	if (!rc)
 		rc = open_outputs(&r);
 	if (!rc)
@@ -534,6 +604,7 @@ int ps_run_features(ps_session *s, const ps_features_args *args, json_t **result
 		rc = make_file(&r);
 	if (!rc)
 		rc = report(&r, result);
+	ps_token_texts_free(&r.texts);
 	ps_engine_close(&r.engine);
 	ps_arena_destroy(&r.head);
 	ps_arena_destroy(&r.arena);

@@ -200,6 +200,9 @@ typedef struct ps_features_args {
 	const char *norm_cache; /* as for eval */
 	const char *out;
 	const char *csv; /* the same table as CSV, without contexts and histograms; or NULL */
+	/* File for the cards of chosen latents (feature_cards.h); NULL: none. Texts of tokens come
+	 * from the tokenizer of `head`, which is then needed. */
+	const char *cards;
 	bool replace;
 } ps_features_args;
 int ps_run_features(ps_session *session, const ps_features_args *args, json_t **result) PS_MUST_USE;

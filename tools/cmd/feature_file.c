@@ -289,6 +289,17 @@ static int check_values(const ps_feature_file *f, size_t c, ps_diag *diag)
 	return 0;
 }
 
+static bool has_thresholds(const json_t *about)
+{
+	static const char *const names[] = {"kept", "blurred", "shift"};
+	const json_t *thresholds = json_object_get(about, "thresholds");
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!json_is_number(json_object_get(thresholds, names[i])))
+			return false;
+	return true;
+}
+
 static int read_metadata(ps_feature_file *f, ps_diag *diag)
 {
 	const json_t *about = f->file.metadata, *taus = json_object_get(about, "taus"),
@@ -302,6 +313,10 @@ static int read_metadata(ps_feature_file *f, ps_diag *diag)
 			       f->file.path);
 	if (!json_is_integer(rows) || json_integer_value(rows) < 1)
 		return ps_fail(diag, PS_EINPUT, "%s: rows in its metadata must be 1 or more",
+			       f->file.path);
+	if (!has_thresholds(about))
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: thresholds in its metadata must say kept, blurred and shift",
 			       f->file.path);
 	f->rows = (uint64_t)json_integer_value(rows);
 	f->taus = json_array_size(taus);

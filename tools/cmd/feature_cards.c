@@ -1,0 +1,239 @@
+#include "tools/cmd/feature_cards.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/checked.h"
+#include "io/sealed_json.h"
+#include "tools/cmd/feature_card.h"
+#include "tools/cmd/feature_groups.h"
+#include "tools/run/json.h"
+
+enum {
+	/* The values of one, their copy for the seal, and its text twice. */
+	CARD_BYTES = 256 << 10,
+	ROW_BYTES = 3 << 10
+};
+
+/* A latent that fires, for the choice of the table's rows. */
+struct firing {
+	int64_t rows;
+	uint32_t latent;
+};
+
+size_t ps_feature_cards_bytes(size_t latents)
+{
+	return ps_min_size(latents, PS_CARD_GROUPS * PS_CARDS_A_GROUP) * CARD_BYTES +
+	       ps_min_size(latents, PS_CARDS_TABLE_ROWS) * ROW_BYTES +
+	       latents * sizeof(struct firing);
+}
+
+/* --- groups --- */
+
+static json_t *rules_json(void)
+{
+	json_t *rules = json_object();
+
+	for (int g = 0; g < PS_CARD_GROUPS; g++)
+		if (json_object_set_new(rules, ps_card_group_names[g],
+					json_string(ps_card_group_rules[g]))) {
+			json_decref(rules);
+			return NULL;
+		}
+	return rules;
+}
+
+static json_t *group_json(const ps_feature_groups *groups, int g)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < groups->count[g]; i++)
+		if (json_array_append_new(list, json_integer(groups->latent[g][i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *groups_json(const ps_feature_groups *groups)
+{
+	json_t *object = json_object();
+
+	for (int g = 0; g < PS_CARD_GROUPS; g++)
+		if (json_object_set_new(object, ps_card_group_names[g], group_json(groups, g))) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
+/* --- cards --- */
+
+/* The least latent of any group that is at least `from`; UINT32_MAX: none is. */
+static uint32_t next_latent(const ps_feature_groups *groups, uint32_t from)
+{
+	uint32_t next = UINT32_MAX;
+
+	for (int g = 0; g < PS_CARD_GROUPS; g++)
+		for (size_t i = 0; i < groups->count[g]; i++)
+			if (groups->latent[g][i] >= from && groups->latent[g][i] < next)
+				next = groups->latent[g][i];
+	return next;
+}
+
+static json_t *cards_json(const ps_feature_file *file, const ps_token_texts *texts,
+			  const ps_feature_groups *groups)
+{
+	json_t *cards = json_array();
+
+	for (uint32_t latent = next_latent(groups, 0); latent != UINT32_MAX;
+	     latent = next_latent(groups, latent + 1))
+		if (json_array_append_new(cards, ps_feature_card(file, texts, latent))) {
+			json_decref(cards);
+			return NULL;
+		}
+	return cards;
+}
+
+/* --- the table --- */
+
+static int by_rows(const void *a, const void *b)
+{
+	const struct firing *x = a, *y = b;
+
+	if (x->rows != y->rows)
+		return x->rows > y->rows ? -1 : 1;
+	return (x->latent > y->latent) - (x->latent < y->latent);
+}
+
+static int by_latent(const void *a, const void *b)
+{
+	const struct firing *x = a, *y = b;
+
+	return (x->latent > y->latent) - (x->latent < y->latent);
+}
+
+static json_t *row_json(const ps_feature_file *file, uint32_t latent)
+{
+	const bool has_match = file->has[PS_FEATURE_MATCH];
+	ps_feature_row row;
+
+	ps_feature_file_read(file, latent, &row);
+	return json_pack("[I, s, o, o, o, o, o, o, o, o, o]", (json_int_t)latent,
+			 ps_feature_class_names[row.class], ps_number_json(row.rate_dense),
+			 ps_number_json(row.rate_pruned), ps_number_json(row.mean_dense),
+			 ps_number_json(row.mean_pruned), ps_number_json(row.pearson),
+			 ps_number_json(row.jaccard),
+			 has_match ? json_integer(row.nearest) : json_null(),
+			 ps_number_json(has_match ? (double)row.cosine : NAN),
+			 has_match ? json_boolean(row.mutual) : json_null());
+}
+
+static json_t *rows_json(const ps_feature_file *file, const struct firing *list, size_t count)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		if (json_array_append_new(rows, row_json(file, list[i].latent))) {
+			json_decref(rows);
+			return NULL;
+		}
+	return rows;
+}
+
+/* list (F): scratch. *count: latents that fire on the dense model's rows. */
+static json_t *table_json(const ps_feature_file *file, struct firing *list, size_t *count)
+{
+	size_t shown;
+
+	*count = 0;
+	for (size_t latent = 0; latent < file->latents; latent++) {
+		ps_feature_row row;
+
+		ps_feature_file_read(file, latent, &row);
+		if (row.rows_dense)
+			list[(*count)++] =
+				(struct firing){.rows = row.rows_dense, .latent = (uint32_t)latent};
+	}
+	qsort(list, *count, sizeof *list, by_rows);
+	shown = ps_min_size(*count, PS_CARDS_TABLE_ROWS);
+	qsort(list, shown, sizeof *list, by_latent);
+	return json_pack("{s:[s, s, s, s, s, s, s, s, s, s, s], s:o}", "columns", "latent", "class",
+			 "rate_dense", "rate_pruned", "mean_dense", "mean_pruned", "pearson",
+			 "jaccard", "partner", "cosine", "mutual", "rows",
+			 rows_json(file, list, shown));
+}
+
+/* --- the file --- */
+
+static json_t *classes_json(const ps_feature_file *file)
+{
+	json_int_t count[PS_FEATURE_CLASSES] = {0};
+	json_t *classes = json_object();
+
+	for (size_t latent = 0; latent < file->latents; latent++) {
+		ps_feature_row row;
+
+		ps_feature_file_read(file, latent, &row);
+		count[row.class]++;
+	}
+	for (int c = 0; c < PS_FEATURE_CLASSES; c++)
+		if (json_object_set_new(classes, ps_feature_class_names[c],
+					json_integer(count[c]))) {
+			json_decref(classes);
+			return NULL;
+		}
+	return classes;
+}
+
+/* The table's provenance with one more input. A table of another tool has none. */
+static json_t *provenance_json(const ps_feature_file *file, const char *tokenizer)
+{
+	const json_t *found = json_object_get(file->file.metadata, "provenance");
+	json_t *provenance = json_is_object(found) ? ps_json_copy(found) : json_object(),
+	       *inputs = json_object_get(provenance, "inputs");
+	int lost = !provenance;
+
+	if (!lost && !json_is_object(inputs)) {
+		lost = json_object_set_new(provenance, "inputs", json_object());
+		inputs = json_object_get(provenance, "inputs");
+	}
+	if (!lost && !json_object_set_new(inputs, "tokenizer", json_string(tokenizer)))
+		return provenance;
+	json_decref(provenance);
+	return NULL;
+}
+
+static json_t *make(const ps_feature_file *file, const ps_token_texts *texts, const char *tokenizer,
+		    struct firing *list)
+{
+	const json_t *thresholds = json_object_get(file->file.metadata, "thresholds");
+	json_t *table;
+	ps_feature_groups groups;
+	size_t firing;
+
+	ps_feature_groups_choose(file, &groups);
+	table = table_json(file, list, &firing);
+	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:O, s:o, s:o, s:o, s:o, s:o, s:I}", "schema",
+			 PS_CARDS_SCHEMA, "provenance", provenance_json(file, tokenizer), "latents",
+			 (json_int_t)file->latents, "rows", (json_int_t)file->rows, "taus",
+			 ps_numbers_json(file->tau, file->taus), "thresholds", thresholds,
+			 "classes", classes_json(file), "rules", rules_json(), "groups",
+			 groups_json(&groups), "cards", cards_json(file, texts, &groups), "table",
+			 table, "table_of", (json_int_t)firing);
+}
+
+int ps_feature_cards_write(const ps_feature_file *file, const ps_token_texts *texts,
+			   const char *tokenizer, const char *path, ps_diag *diag)
+{
+	struct firing *list = malloc(file->latents * sizeof *list);
+	json_t *cards = list ? make(file, texts, tokenizer, list) : NULL;
+	int rc = ps_json_check(cards, diag);
+
+	free(list);
+	if (!rc)
+		rc = ps_sealed_write(&ps_sys_linux, path, cards, diag);
+	json_decref(cards);
+	return rc;
+}

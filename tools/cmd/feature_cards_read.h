@@ -1,0 +1,28 @@
+/* tools/cmd/feature_cards_read.h: reads the file of cards that feature_cards.h describes.
+ *
+ * What it gives is what that header and feature_card.h say: every key is there with its type, lists
+ * that belong together have one length, indices are below the number of latents, and each latent of
+ * a group has its card. So a caller need not look again. */
+#ifndef PS_TOOLS_CMD_FEATURE_CARDS_READ_H
+#define PS_TOOLS_CMD_FEATURE_CARDS_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/error.h"
+#include "core/base/json.h"
+#include "io/sys.h"
+
+#define PS_CARDS_BYTES_MAX ((size_t)64 << 20) /* longer files are refused */
+
+/* *cards: a new reference. PS_EINPUT: the file cannot be read, is damaged, or is no file of cards;
+ * the message names the key. */
+int ps_feature_cards_read(const ps_sys *sys, const char *path, json_t **cards,
+			  ps_diag *diag) PS_MUST_USE;
+/* The card of a latent among `cards` of such a file. Borrowed; NULL: it has none. */
+const json_t *ps_feature_cards_find(const json_t *cards, json_int_t latent);
+
+/* Whether the file at path says that it is a file of cards, damaged or not. */
+bool ps_feature_cards_is_ours(const char *path);
+
+#endif

@@ -1,0 +1,41 @@
+/* tools/cmd/feature_groups.h: which latents of a table of features get a card: up to ten of each
+ * group, by stated rules.
+ *
+ * Only latents that fire on at least 10 of the dense model's rows can be in a group but `random`,
+ * for which one row is enough. Ties go to the lower index.
+ *   best     class kept or shifted; a mutual partner too, if the table has partners. The highest
+ *            Pearson correlation, then the highest firing rate
+ *   worst    those that never fire in the pruned model, the highest rate first; then the lowest
+ *            Pearson correlation, then the highest rate
+ *   causal   the largest |ablation effect| in the dense model. Empty without ablations
+ *   shifted  class shifted; the largest |log2 of the means' ratio| + |log2 of the rates' ratio|
+ *   random   drawn with a seed from the SAE's digest: the same SAE gives the same draw of numbers */
+#ifndef PS_TOOLS_CMD_FEATURE_GROUPS_H
+#define PS_TOOLS_CMD_FEATURE_GROUPS_H
+
+#include "tools/cmd/feature_file.h"
+
+enum { PS_CARDS_A_GROUP = 10, PS_CARD_ROWS_LEAST = 10 };
+
+typedef enum ps_card_group {
+	PS_CARDS_BEST,
+	PS_CARDS_WORST,
+	PS_CARDS_CAUSAL,
+	PS_CARDS_SHIFTED,
+	PS_CARDS_RANDOM,
+	PS_CARD_GROUPS
+} ps_card_group;
+
+/* "best", ...; and what the rule is, in words. */
+extern const char *const ps_card_group_names[PS_CARD_GROUPS];
+extern const char *const ps_card_group_rules[PS_CARD_GROUPS];
+
+typedef struct ps_feature_groups {
+	size_t count[PS_CARD_GROUPS];
+	uint32_t latent[PS_CARD_GROUPS][PS_CARDS_A_GROUP]; /* the first by the rule first */
+} ps_feature_groups;
+
+/* Chooses from the whole table. */
+void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *groups);
+
+#endif

@@ -563,7 +563,8 @@ static json_t *result_of(const ps_feature_file *file)
 				      : NAN));
 }
 
-/* The result, the CSV and the cards come from the file, which is new or was verified when it was found. */
+/* The result, the CSV and the cards come from the file, which is new or was verified when it was
+ * found. */
 static int report(struct features_run *r, json_t **result)
 {
 	ps_feature_file file;

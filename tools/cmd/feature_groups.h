@@ -9,7 +9,7 @@
  *            Pearson correlation, then the highest rate
  *   causal   the largest |ablation effect| in the dense model. Empty without ablations
  *   shifted  class shifted; the largest |log2 of the means' ratio| + |log2 of the rates' ratio|
- *   random   drawn with a seed from the SAE's digest: the same SAE gives the same draw of numbers */
+ *   random   drawn with a seed from the SAE's digest */
 #ifndef PS_TOOLS_CMD_FEATURE_GROUPS_H
 #define PS_TOOLS_CMD_FEATURE_GROUPS_H
 

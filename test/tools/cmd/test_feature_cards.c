@@ -374,51 +374,51 @@ static void a_file_reads_back_as_written(void **state)
 	}
 }
 
-/* Values that no file of cards holds, put in and sealed again. */
+/* Values that no file of cards holds. */
+static const struct {
+	const char *key; /* of the file, or of its first card */
+	bool of_card;
+	const char *value; /* as JSON; NULL: the key is taken out */
+	const char *named;
+} wrong[] = {
+	{"latents", false, "-1", "latents"},
+	{"taus", false, "[]", "taus"},
+	{"thresholds", false, "{\"kept\": 1}", "thresholds"},
+	{"classes", false, "{\"kept\": 1}", "classes"},
+	{"rules", false, NULL, "rules"},
+	{"groups", false, "{}", "groups"},
+	{"groups", false,
+	 "{\"best\": [0], \"worst\": [], \"causal\": [], \"shifted\": [], \"random\": []}",
+	 "latent 0 of the group best has no card"},
+	{"cards", false, "[7]", "cards"},
+	{"table", false, "{\"columns\": [], \"rows\": []}", "table"},
+	{"table_of", false, NULL, "table_of"},
+	{"latent", true, "30", "latent of card 0"},
+	{"class", true, "\"odd\"", "class of card 0"},
+	{"rate", true, "[1]", "rate of card 0"},
+	{"pearson", true, "\"NaN\"", "pearson of card 0"},
+	{"partner", true, "-1", "partner of card 0"},
+	{"mutual", true, "1", "mutual of card 0"},
+	{"survival", true, "[true]", "survival of card 0"},
+	{"histogram", true, "{\"edges\": [1, 2], \"counts\": [[1], [1, 2]]}",
+	 "histogram of card 0"},
+	{"histogram", true, "{\"edges\": [1], \"counts\": [[], []]}", "histogram of card 0"},
+	{"contexts", true, "{\"dense\": []}", "contexts of card 0"},
+	{"contexts", true,
+	 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
+	 "\"at\": 1, \"tokens\": [\"a\"], \"values\": [[1], [1]]}]}",
+	 "contexts of card 0"},
+	{"contexts", true,
+	 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
+	 "\"at\": 0, \"tokens\": [\"a\"], \"values\": [[1], [1, 2]]}]}",
+	 "contexts of card 0"},
+	{"promoted", true, "[{\"token\": 1, \"logit\": 1}]", "promoted of card 0"},
+	{"suppressed", true, NULL, "suppressed of card 0"},
+};
+
+/* They are put in, and the file is sealed again. */
 static void values_that_cannot_be_are_refused_by_name(void **state)
 {
-	static const struct {
-		const char *key; /* of the file, or of its first card */
-		bool of_card;
-		const char *value; /* as JSON; NULL: the key is taken out */
-		const char *named;
-	} wrong[] = {
-		{"latents", false, "-1", "latents"},
-		{"taus", false, "[]", "taus"},
-		{"thresholds", false, "{\"kept\": 1}", "thresholds"},
-		{"classes", false, "{\"kept\": 1}", "classes"},
-		{"rules", false, NULL, "rules"},
-		{"groups", false, "{}", "groups"},
-		{"groups", false,
-		 "{\"best\": [0], \"worst\": [], \"causal\": [], \"shifted\": [], \"random\": []}",
-		 "latent 0 of the group best has no card"},
-		{"cards", false, "[7]", "cards"},
-		{"table", false, "{\"columns\": [], \"rows\": []}", "table"},
-		{"table_of", false, NULL, "table_of"},
-		{"latent", true, "30", "latent of card 0"},
-		{"class", true, "\"odd\"", "class of card 0"},
-		{"rate", true, "[1]", "rate of card 0"},
-		{"pearson", true, "\"NaN\"", "pearson of card 0"},
-		{"partner", true, "-1", "partner of card 0"},
-		{"mutual", true, "1", "mutual of card 0"},
-		{"survival", true, "[true]", "survival of card 0"},
-		{"histogram", true, "{\"edges\": [1, 2], \"counts\": [[1], [1, 2]]}",
-		 "histogram of card 0"},
-		{"histogram", true, "{\"edges\": [1], \"counts\": [[], []]}",
-		 "histogram of card 0"},
-		{"contexts", true, "{\"dense\": []}", "contexts of card 0"},
-		{"contexts", true,
-		 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
-		 "\"at\": 1, \"tokens\": [\"a\"], \"values\": [[1], [1]]}]}",
-		 "contexts of card 0"},
-		{"contexts", true,
-		 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
-		 "\"at\": 0, \"tokens\": [\"a\"], \"values\": [[1], [1, 2]]}]}",
-		 "contexts of card 0"},
-		{"promoted", true, "[{\"token\": 1, \"logit\": 1}]", "promoted of card 0"},
-		{"suppressed", true, NULL, "suppressed of card 0"},
-	};
-
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		json_t *cards = NULL, *target;

@@ -175,19 +175,14 @@ TABLE(ablate, T, ablate_rows);
 
 #define T ps_features_args
 static const ps_argument features_rows[] = {
-	FIELD(T, sae, TEXT, INPUT),
-	FIELD(T, dense, TEXT, INPUT),
-	FIELD(T, pruned, TEXT, INPUT),
-	FIELD(T, pruned_sae, TEXT, INPUT),
-	FIELD(T, ablation, TEXT, INPUT),
-	FIELD(T, pruned_ablation, TEXT, INPUT),
-	FIELD(T, head, TEXT, MODEL),
-	FIELD(T, taus, TEXTS, OPTION),
-	FIELD(T, keep_special, BOOL, OPTION),
+	FIELD(T, sae, TEXT, INPUT),       FIELD(T, dense, TEXT, INPUT),
+	FIELD(T, pruned, TEXT, INPUT),    FIELD(T, pruned_sae, TEXT, INPUT),
+	FIELD(T, ablation, TEXT, INPUT),  FIELD(T, pruned_ablation, TEXT, INPUT),
+	FIELD(T, head, TEXT, BOTH), /* cards hold its tokens as text */
+	FIELD(T, taus, TEXTS, OPTION),    FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
-	FIELD(T, out, TEXT, OUTPUT),
-	FIELD(T, csv, TEXT, OUTPUT),
-	FIELD(T, replace, BOOL, FREE),
+	FIELD(T, out, TEXT, OUTPUT),      FIELD(T, csv, TEXT, OUTPUT),
+	FIELD(T, cards, TEXT, OUTPUT),    FIELD(T, replace, BOOL, FREE),
 };
 TABLE(features, T, features_rows);
 #undef T

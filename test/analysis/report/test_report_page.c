@@ -190,7 +190,7 @@ static void tables_sort_and_filter_in_a_browser(void **state)
 {
 	(void)state;
 	write_page(write_study, try_it);
-	a_browser_says("said 6 false true ascending true group 2");
+	a_browser_says("said 7 false true ascending true group 2");
 }
 
 static void the_table_of_latents_too(void **state)

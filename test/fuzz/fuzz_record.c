@@ -1,9 +1,18 @@
 /* test/fuzz/fuzz_record.c: takes any bytes for the record of a study's step, once as they are and
- * once with their checksum made right. */
+ * once with their checksum made right. A Git LFS pointer alone is an error: any other record that
+ * is not whole is damaged. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "test/fuzz/support_fuzz.h"
 #include "tools/study/record.h"
+
+static bool is_pointer(const uint8_t *bytes, size_t length)
+{
+	static const char first_line[] = "version https://git-lfs.github.com/spec/";
+
+	return length >= sizeof first_line - 1 && !memcmp(bytes, first_line, sizeof first_line - 1);
+}
 
 static void read_record(const uint8_t *bytes, size_t length)
 {
@@ -12,9 +21,9 @@ static void read_record(const uint8_t *bytes, size_t length)
 	const int rc = ps_record_read(&record, support_fuzz_file("step.json", bytes, length),
 				      &state, NULL);
 
-	if (rc || state == PS_RECORD_NONE)
+	if (rc ? rc != PS_EINPUT || !is_pointer(bytes, length) : state == PS_RECORD_NONE)
 		__builtin_trap();
-	if (state == PS_RECORD_WHOLE && (!record.inputs || !record.kernel))
+	if (!rc && state == PS_RECORD_WHOLE && (!record.inputs || !record.kernel))
 		__builtin_trap();
 	ps_record_close(&record);
 }

@@ -104,6 +104,11 @@ static void write_headline(FILE *out, const ps_results *r)
 		s->finding(out, r, true);
 		fputs("</li>\n", out);
 	}
+	if (json_array_size(ps_results_at(r->root, PS_AT(ROOT_FEATURES)))) {
+		fputs("<li><a href=\"#features\">Features one by one.</a> ", out);
+		ps_finding_features(out, r, true);
+		fputs("</li>\n", out);
+	}
 	fputs("</ul>\n<p>", out);
 	ps_finding_counts(out, r);
 	fputs("</p>\n<nav aria-label=\"Sections\">"
@@ -147,7 +152,7 @@ static void write_figure(FILE *out, const ps_results *r, const ps_report_figure 
 }
 
 static void write_section(FILE *out, const ps_results *r, const ps_section *s,
-			  const ps_report_figure *figures, size_t count, size_t *number)
+			  const ps_report_parts *parts, size_t *number)
 {
 	fprintf(out,
 		"<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"question\">%s</p>\n<p "
@@ -156,9 +161,9 @@ static void write_section(FILE *out, const ps_results *r, const ps_section *s,
 	s->finding(out, r, false);
 	fprintf(out, "</p>\n<p class=\"definition\">%s</p>\n", s->definition);
 	for (size_t f = 0; f < sizeof s->figures / sizeof *s->figures && s->figures[f]; f++)
-		for (size_t i = 0; i < count; i++)
-			if (!strcmp(figures[i].name, s->figures[f]))
-				write_figure(out, r, &figures[i], number);
+		for (size_t i = 0; i < parts->figure_count; i++)
+			if (!strcmp(parts->figures[i].name, s->figures[f]))
+				write_figure(out, r, &parts->figures[i], number);
 	s->table(out, r);
 	fputs("</section>\n", out);
 }
@@ -288,17 +293,17 @@ static void write_limits(FILE *out, const ps_results *r)
 	      out);
 }
 
-void ps_report_write(FILE *out, const ps_results *r, const char *digest,
-		     const ps_report_figure *figures, size_t count, const char *missing)
+void ps_report_write(FILE *out, const ps_results *r, const ps_report_parts *parts)
 {
 	const ps_section *s;
 	size_t number = 0;
 
-	ps_report_head(out, ps_results_text(r->root, PS_AT(ROOT_NAME)), NULL, "results", digest);
+	ps_report_head(out, ps_results_text(r->root, PS_AT(ROOT_NAME)), NULL, "results",
+		       parts->digest);
 	write_headline(out, r);
-	if (missing) {
+	if (parts->missing) {
 		fputs("<p class=\"finding\">There are no figures in this report: ", out);
-		ps_html_text(out, missing);
+		ps_html_text(out, parts->missing);
 		fputs(". Every number they would show is in the tables.</p>\n", out);
 	}
 	fputs("<section id=\"models\">\n", out);
@@ -306,7 +311,8 @@ void ps_report_write(FILE *out, const ps_results *r, const char *digest,
 	ps_report_saes_table(out, r);
 	fputs("</section>\n", out);
 	for (size_t i = 0; (s = ps_report_section(i)); i++)
-		write_section(out, r, s, figures, count, &number);
+		write_section(out, r, s, parts, &number);
+	ps_report_features_write(out, r, parts->features);
 	write_reference(out, r);
 	write_methods(out, r);
 	write_limits(out, r);

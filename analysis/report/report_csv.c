@@ -297,6 +297,19 @@ static const struct column family_columns[] = {
 	{.kind = END},
 };
 
+static const struct column feature_columns[] = {
+	{.kind = TEXT, .path = PS_AT(FEATURE_MODEL)},
+	{.kind = TEXT, .path = PS_AT(FEATURE_CONDITION)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_SEED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_ROWS)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_NONE)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_KEPT)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_SHIFTED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_BLURRED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_LOST)},
+	{.kind = END},
+};
+
 static void write_number(FILE *out, double value)
 {
 	if (isfinite(value))
@@ -398,6 +411,7 @@ static const struct {
 	{"diagnostics", diagnostic_columns, PS_AT(ROOT_DIAGNOSTICS), false},
 	{"rivals", diagnostic_columns, PS_AT(ROOT_DIAGNOSTIC_RIVALS), false},
 	{"families", family_columns, PS_AT(ROOT_FAMILIES), false},
+	{"features", feature_columns, PS_AT(ROOT_FEATURES), false},
 };
 
 const char *ps_csv_name(size_t index)

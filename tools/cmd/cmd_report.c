@@ -1,8 +1,9 @@
-/* report: tables, figures and the page of a study, from its results.json.
+/* report: tables, figures and the pages of a study, from its results.json and files of cards.
  *
  * Everything is made in memory, then written to temporary files, and replaces the old report only
  * when all of it is whole (io/file_set.h). A gnuplot that fails is a failure, and the old report
  * stays. A machine without gnuplot is none: the report has tables only, and its page says so. */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -18,11 +19,14 @@
 #include "io/folder.h"
 #include "io/sealed_json.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/report_cards.h"
 #include "tools/cmd/result.h"
 #include "tools/cmd/results_file.h"
 #include "tools/run/output_path.h"
 #include "tools/run/text_stream.h"
 #include "tools/train/gnuplot.h"
+
+#define FEATURES "features" /* the folder of the pages of cards */
 
 enum { FIGURES_MAX = 16, HEAD_BYTES = 1024 /* of a page, in which its generator stands */ };
 
@@ -36,6 +40,8 @@ struct report {
 	ps_file_set *set;
 	ps_report_figure figures[FIGURES_MAX];
 	size_t figure_count, drawn, tables;
+	ps_report_cards *cards; /* (card_count), one for each entry of the results' features */
+	size_t card_count;
 	bool missing; /* there is no gnuplot */
 };
 
@@ -200,46 +206,162 @@ static int add_figures(struct report *r)
 	return rc;
 }
 
-/* --- the page --- */
+/* --- pages that are there --- */
 
-static int add_page(struct report *r)
+static int read_head(const struct report *r, const char *path, char head[HEAD_BYTES])
 {
-	ps_text_stream page;
-	int rc = ps_text_stream_open(&page, &r->s->diag);
+	FILE *file = fopen(path, "r");
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	ps_report_write(page.out, &r->results, r->digest, r->figures, r->figure_count,
-			r->missing ? "gnuplot is not installed" : NULL);
-	rc = ps_text_stream_close(&page, &r->s->diag);
-	if (!rc)
-		rc = add(r, "report.html", page.text, page.length);
-	free(page.text);
+	if (!file)
+		return ps_fail_input(&r->s->diag, errno, "%s", path);
+	head[fread(head, 1, HEAD_BYTES - 1, file)] = 0;
+	if (ferror(file))
+		rc = ps_fail_input(&r->s->diag, errno, "%s", path);
+	fclose(file);
 	return rc;
 }
 
 /* Looks at the page that is there. One that prunescope has not written is not replaced without
  * --force. */
-static int look_at_old_page(struct report *r)
+static int look_at_old_page(const struct report *r, const char *name, char head[HEAD_BYTES])
 {
-	char head[HEAD_BYTES] = "";
 	ps_output output;
-	FILE *file;
-	int rc = open_output(r, "report.html", &output);
+	int rc = open_output(r, name, &output);
 
+	head[0] = 0;
 	if (rc || !output.there)
 		return rc;
-	file = fopen(output.path, "r");
-	if (!file)
-		return ps_fail_input(&r->s->diag, errno, "%s", output.path);
-	head[fread(head, 1, sizeof head - 1, file)] = 0;
-	if (ferror(file))
-		rc = ps_fail_input(&r->s->diag, errno, "%s", output.path);
-	fclose(file);
+	rc = read_head(r, output.path, head);
+	return rc ? rc : ps_output_check(&output, strstr(head, PS_REPORT_GENERATOR), &r->s->diag);
+}
+
+/* --- pages of cards --- */
+
+static bool is_page_of(const struct report *r, const char *name)
+{
+	for (size_t i = 0; i < r->card_count; i++)
+		if (!strcmp(r->cards[i].name, name))
+			return true;
+	return false;
+}
+
+static int is_html(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && !strcmp(dot, ".html");
+}
+
+/* Names a page to remove that an earlier report left. Others' pages stay. */
+static int remove_if_old(const struct report *r, const char *name)
+{
+	char path[PATH_MAX], inside[NAME_MAX + 16], head[HEAD_BYTES];
+	int rc;
+
+	if (is_page_of(r, name))
+		return 0;
+	snprintf(inside, sizeof inside, FEATURES "/%s", name);
+	rc = path_in(r, inside, path);
+	if (!rc)
+		rc = read_head(r, path, head);
+	if (rc || !strstr(head, PS_REPORT_GENERATOR))
+		return rc;
+	return ps_file_set_remove(r->set, path, &r->s->diag);
+}
+
+static int remove_old_pages(const struct report *r)
+{
+	struct dirent **entries;
+	char path[PATH_MAX];
+	int rc = path_in(r, FEATURES, path), count;
+
 	if (rc)
 		return rc;
-	r->same_results = strstr(head, r->digest) != NULL;
-	return ps_output_check(&output, strstr(head, PS_REPORT_GENERATOR), &r->s->diag);
+	count = ps_sys_scandir(path, &entries, is_html);
+	if (count < 0)
+		return errno == ENOENT ? 0 : ps_fail_errno(&r->s->diag, errno, "%s", path);
+	for (int i = 0; i < count; i++) {
+		if (!rc)
+			rc = remove_if_old(r, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return rc;
+}
+
+static int add_cards_of(struct report *r, size_t index)
+{
+	char name[PS_PAGE_NAME_BYTES + 16], head[HEAD_BYTES];
+	ps_report_cards *cards = &r->cards[index];
+	int rc = ps_progress_check(&r->s->context);
+
+	if (!rc)
+		rc = ps_report_cards_make(r->s, r->args->folder, &r->results, index, cards);
+	if (rc)
+		return rc;
+	snprintf(name, sizeof name, FEATURES "/%s", cards->name);
+	rc = look_at_old_page(r, name, head);
+	if (!rc)
+		rc = add(r, name, cards->page, cards->bytes);
+	free(cards->page);
+	cards->page = NULL;
+	return rc;
+}
+
+static int add_cards(struct report *r)
+{
+	const size_t count = json_array_size(ps_results_at(r->results.root, PS_AT(ROOT_FEATURES)));
+	int rc = count ? make_folder(r, FEATURES) : 0;
+
+	r->cards = calloc(count + 1, sizeof *r->cards);
+	if (!rc && !r->cards)
+		rc = no_memory(r);
+	for (; r->card_count < count && !rc; r->card_count++)
+		rc = add_cards_of(r, r->card_count);
+	return rc ? rc : remove_old_pages(r);
+}
+
+/* --- the page --- */
+
+/* few: with a few cards of each model. */
+static int write_page(struct report *r, bool few, ps_text_stream *page)
+{
+	ps_report_feature *features = calloc(r->card_count + 1, sizeof *features);
+	int rc = features ? ps_text_stream_open(page, &r->s->diag) : no_memory(r);
+
+	for (size_t i = 0; i < r->card_count && !rc; i++)
+		features[i] = (ps_report_feature){.page = r->cards[i].name,
+						  .few = few ? r->cards[i].few : NULL};
+	if (!rc) {
+		ps_report_write(page->out, &r->results,
+				&(ps_report_parts){
+					.digest = r->digest,
+					.figures = r->figures,
+					.figure_count = r->figure_count,
+					.missing = r->missing ? "gnuplot is not installed" : NULL,
+					.features = features});
+		rc = ps_text_stream_close(page, &r->s->diag);
+	}
+	free(features);
+	return rc;
+}
+
+/* Cards give way where the page would be too large with them: they have pages of their own. */
+static int add_page(struct report *r)
+{
+	ps_text_stream page;
+	int rc = write_page(r, true, &page);
+
+	if (!rc && page.length > PS_REPORT_PAGE_BYTES && r->card_count) {
+		free(page.text);
+		rc = write_page(r, false, &page);
+	}
+	if (rc)
+		return rc;
+	rc = add(r, "report.html", page.text, page.length);
+	free(page.text);
+	return rc;
 }
 
 /* --- the command --- */
@@ -260,16 +382,20 @@ static int read_results(struct report *r, json_t **root)
 
 static int write_report(struct report *r)
 {
-	int rc = look_at_old_page(r);
+	char head[HEAD_BYTES];
+	int rc = look_at_old_page(r, "report.html", head);
 
 	if (rc)
 		return rc;
+	r->same_results = strstr(head, r->digest) != NULL;
 	r->set = ps_file_set_create(&ps_sys_linux);
 	if (!r->set)
 		return no_memory(r);
 	rc = add_tables(r);
 	if (!rc)
 		rc = add_figures(r);
+	if (!rc)
+		rc = add_cards(r);
 	if (!rc)
 		rc = add_page(r);
 	if (!rc)
@@ -285,8 +411,9 @@ static int describe(const struct report *r, json_t **result)
 
 	return rc ? rc
 		  : ps_result_set(result,
-				  json_pack("{s:o, s:i, s:i}", "report", ps_text_json(path),
-					    "figures", (int)r->drawn, "tables", (int)r->tables),
+				  json_pack("{s:o, s:i, s:i, s:i}", "report", ps_text_json(path),
+					    "figures", (int)r->drawn, "tables", (int)r->tables,
+					    "cards", (int)r->card_count),
 				  &r->s->diag);
 }
 
@@ -306,6 +433,9 @@ int ps_run_report(ps_session *s, const ps_report_args *args, json_t **result)
 		free(r.figures[i].wide);
 		free(r.figures[i].narrow);
 	}
+	for (size_t i = 0; r.cards && i <= r.card_count; i++)
+		ps_report_cards_free(&r.cards[i]);
+	free(r.cards);
 	json_decref(root);
 	return rc;
 }

@@ -1,5 +1,7 @@
 #include "tools/study/outputs.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,9 +136,40 @@ static int add_part(struct listing *l, const char *folder, const char *name, con
 	return rc;
 }
 
+static int is_html(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && !strcmp(dot, ".html");
+}
+
+/* Adds the pages of feature cards. Their names come from the results, so the folder is looked
+ * through. */
+static int add_pages(struct listing *l)
+{
+	struct dirent **entries;
+	char *path;
+	int rc = 0, count;
+
+	if (asprintf(&path, "%s/features", l->g->out) < 0)
+		return no_memory(l->g);
+	count = ps_sys_scandir(path, &entries, is_html);
+	if (count < 0 && errno != ENOENT)
+		rc = ps_fail_errno(&l->g->session->diag, errno, "%s", path);
+	for (int i = 0; i < count; i++) {
+		if (!rc)
+			rc = add_member(l, path, entries[i]->d_name, NULL);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(path);
+	return rc;
+}
+
 static int add_report_parts(struct listing *l)
 {
-	int rc = 0;
+	int rc = add_pages(l);
 
 	for (size_t i = 0; ps_csv_name(i) && !rc; i++)
 		rc = add_part(l, "tables", ps_csv_name(i), "csv");

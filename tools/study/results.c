@@ -543,13 +543,14 @@ static int fill(ps_making *m, json_t *root)
 {
 	const ps_study_file *f = m->in->file;
 	json_t *models = json_array(), *conditions = json_array(), *controls = json_array(),
-	       *comparisons = json_array();
+	       *comparisons = json_array(), *features = json_array();
 	int rc = 0;
 
 	ps_put(m, root, PS_KEY_ROOT_MODELS, models);
 	ps_put(m, root, PS_KEY_ROOT_CONDITIONS, conditions);
 	ps_put(m, root, PS_KEY_ROOT_CONTROLS, controls);
 	ps_put(m, root, PS_KEY_ROOT_COMPARISONS, comparisons);
+	ps_put(m, root, PS_KEY_ROOT_FEATURES, features);
 	if (m->full)
 		return 0;
 	for (size_t i = 0; i < m->in->model_count && !rc; i++) {

@@ -16,9 +16,9 @@ enum { DEPTH = 2 }; /* of the records below runs/ */
 static const struct {
 	const char *name;
 	bool folder;
-} written[] = {{"runs", true},        {"tables", true},        {"figures", true},
-	       {"locks", true},       {"results.json", false}, {"report.html", false},
-	       {"times.jsonl", false}};
+} written[] = {{"runs", true},         {"tables", true},      {"figures", true},
+	       {"features", true},     {"locks", true},       {"results.json", false},
+	       {"report.html", false}, {"times.jsonl", false}};
 
 /* Calls fn for the path of each input. */
 static int each_input(const ps_study_file *file, const char *path,

@@ -153,8 +153,8 @@ static void tables_have_a_row_for_each_condition(void **state)
 {
 	const ps_results *r = results_of(state);
 	/* models, conditions, controls, survival, fragility, ablation, seeds, comparisons,
-	 * diagnostics, rivals, families */
-	size_t rows[] = {3, 12, 7, 12, 12, 12, 9, 6, 4, 2, 1};
+	 * diagnostics, rivals, families, features */
+	size_t rows[] = {3, 12, 7, 12, 12, 12, 9, 6, 4, 2, 1, 4};
 
 	for (size_t i = 0; ps_csv_name(i); i++) {
 		struct text text;
@@ -321,7 +321,10 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 	ps_report_figure figures[] = {{"survival", svg, svg}, {"tau", NULL, NULL}};
 	struct text text;
 
-	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", figures, 2, NULL);
+	ps_report_write(begin(&text), results_of(state),
+			&(ps_report_parts){.digest = "0123456789abcdef",
+					   .figures = figures,
+					   .figure_count = 2});
 	end(&text);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		assert_non_null(strstr(text.bytes, parts[i]));
@@ -351,7 +354,7 @@ static char *page_with_kernels(const ps_results *r, json_t *kernels)
 
 	assert_int_equal(json_object_set_new(root, "kernels", kernels), 0);
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
-	ps_report_write(begin(&text), &changed, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), &changed, &(ps_report_parts){.digest = "0123456789abcdef"});
 	end(&text);
 	json_decref(root);
 	return text.bytes;
@@ -372,8 +375,9 @@ static void a_page_without_figures_says_so(void **state)
 {
 	struct text text;
 
-	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", NULL, 0,
-			"gnuplot is <not> installed");
+	ps_report_write(begin(&text), results_of(state),
+			&(ps_report_parts){.digest = "0123456789abcdef",
+					   .missing = "gnuplot is <not> installed"});
 	assert_non_null(
 		strstr(end(&text),
 		       "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
@@ -395,7 +399,7 @@ static void a_study_of_nothing_gives_a_page(void **state)
 		assert_string_equal(end(&text), "");
 		free(text.bytes);
 	}
-	ps_report_write(begin(&text), &r, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
 	assert_non_null(strstr(end(&text), "No pruned condition has been measured."));
 	free(text.bytes);
 	json_decref(root);
@@ -415,7 +419,7 @@ static void a_condition_with_nulls_alone_is_not_measured(void **state)
 
 	(void)state;
 	assert_int_equal(ps_results_open(&r, root, &diag), 0);
-	ps_report_write(begin(&text), &r, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
 	end(&text);
 	assert_true(count_of(text.bytes, "ot measured in this study.") >= 4);
 	assert_null(strstr(text.bytes, "nan"));
@@ -464,7 +468,8 @@ static void controls_are_rows_of_the_tables(void **state)
 	struct text text;
 	const char *perplexity, *rq1, *rq2, *rq3;
 
-	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), results_of(state),
+			&(ps_report_parts){.digest = "0123456789abcdef"});
 	end(&text);
 	perplexity = strstr(text.bytes, "id=\"perplexity\"");
 	rq1 = strstr(text.bytes, "id=\"rq1\"");
@@ -754,7 +759,7 @@ static char *page_of(const ps_results *r)
 {
 	struct text text;
 
-	ps_report_write(begin(&text), r, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), r, &(ps_report_parts){.digest = "0123456789abcdef"});
 	end(&text);
 	return text.bytes;
 }
@@ -825,7 +830,8 @@ static void not_shown_is_said_once(void **state)
 {
 	struct text text;
 
-	ps_report_write(begin(&text), results_of(state), "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(begin(&text), results_of(state),
+			&(ps_report_parts){.digest = "0123456789abcdef"});
 	end(&text);
 	assert_int_equal(count_of(text.bytes, "not shown"), 1);
 	assert_true(strstr(text.bytes, "<dt>Survival</dt>") < strstr(text.bytes, "RQ2, survival"));

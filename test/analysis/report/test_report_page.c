@@ -27,7 +27,7 @@ static void write_study(FILE *page)
 
 	assert_non_null(root);
 	assert_int_equal(ps_results_open(&results, root, &diag), 0);
-	ps_report_write(page, &results, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(page, &results, &(ps_report_parts){.digest = "0123456789abcdef"});
 	json_decref(root);
 }
 

@@ -260,7 +260,7 @@ static void nothing_is_missing_on_the_page_where_every_key_is_there(void **state
 	FILE *out = open_memstream(&text, &length);
 
 	(void)state;
-	ps_report_write(out, &results, "0123456789abcdef", NULL, 0, NULL);
+	ps_report_write(out, &results, &(ps_report_parts){.digest = "0123456789abcdef"});
 	fclose(out);
 	assert_null(strstr(text, "class=\"none\""));
 	assert_null(strstr(text, "ot measured in this study"));

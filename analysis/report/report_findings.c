@@ -288,6 +288,59 @@ void ps_finding_survival(FILE *out, const ps_results *r, bool brief)
 
 /* --- RQ3 --- */
 
+/* The span of a number over one model's conditions. */
+static ps_span span_of_model(const ps_results *r, const char *model, ps_results_path path)
+{
+	ps_span span = {INFINITY, -INFINITY, 0};
+
+	for (size_t i = 0; i < r->condition_count; i++) {
+		const json_t *c = ps_results_condition(r, i);
+		double value = ps_results_number(c, path);
+
+		if (strcmp(ps_results_text(c, PS_AT(CONDITION_MODEL)), model) != 0 ||
+		    !isfinite(value))
+			continue;
+		span.least = fmin(span.least, value);
+		span.largest = fmax(span.largest, value);
+		span.count++;
+	}
+	return span;
+}
+
+/* A sentence for each model that has a pretrained dictionary. */
+static void write_dictionaries(FILE *out, const ps_results *r)
+{
+	for (size_t i = 0; i < r->model_count; i++) {
+		const json_t *model = ps_results_model(r, i);
+		const char *name = ps_results_model_name(r, i);
+		ps_span own = span_of_model(r, name, PS_AT(CONDITION_JACCARD)),
+			other = span_of_model(r, name,
+					      PS_AT(CONDITION_DICTIONARY, DICTIONARY_JACCARD));
+
+		if (!other.count)
+			continue;
+		fputs("The pretrained dictionary ", out);
+		ps_html_text(out, ps_results_text(model,
+						  PS_AT(MODEL_DICTIONARY, MODEL_DICTIONARY_NAME)));
+		fputs(" (", out);
+		ps_html_number(
+			out,
+			ps_results_number(model, PS_AT(MODEL_DICTIONARY, MODEL_DICTIONARY_D_SAE)),
+			0);
+		fputs(" latents, FVU ", out);
+		ps_html_number(
+			out,
+			ps_results_number(model, PS_AT(MODEL_DICTIONARY, MODEL_DICTIONARY_FVU)), 3);
+		fputs(" on the dense model) overlaps on ", out);
+		ps_html_text(out, name);
+		fputs(" with a Jaccard of ", out);
+		ps_phrase_span(out, other, 1, 3);
+		fputs(", the study’s own SAE with ", out);
+		ps_phrase_span(out, own, 1, 3);
+		fputs(". ", out);
+	}
+}
+
 void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 {
 	static const ps_by_method quantity = {.value = PS_AT(CONDITION_JACCARD),
@@ -321,6 +374,8 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 		ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
 	}
 	fputs(". ", out);
+	if (!brief)
+		write_dictionaries(out, r);
 	if (!brief && ps_span_of(r->conditions, PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED)).count)
 		fputs("CE recovered is relative to each pruned model’s own loss, so it can rise "
 		      "while FVU gets worse. ",

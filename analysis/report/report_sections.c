@@ -243,6 +243,17 @@ static const ps_column transfer_columns[] = {
 	 .kind = PS_COLUMN_NUMBER,
 	 .path = PS_AT(CONDITION_COSINE),
 	 .decimals = 3},
+	{.head = "pretrained: Jaccard [95 %]",
+	 .kind = PS_COLUMN_VALUE_INTERVAL,
+	 .path = PS_AT(CONDITION_DICTIONARY, DICTIONARY_JACCARD),
+	 .ends = PS_AT(CONDITION_DICTIONARY, DICTIONARY_JACCARD_INTERVAL),
+	 .decimals = 3,
+	 .if_any = true},
+	{.head = "pretrained: FVU",
+	 .kind = PS_COLUMN_NUMBER,
+	 .path = PS_AT(CONDITION_DICTIONARY, DICTIONARY_FVU),
+	 .decimals = 3,
+	 .if_any = true},
 	{.head = "CE recovered",
 	 .kind = PS_COLUMN_NUMBER,
 	 .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED),
@@ -364,7 +375,9 @@ static void transfer_table(FILE *out, const ps_results *r)
 		"<b>The frozen dense SAE on the pruned model.</b> CE recovered and KL: the SAE’s "
 		"reconstruction (first seed) spliced into the pruned model’s forward pass, "
 		"relative "
-		"to that model’s own loss. By chance: Jaccard between rows of different tokens.",
+		"to that model’s own loss. By chance: Jaccard between rows of different tokens. "
+		"Pretrained: the model’s published dictionary in the SAE’s place, where the study "
+		"has one.",
 		"conditions");
 }
 

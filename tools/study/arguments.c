@@ -149,7 +149,7 @@ static const ps_argument transfer_rows[] = {
 	FIELD(T, seed, SEED, OPTION),
 	FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, out, TEXT, OUTPUT),
-	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
+	FIELD(T, norm_cache, TEXT, FREE), /* a study gives none but `dense` */
 	FIELD(T, replace, BOOL, FREE),
 };
 TABLE(transfer, T, transfer_rows);

@@ -164,6 +164,40 @@ static ps_memory prune_memory(const struct call *c)
 	return ps_memory_magnitude(c->rates);
 }
 
+/* The pretrained dictionary that the step transfers. NULL: it is the study's own SAE. */
+static const ps_sae *dictionary_of(const struct call *c)
+{
+	const ps_graph_model *m = &c->g->models[c->node->model];
+	const char *own = m->spec->dictionary;
+
+	return own && !strcmp(((const ps_transfer_args *)c->node->args)->sae, own) ? &m->dictionary
+										   : NULL;
+}
+
+static ps_sae transfer_shape(const struct call *c)
+{
+	const ps_sae *dictionary = dictionary_of(c);
+
+	return dictionary ? *dictionary : ps_saved_shape(c->sae);
+}
+
+/* Encoding and decoding a row cost in proportion to the number of latents. */
+static double transfer_seconds(const struct call *c)
+{
+	const ps_study_file *f = c->g->file;
+	const ps_sae *dictionary = dictionary_of(c);
+	ps_sae_rates rates = *c->sae;
+	double times = 1;
+
+	if (dictionary)
+		times = (double)dictionary->d_sae / (double)rates.options.d_sae;
+	rates.encode_call_seconds *= times;
+	rates.encode_row_seconds *= times;
+	rates.decode_row_seconds *= times;
+	return ps_seconds_transfer(&rates, (double)f->cache_tokens, cache_windows(c->g),
+				   (double)f->bootstrap.samples);
+}
+
 static double seconds_of(const struct call *c)
 {
 	const ps_study_file *f = c->g->file;
@@ -183,8 +217,7 @@ static double seconds_of(const struct call *c)
 	case PS_STEP_TRAIN:
 		return ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
 	case PS_STEP_TRANSFER:
-		return ps_seconds_transfer(c->sae, rows, cache_windows(c->g),
-					   (double)f->bootstrap.samples);
+		return transfer_seconds(c);
 	case PS_STEP_SPLICE:
 		return ps_seconds_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:
@@ -220,7 +253,7 @@ static ps_memory memory_of(const struct call *c)
 	case PS_STEP_TRAIN:
 		return ps_memory_train(s, c->sae, rows);
 	case PS_STEP_TRANSFER:
-		return ps_memory_transfer(s, c->sae, rows, windows, samples);
+		return ps_memory_transfer(s, transfer_shape(c), rows, windows, samples);
 	case PS_STEP_SPLICE:
 		return ps_memory_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:

@@ -159,7 +159,7 @@ static struct need cache_need(const ps_model_rates *r, const ps_cache_work *w)
 			     .own = {.token_bytes = 2 * sizeof(int32_t)}};
 }
 
-static ps_sae saved_shape(const ps_sae_rates *sae)
+ps_sae ps_saved_shape(const ps_sae_rates *sae)
 {
 	return (ps_sae){.arch = ps_train_saved_arch(sae->options.arch),
 			.d_in = sae->d_in,
@@ -170,7 +170,7 @@ static ps_sae saved_shape(const ps_sae_rates *sae)
 static struct need splice_need(const ps_model_rates *r, const ps_sae_rates *sae,
 			       const ps_splice_work *w)
 {
-	const ps_sae shape = saved_shape(sae);
+	const ps_sae shape = ps_saved_shape(sae);
 	const size_t row_bytes = shape.d_in * sizeof(float) + sizeof(size_t);
 
 	return (struct need){.engine = {.window = r->costs.window,
@@ -187,7 +187,7 @@ static struct need splice_need(const ps_model_rates *r, const ps_sae_rates *sae,
 static struct need ablate_need(const ps_model_rates *r, const ps_sae_rates *sae,
 			       const ps_ablate_work *w)
 {
-	const ps_sae shape = saved_shape(sae);
+	const ps_sae shape = ps_saved_shape(sae);
 	const size_t window = r->costs.window, tokens = w->windows * window,
 		     codes = w->windows * ps_codes_bytes(&shape, window) +
 			     ps_encoder_bytes(&shape, r->engine.session->threads, window),
@@ -537,22 +537,22 @@ static size_t list_bytes(double rows)
 	return ps_row_list_words((uint64_t)rows + PS_ROW_BLOCK) * sizeof(uint64_t);
 }
 
-static size_t headers_bytes(const ps_sae_rates *sae, double rows)
+static size_t headers_bytes(size_t d_in, double rows)
 {
-	const size_t shard = ps_cache_shard_rows(sae->d_in, PS_F32, 1);
+	const size_t shard = ps_cache_shard_rows(d_in, PS_F32, 1);
 
 	return (size_t)ceil(rows / (double)shard + 1) * (17 << 10);
 }
 
 ps_memory ps_memory_train(const ps_session *s, const ps_sae_rates *sae, double rows)
 {
-	const ps_sae shape = saved_shape(sae);
+	const ps_sae shape = ps_saved_shape(sae);
 	const size_t batch = ps_train_batch_rows(&sae->options),
 		     ahead = s->backend == PS_IO_MMAP
 				     ? 0
 				     : ps_row_ahead_bytes(sae->d_in, PS_F32, batch);
 
-	return same(PS_PROGRAM_BYTES + list_bytes(rows) + headers_bytes(sae, rows) + ahead +
+	return same(PS_PROGRAM_BYTES + list_bytes(rows) + headers_bytes(sae->d_in, rows) + ahead +
 		    ps_trainers_bytes(sae->d_in, &sae->options, 1, s->threads) +
 		    ps_sae_bytes(shape.d_in, shape.d_sae) + shape.d_sae * sizeof(uint64_t) +
 		    ps_evaluate_bytes(&shape, s->threads) + (1 << 20));
@@ -563,13 +563,12 @@ static ps_bootstrap bootstrap_of(double samples)
 	return (ps_bootstrap){.replicates = (size_t)samples, .confidence = 0.95};
 }
 
-ps_memory ps_memory_transfer(const ps_session *s, const ps_sae_rates *sae, double rows,
-			     double windows, double samples)
+ps_memory ps_memory_transfer(const ps_session *s, ps_sae shape, double rows, double windows,
+			     double samples)
 {
-	const ps_sae shape = saved_shape(sae);
 	const ps_bootstrap bootstrap = bootstrap_of(samples);
 
-	return same(PS_PROGRAM_BYTES + 2 * (list_bytes(rows) + headers_bytes(sae, rows)) +
+	return same(PS_PROGRAM_BYTES + 2 * (list_bytes(rows) + headers_bytes(shape.d_in, rows)) +
 		    loaded_bytes(&shape) + ps_clusters_bytes((size_t)rows) +
 		    ps_transfer_bytes(&shape, (size_t)windows, &bootstrap, s->threads) +
 		    SLACK_BYTES);
@@ -577,7 +576,7 @@ ps_memory ps_memory_transfer(const ps_session *s, const ps_sae_rates *sae, doubl
 
 ps_memory ps_memory_seeds(const ps_session *s, const ps_sae_rates *sae, size_t saes, double samples)
 {
-	const ps_sae shape = saved_shape(sae);
+	const ps_sae shape = ps_saved_shape(sae);
 	const ps_bootstrap bootstrap = bootstrap_of(samples);
 
 	return same(PS_PROGRAM_BYTES + saes * loaded_bytes(&shape) +
@@ -588,7 +587,7 @@ ps_memory ps_memory_seeds(const ps_session *s, const ps_sae_rates *sae, size_t s
 ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 			     const ps_survival_work *w, const ps_ablate_work *ablated)
 {
-	const ps_sae shape = saved_shape(sae);
+	const ps_sae shape = ps_saved_shape(sae);
 	const ps_bootstrap bootstrap = bootstrap_of(w->samples);
 	const size_t latents = shape.d_sae, windows = (size_t)w->windows,
 		     columns = ablated->latents * (2 * ablated->windows + 4) * sizeof(double);
@@ -602,7 +601,7 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 			comparison, columns + ps_ablation_bytes(ablated->latents, ablated->windows,
 								&bootstrap, s->threads));
 	return same(PS_PROGRAM_BYTES + (w->dense + 1) * loaded_bytes(&shape) + list_bytes(w->rows) +
-		    headers_bytes(sae, w->rows) + ps_clusters_bytes((size_t)w->rows) +
+		    headers_bytes(sae->d_in, w->rows) + ps_clusters_bytes((size_t)w->rows) +
 		    ps_firing_bytes(&shape, windows, s->threads) +
 		    latents * (3 * sizeof(uint8_t) + sizeof(uint32_t) + 3 * sizeof(double)) +
 		    comparison + SLACK_BYTES);

@@ -84,6 +84,9 @@ double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *work
 /* results.json, tables, figures and report. The one estimate that is not measured. */
 double ps_seconds_report(size_t conditions);
 
+/* The shape of an SAE that the study trains, as it is saved. */
+ps_sae ps_saved_shape(const ps_sae_rates *sae);
+
 /* --- memory --- */
 
 /* Bytes that the step's command plans. Where no pass can be made smaller, all three are equal. They
@@ -112,8 +115,9 @@ ps_memory ps_memory_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			   const ps_ablate_work *work);
 /* One SAE on a cache of so many rows. */
 ps_memory ps_memory_train(const ps_session *session, const ps_sae_rates *sae, double rows);
-ps_memory ps_memory_transfer(const ps_session *session, const ps_sae_rates *sae, double rows,
-			     double windows, double samples);
+/* shape: of the SAE, without weights. */
+ps_memory ps_memory_transfer(const ps_session *session, ps_sae shape, double rows, double windows,
+			     double samples);
 ps_memory ps_memory_seeds(const ps_session *session, const ps_sae_rates *sae, size_t saes,
 			  double samples);
 /* ablated: what the ablation's record holds; no latents: there is none. */

@@ -39,6 +39,7 @@
 #define PS_TOOLS_STUDY_GRAPH_H
 
 #include "core/model/config.h"
+#include "sae/sae.h"
 #include "tools/run/session.h"
 #include "tools/study/record.h"
 #include "tools/study/steps.h"
@@ -84,8 +85,10 @@ typedef struct ps_graph_model {
 	ps_model_config config;
 	char digest[PS_DIGEST_TEXT], tokenizer[PS_DIGEST_TEXT];
 	uint64_t weight_bytes;
-	const char *name;   /* as steps' names have it */
-	const char *folder; /* OUT/runs/NAME */
+	ps_sae dictionary;     /* the shape of spec->dictionary, if there is one */
+	bool dictionary_lacks; /* the number that rows are multiplied by is to be estimated */
+	const char *name;      /* as steps' names have it */
+	const char *folder;    /* OUT/runs/NAME */
 	/* [0]: dense; then the pruned ones; then controls. The first cache_count have a cache of
 	 * their own, the others read the dense one. */
 	struct ps_graph_condition *conditions;
@@ -116,8 +119,9 @@ typedef struct ps_graph_condition {
 	const char *freeze;   /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
 	size_t mask, ppl, cache, transfer, splice, survival; /* nodes; PS_NO_NODE: none */
-	size_t seeds;                                        /* number of SAEs */
-	size_t train[PS_LIST_MAX];                           /* (seeds): the node of each SAE */
+	size_t dictionary;         /* node: transfer of the model's pretrained dictionary */
+	size_t seeds;              /* number of SAEs */
+	size_t train[PS_LIST_MAX]; /* (seeds): the node of each SAE */
 } ps_graph_condition;
 
 #define PS_NO_NODE ((size_t)-1)

@@ -238,7 +238,8 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 	for (size_t i = 0; i < m->condition_count; i++) {
 		ps_graph_condition *c = &m->conditions[i];
 
-		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival = PS_NO_NODE;
+		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival =
+			c->dictionary = PS_NO_NODE;
 		c->name = name_condition(g, m, c);
 		c->folder = c->name ? ps_graph_text(g, "%s/%s", m->folder, c->name) : NULL;
 		if (!c->folder)
@@ -340,6 +341,8 @@ static int add_models(ps_graph *g, size_t first, size_t end)
 			rc = check_layer(g, &g->models[i]);
 		if (!rc)
 			rc = check_bos(g, &g->models[i]);
+		if (!rc && g->models[i].spec->dictionary)
+			rc = ps_source_dictionary(g, &g->models[i]);
 		if (!rc)
 			rc = open_conditions(g, &g->models[i]);
 	}

@@ -448,24 +448,28 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	return rc ? rc : make(g, &making, &c->train[seed]);
 }
 
-static int add_transfer(ps_graph *g, size_t model, size_t condition)
+/* The dense SAE's transfer, or that of the model's pretrained dictionary. */
+static int add_transfer(ps_graph *g, size_t model, size_t condition, bool pretrained)
 {
 	const ps_graph_model *m = &g->models[model];
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
-	struct making making = of_condition(g, model, condition, PS_STEP_TRANSFER, "transfer");
+	struct making making = of_condition(g, model, condition, PS_STEP_TRANSFER,
+					    pretrained ? "transfer-dictionary" : "transfer");
 	ps_transfer_args args = {
-		.sae = output_of(g, dense->train[0]),
+		.sae = pretrained ? m->spec->dictionary : output_of(g, dense->train[0]),
+		.norm_cache = pretrained && m->dictionary_lacks ? output_of(g, dense->cache) : NULL,
 		.dense = output_of(g, dense->cache),
 		.pruned = output_of(g, c->cache),
 		.samples = g->file->bootstrap.samples,
 		.seed = (uint64_t)g->file->seeds[0],
 	};
-	const size_t after[] = {dense->train[0], dense->cache, c->cache, PS_NO_NODE};
+	const size_t after[] = {dense->cache, c->cache, pretrained ? PS_NO_NODE : dense->train[0],
+				PS_NO_NODE};
 
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
-	return make(g, &making, &c->transfer);
+	return make(g, &making, pretrained ? &c->dictionary : &c->transfer);
 }
 
 /* The dense SAE in the condition's model; in the dense model, the condition's own SAE. */
@@ -608,7 +612,11 @@ static int add_condition(ps_graph *g, size_t model, size_t condition)
 
 	for (size_t i = 0; i < c->seeds && !rc; i++)
 		rc = add_train(g, model, condition, i);
-	return rc || !c->method ? rc : add_transfer(g, model, condition);
+	if (!rc && c->method)
+		rc = add_transfer(g, model, condition, false);
+	if (!rc && c->method && m->spec->dictionary)
+		rc = add_transfer(g, model, condition, true);
+	return rc;
 }
 
 static bool uses_wanda(const ps_study_file *f)
@@ -660,13 +668,20 @@ static struct making of_study(const ps_graph *g, ps_step step, const char *name)
 
 /* Adds `assemble`. It reads every record that goes into results.json: all but those of tokens and
  * caches. */
+/* A model as results.json names it, with its dictionary if it has one. */
+static json_t *model_json(const ps_study_model *model)
+{
+	return model->dictionary ? json_pack("[s, s]", model->name, model->dictionary)
+				 : json_string(model->name);
+}
+
 /* What results.json says beside the records: settings and names. */
 static json_t *settings_json(const ps_graph *g)
 {
 	json_t *settings = ps_results_settings(g->file), *names = json_array();
 
 	for (size_t i = 0; i < g->file->models_count && names; i++)
-		if (json_array_append_new(names, json_string(g->models[i].spec->name)))
+		if (json_array_append_new(names, model_json(g->models[i].spec)))
 			break;
 	if (!settings || json_array_size(names) != g->file->models_count ||
 	    json_object_set(settings, "models", names)) {

@@ -18,6 +18,10 @@
 #define PS_RECORD_SURVIVAL_ALIVE "alive"      /* number, at the main threshold */
 #define PS_RECORD_SURVIVAL_OTHER "other_seed" /* list, by threshold */
 
+/* `transfer`: of the SAE on the dense model's rows. */
+#define PS_RECORD_TRANSFER_FVU_DENSE "fvu_dense"
+#define PS_RECORD_TRANSFER_L0_DENSE "l0_dense"
+
 /* `ablate`: latents ablated. Their mean effect has the schema's key. */
 #define PS_RECORD_ABLATION_LATENTS "latents"
 

@@ -12,6 +12,7 @@
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
 #include "tools/study/results_over.h"
+#include "tools/train/sae_config.h"
 
 /* --- objects of the schema --- */
 
@@ -212,6 +213,43 @@ static json_t *model_reference_json(ps_making *m, const ps_model_config *config)
 	return o;
 }
 
+/* The last parts of a path, at most three: published dictionaries need so many to be told apart. */
+static json_t *name_of_path(const char *path)
+{
+	size_t end = strlen(path), begin;
+	int slashes = 0;
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	for (begin = end; begin > 0; begin--)
+		if (path[begin - 1] == '/' && ++slashes == 3)
+			break;
+	while (begin + 1 < end && path[begin] == '/')
+		begin++;
+	return json_stringn(path + begin, end - begin);
+}
+
+static json_t *dictionary_json(ps_making *m, const ps_model_records *model)
+{
+	/* Every condition's record tells of the dense model's rows too. */
+	const json_t *record = model->condition_count ? model->conditions[0].dictionary : NULL;
+	const ps_sae *shape = model->dictionary_shape;
+	json_t *o;
+
+	if (!record)
+		return json_null();
+	o = json_object();
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY_NAME, name_of_path(model->dictionary));
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY_ARCHITECTURE,
+	       json_string(ps_sae_arch_name(shape->arch)));
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY_D_SAE, ps_size_json(shape->d_sae));
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY_FVU,
+	       or_null(json_object_get(record, PS_RECORD_TRANSFER_FVU_DENSE)));
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY_L0,
+	       or_null(json_object_get(record, PS_RECORD_TRANSFER_L0_DENSE)));
+	return o;
+}
+
 static json_t *model_json(ps_making *m, const ps_model_records *model)
 {
 	const ps_condition_records *dense = &model->dense;
@@ -233,6 +271,7 @@ static json_t *model_json(ps_making *m, const ps_model_records *model)
 	ps_put(m, o, PS_KEY_MODEL_SPLICE, copy_object(m, dense->splice, PS_OBJECT_SPLICE));
 	ps_put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
 	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model->ablation));
+	ps_put(m, o, PS_KEY_MODEL_DICTIONARY, dictionary_json(m, model));
 	ps_put(m, o, PS_KEY_MODEL_REFERENCE, model_reference_json(m, config));
 	return o;
 }
@@ -414,6 +453,8 @@ static int measures_json(ps_making *m, const ps_model_records *model, const ps_c
 	       c->ppl ? ps_results_interval_json(m, &change) : json_null());
 	put_survival(m, o, json_object_get(c->findings, PS_RECORD_SURVIVAL));
 	put_transfer(m, o, c->transfer);
+	ps_put(m, o, PS_KEY_CONDITION_DICTIONARY,
+	       copy_object(m, c->dictionary, PS_OBJECT_DICTIONARY));
 	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
 	ps_put(m, o, PS_KEY_CONDITION_SPLICE, copy_object(m, c->splice, PS_OBJECT_SPLICE));
 	copy(m, o, PS_KEY_CONDITION_OWN_START, c->findings);

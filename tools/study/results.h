@@ -10,6 +10,7 @@
 #include "analysis/statistics.h"
 #include "core/base/json.h"
 #include "core/model/config.h"
+#include "sae/sae.h"
 #include "tools/study/study_file.h"
 
 /* One condition of a model. A record that the study does not have is NULL. */
@@ -22,6 +23,7 @@ typedef struct ps_condition_records {
 	double sparsity;       /* asked for */
 	const char *mask_path; /* NULL: the dense model */
 	const json_t *mask, *ppl, *transfer, *splice, *findings;
+	const json_t *dictionary; /* transfer of the model's pretrained dictionary */
 	const json_t *const
 		*train; /* (seeds): a record for each SAE, in the order of the file's seeds */
 	size_t seeds;
@@ -33,6 +35,8 @@ typedef struct ps_model_records {
 	int64_t layer;
 	const char *digest;
 	uint64_t weight_bytes;
+	const char *dictionary;                 /* path of the pretrained one; NULL: none */
+	const ps_sae *dictionary_shape;         /* without weights */
 	const json_t *seeds, *ablation;         /* records on the dense model's SAEs */
 	ps_condition_records dense;             /* mask, transfer and findings are NULL */
 	const ps_condition_records *conditions; /* (condition_count), in the order of the file */

@@ -11,8 +11,11 @@
 #include "io/known_digest.h"
 #include "io/text_file.h"
 #include "tools/engine/changed_from.h"
+#include "tools/run/belonging.h"
 #include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
+#include "tools/train/origin.h"
+#include "tools/train/sae_folder.h"
 
 static int no_memory(const ps_graph *g)
 {
@@ -50,15 +53,41 @@ static uint64_t state_of_folder(const char *path)
 	return sum;
 }
 
-/* The state of a text, or of all files of a model's folder. 0: it is not there. */
-static uint64_t state_of(const char *path, bool model)
+/* Adds up the files that a dictionary is read from. 0: it cannot be read. */
+static uint64_t state_of_dictionary(const char *path)
+{
+	const char *names[PS_SAE_FILES];
+	size_t count;
+	uint64_t sum = 1;
+
+	if (ps_sae_folder_files(path, names, &count, NULL))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		char name[PATH_MAX];
+		struct stat st;
+
+		if (snprintf(name, sizeof name, "%s/%s", path, names[i]) >= (int)sizeof name ||
+		    stat(name, &st))
+			return 0;
+		sum += number_of(&st) ^ ps_digest_of(names[i], strlen(names[i]));
+	}
+	return sum;
+}
+
+/* What a path of the study file is. */
+enum source { NO_SOURCE, TEXT, MODEL, DICTIONARY };
+
+/* The state of all files of a source. 0: it is not there. */
+static uint64_t state_of(const char *path, enum source source)
 {
 	char folder[PATH_MAX];
 	struct stat st;
 
-	if (!model)
-		return stat(path, &st) ? 0 : number_of(&st);
-	return ps_model_resolve(path, folder, NULL) ? 0 : state_of_folder(folder);
+	if (source == MODEL)
+		return ps_model_resolve(path, folder, NULL) ? 0 : state_of_folder(folder);
+	if (source == DICTIONARY)
+		return state_of_dictionary(path);
+	return stat(path, &st) ? 0 : number_of(&st);
 }
 
 static int keep_state(ps_graph *g, const char *path, uint64_t state)
@@ -133,11 +162,35 @@ static int model_identity(ps_graph *g, const char *path, ps_graph_model *m, json
 	return *identity ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for a model's digests");
 }
 
+/* {file: digest} of the files that a dictionary is read from. */
+static int dictionary_identity(ps_graph *g, const char *path, json_t **identity)
+{
+	const char *names[PS_SAE_FILES];
+	json_t *files = json_object();
+	size_t count;
+	int rc = ps_sae_folder_files(path, names, &count, &g->session->diag);
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		char name[PATH_MAX], digest[PS_DIGEST_TEXT];
+
+		/* It was opened under this name just now. */
+		snprintf(name, sizeof name, "%s/%s", path, names[i]);
+		rc = digest_file(g, name, UINT64_MAX, digest);
+		if (!rc && json_object_set_new(files, names[i], json_string(digest)))
+			rc = no_memory(g);
+	}
+	if (rc)
+		json_decref(files);
+	else
+		*identity = files;
+	return rc;
+}
+
 /* --- known for keys --- */
 
 int ps_source_text(ps_graph *g, const char *path)
 {
-	const uint64_t state = state_of(path, false);
+	const uint64_t state = state_of(path, TEXT);
 	json_t *identity;
 	int rc = text_identity(g, path, &identity);
 
@@ -148,7 +201,7 @@ int ps_source_text(ps_graph *g, const char *path)
 
 int ps_source_model(ps_graph *g, ps_graph_model *m)
 {
-	const uint64_t state = state_of(m->spec->path, true);
+	const uint64_t state = state_of(m->spec->path, MODEL);
 	json_t *identity;
 	int rc = model_identity(g, m->spec->path, m, &identity);
 
@@ -176,7 +229,7 @@ static int check_checkpoint(const ps_graph *g, const ps_graph_model *m, const ps
 
 int ps_source_checkpoint(ps_graph *g, const ps_graph_model *m, const ps_graph_condition *c)
 {
-	const uint64_t state = state_of(c->model, true);
+	const uint64_t state = state_of(c->model, MODEL);
 	ps_graph_model own = {0};
 	json_t *identity;
 	int rc = model_identity(g, c->model, &own, &identity);
@@ -188,19 +241,65 @@ int ps_source_checkpoint(ps_graph *g, const ps_graph_model *m, const ps_graph_co
 	return rc ? rc : keep_state(g, c->model, state);
 }
 
-/* --- whether they are still the same --- */
-
-/* Whether the path is a model's or a checkpoint's. */
-static bool is_model(const ps_study_file *f, const char *path)
+/* Whether the dictionary is of the model, and of the place in it that the study looks at. The
+ * commands that read it compare the same, and say that it is unverified. */
+static int check_dictionary(ps_graph *g, const ps_graph_model *m)
 {
-	for (unsigned i = 0; i < f->models_count; i++)
-		if (!strcmp(f->models[i].path, path))
-			return true;
-	for (unsigned i = 0; i < f->checkpoints_count; i++)
-		if (!strcmp(f->checkpoints[i].path, path))
-			return true;
-	return false;
+	ps_session *s = g->session;
+	const char *path = m->spec->dictionary;
+	const bool quiet = s->quiet;
+	ps_origin sae, model;
+	int rc = ps_sae_check_width(&m->dictionary, path, m->config.width, m->spec->path, &s->diag);
+
+	s->quiet = true;
+	if (!rc)
+		rc = ps_origin_of_sae(s, path, &sae);
+	if (!rc) {
+		ps_origin_of_model(&(ps_origin_model){.path = m->spec->path,
+						      .digest = m->digest,
+						      .mask = PS_NO_MASK,
+						      .family = m->config.family},
+				   (int)m->spec->layer, &model);
+		rc = ps_origin_check_input(s, &sae, &model, PS_MASK_SAME);
+	}
+	s->quiet = quiet;
+	ps_session_forget(s);
+	return rc;
 }
+
+/* What is said of the dictionary becomes a complaint about the study file. */
+static int refuse_dictionary(ps_graph *g, const ps_graph_model *m)
+{
+	const ps_diag why = g->session->diag;
+
+	g->session->diag = (ps_diag){{0}};
+	return ps_study_refuse(g, "models.dictionary", (size_t)(m->spec - g->file->models) + 1,
+			       "%s", why.text);
+}
+
+int ps_source_dictionary(ps_graph *g, ps_graph_model *m)
+{
+	const char *path = m->spec->dictionary;
+	const uint64_t state = state_of(path, DICTIONARY);
+	ps_diag *diag = &g->session->diag;
+	json_t *identity;
+	size_t bytes;
+	int rc = ps_sae_folder_measure(path, &m->dictionary, &bytes, diag);
+
+	if (!rc)
+		rc = ps_sae_folder_lacks_factor(path, &m->dictionary_lacks, diag);
+	if (!rc)
+		rc = check_dictionary(g, m);
+	if (rc == PS_EINPUT)
+		return refuse_dictionary(g, m);
+	if (!rc)
+		rc = dictionary_identity(g, path, &identity);
+	if (!rc)
+		rc = ps_graph_identify(g, path, identity);
+	return rc ? rc : keep_state(g, path, state);
+}
+
+/* --- whether they are still the same --- */
 
 static bool is_text(const ps_study_file *f, const char *path)
 {
@@ -210,13 +309,36 @@ static bool is_text(const ps_study_file *f, const char *path)
 	return !strcmp(f->ppl.text, path);
 }
 
-/* Compares the digests with those that keys have. */
-static int compare(ps_graph *g, const char *path, bool model)
+static enum source source_of(const ps_study_file *f, const char *path)
+{
+	for (unsigned i = 0; i < f->models_count; i++) {
+		if (!strcmp(f->models[i].path, path))
+			return MODEL;
+		if (f->models[i].dictionary && !strcmp(f->models[i].dictionary, path))
+			return DICTIONARY;
+	}
+	for (unsigned i = 0; i < f->checkpoints_count; i++)
+		if (!strcmp(f->checkpoints[i].path, path))
+			return MODEL;
+	return is_text(f, path) ? TEXT : NO_SOURCE;
+}
+
+static int identity_of(ps_graph *g, const char *path, enum source source, json_t **identity)
 {
 	ps_graph_model ignored;
+
+	if (source == MODEL)
+		return model_identity(g, path, &ignored, identity);
+	if (source == DICTIONARY)
+		return dictionary_identity(g, path, identity);
+	return text_identity(g, path, identity);
+}
+
+/* Compares the digests with those that keys have. */
+static int compare(ps_graph *g, const char *path, enum source source)
+{
 	json_t *identity = NULL;
-	int rc = model ? model_identity(g, path, &ignored, &identity)
-		       : text_identity(g, path, &identity);
+	int rc = identity_of(g, path, source, &identity);
 
 	if (!rc && !json_equal(identity, json_object_get(g->identity, path)))
 		rc = ps_fail(&g->session->diag, PS_EINPUT,
@@ -229,16 +351,16 @@ static int compare(ps_graph *g, const char *path, bool model)
 
 int ps_source_check(ps_graph *g, const char *path)
 {
-	const bool model = is_model(g->file, path);
+	const enum source source = source_of(g->file, path);
 	const json_t *then = json_object_get(g->states, path);
 	uint64_t now;
 	int rc;
 
-	if (!then || (!model && !is_text(g->file, path)))
+	if (!then || source == NO_SOURCE)
 		return 0;
-	now = state_of(path, model);
+	now = state_of(path, source);
 	if (now && (uint64_t)json_integer_value(then) == now)
 		return 0;
-	rc = compare(g, path, model);
+	rc = compare(g, path, source);
 	return rc ? rc : keep_state(g, path, now);
 }

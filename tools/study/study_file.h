@@ -12,6 +12,7 @@
 typedef struct ps_study_model {
 	char *name, *path;
 	int64_t layer;
+	char *dictionary; /* an SAE that somebody else trained on the model; NULL: none */
 } ps_study_model;
 
 /* A checkpoint of the same shapes as a model of the study: a condition of that model. */

@@ -40,6 +40,7 @@ const ps_study_key ps_study_keys[] = {
 	{"models", "name", TEXT(64), OF_MODEL(name), WANTED},
 	{"models", "path", TEXT(TEXT_MAX), OF_MODEL(path), WANTED},
 	{"models", "layer", WHOLE(0, INT32_MAX), OF_MODEL(layer), WANTED},
+	{"models", "dictionary", TEXT(TEXT_MAX), OF_MODEL(dictionary)},
 	{"", "checkpoints", ITEM(ps_study_checkpoint), LIST(checkpoints, CHECKPOINTS_MAX)},
 	{"checkpoints", "name", TEXT(64), OF_CHECKPOINT(name), WANTED},
 	{"checkpoints", "path", TEXT(TEXT_MAX), OF_CHECKPOINT(path), WANTED},

@@ -15,6 +15,8 @@
 #include "tools/train/sae_format.h"
 #include "tools/train/sae_weights.h"
 
+#define SCALER "activation_scaler.json"
+#define STORE "activations_store_state.safetensors"
 #define WEIGHTS "sae_weights.safetensors"
 #define TRAINING "training.safetensors"
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
@@ -156,7 +158,7 @@ static int read_scaler(const char *folder, double *factor, ps_diag *diag)
 	const json_t *value;
 	int rc;
 
-	snprintf(path, sizeof path, "%s/activation_scaler.json", folder);
+	snprintf(path, sizeof path, "%s/" SCALER, folder);
 	if (!ps_file_is_there(path))
 		return 0;
 	rc = ps_file_read_json(&ps_sys_linux, path, CONFIG_BYTES_MAX, &scaler, diag);
@@ -182,7 +184,7 @@ static int read_store(const char *folder, double *factor, ps_diag *diag)
 	float value = 0;
 	int rc;
 
-	snprintf(path, sizeof path, "%s/activations_store_state.safetensors", folder);
+	snprintf(path, sizeof path, "%s/" STORE, folder);
 	if (!ps_file_is_there(path))
 		return 0;
 	rc = ps_safetensors_open(&file, &ps_sys_linux, path, diag);
@@ -199,14 +201,22 @@ static int read_store(const char *folder, double *factor, ps_diag *diag)
 	return rc;
 }
 
+/* The factor that a file beside cfg.json holds; 0: none does. */
+static int read_factor(const char *folder, double *factor, ps_diag *diag)
+{
+	int rc;
+
+	*factor = 0;
+	rc = read_scaler(folder, factor, diag);
+	return rc || *factor ? rc : read_store(folder, factor, diag);
+}
+
 /* The factor of an SAE of SAELens. otherwise: where no file holds one; 0: there is none. */
 static int find_factor(const char *path, double otherwise, double *out, ps_diag *diag)
 {
-	double factor = 0;
-	int rc = read_scaler(path, &factor, diag);
+	double factor;
+	int rc = read_factor(path, &factor, diag);
 
-	if (!rc && !factor)
-		rc = read_store(path, &factor, diag);
 	if (rc)
 		return rc;
 	if (!factor)
@@ -305,6 +315,40 @@ int ps_sae_folder_about(const char *path, ps_sae_about *about, bool *foreign, ps
 	json_decref(s.manifest);
 	if (!rc)
 		*about = s.config.about;
+	return rc;
+}
+
+int ps_sae_folder_files(const char *path, const char **names, size_t *count, ps_diag *diag)
+{
+	static const char *const candidates[PS_SAE_FILES - 1] = {"cfg.json", "config.json",
+								 "hyperparams.json", SCALER, STORE};
+	char file_path[PATH_MAX];
+	struct source s;
+	int rc = read_source(path, &s, diag);
+
+	json_decref(s.manifest);
+	*count = 0;
+	for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !rc; i++)
+		if (snprintf(file_path, sizeof file_path, "%s/%s", path, candidates[i]) <
+			    (int)sizeof file_path &&
+		    ps_file_is_there(file_path))
+			names[(*count)++] = candidates[i];
+	if (!rc)
+		names[(*count)++] = s.format ? s.format->weights : WEIGHTS;
+	return rc;
+}
+
+int ps_sae_folder_lacks_factor(const char *path, bool *lacks, ps_diag *diag)
+{
+	struct source s;
+	double factor = 0;
+	int rc = read_source(path, &s, diag);
+
+	json_decref(s.manifest);
+	*lacks = !rc && s.config.scaled_rows && !s.config.row_factor;
+	if (*lacks)
+		rc = read_factor(path, &factor, diag);
+	*lacks &= !factor;
 	return rc;
 }
 

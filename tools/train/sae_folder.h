@@ -58,6 +58,16 @@ void ps_sae_folder_close(ps_sae_folder *folder); /* a zeroed one is allowed */
 int ps_sae_folder_about(const char *path, ps_sae_about *about, bool *foreign,
 			ps_diag *diag) PS_MUST_USE;
 
+enum { PS_SAE_FILES = 6 };
+
+/* Names the files below the SAE's folder that its numbers are read from, in a fixed order. names
+ * (PS_SAE_FILES): constants. *count: how many there are. Errors: as ps_sae_folder_measure. */
+int ps_sae_folder_files(const char *path, const char **names, size_t *count,
+			ps_diag *diag) PS_MUST_USE;
+/* Whether the folder lacks the number that rows are to be multiplied by
+ * (ps_sae_folder_load_scaled). Errors: as ps_sae_folder_measure. */
+int ps_sae_folder_lacks_factor(const char *path, bool *lacks, ps_diag *diag) PS_MUST_USE;
+
 /* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of
  * other. */
 int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,

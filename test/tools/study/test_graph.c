@@ -9,11 +9,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/study/cost.h"
 #include "tools/study/graph.h"
 
 static char scratch[] = "/tmp/prunescope-graph-XXXXXX";
+
+static int write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	int rc;
+
+	if (!file)
+		return -1;
+	rc = fputs(text, file);
+	return fclose(file) || rc < 0 ? -1 : 0;
+}
+
+/* What is read of an SAE without its weights. more: keys of its cfg.json. */
+static int make_dictionary(const char *name, int latents, const char *more)
+{
+	char path[128], config[400];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", scratch, name);
+	if (mkdir(path, 0700))
+		return -1;
+	snprintf(path, sizeof path, "%s/%s/cfg.json", scratch, name);
+	snprintf(config, sizeof config,
+		 "{\"architecture\": \"topk\", \"k\": 4, \"d_in\": 128, \"d_sae\": %d, %s"
+		 "\"metadata\": {\"sae_lens_version\": \"6.5.0\", \"model_name\": \"\", "
+		 "\"hook_name\": \"blocks.2.hook_resid_post\"}}",
+		 latents, more);
+	if (write_file(path, config))
+		return -1;
+	snprintf(path, sizeof path, "%s/%s/sae_weights.safetensors", scratch, name);
+	file = fopen(path, "w");
+	if (!file)
+		return -1;
+	if (ftruncate(fileno(file), (off_t)latents * 128 * (off_t)sizeof(float))) {
+		fclose(file);
+		return -1;
+	}
+	return fclose(file);
+}
 
 static int make_scratch(void **state)
 {
@@ -43,7 +84,14 @@ static int make_scratch(void **state)
 		 "cp -r %s/copy %s/changed && printf xy | dd of=%s/changed/model.safetensors bs=1 "
 		 "seek=$(($(stat -c %%s %s/copy/model.safetensors) - 2)) conv=notrunc 2>/dev/null",
 		 scratch, scratch, scratch, scratch);
-	return system(path);
+	if (system(path))
+		return -1;
+	return make_dictionary("dictionary", 8, "") || make_dictionary("large", 1 << 16, "") ||
+			       make_dictionary("scaled", 8,
+					       "\"normalize_activations\": "
+					       "\"expected_average_only_in\", ")
+		       ? -1
+		       : 0;
 }
 
 static int remove_scratch(void **state)
@@ -182,6 +230,7 @@ static const struct {
 	{"name", "name: a study", "name: another", "study/all/*"},
 	{"models.path", "demo/models/llama", "@/copy", ""},
 	{"models.layer", "layer: 2", "layer: 3", CACHED},
+	{"models.dictionary", "layer: 2", "layer: 2\n    dictionary: @/dictionary", SUMMARY},
 	{"text", "[@/text-0]", "[@/text-0, @/text-1]", TOKENS},
 	{"methods", "[magnitude, wanda]", "[magnitude]", EDITED("random-*") SUMMARY},
 	{"sparsities", "[0.5]", "[0.5, 0.3]", "study/all/*"},
@@ -425,6 +474,80 @@ static void a_checkpoint_is_a_condition_with_weights_of_its_own(void **state)
 	unbuild(&b);
 }
 
+/* Every model that is not the dense one gets a second transfer, of the pretrained dictionary. A
+ * file of it that changes changes that step alone. */
+static void a_dictionary_is_transferred_too(void **state)
+{
+	static const char *const conditions[] = {"magnitude-0.5", "wanda-0.5", "random-0.5",
+						 "rtn-int4", "kin"};
+	static const char to[] = "layer: 2\n    dictionary: @/dictionary";
+	struct built base, other;
+	char id[96];
+
+	(void)state;
+	assert_int_equal(build(&base, "layer: 2", to, PS_PRECISION_F32), 0);
+	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+		const ps_transfer_args *own, *pretrained;
+
+		snprintf(id, sizeof id, "llama/%s/transfer", conditions[i]);
+		own = find(&base.graph, id)->args;
+		strcat(id, "-dictionary");
+		pretrained = find(&base.graph, id)->args;
+		assert_string_equal(strrchr(pretrained->sae, '/'), "/dictionary");
+		assert_string_equal(pretrained->dense, own->dense);
+		assert_string_equal(pretrained->pruned, own->pruned);
+		assert_null(pretrained->norm_cache);
+	}
+	assert_null(find(&base.graph, "llama/dense/transfer-dictionary"));
+	assert_null(find(&base.graph, "llama/retrain/transfer-dictionary"));
+	snprintf(id, sizeof id, "%s/dictionary/activation_scaler.json", scratch);
+	assert_int_equal(write_file(id, "{}"), 0);
+	assert_int_equal(build(&other, "layer: 2", to, PS_PRECISION_F32), 0);
+	check_changes(&base.graph, &other.graph, "dictionary", "*/transfer-dictionary" SUMMARY);
+	assert_int_equal(unlink(id), 0);
+	unbuild(&other);
+	unbuild(&base);
+}
+
+/* Where a dictionary lacks the norm of its rows, the dense cache tells it. */
+static void a_dictionarys_norm_is_estimated_from_the_dense_cache(void **state)
+{
+	struct built b;
+	const ps_transfer_args *args;
+
+	(void)state;
+	assert_int_equal(
+		build(&b, "layer: 2", "layer: 2\n    dictionary: @/scaled", PS_PRECISION_F32), 0);
+	args = find(&b.graph, "llama/kin/transfer-dictionary")->args;
+	assert_string_equal(args->norm_cache, find(&b.graph, "llama/dense/cache")->output);
+	unbuild(&b);
+}
+
+/* A published dictionary may be much larger than the study's own: the budget must have room for
+ * it. */
+static void a_large_dictionary_counts_in_the_least_budget(void **state)
+{
+	struct built small, large;
+	size_t small_bytes, large_bytes;
+	const ps_node *node;
+
+	(void)state;
+	assert_int_equal(build(&small, "layer: 2", "layer: 2\n    dictionary: @/dictionary",
+			       PS_PRECISION_F32),
+			 0);
+	assert_int_equal(ps_cost_least(&small.graph, &small_bytes, &node), 0);
+	assert_null(strstr(node->id, "dictionary"));
+	unbuild(&small);
+	assert_int_equal(
+		build(&large, "layer: 2", "layer: 2\n    dictionary: @/large", PS_PRECISION_F32),
+		0);
+	assert_int_equal(ps_cost_least(&large.graph, &large_bytes, &node), 0);
+	assert_non_null(strstr(node->id, "/transfer-dictionary"));
+	assert_true(large_bytes > ps_sae_bytes(128, 1 << 16));
+	assert_true(large_bytes > small_bytes);
+	unbuild(&large);
+}
+
 /* With data_seed all SAEs see one order, and the retrained ones another one. */
 static void one_order_may_be_asked_for(void **state)
 {
@@ -468,6 +591,12 @@ static void options_are_checked_against_the_model(void **state)
 		{"k: 8", "k: 1600", "sae.k", 33},
 		{"arch: topk", "arch: gemmascope", "sae.arch", 30},
 		{"layer: 2", "layer: 99", "layer 99", 5},
+		{"layer: 2", "layer: 3\n    dictionary: @/dictionary",
+		 "blocks.2.hook_resid_post (after layer 2)", 6},
+		{"layer: 2", "layer: 3\n    dictionary: @/dictionary", "demo/models/llama do not",
+		 6},
+		{"layer: 2", "layer: 2\n    dictionary: test/fixtures/saelens/v6-topk", "width", 6},
+		{"layer: 2", "layer: 2\n    dictionary: @/copy", "a model, not an SAE", 6},
 		{"@/copy", "demo/models/gemma2", "family gemma2 and llama", 53},
 		{"@/copy", "@/other", "do not have the same tokenizer", 53},
 		{"name: kin", "name: retrain", "checkpoints.name: 'retrain'", 52},
@@ -500,6 +629,9 @@ int main(void)
 		cmocka_unit_test(controls_differ_from_the_dense_training_in_one_thing),
 		cmocka_unit_test(controls_are_made_after_other_conditions),
 		cmocka_unit_test(a_checkpoint_is_a_condition_with_weights_of_its_own),
+		cmocka_unit_test(a_dictionary_is_transferred_too),
+		cmocka_unit_test(a_dictionarys_norm_is_estimated_from_the_dense_cache),
+		cmocka_unit_test(a_large_dictionary_counts_in_the_least_budget),
 		cmocka_unit_test(one_order_may_be_asked_for),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),

@@ -135,7 +135,7 @@ static int plant(const char *name, int (*damage)(int fd, int layer), int layer)
 /* --- the study --- */
 
 static const char study_text[] =
-	"models: [{name: llama, path: " MODEL ", layer: 3}]\n"
+	"models: [{name: llama, path: " MODEL ", layer: 3%2$s}]\n"
 	"checkpoints:\n"
 	"  - {name: copy, path: %1$s/copy}\n"
 	"  - {name: above, path: %1$s/above}\n"
@@ -176,7 +176,8 @@ static int plain_figures(void)
 	return setenv("PATH", path, 1);
 }
 
-static int run_study(void)
+/* more: of the model's keys. */
+static int run_study(const char *more)
 {
 	char file[160], out[160];
 	json_t *result = NULL;
@@ -186,8 +187,10 @@ static int run_study(void)
 	snprintf(file, sizeof file, "%s", path_of("study.yaml"));
 	snprintf(out, sizeof out, "%s", path_of("out"));
 	f = fopen(file, "w");
-	if (!f || fprintf(f, study_text, scratch) < 0 || fclose(f))
+	if (!f || fprintf(f, study_text, scratch, more) < 0 || fclose(f))
 		return -1;
+	json_decref(results);
+	results = NULL;
 	rc = ps_run_study(&session, &(ps_study_args){.file = file, .out = out, .keep_caches = true},
 			  &result);
 	json_decref(result);
@@ -208,7 +211,7 @@ static int set_up(void **state)
 	    plant("above", zero_head, LAYER + 2) || plant("head", zero_head, LAYER - 1) ||
 	    plant("neuron", scale_neuron, LAYER))
 		return -1;
-	return run_study();
+	return run_study("");
 }
 
 static int tear_down(void **state)
@@ -322,6 +325,48 @@ static void damage_below_the_sae_shows_in_every_measure(void **state)
 		assert_true(number(c, "fvu") > of_sae(model(), "fvu"));
 		assert_true(number(json_object_get(c, "splice"), "ce_clean") >
 			    number(json_object_get(model(), "splice"), "ce_clean"));
+	}
+}
+
+/* --- a pretrained dictionary --- */
+
+/* The study's own SAE in the place of a dictionary that somebody else trained: both transfers say
+ * the same. */
+static void a_dictionary_says_what_the_same_sae_says(void **state)
+{
+	static const char *const keys[] = {
+		"jaccard", "jaccard_interval",    "jaccard_empty_rows", "jaccard_chance", "fvu",
+		"l0",      "fvu_change_interval", "fvu_interval"};
+	const json_t *list, *c, *about;
+	char more[200];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(run("cp -r %s %s", path_of("out/runs/llama/dense/sae/seed-7"),
+			     path_of("dictionary")),
+			 0);
+	assert_int_equal(run("rm %s %s", path_of("dictionary/manifest.json"),
+			     path_of("dictionary/training.safetensors")),
+			 0);
+	snprintf(more, sizeof more, ", dictionary: %s/dictionary", scratch);
+	assert_int_equal(run_study(more), 0);
+	about = json_object_get(model(), "dictionary");
+	assert_string_equal(json_string_value(json_object_get(about, "architecture")), "topk");
+	assert_true(number(about, "d_sae") == 256);
+	assert_true(number(about, "l0") <= 8);
+	list = json_object_get(results, "conditions");
+	c = json_array_get(list, 0);
+	for (i = 0; i < sizeof keys / sizeof *keys; i++)
+		assert_true(json_equal(json_object_get(json_object_get(c, "dictionary"), keys[i]),
+				       json_object_get(c, keys[i])));
+	assert_true(number(json_object_get(c, "dictionary"), "jaccard") < 1);
+	list = json_object_get(results, "controls");
+	assert_int_equal(json_array_size(list), 4);
+	json_array_foreach (list, i, c) {
+		const json_t *other = json_object_get(c, "dictionary");
+
+		assert_true(number(other, "jaccard") == number(c, "jaccard"));
+		assert_true(number(other, "fvu") == number(c, "fvu"));
 	}
 }
 
@@ -488,6 +533,7 @@ int main(void)
 		cmocka_unit_test(damage_below_the_sae_shows_in_every_measure),
 		cmocka_unit_test(latents_follow_the_damage),
 		cmocka_unit_test(latents_that_read_the_neuron_change_most),
+		cmocka_unit_test(a_dictionary_says_what_the_same_sae_says),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

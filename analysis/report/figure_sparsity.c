@@ -8,8 +8,9 @@
 
 #define DODGE 0.03 /* of the axis, between the methods' points, so that all can be seen */
 enum {
-	PAD = 4,           /* percentage points left and right of the data */
-	OWN_AXIS_RATIO = 4 /* of the largest panel's range to the least: beyond it axes differ */
+	NAME_CHARACTERS = 24, /* of a checkpoint's name beside its line */
+	PAD = 4,              /* percentage points left and right of the data */
+	OWN_AXIS_RATIO = 4    /* of the largest panel's range to the least: beyond it axes differ */
 };
 
 struct extent {
@@ -59,6 +60,19 @@ static bool is_of(const json_t *condition, const json_t *model)
 		       ps_results_text(model, PS_AT(MODEL_NAME)));
 }
 
+/* The number of the index-th control, for drawing, if that is a checkpoint of the model; else
+ * NaN. */
+static double checkpoint_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+			    size_t index)
+{
+	const json_t *control = ps_results_control(r, index);
+
+	if (!is_of(control, model) ||
+	    strcmp(ps_results_text(control, PS_AT(CONTROL_KIND)), "checkpoint") != 0)
+		return (double)NAN;
+	return value_of(plot, control).estimate;
+}
+
 /* Range of a model's panel, zero included; false when it has no value. */
 static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
 		      struct extent *e)
@@ -67,6 +81,8 @@ static bool extent_of(const ps_sparsity_plot *plot, const ps_results *r, const j
 
 	*e = (struct extent){0, 0};
 	stretch(e, retrain_of(plot, r, model));
+	for (size_t i = 0; i < r->control_count; i++)
+		stretch(e, checkpoint_of(plot, r, model, i));
 	for (size_t i = 0; i < r->condition_count; i++) {
 		const json_t *c = ps_results_condition(r, i);
 		ps_interval v;
@@ -179,6 +195,25 @@ static void draw_floor(const json_t *model, FILE *out)
 		horizontal(out, mean, "2", &ps_colour_muted);
 }
 
+/* A checkpoint has no sparsity: a dotted line, under its name. */
+static void draw_checkpoints(const ps_sparsity_plot *plot, const ps_results *r, const json_t *model,
+			     FILE *out)
+{
+	for (size_t i = 0; i < r->control_count; i++) {
+		const double y = checkpoint_of(plot, r, model, i);
+
+		if (!isfinite(y))
+			continue;
+		horizontal(out, y, "3", &ps_colour_ink);
+		fputs("set label ", out);
+		ps_gnuplot_text(out, ps_control_label(ps_results_control(r, i)), NAME_CHARACTERS);
+		fprintf(out,
+			" at graph 0.98, first %.9g right offset 0,0.5 noenhanced textcolor rgb "
+			"'%s'\n",
+			y, ps_colour_ink.light);
+	}
+}
+
 static void draw_dense_fvu(const ps_results *r, const json_t *model, FILE *out)
 {
 	for (size_t i = 0; i < r->condition_count; i++) {
@@ -275,6 +310,7 @@ static void draw_model(const ps_canvas *canvas, const ps_sparsity_plot *plot, co
 		horizontal(canvas->out, retrain_of(plot, r, model), "1", &ps_colour_ink);
 	if (plot->dense_fvu)
 		draw_dense_fvu(r, model, canvas->out);
+	draw_checkpoints(plot, r, model, canvas->out);
 	plot_panel(plot, r, model, canvas->out);
 }
 

@@ -799,6 +799,29 @@ static void figures_show_the_retrain(void **state)
 	}
 }
 
+/* A checkpoint is a line under its name in the figures against sparsity, in the panel of its
+ * model. */
+static void figures_show_checkpoints_by_their_names(void **state)
+{
+	static const char *const with[] = {"perplexity", "survival", "jaccard",
+					   "fvu",        "ablation", "ablation_means"};
+
+	for (size_t i = 0; ps_figure_name(i); i++) {
+		struct text text;
+		const char *at;
+		bool expected = false;
+
+		for (size_t w = 0; w < sizeof with / sizeof *with; w++)
+			expected |= !strcmp(ps_figure_name(i), with[w]);
+		ps_figure_script(i, results_of(state), false, begin(&text));
+		at = strstr(end(&text), "set label 'zeroed <head>' at graph");
+		if ((at != NULL) != expected)
+			fail_msg("%s: %d", ps_figure_name(i), at != NULL);
+		assert_true(!at || !strstr(at + 1, "set label 'zeroed"));
+		free(text.bytes);
+	}
+}
+
 /* A setting that differs from the published study's is named, one that is the same is not. */
 static void the_reference_is_marked_as_of_another_set_up(void **state)
 {
@@ -872,6 +895,7 @@ int main(void)
 		cmocka_unit_test(a_study_without_controls_says_that_they_are_missing),
 		cmocka_unit_test(commands_to_run_next_name_this_study),
 		cmocka_unit_test(figures_show_the_retrain),
+		cmocka_unit_test(figures_show_checkpoints_by_their_names),
 		cmocka_unit_test(not_shown_is_said_once),
 	};
 

@@ -42,8 +42,10 @@ void *ps_array_grow_within(ps_room *room, void *array, size_t *capacity, size_t 
 			      item_bytes);
 		return NULL;
 	}
-	if (room)
+	if (room) {
 		room->used_bytes += bytes - held;
+		room->tight |= wanted < 2 * *capacity;
+	}
 	*capacity = wanted;
 	return moved;
 }

@@ -6,6 +6,7 @@
 #ifndef PS_CORE_BASE_ARRAY_H
 #define PS_CORE_BASE_ARRAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
@@ -20,6 +21,7 @@ void *ps_array_grow(void *array, size_t *capacity, size_t need, size_t item_byte
 typedef struct ps_room {
 	size_t limit_bytes; /* the most that all of them may take */
 	size_t used_bytes;  /* what they have taken */
+	bool tight;         /* an array took just what it needed: with more room it takes more */
 } ps_room;
 
 /* The same, within a room. An array that cannot double any more takes just what it needs. NULL also

@@ -200,6 +200,13 @@ size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer)
 	       ps_added_tokens_bytes(tokenizer->normalized) + ps_vocab_bytes(&tokenizer->added);
 }
 
+/* An array has less than twice the capacity that it needs. */
+size_t ps_tokenizer_bytes_wanted(const ps_tokenizer *tokenizer)
+{
+	return ps_tokenizer_bytes(tokenizer) +
+	       (tokenizer->room.tight ? tokenizer->room.used_bytes : 0);
+}
+
 void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes)
 {
 	const size_t fixed = ps_tokenizer_bytes(tokenizer) - tokenizer->room.used_bytes;

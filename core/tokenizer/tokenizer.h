@@ -58,6 +58,10 @@ int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer);
 /* Bytes that it holds. */
 size_t ps_tokenizer_bytes(const ps_tokenizer *tokenizer);
 
+/* The most bytes that it would hold by now if nothing limited it. A limit that it has met makes it
+ * take less, so less than this many may be too few in the next run. */
+size_t ps_tokenizer_bytes_wanted(const ps_tokenizer *tokenizer);
+
 /* It may hold so many bytes in all from now on, and always a MiB for what grows with the text.
  * Where a document needs more, encoding ends with PS_EBUDGET. Without a call there is no limit. */
 void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes);

@@ -709,6 +709,22 @@ budgets() {
 		--cache "$scratch/found-dense" --ablation "$scratch/ablation" --samples 50
 }
 
+# A tokenizer that has more room takes more of it: the budget that is named holds that too, whatever
+# the budget was that named it.
+one_long_line() {
+	awk 'BEGIN { for (i = 0; i < 100000; i++) printf "the cat sat on the mat " }' \
+		>"$scratch/line"
+	for bytes in 19800000 20200000 20600000 21000000; do
+		refuses "one long line: $bytes bytes are too few" 5 'least' tokenize $gemma \
+			--text "$scratch/line" --documents line --window 16 -o "$none" \
+			--memory $bytes
+		least=$(sed -n 's/.*would do is [^(]*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
+		works "and the $least that it names do" tokenize $gemma --text "$scratch/line" \
+			--documents line --window 16 -o "$none" --memory "${least:-1}"
+		rm -f "$none"
+	done
+}
+
 # A command needs only the files that it uses. Where they lie does not change what it makes.
 only_what_is_used() {
 	mkdir "$scratch/bare" "$scratch/words"
@@ -1002,7 +1018,7 @@ a_study() {
 make_texts
 parts="commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches findings
 	architectures_and_recipes dry_runs usage_errors bad_inputs only_what_is_used budgets
-	outputs_that_cannot_be same_bits interrupted_work_goes_on a_study"
+	one_long_line outputs_that_cannot_be same_bits interrupted_work_goes_on a_study"
 [ $# -eq 0 ] || parts=$*
 for part in $parts; do
 	$part

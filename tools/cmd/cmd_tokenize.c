@@ -118,11 +118,12 @@ static int name_budget(ps_tokenizer *tokenizer, const struct collector *c,
 	const double ids =
 		(double)c->text_bytes * (double)c->window / (double)(c->window - c->text_start) +
 		(double)(FIRST_WINDOWS * c->window);
+	/* Arrays that an earlier document has filled may double for this one. */
+	const size_t length = c->tokens ? 2 * document->length : document->length;
 	ps_plan plan = {.limit_bytes = c->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "tokenizer and a document",
-		    ps_tokenizer_room(tokenizer, document->length));
+	ps_plan_add(&plan, "tokenizer and a document", ps_tokenizer_room(tokenizer, length));
 	ps_plan_add(&plan, "token ids", (size_t)(2 * ids) * sizeof *c->ids);
 	ps_plan_add(&plan, "output", PS_BLOCK_BYTES);
 	*diag = (ps_diag){{0}};
@@ -210,18 +211,28 @@ static int encode_file(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize
 	return rc;
 }
 
-/* Checks what was held against the budget: the tokenizer, whose tables may have grown with the
+/* Checks what is held against the budget: the tokenizer, whose tables may have grown with the
  * longest document, the ids, and a block of the output. */
-static int check_memory(ps_session *s, const ps_tokenizer *tokenizer, const struct collector *c)
+static int check_held(const struct collector *c, size_t tokenizer_bytes, ps_diag *diag)
 {
-	ps_plan plan = {.limit_bytes = s->memory_bytes};
+	ps_plan plan = {.limit_bytes = c->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "tokenizer", ps_tokenizer_bytes(tokenizer));
+	ps_plan_add(&plan, "tokenizer", tokenizer_bytes);
 	ps_plan_add(&plan, "token ids", ids_bytes(c));
 	ps_plan_add(&plan, "output",
 		    ps_min_size(PS_BLOCK_BYTES, c->windows * c->window * sizeof *c->ids));
-	return ps_plan_check(&plan, &s->diag);
+	return ps_plan_check(&plan, diag);
+}
+
+/* With a larger budget the tokenizer may take more: the one that is named holds that too. */
+static int check_memory(const struct collector *c, ps_diag *diag)
+{
+	ps_diag ignored = {{0}};
+
+	if (!check_held(c, ps_tokenizer_bytes(c->tokenizer), &ignored))
+		return 0;
+	return check_held(c, ps_tokenizer_bytes_wanted(c->tokenizer), diag);
 }
 
 static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_args *args,
@@ -237,7 +248,7 @@ static int encode_all(ps_session *s, ps_tokenizer *tokenizer, const ps_tokenize_
 			c->text_bytes += (uint64_t)about.st_size;
 	for (size_t i = 0; i < args->texts.count && !rc; i++)
 		rc = encode_file(s, tokenizer, args, c, args->texts.item[i], digests);
-	return rc ? rc : check_memory(s, tokenizer, c);
+	return rc ? rc : check_memory(c, &s->diag);
 }
 
 /* Refuses a text that gives no windows, or fewer than were asked for. */

@@ -91,13 +91,12 @@ int ps_file_set_keep(ps_file_set *set, ps_diag *diag)
 {
 	int rc = 0;
 
-	for (struct member *m = set->first; m && !rc; m = m->next)
-		if (!m->removed)
-			rc = ps_temporary_keep(&m->file, diag);
 	for (struct member *m = set->first; m && !rc; m = m->next) {
 		int gone = m->removed ? set->sys->unlink(m->path) : 0;
 
-		if (gone && gone != -ENOENT)
+		if (!m->removed)
+			rc = ps_temporary_keep(&m->file, diag);
+		else if (gone && gone != -ENOENT)
 			rc = ps_fail_errno(diag, -gone, "%s: cannot be removed", m->path);
 	}
 	ps_file_set_drop(set);

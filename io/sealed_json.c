@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_text.h"
 #include "io/file.h"
 
 int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag)
@@ -55,24 +56,6 @@ int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object, p
 	return rc;
 }
 
-int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
-		   ps_diag *diag)
-{
-	json_t *value = NULL;
-	int rc = ps_file_read_json(sys, path, limit, &value, diag);
-
-	*object = NULL;
-	if (!rc && !json_is_object(value))
-		rc = ps_fail(diag, PS_EINPUT, "%s: is not a JSON object", path);
-	if (!rc)
-		rc = ps_json_unseal(value, path, diag);
-	if (rc)
-		json_decref(value);
-	else
-		*object = value;
-	return rc;
-}
-
 /* Whether the text is that of the value as ps_file_replace_json writes it. */
 static int compare_text(const json_t *value, const char *text, const char *path, ps_diag *diag)
 {
@@ -88,20 +71,36 @@ static int compare_text(const json_t *value, const char *text, const char *path,
 	return rc;
 }
 
-int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag)
+int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
+		   ps_diag *diag)
 {
 	json_t *value = NULL;
 	char *text = NULL;
 	size_t length;
-	int rc = ps_file_read_json(sys, path, limit, &value, diag);
+	int rc = ps_file_read(sys, path, limit, &text, &length, diag);
 
+	*object = NULL;
 	if (!rc)
-		rc = ps_file_read(sys, path, limit, &text, &length, diag);
+		rc = ps_json_parse(text, length, path, &value, diag);
+	if (!rc && !json_is_object(value))
+		rc = ps_fail(diag, PS_EINPUT, "%s: is not a JSON object", path);
 	if (!rc)
 		rc = compare_text(value, text, path, diag);
+	free(text);
 	if (!rc)
 		rc = ps_json_unseal(value, path, diag);
-	free(text);
-	json_decref(value);
+	if (rc)
+		json_decref(value);
+	else
+		*object = value;
+	return rc;
+}
+
+int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag)
+{
+	json_t *object;
+	int rc = ps_sealed_read(sys, path, limit, &object, diag);
+
+	json_decref(object);
 	return rc;
 }

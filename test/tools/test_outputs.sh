@@ -279,7 +279,13 @@ several() {
 	holds "and the file is as it was" test "$(cat "$o/log.csv")" = date,weight
 	exits "train: with --force it is a log" 0 "$@" -o "$o/sae" --force
 	exits "train: a log of an earlier run gives way" 0 "$@" -o "$o/sae2"
-	rm "$o/log.jsonl"
+	echo '<svg/>' >"$o/log.svg"
+	be_gnuplot 'exit 1'
+	with=PATH=$scratch/bin:$PATH
+	exits "train: a log without curves" 0 "$@" -o "$o/sae4"
+	with=NOTHING=
+	holds "has none of an earlier log" test ! -e "$o/log.svg"
+	rm "$o/log.jsonl" "$scratch/bin/gnuplot"
 	mkfifo "$o/log.jsonl"
 	exits "train: a pipe is no log" 2 "$@" -o "$o/sae3" --force
 	exits "prune: a mask in the model's folder" 0 prune "$in/model" --method magnitude \

@@ -204,6 +204,14 @@ static void write_script(const ps_train_log *log, FILE *out)
 	fputs("unset multiplot\n", out);
 }
 
+/* Curves of an earlier log do not stay beside lines that they do not show. */
+static int remove_old(const char *path, ps_diag *diag)
+{
+	return unlink(path) && errno != ENOENT
+		       ? ps_fail_errno(diag, errno, "%s: cannot be removed", path)
+		       : 0;
+}
+
 int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn, ps_diag *why)
 {
 	const ps_context quiet = {.progress = context->progress, .diag = why};
@@ -231,7 +239,7 @@ int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn,
 	if (!rc)
 		rc = ps_file_replace(&ps_sys_linux, path, svg, length, context->diag);
 	else if (rc == PS_GNUPLOT_MISSING || rc == PS_EFAILED)
-		rc = 0;
+		rc = remove_old(path, context->diag);
 	else
 		rc = ps_fail(context->diag, rc, "%s", why->text);
 	free(svg);

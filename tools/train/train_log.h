@@ -38,7 +38,8 @@ bool ps_train_log_takes(const ps_train_log *log, uint64_t step);
 int ps_train_log_add(ps_train_log *log, const ps_train_step *step, double held_out_fvu,
 		     double seconds, ps_diag *diag) PS_MUST_USE;
 /* Draws the curves, if there is a log. *drawn is false when gnuplot could not draw them, which is
- * no failure; *why says it, and the old curves stay. PS_EINTERRUPTED: the user asked to stop. */
+ * no failure; *why says it, and the curves of an earlier log go. PS_EINTERRUPTED: the user asked to
+ * stop. */
 int ps_train_log_draw(ps_train_log *log, const ps_context *context, bool *drawn,
 		      ps_diag *why) PS_MUST_USE;
 void ps_train_log_close(ps_train_log *log); /* a zeroed one is allowed */

@@ -168,7 +168,8 @@ remarks() {
 # silent NAME ARGUMENT...: taken without a word on masks.
 silent() {
 	works "$@"
-	holds "$1: nothing is said of a mask" sh -c "! grep -q mask '$s/out' '$s/err'"
+	holds "$1: nothing is said of a mask" sh -c \
+		"! grep -q '\"what\": \"mask\"' '$s/out' && ! grep -q mask '$s/err'"
 }
 
 roles() {
@@ -229,6 +230,39 @@ roles() {
 	rm "$s/old/manifest.json"
 	refuses "a cache that has lost its manifest still says it" mask transfer "$s/llama.sae" \
 		--cache "$s/old" $dense
+}
+
+# --- what ablate measured, and of which SAE ---
+
+ablated() {
+	made ablate "$@" --tokens "$s/llama.tokens" --layer 2 --features 4 --windows 4
+}
+
+ablations() {
+	m=$models/llama dense="--cache $s/llama/layer-02"
+	set -- survival --dense "$s/llama.sae" --pruned "$s/pruned.sae" $dense --ablation
+	ablated "$s/llama.sae" $m
+	cp "$s/out" "$s/own.json"
+	silent "survival: the SAE's own ablation" "$@" "$s/own.json"
+	ablated "$s/second.sae" $m
+	cp "$s/out" "$s/second.json"
+	refuses "survival: the ablation of another SAE" 'second.json.*llama.sae.*SAE' "$@" \
+		"$s/second.json"
+	forced "survival: the ablation of another SAE" SAE "$@" "$s/second.json"
+	ablated "$s/llama.sae" $m --mask "$s/llama.mask"
+	cp "$s/out" "$s/pruned.json"
+	refuses "survival: an ablation in a pruned model" 'pruned.json.*dense model.*mask' "$@" \
+		"$s/pruned.json"
+	sed 's/"sae_digest"/"said"/' "$s/own.json" >"$s/old.json"
+	unverified "survival: an ablation that does not say it" old.json "$@" "$s/old.json"
+	set -- features "$s/llama.sae" $dense --cache "$s/llama.pruned" -o "$s/latents"
+	silent "features: both ablations" "$@" --ablation "$s/own.json" \
+		--pruned-ablation "$s/pruned.json"
+	rm "$s/latents"
+	refuses "features: both swapped" 'pruned.json.*dense model.*mask' "$@" \
+		--ablation "$s/pruned.json" --pruned-ablation "$s/own.json"
+	refuses "features: one of another SAE" 'second.json.*llama.sae.*SAE' "$@" \
+		--ablation "$s/second.json"
 }
 
 # --- hooks that other tools name ---
@@ -428,6 +462,7 @@ make_inputs
 tokens
 saes
 roles
+ablations
 hooks
 norms
 masks

@@ -1,11 +1,13 @@
 #include "tools/cmd/ablation_record.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/base/arena.h"
 #include "core/base/checked.h"
 #include "io/file.h"
 #include "io/sealed_json.h"
+#include "tools/run/belonging.h"
 
 #define RECORD_BYTES_MAX ((size_t)256 << 20)
 
@@ -111,6 +113,24 @@ int ps_ablation_record_open(ps_ablation_record *r, const char *path, size_t d_sa
 	if (!rc)
 		rc = ps_ablation_record_take(r, value, path, d_sae, diag);
 	json_decref(value);
+	return rc;
+}
+
+int ps_ablation_record_check(const ps_ablation_record *r, ps_session *s, const ps_ablation_use *use)
+{
+	const char *sae = json_string_value(list(r, "sae_digest")),
+		   *mask = json_string_value(list(r, "mask_digest"));
+	char digest[PS_DIGEST_TEXT];
+	int rc = 0;
+
+	if (!sae || !mask)
+		return ps_session_unverified(s, r->path);
+	ps_digest_format(use->digest, digest);
+	if (strcmp(sae, digest))
+		rc = ps_session_mismatch(s, &(ps_mismatch){"SAE", r->path, sae, use->sae, digest});
+	if (!rc && *mask && *use->mask && strcmp(mask, use->mask))
+		rc = ps_session_mismatch(
+			s, &(ps_mismatch){"mask", r->path, mask, use->model, use->mask});
 	return rc;
 }
 

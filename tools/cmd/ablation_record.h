@@ -5,6 +5,7 @@
 
 #include "analysis/ablation.h"
 #include "core/base/json.h"
+#include "tools/run/session.h"
 
 /* The result of `ablate` (commands.h): N latents, each on C windows. */
 typedef struct ps_ablation_record {
@@ -23,6 +24,19 @@ int ps_ablation_record_open(ps_ablation_record *record, const char *path, size_t
 int ps_ablation_record_take(ps_ablation_record *record, json_t *value, const char *path,
 			    size_t d_sae, ps_diag *diag) PS_MUST_USE;
 void ps_ablation_record_close(ps_ablation_record *record); /* a zeroed one is allowed */
+
+/* What a record is used with. */
+typedef struct ps_ablation_use {
+	const char *sae;   /* its path */
+	uint64_t digest;   /* the SAE's (ps_sae_folder) */
+	const char *mask;  /* digest of the mask of the model; PS_NO_MASK; "": not known */
+	const char *model; /* names the model in messages */
+} ps_ablation_use;
+
+/* PS_EINPUT naming both if the record says that another SAE was ablated, or in a model of another
+ * mask; with --force-mismatch a remark. A record that does not say it is noted as unverified. */
+int ps_ablation_record_check(const ps_ablation_record *record, ps_session *session,
+			     const ps_ablation_use *use) PS_MUST_USE;
 
 /* Arena bytes that the columns take. */
 size_t ps_ablation_record_bytes(const ps_ablation_record *record);

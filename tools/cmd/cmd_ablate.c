@@ -339,6 +339,7 @@ static int append_latent(const struct ablation_run *r, size_t place, struct list
 static json_t *make_result(const struct ablation_run *r)
 {
 	struct lists lists = {json_array(), json_array(), json_array(), json_array(), json_array()};
+	char sae[PS_DIGEST_TEXT], mask[PS_DIGEST_TEXT];
 	double mean = 0;
 	int failed = 0;
 
@@ -349,11 +350,13 @@ static json_t *make_result(const struct ablation_run *r)
 		lists.latent = NULL;
 	}
 	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "latents", (json_int_t)r->latents,
-		"mean_effect", ps_number_json(mean / (double)r->latents), "latent", lists.latent,
-		"effect", lists.effect, "rate", lists.rate, "window_change", lists.change,
-		"window_firings", lists.firings, "window_tokens",
-		(json_int_t)(r->splice.window - 1), "windows", (json_int_t)r->splice.windows);
+		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s}", "latents",
+		(json_int_t)r->latents, "mean_effect", ps_number_json(mean / (double)r->latents),
+		"latent", lists.latent, "effect", lists.effect, "rate", lists.rate, "window_change",
+		lists.change, "window_firings", lists.firings, "window_tokens",
+		(json_int_t)(r->splice.window - 1), "windows", (json_int_t)r->splice.windows,
+		"sae_digest", ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
+		ps_splice_mask(&r->splice, mask));
 }
 
 /* --- the command --- */

@@ -327,6 +327,25 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 	return rc ? rc : ps_arena_create(&r->arena, arena_bytes, &r->s->diag);
 }
 
+/* Both ablations are of the dense SAE: one in the dense model, one in the pruned one. */
+static int check_ablations(struct features_run *r)
+{
+	const ps_features_args *args = r->args;
+	ps_ablation_use use = {.sae = args->sae,
+			       .digest = r->sae.digest,
+			       .mask = PS_NO_MASK,
+			       .model = "the dense model"};
+	int rc = 0;
+
+	if (args->ablation)
+		rc = ps_ablation_record_check(&r->ablation[PS_DENSE].record, r->s, &use);
+	use.mask = ps_origin_cache_mask(&r->pruned);
+	use.model = args->pruned;
+	if (!rc && args->pruned_ablation)
+		rc = ps_ablation_record_check(&r->ablation[PS_PRUNED].record, r->s, &use);
+	return rc;
+}
+
 static int load(struct features_run *r)
 {
 	const ps_features_args *args = r->args;
@@ -335,7 +354,7 @@ static int load(struct features_run *r)
 
 	if (!rc && args->pruned_sae)
 		rc = ps_sae_folder_load_scaled(&r->pruned_sae, args->pruned_sae, 1, &r->s->diag);
-	return rc;
+	return rc ? rc : check_ablations(r);
 }
 
 /* --- the file --- */

@@ -247,6 +247,19 @@ static int load_for_cosines(const struct survival_run *r, ps_sae_folder *folder,
 	return ps_sae_folder_load_scaled(folder, path, 1, &r->s->diag);
 }
 
+static int check_ablation(struct survival_run *r)
+{
+	const ps_survival_args *args = r->args;
+
+	if (!args->ablation)
+		return 0;
+	return ps_ablation_record_check(&r->ablation, r->s,
+					&(ps_ablation_use){.sae = args->dense.item[0],
+							   .digest = r->dense[0].digest,
+							   .mask = PS_NO_MASK,
+							   .model = "the dense model"});
+}
+
 static int load_dense(struct survival_run *r)
 {
 	const ps_text_list *paths = &r->args->dense;
@@ -256,7 +269,7 @@ static int load_dense(struct survival_run *r)
 		rc = i ? load_for_cosines(r, &r->dense[i], paths->item[i])
 		       : ps_norm_factor_load(r->s, &r->dense[0], paths->item[0],
 					     r->args->norm_cache, false);
-	return rc;
+	return rc ? rc : check_ablation(r);
 }
 
 /* Rate and quintile of each latent. */

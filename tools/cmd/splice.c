@@ -14,9 +14,7 @@ static int last_layer(const ps_splice *p)
 	return (int)p->engine.config->layers - 1;
 }
 
-/* The digest of the mask that the model is pruned with, or of a model that was changed otherwise;
- * "": a mask on top of either. */
-static const char *describe_mask(const ps_splice *p, char out[PS_DIGEST_TEXT])
+const char *ps_splice_mask(const ps_splice *p, char out[PS_DIGEST_TEXT])
 {
 	const ps_engine *e = &p->engine;
 	const bool changed = *p->changed_from;
@@ -47,7 +45,7 @@ static int check_origin(const ps_splice *p)
 	ps_digest_format(e->model_digest, digest);
 	ps_origin_of_model(&(ps_origin_model){.path = inputs->model,
 					      .digest = source ? source : digest,
-					      .mask = describe_mask(p, mask),
+					      .mask = ps_splice_mask(p, mask),
 					      .family = e->config->family},
 			   p->layer, &model);
 	return ps_origin_check_input(e->session, &sae, &model, PS_MASK_TOLD);

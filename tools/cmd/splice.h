@@ -46,6 +46,9 @@ int ps_splice_open(ps_splice *splice, ps_session *session,
 		   const ps_splice_inputs *inputs) PS_MUST_USE;
 /* Checks the budget (PS_EBUDGET), then reads the SAE. */
 int ps_splice_load(ps_splice *splice, const ps_engine_need *need) PS_MUST_USE;
+/* The digest of the mask that the model is pruned with, or of a model that was changed otherwise;
+ * PS_NO_MASK; "": a mask on top of either. It is in out, or belongs to the splice. */
+const char *ps_splice_mask(const ps_splice *splice, char out[PS_DIGEST_TEXT]);
 void ps_splice_close(ps_splice *splice); /* one whose open failed is allowed */
 
 /* hidden (rows of the windows, D): the residual stream after the SAE's layer. */

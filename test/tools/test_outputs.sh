@@ -326,6 +326,26 @@ hub() {
 	rm -r "${o:?}"/*
 }
 
+# A file that belongs to a folder of ours: with another one in its place the folder would be lost.
+parts_of_folders() {
+	call train "$in/dense" --d-sae 64 --k 4 --tokens 1024 --batch 128 -o "$o/sae"
+	call export "$in/model" --mask "$in/mask" -o "$o/exported"
+	cp -r "$in/dense" "$o/cache"
+	rm "$o/cache/shard-00000.safetensors"
+	ln -s sae/cfg.json "$o/link"
+	state "$o" >"$scratch/before"
+	for name in sae/sae_weights.safetensors sae/cfg.json sae/manifest.json link \
+		cache/shard-00000.safetensors exported/config.json; do
+		call prune "$in/model" --method magnitude --sparsity 0.5 --force -o "$o/$name"
+		[ $? -eq 2 ] && grep -q 'manifest names it' "$scratch/err" || echo "$name"
+	done >"$scratch/said"
+	test ! -s "$scratch/said" && state "$o" | cmp -s "$scratch/before" -
+	judge "no file of another folder is replaced"
+	exits "a file beside them is made" 0 prune "$in/model" --method magnitude --sparsity 0.5 \
+		-o "$o/exported/mask"
+	rm -r "${o:?}"/*
+}
+
 # An interrupted replacement leaves the old folder, and the same command finishes it.
 interrupted() {
 	status 0 train one "$o/sae" && cp -r "$o/sae" "$o/old"
@@ -576,6 +596,7 @@ for command in cache shuffled train export; do
 done
 several
 hub
+parts_of_folders
 interrupted
 study_folder
 report_as_a_whole

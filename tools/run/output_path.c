@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/artefact.h"
+#include "io/folder.h"
 #include "io/hub.h"
 #include "io/verified_file.h"
 
@@ -135,6 +136,26 @@ static int refuse_hub(const ps_output *o, const char *name, ps_diag *diag)
 	return 0;
 }
 
+/* PS_EUSAGE for a file that belongs to a folder of ours: the folder would be damaged. */
+static int refuse_part(const ps_output *o, const char *name, ps_diag *diag)
+{
+	const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
+	char folder[PATH_MAX];
+	json_t *manifest;
+	int rc;
+
+	folder_of(o->path, folder);
+	rc = ps_folder_find_manifest(&ps_sys_linux, folder, &manifest, diag);
+	if (!rc && manifest &&
+	    (!strcmp(base, PS_MANIFEST) ||
+	     json_object_get(json_object_get(manifest, "files"), base)))
+		rc = ps_fail(diag, PS_EUSAGE,
+			     "%s: belongs to what stands in folder %s: its manifest names it", name,
+			     folder);
+	json_decref(manifest);
+	return rc;
+}
+
 int ps_output_open(ps_output *o, const char *name, const char *kind, bool replace, ps_diag *diag)
 {
 	size_t length = strlen(name);
@@ -162,6 +183,8 @@ int ps_output_open(ps_output *o, const char *name, const char *kind, bool replac
 		o->inode = st.st_ino;
 	}
 	rc = refuse_hub(o, name, diag);
+	if (!rc && kind)
+		rc = refuse_part(o, name, diag);
 	return rc || !kind ? rc : check_folder(o, name, diag);
 }
 

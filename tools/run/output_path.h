@@ -4,6 +4,7 @@
  * - Nothing: it is made. A file's folder must be there.
  * - One of the command's inputs, under whatever name: refused, also with --force.
  * - A place in a hub's cache of models: refused, also with --force.
+ * - A file of another result's folder, named by its manifest: refused, also with --force.
  * - A pipe, a socket, a device, a descriptor such as /dev/stdout, a link to nothing, a folder where
  *   a file goes, a file where a folder goes: refused, also with --force.
  * - A whole result of the same provenance: left alone. A damaged one is made anew, an unfinished

@@ -126,6 +126,23 @@ sharing() {
 	holds "its caches are gone" test -z "$(find "$out" -name 'shard-*')"
 }
 
+# Stands in sbatch's place: does the tasks of an array at once, and prints a job's number.
+make_sbatch() {
+	mkdir -p "$scratch/bin"
+	cat >"$scratch/bin/sbatch" <<'SBATCH'
+#!/bin/bash
+while [ "${1#--}" != "$1" ]; do
+	[ "${1#--array=}" = "$1" ] || last=${1#--array=0-}
+	shift
+done
+for ((i = 0; i <= last; i++)); do
+	SLURM_ARRAY_TASK_ID=$i bash "$@" >&2 || exit
+done
+echo 7
+SBATCH
+	chmod +x "$scratch/bin/sbatch"
+}
+
 graph() {
 	out=$scratch/study
 	works "--emit json" --emit json
@@ -142,7 +159,14 @@ graph() {
 	works "--emit snakemake" --emit snakemake
 	holds "keeps caches as temp()" grep -q 'temp(directory' "$scratch/out"
 	works "--emit slurm" --emit slurm
-	holds "is a script that bash can read" bash -n "$scratch/out"
+	make_sbatch
+	cp "$scratch/out" "$scratch/slurm"
+	rm "$out/runs/llama/magnitude-0.5/mask.safetensors" "$out/report.html"
+	holds "outputs that are gone: slurm" env PATH="$scratch/bin:$PATH" PRUNESCOPE="$program" \
+		bash "$scratch/slurm"
+	holds "makes them again" test -s "$out/runs/llama/magnitude-0.5/mask.safetensors" \
+		-a -s "$out/report.html"
+	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 	refuses "--emit for nobody" 2 'make, snakemake, slurm or json' --emit nonsense
 	refuses "another matrix kernel than the graph was made for" 1 'matrix kernel' \
 		--kernel 'of another machine'

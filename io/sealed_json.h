@@ -27,8 +27,8 @@ int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object,
 		    ps_diag *diag) PS_MUST_USE;
 /* Reads an object and removes its seal. *object is a new reference. PS_EINPUT: the file cannot be
  * read, is no JSON object, has no seal or a wrong one, or does not hold exactly the bytes that
- * ps_sealed_write writes. So any flipped bit is found, also one that leaves the same value (1e-5 and
- * 1E-5), and so is a file that another program has laid out anew. */
+ * ps_sealed_write writes. So any flipped bit is found, also one that leaves the same value (1e-5
+ * and 1E-5), and so is a file that another program has laid out anew. */
 int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
 		   ps_diag *diag) PS_MUST_USE;
 /* The same for those who do not want the object. */

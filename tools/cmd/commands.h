@@ -142,8 +142,8 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
 /* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h). result:
  * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows,
  * window_tokens, window_change [N][windows] (sums over the tokens of a window), window_firings
- * [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the model's mask, as
- * ps_splice_mask has it. */
+ * [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the model's mask,
+ * as ps_splice_mask has it. */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	const char *changed_from; /* as for cache */

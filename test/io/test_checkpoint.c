@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "io/checkpoint.h"
+#include "io/folder.h"
 #include "test/support/support_checkpoint.h"
 
 static char folder[256]; /* of the running test */
@@ -620,6 +621,159 @@ static void digest_is_of_the_contents_alone(void **state)
 	assert_true(digest_of_folder() == digests[0]);
 }
 
+/* --- what export writes --- */
+
+#define EXPORTED                                                                                   \
+	"{\"prunescope\": \"{\\\"kind\\\": \\\"checkpoint\\\", \\\"provenance\\\": "               \
+	"{\\\"inputs\\\": "                                                                        \
+	"{\\\"model\\\": \\\"00112233445566ff\\\", \\\"mask\\\": \\\"ff00112233445566\\\"}}}\"}"
+
+/* Writes a checkpoint into a folder of ours, whose manifest names its files. */
+static void write_exported(ck_model *model)
+{
+	static const char *const names[] = {"config.json", "model-00001-of-00002.safetensors",
+					    "model-00002-of-00002.safetensors",
+					    "model.safetensors.index.json"};
+	json_t *provenance = json_pack("{s:s}", "command", "export");
+	ps_folder *out;
+	bool done;
+
+	model->metadata = EXPORTED;
+	for (int i = 0; i < model->count; i++)
+		strcpy(model->tensors[i].file, names[1 + i % 2]);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = folder,
+							   .kind = "checkpoint",
+							   .provenance = provenance},
+					 &done, NULL),
+			 0);
+	ck_write_llama(folder, model);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(ps_folder_note(out, names[i], NULL), 0);
+	assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
+	ps_folder_close(out);
+	json_decref(provenance);
+}
+
+/* Says which of its files differs from the manifest. */
+static void refuse_digest(const char *want)
+{
+	ps_checkpoint *checkpoint = open_good(folder);
+	ps_diag diag = {{0}};
+	uint64_t digest;
+	int rc = ps_checkpoint_digest(checkpoint, NULL, &digest, &diag);
+
+	if (rc != PS_EINPUT || !strstr(diag.text, want))
+		fail_msg("returned %d, '%s'; '%s' is expected", rc, diag.text, want);
+	ps_checkpoint_close(checkpoint);
+}
+
+static void an_exported_checkpoint_says_what_it_was_made_from(void **state)
+{
+	ps_checkpoint *checkpoint;
+	ck_model model;
+	uint64_t exported;
+
+	(void)state;
+	ck_llama(&model);
+	write_exported(&model);
+	checkpoint = open_good(folder);
+	assert_string_equal(ps_checkpoint_source(checkpoint), "00112233445566ff");
+	assert_string_equal(ps_checkpoint_mask(checkpoint), "ff00112233445566");
+	assert_int_equal(ps_checkpoint_digest(checkpoint, NULL, &exported, NULL), 0);
+	ps_checkpoint_close(checkpoint);
+	ck_find(&model, "model.norm.weight")->dtype = "F32";
+	ck_write_llama(folder, &model);
+	refuse_digest(".safetensors: has ");
+	ck_find(&model, "model.norm.weight")->dtype = "BF16";
+	ck_write_llama(folder, &model);
+	assert_true(digest_of_folder() == exported);
+	ck_write_text(folder, "config.json", strcat((char[1024]){0}, ck_llama_config));
+	assert_true(digest_of_folder() == exported);
+	ck_write_text(folder, "manifest.json", "{}");
+	refuse_digest("manifest.json");
+}
+
+static void another_tool_s_metadata_say_nothing(void **state)
+{
+	static const char *const metadata[] = {
+		"{\"format\": \"pt\"}",
+		"{\"prunescope\": \"{\\\"kind\\\": \\\"mask\\\", \\\"provenance\\\": "
+		"{\\\"inputs\\\": "
+		"{\\\"model\\\": \\\"00112233445566ff\\\"}}}\"}",
+	};
+	ps_checkpoint *checkpoint;
+	ck_model model;
+
+	(void)state;
+	ck_llama(&model);
+	ck_write_text(folder, "manifest.json", "not ours");
+	for (int i = 0; i < 2; i++) {
+		model.metadata = metadata[i];
+		ck_write_llama(folder, &model);
+		checkpoint = open_good(folder);
+		assert_null(ps_checkpoint_source(checkpoint));
+		assert_null(ps_checkpoint_mask(checkpoint));
+		ps_checkpoint_close(checkpoint);
+		(void)digest_of_folder();
+	}
+}
+
+/* --- what a checkpoint says of itself --- */
+
+static void tensors_that_are_used_are_known(void **state)
+{
+	ps_checkpoint *checkpoint;
+	ck_model model;
+
+	(void)state;
+	ck_llama(&model);
+	ck_add(&model, "model.layers.0.self_attn.rotary_emb.inv_freq", "F32", 1, 0, 2);
+	ck_write_llama(folder, &model);
+	checkpoint = open_good(folder);
+	for (int i = 0; i < model.count; i++)
+		assert_int_equal(ps_checkpoint_uses(checkpoint, model.tensors[i].name),
+				 i < model.count - 1);
+	assert_false(ps_checkpoint_uses(checkpoint, "lm_head.weight"));
+	assert_string_equal(ps_checkpoint_backend(checkpoint), "none");
+	ps_checkpoint_close(checkpoint);
+}
+
+static void only_weights_that_are_all_bf16_are_bf16(void **state)
+{
+	ps_checkpoint *checkpoint;
+	ck_model model;
+
+	(void)state;
+	ck_llama(&model);
+	ck_write_llama(folder, &model);
+	checkpoint = open_good(folder);
+	assert_int_equal(ps_checkpoint_weights_dtype(checkpoint), PS_BF16);
+	ps_checkpoint_close(checkpoint);
+	ck_find(&model, "model.layers.1.mlp.down_proj.weight")->dtype = "F16";
+	ck_write_llama(folder, &model);
+	checkpoint = open_good(folder);
+	assert_int_equal(ps_checkpoint_weights_dtype(checkpoint), PS_F32);
+	ps_checkpoint_close(checkpoint);
+}
+
+static void a_layer_that_is_not_there_is_told(void **state)
+{
+	ps_checkpoint *checkpoint;
+	ps_diag diag = {{0}};
+	ps_weight view;
+	ck_model model;
+
+	(void)state;
+	ck_llama(&model);
+	ck_write_llama(folder, &model);
+	checkpoint = open_good(folder);
+	assert_int_equal(ps_checkpoint_projection(checkpoint, -1, PS_DOWN, &view, NULL), PS_EINPUT);
+	assert_int_equal(ps_checkpoint_projection(checkpoint, 2, PS_DOWN, &view, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "has no layer 2 (0 to 1)"));
+	ps_checkpoint_close(checkpoint);
+}
+
 static void backends_have_names(void **state)
 {
 	ps_backend backend = PS_IO_AUTO;
@@ -650,6 +804,11 @@ int main(void)
 		in_folder(refuses_every_truncation),
 		in_folder(every_byte_of_the_weights_counts),
 		in_folder(digest_is_of_the_contents_alone),
+		in_folder(an_exported_checkpoint_says_what_it_was_made_from),
+		in_folder(another_tool_s_metadata_say_nothing),
+		in_folder(tensors_that_are_used_are_known),
+		in_folder(only_weights_that_are_all_bf16_are_bf16),
+		in_folder(a_layer_that_is_not_there_is_told),
 		cmocka_unit_test(backends_have_names),
 	};
 

@@ -512,6 +512,216 @@ static void a_missing_parent_is_an_output_error(void **state)
 	assert_non_null(strstr(diag.text, folder));
 }
 
+static void names_of_folders_that_cannot_be(void **state)
+{
+	char endless[PATH_MAX + 8], name[NAME_MAX + 2], dangling[400];
+	ps_diag diag = {{0}};
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	memset(endless, 'x', sizeof endless - 1);
+	endless[sizeof endless - 1] = 0;
+	assert_int_equal(ps_folder_make(&ps_sys_linux, endless, NULL), -ENAMETOOLONG);
+	assert_int_equal(ps_folder_begin(&out, &ps_sys_linux,
+					 &(ps_folder_spec){.path = endless,
+							   .kind = "test",
+							   .provenance = provenance},
+					 &done, NULL),
+			 -ENAMETOOLONG);
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = 0;
+	assert_false(ps_folder_plain_name(name));
+	assert_false(ps_folder_plain_name(NULL));
+	assert_true(ps_folder_plain_name(name + 1));
+	snprintf(dangling, sizeof dangling, "%s/dangling", scratch);
+	assert_int_equal(symlink("nowhere", dangling), 0);
+	assert_int_equal(ps_exit_code(ps_folder_make(&ps_sys_linux, dangling, &diag)), 4);
+	assert_non_null(strstr(diag.text, "dangling: is there and is not a folder"));
+	assert_int_equal(ps_folder_make(&ps_sys_linux, folder, NULL), 0);
+	put("file", "x");
+	assert_int_equal(
+		ps_exit_code(ps_folder_make(&ps_sys_linux, inside("file/below/deeper"), NULL)), 4);
+}
+
+/* A file of the folder that is now a folder, a link, or nothing at all. */
+static void what_stands_in_a_file_s_place_is_not_the_file(void **state)
+{
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	work(provenance, false);
+	assert_int_equal(unlink(inside("one")), 0);
+	assert_int_equal(mkdir(inside("one"), 0777), 0);
+	assert_int_equal(begin(&out, provenance, false, &done, NULL), 0);
+	assert_true(!done && !ps_folder_has(out, "one") && ps_folder_has(out, "two"));
+	ps_folder_close(out);
+}
+
+/* Relative paths, of one part, of two characters, of dots. */
+static void relative_paths_are_replaced_too(void **state)
+{
+	char *home = getcwd(NULL, 0);
+	char absolute[sizeof folder];
+	ps_folder *out;
+	bool done;
+
+	(void)state;
+	strcpy(absolute, folder);
+	assert_int_equal(chdir(scratch), 0);
+	strcpy(folder, "ab");
+	work(provenance, false);
+	work(another, true);
+	assert_int_equal(scratch_count("ab"), 3);
+	assert_int_equal(scratch_count(scratch), 1);
+	assert_int_equal(chdir("ab"), 0);
+	strcpy(folder, "..");
+	assert_int_equal(begin(&out, provenance, true, &done, NULL), PS_EUSAGE);
+	assert_null(out);
+	assert_int_equal(chdir(home), 0);
+	strcpy(folder, absolute);
+	free(home);
+}
+
+/* --- kernels and file systems that say it otherwise --- */
+
+static ps_sys odd;
+static int of_folder, of_full, of_exchange, of_rename; /* their errors */
+
+static int odd_unlink(const char *path)
+{
+	int rc = ps_sys_linux.unlink(path);
+
+	return rc == -EISDIR ? -of_folder : rc;
+}
+
+static int odd_rmdir(const char *path)
+{
+	int rc = ps_sys_linux.rmdir(path);
+
+	return rc == -ENOTEMPTY ? -of_full : rc;
+}
+
+static int odd_exchange(const char *a, const char *b)
+{
+	return of_exchange ? -of_exchange : ps_sys_linux.exchange(a, b);
+}
+
+static int odd_rename(const char *from, const char *to)
+{
+	int rc = ps_sys_linux.rename(from, to);
+
+	return rc == -ENOTEMPTY ? -of_rename : rc;
+}
+
+static void make_odd(int folder_error, int full_error)
+{
+	odd = ps_sys_linux;
+	odd.unlink = odd_unlink;
+	odd.rmdir = odd_rmdir;
+	odd.exchange = odd_exchange;
+	odd.rename = odd_rename;
+	of_folder = folder_error;
+	of_full = full_error;
+	of_exchange = 0;
+	of_rename = ENOTEMPTY;
+}
+
+/* A replacement that was begun and is given up holds a folder of its user. It stays. */
+static int give_up_with_a_folder(ps_diag *diag)
+{
+	char begun[400], own[420];
+	ps_folder *out;
+	bool done;
+	int rc;
+
+	snprintf(begun, sizeof begun, "%s/.out.ps-new", scratch);
+	snprintf(own, sizeof own, "%s/own", begun);
+	work(provenance, false);
+	assert_int_equal(begin(&out, another, true, &done, NULL), 0);
+	ps_folder_close(out);
+	assert_int_equal(mkdir(own, 0777), 0);
+	rc = ps_folder_begin(
+		&out, &odd,
+		&(ps_folder_spec){
+			.path = folder, .kind = "third", .provenance = another, .replace = true},
+		&done, diag);
+	if (!rc) {
+		assert_string_equal(ps_folder_path(out), begun);
+		assert_false(ps_folder_has(out, "one"));
+		ps_folder_close(out);
+	}
+	assert_int_equal(access(own, F_OK), 0);
+	scratch_remove(begun);
+	scratch_remove(folder);
+	return rc;
+}
+
+static void folders_of_others_stay_whatever_the_kernel_calls_them(void **state)
+{
+	static const int folder_errors[] = {EISDIR, EPERM, ENOENT, EACCES},
+			 full_errors[] = {ENOTEMPTY, EEXIST, ENOENT, EACCES};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		ps_diag diag = {{0}};
+
+		make_odd(folder_errors[i], ENOTEMPTY);
+		assert_int_equal(give_up_with_a_folder(&diag), i == 3 ? -EACCES : 0);
+		if (i == 3)
+			assert_non_null(strstr(diag.text, "own: cannot be removed: Permission"));
+		diag.text[0] = 0;
+		make_odd(EISDIR, full_errors[i]);
+		assert_int_equal(give_up_with_a_folder(&diag), i == 3 ? -EACCES : 0);
+		if (i == 3)
+			assert_non_null(strstr(diag.text, ".out.ps-new: cannot be removed"));
+	}
+}
+
+static void a_folder_that_is_not_empty_stays(void **state)
+{
+	static const int full_errors[] = {ENOTEMPTY, EEXIST, ENOENT, ENOTDIR, EACCES};
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		make_odd(EISDIR, full_errors[i]);
+		work(provenance, false);
+		put("kept", "x");
+		assert_int_equal(ps_folder_remove(&odd, folder, NULL), i == 4 ? -EACCES : 0);
+		assert_int_equal(scratch_count(folder), 1);
+		scratch_remove(folder);
+	}
+}
+
+static void folders_are_replaced_without_an_exchange(void **state)
+{
+	static const int exchange_errors[] = {EINVAL, ENOSYS, EACCES},
+			 rename_errors[] = {ENOTEMPTY, EEXIST, EACCES};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	make_odd(EISDIR, ENOTEMPTY);
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 3; j++) {
+			int rc;
+
+			of_exchange = exchange_errors[i];
+			of_rename = rename_errors[j];
+			work(another, false);
+			put("kept", "x");
+			rc = do_work(&odd, provenance, true, &diag);
+			assert_int_equal(rc, i == 2 || j == 2 ? -EACCES : 0);
+			assert_true(is_there("one") && is_there("kept"));
+			assert_int_equal(scratch_count(scratch), rc ? 2 : 1);
+			work(provenance, true);
+			assert_int_equal(scratch_count(folder), 4);
+			assert_int_equal(scratch_count(scratch), 1);
+			scratch_remove(folder);
+		}
+	assert_non_null(strstr(diag.text, "out: cannot be replaced: Permission denied"));
+}
+
 /* --- faults --- */
 
 static int work_with_plan(void *context)
@@ -618,6 +828,12 @@ int main(void)
 		TEST(only_plain_names_are_noted),
 		TEST(folders_are_made_with_parents_and_removed),
 		TEST(a_missing_parent_is_an_output_error),
+		TEST(names_of_folders_that_cannot_be),
+		TEST(what_stands_in_a_file_s_place_is_not_the_file),
+		TEST(relative_paths_are_replaced_too),
+		TEST(folders_of_others_stay_whatever_the_kernel_calls_them),
+		TEST(a_folder_that_is_not_empty_stays),
+		TEST(folders_are_replaced_without_an_exchange),
 		TEST(whichever_call_fails_the_work_can_be_continued),
 		TEST(killed_at_any_boundary_the_work_can_be_continued),
 	};

@@ -270,6 +270,14 @@ static void more_than_two_snapshots_and_odd_ones_are_told(void **state)
 	make(path);
 	ck_write_text(path, "aaa", "a file");
 	refuses("org/three", "snapshots/aaa");
+	snprintf(path, sizeof path, "%s/models--org--four/snapshots", folder);
+	make(path);
+	refuses("org/four", "and no snapshot");
+	assert_int_equal(rmdir(path), 0);
+	refuses("org/four", "and no snapshot");
+	*strrchr(path, '/') = 0;
+	ck_write_text(path, "snapshots", "a file");
+	refuses("org/four", "snapshots: Not a directory");
 }
 
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

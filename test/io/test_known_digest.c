@@ -285,6 +285,8 @@ static void a_damaged_memory_is_not_believed(void **state)
 
 static void without_a_place_for_the_memory_every_digest_is_made_anew(void **state)
 {
+	static char endless[PATH_MAX + 8];
+
 	(void)state;
 	put_bytes(path, 5000, 8);
 	settle(path);
@@ -303,6 +305,33 @@ static void without_a_place_for_the_memory_every_digest_is_made_anew(void **stat
 	for (int i = 0; i < 2; i++)
 		read_it();
 	assert_int_not_equal(access("cache", F_OK), 0);
+	setenv("HOME", "home", 1);
+	for (int i = 0; i < 2; i++)
+		read_it();
+	assert_int_not_equal(access("home", F_OK), 0);
+	/* A path that is too long for the file, and one that is too long for the folder. */
+	memset(endless, 'x', sizeof endless);
+	endless[0] = '/';
+	for (size_t length = PATH_MAX - 24; length < PATH_MAX + 2; length++) {
+		endless[length] = 0;
+		setenv("XDG_CACHE_HOME", endless, 1);
+		if (length % 8 == 0 || length >= PATH_MAX - 2)
+			read_it();
+		endless[length] = 'x';
+	}
+	/* Something else stands in its place. */
+	snprintf(endless, sizeof endless, "%s/place", scratch);
+	setenv("XDG_CACHE_HOME", endless, 1);
+	assert_true(ps_digest_memory_path(memory));
+	for (char *slash = memory + strlen(scratch) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = 0;
+		assert_int_equal(mkdir(memory, 0777), 0);
+		*slash = '/';
+	}
+	assert_int_equal(mkfifo(memory, 0666), 0);
+	for (int i = 0; i < 2; i++)
+		read_it();
+	unsetenv("XDG_CACHE_HOME");
 	setenv("HOME", scratch, 1);
 	read_it();
 	recall_it();

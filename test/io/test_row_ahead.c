@@ -1,5 +1,6 @@
 /* io/row_ahead: rows are those of the cache, announced or not. A failing read names the place. */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include "io/reader.h"
 #include "io/row_ahead.h"
 #include "sae/batch.h"
+#include "test/support/support_foreign.h"
 #include "test/support/support_sys_double.h"
 
 enum { ROWS = 300, WIDTH = 1031, SHARD_ROWS = 64, BATCH = 70 };
@@ -130,6 +132,47 @@ static void rows_are_the_caches_own(void **state)
 	}
 }
 
+/* Rows that are not finite are named, whether they were announced or not; no rows are none. */
+static void rows_that_are_not_finite_are_named(void **state)
+{
+	static float got[BATCH * WIDTH];
+	const uint64_t ids[] = {3, 140, 5};
+	const size_t shard = 140 / SHARD_ROWS, at = 140 % SHARD_ROWS * WIDTH + 1;
+	const float bad = NAN;
+	ps_row_ahead *ahead;
+	ps_row_source source;
+	ps_cache cache;
+	ps_arena arena;
+
+	(void)state;
+	write_cache(PS_F32);
+	assert_int_equal(ps_cache_open(&cache, &ps_sys_linux, folder, NULL, NULL), 0);
+	ps_test_write_at(cache.shards[shard].path,
+			 cache.activations[shard]->offset + at * sizeof bad, &bad, sizeof bad);
+	assert_int_equal(ps_arena_create(&arena, ps_row_ahead_bytes(WIDTH, PS_F32, BATCH), NULL),
+			 0);
+	assert_int_equal(
+		ps_row_ahead_create(&ahead, &cache,
+				    &(ps_row_ahead_options){.backend = PS_IO_PREAD, .rows = BATCH},
+				    &arena, &source, NULL),
+		0);
+	assert_string_equal(ps_row_ahead_backend(ahead), "pread");
+	for (int announced = 0; announced < 2; announced++) {
+		ps_diag diag = {{0}};
+
+		if (announced)
+			source.ahead(source.self, ids, 3);
+		assert_int_equal(source.gather(source.self, ids, 0, got, &diag), 0);
+		assert_int_equal(source.gather(source.self, ids, 3, got, &diag), PS_EINPUT);
+		assert_non_null(strstr(diag.text, "holds nan at row 12, column 1 (offset "));
+		assert_non_null(strstr(diag.text, "row 140 of the cache"));
+	}
+	ps_row_ahead_destroy(ahead);
+	ps_cache_close(&cache);
+	ps_arena_destroy(&arena);
+	assert_string_equal(ps_row_ahead_backend(NULL), "mmap");
+}
+
 static void a_shard_cut_short_is_named(void **state)
 {
 	static float got[BATCH * WIDTH];
@@ -166,6 +209,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(rows_are_the_caches_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rows_that_are_not_finite_are_named, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_shard_cut_short_is_named, set_up, tear_down),
 	};
 

@@ -114,6 +114,9 @@ static void bad_results_are_refused(void **state)
 		"\"a\", \"method\": \"wanda\", \"sparsity\": 1.5}]}",
 		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": "
 		"\"a\", \"sparsity\": 0.5}]}",
+		"{\"version\": 1, \"models\": {}, \"conditions\": []}",
+		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": [{\"model\": "
+		"\"a\", \"method\": \"wanda\", \"sparsity\": -0.5}]}",
 	};
 
 	(void)state;
@@ -127,6 +130,64 @@ static void bad_results_are_refused(void **state)
 		assert_true(strlen(diag.text) > 0);
 		json_decref(root);
 	}
+}
+
+/* Adds a condition, and asks whether the results are still taken. */
+static int with_another(json_t *root, const char *method, double sparsity, ps_diag *diag)
+{
+	ps_results results;
+	int rc;
+
+	assert_int_equal(json_array_append_new(json_object_get(root, "conditions"),
+					       json_pack("{s:s, s:s, s:f}", "model", "a", "method",
+							 method, "sparsity", sparsity)),
+			 0);
+	rc = ps_results_open(&results, root, diag);
+	for (size_t i = 1; !rc && i < results.sparsity_count; i++)
+		assert_true(results.sparsities[i - 1] < results.sparsities[i]);
+	return rc;
+}
+
+static void methods_and_sparsities_have_limits(void **state)
+{
+	ps_diag diag = {{0}};
+
+	(void)state;
+	for (int by_method = 0; by_method < 2; by_method++) {
+		const int most = by_method ? PS_RESULTS_METHODS_MAX : PS_RESULTS_SPARSITIES_MAX;
+		json_t *root = json_pack("{s:i, s:[{s:s}], s:[]}", "version", 1, "models", "name",
+					 "a", "conditions");
+		char method[16] = "wanda";
+
+		assert_non_null(root);
+		for (int i = 0; i <= most; i++) {
+			if (by_method)
+				snprintf(method, sizeof method, "m%d", i);
+			assert_int_equal(with_another(root, method,
+						      by_method ? 0.5 : 1 - i / (most + 1.0),
+						      &diag),
+					 i < most ? 0 : PS_EINPUT);
+		}
+		assert_non_null(strstr(diag.text, by_method ? "methods" : "sparsities"));
+		diag.text[0] = 0;
+		json_decref(root);
+	}
+}
+
+static void means_and_ranges_leave_out_what_is_not_measured(void **state)
+{
+	json_t *list = json_pack("[{s:f}, {s:n}, {s:f}, {s:f}, {}]", "l0", 4.0, "l0", "l0", 1.0,
+				 "l0", 7.0);
+	double least = 0, largest = 0;
+
+	(void)state;
+	assert_true(ps_results_mean(list, PS_AT(CONDITION_L0)) == 4);
+	assert_true(ps_results_range(list, PS_AT(CONDITION_L0), &least, &largest));
+	assert_true(least == 1 && largest == 7);
+	json_array_clear(list);
+	assert_true(isnan(ps_results_mean(list, PS_AT(CONDITION_L0))));
+	assert_false(ps_results_range(list, PS_AT(CONDITION_L0), &least, &largest));
+	json_decref(list);
 }
 
 static void paths_reach_into_objects_and_lists(void **state)
@@ -867,6 +928,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_have_sensible_digits),
 		cmocka_unit_test(bad_results_are_refused),
+		cmocka_unit_test(methods_and_sparsities_have_limits),
+		cmocka_unit_test(means_and_ranges_leave_out_what_is_not_measured),
 		cmocka_unit_test(paths_reach_into_objects_and_lists),
 		cmocka_unit_test(tables_have_a_row_for_each_condition),
 		cmocka_unit_test(tables_quote_names_and_leave_out_nulls),

@@ -294,6 +294,10 @@ static void assert_refused(const char *text, size_t length, const char *said)
 		fail_msg("%.200s\ngave %d \"%s\", expected \"%s\"", text, rc, diag.text, said);
 }
 
+#define LISTED(single_word, lstrip, rstrip, normalized)                                            \
+	"{\"id\":5,\"content\":\"<s>\",\"single_word\":" single_word ",\"lstrip\":" lstrip         \
+	",\"rstrip\":" rstrip ",\"normalized\":" normalized ",\"special\":true}"
+
 /* Parts that are wrong, and what the message says of each. */
 static const struct {
 	parts parts;
@@ -334,6 +338,15 @@ static const struct {
 	{{.model = ",\"ignore_merges\":1"}, "ignore_merges"},
 	{{.model = ",\"end_of_word_suffix\":7"}, "end_of_word_suffix"},
 	{{.model = ",\"dropout\":false"}, "dropout"},
+	{{.top = "\"added_tokens\":[" LISTED("false", "false", "false", "false") "," LISTED(
+		  "false", "false", "true", "false") "],"},
+	 "twice"},
+	{{.top = "\"added_tokens\":[" LISTED("false", "false", "false", "false") "," LISTED(
+		  "true", "false", "false", "false") "],"},
+	 "twice"},
+	{{.top = "\"added_tokens\":[" LISTED("false", "false", "false", "false") "," LISTED(
+		  "false", "false", "false", "true") "],"},
+	 "twice"},
 	{{.top = "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":{}},"}, "no list"},
 	{{.top = "\"normalizer\":{\"type\":\"Prepend\",\"prepend\":7},"}, "no text"},
 	{{.top = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"}},"},

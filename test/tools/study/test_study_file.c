@@ -272,6 +272,7 @@ static const struct {
 	{"name: llama", "name: null", "models.name"},
 	{"name: llama", "name: [a]", "models.name"},
 	{"name: llama", "name: assemble.json", "models.name"},
+	{"name: llama", "name: report.json", "is the name of a record of the study"},
 	{"name: a study", "name: \"a\\0study\"", "name"},
 	{"name: a study", "name: \"a\\nstudy\"", "name"},
 	{"name: a study", "name: |\n  a study\n", "name"},
@@ -339,6 +340,11 @@ static const struct {
 	{"stride: 64", "stride: 129", "ppl.window"},
 	{NULL, "cache_tokens: 127\n", "window"},
 	{NULL, "pruned_seeds: 2\n", "pruned_seeds"},
+	{NULL, "controls: {at_sparsity: 0.3}\n", "0.3 is none of the sparsities"},
+	{NULL, "controls: {frozen: [decoder, decoder]}\n", "decoder stands twice"},
+	{NULL, "controls: {rounding: [int4, int4]}\n", "int4 stands twice"},
+	{NULL, "controls: {matched: [random, random]}\n", "random stands twice"},
+	{NULL, "controls: {matched: [random]}\n", "there is nothing to match"},
 	/* unknown keys: the nearest that can stand there */
 	{"train_tokens: 16384", "train_token: 16384", "train_tokens"},
 	{"sparsities: [0.5]", "sparsity: [0.5]", "sparsities"},
@@ -485,6 +491,14 @@ static void windows_beyond_the_cache_are_refused(void **state)
 	assert_non_null(strstr(diag.text, "make 128"));
 	f->allow_fewer = true;
 	diag = (ps_diag){{0}};
+	assert_int_equal(ps_study_file_check_windows(f, path, &diag), 0);
+	ps_study_file_free(f);
+	assert_int_equal(load(NULL, "ablation: {features: 4, windows: 129}\n", &f, &diag), 0);
+	assert_int_equal(ps_study_file_check_windows(f, path, &diag), PS_EINPUT);
+	assert_non_null(strstr(diag.text, "ablation.windows: 129 windows"));
+	ps_study_file_free(f);
+	diag = (ps_diag){{0}};
+	assert_int_equal(load(NULL, "ablation: {features: 4, windows: 128}\n", &f, &diag), 0);
 	assert_int_equal(ps_study_file_check_windows(f, path, &diag), 0);
 	ps_study_file_free(f);
 }

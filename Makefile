@@ -158,10 +158,17 @@ COVERED = $(wildcard core/tokenizer/*.c io/*.c tools/study/study_*.c tools/study
 	analysis/report/report_data.c analysis/report/results_schema.c analysis/report/svg_check.c
 NO_CODE = core/tokenizer/unicode_tables.c
 
-coverage: all ## run the tests in build/coverage; what they cover of parsers, readers, writers
+# The unit tests of their rooms. The others, and the scripts, would take most of the time at -O0.
+COVERING = $(filter-out %/test_rates.c,$(wildcard test/core/base/test_*.c test/io/test_*.c \
+	test/core/tokenizer/test_*.c test/tools/study/test_*.c test/tools/train/test_*.c)) \
+	$(addprefix test/,core/model/test_config.c sae/test_train.c) \
+	$(addprefix test/analysis/report/,test_report.c test_results_schema.c test_svg_check.c)
+
+coverage: ## run unit tests in build/coverage; what they cover of parsers, readers, writers
 	@rm -rf build/coverage
 	@TEST_TIMEOUT=1800 $(PARALLEL) -s check BUILD=build/coverage PROGRAM=build/coverage/prunescope \
-		SHARDINFO=build/coverage/shardinfo OPT=-O0 EXTRA_CFLAGS=--coverage
+		SHARDINFO=build/coverage/shardinfo OPT=-O0 EXTRA_CFLAGS=--coverage \
+		TESTS='$(COVERING:%.c=build/coverage/%)' TEST_SCRIPTS=
 	@sh test/coverage.sh build/coverage $(filter-out $(NO_CODE),$(sort $(COVERED)))
 
 # In memory if possible: on a disk most of the time would go into fsync.

@@ -15,6 +15,7 @@
 
 #include "io/checkpoint.h"
 #include "io/folder.h"
+#include "io/shard_index.h"
 #include "test/support/support_checkpoint.h"
 
 static char folder[256]; /* of the running test */
@@ -694,6 +695,29 @@ static void an_exported_checkpoint_says_what_it_was_made_from(void **state)
 	refuse_digest("manifest.json");
 }
 
+static void an_offset_belongs_to_one_tensor_or_none(void **state)
+{
+	ps_safetensors file;
+	ck_model model;
+	char path[300];
+
+	(void)state;
+	ck_llama(&model);
+	ck_write_llama(folder, &model);
+	snprintf(path, sizeof path, "%s/model.safetensors", folder);
+	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, path, NULL), 0);
+	for (size_t i = 0; i < file.count; i++) {
+		const ps_tensor_info *tensor = &file.tensors[i];
+
+		assert_string_equal(ps_shard_tensor_at(&file, tensor->offset), tensor->name);
+		assert_string_equal(ps_shard_tensor_at(&file, tensor->offset + tensor->bytes - 1),
+				    tensor->name);
+	}
+	assert_string_equal(ps_shard_tensor_at(&file, 0), ""); /* the header */
+	assert_string_equal(ps_shard_tensor_at(&file, file.file_bytes), "");
+	ps_safetensors_close(&file);
+}
+
 static void another_tool_s_metadata_say_nothing(void **state)
 {
 	static const char *const metadata[] = {
@@ -805,6 +829,7 @@ int main(void)
 		in_folder(every_byte_of_the_weights_counts),
 		in_folder(digest_is_of_the_contents_alone),
 		in_folder(an_exported_checkpoint_says_what_it_was_made_from),
+		in_folder(an_offset_belongs_to_one_tensor_or_none),
 		in_folder(another_tool_s_metadata_say_nothing),
 		in_folder(tensors_that_are_used_are_known),
 		in_folder(only_weights_that_are_all_bf16_are_bf16),

@@ -23,6 +23,7 @@ static ps_safetensors file; /* open and not mapped: only its descriptor is looke
 static _Alignas(PS_READ_ALIGNMENT) char block[PS_READ_ALIGNMENT];
 static ps_sys sys;
 static bool opens_another;
+static int home; /* the folder that the tests are called in */
 
 /* O_DIRECT is left out, so that the tests run on any file system. */
 static int open_plainly(const char *name, int flags, mode_t mode)
@@ -47,7 +48,10 @@ static int set_up(void **state)
 	snprintf(other, sizeof other, "%s/other", folder);
 	make_file(path);
 	make_file(other);
-	file = (ps_safetensors){.path = path, .fd = open(path, O_RDONLY)};
+	/* Other users may not come by the whole path, so it is a relative one. */
+	home = open(".", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(chdir(folder), 0);
+	file = (ps_safetensors){.path = "file", .fd = open("file", O_RDONLY)};
 	sys = sys_double;
 	sys.open = open_plainly;
 	opens_another = false;
@@ -58,7 +62,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	if (!getuid())
+		assert_int_equal(seteuid(0), 0);
 	close(file.fd);
+	assert_int_equal(fchdir(home), 0);
+	close(home);
 	scratch_remove(folder);
 	return 0;
 }

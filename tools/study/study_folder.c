@@ -133,10 +133,11 @@ struct contents {
 	bool other;  /* what no study writes there */
 };
 
+/* Called until a record is found. */
 static void look_at_file(const char *path, struct contents *c)
 {
 	if (ends_in(path, ".json"))
-		c->record |= !c->record && has_key(path, "key") && has_key(path, "outputs");
+		c->record = has_key(path, "key") && has_key(path, "outputs");
 	else
 		c->other |= !ends_in(path, ".safetensors");
 }

@@ -1,6 +1,5 @@
 #include "tools/train/sae_fields.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +43,11 @@ int ps_sae_field_flag(const ps_sae_fields *f, const char *key, bool otherwise, b
 {
 	const json_t *value = json_object_get(f->object, key);
 
-	*out = value ? json_is_true(value) : otherwise;
-	if (value && !json_is_boolean(value))
+	*out = otherwise;
+	if (!value)
+		return 0;
+	*out = json_typeof(value) == JSON_TRUE;
+	if (!*out && json_typeof(value) != JSON_FALSE)
 		return ps_sae_field_refuse(f, key, value, "it must be true or false");
 	return 0;
 }
@@ -64,7 +66,7 @@ int ps_sae_value_count(const ps_sae_fields *f, const char *key, const json_t *va
 {
 	if (!value)
 		return ps_fail(f->diag, PS_EINPUT, "%s: %s is missing", f->path, key);
-	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+	if (json_typeof(value) != JSON_INTEGER || json_integer_value(value) < 1 ||
 	    json_integer_value(value) > INT32_MAX)
 		return ps_sae_field_refuse(f, key, value,
 					   "it must be a whole number above 0, without a point");
@@ -82,10 +84,10 @@ int ps_sae_field_number(const ps_sae_fields *f, const char *key, double otherwis
 	const json_t *value = json_object_get(f->object, key);
 
 	*out = otherwise;
-	if (!value || json_is_null(value))
+	if (!value || json_typeof(value) == JSON_NULL)
 		return 0;
-	*out = json_number_value(value);
-	if (!json_is_number(value) || !isfinite(*out))
+	*out = json_number_value(value); /* always finite */
+	if (json_typeof(value) != JSON_REAL && json_typeof(value) != JSON_INTEGER)
 		return ps_sae_field_refuse(f, key, value, "it must be a finite number");
 	return 0;
 }
@@ -93,9 +95,9 @@ int ps_sae_field_number(const ps_sae_fields *f, const char *key, double otherwis
 int ps_sae_value_text(const ps_sae_fields *f, const char *key, const json_t *value, char *out,
 		      size_t size)
 {
-	if (!value || json_is_null(value))
+	if (!value || json_typeof(value) == JSON_NULL)
 		return 0;
-	if (!json_is_string(value) || json_string_length(value) >= size)
+	if (json_typeof(value) != JSON_STRING || json_string_length(value) >= size)
 		return ps_sae_field_refuse(f, key, value, "it must be a text, and not so long");
 	memcpy(out, json_string_value(value), json_string_length(value) + 1);
 	return 0;

@@ -179,9 +179,7 @@ int ps_train_job_check(const ps_train_job *job, const ps_train_args *args, ps_di
 	ps_text_list inputs = args->with;
 	int rc;
 
-	if (inputs.count == PS_LIST_MAX) /* of these one more is refused */
-		inputs.count--;
-	inputs.item[inputs.count++] = args->cache;
+	inputs.item[inputs.count++] = args->cache; /* there is room: the data are open */
 	rc = check_folder(args->out, *job->name, &inputs, args->replace, diag);
 	if (!rc && *job->name)
 		rc = check_folder(job->path, false, &inputs, args->replace, diag);

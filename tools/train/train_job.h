@@ -31,7 +31,8 @@ typedef struct ps_train_job {
 } ps_train_job;
 
 /* Checks the folder and the log's files against the inputs and against what stands there, before
- * anything is done (tools/run/output_path.h). */
+ * anything is done (tools/run/output_path.h). args: those of data that are open, so that there are
+ * fewer caches than PS_JOIN_MAX besides the first. */
 int ps_train_job_check(const ps_train_job *job, const ps_train_args *args,
 		       ps_diag *diag) PS_MUST_USE;
 /* Begins or continues the folder, and makes its parent. replace: a folder of another provenance

@@ -696,6 +696,48 @@ static void merges_may_come_before_the_vocabulary(void **state)
 	ps_tokenizer_destroy(tokenizer);
 }
 
+/* Two letters of the i-th pair. They are A and the characters behind it, without the backslash. */
+enum { LETTERS = 50, PAIRS = LETTERS * LETTERS };
+
+static char letter(int i)
+{
+	return (char)('A' + i + (i > '\\' - 'A' - 1));
+}
+
+/* More merges than the table begins with: each of them is still found. */
+static void thousands_of_merges_are_all_found(void **state)
+{
+	static char text[PAIRS * 40];
+	char *at = text;
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag diag = {{0}};
+
+	(void)state;
+	at += sprintf(at, "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"0\":0");
+	for (int i = 0; i < LETTERS; i++)
+		at += sprintf(at, ",\"%c\":%d", letter(i), 1 + i);
+	for (int i = 0; i < PAIRS; i++)
+		at += sprintf(at, ",\"%c%c\":%d", letter(i / LETTERS), letter(i % LETTERS),
+			      1 + LETTERS + i);
+	at += sprintf(at, "},\"merges\":[");
+	for (int i = 0; i < PAIRS; i++)
+		at += sprintf(at, "%s\"%c %c\"", i ? "," : "", letter(i / LETTERS),
+			      letter(i % LETTERS));
+	at += sprintf(at, "]}}");
+	if (ps_tokenizer_create(&tokenizer, text, (size_t)(at - text), "many", &diag))
+		fail_msg("%s", diag.text);
+	for (int i = 0; i < PAIRS; i++) {
+		const char pair[2] = {letter(i / LETTERS), letter(i % LETTERS)};
+		id_list got = {0};
+
+		assert_int_equal(ps_tokenizer_encode(tokenizer, pair, 2, take_id, &got, NULL), 0);
+		assert_int_equal(got.count, 1);
+		assert_int_equal(got.ids[0], 1 + LETTERS + i);
+		free(got.ids);
+	}
+	ps_tokenizer_destroy(tokenizer);
+}
+
 static void invalid_utf8_is_refused_naming_the_byte(void **state)
 {
 	static const struct {
@@ -844,6 +886,7 @@ int main(void)
 		cmocka_unit_test(what_is_as_if_absent_changes_nothing),
 		cmocka_unit_test(a_normalizer_that_inserts_first_fails_by_name),
 		cmocka_unit_test(merges_may_come_before_the_vocabulary),
+		cmocka_unit_test(thousands_of_merges_are_all_found),
 		cmocka_unit_test(invalid_utf8_is_refused_naming_the_byte),
 		cmocka_unit_test(every_code_point_is_valid_and_no_surrogate),
 		cmocka_unit_test(a_sink_that_refuses_stops_the_encoding),

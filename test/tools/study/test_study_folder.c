@@ -111,7 +111,12 @@ static void a_new_or_empty_folder_is_taken(void **state)
 static void other_things_are_named(void **state)
 {
 	(void)state;
+	char text[64];
+
 	test_study_write(&study, "notes.txt");
+	foreign("notes.txt");
+	snprintf(text, sizeof text, "%s/text", study.scratch);
+	assert_int_equal(unlink(text), 0); /* reading it says that it is not there */
 	foreign("notes.txt");
 }
 

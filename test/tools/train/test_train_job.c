@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@
 enum { ROWS = 64, WIDTH = 6, LATENTS = 12, K = 2, BATCH = 8, STEPS = ROWS / BATCH };
 
 static char scratch[256], cache[300], out[300], said[300];
+static const char *arch; /* of the SAEs */
 
 /* A job with all that it needs, as the command has it. */
 struct rig {
@@ -74,6 +76,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	ps_json_memory_watch();
+	signal(SIGPIPE, SIG_IGN); /* as the programs have it */
+	arch = "topk";
 	scratch_make(scratch, sizeof scratch);
 	snprintf(cache, sizeof cache, "%s/cache", scratch);
 	snprintf(out, sizeof out, "%s/sae", scratch);
@@ -97,6 +101,7 @@ static void rig_open(struct rig *r, int latents, int hold_out, const char *name)
 	assert_int_equal(ps_pool_create(&r->s.pool, 1, &r->s.diag), 0);
 	r->s.context = (ps_context){.pool = r->s.pool, .diag = &r->s.diag};
 	r->args = ps_train_args_default();
+	r->args.arch = arch;
 	r->args.cache = cache;
 	r->args.out = out;
 	r->args.batch = BATCH;
@@ -291,6 +296,9 @@ static void a_state_of_another_run_is_not_used(void **state)
 	assert_int_equal(ps_train_job_save(&r.job, &r.s.diag), 0);
 	rig_close(&r);
 	goes_on(0, "damaged or of another run");
+	arch = "gated"; /* which has more parts */
+	goes_on(0, "damaged or of another run");
+	arch = "topk";
 	scratch_remove(out);
 	/* Another provenance. */
 	assert_int_equal(start(&r, LATENTS, 8, "", NULL), 0);
@@ -436,6 +444,116 @@ static void logs_and_folders_have_the_names_of_their_saes(void **state)
 	assert_true(is_there("log-k-2.jsonl") && is_there("sae/k-2"));
 }
 
+static void a_folder_that_cannot_be_made_is_told(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	assert_int_equal(ps_file_replace(&ps_sys_linux, out, "x", 1, NULL), 0);
+	rig_open(&r, LATENTS, 0, "");
+	assert_int_equal(ps_train_job_check(&r.job, &r.args, &r.s.diag), PS_EUSAGE);
+	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, false, &r.s)), 4);
+	rig_close(&r);
+	rig_open(&r, LATENTS, 0, "k-2"); /* below a file */
+	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, false, &r.s)), 4);
+	assert_non_null(strstr(r.s.diag.text, "sae: is there and is not a folder"));
+	rig_close(&r);
+}
+
+/* --- rows that cannot be read, and no gnuplot --- */
+
+static int readings; /* that succeed before one fails */
+static int (*gather)(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag);
+
+static int gather_until(void *self, const uint64_t *ids, size_t count, float *to, ps_diag *diag)
+{
+	if (readings-- <= 0)
+		return ps_fail(diag, PS_EINPUT, "the row cannot be read");
+	return gather(self, ids, count, to, diag);
+}
+
+static void fail_after(struct rig *r, int count)
+{
+	readings = count;
+	gather = r->data.source.gather;
+	r->data.source.gather = gather_until;
+}
+
+static void rows_that_cannot_be_measured_are_told(void **state)
+{
+	ps_train_step step = {0};
+	char prefix[300];
+	struct rig r;
+	int rc;
+
+	(void)state;
+	snprintf(prefix, sizeof prefix, "%s/log", scratch);
+	assert_int_equal(start(&r, LATENTS, 16, "", prefix), 0);
+	take_steps(&r, 2);
+	assert_int_equal(ps_train_job_save(&r.job, &r.s.diag), 0);
+	assert_int_equal(ps_trainers_step(&r.trainer, 1, &step), 0);
+	fail_after(&r, 0);
+	assert_int_equal(ps_train_job_note(&r.job, &r.s, &r.data, &step, 1, &r.arena), PS_EINPUT);
+	assert_true(r.job.check_due);
+	r.data.source.gather = gather;
+	take_steps(&r, STEPS - 2);
+	/* However many readings succeed first: the SAE is not finished, and its state stays. */
+	rc = PS_EINPUT;
+	for (int n = 0; rc; n++) {
+		fail_after(&r, n);
+		rc = finish(&r);
+		r.data.source.gather = gather;
+		assert_int_equal(r.job.over, !rc);
+		assert_int_equal(ps_file_is_there(state_file()), rc != 0);
+		assert_true(n < 100 && (n > 1 || rc == PS_EINPUT));
+	}
+	rig_close(&r);
+}
+
+static void without_memory_for_the_sae_nothing_is_finished(void **state)
+{
+	ps_arena none = {0};
+	struct rig r;
+
+	(void)state;
+	assert_int_equal(start(&r, LATENTS, 16, "", NULL), 0);
+	take_steps(&r, STEPS - 2);
+	assert_int_equal(
+		ps_train_job_finish(&r.job, &r.s, &r.data, &(ps_sae_about){.hook_name = ""}, &none),
+		PS_EBUDGET);
+	assert_false(r.job.over);
+	rig_close(&r);
+}
+
+/* The curves are not drawn. That is said, and no failure. */
+static void without_gnuplot_there_are_no_curves(void **state)
+{
+	const char *path = getenv("PATH");
+	char *kept = strdup(path ? path : ""), prefix[300], program[300];
+	struct rig r;
+
+	(void)state;
+	snprintf(prefix, sizeof prefix, "%s/log", scratch);
+	snprintf(program, sizeof program, "%s/gnuplot", scratch);
+	for (int broken = 0; broken < 2; broken++) {
+		if (broken) {
+			assert_int_equal(ps_file_replace(&ps_sys_linux, program,
+							 "#!/bin/sh\nexit 1\n", 17, NULL),
+					 0);
+			assert_int_equal(chmod(program, 0755), 0);
+		}
+		assert_int_equal(start(&r, LATENTS, 0, "", prefix), 0);
+		take_steps(&r, STEPS);
+		setenv("PATH", scratch, 1);
+		assert_int_equal(finish(&r), 0);
+		setenv("PATH", kept, 1);
+		assert_true(r.job.over && is_there("log.csv") && !is_there("log.svg"));
+		rig_close(&r);
+		scratch_remove(out);
+	}
+	free(kept);
+}
+
 static void an_input_is_never_the_output(void **state)
 {
 	struct rig r;
@@ -467,6 +585,33 @@ static int save_and_load(void *context)
 	return rc;
 }
 
+/* The whole SAE, and what is told of it. */
+static int finish_and_tell(void *context)
+{
+	json_t *json;
+	int rc = finish(&swept);
+
+	(void)context;
+	if (rc)
+		return rc;
+	json = ps_train_job_json(&swept.job, &swept.data);
+	if (!json)
+		return PS_EBUDGET;
+	if (!ps_json_memory_check(NULL))
+		assert_int_equal(json_object_size(json), 8);
+	json_decref(json);
+	return 0;
+}
+
+static void every_allocation_of_an_end_may_fail(void **state)
+{
+	(void)state;
+	assert_int_equal(start(&swept, LATENTS, 0, "", NULL), 0);
+	take_steps(&swept, STEPS);
+	assert_true(alloc_double_sweep(NULL, finish_and_tell, NULL) > 50);
+	rig_close(&swept);
+}
+
 static void every_allocation_of_a_state_may_fail(void **state)
 {
 	(void)state;
@@ -490,7 +635,12 @@ int main(void)
 		TEST(a_finished_sae_that_was_changed_is_trained_anew),
 		TEST(a_state_that_cannot_be_removed_is_told),
 		TEST(logs_and_folders_have_the_names_of_their_saes),
+		TEST(a_folder_that_cannot_be_made_is_told),
+		TEST(rows_that_cannot_be_measured_are_told),
+		TEST(without_memory_for_the_sae_nothing_is_finished),
+		TEST(without_gnuplot_there_are_no_curves),
 		TEST(an_input_is_never_the_output),
+		TEST(every_allocation_of_an_end_may_fail),
 		TEST(every_allocation_of_a_state_may_fail),
 	};
 

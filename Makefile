@@ -172,7 +172,7 @@ coverage: ## run unit tests in build/coverage; what they cover of parsers, reade
 	@sh test/coverage.sh build/coverage $(filter-out $(NO_CODE),$(sort $(COVERED)))
 
 # In memory if possible: on a disk most of the time would go into fsync.
-check-fault: all $(FAULT_PROGRAMS) ## make every allocation and system call fail, kill at each (an hour)
+check-fault: all $(FAULT_PROGRAMS) ## make every allocation and system call fail, kill at each (hours)
 	@test -n "$$TMPDIR" || test ! -w /dev/shm || export TMPDIR=/dev/shm; PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) FAULT_TOOLS=$(FAULT_TOOLS) TEST_TIMEOUT=36000 \
 		sh test/run.sh test/fault/alloc.sh test/fault/calls.sh test/fault/kill.sh \
 		test/fault/truncate.sh test/fault/flips.sh test/fault/test_fault.sh

@@ -40,6 +40,10 @@ sampled() {
 		expects "killed: $case" sweep "$case" --action kill --runs 6 \
 			--calls write,sync,rename,unlink,create,mkdir,truncate
 	done
+	for case in topk export study; do
+		expects "a file cannot be read: $case" sweep "$case" --action fail --error 5 \
+			--allow 3 --calls read --runs 4
+	done
 	expects "no file can be opened: report" sweep report --action fail --error 24 \
 		--allow 3,4 --calls create,open --runs 9
 	for IO in mmap pread uring; do

@@ -250,7 +250,8 @@ static bool is_among(const json_t *list, size_t count, const json_t *context)
 
 static void write_context(FILE *out, const json_t *context, double largest)
 {
-	fprintf(out, "<div class=\"context\"><p class=\"at\">window %.0f, token %.0f</p>\n",
+	fprintf(out,
+		"<div class=\"context\"><p class=\"at\">window&nbsp;%.0f, token&nbsp;%.0f</p>\n",
 		ps_cards_number(context, PS_CONTEXT_WINDOW),
 		ps_cards_number(context, PS_CONTEXT_POSITION));
 	for (size_t side = 0; side < PS_MODEL_SIDES; side++)

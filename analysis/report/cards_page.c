@@ -133,8 +133,8 @@ static void write_group(FILE *out, const ps_cards *cards, ps_cards_group group, 
 {
 	const json_t *card;
 
-	fprintf(out, "<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"definition\">", groups[group].id,
-		groups[group].title);
+	fprintf(out, "<section id=\"%s\">\n<h2>%s</h2>\n<p class=\"definition\"><b>Rule.</b> ",
+		groups[group].id, groups[group].title);
 	ps_html_text(out, ps_cards_text(ps_cards_at(cards->root, PS_CARDS_RULES),
 					PS_RULES_BEST + group));
 	fputs("</p>\n", out);
@@ -151,7 +151,8 @@ static void write_reading(FILE *out, const ps_cards_page *page, size_t contexts)
 {
 	fputs("<p>In a context the same text stands twice: with the activations of the dense model "
 	      "and with those of the pruned one. Tokens on which the latent fires are underlined; "
-	      "the stronger, the darker, by a scale of its own for each card. The token in a frame "
+	      "the stronger, the deeper the colour, by a scale of its own for each card. The token "
+	      "in a frame "
 	      "is the most active one of the model whose contexts these are; its activation in "
 	      "each model stands behind the text. Effects of ablation are changes of mean loss, in "
 	      "thousandths of a nat: above zero, the model needs the latent.</p>\n",

@@ -250,7 +250,8 @@ static void write_limits(FILE *out, const ps_results *r)
 	if (isfinite(pruned_seeds) && pruned_seeds > 0)
 		fprintf(out, ", %.0f on each pruned one", pruned_seeds);
 	fputs(". Pairs of seeds have SAEs in common, so the seed floor describes these seeds and "
-	      "no others. RQ3, RQ4 and RQ5 use the first seed. Intervals over text or latents do "
+	      "no others. RQ3, RQ4, RQ5 and single "
+	      "features use the first seed. Intervals over text or latents do "
 	      "not contain the variation between SAE seeds.</li>\n",
 	      out);
 	if (ps_results_range(r->models, PS_AT(MODEL_WEIGHT_BYTES), &least, &largest) &&

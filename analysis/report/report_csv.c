@@ -310,15 +310,15 @@ static const struct column family_columns[] = {
 };
 
 static const struct column feature_columns[] = {
-	{.kind = TEXT, .path = PS_AT(FEATURE_MODEL)},
-	{.kind = TEXT, .path = PS_AT(FEATURE_CONDITION)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_SEED)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_ROWS)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_NONE)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_KEPT)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_SHIFTED)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_BLURRED)},
-	{.kind = NUMBER, .path = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_LOST)},
+	{.kind = TEXT, .path = PS_AT(FEATURE_TABLE_MODEL)},
+	{.kind = TEXT, .path = PS_AT(FEATURE_TABLE_CONDITION)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_SEED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_ROWS)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_NONE)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_KEPT)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_SHIFTED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_BLURRED)},
+	{.kind = NUMBER, .path = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_LOST)},
 	{.kind = END},
 };
 

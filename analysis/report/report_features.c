@@ -10,11 +10,11 @@
 enum { PERCENT = 100 };
 
 static const ps_results_path classes[PS_FEATURE_CLASSES] = {
-	[PS_CLASS_NONE] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_NONE),
-	[PS_CLASS_KEPT] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_KEPT),
-	[PS_CLASS_SHIFTED] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_SHIFTED),
-	[PS_CLASS_BLURRED] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_BLURRED),
-	[PS_CLASS_LOST] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_LOST),
+	[PS_CLASS_NONE] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_NONE),
+	[PS_CLASS_KEPT] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_KEPT),
+	[PS_CLASS_SHIFTED] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_SHIFTED),
+	[PS_CLASS_BLURRED] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_BLURRED),
+	[PS_CLASS_LOST] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_LOST),
 };
 
 static const json_t *list_of(const ps_results *r)
@@ -53,9 +53,9 @@ static bool is_control(const ps_results *r, const json_t *feature)
 		const json_t *c = ps_results_control(r, i);
 
 		if (!strcmp(ps_results_text(c, PS_AT(CONTROL_MODEL)),
-			    ps_results_text(feature, PS_AT(FEATURE_MODEL))) &&
+			    ps_results_text(feature, PS_AT(FEATURE_TABLE_MODEL))) &&
 		    !strcmp(ps_results_text(c, PS_AT(CONTROL_NAME)),
-			    ps_results_text(feature, PS_AT(FEATURE_CONDITION))))
+			    ps_results_text(feature, PS_AT(FEATURE_TABLE_CONDITION))))
 			return true;
 	}
 	return false;
@@ -89,8 +89,8 @@ bool ps_report_feature_has_few(const ps_results *r, size_t index)
 		const json_t *other = json_array_get(list, i);
 		const double away = fabs(share_kept(other) - 0.5);
 
-		if (strcmp(ps_results_text(other, PS_AT(FEATURE_MODEL)),
-			   ps_results_text(feature, PS_AT(FEATURE_MODEL))))
+		if (strcmp(ps_results_text(other, PS_AT(FEATURE_TABLE_MODEL)),
+			   ps_results_text(feature, PS_AT(FEATURE_TABLE_MODEL))))
 			continue;
 		if (away < own || (away == own && i < index))
 			return false;
@@ -104,7 +104,7 @@ void ps_finding_features(FILE *out, const ps_results *r, bool brief)
 {
 	const ps_span kept = span_of(r, false, share_kept), lost = span_of(r, false, share_lost),
 		      controls = span_of(r, true, share_kept),
-		      rows = ps_span_of(list_of(r), PS_AT(FEATURE_ROWS));
+		      rows = ps_span_of(list_of(r), PS_AT(FEATURE_TABLE_ROWS));
 
 	if (!kept.count) {
 		fputs("Single features: none were followed in this study. ", out);
@@ -144,9 +144,9 @@ static void write_files(FILE *out, const json_t *feature, const ps_report_featur
 	static const struct {
 		const char *label;
 		ps_results_path path;
-	} files[] = {{"CSV", PS_AT(FEATURE_CSV)},
-		     {"JSON", PS_AT(FEATURE_CARDS)},
-		     {"safetensors", PS_AT(FEATURE_FILE)}};
+	} files[] = {{"CSV", PS_AT(FEATURE_TABLE_CSV)},
+		     {"JSON", PS_AT(FEATURE_TABLE_CARDS)},
+		     {"safetensors", PS_AT(FEATURE_TABLE_FILE)}};
 
 	fputs("<td><a href=\"", out);
 	ps_html_href(out, "features/", page->page);
@@ -176,7 +176,7 @@ static void write_feature(FILE *out, const ps_results *r, const json_t *feature,
 			  const ps_report_feature *page)
 {
 	fputs(is_control(r, feature) ? "<tr class=\"control\"><td>" : "<tr><td>", out);
-	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_CONDITION)));
+	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_TABLE_CONDITION)));
 	fputs("</td>", out);
 	ps_html_cell_begin(out, "kept or shifted, %");
 	ps_html_number(out, PERCENT * share_kept(feature), 1);
@@ -193,7 +193,8 @@ static void write_feature(FILE *out, const ps_results *r, const json_t *feature,
 static bool has_entries(const json_t *list, const char *model)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(ps_results_text(json_array_get(list, i), PS_AT(FEATURE_MODEL)), model))
+		if (!strcmp(ps_results_text(json_array_get(list, i), PS_AT(FEATURE_TABLE_MODEL)),
+			    model))
 			return true;
 	return false;
 }
@@ -226,7 +227,7 @@ static void write_table(FILE *out, const ps_results *r, const ps_report_feature 
 		for (size_t i = 0; i < json_array_size(list); i++) {
 			const json_t *feature = json_array_get(list, i);
 
-			if (!strcmp(ps_results_text(feature, PS_AT(FEATURE_MODEL)), name))
+			if (!strcmp(ps_results_text(feature, PS_AT(FEATURE_TABLE_MODEL)), name))
 				write_feature(out, r, feature, &features[i]);
 		}
 		fputs("</tbody>\n", out);
@@ -237,9 +238,9 @@ static void write_table(FILE *out, const ps_results *r, const ps_report_feature 
 static void write_few(FILE *out, const json_t *feature, const ps_report_feature *page)
 {
 	fputs("<h3>", out);
-	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_MODEL)));
+	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_TABLE_MODEL)));
 	fputs(", ", out);
-	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_CONDITION)));
+	ps_html_text(out, ps_results_text(feature, PS_AT(FEATURE_TABLE_CONDITION)));
 	fputs("</h3>\n<p>The first latent of each group; <a href=\"", out);
 	ps_html_href(out, "features/", page->page);
 	fputs("\">the page of this condition</a> has all of them, and says how they were "

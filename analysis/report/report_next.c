@@ -5,7 +5,7 @@
 #include "analysis/report/report_html.h"
 
 /* Parts of a command. */
-enum part { END, TEXT, DENSE_SAE, PRUNED_SAE, DENSE_CACHE, PRUNED_CACHE };
+enum part { END, TEXT, MODEL, DENSE_SAE, PRUNED_SAE, DENSE_CACHE, PRUNED_CACHE };
 
 struct command {
 	const char *why;
@@ -27,6 +27,16 @@ static const struct command commands[] = {
 	  {PRUNED_SAE, ""},
 	  {TEXT, " -o matching.json"},
 	  {END, ""}}},
+};
+
+/* Where the study has cards of single latents, and where it has none. */
+static const struct command look = {
+	"See the card of any latent of a model, also of one that no page shows.",
+	{{TEXT, "prunescope features DIR --model "},
+	 {MODEL, ""},
+	 {TEXT, " --latent N"},
+	 {END, ""}}};
+static const struct command make[] = {
 	{"Keep the activation caches of the next run.",
 	 {{TEXT, "prunescope study STUDY.yaml -o DIR --keep-caches"}, {END, ""}}},
 	{"Then see what became of each latent: kept, shifted, blurred or lost.",
@@ -49,13 +59,17 @@ static void write_folder(FILE *out, const char *model, const char *method, doubl
 		fprintf(out, "-%g", sparsity);
 }
 
-/* Writes an argument that names an SAE or a cache of the last condition's model. */
+/* Writes an argument: the model of the last condition, or an SAE or a cache of it. */
 static void write_argument(FILE *out, const ps_results *r, enum part part)
 {
 	const json_t *pruned = ps_results_condition(r, r->condition_count - 1);
 	bool dense = part == DENSE_SAE || part == DENSE_CACHE;
 	double seed = ps_results_number(r->root, PS_AT_ITEM(0, ROOT_SETTINGS, SETTINGS_SEEDS));
 
+	if (part == MODEL) {
+		ps_html_text(out, ps_results_text(pruned, PS_AT(CONDITION_MODEL)));
+		return;
+	}
 	if (dense)
 		write_folder(out, ps_results_text(pruned, PS_AT(CONDITION_MODEL)), "dense",
 			     (double)NAN);
@@ -98,6 +112,8 @@ static void write_lacks(FILE *out, const ps_results *r)
 
 void ps_report_next(FILE *out, const ps_results *r)
 {
+	const bool followed = json_array_size(ps_results_at(r->root, PS_AT(ROOT_FEATURES))) > 0;
+
 	if (!r->condition_count)
 		return;
 	fputs("<section id=\"next\">\n<h2>What next</h2>\n<p><code>STUDY.yaml</code> is the study "
@@ -106,5 +122,9 @@ void ps_report_next(FILE *out, const ps_results *r)
 	write_lacks(out, r);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		write_command(out, r, &commands[i]);
+	if (followed)
+		write_command(out, r, &look);
+	for (size_t i = 0; i < sizeof make / sizeof *make && !followed; i++)
+		write_command(out, r, &make[i]);
 	fputs("</dl>\n</section>\n", out);
 }

@@ -40,7 +40,7 @@ static bool leads_out(const char *path)
 
 static int find_path(struct source *from)
 {
-	const char *cards = ps_results_text(from->feature, PS_AT(FEATURE_CARDS));
+	const char *cards = ps_results_text(from->feature, PS_AT(FEATURE_TABLE_CARDS));
 
 	if (leads_out(cards))
 		return ps_fail(&from->s->diag, PS_EINPUT,
@@ -72,11 +72,11 @@ static int check_memory(const struct source *from)
 static int check_counts(const struct source *from)
 {
 	static const ps_results_path paths[PS_FEATURE_CLASSES] = {
-		[PS_CLASS_NONE] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_NONE),
-		[PS_CLASS_KEPT] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_KEPT),
-		[PS_CLASS_SHIFTED] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_SHIFTED),
-		[PS_CLASS_BLURRED] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_BLURRED),
-		[PS_CLASS_LOST] = PS_AT(FEATURE_CLASSES, FEATURE_CLASSES_LOST),
+		[PS_CLASS_NONE] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_NONE),
+		[PS_CLASS_KEPT] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_KEPT),
+		[PS_CLASS_SHIFTED] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_SHIFTED),
+		[PS_CLASS_BLURRED] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_BLURRED),
+		[PS_CLASS_LOST] = PS_AT(FEATURE_TABLE_CLASSES, FEATURE_CLASSES_LOST),
 	};
 
 	for (ps_feature_class c = 0; c < PS_FEATURE_CLASSES; c++) {
@@ -118,8 +118,8 @@ static void name_plainly(const json_t *feature, char name[PS_PAGE_NAME_BYTES - 3
 				    "0123456789-._";
 
 	snprintf(name, PS_PAGE_NAME_BYTES - 32, "%s-%s",
-		 ps_results_text(feature, PS_AT(FEATURE_MODEL)),
-		 ps_results_text(feature, PS_AT(FEATURE_CONDITION)));
+		 ps_results_text(feature, PS_AT(FEATURE_TABLE_MODEL)),
+		 ps_results_text(feature, PS_AT(FEATURE_TABLE_CONDITION)));
 	for (char *c = name; *c; c++)
 		if (!strchr(plain, *c) || (c == name && *c == '.'))
 			*c = '_';
@@ -144,14 +144,14 @@ static void name_page(const json_t *list, size_t index, char name[PS_PAGE_NAME_B
 
 static int write_page(const struct source *from, size_t level, ps_report_cards *out)
 {
-	const char *csv = ps_results_text(from->feature, PS_AT(FEATURE_CSV));
+	const char *csv = ps_results_text(from->feature, PS_AT(FEATURE_TABLE_CSV));
 	const ps_cards_page page = {
 		.cards = &from->cards,
 		.digest = from->digest,
-		.model = ps_results_text(from->feature, PS_AT(FEATURE_MODEL)),
-		.condition = ps_results_text(from->feature, PS_AT(FEATURE_CONDITION)),
+		.model = ps_results_text(from->feature, PS_AT(FEATURE_TABLE_MODEL)),
+		.condition = ps_results_text(from->feature, PS_AT(FEATURE_TABLE_CONDITION)),
 		.csv = *csv ? csv : NULL,
-		.json = ps_results_text(from->feature, PS_AT(FEATURE_CARDS))};
+		.json = ps_results_text(from->feature, PS_AT(FEATURE_TABLE_CARDS))};
 	ps_text_stream text;
 	int rc = ps_text_stream_open(&text, &from->s->diag);
 

@@ -266,7 +266,7 @@ matchings() {
 		spoil "$file" 3000
 		holds "$form: and finds a flipped byte" sh -c "! '$shardinfo' --verify '$file'"
 	done
-	refuses "a matching over an SAE's weights" 2 'input' "$@" \
+	refuses "a matching over an SAE's weights" 2 'manifest names it' "$@" \
 		-o "$scratch/saes/seed-1/sae_weights.safetensors" --force
 	holds "the matching as JSON has a row a latent" test 256 -eq \
 		"$(tr ',' '\n' <"$scratch/matching-kept" | grep -c '"nearest":')"

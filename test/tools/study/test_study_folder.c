@@ -236,7 +236,7 @@ static void each_input_is_looked_at(void **state)
 
 static void names_that_are_too_long(void **state)
 {
-	char endless[PATH_MAX];
+	char endless[PATH_MAX] = "";
 	ps_study_args args = args_of(endless);
 
 	(void)state;

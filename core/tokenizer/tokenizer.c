@@ -28,12 +28,18 @@ struct ps_tokenizer {
 
 /* ---- loading ---- */
 
+/* A key that is not there is as null. */
+static json_type type_of(const json_t *value)
+{
+	return value ? json_typeof(value) : JSON_NULL;
+}
+
 static int read_flag(const json_t *options, const char *key, bool *flag, ps_diag *diag)
 {
-	const json_t *value = json_object_get(options, key);
+	const json_type type = type_of(json_object_get(options, key));
 
-	*flag = json_is_true(value);
-	if (value && !json_is_boolean(value) && !json_is_null(value))
+	*flag = type == JSON_TRUE;
+	if (type != JSON_TRUE && type != JSON_FALSE && type != JSON_NULL)
 		return ps_fail(diag, PS_EINPUT, "\"%s\" of the model is not true or false", key);
 	return 0;
 }
@@ -43,7 +49,8 @@ static int refuse_text(const json_t *options, const char *key, ps_diag *diag)
 {
 	const json_t *value = json_object_get(options, key);
 
-	if (!value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)))
+	if (type_of(value) == JSON_NULL ||
+	    (type_of(value) == JSON_STRING && !json_string_length(value)))
 		return 0;
 	return ps_fail(diag, PS_EINPUT, "\"%s\" of the model is not supported", key);
 }
@@ -52,16 +59,16 @@ static int seal_model(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 {
 	const json_t *dropout = json_object_get(parts->options, "dropout");
 	const json_t *unknown = json_object_get(parts->options, "unk_token");
-	ps_bpe_options options = {.has_unknown = json_is_string(unknown),
+	ps_bpe_options options = {.has_unknown = type_of(unknown) == JSON_STRING,
 				  .unknown = json_string_value(unknown),
 				  .unknown_length = json_string_length(unknown)};
 	int rc;
 
 	/* 0 drops no merge. */
-	if (dropout && !json_is_null(dropout) &&
+	if (type_of(dropout) != JSON_NULL &&
 	    !(json_is_number(dropout) && json_number_value(dropout) == 0))
 		return ps_fail(diag, PS_EINPUT, "\"dropout\" of the model is not supported");
-	if (unknown && !json_is_string(unknown) && !json_is_null(unknown))
+	if (type_of(unknown) != JSON_STRING && type_of(unknown) != JSON_NULL)
 		return ps_fail(diag, PS_EINPUT, "\"unk_token\" of the model is not a string");
 	if ((rc = refuse_text(parts->options, "continuing_subword_prefix", diag)) ||
 	    (rc = refuse_text(parts->options, "end_of_word_suffix", diag)) ||

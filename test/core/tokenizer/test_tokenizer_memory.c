@@ -53,6 +53,25 @@ static int encode(void *context)
 	return 0;
 }
 
+/* The texts of all tokens of a tokenizer that is open. */
+static int show_tokens(void *context)
+{
+	ps_token_texts texts = {0};
+	ps_diag diag = {{0}};
+	int rc = ps_tokenizer_texts(context, &texts, &diag);
+
+	if (rc) {
+		assert_non_null(strstr(diag.text, "memory"));
+		assert_null(texts.start);
+		return rc;
+	}
+	assert_string_equal(ps_token_texts_get(&texts, 1), "b c");
+	assert_string_equal(ps_token_texts_get(&texts, 3), "<s>");
+	assert_null(ps_token_texts_get(&texts, 2));
+	ps_token_texts_free(&texts);
+	return 0;
+}
+
 static json_t *load(const char *path)
 {
 	json_error_t error;
@@ -106,6 +125,24 @@ static void every_allocation_that_fails_is_told(void **state)
 		assert_true(alloc_double_sweep(NULL, encode, &s) > 20);
 		free(s.json);
 	}
+}
+
+static void every_allocation_of_the_texts_may_fail(void **state)
+{
+	static const char json[] =
+		"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\xe2\x96\x81"
+		"c\":1,\"d\":4},\"merges\":[]},"
+		"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},"
+		"\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"single_word\":false,"
+		"\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}]}";
+	ps_tokenizer *tokenizer = NULL;
+	ps_diag diag = {{0}};
+
+	(void)state;
+	if (ps_tokenizer_create(&tokenizer, json, strlen(json), "texts", &diag))
+		fail_msg("%s", diag.text);
+	assert_true(alloc_double_sweep(NULL, show_tokens, tokenizer) > 2);
+	ps_tokenizer_destroy(tokenizer);
 }
 
 /* yajl collects a key with escapes in a buffer that grows. */
@@ -217,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation_that_fails_is_told),
 		cmocka_unit_test(every_component_tells_an_allocation_that_fails),
+		cmocka_unit_test(every_allocation_of_the_texts_may_fail),
 		cmocka_unit_test(a_parser_without_memory_says_so),
 		cmocka_unit_test(the_room_that_it_names_is_enough),
 		cmocka_unit_test(more_than_the_limit_is_refused),

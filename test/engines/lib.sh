@@ -19,12 +19,13 @@ make_texts() {
 	awk -v seed=3 -v bytes=600000 -f "$root/test/fixtures/cli/text.awk" >"$scratch/long"
 }
 
-# write_study FILE: one model, two sparsities, both methods: 43 steps, about two seconds of work.
+# write_study FILE: one model, two sparsities, both methods: 54 steps, about two seconds of work.
 write_study() {
 	cat >"$1" <<STUDY
 name: a small study
 models:
   - {name: llama, path: $root/demo/models/llama, layer: 2}
+checkpoints: [{name: kin, path: $root/demo/models/llama}]
 text: [$scratch/text, $scratch/held-out]
 methods: [magnitude, wanda]
 sparsities: [0.3, 0.5]
@@ -34,7 +35,7 @@ calibration_tokens: 1024
 train_tokens: 8000
 ppl: {text: $scratch/held-out, window: 64, stride: 32, max_tokens: 400}
 sae: {d_sae: 192, k: 8, batch: 128}
-controls: {retrain: false, random: false}
+controls: {random: false}
 splice: {windows: 8}
 ablation: {features: 10, windows: 4}
 bootstrap: {samples: 100}
@@ -88,7 +89,7 @@ killed() {
 	: >started
 	for at in 6 16 28; do
 		start "$@"
-		holds "$what: killed after $at of 43 steps" strike "$folder" "$at"
+		holds "$what: killed after $at of 54 steps" strike "$folder" "$at"
 		[ -z "${unlock:-}" ] || $unlock >/dev/null 2>&1
 	done
 	holds "$what: the same command finishes" "$@"

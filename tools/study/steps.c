@@ -119,15 +119,23 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool same_weights(const ps_cache_args *a, const ps_cache_args *b)
+{
+	return same_text(a->model, b->model) && same_text(a->changed_from, b->changed_from);
+}
+
+static bool same_control(const ps_survival_args *a, const ps_survival_args *b)
+{
+	return same_text(a->control, b->control);
+}
+
 bool ps_step_shares(const ps_node *a, const ps_node *b)
 {
-	const ps_cache_args *args = a->args, *other = b->args;
-
 	if (a->kind != b->kind || a->model != b->model)
 		return false;
-	return a->kind->step != PS_STEP_CACHE ||
-	       (same_text(args->model, other->model) &&
-		same_text(args->changed_from, other->changed_from));
+	if (a->kind->step == PS_STEP_CACHE)
+		return same_weights(a->args, b->args);
+	return a->kind->step != PS_STEP_SURVIVAL || same_control(a->args, b->args);
 }
 
 const ps_step_kind ps_step_kinds[PS_STEPS] = {

@@ -548,6 +548,23 @@ static void a_large_dictionary_counts_in_the_least_budget(void **state)
 	unbuild(&large);
 }
 
+/* The retrained SAE is the control of the others' survival, and has none itself: one call would
+ * give it one. */
+static void survival_shares_a_call_where_the_control_is_the_same(void **state)
+{
+	struct built b;
+	const ps_node *retrain, *pruned, *kin;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	retrain = find(&b.graph, "llama/retrain/survival");
+	pruned = find(&b.graph, "llama/wanda-0.5/survival");
+	kin = find(&b.graph, "llama/kin/survival");
+	assert_true(ps_step_shares(pruned, kin));
+	assert_false(ps_step_shares(pruned, retrain));
+	unbuild(&b);
+}
+
 /* With data_seed all SAEs see one order, and the retrained ones another one. */
 static void one_order_may_be_asked_for(void **state)
 {
@@ -632,6 +649,7 @@ int main(void)
 		cmocka_unit_test(a_dictionary_is_transferred_too),
 		cmocka_unit_test(a_dictionarys_norm_is_estimated_from_the_dense_cache),
 		cmocka_unit_test(a_large_dictionary_counts_in_the_least_budget),
+		cmocka_unit_test(survival_shares_a_call_where_the_control_is_the_same),
 		cmocka_unit_test(one_order_may_be_asked_for),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),

@@ -344,18 +344,13 @@ static void describe(struct summary *s, ps_ablation *out)
 static int compare_tokens(struct summary *s, const ps_bootstrap *bootstrap,
 			  const ps_context *context, ps_arena *arena, ps_ablation *out)
 {
-	ps_two_way_result token, stratified = {.both = ps_no_interval()};
-	int rc = cross(s, PER_TOKEN, bootstrap, context, arena, &token);
+	int rc = cross(s, PER_TOKEN, bootstrap, context, arena, &out->difference);
 
-	out->difference = token.both;
-	out->difference_clusters = token.rows;
-	out->difference_features = token.columns;
 	if (rc == 0 && !s->data->cluster_sum)
 		rc = ps_bootstrap_run(bootstrap, features_axis(s), difference_of_data, s, context,
-				      arena, &out->difference_features);
+				      arena, &out->difference.columns);
 	if (rc == 0 && s->data->stratum)
-		rc = cross(s, STRATIFIED, bootstrap, context, arena, &stratified);
-	out->difference_stratified = stratified.both;
+		rc = cross(s, STRATIFIED, bootstrap, context, arena, &out->stratified);
 	return rc;
 }
 
@@ -368,10 +363,8 @@ static int compare_firings(struct summary *s, const ps_bootstrap *bootstrap,
 		{s->data->cosine, NULL, false, &out->firing_rho_cosine},
 	};
 	double sum[GROUPS] = {0};
-	ps_two_way_result firing;
-	int rc = cross(s, PER_FIRING, bootstrap, context, arena, &firing);
+	int rc = cross(s, PER_FIRING, bootstrap, context, arena, &out->firing);
 
-	out->firing_difference = firing.both;
 	for (size_t i = 0; i < s->data->features; i++)
 		sum[s->data->survived[i] ? SURVIVORS : LOST] += s->effect[0][i];
 	out->firing_survivors = sum[SURVIVORS] / (double)s->groups[SURVIVORS];
@@ -389,8 +382,9 @@ int ps_ablation_summarise(const ps_ablation_data *data, const ps_bootstrap *boot
 	lay_out_summary(&s, data->features, ps_pool_threads(context->pool), arena);
 	describe(&s, out);
 	out->firing_survivors = out->firing_lost = (double)NAN;
-	out->firing_difference = out->firing_rho_survival = out->firing_rho_cosine =
-		ps_no_interval();
+	out->firing_rho_survival = out->firing_rho_cosine = ps_no_interval();
+	out->stratified = out->firing = (ps_two_way_result){
+		out->firing_rho_survival, out->firing_rho_survival, out->firing_rho_survival};
 	rc = correlate_tokens(&s, bootstrap, context, arena, out);
 	if (rc == 0)
 		rc = compare_tokens(&s, bootstrap, context, arena, out);

@@ -77,12 +77,10 @@ typedef struct ps_ablation_stratum {
 typedef struct ps_ablation {
 	size_t features, survivors;
 	double mean_survivors, mean_lost; /* nats per token; NaN where there are none */
-	ps_interval difference;           /* windows and latents resampled */
-	ps_interval difference_features, difference_clusters; /* one of the two */
-	ps_interval difference_stratified;                    /* both; NaN without strata */
+	/* rows: windows, columns: latents. stratified: NaN without strata; firing: per firing */
+	ps_two_way_result difference, stratified, firing;
 	ps_interval rho_survival, rho_cosine, partial_survival, partial_cosine; /* over latents */
 	double firing_survivors, firing_lost; /* means, nats per firing; NaN where not known */
-	ps_interval firing_difference;        /* per firing; windows and latents resampled */
 	ps_interval firing_rho_survival, firing_rho_cosine; /* per firing; over latents */
 	ps_ablation_stratum strata[PS_QUINTILES];
 } ps_ablation;

@@ -187,33 +187,34 @@ static int cross(struct fragility *f, const ps_bootstrap *bootstrap, const ps_co
 	return ps_two_way_run(bootstrap, &statistic, context, arena, out);
 }
 
+static ps_two_way_result no_effect(void)
+{
+	ps_two_way_result none = {ps_no_interval(), ps_no_interval(), ps_no_interval()};
+
+	none.both.unit = PS_UNIT_WINDOWS_LATENTS;
+	return none;
+}
+
 static int find_effects(struct fragility *f, const ps_fragility_input *in,
 			const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena,
 			ps_fragility *out)
 {
-	ps_two_way_result own, controlled;
-	int rc = cross(f, bootstrap, context, arena, &own);
+	int rc = cross(f, bootstrap, context, arena, &out->difference);
 
-	out->difference = own.both;
-	out->difference_clusters = own.rows;
-	out->difference_latents = own.columns;
 	if (rc == 0 && !f->by_cluster)
 		rc = ps_bootstrap_run(bootstrap, latents_axis(f), latents_statistic, f, context,
-				      arena, &out->difference_latents);
+				      arena, &out->difference.columns);
 	f->as_rho = true;
 	if (rc == 0)
 		rc = ps_bootstrap_run(bootstrap, latents_axis(f), latents_statistic, f, context,
 				      arena, &out->rho_quintiles);
 	ps_interval_clip(&out->rho_quintiles, -1, 1);
 	f->as_rho = false;
-	out->less_control = ps_no_interval();
-	out->less_control.unit = PS_UNIT_WINDOWS_LATENTS;
+	out->less_control = no_effect();
 	if (rc || !in->control)
 		return rc;
 	set_gains(f, in->survived, in->control);
-	rc = cross(f, bootstrap, context, arena, &controlled);
-	out->less_control = controlled.both;
-	return rc;
+	return cross(f, bootstrap, context, arena, &out->less_control);
 }
 
 /* Spearman of firing count and survival over the latents that fired. */

@@ -43,15 +43,13 @@ typedef struct ps_fragility {
 	size_t size[PS_QUINTILES];
 	double survival[PS_QUINTILES];          /* NaN for an empty quintile */
 	double control_survival[PS_QUINTILES];  /* NaN without a control */
-	ps_interval difference;                 /* windows and latents resampled */
-	ps_interval difference_latents;         /* latents resampled */
-	ps_interval difference_clusters;        /* windows resampled */
-	ps_interval less_control;               /* windows and latents; NaN without a control */
+	ps_two_way_result difference;           /* rows: windows; columns: latents */
+	ps_two_way_result less_control;         /* the same; NaN without a control */
 	ps_interval rho_quintiles, rho_latents; /* latents resampled */
 } ps_fragility;
 
-/* clusters: 0 where there are no counts per cluster; then difference, difference_clusters and
- * less_control have no interval. Takes ps_fragility_bytes from the arena and
+/* clusters: 0 where there are no counts per cluster; then only latents are resampled, and
+ * less_control has no interval. Takes ps_fragility_bytes from the arena and
  * gives them back. PS_EINPUT: the counts per cluster are of another number of latents. */
 size_t ps_fragility_bytes(size_t latents, size_t clusters, const ps_bootstrap *bootstrap,
 			  int threads);

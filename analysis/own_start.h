@@ -27,4 +27,10 @@ size_t ps_own_start_bytes(size_t latents, size_t d, int threads);
 int ps_own_start_measure(const ps_sae *sae, uint64_t init_seed, const ps_context *context,
 			 ps_arena *arena, ps_own_start *out) PS_MUST_USE;
 
+/* cosine (F): c_j of every latent. Takes ps_own_start_cosines_bytes from the arena and gives them
+ * back. */
+size_t ps_own_start_cosines_bytes(size_t d, int threads);
+void ps_own_start_cosines(const ps_sae *sae, uint64_t init_seed, const ps_context *context,
+			  ps_arena *arena, double *cosine);
+
 #endif

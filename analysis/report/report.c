@@ -211,8 +211,8 @@ static void write_methods(FILE *out, const ps_results *r)
 	      "<p>For each model: the text is tokenized into windows; masks are computed for every "
 	      "method and sparsity; perplexity is measured with each mask; the "
 	      "residual stream after the named layer is stored for the dense and every pruned "
-	      "model on the same tokens; SAEs are trained on each; the dense SAE of "
-	      "the first seed is also run, unchanged, on every pruned model. Only the q, k, v, o, "
+	      "model on the same tokens; SAEs are trained on each; the dense SAEs are also run, "
+	      "unchanged, on every pruned model. Only the q, k, v, o, "
 	      "gate, up and down projections of the decoder layers are pruned; "
 	      "embeddings, norms and the output head are not. Weights are set to zero without "
 	      "retraining. BOS, EOS and PAD rows are left out of SAE training and "
@@ -234,26 +234,35 @@ static void write_methods(FILE *out, const ps_results *r)
 	fputs("</section>\n", out);
 }
 
-static void write_limits(FILE *out, const ps_results *r)
+static void write_seed_limit(FILE *out, const ps_results *r)
 {
 	size_t seeds =
 		json_array_size(ps_results_at(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_SEEDS)));
 	double pruned_seeds =
 		       ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_PRUNED_SEEDS)),
-	       largest = 0, least = 0;
-	const char *scope = ps_results_text(
-		r->root, PS_AT(ROOT_SETTINGS, SETTINGS_MAGNITUDE, SETTINGS_MAGNITUDE_SCOPE));
+	       ablated = ps_results_number(r->root, PS_AT(ROOT_SETTINGS, SETTINGS_ABLATION_SEEDS));
 
-	fputs("<section id=\"limits\">\n<h2>What this cannot tell</h2>\n<ul>\n", out);
 	fprintf(out, "<li><b>Seeds.</b> %zu SAE seed%s on each dense model", seeds,
 		seeds == 1 ? "" : "s");
 	if (isfinite(pruned_seeds) && pruned_seeds > 0)
 		fprintf(out, ", %.0f on each pruned one", pruned_seeds);
+	if (isfinite(ablated) && ablated > 0)
+		fprintf(out, "; latents of %.0f are ablated", ablated);
 	fputs(". Pairs of seeds have SAEs in common, so the seed floor describes these seeds and "
-	      "no others. RQ3, RQ4, RQ5 and single "
-	      "features use the first seed. Intervals over text or latents do "
-	      "not contain the variation between SAE seeds.</li>\n",
+	      "no others. Where there are several, RQ3 to RQ5 give means over them, and intervals "
+	      "over text or latents are for these SAEs: they do not contain the variation between "
+	      "seeds. Single features are those of the first seed.</li>\n",
 	      out);
+}
+
+static void write_limits(FILE *out, const ps_results *r)
+{
+	double largest = 0, least = 0;
+	const char *scope = ps_results_text(
+		r->root, PS_AT(ROOT_SETTINGS, SETTINGS_MAGNITUDE, SETTINGS_MAGNITUDE_SCOPE));
+
+	fputs("<section id=\"limits\">\n<h2>What this cannot tell</h2>\n<ul>\n", out);
+	write_seed_limit(out, r);
 	if (ps_results_range(r->models, PS_AT(MODEL_WEIGHT_BYTES), &least, &largest) &&
 	    largest < 1e9)
 		fputs("<li><b>Small models.</b> All models here hold less than 1&nbsp;GB of "

@@ -10,6 +10,8 @@ enum kind {
 	NUMBER,
 	INTERVAL,  /* three columns: NAME, NAME_low, NAME_high */
 	LIST_MEAN, /* the mean of `item` over the list at `path` */
+	/* Two columns, NAME_least and NAME_largest: of `item` over the list at `path`. */
+	LIST_RANGE,
 };
 
 struct column {
@@ -116,6 +118,14 @@ static const struct column condition_columns[] = {
 	{.name = "fvu_low", .kind = NUMBER, .path = PS_AT(CONDITION_FVU_INTERVAL, INTERVAL_LOW)},
 	{.name = "fvu_high", .kind = NUMBER, .path = PS_AT(CONDITION_FVU_INTERVAL, INTERVAL_HIGH)},
 	{.name = "fvu_change", .kind = INTERVAL, .path = PS_AT(CONDITION_FVU_CHANGE_INTERVAL)},
+	{.name = "jaccard_seeds",
+	 .kind = LIST_RANGE,
+	 .path = PS_AT(CONDITION_TRANSFER),
+	 .item = PS_AT(TRANSFER_SEED_JACCARD)},
+	{.name = "fvu_seeds",
+	 .kind = LIST_RANGE,
+	 .path = PS_AT(CONDITION_TRANSFER),
+	 .item = PS_AT(TRANSFER_SEED_FVU)},
 	{.kind = NUMBER, .path = PS_AT(CONDITION_L0)},
 	{.kind = NUMBER, .path = PS_AT(CONDITION_COSINE)},
 	{.name = "dictionary_jaccard",
@@ -200,6 +210,14 @@ static const struct column fragility_columns[] = {
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE_LATENTS)},
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_QUINTILES)},
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_RHO_LATENTS)},
+	{.name = "difference_seeds",
+	 .kind = LIST_RANGE,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_BY_SEED),
+	 .item = PS_AT(FRAGILITY_SEED_DIFFERENCE, INTERVAL_ESTIMATE)},
+	{.name = "less_control_seeds",
+	 .kind = LIST_RANGE,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_BY_SEED),
+	 .item = PS_AT(FRAGILITY_SEED_LESS_CONTROL, INTERVAL_ESTIMATE)},
 	{.kind = END},
 };
 
@@ -222,6 +240,10 @@ static const struct column ablation_columns[] = {
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_RHO_COSINE)},
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_SURVIVAL)},
 	{.kind = INTERVAL, .path = PS_AT(CONDITION_ABLATION, ABLATION_PARTIAL_COSINE)},
+	{.name = "difference_seeds",
+	 .kind = LIST_RANGE,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_BY_SEED),
+	 .item = PS_AT(ABLATION_SEED_DIFFERENCE, INTERVAL_ESTIMATE)},
 	{.kind = END},
 };
 
@@ -360,9 +382,17 @@ static const char *name_of(const struct column *column)
 
 static void write_cell(FILE *out, const json_t *object, const struct column *column)
 {
+	double least = (double)NAN, largest = (double)NAN;
 	ps_interval interval;
 
 	switch (column->kind) {
+	case LIST_RANGE:
+		(void)ps_results_range(ps_results_at(object, column->path), column->item, &least,
+				       &largest);
+		write_number(out, least);
+		fputc(',', out);
+		write_number(out, largest);
+		break;
 	case TEXT:
 		write_text(out, ps_results_text(object, column->path));
 		break;
@@ -386,7 +416,11 @@ static void write_cell(FILE *out, const json_t *object, const struct column *col
 static void write_head(FILE *out, const struct column *columns)
 {
 	for (const struct column *c = columns; c->kind != END; c++) {
-		fprintf(out, "%s%s", c == columns ? "" : ",", name_of(c));
+		fputs(c == columns ? "" : ",", out);
+		if (c->kind == LIST_RANGE)
+			fprintf(out, "%s_least,%s_largest", name_of(c), name_of(c));
+		else
+			fputs(name_of(c), out);
 		if (c->kind == INTERVAL)
 			fprintf(out, ",%s_low,%s_high", name_of(c), name_of(c));
 	}
@@ -478,13 +512,19 @@ static void write_path(FILE *out, ps_results_path path)
 static void describe_column(FILE *out, const struct column *column)
 {
 	const char *name = name_of(column);
+	const bool of_list = column->kind == LIST_MEAN || column->kind == LIST_RANGE;
 
-	fprintf(out, "| `%s`", name);
+	fprintf(out, column->kind == LIST_RANGE ? "| `%s_least`" : "| `%s`", name);
+	if (column->kind == LIST_RANGE)
+		fprintf(out, ", `%s_largest`", name);
 	if (column->kind == INTERVAL)
 		fprintf(out, ", `%s_low`, `%s_high`", name, name);
-	fputs(column->kind == LIST_MEAN ? " | mean over `" : " | `", out);
+	fputs(column->kind == LIST_MEAN    ? " | mean over `"
+	      : column->kind == LIST_RANGE ? " | least and largest over `"
+					   : " | `",
+	      out);
 	write_path(out, column->path);
-	if (column->kind == LIST_MEAN) {
+	if (of_list) {
 		fputs("[]` of `", out);
 		write_path(out, column->item);
 	}

@@ -374,9 +374,11 @@ void ps_finding_transfer(FILE *out, const ps_results *r, bool brief)
 		ps_phrase_tally(out, ps_tally_of(r, r->conditions, path), "condition");
 	}
 	fputs(". ", out);
-	if (!brief)
-		write_dictionaries(out, r);
-	if (!brief && ps_span_of(r->conditions, PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED)).count)
+	if (brief)
+		return;
+	ps_phrase_seeds(out, r, PS_AT(CONDITION_TRANSFER), PS_AT(TRANSFER_SEED_JACCARD), 1);
+	write_dictionaries(out, r);
+	if (ps_span_of(r->conditions, PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED)).count)
 		fputs("CE recovered is relative to each pruned model’s own loss, so it can rise "
 		      "while FVU gets worse. ",
 		      out);
@@ -458,7 +460,9 @@ void ps_finding_fragility(FILE *out, const ps_results *r, bool brief)
 		return;
 	fputs("With latents alone resampled the difference is ", out);
 	ps_phrase_tally(out, ps_tally_of(r, r->conditions, latents), "condition");
-	fputs(". All of it is of the first seed; other seeds may differ. ", out);
+	fputs(". ", out);
+	ps_phrase_seeds(out, r, PS_AT(CONDITION_FRAGILITY, FRAGILITY_BY_SEED),
+			PS_AT(FRAGILITY_SEED_DIFFERENCE, INTERVAL_ESTIMATE), 1);
 }
 
 /* --- RQ5 --- */
@@ -546,8 +550,11 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 		return;
 	}
 	write_ablation_size(out, r, ablated, compared);
-	if (!brief)
-		write_ablation_more(out, r);
+	if (brief)
+		return;
+	write_ablation_more(out, r);
+	ps_phrase_seeds(out, r, PS_AT(CONDITION_ABLATION, ABLATION_BY_SEED),
+			PS_AT(ABLATION_SEED_DIFFERENCE, INTERVAL_ESTIMATE), MILLI);
 }
 
 /* --- diagnostics --- */

@@ -271,11 +271,36 @@ static void write_achieved(FILE *out, const json_t *condition)
 	}
 }
 
-static double number_of(const ps_column *column, const json_t *condition)
+/* False where the list has fewer than two entries. */
+static bool range_of(const ps_column *column, const json_t *condition, double *least,
+		     double *largest)
 {
 	const json_t *list = ps_results_at(condition, column->path);
 
+	return json_array_size(list) > 1 && ps_results_range(list, column->ends, least, largest);
+}
+
+static void write_range(FILE *out, const ps_column *column, const json_t *condition)
+{
+	double least = (double)NAN, largest = (double)NAN;
+
+	if (!range_of(column, condition, &least, &largest)) {
+		ps_html_number(out, least, column->decimals);
+		return;
+	}
+	ps_html_number(out, scaled(column, least), column->decimals);
+	fputs(" to ", out);
+	ps_html_number(out, scaled(column, largest), column->decimals);
+}
+
+static double number_of(const ps_column *column, const json_t *condition)
+{
+	const json_t *list = ps_results_at(condition, column->path);
+	double least = (double)NAN, largest;
+
 	switch (column->kind) {
+	case PS_COLUMN_LIST_RANGE:
+		return range_of(column, condition, &least, &largest) ? least : (double)NAN;
 	case PS_COLUMN_INTERVAL:
 	case PS_COLUMN_VALUE_INTERVAL:
 		return interval_of(column, condition).estimate;
@@ -293,6 +318,8 @@ static void write_cell(FILE *out, const ps_column *column, const json_t *conditi
 	ps_html_cell_begin(out, column->head);
 	if (column->kind == PS_COLUMN_ACHIEVED_RANGE)
 		write_achieved(out, condition);
+	else if (column->kind == PS_COLUMN_LIST_RANGE)
+		write_range(out, column, condition);
 	else if (column->kind == PS_COLUMN_INTERVAL || column->kind == PS_COLUMN_VALUE_INTERVAL)
 		ps_html_interval(out, interval_of(column, condition), column->decimals);
 	else

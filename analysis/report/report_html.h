@@ -30,6 +30,7 @@ typedef enum ps_column_kind {
 	PS_COLUMN_INTERVAL,
 	PS_COLUMN_VALUE_INTERVAL, /* the number at `path`, the ends of the interval at `ends` */
 	PS_COLUMN_LIST_MEAN,      /* mean of the number at `ends` over the list at `path` */
+	PS_COLUMN_LIST_RANGE,     /* its least and largest, where the list has two or more */
 	PS_COLUMN_LIST_SIZE,      /* entries of the list at `path` */
 	PS_COLUMN_ACHIEVED_RANGE, /* least and largest over the kinds of projection, in percent */
 } ps_column_kind;

@@ -84,6 +84,31 @@ void ps_phrase_count(FILE *out, size_t count, const char *thing)
 	fprintf(out, "%zu %s%s", count, thing, count == 1 ? "" : "s");
 }
 
+void ps_phrase_seeds(FILE *out, const ps_results *r, ps_results_path list, ps_results_path number,
+		     double scale)
+{
+	double widest = 0;
+	size_t seeds = 0;
+
+	for (size_t i = 0; i < r->condition_count; i++) {
+		const json_t *own = ps_results_at(ps_results_condition(r, i), list);
+		double least, largest;
+
+		if (!ps_results_range(own, number, &least, &largest))
+			continue;
+		widest = fmax(widest, largest - least);
+		seeds = json_array_size(own) > seeds ? json_array_size(own) : seeds;
+	}
+	if (seeds == 1)
+		fputs("All of it is of one seed; others may differ. ", out);
+	if (seeds < 2)
+		return;
+	fprintf(out, "Numbers are means over %zu seeds; single seeds of a condition lie up to ",
+		seeds);
+	ps_html_number(out, scale * widest, 3);
+	fputs(" apart. ", out);
+}
+
 void ps_phrase_tally(FILE *out, ps_tally t, const char *thing)
 {
 	if (!t.tests) {

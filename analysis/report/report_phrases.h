@@ -34,6 +34,11 @@ void ps_phrase_span(FILE *out, ps_span span, double scale, int decimals);
 /* Writes "above 0 in 4 of 30 conditions (2 after Holm’s adjustment), below 0 in 1 (0)". Where no
  * entry has an interval: "no condition has an interval (too few)". thing: "condition". */
 void ps_phrase_tally(FILE *out, ps_tally tally, const char *thing);
+/* Writes "Numbers are means over 3 seeds; single seeds of a condition lie up to 0.02 apart. ".
+ * list: in a condition, an entry for each seed; number: in an entry. With one seed: "All of it is
+ * of one seed; others may differ. ". Nothing without entries. */
+void ps_phrase_seeds(FILE *out, const ps_results *results, ps_results_path list,
+		     ps_results_path number, double scale);
 /* Writes "3 seeds", "1 seed". */
 void ps_phrase_count(FILE *out, size_t count, const char *thing);
 

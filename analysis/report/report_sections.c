@@ -224,6 +224,12 @@ static const ps_column transfer_columns[] = {
 	 .path = PS_AT(CONDITION_JACCARD),
 	 .ends = PS_AT(CONDITION_JACCARD_INTERVAL),
 	 .decimals = 3},
+	{.head = "single seeds",
+	 .kind = PS_COLUMN_LIST_RANGE,
+	 .path = PS_AT(CONDITION_TRANSFER),
+	 .ends = PS_AT(TRANSFER_SEED_JACCARD),
+	 .decimals = 3,
+	 .if_any = true},
 	{.head = "by chance",
 	 .kind = PS_COLUMN_NUMBER,
 	 .path = PS_AT(CONDITION_JACCARD_CHANCE),
@@ -297,6 +303,12 @@ static const ps_column fragility_columns[] = {
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_DIFFERENCE),
 	 .decimals = 3},
+	{.head = "single seeds",
+	 .kind = PS_COLUMN_LIST_RANGE,
+	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_BY_SEED),
+	 .ends = PS_AT(FRAGILITY_SEED_DIFFERENCE, INTERVAL_ESTIMATE),
+	 .decimals = 3,
+	 .if_any = true},
 	{.head = "less the retrain’s [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_FRAGILITY, FRAGILITY_LESS_CONTROL),
@@ -337,6 +349,13 @@ static const ps_column ablation_columns[] = {
 	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE),
 	 .decimals = 3,
 	 .scale = MILLI},
+	{.head = "single seeds",
+	 .kind = PS_COLUMN_LIST_RANGE,
+	 .path = PS_AT(CONDITION_ABLATION, ABLATION_BY_SEED),
+	 .ends = PS_AT(ABLATION_SEED_DIFFERENCE, INTERVAL_ESTIMATE),
+	 .decimals = 3,
+	 .scale = MILLI,
+	 .if_any = true},
 	{.head = "within strata [95 %]",
 	 .kind = PS_COLUMN_INTERVAL,
 	 .path = PS_AT(CONDITION_ABLATION, ABLATION_DIFFERENCE_STRATIFIED),
@@ -374,10 +393,10 @@ static void transfer_table(FILE *out, const ps_results *r)
 		out, r, transfer_columns,
 		"<b>The frozen dense SAE on the pruned model.</b> CE recovered and KL: the SAE’s "
 		"reconstruction (first seed) spliced into the pruned model’s forward pass, "
-		"relative "
-		"to that model’s own loss. By chance: Jaccard between rows of different tokens. "
-		"Pretrained: the model’s published dictionary in the SAE’s place, where the study "
-		"has one.",
+		"relative to that model’s own loss. By chance: Jaccard between rows of different "
+		"tokens. Numbers are means over the dense SAEs of all seeds; intervals are for "
+		"these SAEs. Single seeds: least and largest Jaccard. Pretrained: the model’s "
+		"published dictionary in the SAE’s place, where the study has one.",
 		"conditions");
 }
 
@@ -386,8 +405,9 @@ static void fragility_table(FILE *out, const ps_results *r)
 	ps_html_conditions(
 		out, r, fragility_columns,
 		"<b>Survival by quintile of firing rate</b> (τ = 0.7), rare (Q1) to "
-		"frequent (Q5), of latents that fired, first seed. Less the retrain’s: the "
-		"difference less that of the unpruned retrain.",
+		"frequent (Q5), of latents that fired; means over the pruned seeds, intervals for "
+		"these SAEs. Less the retrain’s: the difference less that of the unpruned retrain "
+		"of the same seed.",
 		"fragility");
 }
 
@@ -476,7 +496,7 @@ static const ps_section sections[] = {
 	 "Do rare features survive better than frequent ones?",
 	 "The dense SAE’s latents that fired at all, sorted by firing count on the dense model and "
 	 "cut into five equal parts. <b>S(Q)</b>: share of a part that "
-	 "survives at τ = 0.7 (first seed). The effect is <b>S(Q1) − S(Q5)</b>, rare less "
+	 "survives at τ = 0.7, mean over the seeds. The effect is <b>S(Q1) − S(Q5)</b>, rare less "
 	 "frequent; its interval resamples windows and latents. Rare features survive less when an "
 	 "SAE is merely trained again, so the effect is read <b>less the unpruned retrain’s</b> on "
 	 "the same latents. Source: the corrected release of arXiv 2603.25325.",

@@ -166,16 +166,13 @@ static void the_summary_equals_numpys(void **state)
 	analysis_add_interval(&c, "rho with cosine", &out.rho_cosine, golden + 6);
 	analysis_add_interval(&c, "partial rho with survival", &out.partial_survival, golden + 9);
 	analysis_add_interval(&c, "partial rho with cosine", &out.partial_cosine, golden + 12);
-	analysis_add_interval(&c, "difference", &out.difference, golden + 15);
-	analysis_add_interval(&c, "difference over clusters", &out.difference_clusters,
-			      golden + 18);
-	analysis_add_interval(&c, "difference over features", &out.difference_features,
-			      golden + 21);
-	analysis_add_interval(&c, "difference within strata", &out.difference_stratified,
-			      golden + 24);
+	analysis_add_interval(&c, "difference", &out.difference.both, golden + 15);
+	analysis_add_interval(&c, "difference over clusters", &out.difference.rows, golden + 18);
+	analysis_add_interval(&c, "difference over features", &out.difference.columns, golden + 21);
+	analysis_add_interval(&c, "difference within strata", &out.stratified.both, golden + 24);
 	closeness_add_named(&c, "per firing, survivors", out.firing_survivors, golden[27], 1);
 	closeness_add_named(&c, "per firing, lost", out.firing_lost, golden[28], 1);
-	analysis_add_interval(&c, "difference per firing", &out.firing_difference, golden + 29);
+	analysis_add_interval(&c, "difference per firing", &out.firing.both, golden + 29);
 	analysis_add_interval(&c, "per firing, survival", &out.firing_rho_survival, golden + 32);
 	analysis_add_interval(&c, "per firing, cosine", &out.firing_rho_cosine, golden + 35);
 	for (size_t q = 0; q < PS_QUINTILES; q++) {
@@ -200,8 +197,8 @@ static void without_survivors_the_difference_is_undefined(void **state)
 	data.clusters = 0;
 	summarise(&data, 1, &out);
 	assert_true(out.survivors == 0 && isnan(out.mean_survivors) && !isnan(out.mean_lost));
-	assert_true(isnan(out.difference_features.estimate) &&
-		    isnan(out.difference_clusters.estimate) && isnan(out.rho_survival.estimate));
+	assert_true(isnan(out.difference.columns.estimate) && isnan(out.difference.rows.estimate) &&
+		    isnan(out.rho_survival.estimate));
 	assert_false(isnan(out.rho_cosine.estimate));
 }
 

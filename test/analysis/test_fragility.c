@@ -98,12 +98,13 @@ static void quintiles_and_intervals_equal_numpys(void **state)
 			closeness_add_named(&c, "S(Q) of the control", out.control_survival[q],
 					    golden[14 + q], 1);
 		}
-		analysis_add_interval(&c, "S(Q1) - S(Q5)", &out.difference, golden + 19);
-		analysis_add_interval(&c, "S(Q1) - S(Q5) over latents", &out.difference_latents,
+		analysis_add_interval(&c, "S(Q1) - S(Q5)", &out.difference.both, golden + 19);
+		analysis_add_interval(&c, "S(Q1) - S(Q5) over latents", &out.difference.columns,
 				      golden + 25);
-		analysis_add_interval(&c, "S(Q1) - S(Q5) over clusters", &out.difference_clusters,
+		analysis_add_interval(&c, "S(Q1) - S(Q5) over clusters", &out.difference.rows,
 				      golden + 22);
-		analysis_add_interval(&c, "less the control's", &out.less_control, golden + 28);
+		analysis_add_interval(&c, "less the control's", &out.less_control.both,
+				      golden + 28);
 		analysis_add_interval(&c, "rho over quintiles", &out.rho_quintiles, golden + 31);
 		analysis_add_interval(&c, "rho over latents", &out.rho_latents, golden + 34);
 	}
@@ -149,13 +150,13 @@ static void too_few_latents_leave_quintiles_undefined(void **state)
 	memset(data.counts, 0, sizeof data.counts);
 	run(&data, 9, 1, &out);
 	assert_int_equal(out.alive, 2);
-	assert_true(isnan(out.survival[0]) && isnan(out.difference_latents.estimate) &&
+	assert_true(isnan(out.survival[0]) && isnan(out.difference.columns.estimate) &&
 		    isnan(out.rho_quintiles.low));
-	assert_true(isnan(out.difference_clusters.estimate) &&
-		    out.difference.why == PS_WHY_UNDEFINED);
+	assert_true(isnan(out.difference.rows.estimate) &&
+		    out.difference.both.why == PS_WHY_UNDEFINED);
 	memset(data.firing, 0, sizeof data.firing);
 	run(&data, 9, 1, &out);
-	assert_true(out.alive == 0 && isnan(out.difference_latents.estimate) &&
+	assert_true(out.alive == 0 && isnan(out.difference.columns.estimate) &&
 		    isnan(out.rho_latents.estimate));
 }
 

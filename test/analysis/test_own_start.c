@@ -74,6 +74,33 @@ static void planted_cosines_are_found(void **state)
 	assert_memory_equal(&out, &threaded, sizeof out);
 }
 
+/* The cosine of every latent, whatever the threads. */
+static void each_latent_has_its_cosine(void **state)
+{
+	float dec[LATENTS * WIDTH];
+	const ps_sae sae = {.d_in = WIDTH, .d_sae = LATENTS, .dec = dec};
+	closeness c = {0};
+
+	(void)state;
+	fill(dec);
+	for (int threads = 1; threads <= 3; threads += 2) {
+		double cosine[LATENTS];
+		analysis_bench bench;
+		ps_arena arena;
+
+		analysis_open(&bench, threads);
+		assert_int_equal(ps_arena_create(&arena, ps_own_start_cosines_bytes(WIDTH, threads),
+						 &bench.diag),
+				 0);
+		ps_own_start_cosines(&sae, SEED, &bench.context, &arena, cosine);
+		for (size_t j = 0; j < LATENTS; j++)
+			closeness_add(&c, cosine[j], (double)j / 100, 1);
+		ps_arena_destroy(&arena);
+		analysis_close(&bench);
+	}
+	assert_closeness(&c, "cosines", 1e-6);
+}
+
 static void an_untrained_decoder_is_its_start(void **state)
 {
 	float dec[LATENTS * WIDTH];
@@ -109,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(planted_cosines_are_found),
+		cmocka_unit_test(each_latent_has_its_cosine),
 		cmocka_unit_test(an_untrained_decoder_is_its_start),
 		cmocka_unit_test(a_row_of_zeros_points_nowhere),
 	};

@@ -362,23 +362,23 @@ static ps_ablation draw_ablation(const coverage_case *c, uint64_t trial, analysi
 
 static ps_interval draw_difference(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_ablation(c, trial, bench).difference;
+	return draw_ablation(c, trial, bench).difference.both;
 }
 
 static ps_interval draw_stratified(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_ablation(c, trial, bench).difference_stratified;
+	return draw_ablation(c, trial, bench).stratified.both;
 }
 
 static ps_interval draw_firing(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_ablation(c, trial, bench).firing_difference;
+	return draw_ablation(c, trial, bench).firing.both;
 }
 
 /* Windows alone resampled: what was the headline. */
 static ps_interval draw_one_way(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_ablation(c, trial, bench).difference_clusters;
+	return draw_ablation(c, trial, bench).difference.rows;
 }
 
 /* --- RQ4 --- */
@@ -484,18 +484,18 @@ static ps_fragility draw_fragility(const coverage_case *c, uint64_t trial, analy
 
 static ps_interval draw_fragile(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_fragility(c, trial, bench).difference;
+	return draw_fragility(c, trial, bench).difference.both;
 }
 
 static ps_interval draw_less_control(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	return draw_fragility(c, trial, bench).less_control;
+	return draw_fragility(c, trial, bench).less_control.both;
 }
 
 static ps_interval draw_fragile_windows(const coverage_case *c, uint64_t trial,
 					analysis_bench *bench)
 {
-	return draw_fragility(c, trial, bench).difference_clusters;
+	return draw_fragility(c, trial, bench).difference.rows;
 }
 
 /* Quintiles by the true rates of many latents, and their mean chances. */
@@ -542,6 +542,8 @@ const coverage_case coverage_cases[] = {
 	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 156, 1024, 0, false},
 	{"RQ4 less the control's", draw_less_control, zero, 20, 1024, 0, false},
 	{"RQ4 less the control's", draw_less_control, zero, 156, 1024, 0, false},
+	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 625, 1024, 0, false},
+	{"RQ4 less the control's", draw_less_control, zero, 625, 1024, 0, false},
 	{"RQ4, windows alone (not used)", draw_fragile_windows, truth_of_fragility, 156, 1024, 0,
 	 false},
 	{NULL, NULL, NULL, 0, 0, 0, false},
@@ -604,10 +606,10 @@ static void study_model(ps_rng *rng, uint64_t trial, analysis_bench *bench, doub
 		draw_fates(&f, rate, rng, f.survived);
 		draw_survival(&a, 0.2 + 0.06 * (double)c, rng);
 		summary = summary_of(&a, &plan, bench);
-		*p++ = fragility_of(&f, &plan, bench).less_control.p;
-		*p++ = summary.difference.p;
-		*p++ = summary.difference_stratified.p;
-		*p++ = summary.firing_difference.p;
+		*p++ = fragility_of(&f, &plan, bench).less_control.both.p;
+		*p++ = summary.difference.both.p;
+		*p++ = summary.stratified.both.p;
+		*p++ = summary.firing.both.p;
 		*p++ = draw_blocks(&series, trial * CONDITIONS + c, bench).p;
 	}
 	free_fired(&f);

@@ -23,7 +23,7 @@ struct made {
 	ps_study_file file;
 	ps_model_config config;
 	ps_condition_records conditions[CONDITIONS];
-	const json_t *train[1];
+	const json_t *train[1], *transfers[CONDITIONS][2], *ablation[1];
 	ps_model_records model;
 	ps_results_input input;
 	json_t *owned;
@@ -66,30 +66,37 @@ static const json_t *findings_record(struct made *made, double x)
 {
 	json_t *fragility = json_pack(
 		"{s:i, s:[i, i, i, i, i], s:[f, f, f, f, n], s:[n, n, n, n, n], s:o, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:[{s:i, s:[n, n, n, n, n], s:[n, n, n, n, n], s:o, s:o, "
+		"s:o}]}",
 		"alive", 5, "size", 1, 1, 1, 1, 0, "survival", x, x, x, x, "control_survival",
 		"difference", interval(x), "less_control", interval(x - 0.5), "difference_latents",
 		interval(x), "difference_clusters", interval(x), "rho_quintiles", interval(x),
-		"rho_latents", interval(x));
+		"rho_latents", interval(x), "by_seed", "alive", 5, "survival", "control_survival",
+		"difference", interval(x), "less_control", interval(x), "rho_latents", interval(x));
 
-	return own(made, json_pack("{s:{s:[f, f, f, f, f], s:[f, f, f, f, f], s:[n, n, n, n, n], "
-				   "s:f, s:[n, n, n, n, n]}, s:o, s:[{s:s, s:o}], s:n}",
-				   "survival", "taus", 0.5, 0.6, 0.7, 0.8, 0.9, "mean", x + 0.02,
-				   x + 0.01, x, x - 0.01, x - 0.02, "sd", "alive", x + 0.03,
-				   "other_seed", "fragility", fragility, "predictors", "name",
-				   "firing_rate", "auc", interval(x), "ablation"));
+	return own(made,
+		   json_pack("{s:{s:[f, f, f, f, f], s:[f, f, f, f, f], s:[n, n, n, n, n], "
+			     "s:[f], s:f, s:[n, n, n, n, n]}, s:o, s:[{s:s, s:o, s:[f]}], "
+			     "s:n}",
+			     "survival", "taus", 0.5, 0.6, 0.7, 0.8, 0.9, "mean", x + 0.02,
+			     x + 0.01, x, x - 0.01, x - 0.02, "sd", "by_seed", x, "alive", x + 0.03,
+			     "other_seed", "fragility", fragility, "predictors", "name",
+			     "firing_rate", "auc", interval(x), "by_seed", x, "ablation"));
 }
 
 static void make_condition(struct made *made, int i)
 {
 	double sparsity = 0.3 + 0.2 * (i / 2), harm = 0.1 * (i + 1);
 
+	made->transfers[i][0] = transfer_record(made, 1 - harm);
+	made->transfers[i][1] = transfer_record(made, 0.9 - harm);
 	made->conditions[i] = (ps_condition_records){
 		.method = i % 2 ? "magnitude" : "wanda",
 		.sparsity = sparsity,
 		.mask = own(made, json_pack("{s:f}", "sparsity_achieved", sparsity + 0.01)),
 		.ppl = ppl_record(made, harm),
-		.transfer = transfer_record(made, 1 - harm),
+		.transfer = made->transfers[i],
+		.transfers = 1,
 		.findings = findings_record(made, 0.9 - harm),
 		.train = made->train,
 		.seeds = 1};
@@ -117,6 +124,8 @@ static void make(struct made *made)
 	made->config = (ps_model_config){.family = PS_FAMILY_LLAMA, .layers = 16, .width = 2048};
 	made->train[0] = own(made, json_pack("{s:f, s:f, s:f, s:i}", "fvu", 0.25, "l0", 16.0,
 					     "dead_fraction", 0.125, "steps", 3));
+	made->ablation[0] = own(made, json_pack("{s:i, s:f, s:[i, i]}", "latents", 2, "mean_effect",
+						0.5, "latent", 4, 9));
 	for (int i = 0; i < CONDITIONS; i++)
 		make_condition(made, i);
 	made->model = (ps_model_records){
@@ -125,8 +134,8 @@ static void make(struct made *made)
 		.layer = 3,
 		.digest = "0123456789abcdef",
 		.weight_bytes = 1000,
-		.ablation = own(made, json_pack("{s:i, s:f, s:[i, i]}", "latents", 2, "mean_effect",
-						0.5, "latent", 4, 9)),
+		.ablation = made->ablation,
+		.ablations = 1,
 		.dense = {.ppl = ppl_record(made, 0), .train = made->train, .seeds = 1},
 		.conditions = made->conditions,
 		.condition_count = CONDITIONS};
@@ -154,7 +163,7 @@ static void records_stand_under_the_names_of_the_schema(void **state)
 	struct made made;
 	analysis_bench bench;
 	json_t *results;
-	const json_t *model, *c;
+	const json_t *model, *c, *list;
 
 	(void)state;
 	make(&made);
@@ -187,9 +196,50 @@ static void records_stand_under_the_names_of_the_schema(void **state)
 	assert_near(ps_results_mean(ps_results_at(c, PS_AT(CONDITION_SAES)), PS_AT(SAE_FVU)), 0.25,
 		    1e-12);
 	assert_near(ps_results_number(c, PS_AT(CONDITION_FRAGILITY, FRAGILITY_ALIVE)), 5, 1e-12);
+	list = ps_results_at(c, PS_AT(CONDITION_FRAGILITY, FRAGILITY_BY_SEED));
+	assert_near(ps_results_number(json_array_get(list, 0), PS_AT(FRAGILITY_SEED_SEED)), 7,
+		    1e-12);
 	assert_true(json_is_null(ps_results_at(c, PS_AT(CONDITION_ACHIEVED))));
 	assert_near(ps_results_number(c, PS_AT(CONDITION_REFERENCE, REFERENCE_MNN_SURVIVAL)), 0.511,
 		    1e-12);
+	json_decref(results);
+	json_decref(made.owned);
+}
+
+/* Two dense SAEs look at each pruned model: numbers are means over them. All windows are common to
+ * both, so the mean's error is the mean of the errors. */
+static void rq3_is_the_mean_over_the_dense_seeds(void **state)
+{
+	static int64_t seeds[] = {7, 42};
+	struct made made;
+	analysis_bench bench;
+	json_t *results;
+	const json_t *c, *list;
+	ps_interval mean;
+
+	(void)state;
+	make(&made);
+	made.file.seeds = seeds;
+	made.file.seeds_count = 2;
+	for (int i = 0; i < CONDITIONS; i++)
+		made.conditions[i].transfers = 2;
+	if (results_of(&made, &bench, &results))
+		fail_msg("%s", bench.diag.text);
+	c = json_array_get(ps_results_at(results, PS_AT(ROOT_CONDITIONS)), 3);
+	list = ps_results_at(c, PS_AT(CONDITION_TRANSFER));
+	assert_int_equal(json_array_size(list), 2);
+	assert_near(ps_results_number(json_array_get(list, 1), PS_AT(TRANSFER_SEED_SEED)), 42,
+		    1e-12);
+	assert_near(ps_results_number(json_array_get(list, 1), PS_AT(TRANSFER_SEED_JACCARD)), 0.5,
+		    1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_JACCARD)), 0.55, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_COSINE)), 4.55, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_JACCARD_EMPTY_ROWS)), 4, 1e-12);
+	mean = ps_results_interval(c, PS_AT(CONDITION_JACCARD_INTERVAL));
+	assert_near(mean.estimate, 0.55, 1e-12);
+	assert_near(ps_results_number(c, PS_AT(CONDITION_JACCARD_INTERVAL, INTERVAL_ERROR)), 0.5,
+		    1e-12);
+	assert_near(mean.high - mean.low, 2 * 2.022691 * 0.5, 1e-6); /* t of 39 degrees */
 	json_decref(results);
 	json_decref(made.owned);
 }
@@ -309,7 +359,7 @@ static void a_record_that_lacks_a_value_is_refused(void **state)
 
 	(void)state;
 	make(&made);
-	json_object_del((json_t *)made.conditions[1].transfer, "l0");
+	json_object_del((json_t *)made.transfers[1][0], "l0");
 	assert_int_equal(results_of(&made, &bench, &results), PS_EFAILED);
 	assert_null(results);
 	assert_string_equal(bench.diag.text, "results.json.conditions[1].l0 is not of the type "
@@ -351,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_stand_under_the_names_of_the_schema),
+		cmocka_unit_test(rq3_is_the_mean_over_the_dense_seeds),
 		cmocka_unit_test(conditions_are_compared_and_ranked),
 		cmocka_unit_test(too_few_units_have_no_interval),
 		cmocka_unit_test(tests_are_counted_before_and_after_the_adjustment),

@@ -24,10 +24,10 @@ first_run() {
 	holds "makes its output and its record" test -s "$out/runs/llama/tokens.safetensors" \
 		-a -s "$out/runs/llama/tokens.json"
 	works "the study does the rest"
-	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 18' "$scratch/err")" -ge 16
+	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 19' "$scratch/err")" -ge 16
 	note_records
 	works "again: nothing to do" --json
-	holds "and says so" grep -q '"steps_done_before": 18' "$scratch/out"
+	holds "and says so" grep -q '"steps_done_before": 19' "$scratch/out"
 	redoes "and changes nothing" ""
 	works "--only of a step that is done" --only llama/dense/ppl
 	redoes "changes nothing" ""
@@ -50,7 +50,7 @@ replacing() {
 llama/dense/ablation llama/dense/ppl llama/dense/seeds llama/dense/splice llama/dense/train-42 \
 llama/dense/train-7 llama/magnitude-0.5/ppl llama/magnitude-0.5/splice \
 llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 llama/magnitude-0.5/train-7 \
-llama/magnitude-0.5/transfer report "
+llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer report "
 	works "and back" --force
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 }
@@ -61,7 +61,8 @@ growing() {
 	works "a further sparsity is simply done"
 	redoes "and nothing else but what brings all together" "assemble llama/magnitude-0.3/mask \
 llama/magnitude-0.3/ppl llama/magnitude-0.3/splice llama/magnitude-0.3/survival \
-llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 llama/magnitude-0.3/transfer report "
+llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 \
+llama/magnitude-0.3/transfer-42 llama/magnitude-0.3/transfer report "
 	write_study 8 0.5
 	works "without it again"
 	holds "the results are as before" cmp "$scratch/results" "$out/results.json"
@@ -71,7 +72,7 @@ llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 llama/magnitude-0.3/tra
 	holds "removes what no step owns" test ! -e "$out/runs/llama/magnitude-0.3"
 	holds "and nothing else" test -e "$out/runs/llama/magnitude-0.5/mask.safetensors"
 	works "the study is whole" --json
-	holds "and done" grep -q '"steps_done_before": 18' "$scratch/out"
+	holds "and done" grep -q '"steps_done_before": 19' "$scratch/out"
 }
 
 damage() {
@@ -146,9 +147,9 @@ SBATCH
 graph() {
 	out=$scratch/study
 	works "--emit json" --emit json
-	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 18
+	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 19
 	works "--emit make" --emit make
-	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 19
+	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 20
 	cp "$scratch/out" "$scratch/make"
 	rm -f "$out/runs/llama/tokens.safetensors" "$out/tables/models.csv"
 	holds "outputs that are gone: make" make -s -f "$scratch/make" PRUNESCOPE="$program"
@@ -205,11 +206,13 @@ report "
 llama/matched-magnitude-rtn-int4/mask llama/matched-magnitude-rtn-int4/ppl \
 llama/matched-magnitude-rtn-int4/splice llama/matched-magnitude-rtn-int4/survival \
 llama/matched-magnitude-rtn-int4/train-42 llama/matched-magnitude-rtn-int4/train-7 \
-llama/matched-magnitude-rtn-int4/transfer llama/random-0.5/mask llama/random-0.5/ppl \
+llama/matched-magnitude-rtn-int4/transfer-42 llama/matched-magnitude-rtn-int4/transfer \
+llama/random-0.5/mask llama/random-0.5/ppl \
 llama/random-0.5/splice llama/random-0.5/survival llama/random-0.5/train-42 \
-llama/random-0.5/train-7 llama/random-0.5/transfer llama/rtn-int4/mask llama/rtn-int4/ppl \
+llama/random-0.5/train-7 llama/random-0.5/transfer-42 llama/random-0.5/transfer \
+llama/rtn-int4/mask llama/rtn-int4/ppl \
 llama/rtn-int4/splice llama/rtn-int4/survival llama/rtn-int4/train-42 llama/rtn-int4/train-7 \
-llama/rtn-int4/transfer report "
+llama/rtn-int4/transfer-42 llama/rtn-int4/transfer report "
 	pruned=$(tr -d '\n ' <"$out/results.json" | grep -o '"sparsity_achieved":[^,]*' | head -n 1)
 	holds "the random mask has the zeros of the pruned model" \
 		test "$(of_control random-0.5 sparsity_achieved)" = "${pruned#*:}"

@@ -167,6 +167,26 @@ condition() {
 	equal "$2: fragility is the difference of the outer quintiles" \
 		"$(result "$f.difference_latents.estimate")" \
 		"$(result "$f.survival.0") - $(result "$f.survival.4")"
+	equal "$2: of both seeds' latents" "$(result "$f.alive")" \
+		"$(result "$f.by_seed.0.alive") + $(result "$f.by_seed.1.alive")"
+	for key in difference rho_latents; do
+		equal "$2: $key is the mean over the seeds" "$(result "$f.$key.estimate")" \
+			"($(result "$f.by_seed.0.$key.estimate") +
+				$(result "$f.by_seed.1.$key.estimate")) / 2"
+	done
+	equal "$2: survival of each seed" "$(result "$1.mnn_survival")" \
+		"($(result "$1.mnn_survival_by_seed.0") +
+			$(result "$1.mnn_survival_by_seed.1")) / 2"
+	for key in jaccard fvu l0; do
+		equal "$2: $key is the mean over the dense SAEs" "$(result "$1.$key")" \
+			"($(result "$1.transfer.0.$key") + $(result "$1.transfer.1.$key")) / 2"
+	done
+	for path in transfer fragility.by_seed; do
+		holds "$2: $path has the seeds" \
+			test "$(result "$1.$path.0.seed") $(result "$1.$path.1.seed")" = "7 42"
+	done
+	true_of "$2: seeds differ" \
+		"$(result "$1.transfer.0.jaccard") != $(result "$1.transfer.1.jaccard")"
 	a=$1.ablation
 	equal "$2: ten latents are ablated" "$(result "$a.features")" 10
 	equal "$2: their mean effect is the model's" "$(result models.0.ablation.mean_effect)" \

@@ -2,9 +2,9 @@
  * whether rare ones are found as often as frequent ones (RQ4), and whether the model needs those
  * that are (RQ5).
  *
- * The dense SAEs and the counts of where their latents fire are the same for all conditions; they
- * are loaded and counted once. Condition by condition, the SAEs of a pruned model are then loaded
- * one at a time. */
+ * The dense SAEs are loaded once. Then it goes seed by seed: where the latents of the seed's dense
+ * SAE fire is counted once, for all conditions; condition by condition, the pruned SAE of the seed
+ * is loaded, and its findings are kept. Only one seed's counts are in memory. */
 #include <math.h>
 #include <string.h>
 
@@ -18,44 +18,71 @@
 #include "tools/cmd/norm_factor.h"
 #include "tools/cmd/own_starts.h"
 #include "tools/cmd/result.h"
+#include "tools/cmd/survival_findings.h"
 #include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
+
+/* What is found of a condition. */
+struct condition {
+	double grid[PS_LIST_MAX][PS_TAUS]; /* by seed: dense and pruned SAE of the same seed */
+	double alive;                      /* mean over seeds, at tau .7, of the latents alive */
+	double other[PS_TAUS];             /* sum over the pairs of different seeds */
+	size_t others;                     /* those pairs */
+	ps_own_starts starts;
+	ps_seed_findings *seed; /* [the condition's pruned SAEs], in the arena */
+};
 
 struct survival_run {
 	ps_session *s;
 	const ps_survival_args *args;
+	size_t seeds; /* most pruned SAEs of a condition */
 	ps_bootstrap bootstrap;
 	ps_cache_windows cache;
-	ps_ablation_record ablation;
-	ps_sae first;             /* shape of the first dense SAE */
+	ps_clusters clusters;
+	ps_ablation_record ablation[PS_LIST_MAX]; /* [args->ablations] */
+	ps_sae first;                             /* shape of the first dense SAE */
 	size_t dense_latents_max; /* most latents of a dense SAE, and of a pruned one */
 	size_t pruned_latents_max;
 	size_t dense_bytes, pruned_bytes; /* all dense SAEs; the largest pruned one */
 	ps_sae_folder dense[PS_LIST_MAX];
 	ps_arena arena;
 	/* in the arena */
+	struct condition *condition; /* [args->count] */
+	/* of the seed that is measured */
 	ps_firing firing;
-	uint8_t *survived; /* (F): whether the latent is found in the condition's first SAE */
+	uint8_t *survived; /* (F): whether the latent is found in the condition's SAE */
 	double *cosine;    /* (F): to its nearest latent there */
 	uint8_t *control;  /* (F): whether it is found in the control's SAE */
 	uint8_t *stratum;  /* (F): quintile of firing; 0 where it never fires */
 	double *rate;      /* (F): share of rows on which it fires */
+	double *start;     /* (F): cosine with its own start; NaN: not known */
 	double *score;     /* (F): one predictor; scratch */
 	uint32_t *order;   /* (F): scratch */
 };
 
-/* One condition's survival at each of ps_taus. */
-struct survival {
-	double grid[PS_LIST_MAX][PS_TAUS]; /* by seed: dense and pruned SAE of the same seed */
-	double alive;                      /* mean over seeds, at tau .7, of the latents alive */
-	double other[PS_TAUS]; /* mean over the pairs of different seeds; NaN without one */
-	ps_own_starts starts;
-};
-
 /* --- inputs --- */
 
-static int check_args(const ps_survival_args *args, ps_diag *diag)
+/* Files that stand beside the dense SAEs, from the first seed on. */
+static int check_lists(const struct survival_run *r)
 {
+	const ps_survival_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+
+	if (args->ablations.count > r->seeds)
+		return ps_fail(diag, PS_EUSAGE, "%zu ablations for %zu pruned SAEs",
+			       args->ablations.count, r->seeds);
+	if (args->controls.count && args->controls.count != r->seeds)
+		return ps_fail(diag, PS_EUSAGE,
+			       "%zu controls for %zu pruned SAEs: each dense SAE has its own",
+			       args->controls.count, r->seeds);
+	return 0;
+}
+
+static int check_args(struct survival_run *r)
+{
+	const ps_survival_args *args = r->args;
+	ps_diag *diag = &r->s->diag;
+
 	if (!args->dense.count || !args->count)
 		return ps_fail(diag, PS_EUSAGE, "a dense SAE and a pruned one are wanted");
 	for (size_t c = 0; c < args->count; c++) {
@@ -66,8 +93,9 @@ static int check_args(const ps_survival_args *args, ps_diag *diag)
 				       "%zu pruned SAEs for %zu dense ones: each stands beside the "
 				       "dense one of its seed",
 				       args->pruned[c].count, args->dense.count);
+		r->seeds = ps_max_size(r->seeds, args->pruned[c].count);
 	}
-	return 0;
+	return check_lists(r);
 }
 
 /* Shape and bytes of an SAE whose rows must be as wide as the first dense one's. */
@@ -97,24 +125,38 @@ static int measure_pruned(struct survival_run *r, const char *path)
 	return 0;
 }
 
+static int measure_dense(struct survival_run *r)
+{
+	const ps_text_list *paths = &r->args->dense;
+	int rc = 0;
+
+	for (size_t i = 0; i < paths->count && !rc; i++) {
+		ps_sae shape;
+		size_t bytes;
+
+		rc = measure(r, paths->item[i], &shape, &bytes);
+		if (rc)
+			return rc;
+		r->dense_latents_max = ps_max_size(r->dense_latents_max, shape.d_sae);
+		r->dense_bytes += bytes;
+		if (i < r->args->ablations.count)
+			rc = ps_ablation_record_open(&r->ablation[i], r->args->ablations.item[i],
+						     shape.d_sae, &r->s->diag);
+	}
+	return rc;
+}
+
 static int measure_all(struct survival_run *r)
 {
 	const ps_survival_args *args = r->args;
-	ps_sae shape;
-	size_t bytes;
-	int rc = 0;
+	int rc = measure_dense(r);
 
-	for (size_t i = 0; i < args->dense.count && !rc; i++) {
-		rc = measure(r, args->dense.item[i], &shape, &bytes);
-		if (rc)
-			break;
-		r->dense_latents_max = ps_max_size(r->dense_latents_max, shape.d_sae);
-		r->dense_bytes += bytes;
-	}
 	for (size_t c = 0; c < args->count; c++)
 		for (size_t i = 0; i < args->pruned[c].count && !rc; i++)
 			rc = measure_pruned(r, args->pruned[c].item[i]);
-	return rc || !args->control ? rc : measure_pruned(r, args->control);
+	for (size_t i = 0; i < args->controls.count && !rc; i++)
+		rc = measure_pruned(r, args->controls.item[i]);
+	return rc;
 }
 
 /* Whether the SAEs of a list are in their role. Those of pruned models are of one mask each. */
@@ -171,11 +213,7 @@ static int open_inputs(struct survival_run *r)
 	if (!rc)
 		rc = ps_origin_check_cache(r->s, args->dense.item[0], &r->cache.cache, args->cache,
 					   PS_MASK_SAME);
-	if (!rc)
-		rc = check_cache_role(r);
-	if (!rc && args->ablation)
-		rc = ps_ablation_record_open(&r->ablation, args->ablation, r->first.d_sae, diag);
-	return rc;
+	return rc ? rc : check_cache_role(r);
 }
 
 /* --- memory --- */
@@ -184,43 +222,59 @@ static int open_inputs(struct survival_run *r)
 static size_t condition_bytes(const struct survival_run *r)
 {
 	const int threads = r->s->threads;
-	const size_t latents = r->first.d_sae;
+	const size_t latents = r->dense_latents_max;
 	size_t bytes =
 		ps_match_bytes(r->dense_latents_max, r->pruned_latents_max, r->first.d_in, threads);
 
 	bytes = ps_max_size(bytes,
 			    ps_own_start_bytes(r->pruned_latents_max, r->first.d_in, threads));
+	bytes = ps_max_size(bytes, ps_own_start_cosines_bytes(r->first.d_in, threads));
 	bytes = ps_max_size(
 		bytes, ps_fragility_bytes(latents, r->cache.windows_max, &r->bootstrap, threads));
 	bytes = ps_max_size(bytes, ps_auc_bytes(latents));
-	return ps_max_size(bytes,
-			   ps_ablation_record_bytes(&r->ablation) +
-				   ps_ablation_bytes(r->ablation.latents, r->ablation.windows,
-						     &r->bootstrap, threads));
+	for (size_t i = 0; i < r->args->ablations.count; i++) {
+		const ps_ablation_record *own = &r->ablation[i];
+
+		bytes = ps_max_size(bytes, ps_ablation_record_bytes(own) +
+						   ps_ablation_bytes(own->latents, own->windows,
+								     &r->bootstrap, threads));
+	}
+	return bytes;
 }
 
-/* What is kept of each latent: counted for the plan, taken when the arena is there. */
+/* What is kept of each latent and each condition: counted for the plan, taken when the arena is
+ * there. */
 static size_t lay_out(struct survival_run *r, ps_arena *arena)
 {
-	const size_t latents = r->first.d_sae;
+	const size_t latents = r->dense_latents_max;
 	ps_layout layout = {.arena = arena};
 
 	r->cosine = ps_layout_part(&layout, latents, sizeof *r->cosine);
 	r->rate = ps_layout_part(&layout, latents, sizeof *r->rate);
+	r->start = ps_layout_part(&layout, latents, sizeof *r->start);
 	r->score = ps_layout_part(&layout, latents, sizeof *r->score);
 	r->order = ps_layout_part(&layout, latents, sizeof *r->order);
 	r->survived = ps_layout_part(&layout, latents, sizeof *r->survived);
 	r->control = ps_layout_part(&layout, latents, sizeof *r->control);
 	r->stratum = ps_layout_part(&layout, latents, sizeof *r->stratum);
+	r->condition = ps_layout_part(&layout, r->args->count, sizeof *r->condition);
+	for (size_t c = 0; c < r->args->count; c++) {
+		ps_seed_findings *own = ps_layout_part(&layout, r->seeds, sizeof *own);
+
+		if (r->condition)
+			r->condition[c] = (struct condition){.seed = own};
+	}
 	return layout.bytes;
 }
 
 static int take_memory(struct survival_run *r)
 {
+	ps_sae largest = r->first;
 	ps_plan plan = {.limit_bytes = r->s->memory_bytes};
 	size_t held_bytes;
 	int rc;
 
+	largest.d_sae = r->dense_latents_max;
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "dense SAEs", r->dense_bytes);
 	ps_plan_add(&plan, "a pruned SAE", r->pruned_bytes);
@@ -228,7 +282,7 @@ static int take_memory(struct survival_run *r)
 	held_bytes = plan.total_bytes;
 	ps_plan_add(&plan, "windows of rows", ps_clusters_bytes((size_t)r->cache.rows.count));
 	ps_plan_add(&plan, "firing counts",
-		    ps_firing_bytes(&r->first, r->cache.windows_max, r->s->threads));
+		    ps_firing_bytes(&largest, r->cache.windows_max, r->s->threads));
 	ps_plan_add(&plan, "what is known of latents", lay_out(r, NULL));
 	ps_plan_add(&plan, "comparison", condition_bytes(r));
 	rc = ps_plan_check(&plan, &r->s->diag);
@@ -239,7 +293,7 @@ static int take_memory(struct survival_run *r)
 	return rc;
 }
 
-/* --- what all conditions share --- */
+/* --- what all conditions share, of one seed --- */
 
 /* Cosines do not depend on the number that rows are multiplied by. */
 static int load_for_cosines(const struct survival_run *r, ps_sae_folder *folder, const char *path)
@@ -247,17 +301,18 @@ static int load_for_cosines(const struct survival_run *r, ps_sae_folder *folder,
 	return ps_sae_folder_load_scaled(folder, path, 1, &r->s->diag);
 }
 
-static int check_ablation(struct survival_run *r)
+static int check_ablations(struct survival_run *r)
 {
 	const ps_survival_args *args = r->args;
+	int rc = 0;
 
-	if (!args->ablation)
-		return 0;
-	return ps_ablation_record_check(&r->ablation, r->s,
-					&(ps_ablation_use){.sae = args->dense.item[0],
-							   .digest = r->dense[0].digest,
-							   .mask = PS_NO_MASK,
-							   .model = "the dense model"});
+	for (size_t i = 0; i < args->ablations.count && !rc; i++)
+		rc = ps_ablation_record_check(&r->ablation[i], r->s,
+					      &(ps_ablation_use){.sae = args->dense.item[i],
+								 .digest = r->dense[i].digest,
+								 .mask = PS_NO_MASK,
+								 .model = "the dense model"});
+	return rc;
 }
 
 static int load_dense(struct survival_run *r)
@@ -266,10 +321,10 @@ static int load_dense(struct survival_run *r)
 	int rc = 0;
 
 	for (size_t i = 0; i < paths->count && !rc; i++)
-		rc = i ? load_for_cosines(r, &r->dense[i], paths->item[i])
-		       : ps_norm_factor_load(r->s, &r->dense[0], paths->item[0],
-					     r->args->norm_cache, false);
-	return rc ? rc : check_ablation(r);
+		rc = i < r->seeds ? ps_norm_factor_load(r->s, &r->dense[i], paths->item[i],
+							r->args->norm_cache, false)
+				  : load_for_cosines(r, &r->dense[i], paths->item[i]);
+	return rc ? rc : check_ablations(r);
 }
 
 /* Rate and quintile of each latent. */
@@ -288,18 +343,26 @@ static void note_rates(struct survival_run *r)
 			r->stratum[r->order[i]] = (uint8_t)q;
 }
 
-static int count_firing(struct survival_run *r)
+static int count_firing(struct survival_run *r, size_t seed)
 {
-	const ps_row_source *source = &r->cache.cache.source;
-	ps_clusters clusters;
-	int rc = ps_clusters_of_windows(source, &r->cache.rows, &r->arena, &r->s->diag, &clusters);
+	int rc = ps_firing_count(&r->dense[seed].sae, &r->cache.cache.source, &r->cache.rows,
+				 &r->clusters, &r->s->context, &r->arena, &r->firing);
 
-	if (!rc)
-		rc = ps_firing_count(&r->dense[0].sae, source, &r->cache.rows, &clusters,
-				     &r->s->context, &r->arena, &r->firing);
 	if (!rc)
 		note_rates(r);
 	return rc;
+}
+
+/* How far each latent is from where its training started, where that is known. */
+static void note_starts(struct survival_run *r, size_t seed)
+{
+	const ps_sae_folder *dense = &r->dense[seed];
+
+	for (size_t j = 0; j < dense->sae.d_sae; j++)
+		r->start[j] = (double)NAN;
+	if (dense->start_known)
+		ps_own_start_cosines(&dense->sae, dense->init_seed, &r->s->context, &r->arena,
+				     r->start);
 }
 
 /* --- survival --- */
@@ -331,33 +394,32 @@ static int match(struct survival_run *r, const ps_sae_folder *dense, const ps_sa
 	return 0;
 }
 
-/* The pruned SAE of one seed beside the dense one of its seed. The first seed's latents are
- * followed. */
+/* The pruned SAE of one seed beside the dense one of its seed, whose latents are followed. */
 static int survive_own(struct survival_run *r, const ps_sae *pruned, size_t seed, struct found *out)
 {
 	const size_t mark = ps_arena_mark(&r->arena);
 	ps_match m;
 	int rc = match(r, &r->dense[seed], pruned, &m, out);
 
-	if (!rc && !seed)
+	if (!rc)
 		note_survivors(&m, r->survived);
-	for (size_t f = 0; f < m.count && !rc && !seed; f++)
+	for (size_t f = 0; f < m.count && !rc; f++)
 		r->cosine[f] = (double)m.cosine[f];
 	ps_arena_rewind(&r->arena, mark);
 	return rc;
 }
 
-/* Which latents are found in the control's SAE. */
-static int follow_control(struct survival_run *r)
+/* Which latents are found in the control's SAE of the seed. */
+static int follow_control(struct survival_run *r, size_t seed)
 {
 	const size_t mark = ps_arena_mark(&r->arena);
 	ps_sae_folder folder;
 	ps_match m;
-	int rc = ps_sae_folder_load(&folder, r->args->control, &r->s->diag);
+	int rc = load_for_cosines(r, &folder, r->args->controls.item[seed]);
 
 	if (rc)
 		return rc;
-	rc = ps_match_decoders(&r->dense[0].sae, &folder.sae, &r->s->context, &r->arena, &m);
+	rc = ps_match_decoders(&r->dense[seed].sae, &folder.sae, &r->s->context, &r->arena, &m);
 	if (!rc)
 		note_survivors(&m, r->control);
 	ps_arena_rewind(&r->arena, mark);
@@ -368,7 +430,7 @@ static int follow_control(struct survival_run *r)
 /* The pruned SAE of one seed beside the dense ones of other seeds: adds to their sum and their
  * number. */
 static int survive_others(struct survival_run *r, const ps_sae *pruned, size_t seed,
-			  double sum[PS_TAUS], size_t *count)
+			  struct condition *c)
 {
 	const size_t mark = ps_arena_mark(&r->arena);
 	int rc = 0;
@@ -381,75 +443,52 @@ static int survive_others(struct survival_run *r, const ps_sae *pruned, size_t s
 			continue;
 		rc = match(r, &r->dense[d], pruned, &m, &found);
 		for (int t = 0; t < PS_TAUS && !rc; t++)
-			sum[t] += found.grid[t];
-		++*count;
+			c->other[t] += found.grid[t];
+		c->others++;
 		ps_arena_rewind(&r->arena, mark);
 	}
 	return rc;
 }
 
-static int survive(struct survival_run *r, const ps_text_list *pruned, struct survival *out)
+/* The condition's pruned SAE of one seed. */
+static int survive(struct survival_run *r, const ps_text_list *pruned, size_t seed,
+		   struct condition *c)
 {
-	size_t others = 0;
-	int rc = 0;
+	struct found own;
+	ps_sae_folder folder;
+	int rc = load_for_cosines(r, &folder, pruned->item[seed]);
 
-	*out = (struct survival){.alive = 0};
-	for (size_t i = 0; i < pruned->count && !rc; i++) {
-		struct found own;
-		ps_sae_folder folder;
-
-		rc = load_for_cosines(r, &folder, pruned->item[i]);
-		if (rc)
-			return rc;
-		rc = survive_own(r, &folder.sae, i, &own);
-		if (!rc) {
-			memcpy(out->grid[i], own.grid, sizeof own.grid);
-			out->alive += own.alive / (double)pruned->count;
-			rc = survive_others(r, &folder.sae, i, out->other, &others);
-		}
-		if (!rc)
-			rc = ps_own_starts_add(&out->starts, &folder, &r->s->context, &r->arena);
-		ps_sae_folder_close(&folder);
+	if (rc)
+		return rc;
+	rc = survive_own(r, &folder.sae, seed, &own);
+	if (!rc) {
+		memcpy(c->grid[seed], own.grid, sizeof own.grid);
+		c->alive += own.alive / (double)pruned->count;
+		rc = survive_others(r, &folder.sae, seed, c);
 	}
-	for (int t = 0; t < PS_TAUS; t++)
-		out->other[t] = others ? out->other[t] / (double)others : (double)NAN;
+	if (!rc)
+		rc = ps_own_starts_add(&c->starts, &folder, &r->s->context, &r->arena);
+	ps_sae_folder_close(&folder);
 	return rc;
 }
 
-static json_t *survival_json(const struct survival *s, size_t seeds)
+static json_t *survival_json(const struct condition *c, size_t seeds)
 {
-	double mean[PS_TAUS], sd[PS_TAUS];
+	double mean[PS_TAUS], sd[PS_TAUS], other[PS_TAUS], by_seed[PS_LIST_MAX];
 
-	ps_survival_over_seeds(s->grid, seeds, mean, sd);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "taus", ps_numbers_json(ps_taus, PS_TAUS),
-			 "mean", ps_numbers_json(mean, PS_TAUS), "sd", ps_numbers_json(sd, PS_TAUS),
-			 "alive", ps_number_json(s->alive), "other_seed",
-			 ps_numbers_json(s->other, PS_TAUS));
+	ps_survival_over_seeds(c->grid, seeds, mean, sd);
+	for (int t = 0; t < PS_TAUS; t++)
+		other[t] = c->others ? c->other[t] / (double)c->others : (double)NAN;
+	for (size_t i = 0; i < seeds; i++)
+		by_seed[i] = c->grid[i][PS_TAU_MAIN];
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "taus",
+			 ps_numbers_json(ps_taus, PS_TAUS), "mean", ps_numbers_json(mean, PS_TAUS),
+			 "sd", ps_numbers_json(sd, PS_TAUS), "by_seed",
+			 ps_numbers_json(by_seed, seeds), "alive", ps_number_json(c->alive),
+			 "other_seed", ps_numbers_json(other, PS_TAUS));
 }
 
 /* --- fragility and ablation --- */
-
-static json_t *fragility_json(const ps_fragility *f)
-{
-	const ps_named_interval intervals[] = {
-		{"difference", &f->difference},
-		{"difference_latents", &f->difference_latents},
-		{"difference_clusters", &f->difference_clusters},
-		{"less_control", &f->less_control},
-		{"rho_quintiles", &f->rho_quintiles},
-		{"rho_latents", &f->rho_latents},
-	};
-	uint64_t size[PS_QUINTILES];
-
-	for (int q = 0; q < PS_QUINTILES; q++)
-		size[q] = f->size[q];
-	return ps_intervals_add(json_pack("{s:I, s:o, s:o, s:o}", "alive", (json_int_t)f->alive,
-					  "size", ps_integers_json(size, PS_QUINTILES), "survival",
-					  ps_numbers_json(f->survival, PS_QUINTILES),
-					  "control_survival",
-					  ps_numbers_json(f->control_survival, PS_QUINTILES)),
-				intervals, sizeof intervals / sizeof *intervals);
-}
 
 static int measure_fragility(struct survival_run *r, ps_fragility *out)
 {
@@ -458,7 +497,7 @@ static int measure_fragility(struct survival_run *r, ps_fragility *out)
 	int rc = ps_fragility_run(
 		&(ps_fragility_input){.firing = firing->total,
 				      .survived = r->survived,
-				      .control = r->args->control ? r->control : NULL,
+				      .control = r->args->controls.count ? r->control : NULL,
 				      .latents = firing->latents,
 				      .by_cluster = firing},
 		&r->bootstrap, &r->s->context, &r->arena, out);
@@ -467,59 +506,14 @@ static int measure_fragility(struct survival_run *r, ps_fragility *out)
 	return rc;
 }
 
-static json_t *strata_json(const ps_ablation *a)
-{
-	json_t *list = json_array();
-
-	for (size_t q = 0; q < PS_QUINTILES; q++) {
-		const ps_ablation_stratum *own = &a->strata[q];
-
-		if (json_array_append_new(list,
-					  json_pack("{s:I, s:I, s:o, s:o}", "features",
-						    (json_int_t)own->features, "survivors",
-						    (json_int_t)own->survivors, "mean_survivors",
-						    ps_number_json(own->mean_survivors),
-						    "mean_lost", ps_number_json(own->mean_lost)))) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static json_t *ablation_json(const ps_ablation *a)
-{
-	const ps_named_interval intervals[] = {
-		{"rho_survival", &a->rho_survival},
-		{"rho_cosine", &a->rho_cosine},
-		{"partial_survival", &a->partial_survival},
-		{"partial_cosine", &a->partial_cosine},
-		{"difference", &a->difference},
-		{"difference_features", &a->difference_features},
-		{"difference_clusters", &a->difference_clusters},
-		{"difference_stratified", &a->difference_stratified},
-		{"firing_difference", &a->firing_difference},
-		{"firing_rho_survival", &a->firing_rho_survival},
-		{"firing_rho_cosine", &a->firing_rho_cosine},
-	};
-
-	return ps_intervals_add(json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "features",
-					  (json_int_t)a->features, "survivors",
-					  (json_int_t)a->survivors, "mean_survivors",
-					  ps_number_json(a->mean_survivors), "mean_lost",
-					  ps_number_json(a->mean_lost), "firing_survivors",
-					  ps_number_json(a->firing_survivors), "firing_lost",
-					  ps_number_json(a->firing_lost), "strata", strata_json(a)),
-				intervals, sizeof intervals / sizeof *intervals);
-}
-
-static int measure_ablation(struct survival_run *r, ps_ablation *out)
+static int measure_ablation(struct survival_run *r, const ps_ablation_record *record,
+			    ps_ablation *out)
 {
 	const size_t mark = ps_arena_mark(&r->arena);
 	ps_ablation_data data;
 	int rc;
 
-	ps_ablation_record_columns(&r->ablation,
+	ps_ablation_record_columns(record,
 				   &(ps_ablation_latents){.survived = r->survived,
 							  .cosine = r->cosine,
 							  .rate = r->rate,
@@ -532,15 +526,6 @@ static int measure_ablation(struct survival_run *r, ps_ablation *out)
 
 /* --- predictors --- */
 
-enum predictor {
-	FIRING_RATE,
-	MEAN_ACTIVATION,
-	PEAK_ACTIVATION,
-	DECODER_NORM,
-	ABLATION_EFFECT,
-	PREDICTORS
-};
-
 static double decoder_norm(const ps_sae *sae, size_t latent)
 {
 	const float *row = sae->dec + latent * sae->d_in;
@@ -552,93 +537,117 @@ static double decoder_norm(const ps_sae *sae, size_t latent)
 }
 
 /* A statistic of a latent that fired. */
-static double score_of(const struct survival_run *r, enum predictor predictor, size_t latent)
+static double score_of(const struct survival_run *r, const ps_sae *dense, ps_predictor predictor,
+		       size_t latent)
 {
 	const ps_firing *firing = &r->firing;
 
 	switch (predictor) {
-	case FIRING_RATE:
+	case PS_FIRING_RATE:
 		return r->rate[latent];
-	case MEAN_ACTIVATION:
+	case PS_MEAN_ACTIVATION:
 		return firing->activation[latent] / (double)firing->total[latent];
-	case PEAK_ACTIVATION:
+	case PS_PEAK_ACTIVATION:
 		return firing->peak[latent];
+	case PS_OWN_START_COSINE:
+		return r->start[latent];
 	default:
-		return decoder_norm(&r->dense[0].sae, latent);
+		return decoder_norm(dense, latent);
 	}
 }
 
 /* Fills score, NaN for latents that never fired or were not ablated. */
-static void fill_scores(struct survival_run *r, enum predictor predictor)
+static void fill_scores(struct survival_run *r, size_t seed, ps_predictor predictor)
 {
 	const ps_firing *firing = &r->firing;
 
-	if (predictor == ABLATION_EFFECT) {
-		ps_ablation_record_effects(&r->ablation, firing->latents, r->score);
+	if (predictor == PS_ABLATION_EFFECT) {
+		ps_ablation_record_effects(&r->ablation[seed], firing->latents, r->score);
 		return;
 	}
 	for (size_t j = 0; j < firing->latents; j++)
-		r->score[j] = firing->total[j] ? score_of(r, predictor, j) : (double)NAN;
+		r->score[j] = firing->total[j] ? score_of(r, &r->dense[seed].sae, predictor, j)
+					       : (double)NAN;
 }
 
-static json_t *predictors_json(struct survival_run *r)
+static void measure_predictors(struct survival_run *r, size_t seed, ps_interval auc[PS_PREDICTORS])
 {
-	static const char *const names[PREDICTORS] = {"firing_rate", "mean_activation",
-						      "peak_activation", "decoder_norm",
-						      "ablation_effect"};
-	const enum predictor count = r->ablation.latents ? PREDICTORS : ABLATION_EFFECT;
-	json_t *list = json_array();
+	const ps_predictor count =
+		seed < r->args->ablations.count ? PS_PREDICTORS : PS_ABLATION_EFFECT;
 
-	for (enum predictor p = FIRING_RATE; p < count; p++) {
-		ps_interval auc;
-
-		fill_scores(r, p);
+	for (ps_predictor p = PS_FIRING_RATE; p < count; p++) {
+		fill_scores(r, seed, p);
 		ps_auc(&(ps_auc_data){.score = r->score,
 				      .positive = r->survived,
 				      .count = r->firing.latents},
-		       r->bootstrap.confidence, &r->arena, &auc);
-		if (json_array_append_new(list, json_pack("{s:s, s:o}", "name", names[p], "auc",
-							  ps_interval_json(&auc)))) {
-			json_decref(list);
-			return NULL;
-		}
+		       r->bootstrap.confidence, &r->arena, &auc[p]);
 	}
-	return list;
 }
 
 /* --- the command --- */
 
-static int run_condition(struct survival_run *r, const ps_text_list *pruned, json_t **result)
+static int run_condition(struct survival_run *r, size_t seed, size_t condition)
 {
-	struct survival survival;
-	ps_fragility fragility;
-	ps_ablation ablation = {0};
-	int rc = survive(r, pruned, &survival);
+	struct condition *c = &r->condition[condition];
+	ps_seed_findings *out = &c->seed[seed];
+	int rc = survive(r, &r->args->pruned[condition], seed, c);
 
 	if (!rc)
-		rc = measure_fragility(r, &fragility);
-	if (!rc && r->ablation.latents)
-		rc = measure_ablation(r, &ablation);
-	if (rc)
-		return rc;
-	return ps_result_set(
-		result,
-		json_pack("{s:o, s:o, s:o, s:o, s:o}", "survival",
-			  survival_json(&survival, pruned->count), "own_start",
-			  ps_own_starts_json(&survival.starts), "fragility",
-			  fragility_json(&fragility), "predictors", predictors_json(r), "ablation",
-			  r->ablation.latents ? ablation_json(&ablation) : json_null()),
-		&r->s->diag);
+		rc = measure_fragility(r, &out->fragility);
+	if (!rc && seed < r->args->ablations.count)
+		rc = measure_ablation(r, &r->ablation[seed], &out->ablation);
+	if (!rc)
+		measure_predictors(r, seed, out->auc);
+	return rc;
 }
 
-/* All or none: a condition that fails takes the results before it back. */
-static int run_conditions(struct survival_run *r, json_t **results)
+static int run_seed(struct survival_run *r, size_t seed)
+{
+	const size_t mark = ps_arena_mark(&r->arena);
+	int rc = count_firing(r, seed);
+
+	if (!rc)
+		note_starts(r, seed);
+	if (!rc && r->args->controls.count)
+		rc = follow_control(r, seed);
+	for (size_t c = 0; c < r->args->count && !rc; c++)
+		if (seed < r->args->pruned[c].count)
+			rc = run_condition(r, seed, c);
+	ps_arena_rewind(&r->arena, mark);
+	return rc;
+}
+
+static int run_seeds(struct survival_run *r)
+{
+	int rc = ps_clusters_of_windows(&r->cache.cache.source, &r->cache.rows, &r->arena,
+					&r->s->diag, &r->clusters);
+
+	for (size_t seed = 0; seed < r->seeds && !rc; seed++)
+		rc = run_seed(r, seed);
+	return rc;
+}
+
+static json_t *condition_json(const struct survival_run *r, size_t condition)
+{
+	const struct condition *c = &r->condition[condition];
+	const size_t seeds = r->args->pruned[condition].count,
+		     ablated = ps_min_size(seeds, r->args->ablations.count);
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "survival", survival_json(c, seeds),
+			 "own_start", ps_own_starts_json(&c->starts), "fragility",
+			 ps_fragility_json(c->seed, seeds), "predictors",
+			 ps_predictors_json(c->seed, seeds, ablated), "ablation",
+			 ps_ablation_json(c->seed, ablated));
+}
+
+/* All or none: a result that fails takes those before it back. */
+static int make_results(const struct survival_run *r, json_t **results)
 {
 	size_t done = 0;
 	int rc = 0;
 
 	for (; done < r->args->count && !rc; done += !rc)
-		rc = run_condition(r, &r->args->pruned[done], &results[done]);
+		rc = ps_result_set(&results[done], condition_json(r, done), &r->s->diag);
 	while (rc && done) {
 		json_decref(results[--done]);
 		results[done] = NULL;
@@ -649,7 +658,7 @@ static int run_conditions(struct survival_run *r, json_t **results)
 int ps_run_survival(ps_session *s, const ps_survival_args *args, json_t **results)
 {
 	struct survival_run r = {.s = s, .args = args};
-	int rc = check_args(args, &s->diag);
+	int rc = check_args(&r);
 
 	if (!rc)
 		rc = ps_bootstrap_make(args->samples, args->seed, &r.bootstrap, &s->diag);
@@ -660,15 +669,14 @@ int ps_run_survival(ps_session *s, const ps_survival_args *args, json_t **result
 	if (!rc)
 		rc = load_dense(&r);
 	if (!rc)
-		rc = count_firing(&r);
-	if (!rc && args->control)
-		rc = follow_control(&r);
+		rc = run_seeds(&r);
 	if (!rc)
-		rc = run_conditions(&r, results);
+		rc = make_results(&r, results);
 	for (size_t i = 0; i < args->dense.count; i++)
 		ps_sae_folder_close(&r.dense[i]);
 	ps_arena_destroy(&r.arena);
-	ps_ablation_record_close(&r.ablation);
+	for (size_t i = 0; i < args->ablations.count; i++)
+		ps_ablation_record_close(&r.ablation[i]);
 	ps_cache_windows_close(&r.cache);
 	return rc;
 }

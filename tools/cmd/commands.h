@@ -222,24 +222,28 @@ int ps_run_seeds(ps_session *session, const ps_seeds_args *args, json_t **result
 
 /* Which latents of a dense SAE are found again in the SAEs of pruned models (analysis/seeds.h),
  * whether they are the frequent ones (fragility.h), and whether the model needs them (ablation.h).
- * A condition is one pruned model. results [count], one for each condition:
- *   survival   {taus, mean, sd, alive, other_seed}
+ * A condition is one pruned model. The pruned SAE of each seed stands beside the dense one of its
+ * seed. results [count], one for each condition:
+ *   survival   {taus, mean, sd, by_seed (at tau .7), alive, other_seed}
  *   own_start  {saes, survival, cosine_deciles}: each pruned SAE against the values that its own
  *              training started from (analysis/own_start.h), means over the SAEs; null where these
  *              are not known
- *   fragility  the members of ps_fragility
- *   predictors [{name, auc}]: which statistics of a latent in the dense model predict its survival:
- *              firing_rate, mean_activation (where it fires), peak_activation, decoder_norm, and
- *              with an ablation ablation_effect
- *   ablation   the members of ps_ablation; null where no ablation is given
- * What the conditions share, the dense SAEs and where their latents fire, is computed once. */
+ *   fragility  the members of ps_fragility, over the seeds; by_seed: the main ones of each
+ *   predictors [{name, auc, by_seed}]: which statistics of a latent in the dense model predict its
+ *              survival: firing_rate, mean_activation (where it fires), peak_activation,
+ *              decoder_norm, own_start_cosine, and with an ablation ablation_effect
+ *   ablation   the members of ps_ablation, over the seeds that have one; by_seed likewise; null
+ *              where no ablation is given
+ * tools/cmd/survival_findings.h says what "over the seeds" is. What the conditions share, the dense
+ * SAEs and where their latents fire, is computed once. */
 typedef struct ps_survival_args {
-	ps_text_list dense;   /* SAEs, one for each seed; the first one's latents are followed */
-	const char *cache;    /* the dense model's activations, on which the latents fire */
-	const char *ablation; /* file: ablate's result, bare or as a record's "result"; or NULL */
-	const char
-		*control; /* SAE: the first dense one's, trained again on its own rows; or NULL */
-	const char *norm_cache;     /* as for eval, of the first dense SAE */
+	ps_text_list dense; /* SAEs, one for each seed */
+	const char *cache;  /* the dense model's activations, on which the latents fire */
+	/* Files: ablate's result, bare or as a record's "result", of the first dense SAEs. */
+	ps_text_list ablations;
+	/* SAEs: the dense ones, trained again on their own rows; none, or one for each pruned. */
+	ps_text_list controls;
+	const char *norm_cache;     /* as for eval, of the dense SAEs */
 	int64_t samples;            /* of the bootstrap */
 	uint64_t seed;              /* of the bootstrap */
 	size_t count;               /* conditions */

@@ -10,8 +10,8 @@ static const struct {
 } versions[] = {
 	{"tokenize", 2}, {"logits", 2}, {"calibrate", 2}, {"prune", 2},   {"export", 3},
 	{"cache", 2},    {"train", 3},  {"ppl", 2},       {"eval", 2},    {"transfer", 3},
-	{"ablate", 4},   {"seeds", 3},  {"survival", 5},  {"compare", 2}, {"features", 1},
-	{"assemble", 4}, {"report", 4},
+	{"ablate", 4},   {"seeds", 3},  {"survival", 6},  {"compare", 2}, {"features", 1},
+	{"assemble", 5}, {"report", 5},
 };
 
 int ps_code_version(const char *command)

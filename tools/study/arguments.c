@@ -199,10 +199,10 @@ TABLE(seeds, T, seeds_rows);
 
 #define T ps_survival_args
 static const ps_argument survival_rows[] = {
-	FIELD(T, dense, TEXTS, INPUT),    FIELD(T, cache, TEXT, INPUT),
-	FIELD(T, ablation, TEXT, INPUT),  FIELD(T, control, TEXT, INPUT),
-	FIELD(T, samples, INT, OPTION),   FIELD(T, seed, SEED, OPTION),
-	FIELD(T, count, SIZE, FREE),      FIELD(T, pruned, TEXT_LISTS, INPUT),
+	FIELD(T, dense, TEXTS, INPUT),     FIELD(T, cache, TEXT, INPUT),
+	FIELD(T, ablations, TEXTS, INPUT), FIELD(T, controls, TEXTS, INPUT),
+	FIELD(T, samples, INT, OPTION),    FIELD(T, seed, SEED, OPTION),
+	FIELD(T, count, SIZE, FREE),       FIELD(T, pruned, TEXT_LISTS, INPUT),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 };
 TABLE(survival, T, survival_rows);

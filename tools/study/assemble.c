@@ -12,6 +12,8 @@ struct gathered {
 	ps_model_records *models;
 	ps_condition_records *conditions; /* of all models, each with the dense one first */
 	const json_t **train;             /* (conditions, PS_LIST_MAX) */
+	const json_t **transfer;          /* the same */
+	const json_t **ablation;          /* (models, PS_LIST_MAX) */
 	const char **kernels;
 	size_t kernel_count;
 };
@@ -33,11 +35,19 @@ static const char *control_kind(const ps_graph_condition *c)
 	return kinds[c->kind];
 }
 
-static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_model *m,
-					     const ps_graph_condition *c, const json_t **train)
+static const json_t **results_of(const ps_graph *g, const size_t *nodes, size_t count,
+				 const json_t **results)
 {
-	for (size_t i = 0; i < c->seeds; i++)
-		train[i] = result_of(g, c->train[i]);
+	for (size_t i = 0; i < count; i++)
+		results[i] = result_of(g, nodes[i]);
+	return results;
+}
+
+/* index: of the condition among those of all models. */
+static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_model *m,
+					     const ps_graph_condition *c, struct gathered *out,
+					     size_t index)
+{
 	return (ps_condition_records){
 		.name = c->name,
 		.control = control_kind(c),
@@ -48,11 +58,13 @@ static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_m
 		.mask_path = c->mask == PS_NO_NODE ? NULL : g->nodes[c->mask].output,
 		.mask = result_of(g, c->mask),
 		.ppl = result_of(g, c->ppl),
-		.transfer = result_of(g, c->transfer),
+		.transfer = results_of(g, c->transfer, c->transfers,
+				       out->transfer + index * PS_LIST_MAX),
+		.transfers = c->transfers,
 		.dictionary = result_of(g, c->dictionary),
 		.splice = result_of(g, c->splice),
 		.findings = result_of(g, c->survival),
-		.train = train,
+		.train = results_of(g, c->train, c->seeds, out->train + index * PS_LIST_MAX),
 		.seeds = c->seeds,
 	};
 }
@@ -66,8 +78,7 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 		ps_condition_records *first = &out->conditions[at];
 
 		for (size_t c = 0; c < m->condition_count; c++, at++)
-			out->conditions[at] = gather_condition(g, m, &m->conditions[c],
-							       out->train + at * PS_LIST_MAX);
+			out->conditions[at] = gather_condition(g, m, &m->conditions[c], out, at);
 		out->models[i] = (ps_model_records){
 			.name = m->spec->name,
 			.config = &m->config,
@@ -77,7 +88,9 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 			.dictionary = m->spec->dictionary,
 			.dictionary_shape = &m->dictionary,
 			.seeds = result_of(g, m->seeds),
-			.ablation = result_of(g, m->ablation),
+			.ablation = results_of(g, m->ablation, m->ablations,
+					       out->ablation + i * PS_LIST_MAX),
+			.ablations = m->ablations,
 			.dense = first[0],
 			.conditions = first + 1,
 			.condition_count = m->pruned_count,
@@ -125,8 +138,11 @@ static int allocate(const ps_graph *g, struct gathered *out)
 	out->models = calloc(g->file->models_count, sizeof *out->models);
 	out->conditions = calloc(conditions, sizeof *out->conditions);
 	out->train = calloc(conditions * PS_LIST_MAX, sizeof *out->train);
+	out->transfer = calloc(conditions * PS_LIST_MAX, sizeof *out->transfer);
+	out->ablation = calloc(g->file->models_count * PS_LIST_MAX, sizeof *out->ablation);
 	out->kernels = calloc(count_kernels(g), sizeof *out->kernels);
-	if (out->models && out->conditions && out->train && out->kernels)
+	if (out->models && out->conditions && out->train && out->transfer && out->ablation &&
+	    out->kernels)
 		return 0;
 	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for results.json");
 }
@@ -172,6 +188,8 @@ int ps_assemble(ps_graph *g, ps_node *const *nodes, size_t count, json_t **resul
 	free(gathered.models);
 	free(gathered.conditions);
 	free(gathered.train);
+	free(gathered.transfer);
+	free(gathered.ablation);
 	free(gathered.kernels);
 	return rc;
 }

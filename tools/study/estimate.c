@@ -18,6 +18,7 @@
 #include "sae/evaluate.h"
 #include "sae/trainers.h"
 #include "tools/cmd/ppl_windows.h"
+#include "tools/cmd/survival_findings.h"
 
 enum {
 	CODED_ROWS = 512,        /* rows that eval encodes at a time */
@@ -27,6 +28,7 @@ enum {
 	SAVE_SECONDS = 20,       /* between saved states of training */
 	SAVED_MATRICES = 6,      /* in a state: two of parameters, four of moments */
 	SLACK_BYTES = 1 << 16,   /* for small buffers that are not listed, and rounding */
+	CONDITION_BYTES = 4096,  /* that survival keeps of a condition, besides its findings */
 	WINDOWS_LEAST = 256,     /* that tokenize makes room for; then it doubles */
 };
 
@@ -440,8 +442,10 @@ double ps_seconds_survival(const ps_sae_rates *sae, const ps_survival_work *w)
 		     fragility = w->samples *
 				 (sae->replicate_seconds + counts * sae->latent_count_seconds);
 
-	return encode_seconds(sae, w->rows, COMPARED_ROWS) +
-	       (double)w->conditions * (matches * sae->match_seconds + fragility);
+	/* Each seed's dense SAE is encoded once, for all conditions. */
+	return (double)w->pruned * encode_seconds(sae, w->rows, COMPARED_ROWS) +
+	       (double)w->conditions *
+		       (matches * sae->match_seconds + (double)w->pruned * fragility);
 }
 
 double ps_seconds_report(size_t conditions)
@@ -603,7 +607,8 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 	return same(PS_PROGRAM_BYTES + (w->dense + 1) * loaded_bytes(&shape) + list_bytes(w->rows) +
 		    headers_bytes(sae->d_in, w->rows) + ps_clusters_bytes((size_t)w->rows) +
 		    ps_firing_bytes(&shape, windows, s->threads) +
-		    latents * (3 * sizeof(uint8_t) + sizeof(uint32_t) + 3 * sizeof(double)) +
+		    latents * (3 * sizeof(uint8_t) + sizeof(uint32_t) + 4 * sizeof(double)) +
+		    w->conditions * (CONDITION_BYTES + w->pruned * sizeof(ps_seed_findings)) +
 		    comparison + SLACK_BYTES);
 }
 

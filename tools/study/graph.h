@@ -14,7 +14,9 @@
  *
  * Names. MODEL/CONDITION/STEP, of letters, digits, '.', '_' and '-'. CONDITION is dense,
  * magnitude-0.5, wanda-0.3, ..., or a control: random-0.5, rtn-int4, retrain, ..., or the name of a
- * checkpoint. The steps of the study as a whole are study/all/STEP.
+ * checkpoint. STEP is a command's, with the seed of the dense SAE that it looks at: train-7,
+ * transfer-42. Of the first seed it is transfer and ablation alone. The steps of the study as a
+ * whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
@@ -93,7 +95,9 @@ typedef struct ps_graph_model {
 	 * their own, the others read the dense one. */
 	struct ps_graph_condition *conditions;
 	size_t condition_count, pruned_count, cache_count;
-	size_t tokens, calibration, seeds, ablation; /* nodes; PS_NO_NODE: none */
+	size_t tokens, calibration, seeds; /* nodes; PS_NO_NODE: none */
+	size_t ablations;             /* dense SAEs, from the first, whose latents are ablated */
+	size_t ablation[PS_LIST_MAX]; /* (ablations): the node of each */
 } ps_graph_model;
 
 /* What a condition is. Controls are there to be compared with pruned models. */
@@ -118,10 +122,12 @@ typedef struct ps_graph_condition {
 	const char *rounding; /* as the study file has it; NULL: none */
 	const char *freeze;   /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
-	size_t mask, ppl, cache, transfer, splice, survival; /* nodes; PS_NO_NODE: none */
-	size_t dictionary;         /* node: transfer of the model's pretrained dictionary */
-	size_t seeds;              /* number of SAEs */
-	size_t train[PS_LIST_MAX]; /* (seeds): the node of each SAE */
+	size_t mask, ppl, cache, splice, survival; /* nodes; PS_NO_NODE: none */
+	size_t dictionary;            /* node: transfer of the model's pretrained dictionary */
+	size_t seeds;                 /* number of SAEs */
+	size_t train[PS_LIST_MAX];    /* (seeds): the node of each SAE */
+	size_t transfers;             /* dense SAEs that look at the model */
+	size_t transfer[PS_LIST_MAX]; /* (transfers): the node of each */
 } ps_graph_condition;
 
 #define PS_NO_NODE ((size_t)-1)

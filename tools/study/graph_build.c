@@ -238,8 +238,7 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 	for (size_t i = 0; i < m->condition_count; i++) {
 		ps_graph_condition *c = &m->conditions[i];
 
-		c->mask = c->ppl = c->cache = c->transfer = c->splice = c->survival =
-			c->dictionary = PS_NO_NODE;
+		c->mask = c->ppl = c->cache = c->splice = c->survival = c->dictionary = PS_NO_NODE;
 		c->name = name_condition(g, m, c);
 		c->folder = c->name ? ps_graph_text(g, "%s/%s", m->folder, c->name) : NULL;
 		if (!c->folder)
@@ -266,7 +265,7 @@ static int name_model(ps_graph *g, size_t index)
 	ps_graph_model *m = &g->models[index];
 
 	m->spec = &g->file->models[index];
-	m->tokens = m->calibration = m->seeds = m->ablation = PS_NO_NODE;
+	m->tokens = m->calibration = m->seeds = PS_NO_NODE;
 	m->name = plain_name(g, m->spec->name);
 	m->folder = m->name ? ps_graph_text(g, "%s/runs/%s", g->out, m->name) : NULL;
 	if (!m->folder)

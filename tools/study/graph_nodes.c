@@ -448,28 +448,36 @@ static int add_train(ps_graph *g, size_t model, size_t condition, size_t seed)
 	return rc ? rc : make(g, &making, &c->train[seed]);
 }
 
-/* The dense SAE's transfer, or that of the model's pretrained dictionary. */
-static int add_transfer(ps_graph *g, size_t model, size_t condition, bool pretrained)
+/* The name of a step that looks at the dense SAE of a seed. */
+static const char *name_of_seed(ps_graph *g, const char *step, size_t seed)
+{
+	return seed ? ps_graph_text(g, "%s-%lld", step, (long long)g->file->seeds[seed])
+		    : ps_graph_text(g, "%s", step);
+}
+
+/* The transfer of an SAE to a condition's model. trained: the node of a dense SAE; PS_NO_NODE: the
+ * model's pretrained dictionary. */
+static int add_transfer(ps_graph *g, size_t model, size_t condition, const char *name,
+			size_t trained, size_t *node)
 {
 	const ps_graph_model *m = &g->models[model];
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
-	struct making making = of_condition(g, model, condition, PS_STEP_TRANSFER,
-					    pretrained ? "transfer-dictionary" : "transfer");
+	struct making making = of_condition(g, model, condition, PS_STEP_TRANSFER, name);
+	const bool pretrained = trained == PS_NO_NODE;
 	ps_transfer_args args = {
-		.sae = pretrained ? m->spec->dictionary : output_of(g, dense->train[0]),
+		.sae = pretrained ? m->spec->dictionary : output_of(g, trained),
 		.norm_cache = pretrained && m->dictionary_lacks ? output_of(g, dense->cache) : NULL,
 		.dense = output_of(g, dense->cache),
 		.pruned = output_of(g, c->cache),
 		.samples = g->file->bootstrap.samples,
 		.seed = (uint64_t)g->file->seeds[0],
 	};
-	const size_t after[] = {dense->cache, c->cache, pretrained ? PS_NO_NODE : dense->train[0],
-				PS_NO_NODE};
+	const size_t after[] = {dense->cache, c->cache, trained, PS_NO_NODE};
 
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
-	return make(g, &making, pretrained ? &c->dictionary : &c->transfer);
+	return name ? make(g, &making, node) : no_memory(g);
 }
 
 /* The dense SAE in the condition's model; in the dense model, the condition's own SAE. */
@@ -497,14 +505,15 @@ static int add_splice(ps_graph *g, size_t model, size_t condition)
 	return make(g, &making, &c->splice);
 }
 
-static int add_ablation(ps_graph *g, size_t model)
+static int add_ablation(ps_graph *g, size_t model, size_t seed)
 {
 	ps_graph_model *m = &g->models[model];
 	const ps_graph_condition *dense = &m->conditions[0];
-	struct making making = of_condition(g, model, 0, PS_STEP_ABLATE, "ablation");
+	const char *name = name_of_seed(g, "ablation", seed);
+	struct making making = of_condition(g, model, 0, PS_STEP_ABLATE, name);
 	ps_ablate_args args = {
 		.model = m->spec->path,
-		.sae = output_of(g, dense->train[0]),
+		.sae = output_of(g, dense->train[seed]),
 		.tokens = output_of(g, m->tokens),
 		.layer = m->spec->layer,
 		.features = g->file->ablation.features,
@@ -514,7 +523,7 @@ static int add_ablation(ps_graph *g, size_t model)
 			g->file->allow_fewer || !ps_study_mark_of(g->file, "ablation.windows", 0),
 		.seed = (uint64_t)g->file->seeds[0],
 	};
-	const size_t after[] = {dense->train[0], m->tokens, PS_NO_NODE};
+	const size_t after[] = {dense->train[seed], m->tokens, PS_NO_NODE};
 	const int64_t latents = latents_of(g, m);
 
 	if (args.features > latents)
@@ -523,7 +532,7 @@ static int add_ablation(ps_graph *g, size_t model)
 				       (long long)args.features, (long long)latents, m->spec->name);
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
-	return make(g, &making, &m->ablation);
+	return name ? make(g, &making, &m->ablation[m->ablations++]) : no_memory(g);
 }
 
 static void list_saes(const ps_graph *g, const ps_graph_condition *c, ps_text_list *list)
@@ -549,13 +558,19 @@ static int add_seeds(ps_graph *g, size_t model)
 	return make(g, &making, &m->seeds);
 }
 
-/* The first SAE of the condition that trains the dense ones again; PS_NO_NODE: there is none. */
-static size_t retrained_sae(const ps_graph_model *m)
+/* The condition that trains the dense SAEs again; NULL: there is none. */
+static const ps_graph_condition *retrained(const ps_graph_model *m)
 {
 	for (size_t i = m->cache_count; i < m->condition_count; i++)
 		if (m->conditions[i].kind == PS_CONDITION_RETRAIN)
-			return m->conditions[i].train[0];
-	return PS_NO_NODE;
+			return &m->conditions[i];
+	return NULL;
+}
+
+static size_t copy_nodes(size_t *to, const size_t *from, size_t count)
+{
+	memcpy(to, from, count * sizeof *to);
+	return count;
 }
 
 static int add_survival(ps_graph *g, size_t model, size_t condition)
@@ -564,15 +579,12 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
 	struct making making = of_condition(g, model, condition, PS_STEP_SURVIVAL, "survival");
-	size_t trained[2 * PS_LIST_MAX], after = 1;
+	size_t more[4 * PS_LIST_MAX], count = 0;
 	ps_text_list *pruned = ps_graph_take(g, sizeof *pruned);
-	/* The dense SAE trained again is what the others are compared with. */
-	const size_t retrained = retrained_sae(m),
-		     control = c->kind == PS_CONDITION_RETRAIN ? PS_NO_NODE : retrained;
+	/* The dense SAEs trained again are what the others are compared with. */
+	const ps_graph_condition *again = c->kind == PS_CONDITION_RETRAIN ? NULL : retrained(m);
 	ps_survival_args args = {
 		.cache = output_of(g, dense->cache),
-		.ablation = m->ablation == PS_NO_NODE ? NULL : g->nodes[m->ablation].record,
-		.control = output_of(g, control),
 		.samples = g->file->bootstrap.samples,
 		.seed = (uint64_t)g->file->seeds[0],
 		.count = 1,
@@ -583,22 +595,25 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 		return no_memory(g);
 	list_saes(g, dense, &args.dense);
 	list_saes(g, c, pruned);
-	memcpy(trained, dense->train, dense->seeds * sizeof *trained);
-	memcpy(trained + dense->seeds, c->train, c->seeds * sizeof *trained);
+	count += copy_nodes(more, dense->train, dense->seeds);
+	count += copy_nodes(more + count, c->train, c->seeds);
+	if (again) {
+		list_saes(g, again, &args.controls);
+		count += copy_nodes(more + count, again->train, again->seeds);
+	}
+	for (size_t i = 0; i < m->ablations; i++)
+		args.ablations.item[args.ablations.count++] = g->nodes[m->ablation[i]].record;
+	count += copy_nodes(more + count, m->ablation, m->ablations);
 	making.args = &args;
 	making.after[0] = dense->cache;
-	if (control != PS_NO_NODE)
-		making.after[after++] = control;
-	if (m->ablation != PS_NO_NODE)
-		making.after[after++] = m->ablation;
-	making.after[after] = PS_NO_NODE;
-	making.more = trained;
-	making.more_count = dense->seeds + c->seeds;
+	making.after[1] = PS_NO_NODE;
+	making.more = more;
+	making.more_count = count;
 	return make(g, &making, &c->survival);
 }
 
 /* Adds a condition's cache, if it has one of its own, the SAEs trained on its rows, and the
- * transfer to it. */
+ * transfer of every dense SAE to it. */
 static int add_condition(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_graph_model *m = &g->models[model];
@@ -612,10 +627,12 @@ static int add_condition(ps_graph *g, size_t model, size_t condition)
 
 	for (size_t i = 0; i < c->seeds && !rc; i++)
 		rc = add_train(g, model, condition, i);
-	if (!rc && c->method)
-		rc = add_transfer(g, model, condition, false);
+	for (size_t i = 0; i < m->conditions[0].seeds && c->method && !rc; i++)
+		rc = add_transfer(g, model, condition, name_of_seed(g, "transfer", i),
+				  m->conditions[0].train[i], &c->transfer[c->transfers++]);
 	if (!rc && c->method && m->spec->dictionary)
-		rc = add_transfer(g, model, condition, true);
+		rc = add_transfer(g, model, condition, "transfer-dictionary", PS_NO_NODE,
+				  &c->dictionary);
 	return rc;
 }
 
@@ -645,8 +662,8 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 		rc = add_condition(g, model, i);
 	for (size_t i = 0; i < m->condition_count && !rc && f->splice.windows; i++)
 		rc = add_splice(g, model, i);
-	if (!rc && f->ablation.features)
-		rc = add_ablation(g, model);
+	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)
+		rc = add_ablation(g, model, i);
 	if (!rc && m->conditions[0].seeds > 1)
 		rc = add_seeds(g, model);
 	for (size_t i = 1; i < m->condition_count && !rc; i++)

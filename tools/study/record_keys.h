@@ -15,6 +15,7 @@
 #define PS_RECORD_SURVIVAL "survival"
 #define PS_RECORD_SURVIVAL_MEAN "mean"        /* list, by threshold */
 #define PS_RECORD_SURVIVAL_SD "sd"            /* list, by threshold */
+#define PS_RECORD_SURVIVAL_BY_SEED "by_seed"  /* list, by seed, at the main threshold */
 #define PS_RECORD_SURVIVAL_ALIVE "alive"      /* number, at the main threshold */
 #define PS_RECORD_SURVIVAL_OTHER "other_seed" /* list, by threshold */
 

@@ -12,6 +12,7 @@
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
 #include "tools/study/results_over.h"
+#include "tools/study/results_seeds.h"
 #include "tools/train/sae_config.h"
 
 /* --- objects of the schema --- */
@@ -165,6 +166,7 @@ static json_t *settings_json(ps_making *m)
 	put_pruning_settings(m, o, f);
 	ps_put(m, o, PS_KEY_SETTINGS_SPLICE_WINDOWS, json_integer(f->splice.windows));
 	ps_put(m, o, PS_KEY_SETTINGS_ABLATION_WINDOWS, json_integer(f->ablation.windows));
+	ps_put(m, o, PS_KEY_SETTINGS_ABLATION_SEEDS, json_integer(f->ablation.seeds));
 	ps_put(m, o, PS_KEY_SETTINGS_BOOTSTRAP_SAMPLES, json_integer(f->bootstrap.samples));
 	return o;
 }
@@ -187,16 +189,26 @@ static json_t *saes_json(ps_making *m, const ps_condition_records *c)
 	return list;
 }
 
-static json_t *dense_ablation_json(ps_making *m, const json_t *record)
+/* Of all SAEs whose latents were ablated. */
+static json_t *dense_ablation_json(ps_making *m, const ps_model_records *model)
 {
-	const json_t *latents = json_object_get(record, PS_RECORD_ABLATION_LATENTS);
+	const char *effect = ps_results_field_of(PS_KEY_DENSE_ABLATION_MEAN_EFFECT)->name;
+	json_int_t latents = 0;
+	double mean = 0;
 	json_t *o;
 
-	if (!json_integer_value(latents))
+	for (size_t i = 0; i < model->ablations; i++) {
+		latents += json_integer_value(
+			json_object_get(model->ablation[i], PS_RECORD_ABLATION_LATENTS));
+		mean += ps_json_number(json_object_get(model->ablation[i], effect)) /
+			(double)model->ablations;
+	}
+	if (!latents)
 		return json_null();
 	o = json_object();
-	ps_put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, or_null(latents));
-	copy(m, o, PS_KEY_DENSE_ABLATION_MEAN_EFFECT, record);
+	ps_put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, json_integer(latents));
+	ps_put(m, o, PS_KEY_DENSE_ABLATION_MEAN_EFFECT, ps_number_json(mean));
+	ps_put(m, o, PS_KEY_DENSE_ABLATION_SEEDS, ps_size_json(model->ablations));
 	return o;
 }
 
@@ -270,7 +282,7 @@ static json_t *model_json(ps_making *m, const ps_model_records *model)
 	ps_put(m, o, PS_KEY_MODEL_SAES, saes_json(m, dense));
 	ps_put(m, o, PS_KEY_MODEL_SPLICE, copy_object(m, dense->splice, PS_OBJECT_SPLICE));
 	ps_put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
-	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model->ablation));
+	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model));
 	ps_put(m, o, PS_KEY_MODEL_DICTIONARY, dictionary_json(m, model));
 	ps_put(m, o, PS_KEY_MODEL_REFERENCE, model_reference_json(m, config));
 	return o;
@@ -400,6 +412,8 @@ static void put_survival(ps_making *m, json_t *o, const json_t *survival)
 	       or_null(json_object_get(survival, PS_RECORD_SURVIVAL_ALIVE)));
 	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_INDEPENDENT,
 	       or_null(json_array_get(other, PS_TAU_MAIN)));
+	ps_put(m, o, PS_KEY_CONDITION_MNN_SURVIVAL_BY_SEED,
+	       or_null(json_object_get(survival, PS_RECORD_SURVIVAL_BY_SEED)));
 	ps_put(m, o, PS_KEY_CONDITION_SURVIVAL, or_null(mean));
 	copy(m, o, PS_KEY_CONDITION_TAUS, survival);
 }
@@ -414,22 +428,6 @@ static void put_perplexity(ps_making *m, json_t *o, const json_t *ppl, const jso
 	       ps_number_json(ps_json_number(json_object_get(ppl, nll)) -
 			      ps_json_number(json_object_get(dense, nll))));
 	ps_put(m, o, PS_KEY_CONDITION_N, or_null(json_object_get(ppl, PS_RECORD_PPL_TOKENS)));
-}
-
-static void put_transfer(ps_making *m, json_t *o, const json_t *transfer)
-{
-	static const ps_results_key keys[] = {PS_KEY_CONDITION_JACCARD,
-					      PS_KEY_CONDITION_JACCARD_INTERVAL,
-					      PS_KEY_CONDITION_FVU,
-					      PS_KEY_CONDITION_FVU_INTERVAL,
-					      PS_KEY_CONDITION_L0,
-					      PS_KEY_CONDITION_FVU_CHANGE_INTERVAL,
-					      PS_KEY_CONDITION_COSINE,
-					      PS_KEY_CONDITION_JACCARD_EMPTY_ROWS,
-					      PS_KEY_CONDITION_JACCARD_CHANCE};
-
-	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
-		copy(m, o, keys[k], transfer);
 }
 
 /* All measures of a condition. *out: a new object. Where the model is the dense one, those that
@@ -452,7 +450,7 @@ static int measures_json(ps_making *m, const ps_model_records *model, const ps_c
 	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL,
 	       c->ppl ? ps_results_interval_json(m, &change) : json_null());
 	put_survival(m, o, json_object_get(c->findings, PS_RECORD_SURVIVAL));
-	put_transfer(m, o, c->transfer);
+	ps_results_put_transfer(m, o, c);
 	ps_put(m, o, PS_KEY_CONDITION_DICTIONARY,
 	       copy_object(m, c->dictionary, PS_OBJECT_DICTIONARY));
 	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
@@ -461,6 +459,7 @@ static int measures_json(ps_making *m, const ps_model_records *model, const ps_c
 	copy(m, o, PS_KEY_CONDITION_FRAGILITY, c->findings);
 	copy(m, o, PS_KEY_CONDITION_PREDICTORS, c->findings);
 	copy(m, o, PS_KEY_CONDITION_ABLATION, c->findings);
+	ps_results_name_seeds(m, o);
 	return 0;
 }
 

@@ -22,7 +22,9 @@ typedef struct ps_condition_records {
 	const char *method;    /* NULL: the dense model */
 	double sparsity;       /* asked for */
 	const char *mask_path; /* NULL: the dense model */
-	const json_t *mask, *ppl, *transfer, *splice, *findings;
+	const json_t *mask, *ppl, *splice, *findings;
+	const json_t *const *transfer; /* (transfers): by dense seed */
+	size_t transfers;
 	const json_t *dictionary; /* transfer of the model's pretrained dictionary */
 	const json_t *const
 		*train; /* (seeds): a record for each SAE, in the order of the file's seeds */
@@ -35,9 +37,11 @@ typedef struct ps_model_records {
 	int64_t layer;
 	const char *digest;
 	uint64_t weight_bytes;
-	const char *dictionary;                 /* path of the pretrained one; NULL: none */
-	const ps_sae *dictionary_shape;         /* without weights */
-	const json_t *seeds, *ablation;         /* records on the dense model's SAEs */
+	const char *dictionary;         /* path of the pretrained one; NULL: none */
+	const ps_sae *dictionary_shape; /* without weights */
+	const json_t *seeds;            /* record on the dense model's SAEs; NULL: none */
+	const json_t *const *ablation;  /* (ablations): records, by dense seed */
+	size_t ablations;
 	ps_condition_records dense;             /* mask, transfer and findings are NULL */
 	const ps_condition_records *conditions; /* (condition_count), in the order of the file */
 	size_t condition_count;

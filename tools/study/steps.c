@@ -124,9 +124,13 @@ static bool same_weights(const ps_cache_args *a, const ps_cache_args *b)
 	return same_text(a->model, b->model) && same_text(a->changed_from, b->changed_from);
 }
 
-static bool same_control(const ps_survival_args *a, const ps_survival_args *b)
+static bool same_controls(const ps_survival_args *a, const ps_survival_args *b)
 {
-	return same_text(a->control, b->control);
+	bool same = a->controls.count == b->controls.count;
+
+	for (size_t i = 0; i < a->controls.count && same; i++)
+		same = same_text(a->controls.item[i], b->controls.item[i]);
+	return same;
 }
 
 bool ps_step_shares(const ps_node *a, const ps_node *b)
@@ -135,7 +139,7 @@ bool ps_step_shares(const ps_node *a, const ps_node *b)
 		return false;
 	if (a->kind->step == PS_STEP_CACHE)
 		return same_weights(a->args, b->args);
-	return a->kind->step != PS_STEP_SURVIVAL || same_control(a->args, b->args);
+	return a->kind->step != PS_STEP_SURVIVAL || same_controls(a->args, b->args);
 }
 
 const ps_step_kind ps_step_kinds[PS_STEPS] = {

@@ -96,6 +96,7 @@ static int fill_defaults(ps_study_file *f, ps_diag *diag)
 		{"cache_tokens", &f->cache_tokens, f->train_tokens},
 		{"pruned_seeds", &f->pruned_seeds, f->seeds_count},
 		{"ablation.windows", &f->ablation.windows, 8},
+		{"ablation.seeds", &f->ablation.seeds, 1},
 		{"bootstrap.samples", &f->bootstrap.samples, 1000},
 	};
 
@@ -212,6 +213,9 @@ static int check_seeds(const struct check *c)
 	if (f->pruned_seeds > f->seeds_count)
 		return refuse(c, "pruned_seeds", 0, "%lld is more than the %u seeds",
 			      (long long)f->pruned_seeds, f->seeds_count);
+	if (f->ablation.seeds > f->pruned_seeds)
+		return refuse(c, "ablation.seeds", 0, "%lld is more than pruned_seeds, %lld",
+			      (long long)f->ablation.seeds, (long long)f->pruned_seeds);
 	return 0;
 }
 

@@ -86,6 +86,7 @@ typedef struct ps_study_file {
 	} splice;
 	struct {
 		int64_t features, windows; /* features 0: none */
+		int64_t seeds; /* dense SAEs whose latents are ablated, from the first seed on */
 	} ablation;
 	struct {
 		int64_t samples;

@@ -94,6 +94,7 @@ const ps_study_key ps_study_keys[] = {
 	{"", "ablation", .type = PS_STUDY_MAP},
 	{"ablation", "features", WHOLE(0, 1 << 20), AT(ablation.features), WANTED},
 	{"ablation", "windows", WHOLE(1, INT32_MAX), AT(ablation.windows)},
+	{"ablation", "seeds", WHOLE(1, 32), AT(ablation.seeds)},
 	{"", "bootstrap", .type = PS_STUDY_MAP},
 	{"bootstrap", "samples", WHOLE(100, 1000000), AT(bootstrap.samples), WANTED},
 };

@@ -212,14 +212,14 @@ static bool matches(const char *patterns, const char *id)
 #define SUMMARY " study/all/*"
 /* All steps of the conditions of that name. */
 #define EDITED(c)                                                                                  \
-	"*/" c "/mask */" c "/ppl */" c "/cache */" c "/train-* */" c "/transfer */" c             \
+	"*/" c "/mask */" c "/ppl */" c "/cache */" c "/train-* */" c "/transfer* */" c            \
 	"/splice */" c "/survival "
 /* What is made by Wanda, or after a condition that is. */
 #define BY_WANDA EDITED("wanda-*") EDITED("random-*") EDITED("matched-*-wanda-*")
 #define BY_MAGNITUDE EDITED("magnitude-*") EDITED("matched-magnitude-*")
 #define MATCHED EDITED("matched-*")
 /* What reads SAEs, and what reads that. */
-#define TRAINED "*/train-* */transfer */splice */ablation */seeds */survival" SUMMARY
+#define TRAINED "*/train-* */transfer* */splice */ablation */seeds */survival" SUMMARY
 #define CACHED "*/cache " TRAINED
 #define TOKENS "*/tokens */calibration " BY_WANDA CACHED
 
@@ -276,8 +276,9 @@ static const struct {
 	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
 	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
 	{"ablation.windows", "windows: 4", "windows: 5", "*/ablation */survival" SUMMARY},
+	{"ablation.seeds", "windows: 4", "windows: 4\n  seeds: 2", "*/survival" SUMMARY},
 	{"bootstrap.samples", "samples: 100", "samples: 101",
-	 "*/transfer */seeds */survival" SUMMARY},
+	 "*/transfer* */seeds */survival" SUMMARY},
 };
 
 /* Of the steps that both graphs have, exactly those that match have another key. */
@@ -366,7 +367,7 @@ static void nodes_stand_after_what_they_read(void **state)
 
 	(void)state;
 	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(b.graph.count, 74);
+	assert_int_equal(b.graph.count, 81);
 	for (size_t i = 0; i < b.graph.count; i++) {
 		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
 			assert_true(b.graph.nodes[i].after[j] < i);
@@ -409,6 +410,31 @@ static void controls_differ_from_the_dense_training_in_one_thing(void **state)
 	unbuild(&b);
 }
 
+/* RQ3 takes the dense SAE of every seed; RQ5 those that are asked for. */
+static void dense_saes_of_other_seeds_have_steps_of_their_own(void **state)
+{
+	struct built b;
+	const ps_transfer_args *transfer;
+	const ps_survival_args *survival;
+	const ps_graph *g = &b.graph;
+
+	(void)state;
+	assert_int_equal(build(&b, "windows: 4", "windows: 4\n  seeds: 2", PS_PRECISION_F32), 0);
+	transfer = find(g, "llama/wanda-0.5/transfer-42")->args;
+	assert_string_equal(transfer->sae, find(g, "llama/dense/train-42")->output);
+	transfer = find(g, "llama/wanda-0.5/transfer")->args;
+	assert_string_equal(transfer->sae, find(g, "llama/dense/train-7")->output);
+	survival = find(g, "llama/wanda-0.5/survival")->args;
+	assert_int_equal(survival->ablations.count, 2);
+	assert_string_equal(survival->ablations.item[1],
+			    find(g, "llama/dense/ablation-42")->record);
+	unbuild(&b);
+	assert_int_equal(build(&b, "windows: 4", "windows: 4\n  seeds: 3", PS_PRECISION_F32),
+			 PS_EINPUT);
+	assert_non_null(strstr(b.session.diag.text, "ablation.seeds: 3 is more than pruned_seeds"));
+	unbuild(&b);
+}
+
 static const ps_prune_args *pruning(const ps_graph *g, const char *id)
 {
 	return find(g, id)->args;
@@ -419,6 +445,7 @@ static void controls_are_made_after_other_conditions(void **state)
 {
 	struct built b;
 	const ps_prune_args *random, *rounded, *matched;
+	const ps_survival_args *survival;
 	const ps_graph *g = &b.graph;
 
 	(void)state;
@@ -435,11 +462,14 @@ static void controls_are_made_after_other_conditions(void **state)
 	assert_string_equal(matched->scope, "global");
 	matched = pruning(g, "llama/matched-magnitude-wanda-0.5/mask");
 	assert_string_equal(matched->match_ppl, random->like);
-	/* Whatever is compared with the dense SAE is compared with its retraining too. */
-	assert_string_equal(
-		((const ps_survival_args *)find(g, "llama/rtn-int4/survival")->args)->control,
-		find(g, "llama/retrain/train-7")->output);
-	assert_null(((const ps_survival_args *)find(g, "llama/retrain/survival")->args)->control);
+	/* Whatever is compared with the dense SAEs is compared with their retraining too, seed by
+	 * seed. */
+	survival = find(g, "llama/rtn-int4/survival")->args;
+	assert_int_equal(survival->controls.count, 2);
+	assert_string_equal(survival->controls.item[0], find(g, "llama/retrain/train-7")->output);
+	assert_string_equal(survival->controls.item[1], find(g, "llama/retrain/train-42")->output);
+	survival = find(g, "llama/retrain/survival")->args;
+	assert_int_equal(survival->controls.count, 0);
 	unbuild(&b);
 }
 
@@ -644,6 +674,7 @@ int main(void)
 		cmocka_unit_test(a_models_name_is_no_part_of_a_key),
 		cmocka_unit_test(the_precision_changes_what_a_forward_pass_makes),
 		cmocka_unit_test(controls_differ_from_the_dense_training_in_one_thing),
+		cmocka_unit_test(dense_saes_of_other_seeds_have_steps_of_their_own),
 		cmocka_unit_test(controls_are_made_after_other_conditions),
 		cmocka_unit_test(a_checkpoint_is_a_condition_with_weights_of_its_own),
 		cmocka_unit_test(a_dictionary_is_transferred_too),

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/json_text.h"
 #include "io/file.h"
+
+#define WHITE " \t\r\n"
 
 int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag)
 {
@@ -56,37 +57,15 @@ int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object, p
 	return rc;
 }
 
-/* Whether the text is that of the value as ps_file_replace_json writes it. */
-static int compare_text(const json_t *value, const char *text, const char *path, ps_diag *diag)
-{
-	char *right = ps_json_text(value, PS_JSON_FILE);
-	size_t length = right ? strlen(right) : 0;
-	int rc = 0;
-
-	if (!right)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
-	if (strncmp(text, right, length) || strcmp(text + length, "\n"))
-		rc = ps_fail(diag, PS_EINPUT, "%s: is damaged, or was laid out anew", path);
-	free(right);
-	return rc;
-}
-
 int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
 		   ps_diag *diag)
 {
 	json_t *value = NULL;
-	char *text = NULL;
-	size_t length;
-	int rc = ps_file_read(sys, path, limit, &text, &length, diag);
+	int rc = ps_file_read_json(sys, path, limit, &value, diag);
 
 	*object = NULL;
-	if (!rc)
-		rc = ps_json_parse(text, length, path, &value, diag);
 	if (!rc && !json_is_object(value))
 		rc = ps_fail(diag, PS_EINPUT, "%s: is not a JSON object", path);
-	if (!rc)
-		rc = compare_text(value, text, path, diag);
-	free(text);
 	if (!rc)
 		rc = ps_json_unseal(value, path, diag);
 	if (rc)
@@ -96,11 +75,54 @@ int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **o
 	return rc;
 }
 
+/* Whether two texts of JSON differ in white space between their words alone. */
+static bool has_same_words(const char *a, const char *b)
+{
+	bool in_string = false;
+
+	for (;; a++, b++) {
+		if (!in_string) {
+			a += strspn(a, WHITE);
+			b += strspn(b, WHITE);
+		}
+		if (*a != *b || !*a)
+			return *a == *b;
+		if (*a == '"')
+			in_string = !in_string;
+		else if (*a == '\\' && *++a != *++b)
+			return false;
+	}
+}
+
+/* Whether the text is that of the value as ps_file_replace_json writes it. */
+static int compare_text(const json_t *value, const char *text, const char *path, ps_diag *diag)
+{
+	char *right = ps_json_text(value, PS_JSON_FILE);
+	int rc = 0;
+
+	if (!right)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
+	if (!has_same_words(text, right))
+		rc = ps_fail(diag, PS_EINPUT, "%s: is damaged, or another program wrote it anew",
+			     path);
+	free(right);
+	return rc;
+}
+
 int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag)
 {
-	json_t *object;
-	int rc = ps_sealed_read(sys, path, limit, &object, diag);
+	json_t *value = NULL;
+	char *text = NULL;
+	size_t length;
+	int rc = ps_file_read_json(sys, path, limit, &value, diag);
 
-	json_decref(object);
+	if (!rc)
+		rc = ps_file_read(sys, path, limit, &text, &length, diag);
+	if (!rc)
+		rc = compare_text(value, text, path, diag);
+	if (!rc)
+		rc = ps_json_unseal(value, path, diag);
+	free(text);
+	json_decref(value);
 	return rc;
 }

@@ -2,7 +2,8 @@
  * study, results.json.
  *
  * The key `checksum` holds the XXH3 of the canonical text of all other keys: sorted, compact, reals
- * with 17 digits. Reading removes the key, writing adds it. */
+ * with 17 digits. So a seal does not depend on how the file is laid out. Reading removes the key,
+ * writing adds it. */
 #ifndef PS_IO_SEALED_JSON_H
 #define PS_IO_SEALED_JSON_H
 
@@ -26,12 +27,12 @@ int ps_json_unseal(json_t *object, const char *path, ps_diag *diag) PS_MUST_USE;
 int ps_sealed_write(const ps_sys *sys, const char *path, const json_t *object,
 		    ps_diag *diag) PS_MUST_USE;
 /* Reads an object and removes its seal. *object is a new reference. PS_EINPUT: the file cannot be
- * read, is no JSON object, has no seal or a wrong one, or does not hold exactly the bytes that
- * ps_sealed_write writes. So any flipped bit is found, also one that leaves the same value (1e-5
- * and 1E-5), and so is a file that another program has laid out anew. */
+ * read, is no JSON object, has no seal or a wrong one. */
 int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **object,
 		   ps_diag *diag) PS_MUST_USE;
-/* The same for those who do not want the object. */
+/* PS_EINPUT unless the file holds exactly the words that ps_sealed_write writes, with any white
+ * space between them. So it finds any flipped bit, also one that leaves the same value (1e-5 and
+ * 1E-5): none makes other white space. */
 int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag) PS_MUST_USE;
 
 #endif

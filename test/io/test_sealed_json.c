@@ -53,7 +53,7 @@ static void what_is_written_is_read_back(void **state)
 
 static void every_flipped_bit_is_found(void **state)
 {
-	size_t length;
+	size_t length, unseen = 0;
 	json_t *found;
 	char *text;
 
@@ -67,29 +67,38 @@ static void every_flipped_bit_is_found(void **state)
 		text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
 		assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, &diag), PS_EINPUT);
 		assert_non_null(strstr(diag.text, path));
-		assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL),
-				 PS_EINPUT);
+		if (ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL))
+			continue;
+		assert_true(json_equal(object, found)); /* 1.5E-9 */
+		json_decref(found);
+		unseen++;
 	}
+	assert_true(unseen < 8);
 	free(text);
 }
 
-/* What one command takes no other one refuses. */
-static void another_layout_is_refused(void **state)
+/* People use JSON tools. What one command takes no other one refuses. */
+static void another_layout_is_the_same_object(void **state)
 {
-	ps_diag diag = {{0}};
 	json_t *found;
-	char *text;
+	char *text, *number;
 
 	(void)state;
 	assert_int_equal(ps_file_read_json(&ps_sys_linux, path, LIMIT, &found, NULL), 0);
 	text = ps_json_text(found, JSON_COMPACT);
 	json_decref(found);
 	assert_int_equal(ps_file_replace(&ps_sys_linux, path, text, strlen(text), NULL), 0);
-	free(text);
-	assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, &diag), PS_EINPUT);
-	assert_null(found);
-	assert_non_null(strstr(diag.text, "laid out anew"));
+	assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL), 0);
+	assert_true(json_equal(object, found));
+	json_decref(found);
+	assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, NULL), 0);
+	/* The same number in other letters. */
+	number = strstr(text, "e-");
+	assert_non_null(number);
+	*number = 'E';
+	assert_int_equal(ps_file_replace(&ps_sys_linux, path, text, strlen(text), NULL), 0);
 	assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, NULL), PS_EINPUT);
+	free(text);
 }
 
 static void what_has_no_seal_is_refused(void **state)
@@ -119,7 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_written_is_read_back),
 		TEST(every_flipped_bit_is_found),
-		TEST(another_layout_is_refused),
+		TEST(another_layout_is_the_same_object),
 		TEST(what_has_no_seal_is_refused),
 	};
 

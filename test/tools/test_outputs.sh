@@ -154,7 +154,8 @@ of_every_kind() {
 	inputs_of "$c" | while read -r input; do
 		ln -s "$input" "$o/link"
 		for name in "$input" "$o/link" "$in/../${input#"$scratch/"}"; do
-			status 2 "$c" one "$name" && grep -q 'an input' "$scratch/err" &&
+			status 2 "$c" one "$name" &&
+				grep -q 'an input\|manifest names it' "$scratch/err" &&
 				status 2 "$c" one "$name" --force || echo "$name"
 		done
 		rm "$o/link"
@@ -280,6 +281,7 @@ several() {
 	exits "train: with --force it is a log" 0 "$@" -o "$o/sae" --force
 	exits "train: a log of an earlier run gives way" 0 "$@" -o "$o/sae2"
 	echo '<svg/>' >"$o/log.svg"
+	mkdir "$scratch/bin"
 	be_gnuplot 'exit 1'
 	with=PATH=$scratch/bin:$PATH
 	exits "train: a log without curves" 0 "$@" -o "$o/sae4"
@@ -450,7 +452,6 @@ seal() {
 
 report_as_a_whole() {
 	study=$scratch/study
-	mkdir "$scratch/bin"
 	command -v gnuplot >/dev/null || {
 		echo "[  SKIPPED ] report: gnuplot is not installed"
 		return

@@ -201,6 +201,8 @@ void ps_bpe_share(ps_bpe *bpe, ps_room *room)
  * entry off and puts at most two on. */
 double ps_bpe_room(double length)
 {
+	/* A word that may be cached is not cut. */
+	length = length > CACHE_TEXT ? length : CACHE_TEXT;
 	return length * (3 * sizeof(int32_t) + 2 * sizeof(uint64_t)) + 64;
 }
 
@@ -299,24 +301,40 @@ static int encode_part(ps_bpe *bpe, const char *text, size_t length, ps_token_si
 	return hand_over(bpe->ids, count, sink, context);
 }
 
-/* The end of the part that begins at start. Cuts lie only between two characters that have tokens
+/* Whether a part begins with this character. Cuts lie only between two characters that have tokens
  * of their own. */
+static inline bool is_cut(const ps_bpe *bpe, ps_bpe_scan *scan, const char *character,
+			  size_t length)
+{
+	const uint32_t code = ps_utf8_decode(character);
+	const bool known = character_id(bpe, code, character, length) >= 0,
+		   cut = known && scan->left_known && !may_join(bpe, scan->left, code);
+
+	scan->left = code;
+	scan->left_known = known;
+	return cut;
+}
+
+void ps_bpe_scan_character(const ps_bpe *bpe, ps_bpe_scan *scan, const char *character,
+			   size_t length)
+{
+	if (is_cut(bpe, scan, character, length))
+		scan->part = 0;
+	scan->part += length;
+	if (scan->part > scan->longest)
+		scan->longest = scan->part;
+}
+
+/* The end of the part that begins at start. */
 static size_t part_end(const ps_bpe *bpe, const char *word, size_t start, size_t length)
 {
-	uint32_t left = 0;
-	bool left_known = false;
+	ps_bpe_scan scan = {.left_known = false};
 	size_t step;
 
 	for (size_t at = start; at < length; at += step) {
-		uint32_t code = ps_utf8_decode(word + at);
-		bool known;
-
 		step = ps_utf8_length((unsigned char)word[at]);
-		known = character_id(bpe, code, word + at, step) >= 0;
-		if (known && left_known && !may_join(bpe, left, code))
+		if (is_cut(bpe, &scan, word + at, step))
 			return at;
-		left = code;
-		left_known = known;
 	}
 	return length;
 }

@@ -79,6 +79,17 @@ void ps_bpe_share(ps_bpe *bpe, ps_room *room);
 /* The most bytes that a word of so many bytes takes of the room. */
 double ps_bpe_room(double length);
 
+/* The longest part of a text that is encoded at once, wherever it may be cut into words besides.
+ * Zeroed, then fed with the characters in their order. */
+typedef struct ps_bpe_scan {
+	uint32_t left; /* the last character */
+	bool left_known;
+	size_t part, longest; /* bytes of the part that it belongs to, and of the longest one */
+} ps_bpe_scan;
+
+void ps_bpe_scan_character(const ps_bpe *bpe, ps_bpe_scan *scan, const char *character,
+			   size_t length);
+
 /* Encodes a word of valid UTF-8 and hands its ids to sink. */
 int ps_bpe_encode(ps_bpe *bpe, const char *word, size_t length, ps_token_sink sink, void *context,
 		  ps_diag *diag) PS_MUST_USE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/checked.h"
+#include "core/base/utf8.h"
 
 #define MOST_STEPS 16 /* each of a pattern holds more than 1 MB */
 #define DEEPEST_SEQUENCE 16
@@ -174,6 +175,21 @@ double ps_normalizer_room(const ps_normalizer *normalizer, double *length)
 		out[i % 2] = fmax(out[i % 2], *length);
 	}
 	return out[0] + out[1] + patterns;
+}
+
+bool ps_normalizer_simple(const ps_normalizer *normalizer, ps_replacement *r)
+{
+	const step *s = normalizer->step;
+
+	*r = (ps_replacement){.from = NULL};
+	if (!normalizer->count)
+		return true;
+	if (normalizer->count > 1 || !s->pattern)
+		return false;
+	r->from = ps_pattern_string(s->pattern, &r->from_length);
+	r->to = s->content;
+	r->to_length = s->content_length;
+	return r->from && r->from_length == ps_utf8_length((unsigned char)*r->from);
 }
 
 /* Appends to a normalized text, which may have at most `most` bytes. */

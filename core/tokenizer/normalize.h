@@ -6,6 +6,7 @@
 #ifndef PS_CORE_TOKENIZER_NORMALIZE_H
 #define PS_CORE_TOKENIZER_NORMALIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/array.h"
@@ -45,6 +46,16 @@ void ps_normalizer_share(ps_normalizer *normalizer, ps_room *room);
 /* The most bytes that a piece of *length bytes takes of the room. *length becomes the most bytes of
  * the result. */
 double ps_normalizer_room(const ps_normalizer *normalizer, double *length);
+
+/* What a simple normalizer does: it puts `to` for each character `from`; from NULL: it leaves the
+ * text as it is. */
+typedef struct ps_replacement {
+	const char *from, *to;
+	size_t from_length, to_length; /* bytes */
+} ps_replacement;
+
+/* False if the normalizer is not so simple. */
+bool ps_normalizer_simple(const ps_normalizer *normalizer, ps_replacement *replacement);
 
 /* Normalizes *piece. The result is valid until the next call. PS_EINPUT if it is more than 16 times
  * as long as the text, and 64 KiB. */

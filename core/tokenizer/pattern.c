@@ -180,6 +180,12 @@ void ps_pattern_destroy(ps_pattern *pattern)
 	free(pattern);
 }
 
+const char *ps_pattern_string(const ps_pattern *pattern, size_t *length)
+{
+	*length = pattern->string_length;
+	return pattern->string;
+}
+
 bool ps_pattern_is_string(const ps_pattern *pattern, const char *text)
 {
 	return pattern->string && pattern->string_length == strlen(text) &&

@@ -44,6 +44,9 @@ void ps_pattern_destroy(ps_pattern *pattern);
 /* Whether it is the pattern that matches this text. */
 bool ps_pattern_is_string(const ps_pattern *pattern, const char *text);
 
+/* The text that it matches, *length bytes; NULL: it is a regular expression. */
+const char *ps_pattern_string(const ps_pattern *pattern, size_t *length);
+
 /* Bytes that it holds. */
 size_t ps_pattern_bytes(const ps_pattern *pattern);
 

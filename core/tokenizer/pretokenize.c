@@ -238,6 +238,27 @@ int ps_pretokenizer_create(ps_pretokenizer **pretokenizer, const json_t *json, p
 	return 0;
 }
 
+bool ps_pretokenizer_only_cuts(const ps_pretokenizer *pretokenizer)
+{
+	size_t written = 0;
+
+	for (size_t i = 0; i < pretokenizer->count; i++) {
+		const step *s = &pretokenizer->step[i];
+
+		written += s->kind == BYTE_LEVEL;
+		if (s->kind == METASPACE || (s->kind == BYTE_LEVEL && s->prefix_space))
+			return false;
+	}
+	return written < 2;
+}
+
+const char *ps_pretokenizer_letter(const ps_pretokenizer *pretokenizer, unsigned char byte,
+				   size_t *length)
+{
+	*length = pretokenizer->byte_letter_length[byte];
+	return pretokenizer->byte_letter[byte];
+}
+
 bool ps_pretokenizer_is_byte_level(const ps_pretokenizer *pretokenizer)
 {
 	for (size_t i = 0; i < pretokenizer->count; i++)

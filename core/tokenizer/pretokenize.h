@@ -40,6 +40,11 @@ typedef int (*ps_word_sink)(void *context, const char *word, size_t length);
 int ps_pretokenizer_run(ps_pretokenizer *pretokenizer, ps_piece piece, ps_word_sink sink,
 			void *context, ps_diag *diag) PS_MUST_USE;
 
+/* Whether it only cuts the text, or writes ByteLevel's letters for its bytes besides. */
+bool ps_pretokenizer_only_cuts(const ps_pretokenizer *pretokenizer);
+/* ByteLevel's letter for a byte: *length bytes. */
+const char *ps_pretokenizer_letter(const ps_pretokenizer *pretokenizer, unsigned char byte,
+				   size_t *length);
 /* Whether words are in ByteLevel's letters. */
 bool ps_pretokenizer_is_byte_level(const ps_pretokenizer *pretokenizer);
 /* The byte that a letter of ByteLevel stands for; -1 if the code point is no such letter. */

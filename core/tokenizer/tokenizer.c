@@ -1,5 +1,6 @@
 #include "core/tokenizer/tokenizer.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,12 +222,62 @@ void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes)
 	tokenizer->room.limit_bytes = ps_max_size(bytes > fixed ? bytes - fixed : 0, LEAST_ROOM);
 }
 
-size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, size_t length)
+/* Feeds normalized text to a scan, in the letters in which it reaches the model. */
+static void scan_text(const ps_tokenizer *t, ps_bpe_scan *scan, const char *text, size_t length)
+{
+	const bool letters = ps_pretokenizer_is_byte_level(t->pretokenizer);
+	size_t step;
+
+	for (size_t at = 0; at < length; at += step) {
+		const char *character = text + at;
+		size_t bytes;
+
+		step = bytes = letters ? 1 : ps_utf8_length((unsigned char)text[at]);
+		if (letters)
+			character = ps_pretokenizer_letter(t->pretokenizer, (unsigned char)text[at],
+							   &bytes);
+		ps_bpe_scan_character(t->bpe, scan, character, bytes);
+	}
+}
+
+/* Finds the bytes of the normalized text and the longest part that is encoded at once. False if
+ * that takes more than a look at each character. */
+static bool measure(const ps_tokenizer *t, const char *text, size_t length, double *normalized,
+		    double *longest)
+{
+	ps_bpe_scan scan = {.part = 0};
+	ps_replacement r;
+	size_t step;
+
+	if (!ps_normalizer_simple(t->normalizer, &r) || !ps_pretokenizer_only_cuts(t->pretokenizer))
+		return false;
+	*normalized = 0;
+	for (size_t at = 0; at < length; at += step) {
+		bool found;
+
+		step = ps_utf8_length((unsigned char)text[at]);
+		found = r.from && step == r.from_length && !memcmp(text + at, r.from, step);
+		scan_text(t, &scan, found ? r.to : text + at, found ? r.to_length : step);
+		*normalized += (double)(found ? r.to_length : step);
+	}
+	*longest = (double)scan.longest;
+	return true;
+}
+
+/* Arrays double, so each may have twice what it needs. */
+size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, const char *text, size_t length)
 {
 	double most = (double)length, bytes = ps_normalizer_room(tokenizer->normalizer, &most);
+	double normalized, longest;
+	const bool measured = measure(tokenizer, text, length, &normalized, &longest);
 
-	bytes += ps_pretokenizer_room(tokenizer->pretokenizer, &most) + ps_bpe_room(most);
-	bytes += (double)(ps_tokenizer_bytes(tokenizer) - tokenizer->room.used_bytes);
+	if (measured) {
+		bytes = fmin(bytes, normalized);
+		most = normalized;
+	}
+	bytes += ps_pretokenizer_room(tokenizer->pretokenizer, &most);
+	bytes += ps_bpe_room(measured ? longest : most);
+	bytes = 2 * bytes + (double)(ps_tokenizer_bytes(tokenizer) - tokenizer->room.used_bytes);
 	return bytes < 0x1p62 ? (size_t)bytes : (size_t)1 << 62;
 }
 

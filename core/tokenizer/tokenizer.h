@@ -65,7 +65,9 @@ size_t ps_tokenizer_bytes_wanted(const ps_tokenizer *tokenizer);
 /* It may hold so many bytes in all from now on, and always a MiB for what grows with the text.
  * Where a document needs more, encoding ends with PS_EBUDGET. Without a call there is no limit. */
 void ps_tokenizer_limit(ps_tokenizer *tokenizer, size_t bytes);
-/* The most bytes that a document of so many bytes makes it hold. */
-size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, size_t length);
+/* So many bytes are enough for a document of valid UTF-8, whatever was encoded before. What takes
+ * no memory to find out is found out: for the tokenizers of most models this is a few bytes for one
+ * of the text, else it is what the worst text would take. */
+size_t ps_tokenizer_room(const ps_tokenizer *tokenizer, const char *text, size_t length);
 
 #endif

@@ -118,12 +118,11 @@ static int name_budget(ps_tokenizer *tokenizer, const struct collector *c,
 	const double ids =
 		(double)c->text_bytes * (double)c->window / (double)(c->window - c->text_start) +
 		(double)(FIRST_WINDOWS * c->window);
-	/* Arrays that an earlier document has filled may double for this one. */
-	const size_t length = c->tokens ? 2 * document->length : document->length;
 	ps_plan plan = {.limit_bytes = c->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "tokenizer and a document", ps_tokenizer_room(tokenizer, length));
+	ps_plan_add(&plan, "tokenizer and a document",
+		    ps_tokenizer_room(tokenizer, document->text, document->length));
 	ps_plan_add(&plan, "token ids", (size_t)(2 * ids) * sizeof *c->ids);
 	ps_plan_add(&plan, "output", PS_BLOCK_BYTES);
 	*diag = (ps_diag){{0}};

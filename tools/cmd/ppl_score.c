@@ -54,15 +54,17 @@ static int collect(void *context, int32_t id)
 
 /* The budget cannot hold the tokenizer's copies of the text, or its ids. */
 static int name_budget(ps_session *s, const ps_ppl_args *args, const ps_tokenizer *tokenizer,
-		       size_t length)
+		       const ps_text_file *text)
 {
+	const size_t length = text->length;
 	const size_t ids = args->max_tokens && (size_t)args->max_tokens < length
 				   ? (size_t)args->max_tokens
 				   : length;
 	ps_plan plan = {.limit_bytes = s->memory_bytes};
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "tokenizer and the text", ps_tokenizer_room(tokenizer, length));
+	ps_plan_add(&plan, "tokenizer and the text",
+		    ps_tokenizer_room(tokenizer, text->text, length));
 	ps_plan_add(&plan, "token ids", 2 * (ids + 16) * sizeof(int32_t));
 	s->diag = (ps_diag){{0}};
 	return ps_plan_check(&plan, &s->diag)
@@ -92,7 +94,7 @@ static int read_ids(ps_session *s, const ps_ppl_args *args, ps_ppl_text *t)
 	if (reason.text[0])
 		(void)ps_fail(&s->diag, rc, "%s: %s", args->text, reason.text);
 	if (rc == PS_EBUDGET && t->tokenizer)
-		rc = name_budget(s, args, tokenizer, text.length);
+		rc = name_budget(s, args, tokenizer, &text);
 	if (rc >= 0)
 		t->reading_bytes = PS_PROGRAM_BYTES + ps_tokenizer_bytes(tokenizer) +
 				   t->capacity * sizeof *t->ids;

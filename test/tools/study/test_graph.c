@@ -124,8 +124,8 @@ static const char *const lines[] = {
 	"ppl:\n  text: @/text-1\n  window: 64\n  stride: 32\n  max_tokens: 400",
 	("sae:\n  arch: topk\n  init: shared\n  expansion: 2\n  k: 8\n"
 	 "  batch: 128\n  lr: 0.001"),
-	"controls:\n  retrain: true\n  random: true\n  at_sparsity: 0.5\n  rounding: [int4]\n"
-	"  matched: [magnitude]\n  frozen: [decoder]",
+	("controls:\n  retrain: true\n  random: true\n  at_sparsity: 0.5\n  rounding: [int4]\n"
+	 "  matched: [magnitude]\n  frozen: [decoder]"),
 	"splice:\n  windows: 8",
 	"ablation:\n  features: 10\n  windows: 4",
 	"bootstrap:\n  samples: 100",

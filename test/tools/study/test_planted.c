@@ -187,7 +187,10 @@ static int run_study(const char *more)
 	snprintf(file, sizeof file, "%s", path_of("study.yaml"));
 	snprintf(out, sizeof out, "%s", path_of("out"));
 	f = fopen(file, "w");
-	if (!f || fprintf(f, study_text, scratch, more) < 0 || fclose(f))
+	if (!f)
+		return -1;
+	rc = fprintf(f, study_text, scratch, more);
+	if (fclose(f) || rc < 0)
 		return -1;
 	json_decref(results);
 	results = NULL;

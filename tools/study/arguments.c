@@ -309,12 +309,12 @@ static int variants_json(const struct turning *t, const char *args, json_t **val
 /* Whether the field counts. An origin that is not given is left out, so that it changes no key. */
 static bool counts(const ps_argument *field, const char *args)
 {
-	const void *text;
+	const char *origin;
 
-	memcpy(&text, args + field->offset, sizeof text);
-	if (field->role == PS_ROLE_ORIGIN)
-		return text;
-	return field->role != PS_ROLE_OUTPUT && field->role != PS_ROLE_FREE;
+	if (field->role != PS_ROLE_ORIGIN)
+		return field->role != PS_ROLE_OUTPUT && field->role != PS_ROLE_FREE;
+	memcpy(&origin, args + field->offset, sizeof origin);
+	return origin;
 }
 
 static int field_json(const struct turning *t, const char *args, json_t **value)

@@ -1,5 +1,6 @@
 /* io/row_join: several sources over the same tokens become one, with the rows of a token side by
  * side. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -154,6 +155,65 @@ static void a_row_is_that_token_of_that_source(void **state)
 	ps_arena_destroy(&arena);
 }
 
+/* --- two threads at a time --- */
+
+static pthread_barrier_t meeting;
+
+/* Returns when two threads are here. */
+static int gather_together(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag)
+{
+	pthread_barrier_wait(&meeting);
+	return gather(self, ids, count, out, diag);
+}
+
+struct call {
+	const ps_row_source *source;
+	uint64_t id;
+	float out[WIDTH];
+	int rc;
+};
+
+static void *call_gather(void *context)
+{
+	struct call *c = context;
+
+	c->rc = c->source->gather(c->source->self, &c->id, 1, c->out, NULL);
+	return NULL;
+}
+
+static void threads_that_gather_at_once_do_not_meet_in_memory(void **state)
+{
+	ps_row_source joint;
+	struct call calls[2];
+	pthread_t thread;
+	ps_row_join *join;
+	ps_arena arena;
+
+	(void)state;
+	assert_int_equal(pthread_barrier_init(&meeting, NULL, 2), 0);
+	for (int s = 0; s < SOURCES; s++)
+		sources[s].gather = gather_together;
+	assert_int_equal(ps_arena_create(&arena, ps_row_join_bytes(WIDTH, BATCH, 2), NULL), 0);
+	join = ps_row_join_create(
+		&(ps_row_join_options){
+			.sources = sources, .count = SOURCES, .batch = BATCH, .threads = 2},
+		&arena, &joint);
+	for (int i = 0; i < 2; i++)
+		calls[i] = (struct call){.source = &joint, .id = (uint64_t)(7 + 4 * i), .rc = -1};
+	assert_int_equal(pthread_create(&thread, NULL, call_gather, &calls[0]), 0);
+	call_gather(&calls[1]);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(calls[i].rc, 0);
+		assert_true(calls[i].out[0] ==
+			    (float)(1000 * (calls[i].id % SOURCES) + calls[i].id / SOURCES));
+	}
+	ps_row_join_destroy(join);
+	ps_arena_destroy(&arena);
+	pthread_barrier_destroy(&meeting);
+	ps_row_join_destroy(NULL);
+}
+
 static void refuse(const char *want)
 {
 	ps_diag diag = {{0}};
@@ -183,12 +243,16 @@ static void sources_of_other_tokens_are_refused(void **state)
 	set_up(NULL);
 	sources[0].columns &= ~(1u << PS_ROW_WINDOW_ID);
 	refuse("dense: does not say the window");
+	set_up(NULL);
+	sources[1].columns &= ~(1u << PS_ROW_POSITION);
+	refuse("magnitude: does not say the position");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_row_is_that_token_of_that_source, set_up),
+		cmocka_unit_test_setup(threads_that_gather_at_once_do_not_meet_in_memory, set_up),
 		cmocka_unit_test_setup(sources_of_other_tokens_are_refused, set_up),
 	};
 

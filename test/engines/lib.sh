@@ -53,7 +53,8 @@ emit() {
 
 # records FOLDER: how many records its steps have written.
 records() {
-	find "$1/runs" -name '*.json' ! -path '*/sae/*' ! -path '*/cache/*' 2>/dev/null | wc -l
+	find "$1/runs" -name "*.json" ! -name cards.json ! -path "*/sae/*" ! -path "*/cache/*" \
+		2>/dev/null | wc -l
 }
 
 # same NAME FOLDER: every file that one process made is there with the same bytes, nothing else

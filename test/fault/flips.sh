@@ -139,7 +139,8 @@ studies() {
 			--victim "$work/$part" --no-rerun
 	done
 	for part in report.html tables/models.csv figures/seeds.svg \
-		runs/m/wanda-0.5/mask.safetensors runs/m/dense/sae/seed-1/cfg.json; do
+		runs/m/wanda-0.5/mask.safetensors runs/m/dense/sae/seed-1/cfg.json \
+		runs/m/wanda-0.5/cards.json runs/m/wanda-0.5/features.csv; do
 		expects "study --verify finds flips in $part" sweep finished --flips "$flips" \
 			--victim "$work/$part" --no-rerun --noticed --allow 3
 	done

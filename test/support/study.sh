@@ -57,7 +57,7 @@ STUDY
 
 # records: the records' names with their times of change, caches' left out.
 records() {
-	find "$out/runs" -name '*.json' ! -path '*/cache*' ! -path '*/sae/*' \
+	find "$out/runs" -name '*.json' ! -name cards.json ! -path '*/cache*' ! -path '*/sae/*' \
 		-printf '%P %T@\n' | sort
 }
 

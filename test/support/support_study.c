@@ -133,12 +133,15 @@ static void write_manifest(const char *folder)
 void test_study_make(test_study *s, const ps_node *n)
 {
 	json_t *result = json_object();
+	const char *extra;
 
 	write_file(n->record);
 	if (n->folder)
 		write_manifest(n->output);
 	else if (n->output)
 		write_file(n->output);
+	for (size_t i = 0; (extra = ps_step_extra_output(n, i)); i++)
+		write_file(extra);
 	if (ps_recording_write(&s->graph, n, result) ||
 	    ps_graph_look(&s->graph, &s->graph.nodes[n - s->graph.nodes]))
 		fail_msg("%s", s->session.diag.text);

@@ -24,10 +24,10 @@ first_run() {
 	holds "makes its output and its record" test -s "$out/runs/llama/tokens.safetensors" \
 		-a -s "$out/runs/llama/tokens.json"
 	works "the study does the rest"
-	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 19' "$scratch/err")" -ge 16
+	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 20' "$scratch/err")" -ge 16
 	note_records
 	works "again: nothing to do" --json
-	holds "and says so" grep -q '"steps_done_before": 19' "$scratch/out"
+	holds "and says so" grep -q '"steps_done_before": 20' "$scratch/out"
 	redoes "and changes nothing" ""
 	works "--only of a step that is done" --only llama/dense/ppl
 	redoes "changes nothing" ""
@@ -48,9 +48,10 @@ replacing() {
 	works "--force replaces them" --precision bf16 --force
 	redoes "and exactly those that a forward pass takes part in" "assemble \
 llama/dense/ablation llama/dense/ppl llama/dense/seeds llama/dense/splice llama/dense/train-42 \
-llama/dense/train-7 llama/magnitude-0.5/ppl llama/magnitude-0.5/splice \
-llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 llama/magnitude-0.5/train-7 \
-llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer report "
+llama/dense/train-7 llama/magnitude-0.5/features llama/magnitude-0.5/ppl \
+llama/magnitude-0.5/splice llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 \
+llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer \
+report "
 	works "and back" --force
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 }
@@ -59,10 +60,11 @@ growing() {
 	note_records
 	write_study 8 '0.5, 0.3'
 	works "a further sparsity is simply done"
-	redoes "and nothing else but what brings all together" "assemble llama/magnitude-0.3/mask \
-llama/magnitude-0.3/ppl llama/magnitude-0.3/splice llama/magnitude-0.3/survival \
-llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 \
-llama/magnitude-0.3/transfer-42 llama/magnitude-0.3/transfer report "
+	redoes "and nothing else but what brings all together" "assemble \
+llama/magnitude-0.3/features llama/magnitude-0.3/mask llama/magnitude-0.3/ppl \
+llama/magnitude-0.3/splice llama/magnitude-0.3/survival llama/magnitude-0.3/train-42 \
+llama/magnitude-0.3/train-7 llama/magnitude-0.3/transfer-42 llama/magnitude-0.3/transfer \
+report "
 	write_study 8 0.5
 	works "without it again"
 	holds "the results are as before" cmp "$scratch/results" "$out/results.json"
@@ -72,7 +74,7 @@ llama/magnitude-0.3/transfer-42 llama/magnitude-0.3/transfer report "
 	holds "removes what no step owns" test ! -e "$out/runs/llama/magnitude-0.3"
 	holds "and nothing else" test -e "$out/runs/llama/magnitude-0.5/mask.safetensors"
 	works "the study is whole" --json
-	holds "and done" grep -q '"steps_done_before": 19' "$scratch/out"
+	holds "and done" grep -q '"steps_done_before": 20' "$scratch/out"
 }
 
 damage() {
@@ -147,9 +149,9 @@ SBATCH
 graph() {
 	out=$scratch/study
 	works "--emit json" --emit json
-	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 19
+	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 20
 	works "--emit make" --emit make
-	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 20
+	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 21
 	cp "$scratch/out" "$scratch/make"
 	rm -f "$out/runs/llama/tokens.safetensors" "$out/tables/models.csv"
 	holds "outputs that are gone: make" make -s -f "$scratch/make" PRUNESCOPE="$program"
@@ -191,8 +193,7 @@ controls() {
 llama/frozen-decoder/splice llama/frozen-decoder/survival llama/frozen-decoder/train-42 \
 llama/frozen-decoder/train-7 llama/frozen-encoder/splice llama/frozen-encoder/survival \
 llama/frozen-encoder/train-42 llama/frozen-encoder/train-7 llama/magnitude-0.5/survival \
-llama/retrain/splice llama/retrain/survival llama/retrain/train-42 llama/retrain/train-7 \
-report "
+llama/retrain/splice llama/retrain/survival llama/retrain/train-42 llama/retrain/train-7 report "
 	holds "the retrained SAE is near the dense one" \
 		sh -c "echo $(of_control retrain mnn_survival) | grep -Eq '^0[.][0-9]*[1-9]'"
 	holds "a frozen decoder is its own start" \
@@ -203,13 +204,14 @@ report "
 	sed -i 's/random: false/rounding: [int4], matched: [magnitude]/' "$file"
 	works "models that are changed in other ways" --quiet
 	redoes "are new as well" "assemble llama/magnitude-0.5/survival \
-llama/matched-magnitude-rtn-int4/mask llama/matched-magnitude-rtn-int4/ppl \
-llama/matched-magnitude-rtn-int4/splice llama/matched-magnitude-rtn-int4/survival \
-llama/matched-magnitude-rtn-int4/train-42 llama/matched-magnitude-rtn-int4/train-7 \
-llama/matched-magnitude-rtn-int4/transfer-42 llama/matched-magnitude-rtn-int4/transfer \
-llama/random-0.5/mask llama/random-0.5/ppl \
-llama/random-0.5/splice llama/random-0.5/survival llama/random-0.5/train-42 \
-llama/random-0.5/train-7 llama/random-0.5/transfer-42 llama/random-0.5/transfer \
+llama/matched-magnitude-rtn-int4/features llama/matched-magnitude-rtn-int4/mask \
+llama/matched-magnitude-rtn-int4/ppl llama/matched-magnitude-rtn-int4/splice \
+llama/matched-magnitude-rtn-int4/survival llama/matched-magnitude-rtn-int4/train-42 \
+llama/matched-magnitude-rtn-int4/train-7 llama/matched-magnitude-rtn-int4/transfer-42 \
+llama/matched-magnitude-rtn-int4/transfer llama/random-0.5/features llama/random-0.5/mask \
+llama/random-0.5/ppl llama/random-0.5/splice llama/random-0.5/survival \
+llama/random-0.5/train-42 llama/random-0.5/train-7 llama/random-0.5/transfer-42 \
+llama/random-0.5/transfer llama/rtn-int4/features \
 llama/rtn-int4/mask llama/rtn-int4/ppl \
 llama/rtn-int4/splice llama/rtn-int4/survival llama/rtn-int4/train-42 llama/rtn-int4/train-7 \
 llama/rtn-int4/transfer-42 llama/rtn-int4/transfer report "

@@ -270,6 +270,31 @@ tables() {
 	done
 }
 
+# features METHOD INDEX: classes as the table has them. Table and cards as by the command, in all
+# bytes, from caches that are made anew.
+features() {
+	made=$runs/$1-0.5 path=features.$2
+	for class in kept shifted blurred lost; do
+		equal "$1: $class latents as in the table" "$(result $path.classes.$class)" \
+			"$(grep -c "^[0-9]*,$class," "$made/features.csv")"
+	done
+	equal "$1: all latents have a class, or none" "$(for class in none kept shifted blurred \
+		lost; do printf '%s + ' "$(result $path.classes.$class)"; done) 0" 192
+	holds "$1: results.json says where the cards are" test "$(result $path.cards)" = \
+		"runs/llama/$1-0.5/cards.json"
+	for kind in dense pruned; do
+		[ $kind = dense ] && mask=dense || mask=$made/mask.safetensors
+		"$program" cache $model --tokens "$runs/tokens.safetensors" --layer 2 \
+			--mask "$mask" -o "$scratch/$kind" --quiet >"$scratch/out"
+	done
+	run features "$runs/dense/sae/seed-7" --cache "$scratch/dense" --cache "$scratch/pruned" \
+		--pruned-sae "$made/sae/seed-7" --ablation "$runs/dense/ablation.json" \
+		--head $model -o "$scratch/features" --csv "$scratch/csv" --cards "$scratch/cards"
+	holds "$1: the table as by features" cmp "$scratch/features" "$made/features.safetensors"
+	holds "$1: the CSV as by features" cmp "$scratch/csv" "$made/features.csv"
+	holds "$1: the cards as by features" cmp "$scratch/cards" "$made/cards.json"
+}
+
 make_study
 perplexity dense models.0
 splice dense models.0
@@ -282,6 +307,7 @@ for method in magnitude wanda; do
 	survivals conditions.$number $method-0.5
 	number=$((number + 1))
 done
+features wanda 1
 whole_study
 tables
 conclude test_study_results.sh

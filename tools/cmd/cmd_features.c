@@ -29,8 +29,6 @@
 #include "tools/train/origin.h"
 #include "tools/train/sae_folder.h"
 
-enum { CSV_LINE_BYTES = 640 }; /* at most of a latent, and as much again while it grows */
-
 /* In the dense and in the pruned model. */
 struct ablation {
 	ps_ablation_record record;
@@ -305,7 +303,7 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&r->pruned));
 	ps_plan_add(&plan, "file written", ps_min_size(written, PS_BLOCK_BYTES));
 	if (r->args->csv)
-		ps_plan_add(&plan, "table as CSV", latents * 2 * CSV_LINE_BYTES);
+		ps_plan_add(&plan, "table as CSV", latents * 2 * PS_FEATURE_CSV_LINE_BYTES);
 	if (r->args->head)
 		ps_plan_add(&plan, "output head", head_bytes(r));
 	if (r->args->cards) {

@@ -13,7 +13,10 @@
 enum {
 	/* The values of one, their copy for the seal, and its text twice. */
 	CARD_BYTES = 256 << 10,
-	ROW_BYTES = 3 << 10
+	ROW_BYTES = 3 << 10,
+	/* In the file. */
+	CARD_FILE_BYTES = 32 << 10,
+	ROW_FILE_BYTES = 330
 };
 
 /* A latent that fires, for the choice of the table's rows. */
@@ -27,6 +30,12 @@ size_t ps_feature_cards_bytes(size_t latents)
 	return ps_min_size(latents, PS_CARD_GROUPS * PS_CARDS_A_GROUP) * CARD_BYTES +
 	       ps_min_size(latents, PS_CARDS_TABLE_ROWS) * ROW_BYTES +
 	       latents * sizeof(struct firing);
+}
+
+size_t ps_feature_cards_file_bytes(size_t latents)
+{
+	return ps_min_size(latents, PS_CARD_GROUPS * PS_CARDS_A_GROUP) * CARD_FILE_BYTES +
+	       ps_min_size(latents, PS_CARDS_TABLE_ROWS) * ROW_FILE_BYTES;
 }
 
 /* --- groups --- */

@@ -29,8 +29,9 @@
 
 enum { PS_CARDS_TABLE_ROWS = 4096, PS_CARDS_COLUMNS = 11 };
 
-/* Bytes that writing takes. */
+/* Bytes that writing takes; about how many the file has. */
 size_t ps_feature_cards_bytes(size_t latents);
+size_t ps_feature_cards_file_bytes(size_t latents);
 
 /* Writes the cards of a table, atomically. tokenizer: the digest of tokenizer.json, whose texts
  * these are. */

@@ -115,6 +115,8 @@ void ps_feature_file_read(const ps_feature_file *file, size_t latent, ps_feature
 
 /* --- as a table --- */
 
+enum { PS_FEATURE_CSV_LINE_BYTES = 640 }; /* at most of a latent; twice while the text grows */
+
 /* Writes the columns that have one value a latent, and survival, as CSV with a line of names and a
  * line a latent. What is not defined is empty. Replaces the file atomically. */
 int ps_feature_csv_write(const ps_feature_file *file, const char *path, ps_diag *diag) PS_MUST_USE;

@@ -54,6 +54,12 @@ static int find_path(struct source *from)
 	return 0;
 }
 
+void ps_report_cards_plan(ps_plan *plan, size_t bytes)
+{
+	ps_plan_add(plan, "feature cards", TREE_FACTOR * bytes);
+	ps_plan_add(plan, "pages", 4 * PS_REPORT_PAGE_BYTES);
+}
+
 /* Before the file is read: it, its values and its page. */
 static int check_memory(const struct source *from)
 {
@@ -63,8 +69,7 @@ static int check_memory(const struct source *from)
 	if (stat(from->path, &st))
 		return 0; /* reading says why */
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
-	ps_plan_add(&plan, "feature cards", TREE_FACTOR * (size_t)st.st_size);
-	ps_plan_add(&plan, "pages", 4 * PS_REPORT_PAGE_BYTES);
+	ps_report_cards_plan(&plan, (size_t)st.st_size);
 	return ps_plan_check(&plan, &from->s->diag);
 }
 

@@ -4,6 +4,7 @@
 #define PS_TOOLS_CMD_REPORT_CARDS_H
 
 #include "analysis/report/report_data.h"
+#include "core/base/arena.h"
 #include "tools/run/session.h"
 
 enum { PS_PAGE_NAME_BYTES = 256 };
@@ -22,6 +23,8 @@ typedef struct ps_report_cards {
  * --memory. */
 int ps_report_cards_make(ps_session *session, const char *folder, const ps_results *results,
 			 size_t index, ps_report_cards *out) PS_MUST_USE;
+/* Adds what such a file of so many bytes takes, with its page. */
+void ps_report_cards_plan(ps_plan *plan, size_t bytes);
 void ps_report_cards_free(ps_report_cards *cards); /* a zeroed one is allowed */
 
 #endif

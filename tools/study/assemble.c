@@ -43,12 +43,30 @@ static const json_t **results_of(const ps_graph *g, const size_t *nodes, size_t 
 	return results;
 }
 
+/* A path of the study's folder, as results.json names it. */
+static const char *inside(const ps_graph *g, const char *path)
+{
+	return path ? path + strlen(g->out) + 1 : NULL;
+}
+
+static void gather_features(const ps_graph *g, size_t node, ps_condition_records *records)
+{
+	const ps_node *n = node == PS_NO_NODE ? NULL : &g->nodes[node];
+
+	if (!n)
+		return;
+	records->features = n->result;
+	records->table = inside(g, n->output);
+	records->csv = inside(g, ps_step_extra_output(n, 0));
+	records->cards = inside(g, ps_step_extra_output(n, 1));
+}
+
 /* index: of the condition among those of all models. */
 static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_model *m,
 					     const ps_graph_condition *c, struct gathered *out,
 					     size_t index)
 {
-	return (ps_condition_records){
+	ps_condition_records records = {
 		.name = c->name,
 		.control = control_kind(c),
 		.match = c->kind == PS_CONDITION_MATCHED,
@@ -67,6 +85,8 @@ static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_m
 		.train = results_of(g, c->train, c->seeds, out->train + index * PS_LIST_MAX),
 		.seeds = c->seeds,
 	};
+	gather_features(g, c->features, &records);
+	return records;
 }
 
 static void gather_models(const ps_graph *g, struct gathered *out)

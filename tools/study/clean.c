@@ -28,10 +28,12 @@ static bool within(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
 }
 
-/* Whether a node owns the path: it is its record or output, lies in its output folder, or is a
- * folder above one of these. */
+/* Whether a node owns the path: it is its record or one of its outputs, lies in its output folder,
+ * or is a folder above one of these. */
 static bool is_owned(const ps_graph *g, const char *path)
 {
+	const char *extra;
+
 	for (size_t i = 0; i < g->count; i++) {
 		const ps_node *n = &g->nodes[i];
 
@@ -39,6 +41,9 @@ static bool is_owned(const ps_graph *g, const char *path)
 			return true;
 		if (n->output && (within(n->output, path) || within(path, n->output)))
 			return true;
+		for (size_t e = 0; (extra = ps_step_extra_output(n, e)); e++)
+			if (within(extra, path))
+				return true;
 	}
 	return false;
 }

@@ -132,6 +132,15 @@ static ps_survival_work survival_work(const struct call *c)
 				  .samples = (double)c->g->file->bootstrap.samples};
 }
 
+static ps_features_work features_work(const struct call *c)
+{
+	const size_t ablated = (size_t)c->g->file->ablation.features;
+
+	return (ps_features_work){.rows = (double)c->g->file->cache_tokens,
+				  .ablated = ablated,
+				  .disk_bytes = ps_disk_features(c->sae->options.d_sae, ablated)};
+}
+
 static bool is_wanda(const ps_node *n)
 {
 	return n->kind->step == PS_STEP_PRUNE && ((const ps_prune_args *)n->args)->tokens;
@@ -218,6 +227,9 @@ static double seconds_of(const struct call *c)
 		return ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
 	case PS_STEP_TRANSFER:
 		return transfer_seconds(c);
+	case PS_STEP_FEATURES:
+		return ps_seconds_features(c->rates, c->sae,
+					   (ps_features_work[]){features_work(c)});
 	case PS_STEP_SPLICE:
 		return ps_seconds_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:
@@ -254,6 +266,9 @@ static ps_memory memory_of(const struct call *c)
 		return ps_memory_train(s, c->sae, rows);
 	case PS_STEP_TRANSFER:
 		return ps_memory_transfer(s, transfer_shape(c), rows, windows, samples);
+	case PS_STEP_FEATURES:
+		return ps_memory_features(s, c->rates, c->sae,
+					  (ps_features_work[]){features_work(c)});
 	case PS_STEP_SPLICE:
 		return ps_memory_splice(c->rates, c->sae, (ps_splice_work[]){splice_work(c)});
 	case PS_STEP_ABLATE:
@@ -264,7 +279,8 @@ static ps_memory memory_of(const struct call *c)
 		return ps_memory_survival(s, c->sae, (ps_survival_work[]){survival_work(c)},
 					  (ps_ablate_work[]){ablate_work(c)});
 	default:
-		return ps_memory_report(f->models_count * c->g->models[0].condition_count);
+		return ps_memory_report(f->models_count * c->g->models[0].condition_count,
+					f->features ? c->sae->options.d_sae : 0);
 	}
 }
 
@@ -285,6 +301,9 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 	case PS_STEP_TRAIN:
 		f = (uint64_t)train->d_sae.item[0];
 		return (2 * d * f + d + f) * sizeof(float) + f * sizeof(int64_t);
+	case PS_STEP_FEATURES:
+		train = g->nodes[m->conditions[0].train[0]].args;
+		return ps_disk_features((size_t)train->d_sae.item[0], m->ablations > 0);
 	default:
 		return 0;
 	}
@@ -293,7 +312,10 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 /* The checkpoint that the node's command reads; PS_NO_NODE: none. */
 static size_t checkpoint_of(const ps_graph *g, const ps_node *n)
 {
-	return g->models[n->model].conditions[n->condition].checkpoint;
+	/* features reads the dense model's output head */
+	return n->kind->step == PS_STEP_FEATURES
+		       ? PS_NO_NODE
+		       : g->models[n->model].conditions[n->condition].checkpoint;
 }
 
 static struct call call_of(const ps_graph *g, const ps_node *n, size_t count)

@@ -75,6 +75,21 @@ static json_t *after_json(const ps_graph *g, const ps_node *n)
 	return list;
 }
 
+/* The output, what is made beside it, and the record. */
+static json_t *outputs_json(const ps_node *n)
+{
+	json_t *list = json_pack("[s*]", n->output);
+	const char *extra;
+	int lost = !list;
+
+	for (size_t i = 0; (extra = ps_step_extra_output(n, i)) && !lost; i++)
+		lost = json_array_append_new(list, json_string(extra));
+	if (!lost && !json_array_append_new(list, json_string(n->record)))
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *step_json(const ps_emission *e, const ps_node *n)
 {
 	const ps_graph *g = e->graph;
@@ -85,12 +100,12 @@ static json_t *step_json(const ps_emission *e, const ps_node *n)
 
 	ps_graph_reason(g, n, reason, sizeof reason);
 	/* json_pack takes the inner values over, also where it fails. */
-	return json_pack("{s:s, s:o, s:o, s:[s*, s], s:s, s:b, s:s, s:o, s:I, s:I, s:o}", "id",
-			 n->id, "command", command_json(e, n), "inputs", inputs_json(g, n),
-			 "outputs", n->output, n->record, "key", n->key, "done",
-			 !ps_graph_wanted(g, n), "reason", reason, "seconds",
-			 ps_number_json(cost.seconds), "memory_bytes", (json_int_t)memory,
-			 "disk_bytes", (json_int_t)cost.disk_bytes, "after", after_json(g, n));
+	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:b, s:s, s:o, s:I, s:I, s:o}", "id", n->id,
+			 "command", command_json(e, n), "inputs", inputs_json(g, n), "outputs",
+			 outputs_json(n), "key", n->key, "done", !ps_graph_wanted(g, n), "reason",
+			 reason, "seconds", ps_number_json(cost.seconds), "memory_bytes",
+			 (json_int_t)memory, "disk_bytes", (json_int_t)cost.disk_bytes, "after",
+			 after_json(g, n));
 }
 
 /* The commands are of no use if JSON cannot say a path as it is. */

@@ -4,9 +4,11 @@
 
 #include "analysis/ablation.h"
 #include "analysis/compare.h"
+#include "analysis/feature_stats.h"
 #include "analysis/firing.h"
 #include "analysis/fragility.h"
 #include "analysis/own_start.h"
+#include "analysis/promoted.h"
 #include "analysis/seeds.h"
 #include "analysis/transfer.h"
 #include "core/base/checked.h"
@@ -17,19 +19,23 @@
 #include "io/row_ahead.h"
 #include "sae/evaluate.h"
 #include "sae/trainers.h"
+#include "tools/cmd/feature_cards.h"
+#include "tools/cmd/feature_file.h"
 #include "tools/cmd/ppl_windows.h"
+#include "tools/cmd/report_cards.h"
 #include "tools/cmd/survival_findings.h"
 
 enum {
-	CODED_ROWS = 512,        /* rows that eval encodes at a time */
-	COMPARED_ROWS = 1024,    /* rows that transfer and survival encode at a time */
-	TRANSFER_INTERVALS = 12, /* ratios that transfer's intervals resample */
-	MEASURED_ROWS = 65536,   /* at most, that a trained SAE reconstructs for its measures */
-	SAVE_SECONDS = 20,       /* between saved states of training */
-	SAVED_MATRICES = 6,      /* in a state: two of parameters, four of moments */
-	SLACK_BYTES = 1 << 16,   /* for small buffers that are not listed, and rounding */
-	CONDITION_BYTES = 4096,  /* that survival keeps of a condition, besides its findings */
-	WINDOWS_LEAST = 256,     /* that tokenize makes room for; then it doubles */
+	CODED_ROWS = 512,         /* rows that eval encodes at a time */
+	COMPARED_ROWS = 1024,     /* rows that transfer and survival encode at a time */
+	TRANSFER_INTERVALS = 12,  /* ratios that transfer's intervals resample */
+	MEASURED_ROWS = 65536,    /* at most, that a trained SAE reconstructs for its measures */
+	SAVE_SECONDS = 20,        /* between saved states of training */
+	SAVED_MATRICES = 6,       /* in a state: two of parameters, four of moments */
+	SLACK_BYTES = 1 << 16,    /* for small buffers that are not listed, and rounding */
+	CONDITION_BYTES = 4096,   /* that survival keeps of a condition, besides its findings */
+	FEATURE_LINE_BYTES = 320, /* of a latent in the CSV */
+	WINDOWS_LEAST = 256,      /* that tokenize makes room for; then it doubles */
 };
 
 /* Shape of the gamma distribution that latents' firing rates are taken to have: most latents fire
@@ -352,6 +358,17 @@ double ps_seconds_transfer(const ps_sae_rates *sae, double rows, double windows,
 	       TRANSFER_INTERVALS * samples * windows * sae->draw_seconds;
 }
 
+double ps_seconds_features(const ps_model_rates *r, const ps_sae_rates *sae,
+			   const ps_features_work *w)
+{
+	ps_estimate estimate = {.compute_seconds = 2 * encode_seconds(sae, w->rows, COMPARED_ROWS) +
+						   sae->match_seconds};
+
+	ps_estimate_head(&estimate, &r->costs, (double)sae->options.d_sae, 1);
+	ps_estimate_write(&estimate, &r->writing, (double)w->disk_bytes, 3);
+	return r->tokenizer_seconds + finish(r, &estimate);
+}
+
 double ps_seconds_splice(const ps_model_rates *r, const ps_sae_rates *sae, const ps_splice_work *w)
 {
 	struct need need = splice_need(r, sae, w);
@@ -578,6 +595,42 @@ ps_memory ps_memory_transfer(const ps_session *s, ps_sae shape, double rows, dou
 		    SLACK_BYTES);
 }
 
+/* Columns that a study's tables have. */
+static void features_columns(bool ablated, bool has[PS_FEATURE_GROUPS])
+{
+	has[PS_FEATURE_STATS] = has[PS_FEATURE_MATCH] = has[PS_FEATURE_HEAD] = true;
+	has[PS_FEATURE_ABLATION] = ablated;
+	has[PS_FEATURE_PRUNED_ABLATION] = false;
+}
+
+uint64_t ps_disk_features(size_t latents, bool ablated)
+{
+	bool has[PS_FEATURE_GROUPS];
+
+	features_columns(ablated, has);
+	return ps_feature_file_bytes(latents, PS_TAUS, has) + latents * FEATURE_LINE_BYTES +
+	       ps_feature_cards_file_bytes(latents);
+}
+
+ps_memory ps_memory_features(const ps_session *s, const ps_model_rates *r, const ps_sae_rates *sae,
+			     const ps_features_work *w)
+{
+	const ps_sae shape = ps_saved_shape(sae);
+	const ps_stream_options stream = {.backend = s->backend, .layer_slots = 1};
+	const size_t latents = shape.d_sae,
+		     head = ps_checkpoint_stream_bytes(r->engine.checkpoint, &stream) +
+			    ps_promoted_bytes(&r->costs.config, s->precision, latents, s->threads);
+	const size_t bytes = PS_PROGRAM_BYTES + 2 * loaded_bytes(&shape) +
+			     2 * (list_bytes(w->rows) + headers_bytes(sae->d_in, w->rows)) +
+			     PS_BLOCK_BYTES + latents * 2 * PS_FEATURE_CSV_LINE_BYTES + head +
+			     r->tokenizer_bytes + ps_feature_cards_bytes(latents) +
+			     ps_feature_stats_bytes(&shape, s->threads) +
+			     ps_match_bytes(latents, latents, shape.d_in, s->threads) +
+			     (w->ablated ? 2 * latents * sizeof(double) : 0) + SLACK_BYTES;
+
+	return same(ps_max_size(bytes, PS_PROGRAM_BYTES + 2 * r->tokenizer_bytes));
+}
+
 ps_memory ps_memory_seeds(const ps_session *s, const ps_sae_rates *sae, size_t saes, double samples)
 {
 	const ps_sae shape = ps_saved_shape(sae);
@@ -612,7 +665,12 @@ ps_memory ps_memory_survival(const ps_session *s, const ps_sae_rates *sae,
 		    comparison + SLACK_BYTES);
 }
 
-ps_memory ps_memory_report(size_t conditions)
+ps_memory ps_memory_report(size_t conditions, size_t latents)
 {
-	return same(PS_PROGRAM_BYTES + REPORT_BYTES + conditions * REPORT_CONDITION_BYTES);
+	ps_plan cards = {0};
+
+	if (latents)
+		ps_report_cards_plan(&cards, 2 * ps_feature_cards_file_bytes(latents));
+	return same(PS_PROGRAM_BYTES + REPORT_BYTES + conditions * REPORT_CONDITION_BYTES +
+		    cards.total_bytes);
 }

@@ -52,6 +52,13 @@ typedef struct ps_survival_work {
 	double samples;       /* of the bootstrap */
 } ps_survival_work;
 
+/* What becomes of a dense SAE's latents in one changed model. */
+typedef struct ps_features_work {
+	double rows;         /* of each of the two caches */
+	size_t ablated;      /* latents in the ablation's record; 0: there is none */
+	uint64_t disk_bytes; /* of the table, the CSV and the cards */
+} ps_features_work;
+
 /* --- seconds --- */
 
 /* bytes: length of the texts up to the last token that is used. 0: not known; the rates' average
@@ -70,6 +77,9 @@ double ps_seconds_train(const ps_sae_rates *sae, const ps_probe_writing *writing
 			double tokens);
 /* rows: of one cache; windows: that they come from; samples: of the bootstrap. */
 double ps_seconds_transfer(const ps_sae_rates *sae, double rows, double windows, double samples);
+/* The promoted tokens cost as much as the head for as many rows as there are latents. */
+double ps_seconds_features(const ps_model_rates *rates, const ps_sae_rates *sae,
+			   const ps_features_work *work);
 double ps_seconds_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_splice_work *work);
 double ps_seconds_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
@@ -118,12 +128,16 @@ ps_memory ps_memory_train(const ps_session *session, const ps_sae_rates *sae, do
 /* shape: of the SAE, without weights. */
 ps_memory ps_memory_transfer(const ps_session *session, ps_sae shape, double rows, double windows,
 			     double samples);
+/* The table of features, its CSV and its cards. */
+uint64_t ps_disk_features(size_t latents, bool ablated);
+ps_memory ps_memory_features(const ps_session *session, const ps_model_rates *rates,
+			     const ps_sae_rates *sae, const ps_features_work *work);
 ps_memory ps_memory_seeds(const ps_session *session, const ps_sae_rates *sae, size_t saes,
 			  double samples);
 /* ablated: what the ablation's record holds; no latents: there is none. */
 ps_memory ps_memory_survival(const ps_session *session, const ps_sae_rates *sae,
 			     const ps_survival_work *work, const ps_ablate_work *ablated);
-/* results.json, tables, figures and report. */
-ps_memory ps_memory_report(size_t conditions);
+/* results.json, tables, figures and report. latents: of the SAEs whose cards it shows; 0: none. */
+ps_memory ps_memory_report(size_t conditions, size_t latents);
 
 #endif

@@ -19,7 +19,8 @@
  * whole are study/all/STEP.
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
- * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/}. A step's record
+ * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/, features.safetensors,
+ * features.csv, cards.json}. A step's record
  * (tools/study/record.h) is STEP.json in the folder of its condition. The records of the tokenize
  * steps are in OUT/runs/MODEL, those of the study as a whole in OUT/runs.
  *
@@ -122,7 +123,7 @@ typedef struct ps_graph_condition {
 	const char *rounding; /* as the study file has it; NULL: none */
 	const char *freeze;   /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
-	size_t mask, ppl, cache, splice, survival; /* nodes; PS_NO_NODE: none */
+	size_t mask, ppl, cache, features, splice, survival; /* nodes; PS_NO_NODE: none */
 	size_t dictionary;            /* node: transfer of the model's pretrained dictionary */
 	size_t seeds;                 /* number of SAEs */
 	size_t train[PS_LIST_MAX];    /* (seeds): the node of each SAE */

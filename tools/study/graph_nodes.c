@@ -480,6 +480,39 @@ static int add_transfer(ps_graph *g, size_t model, size_t condition, const char 
 	return name ? make(g, &making, node) : no_memory(g);
 }
 
+/* What becomes of the latents of the first dense SAE in a model with a cache of its own. */
+static int add_features(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_model *m = &g->models[model];
+	ps_graph_condition *c = &m->conditions[condition];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, condition, PS_STEP_FEATURES, "features");
+	ps_features_args args = {
+		.sae = output_of(g, dense->train[0]),
+		.dense = output_of(g, dense->cache),
+		.pruned = output_of(g, c->cache),
+		.pruned_sae = output_of(g, c->train[0]),
+		.ablation = m->ablations ? g->nodes[m->ablation[0]].record : NULL,
+		.head = m->spec->path,
+		.out = ps_graph_text(g, "%s/features.safetensors", c->folder),
+		.csv = ps_graph_text(g, "%s/features.csv", c->folder),
+		.cards = ps_graph_text(g, "%s/cards.json", c->folder),
+		.replace = true, /* as for tokens */
+	};
+	/* The ablation comes last: it may be none. */
+	const size_t after[] = {dense->train[0],
+				dense->cache,
+				c->train[0],
+				c->cache,
+				m->ablations ? m->ablation[0] : PS_NO_NODE,
+				PS_NO_NODE};
+
+	making.output = args.out;
+	making.args = &args;
+	memcpy(making.after, after, sizeof after);
+	return args.out && args.csv && args.cards ? make(g, &making, &c->features) : no_memory(g);
+}
+
 /* The dense SAE in the condition's model; in the dense model, the condition's own SAE. */
 static int add_splice(ps_graph *g, size_t model, size_t condition)
 {
@@ -612,8 +645,8 @@ static int add_survival(ps_graph *g, size_t model, size_t condition)
 	return make(g, &making, &c->survival);
 }
 
-/* Adds a condition's cache, if it has one of its own, the SAEs trained on its rows, and the
- * transfer of every dense SAE to it. */
+/* Adds a condition's cache, if it has one of its own, the SAEs trained on its rows, and what reads
+ * both its rows and the dense model's. */
 static int add_condition(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_graph_model *m = &g->models[model];
@@ -633,6 +666,8 @@ static int add_condition(ps_graph *g, size_t model, size_t condition)
 	if (!rc && c->method && m->spec->dictionary)
 		rc = add_transfer(g, model, condition, "transfer-dictionary", PS_NO_NODE,
 				  &c->dictionary);
+	if (!rc && c->method && g->file->features)
+		rc = add_features(g, model, condition);
 	return rc;
 }
 
@@ -658,12 +693,14 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 		if (!rc)
 			rc = add_ppl(g, model, i);
 	}
-	for (size_t i = 0; i < m->condition_count && !rc; i++)
+	if (!rc)
+		rc = add_condition(g, model, 0);
+	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)
+		rc = add_ablation(g, model, i);
+	for (size_t i = 1; i < m->condition_count && !rc; i++)
 		rc = add_condition(g, model, i);
 	for (size_t i = 0; i < m->condition_count && !rc && f->splice.windows; i++)
 		rc = add_splice(g, model, i);
-	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)
-		rc = add_ablation(g, model, i);
 	if (!rc && m->conditions[0].seeds > 1)
 		rc = add_seeds(g, model);
 	for (size_t i = 1; i < m->condition_count && !rc; i++)

@@ -136,6 +136,16 @@ static int add_part(struct listing *l, const char *folder, const char *name, con
 	return rc;
 }
 
+static int add_extra(struct listing *l, const ps_node *n)
+{
+	const char *path;
+	int rc = 0;
+
+	for (size_t i = 0; (path = ps_step_extra_output(n, i)) && !rc; i++)
+		rc = add_file(l, path);
+	return rc;
+}
+
 static int is_html(const struct dirent *entry)
 {
 	const char *dot = strrchr(entry->d_name, '.');
@@ -189,6 +199,8 @@ int ps_outputs_list(ps_graph *g, const ps_node *n, json_t **outputs)
 		rc = add_folder(&l, n);
 	else if (n->output)
 		rc = !ps_file_is_there(n->output) ? not_made(g, n) : add_file(&l, n->output);
+	if (!rc)
+		rc = add_extra(&l, n);
 	if (!rc && n->kind->step == PS_STEP_REPORT)
 		rc = add_report_parts(&l);
 	if (rc)

@@ -11,6 +11,7 @@
 #include "io/sealed_json.h"
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
+#include "tools/study/results_features.h"
 #include "tools/study/results_over.h"
 #include "tools/study/results_seeds.h"
 #include "tools/train/sae_config.h"
@@ -151,6 +152,7 @@ static json_t *settings_json(ps_making *m)
 	ps_put(m, o, PS_KEY_SETTINGS_CALIBRATION_TOKENS, json_integer(f->calibration_tokens));
 	ps_put(m, o, PS_KEY_SETTINGS_TRAIN_TOKENS, json_integer(f->train_tokens));
 	ps_put(m, o, PS_KEY_SETTINGS_CACHE_TOKENS, json_integer(f->cache_tokens));
+	ps_put(m, o, PS_KEY_SETTINGS_FEATURES, json_boolean(f->features));
 	ps_put(m, o, PS_KEY_SETTINGS_ALLOW_FEWER, json_boolean(f->allow_fewer));
 	ps_put(m, o, PS_KEY_SETTINGS_SEEDS, seeds);
 	ps_put(m, o, PS_KEY_SETTINGS_PRUNED_SEEDS, json_integer(f->pruned_seeds));
@@ -583,14 +585,13 @@ static int fill(ps_making *m, json_t *root)
 {
 	const ps_study_file *f = m->in->file;
 	json_t *models = json_array(), *conditions = json_array(), *controls = json_array(),
-	       *comparisons = json_array(), *features = json_array();
+	       *comparisons = json_array();
 	int rc = 0;
 
 	ps_put(m, root, PS_KEY_ROOT_MODELS, models);
 	ps_put(m, root, PS_KEY_ROOT_CONDITIONS, conditions);
 	ps_put(m, root, PS_KEY_ROOT_CONTROLS, controls);
 	ps_put(m, root, PS_KEY_ROOT_COMPARISONS, comparisons);
-	ps_put(m, root, PS_KEY_ROOT_FEATURES, features);
 	if (m->full)
 		return 0;
 	for (size_t i = 0; i < m->in->model_count && !rc; i++) {
@@ -648,6 +649,7 @@ int ps_results_make(const ps_results_input *input, const ps_context *context, js
 	ps_put(&m, root, PS_KEY_ROOT_KERNELS, kernels_json(&m));
 	ps_put(&m, root, PS_KEY_ROOT_PPL_TEXT_TRAINED, json_boolean(input->ppl_text_trained));
 	ps_put(&m, root, PS_KEY_ROOT_REFERENCE_FINDINGS, reference_findings_json(&m));
+	ps_results_features(&m, root);
 	rc = fill(&m, root);
 	if (!rc && m.full)
 		rc = ps_fail(context->diag, PS_EBUDGET, "no memory for results.json");

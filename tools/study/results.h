@@ -26,6 +26,9 @@ typedef struct ps_condition_records {
 	const json_t *const *transfer; /* (transfers): by dense seed */
 	size_t transfers;
 	const json_t *dictionary; /* transfer of the model's pretrained dictionary */
+	const json_t *features;
+	/* What `features` made, as paths in the study's folder; NULL: nothing. */
+	const char *table, *csv, *cards;
 	const json_t *const
 		*train; /* (seeds): a record for each SAE, in the order of the file's seeds */
 	size_t seeds;

@@ -67,6 +67,12 @@ static int run_transfer(ps_graph *g, ps_node *const *nodes, size_t count, json_t
 	return ps_run_transfer(g->session, nodes[0]->args, results);
 }
 
+static int run_features(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_features(g->session, nodes[0]->args, results);
+}
+
 static int run_splice(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
 	(void)count;
@@ -111,6 +117,15 @@ static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t *
 	if (!rc)
 		json_object_del(*results, "report");
 	return rc;
+}
+
+const char *ps_step_extra_output(const ps_node *n, size_t i)
+{
+	const ps_features_args *features = n->args;
+
+	if (n->kind->step != PS_STEP_FEATURES)
+		return NULL;
+	return i == 0 ? features->csv : i == 1 ? features->cards : NULL;
 }
 
 /* Whether two texts are equal, or both NULL. */
@@ -183,6 +198,13 @@ const ps_step_kind ps_step_kinds[PS_STEPS] = {
 			      .batch_max = 1,
 			      .run = run_transfer,
 			      .headline = "jaccard"},
+	[PS_STEP_FEATURES] = {.step = PS_STEP_FEATURES,
+			      .command = "features",
+			      .arguments = &ps_features_arguments,
+			      .forward = true,
+			      .batch_max = 1,
+			      .run = run_features,
+			      .headline = "survived"},
 	[PS_STEP_SPLICE] = {.step = PS_STEP_SPLICE,
 			    .command = "eval",
 			    .arguments = &ps_eval_arguments,

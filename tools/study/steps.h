@@ -23,6 +23,7 @@ typedef enum ps_step {
 	PS_STEP_CACHE,
 	PS_STEP_TRAIN,
 	PS_STEP_TRANSFER,
+	PS_STEP_FEATURES,
 	PS_STEP_SPLICE,
 	PS_STEP_ABLATE,
 	PS_STEP_SEEDS,
@@ -54,6 +55,9 @@ extern const ps_step_kind ps_step_kinds[PS_STEPS];
 #define PS_NO_KERNEL "none"
 /* Whether the matrix kernel takes part in the step. */
 bool ps_step_uses_kernel(const ps_node *node);
+
+/* Number i of the files that the node makes beside its output; NULL: there are no more. */
+const char *ps_step_extra_output(const ps_node *node, size_t i);
 
 /* Whether one call of their command may carry out both nodes: they are of one model, caches are
  * made from the same weights, and survival is compared with the same control. */

@@ -107,6 +107,8 @@ static int fill_defaults(ps_study_file *f, ps_diag *diag)
 		f->sae.data_seed = -1;
 	if (!is_set(f, "controls.retrain"))
 		f->controls.retrain = true;
+	if (!is_set(f, "features"))
+		f->features = true;
 	if (!is_set(f, "controls.random"))
 		f->controls.random = true;
 	if (!is_set(f, "controls.at_sparsity"))

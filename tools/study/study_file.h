@@ -91,6 +91,7 @@ typedef struct ps_study_file {
 	struct {
 		int64_t samples;
 	} bootstrap;
+	bool features;    /* tables and cards of single latents are made */
 	bool allow_fewer; /* texts may have fewer tokens than the study asks for */
 	/* Where the keys that the file has stand, in its order. Use ps_study_mark_of. */
 	ps_study_mark *marks;

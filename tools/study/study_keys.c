@@ -89,6 +89,7 @@ const ps_study_key ps_study_keys[] = {
 	{"controls", "rounding", WORD(rounding_words), LIST(controls.rounding, 12)},
 	{"controls", "matched", WORD(matched_words), LIST(controls.matched, 2)},
 	{"controls", "frozen", WORD(frozen_words), LIST(controls.frozen, 2)},
+	{"", "features", PS_STUDY_BOOL, AT(features)},
 	{"", "splice", .type = PS_STUDY_MAP},
 	{"splice", "windows", WHOLE(0, INT32_MAX), AT(splice.windows), WANTED},
 	{"", "ablation", .type = PS_STUDY_MAP},

@@ -26,12 +26,16 @@ static void open_shrunk(test_study *s)
 
 static void assert_all_there(const test_study *s)
 {
+	const char *extra;
+
 	for (size_t i = 0; i < s->graph.count; i++) {
 		const ps_node *n = &s->graph.nodes[i];
 
 		assert_int_equal(access(n->record, F_OK), 0);
 		if (n->output)
 			assert_int_equal(access(n->output, F_OK), 0);
+		for (size_t e = 0; (extra = ps_step_extra_output(n, e)); e++)
+			assert_int_equal(access(extra, F_OK), 0);
 	}
 }
 
@@ -58,8 +62,9 @@ static void what_is_owned_stays_and_what_is_not_goes(void **state)
 	assert_false(test_study_has(&s, "runs/llama/dense/sae/seed-99"));
 	assert_false(test_study_has(&s, "runs/gemma"));
 	assert_false(test_study_has(&s, "locks"));
-	/* Of a condition: mask, cache and two SAEs with records, and four records alone. */
-	assert_int_equal(files, 2 * 12 + 3);
+	/* Of a condition: mask, cache and two SAEs with records, features with table, CSV and
+	 * cards, and five records alone. */
+	assert_int_equal(files, 2 * 17 + 3);
 	assert_true(bytes > 3 * files);
 	assert_int_equal(ps_study_clean(&s.graph, false, &files, &bytes), 0);
 	assert_int_equal(files, 0);

@@ -131,6 +131,7 @@ static const char *const lines[] = {
 	"bootstrap:\n  samples: 100",
 	"allow_fewer: false",
 	"checkpoints:\n  - name: kin\n    path: @/copy",
+	"features: true",
 };
 
 /* Writes the study file, with one text replaced; "@" is the scratch folder. */
@@ -213,13 +214,13 @@ static bool matches(const char *patterns, const char *id)
 /* All steps of the conditions of that name. */
 #define EDITED(c)                                                                                  \
 	"*/" c "/mask */" c "/ppl */" c "/cache */" c "/train-* */" c "/transfer* */" c            \
-	"/splice */" c "/survival "
+	"/splice */" c "/survival */" c "/features "
 /* What is made by Wanda, or after a condition that is. */
 #define BY_WANDA EDITED("wanda-*") EDITED("random-*") EDITED("matched-*-wanda-*")
 #define BY_MAGNITUDE EDITED("magnitude-*") EDITED("matched-magnitude-*")
 #define MATCHED EDITED("matched-*")
 /* What reads SAEs, and what reads that. */
-#define TRAINED "*/train-* */transfer* */splice */ablation */seeds */survival" SUMMARY
+#define TRAINED "*/train-* */transfer* */features */splice */ablation */seeds */survival" SUMMARY
 #define CACHED "*/cache " TRAINED
 #define TOKENS "*/tokens */calibration " BY_WANDA CACHED
 
@@ -257,7 +258,7 @@ static const struct {
 	{"sae.arch", "arch: topk", "arch: batchtopk", TRAINED},
 	{"sae.init", "init: shared", "init: independent",
 	 "*-0.5/train-* *-int4/train-* *-0.5/survival *-int4/survival */kin/train-* "
-	 "*/kin/survival" SUMMARY},
+	 "*/kin/survival *-0.5/features *-int4/features */kin/features" SUMMARY},
 	{"sae.expansion", "expansion: 2", "expansion: 4", TRAINED},
 	{"sae.d_sae", "expansion: 2", "d_sae: 100", TRAINED},
 	{"sae.k", "k: 8", "k: 9", TRAINED},
@@ -273,9 +274,12 @@ static const struct {
 	{"checkpoints.name", "name: kin", "name: cousin", "study/all/*"},
 	{"checkpoints.path", "@/copy", "@/changed", "*/kin/*" SUMMARY},
 	{"checkpoints.model", "path: @/copy", "path: @/copy\n    model: llama", ""},
+	{"features", "features: true", "features: false", SUMMARY},
 	{"splice.windows", "windows: 8", "windows: 9", "*/splice" SUMMARY},
-	{"ablation.features", "features: 10", "features: 11", "*/ablation */survival" SUMMARY},
-	{"ablation.windows", "windows: 4", "windows: 5", "*/ablation */survival" SUMMARY},
+	{"ablation.features", "features: 10", "features: 11",
+	 "*/ablation */survival */features" SUMMARY},
+	{"ablation.windows", "windows: 4", "windows: 5",
+	 "*/ablation */survival */features" SUMMARY},
 	{"ablation.seeds", "windows: 4", "windows: 4\n  seeds: 2", "*/survival" SUMMARY},
 	{"bootstrap.samples", "samples: 100", "samples: 101",
 	 "*/transfer* */seeds */survival" SUMMARY},
@@ -367,7 +371,7 @@ static void nodes_stand_after_what_they_read(void **state)
 
 	(void)state;
 	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(b.graph.count, 81);
+	assert_int_equal(b.graph.count, 88);
 	for (size_t i = 0; i < b.graph.count; i++) {
 		for (size_t j = 0; j < b.graph.nodes[i].after_count; j++)
 			assert_true(b.graph.nodes[i].after[j] < i);

@@ -167,13 +167,28 @@ static void write_reading(FILE *out, const ps_cards_page *page, size_t contexts)
 	fputs("\">JSON</a>.</p>\n", out);
 }
 
+/* Writes a name as an argument of a command line: in single quotes where a shell would take it
+ * apart. */
+static void write_argument(FILE *out, const char *name)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._/";
+	const bool quoted = name[strspn(name, plain)] != 0;
+
+	fputs(quoted ? "&#39;" : "", out);
+	ps_html_text(out, name);
+	fputs(quoted ? "&#39;" : "", out);
+}
+
 static void write_next(FILE *out, const ps_cards_page *page)
 {
 	fputs("<section id=\"next\">\n<h2>What next</h2>\n<p><code>STUDY</code> is the folder of "
 	      "the report.</p>\n<dl class=\"next\">\n<dt>See the card of any latent in a terminal, "
 	      "also of one that has none here.</dt>\n<dd><code>prunescope features STUDY --model ",
 	      out);
-	ps_html_text(out, page->model);
+	write_argument(out, page->model);
+	fputs(" --condition ", out);
+	write_argument(out, page->condition);
 	fputs(" --latent N</code></dd>\n</dl>\n</section>\n", out);
 }
 

@@ -204,6 +204,8 @@ static void no_text_of_a_file_becomes_markup(void **state)
 		assert_non_null(strstr(page, "a &lt;model&gt;, wanda-0.5"));
 		assert_null(strstr(page, "\xe2\x80\xae"));
 		assert_null(strstr(page, "javascript:"));
+		assert_non_null(strstr(page, "--model &#39;a &lt;model&gt;&#39; --condition "
+					     "wanda-0.5 --latent N"));
 		assert_non_null(strstr(page, "\"../runs/a%20b/javascript%3Ax.json\""));
 		free(page);
 	}

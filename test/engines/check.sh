@@ -91,7 +91,7 @@ under_slurm() {
 	emit slurm slurm-killed
 	for at in 6 20; do
 		submit
-		holds "slurm: cancelled after $at of 54 steps" cancel slurm-killed "$at"
+		holds "slurm: cancelled after $at of $steps steps" cancel slurm-killed "$at"
 	done
 	submit
 	holds "slurm: submitted again it completes" finishes
@@ -112,7 +112,7 @@ commands() {
 
 run_commands() {
 	commands json.emitted >steps.sh
-	[ "$(wc -l <steps.sh)" -eq 54 ] || return 1
+	[ "$(wc -l <steps.sh)" -eq "$steps" ] || return 1
 	sh -e steps.sh
 }
 
@@ -121,7 +121,8 @@ as_json_says() {
 	holds "json: every command in order" run_commands
 	same json json
 	emit json json
-	holds "json: then every step is done" test "$(grep -c '"done": true' json.emitted)" -eq 54
+	holds "json: then every step is done" test "$steps" -eq \
+		"$(grep -c '"done": true' json.emitted)"
 }
 
 # refuses NAME PATTERN COMMAND...: exit 1 and a message.
@@ -307,6 +308,7 @@ taken_over() {
 make_texts
 cd "$scratch" || exit 1
 write_study study.yaml
+steps=$(count_steps study.yaml)
 by_one_process
 [ $# -eq 0 ] || all=$*
 for part in $all; do

@@ -1,4 +1,4 @@
-# What the parts of check.sh share. Sourced; $root, $program and $scratch are set.
+# What the parts of check.sh share. Sourced; $root, $program, $scratch and $steps are set.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by check.sh
 . test/support/checks.sh
@@ -19,7 +19,7 @@ make_texts() {
 	awk -v seed=3 -v bytes=600000 -f "$root/test/fixtures/cli/text.awk" >"$scratch/long"
 }
 
-# write_study FILE: one model, two sparsities, both methods: 54 steps, about two seconds of work.
+# write_study FILE: one model, two sparsities, both methods, controls: about three seconds of work.
 write_study() {
 	cat >"$1" <<STUDY
 name: a small study
@@ -40,6 +40,12 @@ splice: {windows: 8}
 ablation: {features: 10, windows: 4}
 bootstrap: {samples: 100}
 STUDY
+}
+
+# count_steps FILE: how many steps the study has.
+count_steps() {
+	"$program" study "$1" -o counted --dry-run --json 2>/dev/null |
+		sed -n 's/.*"steps": \([0-9]*\).*/\1/p'
 }
 
 # emit ENGINE FOLDER [OPTION...]: the small study's graph for an engine, into
@@ -90,7 +96,7 @@ killed() {
 	: >started
 	for at in 6 16 28; do
 		start "$@"
-		holds "$what: killed after $at of 54 steps" strike "$folder" "$at"
+		holds "$what: killed after $at of $steps steps" strike "$folder" "$at"
 		[ -z "${unlock:-}" ] || $unlock >/dev/null 2>&1
 	done
 	holds "$what: the same command finishes" "$@"

@@ -151,6 +151,7 @@ static const char study_text[] =
 	"ppl: {text: CONTRIBUTING.md, window: 64, stride: 64, max_tokens: 1088}\n"
 	"sae: {d_sae: 256, k: 8, batch: 128, lr: 0.01}\n"
 	"controls: {retrain: false, random: false}\n"
+	"features: false\n"
 	"splice: {windows: 8}\n"
 	"ablation: {features: 8, windows: 2}\n"
 	"bootstrap: {samples: 100}\n";

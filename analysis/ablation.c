@@ -129,8 +129,10 @@ enum difference { PER_TOKEN, PER_FIRING, STRATIFIED };
 struct summary {
 	const ps_ablation_data *data;
 	enum difference kind;
-	double *survived; /* (N): survival as a number, for the correlations */
-	double **effect;  /* (threads + 1), each (N): of the drawn windows; first: of the data */
+	double *survived;     /* (N): survival as a number, for the correlations */
+	double *x, *y, *held; /* (N): what is correlated, of the latents that have an effect */
+	uint8_t *fires;       /* (N): in the windows */
+	double **effect; /* (threads + 1), each (N): of the drawn windows; first: of the data */
 	size_t groups[GROUPS]; /* latents of each */
 };
 
@@ -139,6 +141,10 @@ static size_t lay_out_summary(struct summary *s, size_t features, int threads, p
 	ps_layout layout = {.arena = arena};
 
 	s->survived = ps_layout_part(&layout, features, sizeof *s->survived);
+	s->x = ps_layout_part(&layout, features, sizeof *s->x);
+	s->y = ps_layout_part(&layout, features, sizeof *s->y);
+	s->held = ps_layout_part(&layout, features, sizeof *s->held);
+	s->fires = ps_layout_part(&layout, features, sizeof *s->fires);
 	s->effect = ps_layout_part(&layout, (size_t)threads + 1, sizeof *s->effect);
 	for (int t = 0; t <= threads; t++) {
 		double *own = ps_layout_part(&layout, features, sizeof *own);
@@ -235,14 +241,16 @@ static double difference_of_data(void *self, const uint32_t *weights, int worker
 	return difference(self, weights, 0);
 }
 
-/* The latents; the smaller group counts. Latents of strata that lack a group do not. */
+/* The latents; the smaller group counts. Latents of strata that lack a group do not, nor do, per
+ * firing, those that do not fire. */
 static ps_axis features_axis(const struct summary *s)
 {
 	size_t group[PS_QUINTILES][GROUPS] = {{0}}, sum[GROUPS] = {0};
 
 	for (size_t i = 0; i < s->data->features; i++)
 		group[s->kind == STRATIFIED ? s->data->stratum[i] : 0]
-		     [s->data->survived[i] ? SURVIVORS : LOST]++;
+		     [s->data->survived[i] ? SURVIVORS : LOST] +=
+			s->kind != PER_FIRING || s->fires[i];
 	for (size_t q = 0; q < PS_QUINTILES; q++)
 		for (int g = 0; g < GROUPS && group[q][LOST] && group[q][SURVIVORS]; g++)
 			sum[g] += group[q][g];
@@ -272,23 +280,38 @@ struct correlation {
 	ps_interval *out;
 };
 
+/* The pairs of the latents that have an effect. */
+static ps_paired pair_up(const struct summary *s, const struct correlation *wanted)
+{
+	size_t n = 0, groups[GROUPS] = {0};
+
+	for (size_t i = 0; i < s->data->features; i++) {
+		if (isnan(s->effect[0][i]))
+			continue;
+		s->x[n] = s->effect[0][i];
+		s->y[n] = wanted->with[i];
+		s->held[n++] = wanted->held ? wanted->held[i] : 0;
+		groups[s->data->survived[i] ? SURVIVORS : LOST]++;
+	}
+	return (ps_paired){
+		.x = s->x,
+		.y = s->y,
+		.held = {wanted->held ? s->held : NULL},
+		.count = n,
+		.axis = {.count = n,
+			 .unit = PS_UNIT_LATENTS,
+			 .effective = wanted->with_survival
+					      ? ps_min_size(groups[LOST], groups[SURVIVORS])
+					      : 0}};
+}
+
 static int correlate(const struct summary *s, const struct correlation *wanted, size_t count,
 		     const ps_bootstrap *bootstrap, const ps_context *context, ps_arena *arena)
 {
 	int rc = 0;
 
 	for (size_t w = 0; w < count && rc == 0; w++) {
-		const ps_paired data = {
-			.x = s->effect[0],
-			.y = wanted[w].with,
-			.held = {wanted[w].held},
-			.count = s->data->features,
-			.axis = {.count = s->data->features,
-				 .unit = PS_UNIT_LATENTS,
-				 .effective = wanted[w].with_survival
-						      ? ps_min_size(s->groups[LOST],
-								    s->groups[SURVIVORS])
-						      : 0}};
+		const ps_paired data = pair_up(s, &wanted[w]);
 
 		rc = ps_spearman_interval(bootstrap, &data, context, arena, wanted[w].out);
 	}
@@ -312,6 +335,15 @@ static int correlate_tokens(struct summary *s, const ps_bootstrap *bootstrap,
 	return correlate(s, wanted, sizeof wanted / sizeof *wanted, bootstrap, context, arena);
 }
 
+static bool fires_in_windows(const ps_ablation_data *data, size_t latent)
+{
+	double sum = 0;
+
+	for (size_t c = 0; c < data->clusters && data->cluster_firings; c++)
+		sum += data->cluster_firings[latent * data->clusters + c];
+	return sum > 0;
+}
+
 /* Counts and means per token, of all latents and of each stratum. */
 static void describe(struct summary *s, ps_ablation *out)
 {
@@ -325,6 +357,7 @@ static void describe(struct summary *s, ps_ablation *out)
 
 		s->survived[i] = group;
 		s->groups[group]++;
+		s->fires[i] = fires_in_windows(data, i);
 		all[group] += data->effect[i];
 		sum[q][group] += data->effect[i];
 		out->strata[q].features++;
@@ -362,13 +395,20 @@ static int compare_firings(struct summary *s, const ps_bootstrap *bootstrap,
 		{s->survived, NULL, true, &out->firing_rho_survival},
 		{s->data->cosine, NULL, false, &out->firing_rho_cosine},
 	};
-	double sum[GROUPS] = {0};
+	double sum[GROUPS] = {0}, count[GROUPS] = {0};
 	int rc = cross(s, PER_FIRING, bootstrap, context, arena, &out->firing);
 
-	for (size_t i = 0; i < s->data->features; i++)
-		sum[s->data->survived[i] ? SURVIVORS : LOST] += s->effect[0][i];
-	out->firing_survivors = sum[SURVIVORS] / (double)s->groups[SURVIVORS];
-	out->firing_lost = sum[LOST] / (double)s->groups[LOST];
+	for (size_t i = 0; i < s->data->features; i++) {
+		const int group = s->data->survived[i] ? SURVIVORS : LOST;
+
+		if (!s->fires[i])
+			continue;
+		sum[group] += s->effect[0][i];
+		count[group]++;
+		out->firing_features++;
+	}
+	out->firing_survivors = sum[SURVIVORS] / count[SURVIVORS];
+	out->firing_lost = sum[LOST] / count[LOST];
 	return rc ? rc : correlate(s, wanted, 2, bootstrap, context, arena);
 }
 

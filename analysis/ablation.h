@@ -5,7 +5,8 @@
  * rescale_by_decoder_norm, dec_j / |dec_j| stands for dec_j.
  *
  *   effect_j = mean over scored tokens of nll(ablated j) - nll(clean), nats per token
- *   effect per firing = the same change, summed, over the number of rows on which j fires
+ *   effect per firing = the same change, summed, over the number of rows on which j fires; a
+ *                       latent that fires on none of the windows' rows has none, and is left out
  *
  * An effect above 0 means that the model needs the latent. Tokens after one on which j fires see it
  * through attention, so every scored token of the windows counts. The effect per token is about the
@@ -80,6 +81,7 @@ typedef struct ps_ablation {
 	/* rows: windows, columns: latents. stratified: NaN without strata; firing: per firing */
 	ps_two_way_result difference, stratified, firing;
 	ps_interval rho_survival, rho_cosine, partial_survival, partial_cosine; /* over latents */
+	size_t firing_features;               /* that fire in the windows: those per firing */
 	double firing_survivors, firing_lost; /* means, nats per firing; NaN where not known */
 	ps_interval firing_rho_survival, firing_rho_cosine; /* per firing; over latents */
 	ps_ablation_stratum strata[PS_QUINTILES];

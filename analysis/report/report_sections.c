@@ -507,16 +507,18 @@ static const ps_section sections[] = {
 	 "RQ5, causal effect",
 	 "RQ5. Causal relevance",
 	 "Does survival predict how much the model needs a feature?",
-	 "A sample of the dense SAE’s latents, as many from each quintile of firing on the "
-	 "ablation’s windows, is ablated one at a time on the dense model: x′ = x − f·d where the "
+	 "A sample of the dense SAE’s latents, drawn once for each model, as many from each "
+	 "quintile of firing on the dense cache, is ablated one at a time on the dense model: x′ = "
+	 "x − f·d where the "
 	 "latent "
 	 "fires, f its activation and d its decoder row, the SAE’s error kept (Marks et al., arXiv "
 	 "2403.19647). <b>Effect</b>: change of mean loss, nats per "
 	 "token; <b>per firing</b>: the same per row on which the latent fires. An effect per "
 	 "token "
 	 "is rate times effect per firing, so frequent latents have larger ones. Strata and rates "
-	 "are those of the dense cache, not of the few ablation windows. All conditions of a model "
-	 "share the ablated latents.",
+	 "are those of the dense cache, not of the few ablation windows; a latent that fires in "
+	 "none of these has an effect of 0 per token, and none per firing. All conditions of a "
+	 "model share the ablated latents.",
 	 {"ablation", "ablation_means", NULL},
 	 ps_finding_ablation,
 	 ablation_table},

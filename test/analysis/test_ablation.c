@@ -202,6 +202,43 @@ static void without_survivors_the_difference_is_undefined(void **state)
 	assert_false(isnan(out.rho_cosine.estimate));
 }
 
+/* A latent that fires in no window has an effect of 0 per token, and none per firing. */
+static void per_firing_leaves_out_what_does_not_fire(void **state)
+{
+	const ps_ablation_data data = fill();
+	ps_ablation all, left;
+	double sum = 0, count = 0;
+
+	(void)state;
+	summarise(&data, 1, &all);
+	assert_int_equal(all.firing_features, FEATURES);
+	for (size_t i = 0; i < 5; i++) {
+		for (size_t c = 0; c < CLUSTERS; c++)
+			measured.sums[i * CLUSTERS + c] = measured.firings[i * CLUSTERS + c] = 0;
+		measured.effect[i] = 0;
+	}
+	summarise(&data, 1, &left);
+	assert_int_equal(left.features, FEATURES);
+	assert_int_equal(left.firing_features, FEATURES - 5);
+	for (size_t i = 5; i < FEATURES; i++) {
+		double change = 0, firings = 0;
+
+		for (size_t c = 0; c < CLUSTERS; c++) {
+			change += measured.sums[i * CLUSTERS + c];
+			firings += measured.firings[i * CLUSTERS + c];
+		}
+		if (!measured.survived[i])
+			continue;
+		sum += change / firings;
+		count++;
+	}
+	assert_near(left.firing_survivors, sum / count, 1e-12);
+	assert_true(isfinite(left.firing_lost) && isfinite(left.firing.both.low));
+	assert_true(isfinite(left.firing_rho_cosine.low) && isfinite(left.rho_cosine.low));
+	assert_int_equal(left.firing_rho_cosine.n, FEATURES - 5);
+	assert_int_equal(left.rho_cosine.n, FEATURES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +246,7 @@ int main(void)
 		cmocka_unit_test(ablation_takes_the_feature_and_leaves_the_rest),
 		cmocka_unit_test(the_summary_equals_numpys),
 		cmocka_unit_test(without_survivors_the_difference_is_undefined),
+		cmocka_unit_test(per_firing_leaves_out_what_does_not_fire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

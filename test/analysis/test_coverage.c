@@ -1,7 +1,8 @@
 /* Intervals hold the truth as often as they say; studies in which nothing differs claim nothing.
  *
  *   test_coverage                      the cheap cases, and a few null studies
- *   test_coverage --table [TRIALS]     all cases, as docs/COVERAGE.md has them (1,000 trials)
+ *   test_coverage --table [TRIALS [NAME]]  all cases, as docs/COVERAGE.md has them (1,000
+ *                                      trials), or those whose name has NAME in it
  *   test_coverage --nulls [STUDIES [FIRST]]  null studies, as there (1,000 studies from 0) */
 #include <math.h>
 #include <setjmp.h>
@@ -83,15 +84,19 @@ static void null_studies_claim_nothing(void **state)
 	assert_int_equal(n.claiming_adjusted, 0);
 }
 
-static int print_table(size_t trials)
+static int print_table(size_t trials, const char *name)
 {
 	puts("| interval | windows | latents | coverage | truth below | above | without | width |");
 	puts("| --- | --- | --- | --- | --- | --- | --- | --- |");
 	for (const coverage_case *c = coverage_cases; c->name; c++) {
 		const size_t own = c->cheap ? trials : trials / 4;
-		const coverage_count count = coverage_run(c, own, 1);
-		const double with = (double)(count.trials - count.without);
+		coverage_count count;
+		double with;
 
+		if (!strstr(c->name, name))
+			continue;
+		count = coverage_run(c, own, 1);
+		with = (double)(count.trials - count.without);
 		printf("| %s", c->name);
 		if (c->share > 0)
 			printf(", %.2g", c->share);
@@ -125,7 +130,8 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "--table"))
-		return print_table(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000);
+		return print_table(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
+				   argc > 3 ? argv[3] : "");
 	if (argc > 1 && !strcmp(argv[1], "--nulls"))
 		return print_nulls(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000,
 				   argc > 3 ? strtoul(argv[3], NULL, 10) : 0);

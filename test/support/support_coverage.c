@@ -14,10 +14,17 @@
 #include "analysis/ablation.h"
 #include "analysis/auc.h"
 #include "analysis/fragility.h"
+#include "analysis/over_seeds.h"
 #include "analysis/statistics.h"
 #include "core/base/rng.h"
 
-enum { REPLICATES = 400, ROWS_A_WINDOW = 128, TRUTH_LATENTS = 400000 };
+enum {
+	SEEDS = 3,
+	MANY_WINDOWS = 500,
+	REPLICATES = 400,
+	ROWS_A_WINDOW = 128,
+	TRUTH_LATENTS = 400000
+};
 
 static ps_bootstrap plan_of(uint64_t trial, size_t replicates)
 {
@@ -136,6 +143,35 @@ static ps_interval draw_percentiles(const coverage_case *c, uint64_t trial, anal
 	out.low = gsl_stats_quantile_from_sorted_data(values, 1, REPLICATES, 0.025);
 	out.high = gsl_stats_quantile_from_sorted_data(values, 1, REPLICATES, 0.975);
 	free(values);
+	free(sum);
+	free(rows);
+	return out;
+}
+
+/* A share such as Jaccard of three seeds' SAEs, which see the same windows; a tenth of what moves a
+ * window's mean is the SAE's own. */
+static ps_interval draw_share_of_seeds(const coverage_case *c, uint64_t trial,
+				       analysis_bench *bench)
+{
+	double *common = doubles(c->windows), *sum = doubles(c->windows),
+	       *rows = doubles(c->windows);
+	ps_rng rng = rng_of(c, trial);
+	ps_interval seed[SEEDS], out;
+
+	for (size_t w = 0; w < c->windows; w++)
+		common[w] = normal(&rng);
+	for (size_t s = 0; s < SEEDS; s++) {
+		for (size_t w = 0; w < c->windows; w++) {
+			const double own = sqrt(0.9) * common[w] + sqrt(0.1) * normal(&rng);
+
+			rows[w] = ROWS_A_WINDOW;
+			sum[w] = rows[w] * (0.6 - 0.1 * (exp(0.5 * own - 0.125) - 1));
+		}
+		seed[s] = ratio_of(sum, rows, c->windows, PS_UNIT_WINDOWS, trial, bench);
+	}
+	ps_over_seeds((ps_of_seeds){seed, sizeof *seed, SEEDS},
+		      &(ps_interval_law){.confidence = 0.95}, &out);
+	free(common);
 	free(sum);
 	free(rows);
 	return out;
@@ -272,7 +308,9 @@ struct ablated {
 	ps_ablation_data data;
 };
 
-static void make_ablated(struct ablated *a, size_t latents, size_t windows, ps_rng *rng)
+/* of_windows: where the windows' own factors come from. */
+static void make_ablated(struct ablated *a, size_t latents, size_t windows, ps_rng *rng,
+			 ps_rng *of_windows)
 {
 	double *window = doubles(windows), all = 0;
 
@@ -287,7 +325,7 @@ static void make_ablated(struct ablated *a, size_t latents, size_t windows, ps_r
 	for (size_t w = 0; w < windows; w++) {
 		a->tokens[w] = ROWS_A_WINDOW - 1;
 		all += a->tokens[w];
-		window[w] = exp(0.4 * normal(rng));
+		window[w] = exp(0.4 * normal(of_windows));
 	}
 	for (size_t i = 0; i < latents; i++) {
 		const double own = exp(0.8 * normal(rng)) - 1;
@@ -353,7 +391,7 @@ static ps_ablation draw_ablation(const coverage_case *c, uint64_t trial, analysi
 	struct ablated a;
 	ps_ablation out;
 
-	make_ablated(&a, c->latents, c->windows, &rng);
+	make_ablated(&a, c->latents, c->windows, &rng, &rng);
 	draw_survival(&a, c->share, &rng);
 	out = summary_of(&a, &plan, bench);
 	free_ablated(&a);
@@ -373,6 +411,27 @@ static ps_interval draw_stratified(const coverage_case *c, uint64_t trial, analy
 static ps_interval draw_firing(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
 	return draw_ablation(c, trial, bench).firing.both;
+}
+
+/* The mean over three seeds' SAEs: the same windows, and each its own latents. */
+static ps_interval draw_difference_of_seeds(const coverage_case *c, uint64_t trial,
+					    analysis_bench *bench)
+{
+	const ps_bootstrap plan = plan_of(trial, REPLICATES);
+	ps_rng rng = rng_of(c, trial);
+	ps_two_way_result seed[SEEDS], out;
+
+	for (size_t s = 0; s < SEEDS; s++) {
+		ps_rng windows = ps_rng_make(77, trial);
+		struct ablated a;
+
+		make_ablated(&a, c->latents, c->windows, &rng, &windows);
+		draw_survival(&a, c->share, &rng);
+		seed[s] = summary_of(&a, &plan, bench).difference;
+		free_ablated(&a);
+	}
+	ps_over_seeds_two_way((ps_of_seeds){seed, sizeof *seed, SEEDS}, 0.95, &out);
+	return out.both;
 }
 
 /* Windows alone resampled: what was the headline. */
@@ -469,7 +528,8 @@ static ps_fragility fragility_of(const struct fired *f, const ps_bootstrap *plan
 
 static ps_fragility draw_fragility(const coverage_case *c, uint64_t trial, analysis_bench *bench)
 {
-	const ps_bootstrap plan = plan_of(trial, REPLICATES);
+	const ps_bootstrap plan =
+		plan_of(trial, c->windows > MANY_WINDOWS ? REPLICATES / 2 : REPLICATES);
 	double *rate = doubles(c->latents);
 	ps_rng rng = rng_of(c, trial);
 	struct fired f;
@@ -523,6 +583,8 @@ const coverage_case coverage_cases[] = {
 	{"mean over windows", draw_share, truth_of_shares, 16, 0, 0, true},
 	{"mean over windows", draw_share, truth_of_shares, 64, 0, 0, true},
 	{"mean over windows", draw_share, truth_of_shares, 625, 0, 0, true},
+	{"mean over windows, of 3 seeds", draw_share_of_seeds, truth_of_shares, 64, 0, 0, true},
+	{"mean over windows, of 3 seeds", draw_share_of_seeds, truth_of_shares, 625, 0, 0, true},
 	{"the same, percentiles (not used)", draw_percentiles, truth_of_shares, 8, 0, 0, true},
 	{"the same, percentiles (not used)", draw_percentiles, truth_of_shares, 16, 0, 0, true},
 	{"FVU over windows", draw_fvu, truth_of_fvu, 64, 0, 0, true},
@@ -537,12 +599,13 @@ const coverage_case coverage_cases[] = {
 	{"RQ5, windows and latents", draw_difference, zero, 16, 100, 0.2, true},
 	{"RQ5, the same within strata", draw_stratified, zero, 16, 100, 0.5, true},
 	{"RQ5, the same per firing", draw_firing, zero, 16, 100, 0.5, true},
+	{"RQ5, mean of 3 seeds", draw_difference_of_seeds, zero, 16, 100, 0.5, true},
 	{"RQ5, windows alone (not used)", draw_one_way, zero, 16, 100, 0.5, true},
 	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 20, 1024, 0, false},
 	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 156, 1024, 0, false},
+	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 625, 1024, 0, false},
 	{"RQ4 less the control's", draw_less_control, zero, 20, 1024, 0, false},
 	{"RQ4 less the control's", draw_less_control, zero, 156, 1024, 0, false},
-	{"RQ4, windows and latents", draw_fragile, truth_of_fragility, 625, 1024, 0, false},
 	{"RQ4 less the control's", draw_less_control, zero, 625, 1024, 0, false},
 	{"RQ4, windows alone (not used)", draw_fragile_windows, truth_of_fragility, 156, 1024, 0,
 	 false},
@@ -599,7 +662,7 @@ static void study_model(ps_rng *rng, uint64_t trial, analysis_bench *bench, doub
 	struct fired f;
 
 	make_fired(&f, rate, NULL_LATENTS, NULL_WINDOWS, rng);
-	make_ablated(&a, ABLATED, ABLATED_WINDOWS, rng);
+	make_ablated(&a, ABLATED, ABLATED_WINDOWS, rng, rng);
 	for (size_t c = 0; c < CONDITIONS; c++) {
 		ps_ablation summary;
 

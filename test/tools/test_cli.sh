@@ -304,6 +304,11 @@ findings() {
 		--windows 4 --mask "$scratch/llama.wanda"
 	holds "is another thing" test "$(value mean_effect)" != \
 		"$(sed -n 's/.*"mean_effect": \([^,]*\).*/\1/p' "$scratch/ablation")"
+	works "ablate with the rates of a cache" ablate "$one" $llama --tokens "$t" --layer 1 \
+		--features 12 --windows 4 --cache "$scratch/found-dense"
+	holds "says so" grep -q '"rates_from": "cache"' "$scratch/out"
+	refuses "a cache of another model than the SAE's" 3 found-pruned ablate "$one" $llama \
+		--tokens "$t" --layer 1 --windows 4 --cache "$scratch/found-pruned"
 	features_of_latents
 	works "seeds" seeds "$one" "$two" --samples 50
 	holds "one pair of two" grep -q '"pairs": \[{"a": 0, "b": 1,' "$scratch/out"
@@ -703,6 +708,8 @@ budgets() {
 		--cache "$scratch/found-pruned" --pruned-sae "$scratch/saes/seed-2" -o "$none"
 	names_the_least ablate ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 \
 		--features 4 --windows 4
+	names_the_least "ablate with a cache" ablate "$scratch/saes/seed-1" $llama --tokens "$t" \
+		--layer 1 --features 4 --windows 4 --cache "$scratch/found-dense"
 	names_the_least seeds seeds "$scratch/saes/seed-1" "$scratch/saes/seed-2" --samples 50
 	names_the_least survival survival --dense "$scratch/saes/seed-1" "$scratch/saes/seed-2" \
 		--pruned "$scratch/saes/seed-2" \

@@ -124,8 +124,9 @@ static void make(struct made *made)
 	made->config = (ps_model_config){.family = PS_FAMILY_LLAMA, .layers = 16, .width = 2048};
 	made->train[0] = own(made, json_pack("{s:f, s:f, s:f, s:i}", "fvu", 0.25, "l0", 16.0,
 					     "dead_fraction", 0.125, "steps", 3));
-	made->ablation[0] = own(made, json_pack("{s:i, s:f, s:[i, i]}", "latents", 2, "mean_effect",
-						0.5, "latent", 4, 9));
+	made->ablation[0] =
+		own(made, json_pack("{s:i, s:f, s:[i, i], s:s}", "latents", 2, "mean_effect", 0.5,
+				    "latent", 4, 9, "rates_from", "cache"));
 	for (int i = 0; i < CONDITIONS; i++)
 		make_condition(made, i);
 	made->model = (ps_model_records){

@@ -187,6 +187,9 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
 		{"--features", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.features,
 		 "N  latents to ablate, of those that fire, from rare to frequent (100)"},
+		{"--cache", PS_OPTION_TEXT, &args.cache,
+		 "CACHE  of the SAE's model: latents are drawn by their firing there, not in the "
+		 "windows"},
 		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
 		 "N  the first N windows (8, or all if there are fewer)"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,

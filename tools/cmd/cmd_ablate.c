@@ -1,6 +1,8 @@
 /* ablate: how the loss changes when one latent of an SAE is taken out (RQ5, analysis/ablation.h).
  *
- * The residual stream at the SAE's layer and the clean loss are computed once for all windows. Then
+ * Where a cache is given, it says how often each latent fires, and so from which quintile it is
+ * drawn: the windows are too few to tell rare latents apart. Then the residual stream at the SAE's
+ * layer and the clean loss are computed once for all windows. Then
  * each latent that was chosen is taken out of each window on which it fires. Such a (latent,
  * window) pair is a window of its own from there on: as many pairs as a pass holds go through the
  * layers behind the SAE's side by side. */
@@ -9,6 +11,7 @@
 
 #include "analysis/ablation.h"
 #include "core/base/checked.h"
+#include "tools/cmd/cache_firing.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
 #include "tools/cmd/splice.h"
@@ -29,7 +32,9 @@ struct ablation_run {
 	size_t latents;     /* those chosen */
 	size_t pair_count;
 	size_t pair_capacity; /* windows of a pass */
-	uint64_t counted;     /* rows that count, in all windows */
+	uint64_t counted;     /* rows that count, in all windows; with a cache, of the cache */
+	bool of_cache;        /* firing is that of a cache */
+	ps_cache_firing cache;
 	ps_encoder *encoder;
 	/* in the engine's arena */
 	ps_arena encoder_room, codes_room, choice_room;
@@ -71,13 +76,23 @@ static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 
 static ps_engine_need need_of(struct ablation_run *r)
 {
+	const ps_sae *sae = &r->splice.shape;
+	const size_t held = r->splice.sae_bytes +
+			    (r->of_cache ? ps_cache_firing_held_bytes(&r->cache) : 0),
+		     counting = r->of_cache
+					? ps_cache_firing_count_bytes(
+						  &r->cache, sae, r->splice.engine.session->threads)
+					: 0;
+
 	return (ps_engine_need){.window = r->splice.window,
 				.tokens = r->latents_max * r->splice.windows * r->splice.window,
 				.hidden_copies = 1,
 				.head = true,
 				.lay_out = lay_out,
 				.command = r,
-				.held_bytes = r->splice.sae_bytes};
+				.held_bytes = held,
+				.earlier_bytes =
+					r->of_cache ? PS_PROGRAM_BYTES + held + counting : 0};
 }
 
 static int make_encoder(struct ablation_run *r)
@@ -162,6 +177,11 @@ static void count_firing(struct ablation_run *r)
 {
 	const ps_splice *p = &r->splice;
 
+	if (r->of_cache) {
+		memcpy(r->firing, r->cache.total, p->shape.d_sae * sizeof *r->firing);
+		r->counted = r->cache.counted;
+		return;
+	}
 	for (size_t w = 0; w < p->windows; w++)
 		for (size_t row = 0; row < p->window; row++) {
 			const ps_codes *codes = &r->codes[w];
@@ -349,14 +369,15 @@ static json_t *make_result(const struct ablation_run *r)
 		json_decref(lists.latent);
 		lists.latent = NULL;
 	}
-	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s}", "latents",
-		(json_int_t)r->latents, "mean_effect", ps_number_json(mean / (double)r->latents),
-		"latent", lists.latent, "effect", lists.effect, "rate", lists.rate, "window_change",
-		lists.change, "window_firings", lists.firings, "window_tokens",
-		(json_int_t)(r->splice.window - 1), "windows", (json_int_t)r->splice.windows,
-		"sae_digest", ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
-		ps_splice_mask(&r->splice, mask));
+	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s}", "latents",
+			 (json_int_t)r->latents, "rates_from", r->of_cache ? "cache" : "windows",
+			 "mean_effect", ps_number_json(mean / (double)r->latents), "latent",
+			 lists.latent, "effect", lists.effect, "rate", lists.rate, "window_change",
+			 lists.change, "window_firings", lists.firings, "window_tokens",
+			 (json_int_t)(r->splice.window - 1), "windows",
+			 (json_int_t)r->splice.windows, "sae_digest",
+			 ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
+			 ps_splice_mask(&r->splice, mask));
 }
 
 /* --- the command --- */
@@ -405,14 +426,19 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 	if (rc)
 		goto out;
 	rc = choose_count(&r, args, &s->diag);
+	if (!rc && args->cache)
+		rc = ps_cache_firing_open(&r.cache, s, args->cache, args->sae, &r.splice.shape);
 	if (rc)
 		goto out;
+	r.of_cache = args->cache;
 	need = need_of(&r);
 	if (args->dry_run) {
 		rc = dry_run(&r, &need, result);
 		goto out;
 	}
 	rc = ps_splice_load(&r.splice, &need);
+	if (!rc && r.of_cache)
+		rc = ps_cache_firing_count(&r.cache, s, &r.splice.folder.sae);
 	if (!rc)
 		rc = ps_engine_start(&r.splice.engine, &need);
 	if (!rc)
@@ -420,6 +446,7 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 	if (!rc)
 		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
+	ps_cache_firing_close(&r.cache);
 	ps_splice_close(&r.splice);
 	return rc;
 }

@@ -140,10 +140,10 @@ typedef struct ps_eval_args {
 int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) PS_MUST_USE;
 
 /* How a model's loss changes when one latent of an SAE is taken out (analysis/ablation.h). result:
- * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], windows,
- * window_tokens, window_change [N][windows] (sums over the tokens of a window), window_firings
- * [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the model's mask,
- * as ps_splice_mask has it. */
+ * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], rates_from (cache or
+ * windows), windows, window_tokens, window_change [N][windows] (sums over the tokens of a window),
+ * window_firings [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the
+ * model's mask, as ps_splice_mask has it. */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	const char *changed_from; /* as for cache */
@@ -154,6 +154,9 @@ typedef struct ps_ablate_args {
 	uint64_t seed;    /* of the choice of latents */
 	bool dry_run;
 	const char *norm_cache; /* as for eval */
+	/* Activations of the SAE's model: latents are drawn from quintiles of their firing there,
+	 * and rate is that there; NULL: the windows'. */
+	const char *cache;
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 

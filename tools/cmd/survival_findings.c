@@ -148,16 +148,18 @@ static json_t *strata_json(const ps_seed_findings *seed, size_t seeds)
 
 static json_t *effects_json(const ps_seed_findings *seed, size_t seeds)
 {
-	json_int_t features = 0, survivors = 0;
+	json_int_t features = 0, firing = 0, survivors = 0;
 
 	for (size_t s = 0; s < seeds; s++) {
 		features += (json_int_t)seed[s].ablation.features;
+		firing += (json_int_t)seed[s].ablation.firing_features;
 		survivors += (json_int_t)seed[s].ablation.survivors;
 	}
-	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "features", features, "survivors",
-			 survivors, "mean_survivors", MEAN(mean_survivors), "mean_lost",
-			 MEAN(mean_lost), "firing_survivors", MEAN(firing_survivors), "firing_lost",
-			 MEAN(firing_lost), "strata", strata_json(seed, seeds));
+	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "features", features,
+			 "firing_features", firing, "survivors", survivors, "mean_survivors",
+			 MEAN(mean_survivors), "mean_lost", MEAN(mean_lost), "firing_survivors",
+			 MEAN(firing_survivors), "firing_lost", MEAN(firing_lost), "strata",
+			 strata_json(seed, seeds));
 }
 
 #undef MEAN

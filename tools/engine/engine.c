@@ -117,7 +117,8 @@ static ps_plan make_plan(const ps_engine *e, const ps_engine_need *need, size_t 
 	if (!spilled)
 		ps_plan_add(&plan, "hidden states", hidden_bytes(e, need, pass_tokens));
 	if (plan.total_bytes < need->earlier_bytes)
-		ps_plan_add(&plan, "tokenizer and text", need->earlier_bytes - plan.total_bytes);
+		ps_plan_add(&plan, "needed before the start",
+			    need->earlier_bytes - plan.total_bytes);
 	return plan;
 }
 

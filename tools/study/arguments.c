@@ -169,6 +169,7 @@ static const ps_argument ablate_rows[] = {
 	FIELD(T, seed, SEED, OPTION),
 	FIELD(T, dry_run, BOOL, FREE),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
+	FIELD(T, cache, TEXT, INPUT),
 };
 TABLE(ablate, T, ablate_rows);
 #undef T

@@ -117,7 +117,8 @@ static ps_ablate_work ablate_work(const struct call *c)
 		.latents = (size_t)f->ablation.features,
 		.windows = (size_t)f->ablation.windows,
 		.layer = (int)c->g->models[c->node->model].spec->layer,
-		.share = ps_firing_share(c->sae, (size_t)f->window, (size_t)f->ablation.windows)};
+		.rows = (double)f->cache_tokens,
+		.share = ps_firing_share(c->sae, (size_t)f->window, (size_t)cache_windows(c->g))};
 }
 
 static ps_survival_work survival_work(const struct call *c)

@@ -192,13 +192,28 @@ static struct need splice_need(const ps_model_rates *r, const ps_sae_rates *sae,
 				     .token_bytes = sizeof(int32_t) + 3 * sizeof(double)}};
 }
 
+/* The rows that count: a bit each, and a number for each block of them. */
+static size_t list_bytes(double rows)
+{
+	return ps_row_list_words((uint64_t)rows + PS_ROW_BLOCK) * sizeof(uint64_t);
+}
+
+static size_t headers_bytes(size_t d_in, double rows)
+{
+	const size_t shard = ps_cache_shard_rows(d_in, PS_F32, 1);
+
+	return (size_t)ceil(rows / (double)shard + 1) * (17 << 10);
+}
+
 static struct need ablate_need(const ps_model_rates *r, const ps_sae_rates *sae,
 			       const ps_ablate_work *w)
 {
 	const ps_sae shape = ps_saved_shape(sae);
+	const int threads = r->engine.session->threads;
 	const size_t window = r->costs.window, tokens = w->windows * window,
+		     held = loaded_bytes(&shape) + shape.d_sae * sizeof(uint64_t) + SLACK_BYTES,
 		     codes = w->windows * ps_codes_bytes(&shape, window) +
-			     ps_encoder_bytes(&shape, r->engine.session->threads, window),
+			     ps_encoder_bytes(&shape, threads, window),
 		     changes = w->latents * w->windows * sizeof(double);
 
 	return (struct need){
@@ -206,7 +221,11 @@ static struct need ablate_need(const ps_model_rates *r, const ps_sae_rates *sae,
 			   .tokens = w->latents * tokens,
 			   .hidden_copies = 1,
 			   .head = true,
-			   .held_bytes = loaded_bytes(&shape)},
+			   .held_bytes = held,
+			   .earlier_bytes = PS_PROGRAM_BYTES + held + list_bytes(w->rows) +
+					    headers_bytes(shape.d_in, w->rows) +
+					    (size_t)w->rows * sizeof(uint32_t) +
+					    ps_firing_bytes(&shape, 1, threads) + SLACK_BYTES},
 		.own = {.bytes = tokens * (shape.d_in * sizeof(float) + sizeof(double)) + codes +
 				 changes + ps_ablation_choose_bytes(shape.d_sae) +
 				 shape.d_sae * sizeof(uint64_t) + SLACK_BYTES,
@@ -438,7 +457,8 @@ double ps_seconds_ablate(const ps_model_rates *r, const ps_sae_rates *sae, const
 	ps_estimate_head(&estimate, &r->costs, (pairs + (double)w->windows) * (window - 1),
 			 head_calls(&plan, pairs * (window - 1), passes) +
 				 head_calls(&plan, (double)w->windows * (window - 1), first));
-	estimate.compute_seconds += encode_seconds(sae, tokens, window);
+	estimate.compute_seconds +=
+		encode_seconds(sae, tokens, window) + encode_seconds(sae, w->rows, COMPARED_ROWS);
 	return finish(r, &estimate);
 }
 
@@ -550,19 +570,6 @@ ps_memory ps_memory_tokenize(const ps_model_rates *r, size_t windows, double doc
 	return same(PS_PROGRAM_BYTES + tokenizer_bytes(r, document_bytes) +
 		    capacity * window_bytes + ps_min_size(PS_BLOCK_BYTES, windows * window_bytes) +
 		    SLACK_BYTES);
-}
-
-/* The rows that count: a bit each, and a number for each block of them. */
-static size_t list_bytes(double rows)
-{
-	return ps_row_list_words((uint64_t)rows + PS_ROW_BLOCK) * sizeof(uint64_t);
-}
-
-static size_t headers_bytes(size_t d_in, double rows)
-{
-	const size_t shard = ps_cache_shard_rows(d_in, PS_F32, 1);
-
-	return (size_t)ceil(rows / (double)shard + 1) * (17 << 10);
 }
 
 ps_memory ps_memory_train(const ps_session *s, const ps_sae_rates *sae, double rows)

@@ -41,6 +41,7 @@ typedef struct ps_splice_work {
 typedef struct ps_ablate_work {
 	size_t latents, windows;
 	int layer;    /* the SAE's */
+	double rows;  /* of the cache that tells how often latents fire */
 	double share; /* of the windows in which a latent fires; the others cost nothing */
 } ps_ablate_work;
 
@@ -84,8 +85,9 @@ double ps_seconds_splice(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_splice_work *work);
 double ps_seconds_ablate(const ps_model_rates *rates, const ps_sae_rates *sae,
 			 const ps_ablate_work *work);
-/* The likely value of ps_ablate_work.share for so many windows of so many tokens. Latents that fire
- * in none of the windows are not ablated. It assumes that the firing rates of latents spread around
+/* The likely value of ps_ablate_work.share: latents are those that fire in a cache of so many
+ * windows of so many tokens. Where one does not fire in a window of the ablation, nothing is
+ * computed. It assumes that the firing rates of latents spread around
  * their mean, k / d_sae, as they did in SAEs of four models. */
 double ps_firing_share(const ps_sae_rates *sae, size_t window, size_t windows);
 /* Comparing so many SAEs, every pair of them. */

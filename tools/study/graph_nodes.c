@@ -548,6 +548,7 @@ static int add_ablation(ps_graph *g, size_t model, size_t seed)
 		.model = m->spec->path,
 		.sae = output_of(g, dense->train[seed]),
 		.tokens = output_of(g, m->tokens),
+		.cache = output_of(g, dense->cache),
 		.layer = m->spec->layer,
 		.features = g->file->ablation.features,
 		.windows = g->file->ablation.windows,
@@ -556,7 +557,7 @@ static int add_ablation(ps_graph *g, size_t model, size_t seed)
 			g->file->allow_fewer || !ps_study_mark_of(g->file, "ablation.windows", 0),
 		.seed = (uint64_t)g->file->seeds[0],
 	};
-	const size_t after[] = {dense->train[seed], m->tokens, PS_NO_NODE};
+	const size_t after[] = {dense->train[seed], m->tokens, dense->cache, PS_NO_NODE};
 	const int64_t latents = latents_of(g, m);
 
 	if (args.features > latents)

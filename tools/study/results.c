@@ -210,6 +210,7 @@ static json_t *dense_ablation_json(ps_making *m, const ps_model_records *model)
 	o = json_object();
 	ps_put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, json_integer(latents));
 	ps_put(m, o, PS_KEY_DENSE_ABLATION_MEAN_EFFECT, ps_number_json(mean));
+	copy(m, o, PS_KEY_DENSE_ABLATION_RATES_FROM, model->ablation[0]);
 	ps_put(m, o, PS_KEY_DENSE_ABLATION_SEEDS, ps_size_json(model->ablations));
 	return o;
 }

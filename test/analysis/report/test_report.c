@@ -689,6 +689,21 @@ static void rare_features_are_told_beside_the_retrain(void **state)
 	json_decref(p.root);
 }
 
+/* 1,500,000 tokens in windows of 256 are many windows, 5,120 tokens are 20. */
+static void an_interval_that_covers_less_says_so(void **state)
+{
+	struct planted p = plant(state);
+
+	says_not(&p, ps_finding_fragility, false, "less often than");
+	says(&p, ps_finding_fragility, false,
+	     "Numbers are means over 3 seeds; single seeds of a condition lie up to 0.035 apart");
+	set(value_at(p.root, "settings"), "cache_tokens", json_integer(5120));
+	says(&p, ps_finding_fragility, false,
+	     "The cache has 20 windows. With so few the intervals of S(Q1) − S(Q5) hold the truth "
+	     "less often than 95");
+	json_decref(p.root);
+}
+
 static void survival_is_told_between_its_controls(void **state)
 {
 	struct planted p = plant(state);
@@ -949,6 +964,7 @@ int main(void)
 		cmocka_unit_test(intervals_are_counted_raw_and_adjusted),
 		cmocka_unit_test(what_has_no_interval_is_said_with_its_reason),
 		cmocka_unit_test(rare_features_are_told_beside_the_retrain),
+		cmocka_unit_test(an_interval_that_covers_less_says_so),
 		cmocka_unit_test(survival_is_told_between_its_controls),
 		cmocka_unit_test(own_starts_say_what_a_shared_start_may_explain),
 		cmocka_unit_test(effects_are_told_beside_the_retrain),

@@ -299,6 +299,38 @@ static void every_figure_has_points_where_every_key_is_there(void **state)
 
 /* --- the page --- */
 
+/* Whether the key holds something that was measured, and not what the study file asked for. */
+static bool is_measured(const ps_results_field *field)
+{
+	if (!strncmp(ps_results_place(field->object), "settings", strlen("settings")))
+		return false;
+	return field->type == PS_VALUE_NUMBER || field->type == PS_VALUE_NUMBERS ||
+	       field->of == PS_OBJECT_INTERVAL;
+}
+
+/* docs/DEFINITIONS.md has every number: its formula, source, null and unit. */
+static void every_number_is_defined(void **state)
+{
+	char text[1 << 17], name[64];
+	FILE *file = fopen("docs/DEFINITIONS.md", "r");
+	size_t length;
+
+	(void)state;
+	assert_non_null(file);
+	length = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	assert_true(length > 0 && length < sizeof text - 1);
+	text[length] = 0;
+	for (ps_results_key key = PS_KEY_NONE + 1; key < PS_KEYS; key++) {
+		const ps_results_field *field = ps_results_field_of(key);
+
+		snprintf(name, sizeof name, "`%s`", field->name);
+		if (is_measured(field) && !strstr(text, name))
+			fail_msg("docs/DEFINITIONS.md does not define %s of %s", name,
+				 ps_results_place(field->object));
+	}
+}
+
 static void the_page_is_the_committed_one(void **state)
 {
 	char *made = NULL, *kept;
@@ -329,6 +361,7 @@ int main(void)
 		cmocka_unit_test(no_csv_field_is_empty_where_every_key_is_there),
 		cmocka_unit_test(nothing_is_missing_on_the_page_where_every_key_is_there),
 		cmocka_unit_test(every_figure_has_points_where_every_key_is_there),
+		cmocka_unit_test(every_number_is_defined),
 		cmocka_unit_test(the_page_is_the_committed_one),
 	};
 

@@ -63,7 +63,8 @@ number_options() {
 # 0 has a meaning, which the help or docs/DEFINITIONS.md gives.
 zero_has_a_meaning() {
 	case $1 in
-	--seed | --data-seed | --read-ahead | --hold-out | --resample | --min-chars | --layer) ;;
+	--seed | --data-seed | --read-ahead | --hold-out | --resample | --min-chars | --layer | \
+		--latent) ;;
 	--warmup | --decay | --lr-end | --beta1 | --clip | --sparsity | --sparsity-warmup) ;;
 	--k-anneal | --auxk | --save-every | --tau) ;;
 	*) return 1 ;;

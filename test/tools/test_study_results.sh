@@ -295,6 +295,36 @@ features() {
 	holds "$1: the cards as by features" cmp "$scratch/cards" "$made/cards.json"
 }
 
+# shown METHOD: cards of the study. A latent that has one in the file is shown the same when it is
+# made from the table.
+shown() {
+	set -- features "$study" --model llama --condition "$1-0.5"
+	run "$@"
+	holds "features of a study: all cards" test 10 -le "$(grep -o '"decoder_norm"' \
+		"$scratch/out" | wc -l)"
+	latent=$(value groups.random.0)
+	run "$@" --latent "$latent"
+	holds "features of a study: one card" test "$(value latents.0.latent)" = "$latent"
+	holds "features of a study: in words" sh -c "'$program' features '$study' --model llama \
+		--latent $latent >'$scratch/shown' && \
+		grep -q '^latent  *$latent\$' '$scratch/shown' && \
+		grep -q '\[\[' '$scratch/shown' && ! grep -q \"$(printf '\033')\" '$scratch/shown'"
+	run "$@"
+	latent=0
+	while grep -q "^latents\.[0-9]*\.latent	$latent\$" "$scratch/paths"; do
+		latent=$((latent + 1))
+	done
+	run "$@" --latent "$latent" --head $model
+	holds "features of a study: of a latent in no group" \
+		test "$(value latents.0.latent)" = "$latent"
+	for wrong in "--model gemma" "--model llama --condition wanda-0.9" \
+		"--model llama --latent 192" "--model llama --tau 0.5"; do
+		# shellcheck disable=SC2086 # options and their values
+		holds "features of a study: $wrong is exit status 2" sh -c "'$program' features \
+			'$study' $wrong >'$scratch/shown' 2>&1; test \$? -eq 2"
+	done
+}
+
 make_study
 perplexity dense models.0
 splice dense models.0
@@ -308,6 +338,7 @@ for method in magnitude wanda; do
 	number=$((number + 1))
 done
 features wanda 1
+shown wanda
 whole_study
 tables
 conclude test_study_results.sh

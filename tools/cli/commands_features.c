@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/print_cards.h"
 
 /* --- what a person sees --- */
 
@@ -23,6 +24,10 @@ static void print_features(const json_t *result)
 	};
 	const double active = number(result, "active");
 
+	if (json_object_get(result, "condition")) {
+		ps_print_cards(result);
+		return;
+	}
 	printf("latents                %9.0f\n"
 	       "rows                   %9.0f\n"
 	       "active in the dense    %9.0f\n",
@@ -38,15 +43,44 @@ static void print_features(const json_t *result)
 
 /* --- the command line --- */
 
+/* Cards of a study: nothing is computed or written. */
+static int show_cards(ps_cli *cli, const ps_features_args *args, const ps_text_list *caches,
+		      const ps_feature_cards_args *cards, json_t **result)
+{
+	if (args->out || args->csv || args->cards || args->pruned_sae || args->ablation ||
+	    args->pruned_ablation || args->norm_cache || args->keep_special || args->taus.count ||
+	    caches->count)
+		return ps_fail(&cli->session.diag, PS_EUSAGE,
+			       "--model shows a study's cards; of the others --condition, "
+			       "--latent and --head go with it");
+	return ps_run_feature_cards(&cli->session, cards, result);
+}
+
+/* What a new table needs. */
+static int check_options(ps_cli *cli, const ps_features_args *args, const ps_text_list *caches,
+			 const ps_feature_cards_args *cards)
+{
+	ps_diag *diag = &cli->session.diag;
+
+	if (cards->condition || cards->latent >= 0)
+		return ps_fail(diag, PS_EUSAGE, "--condition and --latent go with --model");
+	if (!args->out)
+		return ps_fail(diag, PS_EUSAGE, "-o is required");
+	if (caches->count != 2)
+		return ps_fail(diag, PS_EUSAGE, "--cache is wanted twice: dense, then pruned");
+	return 0;
+}
+
 static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_features_args args = {0};
+	ps_feature_cards_args cards = {.latent = -1};
 	ps_text_list positional = {0}, caches = {0};
 	const ps_option table[] = {
-		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXTS, &caches,
+		{"--cache", PS_OPTION_TEXTS, &caches,
 		 "CACHE  given twice: the dense model's, then the pruned one's, of the same "
 		 "tokens"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out,
+		{"-o", PS_OPTION_TEXT, &args.out,
 		 "FEATURES.safetensors  the table, a row a latent"},
 		{"--csv", PS_OPTION_TEXT, &args.csv,
 		 "FILE  the same table as CSV, without contexts and histograms"},
@@ -63,6 +97,12 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 		 "FILE  the same in the pruned model"},
 		{"--head", PS_OPTION_TEXT, &args.head,
 		 "MODEL  which tokens each latent promotes through its output head"},
+		{"--model", PS_OPTION_TEXT, &cards.model,
+		 "NAME  of a study's model: shows cards that the study has made"},
+		{"--condition", PS_OPTION_TEXT, &cards.condition,
+		 "NAME  with --model: of the changed model, such as wanda-0.5 (the first)"},
+		{"--latent", PS_OPTION_INT | PS_OPTION_NATURAL, &cards.latent,
+		 "N  with --model: the card of this latent (those of all groups)"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
 		 "BOS, EOS and PAD count too"},
 		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
@@ -73,9 +113,13 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 
 	if (rc)
 		return rc;
-	if (caches.count != 2)
-		return ps_fail(&cli->session.diag, PS_EUSAGE,
-			       "--cache is wanted twice: dense, then pruned");
+	cards.study = positional.item[0];
+	cards.head = args.head;
+	if (cards.model)
+		return show_cards(cli, &args, &caches, &cards, result);
+	rc = check_options(cli, &args, &caches, &cards);
+	if (rc)
+		return rc;
 	args.sae = positional.item[0];
 	args.dense = caches.item[0];
 	args.pruned = caches.item[1];
@@ -84,7 +128,8 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_features[] = {
-	{"features", "SAE --cache DENSE --cache PRUNED -o FEATURES",
+	{"features",
+	 "SAE --cache DENSE --cache PRUNED -o FEATURES | STUDY --model NAME [--latent N]",
 	 "what becomes of each latent: kept, shifted, blurred, lost", main_features,
 	 print_features},
 	{NULL, NULL, NULL, NULL, NULL},

@@ -211,6 +211,20 @@ typedef struct ps_features_args {
 } ps_features_args;
 int ps_run_features(ps_session *session, const ps_features_args *args, json_t **result) PS_MUST_USE;
 
+/* What a study says of single latents. result: model, condition; taus, classes, groups and rules as
+ * in the file of cards (feature_cards.h); latents: the card of the latent that is asked for, or all
+ * cards of the file. */
+typedef struct ps_feature_cards_args {
+	const char *study;     /* its folder */
+	const char *model;     /* its name in the study */
+	const char *condition; /* as steps are named; NULL: the model's first */
+	int64_t latent;        /* negative: those of the file of cards */
+	/* Whose tokenizer gives the texts of a latent that is in no group; NULL: ids are shown. */
+	const char *head;
+} ps_feature_cards_args;
+int ps_run_feature_cards(ps_session *session, const ps_feature_cards_args *args,
+			 json_t **result) PS_MUST_USE;
+
 /* How far SAEs of the same activations agree (analysis/seeds.h). result: pairs [{a, b, survival,
  * hungarian_cosine, pw_mcc, shared_fraction, mmcs, mmcs_null}], survival [{mean, low, high, sd,
  * least, largest, n (seeds), why (there is no interval)}], pw_mcc (the same). Both lists called

@@ -1,0 +1,178 @@
+#include "tools/cli/print_cards.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const sides[] = {"dense", "pruned"};
+
+static bool has_colours(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(term && !strcmp(term, "dumb")) && !getenv("NO_COLOR");
+}
+
+static double number(const json_t *object, const char *key)
+{
+	return ps_json_number(json_object_get(object, key));
+}
+
+static double of_pair(const json_t *object, const char *key, size_t side)
+{
+	return ps_json_number(json_array_get(json_object_get(object, key), side));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static void put_number(const char *name, double value)
+{
+	if (isnan(value))
+		printf("%-22s not defined\n", name);
+	else
+		printf("%-22s %.4g\n", name, value);
+}
+
+static void put_pair(const json_t *card, const char *key, const char *name)
+{
+	printf("%-22s", name);
+	for (size_t s = 0; s < 2; s++) {
+		const double value = of_pair(card, key, s);
+
+		if (isnan(value))
+			printf(" %s not defined%s", sides[s], s ? "\n" : ",");
+		else
+			printf(" %s %.4g%s", sides[s], value, s ? "\n" : ",");
+	}
+}
+
+/* A token: level 0 does not fire, 1 fires, 2 fires strongly. */
+static void put_token(const char *token, int level, bool colours)
+{
+	static const char *const open[] = {"", "[", "[["}, *const close[] = {"", "]", "]]"},
+				 *const colour[] = {"", "\033[33m", "\033[1;31m"};
+
+	printf("%s%s%s%s%s", colours ? colour[level] : "", open[level], token, close[level],
+	       colours && level ? "\033[0m" : "");
+}
+
+static void put_context(const json_t *context, bool colours)
+{
+	const json_t *tokens = json_object_get(context, "tokens"),
+		     *values = json_object_get(context, "values");
+
+	printf("  window %.0f, position %.0f\n", number(context, "window"),
+	       number(context, "position"));
+	for (size_t s = 0; s < 2; s++) {
+		const json_t *side = json_array_get(values, s);
+		const double at = ps_json_number(json_array_get(
+			side, (size_t)json_integer_value(json_object_get(context, "at"))));
+		double most = 0;
+
+		for (size_t i = 0; i < json_array_size(side); i++)
+			most = fmax(most, ps_json_number(json_array_get(side, i)));
+		printf("    %-6s %8.3g  ", sides[s], at);
+		for (size_t i = 0; i < json_array_size(tokens); i++) {
+			const double value = ps_json_number(json_array_get(side, i));
+
+			put_token(json_string_value(json_array_get(tokens, i)),
+				  value > 0 ? 1 + (value >= most / 2) : 0, colours);
+		}
+		putchar('\n');
+	}
+}
+
+static void put_contexts(const json_t *card, size_t side, bool colours)
+{
+	const json_t *list = json_object_get(json_object_get(card, "contexts"), sides[side]);
+
+	printf("contexts in which it is most active in the %s model\n", sides[side]);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		put_context(json_array_get(list, i), colours);
+}
+
+static void put_tokens(const json_t *card, const char *key)
+{
+	const json_t *list = json_object_get(card, key);
+
+	if (!json_is_array(list))
+		return;
+	printf("%-22s", key);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *token = json_array_get(list, i);
+
+		printf(" \"%s\" %.3g%s", text(token, "token"), number(token, "logit"),
+		       i + 1 < json_array_size(list) ? "," : "");
+	}
+	putchar('\n');
+}
+
+static void put_card(const json_t *card, bool colours)
+{
+	printf("latent                 %.0f\nclass                  %s\n", number(card, "latent"),
+	       text(card, "class"));
+	put_pair(card, "rate", "firing rate");
+	put_pair(card, "mean", "mean activation");
+	put_pair(card, "peak", "largest activation");
+	put_number("Pearson", number(card, "pearson"));
+	put_number("Jaccard", number(card, "jaccard"));
+	put_number("decoder norm", number(card, "decoder_norm"));
+	if (json_is_integer(json_object_get(card, "partner")))
+		printf("partner                %.0f, cosine %.4g%s\n", number(card, "partner"),
+		       number(card, "cosine"),
+		       json_is_true(json_object_get(card, "mutual")) ? ", mutual" : "");
+	put_pair(card, "ablation_effect", "ablation effect");
+	put_tokens(card, "promoted");
+	put_tokens(card, "suppressed");
+	for (size_t s = 0; s < 2; s++)
+		put_contexts(card, s, colours);
+}
+
+static const json_t *card_of(const json_t *latents, json_int_t latent)
+{
+	for (size_t i = 0; i < json_array_size(latents); i++) {
+		const json_t *card = json_array_get(latents, i);
+
+		if (json_integer_value(json_object_get(card, "latent")) == latent)
+			return card;
+	}
+	return NULL;
+}
+
+static void put_group(const json_t *result, const char *name)
+{
+	const json_t *group = json_object_get(json_object_get(result, "groups"), name);
+
+	printf("\n%s: %s\n", name, text(json_object_get(result, "rules"), name));
+	for (size_t i = 0; i < json_array_size(group); i++) {
+		const json_int_t latent = json_integer_value(json_array_get(group, i));
+		const json_t *card = card_of(json_object_get(result, "latents"), latent);
+
+		printf("  %8lld  %-8s rate %8.3g -> %-8.3g Pearson %6.3f\n", (long long)latent,
+		       text(card, "class"), of_pair(card, "rate", 0), of_pair(card, "rate", 1),
+		       number(card, "pearson"));
+	}
+}
+
+void ps_print_cards(const json_t *result)
+{
+	static const char *const groups[] = {"best", "worst", "causal", "shifted", "random"};
+	const json_t *latents = json_object_get(result, "latents");
+
+	printf("model                  %s\ncondition              %s\n", text(result, "model"),
+	       text(result, "condition"));
+	if (json_array_size(latents) == 1) {
+		put_card(json_array_get(latents, 0), has_colours());
+		return;
+	}
+	for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+		put_group(result, groups[g]);
+}

@@ -653,6 +653,10 @@ void ps_finding_diagnostics(FILE *out, const ps_results *r, bool brief)
 	ps_phrase_count(out, r->model_count, "model");
 	if (ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)).why == PS_WHY_FEW)
 		fputs(", too few models for intervals", out);
+	else if (ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)).why)
+		fprintf(out, ", no interval (%s)",
+			ps_no_interval_name(
+				ps_results_interval(best, PS_AT(DIAGNOSTIC_SPEARMAN)).why));
 	if (rival) {
 		fputs("; without any SAE, ", out);
 		ps_html_text(out, ps_results_text(rival, PS_AT(DIAGNOSTIC_NAME)));

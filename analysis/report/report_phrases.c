@@ -152,6 +152,18 @@ static void write_achieved(FILE *out, const ps_results *r, const char *method, d
 	fputs("&nbsp;% achieved)", out);
 }
 
+/* Writes the quantity of the one model with its unit, and its interval or why there is none. */
+static void write_only(FILE *out, ps_interval interval, const ps_by_method *q)
+{
+	const ps_no_interval_reason why = interval.why;
+
+	interval.why = PS_WHY_NONE;
+	ps_html_interval(out, interval, q->decimals);
+	fputs(q->unit, out);
+	if (why)
+		fprintf(out, " (no interval: %s)", ps_no_interval_name(why));
+}
+
 bool ps_phrase_by_method(FILE *out, const ps_results *r, double sparsity, const ps_by_method *q)
 {
 	size_t written = 0;
@@ -165,10 +177,10 @@ bool ps_phrase_by_method(FILE *out, const ps_results *r, double sparsity, const 
 			continue;
 		fputs(written++ ? " and " : "", out);
 		if (r->model_count == 1)
-			ps_html_interval(out, ps_results_interval(only, q->interval), q->decimals);
+			write_only(out, ps_results_interval(only, q->interval), q);
 		else
 			ps_phrase_span(out, span, 1, q->decimals);
-		fprintf(out, "%s under ", q->unit);
+		fprintf(out, "%s under ", r->model_count == 1 ? "" : q->unit);
 		ps_html_text(out, ps_method_label(r->methods[i]));
 		write_achieved(out, r, r->methods[i], sparsity);
 	}

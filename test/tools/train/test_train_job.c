@@ -196,7 +196,7 @@ static void interrupt(void)
 
 static uint64_t digest_of(const char *name)
 {
-	char path[320];
+	char path[400];
 	uint64_t bytes, digest;
 
 	snprintf(path, sizeof path, "%s/%s", out, name);
@@ -394,7 +394,7 @@ static void a_finished_sae_that_was_changed_is_trained_anew(void **state)
 
 static void a_state_that_cannot_be_removed_is_told(void **state)
 {
-	char file[340];
+	char file[420];
 	struct rig r;
 
 	(void)state;

@@ -140,7 +140,7 @@ void test_study_make(test_study *s, const ps_node *n)
 		write_manifest(n->output);
 	else if (n->output)
 		write_file(n->output);
-	for (size_t i = 0; (extra = ps_step_extra_output(n, i)); i++)
+	for (size_t i = 0; (extra = n->beside[i]); i++)
 		write_file(extra);
 	if (ps_recording_write(&s->graph, n, result) ||
 	    ps_graph_look(&s->graph, &s->graph.nodes[n - s->graph.nodes]))

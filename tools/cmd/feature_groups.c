@@ -101,7 +101,7 @@ static uint64_t seed_of(const ps_feature_file *file)
 
 void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *groups)
 {
-	struct place list[PS_CARD_GROUPS][PS_CARDS_A_GROUP];
+	struct place list[PS_CARD_GROUPS][PS_CARDS_A_GROUP] = {{{0}}};
 	ps_rng draw = ps_rng_make(seed_of(file), 0);
 
 	memset(groups, 0, sizeof *groups);

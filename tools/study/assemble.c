@@ -57,8 +57,8 @@ static void gather_features(const ps_graph *g, size_t node, ps_condition_records
 		return;
 	records->features = n->result;
 	records->table = inside(g, n->output);
-	records->csv = inside(g, ps_step_extra_output(n, 0));
-	records->cards = inside(g, ps_step_extra_output(n, 1));
+	records->csv = inside(g, n->beside[0]);
+	records->cards = inside(g, n->beside[1]);
 }
 
 /* index: of the condition among those of all models. */

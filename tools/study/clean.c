@@ -41,7 +41,7 @@ static bool is_owned(const ps_graph *g, const char *path)
 			return true;
 		if (n->output && (within(n->output, path) || within(path, n->output)))
 			return true;
-		for (size_t e = 0; (extra = ps_step_extra_output(n, e)); e++)
+		for (size_t e = 0; (extra = n->beside[e]); e++)
 			if (within(extra, path))
 				return true;
 	}

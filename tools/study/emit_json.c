@@ -82,7 +82,7 @@ static json_t *outputs_json(const ps_node *n)
 	const char *extra;
 	int lost = !list;
 
-	for (size_t i = 0; (extra = ps_step_extra_output(n, i)) && !lost; i++)
+	for (size_t i = 0; (extra = n->beside[i]) && !lost; i++)
 		lost = json_array_append_new(list, json_string(extra));
 	if (!lost && !json_array_append_new(list, json_string(n->record)))
 		return list;

@@ -50,6 +50,8 @@
 
 enum { PS_FAULT_BYTES = 256 };
 
+enum { PS_NODE_BESIDE = 2 };
+
 typedef enum ps_node_state {
 	PS_NODE_TODO,
 	PS_NODE_STALE,
@@ -64,10 +66,12 @@ struct ps_node {
 	const char *record; /* path */
 	const char *output; /* the file or folder that it makes; NULL: it leaves a record only */
 	bool folder;        /* the output is a folder with a manifest */
-	size_t model;       /* index in the study file */
-	size_t condition;   /* index in the model's conditions; 0: dense */
-	void *args;         /* the command's argument struct */
-	size_t *after;      /* indices of the nodes that it reads, each before this one */
+	/* Files that it makes beside its output, up to the first NULL. */
+	const char *beside[PS_NODE_BESIDE + 1];
+	size_t model;     /* index in the study file */
+	size_t condition; /* index in the model's conditions; 0: dense */
+	void *args;       /* the command's argument struct */
+	size_t *after;    /* indices of the nodes that it reads, each before this one */
 	size_t after_count;
 	json_t *inputs; /* what the key is the digest of; owned */
 	char key[PS_DIGEST_TEXT];

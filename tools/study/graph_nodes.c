@@ -51,6 +51,7 @@ struct making {
 	const char *folder; /* of its record */
 	const char *output; /* path, or NULL */
 	bool folder_output; /* it is a folder with a manifest */
+	const char *beside[PS_NODE_BESIDE];
 	const void *args;   /* copied */
 	size_t after[8];    /* nodes that it reads, up to the first PS_NO_NODE */
 	const size_t *more; /* (more_count): further nodes that it reads */
@@ -180,6 +181,7 @@ static int make(ps_graph *g, const struct making *m, size_t *index)
 		       .condition = m->condition,
 		       .output = m->output,
 		       .folder = m->folder_output};
+	memcpy(n->beside, m->beside, sizeof m->beside);
 	n->id = ps_graph_text(g, "%s/%s/%s", m->id_model, m->id_condition, m->name);
 	n->record = ps_graph_text(g, "%s/%s.json", m->folder, m->name);
 	rc = n->id && n->record ? copy_after(g, m, n) : no_memory(g);
@@ -508,6 +510,8 @@ static int add_features(ps_graph *g, size_t model, size_t condition)
 				PS_NO_NODE};
 
 	making.output = args.out;
+	making.beside[0] = args.csv;
+	making.beside[1] = args.cards;
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
 	return args.out && args.csv && args.cards ? make(g, &making, &c->features) : no_memory(g);

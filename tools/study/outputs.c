@@ -141,7 +141,7 @@ static int add_extra(struct listing *l, const ps_node *n)
 	const char *path;
 	int rc = 0;
 
-	for (size_t i = 0; (path = ps_step_extra_output(n, i)) && !rc; i++)
+	for (size_t i = 0; (path = n->beside[i]) && !rc; i++)
 		rc = add_file(l, path);
 	return rc;
 }

@@ -19,8 +19,8 @@ typedef enum ps_outputs_state {
 
 /* *outputs: {path in the study's folder: {bytes, xxh3}} of the files that the node has just made.
  * It is the output itself; of a folder its manifest and the files that the manifest names, by the
- * manifest's digests; the files beside it (ps_step_extra_output); of the report its pages, tables
- * and figures. Empty for a node without output.
+ * manifest's digests; the files beside it; of the report its pages, tables and figures. Empty for a
+ * node without output.
  * PS_EFAILED: the output is not there, or not whole. PS_EINPUT: a file cannot be read. */
 int ps_outputs_list(ps_graph *graph, const ps_node *node, json_t **outputs) PS_MUST_USE;
 

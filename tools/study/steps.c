@@ -119,15 +119,6 @@ static int run_report(ps_graph *g, ps_node *const *nodes, size_t count, json_t *
 	return rc;
 }
 
-const char *ps_step_extra_output(const ps_node *n, size_t i)
-{
-	const ps_features_args *features = n->args;
-
-	if (n->kind->step != PS_STEP_FEATURES)
-		return NULL;
-	return i == 0 ? features->csv : i == 1 ? features->cards : NULL;
-}
-
 /* Whether two texts are equal, or both NULL. */
 static bool same_text(const char *a, const char *b)
 {

@@ -56,9 +56,6 @@ extern const ps_step_kind ps_step_kinds[PS_STEPS];
 /* Whether the matrix kernel takes part in the step. */
 bool ps_step_uses_kernel(const ps_node *node);
 
-/* Number i of the files that the node makes beside its output; NULL: there are no more. */
-const char *ps_step_extra_output(const ps_node *node, size_t i);
-
 /* Whether one call of their command may carry out both nodes: they are of one model, caches are
  * made from the same weights, and survival is compared with the same control. */
 bool ps_step_shares(const ps_node *a, const ps_node *b);

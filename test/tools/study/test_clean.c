@@ -34,7 +34,7 @@ static void assert_all_there(const test_study *s)
 		assert_int_equal(access(n->record, F_OK), 0);
 		if (n->output)
 			assert_int_equal(access(n->output, F_OK), 0);
-		for (size_t e = 0; (extra = ps_step_extra_output(n, e)); e++)
+		for (size_t e = 0; (extra = n->beside[e]); e++)
 			assert_int_equal(access(extra, F_OK), 0);
 	}
 }

@@ -359,7 +359,8 @@ static bool is_histogram(const json_t *histogram)
 			return false;
 		last = edge;
 	}
-	return are_pairs(ps_cards_at(histogram, PS_HISTOGRAM_COUNTS), edges ? edges - 1 : 0);
+	return edges != 1 &&
+	       are_pairs(ps_cards_at(histogram, PS_HISTOGRAM_COUNTS), edges ? edges - 1 : 0);
 }
 
 static bool are_contexts(const json_t *list)

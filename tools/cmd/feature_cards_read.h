@@ -1,6 +1,6 @@
 /* tools/cmd/feature_cards_read.h: reads the file of cards that feature_cards.h describes.
  *
- * What it gives is what that header and feature_card.h say: every key is there with its type, lists
+ * It is sealed, and analysis/report/cards_data.h checks it: every key is there with its type, lists
  * that belong together have one length, indices are below the number of latents, and each latent of
  * a group has its card. So a caller need not look again. */
 #ifndef PS_TOOLS_CMD_FEATURE_CARDS_READ_H
@@ -12,8 +12,6 @@
 #include "core/base/error.h"
 #include "core/base/json.h"
 #include "io/sys.h"
-
-#define PS_CARDS_BYTES_MAX ((size_t)64 << 20) /* longer files are refused */
 
 /* *cards: a new reference. PS_EINPUT: the file cannot be read, is damaged, or is no file of cards;
  * the message names the key. */

@@ -389,31 +389,32 @@ static const struct {
 	{"groups", false, "{}", "groups"},
 	{"groups", false,
 	 "{\"best\": [0], \"worst\": [], \"causal\": [], \"shifted\": [], \"random\": []}",
-	 "latent 0 of the group best has no card"},
+	 "groups.best[0]: latent 0 has no card"},
 	{"cards", false, "[7]", "cards"},
 	{"table", false, "{\"columns\": [], \"rows\": []}", "table"},
 	{"table_of", false, NULL, "table_of"},
-	{"latent", true, "30", "latent of card 0"},
-	{"class", true, "\"odd\"", "class of card 0"},
-	{"rate", true, "[1]", "rate of card 0"},
-	{"pearson", true, "\"NaN\"", "pearson of card 0"},
-	{"partner", true, "-1", "partner of card 0"},
-	{"mutual", true, "1", "mutual of card 0"},
-	{"survival", true, "[true]", "survival of card 0"},
+	{"latent", true, "30", "latent 30: the file has fewer latents"},
+	{"class", true, "\"odd\"", "latent 1: class is not none"},
+	{"rate", true, "[1]", "latent 1: a pair of dense and pruned"},
+	{"pearson", true, "\"NaN\"", "cards[0].pearson"},
+	{"partner", true, "-1", "cards[0].partner"},
+	{"mutual", true, "1", "cards[0].mutual"},
+	{"survival", true, "[true]", "latent 1: survival has not as many"},
 	{"histogram", true, "{\"edges\": [1, 2], \"counts\": [[1], [1, 2]]}",
-	 "histogram of card 0"},
-	{"histogram", true, "{\"edges\": [1], \"counts\": [[], []]}", "histogram of card 0"},
-	{"contexts", true, "{\"dense\": []}", "contexts of card 0"},
+	 "latent 1: the histogram's edges"},
+	{"histogram", true, "{\"edges\": [1], \"counts\": [[], []]}",
+	 "latent 1: the histogram's edges"},
+	{"contexts", true, "{\"dense\": []}", "cards[0].contexts.pruned"},
 	{"contexts", true,
 	 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
 	 "\"at\": 1, \"tokens\": [\"a\"], \"values\": [[1], [1]]}]}",
-	 "contexts of card 0"},
+	 "latent 1: a context's tokens and values"},
 	{"contexts", true,
 	 "{\"pruned\": [], \"dense\": [{\"window\": 0, \"position\": 0, \"activation\": 1, "
 	 "\"at\": 0, \"tokens\": [\"a\"], \"values\": [[1], [1, 2]]}]}",
-	 "contexts of card 0"},
-	{"promoted", true, "[{\"token\": 1, \"logit\": 1}]", "promoted of card 0"},
-	{"suppressed", true, NULL, "suppressed of card 0"},
+	 "latent 1: a context's tokens and values"},
+	{"promoted", true, "[{\"token\": 1, \"logit\": 1}]", "cards[0].promoted[0].token"},
+	{"suppressed", true, NULL, "cards[0].suppressed"},
 };
 
 /* They are put in, and the file is sealed again. */
@@ -463,7 +464,7 @@ static void damaged_and_other_files_are_refused(void **state)
 	json_decref(cards);
 	assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, &diag),
 			 PS_EINPUT);
-	assert_non_null(strstr(diag.text, "is no file of feature cards"));
+	assert_non_null(strstr(diag.text, "no feature cards: schema is not"));
 	assert_false(ps_feature_cards_is_ours(cards_path));
 	assert_false(ps_feature_cards_is_ours(folder));
 }

@@ -275,12 +275,12 @@ tables() {
 features() {
 	made=$runs/$1-0.5 path=features.$2
 	for class in kept shifted blurred lost; do
-		equal "$1: $class latents as in the table" "$(result $path.classes.$class)" \
+		equal "$1: $class latents as in the table" "$(result "$path.classes.$class")" \
 			"$(grep -c "^[0-9]*,$class," "$made/features.csv")"
 	done
 	equal "$1: all latents have a class, or none" "$(for class in none kept shifted blurred \
-		lost; do printf '%s + ' "$(result $path.classes.$class)"; done) 0" 192
-	holds "$1: results.json says where the cards are" test "$(result $path.cards)" = \
+		lost; do printf '%s + ' "$(result "$path.classes.$class")"; done) 0" 192
+	holds "$1: results.json says where the cards are" test "$(result "$path.cards")" = \
 		"runs/llama/$1-0.5/cards.json"
 	for kind in dense pruned; do
 		[ $kind = dense ] && mask=dense || mask=$made/mask.safetensors

@@ -46,9 +46,9 @@ enum {
  * normalizer and the pretokenizer leave it. Measured on English: 1.0 (Llama) and 1.7 (Gemma); with
  * buffers that have just doubled and a text of many spaces it is twice that. */
 #define DOCUMENT_FACTOR 4.0
-/* What the report holds: results.json as a tree, tables, figures, the page; a file of feature cards
- * as a tree, its page. */
-#define REPORT_BYTES ((size_t)32 << 20)
+/* What the report holds besides feature cards: results.json as a tree, tables, figures, the page.
+ */
+#define REPORT_BYTES ((size_t)8 << 20)
 #define REPORT_CONDITION_BYTES ((size_t)64 << 10)
 #define REPORT_SECONDS 0.1
 #define REPORT_CONDITION_SECONDS 0.02

@@ -120,7 +120,7 @@ tests: $(TESTS) $(FAULT_PROGRAMS) $(MAKE_SEEDS)
 fuzzers: $(FUZZERS) $(MAKE_SEEDS)
 objects: $(OBJECTS)
 
-demo: ## set up, fetch a text, run the demo's study (about five minutes), name its report
+demo: ## set up, fetch a text, run the demo's study (about six minutes), name its report
 	@$(MAKE) --no-print-directory deps
 	@$(PARALLEL) -s all
 	@sh demo/get-text.sh

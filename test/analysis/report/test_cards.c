@@ -13,30 +13,9 @@
 #include "analysis/report/cards_page.h"
 #include "analysis/report/cards_token.h"
 #include "analysis/report/report_head.h"
+#include "test/support/support_text.h"
 
 #define FIXTURE "test/fixtures/report/cards.json"
-
-struct text {
-	char *bytes;
-	size_t length;
-	FILE *out;
-};
-
-static FILE *begin(struct text *text)
-{
-	text->out = open_memstream(&text->bytes, &text->length);
-	assert_non_null(text->out);
-	return text->out;
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-	size_t count = 0;
-
-	for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
-		count++;
-	return count;
-}
 
 static json_t *load(void)
 {
@@ -53,11 +32,11 @@ static char *page_of(const json_t *root, size_t level, size_t *length)
 	ps_diag diag = {{0}};
 	const ps_cards_page page = {&cards,      "0123456789abcdef", "a <model>",
 				    "wanda-0.5", "runs/a b/f.csv",   "runs/a b/javascript:x.json"};
-	struct text text;
+	written_text text;
 
 	assert_int_equal(ps_cards_open(&cards, root, &diag), 0);
-	ps_cards_page_write(begin(&text), &page, level);
-	fclose(text.out);
+	ps_cards_page_write(text_begin(&text), &page, level);
+	(void)text_end(&text);
 	if (length)
 		*length = text.length;
 	return text.bytes;
@@ -67,10 +46,10 @@ static char *page_of(const json_t *root, size_t level, size_t *length)
 
 static void token_is(const char *token, const char *expected)
 {
-	struct text text;
+	written_text text;
 
-	ps_html_token(begin(&text), token);
-	fclose(text.out);
+	ps_html_token(text_begin(&text), token);
+	(void)text_end(&text);
 	assert_string_equal(text.bytes, expected);
 	free(text.bytes);
 }
@@ -134,12 +113,12 @@ static void every_card_stands_once(void **state)
 	char *page = page_of(root, 0, NULL);
 
 	(void)state;
-	assert_int_equal(count_of(page, "<article class=\"card\" id=\"latent-"), 12);
+	assert_int_equal(text_count(page, "<article class=\"card\" id=\"latent-"), 12);
 	for (int latent = 0; latent < 12; latent++) {
 		char id[40];
 
 		snprintf(id, sizeof id, " id=\"latent-%d\">", latent);
-		assert_int_equal(count_of(page, id), 1);
+		assert_int_equal(text_count(page, id), 1);
 	}
 	/* Those in a second group have a link there. */
 	assert_non_null(strstr(page, "<a href=\"#latent-0\">latent 0</a> (Best survivors)"));
@@ -185,9 +164,9 @@ static void a_card_says_what_the_file_says(void **state)
 		assert_non_null(strstr(card, says[i]));
 	}
 	/* 10 places of the dense model, 5 of the pruned model's own, each in both models */
-	assert_int_equal(count_of(card, "<div class=\"context\">"), 15);
-	assert_int_equal(count_of(card, "<p class=\"s0\""), 15);
-	assert_int_equal(count_of(card, "<p class=\"s1\""), 15);
+	assert_int_equal(text_count(card, "<div class=\"context\">"), 15);
+	assert_int_equal(text_count(card, "<p class=\"s0\""), 15);
+	assert_int_equal(text_count(card, "<p class=\"s1\""), 15);
 	free(page);
 	json_decref(root);
 }
@@ -219,7 +198,7 @@ static void the_table_has_a_row_for_each_row(void **state)
 
 	(void)state;
 	assert_non_null(table);
-	assert_int_equal(count_of(table, "\n<tr><td>"), 36);
+	assert_int_equal(text_count(table, "\n<tr><td>"), 36);
 	assert_non_null(strstr(table, "<tr><td><a href=\"#latent-1\">1</a><td>kept<td>1<td>0.9<td>"
 				      "3.1<td>2.8<td>0.95<td>0.88<td>38<td>0.96<td>yes\n"));
 	assert_non_null(strstr(table, "<tr><td>20<td>lost<td>"));
@@ -340,7 +319,7 @@ static void the_largest_file_fits_at_the_last_level(void **state)
 	for (size_t level = 0; level < PS_CARDS_LEVELS; level++) {
 		char *page = page_of(root, level, &length[level]);
 
-		assert_int_equal(count_of(page, "To keep this page below 2&nbsp;MB"), level > 0);
+		assert_int_equal(text_count(page, "To keep this page below 2&nbsp;MB"), level > 0);
 		free(page);
 	}
 	assert_true(length[0] > PS_REPORT_PAGE_BYTES);

@@ -18,6 +18,7 @@
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
 #include "test/support/support_close.h"
+#include "test/support/support_text.h"
 
 #define FIXTURE "test/fixtures/report/results.json"
 
@@ -49,40 +50,12 @@ static const ps_results *results_of(void **state)
 	return &((struct study *)*state)->results;
 }
 
-struct text {
-	char *bytes;
-	size_t length;
-	FILE *out;
-};
-
-static FILE *begin(struct text *text)
-{
-	text->out = open_memstream(&text->bytes, &text->length);
-	assert_non_null(text->out);
-	return text->out;
-}
-
-static const char *end(struct text *text)
-{
-	fclose(text->out);
-	return text->bytes;
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-	size_t count = 0;
-
-	for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
-		count++;
-	return count;
-}
-
 static void number_is(double value, int decimals, const char *expected)
 {
-	struct text text;
+	written_text text;
 
-	ps_html_number(begin(&text), value, decimals);
-	assert_string_equal(end(&text), expected);
+	ps_html_number(text_begin(&text), value, decimals);
+	assert_string_equal(text_end(&text), expected);
 	free(text.bytes);
 }
 
@@ -218,22 +191,22 @@ static void tables_have_a_row_for_each_condition(void **state)
 	size_t rows[] = {3, 12, 7, 12, 12, 12, 9, 6, 4, 2, 1, 4};
 
 	for (size_t i = 0; ps_csv_name(i); i++) {
-		struct text text;
+		written_text text;
 		const char *row;
 		size_t columns;
 
-		ps_csv_write(begin(&text), r, i);
-		end(&text);
-		assert_int_equal(count_of(text.bytes, "\n"), rows[i] + 1);
+		ps_csv_write(text_begin(&text), r, i);
+		text_end(&text);
+		assert_int_equal(text_count(text.bytes, "\n"), rows[i] + 1);
 		*strchr(text.bytes, '\n') = 0;
-		columns = count_of(text.bytes, ",");
+		columns = text_count(text.bytes, ",");
 		assert_true(columns >= 4);
 		/* The last row's name holds neither commas nor quotes. */
 		text.bytes[text.length - 1] = 0;
 		row = text.bytes + strlen(text.bytes) + 1;
 		if (strrchr(row, '\n'))
 			row = strrchr(row, '\n') + 1;
-		assert_int_equal(count_of(row, ","), columns);
+		assert_int_equal(text_count(row, ","), columns);
 		free(text.bytes);
 	}
 	assert_null(ps_csv_name(sizeof rows / sizeof *rows));
@@ -241,11 +214,11 @@ static void tables_have_a_row_for_each_condition(void **state)
 
 static void tables_quote_names_and_leave_out_nulls(void **state)
 {
-	struct text text;
+	written_text text;
 	const char *row;
 
-	ps_csv_write(begin(&text), results_of(state), 5);
-	end(&text);
+	ps_csv_write(text_begin(&text), results_of(state), 5);
+	text_end(&text);
 	assert_non_null(
 		strstr(text.bytes, "\n\"llama <b>&\"\"it's\"\"</b> `id` 3\",magnitude,0.3,"));
 	row = strstr(text.bytes, "gemma-2-2b,magnitude,0.5,");
@@ -276,11 +249,11 @@ static void scripts_are_the_same_each_time_and_quote_names(void **state)
 
 	for (; ps_figure_name(figures); figures++)
 		for (int narrow = 0; narrow < 2; narrow++) {
-			struct text first, second;
+			written_text first, second;
 
-			assert_true(ps_figure_script(figures, r, narrow, begin(&first)));
-			assert_true(ps_figure_script(figures, r, narrow, begin(&second)));
-			assert_string_equal(end(&first), end(&second));
+			assert_true(ps_figure_script(figures, r, narrow, text_begin(&first)));
+			assert_true(ps_figure_script(figures, r, narrow, text_begin(&second)));
+			assert_string_equal(text_end(&first), text_end(&second));
 			assert_safe(first.bytes);
 			free(first.bytes);
 			free(second.bytes);
@@ -313,30 +286,31 @@ static void only_tags_of_a_drawing_are_changed(void **state)
 	static const char svg[] = "<svg width=\"9\" viewBox=\"0 0 9 9\">"
 				  "<g id='a'/><title>t</title><use href='#b'/>"
 				  "<text id=\"c\"> id='x' href='#y' \" > id=\"z\"</text></svg>";
-	struct text text;
+	written_text text;
 
 	(void)state;
-	ps_html_svg(begin(&text), svg, "p", "l");
-	assert_string_equal(end(&text), "<svg role=\"img\" aria-label=\"l\" "
-					"style=\"max-width:9px\" viewBox=\"0 0 9 9\">"
-					"<g id='p-a'/><use href='#p-b'/><text id=\"p-c\"> id='x' "
-					"href='#y' \" > id=\"z\"</text></svg>");
+	ps_html_svg(text_begin(&text), svg, "p", "l");
+	assert_string_equal(text_end(&text),
+			    "<svg role=\"img\" aria-label=\"l\" "
+			    "style=\"max-width:9px\" viewBox=\"0 0 9 9\">"
+			    "<g id='p-a'/><use href='#p-b'/><text id=\"p-c\"> id='x' "
+			    "href='#y' \" > id=\"z\"</text></svg>");
 	free(text.bytes);
 }
 
 static void forbidden_characters_are_replaced(void **state)
 {
-	struct text text;
+	written_text text;
 
 	(void)state;
-	ps_html_text(begin(&text), "a\x01\n\x7f<\xef\xbf\xbf>\xef\xbf\xbd&]]>");
-	assert_string_equal(end(&text), "a   &lt;\xef\xbf\xbd&gt;\xef\xbf\xbd&amp;]]&gt;");
+	ps_html_text(text_begin(&text), "a\x01\n\x7f<\xef\xbf\xbf>\xef\xbf\xbd&]]>");
+	assert_string_equal(text_end(&text), "a   &lt;\xef\xbf\xbd&gt;\xef\xbf\xbd&amp;]]&gt;");
 	free(text.bytes);
-	ps_gnuplot_text(begin(&text), "a'\x02\\`%\xef\xbf\xbe\n", 0);
-	assert_string_equal(end(&text), "'a'' \\`%\xef\xbf\xbd '");
+	ps_gnuplot_text(text_begin(&text), "a'\x02\\`%\xef\xbf\xbe\n", 0);
+	assert_string_equal(text_end(&text), "'a'' \\`%\xef\xbf\xbd '");
 	free(text.bytes);
-	ps_gnuplot_tic(begin(&text), "5 %\xef\xbf\xbf\xef\xbf\xbf", 4);
-	assert_string_equal(end(&text), "'5 %%\xef\xbf\xbd…'");
+	ps_gnuplot_tic(text_begin(&text), "5 %\xef\xbf\xbf\xef\xbf\xbf", 4);
+	assert_string_equal(text_end(&text), "'5 %%\xef\xbf\xbd…'");
 	free(text.bytes);
 }
 
@@ -347,22 +321,22 @@ static void gnuplot_draws_every_figure(void **state)
 	if (system("gnuplot --version >/dev/null 2>&1"))
 		skip();
 	for (size_t i = 0; ps_figure_name(i); i++) {
-		struct text script, inlined;
+		written_text script, inlined;
 		char *svg;
 
-		ps_figure_script(i, r, i % 2, begin(&script));
-		svg = draw(end(&script));
+		ps_figure_script(i, r, i % 2, text_begin(&script));
+		svg = draw(text_end(&script));
 		assert_non_null(strstr(svg, "</svg>"));
-		ps_html_svg(begin(&inlined), svg, "here", "what \"it\" is");
-		end(&inlined);
+		ps_html_svg(text_begin(&inlined), svg, "here", "what \"it\" is");
+		text_end(&inlined);
 		assert_true(!strncmp(inlined.bytes,
 				     "<svg role=\"img\" aria-label=\"what &quot;it&quot; is\" ",
 				     51));
 		assert_null(strstr(inlined.bytes, "<title>"));
 		assert_null(strstr(inlined.bytes, "href='#gp"));
-		assert_int_equal(count_of(inlined.bytes, " id="),
-				 count_of(inlined.bytes, " id='here-") +
-					 count_of(inlined.bytes, " id=\"here-"));
+		assert_int_equal(text_count(inlined.bytes, " id="),
+				 text_count(inlined.bytes, " id='here-") +
+					 text_count(inlined.bytes, " id=\"here-"));
 		if (!strcmp(ps_figure_name(i), "survival"))
 			assert_non_null(strstr(svg, "llama &lt;b>&amp;\"it's\"&lt;/b> `id` 3"));
 		free(svg);
@@ -380,16 +354,16 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 		"id=\"limits\"",      "</html>"};
 	static char svg[] = "<svg \n width=\"9\"\n viewBox=\"0 0 9 9\"\n><title>x</title></svg>";
 	ps_report_figure figures[] = {{"survival", svg, svg}, {"tau", NULL, NULL}};
-	struct text text;
+	written_text text;
 
-	ps_report_write(begin(&text), results_of(state),
+	ps_report_write(text_begin(&text), results_of(state),
 			&(ps_report_parts){.digest = "0123456789abcdef",
 					   .figures = figures,
 					   .figure_count = 2});
-	end(&text);
+	text_end(&text);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		assert_non_null(strstr(text.bytes, parts[i]));
-	assert_int_equal(count_of(text.bytes, "<script"), 1);
+	assert_int_equal(text_count(text.bytes, "<script"), 1);
 	assert_null(strstr(text.bytes, "http:"));
 	assert_null(strstr(text.bytes, "https:"));
 	assert_null(strstr(text.bytes, "@import"));
@@ -398,9 +372,9 @@ static void the_page_is_whole_and_needs_nothing_else(void **state)
 	assert_null(strstr(text.bytes, "llama <b>"));
 	assert_non_null(
 		strstr(text.bytes, "llama &lt;b&gt;&amp;&quot;it&#39;s&quot;&lt;/b&gt; `id` 3"));
-	assert_int_equal(count_of(text.bytes, "<svg "), 2);
-	assert_int_equal(count_of(text.bytes, "<b>Figure "), 1);
-	assert_int_equal(count_of(text.bytes, "<table"), count_of(text.bytes, "</table>"));
+	assert_int_equal(text_count(text.bytes, "<svg "), 2);
+	assert_int_equal(text_count(text.bytes, "<b>Figure "), 1);
+	assert_int_equal(text_count(text.bytes, "<table"), text_count(text.bytes, "</table>"));
 	assert_null(strstr(text.bytes, "nan"));
 	free(text.bytes);
 }
@@ -411,12 +385,13 @@ static char *page_with_kernels(const ps_results *r, json_t *kernels)
 	json_t *root = json_deep_copy(r->root);
 	ps_results changed;
 	ps_diag diag = {{0}};
-	struct text text;
+	written_text text;
 
 	assert_int_equal(json_object_set_new(root, "kernels", kernels), 0);
 	assert_int_equal(ps_results_open(&changed, root, &diag), 0);
-	ps_report_write(begin(&text), &changed, &(ps_report_parts){.digest = "0123456789abcdef"});
-	end(&text);
+	ps_report_write(text_begin(&text), &changed,
+			&(ps_report_parts){.digest = "0123456789abcdef"});
+	text_end(&text);
 	json_decref(root);
 	return text.bytes;
 }
@@ -434,13 +409,13 @@ static void a_page_names_the_kernels_where_there_is_more_than_one(void **state)
 
 static void a_page_without_figures_says_so(void **state)
 {
-	struct text text;
+	written_text text;
 
-	ps_report_write(begin(&text), results_of(state),
+	ps_report_write(text_begin(&text), results_of(state),
 			&(ps_report_parts){.digest = "0123456789abcdef",
 					   .missing = "gnuplot is <not> installed"});
 	assert_non_null(
-		strstr(end(&text),
+		strstr(text_end(&text),
 		       "There are no figures in this report: gnuplot is &lt;not&gt; installed."));
 	free(text.bytes);
 }
@@ -451,17 +426,17 @@ static void a_study_of_nothing_gives_a_page(void **state)
 		"{\"version\": 1, \"models\": [{\"name\": \"a\"}], \"conditions\": []}", 0, NULL);
 	ps_diag diag = {{0}};
 	ps_results r;
-	struct text text;
+	written_text text;
 
 	(void)state;
 	assert_int_equal(ps_results_open(&r, root, &diag), 0);
 	for (size_t i = 0; ps_figure_name(i); i++) {
-		assert_false(ps_figure_script(i, &r, false, begin(&text)));
-		assert_string_equal(end(&text), "");
+		assert_false(ps_figure_script(i, &r, false, text_begin(&text)));
+		assert_string_equal(text_end(&text), "");
 		free(text.bytes);
 	}
-	ps_report_write(begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
-	assert_non_null(strstr(end(&text), "No pruned condition has been measured."));
+	ps_report_write(text_begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
+	assert_non_null(strstr(text_end(&text), "No pruned condition has been measured."));
 	free(text.bytes);
 	json_decref(root);
 }
@@ -476,13 +451,13 @@ static void a_condition_with_nulls_alone_is_not_measured(void **state)
 			   0, NULL);
 	ps_diag diag = {{0}};
 	ps_results r;
-	struct text text;
+	written_text text;
 
 	(void)state;
 	assert_int_equal(ps_results_open(&r, root, &diag), 0);
-	ps_report_write(begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
-	end(&text);
-	assert_true(count_of(text.bytes, "ot measured in this study.") >= 4);
+	ps_report_write(text_begin(&text), &r, &(ps_report_parts){.digest = "0123456789abcdef"});
+	text_end(&text);
+	assert_true(text_count(text.bytes, "ot measured in this study.") >= 4);
 	assert_null(strstr(text.bytes, "nan"));
 	assert_null(strstr(text.bytes, "inf"));
 	free(text.bytes);
@@ -491,11 +466,11 @@ static void a_condition_with_nulls_alone_is_not_measured(void **state)
 
 static void cell_is(double estimate, double low, double high, int decimals, const char *expected)
 {
-	struct text text;
+	written_text text;
 
-	ps_html_reference(begin(&text),
+	ps_html_reference(text_begin(&text),
 			  (ps_interval){.estimate = estimate, .low = low, .high = high}, decimals);
-	assert_string_equal(end(&text), expected);
+	assert_string_equal(text_end(&text), expected);
 	free(text.bytes);
 }
 
@@ -526,12 +501,12 @@ static void spans_that_read_alike_are_one_number(void **state)
  * perplexities, by its name, SAEs that are trained again not. */
 static void controls_are_rows_of_the_tables(void **state)
 {
-	struct text text;
+	written_text text;
 	const char *perplexity, *rq1, *rq2, *rq3;
 
-	ps_report_write(begin(&text), results_of(state),
+	ps_report_write(text_begin(&text), results_of(state),
 			&(ps_report_parts){.digest = "0123456789abcdef"});
-	end(&text);
+	text_end(&text);
 	perplexity = strstr(text.bytes, "id=\"perplexity\"");
 	rq1 = strstr(text.bytes, "id=\"rq1\"");
 	rq2 = strstr(text.bytes, "id=\"rq2\"");
@@ -564,11 +539,11 @@ typedef void finding(FILE *out, const ps_results *results, bool brief);
 static char *said(struct planted *p, finding *f, bool brief)
 {
 	ps_diag diag = {{0}};
-	struct text text;
+	written_text text;
 
 	assert_int_equal(ps_results_open(&p->results, p->root, &diag), 0);
-	f(begin(&text), &p->results, brief);
-	end(&text);
+	f(text_begin(&text), &p->results, brief);
+	text_end(&text);
 	return text.bytes;
 }
 
@@ -833,10 +808,10 @@ static void a_study_without_controls_says_that_they_are_missing(void **state)
 
 static char *page_of(const ps_results *r)
 {
-	struct text text;
+	written_text text;
 
-	ps_report_write(begin(&text), r, &(ps_report_parts){.digest = "0123456789abcdef"});
-	end(&text);
+	ps_report_write(text_begin(&text), r, &(ps_report_parts){.digest = "0123456789abcdef"});
+	text_end(&text);
 	return text.bytes;
 }
 
@@ -864,13 +839,13 @@ static void figures_show_the_retrain(void **state)
 	static const char *const with[] = {"survival", "tau", "fragility", "ablation"};
 
 	for (size_t i = 0; ps_figure_name(i); i++) {
-		struct text text;
+		written_text text;
 		bool expected = false;
 
 		for (size_t w = 0; w < sizeof with / sizeof *with; w++)
 			expected |= !strcmp(ps_figure_name(i), with[w]);
-		ps_figure_script(i, results_of(state), false, begin(&text));
-		assert_int_equal(strstr(end(&text), "unpruned retrain") != NULL, expected);
+		ps_figure_script(i, results_of(state), false, text_begin(&text));
+		assert_int_equal(strstr(text_end(&text), "unpruned retrain") != NULL, expected);
 		free(text.bytes);
 	}
 }
@@ -883,14 +858,14 @@ static void figures_show_checkpoints_by_their_names(void **state)
 					   "fvu",        "ablation", "ablation_means"};
 
 	for (size_t i = 0; ps_figure_name(i); i++) {
-		struct text text;
+		written_text text;
 		const char *at;
 		bool expected = false;
 
 		for (size_t w = 0; w < sizeof with / sizeof *with; w++)
 			expected |= !strcmp(ps_figure_name(i), with[w]);
-		ps_figure_script(i, results_of(state), false, begin(&text));
-		at = strstr(end(&text), "set label 'zeroed <head>' at graph");
+		ps_figure_script(i, results_of(state), false, text_begin(&text));
+		at = strstr(text_end(&text), "set label 'zeroed <head>' at graph");
 		if ((at != NULL) != expected)
 			fail_msg("%s: %d", ps_figure_name(i), at != NULL);
 		assert_true(!at || !strstr(at + 1, "set label 'zeroed"));
@@ -927,14 +902,14 @@ static void the_reference_is_marked_as_of_another_set_up(void **state)
 /* "Not shown" is said once, in the summary. */
 static void not_shown_is_said_once(void **state)
 {
-	struct text text;
+	written_text text;
 
-	ps_report_write(begin(&text), results_of(state),
+	ps_report_write(text_begin(&text), results_of(state),
 			&(ps_report_parts){.digest = "0123456789abcdef"});
-	end(&text);
-	assert_int_equal(count_of(text.bytes, "not shown"), 1);
+	text_end(&text);
+	assert_int_equal(text_count(text.bytes, "not shown"), 1);
 	assert_true(strstr(text.bytes, "<dt>Survival</dt>") < strstr(text.bytes, "RQ2, survival"));
-	assert_int_equal(count_of(text.bytes, "no difference is shown"), 0);
+	assert_int_equal(text_count(text.bytes, "no difference is shown"), 0);
 	free(text.bytes);
 }
 

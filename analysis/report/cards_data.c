@@ -450,17 +450,19 @@ static bool is_row(const ps_cards *cards, const json_t *row)
 	return true;
 }
 
+const char *const ps_cards_column_names[PS_CARDS_COLUMNS] = {
+	"latent",  "class",   "rate_dense", "rate_pruned", "mean_dense", "mean_pruned",
+	"pearson", "jaccard", "partner",    "cosine",      "mutual"};
+
 static int check_table(const ps_cards *cards, ps_diag *diag)
 {
-	static const char *const names[PS_CARDS_COLUMNS] = {
-		"latent",  "class",   "rate_dense", "rate_pruned", "mean_dense", "mean_pruned",
-		"pearson", "jaccard", "partner",    "cosine",      "mutual"};
 	const json_t *table = ps_cards_at(cards->root, PS_CARDS_TABLE),
 		     *columns = ps_cards_at(table, PS_TABLE_COLUMNS);
 	bool same = json_array_size(columns) == PS_CARDS_COLUMNS;
 
 	for (size_t i = 0; i < PS_CARDS_COLUMNS && same; i++)
-		same = !strcmp(json_string_value(json_array_get(columns, i)), names[i]);
+		same = !strcmp(json_string_value(json_array_get(columns, i)),
+			       ps_cards_column_names[i]);
 	if (!same)
 		return ps_fail(diag, PS_EINPUT, "table.columns: other columns than this version's");
 	for (size_t i = 0; i < cards->row_count; i++)
@@ -502,6 +504,11 @@ int ps_cards_open(ps_cards *cards, const json_t *root, ps_diag *diag)
 }
 
 /* --- reading --- */
+
+const char *ps_cards_name(ps_cards_key key)
+{
+	return fields[key].name;
+}
 
 const json_t *ps_cards_find(const ps_cards *cards, double latent)
 {

@@ -120,6 +120,8 @@ typedef enum ps_cards_column {
 	PS_CARDS_COLUMNS
 } ps_cards_column;
 
+extern const char *const ps_cards_column_names[PS_CARDS_COLUMNS];
+
 typedef struct ps_cards {
 	const json_t *root, *cards, *rows;
 	size_t card_count, row_count;
@@ -129,6 +131,8 @@ typedef struct ps_cards {
  * expected there. */
 int ps_cards_open(ps_cards *cards, const json_t *root, ps_diag *diag) PS_MUST_USE;
 
+/* The name of a key in the file. */
+const char *ps_cards_name(ps_cards_key key);
 /* The value of a key of an object, or NULL. */
 const json_t *ps_cards_at(const json_t *object, ps_cards_key key);
 /* The number of a key, or NaN; the one at a place of the key's list. */

@@ -16,9 +16,9 @@ static void walk_context(const json_t *context)
 			__builtin_trap();
 }
 
-static void walk_card(const json_t *cards, json_int_t latent)
+static void walk_card(const ps_cards *cards, double latent)
 {
-	const json_t *card = ps_feature_cards_find(cards, latent),
+	const json_t *card = ps_cards_find(cards, latent),
 		     *contexts = json_object_get(json_object_get(card, "contexts"), "dense");
 
 	if (!card || !json_string_value(json_object_get(card, "class")))
@@ -31,21 +31,22 @@ static void read_cards(const uint8_t *bytes, size_t length)
 {
 	const char *path = support_fuzz_file("cards.json", bytes, length);
 	ps_diag diag = {{0}};
-	json_t *cards;
-	int rc = ps_feature_cards_read(&ps_sys_linux, path, &cards, &diag);
+	ps_cards cards;
+	json_t *root;
+	int rc = ps_feature_cards_read(&ps_sys_linux, path, &cards, &root, &diag);
 
 	support_fuzz_check(rc, &diag);
 	(void)ps_feature_cards_is_ours(path);
 	if (rc)
 		return;
-	for (int g = 0; g < PS_CARD_GROUPS; g++) {
-		const json_t *group =
-			json_object_get(json_object_get(cards, "groups"), ps_card_group_names[g]);
+	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++) {
+		const json_t *group = json_object_get(json_object_get(root, "groups"),
+						      ps_cards_name(PS_GROUPS_BEST + g));
 
 		for (size_t i = 0; i < json_array_size(group); i++)
-			walk_card(cards, json_integer_value(json_array_get(group, i)));
+			walk_card(&cards, json_number_value(json_array_get(group, i)));
 	}
-	json_decref(cards);
+	json_decref(root);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t length, size_t max, unsigned seed)

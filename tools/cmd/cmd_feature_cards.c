@@ -22,7 +22,8 @@ struct showing {
 	const ps_feature_cards_args *args;
 	json_t *results;     /* results.json */
 	const json_t *entry; /* of its features[] */
-	json_t *cards;       /* the file of cards */
+	json_t *root;        /* the file of cards */
+	ps_cards cards;
 };
 
 /* --- which condition --- */
@@ -112,7 +113,7 @@ static int read_cards(struct showing *sh)
 	ps_report_cards_plan(&plan, (size_t)bytes);
 	rc = ps_plan_check(&plan, &sh->s->diag);
 	if (!rc)
-		rc = ps_feature_cards_read(&ps_sys_linux, path, &sh->cards, &why);
+		rc = ps_feature_cards_read(&ps_sys_linux, path, &sh->cards, &sh->root, &why);
 	return *why.text ? ps_fail(&sh->s->diag, rc, "%s", why.text) : rc;
 }
 
@@ -121,7 +122,7 @@ static int read_cards(struct showing *sh)
 /* Without --head its tokens are shown by their ids. */
 static int read_texts(const struct showing *sh, ps_token_texts *texts)
 {
-	const char *wanted = ps_provenance_input(sh->cards, "tokenizer");
+	const char *wanted = ps_provenance_input(sh->root, "tokenizer");
 	ps_tokenizer *tokenizer = NULL;
 	char text[PS_DIGEST_TEXT];
 	uint64_t digest;
@@ -182,10 +183,10 @@ static int find_latents(const struct showing *sh, json_t **latents)
 	int rc = 0;
 
 	if (latent < 0) {
-		*latents = json_incref(json_object_get(sh->cards, "cards"));
+		*latents = json_incref(json_object_get(sh->root, "cards"));
 		return 0;
 	}
-	card = json_incref((json_t *)ps_feature_cards_find(sh->cards, latent));
+	card = json_incref((json_t *)ps_cards_find(&sh->cards, (double)latent));
 	if (!card)
 		rc = make_card(sh, &card);
 	if (rc)
@@ -205,10 +206,10 @@ static int show(struct showing *sh, json_t **result)
 	return ps_result_set(result,
 			     json_pack("{s:s, s:s?, s:O, s:O, s:O, s:O, s:o}", "model",
 				       sh->args->model, "condition", condition, "taus",
-				       json_object_get(sh->cards, "taus"), "classes",
-				       json_object_get(sh->cards, "classes"), "groups",
-				       json_object_get(sh->cards, "groups"), "rules",
-				       json_object_get(sh->cards, "rules"), "latents", latents),
+				       json_object_get(sh->root, "taus"), "classes",
+				       json_object_get(sh->root, "classes"), "groups",
+				       json_object_get(sh->root, "groups"), "rules",
+				       json_object_get(sh->root, "rules"), "latents", latents),
 			     &sh->s->diag);
 }
 
@@ -223,7 +224,7 @@ int ps_run_feature_cards(ps_session *s, const ps_feature_cards_args *args, json_
 		rc = read_cards(&sh);
 	if (!rc)
 		rc = show(&sh, result);
-	json_decref(sh.cards);
+	json_decref(sh.root);
 	json_decref(sh.results);
 	return rc;
 }

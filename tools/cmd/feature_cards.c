@@ -27,15 +27,15 @@ struct firing {
 
 size_t ps_feature_cards_bytes(size_t latents)
 {
-	return ps_min_size(latents, PS_CARD_GROUPS * PS_CARDS_A_GROUP) * CARD_BYTES +
-	       ps_min_size(latents, PS_CARDS_TABLE_ROWS) * ROW_BYTES +
+	return ps_min_size(latents, PS_CARDS_GROUPS_COUNT * PS_CARDS_OF_GROUP) * CARD_BYTES +
+	       ps_min_size(latents, PS_CARDS_ROWS_MAX) * ROW_BYTES +
 	       latents * sizeof(struct firing);
 }
 
 size_t ps_feature_cards_file_bytes(size_t latents)
 {
-	return ps_min_size(latents, PS_CARD_GROUPS * PS_CARDS_A_GROUP) * CARD_FILE_BYTES +
-	       ps_min_size(latents, PS_CARDS_TABLE_ROWS) * ROW_FILE_BYTES;
+	return ps_min_size(latents, PS_CARDS_GROUPS_COUNT * PS_CARDS_OF_GROUP) * CARD_FILE_BYTES +
+	       ps_min_size(latents, PS_CARDS_ROWS_MAX) * ROW_FILE_BYTES;
 }
 
 /* --- groups --- */
@@ -44,8 +44,8 @@ static json_t *rules_json(void)
 {
 	json_t *rules = json_object();
 
-	for (int g = 0; g < PS_CARD_GROUPS; g++)
-		if (json_object_set_new(rules, ps_card_group_names[g],
+	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++)
+		if (json_object_set_new(rules, ps_cards_name(PS_GROUPS_BEST + g),
 					json_string(ps_card_group_rules[g]))) {
 			json_decref(rules);
 			return NULL;
@@ -69,8 +69,9 @@ static json_t *groups_json(const ps_feature_groups *groups)
 {
 	json_t *object = json_object();
 
-	for (int g = 0; g < PS_CARD_GROUPS; g++)
-		if (json_object_set_new(object, ps_card_group_names[g], group_json(groups, g))) {
+	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++)
+		if (json_object_set_new(object, ps_cards_name(PS_GROUPS_BEST + g),
+					group_json(groups, g))) {
 			json_decref(object);
 			return NULL;
 		}
@@ -84,7 +85,7 @@ static uint32_t next_latent(const ps_feature_groups *groups, uint32_t from)
 {
 	uint32_t next = UINT32_MAX;
 
-	for (int g = 0; g < PS_CARD_GROUPS; g++)
+	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++)
 		for (size_t i = 0; i < groups->count[g]; i++)
 			if (groups->latent[g][i] >= from && groups->latent[g][i] < next)
 				next = groups->latent[g][i];
@@ -123,6 +124,19 @@ static int by_latent(const void *a, const void *b)
 	return (x->latent > y->latent) - (x->latent < y->latent);
 }
 
+static json_t *columns_json(void)
+{
+	json_t *columns = json_array();
+
+	for (int c = 0; c < PS_CARDS_COLUMNS; c++)
+		if (json_array_append_new(columns, json_string(ps_cards_column_names[c]))) {
+			json_decref(columns);
+			return NULL;
+		}
+	return columns;
+}
+
+/* In the order of ps_cards_column. */
 static json_t *row_json(const ps_feature_file *file, uint32_t latent)
 {
 	const bool has_match = file->has[PS_FEATURE_MATCH];
@@ -166,11 +180,9 @@ static json_t *table_json(const ps_feature_file *file, struct firing *list, size
 				(struct firing){.rows = row.rows_dense, .latent = (uint32_t)latent};
 	}
 	qsort(list, *count, sizeof *list, by_rows);
-	shown = ps_min_size(*count, PS_CARDS_TABLE_ROWS);
+	shown = ps_min_size(*count, PS_CARDS_ROWS_MAX);
 	qsort(list, shown, sizeof *list, by_latent);
-	return json_pack("{s:[s, s, s, s, s, s, s, s, s, s, s], s:o}", "columns", "latent", "class",
-			 "rate_dense", "rate_pruned", "mean_dense", "mean_pruned", "pearson",
-			 "jaccard", "partner", "cosine", "mutual", "rows",
+	return json_pack("{s:o, s:o}", "columns", columns_json(), "rows",
 			 rows_json(file, list, shown));
 }
 
@@ -225,9 +237,9 @@ static json_t *make(const ps_feature_file *file, const ps_token_texts *texts, co
 	ps_feature_groups_choose(file, &groups);
 	table = table_json(file, list, &firing);
 	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:O, s:o, s:o, s:o, s:o, s:o, s:I}", "schema",
-			 PS_CARDS_SCHEMA, "provenance", provenance_json(file, tokenizer), "latents",
-			 (json_int_t)file->latents, "rows", (json_int_t)file->rows, "taus",
-			 ps_numbers_json(file->tau, file->taus), "thresholds", thresholds,
+			 PS_CARDS_VERSION, "provenance", provenance_json(file, tokenizer),
+			 "latents", (json_int_t)file->latents, "rows", (json_int_t)file->rows,
+			 "taus", ps_numbers_json(file->tau, file->taus), "thresholds", thresholds,
 			 "classes", classes_json(file), "rules", rules_json(), "groups",
 			 groups_json(&groups), "cards", cards_json(file, texts, &groups), "table",
 			 table, "table_of", (json_int_t)firing);

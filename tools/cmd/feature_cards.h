@@ -18,16 +18,13 @@
  *   table_of     how many latents fire on the dense model's rows
  *
  * Columns of the table: latent, class, rate_dense, rate_pruned, mean_dense, mean_pruned, pearson,
- * jaccard, partner, cosine, mutual. null: not defined. feature_cards_read.h reads the file. */
+ * jaccard, partner, cosine, mutual. null: not defined. analysis/report/cards_data.h has names and
+ * limits; feature_cards_read.h reads the file. */
 #ifndef PS_TOOLS_CMD_FEATURE_CARDS_H
 #define PS_TOOLS_CMD_FEATURE_CARDS_H
 
 #include "core/tokenizer/token_text.h"
 #include "tools/cmd/feature_file.h"
-
-#define PS_CARDS_SCHEMA "prunescope-cards/1"
-
-enum { PS_CARDS_TABLE_ROWS = 4096, PS_CARDS_COLUMNS = 11 };
 
 /* Bytes that writing takes; about how many the file has. */
 size_t ps_feature_cards_bytes(size_t latents);

@@ -7,18 +7,14 @@
 #define PS_TOOLS_CMD_FEATURE_CARDS_READ_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "core/base/error.h"
-#include "core/base/json.h"
+#include "analysis/report/cards_data.h"
 #include "io/sys.h"
 
-/* *cards: a new reference. PS_EINPUT: the file cannot be read, is damaged, or is no file of cards;
- * the message names the key. */
-int ps_feature_cards_read(const ps_sys *sys, const char *path, json_t **cards,
+/* Opens cards on *root, a new reference that must outlive them; NULL if reading fails. PS_EINPUT:
+ * the file cannot be read, is damaged, or is no file of cards; the message names the place. */
+int ps_feature_cards_read(const ps_sys *sys, const char *path, ps_cards *cards, json_t **root,
 			  ps_diag *diag) PS_MUST_USE;
-/* The card of a latent among `cards` of such a file. Borrowed; NULL: it has none. */
-const json_t *ps_feature_cards_find(const json_t *cards, json_int_t latent);
 
 /* Whether the file at path says that it is a file of cards, damaged or not. */
 bool ps_feature_cards_is_ours(const char *path);

@@ -7,20 +7,15 @@
 #include "core/base/rng.h"
 #include "tools/run/belonging.h"
 
-const char *const ps_card_group_names[PS_CARD_GROUPS] = {"best", "worst", "causal", "shifted",
-							 "random"};
-
-const char *const ps_card_group_rules[PS_CARD_GROUPS] = {
+const char *const ps_card_group_rules[PS_CARDS_GROUPS_COUNT] = {
 	"class kept or shifted, with a mutual partner where partners are known; highest Pearson "
 	"correlation first, of latents that fire on at least 10 dense rows",
 	"never firing in the pruned model first, then lowest Pearson correlation, of latents that "
 	"fire on at least 10 dense rows",
 	"largest absolute ablation effect in the dense model, of latents that were ablated and "
-	"fire "
-	"on at least 10 dense rows",
+	"fire on at least 10 dense rows",
 	"class shifted; largest |log2 of the means' ratio| + |log2 of the rates' ratio|, of "
-	"latents "
-	"that fire on at least 10 dense rows",
+	"latents that fire on at least 10 dense rows",
 	"drawn with a fixed seed, which comes from the SAE's digest, of latents that fire on any "
 	"dense row",
 };
@@ -69,7 +64,7 @@ static bool is_shifted(const ps_feature_row *row, struct place *place)
 	return fires_enough(row) && row->class == PS_CLASS_SHIFTED;
 }
 
-static place_fn *const rules[PS_CARDS_RANDOM] = {is_best, is_worst, is_causal, is_shifted};
+static place_fn *const rules[PS_GROUP_RANDOM] = {is_best, is_worst, is_causal, is_shifted};
 
 static bool is_before(const struct place *a, const struct place *b)
 {
@@ -78,15 +73,15 @@ static bool is_before(const struct place *a, const struct place *b)
 
 /* Puts a latent into its place among the first ten. Latents come in ascending order, so an equal
  * one that is there already stays in front. */
-static void offer(struct place list[PS_CARDS_A_GROUP], size_t *count, const struct place *place)
+static void offer(struct place list[PS_CARDS_OF_GROUP], size_t *count, const struct place *place)
 {
 	size_t at = *count;
 
 	while (at && is_before(place, &list[at - 1]))
 		at--;
-	if (at == PS_CARDS_A_GROUP)
+	if (at == PS_CARDS_OF_GROUP)
 		return;
-	if (*count < PS_CARDS_A_GROUP)
+	if (*count < PS_CARDS_OF_GROUP)
 		++*count;
 	memmove(list + at + 1, list + at, (*count - at - 1) * sizeof *list);
 	list[at] = *place;
@@ -101,7 +96,7 @@ static uint64_t seed_of(const ps_feature_file *file)
 
 void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *groups)
 {
-	struct place list[PS_CARD_GROUPS][PS_CARDS_A_GROUP] = {{{0}}};
+	struct place list[PS_CARDS_GROUPS_COUNT][PS_CARDS_OF_GROUP] = {{{0}}};
 	ps_rng draw = ps_rng_make(seed_of(file), 0);
 
 	memset(groups, 0, sizeof *groups);
@@ -111,15 +106,15 @@ void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *gr
 		ps_feature_row row;
 
 		ps_feature_file_read(file, latent, &row);
-		for (int g = 0; g < PS_CARDS_RANDOM; g++)
+		for (int g = 0; g < PS_GROUP_RANDOM; g++)
 			if (rules[g](&row, &place))
 				offer(list[g], &groups->count[g], &place);
 		place.rank = drawn;
 		place.tie = 0;
 		if (row.rows_dense)
-			offer(list[PS_CARDS_RANDOM], &groups->count[PS_CARDS_RANDOM], &place);
+			offer(list[PS_GROUP_RANDOM], &groups->count[PS_GROUP_RANDOM], &place);
 	}
-	for (int g = 0; g < PS_CARD_GROUPS; g++)
+	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++)
 		for (size_t i = 0; i < groups->count[g]; i++)
 			groups->latent[g][i] = list[g][i].latent;
 }

@@ -13,26 +13,17 @@
 #ifndef PS_TOOLS_CMD_FEATURE_GROUPS_H
 #define PS_TOOLS_CMD_FEATURE_GROUPS_H
 
+#include "analysis/report/cards_data.h"
 #include "tools/cmd/feature_file.h"
 
-enum { PS_CARDS_A_GROUP = 10, PS_CARD_ROWS_LEAST = 10 };
+enum { PS_CARD_ROWS_LEAST = 10 };
 
-typedef enum ps_card_group {
-	PS_CARDS_BEST,
-	PS_CARDS_WORST,
-	PS_CARDS_CAUSAL,
-	PS_CARDS_SHIFTED,
-	PS_CARDS_RANDOM,
-	PS_CARD_GROUPS
-} ps_card_group;
-
-/* "best", ...; and what the rule is, in words. */
-extern const char *const ps_card_group_names[PS_CARD_GROUPS];
-extern const char *const ps_card_group_rules[PS_CARD_GROUPS];
+/* What the rule of a group is, in words. */
+extern const char *const ps_card_group_rules[PS_CARDS_GROUPS_COUNT];
 
 typedef struct ps_feature_groups {
-	size_t count[PS_CARD_GROUPS];
-	uint32_t latent[PS_CARD_GROUPS][PS_CARDS_A_GROUP]; /* the first by the rule first */
+	size_t count[PS_CARDS_GROUPS_COUNT];
+	uint32_t latent[PS_CARDS_GROUPS_COUNT][PS_CARDS_OF_GROUP]; /* the first by the rule first */
 } ps_feature_groups;
 
 /* Chooses from the whole table. */

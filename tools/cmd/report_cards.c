@@ -9,8 +9,10 @@
 #include "analysis/report/report_features.h"
 #include "analysis/report/report_head.h"
 #include "core/base/arena.h"
+#include "core/base/digest.h"
 #include "io/file.h"
 #include "io/sealed_json.h"
+#include "tools/cmd/feature_cards_read.h"
 #include "tools/run/text_stream.h"
 
 enum { TREE_FACTOR = 8 /* bytes of a file's text and values for a byte of the file */ };
@@ -99,18 +101,13 @@ static int check_counts(const struct source *from)
 
 static int read_cards(struct source *from, json_t **root)
 {
-	ps_diag why = {{0}};
 	int rc = check_memory(from);
 
-	if (rc)
-		return rc;
-	rc = ps_sealed_read(&ps_sys_linux, from->path, PS_CARDS_BYTES_MAX, root, &from->s->diag);
-	if (rc)
-		return rc;
-	rc = ps_cards_open(&from->cards, *root, &why);
-	if (rc)
-		return ps_fail(&from->s->diag, rc, "%s: %s", from->path, why.text);
-	rc = check_counts(from);
+	if (!rc)
+		rc = ps_feature_cards_read(&ps_sys_linux, from->path, &from->cards, root,
+					   &from->s->diag);
+	if (!rc)
+		rc = check_counts(from);
 	return rc ? rc : ps_json_digest(*root, from->digest, &from->s->diag);
 }
 

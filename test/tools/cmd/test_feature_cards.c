@@ -209,13 +209,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void assert_group(const ps_feature_groups *groups, ps_card_group g, const uint32_t *right,
+static void assert_group(const ps_feature_groups *groups, ps_cards_group g, const uint32_t *right,
 			 size_t count)
 {
 	for (size_t i = 0; i < groups->count[g] && i < count; i++)
 		if (groups->latent[g][i] != right[i])
-			fail_msg("%s: place %zu has latent %u, expected %u", ps_card_group_names[g],
-				 i, groups->latent[g][i], right[i]);
+			fail_msg("%s: place %zu has latent %u, expected %u",
+				 ps_cards_name(PS_GROUPS_BEST + g), i, groups->latent[g][i],
+				 right[i]);
 	assert_int_equal(groups->count[g], count);
 }
 
@@ -230,10 +231,10 @@ static void each_group_has_the_latents_of_its_rule(void **state)
 	(void)state;
 	make_table(all, "0123456789abcdef", &file);
 	ps_feature_groups_choose(&file, &groups);
-	assert_group(&groups, PS_CARDS_BEST, best, 10);
-	assert_group(&groups, PS_CARDS_WORST, worst, 10);
-	assert_group(&groups, PS_CARDS_CAUSAL, causal, 2);
-	assert_group(&groups, PS_CARDS_SHIFTED, shifted, 2);
+	assert_group(&groups, PS_GROUP_BEST, best, 10);
+	assert_group(&groups, PS_GROUP_WORST, worst, 10);
+	assert_group(&groups, PS_GROUP_CAUSAL, causal, 2);
+	assert_group(&groups, PS_GROUP_SHIFTED, shifted, 2);
 	ps_feature_file_close(&file);
 }
 
@@ -246,8 +247,8 @@ static void what_was_not_measured_decides_nothing(void **state)
 	(void)state;
 	make_table(few, "0123456789abcdef", &file);
 	ps_feature_groups_choose(&file, &groups);
-	assert_int_equal(groups.latent[PS_CARDS_BEST][0], 13);
-	assert_int_equal(groups.count[PS_CARDS_CAUSAL], 0);
+	assert_int_equal(groups.latent[PS_GROUP_BEST][0], 13);
+	assert_int_equal(groups.count[PS_GROUP_CAUSAL], 0);
 	ps_feature_file_close(&file);
 }
 
@@ -266,16 +267,16 @@ static void the_random_draw_is_that_of_the_sae(void **state)
 	make_table(all, "0123456789abcdee", &file);
 	ps_feature_groups_choose(&file, &other);
 	ps_feature_file_close(&file);
-	assert_int_equal(one.count[PS_CARDS_RANDOM], 10);
-	assert_memory_equal(one.latent[PS_CARDS_RANDOM], same.latent[PS_CARDS_RANDOM],
+	assert_int_equal(one.count[PS_GROUP_RANDOM], 10);
+	assert_memory_equal(one.latent[PS_GROUP_RANDOM], same.latent[PS_GROUP_RANDOM],
 			    sizeof one.latent[0]);
-	assert_memory_not_equal(one.latent[PS_CARDS_RANDOM], other.latent[PS_CARDS_RANDOM],
+	assert_memory_not_equal(one.latent[PS_GROUP_RANDOM], other.latent[PS_GROUP_RANDOM],
 				sizeof one.latent[0]);
 	for (int i = 0; i < 10; i++) {
-		assert_int_not_equal(one.latent[PS_CARDS_RANDOM][i], 0); /* it never fires */
+		assert_int_not_equal(one.latent[PS_GROUP_RANDOM][i], 0); /* it never fires */
 		for (int j = 0; j < i; j++)
-			assert_int_not_equal(one.latent[PS_CARDS_RANDOM][i],
-					     one.latent[PS_CARDS_RANDOM][j]);
+			assert_int_not_equal(one.latent[PS_GROUP_RANDOM][i],
+					     one.latent[PS_GROUP_RANDOM][j]);
 	}
 }
 
@@ -346,31 +347,33 @@ static void write_cards(const bool has[PS_FEATURE_GROUPS])
 
 static void a_file_reads_back_as_written(void **state)
 {
-	json_t *cards = NULL;
+	ps_cards cards;
+	json_t *root = NULL;
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		write_cards(i ? few : all);
 		assert_true(ps_feature_cards_is_ours(cards_path));
-		assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, NULL), 0);
-		assert_json(json_object_get(cards, "classes"),
+		assert_int_equal(
+			ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, &root, NULL), 0);
+		assert_json(json_object_get(root, "classes"),
 			    "{\"blurred\":8,\"kept\":14,\"lost\":5,\"none\":1,\"shifted\":2}");
-		assert_json(json_object_get(cards, "provenance"),
+		assert_json(json_object_get(root, "provenance"),
 			    "{\"command\":\"features\",\"inputs\":{\"sae\":\"0123456789abcdef\","
 			    "\"tokenizer\":\"fedcba9876543210\"}}");
-		assert_int_equal(json_integer_value(json_object_get(cards, "table_of")), 29);
+		assert_int_equal(json_integer_value(json_object_get(root, "table_of")), 29);
 		assert_int_equal(
-			json_array_size(json_object_get(json_object_get(cards, "table"), "rows")),
+			json_array_size(json_object_get(json_object_get(root, "table"), "rows")),
 			29);
-		assert_json(json_array_get(json_object_get(json_object_get(cards, "table"), "rows"),
-					   12),
-			    i ? "[13,\"kept\",0.20000000000000001,0.0,0.0,0.0,"
-				"0.999,0.0,null,null,null]"
-			      : "[13,\"kept\",0.20000000000000001,0.0,0.0,0.0,"
-				"0.999,0.0,13,0.625,false]");
-		assert_non_null(ps_feature_cards_find(cards, 12 + i));
-		assert_null(ps_feature_cards_find(cards, 0));
-		json_decref(cards);
+		assert_json(
+			json_array_get(json_object_get(json_object_get(root, "table"), "rows"), 12),
+			i ? "[13,\"kept\",0.20000000000000001,0.0,0.0,0.0,"
+			    "0.999,0.0,null,null,null]"
+			  : "[13,\"kept\",0.20000000000000001,0.0,0.0,0.0,"
+			    "0.999,0.0,13,0.625,false]");
+		assert_non_null(ps_cards_find(&cards, 12 + i));
+		assert_null(ps_cards_find(&cards, 0));
+		json_decref(root);
 	}
 }
 
@@ -423,6 +426,7 @@ static void values_that_cannot_be_are_refused_by_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		json_t *cards = NULL, *target;
+		ps_cards opened;
 		ps_diag diag = {{0}};
 
 		write_cards(all);
@@ -439,8 +443,9 @@ static void values_that_cannot_be_are_refused_by_name(void **state)
 			assert_int_equal(json_object_del(target, wrong[i].key), 0);
 		assert_int_equal(ps_sealed_write(&ps_sys_linux, cards_path, cards, NULL), 0);
 		json_decref(cards);
-		assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, &diag),
-				 PS_EINPUT);
+		assert_int_equal(
+			ps_feature_cards_read(&ps_sys_linux, cards_path, &opened, &cards, &diag),
+			PS_EINPUT);
 		assert_null(cards);
 		if (!strstr(diag.text, wrong[i].named))
 			fail_msg("%s %s: \"%s\"", wrong[i].key,
@@ -451,18 +456,19 @@ static void values_that_cannot_be_are_refused_by_name(void **state)
 static void damaged_and_other_files_are_refused(void **state)
 {
 	json_t *cards = NULL;
+	ps_cards opened;
 	ps_diag diag = {{0}};
 
 	(void)state;
 	write_cards(all);
 	ps_test_write_at(cards_path, 5000, "#", 1);
-	assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, &diag),
+	assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &opened, &cards, &diag),
 			 PS_EINPUT);
 	diag = (ps_diag){{0}};
 	cards = json_pack("{s:s}", "schema", "prunescope-matching/1");
 	assert_int_equal(ps_sealed_write(&ps_sys_linux, cards_path, cards, NULL), 0);
 	json_decref(cards);
-	assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &cards, &diag),
+	assert_int_equal(ps_feature_cards_read(&ps_sys_linux, cards_path, &opened, &cards, &diag),
 			 PS_EINPUT);
 	assert_non_null(strstr(diag.text, "no feature cards: schema is not"));
 	assert_false(ps_feature_cards_is_ours(cards_path));

@@ -12,7 +12,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 CFLAGS ?= $(OPT) -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -fno-trapping-math \
 	-MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
-PACKAGES = liburing libxxhash jansson yajl libpcre2-8 gsl yaml-0.1 libzip
+PACKAGES = liburing libxxhash jansson yajl libpcre2-8 yaml-0.1 libzip
 # It is expanded in recipes only. So `make deps` runs before anything is installed.
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
 

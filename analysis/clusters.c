@@ -1,8 +1,7 @@
 #include "analysis/clusters.h"
 
-#include <gsl/gsl_sort_int.h>
-
 #include "analysis/sizes.h"
+#include "core/base/sort.h"
 
 enum { BATCH = 1024 }; /* rows asked for at a time */
 
@@ -15,7 +14,7 @@ static size_t lay_out_result(ps_clusters *clusters, ps_arena *arena)
 }
 
 /* *ids (rows): the windows' ids. */
-static size_t lay_out_scratch(size_t rows, ps_arena *arena, int **ids)
+static size_t lay_out_scratch(size_t rows, ps_arena *arena, int32_t **ids)
 {
 	ps_layout layout = {.arena = arena};
 
@@ -26,13 +25,13 @@ static size_t lay_out_scratch(size_t rows, ps_arena *arena, int **ids)
 size_t ps_clusters_bytes(size_t rows)
 {
 	ps_clusters clusters = {.rows = rows};
-	int *ids;
+	int32_t *ids;
 
 	return ps_bytes_sum(lay_out_result(&clusters, NULL), lay_out_scratch(rows, NULL, &ids));
 }
 
 /* The place of an id in a sorted list that holds it. */
-static uint32_t place_of(const int *sorted, size_t count, int id)
+static uint32_t place_of(const int32_t *sorted, size_t count, int32_t id)
 {
 	size_t low = 0, high = count;
 
@@ -45,6 +44,12 @@ static uint32_t place_of(const int *sorted, size_t count, int id)
 			high = middle;
 	}
 	return (uint32_t)low;
+}
+
+static bool has_larger_id(const void *self, uint32_t a, uint32_t b)
+{
+	(void)self;
+	return (int32_t)a > (int32_t)b;
 }
 
 /* Reads the windows of the batch of rows that starts at `first`. Returns how many rows it has. */
@@ -76,7 +81,7 @@ int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows,
 			   ps_diag *diag, ps_clusters *out)
 {
 	int32_t batch[BATCH];
-	int *ids;
+	int32_t *ids;
 	size_t mark;
 	int rc = check(source, rows, diag);
 
@@ -88,7 +93,7 @@ int ps_clusters_of_windows(const ps_row_source *source, const ps_row_list *rows,
 	lay_out_scratch(out->rows, arena, &ids);
 	for (size_t first = 0; first < out->rows; first += BATCH)
 		take_windows(source, rows, first, ids + first);
-	gsl_sort_int(ids, 1, out->rows);
+	ps_sort_words((uint32_t *)ids, out->rows, has_larger_id, NULL);
 	for (size_t i = 0; i < out->rows; i++)
 		if (!out->count || ids[i] != ids[out->count - 1])
 			ids[out->count++] = ids[i];

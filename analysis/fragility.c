@@ -121,11 +121,12 @@ static double value(void *self, const uint32_t *weights, int slot)
 {
 	const struct fragility *f = self;
 	const double places[PS_QUINTILES] = {1, 2, 3, 4, 5};
-	double gain[PS_QUINTILES], work[2 * PS_QUINTILES];
+	double gain[PS_QUINTILES], ranks[2 * PS_QUINTILES];
+	uint32_t order[PS_QUINTILES];
 	size_t size[PS_QUINTILES];
 
 	quintile_gains(f, &f->scratch[slot], weights, size, gain);
-	return f->as_rho ? ps_spearman(places, gain, PS_QUINTILES, work)
+	return f->as_rho ? ps_spearman(places, gain, PS_QUINTILES, order, ranks)
 			 : gain[0] - gain[PS_QUINTILES - 1];
 }
 

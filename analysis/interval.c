@@ -1,6 +1,6 @@
 #include "analysis/interval.h"
 
-#include <gsl/gsl_cdf.h>
+#include "analysis/distributions.h"
 
 /* Rounded, so that the last bit of a C library's exp does not reach a result. */
 #define QUANTILE_STEP 1e-6
@@ -51,12 +51,12 @@ void ps_interval_set(ps_interval *i, const ps_interval_law *law)
 	i->why = reason(i);
 	if (i->why)
 		return;
-	t = gsl_cdf_tdist_Pinv((1 + law->confidence) / 2, law->df);
+	t = ps_student_quantile((1 + law->confidence) / 2, law->df);
 	t = rint(t / QUANTILE_STEP) * QUANTILE_STEP;
 	i->low = i->estimate - t * i->error;
 	i->high = i->estimate + t * i->error;
 	distance = fabs(i->estimate - law->null_value) / i->error;
-	i->p = rint(2 * gsl_cdf_tdist_Q(distance, law->df) / P_STEP) * P_STEP;
+	i->p = rint(2 * ps_student_tail(distance, law->df) / P_STEP) * P_STEP;
 }
 
 void ps_interval_clip(ps_interval *interval, double least, double largest)

@@ -3,18 +3,37 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include <gsl/gsl_statistics_double.h>
-
 #include "analysis/sizes.h"
+#include "core/base/sort.h"
+
+/* Welford's recurrences (Technometrics 4, 1962). They fix the order of the sums. long double has
+ * more digits than double on x86 and on arm64, so rounding hardly ever reaches the result. */
+static long double mean_of(const double *values, size_t count)
+{
+	long double mean = 0;
+
+	for (size_t i = 0; i < count; i++)
+		mean += (values[i] - mean) / (long double)(i + 1);
+	return mean;
+}
 
 double ps_mean(const double *values, size_t count)
 {
-	return count ? gsl_stats_mean(values, 1, count) : (double)NAN;
+	return count ? (double)mean_of(values, count) : (double)NAN;
 }
 
 double ps_sd(const double *values, size_t count)
 {
-	return count > 1 ? gsl_stats_sd(values, 1, count) : (double)NAN;
+	const double mean = (double)mean_of(values, count);
+	long double square = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const long double apart = values[i] - mean;
+
+		square += (apart * apart - square) / (long double)(i + 1);
+	}
+	return count > 1 ? sqrt((double)square * ((double)count / (double)(count - 1)))
+			 : (double)NAN;
 }
 
 static int any_nan(const double *values, size_t count)
@@ -26,54 +45,19 @@ static int any_nan(const double *values, size_t count)
 	return found;
 }
 
-double ps_spearman(const double *x, const double *y, size_t count, double *work)
+/* By (value, index), so no two are equal. */
+static bool has_larger_value(const void *self, uint32_t a, uint32_t b)
 {
-	if (count < 2 || any_nan(x, count) || any_nan(y, count))
-		return (double)NAN;
-	return gsl_stats_spearman(x, 1, y, 1, count, work);
-}
+	const double *values = self;
 
-/* Heap sort by (value, index): the order depends on the values alone, no memory is needed, and
- * there is no worst case. */
-struct sorting {
-	const double *values;
-	uint32_t *order;
-};
-
-static int goes_after(const struct sorting *s, uint32_t a, uint32_t b)
-{
-	return s->values[a] != s->values[b] ? s->values[a] > s->values[b] : a > b;
-}
-
-static void sift_down(const struct sorting *s, size_t at, size_t count)
-{
-	uint32_t moving = s->order[at];
-
-	for (size_t child; (child = 2 * at + 1) < count; at = child) {
-		if (child + 1 < count && goes_after(s, s->order[child + 1], s->order[child]))
-			child++;
-		if (!goes_after(s, s->order[child], moving))
-			break;
-		s->order[at] = s->order[child];
-	}
-	s->order[at] = moving;
+	return values[a] != values[b] ? values[a] > values[b] : a > b;
 }
 
 void ps_sort_order(const double *values, size_t count, uint32_t *order)
 {
-	const struct sorting s = {values, order};
-
 	for (size_t i = 0; i < count; i++)
 		order[i] = (uint32_t)i;
-	for (size_t i = count / 2; i-- > 0;)
-		sift_down(&s, i, count);
-	for (size_t end = count; end-- > 1;) {
-		uint32_t last = order[0];
-
-		order[0] = order[end];
-		order[end] = last;
-		sift_down(&s, 0, end);
-	}
+	ps_sort_words(order, count, has_larger_value, values);
 }
 
 double ps_ranks(const double *values, const uint32_t *order, const uint32_t *weights, size_t count,
@@ -93,6 +77,38 @@ double ps_ranks(const double *values, const uint32_t *order, const uint32_t *wei
 		ties += group * group * group - group;
 	}
 	return ties;
+}
+
+/* Correlates ranks of items that stand for weights[i] copies each (NULL: one each). The sums run
+ * over copies, so the mean rank is (n + 1) / 2 whatever the ties. */
+static double rank_correlation(const double *a, const double *b, const uint32_t *weights,
+			       size_t count)
+{
+	double n = 0, ab = 0, aa = 0, bb = 0, mean;
+
+	for (size_t i = 0; i < count; i++)
+		n += weights ? weights[i] : 1;
+	mean = (n + 1) / 2;
+	for (size_t i = 0; i < count; i++) {
+		const double copies = weights ? weights[i] : 1;
+		const double da = a[i] - mean, db = b[i] - mean;
+
+		ab += copies * da * db;
+		aa += copies * da * da;
+		bb += copies * db * db;
+	}
+	return aa > 0 && bb > 0 ? fmax(-1, fmin(1, ab / sqrt(aa * bb))) : (double)NAN;
+}
+
+double ps_spearman(const double *x, const double *y, size_t count, uint32_t *order, double *ranks)
+{
+	if (count < 2 || any_nan(x, count) || any_nan(y, count))
+		return (double)NAN;
+	ps_sort_order(x, count, order);
+	ps_ranks(x, order, NULL, count, ranks);
+	ps_sort_order(y, count, order);
+	ps_ranks(y, order, NULL, count, ranks + count);
+	return rank_correlation(ranks, ranks + count, NULL, count);
 }
 
 struct ranking {
@@ -201,26 +217,6 @@ static void sort_variables(struct rank_data *d)
 {
 	for (size_t v = 0; v < d->variables; v++)
 		ps_sort_order(d->values[v], d->count, d->order[v]);
-}
-
-/* Correlates ranks of items that stand for weights[i] copies each. The sums run over copies, so the
- * mean rank is (n + 1) / 2 whatever the ties. */
-static double rank_correlation(const double *a, const double *b, const uint32_t *weights,
-			       size_t count)
-{
-	double n = 0, ab = 0, aa = 0, bb = 0, mean;
-
-	for (size_t i = 0; i < count; i++)
-		n += weights[i];
-	mean = (n + 1) / 2;
-	for (size_t i = 0; i < count; i++) {
-		double da = a[i] - mean, db = b[i] - mean;
-
-		ab += weights[i] * da * db;
-		aa += weights[i] * da * da;
-		bb += weights[i] * db * db;
-	}
-	return aa > 0 && bb > 0 ? fmax(-1, fmin(1, ab / sqrt(aa * bb))) : (double)NAN;
 }
 
 /* Takes the variables from the last to Z out of the correlations of those before them. */

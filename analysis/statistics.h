@@ -1,7 +1,7 @@
 /* analysis/statistics.h: the study's statistics: means, ranks, agreement, rank correlations.
  *
- * Arithmetic is f64, by GSL where GSL has the function. A statistic that the data do not define (no
- * values, no variance) is NaN. Intervals are those of bootstrap.h.
+ * Arithmetic is f64; means and standard deviations sum in long double. A statistic that the data do
+ * not define (no values, no variance) is NaN. Intervals are those of bootstrap.h.
  *
  * Functions that take an arena use as many bytes of it as the matching ps_..._bytes function names,
  * and give them back. The arena must have the room. */
@@ -29,9 +29,9 @@ void ps_sort_order(const double *values, size_t count, uint32_t *order);
 double ps_ranks(const double *values, const uint32_t *order, const uint32_t *weights, size_t count,
 		double *ranks);
 
-/* Spearman: Pearson's correlation of the ranks. work: scratch for 2 count doubles. NaN below two
- * values and where a value is NaN. */
-double ps_spearman(const double *x, const double *y, size_t count, double *work);
+/* Spearman: Pearson's correlation of the ranks. order (count) and ranks (2 count) are scratch. NaN
+ * below two values, where a value is NaN, and where all values of x or of y are equal. */
+double ps_spearman(const double *x, const double *y, size_t count, uint32_t *order, double *ranks);
 
 /* Kendall's W of m raters (rows) over n items (columns), scores (m, n), corrected for ties:
  *   W = (12 sum_i R_i^2 - 3 m^2 n (n + 1)^2) / (m^2 n (n^2 - 1) - m sum_j T_j)

@@ -20,7 +20,6 @@
  * Token ids: BOS, then ids with a log-uniform rank, near a text's Zipf distribution, without the
  * special ids. Memory: one block of 2 MiB for each thread, and the tables. */
 #include <errno.h>
-#include <gsl/gsl_cdf.h>
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -29,6 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/distributions.h"
 #include "core/base/checked.h"
 #include "core/base/pool.h"
 #include "core/base/rng.h"
@@ -179,8 +179,7 @@ static void make_tables(struct maker *m)
 	const float mean = m->shape->family == LLAMA ? 1 : 0;
 
 	for (size_t i = 0; i < QUANTILES; i++) {
-		const float z =
-			(float)gsl_cdf_ugaussian_Pinv(((double)i + 0.5) / (double)QUANTILES);
+		const float z = (float)ps_normal_quantile(((double)i + 0.5) / (double)QUANTILES);
 
 		m->table[MATRIX][i] = ps_f32_to_bf16(0.02f * z);
 		m->table[GAIN][i] = ps_f32_to_bf16(mean + 0.1f * z);

@@ -3,7 +3,7 @@
 # Ubuntu; on other systems the script only names the packages.
 set -eu
 packages="gcc make pkg-config liburing-dev libblis-dev libxxhash-dev libjansson-dev"
-packages="$packages libyajl-dev libpcre2-dev libgsl-dev libyaml-dev libzip-dev libcmocka-dev"
+packages="$packages libyajl-dev libpcre2-dev libyaml-dev libzip-dev libcmocka-dev"
 packages="$packages gnuplot-nox"
 
 missing=""

@@ -41,7 +41,8 @@ static void fill(struct data *data, uint64_t seed, size_t count, unsigned levels
 static void estimates_equal_scipys(void **state)
 {
 	static struct data data;
-	static double work[2 * MOST];
+	static double ranks[2 * MOST];
+	static uint32_t order[MOST];
 	closeness c = {0};
 
 	(void)state;
@@ -52,7 +53,8 @@ static void estimates_equal_scipys(void **state)
 		fill(&data, (uint64_t)seed, (size_t)golden[0], (unsigned)golden[1]);
 		closeness_add_named(&c, "mean", ps_mean(data.x, data.count), golden[2], 1);
 		closeness_add_named(&c, "sd", ps_sd(data.x, data.count), golden[3], 1);
-		closeness_add_named(&c, "spearman", ps_spearman(data.x, data.y, data.count, work),
+		closeness_add_named(&c, "spearman",
+				    ps_spearman(data.x, data.y, data.count, order, ranks),
 				    golden[5], 1);
 	}
 	assert_closeness(&c, "estimates", LIMIT);
@@ -186,13 +188,14 @@ static void what_the_data_do_not_define_is_nan(void **state)
 	analysis_bench bench;
 	ps_arena arena;
 	ps_interval out;
-	double work[8];
+	uint32_t order[4];
+	double ranks[8];
 
 	(void)state;
 	assert_true(isnan(ps_mean(same, 0)) && isnan(ps_sd(same, 1)));
-	assert_true(isnan(ps_spearman(same, other, 4, work)) &&
-		    isnan(ps_spearman(holed, other, 4, work)) &&
-		    isnan(ps_spearman(other, other, 1, work)));
+	assert_true(isnan(ps_spearman(same, other, 4, order, ranks)) &&
+		    isnan(ps_spearman(holed, other, 4, order, ranks)) &&
+		    isnan(ps_spearman(other, other, 1, order, ranks)));
 	analysis_open(&bench, 1);
 	assert_int_equal(
 		ps_arena_create(&arena, ps_spearman_interval_bytes(&plan, 4, 1), &bench.diag), 0);

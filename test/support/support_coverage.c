@@ -7,9 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <gsl/gsl_cdf.h>
-#include <gsl/gsl_sort.h>
-#include <gsl/gsl_statistics_double.h>
 
 #include "analysis/ablation.h"
 #include "analysis/auc.h"
@@ -61,6 +58,28 @@ static double *doubles(size_t count)
 
 	assert_non_null(values);
 	return values;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void sort_ascending(double *values, size_t count)
+{
+	qsort(values, count, sizeof *values, by_value);
+}
+
+/* Linear between the two nearest values (definition 7 of Hyndman and Fan). */
+static double quantile_of_sorted(const double *values, size_t count, double share)
+{
+	const double place = share * (double)(count - 1);
+	const size_t below = (size_t)place;
+	const size_t above = below + 1 < count ? below + 1 : below;
+
+	return values[below] + (place - (double)below) * (values[above] - values[below]);
 }
 
 static double zero(const coverage_case *c)
@@ -139,9 +158,9 @@ static ps_interval draw_percentiles(const coverage_case *c, uint64_t trial, anal
 		}
 		values[r] = above / below;
 	}
-	gsl_sort(values, 1, REPLICATES);
-	out.low = gsl_stats_quantile_from_sorted_data(values, 1, REPLICATES, 0.025);
-	out.high = gsl_stats_quantile_from_sorted_data(values, 1, REPLICATES, 0.975);
+	sort_ascending(values, REPLICATES);
+	out.low = quantile_of_sorted(values, REPLICATES, 0.025);
+	out.high = quantile_of_sorted(values, REPLICATES, 0.975);
 	free(values);
 	free(sum);
 	free(rows);
@@ -295,7 +314,7 @@ static ps_interval draw_auc(const coverage_case *c, uint64_t trial, analysis_ben
 static double truth_of_auc(const coverage_case *c)
 {
 	(void)c;
-	return gsl_cdf_ugaussian_P(sqrt(0.5));
+	return erfc(-0.5) / 2;
 }
 
 /* --- RQ5 --- */
@@ -568,7 +587,7 @@ static double truth_of_fragility(const coverage_case *c)
 	(void)c;
 	for (size_t j = 0; j < TRUTH_LATENTS; j++)
 		rate[j] = rate_of(&rng);
-	gsl_sort(rate, 1, TRUTH_LATENTS);
+	sort_ascending(rate, TRUTH_LATENTS);
 	for (size_t j = 0; j < fifth; j++) {
 		outer[0] += chance_of(rate[j]) / (double)fifth;
 		outer[1] += chance_of(rate[TRUTH_LATENTS - 1 - j]) / (double)fifth;

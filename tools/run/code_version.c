@@ -10,7 +10,7 @@ static const struct {
 } versions[] = {
 	{"tokenize", 2}, {"logits", 2}, {"calibrate", 2}, {"prune", 2},   {"export", 3},
 	{"cache", 2},    {"train", 3},  {"ppl", 2},       {"eval", 2},    {"transfer", 3},
-	{"ablate", 5},   {"seeds", 3},  {"survival", 7},  {"compare", 2}, {"features", 1},
+	{"ablate", 5},   {"seeds", 3},  {"survival", 8},  {"compare", 2}, {"features", 1},
 	{"assemble", 7}, {"report", 6},
 };
 

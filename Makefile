@@ -49,7 +49,7 @@ PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
-	fuzzers install clean
+	fuzzers install uninstall clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -239,10 +239,13 @@ lint: ## check includes, sizes, layout, JSON, cycles, warnings, scripts; run thr
 		shellcheck .ci/run $(wildcard */*.sh */*/*.sh) && \
 		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi
 
+INSTALL = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh tools/install.sh
+
 install: all ## install into PREFIX (/usr/local); DESTDIR is honoured
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/prunescope
-	install -m 755 $(PROGRAM) $(SHARDINFO) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 README.md $(wildcard LICENSE*) $(DESTDIR)$(PREFIX)/share/doc/prunescope
+	$(INSTALL) install $(PROGRAM) $(SHARDINFO) $(BUILD)
+
+uninstall: ## remove what `make install` with the same PREFIX put there
+	$(INSTALL) uninstall $(PROGRAM) $(SHARDINFO) $(BUILD)
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(PROGRAM) $(SHARDINFO)

@@ -18,6 +18,8 @@ enum {
  * every row can come near: else the variance is at least 1/T of the mean square. */
 #define VARIANCE_SHARE 1e-12
 
+const char *const ps_model_side_names[PS_MODEL_SIDES] = {"dense", "pruned"};
+
 const char *const ps_feature_class_names[PS_FEATURE_CLASSES] = {"none", "kept", "shifted",
 								"blurred", "lost"};
 

@@ -59,6 +59,8 @@ enum {
 /* Whose rows. */
 typedef enum ps_model_side { PS_DENSE, PS_PRUNED, PS_MODEL_SIDES } ps_model_side;
 
+extern const char *const ps_model_side_names[PS_MODEL_SIDES]; /* "dense", "pruned" */
+
 typedef enum ps_feature_class {
 	PS_CLASS_NONE,
 	PS_CLASS_KEPT,

@@ -317,12 +317,37 @@ shown() {
 	run "$@" --latent "$latent" --head $model
 	holds "features of a study: of a latent in no group" \
 		test "$(value latents.0.latent)" = "$latent"
+	run "$@" --latent "$latent" "$(value groups.best.0)" --head $model
+	holds "features of a study: of two latents" test "$(value latents.1.latent)" -ge 0
+	dashboard "$@"
 	for wrong in "--model gemma" "--model llama --condition wanda-0.9" \
-		"--model llama --latent 192" "--model llama --tau 0.5"; do
+		"--model llama --latent 192" "--model llama --latent 3 3" \
+		"--model llama --tau 0.5" "--model llama --side pruned" \
+		"--model llama --dashboard '$study/results.json' --force" \
+		"--model llama --dashboard '$study/report.html'"; do
 		# shellcheck disable=SC2086 # options and their values
 		holds "features of a study: $wrong is exit status 2" sh -c "'$program' features \
 			'$study' $wrong >'$scratch/shown' 2>&1; test \$? -eq 2"
 	done
+}
+
+# dashboard features STUDY ...: of three latents, and of all that have cards. A second run replaces
+# what the first one wrote.
+dashboard() {
+	run "$@" --dashboard "$scratch/batch-0.json"
+	holds "dashboard: of all cards" test "$(grep -c '"feature_index"' \
+		"$scratch/batch-0.json")" -eq "$(grep -o '"decoder_norm"' \
+		"$runs/wanda-0.5/cards.json" | wc -l)"
+	run "$@"
+	rate=$(value latents.2.rate.1) latent=$(value latents.2.latent)
+	run "$@" --latent "$latent" --dashboard "$scratch/batch-0.json"
+	holds "dashboard: the result names its latents" test "$(value latents.0)" = "$latent"
+	awk -f test/support/json_paths.awk "$scratch/batch-0.json" >"$scratch/paths"
+	holds "dashboard: one latent" test "$(value features.0.feature_index)" = "$latent"
+	holds "dashboard: its rate in the pruned model" \
+		test "$(value features.0.frac_nonzero)" = "$rate"
+	holds "dashboard: the layer" test "$(value layer)" = 2
+	holds "dashboard: the window" test "$(value features.0.n_tokens_in_prompt)" = 64
 }
 
 make_study

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const sides[] = {"dense", "pruned"};
+#include "analysis/feature_stats.h"
 
 static bool has_colours(void)
 {
@@ -48,9 +48,9 @@ static void put_pair(const json_t *card, const char *key, const char *name)
 		const double value = of_pair(card, key, s);
 
 		if (isnan(value))
-			printf(" %s not defined%s", sides[s], s ? "\n" : ",");
+			printf(" %s not defined%s", ps_model_side_names[s], s ? "\n" : ",");
 		else
-			printf(" %s %.4g%s", sides[s], value, s ? "\n" : ",");
+			printf(" %s %.4g%s", ps_model_side_names[s], value, s ? "\n" : ",");
 	}
 }
 
@@ -79,7 +79,7 @@ static void put_context(const json_t *context, bool colours)
 
 		for (size_t i = 0; i < json_array_size(side); i++)
 			most = fmax(most, ps_json_number(json_array_get(side, i)));
-		printf("    %-6s %8.3g  ", sides[s], at);
+		printf("    %-6s %8.3g  ", ps_model_side_names[s], at);
 		for (size_t i = 0; i < json_array_size(tokens); i++) {
 			const double value = ps_json_number(json_array_get(side, i));
 
@@ -92,9 +92,10 @@ static void put_context(const json_t *context, bool colours)
 
 static void put_contexts(const json_t *card, size_t side, bool colours)
 {
-	const json_t *list = json_object_get(json_object_get(card, "contexts"), sides[side]);
+	const json_t *list =
+		json_object_get(json_object_get(card, "contexts"), ps_model_side_names[side]);
 
-	printf("contexts in which it is most active in the %s model\n", sides[side]);
+	printf("contexts in which it is most active in the %s model\n", ps_model_side_names[side]);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		put_context(json_array_get(list, i), colours);
 }
@@ -169,8 +170,12 @@ void ps_print_cards(const json_t *result)
 
 	printf("model                  %s\ncondition              %s\n", text(result, "model"),
 	       text(result, "condition"));
-	if (json_array_size(latents) == 1) {
-		put_card(json_array_get(latents, 0), has_colours());
+	if (json_is_true(json_object_get(result, "asked"))) {
+		for (size_t i = 0; i < json_array_size(latents); i++) {
+			if (i)
+				putchar('\n');
+			put_card(json_array_get(latents, i), has_colours());
+		}
 		return;
 	}
 	for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)

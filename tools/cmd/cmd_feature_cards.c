@@ -9,6 +9,7 @@
 #include "core/base/digest.h"
 #include "io/file.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/dashboard.h"
 #include "tools/cmd/feature_card.h"
 #include "tools/cmd/feature_cards_read.h"
 #include "tools/cmd/report_cards.h"
@@ -16,6 +17,7 @@
 #include "tools/cmd/results_file.h"
 #include "tools/engine/model_files.h"
 #include "tools/run/belonging.h"
+#include "tools/run/output_path.h"
 
 struct showing {
 	ps_session *s;
@@ -24,6 +26,11 @@ struct showing {
 	const json_t *entry; /* of its features[] */
 	json_t *root;        /* the file of cards */
 	ps_cards cards;
+	/* For latents that have no card in the file. */
+	ps_feature_file table;
+	bool has_table;
+	ps_token_texts texts;
+	ps_output dashboard;
 };
 
 /* --- which condition --- */
@@ -111,16 +118,20 @@ static int read_cards(struct showing *sh)
 	ps_sys_linux.close(fd);
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_report_cards_plan(&plan, (size_t)bytes);
+	if (sh->args->dashboard)
+		ps_plan_add(&plan, "dashboard",
+			    ps_dashboard_bytes(sh->args->latents.count ? sh->args->latents.count
+								       : PS_CARDS_MAX));
 	rc = ps_plan_check(&plan, &sh->s->diag);
 	if (!rc)
 		rc = ps_feature_cards_read(&ps_sys_linux, path, &sh->cards, &sh->root, &why);
 	return *why.text ? ps_fail(&sh->s->diag, rc, "%s", why.text) : rc;
 }
 
-/* --- one latent that has no card in the file --- */
+/* --- latents that have no card in the file --- */
 
-/* Without --head its tokens are shown by their ids. */
-static int read_texts(const struct showing *sh, ps_token_texts *texts)
+/* Without --head their tokens are shown by their ids. */
+static int read_texts(struct showing *sh)
 {
 	const char *wanted = ps_provenance_input(sh->root, "tokenizer");
 	ps_tokenizer *tokenizer = NULL;
@@ -128,89 +139,218 @@ static int read_texts(const struct showing *sh, ps_token_texts *texts)
 	uint64_t digest;
 	int rc;
 
-	if (!sh->args->head) {
-		ps_session_say(sh->s,
-			       "latent %lld is in no group: its tokens are shown by their "
-			       "ids (--head MODEL gives their texts)",
-			       (long long)sh->args->latent);
+	if (!sh->args->head)
 		return 0;
-	}
 	rc = ps_model_tokenizer(sh->args->head, &tokenizer, &digest, &sh->s->diag);
 	if (!rc && wanted && strcmp(ps_digest_format(digest, text), wanted) != 0)
 		rc = ps_fail(&sh->s->diag, PS_EINPUT,
 			     "%s: has another tokenizer than the study's model %s", sh->args->head,
 			     sh->args->model);
 	if (!rc)
-		rc = ps_tokenizer_texts(tokenizer, texts, &sh->s->diag);
+		rc = ps_tokenizer_texts(tokenizer, &sh->texts, &sh->s->diag);
 	ps_tokenizer_destroy(tokenizer);
 	return rc;
 }
 
-static int make_card(const struct showing *sh, json_t **card)
+static int open_table(struct showing *sh)
 {
-	ps_token_texts texts = {0};
-	ps_feature_file file;
 	char path[PATH_MAX];
-	int rc = path_of(sh, "file", path);
+	int rc = sh->has_table ? 0 : path_of(sh, "file", path);
 
-	if (!rc)
-		rc = ps_feature_file_open(&file, &ps_sys_linux, path, !sh->s->no_verify,
-					  &sh->s->diag);
+	if (rc || sh->has_table)
+		return rc;
+	rc = ps_feature_file_open(&sh->table, &ps_sys_linux, path, !sh->s->no_verify, &sh->s->diag);
 	if (rc)
 		return rc;
-	if ((uint64_t)sh->args->latent >= file.latents)
-		rc = ps_fail(&sh->s->diag, PS_EUSAGE, "--latent %lld: the SAE has 0 to %zu",
-			     (long long)sh->args->latent, file.latents - 1);
-	if (!rc)
-		rc = read_texts(sh, &texts);
-	if (!rc) {
-		*card = ps_feature_card(&file, &texts, (size_t)sh->args->latent);
-		if (!*card)
-			rc = ps_fail(&sh->s->diag, PS_EBUDGET, "no memory for a card");
+	sh->has_table = true;
+	return read_texts(sh);
+}
+
+static int make_card(struct showing *sh, int64_t latent, json_t **card)
+{
+	int rc = open_table(sh);
+
+	if (rc)
+		return rc;
+	if ((uint64_t)latent >= sh->table.latents)
+		return ps_fail(&sh->s->diag, PS_EUSAGE, "--latent %lld: the SAE has 0 to %zu",
+			       (long long)latent, sh->table.latents - 1);
+	if (!sh->args->head)
+		ps_session_say(sh->s,
+			       "latent %lld is in no group: its tokens are shown by their "
+			       "ids (--head MODEL gives their texts)",
+			       (long long)latent);
+	*card = ps_feature_card(&sh->table, &sh->texts, (size_t)latent);
+	return *card ? 0 : ps_fail(&sh->s->diag, PS_EBUDGET, "no memory for a card");
+}
+
+/* --- the latents --- */
+
+static int check_latents(struct showing *sh)
+{
+	const ps_int_list *latents = &sh->args->latents;
+
+	for (size_t i = 0; i < latents->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (latents->item[i] == latents->item[j])
+				return ps_fail(&sh->s->diag, PS_EUSAGE,
+					       "--latent %lld: is given twice",
+					       (long long)latents->item[i]);
+	return 0;
+}
+
+static int add_card(struct showing *sh, int64_t latent, json_t *list)
+{
+	json_t *card = json_incref((json_t *)ps_cards_find(&sh->cards, (double)latent));
+	int rc = card ? 0 : make_card(sh, latent, &card);
+
+	if (!rc && json_array_append_new(list, card))
+		rc = ps_fail(&sh->s->diag, PS_EBUDGET, "no memory for a card");
+	return rc;
+}
+
+/* The cards that are asked for, or all of the file. A new reference. */
+static int find_cards(struct showing *sh, json_t **cards)
+{
+	const ps_int_list *latents = &sh->args->latents;
+	int rc = 0;
+
+	if (!latents->count) {
+		*cards = json_incref(json_object_get(sh->root, "cards"));
+		return 0;
 	}
-	ps_token_texts_free(&texts);
-	ps_feature_file_close(&file);
+	*cards = json_array();
+	if (!*cards)
+		return ps_fail(&sh->s->diag, PS_EBUDGET, "no memory for cards");
+	for (size_t i = 0; i < latents->count && !rc; i++)
+		rc = add_card(sh, latents->item[i], *cards);
+	return rc;
+}
+
+/* Their indices. NULL when memory ran out. */
+static json_t *indices_json(const json_t *cards)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < json_array_size(cards); i++)
+		if (!list ||
+		    json_array_append(list, json_object_get(json_array_get(cards, i), "latent"))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+/* --- the dashboard --- */
+
+static int open_dashboard(struct showing *sh)
+{
+	const ps_feature_cards_args *a = sh->args;
+	char results[PATH_MAX], cards[PATH_MAX], table[PATH_MAX];
+	const ps_text_list inputs = {4, {results, cards, table, a->head}};
+	ps_diag *diag = &sh->s->diag;
+	int rc = 0;
+
+	if (snprintf(results, sizeof results, "%s/results.json", a->study) >= PATH_MAX)
+		rc = ps_fail(diag, PS_EINPUT, "%s: its path is too long", a->study);
+	if (!rc)
+		rc = path_of(sh, "cards", cards);
+	if (!rc)
+		rc = path_of(sh, "file", table);
+	if (!rc)
+		rc = ps_output_open(&sh->dashboard, a->dashboard, "dashboard", a->replace, diag);
+	if (!rc)
+		rc = ps_output_keep_off_all(&sh->dashboard, &inputs, diag);
+	return rc ? rc
+		  : ps_output_check(&sh->dashboard, ps_dashboard_is_ours(sh->dashboard.path), diag);
+}
+
+/* The entry of models[]; NULL: there is none. */
+static const json_t *model_of(const ps_results *results, const char *name)
+{
+	for (size_t i = 0; i < results->model_count; i++)
+		if (!strcmp(ps_results_model_name(results, i), name))
+			return ps_results_model(results, i);
+	return NULL;
+}
+
+/* What results.json says of the model's layer and the study's windows. */
+static int describe(const struct showing *sh, ps_dashboard *about)
+{
+	const ps_feature_cards_args *a = sh->args;
+	ps_results results;
+	int rc = ps_results_open(&results, sh->results, &sh->s->diag);
+	double layer, tokens, window;
+
+	if (rc)
+		return rc;
+	layer = ps_results_number(model_of(&results, a->model), PS_AT(MODEL_LAYER));
+	tokens = ps_results_number(sh->results, PS_AT(ROOT_SETTINGS, SETTINGS_CACHE_TOKENS));
+	window = ps_results_number(sh->results, PS_AT(ROOT_SETTINGS, SETTINGS_WINDOW));
+	if (!(layer >= 0 && tokens >= 0 && window > 0))
+		return ps_fail(&sh->s->diag, PS_EINPUT,
+			       "%s/results.json: says no layer of '%s', or no window and tokens "
+			       "of the study",
+			       a->study, a->model);
+	*about = (ps_dashboard){.model = a->model,
+				.condition =
+					ps_results_text(sh->entry, PS_AT(FEATURE_TABLE_CONDITION)),
+				.study = ps_results_text(sh->results, PS_AT(ROOT_NAME)),
+				.layer = (int64_t)layer,
+				.window = (int64_t)window,
+				.windows = (int64_t)(tokens / window),
+				.side = a->side};
+	return 0;
+}
+
+static int write_dashboard(struct showing *sh, const json_t *cards)
+{
+	ps_dashboard about;
+	json_t *value;
+	int rc = describe(sh, &about);
+
+	if (rc)
+		return rc;
+	value = ps_dashboard_json(&about, cards);
+	rc = ps_json_check(value, &sh->s->diag);
+	if (!rc)
+		rc = ps_file_replace_json(&ps_sys_linux, sh->dashboard.path, value, &sh->s->diag);
+	json_decref(value);
 	return rc;
 }
 
 /* --- the command --- */
 
-/* All cards of the file, or the one that is asked for. */
-static int find_latents(const struct showing *sh, json_t **latents)
+static json_t *result_json(const struct showing *sh, json_t *cards)
 {
-	const json_int_t latent = sh->args->latent;
-	json_t *card = NULL;
-	int rc = 0;
+	const char *condition = json_string_value(json_object_get(sh->entry, "condition"));
 
-	if (latent < 0) {
-		*latents = json_incref(json_object_get(sh->root, "cards"));
-		return 0;
-	}
-	card = json_incref((json_t *)ps_cards_find(&sh->cards, (double)latent));
-	if (!card)
-		rc = make_card(sh, &card);
-	if (rc)
-		return rc;
-	*latents = json_pack("[o]", card);
-	return *latents ? 0 : ps_fail(&sh->s->diag, PS_EBUDGET, "no memory for a card");
+	if (sh->args->dashboard)
+		return json_pack("{s:s, s:s?, s:s, s:o, s:o}", "model", sh->args->model,
+				 "condition", condition, "side",
+				 ps_model_side_names[sh->args->side], "dashboard",
+				 ps_text_json(sh->args->dashboard), "latents", indices_json(cards));
+	return json_pack("{s:s, s:s?, s:O, s:O, s:O, s:O, s:o, s:O}", "model", sh->args->model,
+			 "condition", condition, "taus", json_object_get(sh->root, "taus"),
+			 "classes", json_object_get(sh->root, "classes"), "groups",
+			 json_object_get(sh->root, "groups"), "rules",
+			 json_object_get(sh->root, "rules"), "asked",
+			 json_boolean(sh->args->latents.count), "latents", cards);
 }
 
 static int show(struct showing *sh, json_t **result)
 {
-	const char *condition = json_string_value(json_object_get(sh->entry, "condition"));
-	json_t *latents = NULL;
-	int rc = find_latents(sh, &latents);
+	json_t *cards = NULL;
+	int rc = check_latents(sh);
 
-	if (rc)
-		return rc;
-	return ps_result_set(result,
-			     json_pack("{s:s, s:s?, s:O, s:O, s:O, s:O, s:o}", "model",
-				       sh->args->model, "condition", condition, "taus",
-				       json_object_get(sh->root, "taus"), "classes",
-				       json_object_get(sh->root, "classes"), "groups",
-				       json_object_get(sh->root, "groups"), "rules",
-				       json_object_get(sh->root, "rules"), "latents", latents),
-			     &sh->s->diag);
+	if (!rc)
+		rc = find_cards(sh, &cards);
+	if (!rc && sh->args->dashboard)
+		rc = write_dashboard(sh, cards);
+	if (!rc)
+		rc = ps_result_set(result, result_json(sh, cards), &sh->s->diag);
+	json_decref(cards);
+	return rc;
 }
 
 int ps_run_feature_cards(ps_session *s, const ps_feature_cards_args *args, json_t **result)
@@ -220,10 +360,14 @@ int ps_run_feature_cards(ps_session *s, const ps_feature_cards_args *args, json_
 
 	if (!rc)
 		rc = find_entry(&sh);
+	if (!rc && args->dashboard)
+		rc = open_dashboard(&sh);
 	if (!rc)
 		rc = read_cards(&sh);
 	if (!rc)
 		rc = show(&sh, result);
+	ps_token_texts_free(&sh.texts);
+	ps_feature_file_close(&sh.table);
 	json_decref(sh.root);
 	json_decref(sh.results);
 	return rc;

@@ -13,6 +13,7 @@
 #ifndef PS_TOOLS_CMD_COMMANDS_H
 #define PS_TOOLS_CMD_COMMANDS_H
 
+#include "analysis/feature_stats.h"
 #include "tools/run/lists.h"
 #include "tools/run/session.h"
 #include "tools/train/train_args.h"
@@ -212,15 +213,20 @@ typedef struct ps_features_args {
 int ps_run_features(ps_session *session, const ps_features_args *args, json_t **result) PS_MUST_USE;
 
 /* What a study says of single latents. result: model, condition; taus, classes, groups and rules as
- * in the file of cards (feature_cards.h); latents: the card of the latent that is asked for, or all
- * cards of the file. */
+ * in the file of cards (feature_cards.h); latents: the cards of the latents that are asked for, or
+ * all cards of the file; asked: whether any were asked for.
+ * With a dashboard the cards go there. result: model, condition, side, dashboard (as given),
+ * latents (their indices). */
 typedef struct ps_feature_cards_args {
 	const char *study;     /* its folder */
 	const char *model;     /* its name in the study */
 	const char *condition; /* as steps are named; NULL: the model's first */
-	int64_t latent;        /* negative: those of the file of cards */
+	ps_int_list latents;   /* empty: those of the file of cards */
 	/* Whose tokenizer gives the texts of a latent that is in no group; NULL: ids are shown. */
 	const char *head;
+	const char *dashboard; /* file for SAEDashboard's viewers (dashboard.h); NULL: none */
+	ps_model_side side;    /* whose rows the dashboard shows */
+	bool replace;
 } ps_feature_cards_args;
 int ps_run_feature_cards(ps_session *session, const ps_feature_cards_args *args,
 			 json_t **result) PS_MUST_USE;

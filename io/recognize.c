@@ -151,12 +151,27 @@ static const struct sign tokenizer_signs[] = {
 #define SAE_FORMATS                                                                                \
 	": safetensors files of SAELens and sparsify are read, and Gemma Scope's params.npz"
 
+#define PICKLED                                                                                    \
+	"a torch file (pickle), which is not read, because loading it may run its code. Two "      \
+	"lines "                                                                                   \
+	"of Python: t = torch.load(FILE, map_location=\"cpu\", weights_only=True); "               \
+	"safetensors.torch.save_file({k: v.contiguous() for k, v in t.items()}, "                  \
+	"\"sae_weights.safetensors\"), and a cfg.json beside it" SAE_FORMATS
+
 static const struct sign sae_signs[] = {
-	{"ae.pt", "a torch file of dictionary_learning, which is not read" SAE_FORMATS},
-	{"*.pt", "a torch file (pickle), which is not read" SAE_FORMATS},
-	{"*.pth", "a torch file (pickle), which is not read" SAE_FORMATS},
-	{"*.ckpt", "a torch file (pickle), which is not read" SAE_FORMATS},
-	{"*.bin", "a torch file (pickle), which is not read" SAE_FORMATS},
+	{"ae.pt",
+	 "a torch file (pickle) of dictionary_learning, which is not read, because loading it may "
+	 "run its code. For an AutoEncoderTopK two lines of Python make sparsify's form of it: "
+	 "import json, torch, safetensors.torch as s; t = torch.load(\"ae.pt\", "
+	 "map_location=\"cpu\", weights_only=True); s.save_file({\"encoder.weight\": "
+	 "t[\"encoder.weight\"], \"encoder.bias\": t[\"encoder.bias\"], \"W_dec\": "
+	 "t[\"decoder.weight\"].T.contiguous(), \"b_dec\": t[\"b_dec\"]}, \"sae.safetensors\"); "
+	 "json.dump({\"d_in\": len(t[\"b_dec\"]), \"num_latents\": len(t[\"encoder.bias\"]), "
+	 "\"k\": int(t[\"k\"])}, open(\"cfg.json\", \"w\"))"},
+	{"*.pt", PICKLED},
+	{"*.pth", PICKLED},
+	{"*.ckpt", PICKLED},
+	{"*.bin", PICKLED},
 	{"*.pkl", "a pickle, which is not read" SAE_FORMATS},
 	{"*.npz", "a NumPy archive of another name" SAE_FORMATS},
 };

@@ -82,6 +82,13 @@ saes() {
 		used splice "$d/sae/seed-1/$part"
 		swapped "$d/sae/seed-1/$part" "$d/psae/seed-1/$part" compare "$d/sae/seed-1"
 	done
+	run convert "$d/sae/seed-1" -o "$d/sparsify" --to sparsify
+	run convert "$d/dictionary" -o "$d/gemma-scope" --to gemma-scope
+	for part in sparsify/sae.safetensors sparsify/cfg.json sparsify/manifest.json \
+		gemma-scope/params.npz gemma-scope/manifest.json; do
+		found "$d/$part" "$d/${part%/*}"
+		used "converted-${part%/*}" "$d/$part"
+	done
 }
 
 exported() {

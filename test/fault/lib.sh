@@ -156,6 +156,10 @@ choose() {
 	dictionary) command="eval $d/dictionary --cache test/fixtures/saelens/rows" ;;
 	compare) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out" ;;
 	compare-json) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out.json" ;;
+	sparsify) command="convert $d/sae/seed-1 -o $work/out --to sparsify" ;;
+	gemma-scope) command="convert $d/dictionary -o $work/out --to gemma-scope" ;;
+	converted-sparsify) command="compare $d/sparsify $d/psae/seed-1" ;;
+	converted-gemma-scope) command="eval $d/gemma-scope --cache test/fixtures/saelens/rows" ;;
 	transfer)
 		command="transfer $d/sae/seed-1 --cache $d/dense --cache $d/pruned -o $work/out"
 		;;

@@ -18,6 +18,7 @@
 #include "tools/cmd/feature_file.h"
 #include "tools/study/record.h"
 #include "tools/train/sae_folder.h"
+#include "tools/train/sae_folder_save.h"
 
 enum { WINDOWS = 3, WINDOW = 8, WIDTH = 4, LATENTS = 8, ROWS = WINDOWS * WINDOW };
 
@@ -250,7 +251,13 @@ static void seed_sae(const json_t *provenance)
 				     .path = folder_path, .kind = "sae", .provenance = provenance},
 			     &done, &diag),
 	     path);
-	must(ps_sae_folder_save(folder, folder_path, &sae, &about, firing, provenance, &diag),
+	must(ps_sae_folder_save(folder,
+				&(ps_sae_written){.sae = &sae,
+						  .about = &about,
+						  .firing = firing,
+						  .provenance = provenance,
+						  .why = "it is made so"},
+				&diag),
 	     path);
 	must(ps_folder_finish(folder, NULL, &diag), path);
 	ps_folder_close(folder);

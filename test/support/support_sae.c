@@ -1,5 +1,6 @@
 #include "test/support/support_sae.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,4 +89,39 @@ void fill_normal(float *out, size_t count, double deviation, uint64_t seed)
 
 	for (size_t i = 0; i < count; i++)
 		out[i] = (float)(deviation * ps_rng_normal(&rng));
+}
+
+void run_sae(const ps_sae *sae, const float *x, size_t rows, float *latents, float *x_hat)
+{
+	workspace w;
+	ps_encoder *encoder;
+	ps_codes codes;
+
+	workspace_open(&w, 1, ps_encoder_bytes(sae, 1, rows) + ps_codes_bytes(sae, rows));
+	require(!ps_encoder_create(&encoder, sae, &w.context, rows, &w.arena), "an encoder");
+	require(!ps_codes_create(&codes, sae, rows, &w.arena, &w.diag), "codes");
+	ps_encoder_run(encoder, x, rows, &codes);
+	ps_sae_decode(sae, &w.context, &codes, x_hat);
+	memset(latents, 0, rows * sae->d_sae * sizeof *latents);
+	for (size_t r = 0; r < rows; r++)
+		for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++)
+			latents[r * sae->d_sae + codes.index[i]] = codes.value[i];
+	workspace_close(&w);
+}
+
+double largest_error_of_rows(const float *got, const float *want, size_t rows, size_t cols)
+{
+	double worst = 0;
+
+	for (size_t r = 0; r < rows; r++) {
+		double scale = 0, error = 0;
+
+		for (size_t c = r * cols; c < (r + 1) * cols; c++) {
+			scale = fmax(scale, fabs((double)want[c]));
+			error = fmax(error, fabs((double)got[c] - (double)want[c]));
+		}
+		if (error > 0)
+			worst = fmax(worst, error / scale);
+	}
+	return worst;
 }

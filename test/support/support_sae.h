@@ -50,4 +50,11 @@ void memory_rows_open(memory_rows *rows, const float *data, size_t count, size_t
 /* Fills out (count) with seeded normal numbers. */
 void fill_normal(float *out, size_t count, double deviation, uint64_t seed);
 
+/* Encodes rows x (rows, D) and decodes them again: latents (rows, F), x_hat (rows, D). */
+void run_sae(const ps_sae *sae, const float *x, size_t rows, float *latents, float *x_hat);
+
+/* The largest difference of got and want (rows, cols), in units of the largest number of its row of
+ * want. */
+double largest_error_of_rows(const float *got, const float *want, size_t rows, size_t cols);
+
 #endif

@@ -73,15 +73,28 @@ static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 
 static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	(void)argc, (void)argv, (void)result;
-	return ps_fail(&cli->session.diag, PS_EINPUT,
-		       "convert is not built yet: SAE folders are already in SAELens' form");
+	ps_convert_args args = {0};
+	ps_text_list positional = {0};
+	const ps_option table[] = {
+		{"--to", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.to,
+		 "saelens|sparsify|gemma-scope  the form of the output"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
+		 "CACHE  estimate from these rows what normalize_activations lacks"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT"},
+		{NULL, 0, NULL, NULL},
+	};
+	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+
+	args.in = positional.item[0];
+	args.replace = cli->force;
+	return rc ? rc : ps_run_convert(&cli->session, &args, result);
 }
 
 const ps_command ps_commands_sae[] = {
 	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss",
 	 main_eval, NULL},
 	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare, NULL},
-	{"convert", "SAE_IN -o SAE_OUT --to saelens|sparsify", "not built yet", main_convert, NULL},
+	{"convert", "IN -o OUT --to saelens|sparsify|gemma-scope",
+	 "SAEs of other tools to ours and back", main_convert, NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -172,6 +172,17 @@ typedef struct ps_compare_args {
 } ps_compare_args;
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
+/* Between the formats of other tools and ours. Which arguments a format takes is in the header of
+ * the module that writes it: convert_sae.h. result: format (to), from, already_done, and what the
+ * module adds. */
+typedef struct ps_convert_args {
+	const char *in, *out;
+	const char *to;         /* "saelens", "sparsify", "gemma-scope" */
+	const char *norm_cache; /* of an SAE, as for eval */
+	bool replace;
+} ps_convert_args;
+int ps_run_convert(ps_session *session, const ps_convert_args *args, json_t **result) PS_MUST_USE;
+
 /* How well the dense model's SAE works on the pruned model's activations (analysis/transfer.h).
  * result: rows, windows, jaccard_empty_rows, jaccard_chance; for each m of jaccard, cosine,
  * fvu_dense, fvu, fvu_change, l0_dense, l0, l0_change: m (a number or null) and m_interval

@@ -452,8 +452,7 @@ static int read_about(const struct reading *r)
 	return rc;
 }
 
-/* The names and orders that SAELens gives the tensors. */
-static ps_sae_tensors tensors_of(ps_sae_arch arch)
+ps_sae_tensors ps_sae_saelens_tensors(ps_sae_arch arch)
 {
 	return (ps_sae_tensors){.enc = "W_enc",
 				.dec = "W_dec",
@@ -484,7 +483,7 @@ int ps_sae_config_parse(const json_t *cfg, const char *path, ps_sae_config *conf
 		rc = ps_sae_field_count(&r.fields, "d_sae", &config->shape.d_sae);
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && !rc; i++)
 		rc = steps[i](&r);
-	config->tensors = tensors_of(config->shape.arch);
+	config->tensors = ps_sae_saelens_tensors(config->shape.arch);
 	return rc;
 }
 

@@ -61,6 +61,9 @@ typedef struct ps_sae_config {
 int ps_sae_config_parse(const json_t *cfg, const char *path, ps_sae_config *config,
 			ps_diag *diag) PS_MUST_USE;
 
+/* The names and orders that SAELens gives the tensors of an SAE. */
+ps_sae_tensors ps_sae_saelens_tensors(ps_sae_arch arch);
+
 /* The cfg.json of an SAE as SAELens 6 writes it. NULL: no memory. */
 json_t *ps_sae_config_make(const ps_sae *sae, const ps_sae_about *about);
 

@@ -11,14 +11,13 @@
 #include "core/base/json_text.h"
 #include "io/file.h"
 #include "io/verified_file.h"
+#include "sae/fold.h"
 #include "tools/run/json.h"
 #include "tools/train/sae_format.h"
 #include "tools/train/sae_weights.h"
 
 #define SCALER "activation_scaler.json"
 #define STORE "activations_store_state.safetensors"
-#define WEIGHTS "sae_weights.safetensors"
-#define TRAINING "training.safetensors"
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 
 /* *manifest is NULL for a folder of another tool. */
@@ -52,13 +51,13 @@ static int read_config(const char *folder, const json_t *manifest, ps_sae_config
 	json_t *cfg;
 	int rc;
 
-	snprintf(path, sizeof path, "%s/cfg.json", folder);
+	snprintf(path, sizeof path, "%s/" PS_SAE_CONFIG, folder);
 	rc = ps_file_read(&ps_sys_linux, path, CONFIG_BYTES_MAX, &text, &length, diag);
 	if (rc)
 		return rc;
 	*digest = ps_digest_of(text, length);
 	if (manifest)
-		rc = ps_folder_compare(manifest, folder, "cfg.json", length, *digest, diag);
+		rc = ps_folder_compare(manifest, folder, PS_SAE_CONFIG, length, *digest, diag);
 	if (rc) {
 		free(text);
 		return rc;
@@ -81,6 +80,33 @@ struct source {
 	uint64_t digest; /* of the configuration */
 };
 
+/* Another tool's form that we wrote: its cfg.json must be the one in the manifest, and the manifest
+ * says what the form has no key for. */
+static int read_own(const char *folder, struct source *s, ps_diag *diag)
+{
+	const json_t *cfg = json_object_get(s->manifest, PS_SAE_OWN_CONFIG);
+	char path[PATH_MAX];
+	ps_sae_config own;
+	uint64_t bytes, digest;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/" PS_SAE_CONFIG, folder);
+	rc = json_object_get(json_object_get(s->manifest, "files"), PS_SAE_CONFIG)
+		     ? ps_file_digest(&ps_sys_linux, path, &bytes, &digest, diag)
+		     : 1;
+	if (!rc)
+		rc = ps_folder_compare(s->manifest, folder, PS_SAE_CONFIG, bytes, digest, diag);
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof path, "%s/" PS_MANIFEST ", " PS_SAE_OWN_CONFIG, folder);
+	if (!json_is_object(cfg))
+		return ps_fail(diag, PS_EINPUT, "%s: is missing or no object", path);
+	rc = ps_sae_config_parse(cfg, path, &own, diag);
+	if (!rc)
+		s->config.about = own.about;
+	return rc;
+}
+
 /* Whatever it returns, the manifest is to be released. */
 static int read_source(const char *folder, struct source *s, ps_diag *diag)
 {
@@ -88,16 +114,24 @@ static int read_source(const char *folder, struct source *s, ps_diag *diag)
 
 	*s = (struct source){0};
 	rc = ps_sae_format_find(folder, &s->format, diag);
-	if (!rc && s->format)
-		return s->format->read(folder, &s->config, &s->digest, diag);
 	if (!rc)
 		rc = read_manifest(folder, &s->manifest, diag);
-	return rc ? rc : read_config(folder, s->manifest, &s->config, &s->digest, diag);
+	if (rc)
+		return rc;
+	if (!s->format)
+		return read_config(folder, s->manifest, &s->config, &s->digest, diag);
+	rc = s->format->read(folder, &s->config, &s->digest, diag);
+	return rc || !s->manifest ? rc : read_own(folder, s, diag);
+}
+
+static const char *weights_name(const struct source *s)
+{
+	return s->format ? s->format->weights : PS_SAE_WEIGHTS;
 }
 
 static void weights_path(const struct source *s, const char *folder, char *path, size_t size)
 {
-	snprintf(path, size, "%s/%s", folder, s->format ? s->format->weights : WEIGHTS);
+	snprintf(path, size, "%s/%s", folder, weights_name(s));
 }
 
 static size_t load_bytes(const ps_sae *sae)
@@ -124,14 +158,14 @@ static int load_firing(ps_sae_folder *folder, const char *path, const json_t *ma
 	uint64_t shape[1] = {folder->sae.d_sae}, digest;
 	int rc;
 
-	snprintf(file_path, sizeof file_path, "%s/" TRAINING, path);
+	snprintf(file_path, sizeof file_path, "%s/" PS_SAE_TRAINING, path);
 	if (!ps_file_is_there(file_path) &&
-	    !json_object_get(json_object_get(manifest, "files"), TRAINING))
+	    !json_object_get(json_object_get(manifest, "files"), PS_SAE_TRAINING))
 		return 0;
 	rc = ps_verified_file_open(&file, file_path, diag);
 	if (rc)
 		return rc;
-	rc = check_file(path, TRAINING, file.map, file.file_bytes, manifest, &digest, diag);
+	rc = check_file(path, PS_SAE_TRAINING, file.map, file.file_bytes, manifest, &digest, diag);
 	if (!rc)
 		rc = ps_safetensors_expect(&file, "firing_count", PS_I64, 1, shape, &tensor, diag);
 	if (!rc) {
@@ -243,7 +277,7 @@ static int fold_factor(ps_sae_folder *folder, const ps_sae_config *config, const
 	if (rc)
 		return rc;
 	folder->row_factor = factor;
-	ps_sae_weights_fold(&folder->sae, (float)factor);
+	ps_sae_fold_row_factor(&folder->sae, (float)factor);
 	return 0;
 }
 
@@ -334,7 +368,7 @@ int ps_sae_folder_files(const char *path, const char **names, size_t *count, ps_
 		    ps_file_is_there(file_path))
 			names[(*count)++] = candidates[i];
 	if (!rc)
-		names[(*count)++] = s.format ? s.format->weights : WEIGHTS;
+		names[(*count)++] = weights_name(&s);
 	return rc;
 }
 
@@ -378,9 +412,11 @@ int ps_sae_folder_load(ps_sae_folder *folder, const char *path, ps_diag *diag)
 /* Where training started, if the manifest is that of a training. */
 static void note_start(ps_sae_folder *folder, const json_t *manifest)
 {
-	const json_t *provenance = json_object_get(manifest, "provenance"),
-		     *seed = json_object_get(json_object_get(provenance, "options"), "init_seed");
+	const json_t *provenance = json_object_get(manifest, "provenance"), *seed = NULL;
 
+	/* A conversion keeps the provenance of what it converted (convert_sae.h). */
+	for (; provenance && !seed; provenance = json_object_get(provenance, "source"))
+		seed = json_object_get(json_object_get(provenance, "options"), "init_seed");
 	folder->start_known = json_is_integer(seed);
 	folder->init_seed = (uint64_t)json_integer_value(seed);
 }
@@ -393,17 +429,20 @@ int ps_sae_folder_load_scaled(ps_sae_folder *folder, const char *path, double fa
 	uint64_t digest = 0;
 	int rc = read_source(path, &s, diag);
 
-	*folder = (ps_sae_folder){.about = s.config.about, .foreign = !s.manifest};
+	*folder = (ps_sae_folder){.about = s.config.about,
+				  .foreign = !s.manifest,
+				  .form = s.format ? s.format->name : "SAELens"};
 	weights_path(&s, path, file_path, sizeof file_path);
 	if (!rc)
 		rc = ps_sae_file_open(&file, file_path, diag);
 	if (!rc)
-		rc = check_file(path, WEIGHTS, file.map, file.bytes, s.manifest, &digest, diag);
+		rc = check_file(path, weights_name(&s), file.map, file.bytes, s.manifest, &digest,
+				diag);
 	if (!rc)
 		rc = load_sae(folder, &s, &file, diag);
 	if (!rc && s.config.scaled_rows)
 		rc = fold_factor(folder, &s.config, path, factor, diag);
-	if (!rc && !s.format)
+	if (!rc && (!s.format || s.manifest))
 		rc = load_firing(folder, path, s.manifest, diag);
 	if (!rc)
 		note_start(folder, s.manifest);
@@ -430,59 +469,4 @@ void ps_sae_folder_close(ps_sae_folder *folder)
 {
 	ps_arena_destroy(&folder->arena);
 	*folder = (ps_sae_folder){0};
-}
-
-static int save_firing(const char *path, const uint64_t *firing, size_t d_sae, const json_t *extra,
-		       ps_diag *diag)
-{
-	ps_artefact *artefact;
-	int rc = ps_artefact_create(
-		&artefact, &ps_sys_linux,
-		&(ps_artefact_spec){.path = path,
-				    .kind = "sae-training",
-				    .extra = extra,
-				    .tensors =
-					    &(ps_tensor_decl){"firing_count", PS_I64, 1, {d_sae}},
-				    .count = 1},
-		diag);
-
-	if (rc)
-		return rc;
-	rc = ps_artefact_write(artefact, firing, d_sae * sizeof *firing, diag);
-	if (rc) {
-		ps_artefact_abort(artefact);
-		return rc;
-	}
-	return ps_artefact_commit(artefact, diag);
-}
-
-int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
-		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
-		       ps_diag *diag)
-{
-	char file[PATH_MAX];
-	json_t *extra = json_pack("{s:O}", "provenance", provenance),
-	       *cfg = ps_sae_config_make(sae, about);
-	int rc = ps_json_check(extra, diag);
-
-	if (!rc)
-		rc = ps_json_check(cfg, diag);
-	snprintf(file, sizeof file, "%s/" WEIGHTS, path);
-	if (!rc)
-		rc = ps_sae_weights_save(file, sae, extra, diag);
-	if (!rc)
-		rc = ps_folder_note(folder, WEIGHTS, diag);
-	snprintf(file, sizeof file, "%s/" TRAINING, path);
-	if (!rc)
-		rc = save_firing(file, firing, sae->d_sae, extra, diag);
-	if (!rc)
-		rc = ps_folder_note(folder, TRAINING, diag);
-	snprintf(file, sizeof file, "%s/cfg.json", path);
-	if (!rc)
-		rc = ps_file_replace_json(&ps_sys_linux, file, cfg, diag);
-	if (!rc)
-		rc = ps_folder_note(folder, "cfg.json", diag);
-	json_decref(extra);
-	json_decref(cfg);
-	return rc;
 }

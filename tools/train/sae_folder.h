@@ -14,7 +14,7 @@
  *
  * Commands read SAEs through ps_sae_folder_measure and ps_sae_folder_load alone. Folders of other
  * formats (sae_format.h) are read by them as well: such an SAE is unverified and has no alive and
- * no firing. */
+ * no firing, unless we converted it (sae_folder_save.h, which writes all of them). */
 #ifndef PS_TOOLS_TRAIN_SAE_FOLDER_H
 #define PS_TOOLS_TRAIN_SAE_FOLDER_H
 
@@ -23,6 +23,12 @@
 #include "io/artefact.h"
 #include "tools/train/sae_config.h"
 
+#define PS_SAE_WEIGHTS "sae_weights.safetensors"
+#define PS_SAE_CONFIG "cfg.json"
+#define PS_SAE_TRAINING "training.safetensors"
+/* The key of a manifest that holds the cfg.json of SAELens, where the folder has another tool's. */
+#define PS_SAE_OWN_CONFIG "saelens_cfg"
+
 typedef struct ps_sae_folder {
 	ps_sae sae; /* in the arena */
 	ps_arena arena;
@@ -30,9 +36,10 @@ typedef struct ps_sae_folder {
 	uint64_t *firing; /* (F): on how many rows; NULL as well */
 	uint64_t digest;  /* of the weights file and cfg.json */
 	bool foreign;     /* of another tool: without a manifest */
+	const char *form; /* "SAELens", "sparsify", "Gemma Scope", ...: whose files they are */
 	bool start_known; /* we trained it, and the manifest says from where: */
 	uint64_t init_seed;
-	double row_factor; /* folded into the weights (ps_sae_weights_fold); 0: none */
+	double row_factor; /* folded into the weights (ps_sae_fold_row_factor); 0: none */
 	ps_sae_about about;
 } ps_sae_folder;
 
@@ -71,12 +78,6 @@ int ps_sae_folder_lacks_factor(const char *path, bool *lacks, ps_diag *diag) PS_
 /* PS_EINPUT, naming both, unless the SAE at path takes rows of this width, which is that of
  * other. */
 int ps_sae_check_width(const ps_sae *sae, const char *path, size_t width, const char *other,
-		       ps_diag *diag) PS_MUST_USE;
-
-/* Writes the first three files, each atomically, and notes them in the open folder's manifest.
- * firing (F) as above. */
-int ps_sae_folder_save(ps_folder *folder, const char *path, const ps_sae *sae,
-		       const ps_sae_about *about, const uint64_t *firing, const json_t *provenance,
 		       ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -34,19 +34,19 @@ static bool has(const char *folder, const char *name)
 	       ps_file_is_there(path);
 }
 
-/* A folder that SAELens or this program wrote, whole or not. */
-static bool is_saelens(const char *folder)
-{
-	return (has(folder, PS_MANIFEST) && !has(folder, CACHE_SHARD)) ||
-	       (has(folder, "cfg.json") && has(folder, "sae_weights.safetensors"));
-}
-
 static const ps_sae_format *format_of(const char *folder)
 {
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (has(folder, formats[i].sign))
 			return &formats[i];
 	return NULL;
+}
+
+/* A folder in the form of SAELens, whole or not: its two files, or a manifest of ours. */
+static bool is_saelens(const char *folder)
+{
+	return (has(folder, PS_MANIFEST) && !has(folder, CACHE_SHARD) && !format_of(folder)) ||
+	       (has(folder, "cfg.json") && has(folder, "sae_weights.safetensors"));
 }
 
 static int refuse_file(const char *path, ps_diag *diag)

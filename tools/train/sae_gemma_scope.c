@@ -21,6 +21,15 @@ static const char *const keys[] = {"affine_connection",
 				   "width",
 				   NULL};
 
+const ps_sae_tensors ps_sae_gemma_scope_tensors = {.enc = "W_enc",
+						   .dec = "W_dec",
+						   .b_dec = "b_dec",
+						   .b_enc = "b_enc",
+						   .threshold = "threshold",
+						   .dec_by_latent = true,
+						   .scaling = true,
+						   .said_by = "Gemma Scope's layout"};
+
 /* --- the weights' shapes --- */
 
 static int read_file(const char *path, ps_sae_config *config, ps_diag *diag)
@@ -61,14 +70,7 @@ static int read_weights(const char *folder, const char *name, ps_sae_config *con
 	*config = (ps_sae_config){
 		.shape = {.arch = PS_SAE_JUMPRELU},
 		.dtype = PS_F32,
-		.tensors = {.enc = "W_enc",
-			    .dec = "W_dec",
-			    .b_dec = "b_dec",
-			    .b_enc = "b_enc",
-			    .threshold = "threshold",
-			    .dec_by_latent = true,
-			    .scaling = true,
-			    .said_by = "Gemma Scope's layout"},
+		.tensors = ps_sae_gemma_scope_tensors,
 		.positive_thresholds = true,
 	};
 	snprintf(path, sizeof path, "%s/%s", folder, name);

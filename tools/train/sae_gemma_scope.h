@@ -16,6 +16,9 @@
 
 #include "tools/train/sae_config.h"
 
+/* The names and orders of its tensors, as Gemma Scope has them. */
+extern const ps_sae_tensors ps_sae_gemma_scope_tensors;
+
 /* As read of ps_sae_format. */
 int ps_sae_gemma_scope_read(const char *folder, ps_sae_config *config, uint64_t *digest,
 			    ps_diag *diag) PS_MUST_USE;

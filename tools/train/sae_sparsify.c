@@ -13,6 +13,14 @@
 #define K_ABSENT 32
 #define EXPANSION_ABSENT 32
 
+const ps_sae_tensors ps_sae_sparsify_tensors = {.enc = "encoder.weight",
+						.dec = "W_dec",
+						.b_dec = "b_dec",
+						.b_enc = "encoder.bias",
+						.enc_by_latent = true,
+						.dec_by_latent = true,
+						.said_by = "sparsify's layout"};
+
 /* All fields of its SparseCoderConfig and of the SaeConfig before it. */
 static const char *const keys[] = {
 	"activation",  "d_in",   "expansion_factor", "k",         "multi_topk", "normalize_decoder",
@@ -125,13 +133,7 @@ int ps_sae_sparsify_read(const char *folder, ps_sae_config *config, uint64_t *di
 	*config = (ps_sae_config){
 		.shape = {.arch = PS_SAE_TOPK, .apply_b_dec_to_input = true},
 		.dtype = PS_F32,
-		.tensors = {.enc = "encoder.weight",
-			    .dec = "W_dec",
-			    .b_dec = "b_dec",
-			    .b_enc = "encoder.bias",
-			    .enc_by_latent = true,
-			    .dec_by_latent = true,
-			    .said_by = "sparsify's layout"},
+		.tensors = ps_sae_sparsify_tensors,
 	};
 	snprintf(path, sizeof path, "%s/cfg.json", folder);
 	rc = ps_sae_fields_read(path, &cfg, digest, diag);
@@ -150,4 +152,12 @@ int ps_sae_sparsify_read(const char *folder, ps_sae_config *config, uint64_t *di
 		rc = read_place(folder, &config->about, diag);
 	json_decref(cfg);
 	return rc;
+}
+
+json_t *ps_sae_sparsify_config(const ps_sae *sae)
+{
+	return json_pack("{s:s, s:I, s:i, s:I, s:b, s:b, s:I, s:b, s:b}", "activation", "topk",
+			 "d_in", (json_int_t)sae->d_in, "expansion_factor", EXPANSION_ABSENT, "k",
+			 (json_int_t)sae->k, "multi_topk", 0, "normalize_decoder", 0, "num_latents",
+			 (json_int_t)sae->d_sae, "skip_connection", 0, "transcode", 0);
 }

@@ -16,6 +16,12 @@
 
 #include "tools/train/sae_config.h"
 
+/* The names and orders of its tensors. */
+extern const ps_sae_tensors ps_sae_sparsify_tensors;
+
+/* The cfg.json of a TopK SAE as sparsify 1.3 writes it. NULL: no memory. */
+json_t *ps_sae_sparsify_config(const ps_sae *sae);
+
 /* As read of ps_sae_format. */
 int ps_sae_sparsify_read(const char *folder, ps_sae_config *config, uint64_t *digest,
 			 ps_diag *diag) PS_MUST_USE;

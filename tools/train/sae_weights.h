@@ -1,5 +1,5 @@
 /* tools/train/sae_weights.h: the parameters of an SAE, read from a file of any format's names and
- * orders, and written in SAELens' form.
+ * orders. tools/train/sae_weights_save.h writes them. SAELens' form:
  *
  *   W_enc [D, F], W_dec [F, D], b_dec [D], b_enc [F]
  *   jumprelu also has threshold [F]
@@ -21,14 +21,6 @@
  * tensor is missing, has another shape or dtype, holds a number that is not finite or a threshold
  * that must not be negative, or does not belong to such an SAE. */
 int ps_sae_weights_load(ps_sae_file *file, const ps_sae_config *config, ps_sae *sae,
-			ps_diag *diag) PS_MUST_USE;
-
-/* Makes an SAE for rows x of one for rows x * factor: what SAELens calls
- * fold_activation_norm_scaling_factor. The latents stay as they are. */
-void ps_sae_weights_fold(ps_sae *sae, float factor);
-
-/* Writes the file atomically. extra: further keys of the metadata. */
-int ps_sae_weights_save(const char *path, const ps_sae *sae, const json_t *extra,
 			ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -9,6 +9,7 @@
 #include "io/file.h"
 #include "tools/run/json.h"
 #include "tools/run/output_path.h"
+#include "tools/train/sae_folder_save.h"
 
 #define REPORT_ROWS 65536 /* that the reported measures are of, at most */
 #define CHECK_ROWS 8192   /* held-out rows that are measured after each save, at most */
@@ -294,8 +295,14 @@ static int write_sae(ps_train_job *job, ps_session *s, const ps_train_data *data
 		rc = ps_evaluate_rows(&sae, &data->source, &data->held_out, &s->context, arena,
 				      &job->held_out, NULL);
 	return rc ? rc
-		  : ps_sae_folder_save(job->folder, ps_folder_path(job->folder), &sae, about,
-				       firing, job->provenance, &s->diag);
+		  : ps_sae_folder_save(job->folder,
+				       &(ps_sae_written){.form = PS_SAE_FORM_SAELENS,
+							 .sae = &sae,
+							 .about = about,
+							 .firing = firing,
+							 .provenance = job->provenance,
+							 .why = "the training overflowed"},
+				       &s->diag);
 }
 
 /* How the SAE reconstructs the first held-out rows. It is quick, so it shows no progress and cannot

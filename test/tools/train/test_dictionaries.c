@@ -18,6 +18,7 @@
 #include "test/support/support_alloc_double.h"
 #include "test/support/support_checkpoint.h"
 #include "test/support/support_npz.h"
+#include "test/support/support_sae.h"
 #include "tools/train/sae_folder.h"
 
 #define FIXTURES "test/fixtures/dictionaries/"
@@ -79,49 +80,6 @@ static const float *tensor_of(ps_safetensors *file, const char *path, const char
 	return ps_safetensors_data(file, tensor);
 }
 
-/* The largest difference in units of the largest number of its row. */
-static double largest_error(const float *got, const float *want, size_t cols)
-{
-	double worst = 0;
-
-	for (size_t r = 0; r < ROWS; r++) {
-		double scale = 0, error = 0;
-
-		for (size_t c = r * cols; c < (r + 1) * cols; c++) {
-			scale = fmax(scale, fabs((double)want[c]));
-			error = fmax(error, fabs((double)got[c] - (double)want[c]));
-		}
-		worst = fmax(worst, error / scale);
-	}
-	return worst;
-}
-
-/* Encodes all rows and decodes them again. */
-static void run_sae(const ps_sae *sae, const float *x, float *latents, float *x_hat)
-{
-	ps_diag diag = {{0}};
-	ps_context context = {.diag = &diag};
-	ps_encoder *encoder;
-	ps_codes codes;
-	ps_arena arena;
-
-	assert_int_equal(ps_pool_create(&context.pool, 1, &diag), 0);
-	assert_int_equal(ps_arena_create(&arena,
-					 ps_encoder_bytes(sae, 1, ROWS) + ps_codes_bytes(sae, ROWS),
-					 &diag),
-			 0);
-	assert_int_equal(ps_encoder_create(&encoder, sae, &context, ROWS, &arena), 0);
-	assert_int_equal(ps_codes_create(&codes, sae, ROWS, &arena, &diag), 0);
-	ps_encoder_run(encoder, x, ROWS, &codes);
-	ps_sae_decode(sae, &context, &codes, x_hat);
-	memset(latents, 0, ROWS * F * sizeof *latents);
-	for (size_t r = 0; r < ROWS; r++)
-		for (size_t i = codes.start[r]; i < codes.start[r + 1]; i++)
-			latents[r * F + codes.index[i]] = codes.value[i];
-	ps_arena_destroy(&arena);
-	ps_pool_destroy(context.pool);
-}
-
 static void compare_fixture(const struct fixture *fixture)
 {
 	static float latents[ROWS * F], x_hat[ROWS * D], x[ROWS * D];
@@ -135,10 +93,11 @@ static void compare_fixture(const struct fixture *fixture)
 	if (ps_sae_folder_load(&out, path, &diag))
 		fail_msg("%s: %s", fixture->name, diag.text);
 	memcpy(x, tensor_of(&rows, ROWS_FILE, "activations", D), sizeof x);
-	run_sae(&out.sae, x, latents, x_hat);
+	run_sae(&out.sae, x, ROWS, latents, x_hat);
 	snprintf(path, sizeof path, FIXTURES "expect/%s.safetensors", fixture->name);
-	error[0] = largest_error(latents, tensor_of(&first, path, "latents", F), F);
-	error[1] = largest_error(x_hat, tensor_of(&second, path, "reconstruction", D), D);
+	error[0] = largest_error_of_rows(latents, tensor_of(&first, path, "latents", F), ROWS, F);
+	error[1] = largest_error_of_rows(x_hat, tensor_of(&second, path, "reconstruction", D), ROWS,
+					 D);
 	printf("%s: latents differ by %.2g, reconstructions by %.2g\n", fixture->name, error[0],
 	       error[1]);
 	assert_true(error[0] <= BOUND && error[1] <= BOUND);

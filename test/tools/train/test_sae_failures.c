@@ -17,6 +17,7 @@
 #include "test/support/support_alloc_double.h"
 #include "test/support/support_sys_double.h"
 #include "tools/train/sae_folder.h"
+#include "tools/train/sae_folder_save.h"
 
 #define FIXTURES "test/fixtures/saelens/"
 
@@ -70,7 +71,13 @@ static int save(const ps_sae *sae, const json_t *provenance, ps_diag *diag)
 	if (rc)
 		return rc;
 	if (!done) {
-		rc = ps_sae_folder_save(folder, path, sae, &about, firing, provenance, diag);
+		rc = ps_sae_folder_save(folder,
+					&(ps_sae_written){.sae = sae,
+							  .about = &about,
+							  .firing = firing,
+							  .provenance = provenance,
+							  .why = "it is made so"},
+					diag);
 		if (!rc)
 			rc = ps_folder_finish(folder, NULL, diag);
 	}

@@ -14,6 +14,7 @@
 #include "core/base/checked.h"
 #include "test/support/support_checkpoint.h"
 #include "tools/train/sae_folder.h"
+#include "tools/train/sae_folder_save.h"
 
 #define D 3
 #define F 4
@@ -423,7 +424,14 @@ static void save_ours(const char *path, float first, bool finish)
 							   .replace = true},
 					 &done, NULL),
 			 0);
-	assert_int_equal(ps_sae_folder_save(out, path, &sae, &about, firing, provenance, NULL), 0);
+	assert_int_equal(ps_sae_folder_save(out,
+					    &(ps_sae_written){.sae = &sae,
+							      .about = &about,
+							      .firing = firing,
+							      .provenance = provenance,
+							      .why = "it is made so"},
+					    NULL),
+			 0);
 	if (finish)
 		assert_int_equal(ps_folder_finish(out, NULL, NULL), 0);
 	ps_folder_close(out);

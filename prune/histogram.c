@@ -3,17 +3,22 @@
 #include <string.h>
 
 #define BINS 65536
+#define UPPER_BITS 15 /* the sign is never set */
+#define NO_SLOT UINT8_MAX
 
-void ps_histogram_lay_out(ps_histogram *histogram, int threads, ps_layout *layout)
+void ps_histogram_lay_out(ps_histogram *histogram, int threads, size_t ranks, ps_layout *layout)
 {
-	*histogram = (ps_histogram){
-		.threads = threads,
-		.bins = ps_layout_part(layout, (size_t)threads * BINS, sizeof *histogram->bins)};
+	*histogram = (ps_histogram){.threads = threads, .ranks = ranks};
+	histogram->bins =
+		ps_layout_part(layout, (size_t)threads * ranks * BINS, sizeof *histogram->bins);
+	histogram->rank = ps_layout_part(layout, ranks, sizeof *histogram->rank);
+	histogram->slot = ps_layout_part(layout, (size_t)1 << UPPER_BITS, sizeof *histogram->slot);
 }
 
 void ps_histogram_clear(ps_histogram *histogram)
 {
-	memset(histogram->bins, 0, (size_t)histogram->threads * BINS * sizeof *histogram->bins);
+	memset(histogram->bins, 0,
+	       (size_t)histogram->threads * histogram->ranks * BINS * sizeof *histogram->bins);
 }
 
 static inline uint32_t bits_of(const float *score)
@@ -24,9 +29,15 @@ static inline uint32_t bits_of(const float *score)
 	return bits;
 }
 
+/* The bins of a worker for one rank. */
+static uint64_t *bins_of(const ps_histogram *histogram, int worker, size_t rank)
+{
+	return histogram->bins + ((size_t)worker * histogram->ranks + rank) * BINS;
+}
+
 void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *scores, size_t count)
 {
-	uint64_t *bins = histogram->bins + (size_t)worker * BINS;
+	uint64_t *bins = bins_of(histogram, worker, 0);
 
 	for (size_t i = 0; i < count; i++)
 		bins[bits_of(scores + i) >> 16]++;
@@ -34,21 +45,27 @@ void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *sc
 
 void ps_histogram_add_lower(ps_histogram *histogram, int worker, const float *scores, size_t count)
 {
-	uint64_t *bins = histogram->bins + (size_t)worker * BINS;
+	uint64_t *bins = bins_of(histogram, worker, 0);
+	const uint8_t *slot = histogram->slot;
 
-	for (size_t i = 0; i < count; i++)
-		if (bits_of(scores + i) >> 16 == histogram->upper)
-			bins[bits_of(scores + i) & 0xffff]++;
+	for (size_t i = 0; i < count; i++) {
+		const uint32_t bits = bits_of(scores + i);
+		const uint8_t s = slot[bits >> 16];
+
+		if (s != NO_SLOT)
+			bins[(size_t)s * BINS + (bits & 0xffff)]++;
+	}
 }
 
-/* The bin of the score of rank k (from 0). *rank: its rank within that bin. */
-static uint32_t find_bin(const ps_histogram *histogram, uint64_t k, uint64_t *rank)
+/* The bin of the score of rank k (from 0) among the bins of a slot. *rank: its rank within that
+ * bin. */
+static uint32_t find_bin(const ps_histogram *histogram, size_t slot, uint64_t k, uint64_t *rank)
 {
 	for (uint32_t bin = 0; bin < BINS; bin++) {
 		uint64_t count = 0;
 
 		for (int t = 0; t < histogram->threads; t++)
-			count += histogram->bins[(size_t)t * BINS + bin];
+			count += bins_of(histogram, t, slot)[bin];
 		if (k < count) {
 			*rank = k;
 			return bin;
@@ -59,18 +76,29 @@ static uint32_t find_bin(const ps_histogram *histogram, uint64_t k, uint64_t *ra
 	return BINS - 1;
 }
 
-void ps_histogram_end_upper(ps_histogram *histogram, uint64_t k)
+/* Ranks with the same upper bits share the bins of the first of them. */
+void ps_histogram_end_upper(ps_histogram *histogram, const uint64_t *k)
 {
-	histogram->upper = find_bin(histogram, k, &histogram->rank);
+	memset(histogram->slot, NO_SLOT, ((size_t)1 << UPPER_BITS) * sizeof *histogram->slot);
+	for (size_t i = 0; i < histogram->ranks; i++) {
+		ps_histogram_rank *r = &histogram->rank[i];
+
+		r->upper = find_bin(histogram, 0, k[i], &r->rank);
+		if (histogram->slot[r->upper] == NO_SLOT)
+			histogram->slot[r->upper] = (uint8_t)i;
+	}
 	ps_histogram_clear(histogram);
 }
 
-float ps_histogram_end_lower(ps_histogram *histogram)
+void ps_histogram_end_lower(const ps_histogram *histogram, float *values)
 {
-	uint64_t rank;
-	uint32_t bits = histogram->upper << 16 | find_bin(histogram, histogram->rank, &rank);
-	float value;
+	for (size_t i = 0; i < histogram->ranks; i++) {
+		const ps_histogram_rank *r = &histogram->rank[i];
+		uint64_t rank;
+		const uint32_t bits =
+			r->upper << 16 |
+			find_bin(histogram, histogram->slot[r->upper], r->rank, &rank);
 
-	memcpy(&value, &bits, sizeof value);
-	return value;
+		memcpy(values + i, &bits, sizeof bits);
+	}
 }

@@ -1,5 +1,5 @@
 /* prune/histogram.h: the exact k-th smallest of many non-negative f32 scores, which are never held
- * in memory at once.
+ * in memory at once; for several k in the same two passes.
  *
  * Non-negative floats have the same order as their 31 low bits. The first pass counts the upper 15
  * of these bits of every score. That gives the bin of the k-th smallest. The second pass counts the
@@ -16,27 +16,37 @@
 
 #include "core/base/arena.h"
 
-typedef struct ps_histogram {
-	uint64_t *bins; /* (threads, 65,536) */
-	int threads;
+/* One k of several. */
+typedef struct ps_histogram_rank {
 	uint32_t upper; /* after end_upper: the upper bits of the k-th smallest */
 	uint64_t rank;  /* after end_upper: its rank within that bin, from 0 */
+} ps_histogram_rank;
+
+typedef struct ps_histogram {
+	uint64_t *bins; /* (threads, ranks, 65,536); the first pass uses those of the first rank */
+	uint8_t *slot;  /* (32,768): by upper bits, which bins count them; NO_SLOT: none */
+	ps_histogram_rank *rank; /* (ranks) */
+	int threads;
+	size_t ranks; /* k that it finds at once */
 } ps_histogram;
 
-/* Makes a histogram for so many workers, its bins in the layout (counted or taken;
- * core/base/arena.h). */
-void ps_histogram_lay_out(ps_histogram *histogram, int threads, ps_layout *layout);
+/* Most ranks of a histogram. */
+#define PS_HISTOGRAM_RANKS 64
+
+/* Makes a histogram for so many workers and ranks (1 to PS_HISTOGRAM_RANKS), its bins in the layout
+ * (counted or taken; core/base/arena.h). */
+void ps_histogram_lay_out(ps_histogram *histogram, int threads, size_t ranks, ps_layout *layout);
 
 /* Zeroes all bins. */
 void ps_histogram_clear(ps_histogram *histogram);
 /* First pass: counts scores. Workers may call it at the same time, each with its own number. */
 void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *scores, size_t count);
-/* Ends the first pass: finds the bin of the k-th smallest, k from 0 and below the number of
- * scores. */
-void ps_histogram_end_upper(ps_histogram *histogram, uint64_t k);
+/* Ends the first pass: finds the bins of the k[i]-th smallest (ranks), each k from 0 and below the
+ * number of scores. */
+void ps_histogram_end_upper(ps_histogram *histogram, const uint64_t *k);
 /* Second pass: counts the same scores again. */
 void ps_histogram_add_lower(ps_histogram *histogram, int worker, const float *scores, size_t count);
-/* Ends the second pass. Returns the k-th smallest score. */
-float ps_histogram_end_lower(ps_histogram *histogram);
+/* Ends the second pass. values (ranks): the k[i]-th smallest scores. */
+void ps_histogram_end_lower(const ps_histogram *histogram, float *values);
 
 #endif

@@ -7,30 +7,31 @@ struct run {
 	const ps_model_config *config;
 	const ps_weight_lookup *weights;
 	const ps_prune_options *options;
+	const ps_prune_sweep *sweep;
 	const ps_context *context;
-	const ps_mask_sink *sink;
 	ps_masker masker;
-	uint8_t *bits; /* one projection's bitmap */
+	uint8_t *bits[PS_HISTOGRAM_RANKS]; /* a projection's bitmap for each sparsity */
 };
 
 /* A step of the threshold over one matrix of the pool. */
 typedef int (*pool_step)(ps_masker *masker, const ps_scored *matrix);
 
 /* The list of its memory: counted without an arena, taken with one. */
-static size_t lay_out(struct run *run, int threads, ps_arena *arena)
+static size_t lay_out(struct run *run, int threads, size_t count, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
 
-	ps_masker_lay_out(&run->masker, run->config, threads, &layout);
-	run->bits = ps_layout_part(&layout, ps_masker_largest_bitmap(run->config), 1);
+	ps_masker_lay_out(&run->masker, run->config, threads, count, &layout);
+	for (size_t i = 0; i < count; i++)
+		run->bits[i] = ps_layout_part(&layout, ps_masker_largest_bitmap(run->config), 1);
 	return layout.bytes;
 }
 
-size_t ps_magnitude_bytes(const ps_model_config *config, int threads)
+size_t ps_magnitude_bytes(const ps_model_config *config, int threads, size_t count)
 {
 	struct run run = {.config = config};
 
-	return lay_out(&run, threads, NULL);
+	return lay_out(&run, threads, count, NULL);
 }
 
 static int find(const struct run *run, int layer, ps_projection projection, ps_scored *matrix,
@@ -76,7 +77,7 @@ static int over_pool(struct run *run, pool_step one, const char *what, uint64_t 
 	return one(&run->masker, &matrix);
 }
 
-static int global_threshold(struct run *run, float *threshold)
+static int global_thresholds(struct run *run, float *threshold)
 {
 	uint64_t count;
 	int rc;
@@ -85,17 +86,18 @@ static int global_threshold(struct run *run, float *threshold)
 	rc = over_pool(run, ps_masker_add_upper, "magnitude, first count", &count);
 	if (rc)
 		return rc;
-	ps_masker_end_upper(&run->masker, count, run->options->sparsity);
+	ps_masker_end_upper(&run->masker, count, run->sweep->sparsity);
 	rc = over_pool(run, ps_masker_add_lower, "magnitude, second count", &count);
 	if (rc)
 		return rc;
-	*threshold = ps_masker_threshold_end(&run->masker);
+	ps_masker_threshold_end(&run->masker, run->sweep->sparsity, threshold);
 	return 0;
 }
 
-/* threshold NULL: by row, by matrix or N:M, as the options say. */
-static int prune_layer(struct run *run, int layer, const float *threshold)
+/* thresholds NULL: by row, by matrix or N:M, as the options say. */
+static int prune_layer(struct run *run, int layer, const float *thresholds)
 {
+	const ps_masker_bits out = {run->sweep->count, run->sweep->sparsity, run->bits};
 	char name[96];
 	ps_scored matrix;
 
@@ -104,14 +106,13 @@ static int prune_layer(struct run *run, int layer, const float *threshold)
 
 		if (rc)
 			return rc;
-		if (threshold)
-			rc = ps_masker_apply_threshold(&run->masker, &matrix, *threshold,
-						       run->bits);
+		if (thresholds)
+			rc = ps_masker_apply_threshold(&run->masker, &matrix, thresholds, &out);
 		else
-			rc = ps_masker_matrix(&run->masker, &matrix, run->options, run->bits);
-		if (!rc)
-			rc = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits,
-					    run->sink);
+			rc = ps_masker_matrix(&run->masker, &matrix, run->options, &out);
+		for (size_t i = 0; i < out.count && !rc; i++)
+			rc = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits[i],
+					    &run->sweep->sink[i]);
 		if (rc)
 			return rc;
 	}
@@ -119,31 +120,31 @@ static int prune_layer(struct run *run, int layer, const float *threshold)
 }
 
 int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights,
-		       const ps_prune_options *options, const ps_context *context, ps_arena *arena,
-		       const ps_mask_sink *sink)
+		       const ps_prune_options *options, const ps_prune_sweep *sweep,
+		       const ps_context *context, ps_arena *arena)
 {
 	struct run run = {.config = config,
 			  .weights = weights,
 			  .options = options,
-			  .context = context,
-			  .sink = sink};
+			  .sweep = sweep,
+			  .context = context};
 	bool global = !options->m && options->scope == PS_SCOPE_GLOBAL;
-	float threshold = -1; /* no score is at or below it: sparsity 0 drops nothing */
+	float thresholds[PS_HISTOGRAM_RANKS];
 	size_t mark = ps_arena_mark(arena);
-	int rc = ps_masker_check_options(config, options, context->diag);
+	int rc = ps_masker_check_options(config, options, sweep, context->diag);
 
 	if (rc)
 		return rc;
-	lay_out(&run, ps_pool_threads(context->pool), arena);
+	lay_out(&run, ps_pool_threads(context->pool), sweep->count, arena);
 	run.masker.context = context;
-	if (global && options->sparsity > 0)
-		rc = global_threshold(&run, &threshold);
+	if (global)
+		rc = global_thresholds(&run, thresholds);
 	if (!rc)
 		ps_progress_tick(context, "magnitude, layer", "layers", 0, config->layers);
 	for (int layer = 0; !rc && layer < (int)config->layers; layer++) {
 		rc = ps_progress_check(context);
 		if (!rc)
-			rc = prune_layer(&run, layer, global ? &threshold : NULL);
+			rc = prune_layer(&run, layer, global ? thresholds : NULL);
 		if (!rc)
 			ps_progress_tick(context, "magnitude, layer", "layers", (uint64_t)layer + 1,
 					 config->layers);

@@ -19,9 +19,9 @@ struct job {
 	ps_masker *masker;
 	const ps_scored *matrix;
 	step step;
-	float threshold;
+	const float *threshold;
 	const ps_prune_options *options;
-	uint8_t *bits;
+	const ps_masker_bits *out; /* NULL: scores are counted, and no mask is made */
 };
 
 size_t ps_masker_bitmap_bytes(const ps_model_config *config, ps_projection projection)
@@ -55,29 +55,41 @@ static size_t longest_row(const ps_model_config *config)
 	return ps_round_up(most, PS_ALIGN / sizeof(float));
 }
 
-void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads,
+void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads, size_t count,
 		       ps_layout *layout)
 {
 	*masker = (ps_masker){.max_cols = longest_row(config)};
-	ps_histogram_lay_out(&masker->histogram, threads, layout);
+	ps_histogram_lay_out(&masker->histogram, threads, count, layout);
 	masker->scores =
 		ps_layout_part(layout, (size_t)threads * masker->max_cols, sizeof *masker->scores);
 	masker->bad = ps_layout_part(layout, (size_t)threads, sizeof *masker->bad);
 }
 
+static int check_sparsities(const ps_prune_sweep *sweep, ps_diag *diag)
+{
+	if (!sweep->count || sweep->count > PS_HISTOGRAM_RANKS)
+		return ps_fail(diag, PS_EUSAGE, "%zu sparsities: 1 to %d go at once", sweep->count,
+			       PS_HISTOGRAM_RANKS);
+	for (size_t i = 0; i < sweep->count; i++)
+		if (!(sweep->sparsity[i] >= 0 && sweep->sparsity[i] < 1))
+			return ps_fail(diag, PS_EUSAGE, "sparsity %g is not in [0, 1)",
+				       sweep->sparsity[i]);
+	return 0;
+}
+
 int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
-			    ps_diag *diag)
+			    const ps_prune_sweep *sweep, ps_diag *diag)
 {
 	char name[96];
 
 	if (options->pool_embedding && (options->m || options->scope != PS_SCOPE_GLOBAL))
 		return ps_fail(diag, PS_EUSAGE,
 			       "the embedding can be in the pool of a global threshold only");
-	if (!options->m) {
-		if (options->sparsity >= 0 && options->sparsity < 1)
-			return 0;
-		return ps_fail(diag, PS_EUSAGE, "sparsity %g is not in [0, 1)", options->sparsity);
-	}
+	if (!options->m)
+		return check_sparsities(sweep, diag);
+	if (sweep->count != 1)
+		return ps_fail(diag, PS_EUSAGE, "%u:%u gives one mask, not %zu", options->n,
+			       options->m, sweep->count);
 	if (options->n >= options->m)
 		return ps_fail(diag, PS_EUSAGE, "%u:%u does not leave a weight in a group",
 			       options->n, options->m);
@@ -135,32 +147,35 @@ static bool load_row(const struct job *job, size_t row, int worker, float *score
 	return false;
 }
 
+/* Drops what goes of a row in one of the masks. */
+static void mask_row(const struct job *job, size_t mask, const float *scores, size_t row)
+{
+	const size_t cols = job->matrix->weight.cols;
+	uint8_t *keep = job->out->bits[mask] + row * ps_bitmap_row_bytes(cols);
+
+	if (job->step == STEP_THRESHOLD)
+		ps_select_threshold(scores, cols, job->threshold[mask], keep);
+	else if (job->step == STEP_ROW)
+		ps_select_row(scores, cols, job->out->sparsity[mask], keep);
+	else
+		ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
+}
+
 static void run_row(const struct job *job, size_t row, int worker)
 {
 	ps_masker *masker = job->masker;
 	size_t cols = job->matrix->weight.cols;
 	float *scores = masker->scores + (size_t)worker * masker->max_cols;
-	uint8_t *keep = job->bits ? job->bits + row * ps_bitmap_row_bytes(cols) : NULL;
 
 	if (!load_row(job, row, worker, scores))
 		return;
-	switch (job->step) {
-	case STEP_UPPER:
+	if (job->step == STEP_UPPER)
 		ps_histogram_add_upper(&masker->histogram, worker, scores, cols);
-		break;
-	case STEP_LOWER:
+	else if (job->step == STEP_LOWER)
 		ps_histogram_add_lower(&masker->histogram, worker, scores, cols);
-		break;
-	case STEP_THRESHOLD:
-		ps_select_threshold(scores, cols, job->threshold, keep);
-		break;
-	case STEP_ROW:
-		ps_select_row(scores, cols, job->options->sparsity, keep);
-		break;
-	case STEP_NM:
-		ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
-		break;
-	}
+	else
+		for (size_t i = 0; i < job->out->count; i++)
+			mask_row(job, i, scores, row);
 }
 
 static void run_block(void *context, size_t item, int worker)
@@ -203,8 +218,8 @@ static int run_job(struct job *job)
 			       job->matrix->name, w->cols);
 	for (int t = 0; t < threads; t++)
 		masker->bad[t] = ALL_FINITE;
-	if (job->bits)
-		ps_bitmap_fill(job->bits, w->rows, w->cols);
+	for (size_t i = 0; job->out && i < job->out->count; i++)
+		ps_bitmap_fill(job->out->bits[i], w->rows, w->cols);
 	ps_pool_run(masker->context->pool, ps_pool_items(w->rows, BLOCK_ROWS), run_block, job);
 	for (int t = 0; t < threads; t++)
 		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
@@ -225,12 +240,16 @@ int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix)
 	return run_job(&job);
 }
 
-void ps_masker_end_upper(ps_masker *masker, uint64_t count, double sparsity)
+void ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity)
 {
-	uint64_t k = (uint64_t)((double)count * sparsity);
+	uint64_t k[PS_HISTOGRAM_RANKS];
 
-	/* The product may round up to count if sparsity is within a rounding of 1. */
-	ps_histogram_end_upper(&masker->histogram, k < count ? k : count - 1);
+	/* The product may round up to all scores if sparsity is within a rounding of 1. */
+	for (size_t i = 0; i < masker->histogram.ranks; i++) {
+		k[i] = (uint64_t)((double)scores * sparsity[i]);
+		k[i] = k[i] < scores ? k[i] : scores - 1;
+	}
+	ps_histogram_end_upper(&masker->histogram, k);
 }
 
 int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix)
@@ -240,49 +259,51 @@ int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix)
 	return run_job(&job);
 }
 
-float ps_masker_threshold_end(ps_masker *masker)
+void ps_masker_threshold_end(const ps_masker *masker, const double *sparsity, float *threshold)
 {
-	return ps_histogram_end_lower(&masker->histogram);
+	ps_histogram_end_lower(&masker->histogram, threshold);
+	for (size_t i = 0; i < masker->histogram.ranks; i++)
+		if (sparsity[i] == 0)
+			threshold[i] = -1;
 }
 
-int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float threshold,
-			      uint8_t *bits)
+int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, const float *threshold,
+			      const ps_masker_bits *out)
 {
 	struct job job = {.masker = masker,
 			  .matrix = matrix,
 			  .step = STEP_THRESHOLD,
 			  .threshold = threshold,
-			  .bits = bits};
+			  .out = out};
 
 	return run_job(&job);
 }
 
-static int matrix_scope(ps_masker *masker, const ps_scored *matrix, double sparsity, uint8_t *bits)
+static int matrix_scope(ps_masker *masker, const ps_scored *matrix, const ps_masker_bits *out)
 {
+	float threshold[PS_HISTOGRAM_RANKS];
 	int rc;
 
 	ps_masker_threshold_begin(masker);
 	rc = ps_masker_add_upper(masker, matrix);
 	if (rc)
 		return rc;
-	if (sparsity == 0) {
-		ps_bitmap_fill(bits, matrix->weight.rows, matrix->weight.cols);
-		return 0;
-	}
-	ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols, sparsity);
+	ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols,
+			    out->sparsity);
 	rc = ps_masker_add_lower(masker, matrix);
 	if (rc)
 		return rc;
-	return ps_masker_apply_threshold(masker, matrix, ps_masker_threshold_end(masker), bits);
+	ps_masker_threshold_end(masker, out->sparsity, threshold);
+	return ps_masker_apply_threshold(masker, matrix, threshold, out);
 }
 
 int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options,
-		     uint8_t *bits)
+		     const ps_masker_bits *out)
 {
-	struct job job = {.masker = masker, .matrix = matrix, .options = options, .bits = bits};
+	struct job job = {.masker = masker, .matrix = matrix, .options = options, .out = out};
 
 	if (!options->m && options->scope == PS_SCOPE_MATRIX)
-		return matrix_scope(masker, matrix, options->sparsity, bits);
+		return matrix_scope(masker, matrix, out);
 	job.step = options->m ? STEP_NM : STEP_ROW;
 	return run_job(&job);
 }

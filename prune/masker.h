@@ -3,6 +3,9 @@
  *
  *   score[r, c] = |W[r, c]| * scale[c]   (scale NULL: 1), in f32
  *
+ * A masker makes the masks of a sweep of sparsities from one scoring of the weights: what is one
+ * number or one bitmap below is an array with an entry for each sparsity.
+ *
  * Scores are computed row by row; no more than one row per worker is in memory. Rows are dealt to
  * the pool in blocks. The masks do not depend on the number of threads. A weight that is NaN or
  * infinite: PS_EINPUT naming the file, tensor, row, column and offset. A score that overflows:
@@ -28,16 +31,16 @@ typedef struct ps_scored {
 	const char *name;   /* of the tensor, for messages */
 } ps_scored;
 
-/* Makes a masker for a model, its buffers in the layout (counted or taken; core/base/arena.h). The
- * caller sets the context. */
-void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads,
+/* Makes a masker for a model and so many sparsities, its buffers in the layout (counted or taken;
+ * core/base/arena.h). The caller sets the context. */
+void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads, size_t count,
 		       ps_layout *layout);
 
-/* Checks options against a model. PS_EUSAGE for a sparsity or N:M out of range, and for a pooled
- * embedding without a global threshold. PS_EINPUT naming the first projection whose columns M does
- * not divide. */
+/* Checks options and sparsities against a model. PS_EUSAGE for a sparsity or N:M out of range, for
+ * N:M in a sweep, and for a pooled embedding without a global threshold. PS_EINPUT naming the first
+ * projection whose columns M does not divide. */
 int ps_masker_check_options(const ps_model_config *config, const ps_prune_options *options,
-			    ps_diag *diag) PS_MUST_USE;
+			    const ps_prune_sweep *sweep, ps_diag *diag) PS_MUST_USE;
 
 /* A threshold over one or several matrices takes the steps of prune/histogram.h, one matrix at a
  * time: begin, add_upper of all, end_upper, add_lower of all, end. */
@@ -46,20 +49,29 @@ int ps_masker_check_options(const ps_model_config *config, const ps_prune_option
 void ps_masker_threshold_begin(ps_masker *masker);
 /* First pass: counts the scores of a matrix. */
 int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
-/* Ends the first pass. count: the number of scores added. */
-void ps_masker_end_upper(ps_masker *masker, uint64_t count, double sparsity);
+/* Ends the first pass. scores: the number of scores added. sparsity: one for each of the masker's
+ * thresholds. */
+void ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity);
 /* Second pass: counts the scores of the same matrices again. */
 int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
-/* The (size_t)(count * sparsity)-th smallest score, counted from 0. */
-float ps_masker_threshold_end(ps_masker *masker);
+/* threshold: the (size_t)(scores * sparsity)-th smallest score, counted from 0. Sparsity 0: -1,
+ * which no score is at or below. sparsity: as in ps_masker_end_upper. */
+void ps_masker_threshold_end(const ps_masker *masker, const double *sparsity, float *threshold);
 
-/* Fills bits [rows, ceil(cols / 8)]: a score at or below the threshold drops. */
-int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, float threshold,
-			      uint8_t *bits) PS_MUST_USE;
+/* Which masks of a matrix are made: their sparsities and bitmaps. */
+typedef struct ps_masker_bits {
+	size_t count;           /* as many as the masker was made for; by row or N:M: no more */
+	const double *sparsity; /* (count) */
+	uint8_t *const *bits;   /* (count): [rows, ceil(cols / 8)] each */
+} ps_masker_bits;
 
-/* Fills bits by N:M, ROW or MATRIX, as the options say. */
+/* Fills the bitmaps: a score at or below its threshold drops. threshold: (count). */
+int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, const float *threshold,
+			      const ps_masker_bits *out) PS_MUST_USE;
+
+/* Fills the bitmaps by N:M, ROW or MATRIX, as the options say. */
 int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options,
-		     uint8_t *bits) PS_MUST_USE;
+		     const ps_masker_bits *out) PS_MUST_USE;
 
 /* Counts the dropped weights and hands the mask to the sink. */
 int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,

@@ -1,6 +1,9 @@
 /* prune/pruning.h: what all pruning methods share: the rule, where weights come from, where masks
  * go. A method is a module of this folder with two functions: one gives its arena bytes, the other
- * hands all masks to the sink (prune/magnitude.h). */
+ * hands all masks to the sinks (prune/magnitude.h).
+ *
+ * Magnitude and Wanda make the masks of several sparsities in one go (a sweep). They read and score
+ * the weights once for all. Each mask has the bits that it gets alone. */
 #ifndef PS_PRUNE_PRUNING_H
 #define PS_PRUNE_PRUNING_H
 
@@ -18,7 +21,7 @@ typedef enum ps_scope {
 } ps_scope;
 
 typedef struct ps_prune_options {
-	double sparsity; /* share of the weights to drop, in [0, 1) */
+	double sparsity; /* share of the weights to drop, in [0, 1); of a sweep: see there */
 	/* m > 0: of each m consecutive inputs n are dropped; sparsity and scope do not count. */
 	unsigned n, m;
 	ps_scope scope;
@@ -34,6 +37,13 @@ typedef struct ps_mask_sink {
 	int (*put)(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
 		   uint64_t dropped);
 } ps_mask_sink;
+
+/* The masks of one go: they differ in their sparsity alone. It stands here, not in the options. */
+typedef struct ps_prune_sweep {
+	size_t count;             /* at least 1; 1 for N:M */
+	const double *sparsity;   /* (count), in [0, 1) */
+	const ps_mask_sink *sink; /* (count) */
+} ps_prune_sweep;
 
 /* Random access to dense weights. The command takes them from the checkpoint's mapping, tests from
  * memory. */

@@ -129,7 +129,9 @@ static int check_rule(const ps_model_config *config, const ps_random_rule *rule,
 		return ps_fail(diag, PS_EUSAGE,
 			       "a random mask is drawn by row, by matrix or in groups of N:M, not "
 			       "over the whole model");
-	return ps_masker_check_options(config, &rule->options, diag);
+	return ps_masker_check_options(
+		config, &rule->options,
+		&(ps_prune_sweep){.count = 1, .sparsity = &rule->options.sparsity}, diag);
 }
 
 int ps_random_prune(const ps_model_config *config, const ps_random_rule *rule,

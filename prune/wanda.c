@@ -177,9 +177,16 @@ static ps_windows cut_piece(const ps_windows *all, size_t first, size_t start[PI
 			    .first_window = all->first_window + first};
 }
 
-/* Computes a packed layer for all windows, piece by piece. observer NULL: nobody looks at its
- * inputs. REPLACE_HIDDEN: the hidden states become the layer's outputs. */
-static int compute(const ps_wanda_pass *pass, int layer, struct observer *observer,
+/* Hidden states of the model of a sweep's sparsity. */
+static float *hidden_of(const ps_wanda_pass *pass, size_t model)
+{
+	return pass->hidden +
+	       model * token_count(pass->windows) * ps_forward_config(pass->forward)->width;
+}
+
+/* Computes a packed layer for all windows of one model, piece by piece. observer NULL: nobody looks
+ * at its inputs. REPLACE_HIDDEN: the hidden states become the layer's outputs. */
+static int compute(const ps_wanda_pass *pass, size_t model, int layer, struct observer *observer,
 		   enum hidden_use use, const struct meter *meter)
 {
 	const ps_windows *all = pass->windows;
@@ -189,7 +196,7 @@ static int compute(const ps_wanda_pass *pass, int layer, struct observer *observ
 
 	for (size_t first = 0; !rc && first < all->count;) {
 		const ps_windows piece = cut_piece(all, first, start);
-		float *hidden = pass->hidden + all->start[first] * width;
+		float *hidden = hidden_of(pass, model) + all->start[first] * width;
 
 		rc = ps_forward_packed(pass->forward, layer, &piece, hidden,
 				       use == REPLACE_HIDDEN ? hidden : NULL,
@@ -218,7 +225,7 @@ static int calibrate_layer(const ps_wanda_pass *pass, int layer, struct observer
 	rc = ps_forward_pack(pass->forward, &weights);
 	pass->source->release_layer(pass->source->self, layer);
 	if (!rc)
-		rc = compute(pass, layer, observer, last ? KEEP_HIDDEN : REPLACE_HIDDEN, meter);
+		rc = compute(pass, 0, layer, observer, last ? KEEP_HIDDEN : REPLACE_HIDDEN, meter);
 	if (!rc)
 		divide_sums(observer, token_count(pass->windows));
 	for (int i = 0; !rc && i < PS_INPUTS; i++)
@@ -262,54 +269,58 @@ int ps_wanda_calibrate(const ps_wanda_pass *pass, const ps_context *context, ps_
 struct pruner {
 	const ps_model_config *config;
 	const ps_prune_options *options;
+	const ps_prune_sweep *sweep;
 	const ps_context *context;
-	const ps_mask_sink *sink;
 	ps_masker masker;
 	double *sum[PS_INPUTS];  /* (cols): statistics of one layer (sequential) */
 	float *scale[PS_INPUTS]; /* (cols): square roots of the means */
 	size_t cols[PS_INPUTS];
-	uint8_t *bits[PS_PROJECTIONS];
+	uint8_t *bits[PS_PROJECTIONS][PS_HISTOGRAM_RANKS]; /* for each sparsity */
 };
 
 /* The list of its memory: counted without an arena, taken with one. */
-static size_t lay_out(struct pruner *pruner, int threads, ps_arena *arena)
+static size_t lay_out(struct pruner *pruner, int threads, size_t count, ps_arena *arena)
 {
 	ps_layout layout = {.arena = arena};
 
 	input_cols(pruner->config, pruner->cols);
-	ps_masker_lay_out(&pruner->masker, pruner->config, threads, &layout);
+	ps_masker_lay_out(&pruner->masker, pruner->config, threads, count, &layout);
 	for (int i = 0; i < PS_INPUTS; i++) {
 		pruner->sum[i] = ps_layout_part(&layout, pruner->cols[i], sizeof *pruner->sum[i]);
 		pruner->scale[i] =
 			ps_layout_part(&layout, pruner->cols[i], sizeof *pruner->scale[i]);
 	}
 	for (int p = 0; p < PS_PROJECTIONS; p++)
-		pruner->bits[p] = ps_layout_part(
-			&layout, ps_masker_bitmap_bytes(pruner->config, (ps_projection)p), 1);
+		for (size_t i = 0; i < count; i++)
+			pruner->bits[p][i] = ps_layout_part(
+				&layout, ps_masker_bitmap_bytes(pruner->config, (ps_projection)p),
+				1);
 	return layout.bytes;
 }
 
-size_t ps_wanda_bytes(const ps_model_config *config, int threads)
+size_t ps_wanda_bytes(const ps_model_config *config, int threads, size_t count)
 {
 	struct pruner pruner = {.config = config};
 
-	return lay_out(&pruner, threads, NULL);
+	return lay_out(&pruner, threads, count, NULL);
 }
 
 static void create(struct pruner *pruner, ps_arena *arena)
 {
-	lay_out(pruner, ps_pool_threads(pruner->context->pool), arena);
+	lay_out(pruner, ps_pool_threads(pruner->context->pool), pruner->sweep->count, arena);
 	pruner->masker.context = pruner->context;
 }
 
-static int check_options(const ps_model_config *config, const ps_prune_options *options,
-			 ps_diag *diag)
+static int check_options(const struct pruner *pruner)
 {
+	const ps_prune_options *options = pruner->options;
+	ps_diag *diag = pruner->context->diag;
+
 	if (!options->m && options->scope == PS_SCOPE_GLOBAL)
 		return ps_fail(diag, PS_EUSAGE,
 			       "wanda prunes by row or by matrix: scores of different inputs are "
 			       "not comparable");
-	return ps_masker_check_options(config, options, diag);
+	return ps_masker_check_options(pruner->config, options, pruner->sweep, diag);
 }
 
 /* scale = square root of the mean, after rounding it to f32, as torch.sqrt(mean.float()). */
@@ -319,19 +330,22 @@ static void take_scale(struct pruner *pruner, ps_input input, const double *mean
 		pruner->scale[input][c] = sqrtf((float)mean[c]);
 }
 
+/* The masks of sparsities [first, first + count), by the scales that were taken last. */
 static int prune_projection(struct pruner *pruner, int layer, ps_projection projection,
-			    const ps_weight *weight)
+			    const ps_weight *weight, size_t first, size_t count)
 {
+	uint8_t *const *bits = pruner->bits[projection] + first;
+	const ps_masker_bits out = {count, pruner->sweep->sparsity + first, bits};
 	char name[96];
 	ps_scored matrix = {.weight = *weight,
 			    .scale = pruner->scale[ps_input_of(projection)],
 			    .name = ps_projection_tensor(layer, projection, name)};
-	int rc = ps_masker_matrix(&pruner->masker, &matrix, pruner->options,
-				  pruner->bits[projection]);
+	int rc = ps_masker_matrix(&pruner->masker, &matrix, pruner->options, &out);
 
-	if (rc)
-		return rc;
-	return ps_masker_emit(weight, layer, projection, pruner->bits[projection], pruner->sink);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_masker_emit(weight, layer, projection, bits[i],
+				    &pruner->sweep->sink[first + i]);
+	return rc;
 }
 
 static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup *weights,
@@ -353,7 +367,8 @@ static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup 
 		rc = weights->projection(weights->self, layer, (ps_projection)p, &weight,
 					 pruner->context->diag);
 		if (!rc)
-			rc = prune_projection(pruner, layer, (ps_projection)p, &weight);
+			rc = prune_projection(pruner, layer, (ps_projection)p, &weight, 0,
+					      pruner->sweep->count);
 		if (!rc)
 			ps_progress_tick(pruner->context, "wanda, masks", "matrices",
 					 (uint64_t)layer * PS_PROJECTIONS + (uint64_t)p + 1,
@@ -364,12 +379,12 @@ static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup 
 
 int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
 			 const ps_wanda_stats *stats, const ps_prune_options *options,
-			 const ps_context *context, ps_arena *arena, const ps_mask_sink *sink)
+			 const ps_prune_sweep *sweep, const ps_context *context, ps_arena *arena)
 {
 	struct pruner pruner = {
-		.config = config, .options = options, .context = context, .sink = sink};
+		.config = config, .options = options, .sweep = sweep, .context = context};
 	size_t mark = ps_arena_mark(arena);
-	int rc = check_options(config, options, context->diag);
+	int rc = check_options(&pruner);
 
 	if (rc)
 		return rc;
@@ -389,9 +404,9 @@ int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *
 
 /* --- sequential calibration --- */
 
-/* Collects the statistics of a dense layer, whose inputs are the outputs of the pruned layers
- * below. */
-static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
+/* Collects the statistics of a dense layer, whose inputs are the outputs of one model's pruned
+ * layers below. */
+static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, size_t model, int layer,
 			 const struct meter *meter)
 {
 	struct observer observer = {.context = pruner->context};
@@ -402,7 +417,7 @@ static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int l
 		observer.cols[i] = pruner->cols[i];
 		memset(observer.sum[i], 0, observer.cols[i] * sizeof(double));
 	}
-	rc = compute(pass, layer, &observer, KEEP_HIDDEN, meter);
+	rc = compute(pass, model, layer, &observer, KEEP_HIDDEN, meter);
 	/* locuslab/wanda divides by the number of windows, not of tokens. The order of the scores
 	 * is the same except for rounding. We round as it does: one near-tie that is decided
 	 * otherwise grows, layer by layer, to thousands. */
@@ -417,6 +432,50 @@ static int observe_layer(struct pruner *pruner, const ps_wanda_pass *pass, int l
 	return rc;
 }
 
+/* Half of the walks over the tokens observe a layer, half compute it. */
+static void begin_walk(struct meter *meter, const struct pruner *pruner, const ps_wanda_pass *pass,
+		       int layer, size_t walk)
+{
+	const uint64_t tokens = token_count(pass->windows);
+
+	meter->begun = ((uint64_t)layer * 2 * pruner->sweep->count + walk) * tokens / 2;
+}
+
+/* The masks of a packed dense layer. The inputs of the first layer are the same in every model. */
+static int mask_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
+		      const ps_layer_weights *weights, struct meter *meter)
+{
+	const size_t together = layer ? 1 : pruner->sweep->count;
+	int rc = 0;
+
+	for (size_t i = 0; i < pruner->sweep->count && !rc; i += together) {
+		begin_walk(meter, pruner, pass, layer, i);
+		rc = observe_layer(pruner, pass, i, layer, meter);
+		for (int p = 0; !rc && p < PS_PROJECTIONS; p++)
+			rc = prune_projection(pruner, layer, (ps_projection)p,
+					      &weights->projection[p], i, together);
+	}
+	return rc;
+}
+
+/* The outputs of a layer in every model, under its masks. */
+static int advance_models(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
+			  ps_layer_weights *weights, struct meter *meter)
+{
+	const size_t count = pruner->sweep->count;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		begin_walk(meter, pruner, pass, layer, count + i);
+		for (int p = 0; p < PS_PROJECTIONS; p++)
+			weights->projection[p].edit.keep = pruner->bits[p][i];
+		rc = ps_forward_pack(pass->forward, weights);
+		if (!rc)
+			rc = compute(pass, i, layer, NULL, REPLACE_HIDDEN, meter);
+	}
+	return rc;
+}
+
 /* The statistics of a layer, its masks, and then its outputs with the masks applied. */
 static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
 			    ps_layer_weights *weights, struct meter *meter)
@@ -424,31 +483,36 @@ static int sequential_layer(struct pruner *pruner, const ps_wanda_pass *pass, in
 	int rc = ps_forward_pack(pass->forward, weights);
 
 	if (!rc)
-		rc = observe_layer(pruner, pass, layer, meter);
-	for (int p = 0; !rc && p < PS_PROJECTIONS; p++) {
-		rc = prune_projection(pruner, layer, (ps_projection)p, &weights->projection[p]);
-		weights->projection[p].edit.keep = pruner->bits[p];
-	}
+		rc = mask_layer(pruner, pass, layer, weights, meter);
 	if (rc || layer + 1 == (int)pruner->config->layers)
 		return rc;
-	meter->begun += token_count(pass->windows) / meter->divisor;
-	rc = ps_forward_pack(pass->forward, weights);
-	return rc ? rc : compute(pass, layer, NULL, REPLACE_HIDDEN, meter);
+	return advance_models(pruner, pass, layer, weights, meter);
+}
+
+/* Every model begins with the same hidden states. */
+static int embed_models(const struct pruner *pruner, const ps_wanda_pass *pass)
+{
+	const size_t values = token_count(pass->windows) * pruner->config->width;
+	int rc = ps_forward_embed(pass->forward, pass->windows, pass->hidden);
+
+	for (size_t i = 1; i < pruner->sweep->count && !rc; i++)
+		memcpy(hidden_of(pass, i), pass->hidden, values * sizeof *pass->hidden);
+	return rc;
 }
 
 static int sequential_layers(struct pruner *pruner, const ps_wanda_pass *pass)
 {
 	const ps_weight_source *source = pass->source;
 	const int layers = (int)pruner->config->layers;
-	const uint64_t tokens = token_count(pass->windows);
 	struct meter meter = {.context = pruner->context,
 			      .what = "wanda, tokens x layers",
-			      .total = tokens * (uint64_t)layers,
+			      .total = token_count(pass->windows) * (uint64_t)layers *
+				       pruner->sweep->count,
 			      .divisor = 2};
 	int rc;
 
 	tick(&meter, 0);
-	rc = ps_forward_embed(pass->forward, pass->windows, pass->hidden);
+	rc = embed_models(pruner, pass);
 	for (int layer = 0; !rc && layer < layers; layer++) {
 		ps_layer_weights weights;
 
@@ -461,7 +525,7 @@ static int sequential_layers(struct pruner *pruner, const ps_wanda_pass *pass)
 			return rc;
 		rc = sequential_layer(pruner, pass, layer, &weights, &meter);
 		source->release_layer(source->self, layer);
-		meter.begun = (uint64_t)(layer + 1) * tokens;
+		begin_walk(&meter, pruner, pass, layer + 1, 0);
 		if (!rc)
 			tick(&meter, 0);
 	}
@@ -469,14 +533,15 @@ static int sequential_layers(struct pruner *pruner, const ps_wanda_pass *pass)
 }
 
 int ps_wanda_prune_sequential(const ps_wanda_pass *pass, const ps_prune_options *options,
-			      const ps_context *context, ps_arena *arena, const ps_mask_sink *sink)
+			      const ps_prune_sweep *sweep, const ps_context *context,
+			      ps_arena *arena)
 {
 	struct pruner pruner = {.config = ps_forward_config(pass->forward),
 				.options = options,
-				.context = context,
-				.sink = sink};
+				.sweep = sweep,
+				.context = context};
 	size_t mark = ps_arena_mark(arena);
-	int rc = check_options(pruner.config, options, context->diag);
+	int rc = check_options(&pruner);
 
 	if (!rc)
 		rc = check_tokens(pass->windows, context->diag);

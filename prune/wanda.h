@@ -37,26 +37,31 @@ typedef struct ps_wanda_pass {
 	ps_forward *forward;
 	const ps_weight_source *source;
 	const ps_windows *windows; /* all rows wanted */
-	float *hidden;             /* (T, D) scratch, for all windows */
+	float *hidden;             /* (T, D) scratch, for all windows; of a sweep: see below */
 } ps_wanda_pass;
 
 /* Collects the statistics of the dense model in one pass. PS_EINPUT if there are no tokens. */
 int ps_wanda_calibrate(const ps_wanda_pass *pass, const ps_context *context,
 		       ps_wanda_stats *stats) PS_MUST_USE;
 
-/* Arena bytes of either of the two functions below. Both rewind the arena at the end. */
-size_t ps_wanda_bytes(const ps_model_config *config, int threads);
+/* Arena bytes of either of the two functions below, for a sweep of so many sparsities. Both rewind
+ * the arena at the end. */
+size_t ps_wanda_bytes(const ps_model_config *config, int threads, size_t count);
 
-/* Hands the masks to the sink, from given statistics. Errors: as ps_magnitude_prune, and PS_EINPUT
- * for statistics of another model or that are not finite. */
+/* Hands the masks to the sinks of the sweep, from given statistics. Errors: as ps_magnitude_prune,
+ * and PS_EINPUT for statistics of another model or that are not finite. */
 int ps_wanda_prune_dense(const ps_model_config *config, const ps_weight_lookup *weights,
 			 const ps_wanda_stats *stats, const ps_prune_options *options,
-			 const ps_context *context, ps_arena *arena,
-			 const ps_mask_sink *sink) PS_MUST_USE;
+			 const ps_prune_sweep *sweep, const ps_context *context,
+			 ps_arena *arena) PS_MUST_USE;
 
-/* Collects statistics and hands masks to the sink, layer by layer. Errors: the same. */
+/* Collects statistics and hands masks to the sinks, layer by layer. Errors: the same.
+ *
+ * The pruned models of a sweep have hidden states of their own: pass->hidden is (count, T, D). They
+ * go through the layers side by side. A layer's weights are read once, and packed once to be
+ * observed; the first layer, whose inputs are the same for all, is observed once. */
 int ps_wanda_prune_sequential(const ps_wanda_pass *pass, const ps_prune_options *options,
-			      const ps_context *context, ps_arena *arena,
-			      const ps_mask_sink *sink) PS_MUST_USE;
+			      const ps_prune_sweep *sweep, const ps_context *context,
+			      ps_arena *arena) PS_MUST_USE;
 
 #endif

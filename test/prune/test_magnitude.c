@@ -13,23 +13,33 @@
 #define ODD "test/fixtures/prune/odd.bin"
 #define TIES "test/fixtures/prune/ties.bin"
 
-static int prune_with(prune_fixture *fixture, const ps_prune_options *options, int threads,
-		      mask_set *set, ps_diag *diag)
+static int prune_sweep(prune_fixture *fixture, const ps_prune_options *options,
+		       const ps_prune_sweep *sweep, int threads, ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
-	const ps_mask_sink sink = mask_set_sink(set);
 	ps_context context = {.diag = diag};
 	ps_arena arena;
 	int rc;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
 	assert_int_equal(
-		ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads), diag), 0);
-	rc = ps_magnitude_prune(&fixture->config, &lookup, options, &context, &arena, &sink);
+		ps_arena_create(&arena, ps_magnitude_bytes(&fixture->config, threads, sweep->count),
+				diag),
+		0);
+	rc = ps_magnitude_prune(&fixture->config, &lookup, options, sweep, &context, &arena);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
 	return rc;
+}
+
+static int prune_with(prune_fixture *fixture, const ps_prune_options *options, int threads,
+		      mask_set *set, ps_diag *diag)
+{
+	const ps_mask_sink sink = mask_set_sink(set);
+
+	return prune_sweep(fixture, options, &(ps_prune_sweep){1, &options->sparsity, &sink},
+			   threads, diag);
 }
 
 static void matches_torch(const char *path)
@@ -101,6 +111,70 @@ static void ties_overshoot_and_the_count_says_so(void **state)
 	assert_int_equal(set.wrong, 0);
 	for (int i = 0; i < set.calls; i++)
 		assert_true(set.dropped[i] > (uint64_t)((double)set.total[i] * 0.3) + 1);
+	mask_set_free(&set);
+	prune_fixture_free(&fixture);
+}
+
+struct alone {
+	prune_fixture *fixture;
+	ps_prune_options options;
+};
+
+static void prune_alone(void *context, double sparsity, mask_set *set)
+{
+	struct alone *alone = context;
+
+	alone->options.sparsity = sparsity;
+	assert_int_equal(prune_with(alone->fixture, &alone->options, 2, set, NULL), 0);
+}
+
+static void each_mask_of_a_sweep_is_that_of_its_sparsity_alone(void **state)
+{
+	prune_fixture fixture;
+
+	(void)state;
+	prune_fixture_load(&fixture, TIES);
+	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_GLOBAL; scope++) {
+		struct alone alone = {&fixture, {.scope = (ps_scope)scope}};
+		mask_set sets[SWEEP_COUNT] = {{0}};
+		ps_mask_sink sinks[SWEEP_COUNT];
+		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			sinks[i] = mask_set_sink(&sets[i]);
+		assert_int_equal(prune_sweep(&fixture, &alone.options, &sweep, 3, NULL), 0);
+		sweep_is_each_alone(sets, &alone, prune_alone);
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			mask_set_free(&sets[i]);
+	}
+	prune_fixture_free(&fixture);
+}
+
+static void sweeps_out_of_range_are_refused(void **state)
+{
+	const double sparsity[2] = {0.5, 1};
+	prune_fixture fixture;
+	mask_set set = {0};
+	const ps_mask_sink sinks[2] = {mask_set_sink(&set), mask_set_sink(&set)};
+	const ps_prune_options rows = {.scope = PS_SCOPE_ROW}, groups = {.n = 1, .m = 2};
+	ps_diag diag = {0};
+
+	(void)state;
+	prune_fixture_load(&fixture, TIES);
+	assert_int_equal(
+		prune_sweep(&fixture, &rows, &(ps_prune_sweep){2, sparsity, sinks}, 1, &diag),
+		PS_EUSAGE);
+	assert_string_equal(diag.text, "sparsity 1 is not in [0, 1)");
+	diag = (ps_diag){{0}};
+	assert_int_equal(
+		prune_sweep(&fixture, &groups, &(ps_prune_sweep){2, sparsity, sinks}, 1, &diag),
+		PS_EUSAGE);
+	assert_string_equal(diag.text, "1:2 gives one mask, not 2");
+	diag = (ps_diag){{0}};
+	assert_int_equal(
+		prune_sweep(&fixture, &rows, &(ps_prune_sweep){0, sparsity, sinks}, 1, &diag),
+		PS_EUSAGE);
+	assert_int_equal(set.calls, 0);
 	mask_set_free(&set);
 	prune_fixture_free(&fixture);
 }
@@ -205,6 +279,8 @@ int main(void)
 		cmocka_unit_test(bf16_with_ties_matches_torch),
 		cmocka_unit_test(rows_drop_exactly_their_share),
 		cmocka_unit_test(ties_overshoot_and_the_count_says_so),
+		cmocka_unit_test(each_mask_of_a_sweep_is_that_of_its_sparsity_alone),
+		cmocka_unit_test(sweeps_out_of_range_are_refused),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(weights_that_are_not_finite_are_named),
 		cmocka_unit_test(refuses_settings_out_of_range),

@@ -86,8 +86,8 @@ static void bench_windows(struct bench *b)
 
 	assert_true(tokens.rows <= WINDOWS_MAX);
 	b->ids = malloc(tokens.rows * tokens.cols * sizeof *b->ids);
-	b->pass.hidden =
-		calloc(tokens.rows * tokens.cols * b->fixture.config.width, sizeof *b->pass.hidden);
+	b->pass.hidden = calloc(SWEEP_COUNT * tokens.rows * tokens.cols * b->fixture.config.width,
+				sizeof *b->pass.hidden);
 	assert_non_null(b->ids);
 	assert_non_null(b->pass.hidden);
 	memcpy(b->ids, tokens.data, tokens.rows * tokens.cols * sizeof *b->ids);
@@ -112,8 +112,9 @@ static void bench_open(struct bench *b, int threads, size_t chunk_tokens)
 	options = (ps_forward_options){PS_PRECISION_F32, PS_F32, b->start[1], chunk_tokens};
 	bytes = ps_forward_bytes(config, threads, &options);
 	assert_int_equal(ps_arena_create(&b->arena, bytes, &b->diag), 0);
-	assert_int_equal(
-		ps_arena_create(&b->prune_arena, ps_wanda_bytes(config, threads), &b->diag), 0);
+	assert_int_equal(ps_arena_create(&b->prune_arena,
+					 ps_wanda_bytes(config, threads, SWEEP_COUNT), &b->diag),
+			 0);
 	b->pass.forward = ps_forward_create(config, &b->source, &b->context, &options, &b->arena);
 	b->pass.source = &b->source;
 	b->pass.windows = &b->windows;
@@ -145,24 +146,35 @@ static void golden_stats(const prune_fixture *fixture, ps_wanda_stats *stats, ps
 	stats->tokens = 1;
 }
 
-static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
-		       const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
+static int sweep_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
+		       const ps_prune_options *options, const ps_prune_sweep *sweep, int threads,
+		       ps_diag *diag)
 {
 	ps_weight_lookup lookup = prune_fixture_lookup(fixture);
-	const ps_mask_sink sink = mask_set_sink(set);
 	ps_context context = {.diag = diag};
 	ps_arena arena;
 	int rc;
 
 	assert_int_equal(ps_pool_create(&context.pool, threads, diag), 0);
-	assert_int_equal(ps_arena_create(&arena, ps_wanda_bytes(&fixture->config, threads), diag),
+	assert_int_equal(ps_arena_create(&arena,
+					 ps_wanda_bytes(&fixture->config, threads, sweep->count),
+					 diag),
 			 0);
-	rc = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, &context, &arena,
-				  &sink);
+	rc = ps_wanda_prune_dense(&fixture->config, &lookup, stats, options, sweep, &context,
+				  &arena);
 	assert_int_equal(arena.used_bytes, 0);
 	ps_arena_destroy(&arena);
 	ps_pool_destroy(context.pool);
 	return rc;
+}
+
+static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
+		       const ps_prune_options *options, int threads, mask_set *set, ps_diag *diag)
+{
+	const ps_mask_sink sink = mask_set_sink(set);
+
+	return sweep_dense(fixture, stats, options, &(ps_prune_sweep){1, &options->sparsity, &sink},
+			   threads, diag);
 }
 
 static void given_statistics_match_torch(const char *path)
@@ -233,15 +245,98 @@ static void refuses_a_global_scope_and_statistics_of_another_shape(void **state)
 	prune_fixture_free(&fixture);
 }
 
-static void prune_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
+static int try_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
 {
 	const ps_mask_sink sink = mask_set_sink(set);
 
-	assert_int_equal(
-		ps_wanda_prune_sequential(&b->pass, options, &b->context, &b->prune_arena, &sink),
-		0);
+	return ps_wanda_prune_sequential(&b->pass, options,
+					 &(ps_prune_sweep){1, &options->sparsity, &sink},
+					 &b->context, &b->prune_arena);
+}
+
+static void prune_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
+{
+	assert_int_equal(try_sequentially(b, options, set), 0);
 	assert_int_equal(b->prune_arena.used_bytes, 0);
 	assert_int_equal(set->wrong, 0);
+}
+
+struct alone {
+	struct bench *bench;
+	ps_prune_options options;
+};
+
+static void prune_alone(void *context, double sparsity, mask_set *set)
+{
+	struct alone *alone = context;
+
+	alone->options.sparsity = sparsity;
+	prune_sequentially(alone->bench, &alone->options, set);
+}
+
+static void each_model_of_a_sequential_sweep_goes_its_own_way(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, 2, 48);
+	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_MATRIX; scope++) {
+		struct alone alone = {&b, {.scope = (ps_scope)scope}};
+		mask_set sets[SWEEP_COUNT] = {{0}};
+		ps_mask_sink sinks[SWEEP_COUNT];
+		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			sinks[i] = mask_set_sink(&sets[i]);
+		assert_int_equal(ps_wanda_prune_sequential(&b.pass, &alone.options, &sweep,
+							   &b.context, &b.prune_arena),
+				 0);
+		sweep_is_each_alone(sets, &alone, prune_alone);
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			mask_set_free(&sets[i]);
+	}
+	bench_close(&b);
+}
+
+struct dense_alone {
+	prune_fixture *fixture;
+	const ps_wanda_stats *stats;
+	ps_prune_options options;
+};
+
+static void prune_dense_alone(void *context, double sparsity, mask_set *set)
+{
+	struct dense_alone *alone = context;
+
+	alone->options.sparsity = sparsity;
+	assert_int_equal(prune_dense(alone->fixture, alone->stats, &alone->options, 2, set, NULL),
+			 0);
+}
+
+static void each_mask_of_a_dense_sweep_is_that_of_its_sparsity_alone(void **state)
+{
+	prune_fixture fixture;
+	ps_wanda_stats stats;
+	ps_arena arena;
+
+	(void)state;
+	prune_fixture_load(&fixture, ODD);
+	golden_stats(&fixture, &stats, &arena);
+	for (int scope = PS_SCOPE_ROW; scope <= PS_SCOPE_MATRIX; scope++) {
+		struct dense_alone alone = {&fixture, &stats, {.scope = (ps_scope)scope}};
+		mask_set sets[SWEEP_COUNT] = {{0}};
+		ps_mask_sink sinks[SWEEP_COUNT];
+		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			sinks[i] = mask_set_sink(&sets[i]);
+		assert_int_equal(sweep_dense(&fixture, &stats, &alone.options, &sweep, 3, NULL), 0);
+		sweep_is_each_alone(sets, &alone, prune_dense_alone);
+		for (size_t i = 0; i < SWEEP_COUNT; i++)
+			mask_set_free(&sets[i]);
+	}
+	ps_arena_destroy(&arena);
+	prune_fixture_free(&fixture);
 }
 
 static void sequential_masks_match_torch(void **state)
@@ -405,7 +500,6 @@ static void stops_between_layers_when_asked(void **state)
 	struct bench b;
 	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
 	mask_set set = {0};
-	const ps_mask_sink sink = mask_set_sink(&set);
 	int polls = 0;
 	const ps_progress progress = {
 		.self = &polls, .tick = ignores_ticks, .stopped = stops_at_once};
@@ -413,9 +507,7 @@ static void stops_between_layers_when_asked(void **state)
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.context.progress = &progress;
-	assert_int_equal(
-		ps_wanda_prune_sequential(&b.pass, &options, &b.context, &b.prune_arena, &sink),
-		PS_EINTERRUPTED);
+	assert_int_equal(try_sequentially(&b, &options, &set), PS_EINTERRUPTED);
 	assert_true(set.calls < PS_PROJECTIONS * (int)b.fixture.config.layers);
 	mask_set_free(&set);
 	bench_close(&b);
@@ -426,14 +518,11 @@ static void no_tokens_is_an_error(void **state)
 	struct bench b;
 	ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
 	mask_set set = {0};
-	const ps_mask_sink sink = mask_set_sink(&set);
 
 	(void)state;
 	bench_open(&b, 1, 24);
 	b.windows.count = 0;
-	assert_int_equal(
-		ps_wanda_prune_sequential(&b.pass, &options, &b.context, &b.prune_arena, &sink),
-		PS_EINPUT);
+	assert_int_equal(try_sequentially(&b, &options, &set), PS_EINPUT);
 	bench_close(&b);
 }
 
@@ -444,6 +533,8 @@ int main(void)
 		cmocka_unit_test(bf16_with_ties_matches_torch),
 		cmocka_unit_test(refuses_a_global_scope_and_statistics_of_another_shape),
 		cmocka_unit_test(sequential_masks_match_torch),
+		cmocka_unit_test(each_model_of_a_sequential_sweep_goes_its_own_way),
+		cmocka_unit_test(each_mask_of_a_dense_sweep_is_that_of_its_sparsity_alone),
 		cmocka_unit_test(threads_and_chunks_do_not_change_a_bit),
 		cmocka_unit_test(dense_calibration_agrees_with_sequential_in_layer_0_only),
 		cmocka_unit_test(progress_moves_within_a_layer),

@@ -197,3 +197,21 @@ uint64_t mask_set_differing(const mask_set *set, const prune_fixture *fixture, s
 		differing += (uint64_t)__builtin_popcount((unsigned)(bits[i] ^ set->bytes[i]));
 	return differing;
 }
+
+const double sweep_sparsities[SWEEP_COUNT] = {0.3, 0, 0.62, 0.001, 0.3};
+
+void sweep_is_each_alone(const mask_set sweep[SWEEP_COUNT], void *context,
+			 void (*alone)(void *context, double sparsity, mask_set *set))
+{
+	for (size_t i = 0; i < SWEEP_COUNT; i++) {
+		mask_set set = {0};
+
+		alone(context, sweep_sparsities[i], &set);
+		assert_int_equal(sweep[i].wrong, 0);
+		assert_int_equal(sweep[i].calls, set.calls);
+		assert_int_equal(sweep[i].used_bytes, set.used_bytes);
+		assert_memory_equal(sweep[i].bytes, set.bytes, set.used_bytes);
+		assert_memory_equal(sweep[i].dropped, set.dropped, sizeof set.dropped);
+		mask_set_free(&set);
+	}
+}

@@ -44,6 +44,13 @@ ps_mask_sink mask_set_sink(mask_set *set);
 /* Frees and empties a set. */
 void mask_set_free(mask_set *set);
 
+/* The sparsities that tests make in one go: 0 and a small one among them, and one twice. */
+enum { SWEEP_COUNT = 5 };
+extern const double sweep_sparsities[SWEEP_COUNT];
+/* Fails the test unless masks of a sweep are those that `alone` makes of one sparsity each. */
+void sweep_is_each_alone(const mask_set sweep[SWEEP_COUNT], void *context,
+			 void (*alone)(void *context, double sparsity, mask_set *set));
+
 /* The number of bits in which the set differs from the golden mask of variant v. UINT64_MAX:
  * another size. */
 uint64_t mask_set_differing(const mask_set *set, const prune_fixture *fixture, size_t v);

@@ -162,7 +162,7 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	args.model = positional.item[0];
 	args.seed = (uint64_t)cli->seed;
 	args.replace = cli->force;
-	return rc ? rc : ps_run_prune(&cli->session, &args, result);
+	return rc ? rc : ps_run_prune(&cli->session, (const ps_prune_args *[]){&args}, 1, result);
 }
 
 static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)

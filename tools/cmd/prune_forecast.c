@@ -2,9 +2,10 @@
 
 /* Gives the statistics to prune with: those of the file, or of the sample while that is timed. */
 static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan,
-			  ps_wanda_stats *stats)
+			  size_t count, ps_wanda_stats *stats)
 {
 	const double tokens = in->tokens ? (double)(in->tokens->windows * in->tokens->window) : 0;
+	const int last = (int)in->engine.config->layers - 1;
 	int rc;
 
 	if (in->stats) {
@@ -13,9 +14,11 @@ static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_pl
 	}
 	ps_wanda_stats_create(stats, in->engine.config, &in->engine.arena);
 	rc = ps_forecast_observed(f, tokens, plan->calibration == PS_CALIBRATION_DENSE, stats);
-	if (!rc && plan->calibration == PS_CALIBRATION_SEQUENTIAL)
-		rc = ps_forecast_layers(f, 0, (int)in->engine.config->layers - 2, tokens, 1, 0);
-	return rc;
+	if (rc || plan->calibration == PS_CALIBRATION_DENSE)
+		return rc;
+	/* Each model observes all layers but the first on its own, and computes all but the last. */
+	rc = ps_forecast_layers(f, 1, last, (double)(count - 1) * tokens, count - 1, 0);
+	return rc ? rc : ps_forecast_layers(f, 0, last - 1, (double)count * tokens, count, 0);
 }
 
 /* The first layer's masks or scales, which go nowhere. */
@@ -68,31 +71,37 @@ static int add_first_layer(ps_forecast *f, ps_prune_inputs *in, const ps_prune_p
 			       (double)in->engine.config->layers);
 }
 
-int ps_prune_forecast_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan)
+int ps_prune_forecast_masks(ps_forecast *f, ps_prune_inputs *in, const ps_prune_plan *plan,
+			    size_t count)
 {
 	ps_wanda_stats stats;
-	int rc;
+	int rc = 0;
 
 	if (plan->method == PS_PRUNE_RANDOM || plan->method == PS_PRUNE_RTN)
 		return add_first_layer(f, in, plan);
-	if (plan->method == PS_PRUNE_MAGNITUDE)
-		return ps_forecast_masks(f, &plan->options, NULL);
-	rc = add_statistics(f, in, plan, &stats);
-	return rc ? rc : ps_forecast_masks(f, &plan->options, &stats);
+	if (plan->method == PS_PRUNE_WANDA)
+		rc = add_statistics(f, in, plan, count, &stats);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_forecast_masks(f, &plan->options,
+				       plan->method == PS_PRUNE_WANDA ? &stats : NULL);
+	return rc;
 }
 
-int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_engine_need *need,
-		      const char *out, json_t **result)
+int ps_prune_forecast(ps_prune_inputs *in, const ps_prune_target *target, size_t count,
+		      json_t **result)
 {
+	const ps_rounding_rule *rule = ps_prune_plan_rounds(&target->plan);
+	char folder[PATH_MAX];
+	const ps_engine_need need = ps_prune_need(in, target, count, folder);
 	ps_forecast f;
-	int rc = ps_forecast_begin(&f, &in->engine, need, in->tokens ? in->tokens->ids : NULL,
-				   in->tokens ? need->tokens : 0);
+	int rc = ps_forecast_begin(&f, &in->engine, &need, in->tokens ? in->tokens->ids : NULL,
+				   in->tokens ? need.tokens : 0);
 
 	if (!rc)
-		rc = ps_prune_forecast_masks(&f, in, plan);
+		rc = ps_prune_forecast_masks(&f, in, &target->plan, count);
 	if (rc)
 		return rc;
-	ps_forecast_write(&f, out,
-			  ps_edit_data_bytes(in->engine.config, ps_prune_plan_rounds(plan)), 1);
+	ps_forecast_write(&f, target->output.path,
+			  count * ps_edit_data_bytes(in->engine.config, rule), count);
 	return ps_forecast_end(&f, result);
 }

@@ -123,7 +123,8 @@ static int keep_bits(void *self, int layer, ps_projection projection, const ps_b
 
 static int try_sparsity(struct match *m, double sparsity)
 {
-	const ps_prune_sinks sinks = {.masks = {m, keep_bits}};
+	const ps_mask_sink sink = {m, keep_bits};
+	const ps_prune_sinks sinks = {.masks = {1, &sparsity, &sink}};
 	ps_session *s = m->in->engine.session;
 	int rc;
 
@@ -225,7 +226,7 @@ static ps_engine_need need_of(struct match *m)
 {
 	ps_engine_need need = ps_ppl_need(&m->ppl);
 
-	need.extra_bytes = 2 * PS_ALIGN + ps_prune_method_bytes(m->in, &m->plan) +
+	need.extra_bytes = 2 * PS_ALIGN + ps_prune_method_bytes(m->in, &m->plan, 1) +
 			   (size_t)ps_edit_data_bytes(m->in->engine.config, NULL);
 	return need;
 }
@@ -242,7 +243,7 @@ static int forecast(struct match *m, const ps_engine_need *need, const char *out
 	if (!rc)
 		rc = ps_ppl_forecast(&m->ppl, &f, PS_MATCH_TRIES + 2);
 	for (int i = 0; i < PS_MATCH_TRIES && !rc; i++)
-		rc = ps_prune_forecast_masks(&f, m->in, &plan);
+		rc = ps_prune_forecast_masks(&f, m->in, &plan, 1);
 	if (rc)
 		return rc;
 	ps_forecast_write(&f, out, ps_edit_data_bytes(config, NULL), 1);

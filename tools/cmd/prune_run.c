@@ -96,40 +96,43 @@ void ps_prune_close(ps_prune_inputs *in)
 	ps_engine_close(&in->engine);
 }
 
-size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan)
+size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan, size_t count)
 {
 	const ps_model_config *config = in->engine.config;
 	const int threads = in->engine.session->threads;
 
 	switch (plan->method) {
 	case PS_PRUNE_WANDA:
-		return ps_wanda_bytes(config, threads) + ps_wanda_stats_bytes(config);
+		return ps_wanda_bytes(config, threads, count) + ps_wanda_stats_bytes(config);
 	case PS_PRUNE_RANDOM:
 		return ps_random_bytes(config);
 	case PS_PRUNE_RTN:
 		return ps_rounding_bytes(config, &plan->rounding);
 	default:
-		return ps_magnitude_bytes(config, threads);
+		return ps_magnitude_bytes(config, threads, count);
 	}
 }
 
-ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
+ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_target *target, size_t count,
 			     char *folder)
 {
-	ps_engine_need need = {.window = 1, .tokens = 1, .hidden_copies = 1};
+	const bool several = target->plan.calibration == PS_CALIBRATION_SEQUENTIAL;
+	ps_engine_need need = {
+		.window = 1, .tokens = 1, .hidden_copies = several ? ps_max_size(count, 1) : 1};
 
 	if (in->tokens) {
 		need.holds_layers = true;
 		need.window = in->tokens->window;
 		need.tokens = in->tokens->windows * in->tokens->window;
 		need.spill = true;
-		need.spill_folder = ps_path_folder(out, folder);
+		need.spill_folder = ps_path_folder(target->output.path, folder);
 	}
-	need.extra_bytes = PS_ALIGN + ps_prune_method_bytes(in, plan);
+	need.extra_bytes =
+		PS_ALIGN + ps_prune_method_bytes(in, &target->plan, ps_max_size(count, 1));
 	return need;
 }
 
-/* --- one mask --- */
+/* --- masks --- */
 
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 {
@@ -157,8 +160,8 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 	if (in->tokens)
 		windows = ps_engine_windows(e, in->tokens, 0, in->tokens->windows);
 	if (plan->calibration == PS_CALIBRATION_SEQUENTIAL)
-		return ps_wanda_prune_sequential(&pass, &plan->options, context, &e->arena,
-						 &sinks->masks);
+		return ps_wanda_prune_sequential(&pass, &plan->options, &sinks->masks, context,
+						 &e->arena);
 	if (in->stats) {
 		ps_prune_read_stats(in, &stats);
 	} else {
@@ -166,8 +169,8 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 		rc = ps_wanda_calibrate(&pass, context, &stats);
 	}
 	return rc ? rc
-		  : ps_wanda_prune_dense(e->config, &in->lookup, &stats, &plan->options, context,
-					 &e->arena, &sinks->masks);
+		  : ps_wanda_prune_dense(e->config, &in->lookup, &stats, &plan->options,
+					 &sinks->masks, context, &e->arena);
 }
 
 static ps_bitmap find_like(void *self, int layer, ps_projection projection)
@@ -191,7 +194,8 @@ static int prune_random(ps_prune_inputs *in, const ps_prune_plan *plan, const ps
 	ps_mask_lookup lookup;
 	const ps_random_rule rule = ps_prune_random_rule(in, plan, &lookup);
 
-	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena, &sinks->masks);
+	return ps_random_prune(e->config, &rule, &e->session->context, &e->arena,
+			       sinks->masks.sink);
 }
 
 static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan,
@@ -199,8 +203,8 @@ static int prune_magnitude(ps_prune_inputs *in, const ps_prune_plan *plan,
 {
 	ps_engine *e = &in->engine;
 
-	return ps_magnitude_prune(e->config, &in->lookup, &plan->options, &e->session->context,
-				  &e->arena, &sinks->masks);
+	return ps_magnitude_prune(e->config, &in->lookup, &plan->options, &sinks->masks,
+				  &e->session->context, &e->arena);
 }
 
 static int prune_rtn(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
@@ -259,20 +263,19 @@ json_t *ps_prune_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan
 	return NULL;
 }
 
-int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
-		  bool *done, ps_edit_totals *totals)
+int ps_prune_find(const ps_prune_inputs *in, ps_prune_target *target)
 {
 	ps_session *s = in->engine.session;
-	json_t *provenance = ps_prune_provenance(in, plan);
+	json_t *provenance = ps_prune_provenance(in, &target->plan);
 	ps_safetensors found;
 	int rc = ps_json_check(provenance, &s->diag);
 
 	if (!rc)
-		rc = ps_output_find(output, provenance, s, done, &found);
+		rc = ps_output_find(&target->output, provenance, s, &target->done, &found);
 	json_decref(provenance);
-	if (rc || !*done)
+	if (rc || !target->done)
 		return rc;
-	*totals = ps_edit_file_totals(&found);
+	target->totals = ps_edit_file_totals(&found);
 	ps_safetensors_close(&found);
 	return 0;
 }
@@ -316,20 +319,32 @@ static int put_scales(void *self, int layer, ps_projection projection, const flo
 	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, output->diag);
 }
 
-int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
-		  ps_edit_totals *totals)
+int ps_prune_masks(ps_prune_inputs *in, ps_prune_target *const *targets, size_t count)
 {
-	struct output output = {.diag = &in->engine.session->diag};
-	const ps_prune_sinks sinks = {.masks = {&output, put_mask},
-				      .scales = {&output, put_scales}};
-	int rc = ps_prune_begin(in, plan, out, NULL, &output.writer);
+	ps_diag *diag = &in->engine.session->diag;
+	double sparsity[PS_LIST_MAX];
+	struct output output[PS_LIST_MAX];
+	ps_mask_sink sink[PS_LIST_MAX];
+	const ps_prune_sinks sinks = {.masks = {count, sparsity, sink},
+				      .scales = {&output[0], put_scales}};
+	size_t begun = 0, committed = 0;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	rc = ps_prune_compute(in, plan, &sinks);
-	if (rc) {
-		ps_edit_writer_abort(output.writer);
-		return rc;
+	for (; begun < count && !rc; begun += !rc) {
+		output[begun] = (struct output){.diag = diag};
+		sparsity[begun] = targets[begun]->plan.options.sparsity;
+		sink[begun] = (ps_mask_sink){&output[begun], put_mask};
+		rc = ps_prune_begin(in, &targets[begun]->plan, targets[begun]->output.path, NULL,
+				    &output[begun].writer);
 	}
-	return ps_edit_writer_commit(output.writer, totals, output.diag);
+	if (!rc)
+		rc = ps_prune_compute(in, &targets[0]->plan, &sinks);
+	for (; committed < begun && !rc; committed++) {
+		rc = ps_edit_writer_commit(output[committed].writer, &targets[committed]->totals,
+					   diag);
+		targets[committed]->done = !rc;
+	}
+	for (; committed < begun; committed++)
+		ps_edit_writer_abort(output[committed].writer);
+	return rc;
 }

@@ -1,10 +1,10 @@
-/* tools/cmd/prune_run.h: the work of `prune`: what masks are made from, and one mask made from it.
- * A rounding file counts as a mask here.
+/* tools/cmd/prune_run.h: the work of `prune`: what masks are made from, and masks made from it. A
+ * rounding file counts as a mask here.
  *
- * The inputs are opened once and serve one mask after the other:
+ * The inputs are opened once. The masks of several sparsities are made in one go (prune/pruning.h):
  *
- *   ps_prune_open -> ps_prune_find -> ps_engine_start with ps_prune_need -> ps_prune_mask ...
- *   -> ps_prune_close */
+ *   ps_prune_open -> ps_prune_find for each -> ps_engine_start with ps_prune_need ->
+ *   ps_prune_masks -> ps_prune_close */
 #ifndef PS_TOOLS_CMD_PRUNE_RUN_H
 #define PS_TOOLS_CMD_PRUNE_RUN_H
 
@@ -39,17 +39,24 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 /* Closes what was opened. Zeroed inputs are allowed. */
 void ps_prune_close(ps_prune_inputs *in);
 
-/* Arena bytes of the method, and of what it reads. */
-size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan);
+/* A mask that is asked for. Those of one go differ in sparsity and output alone. */
+typedef struct ps_prune_target {
+	ps_prune_plan plan;
+	ps_output output;
+	bool done;             /* it is there */
+	ps_edit_totals totals; /* of one that is done */
+} ps_prune_target;
 
-/* What ps_engine_start must provide for a mask. out: path of the mask. folder: PATH_MAX bytes that
+/* Arena bytes of the method for `count` masks in one go, and of what it reads. */
+size_t ps_prune_method_bytes(const ps_prune_inputs *in, const ps_prune_plan *plan, size_t count);
+
+/* What ps_engine_start must provide for `count` masks like this one. folder: PATH_MAX bytes that
  * outlive the need. */
-ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
+ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_target *target, size_t count,
 			     char *folder);
 
-/* *done: the mask is there already; *totals are then its own. */
-int ps_prune_find(const ps_prune_inputs *in, const ps_prune_plan *plan, const ps_output *output,
-		  bool *done, ps_edit_totals *totals) PS_MUST_USE;
+/* Looks whether the mask is there already. */
+int ps_prune_find(const ps_prune_inputs *in, ps_prune_target *target) PS_MUST_USE;
 
 /* Takes statistics from the engine's arena and reads them from the file. */
 void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats);
@@ -61,11 +68,12 @@ ps_random_rule ps_prune_random_rule(const ps_prune_inputs *in, const ps_prune_pl
 
 /* Where masks go, or the scales of a rounding. */
 typedef struct ps_prune_sinks {
-	ps_mask_sink masks;
+	ps_prune_sweep masks; /* random masks: one */
 	ps_scale_sink scales;
 } ps_prune_sinks;
 
-/* Computes one mask. The engine is started, and its arena is rewound at the end. */
+/* Computes the masks of the sweep by the plan, whose own sparsity counts for a random mask alone.
+ * The engine is started, and its arena is rewound at the end. */
 int ps_prune_compute(ps_prune_inputs *in, const ps_prune_plan *plan,
 		     const ps_prune_sinks *sinks) PS_MUST_USE;
 
@@ -75,9 +83,8 @@ json_t *ps_prune_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan
 int ps_prune_begin(const ps_prune_inputs *in, const ps_prune_plan *plan, const char *path,
 		   const json_t *match, ps_edit_writer **writer) PS_MUST_USE;
 
-/* Computes one mask and writes it to `out`. The engine is started, and its arena is rewound at the
- * end. */
-int ps_prune_mask(ps_prune_inputs *in, const ps_prune_plan *plan, const char *out,
-		  ps_edit_totals *totals) PS_MUST_USE;
+/* Computes the masks and writes them to their outputs; all are done then. count: at most
+ * PS_LIST_MAX. The engine is started, and its arena is rewound at the end. */
+int ps_prune_masks(ps_prune_inputs *in, ps_prune_target *const *targets, size_t count) PS_MUST_USE;
 
 #endif

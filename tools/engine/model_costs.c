@@ -324,13 +324,14 @@ static int mask_first(void *context)
 {
 	static const ps_mask_sink sink = {.put = ignore_mask};
 	const struct masks_run *run = context;
+	const ps_prune_sweep sweep = {1, &run->options.sparsity, &sink};
 	const ps_context *session = &run->engine->session->context;
 
 	if (run->wanda)
 		return ps_wanda_prune_dense(&run->config, &run->lookup, &run->stats, &run->options,
-					    session, run->arena, &sink);
-	return ps_magnitude_prune(&run->config, &run->lookup, &run->options, session, run->arena,
-				  &sink);
+					    &sweep, session, run->arena);
+	return ps_magnitude_prune(&run->config, &run->lookup, &run->options, &sweep, session,
+				  run->arena);
 }
 
 int ps_sample_masks(ps_engine *e, const ps_prune_options *options, const ps_wanda_stats *stats,

@@ -128,24 +128,25 @@ static struct need ppl_need(const ps_model_rates *r, const ps_ppl_work *w)
 
 static struct need magnitude_need(const ps_model_rates *r)
 {
-	return (struct need){
-		.engine = {.window = 1, .tokens = 1, .hidden_copies = 1},
-		.own = {.bytes = ps_magnitude_bytes(r->engine.config, r->engine.session->threads) +
-				 SLACK_BYTES}};
+	return (struct need){.engine = {.window = 1, .tokens = 1, .hidden_copies = 1},
+			     .own = {.bytes = ps_magnitude_bytes(r->engine.config,
+								 r->engine.session->threads, 1) +
+					      SLACK_BYTES}};
 }
 
 static struct need wanda_need(const ps_model_rates *r, const ps_wanda_work *w)
 {
 	const ps_model_config *config = r->engine.config;
 
-	return (struct need){.engine = {.window = r->costs.window,
-					.tokens = w->windows * r->costs.window,
-					.hidden_copies = 1,
-					.holds_layers = true,
-					.spill = true},
-			     .own = {.bytes = ps_wanda_stats_bytes(config) +
-					      ps_wanda_bytes(config, r->engine.session->threads) +
-					      SLACK_BYTES}};
+	return (struct need){
+		.engine = {.window = r->costs.window,
+			   .tokens = w->windows * r->costs.window,
+			   .hidden_copies = 1,
+			   .holds_layers = true,
+			   .spill = true},
+		.own = {.bytes = ps_wanda_stats_bytes(config) +
+				 ps_wanda_bytes(config, r->engine.session->threads, 1) +
+				 SLACK_BYTES}};
 }
 
 static size_t cache_shard_rows(const ps_model_rates *r)

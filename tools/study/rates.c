@@ -111,8 +111,8 @@ static void lay_out_rooms(void *command, size_t tokens, ps_layout *layout)
 
 	(void)tokens;
 	rooms->stats = ps_engine_room(layout, ps_wanda_stats_bytes(config));
-	rooms->masks = ps_engine_room(layout, ps_max_size(ps_magnitude_bytes(config, threads),
-							  ps_wanda_bytes(config, threads)));
+	rooms->masks = ps_engine_room(layout, ps_max_size(ps_magnitude_bytes(config, threads, 1),
+							  ps_wanda_bytes(config, threads, 1)));
 }
 
 static int measure_masks(const ps_rates_question *q, const ps_wanda_stats *stats,

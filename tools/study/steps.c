@@ -11,10 +11,14 @@ static int run_tokenize(ps_graph *g, ps_node *const *nodes, size_t count, json_t
 	return ps_run_tokenize(g->session, nodes[0]->args, results);
 }
 
+/* Makes the masks of several sparsities in one go. */
 static int run_prune(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	(void)count;
-	return ps_run_prune(g->session, nodes[0]->args, results);
+	const ps_prune_args *args[PS_LIST_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		args[i] = nodes[i]->args;
+	return ps_run_prune(g->session, args, count, results);
 }
 
 /* The result has no I/O backend: a record does not say how the weights were read. */
@@ -139,13 +143,30 @@ static bool same_controls(const ps_survival_args *a, const ps_survival_args *b)
 	return same;
 }
 
+/* Magnitude and Wanda make the masks of several sparsities. What belongs to the method is the same
+ * in the whole study. */
+static bool same_sweep(const ps_prune_args *a, const ps_prune_args *b)
+{
+	return a->sparsity >= 0 && b->sparsity >= 0 && !strcmp(a->method, b->method) &&
+	       strcmp(a->method, "random");
+}
+
 bool ps_step_shares(const ps_node *a, const ps_node *b)
 {
+	if (a == b)
+		return true;
 	if (a->kind != b->kind || a->model != b->model)
 		return false;
-	if (a->kind->step == PS_STEP_CACHE)
+	switch (a->kind->step) {
+	case PS_STEP_PRUNE:
+		return same_sweep(a->args, b->args);
+	case PS_STEP_CACHE:
 		return same_weights(a->args, b->args);
-	return a->kind->step != PS_STEP_SURVIVAL || same_controls(a->args, b->args);
+	case PS_STEP_SURVIVAL:
+		return same_controls(a->args, b->args);
+	default:
+		return true;
+	}
 }
 
 const ps_step_kind ps_step_kinds[PS_STEPS] = {
@@ -159,7 +180,7 @@ const ps_step_kind ps_step_kinds[PS_STEPS] = {
 			   .command = "prune",
 			   .arguments = &ps_prune_arguments,
 			   .forward = true,
-			   .batch_max = 1,
+			   .batch_max = PS_LIST_MAX,
 			   .run = run_prune,
 			   .headline = "sparsity_achieved"},
 	[PS_STEP_PPL] = {.step = PS_STEP_PPL,

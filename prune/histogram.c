@@ -15,12 +15,6 @@ void ps_histogram_lay_out(ps_histogram *histogram, int threads, size_t ranks, ps
 	histogram->slot = ps_layout_part(layout, (size_t)1 << UPPER_BITS, sizeof *histogram->slot);
 }
 
-void ps_histogram_clear(ps_histogram *histogram)
-{
-	memset(histogram->bins, 0,
-	       (size_t)histogram->threads * histogram->ranks * BINS * sizeof *histogram->bins);
-}
-
 static inline uint32_t bits_of(const float *score)
 {
 	uint32_t bits;
@@ -33,6 +27,17 @@ static inline uint32_t bits_of(const float *score)
 static uint64_t *bins_of(const ps_histogram *histogram, int worker, size_t rank)
 {
 	return histogram->bins + ((size_t)worker * histogram->ranks + rank) * BINS;
+}
+
+static void clear_slot(ps_histogram *histogram, size_t slot)
+{
+	for (int t = 0; t < histogram->threads; t++)
+		memset(bins_of(histogram, t, slot), 0, BINS * sizeof *histogram->bins);
+}
+
+void ps_histogram_clear(ps_histogram *histogram)
+{
+	clear_slot(histogram, 0);
 }
 
 void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *scores, size_t count)
@@ -76,7 +81,8 @@ static uint32_t find_bin(const ps_histogram *histogram, size_t slot, uint64_t k,
 	return BINS - 1;
 }
 
-/* Ranks with the same upper bits share the bins of the first of them. */
+/* Ranks with the same upper bits share the bins of the first of them. The bins of the first pass
+ * become those of rank 0 once all are found. */
 void ps_histogram_end_upper(ps_histogram *histogram, const uint64_t *k)
 {
 	memset(histogram->slot, NO_SLOT, ((size_t)1 << UPPER_BITS) * sizeof *histogram->slot);
@@ -84,10 +90,15 @@ void ps_histogram_end_upper(ps_histogram *histogram, const uint64_t *k)
 		ps_histogram_rank *r = &histogram->rank[i];
 
 		r->upper = find_bin(histogram, 0, k[i], &r->rank);
-		if (histogram->slot[r->upper] == NO_SLOT)
-			histogram->slot[r->upper] = (uint8_t)i;
 	}
-	ps_histogram_clear(histogram);
+	for (size_t i = 0; i < histogram->ranks; i++) {
+		uint8_t *slot = &histogram->slot[histogram->rank[i].upper];
+
+		if (*slot != NO_SLOT)
+			continue;
+		*slot = (uint8_t)i;
+		clear_slot(histogram, i);
+	}
 }
 
 void ps_histogram_end_lower(const ps_histogram *histogram, float *values)

@@ -37,7 +37,7 @@ typedef struct ps_histogram {
  * (counted or taken; core/base/arena.h). */
 void ps_histogram_lay_out(ps_histogram *histogram, int threads, size_t ranks, ps_layout *layout);
 
-/* Zeroes all bins. */
+/* Zeroes the bins of the first pass. */
 void ps_histogram_clear(ps_histogram *histogram);
 /* First pass: counts scores. Workers may call it at the same time, each with its own number. */
 void ps_histogram_add_upper(ps_histogram *histogram, int worker, const float *scores, size_t count);

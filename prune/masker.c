@@ -147,15 +147,13 @@ static bool load_row(const struct job *job, size_t row, int worker, float *score
 	return false;
 }
 
-/* Drops what goes of a row in one of the masks. */
+/* Drops what goes of a row in one of the masks, by row or N:M. */
 static void mask_row(const struct job *job, size_t mask, const float *scores, size_t row)
 {
 	const size_t cols = job->matrix->weight.cols;
 	uint8_t *keep = job->out->bits[mask] + row * ps_bitmap_row_bytes(cols);
 
-	if (job->step == STEP_THRESHOLD)
-		ps_select_threshold(scores, cols, job->threshold[mask], keep);
-	else if (job->step == STEP_ROW)
+	if (job->step == STEP_ROW)
 		ps_select_row(scores, cols, job->out->sparsity[mask], keep);
 	else
 		ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
@@ -173,6 +171,9 @@ static void run_row(const struct job *job, size_t row, int worker)
 		ps_histogram_add_upper(&masker->histogram, worker, scores, cols);
 	else if (job->step == STEP_LOWER)
 		ps_histogram_add_lower(&masker->histogram, worker, scores, cols);
+	else if (job->step == STEP_THRESHOLD)
+		ps_select_thresholds(scores, cols, job->threshold, job->out->count, job->out->bits,
+				     row);
 	else
 		for (size_t i = 0; i < job->out->count; i++)
 			mask_row(job, i, scores, row);

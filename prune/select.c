@@ -7,6 +7,10 @@
 #include "core/base/clones.h"
 
 #define INFINITY_BITS 0x7f800000u
+#define LEVELS 256 /* columns whose levels are held at once */
+#define LEVEL_KEPT 127
+#define TOP_BITS 0x8080808080808080u
+#define LOW_BITS 0x0101010101010101u
 
 static inline float float_of(uint32_t bits)
 {
@@ -83,9 +87,61 @@ PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last,
 		keep[c / 8] &= (uint8_t) ~((unsigned)(scores[c] <= limit) << c % 8);
 }
 
-void ps_select_threshold(const float *scores, size_t cols, float threshold, uint8_t *keep)
+/* level[c]: how many of the thresholds are below score c. */
+PS_CLONES static void count_levels(const float *scores, const float *threshold, size_t count,
+				   uint8_t level[LEVELS])
 {
-	drop_up_to(scores, 0, cols, threshold, keep);
+	uint32_t wide[LEVELS] = {0};
+
+	for (size_t t = 0; t < count; t++) {
+		const float limit = threshold[t];
+
+		for (size_t c = 0; c < LEVELS; c++)
+			wide[c] += scores[c] > limit;
+	}
+	for (size_t c = 0; c < LEVELS; c++)
+		level[c] = (uint8_t)wide[c];
+}
+
+/* Clears the bits of columns whose level is at most cut; both are below 128. Eight columns at a time:
+ * the top bit of each byte stays where the level is above, and the product gathers these bits into
+ * one byte. */
+PS_CLONES static void drop_levels(const uint8_t *level, size_t columns, uint8_t cut, uint8_t *keep)
+{
+	for (size_t c = 0; c < columns; c += 8) {
+		uint64_t eight, above;
+
+		memcpy(&eight, level + c, sizeof eight);
+		above = ((eight | TOP_BITS) - (cut + 1) * LOW_BITS) & TOP_BITS;
+		keep[c / 8] &= (uint8_t)((above >> 7) * 0x0102040810204080u >> 56);
+	}
+}
+
+/* A score above a threshold is above all that are lower, so its level tells it. Columns are taken
+ * LEVELS at a time; those behind the end count as kept. */
+void ps_select_thresholds(const float *scores, size_t cols, const float *threshold, size_t count,
+			  uint8_t *const *keep, size_t row)
+{
+	const size_t row_bytes = ps_bitmap_row_bytes(cols);
+	uint8_t cut[PS_SELECT_THRESHOLDS] = {0};
+
+	for (size_t t = 0; t < count; t++)
+		for (size_t other = 0; other < count; other++)
+			cut[t] += threshold[other] < threshold[t];
+	for (size_t first = 0; first < cols; first += LEVELS) {
+		const size_t some = ps_min_size(LEVELS, cols - first);
+		float last[LEVELS];
+		uint8_t level[LEVELS];
+
+		if (some < LEVELS) {
+			memset(last, 0, sizeof last);
+			memcpy(last, scores + first, some * sizeof *last);
+		}
+		count_levels(some < LEVELS ? last : scores + first, threshold, count, level);
+		memset(level + some, LEVEL_KEPT, LEVELS - some);
+		for (size_t t = 0; t < count; t++)
+			drop_levels(level, some, cut[t], keep[t] + row * row_bytes + first / 8);
+	}
 }
 
 void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *keep)

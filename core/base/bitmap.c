@@ -14,7 +14,7 @@ void ps_bitmap_fill(uint8_t *bits, size_t rows, size_t cols)
 			bits[(r + 1) * row_bytes - 1] = (uint8_t)(0xff >> (8 - cols % 8));
 }
 
-uint64_t ps_bitmap_count(const uint8_t *bits, size_t rows, size_t cols)
+PS_CLONES uint64_t ps_bitmap_count(const uint8_t *bits, size_t rows, size_t cols)
 {
 	size_t bytes = rows * ps_bitmap_row_bytes(cols), i = 0;
 	uint64_t count = 0, word;

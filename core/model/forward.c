@@ -12,8 +12,7 @@ struct ps_forward {
 	const ps_weight_source *source;
 	const ps_context *context;
 	ps_layer_work work;
-	size_t layers;      /* of a run of several layers; 0: a layer alone, without progress */
-	size_t layers_done; /* of this run */
+	ps_forward_walk walk; /* of the next packed layer; all 0: without progress */
 };
 
 ps_input ps_input_of(ps_projection projection)
@@ -106,14 +105,21 @@ int ps_forward_embed(ps_forward *forward, const ps_windows *windows, float *hidd
 	return rc;
 }
 
-/* Progress in tokens: those that went through a part of the layers count in proportion. */
+void ps_forward_expect(ps_forward *forward, const ps_forward_walk *walk)
+{
+	forward->walk = *walk;
+}
+
+/* Progress in tokens: those that went through a part of the walks count in proportion. */
 static void tick(const ps_forward *forward, size_t rows_done, size_t rows)
 {
-	if (forward->layers)
+	const ps_forward_walk *walk = &forward->walk;
+
+	if (walk->all)
 		ps_progress_tick(forward->context, "forward pass", "tok",
-				 (forward->layers_done * (uint64_t)rows + rows_done) /
-					 forward->layers,
-				 rows);
+				 walk->tokens_done +
+					 (walk->done * (uint64_t)rows + rows_done) / walk->all,
+				 walk->tokens);
 }
 
 static size_t wanted_rows(const ps_windows *windows)
@@ -204,12 +210,13 @@ int ps_forward_layers(ps_forward *forward, int first, int last, int prefetch_aft
 	int rc = 0;
 
 	all.wanted = NULL;
-	forward->layers = last >= first ? (size_t)(last - first + 1) : 0;
 	for (int layer = first; !rc && layer <= last; layer++) {
-		forward->layers_done = (size_t)(layer - first);
+		forward->walk = (ps_forward_walk){.done = (size_t)(layer - first),
+						  .all = (size_t)(last - first + 1),
+						  .tokens = windows->start[windows->count]};
 		rc = run_layer(forward, layer, layer < last ? layer + 1 : prefetch_after,
 			       layer < last ? &all : windows, hidden);
 	}
-	forward->layers = 0;
+	forward->walk = (ps_forward_walk){0};
 	return rc;
 }

@@ -93,6 +93,15 @@ int ps_forward_layer(ps_forward *forward, int layer, const ps_layer_weights *wei
  * the weights; after it they are not looked at again, also if it fails. */
 int ps_forward_pack(ps_forward *forward, const ps_layer_weights *weights) PS_MUST_USE;
 
+/* A walk of tokens through a layer, one of several. */
+typedef struct ps_forward_walk {
+	size_t done, all;             /* walks before this one, and in all, over the same tokens */
+	uint64_t tokens_done, tokens; /* that went through all walks; in all */
+} ps_forward_walk;
+
+/* The next calls of ps_forward_packed are this walk: they report progress. All 0: no longer. */
+void ps_forward_expect(ps_forward *forward, const ps_forward_walk *walk);
+
 /* Computes the layer that was packed last, as often as it is called. Otherwise as
  * ps_forward_layer. */
 int ps_forward_packed(ps_forward *forward, int layer, const ps_windows *windows, const float *in,

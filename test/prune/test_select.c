@@ -129,19 +129,46 @@ static void groups_match_sorting(void **state)
 		}
 }
 
-static void threshold_drops_what_is_at_or_below_it(void **state)
+static void thresholds_drop_what_is_at_or_below_them(void **state)
 {
 	const float scores[11] = {0, 1, 2, 3, 2, 1, 0, 2, 4, 2, 1};
-	const uint8_t expected[2] = {0x08, 0x01};
-	uint8_t keep[2];
+	const float threshold[4] = {2, -1, 4, 2};
+	const uint8_t expected[4][2] = {{0x08, 0x01}, {0xff, 0x07}, {0, 0}, {0x08, 0x01}};
+	uint8_t bits[4][4], *keep[4];
 
 	(void)state;
-	ps_bitmap_fill(keep, 1, 11);
-	ps_select_threshold(scores, 11, 2, keep);
-	assert_memory_equal(keep, expected, 2);
-	ps_bitmap_fill(keep, 1, 11);
-	ps_select_threshold(scores, 11, -1, keep);
-	assert_int_equal(ps_bitmap_count(keep, 1, 11), 11);
+	for (int t = 0; t < 4; t++) {
+		keep[t] = bits[t];
+		ps_bitmap_fill(bits[t], 2, 11);
+	}
+	ps_select_thresholds(scores, 11, threshold, 4, keep, 1);
+	for (int t = 0; t < 4; t++) {
+		assert_memory_equal(bits[t] + 2, expected[t], 2);
+		assert_int_equal(ps_bitmap_count(bits[t], 1, 11), 11);
+	}
+}
+
+static void thresholds_of_long_rows_are_compared_one_by_one(void **state)
+{
+	static float scores[SCORES_MAX];
+	static uint8_t bits[3][SCORES_MAX / 8 + 1];
+	uint8_t *keep[3] = {bits[0], bits[1], bits[2]};
+
+	(void)state;
+	for (size_t cols = 1; cols < SCORES_MAX; cols += 1 + cols / 3) {
+		float threshold[3];
+
+		make_scores(scores, cols, (unsigned)cols, 0);
+		for (int t = 0; t < 3; t++) {
+			threshold[t] = scores[(size_t)(2 - t) * cols / 3];
+			ps_bitmap_fill(bits[t], 1, cols);
+		}
+		ps_select_thresholds(scores, cols, threshold, 3, keep, 0);
+		for (int t = 0; t < 3; t++)
+			for (size_t c = 0; c < cols; c++)
+				assert_int_equal(bits[t][c / 8] >> c % 8 & 1,
+						 scores[c] > threshold[t]);
+	}
 }
 
 static void histogram_finds_the_kth_smallest(void **state)
@@ -188,7 +215,8 @@ int main(void)
 		cmocka_unit_test(rows_match_sorting),
 		cmocka_unit_test(rows_take_zero_denormal_and_infinite_scores),
 		cmocka_unit_test(groups_match_sorting),
-		cmocka_unit_test(threshold_drops_what_is_at_or_below_it),
+		cmocka_unit_test(thresholds_drop_what_is_at_or_below_them),
+		cmocka_unit_test(thresholds_of_long_rows_are_compared_one_by_one),
 		cmocka_unit_test(histogram_finds_the_kth_smallest),
 	};
 

@@ -73,7 +73,7 @@ static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
 
 	args.model = positional.item[0];
-	return rc ? rc : ps_run_ppl(&cli->session, &args, result);
+	return rc ? rc : ps_run_ppl(&cli->session, (const ps_ppl_args *[]){&args}, 1, result);
 }
 
 static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)

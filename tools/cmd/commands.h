@@ -34,7 +34,11 @@ typedef struct ps_tokenize_args {
 } ps_tokenize_args;
 int ps_run_tokenize(ps_session *session, const ps_tokenize_args *args, json_t **result) PS_MUST_USE;
 
-/* Perplexity over strided windows (ppl_windows.h). result: ppl, nll, tokens, windows, backend. */
+/* Perplexity over strided windows (ppl_windows.h). result: ppl, nll, tokens, windows, backend.
+ * `count` models (1 to PS_LIST_MAX) go through each layer side by side, and the weights are read
+ * once for all: their arguments differ in the mask alone. results (count): an object for each, also
+ * where PS_EFAILED is returned because one of them overflows; with dry_run the first one is about
+ * all. */
 typedef struct ps_ppl_args {
 	const char *model, *text, *mask;
 	int64_t window, stride; /* in ids; 1 <= stride <= window */
@@ -43,7 +47,8 @@ typedef struct ps_ppl_args {
 	bool dry_run;
 	bool per_window; /* adds window_nll and window_tokens, sums and counts, to the result */
 } ps_ppl_args;
-int ps_run_ppl(ps_session *session, const ps_ppl_args *args, json_t **result) PS_MUST_USE;
+int ps_run_ppl(ps_session *session, const ps_ppl_args *const *args, size_t count,
+	       json_t **results) PS_MUST_USE;
 
 /* Logits of every position, to a file. result: windows, window, vocab. */
 typedef struct ps_logits_args {

@@ -118,19 +118,22 @@ static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 {
 	ps_ppl *r = command;
 
+	const size_t variants = r->variants->count;
+
 	r->windows = ps_layout_part(layout, r->window_count, sizeof *r->windows);
-	r->window_nll = ps_layout_part(layout, r->window_count, sizeof *r->window_nll);
+	r->window_nll = ps_layout_part(layout, variants * r->window_count, sizeof *r->window_nll);
 	r->wanted = ps_layout_part(layout, r->window_count, sizeof *r->wanted);
 	r->inputs = ps_layout_part(layout, pass_tokens, sizeof *r->inputs);
-	r->targets = ps_layout_part(layout, pass_tokens, sizeof *r->targets);
-	r->nll = ps_layout_part(layout, pass_tokens, sizeof *r->nll);
+	r->targets = ps_layout_part(layout, variants * pass_tokens, sizeof *r->targets);
+	r->nll = ps_layout_part(layout, variants * pass_tokens, sizeof *r->nll);
 }
 
 ps_engine_need ps_ppl_need(ps_ppl *r)
 {
 	return (ps_engine_need){.window = r->window,
 				.tokens = r->window_count * r->window,
-				.hidden_copies = 1,
+				.hidden_copies = r->variants->count,
+				.holds_layers = r->variants->count > 1,
 				.head = true,
 				.lay_out = lay_out,
 				.command = r,
@@ -165,7 +168,8 @@ static double layers_work(const ps_ppl *r, size_t inputs, size_t scored)
 	       ps_layers_work(config, last, last, r->window, (double)scored);
 }
 
-/* Inputs, targets and offsets of windows [first, first + count), side by side. */
+/* Inputs, targets and offsets of windows [first, first + count), side by side. Every variant has
+ * the same targets. */
 static void fill_pass(ps_ppl *r, size_t first, size_t count)
 {
 	ps_engine *e = r->engine;
@@ -184,6 +188,32 @@ static void fill_pass(ps_ppl *r, size_t first, size_t count)
 		scored += targets;
 	}
 	e->starts[count] = rows;
+	for (size_t v = 1; v < r->variants->count; v++)
+		memcpy(r->targets + v * scored, r->targets, scored * sizeof *r->targets);
+}
+
+/* The losses of all variants, whose last hidden states are moved together: the head's weights are
+ * read once for as many rows as it takes. */
+static int score_variants(ps_ppl *r, size_t scored)
+{
+	const ps_engine *e = r->engine;
+	const size_t row = e->config->width;
+
+	for (size_t v = 1; v < r->variants->count; v++)
+		memmove(e->hidden + v * scored * row, r->variants->item[v].hidden,
+			scored * row * sizeof *e->hidden);
+	return ps_head_nll(e->head, e->hidden, r->targets, r->variants->count * scored, r->nll);
+}
+
+/* Adds the losses of windows [first, first + count) to their sums. */
+static void add_losses(ps_ppl *r, size_t first, size_t count)
+{
+	const double *nll = r->nll;
+
+	for (size_t v = 0; v < r->variants->count; v++)
+		for (size_t i = first; i < first + count; i++)
+			for (size_t j = r->windows[i].scored; j < r->windows[i].end; j++)
+				r->window_nll[v * r->window_count + i] += *nll++;
 }
 
 static int score_pass(ps_ppl *r, size_t first, size_t count)
@@ -195,38 +225,50 @@ static int score_pass(ps_ppl *r, size_t first, size_t count)
 				    .wanted = r->wanted + first,
 				    .first_window = first,
 				    .overflow_allowed = true};
+	ps_variants_pass pass = {.windows = &windows,
+				 .prefetch_after = first + count < r->window_count ? 0 : -1};
+	const double times = (double)r->variants->count;
 	size_t inputs, scored;
 	int rc;
 
 	count_ids(r, first, count, &inputs, &scored);
 	fill_pass(r, first, count);
-	ps_meter_stage(&r->meter, layers_work(r, inputs, scored));
-	rc = ps_forward_embed(e->forward, &windows, e->hidden);
+	pass.tokens = inputs;
+	ps_meter_stage(&r->meter, times * layers_work(r, inputs, scored));
+	rc = ps_variants_run(r->variants, &pass);
+	ps_meter_stage(&r->meter, times * ps_head_work(e->config, (double)scored));
 	if (!rc)
-		rc = ps_forward_layers(e->forward, 0, (int)e->config->layers - 1,
-				       first + count < r->window_count ? 0 : -1, &windows,
-				       e->hidden);
-	ps_meter_stage(&r->meter, ps_head_work(e->config, (double)scored));
+		rc = score_variants(r, scored);
 	if (!rc)
-		rc = ps_head_nll(e->head, e->hidden, r->targets, scored, r->nll);
-	for (size_t i = first, t = 0; i < first + count && !rc; i++)
-		for (size_t j = r->windows[i].scored; j < r->windows[i].end; j++)
-			r->window_nll[i] += r->nll[t++];
+		add_losses(r, first, count);
 	return rc;
+}
+
+/* Every variant goes through all layers. */
+static void place_variants(const ps_ppl *r)
+{
+	const ps_engine *e = r->engine;
+
+	for (size_t v = 0; v < r->variants->count; v++) {
+		r->variants->item[v].hidden = e->hidden + v * e->pass_tokens * e->config->width;
+		r->variants->item[v].last = (int)e->config->layers - 1;
+	}
 }
 
 int ps_ppl_score(ps_ppl *r)
 {
 	const size_t per_pass = ps_max_size(r->engine->pass_tokens / r->window, 1);
+	const double times = (double)r->variants->count;
 	size_t inputs, scored;
 	int rc = 0;
 
-	memset(r->window_nll, 0, r->window_count * sizeof *r->window_nll);
+	place_variants(r);
+	memset(r->window_nll, 0, r->variants->count * r->window_count * sizeof *r->window_nll);
 	count_ids(r, 0, r->window_count, &inputs, &scored);
 	ps_meter_begin(&r->meter, &r->engine->session->context,
 		       &(ps_meter_plan){"perplexity", "tok", r->text.count,
-					layers_work(r, inputs, scored) +
-						ps_head_work(r->engine->config, (double)scored)});
+					times * (layers_work(r, inputs, scored) +
+						 ps_head_work(r->engine->config, (double)scored))});
 	for (size_t first = 0; first < r->window_count && !rc; first += per_pass) {
 		rc = score_pass(r, first, ps_min_size(per_pass, r->window_count - first));
 		if (!rc)
@@ -239,29 +281,32 @@ int ps_ppl_score(ps_ppl *r)
 int ps_ppl_forecast(ps_ppl *r, ps_forecast *f, size_t times)
 {
 	const int last = (int)r->engine->config->layers - 1;
+	const size_t runs = r->variants->count;
 	size_t inputs, scored;
 	int rc = 0;
 
 	ps_ppl_list(r);
 	count_ids(r, 0, r->window_count, &inputs, &scored);
 	for (size_t i = 0; i < times && !rc; i++) {
-		rc = ps_forecast_layers(f, 0, last - 1, (double)inputs, 1, 1);
+		rc = ps_forecast_layers(f, 0, last - 1, (double)(runs * inputs), runs, 1);
 		if (!rc)
-			rc = ps_forecast_layers(f, last, last, (double)scored, 1, 1);
+			rc = ps_forecast_layers(f, last, last, (double)(runs * scored), runs, 1);
 		if (!rc)
-			rc = ps_forecast_head(f, (double)scored, 0);
+			rc = ps_forecast_head(f, (double)(runs * scored), 0);
 	}
 	return rc;
 }
 
-int ps_ppl_open(ps_ppl *r, ps_engine *engine, const ps_ppl_args *args)
+int ps_ppl_open(ps_ppl *r, ps_variants *variants, const ps_ppl_args *args)
 {
+	ps_engine *engine = variants->engine;
 	const ps_model_config *config = engine->config;
 	const size_t window = (size_t)args->window;
 	int rc;
 
 	*r = (ps_ppl){
 		.engine = engine,
+		.variants = variants,
 		.args = args,
 		.text = {.diag = &engine->session->diag,
 			 .count_max = args->max_tokens > 0 ? (size_t)args->max_tokens : SIZE_MAX}};
@@ -281,11 +326,17 @@ void ps_ppl_close(ps_ppl *r)
 	*r = (ps_ppl){0};
 }
 
-double ps_ppl_nll(const ps_ppl *r)
+const double *ps_ppl_window_nll(const ps_ppl *r, size_t variant)
 {
+	return r->window_nll + variant * r->window_count;
+}
+
+double ps_ppl_nll(const ps_ppl *r, size_t variant)
+{
+	const double *window_nll = ps_ppl_window_nll(r, variant);
 	double nll = 0;
 
 	for (size_t i = 0; i < r->window_count; i++)
-		nll += r->window_nll[i];
+		nll += window_nll[i];
 	return nll / (double)r->text.count;
 }

@@ -1,6 +1,5 @@
 /* The bits of the sparsity that is tried are in memory, an eighth of a byte a weight. Reference,
- * dense model and candidates go through the same engine: its source of weights is replaced by one
- * that adds the edits of the moment. */
+ * dense model and candidates are one variant of the engine's model, whose edits change. */
 #include "tools/cmd/prune_match.h"
 
 #include <math.h>
@@ -11,7 +10,7 @@
 #include "tools/cmd/prune_forecast.h"
 #include "tools/cmd/result.h"
 
-/* What is done to the weights that the source hands out. */
+/* What is done to the weights. */
 typedef enum edited { DENSE, REFERENCE, CANDIDATE } edited;
 
 struct match {
@@ -22,13 +21,13 @@ struct match {
 	ps_edit_file reference;
 	bool opened; /* the reference */
 	edited now;
-	uint8_t *bits;          /* of all projections of the candidate, in order */
-	ps_weight_source inner; /* the engine's own */
+	ps_variants variants; /* one */
+	uint8_t *bits;        /* of all projections of the candidate, in order */
 	int evaluations;
 	double reference_nll, dense_nll, nll; /* nll: of the candidate */
 };
 
-/* --- the source of edited weights --- */
+/* --- the edits of the moment --- */
 
 /* Where a projection's bits begin. */
 static uint8_t *bits_of(const struct match *m, int layer, ps_projection projection)
@@ -45,8 +44,10 @@ static uint8_t *bits_of(const struct match *m, int layer, ps_projection projecti
 	return bits;
 }
 
-static ps_edit edit_of(const struct match *m, int layer, ps_projection projection)
+static ps_edit edit_of(const void *self, int layer, ps_projection projection)
 {
+	const struct match *m = self;
+
 	switch (m->now) {
 	case REFERENCE:
 		return ps_edit_file_find(&m->reference, layer, projection);
@@ -55,44 +56,6 @@ static ps_edit edit_of(const struct match *m, int layer, ps_projection projectio
 	default:
 		return (ps_edit){0};
 	}
-}
-
-static int acquire(void *self, int layer, int next, ps_layer_weights *out, ps_diag *diag)
-{
-	const struct match *m = self;
-	int rc = m->inner.acquire_layer(m->inner.self, layer, next, out, diag);
-
-	for (int p = 0; p < PS_PROJECTIONS && !rc; p++)
-		out->projection[p].edit = edit_of(m, layer, (ps_projection)p);
-	return rc;
-}
-
-static void release(void *self, int layer)
-{
-	const struct match *m = self;
-
-	m->inner.release_layer(m->inner.self, layer);
-}
-
-static int embedding_rows(void *self, const int32_t *ids, size_t count, float *out, ps_diag *diag)
-{
-	const struct match *m = self;
-
-	return m->inner.embedding_rows(m->inner.self, ids, count, out, diag);
-}
-
-static int head_rows(void *self, size_t first, size_t rows, ps_weight *out, ps_diag *diag)
-{
-	const struct match *m = self;
-
-	return m->inner.head_rows(m->inner.self, first, rows, out, diag);
-}
-
-static int final_norm(void *self, float *out, ps_diag *diag)
-{
-	const struct match *m = self;
-
-	return m->inner.final_norm(m->inner.self, out, diag);
 }
 
 /* --- one evaluation --- */
@@ -104,7 +67,7 @@ static int evaluate(struct match *m, edited now, double *nll)
 	m->now = now;
 	m->evaluations++;
 	rc = ps_ppl_score(&m->ppl);
-	*nll = rc ? 0 : ps_ppl_nll(&m->ppl);
+	*nll = rc ? 0 : ps_ppl_nll(&m->ppl, 0);
 	if (!isfinite(*nll))
 		*nll = INFINITY;
 	return rc;
@@ -213,9 +176,12 @@ static int open_match(struct match *m, const ps_prune_args *args)
 		rc = ps_engine_open_mask(e, args->match_ppl, &m->reference);
 	m->opened = !rc;
 	if (!rc)
-		rc = ps_ppl_open(&m->ppl, e, &m->ppl_args);
+		rc = ps_variants_open(&m->variants, e, 1);
+	if (!rc)
+		rc = ps_ppl_open(&m->ppl, &m->variants, &m->ppl_args);
 	if (rc)
 		return rc;
+	m->variants.item[0].edits = (ps_edit_lookup){m, edit_of};
 	m->in->match = &m->reference;
 	m->in->text_digest =
 		ps_digest_of(m->ppl.text.ids, m->ppl.text.count * sizeof *m->ppl.text.ids);
@@ -315,8 +281,6 @@ static int make_mask(struct match *m, const ps_engine_need *need, const ps_outpu
 	if (rc)
 		return rc;
 	m->bits = ps_arena_take(&e->arena, (size_t)ps_edit_data_bytes(e->config, NULL));
-	m->inner = e->source;
-	e->source = (ps_weight_source){m, acquire, release, embedding_rows, head_rows, final_norm};
 	ps_ppl_list(&m->ppl);
 	rc = search(m);
 	if (rc)
@@ -348,5 +312,6 @@ out:
 	if (m.opened)
 		ps_edit_file_close(&m.reference);
 	ps_ppl_close(&m.ppl);
+	ps_variants_close(&m.variants);
 	return rc;
 }

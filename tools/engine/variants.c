@@ -39,10 +39,17 @@ const ps_edit_file *ps_variant_mask(const ps_variants *v, size_t index)
 static void attach(const ps_variants *v, size_t index, int layer, ps_layer_weights *weights)
 {
 	const ps_edit_file *mask = ps_variant_mask(v, index);
+	const ps_edit_lookup *edits = &v->item[index].edits;
 
-	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
-		weights->projection[p].edit =
-			mask ? ps_edit_file_find(mask, layer, (ps_projection)p) : (ps_edit){0};
+	for (int p = 0; p < (int)PS_PROJECTIONS; p++) {
+		ps_edit edit = {0};
+
+		if (edits->find)
+			edit = edits->find(edits->self, layer, (ps_projection)p);
+		else if (mask)
+			edit = ps_edit_file_find(mask, layer, (ps_projection)p);
+		weights->projection[p].edit = edit;
+	}
 }
 
 /* Embeds the windows once; every variant begins with a copy. */
@@ -77,19 +84,33 @@ static size_t last_of_layer(const ps_variants *v, int layer)
 	return last - 1;
 }
 
+/* A variant's hidden states through the layer that is packed. */
+static int run_packed(ps_variants *v, const ps_variants_pass *pass, size_t index, int layer)
+{
+	const ps_variant *variant = &v->item[index];
+	ps_windows windows = *pass->windows;
+	int rc;
+
+	if (layer < variant->last)
+		windows.wanted = NULL;
+	rc = ps_forward_packed(v->engine->forward, layer, &windows, variant->hidden,
+			       variant->hidden, NULL);
+	if (!rc && pass->after_layer)
+		rc = pass->after_layer(pass->context, index, layer, variant->hidden,
+				       windows.start[windows.count]);
+	return rc;
+}
+
 /* Takes the variants through a layer whose weights are acquired, and releases them. */
 static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, int layers,
 		     ps_layer_weights *weights)
 {
 	const ps_engine *e = v->engine;
-	const size_t rows = pass->windows->start[pass->windows->count],
-		     last = last_of_layer(v, layer);
+	const size_t last = last_of_layer(v, layer);
 	bool held = true;
 	int rc = 0;
 
 	for (size_t i = 0; i <= last && !rc; i++) {
-		float *hidden = v->item[i].hidden;
-
 		if (v->item[i].last < layer)
 			continue;
 		attach(v, i, layer, weights);
@@ -98,16 +119,15 @@ static int run_layer(ps_variants *v, const ps_variants_pass *pass, int layer, in
 			e->source.release_layer(e->source.self, layer);
 			held = false;
 		}
+		ps_forward_expect(e->forward,
+				  &(ps_forward_walk){.done = (size_t)layer * v->count + i,
+						     .all = (size_t)layers * v->count,
+						     .tokens_done = pass->tokens_done,
+						     .tokens = pass->tokens});
 		if (!rc)
-			rc = ps_forward_packed(e->forward, layer, pass->windows, hidden, hidden,
-					       NULL);
-		if (!rc)
-			rc = pass->after_layer(pass->context, i, layer, hidden, rows);
-		ps_progress_tick(&e->session->context, "forward pass", "tok",
-				 pass->tokens_done + rows * ((uint64_t)layer * v->count + i + 1) /
-							     ((uint64_t)layers * v->count),
-				 pass->tokens);
+			rc = run_packed(v, pass, i, layer);
 	}
+	ps_forward_expect(e->forward, &(ps_forward_walk){0});
 	if (held)
 		e->source.release_layer(e->source.self, layer);
 	return rc;

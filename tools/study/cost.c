@@ -56,6 +56,7 @@ static ps_wanda_work wanda_work(const struct call *c)
 	const ps_study_file *f = c->g->file;
 
 	return (ps_wanda_work){.windows = (size_t)(f->calibration_tokens / f->window),
+			       .masks = c->count,
 			       .sequential = !f->wanda.calibration ||
 					     strcmp(f->wanda.calibration, "dense")};
 }
@@ -76,7 +77,8 @@ static ps_ppl_work ppl_work(const struct call *c, bool most)
 	double tokens = (double)f->ppl.max_tokens;
 
 	tokens = tokens > 0 && (tokens < all || all <= 0) ? tokens : all;
-	return (ps_ppl_work){.tokens = tokens < 1 ? 1 : tokens,
+	return (ps_ppl_work){.variants = c->node->kind->step == PS_STEP_PPL ? c->count : 1,
+			     .tokens = tokens < 1 ? 1 : tokens,
 			     .window = (size_t)f->ppl.window,
 			     .stride = (size_t)f->ppl.stride,
 			     .text_bytes = bytes};
@@ -158,9 +160,9 @@ static double prune_seconds(const struct call *c)
 		return ps_seconds_wanda(c->rates, (ps_wanda_work[]){wanda_work(c)});
 	if (is_matched(c->node))
 		return MATCH_EVALUATIONS *
-		       (ps_seconds_magnitude(c->rates) +
+		       (ps_seconds_magnitude(c->rates, 1) +
 			ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, false)}));
-	return ps_seconds_magnitude(c->rates);
+	return ps_seconds_magnitude(c->rates, c->count);
 }
 
 static ps_memory prune_memory(const struct call *c)

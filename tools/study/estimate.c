@@ -46,6 +46,9 @@ enum {
  * normalizer and the pretokenizer leave it. Measured on English: 1.0 (Llama) and 1.7 (Gemma); with
  * buffers that have just doubled and a text of many spaces it is twice that. */
 #define DOCUMENT_FACTOR 4.0
+/* What a further sparsity of a magnitude sweep adds, in the time of the first: its bits are set and
+ * counted, the weights are not read and scored again. */
+#define MORE_MAGNITUDE 0.1
 /* What the report holds besides feature cards: results.json as a tree, tables, figures, the page.
  */
 #define REPORT_BYTES ((size_t)8 << 20)
@@ -114,16 +117,18 @@ static struct need ppl_need(const ps_model_rates *r, const ps_ppl_work *w)
 	const size_t window = (size_t)fmin((double)w->window, w->tokens),
 		     ids_bytes = power_of_two(w->tokens) * sizeof(int32_t);
 
-	return (struct need){.engine = {.window = window,
-					.tokens = (size_t)windows * window,
-					.hidden_copies = 1,
-					.head = true,
-					.held_bytes = ids_bytes,
-					.earlier_bytes = PS_PROGRAM_BYTES +
-							 tokenizer_bytes(r, w->text_bytes) +
-							 ids_bytes},
-			     .own = {.bytes = (size_t)windows * 5 * sizeof(size_t) + SLACK_BYTES,
-				     .token_bytes = 2 * sizeof(int32_t) + sizeof(double)}};
+	return (struct need){
+		.engine = {.window = window,
+			   .tokens = (size_t)windows * window,
+			   .hidden_copies = w->variants,
+			   .holds_layers = w->variants > 1,
+			   .head = true,
+			   .held_bytes = ids_bytes,
+			   .earlier_bytes = PS_PROGRAM_BYTES + tokenizer_bytes(r, w->text_bytes) +
+					    ids_bytes},
+		.own = {.bytes = (size_t)windows * (4 + w->variants) * sizeof(size_t) + SLACK_BYTES,
+			.token_bytes = sizeof(int32_t) +
+				       w->variants * (sizeof(int32_t) + sizeof(double))}};
 }
 
 static struct need magnitude_need(const ps_model_rates *r)
@@ -141,11 +146,11 @@ static struct need wanda_need(const ps_model_rates *r, const ps_wanda_work *w)
 	return (struct need){
 		.engine = {.window = r->costs.window,
 			   .tokens = w->windows * r->costs.window,
-			   .hidden_copies = 1,
+			   .hidden_copies = w->sequential ? w->masks : 1,
 			   .holds_layers = true,
 			   .spill = true},
 		.own = {.bytes = ps_wanda_stats_bytes(config) +
-				 ps_wanda_bytes(config, r->engine.session->threads, 1) +
+				 ps_wanda_bytes(config, r->engine.session->threads, w->masks) +
 				 SLACK_BYTES}};
 }
 
@@ -273,12 +278,14 @@ double ps_seconds_tokenize(const ps_model_rates *r, double bytes, double tokens)
 	       r->text_byte_seconds * (bytes > 0 ? bytes : tokens * r->token_bytes);
 }
 
-double ps_seconds_magnitude(const ps_model_rates *r)
+double ps_seconds_magnitude(const ps_model_rates *r, size_t masks)
 {
-	ps_estimate estimate = {.compute_seconds = r->magnitude_seconds};
+	ps_estimate estimate = {.compute_seconds = r->magnitude_seconds *
+						   (1 + ((double)masks - 1) * MORE_MAGNITUDE)};
 
 	ps_estimate_write(&estimate, &r->writing,
-			  (double)ps_edit_data_bytes(&r->costs.config, NULL), 1);
+			  (double)masks * (double)ps_edit_data_bytes(&r->costs.config, NULL),
+			  (double)masks);
 	return finish(r, &estimate);
 }
 
@@ -286,20 +293,31 @@ double ps_seconds_wanda(const ps_model_rates *r, const ps_wanda_work *w)
 {
 	struct need need = wanda_need(r, w);
 	const ps_engine_plan plan = choose(r, &need);
-	const double tokens = (double)need.engine.tokens;
+	const int last = (int)r->costs.config.layers - 1;
+	const double tokens = (double)need.engine.tokens, more = (double)w->masks - 1;
 	const size_t passes = passes_of(&plan, tokens);
-	ps_estimate estimate = {.compute_seconds = r->wanda_seconds};
+	ps_estimate estimate = {.compute_seconds = (double)w->masks * r->wanda_seconds};
 
 	ps_estimate_embedding(&estimate, &r->costs, tokens);
 	ps_estimate_observed(&estimate, &r->costs, tokens, passes, !w->sequential);
-	if (w->sequential)
+	/* Each pruned model observes all layers but the first on its own, and computes all but the
+	 * last. */
+	if (w->sequential) {
 		ps_estimate_layers(&estimate, &r->costs,
-				   &(ps_layers_load){.last = (int)r->costs.config.layers - 2,
-						     .tokens = tokens,
+				   &(ps_layers_load){.first = 1,
+						     .last = last,
+						     .tokens = more * tokens,
 						     .passes = passes,
-						     .runs = 1});
+						     .runs = w->masks - 1});
+		ps_estimate_layers(&estimate, &r->costs,
+				   &(ps_layers_load){.last = last - 1,
+						     .tokens = (more + 1) * tokens,
+						     .passes = passes,
+						     .runs = w->masks});
+	}
 	ps_estimate_write(&estimate, &r->writing,
-			  (double)ps_edit_data_bytes(&r->costs.config, NULL), 1);
+			  (double)w->masks * (double)ps_edit_data_bytes(&r->costs.config, NULL),
+			  (double)w->masks);
 	return finish(r, &estimate);
 }
 
@@ -309,11 +327,12 @@ double ps_seconds_ppl(const ps_model_rates *r, const ps_ppl_work *w)
 	const ps_engine_plan plan = choose(r, &need);
 	const double last_begin = (ppl_windows(w) - 1) * (double)w->stride,
 		     inputs = (ppl_windows(w) - 1) * (double)w->window + w->tokens - last_begin;
+	const double times = (double)w->variants, scored = times * w->tokens;
 	const size_t passes = passes_of(&plan, (double)need.engine.tokens);
 	ps_layers_load work = {.last = (int)r->costs.config.layers - 2,
-			       .tokens = inputs,
+			       .tokens = times * inputs,
 			       .passes = passes,
-			       .runs = 1,
+			       .runs = w->variants,
 			       .reads = 1};
 	ps_estimate estimate = {0};
 
@@ -321,9 +340,9 @@ double ps_seconds_ppl(const ps_model_rates *r, const ps_ppl_work *w)
 	ps_estimate_layers(&estimate, &r->ppl, &work);
 	/* The last layer computes little but the rows that are scored. */
 	work.first = work.last = (int)r->costs.config.layers - 1;
-	work.tokens = w->tokens;
+	work.tokens = scored;
 	ps_estimate_layers(&estimate, &r->ppl, &work);
-	ps_estimate_head(&estimate, &r->ppl, w->tokens, head_calls(&plan, w->tokens, passes));
+	ps_estimate_head(&estimate, &r->ppl, scored, head_calls(&plan, scored, passes));
 	return r->tokenizer_seconds + w->tokens * r->token_bytes * r->text_byte_seconds +
 	       finish(r, &estimate);
 }

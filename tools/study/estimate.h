@@ -11,15 +11,17 @@
 
 /* --- the work of a step --- */
 
-/* A mask by Wanda. */
+/* Masks by Wanda, made in one go. */
 typedef struct ps_wanda_work {
 	size_t windows;  /* of calibration */
+	size_t masks;    /* sparsities */
 	bool sequential; /* a layer's statistics come from the pruned layers below it */
 } ps_wanda_work;
 
-/* A perplexity. */
+/* Perplexities taken in one pass. */
 typedef struct ps_ppl_work {
-	double tokens; /* that are scored: all of the text, or max_tokens of it */
+	size_t variants; /* the dense model and masks */
+	double tokens;   /* that are scored: all of the text, or max_tokens of it */
 	size_t window, stride;
 	double text_bytes; /* length of the text, for the memory of its tokenizer */
 } ps_ppl_work;
@@ -67,7 +69,8 @@ typedef struct ps_features_work {
 double ps_seconds_tokenize(const ps_model_rates *rates, double bytes, double tokens);
 /* Tokens in a text of so many bytes. 0 if tokenizing was not timed. */
 double ps_tokens_of_text(const ps_model_rates *rates, double bytes);
-double ps_seconds_magnitude(const ps_model_rates *rates);
+/* masks: made in one go. */
+double ps_seconds_magnitude(const ps_model_rates *rates, size_t masks);
 double ps_seconds_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
 double ps_seconds_ppl(const ps_model_rates *rates, const ps_ppl_work *work);
 double ps_seconds_cache(const ps_model_rates *rates, const ps_cache_work *work);

@@ -328,15 +328,25 @@ static int call(const struct execution *e, struct batch *batch)
 	return rc;
 }
 
-/* If memory is too small for all nodes, half of them are tried. Nothing has been written then. */
+static void forget_results(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		json_decref(batch->result[i]);
+		batch->result[i] = NULL;
+	}
+}
+
+/* If memory is too small for all nodes, half of them are tried; and if one of them fails, so that
+ * the others are done all the same. What has been written by then is found again. */
 static int run_batch(struct execution *e, struct batch *batch)
 {
 	int rc;
 
 	ps_session_forget(e->graph->session);
 	rc = call(e, batch);
-	while (rc == PS_EBUDGET && batch->count > 1) {
+	while ((rc == PS_EBUDGET || rc == PS_EFAILED) && batch->count > 1) {
 		e->graph->session->diag = (ps_diag){{0}};
+		forget_results(batch);
 		release(e, batch, (batch->count + 1) / 2);
 		rc = call(e, batch);
 	}

@@ -692,12 +692,12 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 
 	if (!rc && uses_wanda(f))
 		rc = add_tokens(g, model, "calibration", f->calibration_tokens, &m->calibration);
-	for (size_t i = 0; i < m->cache_count && !rc; i++) {
+	for (size_t i = 0; i < m->cache_count && !rc; i++)
 		if (m->conditions[i].method && m->conditions[i].checkpoint == PS_NO_NODE)
 			rc = add_mask(g, model, i);
-		if (!rc)
-			rc = add_ppl(g, model, i);
-	}
+	/* after all masks: one call scores all conditions */
+	for (size_t i = 0; i < m->cache_count && !rc; i++)
+		rc = add_ppl(g, model, i);
 	if (!rc)
 		rc = add_condition(g, model, 0);
 	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)

@@ -14,21 +14,25 @@ static int run_tokenize(ps_graph *g, ps_node *const *nodes, size_t count, json_t
 /* Makes the masks of several sparsities in one go. */
 static int run_prune(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	const ps_prune_args *args[PS_LIST_MAX];
+	const ps_prune_args *args[PS_LIST_MAX] = {NULL};
 
 	for (size_t i = 0; i < count; i++)
 		args[i] = nodes[i]->args;
 	return ps_run_prune(g->session, args, count, results);
 }
 
-/* The result has no I/O backend: a record does not say how the weights were read. */
+/* Scores several conditions in one pass over the weights. The result has no I/O backend: a record
+ * does not say how the weights were read. */
 static int run_ppl(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	int rc = ps_run_ppl(g->session, nodes[0]->args, results);
+	const ps_ppl_args *args[PS_LIST_MAX] = {NULL};
+	int rc;
 
-	(void)count;
-	if (!rc)
-		json_object_del(*results, "backend");
+	for (size_t i = 0; i < count; i++)
+		args[i] = nodes[i]->args;
+	rc = ps_run_ppl(g->session, args, count, results);
+	for (size_t i = 0; i < count && !rc; i++)
+		json_object_del(results[i], "backend");
 	return rc;
 }
 
@@ -160,6 +164,9 @@ bool ps_step_shares(const ps_node *a, const ps_node *b)
 	switch (a->kind->step) {
 	case PS_STEP_PRUNE:
 		return same_sweep(a->args, b->args);
+	case PS_STEP_PPL:
+		return same_text(((const ps_ppl_args *)a->args)->model,
+				 ((const ps_ppl_args *)b->args)->model);
 	case PS_STEP_CACHE:
 		return same_weights(a->args, b->args);
 	case PS_STEP_SURVIVAL:
@@ -187,7 +194,7 @@ const ps_step_kind ps_step_kinds[PS_STEPS] = {
 			 .command = "ppl",
 			 .arguments = &ps_ppl_arguments,
 			 .forward = true,
-			 .batch_max = 1,
+			 .batch_max = PS_LIST_MAX,
 			 .run = run_ppl,
 			 .headline = "ppl"},
 	[PS_STEP_CACHE] = {.step = PS_STEP_CACHE,

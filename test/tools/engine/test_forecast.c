@@ -97,13 +97,13 @@ static void expect_close(const char *what, command_fn command)
 
 static int ppl(bool dry_run, json_t **result)
 {
-	return ps_run_ppl(&s,
-			  &(ps_ppl_args){.model = MODEL,
-					 .text = TEXT,
-					 .window = WINDOW,
-					 .stride = WINDOW / 4,
-					 .dry_run = dry_run},
-			  result);
+	const ps_ppl_args args = {.model = MODEL,
+				  .text = TEXT,
+				  .window = WINDOW,
+				  .stride = WINDOW / 4,
+				  .dry_run = dry_run};
+
+	return ps_run_ppl(&s, (const ps_ppl_args *[]){&args}, 1, result);
 }
 
 static void perplexity_takes_what_its_dry_run_says(void **state)
@@ -145,14 +145,14 @@ static void a_cache_takes_what_its_dry_run_says(void **state)
 
 static int prune(bool dry_run, json_t **result)
 {
-	return ps_run_prune(&s,
-			    &(ps_prune_args){.model = MODEL,
-					     .method = "wanda",
-					     .sparsity = 0.5,
-					     .tokens = tokens,
-					     .out = out,
-					     .dry_run = dry_run},
-			    result);
+	const ps_prune_args args = {.model = MODEL,
+				    .method = "wanda",
+				    .sparsity = 0.5,
+				    .tokens = tokens,
+				    .out = out,
+				    .dry_run = dry_run};
+
+	return ps_run_prune(&s, (const ps_prune_args *[]){&args}, 1, result);
 }
 
 static int prune_anew(bool dry_run, json_t **result)

@@ -145,11 +145,10 @@ static void expect_close(const char *what, estimate_fn estimate, command_fn comm
 
 static int run_ppl(json_t **result)
 {
-	return ps_run_ppl(
-		&s,
-		&(ps_ppl_args){
-			.model = MODEL, .text = TEXT, .window = PPL_WINDOW, .stride = STRIDE},
-		result);
+	const ps_ppl_args args = {
+		.model = MODEL, .text = TEXT, .window = PPL_WINDOW, .stride = STRIDE};
+
+	return ps_run_ppl(&s, (const ps_ppl_args *[]){&args}, 1, result);
 }
 
 static ps_ppl_work ppl_work(void)
@@ -161,7 +160,8 @@ static ps_ppl_work ppl_work(void)
 	assert_int_equal(fseek(text, 0, SEEK_END), 0);
 	bytes = ftell(text);
 	fclose(text);
-	return (ps_ppl_work){.tokens = ps_tokens_of_text(&rates, (double)bytes),
+	return (ps_ppl_work){.variants = 1,
+			     .tokens = ps_tokens_of_text(&rates, (double)bytes),
 			     .window = PPL_WINDOW,
 			     .stride = STRIDE};
 }
@@ -181,18 +181,16 @@ static void perplexity_takes_what_is_estimated(void **state)
 
 static int run_wanda(json_t **result)
 {
-	return ps_run_prune(&s,
-			    &(ps_prune_args){.model = MODEL,
-					     .method = "wanda",
-					     .sparsity = 0.5,
-					     .tokens = tokens,
-					     .out = mask},
-			    result);
+	const ps_prune_args args = {
+		.model = MODEL, .method = "wanda", .sparsity = 0.5, .tokens = tokens, .out = mask};
+
+	return ps_run_prune(&s, (const ps_prune_args *[]){&args}, 1, result);
 }
 
 static double estimate_wanda(void)
 {
-	return ps_seconds_wanda(&rates, &(ps_wanda_work){.windows = windows, .sequential = true});
+	return ps_seconds_wanda(
+		&rates, &(ps_wanda_work){.windows = windows, .masks = 1, .sequential = true});
 }
 
 static void a_wanda_mask_takes_what_is_estimated(void **state)
@@ -306,7 +304,7 @@ static void every_estimate_is_a_positive_number(void **state)
 					   .windows = 100,
 					   .samples = 1000};
 	const double seconds[] = {ps_seconds_tokenize(&rates, 0, 1e5),
-				  ps_seconds_magnitude(&rates),
+				  ps_seconds_magnitude(&rates, 1),
 				  estimate_wanda(),
 				  ps_seconds_train(&sae, NULL, 1e5, 1e5),
 				  ps_seconds_ablate(&rates, &sae, &ablate),
@@ -323,18 +321,16 @@ static void memory_is_what_the_command_plans(void **state)
 {
 	const ps_ppl_work work = ppl_work();
 	const ps_memory memory = ps_memory_ppl(&rates, &work);
+	const ps_ppl_args args = {.model = MODEL,
+				  .text = TEXT,
+				  .window = PPL_WINDOW,
+				  .stride = STRIDE,
+				  .dry_run = true};
 	json_t *result = NULL;
 	double planned;
 
 	(void)state;
-	assert_int_equal(ps_run_ppl(&s,
-				    &(ps_ppl_args){.model = MODEL,
-						   .text = TEXT,
-						   .window = PPL_WINDOW,
-						   .stride = STRIDE,
-						   .dry_run = true},
-				    &result),
-			 0);
+	assert_int_equal(ps_run_ppl(&s, (const ps_ppl_args *[]){&args}, 1, &result), 0);
 	planned = json_number_value(json_object_get(result, "planned_bytes"));
 	json_decref(result);
 	assert_true(fabs((double)memory.planned / planned - 1) < 0.02);

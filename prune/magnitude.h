@@ -15,9 +15,9 @@
 /* Arena bytes of ps_magnitude_prune for a sweep of so many sparsities. */
 size_t ps_magnitude_bytes(const ps_model_config *config, int threads, size_t count);
 
-/* Hands the masks of all projections to the sinks of the sweep. The arena is rewound at the end. Errors:
- * PS_EUSAGE for options out of range, PS_EINPUT for a weight that is not finite or for columns that
- * M does not divide, PS_EINTERRUPTED, and what lookup and sink return. */
+/* Hands the masks of all projections to the sinks of the sweep. The arena is rewound at the end.
+ * Errors: PS_EUSAGE for options out of range, PS_EINPUT for a weight that is not finite or for
+ * columns that M does not divide, PS_EINTERRUPTED, and what lookup and sink return. */
 int ps_magnitude_prune(const ps_model_config *config, const ps_weight_lookup *weights,
 		       const ps_prune_options *options, const ps_prune_sweep *sweep,
 		       const ps_context *context, ps_arena *arena) PS_MUST_USE;

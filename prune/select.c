@@ -103,9 +103,9 @@ PS_CLONES static void count_levels(const float *scores, const float *threshold, 
 		level[c] = (uint8_t)wide[c];
 }
 
-/* Clears the bits of columns whose level is at most cut; both are below 128. Eight columns at a time:
- * the top bit of each byte stays where the level is above, and the product gathers these bits into
- * one byte. */
+/* Clears the bits of columns whose level is at most cut; both are below 128. Of eight columns at a
+ * time the top bit of each byte stays where the level is above, and the product gathers these bits
+ * into one byte. */
 PS_CLONES static void drop_levels(const uint8_t *level, size_t columns, uint8_t cut, uint8_t *keep)
 {
 	for (size_t c = 0; c < columns; c += 8) {

@@ -20,10 +20,10 @@ void ps_select_nm(const float *scores, size_t cols, unsigned n, unsigned m, uint
 /* Most thresholds of one call below. */
 #define PS_SELECT_THRESHOLDS 64
 
-/* Drops every score at or below a threshold, in a bitmap for each threshold. For magnitude per matrix
- * the threshold is the (size_t)(weights * sparsity)-th smallest score, counted from 0 (the rule of
- * locuslab/wanda). So ties drop a few more than asked. The thresholds (count) may stand in any order.
- * Row `row` of each bitmap of keep (count) is changed. Cost: it reads the scores once. */
+/* Drops every score at or below a threshold, in a bitmap for each threshold. For magnitude per
+ * matrix the threshold is the (size_t)(weights * sparsity)-th smallest score, counted from 0 (the
+ * rule of locuslab/wanda). So ties drop a few more than asked. The thresholds (count) may stand in
+ * any order. Row `row` of each bitmap of keep (count) is changed. Cost: it reads the scores once. */
 void ps_select_thresholds(const float *scores, size_t cols, const float *threshold, size_t count,
 			  uint8_t *const *keep, size_t row);
 

@@ -87,8 +87,8 @@ typedef struct ps_prune_args {
 	int64_t bits;      /* rtn: 3 to 8; else 0 */
 	bool pool_embedding, replace, dry_run;
 } ps_prune_args;
-/* Makes `count` masks (1 to PS_LIST_MAX) in one go. Of several, the arguments differ in sparsity and
- * out alone, and the method is magnitude or Wanda. results (count): an object for each; with
+/* Makes `count` masks (1 to PS_LIST_MAX) in one go. Of several, the arguments differ in sparsity
+ * and out alone, and the method is magnitude or Wanda. results (count): an object for each; with
  * dry_run the first one is about all. */
 int ps_run_prune(ps_session *session, const ps_prune_args *const *args, size_t count,
 		 json_t **results) PS_MUST_USE;

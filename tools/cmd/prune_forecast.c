@@ -16,7 +16,7 @@ static int add_statistics(ps_forecast *f, ps_prune_inputs *in, const ps_prune_pl
 	rc = ps_forecast_observed(f, tokens, plan->calibration == PS_CALIBRATION_DENSE, stats);
 	if (rc || plan->calibration == PS_CALIBRATION_DENSE)
 		return rc;
-	/* Each model observes all layers but the first on its own, and computes all but the last. */
+	/* A model observes all layers but the first by itself, and computes all but the last. */
 	rc = ps_forecast_layers(f, 1, last, (double)(count - 1) * tokens, count - 1, 0);
 	return rc ? rc : ps_forecast_layers(f, 0, last - 1, (double)count * tokens, count, 0);
 }

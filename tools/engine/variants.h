@@ -56,8 +56,8 @@ typedef struct ps_variants_pass {
 	void *context;                /* handed to after_layer */
 } ps_variants_pass;
 
-/* Embeds the windows and takes every variant through layers 0 to its last. If windows say which rows
- * are wanted, a variant's last layer leaves out the others, as in ps_forward_layer. */
+/* Embeds the windows and takes every variant through layers 0 to its last. If windows say which
+ * rows are wanted, a variant's last layer leaves out the others, as in ps_forward_layer. */
 int ps_variants_run(ps_variants *variants, const ps_variants_pass *pass) PS_MUST_USE;
 
 #endif

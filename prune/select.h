@@ -23,7 +23,7 @@ void ps_select_nm(const float *scores, size_t cols, unsigned n, unsigned m, uint
 /* Drops every score at or below a threshold, in a bitmap for each threshold. For magnitude per
  * matrix the threshold is the (size_t)(weights * sparsity)-th smallest score, counted from 0 (the
  * rule of locuslab/wanda). So ties drop a few more than asked. The thresholds (count) may stand in
- * any order. Row `row` of each bitmap of keep (count) is changed. Cost: it reads the scores once. */
+ * any order. Row `row` of each bitmap of keep (count) is changed. The scores are read once. */
 void ps_select_thresholds(const float *scores, size_t cols, const float *threshold, size_t count,
 			  uint8_t *const *keep, size_t row);
 

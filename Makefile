@@ -24,7 +24,7 @@ LIB_FILES = $(FOLDERS:%=$(BUILD)/lib%.a) $(BUILD)/libtools.a
 LINK = $(BUILD)/libtools.a $(BUILD)/libanalysis.a $(BUILD)/libsae.a $(BUILD)/libprune.a \
 	$(BUILD)/libio.a $(BUILD)/libcore.a
 SHARDINFO_SOURCES = $(wildcard tools/shard*.c)
-TOOL_ROOMS = tools/run tools/engine tools/train tools/cmd tools/study
+TOOL_ROOMS = tools/run tools/args tools/engine tools/train tools/cmd tools/study
 TOOL_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(TOOL_ROOMS:%=%/*.c)))
 CLI_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/cli/*.c))
 SHARDINFO_OBJECTS = $(SHARDINFO_SOURCES:%.c=$(BUILD)/%.o)
@@ -75,6 +75,18 @@ $(BUILD)/libtools.a: $(TOOL_OBJECTS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# What `prunescope version` says: the commit and the libraries. It is written anew when they change.
+$(BUILD)/built.h: FORCE
+	@mkdir -p $(@D)
+	@{ printf '#define PS_BUILT_COMMIT "%s"\n' \
+		"$$(test -e .git && git rev-parse --short=12 HEAD 2>/dev/null)"; \
+	printf '#define PS_BUILT_LIBRARIES "%s"\n' "$$(for p in $(PACKAGES); do \
+		echo "$$p $$(pkg-config --modversion $$p), "; done | tr -d '\n')"; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+$(BUILD)/tools/run/version.o: $(BUILD)/built.h
+$(BUILD)/tools/run/version.o: ALL_CFLAGS += -include $(BUILD)/built.h
 
 $(PROGRAM): $(CLI_OBJECTS) $(LIB_FILES)
 	$(CC) $(ALL_CFLAGS) -o $@ $(CLI_OBJECTS) $(LINK) $(LIBS)

@@ -83,3 +83,8 @@ void ps_blis_kernel_run(const ps_blis_kernel *blis, size_t k, const float *a, co
 	kernel(mr, nr, (dim_t)k, &one, (float *)a, (float *)b, &beta, c, blis->rows ? (inc_t)nr : 1,
 	       blis->rows ? 1 : (inc_t)mr, &data, blis->context);
 }
+
+const char *ps_blis_version(void)
+{
+	return bli_info_get_version_str();
+}

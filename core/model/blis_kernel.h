@@ -1,4 +1,5 @@
-/* core/model/blis_kernel.h: the one place where BLIS is called. Private to core/model/kernel.c. */
+/* core/model/blis_kernel.h: the one place where BLIS is called. core/model/kernel.c calls
+ * it; the version is for everyone. */
 #ifndef PS_CORE_MODEL_BLIS_KERNEL_H
 #define PS_CORE_MODEL_BLIS_KERNEL_H
 
@@ -19,6 +20,9 @@ typedef struct ps_blis_kernel {
  * is caught. False: there is no memory, and BLIS must not be used. Call it before other threads
  * run. */
 bool ps_blis_prepare(void);
+
+/* "0.9.0"; static text. It needs no ps_blis_prepare. */
+const char *ps_blis_version(void);
 
 /* The sgemm micro-kernel of BLIS's context for this CPU. */
 ps_blis_kernel ps_blis_kernel_query(void);

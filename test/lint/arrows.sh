@@ -9,7 +9,8 @@ set -eu
 
 library="core/base core/model core/tokenizer io prune sae analysis analysis/report"
 middle="$library tools/run tools/engine tools/train"
-rooms="$library tools tools/run tools/engine tools/train tools/cmd tools/study tools/cli test bench"
+rooms="$library tools tools/run tools/args tools/engine tools/train tools/cmd tools/study"
+rooms="$rooms tools/cli test bench"
 
 may_include() { # may_include ROOM: the rooms it may include, itself among them
 	case $1 in
@@ -20,13 +21,14 @@ may_include() { # may_include ROOM: the rooms it may include, itself among them
 	analysis/report)
 		echo "core/base core/model core/tokenizer prune sae analysis analysis/report"
 		;;
-	tools) echo "$library tools" ;;
+	tools) echo "$library tools/run tools/args tools" ;;
 	tools/run) echo "$library tools/run" ;;
+	tools/args) echo "$library tools/run tools/args" ;;
 	tools/engine | tools/train) echo "$library tools/run $1" ;;
 	tools/cmd) echo "$middle tools/cmd" ;;
 	tools/study) echo "$middle tools/cmd tools/study" ;;
-	tools/cli) echo "$middle tools/cmd tools/study tools/cli" ;;
-	test) echo "$middle tools/cmd tools/study test bench" ;;
+	tools/cli) echo "$middle tools/args tools/cmd tools/study tools/cli" ;;
+	test) echo "$middle tools/args tools/cmd tools/study test bench" ;;
 	bench) echo "$library bench" ;;
 	esac
 }
@@ -71,7 +73,7 @@ self_check() {
 	echo '#include "core/model/config.h"' >"$root/core/base/upward.c"
 	printf 'int x;\n  #  include "sae/sae.h"\n' >"$root/io/sideways.h"
 	echo '#include "core/tokenizer/bpe.h"' >"$root/core/model/sibling.c"
-	echo '#include "tools/cli/options.h"' >"$root/test/io/test_tools.c"
+	echo '#include "tools/cli/cli.h"' >"$root/test/io/test_tools.c"
 	echo '#include "tools/cmd/commands.h"' >"$root/tools/engine/upward.c"
 	echo '#include "error.h"' >"$root/core/base/bare.c"
 	if check_tree "$root" >"$root/found" || [ "$(wc -l <"$root/found")" -ne 6 ]; then

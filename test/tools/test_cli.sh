@@ -112,6 +112,9 @@ commands_make_what_they_say() {
 		values_hold "$m: ppl is the exponential of nll" ppl nll \
 			'a > 1 && log(a) - b < 1e-12 && b - log(a) < 1e-12'
 		values_hold "$m: every id asked for is scored" tokens windows 'a == 1000 && b == 30'
+		run ppl "$model" --text "$scratch/held-out" --window 96 --max-tokens 1000
+		values_hold "$m: without --stride it is half of the window" tokens windows \
+			'a == 1000 && b == 20'
 		f32=$(value nll)
 		works "$m: ppl in bf16" ppl "$model" --text "$scratch/held-out" --window 96 \
 			--stride 32 --max-tokens 1000 --precision bf16
@@ -516,7 +519,7 @@ usage_errors() {
 	t=$scratch/llama.tokens
 	refuses "bad flag" 2 'text' ppl $llama --txt "$scratch/text"
 	refuses "unknown command" 2 'tokenize' tokenise $llama
-	refuses "a missing argument" 2 'argument' ppl
+	refuses "a missing argument" 2 'MODEL is missing' ppl
 	refuses "an argument too many" 2 'extra' ppl $llama extra --text "$scratch/text"
 	refuses "a missing flag" 2 '--text' ppl $llama
 	refuses "a flag without its value" 2 '--text' ppl $llama --text
@@ -540,7 +543,7 @@ usage_errors() {
 	refuses "no batch" 2 '--batch' train "$scratch/caches/layer-01" -o "$none" --batch 0
 	refuses "transfer with one cache" 2 'twice' transfer "$scratch/saes/seed-1" \
 		--cache "$scratch/found-dense"
-	refuses "one SAE is no pair" 2 '2 arguments' seeds "$scratch/saes/seed-1"
+	refuses "one SAE is no pair" 2 'two SAEs are wanted' seeds "$scratch/saes/seed-1"
 	refuses "more pruned SAEs than dense ones" 2 'dense' survival \
 		--dense "$scratch/saes/seed-1" --pruned "$scratch/saes/seed-1" \
 		"$scratch/saes/seed-2" --cache "$scratch/found-dense"

@@ -105,7 +105,7 @@ outputs() {
 		--force
 	refuses 2 'is or holds an input' convert "$s/saelens" -o "$s/saelens" --to saelens --force
 	refuses 2 'saelens, sparsify' convert "$s/saelens" -o "$s/no" --to npz
-	refuses 2 '--to is required' convert "$s/saelens" -o "$s/no"
+	refuses 2 '--to is missing' convert "$s/saelens" -o "$s/no"
 	refuses 5 'at least\|least that\|smallest' convert "$s/saelens" -o "$s/no" --to sparsify \
 		--memory 1M
 	echo x >>"$s/back/cfg.json"

@@ -56,7 +56,7 @@ commands="tokenize ppl logits calibrate prune export cache train eval compare tr
 # ones are looked at with ppl alone.
 number_options() {
 	"$program" "$1" --help | awk -v all="$([ "$1" = ppl ] && echo 1)" '
-		/^common options:/ && !all { exit }
+		/^Common options:/ && !all { exit }
 		/^  -/ && $2 ~ /^(N|L|X|S|SIZE|SECONDS)$/ { print $1 }'
 }
 
@@ -157,13 +157,27 @@ options_belong_to_commands() {
 	refuses "--emit given to ppl" 2 'belongs to study$' ppl $llama --emit make
 	refuses "--tau given to seeds" 2 'belongs to compare, features$' seeds a b --tau 0.7
 	refuses "--mask given to tokenize" 2 'belongs to ppl, logits' tokenize $llama --mask x
+	for option in --device --gpu --cuda; do
+		refuses "$option" 2 "$option: there is no GPU in this program" ppl $llama $option 0
+	done
+	refuses "--dtype given to ppl names --precision" 2 '--dtype: --precision chooses' \
+		ppl $llama --dtype bf16
+	refuses "--model given to ppl" 2 'the model stands by itself' ppl --model $llama
+	refuses "a text that is missing" 2 '--text is missing (usage: prunescope ppl MODEL --text' \
+		ppl $llama
+	refuses "an output that is missing" 2 '-o is missing (usage: prunescope train CACHE -o' \
+		train x
+	refuses "an argument that is missing" 2 'SAE_B is missing (usage: prunescope compare' \
+		compare x
+	refuses "an argument too many" 2 "'y' is one argument too many" report x y
+	refuses "one SAE for seeds" 2 'two SAEs are wanted' seeds x
 	refuses "a mistyped option" 2 'unknown option --stirde (the nearest is --stride)' \
 		ppl $llama --stirde 3
 	refuses "a mistyped option with a value" 2 'unknown option --stirde (the' \
 		ppl $llama --stirde=3
 	refuses "a mistyped common option" 2 'unknown option --thraeds (the nearest is --threads)' \
 		ppl $llama --thraeds 3
-	refuses "an option like no other" 2 'unknown option --zzzzzzzzzz (prunescope ppl --help' \
+	refuses "an option like no other" 2 'option --zzzzzzzzzz (prunescope help ppl lists' \
 		ppl $llama --zzzzzzzzzz
 	refuses "an option for a value" 2 '--text needs a value, and --window is an option' \
 		ppl $llama --text --window 4

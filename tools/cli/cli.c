@@ -6,55 +6,207 @@
 
 #include "core/base/clock.h"
 #include "core/base/number.h"
+#include "tools/args/help.h"
 
-const char ps_changed_from_help[] =
-	"MODEL0  MODEL is a changed MODEL0 (zeroed, fine-tuned, ...), and belongs to it";
+const char ps_help_model[] = "checkpoint folder, or hub id in the local Hugging Face cache",
+	   ps_help_tokens[] = "windows of token ids, as `tokenize` writes them",
+	   ps_help_mask[] = "prune with this mask, or round with this rounding file",
+	   ps_help_changed_from[] =
+		   "the model that MODEL was changed from (zeroed, fine-tuned, ...): MODEL belongs "
+		   "to it",
+	   ps_help_dry_run[] = "print the plan, memory and expected time; do nothing",
+	   ps_help_norm_cache[] =
+		   "estimate the norm that the SAE's normalize_activations lacks from these rows",
+	   ps_help_two_caches[] =
+		   "given twice: the dense model's, then the pruned one's, of the same tokens",
+	   ps_help_keep_special[] = "rows of BOS, EOS and PAD count too";
 
-void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const *tables)
+const ps_command_group ps_command_groups[] = {
+	{"Models", ps_commands_model},       {"SAEs", ps_commands_train},
+	{"SAEs", ps_commands_sae},           {"Findings", ps_commands_findings},
+	{"Findings", ps_commands_features},  {"Whole studies", ps_commands_study},
+	{"This machine", ps_commands_other}, {NULL, NULL},
+};
+
+const ps_command *ps_command_find(const char *name)
+{
+	for (const ps_command_group *g = ps_command_groups; g->title; g++)
+		for (const ps_command *c = g->commands; c->name; c++)
+			if (!strcmp(c->name, name))
+				return c;
+	return NULL;
+}
+
+void ps_cli_init(ps_cli *cli, const ps_command *command)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	ps_session *s = &cli->session;
 
 	*cli = (ps_cli){.command = command,
-			.tables = tables,
 			.threads = processors > 0 ? processors : 1,
 			.precision = "f32",
 			.backend = "auto",
 			.session.started = ps_clock()};
 	const ps_option table[] = {
-		{"--memory", PS_OPTION_SIZE, &s->memory_bytes,
-		 "SIZE  hard budget (bytes, or with K M G KiB MiB GiB)"},
-		{"--threads", PS_OPTION_INT | PS_OPTION_POSITIVE, &cli->threads,
-		 "N  default: all processors"},
-		{"--precision", PS_OPTION_TEXT, &cli->precision,
-		 "f32|bf16  arithmetic of the forward pass (f32)"},
-		{"--io", PS_OPTION_TEXT, &cli->backend,
-		 "auto|uring|pread|mmap  how weights are read (auto)"},
-		{"--seed", PS_OPTION_INT | PS_OPTION_NATURAL, &cli->seed, "N  (0)"},
-		{"--json", PS_OPTION_FLAG, &s->json, "one JSON object on stdout"},
-		{"--quiet", PS_OPTION_FLAG, &s->quiet, "no progress, no remarks"},
+		PS_OPTION_TITLE("Common options"),
+		{"--memory", PS_OPTION_SIZE, &s->memory_bytes, "SIZE",
+		 .help = "hard budget for the program's memory: bytes, or with K, M, G, KiB, MiB, "
+			 "GiB",
+		 .usual = "nine tenths of what is free"},
+		{"--threads", PS_OPTION_INT | PS_OPTION_POSITIVE, &cli->threads, "N",
+		 .help = "threads that compute, at most 256", .usual = "all processors"},
+		{"--precision", PS_OPTION_WORD, &cli->precision, "f32|bf16",
+		 .help = "arithmetic of the model's products"},
+		{"--io", PS_OPTION_WORD, &cli->backend, "auto|uring|pread|mmap",
+		 .help = "how weights are read"},
+		{"--seed", PS_OPTION_INT | PS_OPTION_NATURAL, &cli->seed, "N",
+		 .help = "of all that is random"},
+		{"--json", PS_OPTION_FLAG, &s->json, .help = "print one JSON object"},
+		{"--quiet", PS_OPTION_FLAG, &s->quiet, .help = "no progress and no remarks"},
 		{"--force", PS_OPTION_FLAG, &cli->force,
-		 "replace what stands in an output's place, once the new one is whole"},
+		 .help = "replace what stands in an output's place, once the new one is whole"},
 		{"--no-verify", PS_OPTION_FLAG, &s->no_verify,
-		 "do not read caches through before their first use"},
+		 .help = "do not read caches through before their first use"},
 		{"--force-mismatch", PS_OPTION_FLAG, &s->force_mismatch,
-		 "take inputs that belong to another model, tokenizer or layer"},
-		{NULL, 0, NULL, NULL},
+		 .help = "take inputs that belong to another model, tokenizer or layer"},
+		PS_OPTION_END,
 	};
 	_Static_assert(sizeof table <= sizeof cli->options, "the common options fit");
 	memcpy(cli->options, table, sizeof table);
 }
 
-static int print_help(ps_cli *cli, const ps_option *table)
+/* --- what the command says of itself --- */
+
+/* tables (2): where the page's tables are listed. */
+static ps_page describe(const ps_cli *cli, const ps_option *table, const ps_option **tables)
 {
-	printf("usage: prunescope %s %s\n%s\n\n", cli->command->name, cli->command->usage,
-	       cli->command->summary);
-	ps_options_help(table);
-	puts("common options:");
-	ps_options_help(cli->options);
-	cli->helped = true;
-	return PS_EUSAGE;
+	tables[0] = table;
+	tables[1] = cli->options;
+	return (ps_page){.program = "prunescope",
+			 .name = cli->command->name,
+			 .usage = cli->command->usage,
+			 .summary = cli->command->summary,
+			 .text = cli->command->text,
+			 .tables = tables,
+			 .count = 2,
+			 .examples = cli->command->examples};
 }
+
+/* Answers --help and --examples. */
+static bool answer(ps_cli *cli, const char *argument, const ps_option *table)
+{
+	const ps_option *tables[2];
+	const ps_page page = describe(cli, table, tables);
+
+	if (!strcmp(argument, "--help") || !strcmp(argument, "-h"))
+		ps_help_write(stdout, &page);
+	else if (!strcmp(argument, "--examples"))
+		ps_help_examples(stdout, &page);
+	else
+		return false;
+	cli->helped = true;
+	return true;
+}
+
+void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *page, void *visitor),
+		     void *visitor)
+{
+	json_t *result = NULL;
+	ps_cli cli;
+
+	ps_cli_init(&cli, command);
+	cli.visit = visit;
+	cli.visitor = visitor;
+	if (!command->main(&cli, 0, NULL, &result))
+		json_decref(result);
+}
+
+/* --- an option that the command does not have --- */
+
+struct owners {
+	const char *option;
+	char *out; /* "eval, ablate" */
+	size_t size;
+};
+
+static void name_owner(const ps_page *page, void *visitor)
+{
+	const struct owners *o = visitor;
+	const ps_options own = {.tables = page->tables, .count = 1};
+
+	if (ps_options_find(&own, o->option, strlen(o->option)))
+		snprintf(o->out + strlen(o->out), o->size - strlen(o->out), "%s%s",
+			 o->out[0] ? ", " : "", page->name);
+}
+
+/* Writes the names of the commands that have an option into out. "": none has. */
+static void name_owners(const char *option, char *out, size_t size)
+{
+	struct owners o = {option, out, size};
+
+	out[0] = 0;
+	for (const ps_command_group *g = ps_command_groups; g->title; g++)
+		for (const ps_command *c = g->commands; c->name; c++)
+			ps_cli_describe(c, name_owner, &o);
+}
+
+/* What to say of an option that other programs have. NULL: nothing. */
+static const char *foreign_option(const char *name)
+{
+	static const struct {
+		const char *name, *say;
+	} known[] = {
+		{"--device", "there is no GPU in this program; it computes with --threads"},
+		{"--gpu", "there is no GPU in this program; it computes with --threads"},
+		{"--cuda", "there is no GPU in this program; it computes with --threads"},
+		{"--dtype", "--precision chooses the arithmetic (--dtype is an option of cache, "
+			    "for the numbers that it stores)"},
+		{"--model", "the model stands by itself, without an option"},
+		{"--output", "the output's name follows -o"},
+		{"--out", "the output's name follows -o"},
+		{"--batch-size", "train has --batch, rows a step; other commands choose by "
+				 "--memory"},
+		{"--epochs", "train has --tokens; more than the cache has rows are further epochs"},
+		{"--steps", "train has --tokens; steps are tokens divided by --batch"},
+		{"--workers", "--threads says how many threads compute"},
+		{"--num-workers", "--threads says how many threads compute"},
+		{"-j", "--threads says how many threads compute"},
+		{"--verbose", "progress is shown unless --quiet is given"},
+		{"-v", "progress is shown unless --quiet is given"},
+		{"-q", "--quiet leaves out progress and remarks"},
+		{"-f", "--force replaces what stands in an output's place"},
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (!strcmp(known[i].name, name))
+			return known[i].say;
+	return NULL;
+}
+
+/* Says whose option it is, or which one it was meant to be. */
+static int refuse_unknown(ps_cli *cli, const ps_options *options)
+{
+	char owners[160], name[PS_SHOWN];
+	const char *const command = cli->command->name, *say, *nearest;
+	ps_diag *diag = &cli->session.diag;
+
+	ps_text_show(options->unknown, strcspn(options->unknown, "="), name, sizeof name);
+	say = foreign_option(name);
+	if (say)
+		return ps_fail(diag, PS_EUSAGE, "%s: %s", name, say);
+	name_owners(name, owners, sizeof owners);
+	if (owners[0])
+		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
+			       command, owners);
+	nearest = ps_options_nearest(options, name);
+	if (nearest)
+		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
+			       nearest);
+	return ps_fail(diag, PS_EUSAGE, "unknown option %s (prunescope help %s lists them)", name,
+		       command);
+}
+
+/* --- the beginning of a command --- */
 
 /* Checks the common options and starts the session with them. */
 static int start_session(ps_cli *cli)
@@ -67,81 +219,39 @@ static int start_session(ps_cli *cli)
 			       (long long)cli->threads);
 	s->threads = (int)cli->threads;
 	s->precision = !strcmp(cli->precision, "bf16") ? PS_PRECISION_BF16 : PS_PRECISION_F32;
-	if (s->precision == PS_PRECISION_F32 && strcmp(cli->precision, "f32"))
-		return ps_fail(&s->diag, PS_EUSAGE, "--precision %s: must be f32 or bf16",
-			       cli->precision);
 	rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
 	return rc ? rc : ps_session_start(s);
 }
 
-static bool command_has(const ps_cli *asking, const ps_command *command, const char *option)
+/* Says what is missing, and how the command is called. */
+static int refuse_missing(ps_cli *cli, int rc, const char *missing)
 {
-	json_t *result = NULL;
-	ps_cli cli;
-
-	ps_cli_init(&cli, command, asking->tables);
-	cli.asked = option;
-	return command->main(&cli, 0, NULL, &result) && cli.has_asked;
+	return ps_fail(&cli->session.diag, rc, "%s (usage: prunescope %s %s)", missing,
+		       cli->command->name, cli->command->usage);
 }
 
-/* Writes the names of the commands that have an option into out: "eval, ablate". "": none has. */
-static void name_owners(const ps_cli *cli, const char *option, char *out, size_t size)
+int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table)
 {
-	out[0] = 0;
-	for (size_t t = 0; cli->tables[t]; t++)
-		for (const ps_command *c = cli->tables[t]; c->name; c++)
-			if (command_has(cli, c, option))
-				snprintf(out + strlen(out), size - strlen(out), "%s%s",
-					 out[0] ? ", " : "", c->name);
-}
-
-/* Says whose option it is, or which one it was meant to be. */
-static int refuse_unknown(ps_cli *cli, const ps_options *options)
-{
-	char owners[160], name[PS_SHOWN];
-	const char *nearest;
-	ps_diag *diag = &cli->session.diag;
-
-	ps_text_show(options->unknown, strcspn(options->unknown, "="), name, sizeof name);
-	name_owners(cli, name, owners, sizeof owners);
-	if (owners[0])
-		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
-			       cli->command->name, owners);
-	nearest = ps_options_nearest(options, name);
-	if (nearest)
-		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
-			       nearest);
-	return ps_fail(diag, PS_EUSAGE, "unknown option %s (prunescope %s --help lists them)", name,
-		       cli->command->name);
-}
-
-int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
-		 size_t most, ps_text_list *positional)
-{
-	const ps_option *const tables[] = {table, cli->options};
+	const ps_option *tables[2];
+	const ps_page page = describe(cli, table, tables);
 	ps_options options = {.tables = tables, .count = 2};
-	ps_diag *diag = &cli->session.diag;
+	ps_diag missing = {{0}};
 	int rc;
 
-	if (cli->asked) {
-		options.count = 1;
-		cli->has_asked = ps_options_find(&options, cli->asked, strlen(cli->asked));
+	if (cli->visit) {
+		cli->visit(&page, cli->visitor);
 		return PS_EUSAGE;
 	}
 	for (int i = 0; i < argc; i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return print_help(cli, table);
-	rc = ps_options_parse(&options, argc, argv, positional, diag);
+		if (answer(cli, argv[i], table))
+			return PS_EUSAGE;
+	rc = ps_options_parse(&options, argc, argv, &cli->session.diag);
 	if (options.unknown)
 		return refuse_unknown(cli, &options);
 	if (rc)
 		return rc;
-	if (positional->count < least)
-		return ps_fail(diag, PS_EUSAGE, "%zu argument%s wanted, %zu given", least,
-			       least == 1 ? " is" : "s are", positional->count);
-	if (positional->count > most)
-		return ps_fail(diag, PS_EUSAGE, "'%s' is one argument too many",
-			       positional->item[most]);
-	rc = ps_options_check(table, diag);
-	return rc ? rc : start_session(cli);
+	rc = ps_options_check(&options, &missing);
+	if (rc)
+		return refuse_missing(cli, rc, missing.text);
+	return start_session(cli);
 }

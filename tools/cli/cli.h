@@ -1,32 +1,44 @@
 /* tools/cli/cli.h: a command line: the command, its own options, and the options that all commands
  * share.
  *
- * Each command has a row in a table below: its name, its usage, and a function that reads its
- * options and runs it. The function calls ps_cli_begin first. */
+ * Each command has a row in a table below: its name, what it says of itself, and a function that
+ * reads its options and runs it. The function calls ps_cli_begin first. */
 #ifndef PS_TOOLS_CLI_CLI_H
 #define PS_TOOLS_CLI_CLI_H
 
-#include "tools/cli/options.h"
+#include "tools/args/page.h"
 #include "tools/cmd/commands.h"
 
 typedef struct ps_cli ps_cli;
 
 typedef struct ps_command {
-	const char *name, *usage, *summary;
+	const char *name;
+	const char *usage;          /* what follows the name: "MODEL --text FILE [OPTION ...]" */
+	const char *summary;        /* one line of the list of commands: "perplexity of a text" */
+	const char *text;           /* what it does and when to use it; paragraphs, as in ps_page */
+	const ps_example *examples; /* ends with a NULL command */
 	/* argv: the arguments behind the command's name. *result: a new object, printed by the
 	 * caller; NULL: none. */
 	int (*main)(ps_cli *cli, int argc, char **argv, json_t **result);
 	void (*print)(const json_t *result); /* for a person; NULL: a line for each value */
 } ps_command;
 
-/* Each ends with a row without a name. */
 extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache */
 extern const ps_command ps_commands_train[]; /* train */
 extern const ps_command ps_commands_sae[];   /* eval compare convert */
 extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
 extern const ps_command ps_commands_features[]; /* features */
 extern const ps_command ps_commands_study[];    /* study report */
-extern const ps_command ps_commands_other[];    /* doctor, which is not built yet */
+extern const ps_command ps_commands_other[];    /* doctor */
+
+/* Commands that are listed under one title. Neighbours may share it. */
+typedef struct ps_command_group {
+	const char *title;          /* NULL: the end of the groups */
+	const ps_command *commands; /* ends with a row without a name */
+} ps_command_group;
+extern const ps_command_group ps_command_groups[];
+/* The command of that name; NULL: there is none. */
+const ps_command *ps_command_find(const char *name);
 
 struct ps_cli {
 	ps_session session;
@@ -35,28 +47,31 @@ struct ps_cli {
 	/* as they were given, before they are checked */
 	int64_t threads;
 	const char *precision, *backend;
-	ps_option options[12];
+	ps_option options[14];
 	const ps_command *command;
-	const ps_command *const *tables; /* of all commands; NULL at the end */
-	bool helped;                     /* --help was answered */
-	/* A question instead of a command line: has the command an option of this name? NULL: none
-	 * is asked. ps_cli_begin answers it and fails, so that the command does nothing. */
-	const char *asked;
-	bool has_asked;
+	bool helped; /* --help or --examples was answered */
+	/* Instead of a command line: what gets the description of the command. ps_cli_begin calls
+	 * it and fails, so that the command does nothing. NULL: there is a command line. */
+	void (*visit)(const ps_page *page, void *visitor);
+	void *visitor;
 };
 
-/* Defaults and the table of common options (cli->options). tables: of all commands, which are asked
- * whose an unknown option is; borrowed. */
-void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command *const *tables);
+/* Defaults and the table of common options (cli->options). */
+void ps_cli_init(ps_cli *cli, const ps_command *command);
 
-/* Parses the options of the table and the common ones, checks that there are `least` to `most`
- * positional arguments and every wanted option, and starts the session. --help is answered here:
- * cli->helped is then set and the return value not 0. PS_EUSAGE says what is wrong with the command
- * line. */
-int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table, size_t least,
-		 size_t most, ps_text_list *positional) PS_MUST_USE;
+/* Parses the options of the table and the common ones, checks that all that is wanted is there, and
+ * starts the session. The table ends with PS_OPTION_END and begins with a title. --help and
+ * --examples are answered here: cli->helped is then set and the return value not 0. PS_EUSAGE says
+ * what is wrong with the command line. */
+int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table) PS_MUST_USE;
 
-/* --help of --changed-from, which several commands have. */
-extern const char ps_changed_from_help[];
+/* Calls visit with the description of a command, which holds during the call alone. A command that
+ * does not describe itself, because it is not built yet, is left out. */
+void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *page, void *visitor),
+		     void *visitor);
+
+/* What several commands say of options of the same name. */
+extern const char ps_help_model[], ps_help_tokens[], ps_help_mask[], ps_help_changed_from[],
+	ps_help_dry_run[], ps_help_norm_cache[], ps_help_keep_special[], ps_help_two_caches[];
 
 #endif

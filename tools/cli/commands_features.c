@@ -5,6 +5,8 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/print_cards.h"
 
+enum { FEATURES_ROWS = 32 }; /* of the table, its end included; more than there are */
+
 /* --- what a person sees --- */
 
 static double number(const json_t *object, const char *key)
@@ -58,11 +60,9 @@ static int read_side(ps_cli *cli, const char *text, ps_feature_cards_args *cards
 	if (!cards->dashboard)
 		return ps_fail(&cli->session.diag, PS_EUSAGE, "--side goes with --dashboard");
 	for (ps_model_side s = 0; s < PS_MODEL_SIDES; s++)
-		if (!strcmp(text, ps_model_side_names[s])) {
+		if (!strcmp(text, ps_model_side_names[s]))
 			cards->side = s;
-			return 0;
-		}
-	return ps_fail(&cli->session.diag, PS_EUSAGE, "--side %s: dense or pruned", text);
+	return 0;
 }
 
 /* Cards of a study, which has made them: nothing is computed. side: as it was given. */
@@ -93,7 +93,8 @@ static int make_table(ps_cli *cli, ps_features_args *args, const ps_text_list *c
 		return ps_fail(diag, PS_EUSAGE,
 			       "--condition, --latent, --dashboard and --side go with --model");
 	if (!args->out)
-		return ps_fail(diag, PS_EUSAGE, "-o is required");
+		return ps_fail(diag, PS_EUSAGE, "-o is missing (usage: prunescope features %s)",
+			       cli->command->usage);
 	if (caches->count != 2)
 		return ps_fail(diag, PS_EUSAGE, "--cache is wanted twice: dense, then pruned");
 	args->dense = caches->item[0];
@@ -102,55 +103,77 @@ static int make_table(ps_cli *cli, ps_features_args *args, const ps_text_list *c
 	return ps_run_features(&cli->session, args, result);
 }
 
+/* Options of a new table. */
+static ps_option *table_options(ps_features_args *a, ps_text_list *caches, ps_option *table)
+{
+	const ps_option rows[] = {
+		PS_OPTION_TITLE("Input and output"),
+		{"SAE|STUDY", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &a->sae,
+		 .help = "the dense model's SAE; or, with --model, the folder of a study"},
+		{"--head", PS_OPTION_TEXT, &a->head, "MODEL",
+		 .help = "which tokens each latent promotes through this model's output head"},
+		PS_OPTION_TITLE("A new table"),
+		{"--cache", PS_OPTION_TEXTS, caches, "CACHE", .help = ps_help_two_caches},
+		{"-o", PS_OPTION_TEXT, &a->out, "FILE",
+		 .help = "the table, a row a latent, a safetensors file"},
+		{"--csv", PS_OPTION_TEXT, &a->csv, "FILE",
+		 .help = "the same table as CSV, without contexts and histograms"},
+		{"--cards", PS_OPTION_TEXT, &a->cards, "FILE",
+		 .help = "contexts, histograms and tokens of the best, worst and other latents as "
+			 "JSON; needs --head"},
+		{"--pruned-sae", PS_OPTION_TEXT, &a->pruned_sae, "SAE",
+		 .help = "of the pruned model: which of its latents match"},
+		{"--tau", PS_OPTION_TEXTS, &a->taus, "TAU",
+		 .help = "least cosine of a survivor; may be repeated",
+		 .usual = "0.5 0.6 0.7 0.8 0.9"},
+		{"--ablation", PS_OPTION_TEXT, &a->ablation, "FILE",
+		 .help = "what `ablate --json` printed of SAE, in the dense model"},
+		{"--pruned-ablation", PS_OPTION_TEXT, &a->pruned_ablation, "FILE",
+		 .help = "the same in the pruned model"},
+		{"--keep-special", PS_OPTION_FLAG, &a->keep_special, .help = ps_help_keep_special},
+		{"--norm-cache", PS_OPTION_TEXT, &a->norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+	};
+
+	memcpy(table, rows, sizeof rows);
+	return table + sizeof rows / sizeof *rows;
+}
+
+/* Options of cards that a study has made; the end of the table. */
+static void card_options(ps_feature_cards_args *cards, const char **side, ps_option *table)
+{
+	const ps_option rows[] = {
+		PS_OPTION_TITLE("Cards of a study"),
+		{"--model", PS_OPTION_TEXT, &cards->model, "NAME",
+		 .help = "of a study's model: show cards that the study has made"},
+		{"--condition", PS_OPTION_TEXT, &cards->condition, "NAME",
+		 .help = "of the changed model, such as wanda-0.5", .usual = "the first"},
+		{"--latent", PS_OPTION_INTS | PS_OPTION_NATURAL, &cards->latents, "N ...",
+		 .help = "the cards of these latents", .usual = "a line for each card"},
+		{"--dashboard", PS_OPTION_TEXT, &cards->dashboard, "FILE.json",
+		 .help = "write the cards in SAEDashboard's layout, for its viewers"},
+		{"--side", PS_OPTION_WORD, side, "dense|pruned",
+		 .help = "whose activations --dashboard shows", .usual = "pruned"},
+		PS_OPTION_END,
+	};
+
+	memcpy(table, rows, sizeof rows);
+}
+
 static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_features_args args = {0};
 	ps_feature_cards_args cards = {0};
 	const char *side = NULL;
-	ps_text_list positional = {0}, caches = {0};
-	const ps_option table[] = {
-		{"--cache", PS_OPTION_TEXTS, &caches,
-		 "CACHE  given twice: the dense model's, then the pruned one's, of the same "
-		 "tokens"},
-		{"-o", PS_OPTION_TEXT, &args.out,
-		 "FEATURES.safetensors  the table, a row a latent"},
-		{"--csv", PS_OPTION_TEXT, &args.csv,
-		 "FILE  the same table as CSV, without contexts and histograms"},
-		{"--cards", PS_OPTION_TEXT, &args.cards,
-		 "FILE.json  contexts, histograms and tokens of the best, worst and other latents; "
-		 "needs --head"},
-		{"--pruned-sae", PS_OPTION_TEXT, &args.pruned_sae,
-		 "SAE  of the pruned model: which of its latents match"},
-		{"--tau", PS_OPTION_TEXTS, &args.taus,
-		 "TAU  least cosine of a survivor; may be repeated (0.5 0.6 0.7 0.8 0.9)"},
-		{"--ablation", PS_OPTION_TEXT, &args.ablation,
-		 "FILE  what `ablate --json` printed of SAE, in the dense model"},
-		{"--pruned-ablation", PS_OPTION_TEXT, &args.pruned_ablation,
-		 "FILE  the same in the pruned model"},
-		{"--head", PS_OPTION_TEXT, &args.head,
-		 "MODEL  which tokens each latent promotes through its output head"},
-		{"--model", PS_OPTION_TEXT, &cards.model,
-		 "NAME  of a study's model: shows cards that the study has made"},
-		{"--condition", PS_OPTION_TEXT, &cards.condition,
-		 "NAME  with --model: of the changed model, such as wanda-0.5 (the first)"},
-		{"--latent", PS_OPTION_INTS | PS_OPTION_NATURAL, &cards.latents,
-		 "N...  with --model: the cards of these latents (those of all groups)"},
-		{"--dashboard", PS_OPTION_TEXT, &cards.dashboard,
-		 "FILE.json  with --model: writes the cards in SAEDashboard's layout, for its "
-		 "viewers"},
-		{"--side", PS_OPTION_TEXT, &side,
-		 "SIDE  whose activations --dashboard shows: dense or pruned (pruned)"},
-		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
-		 "BOS, EOS and PAD count too"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{NULL, 0, NULL, NULL},
-	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	ps_text_list caches = {0};
+	ps_option table[FEATURES_ROWS];
+	int rc;
 
+	card_options(&cards, &side, table_options(&args, &caches, table));
+	rc = ps_cli_begin(cli, argc, argv, table);
 	if (rc)
 		return rc;
-	args.sae = cards.study = positional.item[0];
+	cards.study = args.sae;
 	if (!cards.model)
 		return make_table(cli, &args, &caches, side, &cards, result);
 	if (caches.count)
@@ -159,9 +182,24 @@ static int main_features(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_features[] = {
-	{"features",
-	 "SAE --cache DENSE --cache PRUNED -o FEATURES | STUDY --model NAME [--latent N...]",
-	 "what becomes of each latent: kept, shifted, blurred, lost", main_features,
-	 print_features},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "features",
+	 .usage = "(SAE --cache DENSE --cache PRUNED -o FILE | STUDY --model NAME) [OPTION ...]",
+	 .summary = "what becomes of each latent: kept, shifted, blurred, lost",
+	 .text = "Says for each latent of the dense model's SAE what becomes of it in the pruned "
+		 "model: kept, shifted, blurred or lost. It writes a row a latent, with rates, "
+		 "contexts and, where asked for, partners and tokens.\n\n"
+		 "With --model it computes nothing, and shows cards that a study has made.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope features sae --cache caches/dense --cache caches/mask -o "
+			  "features.safetensors --csv features.csv",
+			  "A table of all latents."},
+			 {"prunescope features out --model llama --condition wanda-0.5",
+			  "Which latents a study has cards of."},
+			 {"prunescope features out --model llama --latent 1234",
+			  "The card of one latent, with the contexts in which it fires."},
+			 {NULL, NULL}},
+	 .main = main_features,
+	 .print = print_features},
+	{.name = NULL},
 };

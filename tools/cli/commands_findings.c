@@ -12,7 +12,7 @@ enum {
 	WINDOWS = 8,    /* of an ablation, where --windows is absent */
 };
 
-static const char samples_help[] = "N  replicates behind each 95 % interval (1000)";
+static const char samples_help[] = "replicates behind each 95 % interval";
 
 /* --- what a person sees --- */
 
@@ -145,28 +145,31 @@ static void print_survival(const json_t *result)
 static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_transfer_args args = {.samples = SAMPLES};
-	ps_text_list positional = {0}, caches = {0};
+	ps_text_list caches = {0};
 	const ps_option table[] = {
-		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXTS, &caches,
-		 "CACHE  given twice: the dense model's, then the pruned one's, of the same "
-		 "tokens"},
-		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
+		PS_OPTION_TITLE("Input and output"),
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae,
+		 .help = "of the dense model; it stays as it is"},
+		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXTS, &caches, "CACHE",
+		 .help = ps_help_two_caches},
+		{"-o", PS_OPTION_TEXT, &args.out, "FILE",
+		 .help = "where and how strongly each latent fires, a safetensors file"},
+		PS_OPTION_TITLE("Measures"),
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, "N",
+		 .help = samples_help},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
-		 "BOS, EOS and PAD count too"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{"-o", PS_OPTION_TEXT, &args.out,
-		 "PER_LATENT.safetensors  where and how strongly each latent fires"},
-		{NULL, 0, NULL, NULL},
+		 .help = ps_help_keep_special},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
 	if (rc)
 		return rc;
 	if (caches.count != 2)
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
 			       "--cache is wanted twice: dense, then pruned");
-	args.sae = positional.item[0];
 	args.dense = caches.item[0];
 	args.pruned = caches.item[1];
 	args.seed = (uint64_t)cli->seed;
@@ -177,41 +180,42 @@ static int main_transfer(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_ablate_args args = {.layer = -1, .features = 0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_INT | PS_OPTION_NATURAL, &args.layer,
-		 "L  where the SAE stands  (required)"},
-		{"--mask", PS_OPTION_TEXT, &args.mask,
-		 "M  prune with this mask, or round (rounding file)"},
-		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
-		{"--features", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.features,
-		 "N  latents to ablate, of those that fire, from rare to frequent (100)"},
-		{"--cache", PS_OPTION_TEXT, &args.cache,
-		 "CACHE  of the SAE's model: latents are drawn by their firing there, not in the "
-		 "windows"},
-		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
-		 "N  the first N windows (8, or all if there are fewer)"},
+		PS_OPTION_TITLE("Input"),
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = "folder"},
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "FILE",
+		 .help = ps_help_tokens},
+		{"--layer", PS_OPTION_WANTED | PS_OPTION_INT | PS_OPTION_NATURAL, &args.layer, "L",
+		 .help = "after which the SAE stands, counted from 0"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "FILE", .help = ps_help_mask},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, "MODEL",
+		 .help = ps_help_changed_from},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+		PS_OPTION_TITLE("How much"),
+		{"--features", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.features, "N",
+		 .help = "latents to ablate, of those that fire, from rare to frequent",
+		 .usual = "100"},
+		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE",
+		 .help = "of the SAE's model: latents are drawn by their firing there, not in the "
+			 "windows"},
+		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows, "N",
+		 .help = "the first N windows", .usual = "8, or all if there are fewer"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
-		 "take what there is if there are fewer than --windows"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		 .help = "take what there is if there are fewer than --windows"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 2, 2, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
 	if (rc)
 		return rc;
-	if (args.layer < 0)
-		return ps_fail(&cli->session.diag, PS_EUSAGE, "--layer is required");
 	if (!args.windows) {
 		args.windows = WINDOWS;
 		args.allow_fewer = true;
 	}
-	args.sae = positional.item[0];
-	args.model = positional.item[1];
 	args.seed = (uint64_t)cli->seed;
 	return ps_run_ablate(&cli->session, &args, result);
 }
@@ -220,48 +224,103 @@ static int main_seeds(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_seeds_args args = {.samples = SAMPLES};
 	const ps_option table[] = {
-		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input"),
+		{"SAE ...", PS_OPTION_ARGUMENTS | PS_OPTION_WANTED, &args.saes,
+		 .help = "two or more, of the same activations"},
+		PS_OPTION_TITLE("Measures"),
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, "N",
+		 .help = samples_help},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 2, PS_LIST_MAX, &args.saes);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
+	if (rc)
+		return rc;
+	if (args.saes.count < 2)
+		return ps_fail(&cli->session.diag, PS_EUSAGE,
+			       "two SAEs are wanted, one is given (usage: prunescope seeds %s)",
+			       cli->command->usage);
 	args.seed = (uint64_t)cli->seed;
-	return rc ? rc : ps_run_seeds(&cli->session, &args, result);
+	return ps_run_seeds(&cli->session, &args, result);
 }
 
 static int main_survival(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_text_list positional = {0}, pruned = {0};
+	ps_text_list pruned = {0};
 	ps_survival_args args = {.samples = SAMPLES, .count = 1, .pruned = &pruned};
 	const ps_option table[] = {
-		{"--dense", PS_OPTION_WANTED | PS_OPTION_LIST, &args.dense,
-		 "SAE ...  of the dense model, one for each seed"},
-		{"--pruned", PS_OPTION_WANTED | PS_OPTION_LIST, &pruned,
-		 "SAE ...  of the pruned model, seed by seed as --dense"},
-		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.cache,
-		 "DENSE  the dense model's activations"},
-		{"--ablation", PS_OPTION_LIST, &args.ablations,
-		 "FILE ...  what `ablate --json` printed of the first dense SAEs"},
-		{"--control", PS_OPTION_LIST, &args.controls,
-		 "SAE ...  the dense ones trained again on their own rows, as many as --pruned"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, samples_help},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input"),
+		{"--dense", PS_OPTION_WANTED | PS_OPTION_LIST, &args.dense, "SAE ...",
+		 .help = "of the dense model, one for each seed"},
+		{"--pruned", PS_OPTION_WANTED | PS_OPTION_LIST, &pruned, "SAE ...",
+		 .help = "of the pruned model, seed by seed as --dense"},
+		{"--cache", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.cache, "CACHE",
+		 .help = "the dense model's activations"},
+		{"--ablation", PS_OPTION_LIST, &args.ablations, "FILE ...",
+		 .help = "what `ablate --json` printed of the first dense SAEs"},
+		{"--control", PS_OPTION_LIST, &args.controls, "SAE ...",
+		 .help = "the dense ones trained again on their own rows, as many as --pruned"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+		PS_OPTION_TITLE("Measures"),
+		{"--samples", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.samples, "N",
+		 .help = samples_help},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 0, 0, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
 	args.seed = (uint64_t)cli->seed;
 	return rc ? rc : ps_run_survival(&cli->session, &args, result);
 }
 
+#define EXAMPLES (const ps_example[])
+
 const ps_command ps_commands_findings[] = {
-	{"transfer", "SAE --cache DENSE --cache PRUNED",
-	 "a frozen SAE on the pruned model's activations", main_transfer, print_transfer},
-	{"ablate", "SAE MODEL --tokens T --layer L [--mask M]",
-	 "how the loss changes when a latent is taken out", main_ablate, NULL},
-	{"seeds", "SAE SAE ...", "how far SAEs of different seeds agree", main_seeds, print_seeds},
-	{"survival", "--dense SAE ... --pruned SAE ... --cache DENSE",
-	 "which latents are found again, and which those are", main_survival, print_survival},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "transfer",
+	 .usage = "SAE --cache DENSE --cache PRUNED [OPTION ...]",
+	 .summary = "a frozen SAE on the pruned model's activations",
+	 .text = "Encodes two models' rows of the same tokens with one SAE of the dense model, and "
+		 "says how far the codes agree (jaccard, cosine) and how much worse the pruned "
+		 "model's rows are reconstructed (fvu).",
+	 .examples = EXAMPLES{{"prunescope transfer sae --cache caches/dense --cache caches/mask",
+			       "With an interval of 95 % for each measure."},
+			      {NULL, NULL}},
+	 .main = main_transfer,
+	 .print = print_transfer},
+	{.name = "ablate",
+	 .usage = "SAE MODEL --tokens FILE --layer L [OPTION ...]",
+	 .summary = "how the loss changes when a latent is taken out",
+	 .text = "Takes latents of an SAE out of a model, one at a time, and says how its loss "
+		 "changes, in nats a token. `survival --ablation` and `features --ablation` read "
+		 "what it prints with --json.",
+	 .examples =
+		 EXAMPLES{{"prunescope ablate sae ./model --tokens tokens.safetensors --layer 12 "
+			   "--json >ablation.json",
+			   "100 latents, on eight windows."},
+			  {NULL, NULL}},
+	 .main = main_ablate},
+	{.name = "seeds",
+	 .usage = "SAE SAE ... [OPTION ...]",
+	 .summary = "how far SAEs of different seeds agree",
+	 .text = "Compares every pair of SAEs of the same activations, such as those that differ "
+		 "in their seed. This is the yardstick for the survival of features after "
+		 "pruning.",
+	 .examples = EXAMPLES{{"prunescope seeds saes/seed-1 saes/seed-2 saes/seed-3",
+			       "Three pairs, and the mean over them."},
+			      {NULL, NULL}},
+	 .main = main_seeds,
+	 .print = print_seeds},
+	{.name = "survival",
+	 .usage = "--dense SAE ... --pruned SAE ... --cache CACHE [OPTION ...]",
+	 .summary = "which latents are found again, and which those are",
+	 .text = "Says which share of the dense model's latents is found again in SAEs of the "
+		 "pruned model, whether the rare or the frequent ones are lost, and, with an "
+		 "ablation, whether the model needs those that are.",
+	 .examples = EXAMPLES{{"prunescope survival --dense dense/seed-1 dense/seed-2 --pruned "
+			       "pruned/seed-1 pruned/seed-2 --cache caches/dense",
+			       "Over two seeds."},
+			      {NULL, NULL}},
+	 .main = main_survival,
+	 .print = print_survival},
+	{.name = NULL},
 };

@@ -5,93 +5,95 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* *is_second: whether value is the second of two words. NULL stands for the first; any other word
- * is PS_EUSAGE. */
-static int either(ps_cli *cli, const char *option, const char *value, const char *first,
-		  const char *second, bool *is_second)
-{
-	*is_second = value && !strcmp(value, second);
-	if (value && !*is_second && strcmp(value, first))
-		return ps_fail(&cli->session.diag, PS_EUSAGE, "%s %s: must be %s or %s", option,
-			       value, first, second);
-	return 0;
-}
+#include "tools/cmd/ppl_windows.h"
+
+enum { PRUNE_ROWS = 48 }; /* of the table of `prune`, its end included; more than there are */
 
 static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_tokenize_args args = {.window = 256};
-	const char *bos = NULL, *documents = NULL;
-	ps_text_list positional = {0};
+	const char *bos = "none", *documents = "file";
 	const ps_option table[] = {
-		{"--text", PS_OPTION_WANTED | PS_OPTION_LIST, &args.texts, "FILE...  UTF-8 text"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "T.safetensors"},
-		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
-		 "N  ids per window (256)"},
-		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
-		 "N  the first N (all there are)"},
-		{"--bos", PS_OPTION_TEXT, &bos, "none|window  BOS opens each window (none)"},
-		{"--documents", PS_OPTION_TEXT, &documents, "file|line  what a document is (file)"},
-		{"--min-chars", PS_OPTION_INT | PS_OPTION_NATURAL, &args.min_chars,
-		 "N  shorter documents are skipped (0)"},
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = "whose tokenizer.json is used"},
+		{"--text", PS_OPTION_WANTED | PS_OPTION_LIST, &args.texts, "FILE ...",
+		 .help = "UTF-8 texts"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "FILE",
+		 .help = "the windows, a safetensors file"},
+		PS_OPTION_TITLE("Windows"),
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window, "N",
+		 .help = "length of a window", .unit = "token ids"},
+		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows, "N",
+		 .help = "only the first N windows", .usual = "all there are"},
+		{"--bos", PS_OPTION_WORD, &bos, "none|window",
+		 .help = "whether BOS opens each window"},
+		{"--documents", PS_OPTION_WORD, &documents, "file|line",
+		 .help = "what a document is; a window never holds two"},
+		{"--min-chars", PS_OPTION_INT | PS_OPTION_NATURAL, &args.min_chars, "N",
+		 .help = "skip shorter documents", .unit = "characters"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
-		 "take what there is if the text gives fewer than --windows"},
-		{NULL, 0, NULL, NULL},
+		 .help = "take what there is if the texts give fewer than --windows"},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	if (!rc)
-		rc = either(cli, "--bos", bos, "none", "window", &args.bos_window);
-	if (!rc)
-		rc = either(cli, "--documents", documents, "file", "line", &args.per_line);
-	args.model = positional.item[0];
+	args.bos_window = !strcmp(bos, "window");
+	args.per_line = !strcmp(documents, "line");
 	args.replace = cli->force;
 	return rc ? rc : ps_run_tokenize(&cli->session, &args, result);
 }
 
 static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_ppl_args args = {.window = 1024, .stride = 512};
-	ps_text_list positional = {0};
+	ps_ppl_args args = {.window = 1024};
 	const ps_option table[] = {
-		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE  UTF-8 text"},
-		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
-		 "N  text ids per window (1024)"},
-		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.stride,
-		 "N  ids between windows' starts (512)"},
-		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.max_tokens,
-		 "N  only the first N ids of the text"},
+		PS_OPTION_TITLE("Input"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE",
+		 .help = "UTF-8 text"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "FILE", .help = ps_help_mask},
+		PS_OPTION_TITLE("Windows"),
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window, "N",
+		 .help = "length of a window without its BOS", .unit = "token ids"},
+		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.stride, "N",
+		 .help = "distance between the starts of windows", .unit = "token ids",
+		 .usual = "half of --window"},
+		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.max_tokens, "N",
+		 .help = "only the first N token ids of the text", .usual = "the whole text"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
-		 "take what there is if the text has fewer than --max-tokens"},
-		{"--mask", PS_OPTION_TEXT, &args.mask,
-		 "M  prune with this mask, or round (rounding file)"},
+		 .help = "take what there is if the text has fewer than --max-tokens"},
+		PS_OPTION_TITLE("What is told"),
 		{"--per-window", PS_OPTION_FLAG, &args.per_window,
-		 "sums and counts of every window in the result"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		 .help = "sums and counts of every window in the result"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.model = positional.item[0];
+	if (!args.stride)
+		args.stride = ps_ppl_stride(args.window);
 	return rc ? rc : ps_run_ppl(&cli->session, (const ps_ppl_args *[]){&args}, 1, result);
 }
 
 static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_logits_args args = {0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT.safetensors"},
-		{"--mask", PS_OPTION_TEXT, &args.mask,
-		 "M  prune with this mask, or round (rounding file)"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "FILE",
+		 .help = ps_help_tokens},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "FILE", .help = ps_help_mask},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "FILE",
+		 .help = "the logits, a safetensors file: F32 [windows, window, vocabulary]"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.model = positional.item[0];
 	args.replace = cli->force;
 	return rc ? rc : ps_run_logits(&cli->session, &args, result);
 }
@@ -99,67 +101,105 @@ static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_calibrate_args args = {0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "STATS.safetensors"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "FILE",
+		 .help = ps_help_tokens},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "FILE",
+		 .help = "the mean squares, a safetensors file: F32 [inputs] a projection"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.model = positional.item[0];
 	args.replace = cli->force;
 	return rc ? rc : ps_run_calibrate(&cli->session, &args, result);
 }
 
+/* Which weights go. */
+static ps_option *method_options(ps_prune_args *a, ps_option *table)
+{
+	const ps_option rows[] = {
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &a->model, .help = ps_help_model},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &a->out, "FILE",
+		 .help = "the mask or rounding, a safetensors file"},
+		{"--dry-run", PS_OPTION_FLAG, &a->dry_run, .help = ps_help_dry_run},
+		PS_OPTION_TITLE("Which weights go"),
+		{"--method", PS_OPTION_WANTED | PS_OPTION_WORD, &a->method,
+		 "magnitude|wanda|random|rtn",
+		 .help = "smallest weights; smallest weight times its input's norm; random ones; "
+			 "rtn rounds to nearest, and prunes nothing"},
+		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &a->sparsity, "S",
+		 .help = "share of the weights to drop"},
+		{"--nm", PS_OPTION_TEXT, &a->nm, "N:M",
+		 .help = "drop N of each M consecutive inputs, instead of --sparsity"},
+		{"--scope", PS_OPTION_WORD, &a->scope, "row|matrix|global",
+		 .help = "within what the share holds", .usual = "wanda: row; others: matrix"},
+		{"--pool-embedding", PS_OPTION_FLAG, &a->pool_embedding,
+		 .help = "--scope global: the embedding counts for the threshold, but keeps its "
+			 "weights"},
+		PS_OPTION_TITLE("Calibration of wanda"),
+		{"--tokens", PS_OPTION_TEXT, &a->tokens, "FILE",
+		 .help = "calibration windows, as `tokenize` writes them"},
+		{"--calibration", PS_OPTION_WORD, &a->calibration, "sequential|dense",
+		 .help = "whether a layer sees the inputs of the pruned or of the dense layers "
+			 "below it",
+		 .usual = "sequential"},
+		{"--stats", PS_OPTION_TEXT, &a->stats, "FILE",
+		 .help = "what `calibrate` wrote, instead of --tokens; needs --calibration dense"},
+	};
+
+	memcpy(table, rows, sizeof rows);
+	return table + sizeof rows / sizeof *rows;
+}
+
+/* Masks that are controls of others, and roundings; the end of the table. */
+static void control_options(ps_prune_args *a, ps_option *table)
+{
+	const ps_option rows[] = {
+		PS_OPTION_TITLE("As many zeros, or the same perplexity, as another"),
+		{"--like", PS_OPTION_TEXT, &a->like, "MASK",
+		 .help = "random: as many zeros as this mask has, by its scope; --seed draws "
+			 "them"},
+		{"--match-ppl", PS_OPTION_TEXT, &a->match_ppl, "FILE",
+		 .help = "magnitude, random: find the sparsity that has the perplexity of this "
+			 "mask or rounding"},
+		{"--text", PS_OPTION_TEXT, &a->text, "FILE", .help = "whose perplexity"},
+		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->window, "N",
+		 .help = "length of a window", .unit = "token ids"},
+		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->stride, "N",
+		 .help = "distance between the starts of windows", .unit = "token ids",
+		 .usual = "half of --window"},
+		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->max_tokens, "N",
+		 .help = "only the first N token ids of the text", .usual = "the whole text"},
+		{"--tolerance", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->tolerance, "X",
+		 .help = "by which the two may differ", .unit = "nats a token"},
+		{"--nearest", PS_OPTION_FLAG, &a->nearest,
+		 .help = "take the nearest sparsity, where none is within the tolerance"},
+		PS_OPTION_TITLE("Rounding (rtn)"),
+		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &a->bits, "N",
+		 .help = "3 to 8 bits a weight"},
+		{"--group", PS_OPTION_WORD, &a->group, "row|128",
+		 .help = "the columns that share a scale", .usual = "row"},
+		PS_OPTION_END,
+	};
+
+	memcpy(table, rows, sizeof rows);
+}
+
 static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 {
-	ps_prune_args args = {.sparsity = -1, .window = 1024, .stride = 512, .tolerance = 0.01};
-	ps_text_list positional = {0};
-	const ps_option table[] = {
-		{"--method", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.method,
-		 "magnitude|wanda|random|rtn  (rtn rounds to nearest, and prunes nothing)"},
-		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &args.sparsity,
-		 "S  fraction to drop, 0 <= S < 1"},
-		{"--nm", PS_OPTION_TEXT, &args.nm, "N:M  drop N of each M consecutive inputs"},
-		{"--scope", PS_OPTION_TEXT, &args.scope,
-		 "row|matrix|global  (wanda: row; magnitude, random: matrix)"},
-		{"--like", PS_OPTION_TEXT, &args.like,
-		 "MASK  random: as many zeros as it has, by its scope; --seed draws them"},
-		{"--match-ppl", PS_OPTION_TEXT, &args.match_ppl,
-		 "FILE  magnitude, random: finds the sparsity that has the perplexity of this mask "
-		 "or rounding"},
-		{"--text", PS_OPTION_TEXT, &args.text, "FILE  whose perplexity (--match-ppl)"},
-		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window,
-		 "N  token ids (1024)"},
-		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.stride,
-		 "N  token ids (512)"},
-		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.max_tokens,
-		 "N  only the first ids of the text"},
-		{"--tolerance", PS_OPTION_REAL | PS_OPTION_POSITIVE, &args.tolerance,
-		 "X  nats a token by which the two may differ (0.01)"},
-		{"--nearest", PS_OPTION_FLAG, &args.nearest,
-		 "the nearest sparsity, where none is within the tolerance"},
-		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &args.bits,
-		 "N  rtn: 3 to 8 bits a weight"},
-		{"--group", PS_OPTION_TEXT, &args.group,
-		 "row|128  rtn: the columns that share a scale (row)"},
-		{"--pool-embedding", PS_OPTION_FLAG, &args.pool_embedding,
-		 "global: the embedding counts, but keeps its weights"},
-		{"--calibration", PS_OPTION_TEXT, &args.calibration,
-		 "sequential|dense  whose inputs Wanda sees (sequential)"},
-		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  calibration windows"},
-		{"--stats", PS_OPTION_TEXT, &args.stats, "STATS  of calibrate (dense calibration)"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "MASK.safetensors"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
-	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	ps_prune_args args = {.sparsity = -1, .window = 1024, .tolerance = 0.01};
+	ps_option table[PRUNE_ROWS];
+	int rc;
 
-	args.model = positional.item[0];
+	control_options(&args, method_options(&args, table));
+	rc = ps_cli_begin(cli, argc, argv, table);
+	if (!args.stride)
+		args.stride = ps_ppl_stride(args.window);
 	args.seed = (uint64_t)cli->seed;
 	args.replace = cli->force;
 	return rc ? rc : ps_run_prune(&cli->session, (const ps_prune_args *[]){&args}, 1, result);
@@ -168,16 +208,18 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_export_args args = {0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask,
-		 "M  mask or rounding file, whose weights are written"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR"},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--mask", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.mask, "FILE",
+		 .help = "mask or rounding file, whose weights are written"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR",
+		 .help = "the checkpoint's folder"},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.model = positional.item[0];
 	args.replace = cli->force;
 	return rc ? rc : ps_run_export(&cli->session, &args, result);
 }
@@ -229,28 +271,35 @@ static int lay_out_variants(ps_cli *cli, const ps_text_list *masks, const char *
 static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_cache_args args = {.dtype = "f32", .order = "sequence"};
-	ps_text_list positional = {0}, masks = {0};
+	ps_text_list masks = {0};
 	const char *out = NULL;
 	char *paths[PS_LIST_MAX] = {NULL};
 	const ps_option table[] = {
-		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
+		PS_OPTION_TITLE("Input and output"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "FILE",
+		 .help = ps_help_tokens},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, "MODEL",
+		 .help = ps_help_changed_from},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR",
+		 .help = "the cache; of several layers DIR/layer-NN each"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_TITLE("Which activations"),
 		{"--layer", PS_OPTION_WANTED | PS_OPTION_INTS | PS_OPTION_NATURAL, &args.layers,
-		 "L  residual stream after decoder layer L; repeatable"},
-		{"--mask", PS_OPTION_TEXTS, &masks,
-		 "M  prune with this mask, or round, or `dense`; repeated: all in one pass, to "
-		 "DIR/NAME "
-		 "each"},
-		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
-		{"--dtype", PS_OPTION_TEXT, &args.dtype, "f32|bf16  (f32)"},
-		{"--order", PS_OPTION_TEXT, &args.order, "sequence|shuffled  (sequence)"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &out, "DIR"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		 "L ...",
+		 .help = "residual stream after decoder layer L, counted from 0; may be repeated"},
+		{"--mask", PS_OPTION_TEXTS, &masks, "FILE",
+		 .help = "prune with this mask, or round with this rounding file; `dense` stands "
+			 "for neither. May be repeated: all in one pass, to DIR/NAME each"},
+		PS_OPTION_TITLE("How they are stored"),
+		{"--dtype", PS_OPTION_WORD, &args.dtype, "f32|bf16", .help = "of the numbers"},
+		{"--order", PS_OPTION_WORD, &args.order, "sequence|shuffled",
+		 .help = "of the rows; --seed draws a shuffled one"},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.model = positional.item[0];
 	args.seed = (uint64_t)cli->seed;
 	args.replace = cli->force;
 	if (!rc)
@@ -262,19 +311,113 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc;
 }
 
+#define EXAMPLES (const ps_example[])
+
 const ps_command ps_commands_model[] = {
-	{"tokenize", "MODEL --text FILE... -o T.safetensors", "text to windows of token ids",
-	 main_tokenize, NULL},
-	{"ppl", "MODEL --text FILE", "perplexity", main_ppl, NULL},
-	{"logits", "MODEL --tokens T -o OUT.safetensors", "logits of every position", main_logits,
-	 NULL},
-	{"calibrate", "MODEL --tokens T -o STATS.safetensors",
-	 "mean squares of every projection's input", main_calibrate, NULL},
-	{"prune", "MODEL --method magnitude|wanda|random|rtn --sparsity S -o MASK.safetensors",
-	 "a pruning mask, or a rounding", main_prune, NULL},
-	{"export", "MODEL --mask M -o DIR", "an ordinary checkpoint, pruned or rounded",
-	 main_export, NULL},
-	{"cache", "MODEL --tokens T --layer L [--mask M...] -o DIR",
-	 "activations of the residual stream", main_cache, NULL},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "tokenize",
+	 .usage = "MODEL --text FILE ... -o FILE [OPTION ...]",
+	 .summary = "text to windows of token ids",
+	 .text = "Turns texts into windows of token ids, which cache, calibrate, prune, eval and "
+		 "ablate read. Every document gives whole windows; what is left of it is dropped. "
+		 "The ids are those of the model's tokenizer, without special tokens.",
+	 .examples =
+		 EXAMPLES{{"prunescope tokenize google/gemma-3-270m --text wiki.txt --bos window "
+			   "-o tokens.safetensors",
+			   "Windows of 256 ids, each opened by BOS, as Gemma wants them."},
+			  {"prunescope tokenize ./model --text a.jsonl b.jsonl --documents line "
+			   "--min-chars 200 --windows 4000 -o tokens.safetensors",
+			   "The first 4,000 windows of texts with a document a line."},
+			  {NULL, NULL}},
+	 .main = main_tokenize},
+	{.name = "ppl",
+	 .usage = "MODEL --text FILE [OPTION ...]",
+	 .summary = "perplexity of a text",
+	 .text = "Computes the perplexity of a text. Windows overlap: every id is scored once, in "
+		 "the first window that reaches it, so that it has context before it. The result "
+		 "is exp of the mean loss in nats.",
+	 .examples =
+		 EXAMPLES{{"prunescope ppl google/gemma-3-270m --text wiki.valid.txt",
+			   "Perplexity of the dense model."},
+			  {"prunescope ppl google/gemma-3-270m --text wiki.valid.txt --max-tokens "
+			   "50k --mask mask.safetensors",
+			   "Of the pruned model, on the first 50,000 ids."},
+			  {NULL, NULL}},
+	 .main = main_ppl},
+	{.name = "logits",
+	 .usage = "MODEL --tokens FILE -o FILE [OPTION ...]",
+	 .summary = "logits of every position",
+	 .text = "Writes the logits of every position of every window, to compare models with "
+		 "other programs.",
+	 .examples = EXAMPLES{{"prunescope logits ./model --tokens tokens.safetensors -o "
+			       "logits.safetensors",
+			       "Logits of all windows."},
+			      {NULL, NULL}},
+	 .main = main_logits},
+	{.name = "calibrate",
+	 .usage = "MODEL --tokens FILE -o FILE [OPTION ...]",
+	 .summary = "mean squares of every projection's input",
+	 .text = "Computes the mean over tokens of x^2 of every projection's input, in one pass of "
+		 "the dense model. `prune --method wanda --calibration dense --stats` reads it, so "
+		 "that masks of several sparsities share one pass.",
+	 .examples = EXAMPLES{{"prunescope calibrate ./model --tokens tokens.safetensors -o "
+			       "stats.safetensors",
+			       "Statistics for any number of masks."},
+			      {NULL, NULL}},
+	 .main = main_calibrate},
+	{.name = "prune",
+	 .usage = "MODEL --method METHOD (--sparsity S | --nm N:M | ...) -o FILE [OPTION ...]",
+	 .summary = "a pruning mask, or a rounding",
+	 .text = "Chooses the weights that go, in the q, k, v, o, gate, up and down projections of "
+		 "every layer, and writes a mask of one bit a weight. The model itself is not "
+		 "copied: ppl, cache, eval and the others take the mask beside it, and export "
+		 "makes a checkpoint of the two.\n\n"
+		 "The controls of a study come from here too: a random mask (--method random, "
+		 "--like), a rounding (--method rtn), and a mask that is matched to another's "
+		 "perplexity (--match-ppl).",
+	 .examples =
+		 EXAMPLES{
+			 {"prunescope prune ./model --method wanda --sparsity 50% --tokens "
+			  "tokens.safetensors -o mask.safetensors",
+			  "Wanda, half of each row, each layer calibrated on the pruned ones "
+			  "below."},
+			 {"prunescope prune ./model --method magnitude --nm 2:4 -o "
+			  "mask.safetensors",
+			  "The smaller two of each four consecutive inputs go."},
+			 {"prunescope prune ./model --method random --like mask.safetensors --seed "
+			  "7 -o random.safetensors",
+			  "A control: as many zeros, drawn at random."},
+			 {"prunescope prune ./model --method rtn --bits 4 --group 128 -o "
+			  "int4.safetensors",
+			  "Rounds to 4 bits, a scale for 128 columns."},
+			 {NULL, NULL}},
+	 .main = main_prune},
+	{.name = "export",
+	 .usage = "MODEL --mask FILE -o DIR [OPTION ...]",
+	 .summary = "an ordinary checkpoint, pruned or rounded",
+	 .text = "Writes a checkpoint that any program reads, with the mask's zeros, or the "
+		 "rounded weights, in it.",
+	 .examples = EXAMPLES{{"prunescope export ./model --mask mask.safetensors -o pruned",
+			       "The pruned model for transformers."},
+			      {NULL, NULL}},
+	 .main = main_export},
+	{.name = "cache",
+	 .usage = "MODEL --tokens FILE --layer L [--mask FILE ...] -o DIR [OPTION ...]",
+	 .summary = "activations of the residual stream",
+	 .text = "Runs the model over windows of token ids and stores the residual stream after "
+		 "one or more layers: a row a token. train reads such a cache. One forward pass "
+		 "serves all layers and all masks, and stops at the highest layer. After an "
+		 "interruption the same command goes on.",
+	 .examples =
+		 EXAMPLES{{"prunescope cache ./model --tokens tokens.safetensors --layer 12 -o "
+			   "cache",
+			   "The dense model's rows of one layer."},
+			  {"prunescope cache ./model --tokens tokens.safetensors --layer 12 --mask "
+			   "dense --mask mask.safetensors -o caches",
+			   "Dense and pruned in one pass: caches/dense and caches/mask."},
+			  {"prunescope cache ./model --tokens tokens.safetensors --layer 6 12 "
+			   "--dtype bf16 --dry-run -o caches",
+			   "What two layers would take, in half of the space."},
+			  {NULL, NULL}},
+	 .main = main_cache},
+	{.name = NULL},
 };

@@ -8,6 +8,6 @@ static int refuse(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_other[] = {
-	{"doctor", "", "not built yet", refuse, NULL},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "doctor", .usage = "", .summary = "not built yet", .main = refuse},
+	{.name = NULL},
 };

@@ -4,39 +4,41 @@
 static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_eval_args args = {.layer = -1};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--cache", PS_OPTION_TEXT, &args.cache,
-		 "CACHE  rows to reconstruct; or a MODEL with --tokens"},
-		{"--last", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.last,
-		 "N  only the cache's last N rows that count"},
-		{"--tokens", PS_OPTION_TEXT, &args.tokens, "T  windows of ids"},
-		{"--layer", PS_OPTION_INT | PS_OPTION_NATURAL, &args.layer,
-		 "L  where the SAE is spliced in"},
-		{"--mask", PS_OPTION_TEXT, &args.mask,
-		 "M  prune with this mask, or round (rounding file)"},
-		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, ps_changed_from_help},
-		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows,
-		 "N  only the first N windows"},
-		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
-		 "take what there is if there are fewer than --windows or --last"},
+		PS_OPTION_TITLE("Input"),
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = "folder"},
+		{"MODEL", PS_OPTION_ARGUMENT, &args.model,
+		 .help = "into which the SAE is spliced, with --tokens and --layer; or --cache"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
-		 "BOS, EOS and PAD count too"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "with a MODEL: the plan, bytes and expected time; nothing is done"},
-		{NULL, 0, NULL, NULL},
+		 .help = ps_help_keep_special},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
+		 .help = "take what there is if there are fewer than --windows or --last"},
+		PS_OPTION_TITLE("On a cache"),
+		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE", .help = "rows to reconstruct"},
+		{"--last", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.last, "N",
+		 .help = "only the last N rows that count", .usual = "all of them"},
+		PS_OPTION_TITLE("In a model"),
+		{"--tokens", PS_OPTION_TEXT, &args.tokens, "FILE", .help = ps_help_tokens},
+		{"--layer", PS_OPTION_INT | PS_OPTION_NATURAL, &args.layer, "L",
+		 .help = "after which the SAE is spliced in, counted from 0"},
+		{"--mask", PS_OPTION_TEXT, &args.mask, "FILE", .help = ps_help_mask},
+		{"--changed-from", PS_OPTION_TEXT, &args.changed_from, "MODEL",
+		 .help = ps_help_changed_from},
+		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows, "N",
+		 .help = "only the first N windows", .usual = "all of them"},
+		{"--dry-run", PS_OPTION_FLAG, &args.dry_run, .help = ps_help_dry_run},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 2, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
 	if (rc)
 		return rc;
-	args.sae = positional.item[0];
-	args.model = positional.count > 1 ? positional.item[1] : NULL;
 	if (!args.cache == !args.model)
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
-			       "either --cache or a MODEL is wanted");
+			       "either --cache or a MODEL is wanted (usage: prunescope eval %s)",
+			       cli->command->usage);
 	if (args.model && (!args.tokens || args.layer < 0))
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
 			       "with a MODEL, --tokens and --layer are wanted");
@@ -54,18 +56,19 @@ static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_compare_args args = {.tau = 0.7};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--tau", PS_OPTION_REAL, &args.tau, "X  least cosine of a survivor (0.7)"},
-		{"-o", PS_OPTION_TEXT, &args.out,
-		 "MATCHING.safetensors  each latent's nearest and partner; as JSON if it ends in "
-		 ".json"},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input and output"),
+		{"SAE_A", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.a,
+		 .help = "whose latents are looked for"},
+		{"SAE_B", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.b, .help = "where"},
+		{"--tau", PS_OPTION_REAL, &args.tau, "X", .help = "least cosine of a survivor"},
+		{"-o", PS_OPTION_TEXT, &args.out, "FILE",
+		 .help = "each latent's nearest and partner: safetensors, or JSON if it ends in "
+			 ".json"},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 2, 2, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.a = positional.item[0];
-	args.b = positional.item[1];
 	args.seed = (uint64_t)cli->seed;
 	args.replace = cli->force;
 	return rc ? rc : ps_run_compare(&cli->session, &args, result);
@@ -74,27 +77,67 @@ static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_convert_args args = {0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"--to", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.to,
-		 "saelens|sparsify|gemma-scope  the form of the output"},
-		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache,
-		 "CACHE  estimate from these rows what normalize_activations lacks"},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT"},
-		{NULL, 0, NULL, NULL},
+		PS_OPTION_TITLE("Input and output"),
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.in,
+		 .help = "folder or file of any tool whose SAEs are read"},
+		{"--to", PS_OPTION_WANTED | PS_OPTION_WORD, &args.to,
+		 "saelens|sparsify|gemma-scope",
+		 .help = "the form of the output; ours is SAELens'"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT",
+		 .help = "the SAE in that form"},
+		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
+		 .help = ps_help_norm_cache},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.in = positional.item[0];
 	args.replace = cli->force;
 	return rc ? rc : ps_run_convert(&cli->session, &args, result);
 }
 
 const ps_command ps_commands_sae[] = {
-	{"eval", "SAE (--cache CACHE | MODEL --tokens T --layer L)", "reconstruction, spliced loss",
-	 main_eval, NULL},
-	{"compare", "SAE_A SAE_B", "survival of A's features in B", main_compare, NULL},
-	{"convert", "IN -o OUT --to saelens|sparsify|gemma-scope",
-	 "SAEs of other tools to ours and back", main_convert, NULL},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "eval",
+	 .usage = "SAE (--cache CACHE | MODEL --tokens FILE --layer L) [OPTION ...]",
+	 .summary = "how well an SAE reconstructs",
+	 .text = "Measures how well an SAE reconstructs: the rows of a cache, or those of a model "
+		 "into which it is spliced. With a model it also tells what the splice costs: "
+		 "ce_clean, ce_sae and ce_zero are the loss in nats per token with the row itself, "
+		 "its reconstruction and zero in its place.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope eval sae --cache cache", "On the rows of a cache."},
+			 {"prunescope eval sae google/gemma-3-270m --tokens tokens.safetensors "
+			  "--layer 9 --windows 100",
+			  "In the model, on 100 windows."},
+			 {NULL, NULL}},
+	 .main = main_eval},
+	{.name = "compare",
+	 .usage = "SAE_A SAE_B [OPTION ...]",
+	 .summary = "survival of A's features in B",
+	 .text = "Says how many features of one SAE are found again in another, by the cosines of "
+		 "their decoder rows. mnn_survival counts mutual nearest neighbours with a cosine "
+		 "of at least --tau. It depends on where both SAEs started: two that share a seed "
+		 "agree more than their activations do.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope compare sae-dense sae-pruned", "Shares alone."},
+			 {"prunescope compare sae-dense sae-pruned -o matching.safetensors",
+			  "Each latent's partner too."},
+			 {NULL, NULL}},
+	 .main = main_compare},
+	{.name = "convert",
+	 .usage = "SAE --to FORM -o OUT [OPTION ...]",
+	 .summary = "SAEs of other tools to ours and back",
+	 .text = "Writes an SAE in the form that another tool reads. Conventions that the form "
+		 "lacks are folded into the weights where that changes nothing, and refused by "
+		 "name where it would.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope convert sparsify-sae/layers.12 --to saelens -o sae",
+			  "A sparsify SAE for our commands and for SAELens."},
+			 {"prunescope convert sae --to gemma-scope -o out", "And to npz."},
+			 {NULL, NULL}},
+	 .main = main_convert},
+	{.name = NULL},
 };

@@ -5,33 +5,41 @@
 static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_study_args args = {0};
-	ps_text_list positional = {0};
 	const ps_option table[] = {
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR  study folder"},
+		PS_OPTION_TITLE("Input and output"),
+		{"STUDY.yaml", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.file,
+		 .help = "the study: models, texts, methods, seeds (prunescope help study-file)"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "DIR",
+		 .help = "the study's folder"},
+		PS_OPTION_TITLE("What is done"),
 		{"--dry-run", PS_OPTION_FLAG, &args.dry_run,
-		 "steps, bytes, memory and time; nothing is done"},
-		{"--disk", PS_OPTION_SIZE, &args.disk_bytes,
-		 "SIZE  most that caches may take at a time (two of them); more: more are made in "
-		 "one pass"},
+		 .help = "list steps with reasons, expected time, memory and disk; do nothing"},
+		{"--only", PS_OPTION_TEXT, &args.only, "STEP",
+		 .help = "one step, whose inputs must be there: llama/dense/ppl, assemble, "
+			 "report"},
+		{"--emit", PS_OPTION_WORD, &args.emit, "make|snakemake|slurm|json",
+		 .help = "print the steps for another engine; do nothing"},
+		{"--kernel", PS_OPTION_TEXT, &args.kernel, "NAME",
+		 .help = "fail unless this matrix kernel is in use (emitted files say it)"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
-		 "take what there is where a text has fewer tokens than the study asks for"},
+		 .help = "take what there is where a text has fewer tokens than the study asks "
+			 "for"},
+		PS_OPTION_TITLE("Disk and checks"),
+		{"--disk", PS_OPTION_SIZE, &args.disk_bytes, "SIZE",
+		 .help = "most that caches may take at a time; with more, more of them are made "
+			 "in one pass",
+		 .usual = "two caches"},
 		{"--keep-caches", PS_OPTION_FLAG, &args.keep_caches,
-		 "keep activation caches after their last use"},
-		{"--only", PS_OPTION_TEXT, &args.only,
-		 "STEP  one step, whose inputs must be there: llama/dense/ppl, assemble, report"},
-		{"--emit", PS_OPTION_TEXT, &args.emit,
-		 "make|snakemake|slurm|json  print the steps for another engine"},
-		{"--kernel", PS_OPTION_TEXT, &args.kernel,
-		 "NAME  fail unless this matrix kernel is in use (emitted files say it)"},
+		 .help = "keep activation caches after their last use"},
 		{"--verify", PS_OPTION_FLAG, &args.verify,
-		 "read all that finished steps have made, also where its state is as before"},
+		 .help = "read all that finished steps have made, also where its state is as "
+			 "before"},
 		{"--clean", PS_OPTION_FLAG, &args.clean,
-		 "remove what no step owns any more; with --dry-run only name it"},
-		{NULL, 0, NULL, NULL},
+		 .help = "remove what no step owns any more; with --dry-run only name it"},
+		PS_OPTION_END,
 	};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.file = positional.item[0];
 	args.force = cli->force;
 	return rc ? rc : ps_run_study(&cli->session, &args, result);
 }
@@ -39,18 +47,46 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 static int main_report(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_report_args args = {0};
-	ps_text_list positional = {0};
-	const ps_option table[] = {{NULL, 0, NULL, NULL}};
-	int rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
+	const ps_option table[] = {
+		PS_OPTION_TITLE("Input and output"),
+		{"DIR", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.folder,
+		 .help = "the folder of a finished study"},
+		PS_OPTION_END,
+	};
+	int rc = ps_cli_begin(cli, argc, argv, table);
 
-	args.folder = positional.item[0];
 	args.replace = cli->force;
 	return rc ? rc : ps_run_report(&cli->session, &args, result);
 }
 
 const ps_command ps_commands_study[] = {
-	{"study", "STUDY.yaml -o DIR [--dry-run]", "the whole study, to its report", main_study,
-	 NULL},
-	{"report", "DIR", "tables, figures and report.html of a study", main_report, NULL},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "study",
+	 .usage = "STUDY.yaml -o DIR [OPTION ...]",
+	 .summary = "a whole study, to its report",
+	 .text = "Does a whole study: prunes, caches, trains, compares, and writes results.json, "
+		 "tables, figures and report.html. It is a graph of steps; each is one command "
+		 "with files in and files out. What is done is not done again: after an "
+		 "interruption or a change of the file the same command does what is left.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope study study.yaml -o out --dry-run",
+			  "What is to do, why, and how long it takes."},
+			 {"prunescope study study.yaml -o out", "Do it, or go on."},
+			 {"prunescope study study.yaml -o out --only llama/wanda-0.5/mask",
+			  "One step of it."},
+			 {"prunescope study study.yaml -o out --emit make >study.mk",
+			  "The same steps for make; `make -f study.mk -j 2` does them."},
+			 {NULL, NULL}},
+	 .main = main_study},
+	{.name = "report",
+	 .usage = "DIR [OPTION ...]",
+	 .summary = "tables, figures and report.html of a study",
+	 .text = "Writes tables, figures and report.html of a study from its results.json. study "
+		 "does this at its end; use it after an update of the program, or once gnuplot is "
+		 "installed.",
+	 .examples = (const ps_example[]){{"prunescope report out",
+					   "Tables, figures and the page again."},
+					  {NULL, NULL}},
+	 .main = main_report},
+	{.name = NULL},
 };

@@ -1,61 +1,72 @@
-/* The command line of `train`. Its options are listed in four groups, each at the end of the one
- * table. */
+/* The command line of `train`. Its table is made of five parts. */
 #include <string.h>
 
 #include "tools/cli/cli.h"
 
-enum { OPTIONS_MAX = 48 };
+enum { OPTIONS_MAX = 64 };
 
 /* Which SAEs, and by which recipe. */
 static ps_option *sae_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &a->out, "SAE  folder"},
-		{"--arch", PS_OPTION_TEXT, &a->arch, "topk|batchtopk|jumprelu|relu|gated  (topk)"},
-		{"--recipe", PS_OPTION_TEXT, &a->recipe,
-		 "prunescope|paper|saelens|sparsify|dictionary_learning  defaults of what follows "
-		 "--batch"},
-		{"--d-sae", PS_OPTION_INTS | PS_OPTION_COUNT, &a->d_sae,
-		 "N ...  latents; several of N, of --k or of --seed: an SAE of each, "
-		 "SAE/d-N-k-N-seed-N/"},
-		{"--expansion", PS_OPTION_INTS | PS_OPTION_COUNT, &a->expansion,
-		 "N ...  latents per dimension, when --d-sae is absent (8)"},
-		{"--k", PS_OPTION_INTS | PS_OPTION_COUNT, &a->k,
-		 "N ...  active latents: of a row, of a row on average, or aimed at by jumprelu "
-		 "(64)"},
+		PS_OPTION_TITLE("Input and output"),
+		{"CACHE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &a->cache,
+		 .help = "activations, as `cache` writes them"},
+		{"--with", PS_OPTION_TEXTS, &a->with, "CACHE",
+		 .help = "train on this cache of the same tokens too, side by side; may be "
+			 "repeated"},
+		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &a->out, "DIR",
+		 .help = "the SAE; of several one in each DIR/d-N-k-N-seed-N"},
+		{"--log", PS_OPTION_TEXT, &a->log, "PREFIX",
+		 .help = "the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},
+		{"--save-every", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->save_every, "SECONDS",
+		 .help = "time between saved states, from which an interrupted run goes on",
+		 .unit = "seconds"},
+		PS_OPTION_TITLE("The SAE (several values: an SAE of each combination)"),
+		{"--arch", PS_OPTION_WORD, &a->arch, "topk|batchtopk|jumprelu|relu|gated",
+		 .help = "its activation function"},
+		{"--d-sae", PS_OPTION_INTS | PS_OPTION_COUNT, &a->d_sae, "N ...",
+		 .help = "latents"},
+		{"--expansion", PS_OPTION_INTS | PS_OPTION_COUNT, &a->expansion, "N ...",
+		 .help = "latents per dimension of the rows, instead of --d-sae", .usual = "8"},
+		{"--k", PS_OPTION_INTS | PS_OPTION_COUNT, &a->k, "N ...",
+		 .help = "active latents: topk of each row, batchtopk of a row on average, "
+			 "jumprelu aims at it",
+		 .usual = "64"},
+		{"--seed", PS_OPTION_INTS | PS_OPTION_NATURAL, &a->seeds, "N ...",
+		 .help = "of the first parameters and the order of rows", .usual = "0"},
+		{"--recipe", PS_OPTION_WORD, &a->recipe,
+		 "prunescope|paper|saelens|sparsify|dictionary_learning",
+		 .help = "whose defaults the options below have: ours, the architecture's paper's "
+			 "or a library's"},
 	};
 
 	memcpy(table, rows, sizeof rows);
 	return table + sizeof rows / sizeof *rows;
 }
 
-/* What they are trained on, in which order, and what is told of it. */
+/* What they are trained on, and in which order. */
 static ps_option *data_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"--tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->tokens,
-		 "N  to train on (one epoch)"},
-		{"--seed", PS_OPTION_INTS | PS_OPTION_NATURAL, &a->seeds,
-		 "N ...  several: SAE/seed-N/"},
-		{"--data-seed", PS_OPTION_INT | PS_OPTION_NATURAL, &a->data_seed,
-		 "N  order of the rows (the SAE's seed); SAEs that share it share one read of the "
-		 "data"},
-		{"--order", PS_OPTION_TEXT, &a->order,
-		 "shuffled|sequential  rows in an order of their own each epoch, or in the "
-		 "cache's"},
-		{"--with", PS_OPTION_TEXTS, &a->with,
-		 "CACHE  train on this cache of the same tokens too, side by side; may be "
-		 "repeated"},
-		{"--read-ahead", PS_OPTION_INT | PS_OPTION_NATURAL, &a->read_ahead,
-		 "N  rows read while a step computes, of the next batch (all of it); 0: none"},
-		{"--hold-out", PS_OPTION_INT | PS_OPTION_NATURAL, &a->hold_out,
-		 "N  measure on the last N rows, train on the others"},
-		{"--keep-special", PS_OPTION_FLAG, &a->keep_special,
-		 "train on BOS, EOS and PAD rows too"},
-		{"--log", PS_OPTION_TEXT, &a->log,
-		 "PREFIX  the run's course: PREFIX.csv, PREFIX.jsonl, at the end PREFIX.svg"},
-		{"--save-every", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->save_every,
-		 "SECONDS  between states saved (20)"},
+		PS_OPTION_TITLE("Rows"),
+		{"--tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->tokens, "N",
+		 .help = "rows to train on; more than the cache has: further epochs",
+		 .usual = "one epoch"},
+		{"--batch", PS_OPTION_INT | PS_OPTION_COUNT, &a->batch, "N",
+		 .help = "rows of a step", .usual = "4096, or all there are"},
+		{"--hold-out", PS_OPTION_INT | PS_OPTION_NATURAL, &a->hold_out, "N",
+		 .help = "measure on the last N rows, train on the others"},
+		{"--keep-special", PS_OPTION_FLAG, &a->keep_special, .help = ps_help_keep_special},
+		{"--order", PS_OPTION_WORD, &a->order, "shuffled|sequential",
+		 .help = "rows in an order of their own each epoch, or in the cache's"},
+		{"--data-seed", PS_OPTION_INT | PS_OPTION_NATURAL, &a->data_seed, "N",
+		 .help = "of the order of rows alone; SAEs that share it share one read of the "
+			 "data",
+		 .usual = "the SAE's --seed"},
+		{"--read-ahead", PS_OPTION_INT | PS_OPTION_NATURAL, &a->read_ahead, "N",
+		 .help = "rows of the next batch that are read while a step computes; 0: none",
+		 .usual = "all of them"},
 	};
 
 	memcpy(table, rows, sizeof rows);
@@ -66,81 +77,93 @@ static ps_option *data_options(ps_train_args *a, ps_option *table)
 static ps_option *step_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"--batch", PS_OPTION_INT | PS_OPTION_COUNT, &a->batch,
-		 "N  rows a step (4096, or all there are)"},
-		{"--lr", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->lr,
-		 "X  peak rate (prunescope: by latents and steps, sae/recipe.h)"},
-		{"--warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->warmup,
-		 "X  share of the steps until the rate is reached"},
-		{"--schedule", PS_OPTION_TEXT, &a->schedule,
-		 "linear|cosine|constant  how the rate falls at the end"},
-		{"--decay", PS_OPTION_REAL | PS_OPTION_SHARE, &a->decay,
-		 "X  share of the steps in which it falls"},
-		{"--lr-end", PS_OPTION_REAL | PS_OPTION_SHARE, &a->lr_end,
-		 "X  share of the rate that is left at the end"},
-		{"--beta1", PS_OPTION_REAL | PS_OPTION_BELOW_1, &a->beta1,
-		 "X  Adam's, of the gradient's running mean"},
-		{"--beta2", PS_OPTION_REAL | PS_OPTION_INSIDE, &a->beta2, "X  and of its square's"},
-		{"--clip", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->clip,
-		 "X  largest norm of the gradient; 0: any"},
+		PS_OPTION_TITLE("Learning rate (defaults: the recipe's)"),
+		{"--lr", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->lr, "X",
+		 .help = "highest rate; prunescope: 2e-4 / sqrt(latents / 16384), up to 7 times "
+			 "more in runs of fewer than 25,000 steps"},
+		{"--warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->warmup, "X",
+		 .help = "share of the steps until it is reached"},
+		{"--schedule", PS_OPTION_WORD, &a->schedule, "linear|cosine|constant",
+		 .help = "how it falls at the end"},
+		{"--decay", PS_OPTION_REAL | PS_OPTION_SHARE, &a->decay, "X",
+		 .help = "share of the steps in which it falls"},
+		{"--lr-end", PS_OPTION_REAL | PS_OPTION_SHARE, &a->lr_end, "X",
+		 .help = "share of it that is left at the end"},
+		{"--beta1", PS_OPTION_REAL | PS_OPTION_BELOW_1, &a->beta1, "X",
+		 .help = "Adam's, of the gradient's running mean"},
+		{"--beta2", PS_OPTION_REAL | PS_OPTION_INSIDE, &a->beta2, "X",
+		 .help = "Adam's, of its square's"},
+		{"--clip", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->clip, "X",
+		 .help = "largest norm of the gradient; 0: any"},
 	};
 
 	memcpy(table, rows, sizeof rows);
 	return table + sizeof rows / sizeof *rows;
 }
 
-/* Where training starts, what keeps codes sparse, what becomes of dead latents. */
+/* Where training starts, and what keeps codes sparse. */
 static ps_option *form_options(ps_train_args *a, ps_option *table)
 {
 	const ps_option rows[] = {
-		{"--freeze", PS_OPTION_TEXT, &a->freeze,
-		 "decoder|encoder  its directions stay as they start"},
-		{"--b-dec", PS_OPTION_TEXT, &a->b_dec,
-		 "zero|mean|median  where the decoder's bias starts"},
-		{"--encoder-scale", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->encoder_scale,
-		 "X  the encoder starts as X times the decoder"},
-		{"--k-start", PS_OPTION_INT | PS_OPTION_COUNT, &a->k_start,
-		 "N  topk, batchtopk: k at the start"},
-		{"--k-anneal", PS_OPTION_REAL | PS_OPTION_SHARE, &a->k_anneal,
-		 "X  share of the steps in which it falls to --k"},
-		{"--sparsity", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->sparsity,
-		 "X  coefficient of the penalty of jumprelu, relu, gated"},
-		{"--sparsity-warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->sparsity_warmup,
-		 "X  share of the steps until it is reached"},
-		{"--penalty", PS_OPTION_TEXT, &a->penalty, "step|tanh|target  jumprelu's"},
-		{"--target-l0", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->target_l0,
-		 "X  of --penalty target (--k)"},
-		{"--bandwidth", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->bandwidth,
-		 "X  of jumprelu's estimator"},
-		{"--matryoshka", PS_OPTION_INTS | PS_OPTION_COUNT, &a->matryoshka,
-		 "N ...  batchtopk: the first N latents reconstruct by themselves too"},
-		{"--auxk", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->auxk,
-		 "X  topk, batchtopk: coefficient of the dead latents' loss; 0: none"},
-		{"--auxk-form", PS_OPTION_TEXT, &a->auxk_form,
-		 "paper|saelens|sparsify|dictionary_learning  its normalisation"},
-		{"--dead-after", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->dead_after,
-		 "N  tokens without firing"},
-		{"--resample", PS_OPTION_INT | PS_OPTION_NATURAL, &a->resample,
-		 "N  dead latents start anew every N tokens; 0: never"},
+		PS_OPTION_TITLE("Start (defaults: the recipe's)"),
+		{"--b-dec", PS_OPTION_WORD, &a->b_dec, "zero|mean|median",
+		 .help = "where the decoder's bias starts"},
+		{"--encoder-scale", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->encoder_scale, "X",
+		 .help = "the encoder starts as X times the decoder"},
+		{"--freeze", PS_OPTION_WORD, &a->freeze, "nothing|decoder|encoder",
+		 .help = "whose directions stay as they start", .usual = "nothing"},
+		PS_OPTION_TITLE("Sparsity (defaults: the recipe's)"),
+		{"--k-start", PS_OPTION_INT | PS_OPTION_COUNT, &a->k_start, "N",
+		 .help = "topk, batchtopk: k at the start", .usual = "--k"},
+		{"--k-anneal", PS_OPTION_REAL | PS_OPTION_SHARE, &a->k_anneal, "X",
+		 .help = "share of the steps in which it falls to --k"},
+		{"--sparsity", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->sparsity, "X",
+		 .help = "jumprelu, relu, gated: coefficient of the penalty"},
+		{"--sparsity-warmup", PS_OPTION_REAL | PS_OPTION_SHARE, &a->sparsity_warmup, "X",
+		 .help = "share of the steps until it is reached"},
+		{"--penalty", PS_OPTION_WORD, &a->penalty, "step|tanh|target",
+		 .help = "form of jumprelu's penalty"},
+		{"--target-l0", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->target_l0, "X",
+		 .help = "active latents a row that --penalty target aims at", .usual = "--k"},
+		{"--bandwidth", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->bandwidth, "X",
+		 .help = "of jumprelu's straight-through estimator"},
+		{"--matryoshka", PS_OPTION_INTS | PS_OPTION_COUNT, &a->matryoshka, "N ...",
+		 .help = "batchtopk: the first N latents reconstruct by themselves too"},
 	};
 
 	memcpy(table, rows, sizeof rows);
 	return table + sizeof rows / sizeof *rows;
+}
+
+/* What becomes of dead latents; the end of the table. */
+static void dead_options(ps_train_args *a, ps_option *table)
+{
+	const ps_option rows[] = {
+		PS_OPTION_TITLE("Dead latents (defaults: the recipe's)"),
+		{"--auxk", PS_OPTION_REAL | PS_OPTION_NATURAL, &a->auxk, "X",
+		 .help = "topk, batchtopk: coefficient of their loss; 0: none"},
+		{"--auxk-form", PS_OPTION_WORD, &a->auxk_form,
+		 "paper|saelens|sparsify|dictionary_learning", .help = "how it is normalised"},
+		{"--dead-after", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->dead_after, "N",
+		 .help = "tokens without firing until a latent counts as dead"},
+		{"--resample", PS_OPTION_INT | PS_OPTION_NATURAL, &a->resample, "N",
+		 .help = "they start anew every N tokens; 0: never"},
+		PS_OPTION_END,
+	};
+
+	memcpy(table, rows, sizeof rows);
 }
 
 static int main_train(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_train_args args = ps_train_args_default();
-	ps_text_list positional = {0};
 	ps_option table[OPTIONS_MAX], *end = sae_options(&args, table);
 	int rc;
 
 	end = data_options(&args, end);
 	end = step_options(&args, end);
-	end = form_options(&args, end);
-	*end = (ps_option){.name = NULL};
-	rc = ps_cli_begin(cli, argc, argv, table, 1, 1, &positional);
-	args.cache = positional.item[0];
+	dead_options(&args, form_options(&args, end));
+	rc = ps_cli_begin(cli, argc, argv, table);
 	args.replace = cli->force;
 	if (!args.seeds.count)
 		args.seeds = (ps_int_list){1, {cli->seed}};
@@ -151,6 +174,24 @@ static int main_train(ps_cli *cli, int argc, char **argv, json_t **result)
 }
 
 const ps_command ps_commands_train[] = {
-	{"train", "CACHE [--with CACHE ...] -o SAE", "a sparse autoencoder", main_train, NULL},
-	{NULL, NULL, NULL, NULL, NULL},
+	{.name = "train",
+	 .usage = "CACHE -o DIR [OPTION ...]",
+	 .summary = "sparse autoencoders",
+	 .text = "Trains a sparse autoencoder on cached activations, into a folder that SAELens "
+		 "reads. The same command again goes on after an interruption, to the same bits; "
+		 "a finished SAE is left alone. Schedules are shares of the run, so they fit long "
+		 "and short runs.",
+	 .examples =
+		 (const ps_example[]){
+			 {"prunescope train cache --expansion 16 --k 64 --seed 7 -o sae",
+			  "A TopK SAE with 16 latents per dimension, in one epoch."},
+			 {"prunescope train cache --d-sae 8192 16384 --k 32 64 --data-seed 0 -o "
+			  "saes",
+			  "Four SAEs that share one read of the cache."},
+			 {"prunescope train cache --arch jumprelu --tokens 500M --hold-out 50k "
+			  "--log run -o sae",
+			  "A long run, measured on rows that it does not see, with a log."},
+			 {NULL, NULL}},
+	 .main = main_train},
+	{.name = NULL},
 };

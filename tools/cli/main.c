@@ -6,66 +6,9 @@
 #include "core/base/json_memory.h"
 #include "io/file.h"
 #include "io/map_guard.h"
+#include "tools/cli/about.h"
 #include "tools/cli/cli.h"
 #include "tools/run/belonging.h"
-#include "tools/run/nearest.h"
-
-#define VERSION "0.1.0"
-
-static const ps_command *const command_tables[] = {
-	ps_commands_model,    ps_commands_train, ps_commands_sae,   ps_commands_findings,
-	ps_commands_features, ps_commands_study, ps_commands_other, NULL,
-};
-
-static void print_usage(FILE *out)
-{
-	fputs("usage: prunescope COMMAND ... [--json] [--memory SIZE] [--threads N] [--io "
-	      "auto|uring|pread|mmap] [--seed N] [--quiet] [--force] "
-	      "[--force-mismatch]\n"
-	      "       prunescope COMMAND --help\n"
-	      "       prunescope --version\n\n",
-	      out);
-	for (size_t t = 0; command_tables[t]; t++)
-		for (const ps_command *c = command_tables[t]; c->name; c++)
-			fprintf(out, "  %-10s %-68s %s\n", c->name, c->usage, c->summary);
-}
-
-static const ps_command *find(const char *name)
-{
-	for (size_t t = 0; command_tables[t]; t++)
-		for (const ps_command *c = command_tables[t]; c->name; c++)
-			if (!strcmp(c->name, name))
-				return c;
-	return NULL;
-}
-
-static int unknown_command(const char *name)
-{
-	const char *names[64], *nearest;
-	size_t n = 0;
-
-	for (size_t t = 0; command_tables[t]; t++)
-		for (const ps_command *c = command_tables[t]; c->name && n < 63; c++)
-			names[n++] = c->name;
-	names[n] = NULL;
-	nearest = ps_nearest_name(name, names);
-	if (name[0] == '-')
-		fprintf(stderr,
-			"prunescope: '%s' stands where the command belongs: prunescope COMMAND ... "
-			"%s\n",
-			name, name);
-	else if (nearest)
-		fprintf(stderr, "prunescope: no command '%s' (the nearest is %s)\n", name, nearest);
-	else
-		fprintf(stderr, "prunescope: no command '%s'; `prunescope --help` lists them\n",
-			name);
-	return 2;
-}
-
-static void print_version(bool json)
-{
-	puts(json ? "{\"version\": \"" VERSION "\"}" : "prunescope " VERSION);
-}
 
 /* For a person: a line for each value that is no list and no object. */
 static void print_values(const json_t *result)
@@ -124,7 +67,7 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	json_t *result = NULL;
 	int rc;
 
-	ps_cli_init(&cli, command, command_tables);
+	ps_cli_init(&cli, command);
 	rc = command->main(&cli, argc, argv, &result);
 	if (result) {
 		const int noted = ps_session_note_all(&cli.session, result, &cli.session.diag);
@@ -144,36 +87,16 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	return cli.helped ? 0 : ps_exit_code(rc);
 }
 
-static bool is_one_of(const char *word, const char *a, const char *b)
-{
-	return !strcmp(word, a) || !strcmp(word, b);
-}
-
 static int run(int argc, char **argv)
 {
-	static char help[] = "--help";
-	char *help_argv[] = {help};
 	const ps_command *command;
+	int status;
 
 	ps_json_memory_watch();
-	if (argc < 2) {
-		print_usage(stderr);
-		return 2;
-	}
-	if (is_one_of(argv[1], "--version", "version")) {
-		print_version(argc > 2 && !strcmp(argv[2], "--json"));
-		return 0;
-	}
-	if (is_one_of(argv[1], "--help", "-h") || (argc < 3 && !strcmp(argv[1], "help"))) {
-		print_usage(stdout);
-		return 0;
-	}
-	if (!strcmp(argv[1], "help")) {
-		command = find(argv[2]);
-		return command ? run_command(command, 1, help_argv) : unknown_command(argv[2]);
-	}
-	command = find(argv[1]);
-	return command ? run_command(command, argc - 2, argv + 2) : unknown_command(argv[1]);
+	if (ps_about(argc - 1, argv + 1, &status))
+		return status;
+	command = ps_command_find(argv[1]);
+	return command ? run_command(command, argc - 2, argv + 2) : ps_about_unknown(argv[1]);
 }
 
 /* What was printed counts only once all of it has arrived. */

@@ -15,6 +15,7 @@
 #define PS_TOOLS_CMD_PPL_WINDOWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct ps_ppl_window {
 	size_t begin, scored, end; /* text ids [begin, end), of which [scored, end) are scored */
@@ -23,5 +24,11 @@ typedef struct ps_ppl_window {
 /* The windows of a text of `ids` token ids, 1 <= stride <= window. Returns how many there are, and
  * writes them to out unless it is NULL. */
 size_t ps_ppl_windows(size_t ids, size_t window, size_t stride, ps_ppl_window *out);
+
+/* The stride where none is given: half of the window, and at least 1. */
+static inline int64_t ps_ppl_stride(int64_t window)
+{
+	return window > 1 ? window / 2 : 1;
+}
 
 #endif

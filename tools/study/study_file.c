@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/file.h"
+#include "tools/cmd/ppl_windows.h"
 #include "tools/study/study_keys.h"
 #include "tools/study/study_read.h"
 
@@ -114,7 +115,7 @@ static int fill_defaults(ps_study_file *f, ps_diag *diag)
 	if (!is_set(f, "controls.at_sparsity"))
 		f->controls.at_sparsity = f->sparsities[f->sparsities_count / 2];
 	if (!is_set(f, "ppl.stride"))
-		f->ppl.stride = f->ppl.window / 2 ? f->ppl.window / 2 : 1;
+		f->ppl.stride = ps_ppl_stride(f->ppl.window);
 	return fill_words(f, diag);
 }
 

@@ -1,4 +1,4 @@
-#include "tools/cli/options.h"
+#include "tools/args/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,15 +7,9 @@
 #include "core/base/number.h"
 #include "tools/run/nearest.h"
 
-static unsigned kind_of(const ps_option *option)
+bool ps_option_range(const ps_option *option, ps_range *range)
 {
-	return option->kind & 15u;
-}
-
-/* The range that is added to the option's kind. False: any number will do. */
-static bool range_of(const ps_option *option, ps_range *range)
-{
-	const bool whole = kind_of(option) != PS_OPTION_REAL;
+	const bool whole = ps_option_kind_of(option) != PS_OPTION_REAL;
 
 	if (option->kind & PS_OPTION_POSITIVE)
 		*range = whole ? PS_FROM(1) : PS_ABOVE(0);
@@ -38,7 +32,7 @@ static int refuse(const ps_option *option, const char *text, const char *fault, 
 {
 	char shown[PS_SHOWN], words[PS_RANGE_TEXT];
 	ps_range range;
-	const bool bounded = range_of(option, &range);
+	const bool bounded = ps_option_range(option, &range);
 
 	return ps_fail(diag, PS_EUSAGE, "%s: '%s' %s%s%s", option->name,
 		       ps_text_show(text, strlen(text), shown, sizeof shown), fault,
@@ -51,7 +45,7 @@ static int check_number(const ps_option *option, const char *text, const char *f
 {
 	ps_range range;
 
-	if (!fault && range_of(option, &range) && !ps_range_has(range, value))
+	if (!fault && ps_option_range(option, &range) && !ps_range_has(range, value))
 		fault = "is out of range";
 	return fault ? refuse(option, text, fault, diag) : 0;
 }
@@ -95,11 +89,47 @@ static int add_text(const char *name, const char *text, ps_text_list *list, ps_d
 	return 0;
 }
 
+/* Writes "topk, relu or gated" into out. */
+static void list_words(const char *words, char *out, size_t size)
+{
+	out[0] = 0;
+	while (*words) {
+		const size_t length = strcspn(words, "|");
+		const char *const next = words + length + (words[length] == '|');
+		const char *between = !*out ? "" : *next ? ", " : " or ";
+
+		snprintf(out + strlen(out), size - strlen(out), "%s%.*s", between, (int)length,
+			 words);
+		words = next;
+	}
+}
+
+static int store_word(const ps_option *option, const char *text, const char **value, ps_diag *diag)
+{
+	char shown[PS_SHOWN], words[256];
+
+	for (const char *word = option->argument; *word; word += *word == '|') {
+		const size_t length = strcspn(word, "|");
+
+		if (strlen(text) == length && !memcmp(text, word, length)) {
+			*value = text;
+			return 0;
+		}
+		word += length;
+	}
+	list_words(option->argument, words, sizeof words);
+	return ps_fail(diag, PS_EUSAGE, "%s %s: must be %s", option->name,
+		       ps_text_show(text, strlen(text), shown, sizeof shown), words);
+}
+
 static int store(const ps_option *option, const char *text, ps_diag *diag)
 {
 	if (!*text)
 		return ps_fail(diag, PS_EUSAGE, "%s: the value is empty", option->name);
-	switch (kind_of(option)) {
+	switch (ps_option_kind_of(option)) {
+	case PS_OPTION_WORD:
+		return store_word(option, text, option->value, diag);
+	case PS_OPTION_ARGUMENT:
 	case PS_OPTION_TEXT:
 		*(const char **)option->value = text;
 		return 0;
@@ -109,14 +139,17 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 		return parse_real(option, text, option->value, diag);
 	case PS_OPTION_SIZE:
 		return parse_size(option, text, option->value, diag);
+	case PS_OPTION_ARGUMENTS:
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
 		return add_text(option->name, text, option->value, diag);
 	case PS_OPTION_INTS:
 		return add_int(option, text, option->value, diag);
-	default:
-		return ps_fail(diag, PS_EUSAGE, "%s takes no value", option->name);
+	case PS_OPTION_FLAG:
+	case PS_OPTION_GROUP:
+		break;
 	}
+	return ps_fail(diag, PS_EUSAGE, "%s takes no value", option->name);
 }
 
 /* The name of the option that an argument begins with, up to a '='. */
@@ -140,9 +173,10 @@ static bool is_whole(const char *argument)
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {
-		bool more = kind_of(option) == PS_OPTION_LIST
-				    ? argv[i][0] != '-'
-				    : kind_of(option) == PS_OPTION_INTS && is_whole(argv[i]);
+		bool more =
+			ps_option_kind_of(option) == PS_OPTION_LIST
+				? argv[i][0] != '-'
+				: ps_option_kind_of(option) == PS_OPTION_INTS && is_whole(argv[i]);
 		int rc = more ? store(option, argv[i], diag) : 0;
 
 		if (rc)
@@ -157,7 +191,8 @@ const ps_option *ps_options_find(const ps_options *options, const char *name, si
 {
 	for (size_t t = 0; t < options->count; t++)
 		for (const ps_option *o = options->tables[t]; o->name; o++)
-			if (strlen(o->name) == length && !memcmp(o->name, name, length))
+			if (ps_option_is_named(o) && strlen(o->name) == length &&
+			    !memcmp(o->name, name, length))
 				return o;
 	return NULL;
 }
@@ -169,18 +204,25 @@ const char *ps_options_nearest(const ps_options *options, const char *name)
 
 	for (size_t t = 0; t < options->count; t++)
 		for (const ps_option *o = options->tables[t]; o->name && n < 127; o++)
-			names[n++] = o->name;
+			if (ps_option_is_named(o))
+				names[n++] = o->name;
 	names[n] = NULL;
 	return ps_nearest_name(name, names);
 }
 
-/* Whether a TEXT stands before argv[i] as well. What is no option cannot be taken for it: a value
- * is never an option's name. */
+static bool is_single(const ps_option *option)
+{
+	return ps_option_kind_of(option) == PS_OPTION_TEXT ||
+	       ps_option_kind_of(option) == PS_OPTION_WORD;
+}
+
+/* Whether a TEXT or WORD stands before argv[i] as well. What is no option cannot be taken for it: a
+ * value is never an option's name. */
 static bool is_second_text(const ps_option *option, char **argv, int i)
 {
 	const size_t length = strlen(option->name);
 
-	while (kind_of(option) == PS_OPTION_TEXT && i-- > 0)
+	while (is_single(option) && i-- > 0)
 		if (name_length(argv[i]) == length && !memcmp(argv[i], option->name, length))
 			return true;
 	return false;
@@ -199,7 +241,7 @@ static int take_option(ps_options *options, int argc, char **argv, int i, ps_dia
 		options->unknown = argument;
 		return PS_EUSAGE;
 	}
-	if (kind_of(option) == PS_OPTION_FLAG && !equals) {
+	if (ps_option_kind_of(option) == PS_OPTION_FLAG && !equals) {
 		*(bool *)option->value = true;
 		return i;
 	}
@@ -214,56 +256,105 @@ static int take_option(ps_options *options, int argc, char **argv, int i, ps_dia
 	return rc ? rc : take_more(option, argc, argv, i, diag);
 }
 
-int ps_options_parse(ps_options *options, int argc, char **argv, ps_text_list *positional,
-		     ps_diag *diag)
+/* The row for the argument with that number, from 0 on; NULL: there is none. */
+static const ps_option *argument_row(const ps_options *options, size_t number)
+{
+	const ps_option *last = NULL;
+
+	for (size_t t = 0; t < options->count; t++)
+		for (const ps_option *o = options->tables[t]; o->name; o++) {
+			if (ps_option_is_named(o) || ps_option_kind_of(o) == PS_OPTION_GROUP)
+				continue;
+			if (!number--)
+				return o;
+			last = o;
+		}
+	return last && ps_option_kind_of(last) == PS_OPTION_ARGUMENTS ? last : NULL;
+}
+
+static int take_argument(const ps_options *options, const char *text, size_t number, ps_diag *diag)
+{
+	const ps_option *row = argument_row(options, number);
+	char shown[PS_SHOWN];
+
+	if (!row)
+		return ps_fail(diag, PS_EUSAGE, "'%s' is one argument too many",
+			       ps_text_show(text, strlen(text), shown, sizeof shown));
+	return store(row, text, diag);
+}
+
+int ps_options_parse(ps_options *options, int argc, char **argv, ps_diag *diag)
 {
 	bool options_ended = false;
+	size_t arguments = 0;
 
 	for (int i = 0; i < argc;) {
 		const char *argument = argv[i];
+		int rc = 0;
 
 		if (!options_ended && !strcmp(argument, "--")) {
 			options_ended = true;
 			i++;
 		} else if (options_ended || argument[0] != '-' || !argument[1]) {
-			int rc = add_text("arguments", argument, positional, diag);
-
-			if (rc)
-				return rc;
+			rc = take_argument(options, argument, arguments++, diag);
 			i++;
 		} else {
-			i = take_option(options, argc, argv, i, diag);
-			if (i < 0)
-				return i;
+			rc = i = take_option(options, argc, argv, i, diag);
 		}
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
 
 static bool is_given(const ps_option *option)
 {
-	switch (kind_of(option)) {
+	ps_range range;
+
+	switch (ps_option_kind_of(option)) {
+	case PS_OPTION_ARGUMENTS:
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
 		return ((const ps_text_list *)option->value)->count;
 	case PS_OPTION_INTS:
 		return ((const ps_int_list *)option->value)->count;
+	case PS_OPTION_INT:
+		return !ps_option_range(option, &range) ||
+		       ps_range_has(range, (double)*(const int64_t *)option->value);
+	case PS_OPTION_REAL:
+		return !ps_option_range(option, &range) ||
+		       ps_range_has(range, *(const double *)option->value);
+	case PS_OPTION_SIZE:
+		return *(const size_t *)option->value;
+	case PS_OPTION_FLAG:
+	case PS_OPTION_GROUP:
+		return false;
 	default:
 		return *(const char *const *)option->value;
 	}
 }
 
-int ps_options_check(const ps_option *table, ps_diag *diag)
+int ps_options_check(const ps_options *options, ps_diag *diag)
 {
-	for (; table->name; table++)
-		if (table->kind & PS_OPTION_WANTED && !is_given(table))
-			return ps_fail(diag, PS_EUSAGE, "%s is required", table->name);
+	for (size_t t = 0; t < options->count; t++)
+		for (const ps_option *o = options->tables[t]; o->name; o++)
+			if (o->kind & PS_OPTION_WANTED && !is_given(o))
+				return ps_fail(diag, PS_EUSAGE, "%s is missing", o->name);
 	return 0;
 }
 
-void ps_options_help(const ps_option *table)
+char *ps_option_usual(const ps_option *option, char *out, size_t size)
 {
-	for (; table->name; table++)
-		printf("  %-14s %s%s\n", table->name, table->help,
-		       table->kind & PS_OPTION_WANTED ? "  (required)" : "");
+	out[0] = 0;
+	if (option->usual)
+		snprintf(out, size, "%s", option->usual);
+	else if (!option->value || option->kind & PS_OPTION_WANTED || !is_given(option))
+		return out;
+	else if (ps_option_kind_of(option) == PS_OPTION_INT)
+		snprintf(out, size, "%lld", (long long)*(const int64_t *)option->value);
+	else if (ps_option_kind_of(option) == PS_OPTION_REAL)
+		snprintf(out, size, "%.6g", *(const double *)option->value);
+	else if (is_single(option))
+		snprintf(out, size, "%s", *(const char *const *)option->value);
+	return out;
 }

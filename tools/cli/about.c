@@ -1,0 +1,181 @@
+#include "tools/cli/about.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/model/kernel.h"
+#include "io/file.h"
+#include "tools/args/help.h"
+#include "tools/cli/cli.h"
+#include "tools/run/nearest.h"
+#include "tools/run/version.h"
+
+enum { COMMANDS_MAX = 64 };
+
+/* --- the commands --- */
+
+static void print_commands(FILE *out)
+{
+	const char *title = "";
+
+	fputs("usage: prunescope COMMAND [ARGUMENT ...] [OPTION ...]\n\n", out);
+	ps_help_wrap(out,
+		     "Measures what pruning does to the features inside a language model: prunes "
+		     "checkpoints, caches activations, trains sparse autoencoders (SAEs), compares "
+		     "them, and does whole studies of all that.",
+		     0, 0);
+	for (const ps_command_group *g = ps_command_groups; g->title; g++) {
+		if (strcmp(title, g->title) != 0)
+			fprintf(out, "\n%s:\n", g->title);
+		title = g->title;
+		for (const ps_command *c = g->commands; c->name; c++)
+			fprintf(out, "  %-10s %s\n", c->name, c->summary);
+	}
+	fputs("\n"
+	      "  help COMMAND, COMMAND --help      what a command does, and its options\n"
+	      "  --examples, COMMAND --examples    command lines that work\n"
+	      "  version, --version                version, commit, libraries, kernels\n"
+	      "\n"
+	      "exit: 0 done, 1 failed, 2 usage, 3 an input is missing or invalid, 4 input or\n"
+	      "output failed, 5 the memory budget is too small, 130 interrupted (state saved)\n",
+	      out);
+}
+
+int ps_about_unknown(const char *name)
+{
+	const char *names[COMMANDS_MAX], *nearest;
+	size_t n = 0;
+
+	for (const ps_command_group *g = ps_command_groups; g->title; g++)
+		for (const ps_command *c = g->commands; c->name && n < COMMANDS_MAX - 3; c++)
+			names[n++] = c->name;
+	names[n++] = "help";
+	names[n++] = "version";
+	names[n] = NULL;
+	nearest = ps_nearest_name(name, names);
+	if (name[0] == '-')
+		fprintf(stderr,
+			"prunescope: '%s' stands where the command belongs: prunescope COMMAND ... "
+			"%s\n",
+			name, name);
+	else if (nearest)
+		fprintf(stderr, "prunescope: no command '%s' (the nearest is %s)\n", name, nearest);
+	else
+		fprintf(stderr, "prunescope: no command '%s'; `prunescope help` lists them\n",
+			name);
+	return 2;
+}
+
+/* Lets a command answer --help or --examples. 3: it is not built yet. */
+static int ask(const ps_command *command, char *question)
+{
+	json_t *result = NULL;
+	ps_cli cli;
+	int rc;
+
+	ps_cli_init(&cli, command);
+	rc = command->main(&cli, 1, &question, &result);
+	if (cli.helped)
+		return 0;
+	json_decref(result);
+	fprintf(stderr, "prunescope %s: %s\n", command->name, cli.session.diag.text);
+	return ps_exit_code(rc);
+}
+
+static int help(const char *name)
+{
+	static char question[] = "--help";
+	const ps_command *command = ps_command_find(name);
+
+	return command ? ask(command, question) : ps_about_unknown(name);
+}
+
+static void print_examples_of(const ps_page *page, void *first)
+{
+	if (!page->examples)
+		return;
+	printf("%s%s: %s\n\n", *(bool *)first ? "" : "\n", page->name, page->summary);
+	ps_help_examples(stdout, page);
+	*(bool *)first = false;
+}
+
+static void print_examples(void)
+{
+	bool first = true;
+
+	for (const ps_command_group *g = ps_command_groups; g->title; g++)
+		for (const ps_command *c = g->commands; c->name; c++)
+			ps_cli_describe(c, print_examples_of, &first);
+}
+
+/* --- the version --- */
+
+static void print_pairs(const char *title, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	printf("%s:", title);
+	json_object_foreach ((json_t *)object, key, value)
+		printf(" %s %s%s", key, json_string_value(value),
+		       json_object_iter_next((json_t *)object, json_object_key_to_iter(key))
+			       ? ";"
+			       : "\n");
+}
+
+static int print_version(bool json)
+{
+	ps_diag diag = {{0}};
+	int rc = ps_kernel_prepare(&diag);
+	json_t *about = rc ? NULL : ps_version_json();
+	char *text = about && json ? ps_json_text(about, JSON_SORT_KEYS) : NULL;
+
+	if (text) {
+		puts(text);
+	} else if (about && !json) {
+		const char *commit = json_string_value(json_object_get(about, "commit"));
+
+		printf("prunescope %s%s%s\n", PS_VERSION, commit ? ", commit " : "",
+		       commit ? commit : "");
+		print_pairs("libraries", json_object_get(about, "libraries"));
+		print_pairs("kernels", json_object_get(about, "kernels"));
+	} else {
+		fputs("prunescope: no memory\n", stderr);
+		rc = PS_EBUDGET;
+	}
+	free(text);
+	json_decref(about);
+	return ps_exit_code(rc);
+}
+
+/* --- which question it is --- */
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
+}
+
+bool ps_about(int argc, char **argv, int *status)
+{
+	const char *second = argc > 1 ? argv[1] : NULL;
+
+	*status = 0;
+	if (argc < 1) {
+		print_commands(stderr);
+		*status = 2;
+	} else if (is_one_of(argv[0], "--version", "version", "-V")) {
+		*status = print_version(second && !strcmp(second, "--json"));
+	} else if (!strcmp(argv[0], "--examples")) {
+		print_examples();
+	} else if (!is_one_of(argv[0], "help", "--help", "-h")) {
+		return false;
+	} else if (second && !strcmp(second, "--json")) {
+		*status = print_version(true);
+	} else if (second) {
+		*status = help(second);
+	} else {
+		print_commands(stdout);
+	}
+	return true;
+}

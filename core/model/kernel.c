@@ -14,6 +14,8 @@
 #include <immintrin.h>
 #endif
 
+#include "core/model/int16_kernel.h"
+
 /* Columns of a block. Short sums keep f32's error near that of the programs it is compared with.
  * With bf16, the rounding of the operands is larger than what a longer sum adds. */
 #define F32_BLOCK ((size_t)256)
@@ -128,17 +130,8 @@ static bool has_avx512_bf16(void)
 }
 #endif
 
-/* A row of the table of kernels. */
-struct row {
-	const char *isa;
-	bool (*supported)(void);
-	ps_packing packing;      /* PS_PACK_F32 also serves bf16, with rounded operands */
-	size_t x_panel, w_panel; /* 0: those of BLIS's kernel */
-	ps_tile_fn tile;
-};
-
 /* From the worst to the best. */
-static const struct row rows[] = {
+static const ps_kernel_row rows[] = {
 	{"ref", always, PS_PACK_F32, 6, 8, tile_f32_ref},
 #if defined(__x86_64__)
 	{"avx2", has_avx2, PS_PACK_F32, 6, 16, tile_f32_avx2},
@@ -152,13 +145,31 @@ static const struct row rows[] = {
 
 #define ROWS (sizeof rows / sizeof *rows)
 
-/* How many rows may be chosen from: up to the wished one, or all if there is no such row. */
-static size_t rows_allowed(const char *wish)
+static const char *const precision_names[PS_PRECISIONS] = {"f32", "bf16", "int16"};
+
+const char *ps_precision_name(ps_precision precision)
 {
-	for (size_t i = 0; wish && i < ROWS; i++)
-		if (!strcmp(rows[i].isa, wish))
+	return precision_names[precision];
+}
+
+int ps_precision_parse(const char *name, ps_precision *precision, ps_diag *diag)
+{
+	for (int p = 0; p < PS_PRECISIONS; p++)
+		if (!strcmp(precision_names[p], name)) {
+			*precision = (ps_precision)p;
+			return 0;
+		}
+	return ps_fail(diag, PS_EUSAGE, "--precision %s: must be f32, bf16 or int16", name);
+}
+
+/* How many of count rows may be chosen from: up to the wished one, or all if there is no such
+ * row. */
+static size_t rows_allowed(const ps_kernel_row *table, size_t count, const char *wish)
+{
+	for (size_t i = 0; wish && i < count; i++)
+		if (!strcmp(table[i].isa, wish))
 			return i + 1;
-	return ROWS;
+	return count;
 }
 
 /* Takes BLIS's kernel. False if its panels do not fit, or if BLIS does not know this CPU and nobody
@@ -177,31 +188,39 @@ static bool take_blis(ps_kernel *kernel, bool wished)
 	return true;
 }
 
-static bool take_row(const struct row *row, ps_precision precision, const char *wish,
+static size_t block_of(ps_precision precision)
+{
+	static const size_t blocks[PS_PRECISIONS] = {F32_BLOCK, BF16_BLOCK, PS_INT16_BLOCK};
+
+	return blocks[precision];
+}
+
+static bool take_row(const ps_kernel_row *row, ps_precision precision, const char *wish,
 		     ps_kernel *kernel)
 {
-	const bool bf16 = precision == PS_PRECISION_BF16,
-		   by_f32 = bf16 && row->packing == PS_PACK_F32;
+	const bool by_f32 = precision == PS_PRECISION_BF16 && row->packing == PS_PACK_F32;
 
 	*kernel = (ps_kernel){
 		.packing = by_f32 ? PS_PACK_ROUNDED : row->packing,
 		.x_panel = row->x_panel,
 		.w_panel = row->w_panel,
-		.block = bf16 ? BF16_BLOCK : F32_BLOCK,
+		.block = block_of(precision),
 		.tile = row->tile,
 	};
-	if (!row->supported() || (row->packing == PS_PACK_PAIRS && !bf16) ||
+	if (!row->supported() ||
+	    (row->packing == PS_PACK_PAIRS && precision != PS_PRECISION_BF16) ||
 	    (!row->tile && !take_blis(kernel, wish && !strcmp(wish, row->isa))))
 		return false;
 	snprintf(kernel->name, sizeof kernel->name, "%s%s%s, %s%s (%zux%zu)", row->isa,
-		 row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch, bf16 ? "bf16" : "f32",
-		 by_f32 ? " by f32" : "", kernel->x_panel, kernel->w_panel);
+		 row->tile ? "" : " ", row->tile ? "" : kernel->blis.arch,
+		 ps_precision_name(precision), by_f32 ? " by f32" : "", kernel->x_panel,
+		 kernel->w_panel);
 	return true;
 }
 
 int ps_kernel_prepare(ps_diag *diag)
 {
-	size_t i = rows_allowed(getenv("PRUNESCOPE_MATMUL"));
+	size_t i = rows_allowed(rows, ROWS, getenv("PRUNESCOPE_MATMUL"));
 
 	/* BLIS is asked if no row above its own serves f32. A CPU with a row for bf16 pairs
 	 * also has a row for f32 above BLIS. */
@@ -215,12 +234,29 @@ int ps_kernel_prepare(ps_diag *diag)
 
 ps_kernel ps_kernel_choose(ps_precision precision)
 {
+	const bool int16 = precision == PS_PRECISION_INT16;
+	const ps_kernel_row *table = int16 ? ps_int16_rows : rows;
 	const char *wish = getenv("PRUNESCOPE_MATMUL");
 	ps_kernel kernel;
-	size_t i = rows_allowed(wish);
+	size_t i = rows_allowed(table, int16 ? ps_int16_row_count : ROWS, wish);
 
 	/* Ends at the latest with the first row, which every CPU supports. */
-	while (i > 0 && !take_row(&rows[i - 1], precision, wish, &kernel))
+	while (i > 0 && !take_row(&table[i - 1], precision, wish, &kernel))
 		i--;
+	return kernel;
+}
+
+ps_kernel ps_kernel_choose_attention(ps_precision precision)
+{
+	return ps_kernel_choose(precision == PS_PRECISION_INT16 ? PS_PRECISION_F32 : precision);
+}
+
+ps_kernel ps_kernel_of_bits(ps_precision precision)
+{
+	ps_kernel kernel = ps_kernel_choose_attention(precision);
+	const size_t length = strlen(kernel.name);
+
+	if (precision == PS_PRECISION_INT16)
+		snprintf(kernel.name + length, sizeof kernel.name - length, " and int16");
 	return kernel;
 }

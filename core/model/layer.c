@@ -1,6 +1,7 @@
 #include "core/model/layer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/base/checked.h"
 #include "core/base/finite.h"
@@ -61,10 +62,11 @@ static size_t widest_input(const ps_model_config *config)
 static size_t wide_floats(const ps_model_config *config, const ps_kernel *kernel,
 			  size_t chunk_tokens)
 {
-	const size_t rows = chunk_tokens *
-			    ps_max_size(query_width(config) + 2 * key_width(config), config->width);
+	size_t widest = ps_max_size(query_width(config) + 2 * key_width(config), config->width);
 
-	return ps_max_size(rows, kernel->x_panel * widest_input(config));
+	if (ps_packing_in_blocks(kernel->packing))
+		widest = ps_max_size(widest, config->mlp_width);
+	return ps_max_size(chunk_tokens * widest, kernel->x_panel * widest_input(config));
 }
 
 /* Tokens of a block: a whole number of panels of queries, and of keys. */
@@ -80,7 +82,7 @@ static size_t block_tokens(const ps_kernel *kernel)
 static size_t window_key_words(const ps_layer_work *work, size_t tokens)
 {
 	return work->config->kv_heads *
-	       ps_keys_words(work->kernel, tokens, work->config->head_width);
+	       ps_keys_words(&work->attention, tokens, work->config->head_width);
 }
 
 static void product_shape(const ps_model_config *config, const ps_kernel *kernel,
@@ -137,13 +139,14 @@ static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 		     table = work->max_window * (config->head_width / 2);
 	char name[96];
 
-	work->scratch_floats = ps_round_up(
-		ps_max_size(ps_attention_scratch(kernel, work->max_window, config->head_width),
-			    kernel->x_panel * config->width),
-		PS_ALIGN / sizeof(float));
+	work->scratch_floats =
+		ps_round_up(ps_max_size(ps_attention_scratch(&work->attention, work->max_window,
+							     config->head_width),
+					kernel->x_panel * config->width),
+			    PS_ALIGN / sizeof(float));
 	work->wide_floats = wide_floats(config, kernel, tokens);
 	work->key_words = tokens / work->max_window * config->kv_heads *
-			  ps_keys_words(kernel, work->max_window, config->head_width);
+			  ps_keys_words(&work->attention, work->max_window, config->head_width);
 	work->cos_global = floats(&layout, table);
 	work->sin_global = floats(&layout, table);
 	work->cos_local = floats(&layout, table);
@@ -167,6 +170,7 @@ static size_t lay_out(ps_layer_work *work, const ps_kernel *kernel, int threads,
 static ps_layer_work empty_work(const ps_model_config *config, const ps_forward_options *options)
 {
 	return (ps_layer_work){.config = config,
+			       .attention = ps_kernel_choose_attention(options->precision),
 			       .max_window = ps_max_size(options->max_window, 1),
 			       .chunk_tokens = ps_max_size(ps_max_size(options->max_window, 1),
 							   options->chunk_tokens)};
@@ -271,7 +275,7 @@ static size_t first_wanted(const ps_windows *windows, size_t window)
 static void find_blocks(struct chunk *chunk, const ps_windows *windows)
 {
 	ps_layer_work *work = chunk->work;
-	const size_t length = block_tokens(work->kernel);
+	const size_t length = block_tokens(&work->attention);
 	size_t keys = 0;
 
 	for (size_t w = 0; w < windows->count; w++) {
@@ -410,10 +414,10 @@ static ps_keys keys_of(const ps_layer_work *work, const ps_token_block *block, s
 {
 	const size_t width = work->config->head_width;
 
-	return (ps_keys){work->kernel, width, block->window_tokens,
-			 work->keys + block->keys +
-				 key_head *
-					 ps_keys_words(work->kernel, block->window_tokens, width)};
+	return (ps_keys){
+		&work->attention, width, block->window_tokens,
+		work->keys + block->keys +
+			key_head * ps_keys_words(&work->attention, block->window_tokens, width)};
 }
 
 /* The first key of the block's window, of one key head. */
@@ -480,23 +484,43 @@ static void pack_row_panel(void *context, size_t item, int worker)
 			p->packed + first * ps_slices(kernel->packing, p->cols));
 }
 
-/* Turns a tile of gate and up into a part of the down projection's input. */
-static void gate_tile(void *context, const ps_tile *tile)
+/* A tile of gate and up becomes a tile of the down projection's input: the first half of its rows.
+ * Returns its first column, and their count. */
+static size_t activate(const ps_layer_work *work, const ps_tile *tile, size_t *count)
 {
-	const ps_layer_work *work = context;
 	const ps_kernel *kernel = work->kernel;
-	const size_t half = kernel->w_panel / 2, first = tile->first_row / 2,
-		     width = work->config->mlp_width;
+	const size_t half = kernel->w_panel / 2, first = tile->first_row / 2;
 	float *gate = (float *)tile->y;
 
 	if (work->config->gelu)
 		ps_gate_gelu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
 	else
 		ps_gate_silu(gate, gate + half, kernel->x_panel, half, kernel->w_panel);
-	ps_panel_put(
-		&(ps_lanes){kernel->packing, kernel->x_panel,
-			    work->broad + tile->first_token * ps_slices(kernel->packing, width)},
-		gate, kernel->w_panel, kernel->x_panel, first, ps_min_size(half, width - first));
+	*count = ps_min_size(half, work->config->mlp_width - first);
+	return first;
+}
+
+static void gate_to_panels(void *context, const ps_tile *tile)
+{
+	const ps_layer_work *work = context;
+	const ps_kernel *kernel = work->kernel;
+	const size_t slices = ps_slices(kernel->packing, work->config->mlp_width);
+	size_t count, first = activate(work, tile, &count);
+
+	ps_panel_put(&(ps_lanes){kernel->packing, kernel->x_panel,
+				 work->broad + tile->first_token * slices},
+		     tile->y, kernel->w_panel, kernel->x_panel, first, count);
+}
+
+static void gate_to_rows(void *context, const ps_tile *tile)
+{
+	const ps_layer_work *work = context;
+	const size_t width = work->config->mlp_width;
+	size_t count, first = activate(work, tile, &count);
+
+	for (size_t t = 0; t < tile->tokens; t++)
+		memcpy(work->wide + (tile->first_token + t) * width + first,
+		       tile->y + t * work->kernel->w_panel, count * sizeof *work->wide);
 }
 
 /* y (rows, out) = a product of X panels. */
@@ -572,13 +596,19 @@ static int run_attention(struct chunk *chunk, const ps_observer *observer)
 static int run_gate(const struct chunk *chunk, const ps_observer *observer)
 {
 	ps_layer_work *work = chunk->work;
+	const bool in_blocks = ps_packing_in_blocks(work->kernel->packing);
+	struct row_packing rows = {chunk, work->wide, work->config->mlp_width, chunk->queries,
+				   work->broad};
 	int rc = show_panels(chunk, observer, PS_INPUT_MLP, work->narrow, chunk->queries,
 			     work->config->width);
 
 	if (rc)
 		return rc;
 	ps_matmul_panels(work->matmul, work->narrow, chunk->queries,
-			 &work->panels[PS_PRODUCT_GATE_UP], gate_tile, work);
+			 &work->panels[PS_PRODUCT_GATE_UP],
+			 in_blocks ? gate_to_rows : gate_to_panels, work);
+	if (in_blocks)
+		run_items(chunk, rows.rows, work->kernel->x_panel, pack_row_panel, &rows);
 	return show_panels(chunk, observer, PS_INPUT_DOWN, work->broad, chunk->queries,
 			   work->config->mlp_width);
 }

@@ -8,13 +8,15 @@
  *
  * ps_layer_begin packs the layer's weights, with their mask, once for all chunks of a pass. After
  * it their source may have its memory back. Rows of the gate's and the up projection share panels.
- * So a tile holds both, and it becomes the down projection's input while it is in the cache.
+ * So a tile holds both, and it becomes the down projection's input while it is in the cache. (With
+ * a packing in blocks, whose columns share a scale, it becomes rows, which are packed afterwards.)
  *
  * The workspace, for each token of a chunk:
  *   narrow  D columns in X panels: the input of Q, K, V; then of gate and up
  *   broad   max(H d, I, D) columns in X panels: the input of O; then of down
  *   wide    rows, in turn: q, later attention's result (H d), and behind it k, v (2 G d);
- *           the output of O and of down (D); what an observer sees
+ *           the output of O and of down (D); what an observer sees; with a packing in blocks also
+ *           down's input (I) before it is packed
  *   mid     (D)
  *   keys    packed keys and values */
 #ifndef PS_CORE_MODEL_LAYER_H
@@ -45,7 +47,8 @@ typedef struct ps_token_block {
 typedef struct ps_layer_work {
 	const ps_model_config *config;
 	const ps_context *context;
-	const ps_kernel *kernel;
+	const ps_kernel *kernel; /* of the projections */
+	ps_kernel attention;
 	ps_matmul *matmul;
 	size_t max_window, chunk_tokens;
 	float *cos_global, *sin_global, *cos_local, *sin_local; /* (max_window, d / 2) */

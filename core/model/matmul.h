@@ -4,7 +4,8 @@
  *   X f32 (T, K) with row stride x_stride; Y f32 (T, N) with row stride y_stride
  *   W (N, K) bf16, f16 or f32
  *
- * PS_PRECISION_BF16 rounds X and W to bf16; sums are f32 with either precision. core/model/kernel.h
+ * PS_PRECISION_BF16 rounds X and W to bf16, PS_PRECISION_INT16 to int16 with a scale for each block
+ * of columns (core/model/int16_block.h). Sums are f32, those of integers exact. core/model/kernel.h
  * chooses the kernel.
  *
  * There are two ways in:

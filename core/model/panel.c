@@ -188,6 +188,8 @@ void ps_panel_widen(const uint32_t *pairs, size_t cols, size_t width, float *out
 
 ps_packing ps_panels_packing(const ps_kernel *kernel, ps_dtype stored)
 {
+	if (kernel->packing == PS_PACK_INT16)
+		return PS_PACK_INT16;
 	return stored == PS_BF16 || kernel->packing != PS_PACK_F32 ? PS_PACK_PAIRS : PS_PACK_F32;
 }
 

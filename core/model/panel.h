@@ -4,7 +4,9 @@
  *   X panels   (ceil(T / x_panel), slices(K), x_panel)
  *   W panels   (ceil(N / w_panel), slices(K), w_panel)
  *
- * Elements have 32 bits; those of missing tokens and rows are 0.
+ * Elements have 32 bits; those of missing tokens and rows are 0. Of a packing in blocks
+ * (ps_packing_in_blocks) functions take columns from the beginning of a block on, and whole blocks
+ * unless the panel ends there.
  *
  * Rows of W go through core/model/row_stage.h on their way: they are decoded, edited and packed,
  * and no edited or widened copy of a matrix exists. Weights that are stored as bf16 stay pairs for
@@ -41,7 +43,7 @@ void ps_panel_put(const ps_lanes *lanes, const float *values, size_t stride, siz
 		  size_t first, size_t cols);
 
 /* The same for the transpose, values (cols, count): each row of values is one column of the
- * panel. */
+ * panel. Not for a packing in blocks. */
 void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
 			  size_t first, size_t cols);
 
@@ -62,7 +64,7 @@ typedef struct ps_panels {
 } ps_panels;
 
 /* How weights stored in this type are kept for a kernel: as pairs if bf16 holds all that the kernel
- * reads of them. */
+ * reads of them, as int16 for an int16 kernel. */
 ps_packing ps_panels_packing(const ps_kernel *kernel, ps_dtype stored);
 
 /* Bytes of ps_panels.data. */

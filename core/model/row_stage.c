@@ -10,6 +10,8 @@
 #include "core/base/clones.h"
 #include "core/base/finite.h"
 
+_Static_assert(PS_STAGE_COLUMNS % PS_INT16_BLOCK == 0, "a strip has whole blocks");
+
 #define LINE_BYTES ((size_t)64) /* of the caches */
 
 typedef uint32_t word __attribute__((may_alias)); /* the bits of a float */
@@ -105,6 +107,7 @@ static void unpack_pairs(const uint32_t *elements, size_t step, size_t n, float 
 /* What each function does is said at the function of row_stage.h that calls it. */
 static const struct packer {
 	void (*row)(const float *x, size_t n, uint32_t *elements);
+	/* NULL: a packing in blocks, whose slices cannot be made one by one. */
 	void (*slice)(const float *x, const float *next, size_t n, uint32_t *elements);
 	void (*unpack)(const uint32_t *elements, size_t step, size_t n, float *x);
 	/* The short cut: row without its decoding and rounding, for stored bf16; NULL: there is
@@ -114,6 +117,7 @@ static const struct packer {
 	[PS_PACK_F32] = {copy_row, copy_slice, unpack_words, NULL},
 	[PS_PACK_ROUNDED] = {round_row, round_slice, unpack_words, NULL},
 	[PS_PACK_PAIRS] = {pair_row, pair_slice, unpack_pairs, pair_bf16_row},
+	[PS_PACK_INT16] = {ps_int16_pack, NULL, ps_int16_unpack, NULL},
 };
 
 /* The short cut. It copies the strip first: a string move reads memory faster than the loop over

@@ -17,9 +17,9 @@
  *                   stored in blocks
  *   an edit         core/model/edit.h; its results must be numbers of the stored type, so that
  *                   ps_panels_packing of panel.c stays right
- *   a packing       ps_packing and ps_packing_columns of kernel.h; a row of `packers`; a row of
- *                   kernel.c's table, with a tile that reads it; ps_panels_packing, if weights stay
- *                   in it between calls
+ *   a packing       ps_packing, ps_packing_columns and ps_slices of kernel.h; a row of `packers`;
+ *                   a row of a table of kernels, with a tile that reads it; ps_panels_packing, if
+ *                   weights stay in it between calls
  *
  * Rows of weights are also looked at for numbers that are not finite. A NaN or an infinity that the
  * mask drops is no such number: the mask sets it to 0.
@@ -38,16 +38,19 @@
 #define PS_STAGE_COLUMNS ((size_t)256) /* columns of one call of ps_stage_weights, at most */
 
 /* Columns [first, first + n) of a row of w, decoded, edited and packed; first is a multiple of
- * 8, n <= PS_STAGE_COLUMNS. elements has room for ps_slices(packing, n). False if one of them is
- * not finite; ps_weight_check_finite then says which. */
+ * 8, and with a packing in blocks the beginning of one; n <= PS_STAGE_COLUMNS. elements has room
+ * for ps_slices(packing, n). False if one of them is not finite; ps_weight_check_finite then says
+ * which. */
 bool ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
 		      uint32_t *elements) PS_MUST_USE;
 
-/* n columns of one row of activations, packed: elements (ps_slices(packing, n)). */
+/* n columns of one row of activations, from the beginning of a block on, packed: elements
+ * (ps_slices(packing, n)). */
 void ps_stage_values(ps_packing packing, const float *x, size_t n, uint32_t *elements);
 
 /* One slice of n rows: elements[i] = row i's column x[i] and, if the packing holds two columns, the
- * next one, next[i]. next NULL: there is no next column, its half of each element is 0. */
+ * next one, next[i]. next NULL: there is no next column, its half of each element is 0. Not for a
+ * packing in blocks. */
 void ps_stage_slice(ps_packing packing, const float *x, const float *next, size_t n,
 		    uint32_t *elements);
 

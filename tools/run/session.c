@@ -118,11 +118,6 @@ void ps_session_end(ps_session *s)
 	s->unverified = s->mismatches = NULL;
 }
 
-const char *ps_precision_name(ps_precision precision)
-{
-	return precision == PS_PRECISION_BF16 ? "bf16" : "f32";
-}
-
 void ps_session_say(const ps_session *s, const char *format, ...)
 {
 	char *text, *line = NULL;

@@ -56,9 +56,6 @@ int ps_session_start(ps_session *session) PS_MUST_USE;
 /* Erases the progress line and ends all threads. A session that was not started is allowed. */
 void ps_session_end(ps_session *session);
 
-/* "f32", "bf16" */
-const char *ps_precision_name(ps_precision precision);
-
 /* Writes "prunescope: ", the text and a newline to stderr, above the progress line. Nothing with
  * --quiet. */
 void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINTF(2, 3);

@@ -19,6 +19,7 @@
 
 #define FOLDER "test/fixtures/forward/"
 #define BF16_TOLERANCE 2e-2 /* of the largest value: bf16 keeps 8 bits of the operands */
+#define INT16_TOLERANCE 1e-3
 /* Of the largest value; the contract allows 2e-4 of the largest logit. */
 #define HIDDEN_TOLERANCE 4e-6
 #define LOSS_TOLERANCE 1e-5
@@ -240,29 +241,62 @@ static void check_ways(ps_precision precision)
 static void same_bits_whatever_threads_and_chunk(void **state)
 {
 	(void)state;
-	check_ways(PS_PRECISION_F32);
-	check_ways(PS_PRECISION_BF16);
+	for (int p = 0; p < PS_PRECISIONS; p++)
+		check_ways((ps_precision)p);
 }
 
-/* bf16 rounds the operands of products. The result is near transformers' float32, and not equal to
- * it. */
-static void bf16_stays_near_transformers_float32(void **state)
+/* bf16 and int16 round the operands of products. The result is near transformers' float32, and not
+ * equal to it. */
+static void check_near(ps_precision precision, double tolerance, double least)
 {
-	(void)state;
 	for (size_t m = 0; m < MODELS; m++) {
 		struct bench b;
 		double nll[64];
 		char name[32];
 		closeness c;
 
-		bench_open_as(&b, PS_PRECISION_BF16, models[m], 2, 24, 32);
+		bench_open_as(&b, precision, models[m], 2, 24, 32);
 		run_all(&b, nll);
 		snprintf(name, sizeof name, "golden.hidden.%d", last_layer(&b));
 		c = against_golden(&b, b.hidden, name, b.rows * b.width);
-		assert_closeness_share(&c, models[m], BF16_TOLERANCE);
-		assert_true(closeness_share(&c) > 1e-5);
-		check_loss(&b, nll, "golden.nll", 6 * BF16_TOLERANCE);
+		assert_closeness_share(&c, models[m], tolerance);
+		assert_true(closeness_share(&c) > least);
+		check_loss(&b, nll, "golden.nll", 6 * tolerance);
 		bench_close(&b);
+	}
+}
+
+static void bf16_stays_near_transformers_float32(void **state)
+{
+	(void)state;
+	check_near(PS_PRECISION_BF16, BF16_TOLERANCE, 1e-5);
+}
+
+static void int16_stays_far_nearer(void **state)
+{
+	(void)state;
+	check_near(PS_PRECISION_INT16, INT16_TOLERANCE, 1e-6);
+}
+
+/* The products of int16 are the same with every kernel, attention's are pinned. */
+static void int16_gives_the_same_bits_with_every_kernel(void **state)
+{
+	(void)state;
+	for (size_t m = 0; m < MODELS; m++) {
+		struct bench first, b;
+		double nll_first[64], nll[64];
+
+		setenv("PRUNESCOPE_MATMUL", "ref", 1);
+		bench_open_as(&first, PS_PRECISION_INT16, models[m], 2, 24, 32);
+		run_all(&first, nll_first);
+		setenv("PRUNESCOPE_MATMUL", "avx2", 1);
+		bench_open_as(&b, PS_PRECISION_INT16, models[m], 2, 24, 32);
+		run_all(&b, nll);
+		unsetenv("PRUNESCOPE_MATMUL");
+		assert_memory_equal(b.hidden, first.hidden, b.rows * b.width * sizeof(float));
+		assert_memory_equal(nll, nll_first, b.rows * sizeof *nll);
+		bench_close(&b);
+		bench_close(&first);
 	}
 }
 
@@ -273,15 +307,13 @@ static void wanted_rows_have_the_bits_of_a_whole_layer(void **state)
 	(void)state;
 	for (size_t m = 0; m < MODELS; m++)
 		for (size_t skip = 0; skip <= 60; skip = 2 * skip + 1)
-			for (int bf16 = 0; bf16 < 2; bf16++) {
+			for (int p = 0; p < PS_PRECISIONS; p++) {
 				struct bench all, some;
 				size_t wanted[64], kept = 0;
 				double nll[64];
 
-				bench_open_as(&all, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32,
-					      models[m], 2, 24, 32);
-				bench_open_as(&some, bf16 ? PS_PRECISION_BF16 : PS_PRECISION_F32,
-					      models[m], 1, 24, 24);
+				bench_open_as(&all, (ps_precision)p, models[m], 2, 24, 32);
+				bench_open_as(&some, (ps_precision)p, models[m], 1, 24, 24);
 				run_all(&all, nll);
 				for (size_t w = 0; w < all.windows.count; w++)
 					wanted[w] = w % 3 == 1 ? 0 : skip;
@@ -758,24 +790,27 @@ static void progress_advances_and_interruption_stops(void **state)
 
 static void exactly_the_planned_bytes_are_taken(void **state)
 {
-	const ps_forward_options options = {PS_PRECISION_F32, PS_F32, 24, 24};
 	struct bench b;
-	size_t forward_bytes, head_bytes;
-	ps_arena arena;
-	ps_head *head;
 
 	(void)state;
 	bench_open(&b, "llama", 3, 24, 24);
-	forward_bytes = ps_forward_bytes(&b.weights.config, 3, &options);
-	head_bytes = ps_head_bytes(&b.weights.config, PS_PRECISION_F32, 3, 24);
-	assert_int_equal(ps_arena_create(&arena, forward_bytes + head_bytes, &b.diag), 0);
-	(void)ps_forward_create(&b.weights.config, &b.source, &b.context, &options, &arena);
-	assert_int_equal(arena.used_bytes, forward_bytes);
-	assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context,
-					PS_PRECISION_F32, 24, &arena),
-			 0);
-	assert_int_equal(arena.used_bytes, forward_bytes + head_bytes);
-	ps_arena_destroy(&arena);
+	for (int p = 0; p < PS_PRECISIONS; p++) {
+		const ps_precision precision = (ps_precision)p;
+		const ps_forward_options options = {precision, PS_F32, 24, 24};
+		const size_t forward_bytes = ps_forward_bytes(&b.weights.config, 3, &options),
+			     head_bytes = ps_head_bytes(&b.weights.config, precision, 3, 24);
+		ps_arena arena;
+		ps_head *head;
+
+		assert_int_equal(ps_arena_create(&arena, forward_bytes + head_bytes, &b.diag), 0);
+		(void)ps_forward_create(&b.weights.config, &b.source, &b.context, &options, &arena);
+		assert_int_equal(arena.used_bytes, forward_bytes);
+		assert_int_equal(ps_head_create(&head, &b.weights.config, &b.source, &b.context,
+						precision, 24, &arena),
+				 0);
+		assert_int_equal(arena.used_bytes, forward_bytes + head_bytes);
+		ps_arena_destroy(&arena);
+	}
 	bench_close(&b);
 }
 
@@ -786,6 +821,8 @@ int main(void)
 		cmocka_unit_test(logits_and_losses_equal_transformers),
 		cmocka_unit_test(same_bits_whatever_threads_and_chunk),
 		cmocka_unit_test(bf16_stays_near_transformers_float32),
+		cmocka_unit_test(int16_stays_far_nearer),
+		cmocka_unit_test(int16_gives_the_same_bits_with_every_kernel),
 		cmocka_unit_test(wanted_rows_have_the_bits_of_a_whole_layer),
 		cmocka_unit_test(same_bits_for_a_window_alone),
 		cmocka_unit_test(observers_see_every_row_in_order),

@@ -120,6 +120,10 @@ commands_make_what_they_say() {
 			--stride 32 --max-tokens 1000 --precision bf16
 		values_hold "$m: bf16 changes little, and something" nll tokens \
 			"a != $f32 && a < 1.005 * $f32 && a > 0.995 * $f32"
+		works "$m: ppl in int16" ppl "$model" --text "$scratch/held-out" --window 96 \
+			--stride 32 --max-tokens 1000 --precision int16
+		values_hold "$m: int16 changes very little, and something" nll tokens \
+			"a != $f32 && a < 1.0002 * $f32 && a > 0.9998 * $f32"
 		works "$m: ppl of three ids" ppl "$model" --text "$scratch/held-out" --window 4 \
 			--stride 2 --max-tokens 3
 		works "$m: logits" logits "$model" --tokens "$tokens" -o "$scratch/$m.logits"
@@ -579,7 +583,7 @@ bad_inputs() {
 	refuses "a missing SAE" 3 'nowhere' compare "$scratch/saes/seed-1" "$scratch/nowhere"
 	refuses "a text too short for a window" 3 'window' tokenize $llama \
 		--text test/fixtures/cli/text.awk --window 100000 -o "$none"
-	refuses "a precision that is none" 2 'int4' ppl $llama --text "$scratch/text" \
+	refuses "a precision that is none" 2 'int4: must be f32, bf16 or int16' ppl $llama --text "$scratch/text" \
 		--precision int4
 	refuses "another model's mask" 3 'gemma3.wanda' ppl $llama --text "$scratch/text" \
 		--mask "$scratch/gemma3.wanda"
@@ -769,6 +773,8 @@ outputs_that_cannot_be() {
 	run cache $llama --tokens "$t" --layer 1 -o "$scratch/precise"
 	refuses "a cache of another precision" 2 'precise' cache $llama --tokens "$t" --layer 1 \
 		-o "$scratch/precise" --precision bf16
+	refuses "a cache in int16 where one in f32 stands" 2 'precise' cache $llama \
+		--tokens "$t" --layer 1 -o "$scratch/precise" --precision int16
 	refuses "a cache in a folder that is not there" 4 'nowhere' cache $llama --tokens "$t" \
 		--layer 1 -o "$scratch/nowhere/none"
 	# shellcheck disable=SC3045 # dash, bash and busybox all have it
@@ -830,6 +836,10 @@ same_bits() {
 					--layer 3 --precision bf16 --dtype bf16 -o "$d/bf16" \
 					$flags ||
 					failed "$m: cache in bf16 $flags" "exit $?"
+				run cache $model --tokens "$scratch/short.tokens" --mask "$d/mask" \
+					--layer 5 --precision int16 -o "$d/int16" $flags \
+					--memory "$4" ||
+					failed "$m: cache in int16 $flags" "exit $?"
 				run train "$d/cache" -o "$d/sae" --d-sae 192 --k 8 --batch 128 \
 					--tokens 6000 --threads "$1" ||
 					failed "$m: train $flags" "exit $?"

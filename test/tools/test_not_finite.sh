@@ -132,8 +132,10 @@ weights_are_named() {
 			rm -rf "$scratch/none-export"
 			run 3 "$said" "$1: ppl, mapped" ppl "$model" --text "$scratch/text" \
 				--io mmap
-			run 3 "$said" "$1: ppl in bf16" ppl "$model" --text "$scratch/text" \
-				--precision bf16
+			for p in bf16 int16; do
+				run 3 "$said" "$1: ppl in $p" ppl "$model" --text "$scratch/text" \
+					--precision $p
+			done
 			;;
 		esac
 	done

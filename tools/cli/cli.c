@@ -55,7 +55,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 		 .usual = "nine tenths of what is free"},
 		{"--threads", PS_OPTION_INT | PS_OPTION_POSITIVE, &cli->threads, "N",
 		 .help = "threads that compute, at most 256", .usual = "all processors"},
-		{"--precision", PS_OPTION_WORD, &cli->precision, "f32|bf16",
+		{"--precision", PS_OPTION_WORD, &cli->precision, "f32|bf16|int16",
 		 .help = "arithmetic of the model's products"},
 		{"--io", PS_OPTION_WORD, &cli->backend, "auto|uring|pread|mmap",
 		 .help = "how weights are read"},
@@ -218,8 +218,9 @@ static int start_session(ps_cli *cli)
 		return ps_fail(&s->diag, PS_EUSAGE, "--threads %lld: must be 1 to 256",
 			       (long long)cli->threads);
 	s->threads = (int)cli->threads;
-	s->precision = !strcmp(cli->precision, "bf16") ? PS_PRECISION_BF16 : PS_PRECISION_F32;
-	rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
+	rc = ps_precision_parse(cli->precision, &s->precision, &s->diag);
+	if (!rc)
+		rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
 	return rc ? rc : ps_session_start(s);
 }
 

@@ -328,9 +328,10 @@ json_t *ps_engine_provenance_masked(const ps_engine *e, const char *command,
 		json_decref(inputs);
 		return NULL;
 	}
-	if (e->session->precision == PS_PRECISION_BF16)
+	if (e->session->precision != PS_PRECISION_F32)
 		p = json_pack("{s:s, s:o, s:s, s:i}", "command", command, "inputs", inputs,
-			      "precision", "bf16", "code", ps_code_version(command));
+			      "precision", ps_precision_name(e->session->precision), "code",
+			      ps_code_version(command));
 	else
 		p = json_pack("{s:s, s:o, s:i}", "command", command, "inputs", inputs, "code",
 			      ps_code_version(command));

@@ -59,7 +59,7 @@ static int check_args(const ps_study_args *a, bool json, ps_diag *diag)
 /* An emitted graph names its matrix kernel. The last bits of another kernel's results differ. */
 static int check_kernel(const ps_session *s, const char *wanted, ps_diag *diag)
 {
-	const ps_kernel kernel = ps_kernel_choose(s->precision);
+	const ps_kernel kernel = ps_kernel_of_bits(s->precision);
 
 	if (!wanted || !strcmp(wanted, kernel.name))
 		return 0;

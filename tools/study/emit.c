@@ -64,7 +64,7 @@ static int check_path(const ps_graph *g, ps_engine_kind kind, const char *path)
 
 static int open_emission(ps_emission *e)
 {
-	const ps_kernel kernel = ps_kernel_choose(e->graph->session->precision);
+	const ps_kernel kernel = ps_kernel_of_bits(e->graph->session->precision);
 	ssize_t length = readlink("/proc/self/exe", e->program, sizeof e->program - 1);
 
 	if (length < 0)

@@ -48,8 +48,8 @@ static json_t *records_read(const ps_graph *g, const ps_node *n)
 
 int ps_recording_write(ps_graph *g, const ps_node *n, json_t *result)
 {
-	const ps_kernel kernel = ps_kernel_choose(ps_step_uses_precision(n) ? g->session->precision
-									    : PS_PRECISION_F32);
+	const ps_kernel kernel = ps_kernel_of_bits(ps_step_uses_precision(n) ? g->session->precision
+									     : PS_PRECISION_F32);
 	ps_record r = {.id = n->id,
 		       .command = n->kind->command,
 		       .kernel = ps_step_uses_kernel(n) ? kernel.name : PS_NO_KERNEL,

@@ -11,8 +11,8 @@
  * Parity: transformers in float32 with attn_implementation eager. PS_PRECISION_BF16
  * rounds the operands of products to bf16: weights, their inputs, queries, keys, values and
  * attention's weights. The residual stream, norms, gates and all sums stay f32.
- * PS_PRECISION_INT16 rounds weights and their inputs to int16 with a scale for each block of columns
- * (core/model/int16_block.h); attention stays f32.
+ * PS_PRECISION_INT16 rounds weights and their inputs to int16, with a scale for each block of
+ * columns (core/model/int16_block.h); attention stays f32.
  *
  * Numbers that are not finite: a weight is PS_EINPUT naming file, tensor, row, column and offset; a
  * hidden state after a layer is PS_EFAILED naming layer, window and position, since finite weights

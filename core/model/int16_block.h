@@ -5,8 +5,8 @@
  *   s     = max(max_k |x[k]| / 32767, |b| / 46330),   |b| = sqrt(sum_k x[k]^2)
  *   x'[k] = rint(x[k] / s)                            x[k] = s x'[k] + dx[k],  |dx[k]| <= s / 2
  *
- * Elements of a block, 32 bits each: s as f32, then pairs of x', the earlier column in the low half.
- * (An odd number of columns ends with a 0.)
+ * Elements of a block, 32 bits each: s as f32, then pairs of x', the earlier column in the low
+ * half. (An odd number of columns ends with a 0.)
  *
  * No sum leaves int32. Let w' and x' be one block of two rows, and S any of its columns:
  *   |w'| <= |w| / s + |rounding| <= 46330 (1 + 2^-22) + sqrt(256) / 2 < 46339     (triangle)
@@ -16,9 +16,9 @@
  * integers are exact: all kernels give the same sum of a block.
  *
  * Error of a block's product, since s <= |b| / 32767 (8 = sqrt(256) / 2):
- *   |w x - s_w s_x w' x'| <= |dw| |x| + |s_w w'| |dx| <= 2 (8 / 32767) (1 + 2^-11) |w| |x|
- * That is the worst case, 4.9e-4. Rounding errors of ordinary rows are independent, and their sum is
- * a twentieth of it.
+ *   |w x - s_w s_x w' x'| <= |dw| |x| + |s_w w'| |dx| <= 2 (8 / 32767) (1 + 2^-10) |w| |x|
+ * That is the worst case, 4.9e-4. The rounding errors of ordinary rows are independent, so they add
+ * up to a twentieth of it.
  *
  * Same bits: s and x' depend on the numbers alone, not on the CPU. Squares of f32 are exact in f64,
  * so a fused multiply-add does not change their sum. A quotient is one product and rint.

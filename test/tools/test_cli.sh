@@ -583,8 +583,8 @@ bad_inputs() {
 	refuses "a missing SAE" 3 'nowhere' compare "$scratch/saes/seed-1" "$scratch/nowhere"
 	refuses "a text too short for a window" 3 'window' tokenize $llama \
 		--text test/fixtures/cli/text.awk --window 100000 -o "$none"
-	refuses "a precision that is none" 2 'int4: must be f32, bf16 or int16' ppl $llama --text "$scratch/text" \
-		--precision int4
+	refuses "a precision that is none" 2 'int4: must be f32, bf16 or int16' ppl $llama \
+		--text "$scratch/text" --precision int4
 	refuses "another model's mask" 3 'gemma3.wanda' ppl $llama --text "$scratch/text" \
 		--mask "$scratch/gemma3.wanda"
 	refuses "another model's statistics" 3 'gemma3.stats' prune $llama --method wanda \

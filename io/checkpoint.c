@@ -10,6 +10,8 @@
 #include "core/base/digest.h"
 #include "io/file.h"
 #include "io/folder.h"
+#include "io/gguf.h"
+#include "io/gguf_config.h"
 #include "io/hub.h"
 #include "io/known_digest.h"
 #include "io/recognize.h"
@@ -19,7 +21,8 @@
 
 struct ps_checkpoint {
 	const ps_sys *sys;
-	char *folder, *config_text;
+	char *path, *config_text;
+	ps_model_form form;
 	size_t config_length;
 	ps_model_config config;
 	ps_shard_set shards;
@@ -27,13 +30,25 @@ struct ps_checkpoint {
 	ps_weight_stream *stream; /* NULL until ps_checkpoint_stream */
 };
 
-/* MODEL is a file, or something else that is no folder. */
-static int refuse_file(const char *model, ps_diag *diag)
+/* --- what MODEL is --- */
+
+static bool ends_with(const char *name, const char *end)
+{
+	const size_t n = strlen(name), m = strlen(end);
+
+	return n >= m && !strcmp(name + n - m, end);
+}
+
+/* MODEL is something that is no folder. Safetensors files have no sign but their name. */
+static int check_file(const char *model, ps_diag *diag)
 {
 	const char *what = ps_recognize_file(&ps_sys_linux, model);
 
+	if (ends_with(model, ".safetensors") || ends_with(model, ".gguf") ||
+	    (what && !strcmp(what, PS_RECOGNIZED_GGUF)))
+		return 0;
 	return ps_fail(diag, PS_EINPUT,
-		       "%s: not a checkpoint folder%s%s; single files are not supported", model,
+		       "%s: not a checkpoint folder, nor a .gguf or .safetensors file%s%s", model,
 		       what ? ", but " : "", what ? what : "");
 }
 
@@ -43,31 +58,49 @@ int ps_model_resolve(const char *model, char *path, ps_diag *diag)
 	struct stat st;
 
 	if (!stat(model, &st)) {
-		if (!S_ISDIR(st.st_mode))
-			return refuse_file(model, diag);
 		if (length >= PATH_MAX)
 			return ps_fail(diag, PS_EINPUT, "%s: the path is too long", model);
 		memcpy(path, model, length + 1);
-		return 0;
+		return S_ISDIR(st.st_mode) ? 0 : check_file(model, diag);
 	}
 	if (errno != ENOENT)
 		return ps_fail(diag, PS_EINPUT, "%s: %s", model, strerror(errno));
 	if (!ps_hub_is_id(model))
-		return ps_fail(diag, PS_EINPUT, "%s: no such folder", model);
+		return ps_fail(diag, PS_EINPUT, "%s: no such folder or file", model);
 	return ps_hub_snapshot(model, path, diag);
+}
+
+ps_model_form ps_model_form_of(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return PS_MODEL_FOLDER;
+	return ends_with(path, ".safetensors") ? PS_MODEL_SAFETENSORS : PS_MODEL_GGUF;
+}
+
+int ps_model_beside(const char *path, const char *name, char *out, ps_diag *diag)
+{
+	const char *slash = strrchr(path, '/');
+	const bool is_file = ps_model_form_of(path) != PS_MODEL_FOLDER;
+	const char *folder = is_file && !slash ? "." : path;
+	const int length = is_file && slash ? (int)(slash - path) : (int)strlen(folder);
+
+	if (snprintf(out, PATH_MAX, "%.*s/%s", length, folder, name) >= PATH_MAX)
+		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", path);
+	return 0;
 }
 
 /* --- opening --- */
 
 /* transformers adds an adapter that lies beside a model to it. */
-static int refuse_adapter(const char *folder, ps_diag *diag)
+static int refuse_adapter(const char *model, ps_diag *diag)
 {
 	char path[PATH_MAX];
+	int rc = ps_model_beside(model, "adapter_config.json", path, diag);
 
-	if (snprintf(path, sizeof path, "%s/adapter_config.json", folder) >= (int)sizeof path)
-		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", folder);
-	if (!ps_file_is_named(path))
-		return 0;
+	if (rc || !ps_file_is_named(path))
+		return rc;
 	return ps_fail(diag, PS_EINPUT,
 		       "%s: a PEFT (LoRA) adapter is not supported: merge it into its base model "
 		       "and save that",
@@ -77,12 +110,14 @@ static int refuse_adapter(const char *folder, ps_diag *diag)
 static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 {
 	char path[PATH_MAX];
-	int rc;
+	int rc = ps_model_beside(checkpoint->path, "config.json", path, diag);
 
-	if (snprintf(path, sizeof path, "%s/config.json", checkpoint->folder) >= (int)sizeof path)
-		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", checkpoint->folder);
-	if (!ps_file_is_named(path))
-		return ps_recognize_model(checkpoint->folder, "config.json", diag);
+	if (rc)
+		return rc;
+	if (!ps_file_is_named(path)) {
+		*strrchr(path, '/') = 0;
+		return ps_recognize_model(path, "config.json", diag);
+	}
 	rc = ps_file_read(checkpoint->sys, path, CONFIG_BYTES_MAX, &checkpoint->config_text,
 			  &checkpoint->config_length, diag);
 	if (rc)
@@ -91,31 +126,63 @@ static int read_config(ps_checkpoint *checkpoint, ps_diag *diag)
 			       &checkpoint->config, diag);
 }
 
+/* config.json, and the safetensors files of a folder, or one of them. */
+static int open_safetensors(ps_checkpoint *checkpoint, ps_diag *diag)
+{
+	ps_safetensors file;
+	int rc = refuse_adapter(checkpoint->path, diag);
+
+	if (!rc)
+		rc = read_config(checkpoint, diag);
+	if (rc)
+		return rc;
+	if (checkpoint->form == PS_MODEL_FOLDER)
+		return ps_shard_set_open(&checkpoint->shards, checkpoint->sys, checkpoint->path,
+					 diag);
+	rc = ps_safetensors_open(&file, checkpoint->sys, checkpoint->path, diag);
+	return rc ? rc : ps_shard_set_take(&checkpoint->shards, &file, diag);
+}
+
+static int open_gguf(ps_checkpoint *checkpoint, ps_diag *diag)
+{
+	ps_gguf gguf;
+	int rc = ps_gguf_open(&gguf, checkpoint->sys, checkpoint->path, diag);
+
+	if (rc)
+		return rc;
+	rc = ps_gguf_config(&gguf, &checkpoint->config_text, &checkpoint->config_length, diag);
+	if (!rc)
+		rc = ps_config_parse(checkpoint->config_text, checkpoint->config_length,
+				     checkpoint->path, &checkpoint->config, diag);
+	if (!rc)
+		rc = ps_shard_set_take(&checkpoint->shards, &gguf.file, diag);
+	ps_gguf_close(&gguf);
+	return rc;
+}
+
 int ps_checkpoint_open(ps_checkpoint **out, const ps_sys *sys, const char *model, ps_diag *diag)
 {
 	ps_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-	char folder[PATH_MAX];
+	char path[PATH_MAX];
 	int rc;
 
 	if (!checkpoint)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory", model);
 	checkpoint->sys = sys;
-	rc = ps_model_resolve(model, folder, diag);
+	rc = ps_model_resolve(model, path, diag);
 	if (rc)
 		goto out;
-	checkpoint->folder = strdup(folder);
-	if (!checkpoint->folder) {
+	checkpoint->form = ps_model_form_of(path);
+	checkpoint->path = strdup(path);
+	if (!checkpoint->path) {
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", model);
 		goto out;
 	}
-	rc = refuse_adapter(folder, diag);
-	if (!rc)
-		rc = read_config(checkpoint, diag);
-	if (!rc)
-		rc = ps_shard_set_open(&checkpoint->shards, sys, folder, diag);
+	rc = checkpoint->form == PS_MODEL_GGUF ? open_gguf(checkpoint, diag)
+					       : open_safetensors(checkpoint, diag);
 	if (!rc)
 		rc = ps_model_map_build(&checkpoint->map, &checkpoint->shards, &checkpoint->config,
-					folder, diag);
+					path, diag);
 out:
 	if (rc) {
 		ps_checkpoint_close(checkpoint);
@@ -133,7 +200,7 @@ void ps_checkpoint_close(ps_checkpoint *checkpoint)
 	ps_model_map_free(&checkpoint->map);
 	ps_shard_set_close(&checkpoint->shards);
 	free(checkpoint->config_text);
-	free(checkpoint->folder);
+	free(checkpoint->path);
 	free(checkpoint);
 }
 
@@ -142,9 +209,14 @@ const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint)
 	return &checkpoint->config;
 }
 
-const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint)
+const char *ps_checkpoint_path(const ps_checkpoint *checkpoint)
 {
-	return checkpoint->folder;
+	return checkpoint->path;
+}
+
+const char *ps_checkpoint_config_text(const ps_checkpoint *checkpoint)
+{
+	return checkpoint->config_text;
 }
 
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint)
@@ -220,31 +292,42 @@ const char *ps_checkpoint_mask(const ps_checkpoint *checkpoint)
 	return exported_input(checkpoint, "mask");
 }
 
-/* The manifest of a folder that `export` wrote. *manifest is NULL for any other folder: what calls
- * itself manifest.json there is not ours. */
-static int read_manifest(const ps_checkpoint *checkpoint, json_t **manifest, ps_diag *diag)
-{
-	*manifest = NULL;
-	if (!is_exported(checkpoint))
-		return 0;
-	return ps_folder_read_manifest(checkpoint->sys, checkpoint->folder, manifest, diag);
-}
-
-/* Compares config.json and the shards with the manifest. */
+/* Compares config.json and the shards with the manifest of their folder. */
 static int compare_noted(const ps_checkpoint *checkpoint, const json_t *manifest,
-			 const ps_known_file *files, ps_diag *diag)
+			 const char *folder, const ps_known_file *files, ps_diag *diag)
 {
-	int rc = ps_folder_compare(
-		manifest, checkpoint->folder, "config.json", checkpoint->config_length,
-		ps_digest_of(checkpoint->config_text, checkpoint->config_length), diag);
+	int rc = ps_folder_compare(manifest, folder, "config.json", checkpoint->config_length,
+				   ps_digest_of(checkpoint->config_text, checkpoint->config_length),
+				   diag);
 
 	for (size_t i = 0; !rc && i < checkpoint->shards.shard_count; i++) {
 		const char *slash = strrchr(files[i].path, '/');
 
-		rc = ps_folder_compare(manifest, checkpoint->folder,
-				       slash ? slash + 1 : files[i].path, files[i].bytes,
-				       files[i].digest, diag);
+		rc = ps_folder_compare(manifest, folder, slash ? slash + 1 : files[i].path,
+				       files[i].bytes, files[i].digest, diag);
 	}
+	return rc;
+}
+
+/* Only a folder that `export` wrote has a manifest of ours: what calls itself manifest.json in
+ * another one is not. */
+static int compare_exported(const ps_checkpoint *checkpoint, const ps_known_file *files,
+			    ps_diag *diag)
+{
+	char folder[PATH_MAX];
+	json_t *manifest = NULL;
+	int rc;
+
+	if (!is_exported(checkpoint))
+		return 0;
+	rc = ps_model_beside(checkpoint->path, "", folder, diag);
+	if (rc)
+		return rc;
+	*strrchr(folder, '/') = 0;
+	rc = ps_folder_read_manifest(checkpoint->sys, folder, &manifest, diag);
+	if (!rc && manifest)
+		rc = compare_noted(checkpoint, manifest, folder, files, diag);
+	json_decref(manifest);
 	return rc;
 }
 
@@ -252,18 +335,12 @@ static int digest_shards(const ps_checkpoint *checkpoint, const ps_context *cont
 			 ps_known_file *files, ps_diag *diag)
 {
 	const size_t count = checkpoint->shards.shard_count;
-	json_t *manifest = NULL;
 	int rc;
 
 	for (size_t i = 0; i < count; i++)
 		files[i].path = checkpoint->shards.shards[i].path;
 	rc = ps_known_digests(checkpoint->sys, files, count, context, true, diag);
-	if (!rc)
-		rc = read_manifest(checkpoint, &manifest, diag);
-	if (!rc && manifest)
-		rc = compare_noted(checkpoint, manifest, files, diag);
-	json_decref(manifest);
-	return rc;
+	return rc ? rc : compare_exported(checkpoint, files, diag);
 }
 
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, uint64_t *value,
@@ -274,10 +351,11 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, u
 	ps_known_file *files = calloc(count, sizeof *files);
 	int rc = digest && files ? digest_shards(checkpoint, context, files, diag)
 				 : ps_fail(diag, PS_EBUDGET, "%s: no memory for its digest",
-					   checkpoint->folder);
+					   checkpoint->path);
 
 	if (!rc) {
-		ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
+		if (checkpoint->form != PS_MODEL_GGUF)
+			ps_digest_add(digest, checkpoint->config_text, checkpoint->config_length);
 		for (size_t i = 0; i < count; i++)
 			ps_digest_add(digest, &files[i].digest, sizeof files[i].digest);
 		*value = ps_digest_value(digest);
@@ -292,15 +370,15 @@ int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, u
 static ps_weight mapped_view(const ps_located *located)
 {
 	return ps_located_view(located, 0, (size_t)located->info->shape[0],
-			       ps_safetensors_data(located->file, located->info));
+			       ps_tensor_file_data(located->file, located->info));
 }
 
 int ps_checkpoint_projection(ps_checkpoint *checkpoint, int layer, ps_projection projection,
 			     ps_weight *out, ps_diag *diag)
 {
 	if (layer < 0 || (size_t)layer >= checkpoint->config.layers)
-		return ps_fail(diag, PS_EINPUT, "%s: has no layer %d (0 to %zu)",
-			       checkpoint->folder, layer, checkpoint->config.layers - 1);
+		return ps_fail(diag, PS_EINPUT, "%s: has no layer %d (0 to %zu)", checkpoint->path,
+			       layer, checkpoint->config.layers - 1);
 	*out = mapped_view(ps_model_map_layer(&checkpoint->map, layer) + projection);
 	return 0;
 }

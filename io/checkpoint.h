@@ -1,11 +1,13 @@
-/* io/checkpoint.h: a Hugging Face checkpoint: mapped, and as a ps_weight_source that streams its
- * layers.
+/* io/checkpoint.h: a checkpoint: mapped, and as a ps_weight_source that streams its layers.
  *
- * MODEL is a folder or a hub id.
+ * MODEL is a folder, a hub id, or a file.
  * - A folder holds config.json, and model.safetensors or model.safetensors.index.json with its
  *   shards.
  * - A hub id is looked up in the local Hugging Face cache (io/hub.h), which is only read.
- * Every tensor that the config needs must be there in the right shape, in BF16, F16 or F32. Biases
+ * - A safetensors file holds all weights; config.json lies beside it.
+ * - A GGUF file holds all weights, and its metadata are the config (io/gguf_config.h). Its weights
+ *   stay in their types until their rows are packed (core/model/row_stage.h).
+ * Every tensor that the config needs must be there in the right shape, in a type of weights. Biases
  * and unknown tensors in decoder layers are refused by name (io/model_map.h). What is there instead
  * of a checkpoint is named (io/recognize.h).
  *
@@ -27,13 +29,26 @@
 #include "io/edit_file.h"
 #include "io/safetensors.h"
 
-/* Writes the folder of MODEL to path (PATH_MAX bytes): MODEL itself if it is a folder, else the
- * snapshot in the Hugging Face cache. PS_EINPUT if there is neither. */
+/* What the path of a model is. */
+typedef enum ps_model_form {
+	PS_MODEL_FOLDER,
+	PS_MODEL_SAFETENSORS,
+	PS_MODEL_GGUF,
+} ps_model_form;
+
+/* Writes the path of MODEL to path (PATH_MAX bytes): MODEL itself if it is a folder or a file of
+ * one of the two formats, else the snapshot in the Hugging Face cache. PS_EINPUT if there is none
+ * of them. */
 int ps_model_resolve(const char *model, char *path, ps_diag *diag) PS_MUST_USE;
+/* What stands at such a path. */
+ps_model_form ps_model_form_of(const char *path);
+/* Writes the path of the model's file `name` to out (PATH_MAX bytes): in the folder at path, or
+ * beside the file at path. PS_EINPUT: it is too long. */
+int ps_model_beside(const char *path, const char *name, char *out, ps_diag *diag) PS_MUST_USE;
 
 typedef struct ps_checkpoint ps_checkpoint;
 
-/* Parses config.json, opens and checks all shards. Reads no weights and needs no arena. */
+/* Parses the config, opens and checks all files of weights. Reads no weights and needs no arena. */
 int ps_checkpoint_open(ps_checkpoint **checkpoint, const ps_sys *sys, const char *model,
 		       ps_diag *diag) PS_MUST_USE;
 /* Ends the streaming and unmaps the shards. NULL is allowed. */
@@ -41,8 +56,11 @@ void ps_checkpoint_close(ps_checkpoint *checkpoint);
 
 /* The parsed config, borrowed. */
 const ps_model_config *ps_checkpoint_config(const ps_checkpoint *checkpoint);
-/* The checkpoint's folder, borrowed. */
-const char *ps_checkpoint_folder(const ps_checkpoint *checkpoint);
+/* The path of the checkpoint: a folder or a file. Borrowed. */
+const char *ps_checkpoint_path(const ps_checkpoint *checkpoint);
+/* The config as config.json, NUL-terminated: the file's own text, or what a GGUF file's metadata
+ * amount to. Borrowed. */
+const char *ps_checkpoint_config_text(const ps_checkpoint *checkpoint);
 /* Bytes of all weights in their files. */
 uint64_t ps_checkpoint_bytes(const ps_checkpoint *checkpoint);
 
@@ -60,10 +78,11 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 /* Whether the program computes with the tensor of this name, as it stands in the files. */
 bool ps_checkpoint_uses(const ps_checkpoint *checkpoint, const char *tensor);
 
-/* The identity of the weights: XXH3 over config.json and the XXH3 of every shard. All bytes of a
- * shard are read once for each state of its file (io/known_digest.h), with progress. A folder that
- * this program exported has a manifest; a file that differs from it is PS_EINPUT. context: pool and
- * progress; NULL: one thread, silent. */
+/* The identity of the weights: XXH3 over config.json and the XXH3 of every shard; of a GGUF file,
+ * which holds its own config, over its XXH3. All bytes of a shard are read once for each state of
+ * its file (io/known_digest.h), with progress. A folder that this program exported has a manifest;
+ * a file that differs from it is PS_EINPUT. context: pool and progress; NULL: one thread,
+ * silent. */
 int ps_checkpoint_digest(ps_checkpoint *checkpoint, const ps_context *context, uint64_t *digest,
 			 ps_diag *diag) PS_MUST_USE;
 

@@ -20,7 +20,7 @@ static bool cache_is_told(const struct stat *st, const char *path)
 }
 
 /* 0 if the descriptor can be used for direct reads, else -errno. */
-static int check(const ps_sys *sys, const ps_safetensors *file, int fd, void *block)
+static int check(const ps_sys *sys, const ps_tensor_file *file, int fd, void *block)
 {
 	struct stat mapped, direct;
 	int rc = sys->fstat(file->fd, &mapped);
@@ -41,7 +41,7 @@ static int check(const ps_sys *sys, const ps_safetensors *file, int fd, void *bl
 }
 
 /* The descriptor, or -errno. */
-static int open_one(const ps_sys *sys, const ps_safetensors *file, void *block)
+static int open_one(const ps_sys *sys, const ps_tensor_file *file, void *block)
 {
 	int fd = sys->open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECT, 0), rc;
 
@@ -66,7 +66,7 @@ static void note_refusal(ps_direct_files *direct, int rc)
 			 strerror_r(-rc, reason, sizeof reason));
 }
 
-int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
+int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_tensor_file *files,
 		   size_t count, void *block)
 {
 	*direct = (ps_direct_files){.sys = sys, .files = files};
@@ -95,7 +95,7 @@ void ps_direct_close(ps_direct_files *direct)
 	*direct = (ps_direct_files){0};
 }
 
-bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset,
+bool ps_direct_is_cached(const ps_sys *sys, const ps_tensor_file *file, uint64_t offset,
 			 size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (size_t)offset / page;

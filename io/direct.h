@@ -21,7 +21,7 @@
 
 typedef struct ps_direct_files {
 	const ps_sys *sys;
-	const ps_safetensors *files; /* (count) */
+	const ps_tensor_file *files; /* (count) */
 	size_t count, direct_count;
 	int *fds;         /* (count); -1: the file is read through the page cache */
 	char refusal[64]; /* why the first such file is; "": there is none */
@@ -29,14 +29,14 @@ typedef struct ps_direct_files {
 
 /* Opens direct descriptors of the files, which must outlive *direct. A file that gets none is no
  * error. block: PS_READ_ALIGNMENT bytes on a block boundary, overwritten. Errors: -ENOMEM. */
-int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_safetensors *files,
+int ps_direct_open(ps_direct_files *direct, const ps_sys *sys, const ps_tensor_file *files,
 		   size_t count, void *block) PS_MUST_USE;
 /* Closes the descriptors. A zeroed struct is allowed. */
 void ps_direct_close(ps_direct_files *direct);
 
 /* True if at least half of the pages that [offset, offset + bytes) touches are in the page
  * cache. */
-bool ps_direct_is_cached(const ps_sys *sys, const ps_safetensors *file, uint64_t offset,
+bool ps_direct_is_cached(const ps_sys *sys, const ps_tensor_file *file, uint64_t offset,
 			 size_t bytes);
 
 #endif

@@ -12,7 +12,7 @@ typedef enum slot_state { EMPTY, READING, READY, HELD } slot_state;
 struct layout {
 	size_t bytes, range_count;
 	struct range {
-		const ps_safetensors *file;
+		const ps_tensor_file *file;
 		uint64_t first, end; /* in the file */
 		size_t place;        /* in the slot, of the block that holds first */
 	} ranges[PS_LAYER_TENSORS];

@@ -7,26 +7,40 @@
 #include "core/base/checked.h"
 #include "core/base/finite.h"
 #include "io/foreign_tensor.h"
+#include "io/gguf_names.h"
 
 #define MODEL "model."
 #define HEAD "lm_head.weight"
 #define EMBEDDING "model.embed_tokens.weight"
 #define FINAL_NORM "model.norm.weight"
 
-/* The prefixes of the decoder's tensors and of the head in a file. */
+#define ROPE_FACTORS "rope_freqs.weight" /* of GGUF; io/gguf_config.c reads it */
+
+/* How the decoder's tensors and the head are named in a file: with prefixes, or as in GGUF. */
 static const struct {
+	enum { HUB, GGUF_GEMMA, GGUF_LLAMA } names;
 	const char *model, *head;
 } prefixes[PS_PREFIXES] = {
-	{MODEL, ""},                                  /* a text model with its head */
-	{"language_model.model.", "language_model."}, /* with a vision tower, as first published */
-	{"model.language_model.", ""},                /* the same as transformers 5 saves it */
-	{"", ""},                                     /* AutoModel: the decoder alone */
-	{"language_model.", ""},                      /* AutoModel with a vision tower */
+	{HUB, MODEL, ""}, /* a text model with its head */
+	/* with a vision tower, as first published */
+	{HUB, "language_model.model.", "language_model."},
+	{HUB, "model.language_model.", ""}, /* the same as transformers 5 saves it */
+	{HUB, "", ""},                      /* AutoModel: the decoder alone */
+	{HUB, "language_model.", ""},       /* AutoModel with a vision tower */
+	{GGUF_GEMMA, "", ""},
+	{GGUF_LLAMA, "", ""},
 };
+
+static bool is_gguf(int prefix)
+{
+	return prefixes[prefix].names != HUB;
+}
 
 char *ps_prefixed_name(int prefix, const char *name, char *out)
 {
-	if (!strncmp(name, MODEL, strlen(MODEL)))
+	if (is_gguf(prefix))
+		ps_gguf_tensor_name(prefixes[prefix].names == GGUF_LLAMA, name, out, PS_NAME_MAX);
+	else if (!strncmp(name, MODEL, strlen(MODEL)))
 		snprintf(out, PS_NAME_MAX, "%s%s", prefixes[prefix].model, name + strlen(MODEL));
 	else
 		snprintf(out, PS_NAME_MAX, "%s%s", prefixes[prefix].head, name);
@@ -53,10 +67,12 @@ ps_weight ps_located_view(const ps_located *tensor, size_t first, size_t rows, c
 		.dtype = (ps_dtype)info->dtype,
 		.rows = rows,
 		.cols = cols,
+		.paired_rows = tensor->paired_rows,
+		.plus_one = tensor->plus_one,
 		.place = {.path = tensor->file->path,
 			  .tensor = info->name,
 			  .offset = info->offset +
-				    (uint64_t)first * cols * ps_dtype_size((ps_dtype)info->dtype),
+				    (uint64_t)first * ps_dtype_bytes((ps_dtype)info->dtype, cols),
 			  .first_row = first},
 	};
 }
@@ -66,7 +82,7 @@ int ps_located_widen(const ps_located *tensor, size_t row, const void *data, flo
 {
 	const ps_weight view = ps_located_view(tensor, row, 1, data);
 
-	ps_widen(data, view.dtype, view.cols, out);
+	ps_weight_decode(&view, 0, 0, view.cols, out);
 	return ps_all_finite(out, view.cols) ? 0 : ps_weight_check_finite(&view, diag);
 }
 
@@ -84,9 +100,11 @@ bool ps_projection_of(const ps_model_config *config, int prefix, const char *nam
 	char known[96], full[PS_NAME_MAX];
 	unsigned long value;
 
+	number = number ? number + strlen("layers.")
+			: (strncmp(name, "blk.", strlen("blk.")) ? NULL : name + strlen("blk."));
 	if (!number)
 		return false;
-	value = strtoul(number + strlen("layers."), NULL, 10);
+	value = strtoul(number, NULL, 10);
 	if (value >= config->layers)
 		return false;
 	*layer = (int)value;
@@ -142,6 +160,13 @@ static int refuse_prefix(const struct builder *b)
 	return ps_fail(b->diag, PS_EINPUT, "%s: tensor " EMBEDDING " is missing", b->folder);
 }
 
+/* GGUF names the norms of Llama otherwise than those of Gemma. */
+static bool is_of_family(const struct builder *b, int prefix)
+{
+	return !is_gguf(prefix) ||
+	       (prefixes[prefix].names == GGUF_LLAMA) == (b->config->family == PS_FAMILY_LLAMA);
+}
+
 /* Finds the prefix that this checkpoint uses: that of its embedding. */
 static int choose_prefix(struct builder *b)
 {
@@ -149,7 +174,8 @@ static int choose_prefix(struct builder *b)
 	int found = -1;
 
 	for (int i = 0; i < PS_PREFIXES; i++) {
-		if (!ps_shard_set_find(b->set, ps_prefixed_name(i, EMBEDDING, name)))
+		if (!is_of_family(b, i) ||
+		    !ps_shard_set_find(b->set, ps_prefixed_name(i, EMBEDDING, name)))
 			continue;
 		if (found >= 0)
 			return ps_fail(b->diag, PS_EINPUT,
@@ -172,21 +198,33 @@ static int locate(struct builder *b, const char *name, int rank, size_t rows, si
 	const ps_located *found =
 		ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, name, full));
 	int dtype = found ? found->info->dtype : -1, rc;
-	const ps_tensor_info *info;
 
 	if (!found)
 		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s is missing", b->folder, full);
-	if (dtype != (int)PS_BF16 && dtype != (int)PS_F16 && dtype != (int)PS_F32)
+	if (dtype < 0 || !ps_dtype_is_weight((ps_dtype)dtype))
 		return ps_fail(b->diag, PS_EINPUT,
 			       "%s: tensor %s is %s; BF16, F16 or F32 is expected",
 			       found->file->path, full, found->info->dtype_name);
-	rc = ps_safetensors_expect(found->file, full, dtype, rank, rank == 1 ? vector : matrix,
-				   &info, b->diag);
+	rc = ps_tensor_check(found->file->path, found->info, full, dtype, rank,
+			     rank == 1 ? vector : matrix, b->diag);
 	if (rc)
 		return rc;
 	*out = *found;
-	b->map->bytes += info->bytes;
+	b->map->bytes += found->info->bytes;
 	return 0;
+}
+
+/* Notes in which form a GGUF file stores a layer's tensor, or the final norm (PS_NORM_INPUT). */
+static void note_form(const struct builder *b, int tensor, ps_located *located)
+{
+	const bool llama = b->config->family == PS_FAMILY_LLAMA;
+
+	if (!is_gguf(b->prefix))
+		return;
+	if (llama && (tensor == PS_Q || tensor == PS_K))
+		located->paired_rows = b->config->head_width;
+	if (!llama && tensor >= (int)PS_PROJECTIONS)
+		located->plus_one = true;
 }
 
 static int locate_layers(struct builder *b)
@@ -207,6 +245,7 @@ static int locate_layers(struct builder *b)
 				    &b->map->layers[at]);
 			if (rc)
 				return rc;
+			note_form(b, t, &b->map->layers[at]);
 		}
 	return 0;
 }
@@ -221,6 +260,7 @@ static int locate_ends(struct builder *b)
 		rc = locate(b, FINAL_NORM, 1, 1, config->width, &b->map->final_norm);
 	if (rc)
 		return rc;
+	note_form(b, (int)PS_PROJECTIONS + (int)PS_NORM_INPUT, &b->map->final_norm);
 	/* A head in the file counts even if the config ties it to the embedding: transformers keeps
 	 * the two apart if they differ. */
 	if (ps_shard_set_find(b->set, ps_prefixed_name(b->prefix, HEAD, head)))
@@ -254,7 +294,7 @@ static int check_layer_tensor(const struct builder *b, const ps_located *located
 		return ps_fail(b->diag, PS_EINPUT, "%s: tensor %s belongs to no layer", path, name);
 	if (layer >= b->config->layers)
 		return ps_fail(b->diag, PS_EINPUT,
-			       "%s: tensor %s is beyond the %zu layers of config.json", path, name,
+			       "%s: tensor %s is beyond the %zu layers of the config", path, name,
 			       b->config->layers);
 	for (int t = 0; t < PS_LAYER_TENSORS; t++)
 		if (ps_layer_tensor_name(b->config, (int)layer, t, known) &&
@@ -263,11 +303,12 @@ static int check_layer_tensor(const struct builder *b, const ps_located *located
 	return ps_foreign_is_unread(located->info) ? 0 : refuse_tensor(b, located);
 }
 
+static const char *const ends[] = {EMBEDDING, FINAL_NORM, HEAD};
+
 /* Whether the tensor belongs to the embedding, the final norm or the head, and is not its weight:
  * a bias of the head, scales of the embedding. */
 static bool is_beside_an_end(const struct builder *b, const char *name)
 {
-	static const char *const ends[] = {EMBEDDING, FINAL_NORM, HEAD};
 	char full[PS_NAME_MAX];
 
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
@@ -276,6 +317,17 @@ static bool is_beside_an_end(const struct builder *b, const char *name)
 		if (!strncmp(name, full, stem) && strcmp(name, full))
 			return true;
 	}
+	return false;
+}
+
+/* Whether the tensor is the embedding, the final norm or the head. */
+static bool is_end(const struct builder *b, const char *name)
+{
+	char full[PS_NAME_MAX];
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		if (!strcmp(name, ps_prefixed_name(b->prefix, ends[i], full)))
+			return true;
 	return false;
 }
 
@@ -299,7 +351,8 @@ static int check_unknown(const struct builder *b)
 
 		if (!strncmp(name, start, length))
 			rc = check_layer_tensor(b, located, name + length);
-		else if (is_adapter(name) || is_beside_an_end(b, name))
+		else if (is_adapter(name) || is_beside_an_end(b, name) ||
+			 (is_gguf(b->prefix) && !is_end(b, name) && strcmp(name, ROPE_FACTORS)))
 			rc = refuse_tensor(b, located);
 		if (rc)
 			return rc;

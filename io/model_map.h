@@ -1,12 +1,14 @@
 /* io/model_map.h: which tensor of a checkpoint is which weight of the model.
  *
- * Every tensor that the config needs must be there in the right shape, in BF16, F16 or F32. Decoder
- * layers must hold nothing else that could change the result, such as a bias or a norm that the
- * program does not compute. io/foreign_tensor.h says what is passed over. Other tensors outside the
- * decoder layers (a vision tower) are left alone, except those beside the embedding, the final norm
- * and the head, and adapters.
+ * Every tensor that the config needs must be there in the right shape, in a type of weights
+ * (ps_dtype_is_weight). Decoder layers must hold nothing else that could change the result, such as
+ * a bias or a norm that the program does not compute. io/foreign_tensor.h says what is passed over.
+ * Other tensors outside the decoder layers (a vision tower) are left alone, except those beside the
+ * embedding, the final norm and the head, and adapters.
  *
- * Names may have one of several prefixes, or none if the decoder was saved alone. */
+ * Names may have one of several prefixes, or none if the decoder was saved alone. A GGUF file has
+ * names of its own (io/gguf_names.h), and stores some tensors in another form, which the map notes:
+ * Q and K of Llama, the norms of Gemma. It may hold nothing that is unknown, wherever it stands. */
 #ifndef PS_IO_MODEL_MAP_H
 #define PS_IO_MODEL_MAP_H
 
@@ -15,7 +17,7 @@
 #include "io/shard_index.h"
 
 #define PS_LAYER_TENSORS ((int)PS_PROJECTIONS + (int)PS_NORMS)
-#define PS_PREFIXES 5
+#define PS_PREFIXES 7
 #define PS_NAME_MAX 160 /* bytes of a prefixed tensor name with its NUL */
 
 typedef struct ps_model_map {

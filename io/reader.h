@@ -33,7 +33,7 @@
 /* One range to read. buffer and offset are equal modulo PS_READ_ALIGNMENT. The whole blocks that
  * the range touches belong to the buffer, because a direct read overwrites them. */
 typedef struct ps_read {
-	const ps_safetensors *file;
+	const ps_tensor_file *file;
 	uint64_t offset;
 	size_t bytes;
 	char *buffer; /* for the byte at offset */
@@ -134,7 +134,7 @@ extern const ps_ring ps_ring_linux; /* over liburing (io/ring_linux.c) */
 typedef struct ps_uring_options {
 	const ps_ring *ring;
 	const ps_sys *sys;
-	const ps_safetensors *files; /* (file_count): all files that reads may name */
+	const ps_tensor_file *files; /* (file_count): all files that reads may name */
 	size_t file_count;
 	size_t direct_least; /* bytes of the smallest read that goes past the page cache */
 	char *memory;        /* starts on a block boundary; every buffer lies in it */

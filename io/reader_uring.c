@@ -110,7 +110,7 @@ static int find_range(const struct engine *engine, const char *buffer, size_t by
 static void prepare(struct engine *engine, int slot)
 {
 	struct chunk *chunk = &engine->chunks[slot];
-	const ps_safetensors *file = chunk->job->reads[chunk->read].file;
+	const ps_tensor_file *file = chunk->job->reads[chunk->read].file;
 	size_t index = (size_t)(file - engine->direct.files), bytes;
 	ps_ring_read request;
 	int rc;
@@ -143,7 +143,7 @@ static void prepare(struct engine *engine, int slot)
 /* True if the page cache holds the range; then reading it from there spares the device. The
  * question is a system call. So only one small read in ASK_EVERY is asked about, and its answer
  * serves for those after it. */
-static bool is_cached(struct engine *engine, const ps_safetensors *file, uint64_t offset,
+static bool is_cached(struct engine *engine, const ps_tensor_file *file, uint64_t offset,
 		      size_t bytes)
 {
 	if (bytes >= PS_DIRECT_LEAST || !engine->unasked--) {

@@ -34,7 +34,7 @@ static const struct {
 	size_t length;
 	const char *what;
 } beginnings[] = {
-	{"GGUF", 4, "a GGUF file"},
+	{"GGUF", 4, PS_RECOGNIZED_GGUF},
 	{"lmgg", 4, "a GGML file"},
 	{"tjgg", 4, "a GGML file"},
 	{"\x93NUMPY", 6, "a NumPy array (npy)"},
@@ -56,7 +56,7 @@ static const struct {
 static const struct {
 	const char *end, *what;
 } endings[] = {
-	{".gguf", "a GGUF file"},       {".onnx", "an ONNX file"},
+	{".gguf", PS_RECOGNIZED_GGUF},  {".onnx", "an ONNX file"},
 	{".msgpack", "a Flax file"},    {".h5", "an HDF5 file (TensorFlow, Keras)"},
 	{".npz", "a NumPy archive"},    {".npy", "a NumPy array (npy)"},
 	{".pt", "a torch file"},        {".pth", "a torch file"},
@@ -120,7 +120,7 @@ struct sign {
 static const struct sign model_signs[] = {
 	{"adapter_config.json",
 	 "a PEFT (LoRA) adapter: merge it into its base model and save that"},
-	{"*.gguf", "a GGUF file, which is not supported"},
+	{"*.gguf", "a GGUF file: give its own path as the model"},
 	{"pytorch_model.bin", "a torch file" RESAVE},
 	{"pytorch_model.bin.index.json", "an index of torch files" RESAVE},
 	{"*.pth", "a torch file" RESAVE},

@@ -1,7 +1,7 @@
 /* io/recognize.h: names what a file or a folder is if this program does not read it.
  *
  * Readers call these functions after they have failed, to say what stands in place of what they
- * expect: a GGUF file, a torch pickle, a LoRA adapter, a SentencePiece model. Only messages depend
+ * expect: a torch pickle, a LoRA adapter, a SentencePiece model. Only messages depend
  * on the answer. */
 #ifndef PS_IO_RECOGNIZE_H
 #define PS_IO_RECOGNIZE_H
@@ -10,6 +10,8 @@
 
 #include "core/base/error.h"
 #include "io/sys.h"
+
+#define PS_RECOGNIZED_GGUF "a GGUF file"
 
 /* What a file is by its first bytes, or by the end of its name: "a GGUF file". NULL: unknown. */
 const char *ps_recognize_bytes(const char *bytes, size_t length, const char *path);

@@ -3,17 +3,13 @@
  * tensor lies in the file, and no two overlap. */
 #include "io/safetensors.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/base/checked.h"
 #include "core/base/json_memory.h"
-#include "io/file.h"
-#include "io/map_guard.h"
 #include "io/recognize.h"
 
 #define HEADER_BYTES_MAX ((uint64_t)100000000)
@@ -149,41 +145,6 @@ static int parse_metadata(ps_safetensors *file, json_t *metadata, ps_diag *diag)
 	return 0;
 }
 
-static int by_place(const void *left, const void *right)
-{
-	const ps_tensor_info *a = left, *b = right;
-
-	if (a->offset != b->offset)
-		return a->offset < b->offset ? -1 : 1;
-	if (a->bytes != b->bytes)
-		return a->bytes < b->bytes ? -1 : 1;
-	return strcmp(a->name, b->name);
-}
-
-/* Checks that the tensors follow each other from the first byte of the data to the last. */
-static int check_layout(ps_safetensors *file, ps_diag *diag)
-{
-	uint64_t at = file->data_offset;
-
-	qsort(file->tensors, file->count, sizeof *file->tensors, by_place);
-	for (size_t i = 0; i < file->count; i++) {
-		const ps_tensor_info *info = &file->tensors[i];
-
-		if (info->offset != at)
-			return ps_fail(diag, PS_EINPUT,
-				       "%s: tensor %s: begins at offset %" PRIu64
-				       ", the one before ends at %" PRIu64 ": %s",
-				       file->path, info->name, info->offset, at,
-				       info->offset < at ? "they overlap" : "a hole");
-		at += info->bytes;
-	}
-	if (at != file->file_bytes)
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: the tensors end at offset %" PRIu64 ", the file at %" PRIu64,
-			       file->path, at, file->file_bytes);
-	return 0;
-}
-
 static int parse_header(ps_safetensors *file, ps_diag *diag)
 {
 	const char *name;
@@ -206,7 +167,7 @@ static int parse_header(ps_safetensors *file, ps_diag *diag)
 		if (rc)
 			return rc;
 	}
-	return check_layout(file, diag);
+	return ps_tensor_file_check_layout(file, 1, diag);
 }
 
 /* Says what the file is instead, if its first bytes or its name tell. */
@@ -286,77 +247,19 @@ static int read_header(ps_safetensors *file, ps_diag *diag)
 	return rc;
 }
 
-static int map_data(ps_safetensors *file, ps_diag *diag)
-{
-	void *map = mmap(NULL, (size_t)file->file_bytes, PROT_READ, MAP_SHARED, file->fd, 0);
-
-	if (map == MAP_FAILED)
-		return ps_fail_input(diag, errno, "%s: cannot be mapped", file->path);
-	file->map = map;
-	ps_map_guard_add(map, (size_t)file->file_bytes, file->path, file->fd);
-	return 0;
-}
-
 int ps_safetensors_open(ps_safetensors *file, const ps_sys *sys, const char *path, ps_diag *diag)
 {
-	int rc;
+	int rc = ps_tensor_file_begin(file, sys, path, diag);
 
-	*file = (ps_safetensors){.sys = sys, .fd = -1, .path = strdup(path)};
-	if (!file->path)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its name", path);
-	file->fd = rc = ps_file_open(sys, path, &file->file_bytes, diag);
-	if (rc >= 0)
+	if (!rc)
 		rc = read_header(file, diag);
 	if (!rc)
 		rc = parse_header(file, diag);
 	if (!rc)
-		rc = map_data(file, diag);
+		rc = ps_tensor_file_map(file, diag);
 	if (rc)
 		ps_safetensors_close(file);
 	return rc;
-}
-
-void ps_safetensors_close(ps_safetensors *file)
-{
-	if (file->map) {
-		ps_map_guard_remove(file->map);
-		munmap((void *)file->map, (size_t)file->file_bytes);
-	}
-	if (file->sys && file->fd >= 0)
-		(void)file->sys->close(file->fd);
-	json_decref(file->header);
-	json_decref(file->metadata);
-	free(file->tensors);
-	free(file->path);
-	*file = (ps_safetensors){.fd = -1};
-}
-
-const ps_tensor_info *ps_safetensors_find(const ps_safetensors *file, const char *name)
-{
-	for (size_t i = 0; i < file->count; i++)
-		if (!strcmp(file->tensors[i].name, name))
-			return &file->tensors[i];
-	return NULL;
-}
-
-int ps_tensor_check(const char *path, const ps_tensor_info *info, const char *name, int dtype,
-		    int rank, const uint64_t *want_shape, ps_diag *diag)
-{
-	if (!info)
-		return ps_fail(diag, PS_EINPUT, "%s: has no tensor %s", path, name);
-	if (info->dtype != dtype)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: is %s, must be %s", path, name,
-			       info->dtype_name, ps_dtype_name((ps_dtype)dtype));
-	if (info->rank != rank)
-		return ps_fail(diag, PS_EINPUT, "%s: tensor %s: has %d dimensions, must have %d",
-			       path, name, info->rank, rank);
-	for (int i = 0; i < rank; i++)
-		if (want_shape && want_shape[i] && want_shape[i] != info->shape[i])
-			return ps_fail(diag, PS_EINPUT,
-				       "%s: tensor %s: dimension %d is %" PRIu64
-				       ", must be %" PRIu64,
-				       path, name, i, info->shape[i], want_shape[i]);
-	return 0;
 }
 
 int ps_safetensors_expect(const ps_safetensors *file, const char *name, int dtype, int rank,

@@ -65,7 +65,8 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 		return ps_fail(diag, PS_EBUDGET, "no memory for %zu tensors", set->tensor_count);
 	for (size_t i = 0; i < set->shard_count; i++)
 		for (size_t j = 0; j < set->shards[i].count; j++)
-			*next++ = (ps_located){&set->shards[i], &set->shards[i].tensors[j]};
+			*next++ = (ps_located){.file = &set->shards[i],
+					       .info = &set->shards[i].tensors[j]};
 	qsort(set->tensors, set->tensor_count, sizeof *set->tensors, by_name);
 	for (size_t i = 1; i < set->tensor_count; i++)
 		if (!by_name(&set->tensors[i - 1], &set->tensors[i]))
@@ -208,10 +209,30 @@ int ps_shard_set_open(ps_shard_set *set, const ps_sys *sys, const char *folder, 
 	return rc;
 }
 
+int ps_shard_set_take(ps_shard_set *set, ps_tensor_file *file, ps_diag *diag)
+{
+	int rc;
+
+	*set = (ps_shard_set){.shards = malloc(sizeof *set->shards)};
+	if (!set->shards) {
+		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory for its shards", file->path);
+		ps_tensor_file_close(file);
+		return rc;
+	}
+	set->shards[0] = *file;
+	set->shard_count = 1;
+	set->tensor_count = file->count;
+	*file = (ps_tensor_file){.fd = -1};
+	rc = collect_tensors(set, diag);
+	if (rc)
+		ps_shard_set_close(set);
+	return rc;
+}
+
 void ps_shard_set_close(ps_shard_set *set)
 {
 	for (size_t i = 0; i < set->shard_count; i++)
-		ps_safetensors_close(&set->shards[i]);
+		ps_tensor_file_close(&set->shards[i]);
 	free(set->shards);
 	free(set->tensors);
 	*set = (ps_shard_set){0};
@@ -222,7 +243,7 @@ const ps_located *ps_shard_set_find(const ps_shard_set *set, const char *name)
 	return bsearch(name, set->tensors, set->tensor_count, sizeof *set->tensors, compare_key);
 }
 
-const char *ps_shard_tensor_at(const ps_safetensors *file, uint64_t offset)
+const char *ps_shard_tensor_at(const ps_tensor_file *file, uint64_t offset)
 {
 	for (size_t i = 0; i < file->count; i++)
 		if (offset >= file->tensors[i].offset &&

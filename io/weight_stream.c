@@ -81,7 +81,7 @@ static const ps_weight_source streamed_source = {
 
 static const char *located_data(const ps_located *located)
 {
-	return ps_safetensors_data(located->file, located->info);
+	return ps_tensor_file_data(located->file, located->info);
 }
 
 /* Asks the kernel to read a tensor into the page cache. It is advice only. */

@@ -130,14 +130,13 @@ PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 static bool load_row(const struct job *job, size_t row, int worker, float *scores)
 {
 	const ps_weight *w = &job->matrix->weight;
-	size_t cols = w->cols, element = ps_dtype_size(w->dtype);
-	const char *data = (const char *)w->data + row * cols * element;
+	const size_t cols = w->cols;
 	uint64_t *bad = job->masker->bad + worker;
 
-	ps_widen(data, w->dtype, cols, scores);
+	ps_weight_decode(w, row, 0, cols, scores);
 	if (score_row(scores, job->matrix->scale, cols))
 		return true;
-	ps_widen(data, w->dtype, cols, scores);
+	ps_weight_decode(w, row, 0, cols, scores);
 	for (size_t c = 0; c < cols; c++) {
 		const float scale = job->matrix->scale ? job->matrix->scale[c] : 1;
 
@@ -193,16 +192,16 @@ static int name_bad(const ps_masker *masker, const ps_scored *matrix, uint64_t e
 {
 	const ps_weight *w = &matrix->weight;
 	const ps_weight_place *place = &w->place;
-	const uint64_t at = element * ps_dtype_size(w->dtype);
+	const size_t row = (size_t)(element / w->cols), col = (size_t)(element % w->cols);
 	float value;
 
-	ps_widen((const char *)w->data + at, w->dtype, 1, &value);
+	ps_weight_decode(w, row, col, 1, &value);
 	return ps_fail(masker->context->diag, isfinite(value) ? PS_EFAILED : PS_EINPUT,
-		       "%s%s%s: %s at row %" PRIu64 ", column %" PRIu64 " (offset %" PRIu64 ") %s",
+		       "%s%s%s: %s at row %zu, column %zu (offset %" PRIu64 ") %s",
 		       place->path ? place->path : "", place->path ? ": tensor " : "",
 		       place->tensor ? place->tensor : matrix->name,
-		       isfinite(value) ? "the score of the weight" : "the weight",
-		       element / w->cols, element % w->cols, place->offset + at,
+		       isfinite(value) ? "the score of the weight" : "the weight", row, col,
+		       place->offset + ps_weight_at(w, row, col),
 		       isfinite(value) ? "overflows" : "is not finite");
 }
 

@@ -57,14 +57,12 @@ static float largest(const float *values, size_t n, float most)
 static float scale_of(const struct job *job, size_t row, size_t first, size_t end)
 {
 	const ps_weight *w = &job->weight;
-	const size_t width = ps_dtype_size(w->dtype);
 	float values[STRIP_COLUMNS], most = 0;
 
 	for (; first < end; first += STRIP_COLUMNS) {
 		const size_t n = ps_min_size(STRIP_COLUMNS, end - first);
 
-		ps_widen((const char *)w->data + (row * w->cols + first) * width, w->dtype, n,
-			 values);
+		ps_weight_decode(w, row, first, n, values);
 		most = largest(values, n, most);
 	}
 	return most / ps_rounding_steps(job->rule->bits);

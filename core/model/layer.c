@@ -212,7 +212,7 @@ static bool load_gains(ps_layer_work *work, const ps_layer_weights *weights)
 
 		if (!work->gain[n])
 			continue;
-		ps_widen(weights->norm[n].data, weights->norm[n].dtype, length, work->gain[n]);
+		ps_weight_decode(&weights->norm[n], 0, 0, length, work->gain[n]);
 		finite &= ps_all_finite(work->gain[n], length);
 	}
 	return finite;

@@ -337,7 +337,6 @@ bool ps_matmul_run(ps_matmul *m, const float *x, size_t x_stride, size_t tokens,
 void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weight *w, float *y,
 		   size_t y_stride)
 {
-	const size_t width = ps_dtype_size(w->dtype);
 	float values[REF_STRIP];
 
 	for (size_t t = 0; t < tokens; t++)
@@ -347,11 +346,11 @@ void ps_matmul_ref(const float *x, size_t x_stride, size_t tokens, const ps_weig
 			for (size_t first = 0; first < w->cols; first += REF_STRIP) {
 				const size_t n = ps_min_size(REF_STRIP, w->cols - first);
 
-				ps_widen((const char *)w->data + (row * w->cols + first) * width,
-					 w->dtype, n, values);
-				ps_edit_apply(&w->edit,
-					      &(ps_edit_place){row, first, w->cols, w->dtype}, n,
-					      values);
+				ps_weight_decode(w, row, first, n, values);
+				ps_edit_apply(
+					&w->edit,
+					&(ps_edit_place){row, first, w->cols, ps_weight_written(w)},
+					n, values);
 				for (size_t k = 0; k < n; k++)
 					sum += x[t * x_stride + first + k] * values[k];
 			}

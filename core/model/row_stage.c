@@ -16,12 +16,6 @@ _Static_assert(PS_STAGE_COLUMNS % PS_INT16_BLOCK == 0, "a strip has whole blocks
 
 typedef uint32_t word __attribute__((may_alias)); /* the bits of a float */
 
-/* Where column `first` of a row is stored. */
-static const void *row_at(const ps_weight *w, size_t row, size_t first)
-{
-	return (const char *)w->data + (row * w->cols + first) * ps_dtype_size(w->dtype);
-}
-
 /* Packers. */
 
 /* Bits of a float rounded to bf16, in the high half; as ps_f32_to_bf16, for the compiler to
@@ -142,16 +136,17 @@ static void fetch(const char *from, size_t bytes)
 bool ps_stage_weights(const ps_weight *w, size_t row, size_t first, size_t n, ps_packing packing,
 		      uint32_t *elements)
 {
-	const void *stored = row_at(w, row, first);
-	const size_t bytes = n * ps_dtype_size(w->dtype);
+	const char *stored = (const char *)w->data + ps_weight_at(w, row, first);
+	const size_t bytes = ps_dtype_bytes(w->dtype, n);
 	float values[PS_STAGE_COLUMNS] __attribute__((aligned(LINE_BYTES)));
 
 	if (w->dtype == PS_BF16 && packers[packing].bf16_row && !ps_edit_any(&w->edit))
 		return pack_bf16(stored, n, packing, elements);
-	fetch((const char *)stored + bytes, bytes); /* the row's next strip */
-	ps_widen(stored, w->dtype, n, values);
+	fetch(stored + bytes, bytes); /* the row's next strip */
+	ps_weight_decode(w, row, first, n, values);
 	if (ps_edit_any(&w->edit))
-		ps_edit_apply(&w->edit, &(ps_edit_place){row, first, w->cols, w->dtype}, n, values);
+		ps_edit_apply(&w->edit, &(ps_edit_place){row, first, w->cols, ps_weight_written(w)},
+			      n, values);
 	packers[packing].row(values, n, elements);
 	return ps_all_finite(values, n);
 }

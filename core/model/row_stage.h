@@ -3,8 +3,9 @@
  *
  *   stored row --decode--> f32 --edit--> f32 --pack--> 32-bit elements of a panel
  *
- *   decode      the stored type (F32, BF16, F16) becomes f32;
- *               table `dtypes` of core/base/dtype.c
+ *   decode      the stored type (F32, BF16, F16, blocks of GGUF) becomes f32, and a form that GGUF
+ *               stores is undone (ps_weight_decode of weights.h); table `dtypes` of
+ *               core/base/dtype.c
  *   edit        what the run does to weights: a mask sets some to 0, a rounding changes all;
  *               table `kinds` of edit.c
  *   pack        f32 becomes the kernel's elements (ps_packing of kernel.h);
@@ -13,8 +14,8 @@
  * Rows of weights go through all three stages, rows of activations only through the last.
  * core/model/panel.c calls the stage for every row that it packs, and nothing else packs. So each
  * of these changes is made once:
- *   a stored type   a row of `dtypes` with its decoder; row_at of row_stage.c, if its rows are
- *                   stored in blocks
+ *   a stored type   a row of `dtypes` with its decoder; ps_weight_decode, if its rows stand in
+ *                   another order or form
  *   an edit         core/model/edit.h; its results must be numbers of the stored type, so that
  *                   ps_panels_packing of panel.c stays right
  *   a packing       ps_packing, ps_packing_columns and ps_slices of kernel.h; a row of `packers`;

@@ -9,14 +9,43 @@
 
 #define STRIP ((size_t)256) /* columns that are looked at together */
 
+/* The place of a row among those that are stored. */
+static size_t stored_row(const ps_weight *w, size_t row)
+{
+	const size_t head = w->paired_rows, in_head = head ? row % head : 0;
+
+	if (!head)
+		return row;
+	return row - in_head + (in_head < head / 2 ? 2 * in_head : 2 * (in_head - head / 2) + 1);
+}
+
+void ps_weight_decode(const ps_weight *w, size_t row, size_t first, size_t n, float *out)
+{
+	ps_widen_part((const char *)w->data + ps_weight_at(w, row, 0), w->dtype, first, n, out);
+	for (size_t i = 0; w->plus_one && i < n; i++)
+		out[i] -= 1;
+}
+
+uint64_t ps_weight_at(const ps_weight *w, size_t row, size_t col)
+{
+	const size_t block = ps_dtype_block(w->dtype), before = stored_row(w, row) * w->cols + col;
+
+	/* A row is whole blocks. */
+	return ps_dtype_bytes(w->dtype, block == 1 ? before : before / block * block);
+}
+
+ps_dtype ps_weight_written(const ps_weight *w)
+{
+	return ps_dtype_block(w->dtype) > 1 ? PS_F32 : w->dtype;
+}
+
 /* Says that a weight is not finite, or is not once it is edited. */
 static int name_not_finite(const ps_weight *w, size_t row, size_t col, ps_diag *diag)
 {
 	const ps_weight_place *place = &w->place;
-	const uint64_t at = (uint64_t)(row * w->cols + col) * ps_dtype_size(w->dtype);
 	float value;
 
-	ps_widen((const char *)w->data + at, w->dtype, 1, &value);
+	ps_weight_decode(w, row, col, 1, &value);
 	return ps_fail(diag, PS_EINPUT,
 		       "%s: tensor %s holds %s at row %zu, column %zu (offset %" PRIu64 "): %s",
 		       place->path ? place->path : "the model",
@@ -25,24 +54,22 @@ static int name_not_finite(const ps_weight *w, size_t row, size_t col, ps_diag *
 		       : isfinite(value) ? "a weight"
 		       : value > 0       ? "inf"
 					 : "-inf",
-		       place->first_row + row, col, place->offset + at,
+		       place->first_row + row, col, place->offset + ps_weight_at(w, row, col),
 		       isfinite(value) ? "its rounded value is not finite"
 				       : "weights must be finite");
 }
 
 int ps_weight_check_finite(const ps_weight *w, ps_diag *diag)
 {
-	const size_t width = ps_dtype_size(w->dtype);
 	float values[STRIP];
 
 	for (size_t row = 0; row < w->rows; row++)
 		for (size_t first = 0; first < w->cols; first += STRIP) {
 			const size_t n = ps_min_size(STRIP, w->cols - first);
-			const ps_edit_place place = {row, first, w->cols, w->dtype};
+			const ps_edit_place place = {row, first, w->cols, ps_weight_written(w)};
 			size_t bad;
 
-			ps_widen((const char *)w->data + (row * w->cols + first) * width, w->dtype,
-				 n, values);
+			ps_weight_decode(w, row, first, n, values);
 			ps_edit_apply(&w->edit, &place, n, values);
 			bad = ps_first_not_finite(values, n);
 			if (bad < n)

@@ -1,10 +1,12 @@
 /* core/model/weights.h: the narrow interface through which weights reach the arithmetic.
  *
- * io/ implements ps_weight_source over safetensors files, which it maps or reads with io_uring.
+ * io/ implements ps_weight_source over checkpoints, which it maps or reads with io_uring.
  * Tests implement it over plain memory. What a source hands out is borrowed and read-only. A
  * layer's weights are valid from acquire_layer to release_layer. */
 #ifndef PS_CORE_MODEL_WEIGHTS_H
 #define PS_CORE_MODEL_WEIGHTS_H
+
+#include <stdbool.h>
 
 #include "core/base/bitmap.h"
 #include "core/base/dtype.h"
@@ -15,18 +17,35 @@
 /* Where a matrix stands, for messages. All zero: it is not known. Both names are borrowed. */
 typedef struct ps_weight_place {
 	const char *path, *tensor;
-	uint64_t offset;  /* in the file, of the view's first element */
+	uint64_t offset;  /* in the file, of the view's data */
 	size_t first_row; /* of the tensor, the view's first row */
 } ps_weight_place;
 
-/* One matrix W [rows = out, cols = in], row-major, as the checkpoint stores it; y = x W^T. */
+/* One matrix W [rows = out, cols = in], row-major, as the checkpoint stores it; y = x W^T.
+ *
+ * A GGUF file stores some weights in another form, which ps_weight_decode undoes:
+ * - Q and K of Llama: of each head's d rows, row i of the first half stands in place 2 i, row i of
+ *   the second half in place 2 i + 1. (The halves of transformers become the pairs that llama.cpp
+ *   turns.)
+ * - norms of Gemma: w + 1 in place of w. */
 typedef struct ps_weight {
 	const void *data; /* any alignment */
-	ps_dtype dtype;   /* PS_BF16, PS_F16 or PS_F32 */
+	ps_dtype dtype;   /* ps_dtype_is_weight; cols are whole blocks of it */
 	size_t rows, cols;
-	ps_edit edit; /* all zero: the weights stay as they are */
+	size_t paired_rows; /* d, if the rows of each head are in pairs; 0: they are in order */
+	bool plus_one;      /* w + 1 is stored */
+	ps_edit edit;       /* all zero: the weights stay as they are */
 	ps_weight_place place;
 } ps_weight;
+
+/* Columns [first, first + n) of a row as f32, without edits. */
+void ps_weight_decode(const ps_weight *weight, size_t row, size_t first, size_t n, float *out);
+
+/* Where an element stands, in bytes from the start of data; of a type with blocks, its block. */
+uint64_t ps_weight_at(const ps_weight *weight, size_t row, size_t col);
+
+/* The type in which an edited copy of the matrix is stored: its own, or F32 if that has blocks. */
+ps_dtype ps_weight_written(const ps_weight *weight);
 
 /* Looks for a weight that is NaN or infinite once it is edited. PS_EINPUT naming file, tensor, row,
  * column and offset of the first one. A weight that a mask drops does not count: it is 0 in the

@@ -127,7 +127,9 @@ static void files_of_other_kinds_are_named(void **state)
 		int rc;
 
 		write_bytes(cases[i].name, cases[i].bytes, cases[i].length);
-		refuse(inside(cases[i].name), "not a checkpoint folder", cases[i].want);
+		/* A GGUF file is read, and found wanting. */
+		if (strcmp(cases[i].want, "GGUF") != 0)
+			refuse(inside(cases[i].name), "not a checkpoint folder", cases[i].want);
 		rc = ps_safetensors_open(&file, &ps_sys_linux, inside(cases[i].name), &diag);
 		if (rc != PS_EINPUT || !strstr(diag.text, cases[i].want) ||
 		    !strstr(diag.text, cases[i].name))

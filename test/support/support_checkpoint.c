@@ -267,8 +267,7 @@ size_t ck_count_wrong(const ps_weight *view, const char *name, size_t first_row)
 
 	MUST(row);
 	for (size_t r = 0; r < view->rows; r++) {
-		ps_widen((const char *)view->data + r * view->cols * ps_dtype_size(view->dtype),
-			 view->dtype, view->cols, row);
+		ps_weight_decode(view, r, 0, view->cols, row);
 		for (size_t c = 0; c < view->cols; c++)
 			wrong += row[c] != value_of(sum, (first_row + r) * view->cols + c);
 	}

@@ -141,7 +141,7 @@ rm "$model/tokenizer.json"
 refuses "a SentencePiece model alone" 'tokenizer.model, a SentencePiece model' tokenize \
 	"$model" --text "$scratch/text" -o "$scratch/none"
 printf 'GGUF\003\000\000\000\000' >"$scratch/m.gguf"
-refuses "a GGUF file for a model" 'a GGUF file' logits "$scratch/m.gguf" \
+refuses "a damaged GGUF file" 'm.gguf: the count of tensors at offset 8' logits "$scratch/m.gguf" \
 	--tokens "$scratch/tokens" -o "$scratch/none"
 printf 'PK\003\004\000\000\000\000\000' >"$scratch/t.npz"
 refuses "an npz for tokens" 't.npz: is a NumPy archive' logits $llama --tokens "$scratch/t.npz" \

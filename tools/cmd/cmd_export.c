@@ -47,7 +47,7 @@ static ps_weight view_of(const struct export_run *r, const ps_safetensors *file,
 			 const ps_tensor_info *tensor)
 {
 	const ps_engine *e = &r->engine;
-	const ps_located located = {file, tensor};
+	const ps_located located = {.file = file, .info = tensor};
 	ps_weight w = ps_located_view(&located, 0, tensor->rank == 1 ? 1 : (size_t)tensor->shape[0],
 				      ps_safetensors_data(file, tensor));
 	ps_projection projection;
@@ -225,9 +225,15 @@ static int copy_file(ps_session *s, const char *from, const char *to)
 	return rc;
 }
 
-/* Whether a user of the exported checkpoint needs this file. */
-static bool wanted(const char *name)
+/* Whether a user of the exported checkpoint needs this file of the folder. Beside a model that is
+ * one file lie weights of others, too. */
+static bool wanted(const ps_checkpoint *checkpoint, const char *name)
 {
+	const char *own = strrchr(ps_checkpoint_path(checkpoint), '/');
+
+	if (ends_with(name, ".safetensors") &&
+	    ps_model_form_of(ps_checkpoint_path(checkpoint)) == PS_MODEL_SAFETENSORS)
+		return !strcmp(name, own ? own + 1 : ps_checkpoint_path(checkpoint));
 	return ends_with(name, ".safetensors") || ends_with(name, ".json") ||
 	       ends_with(name, ".txt") || ends_with(name, ".model") || ends_with(name, ".jinja");
 }
@@ -237,7 +243,9 @@ static int export_file(struct export_run *r, const char *name)
 	char from[PATH_MAX], to[PATH_MAX];
 	int rc;
 
-	snprintf(from, sizeof from, "%s/%s", ps_checkpoint_folder(r->engine.checkpoint), name);
+	rc = ps_model_beside(ps_checkpoint_path(r->engine.checkpoint), name, from, &r->s->diag);
+	if (rc)
+		return rc;
 	snprintf(to, sizeof to, "%s/%s", ps_folder_path(r->folder), name);
 	rc = ends_with(name, ".safetensors") ? write_shard(r, from, to) : copy_file(r->s, from, to);
 	if (!rc)
@@ -246,24 +254,39 @@ static int export_file(struct export_run *r, const char *name)
 	return rc ? rc : ps_progress_check(&r->s->context);
 }
 
+/* Lists the folder of the checkpoint. Failure: count stays 0. */
+static int list_folder(const ps_checkpoint *checkpoint, struct dirent ***entries, int *count,
+		       ps_diag *diag)
+{
+	char folder[PATH_MAX];
+	int rc = ps_model_beside(ps_checkpoint_path(checkpoint), "", folder, diag), found;
+
+	if (rc)
+		return rc;
+	found = ps_sys_scandir(folder, entries, NULL);
+	if (found < 0)
+		return ps_fail_input(diag, errno, "cannot list %s", folder);
+	*count = found;
+	return 0;
+}
+
 /* Every file that is not there yet. */
 static int export_files(struct export_run *r)
 {
-	const char *folder = ps_checkpoint_folder(r->engine.checkpoint);
+	const ps_checkpoint *checkpoint = r->engine.checkpoint;
 	struct dirent **entries;
-	int count = ps_sys_scandir(folder, &entries, NULL), rc = 0;
+	int count = 0, rc = list_folder(checkpoint, &entries, &count, &r->s->diag);
 
-	if (count < 0)
-		return ps_fail_input(&r->s->diag, errno, "cannot list %s", folder);
 	for (int i = 0; i < count; i++) {
 		const char *name = entries[i]->d_name;
 
-		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") && wanted(name) &&
-		    !ps_folder_has(r->folder, name))
+		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") &&
+		    wanted(checkpoint, name) && !ps_folder_has(r->folder, name))
 			rc = export_file(r, name);
 		free(entries[i]);
 	}
-	free(entries);
+	if (count)
+		free(entries);
 	return rc;
 }
 
@@ -274,20 +297,21 @@ static int check_memory(const struct export_run *r)
 	const ps_engine *e = &r->engine;
 
 	const ps_model_config *config = e->config;
-	const char *folder = ps_checkpoint_folder(e->checkpoint);
 	ps_plan plan = {.limit_bytes = e->session->memory_bytes};
-	char path[PATH_MAX];
 	struct dirent **entries;
 	size_t largest = 0, widest = 0;
-	int count = ps_sys_scandir(folder, &entries, NULL);
+	int count = 0, rc = list_folder(e->checkpoint, &entries, &count, &e->session->diag);
 
-	if (count < 0)
-		return ps_fail_input(&e->session->diag, errno, "cannot list %s", folder);
+	if (rc)
+		return rc;
 	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		char path[PATH_MAX];
 		struct stat about;
 
-		snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-		if (wanted(path) && !ends_with(path, ".safetensors") && !stat(path, &about))
+		if (wanted(e->checkpoint, name) && !ends_with(name, ".safetensors") &&
+		    !ps_model_beside(ps_checkpoint_path(e->checkpoint), name, path, NULL) &&
+		    !stat(path, &about))
 			largest = ps_max_size(largest, (size_t)about.st_size);
 		free(entries[i]);
 	}
@@ -348,6 +372,11 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	if (rc)
 		return rc;
 	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
+	if (!rc && ps_model_form_of(ps_checkpoint_path(r.engine.checkpoint)) == PS_MODEL_GGUF)
+		rc = ps_fail(&s->diag, PS_EINPUT,
+			     "%s: export does not write GGUF files: export the checkpoint that the "
+			     "file was made from",
+			     args->model);
 	if (!rc)
 		rc = check_memory(&r);
 	if (!rc)

@@ -38,7 +38,7 @@ int ps_changed_from_check(const ps_model_config *a, const char *path, const ps_m
 
 static int check_tokenizer(const ps_engine *e, const char *from)
 {
-	const char *own = ps_checkpoint_folder(e->checkpoint);
+	const char *own = ps_checkpoint_path(e->checkpoint);
 	char text[PS_DIGEST_TEXT], from_text[PS_DIGEST_TEXT];
 	bool there, from_there = false;
 	uint64_t digest, from_digest;
@@ -65,8 +65,8 @@ int ps_changed_from_open(const ps_engine *e, const char *path, char text[PS_DIGE
 		return 0;
 	rc = ps_checkpoint_open(&from, &ps_sys_linux, path, diag);
 	if (!rc)
-		rc = ps_changed_from_check(e->config, ps_checkpoint_folder(e->checkpoint),
-					   ps_checkpoint_config(from), ps_checkpoint_folder(from),
+		rc = ps_changed_from_check(e->config, ps_checkpoint_path(e->checkpoint),
+					   ps_checkpoint_config(from), ps_checkpoint_path(from),
 					   diag);
 	if (!rc)
 		rc = check_tokenizer(e, path);

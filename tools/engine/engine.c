@@ -31,7 +31,7 @@ int ps_engine_check_source(const ps_engine *e, const ps_safetensors *file)
 		return 0;
 	return ps_session_mismatch(e->session,
 				   &(ps_mismatch){"model", file->path, theirs,
-						  ps_checkpoint_folder(e->checkpoint), ours});
+						  ps_checkpoint_path(e->checkpoint), ours});
 }
 
 int ps_engine_open_mask(const ps_engine *e, const char *path, ps_edit_file *mask)
@@ -190,7 +190,7 @@ static int check_head(const ps_engine *e, const ps_engine_need *need)
 	return ps_fail(&e->session->diag, PS_EINPUT,
 		       "%s: tensor lm_head.weight is missing, config.json does not tie it to the "
 		       "embedding, and this command needs it",
-		       ps_checkpoint_folder(e->checkpoint));
+		       ps_checkpoint_path(e->checkpoint));
 }
 
 int ps_engine_check(const ps_engine *e, const ps_engine_need *need)
@@ -280,7 +280,7 @@ ps_windows ps_engine_windows(ps_engine *e, const ps_token_file *tokens, size_t f
 /* Tokens of ours name their tokenizer. A model without tokenizer.json says nothing. */
 static int check_tokenizer(const ps_engine *e, const ps_token_file *tokens)
 {
-	const char *path = tokens->file.path, *folder = ps_checkpoint_folder(e->checkpoint),
+	const char *path = tokens->file.path, *model = ps_checkpoint_path(e->checkpoint),
 		   *theirs = ps_provenance_input(tokens->file.metadata, "tokenizer");
 	char ours[PS_DIGEST_TEXT];
 	uint64_t digest;
@@ -291,11 +291,11 @@ static int check_tokenizer(const ps_engine *e, const ps_token_file *tokens)
 		return ps_session_unverified(e->session, path);
 	if (!theirs)
 		return 0;
-	rc = ps_model_tokenizer_digest(folder, &there, &digest, &e->session->diag);
+	rc = ps_model_tokenizer_digest(model, &there, &digest, &e->session->diag);
 	if (rc || !there || !strcmp(theirs, ps_digest_format(digest, ours)))
 		return rc;
 	return ps_session_mismatch(e->session,
-				   &(ps_mismatch){"tokenizer", path, theirs, folder, ours});
+				   &(ps_mismatch){"tokenizer", path, theirs, model, ours});
 }
 
 int ps_engine_check_tokens(const ps_engine *e, const ps_token_file *tokens)

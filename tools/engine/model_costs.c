@@ -17,7 +17,7 @@ static uint64_t layer_bytes(const ps_engine *e, int layer)
 
 	for (int p = 0; p < (int)PS_PROJECTIONS; p++)
 		if (!ps_checkpoint_projection(e->checkpoint, layer, (ps_projection)p, &w, NULL))
-			bytes += w.rows * w.cols * ps_dtype_size(w.dtype);
+			bytes += w.rows * ps_dtype_bytes(w.dtype, w.cols);
 	return bytes;
 }
 
@@ -26,7 +26,7 @@ static uint64_t embedding_row_bytes(const ps_engine *e)
 	ps_weight w;
 
 	return ps_checkpoint_embedding(e->checkpoint, &w, NULL) ? 0
-								: w.cols * ps_dtype_size(w.dtype);
+								: ps_dtype_bytes(w.dtype, w.cols);
 }
 
 static void describe(const ps_engine *e, ps_model_costs *costs)

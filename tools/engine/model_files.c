@@ -10,6 +10,7 @@
 #include "io/checkpoint.h"
 #include "io/file.h"
 #include "io/folder.h"
+#include "io/gguf_config.h"
 #include "io/known_digest.h"
 #include "io/recognize.h"
 #include "io/text_file.h"
@@ -17,16 +18,12 @@
 #define TOKENIZER_BYTES_MAX ((size_t)512 << 20)
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
-static int path_of(const char *model, const char *name, char *path, ps_diag *diag)
+/* The path of a file of the model. *own: that of the model. */
+static int path_of(const char *model, const char *name, char *own, char *path, ps_diag *diag)
 {
-	char folder[PATH_MAX];
-	int rc = ps_model_resolve(model, folder, diag);
+	int rc = ps_model_resolve(model, own, diag);
 
-	if (rc)
-		return rc;
-	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", model);
-	return 0;
+	return rc ? rc : ps_model_beside(own, name, path, diag);
 }
 
 /* A checkpoint that `export` wrote has a manifest. If that names the file, it must be the one. Any
@@ -52,9 +49,9 @@ static int compare_exported(const char *path, ps_diag *diag)
 
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], own[PATH_MAX];
 	ps_text_file json = {0};
-	int rc = path_of(model, "tokenizer.json", path, diag);
+	int rc = path_of(model, "tokenizer.json", own, path, diag);
 
 	if (rc)
 		return rc;
@@ -75,9 +72,9 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 
 int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest, ps_diag *diag)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], own[PATH_MAX];
 	ps_text_file json = {0};
-	int rc = path_of(model, "tokenizer.json", path, diag);
+	int rc = path_of(model, "tokenizer.json", own, path, diag);
 
 	*there = !rc && ps_file_is_there(path);
 	if (rc || !*there)
@@ -92,16 +89,19 @@ int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest, 
 
 int ps_model_bos(const char *model, int32_t *bos, ps_diag *diag)
 {
-	char path[PATH_MAX], *text = NULL;
+	char path[PATH_MAX], own[PATH_MAX], *text = NULL;
 	size_t length;
-	int rc = path_of(model, "config.json", path, diag);
+	int rc = path_of(model, "config.json", own, path, diag);
+	const bool is_gguf = !rc && ps_model_form_of(own) == PS_MODEL_GGUF;
 
-	if (!rc)
+	if (is_gguf)
+		rc = ps_gguf_config_of_file(&ps_sys_linux, own, &text, &length, diag);
+	if (!rc && !is_gguf)
 		rc = compare_exported(path, diag);
-	if (!rc)
+	if (!rc && !is_gguf)
 		rc = ps_file_read(&ps_sys_linux, path, CONFIG_BYTES_MAX, &text, &length, diag);
 	if (!rc)
-		rc = ps_config_bos(text, length, path, bos, diag);
+		rc = ps_config_bos(text, length, is_gguf ? own : path, bos, diag);
 	free(text);
 	return rc;
 }

@@ -74,17 +74,26 @@ static uint64_t state_of_dictionary(const char *path)
 	return sum;
 }
 
+/* The state of a model's folder: of the one that a file lies in, too, for what lies beside it. */
+static uint64_t state_of_model(const char *path)
+{
+	char own[PATH_MAX], folder[PATH_MAX];
+
+	if (ps_model_resolve(path, own, NULL) || ps_model_beside(own, "", folder, NULL))
+		return 0;
+	return state_of_folder(folder);
+}
+
 /* What a path of the study file is. */
 enum source { NO_SOURCE, TEXT, MODEL, DICTIONARY };
 
 /* The state of all files of a source. 0: it is not there. */
 static uint64_t state_of(const char *path, enum source source)
 {
-	char folder[PATH_MAX];
 	struct stat st;
 
 	if (source == MODEL)
-		return ps_model_resolve(path, folder, NULL) ? 0 : state_of_folder(folder);
+		return state_of_model(path);
 	if (source == DICTIONARY)
 		return state_of_dictionary(path);
 	return stat(path, &st) ? 0 : number_of(&st);
@@ -127,13 +136,12 @@ static int text_identity(ps_graph *g, const char *path, json_t **identity)
 	return *identity ? 0 : ps_fail(&g->session->diag, PS_EBUDGET, "no memory for a digest");
 }
 
-static int digest_tokenizer(ps_graph *g, const char *folder, char out[PS_DIGEST_TEXT])
+static int digest_tokenizer(ps_graph *g, const char *model, char out[PS_DIGEST_TEXT])
 {
 	char path[PATH_MAX];
+	int rc = ps_model_beside(model, "tokenizer.json", path, &g->session->diag);
 
-	if (snprintf(path, sizeof path, "%s/tokenizer.json", folder) >= (int)sizeof path)
-		return ps_fail(&g->session->diag, PS_EINPUT, "%s: the path is too long", folder);
-	return digest_file(g, path, UINT64_MAX, out);
+	return rc ? rc : digest_file(g, path, UINT64_MAX, out);
 }
 
 /* Reads the config and digests of the checkpoint at path into m. *identity: what stands for it in
@@ -148,7 +156,7 @@ static int model_identity(ps_graph *g, const char *path, ps_graph_model *m, json
 	if (!rc)
 		rc = ps_checkpoint_digest(checkpoint, &g->session->context, &digest, diag);
 	if (!rc)
-		rc = digest_tokenizer(g, ps_checkpoint_folder(checkpoint), m->tokenizer);
+		rc = digest_tokenizer(g, ps_checkpoint_path(checkpoint), m->tokenizer);
 	if (!rc) {
 		ps_digest_format(digest, m->digest);
 		m->config = *ps_checkpoint_config(checkpoint);

@@ -387,7 +387,8 @@ static void rounded_weights_give_the_bits_of_weights_rounded_before(void **state
 			run(&b, &p);
 			edited = copy_y(&p);
 			round_beforehand(&p.w, rounded);
-			p.w = (ps_weight){rounded, p.w.dtype, p.rows, cols, {0}, {0}};
+			p.w = (ps_weight){
+				.data = rounded, .dtype = p.w.dtype, .rows = p.rows, .cols = cols};
 			run(&b, &p);
 			assert_same_y(&p, edited);
 			free(edited);

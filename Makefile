@@ -9,12 +9,14 @@ SHARDINFO ?= tools/shardinfo
 OPT ?= -O3
 FUZZ_SECONDS ?= 60
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
+PKG_CONFIG ?= pkg-config
 CFLAGS ?= $(OPT) -g
+# The prefix map keeps the folder out of what is built: the same sources give the same bytes.
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -pthread -fno-math-errno -fno-trapping-math \
-	-MMD -MP $(CFLAGS) $(EXTRA_CFLAGS)
+	-MMD -MP '-ffile-prefix-map=$(CURDIR)=.' $(CPPFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 PACKAGES = liburing libxxhash jansson yajl libpcre2-8 yaml-0.1 libzip
 # It is expanded in recipes only. So `make deps` runs before anything is installed.
-LIBS = $(shell pkg-config --libs $(PACKAGES)) -lblis -lm -pthread
+LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lblis -lm -pthread
 
 # A folder of the library becomes an archive. Which room may include which: docs/ARCHITECTURE.md.
 FOLDERS = core io prune sae analysis
@@ -48,6 +50,7 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
+	check-package check-reproducible \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
 	fuzzers install uninstall clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
@@ -196,6 +199,12 @@ check-real: all ## compare with real models and Python libraries (variables: tes
 
 check-engines: all ## run studies under make, Snakemake and Slurm (those that are installed)
 	@PRUNESCOPE=$(PROGRAM) TEST_TIMEOUT=3600 sh test/run.sh test/engines/check.sh
+
+check-package: ## build the Debian package in build/package; lintian, a study with it (minutes)
+	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/package.sh
+
+check-reproducible: ## build programs and packages twice, and compare their bytes (minutes)
+	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/reproducible.sh
 
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	-DPS_SMALL_TABLES

@@ -27,7 +27,9 @@ list() {
 		entry 644 "$file" "$doc/$file"
 	done
 	for file in studies/*.* demo/*.* demo/models/*.* demo/models/*/*.*; do
-		entry 644 "$file" "$data/$file"
+		mode=644
+		test ! -x "$file" || mode=755
+		entry $mode "$file" "$data/$file"
 	done
 	# So that the links of README.md work.
 	entry link ../../prunescope/studies $doc/studies

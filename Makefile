@@ -52,7 +52,7 @@ PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
 	check-package check-reproducible \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
-	fuzzers install uninstall clean
+	fuzzers pages install uninstall clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -262,7 +262,10 @@ lint: ## check includes, sizes, layout, JSON, cycles, warnings, scripts; run thr
 
 INSTALL = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh tools/install.sh
 
-install: all ## install into PREFIX (/usr/local); DESTDIR is honoured
+pages: all ## write man pages and completions into build/man and build/completion
+	@sh tools/pages.sh $(PROGRAM) $(SHARDINFO) $(BUILD)
+
+install: all pages ## install into PREFIX (/usr/local); DESTDIR is honoured
 	$(INSTALL) install $(PROGRAM) $(SHARDINFO) $(BUILD)
 
 uninstall: ## remove what `make install` with the same PREFIX put there

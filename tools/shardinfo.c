@@ -1,6 +1,5 @@
 /* shardinfo: what our files, or any safetensors files and folders, hold, and whether they are
  * whole. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,23 +9,13 @@
 
 #include "core/base/arena.h"
 #include "core/base/json_memory.h"
+#include "core/base/version.h"
 #include "io/file.h"
 #include "io/map_guard.h"
+#include "tools/args/help.h"
+#include "tools/args/man.h"
 #include "tools/shard_json.h"
 #include "tools/shard_report.h"
-
-static const char usage[] =
-	"usage: shardinfo PATH... [--verify] [--json]\n"
-	"\n"
-	"Shows what safetensors files, and folders of them, hold: kind, tensors, provenance, "
-	"statistics.\n"
-	"Folders with a manifest.json are checked against it.\n"
-	"\n"
-	"  --verify  read everything and check every checksum\n"
-	"  --json    one JSON object on stdout\n"
-	"  --help    this text\n"
-	"\n"
-	"exit: 0 all is well, 2 usage, 3 something is missing, invalid or corrupt\n";
 
 /* --- a file that shrinks while it is read --- */
 
@@ -167,35 +156,82 @@ static void put_report(const json_t *report)
 
 /* --- the command --- */
 
-struct flags {
-	bool verify, json;
+static const char about[] =
+	"Shows what safetensors files, and folders of them, hold: kind, tensors, provenance, "
+	"statistics. Folders with a manifest.json are checked against it. The files of other tools "
+	"are shown too.",
+		  exit_text[] =
+			  "0 all is well, 2 usage, 3 something is missing, invalid or corrupt.";
+static const ps_example examples[] = {
+	{"shardinfo mask.safetensors cache", "What a mask and a cache hold."},
+	{"shardinfo --verify cache sae tokens.safetensors", "Whether they are whole."},
+	{NULL, NULL},
 };
 
-/* -1: go on with the paths from optind. Else the exit status. */
+struct flags {
+	bool verify, json, help, man, version;
+};
+
+/* -1: go on with the paths. Else the exit status. */
 static int parse_flags(int argc, char **argv, struct flags *flags)
 {
-	static const struct option options[] = {{"verify", no_argument, NULL, 'v'},
-						{"json", no_argument, NULL, 'j'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
-	int option;
+	const ps_option table[] = {
+		PS_OPTION_TITLE("Input"),
+		{"PATH ...", PS_OPTION_ARGUMENTS, .help = "safetensors files, or folders of them"},
+		PS_OPTION_TITLE("What is done"),
+		{"--verify", PS_OPTION_FLAG, &flags->verify,
+		 .help = "read everything and check every checksum"},
+		{"--json", PS_OPTION_FLAG, &flags->json, .help = "print one JSON object"},
+		{"--help", PS_OPTION_FLAG, &flags->help, .help = "print this text"},
+		{"--man", PS_OPTION_FLAG, &flags->man, .help = "print it as a man page"},
+		{"--version", PS_OPTION_FLAG, &flags->version, .help = "print the version"},
+		PS_OPTION_END,
+	};
+	const ps_option *const tables[] = {table};
+	const ps_page page = {.section = 1,
+			      .program = "shardinfo",
+			      .usage = "PATH ... [OPTION ...]",
+			      .summary = "what safetensors files hold, and whether they are whole",
+			      .text = about,
+			      .tables = tables,
+			      .count = 1,
+			      .examples = examples,
+			      .see = "prunescope(1), prunescope-files(5)"};
+	ps_options options = {.tables = tables, .count = 1};
+	ps_diag diag = {{0}};
+	int rc = ps_options_parse(&options, argc - 1, argv + 1, &diag);
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'h') {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (option == '?') {
-			fputs("shardinfo --help tells more\n", stderr);
-			return 2;
-		}
-		flags->verify |= option == 'v';
-		flags->json |= option == 'j';
-	}
-	if (optind < argc)
+	if (rc && options.unknown)
+		fprintf(stderr, "shardinfo: unknown option %s (shardinfo --help lists them)\n",
+			options.unknown);
+	else if (rc)
+		fprintf(stderr, "shardinfo: %s\n", diag.text);
+	else if (flags->help)
+		ps_help_write(stdout, &page);
+	else if (flags->man)
+		ps_man_write(stdout, &page, exit_text);
+	else if (flags->version)
+		puts("shardinfo " PS_VERSION);
+	else
 		return -1;
-	fputs(usage, stderr);
-	return 2;
+	return rc ? 2 : 0;
+}
+
+/* Reports all paths. Returns whether all is well; *count: how many there are. */
+static bool report_paths(json_t *report, int argc, char **argv, bool verify, size_t *count)
+{
+	bool good = true, options_ended = false;
+
+	*count = 0;
+	for (int i = 1; i < argc; i++) {
+		if (!options_ended && !strcmp(argv[i], "--")) {
+			options_ended = true;
+		} else if (options_ended || argv[i][0] != '-' || !argv[i][1]) {
+			good &= ps_shard_report(report, argv[i], verify);
+			++*count;
+		}
+	}
+	return good;
 }
 
 int main(int argc, char **argv)
@@ -205,6 +241,7 @@ int main(int argc, char **argv)
 	json_t *report;
 	ps_diag diag = {{0}};
 	bool good = true;
+	size_t paths;
 	int status = parse_flags(argc, argv, &flags);
 
 	ps_json_memory_watch();
@@ -212,9 +249,14 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		goto out;
 	sigaction(SIGBUS, &bus, NULL);
-	for (int i = optind; i < argc; i++)
-		good &= ps_shard_report(report, argv[i], flags.verify);
+	good = report_paths(report, argc, argv, flags.verify, &paths);
 	ps_shard_check_memory(0);
+	if (!paths) {
+		fputs("shardinfo: PATH is missing (usage: shardinfo PATH ... [OPTION ...])\n",
+		      stderr);
+		status = 2;
+		goto out;
+	}
 	if (ps_map_guard_check(&diag)) {
 		fprintf(stderr, "shardinfo: %s\n", diag.text);
 		status = 3;

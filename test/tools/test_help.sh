@@ -1,9 +1,11 @@
 #!/bin/sh
-# What the program says of itself: help, examples, version. All of it comes from one table a
-# command, by which the command line is read too, so each must agree with the others.
+# What the programs say of themselves: help, examples, man pages, completion, version. All of it
+# comes from one table a command, by which the command line is read too. So each must agree with the
+# others.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 program=$PWD/${PRUNESCOPE:-prunescope}
+shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP TERM
@@ -60,6 +62,9 @@ options_are_known() {
 
 # No line is longer than 80 columns, but usages and command lines. Users have no source at hand.
 help_is_for_users() {
+	"$program" help study-file >"$scratch/help.study-file"
+	"$program" help files >"$scratch/help.files"
+	"$shardinfo" --help >"$scratch/help.shardinfo"
 	cat "$scratch"/help.* "$scratch/help" >"$scratch/all"
 	holds "lines fit a terminal" sh -c \
 		"! grep -v '^usage:\|^    prunescope' '$scratch/all' | grep '.\{81\}'"
@@ -92,6 +97,89 @@ examples_work() {
 	done <"$scratch/commands"
 }
 
+# Man pages name the same options. Where a checker is installed, it has nothing to say of them.
+man_pages() {
+	sh tools/pages.sh "$program" "$shardinfo" "$scratch/built" 2>"$scratch/err"
+	holds "the pages are made" test -f "$scratch/built/man/shardinfo.1"
+	while read -r c; do
+		sed -n 's/^\\fB\(\\-[^ ]*\)\\fR.*/\1/p' "$scratch/built/man/prunescope-$c.1" |
+			tr -d "\\\\" >"$scratch/options"
+		options_of "$scratch/help.$c" >"$scratch/listed"
+		holds "prunescope-$c.1 has the options of the help" \
+			cmp "$scratch/options" "$scratch/listed"
+	done <"$scratch/commands"
+	for page in prunescope.1 prunescope-study-file.5 prunescope-files.5 shardinfo.1; do
+		holds "$page says what it is" grep -q '^.SH NAME' "$scratch/built/man/$page"
+	done
+	if command -v mandoc >/dev/null; then
+		holds "mandoc" mandoc -Tlint -W warning "$scratch"/built/man/*
+	fi
+	command -v groff >/dev/null || return
+	groff -man -ww -z -Tutf8 "$scratch"/built/man/* 2>"$scratch/err"
+	holds "groff has nothing to say of them" test ! -s "$scratch/err"
+}
+
+# Every key of a study file is in its page, and what has no help would be seen there.
+study_keys() {
+	"$program" help study-file >"$scratch/study"
+	sed -n 's/^\t{"\([a-z]*\)", "\([a-z_]*\)",.*/\1.\2/p' tools/study/study_keys.c |
+		sed 's/^\.//' >"$scratch/keys"
+	sed -n 's/^  \([a-z][a-z_.]*\).*/\1/p' "$scratch/study" >"$scratch/listed"
+	holds "the page of the study file has its $(wc -l <"$scratch/keys") keys" \
+		cmp "$scratch/keys" "$scratch/listed"
+	holds "every key says something" sh -c "! grep -q '(null)' '$scratch/study'"
+}
+
+# completes SHELL LINE WORD: the shell offers the word where the line ends.
+completes() {
+	case $1 in
+	bash)
+		bash -c '. "$1"; COMP_WORDS=($2) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+			[[ $2 != *" " ]] || { COMP_WORDS+=(""); COMP_CWORD=$((COMP_CWORD + 1)); }
+			_prunescope; printf "%s\n" "${COMPREPLY[@]}"' \
+			- "$scratch/built/completion/prunescope.bash" "$2"
+		;;
+	zsh) # without a terminal: what the script hands to zsh's own functions
+		zsh -fc '_arguments() { print -l -- "$@"; }
+			_values() { print -l -- "$@"; }
+			_describe() { print -l -- ${(P)2%%:*}; }
+			words=(${(z)2}) CURRENT=${#words}
+			[[ $2 != *" " ]] || CURRENT=$((CURRENT + 1))
+			. "$1"' - "$scratch/built/completion/_prunescope" "$2" |
+			sed "s/^\*\(-[a-z0-9-]*\)\[.*\](.*/\1/; s/^\*\(-[a-z0-9-]*\)\[.*/\1/"
+		;;
+	fish)
+		# shellcheck disable=SC2016 # fish's
+		fish --no-config -c 'source $argv[1]; complete -C $argv[2]' \
+			"$scratch/built/completion/prunescope.fish" "$2" | cut -f 1
+		;;
+	esac >"$scratch/offered" 2>"$scratch/err"
+	holds "$1 completes '$2' with $3" grep -qx -- "$3" "$scratch/offered"
+}
+
+completion() {
+	for shell in bash zsh fish; do
+		command -v $shell >/dev/null || continue
+		completes $shell "prunescope pp" ppl
+		completes $shell "prunescope ppl --stri" --stride
+		completes $shell "prunescope train cache -" --d-sae
+		holds "$shell: the options of train alone" sh -c "! grep -qx -- --dtype \
+			'$scratch/offered'"
+		completes $shell "prunescope help tra" transfer
+		[ $shell = zsh ] || completes $shell "prunescope ppl x --io " uring
+	done
+	# Every option of every help is in every script.
+	while read -r c; do
+		options_of "$scratch/help.$c"
+	done <"$scratch/commands" | sort -u >"$scratch/listed"
+	for script in prunescope.bash _prunescope; do
+		missing=$(while read -r o; do
+			grep -q -- "[ *]${o}[][ ']" "$scratch/built/completion/$script" || echo "$o"
+		done <"$scratch/listed")
+		holds "$script has all options ($missing)" test -z "$missing"
+	done
+}
+
 versions() {
 	version=$(sed -n 's/^#define PS_VERSION "\(.*\)"/\1/p' core/base/version.h)
 	"$program" version >"$scratch/out"
@@ -100,6 +188,8 @@ versions() {
 	holds "kernels are named" grep -q '^kernels: .*f32 .*(.*x.*)' "$scratch/out"
 	"$program" --version | holds "--version is version" cmp - "$scratch/out"
 	"$program" version --json >"$scratch/out"
+	holds "shardinfo has the same version" \
+		sh -c "'$shardinfo' --version | grep -qx 'shardinfo $version'"
 	holds "version --json" grep -q "\"version\": \"$version\"" "$scratch/out"
 	"$program" help --json >"$scratch/again"
 	holds "help --json has it too" cmp "$scratch/out" "$scratch/again"
@@ -117,5 +207,8 @@ help_is_one
 options_are_known
 help_is_for_users
 examples_work
+man_pages
+study_keys
+completion
 versions
 conclude test_help.sh

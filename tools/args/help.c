@@ -69,13 +69,23 @@ static void put_text(FILE *out, const char *text)
 	}
 }
 
+static void put_lines(FILE *out, const char *lines)
+{
+	while (*lines) {
+		const int length = (int)strcspn(lines, "\n");
+
+		fprintf(out, "    %.*s\n", length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
 void ps_help_examples(FILE *out, const ps_page *page)
 {
 	for (const ps_example *e = page->examples; e && e->command; e++) {
 		if (e != page->examples)
 			fputc('\n', out);
 		ps_help_wrap(out, e->what, 0, 2);
-		fprintf(out, "    %s\n", e->command);
+		put_lines(out, e->command);
 	}
 }
 
@@ -83,7 +93,10 @@ void ps_help_write(FILE *out, const ps_page *page)
 {
 	char name[PS_NAME_TEXT];
 
-	fprintf(out, "usage: %s %s\n", ps_page_command(page, name), page->usage);
+	if (page->usage)
+		fprintf(out, "usage: %s %s\n", ps_page_command(page, name), page->usage);
+	else
+		fprintf(out, "%s: %s\n", page->name, page->summary);
 	put_text(out, page->text);
 	for (size_t t = 0; t < page->count; t++)
 		for (const ps_option *row = page->tables[t]; row->name; row++)

@@ -142,6 +142,8 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 	case PS_OPTION_ARGUMENTS:
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
+		if (!option->value)
+			return 0;
 		return add_text(option->name, text, option->value, diag);
 	case PS_OPTION_INTS:
 		return add_int(option, text, option->value, diag);

@@ -4,7 +4,9 @@
  * A row is an argument, an option, or the title of a group. Rows up to the next title belong to the
  * group.
  *
- * - An argument stands by itself. ARGUMENTS, the last row of its kind, takes all that are left.
+ * - An argument stands by itself. ARGUMENTS, the last row of its kind, takes all that are left. If
+ *   it has no value, they are not stored: a caller whose arguments are without number goes through
+ *   argv again, past what begins with '-'.
  * - An option's value follows it: "--name value" or "--name=value".
  * - LIST takes every argument up to the next one that begins with '-', INTS every number that
  *   follows, TEXTS one argument. All three may be repeated, and add to what is there.

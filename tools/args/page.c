@@ -3,6 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+char *ps_page_name(const ps_page *page, char *out)
+{
+	snprintf(out, PS_NAME_TEXT, "%s%s%s", page->program, page->name ? "-" : "",
+		 page->name ? page->name : "");
+	return out;
+}
+
 char *ps_page_command(const ps_page *page, char *out)
 {
 	snprintf(out, PS_NAME_TEXT, "%s%s%s", page->program, page->name ? " " : "",

@@ -5,24 +5,28 @@
 
 #include "tools/args/options.h"
 
-/* A command line that works as it stands, and what it does. */
+/* A command line, or lines of a file, and what they do. */
 typedef struct ps_example {
 	const char *command, *what;
 } ps_example;
 
 typedef struct ps_page {
-	const char *program;            /* "prunescope" */
-	const char *name;               /* the command; NULL: the program has none */
-	const char *usage;              /* "MODEL --text FILE" */
-	const char *summary;            /* one line: "perplexity of a text" */
-	const char *text;               /* sentences; an empty line stands between paragraphs */
+	int section;         /* of the manual: 1 commands, 5 files */
+	const char *program; /* "prunescope" */
+	const char *name;    /* the command, or the topic; NULL: the page of the program */
+	const char *usage;   /* "MODEL --text FILE"; NULL: it is no command */
+	const char *summary; /* one line: "perplexity of a text" */
+	const char *text;    /* sentences; an empty line stands between paragraphs */
 	const ps_option *const *tables; /* (count), each ends with a NULL name */
 	size_t count;
 	const ps_example *examples; /* ends with a NULL command; NULL: none */
-	const char *see;            /* further man pages: "prunescope-cache(1), ..."; NULL: none */
+	const char *see;            /* further man pages: "prunescope(1)"; NULL: none */
 } ps_page;
 
 #define PS_NAME_TEXT 64
+/* Writes the page's name in the manual, "prunescope-ppl", into out (PS_NAME_TEXT bytes). Returns
+ * out. */
+char *ps_page_name(const ps_page *page, char *out);
 /* Writes the command as a user types it, "prunescope ppl", into out (PS_NAME_TEXT bytes). Returns
  * out. */
 char *ps_page_command(const ps_page *page, char *out);

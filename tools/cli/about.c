@@ -8,6 +8,7 @@
 #include "io/file.h"
 #include "tools/args/help.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/pages.h"
 #include "tools/run/nearest.h"
 #include "tools/run/version.h"
 
@@ -32,8 +33,10 @@ static void print_commands(FILE *out)
 		for (const ps_command *c = g->commands; c->name; c++)
 			fprintf(out, "  %-10s %s\n", c->name, c->summary);
 	}
-	fputs("\n"
+	fputs("\nMore:\n"
 	      "  help COMMAND, COMMAND --help      what a command does, and its options\n"
+	      "  help study-file, help files       keys of a study file; layout of files\n"
+	      "  help --completion bash|zsh|fish   a script with which the shell completes\n"
 	      "  --examples, COMMAND --examples    command lines that work\n"
 	      "  version, --version                version, commit, libraries, kernels\n"
 	      "\n"
@@ -88,7 +91,21 @@ static int help(const char *name)
 	static char question[] = "--help";
 	const ps_command *command = ps_command_find(name);
 
+	if (ps_pages_help(name))
+		return 0;
 	return command ? ask(command, question) : ps_about_unknown(name);
+}
+
+/* What follows `help --page` and `help --completion`. Returns the exit status. */
+static int print_page(const char *question, const char *name)
+{
+	const bool page = !strcmp(question, "--page");
+
+	if (name && (page ? ps_pages_man : ps_pages_completion)(name))
+		return 0;
+	fprintf(stderr, page ? "prunescope help: --page wants a name that --pages lists\n"
+			     : "prunescope help: --completion wants bash, zsh or fish\n");
+	return 2;
 }
 
 static void print_examples_of(const ps_page *page, void *first)
@@ -172,6 +189,10 @@ bool ps_about(int argc, char **argv, int *status)
 		return false;
 	} else if (second && !strcmp(second, "--json")) {
 		*status = print_version(true);
+	} else if (second && !strcmp(second, "--pages")) {
+		ps_pages_list();
+	} else if (second && (!strcmp(second, "--page") || !strcmp(second, "--completion"))) {
+		*status = print_page(second, argc > 2 ? argv[2] : NULL);
 	} else if (second) {
 		*status = help(second);
 	} else {

@@ -8,6 +8,9 @@
  *
  *   (nothing), help, --help, -h [--json]   the commands
  *   help COMMAND                           as COMMAND --help
+ *   help study-file, help files            topics of the manual
+ *   help --pages, help --page NAME         names of the man pages; one of them
+ *   help --completion bash|zsh|fish        the shell's completion script
  *   version, --version [--json]            version, commit, libraries, kernels
  *   --examples                             the examples of all commands
  *

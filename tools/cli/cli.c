@@ -82,7 +82,8 @@ static ps_page describe(const ps_cli *cli, const ps_option *table, const ps_opti
 {
 	tables[0] = table;
 	tables[1] = cli->options;
-	return (ps_page){.program = "prunescope",
+	return (ps_page){.section = 1,
+			 .program = "prunescope",
 			 .name = cli->command->name,
 			 .usage = cli->command->usage,
 			 .summary = cli->command->summary,

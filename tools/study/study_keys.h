@@ -31,6 +31,8 @@ typedef struct ps_study_key {
 	size_t item_bytes;        /* of an item of type PS_STUDY_ITEM */
 	size_t count_offset;      /* of the list's count, an unsigned */
 	const char *const *words; /* of a word; NULL at the end */
+	const char *help;         /* one line: "token ids in a window" */
+	const char *usual;        /* what holds where the key is absent; NULL: nothing does */
 } ps_study_key;
 
 /* (ps_study_key_count), in the order of studies/README.md */

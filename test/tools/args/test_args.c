@@ -8,6 +8,7 @@
 
 #include "test/support/support_text.h"
 #include "tools/args/help.h"
+#include "tools/args/man.h"
 
 struct values {
 	const char *input, *form, *out;
@@ -174,8 +175,8 @@ static void help_shows_every_row_in_eighty_columns(void **state)
 				    PS_OPTION_END};
 	const ps_option *const tables[] = {table, common};
 	const ps_example examples[] = {{"prog do x", "Does it."}, {NULL, NULL}};
-	const ps_page page = {"prog", "do", "MODEL",  "sum", "One.\n\nTwo.",
-			      tables, 2,    examples, NULL};
+	const ps_page page = {1,      "prog", "do",     "MODEL", "sum", "One.\n\nTwo.",
+			      tables, 2,      examples, NULL};
 	written_text text;
 	struct values v;
 	const char *help;
@@ -198,6 +199,37 @@ static void help_shows_every_row_in_eighty_columns(void **state)
 	free(text.bytes);
 }
 
+/* What roff would take for a request or an escape, and hyphens that a reader copies. */
+static void man_pages_escape_what_roff_would_see(void **state)
+{
+	const ps_option rows[] = {PS_OPTION_TITLE("Rows"),
+				  {"--a-b", PS_OPTION_TEXT | PS_OPTION_WANTED, NULL, "C-D",
+				   .help = ".begins\\with, as --a-b and well-known"},
+				  PS_OPTION_END};
+	const ps_option *const tables[] = {rows};
+	const ps_example examples[] = {{"prog --a-b x-y", "'quoted"}, {NULL, NULL}};
+	const ps_page page = {1,      "prog", "do",     "--a-b C", "a sum", "One.\n\nTwo.",
+			      tables, 1,      examples, "other(1)"};
+	written_text text;
+	const char *man;
+
+	(void)state;
+	ps_man_write(text_begin(&text), &page, "0 done");
+	man = text_end(&text);
+	assert_memory_equal(man, ".TH PROG-DO 1 ", 14);
+	assert_int_equal(text_count(man, "\nprog\\-do \\- a sum\n"), 1);
+	assert_int_equal(text_count(man, "\n\\fBprog do\\fR \\-\\-a\\-b C\n"), 1);
+	assert_int_equal(text_count(man, "\nOne.\n.PP\nTwo.\n"), 1);
+	assert_int_equal(text_count(man, ".TP\n\\fB\\-\\-a\\-b\\fR \\fIC\\-D\\fR\n"), 1);
+	assert_int_equal(text_count(man, "\n\\&.begins\\ewith, as \\-\\-a\\-b and well-known "
+					 "(required)\n"),
+			 1);
+	assert_int_equal(text_count(man, "\n\\&'quoted\n"), 1);
+	assert_int_equal(text_count(man, "\nprog \\-\\-a\\-b x\\-y\n"), 1);
+	assert_int_equal(text_count(man, ".SH EXIT STATUS\n0 done\n.SH SEE ALSO\nother(1)\n"), 1);
+	free(text.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +238,7 @@ int main(void)
 		cmocka_unit_test(an_argument_too_many_is_named),
 		cmocka_unit_test(defaults_come_from_the_values),
 		cmocka_unit_test(help_shows_every_row_in_eighty_columns),
+		cmocka_unit_test(man_pages_escape_what_roff_would_see),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

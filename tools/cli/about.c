@@ -70,30 +70,22 @@ int ps_about_unknown(const char *name)
 	return 2;
 }
 
-/* Lets a command answer --help or --examples. 3: it is not built yet. */
-static int ask(const ps_command *command, char *question)
+static void print_help(const ps_page *page, void *visitor)
 {
-	json_t *result = NULL;
-	ps_cli cli;
-	int rc;
-
-	ps_cli_init(&cli, command);
-	rc = command->main(&cli, 1, &question, &result);
-	if (cli.helped)
-		return 0;
-	json_decref(result);
-	fprintf(stderr, "prunescope %s: %s\n", command->name, cli.session.diag.text);
-	return ps_exit_code(rc);
+	(void)visitor;
+	ps_help_write(stdout, page);
 }
 
 static int help(const char *name)
 {
-	static char question[] = "--help";
 	const ps_command *command = ps_command_find(name);
 
 	if (ps_pages_help(name))
 		return 0;
-	return command ? ask(command, question) : ps_about_unknown(name);
+	if (!command)
+		return ps_about_unknown(name);
+	ps_cli_describe(command, print_help, NULL);
+	return 0;
 }
 
 /* What follows `help --page` and `help --completion`. Returns the exit status. */

@@ -65,8 +65,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command);
  * what is wrong with the command line. */
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table) PS_MUST_USE;
 
-/* Calls visit with the description of a command, which holds during the call alone. A command that
- * does not describe itself, because it is not built yet, is left out. */
+/* Calls visit with the description of a command, which holds during the call alone. */
 void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *page, void *visitor),
 		     void *visitor);
 

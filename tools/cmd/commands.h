@@ -295,6 +295,15 @@ typedef struct ps_survival_args {
 int ps_run_survival(ps_session *session, const ps_survival_args *args,
 		    json_t **results) PS_MUST_USE;
 
+/* What this machine has and lacks. result: ok, checks [{name, state (ok, slower, missing), found,
+ * costs}], missing and slower (how many), kernels, version, threads, memory_bytes (the budget),
+ * free_bytes, read_bytes_per_s, write_bytes_per_s (null: nothing can be written). PS_EFAILED, with
+ * the result, where something is missing; what makes work slower alone is no failure. */
+typedef struct ps_doctor_args {
+	const char *folder; /* of outputs; NULL: the one in which the program was started */
+} ps_doctor_args;
+int ps_run_doctor(ps_session *session, const ps_doctor_args *args, json_t **result) PS_MUST_USE;
+
 /* Tables, figures and report.html of a study, from its results.json. result: report (the path),
  * figures, tables (how many). */
 typedef struct ps_report_args {

@@ -70,12 +70,18 @@ static size_t cgroup_limit(void)
 	return least;
 }
 
+ps_memory_limits ps_memory_limits_read(void)
+{
+	return (ps_memory_limits){memory_available(), cgroup_limit()};
+}
+
 size_t ps_memory_default(void)
 {
-	size_t available = memory_available(), limit = cgroup_limit();
+	const ps_memory_limits limits = ps_memory_limits_read();
+	size_t available = limits.available;
 
-	if (limit && limit < available)
-		available = limit;
+	if (limits.cgroup && limits.cgroup < available)
+		available = limits.cgroup;
 	return available - available / 10;
 }
 

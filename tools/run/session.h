@@ -68,4 +68,10 @@ void ps_session_say_backend(ps_session *session, const char *backend);
  * MemAvailable. */
 size_t ps_memory_default(void);
 
+/* What it comes from, in bytes: MemAvailable, and the limit of the memory cgroup (0: none). */
+typedef struct ps_memory_limits {
+	size_t available, cgroup;
+} ps_memory_limits;
+ps_memory_limits ps_memory_limits_read(void);
+
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/model/kernel.h"
-#include "tools/run/session.h"
 
 /* The Makefile gives both: the commit's hash, and "liburing 2.3, jansson 2.14". Tools that look at
  * this file alone do not have them. */
@@ -35,21 +34,24 @@ static json_t *libraries_json(const char *text)
 	return libraries;
 }
 
-json_t *ps_version_json(void)
+json_t *ps_kernels_json(void)
 {
-	static const ps_precision precisions[] = {PS_PRECISION_F32, PS_PRECISION_BF16};
 	json_t *kernels = json_object();
 
-	for (size_t p = 0; p < sizeof precisions / sizeof *precisions && kernels; p++) {
-		const ps_kernel kernel = ps_kernel_choose(precisions[p]);
+	for (ps_precision p = PS_PRECISION_F32; p < PS_PRECISIONS && kernels; p++) {
+		const ps_kernel kernel = ps_kernel_choose(p);
 
-		if (json_object_set_new(kernels, ps_precision_name(precisions[p]),
-					json_string(kernel.name))) {
+		if (json_object_set_new(kernels, ps_precision_name(p), json_string(kernel.name))) {
 			json_decref(kernels);
 			kernels = NULL;
 		}
 	}
+	return kernels;
+}
+
+json_t *ps_version_json(void)
+{
 	return json_pack("{s:s, s:s?, s:o, s:o}", "version", PS_VERSION, "commit",
 			 *PS_BUILT_COMMIT ? PS_BUILT_COMMIT : NULL, "libraries",
-			 libraries_json(PS_BUILT_LIBRARIES), "kernels", kernels);
+			 libraries_json(PS_BUILT_LIBRARIES), "kernels", ps_kernels_json());
 }

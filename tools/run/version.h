@@ -6,6 +6,10 @@
 #include "core/base/json.h"
 #include "core/base/version.h"
 
+/* {precision: name of the matrix kernel that this CPU gets}. NULL: no memory. After
+ * ps_kernel_prepare. */
+json_t *ps_kernels_json(void);
+
 /* {version, commit, libraries {name: version}, kernels {precision: name}}. commit is null where the
  * program was not built in a git repository. NULL: no memory. After ps_kernel_prepare. */
 json_t *ps_version_json(void);

@@ -38,11 +38,21 @@ typedef struct ps_mask_sink {
 		   uint64_t dropped);
 } ps_mask_sink;
 
+/* Finds a projection's bitmap in another mask. bits NULL: that mask keeps all of its weights. */
+typedef struct ps_mask_lookup {
+	void *self;
+	ps_bitmap (*find)(void *self, int layer, ps_projection projection);
+} ps_mask_lookup;
+
 /* The masks of one go: they differ in their sparsity alone. It stands here, not in the options. */
 typedef struct ps_prune_sweep {
 	size_t count;             /* at least 1; 1 for N:M */
 	const double *sparsity;   /* (count), in [0, 1) */
 	const ps_mask_sink *sink; /* (count) */
+	/* Sequential Wanda: the layers below are pruned by this mask, not by those that are made.
+	 * NULL: by those. Two implementations agree on a layer only if they agree on its inputs, and
+	 * one near-tie that is decided otherwise changes all layers above. */
+	const ps_mask_lookup *assumed;
 } ps_prune_sweep;
 
 /* Random access to dense weights. The command takes them from the checkpoint's mapping, tests from

@@ -16,12 +16,6 @@
 
 #include "prune/pruning.h"
 
-/* The bitmap of a projection of the reference mask. bits NULL: it keeps all of its weights. */
-typedef struct ps_mask_lookup {
-	void *self;
-	ps_bitmap (*find)(void *self, int layer, ps_projection projection);
-} ps_mask_lookup;
-
 /* How a mask is drawn. */
 typedef struct ps_random_rule {
 	ps_prune_options options; /* scope or N:M, and the share if there is no reference */

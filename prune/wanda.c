@@ -458,6 +458,16 @@ static int mask_layer(struct pruner *pruner, const ps_wanda_pass *pass, int laye
 	return rc;
 }
 
+/* The bits by which a layer is pruned in a model when its outputs are computed. */
+static const uint8_t *bits_below(const struct pruner *pruner, int layer, ps_projection projection,
+				 size_t model)
+{
+	const ps_mask_lookup *assumed = pruner->sweep->assumed;
+
+	return assumed ? assumed->find(assumed->self, layer, projection).bits
+		       : pruner->bits[projection][model];
+}
+
 /* The outputs of a layer in every model, under its masks. */
 static int advance_models(struct pruner *pruner, const ps_wanda_pass *pass, int layer,
 			  ps_layer_weights *weights, struct meter *meter)
@@ -468,7 +478,8 @@ static int advance_models(struct pruner *pruner, const ps_wanda_pass *pass, int 
 	for (size_t i = 0; i < count && !rc; i++) {
 		begin_walk(meter, pruner, pass, layer, count + i);
 		for (int p = 0; p < PS_PROJECTIONS; p++)
-			weights->projection[p].edit.keep = pruner->bits[p][i];
+			weights->projection[p].edit.keep =
+				bits_below(pruner, layer, (ps_projection)p, i);
 		rc = ps_forward_pack(pass->forward, weights);
 		if (!rc)
 			rc = compute(pass, i, layer, NULL, REPLACE_HIDDEN, meter);

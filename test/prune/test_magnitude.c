@@ -38,8 +38,10 @@ static int prune_with(prune_fixture *fixture, const ps_prune_options *options, i
 {
 	const ps_mask_sink sink = mask_set_sink(set);
 
-	return prune_sweep(fixture, options, &(ps_prune_sweep){1, &options->sparsity, &sink},
-			   threads, diag);
+	return prune_sweep(
+		fixture, options,
+		&(ps_prune_sweep){.count = 1, .sparsity = &options->sparsity, .sink = &sink},
+		threads, diag);
 }
 
 static void matches_torch(const char *path)
@@ -138,7 +140,8 @@ static void each_mask_of_a_sweep_is_that_of_its_sparsity_alone(void **state)
 		struct alone alone = {&fixture, {.scope = (ps_scope)scope}};
 		mask_set sets[SWEEP_COUNT] = {{0}};
 		ps_mask_sink sinks[SWEEP_COUNT];
-		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+		const ps_prune_sweep sweep = {
+			.count = SWEEP_COUNT, .sparsity = sweep_sparsities, .sink = sinks};
 
 		for (size_t i = 0; i < SWEEP_COUNT; i++)
 			sinks[i] = mask_set_sink(&sets[i]);
@@ -162,17 +165,23 @@ static void sweeps_out_of_range_are_refused(void **state)
 	(void)state;
 	prune_fixture_load(&fixture, TIES);
 	assert_int_equal(
-		prune_sweep(&fixture, &rows, &(ps_prune_sweep){2, sparsity, sinks}, 1, &diag),
+		prune_sweep(&fixture, &rows,
+			    &(ps_prune_sweep){.count = 2, .sparsity = sparsity, .sink = sinks}, 1,
+			    &diag),
 		PS_EUSAGE);
 	assert_string_equal(diag.text, "sparsity 1 is not in [0, 1)");
 	diag = (ps_diag){{0}};
 	assert_int_equal(
-		prune_sweep(&fixture, &groups, &(ps_prune_sweep){2, sparsity, sinks}, 1, &diag),
+		prune_sweep(&fixture, &groups,
+			    &(ps_prune_sweep){.count = 2, .sparsity = sparsity, .sink = sinks}, 1,
+			    &diag),
 		PS_EUSAGE);
 	assert_string_equal(diag.text, "1:2 gives one mask, not 2");
 	diag = (ps_diag){{0}};
 	assert_int_equal(
-		prune_sweep(&fixture, &rows, &(ps_prune_sweep){0, sparsity, sinks}, 1, &diag),
+		prune_sweep(&fixture, &rows,
+			    &(ps_prune_sweep){.count = 0, .sparsity = sparsity, .sink = sinks}, 1,
+			    &diag),
 		PS_EUSAGE);
 	assert_int_equal(set.calls, 0);
 	mask_set_free(&set);

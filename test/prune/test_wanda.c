@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "prune/masker.h"
 #include "prune/wanda.h"
 #include "test/support/support_prune.h"
 
@@ -173,8 +174,10 @@ static int prune_dense(prune_fixture *fixture, const ps_wanda_stats *stats,
 {
 	const ps_mask_sink sink = mask_set_sink(set);
 
-	return sweep_dense(fixture, stats, options, &(ps_prune_sweep){1, &options->sparsity, &sink},
-			   threads, diag);
+	return sweep_dense(
+		fixture, stats, options,
+		&(ps_prune_sweep){.count = 1, .sparsity = &options->sparsity, .sink = &sink},
+		threads, diag);
 }
 
 static void given_statistics_match_torch(const char *path)
@@ -249,9 +252,10 @@ static int try_sequentially(struct bench *b, const ps_prune_options *options, ma
 {
 	const ps_mask_sink sink = mask_set_sink(set);
 
-	return ps_wanda_prune_sequential(&b->pass, options,
-					 &(ps_prune_sweep){1, &options->sparsity, &sink},
-					 &b->context, &b->prune_arena);
+	return ps_wanda_prune_sequential(
+		&b->pass, options,
+		&(ps_prune_sweep){.count = 1, .sparsity = &options->sparsity, .sink = &sink},
+		&b->context, &b->prune_arena);
 }
 
 static void prune_sequentially(struct bench *b, const ps_prune_options *options, mask_set *set)
@@ -284,7 +288,8 @@ static void each_model_of_a_sequential_sweep_goes_its_own_way(void **state)
 		struct alone alone = {&b, {.scope = (ps_scope)scope}};
 		mask_set sets[SWEEP_COUNT] = {{0}};
 		ps_mask_sink sinks[SWEEP_COUNT];
-		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+		const ps_prune_sweep sweep = {
+			.count = SWEEP_COUNT, .sparsity = sweep_sparsities, .sink = sinks};
 
 		for (size_t i = 0; i < SWEEP_COUNT; i++)
 			sinks[i] = mask_set_sink(&sets[i]);
@@ -295,6 +300,65 @@ static void each_model_of_a_sequential_sweep_goes_its_own_way(void **state)
 		for (size_t i = 0; i < SWEEP_COUNT; i++)
 			mask_set_free(&sets[i]);
 	}
+	bench_close(&b);
+}
+
+/* The masks of another run, where a projection's bits begin in them. */
+struct other_masks {
+	const struct bench *bench;
+	const mask_set *set;
+};
+
+static ps_bitmap find_other(void *self, int layer, ps_projection projection)
+{
+	const struct other_masks *other = self;
+	const ps_model_config *config = &other->bench->fixture.config;
+	const uint8_t *bits = other->set->bytes;
+	ps_bitmap b;
+
+	for (int i = 0; i < layer * PS_PROJECTIONS + (int)projection; i++) {
+		ps_projection_shape(config, (ps_projection)(i % PS_PROJECTIONS), &b.rows, &b.cols);
+		bits += b.rows * ps_bitmap_row_bytes(b.cols);
+	}
+	ps_projection_shape(config, projection, &b.rows, &b.cols);
+	b.bits = bits;
+	return b;
+}
+
+static void assumed_masks_stand_below_in_the_place_of_ones_own(void **state)
+{
+	struct bench b;
+	const ps_prune_options options = {.sparsity = 0.5, .scope = PS_SCOPE_ROW};
+	mask_set own = {0}, again = {0}, other = {0}, half = {0};
+	struct other_masks masks = {&b, &own};
+	const ps_mask_lookup assumed = {&masks, find_other};
+	ps_mask_sink sink = mask_set_sink(&again);
+	ps_prune_sweep sweep = {1, &options.sparsity, &sink, &assumed};
+	size_t first = 0;
+
+	(void)state;
+	bench_open(&b, 2, 48);
+	prune_sequentially(&b, &options, &own);
+	assert_int_equal(
+		ps_wanda_prune_sequential(&b.pass, &options, &sweep, &b.context, &b.prune_arena),
+		0);
+	assert_int_equal(again.used_bytes, own.used_bytes);
+	assert_memory_equal(again.bytes, own.bytes, own.used_bytes);
+	/* under other masks the first layer is the same, and the others are not */
+	prune_sequentially(&b, &(ps_prune_options){.sparsity = 0.1, .scope = PS_SCOPE_ROW}, &half);
+	masks.set = &half;
+	sink = mask_set_sink(&other);
+	assert_int_equal(
+		ps_wanda_prune_sequential(&b.pass, &options, &sweep, &b.context, &b.prune_arena),
+		0);
+	for (int p = 0; p < PS_PROJECTIONS; p++)
+		first += ps_masker_bitmap_bytes(&b.fixture.config, (ps_projection)p);
+	assert_memory_equal(other.bytes, own.bytes, first);
+	assert_memory_not_equal(other.bytes, own.bytes, own.used_bytes);
+	mask_set_free(&own);
+	mask_set_free(&again);
+	mask_set_free(&other);
+	mask_set_free(&half);
 	bench_close(&b);
 }
 
@@ -326,7 +390,8 @@ static void each_mask_of_a_dense_sweep_is_that_of_its_sparsity_alone(void **stat
 		struct dense_alone alone = {&fixture, &stats, {.scope = (ps_scope)scope}};
 		mask_set sets[SWEEP_COUNT] = {{0}};
 		ps_mask_sink sinks[SWEEP_COUNT];
-		const ps_prune_sweep sweep = {SWEEP_COUNT, sweep_sparsities, sinks};
+		const ps_prune_sweep sweep = {
+			.count = SWEEP_COUNT, .sparsity = sweep_sparsities, .sink = sinks};
 
 		for (size_t i = 0; i < SWEEP_COUNT; i++)
 			sinks[i] = mask_set_sink(&sets[i]);
@@ -534,6 +599,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_global_scope_and_statistics_of_another_shape),
 		cmocka_unit_test(sequential_masks_match_torch),
 		cmocka_unit_test(each_model_of_a_sequential_sweep_goes_its_own_way),
+		cmocka_unit_test(assumed_masks_stand_below_in_the_place_of_ones_own),
 		cmocka_unit_test(each_mask_of_a_dense_sweep_is_that_of_its_sparsity_alone),
 		cmocka_unit_test(threads_and_chunks_do_not_change_a_bit),
 		cmocka_unit_test(dense_calibration_agrees_with_sequential_in_layer_0_only),

@@ -20,9 +20,9 @@ static int open_output(const struct prune *p, size_t index)
 	const ps_prune_args *args = p->args[index];
 	ps_prune_target *t = &p->targets[index];
 	ps_diag *diag = &p->session->diag;
-	const ps_text_list inputs = {
-		6,
-		{args->model, args->tokens, args->stats, args->like, args->match_ppl, args->text}};
+	const ps_text_list inputs = {7,
+				     {args->model, args->tokens, args->stats, args->like,
+				      args->match_ppl, args->text, args->assume}};
 	int rc = ps_output_open(&t->output, args->out,
 				ps_prune_plan_rounds(&t->plan) ? "rounding" : "mask", args->replace,
 				diag);
@@ -36,11 +36,11 @@ static int check_sweep(const struct prune *p)
 	const ps_prune_plan *plan = &p->targets[0].plan;
 	const bool able = plan->method == PS_PRUNE_MAGNITUDE || plan->method == PS_PRUNE_WANDA;
 
-	if (p->count == 1 || (able && !plan->options.m && !plan->match))
+	if (p->count == 1 || (able && !plan->options.m && !plan->match && !p->args[0]->assume))
 		return 0;
 	return ps_fail(&p->session->diag, PS_EUSAGE,
-		       "several sparsities go with --method magnitude or wanda, and not with --nm "
-		       "or --match-ppl");
+		       "several sparsities go with --method magnitude or wanda, and not with --nm, "
+		       "--match-ppl or --assume");
 }
 
 /* Everything that can be refused before work begins. */

@@ -87,7 +87,7 @@ static int keep_bits(void *self, int layer, ps_projection projection, const ps_b
 static int try_sparsity(struct match *m, double sparsity)
 {
 	const ps_mask_sink sink = {m, keep_bits};
-	const ps_prune_sinks sinks = {.masks = {1, &sparsity, &sink}};
+	const ps_prune_sinks sinks = {.masks = {.count = 1, .sparsity = &sparsity, .sink = &sink}};
 	ps_session *s = m->in->engine.session;
 	int rc;
 

@@ -182,6 +182,9 @@ static int check_method(const ps_prune_args *args, const ps_prune_plan *plan, ps
 	if (!wanda && (args->tokens || args->stats || args->calibration))
 		return ps_fail(diag, PS_EUSAGE, "%s takes no --tokens, --stats or --calibration",
 			       args->method);
+	if (args->assume && (!wanda || plan->calibration != PS_CALIBRATION_SEQUENTIAL))
+		return ps_fail(diag, PS_EUSAGE,
+			       "--assume goes with --method wanda --calibration sequential");
 	if (args->pool_embedding &&
 	    (plan->method != PS_PRUNE_MAGNITUDE || plan->options.scope != PS_SCOPE_GLOBAL))
 		return ps_fail(diag, PS_EUSAGE,

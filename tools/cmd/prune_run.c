@@ -68,6 +68,19 @@ static int open_like(ps_prune_inputs *in, const char *path, ps_prune_plan *plan)
 				   &in->engine.session->diag);
 }
 
+static int open_assumed(ps_prune_inputs *in, const char *path)
+{
+	int rc = ps_engine_open_mask(&in->engine, path, &in->assumed_file);
+
+	if (rc)
+		return rc;
+	in->assumed = &in->assumed_file;
+	return in->assumed->rounds
+		       ? ps_fail(&in->engine.session->diag, PS_EINPUT,
+				 "--assume %s: is a rounding file: a mask is wanted", path)
+		       : 0;
+}
+
 int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args *args,
 		  ps_prune_plan *plan)
 {
@@ -81,6 +94,8 @@ int ps_prune_open(ps_prune_inputs *in, ps_session *session, const ps_prune_args 
 		rc = open_stats(in, args->stats);
 	if (!rc && args->like)
 		rc = open_like(in, args->like, plan);
+	if (!rc && args->assume)
+		rc = open_assumed(in, args->assume);
 	in->lookup = ps_engine_lookup(&in->engine);
 	return rc;
 }
@@ -89,6 +104,8 @@ void ps_prune_close(ps_prune_inputs *in)
 {
 	if (in->like)
 		ps_edit_file_close(&in->like_file);
+	if (in->assumed)
+		ps_edit_file_close(&in->assumed_file);
 	if (in->stats)
 		ps_stats_file_close(&in->stats_file);
 	if (in->tokens)
@@ -145,6 +162,25 @@ void ps_prune_read_stats(ps_prune_inputs *in, ps_wanda_stats *stats)
 					   stats->mean[i] + layer * stats->cols[i]);
 }
 
+static ps_bitmap find_assumed(void *self, int layer, ps_projection projection)
+{
+	const ps_prune_inputs *in = self;
+
+	return mask_of(in->assumed, layer, projection, in->engine.config);
+}
+
+static int prune_sequential(ps_prune_inputs *in, const ps_wanda_pass *pass,
+			    const ps_prune_plan *plan, const ps_prune_sinks *sinks)
+{
+	ps_engine *e = &in->engine;
+	const ps_mask_lookup assumed = {in, find_assumed};
+	ps_prune_sweep sweep = sinks->masks;
+
+	sweep.assumed = in->assumed ? &assumed : NULL;
+	return ps_wanda_prune_sequential(pass, &plan->options, &sweep, &e->session->context,
+					 &e->arena);
+}
+
 static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_prune_sinks *sinks)
 {
 	ps_engine *e = &in->engine;
@@ -160,8 +196,7 @@ static int prune_wanda(ps_prune_inputs *in, const ps_prune_plan *plan, const ps_
 	if (in->tokens)
 		windows = ps_engine_windows(e, in->tokens, 0, in->tokens->windows);
 	if (plan->calibration == PS_CALIBRATION_SEQUENTIAL)
-		return ps_wanda_prune_sequential(&pass, &plan->options, &sinks->masks, context,
-						 &e->arena);
+		return prune_sequential(in, &pass, plan, sinks);
 	if (in->stats) {
 		ps_prune_read_stats(in, &stats);
 	} else {
@@ -254,6 +289,8 @@ json_t *ps_prune_provenance(const ps_prune_inputs *in, const ps_prune_plan *plan
 		lost |= note_input(provenance, "stats", in->stats->digest);
 	if (in->like)
 		lost |= note_input(provenance, "like", in->like->digest);
+	if (in->assumed)
+		lost |= note_input(provenance, "assumed", in->assumed->digest);
 	if (in->match)
 		lost |= note_input(provenance, "match", in->match->digest) |
 			note_input(provenance, "text", in->text_digest);
@@ -325,7 +362,7 @@ int ps_prune_masks(ps_prune_inputs *in, ps_prune_target *const *targets, size_t 
 	double sparsity[PS_LIST_MAX];
 	struct output output[PS_LIST_MAX];
 	ps_mask_sink sink[PS_LIST_MAX];
-	const ps_prune_sinks sinks = {.masks = {count, sparsity, sink},
+	const ps_prune_sinks sinks = {.masks = {.count = count, .sparsity = sparsity, .sink = sink},
 				      .scales = {&output[0], put_scales}};
 	size_t begun = 0, committed = 0;
 	int rc = 0;

@@ -22,10 +22,11 @@ typedef struct ps_prune_inputs {
 	ps_engine engine;
 	ps_token_file token_file;
 	ps_stats_file stats_file;
-	ps_edit_file like_file;
+	ps_edit_file like_file, assumed_file;
 	const ps_token_file *tokens; /* &token_file; NULL: none */
 	const ps_stats_file *stats;  /* &stats_file; NULL: none */
 	const ps_edit_file *like;    /* &like_file; NULL: none */
+	const ps_edit_file *assumed; /* &assumed_file, the mask of --assume; NULL: none */
 	const ps_edit_file *match;   /* the reference of --match-ppl (prune_match.h); NULL: none */
 	uint64_t text_digest;        /* of the ids that it is scored on */
 	ps_weight_lookup lookup;     /* the dense weights in the mapping */

@@ -324,7 +324,8 @@ static int mask_first(void *context)
 {
 	static const ps_mask_sink sink = {.put = ignore_mask};
 	const struct masks_run *run = context;
-	const ps_prune_sweep sweep = {1, &run->options.sparsity, &sink};
+	const ps_prune_sweep sweep = {
+		.count = 1, .sparsity = &run->options.sparsity, .sink = &sink};
 	const ps_context *session = &run->engine->session->context;
 
 	if (run->wanda)

@@ -52,6 +52,7 @@ static const ps_argument prune_rows[] = {
 	FIELD(T, pool_embedding, BOOL, OPTION),
 	FIELD(T, replace, BOOL, FREE),
 	FIELD(T, dry_run, BOOL, FREE),
+	FIELD(T, assume, TEXT, FREE), /* a study never gives it */
 };
 TABLE(prune, T, prune_rows);
 #undef T

@@ -9,7 +9,7 @@
 
 bool ps_option_range(const ps_option *option, ps_range *range)
 {
-	const bool whole = ps_option_kind_of(option) != PS_OPTION_REAL;
+	const bool whole = !ps_option_is_real(option);
 
 	if (option->kind & PS_OPTION_POSITIVE)
 		*range = whole ? PS_FROM(1) : PS_ABOVE(0);
@@ -81,6 +81,14 @@ static int add_int(const ps_option *option, const char *text, ps_int_list *list,
 	return parse_whole(option, text, &list->item[list->count++], diag);
 }
 
+static int add_real(const ps_option *option, const char *text, ps_real_list *list, ps_diag *diag)
+{
+	if (list->count == PS_LIST_MAX)
+		return ps_fail(diag, PS_EUSAGE, "%s: more than %d values", option->name,
+			       PS_LIST_MAX);
+	return parse_real(option, text, &list->item[list->count++], diag);
+}
+
 static int add_text(const char *name, const char *text, ps_text_list *list, ps_diag *diag)
 {
 	if (list->count == PS_LIST_MAX)
@@ -104,17 +112,15 @@ static void list_words(const char *words, char *out, size_t size)
 	}
 }
 
-static int store_word(const ps_option *option, const char *text, const char **value, ps_diag *diag)
+static int check_word(const ps_option *option, const char *text, ps_diag *diag)
 {
 	char shown[PS_SHOWN], words[256];
 
 	for (const char *word = option->argument; *word; word += *word == '|') {
 		const size_t length = strcspn(word, "|");
 
-		if (strlen(text) == length && !memcmp(text, word, length)) {
-			*value = text;
+		if (strlen(text) == length && !memcmp(text, word, length))
 			return 0;
-		}
 		word += length;
 	}
 	list_words(option->argument, words, sizeof words);
@@ -126,9 +132,10 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 {
 	if (!*text)
 		return ps_fail(diag, PS_EUSAGE, "%s: the value is empty", option->name);
+	if (ps_option_is_word(option) && check_word(option, text, diag))
+		return PS_EUSAGE;
 	switch (ps_option_kind_of(option)) {
 	case PS_OPTION_WORD:
-		return store_word(option, text, option->value, diag);
 	case PS_OPTION_ARGUMENT:
 	case PS_OPTION_TEXT:
 		*(const char **)option->value = text;
@@ -142,11 +149,14 @@ static int store(const ps_option *option, const char *text, ps_diag *diag)
 	case PS_OPTION_ARGUMENTS:
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
+	case PS_OPTION_WORDS:
 		if (!option->value)
 			return 0;
 		return add_text(option->name, text, option->value, diag);
 	case PS_OPTION_INTS:
 		return add_int(option, text, option->value, diag);
+	case PS_OPTION_REALS:
+		return add_real(option, text, option->value, diag);
 	case PS_OPTION_FLAG:
 	case PS_OPTION_GROUP:
 		break;
@@ -160,14 +170,33 @@ static size_t name_length(const char *argument)
 	return strcspn(argument, "=");
 }
 
-/* Whether an argument is a further value of INTS. A negative number is one, and out of range. */
-static bool is_whole(const char *argument)
+/* Whether an argument is a further value of a list of numbers. A negative number is one, and out of
+ * range. */
+static bool is_number(const ps_option *option, const char *argument)
 {
 	const char *digits = argument + (argument[0] == '-');
-	int64_t value;
+	const size_t length = strlen(argument);
+	int64_t whole;
+	double real;
 
-	return *digits >= '0' && *digits <= '9' &&
-	       !ps_number_whole(argument, strlen(argument), &value);
+	if (!(*digits >= '0' && *digits <= '9') && *digits != '.')
+		return false;
+	return ps_option_is_real(option) ? !ps_number_real(argument, length, true, &real)
+					 : !ps_number_whole(argument, length, &whole);
+}
+
+/* Whether an argument is a further value of a list. */
+static bool is_more(const ps_option *option, const char *argument)
+{
+	switch (ps_option_kind_of(option)) {
+	case PS_OPTION_LIST:
+		return argument[0] != '-';
+	case PS_OPTION_INTS:
+	case PS_OPTION_REALS:
+		return is_number(option, argument);
+	default:
+		return false;
+	}
 }
 
 /* Takes the further values of a list option from argv[i] on. Returns the index of the first
@@ -175,10 +204,7 @@ static bool is_whole(const char *argument)
 static int take_more(const ps_option *option, int argc, char **argv, int i, ps_diag *diag)
 {
 	for (; i < argc; i++) {
-		bool more =
-			ps_option_kind_of(option) == PS_OPTION_LIST
-				? argv[i][0] != '-'
-				: ps_option_kind_of(option) == PS_OPTION_INTS && is_whole(argv[i]);
+		const bool more = is_more(option, argv[i]);
 		int rc = more ? store(option, argv[i], diag) : 0;
 
 		if (rc)
@@ -317,9 +343,12 @@ static bool is_given(const ps_option *option)
 	case PS_OPTION_ARGUMENTS:
 	case PS_OPTION_LIST:
 	case PS_OPTION_TEXTS:
+	case PS_OPTION_WORDS:
 		return ((const ps_text_list *)option->value)->count;
 	case PS_OPTION_INTS:
 		return ((const ps_int_list *)option->value)->count;
+	case PS_OPTION_REALS:
+		return ((const ps_real_list *)option->value)->count;
 	case PS_OPTION_INT:
 		return !ps_option_range(option, &range) ||
 		       ps_range_has(range, (double)*(const int64_t *)option->value);

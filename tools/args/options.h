@@ -8,12 +8,13 @@
  *   it has no value, they are not stored: a caller whose arguments are without number goes through
  *   argv again, past what begins with '-'.
  * - An option's value follows it: "--name value" or "--name=value".
- * - LIST takes every argument up to the next one that begins with '-', INTS every number that
- *   follows, TEXTS one argument. All three may be repeated, and add to what is there.
+ * - LIST takes every argument up to the next one that begins with '-', INTS and REALS every number
+ *   that follows, TEXTS and WORDS one argument. All of them may be repeated, and add to what is
+ *   there.
  * - A TEXT, such as the name of an input, is given once. Of a number the last one counts.
  * - "--" ends the options.
  * - A number is a number as a whole (core/base/number.h) and lies in its option's range.
- * - A WORD is one of those that its row lists.
+ * - A WORD is one of those that its row lists, and so is each of WORDS.
  * - An empty value is none, and neither is the name of another option.
  * A mistake is PS_EUSAGE, and the message names the option, its value and what is right. */
 #ifndef PS_TOOLS_ARGS_OPTIONS_H
@@ -36,7 +37,9 @@ typedef enum ps_option_kind {
 	PS_OPTION_SIZE,      /* size_t, as ps_size_parse */
 	PS_OPTION_LIST,      /* ps_text_list */
 	PS_OPTION_TEXTS,     /* ps_text_list */
+	PS_OPTION_WORDS,     /* ps_text_list */
 	PS_OPTION_INTS,      /* ps_int_list */
+	PS_OPTION_REALS,     /* ps_real_list */
 	PS_OPTION_ARGUMENT,  /* const char * */
 	PS_OPTION_ARGUMENTS, /* ps_text_list */
 	PS_OPTION_GROUP,     /* a title; it has no value */
@@ -47,7 +50,7 @@ enum {
 	/* Of any but FLAG and GROUP: the command cannot do without. An INT or REAL counts as given
 	 * once it is in its range. */
 	PS_OPTION_WANTED = 1 << 4,
-	/* The range of an INT, INTS or REAL. Without one any number will do. */
+	/* The range of an INT, INTS, REAL or REALS. Without one any number will do. */
 	PS_OPTION_POSITIVE = 1 << 5, /* whole: at least 1; real: above 0 */
 	PS_OPTION_NATURAL = 1 << 6,  /* at least 0 */
 	PS_OPTION_SHARE = 1 << 7,    /* 0 to 1, or with % */
@@ -60,8 +63,8 @@ typedef struct ps_option {
 	const char *name; /* "--window", "-o"; "MODEL" of an argument; "Text" of a group */
 	unsigned kind;    /* a ps_option_kind, with what is added to it */
 	void *value;      /* of the type that the kind says; untouched when the option is absent */
-	/* What stands for the value: "N", "FILE". Of a WORD its words: "none|window". NULL: a flag,
-	 * an argument or a group. */
+	/* What stands for the value: "N", "FILE". Of a WORD or WORDS the words: "none|window". NULL:
+	 * a flag, an argument or a group. */
 	const char *argument;
 	const char *help; /* one line: "ids per window" */
 	const char *unit; /* of a number: "token ids"; NULL: none */
@@ -77,6 +80,18 @@ typedef struct ps_option {
 static inline ps_option_kind ps_option_kind_of(const ps_option *option)
 {
 	return (ps_option_kind)(option->kind & 15u);
+}
+static inline bool ps_option_is_real(const ps_option *option)
+{
+	const ps_option_kind kind = ps_option_kind_of(option);
+
+	return kind == PS_OPTION_REAL || kind == PS_OPTION_REALS;
+}
+static inline bool ps_option_is_word(const ps_option *option)
+{
+	const ps_option_kind kind = ps_option_kind_of(option);
+
+	return kind == PS_OPTION_WORD || kind == PS_OPTION_WORDS;
 }
 /* Whether a row begins with '-' on a command line. */
 static inline bool ps_option_is_named(const ps_option *option)

@@ -23,10 +23,15 @@ const char ps_help_model[] =
 	   ps_help_keep_special[] = "rows of BOS, EOS and PAD count too";
 
 const ps_command_group ps_command_groups[] = {
-	{"Models", ps_commands_model},       {"SAEs", ps_commands_train},
-	{"SAEs", ps_commands_sae},           {"Findings", ps_commands_findings},
-	{"Findings", ps_commands_features},  {"Whole studies", ps_commands_study},
-	{"This machine", ps_commands_other}, {NULL, NULL},
+	{"Models", ps_commands_model},
+	{"Models", ps_commands_prune},
+	{"SAEs", ps_commands_train},
+	{"SAEs", ps_commands_sae},
+	{"Findings", ps_commands_findings},
+	{"Findings", ps_commands_features},
+	{"Whole studies", ps_commands_study},
+	{"This machine", ps_commands_other},
+	{NULL, NULL},
 };
 
 const ps_command *ps_command_find(const char *name)

@@ -23,9 +23,10 @@ typedef struct ps_command {
 	void (*print)(const json_t *result); /* for a person; NULL: a line for each value */
 } ps_command;
 
-extern const ps_command ps_commands_model[]; /* tokenize ppl logits calibrate prune export cache */
-extern const ps_command ps_commands_train[]; /* train */
-extern const ps_command ps_commands_sae[];   /* eval compare convert */
+extern const ps_command ps_commands_model[];    /* tokenize ppl logits calibrate export cache */
+extern const ps_command ps_commands_prune[];    /* prune */
+extern const ps_command ps_commands_train[];    /* train */
+extern const ps_command ps_commands_sae[];      /* eval compare convert */
 extern const ps_command ps_commands_findings[]; /* transfer ablate seeds survival */
 extern const ps_command ps_commands_features[]; /* features */
 extern const ps_command ps_commands_study[];    /* study report */

@@ -7,8 +7,6 @@
 
 #include "tools/cmd/ppl_windows.h"
 
-enum { PRUNE_ROWS = 48 }; /* of the table of `prune`, its end included; more than there are */
-
 static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_tokenize_args args = {.window = 256};
@@ -44,16 +42,70 @@ static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc ? rc : ps_run_tokenize(&cli->session, &args, result);
 }
 
+/* Of several models: `models` lists their results, and what they share stands beside it. */
+static int gather_ppl(ps_cli *cli, const ps_text_list *masks, json_t **results, json_t **result)
+{
+	static const char *const shared[] = {"tokens", "windows", "backend"};
+	json_t *models = json_array(), *all = json_pack("{s:O}", "models", models);
+	int lost = !all;
+
+	for (size_t i = 0; i < 3 && !lost; i++)
+		lost = json_object_set(all, shared[i], json_object_get(results[0], shared[i]));
+	for (size_t i = 0; i < masks->count && !lost; i++) {
+		json_t *one = json_pack("{s:s}", "mask", masks->item[i]);
+
+		for (size_t j = 0; j < 3; j++)
+			json_object_del(results[i], shared[j]);
+		lost = json_object_update(one, results[i]) | json_array_append_new(models, one);
+	}
+	json_decref(models);
+	if (!lost) {
+		*result = all;
+		return 0;
+	}
+	json_decref(all);
+	return ps_fail(&cli->session.diag, PS_EBUDGET, "no memory for the result");
+}
+
+static int run_ppl(ps_cli *cli, const ps_ppl_args *args, const ps_text_list *masks, json_t **result)
+{
+	const size_t count = masks->count ? masks->count : 1;
+	ps_ppl_args each[PS_LIST_MAX];
+	const ps_ppl_args *list[PS_LIST_MAX];
+	json_t *results[PS_LIST_MAX] = {NULL};
+	int rc, gathered = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *mask = masks->count ? masks->item[i] : "dense";
+
+		each[i] = *args;
+		each[i].mask = strcmp(mask, "dense") ? mask : NULL;
+		list[i] = &each[i];
+	}
+	rc = ps_run_ppl(&cli->session, list, count, results);
+	if (count == 1 || !results[count - 1]) {
+		*result = results[0];
+		return rc;
+	}
+	gathered = gather_ppl(cli, masks, results, result);
+	for (size_t i = 0; i < count; i++)
+		json_decref(results[i]);
+	return gathered ? gathered : rc;
+}
+
 static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_ppl_args args = {.window = 1024};
+	ps_text_list masks = {0};
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input"),
 		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
 		 .help = ps_help_model},
 		{"--text", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.text, "FILE",
 		 .help = "UTF-8 text"},
-		{"--mask", PS_OPTION_TEXT, &args.mask, "FILE", .help = ps_help_mask},
+		{"--mask", PS_OPTION_TEXTS, &masks, "FILE",
+		 .help = "prune with this mask, or round with this rounding file; `dense` stands "
+			 "for neither. May be repeated: all in one pass over the weights"},
 		PS_OPTION_TITLE("Windows"),
 		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.window, "N",
 		 .help = "length of a window without its BOS", .unit = "token ids"},
@@ -74,7 +126,7 @@ static int main_ppl(ps_cli *cli, int argc, char **argv, json_t **result)
 
 	if (!args.stride)
 		args.stride = ps_ppl_stride(args.window);
-	return rc ? rc : ps_run_ppl(&cli->session, (const ps_ppl_args *[]){&args}, 1, result);
+	return rc ? rc : run_ppl(cli, &args, &masks, result);
 }
 
 static int main_logits(ps_cli *cli, int argc, char **argv, json_t **result)
@@ -116,93 +168,6 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 
 	args.replace = cli->force;
 	return rc ? rc : ps_run_calibrate(&cli->session, &args, result);
-}
-
-/* Which weights go. */
-static ps_option *method_options(ps_prune_args *a, ps_option *table)
-{
-	const ps_option rows[] = {
-		PS_OPTION_TITLE("Input and output"),
-		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &a->model, .help = ps_help_model},
-		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &a->out, "FILE",
-		 .help = "the mask or rounding, a safetensors file"},
-		{"--dry-run", PS_OPTION_FLAG, &a->dry_run, .help = ps_help_dry_run},
-		PS_OPTION_TITLE("Which weights go"),
-		{"--method", PS_OPTION_WANTED | PS_OPTION_WORD, &a->method,
-		 "magnitude|wanda|random|rtn",
-		 .help = "smallest weights; smallest weight times its input's norm; random ones; "
-			 "rtn rounds to nearest, and prunes nothing"},
-		{"--sparsity", PS_OPTION_REAL | PS_OPTION_BELOW_1, &a->sparsity, "S",
-		 .help = "share of the weights to drop"},
-		{"--nm", PS_OPTION_TEXT, &a->nm, "N:M",
-		 .help = "drop N of each M consecutive inputs, instead of --sparsity"},
-		{"--scope", PS_OPTION_WORD, &a->scope, "row|matrix|global",
-		 .help = "within what the share holds", .usual = "wanda: row; others: matrix"},
-		{"--pool-embedding", PS_OPTION_FLAG, &a->pool_embedding,
-		 .help = "--scope global: the embedding counts for the threshold, but keeps its "
-			 "weights"},
-		PS_OPTION_TITLE("Calibration of wanda"),
-		{"--tokens", PS_OPTION_TEXT, &a->tokens, "FILE",
-		 .help = "calibration windows, as `tokenize` writes them"},
-		{"--calibration", PS_OPTION_WORD, &a->calibration, "sequential|dense",
-		 .help = "whether a layer sees the inputs of the pruned or of the dense layers "
-			 "below it",
-		 .usual = "sequential"},
-		{"--stats", PS_OPTION_TEXT, &a->stats, "FILE",
-		 .help = "what `calibrate` wrote, instead of --tokens; needs --calibration dense"},
-	};
-
-	memcpy(table, rows, sizeof rows);
-	return table + sizeof rows / sizeof *rows;
-}
-
-/* Masks that are controls of others, and roundings; the end of the table. */
-static void control_options(ps_prune_args *a, ps_option *table)
-{
-	const ps_option rows[] = {
-		PS_OPTION_TITLE("As many zeros, or the same perplexity, as another"),
-		{"--like", PS_OPTION_TEXT, &a->like, "MASK",
-		 .help = "random: as many zeros as this mask has, by its scope; --seed draws "
-			 "them"},
-		{"--match-ppl", PS_OPTION_TEXT, &a->match_ppl, "FILE",
-		 .help = "magnitude, random: find the sparsity that has the perplexity of this "
-			 "mask or rounding"},
-		{"--text", PS_OPTION_TEXT, &a->text, "FILE", .help = "whose perplexity"},
-		{"--window", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->window, "N",
-		 .help = "length of a window", .unit = "token ids"},
-		{"--stride", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->stride, "N",
-		 .help = "distance between the starts of windows", .unit = "token ids",
-		 .usual = "half of --window"},
-		{"--max-tokens", PS_OPTION_INT | PS_OPTION_POSITIVE, &a->max_tokens, "N",
-		 .help = "only the first N token ids of the text", .usual = "the whole text"},
-		{"--tolerance", PS_OPTION_REAL | PS_OPTION_POSITIVE, &a->tolerance, "X",
-		 .help = "by which the two may differ", .unit = "nats a token"},
-		{"--nearest", PS_OPTION_FLAG, &a->nearest,
-		 .help = "take the nearest sparsity, where none is within the tolerance"},
-		PS_OPTION_TITLE("Rounding (rtn)"),
-		{"--bits", PS_OPTION_INT | PS_OPTION_COUNT, &a->bits, "N",
-		 .help = "3 to 8 bits a weight"},
-		{"--group", PS_OPTION_WORD, &a->group, "row|128",
-		 .help = "the columns that share a scale", .usual = "row"},
-		PS_OPTION_END,
-	};
-
-	memcpy(table, rows, sizeof rows);
-}
-
-static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
-{
-	ps_prune_args args = {.sparsity = -1, .window = 1024, .tolerance = 0.01};
-	ps_option table[PRUNE_ROWS];
-	int rc;
-
-	control_options(&args, method_options(&args, table));
-	rc = ps_cli_begin(cli, argc, argv, table);
-	if (!args.stride)
-		args.stride = ps_ppl_stride(args.window);
-	args.seed = (uint64_t)cli->seed;
-	args.replace = cli->force;
-	return rc ? rc : ps_run_prune(&cli->session, (const ps_prune_args *[]){&args}, 1, result);
 }
 
 static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
@@ -341,6 +306,9 @@ const ps_command ps_commands_model[] = {
 			  {"prunescope ppl google/gemma-3-270m --text wiki.valid.txt --max-tokens "
 			   "50k --mask mask.safetensors",
 			   "Of the pruned model, on the first 50,000 ids."},
+			  {"prunescope ppl ./model --text wiki.valid.txt --mask dense --mask "
+			   "a.safetensors --mask b.safetensors",
+			   "Of three models; the weights are read once."},
 			  {NULL, NULL}},
 	 .main = main_ppl},
 	{.name = "logits",
@@ -364,33 +332,6 @@ const ps_command ps_commands_model[] = {
 			       "Statistics for any number of masks."},
 			      {NULL, NULL}},
 	 .main = main_calibrate},
-	{.name = "prune",
-	 .usage = "MODEL --method METHOD (--sparsity S | --nm N:M | ...) -o FILE [OPTION ...]",
-	 .summary = "a pruning mask, or a rounding",
-	 .text = "Chooses the weights that go, in the q, k, v, o, gate, up and down projections of "
-		 "every layer, and writes a mask of one bit a weight. The model itself is not "
-		 "copied: ppl, cache, eval and the others take the mask beside it, and export "
-		 "makes a checkpoint of the two.\n\n"
-		 "The controls of a study come from here too: a random mask (--method random, "
-		 "--like), a rounding (--method rtn), and a mask that is matched to another's "
-		 "perplexity (--match-ppl).",
-	 .examples =
-		 EXAMPLES{
-			 {"prunescope prune ./model --method wanda --sparsity 50% --tokens "
-			  "tokens.safetensors -o mask.safetensors",
-			  "Wanda, half of each row, each layer calibrated on the pruned ones "
-			  "below."},
-			 {"prunescope prune ./model --method magnitude --nm 2:4 -o "
-			  "mask.safetensors",
-			  "The smaller two of each four consecutive inputs go."},
-			 {"prunescope prune ./model --method random --like mask.safetensors --seed "
-			  "7 -o random.safetensors",
-			  "A control: as many zeros, drawn at random."},
-			 {"prunescope prune ./model --method rtn --bits 4 --group 128 -o "
-			  "int4.safetensors",
-			  "Rounds to 4 bits, a scale for 128 columns."},
-			 {NULL, NULL}},
-	 .main = main_prune},
 	{.name = "export",
 	 .usage = "MODEL --mask FILE -o DIR [OPTION ...]",
 	 .summary = "an ordinary checkpoint, pruned or rounded",

@@ -1,4 +1,4 @@
-/* tools/run/lists.h: lists of words and of whole numbers, as commands take them in their arguments.
+/* tools/run/lists.h: lists of words and of numbers, as commands take them in their arguments.
  *
  * They have a fixed size, so that arguments are plain structs that need no clean-up. */
 #ifndef PS_TOOLS_RUN_LISTS_H
@@ -28,5 +28,10 @@ typedef struct ps_int_list {
 	size_t count;
 	int64_t item[PS_LIST_MAX];
 } ps_int_list;
+
+typedef struct ps_real_list {
+	size_t count;
+	double item[PS_LIST_MAX];
+} ps_real_list;
 
 #endif

@@ -50,8 +50,8 @@ typedef struct ps_prune_sweep {
 	const double *sparsity;   /* (count), in [0, 1) */
 	const ps_mask_sink *sink; /* (count) */
 	/* Sequential Wanda: the layers below are pruned by this mask, not by those that are made.
-	 * NULL: by those. Two implementations agree on a layer only if they agree on its inputs, and
-	 * one near-tie that is decided otherwise changes all layers above. */
+	 * NULL: by those. Two implementations agree on a layer only if they agree on its inputs,
+	 * and one near-tie that is decided otherwise changes all layers above. */
 	const ps_mask_lookup *assumed;
 } ps_prune_sweep;
 

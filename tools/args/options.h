@@ -63,8 +63,8 @@ typedef struct ps_option {
 	const char *name; /* "--window", "-o"; "MODEL" of an argument; "Text" of a group */
 	unsigned kind;    /* a ps_option_kind, with what is added to it */
 	void *value;      /* of the type that the kind says; untouched when the option is absent */
-	/* What stands for the value: "N", "FILE". Of a WORD or WORDS the words: "none|window". NULL:
-	 * a flag, an argument or a group. */
+	/* What stands for the value: "N", "FILE". Of a WORD or WORDS the words: "none|window".
+	 * NULL: a flag, an argument or a group. */
 	const char *argument;
 	const char *help; /* one line: "ids per window" */
 	const char *unit; /* of a number: "token ids"; NULL: none */

@@ -79,8 +79,8 @@ typedef struct ps_prune_args {
 	double tolerance;
 	bool nearest; /* with match_ppl: the nearest there is, where none is within the tolerance */
 	const char *like; /* random: a mask with as many zeros; NULL: none */
-	/* Wanda, sequential, one sparsity: the mask of the layers below, in the place of the one that
-	 * is made (ps_prune_sweep.assumed); NULL: none. */
+	/* Wanda, sequential, one sparsity: the mask of the layers below, in the place of the one
+	 * that is made (ps_prune_sweep.assumed); NULL: none. */
 	const char *assume;
 	const char *nm; /* "2:4"; NULL: sparsity or like is given */
 	const char *out;

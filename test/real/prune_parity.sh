@@ -3,7 +3,8 @@
 # transformers). Run it from the repository's root:
 #   PRUNESCOPE_MODEL=DIR PRUNESCOPE_TEXTS="FILE..." [PYTHON=...] test/real/prune_parity.sh
 # Each layer is compared with the reference's own masks in the layers below (--assume): its bits
-# must agree but for ties. The masks that ours makes by itself are compared too, and the share is told.
+# must agree but for ties. The masks that ours makes by itself are compared too, and the share is
+# told.
 # Exit 77 if the model or the text is not given.
 [ -n "$PRUNESCOPE_MODEL" ] || { echo "PRUNESCOPE_MODEL is not set"; exit 77; }
 [ -n "$PRUNESCOPE_TEXTS" ] || { echo "PRUNESCOPE_TEXTS is not set"; exit 77; }

@@ -12,6 +12,7 @@
 #include "core/tokenizer/bpe.h"
 #include "core/tokenizer/normalize.h"
 #include "core/tokenizer/pretokenize.h"
+#include "core/tokenizer/token_lists.h"
 #include "core/tokenizer/token_vocab.h"
 #include "core/tokenizer/tokenizer_json.h"
 
@@ -134,16 +135,27 @@ static int add_tokens(ps_tokenizer *t, const ps_tokenizer_parts *parts, ps_diag 
 	return rc;
 }
 
-static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, size_t length,
-		 ps_diag *diag)
+/* What a tokenizer is made from: the bytes of a tokenizer.json, or lists. */
+typedef struct origin {
+	const char *json; /* (length) */
+	size_t length;
+	const ps_token_lists *lists; /* NULL: json */
+} origin;
+
+static int read_parts(ps_tokenizer_parts *parts, const origin *from, ps_diag *diag)
+{
+	return from->lists ? ps_token_lists_read(parts, from->lists, diag)
+			   : ps_tokenizer_json_read(parts, from->json, from->length, diag);
+}
+
+static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const origin *from, ps_diag *diag)
 {
 	int rc;
 
 	if ((rc = ps_bpe_create(&t->bpe, diag)))
 		return rc;
 	parts->bpe = t->bpe;
-	if ((rc = ps_tokenizer_json_read(parts, json, length, diag)) ||
-	    (rc = seal_model(t, parts, diag)) ||
+	if ((rc = read_parts(parts, from, diag)) || (rc = seal_model(t, parts, diag)) ||
 	    (rc = ps_normalizer_create(&t->normalizer, parts->normalizer, diag)) ||
 	    (rc = ps_pretokenizer_create(&t->pretokenizer, parts->pre_tokenizer, diag)) ||
 	    (rc = ps_added_tokens_create(&t->raw, diag)) ||
@@ -158,20 +170,16 @@ static int build(ps_tokenizer *t, ps_tokenizer_parts *parts, const char *json, s
 	return add_tokens(t, parts, diag);
 }
 
-int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
-			ps_diag *diag)
+static int create(ps_tokenizer **tokenizer, const origin *from, const char *path, ps_diag *diag)
 {
-	ps_tokenizer *t;
+	ps_tokenizer *t = calloc(1, sizeof *t);
 	ps_tokenizer_parts parts = {0};
 	ps_diag inner = {{0}};
-	int rc = ps_json_refuse_mark(json, length, path, diag);
+	int rc;
 
-	if (rc)
-		return rc;
-	t = calloc(1, sizeof *t);
 	if (!t)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a tokenizer", path);
-	rc = build(t, &parts, json, length, &inner);
+	rc = build(t, &parts, from, &inner);
 	ps_tokenizer_parts_free(&parts);
 	if (rc) {
 		ps_tokenizer_destroy(t);
@@ -179,6 +187,21 @@ int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t lengt
 	}
 	*tokenizer = t;
 	return 0;
+}
+
+int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
+			ps_diag *diag)
+{
+	const origin from = {.json = json, .length = length};
+	int rc = ps_json_refuse_mark(json, length, path, diag);
+
+	return rc ? rc : create(tokenizer, &from, path, diag);
+}
+
+int ps_tokenizer_create_listed(ps_tokenizer **tokenizer, const ps_token_lists *lists,
+			       const char *path, ps_diag *diag)
+{
+	return create(tokenizer, &(origin){.lists = lists}, path, diag);
 }
 
 void ps_tokenizer_destroy(ps_tokenizer *tokenizer)
@@ -192,6 +215,11 @@ void ps_tokenizer_destroy(ps_tokenizer *tokenizer)
 	ps_added_tokens_destroy(tokenizer->normalized);
 	ps_vocab_free(&tokenizer->added);
 	free(tokenizer);
+}
+
+int32_t ps_tokenizer_find(const ps_tokenizer *tokenizer, const char *string, size_t length)
+{
+	return ps_bpe_find(tokenizer->bpe, string, length);
 }
 
 int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer)

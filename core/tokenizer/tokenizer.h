@@ -1,4 +1,4 @@
-/* core/tokenizer/tokenizer.h: a tokenizer.json of the BPE kind.
+/* core/tokenizer/tokenizer.h: a tokenizer of the BPE kind, from a tokenizer.json or from lists.
  *
  * Ids are those of encode(add_special_tokens=False) of Hugging Face's tokenizers library. Added
  * tokens are matched in the text.
@@ -36,6 +36,11 @@ typedef struct ps_tokenizer ps_tokenizer;
 int ps_tokenizer_create(ps_tokenizer **tokenizer, const char *json, size_t length, const char *path,
 			ps_diag *diag) PS_MUST_USE;
 
+/* The same of a tokenizer that is given as lists (core/tokenizer/token_lists.h). */
+struct ps_token_lists;
+int ps_tokenizer_create_listed(ps_tokenizer **tokenizer, const struct ps_token_lists *lists,
+			       const char *path, ps_diag *diag) PS_MUST_USE;
+
 /* Frees it; NULL is allowed. */
 void ps_tokenizer_destroy(ps_tokenizer *tokenizer);
 
@@ -51,6 +56,9 @@ int ps_tokenizer_encode(ps_tokenizer *tokenizer, const char *text, size_t length
  * texts is empty before. It does not need the tokenizer afterwards. PS_EBUDGET. */
 int ps_tokenizer_texts(const ps_tokenizer *tokenizer, ps_token_texts *texts,
 		       ps_diag *diag) PS_MUST_USE;
+
+/* The id of the token with this string, as the vocabulary spells it; -1: there is none. */
+int32_t ps_tokenizer_find(const ps_tokenizer *tokenizer, const char *string, size_t length);
 
 /* One more than the largest id of the file. */
 int32_t ps_tokenizer_vocab(const ps_tokenizer *tokenizer);

@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/folder.h"
 #include "io/gguf_config.h"
+#include "io/gguf_tokenizer.h"
 #include "io/known_digest.h"
 #include "io/recognize.h"
 #include "io/text_file.h"
@@ -47,6 +48,40 @@ static int compare_exported(const char *path, ps_diag *diag)
 	return rc;
 }
 
+/* The tokenizer of a GGUF file's metadata. */
+static int listed_tokenizer(const char *path, ps_tokenizer **tokenizer, uint64_t *digest,
+			    ps_diag *diag)
+{
+	ps_gguf gguf;
+	bool there = false;
+	int rc = ps_gguf_open(&gguf, &ps_sys_linux, path, diag);
+
+	if (rc)
+		return rc;
+	rc = ps_gguf_tokenizer_digest(&gguf, &there, digest, diag);
+	if (!rc)
+		rc = ps_gguf_tokenizer(&gguf, tokenizer, diag);
+	ps_gguf_close(&gguf);
+	return rc;
+}
+
+/* A tokenizer.json that lies beside a GGUF file may be another model's. */
+static int check_beside(const char *model, const ps_tokenizer *tokenizer, const char *path,
+			ps_diag *diag)
+{
+	ps_gguf gguf;
+	int rc;
+
+	if (ps_model_form_of(model) != PS_MODEL_GGUF)
+		return 0;
+	rc = ps_gguf_open(&gguf, &ps_sys_linux, model, diag);
+	if (rc)
+		return rc;
+	rc = ps_gguf_check_tokenizer(&gguf, tokenizer, path, diag);
+	ps_gguf_close(&gguf);
+	return rc;
+}
+
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest, ps_diag *diag)
 {
 	char path[PATH_MAX], own[PATH_MAX];
@@ -55,6 +90,8 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 
 	if (rc)
 		return rc;
+	if (!ps_file_is_named(path) && ps_model_form_of(own) == PS_MODEL_GGUF)
+		return listed_tokenizer(own, tokenizer, digest, diag);
 	if (!ps_file_is_named(path)) {
 		*strrchr(path, '/') = 0;
 		return ps_recognize_tokenizer(path, diag);
@@ -67,6 +104,23 @@ int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *di
 	*digest = ps_digest_of(json.text, json.length);
 	rc = ps_tokenizer_create(tokenizer, json.text, json.length, path, diag);
 	ps_text_file_close(&json);
+	if (rc)
+		return rc;
+	rc = check_beside(own, *tokenizer, path, diag);
+	if (rc)
+		ps_tokenizer_destroy(*tokenizer);
+	return rc;
+}
+
+static int listed_digest(const char *path, bool *there, uint64_t *digest, ps_diag *diag)
+{
+	ps_gguf gguf;
+	int rc = ps_gguf_open(&gguf, &ps_sys_linux, path, diag);
+
+	if (rc)
+		return rc;
+	rc = ps_gguf_tokenizer_digest(&gguf, there, digest, diag);
+	ps_gguf_close(&gguf);
 	return rc;
 }
 
@@ -77,6 +131,8 @@ int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest, 
 	int rc = path_of(model, "tokenizer.json", own, path, diag);
 
 	*there = !rc && ps_file_is_there(path);
+	if (!rc && !*there && ps_model_form_of(own) == PS_MODEL_GGUF)
+		return listed_digest(own, there, digest, diag);
 	if (rc || !*there)
 		return rc;
 	rc = ps_text_file_open(&json, path, TOKENIZER_BYTES_MAX, diag);

@@ -10,13 +10,15 @@
 #include "core/model/config.h"
 #include "core/tokenizer/tokenizer.h"
 
-/* Reads tokenizer.json. *tokenizer: destroyed by the caller. *digest: of the file. model: a folder
- * or a hub id. PS_EINPUT: the file is missing, or not a tokenizer that is supported. */
+/* Reads the tokenizer. *tokenizer: destroyed by the caller. It is tokenizer.json in the model's
+ * folder, or beside the model's file, and *digest is that of its bytes. A GGUF file without one
+ * has its own (io/gguf_tokenizer.h), and what lies beside it must be of the same model.
+ * PS_EINPUT: there is none, or it is not supported. */
 int ps_model_tokenizer(const char *model, ps_tokenizer **tokenizer, uint64_t *digest,
 		       ps_diag *diag) PS_MUST_USE;
 
-/* The digest of tokenizer.json alone. *there: false if the model has no such file. PS_EINPUT: it
- * cannot be read. */
+/* The digest of the tokenizer alone. *there: false if the model has none. PS_EINPUT: it cannot be
+ * read. */
 int ps_model_tokenizer_digest(const char *model, bool *there, uint64_t *digest,
 			      ps_diag *diag) PS_MUST_USE;
 

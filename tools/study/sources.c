@@ -11,6 +11,7 @@
 #include "io/known_digest.h"
 #include "io/text_file.h"
 #include "tools/engine/changed_from.h"
+#include "tools/engine/model_files.h"
 #include "tools/run/belonging.h"
 #include "tools/study/check.h"
 #include "tools/study/graph_nodes.h"
@@ -139,9 +140,18 @@ static int text_identity(ps_graph *g, const char *path, json_t **identity)
 static int digest_tokenizer(ps_graph *g, const char *model, char out[PS_DIGEST_TEXT])
 {
 	char path[PATH_MAX];
+	uint64_t digest;
+	bool there;
 	int rc = ps_model_beside(model, "tokenizer.json", path, &g->session->diag);
 
-	return rc ? rc : digest_file(g, path, UINT64_MAX, out);
+	if (rc || ps_file_is_named(path) || ps_model_form_of(model) != PS_MODEL_GGUF)
+		return rc ? rc : digest_file(g, path, UINT64_MAX, out);
+	rc = ps_model_tokenizer_digest(model, &there, &digest, &g->session->diag);
+	if (!rc && !there)
+		rc = ps_fail(&g->session->diag, PS_EINPUT, "%s: has no tokenizer", model);
+	if (!rc)
+		ps_digest_format(digest, out);
+	return rc;
 }
 
 /* Reads the config and digests of the checkpoint at path into m. *identity: what stands for it in

@@ -1,12 +1,16 @@
 #include "io/edit_writer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/artefact.h"
 
 struct ps_edit_writer {
-	const ps_model_config *config;
+	ps_edit_matrix *matrices; /* (count) */
+	size_t count, current;    /* current: the matrix whose rows come next */
+	size_t rows;              /* of it that have come, of a mask */
+	uint64_t kept;            /* in these rows */
 	ps_artefact *artefact;
 	json_t *extra;   /* the metadata: create's, completed by add */
 	json_t *tensors; /* borrowed from extra */
@@ -16,31 +20,53 @@ struct ps_edit_writer {
 	ps_edit_totals totals;
 };
 
-static size_t projection_count(const ps_model_config *config)
-{
-	return config->layers * PS_PROJECTIONS;
-}
-
-/* The type of a projection's tensor, and its columns. */
+/* The type of a matrix's tensor, and its columns. */
 static ps_dtype tensor_type(const ps_rounding_rule *rule, size_t cols, size_t *stored_cols)
 {
 	*stored_cols = rule ? ps_rounding_groups(rule, cols) : ps_bitmap_row_bytes(cols);
 	return rule ? PS_F32 : PS_U8;
 }
 
+/* Copies the list, or makes that of a model. */
+static int list_matrices(ps_edit_writer *writer, const ps_edit_spec *spec)
+{
+	const size_t count =
+		spec->config ? spec->config->layers * PS_PROJECTIONS : spec->matrix_count;
+
+	writer->matrices = calloc(count + 1, sizeof *writer->matrices);
+	if (!writer->matrices)
+		return PS_EBUDGET;
+	writer->count = count;
+	if (!spec->config) {
+		memcpy(writer->matrices, spec->matrices, count * sizeof *spec->matrices);
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
+		ps_edit_matrix *m = &writer->matrices[i];
+
+		ps_projection_tensor((int)(i / PS_PROJECTIONS), p, m->name);
+		ps_projection_shape(spec->config, p, &m->rows, &m->cols);
+	}
+	return 0;
+}
+
 /* The metadata of one tensor. The number of dropped weights has as many digits as it may ever get,
  * so that the header can only become shorter (ps_artefact_set_extra). */
-static json_t *describe_tensor(const ps_edit_spec *spec, ps_projection projection)
+static json_t *describe_tensor(const ps_edit_spec *spec, const ps_edit_matrix *m)
 {
-	size_t rows, cols, weights;
+	json_t *tensor =
+		json_pack("{s:I, s:I}", "rows", (json_int_t)m->rows, "cols", (json_int_t)m->cols);
 
-	ps_projection_shape(spec->config, projection, &rows, &cols);
-	weights = rows * cols;
 	if (spec->rule)
-		return json_pack("{s:I, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols);
-	return json_pack("{s:I, s:I, s:o, s:I}", "rows", (json_int_t)rows, "cols", (json_int_t)cols,
-			 "requested", ps_number_json(spec->sparsity), "dropped",
-			 (json_int_t)weights);
+		return tensor;
+	if (json_object_set_new(tensor, "dropped", json_integer((json_int_t)(m->rows * m->cols))) ||
+	    (!isnan(spec->sparsity) &&
+	     json_object_set_new(tensor, "requested", ps_number_json(spec->sparsity)))) {
+		json_decref(tensor);
+		return NULL;
+	}
+	return tensor;
 }
 
 static int describe_rounding(json_t *extra, const ps_rounding_rule *rule)
@@ -53,7 +79,6 @@ static int describe_rounding(json_t *extra, const ps_rounding_rule *rule)
 
 static int make_metadata(ps_edit_writer *writer, const ps_edit_spec *spec)
 {
-	char name[96];
 	int lost = 0;
 
 	writer->extra = json_pack("{s:O, s:{}}", "provenance", spec->provenance, "tensors");
@@ -62,46 +87,33 @@ static int make_metadata(ps_edit_writer *writer, const ps_edit_spec *spec)
 		lost |= json_object_set(writer->extra, "match", (json_t *)spec->match);
 	if (spec->rule)
 		lost |= describe_rounding(writer->extra, spec->rule);
-	for (size_t i = 0; i < projection_count(spec->config); i++) {
-		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
-
-		lost |= json_object_set_new(
-			writer->tensors, ps_projection_tensor((int)(i / PS_PROJECTIONS), p, name),
-			describe_tensor(spec, p));
-	}
+	for (size_t i = 0; i < writer->count; i++)
+		lost |= json_object_set_new(writer->tensors, writer->matrices[i].name,
+					    describe_tensor(spec, &writer->matrices[i]));
 	return lost || !writer->extra ? PS_EBUDGET : 0;
 }
 
 static int create_artefact(ps_edit_writer *writer, const ps_sys *sys, ps_diag *diag)
 {
 	const ps_rounding_rule *rule = writer->rounds ? &writer->rule : NULL;
-	const size_t count = projection_count(writer->config);
-	ps_tensor_decl *decls = calloc(count, sizeof *decls);
-	char(*names)[96] = calloc(count, sizeof *names);
+	ps_tensor_decl *decls = calloc(writer->count + 1, sizeof *decls);
 	const ps_artefact_spec spec = {.path = writer->path,
 				       .kind = rule ? "rounding" : "mask",
 				       .extra = writer->extra,
 				       .tensors = decls,
-				       .count = count};
-	int rc = decls && names ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu names", count);
+				       .count = writer->count};
+	int rc = decls ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu names", writer->count);
 
-	for (size_t i = 0; !rc && i < count; i++) {
-		const ps_projection p = (ps_projection)(i % PS_PROJECTIONS);
-		size_t rows, cols, stored_cols;
-		ps_dtype dtype;
+	for (size_t i = 0; !rc && i < writer->count; i++) {
+		const ps_edit_matrix *m = &writer->matrices[i];
+		size_t stored_cols;
+		const ps_dtype dtype = tensor_type(rule, m->cols, &stored_cols);
 
-		ps_projection_shape(writer->config, p, &rows, &cols);
-		dtype = tensor_type(rule, cols, &stored_cols);
-		decls[i] = (ps_tensor_decl){
-			ps_projection_tensor((int)(i / PS_PROJECTIONS), p, names[i]),
-			dtype,
-			2,
-			{rows, stored_cols}};
+		decls[i] = (ps_tensor_decl){m->name, dtype, 2, {m->rows, stored_cols}};
 	}
 	if (!rc)
 		rc = ps_artefact_create(&writer->artefact, sys, &spec, diag);
 	free(decls);
-	free(names);
 	return rc;
 }
 
@@ -126,11 +138,12 @@ int ps_edit_writer_create(ps_edit_writer **out, const ps_sys *sys, const ps_edit
 
 	*out = NULL;
 	if (!rc) {
-		*writer = (ps_edit_writer){
-			.config = spec->config, .path = strdup(spec->path), .rounds = spec->rule};
+		*writer = (ps_edit_writer){.path = strdup(spec->path), .rounds = spec->rule};
 		if (spec->rule)
 			writer->rule = *spec->rule;
-		rc = writer->path ? make_metadata(writer, spec) : PS_EBUDGET;
+		rc = writer->path ? list_matrices(writer, spec) : PS_EBUDGET;
+		if (!rc)
+			rc = make_metadata(writer, spec);
 	}
 	if (rc)
 		(void)ps_fail(diag, rc, "%s: no memory for its metadata", spec->path);
@@ -144,56 +157,83 @@ int ps_edit_writer_create(ps_edit_writer **out, const ps_sys *sys, const ps_edit
 	return 0;
 }
 
-/* The next projection is this one. *tensor: its metadata. */
-static int begin_projection(ps_edit_writer *writer, int layer, ps_projection projection,
-			    json_t **tensor, ps_diag *diag)
+/* The next matrix is this projection. */
+static int expect(const ps_edit_writer *writer, int layer, ps_projection projection, ps_diag *diag)
 {
 	char name[96];
-	size_t rows, cols;
 
-	*tensor = json_object_get(writer->tensors, ps_projection_tensor(layer, projection, name));
-	if (writer->totals.tensors != (uint64_t)layer * PS_PROJECTIONS + projection || !*tensor)
+	ps_projection_tensor(layer, projection, name);
+	if (writer->current == writer->count || writer->rows ||
+	    strcmp(name, writer->matrices[writer->current].name) != 0)
 		return ps_fail(diag, PS_EFAILED, "%s: %s: weights come in the order of the model",
 			       writer->path, name);
-	ps_projection_shape(writer->config, projection, &rows, &cols);
-	writer->totals.tensors++;
-	writer->totals.weights += (uint64_t)rows * cols;
 	return 0;
 }
 
-int ps_edit_writer_add(ps_edit_writer *writer, int layer, ps_projection projection,
-		       const ps_bitmap *mask, uint64_t dropped, ps_diag *diag)
+static void end_matrix(ps_edit_writer *writer)
 {
-	json_t *tensor;
-	int rc = begin_projection(writer, layer, projection, &tensor, diag);
+	const ps_edit_matrix *m = &writer->matrices[writer->current++];
 
-	if (rc)
-		return rc;
+	writer->totals.tensors++;
+	writer->totals.weights += (uint64_t)m->rows * m->cols;
+	writer->rows = 0;
+	writer->kept = 0;
+}
+
+/* All rows of a mask's matrix have come. */
+static int end_mask(ps_edit_writer *writer, ps_diag *diag)
+{
+	const ps_edit_matrix *m = &writer->matrices[writer->current];
+	const uint64_t dropped = (uint64_t)m->rows * m->cols - writer->kept;
+	json_t *tensor = json_object_get(writer->tensors, m->name);
+
 	if (json_object_set_new(tensor, "dropped", json_integer((json_int_t)dropped)))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", writer->path);
 	writer->totals.dropped += dropped;
-	return ps_artefact_write(writer->artefact, mask->bits,
-				 mask->rows * ps_bitmap_row_bytes(mask->cols), diag);
+	end_matrix(writer);
+	return 0;
+}
+
+int ps_edit_writer_add_rows(ps_edit_writer *writer, const uint8_t *bits, size_t rows, ps_diag *diag)
+{
+	const ps_edit_matrix *m = &writer->matrices[writer->current];
+	int rc;
+
+	if (writer->current == writer->count || rows > m->rows - writer->rows)
+		return ps_fail(diag, PS_EFAILED, "%s: more rows than were declared", writer->path);
+	rc = ps_artefact_write(writer->artefact, bits, rows * ps_bitmap_row_bytes(m->cols), diag);
+	writer->rows += rows;
+	writer->kept += ps_bitmap_count(bits, rows, m->cols);
+	return rc || writer->rows < m->rows ? rc : end_mask(writer, diag);
+}
+
+int ps_edit_writer_add(ps_edit_writer *writer, int layer, ps_projection projection,
+		       const ps_bitmap *mask, ps_diag *diag)
+{
+	int rc = expect(writer, layer, projection, diag);
+
+	return rc ? rc : ps_edit_writer_add_rows(writer, mask->bits, mask->rows, diag);
 }
 
 int ps_edit_writer_add_scales(ps_edit_writer *writer, int layer, ps_projection projection,
 			      const float *scale, ps_diag *diag)
 {
-	json_t *tensor;
-	size_t rows, cols;
-	int rc = begin_projection(writer, layer, projection, &tensor, diag);
+	const ps_edit_matrix *m = &writer->matrices[writer->current];
+	int rc = expect(writer, layer, projection, diag);
 
-	if (rc)
-		return rc;
-	ps_projection_shape(writer->config, projection, &rows, &cols);
-	return ps_artefact_write(writer->artefact, scale,
-				 rows * ps_rounding_groups(&writer->rule, cols) * sizeof *scale,
-				 diag);
+	if (!rc)
+		rc = ps_artefact_write(
+			writer->artefact, scale,
+			m->rows * ps_rounding_groups(&writer->rule, m->cols) * sizeof *scale, diag);
+	if (!rc)
+		end_matrix(writer);
+	return rc;
 }
 
 static void release(ps_edit_writer *writer)
 {
 	json_decref(writer->extra);
+	free(writer->matrices);
 	free(writer->path);
 	free(writer);
 }

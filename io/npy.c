@@ -17,7 +17,11 @@ struct parser {
 static const struct {
 	const char *descr, *name;
 	ps_dtype dtype;
-} types[] = {{"<f4", "F32", PS_F32}, {"<f8", "F64", PS_F64}, {"<f2", "F16", PS_F16}};
+} types[] = {{"<f4", "F32", PS_F32},  {"<f8", "F64", PS_F64}, {"<f2", "F16", PS_F16},
+	     {"<i4", "I32", PS_I32},  {"<i8", "I64", PS_I64}, {"|u1", "U8", PS_U8},
+	     {"|b1", "BOOL", PS_BOOL}};
+
+#define TYPES_READ "'<f4', '<f8', '<f2', '<i4', '<i8', '|u1' and '|b1' are read"
 
 /* --- the length --- */
 
@@ -120,16 +124,14 @@ static int read_type(struct parser *p, ps_tensor_info *info)
 	char descr[16];
 
 	if (!take_text(p, descr, sizeof descr))
-		return refuse(p, "has a 'descr' that is no simple type: '<f4', '<f8' and '<f2' are "
-				 "read");
+		return refuse(p, "has a 'descr' that is no simple type: " TYPES_READ);
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (!strcmp(descr, types[i].descr)) {
 			info->dtype = (int)types[i].dtype;
 			info->dtype_name = types[i].name;
 			return 0;
 		}
-	return ps_fail(p->diag, PS_EINPUT,
-		       "%s: %s holds numbers of type '%s': '<f4', '<f8' and '<f2' are read",
+	return ps_fail(p->diag, PS_EINPUT, "%s: %s holds numbers of type '%s': " TYPES_READ,
 		       p->path, p->name, descr);
 }
 

@@ -3,8 +3,9 @@
  * Layout: 6 bytes of magic, version (major, minor), the header's length (2 bytes in version 1, 4 in
  * versions 2 and 3, little-endian), the header, data. The header is a Python dictionary:
  *   {'descr': '<f4', 'fortran_order': False, 'shape': (2304, 16384), }
- * Exactly these three keys are read, each once. Types of numbers: '<f4', '<f8', '<f2'. Others
- * (big-endian ones, structures, Python objects) are refused by name. */
+ * Exactly these three keys are read, each once. Types of numbers: '<f4', '<f8', '<f2',
+ * '<i4', '<i8', '|u1', '|b1'. Others (big-endian ones, structures, Python objects) are refused by
+ * name. */
 #ifndef PS_IO_NPY_H
 #define PS_IO_NPY_H
 

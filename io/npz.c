@@ -222,6 +222,10 @@ static int read_directory(ps_npz *npz, ps_diag *diag)
 	if (count < 1 || count > PS_NPZ_ARRAYS_MAX)
 		return ps_fail(diag, PS_EINPUT, "%s: holds %lld arrays: at most %d are read",
 			       npz->path, (long long)count, PS_NPZ_ARRAYS_MAX);
+	npz->arrays = calloc((size_t)count, sizeof *npz->arrays);
+	if (!npz->arrays)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %lld arrays", npz->path,
+			       (long long)count);
 	for (size_t i = 0; i < (size_t)count && !rc; i++)
 		rc = read_array(npz, i, diag);
 	return rc;
@@ -257,6 +261,7 @@ void ps_npz_close(ps_npz *npz)
 	}
 	if (npz->sys && npz->fd >= 0)
 		(void)npz->sys->close(npz->fd);
+	free(npz->arrays);
 	free(npz->path);
 	*npz = (ps_npz){.fd = -1};
 }

@@ -18,7 +18,7 @@
 
 #include "io/npy.h"
 
-#define PS_NPZ_ARRAYS_MAX 32
+#define PS_NPZ_ARRAYS_MAX 4096
 
 typedef struct ps_npz_array {
 	ps_tensor_info info; /* the name without ".npy"; offset is not set */
@@ -38,7 +38,7 @@ typedef struct ps_npz {
 	const char *map; /* the whole file, read-only */
 	struct zip *zip;
 	size_t count;
-	ps_npz_array arrays[PS_NPZ_ARRAYS_MAX];
+	ps_npz_array *arrays; /* (count) */
 	/* The array that is being read. */
 	struct zip_file *entry; /* NULL: none */
 	size_t current;

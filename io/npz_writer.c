@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "core/base/checked.h"
-#include "io/npz.h"
 #include "io/temporary.h"
 
 #define MASKED ((uint64_t)0xffffffff) /* the value stands in the zip64 record */
@@ -36,7 +35,7 @@ struct ps_npz_writer {
 	const ps_sys *sys;
 	char *path;
 	ps_temporary file;
-	struct entry entries[PS_NPZ_ARRAYS_MAX];
+	struct entry entries[PS_NPZ_WRITER_ARRAYS];
 	size_t count;
 	uint32_t crc_table[256];
 	size_t current; /* the entry that is being written; count: all are whole */
@@ -239,7 +238,7 @@ static int declare(ps_npz_writer *w, const ps_tensor_decl *array, ps_diag *diag)
 {
 	struct entry *e = &w->entries[w->count];
 	size_t bytes = ps_dtype_size(array->dtype);
-	bool fits = w->count < PS_NPZ_ARRAYS_MAX && strlen(array->name) <= NAME_MAX_BYTES &&
+	bool fits = w->count < PS_NPZ_WRITER_ARRAYS && strlen(array->name) <= NAME_MAX_BYTES &&
 		    make_npy(array, e->npy);
 
 	for (int i = 0; i < array->rank; i++)

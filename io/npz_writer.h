@@ -10,14 +10,16 @@
 
 #include "io/artefact.h"
 
+#define PS_NPZ_WRITER_ARRAYS 32 /* the most arrays of a file */
 /* What a writer holds, in bytes. */
 #define PS_NPZ_WRITER_BYTES ((size_t)1 << 20)
 
 typedef struct ps_npz_writer ps_npz_writer;
 
-/* Begins a file of these arrays: PS_F32, PS_F64 or PS_F16, at most PS_NPZ_ARRAYS_MAX of them, each
- * with a rank of 1 or more. Their names are copied and get ".npy" in the file. Errors: PS_EFAILED
- * for arrays that cannot be written so, PS_EBUDGET, -errno or PS_EOUTPUT for the file. */
+/* Begins a file of these arrays: PS_F32, PS_F64 or PS_F16, at most PS_NPZ_WRITER_ARRAYS of them,
+ * each with a rank of 1 or more. Their names are copied and get ".npy" in the file. Errors:
+ * PS_EFAILED for arrays that cannot be written so, PS_EBUDGET, -errno or PS_EOUTPUT for the
+ * file. */
 int ps_npz_writer_create(ps_npz_writer **writer, const ps_sys *sys, const char *path,
 			 const ps_tensor_decl *arrays, size_t count, ps_diag *diag) PS_MUST_USE;
 /* Appends bytes to the data, in the order of the arrays. PS_EFAILED for more than declared. */

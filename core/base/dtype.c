@@ -76,6 +76,7 @@ static const struct {
 	[PS_BF16] = {"BF16", 1, 2, widen_bf16, narrow_bf16},
 	[PS_F16] = {"F16", 1, 2, widen_f16, narrow_f16},
 	[PS_U8] = {"U8", 1, 1, NULL, NULL},
+	[PS_BOOL] = {"BOOL", 1, 1, NULL, NULL},
 	[PS_Q4_0] = {"Q4_0", 32, 18, ps_widen_q4_0, NULL},
 	[PS_Q4_1] = {"Q4_1", 32, 20, ps_widen_q4_1, NULL},
 	[PS_Q5_0] = {"Q5_0", 32, 22, ps_widen_q5_0, NULL},

@@ -20,6 +20,7 @@ typedef enum ps_dtype {
 	PS_BF16,
 	PS_F16,
 	PS_U8,
+	PS_BOOL, /* a byte, 0 or 1 */
 	PS_Q4_0,
 	PS_Q4_1,
 	PS_Q5_0,

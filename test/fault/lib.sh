@@ -158,6 +158,12 @@ choose() {
 	compare-json) command="compare $d/sae/seed-1 $d/psae/seed-1 -o $work/out.json" ;;
 	sparsify) command="convert $d/sae/seed-1 -o $work/out --to sparsify" ;;
 	gemma-scope) command="convert $d/dictionary -o $work/out --to gemma-scope" ;;
+	to-mask)
+		command="convert test/fixtures/masks/maskllm.npz --bits msb --model \
+		test/fixtures/checkpoint/f32 --to mask -o $work/out"
+		;;
+	to-torch) command="convert $d/mask --to torch -o $work/out" ;;
+	from-bitmask) command="convert test/fixtures/masks/bitmask --to mask -o $work/out" ;;
 	converted-sparsify) command="compare $d/sparsify $d/psae/seed-1" ;;
 	converted-gemma-scope) command="eval $d/gemma-scope --cache test/fixtures/saelens/rows" ;;
 	transfer)

@@ -148,7 +148,7 @@ static void seed_mask(const json_t *provenance)
 			ps_projection_shape(config, (ps_projection)p, &rows, &cols);
 			ps_bitmap_fill(bits, rows, cols);
 			must(ps_edit_writer_add(writer, layer, (ps_projection)p,
-						&(ps_bitmap){bits, rows, cols}, 0, &diag),
+						&(ps_bitmap){bits, rows, cols}, &diag),
 			     path);
 		}
 	must(ps_edit_writer_commit(writer, &totals, &diag), path);

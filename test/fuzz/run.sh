@@ -27,13 +27,23 @@ seeds_of() {
 	dictionary_weights)
 		find test/fixtures/dictionaries -name '*.safetensors' ! -path '*/expect/*'
 		;;
+	foreign_mask)
+		find test/fixtures/masks -maxdepth 1 -name '*.npz' \
+			-o -maxdepth 1 -name '*.safetensors' -size -20k
+		;;
+	bitmask) echo test/fixtures/masks/bitmask/model.safetensors ;;
 	study) find studies -name '*.yaml' ;;
 	esac
 }
 
 # The longest input. results.json of a study is the longest seed.
 longest() {
-	case $1 in results) echo 131072 ;; tokenizer) echo 32768 ;; *) echo 16384 ;; esac
+	case $1 in
+	results) echo 131072 ;;
+	bitmask) echo 65536 ;;
+	tokenizer) echo 32768 ;;
+	*) echo 16384 ;;
+	esac
 }
 
 bound() {

@@ -99,7 +99,7 @@ static int mask_file(void *context)
 
 		ps_projection_shape(&config, p, &rows, &cols);
 		rc = ps_edit_writer_add(writer, i / PS_PROJECTIONS, p,
-					&(ps_bitmap){bits, rows, cols}, 1, context);
+					&(ps_bitmap){bits, rows, cols}, context);
 	}
 	if (rc)
 		ps_edit_writer_abort(writer);

@@ -148,7 +148,7 @@ static void reads_every_dtype_of_the_library(void **state)
 		for (size_t e = 0; e < wants[i].count; e++)
 			assert_true(element(&file, info, e) == (double)e - 3);
 	}
-	assert_int_equal(ps_safetensors_find(&file, "bool")->dtype, -1);
+	assert_int_equal(ps_safetensors_find(&file, "bool")->dtype, PS_BOOL);
 	assert_string_equal(ps_safetensors_find(&file, "bool")->dtype_name, "BOOL");
 	assert_int_equal(ps_safetensors_verify(&file, NULL, NULL, &verified, &diag), 0);
 	assert_false(verified);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCAL_BYTES = 30, CENTRAL_BYTES = 46, END_BYTES = 22 };
+enum { LOCAL_BYTES = 30, CENTRAL_BYTES = 46, END_BYTES = 22, ENTRIES_MAX = 4100 };
 
 static void put(uint8_t *out, uint32_t value, int bytes)
 {
@@ -65,10 +65,10 @@ static void put_common(uint8_t *out, const struct npz_entry *entry)
 
 size_t npz_write(const struct npz_entry *entries, size_t count, uint8_t *out, size_t max)
 {
-	uint32_t offsets[64] = {0};
+	static uint32_t offsets[ENTRIES_MAX];
 	size_t at = 0, directory;
 
-	for (size_t i = 0; i < count && i < 64; i++) {
+	for (size_t i = 0; i < count && i < ENTRIES_MAX; i++) {
 		const size_t name = strlen(entries[i].name);
 
 		if (at + LOCAL_BYTES + name + entries[i].length > max)
@@ -82,7 +82,7 @@ size_t npz_write(const struct npz_entry *entries, size_t count, uint8_t *out, si
 		at += LOCAL_BYTES + name + entries[i].length;
 	}
 	directory = at;
-	for (size_t i = 0; i < count && i < 64; i++) {
+	for (size_t i = 0; i < count && i < ENTRIES_MAX; i++) {
 		const size_t name = strlen(entries[i].name);
 
 		if (at + CENTRAL_BYTES + name > max)

@@ -113,7 +113,100 @@ outputs() {
 	holds "nothing was written" test ! -e "$s/no"
 }
 
+masks=$fixtures/masks
+small=$fixtures/checkpoint/f32
+bits_bytes=1032
+
+# same_bits FILE: its data are those of the mask that was made first. (test_mask_source compares
+# every form with the bits of the fixture.)
+same_bits() {
+	[ -f "$s/right" ] || tail -c $bits_bytes "$1" >"$s/right"
+	tail -c $bits_bytes "$1" >"$s/data"
+	holds "$1 has the right bits" cmp "$s/right" "$s/data"
+}
+
+# mask NAME ARGUMENT...: --to mask gives the right bits, in $s/NAME.
+mask() {
+	made=$s/mask-$1
+	shift
+	works "$made" convert "$@" --to mask -o "$made"
+	said '"dropped": 4980'
+	said '"weights": 8160'
+	same_bits "$made"
+}
+
+masks_of_every_form() {
+	mask bool $masks/bool.safetensors
+	mask u8 $masks/u8.safetensors --model $small
+	mask f16 $masks/f16.safetensors
+	mask values $masks/values.npz
+	mask maskllm $masks/maskllm.npz --bits msb --model $small
+	mask lsb $masks/lsb.npz --bits lsb --model $small
+	mask bits $masks/bits.safetensors --bits lsb --model $small
+	mask bitmask $masks/bitmask
+	said '"from": "sparse-bitmask"'
+	works "to torch" convert "$s/mask-maskllm" --to torch -o "$s/torch"
+	said '"dropped": 4980'
+	said '"from": "mask"'
+	holds "what we wrote is verified" test ! "$(grep unverified "$s/out")"
+	tail -c 8160 "$s/torch" >"$s/bytes"
+	holds "a byte for each weight" test "$(tr -d '\0' <"$s/bytes" | wc -c)" -eq 3180
+	mask back "$s/torch"
+	works "once more" convert "$s/torch" --to mask -o "$s/mask-back"
+	said '"already_done": true'
+	said '"dropped": 4980'
+	works "to torch once more" convert "$s/mask-maskllm" --to torch -o "$s/torch"
+	said '"already_done": true'
+	said '"dropped": 4980'
+}
+
+masks_in_use() {
+	works export export $small --mask "$s/mask-maskllm" -o "$s/exported"
+	works "the zeros" convert "$s/exported" --from-zeros --to mask -o "$s/zeros"
+	said '"from": "zeros"'
+	works "export again" export $small --mask "$s/zeros" -o "$s/again2"
+	tail -c 60000 "$s/exported/model.safetensors" >"$s/a"
+	tail -c 60000 "$s/again2/model.safetensors" >"$s/b"
+	holds "the same weights" cmp "$s/a" "$s/b"
+	works "of a named model" convert "$s/exported" --from-zeros --model $small --to mask \
+		-o "$s/zeros2"
+	works "which takes it" export $small --mask "$s/zeros2" -o "$s/again3"
+	refuses 3 'belongs to another model' export $fixtures/checkpoint/single --mask "$s/zeros2" \
+		-o "$s/no"
+	refuses 3 'projection of this model\|is expected' convert $masks/bool.safetensors \
+		--to mask --model $fixtures/checkpoint/single -o "$s/no"
+	refuses 3 'model differs' convert "$s/zeros2" --to torch --model "$s/exported" -o "$s/no"
+	works "by force" convert "$s/zeros2" --to torch --model "$s/exported" -o "$s/forced" \
+		--force-mismatch
+}
+
+masks_that_are_refused() {
+	refuses 3 'are these packed bits' convert $masks/bits.safetensors --to mask -o "$s/no"
+	refuses 3 'name the model' convert $masks/msb.npz --bits msb --to mask -o "$s/no"
+	refuses 3 'padding bits are set' convert $masks/msb.npz --bits lsb --to mask \
+		--model $small -o "$s/no"
+	refuses 2 '--from-zeros takes' convert $small --to mask -o "$s/no"
+	refuses 2 'lsb' convert $masks/msb.npz --bits big --to mask -o "$s/no"
+	refuses 2 'belong to masks' convert $fixtures/saelens/v6-topk --to sparsify --model $small \
+		-o "$s/no"
+	echo x >"$s/mask.pt"
+	refuses 3 'mask.pt: a torch file.*torch.load(FILE' convert "$s/mask.pt" --to mask -o "$s/no"
+	works "a rounding" prune $small --method rtn --bits 4 -o "$s/rounding"
+	refuses 3 'is not a mask (kind rounding)' convert "$s/rounding" --to torch -o "$s/no"
+	refuses 2 'is an input' convert "$s/mask-back" --to mask -o "$s/mask-back" --force
+	refuses 2 'holds mask of another provenance' convert $masks/u8.safetensors --to mask \
+		-o "$s/mask-back"
+	refuses 5 'least that would do' convert $masks/u8.safetensors --to mask -o "$s/no" \
+		--memory 1M
+	printf x | dd of="$s/mask-back" bs=1 seek=5000 conv=notrunc 2>"$s/dd"
+	refuses 3 'mask-back: ' convert "$s/mask-back" --to torch -o "$s/no"
+	holds "nothing was written" test ! -e "$s/no"
+}
+
 saes_of_every_form
 what_no_form_holds
 outputs
+masks_of_every_form
+masks_in_use
+masks_that_are_refused
 conclude test_convert.sh

@@ -79,15 +79,26 @@ static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_convert_args args = {0};
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input and output"),
-		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.in,
-		 .help = "folder or file of any tool whose SAEs are read"},
+		{"IN", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.in,
+		 .help = "an SAE's folder, a mask's file or a checkpoint, of any tool that is "
+			 "read"},
 		{"--to", PS_OPTION_WANTED | PS_OPTION_WORD, &args.to,
-		 "saelens|sparsify|gemma-scope",
-		 .help = "the form of the output; ours is SAELens'"},
+		 "saelens|sparsify|gemma-scope|mask|torch",
+		 .help = "the form of the output: of an SAE the first three, of which SAELens' is "
+			 "ours; of a mask ours, or bool tensors"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT",
-		 .help = "the SAE in that form"},
+		 .help = "a folder, or the file of a mask"},
+		PS_OPTION_TITLE("Of an SAE"),
 		{"--norm-cache", PS_OPTION_TEXT, &args.norm_cache, "CACHE",
 		 .help = ps_help_norm_cache},
+		PS_OPTION_TITLE("Of a mask"),
+		{"--model", PS_OPTION_TEXT, &args.model, "MODEL",
+		 .help = "whose weights it is of: names and shapes are compared, and the output "
+			 "belongs to it"},
+		{"--bits", PS_OPTION_WORD, &args.bits, "lsb|msb",
+		 .help = "the input is packed bits, least or most significant first"},
+		{"--from-zeros", PS_OPTION_FLAG, &args.from_zeros,
+		 .help = "the zeros of the checkpoint IN are the mask"},
 		PS_OPTION_END,
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table);
@@ -127,16 +138,21 @@ const ps_command ps_commands_sae[] = {
 			 {NULL, NULL}},
 	 .main = main_compare},
 	{.name = "convert",
-	 .usage = "SAE --to FORM -o OUT [OPTION ...]",
-	 .summary = "SAEs of other tools to ours and back",
-	 .text = "Writes an SAE in the form that another tool reads. Conventions that the form "
-		 "lacks are folded into the weights where that changes nothing, and refused by "
-		 "name where it would.",
+	 .usage = "IN --to FORM -o OUT [OPTION ...]",
+	 .summary = "SAEs and masks of other tools to ours and back",
+	 .text = "Writes an SAE or a mask in the form that another tool reads. Conventions of SAEs "
+		 "that the form lacks are folded into the weights where that changes nothing, and "
+		 "refused by name where it would. A mask is read from 0/1 tensors or packed bits "
+		 "(.safetensors, .npz), from a checkpoint's zeros, or from a sparse-bitmask "
+		 "checkpoint of compressed-tensors.",
 	 .examples =
 		 (const ps_example[]){
 			 {"prunescope convert sparsify-sae/layers.12 --to saelens -o sae",
 			  "A sparsify SAE for our commands and for SAELens."},
 			 {"prunescope convert sae --to gemma-scope -o out", "And to npz."},
+			 {"prunescope convert masks.safetensors --to mask --model "
+			  "google/gemma-3-270m -o mask.safetensors",
+			  "0/1 tensors of torch, for --mask of our commands."},
 			 {NULL, NULL}},
 	 .main = main_convert},
 	{.name = NULL},

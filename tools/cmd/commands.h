@@ -185,12 +185,15 @@ typedef struct ps_compare_args {
 int ps_run_compare(ps_session *session, const ps_compare_args *args, json_t **result) PS_MUST_USE;
 
 /* Between the formats of other tools and ours. Which arguments a format takes is in the header of
- * the module that writes it: convert_sae.h. result: format (to), from, already_done, and what the
- * module adds. */
+ * the module that writes it: convert_sae.h, convert_mask.h. result: format (to), from,
+ * already_done, and what the module adds. */
 typedef struct ps_convert_args {
 	const char *in, *out;
-	const char *to;         /* "saelens", "sparsify", "gemma-scope" */
+	const char *to;         /* "saelens", "mask", ...: cmd_convert.c lists them */
 	const char *norm_cache; /* of an SAE, as for eval */
+	const char *model;      /* of a mask; NULL: not said */
+	const char *bits;       /* "lsb" or "msb": a mask in packed bits; NULL: not said */
+	bool from_zeros;        /* in is a checkpoint whose zeros are the mask */
 	bool replace;
 } ps_convert_args;
 int ps_run_convert(ps_session *session, const ps_convert_args *args, json_t **result) PS_MUST_USE;

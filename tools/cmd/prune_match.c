@@ -242,9 +242,7 @@ static int write_mask(const struct match *m, const char *path, json_t *match,
 		ps_bitmap b = {.bits = bits_of(m, layer, p)};
 
 		ps_projection_shape(config, p, &b.rows, &b.cols);
-		rc = ps_edit_writer_add(
-			writer, layer, p, &b,
-			(uint64_t)b.rows * b.cols - ps_bitmap_count(b.bits, b.rows, b.cols), diag);
+		rc = ps_edit_writer_add(writer, layer, p, &b, diag);
 	}
 	if (!rc)
 		return ps_edit_writer_commit(writer, totals, diag);

@@ -346,7 +346,8 @@ static int put_mask(void *self, int layer, ps_projection projection, const ps_bi
 {
 	const struct output *output = self;
 
-	return ps_edit_writer_add(output->writer, layer, projection, mask, dropped, output->diag);
+	(void)dropped; /* the writer counts for itself */
+	return ps_edit_writer_add(output->writer, layer, projection, mask, output->diag);
 }
 
 static int put_scales(void *self, int layer, ps_projection projection, const float *scale)

@@ -73,10 +73,12 @@ static bool is_text(const char *bytes, size_t length)
 
 	if (ps_utf8_invalid(bytes, length) + CUT_BYTES_MAX < length)
 		return false;
-	for (size_t i = 0; i < length; i++)
-		if ((bytes[i] >= 0 && bytes[i] < ' ' && (bytes[i] < '\t' || bytes[i] > '\r')) ||
-		    bytes[i] == 0x7f)
+	for (size_t i = 0; i < length; i++) {
+		const unsigned char byte = (unsigned char)bytes[i];
+
+		if ((byte < ' ' && (byte < '\t' || byte > '\r')) || byte == 0x7f)
 			return false;
+	}
 	return length >= 8;
 }
 

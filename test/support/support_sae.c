@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/finite.h"
 #include "core/base/rng.h"
 
 static void require(bool ok, const char *what)
@@ -117,11 +118,11 @@ double largest_error_of_rows(const float *got, const float *want, size_t rows, s
 		double scale = 0, error = 0;
 
 		for (size_t c = r * cols; c < (r + 1) * cols; c++) {
-			scale = fmax(scale, fabs((double)want[c]));
-			error = fmax(error, fabs((double)got[c] - (double)want[c]));
+			scale = ps_greater(scale, fabs((double)want[c]));
+			error = ps_greater(error, fabs((double)got[c] - (double)want[c]));
 		}
-		if (error > 0)
-			worst = fmax(worst, error / scale);
+		if (error != 0)
+			worst = ps_greater(worst, error / scale);
 	}
 	return worst;
 }

@@ -432,7 +432,7 @@ static void fill_match(const struct features_run *r, size_t latent, ps_feature_r
 	row->nearest = (int32_t)r->match.nearest[latent];
 	row->cosine = r->match.cosine[latent];
 	row->mutual = r->match.mutual[latent];
-	for (size_t t = 0; t < r->tau_count; t++)
+	for (size_t t = 0; t < r->tau_count && t < PS_FEATURE_TAUS_MAX; t++)
 		row->survival[t] = row->mutual && (double)row->cosine >= r->taus[t];
 }
 

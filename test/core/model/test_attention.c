@@ -128,12 +128,12 @@ static float *copy_out(const struct head *h)
 
 static double largest_v(const struct head *h)
 {
-	double largest = 0;
+	float largest = 0;
 
 	for (size_t t = 0; t < h->a.keys.tokens; t++)
 		for (size_t d = 0; d < h->a.keys.head_width; d++)
-			largest = fmax(largest, fabs((double)h->v[t * h->a.q_stride + d]));
-	return largest;
+			largest = fmaxf(largest, fabsf(h->v[t * h->a.q_stride + d]));
+	return (double)largest;
 }
 
 /* Adds the errors of the head, as shares of the largest |v|. */

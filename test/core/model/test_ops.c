@@ -253,13 +253,15 @@ static void sums_of_exponentials_match_double_precision(void **state)
 	(void)state;
 	for (size_t n = 1; n <= 300; n += 23) {
 		float x[300], y[300];
-		double sum = 0, largest = -1e30, got;
+		float highest = -1e30f;
+		double sum = 0, largest, got;
 
 		draw(x, n, 20, n);
 		memcpy(y, x, sizeof y);
 		for (size_t i = 0; i < n; i++)
-			largest = fmax(largest, (double)x[i]);
-		assert_true((double)ps_max(x, n) == largest);
+			highest = fmaxf(highest, x[i]);
+		assert_true(ps_max(x, n) == highest);
+		largest = (double)highest;
 		got = (double)ps_exp_sum(y, n);
 		for (size_t i = 0; i < n; i++) {
 			sum += exp((double)x[i] - largest);

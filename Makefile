@@ -50,7 +50,7 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
-	check-package check-reproducible \
+	check-package check-reproducible check-cross \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
 	fuzzers pages install uninstall clean
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
@@ -205,6 +205,10 @@ check-package: ## build the Debian package in build/package; lintian, a study wi
 
 check-reproducible: ## build programs and packages twice, and compare their bytes (minutes)
 	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/reproducible.sh
+
+check-cross: ## run tests for arm64 and for a CPU without AVX under qemu-user (an hour)
+	@for cpu in arm64 x86-64-v2; do echo "$$cpu:"; \
+		sh test/packaging/cross.sh $$cpu || test $$? -eq 77 || exit 1; done
 
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	-DPS_SMALL_TABLES

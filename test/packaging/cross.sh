@@ -1,0 +1,114 @@
+#!/bin/sh
+# usage: test/packaging/cross.sh arm64|x86-64-v2
+# Runs the numeric, format and command tests for another processor, under qemu-user:
+# - arm64: everything is compiled with Debian's cross compiler, against arm64 libraries that apt
+#   downloads into build/cross/arm64/sysroot. The machine's own packages stay as they are.
+# - x86-64-v2: the ordinary build, on a processor without AVX.
+# What is left out, and why, stands with the lists below. An hour on two cores. Exit 77: a tool is
+# missing (Debian: qemu-user-static, gcc-aarch64-linux-gnu).
+set -eu
+cd "$(dirname "$0")/../.."
+target=$1
+cross=build/cross/$target
+runners=$cross/run
+. test/packaging/lib.sh
+
+# --- the tests ---
+
+numeric="core/base/test_* core/model/test_* prune/test_* sae/test_* analysis/test_*"
+formats="core/tokenizer/test_* io/test_* tools/train/test_* tools/test_shardinfo
+	analysis/report/test_*"
+commands="tools/cmd/test_* tools/engine/test_* tools/study/test_*"
+scripts="tools/test_cli.sh"
+
+# These cannot run under qemu-user, or would tell nothing:
+# - io/test_ring_linux: qemu has no io_uring. The other tests read with pread then.
+left_out=test/io/test_ring_linux
+# - test/fault: it needs seccomp, and a library that is loaded before the program.
+# - test/tools/run, test/bench: they measure time.
+# - scripts that interrupt commands after so much processor time: test_train_kill.sh,
+#   test_study.sh; and those that only repeat what unit tests try: the other scripts.
+
+# --- the two processors ---
+
+# Installs arm64 libraries into a folder, with package lists and a package database of its own.
+make_sysroot() {
+	apt=$PWD/$cross/apt
+	rm -rf "$sysroot" "$apt"
+	mkdir -p "$sysroot" "$apt/state/lists/partial" "$apt/cache/archives/partial"
+	: >"$apt/status"
+	echo "downloading arm64 libraries" >&2
+	set -- -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Debug::NoLocking=1 \
+		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" \
+		-o Dir::Cache="$apt/cache"
+	apt-get "$@" update
+	# shellcheck disable=SC2046 # words: the libraries of tools/deps.sh
+	apt-get "$@" install -y --no-install-recommends --download-only libc6-dev libgcc-s1 \
+		$(grep -o 'lib[a-z0-9]*-dev' tools/deps.sh) >/dev/null
+	for package in "$apt"/cache/archives/*.deb; do
+		dpkg-deb -x "$package" "$sysroot"
+	done
+	touch "$sysroot/complete"
+}
+
+build_arm64() {
+	lacks aarch64-linux-gnu-gcc qemu-aarch64-static apt-get dpkg-deb && exit 77
+	sysroot=$PWD/$cross/sysroot
+	libraries=/usr/lib/aarch64-linux-gnu
+	[ -e "$sysroot/complete" ] || make_sysroot
+	export PKG_CONFIG_LIBDIR="$sysroot$libraries/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$sysroot"
+	make -s "-j$(nproc)" all tests BUILD="$cross" PROGRAM="$cross/prunescope" \
+		SHARDINFO="$cross/shardinfo" CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar \
+		EXTRA_CFLAGS="--sysroot=$sysroot" \
+		CPPFLAGS="-isystem $sysroot/usr/include/aarch64-linux-gnu/blis-openmp" \
+		LDFLAGS="-L$sysroot$libraries/blis-openmp"
+	built=$cross
+	qemu="QEMU_LD_PREFIX='$sysroot' QEMU_SET_ENV=LD_LIBRARY_PATH=$libraries/blis-openmp \
+exec qemu-aarch64-static"
+}
+
+build_x86_64_v2() {
+	lacks qemu-x86_64-static && exit 77
+	make -s "-j$(nproc)" all tests
+	mkdir -p "$cross"
+	cp prunescope tools/shardinfo "$cross"
+	built=build
+	qemu="exec qemu-x86_64-static -cpu Nehalem"
+}
+
+# --- running ---
+
+# runner PROGRAM RUNNER: a script that runs the program on the other processor.
+runner() {
+	mkdir -p "$(dirname "$2")"
+	printf '#!/bin/sh\n%s "%s" "$@"\n' "$qemu" "$PWD/$1" >"$2"
+	chmod +x "$2"
+}
+
+case $target in
+arm64) build_arm64 ;;
+x86-64-v2) build_x86_64_v2 ;;
+*)
+	echo "usage: test/packaging/cross.sh arm64|x86-64-v2" >&2
+	exit 2
+	;;
+esac
+rm -rf "$runners"
+runner "$cross/prunescope" "$runners/prunescope"
+runner "$cross/shardinfo" "$runners/shardinfo"
+list=
+for name in $numeric $formats $commands; do
+	for source in test/$name.c; do
+		test=${source%.c}
+		[ "$test" != "$left_out" ] || continue
+		runner "$built/$test" "$runners/$test"
+		list="$list $runners/$test"
+	done
+done
+for script in $scripts; do
+	list="$list test/$script"
+done
+"$runners/prunescope" --version
+# shellcheck disable=SC2086 # a list of words
+PRUNESCOPE=$runners/prunescope SHARDINFO=$runners/shardinfo \
+	TEST_TIMEOUT=${TEST_TIMEOUT:-3600} exec sh test/run.sh $list

@@ -112,10 +112,10 @@ commands_make_what_they_say() {
 		values_hold "$m: ppl is the exponential of nll" ppl nll \
 			'a > 1 && log(a) - b < 1e-12 && b - log(a) < 1e-12'
 		values_hold "$m: every id asked for is scored" tokens windows 'a == 1000 && b == 30'
+		f32=$(value nll)
 		run ppl "$model" --text "$scratch/held-out" --window 96 --max-tokens 1000
 		values_hold "$m: without --stride it is half of the window" tokens windows \
 			'a == 1000 && b == 20'
-		f32=$(value nll)
 		works "$m: ppl in bf16" ppl "$model" --text "$scratch/held-out" --window 96 \
 			--stride 32 --max-tokens 1000 --precision bf16
 		values_hold "$m: bf16 changes little, and something" nll tokens \

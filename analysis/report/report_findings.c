@@ -67,6 +67,8 @@ void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 					      .interval = PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL),
 					      .unit = " nats",
 					      .decimals = 3};
+	const ps_tally changes =
+		ps_tally_of(r, r->conditions, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL));
 	ps_span tokens = ps_span_of(r->conditions, PS_AT(CONDITION_N)),
 		change = ps_span_of(r->conditions, quantity.value);
 
@@ -88,10 +90,12 @@ void ps_finding_perplexity(FILE *out, const ps_results *r, bool brief)
 	fputs(". ", out);
 	if (brief)
 		return;
-	fputs("The change is ", out);
-	ps_phrase_tally(out, ps_tally_of(r, r->conditions, PS_AT(CONDITION_DELTA_LOG_PPL_INTERVAL)),
-			"condition");
-	fputs(". Methods are compared at the same label. What they achieve differs, and stands "
+	if (changes.tests) {
+		fputs("The change is ", out);
+		ps_phrase_tally(out, changes, "condition");
+		fputs(". ", out);
+	}
+	fputs("Methods are compared at the same label. What they achieve differs, and stands "
 	      "beside the label. ",
 	      out);
 }

@@ -647,6 +647,9 @@ static void what_has_no_interval_is_said_with_its_reason(void **state)
 	says(&p, ps_finding_fragility, true, "no condition has an interval (too few)");
 	set(value_at(p.root, "conditions.3.fragility"), "difference", interval(-0.2, 0.1));
 	says(&p, ps_finding_fragility, true, "above 0 in 0 of 1 condition that has an interval");
+	says(&p, ps_finding_perplexity, false, "The change is above 0 in ");
+	set_all_to(&p, "conditions", "delta_log_ppl_interval", no_interval(0.2, "too few"));
+	says_not(&p, ps_finding_perplexity, false, "The change is");
 	json_decref(p.root);
 }
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "core/base/thread.h"
 #include "io/shard_index.h"
 
 struct ps_reader {
@@ -53,22 +53,6 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-/* Starts the thread with signals blocked, so that the computing thread receives them. */
-static int start_thread(ps_reader *reader)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	rc = pthread_create(&reader->thread, NULL, serve, reader);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	/* EAGAIN: there is no memory for its stack, or no process is left. */
-	return rc == EAGAIN ? -ENOMEM : -rc;
-}
-
 int ps_reader_create(ps_reader **out, ps_read_engine engine)
 {
 	ps_reader *reader = calloc(1, sizeof *reader);
@@ -80,7 +64,7 @@ int ps_reader_create(ps_reader **out, ps_read_engine engine)
 	pthread_mutex_init(&reader->lock, NULL);
 	pthread_cond_init(&reader->work, NULL);
 	pthread_cond_init(&reader->done, NULL);
-	rc = start_thread(reader);
+	rc = ps_thread_start(&reader->thread, serve, reader);
 out:
 	if (rc) {
 		engine.destroy(engine.self);

@@ -14,11 +14,13 @@ struct ps_row_ahead {
 	const ps_cache *cache;
 	ps_reader *reader;
 	ps_read_job job;
-	size_t rows;    /* slots */
-	size_t count;   /* rows announced */
-	uint64_t *ids;  /* (rows) */
-	ps_read *reads; /* (rows) */
-	char *slots;    /* (rows), from a block boundary on */
+	ps_row_sort *sort; /* NULL: none */
+	size_t rows;       /* slots */
+	size_t count;      /* rows announced */
+	size_t sorted;     /* of these, the first ones: they come from the sort */
+	uint64_t *ids;     /* (rows) */
+	ps_read *reads;    /* (rows) */
+	char *slots;       /* (rows), from a block boundary on */
 	/* Parts of a batch are gathered at the same time: the lock is for state, rc and diag. */
 	pthread_mutex_t lock;
 	enum { IDLE, READING, READY, FAILED } state;
@@ -69,16 +71,27 @@ static ps_read read_of(const ps_row_ahead *a, size_t slot, uint64_t row)
 			a->slots + slot * slot_bytes(cache->source.width, cache->dtype), offset)};
 }
 
+/* Begins to read slots [first, end) from the cache. */
+static void read_slots(ps_row_ahead *a, size_t first, size_t end)
+{
+	a->job = (ps_read_job){.reads = a->reads + first, .count = end - first};
+	ps_reader_submit(a->reader, &a->job, PS_READ_LAST);
+}
+
 /* Waits for the rows announced before. Then they are there, or rc and diag say why not. */
 static void settle(ps_row_ahead *a)
 {
 	if (a->state != READING)
 		return;
 	a->rc = ps_reader_wait(a->reader, &a->job, &a->diag);
+	if (a->sorted && ps_row_sort_wait(a->sort) && !a->rc) {
+		read_slots(a, 0, a->sorted);
+		a->rc = ps_reader_wait(a->reader, &a->job, &a->diag);
+	}
 	a->state = a->rc ? FAILED : READY;
 }
 
-static void announce(void *self, const uint64_t *ids, size_t count)
+static void announce(void *self, const uint64_t *ids, size_t count, uint64_t place)
 {
 	ps_row_ahead *a = self;
 
@@ -87,9 +100,11 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 	memcpy(a->ids, ids, a->count * sizeof *ids);
 	for (size_t i = 0; i < a->count; i++)
 		a->reads[i] = read_of(a, i, ids[i]);
-	a->job = (ps_read_job){.reads = a->reads, .count = a->count};
+	a->sorted = a->sort && place != PS_ROW_NO_PLACE
+			    ? ps_row_sort_ask(a->sort, place, a->count, a->reads)
+			    : 0;
 	a->state = READING;
-	ps_reader_submit(a->reader, &a->job, PS_READ_LAST);
+	read_slots(a, a->sorted, a->count);
 }
 
 /* --- gathering --- */
@@ -173,7 +188,7 @@ int ps_row_ahead_create(ps_row_ahead **out, const ps_cache *cache,
 	if (options->backend == PS_IO_MMAP)
 		return 0;
 	a = ps_arena_take(arena, sizeof *a);
-	*a = (ps_row_ahead){.cache = cache, .rows = options->rows};
+	*a = (ps_row_ahead){.cache = cache, .sort = options->sort, .rows = options->rows};
 	lay_out(a, width, cache->dtype, arena);
 	a->slots = ps_read_align(a->slots);
 	places.memory = a->slots;

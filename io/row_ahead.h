@@ -6,6 +6,8 @@
  * - `gather` of those rows, in that order and in any parts, waits for them and widens them out of
  *   their slots. Rows that were not announced come from the mapping, with the same bits.
  * So a random order over a cache of any size needs memory for one batch, and no row is read twice.
+ * Rows that a sort (io/row_sort.h) has ready come from its file, the others each by a read of its
+ * own.
  *
  * While it lives, the kernel is asked not to read ahead in the shards nor around a page of their
  * mapping. A slot holds one row and the blocks of 4,096 bytes that it touches. States of the batch:
@@ -16,7 +18,7 @@
 
 #include "core/base/arena.h"
 #include "io/backend.h"
-#include "io/cache_store.h"
+#include "io/row_sort.h"
 
 typedef struct ps_row_ahead ps_row_ahead;
 
@@ -28,6 +30,8 @@ typedef struct ps_row_ahead_options {
 	 * cache. */
 	bool past_cache;
 	size_t rows; /* that may be announced at a time */
+	/* Of the cache, and outlives this; NULL: none. */
+	ps_row_sort *sort;
 } ps_row_ahead_options;
 
 /* Arena bytes for so many slots. */

@@ -183,9 +183,11 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return rc;
 }
 
-static void announce(void *self, const uint64_t *ids, size_t count)
+/* The rows of one source stand in the order of the whole, so their places are a part of it. */
+static void announce(void *self, const uint64_t *ids, size_t count, uint64_t place)
 {
 	ps_row_join *join = self;
+	const uint64_t own = place == PS_ROW_NO_PLACE ? place : place / join->count;
 
 	for (size_t s = 0; s < join->count; s++) {
 		const ps_row_source *source = &join->sources[s];
@@ -193,7 +195,8 @@ static void announce(void *self, const uint64_t *ids, size_t count)
 		if (source->ahead)
 			source->ahead(source->self, join->announced,
 				      pick(join, s, ids, ps_min_size(count, join->batch),
-					   join->announced, NULL));
+					   join->announced, NULL),
+				      own);
 	}
 }
 

@@ -6,9 +6,9 @@
  * source. A row list with `together` = n (core/base/rows.h) keeps them so under any permutation: a
  * batch of a multiple of n rows then holds the same tokens of every source.
  *
- * Each source reads ahead by itself: an announcement is handed on in n parts. Gathers may run at
- * the same time; those beyond `threads` wait. Cost besides that of the sources: each row is copied
- * once. */
+ * Each source reads ahead by itself: an announcement is handed on in n parts. A place of it must be
+ * a multiple of n. Gathers may run at the same time; those beyond `threads` wait. Cost besides that
+ * of the sources: each row is copied once. */
 #ifndef PS_IO_ROW_JOIN_H
 #define PS_IO_ROW_JOIN_H
 

@@ -68,6 +68,16 @@ static int linux_fstat(int fd, struct stat *st)
 	return fstat(fd, st) ? -errno : 0;
 }
 
+static int linux_fstatfs(int fd, struct statfs *st)
+{
+	return TEMP_FAILURE_RETRY(fstatfs(fd, st)) ? -errno : 0;
+}
+
+static int linux_fallocate(int fd, off_t bytes)
+{
+	return TEMP_FAILURE_RETRY(fallocate(fd, 0, 0, bytes)) ? -errno : 0;
+}
+
 static int linux_mincore(const void *address, size_t bytes, unsigned char *resident)
 {
 	return mincore((void *)address, bytes, resident) ? -errno : 0;
@@ -101,6 +111,8 @@ const ps_sys ps_sys_linux = {
 	.mkdir = linux_mkdir,
 	.rmdir = linux_rmdir,
 	.fstat = linux_fstat,
+	.fstatfs = linux_fstatfs,
+	.fallocate = linux_fallocate,
 	.mincore = linux_mincore,
 };
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/types.h>
 
 #include "core/base/error.h"
@@ -23,6 +24,8 @@ typedef struct ps_sys {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*rmdir)(const char *path);
 	int (*fstat)(int fd, struct stat *st);
+	int (*fstatfs)(int fd, struct statfs *st);
+	int (*fallocate)(int fd, off_t bytes); /* from the beginning of the file on */
 	int (*mincore)(const void *address, size_t bytes, unsigned char *resident);
 } ps_sys;
 

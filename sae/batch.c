@@ -1,7 +1,6 @@
 #include "sae/batch.h"
 
-#include "core/base/checked.h"
-#include "core/base/rng.h"
+#include "core/base/row_order.h"
 
 enum { PARTS = 16 };
 
@@ -39,30 +38,13 @@ int ps_batch_gather(const ps_row_source *source, const uint64_t *ids, size_t cou
 
 /* --- the rows of a step --- */
 
-static uint64_t epoch_seed(const ps_train_options *o, uint64_t epoch)
-{
-	ps_rng rng = ps_rng_make(o->data_seed, epoch);
-
-	return ps_rng_u64(&rng);
-}
-
 void ps_batch_choose(const ps_train_options *o, const ps_row_list *rows, uint64_t step,
 		     uint64_t *ids)
 {
-	const uint64_t count = rows->count, together = ps_row_list_together(rows),
-		       first = step * o->batch;
-	uint64_t epoch = first / count, place = first % count, seed = epoch_seed(o, epoch);
+	const ps_row_order order = {
+		.rows = rows, .seed = o->data_seed, .sequential = o->sequential};
 
-	for (size_t i = 0; i < o->batch; i++) {
-		const uint64_t run = place / together,
-			       at = o->sequential ? run : ps_permute(run, count / together, seed);
-
-		ids[i] = ps_row_list_at(rows, at * together + place % together);
-		if (++place == count) {
-			place = 0;
-			seed = epoch_seed(o, ++epoch);
-		}
-	}
+	ps_row_order_get(&order, step * o->batch, o->batch, ids);
 }
 
 ps_feed *ps_feed_lay_out(ps_sae_layout *layout, const ps_row_source *source,
@@ -85,13 +67,13 @@ int ps_feed_load(ps_feed *feed, const ps_train_options *o, uint64_t step, uint64
 
 	ps_batch_choose(o, feed->rows, step, feed->ids);
 	if (source->ahead && feed->announced != step)
-		source->ahead(source->self, feed->ids, o->batch);
+		source->ahead(source->self, feed->ids, o->batch, step * o->batch);
 	rc = ps_batch_gather(source, feed->ids, o->batch, feed->raw, context);
 	if (rc)
 		return rc;
 	if (source->ahead && step + 1 < steps) {
 		ps_batch_choose(o, feed->rows, step + 1, feed->ids);
-		source->ahead(source->self, feed->ids, o->batch);
+		source->ahead(source->self, feed->ids, o->batch, (step + 1) * o->batch);
 		feed->announced = step + 1;
 	}
 	return 0;

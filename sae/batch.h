@@ -1,7 +1,6 @@
 /* sae/batch.h: which rows a step takes, and how they are fetched.
  *
- * Epoch e takes every kept row once: in a permutation seeded by (data_seed, e), or in file order.
- * Where rows of a list stay together (ps_row_list), runs of rows are permuted, not rows. */
+ * Step s takes the places from s B on of the order of training (core/base/row_order.h). */
 #ifndef PS_SAE_BATCH_H
 #define PS_SAE_BATCH_H
 

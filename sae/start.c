@@ -85,7 +85,7 @@ static int gather_sample(ps_trainer *t, uint64_t done, size_t count, uint64_t n,
 	for (size_t r = 0; r < count; r++)
 		ids[r] = sampled_row(t->feed->rows, done + r, n, rng);
 	if (source->ahead)
-		source->ahead(source->self, ids, count);
+		source->ahead(source->self, ids, count, PS_ROW_NO_PLACE);
 	return ps_batch_gather(source, ids, count, t->feed->x, t->context);
 }
 

@@ -42,14 +42,21 @@ uint64_t ps_rng_below(ps_rng *rng, uint64_t n)
 	return x % n;
 }
 
-uint64_t ps_permute(uint64_t index, uint64_t n, uint64_t seed)
+/* Half the bits of the network that permutes [0, n). */
+static unsigned half_bits(uint64_t n)
 {
 	unsigned half = 1;
-	uint64_t mask;
 
 	while (half < 31 && (uint64_t)1 << 2 * half < n)
 		half++;
-	mask = ((uint64_t)1 << half) - 1;
+	return half;
+}
+
+uint64_t ps_permute(uint64_t index, uint64_t n, uint64_t seed)
+{
+	const unsigned half = half_bits(n);
+	const uint64_t mask = ((uint64_t)1 << half) - 1;
+
 	do {
 		uint64_t left = index >> half, right = index & mask;
 
@@ -61,4 +68,22 @@ uint64_t ps_permute(uint64_t index, uint64_t n, uint64_t seed)
 		index = left << half | right;
 	} while (index >= n);
 	return index;
+}
+
+uint64_t ps_permute_back(uint64_t image, uint64_t n, uint64_t seed)
+{
+	const unsigned half = half_bits(n);
+	const uint64_t mask = ((uint64_t)1 << half) - 1;
+
+	do {
+		uint64_t left = image >> half, right = image & mask;
+
+		for (uint64_t round = 4; round-- > 0;) {
+			uint64_t before = right ^ (mix(left ^ mix(seed + round)) & mask);
+			right = left;
+			left = before;
+		}
+		image = left << half | right;
+	} while (image >= n);
+	return image;
 }

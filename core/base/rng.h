@@ -31,5 +31,7 @@ uint64_t ps_rng_below(ps_rng *rng, uint64_t n);
  * Feistel network of four rounds permutes the next power of 4, and is applied until the image is
  * below n. */
 uint64_t ps_permute(uint64_t index, uint64_t n, uint64_t seed);
+/* The index whose image is `image`: ps_permute(ps_permute_back(x, n, seed), n, seed) is x. */
+uint64_t ps_permute_back(uint64_t image, uint64_t n, uint64_t seed);
 
 #endif

@@ -18,6 +18,9 @@ typedef enum ps_row_column {
 	PS_ROW_COLUMNS
 } ps_row_column;
 
+/* Rows that stand in no order. */
+#define PS_ROW_NO_PLACE UINT64_MAX
+
 typedef struct ps_row_source {
 	void *self;
 	uint64_t rows; /* N */
@@ -26,9 +29,10 @@ typedef struct ps_row_source {
 	 * Thread-safe. */
 	int (*gather)(void *self, const uint64_t *ids, size_t count, float *out, ps_diag *diag);
 	/* A hint: these rows will be gathered next, in this order. The source may start to read
-	 * them. No gather of this source runs at the same time. NULL if the source takes no
-	 * hints. */
-	void (*ahead)(void *self, const uint64_t *ids, size_t count);
+	 * them. place: of ids[0] in the order of training (core/base/row_order.h), the others
+	 * follow; or PS_ROW_NO_PLACE. No gather of this source runs at the same time. NULL if the
+	 * source takes no hints. */
+	void (*ahead)(void *self, const uint64_t *ids, size_t count, uint64_t place);
 	/* The columns that the source knows of every row, as bits 1 << column. */
 	unsigned columns;
 	/* out (count) = one column of rows ids[i]. Thread-safe. NULL if columns is 0. */

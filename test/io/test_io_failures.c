@@ -375,7 +375,7 @@ static int look_at_rows(const ps_row_source *source, ps_diag *diag)
 	int rc;
 
 	if (source->ahead)
-		source->ahead(source->self, ids, 2);
+		source->ahead(source->self, ids, 2, PS_ROW_NO_PLACE);
 	rc = source->gather(source->self, ids, 2, rows, diag);
 	if (rc)
 		return rc;

@@ -101,9 +101,9 @@ static void check_rows(ps_dtype dtype, ps_backend backend, bool past_cache)
 		for (size_t i = 0; i < count; i++)
 			ids[i] = ps_rng_below(&rng, ROWS);
 		if (source.ahead && step % 4)
-			source.ahead(source.self, ids, count);
+			source.ahead(source.self, ids, count, PS_ROW_NO_PLACE);
 		if (source.ahead && step % 7 == 0) /* rows that nobody gathers */
-			source.ahead(source.self, ids + 1, count - 1);
+			source.ahead(source.self, ids + 1, count - 1, PS_ROW_NO_PLACE);
 		assert_int_equal(ps_batch_gather(&source, ids, count, got, &context), 0);
 		assert_int_equal(
 			cache.source.gather(cache.source.self, ids, count, expected, &diag), 0);
@@ -166,7 +166,7 @@ static void rows_that_are_not_finite_are_named(void **state)
 		ps_diag diag = {{0}};
 
 		if (announced)
-			source.ahead(source.self, ids, 3);
+			source.ahead(source.self, ids, 3, PS_ROW_NO_PLACE);
 		assert_int_equal(source.gather(source.self, ids, 0, got, &diag), 0);
 		assert_int_equal(source.gather(source.self, ids, 3, got, &diag), PS_EINPUT);
 		assert_non_null(strstr(diag.text, "holds nan at row 12, column 1 (offset "));
@@ -202,7 +202,7 @@ static void a_shard_cut_short_is_named(void **state)
 			 0);
 	snprintf(path, sizeof path, "%s/shard-00002.safetensors", folder);
 	assert_int_equal(truncate(path, 8192), 0);
-	source.ahead(source.self, ids, 3);
+	source.ahead(source.self, ids, 3, PS_ROW_NO_PLACE);
 	assert_int_equal(source.gather(source.self, ids, 3, got, &diag), PS_EINPUT);
 	assert_non_null(strstr(diag.text, "shard-00002.safetensors: tensor activations"));
 	ps_row_ahead_destroy(ahead);

@@ -21,6 +21,7 @@ struct memory {
 	int32_t columns[PS_ROW_COLUMNS][ROWS];
 	uint64_t announced[BATCH];
 	size_t announced_count;
+	uint64_t place;
 	bool fails;
 };
 
@@ -40,10 +41,11 @@ static int gather(void *self, const uint64_t *ids, size_t count, float *out, ps_
 	return 0;
 }
 
-static void announce(void *self, const uint64_t *ids, size_t count)
+static void announce(void *self, const uint64_t *ids, size_t count, uint64_t place)
 {
 	struct memory *m = self;
 
+	m->place = place;
 	memcpy(m->announced, ids, count * sizeof *ids);
 	m->announced_count = count;
 }
@@ -116,15 +118,16 @@ static void a_row_is_that_token_of_that_source(void **state)
 			.sources = sources, .count = SOURCES, .batch = BATCH, .threads = 2},
 		&arena, &joint);
 	assert_true(joint.rows == SOURCES * ROWS && joint.width == WIDTH);
-	assert_int_equal(ps_pool_create(&pool, 4, &diag),
-			 0); /* more than the join has room for: they wait */
+	/* More than the join has room for: they wait. */
+	assert_int_equal(ps_pool_create(&pool, 4, &diag), 0);
 	for (uint64_t turn = 0; turn < 20; turn++) {
 		size_t expected[SOURCES] = {0};
+		const uint64_t place = turn % 2 ? turn * BATCH : PS_ROW_NO_PLACE;
 		int32_t token;
 
 		for (uint64_t i = 0; i < BATCH; i++)
 			ids[i] = ps_permute(turn * 100 + i, joint.rows, turn);
-		joint.ahead(joint.self, ids, BATCH);
+		joint.ahead(joint.self, ids, BATCH, turn % 2 ? place * SOURCES : place);
 		parts = (struct part){&joint, ids, out};
 		ps_pool_run(pool, PARTS, gather_part, &parts);
 		for (size_t i = 0; i < BATCH; i++) {
@@ -141,8 +144,10 @@ static void a_row_is_that_token_of_that_source(void **state)
 			assert_int_equal(token,
 					 memory[s].columns[PS_ROW_TOKEN_ID][ids[i] / SOURCES]);
 		}
-		for (size_t s = 0; s < SOURCES; s++)
+		for (size_t s = 0; s < SOURCES; s++) {
 			assert_int_equal(memory[s].announced_count, expected[s]);
+			assert_true(s == 1 || memory[s].place == place);
+		}
 	}
 	memory[2].fails = true;
 	assert_int_equal(joint.gather(joint.self, ids, BATCH, out, &diag), PS_EINPUT);

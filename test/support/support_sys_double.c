@@ -172,6 +172,20 @@ static int double_fstat(int fd, struct stat *st)
 	return rc ? rc : ps_sys_linux.fstat(fd, st);
 }
 
+static int double_fstatfs(int fd, struct statfs *st)
+{
+	int rc = enter(SYS_FSTATFS, 0, NULL);
+
+	return rc ? rc : ps_sys_linux.fstatfs(fd, st);
+}
+
+static int double_fallocate(int fd, off_t bytes)
+{
+	int rc = enter(SYS_FALLOCATE, 0, NULL);
+
+	return rc ? rc : ps_sys_linux.fallocate(fd, bytes);
+}
+
 static int double_mincore(const void *address, size_t bytes, unsigned char *resident)
 {
 	int rc = enter(SYS_MINCORE, 0, NULL);
@@ -191,6 +205,8 @@ const ps_sys sys_double = {
 	.mkdir = double_mkdir,
 	.rmdir = double_rmdir,
 	.fstat = double_fstat,
+	.fstatfs = double_fstatfs,
+	.fallocate = double_fallocate,
 	.mincore = double_mincore,
 };
 

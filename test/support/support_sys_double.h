@@ -22,7 +22,9 @@ enum {
 	SYS_RMDIR = 256,
 	SYS_FSTAT = 512,
 	SYS_MINCORE = 1024,
-	SYS_ALL = 2047
+	SYS_FSTATFS = 2048,
+	SYS_FALLOCATE = 4096,
+	SYS_ALL = 8191
 };
 
 typedef struct sys_plan {

@@ -3,7 +3,8 @@
 # when it is trained alone. This holds if
 # - all SAEs share one read of the data,
 # - the memory budget splits them into groups,
-# - they are stopped and resumed at different steps.
+# - they are stopped and resumed at different steps,
+# - their caches exceed memory, so that the rows are sorted into their order on disk.
 # PRUNESCOPE names another binary.
 # shellcheck disable=SC2086 # lists of options
 set -u
@@ -135,6 +136,32 @@ refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratc
 	--with "$scratch/other" $common
 refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
 refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
+
+# --- caches that exceed memory ---
+# sorted NAME FOLDER BYTES ARGUMENT...: trains with so many bytes more than the least budget. The
+# SAEs must be those in FOLDER.
+sorted() {
+	what=$1 like=$2 more=$3
+	shift 3
+	run "$@" -o "$scratch/none" --memory 1
+	least=$(sed -n 's/.*would do is .*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
+	works "$what" "$@" --memory $((least + more)) -o "$scratch/sorted"
+	# Where the tests' folder is in memory, or the disk is full, they are read singly.
+	says "$what: says that the rows exceed memory" \
+		'the rows exceed memory.*\(unnamed file of .*iB in .*sorted\|is in memory\|wanted\)'
+	holds "$what: the same bytes" diff -r "$like" "$scratch/sorted"
+	rm -r "$scratch/sorted"
+}
+set -- train "$scratch/cache" --batch 256 --tokens 61440 --d-sae 64 128 --k 8 --data-seed 5
+works "two widths, several epochs" "$@" -o "$scratch/epochs"
+sorted "sorted rows" "$scratch/epochs" 1000000 "$@"
+sorted "sorted rows, read by pread" "$scratch/epochs" 1000000 "$@" --io pread
+works "no disk for sorted rows" "$@" --memory $((least + 1000000)) --disk 1K -o "$scratch/single"
+says "reads them one at a time, and says so" 'read one at a time: to sort them wants .*iB of disk'
+holds "to the same bytes" diff -r "$scratch/epochs" "$scratch/single"
+set -- train "$scratch/cache" --with "$scratch/pruned" --batch 256 --tokens 61440 --d-sae 64 --k 8
+works "paired caches, several epochs" "$@" -o "$scratch/pairs"
+sorted "sorted rows of paired caches" "$scratch/pairs" 4000000 "$@"
 
 # --- one of them fails ---
 run train "$scratch/cache" --batch 256 --tokens 15360 --d-sae 128 256 --k 8 --lr 1e38 \

@@ -67,6 +67,10 @@ static ps_option *data_options(ps_train_args *a, ps_option *table)
 		{"--read-ahead", PS_OPTION_INT | PS_OPTION_NATURAL, &a->read_ahead, "N",
 		 .help = "rows of the next batch that are read while a step computes; 0: none",
 		 .usual = "all of them"},
+		{"--disk", PS_OPTION_SIZE, &a->disk, "SIZE",
+		 .help = "most that an unnamed file in SAE may take, in which rows of a cache "
+			 "larger than memory are sorted into their order",
+		 .usual = "half of what is free"},
 	};
 
 	memcpy(table, rows, sizeof rows);

@@ -169,27 +169,39 @@ static int make_jobs(struct training *t)
 
 /* --- memory --- */
 
-/* Plans the memory of a group; returns the bytes of it that lie outside the arena. */
-static size_t plan_group(const struct training *t, const struct group *g, ps_plan *plan)
+/* The memory of a group. */
+struct group_plan {
+	ps_plan parts;
+	size_t outside_bytes; /* of parts that lie outside the arena */
+	ps_train_reading reading;
+};
+
+static struct group_plan plan_group(const struct training *t, const struct group *g)
 {
 	const ps_session *s = t->s;
 	const size_t width = t->data.source.width;
-	size_t outside_bytes, finish = 0;
+	struct group_plan p = {.parts = {.limit_bytes = s->memory_bytes},
+			       .reading = {.backend = s->backend, .options = g->options}};
+	ps_plan *plan = &p.parts;
+	size_t finish = 0;
 
-	*plan = (ps_plan){.limit_bytes = s->memory_bytes};
 	ps_plan_add(plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_train_data_plan(&t->data, plan);
 	ps_plan_add(plan, "list of SAEs", t->job_count * sizeof *t->jobs + sizeof *t->group);
-	outside_bytes = plan->total_bytes;
+	p.outside_bytes = plan->total_bytes;
 	for (size_t i = 0; i < g->count; i++)
 		finish = ps_max_size(finish,
 				     ps_train_job_finish_bytes(g->job[i], width, s->threads));
-	ps_plan_add(plan, "rows read ahead",
-		    ps_train_data_ahead_bytes(&t->data, s->backend, g->options[0].batch));
+	ps_plan_add(plan, "rows read ahead", ps_train_data_ahead_bytes(&t->data, &p.reading));
 	ps_plan_add(plan, g->count > 1 ? "trainers" : "trainer",
 		    ps_trainers_bytes(width, g->options, g->count, s->threads));
 	ps_plan_add(plan, "trained SAE and its evaluation", finish);
-	return outside_bytes;
+	if (plan->total_bytes >= plan->limit_bytes)
+		return p;
+	p.reading.spare_bytes = plan->limit_bytes - plan->total_bytes;
+	ps_plan_add(plan, "rows sorted into their order",
+		    ps_train_data_sort_bytes(&t->data, &p.reading));
+	return p;
 }
 
 static void group_add(struct group *g, ps_train_job *job)
@@ -201,14 +213,16 @@ static void group_add(struct group *g, ps_train_job *job)
 /* PS_EBUDGET unless each SAE fits the budget by itself. Checked before anything is written. */
 static int check_memory(const struct training *t)
 {
-	ps_plan largest = {0}, plan;
+	ps_plan largest = {0};
 
 	for (size_t i = 0; i < t->job_count; i++) {
+		struct group_plan plan;
+
 		t->group->count = 0;
 		group_add(t->group, &t->jobs[i]);
-		plan_group(t, t->group, &plan);
-		if (plan.total_bytes > largest.total_bytes)
-			largest = plan;
+		plan = plan_group(t, t->group);
+		if (plan.parts.total_bytes > largest.total_bytes)
+			largest = plan.parts;
 	}
 	return ps_plan_check(&largest, &t->s->diag);
 }
@@ -218,16 +232,16 @@ static int check_memory(const struct training *t)
 /* Whether the group may take the job: it takes the same batches, and all of them fit the budget. */
 static bool admits(const struct training *t, struct group *g, ps_train_job *job)
 {
-	ps_plan plan;
+	struct group_plan plan;
 
 	if (!g->count)
 		return true;
 	if (!ps_trainers_agree(&g->options[0], &job->options))
 		return false;
 	group_add(g, job);
-	plan_group(t, g, &plan);
+	plan = plan_group(t, g);
 	g->count--;
-	return plan.total_bytes <= plan.limit_bytes;
+	return plan.parts.total_bytes <= plan.parts.limit_bytes;
 }
 
 /* Forms the next group, in the order asked for, and begins the folders of its SAEs. */
@@ -357,11 +371,11 @@ static int train_steps(struct training *t, ps_arena *arena)
 	return rc;
 }
 
-static int start_trainers(struct training *t, size_t spare_bytes, ps_arena *arena,
+static int start_trainers(struct training *t, const ps_train_reading *reading, ps_arena *arena,
 			  ps_row_source *source)
 {
 	struct group *g = t->group;
-	int rc = ps_train_data_start(&t->data, t->s->backend, g->options[0].batch, spare_bytes,
+	int rc = ps_train_data_start(&t->data, t->s, reading, ps_folder_path(g->job[0]->folder),
 				     arena, source, &t->s->diag);
 
 	if (!rc)
@@ -413,19 +427,18 @@ static int train_group(struct training *t)
 	struct group *g = t->group;
 	ps_arena arena = {0};
 	ps_row_source source;
-	ps_plan plan;
 	double started;
-	const size_t outside_bytes = plan_group(t, g, &plan);
-	int rc = ps_arena_create(&arena, plan.total_bytes - outside_bytes, &t->s->diag);
+	const struct group_plan plan = plan_group(t, g);
+	int rc = ps_arena_create(&arena, plan.parts.total_bytes - plan.outside_bytes, &t->s->diag);
 
 	if (!rc)
 		say_group(t);
 	if (!rc)
-		rc = start_trainers(t, plan.limit_bytes - plan.total_bytes, &arena, &source);
+		rc = start_trainers(t, &plan.reading, &arena, &source);
 	started = ps_clock();
 	if (!rc)
 		rc = train_steps(t, &arena);
-	ps_train_data_stop(&t->data);
+	ps_train_data_stop(&t->data, t->s);
 	if (!rc)
 		rc = finish_jobs(t, ps_clock() - started, &arena);
 	ps_arena_destroy(&arena);

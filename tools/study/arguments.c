@@ -94,6 +94,7 @@ static const ps_argument train_rows[] = {
 	FIELD(T, tokens, INT, OPTION),
 	FIELD(T, batch, INT, OPTION),
 	FIELD(T, read_ahead, INT, FREE),
+	FIELD(T, disk, SIZE, FREE),
 	FIELD(T, hold_out, INT, OPTION),
 	FIELD(T, data_seed, INT, OPTION),
 	FIELD(T, seeds, INTS, OPTION),

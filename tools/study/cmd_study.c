@@ -189,6 +189,19 @@ static int list(ps_graph *g, const ps_execute_options *o, json_t **result)
 	return rc ? rc : ps_study_list(g, o, result);
 }
 
+/* Divides what --disk allows among caches and rows that a training sorts. If it is too little for
+ * both, no rows are sorted. */
+static void share_disk(const ps_graph *g, ps_execute_options *o)
+{
+	const uint64_t most = o->disk_bytes ? ps_study_sort_peak(g) : 0;
+
+	o->sort_bytes = SIZE_MAX;
+	if (!o->disk_bytes)
+		return;
+	o->sort_bytes = ps_study_cache_peak(g, o, true) + most <= o->disk_bytes ? (size_t)most : 0;
+	o->disk_bytes -= o->sort_bytes;
+}
+
 static int load(const ps_study_args *a, ps_study_file **file, ps_diag *diag)
 {
 	int rc = ps_study_file_load(file, a->file, diag);
@@ -201,7 +214,7 @@ static int load(const ps_study_args *a, ps_study_file **file, ps_diag *diag)
 
 int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 {
-	const ps_execute_options options = {
+	ps_execute_options options = {
 		.force = a->force, .keep_caches = a->keep_caches, .disk_bytes = a->disk_bytes};
 	ps_study_file *file = NULL;
 	ps_graph graph = {.read_all = a->verify, .keep_caches = a->keep_caches};
@@ -223,6 +236,7 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	graph.read_all = false;
 	if (rc)
 		goto out;
+	share_disk(&graph, &options);
 	if (a->clean)
 		rc = clean(&graph, a, result);
 	else if (a->emit)

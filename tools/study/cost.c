@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "tools/study/correction.h"
 #include "tools/study/estimate.h"
+#include "tools/train/train_data.h"
 
 enum {
 	TIMES_BYTES_MAX = 64 << 20,
@@ -247,6 +248,47 @@ static double seconds_of(const struct call *c)
 	}
 }
 
+/* The options of the model's SAEs, as `train` makes them. */
+static int sae_options(const ps_graph *g, size_t model, ps_train_options *options)
+{
+	const ps_graph_model *m = &g->models[model];
+	const ps_train_args *args = g->nodes[m->conditions[0].train[0]].args;
+
+	return ps_train_options_make(args, m->config.width, (uint64_t)g->file->cache_tokens,
+				     (size_t)args->d_sae.item[0], (size_t)args->k.item[0], options,
+				     &g->session->diag);
+}
+
+/* How a training of the model sorts its rows, in the budget that it leaves. */
+static ps_row_sort_plan sort_of(const ps_graph *g, size_t model)
+{
+	const ps_session *s = g->session;
+	ps_sae_rates sae = {.d_in = g->models[model].config.width};
+	size_t taken = ps_graph_excess(g);
+
+	/* The graph was built with these options. */
+	if (s->backend == PS_IO_MMAP || sae_options(g, model, &sae.options))
+		return (ps_row_sort_plan){0};
+	taken += ps_memory_train(s, &sae, (double)g->file->cache_tokens).planned;
+	if (taken >= s->memory_bytes ||
+	    ps_graph_cache_bytes(g, &g->models[model]) <= s->memory_bytes - taken)
+		return (ps_row_sort_plan){0};
+	return ps_train_sort_plan(&sae.options, 1, sae.d_in, PS_F32,
+				  (uint64_t)g->file->cache_tokens,
+				  (ps_row_sort_limits){.memory_bytes = s->memory_bytes - taken,
+						       .disk_bytes = UINT64_MAX});
+}
+
+static ps_memory train_memory(const struct call *c)
+{
+	const ps_row_sort_plan sort = sort_of(c->g, c->node->model);
+	ps_memory m = ps_memory_train(c->g->session, c->sae, (double)c->g->file->cache_tokens);
+
+	m.planned += sort.memory_bytes;
+	m.wanted += sort.memory_bytes;
+	return m;
+}
+
 static ps_memory memory_of(const struct call *c)
 {
 	const ps_session *s = c->g->session;
@@ -266,7 +308,7 @@ static ps_memory memory_of(const struct call *c)
 	case PS_STEP_CACHE:
 		return ps_memory_cache(c->rates, (ps_cache_work[]){cache_work(c)});
 	case PS_STEP_TRAIN:
-		return ps_memory_train(s, c->sae, rows);
+		return train_memory(c);
 	case PS_STEP_TRANSFER:
 		return ps_memory_transfer(s, transfer_shape(c), rows, windows, samples);
 	case PS_STEP_FEATURES:
@@ -287,6 +329,11 @@ static ps_memory memory_of(const struct call *c)
 	}
 }
 
+uint64_t ps_cost_sort_bytes(const ps_graph *g, size_t model)
+{
+	return sort_of(g, model).disk_bytes;
+}
+
 static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 {
 	const ps_graph_model *m = &g->models[n->model];
@@ -303,7 +350,8 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 		return ps_graph_cache_bytes(g, m);
 	case PS_STEP_TRAIN:
 		f = (uint64_t)train->d_sae.item[0];
-		return (2 * d * f + d + f) * sizeof(float) + f * sizeof(int64_t);
+		return (2 * d * f + d + f) * sizeof(float) + f * sizeof(int64_t) +
+		       ps_cost_sort_bytes(g, n->model);
 	case PS_STEP_FEATURES:
 		train = g->nodes[m->conditions[0].train[0]].args;
 		return ps_disk_features((size_t)train->d_sae.item[0], m->ablations > 0);
@@ -341,17 +389,6 @@ static bool model_is_wanted(const ps_graph *g, size_t model)
 		if (g->nodes[i].model == model && ps_graph_wanted(g, &g->nodes[i]))
 			return true;
 	return false;
-}
-
-/* The options of the model's SAEs, as `train` makes them. */
-static int sae_options(const ps_graph *g, size_t model, ps_train_options *options)
-{
-	const ps_graph_model *m = &g->models[model];
-	const ps_train_args *args = g->nodes[m->conditions[0].train[0]].args;
-
-	return ps_train_options_make(args, m->config.width, (uint64_t)g->file->cache_tokens,
-				     (size_t)args->d_sae.item[0], (size_t)args->k.item[0], options,
-				     &g->session->diag);
 }
 
 static int measure_sae(const ps_graph *g, size_t model)

@@ -14,8 +14,12 @@ typedef struct ps_costs ps_costs;
 typedef struct ps_cost {
 	double seconds;
 	uint64_t memory_bytes; /* of the step's plan, within the budget */
-	uint64_t disk_bytes;   /* of the step's outputs */
+	uint64_t disk_bytes;   /* of the step's outputs, and of rows that a training sorts */
 } ps_cost;
+
+/* The disk that a training of the model takes to sort its rows (io/row_sort.h); 0: the cache fits
+ * in the budget, or its rows are read in another way. graph->costs is not needed. */
+uint64_t ps_cost_sort_bytes(const ps_graph *graph, size_t model);
 
 /* Measures what the steps that must run need, and reads how long earlier steps took. Sets
  * graph->costs, which ps_costs_close frees. */

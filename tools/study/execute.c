@@ -24,6 +24,8 @@ enum { POLL_MS = 500 }; /* between two looks at what other processes have done *
 
 /* Claimed by the process that looks for room for a cache. */
 #define ROOM "study/all/room"
+/* Claimed by the process that sorts rows, if --disk limits what that takes. */
+#define SORT "study/all/sort"
 
 struct execution {
 	ps_graph *graph;
@@ -315,16 +317,38 @@ static void announce(const struct execution *e, const struct batch *batch, char 
 	ps_progress_step_begin(&step);
 }
 
+/* Lets a training sort rows, unless another process does that in the disk that is meant for it. */
+static int take_sort(const struct execution *e, const struct batch *batch, bool *taken)
+{
+	const ps_execute_options *o = e->options;
+	ps_claim_holder holder;
+	int rc = 0;
+
+	*taken = false;
+	e->graph->sort_bytes = o->sort_bytes;
+	if (!o->disk_bytes || !o->sort_bytes || batch->node[0]->kind->step != PS_STEP_TRAIN)
+		return 0;
+	rc = ps_claim_take(e->claims, SORT, taken, &holder, &e->graph->session->diag);
+	if (!*taken)
+		e->graph->sort_bytes = 0;
+	return rc;
+}
+
 /* Calls the command, with the budget that graph and records leave. */
 static int call(const struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
 	const size_t budget = g->session->memory_bytes, excess = ps_graph_excess(g);
-	int rc;
+	bool sorts;
+	int rc = take_sort(e, batch, &sorts);
 
+	if (rc)
+		return rc;
 	g->session->memory_bytes = budget > excess ? budget - excess : 1;
 	rc = batch->node[0]->kind->run(g, batch->node, batch->count, batch->result);
 	g->session->memory_bytes = budget;
+	if (sorts)
+		ps_claim_release(e->claims, SORT);
 	return rc;
 }
 

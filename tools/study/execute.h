@@ -19,6 +19,9 @@ typedef struct ps_execute_options {
 	bool force;        /* finished steps of other inputs may be replaced */
 	bool keep_caches;  /* caches are not removed after their last reader */
 	size_t disk_bytes; /* the most that caches may take at a time; 0: two caches of a model */
+	/* The most that a training may take besides, to sort rows of caches that exceed memory
+	 * (io/row_sort.h). If disk_bytes is given, only one process at a time sorts. */
+	size_t sort_bytes;
 } ps_execute_options;
 
 /* Carries out all steps that are wanted. The states of the nodes must be known

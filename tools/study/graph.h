@@ -152,7 +152,8 @@ typedef struct ps_graph {
 	json_t *digests;  /* {path and state: digest} of outputs that were read */
 	/* The perplexity text is the same file as a training text, or has the same bytes. */
 	bool ppl_text_trained;
-	size_t assemble, report;       /* nodes */
+	size_t assemble, report; /* nodes */
+	size_t sort_bytes; /* disk that a training may take to sort rows; the executor sets it */
 	struct ps_costs *costs;        /* tools/study/cost.h; NULL: not asked for */
 	struct ps_graph_block *blocks; /* memory of ps_graph_take */
 } ps_graph;

@@ -41,6 +41,18 @@ uint64_t ps_study_cache_peak(const ps_graph *g, const ps_execute_options *o, boo
 	return peak;
 }
 
+uint64_t ps_study_sort_peak(const ps_graph *g)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < g->file->models_count; i++) {
+		const uint64_t bytes = g->models[i].cache_count ? ps_cost_sort_bytes(g, i) : 0;
+
+		most = bytes > most ? bytes : most;
+	}
+	return most;
+}
+
 /* --- the steps --- */
 
 static const char *condition_name(const ps_graph *g, const ps_node *n)
@@ -208,8 +220,9 @@ static void print_counts(const ps_study_file *f)
 static void print_total(const ps_graph *g, const ps_execute_options *o, const struct total *t)
 {
 	char disk[24], memory[24], budget[24], time[32];
-	const uint64_t all =
-		ps_study_cache_peak(g, &(ps_execute_options){.keep_caches = true}, false);
+	const uint64_t sorts = o->sort_bytes ? ps_study_sort_peak(g) : 0,
+		       all = ps_study_cache_peak(g, &(ps_execute_options){.keep_caches = true},
+						 false);
 
 	format_seconds(t->seconds, time, sizeof time);
 	print_counts(g->file);
@@ -223,20 +236,25 @@ static void print_total(const ps_graph *g, const ps_execute_options *o, const st
 		printf("; with --keep-caches %s, and what is added to the study later reads them",
 		       ps_size_format((size_t)all, disk));
 	putchar('\n');
+	if (sorts)
+		printf("disk: a training takes up to %s more to sort rows that exceed memory\n",
+		       ps_size_format((size_t)sorts, disk));
 }
 
 int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **result)
 {
 	const struct total t = add_up(g);
+	const uint64_t caches = ps_study_cache_peak(g, o, false),
+		       sorts = o->sort_bytes ? ps_study_sort_peak(g) : 0;
 	json_t *steps = json_array(), *passes = json_array(), *counts = ps_study_counts(g, t.done);
 	json_t *needs = json_pack(
-		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O?, s:O?}", "dry_run", true,
+		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O?, s:O?}", "dry_run", true,
 		"train_tokens", (json_int_t)g->file->train_tokens, "cache_tokens",
 		(json_int_t)g->file->cache_tokens, "calibration_tokens",
-		(json_int_t)g->file->calibration_tokens, "disk_bytes",
-		(json_int_t)ps_study_cache_peak(g, o, false), "memory_bytes",
-		(json_int_t)t.memory_bytes, "budget_bytes", (json_int_t)g->session->memory_bytes,
-		"seconds", ps_number_json(t.seconds), "listing", steps, "cache_passes", passes);
+		(json_int_t)g->file->calibration_tokens, "disk_bytes", (json_int_t)(caches + sorts),
+		"sort_bytes", (json_int_t)sorts, "memory_bytes", (json_int_t)t.memory_bytes,
+		"budget_bytes", (json_int_t)g->session->memory_bytes, "seconds",
+		ps_number_json(t.seconds), "listing", steps, "cache_passes", passes);
 	int rc = steps && passes && counts && needs ? steps_json(g, steps) : no_memory(g);
 
 	if (!rc)

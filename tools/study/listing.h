@@ -17,6 +17,9 @@ int ps_study_list(const ps_graph *graph, const ps_execute_options *options,
 /* The most bytes that caches take at a time. least: the fewest with which the study can be done. */
 uint64_t ps_study_cache_peak(const ps_graph *graph, const ps_execute_options *options, bool least);
 
+/* The most bytes that a training takes to sort its rows (ps_cost_sort_bytes). */
+uint64_t ps_study_sort_peak(const ps_graph *graph);
+
 /* Prints a line of results for each condition: perplexity, survival and more. Nothing with --json
  * or --quiet. */
 int ps_study_print_results(const ps_graph *graph) PS_MUST_USE;

@@ -59,9 +59,12 @@ static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 /* The result has no times: a record does not say how long the training took. */
 static int run_train(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	int rc = ps_run_train(g->session, nodes[0]->args, results);
+	ps_train_args args = *(const ps_train_args *)nodes[0]->args;
+	int rc;
 
 	(void)count;
+	args.disk = g->sort_bytes;
+	rc = ps_run_train(g->session, &args, results);
 	if (rc)
 		return rc;
 	json_object_del(*results, "seconds");

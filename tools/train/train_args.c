@@ -28,6 +28,7 @@ ps_train_args ps_train_args_default(void)
 		.order = "shuffled",
 		.data_seed = -1,
 		.read_ahead = -1,
+		.disk = SIZE_MAX,
 		.warmup = NAN,
 		.decay = NAN,
 		.lr_end = NAN,

@@ -19,6 +19,7 @@ typedef struct ps_train_args {
 	int64_t tokens;        /* 0: one epoch */
 	int64_t batch;         /* rows; 0: PS_TRAIN_BATCH, or all rows where there are fewer */
 	int64_t read_ahead;    /* rows; negative: a batch */
+	size_t disk;           /* bytes, at most, of rows that are sorted into their order */
 	int64_t hold_out;      /* rows at the end that are measured instead of trained on */
 	int64_t data_seed;     /* negative: the SAE's own seed */
 	ps_int_list seeds;     /* empty: 0. There is an SAE for each width, k and seed */

@@ -110,7 +110,8 @@ int ps_train_data_open(ps_train_data *d, ps_session *s, const ps_train_args *arg
 	int rc;
 
 	*d = (ps_train_data){.ahead_rows =
-				     args->read_ahead < 0 ? SIZE_MAX : (size_t)args->read_ahead};
+				     args->read_ahead < 0 ? SIZE_MAX : (size_t)args->read_ahead,
+			     .disk_bytes = args->disk};
 	rc = open_all(d, s, args, diag);
 	if (rc)
 		ps_train_data_close(d);
@@ -198,14 +199,16 @@ void ps_train_data_plan(const ps_train_data *d, ps_plan *plan)
 }
 
 /* Rows of each cache that are announced at a time; 0: nothing is read ahead. */
-static size_t rows_ahead(const ps_train_data *d, ps_backend backend, size_t batch)
+static size_t rows_ahead(const ps_train_data *d, const ps_train_reading *reading)
 {
-	return backend == PS_IO_MMAP ? 0 : ps_min_size(batch, d->ahead_rows) / d->count;
+	return reading->backend == PS_IO_MMAP
+		       ? 0
+		       : ps_min_size(reading->options->batch, d->ahead_rows) / d->count;
 }
 
-size_t ps_train_data_ahead_bytes(const ps_train_data *d, ps_backend backend, size_t batch)
+size_t ps_train_data_ahead_bytes(const ps_train_data *d, const ps_train_reading *reading)
 {
-	const size_t rows = rows_ahead(d, backend, batch);
+	const size_t rows = rows_ahead(d, reading);
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < d->count && rows; i++)
@@ -224,21 +227,135 @@ static bool fits(const ps_train_data *d, size_t bytes)
 	return total <= bytes;
 }
 
-int ps_train_data_start(ps_train_data *d, ps_backend backend, size_t batch, size_t spare_bytes,
-			ps_arena *arena, ps_row_source *source, ps_diag *diag)
+/* --- sorted rows --- */
+
+/* Rows that a training takes of each of `caches` caches. */
+static uint64_t places(const ps_train_options *o, size_t caches)
 {
-	const size_t rows = rows_ahead(d, backend, batch);
-	const bool past_cache = !fits(d, spare_bytes);
+	return ps_trainer_steps(o) * ps_train_batch_rows(o) / caches;
+}
+
+ps_row_sort_plan ps_train_sort_plan(const ps_train_options *o, size_t caches, size_t width,
+				    ps_dtype dtype, uint64_t rows, ps_row_sort_limits limits)
+{
+	if (o->sequential)
+		return (ps_row_sort_plan){0};
+	limits.memory_bytes = limits.memory_bytes / 2 / caches;
+	limits.disk_bytes /= caches;
+	return ps_row_sort_choose(width, dtype, rows, places(o, caches), limits);
+}
+
+/* How the rows of a cache are sorted in its share of memory and of so much disk. */
+static ps_row_sort_plan sort_plan(const ps_train_data *d, size_t cache,
+				  const ps_train_reading *reading, size_t disk_bytes)
+{
+	if (!rows_ahead(d, reading) || fits(d, reading->spare_bytes))
+		return (ps_row_sort_plan){0};
+	return ps_train_sort_plan(reading->options, d->count, d->source.width,
+				  d->caches[cache].dtype, d->rows.count / d->count,
+				  (ps_row_sort_limits){.memory_bytes = reading->spare_bytes,
+						       .disk_bytes = disk_bytes});
+}
+
+size_t ps_train_data_sort_bytes(const ps_train_data *d, const ps_train_reading *reading)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < d->count; i++)
+		bytes +=
+			ps_round_up(sort_plan(d, i, reading, d->disk_bytes).memory_bytes, PS_ALIGN);
+	return bytes;
+}
+
+static int start_sort(ps_train_data *d, size_t cache, const ps_train_reading *reading,
+		      const char *folder, ps_arena *arena, ps_diag *diag)
+{
+	const ps_row_sort_plan plan = sort_plan(d, cache, reading, d->disk_bytes);
+	ps_row_list rows = d->rows; /* of the one cache */
+
+	if (!plan.disk_bytes)
+		return 0;
+	rows.together = 1;
+	rows.first /= d->count;
+	rows.count /= d->count;
+	return ps_row_sort_create(
+		&d->sort[cache],
+		&(ps_row_sort_options){
+			.cache = &d->caches[cache],
+			.order = {.rows = &rows, .seed = reading->options->data_seed},
+			.places = places(reading->options, d->count),
+			.folder = folder,
+			.plan = &plan,
+			.backend = reading->backend},
+		arena, diag);
+}
+
+static void stop_sorts(ps_train_data *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		ps_row_sort_destroy(d->sort[i]);
+		d->sort[i] = NULL;
+	}
+}
+
+/* Says what the sorted rows take, or that --disk is too small for them. */
+static void say_sorted(const ps_train_data *d, const ps_session *s, const ps_train_reading *reading,
+		       const char *folder)
+{
+	uint64_t taken = 0, wanted = 0;
+	char text[24], limit[24];
+
+	for (size_t i = 0; i < d->count; i++) {
+		taken += sort_plan(d, i, reading, d->disk_bytes).disk_bytes;
+		wanted += sort_plan(d, i, reading, SIZE_MAX).disk_bytes;
+	}
+	if (taken)
+		ps_session_say(s,
+			       "the rows exceed memory: they are sorted into their order in an "
+			       "unnamed file of %s in %s",
+			       ps_size_format((size_t)taken, text), folder);
+	else if (wanted)
+		ps_session_say(s,
+			       "the rows exceed memory, and are read one at a time: to sort them "
+			       "wants %s of disk, --disk allows %s",
+			       ps_size_format((size_t)wanted, text),
+			       ps_size_format(d->disk_bytes, limit));
+}
+
+/* Sorts the rows of all caches or of none. */
+static void start_sorts(ps_train_data *d, const ps_session *s, const ps_train_reading *reading,
+			const char *folder, ps_arena *arena)
+{
+	ps_diag why = {{0}};
+	int rc = 0;
+
+	for (size_t i = 0; i < d->count && !rc; i++)
+		rc = start_sort(d, i, reading, folder, arena, &why);
+	if (!rc) {
+		say_sorted(d, s, reading, folder);
+		return;
+	}
+	stop_sorts(d);
+	ps_session_say(s, "the rows exceed memory, and are read one at a time: %s", why.text);
+}
+
+int ps_train_data_start(ps_train_data *d, const ps_session *s, const ps_train_reading *reading,
+			const char *folder, ps_arena *arena, ps_row_source *source, ps_diag *diag)
+{
+	const size_t rows = rows_ahead(d, reading);
+	const bool past_cache = !fits(d, reading->spare_bytes);
 	int rc = 0;
 
 	*source = d->source;
+	start_sorts(d, s, reading, folder, arena);
 	for (size_t i = 0; i < d->count && rows && !rc; i++) {
 		ps_row_source ahead;
 
 		rc = ps_row_ahead_create(&d->ahead[i], &d->caches[i],
-					 &(ps_row_ahead_options){.backend = backend,
+					 &(ps_row_ahead_options){.backend = reading->backend,
 								 .past_cache = past_cache,
-								 .rows = rows},
+								 .rows = rows,
+								 .sort = d->sort[i]},
 					 arena, &ahead, diag);
 		if (!rc && d->join)
 			ps_row_join_replace(d->join, i, &ahead);
@@ -253,12 +370,27 @@ const char *ps_train_data_backend(const ps_train_data *d)
 	return ps_row_ahead_backend(d->ahead[0]);
 }
 
-void ps_train_data_stop(ps_train_data *d)
+/* Says why rows were not sorted to the end. */
+static void say_ended(const ps_train_data *d, const ps_session *s)
 {
+	ps_diag why;
+
+	for (size_t i = 0; i < d->count; i++)
+		if (d->sort[i] && ps_row_sort_has_ended(d->sort[i], &why)) {
+			ps_session_say(s, "rows were sorted no more, and read one at a time: %s",
+				       why.text);
+			return;
+		}
+}
+
+void ps_train_data_stop(ps_train_data *d, const ps_session *s)
+{
+	say_ended(d, s);
 	for (size_t i = 0; i < d->count; i++) {
 		if (d->join)
 			ps_row_join_replace(d->join, i, &d->caches[i].source);
 		ps_row_ahead_destroy(d->ahead[i]);
 		d->ahead[i] = NULL;
 	}
+	stop_sorts(d);
 }

@@ -1,4 +1,5 @@
-/* core/base/rows.c: a list of kept rows answers as a plain array of their numbers does. */
+/* core/base/rows.c: a list of kept rows answers as a plain array of their numbers does.
+ * core/base/row_order.c: an order names every row of a list once in an epoch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
-#include "core/base/rows.h"
+#include "core/base/row_order.h"
 
 /* Compares a list with an array, for rows that are kept with this probability; then parts and runs
  * of the list. */
@@ -74,12 +75,67 @@ static void a_row_takes_little_more_than_a_bit(void **state)
 			 PS_ROW_BLOCK * 1000000 * 9 / 8);
 }
 
+static void a_permutation_goes_back(void **state)
+{
+	(void)state;
+	for (uint64_t n = 1; n < 3000; n = n * 3 / 2 + 1)
+		for (uint64_t i = 0; i < n; i++) {
+			assert_int_equal(ps_permute_back(ps_permute(i, n, n + 7), n, n + 7), i);
+			assert_int_equal(ps_permute(ps_permute_back(i, n, n + 7), n, n + 7), i);
+		}
+	for (uint64_t i = 0; i < 100; i++) {
+		const uint64_t n = ((uint64_t)1 << 62) - i, x = n / 101 * i;
+
+		assert_int_equal(ps_permute_back(ps_permute(x, n, i), n, i), x);
+	}
+}
+
+/* The places of two and a half epochs, from the middle of one on. */
+static void check_order(uint64_t rows, uint32_t together, bool sequential)
+{
+	const ps_row_list list = {.count = rows * together, .together = together};
+	const ps_row_order order = {.rows = &list, .seed = rows, .sequential = sequential};
+	const uint64_t first = list.count + list.count / 2 / together * together;
+	const size_t count = (size_t)(5 * list.count / 2);
+	uint64_t *ids = malloc(count * sizeof *ids);
+	unsigned char *seen = calloc(list.count, 1);
+	uint64_t again = 0;
+
+	assert_true(ids && seen);
+	ps_row_order_get(&order, first, count, ids);
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t place = first + i;
+
+		assert_true(ids[i] < list.count);
+		assert_int_equal(ps_row_order_place(&order, place / list.count, ids[i]), place);
+		assert_int_equal(ids[i] % together, place % together);
+		if (place / list.count == 2) /* an epoch as a whole */
+			again += seen[ids[i]]++;
+	}
+	assert_int_equal(again, 0);
+	assert_true(!sequential || ids[0] == first % list.count);
+	free(ids);
+	free(seen);
+}
+
+static void an_order_takes_every_row_once_in_an_epoch(void **state)
+{
+	(void)state;
+	for (uint64_t rows = 1; rows < 900; rows = rows * 2 + 1)
+		for (uint32_t together = 1; together < 4; together++) {
+			check_order(rows, together, false);
+			check_order(rows, together, true);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elements_are_the_kept_rows_in_order),
 		cmocka_unit_test(a_list_of_all_rows_needs_no_memory),
 		cmocka_unit_test(a_row_takes_little_more_than_a_bit),
+		cmocka_unit_test(a_permutation_goes_back),
+		cmocka_unit_test(an_order_takes_every_row_once_in_an_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

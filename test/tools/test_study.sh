@@ -14,6 +14,17 @@ trap 'exit 1' HUP TERM
 make_text "$scratch/text"
 write_study 8 0.5
 
+# A plan is wanted before the texts are there.
+without_texts() {
+	mv "$scratch/text" "$scratch/text.away"
+	works "--dry-run without the text" --dry-run
+	holds "names it" grep -q "$scratch/text is not there" "$scratch/err"
+	holds "and lists the steps" grep -q 'to do llama/dense/train-7' "$scratch/out"
+	refuses "a run without it is refused" 3 "$scratch/text"
+	holds "and nothing was made" test ! -e "$out/runs"
+	mv "$scratch/text.away" "$scratch/text"
+}
+
 first_run() {
 	refuses "--only without its inputs names the step to do first" 3 'only llama/dense/cache' \
 		--only llama/dense/train-7
@@ -225,7 +236,7 @@ llama/rtn-int4/transfer-42 llama/rtn-int4/transfer report "
 	holds "all of it" test ! -e "$out/runs/llama/retrain"
 }
 
-for part in first_run replacing growing damage leftovers sharing graph controls; do
+for part in without_texts first_run replacing growing damage leftovers sharing graph controls; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 conclude test_study.sh

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli/print_values.h"
 #include "tools/cmd/ppl_windows.h"
 
 static int main_tokenize(ps_cli *cli, int argc, char **argv, json_t **result)
@@ -276,6 +277,16 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc;
 }
 
+/* Several models are a table. */
+static void print_ppl(const json_t *result)
+{
+	const json_t *models = json_object_get(result, "models");
+
+	if (models)
+		ps_print_table(models);
+	ps_print_values(result);
+}
+
 #define EXAMPLES (const ps_example[])
 
 const ps_command ps_commands_model[] = {
@@ -310,7 +321,8 @@ const ps_command ps_commands_model[] = {
 			   "a.safetensors --mask b.safetensors",
 			   "Of three models; the weights are read once."},
 			  {NULL, NULL}},
-	 .main = main_ppl},
+	 .main = main_ppl,
+	 .print = print_ppl},
 	{.name = "logits",
 	 .usage = "MODEL --tokens FILE -o FILE [OPTION ...]",
 	 .summary = "logits of every position",

@@ -6,6 +6,7 @@
 
 #include "io/folder.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/print_values.h"
 #include "tools/cmd/ppl_windows.h"
 #include "tools/run/json.h"
 
@@ -243,6 +244,16 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc ? rc : run(cli, &r, result);
 }
 
+/* Several masks are a table. */
+static void print_prune(const json_t *result)
+{
+	const json_t *masks = json_object_get(result, "masks");
+
+	if (masks)
+		ps_print_table(masks);
+	ps_print_values(result);
+}
+
 #define EXAMPLES (const ps_example[])
 
 const ps_command ps_commands_prune[] = {
@@ -279,6 +290,7 @@ const ps_command ps_commands_prune[] = {
 			  "int4.safetensors",
 			  "Rounds to 4 bits, a scale for 128 columns."},
 			 {NULL, NULL}},
-	 .main = main_prune},
+	 .main = main_prune,
+	 .print = print_prune},
 	{.name = NULL},
 };

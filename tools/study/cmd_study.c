@@ -217,7 +217,9 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	ps_execute_options options = {
 		.force = a->force, .keep_caches = a->keep_caches, .disk_bytes = a->disk_bytes};
 	ps_study_file *file = NULL;
-	ps_graph graph = {.read_all = a->verify, .keep_caches = a->keep_caches};
+	ps_graph graph = {.read_all = a->verify,
+			  .keep_caches = a->keep_caches,
+			  .texts_may_lack = a->dry_run && !a->clean};
 	int rc = check_args(a, s->json, &s->diag);
 
 	if (!rc)

@@ -15,10 +15,12 @@
 #include "io/file.h"
 #include "tools/study/correction.h"
 #include "tools/study/estimate.h"
+#include "tools/study/sources.h"
 #include "tools/train/train_data.h"
 
 enum {
 	TIMES_BYTES_MAX = 64 << 20,
+	MISSING_TEXT_BYTES = 1290590,
 	LINE_BYTES = 1024,
 	MATCH_EVALUATIONS =
 		9, /* perplexities that a match usually takes: reference, dense, 7 masks */
@@ -62,11 +64,12 @@ static ps_wanda_work wanda_work(const struct call *c)
 					     strcmp(f->wanda.calibration, "dense")};
 }
 
+/* A text that is not there counts as the raw test split of WikiText-2. */
 static double bytes_of(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) ? 0 : (double)st.st_size;
+	return stat(path, &st) ? MISSING_TEXT_BYTES : (double)st.st_size;
 }
 
 /* most: as many tokens as the text can have at most. Else as many as it is likely to have. */
@@ -436,6 +439,7 @@ static int measure_model(const ps_graph *g, size_t model)
 	const ps_rates_question question = {
 		.model = g->models[model].spec->path,
 		.text = f->text[0],
+		.text_lacks = ps_source_lacks(g, f->text[0]),
 		.window = (size_t)f->window,
 		.ppl_window = (size_t)f->ppl.window,
 		.out = access(g->out, F_OK) ? NULL : g->out,

@@ -140,11 +140,12 @@ typedef struct ps_graph_condition {
 typedef struct ps_graph {
 	ps_session *session;
 	const ps_study_file *file;
-	const char *path; /* of the study file */
-	const char *out;  /* study folder */
-	bool read_all;    /* outputs are read whole, whatever their state on the disk */
-	bool keep_caches; /* caches stay: one that lies there must be what its record says */
-	ps_node *nodes;   /* every node stands after those that it reads */
+	const char *path;    /* of the study file */
+	const char *out;     /* study folder */
+	bool read_all;       /* outputs are read whole, whatever their state on the disk */
+	bool keep_caches;    /* caches stay: one that lies there must be what its record says */
+	bool texts_may_lack; /* a text that is not there is named, and the graph is made */
+	ps_node *nodes;      /* every node stands after those that it reads */
 	size_t count, capacity;
 	ps_graph_model *models;
 	json_t *identity; /* {path: what stands for it in a key} */
@@ -159,8 +160,8 @@ typedef struct ps_graph {
 } ps_graph;
 
 /* Opens the models, digests texts and tokenizers, checks the study's options against the models,
- * and makes all nodes. Of the graph that is handed in, read_all and keep_caches are kept, so they
- * must be set. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model or text
+ * and makes all nodes. Of the graph that is handed in, read_all, keep_caches and texts_may_lack are
+ * kept, so they must be set. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model or text
  * cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;

@@ -377,6 +377,7 @@ int ps_graph_build_for(ps_graph *g, ps_session *session, const ps_study_file *fi
 			.path = path,
 			.out = out,
 			.read_all = g->read_all,
+			.texts_may_lack = g->texts_may_lack,
 			.keep_caches = g->keep_caches};
 	g->assemble = g->report = PS_NO_NODE;
 	g->identity = json_object();

@@ -15,6 +15,7 @@
 typedef struct ps_rates_question {
 	const char *model; /* folder or name of a checkpoint */
 	const char *text;  /* file whose beginning is tokenized; NULL: tokenizing is not timed */
+	bool text_lacks;   /* it is not there: some ordinary English is tokenized instead */
 	const char *out;   /* where the study writes; NULL: writing is not timed */
 	size_t window;     /* tokens of the study's windows */
 	size_t ppl_window; /* tokens of a window of perplexity; 0: as window */

@@ -1,10 +1,12 @@
 #include "tools/study/sources.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/checkpoint.h"
 #include "io/file_state.h"
@@ -206,12 +208,27 @@ static int dictionary_identity(ps_graph *g, const char *path, json_t **identity)
 
 /* --- known for keys --- */
 
+bool ps_source_lacks(const ps_graph *g, const char *path)
+{
+	return g->texts_may_lack && access(path, F_OK) && errno == ENOENT;
+}
+
 int ps_source_text(ps_graph *g, const char *path)
 {
 	const uint64_t state = state_of(path, TEXT);
+	const bool lacks = ps_source_lacks(g, path);
 	json_t *identity;
-	int rc = text_identity(g, path, &identity);
+	int rc = 0;
 
+	if (lacks)
+		identity = ps_text_json(path);
+	else
+		rc = text_identity(g, path, &identity);
+	if (lacks && !json_object_get(g->identity, path))
+		ps_session_say(g->session,
+			       "%s is not there: taken to be long enough, and its words to be "
+			       "ordinary English",
+			       path);
 	if (!rc)
 		rc = ps_graph_identify(g, path, identity);
 	return rc ? rc : keep_state(g, path, state);

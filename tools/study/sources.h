@@ -8,8 +8,11 @@
 
 #include "tools/study/graph.h"
 
-/* Makes a text known for keys. PS_EINPUT: it cannot be read. */
+/* Makes a text known for keys. PS_EINPUT: it cannot be read. With texts_may_lack one that is not
+ * there has a key of its own, and the user is told. */
 int ps_source_text(ps_graph *graph, const char *path) PS_MUST_USE;
+/* Whether a text of the graph is not there. */
+bool ps_source_lacks(const ps_graph *graph, const char *path);
 /* Reads the model's config and digests into model, and makes its path known for keys. PS_EINPUT:
  * the checkpoint cannot be read. */
 int ps_source_model(ps_graph *graph, ps_graph_model *model) PS_MUST_USE;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "tools/cmd/commands.h"
+#include "tools/study/sources.h"
 
 /* A text with so many bytes for each token asked for has enough. The longest tokens are longer, but
  * no text consists of them alone. Of such a text one window is taken, as a trial. */
@@ -70,6 +71,9 @@ static int check_windows(ps_graph *g, const ps_graph_model *m, const struct want
 	bool enough;
 	int rc;
 
+	for (size_t i = 0; i < texts; i++)
+		if (ps_source_lacks(g, args.texts.item[i]))
+			return 0;
 	for (size_t i = 0; i < count; i++)
 		if (w[i].to_do && w[i].tokens > most)
 			most = w[i].tokens;
@@ -121,7 +125,7 @@ static int check_model(ps_graph *g, const ps_graph_model *m)
 	bool perplexity = false;
 	int rc = check_windows(g, m, wanted, sizeof wanted / sizeof *wanted);
 
-	for (size_t c = 0; c < m->cache_count; c++)
+	for (size_t c = 0; c < m->cache_count && !ps_source_lacks(g, g->file->ppl.text); c++)
 		perplexity |= to_do(g, m->conditions[c].ppl);
 	return rc || !perplexity ? rc : check_perplexity_text(g, m);
 }

@@ -1,0 +1,13 @@
+/* tools/cli/print_values.h: results for a person, on stdout. */
+#ifndef PS_TOOLS_CLI_PRINT_VALUES_H
+#define PS_TOOLS_CLI_PRINT_VALUES_H
+
+#include "core/base/json.h"
+
+/* A line for each value that is no list and no object. */
+void ps_print_values(const json_t *result);
+/* A list of objects as a table: a line each, and a column for each value of the first one that is
+ * no list and no object. */
+void ps_print_table(const json_t *rows);
+
+#endif

@@ -161,8 +161,8 @@ typedef struct ps_graph {
 
 /* Opens the models, digests texts and tokenizers, checks the study's options against the models,
  * and makes all nodes. Of the graph that is handed in, read_all, keep_caches and texts_may_lack are
- * kept, so they must be set. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a model or text
- * cannot be read, or an option does not fit, with file, line and key named. */
+ * kept, so they must be set. Writes nothing. Call ps_graph_close whatever it returns. PS_EINPUT: a
+ * model or text cannot be read, or an option does not fit, with file, line and key named. */
 int ps_graph_build(ps_graph *graph, ps_session *session, const ps_study_file *file,
 		   const char *path, const char *out) PS_MUST_USE;
 /* Likewise, but lays out no more than one step needs: where the step's name begins with a model's

@@ -163,6 +163,10 @@ choose() {
 		test/fixtures/checkpoint/f32 --to mask -o $work/out"
 		;;
 	to-torch) command="convert $d/mask --to torch -o $work/out" ;;
+	to-compressed)
+		command="convert test/fixtures/masks/bool.safetensors --model \
+		test/fixtures/checkpoint/f32 --to compressed-tensors -o $work/out"
+		;;
 	from-bitmask) command="convert test/fixtures/masks/bitmask --to mask -o $work/out" ;;
 	converted-sparsify) command="compare $d/sparsify $d/psae/seed-1" ;;
 	converted-gemma-scope) command="eval $d/gemma-scope --cache test/fixtures/saelens/rows" ;;

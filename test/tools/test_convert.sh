@@ -180,6 +180,29 @@ masks_in_use() {
 		--force-mismatch
 }
 
+compressed_tensors() {
+	works "to compressed-tensors" convert $masks/bool.safetensors --model $small \
+		--to compressed-tensors -o "$s/compressed"
+	said '"dropped": 4980'
+	holds "config.json says so" grep -q '"format": "sparse-bitmask"' "$s/compressed/config.json"
+	mask compressed "$s/compressed"
+	holds "what we wrote is verified" test ! "$(grep unverified "$s/out")"
+	works "once more" convert $masks/bool.safetensors --model $small --to compressed-tensors \
+		-o "$s/compressed"
+	said '"already_done": true'
+	said '"dropped": 4980'
+	works "a checkpoint as it is" convert $fixtures/checkpoint/sharded --to compressed-tensors \
+		-o "$s/sharded"
+	said '"from": "zeros"'
+	refuses 2 '--model is wanted' convert $masks/bool.safetensors --to compressed-tensors \
+		-o "$s/no"
+	refuses 3 'config.json' ppl "$s/compressed" --text docs/ARCHITECTURE.md
+	refuses 2 'holds an input' convert $masks/bool.safetensors --model $small \
+		--to compressed-tensors -o $small --force
+	printf x | dd of="$s/compressed/model.safetensors" bs=1 seek=9000 conv=notrunc 2>"$s/dd"
+	refuses 3 'model.safetensors' convert "$s/compressed" --to mask -o "$s/no"
+}
+
 masks_that_are_refused() {
 	refuses 3 'are these packed bits' convert $masks/bits.safetensors --to mask -o "$s/no"
 	refuses 3 'name the model' convert $masks/msb.npz --bits msb --to mask -o "$s/no"
@@ -208,5 +231,6 @@ what_no_form_holds
 outputs
 masks_of_every_form
 masks_in_use
+compressed_tensors
 masks_that_are_refused
 conclude test_convert.sh

@@ -83,9 +83,9 @@ static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 		 .help = "an SAE's folder, a mask's file or a checkpoint, of any tool that is "
 			 "read"},
 		{"--to", PS_OPTION_WANTED | PS_OPTION_WORD, &args.to,
-		 "saelens|sparsify|gemma-scope|mask|torch",
+		 "saelens|sparsify|gemma-scope|mask|torch|compressed-tensors",
 		 .help = "the form of the output: of an SAE the first three, of which SAELens' is "
-			 "ours; of a mask ours, or bool tensors"},
+			 "ours; of a mask ours, bool tensors, or a sparse-bitmask checkpoint"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT",
 		 .help = "a folder, or the file of a mask"},
 		PS_OPTION_TITLE("Of an SAE"),

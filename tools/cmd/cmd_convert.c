@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tools/cmd/commands.h"
+#include "tools/cmd/convert_bitmask.h"
 #include "tools/cmd/convert_mask.h"
 #include "tools/cmd/convert_sae.h"
 
@@ -20,8 +21,10 @@ int ps_run_convert(ps_session *s, const ps_convert_args *args, json_t **result)
 		return convert_sae(s, args, result);
 	if (!strcmp(args->to, "mask") || !strcmp(args->to, "torch"))
 		return ps_convert_mask(s, args, *args->to == 't', result);
+	if (!strcmp(args->to, "compressed-tensors"))
+		return ps_convert_bitmask(s, args, result);
 	return ps_fail(&s->diag, PS_EUSAGE,
 		       "--to %s: of an SAE saelens, sparsify or gemma-scope is wanted, of a mask "
-		       "mask or torch",
+		       "mask, torch or compressed-tensors",
 		       args->to);
 }

@@ -1,12 +1,9 @@
 /* export: an ordinary checkpoint with the mask's zeros in it, or with rounded weights. Files,
  * tensors, shapes and dtypes are the model's own. */
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/checked.h"
 #include "core/model/row_stage.h"
@@ -14,10 +11,9 @@
 #include "io/model_map.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
+#include "tools/cmd/side_files.h"
 #include "tools/engine/engine.h"
 #include "tools/run/output_path.h"
-
-#define COPY_BYTES_MAX ((size_t)1 << 30)
 
 struct export_run {
 	ps_session *s;
@@ -205,89 +201,25 @@ static int write_shard(const struct export_run *r, const char *from, const char 
 
 /* --- the folder --- */
 
-static bool ends_with(const char *name, const char *end)
+/* A file that is not there yet. */
+static int export_file(void *context, const char *name)
 {
-	size_t n = strlen(name), m = strlen(end);
-
-	return n >= m && !strcmp(name + n - m, end);
-}
-
-static int copy_file(ps_session *s, const char *from, const char *to)
-{
-	char *bytes;
-	size_t length;
-	int rc = ps_file_read(&ps_sys_linux, from, COPY_BYTES_MAX, &bytes, &length, &s->diag);
-
-	if (rc)
-		return rc;
-	rc = ps_file_replace(&ps_sys_linux, to, bytes, length, &s->diag);
-	free(bytes);
-	return rc;
-}
-
-/* Whether a user of the exported checkpoint needs this file of the folder. Beside a model that is
- * one file lie weights of others, too. */
-static bool wanted(const ps_checkpoint *checkpoint, const char *name)
-{
-	const char *own = strrchr(ps_checkpoint_path(checkpoint), '/');
-
-	if (ends_with(name, ".safetensors") &&
-	    ps_model_form_of(ps_checkpoint_path(checkpoint)) == PS_MODEL_SAFETENSORS)
-		return !strcmp(name, own ? own + 1 : ps_checkpoint_path(checkpoint));
-	return ends_with(name, ".safetensors") || ends_with(name, ".json") ||
-	       ends_with(name, ".txt") || ends_with(name, ".model") || ends_with(name, ".jinja");
-}
-
-static int export_file(struct export_run *r, const char *name)
-{
+	struct export_run *r = context;
 	char from[PATH_MAX], to[PATH_MAX];
 	int rc;
 
+	if (ps_folder_has(r->folder, name))
+		return 0;
 	rc = ps_model_beside(ps_checkpoint_path(r->engine.checkpoint), name, from, &r->s->diag);
-	if (rc)
-		return rc;
 	snprintf(to, sizeof to, "%s/%s", ps_folder_path(r->folder), name);
-	rc = ends_with(name, ".safetensors") ? write_shard(r, from, to) : copy_file(r->s, from, to);
+	if (!rc)
+		rc = ps_side_file_is_weights(name) ? write_shard(r, from, to)
+						   : ps_side_file_copy(r->engine.checkpoint, name,
+								       r->folder, &r->s->diag);
 	if (!rc)
 		rc = ps_folder_note(r->folder, name, &r->s->diag);
 	r->files++;
 	return rc ? rc : ps_progress_check(&r->s->context);
-}
-
-/* Lists the folder of the checkpoint. Failure: count stays 0. */
-static int list_folder(const ps_checkpoint *checkpoint, struct dirent ***entries, int *count,
-		       ps_diag *diag)
-{
-	char folder[PATH_MAX];
-	int rc = ps_model_beside(ps_checkpoint_path(checkpoint), "", folder, diag), found;
-
-	if (rc)
-		return rc;
-	found = ps_sys_scandir(folder, entries, NULL);
-	if (found < 0)
-		return ps_fail_input(diag, errno, "cannot list %s", folder);
-	*count = found;
-	return 0;
-}
-
-/* Every file that is not there yet. */
-static int export_files(struct export_run *r)
-{
-	const ps_checkpoint *checkpoint = r->engine.checkpoint;
-	struct dirent **entries;
-	int count = 0, rc = list_folder(checkpoint, &entries, &count, &r->s->diag);
-
-	for (int i = 0; i < count; i++) {
-		const char *name = entries[i]->d_name;
-
-		if (!rc && name[0] != '.' && strcmp(name, "manifest.json") &&
-		    wanted(checkpoint, name) && !ps_folder_has(r->folder, name))
-			rc = export_file(r, name);
-		free(entries[i]);
-	}
-	if (count)
-		free(entries);
-	return rc;
 }
 
 /* Beside the program: a row of weights, and a block of the shard that is written or the largest
@@ -295,27 +227,13 @@ static int export_files(struct export_run *r)
 static int check_memory(const struct export_run *r)
 {
 	const ps_engine *e = &r->engine;
-
 	const ps_model_config *config = e->config;
 	ps_plan plan = {.limit_bytes = e->session->memory_bytes};
-	struct dirent **entries;
-	size_t largest = 0, widest = 0;
-	int count = 0, rc = list_folder(e->checkpoint, &entries, &count, &e->session->diag);
+	size_t largest, widest = 0;
+	int rc = ps_side_files_largest(e->checkpoint, &largest, &e->session->diag);
 
 	if (rc)
 		return rc;
-	for (int i = 0; i < count; i++) {
-		const char *name = entries[i]->d_name;
-		char path[PATH_MAX];
-		struct stat about;
-
-		if (wanted(e->checkpoint, name) && !ends_with(name, ".safetensors") &&
-		    !ps_model_beside(ps_checkpoint_path(e->checkpoint), name, path, NULL) &&
-		    !stat(path, &about))
-			largest = ps_max_size(largest, (size_t)about.st_size);
-		free(entries[i]);
-	}
-	free(entries);
 	for (int p = 0; p < PS_PROJECTIONS; p++) {
 		size_t rows, cols;
 
@@ -350,7 +268,7 @@ static int write_checkpoint(struct export_run *r, bool *done)
 	if (ps_folder_dropped(r->folder))
 		ps_session_say(r->s, "%s/%s differs from its manifest: made anew", r->args->out,
 			       ps_folder_dropped(r->folder));
-	rc = export_files(r);
+	rc = ps_side_files_each(r->engine.checkpoint, export_file, r, diag);
 	return rc ? rc : ps_folder_finish(r->folder, NULL, diag);
 }
 

@@ -24,6 +24,8 @@ static bool run(ps_pool *pool, int threads)
 	row(&c, threads, "GFLOP/s");
 	if (bench_ceiling_bf16(pool, &c))
 		row(&c, threads, "GFLOP/s");
+	if (bench_ceiling_int16(pool, &c))
+		row(&c, threads, "GFLOP/s");
 	if (!bench_ceiling_read(pool, &c))
 		return false;
 	row(&c, threads, "GB/s");

@@ -22,7 +22,7 @@
 struct bench {
 	ps_pool *pool;
 	int threads;
-	bench_ceiling f32, bf16; /* bf16.rate 0: the CPU has no such instruction */
+	bench_ceiling f32, bf16, int16; /* rate 0: the CPU has no such instruction */
 };
 
 struct product {
@@ -105,12 +105,15 @@ static void run_product(const struct bench *b, void *task)
 static void row(const struct bench *b, const char *what, const ps_kernel *kernel, const char *shape,
 		double flop, double seconds)
 {
-	const double rate = flop / seconds * 1e-9;
+	const double rate = flop / seconds * 1e-9, bf16 = b->bf16.rate, int16 = b->int16.rate;
+	double ceiling = b->f32.rate;
 
+	if (kernel->packing == PS_PACK_PAIRS && bf16 > 0)
+		ceiling = bf16;
+	if (kernel->packing == PS_PACK_INT16 && int16 > 0)
+		ceiling = int16;
 	printf("%s,\"%s\",%s,%d,%.6f,%.1f,%.2f\n", what, kernel->name, shape, b->threads, seconds,
-	       rate,
-	       rate / (kernel->packing == PS_PACK_PAIRS && b->bf16.rate > 0 ? b->bf16.rate
-									    : b->f32.rate));
+	       rate, rate / ceiling);
 }
 
 static void ceiling_row(const struct bench *b, const bench_ceiling *ceiling)
@@ -143,6 +146,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 	float *wide = draw(rows * cols, 2);
 	uint16_t *data = buffer(rows * cols * sizeof *data);
 	uint8_t *keep = buffer(rows * ps_bitmap_row_bytes(cols));
+	static const double tolerance[PS_PRECISIONS] = {1e-4, 1e-2, 1e-3};
 	ps_rng rng = ps_rng_make(3, 0);
 	char shape[96];
 
@@ -160,8 +164,7 @@ static void bench_product(const struct bench *b, ps_precision precision, size_t 
 	      &diag);
 	p.matmul = ps_matmul_create(precision, b->pool, tokens, cols, &arena);
 	run_product(b, &p);
-	verify("a product", product_error(&p),
-	       (precision == PS_PRECISION_BF16 ? 1e-2 : 1e-4) * sqrt((double)cols));
+	verify("a product", product_error(&p), tolerance[precision] * sqrt((double)cols));
 	snprintf(shape, sizeof shape, "T=%zu K=%zu N=%zu bf16%s", tokens, cols, rows,
 		 masked ? " masked" : "");
 	row(b, "matmul", ps_matmul_kernel(p.matmul), shape,
@@ -276,6 +279,8 @@ static void bench_precision(const struct bench *b, ps_precision precision)
 		bench_product(b, precision, 16, 640, 2048, masked);
 	}
 	bench_product(b, precision, 2048, 640, 32, false);
+	if (precision == PS_PRECISION_INT16) /* its attention is that of f32 */
+		return;
 	bench_attention(b, precision, 256, 256);
 	bench_attention(b, precision, 1024, 64);
 	bench_attention(b, precision, 2048, 128);
@@ -296,8 +301,11 @@ int main(int argc, char **argv)
 	ceiling_row(&b, &b.f32);
 	if (bench_ceiling_bf16(b.pool, &b.bf16))
 		ceiling_row(&b, &b.bf16);
+	if (bench_ceiling_int16(b.pool, &b.int16))
+		ceiling_row(&b, &b.int16);
 	bench_precision(&b, PS_PRECISION_F32);
 	bench_precision(&b, PS_PRECISION_BF16);
+	bench_precision(&b, PS_PRECISION_INT16);
 	ps_pool_destroy(b.pool);
 	return 0;
 }

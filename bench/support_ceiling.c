@@ -10,6 +10,7 @@
 #endif
 
 #include "core/base/clones.h"
+#include "core/model/kernel.h"
 
 #define SECONDS 2.0 /* other work on the machine seldom lasts longer */
 #define STEPS ((size_t)1 << 17)
@@ -127,13 +128,61 @@ __attribute__((target("avx512f,avx512bw,avx512bf16"))) static float run_bf16(flo
 	return _mm512_cvtss_f32(sum[0]);
 }
 
+/* Sums in registers, as in core/model/int16_kernel.c. Without volatile one product would serve all
+ * chains. */
+#define INT16_CHAINS(NAME, TARGET, VECTOR, COUNT, SET, STEP)                                       \
+	__attribute__((target(TARGET))) static float run_##NAME(float start)                       \
+	{                                                                                          \
+		const VECTOR ones = SET(1);                                                        \
+		VECTOR sum[COUNT];                                                                 \
+                                                                                                   \
+		_Pragma("GCC unroll 24") for (int c = 0; c < COUNT; c++) sum[c] =                  \
+			SET((int)start + c);                                                       \
+		for (size_t i = 0; i < STEPS; i++) {                                               \
+			_Pragma("GCC unroll 24") for (int c = 0; c < COUNT; c++)                   \
+			{                                                                          \
+				STEP                                                               \
+			}                                                                          \
+		}                                                                                  \
+		_Pragma("GCC unroll 24") for (int c = 1; c < COUNT; c++) sum[0] ^= sum[c];         \
+		return (float)sum[0][0];                                                           \
+	}
+
+#define STEP_TWO(REGISTER, VECTOR)                                                                 \
+	VECTOR product;                                                                            \
+	__asm__ volatile("vpmaddwd %1, %1, %0" : "=" REGISTER(product) : REGISTER(ones));          \
+	__asm__("vpaddd %1, %0, %0" : "+" REGISTER(sum[c]) : REGISTER(product));
+#define STEP_ONE(INSTRUCTION, REGISTER)                                                            \
+	__asm__(INSTRUCTION " %1, %1, %0" : "+" REGISTER(sum[c]) : REGISTER(ones));
+
+INT16_CHAINS(int16_avx2, "avx2", __m256i, 12, _mm256_set1_epi32, STEP_TWO("x", __m256i))
+INT16_CHAINS(int16_avx_vnni, "avx2,avxvnni", __m256i, 12, _mm256_set1_epi32,
+	     STEP_ONE("%{vex%} vpdpwssd", "x"))
+INT16_CHAINS(int16_avx512bw, "avx512f,avx512bw", __m512i, 24, _mm512_set1_epi32,
+	     STEP_TWO("v", __m512i))
+INT16_CHAINS(int16_avx512_vnni, "avx512f,avx512bw,avx512vnni", __m512i, 24, _mm512_set1_epi32,
+	     STEP_ONE("vpdpwssd", "v"))
+
+static const struct {
+	const char *isa; /* of the kernel */
+	struct instruction instruction;
+} int16[] = {
+	{"avx2", {"avx2 int16 multiply and add", run_int16_avx2, 4 * 8 * 12}},
+	{"avx_vnni", {"avx_vnni int16 dot", run_int16_avx_vnni, 4 * 8 * 12}},
+	{"avx512bw", {"avx512bw int16 multiply and add", run_int16_avx512bw, 4 * 16 * 24}},
+	{"avx512_vnni", {"avx512_vnni int16 dot", run_int16_avx512_vnni, 4 * 16 * 24}},
+};
+
 static const struct instruction avx2 = {"avx2 multiply-add", run_avx2, 2 * 8 * 12};
 static const struct instruction avx512 = {"avx512 multiply-add", run_avx512, 2 * 16 * 24};
 static const struct instruction bf16 = {"avx512 bf16 dot", run_bf16, 4 * 16 * 24};
 
+/* Without AVX-512 if PRUNESCOPE_MATMUL rules that out. */
 static const struct instruction *choose_f32(void)
 {
-	if (__builtin_cpu_supports("avx512f"))
+	const ps_kernel kernel = ps_kernel_choose(PS_PRECISION_F32);
+
+	if (__builtin_cpu_supports("avx512f") && !strncmp(kernel.name, "avx512", 6))
 		return &avx512;
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : &portable;
 }
@@ -143,6 +192,16 @@ static const struct instruction *choose_bf16(void)
 	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16") ? &bf16
 											  : NULL;
 }
+
+static const struct instruction *choose_int16(void)
+{
+	const ps_kernel kernel = ps_kernel_choose(PS_PRECISION_INT16);
+
+	for (size_t i = 0; i < sizeof int16 / sizeof *int16; i++)
+		if (!strncmp(kernel.name, int16[i].isa, strcspn(kernel.name, ",")))
+			return &int16[i].instruction;
+	return NULL;
+}
 #else
 static const struct instruction *choose_f32(void)
 {
@@ -150,6 +209,11 @@ static const struct instruction *choose_f32(void)
 }
 
 static const struct instruction *choose_bf16(void)
+{
+	return NULL;
+}
+
+static const struct instruction *choose_int16(void)
 {
 	return NULL;
 }
@@ -180,6 +244,15 @@ void bench_ceiling_f32(ps_pool *pool, bench_ceiling *out)
 bool bench_ceiling_bf16(ps_pool *pool, bench_ceiling *out)
 {
 	const struct instruction *instruction = choose_bf16();
+
+	if (instruction)
+		measure(pool, instruction, out);
+	return instruction != NULL;
+}
+
+bool bench_ceiling_int16(ps_pool *pool, bench_ceiling *out)
+{
+	const struct instruction *instruction = choose_int16();
 
 	if (instruction)
 		measure(pool, instruction, out);

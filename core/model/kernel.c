@@ -159,7 +159,7 @@ int ps_precision_parse(const char *name, ps_precision *precision, ps_diag *diag)
 			*precision = (ps_precision)p;
 			return 0;
 		}
-	return ps_fail(diag, PS_EUSAGE, "--precision %s: must be f32, bf16 or int16", name);
+	return ps_fail(diag, PS_EUSAGE, "precision %s: must be f32, bf16 or int16", name);
 }
 
 /* How many of count rows may be chosen from: up to the wished one, or all if there is no such

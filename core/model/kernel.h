@@ -99,7 +99,7 @@ ps_kernel ps_kernel_of_bits(ps_precision precision);
 /* "f32", "bf16" or "int16", as in options and files. */
 const char *ps_precision_name(ps_precision precision);
 
-/* The precision of that name. PS_EUSAGE, which says what the option may be: there is none. */
+/* The precision of that name. PS_EUSAGE: there is none. */
 int ps_precision_parse(const char *name, ps_precision *precision, ps_diag *diag) PS_MUST_USE;
 
 /* Columns that one element holds. */

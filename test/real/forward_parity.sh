@@ -3,7 +3,7 @@
 # the repository's root:
 #   PRUNESCOPE_MODEL=DIR PRUNESCOPE_TEXTS="FILE..." [PYTHON=...] test/real/forward_parity.sh
 # Our f32 is compared with their float32. Our bf16 must be as near to their float32 as their
-# bfloat16. Exit 77 if the model or the text is not given.
+# bfloat16, and our int16 five times as near. Exit 77 if the model or the text is not given.
 [ -n "$PRUNESCOPE_MODEL" ] || { echo "PRUNESCOPE_MODEL is not set"; exit 77; }
 [ -n "$PRUNESCOPE_TEXTS" ] || { echo "PRUNESCOPE_TEXTS is not set"; exit 77; }
 set -e
@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 ./prunescope tokenize "$PRUNESCOPE_MODEL" --text "$1" --window 256 --windows 2 --bos window \
 	-o "$work/tokens.safetensors" --quiet
 layer=${PRUNESCOPE_LAYER:-9}
-for precision in f32 bf16; do
+for precision in f32 bf16 int16; do
 	./prunescope logits "$PRUNESCOPE_MODEL" --tokens "$work/tokens.safetensors" \
 		--precision "$precision" -o "$work/$precision.safetensors" --quiet
 	./prunescope cache "$PRUNESCOPE_MODEL" --tokens "$work/tokens.safetensors" \

@@ -119,6 +119,7 @@ static void make(struct made *made)
 				     .seeds = seeds,
 				     .seeds_count = 1,
 				     .bos = "none",
+				     .precision = "f32",
 				     .documents = "file",
 				     .sae = {.arch = "topk", .init = "shared"}};
 	made->config = (ps_model_config){.family = PS_FAMILY_LLAMA, .layers = 16, .width = 2048};

@@ -50,7 +50,6 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 
 	*cli = (ps_cli){.command = command,
 			.threads = processors > 0 ? processors : 1,
-			.precision = "f32",
 			.backend = "auto",
 			.session.started = ps_clock()};
 	const ps_option table[] = {
@@ -62,7 +61,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command)
 		{"--threads", PS_OPTION_INT | PS_OPTION_POSITIVE, &cli->threads, "N",
 		 .help = "threads that compute, at most 256", .usual = "all processors"},
 		{"--precision", PS_OPTION_WORD, &cli->precision, "f32|bf16|int16",
-		 .help = "arithmetic of the model's products"},
+		 .help = "arithmetic of the model's products", .usual = "f32"},
 		{"--io", PS_OPTION_WORD, &cli->backend, "auto|uring|pread|mmap",
 		 .help = "how weights are read"},
 		{"--seed", PS_OPTION_INT | PS_OPTION_NATURAL, &cli->seed, "N",
@@ -225,9 +224,10 @@ static int start_session(ps_cli *cli)
 		return ps_fail(&s->diag, PS_EUSAGE, "--threads %lld: must be 1 to 256",
 			       (long long)cli->threads);
 	s->threads = (int)cli->threads;
-	rc = ps_precision_parse(cli->precision, &s->precision, &s->diag);
-	if (!rc)
-		rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
+	s->precision_asked = cli->precision;
+	rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);
+	if (!rc && cli->precision)
+		rc = ps_precision_parse(cli->precision, &s->precision, &s->diag);
 	return rc ? rc : ps_session_start(s);
 }
 

@@ -25,8 +25,9 @@ typedef struct ps_session {
 	int threads;         /* at least 1 */
 	ps_backend backend;
 	ps_precision precision;
-	bool json;  /* stdout is one JSON object */
-	bool quiet; /* no progress and no remarks */
+	bool precision_asked; /* on the command line; otherwise a study file may choose it */
+	bool json;            /* stdout is one JSON object */
+	bool quiet;           /* no progress and no remarks */
 	/* Activation caches, and outputs that are there already, are taken as they are
 	 * (--no-verify). Else they are read once for each state of their files. */
 	bool no_verify;

@@ -202,14 +202,15 @@ static void share_disk(const ps_graph *g, ps_execute_options *o)
 	o->disk_bytes -= o->sort_bytes;
 }
 
-static int load(const ps_study_args *a, ps_study_file **file, ps_diag *diag)
+static int load(ps_session *s, const ps_study_args *a, ps_study_file **file)
 {
-	int rc = ps_study_file_load(file, a->file, diag);
+	int rc = ps_study_file_load(file, a->file, &s->diag);
 
 	if (rc)
 		return rc;
 	(*file)->allow_fewer |= a->allow_fewer;
-	return ps_study_file_check_windows(*file, a->file, diag);
+	rc = ps_study_file_settle_precision(*file, s->precision_asked, &s->precision, &s->diag);
+	return rc ? rc : ps_study_file_check_windows(*file, a->file, &s->diag);
 }
 
 int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
@@ -223,9 +224,9 @@ int ps_run_study(ps_session *s, const ps_study_args *a, json_t **result)
 	int rc = check_args(a, s->json, &s->diag);
 
 	if (!rc)
-		rc = check_kernel(s, a->kernel, &s->diag);
+		rc = load(s, a, &file);
 	if (!rc)
-		rc = load(a, &file, &s->diag);
+		rc = check_kernel(s, a->kernel, &s->diag);
 	if (!rc)
 		rc = ps_study_folder_check(file, a, &s->diag);
 	if (!rc)

@@ -160,6 +160,7 @@ static json_t *settings_json(ps_making *m)
 	       texts_json(m, (const char *const *)f->methods, f->methods_count));
 	ps_put(m, o, PS_KEY_SETTINGS_SPARSITIES, sparsities);
 	ps_put(m, o, PS_KEY_SETTINGS_BOS, json_string(f->bos));
+	ps_put(m, o, PS_KEY_SETTINGS_PRECISION, json_string(f->precision));
 	ps_put(m, o, PS_KEY_SETTINGS_DOCUMENTS, json_string(f->documents));
 	ps_put(m, o, PS_KEY_SETTINGS_MIN_CHARS, json_integer(f->min_chars));
 	ps_put(m, o, PS_KEY_SETTINGS_CONTROLS, controls_settings_json(m, f));

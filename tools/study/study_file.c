@@ -77,6 +77,8 @@ static int fill_words(ps_study_file *f, ps_diag *diag)
 	if (!rc)
 		rc = fill_word(&f->documents, "file");
 	if (!rc)
+		rc = fill_word(&f->precision, "f32");
+	if (!rc)
 		rc = fill_word(&f->sae.init, "shared");
 	if (!rc)
 		rc = fill_word(&f->sae.arch, "topk");
@@ -440,4 +442,20 @@ size_t ps_study_file_keys(const char **names, size_t max, char *text, size_t siz
 		size -= strlen(name) + 1;
 	}
 	return count;
+}
+
+int ps_study_file_settle_precision(ps_study_file *f, bool asked, ps_precision *precision,
+				   ps_diag *diag)
+{
+	const char *name = ps_precision_name(*precision);
+
+	if (!ps_study_mark_of(f, "precision", 0)) {
+		free(f->precision);
+		f->precision = strdup(name);
+		return f->precision ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for the study file");
+	}
+	if (asked && strcmp(name, f->precision) != 0)
+		return ps_fail(diag, PS_EUSAGE, "--precision %s: the study file says precision: %s",
+			       name, f->precision);
+	return ps_precision_parse(f->precision, precision, diag);
 }

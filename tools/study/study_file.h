@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/model/kernel.h"
 
 typedef struct ps_study_model {
 	char *name, *path;
@@ -51,6 +52,7 @@ typedef struct ps_study_file {
 	int64_t cache_tokens; /* rows of a cache; fewer than train_tokens: several epochs */
 	int64_t min_chars;
 	char *bos;       /* none | window: of the study's windows */
+	char *precision; /* f32 | bf16 | int16 */
 	char *documents; /* file | line */
 	struct {
 		char *scope;
@@ -106,6 +108,10 @@ int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS
  * from the loading, because a caller may allow it. */
 int ps_study_file_check_windows(const ps_study_file *file, const char *path,
 				ps_diag *diag) PS_MUST_USE;
+/* The file chooses the precision, or else the command line, whose choice *precision is; asked: it was
+ * made there. Afterwards both are the same. PS_EUSAGE: they contradict each other. */
+int ps_study_file_settle_precision(ps_study_file *file, bool asked, ps_precision *precision,
+				   ps_diag *diag) PS_MUST_USE;
 /* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or of the
  * list whose item has the key, from 1. NULL: the file does not have it. */
 const ps_study_mark *ps_study_mark_of(const ps_study_file *file, const char *key, size_t item);

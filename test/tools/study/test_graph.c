@@ -180,6 +180,9 @@ static int build(struct built *b, const char *from, const char *to, ps_precision
 	snprintf(b->out, sizeof b->out, "%s/out", scratch);
 	rc = ps_study_file_load(&b->file, path, &b->session.diag);
 	if (!rc)
+		rc = ps_study_file_settle_precision(b->file, false, &b->session.precision,
+						    &b->session.diag);
+	if (!rc)
 		rc = ps_graph_build(&b->graph, &b->session, b->file, path, b->out);
 	return rc;
 }
@@ -246,6 +249,8 @@ static const struct {
 	{"min_chars", "min_chars: 0", "min_chars: 3", TOKENS},
 	{"bos", "bos: none", "bos: window", TOKENS},
 	{"documents", "documents: file", "documents: line", TOKENS},
+	{"precision", "documents: file", "documents: file\nprecision: int16",
+	 BY_WANDA MATCHED "*/ppl " CACHED},
 	{"magnitude.scope", "scope: global", "scope: matrix", BY_MAGNITUDE SUMMARY},
 	{"magnitude.pool_embedding", "pool_embedding: false", "pool_embedding: true",
 	 BY_MAGNITUDE SUMMARY},
@@ -359,9 +364,12 @@ static void the_precision_changes_what_a_forward_pass_makes(void **state)
 
 	(void)state;
 	assert_int_equal(build(&base, NULL, NULL, PS_PRECISION_F32), 0);
-	assert_int_equal(build(&other, NULL, NULL, PS_PRECISION_BF16), 0);
-	check_changes(&base.graph, &other.graph, "--precision", BY_WANDA MATCHED "*/ppl " CACHED);
-	unbuild(&other);
+	for (int p = PS_PRECISION_F32 + 1; p < PS_PRECISIONS; p++) {
+		assert_int_equal(build(&other, NULL, NULL, (ps_precision)p), 0);
+		check_changes(&base.graph, &other.graph, "--precision",
+			      BY_WANDA MATCHED "*/ppl " CACHED);
+		unbuild(&other);
+	}
 	unbuild(&base);
 }
 

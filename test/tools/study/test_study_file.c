@@ -328,6 +328,7 @@ static const struct {
 	{NULL, "bos: maybe\n", "none or window"},
 	{NULL, "bos: none\nbos: none\n", "twice"},
 	{NULL, "documents: page\n", "file or line"},
+	{NULL, "precision: int8\n", "f32 or bf16 or int16"},
 	{NULL, "magnitude: {pool_embedding: yes}\n", "true or false"},
 	{NULL, "magnitude: {pool_embedding: on}\n", "true or false"},
 	{NULL, "magnitude: {pool_embedding: 1}\n", "true or false"},
@@ -479,6 +480,41 @@ static void absent_keys_have_their_defaults(void **state)
 	ps_study_file_free(f);
 }
 
+static void the_file_or_the_command_line_chooses_the_precision(void **state)
+{
+	static const struct {
+		const char *line, *then; /* then NULL: refused */
+		ps_precision precision;
+		bool asked;
+	} cases[] = {
+		{"", "f32", PS_PRECISION_F32, false},
+		{"", "bf16", PS_PRECISION_BF16, true},
+		{"precision: int16\n", "int16", PS_PRECISION_F32, false},
+		{"precision: int16\n", "int16", PS_PRECISION_INT16, true},
+		{"precision: int16\n", NULL, PS_PRECISION_F32, true},
+		{"precision: f32\n", NULL, PS_PRECISION_INT16, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ps_precision precision = cases[i].precision;
+		ps_diag diag = {{0}};
+		ps_study_file *f;
+		int rc;
+
+		assert_int_equal(load(NULL, cases[i].line, &f, &diag), 0);
+		rc = ps_study_file_settle_precision(f, cases[i].asked, &precision, &diag);
+		assert_int_equal(rc, cases[i].then ? 0 : PS_EUSAGE);
+		if (cases[i].then) {
+			assert_string_equal(f->precision, cases[i].then);
+			assert_string_equal(ps_precision_name(precision), cases[i].then);
+		} else {
+			assert_non_null(strstr(diag.text, "says precision: "));
+		}
+		ps_study_file_free(f);
+	}
+}
+
 static void windows_beyond_the_cache_are_refused(void **state)
 {
 	ps_study_file *f;
@@ -614,6 +650,7 @@ int main(void)
 		cmocka_unit_test(a_checkpoint_names_its_model),
 		cmocka_unit_test(a_message_names_the_place),
 		cmocka_unit_test(absent_keys_have_their_defaults),
+		cmocka_unit_test(the_file_or_the_command_line_chooses_the_precision),
 		cmocka_unit_test(windows_beyond_the_cache_are_refused),
 		cmocka_unit_test(large_files_end_quickly),
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),

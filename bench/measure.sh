@@ -1,7 +1,8 @@
 #!/bin/sh
 # The full measurement session: builds, measures the parts that are named (all if none is), and
 # draws the pictures of docs/PERFORMANCE.md. Run it from the repository's root.
-#   bench/measure.sh [kernels] [forward] [stream] [memory] [train_pairs] [train_memory] [plot]
+#   bench/measure.sh [PART...]
+# Parts: kernels forward precisions stream memory train_pairs train_memory plot
 # - Each part replaces its own rows in bench/results/MACHINE.csv. With BENCH_FULL=0 it measures the
 #   small shapes of `make bench` and writes to build/bench/results/MACHINE.csv.
 # - On two cores, with bf16 and torch, forward takes about 15 minutes, and the others together as
@@ -13,10 +14,11 @@ set -eu
 : "${BENCH_FULL:=1}"
 export BENCH_FULL
 make --no-print-directory -s -j"$(getconf _NPROCESSORS_ONLN)" bench-programs
-[ $# -gt 0 ] || set -- kernels forward stream memory train_pairs train_memory plot
+[ $# -gt 0 ] || set -- kernels forward precisions stream memory train_pairs train_memory plot
 for part; do
 	case $part in
-	kernels | forward | stream | memory | train_pairs | train_memory | plot) ;;
+	kernels | forward | precisions | stream | memory) ;;
+	train_pairs | train_memory | plot) ;;
 	*)
 		echo "measure.sh: no part is called $part" >&2
 		exit 2

@@ -1,9 +1,10 @@
 /* bench/support_ceiling.h: measures the ceilings of this CPU, with all threads of a pool.
  *
  * Arithmetic: independent chains of one instruction on registers, enough to hide its latency, with
- * the widest vectors that the CPU has, or that PRUNESCOPE_MATMUL allows. Memory: a buffer of many times the last cache, read once, or
- * copied. A copy counts bytes read plus bytes written, without what the caches fetch before a
- * write. Each ceiling is the fastest of the runs that take half a second. */
+ * the widest vectors that the CPU has, or that PRUNESCOPE_MATMUL allows. Memory: a buffer of many
+ * times the last cache, read once, or copied. A copy counts bytes read plus bytes written, without
+ * what the caches fetch before a write. Each ceiling is the fastest of the runs that take half a
+ * second. */
 #ifndef PS_BENCH_SUPPORT_CEILING_H
 #define PS_BENCH_SUPPORT_CEILING_H
 

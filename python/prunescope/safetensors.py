@@ -1,0 +1,91 @@
+"""The safetensors container, read with NumPy alone: header checked, data mapped.
+
+BF16 has no NumPy type. Its tensors are mapped as uint16; `widen` makes float32 of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, Iterator, Mapping, NamedTuple
+
+import numpy as np
+
+DTYPES: dict[str, str] = {
+    "F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "F16": "<f2", "BF16": "<u2", "I16": "<i2", "U8": "|u1",
+    "I8": "|i1", "BOOL": "|b1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
+}
+_HEADER_BYTES_MAX = 100_000_000
+
+
+class TensorInfo(NamedTuple):
+    """Where a tensor stands in its file."""
+
+    dtype: str  #: as safetensors spells it: "F32", "BF16", ...
+    shape: tuple[int, ...]
+    offset: int  #: of its first byte in the file
+
+
+def widen(values: np.ndarray, dtype: str) -> np.ndarray:
+    """float32 of an array of any shape, whose type safetensors calls dtype. Exact, but for F64."""
+    if dtype == "BF16":
+        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return np.asarray(values, dtype=np.float32)
+
+
+class File(Mapping[str, np.ndarray]):
+    """A safetensors file as a mapping from names to read-only memory maps, in the tensors' shapes.
+
+    Opening reads the header. A page of the data is read when it is touched.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        size = self.path.stat().st_size
+        with open(self.path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, _HEADER_BYTES_MAX):
+                raise ValueError(f"{self.path}: no safetensors file: a header of {length} bytes in a file of {size}")
+            try:
+                header = json.loads(file.read(length))
+            except ValueError as error:
+                raise ValueError(f"{self.path}: no safetensors file: {error}") from None
+        #: __metadata__ of the file: texts.
+        self.metadata: dict[str, str] = header.pop("__metadata__", None) or {}
+        #: What prunescope wrote there: kind, provenance, checksums, ...; empty for a file of another tool.
+        self.about: dict[str, Any] = json.loads(self.metadata.get("prunescope", "{}"))
+        self.info: dict[str, TensorInfo] = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            info = TensorInfo(entry["dtype"], tuple(entry["shape"]), 8 + length + begin)
+            if info.dtype not in DTYPES:
+                raise ValueError(f"{self.path}: tensor {name} has dtype {info.dtype}, which is not read")
+            if end - begin != math.prod(info.shape) * np.dtype(DTYPES[info.dtype]).itemsize or 8 + length + end > size:
+                raise ValueError(f"{self.path}: tensor {name}: offsets {begin} to {end} do not fit dtype, shape and file")
+            self.info[name] = info
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        info = self.info[name]
+        dtype = np.dtype(DTYPES[info.dtype])
+        if not math.prod(info.shape):
+            return np.zeros(info.shape, dtype)
+        if not info.shape:
+            return np.fromfile(self.path, dtype, 1, offset=info.offset)[0]
+        return np.memmap(self.path, dtype=dtype, mode="r", offset=info.offset, shape=info.shape)
+
+    def float32(self, name: str) -> np.ndarray:
+        """A tensor as float32, in memory."""
+        return widen(np.asarray(self[name]), self.info[name].dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.info)
+
+    def __len__(self) -> int:
+        return len(self.info)
+
+    @property
+    def kind(self) -> str:
+        """What it is, if prunescope wrote it: "mask", "tokens", "activations", ...; else ""."""
+        return str(self.about.get("kind", ""))

@@ -1,0 +1,122 @@
+"""prunescope.reader: what it reads is what the program says of the same files."""
+
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+import prunescope as ps
+from conftest import MODEL, PROGRAM, ROOT
+
+UP = "model.layers.0.mlp.up_proj.weight"
+
+
+def run_json(folder, *arguments):
+    done = subprocess.run([PROGRAM, *map(str, arguments), "--json", "--quiet"], cwd=folder, check=True, capture_output=True)
+    return json.loads(done.stdout)
+
+
+def test_a_mask_is_where_the_exported_weights_are_0(made):
+    masks = ps.load_mask(made / "mask.safetensors")
+    dense, exported = ps.File(MODEL / "model.safetensors"), ps.File(made / "exported" / "model.safetensors")
+    assert len(masks) == 42
+    for name, kept in masks.items():
+        assert kept.dtype == bool and kept.shape == dense[name].shape
+        assert np.array_equal(exported[name], np.where(kept, dense[name], 0))
+    torch_mask = ps.File(made / "torch.safetensors")
+    assert all(np.array_equal(torch_mask[name], kept) for name, kept in masks.items())
+
+
+def test_columns_that_do_not_fill_a_byte(tmp_path):
+    small, fixture = ROOT / "test/fixtures/checkpoint/f32", ROOT / "test/fixtures/masks/bool.safetensors"
+    subprocess.run([PROGRAM, "convert", fixture, "--model", small, "--to", "mask", "-o", tmp_path / "m", "--quiet"],
+                   check=True, stdout=subprocess.DEVNULL)
+    right = ps.File(fixture)
+    masks = ps.load_mask(tmp_path / "m")
+    assert set(masks) == set(right) and all(np.array_equal(masks[name], right[name]) for name in masks)
+    assert masks["model.layers.0.mlp.down_proj.weight"].shape == (24, 30)
+
+
+def test_tokens_statistics_and_roundings(made):
+    assert ps.load_tokens(made / "tokens.safetensors").shape == (24, 32)
+    assert ps.load_statistics(made / "stats.safetensors")[UP].shape == (128,)
+    scales, bits, group = ps.load_rounding(made / "rounding.safetensors")
+    assert bits == 4 and group is None and scales[UP].shape == (384, 1)
+
+
+def test_caches_are_read_by_row_slice_and_list(made):
+    cache, half = ps.open_cache(made / "cache"), ps.open_cache(made / "cache-bf16")
+    assert cache.shape == (24 * 32, 128) and cache.dtype == "F32" and half.dtype == "BF16"
+    everything = np.concatenate([np.asarray(a) for a in cache.activations])
+    assert np.array_equal(cache[5], everything[5]) and np.array_equal(cache[-1], everything[-1])
+    assert np.array_equal(cache[3:200:7], everything[3:200:7])
+    assert np.array_equal(cache[[700, 2, 2]], everything[[700, 2, 2]])
+    assert np.array_equal(np.concatenate(list(cache.batches(100))), everything)
+    assert half[:].dtype == np.float32 and np.allclose(half[:], everything, rtol=2 ** -8)
+    assert isinstance(cache.activations[0], np.memmap)
+    tokens = ps.load_tokens(made / "tokens.safetensors")
+    assert np.array_equal(cache.token_ids, tokens[cache.window_ids, cache.positions])
+    assert cache.provenance["command"] == "cache"
+    with pytest.raises(IndexError):
+        cache[len(cache)]
+
+
+@pytest.mark.parametrize("name", ["sae", "jumprelu", "relu", "gated"])
+def test_saes_reconstruct_as_eval_says(made, name):
+    sae, cache = ps.load_sae(made / name), ps.open_cache(made / "cache")
+    x = cache[:].astype(np.float64)
+    said = run_json(made, "eval", name, "--cache", "cache", "--keep-special")
+    latents = sae.encode(cache[:])
+    fvu = ((x - sae.decode(latents)) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
+    assert fvu == pytest.approx(said["fvu"], rel=1e-4)
+    assert (latents != 0).sum(1).mean() == pytest.approx(said["l0"], rel=1e-3)
+    assert sae.firing_count.shape == (64,)
+
+
+def test_other_forms_of_saes_are_refused(made):
+    with pytest.raises((ValueError, FileNotFoundError)):
+        ps.load_sae(made / "gemma-scope")
+
+
+def test_matchings_of_both_kinds_agree(made):
+    a, b = ps.load_matching(made / "matching.safetensors"), ps.load_matching(made / "matching.json")
+    assert len(a) == 64 and a.dtype.names == b.dtype.names or set(a.dtype.names) == set(b.dtype.names)
+    for name in a.dtype.names:
+        assert np.allclose(a[name], b[name], equal_nan=True)
+    said = run_json(made, "compare", "sae", "pruned-sae")
+    assert ((a.mutual == 1) & (a.nearest_cosine >= 0.7)).mean() == pytest.approx(said["mnn_survival"])
+
+
+def test_tables(made):
+    table = ps.load_table(made / "features.safetensors")
+    assert len(table) == 64 and table.context_token.shape == (64, 2, 10, 16)
+    assert len(ps.load_table(made / "transfer.safetensors")) == 64
+
+
+def test_results(made):
+    conditions = ps.load_conditions(made / "study")
+    assert conditions and all(isinstance(c["model"], str) for c in conditions)
+    assert "checksum" not in ps.load_results(made / "study")
+
+
+def test_what_is_wrong_is_refused_by_name(made, tmp_path):
+    with pytest.raises(ValueError, match="holds tokens; mask is expected"):
+        ps.load_mask(made / "tokens.safetensors")
+    raw = (made / "mask.safetensors").read_bytes()
+    for cut in (0, 5, 100, 5000, len(raw) - 1):
+        (tmp_path / "cut").write_bytes(raw[:cut])
+        with pytest.raises(ValueError, match="cut"):
+            ps.load_mask(tmp_path / "cut")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no shards"):
+        ps.open_cache(tmp_path / "empty")
+
+
+def test_the_program_is_found(monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE", PROGRAM)
+    assert ps.program_path() == PROGRAM
+    assert re.match(r"prunescope \d", ps.run("--version").stdout)
+    with pytest.raises(subprocess.CalledProcessError):
+        ps.run("no-such-command")

@@ -237,7 +237,11 @@ saes_and_caches() {
 	values_hold "the spliced loss lies between clean and zero" ce_clean ce_sae \
 		'a < b && b < '"$(value ce_zero)"
 	works "compare" compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+	holds "two seeds share no start" grep -q '"same_start": false' "$scratch/out"
+	holds "nothing is remarked" sh -c "! grep -q 'start from seed' '$scratch/err'"
 	works "compare with itself" compare "$scratch/saes/seed-1" "$scratch/saes/seed-1"
+	holds "one start is remarked on" grep -q 'both SAEs start from seed 1' "$scratch/err"
+	holds "and in the result" grep -q '"same_start": true' "$scratch/out"
 	values_hold "every feature survives in its own dictionary" mnn_survival shared_fraction \
 		'a == 1 && b == 1'
 	values_hold "and its best assignment is to itself" pw_mcc hungarian_cosine \
@@ -942,6 +946,8 @@ interrupted_work_goes_on() {
 	rm -r "$scratch/parts-many/llama.magnitude/shard-00001.safetensors" \
 		"$scratch/parts-many/llama.wanda"
 	works "one variant done, one half, one not begun" "$@" -o "$scratch/parts-many"
+	holds "which is said" grep -q 'parts-many/llama.magnitude goes on at row [1-9]' \
+		"$scratch/err"
 	holds "come to the same bytes" diff -r "$scratch/whole-many" "$scratch/parts-many"
 	rm -rf "$scratch/whole-many" "$scratch/parts-many"
 	set -- train "$scratch/whole/layer-01" --d-sae 512 --k 16 --batch 512 --tokens 300000 \
@@ -950,6 +956,10 @@ interrupted_work_goes_on() {
 	survives train "INT TERM KILL" "$scratch/whole-sae" "$scratch/parts-sae" "$@"
 	struck INT $((whole / 3)) "$@" -o "$scratch/parts-sae" >/dev/null
 	if [ -f "$scratch/parts-sae/checkpoint.safetensors" ]; then
+		cp -r "$scratch/parts-sae" "$scratch/resumed-sae"
+		works "an interrupted training goes on" "$@" -o "$scratch/resumed-sae"
+		holds "and says from where" grep -q 'resumed-sae goes on from step [1-9]' \
+			"$scratch/err"
 		spoil "$scratch/parts-sae/checkpoint.safetensors" \
 			$(($(size_of "$scratch/parts-sae/checkpoint.safetensors") / 2))
 		works "a damaged checkpoint is not used" "$@" -o "$scratch/parts-sae"

@@ -76,15 +76,21 @@ works "again: all are done" "$@" $many -o "$scratch/many"
 holds "nothing is trained, and that is said" test "$(grep -c 'left alone' "$scratch/err")" -eq 8 \
 	-a "$(wc -l <"$scratch/err")" -eq 8
 rm -r "$scratch/many/d-128-k-16-seed-2"
+cp -r "$scratch/many" "$scratch/table"
+"$program" "$@" $many -o "$scratch/table" >"$scratch/printed" 2>"$scratch/err"
+says "a person is told where the SAEs are" "done in .*: $scratch/table\$"
+holds "and gets a table, a row an SAE" test "$(grep -c '^ *[0-9]\{3\} *[0-9]* *[0-9]* *[0-9]\.' \
+	"$scratch/printed")" -eq 8
+holds "with those that were there" test "$(grep -c 'was there already$' "$scratch/printed")" -eq 7
 works "one is missing" "$@" $many -o "$scratch/many"
-says "and trained by itself" '1 of 8 SAEs: d-128-k-16-seed-2'
+says "and trained by itself" 'SAE 4 of 8: d-128-k-16-seed-2'
 holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
 rm -r "$scratch/many"
 
 run "$@" $many -o "$scratch/none" --memory 1
 least=$(sed -n 's/.*would do is .*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
 works "a budget that holds the largest alone" "$@" $many -o "$scratch/many" --memory "$least"
-holds "takes more than one read" test "$(grep -c 'of 8 SAEs' "$scratch/err")" -gt 1
+holds "takes more than one read" test "$(grep -c ' of 8' "$scratch/err")" -gt 1
 holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
 refuses "a byte less" 5 "$least" "$@" $many --memory $((least - 1))
 refuses "a width given twice" 2 'd-sae 128 is given twice' "$@" --d-sae 128 128
@@ -103,7 +109,7 @@ rm -r "$scratch/many"
 # --- orders of their own, and the cache's ---
 set -- train "$scratch/cache" $common --d-sae 128 --k 8
 works "seeds with an order each" "$@" --seed 1 2 -o "$scratch/orders"
-says "are trained one after the other" '1 of 2 SAEs: seed-2'
+says "are trained one after the other" 'SAE 2 of 2: seed-2'
 run "$@" --seed 2 -o "$scratch/two" || exit 1
 holds "as when trained alone" diff -r "$scratch/orders/seed-2" "$scratch/two"
 works "in the cache's order" "$@" --seed 1 2 --order sequential -o "$scratch/sequential"

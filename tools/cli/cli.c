@@ -238,6 +238,19 @@ static int refuse_missing(ps_cli *cli, int rc, const char *missing)
 		       cli->command->name, cli->command->usage);
 }
 
+/* The value of -o, if the command is to write it. */
+static const char *find_output(const ps_options *options)
+{
+	const ps_option *out = ps_options_find(options, "-o", 2),
+			*dry = ps_options_find(options, "--dry-run", strlen("--dry-run")),
+			*emit = ps_options_find(options, "--emit", strlen("--emit"));
+
+	if (!out || (dry && *(const bool *)dry->value) ||
+	    (emit && *(const char *const *)emit->value))
+		return NULL;
+	return *(const char *const *)out->value;
+}
+
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table)
 {
 	const ps_option *tables[2];
@@ -261,5 +274,6 @@ int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table)
 	rc = ps_options_check(&options, &missing);
 	if (rc)
 		return refuse_missing(cli, rc, missing.text);
+	cli->out = find_output(&options);
 	return start_session(cli);
 }

@@ -51,6 +51,8 @@ struct ps_cli {
 	ps_option options[14];
 	const ps_command *command;
 	bool helped; /* --help or --examples was answered */
+	/* Where the result stands once it is done: the value of -o. NULL: it is only printed. */
+	const char *out;
 	/* Instead of a command line: what gets the description of the command. ps_cli_begin calls
 	 * it and fails, so that the command does nothing. NULL: there is a command line. */
 	void (*visit)(const ps_page *page, void *visitor);

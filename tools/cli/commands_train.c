@@ -1,9 +1,49 @@
 /* The command line of `train`. Its table is made of five parts. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tools/cli/cli.h"
 
 enum { OPTIONS_MAX = 64 };
+
+/* --- what a person sees --- */
+
+static double number(const json_t *object, const char *key)
+{
+	return ps_json_number(json_object_get(object, key));
+}
+
+/* A row an SAE. One that an earlier run finished has no time of this run. */
+static void print_sae(const json_t *sae, bool held_out)
+{
+	const double seconds = number(sae, "seconds");
+
+	printf("%8.0f %6.0f %6.0f %8.5f %8.2f %7.2f %%", number(sae, "d_sae"), number(sae, "k"),
+	       number(sae, "seed"), number(sae, "fvu"), number(sae, "l0"),
+	       100 * number(sae, "dead_fraction"));
+	if (held_out)
+		printf(" %8.5f", number(sae, "held_out_fvu"));
+	if (seconds > 0)
+		printf(" %9.1f %9.0f\n", seconds, number(sae, "tokens_per_s"));
+	else
+		puts("  it was there already");
+}
+
+static void print_train(const json_t *result)
+{
+	const json_t *saes = json_object_get(result, "saes"), *sae;
+	const bool held_out = json_object_get(result, "held_out_fvu");
+	size_t i;
+
+	printf("%8s %6s %6s %8s %8s %9s%s %9s %9s\n", "latents", "k", "seed", "FVU", "L0", "dead",
+	       held_out ? " held out" : "", "seconds", "tokens/s");
+	if (!saes)
+		print_sae(result, held_out);
+	json_array_foreach (saes, i, sae)
+		print_sae(sae, held_out);
+}
+
+/* --- the command line --- */
 
 /* Which SAEs, and by which recipe. */
 static ps_option *sae_options(ps_train_args *a, ps_option *table)
@@ -196,6 +236,7 @@ const ps_command ps_commands_train[] = {
 			  "--log run -o sae",
 			  "A long run, measured on rows that it does not see, with a log."},
 			 {NULL, NULL}},
-	 .main = main_train},
+	 .main = main_train,
+	 .print = print_train},
 	{.name = NULL},
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/json_memory.h"
 #include "io/file.h"
 #include "io/map_guard.h"
@@ -10,6 +11,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/print_values.h"
 #include "tools/run/belonging.h"
+#include "tools/run/line_text.h"
 
 /* PS_EBUDGET when the text could not be made. */
 static int print_result(ps_session *s, const ps_command *command, const json_t *result)
@@ -42,6 +44,18 @@ static int check_result(ps_cli *cli, int rc)
 	return rc ? rc : ps_map_guard_check(diag);
 }
 
+/* Tells a person how long the work took and where its result stands. What was there already has
+ * been told. */
+static void say_finished(const ps_cli *cli)
+{
+	const ps_session *s = &cli->session;
+	char took[24];
+
+	if (cli->out && !s->json && !s->told_done)
+		ps_session_say(s, "done in %s: %s",
+			       ps_text_seconds(ps_clock() - s->started, true, took), cli->out);
+}
+
 static int run_command(const ps_command *command, int argc, char **argv)
 {
 	ps_cli cli;
@@ -55,6 +69,8 @@ static int run_command(const ps_command *command, int argc, char **argv)
 
 		rc = rc ? rc : noted;
 	}
+	if (!rc)
+		say_finished(&cli);
 	ps_session_end(&cli.session);
 	if (!cli.helped)
 		rc = check_result(&cli, rc);
@@ -62,8 +78,9 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	if (result && (!rc || rc == PS_EFAILED) && print_result(&cli.session, command, result))
 		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");
 	if (rc && !cli.helped)
-		fprintf(stderr, "prunescope %s: %s\n", command->name,
-			cli.session.diag.text[0] ? cli.session.diag.text : "failed");
+		fprintf(stderr, "prunescope %s: %s%s\n", command->name,
+			cli.session.diag.text[0] ? cli.session.diag.text : "failed",
+			rc == PS_EINTERRUPTED && cli.out ? "; the same command again completes it" : "");
 	json_decref(result);
 	return cli.helped ? 0 : ps_exit_code(rc);
 }

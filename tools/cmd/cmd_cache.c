@@ -334,6 +334,10 @@ static int open_writers(struct cache_run *r, const char *suffix)
 		if (!rc && ps_cache_writer_dropped(t->writer))
 			ps_session_say(e->session, "%s/%s differs from its manifest: made anew",
 				       path, ps_cache_writer_dropped(t->writer));
+		if (!rc && !t->done && ps_cache_writer_resume_row(t->writer))
+			ps_session_say(e->session, "%s goes on at row %zu of %zu", path,
+				       (size_t)ps_cache_writer_resume_row(t->writer),
+				       (size_t)all_rows(r));
 	}
 	return rc;
 }
@@ -381,6 +385,7 @@ static int write_caches(struct cache_run *r, const char *suffix)
 			hidden += e->pass_tokens * e->config->width;
 		}
 	rc = run_passes(r);
+	e->session->told_done = false; /* of some, not of all */
 	for (size_t i = 0; !rc && i < r->target_count; i++)
 		if (!r->targets[i].done)
 			rc = ps_cache_writer_finish(r->targets[i].writer, &e->session->diag);

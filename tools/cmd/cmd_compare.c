@@ -152,6 +152,30 @@ static int run(struct compare_run *r, json_t **measures)
 	return rc;
 }
 
+/* Whether both were trained here from the same seed. Decoder row j starts in a direction that the
+ * seed, j and the width alone choose (sae/start.h). */
+static bool share_start(const struct compare_run *r)
+{
+	return r->a.start_known && r->b.start_known && r->a.init_seed == r->b.init_seed &&
+	       r->a.sae.d_in == r->b.sae.d_in;
+}
+
+/* Adds same_start to what was measured: true, false, or null where a start is not known. */
+static int add_start(struct compare_run *r, json_t *measures)
+{
+	const bool known = r->a.start_known && r->b.start_known, same = share_start(r);
+
+	if (json_object_set_new(measures, "same_start", known ? json_boolean(same) : json_null()))
+		return ps_fail(&r->s->diag, PS_EBUDGET, "no memory for the result");
+	if (same)
+		ps_session_say(
+			r->s,
+			"both SAEs start from seed %llu, and features that are alike may be so "
+			"for that reason alone: compare SAEs of different seeds too",
+			(unsigned long long)r->a.init_seed);
+	return 0;
+}
+
 int ps_run_compare(ps_session *s, const ps_compare_args *args, json_t **result)
 {
 	struct compare_run r = {.s = s, .args = args};
@@ -168,6 +192,8 @@ int ps_run_compare(ps_session *s, const ps_compare_args *args, json_t **result)
 		rc = load(&r);
 	if (!rc)
 		rc = run(&r, &measures);
+	if (!rc)
+		rc = add_start(&r, measures);
 	if (rc)
 		json_decref(measures);
 	else

@@ -371,6 +371,29 @@ static int train_steps(struct training *t, ps_arena *arena)
 	return rc;
 }
 
+/* Says from which step interrupted training goes on. */
+static void say_resumed(const struct training *t)
+{
+	const struct group *g = t->group;
+	const uint64_t steps = ps_trainer_steps(&g->options[0]);
+	const ps_train_job *least = g->job[0];
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->count; i++) {
+		count += g->job[i]->resumed_at > 0;
+		if (g->job[i]->resumed_at < least->resumed_at)
+			least = g->job[i];
+	}
+	if (count && g->count == 1)
+		ps_session_say(t->s, "%s goes on from step %llu of %llu", least->path,
+			       (unsigned long long)least->resumed_at, (unsigned long long)steps);
+	else if (count)
+		ps_session_say(t->s,
+			       "%zu of %zu SAEs go on, the last of them from step %llu of %llu",
+			       count, g->count, (unsigned long long)least->resumed_at,
+			       (unsigned long long)steps);
+}
+
 static int start_trainers(struct training *t, const ps_train_reading *reading, ps_arena *arena,
 			  ps_row_source *source)
 {
@@ -387,6 +410,8 @@ static int start_trainers(struct training *t, const ps_train_reading *reading, p
 		g->job[i]->trainer = g->trainer[i];
 		rc = ps_train_job_load(g->job[i], t->s, t->args->log);
 	}
+	if (!rc)
+		say_resumed(t);
 	return rc;
 }
 
@@ -419,7 +444,8 @@ static void say_group(const struct training *t)
 			       "%zu of %zu SAEs side by side, from one read of the data: %s to %s",
 			       g->count, t->job_count, g->job[0]->name, g->job[g->count - 1]->name);
 	else if (t->job_count > 1)
-		ps_session_say(t->s, "1 of %zu SAEs: %s", t->job_count, g->job[0]->name);
+		ps_session_say(t->s, "SAE %zu of %zu: %s", (size_t)(g->job[0] - t->jobs) + 1,
+			       t->job_count, g->job[0]->name);
 }
 
 static int train_group(struct training *t)
@@ -441,6 +467,8 @@ static int train_group(struct training *t)
 	ps_train_data_stop(&t->data, t->s);
 	if (!rc)
 		rc = finish_jobs(t, ps_clock() - started, &arena);
+	if (!rc)
+		t->s->told_done = false; /* of some, not of all */
 	ps_arena_destroy(&arena);
 	return rc;
 }

@@ -173,8 +173,9 @@ typedef struct ps_ablate_args {
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 
-/* Survival of A's latents in B (analysis/compare.h). result: the members of ps_comparison, and
- * tau. */
+/* Survival of A's latents in B (analysis/compare.h). result: the members of ps_comparison, tau, and
+ * same_start: whether both were trained from one seed, null where that is not known. Then the user
+ * is told, because such SAEs agree more than their activations do. */
 typedef struct ps_compare_args {
 	const char *a, *b;
 	double tau;      /* least cosine of a survivor, above -1 and at most 1 */

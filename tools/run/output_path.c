@@ -315,8 +315,9 @@ static bool is_own(const ps_output *o, const ps_safetensors *file, const json_t 
 	       json_equal(json_object_get(file->metadata, "provenance"), provenance);
 }
 
-void ps_output_say_done(const ps_session *s, const char *path)
+void ps_output_say_done(ps_session *s, const char *path)
 {
+	s->told_done = true;
 	ps_session_say(s, "%s is there already, of the same provenance: it is left alone", path);
 }
 

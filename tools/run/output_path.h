@@ -54,7 +54,7 @@ int ps_output_find(const ps_output *output, const json_t *provenance, ps_session
 		   bool *done, ps_safetensors *found) PS_MUST_USE;
 
 /* Tells the user that an output is left alone. */
-void ps_output_say_done(const ps_session *session, const char *path);
+void ps_output_say_done(ps_session *session, const char *path);
 
 /* PS_EUSAGE unless the output is not there, or may be replaced. For files without provenance.
  * own: it is a result of this command. */

@@ -34,6 +34,7 @@ typedef struct ps_session {
 	bool force_mismatch; /* inputs that do not belong together are taken (belonging.h) */
 	double started;      /* ps_clock when the work began */
 	bool told_backend;   /* ps_session_say_backend has said it */
+	bool told_done;      /* ps_output_say_done has said that an output is there already */
 
 	/* ps_session_start makes these. */
 	ps_diag diag; /* why something failed */

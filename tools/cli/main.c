@@ -56,6 +56,14 @@ static void say_finished(const ps_cli *cli)
 			       ps_text_seconds(ps_clock() - s->started, true, took), cli->out);
 }
 
+static void say_failed(const ps_cli *cli, int rc)
+{
+	const char *text = cli->session.diag.text;
+
+	fprintf(stderr, "prunescope %s: %s%s\n", cli->command->name, *text ? text : "failed",
+		rc == PS_EINTERRUPTED && cli->out ? "; the same command again completes it" : "");
+}
+
 static int run_command(const ps_command *command, int argc, char **argv)
 {
 	ps_cli cli;
@@ -78,9 +86,7 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	if (result && (!rc || rc == PS_EFAILED) && print_result(&cli.session, command, result))
 		rc = ps_fail(&cli.session.diag, PS_EBUDGET, "no memory for the result's text");
 	if (rc && !cli.helped)
-		fprintf(stderr, "prunescope %s: %s%s\n", command->name,
-			cli.session.diag.text[0] ? cli.session.diag.text : "failed",
-			rc == PS_EINTERRUPTED && cli.out ? "; the same command again completes it" : "");
+		say_failed(&cli, rc);
 	json_decref(result);
 	return cli.helped ? 0 : ps_exit_code(rc);
 }

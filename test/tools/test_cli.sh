@@ -375,6 +375,7 @@ features_of_latents() {
 	works "features: with the output head, one thread, mapped" "$@" --head $llama \
 		-o "$f-head-1" --threads 1 --io mmap
 	holds "features: the same promoted tokens" cmp "$f-head" "$f-head-1"
+	known_tokens "$@"
 	cards_of_latents "$@"
 	refuses "features: another model's head" 3 'model' "$@" --head $gemma -o "$none"
 	works "features of a model and itself" features "$one" --cache "$scratch/found-dense" \
@@ -389,6 +390,28 @@ features_of_latents() {
 		END { exit bad }' "$f-self.csv"
 	if [ -x "$shardinfo" ]; then
 		holds "shardinfo verifies features" "$shardinfo" --verify "$f"
+	fi
+}
+
+# known_tokens FEATURES...: promoted tokens from a table that was made without activations are those
+# that the head gives, and so is what the table says of them.
+known_tokens() {
+	works "features: the output head alone" features "$one" --head $llama -o "$f-promoted"
+	works "features: tokens that are known" "$@" --promoted "$f-promoted" -o "$f-known"
+	holds "features: the same table as with the head" cmp "$f-head" "$f-known"
+	works "features: tokens of another table" "$@" --promoted "$f-head" --head $llama \
+		-o "$f-known-2"
+	holds "features: that table again" cmp "$f-head" "$f-known-2"
+	refuses "features: another SAE's tokens" 3 'SAE' features "$two" \
+		--cache "$scratch/found-dense" --cache "$scratch/found-pruned" \
+		--promoted "$f-promoted" -o "$none"
+	refuses "features: tokens of a table without any" 3 'no promoted tokens' "$@" \
+		--promoted "$f" -o "$none"
+	refuses "features: neither caches nor a head" 2 'cache' features "$one" -o "$none"
+	refuses "features: a match without caches" 2 'without --cache' features "$one" \
+		--head $llama --pruned-sae "$two" -o "$none"
+	if [ -x "$shardinfo" ]; then
+		holds "shardinfo verifies promoted tokens" "$shardinfo" --verify "$f-promoted"
 	fi
 }
 
@@ -717,6 +740,7 @@ budgets() {
 		--cache "$scratch/caches/layer-01" --samples 50
 	names_the_least features features "$scratch/saes/seed-1" --cache "$scratch/found-dense" \
 		--cache "$scratch/found-pruned" --pruned-sae "$scratch/saes/seed-2" -o "$none"
+	names_the_least "promoted tokens" features "$scratch/saes/seed-1" --head $llama -o "$none"
 	names_the_least ablate ablate "$scratch/saes/seed-1" $llama --tokens "$t" --layer 1 \
 		--features 4 --windows 4
 	names_the_least "ablate with a cache" ablate "$scratch/saes/seed-1" $llama --tokens "$t" \

@@ -58,8 +58,8 @@ replacing() {
 		--precision bf16
 	works "--force replaces them" --precision bf16 --force
 	redoes "and exactly those that a forward pass takes part in" "assemble \
-llama/dense/ablation llama/dense/ppl llama/dense/seeds llama/dense/splice llama/dense/train-42 \
-llama/dense/train-7 llama/magnitude-0.5/features llama/magnitude-0.5/ppl \
+llama/dense/ablation llama/dense/ppl llama/dense/promoted llama/dense/seeds llama/dense/splice \
+llama/dense/train-42 llama/dense/train-7 llama/magnitude-0.5/features llama/magnitude-0.5/ppl \
 llama/magnitude-0.5/splice llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 \
 llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer \
 report "

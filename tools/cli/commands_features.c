@@ -27,6 +27,11 @@ static void print_features(const json_t *result)
 	};
 	const double active = number(result, "active");
 
+	if (json_object_size(result) == 1) {
+		printf("latents                %9.0f\n", number(result, "latents"));
+		return;
+	}
+
 	if (json_object_get(result, "dashboard")) {
 		printf("dashboard              %s\nlatents                %zu\n",
 		       json_string_value(json_object_get(result, "dashboard")),
@@ -74,7 +79,8 @@ static int show_cards(ps_cli *cli, const ps_features_args *args, const char *sid
 	if (rc)
 		return rc;
 	if (args->out || args->csv || args->cards || args->pruned_sae || args->ablation ||
-	    args->pruned_ablation || args->norm_cache || args->keep_special || args->taus.count)
+	    args->pruned_ablation || args->promoted || args->norm_cache || args->keep_special ||
+	    args->taus.count)
 		return ps_fail(&cli->session.diag, PS_EUSAGE,
 			       "--model shows a study's cards; of the others --condition, "
 			       "--latent, --head, --dashboard and --side go with it");
@@ -95,7 +101,7 @@ static int make_table(ps_cli *cli, ps_features_args *args, const ps_text_list *c
 	if (!args->out)
 		return ps_fail(diag, PS_EUSAGE, "-o is missing (usage: prunescope features %s)",
 			       cli->command->usage);
-	if (caches->count != 2)
+	if (caches->count && caches->count != 2)
 		return ps_fail(diag, PS_EUSAGE, "--cache is wanted twice: dense, then pruned");
 	args->dense = caches->item[0];
 	args->pruned = caches->item[1];
@@ -130,6 +136,9 @@ static ps_option *table_options(ps_features_args *a, ps_text_list *caches, ps_op
 		 .help = "what `ablate --json` printed of SAE, in the dense model"},
 		{"--pruned-ablation", PS_OPTION_TEXT, &a->pruned_ablation, "FILE",
 		 .help = "the same in the pruned model"},
+		{"--promoted", PS_OPTION_TEXT, &a->promoted, "FILE",
+		 .help = "take the promoted tokens from this table of the same SAE; one that was "
+			 "made without --cache will do"},
 		{"--keep-special", PS_OPTION_FLAG, &a->keep_special, .help = ps_help_keep_special},
 		{"--norm-cache", PS_OPTION_TEXT, &a->norm_cache, "CACHE",
 		 .help = ps_help_norm_cache},
@@ -187,7 +196,10 @@ const ps_command ps_commands_features[] = {
 	 .summary = "what becomes of each latent: kept, shifted, blurred, lost",
 	 .text = "Says for each latent of the dense model's SAE what becomes of it in the pruned "
 		 "model: kept, shifted, blurred or lost. It writes a row a latent, with rates, "
-		 "contexts and, where asked for, partners and tokens.\n\n"
+		 "contexts and, where asked for, partners and tokens. Without --cache it writes "
+		 "the "
+		 "tokens of --head alone, which other tables of the same SAE take with "
+		 "--promoted.\n\n"
 		 "With --model it computes nothing, and shows cards that a study has made.",
 	 .examples =
 		 (const ps_example[]){

@@ -163,6 +163,8 @@ static int open_table(struct showing *sh)
 	if (rc)
 		return rc;
 	sh->has_table = true;
+	if (!sh->table.has[PS_FEATURE_STATS])
+		return ps_fail(&sh->s->diag, PS_EINPUT, "%s: holds no measures of latents", path);
 	return read_texts(sh);
 }
 

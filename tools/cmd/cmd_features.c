@@ -19,9 +19,9 @@
 #include "tools/cmd/feature_cards.h"
 #include "tools/cmd/feature_cards_read.h"
 #include "tools/cmd/feature_file.h"
+#include "tools/cmd/head_tokens.h"
 #include "tools/cmd/norm_factor.h"
 #include "tools/cmd/result.h"
-#include "tools/engine/engine.h"
 #include "tools/engine/model_files.h"
 #include "tools/run/belonging.h"
 #include "tools/run/code_version.h"
@@ -48,11 +48,10 @@ struct features_run {
 	double taus[PS_FEATURE_TAUS_MAX];
 	size_t tau_count;
 	bool has[PS_FEATURE_GROUPS];
-	ps_engine engine;     /* if args->head is given: its checkpoint alone is used */
-	ps_arena arena, head; /* head: for the streaming of the output head */
+	ps_head_tokens head;
+	ps_arena arena;
 	ps_feature_stats stats;
 	ps_match match;
-	ps_promoted promoted;
 	ps_token_texts texts; /* for the cards */
 	char tokenizer[PS_DIGEST_TEXT];
 	size_t tokenizer_bytes; /* while the texts were made */
@@ -115,9 +114,9 @@ static int open_outputs(struct features_run *r)
 	const ps_features_args *a = r->args;
 	const struct extra csv = {"--csv", a->csv, "csv", ps_feature_csv_is_ours},
 			   cards = {"--cards", a->cards, "cards", ps_feature_cards_is_ours};
-	const ps_text_list inputs = {8,
+	const ps_text_list inputs = {9,
 				     {a->sae, a->dense, a->pruned, a->pruned_sae, a->ablation,
-				      a->pruned_ablation, a->norm_cache, a->head}};
+				      a->pruned_ablation, a->norm_cache, a->head, a->promoted}};
 	ps_text_list others = {1, {r->output.path}};
 	ps_diag *diag = &r->s->diag;
 	int rc = ps_output_open(&r->output, a->out, "features", a->replace, diag);
@@ -175,38 +174,6 @@ static int open_ablation(struct features_run *r, const char *path, ps_model_side
 	return rc;
 }
 
-/* The model whose head is wanted: that of the dense SAE. */
-static int open_head(struct features_run *r)
-{
-	const ps_features_args *args = r->args;
-	char digest[PS_DIGEST_TEXT];
-	ps_origin sae, model;
-	const char *source;
-	int rc;
-
-	if (!args->head)
-		return 0;
-	r->has[PS_FEATURE_HEAD] = true;
-	rc = ps_engine_open(&r->engine, r->s, args->head, NULL);
-	if (!rc)
-		rc = ps_sae_check_width(&r->shape, args->sae, r->engine.config->width, args->head,
-					&r->s->diag);
-	if (!rc && !ps_checkpoint_has_head(r->engine.checkpoint))
-		rc = ps_fail(&r->s->diag, PS_EINPUT, "%s: holds no output head", args->head);
-	if (!rc)
-		rc = ps_origin_of_sae(r->s, args->sae, &sae);
-	if (rc)
-		return rc;
-	source = ps_checkpoint_source(r->engine.checkpoint);
-	ps_digest_format(r->engine.model_digest, digest);
-	ps_origin_of_model(&(ps_origin_model){.path = args->head,
-					      .digest = source ? source : digest,
-					      .mask = PS_NO_MASK,
-					      .family = r->engine.config->family},
-			   sae.hook.layer, &model);
-	return ps_origin_check_input(r->s, &sae, &model, PS_MASK_ANY);
-}
-
 /* The texts of the head's tokens. The tokenizer itself is not kept. */
 static int open_texts(struct features_run *r)
 {
@@ -243,19 +210,21 @@ static int open_inputs(struct features_run *r, size_t *sae_bytes)
 					args->pruned_sae, diag);
 	if (!rc && args->pruned_sae)
 		rc = ps_origin_check_saes(r->s, args->sae, args->pruned_sae, PS_MASK_ANY);
-	if (!rc)
+	if (!rc && args->dense)
 		rc = open_caches(r);
 	if (!rc)
 		rc = open_ablation(r, args->ablation, PS_DENSE);
 	if (!rc)
 		rc = open_ablation(r, args->pruned_ablation, PS_PRUNED);
 	if (!rc)
-		rc = open_head(r);
+		rc = ps_head_tokens_open(&r->head, r->s, &r->shape, args->sae, args->head,
+					 args->promoted);
 	if (!rc)
 		rc = open_texts(r);
 	*sae_bytes += pruned_bytes;
-	r->has[PS_FEATURE_STATS] = true;
+	r->has[PS_FEATURE_STATS] = args->dense;
 	r->has[PS_FEATURE_MATCH] = args->pruned_sae;
+	r->has[PS_FEATURE_HEAD] = ps_head_tokens_any(&r->head);
 	return rc;
 }
 
@@ -275,18 +244,11 @@ static size_t lay_out_ablations(struct features_run *r, ps_arena *arena)
 	return layout.bytes;
 }
 
-static ps_stream_options stream_options(const struct features_run *r)
+/* What the pass over both caches takes, outside the arena. */
+static void plan_caches(struct features_run *r, ps_plan *plan)
 {
-	return (ps_stream_options){.backend = r->s->backend, .layer_slots = 1};
-}
-
-/* What the search for promoted tokens takes: the streaming of the head, and its own. */
-static size_t head_bytes(const struct features_run *r)
-{
-	const ps_stream_options options = stream_options(r);
-
-	return ps_checkpoint_stream_bytes(r->engine.checkpoint, &options) +
-	       ps_promoted_bytes(r->engine.config, r->s->precision, r->shape.d_sae, r->s->threads);
+	ps_cache_windows_plan(&r->dense, plan);
+	ps_plan_add(plan, "shards' headers", ps_cache_bytes(&r->pruned));
 }
 
 static int take_memory(struct features_run *r, size_t sae_bytes)
@@ -299,19 +261,19 @@ static int take_memory(struct features_run *r, size_t sae_bytes)
 
 	ps_plan_add(&plan, "program and libraries", PS_PROGRAM_BYTES);
 	ps_plan_add(&plan, "SAEs", sae_bytes);
-	ps_cache_windows_plan(&r->dense, &plan);
-	ps_plan_add(&plan, "shards' headers", ps_cache_bytes(&r->pruned));
+	if (r->args->dense)
+		plan_caches(r, &plan);
 	ps_plan_add(&plan, "file written", ps_min_size(written, PS_BLOCK_BYTES));
 	if (r->args->csv)
 		ps_plan_add(&plan, "table as CSV", latents * 2 * PS_FEATURE_CSV_LINE_BYTES);
-	if (r->args->head)
-		ps_plan_add(&plan, "output head", head_bytes(r));
+	ps_plan_add(&plan, "output head", ps_head_tokens_bytes(&r->head, r->s));
 	if (r->args->cards) {
 		ps_plan_add(&plan, "texts of tokens", ps_token_texts_bytes(&r->texts));
 		ps_plan_add(&plan, "cards", ps_feature_cards_bytes(latents));
 	}
 	held_bytes = plan.total_bytes;
-	ps_plan_add(&plan, "features", ps_feature_stats_bytes(&r->shape, r->s->threads));
+	if (r->args->dense)
+		ps_plan_add(&plan, "features", ps_feature_stats_bytes(&r->shape, r->s->threads));
 	if (r->args->pruned_sae)
 		ps_plan_add(&plan, "match",
 			    ps_match_bytes(latents, r->pruned_shape.d_sae, r->shape.d_in,
@@ -352,6 +314,8 @@ static int load(struct features_run *r)
 
 	if (!rc && args->pruned_sae)
 		rc = ps_sae_folder_load_scaled(&r->pruned_sae, args->pruned_sae, 1, &r->s->diag);
+	if (!rc)
+		rc = ps_head_tokens_check(&r->head, r->s, r->sae.digest);
 	return rc ? rc : check_ablations(r);
 }
 
@@ -379,16 +343,13 @@ static json_t *make_about(const struct features_run *r)
 	int lost = !about || !provenance;
 
 	lost = lost || add_input(inputs, "sae", true, r->sae.digest) ||
-	       add_input(inputs, "dense", true, r->dense.cache.digest) ||
-	       add_input(inputs, "pruned", true, r->pruned.digest) ||
+	       add_input(inputs, "dense", args->dense, r->dense.cache.digest) ||
+	       add_input(inputs, "pruned", args->dense, r->pruned.digest) ||
 	       add_input(inputs, "pruned_sae", args->pruned_sae, r->pruned_sae.digest) ||
 	       add_input(inputs, "ablation", args->ablation, r->ablation[PS_DENSE].digest) ||
 	       add_input(inputs, "pruned_ablation", args->pruned_ablation,
 			 r->ablation[PS_PRUNED].digest);
-	if (!lost && args->head)
-		lost = add_input(inputs, "model", true, r->engine.model_digest) ||
-		       json_object_set_new(json_object_get(provenance, "options"), "precision",
-					   json_string(ps_precision_name(r->s->precision)));
+	lost = lost || ps_head_tokens_note(&r->head, provenance);
 	/* The estimate determines the bits, not the rows that it comes from. */
 	if (!lost && args->norm_cache)
 		lost = json_object_set_new(json_object_get(provenance, "options"), "row_factor",
@@ -421,12 +382,6 @@ static void fill_contexts(const struct features_run *r, size_t latent, ps_featur
 	}
 }
 
-static void fill_promoted(const struct features_run *r, size_t latent, ps_feature_row *row)
-{
-	memcpy(row->promoted_token, r->promoted.token[latent], sizeof row->promoted_token);
-	memcpy(row->promoted_logit, r->promoted.logit[latent], sizeof row->promoted_logit);
-}
-
 static void fill_match(const struct features_run *r, size_t latent, ps_feature_row *row)
 {
 	row->nearest = (int32_t)r->match.nearest[latent];
@@ -436,20 +391,12 @@ static void fill_match(const struct features_run *r, size_t latent, ps_feature_r
 		row->survival[t] = row->mutual && (double)row->cosine >= r->taus[t];
 }
 
-static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
+/* What the pass over both caches has found. */
+static void fill_measures(const struct features_run *r, size_t latent, ps_feature_row *row)
 {
-	const struct features_run *r = context;
 	const ps_sae *sae = &r->sae.sae;
-	const struct ablation *dense = &r->ablation[PS_DENSE], *pruned = &r->ablation[PS_PRUNED];
-	ps_feature_measures m;
+	const ps_feature_measures m = ps_feature_measure(&r->stats, latent);
 
-	if (large) {
-		fill_contexts(r, latent, row);
-		if (r->args->head)
-			fill_promoted(r, latent, row);
-		return;
-	}
-	m = ps_feature_measure(&r->stats, latent);
 	row->rows_dense = (int64_t)r->stats.side[PS_DENSE].rows[latent];
 	row->rows_pruned = (int64_t)r->stats.side[PS_PRUNED].rows[latent];
 	row->rows_both = (int64_t)r->stats.both[latent];
@@ -465,6 +412,21 @@ static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
 	row->jaccard = m.jaccard;
 	row->decoder_norm = sqrt(ps_squared_norm(sae->dec + latent * sae->d_in, sae->d_in));
 	row->class = (uint8_t)m.class;
+}
+
+static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
+{
+	const struct features_run *r = context;
+	const struct ablation *dense = &r->ablation[PS_DENSE], *pruned = &r->ablation[PS_PRUNED];
+
+	if (large) {
+		if (r->args->dense)
+			fill_contexts(r, latent, row);
+		ps_head_tokens_fill(&r->head, latent, row);
+		return;
+	}
+	if (r->args->dense)
+		fill_measures(r, latent, row);
 	if (r->args->pruned_sae)
 		fill_match(r, latent, row);
 	if (r->args->ablation) {
@@ -479,40 +441,25 @@ static void fill(void *context, size_t latent, bool large, ps_feature_row *row)
 
 /* --- the command --- */
 
-static int find_promoted(struct features_run *r)
+static int run_stats(struct features_run *r)
 {
-	const ps_stream_options options = stream_options(r);
-	ps_session *s = r->s;
-	ps_weight_source source;
-	int rc = ps_arena_create(&r->head, head_bytes(r), &s->diag);
-
-	if (!rc)
-		rc = ps_checkpoint_stream(r->engine.checkpoint, &options, &r->head, &source,
-					  &s->diag);
-	if (rc)
-		return rc;
-	return ps_promoted_find(&(ps_promoted_input){.config = r->engine.config,
-						     .source = &source,
-						     .precision = s->precision,
-						     .dec = r->sae.sae.dec,
-						     .latents = r->shape.d_sae},
-				&s->context, &r->head, &r->promoted);
+	return ps_feature_stats_run(&(ps_feature_input){.sae = &r->sae.sae,
+							.dense = &r->dense.cache.source,
+							.pruned = &r->pruned.source,
+							.rows = &r->dense.rows},
+				    &r->s->context, &r->arena, &r->stats);
 }
 
 static int compute(struct features_run *r)
 {
 	ps_session *s = r->s;
-	int rc = ps_feature_stats_run(&(ps_feature_input){.sae = &r->sae.sae,
-							  .dense = &r->dense.cache.source,
-							  .pruned = &r->pruned.source,
-							  .rows = &r->dense.rows},
-				      &s->context, &r->arena, &r->stats);
+	int rc = r->args->dense ? run_stats(r) : 0;
 
 	if (!rc && r->args->pruned_sae)
 		rc = ps_match_decoders(&r->sae.sae, &r->pruned_sae.sae, &s->context, &r->arena,
 				       &r->match);
-	if (!rc && r->args->head)
-		rc = find_promoted(r);
+	if (!rc)
+		rc = ps_head_tokens_find(&r->head, s, r->sae.sae.dec);
 	if (rc)
 		return rc;
 	lay_out_ablations(r, &r->arena);
@@ -561,6 +508,8 @@ static json_t *result_of(const ps_feature_file *file)
 {
 	size_t count[PS_FEATURE_CLASSES] = {0}, active = 0;
 
+	if (!file->has[PS_FEATURE_STATS])
+		return json_pack("{s:I}", "latents", (json_int_t)file->latents);
 	for (size_t latent = 0; latent < file->latents; latent++) {
 		ps_feature_row row;
 
@@ -600,16 +549,34 @@ static int report(struct features_run *r, json_t **result)
 	return rc;
 }
 
+/* Without caches there are the head's tokens alone. */
+static int check_args(ps_session *s, const ps_features_args *args)
+{
+	if (args->dense && args->cards && !args->head)
+		return ps_fail(&s->diag, PS_EUSAGE,
+			       "--cards wants --head MODEL, whose tokenizer gives the texts of "
+			       "tokens");
+	if (args->dense)
+		return 0;
+	if (!args->head || args->promoted)
+		return ps_fail(&s->diag, PS_EUSAGE,
+			       "--cache is wanted twice: dense, then pruned; or --head MODEL "
+			       "without any");
+	if (args->csv || args->cards || args->pruned_sae || args->ablation || args->pruned_ablation)
+		return ps_fail(&s->diag, PS_EUSAGE,
+			       "without --cache a table holds promoted tokens alone: of the others "
+			       "--head and -o go with it");
+	return 0;
+}
+
 int ps_run_features(ps_session *s, const ps_features_args *args, json_t **result)
 {
 	struct features_run r = {.s = s, .args = args};
 	size_t sae_bytes = 0;
-	int rc = read_taus(&r);
+	int rc = check_args(s, args);
 
-	if (!rc && args->cards && !args->head)
-		rc = ps_fail(&s->diag, PS_EUSAGE,
-			     "--cards wants --head MODEL, whose tokenizer gives the texts of "
-			     "tokens");
+	if (!rc)
+		rc = read_taus(&r);
 	if (!rc)
 		rc = open_outputs(&r);
 	if (!rc)
@@ -623,8 +590,7 @@ int ps_run_features(ps_session *s, const ps_features_args *args, json_t **result
 	if (!rc)
 		rc = report(&r, result);
 	ps_token_texts_free(&r.texts);
-	ps_engine_close(&r.engine);
-	ps_arena_destroy(&r.head);
+	ps_head_tokens_close(&r.head);
 	ps_arena_destroy(&r.arena);
 	ps_ablation_record_close(&r.ablation[PS_DENSE].record);
 	ps_ablation_record_close(&r.ablation[PS_PRUNED].record);

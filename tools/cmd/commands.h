@@ -218,15 +218,18 @@ int ps_run_transfer(ps_session *session, const ps_transfer_args *args, json_t **
 /* What becomes of each latent of the dense model's SAE (analysis/feature_stats.h), to a table
  * (feature_file.h). result: latents, rows, active (latents that fire on the dense model's rows),
  * kept, shifted, blurred, lost, undefined (how many of these), survived = (kept + shifted) /
- * active. */
+ * active. Without caches the table holds promoted tokens alone; result: latents. */
 typedef struct ps_features_args {
 	const char *sae;             /* of the dense model; it stays as it is */
-	const char *dense, *pruned;  /* activation caches of the same tokens */
+	const char *dense, *pruned;  /* activation caches of the same tokens; NULL: both */
 	const char *pruned_sae;      /* where its latents are looked for again; NULL: nowhere */
 	const char *ablation;        /* file: ablate's result of sae, in the dense model; or NULL */
 	const char *pruned_ablation; /* the same in the pruned model; or NULL */
 	/* Whose output head says which tokens each decoder row promotes; NULL: that is left out. */
 	const char *head;
+	/* A table of features of the same SAE and model that has these tokens (head_tokens.h): they
+	 * are not looked for again. NULL: none. */
+	const char *promoted;
 	ps_text_list taus;      /* least cosines of survivors; empty: ps_taus */
 	bool keep_special;      /* BOS, EOS and PAD count too */
 	const char *norm_cache; /* as for eval */

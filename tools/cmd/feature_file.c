@@ -311,7 +311,8 @@ static int read_metadata(ps_feature_file *f, ps_diag *diag)
 			       "%s: is no table of features (its metadata must say the "
 			       "schema " PS_FEATURES_SCHEMA ")",
 			       f->file.path);
-	if (!json_is_integer(rows) || json_integer_value(rows) < 1)
+	f->has[PS_FEATURE_STATS] = ps_safetensors_find(&f->file, columns[0].name);
+	if (!json_is_integer(rows) || json_integer_value(rows) < f->has[PS_FEATURE_STATS])
 		return ps_fail(diag, PS_EINPUT, "%s: rows in its metadata must be 1 or more",
 			       f->file.path);
 	if (!has_thresholds(about))
@@ -335,14 +336,14 @@ static int read_metadata(ps_feature_file *f, ps_diag *diag)
 
 static int find_columns(ps_feature_file *f, ps_diag *diag)
 {
-	const ps_tensor_info *first = ps_safetensors_find(&f->file, columns[0].name);
+	const char *name = f->has[PS_FEATURE_STATS] ? columns[0].name : "promoted_logit";
+	const ps_tensor_info *first = ps_safetensors_find(&f->file, name);
 	int rc = 0;
 
-	f->latents = first && first->rank == 1 ? (size_t)first->shape[0] : 0;
+	f->latents = first && first->rank > 0 ? (size_t)first->shape[0] : 0;
 	if (!f->latents)
 		return ps_fail(diag, PS_EINPUT, "%s: tensor %s is missing, or has no row a latent",
-			       f->file.path, columns[0].name);
-	f->has[PS_FEATURE_STATS] = true;
+			       f->file.path, f->has[PS_FEATURE_STATS] ? name : columns[0].name);
 	f->has[PS_FEATURE_MATCH] = ps_safetensors_find(&f->file, "cosine");
 	f->has[PS_FEATURE_ABLATION] = ps_safetensors_find(&f->file, "ablation_effect");
 	f->has[PS_FEATURE_PRUNED_ABLATION] =

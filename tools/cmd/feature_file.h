@@ -21,6 +21,7 @@
  * With the output head (analysis/promoted.h), promoted tokens, then suppressed ones:
  *   promoted_logit                                 F32 [F, 2, 10]
  *   promoted_token                                 I32 [F, 2, 10]        -1: no such token
+ * A table that was made without activations has these two alone, and 0 rows.
  * A number that the data do not define is NaN. Metadata: schema, provenance, rows (those that
  * count), taus, class_names, thresholds, histogram, context. */
 #ifndef PS_TOOLS_CMD_FEATURE_FILE_H
@@ -96,7 +97,7 @@ enum { PS_FEATURE_COLUMNS = 31 };
 
 typedef struct ps_feature_file {
 	ps_safetensors file;
-	uint64_t rows; /* those that count */
+	uint64_t rows; /* those that count; 0: without PS_FEATURE_STATS */
 	size_t latents, taus;
 	double tau[PS_FEATURE_TAUS_MAX];
 	bool has[PS_FEATURE_GROUPS];

@@ -181,7 +181,8 @@ static const ps_argument features_rows[] = {
 	FIELD(T, sae, TEXT, INPUT),       FIELD(T, dense, TEXT, INPUT),
 	FIELD(T, pruned, TEXT, INPUT),    FIELD(T, pruned_sae, TEXT, INPUT),
 	FIELD(T, ablation, TEXT, INPUT),  FIELD(T, pruned_ablation, TEXT, INPUT),
-	FIELD(T, head, TEXT, BOTH), /* cards hold its tokens as text */
+	FIELD(T, head, TEXT, BOTH),     /* cards hold its tokens as text */
+	FIELD(T, promoted, TEXT, FREE), /* the same numbers as without it */
 	FIELD(T, taus, TEXTS, OPTION),    FIELD(T, keep_special, BOOL, OPTION),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 	FIELD(T, out, TEXT, OUTPUT),      FIELD(T, csv, TEXT, OUTPUT),

@@ -143,6 +143,8 @@ static ps_features_work features_work(const struct call *c)
 {
 	const size_t ablated = (size_t)c->g->file->ablation.features;
 
+	if (!((const ps_features_args *)c->node->args)->dense)
+		return (ps_features_work){.disk_bytes = ps_disk_promoted(c->sae->options.d_sae)};
 	return (ps_features_work){.rows = (double)c->g->file->cache_tokens,
 				  .ablated = ablated,
 				  .disk_bytes = ps_disk_features(c->sae->options.d_sae, ablated)};
@@ -356,8 +358,11 @@ static uint64_t disk_of(const ps_graph *g, const ps_node *n)
 		return (2 * d * f + d + f) * sizeof(float) + f * sizeof(int64_t) +
 		       ps_cost_sort_bytes(g, n->model);
 	case PS_STEP_FEATURES:
-		train = g->nodes[m->conditions[0].train[0]].args;
-		return ps_disk_features((size_t)train->d_sae.item[0], m->ablations > 0);
+		f = (uint64_t)((const ps_train_args *)g->nodes[m->conditions[0].train[0]].args)
+			    ->d_sae.item[0];
+		return ((const ps_features_args *)n->args)->dense
+			       ? ps_disk_features((size_t)f, m->ablations > 0)
+			       : ps_disk_promoted((size_t)f);
 	default:
 		return 0;
 	}

@@ -400,12 +400,15 @@ double ps_seconds_transfer(const ps_sae_rates *sae, double rows, double windows,
 double ps_seconds_features(const ps_model_rates *r, const ps_sae_rates *sae,
 			   const ps_features_work *w)
 {
-	ps_estimate estimate = {.compute_seconds = 2 * encode_seconds(sae, w->rows, COMPARED_ROWS) +
-						   sae->match_seconds};
+	ps_estimate estimate = {0};
 
-	ps_estimate_head(&estimate, &r->costs, (double)sae->options.d_sae, 1);
-	ps_estimate_write(&estimate, &r->writing, (double)w->disk_bytes, 3);
-	return r->tokenizer_seconds + finish(r, &estimate);
+	if (w->rows > 0)
+		estimate.compute_seconds = r->tokenizer_seconds + sae->match_seconds +
+					   2 * encode_seconds(sae, w->rows, COMPARED_ROWS);
+	else
+		ps_estimate_head(&estimate, &r->costs, (double)sae->options.d_sae, 1);
+	ps_estimate_write(&estimate, &r->writing, (double)w->disk_bytes, w->rows > 0 ? 3 : 1);
+	return finish(r, &estimate);
 }
 
 double ps_seconds_splice(const ps_model_rates *r, const ps_sae_rates *sae, const ps_splice_work *w)
@@ -639,22 +642,37 @@ uint64_t ps_disk_features(size_t latents, bool ablated)
 	       ps_feature_cards_file_bytes(latents);
 }
 
+uint64_t ps_disk_promoted(size_t latents)
+{
+	const bool has[PS_FEATURE_GROUPS] = {[PS_FEATURE_HEAD] = true};
+
+	return ps_feature_file_bytes(latents, PS_TAUS, has);
+}
+
+/* Of the search for promoted tokens. */
+static size_t promoted_bytes(const ps_session *s, const ps_model_rates *r, size_t latents)
+{
+	const ps_stream_options stream = {.backend = s->backend, .layer_slots = 1};
+
+	return ps_checkpoint_stream_bytes(r->engine.checkpoint, &stream) +
+	       ps_promoted_bytes(&r->costs.config, s->precision, latents, s->threads);
+}
+
 ps_memory ps_memory_features(const ps_session *s, const ps_model_rates *r, const ps_sae_rates *sae,
 			     const ps_features_work *w)
 {
 	const ps_sae shape = ps_saved_shape(sae);
-	const ps_stream_options stream = {.backend = s->backend, .layer_slots = 1};
-	const size_t latents = shape.d_sae,
-		     head = ps_checkpoint_stream_bytes(r->engine.checkpoint, &stream) +
-			    ps_promoted_bytes(&r->costs.config, s->precision, latents, s->threads);
-	const size_t bytes = PS_PROGRAM_BYTES + 2 * loaded_bytes(&shape) +
-			     2 * (list_bytes(w->rows) + headers_bytes(sae->d_in, w->rows)) +
-			     PS_BLOCK_BYTES + latents * 2 * PS_FEATURE_CSV_LINE_BYTES + head +
-			     r->tokenizer_bytes + ps_feature_cards_bytes(latents) +
-			     ps_feature_stats_bytes(&shape, s->threads) +
-			     ps_match_bytes(latents, latents, shape.d_in, s->threads) +
-			     (w->ablated ? 2 * latents * sizeof(double) : 0) + SLACK_BYTES;
+	const size_t latents = shape.d_sae;
+	size_t bytes = PS_PROGRAM_BYTES + loaded_bytes(&shape) + PS_BLOCK_BYTES + SLACK_BYTES;
 
+	if (!(w->rows > 0))
+		return same(bytes + promoted_bytes(s, r, latents));
+	bytes += loaded_bytes(&shape) +
+		 2 * (list_bytes(w->rows) + headers_bytes(sae->d_in, w->rows)) +
+		 latents * 2 * PS_FEATURE_CSV_LINE_BYTES + r->tokenizer_bytes +
+		 ps_feature_cards_bytes(latents) + ps_feature_stats_bytes(&shape, s->threads) +
+		 ps_match_bytes(latents, latents, shape.d_in, s->threads) +
+		 (w->ablated ? 2 * latents * sizeof(double) : 0);
 	return same(ps_max_size(bytes, PS_PROGRAM_BYTES + 2 * r->tokenizer_bytes));
 }
 

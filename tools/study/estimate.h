@@ -57,7 +57,7 @@ typedef struct ps_survival_work {
 
 /* What becomes of a dense SAE's latents in one changed model. */
 typedef struct ps_features_work {
-	double rows;         /* of each of the two caches */
+	double rows;         /* of each of the two caches; 0: promoted tokens alone are found */
 	size_t ablated;      /* latents in the ablation's record; 0: there is none */
 	uint64_t disk_bytes; /* of the table, the CSV and the cards */
 } ps_features_work;
@@ -135,6 +135,8 @@ ps_memory ps_memory_transfer(const ps_session *session, ps_sae shape, double row
 			     double samples);
 /* The table of features, its CSV and its cards. */
 uint64_t ps_disk_features(size_t latents, bool ablated);
+/* The table of promoted tokens. */
+uint64_t ps_disk_promoted(size_t latents);
 ps_memory ps_memory_features(const ps_session *session, const ps_model_rates *rates,
 			     const ps_sae_rates *sae, const ps_features_work *work);
 ps_memory ps_memory_seeds(const ps_session *session, const ps_sae_rates *sae, size_t saes,

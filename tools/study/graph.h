@@ -20,7 +20,7 @@
  *
  * Files. Outputs are OUT/runs/MODEL/{tokens,calibration}.safetensors and
  * OUT/runs/MODEL/CONDITION/{mask.safetensors, cache/, sae/seed-N/, features.safetensors,
- * features.csv, cards.json}. A step's record
+ * features.csv, cards.json}, and of the dense model promoted.safetensors. A step's record
  * (tools/study/record.h) is STEP.json in the folder of its condition. The records of the tokenize
  * steps are in OUT/runs/MODEL, those of the study as a whole in OUT/runs.
  *
@@ -100,7 +100,7 @@ typedef struct ps_graph_model {
 	 * their own, the others read the dense one. */
 	struct ps_graph_condition *conditions;
 	size_t condition_count, pruned_count, cache_count;
-	size_t tokens, calibration, seeds; /* nodes; PS_NO_NODE: none */
+	size_t tokens, calibration, promoted, seeds; /* nodes; PS_NO_NODE: none */
 	size_t ablations;             /* dense SAEs, from the first, whose latents are ablated */
 	size_t ablation[PS_LIST_MAX]; /* (ablations): the node of each */
 } ps_graph_model;

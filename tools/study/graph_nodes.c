@@ -482,6 +482,26 @@ static int add_transfer(ps_graph *g, size_t model, size_t condition, const char 
 	return name ? make(g, &making, node) : no_memory(g);
 }
 
+/* Which tokens the latents of the first dense SAE promote: once for all that reads it. */
+static int add_promoted(ps_graph *g, size_t model)
+{
+	ps_graph_model *m = &g->models[model];
+	const ps_graph_condition *dense = &m->conditions[0];
+	struct making making = of_condition(g, model, 0, PS_STEP_FEATURES, "promoted");
+	ps_features_args args = {
+		.sae = output_of(g, dense->train[0]),
+		.head = m->spec->path,
+		.out = ps_graph_text(g, "%s/promoted.safetensors", dense->folder),
+		.replace = true, /* as for tokens */
+	};
+
+	making.output = args.out;
+	making.args = &args;
+	making.after[0] = dense->train[0];
+	making.after[1] = PS_NO_NODE;
+	return args.out ? make(g, &making, &m->promoted) : no_memory(g);
+}
+
 /* What becomes of the latents of the first dense SAE in a model with a cache of its own. */
 static int add_features(ps_graph *g, size_t model, size_t condition)
 {
@@ -496,17 +516,16 @@ static int add_features(ps_graph *g, size_t model, size_t condition)
 		.pruned_sae = output_of(g, c->train[0]),
 		.ablation = m->ablations ? g->nodes[m->ablation[0]].record : NULL,
 		.head = m->spec->path,
+		.promoted = output_of(g, m->promoted),
 		.out = ps_graph_text(g, "%s/features.safetensors", c->folder),
 		.csv = ps_graph_text(g, "%s/features.csv", c->folder),
 		.cards = ps_graph_text(g, "%s/cards.json", c->folder),
 		.replace = true, /* as for tokens */
 	};
 	/* The ablation comes last: it may be none. */
-	const size_t after[] = {dense->train[0],
-				dense->cache,
-				c->train[0],
-				c->cache,
-				m->ablations ? m->ablation[0] : PS_NO_NODE,
+	const size_t after[] = {dense->train[0], dense->cache,
+				c->train[0],     c->cache,
+				m->promoted,     m->ablations ? m->ablation[0] : PS_NO_NODE,
 				PS_NO_NODE};
 
 	making.output = args.out;
@@ -700,6 +719,8 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 		rc = add_ppl(g, model, i);
 	if (!rc)
 		rc = add_condition(g, model, 0);
+	if (!rc && f->features && m->condition_count > 1)
+		rc = add_promoted(g, model);
 	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)
 		rc = add_ablation(g, model, i);
 	for (size_t i = 1; i < m->condition_count && !rc; i++)
@@ -725,8 +746,6 @@ static struct making of_study(const ps_graph *g, ps_step step, const char *name)
 			       .after = {PS_NO_NODE}};
 }
 
-/* Adds `assemble`. It reads every record that goes into results.json: all but those of tokens and
- * caches. */
 /* A model as results.json names it, with its dictionary if it has one. */
 static json_t *model_json(const ps_study_model *model)
 {
@@ -751,6 +770,16 @@ static json_t *settings_json(const ps_graph *g)
 	return settings;
 }
 
+/* Whether results.json takes from the record of a node. */
+static bool is_in_results(const ps_graph *g, size_t node)
+{
+	const ps_node *n = &g->nodes[node];
+
+	return n->kind->step != PS_STEP_TOKENIZE && n->kind->step != PS_STEP_CACHE &&
+	       node != g->models[n->model].promoted;
+}
+
+/* Adds `assemble`. It reads every record that goes into results.json. */
 static int add_assemble(ps_graph *g)
 {
 	struct making making = of_study(g, PS_STEP_ASSEMBLE, "assemble");
@@ -758,8 +787,7 @@ static int add_assemble(ps_graph *g)
 	int rc = more ? 0 : no_memory(g);
 
 	for (size_t i = 0; i < g->count && !rc; i++)
-		if (g->nodes[i].kind->step != PS_STEP_TOKENIZE &&
-		    g->nodes[i].kind->step != PS_STEP_CACHE)
+		if (is_in_results(g, i))
 			more[count++] = i;
 	making.output = ps_graph_text(g, "%s/results.json", g->out);
 	making.more = more;

@@ -261,13 +261,21 @@ static const ps_column transfer_columns[] = {
 	 .decimals = 3,
 	 .if_any = true},
 	{.head = "CE recovered",
-	 .kind = PS_COLUMN_NUMBER,
-	 .path = PS_AT(CONDITION_SPLICE, SPLICE_CE_RECOVERED),
+	 .kind = PS_COLUMN_LIST_MEAN,
+	 .path = PS_AT(CONDITION_SPLICES),
+	 .ends = PS_AT(SPLICE_SEED_CE_RECOVERED),
+	 .decimals = 3,
+	 .if_any = true},
+	{.head = "CE, single seeds",
+	 .kind = PS_COLUMN_LIST_RANGE,
+	 .path = PS_AT(CONDITION_SPLICES),
+	 .ends = PS_AT(SPLICE_SEED_CE_RECOVERED),
 	 .decimals = 3,
 	 .if_any = true},
 	{.head = "KL, nats",
-	 .kind = PS_COLUMN_NUMBER,
-	 .path = PS_AT(CONDITION_SPLICE, SPLICE_KL),
+	 .kind = PS_COLUMN_LIST_MEAN,
+	 .path = PS_AT(CONDITION_SPLICES),
+	 .ends = PS_AT(SPLICE_SEED_KL),
 	 .decimals = 3,
 	 .if_any = true},
 	{.head = "reference Jaccard †",
@@ -392,10 +400,10 @@ static void transfer_table(FILE *out, const ps_results *r)
 	ps_html_conditions(
 		out, r, transfer_columns,
 		"<b>The frozen dense SAE on the pruned model.</b> CE recovered and KL: the SAE’s "
-		"reconstruction (first seed) spliced into the pruned model’s forward pass, "
-		"relative to that model’s own loss. By chance: Jaccard between rows of different "
-		"tokens. Numbers are means over the dense SAEs of all seeds; intervals are for "
-		"these SAEs. Single seeds: least and largest Jaccard. Pretrained: the model’s "
+		"reconstruction spliced into the pruned model’s forward pass, relative to that "
+		"model’s own loss. By chance: Jaccard between rows of different tokens. Numbers "
+		"are means over the dense SAEs of all seeds; intervals are for these SAEs. Single "
+		"seeds: least and largest Jaccard, and CE recovered. Pretrained: the model’s "
 		"published dictionary in the SAE’s place, where the study has one.",
 		"conditions");
 }

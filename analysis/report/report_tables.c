@@ -56,8 +56,25 @@ void ps_report_models_table(FILE *out, const ps_results *r)
 
 /* --- SAEs --- */
 
-/* A row of SAEs: of a model, a condition or a control. spliced: the first of them in the dense
- * model; NULL: they belong to another model. */
+/* CE recovered: the mean over the seeds, then least and largest; KL. */
+static void write_spliced(FILE *out, const json_t *list)
+{
+	double least, largest;
+
+	ps_html_cell_number(out, ps_results_mean(list, PS_AT(SPLICE_SEED_CE_RECOVERED)), 3);
+	fputs("<td>", out);
+	if (json_array_size(list) > 1 &&
+	    ps_results_range(list, PS_AT(SPLICE_SEED_CE_RECOVERED), &least, &largest)) {
+		ps_html_number(out, least, 3);
+		fputs(" to ", out);
+		ps_html_number(out, largest, 3);
+	}
+	fputs("</td>", out);
+	ps_html_cell_number(out, ps_results_mean(list, PS_AT(SPLICE_SEED_KL)), 3);
+}
+
+/* A row of SAEs: of a model, a condition or a control. spliced: the same SAEs in the dense model;
+ * NULL: they belong to another model. */
 static void write_saes(FILE *out, const char *label, const json_t *saes, const json_t *spliced)
 {
 	fputs("<tr><td>", out);
@@ -67,12 +84,10 @@ static void write_saes(FILE *out, const char *label, const json_t *saes, const j
 	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
 	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_L0)), 1);
 	ps_html_cell_number(out, 100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
-	if (spliced) {
-		ps_html_cell_number(out, ps_results_number(spliced, PS_AT(SPLICE_CE_RECOVERED)), 3);
-		ps_html_cell_number(out, ps_results_number(spliced, PS_AT(SPLICE_KL)), 3);
-	} else {
-		fputs("<td></td><td></td>", out);
-	}
+	if (spliced)
+		write_spliced(out, spliced);
+	else
+		fputs("<td></td><td></td><td></td>", out);
 	fputs("</tr>\n", out);
 }
 
@@ -91,22 +106,25 @@ static void write_saes_of(FILE *out, const char *model, const json_t *list, bool
 			 100 * ps_results_number(c, PS_AT(CONDITION_SPARSITY)));
 		write_saes(out, controls ? ps_control_label(c) : label,
 			   ps_results_at(c, PS_AT(CONDITION_SAES)),
-			   controls && !*method ? ps_results_at(c, PS_AT(CONDITION_SPLICE)) : NULL);
+			   controls && !*method ? ps_results_at(c, PS_AT(CONDITION_SPLICES))
+						: NULL);
 	}
 }
 
 void ps_report_saes_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"SAEs",    "FVU",          "L0",
-					    "dead, %", "CE recovered", "KL, nats"};
+	static const char *const heads[] = {"SAEs",         "FVU",          "L0",      "dead, %",
+					    "CE recovered", "single seeds", "KL, nats"};
 
-	ps_html_table_begin(out,
-			    "<b>The SAEs</b>, each on the rows it was trained on: FVU, L0 and dead "
-			    "latents, means over the seeds. CE recovered and KL: the first seed’s "
-			    "reconstruction in the dense model’s forward pass. A frozen decoder or "
-			    "encoder is never trained: what it reaches needs no learned directions "
-			    "(arXiv 2602.14111).",
-			    "controls");
+	ps_html_table_begin(
+		out,
+		"<b>The SAEs</b>, each on the rows it was trained on: FVU, L0 and dead "
+		"latents, means over the seeds. CE recovered and KL: their "
+		"reconstructions in the dense model’s forward pass, means over the seeds "
+		"too; single seeds: least and largest CE recovered. A frozen decoder or "
+		"encoder is never trained: what it reaches needs no learned directions "
+		"(arXiv 2602.14111).",
+		"controls");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "SAE of", false);
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
@@ -116,11 +134,11 @@ void ps_report_saes_table(FILE *out, const ps_results *r)
 		const json_t *model = ps_results_model(r, m);
 		const char *name = ps_results_model_name(r, m);
 
-		fputs("<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"7\">", out);
+		fputs("<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"8\">", out);
 		ps_html_text(out, name);
 		fputs("</th></tr>\n", out);
 		write_saes(out, "the dense model", ps_results_at(model, PS_AT(MODEL_SAES)),
-			   ps_results_at(model, PS_AT(MODEL_SPLICE)));
+			   ps_results_at(model, PS_AT(MODEL_SPLICES)));
 		write_saes_of(out, name, r->controls, true);
 		write_saes_of(out, name, r->conditions, false);
 		fputs("</tbody>\n", out);

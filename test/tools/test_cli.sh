@@ -136,8 +136,12 @@ commands_make_what_they_say() {
 			--tokens "$tokens" -o "$scratch/$m.wanda"
 		values_hold "$m: two fifths of each row go" sparsity_achieved tensors \
 			'a > 0.39 && a <= 0.4 && b == 42'
+		achieved=$(value sparsity_achieved)
 		works "$m: export" export "$model" --mask "$scratch/$m.wanda" \
 			-o "$scratch/$m.exported"
+		works "$m: sparsity" sparsity "$scratch/$m.exported"
+		holds "$m: the exported model has the mask's zeros" \
+			test "$achieved" = "$(value sparsity_achieved)"
 		run ppl "$model" --mask "$scratch/$m.wanda" --text "$scratch/held-out" \
 			--max-tokens 1000 --window 128 --stride 64
 		masked=$(value nll)
@@ -724,6 +728,7 @@ budgets() {
 	names_the_least "cache of three variants" cache $llama --tokens "$t" --layer 1 \
 		--mask dense --mask "$scratch/llama.magnitude" \
 		--mask "$scratch/llama.wanda" -o "$none"
+	names_the_least sparsity sparsity $llama
 	names_the_least export export $llama --mask "$scratch/nm" -o "$none"
 	names_the_least tokenize tokenize $llama --text "$scratch/text" -o "$none"
 	names_the_least train train "$scratch/caches/layer-01" -o "$none" --d-sae 256 --k 8 \

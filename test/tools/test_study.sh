@@ -58,11 +58,11 @@ replacing() {
 		--precision bf16
 	works "--force replaces them" --precision bf16 --force
 	redoes "and exactly those that a forward pass takes part in" "assemble \
-llama/dense/ablation llama/dense/ppl llama/dense/promoted llama/dense/seeds llama/dense/splice \
-llama/dense/train-42 llama/dense/train-7 llama/magnitude-0.5/features llama/magnitude-0.5/ppl \
+llama/dense/ablation llama/dense/ppl llama/dense/promoted llama/dense/seeds \
+llama/dense/splice-42 llama/dense/splice llama/dense/train-42 llama/dense/train-7 \
+llama/magnitude-0.5/features llama/magnitude-0.5/ppl llama/magnitude-0.5/splice-42 \
 llama/magnitude-0.5/splice llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 \
-llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer \
-report "
+llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer report "
 	works "and back" --force
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 }
@@ -73,9 +73,9 @@ growing() {
 	works "a further sparsity is simply done"
 	redoes "and nothing else but what brings all together" "assemble \
 llama/magnitude-0.3/features llama/magnitude-0.3/mask llama/magnitude-0.3/ppl \
-llama/magnitude-0.3/splice llama/magnitude-0.3/survival llama/magnitude-0.3/train-42 \
-llama/magnitude-0.3/train-7 llama/magnitude-0.3/transfer-42 llama/magnitude-0.3/transfer \
-report "
+llama/magnitude-0.3/splice-42 llama/magnitude-0.3/splice llama/magnitude-0.3/survival \
+llama/magnitude-0.3/train-42 llama/magnitude-0.3/train-7 llama/magnitude-0.3/transfer-42 \
+llama/magnitude-0.3/transfer report "
 	write_study 8 0.5
 	works "without it again"
 	holds "the results are as before" cmp "$scratch/results" "$out/results.json"
@@ -201,9 +201,10 @@ controls() {
 	note_records
 	works "controls are added" --quiet
 	redoes "and nothing else is done anew but what they are compared with" "assemble \
-llama/frozen-decoder/splice llama/frozen-decoder/survival llama/frozen-decoder/train-42 \
-llama/frozen-decoder/train-7 llama/frozen-encoder/splice llama/frozen-encoder/survival \
-llama/frozen-encoder/train-42 llama/frozen-encoder/train-7 llama/magnitude-0.5/survival \
+llama/frozen-decoder/splice-42 llama/frozen-decoder/splice llama/frozen-decoder/survival \
+llama/frozen-decoder/train-42 llama/frozen-decoder/train-7 llama/frozen-encoder/splice-42 \
+llama/frozen-encoder/splice llama/frozen-encoder/survival llama/frozen-encoder/train-42 \
+llama/frozen-encoder/train-7 llama/magnitude-0.5/survival llama/retrain/splice-42 \
 llama/retrain/splice llama/retrain/survival llama/retrain/train-42 llama/retrain/train-7 report "
 	holds "the retrained SAE is near the dense one" \
 		sh -c "echo $(of_control retrain mnn_survival) | grep -Eq '^0[.][0-9]*[1-9]'"
@@ -216,14 +217,14 @@ llama/retrain/splice llama/retrain/survival llama/retrain/train-42 llama/retrain
 	works "models that are changed in other ways" --quiet
 	redoes "are new as well" "assemble llama/magnitude-0.5/survival \
 llama/matched-magnitude-rtn-int4/features llama/matched-magnitude-rtn-int4/mask \
-llama/matched-magnitude-rtn-int4/ppl llama/matched-magnitude-rtn-int4/splice \
-llama/matched-magnitude-rtn-int4/survival llama/matched-magnitude-rtn-int4/train-42 \
-llama/matched-magnitude-rtn-int4/train-7 llama/matched-magnitude-rtn-int4/transfer-42 \
-llama/matched-magnitude-rtn-int4/transfer llama/random-0.5/features llama/random-0.5/mask \
-llama/random-0.5/ppl llama/random-0.5/splice llama/random-0.5/survival \
-llama/random-0.5/train-42 llama/random-0.5/train-7 llama/random-0.5/transfer-42 \
-llama/random-0.5/transfer llama/rtn-int4/features \
-llama/rtn-int4/mask llama/rtn-int4/ppl \
+llama/matched-magnitude-rtn-int4/ppl llama/matched-magnitude-rtn-int4/splice-42 \
+llama/matched-magnitude-rtn-int4/splice llama/matched-magnitude-rtn-int4/survival \
+llama/matched-magnitude-rtn-int4/train-42 llama/matched-magnitude-rtn-int4/train-7 \
+llama/matched-magnitude-rtn-int4/transfer-42 llama/matched-magnitude-rtn-int4/transfer \
+llama/random-0.5/features llama/random-0.5/mask llama/random-0.5/ppl llama/random-0.5/splice-42 \
+llama/random-0.5/splice llama/random-0.5/survival llama/random-0.5/train-42 \
+llama/random-0.5/train-7 llama/random-0.5/transfer-42 llama/random-0.5/transfer \
+llama/rtn-int4/features llama/rtn-int4/mask llama/rtn-int4/ppl llama/rtn-int4/splice-42 \
 llama/rtn-int4/splice llama/rtn-int4/survival llama/rtn-int4/train-42 llama/rtn-int4/train-7 \
 llama/rtn-int4/transfer-42 llama/rtn-int4/transfer report "
 	pruned=$(tr -d '\n ' <"$out/results.json" | grep -o '"sparsity_achieved":[^,]*' | head -n 1)

@@ -171,6 +171,20 @@ static int main_calibrate(ps_cli *cli, int argc, char **argv, json_t **result)
 	return rc ? rc : ps_run_calibrate(&cli->session, &args, result);
 }
 
+static int main_sparsity(ps_cli *cli, int argc, char **argv, json_t **result)
+{
+	ps_sparsity_args args = {0};
+	const ps_option table[] = {
+		PS_OPTION_TITLE("Input"),
+		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
+		 .help = ps_help_model},
+		PS_OPTION_END,
+	};
+	int rc = ps_cli_begin(cli, argc, argv, table);
+
+	return rc ? rc : ps_run_sparsity(&cli->session, &args, result);
+}
+
 static int main_export(ps_cli *cli, int argc, char **argv, json_t **result)
 {
 	ps_export_args args = {0};
@@ -344,6 +358,16 @@ const ps_command ps_commands_model[] = {
 			       "Statistics for any number of masks."},
 			      {NULL, NULL}},
 	 .main = main_calibrate},
+	{.name = "sparsity",
+	 .usage = "MODEL [OPTION ...]",
+	 .summary = "the share of zeros among the weights that pruning looks at",
+	 .text = "Counts the weights that are 0 in the q, k, v, o, gate, up and down projections "
+		 "of every layer. So it says how sparse a checkpoint is that was pruned by any "
+		 "other tool.",
+	 .examples = EXAMPLES{{"prunescope sparsity ./pruned-model",
+			       "The share as a whole, and in each kind of projection."},
+			      {NULL, NULL}},
+	 .main = main_sparsity},
 	{.name = "export",
 	 .usage = "MODEL --mask FILE -o DIR [OPTION ...]",
 	 .summary = "an ordinary checkpoint, pruned or rounded",

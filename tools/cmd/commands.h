@@ -96,6 +96,13 @@ typedef struct ps_prune_args {
 int ps_run_prune(ps_session *session, const ps_prune_args *const *args, size_t count,
 		 json_t **results) PS_MUST_USE;
 
+/* The share of zeros among the weights that pruning looks at (prune/zeros.h). result:
+ * sparsity_achieved, zeros, weights, achieved: {q_proj, ..., down_proj}, the share in each kind. */
+typedef struct ps_sparsity_args {
+	const char *model;
+} ps_sparsity_args;
+int ps_run_sparsity(ps_session *session, const ps_sparsity_args *args, json_t **result) PS_MUST_USE;
+
 /* An ordinary checkpoint with the mask's zeros in it, to a folder. result: files (written by this
  * run), already_done. */
 typedef struct ps_export_args {

@@ -191,6 +191,11 @@ static const ps_argument features_rows[] = {
 TABLE(features, T, features_rows);
 #undef T
 
+#define T ps_sparsity_args
+static const ps_argument sparsity_rows[] = {FIELD(T, model, TEXT, MODEL)};
+TABLE(sparsity, T, sparsity_rows);
+#undef T
+
 #define T ps_seeds_args
 static const ps_argument seeds_rows[] = {
 	FIELD(T, saes, TEXTS, INPUT),

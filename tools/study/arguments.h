@@ -54,7 +54,8 @@ typedef struct ps_argument_table {
 
 extern const ps_argument_table ps_tokenize_arguments, ps_prune_arguments, ps_ppl_arguments,
 	ps_cache_arguments, ps_train_arguments, ps_eval_arguments, ps_transfer_arguments,
-	ps_ablate_arguments, ps_seeds_arguments, ps_survival_arguments, ps_features_arguments;
+	ps_ablate_arguments, ps_seeds_arguments, ps_survival_arguments, ps_features_arguments,
+	ps_sparsity_arguments;
 
 /* Returns what stands for a path in a key: a new reference, or NULL if the path is not known. */
 typedef json_t *(*ps_identify_fn)(void *context, const char *path, ps_argument_role role);

@@ -10,10 +10,10 @@
 /* The inputs of results.h, filled in from the nodes. All JSON in it is borrowed from the graph. */
 struct gathered {
 	ps_model_records *models;
-	ps_condition_records *conditions; /* of all models, each with the dense one first */
-	const json_t **train;             /* (conditions, PS_LIST_MAX) */
-	const json_t **transfer;          /* the same */
-	const json_t **ablation;          /* (models, PS_LIST_MAX) */
+	ps_condition_records *conditions;  /* of all models, each with the dense one first */
+	const json_t **train;              /* (conditions, PS_LIST_MAX) */
+	const json_t **transfer, **splice; /* the same */
+	const json_t **ablation;           /* (models, PS_LIST_MAX) */
 	const char **kernels;
 	size_t kernel_count;
 };
@@ -75,12 +75,14 @@ static ps_condition_records gather_condition(const ps_graph *g, const ps_graph_m
 		.sparsity = c->sparsity,
 		.mask_path = c->mask == PS_NO_NODE ? NULL : g->nodes[c->mask].output,
 		.mask = result_of(g, c->mask),
+		.zeros = result_of(g, c->zeros),
 		.ppl = result_of(g, c->ppl),
 		.transfer = results_of(g, c->transfer, c->transfers,
 				       out->transfer + index * PS_LIST_MAX),
 		.transfers = c->transfers,
 		.dictionary = result_of(g, c->dictionary),
-		.splice = result_of(g, c->splice),
+		.splice = results_of(g, c->splice, c->splices, out->splice + index * PS_LIST_MAX),
+		.splices = c->splices,
 		.findings = result_of(g, c->survival),
 		.train = results_of(g, c->train, c->seeds, out->train + index * PS_LIST_MAX),
 		.seeds = c->seeds,
@@ -159,10 +161,11 @@ static int allocate(const ps_graph *g, struct gathered *out)
 	out->conditions = calloc(conditions, sizeof *out->conditions);
 	out->train = calloc(conditions * PS_LIST_MAX, sizeof *out->train);
 	out->transfer = calloc(conditions * PS_LIST_MAX, sizeof *out->transfer);
+	out->splice = calloc(conditions * PS_LIST_MAX, sizeof *out->splice);
 	out->ablation = calloc(g->file->models_count * PS_LIST_MAX, sizeof *out->ablation);
 	out->kernels = calloc(count_kernels(g), sizeof *out->kernels);
-	if (out->models && out->conditions && out->train && out->transfer && out->ablation &&
-	    out->kernels)
+	if (out->models && out->conditions && out->train && out->transfer && out->splice &&
+	    out->ablation && out->kernels)
 		return 0;
 	return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for results.json");
 }
@@ -209,6 +212,7 @@ int ps_assemble(ps_graph *g, ps_node *const *nodes, size_t count, json_t **resul
 	free(gathered.conditions);
 	free(gathered.train);
 	free(gathered.transfer);
+	free(gathered.splice);
 	free(gathered.ablation);
 	free(gathered.kernels);
 	return rc;

@@ -228,6 +228,8 @@ static double seconds_of(const struct call *c)
 			(double)(((const ps_tokenize_args *)c->node->args)->windows * f->window));
 	case PS_STEP_PRUNE:
 		return prune_seconds(c);
+	case PS_STEP_SPARSITY:
+		return ps_seconds_sparsity(c->rates);
 	case PS_STEP_PPL:
 		return ps_seconds_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, false)});
 	case PS_STEP_CACHE:
@@ -308,6 +310,8 @@ static ps_memory memory_of(const struct call *c)
 			document_bytes(c));
 	case PS_STEP_PRUNE:
 		return prune_memory(c);
+	case PS_STEP_SPARSITY:
+		return ps_memory_sparsity();
 	case PS_STEP_PPL:
 		return ps_memory_ppl(c->rates, (ps_ppl_work[]){ppl_work(c, true)});
 	case PS_STEP_CACHE:

@@ -289,6 +289,12 @@ double ps_seconds_magnitude(const ps_model_rates *r, size_t masks)
 	return finish(r, &estimate);
 }
 
+/* Reading the weights; magnitude reads them once more. */
+double ps_seconds_sparsity(const ps_model_rates *r)
+{
+	return r->magnitude_seconds / 2;
+}
+
 double ps_seconds_wanda(const ps_model_rates *r, const ps_wanda_work *w)
 {
 	struct need need = wanda_need(r, w);
@@ -581,6 +587,11 @@ ps_memory ps_memory_ablate(const ps_model_rates *r, const ps_sae_rates *sae,
 static ps_memory same(size_t bytes)
 {
 	return (ps_memory){bytes, bytes, bytes};
+}
+
+ps_memory ps_memory_sparsity(void)
+{
+	return same(PS_PROGRAM_BYTES);
 }
 
 ps_memory ps_memory_tokenize(const ps_model_rates *r, size_t windows, double document_bytes)

@@ -71,6 +71,7 @@ double ps_seconds_tokenize(const ps_model_rates *rates, double bytes, double tok
 double ps_tokens_of_text(const ps_model_rates *rates, double bytes);
 /* masks: made in one go. */
 double ps_seconds_magnitude(const ps_model_rates *rates, size_t masks);
+double ps_seconds_sparsity(const ps_model_rates *rates);
 double ps_seconds_wanda(const ps_model_rates *rates, const ps_wanda_work *work);
 double ps_seconds_ppl(const ps_model_rates *rates, const ps_ppl_work *work);
 double ps_seconds_cache(const ps_model_rates *rates, const ps_cache_work *work);
@@ -116,6 +117,7 @@ typedef struct ps_memory {
 /* document_bytes: length of the longest document, which is tokenized as a whole. */
 ps_memory ps_memory_tokenize(const ps_model_rates *rates, size_t windows, double document_bytes);
 ps_memory ps_memory_magnitude(const ps_model_rates *rates);
+ps_memory ps_memory_sparsity(void);
 /* A mask that is matched to a perplexity. mask_bytes: its bitmaps, which are held in memory. No
  * less than the command needs. */
 ps_memory ps_memory_matched(const ps_model_rates *rates, const ps_ppl_work *work,

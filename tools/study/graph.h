@@ -127,10 +127,12 @@ typedef struct ps_graph_condition {
 	const char *rounding; /* as the study file has it; NULL: none */
 	const char *freeze;   /* half of its SAEs that is frozen; NULL: none */
 	const char *name, *folder;
-	size_t mask, ppl, cache, features, splice, survival; /* nodes; PS_NO_NODE: none */
+	size_t mask, zeros, ppl, cache, features, survival; /* nodes; PS_NO_NODE: none */
 	size_t dictionary;            /* node: transfer of the model's pretrained dictionary */
 	size_t seeds;                 /* number of SAEs */
 	size_t train[PS_LIST_MAX];    /* (seeds): the node of each SAE */
+	size_t splices;               /* SAEs that are spliced into a forward pass */
+	size_t splice[PS_LIST_MAX];   /* (splices): the node of each */
 	size_t transfers;             /* dense SAEs that look at the model */
 	size_t transfer[PS_LIST_MAX]; /* (transfers): the node of each */
 } ps_graph_condition;

@@ -238,8 +238,8 @@ static int open_conditions(ps_graph *g, ps_graph_model *m)
 	for (size_t i = 0; i < m->condition_count; i++) {
 		ps_graph_condition *c = &m->conditions[i];
 
-		c->mask = c->ppl = c->cache = c->features = c->splice = c->survival =
-			c->dictionary = PS_NO_NODE;
+		c->mask = c->zeros = c->ppl = c->cache = c->features = c->survival = c->dictionary =
+			PS_NO_NODE;
 		c->name = name_condition(g, m, c);
 		c->folder = c->name ? ps_graph_text(g, "%s/%s", m->folder, c->name) : NULL;
 		if (!c->folder)

@@ -327,6 +327,17 @@ static int add_mask(ps_graph *g, size_t model, size_t condition)
 	return rc ? rc : make(g, &making, &c->mask);
 }
 
+/* How many weights of a checkpoint are zero. */
+static int add_zeros(ps_graph *g, size_t model, size_t condition)
+{
+	ps_graph_condition *c = &g->models[model].conditions[condition];
+	struct making making = of_condition(g, model, condition, PS_STEP_SPARSITY, "sparsity");
+	const ps_sparsity_args args = {.model = c->model};
+
+	making.args = &args;
+	return make(g, &making, &c->zeros);
+}
+
 static int add_ppl(ps_graph *g, size_t model, size_t condition)
 {
 	const ps_study_file *f = g->file;
@@ -536,14 +547,15 @@ static int add_features(ps_graph *g, size_t model, size_t condition)
 	return args.out && args.csv && args.cards ? make(g, &making, &c->features) : no_memory(g);
 }
 
-/* The dense SAE in the condition's model; in the dense model, the condition's own SAE. */
-static int add_splice(ps_graph *g, size_t model, size_t condition)
+/* A seed's dense SAE in the condition's model; in the dense model, the condition's own SAE. */
+static int add_splice(ps_graph *g, size_t model, size_t condition, size_t seed)
 {
 	const ps_graph_model *m = &g->models[model];
 	ps_graph_condition *c = &m->conditions[condition];
 	const ps_graph_condition *dense = &m->conditions[0];
-	const size_t trained = c->method ? dense->train[0] : c->train[0];
-	struct making making = of_condition(g, model, condition, PS_STEP_SPLICE, "splice");
+	const size_t trained = c->method ? dense->train[seed] : c->train[seed];
+	const char *name = name_of_seed(g, "splice", seed);
+	struct making making = of_condition(g, model, condition, PS_STEP_SPLICE, name);
 	ps_eval_args args = {
 		.sae = output_of(g, trained),
 		.model = c->model,
@@ -558,7 +570,19 @@ static int add_splice(ps_graph *g, size_t model, size_t condition)
 
 	making.args = &args;
 	memcpy(making.after, after, sizeof after);
-	return make(g, &making, &c->splice);
+	return name ? make(g, &making, &c->splice[c->splices++]) : no_memory(g);
+}
+
+/* One for each SAE that a condition looks at. */
+static int add_splices(ps_graph *g, size_t model, size_t condition)
+{
+	const ps_graph_condition *conditions = g->models[model].conditions;
+	const size_t count = conditions[conditions[condition].method ? 0 : condition].seeds;
+	int rc = 0;
+
+	for (size_t seed = 0; seed < count && !rc; seed++)
+		rc = add_splice(g, model, condition, seed);
+	return rc;
 }
 
 static int add_ablation(ps_graph *g, size_t model, size_t seed)
@@ -712,7 +736,9 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 	if (!rc && uses_wanda(f))
 		rc = add_tokens(g, model, "calibration", f->calibration_tokens, &m->calibration);
 	for (size_t i = 0; i < m->cache_count && !rc; i++)
-		if (m->conditions[i].method && m->conditions[i].checkpoint == PS_NO_NODE)
+		if (m->conditions[i].checkpoint != PS_NO_NODE)
+			rc = add_zeros(g, model, i);
+		else if (m->conditions[i].method)
 			rc = add_mask(g, model, i);
 	/* after all masks: one call scores all conditions */
 	for (size_t i = 0; i < m->cache_count && !rc; i++)
@@ -726,7 +752,7 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 	for (size_t i = 1; i < m->condition_count && !rc; i++)
 		rc = add_condition(g, model, i);
 	for (size_t i = 0; i < m->condition_count && !rc && f->splice.windows; i++)
-		rc = add_splice(g, model, i);
+		rc = add_splices(g, model, i);
 	if (!rc && m->conditions[0].seeds > 1)
 		rc = add_seeds(g, model);
 	for (size_t i = 1; i < m->condition_count && !rc; i++)

@@ -284,7 +284,9 @@ static json_t *model_json(ps_making *m, const ps_model_records *model)
 	ps_put(m, o, PS_KEY_MODEL_PPL_TOKENS,
 	       or_null(json_object_get(dense->ppl, PS_RECORD_PPL_TOKENS)));
 	ps_put(m, o, PS_KEY_MODEL_SAES, saes_json(m, dense));
-	ps_put(m, o, PS_KEY_MODEL_SPLICE, copy_object(m, dense->splice, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_MODEL_SPLICE,
+	       copy_object(m, dense->splices ? dense->splice[0] : NULL, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_MODEL_SPLICES, ps_results_splices(m, dense));
 	ps_put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
 	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model));
 	ps_put(m, o, PS_KEY_MODEL_DICTIONARY, dictionary_json(m, model));
@@ -449,7 +451,7 @@ static int measures_json(ps_making *m, const ps_model_records *model, const ps_c
 	ps_put(m, o, PS_KEY_CONDITION_MODEL, json_string(model->name));
 	ps_put(m, o, PS_KEY_CONDITION_METHOD, c->method ? json_string(c->method) : json_null());
 	ps_put(m, o, PS_KEY_CONDITION_SPARSITY, ps_number_json(c->sparsity));
-	copy(m, o, PS_KEY_CONDITION_SPARSITY_ACHIEVED, c->mask);
+	copy(m, o, PS_KEY_CONDITION_SPARSITY_ACHIEVED, c->mask ? c->mask : c->zeros);
 	put_perplexity(m, o, c->ppl, model->dense.ppl);
 	ps_put(m, o, PS_KEY_CONDITION_DELTA_LOG_PPL_INTERVAL,
 	       c->ppl ? ps_results_interval_json(m, &change) : json_null());
@@ -458,7 +460,9 @@ static int measures_json(ps_making *m, const ps_model_records *model, const ps_c
 	ps_put(m, o, PS_KEY_CONDITION_DICTIONARY,
 	       copy_object(m, c->dictionary, PS_OBJECT_DICTIONARY));
 	ps_put(m, o, PS_KEY_CONDITION_SAES, saes_json(m, c));
-	ps_put(m, o, PS_KEY_CONDITION_SPLICE, copy_object(m, c->splice, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_CONDITION_SPLICE,
+	       copy_object(m, c->splices ? c->splice[0] : NULL, PS_OBJECT_SPLICE));
+	ps_put(m, o, PS_KEY_CONDITION_SPLICES, ps_results_splices(m, c));
 	copy(m, o, PS_KEY_CONDITION_OWN_START, c->findings);
 	copy(m, o, PS_KEY_CONDITION_FRAGILITY, c->findings);
 	copy(m, o, PS_KEY_CONDITION_PREDICTORS, c->findings);

@@ -22,9 +22,12 @@ typedef struct ps_condition_records {
 	const char *method;    /* NULL: the dense model */
 	double sparsity;       /* asked for */
 	const char *mask_path; /* NULL: the dense model */
-	const json_t *mask, *ppl, *splice, *findings;
+	const json_t *mask, *ppl, *findings;
+	const json_t *zeros;           /* of a checkpoint, which has no mask */
 	const json_t *const *transfer; /* (transfers): by dense seed */
 	size_t transfers;
+	const json_t *const *splice; /* (splices): by the seed of the SAE */
+	size_t splices;
 	const json_t *dictionary; /* transfer of the model's pretrained dictionary */
 	const json_t *features;
 	/* What `features` made, as paths in the study's folder; NULL: nothing. */

@@ -100,6 +100,23 @@ void ps_results_put_transfer(ps_making *m, json_t *o, const ps_condition_records
 	ps_put(m, o, PS_KEY_CONDITION_TRANSFER, list);
 }
 
+json_t *ps_results_splices(ps_making *m, const ps_condition_records *c)
+{
+	static const ps_results_key keys[] = {
+		PS_KEY_SPLICE_SEED_CE_SAE, PS_KEY_SPLICE_SEED_CE_RECOVERED, PS_KEY_SPLICE_SEED_KL};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->splices; i++) {
+		json_t *o = json_object();
+
+		ps_put(m, o, PS_KEY_SPLICE_SEED_SEED, json_integer(m->in->file->seeds[i]));
+		for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+			ps_put(m, o, keys[k], or_null(value_of(c->splice[i], keys[k])));
+		ps_append(m, list, o);
+	}
+	return list;
+}
+
 static void name_seeds(ps_making *m, const json_t *list, ps_results_key key)
 {
 	for (size_t i = 0; i < json_array_size(list); i++)

@@ -21,6 +21,12 @@ static int run_prune(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	return ps_run_prune(g->session, args, count, results);
 }
 
+static int run_sparsity(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
+{
+	(void)count;
+	return ps_run_sparsity(g->session, nodes[0]->args, results);
+}
+
 /* Scores several conditions in one pass over the weights. The result has no I/O backend: a record
  * does not say how the weights were read. */
 static int run_ppl(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
@@ -193,6 +199,12 @@ const ps_step_kind ps_step_kinds[PS_STEPS] = {
 			   .batch_max = PS_LIST_MAX,
 			   .run = run_prune,
 			   .headline = "sparsity_achieved"},
+	[PS_STEP_SPARSITY] = {.step = PS_STEP_SPARSITY,
+			      .command = "sparsity",
+			      .arguments = &ps_sparsity_arguments,
+			      .batch_max = 1,
+			      .run = run_sparsity,
+			      .headline = "sparsity_achieved"},
 	[PS_STEP_PPL] = {.step = PS_STEP_PPL,
 			 .command = "ppl",
 			 .arguments = &ps_ppl_arguments,

@@ -19,6 +19,7 @@ typedef struct ps_node ps_node;
 typedef enum ps_step {
 	PS_STEP_TOKENIZE,
 	PS_STEP_PRUNE,
+	PS_STEP_SPARSITY,
 	PS_STEP_PPL,
 	PS_STEP_CACHE,
 	PS_STEP_TRAIN,

@@ -34,7 +34,8 @@ enum {
 	HEADS = 4,
 	HEAD_WIDTH = 32,
 	MLP_WIDTH = 384,
-	LAYER = 3, /* the SAE's */
+	LAYER = 3,         /* the SAE's */
+	WEIGHTS = 1179648, /* of all projections */
 	HEAD = 2,
 	NEURON = 77,
 	OCTAVES = 4, /* the neuron's output times 2 to this power */
@@ -298,6 +299,10 @@ static void a_copy_differs_in_nothing(void **state)
 	assert_true(number(c, "ppl") == number(model(), "ppl"));
 	assert_true(number(c, "delta_log_ppl") == 0);
 	assert_true(json_equal(spliced, json_object_get(model(), "splice")));
+	assert_true(json_equal(json_object_get(c, "splices"), json_object_get(model(), "splices")));
+	assert_true(number(json_array_get(json_object_get(c, "splices"), 0), "ce_recovered") ==
+		    number(spliced, "ce_recovered"));
+	assert_true(number(c, "sparsity_achieved") == 0);
 }
 
 static void damage_above_the_sae_shows_in_the_loss_alone(void **state)
@@ -306,6 +311,7 @@ static void damage_above_the_sae_shows_in_the_loss_alone(void **state)
 
 	(void)state;
 	check_unseen(c);
+	assert_true(number(c, "sparsity_achieved") == (double)WIDTH * HEAD_WIDTH / WEIGHTS);
 	assert_true(number(c, "delta_log_ppl") > 0.01);
 	assert_true(number(json_object_get(c, "splice"), "ce_clean") >
 		    number(json_object_get(model(), "splice"), "ce_clean"));

@@ -299,11 +299,11 @@ static int check_ablations(struct features_run *r)
 
 	if (args->ablation)
 		rc = ps_ablation_record_check(&r->ablation[PS_DENSE].record, r->s, &use);
+	if (rc || !args->pruned_ablation)
+		return rc;
 	use.mask = ps_origin_cache_mask(&r->pruned);
 	use.model = args->pruned;
-	if (!rc && args->pruned_ablation)
-		rc = ps_ablation_record_check(&r->ablation[PS_PRUNED].record, r->s, &use);
-	return rc;
+	return ps_ablation_record_check(&r->ablation[PS_PRUNED].record, r->s, &use);
 }
 
 static int load(struct features_run *r)

@@ -74,6 +74,12 @@ static const struct column model_columns[] = {
 	{.name = "ablation_mean_effect",
 	 .kind = NUMBER,
 	 .path = PS_AT(MODEL_ABLATION, DENSE_ABLATION_MEAN_EFFECT)},
+	{.name = "spliced_mean_effect",
+	 .kind = NUMBER,
+	 .path = PS_AT(MODEL_ABLATION, DENSE_ABLATION_SPLICED, SPLICED_ABLATION_MEAN_EFFECT)},
+	{.name = "spliced_rho",
+	 .kind = INTERVAL,
+	 .path = PS_AT(MODEL_ABLATION, DENSE_ABLATION_SPLICED, SPLICED_ABLATION_RHO_DIRECT)},
 	{.kind = END},
 };
 

@@ -556,6 +556,39 @@ static void write_ablation_size(FILE *out, const ps_results *r, size_t ablated, 
 			ablated - compared, ablated);
 }
 
+/* Whether it matters that the ablation keeps the SAE's error. */
+static void write_spliced_ablation(FILE *out, const ps_results *r)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < r->model_count; i++) {
+		const json_t *spliced = ps_results_at(
+			ps_results_model(r, i), PS_AT(MODEL_ABLATION, DENSE_ABLATION_SPLICED));
+		const ps_interval rho =
+			ps_results_interval(spliced, PS_AT(SPLICED_ABLATION_RHO_DIRECT));
+
+		if (!json_is_object(spliced))
+			continue;
+		fputs(told++ ? "; "
+			     : "These ablations keep the SAE’s error. Without it, in the "
+			       "SAE’s reconstruction, the mean effect becomes ",
+		      out);
+		ps_html_number(
+			out,
+			MILLI * ps_results_number(spliced, PS_AT(SPLICED_ABLATION_MEAN_EFFECT)), 3);
+		fputs(" thousandths instead of ", out);
+		ps_html_number(
+			out,
+			MILLI * ps_results_number(spliced, PS_AT(SPLICED_ABLATION_MEAN_DIRECT)), 3);
+		fputs(" (", out);
+		ps_html_text(out, ps_results_model_name(r, i));
+		fputs("), and the Spearman correlation of the two over the latents is ", out);
+		ps_html_interval(out, rho, 2);
+	}
+	if (told)
+		fputs(". ", out);
+}
+
 void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 {
 	size_t compared = 0,
@@ -578,6 +611,7 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 	if (brief)
 		return;
 	write_ablation_more(out, r);
+	write_spliced_ablation(out, r);
 	ps_phrase_seeds(out, r, PS_AT(CONDITION_ABLATION, ABLATION_BY_SEED),
 			PS_AT(ABLATION_SEED_DIFFERENCE, INTERVAL_ESTIMATE), MILLI);
 }

@@ -315,6 +315,7 @@ findings() {
 	works "ablate in little memory" ablate "$one" $llama --tokens "$t" --layer 1 --features 12 \
 		--windows 4 --memory 20M --threads 1
 	holds "is the same" cmp "$scratch/ablation" "$scratch/out"
+	spliced_ablation ablate "$one" $llama --tokens "$t" --layer 1 --windows 4
 	works "ablate under a mask" ablate "$one" $llama --tokens "$t" --layer 1 --features 12 \
 		--windows 4 --mask "$scratch/llama.wanda"
 	holds "is another thing" test "$(value mean_effect)" != \
@@ -349,6 +350,28 @@ findings() {
 		holds "$command --help" sh \
 			-c "'$program' $command --help | grep -q '^usage: prunescope $command '"
 	done
+}
+
+# spliced_ablation ABLATE...: the latents of an earlier ablation again, with the SAE's error left
+# out.
+spliced_ablation() {
+	set -- "$@" --spliced "$scratch/ablation"
+	works "ablate with the error left out" "$@"
+	cp "$scratch/out" "$scratch/spliced"
+	awk -f test/support/json_paths.awk "$scratch/ablation" | grep '^latent\.' >"$scratch/first"
+	awk -f test/support/json_paths.awk "$scratch/spliced" | grep '^latent\.' >"$scratch/second"
+	holds "ablates the same latents" cmp "$scratch/first" "$scratch/second"
+	holds "and has other effects" test "$(value mean_effect)" != \
+		"$(sed -n 's/.*"mean_effect": \([^,]*\).*/\1/p' "$scratch/ablation")"
+	works "ablate with the error left out, one thread, little memory" "$@" --threads 1 \
+		--memory 20M
+	holds "is the same again" cmp "$scratch/spliced" "$scratch/out"
+	refuses "latents that are chosen twice" 2 'which latents' "$@" --features 3
+	refuses "an ablation on other windows" 3 '4 windows' "$@" --windows 3
+	refuses "an ablation of another SAE" 3 'SAE' ablate "$two" $llama --tokens "$t" \
+		--layer 1 --windows 4 --spliced "$scratch/ablation"
+	refuses "an ablation that left the error out" 3 'itself' ablate "$one" $llama \
+		--tokens "$t" --layer 1 --windows 4 --spliced "$scratch/spliced"
 }
 
 # What becomes of each latent: the same bytes for any threads, memory and way to read; nothing

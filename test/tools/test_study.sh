@@ -35,10 +35,10 @@ first_run() {
 	holds "makes its output and its record" test -s "$out/runs/llama/tokens.safetensors" \
 		-a -s "$out/runs/llama/tokens.json"
 	works "the study does the rest"
-	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 20' "$scratch/err")" -ge 16
+	holds "a log has a line a step" test "$(grep -c 'step [0-9]* of 24' "$scratch/err")" -ge 20
 	note_records
 	works "again: nothing to do" --json
-	holds "and says so" grep -q '"steps_done_before": 20' "$scratch/out"
+	holds "and says so" grep -q '"steps_done_before": 24' "$scratch/out"
 	redoes "and changes nothing" ""
 	works "--only of a step that is done" --only llama/dense/ppl
 	redoes "changes nothing" ""
@@ -58,11 +58,12 @@ replacing() {
 		--precision bf16
 	works "--force replaces them" --precision bf16 --force
 	redoes "and exactly those that a forward pass takes part in" "assemble \
-llama/dense/ablation llama/dense/ppl llama/dense/promoted llama/dense/seeds \
-llama/dense/splice-42 llama/dense/splice llama/dense/train-42 llama/dense/train-7 \
-llama/magnitude-0.5/features llama/magnitude-0.5/ppl llama/magnitude-0.5/splice-42 \
-llama/magnitude-0.5/splice llama/magnitude-0.5/survival llama/magnitude-0.5/train-42 \
-llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 llama/magnitude-0.5/transfer report "
+llama/dense/ablation-spliced llama/dense/ablation llama/dense/ppl llama/dense/promoted \
+llama/dense/seeds llama/dense/splice-42 llama/dense/splice llama/dense/train-42 \
+llama/dense/train-7 llama/magnitude-0.5/features llama/magnitude-0.5/ppl \
+llama/magnitude-0.5/splice-42 llama/magnitude-0.5/splice llama/magnitude-0.5/survival \
+llama/magnitude-0.5/train-42 llama/magnitude-0.5/train-7 llama/magnitude-0.5/transfer-42 \
+llama/magnitude-0.5/transfer report "
 	works "and back" --force
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
 }
@@ -85,7 +86,7 @@ llama/magnitude-0.3/transfer report "
 	holds "removes what no step owns" test ! -e "$out/runs/llama/magnitude-0.3"
 	holds "and nothing else" test -e "$out/runs/llama/magnitude-0.5/mask.safetensors"
 	works "the study is whole" --json
-	holds "and done" grep -q '"steps_done_before": 20' "$scratch/out"
+	holds "and done" grep -q '"steps_done_before": 24' "$scratch/out"
 }
 
 damage() {
@@ -160,9 +161,9 @@ SBATCH
 graph() {
 	out=$scratch/study
 	works "--emit json" --emit json
-	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 20
+	holds "has every step" test "$(grep -c '"id":' "$scratch/out")" -eq 24
 	works "--emit make" --emit make
-	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 21
+	holds "has a rule a step" test "$(grep -c 'STEP) ' "$scratch/out")" -eq 25
 	cp "$scratch/out" "$scratch/make"
 	rm -f "$out/runs/llama/tokens.safetensors" "$out/tables/models.csv"
 	holds "outputs that are gone: make" make -s -f "$scratch/make" PRUNESCOPE="$program"

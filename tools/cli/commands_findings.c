@@ -201,6 +201,9 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--cache", PS_OPTION_TEXT, &args.cache, "CACHE",
 		 .help = "of the SAE's model: latents are drawn by their firing there, not in the "
 			 "windows"},
+		{"--spliced", PS_OPTION_TEXT, &args.direct, "FILE",
+		 .help = "what ablate --json printed of SAE: its latents again, in the SAE's "
+			 "reconstruction, so that its error is left out"},
 		{"--windows", PS_OPTION_INT | PS_OPTION_POSITIVE, &args.windows, "N",
 		 .help = "the first N windows", .usual = "8, or all if there are fewer"},
 		{"--allow-fewer", PS_OPTION_FLAG, &args.allow_fewer,
@@ -297,6 +300,9 @@ const ps_command ps_commands_findings[] = {
 		 EXAMPLES{{"prunescope ablate sae ./model --tokens tokens.safetensors --layer 12 "
 			   "--json >ablation.json",
 			   "100 latents, on eight windows."},
+			  {"prunescope ablate sae ./model --tokens tokens.safetensors --layer 12 "
+			   "--spliced ablation.json --json",
+			   "The same latents without the SAE's error."},
 			  {NULL, NULL}},
 	 .main = main_ablate},
 	{.name = "seeds",

@@ -176,6 +176,14 @@ static double number_at(const json_t *numbers, size_t i)
 	return json_number_value(json_array_get(numbers, i));
 }
 
+void ps_ablation_record_latents(const ps_ablation_record *r, uint32_t *latent, double *rate)
+{
+	for (size_t i = 0; i < r->latents; i++) {
+		latent[i] = (uint32_t)json_integer_value(json_array_get(list(r, "latent"), i));
+		rate[i] = number_at(list(r, "rate"), i);
+	}
+}
+
 void ps_ablation_record_columns(const ps_ablation_record *r, const ps_ablation_latents *of,
 				ps_arena *arena, ps_ablation_data *data)
 {

@@ -38,6 +38,9 @@ typedef struct ps_ablation_use {
 int ps_ablation_record_check(const ps_ablation_record *record, ps_session *session,
 			     const ps_ablation_use *use) PS_MUST_USE;
 
+/* The latents that were ablated (N), and the share of rows on which each fires. */
+void ps_ablation_record_latents(const ps_ablation_record *record, uint32_t *latent, double *rate);
+
 /* Arena bytes that the columns take. */
 size_t ps_ablation_record_bytes(const ps_ablation_record *record);
 /* What is known of all latents of the SAE. rate and stratum come from a cache of many windows, not

@@ -5,12 +5,17 @@
  * layer and the clean loss are computed once for all windows. Then
  * each latent that was chosen is taken out of each window on which it fires. Such a (latent,
  * window) pair is a window of its own from there on: as many pairs as a pass holds go through the
- * layers behind the SAE's side by side. */
+ * layers behind the SAE's side by side.
+ *
+ * With --spliced the SAE's reconstruction takes the place of the residual stream, before and after
+ * a latent is taken out. So the SAE's error is left out, and the latents are those of an earlier
+ * call. */
 #include <math.h>
 #include <string.h>
 
 #include "analysis/ablation.h"
 #include "core/base/checked.h"
+#include "tools/cmd/ablation_record.h"
 #include "tools/cmd/cache_firing.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
@@ -35,11 +40,14 @@ struct ablation_run {
 	uint64_t counted;     /* rows that count, in all windows; with a cache, of the cache */
 	bool of_cache;        /* firing is that of a cache */
 	ps_cache_firing cache;
+	ps_ablation_record direct; /* with --spliced; else closed */
 	ps_encoder *encoder;
 	/* in the engine's arena */
 	ps_arena encoder_room, codes_room, choice_room;
 	uint32_t *latent; /* (N): those chosen */
 	uint64_t *firing; /* (F): rows on which each latent fires */
+	double *rate;     /* (N): share of rows on which a latent of the list fires */
+	float *x_hat;     /* (window, D); with --spliced */
 	float *base;      /* (windows, window, D): the residual stream after the SAE's layer */
 	ps_codes *codes;  /* (windows) */
 	double *clean;    /* (windows, window - 1): nll */
@@ -65,6 +73,9 @@ static void lay_out(void *command, size_t pass_tokens, ps_layout *layout)
 	r->choice_room = ps_engine_room(layout, ps_ablation_choose_bytes(sae->d_sae));
 	r->latent = ps_layout_part(layout, r->latents_max, sizeof *r->latent);
 	r->firing = ps_layout_part(layout, sae->d_sae, sizeof *r->firing);
+	r->rate = ps_layout_part(layout, r->latents_max, sizeof *r->rate);
+	r->x_hat = ps_layout_part(layout, r->direct.result ? p->window : 0,
+				  sae->d_in * sizeof *r->x_hat);
 	r->base = ps_layout_part(layout, tokens, sae->d_in * sizeof *r->base);
 	r->codes = ps_layout_part(layout, p->windows, sizeof *r->codes);
 	r->clean = ps_layout_part(layout, tokens, sizeof *r->clean);
@@ -129,6 +140,21 @@ static int finish(struct ablation_run *r, size_t count, size_t passed, double *n
 	return rc;
 }
 
+/* The window's rows become their reconstructions, here and in the engine's hidden states; rows of
+ * special tokens stay. */
+static void splice_window(struct ablation_run *r, size_t window, float *hidden)
+{
+	const ps_splice *p = &r->splice;
+	const size_t width = p->engine.config->width;
+	float *base = r->base + window * p->window * width;
+
+	ps_sae_decode(&p->folder.sae, &p->engine.session->context, &r->codes[window], r->x_hat);
+	for (size_t row = 0; row < p->window; row++)
+		if (!ps_splice_is_special(p, window, row))
+			memcpy(base + row * width, r->x_hat + row * width, width * sizeof *base);
+	memcpy(hidden, base, p->window * width * sizeof *hidden);
+}
+
 static double sae_work(const struct ablation_run *r, double windows)
 {
 	return windows * (double)(r->splice.window * r->splice.shape.d_in * r->splice.shape.d_sae);
@@ -152,12 +178,14 @@ static int prepare_pass(struct ablation_run *r, size_t first, size_t count)
 	for (size_t w = 0; w < count; w++) {
 		ps_encoder_run(r->encoder, r->base + (first + w) * row_floats, p->window,
 			       &r->codes[first + w]);
+		if (r->direct.result)
+			splice_window(r, first + w, e->hidden + w * row_floats);
 		ps_splice_targets(p, first + w, r->targets + w * (p->window - 1));
 	}
 	rc = finish(r, count, count, r->clean + first * (p->window - 1));
 	return rc ? rc
 		  : ps_splice_check_losses(p, r->clean + first * (p->window - 1), first, count,
-					   "model");
+					   r->direct.result ? "reconstruction" : "model");
 }
 
 static int prepare(struct ablation_run *r)
@@ -192,6 +220,23 @@ static void count_firing(struct ablation_run *r)
 			for (size_t a = codes->start[row]; a < codes->start[row + 1]; a++)
 				r->firing[codes->index[a]]++;
 		}
+}
+
+static void choose_latents(struct ablation_run *r, uint64_t seed)
+{
+	if (r->direct.result) {
+		ps_ablation_record_latents(&r->direct, r->latent, r->rate);
+		r->latents = r->direct.latents;
+		return;
+	}
+	count_firing(r);
+	r->latents = ps_ablation_choose(&(ps_ablation_choice){.firing = r->firing,
+							      .latents = r->splice.shape.d_sae,
+							      .count = r->latents_max,
+							      .seed = seed},
+					&r->choice_room, r->latent);
+	for (size_t place = 0; place < r->latents; place++)
+		r->rate[place] = (double)r->firing[r->latent[place]] / (double)r->counted;
 }
 
 /* --- the ablated model --- */
@@ -277,12 +322,7 @@ static int run(struct ablation_run *r, uint64_t seed)
 	ps_meter_begin(&r->meter, &s->context, &plan);
 	rc = prepare(r);
 	if (!rc) {
-		count_firing(r);
-		r->latents = ps_ablation_choose(&(ps_ablation_choice){.firing = r->firing,
-								      .latents = p->shape.d_sae,
-								      .count = r->latents_max,
-								      .seed = seed},
-						&r->choice_room, r->latent);
+		choose_latents(r, seed);
 		rc = measure(r);
 	}
 	ps_meter_end(&r->meter);
@@ -343,7 +383,6 @@ static int append_latent(const struct ablation_run *r, size_t place, struct list
 	const double *change = r->change + place * p->windows,
 		     tokens = (double)(p->windows * (p->window - 1));
 	const uint32_t latent = r->latent[place];
-	const double rate = (double)r->firing[latent] / (double)r->counted;
 	double sum = 0;
 
 	for (size_t w = 0; w < p->windows; w++)
@@ -351,9 +390,17 @@ static int append_latent(const struct ablation_run *r, size_t place, struct list
 	*mean += sum / tokens;
 	return json_array_append_new(lists->latent, json_integer(latent)) ||
 	       json_array_append_new(lists->effect, ps_number_json(sum / tokens)) ||
-	       json_array_append_new(lists->rate, ps_number_json(rate)) ||
+	       json_array_append_new(lists->rate, ps_number_json(r->rate[place])) ||
 	       json_array_append_new(lists->change, ps_numbers_json(change, p->windows)) ||
 	       json_array_append_new(lists->firings, firings_json(r, latent));
+}
+
+/* Where the rates are from. */
+static const char *rates_from(const struct ablation_run *r)
+{
+	const char *direct = json_string_value(json_object_get(r->direct.result, "rates_from"));
+
+	return direct ? direct : r->of_cache ? "cache" : "windows";
 }
 
 static json_t *make_result(const struct ablation_run *r)
@@ -369,15 +416,15 @@ static json_t *make_result(const struct ablation_run *r)
 		json_decref(lists.latent);
 		lists.latent = NULL;
 	}
-	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s}", "latents",
-			 (json_int_t)r->latents, "rates_from", r->of_cache ? "cache" : "windows",
+	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s, s:b}",
+			 "latents", (json_int_t)r->latents, "rates_from", rates_from(r),
 			 "mean_effect", ps_number_json(mean / (double)r->latents), "latent",
 			 lists.latent, "effect", lists.effect, "rate", lists.rate, "window_change",
 			 lists.change, "window_firings", lists.firings, "window_tokens",
 			 (json_int_t)(r->splice.window - 1), "windows",
 			 (json_int_t)r->splice.windows, "sae_digest",
 			 ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
-			 ps_splice_mask(&r->splice, mask));
+			 ps_splice_mask(&r->splice, mask), "spliced", r->direct.result != NULL);
 }
 
 /* --- the command --- */
@@ -390,7 +437,52 @@ static int check_args(const ps_ablate_args *args, ps_diag *diag)
 	if (args->windows < 1)
 		return ps_fail(diag, PS_EUSAGE, "--windows %lld: must be at least 1",
 			       (long long)args->windows);
+	if (args->direct && (args->features || args->cache))
+		return ps_fail(diag, PS_EUSAGE,
+			       "--spliced %s: says which latents; --features and --cache do not go "
+			       "with it",
+			       args->direct);
 	return 0;
+}
+
+static int open_direct(struct ablation_run *r, const char *path, ps_diag *diag)
+{
+	const ps_splice *p = &r->splice;
+	const json_t *result;
+	int rc = ps_ablation_record_open(&r->direct, path, p->shape.d_sae, diag);
+
+	if (rc)
+		return rc;
+	result = r->direct.result;
+	r->latents_max = r->direct.latents;
+	if (json_is_true(json_object_get(result, "spliced")))
+		return ps_fail(diag, PS_EINPUT, "%s: is an ablation with --spliced itself", path);
+	if (!r->latents_max)
+		return ps_fail(diag, PS_EINPUT, "%s: no latent was ablated", path);
+	if (r->direct.windows != p->windows ||
+	    json_integer_value(json_object_get(result, "window_tokens")) !=
+		    (json_int_t)p->window - 1)
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: of %zu windows of %lld scored tokens, %s: %zu windows of %zu", path,
+			r->direct.windows,
+			(long long)json_integer_value(json_object_get(result, "window_tokens")),
+			p->inputs->tokens, p->windows, p->window - 1);
+	return 0;
+}
+
+/* That it is of the same SAE and model; the SAE is loaded. */
+static int check_direct(struct ablation_run *r, const ps_ablate_args *args)
+{
+	char mask[PS_DIGEST_TEXT];
+	const ps_ablation_use use = {.sae = args->sae,
+				     .digest = r->splice.folder.digest,
+				     .mask = ps_splice_mask(&r->splice, mask),
+				     .model = args->model};
+
+	return r->direct.result
+		       ? ps_ablation_record_check(&r->direct, r->splice.engine.session, &use)
+		       : 0;
 }
 
 /* How many latents are asked for. */
@@ -398,6 +490,8 @@ static int choose_count(struct ablation_run *r, const ps_ablate_args *args, ps_d
 {
 	const size_t latents = r->splice.shape.d_sae;
 
+	if (args->direct)
+		return open_direct(r, args->direct, diag);
 	if ((uint64_t)args->features > latents)
 		return ps_fail(diag, PS_EUSAGE, "--features %lld: %s has %zu latents",
 			       (long long)args->features, args->sae, latents);
@@ -437,6 +531,8 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 		goto out;
 	}
 	rc = ps_splice_load(&r.splice, &need);
+	if (!rc)
+		rc = check_direct(&r, args);
 	if (!rc && r.of_cache)
 		rc = ps_cache_firing_count(&r.cache, s, &r.splice.folder.sae);
 	if (!rc)
@@ -446,6 +542,7 @@ int ps_run_ablate(ps_session *s, const ps_ablate_args *args, json_t **result)
 	if (!rc)
 		rc = ps_result_set(result, make_result(&r), &s->diag);
 out:
+	ps_ablation_record_close(&r.direct);
 	ps_cache_firing_close(&r.cache);
 	ps_splice_close(&r.splice);
 	return rc;

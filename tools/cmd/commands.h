@@ -163,7 +163,7 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
  * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], rates_from (cache or
  * windows), windows, window_tokens, window_change [N][windows] (sums over the tokens of a window),
  * window_firings [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the
- * model's mask, as ps_splice_mask has it. */
+ * model's mask, as ps_splice_mask has it. spliced: whether the SAE's error was left out. */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	const char *changed_from; /* as for cache */
@@ -177,6 +177,10 @@ typedef struct ps_ablate_args {
 	/* Activations of the SAE's model: latents are drawn from quintiles of their firing there,
 	 * and rate is that there; NULL: the windows'. */
 	const char *cache;
+	/* File: the result of a call without it, of the same SAE, model and windows. Its latents
+	 * are ablated again, in the SAE's reconstruction instead of the residual stream. NULL:
+	 * none. */
+	const char *direct;
 } ps_ablate_args;
 int ps_run_ablate(ps_session *session, const ps_ablate_args *args, json_t **result) PS_MUST_USE;
 

@@ -172,6 +172,7 @@ static const ps_argument ablate_rows[] = {
 	FIELD(T, dry_run, BOOL, FREE),
 	FIELD(T, norm_cache, TEXT, FREE), /* a study never gives it */
 	FIELD(T, cache, TEXT, INPUT),
+	FIELD(T, direct, TEXT, GIVEN),
 };
 TABLE(ablate, T, ablate_rows);
 #undef T
@@ -315,15 +316,15 @@ static int variants_json(const struct turning *t, const char *args, json_t **val
 	return rc;
 }
 
-/* Whether the field counts. An origin that is not given is left out, so that it changes no key. */
+/* Whether the field counts. A path that changes no key where it is not given is left out there. */
 static bool counts(const ps_argument *field, const char *args)
 {
-	const char *origin;
+	const char *path;
 
-	if (field->role != PS_ROLE_ORIGIN)
+	if (field->role != PS_ROLE_ORIGIN && field->role != PS_ROLE_GIVEN)
 		return field->role != PS_ROLE_OUTPUT && field->role != PS_ROLE_FREE;
-	memcpy(&origin, args + field->offset, sizeof origin);
-	return origin;
+	memcpy(&path, args + field->offset, sizeof path);
+	return path;
 }
 
 static int field_json(const struct turning *t, const char *args, json_t **value)

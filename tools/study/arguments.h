@@ -21,6 +21,7 @@ typedef enum ps_argument_role {
 	PS_ROLE_MODEL,     /* a model's path: its weights and config count */
 	PS_ROLE_BOTH,      /* a model's path: its weights, config and tokenizer count */
 	PS_ROLE_ORIGIN,    /* a model's path, as PS_ROLE_MODEL; counts only where it is given */
+	PS_ROLE_GIVEN,     /* as PS_ROLE_INPUT; counts only where it is given */
 	PS_ROLE_OUTPUT,    /* a path that is written: does not count */
 	PS_ROLE_FREE,      /* how the work is shown, sped up or allowed: does not count */
 } ps_argument_role;

@@ -113,6 +113,7 @@ static void gather_models(const ps_graph *g, struct gathered *out)
 			.ablation = results_of(g, m->ablation, m->ablations,
 					       out->ablation + i * PS_LIST_MAX),
 			.ablations = m->ablations,
+			.spliced_ablation = result_of(g, m->spliced_ablation),
 			.dense = first[0],
 			.conditions = first + 1,
 			.condition_count = m->pruned_count,

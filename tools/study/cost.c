@@ -123,7 +123,8 @@ static ps_ablate_work ablate_work(const struct call *c)
 		.latents = (size_t)f->ablation.features,
 		.windows = (size_t)f->ablation.windows,
 		.layer = (int)c->g->models[c->node->model].spec->layer,
-		.rows = (double)f->cache_tokens,
+		.rows = ((const ps_ablate_args *)c->node->args)->direct ? 0
+									: (double)f->cache_tokens,
 		.share = ps_firing_share(c->sae, (size_t)f->window, (size_t)cache_windows(c->g))};
 }
 

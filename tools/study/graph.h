@@ -103,6 +103,7 @@ typedef struct ps_graph_model {
 	size_t tokens, calibration, promoted, seeds; /* nodes; PS_NO_NODE: none */
 	size_t ablations;             /* dense SAEs, from the first, whose latents are ablated */
 	size_t ablation[PS_LIST_MAX]; /* (ablations): the node of each */
+	size_t spliced_ablation;      /* node: the first of them, the SAE's error left out */
 } ps_graph_model;
 
 /* What a condition is. Controls are there to be compared with pruned models. */

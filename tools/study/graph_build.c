@@ -266,7 +266,7 @@ static int name_model(ps_graph *g, size_t index)
 	ps_graph_model *m = &g->models[index];
 
 	m->spec = &g->file->models[index];
-	m->tokens = m->calibration = m->promoted = m->seeds = PS_NO_NODE;
+	m->tokens = m->calibration = m->promoted = m->seeds = m->spliced_ablation = PS_NO_NODE;
 	m->name = plain_name(g, m->spec->name);
 	m->folder = m->name ? ps_graph_text(g, "%s/runs/%s", g->out, m->name) : NULL;
 	if (!m->folder)

@@ -616,6 +616,23 @@ static int add_ablation(ps_graph *g, size_t model, size_t seed)
 	return name ? make(g, &making, &m->ablation[m->ablations++]) : no_memory(g);
 }
 
+/* The latents of the first ablation again, in the SAE's reconstruction. */
+static int add_spliced_ablation(ps_graph *g, size_t model)
+{
+	ps_graph_model *m = &g->models[model];
+	const ps_node *direct = &g->nodes[m->ablation[0]];
+	struct making making = of_condition(g, model, 0, PS_STEP_ABLATE, "ablation-spliced");
+	ps_ablate_args args = *(const ps_ablate_args *)direct->args;
+	const size_t after[] = {m->conditions[0].train[0], m->tokens, m->ablation[0], PS_NO_NODE};
+
+	args.direct = direct->record;
+	args.features = 0;
+	args.cache = NULL;
+	making.args = &args;
+	memcpy(making.after, after, sizeof after);
+	return make(g, &making, &m->spliced_ablation);
+}
+
 static void list_saes(const ps_graph *g, const ps_graph_condition *c, ps_text_list *list)
 {
 	for (size_t i = 0; i < c->seeds; i++)
@@ -749,6 +766,8 @@ int ps_graph_add_model(ps_graph *g, size_t model)
 		rc = add_promoted(g, model);
 	for (size_t i = 0; i < (size_t)f->ablation.seeds && !rc && f->ablation.features; i++)
 		rc = add_ablation(g, model, i);
+	if (!rc && m->ablations)
+		rc = add_spliced_ablation(g, model);
 	for (size_t i = 1; i < m->condition_count && !rc; i++)
 		rc = add_condition(g, model, i);
 	for (size_t i = 0; i < m->condition_count && !rc && f->splice.windows; i++)

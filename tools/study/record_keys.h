@@ -25,6 +25,8 @@
 
 /* `ablate`: latents ablated. Their mean effect has the schema's key. */
 #define PS_RECORD_ABLATION_LATENTS "latents"
+/* list: of each latent. */
+#define PS_RECORD_ABLATION_EFFECT "effect"
 
 /* A mask file's metadata: for each weight, its shape and how many of its entries are dropped. */
 #define PS_RECORD_MASK_TENSORS "tensors"

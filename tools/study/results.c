@@ -11,6 +11,7 @@
 #include "io/sealed_json.h"
 #include "tools/cmd/result.h"
 #include "tools/study/record_keys.h"
+#include "tools/study/results_ablation.h"
 #include "tools/study/results_features.h"
 #include "tools/study/results_over.h"
 #include "tools/study/results_seeds.h"
@@ -193,29 +194,6 @@ static json_t *saes_json(ps_making *m, const ps_condition_records *c)
 }
 
 /* Of all SAEs whose latents were ablated. */
-static json_t *dense_ablation_json(ps_making *m, const ps_model_records *model)
-{
-	const char *effect = ps_results_field_of(PS_KEY_DENSE_ABLATION_MEAN_EFFECT)->name;
-	json_int_t latents = 0;
-	double mean = 0;
-	json_t *o;
-
-	for (size_t i = 0; i < model->ablations; i++) {
-		latents += json_integer_value(
-			json_object_get(model->ablation[i], PS_RECORD_ABLATION_LATENTS));
-		mean += ps_json_number(json_object_get(model->ablation[i], effect)) /
-			(double)model->ablations;
-	}
-	if (!latents)
-		return json_null();
-	o = json_object();
-	ps_put(m, o, PS_KEY_DENSE_ABLATION_FEATURES, json_integer(latents));
-	ps_put(m, o, PS_KEY_DENSE_ABLATION_MEAN_EFFECT, ps_number_json(mean));
-	copy(m, o, PS_KEY_DENSE_ABLATION_RATES_FROM, model->ablation[0]);
-	ps_put(m, o, PS_KEY_DENSE_ABLATION_SEEDS, ps_size_json(model->ablations));
-	return o;
-}
-
 static json_t *model_reference_json(ps_making *m, const ps_model_config *config)
 {
 	const ps_reference_model *reference = ps_reference_model_of(config);
@@ -266,12 +244,16 @@ static json_t *dictionary_json(ps_making *m, const ps_model_records *model)
 	return o;
 }
 
-static json_t *model_json(ps_making *m, const ps_model_records *model)
+static int model_json(ps_making *m, const ps_model_records *model, json_t *list)
 {
 	const ps_condition_records *dense = &model->dense;
 	const ps_model_config *config = model->config;
-	json_t *o = json_object();
+	json_t *ablation, *o;
+	int rc = ps_results_dense_ablation(m, model, &ablation);
 
+	if (rc)
+		return rc;
+	o = json_object();
 	ps_put(m, o, PS_KEY_MODEL_NAME, json_string(model->name));
 	ps_put(m, o, PS_KEY_MODEL_FAMILY, json_string(ps_family_name(config->family)));
 	ps_put(m, o, PS_KEY_MODEL_LAYERS, ps_size_json(config->layers));
@@ -288,10 +270,11 @@ static json_t *model_json(ps_making *m, const ps_model_records *model)
 	       copy_object(m, dense->splices ? dense->splice[0] : NULL, PS_OBJECT_SPLICE));
 	ps_put(m, o, PS_KEY_MODEL_SPLICES, ps_results_splices(m, dense));
 	ps_put(m, o, PS_KEY_MODEL_SEEDS, copy_object(m, model->seeds, PS_OBJECT_SEEDS));
-	ps_put(m, o, PS_KEY_MODEL_ABLATION, dense_ablation_json(m, model));
+	ps_put(m, o, PS_KEY_MODEL_ABLATION, ablation);
 	ps_put(m, o, PS_KEY_MODEL_DICTIONARY, dictionary_json(m, model));
 	ps_put(m, o, PS_KEY_MODEL_REFERENCE, model_reference_json(m, config));
-	return o;
+	ps_append(m, list, o);
+	return 0;
 }
 
 /* --- conditions --- */
@@ -603,7 +586,7 @@ static int fill(ps_making *m, json_t *root)
 	for (size_t i = 0; i < m->in->model_count && !rc; i++) {
 		const ps_model_records *model = &m->in->models[i];
 
-		ps_append(m, models, model_json(m, model));
+		rc = model_json(m, model, models);
 		for (size_t c = 0; c < model->condition_count && !rc; c++)
 			rc = condition_json(m, model, &model->conditions[c], conditions);
 		for (size_t c = 0; c < model->control_count && !rc; c++)

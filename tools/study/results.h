@@ -48,6 +48,7 @@ typedef struct ps_model_records {
 	const json_t *seeds;            /* record on the dense model's SAEs; NULL: none */
 	const json_t *const *ablation;  /* (ablations): records, by dense seed */
 	size_t ablations;
+	const json_t *spliced_ablation;         /* of the first of them; NULL: none */
 	ps_condition_records dense;             /* mask, transfer and findings are NULL */
 	const ps_condition_records *conditions; /* (condition_count), in the order of the file */
 	size_t condition_count;

@@ -30,6 +30,7 @@ static const struct {
 	{&ps_features_arguments, "tools/cmd/commands.h", "ps_features_args"},
 	{&ps_ablate_arguments, "tools/cmd/commands.h", "ps_ablate_args"},
 	{&ps_seeds_arguments, "tools/cmd/commands.h", "ps_seeds_args"},
+	{&ps_sparsity_arguments, "tools/cmd/commands.h", "ps_sparsity_args"},
 	{&ps_survival_arguments, "tools/cmd/commands.h", "ps_survival_args"},
 };
 

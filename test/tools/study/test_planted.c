@@ -21,6 +21,7 @@
 
 #include "io/file.h"
 #include "io/safetensors.h"
+#include "test/support/support_foreign.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/feature_file.h"
 #include "tools/study/study.h"
@@ -338,6 +339,96 @@ static void damage_below_the_sae_shows_in_every_measure(void **state)
 	}
 }
 
+/* --- ablation in the reconstruction --- */
+
+/* A copy of the study's SAE, without what says that we made it, and with a decoder row of zeros
+ * (latent < 0: none). */
+static void silence(int64_t latent, const char *name)
+{
+	static const float zeros[WIDTH];
+	char path[200];
+	const ps_tensor_info *dec;
+	ps_safetensors file;
+	uint64_t at;
+
+	assert_int_equal(
+		run("cp -r %s %s", path_of("out/runs/llama/dense/sae/seed-7"), path_of(name)), 0);
+	snprintf(path, sizeof path, "%s/%s", scratch, name);
+	assert_int_equal(run("rm %s/manifest.json %s/training.safetensors", path, path), 0);
+	strcat(path, "/sae_weights.safetensors");
+	assert_int_equal(ps_safetensors_open(&file, &ps_sys_linux, path, NULL), 0);
+	dec = ps_safetensors_find(&file, "W_dec");
+	assert_non_null(dec);
+	at = dec->offset + (uint64_t)latent * sizeof zeros;
+	ps_safetensors_close(&file);
+	ps_test_make_foreign(path);
+	if (latent >= 0)
+		ps_test_write_at(path, at, zeros, sizeof zeros);
+}
+
+/* The loss with that SAE's reconstruction, on the ablation's windows. */
+static double spliced_loss(const char *name)
+{
+	char sae[200], tokens[200];
+	json_t *result = NULL;
+	double loss;
+
+	snprintf(sae, sizeof sae, "%s/%s", scratch, name);
+	snprintf(tokens, sizeof tokens, "%s/out/runs/llama/tokens.safetensors", scratch);
+	if (ps_run_eval(&session,
+			&(ps_eval_args){.sae = sae,
+					.model = MODEL,
+					.tokens = tokens,
+					.layer = LAYER,
+					.windows = 2},
+			&result))
+		fail_msg("%s", session.diag.text);
+	loss = number(result, "ce_sae");
+	json_decref(result);
+	return loss;
+}
+
+/* Without its decoder row a latent is missing from the reconstruction, and from nothing else. */
+static void the_spliced_effect_is_that_of_a_decoder_row_of_zeros(void **state)
+{
+	json_t *record = NULL;
+	const json_t *result, *direct, *about = json_object_get(model(), "ablation");
+	double whole, farthest = 0;
+	size_t told = 0;
+
+	(void)state;
+	assert_int_equal(ps_file_read_json(&ps_sys_linux,
+					   path_of("out/runs/llama/dense/ablation-spliced.json"),
+					   1 << 20, &record, NULL),
+			 0);
+	result = json_object_get(record, "result");
+	silence(-1, "whole");
+	whole = spliced_loss("whole");
+	for (size_t i = 0; i < 8; i++) {
+		const json_int_t latent =
+			json_integer_value(json_array_get(json_object_get(result, "latent"), i));
+		const double effect =
+			json_number_value(json_array_get(json_object_get(result, "effect"), i));
+		double silent;
+
+		if (effect == 0)
+			continue; /* it fires on none of the windows */
+		silence(latent, "silent");
+		silent = spliced_loss("silent");
+		assert_int_equal(run("rm -r %s", path_of("silent"), ""), 0);
+		printf("latent %lld: %+.6f, by its row %+.6f\n", (long long)latent, effect,
+		       silent - whole);
+		farthest = fmax(farthest, fabs(effect - (silent - whole)));
+		told++;
+	}
+	assert_true(told >= 3);
+	assert_true(farthest < 3e-6);
+	direct = json_object_get(about, "spliced");
+	assert_true(number(direct, "mean_effect") == number(result, "mean_effect"));
+	assert_true(number(direct, "mean_direct") == number(about, "mean_effect"));
+	json_decref(record);
+}
+
 /* --- a pretrained dictionary --- */
 
 /* The study's own SAE in the place of a dictionary that somebody else trained: both transfers say
@@ -543,6 +634,7 @@ int main(void)
 		cmocka_unit_test(damage_below_the_sae_shows_in_every_measure),
 		cmocka_unit_test(latents_follow_the_damage),
 		cmocka_unit_test(latents_that_read_the_neuron_change_most),
+		cmocka_unit_test(the_spliced_effect_is_that_of_a_decoder_row_of_zeros),
 		cmocka_unit_test(a_dictionary_says_what_the_same_sae_says),
 	};
 

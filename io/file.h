@@ -22,7 +22,7 @@ int ps_file_replace(const ps_sys *sys, const char *path, const void *bytes, size
  * that case json_dumps may return a text that lacks a key.) */
 char *ps_json_text(const json_t *value, size_t flags);
 /* How our JSON files are laid out, for ps_json_text. A newline follows. */
-#define PS_JSON_FILE (JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+#define PS_JSON_FILE (JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
 /* Replaces the file by a JSON value: keys sorted, indented, with a newline at the end. Equal values
  * give equal bytes. */
 int ps_file_replace_json(const ps_sys *sys, const char *path, const json_t *value,

@@ -111,7 +111,7 @@ static int parse_manifest(const char *name, const char *text, size_t length, jso
 			rc = ps_fail(diag, PS_EINPUT, "%s: the entry of file %s is damaged", name,
 				     file);
 	if (!rc)
-		rc = ps_json_unseal(manifest, name, diag);
+		rc = ps_json_unseal(manifest, text, name, diag);
 	if (rc)
 		json_decref(manifest);
 	else

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_text.h"
 #include "io/file.h"
 
 #define WHITE " \t\r\n"
@@ -19,10 +20,43 @@ int ps_json_digest(const json_t *value, char out[PS_DIGEST_TEXT], ps_diag *diag)
 	return 0;
 }
 
-int ps_json_unseal(json_t *object, const char *path, ps_diag *diag)
+/* Whether two texts of JSON differ in white space between their words alone. */
+static bool has_same_words(const char *a, const char *b)
+{
+	bool in_string = false;
+
+	for (;; a++, b++) {
+		if (!in_string) {
+			a += strspn(a, WHITE);
+			b += strspn(b, WHITE);
+		}
+		if (*a != *b || !*a)
+			return *a == *b;
+		if (*a == '"')
+			in_string = !in_string;
+		else if (*a == '\\' && *++a != *++b)
+			return false;
+	}
+}
+
+/* *same: the words are those of the value as ps_file_replace_json writes it. */
+static int compare_words(const json_t *value, const char *text, const char *path, bool *same,
+			 ps_diag *diag)
+{
+	char *right = ps_json_text(value, PS_JSON_FILE);
+
+	if (!right)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
+	*same = has_same_words(text, right);
+	free(right);
+	return 0;
+}
+
+int ps_json_unseal(json_t *object, const char *text, const char *path, ps_diag *diag)
 {
 	char right[PS_DIGEST_TEXT], stated[PS_DIGEST_TEXT];
 	const char *seal = json_string_value(json_object_get(object, PS_SEAL));
+	bool same = false;
 	int rc;
 
 	if (!seal)
@@ -32,12 +66,18 @@ int ps_json_unseal(json_t *object, const char *path, ps_diag *diag)
 	if (strlen(seal) + 1 != sizeof stated)
 		return ps_fail(diag, PS_EINPUT, "%s: its checksum is damaged", path);
 	memcpy(stated, seal, sizeof stated);
+	rc = compare_words(object, text, path, &same, diag);
+	if (rc)
+		return rc;
 	json_object_del(object, PS_SEAL);
 	rc = ps_json_digest(object, right, diag);
 	if (!rc && strcmp(right, stated))
 		rc = ps_fail(diag, PS_EINPUT,
 			     "%s: is damaged: the checksum of what it holds is %s, it says %s",
 			     path, right, stated);
+	else if (!rc && !same)
+		rc = ps_fail(diag, PS_EINPUT, "%s: is damaged, or another program wrote it anew",
+			     path);
 	return rc;
 }
 
@@ -61,68 +101,21 @@ int ps_sealed_read(const ps_sys *sys, const char *path, size_t limit, json_t **o
 		   ps_diag *diag)
 {
 	json_t *value = NULL;
-	int rc = ps_file_read_json(sys, path, limit, &value, diag);
+	char *text = NULL;
+	size_t length;
+	int rc = ps_file_read(sys, path, limit, &text, &length, diag);
 
 	*object = NULL;
+	if (!rc)
+		rc = ps_json_parse(text, length, path, &value, diag);
 	if (!rc && !json_is_object(value))
 		rc = ps_fail(diag, PS_EINPUT, "%s: is not a JSON object", path);
 	if (!rc)
-		rc = ps_json_unseal(value, path, diag);
+		rc = ps_json_unseal(value, text, path, diag);
+	free(text);
 	if (rc)
 		json_decref(value);
 	else
 		*object = value;
-	return rc;
-}
-
-/* Whether two texts of JSON differ in white space between their words alone. */
-static bool has_same_words(const char *a, const char *b)
-{
-	bool in_string = false;
-
-	for (;; a++, b++) {
-		if (!in_string) {
-			a += strspn(a, WHITE);
-			b += strspn(b, WHITE);
-		}
-		if (*a != *b || !*a)
-			return *a == *b;
-		if (*a == '"')
-			in_string = !in_string;
-		else if (*a == '\\' && *++a != *++b)
-			return false;
-	}
-}
-
-/* Whether the text is that of the value as ps_file_replace_json writes it. */
-static int compare_text(const json_t *value, const char *text, const char *path, ps_diag *diag)
-{
-	char *right = ps_json_text(value, PS_JSON_FILE);
-	int rc = 0;
-
-	if (!right)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its text", path);
-	if (!has_same_words(text, right))
-		rc = ps_fail(diag, PS_EINPUT, "%s: is damaged, or another program wrote it anew",
-			     path);
-	free(right);
-	return rc;
-}
-
-int ps_sealed_check(const ps_sys *sys, const char *path, size_t limit, ps_diag *diag)
-{
-	json_t *value = NULL;
-	char *text = NULL;
-	size_t length;
-	int rc = ps_file_read_json(sys, path, limit, &value, diag);
-
-	if (!rc)
-		rc = ps_file_read(sys, path, limit, &text, &length, diag);
-	if (!rc)
-		rc = compare_text(value, text, path, diag);
-	if (!rc)
-		rc = ps_json_unseal(value, path, diag);
-	free(text);
-	json_decref(value);
 	return rc;
 }

@@ -401,16 +401,14 @@ static void no_flipped_bit_changes_what_a_manifest_says(void **state)
 	for (size_t i = 0; i < 8 * strlen(text); i++) {
 		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
 		put(PS_MANIFEST, text);
-		if (!ps_folder_read_manifest(&ps_sys_linux, folder, &found, NULL)) {
-			assert_true(json_equal(right, found));
-			json_decref(found);
-		}
-		assert_int_equal(ps_sealed_check(&ps_sys_linux, inside(PS_MANIFEST), 100000, NULL),
+		assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &found, NULL),
 				 PS_EINPUT);
 		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
 	}
 	put(PS_MANIFEST, text);
-	assert_int_equal(ps_sealed_check(&ps_sys_linux, inside(PS_MANIFEST), 100000, NULL), 0);
+	assert_int_equal(ps_folder_read_manifest(&ps_sys_linux, folder, &found, NULL), 0);
+	assert_true(json_equal(right, found));
+	json_decref(found);
 	json_decref(right);
 	free(text);
 }

@@ -48,12 +48,11 @@ static void what_is_written_is_read_back(void **state)
 	assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL), 0);
 	assert_true(json_equal(object, found));
 	json_decref(found);
-	assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, NULL), 0);
 }
 
 static void every_flipped_bit_is_found(void **state)
 {
-	size_t length, unseen = 0;
+	size_t length;
 	json_t *found;
 	char *text;
 
@@ -65,15 +64,11 @@ static void every_flipped_bit_is_found(void **state)
 		text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
 		assert_int_equal(ps_file_replace(&ps_sys_linux, path, text, length, NULL), 0);
 		text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
-		assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, &diag), PS_EINPUT);
+		assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, &diag),
+				 PS_EINPUT);
+		assert_null(found);
 		assert_non_null(strstr(diag.text, path));
-		if (ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL))
-			continue;
-		assert_true(json_equal(object, found)); /* 1.5E-9 */
-		json_decref(found);
-		unseen++;
 	}
-	assert_true(unseen < 8);
 	free(text);
 }
 
@@ -91,13 +86,12 @@ static void another_layout_is_the_same_object(void **state)
 	assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL), 0);
 	assert_true(json_equal(object, found));
 	json_decref(found);
-	assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, NULL), 0);
 	/* The same number in other letters. */
 	number = strstr(text, "e-");
 	assert_non_null(number);
 	*number = 'E';
 	assert_int_equal(ps_file_replace(&ps_sys_linux, path, text, strlen(text), NULL), 0);
-	assert_int_equal(ps_sealed_check(&ps_sys_linux, path, LIMIT, NULL), PS_EINPUT);
+	assert_int_equal(ps_sealed_read(&ps_sys_linux, path, LIMIT, &found, NULL), PS_EINPUT);
 	free(text);
 }
 

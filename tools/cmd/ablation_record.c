@@ -5,6 +5,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/checked.h"
+#include "core/base/json_text.h"
 #include "io/file.h"
 #include "io/sealed_json.h"
 #include "tools/run/belonging.h"
@@ -104,12 +105,17 @@ int ps_ablation_record_take(ps_ablation_record *r, json_t *value, const char *pa
 int ps_ablation_record_open(ps_ablation_record *r, const char *path, size_t d_sae, ps_diag *diag)
 {
 	json_t *value = NULL;
-	int rc = ps_file_read_json(&ps_sys_linux, path, RECORD_BYTES_MAX, &value, diag);
+	char *text = NULL;
+	size_t length;
+	int rc = ps_file_read(&ps_sys_linux, path, RECORD_BYTES_MAX, &text, &length, diag);
 
 	*r = (ps_ablation_record){0};
+	if (!rc)
+		rc = ps_json_parse(text, length, path, &value, diag);
 	/* A record of a study has both keys. One flipped bit cannot make a bare result of it. */
 	if (!rc && (json_object_get(value, PS_SEAL) || json_object_get(value, "kernel")))
-		rc = ps_json_unseal(value, path, diag);
+		rc = ps_json_unseal(value, text, path, diag);
+	free(text);
 	if (!rc)
 		rc = ps_ablation_record_take(r, value, path, d_sae, diag);
 	json_decref(value);

@@ -21,8 +21,9 @@ static bool is_earlier(const json_t *whole)
 	       word(whole, "key") && json_is_object(json_object_get(whole, "inputs"));
 }
 
-/* Fills in the members from whole. PS_EINPUT: one is missing or wrong. */
-static int take_members(ps_record *r, const char *path, ps_diag *diag)
+/* Fills in the members from whole, which was parsed from text. PS_EINPUT: one is missing or
+ * wrong. */
+static int take_members(ps_record *r, const char *text, const char *path, ps_diag *diag)
 {
 	const char *key, *seal;
 	int rc;
@@ -35,7 +36,7 @@ static int take_members(ps_record *r, const char *path, ps_diag *diag)
 	seal = word(r->whole, PS_SEAL);
 	if (seal)
 		snprintf(r->checksum, sizeof r->checksum, "%s", seal);
-	rc = ps_json_unseal(r->whole, path, diag);
+	rc = ps_json_unseal(r->whole, text, path, diag);
 	if (rc)
 		return rc;
 	r->id = word(r->whole, "id");
@@ -72,9 +73,9 @@ int ps_record_read(ps_record *r, const char *path, ps_record_state *state, ps_di
 	if (rc)
 		return ps_fail(diag, rc, "%s", fault.text);
 	rc = ps_json_parse(text, length, path, &r->whole, &fault);
-	free(text);
 	if (!rc)
-		rc = take_members(r, path, &fault);
+		rc = take_members(r, text, path, &fault);
+	free(text);
 	if (rc == PS_EBUDGET)
 		return ps_fail(diag, rc, "%s: no memory to read it", path);
 	*state = rc ? PS_RECORD_DAMAGED : PS_RECORD_WHOLE;

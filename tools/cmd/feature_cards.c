@@ -19,17 +19,11 @@ enum {
 	ROW_FILE_BYTES = 330
 };
 
-/* A latent that fires, for the choice of the table's rows. */
-struct firing {
-	int64_t rows;
-	uint32_t latent;
-};
-
 size_t ps_feature_cards_bytes(size_t latents)
 {
 	return ps_min_size(latents, PS_CARDS_GROUPS_COUNT * PS_CARDS_OF_GROUP) * CARD_BYTES +
 	       ps_min_size(latents, PS_CARDS_ROWS_MAX) * ROW_BYTES +
-	       latents * sizeof(struct firing);
+	       latents * sizeof(ps_feature_firing);
 }
 
 size_t ps_feature_cards_file_bytes(size_t latents)
@@ -110,7 +104,7 @@ static json_t *cards_json(const ps_feature_file *file, const ps_token_texts *tex
 
 static int by_rows(const void *a, const void *b)
 {
-	const struct firing *x = a, *y = b;
+	const ps_feature_firing *x = a, *y = b;
 
 	if (x->rows != y->rows)
 		return x->rows > y->rows ? -1 : 1;
@@ -119,7 +113,7 @@ static int by_rows(const void *a, const void *b)
 
 static int by_latent(const void *a, const void *b)
 {
-	const struct firing *x = a, *y = b;
+	const ps_feature_firing *x = a, *y = b;
 
 	return (x->latent > y->latent) - (x->latent < y->latent);
 }
@@ -153,7 +147,7 @@ static json_t *row_json(const ps_feature_file *file, uint32_t latent)
 			 has_match ? json_boolean(row.mutual) : json_null());
 }
 
-static json_t *rows_json(const ps_feature_file *file, const struct firing *list, size_t count)
+static json_t *rows_json(const ps_feature_file *file, const ps_feature_firing *list, size_t count)
 {
 	json_t *rows = json_array();
 
@@ -165,43 +159,26 @@ static json_t *rows_json(const ps_feature_file *file, const struct firing *list,
 	return rows;
 }
 
-/* list (F): scratch. *count: latents that fire on the dense model's rows. */
-static json_t *table_json(const ps_feature_file *file, struct firing *list, size_t *count)
+/* Sorts the survey's list anew. */
+static json_t *table_json(const ps_feature_file *file, const ps_feature_survey *survey)
 {
-	size_t shown;
+	const size_t shown = ps_min_size(survey->firing_count, PS_CARDS_ROWS_MAX);
 
-	*count = 0;
-	for (size_t latent = 0; latent < file->latents; latent++) {
-		ps_feature_row row;
-
-		ps_feature_file_read(file, latent, &row);
-		if (row.rows_dense)
-			list[(*count)++] =
-				(struct firing){.rows = row.rows_dense, .latent = (uint32_t)latent};
-	}
-	qsort(list, *count, sizeof *list, by_rows);
-	shown = ps_min_size(*count, PS_CARDS_ROWS_MAX);
-	qsort(list, shown, sizeof *list, by_latent);
+	qsort(survey->firing, survey->firing_count, sizeof *survey->firing, by_rows);
+	qsort(survey->firing, shown, sizeof *survey->firing, by_latent);
 	return json_pack("{s:o, s:o}", "columns", columns_json(), "rows",
-			 rows_json(file, list, shown));
+			 rows_json(file, survey->firing, shown));
 }
 
 /* --- the file --- */
 
-static json_t *classes_json(const ps_feature_file *file)
+static json_t *classes_json(const ps_feature_survey *survey)
 {
-	json_int_t count[PS_FEATURE_CLASSES] = {0};
 	json_t *classes = json_object();
 
-	for (size_t latent = 0; latent < file->latents; latent++) {
-		ps_feature_row row;
-
-		ps_feature_file_read(file, latent, &row);
-		count[row.class]++;
-	}
 	for (int c = 0; c < PS_FEATURE_CLASSES; c++)
 		if (json_object_set_new(classes, ps_feature_class_names[c],
-					json_integer(count[c]))) {
+					json_integer(survey->classes[c]))) {
 			json_decref(classes);
 			return NULL;
 		}
@@ -226,33 +203,32 @@ static json_t *provenance_json(const ps_feature_file *file, const char *tokenize
 	return NULL;
 }
 
+/* firing (F): scratch. */
 static json_t *make(const ps_feature_file *file, const ps_token_texts *texts, const char *tokenizer,
-		    struct firing *list)
+		    ps_feature_firing *firing)
 {
 	const json_t *thresholds = json_object_get(file->file.metadata, "thresholds");
-	json_t *table;
-	ps_feature_groups groups;
-	size_t firing;
+	ps_feature_survey survey = {.firing = firing};
 
-	ps_feature_groups_choose(file, &groups);
-	table = table_json(file, list, &firing);
+	ps_feature_survey_run(file, &survey);
 	return json_pack("{s:s, s:o, s:I, s:I, s:o, s:O, s:o, s:o, s:o, s:o, s:o, s:I}", "schema",
 			 PS_CARDS_VERSION, "provenance", provenance_json(file, tokenizer),
 			 "latents", (json_int_t)file->latents, "rows", (json_int_t)file->rows,
 			 "taus", ps_numbers_json(file->tau, file->taus), "thresholds", thresholds,
-			 "classes", classes_json(file), "rules", rules_json(), "groups",
-			 groups_json(&groups), "cards", cards_json(file, texts, &groups), "table",
-			 table, "table_of", (json_int_t)firing);
+			 "classes", classes_json(&survey), "rules", rules_json(), "groups",
+			 groups_json(&survey.groups), "cards",
+			 cards_json(file, texts, &survey.groups), "table",
+			 table_json(file, &survey), "table_of", (json_int_t)survey.firing_count);
 }
 
 int ps_feature_cards_write(const ps_feature_file *file, const ps_token_texts *texts,
 			   const char *tokenizer, const char *path, ps_diag *diag)
 {
-	struct firing *list = malloc(file->latents * sizeof *list);
-	json_t *cards = list ? make(file, texts, tokenizer, list) : NULL;
+	ps_feature_firing *firing = malloc(file->latents * sizeof *firing);
+	json_t *cards = firing ? make(file, texts, tokenizer, firing) : NULL;
 	int rc = ps_json_check(cards, diag);
 
-	free(list);
+	free(firing);
 	if (!rc)
 		rc = ps_sealed_write(&ps_sys_linux, path, cards, diag);
 	json_decref(cards);

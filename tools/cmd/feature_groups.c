@@ -94,25 +94,32 @@ static uint64_t seed_of(const ps_feature_file *file)
 	return digest ? ps_digest_of(digest, strlen(digest)) : 0;
 }
 
-void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *groups)
+void ps_feature_survey_run(const ps_feature_file *file, ps_feature_survey *survey)
 {
 	struct place list[PS_CARDS_GROUPS_COUNT][PS_CARDS_OF_GROUP] = {{{0}}};
+	ps_feature_groups *groups = &survey->groups;
 	ps_rng draw = ps_rng_make(seed_of(file), 0);
 
 	memset(groups, 0, sizeof *groups);
+	memset(survey->classes, 0, sizeof survey->classes);
+	survey->firing_count = 0;
 	for (size_t latent = 0; latent < file->latents; latent++) {
 		struct place place = {.latent = (uint32_t)latent};
 		const double drawn = ps_rng_uniform(&draw);
 		ps_feature_row row;
 
 		ps_feature_file_read(file, latent, &row);
+		survey->classes[row.class]++;
 		for (int g = 0; g < PS_GROUP_RANDOM; g++)
 			if (rules[g](&row, &place))
 				offer(list[g], &groups->count[g], &place);
+		if (!row.rows_dense)
+			continue;
+		survey->firing[survey->firing_count++] =
+			(ps_feature_firing){.rows = row.rows_dense, .latent = (uint32_t)latent};
 		place.rank = drawn;
 		place.tie = 0;
-		if (row.rows_dense)
-			offer(list[PS_GROUP_RANDOM], &groups->count[PS_GROUP_RANDOM], &place);
+		offer(list[PS_GROUP_RANDOM], &groups->count[PS_GROUP_RANDOM], &place);
 	}
 	for (int g = 0; g < PS_CARDS_GROUPS_COUNT; g++)
 		for (size_t i = 0; i < groups->count[g]; i++)

@@ -26,7 +26,20 @@ typedef struct ps_feature_groups {
 	uint32_t latent[PS_CARDS_GROUPS_COUNT][PS_CARDS_OF_GROUP]; /* the first by the rule first */
 } ps_feature_groups;
 
-/* Chooses from the whole table. */
-void ps_feature_groups_choose(const ps_feature_file *file, ps_feature_groups *groups);
+/* A latent that fires on the dense model's rows. */
+typedef struct ps_feature_firing {
+	int64_t rows;
+	uint32_t latent;
+} ps_feature_firing;
+
+/* What one pass over the table finds. */
+typedef struct ps_feature_survey {
+	ps_feature_groups groups;
+	int64_t classes[PS_FEATURE_CLASSES]; /* latents of each */
+	ps_feature_firing *firing;           /* the caller's, room for all latents; ascending */
+	size_t firing_count;
+} ps_feature_survey;
+
+void ps_feature_survey_run(const ps_feature_file *file, ps_feature_survey *survey);
 
 #endif

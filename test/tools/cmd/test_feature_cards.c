@@ -209,6 +209,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static ps_feature_firing firing[LATENTS];
+
+static void choose(const ps_feature_file *file, ps_feature_groups *groups)
+{
+	ps_feature_survey survey = {.firing = firing};
+
+	ps_feature_survey_run(file, &survey);
+	*groups = survey.groups;
+}
+
 static void assert_group(const ps_feature_groups *groups, ps_cards_group g, const uint32_t *right,
 			 size_t count)
 {
@@ -230,7 +240,7 @@ static void each_group_has_the_latents_of_its_rule(void **state)
 
 	(void)state;
 	make_table(all, "0123456789abcdef", &file);
-	ps_feature_groups_choose(&file, &groups);
+	choose(&file, &groups);
 	assert_group(&groups, PS_GROUP_BEST, best, 10);
 	assert_group(&groups, PS_GROUP_WORST, worst, 10);
 	assert_group(&groups, PS_GROUP_CAUSAL, causal, 2);
@@ -246,7 +256,7 @@ static void what_was_not_measured_decides_nothing(void **state)
 
 	(void)state;
 	make_table(few, "0123456789abcdef", &file);
-	ps_feature_groups_choose(&file, &groups);
+	choose(&file, &groups);
 	assert_int_equal(groups.latent[PS_GROUP_BEST][0], 13);
 	assert_int_equal(groups.count[PS_GROUP_CAUSAL], 0);
 	ps_feature_file_close(&file);
@@ -259,13 +269,13 @@ static void the_random_draw_is_that_of_the_sae(void **state)
 
 	(void)state;
 	make_table(all, "0123456789abcdef", &file);
-	ps_feature_groups_choose(&file, &one);
+	choose(&file, &one);
 	ps_feature_file_close(&file);
 	make_table(few, "0123456789abcdef", &file);
-	ps_feature_groups_choose(&file, &same);
+	choose(&file, &same);
 	ps_feature_file_close(&file);
 	make_table(all, "0123456789abcdee", &file);
-	ps_feature_groups_choose(&file, &other);
+	choose(&file, &other);
 	ps_feature_file_close(&file);
 	assert_int_equal(one.count[PS_GROUP_RANDOM], 10);
 	assert_memory_equal(one.latent[PS_GROUP_RANDOM], same.latent[PS_GROUP_RANDOM],

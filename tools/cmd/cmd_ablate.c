@@ -409,6 +409,7 @@ static json_t *make_result(const struct ablation_run *r)
 	char sae[PS_DIGEST_TEXT], mask[PS_DIGEST_TEXT];
 	double mean = 0;
 	int failed = 0;
+	json_t *result;
 
 	for (size_t place = 0; place < r->latents && !failed; place++)
 		failed = append_latent(r, place, &lists, &mean);
@@ -416,15 +417,19 @@ static json_t *make_result(const struct ablation_run *r)
 		json_decref(lists.latent);
 		lists.latent = NULL;
 	}
-	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s, s:b}",
-			 "latents", (json_int_t)r->latents, "rates_from", rates_from(r),
-			 "mean_effect", ps_number_json(mean / (double)r->latents), "latent",
-			 lists.latent, "effect", lists.effect, "rate", lists.rate, "window_change",
-			 lists.change, "window_firings", lists.firings, "window_tokens",
-			 (json_int_t)(r->splice.window - 1), "windows",
-			 (json_int_t)r->splice.windows, "sae_digest",
-			 ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
-			 ps_splice_mask(&r->splice, mask), "spliced", r->direct.result != NULL);
+	result = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:s}",
+			   "latents", (json_int_t)r->latents, "rates_from", rates_from(r),
+			   "mean_effect", ps_number_json(mean / (double)r->latents), "latent",
+			   lists.latent, "effect", lists.effect, "rate", lists.rate,
+			   "window_change", lists.change, "window_firings", lists.firings,
+			   "window_tokens", (json_int_t)(r->splice.window - 1), "windows",
+			   (json_int_t)r->splice.windows, "sae_digest",
+			   ps_digest_format(r->splice.folder.digest, sae), "mask_digest",
+			   ps_splice_mask(&r->splice, mask));
+	if (!r->direct.result || !json_object_set_new(result, "spliced", json_true()))
+		return result;
+	json_decref(result);
+	return NULL;
 }
 
 /* --- the command --- */

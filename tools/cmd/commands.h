@@ -163,7 +163,7 @@ int ps_run_eval(ps_session *session, const ps_eval_args *args, json_t **result) 
  * latents (N), mean_effect (nats a token), latent [N], effect [N], rate [N], rates_from (cache or
  * windows), windows, window_tokens, window_change [N][windows] (sums over the tokens of a window),
  * window_firings [N][windows] (rows on which the latent fires), sae_digest, and mask_digest of the
- * model's mask, as ps_splice_mask has it. spliced: whether the SAE's error was left out. */
+ * model's mask, as ps_splice_mask has it. With direct there is spliced: true. */
 typedef struct ps_ablate_args {
 	const char *model, *sae, *tokens, *mask;
 	const char *changed_from; /* as for cache */

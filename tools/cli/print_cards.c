@@ -9,6 +9,11 @@
 
 #include "analysis/feature_stats.h"
 
+enum {
+	COLUMNS = 80,
+	INDENT = 23, /* of what stands behind a name */
+};
+
 static bool has_colours(void)
 {
 	const char *term = getenv("TERM");
@@ -33,6 +38,44 @@ static const char *text(const json_t *object, const char *key)
 	return value ? value : "";
 }
 
+/* --- lines that end before the last column --- */
+
+struct line {
+	size_t column, indent;
+};
+
+static size_t width_of(const char *words)
+{
+	size_t width = 0;
+
+	for (; *words; words++)
+		width += (*words & 0xc0) != 0x80; /* a byte that begins a character */
+	return width;
+}
+
+/* Goes to a new line if so many columns have no room in this one. */
+static void make_room(struct line *line, size_t width)
+{
+	if (line->column + width >= COLUMNS && line->column > line->indent) {
+		printf("\n%*s", (int)line->indent, "");
+		line->column = line->indent;
+	}
+	line->column += width;
+}
+
+static void put_words(struct line *line, const char *words)
+{
+	while (*words) {
+		const size_t length = strcspn(words, " ") + (words[strcspn(words, " ")] == ' ');
+
+		make_room(line, length);
+		printf("%.*s", (int)length, words);
+		words += length;
+	}
+}
+
+/* --- a card --- */
+
 static void put_number(const char *name, double value)
 {
 	if (isnan(value))
@@ -44,6 +87,10 @@ static void put_number(const char *name, double value)
 static void put_pair(const json_t *card, const char *key, const char *name)
 {
 	printf("%-22s", name);
+	if (isnan(of_pair(card, key, 0)) && isnan(of_pair(card, key, 1))) {
+		puts(" not defined");
+		return;
+	}
 	for (size_t s = 0; s < 2; s++) {
 		const double value = of_pair(card, key, s);
 
@@ -54,14 +101,18 @@ static void put_pair(const json_t *card, const char *key, const char *name)
 	}
 }
 
-/* A token: level 0 does not fire, 1 fires, 2 fires strongly. */
-static void put_token(const char *token, int level, bool colours)
+/* A token: level 0 does not fire, 1 fires, 2 fires strongly. Colours say so where there are any,
+ * else brackets. */
+static void put_token(struct line *line, const char *token, int level, bool colours)
 {
 	static const char *const open[] = {"", "[", "[["}, *const close[] = {"", "]", "]]"},
-				 *const colour[] = {"", "\033[33m", "\033[1;31m"};
+				 *const colour[] = {"", "\033[36m", "\033[1;31m"};
 
-	printf("%s%s%s%s%s", colours ? colour[level] : "", open[level], token, close[level],
-	       colours && level ? "\033[0m" : "");
+	make_room(line, width_of(token) + (colours ? 0 : 2 * (size_t)level));
+	if (colours)
+		printf("%s%s%s", colour[level], token, level ? "\033[0m" : "");
+	else
+		printf("%s%s%s", open[level], token, close[level]);
 }
 
 static void put_context(const json_t *context, bool colours)
@@ -75,6 +126,7 @@ static void put_context(const json_t *context, bool colours)
 		const json_t *side = json_array_get(values, s);
 		const double at = ps_json_number(json_array_get(
 			side, (size_t)json_integer_value(json_object_get(context, "at"))));
+		struct line line = {INDENT - 2, INDENT - 2};
 		double most = 0;
 
 		for (size_t i = 0; i < json_array_size(side); i++)
@@ -83,7 +135,7 @@ static void put_context(const json_t *context, bool colours)
 		for (size_t i = 0; i < json_array_size(tokens); i++) {
 			const double value = ps_json_number(json_array_get(side, i));
 
-			put_token(json_string_value(json_array_get(tokens, i)),
+			put_token(&line, json_string_value(json_array_get(tokens, i)),
 				  value > 0 ? 1 + (value >= most / 2) : 0, colours);
 		}
 		putchar('\n');
@@ -103,15 +155,19 @@ static void put_contexts(const json_t *card, size_t side, bool colours)
 static void put_tokens(const json_t *card, const char *key)
 {
 	const json_t *list = json_object_get(card, key);
+	struct line line = {INDENT - 1, INDENT - 1};
 
 	if (!json_is_array(list))
 		return;
 	printf("%-22s", key);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *token = json_array_get(list, i);
+		char logit[32];
 
-		printf(" \"%s\" %.3g%s", text(token, "token"), number(token, "logit"),
-		       i + 1 < json_array_size(list) ? "," : "");
+		snprintf(logit, sizeof logit, "%.3g%s", number(token, "logit"),
+			 i + 1 < json_array_size(list) ? "," : "");
+		make_room(&line, width_of(text(token, "token")) + strlen(logit) + strlen(" \"\" "));
+		printf(" \"%s\" %s", text(token, "token"), logit);
 	}
 	putchar('\n');
 }
@@ -152,7 +208,10 @@ static void put_group(const json_t *result, const char *name)
 {
 	const json_t *group = json_object_get(json_object_get(result, "groups"), name);
 
-	printf("\n%s: %s\n", name, text(json_object_get(result, "rules"), name));
+	printf("\n%s: ", name);
+	put_words(&(struct line){strlen(name) + 2, 2},
+		  text(json_object_get(result, "rules"), name));
+	putchar('\n');
 	for (size_t i = 0; i < json_array_size(group); i++) {
 		const json_int_t latent = json_integer_value(json_array_get(group, i));
 		const json_t *card = card_of(json_object_get(result, "latents"), latent);

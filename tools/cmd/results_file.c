@@ -1,5 +1,7 @@
 #include "tools/cmd/results_file.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,54 @@ static size_t largest_cards(const char *folder, const json_t *root)
 	return largest;
 }
 
+/* The size of the largest cards.json in the folders of a study's conditions: runs/MODEL/CONDITION.
+ * depth: of path below runs. For a message: what results.json names is not known before it is
+ * read. */
+static int find_cards(const char *path, int depth, size_t *largest, ps_diag *diag)
+{
+	DIR *folder = ps_sys_opendir(path);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!folder)
+		return errno == ENOMEM ? ps_fail(diag, PS_EBUDGET, "no memory for a folder") : 0;
+	while (!rc && (entry = readdir(folder))) {
+		struct stat st;
+		char *inner;
+
+		if (entry->d_name[0] == '.' || (depth == 2 && strcmp(entry->d_name, "cards.json")))
+			continue;
+		if (asprintf(&inner, "%s/%s", path, entry->d_name) < 0) {
+			rc = ps_fail(diag, PS_EBUDGET, "no memory for a path");
+			break;
+		}
+		if (depth < 2)
+			rc = find_cards(inner, depth + 1, largest, diag);
+		else if (!stat(inner, &st))
+			*largest = ps_max_size(*largest, (size_t)st.st_size);
+		free(inner);
+	}
+	closedir(folder);
+	return rc;
+}
+
+/* Before results.json is read. If it does not fit, the message names what would do for the cards
+ * too. */
+static int check_unread(ps_session *s, const char *folder, size_t results)
+{
+	ps_diag ignored = {{0}};
+	char runs[PATH_MAX];
+	size_t cards = 0;
+	int rc = check_memory(s, results, 0, &ignored);
+
+	if (!rc)
+		return 0;
+	if (snprintf(runs, sizeof runs, "%s/runs", folder) < PATH_MAX &&
+	    find_cards(runs, 0, &cards, &ignored))
+		cards = 0;
+	return check_memory(s, results, cards, &s->diag);
+}
+
 static int read_file(ps_session *s, const char *folder, const char *path, json_t **root)
 {
 	ps_diag why = {{0}};
@@ -62,7 +112,7 @@ static int read_file(ps_session *s, const char *folder, const char *path, json_t
 
 	*root = NULL;
 	/* If there is none, reading says why. */
-	rc = stat(path, &st) ? 0 : check_memory(s, (size_t)st.st_size, 0, &s->diag);
+	rc = stat(path, &st) ? 0 : check_unread(s, folder, (size_t)st.st_size);
 	if (rc)
 		return rc;
 	rc = ps_sealed_read(&ps_sys_linux, path, PS_RESULTS_BYTES_MAX, root, &why);

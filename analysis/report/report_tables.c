@@ -5,23 +5,37 @@
 
 #include "analysis/report/report_html.h"
 
+/* A number in a table whose rows become cards. */
+static void write_card_number(FILE *out, const char *head, double value, int decimals)
+{
+	ps_html_cell_begin(out, head);
+	ps_html_number(out, value, decimals);
+	fputs("</td>", out);
+}
+
+/* Columns of the table of models, behind name and family. */
+enum model_column { LAYER, WIDTH, PERPLEXITY, SCORED, MODEL_COLUMNS };
+static const char *const model_heads[MODEL_COLUMNS] = {"layer", "width", "perplexity",
+						       "tokens scored"};
+
 static void write_model(FILE *out, const json_t *m, bool reference)
 {
 	fputs("<tr><th scope=\"row\">", out);
 	ps_html_text(out, ps_results_text(m, PS_AT(MODEL_NAME)));
-	fputs("</th><td>", out);
+	fputs("</th><td data-h=\"family\">", out);
 	ps_html_text(out, ps_results_text(m, PS_AT(MODEL_FAMILY)));
 	fputs("</td>", out);
-	fputs("<td class=\"n\">", out);
+	ps_html_cell_begin(out, model_heads[LAYER]);
 	ps_html_number(out, ps_results_number(m, PS_AT(MODEL_LAYER)), 0);
 	fputs(" of ", out);
 	ps_html_number(out, ps_results_number(m, PS_AT(MODEL_LAYERS)), 0);
 	fputs("</td>", out);
-	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_WIDTH)), 0);
-	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL)), 2);
-	ps_html_cell_number(out, ps_results_number(m, PS_AT(MODEL_PPL_TOKENS)), 0);
+	write_card_number(out, model_heads[WIDTH], ps_results_number(m, PS_AT(MODEL_WIDTH)), 0);
+	write_card_number(out, model_heads[PERPLEXITY], ps_results_number(m, PS_AT(MODEL_PPL)), 2);
+	write_card_number(out, model_heads[SCORED], ps_results_number(m, PS_AT(MODEL_PPL_TOKENS)),
+			  0);
 	if (reference) {
-		fputs("<td>", out);
+		fputs("<td data-h=\"in the reference\">", out);
 		ps_html_text(out, ps_results_text(m, PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)));
 		fputs("</td>", out);
 	}
@@ -30,21 +44,20 @@ static void write_model(FILE *out, const json_t *m, bool reference)
 
 void ps_report_models_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"layer", "width", "perplexity", "tokens scored"};
 	bool reference = false;
 
 	for (size_t i = 0; i < r->model_count; i++)
 		reference |= *ps_results_text(ps_results_model(r, i),
 					      PS_AT(MODEL_REFERENCE, MODEL_REFERENCE_NAME)) != 0;
-	ps_html_table_begin(out,
+	ps_html_cards_begin(out,
 			    "<b>The dense models.</b> Layer: the residual stream after this layer, "
 			    "counted from 0.",
 			    "models");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "model", false);
 	ps_html_head(out, "family", false);
-	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-		ps_html_head(out, heads[i], true);
+	for (size_t i = 0; i < MODEL_COLUMNS; i++)
+		ps_html_head(out, model_heads[i], true);
 	if (reference)
 		ps_html_head(out, "in the reference", false);
 	fputs("</tr></thead><tbody>\n", out);
@@ -56,21 +69,28 @@ void ps_report_models_table(FILE *out, const ps_results *r)
 
 /* --- SAEs --- */
 
+enum sae_column { SAES, FVU, L0, DEAD, RECOVERED, SEEDS, KL, SAE_COLUMNS };
+static const char *const sae_heads[SAE_COLUMNS] = {
+	"SAEs", "FVU", "L0", "dead, %", "CE recovered", "single seeds", "KL, nats"};
+
 /* CE recovered: the mean over the seeds, then least and largest; KL. */
 static void write_spliced(FILE *out, const json_t *list)
 {
 	double least, largest;
 
-	ps_html_cell_number(out, ps_results_mean(list, PS_AT(SPLICE_SEED_CE_RECOVERED)), 3);
-	fputs("<td>", out);
+	write_card_number(out, sae_heads[RECOVERED],
+			  ps_results_mean(list, PS_AT(SPLICE_SEED_CE_RECOVERED)), 3);
 	if (json_array_size(list) > 1 &&
 	    ps_results_range(list, PS_AT(SPLICE_SEED_CE_RECOVERED), &least, &largest)) {
+		ps_html_cell_begin(out, sae_heads[SEEDS]);
 		ps_html_number(out, least, 3);
 		fputs(" to ", out);
 		ps_html_number(out, largest, 3);
+		fputs("</td>", out);
+	} else {
+		fputs("<td></td>", out);
 	}
-	fputs("</td>", out);
-	ps_html_cell_number(out, ps_results_mean(list, PS_AT(SPLICE_SEED_KL)), 3);
+	write_card_number(out, sae_heads[KL], ps_results_mean(list, PS_AT(SPLICE_SEED_KL)), 3);
 }
 
 /* A row of SAEs: of a model, a condition or a control. spliced: the same SAEs in the dense model;
@@ -80,11 +100,12 @@ static void write_saes(FILE *out, const char *label, const json_t *saes, const j
 	fputs("<tr><td>", out);
 	ps_html_text(out, label);
 	fputs("</td>", out);
-	ps_html_cell_number(out, (double)json_array_size(saes), 0);
-	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
-	ps_html_cell_number(out, ps_results_mean(saes, PS_AT(SAE_L0)), 1);
-	ps_html_cell_number(out, 100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
-	if (spliced)
+	write_card_number(out, sae_heads[SAES], (double)json_array_size(saes), 0);
+	write_card_number(out, sae_heads[FVU], ps_results_mean(saes, PS_AT(SAE_FVU)), 3);
+	write_card_number(out, sae_heads[L0], ps_results_mean(saes, PS_AT(SAE_L0)), 1);
+	write_card_number(out, sae_heads[DEAD],
+			  100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
+	if (json_array_size(spliced))
 		write_spliced(out, spliced);
 	else
 		fputs("<td></td><td></td><td></td>", out);
@@ -113,10 +134,7 @@ static void write_saes_of(FILE *out, const char *model, const json_t *list, bool
 
 void ps_report_saes_table(FILE *out, const ps_results *r)
 {
-	static const char *const heads[] = {"SAEs",         "FVU",          "L0",      "dead, %",
-					    "CE recovered", "single seeds", "KL, nats"};
-
-	ps_html_table_begin(
+	ps_html_cards_begin(
 		out,
 		"<b>The SAEs</b>, each on the rows it was trained on: FVU, L0 and dead "
 		"latents, means over the seeds. CE recovered and KL: their "
@@ -127,8 +145,8 @@ void ps_report_saes_table(FILE *out, const ps_results *r)
 		"controls");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "SAE of", false);
-	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-		ps_html_head(out, heads[i], true);
+	for (size_t i = 0; i < SAE_COLUMNS; i++)
+		ps_html_head(out, sae_heads[i], true);
 	fputs("</tr></thead>\n", out);
 	for (size_t m = 0; m < r->model_count; m++) {
 		const json_t *model = ps_results_model(r, m);

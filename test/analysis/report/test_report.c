@@ -515,7 +515,8 @@ static void controls_are_rows_of_the_tables(void **state)
 	assert_true(strstr(perplexity, "class=\"control\"><td>zeroed &lt;head&gt;</td>") < rq1);
 	assert_true(strstr(perplexity, "class=\"control\"><td>unpruned retrain") > rq1);
 	assert_true(strstr(rq2, "<tr class=\"control\"><td>unpruned retrain</td>") < rq3);
-	assert_non_null(strstr(text.bytes, "<td>frozen decoder</td><td class=\"n\">3</td>"));
+	assert_non_null(strstr(text.bytes,
+			       "<td>frozen decoder</td><td class=\"n\" data-h=\"SAEs\">3</td>"));
 	assert_non_null(strstr(text.bytes, "href=\"tables/survival.csv\""));
 	free(text.bytes);
 }

@@ -390,6 +390,50 @@ int ps_checkpoint_embedding(ps_checkpoint *checkpoint, ps_weight *out, ps_diag *
 	return 0;
 }
 
+/* Weight number i of those that the map has. */
+static const ps_located *find_weight(const ps_checkpoint *checkpoint, size_t i, char *name)
+{
+	const ps_model_map *map = &checkpoint->map;
+	const struct {
+		const char *name;
+		const ps_located *located;
+	} ends[] = {{"model.embed_tokens.weight", &map->embedding},
+		    {"model.norm.weight", &map->final_norm},
+		    {"lm_head.weight", &map->head}};
+	const size_t layers = checkpoint->config.layers;
+
+	for (size_t t = 0; t < layers * (size_t)PS_LAYER_TENSORS; t++) {
+		const size_t layer = t / (size_t)PS_LAYER_TENSORS;
+
+		if (map->layers[t].file && !i--) {
+			(void)ps_layer_tensor_name(&checkpoint->config, (int)layer,
+						   (int)(t % (size_t)PS_LAYER_TENSORS), name);
+			return &map->layers[t];
+		}
+	}
+	(void)snprintf(name, PS_WEIGHT_NAME, "%s", ends[i].name);
+	return ends[i].located;
+}
+
+size_t ps_checkpoint_weight_count(const ps_checkpoint *checkpoint)
+{
+	const ps_model_map *map = &checkpoint->map;
+	size_t count = map->head.info == map->embedding.info ? 2 : 3;
+
+	for (size_t t = 0; t < checkpoint->config.layers * (size_t)PS_LAYER_TENSORS; t++)
+		count += map->layers[t].file != NULL;
+	return count;
+}
+
+int ps_checkpoint_weight(const ps_checkpoint *checkpoint, size_t i, char *name, ps_weight *out)
+{
+	const ps_located *located = find_weight(checkpoint, i, name);
+	const size_t rows = located->info->rank == 1 ? 1 : (size_t)located->info->shape[0];
+
+	*out = ps_located_view(located, 0, rows, ps_tensor_file_data(located->file, located->info));
+	return located->info->rank;
+}
+
 /* --- streaming --- */
 
 size_t ps_checkpoint_stream_bytes(const ps_checkpoint *checkpoint, const ps_stream_options *options)

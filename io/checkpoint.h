@@ -78,6 +78,14 @@ ps_dtype ps_checkpoint_weights_dtype(const ps_checkpoint *checkpoint);
 /* Whether the program computes with the tensor of this name, as it stands in the files. */
 bool ps_checkpoint_uses(const ps_checkpoint *checkpoint, const char *tensor);
 
+/* The weights that the program computes with, by number: decoder layers, embedding, final norm, and
+ * the head if it has a tensor of its own. */
+size_t ps_checkpoint_weight_count(const ps_checkpoint *checkpoint);
+/* A dense view of weight number i in the mapping. name (PS_WEIGHT_NAME): what transformers calls
+ * it. Returns its rank: a vector has one row. */
+#define PS_WEIGHT_NAME 96
+int ps_checkpoint_weight(const ps_checkpoint *checkpoint, size_t i, char *name, ps_weight *out);
+
 /* The identity of the weights: XXH3 over config.json and the XXH3 of every shard; of a GGUF file,
  * which holds its own config, over its XXH3. All bytes of a shard are read once for each state of
  * its file (io/known_digest.h), with progress. A folder that this program exported has a manifest;

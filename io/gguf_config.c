@@ -16,13 +16,13 @@ enum { LLAMA = 1, GEMMA2 = 2, GEMMA3 = 4, GEMMA = GEMMA2 | GEMMA3, ALL = 7 };
 
 /* The architectures. giant: the layers of the model whose attention is scaled by D / H. */
 static const struct family {
-	const char *name, *model_type;
+	const char *name, *model_type, *class;
 	unsigned bit;
 	int64_t giant;
 } families[] = {
-	{"llama", "llama", LLAMA, 0},
-	{"gemma2", "gemma2", GEMMA2, 46},
-	{"gemma3", "gemma3_text", GEMMA3, 62},
+	{"llama", "llama", "LlamaForCausalLM", LLAMA, 0},
+	{"gemma2", "gemma2", "Gemma2ForCausalLM", GEMMA2, 46},
+	{"gemma3", "gemma3_text", "Gemma3ForCausalLM", GEMMA3, 62},
 };
 
 /* The first failure stays in rc. */
@@ -300,51 +300,92 @@ static void read_gemma(struct reader *r)
 
 /* --- rope --- */
 
-/* The factors of Llama 3.1 to 3.3 (rope_type llama3 of transformers): wavelengths above 8,192
- * positions are stretched, those below a quarter of it stay, and there is a ramp between. */
-static double llama3_factor(double theta, double width, size_t i, double factor)
-{
-	const double low = 1, high = 4, positions = 8192;
-	const double wavelength = 2 * M_PI * pow(theta, 2 * (double)i / width);
-	const double smooth = (positions / wavelength - low) / (high - low);
+/* The factors of Llama 3.1 to 3.3 (rope_type llama3 of transformers, low 1, high 4). With F the
+ * largest factor and P the positions of the first training: wavelengths above P are stretched by F,
+ * those below P / 4 stay, and between them s = (P / wavelength - 1) / 3 mixes the two. */
+#define LLAMA3_LOW 1.0
+#define LLAMA3_HIGH 4.0
+#define LLAMA3_POSITIONS 8192.0
 
-	if (wavelength < positions / high)
-		return 1;
-	if (wavelength > positions / low)
-		return factor;
-	return 1 / ((1 - smooth) / factor + smooth);
+struct factors {
+	const char *bytes; /* F32 (count) */
+	size_t count;
+	double theta, width, most;
+};
+
+static double factor_at(const struct factors *f, size_t i)
+{
+	float factor;
+
+	memcpy(&factor, f->bytes + i * sizeof factor, sizeof factor);
+	return (double)factor;
 }
 
-static void read_factors(struct reader *r, const ps_tensor_info *factors, double theta)
+static double wavelength_at(const struct factors *f, size_t i)
 {
-	const size_t count = (size_t)r->head_width / 2;
-	const char *bytes = ps_tensor_file_data(&r->gguf->file, factors);
-	float factor = 1, most = 1;
-	bool known = factors->dtype == PS_F32 && factors->rank == 1 && factors->shape[0] == count;
+	return 2 * M_PI * pow(f->theta, 2 * (double)i / f->width);
+}
 
-	for (size_t i = 0; known && i < count; i++) {
-		memcpy(&factor, bytes + i * sizeof factor, sizeof factor);
-		most = factor > most ? factor : most;
-	}
-	for (size_t i = 0; known && i < count; i++) {
-		const double want = llama3_factor(theta, (double)r->head_width, i, (double)most);
+/* P, from the factor that lies most clearly between 1 and F. */
+static double find_positions(const struct factors *f)
+{
+	double positions = LLAMA3_POSITIONS, clearest = 1e-3;
 
-		memcpy(&factor, bytes + i * sizeof factor, sizeof factor);
-		known = fabs((double)factor - want) <= 1e-5 * want;
+	for (size_t i = 0; i < f->count; i++) {
+		const double s = (1 / factor_at(f, i) - 1 / f->most) / (1 - 1 / f->most),
+			     clear = fmin(s, 1 - s);
+
+		if (!(clear > clearest))
+			continue;
+		clearest = clear;
+		positions =
+			rint(wavelength_at(f, i) * (s * (LLAMA3_HIGH - LLAMA3_LOW) + LLAMA3_LOW));
 	}
+	return positions;
+}
+
+static bool is_factor(const struct factors *f, size_t i, double positions)
+{
+	const double wavelength = wavelength_at(f, i),
+		     s = (positions / wavelength - LLAMA3_LOW) / (LLAMA3_HIGH - LLAMA3_LOW);
+	double want = 1 / ((1 - s) / f->most + s);
+
+	if (wavelength < positions / LLAMA3_HIGH)
+		want = 1;
+	else if (wavelength > positions / LLAMA3_LOW)
+		want = f->most;
+	return fabs(factor_at(f, i) - want) <= 1e-5 * want;
+}
+
+static void read_factors(struct reader *r, const ps_tensor_info *tensor, double theta)
+{
+	struct factors f = {.bytes = ps_tensor_file_data(&r->gguf->file, tensor),
+			    .count = (size_t)r->head_width / 2,
+			    .theta = theta,
+			    .width = (double)r->head_width,
+			    .most = 1};
+	bool known = tensor->dtype == PS_F32 && tensor->rank == 1 && tensor->shape[0] == f.count;
+	double positions = 0;
+
+	for (size_t i = 0; known && i < f.count; i++)
+		f.most = fmax(f.most, factor_at(&f, i));
+	if (known)
+		positions = find_positions(&f);
+	known = known && isfinite(f.most) && positions >= 1 && positions <= (double)SIZE_MOST;
+	for (size_t i = 0; known && i < f.count; i++)
+		known = is_factor(&f, i, positions);
 	if (!known && !r->rc)
-		r->rc = ps_fail(
-			r->diag, PS_EINPUT,
-			"%s: tensor %s (offset %" PRIu64
-			"): its factors are not those of Llama 3 (F32 [%zu]; low 1, high 4, "
-			"8192 positions): another rope is not supported",
-			r->gguf->file.path, factors->name, factors->offset, count);
+		r->rc = ps_fail(r->diag, PS_EINPUT,
+				"%s: tensor %s (offset %" PRIu64
+				"): its factors are not those of Llama 3 (F32 [%zu]; low 1, high "
+				"4): another rope is not supported",
+				r->gguf->file.path, tensor->name, tensor->offset, f.count);
 	if (known)
 		put(r, "rope_scaling",
-		    json_pack("{s:s, s:o, s:o, s:o, s:i}", "rope_type", "llama3", "factor",
-			      ps_number_json((double)most), "low_freq_factor", ps_number_json(1),
-			      "high_freq_factor", ps_number_json(4),
-			      "original_max_position_embeddings", 8192));
+		    json_pack("{s:s, s:o, s:o, s:o, s:I}", "rope_type", "llama3", "factor",
+			      ps_number_json(f.most), "low_freq_factor", ps_number_json(LLAMA3_LOW),
+			      "high_freq_factor", ps_number_json(LLAMA3_HIGH),
+			      "original_max_position_embeddings", (json_int_t)positions));
 }
 
 static void read_rope(struct reader *r)
@@ -435,6 +476,7 @@ int ps_gguf_config(const ps_gguf *gguf, char **text, size_t *length, ps_diag *di
 	r.config = json_object();
 	check_keys(&r);
 	put(&r, "model_type", json_string(r.family->model_type));
+	put(&r, "architectures", json_pack("[s]", r.family->class));
 	read_shape(&r);
 	if (!r.rc)
 		check_others(&r);

@@ -18,6 +18,8 @@ seeds_of() {
 	tokenizer)
 		find test/fixtures/tokenizer -name '*.json' ! -name '*.cases.json' -size -32k
 		;;
+	gguf) find test/fixtures/gguf -name 'llama3.gguf' -o -name 'types.gguf' ;;
+	gguf_tokenizer) find test/fixtures/gguf -name 'vocab-*.gguf' ;;
 	results) find test/fixtures/report -name '*.json' ;;
 	npz) find test/fixtures/dictionaries -name params.npz ;;
 	dictionary_config)
@@ -41,7 +43,7 @@ longest() {
 	case $1 in
 	results) echo 131072 ;;
 	bitmask) echo 65536 ;;
-	tokenizer) echo 32768 ;;
+	tokenizer | gguf | gguf_tokenizer) echo 32768 ;;
 	*) echo 16384 ;;
 	esac
 }

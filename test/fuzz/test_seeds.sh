@@ -13,7 +13,7 @@ for source in test/fuzz/fuzz_*.c; do
 	case $name in
 	# fixtures: test/fuzz/run.sh
 	safetensors | config | tokenizer | results | study) continue ;;
-	npz | dictionary_config | dictionary_weights) continue ;;
+	npz | gguf | gguf_tokenizer | dictionary_config | dictionary_weights) continue ;;
 	esac
 	holds "seeds of fuzz_$name" test -n "$(ls "$scratch/seeds/$name")"
 done

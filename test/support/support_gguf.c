@@ -64,6 +64,12 @@ void gg_key_f32(gg_file *file, const char *key, float value)
 	gg_bytes(file, &value, sizeof value);
 }
 
+void gg_key_f64(gg_file *file, const char *key, double value)
+{
+	gg_key(file, key, 12);
+	gg_bytes(file, &value, sizeof value);
+}
+
 void gg_key_text(gg_file *file, const char *key, const char *value)
 {
 	gg_key(file, key, 8);

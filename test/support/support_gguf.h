@@ -22,6 +22,7 @@ void gg_header(gg_file *file, uint32_t version, uint64_t tensors, uint64_t keys)
 void gg_key(gg_file *file, const char *key, uint32_t type);
 void gg_key_u32(gg_file *file, const char *key, uint32_t value);
 void gg_key_f32(gg_file *file, const char *key, float value);
+void gg_key_f64(gg_file *file, const char *key, double value);
 void gg_key_text(gg_file *file, const char *key, const char *value);
 /* The start of an array; its elements follow. */
 void gg_key_array(gg_file *file, const char *key, uint32_t type, uint64_t count);

@@ -1,5 +1,6 @@
 /* export: an ordinary checkpoint with the mask's zeros in it, or with rounded weights. Files,
- * tensors, shapes and dtypes are the model's own. */
+ * tensors, shapes and dtypes are the model's own. A GGUF file becomes one, in the names and the
+ * form of transformers; its quantised types become F32. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static ps_weight view_of(const struct export_run *r, const ps_safetensors *file,
  * NULL: only looks at it. PS_EINPUT if an edited weight is not finite. */
 static int edit_row(const ps_weight *w, size_t index, char *row, ps_diag *diag)
 {
+	const ps_dtype written = ps_weight_written(w);
 	float values[PS_STAGE_COLUMNS];
 
 	for (size_t first = 0; first < w->cols; first += PS_STAGE_COLUMNS) {
@@ -66,7 +68,7 @@ static int edit_row(const ps_weight *w, size_t index, char *row, ps_diag *diag)
 		if (!ps_stage_weights(w, index, first, n, PS_PACK_F32, (uint32_t *)(void *)values))
 			return ps_weight_check_finite(w, diag);
 		if (row)
-			ps_narrow(values, w->dtype, n, row + first * ps_dtype_size(w->dtype));
+			ps_narrow(values, written, n, row + first * ps_dtype_size(written));
 	}
 	return 0;
 }
@@ -85,12 +87,13 @@ static int copy_tensor(const struct export_run *r, ps_artefact *artefact, const 
 /* A tensor that the program computes with. */
 static int write_weight(const struct export_run *r, ps_artefact *artefact, const ps_weight *w)
 {
-	const size_t row_bytes = w->cols * ps_dtype_size(w->dtype);
+	const ps_dtype written = ps_weight_written(w);
+	const size_t row_bytes = w->cols * ps_dtype_size(written);
 	ps_diag *diag = &r->s->diag;
 	char *row;
 	int rc = 0;
 
-	if (!ps_edit_any(&w->edit))
+	if (!ps_edit_any(&w->edit) && written == w->dtype && !w->paired_rows && !w->plus_one)
 		return copy_tensor(r, artefact, w);
 	row = malloc(row_bytes);
 	if (!row)
@@ -201,6 +204,15 @@ static int write_shard(const struct export_run *r, const char *from, const char 
 
 /* --- the folder --- */
 
+/* A file of the folder is whole. */
+static int note_file(struct export_run *r, const char *name)
+{
+	int rc = ps_folder_note(r->folder, name, &r->s->diag);
+
+	r->files++;
+	return rc ? rc : ps_progress_check(&r->s->context);
+}
+
 /* A file that is not there yet. */
 static int export_file(void *context, const char *name)
 {
@@ -216,10 +228,124 @@ static int export_file(void *context, const char *name)
 		rc = ps_side_file_is_weights(name) ? write_shard(r, from, to)
 						   : ps_side_file_copy(r->engine.checkpoint, name,
 								       r->folder, &r->s->diag);
+	return rc ? rc : note_file(r, name);
+}
+
+/* --- from a GGUF file --- */
+
+/* The weights of a GGUF file as an artefact declares and writes them. */
+struct weights {
+	size_t count;
+	ps_weight *w;                  /* (count), wider dtypes first */
+	ps_tensor_decl *decls;         /* (count), in that order */
+	char (*names)[PS_WEIGHT_NAME]; /* (count), as the decls name them */
+};
+
+static void free_weights(struct weights *all)
+{
+	free(all->w);
+	free(all->decls);
+	free(all->names);
+}
+
+/* Adds the weights that are written in elements of so many bytes. Each is looked at in the next
+ * free place. */
+static void add_weights(const struct export_run *r, struct weights *all, size_t width)
+{
+	const ps_checkpoint *checkpoint = r->engine.checkpoint;
+	const size_t count = ps_checkpoint_weight_count(checkpoint);
+
+	for (size_t i = 0; i < count; i++) {
+		ps_weight *w = &all->w[all->count];
+		char *name = all->names[all->count];
+		const int rank = ps_checkpoint_weight(checkpoint, i, name, w);
+		ps_projection projection;
+		int layer;
+
+		if (ps_dtype_size(ps_weight_written(w)) != width)
+			continue;
+		if (ps_checkpoint_find_projection(checkpoint, w->place.tensor, &layer, &projection))
+			w->edit = ps_edit_file_find(&r->engine.mask, layer, projection);
+		all->decls[all->count++] =
+			(ps_tensor_decl){.name = name,
+					 .dtype = ps_weight_written(w),
+					 .rank = rank,
+					 .shape = {rank == 1 ? w->cols : w->rows, w->cols}};
+	}
+}
+
+static int list_weights(const struct export_run *r, struct weights *all)
+{
+	/* And one more place, behind the last weight. */
+	const size_t count = ps_checkpoint_weight_count(r->engine.checkpoint) + 1;
+
+	*all = (struct weights){.w = calloc(count, sizeof *all->w),
+				.decls = calloc(count, sizeof *all->decls),
+				.names = calloc(count, sizeof *all->names)};
+	if (!all->w || !all->decls || !all->names)
+		return ps_fail(&r->s->diag, PS_EBUDGET, "no memory for %zu tensors", count);
+	for (size_t width = sizeof(float); width; width /= 2)
+		add_weights(r, all, width);
+	return 0;
+}
+
+static int write_weights(const struct export_run *r, const struct weights *all,
+			 ps_artefact *artefact)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < all->count && !rc; i++) {
+		rc = write_weight(r, artefact, &all->w[i]);
+		ps_progress_tick(&r->s->context, "writing tensors", "tensor", i + 1, all->count);
+	}
 	if (!rc)
-		rc = ps_folder_note(r->folder, name, &r->s->diag);
-	r->files++;
-	return rc ? rc : ps_progress_check(&r->s->context);
+		return ps_artefact_commit(artefact, &r->s->diag);
+	ps_artefact_abort(artefact);
+	return rc;
+}
+
+static int write_model(const struct export_run *r, const char *to)
+{
+	struct weights all = {.count = 0};
+	ps_artefact *artefact;
+	json_t *extra = json_pack("{s:O}", "provenance", r->provenance);
+	int rc = ps_json_check(extra, &r->s->diag);
+
+	if (!rc)
+		rc = list_weights(r, &all);
+	if (!rc)
+		rc = ps_artefact_create(&artefact, &ps_sys_linux,
+					&(ps_artefact_spec){.path = to,
+							    .kind = "checkpoint",
+							    .extra = extra,
+							    .tensors = all.decls,
+							    .count = all.count},
+					&r->s->diag);
+	if (!rc)
+		rc = write_weights(r, &all, artefact);
+	json_decref(extra);
+	free_weights(&all);
+	return rc;
+}
+
+/* The files that a GGUF file holds: config.json and the weights. */
+static int export_gguf(struct export_run *r)
+{
+	static const char *const names[] = {"config.json", "model.safetensors"};
+	const char *text = ps_checkpoint_config_text(r->engine.checkpoint);
+	char to[PATH_MAX];
+	int rc = 0;
+
+	for (int i = 0; i < 2 && !rc; i++) {
+		if (ps_folder_has(r->folder, names[i]))
+			continue;
+		snprintf(to, sizeof to, "%s/%s", ps_folder_path(r->folder), names[i]);
+		rc = i ? write_model(r, to)
+		       : ps_file_replace(&ps_sys_linux, to, text, strlen(text), &r->s->diag);
+		if (!rc)
+			rc = note_file(r, names[i]);
+	}
+	return rc;
 }
 
 /* Beside the program: a row of weights, and a block of the shard that is written or the largest
@@ -268,7 +394,10 @@ static int write_checkpoint(struct export_run *r, bool *done)
 	if (ps_folder_dropped(r->folder))
 		ps_session_say(r->s, "%s/%s differs from its manifest: made anew", r->args->out,
 			       ps_folder_dropped(r->folder));
-	rc = ps_side_files_each(r->engine.checkpoint, export_file, r, diag);
+	if (ps_model_form_of(ps_checkpoint_path(r->engine.checkpoint)) == PS_MODEL_GGUF)
+		rc = export_gguf(r);
+	if (!rc)
+		rc = ps_side_files_each(r->engine.checkpoint, export_file, r, diag);
 	return rc ? rc : ps_folder_finish(r->folder, NULL, diag);
 }
 
@@ -290,11 +419,6 @@ int ps_run_export(ps_session *s, const ps_export_args *args, json_t **result)
 	if (rc)
 		return rc;
 	rc = ps_engine_open(&r.engine, s, args->model, args->mask);
-	if (!rc && ps_model_form_of(ps_checkpoint_path(r.engine.checkpoint)) == PS_MODEL_GGUF)
-		rc = ps_fail(&s->diag, PS_EINPUT,
-			     "%s: export does not write GGUF files: export the checkpoint that the "
-			     "file was made from",
-			     args->model);
 	if (!rc)
 		rc = check_memory(&r);
 	if (!rc)

@@ -28,13 +28,15 @@ bool ps_side_file_is_weights(const char *name)
 /* Whether a user of the copy needs this file of the folder. */
 static bool wanted(const ps_checkpoint *checkpoint, const char *name)
 {
-	const char *own = strrchr(ps_checkpoint_path(checkpoint), '/');
+	const char *path = ps_checkpoint_path(checkpoint), *slash = strrchr(path, '/');
+	const ps_model_form form = ps_model_form_of(path);
 
 	if (name[0] == '.' || !strcmp(name, PS_MANIFEST))
 		return false;
-	if (ps_side_file_is_weights(name) &&
-	    ps_model_form_of(ps_checkpoint_path(checkpoint)) == PS_MODEL_SAFETENSORS)
-		return !strcmp(name, own ? own + 1 : ps_checkpoint_path(checkpoint));
+	if (form == PS_MODEL_GGUF)
+		return !strcmp(name, "tokenizer.json") || !strcmp(name, "tokenizer_config.json");
+	if (form == PS_MODEL_SAFETENSORS && ps_side_file_is_weights(name))
+		return !strcmp(name, slash ? slash + 1 : path);
 	return ps_side_file_is_weights(name) || ends_with(name, ".json") ||
 	       ends_with(name, ".txt") || ends_with(name, ".model") || ends_with(name, ".jinja");
 }

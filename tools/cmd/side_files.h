@@ -13,7 +13,8 @@ bool ps_side_file_is_weights(const char *name);
 /* Called with the name of each file. A code other than 0 ends the listing. */
 typedef int ps_side_file_fn(void *context, const char *name);
 /* Lists the files by name. Beside a model that is one file lie weights of others, too: they are
- * left out. A GGUF file holds all but the tokenizer's own files. PS_EINPUT: the folder cannot be listed; and what fn returns. */
+ * left out. Of what lies beside a GGUF file, only the tokenizer's own files are its. PS_EINPUT: the
+ * folder cannot be listed; and what fn returns. */
 int ps_side_files_each(const ps_checkpoint *checkpoint, ps_side_file_fn *fn, void *context,
 		       ps_diag *diag) PS_MUST_USE;
 

@@ -348,6 +348,63 @@ static void masked_weights_give_the_bits_of_zeroed_weights(void **state)
 		}
 }
 
+/* Random blocks whose scales, at the start or the end of a block, are 2^-8. */
+static void fill_blocks(char *blocks, ps_dtype dtype, size_t count, ps_rng *rng)
+{
+	const size_t bytes = ps_dtype_bytes(dtype, 1);
+	const uint16_t scale = 0x1c00;
+
+	for (size_t i = 0; i < count * bytes; i++)
+		blocks[i] = (char)ps_rng_u64(rng);
+	for (size_t i = 0; i < count; i++) {
+		char *block = blocks + i * bytes;
+
+		memcpy(block, &scale, 2);
+		memcpy(block + 2, &scale, 2);
+		memcpy(block + bytes - 2, &scale, 2);
+		memcpy(block + bytes - 4, &scale, 2);
+	}
+}
+
+/* Blocks are widened while they are packed, whatever the strips, also where llama.cpp has put the
+ * rows of a head in pairs. Masks and roundings apply to what they hold. */
+static void weights_in_blocks_give_the_bits_of_the_same_weights_in_f32(void **state)
+{
+	static const ps_dtype dtypes[] = {PS_Q8_0, PS_Q5_0, PS_Q4_K, PS_Q6_K, PS_Q3_K};
+
+	(void)state;
+	for (size_t k = 0; k < WAYS; k++)
+		for (size_t i = 0; i < 5; i++) {
+			const size_t rows = 64, cols = ps_dtype_block(dtypes[i]) == 32 ? 608 : 768;
+			struct problem p = problem_make(21, rows, cols, PS_F32, i % 2, i);
+			const size_t bytes = rows * ps_dtype_bytes(dtypes[i], cols);
+			char *blocks = buffer(bytes);
+			float *wide = buffer(rows * cols * sizeof *wide), *expected;
+			ps_rng rng = ps_rng_make(15, i);
+			struct bench b;
+
+			fill_blocks(blocks, dtypes[i], bytes / ps_dtype_bytes(dtypes[i], 1), &rng);
+			p.w.data = blocks;
+			p.w.dtype = dtypes[i];
+			p.w.paired_rows = i < 3 ? 16 : 0;
+			for (size_t row = 0; row < rows; row++)
+				ps_weight_decode(&p.w, row, 0, cols, wide + row * cols);
+			bench_open_way(&b, k, 2, p.tokens, cols);
+			run(&b, &p);
+			expected = copy_y(&p);
+			p.w.data = wide;
+			p.w.dtype = PS_F32;
+			p.w.paired_rows = 0;
+			run(&b, &p);
+			assert_same_y(&p, expected);
+			free(expected);
+			free(blocks);
+			free(wide);
+			bench_close(&b);
+			problem_free(&p);
+		}
+}
+
 /* Edits rows of w as they are packed, and writes them in their own type to `rounded`. */
 static void round_beforehand(const ps_weight *w, char *rounded)
 {
@@ -755,6 +812,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
 		cmocka_unit_test(any_split_of_tokens_or_rows_gives_the_same_bits),
 		cmocka_unit_test(masked_weights_give_the_bits_of_zeroed_weights),
+		cmocka_unit_test(weights_in_blocks_give_the_bits_of_the_same_weights_in_f32),
 		cmocka_unit_test(rounded_weights_give_the_bits_of_weights_rounded_before),
 		cmocka_unit_test(dropped_weights_may_be_anything),
 		cmocka_unit_test(weights_that_are_not_finite_are_found_unless_dropped),

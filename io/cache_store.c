@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/checked.h"
 #include "core/base/digest.h"
 #include "core/base/finite.h"
 #include "io/known_digest.h"
+#include "io/npy_file.h"
 #include "io/verified_file.h"
 
 #define SUFFIX ".safetensors"
@@ -31,13 +33,15 @@ static void free_names(struct names *names)
 	*names = (struct names){0};
 }
 
-/* Adds the name of a safetensors file, and passes over any other. */
-static int add_name(struct names *names, const char *name, ps_diag *diag)
+static bool ends_with(const char *name, const char *end)
 {
-	size_t length = strlen(name), suffix = strlen(SUFFIX);
+	const size_t length = strlen(name), n = strlen(end);
 
-	if (name[0] == '.' || length <= suffix || strcmp(name + length - suffix, SUFFIX))
-		return 0;
+	return length > n && !strcmp(name + length - n, end);
+}
+
+static int put_name(struct names *names, const char *name, ps_diag *diag)
+{
 	if (names->count == names->room) {
 		size_t room = names->room ? 2 * names->room : 64;
 		char **item = realloc(names->item, room * sizeof *item);
@@ -52,6 +56,12 @@ static int add_name(struct names *names, const char *name, ps_diag *diag)
 		return ps_fail(diag, PS_EBUDGET, "no memory for %s", name);
 	names->count++;
 	return 0;
+}
+
+/* Adds the name of a safetensors file, and passes over any other. */
+static int add_name(struct names *names, const char *name, ps_diag *diag)
+{
+	return name[0] == '.' || !ends_with(name, SUFFIX) ? 0 : put_name(names, name, diag);
 }
 
 static int by_text(const void *a, const void *b)
@@ -157,6 +167,9 @@ static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_dia
 	const ps_tensor_info *info = ps_safetensors_find(file, "activations");
 	size_t count;
 
+	/* A file of one tensor can mean no other one. */
+	if (!info && file->count == 1 && !file->metadata)
+		info = file->tensors;
 	if (!info)
 		return ps_fail(diag, PS_EINPUT, "%s: has no tensor activations", file->path);
 	if ((info->dtype != PS_F32 && info->dtype != PS_BF16 && info->dtype != PS_F16) ||
@@ -191,7 +204,8 @@ static int open_shard(ps_cache *cache, const ps_sys *sys, const char *folder, co
 
 	if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
 		return ps_fail(diag, PS_EINPUT, "%s/%s: the path is too long", folder, name);
-	rc = ps_safetensors_open(file, sys, path, diag);
+	rc = ends_with(name, ".npy") ? ps_npy_file_open(file, sys, path, "activations", diag)
+				     : ps_safetensors_open(file, sys, path, diag);
 	if (rc)
 		return rc;
 	rc = cache->manifest ? check_noted(cache, file, name, diag)
@@ -450,20 +464,51 @@ size_t ps_cache_bytes(const ps_cache *cache)
 				     sizeof *cache->first_row + SHARD_HEADER_BYTES);
 }
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+/* A file alone is a cache of one shard, without a manifest. folder (PATH_MAX): where it lies. */
+static int list_file(const char *path, char *folder, struct names *names, ps_diag *diag)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!ends_with(name, SUFFIX) && !ends_with(name, ".npy"))
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: activations are a folder, or a file whose name ends in "
+			       ".safetensors or .npy",
+			       path);
+	if (snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) : 1,
+		     slash ? path : ".") >= PATH_MAX)
+		return ps_fail(diag, PS_EINPUT, "%s: the path is too long", path);
+	return put_name(names, name, diag);
+}
+
+static int list_folder(ps_cache *cache, const ps_sys *sys, const char *path, struct names *names,
+		       ps_diag *diag)
+{
+	int rc = ps_folder_read_manifest(sys, path, &cache->manifest, diag);
+
+	if (!rc && cache->manifest)
+		rc = check_manifest(cache->manifest, path, diag);
+	return rc ? rc : list_shards(path, cache->manifest, names, diag);
+}
+
 int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps_context *verify,
 		  ps_diag *diag)
 {
 	struct names names = {0};
+	char folder[PATH_MAX];
 	int rc;
 
 	*cache = (ps_cache){.source = {.self = cache, .gather = gather, .column = column}};
-	rc = ps_folder_read_manifest(sys, path, &cache->manifest, diag);
-	if (!rc && cache->manifest)
-		rc = check_manifest(cache->manifest, path, diag);
+	rc = is_file(path) ? list_file(path, folder, &names, diag)
+			   : list_folder(cache, sys, path, &names, diag);
 	if (!rc)
-		rc = list_shards(path, cache->manifest, &names, diag);
-	if (!rc)
-		rc = open_shards(cache, sys, path, &names, diag);
+		rc = open_shards(cache, sys, is_file(path) ? folder : path, &names, diag);
 	if (!rc)
 		rc = check_columns(cache, diag);
 	if (!rc && verify)

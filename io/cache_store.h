@@ -11,7 +11,8 @@
  * (io/cache_store.c): shards are mapped. Before their first use they are compared with the digests
  * in the manifest, and the shards' own metadata with the manifest's provenance: so name, layer,
  * model and mask are bound to the bytes. A folder of other tools' files that holds `activations`
- * alone is taken too, as unverified. */
+ * alone is taken too, as unverified, and so is one file: a .safetensors with that tensor, or with
+ * one alone, or a .npy (io/npy_file.h). */
 #ifndef PS_IO_CACHE_STORE_H
 #define PS_IO_CACHE_STORE_H
 
@@ -37,6 +38,7 @@ typedef struct ps_cache_spec {
 	uint64_t rows;            /* of the whole cache */
 	size_t width;             /* D */
 	size_t shard_rows;
+	bool rows_alone; /* tokens, positions and windows are not known: no columns */
 } ps_cache_spec;
 
 /* The most memory that a writer holds, in bytes. */
@@ -52,7 +54,7 @@ uint64_t ps_cache_writer_resume_row(const ps_cache_writer *writer);
 /* The first shard that was there with other bytes than the manifest says, and is made anew. NULL:
  * none. */
 const char *ps_cache_writer_dropped(const ps_cache_writer *writer);
-/* Adds the next rows: activations (rows, D) and the three columns (rows). */
+/* Adds the next rows: activations (rows, D) and the three columns (rows), NULL with rows_alone. */
 int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const int32_t *token_ids,
 			const int32_t *positions, const int32_t *window_ids, size_t rows,
 			ps_diag *diag) PS_MUST_USE;

@@ -25,6 +25,7 @@ struct ps_cache_writer {
 	uint64_t next_row; /* the next to arrive */
 	size_t width, shard_rows;
 	uint64_t resume_row;
+	size_t columns;     /* PS_ROW_COLUMNS, or none */
 	ps_artefact *shard; /* the shard that next_row lies in; NULL: not begun */
 };
 
@@ -131,7 +132,8 @@ int ps_cache_writer_create(ps_cache_writer **out, const ps_sys *sys, const ps_ca
 				    .dtype = spec->dtype,
 				    .rows = spec->rows,
 				    .width = spec->width,
-				    .shard_rows = spec->shard_rows};
+				    .shard_rows = spec->shard_rows,
+				    .columns = spec->rows_alone ? 0 : PS_ROW_COLUMNS};
 	rc = writer->path && writer->provenance
 		     ? check_sizes(writer, diag)
 		     : ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
@@ -170,20 +172,22 @@ static int begin_shard(ps_cache_writer *writer, ps_diag *diag)
 				 .kind = "activations",
 				 .extra = extra,
 				 .tensors = decls,
-				 .count = PS_ROW_COLUMNS + 1};
+				 .count = writer->columns + 1};
 	int rc;
 
-	for (int i = 0; i < PS_ROW_COLUMNS; i++)
+	for (size_t i = 0; i < writer->columns; i++)
 		decls[i] =
 			(ps_tensor_decl){ps_cache_column_name((ps_row_column)i), PS_I32, 1, {rows}};
-	decls[PS_ROW_COLUMNS] =
+	decls[writer->columns] =
 		(ps_tensor_decl){"activations", writer->dtype, 2, {rows, writer->width}};
 	shard_path(writer, shard, name, path);
 	rc = extra ? ps_artefact_create(&writer->shard, writer->sys, &spec, diag)
 		   : ps_fail(diag, PS_EBUDGET, "%s: no memory", path);
 	json_decref(extra);
-	return rc ? rc
-		  : ps_artefact_defer(writer->shard, PS_ROW_COLUMNS * column_bytes(rows), diag);
+	return rc || !writer->columns
+		       ? rc
+		       : ps_artefact_defer(writer->shard, writer->columns * column_bytes(rows),
+					   diag);
 }
 
 static int end_shard(ps_cache_writer *writer, size_t shard, ps_diag *diag)
@@ -245,7 +249,7 @@ static int add_to_shard(ps_cache_writer *writer, const float *activations,
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < PS_ROW_COLUMNS; i++)
+	for (size_t i = 0; i < writer->columns; i++)
 		ps_artefact_fill(writer->shard, i * column_bytes(all) + column_bytes(first),
 				 columns[i], column_bytes(rows));
 	rc = put_values(writer, activations, rows * writer->width, diag);
@@ -271,9 +275,11 @@ int ps_cache_writer_add(ps_cache_writer *writer, const float *activations, const
 		if (rc)
 			return rc;
 		activations += part * writer->width;
-		token_ids += part;
-		positions += part;
-		window_ids += part;
+		if (writer->columns) {
+			token_ids += part;
+			positions += part;
+			window_ids += part;
+		}
 		rows -= part;
 	}
 	return 0;

@@ -55,12 +55,13 @@ static int list_matrices(ps_edit_writer *writer, const ps_edit_spec *spec)
  * so that the header can only become shorter (ps_artefact_set_extra). */
 static json_t *describe_tensor(const ps_edit_spec *spec, const ps_edit_matrix *m)
 {
-	json_t *tensor =
-		json_pack("{s:I, s:I}", "rows", (json_int_t)m->rows, "cols", (json_int_t)m->cols);
+	const json_int_t rows = (json_int_t)m->rows, cols = (json_int_t)m->cols,
+			 weights = rows * cols;
+	json_t *tensor = json_pack("{s:I, s:I}", "rows", rows, "cols", cols);
 
 	if (spec->rule)
 		return tensor;
-	if (json_object_set_new(tensor, "dropped", json_integer((json_int_t)(m->rows * m->cols))) ||
+	if (json_object_set_new(tensor, "dropped", json_integer(weights)) ||
 	    (!isnan(spec->sparsity) &&
 	     json_object_set_new(tensor, "requested", ps_number_json(spec->sparsity)))) {
 		json_decref(tensor);

@@ -33,6 +33,7 @@ seeds_of() {
 		find test/fixtures/masks -maxdepth 1 -name '*.npz' \
 			-o -maxdepth 1 -name '*.safetensors' -size -20k
 		;;
+	npy) find test/fixtures/activations -name '*.npy' ;;
 	bitmask) echo test/fixtures/masks/bitmask/model.safetensors ;;
 	study) find studies -name '*.yaml' ;;
 	esac

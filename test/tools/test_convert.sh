@@ -203,6 +203,31 @@ compressed_tensors() {
 	refuses 3 'model.safetensors' convert "$s/compressed" --to mask -o "$s/no"
 }
 
+activations() {
+	acts=$fixtures/activations
+	works "an npy of float16" convert $acts/half.npy --to cache -o "$s/cache"
+	said '"rows": 40'
+	said '"from": "F16"'
+	said '"dtype": "F32"'
+	works "once more" convert $acts/half.npy --to cache -o "$s/cache"
+	said '"already_done": true'
+	works "a bare safetensors file" convert $acts/named.safetensors --to cache -o "$s/cache2"
+	tail -c 960 "$s/cache/shard-00000.safetensors" >"$s/a"
+	tail -c 960 "$s/cache2/shard-00000.safetensors" >"$s/b"
+	holds "the same rows" cmp "$s/a" "$s/b"
+	for rows in $acts/half.npy $acts/half.safetensors "$s/cache"; do
+		works "train on $rows" train "$rows" -o "$s/sae-${rows##*/}" --d-sae 16 --k 2 \
+			--tokens 400 --batch 20
+		holds "the same SAE" cmp "$s/sae-half.npy/cfg.json" "$s/sae-${rows##*/}/cfg.json"
+	done
+	same_fvu=$(value fvu)
+	run eval "$s/sae-half.npy" --cache $acts/single.npy
+	holds "and eval's fvu $same_fvu" test "$(value fvu)" = "$same_fvu"
+	refuses 3 'Fortran order' convert $acts/fortran.npy --to cache -o "$s/no"
+	refuses 3 'F32, BF16 or F16' convert $acts/double.npy --to cache -o "$s/no"
+	refuses 2 'do not belong to' convert $acts/half.npy --to cache --bits lsb -o "$s/no"
+}
+
 masks_that_are_refused() {
 	refuses 3 'are these packed bits' convert $masks/bits.safetensors --to mask -o "$s/no"
 	refuses 3 'name the model' convert $masks/msb.npz --bits msb --to mask -o "$s/no"
@@ -232,5 +257,6 @@ outputs
 masks_of_every_form
 masks_in_use
 compressed_tensors
+activations
 masks_that_are_refused
 conclude test_convert.sh

@@ -80,12 +80,13 @@ static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input and output"),
 		{"IN", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.in,
-		 .help = "an SAE's folder, a mask's file or a checkpoint, of any tool that is "
-			 "read"},
+		 .help = "an SAE\'s folder, a mask\'s file, a checkpoint or activations, of any "
+			 "tool that is read"},
 		{"--to", PS_OPTION_WANTED | PS_OPTION_WORD, &args.to,
-		 "saelens|sparsify|gemma-scope|mask|torch|compressed-tensors",
+		 "saelens|sparsify|gemma-scope|mask|torch|compressed-tensors|cache",
 		 .help = "the form of the output: of an SAE the first three, of which SAELens' is "
-			 "ours; of a mask ours, bool tensors, or a sparse-bitmask checkpoint"},
+			 "ours; of a mask ours, bool tensors, or a sparse-bitmask checkpoint; of "
+			 "activations a cache"},
 		{"-o", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.out, "OUT",
 		 .help = "a folder, or the file of a mask"},
 		PS_OPTION_TITLE("Of an SAE"),
@@ -139,7 +140,7 @@ const ps_command ps_commands_sae[] = {
 	 .main = main_compare},
 	{.name = "convert",
 	 .usage = "IN --to FORM -o OUT [OPTION ...]",
-	 .summary = "SAEs and masks of other tools to ours and back",
+	 .summary = "SAEs, masks, activations of other tools to ours and back",
 	 .text = "Writes an SAE or a mask in the form that another tool reads. Conventions of SAEs "
 		 "that the form lacks are folded into the weights where that changes nothing, and "
 		 "refused by name where it would. A mask is read from 0/1 tensors or packed bits "

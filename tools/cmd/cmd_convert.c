@@ -3,6 +3,7 @@
 
 #include "tools/cmd/commands.h"
 #include "tools/cmd/convert_bitmask.h"
+#include "tools/cmd/convert_cache.h"
 #include "tools/cmd/convert_mask.h"
 #include "tools/cmd/convert_sae.h"
 
@@ -21,10 +22,12 @@ int ps_run_convert(ps_session *s, const ps_convert_args *args, json_t **result)
 		return convert_sae(s, args, result);
 	if (!strcmp(args->to, "mask") || !strcmp(args->to, "torch"))
 		return ps_convert_mask(s, args, *args->to == 't', result);
+	if (!strcmp(args->to, "cache"))
+		return ps_convert_cache(s, args, result);
 	if (!strcmp(args->to, "compressed-tensors"))
 		return ps_convert_bitmask(s, args, result);
 	return ps_fail(&s->diag, PS_EUSAGE,
 		       "--to %s: of an SAE saelens, sparsify or gemma-scope is wanted, of a mask "
-		       "mask, torch or compressed-tensors",
+		       "mask, torch or compressed-tensors, of activations cache",
 		       args->to);
 }

@@ -13,7 +13,8 @@ for source in test/fuzz/fuzz_*.c; do
 	case $name in
 	# fixtures: test/fuzz/run.sh
 	safetensors | config | tokenizer | results | study) continue ;;
-	npz | gguf | gguf_tokenizer | dictionary_config | dictionary_weights) continue ;;
+	npz | npy | gguf | gguf_tokenizer | dictionary_config | dictionary_weights) continue ;;
+	foreign_mask | bitmask) continue ;;
 	esac
 	holds "seeds of fuzz_$name" test -n "$(ls "$scratch/seeds/$name")"
 done

@@ -28,8 +28,9 @@ static const ps_option environment[] = {
 		 "(~/.cache); they may be deleted"},
 	{.name = "PRUNESCOPE_MATMUL",
 	 .kind = PS_OPTION_ARGUMENT,
-	 .help = "ref, avx2, blis, avx512 or avx512_bf16: the best matrix kernel that may be "
-		 "chosen; ref computes the same bits on every CPU"},
+	 .help = "the best matrix kernel that may be chosen, such as avx2; ref is the portable "
+		 "one, "
+		 "with the same bits on every CPU"},
 	{.name = "NO_COLOR, TERM, COLUMNS",
 	 .kind = PS_OPTION_ARGUMENT,
 	 .help = "as other programs take them"},

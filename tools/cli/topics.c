@@ -94,7 +94,9 @@ static const char files_text[] =
 	"them.\n\n"
 	"A folder has a manifest.json, with the sizes and checksums of its files. Files and "
 	"folders of other tools that hold the tensors below, without that metadata, are read too; "
-	"they count as unverified.";
+	"they count as unverified. A model may be a .gguf file, and an SAE one of sparsify, Gemma "
+	"Scope or Llama Scope.\n\n"
+	"FORMATS.md in the documentation says more, with lines of Python for each.";
 
 static const ps_option files_rows[] = {
 	PS_OPTION_TITLE("Tokens (tokenize)"),

@@ -279,8 +279,8 @@ static int take_type(struct cursor *c, ps_tensor_info *info)
 
 static int take_tensor(struct cursor *c, ps_tensor_info *info, char *name)
 {
-	const char *text;
-	size_t length, elements = 0, bytes;
+	const char *text = "";
+	size_t length = 0, elements = 0, bytes;
 	uint64_t at = c->at;
 	int rc = take_string(c, "the name of a tensor", NAME_BYTES - 1, &text, &length);
 

@@ -25,6 +25,7 @@
 #include "io/file.h"
 #include "io/file_set.h"
 #include "io/folder.h"
+#include "io/gguf_tokenizer.h"
 #include "io/known_digest.h"
 #include "io/row_ahead.h"
 #include "io/row_filter.h"
@@ -37,6 +38,8 @@
 #include "test/support/support_sys_double.h"
 
 enum { ROWS = 12, WIDTH = 5, SHARD_ROWS = 6 };
+
+#define GGUF "test/fixtures/gguf/"
 
 static char scratch[256], path[300];
 static json_t *provenance;
@@ -426,7 +429,8 @@ static int cache_read_ahead(void *context)
 	return rc;
 }
 
-static int checkpoint_streamed(ps_backend backend, ps_diag *diag)
+/* A model of two layers. */
+static int checkpoint_streamed(const char *model, ps_backend backend, ps_diag *diag)
 {
 	const ps_stream_options options = {.backend = backend, .layer_slots = 2};
 	ps_checkpoint *checkpoint = NULL;
@@ -434,7 +438,7 @@ static int checkpoint_streamed(ps_backend backend, ps_diag *diag)
 	ps_weight_source source;
 	ps_layer_weights layer;
 	uint64_t digest;
-	int rc = ps_checkpoint_open(&checkpoint, &sys_double, path, diag);
+	int rc = ps_checkpoint_open(&checkpoint, &sys_double, model, diag);
 
 	if (!rc)
 		rc = ps_checkpoint_digest(checkpoint, NULL, &digest, diag);
@@ -460,17 +464,36 @@ static int checkpoint_streamed(ps_backend backend, ps_diag *diag)
 
 static int checkpoint_pread(void *context)
 {
-	return checkpoint_streamed(PS_IO_PREAD, context);
+	return checkpoint_streamed(path, PS_IO_PREAD, context);
 }
 
 static int checkpoint_uring(void *context)
 {
-	return checkpoint_streamed(PS_IO_AUTO, context);
+	return checkpoint_streamed(path, PS_IO_AUTO, context);
 }
 
 static int checkpoint_mmap(void *context)
 {
-	return checkpoint_streamed(PS_IO_MMAP, context);
+	return checkpoint_streamed(path, PS_IO_MMAP, context);
+}
+
+static int gguf_streamed(void *context)
+{
+	return checkpoint_streamed(GGUF "gemma2.gguf", PS_IO_PREAD, context);
+}
+
+static int gguf_tokenizer(void *context)
+{
+	ps_tokenizer *tokenizer = NULL;
+	ps_gguf gguf;
+	int rc = ps_gguf_open(&gguf, &sys_double, GGUF "vocab-llama.gguf", context);
+
+	if (rc)
+		return rc;
+	rc = ps_gguf_tokenizer(&gguf, &tokenizer, context);
+	ps_tokenizer_destroy(tokenizer);
+	ps_gguf_close(&gguf);
+	return rc;
 }
 
 /* The checkpoint is written while nothing fails. It is sharded. */
@@ -561,6 +584,8 @@ static const struct {
 	{"checkpoint, pread", write_checkpoint, checkpoint_pread},
 	{"checkpoint, io_uring", write_checkpoint, checkpoint_uring},
 	{"checkpoint, mmap", write_checkpoint, checkpoint_mmap},
+	{"GGUF file", begin, gguf_streamed},
+	{"tokenizer of a GGUF file", begin, gguf_tokenizer},
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -286,7 +286,9 @@ static void read_gemma(struct reader *r)
 	const double scale = r->layers == r->family->giant ? (double)r->width / (double)r->heads
 							   : (double)r->head_width;
 
-	put(r, "query_pre_attn_scalar", ps_number_json(scale));
+	/* transformers takes an integer alone; all published models have one. */
+	put(r, "query_pre_attn_scalar",
+	    scale == rint(scale) ? json_integer((json_int_t)scale) : ps_number_json(scale));
 	put(r, "sliding_window",
 	    json_integer(read_size(r, "attention.sliding_window", gemma2 ? 4096 : 0)));
 	read_layer_types(r);

@@ -273,6 +273,24 @@ static void rows_read_back_are_near(void **state)
 		}
 }
 
+static void blocks_that_no_scale_can_hold_are_zero(void **state)
+{
+	const float sizes[] = {0, 1e-45f, 1e-36f, 3e-35f};
+
+	(void)state;
+	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+		uint32_t elements[PS_INT16_BLOCK / 2 + 1];
+		float x[PS_INT16_BLOCK];
+
+		for (size_t k = 0; k < PS_INT16_BLOCK; k++)
+			x[k] = k % 3 ? sizes[s] : -sizes[s];
+		memset(elements, 0xff, sizeof elements);
+		ps_int16_pack(x, PS_INT16_BLOCK, elements);
+		for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+			assert_int_equal(elements[i], 0);
+	}
+}
+
 /* A token that is not finite makes its own row NaN, and no other. */
 static void numbers_that_are_not_finite_make_their_row_nan(void **state)
 {
@@ -320,6 +338,7 @@ int main(void)
 		cmocka_unit_test(any_numbers_lie_within_the_bound),
 		cmocka_unit_test(no_sum_can_leave_int32),
 		cmocka_unit_test(rows_read_back_are_near),
+		cmocka_unit_test(blocks_that_no_scale_can_hold_are_zero),
 		cmocka_unit_test(numbers_that_are_not_finite_make_their_row_nan),
 		cmocka_unit_test(precisions_are_named_as_they_are_read),
 	};

@@ -302,10 +302,11 @@ static void write_ends(FILE *out, const char *what, const json_t *tokens)
 	for (size_t i = 0; i < json_array_size(tokens); i++) {
 		const json_t *token = json_array_get(tokens, i);
 
-		fputs(" <span><bdi>", out);
+		fputs(" <i><span><bdi>", out);
 		ps_html_token(out, ps_cards_text(token, PS_TOKEN_TEXT));
 		fputs("</bdi></span>&nbsp;", out);
 		write_digits(out, ps_cards_number(token, PS_TOKEN_LOGIT));
+		fputs("</i>", out);
 	}
 	fputs("</p>\n", out);
 }

@@ -148,7 +148,7 @@ static void a_card_says_what_the_file_says(void **state)
 		"nobody spoke of the storm <span>8.50</span></p>",
 		"nobody spoke of the storm <span>7.50</span></p>",
 		"5 of its places stand above.",
-		"<b>Promotes</b> <span><bdi> bank</bdi></span>&nbsp;3.00",
+		"<b>Promotes</b> <i><span><bdi> bank</bdi></span>&nbsp;3.00</i>",
 		"<b>Suppresses</b> <span><bdi> bank</bdi></span>&nbsp;−3.00",
 	};
 	json_t *root = load();

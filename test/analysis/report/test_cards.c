@@ -149,7 +149,7 @@ static void a_card_says_what_the_file_says(void **state)
 		"nobody spoke of the storm <span>7.50</span></p>",
 		"5 of its places stand above.",
 		"<b>Promotes</b> <i><span><bdi> bank</bdi></span>&nbsp;3.00</i>",
-		"<b>Suppresses</b> <span><bdi> bank</bdi></span>&nbsp;−3.00",
+		"<b>Suppresses</b> <i><span><bdi> bank</bdi></span>&nbsp;−3.00</i>",
 	};
 	json_t *root = load();
 	char *page = page_of(root, 0, NULL), *card = strstr(page, "id=\"latent-1\""), *end;

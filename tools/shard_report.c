@@ -12,6 +12,7 @@
 #include "core/base/digest.h"
 #include "io/file.h"
 #include "io/folder.h"
+#include "io/gguf.h"
 #include "io/safetensors.h"
 #include "io/sealed_json.h"
 #include "tools/shard_json.h"
@@ -25,6 +26,7 @@
 #define TENSORS ".safetensors"
 #define JSON ".json"
 #define NPZ ".npz"
+#define GGUF ".gguf"
 
 /* What is asked of the files and folders below a path. */
 struct walk {
@@ -206,6 +208,25 @@ static bool report_npz(const struct walk *walk, const char *path)
 	return is_ok(entry);
 }
 
+/* A GGUF file, of another tool. */
+static bool report_gguf(const struct walk *walk, const char *path)
+{
+	json_t *entry = add_entry(walk->report, "files", path, "gguf");
+	ps_diag diag = {{0}};
+	ps_gguf gguf;
+	int rc = ps_gguf_open(&gguf, &ps_sys_linux, path, &diag);
+
+	if (rc) {
+		add_failure(entry, rc, &diag);
+		return false;
+	}
+	ps_shard_put(entry, "bytes", json_integer((json_int_t)gguf.file.file_bytes));
+	describe_tensors(&gguf.file, entry);
+	ps_shard_put(entry, "checksums", json_string("none"));
+	ps_gguf_close(&gguf);
+	return is_ok(entry);
+}
+
 /* A JSON file that carries the checksum of itself. */
 static json_t *report_sealed(const struct walk *walk, const char *path, const char *kind)
 {
@@ -299,6 +320,8 @@ static bool report_given(const struct walk *walk, const char *path)
 	noted = json_object_get(json_object_get(manifest, "files"), name);
 	if (!noted && ends_in(name, NPZ))
 		good = report_npz(walk, path);
+	else if (!noted && ends_in(name, GGUF))
+		good = report_gguf(walk, path);
 	else if (noted || !ends_in(name, JSON))
 		good = report_file(walk, path, noted);
 	else if (walk->study.path && !manifest && strcmp(name, PS_MANIFEST))
@@ -390,6 +413,8 @@ static bool report_unnamed(const struct walk *walk, const char *folder, const ch
 		return report_file(walk, path, NULL);
 	if (ends_in(base, NPZ))
 		return report_npz(walk, path);
+	if (ends_in(base, GGUF))
+		return report_gguf(walk, path);
 	if (has_manifest || !ends_in(base, JSON))
 		return true;
 	if (walk->study.path)

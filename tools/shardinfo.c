@@ -157,8 +157,9 @@ static void put_report(const json_t *report)
 /* --- the command --- */
 
 static const char about[] =
-	"Shows what safetensors files, and folders of them, hold: kind, tensors, provenance, "
-	"statistics. Folders with a manifest.json are checked against it. The files of other tools "
+	"Shows what safetensors and GGUF files, and folders of them, hold: kind, tensors, "
+	"provenance, statistics. Folders with a manifest.json are checked against it. The files of "
+	"other tools "
 	"are shown too.",
 		  exit_text[] =
 			  "0 all is well, 2 usage, 3 something is missing, invalid or corrupt.";
@@ -177,7 +178,8 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 {
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input"),
-		{"PATH ...", PS_OPTION_ARGUMENTS, .help = "safetensors files, or folders of them"},
+		{"PATH ...", PS_OPTION_ARGUMENTS,
+		 .help = "safetensors or GGUF files, or folders of them"},
 		PS_OPTION_TITLE("What is done"),
 		{"--verify", PS_OPTION_FLAG, &flags->verify,
 		 .help = "read everything and check every checksum"},

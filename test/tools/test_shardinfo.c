@@ -232,6 +232,23 @@ static void shows_files_and_folders_of_other_tools(void **state)
 	assert_int_equal(run_on("", name, NULL), 0);
 }
 
+static void shows_the_tensors_of_gguf_files(void **state)
+{
+	static const char name[] = "test/fixtures/gguf/types.gguf";
+	const json_t *file, *tensor;
+	json_t *report;
+
+	(void)state;
+	assert_int_equal(run_on("--json", name, &report), 0);
+	file = file_of(report, "types.gguf");
+	assert_string_equal(json_string_value(json_object_get(file, "kind")), "gguf");
+	assert_string_equal(json_string_value(json_object_get(file, "checksums")), "none");
+	assert_int_equal(json_array_size(json_object_get(file, "tensors")), 13);
+	tensor = json_array_get(json_object_get(file, "tensors"), 12);
+	assert_string_equal(json_string_value(json_object_get(tensor, "dtype")), "Q6_K");
+	json_decref(report);
+}
+
 static void shows_numpy_archives_of_dictionaries(void **state)
 {
 	static const char name[] = "test/fixtures/dictionaries/gemma-scope-2b-pt-res";
@@ -497,6 +514,7 @@ int main(void)
 		TEST(shows_the_sparsity_of_masks),
 		TEST(shows_the_range_of_token_ids),
 		TEST(shows_files_and_folders_of_other_tools),
+		TEST(shows_the_tensors_of_gguf_files),
 		TEST(shows_numpy_archives_of_dictionaries),
 		TEST(names_in_files_do_not_steer_the_terminal),
 		TEST(names_shard_block_and_offset_of_bad_blocks),

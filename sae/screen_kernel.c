@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "core/model/int16_step.h"
 
 enum { REF_ROWS = 4, REF_LATENTS = 8 };
 
@@ -48,40 +46,27 @@ static void reach_ref(const int32_t *sum, const ps_screen_bounds *b, const ps_sc
 #if defined(__x86_64__)
 enum { AVX2_ROWS = 6, AVX2_LATENTS = 16, AVX512_ROWS = 12, AVX512_LATENTS = 32 };
 
-/* 12 sums, two vectors of w, one pair of x and one product take all 16 registers. */
-__attribute__((target("avx2,fma"))) static void tile_avx2(size_t pairs, const int16_t *x,
-							  const int16_t *w, bool add, int32_t *sum)
-{
-	__m256i total[AVX2_ROWS][2];
-
-#pragma GCC unroll 6
-	for (int r = 0; r < AVX2_ROWS; r++)
-		for (int v = 0; v < 2; v++)
-			total[r][v] =
-				add ? _mm256_loadu_si256(
-					      (const __m256i *)(sum + r * AVX2_LATENTS + 8 * v))
-				    : _mm256_setzero_si256();
-	for (size_t p = 0; p < pairs; p++, x += 2 * AVX2_ROWS, w += 2 * AVX2_LATENTS) {
-		const __m256i low = _mm256_loadu_si256((const __m256i *)w),
-			      high = _mm256_loadu_si256((const __m256i *)(w + 16));
-
-#pragma GCC unroll 6
-		for (int r = 0; r < AVX2_ROWS; r++) {
-			int32_t pair;
-
-			memcpy(&pair, x + 2 * r, sizeof pair);
-			total[r][0] = _mm256_add_epi32(
-				total[r][0], _mm256_madd_epi16(_mm256_set1_epi32(pair), low));
-			total[r][1] = _mm256_add_epi32(
-				total[r][1], _mm256_madd_epi16(_mm256_set1_epi32(pair), high));
-		}
+/* The tile for vectors of BITS bits, LANES latents each. */
+#define DEFINE_TILE(ISA, TARGET, BITS, LANES, ROWS)                                                \
+	__attribute__((target(TARGET))) static void tile_##ISA(                                    \
+		size_t pairs, const int16_t *x_panel, const int16_t *w_panel, bool add,            \
+		int32_t *out)                                                                      \
+	{                                                                                          \
+		const int32_t *x = (const void *)x_panel, *w = (const void *)w_panel;              \
+		__m##BITS##i sum[ROWS][2];                                                         \
+                                                                                                   \
+		_Pragma("GCC unroll 24") for (size_t i = 0; i < 2 * ROWS; i++) sum[i / 2][i % 2] = \
+			add ? _mm##BITS##_loadu_si##BITS((const void *)(out + i * LANES))          \
+			    : _mm##BITS##_setzero_si##BITS();                                      \
+		PS_INT16_SUMS(ISA, BITS, LANES, ROWS, pairs, x, w, sum)                            \
+		_Pragma("GCC unroll 24") for (size_t i = 0; i < 2 * ROWS; i++)                     \
+			_mm##BITS##_storeu_si##BITS((void *)(out + i * LANES), sum[i / 2][i % 2]); \
 	}
-#pragma GCC unroll 6
-	for (int r = 0; r < AVX2_ROWS; r++)
-		for (int v = 0; v < 2; v++)
-			_mm256_storeu_si256((__m256i *)(sum + r * AVX2_LATENTS + 8 * v),
-					    total[r][v]);
-}
+
+DEFINE_TILE(avx2, "avx2", 256, 8, AVX2_ROWS)
+DEFINE_TILE(avx_vnni, "avx2,avxvnni", 256, 8, AVX2_ROWS)
+DEFINE_TILE(avx512bw, "avx512f,avx512bw", 512, 16, AVX512_ROWS)
+DEFINE_TILE(avx512_vnni, "avx512f,avx512bw,avx512vnni", 512, 16, AVX512_ROWS)
 
 /* Value and error of eight latents on one row. */
 struct ends_avx2 {
@@ -133,40 +118,6 @@ reach_avx2(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row *r
 				      << n;
 		}
 	}
-}
-
-/* The body of both kernels below. STEP(total, x, w) adds a vector of products of pairs. 24 sums,
- * two vectors of w, one pair of x and one product take 28 of 32 registers. */
-#define TILE_512(STEP)                                                                             \
-	__m512i total[AVX512_ROWS][2];                                                             \
-	_Pragma("GCC unroll 12") for (int r = 0; r < AVX512_ROWS; r++) for (int v = 0; v < 2; v++) \
-		total[r][v] = add ? _mm512_loadu_si512(sum + r * AVX512_LATENTS + 16 * v)          \
-				  : _mm512_setzero_si512();                                        \
-	for (size_t p = 0; p < pairs; p++, x += 2 * AVX512_ROWS, w += 2 * AVX512_LATENTS) {        \
-		const __m512i low = _mm512_loadu_si512(w), high = _mm512_loadu_si512(w + 32);      \
-		_Pragma("GCC unroll 12") for (int r = 0; r < AVX512_ROWS; r++)                     \
-		{                                                                                  \
-			int32_t pair;                                                              \
-			memcpy(&pair, x + 2 * r, sizeof pair);                                     \
-			total[r][0] = STEP(total[r][0], _mm512_set1_epi32(pair), low);             \
-			total[r][1] = STEP(total[r][1], _mm512_set1_epi32(pair), high);            \
-		}                                                                                  \
-	}                                                                                          \
-	_Pragma("GCC unroll 12") for (int r = 0; r < AVX512_ROWS; r++) for (int v = 0; v < 2; v++) \
-		_mm512_storeu_si512(sum + r * AVX512_LATENTS + 16 * v, total[r][v]);
-
-#define STEP_MADD(total, a, b) _mm512_add_epi32(total, _mm512_madd_epi16(a, b))
-
-__attribute__((target("avx512f,avx512bw"))) static void
-tile_avx512(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *sum)
-{
-	TILE_512(STEP_MADD)
-}
-
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) static void
-tile_vnni(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *sum)
-{
-	TILE_512(_mm512_dpwssd_epi32)
 }
 
 /* Value and error of sixteen latents on one row. */
@@ -221,39 +172,36 @@ reach_avx512(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row 
 }
 #endif
 
-static bool cpu_has(int kernel)
+static bool always(void)
 {
-#if defined(__x86_64__)
-	const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
-
-	if (kernel == 0)
-		return avx512 && __builtin_cpu_supports("avx512vnni");
-	if (kernel == 1)
-		return avx512;
-	if (kernel == 2)
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-	(void)kernel;
 	return true;
 }
 
+/* From the best to the one that every CPU supports. */
+static const struct row {
+	bool (*supported)(void);
+	ps_screen_kernel kernel;
+} rows[] = {
+#if defined(__x86_64__)
+	{ps_has_avx512_vnni,
+	 {"vnni", AVX512_ROWS, AVX512_LATENTS, tile_avx512_vnni, reach_avx512, estimate_avx512}},
+	{ps_has_avx512bw,
+	 {"avx512", AVX512_ROWS, AVX512_LATENTS, tile_avx512bw, reach_avx512, estimate_avx512}},
+	{ps_has_avx_vnni,
+	 {"avx_vnni", AVX2_ROWS, AVX2_LATENTS, tile_avx_vnni, reach_avx2, estimate_avx2}},
+	{ps_has_avx2, {"avx2", AVX2_ROWS, AVX2_LATENTS, tile_avx2, reach_avx2, estimate_avx2}},
+#endif
+	{always, {"ref", REF_ROWS, REF_LATENTS, tile_ref, reach_ref, estimate_ref}},
+};
+
 const ps_screen_kernel *ps_screen_kernel_choose(const char *wish)
 {
-	static const ps_screen_kernel kernels[] = {
-#if defined(__x86_64__)
-		{"vnni", AVX512_ROWS, AVX512_LATENTS, tile_vnni, reach_avx512, estimate_avx512},
-		{"avx512", AVX512_ROWS, AVX512_LATENTS, tile_avx512, reach_avx512, estimate_avx512},
-		{"avx2", AVX2_ROWS, AVX2_LATENTS, tile_avx2, reach_avx2, estimate_avx2},
-#endif
-		{"ref", REF_ROWS, REF_LATENTS, tile_ref, reach_ref, estimate_ref},
-	};
-	const int count = sizeof kernels / sizeof *kernels;
+	const struct row *best = rows, *wanted = NULL;
 
-	for (int i = 0; wish && i < count; i++)
-		if (!strcmp(kernels[i].name, wish) && cpu_has(i))
-			return &kernels[i];
-	for (int i = 0; i < count - 1; i++)
-		if (cpu_has(i))
-			return &kernels[i];
-	return &kernels[count - 1];
+	while (!best->supported())
+		best++;
+	for (size_t i = 0; wish && i < sizeof rows / sizeof *rows; i++)
+		if (!strcmp(rows[i].kernel.name, wish) && rows[i].supported())
+			wanted = &rows[i];
+	return wanted ? &wanted->kernel : &best->kernel;
 }

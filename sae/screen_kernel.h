@@ -42,8 +42,8 @@ typedef struct ps_screen_kernel {
 			 const ps_screen_row *row, float *lower, float *upper);
 } ps_screen_kernel;
 
-/* The kernel named by wish (ref, avx2, avx512 or vnni) where the CPU has it, else the best for this
- * CPU. wish may be NULL. */
+/* The kernel named by wish (ref, avx2, avx_vnni, avx512 or vnni) where the CPU has it, else the
+ * best for this CPU. wish may be NULL. */
 const ps_screen_kernel *ps_screen_kernel_choose(const char *wish);
 
 #endif

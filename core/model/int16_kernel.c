@@ -1,17 +1,15 @@
 /* One macro makes the tiles of x86: their loops are the same, only the width of the vectors and the
- * instructions of a step differ. A tile is 12 x 2 vectors with 32 registers and 6 x 2 with 16. Its
- * sums, two vectors of W, a pair of X and a product fill the registers. */
+ * instructions of a step (core/model/int16_step.h) differ. */
 #include "core/model/int16_kernel.h"
 
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <immintrin.h>
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+#include "core/model/int16_step.h"
 
 #define REF_TOKENS ((size_t)6)
 #define REF_ROWS ((size_t)8)
@@ -49,45 +47,6 @@ static bool always(void)
 }
 
 #if defined(__x86_64__)
-/* gcc 12 moves the intrinsics of a step apart, and then has too few registers for the sums.
- * Statements of their own keep each sum in its register: with AVX2 78 instead of 48 x 10^9
- * multiply-adds a second (AMD Zen 3). */
-#define MULTIPLY_ADD(sum, product, pair, w, REGISTER)                                              \
-	__asm__("vpmaddwd %2, %1, %0" : "=" REGISTER(product) : REGISTER(pair), REGISTER(w));      \
-	__asm__("vpaddd %1, %0, %0" : "+" REGISTER(sum) : REGISTER(product))
-
-__attribute__((target("avx2"), always_inline)) static inline __m256i
-step_avx2(__m256i sum, __m256i pair, __m256i w)
-{
-	__m256i product;
-
-	MULTIPLY_ADD(sum, product, pair, w, "x");
-	return sum;
-}
-
-__attribute__((target("avxvnni"), always_inline)) static inline __m256i
-step_avx_vnni(__m256i sum, __m256i pair, __m256i w)
-{
-	__asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(pair), "x"(w));
-	return sum;
-}
-
-__attribute__((target("avx512bw"), always_inline)) static inline __m512i
-step_avx512bw(__m512i sum, __m512i pair, __m512i w)
-{
-	__m512i product;
-
-	MULTIPLY_ADD(sum, product, pair, w, "v");
-	return sum;
-}
-
-__attribute__((target("avx512vnni"), always_inline)) static inline __m512i
-step_avx512_vnni(__m512i sum, __m512i pair, __m512i w)
-{
-	__asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(pair), "v"(w));
-	return sum;
-}
-
 /* The tile for vectors of BITS bits, LANES rows of W each. */
 #define DEFINE_TILE(ISA, TARGET, BITS, LANES, TOKENS)                                              \
 	__attribute__((target(TARGET))) static void tile_##ISA(                                    \
@@ -101,20 +60,9 @@ step_avx512_vnni(__m512i sum, __m512i pair, __m512i w)
 		(void)kernel;                                                                      \
 		_Pragma("GCC unroll 12") for (size_t t = 0; t < TOKENS; t++) sum[t][0] =           \
 			sum[t][1] = _mm##BITS##_setzero_si##BITS();                                \
-		for (size_t s = 1; s < slices; s++) {                                              \
-			__m##BITS##i low, high, pair;                                              \
-                                                                                                   \
-			x += TOKENS;                                                               \
-			w += 2 * LANES;                                                            \
-			low = _mm##BITS##_loadu_si##BITS((const void *)w);                         \
-			high = _mm##BITS##_loadu_si##BITS((const void *)(w + LANES));              \
-			_Pragma("GCC unroll 12") for (size_t t = 0; t < TOKENS; t++)               \
-			{                                                                          \
-				pair = _mm##BITS##_set1_epi32(x[t]);                               \
-				sum[t][0] = step_##ISA(sum[t][0], pair, low);                      \
-				sum[t][1] = step_##ISA(sum[t][1], pair, high);                     \
-			}                                                                          \
-		}                                                                                  \
+		x += TOKENS;                                                                       \
+		w += 2 * LANES;                                                                    \
+		PS_INT16_SUMS(ISA, BITS, LANES, TOKENS, slices - 1, x, w, sum)                     \
 		_Pragma("GCC unroll 24") for (size_t i = 0; i < 2 * TOKENS; i++)                   \
 		{                                                                                  \
 			float *place = tile + i * LANES;                                           \
@@ -134,30 +82,6 @@ DEFINE_TILE(avx2, "avx2,fma", 256, 8, 6)
 DEFINE_TILE(avx_vnni, "avx2,fma,avxvnni", 256, 8, 6)
 DEFINE_TILE(avx512bw, "avx512f,avx512bw", 512, 16, 12)
 DEFINE_TILE(avx512_vnni, "avx512f,avx512bw,avx512vnni", 512, 16, 12)
-
-static bool has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-/* clang 14's __builtin_cpu_supports does not know this one. */
-static bool has_avx_vnni(void)
-{
-	const unsigned avx_vnni = 1u << 4; /* of eax, leaf 7, subleaf 1 */
-	unsigned a = 0, b, c, d;
-
-	return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
-}
-
-static bool has_avx512bw(void)
-{
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
-}
-
-static bool has_avx512_vnni(void)
-{
-	return has_avx512bw() && __builtin_cpu_supports("avx512vnni");
-}
 #elif defined(__aarch64__)
 enum { NEON_TOKENS = 6, NEON_ROWS = 8 };
 
@@ -209,10 +133,10 @@ static void tile_neon(const ps_kernel *kernel, size_t slices, const void *x_pane
 const ps_kernel_row ps_int16_rows[] = {
 	{"ref", always, PS_PACK_INT16, REF_TOKENS, REF_ROWS, tile_ref},
 #if defined(__x86_64__)
-	{"avx2", has_avx2, PS_PACK_INT16, 6, 16, tile_avx2},
-	{"avx_vnni", has_avx_vnni, PS_PACK_INT16, 6, 16, tile_avx_vnni},
-	{"avx512bw", has_avx512bw, PS_PACK_INT16, 12, 32, tile_avx512bw},
-	{"avx512_vnni", has_avx512_vnni, PS_PACK_INT16, 12, 32, tile_avx512_vnni},
+	{"avx2", ps_has_avx2, PS_PACK_INT16, 6, 16, tile_avx2},
+	{"avx_vnni", ps_has_avx_vnni, PS_PACK_INT16, 6, 16, tile_avx_vnni},
+	{"avx512bw", ps_has_avx512bw, PS_PACK_INT16, 12, 32, tile_avx512bw},
+	{"avx512_vnni", ps_has_avx512_vnni, PS_PACK_INT16, 12, 32, tile_avx512_vnni},
 #elif defined(__aarch64__)
 	{"neon", always, PS_PACK_INT16, NEON_TOKENS, NEON_ROWS, tile_neon},
 #endif

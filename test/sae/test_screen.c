@@ -21,7 +21,7 @@
 
 enum { D = 131, F = 1511, K = 24, ROWS = 131 };
 
-static const char *const kernels[] = {"ref", "avx2", "avx512", "vnni"};
+static const char *const kernels[] = {"ref", "avx2", "avx_vnni", "avx512", "vnni"};
 #define KERNELS (sizeof kernels / sizeof *kernels)
 
 /* ThreadSanitizer takes a hundred times as long, and looks at what threads share. That is the same

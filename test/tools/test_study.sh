@@ -141,6 +141,41 @@ sharing() {
 	holds "its caches are gone" test -z "$(find "$out" -name 'shard-*')"
 }
 
+# SAEs that take the same rows in one order are trained by one call of their command. They, their
+# records and the results are those of steps that are done one by one.
+batching() {
+	write_study 8 0.5
+	sed -i 's/^sae: {/sae: {data_seed: 5, /' "$file"
+	out=$scratch/batched
+	works "a study whose SAEs share an order"
+	holds "trains them by one call" grep -q 'dense/train-7 and 1 more' "$scratch/err"
+	holds "from one read" grep -q '2 of 2 SAEs side by side' "$scratch/err"
+	out=$scratch/apart
+	for condition in dense magnitude-0.5; do
+		[ $condition = dense ] || works "the mask" --only llama/$condition/mask
+		[ $condition != dense ] || works "the tokens" --only llama/dense/tokens
+		works "$condition: the cache" --only llama/$condition/cache
+		for seed in 7 42; do
+			works "$condition: an SAE by itself" --only llama/$condition/train-$seed
+			for made in train-$seed.json sae/seed-$seed; do
+				path=runs/llama/$condition/$made
+				holds "which is as it was" diff -r "$out/$path" \
+					"$scratch/batched/$path"
+			done
+		done
+	done
+	works "and the rest"
+	batched=$scratch/batched/results.json
+	holds "the results are the same bytes" cmp "$out/results.json" "$batched"
+	out=$scratch/batched-twice
+	"$program" study "$file" -o "$out" --threads 1 >"$scratch/one" 2>&1 &
+	works "two processes" --threads 1
+	wait $!
+	holds "and the first of them" test $? -eq 0
+	holds "give the same results" cmp "$out/results.json" "$batched"
+	write_study 8 0.5
+}
+
 # Stands in sbatch's place: does the tasks of an array at once, and prints a job's number.
 make_sbatch() {
 	mkdir -p "$scratch/bin"
@@ -238,7 +273,8 @@ llama/rtn-int4/transfer-42 llama/rtn-int4/transfer report "
 	holds "all of it" test ! -e "$out/runs/llama/retrain"
 }
 
-for part in without_texts first_run replacing growing damage leftovers sharing graph controls; do
+for part in without_texts first_run replacing growing damage leftovers sharing batching graph \
+	controls; do
 	if [ "${1:-$part}" = "$part" ]; then $part; fi
 done
 conclude test_study.sh

@@ -3,7 +3,8 @@
  * There is an SAE for each combination of the widths, ks and seeds asked for (ps_train_job). Those
  * that take the same batches and fit the budget together form a group, which is trained side by
  * side from one read of the data (sae/trainers.h). Those that are left form the next group. Groups
- * change how often the data are read, never a bit of an SAE. */
+ * change how often the data are read, never a bit of an SAE. A study asks for the SAEs of several
+ * of its steps at once. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ struct group {
 
 struct training {
 	ps_session *s;
-	const ps_train_args *args;
+	const ps_train_args *args; /* (count): they share a read of the data */
+	size_t count;
 	ps_train_data data;
 	ps_sae_about about;
 	ps_train_job *jobs;
@@ -51,7 +53,7 @@ static json_t *make_provenance(const struct training *t, const ps_train_options 
 	json_t *options = ps_train_options_json(o);
 
 	if (json_object_update_new(options,
-				   json_pack("{s:b, s:I}", "keep_special", t->args->keep_special,
+				   json_pack("{s:b, s:I}", "keep_special", t->args[0].keep_special,
 					     "hold_out", (json_int_t)t->data.held_out.count))) {
 		json_decref(options);
 		return NULL;
@@ -87,20 +89,21 @@ static void name_job(const struct choices *c, ps_train_job *job)
 		memmove(name, name + 1, strlen(name));
 }
 
-static int make_job(struct training *t, const struct choices *c, int64_t width, int64_t k,
-		    int64_t seed)
+static int make_job(struct training *t, const ps_train_args *args, const struct choices *c,
+		    int64_t width, int64_t k, int64_t seed)
 {
 	ps_train_job *job = &t->jobs[t->job_count++];
-	int rc = ps_train_options_make(t->args, t->data.source.width, t->data.rows.count,
+	int rc = ps_train_options_make(args, t->data.source.width, t->data.rows.count,
 				       (size_t)width, (size_t)k, &job->options, &t->s->diag);
 
+	job->args = args;
 	if (rc)
 		return rc;
 	rc = ps_train_data_check_batch(&t->data, ps_train_batch_rows(&job->options), &t->s->diag);
 	if (rc)
 		return rc;
 	job->options.init_seed = (uint64_t)seed;
-	job->options.data_seed = (uint64_t)(t->args->data_seed < 0 ? seed : t->args->data_seed);
+	job->options.data_seed = (uint64_t)(args->data_seed < 0 ? seed : args->data_seed);
 	job->provenance = make_provenance(t, &job->options);
 	rc = ps_json_check(job->provenance, &t->s->diag);
 	if (!rc)
@@ -108,9 +111,9 @@ static int make_job(struct training *t, const struct choices *c, int64_t width, 
 	if (rc)
 		return rc;
 	name_job(c, job);
-	if (snprintf(job->path, sizeof job->path, "%s%s%s", t->args->out, *job->name ? "/" : "",
+	if (snprintf(job->path, sizeof job->path, "%s%s%s", args->out, *job->name ? "/" : "",
 		     job->name) >= (int)sizeof job->path)
-		return ps_fail_errno(&t->s->diag, ENAMETOOLONG, "%.60s...", t->args->out);
+		return ps_fail_errno(&t->s->diag, ENAMETOOLONG, "%.60s...", args->out);
 	return 0;
 }
 
@@ -127,43 +130,68 @@ static int check_seeds(const ps_int_list *seeds, ps_diag *diag)
 	return 0;
 }
 
-static int read_choices(const struct training *t, struct choices *c)
+static int read_choices(const struct training *t, const ps_train_args *args, struct choices *c)
 {
-	int widths = ps_train_widths(t->args, t->data.source.width, c->width, &t->s->diag), ks, rc;
+	int widths = ps_train_widths(args, t->data.source.width, c->width, &t->s->diag), ks, rc;
 
 	if (widths < 0)
 		return widths;
-	ks = ps_train_ks(t->args, c->k, &t->s->diag);
+	ks = ps_train_ks(args, c->k, &t->s->diag);
 	if (ks < 0)
 		return ks;
 	c->widths = (size_t)widths;
 	c->ks = (size_t)ks;
-	c->seeds = t->args->seeds;
+	c->seeds = args->seeds;
 	rc = check_seeds(&c->seeds, &t->s->diag);
 	if (!c->seeds.count)
 		c->seeds = (ps_int_list){1, {0}};
-	if (!rc && c->widths * c->ks * c->seeds.count > JOBS_MAX)
+	return rc;
+}
+
+/* The SAEs of all commands; negative: a code. */
+static int count_jobs(const struct training *t)
+{
+	size_t jobs = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct choices c;
+		int rc = read_choices(t, &t->args[i], &c);
+
+		if (rc)
+			return rc;
+		jobs += c.widths * c.ks * c.seeds.count;
+	}
+	if (jobs > JOBS_MAX)
 		return ps_fail(&t->s->diag, PS_EUSAGE,
-			       "%zu SAEs are asked for, at most %d at a time",
-			       c->widths * c->ks * c->seeds.count, JOBS_MAX);
+			       "%zu SAEs are asked for, at most %d at a time", jobs, JOBS_MAX);
+	return (int)jobs;
+}
+
+/* The SAEs of one command. */
+static int make_jobs_of(struct training *t, const ps_train_args *args)
+{
+	struct choices c;
+	int rc = read_choices(t, args, &c);
+
+	for (size_t w = 0; !rc && w < c.widths; w++)
+		for (size_t k = 0; k < c.ks; k++)
+			for (size_t i = 0; i < c.seeds.count && !rc; i++)
+				rc = make_job(t, args, &c, c.width[w], c.k[k], c.seeds.item[i]);
 	return rc;
 }
 
 static int make_jobs(struct training *t)
 {
-	struct choices c;
-	int rc = read_choices(t, &c);
+	int count = count_jobs(t), rc = 0;
 
-	if (rc)
-		return rc;
-	t->jobs = calloc(c.widths * c.ks * c.seeds.count, sizeof *t->jobs);
+	if (count < 0)
+		return count;
+	t->jobs = calloc((size_t)count, sizeof *t->jobs);
 	t->group = calloc(1, sizeof *t->group);
 	if (!t->jobs || !t->group)
 		return ps_fail(&t->s->diag, PS_EBUDGET, "no memory for the list of SAEs");
-	for (size_t w = 0; w < c.widths; w++)
-		for (size_t k = 0; k < c.ks; k++)
-			for (size_t i = 0; i < c.seeds.count && !rc; i++)
-				rc = make_job(t, &c, c.width[w], c.k[k], c.seeds.item[i]);
+	for (size_t i = 0; i < t->count && !rc; i++)
+		rc = make_jobs_of(t, &t->args[i]);
 	return rc;
 }
 
@@ -256,7 +284,7 @@ static int form_group(struct training *t)
 
 		if (job->over || !admits(t, g, job))
 			continue;
-		rc = ps_train_job_begin(job, t->args->replace, t->s);
+		rc = ps_train_job_begin(job, t->s);
 		if (rc)
 			return rc;
 		if (job->over)
@@ -306,7 +334,7 @@ static int name_fault(const struct training *t, int fault)
 	while (ps_trainer_done(g->trainer[at]) > done)
 		at++;
 	t->s->diag.text[0] = 0;
-	return ps_fail(&t->s->diag, fault, "%s: %s", g->job[at]->name, diag.text);
+	return ps_fail(&t->s->diag, fault, "%s: %s", ps_train_job_label(g->job[at]), diag.text);
 }
 
 /* Saves the state of all that are not finished. Returns rc, or why they could not be saved. */
@@ -362,7 +390,7 @@ static int train_steps(struct training *t, ps_arena *arena)
 
 	while (!rc && (done = ps_trainers_done(g->trainer, g->count)) < steps) {
 		rc = train_step(t, done, arena);
-		if (rc || ps_clock() - saved > t->args->save_every) {
+		if (rc || ps_clock() - saved > t->args[0].save_every) {
 			rc = save_states(t, rc);
 			saved = ps_clock();
 		}
@@ -408,7 +436,7 @@ static int start_trainers(struct training *t, const ps_train_reading *reading, p
 					&t->s->context, arena);
 	for (size_t i = 0; i < g->count && !rc; i++) {
 		g->job[i]->trainer = g->trainer[i];
-		rc = ps_train_job_load(g->job[i], t->s, t->args->log);
+		rc = ps_train_job_load(g->job[i], t->s);
 	}
 	if (!rc)
 		say_resumed(t);
@@ -442,10 +470,11 @@ static void say_group(const struct training *t)
 	if (g->count > 1)
 		ps_session_say(t->s,
 			       "%zu of %zu SAEs side by side, from one read of the data: %s to %s",
-			       g->count, t->job_count, g->job[0]->name, g->job[g->count - 1]->name);
+			       g->count, t->job_count, ps_train_job_label(g->job[0]),
+			       ps_train_job_label(g->job[g->count - 1]));
 	else if (t->job_count > 1)
 		ps_session_say(t->s, "SAE %zu of %zu: %s", (size_t)(g->job[0] - t->jobs) + 1,
-			       t->job_count, g->job[0]->name);
+			       t->job_count, ps_train_job_label(g->job[0]));
 }
 
 static int train_group(struct training *t)
@@ -489,19 +518,25 @@ static int train_all(struct training *t)
 	return rc;
 }
 
-/* The values of the last SAE. Of several, all are listed under "saes"; if they differ in their seed
- * alone, under "seeds" as well. NULL when memory ran out. */
-static json_t *result_json(const struct training *t)
+/* The values of the last SAE of a command. Of several, all are listed under "saes"; if they differ
+ * in their seed alone, under "seeds" as well. NULL when memory ran out. */
+static json_t *result_json(const struct training *t, const ps_train_args *args)
 {
-	const ps_train_job *last = &t->jobs[t->job_count - 1];
-	json_t *result = ps_train_job_json(last, &t->data), *list = json_array();
-	int failed = !result;
+	const ps_train_job *last = &t->jobs[0];
+	json_t *result, *list = json_array();
+	int failed = 0;
 
-	for (size_t i = 0; i < t->job_count; i++)
-		failed |= json_array_append_new(list, ps_train_job_json(&t->jobs[i], &t->data));
-	if (t->job_count > 1)
+	for (size_t i = 0; i < t->job_count; i++) {
+		if (t->jobs[i].args != args)
+			continue;
+		last = &t->jobs[i];
+		failed |= json_array_append_new(list, ps_train_job_json(last, &t->data));
+	}
+	result = ps_train_job_json(last, &t->data);
+	failed |= !result;
+	if (json_array_size(list) > 1)
 		failed |= json_object_set(result, "saes", list);
-	if (t->job_count > 1 && !strncmp(last->name, "seed-", 5))
+	if (json_array_size(list) > 1 && !strncmp(last->name, "seed-", 5))
 		failed |= json_object_set(result, "seeds", list);
 	json_decref(list);
 	if (!failed)
@@ -510,21 +545,41 @@ static json_t *result_json(const struct training *t)
 	return NULL;
 }
 
-int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
+/* Commands that share a read of the data. */
+static int check_share(const struct training *t)
 {
-	struct training t = {.s = s, .args = args};
-	int rc = ps_train_data_open(&t.data, s, args, &s->diag);
+	for (size_t i = 1; i < t->count; i++)
+		if (!ps_train_args_share(&t->args[0], &t->args[i]))
+			return ps_fail(&t->s->diag, PS_EFAILED,
+				       "SAEs of %s and %s do not take the same rows in one order",
+				       t->args[0].out, t->args[i].out);
+	return 0;
+}
+
+static int train_and_report(struct training *t, json_t **results)
+{
+	int rc = make_jobs(t);
+
+	for (size_t i = 0; i < t->job_count && !rc; i++)
+		rc = ps_train_job_check(&t->jobs[i], &t->s->diag);
+	if (rc)
+		return rc;
+	ps_train_data_describe(&t->data, &t->about);
+	rc = train_all(t);
+	for (size_t i = 0; i < t->count && !rc; i++)
+		rc = ps_result_set(&results[i], result_json(t, &t->args[i]), &t->s->diag);
+	return rc;
+}
+
+int ps_run_trains(ps_session *s, const ps_train_args *args, size_t count, json_t **results)
+{
+	struct training t = {.s = s, .args = args, .count = count};
+	int rc = check_share(&t);
 
 	if (!rc)
-		rc = make_jobs(&t);
-	for (size_t i = 0; i < t.job_count && !rc; i++)
-		rc = ps_train_job_check(&t.jobs[i], args, &s->diag);
-	if (!rc) {
-		ps_train_data_describe(&t.data, &t.about);
-		rc = train_all(&t);
-	}
+		rc = ps_train_data_open(&t.data, s, args, &s->diag);
 	if (!rc)
-		rc = ps_result_set(result, result_json(&t), &s->diag);
+		rc = train_and_report(&t, results);
 	for (size_t i = 0; i < t.job_count; i++) {
 		ps_train_job_close(&t.jobs[i]);
 		json_decref(t.jobs[i].provenance);
@@ -533,4 +588,9 @@ int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
 	free(t.group);
 	ps_train_data_close(&t.data);
 	return rc;
+}
+
+int ps_run_train(ps_session *s, const ps_train_args *args, json_t **result)
+{
+	return ps_run_trains(s, args, 1, result);
 }

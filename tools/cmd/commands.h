@@ -141,6 +141,11 @@ int ps_run_cache(ps_session *session, const ps_cache_args *args, json_t **result
  * dead_fraction, with rows held out held_out_fvu and held_out_l0. Of several SAEs these are the
  * last one's, and `saes` lists all. */
 int ps_run_train(ps_session *session, const ps_train_args *args, json_t **result) PS_MUST_USE;
+/* The same for several commands at once, args (count), which share a read of the data
+ * (ps_train_args_share; else PS_EFAILED). Each SAE has the bits, and results (count) are the
+ * results, that it has in a command of its own. */
+int ps_run_trains(ps_session *session, const ps_train_args *args, size_t count,
+		  json_t **results) PS_MUST_USE;
 
 /* How well an SAE reconstructs rows: of a cache, or of a model into which it is spliced. result:
  * the members of ps_evaluation (sae/evaluate.h); with a model also ce_clean, ce_sae, ce_zero,

@@ -236,7 +236,8 @@ static double seconds_of(const struct call *c)
 	case PS_STEP_CACHE:
 		return ps_seconds_cache(c->rates, (ps_cache_work[]){cache_work(c)});
 	case PS_STEP_TRAIN:
-		return ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
+		return (double)c->count *
+		       ps_seconds_train(c->sae, &c->rates->writing, rows, (double)f->train_tokens);
 	case PS_STEP_TRANSFER:
 		return transfer_seconds(c);
 	case PS_STEP_FEATURES:

@@ -215,6 +215,14 @@ static int try_claim(struct execution *e, ps_node *n, bool *taken)
 	return rc;
 }
 
+/* Whether the batch leaves further steps to others. Sharing a read of a cache saves less than
+ * another process saves by training meanwhile. */
+static bool leaves_the_rest(const struct execution *e, const struct batch *batch)
+{
+	return batch->count == batch->node[0]->kind->batch_max ||
+	       (e->other.step[0] && batch->node[0]->kind->step == PS_STEP_TRAIN);
+}
+
 static int choose(struct execution *e, struct batch *batch)
 {
 	ps_graph *g = e->graph;
@@ -231,7 +239,7 @@ static int choose(struct execution *e, struct batch *batch)
 		rc = try_claim(e, n, &taken);
 		if (taken)
 			batch->node[batch->count++] = n;
-		if (batch->count && batch->count == first->kind->batch_max)
+		if (batch->count && leaves_the_rest(e, batch))
 			break;
 	}
 	return rc;

@@ -62,20 +62,25 @@ static int run_cache(ps_graph *g, ps_node *const *nodes, size_t count, json_t **
 	return rc;
 }
 
-/* The result has no times: a record does not say how long the training took. */
+/* SAEs that take the same rows in one order are trained from one read of the cache. The results
+ * have no times: a record does not say how long the training took. */
 static int run_train(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
 {
-	ps_train_args args = *(const ps_train_args *)nodes[0]->args;
+	ps_train_args *args = ps_graph_take(g, count * sizeof *args);
 	int rc;
 
-	(void)count;
-	args.disk = g->sort_bytes;
-	rc = ps_run_train(g->session, &args, results);
-	if (rc)
-		return rc;
-	json_object_del(*results, "seconds");
-	json_object_del(*results, "tokens_per_s");
-	return 0;
+	if (!args)
+		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for %zu SAEs", count);
+	for (size_t i = 0; i < count; i++) {
+		args[i] = *(const ps_train_args *)nodes[i]->args;
+		args[i].disk = g->sort_bytes;
+	}
+	rc = ps_run_trains(g->session, args, count, results);
+	for (size_t i = 0; i < count && !rc; i++) {
+		json_object_del(results[i], "seconds");
+		json_object_del(results[i], "tokens_per_s");
+	}
+	return rc;
 }
 
 static int run_transfer(ps_graph *g, ps_node *const *nodes, size_t count, json_t **results)
@@ -178,6 +183,8 @@ bool ps_step_shares(const ps_node *a, const ps_node *b)
 				 ((const ps_ppl_args *)b->args)->model);
 	case PS_STEP_CACHE:
 		return same_weights(a->args, b->args);
+	case PS_STEP_TRAIN:
+		return ps_train_args_share(a->args, b->args);
 	case PS_STEP_SURVIVAL:
 		return same_controls(a->args, b->args);
 	default:
@@ -223,7 +230,7 @@ const ps_step_kind ps_step_kinds[PS_STEPS] = {
 	[PS_STEP_TRAIN] = {.step = PS_STEP_TRAIN,
 			   .command = "train",
 			   .arguments = &ps_train_arguments,
-			   .batch_max = 1,
+			   .batch_max = PS_LIST_MAX,
 			   .run = run_train,
 			   .headline = "fvu"},
 	[PS_STEP_TRANSFER] = {.step = PS_STEP_TRANSFER,

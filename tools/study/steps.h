@@ -58,7 +58,8 @@ extern const ps_step_kind ps_step_kinds[PS_STEPS];
 bool ps_step_uses_kernel(const ps_node *node);
 
 /* Whether one call of their command may carry out both nodes: they are of one model, caches are
- * made from the same weights, and survival is compared with the same control. */
+ * made from the same weights, SAEs take the same rows in one order, and survival is compared with
+ * the same control. */
 bool ps_step_shares(const ps_node *a, const ps_node *b);
 
 /* Whether the precision determines the bits of the node's result. Magnitude masks have no forward

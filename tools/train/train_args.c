@@ -47,6 +47,31 @@ ps_train_args ps_train_args_default(void)
 	};
 }
 
+static bool same_texts(const ps_text_list *a, const ps_text_list *b)
+{
+	bool same = a->count == b->count;
+
+	for (size_t i = 0; i < a->count && same; i++)
+		same = !strcmp(a->item[i], b->item[i]);
+	return same;
+}
+
+/* The seed of the order; negative: the SAEs of a have orders of their own. */
+static int64_t order_seed(const ps_train_args *a)
+{
+	if (a->data_seed >= 0 || a->seeds.count > 1)
+		return a->data_seed;
+	return a->seeds.count ? a->seeds.item[0] : 0;
+}
+
+bool ps_train_args_share(const ps_train_args *a, const ps_train_args *b)
+{
+	return !strcmp(a->cache, b->cache) && same_texts(&a->with, &b->with) &&
+	       a->hold_out == b->hold_out && a->keep_special == b->keep_special &&
+	       a->tokens == b->tokens && a->batch == b->batch && !strcmp(a->order, b->order) &&
+	       order_seed(a) == order_seed(b);
+}
+
 /* Sets *place to word's place among names (NULL-ended). A word that is NULL leaves it as it is. */
 static int choose(const char *option, const char *word, const char *const *names, int *place,
 		  ps_diag *diag)

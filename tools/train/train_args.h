@@ -39,6 +39,10 @@ typedef struct ps_train_args {
 /* The arguments of a command line that gives none but the cache and the output. */
 ps_train_args ps_train_args_default(void);
 
+/* Whether SAEs of both take the same rows in the same order, so that one read of the data serves
+ * both. */
+bool ps_train_args_share(const ps_train_args *a, const ps_train_args *b);
+
 /* The widths of the SAEs, in latents, into out (PS_LIST_MAX). Returns how many there are (at least
  * 1), or PS_EUSAGE. width: of the cache's rows. */
 int ps_train_widths(const ps_train_args *args, size_t width, int64_t *out,

@@ -141,15 +141,17 @@ static int load_checkpoint(ps_train_job *job, ps_session *s)
 
 /* PREFIX for a command's only SAE, else PREFIX-NAME; SAEs that differ in their seed alone get
  * PREFIX-N. */
-static const char *log_prefix(const ps_train_job *job, const char *prefix, char *out, size_t size)
+static const char *log_prefix(const ps_train_job *job, char *out, size_t size)
 {
+	const char *prefix = job->args->log;
+
 	if (!prefix || !*job->name)
 		return prefix;
 	snprintf(out, size, "%s-%s", prefix, job->name + (strncmp(job->name, "seed-", 5) ? 0 : 5));
 	return out;
 }
 
-int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
+int ps_train_job_load(ps_train_job *job, ps_session *s)
 {
 	char prefix[PATH_MAX];
 	int rc = load_checkpoint(job, s);
@@ -158,8 +160,8 @@ int ps_train_job_load(ps_train_job *job, ps_session *s, const char *log)
 		return rc;
 	job->resumed_at = ps_trainer_done(job->trainer);
 	job->checked_fvu = NAN;
-	return ps_train_log_open(&job->log, log_prefix(job, log, prefix, sizeof prefix),
-				 job->resumed_at, ps_trainer_steps(&job->options), &s->diag);
+	return ps_train_log_open(&job->log, log_prefix(job, prefix, sizeof prefix), job->resumed_at,
+				 ps_trainer_steps(&job->options), &s->diag);
 }
 
 /* --- the folder --- */
@@ -174,8 +176,9 @@ static int check_folder(const char *path, bool shared, const ps_text_list *input
 	return rc ? rc : ps_output_keep_off_all(&output, inputs, diag);
 }
 
-int ps_train_job_check(const ps_train_job *job, const ps_train_args *args, ps_diag *diag)
+int ps_train_job_check(const ps_train_job *job, ps_diag *diag)
 {
+	const ps_train_args *args = job->args;
 	char prefix[PATH_MAX];
 	ps_text_list inputs = args->with;
 	int rc;
@@ -185,7 +188,7 @@ int ps_train_job_check(const ps_train_job *job, const ps_train_args *args, ps_di
 	if (!rc && *job->name)
 		rc = check_folder(job->path, false, &inputs, args->replace, diag);
 	return rc ? rc
-		  : ps_train_log_check(log_prefix(job, args->log, prefix, sizeof prefix), &inputs,
+		  : ps_train_log_check(log_prefix(job, prefix, sizeof prefix), &inputs,
 				       args->replace, diag);
 }
 
@@ -200,7 +203,12 @@ static void read_measures(ps_train_job *job)
 	job->held_out.l0 = ps_json_number(json_object_get(result, "held_out_l0"));
 }
 
-int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
+const char *ps_train_job_label(const ps_train_job *job)
+{
+	return *job->name ? job->name : job->path;
+}
+
+int ps_train_job_begin(ps_train_job *job, ps_session *s)
 {
 	char parent[PATH_MAX];
 	int rc = 0;
@@ -215,7 +223,7 @@ int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *s)
 				     &(ps_folder_spec){.path = job->path,
 						       .kind = "sae",
 						       .provenance = job->provenance,
-						       .replace = replace,
+						       .replace = job->args->replace,
 						       .verify = ps_session_verify(s)},
 				     &job->over, &s->diag);
 	if (rc)

@@ -15,6 +15,7 @@
 #include "tools/train/train_log.h"
 
 typedef struct ps_train_job {
+	const ps_train_args *args; /* that asked for it; borrowed */
 	ps_train_options options;
 	json_t *provenance;
 	char path[PATH_MAX]; /* of the folder */
@@ -31,17 +32,18 @@ typedef struct ps_train_job {
 } ps_train_job;
 
 /* Checks the folder and the log's files against the inputs and against what stands there, before
- * anything is done (tools/run/output_path.h). args: those of data that are open, so that there are
+ * anything is done (tools/run/output_path.h). The data of job->args are open, so that there are
  * fewer caches than PS_JOIN_MAX besides the first. */
-int ps_train_job_check(const ps_train_job *job, const ps_train_args *args,
-		       ps_diag *diag) PS_MUST_USE;
-/* Begins or continues the folder, and makes its parent. replace: a folder of another provenance
- * gives way; else it is PS_EUSAGE. Sets job->over and reads the measures when an earlier command
- * has finished the SAE. */
-int ps_train_job_begin(ps_train_job *job, bool replace, ps_session *session) PS_MUST_USE;
+int ps_train_job_check(const ps_train_job *job, ps_diag *diag) PS_MUST_USE;
+/* Begins or continues the folder, and makes its parent. With args->replace a folder of another
+ * provenance gives way; else it is PS_EUSAGE. Sets job->over and reads the measures when an earlier
+ * command has finished the SAE. */
+int ps_train_job_begin(ps_train_job *job, ps_session *session) PS_MUST_USE;
 /* Gives the trainer its saved state, if there is a whole one of the same provenance, and opens the
- * log. log: prefix of its files, to which the job's name is added; NULL: no log. */
-int ps_train_job_load(ps_train_job *job, ps_session *session, const char *log) PS_MUST_USE;
+ * log, if args ask for one. */
+int ps_train_job_load(ps_train_job *job, ps_session *session) PS_MUST_USE;
+/* What messages call it, where there are several: its name, or the path of its folder. */
+const char *ps_train_job_label(const ps_train_job *job);
 /* Saves the trainer's state, atomically. */
 int ps_train_job_save(ps_train_job *job, ps_diag *diag) PS_MUST_USE;
 

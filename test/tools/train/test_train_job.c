@@ -107,6 +107,7 @@ static void rig_open(struct rig *r, int latents, int hold_out, const char *name)
 	r->args.batch = BATCH;
 	r->args.hold_out = hold_out;
 	r->args.keep_special = true;
+	r->job.args = &r->args;
 	if (ps_train_data_open(&r->data, &r->s, &r->args, &r->s.diag) ||
 	    ps_train_options_make(&r->args, WIDTH, r->data.rows.count, (size_t)latents, K,
 				  &r->job.options, &r->s.diag))
@@ -121,10 +122,10 @@ static int rig_begin(struct rig *r)
 {
 	const size_t bytes = ps_trainers_bytes(WIDTH, &r->job.options, 1, 1) +
 			     ps_train_job_finish_bytes(&r->job, WIDTH, 1) + (1 << 16);
-	int rc = ps_train_job_check(&r->job, &r->args, &r->s.diag);
+	int rc = ps_train_job_check(&r->job, &r->s.diag);
 
 	if (!rc)
-		rc = ps_train_job_begin(&r->job, false, &r->s);
+		rc = ps_train_job_begin(&r->job, &r->s);
 	if (rc || r->job.over)
 		return rc;
 	assert_int_equal(ps_arena_create(&r->arena, bytes, &r->s.diag), 0);
@@ -152,7 +153,7 @@ static int start(struct rig *r, int latents, int hold_out, const char *name, con
 	rig_open(r, latents, hold_out, name);
 	r->args.log = log;
 	rc = rig_begin(r);
-	return rc || r->job.over ? rc : ps_train_job_load(&r->job, &r->s, log);
+	return rc || r->job.over ? rc : ps_train_job_load(&r->job, &r->s);
 }
 
 static void take_steps(struct rig *r, uint64_t until)
@@ -229,7 +230,7 @@ static void goes_on(uint64_t done, const char *want)
 	r.s.quiet = false;
 	dup2(file, STDERR_FILENO);
 	if (!rc)
-		rc = ps_train_job_load(&r.job, &r.s, NULL);
+		rc = ps_train_job_load(&r.job, &r.s);
 	dup2(own, STDERR_FILENO);
 	assert_true(pread(file, text, sizeof text - 1, 0) >= 0);
 	close(own);
@@ -386,7 +387,7 @@ static void a_finished_sae_that_was_changed_is_trained_anew(void **state)
 	snprintf(weights, sizeof weights, "%s/sae_weights.safetensors", out);
 	ps_test_write_at(weights, 200, "xyz", 3);
 	rig_open(&r, LATENTS, 0, "");
-	assert_int_equal(ps_train_job_begin(&r.job, false, &r.s), 0);
+	assert_int_equal(ps_train_job_begin(&r.job, &r.s), 0);
 	assert_false(r.job.over);
 	assert_string_equal(ps_folder_dropped(r.job.folder), "sae_weights.safetensors");
 	rig_close(&r);
@@ -451,11 +452,11 @@ static void a_folder_that_cannot_be_made_is_told(void **state)
 	(void)state;
 	assert_int_equal(ps_file_replace(&ps_sys_linux, out, "x", 1, NULL), 0);
 	rig_open(&r, LATENTS, 0, "");
-	assert_int_equal(ps_train_job_check(&r.job, &r.args, &r.s.diag), PS_EUSAGE);
-	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, false, &r.s)), 4);
+	assert_int_equal(ps_train_job_check(&r.job, &r.s.diag), PS_EUSAGE);
+	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, &r.s)), 4);
 	rig_close(&r);
 	rig_open(&r, LATENTS, 0, "k-2"); /* below a file */
-	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, false, &r.s)), 4);
+	assert_int_equal(ps_exit_code(ps_train_job_begin(&r.job, &r.s)), 4);
 	assert_non_null(strstr(r.s.diag.text, "sae: is there and is not a folder"));
 	rig_close(&r);
 }
@@ -561,11 +562,11 @@ static void an_input_is_never_the_output(void **state)
 	(void)state;
 	rig_open(&r, LATENTS, 0, "");
 	r.args.out = cache;
-	assert_int_equal(ps_train_job_check(&r.job, &r.args, &r.s.diag), PS_EUSAGE);
+	assert_int_equal(ps_train_job_check(&r.job, &r.s.diag), PS_EUSAGE);
 	r.args.out = out;
 	snprintf(r.job.name, sizeof r.job.name, "x");
 	snprintf(r.job.path, sizeof r.job.path, "%s", cache);
-	assert_int_equal(ps_train_job_check(&r.job, &r.args, &r.s.diag), PS_EUSAGE);
+	assert_int_equal(ps_train_job_check(&r.job, &r.s.diag), PS_EUSAGE);
 	rig_close(&r);
 }
 
@@ -579,7 +580,7 @@ static int save_and_load(void *context)
 
 	(void)context;
 	if (!rc)
-		rc = ps_train_job_load(&swept.job, &swept.s, NULL);
+		rc = ps_train_job_load(&swept.job, &swept.s);
 	if (!rc && !ps_json_memory_check(NULL))
 		assert_int_equal(swept.job.resumed_at, 2);
 	return rc;

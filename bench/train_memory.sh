@@ -1,13 +1,12 @@
 #!/bin/sh
-# Training out of core: `prunescope train` on an activation cache, in a cgroup of a quarter of the
-# cache's size from a cold page cache, and without a limit from a warm one. The two take turns
-# (PRUNESCOPE_BENCH_PAIRS) and must end with the same bytes. The rate is that of the steps
-# (tokens_per_s); the ratio is the median over the pairs. The cache is a layer of Gemma 3 270M in
-# bf16, whose one shard is copied until the size is reached. Only the way in which rows are read
+# Training out of core: three epochs of `prunescope train` on an activation cache, in a cgroup of a
+# quarter of the cache's size from a cold page cache, and without a limit from a warm one. The two
+# take turns (PRUNESCOPE_BENCH_PAIRS) and must end with the same bytes. The rate is that of the
+# steps (tokens_per_s); the ratio is the median over the pairs. The cache is a layer of Gemma 3 270M
+# in bf16, whose one shard is copied until the size is reached. Only the way in which rows are read
 # counts here, not their values. Needs root. Variables: bench/lib.sh.
 #   bench/train_memory.sh
-# BENCH_FULL=1: 2 GiB, 5,120 latents, 400,000 tokens; otherwise 512 MiB, 1,280 latents, 100,000
-# tokens.
+# BENCH_FULL=1: 2 GiB, 5,120 latents; otherwise 512 MiB, 1,280 latents.
 set -eu
 . bench/lib.sh
 
@@ -51,15 +50,16 @@ run() {
 }
 
 if [ "$BENCH_FULL" = 1 ]; then
-	shards=68 latents=5120 k=64 batch=4096 tokens=400000
+	shards=68 latents=5120 k=64 batch=4096
 else
-	shards=17 latents=1280 k=32 batch=1024 tokens=100000
+	shards=17 latents=1280 k=32 batch=1024
 fi
 cache=$PRUNESCOPE_BENCH_DIR/activations-640-$shards
 begin_part train_memory
 make_cache
 size=$(du -bs "$cache" | cut -f 1)
 limit=$((size / 4))
+tokens=$((3 * (size / (640 * 2 + 3 * 4)))) # rows of bf16 with their three columns
 what="train 640 to $latents on $((size >> 20)) MiB limit $((limit >> 20)) MiB"
 : >$work/ratios
 for turn in $(seq "$PRUNESCOPE_BENCH_PAIRS"); do

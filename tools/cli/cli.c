@@ -22,33 +22,13 @@ const char ps_help_model[] = "checkpoint folder, .gguf or .safetensors file, or 
 		   "given twice: the dense model's, then the pruned one's, of the same tokens",
 	   ps_help_keep_special[] = "rows of BOS, EOS and PAD count too";
 
-const ps_command_group ps_command_groups[] = {
-	{"Models", ps_commands_model},
-	{"Models", ps_commands_prune},
-	{"SAEs", ps_commands_train},
-	{"SAEs", ps_commands_sae},
-	{"Findings", ps_commands_findings},
-	{"Findings", ps_commands_features},
-	{"Whole studies", ps_commands_study},
-	{"This machine", ps_commands_other},
-	{NULL, NULL},
-};
-
-const ps_command *ps_command_find(const char *name)
-{
-	for (const ps_command_group *g = ps_command_groups; g->title; g++)
-		for (const ps_command *c = g->commands; c->name; c++)
-			if (!strcmp(c->name, name))
-				return c;
-	return NULL;
-}
-
-void ps_cli_init(ps_cli *cli, const ps_command *command)
+void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command_group *groups)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	ps_session *s = &cli->session;
 
 	*cli = (ps_cli){.command = command,
+			.groups = groups,
 			.threads = processors > 0 ? processors : 1,
 			.backend = "auto",
 			.session.started = ps_clock()};
@@ -120,7 +100,7 @@ void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *pag
 	json_t *result = NULL;
 	ps_cli cli;
 
-	ps_cli_init(&cli, command);
+	ps_cli_init(&cli, command, NULL);
 	cli.visit = visit;
 	cli.visitor = visitor;
 	if (!command->main(&cli, 0, NULL, &result))
@@ -146,12 +126,12 @@ static void name_owner(const ps_page *page, void *visitor)
 }
 
 /* Writes the names of the commands that have an option into out. "": none has. */
-static void name_owners(const char *option, char *out, size_t size)
+static void name_owners(const ps_command_group *groups, const char *option, char *out, size_t size)
 {
 	struct owners o = {option, out, size};
 
 	out[0] = 0;
-	for (const ps_command_group *g = ps_command_groups; g->title; g++)
+	for (const ps_command_group *g = groups; g->title; g++)
 		for (const ps_command *c = g->commands; c->name; c++)
 			ps_cli_describe(c, name_owner, &o);
 }
@@ -200,7 +180,7 @@ static int refuse_unknown(ps_cli *cli, const ps_options *options)
 	say = foreign_option(name);
 	if (say)
 		return ps_fail(diag, PS_EUSAGE, "%s: %s", name, say);
-	name_owners(name, owners, sizeof owners);
+	name_owners(cli->groups, name, owners, sizeof owners);
 	if (owners[0])
 		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
 			       command, owners);

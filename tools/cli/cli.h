@@ -50,7 +50,8 @@ struct ps_cli {
 	const char *precision, *backend;
 	ps_option options[14];
 	const ps_command *command;
-	bool helped; /* --help or --examples was answered */
+	const ps_command_group *groups; /* all commands, which are asked whose an option is */
+	bool helped;                    /* --help or --examples was answered */
 	/* Where the result stands once it is done: the value of -o. NULL: it is only printed. */
 	const char *out;
 	/* Instead of a command line: what gets the description of the command. ps_cli_begin calls
@@ -59,8 +60,9 @@ struct ps_cli {
 	void *visitor;
 };
 
-/* Defaults and the table of common options (cli->options). */
-void ps_cli_init(ps_cli *cli, const ps_command *command);
+/* Defaults and the table of common options (cli->options). groups: all commands; NULL: the command
+ * is only described. */
+void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command_group *groups);
 
 /* Parses the options of the table and the common ones, checks that all that is wanted is there, and
  * starts the session. The table ends with PS_OPTION_END and begins with a title. --help and

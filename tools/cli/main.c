@@ -70,7 +70,7 @@ static int run_command(const ps_command *command, int argc, char **argv)
 	json_t *result = NULL;
 	int rc;
 
-	ps_cli_init(&cli, command);
+	ps_cli_init(&cli, command, ps_command_groups);
 	rc = command->main(&cli, argc, argv, &result);
 	if (result) {
 		const int noted = ps_session_note_all(&cli.session, result, &cli.session.diag);

@@ -175,7 +175,7 @@ static int begin_shard(ps_cache_writer *writer, ps_diag *diag)
 				 .count = writer->columns + 1};
 	int rc;
 
-	for (size_t i = 0; i < writer->columns; i++)
+	for (size_t i = 0; i < PS_ROW_COLUMNS && writer->columns; i++)
 		decls[i] =
 			(ps_tensor_decl){ps_cache_column_name((ps_row_column)i), PS_I32, 1, {rows}};
 	decls[writer->columns] =
@@ -249,7 +249,7 @@ static int add_to_shard(ps_cache_writer *writer, const float *activations,
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < writer->columns; i++)
+	for (size_t i = 0; i < PS_ROW_COLUMNS && writer->columns; i++)
 		ps_artefact_fill(writer->shard, i * column_bytes(all) + column_bytes(first),
 				 columns[i], column_bytes(rows));
 	rc = put_values(writer, activations, rows * writer->width, diag);

@@ -18,6 +18,8 @@
 
 #define WEIGHTS "model.safetensors"
 
+enum { VALUE_BYTES_MAX = 4 }; /* of a weight: F32 */
+
 /* What a tensor of the output holds. */
 enum part { COPIED, SHAPE, OFFSETS, VALUES, BITS };
 static const char *const endings[] = {"", ".shape", ".row_offsets", ".compressed", ".bitmask"};
@@ -250,10 +252,12 @@ static int create(struct bitmask_conversion *r, const char *path)
 	ps_tensor_decl *decls = calloc(r->count, sizeof *decls);
 	int rc = ps_json_check(extra, &r->s->diag);
 
-	r->values = malloc(widest(r) * sizeof(float));
+	r->values = malloc(widest(r) * VALUE_BYTES_MAX);
 	r->widened = malloc(widest(r) * sizeof(float));
-	if (!rc && (!decls || !r->values || !r->widened))
-		rc = ps_fail(&r->s->diag, PS_EBUDGET, "no memory for a row of weights");
+	if (!decls || !r->values || !r->widened) {
+		(void)ps_fail(&r->s->diag, PS_EBUDGET, "no memory for a row of weights");
+		rc = PS_EBUDGET;
+	}
 	for (size_t i = 0; i < r->count && !rc; i++)
 		decls[i] = r->tensors[i].decl;
 	if (!rc)

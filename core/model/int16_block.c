@@ -12,6 +12,8 @@
 
 _Static_assert(PS_INT16_BLOCK <= 256 && PS_INT16_BLOCK % 2 == 0, "the proof is for 256 columns");
 
+typedef uint32_t word __attribute__((may_alias)); /* the bits of a float */
+
 PS_CLONES
 static double sum_of_squares(const float *x, size_t n)
 {
@@ -29,22 +31,30 @@ static double sum_of_squares(const float *x, size_t n)
 	return lane[0];
 }
 
-/* A NaN may get lost; sum_of_squares finds it. */
+static inline uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* max |x|. Bits of numbers without their sign are ordered as the numbers are, and gcc makes vectors
+ * of integers. With a NaN the result means nothing; sum_of_squares tells. */
 PS_CLONES
 static float largest(const float *x, size_t n)
 {
-	float lane[LANES] = {0};
+	const word *bits = (const word *)x;
+	uint32_t lane[LANES] = {0}, most = 0;
+	float value;
 	size_t i = 0;
 
 	for (; i + LANES <= n; i += LANES)
 		for (size_t l = 0; l < LANES; l++)
-			lane[l] = fabsf(x[i + l]) > lane[l] ? fabsf(x[i + l]) : lane[l];
+			lane[l] = larger(lane[l], bits[i + l] & 0x7fffffff);
 	for (; i < n; i++)
-		lane[0] = fabsf(x[i]) > lane[0] ? fabsf(x[i]) : lane[0];
-	for (size_t width = LANES / 2; width; width /= 2)
-		for (size_t l = 0; l < width; l++)
-			lane[l] = lane[l + width] > lane[l] ? lane[l + width] : lane[l];
-	return lane[0];
+		most = larger(most, bits[i] & 0x7fffffff);
+	for (size_t l = 0; l < LANES; l++)
+		most = larger(most, lane[l]);
+	memcpy(&value, &most, sizeof value);
+	return value;
 }
 
 PS_CLONES

@@ -178,6 +178,17 @@ choose() {
 		--pruned-sae $d/psae/seed-1 --head $m -o $work/out --csv $work/out.csv \
 		--cards $work/cards.json"
 		;;
+	promoted) command="features $d/sae/seed-1 --head $m -o $work/out" ;;
+	known-promoted)
+		command="features $d/sae/seed-1 --cache $d/dense --cache $d/pruned \
+		--promoted $d/promoted -o $work/out"
+		;;
+	dashboard) command="features $d/study --model m --dashboard $work/out.json" ;;
+	sparsity) command="sparsity $m" ;;
+	spliced-ablate)
+		command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --windows 2 \
+		--spliced $d/ablation"
+		;;
 	ablate)
 		command="ablate $d/sae/seed-1 $m --tokens $d/t --layer 1 --features 3 --windows \
 		2"
@@ -220,6 +231,12 @@ sweep() (
 	report | again | finished)
 		make_study
 		set -- "$@" --start "$d/study"
+		;;
+	dashboard) make_study ;;
+	known-promoted) run features "$d/sae/seed-1" --head "$m" -o "$d/promoted" ;;
+	spliced-ablate)
+		"$program" ablate "$d/sae/seed-1" "$m" --tokens "$d/t" --layer 1 --features 3 \
+			--windows 2 --json --quiet >"$d/ablation"
 		;;
 	study) set -- "$@" ${stages:+"$stages"} ;;
 	dry-run | emit-json) set -- "$@" --plain ;;

@@ -16,7 +16,6 @@
 #include "core/base/rng.h"
 #include "io/row_ahead.h"
 #include "io/row_sort.h"
-#include "sae/batch.h"
 #include "test/support/support_sys_double.h"
 
 enum { ROWS = 6000, WIDTH = 77, SHARD_ROWS = 1700, BATCH = 150 };

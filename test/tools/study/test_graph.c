@@ -623,6 +623,54 @@ static void one_order_may_be_asked_for(void **state)
 	unbuild(&b);
 }
 
+/* One read serves SAEs that take the rows of one cache in one order. */
+static void trainings_share_a_call_where_rows_and_order_are_the_same(void **state)
+{
+	struct built b;
+	const ps_node *dense, *frozen;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	dense = find(&b.graph, "llama/dense/train-7");
+	frozen = find(&b.graph, "llama/frozen-decoder/train-7");
+	assert_true(ps_step_shares(dense, frozen));
+	assert_false(ps_step_shares(dense, find(&b.graph, "llama/dense/train-42")));
+	assert_false(ps_step_shares(dense, find(&b.graph, "llama/retrain/train-7")));
+	assert_false(ps_step_shares(dense, find(&b.graph, "llama/wanda-0.5/train-7")));
+	assert_false(ps_step_shares(dense, find(&b.graph, "llama/dense/cache")));
+	unbuild(&b);
+	assert_int_equal(build(&b, "lr: 0.001", "lr: 0.001\n  data_seed: 3", PS_PRECISION_F32), 0);
+	dense = find(&b.graph, "llama/dense/train-7");
+	assert_true(ps_step_shares(dense, find(&b.graph, "llama/dense/train-42")));
+	assert_false(ps_step_shares(dense, find(&b.graph, "llama/retrain/train-7")));
+	unbuild(&b);
+}
+
+/* A cache that the budget holds is not sorted. One that exceeds it is, where there is memory for
+ * that; its file is little larger than its rows. */
+static void sorting_is_counted_where_the_cache_exceeds_memory(void **state)
+{
+	const size_t step = (size_t)64 << 10;
+	uint64_t least = UINT64_MAX, most = 0, rows;
+	struct built b;
+
+	(void)state;
+	assert_int_equal(build(&b, NULL, NULL, PS_PRECISION_F32), 0);
+	rows = ps_graph_cache_bytes(&b.graph, &b.graph.models[0]);
+	for (b.session.memory_bytes = step; b.session.memory_bytes < 1000 * step;
+	     b.session.memory_bytes += step) {
+		const uint64_t bytes = ps_cost_sort_bytes(&b.graph, 0);
+
+		most = bytes > most ? bytes : most;
+		least = bytes && bytes < least ? bytes : least;
+	}
+	assert_int_equal(ps_cost_sort_bytes(&b.graph, 0), 0);
+	print_message("a cache of %d bytes: sorted in %d to %d\n", (int)rows, (int)least,
+		      (int)most);
+	assert_true(most && least > rows / 2 && most < 3 * rows);
+	unbuild(&b);
+}
+
 static void a_step_is_found_by_the_end_of_its_name(void **state)
 {
 	struct built b;
@@ -696,6 +744,8 @@ int main(void)
 		cmocka_unit_test(a_large_dictionary_counts_in_the_least_budget),
 		cmocka_unit_test(survival_shares_a_call_where_the_control_is_the_same),
 		cmocka_unit_test(one_order_may_be_asked_for),
+		cmocka_unit_test(trainings_share_a_call_where_rows_and_order_are_the_same),
+		cmocka_unit_test(sorting_is_counted_where_the_cache_exceeds_memory),
 		cmocka_unit_test(a_step_is_found_by_the_end_of_its_name),
 		cmocka_unit_test(options_are_checked_against_the_model),
 	};

@@ -156,6 +156,44 @@ static void a_tokenizer_beside_the_file_must_be_its_own(void **state)
 	ps_tokenizer_destroy(other);
 }
 
+/* Of tokens with equal scores the merge with the longer left side comes first: generate_merges of
+ * transformers. */
+static void equal_scores_are_ranked_by_the_left_side(void **state)
+{
+	static const char *const tokens[] = {"<unk>", "a", "b", "c", "d", "cd", "ab", "abc"};
+	static const float scores[] = {0, 0, 0, 0, 0, -2, -1, -2};
+	char folder[256], file[512];
+	struct ids got = {.count = 0};
+	ps_tokenizer *tokenizer;
+	ps_diag diag = {{0}};
+	gg_file f = {0};
+	int rc;
+
+	(void)state;
+	gg_header(&f, 3, 0, 4);
+	gg_key_text(&f, "general.architecture", "llama");
+	gg_key_text(&f, "tokenizer.ggml.model", "llama");
+	gg_key_array(&f, "tokenizer.ggml.tokens", 8, 8);
+	for (int i = 0; i < 8; i++)
+		gg_string(&f, tokens[i]);
+	gg_key_array(&f, "tokenizer.ggml.scores", 6, 8);
+	gg_bytes(&f, scores, sizeof scores);
+	gg_pad(&f, 32);
+	ck_make_folder(folder, sizeof folder);
+	snprintf(file, sizeof file, "%s/t.gguf", folder);
+	gg_write(&f, file);
+	gg_free(&f);
+	tokenizer = load(file, &diag, &rc);
+	assert_int_equal(rc, 0);
+	assert_int_equal(ps_tokenizer_encode(tokenizer, "abcd", 4, take, &got, &diag), 0);
+	/* The prefix is not in the vocabulary. */
+	assert_int_equal(got.count, 3);
+	assert_int_equal(got.list[1], 7);
+	assert_int_equal(got.list[2], 4);
+	ps_tokenizer_destroy(tokenizer);
+	ck_remove_folder(folder);
+}
+
 /* --- lists that are damaged --- */
 
 /* What a file of three tokens has, but for what a test changes. */
@@ -267,6 +305,7 @@ int main(void)
 		cmocka_unit_test(texts_of_tokens_are_readable),
 		cmocka_unit_test(each_tokenizer_has_its_identity),
 		cmocka_unit_test(a_tokenizer_beside_the_file_must_be_its_own),
+		cmocka_unit_test(equal_scores_are_ranked_by_the_left_side),
 		cmocka_unit_test(lists_that_do_not_fit_are_refused),
 	};
 

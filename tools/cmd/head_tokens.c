@@ -69,11 +69,7 @@ int ps_head_tokens_open(ps_head_tokens *t, ps_session *s, const ps_sae *shape, c
 {
 	int rc = 0;
 
-	*t = (ps_head_tokens){.sae = sae,
-			      .head = head,
-			      .table = table,
-			      .latents = shape->d_sae,
-			      .file = {.file = {.fd = -1}}};
+	*t = (ps_head_tokens){.sae = sae, .head = head, .table = table, .latents = shape->d_sae};
 	if (head)
 		rc = open_head(t, s, shape);
 	if (!rc && table)

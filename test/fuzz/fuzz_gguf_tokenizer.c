@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (!rc) {
 		rc = ps_tokenizer_encode(tokenizer, text, strlen(text), check_id, tokenizer, &diag);
 		support_fuzz_check(rc, &diag);
-		(void)ps_gguf_check_tokenizer(&gguf, tokenizer, "tokenizer.json", &diag);
+		rc = ps_gguf_check_tokenizer(&gguf, tokenizer, "tokenizer.json", &diag);
+		support_fuzz_check(rc, &diag);
 		ps_tokenizer_destroy(tokenizer);
 	}
 	ps_gguf_close(&gguf);

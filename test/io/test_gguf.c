@@ -63,7 +63,7 @@ static ps_checkpoint *open_good(const char *family)
 
 static ps_model_config config_of(const char *family)
 {
-	ps_model_config config;
+	ps_model_config config = {0};
 	ps_diag diag = {{0}};
 	char path[256], *text = NULL;
 	size_t length = 0;

@@ -348,7 +348,7 @@ static void damage_below_the_sae_shows_in_every_measure(void **state)
 static void silence(int64_t latent, const char *name)
 {
 	static const float zeros[WIDTH];
-	char path[200];
+	char path[120];
 	const ps_tensor_info *dec;
 	ps_safetensors file;
 	uint64_t at;

@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "core/base/clones.h"
-#include "core/base/dtype.h"
+#include "core/base/half.h"
 
 enum { SMALL = 32, LARGE = 256 }; /* weights of a block */
 

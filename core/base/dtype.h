@@ -69,9 +69,6 @@ static inline uint16_t ps_f32_to_bf16(float value)
 	return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 
-/* The f32 of an f16; exact. */
-float ps_f16_to_f32(uint16_t bits);
-
 /* Widens count elements at src, whole blocks of weights, to f32 in dst. src may have any alignment;
  * dst does not overlap it. */
 void ps_widen(const void *src, ps_dtype dtype, size_t count, float *dst);
@@ -79,9 +76,6 @@ void ps_widen(const void *src, ps_dtype dtype, size_t count, float *dst);
 /* The same for elements [first, first + count) of a row that begins at src, wherever blocks begin
  * and end. */
 void ps_widen_part(const void *src, ps_dtype dtype, size_t first, size_t count, float *dst);
-
-/* The nearest f16 of an f32. Beyond the largest f16, 65,504, and half a step: an infinity. */
-uint16_t ps_f32_to_f16(float value);
 
 /* Rounds count floats to bf16. */
 void ps_narrow_bf16(const float *src, size_t count, uint16_t *dst);

@@ -1,4 +1,5 @@
 #include "test/support/support_checkpoint.h"
+#include "core/base/half.h"
 
 #include <ftw.h>
 #include <stdbool.h>

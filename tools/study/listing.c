@@ -245,13 +245,13 @@ int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **resul
 {
 	const struct total t = add_up(g);
 	const uint64_t caches = ps_study_cache_peak(g, o, false),
-		       sorts = o->sort_bytes ? ps_study_sort_peak(g) : 0;
+		       sorts = o->sort_bytes ? ps_study_sort_peak(g) : 0, disk = caches + sorts;
 	json_t *steps = json_array(), *passes = json_array(), *counts = ps_study_counts(g, t.done);
 	json_t *needs = json_pack(
 		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O?, s:O?}", "dry_run", true,
 		"train_tokens", (json_int_t)g->file->train_tokens, "cache_tokens",
 		(json_int_t)g->file->cache_tokens, "calibration_tokens",
-		(json_int_t)g->file->calibration_tokens, "disk_bytes", (json_int_t)(caches + sorts),
+		(json_int_t)g->file->calibration_tokens, "disk_bytes", (json_int_t)disk,
 		"sort_bytes", (json_int_t)sorts, "memory_bytes", (json_int_t)t.memory_bytes,
 		"budget_bytes", (json_int_t)g->session->memory_bytes, "seconds",
 		ps_number_json(t.seconds), "listing", steps, "cache_passes", passes);

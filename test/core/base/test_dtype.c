@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/dtype.h"
+#include "core/base/half.h"
 
 static void every_f16_comes_back(void **state)
 {

@@ -185,7 +185,7 @@ versions() {
 	"$program" version >"$scratch/out"
 	holds "version is $version" grep -q "^prunescope $version" "$scratch/out"
 	holds "the Debian package is of that version" \
-		grep -q "^prunescope ($version[-)]" debian/changelog
+		grep -q "^prunescope (${version}[-)]" debian/changelog
 	holds "libraries have theirs" grep -q '^libraries: .*liburing [0-9]' "$scratch/out"
 	holds "kernels are named" grep -q '^kernels: .*f32 .*(.*x.*)' "$scratch/out"
 	"$program" --version | holds "--version is version" cmp - "$scratch/out"

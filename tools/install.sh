@@ -23,7 +23,7 @@ entry() {
 list() {
 	entry 755 "$program" bin/prunescope
 	entry 755 "$shardinfo" bin/shardinfo
-	for file in LICENSE *.md docs/*.md docs/*.png docs/*.svg; do
+	for file in LICENSE *.md docs/*.md docs/*.png docs/*.svg python/*.md; do
 		entry 644 "$file" "$doc/$file"
 	done
 	for file in studies/*.* demo/*.* demo/models/*.* demo/models/*/*.*; do

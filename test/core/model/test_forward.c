@@ -278,19 +278,22 @@ static void int16_stays_far_nearer(void **state)
 	check_near(PS_PRECISION_INT16, INT16_TOLERANCE, 1e-6);
 }
 
-/* The products of int16 are the same with every kernel, attention's are pinned. */
+/* The products of int16 are the same with every kernel (test_int16 has the others). Attention's are
+ * f32: no kernel for them has one of these names, so it is the same one each time. */
 static void int16_gives_the_same_bits_with_every_kernel(void **state)
 {
+	static const char *const wishes[] = {"avx_vnni", "avx512bw"};
+
 	(void)state;
-	for (size_t m = 0; m < MODELS; m++) {
+	for (size_t i = 0; i < MODELS * 2; i++) {
+		const char *model = models[i / 2];
 		struct bench first, b;
 		double nll_first[64], nll[64];
 
-		setenv("PRUNESCOPE_MATMUL", "ref", 1);
-		bench_open_as(&first, PS_PRECISION_INT16, models[m], 2, 24, 32);
+		bench_open_as(&first, PS_PRECISION_INT16, model, 2, 24, 32);
 		run_all(&first, nll_first);
-		setenv("PRUNESCOPE_MATMUL", "avx2", 1);
-		bench_open_as(&b, PS_PRECISION_INT16, models[m], 2, 24, 32);
+		setenv("PRUNESCOPE_MATMUL", wishes[i % 2], 1);
+		bench_open_as(&b, PS_PRECISION_INT16, model, 2, 24, 32);
 		run_all(&b, nll);
 		unsetenv("PRUNESCOPE_MATMUL");
 		assert_memory_equal(b.hidden, first.hidden, b.rows * b.width * sizeof(float));

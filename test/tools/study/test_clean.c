@@ -63,8 +63,8 @@ static void what_is_owned_stays_and_what_is_not_goes(void **state)
 	assert_false(test_study_has(&s, "runs/gemma"));
 	assert_false(test_study_has(&s, "locks"));
 	/* Of a condition: mask, cache and two SAEs with records, features with table, CSV and
-	 * cards, and five records alone. */
-	assert_int_equal(files, 2 * 17 + 3);
+	 * cards, and six records alone. */
+	assert_int_equal(files, 2 * 18 + 3);
 	assert_true(bytes > 3 * files);
 	assert_int_equal(ps_study_clean(&s.graph, false, &files, &bytes), 0);
 	assert_int_equal(files, 0);

@@ -287,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(another_tools_shards_are_taken_in_the_order_of_their_names),
+		TEST(of_several_tensors_one_must_be_the_activations),
 		TEST(shards_that_hold_no_rows_are_refused),
 		TEST(shards_that_do_not_fit_together_are_refused),
 		TEST(what_is_no_folder_of_shards_is_refused),

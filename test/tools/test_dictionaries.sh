@@ -86,7 +86,8 @@ same() {
 		[ "$code" -eq 0 ] || break
 		sed 's/, "unverified": \[[^]]*\]//; s/"mnn_survival_alive": [^,]*//
 			s/"alive": [^,}]*//g' "$s/out" |
-			tr ',' '\n' | grep -v 'seconds\|sae_digest\|same_start' >"$s/said.${sae##*/}"
+			tr ',' '\n' | grep -v 'seconds\|sae_digest\|same_start' \
+			>"$s/said.${sae##*/}"
 	done
 	holds "$what: works" test "$code" -eq 0
 	holds "$what: the same" cmp "$s/said.sae" "$s/said.${dictionary##*/}"

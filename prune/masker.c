@@ -15,6 +15,8 @@
 /* What is done with a row of scores. */
 typedef enum step { STEP_UPPER, STEP_LOWER, STEP_THRESHOLD, STEP_ROW, STEP_NM } step;
 
+_Static_assert((int)PS_HISTOGRAM_RANKS <= (int)PS_SELECT_THRESHOLDS, "one call masks a row");
+
 struct job {
 	ps_masker *masker;
 	const ps_scored *matrix;

@@ -56,16 +56,12 @@ static void put_row(FILE *out, const ps_option *row)
 /* Paragraph by paragraph. */
 static void put_text(FILE *out, const char *text)
 {
-	char paragraph[2048];
+	char paragraph[PS_PARAGRAPH];
 
 	while (*text) {
-		const char *end = strstr(text, "\n\n");
-		const size_t length = end ? (size_t)(end - text) : strlen(text);
-
-		snprintf(paragraph, sizeof paragraph, "%.*s", (int)length, text);
+		text = ps_page_paragraph(text, paragraph);
 		fputc('\n', out);
 		ps_help_wrap(out, paragraph, 0, 0);
-		text += length + (end ? 2 : 0);
 	}
 }
 

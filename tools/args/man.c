@@ -29,18 +29,12 @@ static void put_escaped(FILE *out, const char *text, bool verbatim)
 /* Paragraphs; the first one follows what stands before it. */
 static void put_text(FILE *out, const char *text)
 {
-	char paragraph[2048];
+	char paragraph[PS_PARAGRAPH];
 
 	while (*text) {
-		const char *end = strstr(text, "\n\n");
-		const size_t length = end ? (size_t)(end - text) : strlen(text);
-
-		snprintf(paragraph, sizeof paragraph, "%.*s", (int)length, text);
+		text = ps_page_paragraph(text, paragraph);
 		put_escaped(out, paragraph, false);
-		fputc('\n', out);
-		if (end)
-			fputs(".PP\n", out);
-		text += length + (end ? 2 : 0);
+		fputs(*text ? "\n.PP\n" : "\n", out);
 	}
 }
 

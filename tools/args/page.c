@@ -67,3 +67,12 @@ char *ps_page_details(const ps_option *option, char *out)
 		snprintf(out + strlen(out), PS_DETAILS_TEXT - strlen(out), ")");
 	return out;
 }
+
+const char *ps_page_paragraph(const char *text, char *out)
+{
+	const char *end = strstr(text, "\n\n");
+	const size_t length = end ? (size_t)(end - text) : strlen(text);
+
+	snprintf(out, PS_PARAGRAPH, "%.*s", (int)length, text);
+	return text + length + (end ? 2 : 0);
+}

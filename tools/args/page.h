@@ -35,6 +35,11 @@ char *ps_page_command(const ps_page *page, char *out);
  * so does ps_options_parse. */
 bool ps_page_shows(const ps_page *page, size_t t, const ps_option *row);
 
+#define PS_PARAGRAPH 2048
+/* Copies the first paragraph of a text to out (PS_PARAGRAPH bytes). Returns what follows it, ""
+ * after the last one. */
+const char *ps_page_paragraph(const char *text, char *out);
+
 #define PS_DETAILS_TEXT 256
 /* Writes the unit, range and default of an option into out (PS_DETAILS_TEXT bytes): "(default 1024
  * token ids)", or "" where there are none. Returns out. */

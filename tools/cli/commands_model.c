@@ -294,11 +294,7 @@ static int main_cache(ps_cli *cli, int argc, char **argv, json_t **result)
 /* Several models are a table. */
 static void print_ppl(const json_t *result)
 {
-	const json_t *models = json_object_get(result, "models");
-
-	if (models)
-		ps_print_table(models);
-	ps_print_values(result);
+	ps_print_listed(result, "models");
 }
 
 #define EXAMPLES (const ps_example[])

@@ -247,11 +247,7 @@ static int main_prune(ps_cli *cli, int argc, char **argv, json_t **result)
 /* Several masks are a table. */
 static void print_prune(const json_t *result)
 {
-	const json_t *masks = json_object_get(result, "masks");
-
-	if (masks)
-		ps_print_table(masks);
-	ps_print_values(result);
+	ps_print_listed(result, "masks");
 }
 
 #define EXAMPLES (const ps_example[])

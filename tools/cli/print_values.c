@@ -33,7 +33,7 @@ static size_t column_width(const json_t *rows, const char *key)
 	return width;
 }
 
-void ps_print_table(const json_t *rows)
+static void print_table(const json_t *rows)
 {
 	json_t *first = json_array_get(rows, 0);
 	const char *key;
@@ -77,4 +77,13 @@ void ps_print_values(const json_t *result)
 		else if (json_is_null(value))
 			printf("%-20s undefined\n", key);
 	}
+}
+
+void ps_print_listed(const json_t *result, const char *key)
+{
+	const json_t *rows = json_object_get(result, key);
+
+	if (rows)
+		print_table(rows);
+	ps_print_values(result);
 }

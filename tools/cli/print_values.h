@@ -6,8 +6,8 @@
 
 /* A line for each value that is no list and no object. */
 void ps_print_values(const json_t *result);
-/* A list of objects as a table: a line each, and a column for each value of the first one that is
- * no list and no object. */
-void ps_print_table(const json_t *rows);
+/* The same, behind the list of objects under this key as a table, if there is one: a line for each
+ * object, and a column for each value of the first one that is no list and no object. */
+void ps_print_listed(const json_t *result, const char *key);
 
 #endif

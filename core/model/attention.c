@@ -143,9 +143,10 @@ static struct panel open_panel(const ps_attention *a, size_t first, size_t count
 static void copy_tile(const struct panel *p, size_t first, size_t end, size_t columns, float *to,
 		      size_t stride)
 {
-	for (size_t r = first; r < end; r++)
-		memcpy(to + r * stride, p->tile + r * p->a->keys.kernel->w_panel,
-		       columns * sizeof(float));
+	const size_t width = p->a->keys.kernel->w_panel;
+
+	ps_copy_rows(to + first * stride, stride, p->tile + first * width, width, end - first,
+		     columns);
 }
 
 /* scores = q . k for the keys [begin, end). */

@@ -352,8 +352,7 @@ static void residual_panel(void *context, size_t item, int worker)
 				norm(work, y, r->post_gain, width, x);
 				y = x;
 			}
-			for (size_t d = 0; d < width; d++)
-				dst[d] = base[d] + y[d];
+			ps_add(base, y, width, dst);
 			if (r->overflowed && !ps_all_finite(dst, width))
 				__atomic_store_n(r->overflowed, true, __ATOMIC_RELAXED);
 			sum = dst;
@@ -518,9 +517,8 @@ static void gate_to_rows(void *context, const ps_tile *tile)
 	const size_t width = work->config->mlp_width;
 	size_t count, first = activate(work, tile, &count);
 
-	for (size_t t = 0; t < tile->tokens; t++)
-		memcpy(work->wide + (tile->first_token + t) * width + first,
-		       tile->y + t * work->kernel->w_panel, count * sizeof *work->wide);
+	ps_copy_rows(work->wide + tile->first_token * width + first, width, tile->y,
+		     work->kernel->w_panel, tile->tokens, count);
 }
 
 /* y (rows, out) = a product of X panels. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/checked.h"
+#include "core/model/ops.h"
 
 #define CACHE_BYTES ((size_t)512 << 10) /* of the second cache, if the system does not say */
 #define TOKEN_BLOCK ((size_t)1024)      /* rows of X packed at a time: W is packed once for them */
@@ -285,9 +286,7 @@ void ps_tile_store(void *context, const ps_tile *tile)
 	const ps_tile_rows *rows = context;
 	float *y = rows->y + tile->first_token * rows->y_stride + tile->first_row;
 
-	for (size_t t = 0; t < tile->tokens; t++)
-		memcpy(y + t * rows->y_stride, tile->y + t * rows->kernel->w_panel,
-		       tile->rows * sizeof *y);
+	ps_copy_rows(y, rows->y_stride, tile->y, rows->kernel->w_panel, tile->tokens, tile->rows);
 }
 
 static void pack_x_item(void *context, size_t item, int worker)

@@ -13,6 +13,33 @@
 
 #define LANES 16
 
+/* Values that move at once, wherever they lie. */
+typedef float values8 __attribute__((vector_size(32), aligned(4), may_alias));
+#define MOVED (sizeof(values8) / sizeof(float))
+
+PS_CLONES
+void ps_copy_rows(float *restrict dst, size_t dst_stride, const float *restrict src,
+		  size_t src_stride, size_t rows, size_t n)
+{
+	for (; rows; rows--, dst += dst_stride, src += src_stride) {
+		size_t i = 0;
+
+		for (; i + MOVED <= n; i += MOVED) {
+			*(values8 *)(dst + i) = *(const values8 *)(src + i);
+			__asm__("" : "+r"(i)); /* gcc would make a call of memcpy of the loop */
+		}
+		for (; i < n; i++)
+			dst[i] = src[i];
+	}
+}
+
+PS_CLONES
+void ps_add(const float *restrict a, const float *restrict b, size_t n, float *restrict sum)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] = a[i] + b[i];
+}
+
 static inline float add_lanes(float *lane)
 {
 	for (int width = LANES / 2; width; width /= 2)

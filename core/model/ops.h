@@ -11,6 +11,14 @@
 
 #include "core/model/config.h"
 
+/* dst[r, i] = src[r, i] for rows of n values, each matrix with its own stride. For short rows, as
+ * those of tiles, where a memcpy for each costs as much as the bytes. */
+void ps_copy_rows(float *restrict dst, size_t dst_stride, const float *restrict src,
+		  size_t src_stride, size_t rows, size_t n);
+
+/* sum[i] = a[i] + b[i] */
+void ps_add(const float *restrict a, const float *restrict b, size_t n, float *restrict sum);
+
 /* sum_i a[i] b[i] */
 float ps_dot(const float *a, const float *b, size_t n);
 

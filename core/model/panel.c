@@ -14,6 +14,7 @@
 #define ROWS ((size_t)16) /* staged at a time */
 
 typedef uint32_t word4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint32_t word2 __attribute__((vector_size(8), aligned(4), may_alias));
 
 static inline __attribute__((always_inline)) void
 transpose_4x4(const uint32_t *in, size_t in_stride, uint32_t *out, size_t out_stride)
@@ -31,20 +32,39 @@ transpose_4x4(const uint32_t *in, size_t in_stride, uint32_t *out, size_t out_st
 	*(word4 *)(out + 3 * out_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
 }
 
+static inline __attribute__((always_inline)) void
+transpose_2x4(const uint32_t *in, size_t in_stride, uint32_t *out, size_t out_stride)
+{
+	word4 a = *(const word4 *)in, b = *(const word4 *)(in + in_stride);
+	word4 low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+	      high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+
+	*(word2 *)out = __builtin_shufflevector(low, low, 0, 1);
+	*(word2 *)(out + out_stride) = __builtin_shufflevector(low, low, 2, 3);
+	*(word2 *)(out + 2 * out_stride) = __builtin_shufflevector(high, high, 0, 1);
+	*(word2 *)(out + 3 * out_stride) = __builtin_shufflevector(high, high, 2, 3);
+}
+
 /* out[s, r] = in[r, s] for r < rows, s < columns. */
 PS_CLONES
 static void transpose(const uint32_t *in, size_t in_stride, size_t rows, size_t columns,
 		      uint32_t *out, size_t out_stride)
 {
-	size_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+	const size_t whole_columns = columns / 4 * 4;
 
 	for (size_t s = 0; s < whole_columns; s += 4) {
-		for (size_t r = 0; r < whole_rows; r += 4)
+		size_t r = 0;
+
+		for (; r + 4 <= rows; r += 4)
 			transpose_4x4(in + r * in_stride + s, in_stride, out + s * out_stride + r,
 				      out_stride);
-		for (size_t r = whole_rows; r < rows; r++)
-			for (size_t i = s; i < s + 4; i++)
-				out[i * out_stride + r] = in[r * in_stride + i];
+		if (rows - r >= 2) {
+			transpose_2x4(in + r * in_stride + s, in_stride, out + s * out_stride + r,
+				      out_stride);
+			r += 2;
+		}
+		for (size_t i = s; r < rows && i < s + 4; i++)
+			out[i * out_stride + r] = in[r * in_stride + i];
 	}
 	for (size_t s = whole_columns; s < columns; s++)
 		for (size_t r = 0; r < rows; r++)
@@ -120,7 +140,11 @@ void ps_panel_put(const ps_lanes *lanes, const float *values, size_t stride, siz
 	const ps_lanes from = lanes_from(lanes, first);
 	const struct values source = {values, stride};
 
-	(void)fill_lanes(&from, count, cols, stage_values, &source);
+	if (lanes->packing == PS_PACK_F32) /* an element is the value itself: nothing to stage */
+		transpose((const uint32_t *)(const void *)values, stride, count, cols,
+			  from.elements, from.width);
+	else
+		(void)fill_lanes(&from, count, cols, stage_values, &source);
 }
 
 void ps_panel_put_columns(const ps_lanes *lanes, const float *values, size_t stride, size_t count,
@@ -152,11 +176,7 @@ void ps_panel_pack_x(const ps_kernel *kernel, const float *x, size_t stride, siz
 	if (count < kernel->x_panel)
 		memset(panel, 0,
 		       ps_slices(kernel->packing, cols) * kernel->x_panel * sizeof *panel);
-	if (kernel->packing == PS_PACK_F32) /* an element is the value itself: nothing to stage */
-		transpose((const uint32_t *)(const void *)x, stride, count, cols, panel,
-			  kernel->x_panel);
-	else
-		ps_panel_put(&lanes, x, stride, count, 0, cols);
+	ps_panel_put(&lanes, x, stride, count, 0, cols);
 }
 
 void ps_panel_unpack_x(const ps_kernel *kernel, const uint32_t *panel, size_t count, size_t cols,

@@ -383,6 +383,36 @@ static void rope_turns_halves_by_the_angle(void **state)
 	assert_closeness(&close, "turned halves", 2e-6);
 }
 
+static void rows_are_copied_between_strides_and_nothing_else(void **state)
+{
+	enum { ROWS = 3, FROM = 41, TO = 44 };
+	float src[ROWS * FROM], dst[ROWS * TO];
+
+	(void)state;
+	draw(src, ROWS * FROM, 1, 7);
+	for (size_t n = 0; n <= FROM; n++) {
+		memset(dst, 0, sizeof dst);
+		ps_copy_rows(dst, TO, src, FROM, ROWS, n);
+		for (size_t i = 0; i < ROWS * TO; i++) {
+			const size_t row = i / TO, column = i % TO;
+
+			assert_true(dst[i] == (column < n ? src[row * FROM + column] : 0));
+		}
+	}
+}
+
+static void sums_are_those_of_single_numbers(void **state)
+{
+	float a[LENGTH_MAX], b[LENGTH_MAX], sum[LENGTH_MAX];
+
+	(void)state;
+	draw(a, LENGTH_MAX, 1, 8);
+	draw(b, LENGTH_MAX, 1, 9);
+	ps_add(a, b, LENGTH_MAX - 1, sum);
+	for (size_t i = 0; i < LENGTH_MAX - 1; i++)
+		assert_true(sum[i] == a[i] + b[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +431,8 @@ int main(void)
 		cmocka_unit_test(softcap_saturates_and_keeps_nan),
 		cmocka_unit_test(rope_tables_hold_cos_and_sin_of_the_scaled_angles),
 		cmocka_unit_test(rope_turns_halves_by_the_angle),
+		cmocka_unit_test(rows_are_copied_between_strides_and_nothing_else),
+		cmocka_unit_test(sums_are_those_of_single_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

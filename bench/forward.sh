@@ -12,37 +12,7 @@
 # llama-135m, gemma3-270m, gemma3-1b and llama-1b.
 set -eu
 . bench/lib.sh
-
-# windows_of SHAPE: the number of windows. A run takes about a minute on two slow cores; small
-# models get 16,384 tokens.
-windows_of() {
-	if [ "$BENCH_FULL" != 1 ]; then
-		echo 16
-		return
-	fi
-	case $1 in
-	gemma3-1b | llama-1b) echo "${PRUNESCOPE_BENCH_WINDOWS:-8}" ;;
-	*) echo "${PRUNESCOPE_BENCH_WINDOWS:-32}" ;;
-	esac
-}
-
-has_bf16() {
-	grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo
-}
-
-# torch_windows_of SHAPE PRECISION: windows for torch, whose rate does not depend on the number of
-# batches of 8 windows. Small models get two batches, large ones get one. Without bf16 instructions
-# torch is very slow in bf16, and gets 8 and 2 windows.
-torch_windows_of() {
-	windows=16
-	case $1 in
-	*-1b) windows=8 ;;
-	esac
-	if [ "$2" = bf16 ] && ! has_bf16; then
-		windows=$((windows == 16 ? 8 : 2))
-	fi
-	echo $windows
-}
+. bench/passes.sh
 
 # ppl_tokens_of PRECISION: tokens of a perplexity, in windows of 1,024 at stride 512. Where torch is
 # very slow, they are one window.
@@ -52,33 +22,6 @@ ppl_tokens_of() {
 	else
 		echo 4096
 	fi
-}
-
-# ours MODEL TOKENS LAYER PRECISION: sets rate
-ours() {
-	again="rm -rf $work/cache"
-	$again
-	watched "$PRUNESCOPE" cache "$1" --tokens "$2" --layer "$3" --dtype bf16 --precision "$4" \
-		--threads "$threads" --quiet --json -o $work/cache
-	tokens=$(json_number rows)
-	rate=$(calc "$tokens / $seconds" 1)
-}
-
-# theirs MODE ARGUMENT...: sets rate, and result to the difference or the loss
-theirs() {
-	again=
-	watched "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py "$@"
-	read -r tokens seconds cpu_seconds result <$work/out
-	rate=$(calc "$tokens / $seconds" 1)
-}
-
-# check_difference PRECISION DIFFERENCE WHAT: the relative L2 difference of a row. A bf16 cache
-# rounds by up to 1/256. In bf16 arithmetic both sides are off by some percent.
-check_difference() {
-	limit=0.004
-	[ "$1" = f32 ] || limit=0.2
-	awk -v d="$2" -v limit=$limit 'BEGIN { exit !(d + 0 < limit) }' ||
-		die "$3 in $1: a row differs from transformers' by $2"
 }
 
 # note_pair OUR-RATE OUR-TOKENS OUR-CPU: the pair's ratios, ours by what `theirs` set. One is of
@@ -113,8 +56,9 @@ bench_model() { # SHAPE PRECISION
 			"$tokens" "$seconds" "$rate" tokens/s - "$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
 		mine=$rate mine_tokens=$tokens mine_cpu=$cpu_seconds
-		theirs forward "$model" "$tokens_file" "$2" "$threads" \
-			"$(torch_windows_of "$1" "$2")" $work/cache
+		theirs "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py forward "$model" \
+			"$tokens_file" "$2" "$threads" "$(torch_windows_of "$1" "$2")" \
+			$work/cache
 		check_difference "$2" "$result" "$what"
 		row "$what" "$2" "$threads" "$torch" warm - "$run" "$tokens" "$seconds" "$rate" \
 			tokens/s - "$rss" "$anonymous" "$read"
@@ -142,7 +86,8 @@ bench_ppl() { # PRECISION
 		row "ppl gemma3-270m" "$1" "$threads" prunescope warm "$(json_text backend)" \
 			"$run" "$tokens" "$seconds" "$mine" tokens/s - "$rss" "$anonymous" "$read"
 		[ -n "${PRUNESCOPE_BENCH_PYTHON:-}" ] || continue
-		theirs ppl "$model" "$text" "$1" "$threads" 1024 512 "$most"
+		theirs "$PRUNESCOPE_BENCH_PYTHON" bench/forward_torch.py ppl "$model" "$text" "$1" \
+			"$threads" 1024 512 "$most"
 		awk -v a="$nll" -v b="$result" -v p="$1" 'BEGIN {
 			d = a - b
 			exit !((d < 0 ? -d : d) < (p == "f32" ? 1e-4 : 0.03))

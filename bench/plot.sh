@@ -29,21 +29,23 @@ names='function label(what) {
 	return what
 }'
 
+# For awk: median(LIST) of numbers with spaces between them, nan of none
+median='function median(list, n, i, j, t, x) {
+	n = split(list, x, " ")
+	for (i = 2; i <= n; i++)
+		for (j = i; j > 1 && x[j - 1] + 0 > x[j] + 0; j--) {
+			t = x[j]
+			x[j] = x[j - 1]
+			x[j - 1] = t
+		}
+	if (!n)
+		return "nan"
+	return n % 2 ? x[(n + 1) / 2] : (x[n / 2] + x[n / 2 + 1]) / 2
+}'
+
 # Writes one line for each model and precision: "label", our rate, theirs, median of the ratios.
 forward_data() {
-	awk -F , "$names"'
-		function median(list, n, i, j, t, x) {
-			n = split(list, x, " ")
-			for (i = 2; i <= n; i++)
-				for (j = i; j > 1 && x[j - 1] + 0 > x[j] + 0; j--) {
-					t = x[j]
-					x[j] = x[j - 1]
-					x[j - 1] = t
-				}
-			if (!n)
-				return "nan"
-			return n % 2 ? x[(n + 1) / 2] : (x[n / 2] + x[n / 2 + 1]) / 2
-		}
+	awk -F , "$names $median"'
 		$1 == "forward" {
 			key = $2 "," $3
 			if (!(key in seen)) { seen[key] = ++count; key_of[count] = key }
@@ -328,6 +330,67 @@ table_memory() {
 		}' "$results"
 }
 
+# peers_lines KIND FORMAT COLUMN...: of every machine's results a line for each model and choice of
+# kernels. KIND rate: a column "PROGRAM PRECISION" is the median of its rates. KIND ratio: a column
+# "PRECISION over PROGRAM PRECISION" is the median of the turns' ratios, ours over theirs.
+peers_lines() {
+	kind=$1 format=$2
+	shift 2
+	for found in bench/results/*.csv; do
+		(
+			IFS=,
+			echo "$*"
+		) | awk -F , -v kind="$kind" -v format="$format" \
+			"$names $shown $median"'
+			FNR == NR { n = split($0, column, ","); next }
+			$1 !~ /^peers / || $5 ~ /CPU time$/ { next }
+			{
+				key = $NF "; " substr($1, 7) " kernels | " label($2)
+				sub(/^prunescope; [a-z0-9]* kernels/, "prunescope", $5)
+				over = sub(/^prunescope over /, $3 " over ", $5)
+			}
+			!(key in seen) { seen[key] = ++count; key_of[count] = key }
+			kind == "ratio" && over { value[key, $5] = $11 }
+			kind == "rate" && !over {
+				list[key, $5 " " $3] = list[key, $5 " " $3] " " $11
+				value[key, $5 " " $3] = median(list[key, $5 " " $3])
+			}
+			END {
+				for (i = 1; i <= count; i++) {
+					line = "| " key_of[i]
+					for (c = 1; c <= n; c++)
+						line = line " | " shown(value[key_of[i], column[c]],
+							format)
+					print line " |"
+				}
+			}' - "$found"
+	done
+}
+
+table_peers() {
+	peers_lines rate %.0f "prunescope f32" "prunescope int16" "prunescope bf16" \
+		"transformers f32" "transformers bf16" "ik_llama.cpp bf16" "ik_llama.cpp q8_0" \
+		>$work/peers
+	[ -s $work/peers ] || return 0
+	echo "| machine | model | f32 | int16 | bf16 | transformers f32 | transformers bf16" \
+		"| ik_llama.cpp BF16 | ik_llama.cpp Q8_0 |"
+	echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+	cat $work/peers
+}
+
+table_peers_ratios() {
+	peers_lines ratio %.2f "f32 over transformers f32" "int16 over transformers f32" \
+		"int16 over transformers bf16" "bf16 over transformers bf16" \
+		"int16 over ik_llama.cpp bf16" "int16 over ik_llama.cpp q8_0" \
+		>$work/peers
+	[ -s $work/peers ] || return 0
+	echo "| machine | model | f32 over transformers f32 | int16 over transformers f32" \
+		"| int16 over transformers bf16 | bf16 over transformers bf16" \
+		"| int16 over ik_llama.cpp BF16 | int16 over ik_llama.cpp Q8_0 |"
+	echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+	cat $work/peers
+}
+
 command -v gnuplot >/dev/null || die "gnuplot is not installed (make deps)"
 if forward_data; then
 	plot_forward
@@ -336,6 +399,8 @@ plot_roofline
 plot_memory
 table_machine | fill machine
 table_forward | fill forward
+table_peers | fill peers
+table_peers_ratios | fill peers_ratios
 table_kernels | fill kernels
 table_stream | fill stream
 table_memory | fill memory

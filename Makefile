@@ -58,7 +58,7 @@ all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
 lib: $(LIB_FILES)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 deps: ## install missing packages (Debian, Ubuntu), or name them
 	@sh tools/deps.sh
@@ -280,7 +280,8 @@ wheel: all ## build a wheel with program and libraries in build/wheel (needs aud
 	@rm -rf $(BUILD)/wheel
 	@plain=$$($(PYTHON) python/build_wheel.py $(PROGRAM) $(SHARDINFO) $(BUILD)/wheel/plain) && \
 		PATH="$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$$PATH" \
-		$(PYTHON) -m auditwheel repair --plat $(WHEEL_TAG) -w $(BUILD)/wheel "$$plain" && \
+		SOURCE_DATE_EPOCH=315532800 $(PYTHON) -m auditwheel repair --plat $(WHEEL_TAG) \
+			-w $(BUILD)/wheel "$$plain" && \
 		rm -r $(BUILD)/wheel/plain && ls $(BUILD)/wheel/*.whl
 
 pages: all ## write man pages and completions into build/man and build/completion

@@ -3,13 +3,19 @@
 usage: python build_wheel.py PROGRAM SHARDINFO FOLDER
 PROGRAM and SHARDINFO are the built programs; the wheel goes to FOLDER. Its tag is linux_x86_64 or linux_aarch64:
 `auditwheel repair` (make wheel) then adds the libraries and the tag of the glibc. The same programs give the same bytes.
+
+The licenses of these libraries ask whoever passes them on to pass on their notices too. So the wheel has Debian's
+notices of each library. On other systems it has none, and the script says so.
 """
 
 import base64
 import hashlib
+import os
 import pathlib
 import platform
 import re
+import shutil
+import subprocess
 import sys
 import zipfile
 
@@ -27,6 +33,31 @@ Requires-Dist: numpy>=1.24
 Description-Content-Type: text/markdown
 
 """
+NOT_CARRIED = {"libc6", "zlib1g"}  # every system of the wheel's tag has these, so auditwheel leaves them out
+
+
+def libraries(*programs: pathlib.Path) -> list[str]:
+    """The files of the libraries that the programs load, sorted."""
+    loaded = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
+    return sorted({os.path.realpath(path) for path in re.findall(r"=> (/\S+)", loaded)})
+
+
+def notices(*programs: pathlib.Path) -> dict[str, bytes]:
+    """The notices of the libraries that the wheel will carry: {Debian package: text}."""
+    if not shutil.which("dpkg-query"):
+        print("the wheel has no notices of its libraries: they are taken from Debian's packages", file=sys.stderr)
+        return {}
+    found = {}
+    for library in libraries(*programs):
+        # dpkg may know the file of a merged /usr under its old name.
+        names = [library, library.removeprefix("/usr")]
+        answer = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True).stdout
+        if not answer:
+            raise SystemExit(f"{library}: no Debian package has it, so its notices are not known")
+        package = re.split("[:,]", answer)[0]
+        if package not in NOT_CARRIED:
+            found[package] = pathlib.Path("/usr/share/doc", package, "copyright").read_bytes()
+    return found
 
 
 def main() -> None:
@@ -40,6 +71,8 @@ def main() -> None:
     files[f"{INFO}/entry_points.txt"] = (
         b"[console_scripts]\nprunescope = prunescope.program:main\nprunescope-shardinfo = prunescope.program:shardinfo\n")
     files[f"{INFO}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    for package, text in notices(program, shardinfo).items():
+        files[f"{INFO}/licenses/{package}.txt"] = text
     record = "".join(
         f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},{len(data)}\n"
         for name, data in files.items())

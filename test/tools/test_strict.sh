@@ -162,6 +162,7 @@ options_belong_to_commands() {
 	done
 	refuses "--dtype given to ppl names --precision" 2 '--dtype: --precision chooses' \
 		ppl $llama --dtype bf16
+	refuses "a share above one" 2 "below 1, such as 0.5 or 50%" prune $llama --sparsity 50
 	refuses "--model given to ppl" 2 'the model stands by itself' ppl --model $llama
 	refuses "a text that is missing" 2 '--text is missing (usage: prunescope ppl MODEL --text' \
 		ppl $llama
@@ -179,6 +180,22 @@ options_belong_to_commands() {
 		ppl $llama --thraeds 3
 	refuses "an option like no other" 2 'option --zzzzzzzzzz (prunescope help ppl lists' \
 		ppl $llama --zzzzzzzzzz
+	refuses "a mistyped option of other commands" 2 \
+		'option --layers (the nearest is --layer, which belongs to cache, eval' \
+		ppl $llama --layers 3
+	refuses "underscores for dashes" 2 'option --max_tokens (the nearest is --max-tokens)' \
+		ppl $llama --max_tokens 3
+	refuses "a longer name" 2 'option --num-threads (the nearest is --threads)' \
+		ppl $llama --num-threads 3
+	refuses "a letter is near to no other letter" 2 'option -n (prunescope help prune lists' \
+		prune $llama -n 3
+	refuses "an output of a command that prints" 2 'ppl has no -o; its result is printed' \
+		ppl $llama --output_dir x
+	refuses "an output under another name" 2 "the output's name follows -o" \
+		prune $llama --output-dir x
+	refuses "another name of the precision" 2 '--precision f32, bf16 or int16' ppl --fp16
+	refuses "a setting of a study" 2 'keys of its file (prunescope help study-file)' \
+		study x --learning_rate 3
 	refuses "an option for a value" 2 '--text needs a value, and --window is an option' \
 		ppl $llama --text --window 4
 	refuses "an empty value" 2 '--mask: the value is empty' ppl $llama --text x --mask ''

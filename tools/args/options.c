@@ -27,17 +27,22 @@ bool ps_option_range(const ps_option *option, ps_range *range)
 	return true;
 }
 
+static bool takes_percent(const ps_option *option)
+{
+	return option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1);
+}
+
 /* "--lr 'fast' is not a number; it must be above 0" */
 static int refuse(const ps_option *option, const char *text, const char *fault, ps_diag *diag)
 {
 	char shown[PS_SHOWN], words[PS_RANGE_TEXT];
 	ps_range range;
-	const bool bounded = ps_option_range(option, &range);
+	const bool bounded = ps_option_range(option, &range), percent = takes_percent(option);
 
-	return ps_fail(diag, PS_EUSAGE, "%s: '%s' %s%s%s", option->name,
+	return ps_fail(diag, PS_EUSAGE, "%s: '%s' %s%s%s%s", option->name,
 		       ps_text_show(text, strlen(text), shown, sizeof shown), fault,
-		       bounded ? "; it must be " : "",
-		       bounded ? ps_range_format(range, words) : "");
+		       bounded ? "; it must be " : "", bounded ? ps_range_format(range, words) : "",
+		       percent ? ", such as 0.5 or 50%" : "");
 }
 
 static int check_number(const ps_option *option, const char *text, const char *fault, double value,
@@ -59,8 +64,7 @@ static int parse_whole(const ps_option *option, const char *text, int64_t *value
 
 static int parse_real(const ps_option *option, const char *text, double *value, ps_diag *diag)
 {
-	const bool percent = option->kind & (PS_OPTION_SHARE | PS_OPTION_BELOW_1);
-	const char *fault = ps_number_real(text, strlen(text), percent, value);
+	const char *fault = ps_number_real(text, strlen(text), takes_percent(option), value);
 
 	return check_number(option, text, fault, fault ? 0 : *value, diag);
 }

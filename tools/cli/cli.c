@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/number.h"
 #include "tools/args/help.h"
+#include "tools/cli/unknown_option.h"
 
 const char ps_help_model[] = "checkpoint folder, .gguf or .safetensors file, or hub id in the "
 			     "local Hugging Face cache",
@@ -107,91 +107,6 @@ void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *pag
 		json_decref(result);
 }
 
-/* --- an option that the command does not have --- */
-
-struct owners {
-	const char *option;
-	char *out; /* "eval, ablate" */
-	size_t size;
-};
-
-static void name_owner(const ps_page *page, void *visitor)
-{
-	const struct owners *o = visitor;
-	const ps_options own = {.tables = page->tables, .count = 1};
-
-	if (ps_options_find(&own, o->option, strlen(o->option)))
-		snprintf(o->out + strlen(o->out), o->size - strlen(o->out), "%s%s",
-			 o->out[0] ? ", " : "", page->name);
-}
-
-/* Writes the names of the commands that have an option into out. "": none has. */
-static void name_owners(const ps_command_group *groups, const char *option, char *out, size_t size)
-{
-	struct owners o = {option, out, size};
-
-	out[0] = 0;
-	for (const ps_command_group *g = groups; g->title; g++)
-		for (const ps_command *c = g->commands; c->name; c++)
-			ps_cli_describe(c, name_owner, &o);
-}
-
-/* What to say of an option that other programs have. NULL: nothing. */
-static const char *foreign_option(const char *name)
-{
-	static const struct {
-		const char *name, *say;
-	} known[] = {
-		{"--device", "there is no GPU in this program; it computes with --threads"},
-		{"--gpu", "there is no GPU in this program; it computes with --threads"},
-		{"--cuda", "there is no GPU in this program; it computes with --threads"},
-		{"--dtype", "--precision chooses the arithmetic (--dtype is an option of cache, "
-			    "for the numbers that it stores)"},
-		{"--model", "the model stands by itself, without an option"},
-		{"--output", "the output's name follows -o"},
-		{"--out", "the output's name follows -o"},
-		{"--batch-size", "train has --batch, rows a step; other commands choose by "
-				 "--memory"},
-		{"--epochs", "train has --tokens; more than the cache has rows are further epochs"},
-		{"--steps", "train has --tokens; steps are tokens divided by --batch"},
-		{"--workers", "--threads says how many threads compute"},
-		{"--num-workers", "--threads says how many threads compute"},
-		{"-j", "--threads says how many threads compute"},
-		{"--verbose", "progress is shown unless --quiet is given"},
-		{"-v", "progress is shown unless --quiet is given"},
-		{"-q", "--quiet leaves out progress and remarks"},
-		{"-f", "--force replaces what stands in an output's place"},
-	};
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (!strcmp(known[i].name, name))
-			return known[i].say;
-	return NULL;
-}
-
-/* Says whose option it is, or which one it was meant to be. */
-static int refuse_unknown(ps_cli *cli, const ps_options *options)
-{
-	char owners[160], name[PS_SHOWN];
-	const char *const command = cli->command->name, *say, *nearest;
-	ps_diag *diag = &cli->session.diag;
-
-	ps_text_show(options->unknown, strcspn(options->unknown, "="), name, sizeof name);
-	say = foreign_option(name);
-	if (say)
-		return ps_fail(diag, PS_EUSAGE, "%s: %s", name, say);
-	name_owners(cli->groups, name, owners, sizeof owners);
-	if (owners[0])
-		return ps_fail(diag, PS_EUSAGE, "%s is no option of %s, it belongs to %s", name,
-			       command, owners);
-	nearest = ps_options_nearest(options, name);
-	if (nearest)
-		return ps_fail(diag, PS_EUSAGE, "unknown option %s (the nearest is %s)", name,
-			       nearest);
-	return ps_fail(diag, PS_EUSAGE, "unknown option %s (prunescope help %s lists them)", name,
-		       command);
-}
-
 /* --- the beginning of a command --- */
 
 /* Checks the common options and starts the session with them. */
@@ -248,7 +163,7 @@ int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table)
 			return PS_EUSAGE;
 	rc = ps_options_parse(&options, argc, argv, &cli->session.diag);
 	if (options.unknown)
-		return refuse_unknown(cli, &options);
+		return ps_cli_refuse_unknown(cli, &options);
 	if (rc)
 		return rc;
 	rc = ps_options_check(&options, &missing);

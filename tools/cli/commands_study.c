@@ -77,6 +77,7 @@ const ps_command ps_commands_study[] = {
 			 {"prunescope study study.yaml -o out --emit make >study.mk",
 			  "The same steps for make; `make -f study.mk -j 2` does them."},
 			 {NULL, NULL}},
+	 .settings = "what a study does are keys of its file (prunescope help study-file)",
 	 .main = main_study},
 	{.name = "report",
 	 .usage = "DIR [OPTION ...]",

@@ -2,9 +2,15 @@
 #ifndef PS_TOOLS_RUN_NEAREST_H
 #define PS_TOOLS_RUN_NEAREST_H
 
-/* The entry of names (NULL-ended) with the least edit distance to word; borrowed. NULL if none is
- * near: the distance may be half of the word's length and 1 at most. Names over 63 bytes are
- * passed over. */
+/* The entry of names (NULL-ended) that word was probably meant to be; borrowed. NULL if none is
+ * near. Dashes at the beginning do not count.
+ *
+ * Near is first what few edits lead to: an edit is one byte inserted, removed or replaced, or two
+ * neighbours exchanged. One edit for three bytes of the longer word is allowed, at least one, and
+ * fewer than it has bytes. If no name is that near, the longest name of at least 4 bytes that
+ * stands in the word is taken ("--num-threads": "--threads"), else the shortest one in which the
+ * word stands. A word of one byte has no nearest name: it is as near to every other one. Words and
+ * names over 63 bytes are passed over. */
 const char *ps_nearest_name(const char *word, const char *const *names);
 
 #endif

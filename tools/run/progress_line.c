@@ -20,7 +20,8 @@
 #define DRAW_SECONDS 0.2     /* least time between two drawings */
 #define REFRESH_SECONDS 0.5  /* of the thread */
 #define PLAIN_SECONDS 10.0   /* between two plain lines */
-#define LOOP_SHOWN_AFTER 1.8 /* seconds after the first tick of a command without steps */
+#define SHOWN_AFTER 1.8      /* seconds of a command without steps, or of its first loop */
+#define SILENT_AFTER 1.8     /* seconds without a tick */
 #define STEP_SHOWN_AFTER 0.3 /* seconds; shorter steps only scroll by */
 #define COLUMNS_FALLBACK 80
 #define BAR_COLUMNS 20
@@ -43,7 +44,8 @@ static struct {
 	bool quiet, terminal;
 	bool in_step;
 	double last;       /* time of the last drawing or plain line */
-	double loop_since; /* first tick since the last step */
+	double idle_since; /* the beginning, or the end of the last step */
+	double loop_since; /* first tick since then */
 	ps_loops loops;
 	ps_step_clock step;
 	size_t number, total;
@@ -237,8 +239,17 @@ static void add_loop(ps_line_parts *parts, const struct moment *m)
 			 (int)(100 * share_done(m->inner)));
 		ps_line_add(parts, RANK_REMARK, text, "");
 	}
+	if (!line.in_step && m->left < 0 && m->now - m->inner->last.time > SILENT_AFTER)
+		add_time(parts, RANK_LEFT, "; working, %s", m->now - m->inner->last.time, true);
 	if (line.note[0])
 		add_to_comma(parts, RANK_REMARK, line.note);
+}
+
+/* Of a command that has not ticked yet: it opens files, or checks them. */
+static void add_idle(ps_line_parts *parts, const struct moment *m)
+{
+	ps_line_add(parts, RANK_NAME, "working", "");
+	add_time(parts, RANK_LEFT, ", %s so far", m->now - line.idle_since, true);
 }
 
 static void draw_on_terminal(const struct moment *m)
@@ -253,6 +264,8 @@ static void draw_on_terminal(const struct moment *m)
 		add_step(&first, m);
 	if (m->inner)
 		add_loop(line.in_step ? &second : &first, m);
+	else if (!line.in_step)
+		add_idle(&first, m);
 	ps_line_fit(&first, width, text[0]);
 	ps_line_fit(&second, width, text[1]);
 	if (!strcmp(text[0], line.drawn[0]) && !strcmp(text[1], line.drawn[1]))
@@ -290,19 +303,28 @@ static void draw_plain(const struct moment *m)
 		ps_line_add(&parts, RANK_RATE, "; ", "; ");
 	if (m->inner)
 		add_loop(&parts, m);
+	else if (!line.in_step)
+		add_idle(&parts, m);
 	ps_line_fit(&parts, width, text);
 	write_line(text);
 }
 
-/* Draws if there is something to show and the last time is long enough ago. The lock is held. */
+/* Whether it is too early to show something on a terminal. What is shown stays. */
+static bool is_early(double now)
+{
+	if (line.in_step)
+		return now - line.step.began < STEP_SHOWN_AFTER;
+	if (line.drawn[0][0])
+		return false;
+	return now - (line.loops.count ? line.loop_since : line.idle_since) < SHOWN_AFTER;
+}
+
+/* Draws if the last time is long enough ago. The lock is held. */
 static void draw(double now)
 {
-	double since = now - (line.in_step ? line.step.began : line.loop_since);
 	struct moment m;
 
-	if (line.quiet || ps_signals_ending() || (!line.in_step && !line.loops.count))
-		return;
-	if (line.terminal && since < (line.in_step ? STEP_SHOWN_AFTER : LOOP_SHOWN_AFTER))
+	if (line.quiet || ps_signals_ending() || (line.terminal && is_early(now)))
 		return;
 	if (now - line.last < (line.terminal ? DRAW_SECONDS : PLAIN_SECONDS))
 		return;
@@ -348,11 +370,8 @@ static void tick(void *self, const char *what, const char *unit, uint64_t done, 
 	if (line.quiet)
 		return;
 	pthread_mutex_lock(&line.lock);
-	if (!line.loops.count) {
+	if (!line.loops.count)
 		line.loop_since = now;
-		if (!line.terminal && !line.in_step)
-			line.last = now;
-	}
 	ps_loops_tick(&line.loops, &t, now);
 	draw(now);
 	pthread_mutex_unlock(&line.lock);
@@ -404,6 +423,7 @@ ps_progress ps_progress_line(bool quiet)
 
 	ps_progress_line_end();
 	line.quiet = quiet;
+	line.idle_since = line.last = ps_clock();
 	line.terminal =
 		isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb")) && !getenv("NO_COLOR");
 	if (!quiet)
@@ -470,6 +490,7 @@ void ps_progress_step_end(const char *headline)
 	}
 	line.in_step = false;
 	line.loops.count = 0;
+	line.idle_since = ps_clock();
 	pthread_mutex_unlock(&line.lock);
 }
 

@@ -5,13 +5,15 @@
  *   training [######..............] 12.3k/100k tok, 5.2k tok/s; FVU 0.0512
  * The first line is there during a step of a longer work, the second one once a loop has
  * ticked. A command without steps has the second line alone, with the time left. Rate and time
- * left are shown once they are known (tools/run/loops.h says how). Finished steps scroll by,
- * one line each. Elsewhere (stderr is no terminal, TERM=dumb, or NO_COLOR is set): whole lines
- * with a time stamp, one for each finished step, and one every 10 s inside a long step or
- * loop.
+ * left are shown once they are known (tools/run/loops.h says how). A command that is silent says
+ * for how long: "working, 5s so far" before its first tick, and "; working, 5s" when a loop has
+ * ended or its time left is not known. Finished steps scroll by, one line each.
  *
- * A loop that ends within 2 s shows nothing. With --quiet nothing is ever shown. The width is
- * the terminal's own (it follows a resize), else COLUMNS, else 80.
+ * Elsewhere (stderr is no terminal, TERM=dumb, or NO_COLOR is set): whole lines with a time stamp,
+ * one for each finished step, and one every 10 s inside a long step or loop.
+ *
+ * A loop that begins at once and ends within 2 s shows nothing. With --quiet nothing is ever shown.
+ * The width is the terminal's own (it follows a resize), else COLUMNS, else 80.
  *
  * The process has one progress line, because stderr is one and signal handlers know no
  * context. A thread redraws it twice a second, so that a step without ticks shows its time as

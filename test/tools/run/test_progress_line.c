@@ -43,6 +43,8 @@ enum session_name {
 	PLAIN_NO_COLOR,
 	PLAIN_DUMB,
 	PIPED,
+	SILENT,
+	SILENT_PIPED,
 	SESSIONS
 };
 
@@ -186,6 +188,24 @@ static void long_step(void)
 	ps_progress_line_end();
 }
 
+/* Opens files for long, and writes for long after its only loop. */
+static void silent_command(void)
+{
+	ps_progress p = ps_progress_line(false);
+
+	wait_ms(4000);
+	p.tick(p.self, "cosines", "rows", 100, 100);
+	wait_ms(4000);
+	ps_progress_line_end();
+}
+
+static void silent_for_long(void)
+{
+	(void)ps_progress_line(false);
+	wait_ms(10500);
+	ps_progress_line_end();
+}
+
 static struct session all[SESSIONS] = {
 	[WIDE_200] = {.child = three_steps, .columns = 200},
 	[WIDE_80] = {.child = three_steps, .columns = 80},
@@ -203,6 +223,8 @@ static struct session all[SESSIONS] = {
 			    .value = "1"},
 	[PLAIN_DUMB] = {.child = long_step, .columns = 200, .variable = "TERM", .value = "dumb"},
 	[PIPED] = {.child = long_step, .piped = true},
+	[SILENT] = {.child = silent_command, .columns = 80},
+	[SILENT_PIPED] = {.child = silent_for_long, .piped = true},
 };
 
 static void run_child(const struct session *s)
@@ -441,6 +463,17 @@ static void test_a_single_command_shows_slow_rates_and_the_time_left_of_the_oute
 	assert_false(saw(s, 1, "."));
 }
 
+static void test_a_command_without_ticks_says_for_how_long_it_works(void **state)
+{
+	const struct session *s = &all[SILENT];
+
+	(void)state;
+	check_clean(s);
+	must_see(s, 0, "^working, [23]s so far$");
+	must_see(s, 0, "^cosines \\[#+\\] 100/100 rows; working, [23]s$");
+	assert_false(saw(s, 0, "working, [01]s"));
+}
+
 static void test_stopping_leaves_a_clean_line(void **state)
 {
 	const struct session *once = &all[INTERRUPTED], *twice = &all[INTERRUPTED_TWICE];
@@ -465,14 +498,9 @@ static void test_quiet_is_silent(void **state)
 
 #define STAMP "^20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} "
 
-static void check_plain(struct session *s)
+/* The lines that came are those expected, count of them. */
+static void check_lines(struct session *s, const char *const *expected, size_t count)
 {
-	static const char *const expected[] = {
-		STAMP "waiting for another process\r?$",
-		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 10s so far, 1m[23][0-9]s left; all "
-		      "2h01m left; training, [0-9.]+k of 1M tok \\([0-9]+ %\\), [0-9.]+k tok/s\r?$",
-		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 1[0-9]s, fvu 0.0512\r?$",
-	};
 	char *line = s->output, *end;
 	size_t i = 0;
 
@@ -482,13 +510,25 @@ static void check_plain(struct session *s)
 
 		*end = 0;
 		print_message("%s\n", line);
-		assert_true(i < sizeof expected / sizeof *expected);
+		assert_true(i < count);
 		assert_int_equal(regcomp(&regex, expected[i], REG_EXTENDED | REG_NOSUB), 0);
 		assert_int_equal(regexec(&regex, line, 0, NULL, 0), 0);
 		regfree(&regex);
 	}
-	assert_int_equal(i, sizeof expected / sizeof *expected);
+	assert_int_equal(i, count);
 	assert_int_equal(*line, 0);
+}
+
+static void check_plain(struct session *s)
+{
+	static const char *const expected[] = {
+		STAMP "waiting for another process\r?$",
+		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 10s so far, 1m[23][0-9]s left; all "
+		      "2h01m left; training, [0-9.]+k of 1M tok \\([0-9]+ %\\), [0-9.]+k tok/s\r?$",
+		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 1[0-9]s, fvu 0.0512\r?$",
+	};
+
+	check_lines(s, expected, sizeof expected / sizeof *expected);
 }
 
 static void test_elsewhere_lines_are_whole_and_stamped(void **state)
@@ -497,6 +537,14 @@ static void test_elsewhere_lines_are_whole_and_stamped(void **state)
 	check_plain(&all[PIPED]);
 	check_plain(&all[PLAIN_NO_COLOR]);
 	check_plain(&all[PLAIN_DUMB]);
+}
+
+static void test_elsewhere_a_silent_command_has_lines_too(void **state)
+{
+	static const char *const expected[] = {STAMP "working, 1[0-9]s so far$"};
+
+	(void)state;
+	check_lines(&all[SILENT_PIPED], expected, 1);
 }
 
 static void test_no_thread_is_left(void **state)
@@ -532,9 +580,11 @@ int main(void)
 		cmocka_unit_test(test_a_resize_is_followed),
 		cmocka_unit_test(
 			test_a_single_command_shows_slow_rates_and_the_time_left_of_the_outer_loop),
+		cmocka_unit_test(test_a_command_without_ticks_says_for_how_long_it_works),
 		cmocka_unit_test(test_stopping_leaves_a_clean_line),
 		cmocka_unit_test(test_quiet_is_silent),
 		cmocka_unit_test(test_elsewhere_lines_are_whole_and_stamped),
+		cmocka_unit_test(test_elsewhere_a_silent_command_has_lines_too),
 		cmocka_unit_test(test_no_thread_is_left),
 	};
 

@@ -67,7 +67,7 @@ int ps_cache_shuffle(const ps_cache_shuffle_options *o, const ps_context *contex
 		if (!rc)
 			rc = ps_cache_writer_add(writer, rows, columns, columns + batch,
 						 columns + 2 * batch, count, context->diag);
-		ps_progress_tick(context, "shuffling", "row", first + count, cache.source.rows);
+		ps_progress_tick(context, "shuffling", "rows", first + count, cache.source.rows);
 		if (!rc)
 			rc = ps_progress_check(context);
 	}

@@ -14,6 +14,7 @@
 #include "core/base/finite.h"
 #include "io/known_digest.h"
 #include "io/npy_file.h"
+#include "io/recognize.h"
 #include "io/verified_file.h"
 
 #define SUFFIX ".safetensors"
@@ -69,6 +70,15 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int refuse_empty(const char *path, ps_diag *diag)
+{
+	int rc = ps_recognize_cache(path, true, diag);
+
+	return rc ? rc
+		  : ps_fail(diag, PS_EINPUT, "%s: holds no " SUFFIX " files with activations",
+			    path);
+}
+
 /* Lists the shards in order: those of the manifest, or without one all that the folder holds. */
 static int list_shards(const char *path, const json_t *manifest, struct names *names, ps_diag *diag)
 {
@@ -94,8 +104,7 @@ static int list_shards(const char *path, const json_t *manifest, struct names *n
 	if (rc)
 		return rc;
 	if (!names->count)
-		return ps_fail(diag, PS_EINPUT, "%s: holds no " SUFFIX " files with activations",
-			       path);
+		return refuse_empty(path, diag);
 	qsort(names->item, names->count, sizeof *names->item, by_text);
 	return 0;
 }
@@ -165,11 +174,14 @@ static int check_alone(const ps_cache *cache, const ps_safetensors *file, ps_dia
 static int check_activations(ps_cache *cache, const ps_safetensors *file, ps_diag *diag)
 {
 	const ps_tensor_info *info = ps_safetensors_find(file, "activations");
+	const char *kind = json_string_value(json_object_get(file->metadata, "kind"));
 	size_t count;
 
 	/* A file of one tensor can mean no other one. */
 	if (!info && file->count == 1 && !file->metadata)
 		info = file->tensors;
+	if (!info && kind)
+		return ps_fail(diag, PS_EINPUT, "%s: holds %s, no activations", file->path, kind);
 	if (!info)
 		return ps_fail(diag, PS_EINPUT, "%s: has no tensor activations", file->path);
 	if ((info->dtype != PS_F32 && info->dtype != PS_BF16 && info->dtype != PS_F16) ||
@@ -502,6 +514,7 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps
 {
 	struct names names = {0};
 	char folder[PATH_MAX];
+	ps_diag other = {{0}};
 	int rc;
 
 	*cache = (ps_cache){.source = {.self = cache, .gather = gather, .column = column}};
@@ -509,6 +522,10 @@ int ps_cache_open(ps_cache *cache, const ps_sys *sys, const char *path, const ps
 			   : list_folder(cache, sys, path, &names, diag);
 	if (!rc)
 		rc = open_shards(cache, sys, is_file(path) ? folder : path, &names, diag);
+	/* Its first file is refused, and it is the folder of something else. */
+	if (rc == PS_EINPUT && names.count && !cache->shard_count && !cache->manifest &&
+	    !is_file(path) && ps_recognize_cache(path, false, &other))
+		*diag = other;
 	if (!rc)
 		rc = check_columns(cache, diag);
 	if (!rc && verify)

@@ -2,11 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/checked.h"
 #include "core/base/utf8.h"
@@ -178,6 +179,34 @@ static const struct sign sae_signs[] = {
 	{"*.npz", "a NumPy archive of another name" SAE_FORMATS},
 };
 
+#define A_MODEL "a model, no activations: `prunescope cache` makes a cache of it"
+
+static const struct sign no_cache_signs[] = {
+	{"model.safetensors", A_MODEL},
+	{"model.safetensors.index.json", A_MODEL},
+	{"*.gguf", A_MODEL},
+	{"sae_weights.safetensors", "an SAE, no activations"},
+	{"sae.safetensors", "an SAE, no activations"},
+	{"cfg.json", "an SAE, no activations"},
+};
+
+#define SAVE_ACTIVATIONS                                                                           \
+	", which is not read: save its tensor [rows, width] with "                                 \
+	"safetensors.torch.save_file({\"activations\": x}, FILE)"
+
+static const struct sign unread_cache_signs[] = {
+	{"*.npy", "a NumPy array: give its own path"},
+	{"*.pt", "a torch file (pickle)" SAVE_ACTIVATIONS},
+	{"*.pth", "a torch file (pickle)" SAVE_ACTIVATIONS},
+	{"*.bin", "a torch file (pickle)" SAVE_ACTIVATIONS},
+	{"*.pkl", "a pickle" SAVE_ACTIVATIONS},
+	{"*.npz", "a NumPy archive" SAVE_ACTIVATIONS},
+	{"*.h5", "an HDF5 file" SAVE_ACTIVATIONS},
+	{"*.parquet", "a Parquet file" SAVE_ACTIVATIONS},
+	{"*.arrow", "an Arrow file" SAVE_ACTIVATIONS},
+	{"results.json", "a study's results; a study keeps its caches only with --keep-caches"},
+};
+
 static bool is_sign(const struct sign *sign, const char *name)
 {
 	return *sign->name == '*' ? ends_with(name, sign->name + 1) : !strcmp(name, sign->name);
@@ -287,6 +316,54 @@ int ps_recognize_sae(const char *folder, ps_diag *diag)
 	sign = find_sign(entries, count, sae_signs, sizeof sae_signs / sizeof *sae_signs, &name);
 	if (sign)
 		rc = ps_fail(diag, PS_EINPUT, "%s: holds %.80s, %s", folder, name, sign->what);
+	release(entries, count);
+	return rc;
+}
+
+/* The first folder of this one, by name, that holds a cache of ours. NULL: there is none. */
+static const char *inner_cache(struct dirent **entries, int count, const char *folder)
+{
+	const char *first = NULL;
+	char shard[PATH_MAX];
+
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+
+		if (snprintf(shard, sizeof shard, "%s/%s/shard-00000.safetensors", folder, name) <
+			    (int)sizeof shard &&
+		    *name != '.' && !access(shard, F_OK) && (!first || strcmp(name, first) < 0))
+			first = name;
+	}
+	return first;
+}
+
+static int refuse_cache(struct dirent **entries, int count, const char *folder, bool empty,
+			ps_diag *diag)
+{
+	const char *name, *inner = empty ? inner_cache(entries, count, folder) : NULL;
+	const struct sign *sign = find_sign(entries, count, no_cache_signs,
+					    sizeof no_cache_signs / sizeof *no_cache_signs, &name);
+
+	if (inner)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: holds caches in folders of their own: name one, such as %s/%s",
+			       folder, folder, inner);
+	if (!sign && empty)
+		sign = find_sign(entries, count, unread_cache_signs,
+				 sizeof unread_cache_signs / sizeof *unread_cache_signs, &name);
+	if (!sign)
+		return 0;
+	return ps_fail(diag, PS_EINPUT, "%s: holds %.80s, %s", folder, name, sign->what);
+}
+
+int ps_recognize_cache(const char *folder, bool empty, ps_diag *diag)
+{
+	struct dirent **entries;
+	int count, rc = list(folder, &entries, &count, diag);
+
+	if (rc)
+		return rc;
+	rc = refuse_cache(entries, count, folder, empty, diag);
 	release(entries, count);
 	return rc;
 }

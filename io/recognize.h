@@ -6,6 +6,7 @@
 #ifndef PS_IO_RECOGNIZE_H
 #define PS_IO_RECOGNIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/error.h"
@@ -26,5 +27,10 @@ int ps_recognize_tokenizer(const char *folder, ps_diag *diag) PS_MUST_USE;
 /* What a folder holds instead of an SAE that is read: a pickle, a torch file, a NumPy archive of
  * another name. PS_EINPUT naming it; 0 if nothing of that kind lies there. */
 int ps_recognize_sae(const char *folder, ps_diag *diag) PS_MUST_USE;
+
+/* What a folder holds instead of activations: a model, an SAE. empty: it has no safetensors files;
+ * then also files that are not read, a study, and caches in folders of their own, which the message
+ * names. PS_EINPUT naming it; 0 if nothing of that kind lies there. */
+int ps_recognize_cache(const char *folder, bool empty, ps_diag *diag) PS_MUST_USE;
 
 #endif

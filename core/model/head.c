@@ -242,7 +242,7 @@ static void tick(const struct batch *batch)
 {
 	const ps_model_config *config = batch->head->config;
 
-	ps_progress_tick(batch->head->context, "output head", "row",
+	ps_progress_tick(batch->head->context, "output head", "rows",
 			 batch->rows_before + batch->rows *
 						      (uint64_t)(batch->first + batch->count) /
 						      config->vocab,

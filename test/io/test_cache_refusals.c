@@ -155,6 +155,19 @@ static void what_is_no_folder_of_shards_is_refused(void **state)
 	refused(A);
 }
 
+static void a_folder_of_something_else_is_named(void **state)
+{
+	static const char name[] = "model.safetensors";
+	ck_model model = {.count = 0};
+
+	(void)state;
+	mkdir(path, 0777);
+	strcpy(ck_add(&model, "model.norm.weight", "F32", 2, 4, 3)->file, name);
+	strcpy(ck_add(&model, "model.embed_tokens.weight", "F32", 2, 4, 3)->file, name);
+	ck_write_file(path, name, &model);
+	refused("holds model.safetensors, a model, no activations: `prunescope cache`");
+}
+
 static int open_verified(void *context)
 {
 	ps_context verify = {.diag = NULL};
@@ -291,6 +304,7 @@ int main(void)
 		TEST(shards_that_hold_no_rows_are_refused),
 		TEST(shards_that_do_not_fit_together_are_refused),
 		TEST(what_is_no_folder_of_shards_is_refused),
+		TEST(a_folder_of_something_else_is_named),
 		TEST(no_memory_for_many_shards_is_told),
 		TEST(shards_that_were_mixed_up_are_refused),
 		TEST(shards_without_their_manifest_must_agree),

@@ -244,6 +244,60 @@ static void tokenizers_in_other_files_are_named(void **state)
 	}
 }
 
+static void refuse_cache(bool empty, const char *want)
+{
+	ps_diag diag = {{0}};
+
+	assert_int_equal(ps_recognize_cache(folder, empty, &diag), PS_EINPUT);
+	if (!strstr(diag.text, want))
+		fail_msg("'%s' does not say '%s'", diag.text, want);
+}
+
+static void what_stands_in_place_of_activations_is_named(void **state)
+{
+	static const struct {
+		const char *file, *want;
+		bool empty_only;
+	} cases[] = {
+		{"model.safetensors", "a model, no activations: `prunescope cache`", false},
+		{"model.safetensors.index.json", "a model", false},
+		{"sae_weights.safetensors", "an SAE", false},
+		{"acts.npy", "give its own path", true},
+		{"acts.pt", "safetensors.torch.save_file({\"activations\": x}", true},
+		{"results.json", "--keep-caches", true},
+	};
+	ps_diag diag = {{0}};
+
+	(void)state;
+	assert_int_equal(ps_recognize_cache(folder, true, &diag), 0);
+	assert_int_equal(ps_recognize_cache(inside("nothing"), true, &diag), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_write_text(folder, cases[i].file, "");
+		refuse_cache(true, cases[i].want);
+		if (cases[i].empty_only)
+			assert_int_equal(ps_recognize_cache(folder, false, &diag), 0);
+		else
+			refuse_cache(false, cases[i].want);
+		unlink(inside(cases[i].file));
+	}
+}
+
+static void caches_in_folders_are_named(void **state)
+{
+	ps_diag diag = {{0}};
+	char want[400];
+
+	(void)state;
+	assert_int_equal(mkdir(inside("wanda"), 0700), 0);
+	assert_int_equal(mkdir(inside("dense"), 0700), 0);
+	assert_int_equal(mkdir(inside("a"), 0700), 0);
+	ck_write_text(folder, "wanda/shard-00000.safetensors", "");
+	ck_write_text(folder, "dense/shard-00000.safetensors", "");
+	snprintf(want, sizeof want, "name one, such as %s/dense", folder);
+	refuse_cache(true, want);
+	assert_int_equal(ps_recognize_cache(folder, false, &diag), 0);
+}
+
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -257,6 +311,8 @@ int main(void)
 		in_folder(files_that_an_index_names_and_that_are_not_there_are_counted),
 		in_folder(links_to_nothing_are_named),
 		in_folder(tokenizers_in_other_files_are_named),
+		in_folder(what_stands_in_place_of_activations_is_named),
+		in_folder(caches_in_folders_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

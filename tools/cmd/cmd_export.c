@@ -170,7 +170,7 @@ static int write_tensors(const struct export_run *r, const struct shard *shard,
 
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = write_tensor(r, artefact, &shard->file, shard->order[i]);
-		ps_progress_tick(&r->s->context, "writing tensors", "tensor", i + 1, count);
+		ps_progress_tick(&r->s->context, "writing tensors", "tensors", i + 1, count);
 	}
 	if (!rc)
 		return ps_artefact_commit(artefact, &r->s->diag);
@@ -296,7 +296,7 @@ static int write_weights(const struct export_run *r, const struct weights *all,
 
 	for (size_t i = 0; i < all->count && !rc; i++) {
 		rc = write_weight(r, artefact, &all->w[i]);
-		ps_progress_tick(&r->s->context, "writing tensors", "tensor", i + 1, all->count);
+		ps_progress_tick(&r->s->context, "writing tensors", "tensors", i + 1, all->count);
 	}
 	if (!rc)
 		return ps_artefact_commit(artefact, &r->s->diag);

@@ -80,7 +80,7 @@ static int count_all(struct bitmask_conversion *r)
 		r->totals.tensors++;
 		r->totals.weights += weights;
 		r->totals.dropped += weights - r->kept[i];
-		ps_progress_tick(&r->s->context, "counting", "matrix", i + 1, source->count);
+		ps_progress_tick(&r->s->context, "counting", "matrices", i + 1, source->count);
 	}
 	return rc;
 }
@@ -284,7 +284,7 @@ static int write_weights(struct bitmask_conversion *r)
 		return rc;
 	for (size_t i = 0; i < r->count && !rc; i++) {
 		rc = put_tensor(r, &r->tensors[i]);
-		ps_progress_tick(&r->s->context, "writing tensors", "tensor", i + 1, r->count);
+		ps_progress_tick(&r->s->context, "writing tensors", "tensors", i + 1, r->count);
 	}
 	if (rc) {
 		ps_artefact_abort(r->artefact);

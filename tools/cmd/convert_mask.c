@@ -177,7 +177,7 @@ static int write_file(struct mask_conversion *r)
 
 	for (size_t i = 0; i < count && !rc; i++) {
 		rc = ps_mask_input_each(&r->in, r->s, i, r->as_torch ? put_torch : put_mask, r);
-		ps_progress_tick(&r->s->context, "converting", "matrix", i + 1, count);
+		ps_progress_tick(&r->s->context, "converting", "matrices", i + 1, count);
 	}
 	return r->as_torch ? end_torch(r, rc) : end_mask(r, rc);
 }

@@ -121,6 +121,12 @@ static int read_file(ps_session *s, const char *folder, const char *path, json_t
 			       "%s; `prunescope study STUDY.yaml -o %s` makes it anew from the "
 			       "records of its steps",
 			       why.text, folder);
+	if (rc == PS_EINPUT)
+		return ps_fail(
+			&s->diag, rc,
+			"%s: no folder of a finished study: %s (`prunescope study STUDY.yaml "
+			"-o DIR` makes one)",
+			folder, why.text);
 	if (rc)
 		return ps_fail(&s->diag, rc, "%s", why.text);
 	rc = check_memory(s, (size_t)st.st_size, largest_cards(folder, *root), &s->diag);

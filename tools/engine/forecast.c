@@ -5,6 +5,7 @@
 
 #include "core/base/checked.h"
 #include "core/base/clock.h"
+#include "tools/run/line_text.h"
 
 /* Tokens of the sample: two chunks' worth of whole windows, at least two windows, no more than a
  * pass has. */
@@ -118,8 +119,9 @@ void ps_forecast_write(ps_forecast *f, const char *path, uint64_t bytes, size_t 
 static void print_forecast(const ps_forecast *f, double seconds)
 {
 	const ps_plan *parts = &f->plan.parts;
-	char size[24], other[24];
+	char size[24], other[24], time[24];
 
+	ps_text_seconds(seconds, true, time);
 	for (int i = 0; i < parts->count; i++)
 		if (parts->part[i].bytes)
 			printf("%-30s %12s\n", parts->part[i].name,
@@ -132,14 +134,12 @@ static void print_forecast(const ps_forecast *f, double seconds)
 	printf("%-30s %12s\n", "read", ps_size_format(f->estimate.read_bytes, size));
 	printf("%-30s %12s\n", "written", ps_size_format(f->estimate.written_bytes, size));
 	if (!f->window_count) {
-		printf("\nabout %.*f s\n", seconds < 10 ? 1 : 0, seconds);
+		printf("\nabout %s\n", time);
 		return;
 	}
-	printf("\n%zu windows of %zu tokens in %zu pass%s of %zu, %zu tokens at a time; about %.*f "
-	       "s\n",
+	printf("\n%zu windows of %zu tokens in %zu pass%s of %zu, %zu tokens at a time; about %s\n",
 	       f->window_count, f->window, f->passes, f->passes == 1 ? "" : "es",
-	       f->plan.pass_tokens / f->window, f->plan.chunk_tokens, seconds < 10 ? 1 : 0,
-	       seconds);
+	       f->plan.pass_tokens / f->window, f->plan.chunk_tokens, time);
 }
 
 static json_t *forecast_json(const ps_forecast *f, double seconds)

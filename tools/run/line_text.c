@@ -190,18 +190,27 @@ char *ps_text_count(double value, char out[24])
 	return out;
 }
 
+/* Writes a plural without its ending: "layer", "matrix". Other words stay as they are. */
+static void to_singular(const char *unit, char out[48])
+{
+	const size_t length = strlen(unit);
+
+	snprintf(out, 48, "%s", unit);
+	if (length >= 4 && length < 48 && !strcmp(unit + length - 4, "ices"))
+		snprintf(out + length - 4, 3, "ix");
+	else if (length > 1 && length < 48 && unit[length - 1] == 's')
+		out[length - 1] = 0;
+}
+
 char *ps_text_rate(double rate, const char *unit, char out[48])
 {
-	size_t length = strlen(unit);
-	char number[24];
+	char number[24], single[48];
 
 	if (rate >= 1) {
 		snprintf(out, 48, "%s %s/s", ps_text_count(rate, number), unit);
 		return out;
 	}
-	if (length > 1 && unit[length - 1] == 's')
-		length--;
-	snprintf(out, 48, 1 / rate < 100 ? "%.3g s/%.*s" : "%.0f s/%.*s", 1 / rate, (int)length,
-		 unit);
+	to_singular(unit, single);
+	snprintf(out, 48, 1 / rate < 100 ? "%.3g s/%s" : "%.0f s/%s", 1 / rate, single);
 	return out;
 }

@@ -515,7 +515,7 @@ int ps_costs_open(ps_graph *g)
 	for (size_t i = 0; i < models && !rc; i++) {
 		if (!model_is_wanted(g, i))
 			continue;
-		ps_progress_tick(&g->session->context, "timing the models", "model", i, models);
+		ps_progress_tick(&g->session->context, "timing the models", "models", i, models);
 		rc = measure_model(g, i);
 		g->costs->measured[i] = !rc;
 		/* If the budget is too small for a sample, the study has no estimates. */

@@ -7,6 +7,7 @@
 #include "core/base/arena.h"
 #include "core/base/checked.h"
 #include "tools/cmd/results_file.h"
+#include "tools/run/line_text.h"
 #include "tools/study/cost.h"
 #include "tools/study/results.h"
 
@@ -165,41 +166,47 @@ static struct total add_up(const ps_graph *g)
 	return t;
 }
 
-static void format_seconds(double seconds, char *out, size_t size)
+/* Columns of the longest id. */
+static int id_columns(const json_t *steps)
 {
-	if (seconds < 90)
-		snprintf(out, size, "%.*f s", seconds < 10 ? 1 : 0, seconds);
-	else if (seconds < 5400)
-		snprintf(out, size, "%.0f min", seconds / 60);
-	else
-		snprintf(out, size, "%.1f h", seconds / 3600);
+	const json_t *step;
+	size_t i, most = 0;
+
+	json_array_foreach (steps, i, step)
+		most = ps_max_size(most, json_string_length(json_object_get(step, "id")));
+	return (int)most;
 }
 
 static void print_steps(const json_t *steps)
 {
+	const int columns = id_columns(steps);
 	const json_t *step;
-	char time[32];
+	char time[24];
 	size_t i;
 
 	json_array_foreach (steps, i, step) {
 		bool done = json_is_true(json_object_get(step, "done"));
 
-		format_seconds(json_number_value(json_object_get(step, "seconds")), time,
-			       sizeof time);
-		printf("%-5s %-36s %9s  %s\n", done ? "done" : "to do",
+		ps_text_seconds(json_number_value(json_object_get(step, "seconds")), true, time);
+		printf("%-5s %-*s %7s  %s\n", done ? "done" : "to do", columns,
 		       json_string_value(json_object_get(step, "id")), done ? "" : time,
 		       done ? "" : json_string_value(json_object_get(step, "reason")));
 	}
 }
 
+/* Passes that make one cache say no more than its step. */
 static void print_passes(const json_t *passes)
 {
 	const json_t *pass, *name;
 	size_t i, j;
 
 	json_array_foreach (passes, i, pass) {
+		const json_t *conditions = json_object_get(pass, "conditions");
+
+		if (json_array_size(conditions) < 2)
+			continue;
 		printf("caches in one pass: %s", json_string_value(json_object_get(pass, "model")));
-		json_array_foreach (json_object_get(pass, "conditions"), j, name)
+		json_array_foreach (conditions, j, name)
 			printf("%s %s", j ? "," : "", json_string_value(name));
 		putchar('\n');
 	}
@@ -219,12 +226,12 @@ static void print_counts(const ps_study_file *f)
 
 static void print_total(const ps_graph *g, const ps_execute_options *o, const struct total *t)
 {
-	char disk[24], memory[24], budget[24], time[32];
+	char disk[24], memory[24], budget[24], time[24];
 	const uint64_t sorts = o->sort_bytes ? ps_study_sort_peak(g) : 0,
 		       all = ps_study_cache_peak(g, &(ps_execute_options){.keep_caches = true},
 						 false);
 
-	format_seconds(t->seconds, time, sizeof time);
+	ps_text_seconds(t->seconds, true, time);
 	print_counts(g->file);
 	printf("%zu steps, %zu of them done; about %s to go\n", g->count, t->done, time);
 	printf("memory: the largest step wants %s of %s\n",
@@ -266,10 +273,10 @@ int ps_study_list(const ps_graph *g, const ps_execute_options *o, json_t **resul
 		print_passes(passes);
 		print_total(g, o, &t);
 	}
-	if (rc)
-		json_decref(counts);
-	else
+	if (!rc && g->session->json)
 		*result = counts;
+	else
+		json_decref(counts);
 	json_decref(needs);
 	json_decref(passes);
 	json_decref(steps);

@@ -9,8 +9,7 @@
 json_t *ps_study_counts(const ps_graph *graph, size_t done);
 
 /* Lists the steps, each with its cost and the reason why it must run; then the passes that make
- * caches, and the sums. *result: what --json prints, a new reference. Without --json it also prints
- * a table. */
+ * caches, and the sums: with --json in *result (new), else as a table that is printed. */
 int ps_study_list(const ps_graph *graph, const ps_execute_options *options,
 		  json_t **result) PS_MUST_USE;
 

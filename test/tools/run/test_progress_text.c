@@ -265,6 +265,7 @@ static void test_short_forms(void **state)
 	assert_string_equal(ps_text_count(12345, out), "12.3k");
 	assert_string_equal(ps_text_rate(5213, "tok", out), "5.21k tok/s");
 	assert_string_equal(ps_text_rate(0.0865, "layers", out), "11.6 s/layer");
+	assert_string_equal(ps_text_rate(0.5, "matrices", out), "2 s/matrix");
 	assert_string_equal(ps_text_rate(0.0005, "win", out), "2000 s/win");
 	assert_string_equal(ps_text_rate(1, "layers", out), "1 layers/s");
 }

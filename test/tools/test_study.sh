@@ -51,6 +51,11 @@ replacing() {
 	redoes "and nothing is replaced" ""
 	works "--dry-run says why" --dry-run
 	holds "with the option that changed" grep -q 'train-7 .*k: .8. -> .9.' "$scratch/out"
+	holds "and what is to go, in words" grep -q '^24 steps, .*; about .*[sm] to go$' "$scratch/out"
+	holds "and no keys of the JSON object" sh -c "! grep -q '^seconds\|_bytes' '$scratch/out'"
+	holds "its times stand below each other" test 1 -eq "$(sed -n \
+		's/^to do \([^ ]* *[0-9.hms]*s\)  .*/\1/p' "$scratch/out" | awk '{ print length }' |
+		sort -u | wc -l)"
 	write_study 8 0.5
 	refuses "another precision would replace finished steps" 2 'precision: f32 -> bf16' \
 		--precision bf16

@@ -62,7 +62,7 @@ static void guess_of_page(const ps_page *page, void *visitor)
 /* --- options of other programs --- */
 
 #define NO_GPU "there is no GPU in this program; it computes with --threads"
-#define PRECISION "--precision f32, bf16 or int16 chooses the arithmetic"
+#define PRECISION "--precision chooses the arithmetic: f32, bf16 or int16"
 #define THREADS "--threads says how many threads compute"
 #define SHOWN "progress is shown unless --quiet is given"
 #define QUIET "--quiet leaves out progress and remarks"
@@ -93,7 +93,7 @@ static const foreign of_running[] = {
 	{"--f16", PRECISION},
 	{"--f32", PRECISION},
 	{"--int16", PRECISION},
-	{"--dtype", PRECISION " (--dtype is an option of cache, for the numbers that it stores)"},
+	{"--dtype", PRECISION " (cache has --dtype, for the numbers that it stores)"},
 	{"--workers", THREADS},
 	{"--num-workers", THREADS},
 	{"--jobs", THREADS},

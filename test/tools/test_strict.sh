@@ -163,7 +163,8 @@ options_belong_to_commands() {
 	refuses "--dtype given to ppl names --precision" 2 '--dtype: --precision chooses' \
 		ppl $llama --dtype bf16
 	refuses "a report of what is no study" 3 'no folder of a finished study' report .
-	refuses "cards of what is no study" 3 'no folder of a finished study' features . --model m
+	refuses "cards of what is no study" 3 'no folder of a finished study' \
+		features . --model m
 	refuses "a share above one" 2 "below 1, such as 0.5 or 50%" prune $llama --sparsity 50
 	refuses "--model given to ppl" 2 'the model stands by itself' ppl --model $llama
 	refuses "a text that is missing" 2 '--text is missing (usage: prunescope ppl MODEL --text' \
@@ -195,7 +196,8 @@ options_belong_to_commands() {
 		ppl $llama --output_dir x
 	refuses "an output under another name" 2 "the output's name follows -o" \
 		prune $llama --output-dir x
-	refuses "another name of the precision" 2 '--fp16: --precision chooses the arithmetic' ppl --fp16
+	refuses "another name of the precision" 2 '--fp16: --precision chooses the arithmetic' \
+		ppl --fp16
 	refuses "a setting of a study" 2 'keys of its file (prunescope help study-file)' \
 		study x --learning_rate 3
 	refuses "an option for a value" 2 '--text needs a value, and --window is an option' \

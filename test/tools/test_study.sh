@@ -51,7 +51,8 @@ replacing() {
 	redoes "and nothing is replaced" ""
 	works "--dry-run says why" --dry-run
 	holds "with the option that changed" grep -q 'train-7 .*k: .8. -> .9.' "$scratch/out"
-	holds "and what is to go, in words" grep -q '^24 steps, .*; about .*[sm] to go$' "$scratch/out"
+	holds "and what is to go, in words" \
+		grep -q '^24 steps, .*; about .*[sm] to go$' "$scratch/out"
 	holds "and no keys of the JSON object" sh -c "! grep -q '^seconds\|_bytes' '$scratch/out'"
 	holds "its times stand below each other" test 1 -eq "$(sed -n \
 		's/^to do \([^ ]* *[0-9.hms]*s\)  .*/\1/p' "$scratch/out" | awk '{ print length }' |

@@ -28,7 +28,7 @@ static void test_an_exchange_is_one_edit(void **state)
 	const char *const names[] = {"star", "rats", NULL};
 
 	(void)state;
-	/* "satr": one exchange from "star", which would be two replacements; "tsra": two exchanges */
+	/* One exchange leads to "star"; two replacements would be too many. */
 	assert_string_equal(ps_nearest_name("satr", names), "star");
 	assert_null(ps_nearest_name("tsra", names));
 }

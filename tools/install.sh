@@ -2,17 +2,17 @@
 # Installs prunescope below $DESTDIR$PREFIX (/usr/local), or removes what it installed.
 # usage: tools/install.sh install|uninstall PROGRAM SHARDINFO PAGES
 # PROGRAM and SHARDINFO are the built programs. PAGES is the folder with the built man pages
-# (man/*.1, man/*.5) and completions (completion/prunescope.bash, _prunescope, prunescope.fish); it
-# may lack them. `make install` and `make uninstall` call this. Run it from the repository's root.
+# (man/*.1, man/*.5) and completions (completion/PROGRAM.bash, _PROGRAM, PROGRAM.fish); it may lack
+# them. `make install` and `make uninstall` call this. Run it from the repository's root.
 # Both go through one list, so uninstall removes what install puts; pages it knows by their names.
 # Then it removes the folders of its own that are empty. Folders that programs share are left.
 set -eu
 action=$1 program=$2 shardinfo=$3 pages=$4
 root=${DESTDIR:-}${PREFIX:-/usr/local}
 doc=share/doc/prunescope data=share/prunescope
-bash_completion=share/bash-completion/completions/prunescope
-zsh_completion=share/zsh/site-functions/_prunescope
-fish_completion=share/fish/vendor_completions.d/prunescope.fish
+bash_completion=share/bash-completion/completions
+zsh_completion=share/zsh/site-functions
+fish_completion=share/fish/vendor_completions.d
 tab=$(printf '\t')
 
 # entry MODE SOURCE TARGET: a line of the list. TARGET is below the root.
@@ -45,9 +45,11 @@ built_pages() {
 	for file in "$pages"/man/*.[15]; do
 		entry_of_built "$file" "share/man/man${file##*.}/${file##*/}"
 	done
-	entry_of_built "$pages/completion/prunescope.bash" $bash_completion
-	entry_of_built "$pages/completion/_prunescope" $zsh_completion
-	entry_of_built "$pages/completion/prunescope.fish" $fish_completion
+	for name in prunescope shardinfo; do
+		entry_of_built "$pages/completion/$name.bash" $bash_completion/$name
+		entry_of_built "$pages/completion/_$name" $zsh_completion/_$name
+		entry_of_built "$pages/completion/$name.fish" $fish_completion/$name.fish
+	done
 }
 
 put() {
@@ -80,8 +82,11 @@ remove() {
 		rm -f "$root/$target"
 	done
 	rm -f "$root"/share/man/man[15]/prunescope.[15] \
-		"$root"/share/man/man[15]/prunescope-*.[15] "$root"/share/man/man1/shardinfo.1 \
-		"$root/$bash_completion" "$root/$zsh_completion" "$root/$fish_completion"
+		"$root"/share/man/man[15]/prunescope-*.[15] "$root"/share/man/man1/shardinfo.1
+	for name in prunescope shardinfo; do
+		rm -f "$root/$bash_completion/$name" "$root/$zsh_completion/_$name" \
+			"$root/$fish_completion/$name.fish"
+	done
 	own_folders | while read -r folder; do
 		test ! -d "$root/$folder" || rmdir --ignore-fail-on-non-empty "$root/$folder"
 	done

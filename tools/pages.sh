@@ -1,8 +1,8 @@
 #!/bin/sh
 # Writes the man pages and the completion scripts of both programs.
 # usage: tools/pages.sh PROGRAM SHARDINFO DIR
-# DIR gets man/*.1, man/*.5 and completion/prunescope.bash, _prunescope, prunescope.fish. The
-# programs write them themselves, from the tables by which they read their command lines.
+# DIR gets man/*.1, man/*.5 and completion/PROGRAM.bash, _PROGRAM, PROGRAM.fish. The programs write
+# them themselves, from the tables by which they read their command lines.
 set -eu
 case $1 in */*) program=$1 ;; *) program=./$1 ;; esac
 case $2 in */*) shardinfo=$2 ;; *) shardinfo=./$2 ;; esac
@@ -20,6 +20,10 @@ for page in $("$program" help --pages); do
 	write "$3/man/$page" "$program" help --page "$page"
 done
 write "$3/man/shardinfo.1" "$shardinfo" --man
-write "$3/completion/prunescope.bash" "$program" help --completion bash
-write "$3/completion/_prunescope" "$program" help --completion zsh
-write "$3/completion/prunescope.fish" "$program" help --completion fish
+# The file of a completion script has the name that its shell looks for.
+for shell in bash zsh fish; do
+	before="" after=.$shell
+	[ $shell != zsh ] || before=_ after=""
+	write "$3/completion/${before}prunescope$after" "$program" help --completion $shell
+	write "$3/completion/${before}shardinfo$after" "$shardinfo" --completion $shell
+done

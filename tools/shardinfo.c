@@ -12,6 +12,7 @@
 #include "core/base/version.h"
 #include "io/file.h"
 #include "io/map_guard.h"
+#include "tools/args/complete.h"
 #include "tools/args/help.h"
 #include "tools/args/man.h"
 #include "tools/shard_json.h"
@@ -171,6 +172,7 @@ static const ps_example examples[] = {
 
 struct flags {
 	bool verify, json, help, man, version;
+	const char *completion; /* the shell's name */
 };
 
 /* -1: go on with the paths. Else the exit status. */
@@ -184,8 +186,12 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 		{"--verify", PS_OPTION_FLAG, &flags->verify,
 		 .help = "read everything and check every checksum"},
 		{"--json", PS_OPTION_FLAG, &flags->json, .help = "print one JSON object"},
+		PS_OPTION_TITLE("About the program"),
 		{"--help", PS_OPTION_FLAG, &flags->help, .help = "print this text"},
+		{"-h", PS_OPTION_FLAG, &flags->help, .help = "print it too"},
 		{"--man", PS_OPTION_FLAG, &flags->man, .help = "print it as a man page"},
+		{"--completion", PS_OPTION_WORD, &flags->completion, .argument = "bash|zsh|fish",
+		 .help = "print a script with which the shell completes"},
 		{"--version", PS_OPTION_FLAG, &flags->version, .help = "print the version"},
 		PS_OPTION_END,
 	};
@@ -212,6 +218,8 @@ static int parse_flags(int argc, char **argv, struct flags *flags)
 		ps_help_write(stdout, &page);
 	else if (flags->man)
 		ps_man_write(stdout, &page, exit_text);
+	else if (flags->completion)
+		ps_complete_alone(stdout, ps_shell_find(flags->completion), &page);
 	else if (flags->version)
 		puts("shardinfo " PS_VERSION);
 	else

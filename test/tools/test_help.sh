@@ -130,14 +130,16 @@ study_keys() {
 	holds "every key says something" sh -c "! grep -q '(null)' '$scratch/study'"
 }
 
-# completes SHELL LINE WORD: the shell offers the word where the line ends.
+# completes SHELL LINE WORD: the shell offers the word where the line ends. The line begins with the
+# name of the program.
 completes() {
+	of=${2%% *}
 	case $1 in
 	bash)
 		bash -c '. "$1"; COMP_WORDS=($2) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 			[[ $2 != *" " ]] || { COMP_WORDS+=(""); COMP_CWORD=$((COMP_CWORD + 1)); }
-			_prunescope; printf "%s\n" "${COMPREPLY[@]}"' \
-			- "$scratch/built/completion/prunescope.bash" "$2"
+			_${COMP_WORDS[0]}; printf "%s\n" "${COMPREPLY[@]}"' \
+			- "$scratch/built/completion/$of.bash" "$2"
 		;;
 	zsh) # without a terminal: what the script hands to zsh's own functions
 		zsh -fc '_arguments() { print -l -- "$@"; }
@@ -145,16 +147,26 @@ completes() {
 			_describe() { print -l -- ${(P)2%%:*}; }
 			words=(${(z)2}) CURRENT=${#words}
 			[[ $2 != *" " ]] || CURRENT=$((CURRENT + 1))
-			. "$1"' - "$scratch/built/completion/_prunescope" "$2" |
+			. "$1"' - "$scratch/built/completion/_$of" "$2" |
 			sed "s/^\*\(-[a-z0-9-]*\)\[.*\](.*/\1/; s/^\*\(-[a-z0-9-]*\)\[.*/\1/"
 		;;
 	fish)
 		# shellcheck disable=SC2016 # fish's
 		fish --no-config -c 'source $argv[1]; complete -C $argv[2]' \
-			"$scratch/built/completion/prunescope.fish" "$2" | cut -f 1
+			"$scratch/built/completion/$of.fish" "$2" | cut -f 1
 		;;
 	esac >"$scratch/offered" 2>"$scratch/err"
 	holds "$1 completes '$2' with $3" grep -qx -- "$3" "$scratch/offered"
+}
+
+# scripts_have_all PROGRAM OPTIONS: every option of its help is in its scripts.
+scripts_have_all() {
+	for script in "$1.bash" "_$1"; do
+		missing=$(while read -r o; do
+			grep -q -- "[ *]${o}[][ ']" "$scratch/built/completion/$script" || echo "$o"
+		done <"$2")
+		holds "$script has all $(wc -l <"$2") options ($missing)" test -z "$missing"
+	done
 }
 
 completion() {
@@ -167,17 +179,15 @@ completion() {
 			'$scratch/offered'"
 		completes $shell "prunescope help tra" transfer
 		[ $shell = zsh ] || completes $shell "prunescope ppl x --io " uring
+		completes $shell "shardinfo mask.safetensors --ver" --verify
+		[ $shell = zsh ] || completes $shell "shardinfo --completion " zsh
 	done
-	# Every option of every help is in every script.
 	while read -r c; do
 		options_of "$scratch/help.$c"
 	done <"$scratch/commands" | sort -u >"$scratch/listed"
-	for script in prunescope.bash _prunescope; do
-		missing=$(while read -r o; do
-			grep -q -- "[ *]${o}[][ ']" "$scratch/built/completion/$script" || echo "$o"
-		done <"$scratch/listed")
-		holds "$script has all options ($missing)" test -z "$missing"
-	done
+	scripts_have_all prunescope "$scratch/listed"
+	options_of "$scratch/help.shardinfo" >"$scratch/listed"
+	scripts_have_all shardinfo "$scratch/listed"
 }
 
 versions() {
@@ -195,6 +205,7 @@ versions() {
 	holds "version --json" grep -q "\"version\": \"$version\"" "$scratch/out"
 	"$program" help --json >"$scratch/again"
 	holds "help --json has it too" cmp "$scratch/out" "$scratch/again"
+	"$shardinfo" -h | holds "shardinfo -h is its help" cmp - "$scratch/help.shardinfo"
 	"$program" nonsense-command >/dev/null 2>"$scratch/err"
 	holds "no such command" grep -q "no command 'nonsense-command'" "$scratch/err"
 	"$program" help trian >/dev/null 2>"$scratch/err"

@@ -21,7 +21,8 @@ make_to() {
 # Pages as they are built.
 mkdir -p "$scratch/built/man" "$scratch/built/completion"
 for page in man/prunescope.1 man/prunescope-prune.1 man/prunescope-mask.5 \
-	completion/prunescope.bash completion/_prunescope completion/prunescope.fish; do
+	completion/prunescope.bash completion/_prunescope completion/prunescope.fish \
+	completion/shardinfo.bash completion/_shardinfo completion/shardinfo.fish; do
 	echo "$page" >"$scratch/built/$page"
 done
 
@@ -37,7 +38,9 @@ installed() {
 	for file in bin/prunescope bin/shardinfo share/man/man1/prunescope.1 \
 		share/man/man1/prunescope-prune.1 share/man/man5/prunescope-mask.5 \
 		share/bash-completion/completions/prunescope share/zsh/site-functions/_prunescope \
-		share/fish/vendor_completions.d/prunescope.fish; do
+		share/fish/vendor_completions.d/prunescope.fish \
+		share/bash-completion/completions/shardinfo share/zsh/site-functions/_shardinfo \
+		share/fish/vendor_completions.d/shardinfo.fish; do
 		cat "$usr/$file" >/dev/null || return 1
 	done
 	for file in README.md LICENSE studies/demo.yaml demo/get-text.sh \

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const char *const ps_shell_names[PS_SHELLS] = {"bash", "zsh", "fish"};
+static const char *const ps_shell_names[PS_SHELLS] = {"bash", "zsh", "fish"};
 
 /* What may stand in the command's place besides a command. */
 static const char questions[] = "help version --help --version --examples";
@@ -44,15 +44,33 @@ static void each_option(FILE *out, const ps_page *page,
 
 /* --- bash --- */
 
+static void bash_head(FILE *out, const char *program)
+{
+	fprintf(out,
+		"_%s() {\n"
+		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+		"\tlocal options= words=\n"
+		"\tCOMPREPLY=()\n",
+		program);
+}
+
+static void bash_tail(FILE *out, const char *program)
+{
+	fprintf(out,
+		"\tif [[ -z $words && $cur == -* ]]; then\n"
+		"\t\twords=$options\n"
+		"\tfi\n"
+		"\t[[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+		"}\n"
+		"complete -o bashdefault -o default -F _%s %s\n",
+		program, program);
+}
+
 static void bash_begin(FILE *out)
 {
-	fputs("# bash completion of prunescope, from `prunescope help --completion bash`\n"
-	      "_prunescope() {\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	      "\tlocal options= words=\n"
-	      "\tCOMPREPLY=()\n"
-	      "\tcase ${COMP_WORDS[1]} in\n",
-	      out);
+	fputs("# bash completion of prunescope, from `prunescope help --completion bash`\n", out);
+	bash_head(out, "prunescope");
+	fputs("\tcase ${COMP_WORDS[1]} in\n", out);
 }
 
 static void bash_option(FILE *out, const ps_page *page, const ps_option *row)
@@ -71,13 +89,21 @@ static void bash_words(FILE *out, const ps_page *page, const ps_option *row)
 	fputs("' ;;\n", out);
 }
 
-static void bash_page(FILE *out, const ps_page *page)
+/* Sets `options` to those of the page, and `words` to those that may follow the word before. */
+static void bash_options(FILE *out, const ps_page *page, const char *further)
 {
-	fprintf(out, "\t%s)\n\t\toptions='--help --examples", page->name);
+	fprintf(out, "\t\toptions='%s", further);
 	each_option(out, page, bash_option);
 	fputs("'\n\t\tcase $prev in\n", out);
 	each_option(out, page, bash_words);
-	fputs("\t\tesac\n\t\t;;\n", out);
+	fputs("\t\tesac\n", out);
+}
+
+static void bash_page(FILE *out, const ps_page *page)
+{
+	fprintf(out, "\t%s)\n", page->name);
+	bash_options(out, page, "--help --examples");
+	fputs("\t\t;;\n", out);
 }
 
 static void bash_end(FILE *out, const char *const *commands, size_t count)
@@ -88,15 +114,17 @@ static void bash_end(FILE *out, const char *const *commands, size_t count)
 	fputs("' ;;\n\tesac\n\tif ((COMP_CWORD == 1)); then\n\t\twords='", out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%s ", commands[i]);
-	fprintf(out,
-		"%s'\n"
-		"\telif [[ -z $words && $cur == -* ]]; then\n"
-		"\t\twords=$options\n"
-		"\tfi\n"
-		"\t[[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-		"}\n"
-		"complete -o bashdefault -o default -F _prunescope prunescope\n",
-		questions);
+	fprintf(out, "%s'\n\tfi\n", questions);
+	bash_tail(out, "prunescope");
+}
+
+static void bash_alone(FILE *out, const ps_page *page)
+{
+	fprintf(out, "# bash completion of %s, from `%s --completion bash`\n", page->program,
+		page->program);
+	bash_head(out, page->program);
+	bash_options(out, page, "");
+	bash_tail(out, page->program);
 }
 
 /* --- zsh --- */
@@ -134,14 +162,20 @@ static void zsh_option(FILE *out, const ps_page *page, const ps_option *row)
 	fputc('\'', out);
 }
 
+/* A call of _arguments, with what it is to take before the page's options. */
+static void zsh_arguments(FILE *out, const ps_page *page, const char *further)
+{
+	fprintf(out, "\t\t\t_arguments%s", further);
+	each_option(out, page, zsh_option);
+	fputs(" \\\n\t\t\t\t'*:file:_files'\n", out);
+}
+
 static void zsh_page(FILE *out, const ps_page *page)
 {
-	fprintf(out,
-		"\t\t%s)\n\t\t\t_arguments '*--help[what it does, and its options]' "
-		"'*--examples[command lines]'",
-		page->name);
-	each_option(out, page, zsh_option);
-	fputs(" \\\n\t\t\t\t'*:file:_files'\n\t\t\t;;\n", out);
+	fprintf(out, "\t\t%s)\n", page->name);
+	zsh_arguments(out, page,
+		      " '*--help[what it does, and its options]' '*--examples[command lines]'");
+	fputs("\t\t\t;;\n", out);
 }
 
 static void zsh_end(FILE *out, const char *const *commands, const char *const *summaries,
@@ -165,6 +199,17 @@ static void zsh_end(FILE *out, const char *const *commands, const char *const *s
 	      out);
 }
 
+static void zsh_alone(FILE *out, const ps_page *page)
+{
+	fprintf(out,
+		"#compdef %s\n"
+		"# zsh completion of %s, from `%s --completion zsh`\n"
+		"_%s() {\n",
+		page->program, page->program, page->program, page->program);
+	zsh_arguments(out, page, "");
+	fprintf(out, "}\n_%s \"$@\"\n", page->program);
+}
+
 /* --- fish --- */
 
 static void fish_begin(FILE *out)
@@ -181,8 +226,10 @@ static void fish_option(FILE *out, const ps_page *page, const ps_option *row)
 {
 	const bool is_long = row->name[1] == '-';
 
-	fprintf(out, "complete -c prunescope -n '__prunescope_is %s' %s %s", page->name,
-		is_long ? "-l" : "-s", row->name + 1 + is_long);
+	fprintf(out, "complete -c %s", page->program);
+	if (page->name)
+		fprintf(out, " -n '__%s_is %s'", page->program, page->name);
+	fprintf(out, " %s %s", is_long ? "-l" : "-s", row->name + 1 + is_long);
 	if (has_words(row)) {
 		fputs(" -x -a '", out);
 		put_words(out, row->argument);
@@ -216,6 +263,15 @@ static void fish_end(FILE *out, const char *const *commands, const char *const *
 	      out);
 }
 
+static void fish_alone(FILE *out, const ps_page *page)
+{
+	fprintf(out, "# fish completion of %s, from `%s --completion fish`\n", page->program,
+		page->program);
+	each_option(out, page, fish_option);
+}
+
+/* --- which shell --- */
+
 void ps_complete_begin(FILE *out, ps_shell shell)
 {
 	if (shell == PS_SHELL_BASH)
@@ -245,4 +301,23 @@ void ps_complete_end(FILE *out, ps_shell shell, const char *const *commands,
 		zsh_end(out, commands, summaries, count);
 	else
 		fish_end(out, commands, summaries, count);
+}
+
+void ps_complete_alone(FILE *out, ps_shell shell, const ps_page *page)
+{
+	if (shell == PS_SHELL_BASH)
+		bash_alone(out, page);
+	else if (shell == PS_SHELL_ZSH)
+		zsh_alone(out, page);
+	else
+		fish_alone(out, page);
+}
+
+ps_shell ps_shell_find(const char *name)
+{
+	ps_shell shell = PS_SHELL_BASH;
+
+	while (shell < PS_SHELLS && strcmp(name, ps_shell_names[shell]) != 0)
+		shell++;
+	return shell;
 }

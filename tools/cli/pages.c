@@ -166,11 +166,8 @@ static void add_page(const ps_page *page, void *visitor)
 
 bool ps_pages_completion(const char *shell)
 {
-	struct script script = {.shell = PS_SHELLS};
+	struct script script = {.shell = ps_shell_find(shell)};
 
-	for (ps_shell s = PS_SHELL_BASH; s < PS_SHELLS; s++)
-		if (!strcmp(shell, ps_shell_names[s]))
-			script.shell = s;
 	if (script.shell == PS_SHELLS)
 		return false;
 	ps_complete_begin(stdout, script.shell);

@@ -50,7 +50,7 @@ OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(ROOMS:%=%/*.c) $(TOOL_ROOMS:%
 PARALLEL = $(MAKE) --no-print-directory -j$$(nproc)
 
 .PHONY: all lib tests objects help deps demo test check check-fault check-real check-engines \
-	check-package check-reproducible check-cross \
+	check-docs check-package check-reproducible check-cross \
 	check-asan check-tsan coverage bench bench-programs bench-full lint analyzed tidy fuzz \
 	fuzzers pages install uninstall clean check-python wheel
 all: $(PROGRAM) $(SHARDINFO) ## build ./prunescope and tools/shardinfo
@@ -199,6 +199,9 @@ check-real: all ## compare with real models and Python libraries (variables: tes
 
 check-engines: all ## run studies under make, Snakemake and Slurm (those that are installed)
 	@PRUNESCOPE=$(PROGRAM) TEST_TIMEOUT=3600 sh test/run.sh test/engines/check.sh
+
+check-docs: all ## run all commands of the documents on the demo's models (twenty minutes)
+	@PRUNESCOPE=$(PROGRAM) SHARDINFO=$(SHARDINFO) PYTHON=$(PYTHON) sh test/docs/check.sh
 
 check-package: ## build the Debian package in build/package; lintian, a study with it (minutes)
 	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/package.sh

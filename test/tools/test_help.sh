@@ -39,7 +39,8 @@ help_is_one() {
 	holds "nothing is asked: exit 2 and the list" sh -c \
 		"test $? -eq 2 && grep -q '^usage:' '$scratch/err' && test ! -s '$scratch/out'"
 	"$program" help >"$scratch/help"
-	for asked in --help -h; do
+	for asked in --help -h "help help" "help version"; do
+		# shellcheck disable=SC2086 # words
 		"$program" $asked | holds "$asked is help" cmp - "$scratch/help"
 	done
 }

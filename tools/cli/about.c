@@ -82,6 +82,10 @@ static int help(const char *name)
 
 	if (ps_pages_help(name))
 		return 0;
+	if (!strcmp(name, "help") || !strcmp(name, "version")) {
+		print_commands(stdout);
+		return 0;
+	}
 	if (!command)
 		return ps_about_unknown(name);
 	ps_cli_describe(command, print_help, NULL);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the commands in the blocks of the documents, and the examples in the help, as they stand there:
-# in order, in folders in which lies what they read (stage.sh), with the changes of table.txt. A
+# Runs the commands in the blocks of the documents, and the examples in the help, as they stand
+# there: in order, in folders in which lies what they read (stage.sh), changed as table.txt says. A
 # command that fails ends its document, which has failed. Blocks in Python are run if there is a
 # Python with NumPy (PYTHON names it). `make check-docs` calls this.
 # usage: [ONLY="README.md docs/TUTORIAL.md"] test/docs/check.sh
@@ -24,17 +24,16 @@ trap 'exit 1' HUP INT TERM
 	echo "$program is not built"
 	exit 77
 }
-"$python" -c 'import numpy' 2>/dev/null || python='Python with NumPy'
 
 # --- the script that is made of a document ---
 
 # left_out WHY: the command is only told.
 left_out() {
-	printf "echo '%s: left out: %s'\n" "$at" "$1"
+	printf 'echo %s\n' "$(quoted "$at: left out: $1")"
 }
 
-# command_line COMMAND: tells where it stands, runs it, and ends the script if it fails. One that goes
-# on beside the next ones is waited for before the first that does not.
+# command_line COMMAND: tells where it stands, runs it, and ends the script if it fails. One that
+# goes on beside the next ones is waited for before the first that does not.
 command_line() {
 	printf "at='%s'\necho \"\$at: \"%s\n" "$at" "$(quoted "$1")"
 	case $document in *--examples | *--help) printf 'example %s\n' "$(quoted "$1")" ;; esac
@@ -48,12 +47,12 @@ quoted() {
 	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
 }
 
-# if_there PROGRAM COMMAND: the command, if there is such a program.
-if_there() {
-	if command -v "$1" >"$scratch/which"; then
+# if_works CONDITION COMMAND: the command, if a first one succeeds.
+if_works() {
+	if eval "$1" >"$scratch/which" 2>&1; then
 		command_line "$2"
 	else
-		left_out "$1 is not installed"
+		left_out "\`$1\` fails"
 	fi
 }
 
@@ -71,10 +70,10 @@ script_of_document() {
 		span/*) ;;
 		folder/*) printf 'enter %s\n' "$command" ;;
 		*/except) left_out "$command" ;;
-		*/needs*) if_there "${how#needs }" "$command" ;;
+		*/needs*) if_works "${how#needs }" "$command" ;;
 		*/file*) block $number && command_line "cp $scratch/blocks/$number ${how#file }" ;;
 		sh/*) command_line "$command" ;;
-		python/*) block $number && if_there "$python" \
+		python/*) block $number && if_works "$python -c 'import numpy'" \
 			"PYTHONPATH=$root/python $python $scratch/blocks/$number" ;;
 		*) command_line "false # what is this block of $kind for? (table.txt)" ;;
 		esac

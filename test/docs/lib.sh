@@ -1,5 +1,5 @@
-# What the checks of the documents share: which documents there are, and their commands. Sourced from
-# the repository's root; $program and $shardinfo are set.
+# What the checks of the documents share: which documents there are, and their commands. Sourced
+# from the repository's root; $program and $shardinfo are set.
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # set here for the scripts, and there for this
 table=test/docs/table.txt
@@ -24,8 +24,8 @@ examples_of() {
 	}' which="$2"
 }
 
-# commands_of DOCUMENT...: their commands, and those of the programs' own examples; as substitute.awk
-# prints them. Rows of the table without use go to $scratch/unused.
+# commands_of DOCUMENT...: their commands, and those of the programs' own examples; as
+# substitute.awk prints them. Rows of the table without use go to $scratch/unused.
 commands_of() {
 	: >"$scratch/unused"
 	{

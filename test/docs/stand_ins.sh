@@ -1,8 +1,9 @@
-# What stands in for programs while test_documents.sh reads commands: functions of their names, which
-# look at their arguments and do nothing. Sourced in a shell of its own that finds no other programs.
-# $at is where the command stands and $kind in what; what is wrong goes to $found.
+# What stands in for programs while test_documents.sh reads commands: functions of their names,
+# which look at their arguments and do nothing. Sourced in a shell of its own that finds no other
+# programs. $at is where the command stands and $kind in what; what is wrong goes to $found.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by the script
+
 # wrong WHAT: the command at $at is at fault.
 wrong() {
 	echo "$at: $1" >>"$found"

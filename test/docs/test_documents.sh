@@ -26,9 +26,13 @@ found=$scratch/found
 only_commands() {
 	names=$(command_names | tr '\n' '|')
 	awk -F "$tab" -v names="^(${names}help) .*-" '
-	BEGIN { OFS = FS }
+	BEGIN {
+		OFS = FS
+		programs = "(prunescope|tools/shardinfo|shardinfo|make|sh) "
+		programs = "^([A-Z_]+=[^ ]* +)*([.]/)?" programs
+	}
 	$2 == "span" && $3 ~ names { $3 = "prunescope " $3 }
-	$2 == "sh" || $2 == "span" && $3 ~ /^([A-Z_]+=[^ ]* +)*((\.\/)?prunescope|(tools\/)?shardinfo|make|sh) /' |
+	$2 == "sh" || $2 == "span" && $3 ~ programs' |
 		sed 's,\./prunescope,prunescope,g; s,tools/shardinfo,shardinfo,g
 			s,\(\t\|&& \)build/,\1built build/,g'
 }
@@ -48,7 +52,7 @@ read_commands() {
 		[ ! -s "$scratch/err" ] || wrong "$(cat "$scratch/err")"
 	done
 	for target in $targets; do
-		grep -q "^${target}[: ]" "$root/Makefile" || echo "make has no target $target" >>"$found"
+		grep -q "^${target}[: ]" "$root/Makefile" || echo "make has no $target" >>"$found"
 	done
 }
 
@@ -122,7 +126,7 @@ table_is_used() {
 # A document in which everything is wrong.
 planted_faults_are_found() {
 	cat >"$scratch/planted.md" <<-'END'
-	Call `prunescope train --no-such` or `tools/shardinfo --nothing`, then `sh tools/none.sh` and
+	Call `prunescope train --no-such`, `tools/shardinfo --nothing`, `sh tools/none.sh` and then
 	`NO_SUCH_NAME=1 make check`. It is in tools/cli/none.c, none_at_all.h, test_of_nothing and
 	[here](none.md).
 

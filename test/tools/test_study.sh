@@ -223,6 +223,9 @@ graph() {
 	holds "makes them again" test -s "$out/runs/llama/magnitude-0.5/mask.safetensors" \
 		-a -s "$out/report.html"
 	holds "to the same results" cmp "$scratch/results" "$out/results.json"
+	printf '#!/bin/sh\nexit 1\n' >"$scratch/bin/sbatch"
+	PATH="$scratch/bin:$PATH" bash "$scratch/slurm" >"$scratch/out" 2>"$scratch/err"
+	holds "a job that Slurm refuses ends the script" test $? -ne 0 -a ! -s "$scratch/out"
 	refuses "--emit for nobody" 2 'make, snakemake, slurm or json' --emit nonsense
 	refuses "another matrix kernel than the graph was made for" 1 'matrix kernel' \
 		--kernel 'of another machine'

@@ -177,7 +177,7 @@ static void write_submit(const ps_emission *e)
 		"\\\n"
 		"\t\t--cpus-per-task=%d --mem=\"${mib}M\" ${minutes:+--time=\"$minutes\"} \\\n"
 		"\t\t${after:+--dependency=afterok\"$after\" --kill-on-invalid-dep=yes} \\\n"
-		"\t\t${options[@]+\"${options[@]}\"} \"$0\" run \"$array\")\n"
+		"\t\t${options[@]+\"${options[@]}\"} \"$0\" run \"$array\") || exit\n"
 		"\techo \"${job%%%%;*}\"\n"
 		"}\n\n",
 		e->graph->session->threads);

@@ -1,7 +1,7 @@
 /* The data is written first, at its final place. The header is written last, when all checksums are
  * known. The text of a checksum has a fixed length, so create knows how many bytes to reserve.
  *
- *   | n | JSON   | head: blocks held (defer) | written blocks | block: tail  |
+ *   | n | JSON   | head: blocks held (defer) | written pieces | piece: tail  |
  *   0            data_offset                                                + data_bytes
  */
 #include "io/artefact.h"
@@ -31,8 +31,8 @@ struct ps_artefact {
 	uint64_t position; /* of the next byte that write will bring, in the data */
 	uint64_t *sums;    /* (block_count): checksums */
 	size_t block_count;
-	char *block; /* buffer for the block that position lies in; NULL until needed */
-	size_t block_used;
+	ps_digest *digest; /* of the block that position lies in, up to the last piece */
+	char *piece;       /* buffer for the piece that position lies in; NULL until needed */
 	char *head;        /* the deferred bytes, in whole blocks; NULL: none */
 	size_t head_bytes; /* size of head: whole blocks, or all of the data */
 };
@@ -41,6 +41,21 @@ static size_t block_length(const ps_artefact *artefact, size_t block)
 {
 	return (size_t)ps_min_size(PS_BLOCK_BYTES,
 				   (size_t)artefact->data_bytes - block * PS_BLOCK_BYTES);
+}
+
+/* Writes bytes of the file and lets the disk begin with them. */
+static int write_at(const ps_artefact *artefact, uint64_t offset, const char *bytes, size_t length,
+		    ps_diag *diag)
+{
+	const ps_sys *sys = artefact->sys;
+	int rc = ps_sys_pwrite_full(sys, artefact->file.fd, bytes, length, (off_t)offset);
+
+	if (rc)
+		return ps_fail_errno(diag, -rc, "%s: cannot be written at offset %llu",
+				     artefact->path, (unsigned long long)offset);
+	/* Whether it begins now or with the fsync changes nothing but the time. */
+	(void)sys->start_write(artefact->file.fd, (off_t)offset, (off_t)length);
+	return 0;
 }
 
 /* --- header --- */
@@ -138,10 +153,9 @@ static int write_header(ps_artefact *artefact, ps_diag *diag)
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its checksums", artefact->path);
 	}
 	memcpy(raw + (place - raw), ps_digest_format(ps_digest_of(raw, whole), digits), PS_DIGITS);
-	rc = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, raw, whole, 0);
+	rc = write_at(artefact, 0, raw, whole, diag);
 	free(raw);
-	return rc ? ps_fail_errno(diag, -rc, "%s: cannot be written at offset 0", artefact->path)
-		  : 0;
+	return rc;
 }
 
 /* --- create --- */
@@ -202,7 +216,8 @@ static void release(ps_artefact *artefact)
 	json_decref(artefact->ours);
 	json_decref(artefact->entries);
 	free(artefact->sums);
-	free(artefact->block);
+	ps_digest_destroy(artefact->digest);
+	free(artefact->piece);
 	free(artefact->head);
 	free(artefact->kind);
 	free(artefact->path);
@@ -249,7 +264,8 @@ int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const ps_artefact_s
 	artefact->path = strdup(spec->path);
 	artefact->kind = strdup(spec->kind);
 	artefact->entries = json_object();
-	if (!artefact->path || !artefact->kind || !artefact->entries)
+	artefact->digest = ps_digest_create();
+	if (!artefact->path || !artefact->kind || !artefact->entries || !artefact->digest)
 		rc = ps_fail(diag, PS_EBUDGET, "%s: no memory", spec->path);
 	else
 		rc = ps_artefact_set_extra(artefact, spec->extra, diag);
@@ -269,48 +285,59 @@ int ps_artefact_create(ps_artefact **out, const ps_sys *sys, const ps_artefact_s
 
 /* --- data --- */
 
-/* Notes the checksum of a whole block and writes it at its place. */
-static int put_block(ps_artefact *artefact, size_t block, const char *data, ps_diag *diag)
+/* Writes bytes of one block, whole pieces or all up to its end. They come in order, so that the
+ * last of a block completes its checksum. */
+static int put(ps_artefact *artefact, uint64_t at, const char *data, size_t bytes, ps_diag *diag)
 {
-	uint64_t offset = artefact->data_offset + (uint64_t)block * PS_BLOCK_BYTES;
-	size_t bytes = block_length(artefact, block);
-	int rc;
+	const size_t block = (size_t)(at / PS_BLOCK_BYTES);
+	const uint64_t in_block = at % PS_BLOCK_BYTES;
 
-	artefact->sums[block] = ps_digest_of(data, bytes);
-	rc = ps_sys_pwrite_full(artefact->sys, artefact->file.fd, data, bytes, (off_t)offset);
-	if (rc)
-		return ps_fail_errno(diag, -rc, "%s: cannot be written at offset %llu",
-				     artefact->path, (unsigned long long)offset);
-	return 0;
+	if (!in_block)
+		ps_digest_clear(artefact->digest);
+	ps_digest_add(artefact->digest, data, bytes);
+	if (in_block + bytes == block_length(artefact, block))
+		artefact->sums[block] = ps_digest_value(artefact->digest);
+	return write_at(artefact, artefact->data_offset + at, data, bytes, diag);
 }
 
-/* Takes the next part of the data: into the head, into the block buffer, or straight to disk.
+/* Gathers the next bytes of the data in the piece's buffer, and writes it once it is full. */
+static int gather(ps_artefact *artefact, const char *data, size_t bytes, size_t length,
+		  ps_diag *diag)
+{
+	const size_t used = (size_t)(artefact->position % PS_PIECE_BYTES);
+
+	if (!artefact->piece)
+		artefact->piece = malloc(ps_min_size(PS_PIECE_BYTES, (size_t)artefact->data_bytes));
+	if (!artefact->piece)
+		return ps_fail(diag, PS_EBUDGET, "%s: no memory for %zu bytes", artefact->path,
+			       length);
+	memcpy(artefact->piece + used, data, bytes);
+	return used + bytes < length
+		       ? 0
+		       : put(artefact, artefact->position - used, artefact->piece, length, diag);
+}
+
+/* Takes the next part of the data: into the head, straight to disk, or into the piece's buffer.
  * *taken: how many of the bytes. */
 static int take(ps_artefact *artefact, const char *data, size_t bytes, size_t *taken, ps_diag *diag)
 {
-	size_t block = (size_t)(artefact->position / PS_BLOCK_BYTES),
-	       length = block_length(artefact, block);
+	const uint64_t position = artefact->position;
+	const size_t used = (size_t)(position % PS_PIECE_BYTES),
+		     block_end = block_length(artefact, (size_t)(position / PS_BLOCK_BYTES)) -
+				 (size_t)(position % PS_BLOCK_BYTES),
+		     piece_end = ps_min_size(PS_PIECE_BYTES - used, block_end);
 
-	if (artefact->position < artefact->head_bytes) {
-		*taken = ps_min_size(bytes, artefact->head_bytes - (size_t)artefact->position);
-		memcpy(artefact->head + artefact->position, data, *taken);
+	if (position < artefact->head_bytes) {
+		*taken = ps_min_size(bytes, artefact->head_bytes - (size_t)position);
+		memcpy(artefact->head + position, data, *taken);
 		return 0;
 	}
-	if (!artefact->block_used && bytes >= length) {
-		*taken = length;
-		return put_block(artefact, block, data, diag);
+	if (!used && bytes >= piece_end) {
+		*taken = bytes < block_end ? bytes / PS_PIECE_BYTES * PS_PIECE_BYTES : block_end;
+		return put(artefact, position, data, *taken, diag);
 	}
-	if (!artefact->block)
-		artefact->block = malloc(ps_min_size(PS_BLOCK_BYTES, (size_t)artefact->data_bytes));
-	if (!artefact->block)
-		return ps_fail(diag, PS_EBUDGET, "%s: no memory for a block", artefact->path);
-	*taken = ps_min_size(bytes, length - artefact->block_used);
-	memcpy(artefact->block + artefact->block_used, data, *taken);
-	artefact->block_used += *taken;
-	if (artefact->block_used < length)
-		return 0;
-	artefact->block_used = 0;
-	return put_block(artefact, block, artefact->block, diag);
+	*taken = ps_min_size(bytes, piece_end);
+	return gather(artefact, data, *taken, used + piece_end, diag);
 }
 
 int ps_artefact_write(ps_artefact *artefact, const void *data, size_t bytes, ps_diag *diag)
@@ -353,25 +380,58 @@ void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, si
 	memcpy(artefact->head + offset, data, bytes);
 }
 
-int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag)
+/* The deferred head and the header: everything that is not written yet. */
+static int write_rest(ps_artefact *artefact, ps_diag *diag)
 {
 	int rc = 0;
 
 	if (artefact->position != artefact->data_bytes)
-		rc = ps_fail(diag, PS_EFAILED, "%s: %llu bytes of data, %llu were declared",
-			     artefact->path, (unsigned long long)artefact->position,
-			     (unsigned long long)artefact->data_bytes);
-	for (size_t block = 0; !rc && block * PS_BLOCK_BYTES < artefact->head_bytes; block++)
-		rc = put_block(artefact, block, artefact->head + block * PS_BLOCK_BYTES, diag);
-	if (!rc)
-		rc = write_header(artefact, diag);
-	if (rc) {
-		ps_artefact_abort(artefact);
-		return rc;
+		return ps_fail(diag, PS_EFAILED, "%s: %llu bytes of data, %llu were declared",
+			       artefact->path, (unsigned long long)artefact->position,
+			       (unsigned long long)artefact->data_bytes);
+	for (size_t at = 0; !rc && at < artefact->head_bytes; at += PS_BLOCK_BYTES)
+		rc = put(artefact, at, artefact->head + at,
+			 block_length(artefact, at / PS_BLOCK_BYTES), diag);
+	return rc ? rc : write_header(artefact, diag);
+}
+
+/* Renames the files and fsyncs their folders. */
+static int keep_all(ps_artefact *const *artefacts, size_t count, ps_diag *diag)
+{
+	const ps_temporary *last = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_temporary_rename(&artefacts[i]->file, diag);
+	for (size_t i = 0; i < count && !rc; i++) {
+		const ps_temporary *file = &artefacts[i]->file;
+
+		if (!last || strcmp(file->folder, last->folder) != 0)
+			rc = ps_temporary_sync_folder(file, diag);
+		last = file;
 	}
-	rc = ps_temporary_keep(&artefact->file, diag);
-	release(artefact);
 	return rc;
+}
+
+int ps_artefact_commit_all(ps_artefact *const *artefacts, size_t count, ps_diag *diag)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = write_rest(artefacts[i], diag);
+	/* All are being written by now. So the first fsync waits for most of the others' bytes. */
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_temporary_sync(&artefacts[i]->file, diag);
+	if (!rc)
+		rc = keep_all(artefacts, count, diag);
+	for (size_t i = 0; i < count; i++)
+		ps_artefact_abort(artefacts[i]);
+	return rc;
+}
+
+int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag)
+{
+	return ps_artefact_commit_all(&artefact, 1, diag);
 }
 
 void ps_artefact_abort(ps_artefact *artefact)

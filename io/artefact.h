@@ -5,9 +5,10 @@
  *
  *   create -> [defer] -> write ... -> [fill, set_extra] -> commit     (or abort at any point)
  *
- * On disk: the bytes go to a temporary file in the same folder (io/temporary.h). commit writes the
- * header, fsyncs, renames and fsyncs the folder. Any failure, and abort, unlinks the temporary
- * file. After a failed fsync nothing is retried: the caller must write the file anew.
+ * On disk: the bytes go to a temporary file in the same folder (io/temporary.h). write makes the
+ * kernel begin with each piece at once, so that the disk works while the next bytes are computed.
+ * commit writes the header, fsyncs, renames and fsyncs the folder. Any failure, and abort, unlinks
+ * the temporary file. After a failed fsync nothing is retried: the caller must write the file anew.
  *
  * Layout of the file:
  * - The header is padded so that the data begins on a boundary of 4,096 bytes.
@@ -18,7 +19,9 @@
  *   `header` covers all bytes before the data, with its own 16 digits taken as zeros.
  * The same tensors and the same metadata give the same bytes.
  *
- * Memory: one block (less for a smaller file), the header, and 8 bytes a block. */
+ * Memory: one piece of PS_PIECE_BYTES (less for a smaller file), the header, and 8 bytes a block.
+ *
+ * Threads: each artefact is used by one at a time. */
 #ifndef PS_IO_ARTEFACT_H
 #define PS_IO_ARTEFACT_H
 
@@ -32,7 +35,8 @@
 #include "io/folder.h"
 #include "io/sys.h"
 
-#define PS_BLOCK_BYTES ((size_t)4 << 20)
+#define PS_BLOCK_BYTES ((size_t)4 << 20) /* with a checksum of its own */
+#define PS_PIECE_BYTES ((size_t)1 << 20) /* gathered before they are written; divides a block */
 #define PS_ARTEFACT_VERSION 1
 
 typedef struct ps_artefact ps_artefact;
@@ -77,6 +81,10 @@ void ps_artefact_fill(ps_artefact *artefact, size_t offset, const void *data, si
 int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag) PS_MUST_USE;
 /* Writes header and checksums, fsyncs and renames. Frees the artefact, whatever it returns. */
 int ps_artefact_commit(ps_artefact *artefact, ps_diag *diag) PS_MUST_USE;
+/* Commits several files together: none takes its name before all are whole and on the disk, and
+ * a folder is fsynced once for all of its files. On failure those whose turn had come have their
+ * names, and the others are gone. Frees all, whatever it returns. */
+int ps_artefact_commit_all(ps_artefact *const *artefacts, size_t count, ps_diag *diag) PS_MUST_USE;
 /* Removes the temporary file and frees the artefact. NULL is allowed. */
 void ps_artefact_abort(ps_artefact *artefact);
 

@@ -131,6 +131,11 @@ uint64_t ps_edit_data_bytes(const ps_model_config *config, const ps_rounding_rul
 	return bytes;
 }
 
+size_t ps_edit_writer_bytes(const ps_model_config *config, const ps_rounding_rule *rule)
+{
+	return ps_min_size(PS_PIECE_BYTES, (size_t)ps_edit_data_bytes(config, rule));
+}
+
 int ps_edit_writer_create(ps_edit_writer **out, const ps_sys *sys, const ps_edit_spec *spec,
 			  ps_diag *diag)
 {
@@ -239,17 +244,41 @@ static void release(ps_edit_writer *writer)
 	free(writer);
 }
 
+/* Commits the artefacts, which nobody holds any more then. */
+static int commit_artefacts(ps_edit_writer *const *writers, size_t count, ps_diag *diag)
+{
+	ps_artefact **artefacts = calloc(count + 1, sizeof(ps_artefact *));
+	int rc = 0;
+
+	if (!artefacts)
+		return ps_fail(diag, PS_EBUDGET, "no memory for %zu files", count);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_artefact_set_extra(writers[i]->artefact, writers[i]->extra, diag);
+	for (size_t i = 0; i < count && !rc; i++) {
+		artefacts[i] = writers[i]->artefact;
+		writers[i]->artefact = NULL;
+	}
+	if (!rc)
+		rc = ps_artefact_commit_all(artefacts, count, diag);
+	free(artefacts);
+	return rc;
+}
+
+int ps_edit_writer_commit_all(ps_edit_writer *const *writers, size_t count, ps_edit_totals *totals,
+			      ps_diag *diag)
+{
+	int rc = commit_artefacts(writers, count, diag);
+
+	for (size_t i = 0; i < count; i++) {
+		totals[i] = writers[i]->totals;
+		ps_edit_writer_abort(writers[i]);
+	}
+	return rc;
+}
+
 int ps_edit_writer_commit(ps_edit_writer *writer, ps_edit_totals *totals, ps_diag *diag)
 {
-	int rc = ps_artefact_set_extra(writer->artefact, writer->extra, diag);
-
-	if (rc)
-		ps_artefact_abort(writer->artefact);
-	else
-		rc = ps_artefact_commit(writer->artefact, diag);
-	*totals = writer->totals;
-	release(writer);
-	return rc;
+	return ps_edit_writer_commit_all(&writer, 1, totals, diag);
 }
 
 void ps_edit_writer_abort(ps_edit_writer *writer)

@@ -32,6 +32,9 @@ typedef struct ps_edit_spec {
 /* The data of a file of all projections, in bytes. rule NULL: a mask. */
 uint64_t ps_edit_data_bytes(const ps_model_config *config, const ps_rounding_rule *rule);
 
+/* Memory of a writer of such a file, in bytes, without the header. */
+size_t ps_edit_writer_bytes(const ps_model_config *config, const ps_rounding_rule *rule);
+
 /* Begins a file. Errors: as ps_artefact_create. */
 int ps_edit_writer_create(ps_edit_writer **writer, const ps_sys *sys, const ps_edit_spec *spec,
 			  ps_diag *diag) PS_MUST_USE;
@@ -48,6 +51,10 @@ int ps_edit_writer_add_rows(ps_edit_writer *writer, const uint8_t *bits, size_t 
 /* Completes the metadata and the file. Frees the writer, whatever it returns. */
 int ps_edit_writer_commit(ps_edit_writer *writer, ps_edit_totals *totals,
 			  ps_diag *diag) PS_MUST_USE;
+/* Commits several files together, as ps_artefact_commit_all does. totals: (count). Frees all
+ * writers, whatever it returns. */
+int ps_edit_writer_commit_all(ps_edit_writer *const *writers, size_t count, ps_edit_totals *totals,
+			      ps_diag *diag) PS_MUST_USE;
 /* Removes what was written and frees the writer. NULL is allowed. */
 void ps_edit_writer_abort(ps_edit_writer *writer);
 

@@ -38,6 +38,11 @@ static int linux_fsync(int fd)
 	return fsync(fd) ? -errno : 0;
 }
 
+static int linux_start_write(int fd, off_t offset, off_t bytes)
+{
+	return sync_file_range(fd, offset, bytes, SYNC_FILE_RANGE_WRITE) ? -errno : 0;
+}
+
 static int linux_rename(const char *from, const char *to)
 {
 	return rename(from, to) ? -errno : 0;
@@ -105,6 +110,7 @@ const ps_sys ps_sys_linux = {
 	.pread = linux_pread,
 	.pwrite = linux_pwrite,
 	.fsync = linux_fsync,
+	.start_write = linux_start_write,
 	.rename = linux_rename,
 	.exchange = linux_exchange,
 	.unlink = linux_unlink,

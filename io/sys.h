@@ -18,6 +18,9 @@ typedef struct ps_sys {
 	ssize_t (*pread)(int fd, void *buffer, size_t bytes, off_t offset);
 	ssize_t (*pwrite)(int fd, const void *buffer, size_t bytes, off_t offset);
 	int (*fsync)(int fd);
+	/* Begins to write a range that pwrite has changed, and does not wait for it. A later fsync
+	 * then finds less to do. */
+	int (*start_write)(int fd, off_t offset, off_t bytes);
 	int (*rename)(const char *from, const char *to);
 	int (*exchange)(const char *a, const char *b); /* renameat2 with RENAME_EXCHANGE */
 	int (*unlink)(const char *path);

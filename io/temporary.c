@@ -127,7 +127,7 @@ int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag)
 	return ps_fail_errno(diag, -rc, "%s: fsync", temporary->path);
 }
 
-int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
+int ps_temporary_rename(ps_temporary *temporary, ps_diag *diag)
 {
 	const ps_sys *sys = temporary->sys;
 	int rc = ps_temporary_sync(temporary, diag);
@@ -141,8 +141,21 @@ int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
 	}
 	(void)sys->close(temporary->fd);
 	temporary->fd = -1;
-	rc = ps_folder_fsync(sys, temporary->folder);
+	return 0;
+}
+
+int ps_temporary_sync_folder(const ps_temporary *temporary, ps_diag *diag)
+{
+	int rc = ps_folder_fsync(temporary->sys, temporary->folder);
+
 	return rc ? ps_fail_errno(diag, -rc, "%s: fsync of its folder", temporary->path) : 0;
+}
+
+int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag)
+{
+	int rc = ps_temporary_rename(temporary, diag);
+
+	return rc ? rc : ps_temporary_sync_folder(temporary, diag);
 }
 
 void ps_temporary_drop(ps_temporary *temporary)

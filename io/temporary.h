@@ -30,8 +30,12 @@ int ps_temporary_open(ps_temporary *temporary, const ps_sys *sys, const char *pa
  * its name. On failure the temporary is gone. PS_EINPUT if a mapped input has changed meanwhile
  * (io/map_guard.h), PS_EBUDGET if memory for JSON was lacking (core/base/json_memory.h). */
 int ps_temporary_sync(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
-/* Gives the file its name. On failure the temporary is gone, and path is either the old file or the
- * whole new one. Errors: also those of ps_temporary_sync. */
+/* Gives the file its name, which lasts once ps_temporary_sync_folder has returned. On failure the
+ * temporary is gone, and path is the old file. Errors: also those of ps_temporary_sync. */
+int ps_temporary_rename(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
+/* fsyncs the folder of a file that was renamed. One call is enough for all files of a folder. */
+int ps_temporary_sync_folder(const ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
+/* Both. On failure the temporary is gone, and path is either the old file or the whole new one. */
 int ps_temporary_keep(ps_temporary *temporary, ps_diag *diag) PS_MUST_USE;
 /* Removes the temporary file. One that is closed is allowed. */
 void ps_temporary_drop(ps_temporary *temporary);

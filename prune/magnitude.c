@@ -10,7 +10,9 @@ struct run {
 	const ps_prune_sweep *sweep;
 	const ps_context *context;
 	ps_masker masker;
-	uint8_t *bits[PS_HISTOGRAM_RANKS]; /* a projection's bitmap for each sparsity */
+	/* of a projection, for each sparsity: */
+	uint8_t *bits[PS_HISTOGRAM_RANKS];
+	uint64_t dropped[PS_HISTOGRAM_RANKS];
 };
 
 /* A step of the threshold over one matrix of the pool. */
@@ -86,8 +88,8 @@ static int global_thresholds(struct run *run, float *threshold)
 	rc = over_pool(run, ps_masker_add_upper, "magnitude, first count", &count);
 	if (rc)
 		return rc;
-	ps_masker_end_upper(&run->masker, count, run->sweep->sparsity);
-	rc = over_pool(run, ps_masker_add_lower, "magnitude, second count", &count);
+	if (ps_masker_end_upper(&run->masker, count, run->sweep->sparsity))
+		rc = over_pool(run, ps_masker_add_lower, "magnitude, second count", &count);
 	if (rc)
 		return rc;
 	ps_masker_threshold_end(&run->masker, run->sweep->sparsity, threshold);
@@ -97,7 +99,8 @@ static int global_thresholds(struct run *run, float *threshold)
 /* thresholds NULL: by row, by matrix or N:M, as the options say. */
 static int prune_layer(struct run *run, int layer, const float *thresholds)
 {
-	const ps_masker_bits out = {run->sweep->count, run->sweep->sparsity, run->bits};
+	const ps_masker_bits out = {run->sweep->count, run->sweep->sparsity, run->bits,
+				    run->dropped};
 	char name[96];
 	ps_scored matrix;
 
@@ -110,9 +113,9 @@ static int prune_layer(struct run *run, int layer, const float *thresholds)
 			rc = ps_masker_apply_threshold(&run->masker, &matrix, thresholds, &out);
 		else
 			rc = ps_masker_matrix(&run->masker, &matrix, run->options, &out);
-		for (size_t i = 0; i < out.count && !rc; i++)
-			rc = ps_masker_emit(&matrix.weight, layer, (ps_projection)p, run->bits[i],
-					    &run->sweep->sink[i]);
+		if (!rc)
+			rc = ps_masker_emit(run->context, layer, (ps_projection)p, &matrix.weight,
+					    &out, run->sweep->sink);
 		if (rc)
 			return rc;
 	}

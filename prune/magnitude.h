@@ -5,8 +5,8 @@
  * is the protocol of arXiv 2603.25325; the embedding is counted and never zeroed.
  *
  * Thresholds come from exact histograms of the f32 bit patterns of |w| (prune/histogram.h). They
- * cost two counting passes over the mapped weights; a third pass writes the masks. The memory does
- * not grow with the model, except for the bitmaps of one projection. */
+ * cost two counting passes over the mapped weights, of bf16 weights one; another pass makes the
+ * masks. The memory does not grow with the model, except for the bitmaps of one projection. */
 #ifndef PS_PRUNE_MAGNITUDE_H
 #define PS_PRUNE_MAGNITUDE_H
 

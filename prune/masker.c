@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/checked.h"
@@ -60,10 +61,16 @@ static size_t longest_row(const ps_model_config *config)
 void ps_masker_lay_out(ps_masker *masker, const ps_model_config *config, int threads, size_t count,
 		       ps_layout *layout)
 {
-	*masker = (ps_masker){.max_cols = longest_row(config)};
+	*masker = (ps_masker){.max_cols = longest_row(config),
+			      .kernel = ps_select_kernel_choose(getenv("PRUNESCOPE_SELECT"))};
 	ps_histogram_lay_out(&masker->histogram, threads, count, layout);
 	masker->scores =
 		ps_layout_part(layout, (size_t)threads * masker->max_cols, sizeof *masker->scores);
+	masker->kept_stride = ps_round_up(count, PS_ALIGN / sizeof *masker->kept);
+	masker->kept =
+		ps_layout_part(layout, (size_t)threads * masker->kept_stride, sizeof *masker->kept);
+	masker->spare_bytes = ps_round_up(ps_bitmap_row_bytes(masker->max_cols), PS_ALIGN);
+	masker->spare = ps_layout_part(layout, (size_t)threads * masker->spare_bytes, 1);
 	masker->bad = ps_layout_part(layout, (size_t)threads, sizeof *masker->bad);
 }
 
@@ -127,6 +134,12 @@ PS_CLONES static bool score_row(float *values, const float *scale, size_t cols)
 	return worst < 0x7f800000u && (!scale || ps_all_finite(values, cols));
 }
 
+/* Of the matrix at hand, what a worker has kept: one for each sparsity. */
+static uint64_t *kept_by(const ps_masker *masker, int worker)
+{
+	return masker->kept + (size_t)worker * masker->kept_stride;
+}
+
 /* Widens and scores one row. False if a weight or a score is not finite: then notes the first such
  * weight. */
 static bool load_row(const struct job *job, size_t row, int worker, float *scores)
@@ -148,16 +161,48 @@ static bool load_row(const struct job *job, size_t row, int worker, float *score
 	return false;
 }
 
-/* Drops what goes of a row in one of the masks, by row or N:M. */
-static void mask_row(const struct job *job, size_t mask, const float *scores, size_t row)
+/* The bitmaps of a row, by thresholds. */
+static void mask_by_thresholds(const struct job *job, const float *scores, size_t row, int worker)
+{
+	const ps_masker_bits *out = job->out;
+	const size_t cols = job->matrix->weight.cols, at = row * ps_bitmap_row_bytes(cols);
+	uint64_t *sum = kept_by(job->masker, worker);
+	uint8_t *keep[PS_SELECT_THRESHOLDS];
+	size_t kept[PS_SELECT_THRESHOLDS];
+
+	for (size_t i = 0; i < out->count; i++)
+		keep[i] = out->bits[i] + at;
+	job->masker->kernel->compare(scores, cols, job->threshold, out->count, keep, kept);
+	for (size_t i = 0; i < out->count; i++)
+		sum[i] += kept[i];
+}
+
+/* The bitmaps of a row, each with the same share of the row's weights. */
+static void mask_by_shares(const struct job *job, const float *scores, size_t row, int worker)
+{
+	const ps_masker *masker = job->masker;
+	const ps_masker_bits *out = job->out;
+	const size_t cols = job->matrix->weight.cols, at = row * ps_bitmap_row_bytes(cols);
+	uint64_t *sum = kept_by(masker, worker);
+	uint8_t *keep[PS_HISTOGRAM_RANKS];
+
+	for (size_t i = 0; i < out->count; i++) {
+		keep[i] = out->bits[i] + at;
+		sum[i] += cols - ps_select_dropped(cols, out->sparsity[i]);
+	}
+	ps_select_row(masker->kernel, scores, cols, out->sparsity, out->count, keep,
+		      masker->spare + (size_t)worker * masker->spare_bytes);
+}
+
+/* The bitmap of a row by N:M. */
+static void mask_by_groups(const struct job *job, const float *scores, size_t row, int worker)
 {
 	const size_t cols = job->matrix->weight.cols;
-	uint8_t *keep = job->out->bits[mask] + row * ps_bitmap_row_bytes(cols);
+	uint8_t *keep = job->out->bits[0] + row * ps_bitmap_row_bytes(cols);
 
-	if (job->step == STEP_ROW)
-		ps_select_row(scores, cols, job->out->sparsity[mask], keep);
-	else
-		ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
+	ps_bitmap_fill(keep, 1, cols);
+	ps_select_nm(scores, cols, job->options->n, job->options->m, keep);
+	kept_by(job->masker, worker)[0] += cols - cols / job->options->m * job->options->n;
 }
 
 static void run_row(const struct job *job, size_t row, int worker)
@@ -168,16 +213,23 @@ static void run_row(const struct job *job, size_t row, int worker)
 
 	if (!load_row(job, row, worker, scores))
 		return;
-	if (job->step == STEP_UPPER)
+	switch (job->step) {
+	case STEP_UPPER:
 		ps_histogram_add_upper(&masker->histogram, worker, scores, cols);
-	else if (job->step == STEP_LOWER)
+		break;
+	case STEP_LOWER:
 		ps_histogram_add_lower(&masker->histogram, worker, scores, cols);
-	else if (job->step == STEP_THRESHOLD)
-		ps_select_thresholds(scores, cols, job->threshold, job->out->count, job->out->bits,
-				     row);
-	else
-		for (size_t i = 0; i < job->out->count; i++)
-			mask_row(job, i, scores, row);
+		break;
+	case STEP_THRESHOLD:
+		mask_by_thresholds(job, scores, row, worker);
+		break;
+	case STEP_ROW:
+		mask_by_shares(job, scores, row, worker);
+		break;
+	case STEP_NM:
+		mask_by_groups(job, scores, row, worker);
+		break;
+	}
 }
 
 static void run_block(void *context, size_t item, int worker)
@@ -207,6 +259,16 @@ static int name_bad(const ps_masker *masker, const ps_scored *matrix, uint64_t e
 		       isfinite(value) ? "overflows" : "is not finite");
 }
 
+/* The sums of what the workers have kept. */
+static void count_dropped(const ps_masker *masker, const ps_weight *w, const ps_masker_bits *out)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		out->dropped[i] = (uint64_t)w->rows * w->cols;
+		for (int t = 0; t < ps_pool_threads(masker->context->pool); t++)
+			out->dropped[i] -= kept_by(masker, t)[i];
+	}
+}
+
 static int run_job(struct job *job)
 {
 	ps_masker *masker = job->masker;
@@ -220,14 +282,15 @@ static int run_job(struct job *job)
 			       job->matrix->name, w->cols);
 	for (int t = 0; t < threads; t++)
 		masker->bad[t] = ALL_FINITE;
-	for (size_t i = 0; job->out && i < job->out->count; i++)
-		ps_bitmap_fill(job->out->bits[i], w->rows, w->cols);
+	memset(masker->kept, 0, (size_t)threads * masker->kept_stride * sizeof *masker->kept);
 	ps_pool_run(masker->context->pool, ps_pool_items(w->rows, BLOCK_ROWS), run_block, job);
 	for (int t = 0; t < threads; t++)
 		bad = masker->bad[t] < bad ? masker->bad[t] : bad;
-	if (bad == ALL_FINITE)
-		return 0;
-	return name_bad(masker, job->matrix, bad);
+	if (bad != ALL_FINITE)
+		return name_bad(masker, job->matrix, bad);
+	if (job->out)
+		count_dropped(masker, w, job->out);
+	return 0;
 }
 
 void ps_masker_threshold_begin(ps_masker *masker)
@@ -242,7 +305,7 @@ int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix)
 	return run_job(&job);
 }
 
-void ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity)
+bool ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity)
 {
 	uint64_t k[PS_HISTOGRAM_RANKS];
 
@@ -251,7 +314,7 @@ void ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *spars
 		k[i] = (uint64_t)((double)scores * sparsity[i]);
 		k[i] = k[i] < scores ? k[i] : scores - 1;
 	}
-	ps_histogram_end_upper(&masker->histogram, k);
+	return ps_histogram_end_upper(&masker->histogram, k);
 }
 
 int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix)
@@ -290,9 +353,9 @@ static int matrix_scope(ps_masker *masker, const ps_scored *matrix, const ps_mas
 	rc = ps_masker_add_upper(masker, matrix);
 	if (rc)
 		return rc;
-	ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols,
-			    out->sparsity);
-	rc = ps_masker_add_lower(masker, matrix);
+	if (ps_masker_end_upper(masker, (uint64_t)matrix->weight.rows * matrix->weight.cols,
+				out->sparsity))
+		rc = ps_masker_add_lower(masker, matrix);
 	if (rc)
 		return rc;
 	ps_masker_threshold_end(masker, out->sparsity, threshold);
@@ -310,12 +373,39 @@ int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_
 	return run_job(&job);
 }
 
-int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,
-		   const uint8_t *bits, const ps_mask_sink *sink)
-{
-	ps_bitmap mask = {.bits = bits, .rows = weight->rows, .cols = weight->cols};
-	uint64_t dropped = (uint64_t)weight->rows * weight->cols -
-			   ps_bitmap_count(bits, weight->rows, weight->cols);
+/* A projection's masks on their way to the sinks. */
+struct emission {
+	int layer;
+	ps_projection projection;
+	const ps_weight *weight;
+	const ps_masker_bits *masks;
+	const ps_mask_sink *sink;
+	int rc[PS_HISTOGRAM_RANKS];
+};
 
-	return sink->put(sink->self, layer, projection, &mask, dropped);
+static void emit_one(void *context, size_t item, int worker)
+{
+	struct emission *e = context;
+	const ps_bitmap mask = {
+		.bits = e->masks->bits[item], .rows = e->weight->rows, .cols = e->weight->cols};
+
+	(void)worker;
+	e->rc[item] = e->sink[item].put(e->sink[item].self, e->layer, e->projection, &mask,
+					e->masks->dropped[item]);
+}
+
+int ps_masker_emit(const ps_context *context, int layer, ps_projection projection,
+		   const ps_weight *weight, const ps_masker_bits *masks, const ps_mask_sink *sink)
+{
+	struct emission e = {.layer = layer,
+			     .projection = projection,
+			     .weight = weight,
+			     .masks = masks,
+			     .sink = sink};
+	int rc = 0;
+
+	ps_pool_run(context->pool, masks->count, emit_one, &e);
+	for (size_t i = 0; i < masks->count && !rc; i++)
+		rc = e.rc[i];
+	return rc;
 }

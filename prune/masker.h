@@ -15,11 +15,18 @@
 
 #include "prune/histogram.h"
 #include "prune/pruning.h"
+#include "prune/select_kernel.h"
 
 typedef struct ps_masker {
 	const ps_context *context; /* borrowed */
 	ps_histogram histogram;
-	float *scores;   /* (threads, max_cols) */
+	const ps_select_kernel *kernel;
+	float *scores; /* (threads, max_cols) */
+	/* (threads, sparsities rounded up to a cache line): weights of a matrix that are kept */
+	uint64_t *kept;
+	size_t kept_stride;
+	uint8_t *spare; /* (threads, spare_bytes): one bitmap of a row */
+	size_t spare_bytes;
 	uint64_t *bad;   /* (threads): lowest flat index of a weight that is not finite */
 	size_t max_cols; /* of a row that is ever scored */
 } ps_masker;
@@ -50,19 +57,20 @@ void ps_masker_threshold_begin(ps_masker *masker);
 /* First pass: counts the scores of a matrix. */
 int ps_masker_add_upper(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
 /* Ends the first pass. scores: the number of scores added. sparsity: one for each of the masker's
- * thresholds. */
-void ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity);
+ * thresholds. False: the second pass is not needed; leave it out. */
+bool ps_masker_end_upper(ps_masker *masker, uint64_t scores, const double *sparsity);
 /* Second pass: counts the scores of the same matrices again. */
 int ps_masker_add_lower(ps_masker *masker, const ps_scored *matrix) PS_MUST_USE;
 /* threshold: the (size_t)(scores * sparsity)-th smallest score, counted from 0. Sparsity 0: -1,
  * which no score is at or below. sparsity: as in ps_masker_end_upper. */
 void ps_masker_threshold_end(const ps_masker *masker, const double *sparsity, float *threshold);
 
-/* Which masks of a matrix are made: their sparsities and bitmaps. */
+/* The masks of a matrix, one for each sparsity. */
 typedef struct ps_masker_bits {
 	size_t count;           /* as many as the masker was made for; by row or N:M: no more */
 	const double *sparsity; /* (count) */
 	uint8_t *const *bits;   /* (count): [rows, ceil(cols / 8)] each */
+	uint64_t *dropped;      /* (count): cleared bits of each */
 } ps_masker_bits;
 
 /* Fills the bitmaps: a score at or below its threshold drops. threshold: (count). */
@@ -73,9 +81,11 @@ int ps_masker_apply_threshold(ps_masker *masker, const ps_scored *matrix, const 
 int ps_masker_matrix(ps_masker *masker, const ps_scored *matrix, const ps_prune_options *options,
 		     const ps_masker_bits *out) PS_MUST_USE;
 
-/* Counts the dropped weights and hands the mask to the sink. */
-int ps_masker_emit(const ps_weight *weight, int layer, ps_projection projection,
-		   const uint8_t *bits, const ps_mask_sink *sink) PS_MUST_USE;
+/* Hands the filled bitmaps of a projection to the sinks (count), on the pool. Returns the error of
+ * the first sink that failed. */
+int ps_masker_emit(const ps_context *context, int layer, ps_projection projection,
+		   const ps_weight *weight, const ps_masker_bits *masks,
+		   const ps_mask_sink *sink) PS_MUST_USE;
 
 /* Bytes of the bitmap of a projection. */
 size_t ps_masker_bitmap_bytes(const ps_model_config *config, ps_projection projection);

@@ -31,7 +31,8 @@ typedef struct ps_prune_options {
 
 /* Receives finished masks in the order of the model: layer 0 q, k, v, o, gate, up, down, layer 1 q,
  * ... The mask is borrowed during the call. dropped: its number of cleared bits. Returns 0 or an
- * error, which ends the pruning. */
+ * error, which ends the pruning. Threads: one call at a time. But the sinks of a sweep's masks are
+ * called side by side, so they share nothing that they write, neither a diag. */
 typedef struct ps_mask_sink {
 	void *self;
 	int (*put)(void *self, int layer, ps_projection projection, const ps_bitmap *mask,

@@ -115,10 +115,13 @@ static int prune_layer(struct run *run, const ps_context *context, const ps_mask
 
 	ps_pool_run(context->pool, PS_PROJECTIONS, draw_matrix, run);
 	for (int p = 0; p < PS_PROJECTIONS && !rc; p++) {
-		ps_weight shape = {0};
+		ps_bitmap mask = {.bits = run->bits[p]};
+		uint64_t kept;
 
-		ps_projection_shape(run->config, (ps_projection)p, &shape.rows, &shape.cols);
-		rc = ps_masker_emit(&shape, run->layer, (ps_projection)p, run->bits[p], sink);
+		ps_projection_shape(run->config, (ps_projection)p, &mask.rows, &mask.cols);
+		kept = ps_bitmap_count(mask.bits, mask.rows, mask.cols);
+		rc = sink->put(sink->self, run->layer, (ps_projection)p, &mask,
+			       (uint64_t)mask.rows * mask.cols - kept);
 	}
 	return rc;
 }

@@ -1,16 +1,26 @@
 #include "prune/select.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/base/bitmap.h"
-#include "core/base/checked.h"
 #include "core/base/clones.h"
 
 #define INFINITY_BITS 0x7f800000u
-#define LEVELS 256 /* columns whose levels are held at once */
-#define LEVEL_KEPT 127
-#define TOP_BITS 0x8080808080808080u
-#define LOW_BITS 0x0101010101010101u
+#define UPPER_SHIFT 16 /* the upper bits of a score choose its bin: sign, exponent, 7 of mantissa */
+#define LOWER_BITS 0xffffu
+#define BINS 2048    /* 16 powers of two below the largest score; what is lower shares the first */
+#define CHUNK 64     /* bins whose counts are summed before one of them is looked for */
+#define PART 256     /* columns whose bins are held at once */
+#define LIST_MAX 128 /* scores of a bin that are listed */
+#define BELOW_ALL -1.0f /* a limit that every score is above */
+
+/* The scores of a row by their upper bits. */
+struct counts {
+	uint32_t bin[BINS];
+	uint32_t first; /* the upper bits of bin 0, which holds everything lower too */
+	uint32_t any;   /* all bits that are set in a score */
+};
 
 static inline float float_of(uint32_t bits)
 {
@@ -27,6 +37,16 @@ static inline uint32_t bits_of(float value)
 	memcpy(&bits, &value, sizeof bits);
 	return bits;
 }
+
+/* The largest float below a score. */
+static float just_below(float score)
+{
+	const uint32_t bits = bits_of(score);
+
+	return bits ? float_of(bits - 1) : BELOW_ALL;
+}
+
+/* --- the k-th smallest score of a row --- */
 
 /* The number of scores below limit. The count of a block fits into 32 bits, so the lanes of the
  * inner loop are as wide as the scores. */
@@ -46,119 +66,161 @@ static inline size_t count_below(const float *scores, size_t cols, float limit)
 }
 
 /* The k-th smallest score (from 0), found bit by bit: the largest v with at most k scores below it.
- * Non-negative floats have the same order as their bit patterns. *below: how many scores are
- * smaller. */
-PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k, size_t *below)
+ * Non-negative floats have the same order as their bit patterns. */
+PS_CLONES static float kth_smallest(const float *scores, size_t cols, size_t k)
 {
 	uint32_t bits = 0;
 
-	*below = 0;
 	for (uint32_t bit = 1u << 30; bit; bit >>= 1) {
 		uint32_t trial = bits | bit;
-		size_t count;
 
-		if (trial > INFINITY_BITS)
-			continue;
-		count = count_below(scores, cols, float_of(trial));
-		if (count <= k) {
+		if (trial <= INFINITY_BITS && count_below(scores, cols, float_of(trial)) <= k)
 			bits = trial;
-			*below = count;
-		}
 	}
 	return float_of(bits);
 }
 
-/* Clears the bits of columns [first, last) whose score is at most limit. */
-PS_CLONES static void drop_up_to(const float *scores, size_t first, size_t last, float limit,
-				 uint8_t *keep)
+/* The bins of the scores of columns [0, cols), at most PART. */
+static inline void find_bins(const float *scores, size_t cols, uint32_t first, uint32_t *bin)
 {
-	size_t c = first;
+	for (size_t c = 0; c < cols; c++) {
+		const uint32_t upper = bits_of(scores[c]) >> UPPER_SHIFT;
 
-	for (; c < last && c % 8; c++)
-		keep[c / 8] &= (uint8_t) ~((unsigned)(scores[c] <= limit) << c % 8);
-	for (; c + 8 <= last; c += 8) {
-		unsigned gone = 0;
-
-		for (unsigned j = 0; j < 8; j++)
-			gone |= (unsigned)(scores[c + j] <= limit) << j;
-		keep[c / 8] &= (uint8_t)~gone;
-	}
-	for (; c < last; c++)
-		keep[c / 8] &= (uint8_t) ~((unsigned)(scores[c] <= limit) << c % 8);
-}
-
-/* level[c]: how many of the thresholds are below score c. */
-PS_CLONES static void count_levels(const float *scores, const float *threshold, size_t count,
-				   uint8_t level[LEVELS])
-{
-	uint32_t wide[LEVELS] = {0};
-
-	for (size_t t = 0; t < count; t++) {
-		const float limit = threshold[t];
-
-		for (size_t c = 0; c < LEVELS; c++)
-			wide[c] += scores[c] > limit;
-	}
-	for (size_t c = 0; c < LEVELS; c++)
-		level[c] = (uint8_t)wide[c];
-}
-
-/* Clears the bits of columns whose level is at most cut; both are below 128. Of eight columns at a
- * time the top bit of each byte stays where the level is above, and the product gathers these bits
- * into one byte. */
-PS_CLONES static void drop_levels(const uint8_t *level, size_t columns, uint8_t cut, uint8_t *keep)
-{
-	for (size_t c = 0; c < columns; c += 8) {
-		uint64_t eight, above;
-
-		memcpy(&eight, level + c, sizeof eight);
-		above = ((eight | TOP_BITS) - (cut + 1) * LOW_BITS) & TOP_BITS;
-		keep[c / 8] &= (uint8_t)((above >> 7) * 0x0102040810204080u >> 56);
+		bin[c] = upper > first ? upper - first : 0;
 	}
 }
 
-/* A score above a threshold is above all that are lower, so its level tells it. Columns are taken
- * LEVELS at a time; those behind the end count as kept. */
-void ps_select_thresholds(const float *scores, size_t cols, const float *threshold, size_t count,
-			  uint8_t *const *keep, size_t row)
+PS_CLONES static void count_scores(const float *scores, size_t cols, struct counts *counts)
 {
-	const size_t row_bytes = ps_bitmap_row_bytes(cols);
-	uint8_t cut[PS_SELECT_THRESHOLDS] = {0};
+	uint32_t most = 0, any = 0;
 
-	for (size_t t = 0; t < count; t++)
-		for (size_t other = 0; other < count; other++)
-			cut[t] += threshold[other] < threshold[t];
-	for (size_t first = 0; first < cols; first += LEVELS) {
-		const size_t some = ps_min_size(LEVELS, cols - first);
-		float last[LEVELS];
-		uint8_t level[LEVELS];
+	for (size_t c = 0; c < cols; c++) {
+		const uint32_t bits = bits_of(scores[c]);
 
-		if (some < LEVELS) {
-			memset(last, 0, sizeof last);
-			memcpy(last, scores + first, some * sizeof *last);
+		most = bits > most ? bits : most;
+		any |= bits;
+	}
+	most >>= UPPER_SHIFT;
+	*counts = (struct counts){.first = most < BINS ? 0 : most - (BINS - 1), .any = any};
+	for (size_t at = 0; at < cols; at += PART) {
+		const size_t some = ps_min_size(PART, cols - at);
+		uint32_t bin[PART];
+
+		find_bins(scores + at, some, counts->first, bin);
+		for (size_t c = 0; c < some; c++)
+			counts->bin[bin[c]]++;
+	}
+}
+
+PS_CLONES static size_t sum_of_chunk(const uint32_t *bin)
+{
+	uint32_t sum = 0;
+
+	for (size_t b = 0; b < CHUNK; b++)
+		sum += bin[b];
+	return sum;
+}
+
+/* The bin of the score of rank *k (from 0). *k becomes the rank within the bin. */
+static uint32_t find_bin(const struct counts *counts, size_t *k)
+{
+	uint32_t bin = 0;
+
+	for (size_t sum; (sum = sum_of_chunk(counts->bin + bin)) <= *k; bin += CHUNK)
+		*k -= sum;
+	for (; counts->bin[bin] <= *k; bin++)
+		*k -= counts->bin[bin];
+	return bin;
+}
+
+/* The bits of columns [col, col + 64) of a bitmap's row, 0 behind its end. 8 divides col. */
+static uint64_t word_of(const uint8_t *row, size_t cols, size_t col)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, row + col / 8, ps_bitmap_row_bytes(ps_min_size(64, cols - col)));
+	return word;
+}
+
+/* Lists the scores whose bits are set in one bitmap of a row and not in another. */
+static size_t list_between(const float *scores, size_t cols, const uint8_t *at_least,
+			   const uint8_t *above, float *list)
+{
+	size_t count = 0;
+
+	for (size_t c = 0; c < cols; c += 64) {
+		uint64_t bits = word_of(at_least, cols, c) & ~word_of(above, cols, c);
+
+		for (; bits; bits &= bits - 1)
+			list[count++] = scores[c + (size_t)__builtin_ctzll(bits)];
+	}
+	return count;
+}
+
+/* The k-th smallest score. Of the scores in its bin, if it does not tell the score, those between
+ * the bin's ends are compared alone. bits: room for two bitmaps. */
+static float find_score(const ps_select_kernel *kernel, const float *scores, size_t cols,
+			const struct counts *counts, size_t k, uint8_t *const bits[2])
+{
+	size_t rank = k, kept[2];
+	const uint32_t bin = find_bin(counts, &rank), lowest = (counts->first + bin) << UPPER_SHIFT;
+	const bool mixed = !bin && counts->first;
+	float ends[2] = {mixed ? BELOW_ALL : just_below(float_of(lowest)),
+			 float_of(lowest | LOWER_BITS)},
+	      list[LIST_MAX];
+
+	if (!(counts->any & LOWER_BITS) && !mixed)
+		return float_of(lowest);
+	if (counts->bin[bin] > LIST_MAX)
+		return kth_smallest(scores, cols, k);
+	kernel->compare(scores, cols, ends, 2, bits, kept);
+	return kth_smallest(list, list_between(scores, cols, bits[0], bits[1], list), rank);
+}
+
+/* --- its mask --- */
+
+/* Of the columns that are set in tied and not in keep, all but the first `skip` become set. */
+static void keep_later(size_t cols, const uint8_t *tied, size_t skip, uint8_t *keep)
+{
+	for (size_t c = 0; c < cols; c += 64) {
+		const uint64_t kept = word_of(keep, cols, c);
+		uint64_t more = word_of(tied, cols, c) & ~kept;
+
+		for (; more && skip; skip--)
+			more &= more - 1;
+		more |= kept;
+		memcpy(keep + c / 8, &more, ps_bitmap_row_bytes(ps_min_size(64, cols - c)));
+	}
+}
+
+size_t ps_select_dropped(size_t cols, double sparsity)
+{
+	return (size_t)((double)cols * sparsity);
+}
+
+void ps_select_row(const ps_select_kernel *kernel, const float *scores, size_t cols,
+		   const double *sparsity, size_t count, uint8_t *const *keep, uint8_t *spare)
+{
+	struct counts counts;
+
+	count_scores(scores, cols, &counts);
+	for (size_t i = 0; i < count; i++) {
+		const size_t drop = ps_select_dropped(cols, sparsity[i]);
+		uint8_t *const bits[2] = {spare, keep[i]};
+		float limits[2];
+		size_t kept[2];
+
+		if (!drop) {
+			ps_bitmap_fill(keep[i], 1, cols);
+			continue;
 		}
-		count_levels(some < LEVELS ? last : scores + first, threshold, count, level);
-		memset(level + some, LEVEL_KEPT, LEVELS - some);
-		for (size_t t = 0; t < count; t++)
-			drop_levels(level, some, cut[t], keep[t] + row * row_bytes + first / 8);
+		limits[1] = find_score(kernel, scores, cols, &counts, drop - 1, bits);
+		limits[0] = just_below(limits[1]);
+		kernel->compare(scores, cols, limits, 2, bits, kept);
+		/* The lower columns of those at the limit go, until enough have gone. */
+		if (kept[1] < cols - drop)
+			keep_later(cols, spare, drop - (cols - kept[0]), keep[i]);
 	}
-}
-
-void ps_select_row(const float *scores, size_t cols, double sparsity, uint8_t *keep)
-{
-	size_t drop = (size_t)((double)cols * sparsity), below, cut = 0;
-	float limit;
-
-	if (!drop)
-		return;
-	limit = kth_smallest(scores, cols, drop - 1, &below);
-	/* Columns left of the cut drop at equality too. The cut is where drop - below of them have
-	 * tied. */
-	for (size_t ties = drop - below; ties; cut++)
-		ties -= scores[cut] == limit;
-	drop_up_to(scores, 0, cut, limit, keep);
-	if (bits_of(limit))
-		drop_up_to(scores, cut, cols, float_of(bits_of(limit) - 1), keep);
 }
 
 /* A column drops if fewer than n of its group go before it. Groups are short, so all pairs are

@@ -335,17 +335,17 @@ static int prune_projection(struct pruner *pruner, int layer, ps_projection proj
 			    const ps_weight *weight, size_t first, size_t count)
 {
 	uint8_t *const *bits = pruner->bits[projection] + first;
-	const ps_masker_bits out = {count, pruner->sweep->sparsity + first, bits};
+	uint64_t dropped[PS_HISTOGRAM_RANKS];
+	const ps_masker_bits out = {count, pruner->sweep->sparsity + first, bits, dropped};
 	char name[96];
 	ps_scored matrix = {.weight = *weight,
 			    .scale = pruner->scale[ps_input_of(projection)],
 			    .name = ps_projection_tensor(layer, projection, name)};
 	int rc = ps_masker_matrix(&pruner->masker, &matrix, pruner->options, &out);
 
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = ps_masker_emit(weight, layer, projection, bits[i],
-				    &pruner->sweep->sink[first + i]);
-	return rc;
+	return rc ? rc
+		  : ps_masker_emit(pruner->context, layer, projection, weight, &out,
+				   pruner->sweep->sink + first);
 }
 
 static int dense_layer(struct pruner *pruner, int layer, const ps_weight_lookup *weights,

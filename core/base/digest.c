@@ -18,6 +18,11 @@ ps_digest *ps_digest_create(void)
 	return (ps_digest *)state;
 }
 
+void ps_digest_clear(ps_digest *digest)
+{
+	XXH3_64bits_reset((XXH3_state_t *)digest);
+}
+
 void ps_digest_add(ps_digest *digest, const void *data, size_t bytes)
 {
 	XXH3_64bits_update((XXH3_state_t *)digest, data, bytes);

@@ -18,6 +18,9 @@ uint64_t ps_digest_of(const void *data, size_t bytes);
 /* A digest of no bytes; NULL if there is no memory. The caller destroys it. */
 ps_digest *ps_digest_create(void);
 
+/* Makes it a digest of no bytes again. */
+void ps_digest_clear(ps_digest *digest);
+
 /* Appends bytes. */
 void ps_digest_add(ps_digest *digest, const void *data, size_t bytes);
 

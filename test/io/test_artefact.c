@@ -67,16 +67,15 @@ static json_t *make_extra(json_int_t number)
 			 "number", number);
 }
 
-/* Writes the artefact in pieces of so many bytes. */
-static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_int_t number,
-			  ps_diag *diag)
+/* Writes all but the end of the artefact, in pieces of so many bytes. *artefact NULL: it failed. */
+static int begin_artefact(ps_artefact **artefact, const ps_sys *sys, const char *to, size_t piece,
+			  json_int_t number, ps_diag *diag)
 {
 	const char *data[2] = {(const char *)values, (const char *)halves};
 	size_t bytes[2] = {ROWS * COLS * sizeof *values, sizeof halves};
 	json_t *extra = make_extra(number);
-	ps_artefact *artefact;
 	int rc = ps_artefact_create(
-		&artefact, sys,
+		artefact, sys,
 		&(ps_artefact_spec){
 			.path = to, .kind = "test", .extra = extra, .tensors = decls, .count = 2},
 		diag);
@@ -84,13 +83,36 @@ static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_
 	json_decref(extra);
 	for (int t = 0; t < 2; t++)
 		for (size_t at = 0; at < bytes[t] && !rc; at += piece)
-			rc = ps_artefact_write(artefact, data[t] + at,
+			rc = ps_artefact_write(*artefact, data[t] + at,
 					       bytes[t] - at < piece ? bytes[t] - at : piece, diag);
 	if (rc) {
-		ps_artefact_abort(artefact);
-		return rc;
+		ps_artefact_abort(*artefact);
+		*artefact = NULL;
 	}
-	return ps_artefact_commit(artefact, diag);
+	return rc;
+}
+
+static int write_artefact(const ps_sys *sys, const char *to, size_t piece, json_int_t number,
+			  ps_diag *diag)
+{
+	ps_artefact *artefact;
+	int rc = begin_artefact(&artefact, sys, to, piece, number, diag);
+
+	return rc ? rc : ps_artefact_commit(artefact, diag);
+}
+
+/* Writes path and other with that number, and commits both together. */
+static int write_both(const ps_sys *sys, json_int_t number, ps_diag *diag)
+{
+	ps_artefact *both[2] = {NULL, NULL};
+	int rc = begin_artefact(&both[0], sys, path, 1 << 20, number, diag);
+
+	if (!rc)
+		rc = begin_artefact(&both[1], sys, other, 1 << 20, number, diag);
+	if (!rc)
+		return ps_artefact_commit_all(both, 2, diag);
+	ps_artefact_abort(both[0]);
+	return rc;
 }
 
 static char *read_all(const char *from, size_t *length)
@@ -450,6 +472,72 @@ static void syncs_before_the_rename_and_the_folder_after_it(void **state)
 	assert_string_equal(rename, "mos");
 }
 
+static void several_files_are_whole_before_the_first_has_its_name(void **state)
+{
+	const char *trace;
+
+	(void)state;
+	sys_double_plan((sys_plan){0});
+	assert_int_equal(write_both(&sys_double, 1, NULL), 0);
+	trace = sys_double_trace();
+	assert_string_equal(trace + strlen(trace) - strlen("wwssmmos"), "wwssmmos");
+	assert_same_files(path, other);
+}
+
+static json_int_t number_of(const char *which)
+{
+	ps_diag diag = {{0}};
+	ps_safetensors file;
+	json_int_t number;
+
+	if (ps_safetensors_open(&file, &ps_sys_linux, which, &diag))
+		fail_msg("%s", diag.text);
+	number = json_integer_value(json_object_get(file.metadata, "number"));
+	ps_safetensors_close(&file);
+	return number;
+}
+
+/* Before the first file is renamed both are old. The second never has its name before the first. */
+static void whichever_call_fails_files_stay_whole_and_in_order(void **state)
+{
+	ps_diag diag = {{0}};
+	long n = 1, mixed = 0;
+
+	(void)state;
+	for (int rc = -1; rc; n++) {
+		assert_int_equal(write_both(&ps_sys_linux, 1, &diag), 0);
+		sys_double_plan((sys_plan){
+			.calls = SYS_ALL & ~SYS_CLOSE & ~SYS_UNLINK, .fail_at = n, .error = EIO});
+		rc = write_both(&sys_double, 2, &diag);
+		assert_int_equal(sys_double_open_files(), 0);
+		assert_int_equal(scratch_count(folder), 2);
+		assert_whole(path);
+		assert_whole(other);
+		assert_true(number_of(path) >= number_of(other));
+		mixed += number_of(path) > number_of(other);
+	}
+	print_message("each of %ld calls failed once\n", n - 2);
+	assert_int_equal(mixed, 1);
+	assert_int_equal(number_of(other), 2);
+}
+
+/* Each piece is begun when it is written, and nothing depends on whether that works. */
+static void writing_begins_with_each_piece(void **state)
+{
+	const long pieces =
+		(long)((ROWS * COLS * sizeof *values + PS_PIECE_BYTES) / PS_PIECE_BYTES);
+
+	(void)state;
+	assert_int_equal(write_artefact(&ps_sys_linux, other, 1 << 20, 3, NULL), 0);
+	for (long n = 0; n <= pieces; n++) {
+		sys_double_plan(
+			(sys_plan){.calls = SYS_START_WRITE, .fail_at = n + 1, .error = ESPIPE});
+		assert_int_equal(write_artefact(&sys_double, path, 997, 3, NULL), 0);
+		assert_int_equal(sys_double_count(), pieces + 1);
+		assert_same_files(path, other);
+	}
+}
+
 static void a_failed_fsync_is_not_retried(void **state)
 {
 	ps_diag diag = {{0}};
@@ -667,6 +755,9 @@ int main(void)
 		TEST(a_flipped_bit_of_the_data_names_block_and_offset),
 		TEST(whichever_call_fails_the_old_file_stays),
 		TEST(syncs_before_the_rename_and_the_folder_after_it),
+		TEST(several_files_are_whole_before_the_first_has_its_name),
+		TEST(whichever_call_fails_files_stay_whole_and_in_order),
+		TEST(writing_begins_with_each_piece),
 		TEST(a_failed_fsync_is_not_retried),
 		TEST(a_full_disk_leaves_nothing_behind),
 		TEST(whichever_allocation_fails_no_wrong_file_appears),

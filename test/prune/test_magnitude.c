@@ -188,6 +188,36 @@ static void sweeps_out_of_range_are_refused(void **state)
 	prune_fixture_free(&fixture);
 }
 
+static int refuse(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
+		  uint64_t dropped)
+{
+	(void)mask, (void)dropped;
+	return layer == 1 && projection == PS_O ? *(const int *)self : 0;
+}
+
+/* Sinks of a sweep are called side by side. What is returned does not depend on their order. */
+static void the_first_sink_that_fails_ends_the_sweep(void **state)
+{
+	static int codes[SWEEP_COUNT] = {[SWEEP_COUNT - 2] = -5, [SWEEP_COUNT - 1] = -7};
+	ps_mask_sink sinks[SWEEP_COUNT];
+	prune_fixture fixture;
+	ps_diag diag = {0};
+
+	(void)state;
+	prune_fixture_load(&fixture, ODD);
+	for (size_t i = 0; i < SWEEP_COUNT; i++)
+		sinks[i] = (ps_mask_sink){&codes[i], refuse};
+	for (int threads = 1; threads <= 3; threads++)
+		assert_int_equal(prune_sweep(&fixture,
+					     &(ps_prune_options){.scope = PS_SCOPE_MATRIX},
+					     &(ps_prune_sweep){.count = SWEEP_COUNT,
+							       .sparsity = sweep_sparsities,
+							       .sink = sinks},
+					     threads, &diag),
+				 -5);
+	prune_fixture_free(&fixture);
+}
+
 static void threads_do_not_change_a_bit(void **state)
 {
 	static const int threads[] = {1, 2, 5};
@@ -290,6 +320,7 @@ int main(void)
 		cmocka_unit_test(ties_overshoot_and_the_count_says_so),
 		cmocka_unit_test(each_mask_of_a_sweep_is_that_of_its_sparsity_alone),
 		cmocka_unit_test(sweeps_out_of_range_are_refused),
+		cmocka_unit_test(the_first_sink_that_fails_ends_the_sweep),
 		cmocka_unit_test(threads_do_not_change_a_bit),
 		cmocka_unit_test(weights_that_are_not_finite_are_named),
 		cmocka_unit_test(refuses_settings_out_of_range),

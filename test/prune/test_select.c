@@ -1,4 +1,4 @@
-/* prune/select and prune/histogram against sorting. */
+/* prune/select, its kernels and prune/histogram against sorting. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +12,13 @@
 #include "core/base/rng.h"
 #include "prune/histogram.h"
 #include "prune/select.h"
+#include "prune/select_kernel.h"
 
 #define SCORES_MAX 3000
+
+/* One that this CPU has not gives the best one. */
+static const char *const kernels[] = {"ref", "neon", "avx2", "avx512"};
+#define KERNELS (sizeof kernels / sizeof *kernels)
 
 struct ranked {
 	float score;
@@ -66,43 +71,82 @@ static void rows_match_sorting(void **state)
 	static const size_t widths[] = {1, 2, 7, 8, 9, 63, 64, 65, 640, 1023, 2048, 2999};
 	static const double sparsities[] = {0, 0.1, 0.3, 0.5, 0.6, 0.97, 0.9999999999999999};
 	static const unsigned levels[] = {0, 1, 2, 5, 100};
+	enum { SPARSITIES = sizeof sparsities / sizeof *sparsities };
 	static float scores[SCORES_MAX];
-	uint8_t keep[SCORES_MAX / 8 + 1], expected[SCORES_MAX / 8 + 1];
+	static uint8_t bits[SPARSITIES][SCORES_MAX / 8 + 1], spare[SCORES_MAX / 8 + 1];
+	uint8_t *keep[SPARSITIES], expected[SCORES_MAX / 8 + 1];
 	size_t rows = 0;
 
 	(void)state;
+	for (size_t s = 0; s < SPARSITIES; s++)
+		keep[s] = bits[s];
 	for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
-		for (size_t s = 0; s < sizeof sparsities / sizeof *sparsities; s++)
-			for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
-				size_t cols = widths[w],
-				       drop = (size_t)((double)cols * sparsities[s]);
+		for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+			const size_t cols = widths[w];
 
-				make_scores(scores, cols, rows++, levels[l]);
-				ps_bitmap_fill(keep, 1, cols);
+			make_scores(scores, cols, rows++, levels[l]);
+			memset(bits, 0x5a, sizeof bits);
+			ps_select_row(ps_select_kernel_choose(kernels[rows % KERNELS]), scores,
+				      cols, sparsities, SPARSITIES, keep, spare);
+			for (size_t s = 0; s < SPARSITIES; s++) {
+				const size_t drop = ps_select_dropped(cols, sparsities[s]);
+
 				ps_bitmap_fill(expected, 1, cols);
 				drop_by_sorting(scores, 0, cols, drop, expected);
-				ps_select_row(scores, cols, sparsities[s], keep);
-				assert_memory_equal(keep, expected, ps_bitmap_row_bytes(cols));
-				assert_int_equal(cols - ps_bitmap_count(keep, 1, cols), drop);
+				assert_memory_equal(keep[s], expected, ps_bitmap_row_bytes(cols));
+				assert_int_equal(keep[s][ps_bitmap_row_bytes(cols)], 0x5a);
 			}
-	print_message("%zu rows equal to sorting\n", rows);
+		}
+	print_message("%zu rows of %d sparsities equal to sorting\n", rows, SPARSITIES);
+}
+
+/* Every number of dropped columns of a row is compared with sorting. */
+static void check_row(const float *scores, size_t cols)
+{
+	uint8_t keep[SCORES_MAX / 8 + 1], spare[SCORES_MAX / 8 + 1], expected[SCORES_MAX / 8 + 1];
+	uint8_t *const keeps[1] = {keep};
+
+	for (size_t drop = 0; drop < cols; drop++) {
+		const double sparsity = ((double)drop + 0.5) / (double)cols;
+
+		ps_bitmap_fill(expected, 1, cols);
+		drop_by_sorting(scores, 0, cols, drop, expected);
+		ps_select_row(ps_select_kernel_choose(NULL), scores, cols, &sparsity, 1, keeps,
+			      spare);
+		assert_memory_equal(keep, expected, ps_bitmap_row_bytes(cols));
+	}
 }
 
 static void rows_take_zero_denormal_and_infinite_scores(void **state)
 {
 	const float scores[9] = {1e-45f, 0, __builtin_inff(), 0, 3e38f, 1e-45f, __builtin_inff(), 1,
 				 2e-45f};
-	uint8_t keep[2];
 
 	(void)state;
-	for (size_t drop = 0; drop <= 8; drop++) {
-		uint8_t expected[2];
+	check_row(scores, 9);
+}
 
-		ps_bitmap_fill(keep, 1, 9);
-		ps_bitmap_fill(expected, 1, 9);
-		drop_by_sorting(scores, 0, 9, drop, expected);
-		ps_select_row(scores, 9, ((double)drop + 0.5) / 9, keep);
-		assert_memory_equal(keep, expected, 2);
+/* Scores of one bin, few and many of them; scores far below the largest, which share the lowest
+ * bin; scores that are nothing but upper bits, there and elsewhere. */
+static void rows_of_crowded_bins_match_sorting(void **state)
+{
+	static float scores[400];
+	static const size_t widths[] = {70, 129, 400};
+
+	(void)state;
+	for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+		const size_t cols = widths[w];
+
+		for (size_t c = 0; c < cols; c++)
+			scores[c] = 1 + (float)(c * 37 % 101) * 1e-5f;
+		check_row(scores, cols);
+		scores[cols / 3] = 1e9f;
+		check_row(scores, cols);
+		for (size_t c = 0; c < cols; c++)
+			scores[c] = (float)(c * 37 % 19);
+		check_row(scores, cols);
+		scores[cols / 3] = 1e9f;
+		check_row(scores, cols);
 	}
 }
 
@@ -134,41 +178,64 @@ static void thresholds_drop_what_is_at_or_below_them(void **state)
 	const float scores[11] = {0, 1, 2, 3, 2, 1, 0, 2, 4, 2, 1};
 	const float threshold[4] = {2, -1, 4, 2};
 	const uint8_t expected[4][2] = {{0x08, 0x01}, {0xff, 0x07}, {0, 0}, {0x08, 0x01}};
-	uint8_t bits[4][4], *keep[4];
+	const size_t expected_kept[4] = {2, 11, 0, 2};
 
 	(void)state;
-	for (int t = 0; t < 4; t++) {
-		keep[t] = bits[t];
-		ps_bitmap_fill(bits[t], 2, 11);
-	}
-	ps_select_thresholds(scores, 11, threshold, 4, keep, 1);
-	for (int t = 0; t < 4; t++) {
-		assert_memory_equal(bits[t] + 2, expected[t], 2);
-		assert_int_equal(ps_bitmap_count(bits[t], 1, 11), 11);
+	for (size_t i = 0; i < KERNELS; i++) {
+		uint8_t bits[4][3], *keep[4] = {bits[0], bits[1], bits[2], bits[3]};
+		size_t kept[4];
+
+		memset(bits, 0x5a, sizeof bits);
+		ps_select_kernel_choose(kernels[i])->compare(scores, 11, threshold, 4, keep, kept);
+		for (int t = 0; t < 4; t++) {
+			assert_memory_equal(bits[t], expected[t], 2);
+			assert_int_equal(bits[t][2], 0x5a);
+			assert_int_equal(kept[t], expected_kept[t]);
+		}
 	}
 }
 
-static void thresholds_of_long_rows_are_compared_one_by_one(void **state)
+/* Rows of all lengths around whole steps, none of them aligned, with scores that equal thresholds,
+ * that are 0, tiny or infinite. */
+static void kernels_agree_with_the_rule(void **state)
 {
-	static float scores[SCORES_MAX];
-	static uint8_t bits[3][SCORES_MAX / 8 + 1];
-	uint8_t *keep[3] = {bits[0], bits[1], bits[2]};
+	enum { COLS_MAX = 300, COUNT = 5 };
+	static float scores[COLS_MAX + 1];
+	float *row = scores + 1;
 
 	(void)state;
-	for (size_t cols = 1; cols < SCORES_MAX; cols += 1 + cols / 3) {
-		float threshold[3];
+	for (size_t cols = 1; cols <= COLS_MAX; cols++)
+		for (size_t i = 0; i < KERNELS; i++) {
+			uint8_t bits[COUNT][COLS_MAX / 8 + 3], *keep[COUNT];
+			size_t kept[COUNT];
+			float threshold[COUNT] = {-1, 0};
 
-		make_scores(scores, cols, (unsigned)cols, 0);
-		for (int t = 0; t < 3; t++) {
-			threshold[t] = scores[(size_t)(2 - t) * cols / 3];
-			ps_bitmap_fill(bits[t], 1, cols);
+			make_scores(row, cols, cols, cols % 3 ? 0 : 7);
+			row[cols / 2] = cols % 5 ? 1e-45f : __builtin_inff();
+			for (size_t t = 0; t < COUNT; t++) {
+				keep[t] = bits[t] + 1;
+				threshold[t] = t > 1 ? row[t * cols / COUNT] : threshold[t];
+			}
+			memset(bits, 0x5a, sizeof bits);
+			ps_select_kernel_choose(kernels[i])
+				->compare(row, cols, threshold, COUNT, keep, kept);
+			for (size_t t = 0; t < COUNT; t++) {
+				const size_t bytes = ps_bitmap_row_bytes(cols);
+				size_t above = 0;
+
+				for (size_t c = 0; c < 8 * bytes; c++) {
+					const bool is = c < cols && row[c] > threshold[t];
+
+					assert_int_equal(keep[t][c / 8] >> c % 8 & 1, is);
+					above += is;
+				}
+				assert_int_equal(kept[t], above);
+				assert_int_equal(keep[t][-1], 0x5a);
+				assert_int_equal(keep[t][bytes], 0x5a);
+			}
 		}
-		ps_select_thresholds(scores, cols, threshold, 3, keep, 0);
-		for (int t = 0; t < 3; t++)
-			for (size_t c = 0; c < cols; c++)
-				assert_int_equal(bits[t][c / 8] >> c % 8 & 1,
-						 scores[c] > threshold[t]);
-	}
+	for (size_t i = 0; i < KERNELS; i++)
+		print_message("%s: %s\n", kernels[i], ps_select_kernel_choose(kernels[i])->name);
 }
 
 static void histogram_finds_the_kth_smallest(void **state)
@@ -196,8 +263,9 @@ static void histogram_finds_the_kth_smallest(void **state)
 			for (int t = 0; t < 3; t++)
 				ps_histogram_add_upper(&histogram, t, scores + t * (SCORES_MAX / 3),
 						       SCORES_MAX / 3);
-			ps_histogram_end_upper(&histogram, k);
-			for (int t = 0; t < 3; t++)
+			/* Of small whole numbers the lower bits are 0: one pass is enough. */
+			assert_int_equal(ps_histogram_end_upper(&histogram, k), !levels);
+			for (int t = 0; t < 3 && !levels; t++)
 				ps_histogram_add_lower(&histogram, 2 - t,
 						       scores + t * (SCORES_MAX / 3),
 						       SCORES_MAX / 3);
@@ -214,9 +282,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_match_sorting),
 		cmocka_unit_test(rows_take_zero_denormal_and_infinite_scores),
+		cmocka_unit_test(rows_of_crowded_bins_match_sorting),
 		cmocka_unit_test(groups_match_sorting),
 		cmocka_unit_test(thresholds_drop_what_is_at_or_below_them),
-		cmocka_unit_test(thresholds_of_long_rows_are_compared_one_by_one),
+		cmocka_unit_test(kernels_agree_with_the_rule),
 		cmocka_unit_test(histogram_finds_the_kth_smallest),
 	};
 

@@ -128,6 +128,13 @@ static int double_fsync(int fd)
 	return rc || plan.no_sync ? rc : ps_sys_linux.fsync(fd);
 }
 
+static int double_start_write(int fd, off_t offset, off_t bytes)
+{
+	int rc = enter(SYS_START_WRITE, 0, NULL);
+
+	return rc || plan.no_sync ? rc : ps_sys_linux.start_write(fd, offset, bytes);
+}
+
 static int double_rename(const char *from, const char *to)
 {
 	int rc = enter(SYS_RENAME, 'm', NULL);
@@ -199,6 +206,7 @@ const ps_sys sys_double = {
 	.pread = double_pread,
 	.pwrite = double_pwrite,
 	.fsync = double_fsync,
+	.start_write = double_start_write,
 	.rename = double_rename,
 	.exchange = double_exchange,
 	.unlink = double_unlink,

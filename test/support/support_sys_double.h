@@ -24,6 +24,7 @@ enum {
 	SYS_MINCORE = 1024,
 	SYS_FSTATFS = 2048,
 	SYS_FALLOCATE = 4096,
+	SYS_START_WRITE = 8192, /* not among SYS_ALL: what it returns does not matter */
 	SYS_ALL = 8191
 };
 

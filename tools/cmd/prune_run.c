@@ -1,5 +1,7 @@
 #include "tools/cmd/prune_run.h"
 
+#include <stdlib.h>
+
 #include "core/base/digest.h"
 #include "prune/magnitude.h"
 #include "tools/run/json.h"
@@ -134,6 +136,7 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_target *t
 			     char *folder)
 {
 	const bool several = target->plan.calibration == PS_CALIBRATION_SEQUENTIAL;
+	const ps_rounding_rule *rule = ps_prune_plan_rounds(&target->plan);
 	ps_engine_need need = {
 		.window = 1, .tokens = 1, .hidden_copies = several ? ps_max_size(count, 1) : 1};
 
@@ -146,6 +149,7 @@ ps_engine_need ps_prune_need(const ps_prune_inputs *in, const ps_prune_target *t
 	}
 	need.extra_bytes =
 		PS_ALIGN + ps_prune_method_bytes(in, &target->plan, ps_max_size(count, 1));
+	need.held_bytes = count * ps_edit_writer_bytes(in->engine.config, rule);
 	return need;
 }
 
@@ -335,54 +339,85 @@ int ps_prune_begin(const ps_prune_inputs *in, const ps_prune_plan *plan, const c
 	return rc;
 }
 
-/* A mask or a rounding on its way into its file. */
+/* A mask or a rounding on its way into its file. Each has a diag of its own, since masks of a sweep
+ * come from several threads. */
 struct output {
 	ps_edit_writer *writer;
-	ps_diag *diag;
+	ps_diag diag;
 };
 
 static int put_mask(void *self, int layer, ps_projection projection, const ps_bitmap *mask,
 		    uint64_t dropped)
 {
-	const struct output *output = self;
+	struct output *output = self;
 
 	(void)dropped; /* the writer counts for itself */
-	return ps_edit_writer_add(output->writer, layer, projection, mask, output->diag);
+	return ps_edit_writer_add(output->writer, layer, projection, mask, &output->diag);
 }
 
 static int put_scales(void *self, int layer, ps_projection projection, const float *scale)
 {
-	const struct output *output = self;
+	struct output *output = self;
 
-	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, output->diag);
+	return ps_edit_writer_add_scales(output->writer, layer, projection, scale, &output->diag);
+}
+
+/* Computes the masks into their files. */
+static int fill_outputs(ps_prune_inputs *in, ps_prune_target *const *targets, size_t count,
+			struct output *outputs)
+{
+	ps_diag *diag = &in->engine.session->diag;
+	double sparsity[PS_LIST_MAX];
+	ps_mask_sink sink[PS_LIST_MAX];
+	const ps_prune_sinks sinks = {.masks = {.count = count, .sparsity = sparsity, .sink = sink},
+				      .scales = {&outputs[0], put_scales}};
+	int rc;
+
+	for (size_t i = 0; i < count; i++) {
+		sparsity[i] = targets[i]->plan.options.sparsity;
+		sink[i] = (ps_mask_sink){&outputs[i], put_mask};
+	}
+	rc = ps_prune_compute(in, &targets[0]->plan, &sinks);
+	for (size_t i = 0; i < count && rc; i++)
+		if (outputs[i].diag.text[0])
+			return ps_fail(diag, rc, "%s", outputs[i].diag.text);
+	return rc;
+}
+
+static int commit_outputs(ps_prune_target *const *targets, size_t count, struct output *outputs,
+			  ps_diag *diag)
+{
+	ps_edit_writer *writers[PS_LIST_MAX] = {NULL};
+	ps_edit_totals totals[PS_LIST_MAX];
+	int rc;
+
+	for (size_t i = 0; i < count; i++) {
+		writers[i] = outputs[i].writer;
+		outputs[i].writer = NULL;
+	}
+	rc = ps_edit_writer_commit_all(writers, count, totals, diag);
+	for (size_t i = 0; i < count; i++) {
+		targets[i]->totals = totals[i];
+		targets[i]->done = !rc;
+	}
+	return rc;
 }
 
 int ps_prune_masks(ps_prune_inputs *in, ps_prune_target *const *targets, size_t count)
 {
 	ps_diag *diag = &in->engine.session->diag;
-	double sparsity[PS_LIST_MAX];
-	struct output output[PS_LIST_MAX];
-	ps_mask_sink sink[PS_LIST_MAX];
-	const ps_prune_sinks sinks = {.masks = {.count = count, .sparsity = sparsity, .sink = sink},
-				      .scales = {&output[0], put_scales}};
-	size_t begun = 0, committed = 0;
-	int rc = 0;
+	struct output *outputs = calloc(count, sizeof *outputs);
+	int rc = outputs ? 0 : ps_fail(diag, PS_EBUDGET, "no memory for %zu masks", count);
 
-	for (; begun < count && !rc; begun += !rc) {
-		output[begun] = (struct output){.diag = diag};
-		sparsity[begun] = targets[begun]->plan.options.sparsity;
-		sink[begun] = (ps_mask_sink){&output[begun], put_mask};
-		rc = ps_prune_begin(in, &targets[begun]->plan, targets[begun]->output.path, NULL,
-				    &output[begun].writer);
-	}
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = ps_prune_begin(in, &targets[i]->plan, targets[i]->output.path, NULL,
+				    &outputs[i].writer);
 	if (!rc)
-		rc = ps_prune_compute(in, &targets[0]->plan, &sinks);
-	for (; committed < begun && !rc; committed++) {
-		rc = ps_edit_writer_commit(output[committed].writer, &targets[committed]->totals,
-					   diag);
-		targets[committed]->done = !rc;
-	}
-	for (; committed < begun; committed++)
-		ps_edit_writer_abort(output[committed].writer);
+		rc = fill_outputs(in, targets, count, outputs);
+	if (!rc)
+		rc = commit_outputs(targets, count, outputs, diag);
+	for (size_t i = 0; outputs && i < count; i++)
+		ps_edit_writer_abort(outputs[i].writer);
+	free(outputs);
 	return rc;
 }

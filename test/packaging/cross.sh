@@ -18,18 +18,27 @@ runners=$cross/run
 numeric="core/base/test_* core/model/test_* prune/test_* sae/test_* analysis/test_*"
 formats="core/tokenizer/test_* io/test_* tools/train/test_* tools/test_shardinfo
 	analysis/report/test_*"
-commands="tools/cmd/test_* tools/engine/test_* tools/study/test_*"
-scripts="tools/test_cli.sh"
+commands="tools/args/test_* tools/cmd/test_* tools/engine/test_* tools/study/test_*"
+scripts="tools/test_cli.sh tools/test_belonging.sh tools/test_checkpoints.sh
+	tools/test_controls.sh tools/test_convert.sh tools/test_dictionaries.sh
+	tools/test_help.sh tools/test_not_finite.sh tools/test_saelens.sh tools/test_strict.sh
+	tools/test_study_results.sh tools/test_sweeps.sh"
 
 # These cannot run under qemu-user, or would tell nothing:
 # - io/test_ring_linux: qemu has no io_uring. The other tests read with pread then.
 # - sae/test_screen: it compares the kernels of one processor, of which these have one; it is slow.
 # - io/test_sys: the mincore of qemu fails with another error than the kernel's.
+# - tools/train/test_gnuplot: the vfork of qemu is a fork. So posix_spawn cannot tell a gnuplot that
+#   may not be run from one that is not there.
 left_out="test/io/test_ring_linux test/io/test_sys test/sae/test_screen"
-# - test/fault: it needs seccomp, and a library that is loaded before the program.
+left_out="$left_out test/tools/train/test_gnuplot"
+# - test/fault, test_flips.sh, test_doctor.sh: they need seccomp, or a library that is loaded before
+#   the program.
 # - test/tools/run, test/bench: they measure time.
-# - scripts that interrupt commands after so much processor time: test_train_kill.sh,
-#   test_study.sh; and those that only repeat what unit tests try: the other scripts.
+# - scripts that stop commands on the way, after so much time or work: test_train_kill.sh,
+#   test_train_many.sh, test_study.sh, test_study_verify.sh, test_outputs.sh.
+# - what does not run the program or the library: test_install.sh, test_results_keys.sh,
+#   test/support, test/fuzz (its seeds are tried by the fuzzers themselves).
 
 # --- the two processors ---
 

@@ -16,8 +16,9 @@
 
 extern char **environ;
 
-/* LOOK_MS: between two looks at whether the user asked to stop, and whether gnuplot still runs. */
-enum { LOOK_MS = 100, COMPLAINT_BYTES = 2048, SHOWN = 400 };
+/* LOOK_MS: between two looks at whether the user asked to stop, and whether gnuplot still runs.
+ * NOT_FOUND: POSIX's exit status of a child that found no program. */
+enum { LOOK_MS = 100, COMPLAINT_BYTES = 2048, SHOWN = 400, NOT_FOUND = 127 };
 
 /* A running gnuplot: the ends of its pipes that are ours, -1 once closed. */
 struct drawing {
@@ -274,6 +275,9 @@ static int judge(struct drawing *d)
 	if (WIFSIGNALED(d->status))
 		return ps_fail(diag, PS_EFAILED, "it was ended by signal %d (%s) %s",
 			       WTERMSIG(d->status), strsignal(WTERMSIG(d->status)), d->complaint);
+	/* Where vfork is a fork (qemu-user), posix_spawn's child ends so if it found no program. */
+	if (WEXITSTATUS(d->status) == NOT_FOUND && !d->complained)
+		return PS_GNUPLOT_MISSING;
 	if (WEXITSTATUS(d->status))
 		return ps_fail(diag, PS_EFAILED, "exit status %d: %s", WEXITSTATUS(d->status),
 			       d->complained ? d->complaint : "it says nothing");

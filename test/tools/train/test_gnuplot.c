@@ -125,6 +125,7 @@ static void failures_have_its_message(void **state)
 	fails_with("cat >/dev/null; printf 'line 3:\\n  undefined\\tvariable\\n' >&2; exit 2",
 		   PS_EFAILED, "gnuplot: exit status 2: line 3: undefined variable");
 	fails_with("exit 1", PS_EFAILED, "it says nothing");
+	fails_with("no-such-program", PS_EFAILED, "not found");
 	fails_with("echo half; kill -9 $$", PS_EFAILED, "signal 9");
 	fails_with("cat >/dev/null", PS_EFAILED, "drew nothing");
 	fails_with("cat >/dev/null; echo no font >&2", PS_EFAILED, "drew nothing: no font");
@@ -139,6 +140,9 @@ static void one_that_is_not_there_is_no_failure(void **state)
 
 	(void)state;
 	setenv("PATH", scratch, 1);
+	assert_int_equal(draw("plot", 4, &diag), PS_GNUPLOT_MISSING);
+	assert_string_equal(diag.text, "");
+	be_gnuplot("exit 127");
 	assert_int_equal(draw("plot", 4, &diag), PS_GNUPLOT_MISSING);
 	assert_string_equal(diag.text, "");
 	be_gnuplot("true");

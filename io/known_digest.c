@@ -215,6 +215,9 @@ static int read_file(struct reader *r, ps_known_file *file)
 	if (rc)
 		return rc;
 	file->bytes = state.bytes;
+	r->done = done + state.bytes;
+	if (r->context)
+		ps_progress_tick(r->context, "checking files", "B", r->done, r->total);
 	if (settled)
 		ps_digest_memory_keep(r->sys, file->path, &state, file->digest);
 	return 0;

@@ -76,10 +76,11 @@ static const char style[] =
 	"font-size:.72rem}.cards tr[hidden]{display:none}.cards tbody:last-child "
 	"tr:last-child>*{border:0;padding:0}}\n@page{margin:14mm}\n@media "
 	"print{nav,summary,input,.links{display:none}body{font-size:10pt}main{max-width:none;"
-	"padding:0}h2,.question,.kicker{break-after:avoid}h2{margin-top:1.6rem}figcaption{break-"
-	"after:avoid;"
-	"max-width:none}.finding,.definition,li,tr,tbody,figure{break-inside:avoid}"
-	"thead{display:table-header-group}.scroll{overflow:visible}table{font-size:7pt}"
+	"padding:0}h2,.question,.kicker,.table figcaption{break-after:avoid}h2{margin-top:1.6rem}"
+	"figcaption{max-width:none}.finding,.definition,li,tr,tbody,figcaption,figure:not(.table){"
+	"break-inside:avoid}thead{display:table-header-group}thead button{display:contents}"
+	"th:first-child,td:first-child{position:static}.scroll{overflow:visible}table{font-size:"
+	"7pt}"
 	"th,td{padding-right:.6rem}thead th{white-space:normal}td .ends{display:block}"
 	"p,ul,dl{max-width:none}}\n";
 

@@ -403,6 +403,40 @@ static void a_reading_can_be_interrupted(void **state)
 		PS_EINTERRUPTED);
 }
 
+static uint64_t last_done, last_total;
+
+static void note(void *self, const char *what, const char *unit, uint64_t done, uint64_t total)
+{
+	(void)self, (void)what, (void)unit;
+	assert_true(done >= last_done && done <= total);
+	last_done = done;
+	last_total = total;
+}
+
+static int go_on(void *self)
+{
+	(void)self;
+	return 0;
+}
+
+/* A short file, and one that ends within a block. */
+static void the_progress_ends_at_its_end(void **state)
+{
+	const ps_progress progress = {.tick = note, .stopped = go_on};
+	const ps_context context = {.progress = &progress};
+	char other[320];
+	ps_known_file files[2] = {{.path = path}, {.path = other}};
+
+	(void)state;
+	snprintf(other, sizeof other, "%s-short", path);
+	put_bytes(path, 5000001, 10);
+	put_bytes(other, 77, 11);
+	last_done = last_total = 0;
+	assert_int_equal(ps_known_digests(&ps_sys_linux, files, 2, &context, true, NULL), 0);
+	assert_int_equal(last_total, 5000078);
+	assert_int_equal(last_done, last_total);
+}
+
 static void more_files_than_a_bucket_holds_push_each_other_out(void **state)
 {
 	enum { FILES = 200 };
@@ -443,6 +477,7 @@ int main(void)
 		TEST(any_failing_call_gives_an_error_or_the_right_digest),
 		TEST(a_file_that_cannot_be_read_is_bad_input),
 		TEST(a_reading_can_be_interrupted),
+		TEST(the_progress_ends_at_its_end),
 		TEST(more_files_than_a_bucket_holds_push_each_other_out),
 	};
 

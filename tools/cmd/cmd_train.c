@@ -367,6 +367,7 @@ static int log_steps(const struct training *t, ps_arena *arena)
 static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 {
 	struct group *g = t->group;
+	const uint64_t batch = ps_train_batch_rows(&g->options[0]);
 	int rc = ps_trainers_step(g->trainer, g->count, g->step), logged;
 
 	if (rc)
@@ -375,8 +376,8 @@ static int train_step(struct training *t, uint64_t done, ps_arena *arena)
 	if (rc || logged)
 		return rc ? rc : logged;
 	note_measures(g);
-	ps_progress_tick(&t->s->context, "training", "tok",
-			 (done + 1) * ps_train_batch_rows(&g->options[0]), g->options[0].tokens);
+	ps_progress_tick(&t->s->context, "training", "tok", (done + 1) * batch,
+			 ps_trainer_steps(&g->options[0]) * batch);
 	return ps_progress_check(&t->s->context);
 }
 

@@ -96,8 +96,10 @@ static int write_rows(const struct cache_conversion *r)
 
 	for (uint64_t first = ps_cache_writer_resume_row(r->writer); first < rows && !rc;
 	     first += ROWS_AT_A_TIME) {
-		rc = copy_rows(r, first, ps_min_size(ROWS_AT_A_TIME, (size_t)(rows - first)));
-		ps_progress_tick(&r->s->context, "converting", "rows", first, rows);
+		const size_t count = ps_min_size(ROWS_AT_A_TIME, (size_t)(rows - first));
+
+		rc = copy_rows(r, first, count);
+		ps_progress_tick(&r->s->context, "converting", "rows", first + count, rows);
 		if (!rc)
 			rc = ps_progress_check(&r->s->context);
 	}

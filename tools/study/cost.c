@@ -524,6 +524,7 @@ int ps_costs_open(ps_graph *g)
 			rc = 0;
 		}
 	}
+	ps_progress_tick(&g->session->context, "timing the models", "models", models, models);
 	read_times(g);
 	return rc;
 }

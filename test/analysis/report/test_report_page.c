@@ -200,6 +200,43 @@ static void the_table_of_latents_too(void **state)
 	a_browser_says("said 36 false true true true true 0 3");
 }
 
+/* A table of survival that is several pages long. */
+static const char many_rows[] =
+	"<script>\n"
+	"var table = document.querySelector('#rq2 figure.table table');\n"
+	"var row = table.tBodies[0].rows[1];\n"
+	"table.tHead.rows[0].cells[0].querySelector('button').textContent = 'labelled';\n"
+	"for (var i = 0; i < 300; i++)\n"
+	"  table.tBodies[0].appendChild(row.cloneNode(true));\n"
+	"</script>\n";
+
+static void printed_tables_repeat_their_labels(void **state)
+{
+	char command[512], *text;
+	size_t labels = 0;
+
+	(void)state;
+	if (!installed("chromium") || !installed("pdftotext"))
+		skip();
+	write_page(write_study, many_rows);
+	snprintf(command, sizeof command,
+		 "timeout 120 chromium --headless --no-sandbox --disable-gpu "
+		 "--user-data-dir=%s/profile --print-to-pdf=%s/page.pdf",
+		 folder, folder);
+	free(output_of(command));
+	snprintf(command, sizeof command, "pdftotext %s/page.pdf - #", folder);
+	text = output_of(command);
+	if (!*text) {
+		free(text);
+		skip(); /* it is there, but cannot run here */
+	}
+	for (const char *at = text; (at = strstr(at, "labelled")); at++)
+		labels++;
+	free(text);
+	if (labels < 3)
+		fail_msg("the labels stand on %zu pages", labels);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -221,6 +258,7 @@ int main(void)
 		cmocka_unit_test(the_pages_are_valid_html),
 		cmocka_unit_test(tables_sort_and_filter_in_a_browser),
 		cmocka_unit_test(the_table_of_latents_too),
+		cmocka_unit_test(printed_tables_repeat_their_labels),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -39,6 +39,8 @@ first_run() {
 	note_records
 	works "again: nothing to do" --json
 	holds "and says so" grep -q '"steps_done_before": 24' "$scratch/out"
+	works "--dry-run then" --dry-run
+	holds "says so" grep -q '^24 steps, 24 of them done; nothing is to do$' "$scratch/out"
 	redoes "and changes nothing" ""
 	works "--only of a step that is done" --only llama/dense/ppl
 	redoes "changes nothing" ""
@@ -51,6 +53,8 @@ replacing() {
 	redoes "and nothing is replaced" ""
 	works "--dry-run says why" --dry-run
 	holds "with the option that changed" grep -q 'train-7 .*k: .8. -> .9.' "$scratch/out"
+	holds "and why a cache is made again" \
+		grep -q 'dense/cache .* removed after its last reader (--keep' "$scratch/out"
 	holds "and what is to go, in words" \
 		grep -q '^24 steps, .*; about .*[sm] to go$' "$scratch/out"
 	holds "and no keys of the JSON object" sh -c "! grep -q '^seconds\|_bytes' '$scratch/out'"

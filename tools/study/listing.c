@@ -233,10 +233,15 @@ static void print_total(const ps_graph *g, const ps_execute_options *o, const st
 
 	ps_text_seconds(t->seconds, true, time);
 	print_counts(g->file);
-	printf("%zu steps, %zu of them done; about %s to go\n", g->count, t->done, time);
-	printf("memory: the largest step wants %s of %s\n",
-	       ps_size_format((size_t)t->memory_bytes, memory),
-	       ps_size_format(g->session->memory_bytes, budget));
+	printf("%zu steps, %zu of them done; ", g->count, t->done);
+	if (t->done < g->count)
+		printf("about %s to go\n", time);
+	else
+		puts("nothing is to do");
+	if (t->done < g->count)
+		printf("memory: the largest step wants %s of %s\n",
+		       ps_size_format((size_t)t->memory_bytes, memory),
+		       ps_size_format(g->session->memory_bytes, budget));
 	printf("disk: caches take at most %s at a time",
 	       ps_size_format((size_t)ps_study_cache_peak(g, o, false), disk));
 	if (!o->keep_caches)

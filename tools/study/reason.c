@@ -128,6 +128,16 @@ static bool first_difference(const ps_graph *g, const ps_node *n, const json_t *
 	return false;
 }
 
+/* Whether a step that reads this one's output has a record: then this one was done once. */
+static bool was_read(const ps_graph *g, const ps_node *n)
+{
+	for (size_t i = 0; i < g->count; i++)
+		for (size_t j = 0; j < g->nodes[i].after_count && g->nodes[i].past; j++)
+			if (&g->nodes[g->nodes[i].after[j]] == n)
+				return true;
+	return false;
+}
+
 void ps_graph_reason(const ps_graph *g, const ps_node *n, char *out, size_t size)
 {
 	const ps_node *input = ps_graph_missing(g, n);
@@ -144,6 +154,8 @@ void ps_graph_reason(const ps_graph *g, const ps_node *n, char *out, size_t size
 		snprintf(out, size, "%s", n->fault);
 	else if (input && input->past)
 		snprintf(out, size, "%s is to do", input->id);
+	else if (n->kind->transient && was_read(g, n))
+		snprintf(out, size, "removed after its last reader (--keep-caches keeps it)");
 	else
 		snprintf(out, size, "new");
 }

@@ -64,7 +64,7 @@ static int write_at(const ps_artefact *artefact, uint64_t offset, const char *by
  * Malloc'ed; NULL: no memory. */
 static char *ours_text(const ps_artefact *artefact)
 {
-	json_t *whole = ps_json_copy(artefact->ours), *blocks = json_array();
+	json_t *whole = ps_json_share(artefact->ours), *blocks = json_array();
 	char digits[PS_DIGEST_TEXT], *text = NULL;
 	int lost = 0;
 
@@ -227,7 +227,7 @@ static void release(ps_artefact *artefact)
 int ps_artefact_set_extra(ps_artefact *artefact, const json_t *extra, ps_diag *diag)
 {
 	json_decref(artefact->ours);
-	artefact->ours = extra ? ps_json_copy(extra) : json_object();
+	artefact->ours = extra ? ps_json_share(extra) : json_object();
 	if (json_object_set_new(artefact->ours, "kind", json_string(artefact->kind)) ||
 	    json_object_set_new(artefact->ours, "version", json_integer(PS_ARTEFACT_VERSION)))
 		return ps_fail(diag, PS_EBUDGET, "%s: no memory for its metadata", artefact->path);

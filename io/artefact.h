@@ -48,11 +48,13 @@ typedef struct ps_tensor_decl {
 	uint64_t shape[8];
 } ps_tensor_decl;
 
-/* What a new file will hold. create copies what it needs. */
+/* What a new file will hold. create copies what it needs, but for the values of extra. */
 typedef struct ps_artefact_spec {
 	const char *path;
 	const char *kind; /* "tokens", "mask", "activations", "sae", "logits", "statistics", ... */
-	const json_t *extra;           /* object merged into the prunescope object; NULL: nothing */
+	/* Object merged into the prunescope object, whose values are shared until commit; NULL:
+	 * nothing. */
+	const json_t *extra;
 	const ps_tensor_decl *tensors; /* (count), wider dtypes first */
 	size_t count;
 } ps_artefact_spec;

@@ -17,6 +17,16 @@ json_t *ps_json_copy(const json_t *value)
 	return NULL;
 }
 
+json_t *ps_json_share(const json_t *object)
+{
+	json_t *other = json_copy((json_t *)object);
+
+	if (!other || json_object_size(other) == json_object_size(object))
+		return other;
+	json_decref(other);
+	return NULL;
+}
+
 json_t *ps_number_json(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();

@@ -42,7 +42,7 @@ prepare_made() {
 	ln -s demo/models/gemma3 model
 	cp "$work/tree/build/text/jargon-study.txt" wiki.txt
 	cp "$work/tree/build/text/jargon-heldout.txt" wiki.valid.txt
-	tr '\n' ' ' <wiki.txt | fold -w 4000 >a.jsonl
+	awk '{ printf "%s%s", $0, NR % 60 ? " " : "\n" } END { print "" }' wiki.txt >a.jsonl
 	cp wiki.valid.txt b.jsonl
 	prunescope tokenize model --text wiki.txt --window 128 --windows 160 -o tokens.safetensors
 	prunescope prune model --method wanda --sparsity 0.5 --tokens tokens.safetensors \
@@ -56,6 +56,7 @@ prepare_made() {
 	prunescope cache model --tokens tokens.safetensors --layer 3 --mask dense \
 		--mask mask.safetensors -o caches
 	ln -s caches/dense cache
+	prunescope train cache --d-sae 256 --k 8 --batch 512 --arch jumprelu -o jumprelu-sae
 	small="--d-sae 256 --k 8 --batch 512"
 	# shellcheck disable=SC2086 # options
 	prunescope train caches/dense $small --seed 1 2 3 -o saes
@@ -85,7 +86,7 @@ prepare_converted() {
 	enter made
 	mkdir "$work/converted"
 	cd "$work/converted"
-	take model masks.safetensors sparsify-sae/layers.12
+	take model masks.safetensors sparsify-sae/layers.12 jumprelu-sae
 	ln -s "$work/made/pruned-model" pruned-checkpoint
 	ln -s "$root/test/fixtures/masks/msb.npz" mask.npz
 	ln -s "$root/test/fixtures/checkpoint/f32" small

@@ -150,7 +150,8 @@ const ps_command ps_commands_sae[] = {
 		 (const ps_example[]){
 			 {"prunescope convert sparsify-sae/layers.12 --to saelens -o sae",
 			  "A sparsify SAE for our commands and for SAELens."},
-			 {"prunescope convert sae --to gemma-scope -o out", "And to npz."},
+			 {"prunescope convert jumprelu-sae --to gemma-scope -o params",
+			  "A jumprelu SAE to the npz of Gemma Scope."},
 			 {"prunescope convert masks.safetensors --to mask --model "
 			  "google/gemma-3-270m -o mask.safetensors",
 			  "0/1 tensors of torch, for --mask of our commands."},

@@ -110,42 +110,46 @@ static bool ends(const ps_gguf_value *value, size_t prefix, const char *key)
 	       !memcmp(value->key + prefix, key, strlen(key));
 }
 
-/* Keys that are read below, and those that change nothing. */
-static bool is_known(const ps_gguf_value *value, size_t prefix)
+/* Keys that are read below, and those that change nothing, with the families that have them. In
+ * another family such a key would change what the model computes. */
+static bool is_known(const struct family *family, const ps_gguf_value *value, size_t prefix)
 {
-	static const char *const known[] = {"context_length",
-					    "embedding_length",
-					    "block_count",
-					    "feed_forward_length",
-					    "attention.head_count",
-					    "attention.head_count_kv",
-					    "attention.key_length",
-					    "attention.value_length",
-					    "attention.layer_norm_rms_epsilon",
-					    "attention.sliding_window",
-					    "attention.sliding_window_pattern",
-					    "attention.key_length_swa",
-					    "attention.value_length_swa",
-					    "attn_logit_softcapping",
-					    "final_logit_softcapping",
-					    "rope.freq_base",
-					    "rope.freq_base_swa",
-					    "rope.dimension_count",
-					    "rope.dimension_count_swa",
-					    "rope.scale_linear",
-					    "rope.scaling.type",
-					    "rope.scaling.factor",
-					    "rope.scaling.original_context_length",
-					    "rope.scaling.finetuned",
-					    "vocab_size",
-					    "expert_count",
-					    "expert_used_count",
-					    "attention.causal",
-					    "tensor_data_layout"};
+	static const struct {
+		const char *key;
+		unsigned families;
+	} known[] = {{"context_length", ALL},
+		     {"embedding_length", ALL},
+		     {"block_count", ALL},
+		     {"feed_forward_length", ALL},
+		     {"attention.head_count", ALL},
+		     {"attention.head_count_kv", ALL},
+		     {"attention.key_length", ALL},
+		     {"attention.value_length", ALL},
+		     {"attention.layer_norm_rms_epsilon", ALL},
+		     {"attention.sliding_window", GEMMA},
+		     {"attention.sliding_window_pattern", GEMMA},
+		     {"attention.key_length_swa", GEMMA},
+		     {"attention.value_length_swa", GEMMA},
+		     {"attn_logit_softcapping", GEMMA2},
+		     {"final_logit_softcapping", GEMMA},
+		     {"rope.freq_base", ALL},
+		     {"rope.freq_base_swa", GEMMA3},
+		     {"rope.dimension_count", ALL},
+		     {"rope.dimension_count_swa", GEMMA},
+		     {"rope.scale_linear", ALL},
+		     {"rope.scaling.type", ALL},
+		     {"rope.scaling.factor", ALL},
+		     {"rope.scaling.original_context_length", ALL},
+		     {"rope.scaling.finetuned", ALL},
+		     {"vocab_size", ALL},
+		     {"expert_count", ALL},
+		     {"expert_used_count", ALL},
+		     {"attention.causal", ALL},
+		     {"tensor_data_layout", ALL}};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (ends(value, prefix, known[i]))
-			return true;
+		if (ends(value, prefix, known[i].key))
+			return known[i].families & family->bit;
 	return false;
 }
 
@@ -159,13 +163,14 @@ static void check_keys(struct reader *r)
 		const ps_gguf_value *value = &r->gguf->values[i];
 
 		if (value->key_length > prefix && !memcmp(value->key, start, prefix) &&
-		    !is_known(value, prefix) && !r->rc)
-			r->rc = ps_fail(r->diag, PS_EINPUT,
-					"%s: the key %.*s at offset %" PRIu64
-					" is not known, and may change what the model computes",
-					r->gguf->file.path,
-					value->key_length < 80 ? (int)value->key_length : 80,
-					value->key, value->offset);
+		    !is_known(r->family, value, prefix) && !r->rc)
+			r->rc = ps_fail(
+				r->diag, PS_EINPUT,
+				"%s: the key %.*s at offset %" PRIu64
+				" is not known in a %s model, and may change what it computes",
+				r->gguf->file.path,
+				value->key_length < 80 ? (int)value->key_length : 80, value->key,
+				value->offset, r->family->name);
 	}
 }
 

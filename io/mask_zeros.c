@@ -32,7 +32,7 @@ static int read_rows(void *self, size_t matrix, size_t first, size_t rows, uint8
 	for (size_t r = 0; r < rows; r++) {
 		const size_t size = ps_dtype_size(w.dtype);
 		const unsigned char *row =
-			(const unsigned char *)w.data + (first + r) * w.cols * size;
+			(const unsigned char *)w.data + ps_weight_at(&w, first + r, 0);
 
 		for (size_t c = 0; c < w.cols; c++)
 			if (is_zero(row + c * size, size))

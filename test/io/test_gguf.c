@@ -395,6 +395,14 @@ static void metadata_that_fit_no_model_are_refused(void **state)
 	f = load("gemma2");
 	memcpy(place_of(&f, "gemma2.context_length", 0), "gemma2.context_langth", 21);
 	refuse_and_free(&f, "the key gemma2.context_langth at offset");
+	/* Keys of one family that would change another one. */
+	f = load("gemma3");
+	memcpy(place_of(&f, "gemma3.attention.value_length", 0), "gemma3.attn_logit_softcapping",
+	       29);
+	refuse_and_free(&f, "the key gemma3.attn_logit_softcapping at offset");
+	f = load("llama");
+	memcpy(place_of(&f, "llama.attention.value_length", 0), "llama.attn_logit_softcapping", 28);
+	refuse_and_free(&f, "the key llama.attn_logit_softcapping at offset");
 	f = load("gemma2");
 	memcpy(place_of(&f, "blk.0.attn_k.weight", 0), "blk.0.attn_k.biased", 19);
 	refuse_and_free(&f, "tensor blk.0.attn_k.biased is unknown in a gemma2 model");

@@ -171,6 +171,15 @@ masks_in_use() {
 	works "of a named model" convert "$s/exported" --from-zeros --model $small --to mask \
 		-o "$s/zeros2"
 	works "which takes it" export $small --mask "$s/zeros2" -o "$s/again3"
+	# Llama's Q and K lie in another order in a GGUF file.
+	works "of a GGUF file" convert $fixtures/gguf/llama.gguf --from-zeros --to mask -o "$s/ggz"
+	said '"dropped": 61'
+	works "export it" export $fixtures/gguf/llama.gguf --mask "$s/ggz" -o "$s/ggx"
+	works "of a file with its config beside it" convert "$s/ggx/model.safetensors" \
+		--from-zeros --to mask -o "$s/ggy"
+	tail -c 1944 "$s/ggz" >"$s/a"
+	tail -c 1944 "$s/ggy" >"$s/b"
+	holds "the same zeros" cmp "$s/a" "$s/b"
 	refuses 3 'belongs to another model' export $fixtures/checkpoint/single --mask "$s/zeros2" \
 		-o "$s/no"
 	refuses 3 'projection of this model\|is expected' convert $masks/bool.safetensors \

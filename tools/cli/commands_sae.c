@@ -99,7 +99,7 @@ static int main_convert(ps_cli *cli, int argc, char **argv, json_t **result)
 		{"--bits", PS_OPTION_WORD, &args.bits, "lsb|msb",
 		 .help = "the input is packed bits, least or most significant first"},
 		{"--from-zeros", PS_OPTION_FLAG, &args.from_zeros,
-		 .help = "the zeros of the checkpoint IN are the mask"},
+		 .help = "the zeros of the checkpoint IN (a folder, or one file) are the mask"},
 		PS_OPTION_END,
 	};
 	int rc = ps_cli_begin(cli, argc, argv, table);

@@ -67,13 +67,14 @@ static int open_zeros(ps_mask_input *in, ps_session *s, const ps_convert_args *a
 	return rc ? rc : ps_mask_zeros_open(&in->source, in->zeros, digest, &s->diag);
 }
 
-static int open_folder(ps_mask_input *in, ps_session *s, const ps_convert_args *args)
+/* A checkpoint: a folder, or, of its zeros, a model that is one file. */
+static int open_checkpoint(ps_mask_input *in, ps_session *s, const ps_convert_args *args)
 {
 	char folder[PATH_MAX];
-	bool compressed;
+	bool compressed = false;
 	int rc = ps_model_resolve(args->in, folder, &s->diag);
 
-	if (!rc)
+	if (!rc && ps_model_form_of(folder) == PS_MODEL_FOLDER)
 		rc = ps_bitmask_checkpoint_is(&ps_sys_linux, folder, &compressed, &s->diag);
 	if (rc)
 		return rc;
@@ -116,9 +117,6 @@ static int open_file(ps_mask_input *in, ps_session *s, const ps_convert_args *ar
 	int rc = check_file(s, args->in);
 
 	in->from = args->bits ? "packed bits" : "values";
-	if (args->from_zeros)
-		return ps_fail(&s->diag, PS_EUSAGE, "--from-zeros: %s is a file, no checkpoint",
-			       args->in);
 	if (!rc)
 		rc = ps_mask_tensors_open(&in->source, &ps_sys_linux, args->in, coding,
 					  config_of(in), &s->diag);
@@ -147,6 +145,7 @@ static int check_belonging(const ps_mask_input *in, ps_session *s, const ps_conv
 int ps_mask_input_open(ps_mask_input *in, ps_session *s, const ps_convert_args *args)
 {
 	struct stat st;
+	bool is_file;
 	int rc = 0;
 
 	*in = (ps_mask_input){.from = ""};
@@ -156,9 +155,10 @@ int ps_mask_input_open(ps_mask_input *in, ps_session *s, const ps_convert_args *
 		return ps_fail(&s->diag, PS_EUSAGE, "--norm-cache belongs to an SAE");
 	if (args->model)
 		rc = open_model(in, s, args->model);
+	is_file = !stat(args->in, &st) && !S_ISDIR(st.st_mode);
 	if (!rc)
-		rc = !stat(args->in, &st) && !S_ISDIR(st.st_mode) ? open_file(in, s, args)
-								  : open_folder(in, s, args);
+		rc = is_file && !args->from_zeros ? open_file(in, s, args)
+						  : open_checkpoint(in, s, args);
 	return rc ? rc : check_belonging(in, s, args);
 }
 

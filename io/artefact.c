@@ -86,7 +86,11 @@ static char *ours_text(const ps_artefact *artefact)
 static char *header_json(const ps_artefact *artefact)
 {
 	char *ours = ours_text(artefact), *json = NULL;
-	json_t *header = json_pack("{s:{s:s}}", "__metadata__", "prunescope", ours ? ours : ""),
+	const char *kind = json_string_value(json_object_get(artefact->ours, "kind"));
+	/* transformers before 5 refuses weights whose metadata do not say so. */
+	const char *format = kind && !strcmp(kind, "checkpoint") ? "pt" : NULL;
+	json_t *header = json_pack("{s:{s:s*, s:s}}", "__metadata__", "format", format,
+				   "prunescope", ours ? ours : ""),
 	       *entry;
 	const char *name;
 	int lost = !ours || !header;

@@ -160,8 +160,14 @@ masks_of_every_form() {
 	said '"dropped": 4980'
 }
 
+# checkpoint_format FOLDER: transformers before 5 refuses metadata without this key.
+checkpoint_format() {
+	head -c 4096 "$1/model.safetensors" | grep -aq '"__metadata__":{"format":"pt",'
+}
+
 masks_in_use() {
 	works export export $small --mask "$s/mask-maskllm" -o "$s/exported"
+	holds "transformers takes its weights" checkpoint_format "$s/exported"
 	works "the zeros" convert "$s/exported" --from-zeros --to mask -o "$s/zeros"
 	said '"from": "zeros"'
 	works "export again" export $small --mask "$s/zeros" -o "$s/again2"
@@ -193,6 +199,7 @@ compressed_tensors() {
 	works "to compressed-tensors" convert $masks/bool.safetensors --model $small \
 		--to compressed-tensors -o "$s/compressed"
 	said '"dropped": 4980'
+	holds "transformers takes its weights" checkpoint_format "$s/compressed"
 	holds "config.json says so" grep -q '"format": "sparse-bitmask"' "$s/compressed/config.json"
 	mask compressed "$s/compressed"
 	holds "what we wrote is verified" test ! "$(grep unverified "$s/out")"

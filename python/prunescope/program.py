@@ -9,6 +9,17 @@ import sys
 from pathlib import Path
 
 
+def _in_path(name: str) -> str | None:
+    """The program in PATH, but not the script that would only call this package again."""
+    for folder in os.get_exec_path():
+        path = shutil.which(name, path=folder)
+        if path:
+            with open(path, "rb") as file:
+                if file.read(2) != b"#!":
+                    return path
+    return None
+
+
 def program_path(name: str = "prunescope") -> str:
     """The path of a program: the wheel's, else the one that PRUNESCOPE names or that is in PATH.
 
@@ -18,7 +29,7 @@ def program_path(name: str = "prunescope") -> str:
     found = str(bundled) if bundled.exists() else None
     if not found and name == "prunescope":
         found = os.environ.get("PRUNESCOPE")
-    found = found or shutil.which(name)
+    found = found or _in_path(name)
     if not found:
         raise FileNotFoundError(f"{name}: this package carries no program, and none is in PATH")
     return found
@@ -34,7 +45,10 @@ def _become(name: str) -> None:
         path = program_path(name)
     except FileNotFoundError as error:
         sys.exit(str(error))
-    os.execv(path, [path, *sys.argv[1:]])
+    try:
+        os.execv(path, [path, *sys.argv[1:]])
+    except OSError as error:
+        sys.exit(f"{path}: cannot be run: {error.strerror}")
 
 
 def main() -> None:

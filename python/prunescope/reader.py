@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
@@ -17,6 +18,23 @@ import numpy as np
 from .safetensors import File, widen
 
 PathLike = str | os.PathLike[str]
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: no JSON: {error}") from None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished folder of ours; empty for a folder of another tool."""
+    if not folder.is_dir() or not (folder / "manifest.json").exists():
+        return {}
+    manifest = _read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or not manifest.get("complete"):
+        raise ValueError(f"{folder}: is not finished: the command that began it continues it")
+    return manifest
 
 
 def _of_kind(path: PathLike, *kinds: str) -> File:
@@ -32,15 +50,27 @@ def _of_kind(path: PathLike, *kinds: str) -> File:
 def load_mask(path: PathLike) -> dict[str, np.ndarray]:
     """A mask as {name of the weight: bool array [rows, cols]}, True where the weight is kept.
 
-    The shapes are those of the metadata; without them (a file of another tool) cols is a multiple of 8.
+    Takes masks of ours and the bool tensors of `convert --to torch`. The shapes are those of the metadata; bits
+    without them (a file of another tool) are least significant first, and cols is a multiple of 8.
     """
-    file = _of_kind(path, "mask")
-    notes = file.about.get("tensors", {})
-    masks = {}
-    for name, info in file.info.items():
-        cols = notes.get(name, {}).get("cols", 8 * info.shape[1])
-        masks[name] = np.unpackbits(file[name], axis=1, bitorder="little", count=cols).view(bool)
-    return masks
+    file = _of_kind(path, "mask", "torch-mask")
+    return {name: _kept(file, name, file.about.get("tensors", {}).get(name)) for name in file}
+
+
+def _kept(file: File, name: str, note: dict[str, int] | None) -> np.ndarray:
+    info, place = file.info[name], f"{file.path}: tensor {name}"
+    if len(info.shape) == 2 and info.dtype == "BOOL":
+        return np.array(file[name])
+    if len(info.shape) != 2 or info.dtype != "U8":
+        raise ValueError(f"{place} is {info.dtype} {list(info.shape)}: no mask of ours; prunescope convert {file.path} "
+                         "--to mask -o OUT makes one of 0 and 1 of any type")
+    rows, cols = (note["rows"], note["cols"]) if note else (info.shape[0], 8 * info.shape[1])
+    if info.shape != (rows, -(-cols // 8)):
+        raise ValueError(f"{place} has the shape {list(info.shape)}: {[rows, -(-cols // 8)]} is expected")
+    bits = file[name]
+    if not note and bits.size and bits.max() <= 1:
+        raise ValueError(f"{place} holds 0 and 1 alone, so a byte a weight: prunescope convert {file.path} --to mask -o OUT")
+    return np.unpackbits(bits, axis=1, bitorder="little", count=cols).view(bool)
 
 
 def load_rounding(path: PathLike) -> tuple[dict[str, np.ndarray], int, int | None]:
@@ -70,8 +100,8 @@ def load_statistics(path: PathLike) -> dict[str, np.ndarray]:
 class Cache:
     """An activation cache: rows of the residual stream, in shards that are mapped.
 
-    cache[i] is a row [d_model], cache[a:b] and cache[array of row numbers] are rows [n, d_model]: float32, of a
-    bf16 cache widened. Only what is asked for is read. len(cache) is the number of rows.
+    cache[i] is a row [d_model]; cache[a:b], cache[array of row numbers] and cache[bool array [rows]] are rows
+    [n, d_model]: float32, of a bf16 cache widened. Only what is asked for is read. len(cache) is the number of rows.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -79,20 +109,23 @@ class Cache:
         names = [self.path] if self.path.is_file() else sorted(self.path.glob("*.safetensors"))
         if not names:
             raise ValueError(f"{self.path}: holds no shards (*.safetensors)")
+        #: What the cache was made from; empty for one of another tool.
+        self.provenance: dict[str, Any] = _manifest(self.path).get("provenance", {})
         self.shards = [_of_kind(name, "activations") for name in names]
         for shard in self.shards:
-            if "activations" not in shard:
-                raise ValueError(f"{shard.path}: holds no tensor activations")
+            if "activations" not in shard or len(shard.info["activations"].shape) != 2:
+                raise ValueError(f"{shard.path}: holds no tensor activations [rows, d_model]")
+        infos = [shard.info["activations"] for shard in self.shards]
+        self.dtype: str = infos[0].dtype
+        self.d_model: int = infos[0].shape[1]
+        for shard, info in zip(self.shards, infos):
+            if (info.dtype, info.shape[1]) != (self.dtype, self.d_model):
+                raise ValueError(f"{shard.path}: {info.dtype} {list(info.shape)} among shards of {self.dtype} "
+                                 f"[..., {self.d_model}]")
         #: The memory maps of the shards, each [rows, d_model]; uint16 for BF16.
         self.activations = [shard["activations"] for shard in self.shards]
-        self.dtype: str = self.shards[0].info["activations"].dtype
-        self.d_model: int = self.activations[0].shape[1]
         #: (shards + 1): the number of each shard's first row, and of all rows.
         self.first_row = np.cumsum([0] + [len(a) for a in self.activations])
-        manifest = self.path / "manifest.json"
-        #: What the cache was made from; empty for one of another tool.
-        self.provenance: dict[str, Any] = (
-            json.loads(manifest.read_text()).get("provenance", {}) if self.path.is_dir() and manifest.exists() else {})
 
     def __len__(self) -> int:
         return int(self.first_row[-1])
@@ -102,6 +135,9 @@ class Cache:
         return len(self), self.d_model
 
     def _column(self, name: str) -> np.ndarray:
+        for shard in self.shards:
+            if name not in shard:
+                raise ValueError(f"{shard.path}: holds no {name}: rows alone")
         return np.concatenate([shard[name] for shard in self.shards])
 
     @property
@@ -134,6 +170,14 @@ class Cache:
         if isinstance(key, slice):
             return self._gather(np.arange(*key.indices(len(self))))
         rows = np.asarray(key)
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise IndexError(f"{self.path}: has {len(self)} rows, the bool array has the shape {rows.shape}")
+            rows = np.flatnonzero(rows)
+        if rows.ndim > 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise IndexError(f"{self.path}: a row number, a slice, or an array [n] of row numbers or [rows] of bool is "
+                             "expected")
+        rows = rows.astype(np.int64)
         return self._gather(rows.reshape(-1))[0] if rows.ndim == 0 else self._gather(rows)
 
     def batches(self, size: int = 4096) -> Iterator[np.ndarray]:
@@ -199,13 +243,58 @@ class SAE:
         return np.linalg.norm(self.W_dec, axis=1)
 
 
+# What load_sae computes; another value changes what the SAE computes.
+_SAE_VALUES: dict[str, tuple[Any, ...]] = {
+    "architecture": ("topk", "jumprelu", "standard", "gated"),
+    "normalize_activations": (None, "none"),
+    "reshape_activations": (None, "none"),
+    "finetuning_scaling_factor": (None, False),
+}
+_SAE_TENSORS = {"topk": {"b_enc"}, "standard": {"b_enc"}, "jumprelu": {"b_enc", "threshold"},
+                "gated": {"b_gate", "r_mag", "b_mag"}}
+
+
+def _sae_config(folder: Path, fold: str) -> dict[str, Any]:
+    cfg = _read_json(folder / "cfg.json")
+    if not isinstance(cfg, dict):
+        raise ValueError(f"{folder}/cfg.json: no JSON object")
+    version = cfg.get("sae_lens_version") or (cfg.get("metadata") or {}).get("sae_lens_version") or "0"
+    if not re.match(r"([6-9]|\d\d)\.", str(version)):
+        raise ValueError(f"{folder}/cfg.json: of a SAELens before 6, by its sae_lens_version; {fold}")
+    for key, right in _SAE_VALUES.items():
+        if cfg.get(key) not in right:
+            raise ValueError(f"{folder}/cfg.json: {key} is {cfg.get(key)!r}, which is not read; {fold}")
+    if cfg["architecture"] == "topk" and type(cfg.get("k")) is not int:
+        raise ValueError(f"{folder}/cfg.json: k is {cfg.get('k')!r}: a topk SAE needs a whole number; {fold}")
+    return cfg
+
+
+def _check_sae_tensors(file: File, cfg: dict[str, Any], fold: str) -> None:
+    wide, narrow = cfg["d_sae"], cfg["d_in"]
+    shapes: dict[str, tuple[int, ...]] = {name: (wide,) for name in _SAE_TENSORS[cfg["architecture"]]}
+    shapes.update(W_enc=(narrow, wide), W_dec=(wide, narrow), b_dec=(narrow,))
+    found = {name: info.shape for name, info in file.info.items()}
+    for name in sorted(set(shapes) | set(found)):
+        if shapes.get(name) != found.get(name):
+            raise ValueError(f"{file.path}: tensor {name} has the shape {found.get(name)}, {shapes.get(name)} is expected "
+                             f"of a {cfg['architecture']} SAE; {fold}")
+
+
 def load_sae(path: PathLike) -> SAE:
-    """An SAE's folder in SAELens' form, which is ours. `prunescope convert --to saelens` makes it of other forms."""
+    """An SAE's folder in the form of SAELens 6, which is ours: any that needs no fold.
+
+    ValueError for other forms, normalizations and architectures. `prunescope convert --to saelens` folds them, or names
+    what cannot be read.
+    """
     folder = Path(path)
-    cfg = json.loads((folder / "cfg.json").read_text())
-    if not (folder / "sae_weights.safetensors").exists():
-        raise ValueError(f"{folder}: is not in SAELens' form: prunescope convert {folder} --to saelens -o OUT")
+    fold = f"prunescope convert {folder} --to saelens -o OUT makes one that is read"
+    if not (folder / "cfg.json").exists() or not (folder / "sae_weights.safetensors").exists():
+        raise ValueError(f"{folder}: is not in SAELens' form (cfg.json, sae_weights.safetensors); of sparsify, Gemma Scope "
+                         f"and Llama Scope {fold}")
+    _manifest(folder)
+    cfg = _sae_config(folder, fold)
     file = _of_kind(folder / "sae_weights.safetensors", "sae")
+    _check_sae_tensors(file, cfg, fold)
     weights = {name: file.float32(name) for name in file}
     training = folder / "training.safetensors"
     return SAE(
@@ -243,7 +332,10 @@ def load_matching(path: PathLike) -> np.ndarray:
     """
     if Path(path).suffix != ".json":
         return load_table(path)
-    latents = json.loads(Path(path).read_text())["latents"]
+    matching = _read_json(Path(path))
+    if not isinstance(matching, dict) or not isinstance(matching.get("latents"), list):
+        raise ValueError(f"{path}: holds no matching (latents is missing)")
+    latents = matching["latents"]
     table = np.empty(len(latents), [("nearest", "<i4"), ("nearest_cosine", "<f4"), ("partner", "<i4"),
                                     ("partner_cosine", "<f4"), ("mutual", "|u1")])
     for name in table.dtype.names:
@@ -255,7 +347,9 @@ def load_matching(path: PathLike) -> np.ndarray:
 def load_results(path: PathLike) -> dict[str, Any]:
     """results.json of a study's folder, or the file itself. docs/RESULTS.md says what its keys mean."""
     path = Path(path)
-    results = json.loads((path / "results.json" if path.is_dir() else path).read_text())
+    results = _read_json(path / "results.json" if path.is_dir() else path)
+    if not isinstance(results, dict) or "conditions" not in results:
+        raise ValueError(f"{path}: holds no results of a study (conditions is missing)")
     results.pop("checksum", None)
     return results
 

@@ -48,10 +48,13 @@ class File(Mapping[str, np.ndarray]):
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, _HEADER_BYTES_MAX):
                 raise ValueError(f"{self.path}: no safetensors file: a header of {length} bytes in a file of {size}")
-            try:
-                header = json.loads(file.read(length))
-            except ValueError as error:
-                raise ValueError(f"{self.path}: no safetensors file: {error}") from None
+            raw = file.read(length)
+        try:
+            self._parse(json.loads(raw), 8 + length, size)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.path}: no sound safetensors file: {error!r}") from None
+
+    def _parse(self, header: dict[str, Any], start: int, size: int) -> None:
         #: __metadata__ of the file: texts.
         self.metadata: dict[str, str] = header.pop("__metadata__", None) or {}
         #: What prunescope wrote there: kind, provenance, checksums, ...; empty for a file of another tool.
@@ -59,11 +62,12 @@ class File(Mapping[str, np.ndarray]):
         self.info: dict[str, TensorInfo] = {}
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
-            info = TensorInfo(entry["dtype"], tuple(entry["shape"]), 8 + length + begin)
+            info = TensorInfo(entry["dtype"], tuple(entry["shape"]), start + begin)
             if info.dtype not in DTYPES:
-                raise ValueError(f"{self.path}: tensor {name} has dtype {info.dtype}, which is not read")
-            if end - begin != math.prod(info.shape) * np.dtype(DTYPES[info.dtype]).itemsize or 8 + length + end > size:
-                raise ValueError(f"{self.path}: tensor {name}: offsets {begin} to {end} do not fit dtype, shape and file")
+                raise ValueError(f"tensor {name} has dtype {info.dtype}, which is not read")
+            size_ok = min((0, *info.shape)) == 0 and begin >= 0 and start + end <= size
+            if not size_ok or end - begin != math.prod(info.shape) * np.dtype(DTYPES[info.dtype]).itemsize:
+                raise ValueError(f"tensor {name}: offsets {begin} to {end} do not fit dtype, shape and file")
             self.info[name] = info
 
     def __getitem__(self, name: str) -> np.ndarray:

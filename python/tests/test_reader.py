@@ -76,8 +76,96 @@ def test_saes_reconstruct_as_eval_says(made, name):
 
 
 def test_other_forms_of_saes_are_refused(made):
-    with pytest.raises((ValueError, FileNotFoundError)):
+    with pytest.raises(ValueError, match="convert .*gemma-scope --to saelens"):
         ps.load_sae(made / "gemma-scope")
+
+
+SAELENS = ROOT / "test" / "fixtures" / "saelens"
+
+
+@pytest.mark.parametrize("change,why", [
+    ({"normalize_activations": "expected_average_only_in"}, "normalize_activations"),
+    ({"architecture": "matryoshka_batchtopk"}, "architecture"),
+    ({"sae_lens_version": "5.4.1", "activation_fn_str": "topk", "architecture": "standard"}, "before 6")])
+def test_an_sae_that_computes_something_else_is_refused(tmp_path, change, why):
+    cfg = {**json.loads((SAELENS / "v6-topk" / "cfg.json").read_text()), **change}
+    (tmp_path / "cfg.json").write_text(json.dumps(cfg))
+    (tmp_path / "sae_weights.safetensors").write_bytes((SAELENS / "v6-topk" / "sae_weights.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=why + ".*convert"):
+        ps.load_sae(tmp_path)
+
+
+def test_an_sae_without_k_or_with_other_tensors_is_refused(tmp_path):
+    cfg = json.loads((SAELENS / "v6-topk" / "cfg.json").read_text())
+    (tmp_path / "sae_weights.safetensors").write_bytes((SAELENS / "v6-topk" / "sae_weights.safetensors").read_bytes())
+    (tmp_path / "cfg.json").write_text(json.dumps(cfg))
+    assert ps.load_sae(tmp_path).k == cfg["k"]
+    (tmp_path / "cfg.json").write_text(json.dumps({key: value for key, value in cfg.items() if key != "k"}))
+    with pytest.raises(ValueError, match="k is None"):
+        ps.load_sae(tmp_path)
+    (tmp_path / "cfg.json").write_text(json.dumps({**cfg, "architecture": "jumprelu"}))
+    with pytest.raises(ValueError, match="tensor threshold"):
+        ps.load_sae(tmp_path)
+
+
+def test_caches_are_read_by_flags(made):
+    cache = ps.open_cache(made / "cache")
+    chosen = cache.positions == 3
+    assert chosen.sum() == 24 and np.array_equal(cache[chosen], cache[:][chosen])
+    for wrong in (chosen[:5], np.zeros((2, 2), int), 1.5):
+        with pytest.raises(IndexError):
+            cache[wrong]
+
+
+def save(path, **tensors):
+    """A safetensors file of another tool."""
+    header, data = {}, b""
+    for name, array in tensors.items():
+        kind = {"float32": "F32", "uint16": "BF16", "bool": "BOOL", "uint8": "U8"}[str(array.dtype)]
+        header[name.replace("__", ".")] = {"dtype": kind, "shape": list(array.shape),
+                                           "data_offsets": [len(data), len(data) + array.nbytes]}
+        data += array.tobytes()
+    raw = json.dumps(header).encode()
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + data)
+
+
+def test_shards_of_two_types_are_refused(tmp_path):
+    save(tmp_path / "a.safetensors", activations=np.ones((3, 4), np.float32))
+    save(tmp_path / "b.safetensors", activations=np.ones((3, 4), np.uint16))
+    with pytest.raises(ValueError, match="b.safetensors: BF16"):
+        ps.open_cache(tmp_path)
+    (tmp_path / "b.safetensors").unlink()
+    assert ps.open_cache(tmp_path).shape == (3, 4)
+    with pytest.raises(ValueError, match="no token_ids"):
+        ps.open_cache(tmp_path).token_ids
+    (tmp_path / "manifest.json").write_text('{"complete": false}')
+    with pytest.raises(ValueError, match="not finished"):
+        ps.open_cache(tmp_path)
+
+
+def test_masks_of_other_tools(made, tmp_path):
+    ours = ps.load_mask(made / "mask.safetensors")
+    torch = ps.load_mask(made / "torch.safetensors")
+    assert all(np.array_equal(torch[name], kept) for name, kept in ours.items())
+    bits = np.packbits(ours[UP], axis=1, bitorder="little")
+    save(tmp_path / "m", w=bits)
+    assert np.array_equal(ps.load_mask(tmp_path / "m")["w"], ours[UP])
+    save(tmp_path / "m", w=ours[UP].astype(np.uint8))
+    with pytest.raises(ValueError, match="a byte a weight.*convert"):
+        ps.load_mask(tmp_path / "m")
+    save(tmp_path / "m", w=ours[UP].astype(np.float32))
+    with pytest.raises(ValueError, match="F32.*convert"):
+        ps.load_mask(tmp_path / "m")
+
+
+@pytest.mark.parametrize("header", ["[]", '{"a": 1}', '{"a": {"dtype": "F32"}}', "{", '{"__metadata__": {"prunescope": "x"}}',
+    '{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
+    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}'])
+def test_a_header_that_is_wrong_names_its_file(tmp_path, header):
+    raw = header.encode()
+    (tmp_path / "bad").write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(8))
+    with pytest.raises(ValueError, match="bad: no sound safetensors file"):
+        ps.File(tmp_path / "bad")
 
 
 def test_matchings_of_both_kinds_agree(made):
@@ -102,7 +190,7 @@ def test_results(made):
 
 
 def test_what_is_wrong_is_refused_by_name(made, tmp_path):
-    with pytest.raises(ValueError, match="holds tokens; mask is expected"):
+    with pytest.raises(ValueError, match="holds tokens; mask or torch-mask is expected"):
         ps.load_mask(made / "tokens.safetensors")
     raw = (made / "mask.safetensors").read_bytes()
     for cut in (0, 5, 100, 5000, len(raw) - 1):
@@ -120,3 +208,13 @@ def test_the_program_is_found(monkeypatch):
     assert re.match(r"prunescope \d", ps.run("--version").stdout)
     with pytest.raises(subprocess.CalledProcessError):
         ps.run("no-such-command")
+
+
+def test_the_script_of_this_package_is_not_the_program(monkeypatch, tmp_path):
+    script = tmp_path / "prunescope"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.delenv("PRUNESCOPE", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="carries no program"):
+        ps.program_path()

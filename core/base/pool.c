@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -23,6 +24,16 @@ struct ps_pool {
 	size_t items;
 	atomic_size_t next;
 };
+
+int ps_pool_processors(void)
+{
+	cpu_set_t allowed[8] = {{{0}}}; /* 8,192 processors: what kernels are built for at most */
+	const int count = sched_getaffinity(0, sizeof allowed, allowed)
+				  ? 1
+				  : CPU_COUNT_S(sizeof allowed, allowed);
+
+	return count < PS_POOL_THREADS_MAX ? count : PS_POOL_THREADS_MAX;
+}
 
 static void drain(ps_pool *pool, int worker)
 {

@@ -13,6 +13,12 @@
 #include "core/base/checked.h"
 #include "core/base/error.h"
 
+#define PS_POOL_THREADS_MAX 256
+
+/* The processors that this process may run on, 1 to PS_POOL_THREADS_MAX: a cpuset of a container, a
+ * job of Slurm or taskset may allow fewer than the machine has. */
+int ps_pool_processors(void);
+
 typedef struct ps_pool ps_pool;
 typedef void (*ps_pool_fn)(void *context, size_t item, int worker);
 

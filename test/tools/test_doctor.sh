@@ -34,8 +34,12 @@ is() {
 }
 
 mkdir "$scratch/bin"
-printf '#!/bin/sh\ncat >/dev/null\necho 7.5\n' >"$scratch/bin/gnuplot"
-chmod +x "$scratch/bin/gnuplot"
+# gnuplot COMMAND: what stands for it runs the command on its script, then tells its version.
+gnuplot() {
+	printf '#!/bin/sh\n%s\necho 7.5\n' "$1" >"$scratch/bin/gnuplot"
+	chmod +x "$scratch/bin/gnuplot"
+}
+gnuplot 'cat >/dev/null'
 export PATH="$scratch/bin:$PATH"
 free=$(df -Pk "$scratch" | awk 'NR == 2 { print $4 }')
 [ "$free" -gt 1100000 ] || {
@@ -75,6 +79,23 @@ cd - >/dev/null || exit 1
 cp demo/models/llama/model.safetensors "$scratch/file"
 (cd /proc && "$shardinfo" --verify "$scratch/file") >"$scratch/out" 2>"$scratch/err"
 holds "shardinfo works there too" test $? -eq 0
+
+# A disk that fails is no folder that somebody forbids.
+doctor "a file cannot become so large" 1 false "$confine" --fsize 2000 -- "$program" doctor --json
+is folder missing
+
+# A gnuplot that draws no SVG draws no figure.
+gnuplot 'if grep "terminal svg" >/dev/null; then exit 1; fi'
+doctor "a gnuplot without SVG" 1 false "$program" doctor --json "$scratch"
+is gnuplot missing
+gnuplot 'cat >/dev/null'
+
+# Slurm and containers allow a process some of the processors.
+if taskset -c 0 true 2>/dev/null; then
+	taskset -c 0 "$program" doctor --json "$scratch" >"$scratch/out" 2>"$scratch/err"
+	holds "one processor, one thread" grep -q '"threads": 1[,}]' "$scratch/out"
+	holds "as it says" grep -q ' 1 \(of [0-9]* \)\{0,1\}processors' "$scratch/out"
+fi
 
 "$program" doctor "$scratch/file" >"$scratch/out" 2>"$scratch/err"
 holds "a file is no folder" sh -c "test $? -eq 3 && grep -q 'is no folder' '$scratch/err'"

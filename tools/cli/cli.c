@@ -48,9 +48,9 @@ static int start_session(ps_cli *cli)
 	ps_session *s = &cli->session;
 	int rc;
 
-	if (cli->threads > 256)
-		return ps_fail(&s->diag, PS_EUSAGE, "--threads %lld: must be 1 to 256",
-			       (long long)cli->threads);
+	if (cli->threads > PS_POOL_THREADS_MAX)
+		return ps_fail(&s->diag, PS_EUSAGE, "--threads %lld: must be 1 to %d",
+			       (long long)cli->threads, PS_POOL_THREADS_MAX);
 	s->threads = (int)cli->threads;
 	s->precision_asked = cli->precision;
 	rc = ps_backend_parse(cli->backend, &s->backend, &s->diag);

@@ -1,7 +1,6 @@
 /* A command line before it is read: the options that all commands share, and a command that is only
  * asked to describe itself. */
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "tools/cli/cli.h"
@@ -22,12 +21,11 @@ const char ps_help_model[] = "checkpoint folder, .gguf or .safetensors file, or 
 
 void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command_group *groups)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	ps_session *s = &cli->session;
 
 	*cli = (ps_cli){.command = command,
 			.groups = groups,
-			.threads = processors > 0 ? processors : 1,
+			.threads = ps_pool_processors(),
 			.backend = "auto",
 			.session.started = ps_clock()};
 	const ps_option table[] = {
@@ -37,7 +35,7 @@ void ps_cli_init(ps_cli *cli, const ps_command *command, const ps_command_group 
 			 "GiB",
 		 .usual = "nine tenths of what is free"},
 		{"--threads", PS_OPTION_INT | PS_OPTION_POSITIVE, &cli->threads, "N",
-		 .help = "threads that compute, at most 256", .usual = "all processors"},
+		 .help = "threads that compute, at most 256", .usual = "the processors it may use"},
 		{"--precision", PS_OPTION_WORD, &cli->precision, "f32|bf16|int16",
 		 .help = "arithmetic of the model's products", .usual = "f32"},
 		{"--io", PS_OPTION_WORD, &cli->backend, "auto|uring|pread|mmap",

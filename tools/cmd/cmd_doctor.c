@@ -13,6 +13,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/number.h"
+#include "core/base/pool.h"
 #include "io/digest_memory.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
@@ -108,12 +109,16 @@ static void list_features(char *out, size_t size)
 
 static int check_processor(struct doctor *d)
 {
-	char model[PS_SHOWN], features[128];
+	char model[PS_SHOWN], features[128], all[32] = "";
+	const long online = sysconf(_SC_NPROCESSORS_ONLN);
+	const int processors = ps_pool_processors();
 
+	if (online > processors)
+		snprintf(all, sizeof all, "of %ld ", online);
 	read_cpuinfo("model name", model, sizeof model);
 	list_features(features, sizeof features);
-	return add(d, "processor", OK, NULL, "%s, %ld processors, vectors: %s",
-		   *model ? model : "unknown", sysconf(_SC_NPROCESSORS_ONLN), features);
+	return add(d, "processor", OK, NULL, "%s, %d %sprocessors, vectors: %s",
+		   *model ? model : "unknown", processors, all, features);
 }
 
 /* One check a precision. */
@@ -227,7 +232,10 @@ static int check_rates(struct doctor *d)
 static int check_folder(struct doctor *d)
 {
 	const int error = d->disk.write_error;
-	const bool matters = d->folder_given || error == ENOSPC || error == EDQUOT;
+	/* Where it was started says nothing about where outputs go. */
+	const bool forbidden =
+		error == EACCES || error == EPERM || error == EROFS || error == ENOENT;
+	const bool matters = d->folder_given || !forbidden;
 	char shown[PS_SHOWN], reason[64];
 
 	ps_text_show(d->folder, strlen(d->folder), shown, sizeof shown);
@@ -289,7 +297,8 @@ static int check_remembered(struct doctor *d)
 
 static int check_gnuplot(struct doctor *d)
 {
-	static const char script[] = "set print '-'\nprint GPVAL_VERSION\n";
+	/* A gnuplot that cannot draw SVG fails here as it does for a report. */
+	static const char script[] = "set terminal svg\nset print '-'\nprint GPVAL_VERSION\n";
 	const char *const costs = "reports have tables, and no figures";
 	ps_diag diag = {{0}};
 	ps_context context = d->session->context;

@@ -11,8 +11,9 @@
  * - Llama 3's rope is known by its tensor of factors, rope_freqs.weight.
  *
  * PS_EINPUT naming file, key and offset: another architecture than llama, gemma2 and gemma3; a key
- * of the architecture that is not known in it, because it may change what the model computes; a value of
- * the wrong type or out of range; experts, other ropes, rotary tables of other parameters. */
+ * of the architecture that is not known in it, because it may change what the model computes; a
+ * value of the wrong type or out of range; experts, other ropes, rotary tables of other
+ * parameters. */
 #ifndef PS_IO_GGUF_CONFIG_H
 #define PS_IO_GGUF_CONFIG_H
 

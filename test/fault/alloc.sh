@@ -11,11 +11,12 @@ cd "$(dirname "$0")/../.." || exit 1
 methods=wanda
 train_tokens=192
 make_artefacts
-cases="tokenize ppl logits rounded calibrate magnitude global random rounding matched wanda stats
-export cache shuffled topk batchtopk jumprelu relu gated seeds-of-train eval dictionary splice
-compare compare-json sparsify gemma-scope to-mask to-torch to-compressed from-bitmask transfer
-features promoted known-promoted dashboard sparsity ablate spliced-ablate seeds survival study
-dry-run emit-json emit-make emit-snakemake emit-slurm report shardinfo version"
+cases="tokenize ppl logits rounded calibrate magnitude global random rounding matched wanda
+stats export cache shuffled topk batchtopk jumprelu relu gated seeds-of-train eval dictionary
+splice compare compare-json sparsify gemma-scope to-mask to-torch to-compressed from-bitmask
+from-zeros to-cache bare sorted gguf gguf-tokens gguf-export transfer features promoted
+known-promoted dashboard sparsity ablate spliced-ablate seeds survival study dry-run emit-json
+emit-make emit-snakemake emit-slurm report shardinfo version"
 
 # BLIS allocates for itself where it is the kernel.
 with_blis="blis:ppl blis:logits blis:wanda blis:cache blis:topk blis:compare blis:ablate"

@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=test/fault/lib.sh
 . test/fault/lib.sh
 make_artefacts
-writers="tokenize magnitude random rounding matched wanda calibrate logits cache shuffled topk gated
-seeds-of-train export compare compare-json sparsify gemma-scope to-mask to-torch
-to-compressed transfer features promoted dashboard study report"
+writers="tokenize magnitude random rounding matched wanda calibrate logits cache shuffled topk
+gated seeds-of-train export compare compare-json sparsify gemma-scope to-mask to-torch
+to-compressed to-cache bare sorted gguf-export transfer features promoted dashboard study report"
 enospc=28 eio=5 edquot=122 eacces=13 erofs=30 emfile=24 eintr=4
 runs=${RUNS:-0}
 

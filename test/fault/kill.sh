@@ -8,7 +8,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/fault/lib.sh
 make_artefacts
 cases="study topk batchtopk jumprelu relu gated seeds-of-train export sparsify gemma-scope
-to-mask to-compressed report cache shuffled wanda tokenize"
+to-mask to-torch to-compressed to-cache bare sorted gguf-export report cache shuffled wanda
+tokenize"
 # shellcheck disable=SC2048,SC2086 # a list of names
 for case in ${*:-$cases}; do
 	expects "killed: $case" sweep "$case" --action kill --runs "${RUNS:-0}" \

@@ -83,6 +83,7 @@ make_artefacts() {
 	run cache "$m" --tokens "$d/t" --layer 1 --mask "$d/mask" -o "$d/pruned"
 	run train "$d/dense" -o "$d/sae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
 	run train "$d/pruned" -o "$d/psae" --d-sae 32 --k 4 --batch 64 --tokens 1024 --seed 1 2
+	cp test/fixtures/activations/named.safetensors test/fixtures/gguf/llama.gguf "$d"
 	cp -r test/fixtures/dictionaries/gemma-scope-2b-pt-res/layer_3/width_16k/average_l0_59 \
 		"$d/dictionary"
 	cat >"$scratch/study.yaml" <<STUDY
@@ -108,6 +109,18 @@ STUDY
 # A finished study for report, made once.
 make_study() {
 	[ -d "$d/study" ] || run study "$scratch/study.yaml" -o "$d/study"
+}
+
+# A cache that exceeds the memory of the training in $d/large-memory, made once.
+make_large() {
+	[ -d "$d/large" ] && return
+	for _ in 1 2 3 4 5 6 7 8; do cat "$scratch/text"; done >"$scratch/long"
+	run tokenize "$m" --text "$scratch/long" -o "$d/long" --window 16 --bos window
+	run cache "$m" --tokens "$d/long" --layer 1 -o "$d/large"
+	"$program" train "$d/large" -o "$d/none" --d-sae 32 --k 4 --batch 64 --tokens 4096 \
+		--memory 1 --quiet 2>"$scratch/err"
+	least=$(sed -n 's/.*least that would do is [^(]*(\([0-9]*\) bytes.*/\1/p' "$scratch/err")
+	echo $((least + 900000)) >"$d/large-memory"
 }
 
 # Sets command to the arguments of a case; they write into $work. Fails if there is no such case.
@@ -168,6 +181,26 @@ choose() {
 		test/fixtures/checkpoint/f32 --to compressed-tensors -o $work/out"
 		;;
 	from-bitmask) command="convert test/fixtures/masks/bitmask --to mask -o $work/out" ;;
+	from-zeros) command="convert $m --from-zeros --to mask -o $work/out" ;;
+	to-cache)
+		command="convert test/fixtures/activations/half.npy --to cache -o $work/out"
+		;;
+	bare)
+		command="train $d/named.safetensors -o $work/out --d-sae \
+		16 --k 2 --batch 20 --tokens 200 --save-every 0.0001"
+		;;
+	sorted)
+		command="train $d/large -o $work/out --d-sae 32 --k 4 --batch 64 --tokens 4096 \
+		--disk 16M --memory $(cat "$d/large-memory")"
+		;;
+	gguf) command="logits $d/llama.gguf --tokens $d/t -o $work/out" ;;
+	gguf-tokens)
+		command="tokenize test/fixtures/gguf/vocab-llama.gguf --text $scratch/text -o \
+		$work/out --window 16"
+		;;
+	gguf-export)
+		command="export test/fixtures/gguf/llama3.gguf --mask $d/gguf-mask -o $work/out"
+		;;
 	converted-sparsify) command="compare $d/sparsify $d/psae/seed-1" ;;
 	converted-gemma-scope) command="eval $d/gemma-scope --cache test/fixtures/saelens/rows" ;;
 	transfer)
@@ -233,6 +266,17 @@ sweep() (
 		set -- "$@" --start "$d/study"
 		;;
 	dashboard) make_study ;;
+	sorted) # into an unnamed file, which no file system in memory gets
+		make_large
+		on_disk=$(mktemp -d /var/tmp/prunescope-fault-XXXXXX)
+		trap 'rm -rf "$on_disk"' EXIT
+		trap 'exit 1' HUP INT TERM
+		work=$on_disk
+		;;
+	gguf-export)
+		[ -f "$d/gguf-mask" ] || run prune test/fixtures/gguf/llama3.gguf --method \
+			magnitude --sparsity 0.5 -o "$d/gguf-mask"
+		;;
 	known-promoted) run features "$d/sae/seed-1" --head "$m" -o "$d/promoted" ;;
 	spliced-ablate)
 		"$program" ablate "$d/sae/seed-1" "$m" --tokens "$d/t" --layer 1 --features 3 \

@@ -27,6 +27,8 @@ spoils() {
 spoils topk "$d/dense/shard-00000.safetensors"
 spoils eval "$d/dense/shard-00000.safetensors"
 spoils dictionary "$d/dictionary/params.npz"
+spoils bare "$d/named.safetensors"
+spoils gguf "$d/llama.gguf"
 spoils logits "$m/model.safetensors"
 spoils cache "$m/model.safetensors"
 spoils logits "$d/mask"

@@ -216,31 +216,34 @@ class SAE:
         """float32 [..., F]: the latents of rows x [..., D]."""
         x = np.asarray(x, np.float32)
         centred = x - self.b_dec if self.apply_b_dec_to_input else x
-        z = centred @ self.W_enc + self.b_enc
-        if self.architecture == "gated":
-            magnitude = np.exp(self.r_mag) * (z - self.b_enc) + self.b_mag
-            return np.where(z > 0, np.maximum(magnitude, 0), np.float32(0))
-        if self.architecture == "jumprelu":
-            return np.where(z > self.threshold, np.maximum(z, 0), np.float32(0))
-        if self.architecture == "standard":
-            return np.maximum(z, 0)
+        z: np.ndarray = centred @ self.W_enc + self.b_enc
         if self.rescale_acts_by_decoder_norm:
             z = z * self.decoder_norm
-        order = np.argsort(-z, axis=-1, kind="stable")[..., :self.k]
-        out = np.zeros_like(z)
-        np.put_along_axis(out, order, np.maximum(np.take_along_axis(z, order, -1), 0), -1)
+        out: np.ndarray = np.maximum(z, 0)
+        if self.r_mag is not None and self.b_mag is not None:  # gated
+            magnitude = np.exp(self.r_mag) * (z - self.b_enc) + self.b_mag
+            out = np.where(z > 0, np.maximum(magnitude, 0), np.float32(0))
+        elif self.threshold is not None:  # jumprelu
+            out = np.where(z > self.threshold, out, np.float32(0))
+        elif self.architecture == "topk":
+            order = np.argsort(-z, axis=-1, kind="stable")[..., :self.k]
+            best = np.take_along_axis(out, order, -1)
+            out = np.zeros_like(z)
+            np.put_along_axis(out, order, best, -1)
         return out
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """float32 [..., D]: the rows that the latents [..., F] stand for."""
         if self.rescale_acts_by_decoder_norm:
             latents = latents / self.decoder_norm
-        return latents @ self.W_dec + self.b_dec
+        x_hat: np.ndarray = latents @ self.W_dec + self.b_dec
+        return x_hat
 
     @property
     def decoder_norm(self) -> np.ndarray:
         """float32 [F]: the norms of the decoder's rows."""
-        return np.linalg.norm(self.W_dec, axis=1)
+        norm: np.ndarray = np.linalg.norm(self.W_dec, axis=1)
+        return norm
 
 
 # What load_sae computes; another value changes what the SAE computes.
@@ -336,9 +339,9 @@ def load_matching(path: PathLike) -> np.ndarray:
     if not isinstance(matching, dict) or not isinstance(matching.get("latents"), list):
         raise ValueError(f"{path}: holds no matching (latents is missing)")
     latents = matching["latents"]
-    table = np.empty(len(latents), [("nearest", "<i4"), ("nearest_cosine", "<f4"), ("partner", "<i4"),
-                                    ("partner_cosine", "<f4"), ("mutual", "|u1")])
-    for name in table.dtype.names:
+    fields = [("nearest", "<i4"), ("nearest_cosine", "<f4"), ("partner", "<i4"), ("partner_cosine", "<f4"), ("mutual", "|u1")]
+    table = np.empty(len(latents), fields)
+    for name, _ in fields:
         missing = -1 if name == "partner" else np.nan
         table[name] = [missing if latent[name] is None else latent[name] for latent in latents]
     return table.view(np.recarray)

@@ -76,7 +76,7 @@ class File(Mapping[str, np.ndarray]):
         if not math.prod(info.shape):
             return np.zeros(info.shape, dtype)
         if not info.shape:
-            return np.fromfile(self.path, dtype, 1, offset=info.offset)[0]
+            return np.fromfile(self.path, dtype, 1, offset=info.offset).reshape(())
         return np.memmap(self.path, dtype=dtype, mode="r", offset=info.offset, shape=info.shape)
 
     def float32(self, name: str) -> np.ndarray:

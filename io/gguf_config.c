@@ -155,22 +155,23 @@ static bool is_known(const struct family *family, const ps_gguf_value *value, si
 
 static void check_keys(struct reader *r)
 {
-	const size_t prefix = strlen(r->family->name) + 1;
+	const struct family *family = r->family;
+	const size_t prefix = strlen(family->name) + 1;
 	char start[KEY_BYTES];
 
-	snprintf(start, sizeof start, "%s.", r->family->name);
+	snprintf(start, sizeof start, "%s.", family->name);
 	for (size_t i = 0; i < r->gguf->value_count; i++) {
 		const ps_gguf_value *value = &r->gguf->values[i];
 
 		if (value->key_length > prefix && !memcmp(value->key, start, prefix) &&
-		    !is_known(r->family, value, prefix) && !r->rc)
+		    !is_known(family, value, prefix) && !r->rc)
 			r->rc = ps_fail(
 				r->diag, PS_EINPUT,
 				"%s: the key %.*s at offset %" PRIu64
 				" is not known in a %s model, and may change what it computes",
 				r->gguf->file.path,
 				value->key_length < 80 ? (int)value->key_length : 80, value->key,
-				value->offset, r->family->name);
+				value->offset, family->name);
 	}
 }
 

@@ -13,8 +13,8 @@
  * Layout of the file:
  * - The header is padded so that the data begins on a boundary of 4,096 bytes.
  * - Wider dtypes come first. The caller declares the tensors in that order.
- * - __metadata__.prunescope is one JSON string: {kind, version, provenance, ..., xxh3}. A checkpoint
- *   also has __metadata__.format "pt", without which transformers 4 refuses it.
+ * - __metadata__.prunescope is one JSON string: {kind, version, provenance, ..., xxh3}.
+ * - A checkpoint also has __metadata__.format "pt", without which transformers 4 refuses it.
  * - xxh3 is {block_bytes, blocks: [...], header}. It has one 64-bit XXH3 for each block of
  *   PS_BLOCK_BYTES of the data. The data counts as one stream: a block may span several tensors.
  *   `header` covers all bytes before the data, with its own 16 digits taken as zeros.

@@ -223,7 +223,7 @@ fuzz: ## run libFuzzer (clang) on each parser for FUZZ_SECONDS (60), in build/fu
 
 bench-programs: $(PROGRAM) $(BENCHES) $(BENCH_TOOLS)
 
-bench: bench-programs ## measure small shapes (minutes); CSV on stdout and in build/bench/results
+bench: bench-programs ## measure small shapes (minutes): a table, and a CSV in build/bench/results
 	@BENCH_FULL=$${BENCH_FULL:-0} PRUNESCOPE=./$(PROGRAM) \
 		sh bench/measure.sh kernels forward stream
 

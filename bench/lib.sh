@@ -85,7 +85,7 @@ begin_part() {
 }
 
 # row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS
-# READ: adds a row to the results; - stands for no value. If the row has seconds or memory, it also
+# READ: adds a row to the results, and says its rate; - stands for no value. If the row has seconds or memory, it also
 # gets the processor time and the share that other programs took.
 row() {
 	{
@@ -97,7 +97,12 @@ row() {
 		beside=$cpu_seconds,$others
 		[ "$9${13}" != "--" ] || beside=,
 		printf ',%s,%s,%s,%s\n' "$beside" "$commit" "$compiler" "$cpu"
-	} | tee -a "$results"
+	} >>"$results"
+	if [ "${10}" = - ]; then
+		say "$1, $2, $4: $9 s"
+	else
+		say "$1, $2, $4: ${10} ${11}"
+	fi
 }
 
 calc() {

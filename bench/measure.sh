@@ -3,6 +3,7 @@
 # draws the pictures of docs/PERFORMANCE.md. Run it from the repository's root.
 #   bench/measure.sh [PART...]
 # Parts: kernels forward peers stream memory train_pairs train_memory plot
+# - It ends with a table of these parts (bench/table.sh).
 # - Each part replaces its own rows in bench/results/MACHINE.csv. With BENCH_FULL=0 it measures the
 #   small shapes of `make bench` and writes to build/bench/results/MACHINE.csv.
 # - On two cores, with bf16 and torch, forward takes about 15 minutes, peers with all of them 40,
@@ -31,3 +32,8 @@ for part; do
 	fi
 	sh "bench/$part.sh"
 done
+. bench/lib.sh
+[ ! -f "$results" ] || {
+	sh bench/table.sh "$results" "$@"
+	echo "All columns: $results"
+}

@@ -2,7 +2,7 @@
 # Checks what the benchmarks rely on:
 # - A synthetic checkpoint has the same bytes for any number of threads, and prunescope reads it.
 # - watch_command reports time, memory and exit status.
-# - The scripts read CSV tables and take medians correctly.
+# - The scripts read CSV tables and take medians correctly, and print results as a table.
 # MAKE_CHECKPOINT, WATCH_COMMAND and PRUNESCOPE name other binaries.
 # shellcheck disable=SC2317 # holds calls the functions
 set -u
@@ -61,6 +61,24 @@ reads_tables() {
 		[ "$(printf '10\n9\n1e1\n8\n' | median)" = 9.5 ]
 }
 
+prints_tables() {
+	cat >"$scratch/results.csv" <<ROWS
+part,what,precision,program,state,seconds,rate,unit,share,peak_rss_mib
+stream,a pass,f32,prunescope,cold,2.5,12,tokens/s,,30
+kernels,ceiling,,,,,1234.5,GFLOP/s,0.256,
+kernels long,x,,,,1,,,,
+ROWS
+	sh bench/table.sh "$scratch/results.csv" >"$scratch/all"
+	sh bench/table.sh "$scratch/results.csv" kernels >"$scratch/kernels"
+	cat "$scratch/all"
+	[ "$(wc -l <"$scratch/all")" -eq 4 ] && [ "$(wc -l <"$scratch/kernels")" -eq 3 ] &&
+		grep -qx 'stream  *a pass  *f32  *prunescope  *cold  *2.5  *12 tokens/s  *-  *30' \
+			"$scratch/all" &&
+		grep -qx 'kernels  *ceiling  *-  *-  *-  *-  *1234.5 GFLOP/s  *26 %  *-' \
+			"$scratch/all" &&
+		[ "$(awk '{ print length }' "$scratch/all" | sort -u | wc -l)" -eq 1 ]
+}
+
 for tool in "$make_checkpoint" "$watch_command"; do
 	[ -x "$tool" ] || {
 		echo "$tool is not built"
@@ -80,4 +98,5 @@ holds "more layers than the model has are refused" refuses llama-135m "$scratch/
 holds "tokens without their count are refused" refuses llama-135m --tokens "$scratch/three"
 holds "a command's time, memory and status are told" watched
 holds "tables are read by their headers, medians taken" reads_tables
+holds "results are printed as a table" prints_tables
 conclude test_bench.sh

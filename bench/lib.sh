@@ -85,8 +85,8 @@ begin_part() {
 }
 
 # row WHAT PRECISION THREADS PROGRAM STATE BACKEND RUN TOKENS SECONDS RATE UNIT SHARE RSS ANONYMOUS
-# READ: adds a row to the results, and says its rate; - stands for no value. If the row has seconds or memory, it also
-# gets the processor time and the share that other programs took.
+# READ: adds a row to the results, and says its rate; - stands for no value. If the row has seconds
+# or memory, it also gets the processor time and the share that other programs took.
 row() {
 	{
 		printf '%s' "$part"

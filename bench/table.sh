@@ -17,6 +17,11 @@ awk -F , -v parts=" $* " '
 	function shown(column) {
 		return $at[column] == "" ? "-" : $at[column]
 	}
+	# "bench_stream uring": the first word of the backend.
+	function program(    word) {
+		split($at["backend"], word, " ")
+		return word[1] == "" ? shown("program") : shown("program") " " word[1]
+	}
 	function add(text) {
 		columns++
 		cell[rows, columns] = text
@@ -38,7 +43,7 @@ awk -F , -v parts=" $* " '
 		add(shown("part"))
 		add(shown("what"))
 		add(shown("precision"))
-		add(shown("program"))
+		add(program())
 		add(shown("state"))
 		add(shown("seconds"))
 		add($at["rate"] == "" ? "-" : $at["rate"] " " $at["unit"])
@@ -49,7 +54,8 @@ awk -F , -v parts=" $* " '
 		for (r = 1; r <= rows; r++) {
 			line = ""
 			for (c = 1; c <= 9; c++)
-				line = line sprintf(c < 6 ? "%-*s  " : "%*s  ", width[c], cell[r, c])
+				line = line sprintf(c < 6 ? "%-*s  " : "%*s  ", width[c],
+					cell[r, c])
 			sub(/ +$/, "", line)
 			print line
 		}

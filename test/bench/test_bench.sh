@@ -63,16 +63,16 @@ reads_tables() {
 
 prints_tables() {
 	cat >"$scratch/results.csv" <<ROWS
-part,what,precision,program,state,seconds,rate,unit,share,peak_rss_mib
-stream,a pass,f32,prunescope,cold,2.5,12,tokens/s,,30
-kernels,ceiling,,,,,1234.5,GFLOP/s,0.256,
-kernels long,x,,,,1,,,,
+part,what,precision,program,backend,state,seconds,rate,unit,share,peak_rss_mib
+stream,a pass,f32,prunescope,uring (direct),cold,2.5,12,tokens/s,,30
+kernels,ceiling,,,,,,1234.5,GFLOP/s,0.256,
+kernels long,x,,,,,1,,,,
 ROWS
 	sh bench/table.sh "$scratch/results.csv" >"$scratch/all"
 	sh bench/table.sh "$scratch/results.csv" kernels >"$scratch/kernels"
 	cat "$scratch/all"
 	[ "$(wc -l <"$scratch/all")" -eq 4 ] && [ "$(wc -l <"$scratch/kernels")" -eq 3 ] &&
-		grep -qx 'stream  *a pass  *f32  *prunescope  *cold  *2.5  *12 tokens/s  *-  *30' \
+		grep -qx 'stream *a pass *f32 *prunescope uring *cold *2.5 *12 tokens/s *- *30' \
 			"$scratch/all" &&
 		grep -qx 'kernels  *ceiling  *-  *-  *-  *-  *1234.5 GFLOP/s  *26 %  *-' \
 			"$scratch/all" &&

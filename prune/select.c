@@ -18,6 +18,7 @@
 /* The scores of a row by their upper bits. */
 struct counts {
 	uint32_t bin[BINS];
+	uint32_t chunk[BINS / CHUNK]; /* the sums of CHUNK bins each */
 	uint32_t first; /* the upper bits of bin 0, which holds everything lower too */
 	uint32_t any;   /* all bits that are set in a score */
 };
@@ -110,15 +111,13 @@ PS_CLONES static void count_scores(const float *scores, size_t cols, struct coun
 		for (size_t c = 0; c < some; c++)
 			counts->bin[bin[c]]++;
 	}
-}
+	for (size_t i = 0; i < BINS / CHUNK; i++) {
+		uint32_t sum = 0;
 
-PS_CLONES static size_t sum_of_chunk(const uint32_t *bin)
-{
-	uint32_t sum = 0;
-
-	for (size_t b = 0; b < CHUNK; b++)
-		sum += bin[b];
-	return sum;
+		for (size_t b = 0; b < CHUNK; b++)
+			sum += counts->bin[i * CHUNK + b];
+		counts->chunk[i] = sum;
+	}
 }
 
 /* The bin of the score of rank *k (from 0). *k becomes the rank within the bin. */
@@ -126,8 +125,8 @@ static uint32_t find_bin(const struct counts *counts, size_t *k)
 {
 	uint32_t bin = 0;
 
-	for (size_t sum; (sum = sum_of_chunk(counts->bin + bin)) <= *k; bin += CHUNK)
-		*k -= sum;
+	for (; counts->chunk[bin / CHUNK] <= *k; bin += CHUNK)
+		*k -= counts->chunk[bin / CHUNK];
 	for (; counts->bin[bin] <= *k; bin++)
 		*k -= counts->bin[bin];
 	return bin;

@@ -210,8 +210,8 @@ check-reproducible: ## build programs and packages twice, and compare their byte
 	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/reproducible.sh
 
 check-cross: ## run tests for arm64 and for a CPU without AVX under qemu-user (an hour)
-	@for cpu in arm64 x86-64-v2; do echo "$$cpu:"; \
-		sh test/packaging/cross.sh $$cpu || test $$? -eq 77 || exit 1; done
+	@failed=0; for cpu in arm64 x86-64-v2; do echo "$$cpu:"; \
+		sh test/packaging/cross.sh $$cpu || test $$? -eq 77 || failed=1; done; exit $$failed
 
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	-DPS_SMALL_TABLES

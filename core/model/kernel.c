@@ -218,10 +218,49 @@ static bool take_row(const ps_kernel_row *row, ps_precision precision, const cha
 	return true;
 }
 
+static bool has_row(const ps_kernel_row *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(table[i].isa, name))
+			return true;
+	return false;
+}
+
+/* Appends the names of rows to a text of the given size, without those that earlier has too. */
+static void list_rows(const ps_kernel_row *table, size_t count, const ps_kernel_row *earlier,
+		      size_t n_earlier, char *text, size_t size)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!has_row(earlier, n_earlier, table[i].isa)) {
+			const size_t length = strlen(text);
+
+			snprintf(text + length, size - length, "%s%s", length ? ", " : "",
+				 table[i].isa);
+		}
+}
+
+/* PS_EUSAGE: no kernel of this architecture has the wished name. */
+static int check_wish(const char *wish, ps_diag *diag)
+{
+	char names[160] = "";
+
+	if (!*wish || has_row(rows, ROWS, wish) || has_row(ps_int16_rows, ps_int16_row_count, wish))
+		return 0;
+	list_rows(rows, ROWS, NULL, 0, names, sizeof names);
+	list_rows(ps_int16_rows, ps_int16_row_count, rows, ROWS, names, sizeof names);
+	return ps_fail(diag, PS_EUSAGE,
+		       "PRUNESCOPE_MATMUL=%s: no kernel here has that name; there are %s", wish,
+		       names);
+}
+
 int ps_kernel_prepare(ps_diag *diag)
 {
-	size_t i = rows_allowed(rows, ROWS, getenv("PRUNESCOPE_MATMUL"));
+	const char *wish = getenv("PRUNESCOPE_MATMUL");
+	const int rc = wish ? check_wish(wish, diag) : 0;
+	size_t i = rows_allowed(rows, ROWS, wish);
 
+	if (rc)
+		return rc;
 	/* BLIS is asked if no row above its own serves f32. A CPU with a row for bf16 pairs
 	 * also has a row for f32 above BLIS. */
 	while (i > 0 && rows[i - 1].tile &&

@@ -29,8 +29,7 @@ static const ps_option environment[] = {
 	{.name = "PRUNESCOPE_MATMUL",
 	 .kind = PS_OPTION_ARGUMENT,
 	 .help = "the best matrix kernel that may be chosen, such as avx2; ref is the portable "
-		 "one, "
-		 "with the same bits on every CPU"},
+		 "one, with the same bits on every CPU"},
 	{.name = "NO_COLOR, TERM, COLUMNS",
 	 .kind = PS_OPTION_ARGUMENT,
 	 .help = "as other programs take them"},

@@ -803,10 +803,27 @@ static void reference_matches_double_precision(void **state)
 	problem_free(&p);
 }
 
+static void a_kernel_that_nobody_has_is_refused_with_the_names(void **state)
+{
+	ps_diag diag = {{0}};
+
+	(void)state;
+	setenv("PRUNESCOPE_MATMUL", "avx3", 1);
+	assert_int_equal(ps_kernel_prepare(&diag), PS_EUSAGE);
+	assert_non_null(strstr(diag.text, "PRUNESCOPE_MATMUL=avx3"));
+	assert_non_null(strstr(diag.text, "there are ref, "));
+	setenv("PRUNESCOPE_MATMUL", "ref", 1);
+	assert_int_equal(ps_kernel_prepare(&diag), 0);
+	setenv("PRUNESCOPE_MATMUL", "", 1);
+	assert_int_equal(ps_kernel_prepare(&diag), 0);
+	unsetenv("PRUNESCOPE_MATMUL");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_blis_architecture_in_the_environment_is_ignored),
+		cmocka_unit_test(a_kernel_that_nobody_has_is_refused_with_the_names),
 		cmocka_unit_test(any_shape_and_dtype_matches_double_precision),
 		cmocka_unit_test(long_sums_and_many_tokens_match_double_precision),
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bits),

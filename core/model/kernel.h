@@ -83,8 +83,8 @@ typedef struct ps_kernel_row {
 } ps_kernel_row;
 
 /* Gets the memory that ps_kernel_choose and the kernels take outside the plan. A program calls it
- * once, before other threads run. PS_EBUDGET: there is none. PS_EUSAGE: PRUNESCOPE_MATMUL is the name
- * of no kernel of this architecture. */
+ * once, before other threads run. PS_EBUDGET: there is none. PS_EUSAGE: PRUNESCOPE_MATMUL is the
+ * name of no kernel of this architecture. */
 int ps_kernel_prepare(ps_diag *diag) PS_MUST_USE;
 
 /* The best kernel of this CPU, or what PRUNESCOPE_MATMUL asks for. */

@@ -190,8 +190,8 @@ choose() {
 		16 --k 2 --batch 20 --tokens 200 --save-every 0.0001"
 		;;
 	sorted)
-		command="train $d/large -o $work/out --d-sae 32 --k 4 --batch 64 --tokens 4096 \
-		--disk 16M --memory $(cat "$d/large-memory")"
+		command="train $d/large -o $on_disk/out --d-sae 32 --k 4 --batch 64 --tokens \
+		4096 --disk 16M --memory $(cat "$d/large-memory")"
 		;;
 	gguf) command="logits $d/llama.gguf --tokens $d/t -o $work/out" ;;
 	gguf-tokens)
@@ -271,7 +271,6 @@ sweep() (
 		on_disk=$(mktemp -d /var/tmp/prunescope-fault-XXXXXX)
 		trap 'rm -rf "$on_disk"' EXIT
 		trap 'exit 1' HUP INT TERM
-		work=$on_disk
 		;;
 	gguf-export)
 		[ -f "$d/gguf-mask" ] || run prune test/fixtures/gguf/llama3.gguf --method \
@@ -306,7 +305,7 @@ sweep() (
 		return 1
 	}
 	# shellcheck disable=SC2086 # a list of arguments without blanks
-	"$tools/sweep" $preload --work "$work" "$@" -- \
+	"$tools/sweep" $preload --work "${on_disk:-$work}" "$@" -- \
 		"$program" $command $json --threads "${THREADS:-2}" --io "${IO:-auto}"
 )
 

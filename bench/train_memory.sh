@@ -44,9 +44,9 @@ run() {
 	watched "$@" "$PRUNESCOPE" train "$cache" --d-sae "$latents" --k "$k" --batch "$batch" \
 		--tokens "$tokens" --threads "$threads" --save-every 1e9 --no-verify --quiet \
 		--json -o "$work/$name"
-	rate=$(json_number tokens_per_s)
+	rate=$(calc "$(json_number tokens_per_s)" 1)
 	row "$what $name" f32 "$threads" prunescope "$state" - "$turn" "$tokens" \
-		"$(json_number seconds)" "$rate" tokens/s - "$rss" "$anonymous" "$read"
+		"$(calc "$(json_number seconds)" 2)" "$rate" tokens/s - "$rss" "$anonymous" "$read"
 }
 
 if [ "$BENCH_FULL" = 1 ]; then

@@ -4,7 +4,6 @@
  * scores that no threshold keeps. */
 #include "prune/select_kernel.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -58,11 +57,6 @@ static uint64_t step_ref(const float *scores, float threshold)
 	for (unsigned c = 0; c < STEP; c++)
 		bits |= (uint64_t)(scores[c] > threshold) << c;
 	return bits;
-}
-
-static bool always(void)
-{
-	return true;
 }
 
 /* The kernel around a step. */
@@ -123,17 +117,6 @@ TARGET_AVX512 static inline uint64_t step_avx512(const float *scores, float thre
 
 DEFINE_KERNEL(avx2, TARGET_AVX2)
 DEFINE_KERNEL(avx512, TARGET_AVX512)
-
-static bool has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
-}
-
-static bool has_avx512(void)
-{
-	return has_avx2() && __builtin_cpu_supports("avx512f") &&
-	       __builtin_cpu_supports("avx512bw");
-}
 #elif defined(__aarch64__)
 static inline uint64_t step_neon(const float *scores, float threshold)
 {
@@ -155,27 +138,17 @@ DEFINE_KERNEL(neon, NO_TARGET)
 #endif
 
 /* From the best to the one that every CPU supports. */
-static const struct row {
-	bool (*supported)(void);
-	ps_select_kernel kernel;
-} rows[] = {
+static const ps_select_kernel rows[] = {
 #if defined(__x86_64__)
-	{has_avx512, {"avx512", compare_avx512}},
-	{has_avx2, {"avx2", compare_avx2}},
+	{{"avx512", ps_cpu_avx512bw}, compare_avx512},
+	{{"avx2", ps_cpu_avx2}, compare_avx2},
 #elif defined(__aarch64__)
-	{always, {"neon", compare_neon}},
+	{{"neon", ps_cpu_any}, compare_neon},
 #endif
-	{always, {"ref", compare_ref}},
+	{{"ref", ps_cpu_any}, compare_ref},
 };
 
 const ps_select_kernel *ps_select_kernel_choose(const char *wish)
 {
-	const struct row *best = rows, *wanted = NULL;
-
-	while (!best->supported())
-		best++;
-	for (size_t i = 0; wish && i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i].kernel.name, wish) && rows[i].supported())
-			wanted = &rows[i];
-	return wanted ? &wanted->kernel : &best->kernel;
+	return ps_cpu_choose(rows, sizeof rows / sizeof *rows, sizeof *rows, wish);
 }

@@ -2,20 +2,21 @@
  *
  *   bit c % 8 of keep[t][c / 8] = scores[c] > threshold[t]     c < cols, t < count
  *
- * All ceil(cols / 8) bytes of a bitmap's row are written, with zeros as padding. The scores are
- * f32 and not NaN. Neither scores nor bitmaps need an
- * alignment. All kernels give the same bits. */
+ * All ceil(cols / 8) bytes of a bitmap's row are written, with zeros as padding. The scores are f32
+ * and not NaN. Neither scores nor bitmaps need an alignment. All kernels give the same bits. */
 #ifndef PS_PRUNE_SELECT_KERNEL_H
 #define PS_PRUNE_SELECT_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/cpu.h"
+
 /* Most thresholds of one call. */
 #define PS_SELECT_THRESHOLDS 64
 
 typedef struct ps_select_kernel {
-	const char *name; /* ref, neon, avx2 or avx512 */
+	ps_cpu_kernel cpu; /* named ref, neon, avx2 or avx512 */
 	/* kept[t]: the number of bits that are set. */
 	void (*compare)(const float *scores, size_t cols, const float *threshold, size_t count,
 			uint8_t *const *keep, size_t *kept);

@@ -125,7 +125,7 @@ ps_screen *ps_screen_lay_out(ps_sae_layout *layout, size_t d_in, size_t d_sae, s
 
 const char *ps_screen_kernel_name(const ps_screen *s)
 {
-	return s->kernel->name;
+	return s->kernel->cpu.name;
 }
 
 size_t ps_screen_tile_rows(const ps_screen *s)

@@ -172,36 +172,33 @@ reach_avx512(const int32_t *sum, const ps_screen_bounds *b, const ps_screen_row 
 }
 #endif
 
-static bool always(void)
-{
-	return true;
-}
-
 /* From the best to the one that every CPU supports. */
-static const struct row {
-	bool (*supported)(void);
-	ps_screen_kernel kernel;
-} rows[] = {
+static const ps_screen_kernel rows[] = {
 #if defined(__x86_64__)
-	{ps_has_avx512_vnni,
-	 {"vnni", AVX512_ROWS, AVX512_LATENTS, tile_avx512_vnni, reach_avx512, estimate_avx512}},
-	{ps_has_avx512bw,
-	 {"avx512", AVX512_ROWS, AVX512_LATENTS, tile_avx512bw, reach_avx512, estimate_avx512}},
-	{ps_has_avx_vnni,
-	 {"avx_vnni", AVX2_ROWS, AVX2_LATENTS, tile_avx_vnni, reach_avx2, estimate_avx2}},
-	{ps_has_avx2, {"avx2", AVX2_ROWS, AVX2_LATENTS, tile_avx2, reach_avx2, estimate_avx2}},
+	{{"vnni", ps_cpu_avx512_vnni},
+	 AVX512_ROWS,
+	 AVX512_LATENTS,
+	 tile_avx512_vnni,
+	 reach_avx512,
+	 estimate_avx512},
+	{{"avx512", ps_cpu_avx512bw},
+	 AVX512_ROWS,
+	 AVX512_LATENTS,
+	 tile_avx512bw,
+	 reach_avx512,
+	 estimate_avx512},
+	{{"avx_vnni", ps_cpu_avx_vnni},
+	 AVX2_ROWS,
+	 AVX2_LATENTS,
+	 tile_avx_vnni,
+	 reach_avx2,
+	 estimate_avx2},
+	{{"avx2", ps_cpu_avx2}, AVX2_ROWS, AVX2_LATENTS, tile_avx2, reach_avx2, estimate_avx2},
 #endif
-	{always, {"ref", REF_ROWS, REF_LATENTS, tile_ref, reach_ref, estimate_ref}},
+	{{"ref", ps_cpu_any}, REF_ROWS, REF_LATENTS, tile_ref, reach_ref, estimate_ref},
 };
 
 const ps_screen_kernel *ps_screen_kernel_choose(const char *wish)
 {
-	const struct row *best = rows, *wanted = NULL;
-
-	while (!best->supported())
-		best++;
-	for (size_t i = 0; wish && i < sizeof rows / sizeof *rows; i++)
-		if (!strcmp(rows[i].kernel.name, wish) && rows[i].supported())
-			wanted = &rows[i];
-	return wanted ? &wanted->kernel : &best->kernel;
+	return ps_cpu_choose(rows, sizeof rows / sizeof *rows, sizeof *rows, wish);
 }

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/cpu.h"
+
 enum { PS_SCREEN_ROWS_MAX = 12, PS_SCREEN_LATENTS_MAX = 32 };
 
 /* What the estimates of a panel's latents need, (latents) each. */
@@ -32,7 +34,7 @@ typedef struct ps_screen_row {
 } ps_screen_row;
 
 typedef struct ps_screen_kernel {
-	const char *name;
+	ps_cpu_kernel cpu;
 	size_t rows, latents; /* of a tile */
 	/* add: to sum; otherwise sum is overwritten without being read. */
 	void (*tile)(size_t pairs, const int16_t *x, const int16_t *w, bool add, int32_t *sum);

@@ -9,6 +9,7 @@
 #include <arm_neon.h>
 #endif
 
+#include "core/base/cpu.h"
 #include "core/model/int16_step.h"
 
 #define REF_TOKENS ((size_t)6)
@@ -39,11 +40,6 @@ static void tile_ref(const ps_kernel *kernel, size_t slices, const void *x, cons
 			*tile = add ? fmaf((float)sum[t][n], scale, *tile)
 				    : (float)sum[t][n] * scale;
 		}
-}
-
-static bool always(void)
-{
-	return true;
 }
 
 #if defined(__x86_64__)
@@ -131,14 +127,14 @@ static void tile_neon(const ps_kernel *kernel, size_t slices, const void *x_pane
 #endif
 
 const ps_kernel_row ps_int16_rows[] = {
-	{"ref", always, PS_PACK_INT16, REF_TOKENS, REF_ROWS, tile_ref},
+	{"ref", ps_cpu_any, PS_PACK_INT16, REF_TOKENS, REF_ROWS, tile_ref},
 #if defined(__x86_64__)
-	{"avx2", ps_has_avx2, PS_PACK_INT16, 6, 16, tile_avx2},
-	{"avx_vnni", ps_has_avx_vnni, PS_PACK_INT16, 6, 16, tile_avx_vnni},
-	{"avx512bw", ps_has_avx512bw, PS_PACK_INT16, 12, 32, tile_avx512bw},
-	{"avx512_vnni", ps_has_avx512_vnni, PS_PACK_INT16, 12, 32, tile_avx512_vnni},
+	{"avx2", ps_cpu_avx2, PS_PACK_INT16, 6, 16, tile_avx2},
+	{"avx_vnni", ps_cpu_avx_vnni, PS_PACK_INT16, 6, 16, tile_avx_vnni},
+	{"avx512bw", ps_cpu_avx512bw, PS_PACK_INT16, 12, 32, tile_avx512bw},
+	{"avx512_vnni", ps_cpu_avx512_vnni, PS_PACK_INT16, 12, 32, tile_avx512_vnni},
 #elif defined(__aarch64__)
-	{"neon", always, PS_PACK_INT16, NEON_TOKENS, NEON_ROWS, tile_neon},
+	{"neon", ps_cpu_any, PS_PACK_INT16, NEON_TOKENS, NEON_ROWS, tile_neon},
 #endif
 };
 

@@ -11,9 +11,7 @@
 #define PS_CORE_MODEL_INT16_STEP_H
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,31 +70,6 @@ ps_int16_step_avx512_vnni(__m512i sum, __m512i pair, __m512i w)
 			sum[r][1] = ps_int16_step_##ISA(sum[r][1], pair, high);                    \
 		}                                                                                  \
 	}
-
-/* Whether this CPU has the instructions. */
-static inline bool ps_has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-/* clang 14's __builtin_cpu_supports does not know this one. */
-static inline bool ps_has_avx_vnni(void)
-{
-	const unsigned avx_vnni = 1u << 4; /* of eax, leaf 7, subleaf 1 */
-	unsigned a = 0, b, c, d;
-
-	return ps_has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
-}
-
-static inline bool ps_has_avx512bw(void)
-{
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
-}
-
-static inline bool ps_has_avx512_vnni(void)
-{
-	return ps_has_avx512bw() && __builtin_cpu_supports("avx512vnni");
-}
 #endif
 
 #endif

@@ -14,6 +14,7 @@
 #include <immintrin.h>
 #endif
 
+#include "core/base/cpu.h"
 #include "core/model/int16_kernel.h"
 
 /* Columns of a block. Short sums keep f32's error near that of the programs it is compared with.
@@ -108,38 +109,16 @@ static void tile_blis_columns(const ps_kernel *kernel, size_t slices, const void
 	ps_blis_kernel_run(&kernel->blis, slices, w, x, tile, add);
 }
 
-static bool always(void)
-{
-	return true;
-}
-
-#if defined(__x86_64__)
-static bool has_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-static bool has_avx512(void)
-{
-	return __builtin_cpu_supports("avx512f");
-}
-
-static bool has_avx512_bf16(void)
-{
-	return has_avx512() && __builtin_cpu_supports("avx512bf16");
-}
-#endif
-
 /* From the worst to the best. */
 static const ps_kernel_row rows[] = {
-	{"ref", always, PS_PACK_F32, 6, 8, tile_f32_ref},
+	{"ref", ps_cpu_any, PS_PACK_F32, 6, 8, tile_f32_ref},
 #if defined(__x86_64__)
-	{"avx2", has_avx2, PS_PACK_F32, 6, 16, tile_f32_avx2},
+	{"avx2", ps_cpu_avx2, PS_PACK_F32, 6, 16, tile_f32_avx2},
 #endif
-	{"blis", always, PS_PACK_F32, 0, 0, NULL},
+	{"blis", ps_cpu_any, PS_PACK_F32, 0, 0, NULL},
 #if defined(__x86_64__)
-	{"avx512", has_avx512, PS_PACK_F32, 12, 32, tile_f32_avx512},
-	{"avx512_bf16", has_avx512_bf16, PS_PACK_PAIRS, 12, 32, tile_bf16_avx512},
+	{"avx512", ps_cpu_avx512, PS_PACK_F32, 12, 32, tile_f32_avx512},
+	{"avx512_bf16", ps_cpu_avx512_bf16, PS_PACK_PAIRS, 12, 32, tile_bf16_avx512},
 #endif
 };
 

@@ -235,7 +235,8 @@ static void kernels_agree_with_the_rule(void **state)
 			}
 		}
 	for (size_t i = 0; i < KERNELS; i++)
-		print_message("%s: %s\n", kernels[i], ps_select_kernel_choose(kernels[i])->name);
+		print_message("%s: %s\n", kernels[i],
+			      ps_select_kernel_choose(kernels[i])->cpu.name);
 }
 
 static void histogram_finds_the_kth_smallest(void **state)

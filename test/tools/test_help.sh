@@ -211,6 +211,14 @@ versions() {
 	holds "no such command" grep -q "no command 'nonsense-command'" "$scratch/err"
 	"$program" help trian >/dev/null 2>"$scratch/err"
 	holds "a mistyped command names the nearest" grep -q 'nearest is train' "$scratch/err"
+	for asked in "version --jsn" "version --json x" "--version x" "help train x" \
+		"help --pages x" "help --page prunescope.1 x" "--examples x"; do
+		# shellcheck disable=SC2086 # words
+		"$program" $asked >"$scratch/out" 2>"$scratch/err" && status=0 || status=$?
+		holds "'$asked' has a word too many" test "$status" -eq 2
+		holds "'$asked' names the word" grep -q "'${asked##* }'" "$scratch/err"
+		holds "'$asked' prints nothing" test ! -s "$scratch/out"
+	done
 }
 
 [ -x "$program" ] || {

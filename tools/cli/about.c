@@ -169,30 +169,67 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
 	return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
 }
 
+/* How many words may follow the first one. */
+static int words_allowed(const char *first, const char *second)
+{
+	if (!strcmp(first, "--examples"))
+		return 0;
+	return second && (!strcmp(second, "--page") || !strcmp(second, "--completion")) ? 2 : 1;
+}
+
+static int refuse_word(const char *first, const char *word)
+{
+	fprintf(stderr, "prunescope %s: '%s' is one argument too many\n", first, word);
+	return 2;
+}
+
+static int answer_version(const char *first, const char *second)
+{
+	if (second && strcmp(second, "--json") != 0) {
+		fprintf(stderr, "prunescope %s: unknown argument '%s' (--json is known)\n", first,
+			second);
+		return 2;
+	}
+	return print_version(second);
+}
+
+static int answer_help(const char *second, const char *third)
+{
+	if (!second)
+		print_commands(stdout);
+	else if (!strcmp(second, "--json"))
+		return print_version(true);
+	else if (!strcmp(second, "--pages"))
+		ps_pages_list();
+	else if (!strcmp(second, "--page") || !strcmp(second, "--completion"))
+		return print_page(second, third);
+	else
+		return help(second);
+	return 0;
+}
+
 bool ps_about(int argc, char **argv, int *status)
 {
 	const char *second = argc > 1 ? argv[1] : NULL;
+	int allowed;
 
 	*status = 0;
 	if (argc < 1) {
 		print_commands(stderr);
 		*status = 2;
-	} else if (is_one_of(argv[0], "--version", "version", "-V")) {
-		*status = print_version(second && !strcmp(second, "--json"));
-	} else if (!strcmp(argv[0], "--examples")) {
-		print_examples();
-	} else if (!is_one_of(argv[0], "help", "--help", "-h")) {
-		return false;
-	} else if (second && !strcmp(second, "--json")) {
-		*status = print_version(true);
-	} else if (second && !strcmp(second, "--pages")) {
-		ps_pages_list();
-	} else if (second && (!strcmp(second, "--page") || !strcmp(second, "--completion"))) {
-		*status = print_page(second, argc > 2 ? argv[2] : NULL);
-	} else if (second) {
-		*status = help(second);
-	} else {
-		print_commands(stdout);
+		return true;
 	}
+	if (!is_one_of(argv[0], "--version", "version", "-V") &&
+	    !is_one_of(argv[0], "help", "--help", "-h") && strcmp(argv[0], "--examples") != 0)
+		return false;
+	allowed = words_allowed(argv[0], second);
+	if (argc > 1 + allowed)
+		*status = refuse_word(argv[0], argv[1 + allowed]);
+	else if (!strcmp(argv[0], "--examples"))
+		print_examples();
+	else if (is_one_of(argv[0], "help", "--help", "-h"))
+		*status = answer_help(second, argc > 2 ? argv[2] : NULL);
+	else
+		*status = answer_version(argv[0], second);
 	return true;
 }

@@ -36,11 +36,11 @@ static const char *without_dashes(const char *name)
 	return name + strspn(name, "-");
 }
 
-static size_t edits_allowed(size_t longer)
+static size_t edits_allowed(size_t word, size_t name)
 {
-	const size_t edits = ps_max_size(longer / 3, 1);
+	const size_t edits = ps_max_size(ps_max_size(word, name) / 3, 1);
 
-	return edits < longer ? edits : 0;
+	return edits < word ? edits : word - 1;
 }
 
 static const char *fewest_edits(const char *word, const char *const *names)
@@ -56,7 +56,7 @@ static const char *fewest_edits(const char *word, const char *const *names)
 			continue;
 		distance = edit_distance(word, name);
 		if (distance < best_distance &&
-		    distance <= edits_allowed(ps_max_size(length, strlen(word)))) {
+		    distance <= edits_allowed(strlen(word), length)) {
 			best_distance = distance;
 			best = *names;
 		}
@@ -95,7 +95,7 @@ const char *ps_nearest_name(const char *word, const char *const *names)
 	const char *best;
 
 	word = without_dashes(word);
-	if (strlen(word) < 2 || strlen(word) > NAME_LENGTH_MAX)
+	if (!*word || strlen(word) > NAME_LENGTH_MAX)
 		return NULL;
 	best = fewest_edits(word, names);
 	if (!best)

@@ -138,9 +138,12 @@ static struct moment look(double now)
 	if (line.in_step) {
 		m.elapsed = now - line.step.began;
 		m.left = ps_step_left(&line.step, &line.loops, now);
-		/* A step over its expected time, without ticks, is taken to end at any moment. */
-		if (line.rest_seconds >= 0 && (m.left >= 0 || line.step.seconds > 0))
-			m.whole = line.rest_seconds + (m.left > 0 ? m.left : 0);
+		/* A step over its expected time, without ticks, is taken to end at any moment. Of
+		 * the last one, that says nothing about when all ends. */
+		if (line.rest_seconds >= 0 && m.left >= 0)
+			m.whole = line.rest_seconds + m.left;
+		else if (line.rest_seconds > 0 && line.step.seconds > 0)
+			m.whole = line.rest_seconds;
 	} else if (m.outer) {
 		m.left = ps_loop_left(m.outer, now);
 	}
@@ -494,12 +497,18 @@ void ps_progress_step_end(const char *headline)
 	pthread_mutex_unlock(&line.lock);
 }
 
-void ps_progress_print(const char *text)
+void ps_progress_remark(const char *text)
 {
+	char *whole = NULL;
+
 	if (line.quiet)
 		return;
 	pthread_mutex_lock(&line.lock);
-	print_above(text);
+	if (asprintf(&whole, "prunescope: %s%s%s", line.in_step ? line.name : "",
+		     line.in_step ? ": " : "", text) >= 0) {
+		print_above(whole);
+		free(whole);
+	}
 	pthread_mutex_unlock(&line.lock);
 }
 
@@ -509,6 +518,8 @@ void ps_progress_say(const char *format, ...)
 	va_list args;
 	int length;
 
+	if (line.quiet)
+		return;
 	va_start(args, format);
 	length = vasprintf(&text, format, args);
 	va_end(args);
@@ -517,7 +528,9 @@ void ps_progress_say(const char *format, ...)
 	if (!line.terminal)
 		time_stamp(stamp);
 	if (asprintf(&stamped, "%s%s", stamp, text) >= 0) {
-		ps_progress_print(stamped);
+		pthread_mutex_lock(&line.lock);
+		print_above(stamped);
+		pthread_mutex_unlock(&line.lock);
 		free(stamped);
 	}
 	free(text);

@@ -52,8 +52,9 @@ void ps_progress_step_end(const char *headline);
 /* A line that stands by itself ("waiting for ..."), with a time stamp where plain lines are
  * written. On a terminal it is broken into rows between words. Nothing with --quiet. */
 void ps_progress_say(const char *format, ...) PS_PRINTF(1, 2);
-/* The same for a text that gets no time stamp, newline not included. */
-void ps_progress_print(const char *text);
+/* "prunescope: ", the step's name if one is in hand, and the text: what a command remarks about its
+ * work. No time stamp. Nothing with --quiet. */
+void ps_progress_remark(const char *text);
 
 /* What the loop's line ends with from now on; copied; NULL: nothing. */
 void ps_progress_note(const char *note);

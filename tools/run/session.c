@@ -126,7 +126,7 @@ void ps_session_end(ps_session *s)
 
 void ps_session_say(const ps_session *s, const char *format, ...)
 {
-	char *text, *line = NULL;
+	char *text;
 	va_list args;
 	int length;
 
@@ -137,10 +137,7 @@ void ps_session_say(const ps_session *s, const char *format, ...)
 	va_end(args);
 	if (length < 0)
 		return;
-	if (asprintf(&line, "prunescope: %s", text) >= 0) {
-		ps_progress_print(line);
-		free(line);
-	}
+	ps_progress_remark(text);
 	free(text);
 }
 

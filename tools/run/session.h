@@ -58,8 +58,8 @@ int ps_session_start(ps_session *session) PS_MUST_USE;
 /* Erases the progress line and ends all threads. A session that was not started is allowed. */
 void ps_session_end(ps_session *session);
 
-/* Writes "prunescope: ", the text and a newline to stderr, above the progress line. Nothing with
- * --quiet. */
+/* Writes "prunescope: ", in a study the step's name, the text and a newline to stderr, above the
+ * progress line. Nothing with --quiet. */
 void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINTF(2, 3);
 
 /* Says, once in a session, that files are not read as they should be: io_uring is refused, or its

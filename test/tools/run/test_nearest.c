@@ -21,6 +21,7 @@ static void test_few_edits_are_near(void **state)
 	assert_string_equal(ps_nearest_name("--sparsities", options), "--sparsity");
 	assert_string_equal(ps_nearest_name("text", options), "--text");
 	assert_string_equal(ps_nearest_name("kk", options), "--k");
+	assert_string_equal(ps_nearest_name("-k", options), "--k");
 }
 
 static void test_an_exchange_is_one_edit(void **state)

@@ -88,10 +88,10 @@ static const ps_progress_step step_of[3] = {
 	 .total = 3,
 	 .seconds = 20,
 	 .rest_seconds = 3600},
-	{.name = "report", .number = 3, .total = 3, .seconds = 0, .rest_seconds = 0},
+	{.name = "report", .number = 3, .total = 3, .seconds = 0.2, .rest_seconds = 0},
 };
 
-/* A step with ticks, one without, and one that is over at once. */
+/* A step with ticks, one without, and the last one, which takes longer than expected. */
 static void three_steps(void)
 {
 	ps_progress p = ps_progress_line(false);
@@ -111,6 +111,7 @@ static void three_steps(void)
 	wait_ms(700);
 	ps_progress_step_end(NULL);
 	ps_progress_step_begin(&step_of[2]);
+	wait_ms(1300);
 	ps_progress_step_end("done");
 	ps_progress_line_end();
 }
@@ -168,7 +169,7 @@ static void quiet(void)
 		p.tick(p.self, "training", "tok", i, 25);
 	}
 	ps_progress_say("nobody hears this");
-	ps_progress_print("nor this");
+	ps_progress_remark("nor this");
 	ps_progress_step_end("fvu 0.0512");
 	ps_progress_line_end();
 }
@@ -178,8 +179,10 @@ static void long_step(void)
 	static const ps_progress_step step = {"llama/wanda-0.50/train-7", 3, 150, 100, 7200};
 	ps_progress p = ps_progress_line(false);
 
+	ps_progress_remark("files are read with pread");
 	ps_progress_step_begin(&step);
 	ps_progress_say("waiting for another process");
+	ps_progress_remark("sparsity 0.5: 3.21 nats a token");
 	for (unsigned i = 1; i <= 105; i++) {
 		wait_ms(100);
 		p.tick(p.self, "training", "tok", i * 1000, 1000000);
@@ -425,7 +428,8 @@ static void test_wide_terminals_show_step_loop_and_times_left(void **state)
 		s, 0,
 		"^step 2 of 3: llama/\u6f22\u5b57/caf\u00e9, 1s so far, 19s left; all 1h00m left$");
 	must_show(s, "step 2 of 3: llama/\u6f22\u5b57/caf\u00e9, 2.");
-	must_show(s, "step 3 of 3: report, 0.0s, done");
+	must_see(w, 0, "^step 3 of 3: report, 1s so far$");
+	must_show(s, "s, done");
 	must_show(s, ", fvu 0.0512");
 	must_show(w, "waiting for process 4711 on node17, which has claimed llama/dense/train-7");
 }
@@ -522,7 +526,9 @@ static void check_lines(struct session *s, const char *const *expected, size_t c
 static void check_plain(struct session *s)
 {
 	static const char *const expected[] = {
+		"^prunescope: files are read with pread\r?$",
 		STAMP "waiting for another process\r?$",
+		"^prunescope: llama/wanda-0.50/train-7: sparsity 0.5: 3.21 nats a token\r?$",
 		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 10s so far, 1m[23][0-9]s left; all "
 		      "2h01m left; training, [0-9.]+k of 1M tok \\([0-9]+ %\\), [0-9.]+k tok/s\r?$",
 		STAMP "step 3 of 150: llama/wanda-0.50/train-7, 1[0-9]s, fvu 0.0512\r?$",

@@ -55,8 +55,7 @@ static const char *fewest_edits(const char *word, const char *const *names)
 		if (length > NAME_LENGTH_MAX)
 			continue;
 		distance = edit_distance(word, name);
-		if (distance < best_distance &&
-		    distance <= edits_allowed(strlen(word), length)) {
+		if (distance < best_distance && distance <= edits_allowed(strlen(word), length)) {
 			best_distance = distance;
 			best = *names;
 		}

@@ -7,9 +7,10 @@
  *
  * Near is first what few edits lead to: an edit is one byte inserted, removed or replaced, or two
  * neighbours exchanged. One edit for three bytes of the longer one is allowed, at least one, and
- * fewer than the word has bytes: one of a single byte is near only to its like ("-k": "--k"). If no name is that near, the longest name of at least 4 bytes that
- * stands in the word is taken ("--num-threads": "--threads"), else the shortest one in which the
- * word stands. Words and names over 63 bytes are passed over. */
+ * fewer than the word has bytes: a single byte is near only to its like ("-k": "--k"). If no name
+ * is that near, the longest name of at least 4 bytes that stands in the word is taken
+ * ("--num-threads": "--threads"), else the shortest one in which the word stands. Words and names
+ * over 63 bytes are passed over. */
 const char *ps_nearest_name(const char *word, const char *const *names);
 
 #endif

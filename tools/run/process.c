@@ -79,3 +79,19 @@ bool ps_process_is_alive(const ps_process *process)
 		return !kill((pid_t)process->pid, 0) || errno != ESRCH;
 	return state != 'Z' && state != 'X' && (!process->start || start == process->start);
 }
+
+bool ps_thread_time_read(ps_thread_time *time)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "re");
+	uint64_t ran, waited;
+	bool known;
+
+	*time = (ps_thread_time){0};
+	if (!file)
+		return false;
+	known = fscanf(file, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2;
+	fclose(file);
+	if (known)
+		*time = (ps_thread_time){1e-9 * (double)ran, 1e-9 * (double)waited};
+	return known;
+}

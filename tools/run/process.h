@@ -6,7 +6,9 @@
  *   - the pid namespace (/proc/self/ns/pid),
  *   - the process id,
  *   - the time at which the process started, in clock ticks since the boot (/proc/PID/stat).
- * The host name is for people only. */
+ * The host name is for people only.
+ *
+ * Also how long the calling thread has waited for a processor. */
 #ifndef PS_TOOLS_RUN_PROCESS_H
 #define PS_TOOLS_RUN_PROCESS_H
 
@@ -33,5 +35,14 @@ bool ps_process_is_near(const ps_process *a, const ps_process *b);
 /* Whether a process that is near the calling one still runs. A zombie does not. A process that
  * cannot be looked into counts as alive. */
 bool ps_process_is_alive(const ps_process *process);
+
+/* Seconds that the calling thread has run, and seconds that it was ready to run while others had
+ * the processors. Source: /proc/thread-self/schedstat. */
+typedef struct ps_thread_time {
+	double ran, waited;
+} ps_thread_time;
+
+/* False, and zeros, if the system does not tell. */
+bool ps_thread_time_read(ps_thread_time *time);
 
 #endif

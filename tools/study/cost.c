@@ -13,6 +13,7 @@
 #include "core/base/json_memory.h"
 #include "io/edit_writer.h"
 #include "io/file.h"
+#include "tools/run/process.h"
 #include "tools/study/correction.h"
 #include "tools/study/estimate.h"
 #include "tools/study/sources.h"
@@ -26,6 +27,8 @@ enum {
 		9, /* perplexities that a match usually takes: reference, dense, 7 masks */
 	WANDA_KIND = PS_STEPS, /* masks by Wanda are corrected apart from those by magnitude */
 };
+/* Of the time of measuring: from here on it is worth saying that others had the processors. */
+#define BUSY_SHARE 0.25
 _Static_assert((int)WANDA_KIND < (int)PS_CORRECTED_KINDS, "every kind of step is corrected");
 
 struct ps_costs {
@@ -464,6 +467,24 @@ static int measure_model(const ps_graph *g, size_t model)
 	return rc ? rc : measure_sae(g, model);
 }
 
+/* Says so if other programs had the processors for a good part of the measuring, because then the
+ * estimates are those of so busy a machine. before: of this thread, when the measuring began. */
+static void remark_on_others(const ps_graph *g, const ps_thread_time *before)
+{
+	ps_thread_time now;
+	double waited, all;
+
+	if (!ps_thread_time_read(&now))
+		return;
+	waited = now.waited - before->waited;
+	all = waited + now.ran - before->ran;
+	if (all > 0 && waited > BUSY_SHARE * all)
+		ps_session_say(g->session,
+			       "other programs had the processors for %.0f %% of the time in which "
+			       "rates were measured: on an idle machine all is faster",
+			       100 * waited / all);
+}
+
 /* Takes a line of times.jsonl. A line that cannot be read is left out. */
 static void take_line(struct ps_costs *costs, const char *line, size_t length)
 {
@@ -500,6 +521,7 @@ static void read_times(const ps_graph *g)
 int ps_costs_open(ps_graph *g)
 {
 	const size_t models = g->file->models_count;
+	ps_thread_time before;
 	int rc = 0;
 
 	g->costs = ps_graph_take(g, sizeof *g->costs);
@@ -512,6 +534,7 @@ int ps_costs_open(ps_graph *g)
 	g->costs->measured = ps_graph_take(g, models * sizeof *g->costs->measured);
 	if (!g->costs->model || !g->costs->checkpoint || !g->costs->sae || !g->costs->measured)
 		return ps_fail(&g->session->diag, PS_EBUDGET, "no memory for the costs");
+	(void)ps_thread_time_read(&before);
 	for (size_t i = 0; i < models && !rc; i++) {
 		if (!model_is_wanted(g, i))
 			continue;
@@ -525,6 +548,7 @@ int ps_costs_open(ps_graph *g)
 		}
 	}
 	ps_progress_tick(&g->session->context, "timing the models", "models", models, models);
+	remark_on_others(g, &before);
 	read_times(g);
 	return rc;
 }

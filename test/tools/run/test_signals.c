@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "io/map_guard.h"
-#include "tools/run/process.h"
 #include "tools/run/signals.h"
 
 /* Runs body in a process of its own. Returns its status as wait gives it; stderr goes to text. */
@@ -137,45 +136,12 @@ static void test_a_mapped_file_that_shrank_is_named(void **state)
 	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 3);
 }
 
-static void test_a_process_is_more_than_its_number(void **state)
-{
-	ps_process self, other;
-	int status;
-	pid_t child;
-
-	(void)state;
-	ps_process_self(&self);
-	assert_int_equal(self.pid, getpid());
-	assert_true(self.start > 0);
-	assert_true(ps_process_is_near(&self, &self));
-	assert_true(ps_process_is_alive(&self));
-	other = self;
-	other.start++;
-	assert_false(ps_process_is_alive(&other));
-	other = self;
-	other.boot[0] ^= 1;
-	assert_false(ps_process_is_near(&self, &other));
-	other.boot[0] = 0;
-	assert_false(ps_process_is_near(&other, &other));
-	other.pid = INT64_MAX;
-	assert_false(ps_process_is_alive(&other));
-	other.pid = 0;
-	assert_false(ps_process_is_alive(&other));
-	child = fork();
-	if (!child)
-		_exit(0);
-	waitpid(child, &status, 0);
-	other = (ps_process){.pid = child};
-	assert_false(ps_process_is_alive(&other));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_signal_asks_and_the_second_one_ends),
 		cmocka_unit_test(test_writing_to_nobody_is_an_error_of_the_write),
 		cmocka_unit_test(test_a_mapped_file_that_shrank_is_named),
-		cmocka_unit_test(test_a_process_is_more_than_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

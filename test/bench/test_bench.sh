@@ -7,20 +7,16 @@
 # shellcheck disable=SC2317 # holds calls the functions
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. test/support/program.sh
 make_checkpoint=${MAKE_CHECKPOINT:-build/bench/make_checkpoint}
 watch_command=${WATCH_COMMAND:-build/bench/watch_command}
-program=${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 
 same_files() {
 	cmp "$1/model.safetensors" "$2/model.safetensors" && cmp "$1/config.json" "$2/config.json"
 }
 
 computes() {
-	"./$program" cache "$scratch/one" --tokens "$scratch/tokens.safetensors" --layer 0 --quiet \
+	"$program" cache "$scratch/one" --tokens "$scratch/tokens.safetensors" --layer 0 --quiet \
 		--json -o "$scratch/cache" | grep -q '"rows": 64'
 }
 

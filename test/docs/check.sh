@@ -7,23 +7,13 @@
 # ONLY: these documents; a name with a blank is written with _ ("prunescope_--examples").
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. test/support/program.sh
+. test/docs/lib.sh
 root=$PWD
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 python=${PYTHON:-python3}
-scratch=$(mktemp -d)
 work=$scratch/work
 mkdir "$work"
 export root program shardinfo work
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
-. test/docs/lib.sh
-
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 
 # --- the script that is made of a document ---
 

@@ -5,20 +5,10 @@
 # help. `make check-docs` runs those of the blocks and the examples.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. test/support/program.sh
 root=$PWD path=$PATH
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 . test/docs/lib.sh
 found=$scratch/found
-
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 
 # --- commands ---
 

@@ -9,13 +9,11 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
-program=$PWD/${PRUNESCOPE:-prunescope}
-unset PRUNESCOPE # emitted files heed it as well
-scratch=$(mktemp -d)
 all="under_make under_snakemake under_slurm as_json_says other_kernel other_key
 	processes_share taken_over"
 group=
 . test/engines/lib.sh
+unset PRUNESCOPE # emitted files heed it as well
 . test/engines/slurm.sh
 
 clean_up() {
@@ -24,7 +22,6 @@ clean_up() {
 	rm -rf "$scratch"
 }
 trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
 
 by_one_process() {
 	holds "one process" "$program" study study.yaml -o one --quiet
@@ -301,10 +298,6 @@ taken_over() {
 	same "taken over from elsewhere" fake
 }
 
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 make_texts
 cd "$scratch" || exit 1
 write_study study.yaml

@@ -1,7 +1,7 @@
-# What the parts of check.sh share. Sourced; $root, $program, $scratch and $steps are set.
+# What the parts of check.sh share. Sourced; $root and $steps are set.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set by check.sh
-. test/support/checks.sh
+. test/support/program.sh
 
 # skipped PART PROGRAM: the part needs the program, which is not installed.
 skipped() {

@@ -4,18 +4,13 @@
 # PRUNESCOPE and SHARDINFO name other binaries, FAULT_TOOLS the folder of sweep and preload.so, IO
 # another way of reading.
 set -u
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
 tools=$PWD/${FAULT_TOOLS:-build/test/fault}
 # In memory if possible: most of the time would go into fsync.
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
 	export TMPDIR=/dev/shm
 fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
+. test/support/program.sh
 work=$scratch/work
-. test/support/checks.sh
 mkdir "$XDG_CACHE_HOME"
 m=$scratch/model
 d=$scratch/made

@@ -1,9 +1,6 @@
 #!/bin/sh
 # Each fuzzer has seeds: make_seeds writes an artefact of every kind, or the fixtures have some.
 set -eu
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-: >"$scratch/err"
 . test/support/checks.sh
 
 holds "make_seeds writes its artefacts" "$MAKE_SEEDS" "$scratch/seeds"

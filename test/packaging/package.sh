@@ -8,8 +8,6 @@
 # out (minutes). Exit 77: a tool is missing.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 . test/support/checks.sh
 . test/packaging/lib.sh
 lacks dpkg-buildpackage dh lintian readelf && exit 77

@@ -5,8 +5,6 @@
 # answer with the first build.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 . test/support/checks.sh
 . test/packaging/lib.sh
 first=$scratch/a second=$scratch/another/folder/b

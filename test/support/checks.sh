@@ -1,9 +1,11 @@
-# What test scripts share: telling what passed and what failed, and values of JSON. Sourced from the
-# repository's root. $scratch is set: a scratch folder of the script's own, in which $scratch/err is
-# the error output of the last command, and $scratch/out its result.
+# What test scripts share: a scratch folder, telling what passed and what failed, values of JSON.
+# Sourced from the repository's root. Sets $scratch: a folder that goes when the script ends. In it
+# $scratch/err is the error output of the last command, and $scratch/out its result.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # set by the script
 failures=0
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 : >"$scratch/err"
 # What the program remembers of files must not outlive the script, nor come from the user's own.
 export XDG_CACHE_HOME="$scratch/remembered"

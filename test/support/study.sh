@@ -1,8 +1,6 @@
 # What the scripts that test studies share. Sourced from the repository's root.
-# $program and $scratch are set: the program, and a scratch folder of the script's own.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # set by the script
-. test/support/checks.sh
+. test/support/program.sh
 plain_figures
 file=$scratch/study.yaml
 out=$scratch/study

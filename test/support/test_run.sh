@@ -3,11 +3,8 @@
 # empty, crash, hang, stop early or skip.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir "$scratch/tmp"
 . test/support/checks.sh
+mkdir "$scratch/tmp"
 
 # plant NAME: a program with the body on standard input
 plant() {

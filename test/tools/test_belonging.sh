@@ -5,16 +5,9 @@
 # shellcheck disable=SC2086 # lists of options
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
+. test/support/program.sh
 models=demo/models
 s=$scratch
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {

@@ -5,16 +5,10 @@
 # PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
+. test/support/program.sh
 llama=demo/models/llama
 model=$scratch/model
 logit_bytes=$((4 * 16 * 2048 * 4)) # windows, window, vocabulary, F32
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 run() {
 	timeout 300 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"

@@ -8,14 +8,9 @@
 # Needs neither Python nor a network, and takes about a minute on two cores.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+. test/support/program.sh
 llama=demo/models/llama
 gemma=demo/models/gemma3
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 
 # run COMMAND ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {
@@ -1092,11 +1087,6 @@ a_study() {
 	refuses "a missing study file" 3 'nowhere' study "$scratch/nowhere" -o "$none"
 }
 
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
-: >"$scratch/err"
 make_texts
 parts="commands_make_what_they_say masks_of_every_kind several_masks saes_and_caches findings
 	architectures_and_recipes dry_runs usage_errors bad_inputs only_what_is_used budgets

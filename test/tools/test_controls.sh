@@ -4,14 +4,9 @@
 # PRUNESCOPE and SHARDINFO name other binaries. Needs neither Python nor a network.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+. test/support/program.sh
 llama=demo/models/llama
 gemma=demo/models/gemma3
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 
 # run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {

@@ -3,16 +3,10 @@
 # damaged and what is in the way is refused. Run it from anywhere; PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 fixtures=test/fixtures
 rows=$fixtures/saelens/rows
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
 s=$scratch
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {

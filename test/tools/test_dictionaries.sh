@@ -6,17 +6,11 @@
 # PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 fixtures=test/fixtures/dictionaries
 rows=test/fixtures/saelens/rows
 model=demo/models/llama
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
 s=$scratch
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {

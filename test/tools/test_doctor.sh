@@ -4,13 +4,9 @@
 # folder of confine. Seconds.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+. test/support/program.sh
 confine=$PWD/${FAULT_TOOLS:-build/test/fault}/confine
-scratch=$(mktemp -d)
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 
 # state CHECK: ok, slower or missing, in the last result.
 state() {

@@ -4,12 +4,7 @@
 # others.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
+. test/support/program.sh
 
 # The commands that are listed.
 commands() {
@@ -221,10 +216,6 @@ versions() {
 	done
 }
 
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 help_is_one
 options_are_known
 help_is_for_users

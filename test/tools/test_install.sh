@@ -4,11 +4,7 @@
 # PRUNESCOPE and SHARDINFO name other binaries. Seconds.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=${PRUNESCOPE:-prunescope}
-shardinfo=${SHARDINFO:-tools/shardinfo}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-. test/support/checks.sh
+. test/support/program.sh
 at="$scratch/a root"
 usr="$at/usr"
 

@@ -8,13 +8,8 @@
 # PRUNESCOPE and SHARDINFO name other binaries. Needs neither Python nor a network.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
+. test/support/program.sh
 source=demo/models/llama
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 model=$scratch/model
 weights=$model/model.safetensors
 

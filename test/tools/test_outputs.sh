@@ -5,11 +5,7 @@
 # PRUNESCOPE names another binary. Needs neither Python nor a network; a minute on two cores.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
+. test/support/program.sh
 in=$scratch/in # inputs
 o=$scratch/o   # outputs
 mkdir "$in" "$o"

@@ -3,14 +3,8 @@
 # and refuses what SAELens cannot load, with the reason. PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 fixtures=test/fixtures/saelens
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 # run ARGUMENT...: prunescope with --json; the exit status in $code.
 run() {

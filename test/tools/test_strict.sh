@@ -7,12 +7,8 @@
 # PRUNESCOPE names another binary. Needs neither Python nor a network.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 llama=demo/models/llama
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
-. test/support/checks.sh
 plain_figures
 
 # run ARGUMENT...: prunescope, with a limit of time; its exit status is the result.
@@ -444,11 +440,6 @@ circles() {
 		-o "$scratch/c.out" --quiet
 }
 
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
-: >"$scratch/err"
 make_texts
 parts="numbers_of_every_option numbers_are_whole options_belong_to_commands
 	fewer_tokens_than_asked_for studies sizes_and_repetitions files_that_are_none"

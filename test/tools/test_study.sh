@@ -4,10 +4,6 @@
 # PRUNESCOPE names another binary. Needs neither Python nor a network; a minute on two cores.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
 . test/support/study.sh
 
 # A text that gives as many tokens as the study asks for.

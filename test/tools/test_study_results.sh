@@ -4,19 +4,10 @@
 # agree with each other or lie in their ranges. PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 model=demo/models/llama
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
 study=$scratch/study
 runs=$study/runs/llama
-. test/support/checks.sh
-
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 
 # run ARGUMENT...: prunescope; its result in $scratch/paths, one line PATH<tab>VALUE for each
 # number.

@@ -4,11 +4,6 @@
 # that it names is enough. PRUNESCOPE and SHARDINFO name other binaries.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-shardinfo=$PWD/${SHARDINFO:-tools/shardinfo}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP TERM
 . test/support/study.sh
 
 # flip FILE OFFSET: turns one bit over. The times of the last change stay as far as they can.
@@ -305,10 +300,6 @@ early() {
 	out=$scratch/study
 }
 
-[ -x "$program" ] || {
-	echo "$program is not built"
-	exit 77
-}
 make_text "$scratch/text"
 write_study 8 0.5
 first_run

@@ -3,15 +3,9 @@
 # the one that its own command gives. PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
+. test/support/program.sh
 llama=demo/models/llama
 text=$scratch/text
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 run() {
 	timeout 300 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"

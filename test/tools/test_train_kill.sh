@@ -5,14 +5,9 @@
 # PRUNESCOPE names another binary, KILLS another number of kills, SEED other moments.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
+. test/support/program.sh
 kills=${KILLS:-20} seed=${SEED:-1}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
 name="a training run killed $kills times ends as one left alone"
-
-. test/support/checks.sh
 
 give_up() {
 	failed "$name" "$1"

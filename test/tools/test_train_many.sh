@@ -9,14 +9,8 @@
 # shellcheck disable=SC2086 # lists of options
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-program=$PWD/${PRUNESCOPE:-prunescope}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
-. test/support/checks.sh
+. test/support/program.sh
 model=demo/models/llama
-
-[ -x "$program" ] || { echo "$program is not built"; exit 77; }
 
 # run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
 run() {

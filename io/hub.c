@@ -276,9 +276,12 @@ int ps_hub_snapshot(const char *id, char *path, ps_diag *diag)
 	if (rc)
 		return rc;
 	if (stat(repo, &st))
-		return ps_fail(diag, PS_EINPUT,
-			       "%s: neither a folder nor in the Hugging Face cache (looked for %s)",
-			       id, repo);
+		return ps_fail(
+			diag, PS_EINPUT,
+			"%s: neither a folder nor in the Hugging Face cache (looked for %s). "
+			"Nothing is downloaded: `hf download %s` of the package "
+			"huggingface_hub puts it there",
+			id, repo, name);
 	rc = find_commit(name, repo, at ? at + 1 : NULL, commit, diag);
 	if (rc)
 		return rc;

@@ -304,15 +304,31 @@ static const ps_option *argument_row(const ps_options *options, size_t number)
 	return last && ps_option_kind_of(last) == PS_OPTION_ARGUMENTS ? last : NULL;
 }
 
+/* "'x' is one argument too many; only SAE_A and SAE_B may stand without an option". */
+static int refuse_argument(const ps_options *options, const char *text, ps_diag *diag)
+{
+	char shown[PS_SHOWN], names[128] = "";
+	const ps_option *row;
+	size_t length = 0;
+
+	for (size_t i = 0; (row = argument_row(options, i)) && length < sizeof names; i++)
+		length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
+					   i ? " and " : "", row->name);
+	ps_text_show(text, strlen(text), shown, sizeof shown);
+	if (!length)
+		return ps_fail(diag, PS_EUSAGE,
+			       "'%s' is one argument too many; nothing stands without an option",
+			       shown);
+	return ps_fail(diag, PS_EUSAGE,
+		       "'%s' is one argument too many; only %s may stand without an option", shown,
+		       names);
+}
+
 static int take_argument(const ps_options *options, const char *text, size_t number, ps_diag *diag)
 {
 	const ps_option *row = argument_row(options, number);
-	char shown[PS_SHOWN];
 
-	if (!row)
-		return ps_fail(diag, PS_EUSAGE, "'%s' is one argument too many",
-			       ps_text_show(text, strlen(text), shown, sizeof shown));
-	return store(row, text, diag);
+	return row ? store(row, text, diag) : refuse_argument(options, text, diag);
 }
 
 int ps_options_parse(ps_options *options, int argc, char **argv, ps_diag *diag)

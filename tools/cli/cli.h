@@ -77,6 +77,7 @@ void ps_cli_describe(const ps_command *command, void (*visit)(const ps_page *pag
 
 /* What several commands say of options of the same name. */
 extern const char ps_help_model[], ps_help_tokens[], ps_help_mask[], ps_help_changed_from[],
-	ps_help_dry_run[], ps_help_norm_cache[], ps_help_keep_special[], ps_help_two_caches[];
+	ps_help_dry_run[], ps_help_norm_cache[], ps_help_keep_special[], ps_help_two_caches[],
+	ps_help_sae[];
 
 #endif

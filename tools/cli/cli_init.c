@@ -7,6 +7,8 @@
 
 const char ps_help_model[] = "checkpoint folder, .gguf or .safetensors file, or hub id in the "
 			     "local Hugging Face cache",
+	   ps_help_sae[] = "an SAE's folder: ours, SAELens', sparsify's, Gemma Scope's or Llama "
+			   "Scope's",
 	   ps_help_tokens[] = "windows of token ids, as `tokenize` writes them",
 	   ps_help_mask[] = "prune with this mask, or round with this rounding file",
 	   ps_help_changed_from[] =

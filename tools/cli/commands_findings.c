@@ -182,7 +182,7 @@ static int main_ablate(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_ablate_args args = {.layer = -1, .features = 0};
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input"),
-		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = "folder"},
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = ps_help_sae},
 		{"MODEL", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.model,
 		 .help = ps_help_model},
 		{"--tokens", PS_OPTION_WANTED | PS_OPTION_TEXT, &args.tokens, "FILE",

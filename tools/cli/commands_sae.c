@@ -6,7 +6,7 @@ static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 	ps_eval_args args = {.layer = -1};
 	const ps_option table[] = {
 		PS_OPTION_TITLE("Input"),
-		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = "folder"},
+		{"SAE", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.sae, .help = ps_help_sae},
 		{"MODEL", PS_OPTION_ARGUMENT, &args.model,
 		 .help = "into which the SAE is spliced, with --tokens and --layer; or --cache"},
 		{"--keep-special", PS_OPTION_FLAG, &args.keep_special,
@@ -60,7 +60,8 @@ static int main_compare(ps_cli *cli, int argc, char **argv, json_t **result)
 		PS_OPTION_TITLE("Input and output"),
 		{"SAE_A", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.a,
 		 .help = "whose latents are looked for"},
-		{"SAE_B", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.b, .help = "where"},
+		{"SAE_B", PS_OPTION_ARGUMENT | PS_OPTION_WANTED, &args.b,
+		 .help = "in which they are looked for"},
 		{"--tau", PS_OPTION_REAL, &args.tau, "X", .help = "least cosine of a survivor"},
 		{"-o", PS_OPTION_TEXT, &args.out, "FILE",
 		 .help = "each latent's nearest and partner: safetensors, or JSON if it ends in "

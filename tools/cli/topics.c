@@ -40,8 +40,7 @@ static void describe_key(const ps_study_key *key, struct key_texts *texts)
 	char wants[200];
 
 	ps_study_key_name(key, texts->name, sizeof texts->name);
-	/* Of a list of words those count that an item may be. */
-	ps_study_key_wants(key, key->type == PS_STUDY_WORD, wants, sizeof wants);
+	ps_study_key_wants(key, false, wants, sizeof wants);
 	if ((key->type == PS_STUDY_TEXT && !key->items_max) || key->type == PS_STUDY_MAP)
 		wants[0] = 0;
 	snprintf(texts->help, HELP_TEXT, "%s%s%s", key->help, *wants ? ": " : "", wants);
@@ -70,7 +69,7 @@ static void visit_study(void (*visit)(const ps_page *page, void *visitor), void 
 		describe_key(key, &texts[i]);
 		rows[n++] = (ps_option){.name = texts[i].name,
 					.kind = PS_OPTION_ARGUMENT |
-						(key->wanted ? PS_OPTION_WANTED : 0),
+						(key->wanted && !key->usual ? PS_OPTION_WANTED : 0),
 					.help = texts[i].help,
 					.usual = key->usual};
 	}

@@ -73,6 +73,12 @@ static void guess_of_page(const ps_page *page, void *visitor)
 #define LATENTS "train has --d-sae, the number of latents, or --expansion"
 #define HOOK "--layer L is the residual stream after layer L, blocks.L.hook_resid_post"
 #define HUB "the Hugging Face cache is where HF_HUB_CACHE or HF_HOME/hub says"
+#define STEPS "train has --tokens; steps are tokens divided by --batch"
+#define SHARE "prune has --sparsity, the share of the weights to drop"
+#define PENALTY                                                                                    \
+	"train has --sparsity, the coefficient of the penalty; of topk --k says how many latents " \
+	"are active"
+#define STUDY "the study's file stands by itself, without an option"
 #define AGAIN "the same command again goes on where it was interrupted"
 
 typedef struct foreign {
@@ -112,6 +118,8 @@ static const foreign of_running[] = {
 	{"--resume", AGAIN},
 	{"--continue", AGAIN},
 	{"--cache-dir", HUB},
+	{"--config", STUDY},
+	{"--study", STUDY},
 	{NULL, NULL},
 };
 
@@ -134,19 +142,36 @@ static const foreign of_settings[] = {
 	{"--ctx-size", WINDOW},
 	{"-c", WINDOW},
 	{"--nsamples", "--windows of tokenize says how many windows there are"},
+	{"--ratio", SHARE},
+	{"--prune-ratio", SHARE},
+	{"--pruning-ratio", SHARE},
+	{"--sparsity-ratio", SHARE},
 	{"--sparsity-type", "prune has --nm N:M, or --sparsity with --scope"},
+	{"--hook", HOOK},
 	{"--hook-name", HOOK},
 	{"--hook-point", HOOK},
 	{"--hookpoint", HOOK},
 	{"--batch-size", "train has --batch, rows a step; other commands choose by --memory"},
 	{"--epochs", "train has --tokens; more than the cache has rows are further epochs"},
-	{"--steps", "train has --tokens; steps are tokens divided by --batch"},
+	{"--steps", STEPS},
+	{"--max-steps", STEPS},
+	{"--n-steps", STEPS},
+	{"--num-steps", STEPS},
+	{"--iters", STEPS},
 	{"--learning-rate", "train has --lr"},
+	{"--l1", PENALTY},
+	{"--l1-coefficient", PENALTY},
+	{"--l0-coefficient", PENALTY},
+	{"--sparsity-coefficient", PENALTY},
+	{"--sparsity-penalty", PENALTY},
 	{"--topk", "train has --k, and --arch topk"},
 	{"--top-k", "train has --k, and --arch topk"},
 	{"--n-latents", LATENTS},
 	{"--num-latents", LATENTS},
 	{"--dict-size", LATENTS},
+	{"--n-features", LATENTS},
+	{"--expansion-factor", LATENTS},
+	{"--threshold", "compare has --tau, the least cosine of a survivor"},
 	{NULL, NULL},
 };
 

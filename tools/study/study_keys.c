@@ -42,7 +42,8 @@ const ps_study_key ps_study_keys[] = {
 	{"models", "name", TEXT(64), OF_MODEL(name), WANTED,
 	 .help = "names its folder and its rows"},
 	{"models", "path", TEXT(TEXT_MAX), OF_MODEL(path), WANTED,
-	 .help = "checkpoint folder, or hub id in the local Hugging Face cache"},
+	 .help = "checkpoint folder, .gguf or .safetensors file, or hub id in the local Hugging "
+		 "Face cache"},
 	{"models", "layer", WHOLE(0, INT32_MAX), OF_MODEL(layer), WANTED,
 	 .help = "whose residual stream is studied, counted from 0"},
 	{"models", "dictionary", TEXT(TEXT_MAX), OF_MODEL(dictionary),
@@ -53,7 +54,8 @@ const ps_study_key ps_study_keys[] = {
 	{"checkpoints", "name", TEXT(64), OF_CHECKPOINT(name), WANTED,
 	 .help = "names the condition"},
 	{"checkpoints", "path", TEXT(TEXT_MAX), OF_CHECKPOINT(path), WANTED,
-	 .help = "checkpoint folder, or hub id in the local Hugging Face cache"},
+	 .help = "checkpoint folder, .gguf or .safetensors file, or hub id in the local Hugging "
+		 "Face cache"},
 	{"checkpoints", "model", TEXT(64), OF_CHECKPOINT(model),
 	 .help = "the model that it was changed from", .usual = "the only one"},
 	{"", "text", TEXT(TEXT_MAX), LIST(text, PS_LIST_MAX), WANTED,
@@ -220,12 +222,13 @@ char *ps_study_key_name(const ps_study_key *key, char *out, size_t size)
 }
 
 /* Joins the words of a key: "file or line". */
-static void join_words(const ps_study_key *key, char *out, size_t size)
+static char *join_words(const ps_study_key *key, char *out, size_t size)
 {
 	out[0] = 0;
 	for (size_t i = 0; key->words[i]; i++)
 		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " or " : "",
 			 key->words[i]);
+	return out;
 }
 
 /* "name, path and layer": the keys that an item of the list must have. */
@@ -272,6 +275,10 @@ char *ps_study_key_wants(const ps_study_key *key, bool item, char *out, size_t s
 			 list_wanted(key, words, sizeof words));
 		return out;
 	}
+	if (key->items_max && !item && key->type == PS_STUDY_WORD) {
+		snprintf(out, size, "a list, each %s", join_words(key, words, sizeof words));
+		return out;
+	}
 	if (key->items_max && !item) {
 		snprintf(out, size, "a list of %s", plural(key));
 		return out;
@@ -288,8 +295,7 @@ char *ps_study_key_wants(const ps_study_key *key, bool item, char *out, size_t s
 		snprintf(out, size, "true or false");
 		break;
 	case PS_STUDY_WORD:
-		join_words(key, words, sizeof words);
-		snprintf(out, size, "%s", words);
+		join_words(key, out, size);
 		break;
 	case PS_STUDY_TEXT:
 		snprintf(out, size, "a text of at most %.0f bytes", key->range.most);

@@ -132,7 +132,8 @@ static void an_argument_too_many_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(ps_options_parse(&options, 2, argv, &diag), PS_EUSAGE);
-	assert_string_equal(diag.text, "'b' is one argument too many");
+	assert_string_equal(diag.text,
+			    "'b' is one argument too many; only DIR may stand without an option");
 	assert_string_equal(only, "a");
 }
 

@@ -9,32 +9,10 @@ cd "$(dirname "$0")/../.." || exit 1
 models=demo/models
 s=$scratch
 
-# run ARGUMENT...: prunescope with --json; the exit status in $code.
-run() {
-	code=0
-	"$program" "$@" --json >"$s/out" 2>"$s/err" || code=$?
-}
-
 # made ARGUMENT...: an input of the tests is made.
 made() {
 	run "$@"
 	[ "$code" -eq 0 ] || { echo "[  FAILED  ] $*"; cat "$s/err"; exit 1; }
-}
-
-works() {
-	what=$1
-	shift
-	run "$@"
-	holds "$what" test "$code" -eq 0
-}
-
-# refuses NAME PATTERN ARGUMENT...: exit 3, and a message that matches.
-refuses() {
-	what=$1 pattern=$2
-	shift 2
-	run "$@"
-	holds "$what: exit 3" test "$code" -eq 3
-	holds "$what: both are named" grep -q -e "$pattern" "$s/err"
 }
 
 # forced NAME WHAT ARGUMENT...: taken, with a remark, and noted in the result.
@@ -72,16 +50,16 @@ make_inputs() {
 
 tokens() {
 	t="--tokens $s/gemma3.tokens"
-	refuses "logits: another tokenizer" 'gemma3.tokens.*llama.*tokenizer' logits $models/llama \
-		$t -o "$s/none"
-	refuses "cache: another tokenizer" tokenizer cache $models/llama $t --layer 1 -o "$s/none"
-	refuses "calibrate: another tokenizer" tokenizer calibrate $models/llama $t -o "$s/none"
-	refuses "prune: another tokenizer" tokenizer prune $models/llama --method wanda \
-		--sparsity 0.5 $t -o "$s/none"
-	refuses "eval: another tokenizer" tokenizer eval "$s/llama.sae" $models/llama $t --layer 2
-	refuses "ablate: another tokenizer" tokenizer ablate "$s/llama.sae" $models/llama $t \
+	refuses "logits: another tokenizer" 3 'gemma3.tokens.*llama.*tokenizer' logits \
+		$models/llama $t -o "$none"
+	refuses "cache: another tokenizer" 3 tokenizer cache $models/llama $t --layer 1 -o "$none"
+	refuses "calibrate: another tokenizer" 3 tokenizer calibrate $models/llama $t -o "$none"
+	refuses "prune: another tokenizer" 3 tokenizer prune $models/llama --method wanda \
+		--sparsity 0.5 $t -o "$none"
+	refuses "eval: another tokenizer" 3 tokenizer eval "$s/llama.sae" $models/llama $t --layer 2
+	refuses "ablate: another tokenizer" 3 tokenizer ablate "$s/llama.sae" $models/llama $t \
 		--layer 2
-	holds "nothing is written" test ! -e "$s/none"
+	holds "nothing is written" test ! -e "$none"
 	forced "cache" tokenizer cache $models/llama $t --layer 1 -o "$s/forced"
 	holds "the cache's provenance has it" grep -q mismatch "$s/forced/manifest.json"
 	holds "another cache's has not" sh -c "! grep mismatch '$s/llama/layer-02/manifest.json'"
@@ -99,34 +77,34 @@ tokens() {
 
 saes() {
 	t="--tokens $s/llama.tokens"
-	refuses "eval: another layer's cache" 'llama.sae .*layer-03.*layer' eval "$s/llama.sae" \
+	refuses "eval: another layer's cache" 3 'llama.sae .*layer-03.*layer' eval "$s/llama.sae" \
 		--cache "$s/llama/layer-03"
 	cp -R "$s/llama/layer-03" "$s/lost"
 	rm "$s/lost/manifest.json"
-	refuses "eval: another layer's cache that has lost its manifest" 'llama.sae .*lost.*layer' \
-		eval "$s/llama.sae" --cache "$s/lost"
-	refuses "eval: another model's cache" 'llama.sae .*gemma3.*model' eval "$s/llama.sae" \
+	refuses "eval: another layer's cache that has lost its manifest" 3 \
+		'llama.sae .*lost.*layer' eval "$s/llama.sae" --cache "$s/lost"
+	refuses "eval: another model's cache" 3 'llama.sae .*gemma3.*model' eval "$s/llama.sae" \
 		--cache "$s/gemma3/layer-02"
-	refuses "eval: another layer of the model" 'after layer 2.*after layer 3' \
+	refuses "eval: another layer of the model" 3 'after layer 2.*after layer 3' \
 		eval "$s/llama.sae" $models/llama $t --layer 3
-	refuses "eval: another model" model eval "$s/llama.sae" $models/gemma3 \
+	refuses "eval: another model" 3 model eval "$s/llama.sae" $models/gemma3 \
 		--tokens "$s/gemma3.tokens" --layer 2
-	refuses "ablate: another layer" layer ablate "$s/llama.sae" $models/llama $t --layer 1
-	refuses "compare: two layers" 'after layer 2.*after layer 3' compare "$s/llama.sae" \
+	refuses "ablate: another layer" 3 layer ablate "$s/llama.sae" $models/llama $t --layer 1
+	refuses "compare: two layers" 3 'after layer 2.*after layer 3' compare "$s/llama.sae" \
 		"$s/llama.sae3"
-	refuses "compare: two models" model compare "$s/llama.sae" "$s/gemma3.sae"
-	refuses "seeds: two layers" layer seeds "$s/llama.sae" "$s/llama.sae3"
-	refuses "transfer: another layer" layer transfer "$s/llama.sae3" \
+	refuses "compare: two models" 3 model compare "$s/llama.sae" "$s/gemma3.sae"
+	refuses "seeds: two layers" 3 layer seeds "$s/llama.sae" "$s/llama.sae3"
+	refuses "transfer: another layer" 3 layer transfer "$s/llama.sae3" \
 		--cache "$s/llama/layer-02" --cache "$s/llama.pruned"
-	refuses "transfer: caches of two layers" layer transfer "$s/llama.sae" \
+	refuses "transfer: caches of two layers" 3 layer transfer "$s/llama.sae" \
 		--cache "$s/llama/layer-02" --cache "$s/llama/layer-03"
-	refuses "transfer: caches of other tokens" tokens transfer "$s/llama.sae" \
+	refuses "transfer: caches of other tokens" 3 tokens transfer "$s/llama.sae" \
 		--cache "$s/llama/layer-02" --cache "$s/llama.other"
-	refuses "train: caches of two layers" layer train "$s/llama/layer-02" \
-		--with "$s/llama/layer-03" -o "$s/none" --d-sae 64 --k 4
-	refuses "survival: a pruned SAE of another layer" layer survival --dense "$s/llama.sae" \
+	refuses "train: caches of two layers" 3 layer train "$s/llama/layer-02" \
+		--with "$s/llama/layer-03" -o "$none" --d-sae 64 --k 4
+	refuses "survival: a pruned SAE of another layer" 3 layer survival --dense "$s/llama.sae" \
 		--pruned "$s/llama.sae3" --cache "$s/llama/layer-02"
-	refuses "survival: another layer's cache" layer survival --dense "$s/llama.sae" \
+	refuses "survival: another layer's cache" 3 layer survival --dense "$s/llama.sae" \
 		--pruned "$s/llama.sae" --cache "$s/llama/layer-03"
 	works "another mask is what a study is about" transfer "$s/llama.sae" \
 		--cache "$s/llama/layer-02" --cache "$s/llama.pruned"
@@ -178,31 +156,31 @@ roles() {
 		"$s/pruned.sae/cfg.json"
 	holds "that of the dense model says so" grep -q '"mask_digest": "none"' \
 		"$s/llama.sae/cfg.json"
-	refuses "transfer: the caches swapped" 'llama.sae .*llama.pruned .*mask' transfer \
+	refuses "transfer: the caches swapped" 3 'llama.sae .*llama.pruned .*mask' transfer \
 		"$s/llama.sae" --cache "$s/llama.pruned" $dense
 	forced "transfer: the caches swapped" mask transfer "$s/llama.sae" \
 		--cache "$s/llama.pruned" $dense -o "$s/swapped"
 	holds "the file's provenance has it" sh -c "'$shardinfo' '$s/swapped' | grep -q mismatch"
-	refuses "transfer: a pruned model's SAE" mask transfer "$s/pruned.sae" $dense \
+	refuses "transfer: a pruned model's SAE" 3 mask transfer "$s/pruned.sae" $dense \
 		--cache "$s/llama.pruned"
-	refuses "transfer: all of it swapped" 'the first cache, the dense one' transfer \
+	refuses "transfer: all of it swapped" 3 'the first cache, the dense one' transfer \
 		"$s/pruned.sae" --cache "$s/llama.pruned" $dense
 	silent "transfer: to itself" transfer "$s/llama.sae" $dense $dense
 	made cache $m $t --layer 2 --dtype bf16 -o "$s/rounded"
 	remarks "transfer: two dense caches" transfer "$s/llama.sae" $dense --cache "$s/rounded"
-	refuses "survival: a pruned model's cache" 'llama.sae .*llama.pruned .*mask' survival \
+	refuses "survival: a pruned model's cache" 3 'llama.sae .*llama.pruned .*mask' survival \
 		--dense "$s/llama.sae" --pruned "$s/pruned.sae" --cache "$s/llama.pruned"
 	forced "survival: a pruned model's cache" mask survival --dense "$s/llama.sae" \
 		--pruned "$s/pruned.sae" --cache "$s/llama.pruned"
-	refuses "survival: the SAEs swapped" 'a dense SAE' survival --dense "$s/pruned.sae" \
+	refuses "survival: the SAEs swapped" 3 'a dense SAE' survival --dense "$s/pruned.sae" \
 		--pruned "$s/llama.sae" $dense
-	refuses "survival: SAEs of two masks as one condition" 'other.sae .*pruned.sae .*mask' \
+	refuses "survival: SAEs of two masks as one condition" 3 'other.sae .*pruned.sae .*mask' \
 		survival --dense "$s/llama.sae" --dense "$s/second.sae" --pruned "$s/pruned.sae" \
 		--pruned "$s/other.sae" $dense
 	remarks "survival: a dense SAE as the pruned one" survival --dense "$s/llama.sae" \
 		--pruned "$s/second.sae" $dense
 	silent "survival: in itself" survival --dense "$s/llama.sae" --pruned "$s/llama.sae" $dense
-	refuses "seeds: SAEs of two models" mask seeds "$s/llama.sae" "$s/pruned.sae"
+	refuses "seeds: SAEs of two models" 3 mask seeds "$s/llama.sae" "$s/pruned.sae"
 	remarks "eval: a pruned model's SAE on the dense one's rows" eval "$s/pruned.sae" $dense
 	remarks "eval: on another mask's" eval "$s/pruned.sae" --cache "$s/other.pruned"
 	remarks "eval: in the dense model" eval "$s/pruned.sae" $m $t --layer 2
@@ -217,11 +195,11 @@ roles() {
 	silent "eval: in what export made with the mask" eval "$s/pruned.sae" "$s/exported" $t \
 		--layer 2
 	silent "its cache" eval "$s/pruned.sae" --cache "$s/exported.cache"
-	refuses "transfer: what export made in the dense one's place" mask transfer \
+	refuses "transfer: what export made in the dense one's place" 3 mask transfer \
 		"$s/llama.sae" --cache "$s/exported.cache" $dense
 	cp -r "$s/llama.pruned" "$s/old"
 	rm "$s/old/manifest.json"
-	refuses "a cache that has lost its manifest still says it" mask transfer "$s/llama.sae" \
+	refuses "a cache that has lost its manifest still says it" 3 mask transfer "$s/llama.sae" \
 		--cache "$s/old" $dense
 }
 
@@ -239,12 +217,12 @@ ablations() {
 	silent "survival: the SAE's own ablation" "$@" "$s/own.json"
 	ablated "$s/second.sae" $m
 	cp "$s/out" "$s/second.json"
-	refuses "survival: the ablation of another SAE" 'second.json.*llama.sae.*SAE' "$@" \
+	refuses "survival: the ablation of another SAE" 3 'second.json.*llama.sae.*SAE' "$@" \
 		"$s/second.json"
 	forced "survival: the ablation of another SAE" SAE "$@" "$s/second.json"
 	ablated "$s/llama.sae" $m --mask "$s/llama.mask"
 	cp "$s/out" "$s/pruned.json"
-	refuses "survival: an ablation in a pruned model" 'pruned.json.*dense model.*mask' "$@" \
+	refuses "survival: an ablation in a pruned model" 3 'pruned.json.*dense model.*mask' "$@" \
 		"$s/pruned.json"
 	sed 's/"sae_digest"/"said"/' "$s/own.json" >"$s/old.json"
 	unverified "survival: an ablation that does not say it" old.json "$@" "$s/old.json"
@@ -252,9 +230,9 @@ ablations() {
 	silent "features: both ablations" "$@" --ablation "$s/own.json" \
 		--pruned-ablation "$s/pruned.json"
 	rm "$s/latents"
-	refuses "features: both swapped" 'pruned.json.*dense model.*mask' "$@" \
+	refuses "features: both swapped" 3 'pruned.json.*dense model.*mask' "$@" \
 		--ablation "$s/pruned.json" --pruned-ablation "$s/own.json"
-	refuses "features: one of another SAE" 'second.json.*llama.sae.*SAE' "$@" \
+	refuses "features: one of another SAE" 3 'second.json.*llama.sae.*SAE' "$@" \
 		--ablation "$s/second.json"
 }
 
@@ -275,25 +253,25 @@ hooks() {
 	t="--tokens $s/llama.tokens"
 	hooked blocks.3.hook_resid_pre demo
 	works "before layer 3 is after layer 2" eval "$s/hooked" $models/llama $t --layer 2
-	refuses "not after layer 3" 'hook_resid_pre (after layer 2)' eval "$s/hooked" \
+	refuses "not after layer 3" 3 'hook_resid_pre (after layer 2)' eval "$s/hooked" \
 		$models/llama $t --layer 3
 	works "a cache of layer 2" eval "$s/hooked" --cache "$s/llama/layer-02"
-	refuses "a cache of layer 3" 'layer' eval "$s/hooked" --cache "$s/llama/layer-03"
+	refuses "a cache of layer 3" 3 'layer' eval "$s/hooked" --cache "$s/llama/layer-03"
 	hooked blocks.0.hook_resid_pre demo
-	refuses "the embedding" 'blocks.0.hook_resid_pre' eval "$s/hooked" $models/llama $t \
+	refuses "the embedding" 3 'blocks.0.hook_resid_pre' eval "$s/hooked" $models/llama $t \
 		--layer 0
 	hooked blocks.2.hook_mlp_out demo
-	refuses "an MLP's output" 'hook_mlp_out' eval "$s/hooked" --cache "$s/llama/layer-02"
+	refuses "an MLP's output" 3 'hook_mlp_out' eval "$s/hooked" --cache "$s/llama/layer-02"
 	mkdir "$s/rows"
 	cp "$s/llama/layer-02/shard-00000.safetensors" "$s/rows"
-	refuses "an MLP's output, and rows of no known place" 'hook_mlp_out' eval "$s/hooked" \
+	refuses "an MLP's output, and rows of no known place" 3 'hook_mlp_out' eval "$s/hooked" \
 		--cache "$s/rows"
 	works "an SAE of an MLP with itself" compare "$s/hooked" "$s/hooked"
 	hooked model.layers.2 google/gemma-3-1b-pt
-	refuses "another family, by its name" 'gemma3_text.*llama' eval "$s/hooked" $models/llama \
-		$t --layer 2
+	refuses "another family, by its name" 3 'gemma3_text.*llama' eval "$s/hooked" \
+		$models/llama $t --layer 2
 	hooked model.layers.2 gpt2-small
-	refuses "a family that is not read here" 'gpt2 and llama' eval "$s/hooked" \
+	refuses "a family that is not read here" 3 'gpt2 and llama' eval "$s/hooked" \
 		$models/llama $t --layer 2
 	hooked model.layers.2 demo-7
 	works "a name that tells nothing" eval "$s/hooked" $models/llama $t --layer 2
@@ -305,7 +283,7 @@ hooks() {
 	echo main >"$s/hub/models--org--model/refs/main"
 	cp $models/llama/* "$s/hub/models--org--model/snapshots/main"
 	run eval "$s/hooked" org/model $t --layer 2
-	HF_HUB_CACHE=$s/hub refuses "two hub ids" 'meta-llama/llama-3.2-1b and org/model' \
+	HF_HUB_CACHE=$s/hub refuses "two hub ids" 3 'meta-llama/llama-3.2-1b and org/model' \
 		eval "$s/hooked" org/model $t --layer 2
 	hooked model.layers.2 Org/Model
 	HF_HUB_CACHE=$s/hub works "the same hub id" eval "$s/hooked" org/model $t --layer 2
@@ -320,7 +298,7 @@ norms() {
 	sed 's/\("normalize_activations": \)"none"/\1"expected_average_only_in"/' \
 		"$s/llama.sae/cfg.json" >"$s/scaled/cfg.json"
 	t="--pruned $s/pruned.sae --cache $s/llama/layer-02"
-	refuses "survival: a factor is lacking" '--norm-cache' survival --dense "$s/scaled" $t
+	refuses "survival: a factor is lacking" 3 '--norm-cache' survival --dense "$s/scaled" $t
 	works "survival: it is estimated" survival --dense "$s/scaled" $t \
 		--norm-cache "$s/llama/layer-02"
 	cp "$s/out" "$s/estimated"
@@ -337,12 +315,12 @@ masks() {
 	sed 's/"bos_token_id"/"unused": 1, &/' $models/llama/config.json >"$s/tuned/config.json"
 	made calibrate $models/llama --tokens "$s/llama.tokens" -o "$s/llama.stats"
 	t="--tokens $s/llama.tokens"
-	refuses "a mask of another model" 'llama.mask' logits "$s/tuned" $t \
-		--mask "$s/llama.mask" -o "$s/none"
+	refuses "a mask of another model" 3 'llama.mask' logits "$s/tuned" $t \
+		--mask "$s/llama.mask" -o "$none"
 	forced "a mask of another model" model logits "$s/tuned" $t --mask "$s/llama.mask" \
 		-o "$s/logits"
-	refuses "statistics of another model" 'llama.stats' prune "$s/tuned" --method wanda \
-		--sparsity 0.5 --stats "$s/llama.stats" -o "$s/none"
+	refuses "statistics of another model" 3 'llama.stats' prune "$s/tuned" --method wanda \
+		--sparsity 0.5 --stats "$s/llama.stats" -o "$none"
 	forced "statistics of another model" model prune "$s/tuned" --method wanda \
 		--sparsity 0.5 --stats "$s/llama.stats" -o "$s/tuned.mask"
 }
@@ -353,10 +331,10 @@ changed() {
 	t="--tokens $s/llama.tokens" m=$models/llama dense="--cache $s/llama/layer-02"
 	from="--changed-from $models/llama" c=$s/tuned
 	made cache $c $t --layer 2 -o "$s/tuned.alone"
-	refuses "transfer: another model's cache" model transfer "$s/llama.sae" $dense \
+	refuses "transfer: another model's cache" 3 model transfer "$s/llama.sae" $dense \
 		--cache "$s/tuned.alone"
-	refuses "eval: another model" model eval "$s/llama.sae" $c $t --layer 2
-	refuses "ablate: another model" model ablate "$s/llama.sae" $c $t --layer 2
+	refuses "eval: another model" 3 model eval "$s/llama.sae" $c $t --layer 2
+	refuses "ablate: another model" 3 model ablate "$s/llama.sae" $c $t --layer 2
 	made cache $c $t --layer 2 $from -o "$s/tuned.cache"
 	made train "$s/tuned.cache" -o "$s/tuned.sae" --d-sae 64 --k 4 --batch 64 --tokens 640
 	silent "transfer: to a changed model" transfer "$s/llama.sae" $dense \
@@ -368,19 +346,19 @@ changed() {
 	silent "ablate: in a changed model" ablate "$s/llama.sae" $c $t --layer 2 $from \
 		--features 2 --windows 2
 	remarks "eval: its SAE in the model as it was" eval "$s/tuned.sae" $m $t --layer 2
-	refuses "transfer: a changed one as the dense model" mask transfer "$s/llama.sae" \
+	refuses "transfer: a changed one as the dense model" 3 mask transfer "$s/llama.sae" \
 		--cache "$s/tuned.cache" $dense
-	refuses "seeds: a changed model's SAE beside the dense one's" mask seeds "$s/llama.sae" \
+	refuses "seeds: a changed model's SAE beside the dense one's" 3 mask seeds "$s/llama.sae" \
 		"$s/tuned.sae"
-	refuses "another family" 'llama and .*gemma3 are not of the same shapes: family' cache \
-		$m $t --layer 2 --changed-from $models/gemma3 -o "$s/none"
+	refuses "another family" 3 'llama and .*gemma3 are not of the same shapes: family' cache \
+		$m $t --layer 2 --changed-from $models/gemma3 -o "$none"
 	cp -r $m "$s/retold"
 	printf ' ' >>"$s/retold/tokenizer.json"
-	refuses "another tokenizer" 'retold.*tokenizer' eval "$s/llama.sae" $m $t --layer 2 \
+	refuses "another tokenizer" 3 'retold.*tokenizer' eval "$s/llama.sae" $m $t --layer 2 \
 		--changed-from "$s/retold"
 	run eval "$s/llama.sae" $dense $from
 	holds "--changed-from with a cache: exit 2" test "$code" -eq 2
-	holds "nothing is written" test ! -e "$s/none"
+	holds "nothing is written" test ! -e "$none"
 }
 
 # --- files of other tools ---

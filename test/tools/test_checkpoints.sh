@@ -10,20 +10,6 @@ llama=demo/models/llama
 model=$scratch/model
 logit_bytes=$((4 * 16 * 2048 * 4)) # windows, window, vocabulary, F32
 
-run() {
-	timeout 300 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"
-}
-
-# refuses NAME PATTERN ARGUMENT...: exit 3, and a message that matches the pattern.
-refuses() {
-	what=$1 pattern=$2
-	shift 2
-	run "$@"
-	code=$?
-	holds "$what: exit 3" test $code -eq 3
-	holds "$what: says why" grep -q -e "$pattern" "$scratch/err"
-}
-
 # fresh: $model becomes a copy of the demo model.
 fresh() {
 	rm -rf "$model"
@@ -76,9 +62,9 @@ config 's/"use_cache": true/"quantization_config": {"format": "dense", "config_g
 same_logits "a quantization_config that only says dense"
 config 's/"bos_token_id": 2046/"bos_token_id": 2048/'
 same_logits "a BOS beyond the vocabulary that nobody needs"
-refuses "the same BOS before each window" 'bos_token_id 2048' ppl "$model" --text "$scratch/text"
-refuses "the same BOS before each row" 'bos_token_id 2048' tokenize "$model" \
-	--text "$scratch/text" --bos window -o "$scratch/none"
+refuses "the same BOS before each window" 3 'bos_token_id 2048' ppl "$model" --text "$scratch/text"
+refuses "the same BOS before each row" 3 'bos_token_id 2048' tokenize "$model" \
+	--text "$scratch/text" --bos window -o "$none"
 fresh
 rename 's/"model\./"/g'
 same_logits "a decoder saved without the prefix model"
@@ -94,8 +80,8 @@ holds "the same pruned and exported: the same logits" cmp "$scratch/these" "$scr
 holds "which are not those of the dense model" test -n \
 	"$(cmp "$scratch/these" "$scratch/expected" 2>&1)"
 config 's/"tie_word_embeddings": true/"tie_word_embeddings": false/'
-refuses "the same without a head" 'lm_head.weight is missing' logits "$model" \
-	--tokens "$scratch/tokens" -o "$scratch/none"
+refuses "the same without a head" 3 'lm_head.weight is missing' logits "$model" \
+	--tokens "$scratch/tokens" -o "$none"
 run cache "$model" --tokens "$scratch/tokens" --layer 1 -o "$scratch/cache"
 holds "but it can be cached" test -s "$scratch/cache/manifest.json"
 fresh
@@ -112,36 +98,36 @@ holds "a hub id with one snapshot and no branch, in ~" test -s "$scratch/logits.
 # Checkpoints and texts that are something else.
 fresh
 pointer "$model/model.safetensors"
-refuses "a Git LFS pointer for weights" 'model.safetensors: is a Git LFS pointer' logits \
-	"$model" --tokens "$scratch/tokens" -o "$scratch/none"
+refuses "a Git LFS pointer for weights" 3 'model.safetensors: is a Git LFS pointer' logits \
+	"$model" --tokens "$scratch/tokens" -o "$none"
 pointer "$model/tokenizer.json"
-refuses "a Git LFS pointer for a tokenizer" 'tokenizer.json: is a Git LFS pointer' tokenize \
-	"$model" --text "$scratch/text" -o "$scratch/none"
+refuses "a Git LFS pointer for a tokenizer" 3 'tokenizer.json: is a Git LFS pointer' tokenize \
+	"$model" --text "$scratch/text" -o "$none"
 pointer "$scratch/pointer"
-refuses "a Git LFS pointer for a text" 'pointer: is a Git LFS pointer' tokenize $llama \
-	--text "$scratch/pointer" -o "$scratch/none"
+refuses "a Git LFS pointer for a text" 3 'pointer: is a Git LFS pointer' tokenize $llama \
+	--text "$scratch/pointer" -o "$none"
 fresh
 printf '\357\273\277' | cat - $llama/config.json >"$model/config.json"
-refuses "a byte order mark" 'config.json: begins with a byte order mark' logits "$model" \
-	--tokens "$scratch/tokens" -o "$scratch/none"
+refuses "a byte order mark" 3 'config.json: begins with a byte order mark' logits "$model" \
+	--tokens "$scratch/tokens" -o "$none"
 config 's/"use_cache": true/"quantization_config": {"quant_method": "gptq"}/'
-refuses "quantized weights" 'quant_method gptq' logits "$model" --tokens "$scratch/tokens" \
-	-o "$scratch/none"
+refuses "quantized weights" 3 'quant_method gptq' logits "$model" --tokens "$scratch/tokens" \
+	-o "$none"
 sed 's/"type": *"BPE"/"type": "Unigram"/' $llama/tokenizer.json >"$model/tokenizer.json"
-refuses "a tokenizer of another type" 'tokenizer.json: a Unigram tokenizer' tokenize "$model" \
-	--text "$scratch/text" -o "$scratch/none"
+refuses "a tokenizer of another type" 3 'tokenizer.json: a Unigram tokenizer' tokenize "$model" \
+	--text "$scratch/text" -o "$none"
 rm "$model/tokenizer.json"
 : >"$model/tokenizer.model"
-refuses "a SentencePiece model alone" 'tokenizer.model, a SentencePiece model' tokenize \
-	"$model" --text "$scratch/text" -o "$scratch/none"
+refuses "a SentencePiece model alone" 3 'tokenizer.model, a SentencePiece model' tokenize \
+	"$model" --text "$scratch/text" -o "$none"
 printf 'GGUF\003\000\000\000\000' >"$scratch/m.gguf"
-refuses "a damaged GGUF file" 'm.gguf: the count of tensors at offset 8' logits "$scratch/m.gguf" \
-	--tokens "$scratch/tokens" -o "$scratch/none"
+refuses "a damaged GGUF file" 3 'm.gguf: the count of tensors at offset 8' logits \
+	"$scratch/m.gguf" --tokens "$scratch/tokens" -o "$none"
 printf 'PK\003\004\000\000\000\000\000' >"$scratch/t.npz"
-refuses "an npz for tokens" 't.npz: is a NumPy archive' logits $llama --tokens "$scratch/t.npz" \
-	-o "$scratch/none"
+refuses "an npz for tokens" 3 't.npz: is a NumPy archive' logits $llama --tokens "$scratch/t.npz" \
+	-o "$none"
 printf 'abc \377 def' >"$scratch/latin1"
-refuses "a text that is not UTF-8" 'latin1: the text is not UTF-8 at byte 4' ppl $llama \
+refuses "a text that is not UTF-8" 3 'latin1: the text is not UTF-8 at byte 4' ppl $llama \
 	--text "$scratch/latin1"
 
 conclude test_checkpoints.sh

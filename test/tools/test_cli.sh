@@ -12,20 +12,6 @@ cd "$(dirname "$0")/../.." || exit 1
 llama=demo/models/llama
 gemma=demo/models/gemma3
 
-# run COMMAND ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
-run() {
-	command=$1
-	shift
-	"$program" "$command" --json "$@" >"$scratch/out" 2>"$scratch/err"
-}
-
-# works NAME ARGUMENT...: prunescope must exit with 0.
-works() {
-	name=$1
-	shift
-	if run "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
-}
-
 # values_hold NAME KEY1 KEY2 EXPRESSION: an awk expression over the values of two keys, a and b. If
 # a key is there more than once, the last one counts.
 values_hold() {
@@ -39,29 +25,6 @@ values_hold() {
 
 # refuses NAME STATUS PATTERN ARGUMENT...: prunescope must exit with this status, print one line on
 # stderr that matches the pattern, print nothing on stdout, and leave nothing in $none.
-none=$scratch/none
-refuses() {
-	name=$1 wanted=$2 pattern=$3
-	shift 3
-	run "$@"
-	code=$?
-	lines=$(wc -l <"$scratch/err")
-	if [ $code -ne "$wanted" ]; then
-		failed "$name" "exit $code, not $wanted, of: $*"
-	elif ! grep -q -- "$pattern" "$scratch/err"; then
-		failed "$name" "the message does not say '$pattern'"
-	elif [ "$lines" -ne 1 ]; then
-		failed "$name" "$lines lines on stderr, not 1"
-	elif [ -s "$scratch/out" ]; then
-		failed "$name" "something on stdout: $(head -c 200 "$scratch/out")"
-	elif [ -n "$(find "$scratch" -maxdepth 1 -name '*none*')" ]; then
-		failed "$name" "left behind: $(find "$scratch" -maxdepth 2 -path '*none*')"
-	else
-		passed "$name"
-	fi
-	rm -rf "$none"
-}
-
 # write_foreign_tokens FILE BYTES: a tokens file as another tool writes it. Its ids are 1, 2, 3 and
 # one below 65,536, given as two bytes in octal.
 write_foreign_tokens() {

@@ -8,34 +8,6 @@ cd "$(dirname "$0")/../.." || exit 1
 llama=demo/models/llama
 gemma=demo/models/gemma3
 
-# run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
-run() {
-	"$program" "$@" --json --quiet >"$scratch/out" 2>"$scratch/err"
-}
-
-works() {
-	name=$1
-	shift
-	if run "$@"; then passed "$name"; else failed "$name" "exit $? of: $*"; fi
-}
-
-# refuses NAME STATUS PATTERN ARGUMENT...
-refuses() {
-	name=$1 wanted=$2 pattern=$3
-	shift 3
-	run "$@"
-	code=$?
-	if [ $code -ne "$wanted" ]; then
-		failed "$name" "exit $code, not $wanted, of: $*"
-	elif ! grep -q -- "$pattern" "$scratch/err"; then
-		failed "$name" "the message does not say '$pattern'"
-	elif [ -e "$scratch/none" ]; then
-		failed "$name" "left $scratch/none behind"
-	else
-		passed "$name"
-	fi
-}
-
 # value KEY: of the last command's JSON.
 value() {
 	sed -n 's/.*"'"$1"'": *"\{0,1\}\([^,"}]*\).*/\1/p' "$scratch/out"
@@ -84,20 +56,20 @@ random_masks() {
 		-o "$scratch/half"
 	equals "exactly half goes" "$(value sparsity_achieved)" 0.5
 	holds "shardinfo verifies it" "$shardinfo" "$scratch/half" --verify
-	works "its dry run" prune $llama --method random --like "$scratch/nm" -o "$scratch/none" \
+	works "its dry run" prune $llama --method random --like "$scratch/nm" -o "$none" \
 		--dry-run
 	refuses "--like with magnitude" 2 '--like goes with --method random' prune $llama \
-		--method magnitude --like "$scratch/nm" --sparsity 0.5 -o "$scratch/none"
+		--method magnitude --like "$scratch/nm" --sparsity 0.5 -o "$none"
 	refuses "--like and --sparsity" 2 'either --like, --sparsity or --nm' prune $llama \
-		--method random --like "$scratch/nm" --sparsity 0.5 -o "$scratch/none"
+		--method random --like "$scratch/nm" --sparsity 0.5 -o "$none"
 	refuses "--like and --scope" 2 '--scope does not go with --like' prune $llama \
-		--method random --like "$scratch/nm" --scope row -o "$scratch/none"
+		--method random --like "$scratch/nm" --scope row -o "$none"
 	refuses "a random global mask" 2 '--scope global is for magnitude only' prune $llama \
-		--method random --sparsity 0.5 --scope global -o "$scratch/none"
+		--method random --sparsity 0.5 --scope global -o "$none"
 	refuses "random with tokens" 2 'random takes no --tokens' prune $llama --method random \
-		--sparsity 0.5 --tokens "$scratch/nm" -o "$scratch/none"
+		--sparsity 0.5 --tokens "$scratch/nm" -o "$none"
 	refuses "a reference of another model" 3 'belongs to another model' prune \
-		$gemma --method random --like "$scratch/nm" -o "$scratch/none"
+		$gemma --method random --like "$scratch/nm" -o "$none"
 	refuses "the reference as the output" 2 'reference-row' prune $llama --method random \
 		--like "$scratch/reference-row" -o "$scratch/reference-row" --force
 }
@@ -158,27 +130,27 @@ rounding() {
 	holds "the dense model's has not" sh -c "! cmp -s \
 		'$scratch/caches/${file##*/}/shard-00000.safetensors' \
 		'$scratch/caches/dense/shard-00000.safetensors'"
-	works "its dry run" prune $llama --method rtn --bits 4 -o "$scratch/none" --dry-run
+	works "its dry run" prune $llama --method rtn --bits 4 -o "$none" --dry-run
 	refuses "a rounding file of another model" 3 'the rounding file belongs to another model' \
-		logits $gemma --mask "$file" --tokens "$scratch/gemma3.tokens" -o "$scratch/none"
+		logits $gemma --mask "$file" --tokens "$scratch/gemma3.tokens" -o "$none"
 	refuses "random like a rounding file" 3 'it has no zeros' prune $llama --method random \
-		--like "$file" -o "$scratch/none"
+		--like "$file" -o "$none"
 	refuses "2 bits" 2 '--bits 2: --method rtn wants 3 to 8' prune $llama --method rtn \
-		--bits 2 -o "$scratch/none"
-	refuses "no bits" 2 '--method rtn wants 3 to 8' prune $llama --method rtn -o "$scratch/none"
+		--bits 2 -o "$none"
+	refuses "no bits" 2 '--method rtn wants 3 to 8' prune $llama --method rtn -o "$none"
 	refuses "groups of 64" 2 '--group 64: must be row or 128' prune $llama --method rtn \
-		--bits 4 --group 64 -o "$scratch/none"
+		--bits 4 --group 64 -o "$none"
 	refuses "rounding with a sparsity" 2 'rtn takes no --sparsity' prune $llama --method rtn \
-		--bits 4 --sparsity 0.5 -o "$scratch/none"
+		--bits 4 --sparsity 0.5 -o "$none"
 	refuses "magnitude with bits" 2 '--bits and --group go with --method rtn' prune $llama \
-		--method magnitude --sparsity 0.5 --bits 4 -o "$scratch/none"
+		--method magnitude --sparsity 0.5 --bits 4 -o "$none"
 	refuses "rounding with tokens" 2 'rtn takes no --tokens' prune $llama --method rtn \
-		--bits 4 --tokens "$scratch/llama.tokens" -o "$scratch/none"
+		--bits 4 --tokens "$scratch/llama.tokens" -o "$none"
 	cp "$file" "$scratch/spoilt"
 	printf '\377' | dd of="$scratch/spoilt" bs=1 seek=$(($(wc -c <"$file") - 1)) conv=notrunc \
 		2>/dev/null
 	refuses "a flipped byte" 3 'spoilt' logits $llama --mask "$scratch/spoilt" \
-		--tokens "$scratch/llama.tokens" -o "$scratch/none"
+		--tokens "$scratch/llama.tokens" -o "$none"
 }
 
 # English that the demo models know a little of: pruning makes them worse at it.
@@ -244,26 +216,26 @@ matching() {
 		--memory 60M -o "$scratch/again-matched"
 	holds "the same bytes" cmp "$matched" "$scratch/again-matched"
 	works "its dry run" prune $llama --method random --match-ppl "$scratch/int4" "$@" \
-		-o "$scratch/none" --dry-run
+		-o "$none" --dry-run
 	refuses "a reference that the dense model is worse than" 1 'pruning does not lower them' \
-		prune $llama --method random --match-ppl "$scratch/int3" "$@" -o "$scratch/none"
+		prune $llama --method random --match-ppl "$scratch/int3" "$@" -o "$none"
 	works "the nearest, if that will do" prune $llama --method random --nearest \
 		--match-ppl "$scratch/int3" "$@" -o "$scratch/near"
 	equals "is the dense model" "$(value sparsity)" 0.0
 	equals "and not matched" "$(value matched)" false
 	refuses "what no sparsity has" 1 'none of 20 sparsities' prune $llama --method random \
 		--match-ppl "$half" --text "$scratch/prose" --window 16 --stride 16 \
-		--max-tokens 16 --tolerance 1e-12 -o "$scratch/none"
+		--max-tokens 16 --tolerance 1e-12 -o "$none"
 	refuses "wanda" 2 '--match-ppl goes with --method magnitude or random' prune $llama \
-		--method wanda --match-ppl "$half" "$@" -o "$scratch/none"
+		--method wanda --match-ppl "$half" "$@" -o "$none"
 	refuses "a sparsity too" 2 'takes no --sparsity' prune $llama --method magnitude \
-		--match-ppl "$half" "$@" --sparsity 0.5 -o "$scratch/none"
+		--match-ppl "$half" "$@" --sparsity 0.5 -o "$none"
 	refuses "no text" 2 '--match-ppl wants --text' prune $llama --method magnitude \
-		--match-ppl "$half" -o "$scratch/none"
+		--match-ppl "$half" -o "$none"
 	refuses "a text alone" 2 '--text goes with --match-ppl' prune $llama --method magnitude \
-		--sparsity 0.5 --text "$scratch/prose" -o "$scratch/none"
+		--sparsity 0.5 --text "$scratch/prose" -o "$none"
 	refuses "a reference of another model" 3 'belongs to another model' prune $gemma \
-		--method magnitude --match-ppl "$half" "$@" -o "$scratch/none"
+		--method magnitude --match-ppl "$half" "$@" -o "$none"
 }
 
 random_masks

@@ -8,26 +8,9 @@ fixtures=test/fixtures
 rows=$fixtures/saelens/rows
 s=$scratch
 
-# run ARGUMENT...: prunescope with --json; the exit status in $code.
-run() {
-	code=0
-	"$program" "$@" --json >"$s/out" 2>"$s/err" || code=$?
-}
-
-works() {
-	what=$1
-	shift
-	run "$@"
-	holds "$what" test "$code" -eq 0
-}
-
-# refuses CODE PATTERN ARGUMENT...: this exit status, and a message that matches.
-refuses() {
-	expected=$1 pattern=$2
-	shift 2
-	run "$@"
-	holds "exit $expected: $pattern" test "$code" -eq "$expected"
-	holds "it says so" grep -q -e "$pattern" "$s/err"
+# denies STATUS PATTERN ARGUMENT...: refuses, under the name of its message.
+denies() {
+	refuses "exit $1: $2" "$@"
 }
 
 # said PATTERN: the result matches.
@@ -76,35 +59,35 @@ saes_of_every_form() {
 }
 
 what_no_form_holds() {
-	refuses 3 'its architecture is topk; Gemma Scope has jumprelu' convert \
-		$fixtures/saelens/v6-topk -o "$s/no" --to gemma-scope
-	refuses 3 'its architecture is gated; sparsify has topk' convert \
-		$fixtures/saelens/v6-gated -o "$s/no" --to sparsify
-	refuses 3 'transcoder is not supported' convert $fixtures/saelens/v6-transcoder \
-		-o "$s/no" --to saelens
+	denies 3 'its architecture is topk; Gemma Scope has jumprelu' convert \
+		$fixtures/saelens/v6-topk -o "$none" --to gemma-scope
+	denies 3 'its architecture is gated; sparsify has topk' convert \
+		$fixtures/saelens/v6-gated -o "$none" --to sparsify
+	denies 3 'transcoder is not supported' convert $fixtures/saelens/v6-transcoder \
+		-o "$none" --to saelens
 	mkdir -p "$s/pickle"
 	echo x >"$s/pickle/ae.pt"
-	refuses 3 'dictionary_learning.*torch.load("ae.pt".*save_file' convert "$s/pickle" \
-		-o "$s/no" --to saelens
-	refuses 3 'k is 4.0' convert $fixtures/saelens/v6-float-k -o "$s/no" \
+	denies 3 'dictionary_learning.*torch.load("ae.pt".*save_file' convert "$s/pickle" \
+		-o "$none" --to saelens
+	denies 3 'k is 4.0' convert $fixtures/saelens/v6-float-k -o "$none" \
 		--to sparsify
-	holds "nothing was written" test ! -e "$s/no"
+	holds "nothing was written" test ! -e "$none"
 }
 
 outputs() {
 	works "once more" convert $fixtures/saelens/v6-topk-rescaled -o "$s/sparsify" --to sparsify
 	said '"already_done": true'
-	refuses 2 'provenance' convert $fixtures/saelens/v6-topk -o "$s/sparsify" --to sparsify
+	denies 2 'provenance' convert $fixtures/saelens/v6-topk -o "$s/sparsify" --to sparsify
 	works "with --force" convert $fixtures/saelens/v6-topk -o "$s/sparsify" --to sparsify \
 		--force
-	refuses 2 'is or holds an input' convert "$s/saelens" -o "$s/saelens" --to saelens --force
-	refuses 2 'saelens, sparsify' convert "$s/saelens" -o "$s/no" --to npz
-	refuses 2 '--to is missing' convert "$s/saelens" -o "$s/no"
-	refuses 5 'at least\|least that\|smallest' convert "$s/saelens" -o "$s/no" --to sparsify \
+	denies 2 'is or holds an input' convert "$s/saelens" -o "$s/saelens" --to saelens --force
+	denies 2 'saelens, sparsify' convert "$s/saelens" -o "$none" --to npz
+	denies 2 '--to is missing' convert "$s/saelens" -o "$none"
+	denies 5 'at least\|least that\|smallest' convert "$s/saelens" -o "$none" --to sparsify \
 		--memory 1M
 	echo x >>"$s/back/cfg.json"
-	refuses 3 'cfg.json' convert "$s/back" -o "$s/no" --to saelens
-	holds "nothing was written" test ! -e "$s/no"
+	denies 3 'cfg.json' convert "$s/back" -o "$none" --to saelens
+	holds "nothing was written" test ! -e "$none"
 }
 
 masks=$fixtures/masks
@@ -180,11 +163,11 @@ masks_in_use() {
 	tail -c 1944 "$s/ggz" >"$s/a"
 	tail -c 1944 "$s/ggy" >"$s/b"
 	holds "the same zeros" cmp "$s/a" "$s/b"
-	refuses 3 'belongs to another model' export $fixtures/checkpoint/single --mask "$s/zeros2" \
-		-o "$s/no"
-	refuses 3 'projection of this model\|is expected' convert $masks/bool.safetensors \
-		--to mask --model $fixtures/checkpoint/single -o "$s/no"
-	refuses 3 'model differs' convert "$s/zeros2" --to torch --model "$s/exported" -o "$s/no"
+	denies 3 'belongs to another model' export $fixtures/checkpoint/single --mask "$s/zeros2" \
+		-o "$none"
+	denies 3 'projection of this model\|is expected' convert $masks/bool.safetensors \
+		--to mask --model $fixtures/checkpoint/single -o "$none"
+	denies 3 'model differs' convert "$s/zeros2" --to torch --model "$s/exported" -o "$none"
 	works "by force" convert "$s/zeros2" --to torch --model "$s/exported" -o "$s/forced" \
 		--force-mismatch
 }
@@ -204,13 +187,13 @@ compressed_tensors() {
 	works "a checkpoint as it is" convert $fixtures/checkpoint/sharded --to compressed-tensors \
 		-o "$s/sharded"
 	said '"from": "zeros"'
-	refuses 2 '--model is wanted' convert $masks/bool.safetensors --to compressed-tensors \
-		-o "$s/no"
-	refuses 3 'config.json' ppl "$s/compressed" --text docs/ARCHITECTURE.md
-	refuses 2 'holds an input' convert $masks/bool.safetensors --model $small \
+	denies 2 '--model is wanted' convert $masks/bool.safetensors --to compressed-tensors \
+		-o "$none"
+	denies 3 'config.json' ppl "$s/compressed" --text docs/ARCHITECTURE.md
+	denies 2 'holds an input' convert $masks/bool.safetensors --model $small \
 		--to compressed-tensors -o $small --force
 	printf x | dd of="$s/compressed/model.safetensors" bs=1 seek=9000 conv=notrunc 2>"$s/dd"
-	refuses 3 'model.safetensors' convert "$s/compressed" --to mask -o "$s/no"
+	denies 3 'model.safetensors' convert "$s/compressed" --to mask -o "$none"
 }
 
 activations() {
@@ -233,32 +216,32 @@ activations() {
 	same_fvu=$(value fvu)
 	run eval "$s/sae-half.npy" --cache $acts/single.npy
 	holds "and eval's fvu $same_fvu" test "$(value fvu)" = "$same_fvu"
-	refuses 3 'Fortran order' convert $acts/fortran.npy --to cache -o "$s/no"
-	refuses 3 'F32, BF16 or F16' convert $acts/double.npy --to cache -o "$s/no"
-	refuses 2 'do not belong to' convert $acts/half.npy --to cache --bits lsb -o "$s/no"
+	denies 3 'Fortran order' convert $acts/fortran.npy --to cache -o "$none"
+	denies 3 'F32, BF16 or F16' convert $acts/double.npy --to cache -o "$none"
+	denies 2 'do not belong to' convert $acts/half.npy --to cache --bits lsb -o "$none"
 }
 
 masks_that_are_refused() {
-	refuses 3 'are these packed bits' convert $masks/bits.safetensors --to mask -o "$s/no"
-	refuses 3 'name the model' convert $masks/msb.npz --bits msb --to mask -o "$s/no"
-	refuses 3 'padding bits are set' convert $masks/msb.npz --bits lsb --to mask \
-		--model $small -o "$s/no"
-	refuses 2 '--from-zeros takes' convert $small --to mask -o "$s/no"
-	refuses 2 'lsb' convert $masks/msb.npz --bits big --to mask -o "$s/no"
-	refuses 2 'belong to masks' convert $fixtures/saelens/v6-topk --to sparsify --model $small \
-		-o "$s/no"
+	denies 3 'are these packed bits' convert $masks/bits.safetensors --to mask -o "$none"
+	denies 3 'name the model' convert $masks/msb.npz --bits msb --to mask -o "$none"
+	denies 3 'padding bits are set' convert $masks/msb.npz --bits lsb --to mask \
+		--model $small -o "$none"
+	denies 2 '--from-zeros takes' convert $small --to mask -o "$none"
+	denies 2 'lsb' convert $masks/msb.npz --bits big --to mask -o "$none"
+	denies 2 'belong to masks' convert $fixtures/saelens/v6-topk --to sparsify --model $small \
+		-o "$none"
 	echo x >"$s/mask.pt"
-	refuses 3 'mask.pt: a torch file.*torch.load(FILE' convert "$s/mask.pt" --to mask -o "$s/no"
+	denies 3 'mask.pt: a torch file.*torch.load(FILE' convert "$s/mask.pt" --to mask -o "$none"
 	works "a rounding" prune $small --method rtn --bits 4 -o "$s/rounding"
-	refuses 3 'is not a mask (kind rounding)' convert "$s/rounding" --to torch -o "$s/no"
-	refuses 2 'is an input' convert "$s/mask-back" --to mask -o "$s/mask-back" --force
-	refuses 2 'holds mask of another provenance' convert $masks/u8.safetensors --to mask \
+	denies 3 'is not a mask (kind rounding)' convert "$s/rounding" --to torch -o "$none"
+	denies 2 'is an input' convert "$s/mask-back" --to mask -o "$s/mask-back" --force
+	denies 2 'holds mask of another provenance' convert $masks/u8.safetensors --to mask \
 		-o "$s/mask-back"
-	refuses 5 'least that would do' convert $masks/u8.safetensors --to mask -o "$s/no" \
+	denies 5 'least that would do' convert $masks/u8.safetensors --to mask -o "$none" \
 		--memory 1M
 	printf x | dd of="$s/mask-back" bs=1 seek=5000 conv=notrunc 2>"$s/dd"
-	refuses 3 'mask-back: ' convert "$s/mask-back" --to torch -o "$s/no"
-	holds "nothing was written" test ! -e "$s/no"
+	denies 3 'mask-back: ' convert "$s/mask-back" --to torch -o "$none"
+	holds "nothing was written" test ! -e "$none"
 }
 
 saes_of_every_form

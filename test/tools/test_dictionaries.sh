@@ -12,28 +12,6 @@ rows=test/fixtures/saelens/rows
 model=demo/models/llama
 s=$scratch
 
-# run ARGUMENT...: prunescope with --json; the exit status in $code.
-run() {
-	code=0
-	"$program" "$@" --json >"$s/out" 2>"$s/err" || code=$?
-}
-
-works() {
-	what=$1
-	shift
-	run "$@"
-	holds "$what" test "$code" -eq 0
-}
-
-# refuses NAME PATTERN ARGUMENT...: exit 3, and a message that matches.
-refuses() {
-	what=$1 pattern=$2
-	shift 2
-	run "$@"
-	holds "$what: exit 3" test "$code" -eq 3
-	holds "$what: says why" grep -q -e "$pattern" "$s/err"
-}
-
 value() {
 	sed 's/[{,]/\n/g' "$s/out" | sed -n "s/^ *\"$1\": *\([^,}]*\).*/\1/p"
 }
@@ -105,42 +83,42 @@ as_an_sae_of_ours() {
 # The place that files or the path say is compared with what the dictionary meets.
 places() {
 	echo '{"hf_hook_point_in": "model.layers.3.output"}' >"$dictionary/config.json"
-	refuses "the folder's name says another layer" 'model.layers.3.output.*layer 2' \
+	refuses "the folder's name says another layer" 3 'model.layers.3.output.*layer 2' \
 		eval "$dictionary" --cache "$s/cache"
 	mkdir -p "$s/d/layer_3_width_64"
 	cp "$dictionary/params.safetensors" "$s/d/layer_3_width_64"
-	refuses "another layer, by the path" 'layer differs.*layer 3.*layer 2' \
+	refuses "another layer, by the path" 3 'layer differs.*layer 3.*layer 2' \
 		eval "$s/d/layer_3_width_64" --cache "$s/cache"
 	holds "the path is named as the source" \
 		grep -q 'no file there says its hook: taken from the path: blocks.3' "$s/err"
 	works "it is forced" eval "$s/d/layer_3_width_64" --cache "$s/cache" --force-mismatch
 	mkdir -p "$s/mlp_out/layer_2"
 	cp "$dictionary/params.safetensors" "$s/mlp_out/layer_2"
-	refuses "another site" 'hook differs.*hook_mlp_out' eval "$s/mlp_out/layer_2" \
+	refuses "another site" 3 'hook differs.*hook_mlp_out' eval "$s/mlp_out/layer_2" \
 		--cache "$s/cache"
 	mkdir -p "$s/gemma-scope-2-1b-pt/resid_post/layer_2_b"
 	cp "$dictionary/params.safetensors" "$s/gemma-scope-2-1b-pt/resid_post/layer_2_b"
-	refuses "another family" 'model differs, gemma3' \
+	refuses "another family" 3 'model differs, gemma3' \
 		eval "$s/gemma-scope-2-1b-pt/resid_post/layer_2_b" --cache "$s/cache"
-	refuses "another width" 'width 8' eval \
+	refuses "another width" 3 'width 8' eval \
 		$fixtures/sparsify-run/layers.2 --cache "$s/cache"
 }
 
 what_is_no_dictionary() {
-	refuses "a run of several" 'name one, such as .*layers.2' eval $fixtures/sparsify-run \
+	refuses "a run of several" 3 'name one, such as .*layers.2' eval $fixtures/sparsify-run \
 		--cache "$rows"
-	refuses "a repository" 'name one, such as .*average_l0_71' eval \
+	refuses "a repository" 3 'name one, such as .*average_l0_71' eval \
 		$fixtures/gemma-scope-2b-pt-res --cache "$rows"
 	mkdir -p "$s/pickle/checkpoints"
 	cp $fixtures/Llama3_1-8B-Base-LXR-8x/Llama3_1-8B-Base-L3R-8x/hyperparams.json "$s/pickle"
 	echo x >"$s/pickle/checkpoints/final.pt"
-	refuses "a pickle in a folder" 'final.pt, a torch file (pickle)' eval "$s/pickle" \
+	refuses "a pickle in a folder" 3 'final.pt, a torch file (pickle)' eval "$s/pickle" \
 		--cache "$rows"
 	mkdir -p "$s/other"
 	echo x >"$s/other/trainer_0.pt"
-	refuses "a folder of pickles" 'trainer_0.pt, a torch file' eval "$s/other" --cache "$rows"
+	refuses "a folder of pickles" 3 'trainer_0.pt, a torch file' eval "$s/other" --cache "$rows"
 	cp $fixtures/gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz "$s/x.npz"
-	refuses "an npz by its name" 'an SAE is a folder' eval "$s/x.npz" --cache "$rows"
+	refuses "an npz by its name" 3 'an SAE is a folder' eval "$s/x.npz" --cache "$rows"
 }
 
 like_their_own_tools

@@ -1,16 +1,10 @@
 #!/bin/sh
 # SAE folders as SAELens 2 to 6 wrote them (test/fixtures/saelens): `eval` gives what SAELens gives,
-# and refuses what SAELens cannot load, with the reason. PRUNESCOPE names another binary.
+# and refused what SAELens cannot load, with the reason. PRUNESCOPE names another binary.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/support/program.sh
 fixtures=test/fixtures/saelens
-
-# run ARGUMENT...: prunescope with --json; the exit status in $code.
-run() {
-	code=0
-	"$program" "$@" --json >"$scratch/out" 2>"$scratch/err" || code=$?
-}
 
 # near A B BOUND: the two numbers differ by at most so much of the second.
 near() {
@@ -18,8 +12,8 @@ near() {
 	awk "BEGIN { d = $1 - $2; e = $2; exit !(d * d <= $3 * $3 * e * e) }"
 }
 
-# refuses NAME PATTERN: the last command exited with 3 and a message that matches.
-refuses() {
+# refused NAME PATTERN: the last command exited with 3 and a message that matches.
+refused() {
 	holds "$1: exit 3" test "$code" -eq 3
 	holds "$1: says why" grep -q -e "$2" "$scratch/err"
 }
@@ -43,7 +37,7 @@ like_saelens() {
 		run eval "$fixtures/$sae" --cache "$fixtures/rows"
 		# An activation function that SAELens 6 passes over is refused.
 		if [ "$fvu" = refused ] || [ "$sae" = v5-tanh ]; then
-			refuses "$sae" "$(reason "$sae")"
+			refused "$sae" "$(reason "$sae")"
 			continue
 		fi
 		holds "$sae: works" test "$code" -eq 0
@@ -57,7 +51,7 @@ an_estimated_norm() {
 	cp -r "$fixtures/v6-checkpoint" "$scratch/sae"
 	rm "$scratch/sae/activation_scaler.json"
 	run eval "$scratch/sae" --cache "$fixtures/rows"
-	refuses "no factor" 'expected_average_only_in.*--norm-cache'
+	refused "no factor" 'expected_average_only_in.*--norm-cache'
 	run eval "$scratch/sae" --cache "$fixtures/rows" --norm-cache "$fixtures/rows"
 	holds "the factor is estimated" test "$code" -eq 0
 	# sqrt(D) over the mean norm of the rows, as SAELens' ActivationScaler has it.
@@ -85,7 +79,7 @@ names() {
 		echo '{}' >"$scratch/other/$file"
 	done
 	run eval "$scratch/other" --cache "$fixtures/rows"
-	refuses "$what" "$pattern"
+	refused "$what" "$pattern"
 }
 
 other_formats() {
@@ -98,10 +92,10 @@ other_formats() {
 		seed-1/sae_weights.safetensors seed-2/cfg.json
 	names "an empty folder" 'cfg.json: No such file' nothing
 	run eval "$fixtures/rows/shard.safetensors" --cache "$fixtures/rows"
-	refuses "a single file" 'an SAE is a folder'
+	refused "a single file" 'an SAE is a folder'
 	cp "$fixtures/expect.txt" "$scratch/sae.pt"
 	run eval "$scratch/sae.pt" --cache "$fixtures/rows"
-	refuses "a torch file" 'torch'
+	refused "a torch file" 'torch'
 }
 
 like_saelens

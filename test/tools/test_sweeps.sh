@@ -7,29 +7,6 @@ cd "$(dirname "$0")/../.." || exit 1
 llama=demo/models/llama
 text=$scratch/text
 
-run() {
-	timeout 300 "$program" "$@" --quiet >"$scratch/out" 2>"$scratch/err"
-}
-
-# works NAME ARGUMENT...: exit 0.
-works() {
-	what=$1
-	shift
-	run "$@"
-	code=$?
-	holds "$what: exit 0" test $code -eq 0
-}
-
-# refuses NAME PATTERN ARGUMENT...: exit 2, and a message that matches the pattern.
-refuses() {
-	what=$1 pattern=$2
-	shift 2
-	run "$@"
-	code=$?
-	holds "$what: exit 2" test $code -eq 2
-	holds "$what: says why" grep -q -e "$pattern" "$scratch/err"
-}
-
 awk -v seed=1 -v bytes=20000 -f test/fixtures/cli/text.awk >"$text"
 works "tokenize" tokenize $llama --text "$text" --window 64 --windows 12 -o "$scratch/tokens"
 
@@ -69,18 +46,17 @@ for precision in bf16 int16; do
 		"$scratch/$precision/wanda-0.6.safetensors"
 done
 
-refuses "a sparsity twice" "--sparsity 0.3 is given twice" prune $llama --method magnitude \
-	--sparsity 0.3 30% -o "$scratch/none"
-refuses "a method twice" "--method wanda is given twice" prune $llama --method wanda \
-	--method wanda --sparsity 0.3 --tokens "$scratch/tokens" -o "$scratch/none"
-refuses "several random masks" "several sparsities go with" prune $llama --method random \
-	--sparsity 0.3 0.4 -o "$scratch/none"
-refuses "an unknown method" "must be magnitude, wanda, random or rtn" prune $llama \
-	--method sparsegpt --sparsity 0.3 -o "$scratch/none"
-rm -rf "$scratch/none"
-works "a dry run of two" prune $llama --method magnitude --sparsity 0.3 0.4 -o "$scratch/none" \
+refuses "a sparsity twice" 2 "--sparsity 0.3 is given twice" prune $llama --method magnitude \
+	--sparsity 0.3 30% -o "$none"
+refuses "a method twice" 2 "--method wanda is given twice" prune $llama --method wanda \
+	--method wanda --sparsity 0.3 --tokens "$scratch/tokens" -o "$none"
+refuses "several random masks" 2 "several sparsities go with" prune $llama --method random \
+	--sparsity 0.3 0.4 -o "$none"
+refuses "an unknown method" 2 "must be magnitude, wanda, random or rtn" prune $llama \
+	--method sparsegpt --sparsity 0.3 -o "$none"
+works "a dry run of two" prune $llama --method magnitude --sparsity 0.3 0.4 -o "$none" \
 	--dry-run
-holds "makes nothing" test ! -e "$scratch/none"
+holds "makes nothing" test ! -e "$none"
 
 # --- a mask that is assumed below ---
 
@@ -92,20 +68,20 @@ works "another one" prune $llama --method wanda --sparsity 0.5 \
 	--tokens "$scratch/tokens" --assume "$scratch/alone-m-0.7" -o "$scratch/assumed-other"
 holds "gives others" test "$(tail -c 1000 "$scratch/assumed-other" | cksum)" != \
 	"$(tail -c 1000 "$scratch/alone-w-0.5" | cksum)"
-refuses "assumed by magnitude" "--assume goes with --method wanda" prune $llama \
-	--method magnitude --sparsity 0.5 --assume "$scratch/alone-w-0.5" -o "$scratch/none"
+refuses "assumed by magnitude" 2 "--assume goes with --method wanda" prune $llama \
+	--method magnitude --sparsity 0.5 --assume "$scratch/alone-w-0.5" -o "$none"
 
 # --- perplexities ---
 
 set -- ppl $llama --text "$text" --window 64 --max-tokens 1500
-works "three models" "$@" --mask dense --mask "$scratch/alone-m-0.5" --mask "$scratch/alone-w-0.7" \
-	--json
+works "three models" "$@" --mask dense --mask "$scratch/alone-m-0.5" --mask "$scratch/alone-w-0.7"
 value ppl >"$scratch/three"
-works "a table of them" "$@" --mask dense --mask "$scratch/alone-m-0.5"
+"$program" "$@" --mask dense --mask "$scratch/alone-m-0.5" >"$scratch/out" 2>"$scratch/err"
+holds "a table of them" test $? -eq 0
 holds "has a line each" grep -q "^$scratch/alone-m-0.5 " "$scratch/out"
 : >"$scratch/each"
 for mask in dense "$scratch/alone-m-0.5" "$scratch/alone-w-0.7"; do
-	works "$(basename "$mask") alone" "$@" --mask "$mask" --json
+	works "$(basename "$mask") alone" "$@" --mask "$mask"
 	value ppl >>"$scratch/each"
 done
 holds "three models: the same perplexities" cmp "$scratch/three" "$scratch/each"
@@ -113,7 +89,7 @@ holds "and they are three" test "$(sort -u "$scratch/each" | wc -l)" = 3
 
 # The weights are read once for all: three models read little more than one.
 read_bytes() {
-	run "$@" --dry-run --json
+	run "$@" --dry-run
 	value read_bytes
 }
 one=$(read_bytes "$@")

@@ -12,33 +12,6 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/support/program.sh
 model=demo/models/llama
 
-# run ARGUMENT...: prunescope with --json; stdout in $scratch/out, stderr in $scratch/err.
-run() {
-	"$program" "$@" --json >"$scratch/out" 2>"$scratch/err"
-}
-
-# works NAME ARGUMENT...: prunescope must exit with 0.
-works() {
-	name=$1
-	shift
-	run "$@"
-	code=$?
-	holds "$name" test $code -eq 0
-	[ $code -eq 0 ] || sed 's/^/    stderr: /' "$scratch/err"
-}
-
-# refuses NAME STATUS PATTERN ARGUMENT...: prunescope must exit with this status, print a message
-# that matches the pattern, and write nothing.
-refuses() {
-	what=$1 wanted=$2 pattern=$3
-	shift 3
-	run "$@" -o "$scratch/none"
-	code=$?
-	holds "$what: exit $wanted" test $code -eq "$wanted"
-	holds "$what: says why" grep -q -e "$pattern" "$scratch/err"
-	holds "$what: writes nothing" test ! -e "$scratch/none"
-}
-
 # says NAME PATTERN: the last command printed a message that matches.
 says() {
 	holds "$1" grep -q -e "$2" "$scratch/err"
@@ -81,23 +54,23 @@ says "and trained by itself" 'SAE 4 of 8: d-128-k-16-seed-2'
 holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
 rm -r "$scratch/many"
 
-run "$@" $many -o "$scratch/none" --memory 1
+run "$@" $many -o "$none" --memory 1
 least=$(sed -n 's/.*would do is .*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
 works "a budget that holds the largest alone" "$@" $many -o "$scratch/many" --memory "$least"
 holds "takes more than one read" test "$(grep -c ' of 8' "$scratch/err")" -gt 1
 holds "to the same bytes" diff -r "$scratch/alone" "$scratch/many"
-refuses "a byte less" 5 "$least" "$@" $many --memory $((least - 1))
-refuses "a width given twice" 2 'd-sae 128 is given twice' "$@" --d-sae 128 128
+refuses "a byte less" 5 "$least" "$@" $many --memory $((least - 1)) -o "$none"
+refuses "a width given twice" 2 'd-sae 128 is given twice' "$@" --d-sae 128 128 -o "$none"
 for option in '--penalty tanh' '--target-l0 3' '--bandwidth 0.1' '--sparsity 1' \
 	'--sparsity-warmup 0.1'; do
 	refuses "$option with topk" 2 "${option% *} goes with .*jumprelu.*, not with --arch topk" \
-		"$@" $option
+		"$@" $option -o "$none"
 done
 for option in '--k-start 9' '--k-anneal 0.5' '--auxk-form saelens'; do
 	refuses "$option with relu" 2 "${option% *} goes with topk and batchtopk" \
-		"$@" --arch relu $option
+		"$@" --arch relu $option -o "$none"
 done
-refuses "a seed given twice" 2 'seed 3 is given twice' "$@" --seed 3 3
+refuses "a seed given twice" 2 'seed 3 is given twice' "$@" --seed 3 3 -o "$none"
 rm -r "$scratch/many"
 
 # --- orders of their own, and the cache's ---
@@ -115,7 +88,7 @@ difference=$(cmp "$scratch/two/$weights" "$scratch/two-sequential/$weights")
 holds "which is another SAE than of the shuffled rows" test -n "$difference"
 holds "its provenance says so" \
 	grep -q '"order": "sequential"' "$scratch/two-sequential/manifest.json"
-refuses "an order that is none" 2 'sequential' "$@" --order sequental
+refuses "an order that is none" 2 'sequential' "$@" --order sequental -o "$none"
 
 # --- paired caches ---
 run prune $model --method magnitude --sparsity 0.5 -o "$scratch/mask" || exit 1
@@ -133,9 +106,9 @@ for options in "--io mmap" "--threads 1" "--read-ahead 100" "--read-ahead 0"; do
 	rm -r "$scratch/paired-again"
 done
 refuses "caches of other tokens" 3 'other: .*not the same tokens' train "$scratch/cache" \
-	--with "$scratch/other" $common
-refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255
-refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401
+	--with "$scratch/other" $common -o "$none"
+refuses "a batch that splits a token" 2 'multiple of 2' "$@" --batch 255 -o "$none"
+refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 401 -o "$none"
 
 # --- caches that exceed memory ---
 # sorted NAME FOLDER BYTES ARGUMENT...: trains with so many bytes more than the least budget. The
@@ -143,7 +116,7 @@ refuses "a held out part that splits a token" 2 'multiple of 2' "$@" --hold-out 
 sorted() {
 	what=$1 like=$2 more=$3
 	shift 3
-	run "$@" -o "$scratch/none" --memory 1
+	run "$@" -o "$none" --memory 1
 	least=$(sed -n 's/.*would do is .*(\([0-9]*\) bytes).*/\1/p' "$scratch/err")
 	works "$what" "$@" --memory $((least + more)) -o "$scratch/sorted"
 	# Where the tests' folder is in memory, or the disk is full, they are read singly.

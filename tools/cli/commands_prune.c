@@ -203,6 +203,8 @@ static int run_methods(ps_cli *cli, const struct request *r, const struct mask *
 static int run(ps_cli *cli, const struct request *r, json_t **result)
 {
 	const size_t count = mask_count(r);
+	const bool gathered = count > 1 && !r->args.dry_run,
+		   new_folder = gathered && access(r->args.out, F_OK);
 	struct mask *masks = calloc(count, sizeof *masks);
 	json_t *results[PS_LIST_MAX] = {NULL};
 	ps_diag *diag = &cli->session.diag;
@@ -210,14 +212,17 @@ static int run(ps_cli *cli, const struct request *r, json_t **result)
 
 	for (size_t i = 0; i < count && !rc; i++)
 		rc = lay_out_mask(r, i, &masks[i], diag);
-	if (!rc && count > 1 && !r->args.dry_run)
+	if (!rc && gathered)
 		rc = ps_folder_make(&ps_sys_linux, r->args.out, diag);
 	if (!rc)
 		rc = run_methods(cli, r, masks, results);
-	if (!rc && count > 1 && !r->args.dry_run)
+	if (!rc && gathered)
 		rc = gather(masks, count, results, result, diag);
 	else if (!rc)
 		*result = json_incref(results[0]);
+	/* A folder with masks in it stays. */
+	if (rc && new_folder)
+		(void)rmdir(r->args.out);
 	for (size_t i = 0; i < count; i++) {
 		json_decref(results[i]);
 		if (masks)

@@ -130,6 +130,9 @@ class Cache:
     def __len__(self) -> int:
         return int(self.first_row[-1])
 
+    def __repr__(self) -> str:
+        return f"<Cache {self.path}: {len(self)} rows [{self.d_model}], {self.dtype}>"
+
     @property
     def shape(self) -> tuple[int, int]:
         return len(self), self.d_model
@@ -194,7 +197,7 @@ def open_cache(path: PathLike) -> Cache:
 # --- SAEs ---
 
 
-@dataclass
+@dataclass(repr=False)
 class SAE:
     """A sparse autoencoder. D is the model's width, F the number of latents; all arrays are float32."""
 
@@ -211,6 +214,13 @@ class SAE:
     rescale_acts_by_decoder_norm: bool = False
     cfg: dict[str, Any] | None = None  #: cfg.json
     firing_count: np.ndarray | None = None  #: int64 [F]: rows on which each latent fired after training
+
+    def __repr__(self) -> str:
+        width, latents = self.W_enc.shape
+        about = (self.cfg or {}).get("metadata") or {}
+        k = f", k={self.k}" if self.architecture == "topk" else ""
+        return (f"<SAE {self.architecture}: {latents} latents{k} of rows [{width}]; model {about.get('model_name')}, "
+                f"hook {about.get('hook_name')}>")
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """float32 [..., F]: the latents of rows x [..., D]."""

@@ -75,6 +75,11 @@ def test_saes_reconstruct_as_eval_says(made, name):
     assert sae.firing_count.shape == (64,)
 
 
+def test_saes_and_caches_show_a_line(made):
+    assert repr(ps.load_sae(made / "sae")).startswith("<SAE topk: 64 latents, k=8 of rows [128]; model llama, hook blocks.2.")
+    assert repr(ps.open_cache(made / "cache-bf16")).endswith("cache-bf16: 768 rows [128], BF16>")
+
+
 def test_other_forms_of_saes_are_refused(made):
     with pytest.raises(ValueError, match="convert .*gemma-scope --to saelens"):
         ps.load_sae(made / "gemma-scope")

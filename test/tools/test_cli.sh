@@ -23,6 +23,19 @@ values_hold() {
 	fi
 }
 
+# explains COMMAND: its help has a row for each number and each yes or no of the last result.
+explains() {
+	"$program" help "$1" | sed -n '/^What it prints/,/^Examples/s/^  \([^ ].*\)/\1/p' |
+		sed 's/  .*//' >"$scratch/rows"
+	unsaid=
+	for key in $(sed 's/{[^{}]*}//' "$scratch/out" | grep -oE '"[a-z0-9_]+": [-0-9tfn]' |
+		cut -d '"' -f 2); do
+		grep -qw "$key" "$scratch/rows" || unsaid="$unsaid $key"
+	done
+	holds "help $1 says what its result is ($unsaid)" \
+		test -s "$scratch/rows" -a -z "$unsaid"
+}
+
 # refuses NAME STATUS PATTERN ARGUMENT...: prunescope must exit with this status, print one line on
 # stderr that matches the pattern, print nothing on stdout, and leave nothing in $none.
 # write_foreign_tokens FILE BYTES: a tokens file as another tool writes it. Its ids are 1, 2, 3 and
@@ -196,9 +209,11 @@ saes_and_caches() {
 	works "eval in a model" eval "$scratch/saes/seed-1" $llama \
 		--tokens "$scratch/llama.tokens" --layer 1 --mask "$scratch/llama.wanda" \
 		--windows 20
+	explains eval
 	values_hold "the spliced loss lies between clean and zero" ce_clean ce_sae \
 		'a < b && b < '"$(value ce_zero)"
 	works "compare" compare "$scratch/saes/seed-1" "$scratch/saes/seed-2"
+	explains compare
 	holds "two seeds share no start" grep -q '"same_start": false' "$scratch/out"
 	holds "nothing is remarked" sh -c "! grep -q 'start from seed' '$scratch/err'"
 	works "compare with itself" compare "$scratch/saes/seed-1" "$scratch/saes/seed-1"

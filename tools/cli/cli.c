@@ -8,11 +8,14 @@
 
 /* --- what the command says of itself --- */
 
-/* tables (2): where the page's tables are listed. */
+enum { TABLES = 3 };
+
+/* tables (TABLES): where the page's tables are listed. The first two are those of options. */
 static ps_page describe(const ps_cli *cli, const ps_option *table, const ps_option **tables)
 {
 	tables[0] = table;
 	tables[1] = cli->options;
+	tables[2] = cli->command->printed;
 	return (ps_page){.section = 1,
 			 .program = "prunescope",
 			 .name = cli->command->name,
@@ -20,14 +23,14 @@ static ps_page describe(const ps_cli *cli, const ps_option *table, const ps_opti
 			 .summary = cli->command->summary,
 			 .text = cli->command->text,
 			 .tables = tables,
-			 .count = 2,
+			 .count = tables[2] ? TABLES : 2,
 			 .examples = cli->command->examples};
 }
 
 /* Answers --help and --examples. */
 static bool answer(ps_cli *cli, const char *argument, const ps_option *table)
 {
-	const ps_option *tables[2];
+	const ps_option *tables[TABLES];
 	const ps_page page = describe(cli, table, tables);
 
 	if (!strcmp(argument, "--help") || !strcmp(argument, "-h"))
@@ -81,7 +84,7 @@ static const char *find_output(const ps_options *options)
 
 int ps_cli_begin(ps_cli *cli, int argc, char **argv, const ps_option *table)
 {
-	const ps_option *tables[2];
+	const ps_option *tables[TABLES];
 	const ps_page page = describe(cli, table, tables);
 	ps_options options = {.tables = tables, .count = 2};
 	ps_diag missing = {{0}};

@@ -17,6 +17,7 @@ typedef struct ps_command {
 	const char *summary;        /* one line of the list of commands: "perplexity of a text" */
 	const char *text;           /* what it does and when to use it; paragraphs, as in ps_page */
 	const ps_example *examples; /* ends with a NULL command */
+	const ps_option *printed;   /* a row for each value (printed.h); NULL: they need no words */
 	const char *settings;       /* where settings are that are no options; NULL: nowhere */
 	/* argv: the arguments behind the command's name. *result: a new object, printed by the
 	 * caller; NULL: none. */

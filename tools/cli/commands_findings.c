@@ -6,6 +6,7 @@
 #include "analysis/own_start.h"
 #include "analysis/seeds.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/printed.h"
 
 enum {
 	SAMPLES = 1000, /* of a bootstrap, where --samples is absent */
@@ -288,6 +289,7 @@ const ps_command ps_commands_findings[] = {
 	 .examples = EXAMPLES{{"prunescope transfer sae --cache caches/dense --cache caches/mask",
 			       "With an interval of 95 % for each measure."},
 			      {NULL, NULL}},
+	 .printed = ps_printed_transfer,
 	 .main = main_transfer,
 	 .print = print_transfer},
 	{.name = "ablate",
@@ -304,6 +306,7 @@ const ps_command ps_commands_findings[] = {
 			   "--spliced ablation.json --json",
 			   "The same latents without the SAE's error."},
 			  {NULL, NULL}},
+	 .printed = ps_printed_ablate,
 	 .main = main_ablate},
 	{.name = "seeds",
 	 .usage = "SAE SAE ... [OPTION ...]",
@@ -314,6 +317,7 @@ const ps_command ps_commands_findings[] = {
 	 .examples = EXAMPLES{{"prunescope seeds saes/seed-1 saes/seed-2 saes/seed-3",
 			       "Three pairs, and the mean over them."},
 			      {NULL, NULL}},
+	 .printed = ps_printed_seeds,
 	 .main = main_seeds,
 	 .print = print_seeds},
 	{.name = "survival",
@@ -326,6 +330,7 @@ const ps_command ps_commands_findings[] = {
 			       "pruned/seed-1 pruned/seed-2 --cache caches/dense",
 			       "Over two seeds."},
 			      {NULL, NULL}},
+	 .printed = ps_printed_survival,
 	 .main = main_survival,
 	 .print = print_survival},
 	{.name = NULL},

@@ -1,5 +1,6 @@
 /* The command lines of the commands that take a model. */
 #include "tools/cli/cli.h"
+#include "tools/cli/printed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +332,7 @@ const ps_command ps_commands_model[] = {
 			   "a.safetensors --mask b.safetensors",
 			   "Of three models; the weights are read once."},
 			  {NULL, NULL}},
+	 .printed = ps_printed_ppl,
 	 .main = main_ppl,
 	 .print = print_ppl},
 	{.name = "logits",

@@ -7,6 +7,7 @@
 #include "io/folder.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/print_values.h"
+#include "tools/cli/printed.h"
 #include "tools/cmd/ppl_windows.h"
 #include "tools/run/json.h"
 
@@ -291,6 +292,7 @@ const ps_command ps_commands_prune[] = {
 			  "int4.safetensors",
 			  "Rounds to 4 bits, a scale for 128 columns."},
 			 {NULL, NULL}},
+	 .printed = ps_printed_prune,
 	 .main = main_prune,
 	 .print = print_prune},
 	{.name = NULL},

@@ -1,5 +1,6 @@
 /* The command lines of the commands on trained SAEs. */
 #include "tools/cli/cli.h"
+#include "tools/cli/printed.h"
 
 static int main_eval(ps_cli *cli, int argc, char **argv, json_t **result)
 {
@@ -124,6 +125,7 @@ const ps_command ps_commands_sae[] = {
 			  "--layer 9 --windows 100",
 			  "In the model, on 100 windows."},
 			 {NULL, NULL}},
+	 .printed = ps_printed_eval,
 	 .main = main_eval},
 	{.name = "compare",
 	 .usage = "SAE_A SAE_B [OPTION ...]",
@@ -138,6 +140,7 @@ const ps_command ps_commands_sae[] = {
 			 {"prunescope compare sae-dense sae-pruned -o matching.safetensors",
 			  "Each latent's partner too."},
 			 {NULL, NULL}},
+	 .printed = ps_printed_compare,
 	 .main = main_compare},
 	{.name = "convert",
 	 .usage = "IN --to FORM -o OUT [OPTION ...]",

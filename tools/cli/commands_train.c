@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/printed.h"
 
 enum { OPTIONS_MAX = 64 };
 
@@ -236,6 +237,7 @@ const ps_command ps_commands_train[] = {
 			  "--log run -o sae",
 			  "A long run, measured on rows that it does not see, with a log."},
 			 {NULL, NULL}},
+	 .printed = ps_printed_train,
 	 .main = main_train,
 	 .print = print_train},
 	{.name = NULL},

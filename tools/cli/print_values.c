@@ -60,22 +60,35 @@ static void print_table(const json_t *rows)
 	}
 }
 
+/* As wide as the longest name. */
+static size_t name_width(const json_t *result)
+{
+	size_t width = 20;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)result, key, value)
+		width = strlen(key) > width ? strlen(key) : width;
+	return width;
+}
+
 void ps_print_values(const json_t *result)
 {
+	const int width = (int)name_width(result);
 	const char *key;
 	json_t *value;
 
 	json_object_foreach ((json_t *)result, key, value) {
 		if (json_is_string(value))
-			printf("%-20s %s\n", key, json_string_value(value));
+			printf("%-*s %s\n", width, key, json_string_value(value));
 		else if (json_is_integer(value))
-			printf("%-20s %lld\n", key, (long long)json_integer_value(value));
+			printf("%-*s %lld\n", width, key, (long long)json_integer_value(value));
 		else if (json_is_real(value))
-			printf("%-20s %.6g\n", key, json_real_value(value));
+			printf("%-*s %.6g\n", width, key, json_real_value(value));
 		else if (json_is_boolean(value))
-			printf("%-20s %s\n", key, json_is_true(value) ? "yes" : "no");
+			printf("%-*s %s\n", width, key, json_is_true(value) ? "yes" : "no");
 		else if (json_is_null(value))
-			printf("%-20s undefined\n", key);
+			printf("%-*s undefined\n", width, key);
 	}
 }
 

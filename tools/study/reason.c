@@ -76,7 +76,11 @@ static void describe(const ps_graph *g, const ps_node *n, const char *name, cons
 
 	format_value(then, before, sizeof before);
 	format_value(now, after, sizeof after);
-	if (input)
+	if (input && !then)
+		snprintf(out, size, "%s is read now too", input->id);
+	else if (input && !strcmp(name, input->id))
+		snprintf(out, size, "%s is another one now", name);
+	else if (input)
 		snprintf(out, size, "%s is another one now (%s)", name, input->id);
 	else if (source)
 		snprintf(out, size, "%s: %s has changed, or is another file", name, source);

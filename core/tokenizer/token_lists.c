@@ -58,6 +58,12 @@ static int add_spaces(const struct reader *r, size_t spaces, size_t id)
 	return rc;
 }
 
+/* Whether tokens of this kind are matched in the text. WikiText writes <unk> for rare words. */
+static bool is_matched(int64_t kind)
+{
+	return kind == PS_TOKEN_UNKNOWN || kind == PS_TOKEN_CONTROL || kind == PS_TOKEN_USER;
+}
+
 static int add_token(const struct reader *r, size_t id, const char *text, size_t length)
 {
 	const int64_t kind = r->lists->kind_of(r->lists->context, id);
@@ -73,7 +79,7 @@ static int add_token(const struct reader *r, size_t id, const char *text, size_t
 	if (r->lists->gemma && is_spaces(text, length))
 		return add_spaces(r, length, id);
 	rc = ps_bpe_add_token(r->parts->bpe, text, length, (int64_t)id, r->diag);
-	if (!rc && length && (kind == PS_TOKEN_CONTROL || kind == PS_TOKEN_USER))
+	if (!rc && length && is_matched(kind))
 		rc = list_added(r, text, length);
 	return rc;
 }

@@ -9,10 +9,12 @@
  *   cut a token into two others is a merge. Merges are ranked by their token's score, the highest
  *   first, or by its place in the list (Gemma, whose scores do not follow its merges); then by the
  *   longer left side. A prefix is put before each piece of text, unless space_prefix is false.
- * Control and user-defined tokens are matched in the text, without normalizing it. Of Gemma's,
- * those that are spaces alone are ordinary tokens. So a run of more than two spaces may be cut
- * otherwise than by Gemma's published tokenizer.json, which takes the longest token first; such a
- * file beside the model is used in place of the lists.
+ *   So do Llama 2's tokenizer.json and llama.cpp. transformers 5.24 reads these lists otherwise:
+ *   whatever space_prefix is, it prefixes the start of the text alone, unless a space is there.
+ * The unknown token, control and user-defined tokens are matched in the text, without normalizing
+ * it. Of Gemma's, those that are spaces alone are ordinary tokens. So a run of more than two spaces
+ * may be cut otherwise than by Gemma's published tokenizer.json, which takes the longest token
+ * first; such a file beside the model is used in place of the lists.
  *
  * Source: transformers 5.24, integrations/gguf/gguf_tokenizer_mapping.py and generate_merges;
  * ignore_merges and smollm: llama.cpp. */
@@ -28,7 +30,7 @@
 #include "core/tokenizer/tokenizer_json.h"
 
 /* The kinds of tokens that matter, by their number in GGUF. */
-enum { PS_TOKEN_NORMAL = 1, PS_TOKEN_CONTROL = 3, PS_TOKEN_USER = 4 };
+enum { PS_TOKEN_NORMAL = 1, PS_TOKEN_UNKNOWN = 2, PS_TOKEN_CONTROL = 3, PS_TOKEN_USER = 4 };
 
 typedef struct ps_token_lists {
 	enum { PS_LISTS_BYTE_LEVEL, PS_LISTS_SENTENCEPIECE } model;

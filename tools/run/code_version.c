@@ -8,8 +8,8 @@ static const struct {
 	const char *command;
 	int version;
 } versions[] = {
-	{"tokenize", 2}, {"logits", 2},   {"calibrate", 2}, {"prune", 2},   {"export", 4},
-	{"cache", 2},    {"train", 3},    {"ppl", 2},       {"eval", 2},    {"transfer", 3},
+	{"tokenize", 3}, {"logits", 2},   {"calibrate", 2}, {"prune", 2},   {"export", 4},
+	{"cache", 2},    {"train", 3},    {"ppl", 3},       {"eval", 2},    {"transfer", 3},
 	{"ablate", 5},   {"seeds", 3},    {"survival", 8},  {"compare", 2}, {"features", 1},
 	{"sparsity", 1}, {"assemble", 9}, {"report", 8},    {"convert", 2},
 };

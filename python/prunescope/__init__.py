@@ -9,16 +9,39 @@
 the files.
 """
 
-from importlib import metadata as _metadata
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from .program import program_path, run
-from .reader import (SAE, Cache, load_conditions, load_mask, load_matching, load_results, load_rounding, load_sae,
-                     load_statistics, load_table, load_tokens, open_cache)
-from .safetensors import File, widen
 
-try:
-    __version__ = _metadata.version("prunescope")
-except _metadata.PackageNotFoundError:  # read from a checkout
-    __version__ = "0+unknown"
+if _TYPE_CHECKING:
+    from .reader import (SAE, Cache, load_conditions, load_mask, load_matching, load_results, load_rounding, load_sae,
+                         load_statistics, load_table, load_tokens, open_cache)
+    from .safetensors import File, widen
+    __version__: str
+
 __all__ = ["SAE", "Cache", "File", "load_conditions", "load_mask", "load_matching", "load_results", "load_rounding",
            "load_sae", "load_statistics", "load_table", "load_tokens", "open_cache", "program_path", "run", "widen"]
+
+
+def __getattr__(name: str) -> _Any:
+    """Imports the reader, and NumPy with it, when it is first used: the program starts without them."""
+    if name in ("reader", "safetensors"):
+        return _import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        metadata = _import_module("importlib.metadata")
+        try:
+            value = metadata.version("prunescope")
+        except metadata.PackageNotFoundError:  # read from a checkout
+            value = "0+unknown"
+    elif name in __all__:
+        value = getattr(_import_module(f"{__name__}.{'safetensors' if name in ('File', 'widen') else 'reader'}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

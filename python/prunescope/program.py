@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,9 @@ def _become(name: str) -> None:
         path = program_path(name)
     except FileNotFoundError as error:
         sys.exit(str(error))
+    # Python ignores these two signals, and what is ignored stays ignored in the program that a process becomes.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execv(path, [path, *sys.argv[1:]])
     except OSError as error:

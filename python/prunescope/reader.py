@@ -15,7 +15,9 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from .safetensors import File, widen
+from .safetensors import File, Rows, widen
+
+_GATHER_BYTES = 1 << 24  # of rows that are copied at once
 
 PathLike = str | os.PathLike[str]
 
@@ -60,14 +62,14 @@ def load_mask(path: PathLike) -> dict[str, np.ndarray]:
 def _kept(file: File, name: str, note: dict[str, int] | None) -> np.ndarray:
     info, place = file.info[name], f"{file.path}: tensor {name}"
     if len(info.shape) == 2 and info.dtype == "BOOL":
-        return np.array(file[name])
+        return file.read(name)
     if len(info.shape) != 2 or info.dtype != "U8":
         raise ValueError(f"{place} is {info.dtype} {list(info.shape)}: no mask of ours; prunescope convert {file.path} "
                          "--to mask -o OUT makes one of 0 and 1 of any type")
     rows, cols = (note["rows"], note["cols"]) if note else (info.shape[0], 8 * info.shape[1])
     if info.shape != (rows, -(-cols // 8)):
         raise ValueError(f"{place} has the shape {list(info.shape)}: {[rows, -(-cols // 8)]} is expected")
-    bits = file[name]
+    bits = file.read(name)
     if not note and bits.size and bits.max() <= 1:
         raise ValueError(f"{place} holds 0 and 1 alone, so a byte a weight: prunescope convert {file.path} --to mask -o OUT")
     return np.unpackbits(bits, axis=1, bitorder="little", count=cols).view(bool)
@@ -80,7 +82,7 @@ def load_rounding(path: PathLike) -> tuple[dict[str, np.ndarray], int, int | Non
     """
     file = _of_kind(path, "rounding")
     group = file.about["group"]
-    return {name: np.array(file[name]) for name in file}, file.about["bits"], None if group == "row" else group
+    return {name: file.read(name) for name in file}, file.about["bits"], None if group == "row" else group
 
 
 def load_tokens(path: PathLike) -> np.ndarray:
@@ -91,7 +93,7 @@ def load_tokens(path: PathLike) -> np.ndarray:
 def load_statistics(path: PathLike) -> dict[str, np.ndarray]:
     """Calibration statistics: {name of the weight: float32 [in]}, the mean over tokens of x^2."""
     file = _of_kind(path, "statistics")
-    return {name: np.array(file[name]) for name in file}
+    return {name: file.read(name) for name in file}
 
 
 # --- activation caches ---
@@ -101,11 +103,13 @@ class Cache:
     """An activation cache: rows of the residual stream, in shards that are mapped.
 
     cache[i] is a row [d_model]; cache[a:b], cache[array of row numbers] and cache[bool array [rows]] are rows
-    [n, d_model]: float32, of a bf16 cache widened. Only what is asked for is read. len(cache) is the number of rows.
+    [n, d_model]: float32, of a bf16 cache widened. Of the activations only the pages of these rows are read. len(cache)
+    is the number of rows. A copy, and a pickle (so a worker process), opens the files again by their path.
     """
 
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
+        self._place = self.path.absolute()
         names = [self.path] if self.path.is_file() else sorted(self.path.glob("*.safetensors"))
         if not names:
             raise ValueError(f"{self.path}: holds no shards (*.safetensors)")
@@ -124,8 +128,12 @@ class Cache:
                                  f"[..., {self.d_model}]")
         #: The memory maps of the shards, each [rows, d_model]; uint16 for BF16.
         self.activations = [shard["activations"] for shard in self.shards]
+        self._rows = [Rows(shard, "activations") for shard in self.shards]
         #: (shards + 1): the number of each shard's first row, and of all rows.
         self.first_row = np.cumsum([0] + [len(a) for a in self.activations])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cache, (self._place,)
 
     def __len__(self) -> int:
         return int(self.first_row[-1])
@@ -141,7 +149,7 @@ class Cache:
         for shard in self.shards:
             if name not in shard:
                 raise ValueError(f"{shard.path}: holds no {name}: rows alone")
-        return np.concatenate([shard[name] for shard in self.shards])
+        return np.concatenate([shard.read(name) for shard in self.shards])
 
     @property
     def token_ids(self) -> np.ndarray:
@@ -164,9 +172,12 @@ class Cache:
         rows = np.where(rows < 0, rows + len(self), rows)
         out = np.empty((len(rows), self.d_model), np.float32)
         shard_of = np.searchsorted(self.first_row, rows, side="right") - 1
+        block = max(1, _GATHER_BYTES // max(1, 4 * self.d_model))
         for shard in np.unique(shard_of):
-            here = np.flatnonzero(shard_of == shard)
-            out[here] = widen(self.activations[shard][rows[here] - self.first_row[shard]], self.dtype)
+            of_shard = np.flatnonzero(shard_of == shard)
+            for start in range(0, len(of_shard), block):
+                here = of_shard[start:start + block]
+                out[here] = widen(self._rows[shard][rows[here] - self.first_row[shard]], self.dtype)
         return out
 
     def __getitem__(self, key: int | slice | np.ndarray | list[int]) -> np.ndarray:
@@ -316,7 +327,7 @@ def load_sae(path: PathLike) -> SAE:
         threshold=weights.get("threshold"), r_mag=weights.get("r_mag"), b_mag=weights.get("b_mag"),
         apply_b_dec_to_input=cfg.get("apply_b_dec_to_input", True),
         rescale_acts_by_decoder_norm=cfg.get("rescale_acts_by_decoder_norm", False), cfg=cfg,
-        firing_count=np.array(File(training)["firing_count"]) if training.exists() else None)
+        firing_count=File(training).read("firing_count") if training.exists() else None)
 
 
 # --- tables and results ---
@@ -328,7 +339,7 @@ def load_table(path: PathLike) -> np.ndarray:
     Reads what `compare -o`, `features -o` and `transfer -o` write. A column [F, ...] becomes a field of that shape.
     """
     file = _of_kind(path, "matching", "features", "transfer-latents", "transfer")
-    columns = {name: np.asarray(file[name]) for name in file}
+    columns = {name: file.read(name) for name in file}
     rows = {len(column) for column in columns.values()}
     if len(rows) != 1:
         raise ValueError(f"{file.path}: its columns have different lengths")

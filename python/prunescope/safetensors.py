@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping, NamedTuple
@@ -35,10 +36,18 @@ def widen(values: np.ndarray, dtype: str) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, none of whose keys stands there twice."""
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        raise ValueError(f"a key of {sorted(out)[:3]}... stands there twice")
+    return out
+
+
 class File(Mapping[str, np.ndarray]):
     """A safetensors file as a mapping from names to read-only memory maps, in the tensors' shapes.
 
-    Opening reads the header. A page of the data is read when it is touched.
+    Opening reads the header. A page of the data is read when it is touched, and with it what the kernel reads ahead.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -50,7 +59,7 @@ class File(Mapping[str, np.ndarray]):
                 raise ValueError(f"{self.path}: no safetensors file: a header of {length} bytes in a file of {size}")
             raw = file.read(length)
         try:
-            self._parse(json.loads(raw), 8 + length, size)
+            self._parse(json.loads(raw, object_pairs_hook=_once), 8 + length, size)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.path}: no sound safetensors file: {error!r}") from None
 
@@ -69,6 +78,13 @@ class File(Mapping[str, np.ndarray]):
             if not size_ok or end - begin != math.prod(info.shape) * np.dtype(DTYPES[info.dtype]).itemsize:
                 raise ValueError(f"tensor {name}: offsets {begin} to {end} do not fit dtype, shape and file")
             self.info[name] = info
+        at = 0
+        for begin, end, name in sorted((*entry["data_offsets"], name) for name, entry in header.items()):
+            if begin != at:
+                raise ValueError(f"tensor {name}: begins at {begin}, the one before ends at {at}")
+            at = end
+        if start + at != size:
+            raise ValueError(f"the tensors end at {start + at}, the file at {size}")
 
     def __getitem__(self, name: str) -> np.ndarray:
         info = self.info[name]
@@ -76,12 +92,17 @@ class File(Mapping[str, np.ndarray]):
         if not math.prod(info.shape):
             return np.zeros(info.shape, dtype)
         if not info.shape:
-            return np.fromfile(self.path, dtype, 1, offset=info.offset).reshape(())
+            return self.read(name)
         return np.memmap(self.path, dtype=dtype, mode="r", offset=info.offset, shape=info.shape)
+
+    def read(self, name: str) -> np.ndarray:
+        """A tensor in memory."""
+        info = self.info[name]
+        return np.fromfile(self.path, DTYPES[info.dtype], math.prod(info.shape), offset=info.offset).reshape(info.shape)
 
     def float32(self, name: str) -> np.ndarray:
         """A tensor as float32, in memory."""
-        return widen(np.asarray(self[name]), self.info[name].dtype)
+        return widen(self.read(name), self.info[name].dtype)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.info)
@@ -93,3 +114,38 @@ class File(Mapping[str, np.ndarray]):
     def kind(self) -> str:
         """What it is, if prunescope wrote it: "mask", "tokens", "activations", ...; else ""."""
         return str(self.about.get("kind", ""))
+
+
+class Rows:
+    """Rows of a matrix of a file: of the data exactly those pages are read on which they stand.
+
+    The kernel reads ahead of a map that is touched, up to megabytes for a row. Here it is told what will be touched.
+    """
+
+    def __init__(self, file: File, name: str) -> None:
+        self._values = file[name]
+        self._row_bytes = self._values.itemsize * self._values.shape[1]
+        #: The mapping of the file; None if there is no data, or where nothing can be told.
+        self._map: mmap.mmap | None = getattr(self._values, "_mmap", None) if hasattr(mmap, "MADV_RANDOM") else None
+        self._start = file.info[name].offset % mmap.ALLOCATIONGRANULARITY  # of the data, in the mapping
+        if self._map:
+            self._map.madvise(mmap.MADV_RANDOM)
+
+    def _announce(self, rows: np.ndarray) -> None:
+        """Lets the kernel begin to read the pages of these rows, all at once."""
+        if not self._map or not len(rows):
+            return
+        ordered = rows if (np.diff(rows) > 0).all() else np.unique(rows)
+        first = self._start + ordered * self._row_bytes
+        last = (first + self._row_bytes - 1) // mmap.PAGESIZE
+        first //= mmap.PAGESIZE
+        starts = np.flatnonzero(np.concatenate(([True], first[1:] > last[:-1] + 1)))
+        ends = np.append(starts[1:], len(first)) - 1
+        for begin, end in zip(first[starts].tolist(), last[ends].tolist()):
+            self._map.madvise(mmap.MADV_WILLNEED, begin * mmap.PAGESIZE, (end - begin + 1) * mmap.PAGESIZE)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """A copy of the rows with these numbers, int64 [n], in that order."""
+        self._announce(rows)
+        out: np.ndarray = np.asarray(self._values)[rows]
+        return out

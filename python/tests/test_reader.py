@@ -1,8 +1,11 @@
 """prunescope.reader: what it reads is what the program says of the same files."""
 
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -165,7 +168,10 @@ def test_masks_of_other_tools(made, tmp_path):
 
 @pytest.mark.parametrize("header", ["[]", '{"a": 1}', '{"a": {"dtype": "F32"}}', "{", '{"__metadata__": {"prunescope": "x"}}',
     '{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
-    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}'])
+    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}',
+    '{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "a": {"dtype": "I32", "shape": [2], "data_offsets": [0, 8]}}',
+    '{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}',
+    '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}', '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'])
 def test_a_header_that_is_wrong_names_its_file(tmp_path, header):
     raw = header.encode()
     (tmp_path / "bad").write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(8))
@@ -213,6 +219,22 @@ def test_the_program_is_found(monkeypatch):
     assert re.match(r"prunescope \d", ps.run("--version").stdout)
     with pytest.raises(subprocess.CalledProcessError):
         ps.run("no-such-command")
+
+
+def test_the_program_is_started_as_from_a_shell(monkeypatch):
+    """A reader that goes away ends it by SIGPIPE, and NumPy is not imported for it."""
+    def end_of(*command):
+        unread, pipe = os.pipe()
+        os.close(unread)
+        with os.fdopen(pipe, "w") as out:
+            return subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=False)
+
+    monkeypatch.setenv("PRUNESCOPE", PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
+    own, ours = end_of(PROGRAM, "help", "train"), end_of(sys.executable, "-m", "prunescope", "help", "train")
+    assert (own.returncode, own.stderr) == (-signal.SIGPIPE, b"") == (ours.returncode, ours.stderr)
+    loaded = "import prunescope, sys; assert 'numpy' not in sys.modules; prunescope.Cache; assert 'numpy' in sys.modules"
+    subprocess.run([sys.executable, "-c", loaded], check=True)
 
 
 def test_the_script_of_this_package_is_not_the_program(monkeypatch, tmp_path):

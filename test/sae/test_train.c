@@ -13,72 +13,8 @@
 #include "core/base/rng.h"
 #include "sae/batch.h"
 #include "sae/evaluate.h"
-#include "sae/train.h"
-#include "sae/trainers.h"
 #include "test/support/support_close.h"
-#include "test/support/support_sae.h"
-
-/* A trainer over rows in memory. */
-struct run {
-	workspace w;
-	memory_rows rows;
-	ps_train_options options;
-	ps_trainer *trainer;
-};
-
-static void run_open(struct run *run, const float *data, size_t count, size_t d,
-		     const ps_train_options *options, int threads)
-{
-	*run = (struct run){.options = *options};
-	workspace_open(&run->w, threads, ps_trainers_bytes(d, options, 1, threads));
-	memory_rows_open(&run->rows, data, count, d);
-	assert_int_equal(ps_trainers_create(&run->trainer, options, 1, &run->rows.source,
-					    &run->rows.list, &run->w.context, &run->w.arena),
-			 0);
-}
-
-static void run_close(struct run *run)
-{
-	workspace_close(&run->w);
-}
-
-static ps_state_part part_of(struct run *run, const char *name)
-{
-	ps_state_part parts[PS_STATE_PARTS_MAX];
-	const size_t count = ps_trainer_state(run->trainer, parts);
-
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(parts[i].name, name))
-			return parts[i];
-	fail_msg("no state part named %s", name);
-	return parts[0];
-}
-
-static float *floats_of(struct run *run, const char *name)
-{
-	return part_of(run, name).data;
-}
-
-static ps_train_step step(struct run *run)
-{
-	ps_train_step out;
-
-	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
-	return out;
-}
-
-/* Checks that a and b have the same state, bit for bit. */
-static void check_same_state(struct run *a, struct run *b)
-{
-	ps_state_part of_a[PS_STATE_PARTS_MAX], of_b[PS_STATE_PARTS_MAX];
-	const size_t count = ps_trainer_state(a->trainer, of_a);
-
-	assert_int_equal(ps_trainer_state(b->trainer, of_b), count);
-	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(of_a[i].bytes, of_b[i].bytes);
-		assert_memory_equal(of_a[i].data, of_b[i].data, of_a[i].bytes);
-	}
-}
+#include "test/support/support_trainer.h"
 
 /* Makes rows (count, d): each is a common offset plus the sum of `active` out of `sources` fixed
  * directions. The caller frees them. */
@@ -138,7 +74,7 @@ static const struct torch_case with_auxk = {
 	"test/fixtures/sae/auxk.golden", 14, 90, 2, 16, 30, 3e-3, 0, 0, 0.25, 48};
 
 /* Opens a trainer with torch's first parameters. Its next batches are torch's, in torch's order. */
-static void open_torch_case(struct run *run, const struct torch_case *c, golden *g)
+static void open_torch_case(trainer_run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
 	ps_train_options options = topk_options(c->f, c->k, c->batch, c->steps * c->batch, c->lr);
@@ -153,15 +89,15 @@ static void open_torch_case(struct run *run, const struct torch_case *c, golden 
 	for (int i = 0; i < 4; i++)
 		start[i] = golden_next(g, names[i], counts[i]);
 	data = golden_next(g, "rows", c->steps * c->batch * c->d);
-	run_open(run, data, c->steps * c->batch, c->d, &options, 1);
+	trainer_run_open(run, data, c->steps * c->batch, c->d, &options, 1);
 	for (int i = 0; i < 4; i++)
-		memcpy(floats_of(run, names[i]), start[i], counts[i] * sizeof(float));
-	*floats_of(run, "scale") = 1;
+		memcpy(trainer_run_floats(run, names[i]), start[i], counts[i] * sizeof(float));
+	*trainer_run_floats(run, "scale") = 1;
 	assert_int_equal(ps_trainer_resume(run->trainer), 0);
 }
 
 /* Compares the gradients of the first step. Adam's first moment is then a tenth of the gradient. */
-static void check_first_gradients(struct run *run, const struct torch_case *c, golden *g)
+static void check_first_gradients(trainer_run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const moment[] = {"enc_m", "dec_m", "b_enc_m", "b_dec_m"};
 	static const char *const name[] = {"grad_enc", "grad_dec", "grad_b_enc", "grad_b_dec"};
@@ -169,7 +105,7 @@ static void check_first_gradients(struct run *run, const struct torch_case *c, g
 
 	for (int i = 0; i < 4; i++) {
 		const float *expected = golden_next(g, name[i], counts[i]),
-			    *m = floats_of(run, moment[i]);
+			    *m = trainer_run_floats(run, moment[i]);
 		closeness close = {0};
 
 		for (size_t e = 0; e < counts[i]; e++)
@@ -178,7 +114,7 @@ static void check_first_gradients(struct run *run, const struct torch_case *c, g
 	}
 }
 
-static void check_end(struct run *run, const struct torch_case *c, golden *g)
+static void check_end(trainer_run *run, const struct torch_case *c, golden *g)
 {
 	static const char *const names[] = {"enc", "dec", "b_enc", "b_dec"};
 	static const char *const end[] = {"end_enc", "end_dec", "end_b_enc", "end_b_dec"};
@@ -187,7 +123,7 @@ static void check_end(struct run *run, const struct torch_case *c, golden *g)
 	for (int i = 0; i < 4; i++) {
 		closeness close = {0};
 
-		closeness_add_floats(&close, floats_of(run, names[i]),
+		closeness_add_floats(&close, trainer_run_floats(run, names[i]),
 				     golden_next(g, end[i], counts[i]), counts[i]);
 		assert_closeness_share(&close, end[i], 2e-6);
 	}
@@ -199,13 +135,13 @@ static void check_against_torch(const struct torch_case *c)
 	const float *losses, *dead;
 	ps_train_step done[64];
 	closeness close = {0};
-	struct run run;
+	trainer_run run;
 
 	open_torch_case(&run, c, &g);
-	done[0] = step(&run);
+	done[0] = trainer_run_step(&run);
 	check_first_gradients(&run, c, &g);
 	for (size_t i = 1; i < c->steps; i++)
-		done[i] = step(&run);
+		done[i] = trainer_run_step(&run);
 	losses = golden_next(&g, "losses", c->steps);
 	dead = golden_next(&g, "dead", c->steps);
 	for (size_t i = 0; i < c->steps; i++)
@@ -214,7 +150,7 @@ static void check_against_torch(const struct torch_case *c)
 		assert_int_equal(lround(done[i].dead_fraction * (double)c->f), lround(dead[i + 1]));
 	assert_closeness(&close, "losses, relatively", 7e-7);
 	check_end(&run, c, &g);
-	run_close(&run);
+	trainer_run_close(&run);
 	golden_close(&g);
 }
 
@@ -232,10 +168,9 @@ static void steps_with_auxk_agree_with_torch(void **state)
 
 /* --- against finite differences --- */
 
-enum { TINY_D = 5, TINY_F = 9, TINY_K = 2, TINY_B = 7 };
-
 struct tiny {
-	double enc[TINY_F * TINY_D], b_enc[TINY_F], dec[TINY_F * TINY_D], b_dec[TINY_D];
+	double enc[TINY_LATENTS * TINY_WIDTH], b_enc[TINY_LATENTS], dec[TINY_LATENTS * TINY_WIDTH],
+		b_dec[TINY_WIDTH];
 };
 
 /* The loss, computed by its formula in double. */
@@ -243,28 +178,28 @@ static double tiny_loss(const struct tiny *p, const float *x)
 {
 	double loss = 0;
 
-	for (size_t r = 0; r < TINY_B; r++, x += TINY_D) {
-		double z[TINY_F], x_hat[TINY_D];
+	for (size_t r = 0; r < TINY_BATCH; r++, x += TINY_WIDTH) {
+		double z[TINY_LATENTS], x_hat[TINY_WIDTH];
 
 		memcpy(x_hat, p->b_dec, sizeof x_hat);
-		for (size_t j = 0; j < TINY_F; j++) {
+		for (size_t j = 0; j < TINY_LATENTS; j++) {
 			z[j] = p->b_enc[j];
-			for (size_t d = 0; d < TINY_D; d++)
-				z[j] += p->enc[j * TINY_D + d] * (x[d] - p->b_dec[d]);
+			for (size_t d = 0; d < TINY_WIDTH; d++)
+				z[j] += p->enc[j * TINY_WIDTH + d] * (x[d] - p->b_dec[d]);
 		}
 		for (size_t k = 0; k < TINY_K; k++) {
 			size_t best = 0;
 
-			for (size_t j = 1; j < TINY_F; j++)
+			for (size_t j = 1; j < TINY_LATENTS; j++)
 				best = z[j] > z[best] ? j : best;
-			for (size_t d = 0; z[best] > 0 && d < TINY_D; d++)
-				x_hat[d] += z[best] * p->dec[best * TINY_D + d];
+			for (size_t d = 0; z[best] > 0 && d < TINY_WIDTH; d++)
+				x_hat[d] += z[best] * p->dec[best * TINY_WIDTH + d];
 			z[best] = -INFINITY;
 		}
-		for (size_t d = 0; d < TINY_D; d++)
+		for (size_t d = 0; d < TINY_WIDTH; d++)
 			loss += (x_hat[d] - x[d]) * (x_hat[d] - x[d]);
 	}
-	return loss / (TINY_B * TINY_D);
+	return loss / (TINY_BATCH * TINY_WIDTH);
 }
 
 static double difference(struct tiny *p, double *parameter, const float *x)
@@ -291,48 +226,50 @@ static void add_differences(closeness *c, struct tiny *p, double *parameters, si
  * is parallel to the row. */
 static void add_projected(closeness *c, struct tiny *p, const float *moment, const float *x)
 {
-	for (size_t j = 0; j < TINY_F; j++) {
-		double gradient[TINY_D], along = 0;
-		const double *row = p->dec + j * TINY_D;
+	for (size_t j = 0; j < TINY_LATENTS; j++) {
+		double gradient[TINY_WIDTH], along = 0;
+		const double *row = p->dec + j * TINY_WIDTH;
 
-		for (size_t d = 0; d < TINY_D; d++) {
-			gradient[d] = difference(p, p->dec + j * TINY_D + d, x);
+		for (size_t d = 0; d < TINY_WIDTH; d++) {
+			gradient[d] = difference(p, p->dec + j * TINY_WIDTH + d, x);
 			along += gradient[d] * row[d];
 		}
-		for (size_t d = 0; d < TINY_D; d++)
-			closeness_add(c, moment[j * TINY_D + d] / 0.1, gradient[d] - along * row[d],
-				      1);
+		for (size_t d = 0; d < TINY_WIDTH; d++)
+			closeness_add(c, moment[j * TINY_WIDTH + d] / 0.1,
+				      gradient[d] - along * row[d], 1);
 	}
 }
 
 static void gradients_agree_with_finite_differences(void **state)
 {
-	const ps_train_options options = topk_options(TINY_F, TINY_K, TINY_B, TINY_B, 1e-3);
-	float x[TINY_B * TINY_D];
+	const ps_train_options options =
+		topk_options(TINY_LATENTS, TINY_K, TINY_BATCH, TINY_BATCH, 1e-3);
+	float x[TINY_BATCH * TINY_WIDTH];
 	struct tiny p;
-	struct run run;
+	trainer_run run;
 	closeness c = {0};
 
 	(void)state;
-	fill_normal(x, TINY_B * TINY_D, 1, 8);
-	run_open(&run, x, TINY_B, TINY_D, &options, 1);
-	*floats_of(&run, "scale") = 1;
-	fill_normal(floats_of(&run, "b_enc"), TINY_F, 0.3, 9);
-	for (size_t i = 0; i < TINY_F * TINY_D; i++) {
-		p.enc[i] = floats_of(&run, "enc")[i];
-		p.dec[i] = floats_of(&run, "dec")[i];
+	fill_normal(x, TINY_BATCH * TINY_WIDTH, 1, 8);
+	trainer_run_open(&run, x, TINY_BATCH, TINY_WIDTH, &options, 1);
+	*trainer_run_floats(&run, "scale") = 1;
+	fill_normal(trainer_run_floats(&run, "b_enc"), TINY_LATENTS, 0.3, 9);
+	for (size_t i = 0; i < TINY_LATENTS * TINY_WIDTH; i++) {
+		p.enc[i] = trainer_run_floats(&run, "enc")[i];
+		p.dec[i] = trainer_run_floats(&run, "dec")[i];
 	}
-	for (size_t j = 0; j < TINY_F; j++)
-		p.b_enc[j] = floats_of(&run, "b_enc")[j];
-	for (size_t d = 0; d < TINY_D; d++)
-		p.b_dec[d] = floats_of(&run, "b_dec")[d];
-	step(&run);
-	add_differences(&c, &p, p.enc, TINY_F * TINY_D, floats_of(&run, "enc_m"), x);
-	add_differences(&c, &p, p.b_enc, TINY_F, floats_of(&run, "b_enc_m"), x);
-	add_differences(&c, &p, p.b_dec, TINY_D, floats_of(&run, "b_dec_m"), x);
-	add_projected(&c, &p, floats_of(&run, "dec_m"), x);
+	for (size_t j = 0; j < TINY_LATENTS; j++)
+		p.b_enc[j] = trainer_run_floats(&run, "b_enc")[j];
+	for (size_t d = 0; d < TINY_WIDTH; d++)
+		p.b_dec[d] = trainer_run_floats(&run, "b_dec")[d];
+	trainer_run_step(&run);
+	add_differences(&c, &p, p.enc, TINY_LATENTS * TINY_WIDTH, trainer_run_floats(&run, "enc_m"),
+			x);
+	add_differences(&c, &p, p.b_enc, TINY_LATENTS, trainer_run_floats(&run, "b_enc_m"), x);
+	add_differences(&c, &p, p.b_dec, TINY_WIDTH, trainer_run_floats(&run, "b_dec_m"), x);
+	add_projected(&c, &p, trainer_run_floats(&run, "dec_m"), x);
 	assert_closeness(&c, "gradients", 8e-8);
-	run_close(&run);
+	trainer_run_close(&run);
 }
 
 /* --- exactness --- */
@@ -371,24 +308,24 @@ static void copy_state(ps_trainer *from, ps_trainer *to)
 static void a_resumed_run_ends_with_the_same_bits(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
-	struct run whole, first, second;
+	trainer_run whole, first, second;
 
 	(void)state;
-	run_open(&whole, rows, ROWS, D, &small, 2);
+	trainer_run_open(&whole, rows, ROWS, D, &small, 2);
 	for (int i = 0; i < 40; i++)
-		step(&whole);
-	run_open(&first, rows, ROWS, D, &small, 1);
+		trainer_run_step(&whole);
+	trainer_run_open(&first, rows, ROWS, D, &small, 1);
 	for (int i = 0; i < 17; i++)
-		step(&first);
-	run_open(&second, rows, ROWS, D, &small, 2);
+		trainer_run_step(&first);
+	trainer_run_open(&second, rows, ROWS, D, &small, 2);
 	copy_state(first.trainer, second.trainer);
 	assert_int_equal(ps_trainer_resume(second.trainer), 0);
 	for (int i = 17; i < 40; i++)
-		assert_int_equal(step(&second).step, i + 1);
-	check_same_state(&whole, &second);
-	run_close(&whole);
-	run_close(&first);
-	run_close(&second);
+		assert_int_equal(trainer_run_step(&second).step, i + 1);
+	assert_same_state(&whole, &second);
+	trainer_run_close(&whole);
+	trainer_run_close(&first);
+	trainer_run_close(&second);
 	free(rows);
 }
 
@@ -435,7 +372,7 @@ static void check_side_by_side(const int before[3])
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
 	ps_train_options three[3];
-	struct run whole[3], many = {0};
+	trainer_run whole[3], many = {0};
 	ps_trainer *trainer[3];
 	ps_train_step out[3];
 
@@ -446,11 +383,11 @@ static void check_side_by_side(const int before[3])
 					    &many.w.context, &many.w.arena),
 			 0);
 	for (int i = 0; i < 3; i++) {
-		run_open(&whole[i], rows, ROWS, D, &three[i], 2);
+		trainer_run_open(&whole[i], rows, ROWS, D, &three[i], 2);
 		for (int s = 0; s < STEPS; s++) {
 			if (s == before[i])
 				copy_state(whole[i].trainer, trainer[i]);
-			step(&whole[i]);
+			trainer_run_step(&whole[i]);
 		}
 		if (before[i] == STEPS)
 			copy_state(whole[i].trainer, trainer[i]);
@@ -459,11 +396,11 @@ static void check_side_by_side(const int before[3])
 		step_together(trainer);
 	assert_int_equal(ps_trainers_step(trainer, 3, out), PS_EFAILED);
 	for (int i = 0; i < 3; i++) {
-		many.trainer = trainer[i];
-		check_same_state(&whole[i], &many);
-		run_close(&whole[i]);
+		many.parts = ps_trainer_state(trainer[i], many.part);
+		assert_same_state(&whole[i], &many);
+		trainer_run_close(&whole[i]);
 	}
-	run_close(&many);
+	trainer_run_close(&many);
 	free(rows);
 }
 
@@ -502,37 +439,37 @@ static void saes_of_other_batches_do_not_go_side_by_side(void **state)
 static void a_restarted_run_is_a_new_one(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
-	struct run fresh, used;
+	trainer_run fresh, used;
 
 	(void)state;
-	run_open(&fresh, rows, ROWS, D, &small, 2);
-	run_open(&used, rows, ROWS, D, &small, 2);
+	trainer_run_open(&fresh, rows, ROWS, D, &small, 2);
+	trainer_run_open(&used, rows, ROWS, D, &small, 2);
 	for (int i = 0; i < 5; i++)
-		step(&used);
+		trainer_run_step(&used);
 	assert_int_equal(ps_trainer_restart(used.trainer), 0);
-	check_same_state(&fresh, &used);
-	run_close(&fresh);
-	run_close(&used);
+	assert_same_state(&fresh, &used);
+	trainer_run_close(&fresh);
+	trainer_run_close(&used);
 	free(rows);
 }
 
 static void any_number_of_threads_gives_the_same_bits(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 2);
-	struct run one, more;
+	trainer_run one, more;
 
 	(void)state;
-	run_open(&one, rows, ROWS, D, &small, 1);
+	trainer_run_open(&one, rows, ROWS, D, &small, 1);
 	for (int i = 0; i < 40; i++)
-		step(&one);
+		trainer_run_step(&one);
 	for (int threads = 2; threads <= 3; threads++) {
-		run_open(&more, rows, ROWS, D, &small, threads);
+		trainer_run_open(&more, rows, ROWS, D, &small, threads);
 		for (int i = 0; i < 40; i++)
-			step(&more);
-		check_same_state(&one, &more);
-		run_close(&more);
+			trainer_run_step(&more);
+		assert_same_state(&one, &more);
+		trainer_run_close(&more);
 	}
-	run_close(&one);
+	trainer_run_close(&one);
 	free(rows);
 }
 
@@ -540,23 +477,25 @@ static void seeds_change_what_they_name(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 3);
 	ps_train_options options = small;
-	struct run a, b, c;
+	trainer_run a, b, c;
 
 	(void)state;
-	run_open(&a, rows, ROWS, D, &options, 1);
+	trainer_run_open(&a, rows, ROWS, D, &options, 1);
 	options.data_seed++;
-	run_open(&b, rows, ROWS, D, &options, 1);
+	trainer_run_open(&b, rows, ROWS, D, &options, 1);
 	options = small;
 	options.init_seed++;
-	run_open(&c, rows, ROWS, D, &options, 1);
-	assert_memory_equal(floats_of(&a, "dec"), floats_of(&b, "dec"), 150 * D * sizeof(float));
-	assert_memory_not_equal(floats_of(&a, "dec"), floats_of(&c, "dec"),
+	trainer_run_open(&c, rows, ROWS, D, &options, 1);
+	assert_memory_equal(trainer_run_floats(&a, "dec"), trainer_run_floats(&b, "dec"),
+			    150 * D * sizeof(float));
+	assert_memory_not_equal(trainer_run_floats(&a, "dec"), trainer_run_floats(&c, "dec"),
 				150 * D * sizeof(float));
-	assert_memory_equal(floats_of(&a, "b_dec"), floats_of(&c, "b_dec"), D * sizeof(float));
-	assert_true(step(&a).loss != step(&b).loss);
-	run_close(&a);
-	run_close(&b);
-	run_close(&c);
+	assert_memory_equal(trainer_run_floats(&a, "b_dec"), trainer_run_floats(&c, "b_dec"),
+			    D * sizeof(float));
+	assert_true(trainer_run_step(&a).loss != trainer_run_step(&b).loss);
+	trainer_run_close(&a);
+	trainer_run_close(&b);
+	trainer_run_close(&c);
 	free(rows);
 }
 
@@ -579,7 +518,7 @@ static void check_norms(const ps_sae *sae)
 
 /* The exported SAE reconstructs the raw rows of the last batch as the trainer reported for that
  * batch. The last step changes the SAE only little. */
-static void check_last_batch(struct run *run, const ps_sae *sae, double fvu)
+static void check_last_batch(trainer_run *run, const ps_sae *sae, double fvu)
 {
 	const size_t batch = run->options.batch, width = run->rows.width;
 	uint64_t *ids = malloc(batch * sizeof *ids);
@@ -611,7 +550,7 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 	float *rows = make_rows(N, WIDTH, 40, 3, 4);
 	ps_train_step last = {0};
 	ps_evaluation evaluation;
-	struct run run;
+	trainer_run run;
 	workspace w;
 	ps_sae sae;
 
@@ -622,9 +561,9 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 	options.dead_after_tokens = 2000;
 	options.init_seed = 1;
 	options.data_seed = 2;
-	run_open(&run, rows, N, WIDTH, &options, 2);
+	trainer_run_open(&run, rows, N, WIDTH, &options, 2);
 	for (uint64_t i = 0; i < ps_trainer_steps(&options); i++)
-		last = step(&run);
+		last = trainer_run_step(&run);
 	workspace_open(&w, 2, 64 << 20);
 	assert_int_equal(ps_sae_create(&sae, PS_SAE_TOPK, WIDTH, LATENTS, 4, &w.arena, &w.diag), 0);
 	ps_trainer_export(run.trainer, &sae);
@@ -633,13 +572,13 @@ static void sparse_data_is_learnt_and_the_exported_sae_takes_raw_rows(void **sta
 			 0);
 	print_message("scale %.3f, fvu of the last batch %.4f, of all rows %.4f (threshold 0.08), "
 		      "l0 %.2f, dead %.3f\n",
-		      *floats_of(&run, "scale"), last.fvu, evaluation.fvu, evaluation.l0,
+		      *trainer_run_floats(&run, "scale"), last.fvu, evaluation.fvu, evaluation.l0,
 		      evaluation.dead_fraction);
 	assert_true(evaluation.fvu < 0.08);
 	check_last_batch(&run, &sae, last.fvu);
 	check_norms(&sae);
 	workspace_close(&w);
-	run_close(&run);
+	trainer_run_close(&run);
 	free(rows);
 }
 
@@ -650,25 +589,25 @@ static void every_epoch_visits_every_row_once_in_its_own_order(void **state)
 	float rows[N];
 	double first = 0, second = 0;
 	ps_train_step steps[4];
-	struct run run;
+	trainer_run run;
 
 	(void)state;
 	options.data_seed = 2;
 	for (size_t i = 0; i < N; i++)
 		rows[i] = (float)(1 << i);
-	run_open(&run, rows, N, WIDTH, &options, 1);
+	trainer_run_open(&run, rows, N, WIDTH, &options, 1);
 	/* The only latent stays silent. So the losses of an epoch's batches add up to the same sum
 	 * in every epoch, that of all rows. */
-	floats_of(&run, "enc")[0] = 0;
+	trainer_run_floats(&run, "enc")[0] = 0;
 	for (int i = 0; i < 4; i++)
-		steps[i] = step(&run);
+		steps[i] = trainer_run_step(&run);
 	first = steps[0].loss + steps[1].loss;
 	second = steps[2].loss + steps[3].loss;
 	assert_near(second, first, 1e-6 * first);
 	assert_true(fabs(steps[0].loss - steps[2].loss) > 1e-2 * first &&
 		    fabs(steps[0].loss - steps[3].loss) > 1e-2 * first);
 	assert_int_equal(steps[3].tokens, 20);
-	run_close(&run);
+	trainer_run_close(&run);
 }
 
 static void rows_that_stay_together_are_permuted_as_one(void **state)
@@ -756,24 +695,24 @@ static void impossible_options_and_rows_are_refused(void **state)
 static void spoilt_saved_states_are_refused(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 6);
-	struct run run;
+	trainer_run run;
 
 	(void)state;
-	run_open(&run, rows, ROWS, D, &small, 1);
-	*(uint64_t *)part_of(&run, "step").data = 41;
+	trainer_run_open(&run, rows, ROWS, D, &small, 1);
+	*(uint64_t *)trainer_run_part(&run, "step") = 41;
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
-	*(uint64_t *)part_of(&run, "step").data = 40;
+	*(uint64_t *)trainer_run_part(&run, "step") = 40;
 	assert_int_equal(ps_trainer_resume(run.trainer), 0);
-	*floats_of(&run, "scale") = 0;
+	*trainer_run_floats(&run, "scale") = 0;
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
-	*floats_of(&run, "scale") = 1;
-	*(double *)part_of(&run, "threshold_mean").data = INFINITY;
+	*trainer_run_floats(&run, "scale") = 1;
+	*(double *)trainer_run_part(&run, "threshold_mean") = INFINITY;
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
-	*(double *)part_of(&run, "threshold_mean").data = 0;
+	*(double *)trainer_run_part(&run, "threshold_mean") = 0;
 	assert_int_equal(ps_trainer_resume(run.trainer), 0);
-	floats_of(&run, "dec_v")[3] = NAN;
+	trainer_run_floats(&run, "dec_v")[3] = NAN;
 	assert_int_equal(ps_trainer_resume(run.trainer), PS_EINPUT);
-	run_close(&run);
+	trainer_run_close(&run);
 	free(rows);
 }
 

@@ -34,9 +34,10 @@ scripts="tools/test_cli.sh tools/test_belonging.sh tools/test_checkpoints.sh
 #   tells others the true one. So each takes the others for dead.
 left_out="test/io/test_ring_linux test/io/test_sys test/sae/test_screen"
 left_out="$left_out test/tools/train/test_gnuplot test/tools/study/test_claim"
+left_out="$left_out test/tools/study/test_rates"
 # - test/fault, test_flips.sh, test_doctor.sh: they need seccomp, or a library that is loaded before
 #   the program.
-# - test/tools/run, test/bench: they measure time.
+# - test/tools/run, test/bench, tools/study/test_rates: they measure time.
 # - scripts that stop commands on the way, after so much time or work: test_train_kill.sh,
 #   test_train_many.sh, test_study.sh, test_study_verify.sh, test_outputs.sh.
 # - what does not run the program or the library: test_install.sh, test_results_keys.sh,

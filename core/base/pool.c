@@ -91,9 +91,15 @@ int ps_pool_create(ps_pool **out, int threads, ps_diag *diag)
 		err = pthread_create(&w->thread, NULL, worker_main, w);
 		if (err) {
 			ps_pool_destroy(pool);
-			/* EAGAIN: there is no memory for its stack, or no process is left. */
-			return ps_fail_errno(diag, err == EAGAIN ? ENOMEM : err,
-					     "cannot start thread %d of %d", i + 1, threads);
+			if (err != EAGAIN)
+				return ps_fail_errno(diag, err, "cannot start thread %d of %d",
+						     i + 1, threads);
+			return ps_fail(
+				diag, PS_EBUDGET,
+				"cannot start thread %d of %d: no memory for its stack, or "
+				"no more processes are allowed (ulimit -u, the cgroup's pids): "
+				"take fewer --threads",
+				i + 1, threads);
 		}
 		pool->threads++;
 	}

@@ -79,6 +79,30 @@ holds "shardinfo works there too" test $? -eq 0
 # A disk that fails is no folder that somebody forbids.
 doctor "a file cannot become so large" 1 false "$confine" --fsize 2000 -- "$program" doctor --json
 is folder missing
+holds "which is no matter of the folder" grep -q 'raise ulimit -f' "$scratch/out"
+
+# Name spaces of one's own: other mounts, which end with the command.
+if unshare -rm mount -t tmpfs none /proc 2>/dev/null; then
+	mkdir "$scratch/small"
+	# within MOUNT-OPTIONS FOLDER: a file system in place of the folder
+	within() {
+		mount=$1
+		shift
+		# shellcheck disable=SC2016 # for the shell within
+		unshare -rm sh -c 'mount -t tmpfs $0 && exec "$@"' "$mount" "$@"
+	}
+	doctor "no /proc" 0 true within "none /proc" "$program" doctor --json "$scratch"
+	is proc slower
+	holds "the disk is measured nevertheless" grep -q \
+		'"read_bytes_per_s": [0-9].*"write_bytes_per_s": [0-9]' "$scratch/out"
+	holds "nothing is left there either" test -z "$(find "$scratch" -name '.prunescope*')"
+	doctor "no /proc, nothing can be written" 0 true unshare -rm sh -c \
+		'mount -t tmpfs none /proc && cd /sys && exec "$@"' x "$program" doctor --json
+	doctor "a small disk" 1 false within "-o size=1m none $scratch/small" "$program" doctor \
+		--json "$scratch/small"
+	is folder missing
+	is "free space" missing
+fi
 
 # A gnuplot that draws no SVG draws no figure.
 gnuplot 'if grep "terminal svg" >/dev/null; then exit 1; fi'

@@ -18,12 +18,12 @@
 #include "tools/cmd/commands.h"
 #include "tools/cmd/result.h"
 #include "tools/engine/probe_disk.h"
+#include "tools/run/memory_limits.h"
 #include "tools/run/version.h"
 #include "tools/train/gnuplot.h"
 
 #define FREE_LEAST ((uint64_t)1 << 30)   /* bytes: caches of small studies take as much */
 #define MEMORY_LEAST ((size_t)128 << 20) /* bytes: small models need less */
-#define MEMORY_MOST ((size_t)1 << 50)    /* bytes: a cgroup with more has no limit */
 #define FILES_LEAST 1024
 #define READ_LEAST 200e6 /* bytes a second: slower disks, and not the processor, set the pace */
 
@@ -144,19 +144,30 @@ static int check_kernels(struct doctor *d)
 
 static int check_memory(struct doctor *d)
 {
-	const ps_memory_limits limits = ps_memory_limits_read();
+	const ps_memory_limits limits = ps_memory_limits_read("");
 	const size_t budget = ps_memory_default();
-	const bool limited = limits.cgroup && limits.cgroup < MEMORY_MOST;
 	const bool little = budget < MEMORY_LEAST;
-	char available[24], cgroup[24], usual[24];
+	char available[24], cgroup[24], process[24], usual[24];
 
 	return add(d, "memory", little ? MISSING : OK,
 		   little ? "most commands end with exit status 5" : NULL,
-		   "%s available, %s%s; --memory is %s where it is not given",
+		   "%s available, %s%s%s%s; --memory is %s where it is not given",
 		   ps_size_format(limits.available, available),
-		   limited ? "limit of the cgroup " : "no limit of a cgroup",
-		   limited ? ps_size_format(limits.cgroup, cgroup) : "",
+		   limits.cgroup ? "limit of the cgroup " : "no limit of a cgroup",
+		   limits.cgroup ? ps_size_format(limits.cgroup, cgroup) : "",
+		   limits.process ? ", limit of the process (ulimit -v, -d) " : "",
+		   limits.process ? ps_size_format(limits.process, process) : "",
 		   ps_size_format(budget, usual));
+}
+
+static int check_proc(struct doctor *d)
+{
+	if (!access("/proc/self/stat", R_OK))
+		return 0;
+	return add(d, "proc", SLOWER,
+		   "a study takes over the step of a killed process late, and the "
+		   "default of --memory counts no page that the cache would give back",
+		   "/proc is not mounted");
 }
 
 static int check_files(struct doctor *d)
@@ -176,15 +187,16 @@ static int check_uring(struct doctor *d)
 {
 	const char *text = d->disk.backend, *why = strstr(text, "(io_uring: ");
 	const size_t length = why ? strcspn(why + 11, ")") : 0;
+	const char *costs = "weights are read one request at a time; containers refuse io_uring "
+			    "unless their seccomp profile allows it";
 
 	if (!why)
 		return add(d, "io_uring", OK, NULL, "allowed");
-	return add(d, "io_uring", SLOWER,
-		   strstr(why, "allocate")
-			   ? "weights are read one request at a time; raise ulimit -l"
-			   : "weights are read one request at a time; containers refuse io_uring "
-			     "unless their seccomp profile allows it",
-		   "refused: %.*s", (int)length, why + 11);
+	if (strstr(why, "allocate"))
+		costs = "weights are read one request at a time; raise ulimit -l";
+	else if (strstr(why, "open files"))
+		costs = "weights are read one request at a time; raise ulimit -n";
+	return add(d, "io_uring", SLOWER, costs, "refused: %.*s", (int)length, why + 11);
 }
 
 static int check_direct(struct doctor *d)
@@ -229,6 +241,20 @@ static int check_rates(struct doctor *d)
 		   written ? "" : " (the program's own file)", write);
 }
 
+static bool lacks_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/* What follows from a folder in which no file could be made, or not one of 16 MiB. */
+static const char *folder_costs(int error)
+{
+	if (error == EFBIG)
+		return "outputs are larger; raise ulimit -f";
+	return lacks_room(error) ? "outputs need more room, or must go elsewhere"
+				 : "outputs must go elsewhere";
+}
+
 static int check_folder(struct doctor *d)
 {
 	const int error = d->disk.write_error;
@@ -242,7 +268,7 @@ static int check_folder(struct doctor *d)
 	if (!error)
 		return add(d, "folder", OK, NULL, "%s can be written to", shown);
 	return add(d, "folder", matters ? MISSING : OK,
-		   matters ? "outputs must go elsewhere"
+		   matters ? folder_costs(error)
 			   : "name the folder of your outputs: prunescope doctor DIR",
 		   "%s cannot be written to: %s", shown, strerror_r(error, reason, sizeof reason));
 }
@@ -264,7 +290,7 @@ static int check_free(struct doctor *d)
 	char text[24];
 	uint64_t bytes;
 
-	if (d->disk.write_error || !find_free(d, &bytes))
+	if ((d->disk.write_error && !lacks_room(d->disk.write_error)) || !find_free(d, &bytes))
 		return 0;
 	return add(d, "free space", bytes < FREE_LEAST ? MISSING : OK,
 		   bytes < FREE_LEAST ? "caches of activations do not fit; see --dry-run, and "
@@ -340,9 +366,9 @@ static json_t *make_result(const struct doctor *d)
 int ps_run_doctor(ps_session *session, const ps_doctor_args *args, json_t **result)
 {
 	static int (*const checks[])(struct doctor * d) = {
-		check_processor, check_kernels, check_memory,     check_files,
-		check_uring,     check_direct,  check_memlock,    check_rates,
-		check_folder,    check_free,    check_remembered, check_gnuplot,
+		check_processor, check_kernels,    check_memory,  check_proc,  check_files,
+		check_uring,     check_direct,     check_memlock, check_rates, check_folder,
+		check_free,      check_remembered, check_gnuplot,
 	};
 	struct doctor d = {.session = session,
 			   .folder = args->folder ? args->folder : ".",

@@ -12,9 +12,10 @@ typedef struct ps_disk_probe {
 	char backend[PS_BACKEND_TEXT]; /* how they are read: "uring (direct, registered buffers)" */
 } ps_disk_probe;
 
-/* Writes 16 MiB to a file without a name and reads it, so that nothing is left. Where the folder
- * does not allow it, the program's own file is read instead. PS_EBUDGET, or the code of a failed
- * read. */
+/* Writes 16 MiB to a file and reads it. The file has no name, so that nothing is left; where the
+ * file system knows no such files, or /proc is not mounted, it has one and is removed. Where the
+ * folder does not allow a file, the program's own is read instead. PS_EBUDGET, or the code of a
+ * failed read. */
 int ps_probe_disk(const char *folder, ps_disk_probe *probe, ps_diag *diag) PS_MUST_USE;
 
 #endif

@@ -66,14 +66,4 @@ void ps_session_say(const ps_session *session, const char *format, ...) PS_PRINT
  * buffers are not registered. backend: what io/backend.h says is used. */
 void ps_session_say_backend(ps_session *session, const char *backend);
 
-/* The budget in bytes without --memory: nine tenths of the lesser of the cgroup's limit and
- * MemAvailable. */
-size_t ps_memory_default(void);
-
-/* What it comes from, in bytes: MemAvailable, and the limit of the memory cgroup (0: none). */
-typedef struct ps_memory_limits {
-	size_t available, cgroup;
-} ps_memory_limits;
-ps_memory_limits ps_memory_limits_read(void);
-
 #endif

@@ -36,10 +36,13 @@ const char *ps_no_interval_name(ps_no_interval_reason why)
 
 static ps_no_interval_reason reason(const ps_interval *i)
 {
-	if (!isfinite(i->estimate) || isnan(i->error))
+	if (!isfinite(i->estimate))
 		return PS_WHY_UNDEFINED;
+	/* Before the error is looked at: that of a single unit is not defined. */
 	if (i->n < PS_CLUSTERS_LEAST)
 		return PS_WHY_FEW;
+	if (isnan(i->error))
+		return PS_WHY_UNDEFINED;
 	return i->error > 0 ? PS_WHY_NONE : PS_WHY_CONSTANT;
 }
 

@@ -598,7 +598,9 @@ void ps_finding_ablation(FILE *out, const ps_results *r, bool brief)
 	for (size_t i = 0; i < r->condition_count; i++)
 		compared += compares(ps_results_condition(r, i));
 	if (!ablated) {
-		fputs("Causal effect: no features were ablated in this study. ", out);
+		fputs("Causal effect: no features were ablated in this study. With "
+		      "<code>ablation: {features: 100}</code> in the study file they are. ",
+		      out);
 		return;
 	}
 	if (!compared) {

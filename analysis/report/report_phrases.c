@@ -160,7 +160,10 @@ static void write_only(FILE *out, ps_interval interval, const ps_by_method *q)
 	interval.why = PS_WHY_NONE;
 	ps_html_interval(out, interval, q->decimals);
 	fputs(q->unit, out);
-	if (why)
+	if (why == PS_WHY_FEW)
+		fprintf(out, " (no interval: %zu resampled unit%s, below %d)", interval.n,
+			interval.n == 1 ? "" : "s", PS_CLUSTERS_LEAST);
+	else if (why)
 		fprintf(out, " (no interval: %s)", ps_no_interval_name(why));
 }
 

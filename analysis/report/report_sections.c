@@ -2,6 +2,7 @@
 
 #include "analysis/report/report_findings.h"
 #include "analysis/report/report_html.h"
+#include "analysis/report/report_phrases.h"
 #include "analysis/report/report_tables.h"
 #include "analysis/seeds.h"
 
@@ -425,8 +426,11 @@ static void fragility_tables(FILE *out, const ps_results *r)
 	ps_report_predictors_table(out, r);
 }
 
+/* Nothing where nothing was ablated. */
 static void ablation_table(FILE *out, const ps_results *r)
 {
+	if (!ps_span_of(r->conditions, PS_AT(CONDITION_ABLATION, ABLATION_FEATURES)).count)
+		return;
 	ps_html_conditions(
 		out, r, ablation_columns,
 		"<b>Effect of ablating features on the dense model</b>, 0.001 nats per token, "

@@ -178,7 +178,7 @@ static void write_list_range(FILE *out, const json_t *list, int decimals)
 		largest = isfinite(value) ? fmax(largest, value) : largest;
 	}
 	ps_html_number(out, least, decimals);
-	if (isfinite(least)) {
+	if (isfinite(least) && !ps_html_alike(least, largest, decimals)) {
 		fputs(" to ", out);
 		ps_html_number(out, largest, decimals);
 	}

@@ -41,11 +41,12 @@ static void an_interval_is_students(void **state)
 static void there_is_no_interval_without_grounds(void **state)
 {
 	const ps_interval few = of(3, 1, 15), constant = of(3, 0, 16), none = of(NAN, 1, 16),
-			  unknown = of(3, NAN, 16);
+			  unknown = of(3, NAN, 16), single = of(3, NAN, 1);
 
 	(void)state;
-	assert_true(few.why == PS_WHY_FEW && constant.why == PS_WHY_CONSTANT &&
-		    none.why == PS_WHY_UNDEFINED && unknown.why == PS_WHY_UNDEFINED);
+	assert_true(few.why == PS_WHY_FEW && single.why == PS_WHY_FEW &&
+		    constant.why == PS_WHY_CONSTANT && none.why == PS_WHY_UNDEFINED &&
+		    unknown.why == PS_WHY_UNDEFINED);
 	assert_true(few.estimate == 3 && isnan(few.low) && isnan(few.high) && isnan(few.p));
 	assert_true(isnan(constant.low) && isnan(none.high) && isnan(unknown.p));
 	assert_string_equal(ps_no_interval_name(few.why), "too few");

@@ -56,6 +56,7 @@ prepare_made() {
 	prunescope cache model --tokens tokens.safetensors --layer 3 --mask dense \
 		--mask mask.safetensors -o caches
 	ln -s caches/dense cache
+	ln -s "$root/test/fixtures/activations/single.npy" activations.npy
 	prunescope train cache --d-sae 256 --k 8 --batch 512 --arch jumprelu -o jumprelu-sae
 	small="--d-sae 256 --k 8 --batch 512"
 	# shellcheck disable=SC2086 # options

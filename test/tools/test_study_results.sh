@@ -300,6 +300,9 @@ shown() {
 		--latent $latent >'$scratch/shown' && \
 		grep -q '^latent  *$latent\$' '$scratch/shown' && \
 		grep -q '\[\[' '$scratch/shown' && ! grep -q \"$(printf '\033')\" '$scratch/shown'"
+	"$program" "$@" >"$scratch/shown"
+	holds "features of a study: a line a latent, with the tokens on which it fires" \
+		grep -qE "^ +$latent +[a-z]+ .* [0-9]+[.][0-9]+ \".*\"\$" "$scratch/shown"
 	run "$@"
 	latent=0
 	while grep -q "^latents\.[0-9]*\.latent	$latent\$" "$scratch/paths"; do

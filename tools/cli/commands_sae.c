@@ -145,11 +145,15 @@ const ps_command ps_commands_sae[] = {
 	{.name = "convert",
 	 .usage = "IN --to FORM -o OUT [OPTION ...]",
 	 .summary = "SAEs, masks, activations of other tools to ours and back",
-	 .text = "Writes an SAE or a mask in the form that another tool reads. Conventions of SAEs "
-		 "that the form lacks are folded into the weights where that changes nothing, and "
-		 "refused by name where it would. A mask is read from 0/1 tensors or packed bits "
-		 "(.safetensors, .npz), from a checkpoint's zeros, or from a sparse-bitmask "
-		 "checkpoint of compressed-tensors.",
+	 .text = "Writes an SAE, a mask or activations in another form: of other tools in ours, "
+		 "and back.\n\n"
+		 "SAEs: SAELens, sparsify, Gemma Scope, Llama Scope. A convention that the new "
+		 "form lacks is folded into the weights where that changes nothing, and refused by "
+		 "name where it would.\n\n"
+		 "Masks: 0/1 tensors or packed bits (.safetensors, .npz), a checkpoint's zeros, a "
+		 "sparse-bitmask checkpoint of compressed-tensors.\n\n"
+		 "Activations: rows in a .safetensors or .npy file, of 16 or 32 bits. train and "
+		 "the others read such a file as it lies, too; a cache has checksums.",
 	 .examples =
 		 (const ps_example[]){
 			 {"prunescope convert sparsify-sae/layers.12 --to saelens -o sae",
@@ -159,6 +163,14 @@ const ps_command ps_commands_sae[] = {
 			 {"prunescope convert masks.safetensors --to mask --model "
 			  "google/gemma-3-270m -o mask.safetensors",
 			  "0/1 tensors of torch, for --mask of our commands."},
+			 {"prunescope convert pruned-model --from-zeros --to mask -o "
+			  "mask-of-zeros.safetensors",
+			  "A checkpoint's zeros as a mask."},
+			 {"prunescope convert mask.safetensors --model google/gemma-3-270m --to "
+			  "compressed-tensors -o compressed",
+			  "The pruned model, stored without its zeros."},
+			 {"prunescope convert activations.npy --to cache -o activations",
+			  "Activations of another tool, a row a token."},
 			 {NULL, NULL}},
 	 .main = main_convert},
 	{.name = NULL},

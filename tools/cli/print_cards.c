@@ -204,6 +204,50 @@ static const json_t *card_of(const json_t *latents, json_int_t latent)
 	return NULL;
 }
 
+/* The token of a context at which the latent is most active. */
+static const char *peak_of(const json_t *context)
+{
+	const json_int_t at = json_integer_value(json_object_get(context, "at"));
+	const char *token =
+		json_string_value(json_array_get(json_object_get(context, "tokens"), (size_t)at));
+
+	return token ? token : "";
+}
+
+/* The tokens on which it is most active in the dense model, each once, as many as have room behind
+ * so many columns. */
+static void put_peaks(const json_t *card, size_t column)
+{
+	const json_t *list =
+		json_object_get(json_object_get(card, "contexts"), ps_model_side_names[PS_DENSE]);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *token = peak_of(json_array_get(list, i));
+		const size_t width = width_of(token) + strlen(" \"\"");
+		bool new = true;
+
+		for (size_t j = 0; j < i; j++)
+			new = new &&strcmp(token, peak_of(json_array_get(list, j))) != 0;
+		if (!new || column + width >= COLUMNS)
+			continue;
+		printf(" \"%s\"", token);
+		column += width;
+	}
+	putchar('\n');
+}
+
+/* A card as a line of the list. */
+static void put_row(const json_t *card)
+{
+	const double pearson = number(card, "pearson");
+	int column =
+		printf("  %8.0f  %-8s %8.3g -> %-8.3g ", number(card, "latent"),
+		       text(card, "class"), of_pair(card, "rate", 0), of_pair(card, "rate", 1));
+
+	column += isnan(pearson) ? printf("%7s", "-") : printf("%7.3f", pearson);
+	put_peaks(card, (size_t)column);
+}
+
 static void put_group(const json_t *result, const char *name)
 {
 	const json_t *group = json_object_get(json_object_get(result, "groups"), name);
@@ -214,12 +258,11 @@ static void put_group(const json_t *result, const char *name)
 	putchar('\n');
 	for (size_t i = 0; i < json_array_size(group); i++) {
 		const json_int_t latent = json_integer_value(json_array_get(group, i));
-		const json_t *card = card_of(json_object_get(result, "latents"), latent);
 
-		printf("  %8lld  %-8s rate %8.3g -> %-8.3g Pearson %6.3f\n", (long long)latent,
-		       text(card, "class"), of_pair(card, "rate", 0), of_pair(card, "rate", 1),
-		       number(card, "pearson"));
+		put_row(card_of(json_object_get(result, "latents"), latent));
 	}
+	if (!json_array_size(group))
+		puts("  none");
 }
 
 void ps_print_cards(const json_t *result)
@@ -237,6 +280,12 @@ void ps_print_cards(const json_t *result)
 		}
 		return;
 	}
+	put_words(&(struct line){0, 0},
+		  "A line a latent: its class; the share of rows on which it fires in the dense "
+		  "and in the pruned model; Pearson's correlation of its activations in both; the "
+		  "tokens on which it is most active in the dense model. --latent N shows all of "
+		  "it.");
+	putchar('\n');
 	for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
 		put_group(result, groups[g]);
 }

@@ -8,10 +8,10 @@ static const struct {
 	const char *command;
 	int version;
 } versions[] = {
-	{"tokenize", 3}, {"logits", 2},   {"calibrate", 2}, {"prune", 2},   {"export", 4},
-	{"cache", 2},    {"train", 3},    {"ppl", 3},       {"eval", 2},    {"transfer", 3},
-	{"ablate", 5},   {"seeds", 3},    {"survival", 8},  {"compare", 2}, {"features", 1},
-	{"sparsity", 1}, {"assemble", 9}, {"report", 8},    {"convert", 2},
+	{"tokenize", 3}, {"logits", 2},    {"calibrate", 2}, {"prune", 2},   {"export", 4},
+	{"cache", 2},    {"train", 3},     {"ppl", 3},       {"eval", 2},    {"transfer", 4},
+	{"ablate", 5},   {"seeds", 4},     {"survival", 9},  {"compare", 2}, {"features", 1},
+	{"sparsity", 1}, {"assemble", 10}, {"report", 9},    {"convert", 2},
 };
 
 int ps_code_version(const char *command)

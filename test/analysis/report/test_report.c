@@ -786,7 +786,7 @@ static void one_model_has_its_interval_in_the_sentence(void **state)
 	says_not(&p, ps_finding_perplexity, true, "least to largest");
 	set_all_to(&p, "conditions", "jaccard_interval", no_interval(0.5, "too few"));
 	says(&p, ps_finding_transfer, true,
-	     "Jaccard of 0.500 (no interval: too few) under magnitude");
+	     "Jaccard of 0.500 (no interval: 3 resampled units, below 16) under magnitude");
 	json_decref(p.root);
 }
 

@@ -131,7 +131,7 @@ static int walk_legend(const ps_canvas *c, FILE *out)
 			y += LEGEND_ROW;
 		}
 		down = 1 - (double)y / c->height;
-		if (out && entry->point)
+		if (out && entry->point > 0)
 			fprintf(out,
 				"set label %zu '' at screen %.6f,%.6f point pt %d ps 0.7 lw 1.4 lc "
 				"rgb '%s'\n",
@@ -140,8 +140,9 @@ static int walk_legend(const ps_canvas *c, FILE *out)
 		else if (out)
 			fprintf(out,
 				"set arrow %zu from screen %.6f,%.6f to screen %.6f,%.6f nohead lw "
-				"2 lc rgb '%s'\n",
+				"%s lc rgb '%s'\n",
 				100 + i, (double)x / c->width, down, (x + 16.0) / c->width, down,
+				entry->point == PS_LEGEND_DASHED ? "1.5 dt 2" : "2",
 				entry->colour->light);
 		if (out) {
 			fprintf(out, "set label %zu ", 101 + 2 * i);

@@ -34,10 +34,13 @@ int ps_method_point(size_t slot);
 /* The colour of the index-th of `count` sparsities. */
 const ps_colour *ps_scale_colour(size_t index, size_t count);
 
+/* What stands in place of a point type in an entry of the legend. */
+enum { PS_LEGEND_LINE = 0, PS_LEGEND_DASHED = -1 };
+
 typedef struct ps_legend {
 	char text[40];
 	const ps_colour *colour;
-	int point; /* gnuplot's point type; 0: a line */
+	int point; /* gnuplot's point type, or PS_LEGEND_... */
 } ps_legend;
 
 typedef struct ps_canvas {
@@ -52,7 +55,7 @@ typedef struct ps_canvas {
 /* Writes the terminal, size and style. Set before: out, narrow, panels, per_row and the legend.
  * panel_width, panel_height and left may be set; 0 is the usual size. */
 void ps_canvas_begin(ps_canvas *canvas, const char *name);
-/* Adds an entry to the legend, before ps_canvas_begin; point 0: a line. An entry beyond
+/* Adds an entry to the legend, before ps_canvas_begin. An entry beyond
  * PS_LEGEND_MAX is left out, and a long text is cut. */
 void ps_canvas_legend(ps_canvas *canvas, const char *text, const ps_colour *colour, int point);
 /* Starts the index-th panel: margins, title and names of the axes. Labels, arrows and objects of

@@ -119,7 +119,8 @@ bool ps_figure_curves(const ps_curves_plot *plot, const ps_results *r, bool narr
 		if (!strcmp(ps_results_text(ps_results_control(r, i), PS_AT(CONTROL_KIND)),
 			    "retrain") &&
 		    !any++)
-			ps_canvas_legend(&canvas, "unpruned retrain (dashed)", &ps_colour_ink, 0);
+			ps_canvas_legend(&canvas, "unpruned retrain", &ps_colour_ink,
+					 PS_LEGEND_DASHED);
 	ps_canvas_begin(&canvas, plot->name);
 	for (size_t p = 0; p < canvas.panels; p++) {
 		size_t model = by_method ? p % r->model_count : p / r->method_count,
@@ -184,7 +185,7 @@ bool ps_figure_seeds(const ps_results *r, bool narrow, FILE *out)
 	if (!found)
 		return false;
 	ps_canvas_legend(&canvas, "pair of seeds", &ps_colour_method[1], 6);
-	ps_canvas_legend(&canvas, "mean over pairs", &ps_colour_muted, 0);
+	ps_canvas_legend(&canvas, "mean over pairs", &ps_colour_muted, PS_LEGEND_LINE);
 	ps_canvas_begin(&canvas, "seeds");
 	for (size_t m = 0; m < r->model_count; m++)
 		draw_pairs(&canvas, m, ps_results_model(r, m));

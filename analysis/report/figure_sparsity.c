@@ -276,14 +276,15 @@ static void add_legend(ps_canvas *canvas, const ps_sparsity_plot *plot, const ps
 				 ps_method_point(slot));
 	}
 	if (plot->is_survival) {
-		ps_canvas_legend(canvas, "seed floor", &ps_colour_muted, 0);
+		ps_canvas_legend(canvas, "seed floor", &ps_colour_muted, PS_LEGEND_DASHED);
 		ps_canvas_legend(canvas, "other initial seed", &ps_colour_muted, 1);
 	}
 	for (size_t m = 0, any = 0; m < r->model_count; m++)
 		if (isfinite(retrain_of(plot, r, ps_results_model(r, m))) && !any++)
-			ps_canvas_legend(canvas, "unpruned retrain", &ps_colour_ink, 0);
+			ps_canvas_legend(canvas, "unpruned retrain", &ps_colour_ink,
+					 PS_LEGEND_LINE);
 	if (plot->dense_fvu)
-		ps_canvas_legend(canvas, "dense model", &ps_colour_muted, 0);
+		ps_canvas_legend(canvas, "dense model", &ps_colour_muted, PS_LEGEND_DASHED);
 	if (any_hollow(plot, r))
 		ps_canvas_legend(canvas, plot->hollow_name, &ps_colour_muted, 6);
 }

@@ -93,9 +93,19 @@ static void write_spliced(FILE *out, const json_t *list)
 	write_card_number(out, sae_heads[KL], ps_results_mean(list, PS_AT(SPLICE_SEED_KL)), 3);
 }
 
+/* How many columns the table has: those of the spliced loss only if it was measured. */
+static int sae_columns(const ps_results *r)
+{
+	for (size_t m = 0; m < r->model_count; m++)
+		if (json_array_size(ps_results_at(ps_results_model(r, m), PS_AT(MODEL_SPLICES))))
+			return SAE_COLUMNS;
+	return RECOVERED;
+}
+
 /* A row of SAEs: of a model, a condition or a control. spliced: the same SAEs in the dense model;
- * NULL: they belong to another model. */
-static void write_saes(FILE *out, const char *label, const json_t *saes, const json_t *spliced)
+ * NULL: they belong to another model. columns: of the table (sae_columns). */
+static void write_saes(FILE *out, const char *label, const json_t *saes, const json_t *spliced,
+		       int columns)
 {
 	fputs("<tr><td>", out);
 	ps_html_text(out, label);
@@ -105,15 +115,16 @@ static void write_saes(FILE *out, const char *label, const json_t *saes, const j
 	write_card_number(out, sae_heads[L0], ps_results_mean(saes, PS_AT(SAE_L0)), 1);
 	write_card_number(out, sae_heads[DEAD],
 			  100 * ps_results_mean(saes, PS_AT(SAE_DEAD_FRACTION)), 1);
-	if (json_array_size(spliced))
+	if (columns == SAE_COLUMNS && json_array_size(spliced))
 		write_spliced(out, spliced);
-	else
+	else if (columns == SAE_COLUMNS)
 		fputs("<td></td><td></td><td></td>", out);
 	fputs("</tr>\n", out);
 }
 
 /* The SAEs of one model's conditions, or of its controls. */
-static void write_saes_of(FILE *out, const char *model, const json_t *list, bool controls)
+static void write_saes_of(FILE *out, const char *model, const json_t *list, bool controls,
+			  int columns)
 {
 	char label[96];
 
@@ -127,38 +138,42 @@ static void write_saes_of(FILE *out, const char *model, const json_t *list, bool
 			 100 * ps_results_number(c, PS_AT(CONDITION_SPARSITY)));
 		write_saes(out, controls ? ps_control_label(c) : label,
 			   ps_results_at(c, PS_AT(CONDITION_SAES)),
-			   controls && !*method ? ps_results_at(c, PS_AT(CONDITION_SPLICES))
-						: NULL);
+			   controls && !*method ? ps_results_at(c, PS_AT(CONDITION_SPLICES)) : NULL,
+			   columns);
 	}
 }
 
 void ps_report_saes_table(FILE *out, const ps_results *r)
 {
+	const int columns = sae_columns(r);
+
 	ps_html_cards_begin(
 		out,
 		"<b>The SAEs</b>, each on the rows it was trained on: FVU, L0 and dead "
-		"latents, means over the seeds. CE recovered and KL: their "
-		"reconstructions in the dense model’s forward pass, means over the seeds "
-		"too; single seeds: least and largest CE recovered. A frozen decoder or "
+		"latents, means over the seeds. CE recovered and KL, where <code>splice</code> of "
+		"the study file asks for them: their reconstructions in the dense model’s forward "
+		"pass, means over the seeds too; single seeds: least and largest CE recovered. A "
+		"frozen decoder or "
 		"encoder is never trained: what it reaches needs no learned directions "
 		"(arXiv 2602.14111).",
 		"controls");
 	fputs("<thead><tr>", out);
 	ps_html_head(out, "SAE of", false);
-	for (size_t i = 0; i < SAE_COLUMNS; i++)
+	for (int i = 0; i < columns; i++)
 		ps_html_head(out, sae_heads[i], true);
 	fputs("</tr></thead>\n", out);
 	for (size_t m = 0; m < r->model_count; m++) {
 		const json_t *model = ps_results_model(r, m);
 		const char *name = ps_results_model_name(r, m);
 
-		fputs("<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"8\">", out);
+		fprintf(out, "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
+			1 + columns);
 		ps_html_text(out, name);
 		fputs("</th></tr>\n", out);
 		write_saes(out, "the dense model", ps_results_at(model, PS_AT(MODEL_SAES)),
-			   ps_results_at(model, PS_AT(MODEL_SPLICES)));
-		write_saes_of(out, name, r->controls, true);
-		write_saes_of(out, name, r->conditions, false);
+			   ps_results_at(model, PS_AT(MODEL_SPLICES)), columns);
+		write_saes_of(out, name, r->controls, true, columns);
+		write_saes_of(out, name, r->conditions, false, columns);
 		fputs("</tbody>\n", out);
 	}
 	ps_html_table_end(out);

@@ -37,8 +37,30 @@ def program_path(name: str = "prunescope") -> str:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs prunescope with these arguments and returns what it printed. Raises CalledProcessError if it fails."""
-    return subprocess.run([program_path(), *arguments], check=True, capture_output=True, text=True)
+    """Runs prunescope with these arguments and returns what it printed. Raises CalledProcessError if it fails.
+
+    KeyboardInterrupt is passed on and raised once the program has saved its state; a second one ends it at once.
+    """
+    command = [program_path(), *arguments]
+    interrupted = False
+    # A session of its own: a terminal would interrupt it as well, which counts as the second one.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:
+        while True:
+            try:
+                out, err = process.communicate()
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+                process.send_signal(signal.SIGINT)
+            except BaseException:
+                process.kill()
+                raise
+    if interrupted:
+        raise KeyboardInterrupt
+    done = subprocess.CompletedProcess(command, process.returncode, out, err)
+    done.check_returncode()
+    return done
 
 
 def _become(name: str) -> None:

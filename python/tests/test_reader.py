@@ -237,6 +237,27 @@ def test_the_program_is_started_as_from_a_shell(monkeypatch):
     subprocess.run([sys.executable, "-c", loaded], check=True)
 
 
+def test_an_interruption_of_run_saves_the_state(made, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE", PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
+    train = ["train", "cache", "-o", "interrupted", "--d-sae", "64", "--k", "8", "--tokens", "100000000", "--batch", "256"]
+    # The step at which it is interrupted does not matter: it is once the program has made its folder.
+    script = f"""if True:
+        import os, signal, threading, time, prunescope
+        def interrupt():
+            while not os.path.exists("interrupted/manifest.json"):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            prunescope.run(*{train})
+        except KeyboardInterrupt:
+            print("interrupted")"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=made, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
+    assert (made / "interrupted" / "checkpoint.safetensors").exists()
+
+
 def test_the_script_of_this_package_is_not_the_program(monkeypatch, tmp_path):
     script = tmp_path / "prunescope"
     script.write_text("#!/bin/sh\n")

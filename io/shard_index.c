@@ -1,5 +1,6 @@
 #include "io/shard_index.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,18 @@ static int open_shards(ps_shard_set *set, const ps_sys *sys, const char *folder,
 	return 0;
 }
 
+static int refuse_twice(const ps_located *a, const ps_located *b, ps_diag *diag)
+{
+	if (a->file == b->file)
+		return ps_fail(diag, PS_EINPUT,
+			       "%s: tensor %s is there twice, at offsets %" PRIu64 " and %" PRIu64,
+			       b->file->path, b->info->name,
+			       ps_min_size(a->info->offset, b->info->offset),
+			       ps_max_size(a->info->offset, b->info->offset));
+	return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands in %s as well", b->file->path,
+		       b->info->name, a->file->path);
+}
+
 /* Makes the table of all tensors. Two of the same name: PS_EINPUT. */
 static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 {
@@ -70,9 +83,7 @@ static int collect_tensors(ps_shard_set *set, ps_diag *diag)
 	qsort(set->tensors, set->tensor_count, sizeof *set->tensors, by_name);
 	for (size_t i = 1; i < set->tensor_count; i++)
 		if (!by_name(&set->tensors[i - 1], &set->tensors[i]))
-			return ps_fail(diag, PS_EINPUT, "%s: tensor %s stands in %s as well",
-				       set->tensors[i].file->path, set->tensors[i].info->name,
-				       set->tensors[i - 1].file->path);
+			return refuse_twice(&set->tensors[i - 1], &set->tensors[i], diag);
 	return 0;
 }
 

@@ -408,7 +408,7 @@ static void metadata_that_fit_no_model_are_refused(void **state)
 	refuse_and_free(&f, "tensor blk.0.attn_k.biased is unknown in a gemma2 model");
 	f = load("gemma2");
 	memcpy(place_of(&f, "blk.0.attn_k.weight", 0), "blk.0.attn_q.weight", 19);
-	refuse_and_free(&f, "tensor blk.0.attn_q.weight stands in");
+	refuse_and_free(&f, "tensor blk.0.attn_q.weight is there twice, at offsets");
 	f = load("gemma2");
 	memcpy(place_of(&f, "output_norm.weight", 0), "output_nerm.weight", 18);
 	refuse_and_free(&f, "tensor output_norm.weight is missing");

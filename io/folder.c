@@ -61,6 +61,8 @@ static int make_one(const ps_sys *sys, const char *path, ps_diag *diag)
 		rc = snprintf(parent, sizeof parent, "%s/..", path) < PATH_MAX
 			     ? ps_folder_fsync(sys, parent)
 			     : -ENAMETOOLONG;
+	if (rc == -ENOENT)
+		return ps_fail_errno(diag, ENOENT, "%s: the folder that is to hold it", path);
 	return rc ? ps_fail_errno(diag, -rc, "%s: the folder cannot be created", path) : 0;
 }
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -126,11 +127,14 @@ class Cache:
             if (info.dtype, info.shape[1]) != (self.dtype, self.d_model):
                 raise ValueError(f"{shard.path}: {info.dtype} {list(info.shape)} among shards of {self.dtype} "
                                  f"[..., {self.d_model}]")
-        #: The memory maps of the shards, each [rows, d_model]; uint16 for BF16.
-        self.activations = [shard["activations"] for shard in self.shards]
         self._rows = [Rows(shard, "activations") for shard in self.shards]
         #: (shards + 1): the number of each shard's first row, and of all rows.
-        self.first_row = np.cumsum([0] + [len(a) for a in self.activations])
+        self.first_row = np.cumsum([0] + [info.shape[0] for info in infos])
+
+    @cached_property
+    def activations(self) -> list[np.ndarray]:
+        """The memory maps of the shards, each [rows, d_model]; uint16 for BF16. The kernel reads ahead of them."""
+        return [shard["activations"] for shard in self.shards]  # made when asked for: each holds a file open
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Cache, (self._place,)

@@ -55,6 +55,8 @@ def test_only_the_pages_of_the_rows_are_read(cold, key):
     for row in np.atleast_1d(np.arange(len(values))[key]):
         wanted[(start + row * 1000) // mmap.PAGESIZE:(start + row * 1000 + 999) // mmap.PAGESIZE + 1] = True
     assert not (in_memory(path) & ~before & ~wanted).any()
+    places = [os.path.join("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+    assert sum(os.path.realpath(place) == str(path) for place in places) == 1, "a shard takes one open file"
 
 
 def test_a_cache_is_sent_to_workers_by_its_path(made, monkeypatch):

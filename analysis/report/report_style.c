@@ -37,7 +37,12 @@ static const char style[] =
 	"\nfigcaption{font-size:.86rem;line-height:1.5;color:var(--soft);max-width:46rem;"
 	"margin-top:.5rem;overflow-wrap:anywhere}\nfigcaption b{color:var(--ink);"
 	"font-weight:600}\n.scroll{overflow-x:auto;margin:.7rem 0 1.4rem;"
-	"-webkit-overflow-scrolling:touch}\ntable{border-collapse:collapse;font-size:.82rem;"
+	"-webkit-overflow-scrolling:touch;"
+	/* A shadow at the right edge where a table goes on: the first gradient scrolls with the
+	 * table, and covers the second one at its end. */
+	"background:linear-gradient(270deg,var(--page) 40%,transparent) right/3rem 100% "
+	"no-repeat local,linear-gradient(270deg,var(--line),transparent) right/1.2rem 100% "
+	"no-repeat scroll}\ntable{border-collapse:collapse;font-size:.82rem;"
 	"line-height:1.35;font-variant-numeric:tabular-nums lining-nums;}"
 	"\nth,td{padding:.28rem 1.3rem .28rem 0;text-align:left;vertical-align:baseline;"
 	"white-space:nowrap}\nth:last-child,td:last-child{padding-right:0}"
@@ -79,7 +84,8 @@ static const char style[] =
 	"padding:0}h2,.question,.kicker,.table figcaption{break-after:avoid}h2{margin-top:1.6rem}"
 	"figcaption{max-width:none}.finding,.definition,li,tr,tbody,figcaption,figure:not(.table){"
 	"break-inside:avoid}thead{display:table-header-group}thead button{display:contents}"
-	"th:first-child,td:first-child{position:static}.scroll{overflow:visible}table{font-size:"
+	"th:first-child,td:first-child{position:static}.scroll{overflow:visible;background:none}"
+	"table{font-size:"
 	"7pt}"
 	"th,td{padding-right:.6rem}thead th{white-space:normal}td .ends{display:block}"
 	"p,ul,dl{max-width:none}}\n";

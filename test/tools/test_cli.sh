@@ -27,17 +27,14 @@ values_hold() {
 explains() {
 	"$program" help "$1" | sed -n '/^What it prints/,/^Examples/s/^  \([^ ].*\)/\1/p' |
 		sed 's/  .*//' >"$scratch/rows"
-	unsaid=
-	for key in $(sed 's/{[^{}]*}//' "$scratch/out" | grep -oE '"[a-z0-9_]+": [-0-9tfn]' |
-		cut -d '"' -f 2); do
-		grep -qw "$key" "$scratch/rows" || unsaid="$unsaid $key"
-	done
+	unsaid=$(sed 's/{[^{}]*}//' "$scratch/out" | grep -oE '"[a-z0-9_]+": [-0-9tfn]' |
+		cut -d '"' -f 2 | while read -r key; do
+		grep -qw "$key" "$scratch/rows" || printf ' %s' "$key"
+	done)
 	holds "help $1 says what its result is ($unsaid)" \
 		test -s "$scratch/rows" -a -z "$unsaid"
 }
 
-# refuses NAME STATUS PATTERN ARGUMENT...: prunescope must exit with this status, print one line on
-# stderr that matches the pattern, print nothing on stdout, and leave nothing in $none.
 # write_foreign_tokens FILE BYTES: a tokens file as another tool writes it. Its ids are 1, 2, 3 and
 # one below 65,536, given as two bytes in octal.
 write_foreign_tokens() {

@@ -39,7 +39,7 @@ first_run() {
 	holds "says so" grep -q '^24 steps, 24 of them done; nothing is to do$' "$scratch/out"
 	redoes "and changes nothing" ""
 	works "--seed, whose place is in the file" --dry-run --seed 5
-	holds "is remarked on" grep -q 'key `seeds` of the study' "$scratch/err"
+	holds "is remarked on" grep -q 'key .seeds. of the study' "$scratch/err"
 	works "--only of a step that is done" --only llama/dense/ppl
 	redoes "changes nothing" ""
 	cp "$out/results.json" "$scratch/results"

@@ -209,7 +209,7 @@ check-package: ## build the Debian package in build/package; lintian, a study wi
 check-reproducible: ## build programs and packages twice, and compare their bytes (minutes)
 	@TEST_TIMEOUT=3600 sh test/run.sh test/packaging/reproducible.sh
 
-check-cross: ## run tests for arm64 and for a CPU without AVX under qemu-user (an hour)
+check-cross: ## run tests for arm64 and for a CPU without AVX under qemu-user (hours)
 	@failed=0; for cpu in arm64 x86-64-v2; do echo "$$cpu:"; \
 		sh test/packaging/cross.sh $$cpu || test $$? -eq 77 || failed=1; done; exit $$failed
 

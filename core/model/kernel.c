@@ -205,17 +205,11 @@ static bool has_row(const ps_kernel_row *table, size_t count, const char *name)
 	return false;
 }
 
-/* Appends the names of rows to a text of the given size, without those that earlier has too. */
-static void list_rows(const ps_kernel_row *table, size_t count, const ps_kernel_row *earlier,
-		      size_t n_earlier, char *text, size_t size)
+static void append_name(char *names, size_t size, const char *name)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!has_row(earlier, n_earlier, table[i].isa)) {
-			const size_t length = strlen(text);
+	const size_t length = strlen(names);
 
-			snprintf(text + length, size - length, "%s%s", length ? ", " : "",
-				 table[i].isa);
-		}
+	snprintf(names + length, size - length, "%s%s", length ? ", " : "", name);
 }
 
 /* PS_EUSAGE: no kernel of this architecture has the wished name. */
@@ -225,8 +219,11 @@ static int check_wish(const char *wish, ps_diag *diag)
 
 	if (!*wish || has_row(rows, ROWS, wish) || has_row(ps_int16_rows, ps_int16_row_count, wish))
 		return 0;
-	list_rows(rows, ROWS, NULL, 0, names, sizeof names);
-	list_rows(ps_int16_rows, ps_int16_row_count, rows, ROWS, names, sizeof names);
+	for (size_t i = 0; i < ROWS; i++)
+		append_name(names, sizeof names, rows[i].isa);
+	for (size_t i = 0; i < ps_int16_row_count; i++)
+		if (!has_row(rows, ROWS, ps_int16_rows[i].isa))
+			append_name(names, sizeof names, ps_int16_rows[i].isa);
 	return ps_fail(diag, PS_EUSAGE,
 		       "PRUNESCOPE_MATMUL=%s: no kernel here has that name; there are %s", wish,
 		       names);

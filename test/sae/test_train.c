@@ -295,16 +295,6 @@ static const ps_train_options small = {
 	.data_seed = 42,
 };
 
-static void copy_state(ps_trainer *from, ps_trainer *to)
-{
-	ps_state_part saved[PS_STATE_PARTS_MAX], fresh[PS_STATE_PARTS_MAX];
-	const size_t count = ps_trainer_state(from, saved);
-
-	assert_int_equal(ps_trainer_state(to, fresh), count);
-	for (size_t i = 0; i < count; i++)
-		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
-}
-
 static void a_resumed_run_ends_with_the_same_bits(void **state)
 {
 	float *rows = make_rows(ROWS, D, 60, 3, 1);
@@ -318,7 +308,7 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
 	for (int i = 0; i < 17; i++)
 		trainer_run_step(&first);
 	trainer_run_open(&second, rows, ROWS, D, &small, 2);
-	copy_state(first.trainer, second.trainer);
+	copy_trainer_state(first.trainer, second.trainer);
 	assert_int_equal(ps_trainer_resume(second.trainer), 0);
 	for (int i = 17; i < 40; i++)
 		assert_int_equal(trainer_run_step(&second).step, i + 1);
@@ -386,11 +376,11 @@ static void check_side_by_side(const int before[3])
 		trainer_run_open(&whole[i], rows, ROWS, D, &three[i], 2);
 		for (int s = 0; s < STEPS; s++) {
 			if (s == before[i])
-				copy_state(whole[i].trainer, trainer[i]);
+				copy_trainer_state(whole[i].trainer, trainer[i]);
 			trainer_run_step(&whole[i]);
 		}
 		if (before[i] == STEPS)
-			copy_state(whole[i].trainer, trainer[i]);
+			copy_trainer_state(whole[i].trainer, trainer[i]);
 	}
 	while (least_of(trainer) < STEPS)
 		step_together(trainer);

@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
-#include "sae/train.h"
 #include "test/support/support_close.h"
-#include "test/support/support_sae.h"
+#include "test/support/support_trainer.h"
 
 /* Trains from the start, rows and order that SAELens, sparsify and dictionary_learning had. The
  * goldens in test/fixtures/training hold what became of them. */
@@ -57,23 +56,10 @@ static ps_train_options saelens_options(ps_train_arch arch)
 	return o;
 }
 
-struct run {
-	workspace w;
-	memory_rows rows;
-	golden all_rows;
-	ps_trainer *trainer;
-	ps_state_part part[PS_STATE_PARTS_MAX];
-	size_t parts;
+struct peer {
+	trainer_run run;
+	golden rows;
 };
-
-static ps_state_part *find(struct run *run, const char *name)
-{
-	for (size_t i = 0; i < run->parts; i++)
-		if (!strcmp(run->part[i].name, name))
-			return &run->part[i];
-	fail_msg("no state part named %s", name);
-	return NULL;
-}
 
 static size_t floats_in(const ps_state_part *part)
 {
@@ -82,53 +68,41 @@ static size_t floats_in(const ps_state_part *part)
 
 /* Opens a trainer at the golden's start; its next batches are the golden's rows. extras: the names
  * of the latents' further scalars; NULL at the end. */
-static void run_open(struct run *run, const ps_train_options *asked, golden *g,
-		     const char *const *extras, int threads)
+static void peer_open(struct peer *peer, const ps_train_options *asked, golden *g,
+		      const char *const *extras, int threads)
 {
 	ps_train_options sequential = *asked;
-	const ps_train_options *const options = &sequential;
+	trainer_run *run = &peer->run;
 	const float *since, *data;
 	uint64_t *fired;
 
 	sequential.sequential = true;
-	*run = (struct run){.all_rows = golden_open("test/fixtures/training/rows.golden")};
-	data = golden_next(&run->all_rows, "rows", ROWS * D);
-	workspace_open(&run->w, threads, ps_trainers_bytes(D, options, 1, threads));
-	memory_rows_open(&run->rows, data, ROWS, D);
-	assert_int_equal(ps_trainers_create(&run->trainer, options, 1, &run->rows.source,
-					    &run->rows.list, &run->w.context, &run->w.arena),
-			 0);
-	run->parts = ps_trainer_state(run->trainer, run->part);
+	peer->rows = golden_open("test/fixtures/training/rows.golden");
+	data = golden_next(&peer->rows, "rows", ROWS * D);
+	trainer_run_open(run, data, ROWS, D, &sequential, threads);
 	for (int i = 0; i < 4; i++)
-		memcpy(find(run, shared[i])->data,
-		       golden_next(g, shared[i], floats_in(find(run, shared[i]))),
-		       find(run, shared[i])->bytes);
+		memcpy(trainer_run_find(run, shared[i])->data,
+		       golden_next(g, shared[i], floats_in(trainer_run_find(run, shared[i]))),
+		       trainer_run_find(run, shared[i])->bytes);
 	for (; *extras; extras++)
-		memcpy(find(run, *extras)->data, golden_next(g, *extras, F), F * sizeof(float));
+		memcpy(trainer_run_find(run, *extras)->data, golden_next(g, *extras, F),
+		       F * sizeof(float));
 	since = golden_next(g, "since", F);
-	fired = find(run, "since_fired")->data;
+	fired = trainer_run_find(run, "since_fired")->data;
 	for (size_t j = 0; j < F; j++)
 		fired[j] = (uint64_t)since[j];
-	*(float *)find(run, "scale")->data = 1;
+	*(float *)trainer_run_find(run, "scale")->data = 1;
 	assert_int_equal(ps_trainer_resume(run->trainer), 0);
 }
 
-static void run_close(struct run *run)
+static void peer_close(struct peer *peer)
 {
-	golden_close(&run->all_rows);
-	workspace_close(&run->w);
-}
-
-static double step(struct run *run)
-{
-	ps_train_step out;
-
-	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
-	return out.loss;
+	trainer_run_close(&peer->run);
+	golden_close(&peer->rows);
 }
 
 /* Compares a gradient of the first step. Adam's first moment is then a tenth of the gradient. */
-static void check_gradient(struct run *run, golden *g, const char *name)
+static void check_gradient(const trainer_run *run, golden *g, const char *name)
 {
 	char moment[32], record[32];
 	const ps_state_part *part;
@@ -137,7 +111,7 @@ static void check_gradient(struct run *run, golden *g, const char *name)
 
 	snprintf(moment, sizeof moment, "%s_m", name);
 	snprintf(record, sizeof record, "grad_%s", name);
-	part = find(run, moment);
+	part = trainer_run_find(run, moment);
 	expected = golden_next(g, record, floats_in(part));
 	for (size_t i = 0; i < floats_in(part); i++)
 		closeness_add(&c, ((float *)part->data)[i] / 0.1, expected[i], 1);
@@ -151,22 +125,22 @@ static void check_against(const char *path, const ps_train_options *options,
 	double loss[STEPS];
 	const float *expected;
 	closeness c = {0};
-	struct run run;
+	struct peer peer;
 
 	print_message("%s:\n", path);
-	run_open(&run, options, &g, extras, 2);
-	loss[0] = step(&run);
+	peer_open(&peer, options, &g, extras, 2);
+	loss[0] = trainer_run_step(&peer.run).loss;
 	for (int i = 0; i < 4; i++)
-		check_gradient(&run, &g, shared[i]);
+		check_gradient(&peer.run, &g, shared[i]);
 	for (const char *const *extra = extras; *extra; extra++)
-		check_gradient(&run, &g, *extra);
+		check_gradient(&peer.run, &g, *extra);
 	for (int i = 1; i < STEPS; i++)
-		loss[i] = step(&run);
+		loss[i] = trainer_run_step(&peer.run).loss;
 	expected = golden_next(&g, "losses", STEPS);
 	for (int i = 0; i < STEPS; i++)
 		closeness_add(&c, loss[i], expected[i], expected[i]);
 	assert_closeness(&c, "losses, relatively", LOSS_THRESHOLD);
-	run_close(&run);
+	peer_close(&peer);
 	golden_close(&g);
 }
 
@@ -187,31 +161,31 @@ static void batchtopk_trains_as_in_saelens(void **state)
 	const ps_train_options o = saelens_options(PS_TRAIN_BATCHTOPK);
 	golden g = golden_open("test/fixtures/training/saelens_batchtopk.golden");
 	double learned, expected;
-	struct run run;
+	struct peer peer;
 
 	(void)state;
 	check_against("test/fixtures/training/saelens_batchtopk.golden", &o, none);
-	run_open(&run, &o, &g, none, 1);
+	peer_open(&peer, &o, &g, none, 1);
 	for (int i = 0; i < STEPS; i++)
-		step(&run);
+		trainer_run_step(&peer.run);
 	for (int i = 0; i < 4; i++) {
 		char record[32];
 
 		snprintf(record, sizeof record, "grad_%s", shared[i]);
-		golden_next(&g, record, floats_in(find(&run, shared[i])));
+		golden_next(&g, record, floats_in(trainer_run_find(&peer.run, shared[i])));
 	}
 	golden_next(&g, "losses", STEPS);
 	for (int i = 0; i < 4; i++) {
 		char record[32];
 
 		snprintf(record, sizeof record, "end_%s", shared[i]);
-		golden_next(&g, record, floats_in(find(&run, shared[i])));
+		golden_next(&g, record, floats_in(trainer_run_find(&peer.run, shared[i])));
 	}
 	expected = *golden_next(&g, "topk_threshold", 1);
-	learned = *(double *)find(&run, "threshold_mean")->data;
+	learned = *(double *)trainer_run_find(&peer.run, "threshold_mean")->data;
 	print_message("threshold %.6f, SAELens' %.6f\n", learned, expected);
 	assert_near(learned, expected, 1e-7 * expected);
-	run_close(&run);
+	peer_close(&peer);
 	golden_close(&g);
 }
 

@@ -25,21 +25,33 @@ void trainer_run_close(trainer_run *run)
 	workspace_close(&run->w);
 }
 
-void *trainer_run_part(const trainer_run *run, const char *name)
+static const ps_state_part *find(const trainer_run *run, const char *name)
 {
 	for (size_t i = 0; i < run->parts; i++)
 		if (!strcmp(run->part[i].name, name))
-			return run->part[i].data;
+			return &run->part[i];
 	return NULL;
+}
+
+const ps_state_part *trainer_run_find(const trainer_run *run, const char *name)
+{
+	const ps_state_part *part = find(run, name);
+
+	if (!part)
+		fail_msg("no part of the state is named %s", name);
+	return part;
 }
 
 float *trainer_run_floats(const trainer_run *run, const char *name)
 {
-	float *data = trainer_run_part(run, name);
+	return trainer_run_find(run, name)->data;
+}
 
-	if (!data)
-		fail_msg("no part of the state is named %s", name);
-	return data;
+void *trainer_run_part(const trainer_run *run, const char *name)
+{
+	const ps_state_part *part = find(run, name);
+
+	return part ? part->data : NULL;
 }
 
 ps_train_step trainer_run_step(trainer_run *run)
@@ -48,6 +60,16 @@ ps_train_step trainer_run_step(trainer_run *run)
 
 	assert_int_equal(ps_trainers_step(&run->trainer, 1, &out), 0);
 	return out;
+}
+
+void copy_trainer_state(ps_trainer *from, ps_trainer *to)
+{
+	ps_state_part saved[PS_STATE_PARTS_MAX], fresh[PS_STATE_PARTS_MAX];
+	const size_t count = ps_trainer_state(from, saved);
+
+	assert_int_equal(ps_trainer_state(to, fresh), count);
+	for (size_t i = 0; i < count; i++)
+		memcpy(fresh[i].data, saved[i].data, saved[i].bytes);
 }
 
 void assert_same_state(const trainer_run *a, const trainer_run *b)

@@ -23,13 +23,16 @@ void trainer_run_open(trainer_run *run, const float *data, size_t count, size_t 
 		      const ps_train_options *options, int threads);
 /* Frees all of it. */
 void trainer_run_close(trainer_run *run);
-/* The data of the part of the state that has this name, valid until trainer_run_close. NULL: there
- * is none. */
-void *trainer_run_part(const trainer_run *run, const char *name);
-/* The same for numbers of a part that must be there. */
+/* The part of the state that has this name, valid until trainer_run_close. It must be there. */
+const ps_state_part *trainer_run_find(const trainer_run *run, const char *name);
+/* Its numbers. */
 float *trainer_run_floats(const trainer_run *run, const char *name);
+/* The data of a part that need not be there: NULL then. */
+void *trainer_run_part(const trainer_run *run, const char *name);
 /* One step. */
 ps_train_step trainer_run_step(trainer_run *run);
+/* Copies all parts of a state. ps_trainer_resume takes them over. */
+void copy_trainer_state(ps_trainer *from, ps_trainer *to);
 /* Both trainers must have the same state, bit for bit. */
 void assert_same_state(const trainer_run *a, const trainer_run *b);
 

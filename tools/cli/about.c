@@ -210,8 +210,11 @@ static int answer_help(const char *second, const char *third)
 
 bool ps_about(int argc, char **argv, int *status)
 {
-	const char *second = argc > 1 ? argv[1] : NULL;
-	int allowed;
+	const char *first = argc > 0 ? argv[0] : "", *second = argc > 1 ? argv[1] : NULL;
+	const bool version = is_one_of(first, "--version", "version", "-V"),
+		   help_asked = is_one_of(first, "help", "--help", "-h"),
+		   examples = !strcmp(first, "--examples");
+	const int allowed = words_allowed(first, second);
 
 	*status = 0;
 	if (argc < 1) {
@@ -219,17 +222,15 @@ bool ps_about(int argc, char **argv, int *status)
 		*status = 2;
 		return true;
 	}
-	if (!is_one_of(argv[0], "--version", "version", "-V") &&
-	    !is_one_of(argv[0], "help", "--help", "-h") && strcmp(argv[0], "--examples") != 0)
+	if (!version && !help_asked && !examples)
 		return false;
-	allowed = words_allowed(argv[0], second);
 	if (argc > 1 + allowed)
-		*status = refuse_word(argv[0], argv[1 + allowed]);
-	else if (!strcmp(argv[0], "--examples"))
+		*status = refuse_word(first, argv[1 + allowed]);
+	else if (examples)
 		print_examples();
-	else if (is_one_of(argv[0], "help", "--help", "-h"))
+	else if (help_asked)
 		*status = answer_help(second, argc > 2 ? argv[2] : NULL);
 	else
-		*status = answer_version(argv[0], second);
+		*status = answer_version(first, second);
 	return true;
 }

@@ -1,6 +1,5 @@
 /* The command lines of the study and its report. */
 #include "tools/cli/cli.h"
-#include "tools/run/progress_line.h"
 #include "tools/study/study.h"
 
 static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
@@ -43,8 +42,9 @@ static int main_study(ps_cli *cli, int argc, char **argv, json_t **result)
 
 	args.force = cli->force;
 	if (!rc && cli->seed)
-		ps_progress_remark("--seed changes nothing in a study: its seeds are the key "
-				   "`seeds` of the study's file");
+		ps_session_say(&cli->session,
+			       "--seed changes nothing in a study: its seeds are the key `seeds` "
+			       "of the study's file");
 	return rc ? rc : ps_run_study(&cli->session, &args, result);
 }
 

@@ -195,6 +195,9 @@ versions() {
 	holds "libraries have theirs" grep -q '^libraries: .*liburing [0-9]' "$scratch/out"
 	holds "kernels are named" grep -q '^kernels: .*f32 .*(.*x.*)' "$scratch/out"
 	"$program" --version | holds "--version is version" cmp - "$scratch/out"
+	PRUNESCOPE_MATMUL=avx3 "$program" version 2>"$scratch/err" && status=0 || status=$?
+	holds "a kernel that is none: exit 2" test "$status" -eq 2
+	holds "and its names" grep -q 'MATMUL=avx3: .* there are ref, ' "$scratch/err"
 	"$program" version --json >"$scratch/out"
 	holds "shardinfo has the same version" \
 		sh -c "'$shardinfo' --version | grep -qx 'shardinfo $version'"

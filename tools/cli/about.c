@@ -154,8 +154,8 @@ static int print_version(bool json)
 		print_pairs("libraries", json_object_get(about, "libraries"));
 		print_pairs("kernels", json_object_get(about, "kernels"));
 	} else {
-		fputs("prunescope: no memory\n", stderr);
-		rc = PS_EBUDGET;
+		rc = rc ? rc : ps_fail(&diag, PS_EBUDGET, "no memory");
+		fprintf(stderr, "prunescope: %s\n", diag.text);
 	}
 	free(text);
 	json_decref(about);
